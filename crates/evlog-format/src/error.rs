@@ -1,0 +1,98 @@
+//! Why bytes are not what they claim to be.
+
+use core::fmt;
+
+/// Bytes that are present and wrong: where, and in which way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Corruption {
+    /// Position in the log of the first byte that is wrong, as near as it can be told.
+    pub position: u64,
+    /// In which way.
+    pub flaw: Flaw,
+}
+
+/// The ways in which bytes can be wrong. Each tells what was expected and what was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Flaw {
+    /// The CRC-32 of a frame does not match (rule F-22).
+    Checksum {
+        /// As computed from the bytes.
+        expected: u32,
+        /// As stored in the frame.
+        found: u32,
+    },
+    /// A length exceeds its limit.
+    Length {
+        /// What it is the length of.
+        of: &'static str,
+        /// The limit.
+        max: u64,
+        /// The length found.
+        found: u64,
+    },
+    /// A length is smaller than allowed.
+    Empty {
+        /// What is empty.
+        of: &'static str,
+    },
+    /// The body ends before its value does.
+    Truncated {
+        /// What was being read.
+        of: &'static str,
+    },
+    /// An integer is written in more bytes than it needs (rule F-41).
+    Overlong,
+    /// Bytes follow the last event of a commit.
+    Trailing {
+        /// How many.
+        found: u64,
+    },
+    /// A tag or class has no meaning in this version.
+    Tag {
+        /// What it is the tag of.
+        of: &'static str,
+        /// The number found.
+        found: u64,
+    },
+    /// Text is not UTF-8, or holds a control character.
+    Text {
+        /// What it is the text of.
+        of: &'static str,
+    },
+    /// A number breaks an order that the format promises.
+    Order {
+        /// Which number.
+        of: &'static str,
+        /// The number expected, or the bound it must respect.
+        expected: u64,
+        /// The number found.
+        found: u64,
+    },
+}
+
+impl fmt::Display for Flaw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Flaw::Checksum { expected, found } => {
+                write!(f, "checksum does not match: expected {expected:08x}, found {found:08x}")
+            }
+            Flaw::Length { of, max, found } => write!(f, "length of {of}: expected at most {max}, found {found}"),
+            Flaw::Empty { of } => write!(f, "{of}: expected at least one, found none"),
+            Flaw::Truncated { of } => write!(f, "commit ends within {of}"),
+            Flaw::Overlong => write!(f, "integer is written in more bytes than it needs"),
+            Flaw::Trailing { found } => write!(f, "expected the end of the commit, found {found} more bytes"),
+            Flaw::Tag { of, found } => write!(f, "{of} {found} has no meaning in this format version"),
+            Flaw::Text { of } => write!(f, "{of} is not text without control characters"),
+            Flaw::Order { of, expected, found } => write!(f, "{of}: expected {expected}, found {found}"),
+        }
+    }
+}
+
+impl fmt::Display for Corruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at position {}: {}", self.position, self.flaw)
+    }
+}
+
+impl core::error::Error for Corruption {}

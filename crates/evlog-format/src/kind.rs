@@ -1,0 +1,127 @@
+//! What kinds of events there are. The numbers stand in every log: never renumber, never reuse; a retired number
+//! stays here, marked so. A golden test pins them.
+
+use alloc::string::String;
+use core::fmt;
+
+/// The kind of an event: one of the built-in ones by number, or a user's own by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind<'a> {
+    /// A number of the table [`BUILT_IN`], or of a later version's table.
+    BuiltIn(u16),
+    /// A name that begins with [`CUSTOM_PREFIX`]; the payload is JSON text in RFC 8785 form.
+    Custom(&'a str),
+}
+
+/// What names of user-defined kinds begin with.
+pub const CUSTOM_PREFIX: &str = "custom/";
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $text:literal;)*) => {
+        $($(#[$doc])* pub const $name: Kind<'static> = Kind::BuiltIn($number);)*
+        /// All built-in kinds: number and name, by number.
+        pub const BUILT_IN: &[(u16, &str)] = &[$(($number, $text)),*];
+    };
+}
+
+kinds! {
+    /// The log was created.
+    LOG_CREATED = 1, "log.created";
+    /// A writer opened the log.
+    LOG_OPENED = 2, "log.opened";
+    /// A writer closed the log in order.
+    LOG_CLOSED = 3, "log.closed";
+    /// The log was opened after a session that did not close it.
+    LOG_RECOVERED = 4, "log.recovered";
+    /// Bytes of an unfinished commit were cut from the end of the log, and kept.
+    LOG_TAIL_CUT = 5, "log.tail_cut";
+    /// A checkpoint was signed.
+    LOG_CHECKPOINT_SIGNED = 6, "log.checkpoint_signed";
+    /// Projections were written out; their digests.
+    LOG_PROJECTION_PUBLISHED = 7, "log.projection_published";
+    /// A verification was recorded.
+    LOG_VERIFIED = 8, "log.verified";
+    /// A key was added.
+    LOG_KEY_ADDED = 9, "log.key_added";
+    /// A run of contract `status` was created.
+    STATUS_CREATED = 100, "status.created";
+    /// It went from one status to another.
+    STATUS_TRANSITIONED = 101, "status.transitioned";
+    /// An undefined transition was attempted, and rejected.
+    STATUS_REJECTED = 102, "status.rejected";
+    /// The rejection before it forced the run to `failed`.
+    STATUS_FORCED_FAILED = 103, "status.forced_failed";
+    /// Input was refused; the run is untouched.
+    STATUS_REFUSED = 104, "status.refused";
+    /// A break-glass override was recorded.
+    STATUS_OVERRIDDEN = 105, "status.overridden";
+    /// A run of contract `pipeline` was created, its stages and manifest members pinned.
+    PIPELINE_CREATED = 300, "pipeline.created";
+    /// A stage began to execute.
+    PIPELINE_STAGE_BEGUN = 301, "pipeline.stage_begun";
+    /// The publish gate passed; these artifacts are about to be promoted.
+    PIPELINE_PROMOTION_INTENDED = 302, "pipeline.promotion_intended";
+    /// A stage's artifacts stand in the bundle; their digests.
+    PIPELINE_ARTIFACTS_PUBLISHED = 303, "pipeline.artifacts_published";
+    /// The publish gate failed; its report.
+    PIPELINE_VALIDATION_REPORTED = 304, "pipeline.validation_reported";
+    /// The outcome of a stage or substage.
+    PIPELINE_OUTCOME_RECORDED = 305, "pipeline.outcome_recorded";
+    /// The run's status was derived; nothing follows.
+    PIPELINE_FINALIZED = 306, "pipeline.finalized";
+    /// A command was refused; the run is untouched.
+    PIPELINE_REFUSED = 307, "pipeline.refused";
+    /// A stage's captured output stands in the bundle; its digest.
+    PIPELINE_OUTPUT_CAPTURED = 308, "pipeline.output_captured";
+}
+
+/// A kind that owns its name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum KindBuf {
+    /// As [`Kind::BuiltIn`].
+    BuiltIn(u16),
+    /// As [`Kind::Custom`].
+    Custom(String),
+}
+
+impl KindBuf {
+    /// The kind, borrowed.
+    pub fn as_kind(&self) -> Kind<'_> {
+        match self {
+            KindBuf::BuiltIn(number) => Kind::BuiltIn(*number),
+            KindBuf::Custom(name) => Kind::Custom(name),
+        }
+    }
+}
+
+impl From<Kind<'_>> for KindBuf {
+    fn from(kind: Kind<'_>) -> KindBuf {
+        match kind {
+            Kind::BuiltIn(number) => KindBuf::BuiltIn(number),
+            Kind::Custom(name) => KindBuf::Custom(name.into()),
+        }
+    }
+}
+
+impl Kind<'_> {
+    /// The kind's name; `None` for a number that only a later version knows.
+    pub fn name(&self) -> Option<&str> {
+        match self {
+            Kind::Custom(name) => Some(name),
+            Kind::BuiltIn(number) => {
+                let at = BUILT_IN.binary_search_by_key(number, |(known, _)| *known).ok()?;
+                BUILT_IN.get(at).map(|(_, name)| *name)
+            }
+        }
+    }
+}
+
+impl fmt::Display for Kind<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.name(), self) {
+            (Some(name), _) => f.write_str(name),
+            (None, Kind::BuiltIn(number)) => write!(f, "built-in/{number}"),
+            (None, Kind::Custom(name)) => f.write_str(name),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! The bytes of an evlog log: segment headers, frames, commits and events, in format version 1.
+//!
+//! Does: turn values into bytes and bytes into values, exactly as `docs/format.md` says, and name every limit.
+//! Does not: open files, know what a payload means, judge digests, ask the time.
+//!
+//! Invariants:
+//! - No decoder panics, and none allocates by a number it has not compared with [`limits`].
+//! - Decoding answers *frame*, *empty*, *incomplete* or *corrupt*; the four are never mixed up.
+//! - Each value has one encoding: what decodes, encodes to the same bytes again.
+//!
+//! Read [`segment`], then [`frame`], then [`commit`].
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod checksum;
+pub mod commit;
+pub mod cursor;
+pub mod error;
+pub mod frame;
+pub mod ids;
+pub mod kind;
+pub mod limits;
+pub mod payload;
+pub mod segment;
+
+pub use commit::{Commit, CommitHead, CommitReader, Durability, Event, Idempotency, encode_commit};
+pub use error::{Corruption, Flaw};
+pub use frame::{Decoded, FRAME_HEADER_LEN, Frame, FrameCodec};
+pub use ids::{LogId, Position, Root, Seq};
+pub use kind::{Kind, KindBuf};
+pub use segment::{FORMAT_VERSION, HeaderError, SEGMENT_HEADER_LEN, SegmentHeader};

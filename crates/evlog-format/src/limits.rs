@@ -1,0 +1,39 @@
+//! Every maximum of the format, with its unit, its reason, and the error it raises.
+//!
+//! A length is compared with its limit before anything is allocated or added, by readers and writers alike.
+
+/// The longest frame body, in bytes. 16 MiB holds any sane commit, and bounds what one damaged length can make a
+/// reader read. Exceeded: [`Flaw::Length`](crate::Flaw::Length) when read, [`TooLarge`](crate::commit::TooLarge) when written.
+pub const FRAME_BODY_LEN_MAX: u32 = 16 * 1024 * 1024;
+
+/// The most events of one commit. A commit is all or nothing and is held in memory while it is checked.
+pub const EVENTS_PER_COMMIT_MAX: u64 = 65_536;
+
+/// The longest payload of one event, in bytes: half a frame, so that a commit of a large event and its companions fits.
+pub const PAYLOAD_LEN_MAX: u64 = 8 * 1024 * 1024;
+
+/// The longest stream name, in bytes of UTF-8. Names become file names, whose usual limit is 255.
+pub const STREAM_LEN_MAX: u64 = 200;
+
+/// The longest name of a custom kind, in bytes, its prefix `custom/` included.
+pub const KIND_NAME_LEN_MAX: u64 = 120;
+
+/// The longest actor, in bytes of UTF-8.
+pub const ACTOR_LEN_MAX: u64 = 256;
+
+/// The longest idempotency key, in bytes of UTF-8.
+pub const IDEMPOTENCY_KEY_LEN_MAX: u64 = 256;
+
+/// The smallest segment size limit, in bytes: a header and a few small frames, for tests.
+pub const SEGMENT_LIMIT_MIN: u64 = 1024;
+
+/// The largest segment size limit, in bytes: 1 GiB, so that a segment can be mapped, copied and verified as a unit.
+pub const SEGMENT_LIMIT_MAX: u64 = 1024 * 1024 * 1024;
+
+/// The segment size limit that a log gets unless told otherwise, in bytes.
+pub const SEGMENT_LIMIT_DEFAULT: u64 = 64 * 1024 * 1024;
+
+/// The largest position and the largest seq: they fit a signed 64-bit integer in every language.
+pub const POSITION_MAX: u64 = i64::MAX.unsigned_abs();
+
+const _: () = assert!(PAYLOAD_LEN_MAX < FRAME_BODY_LEN_MAX as u64);

@@ -1,0 +1,57 @@
+//! Payloads of built-in kinds: bincode 2 `standard()` of the tables in `docs/format.md`.
+//!
+//! The one place, with [`commit`](crate::commit), that names the codec library.
+
+use crate::limits::PAYLOAD_LEN_MAX;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use bincode::config::{Configuration, Limit, LittleEndian, Varint, standard};
+use core::fmt;
+use serde::{Serialize, de::DeserializeOwned};
+
+/// The limit on what a decoder may claim, in bytes, [`PAYLOAD_LEN_MAX`].
+const CLAIM_MAX: usize = 8 * 1024 * 1024;
+const _: () = assert!(CLAIM_MAX as u64 == PAYLOAD_LEN_MAX);
+
+/// Why a payload is not what its kind's table says, or cannot be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayloadError {
+    what: String,
+}
+
+impl fmt::Display for PayloadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "payload: {}", self.what)
+    }
+}
+
+impl core::error::Error for PayloadError {}
+
+fn config() -> Configuration<LittleEndian, Varint, Limit<CLAIM_MAX>> {
+    standard().with_limit::<CLAIM_MAX>()
+}
+
+/// The payload's bytes.
+pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, PayloadError> {
+    let bytes = bincode::serde::encode_to_vec(value, config()).map_err(|e| PayloadError { what: e.to_string() })?;
+    if bytes.len() as u64 > PAYLOAD_LEN_MAX {
+        let what = alloc::format!("expected at most {PAYLOAD_LEN_MAX} bytes, found {}", bytes.len());
+        return Err(PayloadError { what });
+    }
+    Ok(bytes)
+}
+
+/// Reads a payload, all of it, and only in its one encoding: the library also takes integers that are written in more
+/// bytes than they need, so the value is encoded again and compared.
+pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, PayloadError> {
+    let (value, used) =
+        bincode::serde::decode_from_slice::<T, _>(bytes, config()).map_err(|e| PayloadError { what: e.to_string() })?;
+    if used != bytes.len() {
+        let what = alloc::format!("expected {used} bytes, found {}", bytes.len());
+        return Err(PayloadError { what });
+    }
+    if encode(&value)? != bytes {
+        return Err(PayloadError { what: "not in its one encoding".to_string() });
+    }
+    Ok(value)
+}

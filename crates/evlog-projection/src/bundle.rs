@@ -1,0 +1,34 @@
+//! A bundle: the projected files of one run, as bytes with a name, a version and a digest each.
+
+use std::collections::BTreeMap;
+
+/// One projected file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct File {
+    /// Path within the bundle, with `/`, such as `logs/health.json`.
+    pub path: String,
+    /// Name of the projection that made it, such as `status.run`.
+    pub projection: &'static str,
+    /// Version of that projection: raised when the same events would give other bytes.
+    pub version: u16,
+    /// The file's bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl File {
+    /// BLAKE3 of the bytes.
+    pub fn digest(&self) -> [u8; 32] {
+        *blake3::hash(&self.bytes).as_bytes()
+    }
+}
+
+/// The files of one run, by path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bundle {
+    /// The run's id; the bundle's directory is `runs/<run id>/`.
+    pub run: String,
+    /// The contract that made it.
+    pub contract: &'static str,
+    /// The projected files.
+    pub files: BTreeMap<String, File>,
+}

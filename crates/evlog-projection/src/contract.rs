@@ -1,0 +1,257 @@
+//! What a contract is: the rules of one kind of run, as pure functions over plain values.
+//!
+//! `decide(state, command) -> events or refusal`, `evolve(state, event) -> state`, `project(state) -> files`.
+//! The engine holds a contract behind a guard: it loads the run's state, asks [`Contract::decide`] under the writer's
+//! lock, and commits the events as one commit. Replay calls only `start`, `evolve` and `project`: reaction rules are for
+//! attempts, never for history.
+
+use crate::bundle::File;
+use evlog_format::{Kind, KindBuf, Seq};
+use serde_json::{Map, Value};
+use std::fmt;
+
+/// One committed event with its commit's head, as contracts see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fact<'a> {
+    /// The event's number in the log.
+    pub seq: Seq,
+    /// Seq of the first event of its commit.
+    pub commit: Seq,
+    /// Unix time of its commit, in nanoseconds.
+    pub time_ns: i64,
+    /// Who asked for the commit.
+    pub actor: &'a str,
+    /// The event itself.
+    pub event: evlog_format::Event<'a>,
+}
+
+/// A command that cannot be read: a key or a value that the action does not take. Nothing is recorded for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// JSON pointer to the part that is wrong, within the command; empty for the command itself.
+    pub pointer: String,
+    /// What was expected and what was found.
+    pub message: String,
+}
+
+/// What a contract says when it does not accept a command: a stable code for programs, a sentence for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContractError {
+    /// Stable, `UPPER_SNAKE_CASE` unless the contract's source spells it otherwise.
+    pub code: String,
+    /// A sentence that states what was expected and what was found.
+    pub message: String,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It was taken; its events are the answer.
+    Accepted,
+    /// The contract's rule for invalid requests was applied, and recorded.
+    Rejected,
+    /// The contract does not take this input; the run is untouched. A refusal event is recorded where the contract
+    /// asks for one.
+    Refused,
+}
+
+impl Outcome {
+    /// The word of result lines.
+    pub fn word(self) -> &'static str {
+        match self {
+            Outcome::Accepted => "accepted",
+            Outcome::Rejected => "rejected",
+            Outcome::Refused => "refused",
+        }
+    }
+}
+
+/// Which stream an event goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The command's run.
+    Run,
+    /// `$log`: for what cannot be bound to a run.
+    Log,
+}
+
+/// What caused an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The command alone (or the causation that the command names).
+    Command,
+    /// The event at this index of the same decision, an earlier one.
+    Decided(usize),
+}
+
+/// An event that a decision wants committed. The engine adds seq, number, time, actor and idempotency key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewEvent {
+    /// Where it goes.
+    pub target: Target,
+    /// What happened.
+    pub kind: KindBuf,
+    /// Version of the payload's table.
+    pub kind_version: u16,
+    /// What caused it.
+    pub cause: Cause,
+    /// The details.
+    pub payload: Vec<u8>,
+}
+
+impl NewEvent {
+    /// An event of a built-in kind, version 1, to the command's run, caused by the command.
+    pub fn new(kind: Kind<'_>, payload: Vec<u8>) -> NewEvent {
+        NewEvent { target: Target::Run, kind: kind.into(), kind_version: 1, cause: Cause::Command, payload }
+    }
+}
+
+/// The answer of [`Contract::decide`]: events to commit as one, and what to tell the caller.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// How the command ended.
+    pub outcome: Outcome,
+    /// To be committed together; may be empty when refused, or when the command asks for what is already so.
+    pub events: Vec<NewEvent>,
+    /// Present unless accepted.
+    pub error: Option<ContractError>,
+}
+
+impl Decision {
+    /// The command is taken.
+    pub fn accepted(events: Vec<NewEvent>) -> Decision {
+        Decision { outcome: Outcome::Accepted, events, error: None }
+    }
+
+    /// The contract's rule for invalid requests applies; `events` record it.
+    pub fn rejected(events: Vec<NewEvent>, code: &str, message: String) -> Decision {
+        Decision { outcome: Outcome::Rejected, events, error: Some(ContractError { code: code.into(), message }) }
+    }
+
+    /// The contract does not take this input.
+    pub fn refused(events: Vec<NewEvent>, code: &str, message: String) -> Decision {
+        Decision { outcome: Outcome::Refused, events, error: Some(ContractError { code: code.into(), message }) }
+    }
+}
+
+/// What [`Contract::decide`] may know. Time is a field: no contract reads a clock.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a, S> {
+    /// The run that the command names.
+    pub run: &'a str,
+    /// Its state, if the run exists.
+    pub state: Option<&'a S>,
+    /// The state of the run that [`Contract::reads`] named, if it exists and is of this contract.
+    pub related: Option<&'a S>,
+    /// Time of the commit that will hold the events, Unix nanoseconds.
+    pub time_ns: i64,
+    /// Who asks.
+    pub actor: &'a str,
+    /// BLAKE3 of the command in canonical form, without its idempotency key.
+    pub content: [u8; 32],
+}
+
+/// What the fold driver knows of a run, for projections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RunHead<'a> {
+    /// The run's id, its stream's name.
+    pub run: &'a str,
+    /// How many events its stream has.
+    pub events: u64,
+    /// Seq of the first one.
+    pub first_seq: Seq,
+    /// Seq of the last one.
+    pub last_seq: Seq,
+    /// Time of the last commit, Unix nanoseconds.
+    pub last_time_ns: i64,
+}
+
+/// A committed event that its contract forbids, or that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoldError {
+    /// The event.
+    pub seq: Seq,
+    /// The run it belongs to.
+    pub run: String,
+    /// What was expected and what was found.
+    pub message: String,
+}
+
+impl FoldError {
+    /// The error for a fact.
+    pub fn new(fact: &Fact<'_>, message: impl Into<String>) -> FoldError {
+        FoldError { seq: fact.seq, run: fact.event.stream.into(), message: message.into() }
+    }
+}
+
+impl fmt::Display for FoldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "event {} of run `{}`: {}", self.seq, self.run, self.message)
+    }
+}
+
+impl std::error::Error for FoldError {}
+
+impl fmt::Display for Malformed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pointer.as_str() {
+            "" => f.write_str(&self.message),
+            pointer => write!(f, "{pointer}: {}", self.message),
+        }
+    }
+}
+
+impl std::error::Error for Malformed {}
+
+/// The rules of one kind of run.
+pub trait Contract: Send + Sync + 'static {
+    /// State of an existing run: what `decide` and `project` need, and no more.
+    type State: Clone + Send + Sync + 'static;
+    /// A command, parsed.
+    type Command: Send + 'static;
+
+    /// The contract's name, as commands give it.
+    fn name(&self) -> &'static str;
+
+    /// Whether a run of this contract begins with an event of this kind.
+    fn begins_with(&self, kind: Kind<'_>) -> bool;
+
+    /// Reads the members of a command that are the contract's own (`do` is `action`). Unknown ones are refused by name.
+    fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Self::Command, Malformed>;
+
+    /// Another run whose state `decide` needs.
+    fn reads<'a>(&self, command: &'a Self::Command) -> Option<&'a str> {
+        let _ = command;
+        None
+    }
+
+    /// Which events the command leads to, and what to answer.
+    fn decide(&self, asked: &Asked<'_, Self::State>, command: &Self::Command) -> Decision;
+
+    /// The state after a run's first event.
+    fn start(&self, fact: &Fact<'_>) -> Result<Self::State, FoldError>;
+
+    /// The state after one more event.
+    fn evolve(&self, state: &mut Self::State, fact: &Fact<'_>) -> Result<(), FoldError>;
+
+    /// What was answered to the command whose commit this event belongs to: `None` when it was accepted. Lets a second
+    /// delivery of the command be given the first answer again, from the log alone.
+    fn answer(&self, fact: &Fact<'_>) -> Option<(Outcome, ContractError)>;
+
+    /// The run's state in one word, for result lines and lists.
+    fn status<'a>(&self, state: &'a Self::State) -> &'a str;
+
+    /// Whether the run has ended.
+    fn is_terminal(&self, state: &Self::State) -> bool;
+
+    /// The line that this event adds to `audit_events.jsonl`, given the state before it (none for the first) and after.
+    fn audit_line(
+        &self,
+        before: Option<&Self::State>,
+        fact: &Fact<'_>,
+        after: &Self::State,
+    ) -> Result<Value, FoldError>;
+
+    /// The files of the bundle, `audit_events.jsonl` excepted.
+    fn project(&self, state: &Self::State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError>;
+}

@@ -1,0 +1,25 @@
+//! Deterministic folds of events, and the bytes they end in.
+//!
+//! Does: say what a contract is ([`contract`]), fold a run's events into the files of its bundle ([`bundle`]), write and
+//! compare canonical JSON ([`canonical`], [`difference`]), keep the contracts that a log knows ([`registry`]).
+//! Does not: touch files, ask the time, know any contract.
+//!
+//! Invariants:
+//! - A projection is a function of events alone: no clock, no randomness, no environment, no unordered map, no
+//!   floating point.
+//! - A committed event is folded or reported; it is never skipped, and never repaired in passing.
+#![forbid(unsafe_code)]
+
+pub mod bundle;
+pub mod canonical;
+pub mod contract;
+pub mod difference;
+pub mod registry;
+pub mod time;
+
+pub use bundle::{Bundle, File};
+pub use canonical::{JsonError, canonical, parse};
+pub use contract::{
+    Asked, Cause, Contract, ContractError, Decision, Fact, FoldError, Malformed, NewEvent, Outcome, RunHead, Target,
+};
+pub use registry::{Contracts, RunFold};

@@ -1,0 +1,337 @@
+//! The contracts that a log knows, and the state of one run under whichever contract it has.
+//!
+//! This is where the contracts' own types are hidden, so that the engine can hold them side by side.
+
+use crate::bundle::{Bundle, File};
+use crate::canonical::canonical;
+use crate::contract::{Asked, Contract, ContractError, Decision, Fact, FoldError, Malformed, Outcome, RunHead};
+use evlog_format::{Kind, Seq};
+use serde_json::{Map, Value};
+use std::any::Any;
+use std::sync::Arc;
+
+/// Name of the projection that every contract shares, and its version.
+const AUDIT_PROJECTION: (&str, u16) = ("audit_events", 1);
+const AUDIT_PATH: &str = "audit_events.jsonl";
+
+type State = Box<dyn Any + Send + Sync>;
+/// A parsed command whose type only its contract knows.
+pub struct Command(Box<dyn Any + Send>);
+
+/// A contract with its types erased.
+trait Erased: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn begins_with(&self, kind: Kind<'_>) -> bool;
+    fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed>;
+    fn reads<'a>(&self, command: &'a Command) -> Option<&'a str>;
+    fn decide(&self, asked: &Asked<'_, State>, command: &Command) -> Decision;
+    fn start(&self, fact: &Fact<'_>) -> Result<State, FoldError>;
+    fn evolve(&self, state: &mut State, fact: &Fact<'_>) -> Result<(), FoldError>;
+    fn answer(&self, fact: &Fact<'_>) -> Option<(Outcome, ContractError)>;
+    fn status<'a>(&self, state: &'a State) -> &'a str;
+    fn is_terminal(&self, state: &State) -> bool;
+    fn audit_line(&self, before: Option<&State>, fact: &Fact<'_>, after: &State) -> Result<Value, FoldError>;
+    fn project(&self, state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError>;
+    fn clone_state(&self, state: &State) -> State;
+}
+
+struct Typed<C>(C);
+
+/// The registry hands a contract only values that the same contract made.
+fn own<T: 'static>(value: Option<&T>) -> &T {
+    value.unwrap_or_else(|| unreachable!("a contract is given its own states and commands"))
+}
+
+impl<C: Contract> Typed<C> {
+    fn state(state: &State) -> &C::State {
+        own(state.downcast_ref())
+    }
+}
+
+impl<C: Contract> Erased for Typed<C> {
+    fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    fn begins_with(&self, kind: Kind<'_>) -> bool {
+        self.0.begins_with(kind)
+    }
+
+    fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
+        Ok(Command(Box::new(self.0.parse(action, members)?)))
+    }
+
+    fn reads<'a>(&self, command: &'a Command) -> Option<&'a str> {
+        self.0.reads(own(command.0.downcast_ref()))
+    }
+
+    fn decide(&self, asked: &Asked<'_, State>, command: &Command) -> Decision {
+        let asked = Asked {
+            run: asked.run,
+            state: asked.state.map(Self::state),
+            related: asked.related.map(Self::state),
+            time_ns: asked.time_ns,
+            actor: asked.actor,
+            content: asked.content,
+        };
+        self.0.decide(&asked, own(command.0.downcast_ref()))
+    }
+
+    fn start(&self, fact: &Fact<'_>) -> Result<State, FoldError> {
+        Ok(Box::new(self.0.start(fact)?))
+    }
+
+    fn evolve(&self, state: &mut State, fact: &Fact<'_>) -> Result<(), FoldError> {
+        let Some(state) = state.downcast_mut() else {
+            unreachable!("a contract is given its own states");
+        };
+        self.0.evolve(state, fact)
+    }
+
+    fn answer(&self, fact: &Fact<'_>) -> Option<(Outcome, ContractError)> {
+        self.0.answer(fact)
+    }
+
+    fn status<'a>(&self, state: &'a State) -> &'a str {
+        self.0.status(Self::state(state))
+    }
+
+    fn is_terminal(&self, state: &State) -> bool {
+        self.0.is_terminal(Self::state(state))
+    }
+
+    fn audit_line(&self, before: Option<&State>, fact: &Fact<'_>, after: &State) -> Result<Value, FoldError> {
+        self.0.audit_line(before.map(Self::state), fact, Self::state(after))
+    }
+
+    fn project(&self, state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
+        self.0.project(Self::state(state), head)
+    }
+
+    fn clone_state(&self, state: &State) -> State {
+        Box::new(Self::state(state).clone())
+    }
+}
+
+/// The contracts that a log knows.
+#[derive(Clone, Default)]
+pub struct Contracts {
+    known: Vec<Arc<dyn Erased>>,
+}
+
+impl Contracts {
+    /// No contract at all.
+    pub fn new() -> Contracts {
+        Contracts::default()
+    }
+
+    /// Adds one. Two of the same name are a mistake of the program.
+    #[must_use]
+    pub fn with<C: Contract>(mut self, contract: C) -> Contracts {
+        assert!(self.named(contract.name()).is_none(), "contract `{}` is added twice", contract.name());
+        self.known.push(Arc::new(Typed(contract)));
+        self
+    }
+
+    /// Their names, as added.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.known.iter().map(|contract| contract.name())
+    }
+
+    /// The contract of this name.
+    pub fn named(&self, name: &str) -> Option<ContractRef> {
+        self.known.iter().find(|contract| contract.name() == name).cloned().map(ContractRef)
+    }
+
+    /// The contract whose runs begin with an event of this kind.
+    pub fn beginning_with(&self, kind: Kind<'_>) -> Option<ContractRef> {
+        self.known.iter().find(|contract| contract.begins_with(kind)).cloned().map(ContractRef)
+    }
+
+    /// Starts to fold a run with its first event.
+    pub fn start(&self, fact: &Fact<'_>) -> Result<RunFold, FoldError> {
+        let Some(contract) = self.beginning_with(fact.event.kind) else {
+            return Err(FoldError::new(fact, format!("no contract begins a run with `{}`", fact.event.kind)));
+        };
+        if fact.event.number != 0 {
+            let found = fact.event.number;
+            return Err(FoldError::new(fact, format!("expected the run's event number 0, found {found}")));
+        }
+        let state = contract.0.start(fact)?;
+        Ok(RunFold {
+            contract,
+            state,
+            run: fact.event.stream.to_owned(),
+            events: 1,
+            first_seq: fact.seq,
+            last_seq: fact.seq,
+            last_time_ns: fact.time_ns,
+        })
+    }
+}
+
+/// One contract of a registry.
+#[derive(Clone)]
+pub struct ContractRef(Arc<dyn Erased>);
+
+impl ContractRef {
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.0.name()
+    }
+
+    /// Reads the contract's own members of a command.
+    pub fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
+        self.0.parse(action, members)
+    }
+
+    /// Another run whose state the decision needs.
+    pub fn reads<'a>(&self, command: &'a Command) -> Option<&'a str> {
+        self.0.reads(command)
+    }
+
+    /// Decides a command. `run` and `related` must be folds of this contract.
+    pub fn decide(
+        &self,
+        asked: &Asked<'_, ()>,
+        run: Option<&RunFold>,
+        related: Option<&RunFold>,
+        command: &Command,
+    ) -> Decision {
+        let asked = Asked {
+            run: asked.run,
+            state: run.map(|fold| &fold.state),
+            related: related.map(|fold| &fold.state),
+            time_ns: asked.time_ns,
+            actor: asked.actor,
+            content: asked.content,
+        };
+        self.0.decide(&asked, command)
+    }
+
+    /// What was answered to the command whose commit this event belongs to; `None` when it was accepted.
+    pub fn answer(&self, fact: &Fact<'_>) -> Option<(Outcome, ContractError)> {
+        self.0.answer(fact)
+    }
+}
+
+/// A run, folded up to some event.
+pub struct RunFold {
+    contract: ContractRef,
+    state: State,
+    run: String,
+    events: u64,
+    first_seq: Seq,
+    last_seq: Seq,
+    last_time_ns: i64,
+}
+
+impl Clone for RunFold {
+    fn clone(&self) -> RunFold {
+        RunFold {
+            contract: self.contract.clone(),
+            state: self.contract.0.clone_state(&self.state),
+            run: self.run.clone(),
+            ..*self
+        }
+    }
+}
+
+impl RunFold {
+    /// Folds one more event of the run.
+    pub fn evolve(&mut self, fact: &Fact<'_>) -> Result<(), FoldError> {
+        if fact.event.number != self.events {
+            let found = fact.event.number;
+            return Err(FoldError::new(
+                fact,
+                format!("expected the run's event number {}, found {found}", self.events),
+            ));
+        }
+        self.contract.0.evolve(&mut self.state, fact)?;
+        self.events += 1;
+        self.last_seq = fact.seq;
+        self.last_time_ns = fact.time_ns;
+        Ok(())
+    }
+
+    /// The run's contract.
+    pub fn contract(&self) -> &ContractRef {
+        &self.contract
+    }
+
+    /// The run's state in one word.
+    pub fn status(&self) -> &str {
+        self.contract.0.status(&self.state)
+    }
+
+    /// Whether the run has ended.
+    pub fn is_terminal(&self) -> bool {
+        self.contract.0.is_terminal(&self.state)
+    }
+
+    /// What the fold knows of the run.
+    pub fn head(&self) -> RunHead<'_> {
+        RunHead {
+            run: &self.run,
+            events: self.events,
+            first_seq: self.first_seq,
+            last_seq: self.last_seq,
+            last_time_ns: self.last_time_ns,
+        }
+    }
+
+    /// The bundle's files, `audit_events.jsonl` excepted.
+    pub fn project(&self) -> Result<Vec<File>, FoldError> {
+        self.contract.0.project(&self.state, &self.head())
+    }
+}
+
+/// Folds a run's events, in order, into its bundle.
+pub struct BundleFold<'c> {
+    contracts: &'c Contracts,
+    fold: Option<RunFold>,
+    audit: Vec<u8>,
+}
+
+impl<'c> BundleFold<'c> {
+    /// Nothing folded yet.
+    pub fn new(contracts: &'c Contracts) -> BundleFold<'c> {
+        BundleFold { contracts, fold: None, audit: Vec::new() }
+    }
+
+    /// Folds the run's next event.
+    pub fn push(&mut self, fact: &Fact<'_>) -> Result<(), FoldError> {
+        let line = match &mut self.fold {
+            None => {
+                let fold = self.contracts.start(fact)?;
+                let line = fold.contract.0.audit_line(None, fact, &fold.state)?;
+                self.fold = Some(fold);
+                line
+            }
+            Some(fold) => {
+                let before = fold.contract.0.clone_state(&fold.state);
+                fold.evolve(fact)?;
+                fold.contract.0.audit_line(Some(&before), fact, &fold.state)?
+            }
+        };
+        self.audit.extend_from_slice(&canonical(&line));
+        self.audit.push(b'\n');
+        Ok(())
+    }
+
+    /// The run folded so far.
+    pub fn run(&self) -> Option<&RunFold> {
+        self.fold.as_ref()
+    }
+
+    /// The bundle; `None` when no event was pushed.
+    pub fn finish(self) -> Result<Option<Bundle>, FoldError> {
+        let Some(fold) = self.fold else {
+            return Ok(None);
+        };
+        let (projection, version) = AUDIT_PROJECTION;
+        let audit = File { path: AUDIT_PATH.to_owned(), projection, version, bytes: self.audit };
+        let files = fold.project()?.into_iter().chain([audit]).map(|file| (file.path.clone(), file)).collect();
+        Ok(Some(Bundle { contract: fold.contract.name(), run: fold.run, files }))
+    }
+}
