@@ -16,6 +16,9 @@ use bincode::enc::Encoder;
 use bincode::error::EncodeError;
 use core::fmt;
 
+/// The fewest bytes that an event takes: a stream of one letter, and one byte for each other field's number or length.
+const EVENT_LEN_MIN: usize = 9;
+
 /// When a commit is acknowledged. The numbers stand in every log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -319,8 +322,9 @@ impl<'a> Commit<'a> {
     pub fn decode(body: &'a [u8], position: u64) -> Result<Commit<'a>, Corruption> {
         let mut reader = CommitReader::new(body, position)?;
         let head = reader.head;
-        // An event takes at least seven bytes, so a count can never make us reserve more than the body justifies.
-        let mut events = Vec::with_capacity((reader.left() as usize).min(body.len() / 7 + 1));
+        // A count never makes us reserve more than the body justifies.
+        let claimed = usize::try_from(reader.left()).unwrap_or(usize::MAX);
+        let mut events = Vec::with_capacity(claimed.min(body.len() / EVENT_LEN_MIN));
         while let Some((_, event)) = reader.next_event()? {
             events.push(event);
         }

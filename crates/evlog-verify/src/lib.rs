@@ -1,1 +1,16 @@
-//! placeholder
+//! Is this log what it claims to be? The tree over the log's bytes, the audit of everything in it, and the verdict.
+//!
+//! Does: keep the root of a byte string while it grows, re-derive all that a log says of itself, name what differs.
+//! Does not: open files, write, sign, know contracts or payloads, trust a sidecar.
+//!
+//! Read [`tree`] first: the root is what the other promises hang on.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod tree;
+
+pub use tree::{Frontier, FrontierError, Tree};

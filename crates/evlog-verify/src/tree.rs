@@ -1,0 +1,240 @@
+//! The tree over the log's byte string: BLAKE3's own, so that its root is the hash that anyone can compute (rule F-14).
+//!
+//! Does: keep the root of a growing byte string at the cost of hashing it once, in memory that grows with the
+//! logarithm of its size; stop anywhere and go on from there.
+//! Does not: know segments, frames or files.
+//!
+//! Invariants:
+//! - The root equals `blake3::hash` of all bytes given so far, however they were cut into updates.
+//! - The bytes are held in groups of [`GROUP_LEN`]. A group enters the tree only when a byte after it is known, because
+//!   the node that turns out to be the topmost is hashed differently. So `tail` is empty only when nothing was given.
+//! - `subtrees` holds the complete subtrees of the groups in the tree, largest first: one for each 1 in the binary form
+//!   of their number, as a binary counter would.
+
+use alloc::vec::Vec;
+use blake3::Hasher;
+use blake3::hazmat::{ChainingValue, HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
+use core::fmt;
+use evlog_format::Root;
+use evlog_format::checksum::crc32;
+use evlog_format::limits::POSITION_MAX;
+
+/// Length of a group in bytes: 16 chunks, as many as the widest SIMD code hashes side by side.
+pub const GROUP_LEN: usize = 16 * 1024;
+const GROUP: u64 = GROUP_LEN as u64;
+
+/// The root of a byte string that grows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tree {
+    subtrees: Vec<ChainingValue>,
+    groups: u64,
+    tail: Vec<u8>,
+}
+
+impl Tree {
+    /// The tree over no bytes.
+    pub fn new() -> Tree {
+        Tree::default()
+    }
+
+    /// The tree as it was when the frontier was taken.
+    pub fn resume(frontier: Frontier) -> Tree {
+        frontier.0
+    }
+
+    /// How many bytes the tree is over.
+    pub fn size(&self) -> u64 {
+        self.groups * GROUP + self.tail.len() as u64
+    }
+
+    /// Appends bytes. Long ones are hashed in place, in subtrees as large as their position allows.
+    pub fn update(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            if self.tail.len() == GROUP_LEN {
+                let mut full = core::mem::take(&mut self.tail);
+                self.push(&full);
+                full.clear();
+                self.tail = full;
+            }
+            if self.tail.is_empty() && bytes.len() > GROUP_LEN {
+                let (now, later) = bytes.split_at(self.subtree_len(bytes.len()));
+                self.push(now);
+                bytes = later;
+            } else {
+                let (now, later) = bytes.split_at(bytes.len().min(GROUP_LEN - self.tail.len()));
+                self.tail.extend_from_slice(now);
+                bytes = later;
+            }
+        }
+    }
+
+    /// The largest power of two of groups, in bytes, that may be hashed at once from here and leaves at least one of
+    /// the `available` bytes, which are more than a group, for later.
+    fn subtree_len(&self, available: usize) -> usize {
+        let fitting = ((available - 1) / GROUP_LEN).ilog2();
+        let aligned = if self.groups == 0 { fitting } else { self.groups.trailing_zeros() };
+        GROUP_LEN << fitting.min(aligned)
+    }
+
+    /// Puts a power of two of groups into the tree; more bytes are known to follow.
+    fn push(&mut self, bytes: &[u8]) {
+        let count = (bytes.len() / GROUP_LEN) as u64;
+        let mut right = subtree(self.groups * GROUP, bytes);
+        // A binary counter: where a subtree of the same size already stands, the two become one, and carry on.
+        let mut carry = count;
+        while self.groups & carry != 0 {
+            let Some(left) = self.subtrees.pop() else {
+                unreachable!("one subtree for each 1 in the number of groups")
+            };
+            right = merge_subtrees_non_root(&left, &right, Mode::Hash);
+            carry <<= 1;
+        }
+        self.subtrees.push(right);
+        self.groups += count;
+    }
+
+    /// BLAKE3 of all bytes given so far.
+    pub fn root(&self) -> Root {
+        let Some((topmost, others)) = self.subtrees.split_first() else {
+            return Root(*blake3::hash(&self.tail).as_bytes());
+        };
+        let last = subtree(self.groups * GROUP, &self.tail);
+        let right = others.iter().rfold(last, |right, left| merge_subtrees_non_root(left, &right, Mode::Hash));
+        Root(*merge_subtrees_root(topmost, &right, Mode::Hash).as_bytes())
+    }
+
+    /// All that is needed to go on from here later.
+    pub fn frontier(&self) -> Frontier {
+        Frontier(self.clone())
+    }
+}
+
+/// The value of the subtree over `bytes`, which stand at `offset` and are not the whole string.
+fn subtree(offset: u64, bytes: &[u8]) -> ChainingValue {
+    Hasher::new().set_input_offset(offset).update(bytes).finalize_non_root()
+}
+
+/// A tree at rest: its size, the values of its complete subtrees, and the bytes of its last group.
+///
+/// It is written beside a segment and never believed: whoever resumes from it compares the root with the one in the
+/// segment's header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frontier(Tree);
+
+const MAGIC: [u8; 8] = *b"evlogtre";
+const VERSION: u32 = 1;
+const VALUE_LEN: usize = 32;
+const SIZE_AT: usize = MAGIC.len() + 4;
+const VALUES_AT: usize = SIZE_AT + 8;
+const CRC_LEN: usize = 4;
+
+/// Why bytes are not a frontier. The remedy is always the same: compute it again from the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FrontierError {
+    /// They do not begin as a frontier does, or are of another version.
+    Magic,
+    /// The size is beyond what a log can have.
+    Size {
+        /// The size found.
+        found: u64,
+    },
+    /// There are more or fewer bytes than the size calls for.
+    Length {
+        /// How many a frontier has, of that size, or at least.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// The CRC-32 over the other bytes does not match.
+    Checksum {
+        /// As computed.
+        expected: u32,
+        /// As stored.
+        found: u32,
+    },
+}
+
+impl Frontier {
+    /// The most bytes that an encoded frontier has, so that a reader knows how much to read.
+    pub const ENCODED_LEN_MAX: usize = VALUES_AT + 64 * VALUE_LEN + GROUP_LEN + CRC_LEN;
+
+    /// How many bytes the tree is over.
+    pub fn size(&self) -> u64 {
+        self.0.size()
+    }
+
+    /// Root of those bytes.
+    pub fn root(&self) -> Root {
+        self.0.root()
+    }
+
+    /// The frontier's bytes: magic, version, size, subtree values, bytes of the last group, CRC-32 of all before it.
+    pub fn encode(&self) -> Vec<u8> {
+        let Tree { subtrees, tail, .. } = &self.0;
+        let mut out = Vec::with_capacity(VALUES_AT + subtrees.len() * VALUE_LEN + tail.len() + CRC_LEN);
+        out.extend_from_slice(&MAGIC);
+        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&self.size().to_le_bytes());
+        for value in subtrees {
+            out.extend_from_slice(value);
+        }
+        out.extend_from_slice(tail);
+        out.extend_from_slice(&crc32(&out).to_le_bytes());
+        out
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Frontier, FrontierError> {
+        let short = FrontierError::Length { expected: VALUES_AT + CRC_LEN, found: bytes.len() };
+        let (head, _) = bytes.split_first_chunk::<VALUES_AT>().ok_or(short)?;
+        if head[..MAGIC.len()] != MAGIC || head[MAGIC.len()..SIZE_AT] != VERSION.to_le_bytes() {
+            return Err(FrontierError::Magic);
+        }
+        let mut size = [0u8; 8];
+        size.copy_from_slice(&head[SIZE_AT..]);
+        let size = u64::from_le_bytes(size);
+        if size > POSITION_MAX {
+            return Err(FrontierError::Size { found: size });
+        }
+        let groups = size.saturating_sub(1) / GROUP;
+        let values_len = groups.count_ones() as usize * VALUE_LEN;
+        let Ok(tail_len) = usize::try_from(size - groups * GROUP) else {
+            unreachable!("at most the length of a group")
+        };
+        let expected = VALUES_AT + values_len + tail_len + CRC_LEN;
+        let (covered, stored) = match bytes.split_last_chunk::<CRC_LEN>() {
+            Some(parts) if bytes.len() == expected => parts,
+            _ => return Err(FrontierError::Length { expected, found: bytes.len() }),
+        };
+        let (expected, found) = (crc32(covered), u32::from_le_bytes(*stored));
+        if expected != found {
+            return Err(FrontierError::Checksum { expected, found });
+        }
+        let (values, tail) = covered[VALUES_AT..].split_at(values_len);
+        let subtrees = values.as_chunks::<VALUE_LEN>().0.to_vec();
+        Ok(Frontier(Tree { subtrees, groups, tail: tail.to_vec() }))
+    }
+}
+
+impl fmt::Display for FrontierError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            FrontierError::Magic => write!(f, "not a frontier of version {VERSION}"),
+            FrontierError::Size { found } => {
+                write!(f, "frontier: expected a size of at most {POSITION_MAX}, found {found}")
+            }
+            FrontierError::Length { expected, found } => {
+                write!(f, "frontier: expected {expected} bytes, found {found}")
+            }
+            FrontierError::Checksum { expected, found } => {
+                write!(f, "frontier: checksum does not match: expected {expected:08x}, found {found:08x}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for FrontierError {}
+
+#[cfg(test)]
+mod tests;
