@@ -1,1 +1,17 @@
-//! placeholder
+//! The run contracts, as tables and pure functions.
+//!
+//! Does: say what a run of contract `status` ([`status`]), `pipeline` ([`pipeline`]) or `custom` ([`custom`]) may do,
+//! which events an attempt leads to, and which files its events fold into.
+//! Does not: touch files, ask the time, know how events are stored.
+//!
+//! Invariants:
+//! - Every decision and every projection is a function of its arguments alone.
+//! - Reaction rules are for attempts; replay folds what was committed, or says why it cannot.
+#![forbid(unsafe_code)]
+
+pub mod custom;
+pub mod pipeline;
+pub mod status;
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,1 @@
+//! The contract `custom`: runs that users record freely.

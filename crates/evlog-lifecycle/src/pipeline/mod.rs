@@ -1,0 +1,1 @@
+//! The contract `pipeline`: staged runs, their outcomes, and what is derived from them.

@@ -1,0 +1,1 @@
+//! The contract `status`: run status, audit and replay.
