@@ -1,5 +1,6 @@
 //! A bundle: the projected files of one run, as bytes with a name, a version and a digest each.
 
+use evlog_format::Seq;
 use std::collections::BTreeMap;
 
 /// One projected file.
@@ -29,6 +30,10 @@ pub struct Bundle {
     pub run: String,
     /// The contract that made it.
     pub contract: &'static str,
+    /// Seq of the last event that it covers.
+    pub last_seq: Seq,
+    /// How many of the run's events it covers.
+    pub events: u64,
     /// The projected files.
     pub files: BTreeMap<String, File>,
 }

@@ -122,3 +122,6 @@ impl<'de> Deserialize<'de> for Key {
 fn beyond<E: serde::de::Error>(value: impl fmt::Display) -> E {
     E::custom(format_args!("integer {value} is beyond 2^53 - 1; write it as a string"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,8 @@ pub struct Difference {
     pub found: String,
 }
 
+/// Names of JSON Lines files end so; bundle paths are compared byte for byte, as everywhere.
+const JSON_LINES_SUFFIX: &str = ".jsonl";
 /// The longest value that is quoted whole, in bytes.
 const QUOTE_LEN_MAX: usize = 200;
 
@@ -32,7 +34,7 @@ pub fn first_difference(path: &str, expected: &[u8], found: &[u8]) -> Option<Dif
     if expected == found {
         return None;
     }
-    if !path.ends_with(".jsonl") {
+    if !path.ends_with(JSON_LINES_SUFFIX) {
         return Some(document(expected, found));
     }
     let (mut want, mut have) = (expected.split_inclusive(|b| *b == b'\n'), found.split_inclusive(|b| *b == b'\n'));
@@ -107,3 +109,6 @@ fn bytes(expected: &[u8], found: &[u8]) -> Difference {
         found: format!("{} at offset {at}", byte(found)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -125,7 +125,11 @@ impl Contracts {
         Contracts::default()
     }
 
-    /// Adds one. Two of the same name are a mistake of the program.
+    /// Adds one.
+    ///
+    /// # Panics
+    ///
+    /// When there is one of that name already: a mistake of the program.
     #[must_use]
     pub fn with<C: Contract>(mut self, contract: C) -> Contracts {
         assert!(self.named(contract.name()).is_none(), "contract `{}` is added twice", contract.name());
@@ -324,14 +328,21 @@ impl<'c> BundleFold<'c> {
         self.fold.as_ref()
     }
 
-    /// The bundle; `None` when no event was pushed.
-    pub fn finish(self) -> Result<Option<Bundle>, FoldError> {
-        let Some(fold) = self.fold else {
+    /// The bundle as of the events pushed so far; `None` when there were none.
+    pub fn bundle(&self) -> Result<Option<Bundle>, FoldError> {
+        let Some(fold) = &self.fold else {
             return Ok(None);
         };
         let (projection, version) = AUDIT_PROJECTION;
-        let audit = File { path: AUDIT_PATH.to_owned(), projection, version, bytes: self.audit };
+        let audit = File { path: AUDIT_PATH.to_owned(), projection, version, bytes: self.audit.clone() };
         let files = fold.project()?.into_iter().chain([audit]).map(|file| (file.path.clone(), file)).collect();
-        Ok(Some(Bundle { contract: fold.contract.name(), run: fold.run, files }))
+        let events = fold.events;
+        Ok(Some(Bundle {
+            contract: fold.contract.name(),
+            run: fold.run.clone(),
+            last_seq: fold.last_seq,
+            events,
+            files,
+        }))
     }
 }

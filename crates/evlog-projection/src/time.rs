@@ -25,3 +25,6 @@ pub fn from_rfc3339(text: &str) -> Result<i64, String> {
     let time: Timestamp = text.parse().map_err(|_| refuse())?;
     i64::try_from(time.as_nanosecond()).map_err(|_| refuse())
 }
+
+#[cfg(test)]
+mod tests;
