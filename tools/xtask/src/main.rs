@@ -1,2 +1,83 @@
-//! placeholder
-fn main() {}
+//! What the repository checks and prints about itself.
+//!
+//! Does: read the repository's own text (sources, manifests, documents) and say what breaks its rules; print the
+//! dependency count and the evidence matrix. `cargo test -p xtask` fails on every finding.
+//! Does not: change a file, run a compiler, need a network.
+//!
+//! Invariants:
+//! - Each check is a function from text to [`finding::Finding`]s, and has a test in which it must find something.
+//! - A finding names file and line, what is wrong, and what to do instead.
+#![forbid(unsafe_code)]
+
+mod evidence;
+mod finding;
+mod floors;
+mod lexer;
+mod manifest;
+mod modules;
+mod prose;
+mod repository;
+mod rust_source;
+#[cfg(test)]
+mod tests;
+
+use finding::Finding;
+use repository::Repository;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+const HELP: &str = "\
+xtask: what the repository checks and prints about itself
+
+usage: cargo run -p xtask -- COMMAND
+
+commands:
+  tidy      every finding of every check, one a line; exit 1 when there are any
+  deps      the packages behind the six core crates, and their ceiling
+  evidence  each numbered rule of the documents, and the tests that cite it
+  help      this text
+";
+
+fn main() -> ExitCode {
+    let command = std::env::args().nth(1).unwrap_or_else(|| "help".to_owned());
+    match run(&command, &mut io::stdout().lock()) {
+        Ok(code) => code,
+        Err(error) => {
+            // Standard error is gone as well when this fails; the exit code remains.
+            writeln!(io::stderr(), "error: {error}").unwrap_or_default();
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(command: &str, out: &mut dyn Write) -> io::Result<ExitCode> {
+    match command {
+        "tidy" => print_findings(&all_findings(&Repository::here()?), out),
+        "deps" => print_lines(&floors::core_report(&Repository::here()?), out),
+        "evidence" => print_lines(&evidence::matrix(&Repository::here()?), out),
+        "help" | "--help" | "-h" => print_lines(HELP, out),
+        unknown => {
+            write!(out, "{HELP}")?;
+            Err(io::Error::other(format!("unknown command `{unknown}`; expected one of those above")))
+        }
+    }
+}
+
+/// Every check over the whole repository.
+fn all_findings(repository: &Repository) -> Vec<Finding> {
+    let checks: [fn(&Repository) -> Vec<Finding>; 5] =
+        [rust_source::check_all, modules::check_all, prose::check_all, floors::check_all, evidence::check_all];
+    checks.iter().flat_map(|check| check(repository)).collect()
+}
+
+fn print_lines(text: &str, out: &mut dyn Write) -> io::Result<ExitCode> {
+    out.write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print_findings(findings: &[Finding], out: &mut dyn Write) -> io::Result<ExitCode> {
+    for finding in findings {
+        writeln!(out, "{finding}")?;
+    }
+    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

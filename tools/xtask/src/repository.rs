@@ -1,0 +1,112 @@
+//! The repository as text: every file that people write, read once, in the order of their paths.
+//!
+//! Does not: follow symbolic links, read build output or golden files, look outside the repository.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Directories that are not written by people, by path: build output, another tool's own, a log and bundles made by
+/// trying the commands, and golden logs, whose bytes are nobody's prose.
+const SKIPPED: &[&str] = &["target", ".git", "evlog", "runs", "tests/golden"];
+
+/// What is read as text. A file of another kind is known by name only.
+const TEXT: &[&str] = &["rs", "md", "toml", "sh", "awk", "py", "json", "tsv", "txt", "yml", "yaml", "lock"];
+
+/// A file of the repository.
+#[derive(Clone, Debug)]
+pub(crate) struct SourceFile {
+    /// Path relative to the root, with `/`.
+    pub(crate) path: String,
+    /// Its text; empty for files that are not text.
+    pub(crate) text: String,
+}
+
+/// Every file that people write.
+#[derive(Debug)]
+pub(crate) struct Repository {
+    root: PathBuf,
+    files: Vec<SourceFile>,
+}
+
+impl Repository {
+    /// The repository that this program was built from.
+    pub(crate) fn here() -> io::Result<Repository> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+        let mut files = Vec::new();
+        walk(&root, "", &mut files)?;
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(Repository { root, files })
+    }
+
+    /// All files, by path.
+    pub(crate) fn files(&self) -> &[SourceFile] {
+        &self.files
+    }
+
+    /// The files whose names end in `.` and this.
+    pub(crate) fn with_extension<'a>(&'a self, extension: &'a str) -> impl Iterator<Item = &'a SourceFile> {
+        self.files.iter().filter(move |file| extension_of(&file.path) == extension)
+    }
+
+    /// The text of one file; `None` when there is none.
+    pub(crate) fn text(&self, path: &str) -> Option<&str> {
+        self.files.iter().find(|file| file.path == path).map(|file| file.text.as_str())
+    }
+
+    /// Whether a path stands in the repository, as file or directory.
+    pub(crate) fn exists(&self, path: &str) -> bool {
+        self.root.join(path).exists()
+    }
+}
+
+/// What stands after the last dot of a path's file name; empty when there is no dot.
+pub(crate) fn extension_of(path: &str) -> &str {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.rsplit_once('.').map_or("", |(_, extension)| extension)
+}
+
+fn walk(root: &Path, relative: &str, files: &mut Vec<SourceFile>) -> io::Result<()> {
+    for entry in fs::read_dir(root.join(relative))? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let path = if relative.is_empty() { name.clone() } else { format!("{relative}/{name}") };
+        let is_skipped = SKIPPED.contains(&path.as_str()) || name == "__pycache__";
+        if kind.is_dir() && !is_skipped {
+            walk(root, &path, files)?;
+        } else if kind.is_file() {
+            files.push(read(root, path)?);
+        }
+    }
+    Ok(())
+}
+
+fn read(root: &Path, path: String) -> io::Result<SourceFile> {
+    let is_text = TEXT.contains(&extension_of(&path)) || matches!(path.as_str(), ".ci/run" | "justfile");
+    let bytes = if is_text { fs::read(root.join(&path))? } else { Vec::new() };
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    Ok(SourceFile { path, text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_repository_is_read_whole_and_without_build_output() {
+        let repository = Repository::here().expect("the repository can be read");
+        assert!(repository.text("Cargo.toml").is_some_and(|text| text.contains("[workspace]")));
+        assert!(repository.text("tools/xtask/src/repository.rs").is_some());
+        assert!(repository.files().iter().all(|file| !file.path.contains("target/")));
+        assert!(repository.exists("crates/evlog-format"));
+        assert!(!repository.exists("crates/evlog-common"));
+    }
+
+    #[test]
+    fn an_extension_is_that_of_the_file_name_only() {
+        assert_eq!(extension_of("a.b/c.rs"), "rs");
+        assert_eq!(extension_of("a.b/justfile"), "");
+        assert_eq!(extension_of(".ci/run"), "");
+    }
+}

@@ -1,0 +1,41 @@
+//! The repository keeps its own rules. Each test here fails with the list of what breaks one.
+
+use crate::finding::Finding;
+use crate::repository::Repository;
+use crate::{evidence, floors, modules, prose, rust_source};
+
+fn check(rules: fn(&Repository) -> Vec<Finding>) {
+    let repository = Repository::here().expect("the repository can be read");
+    let findings = rules(&repository);
+    let list: Vec<String> = findings.iter().map(ToString::to_string).collect();
+    assert!(findings.is_empty(), "{} findings:\n  {}", list.len(), list.join("\n  "));
+}
+
+#[test]
+fn tidy_every_rust_file_keeps_the_rules_of_the_house() {
+    check(rust_source::check_all);
+}
+
+#[test]
+fn tidy_no_file_is_forgotten_and_every_crate_is_a_member() {
+    check(modules::check_all);
+}
+
+#[test]
+fn tidy_links_lead_somewhere_and_no_text_names_a_machine() {
+    check(prose::check_all);
+}
+
+#[test]
+fn floors_are_as_the_architecture_page_says() {
+    let repository = Repository::here().expect("the repository can be read");
+    print!("{}", floors::core_report(&repository));
+    check(floors::check_all);
+}
+
+#[test]
+fn evidence_every_numbered_rule_is_cited_by_a_test() {
+    let repository = Repository::here().expect("the repository can be read");
+    print!("{}", evidence::matrix(&repository));
+    check(evidence::check_all);
+}
