@@ -1,1 +1,26 @@
-//! placeholder
+//! The log's files: the only crate that opens, writes, syncs, renames or locks them.
+//!
+//! Does: append commits ([`Writer`]), read them back ([`Reader`]), hand out the bytes as they lie ([`RawLog`]), recover
+//! after a crash by a table ([`recovery`]).
+//! Does not: know what an event means, ask the time, draw random numbers, print.
+//!
+//! Invariants:
+//! - One writer, held by a lock; readers take none that lasts and never write.
+//! - Nothing is acknowledged before its class says so, and nothing at all after a failed write or sync.
+//! - Acknowledged bytes are never cut. What is cut is kept in `quarantine/` first.
+//! - Sidecars (`.tree`, `.idx`, `HEAD`) are derived: each may be deleted at any time, and none is believed unchecked.
+//!
+//! Read [`layout`], [`fs`], [`recovery`], then [`writer`] and [`reader`].
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod fs;
+pub mod raw;
+pub mod reader;
+pub mod writer;
+
+pub use error::{AppendError, Failure, OpenError, Reason, ReadError, Refusal, Verdict};
+pub use fs::{Fs, StdFs};
+pub use raw::{RawLog, RawSegment};
+pub use reader::{CommitRef, Commits, Committed, Reader, SegmentInfo, StreamSummary};
+pub use writer::{Append, AppendEvent, Causation, CreateOptions, Cut, Owner, Recovery, Ticket, Visit, Writer};

@@ -1,0 +1,317 @@
+//! What can go wrong, one enum for each kind of act: opening, appending, reading.
+//!
+//! An append that failed says whether the commit was not appended or may have been. Messages carry path, position,
+//! expected and found; what to do stands in `hint`.
+
+use evlog_format::commit::EncodeRefusal;
+use evlog_format::{Position, Seq};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// An operating system call that failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// What was being done, as in "cannot `doing` `path`".
+    pub doing: &'static str,
+    /// To which file or directory.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: std::io::Error,
+}
+
+/// Why a log that is there is not opened, or a part of it not read: the bytes are not what they must be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// What the evidence amounts to.
+    pub verdict: Verdict,
+    /// Position of the first byte that is wrong or missing.
+    pub position: Position,
+    /// The file that holds it, or should.
+    pub file: PathBuf,
+    /// What should be there.
+    pub expected: String,
+    /// What is.
+    pub found: String,
+    /// What to do.
+    pub hint: String,
+}
+
+/// Why a log cannot be created or opened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// There is no log at this path.
+    NoLog {
+        /// The log directory asked for.
+        path: PathBuf,
+    },
+    /// There is a log at this path already.
+    Exists {
+        /// The log directory asked for.
+        path: PathBuf,
+    },
+    /// Another writer holds the log.
+    Locked {
+        /// The log directory.
+        path: PathBuf,
+        /// The other's process id, where it could be read.
+        pid: Option<u32>,
+        /// The other's program, where it could be read.
+        program: Option<String>,
+    },
+    /// The log was written by a newer version of the format.
+    Version {
+        /// The segment file that says so.
+        path: PathBuf,
+        /// Its format version.
+        found: u32,
+    },
+    /// The segment size limit asked for is outside its range, in bytes.
+    SegmentLimit {
+        /// The limit asked for.
+        found: u64,
+    },
+    /// The log is not what it must be; it is left as it is.
+    Refused(Box<Refusal>),
+    /// The operating system failed.
+    Io(Failure),
+}
+
+/// Why a commit was not acknowledged.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum AppendError {
+    /// The commit is not in the log and will not be.
+    NotAppended {
+        /// Why.
+        reason: Reason,
+    },
+    /// An earlier write or sync failed: this writer acknowledges nothing any more. Reopen the log.
+    Poisoned {
+        /// The failure that did it.
+        cause: Arc<Failure>,
+    },
+    /// The commit may be in the log or not; reopening the log tells.
+    Unknown {
+        /// Where it would be.
+        position: Position,
+        /// The failure.
+        cause: Arc<Failure>,
+    },
+}
+
+/// Why a commit was not appended.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Reason {
+    /// The format cannot hold it.
+    Refused(EncodeRefusal),
+    /// Its frame would be longer than the limit, in bytes.
+    TooLong {
+        /// The frame's body.
+        found: u64,
+    },
+    /// An event names a later event of its own commit as its cause, or itself.
+    Causation {
+        /// Index of the event in the commit.
+        event: usize,
+        /// Index of the cause.
+        cause: usize,
+    },
+    /// The log has reached the largest position or seq.
+    Full,
+    /// A failure came before any byte of it was given to the file.
+    NeverWritten(Arc<Failure>),
+    /// The stream's length could not be found.
+    Index(Arc<ReadError>),
+}
+
+/// Why something could not be read.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The log is not what it must be.
+    Refused(Box<Refusal>),
+    /// No commit begins at this position.
+    NoCommit {
+        /// The position asked for.
+        position: Position,
+        /// Where the committed part ends.
+        end: Position,
+    },
+    /// The log has no such event yet.
+    NoEvent {
+        /// The seq asked for.
+        seq: Seq,
+        /// The seq that the next event will get.
+        next_seq: Seq,
+    },
+    /// A commit of the stream could not be written, so it cannot be read.
+    Poisoned(Arc<Failure>),
+    /// The operating system failed.
+    Io(Failure),
+}
+
+/// What a log's bytes amount to, worst first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// Well-formed, but a root or a digest does not match.
+    Tampered,
+    /// Something covers bytes that are not there.
+    Truncated,
+    /// A frame fails where it must not.
+    Damaged,
+    /// The last bytes are an unfinished commit.
+    TornTail,
+    /// Everything matches.
+    Clean,
+}
+
+impl Verdict {
+    /// The word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Verdict::Tampered => "tampered",
+            Verdict::Truncated => "truncated",
+            Verdict::Damaged => "damaged",
+            Verdict::TornTail => "torn_tail",
+            Verdict::Clean => "clean",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {} `{}`: {}", self.doing, self.path.display(), self.source)
+    }
+}
+
+impl std::error::Error for Failure {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "log is {} at position {} in `{}`: expected {}, found {}",
+            self.verdict,
+            self.position,
+            self.file.display(),
+            self.expected,
+            self.found
+        )
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            OpenError::NoLog { path } => write!(f, "no log at `{}`: expected segments in it, found none", path.display()),
+            OpenError::Exists { path } => {
+                write!(f, "there is a log at `{}` already: expected no segments in it", path.display())
+            }
+            OpenError::Locked { path, pid, program } => {
+                write!(f, "log `{}` has a writer already: ", path.display())?;
+                match (pid, program) {
+                    (Some(pid), Some(program)) => write!(f, "process {pid} ({program}) holds its lock"),
+                    (Some(pid), None) => write!(f, "process {pid} holds its lock"),
+                    _ => write!(f, "another process holds its lock"),
+                }
+            }
+            OpenError::Version { path, found } => write!(
+                f,
+                "`{}` was written by a newer version of evlog: expected format version {} at most, found {found}",
+                path.display(),
+                evlog_format::FORMAT_VERSION
+            ),
+            OpenError::SegmentLimit { found } => write!(
+                f,
+                "segment size limit: expected {} to {} bytes, found {found}",
+                evlog_format::limits::SEGMENT_LIMIT_MIN,
+                evlog_format::limits::SEGMENT_LIMIT_MAX
+            ),
+            OpenError::Refused(refusal) => refusal.fmt(f),
+            OpenError::Io(failure) => failure.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            OpenError::Io(failure) => failure.source(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Reason::Refused(refusal) => refusal.fmt(f),
+            Reason::TooLong { found } => write!(
+                f,
+                "commit is too large: expected at most {} bytes, found {found}",
+                evlog_format::limits::FRAME_BODY_LEN_MAX
+            ),
+            Reason::Causation { event, cause } => write!(
+                f,
+                "causation of event {event} of the commit: expected an event before it, found event {cause}"
+            ),
+            Reason::Full => write!(f, "log is full: its next position or seq would exceed the format's largest"),
+            Reason::NeverWritten(cause) => write!(f, "an earlier failure came first: {cause}"),
+            Reason::Index(error) => write!(f, "length of the stream is not known: {error}"),
+        }
+    }
+}
+
+impl fmt::Display for AppendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AppendError::NotAppended { reason } => write!(f, "commit was not appended: {reason}"),
+            AppendError::Poisoned { cause } => {
+                write!(f, "writer stopped after a failure and takes no commits; reopen the log: {cause}")
+            }
+            AppendError::Unknown { position, cause } => {
+                write!(f, "commit at position {position} may or may not be in the log; reopen it to see: {cause}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for AppendError {}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReadError::Refused(refusal) => refusal.fmt(f),
+            ReadError::NoCommit { position, end } => {
+                write!(f, "no commit begins at position {position}; the committed log ends at {end}")
+            }
+            ReadError::NoEvent { seq, next_seq } => write!(f, "no event {seq} yet: the next one will be {next_seq}"),
+            ReadError::Poisoned(cause) => write!(f, "a commit of the stream could not be written: {cause}"),
+            ReadError::Io(failure) => failure.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ReadError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            ReadError::Io(failure) => failure.source(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The file system as the store sees it: positional reads and writes, syncs, renames, one lock.
+//!
+//! Contract of every implementation:
+//! - `write_at` gives all bytes or fails; after a failure any part of them may be there.
+//! - Bytes survive a crash when `sync_data` of their file returned after they were written. Before that, any subset of
+//!   the unsynced writes may survive, in any order, whole or torn.
+//! - A name survives a crash when `sync_dir` of its directory returned after it was made, moved or removed.
+//! - `rename` replaces its target in one step: a crash leaves the old file or the new one under that name.
+//! - A lock ends with the handle, or with the process however it dies.
+
+use std::fmt::Debug;
+use std::io;
+use std::path::Path;
+
+mod std_fs;
+
+pub use std_fs::StdFs;
+
+/// A file system.
+pub trait Fs: Debug + Send + Sync {
+    /// Opens an existing file for reading.
+    fn open_read(&self, path: &Path) -> io::Result<Box<dyn File>>;
+    /// Opens an existing file for reading and writing.
+    fn open_write(&self, path: &Path) -> io::Result<Box<dyn File>>;
+    /// Opens a file for reading and writing: a new one, or the old one emptied.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn File>>;
+    /// Makes a directory and those above it, and syncs the directory above each new one. One that exists is left alone.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+    /// Names of a directory's entries, in byte order; names that are not UTF-8 are left out.
+    fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+    /// Moves a file over another name in the same directory.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Makes the names in a directory survive a crash.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Takes the lock at `path`, making the file where it is missing, and leaves `owner` in it for others to read.
+    fn lock(&self, path: &Path, owner: &str) -> io::Result<LockAttempt>;
+    /// Whether somebody holds the lock at `path`. The lock may be taken for an instant to find out, so who takes it
+    /// tries more than once.
+    fn is_locked(&self, path: &Path) -> io::Result<bool>;
+}
+
+/// What became of an attempt to take a lock.
+#[derive(Debug)]
+pub enum LockAttempt {
+    /// It is ours until the handle is dropped.
+    Taken(Box<dyn Lock>),
+    /// Another holds it; what it left in the file.
+    HeldBy(String),
+}
+
+/// A lock that is held. Dropping it lets it go.
+pub trait Lock: Debug + Send + Sync {}
+
+/// An open file.
+#[expect(clippy::len_without_is_empty, reason = "the length of a file is asked of the system and can fail")]
+pub trait File: Debug + Send + Sync {
+    /// Reads some bytes from `offset` on; 0 only at the file's end or for an empty buffer.
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// Writes all bytes at `offset`.
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Length in bytes.
+    fn len(&self) -> io::Result<u64>;
+    /// Cuts or extends the file with zeros.
+    fn set_len(&self, len: u64) -> io::Result<()>;
+    /// Makes bytes and length survive a crash.
+    fn sync_data(&self) -> io::Result<()>;
+}
+
+impl dyn File {
+    /// Reads until the buffer is full or the file ends; how many bytes were read.
+    pub fn read_full_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buf.len() {
+            match self.read_at(&mut buf[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
+    /// The whole file, if it is no longer than `len_max` bytes.
+    pub fn read_to_end(&self, len_max: u64) -> io::Result<Vec<u8>> {
+        let len = self.len()?;
+        if len > len_max {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("longer than {len_max} bytes")));
+        }
+        let mut bytes = vec![0; usize::try_from(len).unwrap_or(0)];
+        let read = self.read_full_at(&mut bytes, 0)?;
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+}
