@@ -1,1 +1,34 @@
-//! placeholder
+//! The engine: one door to a log for every caller.
+//!
+//! Does: hold contracts behind a guard ([`Log`]), read a log back as events, runs and bundles ([`View`]), keep the log's
+//! own history in `$log` ([`history`]), judge a whole log ([`check`]).
+//! Does not: know any contract (callers hand them in), print, parse arguments, speak a network.
+//!
+//! Invariants:
+//! - One order of things: guard, stamp, encode, write, acknowledge.
+//! - The clock is asked once for each command, in [`clock`], and nowhere below.
+//! - A command becomes one commit or none; a commit that its contract cannot fold is never offered to the store.
+//! - Reading never writes.
+#![forbid(unsafe_code)]
+
+pub mod answer;
+pub mod clock;
+pub mod error;
+pub mod history;
+pub mod log;
+pub mod options;
+pub mod publish;
+pub mod replay;
+pub mod request;
+mod runs;
+pub mod view;
+
+pub use answer::{Answer, AnswerOutcome};
+pub use error::LogError;
+pub use log::{Log, Offered};
+pub use options::Options;
+pub use request::Request;
+pub use view::View;
+
+#[cfg(test)]
+mod tests;

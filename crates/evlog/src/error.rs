@@ -1,0 +1,86 @@
+//! What can go wrong at the door: opening, reading, submitting.
+
+use evlog_format::{Corruption, Seq};
+use evlog_projection::{FoldError, Malformed};
+use evlog_store::{AppendError, OpenError, ReadError};
+use std::fmt;
+
+/// An operation on a log that could not be done.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum LogError {
+    /// The log could not be opened, and why.
+    Open(OpenError),
+    /// The log could not be read.
+    Read(ReadError),
+    /// The log could not be written. The error says whether the commit did not happen or may have happened.
+    Append(AppendError),
+    /// Committed bytes are wrong.
+    Corrupt(Corruption),
+    /// A command could not be read: nothing was recorded.
+    Malformed(Malformed),
+    /// A committed event is one that its contract forbids.
+    Fold(FoldError),
+    /// The payload of an event of `$log` cannot be read or written.
+    Payload {
+        /// The event, when it is in the log.
+        seq: Option<Seq>,
+        /// What is wrong.
+        message: String,
+    },
+    /// A contract decided something that it cannot fold itself; nothing was recorded. A defect of the contract.
+    Undecidable {
+        /// The run.
+        run: String,
+        /// What the fold said.
+        message: String,
+    },
+}
+
+impl fmt::Display for LogError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LogError::Open(error) => error.fmt(f),
+            LogError::Read(error) => error.fmt(f),
+            LogError::Append(error) => error.fmt(f),
+            LogError::Malformed(error) => error.fmt(f),
+            LogError::Corrupt(error) => write!(f, "the log is damaged {error}; run `evlog verify`"),
+            LogError::Fold(error) => error.fmt(f),
+            LogError::Payload { seq: Some(seq), message } => write!(f, "event {seq} of `$log`: {message}"),
+            LogError::Payload { seq: None, message } => write!(f, "event for `$log`: {message}"),
+            LogError::Undecidable { run, message } => {
+                write!(
+                    f,
+                    "run `{run}`: the contract decided events that it cannot fold, so nothing was recorded: {message}"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for LogError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            LogError::Open(error) => Some(error),
+            LogError::Read(error) => Some(error),
+            LogError::Append(error) => Some(error),
+            LogError::Malformed(error) => Some(error),
+            LogError::Corrupt(error) => Some(error),
+            LogError::Fold(error) => Some(error),
+            LogError::Payload { .. } | LogError::Undecidable { .. } => None,
+        }
+    }
+}
+
+macro_rules! from {
+    ($($source:ty => $variant:ident),*) => {
+        $(impl From<$source> for LogError {
+            fn from(error: $source) -> LogError {
+                LogError::$variant(error)
+            }
+        })*
+    };
+}
+
+from!(OpenError => Open, ReadError => Read, AppendError => Append, Malformed => Malformed, FoldError => Fold,
+    Corruption => Corrupt);

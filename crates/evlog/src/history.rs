@@ -1,0 +1,80 @@
+//! The log's own history: what the events of stream `$log` hold. Their tables stand in `docs/format.md`; fields are
+//! never moved, a new need gets a new kind or a new kind version.
+
+use serde::{Deserialize, Serialize};
+
+/// Name of the log's own stream.
+pub const LOG_STREAM: &str = "$log";
+
+/// `log.created`, version 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Created {
+    /// Format version of the log.
+    pub format_version: u32,
+    /// Where segments are cut, in bytes.
+    pub segment_limit: u64,
+    /// The program that made it, with its version.
+    pub program: String,
+}
+
+/// `log.opened`, version 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Opened {
+    /// The program that opened it, with its version.
+    pub program: String,
+}
+
+/// `log.closed`, version 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closed {
+    /// The program that closed it, with its version.
+    pub program: String,
+}
+
+/// `log.recovered`, version 1: the session before did not close the log.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovered {
+    /// Where the log ended when it was opened, as a position, after any cut.
+    pub end: u64,
+}
+
+/// `log.tail_cut`, version 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TailCut {
+    /// Position of the first byte that was cut.
+    pub position: u64,
+    /// How many bytes.
+    pub len: u64,
+    /// Where they are kept, as a path within the log's directory.
+    pub kept_as: String,
+    /// Why reading stopped there.
+    pub reason: String,
+}
+
+/// `log.projection_published`, version 1: files of one run were written out for others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProjectionPublished {
+    /// The run.
+    pub run: String,
+    /// Seq of the run's last event that the files cover.
+    pub seq: u64,
+    /// How many of the run's events they cover.
+    pub events: u64,
+    /// The files, by path in byte order.
+    pub files: Vec<PublishedFile>,
+}
+
+/// One file of [`ProjectionPublished`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublishedFile {
+    /// Path within the bundle.
+    pub path: String,
+    /// Name of the projection.
+    pub projection: String,
+    /// Version of the projection.
+    pub version: u16,
+    /// Length in bytes.
+    pub len: u64,
+    /// BLAKE3 of the bytes.
+    pub blake3: [u8; 32],
+}

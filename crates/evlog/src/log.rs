@@ -1,0 +1,437 @@
+//! A writer session: commands in, commits out.
+//!
+//! The order of things, in [`Log::offer`]: read the command, load the run, know a second delivery, ask the contract,
+//! fold what it decided, give it to the store. Only then is the run in memory moved on.
+
+use crate::answer::{Answer, AnswerOutcome};
+use crate::error::LogError;
+use crate::history::{Closed, Created, LOG_STREAM, Opened, Recovered, TailCut};
+use crate::options::Options;
+use crate::request::Request;
+use crate::runs::{Answered, Cache, Known, Loader};
+use evlog_format::{
+    CommitHead, Durability, Event, FORMAT_VERSION, Idempotency, Kind, LogId, Position, Root, Seq, kind, payload,
+};
+use evlog_projection::contract::{Cause, Target};
+use evlog_projection::registry::{Command, ContractRef};
+use evlog_projection::{Asked, Contracts, Decision, Fact, FoldError, Malformed, NewEvent, RunFold};
+use evlog_store::{Append, AppendEvent, Causation, CreateOptions, OpenError, Owner, Recovery, Ticket, Writer};
+use serde::Serialize;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// A command that is decided and written, and not yet acknowledged.
+#[derive(Debug)]
+#[must_use = "an offered commit may still be lost until it is waited for"]
+pub struct Offered {
+    answer: Answer,
+    ticket: Option<Ticket>,
+}
+
+/// A writer session on a log.
+pub struct Log {
+    writer: Writer,
+    contracts: Contracts,
+    options: Options,
+    state: Mutex<Session>,
+}
+
+struct Session {
+    cache: Cache,
+    /// Events of `$log` that wait for the session's first commit, so that a session that appends nothing leaves no trace.
+    pending: Vec<(Kind<'static>, Vec<u8>)>,
+    appended: bool,
+}
+
+impl Log {
+    /// Opens the log in `dir` for writing; recovers it first if its last session did not end in order.
+    pub fn open(dir: &Path, contracts: Contracts, options: Options) -> Result<Log, LogError> {
+        let owner = Owner { program: options.program.clone() };
+        let (writer, pending) = match Writer::open(options.fs.clone(), dir, &owner) {
+            Ok((writer, recovery)) => {
+                let pending = reopened(&options, &writer, &recovery)?;
+                (writer, pending)
+            }
+            Err(OpenError::NoLog { .. }) if options.create => {
+                let log_id = options.log_id.unwrap_or_else(|| LogId(*uuid::Uuid::new_v4().as_bytes()));
+                let create = CreateOptions { log_id, segment_limit: options.segment_limit };
+                let writer = Writer::create(options.fs.clone(), dir, create, &owner)?;
+                (writer, vec![created(&options)?, opened(&options)?])
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let state = Mutex::new(Session { cache: Cache::default(), pending, appended: false });
+        Ok(Log { writer, contracts, options, state })
+    }
+
+    /// The log's identity.
+    pub fn log_id(&self) -> LogId {
+        self.writer.log_id()
+    }
+
+    /// Seq that the next event will have.
+    pub fn next_seq(&self) -> Seq {
+        self.writer.next_seq()
+    }
+
+    /// Position and root of the durable end.
+    pub fn root(&self) -> (Position, Root) {
+        self.writer.root()
+    }
+
+    /// The contracts of the session.
+    pub fn contracts(&self) -> &Contracts {
+        &self.contracts
+    }
+
+    /// Appends what waits for a first commit, so that a new log exists with its history.
+    pub fn begin(&self) -> Result<(), LogError> {
+        let ticket = {
+            let mut session = self.session();
+            if session.pending.is_empty() {
+                return Ok(());
+            }
+            self.append_history(&mut session, &[])?
+        };
+        Ok(self.writer.wait(&ticket)?)
+    }
+
+    /// Decides a command and waits until it is committed.
+    pub fn submit(&self, request: &Request) -> Result<Answer, LogError> {
+        self.wait(self.offer(request)?)
+    }
+
+    /// Waits until an offered command is committed, and gives its answer.
+    pub fn wait(&self, offered: Offered) -> Result<Answer, LogError> {
+        if let Some(ticket) = &offered.ticket {
+            self.writer.wait(ticket)?;
+        }
+        Ok(offered.answer)
+    }
+
+    /// Decides a command and gives its events to the store; the answer holds once it is waited for. Commands are
+    /// ordered by their calls.
+    pub fn offer(&self, request: &Request) -> Result<Offered, LogError> {
+        let (contract, command) = self.read(request)?;
+        let mut session = self.session();
+        let mut known = self.load(&mut session, &request.run)?;
+        let offered = self.judge(&mut session, request, &contract, &command, &mut known)?;
+        if let Some(known) = known {
+            session.cache.put(&request.run, known);
+        }
+        Ok(offered)
+    }
+
+    fn read(&self, request: &Request) -> Result<(ContractRef, Command), LogError> {
+        let Some(contract) = self.contracts.named(&request.contract) else {
+            let names: Vec<&str> = self.contracts.names().collect();
+            let message = format!("expected one of {}, found {:?}", names.join(", "), request.contract);
+            return Err(LogError::Malformed(Malformed { pointer: "/contract".to_owned(), message }));
+        };
+        let command = contract.parse(&request.action, request.members.clone())?;
+        Ok((contract, command))
+    }
+
+    fn session(&self) -> MutexGuard<'_, Session> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn load(&self, session: &mut Session, run: &str) -> Result<Option<Known>, LogError> {
+        if let Some(known) = session.cache.take(run) {
+            return Ok(Some(known));
+        }
+        if self.writer.stream_len(run)? == 0 {
+            return Ok(None);
+        }
+        let mut loader = Loader::new(&self.contracts, run);
+        let mut failed = None;
+        self.writer.read_stream(run, 0, &mut |head, seq, event| match loader.push(head, seq, event) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        })?;
+        match failed {
+            Some(error) => Err(error.into()),
+            None => Ok(loader.finish()),
+        }
+    }
+
+    /// What the engine itself says to a command, before its contract is asked.
+    fn forestall(&self, request: &Request, contract: &ContractRef, known: Option<&Known>) -> Option<Answer> {
+        let fold = known.map(|known| &known.fold);
+        let refused = |code, message| Some(Answer::refused(&request.run, fold, code, message));
+        if let Some(known) = known {
+            let has = known.fold.contract().name();
+            if has != contract.name() {
+                let message = format!("run `{}` is of contract `{has}`: expected commands for it", request.run);
+                return refused("CONTRACT_MISMATCH", message);
+            }
+            if let Some(first) = request.id.as_ref().and_then(|id| known.answers.get(id)) {
+                if first.content == request.content {
+                    return Some(Answer { outcome: AnswerOutcome::Duplicate, ..first.answer.clone() });
+                }
+                let message = "the idempotency key was given before, with other content".to_owned();
+                return refused("IDEMPOTENCY_CONFLICT", message);
+            }
+        }
+        let events = known.map_or(0, |known| known.fold.head().events);
+        if let Some(expect) = request.expect.filter(|expect| *expect != events) {
+            let message = format!("run `{}`: expected {expect} events, found {events}", request.run);
+            return refused("STALE_EXPECTATION", message);
+        }
+        if let Some(cause) = request.causation.filter(|cause| *cause >= self.writer.next_seq()) {
+            let next = self.writer.next_seq();
+            return refused("UNKNOWN_CAUSE", format!("causation: expected a seq below {next}, found {cause}"));
+        }
+        None
+    }
+
+    fn judge(
+        &self,
+        session: &mut Session,
+        request: &Request,
+        contract: &ContractRef,
+        command: &Command,
+        known: &mut Option<Known>,
+    ) -> Result<Offered, LogError> {
+        if let Some(answer) = self.forestall(request, contract, known.as_ref()) {
+            return Ok(Offered { answer, ticket: None });
+        }
+        let fold = known.as_ref().map(|known| &known.fold);
+        let related = match contract.reads(command) {
+            Some(run) if run == request.run => fold.cloned(),
+            Some(run) => self.related(session, run, contract)?,
+            None => None,
+        };
+        let time_ns = request.at_ns.unwrap_or_else(|| self.options.clock.now_ns());
+        let actor = request.actor.as_deref().unwrap_or(&self.options.actor);
+        let asked = Asked { run: &request.run, state: None, related: None, time_ns, actor, content: request.content };
+        let decision = contract.decide(&asked, fold, related.as_ref(), command);
+        let stamp = Stamp { time_ns, class: self.options.class, actor };
+        self.carry_out(session, request, &stamp, &decision, known)
+    }
+
+    fn related(&self, session: &mut Session, run: &str, contract: &ContractRef) -> Result<Option<RunFold>, LogError> {
+        let Some(known) = self.load(session, run)? else {
+            return Ok(None);
+        };
+        let fold = known.fold.clone();
+        session.cache.put(run, known);
+        Ok(Some(fold).filter(|fold| fold.contract().name() == contract.name()))
+    }
+
+    /// Folds what was decided, then gives it to the store, then moves the run on.
+    fn carry_out(
+        &self,
+        session: &mut Session,
+        request: &Request,
+        stamp: &Stamp<'_>,
+        decision: &Decision,
+        known: &mut Option<Known>,
+    ) -> Result<Offered, LogError> {
+        let status = known.as_ref().map(|known| known.fold.status().to_owned());
+        let mut answer = Answer {
+            outcome: decision.outcome.into(),
+            error: decision.error.clone(),
+            status,
+            ..Answer::empty(&request.run)
+        };
+        if decision.events.is_empty() {
+            return Ok(Offered { answer, ticket: None });
+        }
+        // What waits for the session's first commit goes before the decision's events, within the same commit.
+        let offset = session.pending.len();
+        let head = stamp.head(self.writer.next_seq());
+        let events: Vec<AppendEvent<'_>> =
+            (0..).zip(&decision.events).map(|(index, new)| append_event(request, new, index, offset)).collect();
+        let moved = self.fold_decided(request, &head, offset, decision, &events, known.as_ref())?;
+        let ticket = self.append(session, &head, &events)?;
+        answer.events = decided_events(decision, head.first_seq.0 + offset as u64);
+        if let Some(fold) = moved {
+            answer.status = Some(fold.status().to_owned());
+            let mut answers = known.take().map(|known| known.answers).unwrap_or_default();
+            if let Some(key) = &request.id {
+                answers.insert(key.clone(), Answered { content: request.content, answer: answer.clone() });
+            }
+            *known = Some(Known { fold, answers });
+        }
+        Ok(Offered { answer, ticket: Some(ticket) })
+    }
+
+    /// The run after the decision; none if the decision does not touch it. Nothing is changed yet.
+    fn fold_decided(
+        &self,
+        request: &Request,
+        head: &CommitHead<'_>,
+        offset: usize,
+        decision: &Decision,
+        events: &[AppendEvent<'_>],
+        known: Option<&Known>,
+    ) -> Result<Option<RunFold>, LogError> {
+        let undecidable = |error: FoldError| LogError::Undecidable { run: request.run.clone(), message: error.message };
+        let first = head.first_seq.0 + offset as u64;
+        let mut fold: Option<RunFold> = None;
+        for ((seq, new), event) in (first..).zip(&decision.events).zip(events) {
+            if new.target != Target::Run {
+                continue;
+            }
+            let before = fold.take().or_else(|| known.map(|known| known.fold.clone()));
+            let event = Event {
+                stream: event.stream,
+                number: before.as_ref().map_or(0, |fold| fold.head().events),
+                kind: event.kind,
+                kind_version: event.kind_version,
+                causation: cause_of(request, new, first),
+                idempotency: event.idempotency,
+                payload: event.payload,
+            };
+            let fact = Fact { seq: Seq(seq), commit: head.first_seq, time_ns: head.time_ns, actor: head.actor, event };
+            fold = Some(match before {
+                None => self.contracts.start(&fact).map_err(undecidable)?,
+                Some(mut fold) => {
+                    fold.evolve(&fact).map_err(undecidable)?;
+                    fold
+                }
+            });
+        }
+        Ok(fold)
+    }
+
+    /// Gives a commit to the store, what waits for a first commit before the decided events.
+    fn append(
+        &self,
+        session: &mut Session,
+        head: &CommitHead<'_>,
+        decided: &[AppendEvent<'_>],
+    ) -> Result<Ticket, LogError> {
+        let events: Vec<AppendEvent<'_>> = session
+            .pending
+            .iter()
+            .map(|(kind, payload)| history_event(*kind, payload))
+            .chain(decided.iter().copied())
+            .collect();
+        let commit = Append { time_ns: head.time_ns, class: head.class, actor: head.actor, events: &events };
+        let ticket = self.writer.append(&commit)?;
+        session.appended = true;
+        session.pending.clear();
+        Ok(ticket)
+    }
+
+    /// Appends what waits for a first commit, and events of `$log` after it.
+    fn append_history(&self, session: &mut Session, decided: &[AppendEvent<'_>]) -> Result<Ticket, LogError> {
+        let stamp = Stamp { time_ns: self.options.clock.now_ns(), class: self.options.class, actor: "evlog" };
+        self.append(session, &stamp.head(self.writer.next_seq()), decided)
+    }
+
+    /// Gives an event of `$log` to the store.
+    pub(crate) fn offer_history(&self, kind: Kind<'static>, payload: &[u8]) -> Result<Ticket, LogError> {
+        self.append_history(&mut self.session(), &[history_event(kind, payload)])
+    }
+
+    pub(crate) fn writer(&self) -> &Writer {
+        &self.writer
+    }
+
+    /// Ends the session in order: records that the log was closed, if anything was recorded at all, and cuts the last
+    /// segment to its last frame.
+    pub fn close(self) -> Result<(), LogError> {
+        let mut session = self.session();
+        if session.appended {
+            let closed = payload_of(&Closed { program: self.options.program.clone() })?;
+            let ticket = self.append_history(&mut session, &[history_event(kind::LOG_CLOSED, &closed)])?;
+            self.writer.wait(&ticket)?;
+        }
+        drop(session);
+        Ok(self.writer.close()?)
+    }
+}
+
+/// What the engine adds to a commit.
+struct Stamp<'a> {
+    time_ns: i64,
+    class: Durability,
+    actor: &'a str,
+}
+
+impl<'a> Stamp<'a> {
+    fn head(&self, first_seq: Seq) -> CommitHead<'a> {
+        CommitHead { first_seq, time_ns: self.time_ns, class: self.class, actor: self.actor }
+    }
+}
+
+pub(crate) fn payload_of<T: Serialize>(value: &T) -> Result<Vec<u8>, LogError> {
+    payload::encode(value).map_err(|error| LogError::Payload { seq: None, message: error.to_string() })
+}
+
+fn created(options: &Options) -> Result<(Kind<'static>, Vec<u8>), LogError> {
+    let created = Created {
+        format_version: FORMAT_VERSION,
+        segment_limit: options.segment_limit,
+        program: options.program.clone(),
+    };
+    Ok((kind::LOG_CREATED, payload_of(&created)?))
+}
+
+fn opened(options: &Options) -> Result<(Kind<'static>, Vec<u8>), LogError> {
+    Ok((kind::LOG_OPENED, payload_of(&Opened { program: options.program.clone() })?))
+}
+
+fn reopened(
+    options: &Options,
+    writer: &Writer,
+    recovery: &Recovery,
+) -> Result<Vec<(Kind<'static>, Vec<u8>)>, LogError> {
+    let mut pending = Vec::new();
+    if let Some(cut) = &recovery.cut {
+        let cut = TailCut {
+            position: cut.position.0,
+            len: cut.len,
+            kept_as: cut.kept_as.clone(),
+            reason: cut.reason.clone(),
+        };
+        pending.push((kind::LOG_TAIL_CUT, payload_of(&cut)?));
+    }
+    if !recovery.clean_close {
+        pending.push((kind::LOG_RECOVERED, payload_of(&Recovered { end: writer.end().0 })?));
+    }
+    if writer.next_seq() == Seq(0) {
+        pending.push(created(options)?);
+    }
+    pending.push(opened(options)?);
+    Ok(pending)
+}
+
+fn history_event<'a>(kind: Kind<'static>, payload: &'a [u8]) -> AppendEvent<'a> {
+    AppendEvent { stream: LOG_STREAM, kind, kind_version: 1, causation: Causation::None, idempotency: None, payload }
+}
+
+fn append_event<'a>(request: &'a Request, new: &'a NewEvent, index: usize, offset: usize) -> AppendEvent<'a> {
+    let causation = match new.cause {
+        Cause::Decided(earlier) => Causation::Earlier(offset + earlier),
+        Cause::Command => request.causation.map_or(Causation::None, Causation::Seq),
+    };
+    // The key stands on the first event; the commit is one, so one mark is enough.
+    let key = request.id.as_deref().filter(|_| index == 0);
+    AppendEvent {
+        stream: if new.target == Target::Run { &request.run } else { LOG_STREAM },
+        kind: new.kind.as_kind(),
+        kind_version: new.kind_version,
+        causation,
+        idempotency: key.map(|key| Idempotency { key, content: request.content }),
+        payload: &new.payload,
+    }
+}
+
+fn cause_of(request: &Request, new: &NewEvent, first: u64) -> Option<Seq> {
+    match new.cause {
+        Cause::Decided(earlier) => Some(Seq(first + earlier as u64)),
+        Cause::Command => request.causation,
+    }
+}
+
+fn decided_events(decision: &Decision, first: u64) -> Vec<(Seq, String)> {
+    (first..).zip(&decision.events).map(|(seq, new)| (Seq(seq), new.kind.as_kind().to_string())).collect()
+}

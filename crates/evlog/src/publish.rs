@@ -1,0 +1,75 @@
+//! Recording what was published: the digests by which a later replay proves every file that was ever written out.
+
+use crate::error::LogError;
+use crate::history::{LOG_STREAM, ProjectionPublished, PublishedFile};
+use crate::log::{Log, payload_of};
+use evlog_format::{kind, payload};
+use evlog_projection::Bundle;
+use evlog_store::Ticket;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+/// Records bundles of one session. The same bundle twice is recorded once.
+pub struct Publisher<'l> {
+    log: &'l Log,
+    last: BTreeMap<String, ProjectionPublished>,
+    ticket: Option<Ticket>,
+}
+
+impl<'l> Publisher<'l> {
+    /// Reads what was published before, once.
+    pub fn new(log: &'l Log) -> Result<Publisher<'l>, LogError> {
+        let mut last = BTreeMap::new();
+        let mut failed = None;
+        log.writer().read_stream(LOG_STREAM, 0, &mut |_, seq, event| {
+            if event.kind != kind::LOG_PROJECTION_PUBLISHED {
+                return ControlFlow::Continue(());
+            }
+            match payload::decode::<ProjectionPublished>(event.payload) {
+                Ok(published) => last.insert(published.run.clone(), published),
+                Err(error) => {
+                    failed = Some(LogError::Payload { seq: Some(seq), message: error.to_string() });
+                    return ControlFlow::Break(());
+                }
+            };
+            ControlFlow::Continue(())
+        })?;
+        failed.map_or(Ok(Publisher { log, last, ticket: None }), Err)
+    }
+
+    /// Records a bundle that was written out; says whether it was new.
+    pub fn publish(&mut self, bundle: &Bundle) -> Result<bool, LogError> {
+        let published = published_of(bundle);
+        if self.last.get(&published.run) == Some(&published) {
+            return Ok(false);
+        }
+        let payload = payload_of(&published)?;
+        self.ticket = Some(self.log.offer_history(kind::LOG_PROJECTION_PUBLISHED, &payload)?);
+        self.last.insert(published.run.clone(), published);
+        Ok(true)
+    }
+
+    /// Waits until everything recorded is committed.
+    pub fn finish(self) -> Result<(), LogError> {
+        match self.ticket {
+            Some(ticket) => Ok(self.log.writer().wait(&ticket)?),
+            None => Ok(()),
+        }
+    }
+}
+
+fn published_of(bundle: &Bundle) -> ProjectionPublished {
+    let files = bundle.files.values().map(|file| PublishedFile {
+        path: file.path.clone(),
+        projection: file.projection.to_owned(),
+        version: file.version,
+        len: file.bytes.len() as u64,
+        blake3: file.digest(),
+    });
+    ProjectionPublished {
+        run: bundle.run.clone(),
+        seq: bundle.last_seq.0,
+        events: bundle.events,
+        files: files.collect(),
+    }
+}

@@ -1,0 +1,114 @@
+//! Runs as a writer session knows them: folded lazily from their streams, kept for a while, answered from memory.
+//!
+//! Invariant: the cache holds a bounded number of runs. What is dropped is read again from the log, through the index.
+
+use crate::answer::Answer;
+use evlog_format::{CommitHead, Event, Seq};
+use evlog_projection::{Contracts, Fact, FoldError, RunFold};
+use std::collections::BTreeMap;
+
+/// How many runs a session keeps folded. A folded run is a few hundred bytes.
+const CACHED_RUNS_MAX: usize = 16_384;
+
+/// A run, and the answers that its commands were given.
+pub(crate) struct Known {
+    pub(crate) fold: RunFold,
+    pub(crate) answers: BTreeMap<String, Answered>,
+}
+
+/// The first answer to a command with an idempotency key.
+pub(crate) struct Answered {
+    pub(crate) content: [u8; 32],
+    pub(crate) answer: Answer,
+}
+
+/// Folds the events of one run, commit by commit.
+pub(crate) struct Loader<'c> {
+    contracts: &'c Contracts,
+    known: Option<Known>,
+    key: Option<(String, [u8; 32])>,
+    commit: Option<Seq>,
+    pending: Answer,
+}
+
+impl<'c> Loader<'c> {
+    pub(crate) fn new(contracts: &'c Contracts, run: &str) -> Loader<'c> {
+        Loader { contracts, known: None, key: None, commit: None, pending: Answer::empty(run) }
+    }
+
+    pub(crate) fn push(&mut self, head: &CommitHead<'_>, seq: Seq, event: &Event<'_>) -> Result<(), FoldError> {
+        if self.commit != Some(head.first_seq) {
+            self.finish_commit();
+            self.commit = Some(head.first_seq);
+        }
+        let fact = Fact { seq, commit: head.first_seq, time_ns: head.time_ns, actor: head.actor, event: *event };
+        self.fold(&fact)?;
+        if let Some(given) = event.idempotency {
+            self.key = Some((given.key.to_owned(), given.content));
+        }
+        // Only commands with a key can be delivered again; the key stands on the commit's first event.
+        let (Some(known), Some(_)) = (&self.known, &self.key) else { return Ok(()) };
+        if self.pending.error.is_none()
+            && let Some((outcome, error)) = known.fold.contract().answer(&fact)
+        {
+            self.pending.outcome = outcome.into();
+            self.pending.error = Some(error);
+        }
+        self.pending.events.push((seq, event.kind.to_string()));
+        Ok(())
+    }
+
+    fn fold(&mut self, fact: &Fact<'_>) -> Result<(), FoldError> {
+        if let Some(known) = &mut self.known {
+            return known.fold.evolve(fact);
+        }
+        self.known = Some(Known { fold: self.contracts.start(fact)?, answers: BTreeMap::new() });
+        Ok(())
+    }
+
+    fn finish_commit(&mut self) {
+        let run = std::mem::take(&mut self.pending.run);
+        let mut answer = std::mem::replace(&mut self.pending, Answer::empty(&run));
+        if let (Some(known), Some((key, content))) = (&mut self.known, self.key.take()) {
+            answer.run = run;
+            answer.status = Some(known.fold.status().to_owned());
+            known.answers.insert(key, Answered { content, answer });
+        }
+    }
+
+    pub(crate) fn finish(mut self) -> Option<Known> {
+        self.finish_commit();
+        self.known
+    }
+}
+
+/// The folded runs that a session keeps.
+#[derive(Default)]
+pub(crate) struct Cache {
+    runs: BTreeMap<String, (u64, Known)>,
+    tick: u64,
+}
+
+impl Cache {
+    /// Takes a run out; the caller puts back what it becomes.
+    pub(crate) fn take(&mut self, run: &str) -> Option<Known> {
+        self.runs.remove(run).map(|(_, known)| known)
+    }
+
+    pub(crate) fn put(&mut self, run: &str, known: Known) {
+        self.tick += 1;
+        self.runs.insert(run.to_owned(), (self.tick, known));
+        if self.runs.len() > CACHED_RUNS_MAX {
+            self.drop_older_half();
+        }
+    }
+
+    /// Halving keeps the cost of each put constant on average.
+    fn drop_older_half(&mut self) {
+        let mut ticks: Vec<u64> = self.runs.values().map(|(tick, _)| *tick).collect();
+        let middle = ticks.len() / 2;
+        let (_, median, _) = ticks.select_nth_unstable(middle);
+        let median = *median;
+        self.runs.retain(|_, (tick, _)| *tick >= median);
+    }
+}

@@ -1,0 +1,203 @@
+//! Claims about writer sessions: the guard, the answers, the log's own history.
+
+use super::toy::{ask, contracts, line, open, options, view};
+use crate::{AnswerOutcome, Log, LogError, Request};
+use evlog_format::Seq;
+use serde_json::json;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+fn kinds(dir: &Path) -> Vec<String> {
+    let mut all = Vec::new();
+    view(dir)
+        .each(Seq(0), &mut |fact| {
+            all.push(format!("{} {}", fact.event.stream, fact.event.kind));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    all
+}
+
+#[test]
+fn a_session_that_appends_nothing_leaves_no_trace() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    ask(&log, "a", "begin", json!({}));
+    log.close().unwrap();
+    let before = kinds(dir.path());
+    open(dir.path()).close().unwrap();
+    assert_eq!(kinds(dir.path()), before);
+}
+
+#[test]
+fn the_log_records_its_own_history_with_the_first_commit_of_a_session() {
+    let dir = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let log = open(dir.path());
+        ask(&log, "a", "begin", json!({}));
+        ask(&log, "a", "add", json!({}));
+        log.close().unwrap();
+    }
+    let expected = [
+        "$log log.created",
+        "$log log.opened",
+        "a custom/begun",
+        "a custom/added",
+        "$log log.closed",
+        "$log log.opened",
+        "a custom/added",
+        "$log log.closed",
+    ];
+    assert_eq!(kinds(dir.path()), expected);
+}
+
+#[test]
+fn init_makes_a_log_that_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(&dir.path().join("deep/log"));
+    log.begin().unwrap();
+    log.begin().unwrap();
+    log.close().unwrap();
+    assert_eq!(kinds(&dir.path().join("deep/log")), ["$log log.created", "$log log.opened", "$log log.closed"]);
+}
+
+#[test]
+fn a_log_is_not_made_unless_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let none = dir.path().join("none");
+    let options = crate::Options { create: false, ..options() };
+    assert!(matches!(Log::open(&none, contracts(), options), Err(LogError::Open(_))));
+    assert!(!none.exists());
+}
+
+#[test]
+fn a_rejection_and_what_it_forces_are_one_commit_and_one_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    ask(&log, "a", "begin", json!({}));
+    let answer = ask(&log, "a", "add", json!({"amount": 101}));
+    assert_eq!((answer.outcome, answer.status.as_deref()), (AnswerOutcome::Rejected, Some("ended")));
+    assert_eq!(answer.error.unwrap().code, "TOO_MUCH");
+    let [(first, _), (second, _)] = answer.events[..] else { panic!("{:?}", answer.events) };
+    log.close().unwrap();
+    let mut seen = Vec::new();
+    let visit = &mut |fact: &evlog_projection::Fact<'_>| {
+        seen.push((fact.seq, fact.commit, fact.event.causation));
+        ControlFlow::Continue(())
+    };
+    view(dir.path()).stream("a", visit).unwrap();
+    assert_eq!(seen[1..], [(first, first, None), (second, first, Some(first))]);
+}
+
+#[test]
+fn a_second_delivery_is_given_the_first_answer_again_also_by_a_later_session() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let given = |run: &str| line(&format!(r#"{{"contract":"toy","run":"{run}","do":"begin","id":"k0"}}"#));
+    let first = [log.submit(&given("a")).unwrap(), ask(&log, "a", "add", json!({"amount": 200, "id": "k1"}))];
+    ask(&log, "a", "add", json!({}));
+    let again =
+        |log: &Log| [log.submit(&given("a")).unwrap(), ask(log, "a", "add", json!({"amount": 200, "id": "k1"}))];
+    let duplicate = |mut answer: crate::Answer| {
+        answer.outcome = AnswerOutcome::Duplicate;
+        answer
+    };
+    let expected = first.map(duplicate);
+    assert_eq!(expected[1].status.as_deref(), Some("ended"));
+    let next = log.next_seq();
+    assert_eq!(again(&log), expected);
+    assert_eq!(log.next_seq(), next, "a duplicate appends nothing");
+    log.close().unwrap();
+    let log = open(dir.path());
+    assert_eq!(again(&log), expected);
+    log.close().unwrap();
+}
+
+#[test]
+fn the_engine_refuses_before_the_contract_is_asked_and_records_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    ask(&log, "a", "begin", json!({"id": "k"}));
+    let next = log.next_seq();
+    let cases = [
+        (json!({"id": "k", "amount": 2}), "IDEMPOTENCY_CONFLICT"),
+        (json!({"expect": 0}), "STALE_EXPECTATION"),
+        (json!({"expect": 2}), "STALE_EXPECTATION"),
+        (json!({"causation": next.0}), "UNKNOWN_CAUSE"),
+    ];
+    for (members, code) in cases {
+        let answer = ask(&log, "a", "add", members);
+        assert_eq!(answer.outcome, AnswerOutcome::Refused);
+        assert_eq!(answer.error.unwrap().code, code);
+        assert_eq!(answer.status.as_deref(), Some("open"));
+    }
+    assert_eq!(log.next_seq(), next);
+    assert_eq!(ask(&log, "a", "add", json!({"expect": 1, "causation": next.0 - 1})).outcome, AnswerOutcome::Accepted);
+    log.close().unwrap();
+}
+
+#[test]
+fn what_cannot_be_bound_to_a_run_goes_to_the_logs_own_stream() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let answer = ask(&log, "ghost", "add", json!({}));
+    assert_eq!((answer.outcome, answer.status), (AnswerOutcome::Rejected, None));
+    log.close().unwrap();
+    assert!(kinds(dir.path()).contains(&"$log custom/lost".to_owned()));
+    assert!(view(dir.path()).runs().unwrap().runs.is_empty(), "no run is conjured");
+}
+
+#[test]
+fn a_decision_that_its_contract_cannot_fold_is_not_recorded() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    ask(&log, "a", "begin", json!({}));
+    let next = log.next_seq();
+    let request = Request::new("toy", "a", "betray", serde_json::Map::new()).unwrap();
+    assert!(matches!(log.submit(&request), Err(LogError::Undecidable { .. })));
+    assert_eq!(log.next_seq(), next);
+    assert_eq!(ask(&log, "a", "add", json!({})).outcome, AnswerOutcome::Accepted, "the run goes on");
+    log.close().unwrap();
+}
+
+#[test]
+fn a_decision_may_read_another_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    for run in ["a", "b"] {
+        ask(&log, run, "begin", json!({}));
+    }
+    ask(&log, "a", "add", json!({"amount": 40}));
+    ask(&log, "b", "add_from", json!({"of": "a"}));
+    ask(&log, "b", "add_from", json!({"of": "b"}));
+    log.close().unwrap();
+    let bundle = view(dir.path()).bundle("b").unwrap().unwrap();
+    assert_eq!(bundle.files["run.json"].bytes, br#"{"ended":false,"run_id":"b","total":80}"#);
+}
+
+#[test]
+fn more_runs_than_the_cache_holds_are_read_again_from_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::open(dir.path(), contracts(), crate::Options { segment_limit: 1 << 20, ..options() }).unwrap();
+    let mut last = None;
+    for number in 0..20_000 {
+        let request = Request::new("toy", &format!("r{number}"), "begin", serde_json::Map::new()).unwrap();
+        last = Some(log.offer(&request).unwrap());
+    }
+    log.wait(last.unwrap()).unwrap();
+    for number in [0, 1, 9_999, 19_999] {
+        let answer = ask(&log, &format!("r{number}"), "begin", json!({}));
+        assert_eq!(answer.error.unwrap().code, "EXISTS", "r{number}");
+    }
+    log.close().unwrap();
+}
+
+#[test]
+fn an_unknown_contract_and_an_unknown_action_are_malformed() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    for text in [r#"{"contract":"none","run":"a","do":"x"}"#, r#"{"contract":"toy","run":"a","do":"x"}"#] {
+        assert!(matches!(log.submit(&line(text)), Err(LogError::Malformed(_))), "{text}");
+    }
+    assert_eq!(log.next_seq(), Seq(0), "nothing was recorded");
+}

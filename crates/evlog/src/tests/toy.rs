@@ -1,0 +1,165 @@
+//! A contract for tests: a counter that is begun, added to, and ended; more than 100 at once is against its rules.
+
+use crate::clock::StepClock;
+use crate::{Answer, Log, Options, Request, View};
+use evlog_format::{Kind, KindBuf};
+use evlog_projection::contract::{Cause, Target};
+use evlog_projection::{
+    Asked, Contract, ContractError, Contracts, Decision, Fact, File, FoldError, Malformed, NewEvent, Outcome, RunHead,
+    canonical,
+};
+use evlog_store::fs::StdFs;
+use serde_json::{Map, Value, json};
+use std::path::Path;
+use std::sync::Arc;
+
+pub(super) struct Toy;
+
+#[derive(Clone)]
+pub(super) struct Count {
+    total: u64,
+    ended: bool,
+}
+
+pub(super) enum Command {
+    Begin,
+    Add(u64),
+    AddFrom(String),
+    End,
+    /// Decides an event that the contract itself cannot fold.
+    Betray,
+}
+
+fn event(kind: &str, payload: &Value) -> NewEvent {
+    NewEvent {
+        target: Target::Run,
+        kind: KindBuf::Custom(format!("custom/{kind}")),
+        kind_version: 1,
+        cause: Cause::Command,
+        payload: canonical(payload),
+    }
+}
+
+impl Contract for Toy {
+    type State = Count;
+    type Command = Command;
+
+    fn name(&self) -> &'static str {
+        "toy"
+    }
+
+    fn begins_with(&self, kind: Kind<'_>) -> bool {
+        kind == Kind::Custom("custom/begun")
+    }
+
+    fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
+        let amount = members.get("amount").and_then(Value::as_u64);
+        match action {
+            "begin" => Ok(Command::Begin),
+            "add" => Ok(Command::Add(amount.unwrap_or(1))),
+            "add_from" => Ok(Command::AddFrom(members["of"].as_str().unwrap_or_default().to_owned())),
+            "end" => Ok(Command::End),
+            "betray" => Ok(Command::Betray),
+            other => Err(Malformed { pointer: "/do".to_owned(), message: format!("unknown `{other}`") }),
+        }
+    }
+
+    fn reads<'a>(&self, command: &'a Command) -> Option<&'a str> {
+        match command {
+            Command::AddFrom(run) => Some(run),
+            _ => None,
+        }
+    }
+
+    fn decide(&self, asked: &Asked<'_, Count>, command: &Command) -> Decision {
+        let amount = match command {
+            Command::Begin if asked.state.is_some() => {
+                return Decision::refused(Vec::new(), "EXISTS", "the run exists".to_owned());
+            }
+            Command::Begin => return Decision::accepted(vec![event("begun", &json!({}))]),
+            _ if asked.state.is_none() => {
+                let lost = NewEvent { target: Target::Log, ..event("lost", &json!({"run": asked.run})) };
+                return Decision::rejected(vec![lost], "UNKNOWN", "no such run".to_owned());
+            }
+            Command::End => return Decision::accepted(vec![event("ended", &json!({}))]),
+            Command::Betray => return Decision::accepted(vec![event("nonsense", &json!({}))]),
+            Command::Add(amount) => *amount,
+            Command::AddFrom(_) => asked.related.map_or(0, |other| other.total),
+        };
+        if amount > 100 {
+            let forced = NewEvent { cause: Cause::Decided(0), ..event("ended", &json!({})) };
+            let events = vec![event("rejected", &json!({"amount": amount})), forced];
+            return Decision::rejected(events, "TOO_MUCH", format!("expected at most 100, found {amount}"));
+        }
+        Decision::accepted(vec![event("added", &json!({"amount": amount}))])
+    }
+
+    fn start(&self, _fact: &Fact<'_>) -> Result<Count, FoldError> {
+        Ok(Count { total: 0, ended: false })
+    }
+
+    fn evolve(&self, state: &mut Count, fact: &Fact<'_>) -> Result<(), FoldError> {
+        match fact.event.kind {
+            Kind::Custom("custom/added") => {
+                let payload: Value = serde_json::from_slice(fact.event.payload).unwrap();
+                state.total += payload["amount"].as_u64().unwrap();
+            }
+            Kind::Custom("custom/ended") => state.ended = true,
+            Kind::Custom("custom/rejected") => {}
+            other => return Err(FoldError::new(fact, format!("unknown kind `{other}`"))),
+        }
+        Ok(())
+    }
+
+    fn answer(&self, fact: &Fact<'_>) -> Option<(Outcome, ContractError)> {
+        (fact.event.kind == Kind::Custom("custom/rejected")).then(|| {
+            let payload: Value = serde_json::from_slice(fact.event.payload).unwrap();
+            let message = format!("expected at most 100, found {}", payload["amount"]);
+            (Outcome::Rejected, ContractError { code: "TOO_MUCH".to_owned(), message })
+        })
+    }
+
+    fn status<'a>(&self, state: &'a Count) -> &'a str {
+        if state.ended { "ended" } else { "open" }
+    }
+
+    fn is_terminal(&self, state: &Count) -> bool {
+        state.ended
+    }
+
+    fn audit_line(&self, _: Option<&Count>, fact: &Fact<'_>, after: &Count) -> Result<Value, FoldError> {
+        Ok(json!({"seq": fact.seq.0, "kind": fact.event.kind.to_string(), "total": after.total}))
+    }
+
+    fn project(&self, state: &Count, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
+        let bytes = canonical(&json!({"run_id": head.run, "total": state.total, "ended": state.ended}));
+        Ok(vec![File { path: "run.json".to_owned(), projection: "toy.run", version: 1, bytes }])
+    }
+}
+
+pub(super) fn contracts() -> Contracts {
+    Contracts::new().with(Toy)
+}
+
+/// A session with a clock that steps a second from the epoch.
+pub(super) fn open(dir: &Path) -> Log {
+    Log::open(dir, contracts(), options()).unwrap()
+}
+
+pub(super) fn options() -> Options {
+    Options { clock: Arc::new(StepClock::new(0, 1_000_000_000)), segment_limit: 4096, ..Options::new("tests 1.0") }
+}
+
+pub(super) fn view(dir: &Path) -> View {
+    View::open(Arc::new(StdFs), dir, contracts()).unwrap()
+}
+
+pub(super) fn line(text: &str) -> Request {
+    Request::parse_line(text.as_bytes()).unwrap()
+}
+
+/// Submits `{"contract":"toy","run":…,"do":…}` with more members.
+pub(super) fn ask(log: &Log, run: &str, action: &str, more: Value) -> Answer {
+    let Value::Object(members) = more else { panic!("members are an object") };
+    log.submit(&Request::new("toy", run, action, members).unwrap()).unwrap()
+}

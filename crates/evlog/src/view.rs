@@ -1,0 +1,277 @@
+//! A reader's view of a log: events, runs and bundles as of now, or as of an earlier seq. Never writes, takes no lock.
+//!
+//! Invariant: a commit is seen whole or not at all. As of seq N, the commits that end at N or before are seen.
+
+use crate::error::LogError;
+use crate::history::{LOG_STREAM, ProjectionPublished};
+use evlog_format::{CommitHead, CommitReader, LogId, Position, Seq, kind, payload};
+use evlog_projection::registry::BundleFold;
+use evlog_projection::{Bundle, Contracts, Fact, FoldError, RunFold};
+use evlog_store::Reader;
+use evlog_store::fs::Fs;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A log, as one reader sees it.
+pub struct View {
+    reader: Reader,
+    contracts: Contracts,
+    /// Commits from this seq on are not shown.
+    bound: Option<Seq>,
+}
+
+/// One run, in a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunSummary {
+    /// The run's id.
+    pub run: String,
+    /// Its contract.
+    pub contract: &'static str,
+    /// Its state in one word.
+    pub status: String,
+    /// Whether it has ended.
+    pub terminal: bool,
+    /// How many events it has.
+    pub events: u64,
+    /// Seq of the first one.
+    pub first_seq: Seq,
+    /// Seq of the last one.
+    pub last_seq: Seq,
+    /// Time of the first one, Unix nanoseconds.
+    pub first_time_ns: i64,
+    /// Time of the last one, Unix nanoseconds.
+    pub last_time_ns: i64,
+}
+
+/// All runs of a log, and the events at which a run could not be folded further.
+#[derive(Clone, Debug, Default)]
+pub struct Runs {
+    /// In the order of their first events.
+    pub runs: Vec<RunSummary>,
+    /// At most one for each run.
+    pub errors: Vec<FoldError>,
+}
+
+impl View {
+    /// Opens the log in `dir` for reading.
+    pub fn open(fs: Arc<dyn Fs>, dir: &Path, contracts: Contracts) -> Result<View, LogError> {
+        Ok(View { reader: Reader::open(fs, dir)?, contracts, bound: None })
+    }
+
+    /// The same log as of an earlier seq; none means now.
+    pub fn as_of(mut self, at: Option<Seq>) -> Result<View, LogError> {
+        self.bound = None;
+        let Some(at) = at.filter(|at| *at < self.next_seq()) else {
+            return Ok(self);
+        };
+        let after = Seq(at.0 + 1);
+        let position = self.reader.seek(at)?;
+        let bound = match self.reader.commits(position)?.next()? {
+            // The commit ends at `at`: it is shown whole. Otherwise none of it is.
+            Some(found) if found.commit.head.first_seq.0.saturating_add(found.commit.left()) == after.0 => after,
+            Some(found) => found.commit.head.first_seq,
+            None => after,
+        };
+        self.bound = Some(bound);
+        Ok(self)
+    }
+
+    /// Whether the view shows everything that is committed.
+    pub fn is_whole(&self) -> bool {
+        self.bound.is_none()
+    }
+
+    /// The log's identity.
+    pub fn log_id(&self) -> LogId {
+        self.reader.log_id()
+    }
+
+    /// The contracts of the view.
+    pub fn contracts(&self) -> &Contracts {
+        &self.contracts
+    }
+
+    /// Position and seq of the committed end.
+    pub fn committed(&self) -> (Position, Seq) {
+        let committed = self.reader.committed();
+        (committed.position, committed.next_seq)
+    }
+
+    /// Seq after the last event that the view shows.
+    pub fn next_seq(&self) -> Seq {
+        let next = self.committed().1;
+        self.bound.map_or(next, |bound| next.min(bound))
+    }
+
+    /// Looks whether more was committed since; says whether it was.
+    pub fn refresh(&mut self) -> Result<bool, LogError> {
+        Ok(self.reader.refresh()?)
+    }
+
+    /// Visits events in order, from the given seq on. Gives the seq to go on from.
+    pub fn each(&self, from: Seq, visit: &mut dyn FnMut(&Fact<'_>) -> ControlFlow<()>) -> Result<Seq, LogError> {
+        if from >= self.next_seq() {
+            return Ok(from);
+        }
+        let mut commits = self.reader.commits(self.reader.seek(from)?)?;
+        let mut next = from;
+        while let Some(found) = commits.next()? {
+            let commit = found.commit;
+            if self.hides(&commit.head) {
+                break;
+            }
+            let flow = each_fact(commit, &mut |fact| {
+                if fact.seq < from {
+                    return ControlFlow::Continue(());
+                }
+                next = Seq(fact.seq.0 + 1);
+                visit(fact)
+            })?;
+            if flow.is_break() {
+                break;
+            }
+        }
+        Ok(next)
+    }
+
+    fn hides(&self, head: &CommitHead<'_>) -> bool {
+        self.bound.is_some_and(|bound| head.first_seq >= bound)
+    }
+
+    /// Visits the events of one stream in order; says whether there is such a stream.
+    pub fn stream(&self, name: &str, visit: &mut dyn FnMut(&Fact<'_>) -> ControlFlow<()>) -> Result<bool, LogError> {
+        let mut seen = false;
+        self.reader.stream(name, &mut |head, seq, event| {
+            if self.hides(head) {
+                return ControlFlow::Break(());
+            }
+            seen = true;
+            visit(&Fact { seq, commit: head.first_seq, time_ns: head.time_ns, actor: head.actor, event: *event })
+        })?;
+        Ok(seen)
+    }
+
+    /// All runs, folded in one pass.
+    pub fn runs(&self) -> Result<Runs, LogError> {
+        let mut folds: BTreeMap<String, (i64, Result<RunFold, FoldError>)> = BTreeMap::new();
+        self.each(Seq(0), &mut |fact| {
+            if fact.event.stream == LOG_STREAM {
+                return ControlFlow::Continue(());
+            }
+            match folds.get_mut(fact.event.stream) {
+                None => {
+                    folds.insert(fact.event.stream.to_owned(), (fact.time_ns, self.contracts.start(fact)));
+                }
+                Some((_, state @ Ok(_))) => {
+                    if let Ok(fold) = state
+                        && let Err(error) = fold.evolve(fact)
+                    {
+                        *state = Err(error);
+                    }
+                }
+                Some((_, Err(_))) => {}
+            }
+            ControlFlow::Continue(())
+        })?;
+        let mut all = Runs::default();
+        for (first_time_ns, state) in folds.into_values() {
+            match state {
+                Ok(fold) => all.runs.push(summary(&fold, first_time_ns)),
+                Err(error) => all.errors.push(error),
+            }
+        }
+        all.runs.sort_by_key(|run| run.first_seq);
+        all.errors.sort_by_key(|error| error.seq);
+        Ok(all)
+    }
+
+    /// The names of all runs, in byte order.
+    pub fn run_names(&self) -> Result<Vec<String>, LogError> {
+        let streams = self.reader.streams()?.into_iter();
+        let mut names: Vec<String> = streams
+            .filter(|stream| stream.name != LOG_STREAM && self.bound.is_none_or(|bound| stream.first_seq < bound))
+            .map(|stream| stream.name)
+            .collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// The bundle of one run; none if there is no such run.
+    pub fn bundle(&self, run: &str) -> Result<Option<Bundle>, LogError> {
+        let fold = self.fold_bundle(run, &mut |_| Ok(()))?;
+        Ok(fold.bundle()?)
+    }
+
+    /// Folds one run; `after` is called after each event.
+    pub(crate) fn fold_bundle(
+        &self,
+        run: &str,
+        after: &mut dyn FnMut(&BundleFold<'_>) -> Result<(), FoldError>,
+    ) -> Result<BundleFold<'_>, LogError> {
+        let mut fold = BundleFold::new(&self.contracts);
+        let mut failed = None;
+        self.stream(run, &mut |fact| match fold.push(fact).and_then(|()| after(&fold)) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        })?;
+        match failed {
+            Some(error) => Err(error.into()),
+            None => Ok(fold),
+        }
+    }
+
+    /// What was published, in order: see [`ProjectionPublished`].
+    pub fn published(&self) -> Result<Vec<ProjectionPublished>, LogError> {
+        let mut all = Vec::new();
+        let mut failed = None;
+        self.stream(LOG_STREAM, &mut |fact| {
+            if fact.event.kind != kind::LOG_PROJECTION_PUBLISHED {
+                return ControlFlow::Continue(());
+            }
+            match payload::decode(fact.event.payload) {
+                Ok(published) => all.push(published),
+                Err(error) => {
+                    failed = Some(LogError::Payload { seq: Some(fact.seq), message: error.to_string() });
+                    return ControlFlow::Break(());
+                }
+            }
+            ControlFlow::Continue(())
+        })?;
+        failed.map_or(Ok(all), Err)
+    }
+}
+
+fn summary(fold: &RunFold, first_time_ns: i64) -> RunSummary {
+    let head = fold.head();
+    RunSummary {
+        run: head.run.to_owned(),
+        contract: fold.contract().name(),
+        status: fold.status().to_owned(),
+        terminal: fold.is_terminal(),
+        events: head.events,
+        first_seq: head.first_seq,
+        last_seq: head.last_seq,
+        first_time_ns,
+        last_time_ns: head.last_time_ns,
+    }
+}
+
+/// Visits the events of one commit.
+fn each_fact(
+    mut commit: CommitReader<'_>,
+    visit: &mut dyn FnMut(&Fact<'_>) -> ControlFlow<()>,
+) -> Result<ControlFlow<()>, LogError> {
+    let head = commit.head;
+    while let Some((seq, event)) = commit.next_event()? {
+        let fact = Fact { seq, commit: head.first_seq, time_ns: head.time_ns, actor: head.actor, event };
+        if visit(&fact).is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
