@@ -71,6 +71,30 @@ pub enum Flaw {
     },
 }
 
+impl Flaw {
+    /// The rule of `docs/format.md` that the bytes break.
+    pub fn rule(&self) -> &'static str {
+        match *self {
+            Flaw::Checksum { .. } => "F-22",
+            Flaw::Length { of: "frame body", .. } => "F-21",
+            Flaw::Length { .. } => "F-04",
+            Flaw::Empty { of: "events" } => "F-38",
+            Flaw::Empty { of: "stream" } => "F-33",
+            Flaw::Empty { .. } => "F-36",
+            Flaw::Truncated { .. } | Flaw::Trailing { .. } => "F-30",
+            Flaw::Overlong => "F-41",
+            Flaw::Tag { of: "durability class", .. } => "F-32",
+            Flaw::Tag { of: "kind", .. } | Flaw::Text { of: "kind" } => "F-35",
+            Flaw::Tag { found: 2..=250, .. } => "F-43",
+            Flaw::Tag { .. } => "F-40",
+            Flaw::Text { .. } => "F-44",
+            Flaw::Order { of: "durable-before", .. } => "F-23",
+            Flaw::Order { of: "causation, less than the seq", .. } => "F-37",
+            Flaw::Order { .. } => "F-34",
+        }
+    }
+}
+
 impl fmt::Display for Flaw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {

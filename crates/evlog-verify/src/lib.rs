@@ -11,6 +11,10 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod audit;
 pub mod tree;
+pub mod verdict;
 
+pub use audit::{Audit, NewerVersion, Report};
 pub use tree::{Frontier, FrontierError, Tree};
+pub use verdict::{Finding, Findings, Verdict};

@@ -1,7 +1,6 @@
 //! Every claim here compares with `blake3::hash` of the whole prefix, which shares no code with the tree but the crate.
 
 use super::*;
-use alloc::vec;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseResult;
 
@@ -119,7 +118,7 @@ fn a_frontier_of_another_kind_or_version_is_refused() {
     let mut encoded = Tree::new().frontier().encode();
     encoded[MAGIC.len()] = 2;
     assert_eq!(Frontier::decode(&encoded), Err(FrontierError::Magic));
-    assert_eq!(Frontier::decode(&vec![0; 24]), Err(FrontierError::Magic));
+    assert_eq!(Frontier::decode(&[0; 24]), Err(FrontierError::Magic));
 }
 
 fn any_cutting_gives_the_hash(len: usize, cuts: &[usize]) -> TestCaseResult {

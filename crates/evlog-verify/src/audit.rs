@@ -1,0 +1,465 @@
+//! The audit: reads a whole log once, derives again all that it says of itself, and collects what differs.
+//!
+//! Does: check segment headers, frames, commits, order, idempotency and roots by the rules of `docs/format.md`; tell how
+//! the log ends (rule F-26); hand each commit of the unbroken prefix to the caller, who folds contracts in the same pass.
+//! Does not: open files, repair, know payloads or contracts, stop at the first finding.
+//!
+//! Invariants:
+//! - Memory is bounded by one frame, one chunk, and an index of streams and idempotency keys; never by the log's length.
+//! - The report depends on the bytes alone, not on how they were cut into chunks.
+//! - Commits reach the caller in order and without a gap: after the first break nothing more is handed out, though the
+//!   bytes after it are still checked.
+//! - No findings means the verdict is clean, and the reverse.
+//!
+//! The caller does the I/O: `begin_segment`, `bytes` as often as needed, `end_segment`, for each file in the order of
+//! the names, then `finish`.
+
+mod order;
+mod scan;
+mod wording;
+
+use crate::tree::Tree;
+use crate::verdict::{Finding, Findings, Verdict};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use evlog_format::{
+    Commit, Corruption, FORMAT_VERSION, Frame, FrameCodec, HeaderError, LogId, Position, Root, SEGMENT_HEADER_LEN,
+    SegmentHeader, Seq,
+};
+use order::Order;
+
+/// Receives each commit of the unbroken prefix, in order.
+pub type Visit<'v> = dyn FnMut(&Frame<'_>, &Commit<'_>) + 'v;
+
+/// What the audit found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Report {
+    /// The log's identity; `None` when no segment header could be read.
+    pub log_id: Option<LogId>,
+    /// How many segment files were read.
+    pub segments: u64,
+    /// How many bytes they had, zeros and a torn tail included.
+    pub size: u64,
+    /// How many commits were read and checked, those after a break included.
+    pub commits: u64,
+    /// How many events were read and checked, those after a break included.
+    pub events: u64,
+    /// How many streams these events belong to.
+    pub streams: u64,
+    /// How many events are of a kind that this version does not know. Not a finding: a newer program may have written
+    /// them.
+    pub unknown_kinds: u64,
+    /// Where the unbroken prefix ends: the position after its last frame.
+    pub end: Position,
+    /// The seq that follows its last event.
+    pub next_seq: Seq,
+    /// Its root.
+    pub root: Root,
+    /// All evidence, in the order of the bytes.
+    pub findings: Findings,
+}
+
+impl Report {
+    /// The worst of the findings.
+    pub fn verdict(&self) -> Verdict {
+        self.findings.verdict()
+    }
+}
+
+/// The log is of a newer format version, so nothing can be said of it (rule F-11).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NewerVersion {
+    /// The version found.
+    pub found: u32,
+}
+
+impl fmt::Display for NewerVersion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let NewerVersion { found } = self;
+        write!(
+            f,
+            "format version {found} is newer than this program reads: expected at most {FORMAT_VERSION}; \
+             use a newer evlog"
+        )
+    }
+}
+
+impl core::error::Error for NewerVersion {}
+
+/// Why the bytes at a position are not a frame.
+#[derive(Clone, Copy, Debug)]
+enum Stop {
+    Corrupt(Corruption),
+    Incomplete { need: u64, found: u64 },
+    AfterZeros,
+}
+
+/// What the audit is doing with the bytes of the current segment.
+#[derive(Clone, Copy, Debug)]
+enum State {
+    /// Waiting for the header.
+    Header,
+    /// Reading frames.
+    Frames,
+    /// Length 0 was read here; all that follows should be zero (rule F-25).
+    Zeros { from: u64 },
+    /// The bytes here are not a frame; looking for one after them.
+    Search { from: u64, stop: Stop },
+    /// No header has been readable yet, so no frame can be checked.
+    Unreadable,
+}
+
+/// The end of the unbroken prefix.
+#[derive(Clone, Copy, Debug)]
+struct Prefix {
+    end: u64,
+    next_seq: u64,
+    root: Root,
+}
+
+/// What the first readable header fixes for all others (rule F-12).
+#[derive(Clone, Debug)]
+struct Identity {
+    log_id: LogId,
+    segment_limit: u64,
+    codec: FrameCodec,
+}
+
+/// Reads a log, told by its caller where files begin and end.
+#[derive(Clone, Debug)]
+pub struct Audit {
+    identity: Option<Identity>,
+    durable_claim: Option<Position>,
+    tree: Tree,
+    /// Whether the tree is over the bytes that the next header's root is of.
+    roots_known: bool,
+    order: Order,
+    findings: Findings,
+    prefix: Option<Prefix>,
+    segments: u64,
+    size: u64,
+    /// Position of the first byte not dealt with yet.
+    position: u64,
+    /// Bytes from there on that wait for more.
+    rest: Vec<u8>,
+    state: State,
+    segment: Segment,
+    /// Length of the segment before, if it was read without a break.
+    previous_len: Option<u64>,
+}
+
+/// What is known of the segment that is being read.
+#[derive(Clone, Copy, Debug)]
+struct Segment {
+    /// Position that the file's name states.
+    name: u64,
+    /// Position of its header.
+    base: u64,
+    frames: u64,
+    /// No break in it so far.
+    whole: bool,
+    /// No segment file follows it.
+    last: bool,
+    /// No more bytes come.
+    ending: bool,
+    search_budget: u64,
+}
+
+impl Segment {
+    fn new(name: u64, base: u64, last: bool) -> Segment {
+        Segment { name, base, frames: 0, whole: true, last, ending: false, search_budget: scan::SEARCH_BUDGET }
+    }
+}
+
+impl Audit {
+    /// Begins. `durable_claim` is a position that someone outside of the segments says was durable, such as HEAD.
+    pub fn new(durable_claim: Option<Position>) -> Audit {
+        Audit {
+            identity: None,
+            durable_claim,
+            tree: Tree::new(),
+            roots_known: true,
+            order: Order::default(),
+            findings: Findings::new(),
+            prefix: None,
+            segments: 0,
+            size: 0,
+            position: 0,
+            rest: Vec::new(),
+            state: State::Header,
+            segment: Segment::new(0, 0, true),
+            previous_len: None,
+        }
+    }
+
+    /// A segment file begins, whose name states this position. `last`: no segment file follows it.
+    pub fn begin_segment(&mut self, name: Position, last: bool) {
+        self.segments += 1;
+        self.segment = Segment::new(name.0, self.position, last);
+        self.state = State::Header;
+    }
+
+    /// The next bytes of the segment file.
+    pub fn bytes(&mut self, chunk: &[u8], visit: &mut Visit<'_>) -> Result<(), NewerVersion> {
+        self.size += chunk.len() as u64;
+        let mut waiting = core::mem::take(&mut self.rest);
+        if waiting.is_empty() {
+            self.rest = self.work(chunk, visit)?.to_vec();
+        } else {
+            waiting.extend_from_slice(chunk);
+            let left = self.work(&waiting, visit)?.len();
+            waiting.drain(..waiting.len() - left);
+            self.rest = waiting;
+        }
+        Ok(())
+    }
+
+    /// The segment file ends.
+    pub fn end_segment(&mut self) -> Result<(), NewerVersion> {
+        self.segment.ending = true;
+        let waiting = core::mem::take(&mut self.rest);
+        // What waits is not a whole frame, and after a break none is handed out: nothing can reach this visitor.
+        let left = self.work(&waiting, &mut |_, _| ())?;
+        if let State::Header = self.state {
+            self.short_header(left.len());
+        }
+        self.pass(left);
+        if !self.segment.last {
+            self.seal();
+        }
+        let whole = matches!(self.state, State::Frames) && self.segment.whole;
+        self.previous_len = whole.then(|| self.position - self.segment.base);
+        Ok(())
+    }
+
+    /// What must hold of a segment that another one follows.
+    fn seal(&mut self) {
+        match self.state {
+            State::Zeros { from } => {
+                let expected = "frames up to the end of the file";
+                self.tell(Verdict::Damaged, from, "F-25", "sealed segment", expected, "zeros");
+                self.order.gap();
+            }
+            State::Search { from, stop } => {
+                self.broken(Verdict::Damaged, from, stop);
+                self.order.gap();
+            }
+            State::Frames if self.segment.frames == 0 && self.segment.whole => {
+                let found = "none, and another segment after it";
+                self.tell(Verdict::Tampered, self.segment.base, "F-15", "segment", "at least one frame", found);
+            }
+            State::Frames | State::Header | State::Unreadable => {}
+        }
+    }
+
+    /// All segments were read. Says how the log ends, and gives the report.
+    pub fn finish(mut self) -> Report {
+        self.judge_end();
+        let prefix = self.prefix.unwrap_or_else(|| self.here());
+        Report {
+            log_id: self.identity.map(|identity| identity.log_id),
+            segments: self.segments,
+            size: self.size,
+            commits: self.order.commits,
+            events: self.order.events,
+            streams: self.order.streams(),
+            unknown_kinds: self.order.unknown_kinds,
+            end: Position(prefix.end),
+            next_seq: Seq(prefix.next_seq),
+            root: prefix.root,
+            findings: self.findings,
+        }
+    }
+
+    /// Rule F-26, for the last segment.
+    fn judge_end(&mut self) {
+        let claim = self.durable_claim.map_or(0, |position| position.0);
+        if claim > self.position {
+            let (expected, found) = (format!("at least {claim} bytes"), format!("{}", self.position));
+            let at = self.position;
+            self.tell(Verdict::Truncated, at, "F-26", "bytes that HEAD calls durable are missing", &expected, &found);
+        }
+        match self.state {
+            State::Zeros { from } if self.segment.last && claim > from => {
+                let expected = format!("frames up to position {claim}, which HEAD calls durable");
+                self.tell(Verdict::Damaged, from, "F-26", "end of the log", &expected, "zeros");
+            }
+            State::Search { from, stop } if self.segment.last => {
+                let verdict = if claim > from { Verdict::Damaged } else { Verdict::TornTail };
+                self.broken(verdict, from, stop);
+            }
+            _ => {}
+        }
+    }
+
+    /// Deals with as many of the bytes as it can; gives back those that wait for more.
+    fn work<'b>(&mut self, mut bytes: &'b [u8], visit: &mut Visit<'_>) -> Result<&'b [u8], NewerVersion> {
+        while let Some(len) = self.step(bytes, visit)? {
+            let (done, later) = bytes.split_at(len);
+            self.pass(done);
+            bytes = later;
+        }
+        Ok(bytes)
+    }
+
+    fn pass(&mut self, done: &[u8]) {
+        self.tree.update(done);
+        self.position += done.len() as u64;
+    }
+
+    /// One step: how many bytes it dealt with, or `None` when it needs more. A step of no bytes changes the state.
+    fn step(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Result<Option<usize>, NewerVersion> {
+        match self.state {
+            State::Header => self.header(bytes),
+            State::Frames => Ok(self.frames(bytes, visit)),
+            State::Zeros { from } => Ok(self.zeros(bytes, from)),
+            State::Search { from, stop } => Ok(self.search(bytes, from, stop)),
+            State::Unreadable => Ok((!bytes.is_empty()).then_some(bytes.len())),
+        }
+    }
+
+    fn header(&mut self, bytes: &[u8]) -> Result<Option<usize>, NewerVersion> {
+        if bytes.len() < SEGMENT_HEADER_LEN {
+            return Ok(None);
+        }
+        match SegmentHeader::decode(bytes) {
+            Ok(header) => self.good_header(&header),
+            Err(HeaderError::Version { found }) if self.identity.is_none() && !only_version_is_wrong(bytes) => {
+                return Err(NewerVersion { found });
+            }
+            Err(error) => self.bad_header(&error),
+        }
+        self.state = if self.identity.is_some() { State::Frames } else { State::Unreadable };
+        Ok(Some(SEGMENT_HEADER_LEN))
+    }
+
+    fn bad_header(&mut self, error: &HeaderError) {
+        let (rule, expected, found) = wording::header_error(error);
+        self.tell(Verdict::Damaged, self.position, rule, "segment header", &expected, &found);
+        self.end_prefix();
+        if self.segment.name != self.position {
+            self.move_to(self.segment.name);
+        }
+    }
+
+    fn short_header(&mut self, found: usize) {
+        let (expected, found) = (format!("{SEGMENT_HEADER_LEN} bytes"), format!("{found}"));
+        self.tell(Verdict::Damaged, self.segment.base, "F-10", "segment header", &expected, &found);
+        self.end_prefix();
+    }
+
+    fn good_header(&mut self, header: &SegmentHeader) {
+        self.check_identity(header);
+        let (stated, running) = (header.position.0, self.position);
+        if stated != self.segment.name {
+            let (expected, found) = (format!("{stated:020}"), format!("{:020}", self.segment.name));
+            self.tell(Verdict::Tampered, stated, "F-02", "name of the segment file", &expected, &found);
+        }
+        if stated != running {
+            let lost = if stated > running { Verdict::Truncated } else { self.changed() };
+            self.tell_numbers(lost, running, "F-16", "position in the segment header", running, stated);
+            self.end_prefix();
+            self.move_to(stated);
+        }
+        if !self.order.expects(header.first_seq) {
+            let next = self.order.next_seq;
+            let verdict = self.changed();
+            self.tell_numbers(verdict, stated, "F-16", "first seq in the segment header", next, header.first_seq.0);
+        }
+        self.order.resume_at(header.first_seq);
+        if self.roots_known && self.tree.root() != header.root_before {
+            let (expected, found) = (format!("{}", self.tree.root()), format!("{}", header.root_before));
+            let message = "root of the bytes before this segment";
+            let verdict = self.changed();
+            self.tell(verdict, stated, "F-14", message, &expected, &found);
+            // Every later root is over the same bytes and would differ for the same reason.
+            self.roots_known = false;
+        }
+    }
+
+    fn check_identity(&mut self, header: &SegmentHeader) {
+        let Some(Identity { log_id, segment_limit, .. }) = self.identity else {
+            let codec = FrameCodec::new(header.log_id);
+            self.identity = Some(Identity { log_id: header.log_id, segment_limit: header.segment_limit, codec });
+            return;
+        };
+        if log_id != header.log_id {
+            let (expected, found) = (format!("{log_id}"), format!("{}", header.log_id));
+            self.tell(Verdict::Tampered, header.position.0, "F-12", "log id in the segment header", &expected, &found);
+        }
+        let message = "segment size limit in the segment header";
+        if segment_limit != header.segment_limit {
+            let position = header.position.0;
+            self.tell_numbers(Verdict::Tampered, position, "F-12", message, segment_limit, header.segment_limit);
+        }
+    }
+
+    /// What a contradiction means: after damage it is its consequence; otherwise someone made the checksums match.
+    fn changed(&self) -> Verdict {
+        let damaged = matches!(self.findings.verdict(), Verdict::Damaged | Verdict::Truncated);
+        if damaged { Verdict::Damaged } else { Verdict::Tampered }
+    }
+
+    /// Goes on at another position than the bytes so far lead to.
+    fn move_to(&mut self, position: u64) {
+        self.position = position;
+        self.segment.base = position;
+        self.roots_known = false;
+        self.previous_len = None;
+        self.order.gap();
+    }
+
+    fn here(&self) -> Prefix {
+        Prefix { end: self.position, next_seq: self.order.next_seq, root: self.tree.root() }
+    }
+
+    /// The unbroken prefix ends here, if it has not ended before.
+    fn end_prefix(&mut self) {
+        if self.prefix.is_none() {
+            self.prefix = Some(self.here());
+        }
+        self.segment.whole = false;
+    }
+
+    fn broken(&mut self, verdict: Verdict, from: u64, stop: Stop) {
+        let (rule, message, expected, found) = wording::stop(&stop);
+        self.tell(verdict, from, rule, message, &expected, &found);
+    }
+
+    fn tell(
+        &mut self,
+        verdict: Verdict,
+        position: u64,
+        rule: &'static str,
+        message: &str,
+        expected: &str,
+        found: &str,
+    ) {
+        let (message, expected, found) = (message.to_string(), expected.to_string(), found.to_string());
+        let position = Position(position);
+        self.findings.add(Finding { verdict, position, seq: None, stream: None, rule, expected, found, message });
+    }
+
+    fn tell_numbers(
+        &mut self,
+        verdict: Verdict,
+        at: u64,
+        rule: &'static str,
+        message: &str,
+        expected: u64,
+        found: u64,
+    ) {
+        let sides: [String; 2] = [expected, found].map(|number| number.to_string());
+        self.tell(verdict, at, rule, message, &sides[0], &sides[1]);
+    }
+}
+
+/// Whether the header is one of this version but for damage to the version's own bytes.
+fn only_version_is_wrong(bytes: &[u8]) -> bool {
+    let mut mended = bytes[..SEGMENT_HEADER_LEN].to_vec();
+    mended[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+    SegmentHeader::decode(&mended).is_ok()
+}

@@ -1,0 +1,166 @@
+//! The order that a log promises: seqs dense, numbers dense in each stream, durable-before never falling, one content
+//! for each idempotency key.
+//!
+//! Invariant: after a gap in the bytes only what still can be told is told: numbers may then skip, never repeat.
+
+use crate::verdict::{Finding, Findings, Verdict};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::collections::btree_map::Entry;
+use alloc::format;
+use alloc::string::ToString;
+use evlog_format::{Commit, Event, Frame, Position, Seq, kind};
+
+/// The stream that the engine writes its own history to.
+const LOG_STREAM: &str = "$log";
+
+/// First half of a BLAKE3 hash: collisions are out of reach of accident, and 16 bytes a key keep the index small.
+type Half = [u8; 16];
+
+/// What was read so far, as far as later events are measured by it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Order {
+    /// The seq that comes next.
+    pub(super) next_seq: u64,
+    /// The largest durable-before so far.
+    pub(super) durable_before: u64,
+    pub(super) commits: u64,
+    pub(super) events: u64,
+    pub(super) unknown_kinds: u64,
+    /// The next commit's seq cannot be told.
+    seq_unknown: bool,
+    /// Events may be missing, so a stream's numbers may skip.
+    lossy: bool,
+    next_numbers: BTreeMap<Box<str>, u64>,
+    contents: BTreeMap<Half, Half>,
+}
+
+impl Order {
+    pub(super) fn streams(&self) -> u64 {
+        self.next_numbers.len() as u64
+    }
+
+    /// Bytes are missing or not readable here.
+    pub(super) fn gap(&mut self) {
+        self.seq_unknown = true;
+        self.lossy = true;
+    }
+
+    pub(super) fn expects(&self, seq: Seq) -> bool {
+        if self.seq_unknown { seq.0 >= self.next_seq } else { seq.0 == self.next_seq }
+    }
+
+    /// A header states the next seq.
+    pub(super) fn resume_at(&mut self, seq: Seq) {
+        self.lossy |= seq.0 != self.next_seq;
+        self.next_seq = seq.0;
+        self.seq_unknown = false;
+    }
+
+    pub(super) fn commit(&mut self, frame: &Frame<'_>, commit: &Commit<'_>, findings: &mut Findings) {
+        let first = commit.head.first_seq;
+        let mut place = Place { position: Position(frame.position), seq: first, stream: None };
+        if frame.durable_before < self.durable_before {
+            place.tell(findings, "F-24", "durable-before", &at_least(self.durable_before), frame.durable_before);
+        }
+        self.durable_before = self.durable_before.max(frame.durable_before);
+        if !self.expects(first) {
+            place.tell(findings, "F-31", "first seq of the commit", &self.next_seq.to_string(), first);
+            self.lossy = true;
+        }
+        for (seq, event) in (first.0..).zip(&commit.events) {
+            place.seq = Seq(seq);
+            place.stream = Some(event.stream);
+            self.event(event, &place, findings);
+        }
+        self.commits += 1;
+        self.seq_unknown = false;
+        // No overflow: the decoder bounds the first seq by half the range, and the number of events by 65,536.
+        self.next_seq = first.0 + commit.events.len() as u64;
+    }
+
+    fn event(&mut self, event: &Event<'_>, place: &Place<'_>, findings: &mut Findings) {
+        self.events += 1;
+        self.unknown_kinds += u64::from(event.kind.name().is_none());
+        let expected = self.next_number(event.stream, event.number + 1);
+        let allowed = if self.lossy { event.number >= expected } else { event.number == expected };
+        if !allowed {
+            let expected = if self.lossy { at_least(expected) } else { expected.to_string() };
+            place.tell(findings, "F-34", "number within the stream", &expected, event.number);
+        }
+        if let Some(given) = event.idempotency {
+            let (key, content) = (half(&[event.stream, given.key]), first_half(&given.content));
+            let first = *self.contents.entry(key).or_insert(content);
+            if first != content {
+                let message = format!("idempotency key `{}`", given.key);
+                place.tell(findings, "F-36", &message, "the content it first came with", "another");
+            }
+        }
+    }
+
+    /// The number expected next in the stream, which becomes `after`.
+    fn next_number(&mut self, stream: &str, after: u64) -> u64 {
+        if let Some(next) = self.next_numbers.get_mut(stream) {
+            return core::mem::replace(next, after);
+        }
+        match self.next_numbers.entry(stream.into()) {
+            Entry::Vacant(entry) => entry.insert(after),
+            Entry::Occupied(entry) => entry.into_mut(),
+        };
+        0
+    }
+}
+
+/// Whether a writer opened the log with this commit.
+pub(super) fn begins_session(commit: &Commit<'_>) -> bool {
+    let kinds = [kind::LOG_CREATED, kind::LOG_OPENED, kind::LOG_RECOVERED, kind::LOG_TAIL_CUT];
+    commit.events.iter().any(|event| event.stream == LOG_STREAM && kinds.contains(&event.kind))
+}
+
+struct Place<'a> {
+    position: Position,
+    seq: Seq,
+    stream: Option<&'a str>,
+}
+
+impl Place<'_> {
+    /// A well-formed commit that contradicts the ones before it: nobody but a writer makes such bytes.
+    fn tell(
+        &self,
+        findings: &mut Findings,
+        rule: &'static str,
+        message: &str,
+        expected: &str,
+        found: impl core::fmt::Display,
+    ) {
+        findings.add(Finding {
+            verdict: Verdict::Tampered,
+            position: self.position,
+            seq: Some(self.seq),
+            stream: self.stream.map(Into::into),
+            rule,
+            expected: expected.to_string(),
+            found: found.to_string(),
+            message: message.to_string(),
+        });
+    }
+}
+
+fn at_least(number: u64) -> alloc::string::String {
+    format!("at least {number}")
+}
+
+/// A name for several texts together; the lengths keep `ab`, `c` and `a`, `bc` apart.
+fn half(texts: &[&str]) -> Half {
+    let mut hasher = blake3::Hasher::new();
+    for text in texts {
+        hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
+    }
+    first_half(hasher.finalize().as_bytes())
+}
+
+fn first_half(digest: &[u8; 32]) -> Half {
+    let mut out = [0; 16];
+    out.copy_from_slice(&digest[..16]);
+    out
+}

@@ -1,0 +1,177 @@
+//! From frame to frame, over zeros, and past bytes that are no frame to the next one that is.
+
+use super::{Audit, State, Stop, Visit, wording};
+use crate::verdict::{Finding, Verdict};
+use alloc::string::ToString;
+use evlog_format::frame::Decoded;
+use evlog_format::limits::FRAME_BODY_LEN_MAX;
+use evlog_format::{Commit, Corruption, FRAME_HEADER_LEN, Frame, Position, SegmentHeader};
+
+/// How many bytes of candidate bodies the search for the next frame may checksum in one segment. Bytes made to look
+/// like frame headers at every place could otherwise cost the square of the segment's length.
+pub(super) const SEARCH_BUDGET: u64 = 4 << 30;
+
+/// The shortest body: five bytes of head, with an actor of no letters, and an event's nine.
+const BODY_LEN_MIN: u32 = 14;
+
+impl Audit {
+    /// Reads whole frames as far as they go. Stops before the first that is not one, so that the tree and the position
+    /// are exactly there when it is judged.
+    pub(super) fn frames(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Option<usize> {
+        let Some(codec) = self.identity.as_ref().map(|identity| identity.codec.clone()) else {
+            unreachable!("frames are read only under a header");
+        };
+        let mut at = 0;
+        while let Decoded::Frame(frame) = codec.decode(self.position + at as u64, &bytes[at..]) {
+            match Commit::decode(frame.body, frame.position + FRAME_HEADER_LEN as u64) {
+                Ok(commit) => self.commit(&frame, &commit, visit),
+                Err(_) if at > 0 => return Some(at),
+                Err(corruption) => self.undecodable(corruption),
+            }
+            self.segment.frames += 1;
+            at += frame.len();
+        }
+        if at > 0 {
+            return Some(at);
+        }
+        self.state = match codec.decode(self.position, bytes) {
+            Decoded::Corrupt(corruption) => State::Search { from: self.position, stop: Stop::Corrupt(corruption) },
+            Decoded::Empty => State::Zeros { from: self.position },
+            Decoded::Incomplete { need } => {
+                if !self.segment.ending || bytes.is_empty() {
+                    return None;
+                }
+                let stop = Stop::Incomplete { need: need as u64, found: bytes.len() as u64 };
+                let all_zero = bytes.iter().all(|byte| *byte == 0);
+                let from = self.position;
+                if all_zero { State::Zeros { from } } else { State::Search { from, stop } }
+            }
+            Decoded::Frame(_) => unreachable!("whole frames were read above"),
+        };
+        self.end_prefix();
+        Some(0)
+    }
+
+    fn commit(&mut self, frame: &Frame<'_>, commit: &Commit<'_>, visit: &mut Visit<'_>) {
+        self.check_roll(frame, commit);
+        self.order.commit(frame, commit, &mut self.findings);
+        if self.prefix.is_none() {
+            visit(frame, commit);
+        }
+    }
+
+    /// A checksum that matches over a body that is none: it was written so, whole.
+    fn undecodable(&mut self, corruption: Corruption) {
+        let (rule, expected, found) = wording::flaw(&corruption.flaw);
+        self.tell(Verdict::Damaged, corruption.position, rule, "commit", &expected, &found);
+        self.end_prefix();
+        self.order.gap();
+    }
+
+    /// Rule F-15: every writer cuts at the same places.
+    fn check_roll(&mut self, frame: &Frame<'_>, commit: &Commit<'_>) {
+        let Some(limit) = self.identity.as_ref().map(|identity| identity.segment_limit) else { return };
+        let (before, len) = (frame.position - self.segment.base, frame.len() as u64);
+        if self.segment.frames > 0 && !SegmentHeader::takes(limit, before, len) {
+            let (expected, found) = (alloc::format!("at most {limit} bytes"), (before + len).to_string());
+            self.tell(Verdict::Tampered, frame.position, "F-15", "segment beyond its limit", &expected, &found);
+        }
+        // A writer that stopped between a header and its first frame leaves the cut to the next session.
+        let follows_sealed = self.segment.frames == 0 && !super::order::begins_session(commit);
+        if let Some(previous) = self.previous_len.filter(|_| follows_sealed)
+            && SegmentHeader::takes(limit, previous, len)
+        {
+            let message = "first frame of the segment";
+            self.tell(
+                Verdict::Tampered,
+                frame.position,
+                "F-15",
+                message,
+                "a frame that did not fit before",
+                "one that fits",
+            );
+        }
+    }
+
+    /// Rule F-25. The last three zeros wait: they may be the first bytes of a length.
+    pub(super) fn zeros(&mut self, bytes: &[u8], from: u64) -> Option<usize> {
+        let len = match bytes.iter().position(|byte| *byte != 0) {
+            Some(at) => {
+                self.state = State::Search { from, stop: Stop::AfterZeros };
+                return Some(at.saturating_sub(3));
+            }
+            None => bytes.len().saturating_sub(3),
+        };
+        (len > 0).then_some(len)
+    }
+
+    /// Looks for the next frame. In the last segment one that did not rely on the failing bytes changes nothing: it is
+    /// of a group that was never acknowledged, and reached the disk before its predecessor (rule F-26).
+    pub(super) fn search(&mut self, bytes: &[u8], from: u64, stop: Stop) -> Option<usize> {
+        let Some(codec) = self.identity.as_ref().map(|identity| identity.codec.clone()) else {
+            unreachable!("frames are looked for only under a header");
+        };
+        let mut at = 0;
+        while let Some(head) = bytes.get(at..).and_then(<[u8]>::first_chunk::<FRAME_HEADER_LEN>) {
+            let position = self.position + at as u64;
+            if self.may_be_frame(position, head) {
+                match codec.decode(position, &bytes[at..]) {
+                    Decoded::Frame(frame) if self.segment.last && frame.durable_before <= from => {
+                        return Some(at + frame.len());
+                    }
+                    Decoded::Frame(_) => {
+                        self.resume(from, stop, position);
+                        return Some(at);
+                    }
+                    Decoded::Incomplete { .. } if !self.segment.ending => return (at > 0).then_some(at),
+                    Decoded::Corrupt(_) => self.spend(len_of(head)),
+                    Decoded::Incomplete { .. } | Decoded::Empty => {}
+                }
+            }
+            at += 1;
+        }
+        (at > 0).then_some(at)
+    }
+
+    fn may_be_frame(&self, position: u64, head: &[u8; FRAME_HEADER_LEN]) -> bool {
+        let len = len_of(head);
+        (BODY_LEN_MIN..=FRAME_BODY_LEN_MAX).contains(&len)
+            && u64::from(len) <= self.segment.search_budget
+            && (self.order.durable_before..=position).contains(&durable_of(head))
+    }
+
+    fn spend(&mut self, len: u32) {
+        self.segment.search_budget = self.segment.search_budget.saturating_sub(u64::from(len));
+    }
+
+    fn resume(&mut self, from: u64, stop: Stop, position: u64) {
+        self.broken(Verdict::Damaged, from, stop);
+        self.order.gap();
+        self.state = State::Frames;
+        let (expected, found) = ("no gap".to_string(), alloc::format!("{} bytes that are no frame", position - from));
+        let message = "frames go on after a gap".to_string();
+        let (verdict, position) = (Verdict::Damaged, Position(position));
+        self.findings.add(Finding {
+            verdict,
+            position,
+            seq: None,
+            stream: None,
+            rule: "F-26",
+            expected,
+            found,
+            message,
+        });
+    }
+}
+
+fn len_of(head: &[u8; FRAME_HEADER_LEN]) -> u32 {
+    let mut raw = [0u8; 4];
+    raw.copy_from_slice(&head[..4]);
+    u32::from_le_bytes(raw)
+}
+
+fn durable_of(head: &[u8; FRAME_HEADER_LEN]) -> u64 {
+    let mut raw = [0u8; 8];
+    raw.copy_from_slice(&head[8..]);
+    u64::from_le_bytes(raw)
+}

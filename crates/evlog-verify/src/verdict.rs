@@ -1,0 +1,211 @@
+//! The five verdicts on a log, and the findings that lead to them.
+//!
+//! Does: say what each verdict means, which is worse, and carry the evidence.
+//! Does not: look for evidence (module [`audit`](crate::audit)), or advise beyond a sentence.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+use evlog_format::{Position, Seq};
+
+/// What a log is, worst first: the smallest of several is the verdict on the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Verdict {
+    /// Bytes are well-formed, and contradict a root, an order or a digest that the log states elsewhere. No accident
+    /// does this: checksums were made to match.
+    Tampered,
+    /// Bytes are missing that a header, HEAD or a durable-before mark covers.
+    Truncated,
+    /// Bytes that were durable are not what was written.
+    Damaged,
+    /// The last bytes are an unfinished commit that was never acknowledged under class `sync`.
+    TornTail,
+    /// Everything was read and matches.
+    Clean,
+}
+
+impl Verdict {
+    /// All verdicts, worst first.
+    pub const ALL: [Verdict; 5] =
+        [Verdict::Tampered, Verdict::Truncated, Verdict::Damaged, Verdict::TornTail, Verdict::Clean];
+
+    /// The verdict's word, as printed and as in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Verdict::Tampered => "tampered",
+            Verdict::Truncated => "truncated",
+            Verdict::Damaged => "damaged",
+            Verdict::TornTail => "torn_tail",
+            Verdict::Clean => "clean",
+        }
+    }
+
+    /// The verdict that has this word.
+    pub fn from_word(word: &str) -> Option<Verdict> {
+        Verdict::ALL.into_iter().find(|verdict| verdict.word() == word)
+    }
+
+    /// What to do about it, as a clause without a full stop.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Verdict::Tampered => "compare with a copy or a checkpoint that was kept elsewhere",
+            Verdict::Truncated => "bring the missing bytes back from a copy",
+            Verdict::Damaged => "bring the named bytes back from a copy",
+            Verdict::TornTail => "nothing is lost: the next writer cuts the tail and keeps it in quarantine",
+            Verdict::Clean => "nothing to do",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// One piece of evidence: a rule, the place where it does not hold, and what stands there instead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it makes of the log.
+    pub verdict: Verdict,
+    /// Position of the first byte concerned.
+    pub position: Position,
+    /// Seq of the event concerned, when it is one event.
+    pub seq: Option<Seq>,
+    /// Its stream.
+    pub stream: Option<String>,
+    /// The rule, as `docs/format.md` or a contract's page numbers it: `F-22`.
+    pub rule: &'static str,
+    /// What the rule calls for.
+    pub expected: String,
+    /// What stands there.
+    pub found: String,
+    /// What it is about, without place, expectation and finding.
+    pub message: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: at position {}", self.verdict, self.position)?;
+        if let Some(seq) = self.seq {
+            write!(f, ", seq {seq}")?;
+        }
+        if let Some(stream) = &self.stream {
+            write!(f, ", stream `{stream}`")?;
+        }
+        let Finding { message, rule, expected, found, .. } = self;
+        write!(f, ": {message} ({rule}): expected {expected}, found {found}")
+    }
+}
+
+/// Findings in the order they were made; beyond a number they are counted and no longer kept, so that a ruined log of
+/// many gigabytes cannot fill the memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Findings {
+    kept: Vec<Finding>,
+    count: u64,
+    verdict: Verdict,
+}
+
+impl Findings {
+    /// How many findings are kept.
+    pub const KEPT_MAX: usize = 1000;
+
+    /// None yet: the verdict is clean.
+    pub fn new() -> Findings {
+        Findings { kept: Vec::new(), count: 0, verdict: Verdict::Clean }
+    }
+
+    /// Adds one. The verdict follows the worst, kept or not.
+    pub fn add(&mut self, finding: Finding) {
+        self.count += 1;
+        self.verdict = self.verdict.min(finding.verdict);
+        if self.kept.len() < Findings::KEPT_MAX {
+            self.kept.push(finding);
+        }
+    }
+
+    /// The findings that were kept, in the order they were made.
+    pub fn kept(&self) -> &[Finding] {
+        &self.kept
+    }
+
+    /// How many there were.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The worst of all.
+    pub fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+}
+
+impl Default for Findings {
+    fn default() -> Findings {
+        Findings::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    fn finding(verdict: Verdict) -> Finding {
+        Finding {
+            verdict,
+            position: Position(96),
+            seq: Some(Seq(7)),
+            stream: Some("RUN_1".to_string()),
+            rule: "F-31",
+            expected: "7".to_string(),
+            found: "8".to_string(),
+            message: "first seq of the commit".to_string(),
+        }
+    }
+
+    #[test]
+    fn the_worst_finding_makes_the_verdict() {
+        let mut findings = Findings::new();
+        assert_eq!(findings.verdict(), Verdict::Clean);
+        for (added, expected) in [
+            (Verdict::TornTail, Verdict::TornTail),
+            (Verdict::Damaged, Verdict::Damaged),
+            (Verdict::TornTail, Verdict::Damaged),
+            (Verdict::Truncated, Verdict::Truncated),
+            (Verdict::Tampered, Verdict::Tampered),
+            (Verdict::Damaged, Verdict::Tampered),
+        ] {
+            findings.add(finding(added));
+            assert_eq!(findings.verdict(), expected);
+        }
+    }
+
+    #[test]
+    fn findings_beyond_the_number_kept_still_count_and_still_judge() {
+        let mut findings = Findings::new();
+        (0..Findings::KEPT_MAX).for_each(|_| findings.add(finding(Verdict::TornTail)));
+        findings.add(finding(Verdict::Tampered));
+        assert_eq!((findings.kept().len(), findings.count()), (Findings::KEPT_MAX, Findings::KEPT_MAX as u64 + 1));
+        assert_eq!(findings.verdict(), Verdict::Tampered);
+    }
+
+    #[test]
+    fn words_are_read_back_and_others_are_not() {
+        for verdict in Verdict::ALL {
+            assert_eq!(Verdict::from_word(verdict.word()), Some(verdict));
+        }
+        assert_eq!(Verdict::ALL.map(Verdict::word), ["tampered", "truncated", "damaged", "torn_tail", "clean"]);
+        assert_eq!(Verdict::from_word("Clean"), None);
+        assert!(Verdict::ALL.is_sorted(), "worst first");
+    }
+
+    #[test]
+    fn a_finding_tells_place_rule_expected_and_found() {
+        let text = finding(Verdict::Tampered).to_string();
+        let expected =
+            "tampered: at position 96, seq 7, stream `RUN_1`: first seq of the commit (F-31): expected 7, found 8";
+        assert_eq!(text, expected);
+    }
+}
