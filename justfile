@@ -1,0 +1,41 @@
+# The one door to the repository's chores. CI goes through it too: `just ci` is `.ci/run`.
+
+# List the recipes.
+default:
+    @just --list
+
+# Formatting, the repository's own rules, clippy with warnings denied: what to run before a commit.
+check:
+    cargo fmt --all --check
+    cargo run --quiet --locked -p xtask -- tidy
+    cargo clippy --locked --workspace --all-targets -- -D warnings
+
+# Every test.
+test:
+    cargo test --workspace
+
+# What CI runs, in order.
+ci:
+    .ci/run
+
+# Build the API documentation, warnings denied.
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+
+# Write the golden files anew from what the code does now, then show what changed: read it as you would read code.
+golden:
+    EVLOG_BLESS=1 cargo test --workspace
+    git status --short tests/golden
+    git diff --stat -- tests/golden
+
+# Every measurement; results worth keeping go to benches/runs/.
+bench:
+    cargo bench -p evlog-benches
+
+# The packages behind the core crates, counted against their ceiling.
+deps:
+    cargo run --quiet --locked -p xtask -- deps
+
+# Each numbered rule of the documents, and the tests that cite it.
+evidence:
+    cargo run --quiet --locked -p xtask -- evidence
