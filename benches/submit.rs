@@ -1,0 +1,33 @@
+//! Commands through the engine, synced: what one thread gets that offers commands and waits for them later.
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use evlog::{Log, Options, Request};
+use evlog_benches::commands;
+use evlog_lifecycle::status::Status;
+use evlog_projection::Contracts;
+
+fn requests() -> Vec<Request> {
+    commands(6000).lines().filter_map(|line| Request::parse_line(line.as_bytes()).ok()).collect()
+}
+
+fn submit(criterion: &mut Criterion) {
+    let commands = requests();
+    let mut group = criterion.benchmark_group("engine");
+    group.sample_size(10);
+    group.throughput(Throughput::Elements(commands.len() as u64));
+    group.bench_function("6000 status commands, offered and then waited for", |bencher| {
+        bencher.iter(|| {
+            let Ok(dir) = tempfile::tempdir() else { return 0 };
+            let contracts = Contracts::new().with(Status);
+            let Ok(log) = Log::open(dir.path(), contracts, Options::new("bench")) else { return 0 };
+            let offered: Vec<_> = commands.iter().filter_map(|command| log.offer(command).ok()).collect();
+            let taken = offered.into_iter().filter_map(|offered| log.wait(offered).ok()).count();
+            assert_eq!(taken, commands.len(), "every command is committed");
+            taken
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(benches, submit);
+criterion_main!(benches);
