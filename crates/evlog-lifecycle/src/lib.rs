@@ -13,5 +13,7 @@ pub mod custom;
 pub mod pipeline;
 pub mod status;
 
+mod members;
+
 #[cfg(test)]
 mod testing;

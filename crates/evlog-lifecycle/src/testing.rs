@@ -224,7 +224,7 @@ pub(crate) fn bundle<C: Contract + Clone>(contract: &C, events: &[Recorded]) -> 
     let contracts = Contracts::new().with(contract.clone());
     let mut fold = BundleFold::new(&contracts);
     events.iter().try_for_each(|event| fold.push(&event.fact()))?;
-    Ok(fold.finish()?.expect("at least one event"))
+    Ok(fold.bundle()?.expect("at least one event"))
 }
 
 fn take(members: &mut Map<String, Value>, name: &str) -> Option<String> {

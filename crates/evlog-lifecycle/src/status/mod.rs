@@ -1,1 +1,126 @@
-//! The contract `status`: run status, audit and replay.
+//! The contract `status`: eight statuses, nine transitions, and the rule for everything else.
+//!
+//! Does: decide what an attempt leads to ([`RunStatus::reaction`], H1 to H19), fold committed events into a state and say
+//! where they break the contract, project the run's files and audit lines, answer what to do next ([`next_action()`]).
+//! Does not: apply the rule for undefined transitions to history; look at other runs, except the parent that a command names.
+//!
+//! Invariants:
+//! - A status changes by an event that names both its sides, and by nothing else.
+//! - A terminal status never changes; attempts on it are recorded.
+//! - A run is `failed`, `denied` or `timeout` exactly when it has a valid diagnostic that says why, `canceled` aside,
+//!   where one may be given.
+//!
+//! `docs/lifecycle/status.md` has the tables; read [`machine`], then [`payload`], then `decide` and `fold`.
+
+mod audit;
+mod command;
+mod decide;
+pub mod diagnostic;
+mod fold;
+pub mod machine;
+pub mod next_action;
+pub mod payload;
+mod project;
+pub(crate) mod record;
+
+pub use command::Command;
+pub use diagnostic::{Diagnostic, INVALID_STATE_TRANSITION};
+pub use fold::{Counts, State};
+pub use machine::{Reaction, RunStatus};
+pub use next_action::{NextAction, next_action};
+
+use evlog_format::Kind;
+use evlog_format::kind::{STATUS_CREATED, STATUS_FORCED_FAILED, STATUS_REFUSED, STATUS_REJECTED, STATUS_TRANSITIONED};
+use evlog_projection::{Asked, Contract, ContractError, Decision, Fact, File, FoldError, Malformed, Outcome, RunHead};
+use payload::{ForcedFailed, Refused, Rejected, TransitionCause, Transitioned, read};
+use serde_json::{Map, Value};
+
+/// The contract `status`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Status;
+
+impl Contract for Status {
+    type State = State;
+    type Command = Command;
+
+    fn name(&self) -> &'static str {
+        "status"
+    }
+
+    fn begins_with(&self, kind: Kind<'_>) -> bool {
+        kind == STATUS_CREATED
+    }
+
+    fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
+        Command::parse(action, members)
+    }
+
+    fn reads<'a>(&self, command: &'a Command) -> Option<&'a str> {
+        command.reads()
+    }
+
+    fn decide(&self, asked: &Asked<'_, State>, command: &Command) -> Decision {
+        decide::decide(asked, command)
+    }
+
+    fn start(&self, fact: &Fact<'_>) -> Result<State, FoldError> {
+        fold::start(fact)
+    }
+
+    fn evolve(&self, state: &mut State, fact: &Fact<'_>) -> Result<(), FoldError> {
+        fold::evolve(state, fact)
+    }
+
+    fn answer(&self, fact: &Fact<'_>) -> Option<(Outcome, ContractError)> {
+        answer(fact)
+    }
+
+    fn status<'a>(&self, state: &'a State) -> &'a str {
+        state.status().word()
+    }
+
+    fn is_terminal(&self, state: &State) -> bool {
+        state.status().is_terminal()
+    }
+
+    fn audit_line(&self, _: Option<&State>, fact: &Fact<'_>, after: &State) -> Result<Value, FoldError> {
+        audit::line(fact, after)
+    }
+
+    fn project(&self, state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
+        project::project(state, head)
+    }
+}
+
+/// What the first delivery was answered, from any event of its commit. Commits of accepted commands, and events that
+/// cannot be read, give none.
+fn answer(fact: &Fact<'_>) -> Option<(Outcome, ContractError)> {
+    let with = |outcome, code: &str, message| Some((outcome, ContractError { code: code.to_owned(), message }));
+    match fact.event.kind {
+        STATUS_REJECTED => {
+            let event: Rejected = read(fact).ok()?;
+            let message = diagnostic::undefined_message(event.current, &event.requested);
+            with(Outcome::Rejected, INVALID_STATE_TRANSITION, message)
+        }
+        STATUS_FORCED_FAILED => {
+            let event: ForcedFailed = read(fact).ok()?;
+            with(Outcome::Rejected, INVALID_STATE_TRANSITION, event.diagnostic.message)
+        }
+        STATUS_REFUSED => {
+            let event: Refused = read(fact).ok()?;
+            with(Outcome::Refused, event.reason.code(), event.message)
+        }
+        STATUS_TRANSITIONED => {
+            let event: Transitioned = read(fact).ok()?;
+            if event.cause != TransitionCause::PinsMissing {
+                return None;
+            }
+            let Diagnostic { error_code, message, .. } = Diagnostic::pins_missing();
+            with(Outcome::Rejected, &error_code, message)
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

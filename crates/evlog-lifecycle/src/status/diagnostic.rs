@@ -1,0 +1,285 @@
+//! The diagnostic object: why a run failed, was denied or ran out of time (status.md 3.1 to 3.4).
+//!
+//! Closed: seven members, all mandatory, sets and lengths bounded. The engine's own diagnostics are built here too, from
+//! the recorded request alone, so that replay can build them again and compare.
+
+use super::machine::RunStatus;
+use crate::members::{kind, quoted};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// The code of runs that the rule for undefined transitions has failed. Nobody but the engine may use it.
+pub const INVALID_STATE_TRANSITION: &str = "INVALID_STATE_TRANSITION";
+
+/// Codes that a diagnostic may carry without being registered (status.md 3.4).
+pub const CATALOGUE: [&str; 6] = [
+    "TOOL_NOT_IMPLEMENTED",
+    "TOOL_DENIED",
+    "TOOL_INVALID_ARGUMENTS",
+    "TOOL_TIMEOUT",
+    "TOOL_DEPENDENCY_DOWN",
+    "TOOL_INTERNAL_ERROR",
+];
+
+/// The longest error code, in bytes.
+pub const ERROR_CODE_LEN_MAX: usize = 80;
+/// The longest `message`, `likely_cause` and `suggested_fix`, in characters.
+pub const TEXT_CHARS_MAX: usize = 2000;
+
+/// A closed set of words, with the numbers that stand in logs.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident: $of:literal { $($(#[$each:meta])* $variant:ident = $number:literal, $word:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "u8", into = "u8")]
+        #[repr(u8)]
+        pub enum $name { $($(#[$each])* $variant = $number),* }
+
+        impl $name {
+            /// All of them, by number.
+            pub const ALL: &[$name] = &[$($name::$variant),*];
+
+            /// The word, as the contract spells it.
+            pub const fn word(self) -> &'static str {
+                match self { $($name::$variant => $word),* }
+            }
+
+            /// The member of exactly this word.
+            pub fn from_word(word: &str) -> Option<$name> {
+                $name::ALL.iter().copied().find(|known| known.word() == word)
+            }
+        }
+
+        impl From<$name> for u8 {
+            fn from(value: $name) -> u8 {
+                value as u8
+            }
+        }
+
+        impl TryFrom<u8> for $name {
+            type Error = String;
+
+            fn try_from(number: u8) -> Result<$name, String> {
+                match number {
+                    $($number => Ok($name::$variant),)*
+                    _ => Err(format!(concat!($of, " number {} has no meaning"), number)),
+                }
+            }
+        }
+    };
+}
+pub(crate) use words;
+
+words! {
+    /// What kind of thing went wrong.
+    Category: "category" {
+        /// A policy forbids it.
+        Policy = 0, "policy";
+        /// Input does not satisfy its schema.
+        Validation = 1, "validation";
+        /// The order of work was broken.
+        Workflow = 2, "workflow";
+        /// The tool itself failed.
+        Tool = 3, "tool";
+        /// Something that the work depends on failed.
+        Dependency = 4, "dependency";
+        /// Time ran out.
+        Timeout = 5, "timeout";
+        /// A defect of the implementation.
+        Internal = 6, "internal";
+        /// Recorded data does not hold together.
+        Integrity = 7, "integrity";
+    }
+}
+
+words! {
+    /// How bad it is.
+    Severity: "severity" {
+        /// Worth knowing.
+        Info = 0, "info";
+        /// Worth watching.
+        Warn = 1, "warn";
+        /// The run failed.
+        Error = 2, "error";
+        /// More than the run is at risk.
+        Critical = 3, "critical";
+    }
+}
+
+/// A valid diagnostic: part of the payloads of `status.transitioned` and `status.forced_failed`, in this order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Diagnostic {
+    /// For programs: `[A-Z][A-Z0-9_]*`, at most 80 bytes.
+    pub error_code: String,
+    /// What kind of thing went wrong.
+    pub category: Category,
+    /// For people: 1 to 2000 characters.
+    pub message: String,
+    /// 1 to 2000 characters.
+    pub likely_cause: String,
+    /// 1 to 2000 characters.
+    pub suggested_fix: String,
+    /// Whether doing the same again, as a new run, may help.
+    pub retryable: bool,
+    /// How bad it is.
+    pub severity: Severity,
+}
+
+const MEMBERS: [&str; 7] =
+    ["error_code", "category", "message", "likely_cause", "suggested_fix", "retryable", "severity"];
+
+impl Diagnostic {
+    /// Reads what a caller offered. `registered` are codes of the caller's own, besides the catalogue.
+    pub fn read(offered: &Value, registered: &[String]) -> Result<Diagnostic, String> {
+        let diagnostic = Diagnostic::shaped(offered)?;
+        diagnostic.check_code(registered)?;
+        Ok(diagnostic)
+    }
+
+    /// Reads the shape; which codes are known is another question, and depends on the run.
+    pub(crate) fn shaped(offered: &Value) -> Result<Diagnostic, String> {
+        let Value::Object(members) = offered else {
+            return Err(format!("expected an object with the members {}, found {}", MEMBERS.join(", "), kind(offered)));
+        };
+        if let Some(unknown) = members.keys().find(|name| !MEMBERS.contains(&name.as_str())) {
+            let unknown = quoted(unknown);
+            return Err(format!("expected the members {}, found also `{unknown}`", MEMBERS.join(", ")));
+        }
+        let retryable = member(members, "retryable")?;
+        let retryable = retryable
+            .as_bool()
+            .ok_or_else(|| format!("`retryable`: expected true or false, found {}", kind(retryable)))?;
+        let category = one_of(members, "category", Category::ALL, Category::word)?;
+        let severity = one_of(members, "severity", Severity::ALL, Severity::word)?;
+        let diagnostic = Diagnostic {
+            error_code: text(members, "error_code")?,
+            category,
+            message: text(members, "message")?,
+            likely_cause: text(members, "likely_cause")?,
+            suggested_fix: text(members, "suggested_fix")?,
+            retryable,
+            severity,
+        };
+        diagnostic.check()?;
+        Ok(diagnostic)
+    }
+
+    /// Lengths and syntax: what holds of every committed diagnostic, whatever codes were known when it was written.
+    pub fn check(&self) -> Result<(), String> {
+        if !is_error_code(&self.error_code) {
+            return Err(format!(
+                "`error_code`: expected {CODE_SYNTAX}, found {} bytes that are not",
+                self.error_code.len()
+            ));
+        }
+        let texts =
+            [("message", &self.message), ("likely_cause", &self.likely_cause), ("suggested_fix", &self.suggested_fix)];
+        for (name, text) in texts {
+            // Characters are counted only where bytes do not settle it.
+            let long = text.len() > TEXT_CHARS_MAX && text.chars().count() > TEXT_CHARS_MAX;
+            if text.is_empty() || long {
+                let found = text.chars().count();
+                return Err(format!("`{name}`: expected 1 to {TEXT_CHARS_MAX} characters, found {found}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a caller may use the code: one of the catalogue or of the run's own (status.md 3.4).
+    pub(crate) fn check_code(&self, registered: &[String]) -> Result<(), String> {
+        let code = self.error_code.as_str();
+        if code == INVALID_STATE_TRANSITION {
+            return Err(format!("`error_code`: `{code}` is the engine's own, and records an undefined transition"));
+        }
+        if CATALOGUE.contains(&code) || registered.iter().any(|known| known == code) {
+            return Ok(());
+        }
+        let known = CATALOGUE.join(", ");
+        Err(format!("`error_code`: expected one of {known}, or one of the run's `error_codes`, found `{code}`"))
+    }
+
+    /// The diagnostic as projected.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "error_code": self.error_code,
+            "category": self.category.word(),
+            "message": self.message,
+            "likely_cause": self.likely_cause,
+            "suggested_fix": self.suggested_fix,
+            "retryable": self.retryable,
+            "severity": self.severity.word(),
+        })
+    }
+
+    /// The engine's own, for a run that an undefined transition has failed: built from the status and the recorded token
+    /// alone (status.md 3.3).
+    pub fn undefined_transition(from: RunStatus, requested: &str) -> Diagnostic {
+        let unknown = RunStatus::from_word(requested).is_none();
+        Diagnostic {
+            error_code: INVALID_STATE_TRANSITION.into(),
+            category: Category::Workflow,
+            message: undefined_message(Some(from), requested),
+            likely_cause: if unknown { "unknown_status_token" } else { "undefined_transition" }.into(),
+            suggested_fix: "Request only the nine listed transitions; start a new run.".into(),
+            retryable: false,
+            severity: Severity::Error,
+        }
+    }
+
+    /// The engine's own, for a run that was started without the pins it requires (H16).
+    pub fn pins_missing() -> Diagnostic {
+        Diagnostic {
+            error_code: "TOOL_DENIED".into(),
+            category: Category::Policy,
+            message: "the run requires pins, and was started without `contract_version` and `policy_versions`".into(),
+            likely_cause: "pins_missing".into(),
+            suggested_fix: "Create a new run with `contract_version` and `policy_versions`.".into(),
+            retryable: false,
+            severity: Severity::Error,
+        }
+    }
+}
+
+/// The sentence about an undefined transition, the same in answers, diagnostics and audit lines.
+pub(crate) fn undefined_message(from: Option<RunStatus>, requested: &str) -> String {
+    match (from, RunStatus::from_word(requested)) {
+        (None, _) => format!("expected a known run, found none to bring to `{requested}`"),
+        (Some(from), Some(to)) => format!("`{from}` to `{to}` is not one of the nine transitions"),
+        (Some(from), None) => format!("`{from}` to `{requested}` is not one of the nine transitions: no such status"),
+    }
+}
+
+/// What an error code looks like, in words.
+pub(crate) const CODE_SYNTAX: &str = "an upper-case code such as TOOL_TIMEOUT, at most 80 bytes";
+
+/// Whether text has the syntax of an error code.
+pub(crate) fn is_error_code(text: &str) -> bool {
+    let mut bytes = text.bytes();
+    text.len() <= ERROR_CODE_LEN_MAX
+        && bytes.next().is_some_and(|first| first.is_ascii_uppercase())
+        && bytes.all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+fn member<'a>(members: &'a Map<String, Value>, name: &str) -> Result<&'a Value, String> {
+    members.get(name).ok_or_else(|| format!("expected the members {}, `{name}` is missing", MEMBERS.join(", ")))
+}
+
+fn text(members: &Map<String, Value>, name: &str) -> Result<String, String> {
+    let value = member(members, name)?;
+    value.as_str().map(str::to_owned).ok_or_else(|| format!("`{name}`: expected text, found {}", kind(value)))
+}
+
+fn one_of<T: Copy>(
+    members: &Map<String, Value>,
+    name: &str,
+    all: &[T],
+    word: impl Fn(T) -> &'static str,
+) -> Result<T, String> {
+    let value = member(members, name)?;
+    let found = value.as_str().and_then(|text| all.iter().copied().find(|known| word(*known) == text));
+    found.ok_or_else(|| {
+        let words: Vec<_> = all.iter().map(|known| word(*known)).collect();
+        let found = value.as_str().map_or_else(|| kind(value).to_owned(), |text| format!("`{}`", quoted(text)));
+        format!("`{name}`: expected one of {}, found {found}", words.join(", "))
+    })
+}
