@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod answer;
+pub mod check;
 pub mod clock;
 pub mod error;
 pub mod history;
