@@ -115,7 +115,7 @@ impl<C: Contract + Clone> Harness<C> {
         let state = self.states.get(&run);
         let asked = Asked { run: &run, state, related, time_ns: self.time_ns, actor: &actor, content };
         let decision = self.contract.decide(&asked, &command);
-        Ok(self.commit(&run, &actor, key.map(|key| (key, content)), decision))
+        Ok(self.commit(&run, &actor, key.map(|key| (key, content)).as_ref(), decision))
     }
 
     /// Plays a command that must be accepted.
@@ -143,7 +143,7 @@ impl<C: Contract + Clone> Harness<C> {
         Answered { outcome, error, kinds: Vec::new(), status: self.status(run), duplicate: true }
     }
 
-    fn commit(&mut self, run: &str, actor: &str, key: Option<(String, [u8; 32])>, decision: Decision) -> Answered {
+    fn commit(&mut self, run: &str, actor: &str, key: Option<&(String, [u8; 32])>, decision: Decision) -> Answered {
         let commit = self.log.len() as u64;
         let mut kinds = Vec::new();
         for (index, event) in decision.events.into_iter().enumerate() {
@@ -167,7 +167,7 @@ impl<C: Contract + Clone> Harness<C> {
                 kind: event.kind,
                 kind_version: event.kind_version,
                 causation,
-                idempotency: if index == 0 { key.clone() } else { None },
+                idempotency: if index == 0 { key.cloned() } else { None },
                 payload: event.payload,
             };
             if event.target == Target::Run {
@@ -181,12 +181,11 @@ impl<C: Contract + Clone> Harness<C> {
 
     fn fold(&mut self, recorded: &Recorded) {
         let fact = recorded.fact();
-        match self.states.get_mut(&recorded.stream) {
-            Some(state) => self.contract.evolve(state, &fact).expect("what was decided folds"),
-            None => {
-                let state = self.contract.start(&fact).expect("what was decided begins a run");
-                self.states.insert(recorded.stream.clone(), state);
-            }
+        if let Some(state) = self.states.get_mut(&recorded.stream) {
+            self.contract.evolve(state, &fact).expect("what was decided folds");
+        } else {
+            let state = self.contract.start(&fact).expect("what was decided begins a run");
+            self.states.insert(recorded.stream.clone(), state);
         }
     }
 

@@ -204,5 +204,5 @@ fn json_text(text: Option<&str>) -> Value {
 }
 
 fn hex(digest: &[u8; 32]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    blake3::Hash::from_bytes(*digest).to_hex().to_string()
 }

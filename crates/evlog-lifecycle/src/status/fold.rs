@@ -221,7 +221,10 @@ fn transitioned(state: &mut State, fact: &Fact<'_>, event: Transitioned) -> Resu
     })?;
     state.diagnostic = event.diagnostic.map(Arc::new);
     enter(state, fact, to);
-    state.owed = owes.map(|to| owe(fact, What::Transitioned { to, cause }));
+    state.owed = None;
+    if let Some(to) = owes {
+        owe(state, fact, What::Transitioned { to, cause });
+    }
     Ok(())
 }
 
@@ -229,8 +232,9 @@ fn is_pins(event: &Transitioned) -> bool {
     event.diagnostic.as_ref() == Some(&Diagnostic::pins_missing())
 }
 
-fn owe(fact: &Fact<'_>, what: What) -> Box<Owed> {
-    Box::new(Owed { commit: fact.commit, by: fact.seq, what })
+/// The debt of an event; boxed, because a run has one only within a commit.
+fn owe(state: &mut State, fact: &Fact<'_>, what: What) {
+    state.owed = Some(Box::new(Owed { commit: fact.commit, by: fact.seq, what }));
 }
 
 /// Whether the cause goes with the transition; the status that the same commit must lead to next, if any.
@@ -297,7 +301,7 @@ fn rejected(state: &mut State, fact: &Fact<'_>, event: Rejected) -> Result<(), F
     expect(fact, reason == found, || format!("expected reason `{}`, found `{}`", reason.word(), found.word()))?;
     state.counts.rejections += 1;
     if !status.is_terminal() {
-        state.owed = Some(owe(fact, What::ForcedFailed { requested: event.requested }));
+        owe(state, fact, What::ForcedFailed { requested: event.requested });
     }
     Ok(())
 }
@@ -340,6 +344,6 @@ fn overridden(state: &mut State, fact: &Fact<'_>, event: &Overridden) -> Result<
     let pinned = from != RunStatus::Created || !state.lacks_pins();
     expect(fact, pinned, || "expected the pins that the run requires, found none".to_owned())?;
     state.counts.overrides += 1;
-    state.owed = Some(owe(fact, What::Transitioned { to, cause: TransitionCause::Override }));
+    owe(state, fact, What::Transitioned { to, cause: TransitionCause::Override });
     Ok(())
 }
