@@ -1,1 +1,98 @@
-//! The contract `pipeline`: staged runs, their outcomes, and what is derived from them.
+//! The contract `pipeline`: staged runs, their outcomes, and what is derived from them. Rules are numbered P-nn in
+//! `docs/lifecycle/pipeline.md`.
+//!
+//! Does: decide commands, fold events, project `run.json`, `manifest.json`, `logs/health.json` and the validation reports;
+//! and hold, as plain values, what a publish gate needs of the contract: [`relpath`], [`report`], [`Definition`].
+//! Does not: run stages, touch a bundle, validate artifacts. Who does reports it here, command by command.
+//!
+//! Invariants:
+//! - A run's status and exit code follow from its recorded outcomes and from nothing else.
+//! - The definition that a run is judged by is pinned in its first event.
+//! - A refused command changes no projected file but the audit.
+
+mod command;
+mod decide;
+mod definition;
+mod outcome;
+mod payload;
+mod project;
+mod reader;
+pub mod relpath;
+pub mod report;
+mod rules;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use command::Command;
+pub use definition::{
+    ANY_STAGE, Catalogue, Coupling, Definition, NAMES, ORCHESTRATOR, OrderKey, ReasonCode, Severity, StageDefinition,
+    SubstageDefinition, built_in, is_stage_name, is_substage, is_word, purple_axiom, root_of,
+};
+pub use outcome::{BLOCKED, FailMode, Outcome, RunStatus, StageStatus, derive_status};
+pub use state::State;
+
+use evlog_format::{Kind, kind};
+use evlog_projection::{
+    Asked, Contract, ContractError, Decision, Fact, File, FoldError, Malformed, Outcome as Answered, RunHead,
+};
+use payload::Payload;
+use serde_json::{Map, Value};
+
+/// The contract `pipeline`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pipeline;
+
+impl Contract for Pipeline {
+    type State = State;
+    type Command = Command;
+
+    fn name(&self) -> &'static str {
+        "pipeline"
+    }
+
+    fn begins_with(&self, kind: Kind<'_>) -> bool {
+        kind == kind::PIPELINE_CREATED
+    }
+
+    fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
+        command::parse(action, members)
+    }
+
+    fn decide(&self, asked: &Asked<'_, State>, command: &Command) -> Decision {
+        decide::decide(asked, command)
+    }
+
+    fn start(&self, fact: &Fact<'_>) -> Result<State, FoldError> {
+        state::start(fact)
+    }
+
+    fn evolve(&self, state: &mut State, fact: &Fact<'_>) -> Result<(), FoldError> {
+        state::evolve(state, fact)
+    }
+
+    fn answer(&self, fact: &Fact<'_>) -> Option<(Answered, ContractError)> {
+        match Payload::decode(&fact.event) {
+            Ok(Payload::Refused(refused)) => {
+                Some((Answered::Refused, ContractError { code: refused.code, message: refused.message }))
+            }
+            _ => None,
+        }
+    }
+
+    fn status<'a>(&self, state: &'a State) -> &'a str {
+        state.ended_as().map_or(project::IN_PROGRESS, RunStatus::word)
+    }
+
+    fn is_terminal(&self, state: &State) -> bool {
+        state.ended_as().is_some()
+    }
+
+    fn audit_line(&self, _before: Option<&State>, fact: &Fact<'_>, after: &State) -> Result<Value, FoldError> {
+        project::audit_line(fact, after)
+    }
+
+    fn project(&self, state: &State, _head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
+        Ok(project::files(state))
+    }
+}

@@ -1,0 +1,184 @@
+//! The contract's commands, read from the members of a line.
+//!
+//! Does not: judge them against a run, a pipeline or a path rule; that is [`rules`](super::rules).
+//!
+//! Invariant: a command that was read holds values of the right types and known words only.
+
+use super::definition::{Definition, NAMES};
+use super::outcome::{FailMode, StageStatus};
+use super::payload::Artifact;
+use super::reader::{Members, malformed};
+use evlog_projection::Malformed;
+use serde_json::{Map, Value};
+
+pub(super) const FAIL_MODES: [(&str, FailMode); 2] =
+    [("fail_closed", FailMode::FailClosed), ("warn_and_skip", FailMode::WarnAndSkip)];
+pub(super) const STATUSES: [(&str, StageStatus); 3] =
+    [("success", StageStatus::Success), ("failed", StageStatus::Failed), ("skipped", StageStatus::Skipped)];
+/// The words of `do`.
+pub(super) const ACTIONS: [&str; 8] =
+    ["create", "begin", "intend", "publish", "report", "captured", "outcome", "finalize"];
+
+/// A command, parsed.
+#[derive(Clone, Debug)]
+pub struct Command(pub(super) Do);
+
+#[derive(Clone, Debug)]
+pub(super) enum Do {
+    Create(Box<Create>),
+    Begin { stage: String },
+    Intend { stage: String, artifacts: Vec<Artifact> },
+    Publish { stage: String, artifacts: Vec<Artifact> },
+    Report { stage: String, report: Value },
+    Captured { stage: String, artifact: Artifact },
+    Outcome { stage: String, status: StageStatus, fail_mode: Option<FailMode>, reason_code: Option<String> },
+    Finalize,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Create {
+    pub pipeline: Chosen,
+    pub manifest: Map<String, Value>,
+    /// By stage id, as given.
+    pub stages: Vec<(String, Configured)>,
+    pub emit_health: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Chosen {
+    BuiltIn(String),
+    Brought(Definition),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Configured {
+    pub enabled: Option<bool>,
+    pub fail_mode: Option<FailMode>,
+}
+
+impl Do {
+    /// The word of `do`.
+    pub(super) fn action(&self) -> &'static str {
+        match self {
+            Do::Create(_) => "create",
+            Do::Begin { .. } => "begin",
+            Do::Intend { .. } => "intend",
+            Do::Publish { .. } => "publish",
+            Do::Report { .. } => "report",
+            Do::Captured { .. } => "captured",
+            Do::Outcome { .. } => "outcome",
+            Do::Finalize => "finalize",
+        }
+    }
+
+    /// The stage that it names.
+    pub(super) fn stage(&self) -> Option<&str> {
+        match self {
+            Do::Create(_) | Do::Finalize => None,
+            Do::Begin { stage }
+            | Do::Intend { stage, .. }
+            | Do::Publish { stage, .. }
+            | Do::Report { stage, .. }
+            | Do::Captured { stage, .. }
+            | Do::Outcome { stage, .. } => Some(stage),
+        }
+    }
+}
+
+/// Reads a command's own members.
+pub(super) fn parse(action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
+    let mut members = Members::new(members);
+    let command = match action {
+        "create" => Do::Create(Box::new(create(&mut members)?)),
+        "begin" => Do::Begin { stage: members.string("stage")? },
+        "intend" => Do::Intend { stage: members.string("stage")?, artifacts: artifacts(&mut members)? },
+        "publish" => Do::Publish { stage: members.string("stage")?, artifacts: artifacts(&mut members)? },
+        "report" => report(&mut members)?,
+        "captured" => Do::Captured { stage: members.string("stage")?, artifact: digest(&mut members)? },
+        "outcome" => outcome(&mut members)?,
+        "finalize" => Do::Finalize,
+        other => {
+            let list: Vec<String> = ACTIONS.iter().map(|word| format!("`{word}`")).collect();
+            return Err(malformed("/do", format!("expected {}, found `{other}`", list.join(", "))));
+        }
+    };
+    members.finish()?;
+    Ok(Command(command))
+}
+
+fn create(members: &mut Members) -> Result<Create, Malformed> {
+    let pointer = members.pointer("pipeline");
+    let pipeline = match members.take("pipeline") {
+        None => {
+            let message = format!("expected the member `pipeline`: a definition, or a name such as `{}`", NAMES[0]);
+            return Err(malformed("", message));
+        }
+        Some(Value::String(name)) => Chosen::BuiltIn(name),
+        Some(brought) => Chosen::Brought(Definition::parse_at(brought, &pointer)?),
+    };
+    let manifest = members.optional_object("manifest")?.unwrap_or_default();
+    if let Some(found) = manifest.get("extensions").filter(|value| !value.is_object()) {
+        return Err(malformed("/manifest/extensions", format!("expected an object, found {found}")));
+    }
+    let mut stages = Vec::new();
+    let pointer = members.pointer("stages");
+    for (id, value) in members.optional_object("stages")?.unwrap_or_default() {
+        let at = format!("{pointer}/{}", id.replace('~', "~0").replace('/', "~1"));
+        let mut given = Members::of(value, at)?;
+        let enabled = given.optional_bool("enabled")?;
+        let fail_mode = given.optional_word("fail_mode", &FAIL_MODES)?;
+        given.finish()?;
+        stages.push((id, Configured { enabled, fail_mode }));
+    }
+    let emit_health = members.optional_bool("emit_health")?.unwrap_or(true);
+    Ok(Create { pipeline, manifest, stages, emit_health })
+}
+
+fn artifacts(members: &mut Members) -> Result<Vec<Artifact>, Malformed> {
+    let items = members.required_items("artifacts")?;
+    let mut artifacts = Vec::with_capacity(items.len());
+    for (at, item) in items {
+        let mut given = Members::of(item, at)?;
+        let contract = given.optional_string("contract")?;
+        let artifact = digest(&mut given)?;
+        given.finish()?;
+        artifacts.push(Artifact { contract, ..artifact });
+    }
+    artifacts.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(artifacts)
+}
+
+/// `path`, `bytes` and `blake3`.
+fn digest(members: &mut Members) -> Result<Artifact, Malformed> {
+    let path = members.string("path")?;
+    let bytes = members.count("bytes")?;
+    let pointer = members.pointer("blake3");
+    let text = members.string("blake3")?;
+    let lower = text.bytes().all(|b| !b.is_ascii_uppercase());
+    let blake3 = blake3::Hash::from_hex(&text).ok().filter(|_| lower).map(|hash| *hash.as_bytes());
+    let refuse = || malformed(pointer, format!("expected 64 lowercase hex digits, found `{text}`"));
+    Ok(Artifact { path, bytes, blake3: blake3.ok_or_else(refuse)?, contract: None })
+}
+
+fn report(members: &mut Members) -> Result<Do, Malformed> {
+    let stage = members.string("stage")?;
+    let report = members.optional_object("report")?;
+    let report = report.ok_or_else(|| malformed("", "expected the member `report`, found none"))?;
+    if report.contains_key("generated_at_utc") {
+        return Err(malformed("/report/generated_at_utc", "expected none: it is the time of the commit"));
+    }
+    Ok(Do::Report { stage, report: Value::Object(report) })
+}
+
+fn outcome(members: &mut Members) -> Result<Do, Malformed> {
+    let stage = members.string("stage")?;
+    let status = members.word("status", &STATUSES)?;
+    let fail_mode = members.optional_word("fail_mode", &FAIL_MODES)?;
+    let reason_code = match members.take("reason_code") {
+        // A reporter without a code may say so; nothing of it is persisted (rule P-11).
+        None | Some(Value::Null) => None,
+        Some(Value::String(code)) => Some(code),
+        Some(found) => return Err(malformed("/reason_code", format!("expected a string, found {found}"))),
+    };
+    Ok(Do::Outcome { stage, status, fail_mode, reason_code })
+}

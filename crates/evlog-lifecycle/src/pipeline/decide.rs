@@ -1,0 +1,166 @@
+//! Which events a command leads to.
+//!
+//! Does: turn a command that the rules take into events, the blocked tail included, and one that they do not take into a
+//! refusal on record. Does not: judge; that is [`rules`].
+//!
+//! Invariant: a decision's events are one commit; the blocked tail is caused by the outcome before it (rule P-31).
+
+use super::command::{Chosen, Command, Create, Do};
+use super::definition::{Definition, NAMES, built_in};
+use super::outcome::{FailMode, Outcome, StageStatus};
+use super::payload::{
+    Artifacts, Created, Finalized, OutcomeRecorded, OutputCaptured, Payload, Refused, StageBegun, StageSetting,
+    ValidationReported,
+};
+use super::rules::{self, Judged, Recording, refuse};
+use super::state::State;
+use evlog_projection::{Asked, Cause, Decision, NewEvent, Target, canonical};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The events of an accepted command: each with the index of the one that caused it.
+type Taken = Vec<(Payload, Cause)>;
+
+fn one(payload: Payload) -> Taken {
+    vec![(payload, Cause::Command)]
+}
+
+/// Decides a command.
+pub(super) fn decide(asked: &Asked<'_, State>, command: &Command) -> Decision {
+    let taken = match (&command.0, asked.state) {
+        (Do::Create(create), None) => created(create),
+        (Do::Create(_), Some(_)) => refuse("RUN_EXISTS", format!("run `{}` exists already", asked.run)),
+        (_, None) => refuse("UNKNOWN_RUN", format!("there is no run `{}`; create it first", asked.run)),
+        (command, Some(state)) => recorded(state, command),
+    };
+    match taken.and_then(|taken| events(&taken)) {
+        Ok(events) => Decision::accepted(events),
+        Err(refusal) => refused(asked, &command.0, &refusal),
+    }
+}
+
+fn events(taken: &[(Payload, Cause)]) -> Judged<Vec<NewEvent>> {
+    let event = |(payload, cause): &(Payload, Cause)| match payload.encode() {
+        Ok(bytes) => Ok(NewEvent { cause: *cause, ..NewEvent::new(payload.kind(), bytes) }),
+        Err(error) => refuse("TOO_LARGE", error.to_string()),
+    };
+    taken.iter().map(event).collect()
+}
+
+/// A refusal is an event of the run, or of `$log` when there is no such run.
+fn refused(asked: &Asked<'_, State>, command: &Do, refusal: &rules::Refusal) -> Decision {
+    let record = Payload::Refused(Refused {
+        action: command.action().to_owned(),
+        stage: command.stage().map(str::to_owned),
+        code: refusal.code.to_owned(),
+        message: refusal.message.clone(),
+    });
+    let target = if asked.state.is_some() { Target::Run } else { Target::Log };
+    // A refusal whose own text passes the limit of a payload is told to the caller only.
+    let event = record.encode().ok().map(|bytes| NewEvent { target, ..NewEvent::new(record.kind(), bytes) });
+    Decision::refused(event.into_iter().collect(), refusal.code, refusal.message.clone())
+}
+
+fn created(create: &Create) -> Judged<Taken> {
+    let (definition, text) = match &create.pipeline {
+        Chosen::Brought(definition) => (Arc::new(definition.clone()), Some(definition.text().to_owned())),
+        Chosen::BuiltIn(name) => match built_in(name) {
+            Some(definition) => (definition, None),
+            None => {
+                let message = format!(
+                    "expected a definition or the name of a built-in pipeline ({}), found `{name}`",
+                    NAMES.join(", ")
+                );
+                return refuse("UNKNOWN_PIPELINE", message);
+            }
+        },
+    };
+    rules::manifest(&create.manifest)?;
+    let stages = settings(&definition, create)?;
+    let manifest = canonical(&Value::Object(create.manifest.clone()));
+    Ok(one(Payload::Created(Created {
+        pipeline: definition.name().to_owned(),
+        definition: definition.digest(),
+        definition_text: text,
+        stages,
+        manifest: String::from_utf8(manifest).unwrap_or_else(|_| unreachable!("JSON is UTF-8")),
+        emit_health: create.emit_health,
+    })))
+}
+
+fn settings(definition: &Definition, create: &Create) -> Judged<Vec<StageSetting>> {
+    let mut settings: Vec<StageSetting> = definition
+        .stages()
+        .iter()
+        .map(|stage| StageSetting { id: stage.id.clone(), enabled: stage.enabled, fail_mode: stage.fail_mode })
+        .collect();
+    for (id, given) in &create.stages {
+        let Some(setting) = settings.iter_mut().find(|setting| setting.id == *id) else {
+            return refuse("UNKNOWN_STAGE", format!("`{id}` is not a stage of pipeline `{}`", definition.name()));
+        };
+        setting.enabled = given.enabled.unwrap_or(setting.enabled);
+        setting.fail_mode = given.fail_mode.unwrap_or(setting.fail_mode);
+    }
+    Ok(settings)
+}
+
+fn recorded(state: &State, command: &Do) -> Judged<Taken> {
+    Ok(match command {
+        Do::Create(_) => unreachable!("a run is created where there is none"),
+        Do::Begin { stage } => {
+            rules::begin(state, stage)?;
+            one(Payload::Begun(StageBegun { stage: stage.clone() }))
+        }
+        Do::Intend { stage, artifacts } => {
+            rules::intend(state, stage, artifacts)?;
+            one(Payload::Intended(Artifacts { stage: stage.clone(), artifacts: artifacts.clone() }))
+        }
+        Do::Publish { stage, artifacts } => {
+            rules::publish(state, stage, artifacts)?;
+            one(Payload::Published(Artifacts { stage: stage.clone(), artifacts: artifacts.clone() }))
+        }
+        Do::Report { stage, report } => {
+            rules::report(state, stage, report)?;
+            let text = String::from_utf8(canonical(report)).unwrap_or_else(|_| unreachable!("JSON is UTF-8"));
+            one(Payload::Reported(ValidationReported { stage: stage.clone(), report: text }))
+        }
+        Do::Captured { stage, artifact } => {
+            rules::captured(state, stage, artifact)?;
+            let (path, bytes, blake3) = (artifact.path.clone(), artifact.bytes, artifact.blake3);
+            one(Payload::Captured(OutputCaptured { stage: stage.clone(), path, bytes, blake3 }))
+        }
+        Do::Outcome { stage, status, fail_mode, reason_code } => {
+            outcome(state, stage, *status, *fail_mode, reason_code.as_deref())?
+        }
+        Do::Finalize => finalize(state)?,
+    })
+}
+
+fn outcome(
+    state: &State,
+    stage: &str,
+    status: StageStatus,
+    fail_mode: Option<FailMode>,
+    code: Option<&str>,
+) -> Judged<Taken> {
+    let definition = state.definition();
+    // A stage without a place is refused below, whatever its fail mode.
+    let configured = definition.index_of(stage).map(|index| state.pinned.stages[index].fail_mode);
+    let usual = || definition.usual_fail_mode(stage, status, code, configured.unwrap_or(FailMode::FailClosed));
+    let fail_mode = fail_mode.unwrap_or_else(usual);
+    let outcome = Outcome { stage: stage.to_owned(), status, fail_mode, reason_code: code.map(str::to_owned) };
+    let Recording::New { tail } = rules::outcome(state, &outcome)? else {
+        return Ok(Vec::new());
+    };
+    let mut taken = one(Payload::Outcome(OutcomeRecorded::from(outcome)));
+    taken.extend(tail.into_iter().map(|index| (Payload::Outcome(state.blocked(index).into()), Cause::Decided(0))));
+    Ok(taken)
+}
+
+fn finalize(state: &State) -> Judged<Taken> {
+    let status = rules::finalize(state)?;
+    if state.end.is_some() {
+        return Ok(Vec::new());
+    }
+    Ok(one(Payload::Finalized(Finalized { status, exit_code: status.exit_code() })))
+}

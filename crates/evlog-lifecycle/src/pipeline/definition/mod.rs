@@ -1,0 +1,390 @@
+//! A pipeline's definition: its stages in canonical order, and the catalogue of reason codes (pipeline.md 1.1 to 1.7).
+//!
+//! Does: answer questions about stages, order and codes. Its two sources are the built-in tables ([`built_in`]) and a
+//! definition that a plan brings ([`read`]).
+//! Does not: know which stages of a run are enabled, or what was recorded.
+//!
+//! Invariants:
+//! - A definition is never changed after it was made; its canonical JSON text has one digest, and runs pin it.
+//! - Strings are compared as UTF-8 bytes: no locale, no case folding, no normalization (rule P-20).
+
+mod built_in;
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub use built_in::{NAMES, built_in, purple_axiom};
+
+use crate::pipeline::outcome::{FailMode, Outcome, StageStatus};
+use evlog_projection::canonical;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The owner of what belongs to no stage, such as the run's own inputs. Never a stage (rule P-05).
+pub const ORCHESTRATOR: &str = "orchestrator";
+
+/// The stage of catalogue rows that hold for every stage (rule P-23).
+pub const ANY_STAGE: &str = "*";
+
+/// One top-level stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageDefinition {
+    /// Its id, one segment.
+    pub id: String,
+    /// The fail mode that it has unless the run configures another.
+    pub fail_mode: FailMode,
+    /// Whether it takes part unless the run configures otherwise.
+    pub enabled: bool,
+}
+
+/// How bad a reason code is (rule P-25).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Normally failed and fail-closed.
+    Fatal,
+    /// Normally failed and warn-and-skip.
+    NonFatal,
+    /// Only ever skipped.
+    Skipped,
+}
+
+/// One row of the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReasonCode {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The fail mode that goes with it; none: the one that the stage is configured with.
+    pub fail_mode: Option<FailMode>,
+}
+
+/// Which reason codes a stage or substage may give (rules P-22 to P-25).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalogue {
+    rows: BTreeMap<String, BTreeMap<String, ReasonCode>>,
+    /// Substages that take only their own rows: names, or `<prefix>.*` for all below a prefix.
+    closed: BTreeSet<String>,
+}
+
+/// What a substage's failure demands of its parent (rules P-35 and P-36).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Coupling {
+    /// Failed: the parent is not a success.
+    NotSuccess,
+    /// Failed and fail-closed: the parent is not a success.
+    NotSuccessWhenFatal,
+    /// Failed: the parent fails closed.
+    FailClosed,
+    /// Failed: the parent failed, with the same code.
+    SameCode,
+    /// Failed: the whole run stops, whatever stage it was in.
+    StopsRun,
+}
+
+/// What is known of a substage beyond its codes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SubstageDefinition {
+    /// Fail mode written on its success; none: its parent's.
+    pub success_fail_mode: Option<FailMode>,
+    /// What its failure demands of its parent.
+    pub coupling: Option<Coupling>,
+    /// The parent's code when this substage fails with one that the parent does not have (rule P-34).
+    pub parent_code: Option<String>,
+}
+
+/// A pipeline's stages and catalogue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Definition {
+    name: String,
+    stages: Vec<StageDefinition>,
+    substages: BTreeMap<String, SubstageDefinition>,
+    catalogue: Catalogue,
+    text: String,
+    digest: [u8; 32],
+}
+
+/// A place in the total order of outcomes: the stage's index, then the whole string as bytes (rule P-20).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrderKey {
+    index: usize,
+    stage: String,
+}
+
+impl OrderKey {
+    /// Index of the top-level stage in canonical order.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The stage or substage.
+    pub fn stage(&self) -> &str {
+        &self.stage
+    }
+}
+
+/// The top-level part of a stage or substage: what stands before the first dot.
+pub fn root_of(stage: &str) -> &str {
+    stage.split('.').next().unwrap_or(stage)
+}
+
+/// Whether a string names a substage.
+pub fn is_substage(stage: &str) -> bool {
+    stage.contains('.')
+}
+
+/// Whether each dotted segment is `[a-z][a-z0-9_]*` (rule P-02).
+pub fn is_stage_name(text: &str) -> bool {
+    text.split('.').all(is_word)
+}
+
+/// Whether it is `[a-z][a-z0-9_]*`: a segment of a stage, or a reason code.
+pub fn is_word(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+impl Severity {
+    /// All of them, with the words of the catalogue.
+    pub const WORDS: [(&'static str, Severity); 3] =
+        [("FATAL", Severity::Fatal), ("NON-FATAL", Severity::NonFatal), ("SKIPPED", Severity::Skipped)];
+
+    /// The word of the catalogue.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Fatal => "FATAL",
+            Severity::NonFatal => "NON-FATAL",
+            Severity::Skipped => "SKIPPED",
+        }
+    }
+
+    /// The fail mode that goes with it, where the catalogue names none.
+    pub(crate) fn usual_fail_mode(self) -> Option<FailMode> {
+        match self {
+            Severity::Fatal => Some(FailMode::FailClosed),
+            Severity::NonFatal => Some(FailMode::WarnAndSkip),
+            Severity::Skipped => None,
+        }
+    }
+}
+
+impl Coupling {
+    /// All of them, with the words of definitions.
+    pub const WORDS: [(&'static str, Coupling); 5] = [
+        ("not_success", Coupling::NotSuccess),
+        ("not_success_when_fatal", Coupling::NotSuccessWhenFatal),
+        ("fail_closed", Coupling::FailClosed),
+        ("same_code", Coupling::SameCode),
+        ("stops_run", Coupling::StopsRun),
+    ];
+
+    fn word(self) -> &'static str {
+        let known = Coupling::WORDS.iter().find(|(_, coupling)| *coupling == self);
+        known.map_or_else(|| unreachable!("every coupling has a word"), |(word, _)| word)
+    }
+}
+
+impl Catalogue {
+    /// The row for a stage or substage and a code: its own, else the one for every stage unless its list is closed.
+    pub fn row(&self, stage: &str, code: &str) -> Option<ReasonCode> {
+        if let Some(own) = self.own_row(stage, code) {
+            return Some(own);
+        }
+        if self.is_closed(stage) { None } else { self.own_row(ANY_STAGE, code) }
+    }
+
+    /// The row of exactly this stage or substage.
+    pub fn own_row(&self, stage: &str, code: &str) -> Option<ReasonCode> {
+        self.rows.get(stage)?.get(code).copied()
+    }
+
+    /// Whether a stage or substage may give a code (rules P-22 to P-24).
+    pub fn allows(&self, stage: &str, code: &str) -> bool {
+        self.row(stage, code).is_some()
+    }
+
+    /// Whether a substage takes only its own rows.
+    pub fn is_closed(&self, stage: &str) -> bool {
+        if self.closed.contains(stage) {
+            return true;
+        }
+        let dots = stage.match_indices('.').map(|(at, _)| at);
+        dots.into_iter().any(|at| self.closed.contains(&format!("{}.*", &stage[..at])))
+    }
+
+    /// All rows: stage, code, row; by stage and code as bytes.
+    pub fn rows(&self) -> impl Iterator<Item = (&str, &str, ReasonCode)> {
+        self.rows
+            .iter()
+            .flat_map(|(stage, codes)| codes.iter().map(move |(code, row)| (stage.as_str(), code.as_str(), *row)))
+    }
+}
+
+impl Definition {
+    /// Reads a definition that a plan brings: `{name, stages, reason_codes?, closed_substages?, substages?}`. The
+    /// cross-cutting codes are added to its catalogue (rule P-80).
+    pub fn parse(value: &Value) -> Result<Definition, evlog_projection::Malformed> {
+        read::definition(value.clone(), "")
+    }
+
+    pub(super) fn parse_at(value: Value, pointer: &str) -> Result<Definition, evlog_projection::Malformed> {
+        read::definition(value, pointer)
+    }
+
+    fn new(
+        name: String,
+        stages: Vec<StageDefinition>,
+        substages: BTreeMap<String, SubstageDefinition>,
+        catalogue: Catalogue,
+    ) -> Definition {
+        let mut made = Definition { name, stages, substages, catalogue, text: String::new(), digest: [0; 32] };
+        let bytes = canonical(&made.to_value());
+        made.digest = *blake3::hash(&bytes).as_bytes();
+        made.text = String::from_utf8(bytes).unwrap_or_else(|_| unreachable!("JSON is UTF-8"));
+        made
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its top-level stages, in canonical order.
+    pub fn stages(&self) -> &[StageDefinition] {
+        &self.stages
+    }
+
+    /// Its catalogue.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// Its canonical JSON text, which [`parse`](Definition::parse) reads again.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// BLAKE3 of [`text`](Definition::text).
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
+    /// Index of the top-level stage that a stage or substage belongs to; none when it is not known, or not a name.
+    pub fn index_of(&self, stage: &str) -> Option<usize> {
+        if !is_stage_name(stage) {
+            return None;
+        }
+        let root = root_of(stage);
+        self.stages.iter().position(|known| known.id == root)
+    }
+
+    /// The place of a stage or substage in the total order; none when it has no place (rules P-02 and P-20).
+    pub fn order_key(&self, stage: &str) -> Option<OrderKey> {
+        self.index_of(stage).map(|index| OrderKey { index, stage: stage.to_owned() })
+    }
+
+    /// Whether a stage or substage may give a code: it has a place, and the catalogue has the row.
+    pub fn allows(&self, stage: &str, code: &str) -> bool {
+        self.code(stage, code).is_some()
+    }
+
+    /// The catalogue's row for a stage or substage and a code.
+    pub fn code(&self, stage: &str, code: &str) -> Option<ReasonCode> {
+        self.index_of(stage).and_then(|_| self.catalogue.row(stage, code))
+    }
+
+    /// What is known of a substage beyond its codes.
+    pub fn substage(&self, stage: &str) -> Option<&SubstageDefinition> {
+        self.substages.get(stage)
+    }
+
+    /// What a substage's failure demands of its parent.
+    pub fn coupling(&self, stage: &str) -> Option<Coupling> {
+        self.substages.get(stage).and_then(|known| known.coupling)
+    }
+
+    /// Whether this substage outcome stops the whole run (rule P-36).
+    pub fn stops_run(&self, outcome: &Outcome) -> bool {
+        outcome.status == StageStatus::Failed && self.coupling(&outcome.stage) == Some(Coupling::StopsRun)
+    }
+
+    /// Whether this substage outcome leaves its parent no way but to fail closed or never to run (rules P-34, P-35).
+    pub fn stops_parent(&self, outcome: &Outcome) -> bool {
+        match self.coupling(&outcome.stage) {
+            Some(Coupling::StopsRun) => false,
+            Some(Coupling::FailClosed) => outcome.status == StageStatus::Failed,
+            _ => outcome.is_fatal(),
+        }
+    }
+
+    /// The fail mode to write when the reporter gives none: of a failure, the catalogue's unless the code is the
+    /// stage's own; else the configured one (rule P-14). `configured` is that of the top-level stage.
+    pub fn usual_fail_mode(
+        &self,
+        stage: &str,
+        status: StageStatus,
+        code: Option<&str>,
+        configured: FailMode,
+    ) -> FailMode {
+        let row = code.and_then(|code| self.code(stage, code)).and_then(|row| row.fail_mode);
+        let own = !is_substage(stage) && code.is_some_and(|code| self.catalogue.own_row(stage, code).is_some());
+        match status {
+            StageStatus::Success => {
+                self.substage(stage).and_then(|known| known.success_fail_mode).unwrap_or(configured)
+            }
+            StageStatus::Failed if own => configured,
+            StageStatus::Failed | StageStatus::Skipped => row.unwrap_or(configured),
+        }
+    }
+
+    /// What to record for the parent of a substage that stops it (rule P-34): the same code where the parent has it;
+    /// else, when the parent never began, a blocked skip; else the code that the definition names for it. None: the
+    /// caller picks a code of the parent.
+    pub fn parent_outcome(&self, substage: &Outcome, begun: bool, configured: FailMode) -> Option<Outcome> {
+        let parent = root_of(&substage.stage);
+        let code = substage.reason_code.as_deref()?;
+        if self.allows(parent, code) {
+            return Some(Outcome::failed(parent, FailMode::FailClosed, code));
+        }
+        if !begun {
+            return Some(Outcome::skipped(parent, configured, super::outcome::BLOCKED));
+        }
+        let nearest = self.substage(&substage.stage)?.parent_code.as_deref()?;
+        Some(Outcome::failed(parent, FailMode::FailClosed, nearest))
+    }
+
+    /// The code of a stage whose artifacts are invalid, missing or unexpected (rule P-77): `<contract id>_invalid`
+    /// where the catalogue has exactly that for the stage, else `contract_validation_failed`.
+    pub fn gate_reason_code(&self, stage: &str, primary_contract_id: Option<&str>) -> String {
+        let own = primary_contract_id.map(|contract| format!("{contract}_invalid"));
+        own.filter(|code| self.catalogue.own_row(stage, code).is_some())
+            .unwrap_or_else(|| "contract_validation_failed".to_owned())
+    }
+
+    fn to_value(&self) -> Value {
+        let mode = |mode: Option<FailMode>| mode.map_or("configured", FailMode::word);
+        let stages: Vec<Value> = self
+            .stages
+            .iter()
+            .map(|s| json!({"id": s.id, "fail_mode": s.fail_mode.word(), "enabled": s.enabled}))
+            .collect();
+        let rows = self.catalogue.rows().map(|(stage, code, row)| {
+            json!({"stage": stage, "code": code, "severity": row.severity.word(), "fail_mode": mode(row.fail_mode)})
+        });
+        let substages = self.substages.iter().map(|(stage, known)| {
+            let mut value = json!({"stage": stage, "success_fail_mode": mode(known.success_fail_mode)});
+            if let Some(coupling) = known.coupling {
+                value["parent"] = coupling.word().into();
+            }
+            if let Some(code) = &known.parent_code {
+                value["parent_code"] = code.as_str().into();
+            }
+            value
+        });
+        json!({
+            "name": self.name,
+            "stages": stages,
+            "reason_codes": rows.collect::<Vec<Value>>(),
+            "closed_substages": self.catalogue.closed.iter().collect::<Vec<&String>>(),
+            "substages": substages.collect::<Vec<Value>>(),
+        })
+    }
+}

@@ -1,0 +1,174 @@
+//! Outcomes: what a stage or substage ended as, and what a run's outcomes come to (pipeline.md 1.4, 1.5, 3.1, 3.2).
+//!
+//! Does not: know stages, catalogues or configuration.
+//!
+//! Invariants: the order of the variants here is part of the payloads' format; a run's status depends on its outcomes
+//! and on nothing else.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// The code of stages that never ran because of an earlier fatal failure (rule P-31).
+pub const BLOCKED: &str = "blocked_by_upstream_failure";
+
+/// How a stage or substage ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum StageStatus {
+    /// Its outputs are published.
+    Success,
+    /// It failed; the fail mode says how far that goes.
+    Failed,
+    /// It was not executed.
+    Skipped,
+}
+
+/// What a failure does to the run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum FailMode {
+    /// The run fails, and later stages are blocked.
+    FailClosed,
+    /// The run goes on, and ends as partial.
+    WarnAndSkip,
+}
+
+/// What a run ended as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum RunStatus {
+    /// Every gate passed.
+    Success,
+    /// Some stage failed, and none fatally.
+    Partial,
+    /// Some stage failed fatally, or the outcomes cannot be right.
+    Failed,
+}
+
+/// The outcome tuple (rule P-10). Nothing else is persisted of an outcome.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Outcome {
+    /// Stage, or dotted substage.
+    pub stage: String,
+    /// How it ended.
+    pub status: StageStatus,
+    /// Written on every outcome, also on success (rule P-10).
+    pub fail_mode: FailMode,
+    /// Present unless `status` is success (rules P-11 and P-12).
+    pub reason_code: Option<String>,
+}
+
+impl StageStatus {
+    /// All of them.
+    pub const ALL: [StageStatus; 3] = [StageStatus::Success, StageStatus::Failed, StageStatus::Skipped];
+
+    /// The word of manifests and commands.
+    pub fn word(self) -> &'static str {
+        match self {
+            StageStatus::Success => "success",
+            StageStatus::Failed => "failed",
+            StageStatus::Skipped => "skipped",
+        }
+    }
+}
+
+impl FailMode {
+    /// Both of them.
+    pub const ALL: [FailMode; 2] = [FailMode::FailClosed, FailMode::WarnAndSkip];
+
+    /// The word of manifests and commands.
+    pub fn word(self) -> &'static str {
+        match self {
+            FailMode::FailClosed => "fail_closed",
+            FailMode::WarnAndSkip => "warn_and_skip",
+        }
+    }
+
+    /// The mode of this word.
+    pub fn from_word(word: &str) -> Option<FailMode> {
+        FailMode::ALL.into_iter().find(|mode| mode.word() == word)
+    }
+}
+
+impl RunStatus {
+    /// The word of manifests and result lines.
+    pub fn word(self) -> &'static str {
+        match self {
+            RunStatus::Success => "success",
+            RunStatus::Partial => "partial",
+            RunStatus::Failed => "failed",
+        }
+    }
+
+    /// The exit code of the process that ran it (rule P-47).
+    pub fn exit_code(self) -> u8 {
+        match self {
+            RunStatus::Success => 0,
+            RunStatus::Partial => 10,
+            RunStatus::Failed => 20,
+        }
+    }
+}
+
+impl Outcome {
+    /// A success.
+    pub fn success(stage: impl Into<String>, fail_mode: FailMode) -> Outcome {
+        Outcome { stage: stage.into(), status: StageStatus::Success, fail_mode, reason_code: None }
+    }
+
+    /// A failure.
+    pub fn failed(stage: impl Into<String>, fail_mode: FailMode, code: impl Into<String>) -> Outcome {
+        Outcome { stage: stage.into(), status: StageStatus::Failed, fail_mode, reason_code: Some(code.into()) }
+    }
+
+    /// A skip.
+    pub fn skipped(stage: impl Into<String>, fail_mode: FailMode, code: impl Into<String>) -> Outcome {
+        Outcome { stage: stage.into(), status: StageStatus::Skipped, fail_mode, reason_code: Some(code.into()) }
+    }
+
+    /// Whether it fails the run: failed and fail-closed.
+    pub fn is_fatal(&self) -> bool {
+        self.status == StageStatus::Failed && self.fail_mode == FailMode::FailClosed
+    }
+
+    /// Whether it says that the stage never ran because of an earlier fatal failure.
+    pub fn is_blocked(&self) -> bool {
+        self.status == StageStatus::Skipped && self.reason_code.as_deref() == Some(BLOCKED)
+    }
+
+    /// The tuple as `manifest.json` and `logs/health.json` hold it.
+    pub fn to_value(&self) -> Value {
+        let mut members = Map::new();
+        members.insert("stage".into(), self.stage.as_str().into());
+        members.insert("status".into(), self.status.word().into());
+        members.insert("fail_mode".into(), self.fail_mode.word().into());
+        if let Some(code) = &self.reason_code {
+            members.insert("reason_code".into(), code.as_str().into());
+        }
+        Value::Object(members)
+    }
+}
+
+/// The tuple in the short spelling of messages, such as `runner failed/fail_closed/execute_failed`.
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let code = self.reason_code.as_deref().unwrap_or("-");
+        write!(f, "{} {}/{}/{code}", self.stage, self.status.word(), self.fail_mode.word())
+    }
+}
+
+/// What a run's outcomes, of stages and substages alike, come to (rules P-40 to P-45). The exit code follows from it.
+pub fn derive_status<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> RunStatus {
+    let (mut any, mut failed, mut blocked) = (false, false, false);
+    for outcome in outcomes {
+        if outcome.is_fatal() {
+            return RunStatus::Failed;
+        }
+        any = true;
+        failed |= outcome.status == StageStatus::Failed;
+        blocked |= outcome.is_blocked();
+    }
+    match (any, failed, blocked) {
+        (_, true, _) => RunStatus::Partial,
+        // No outcome at all, or blocked stages without what blocked them: nothing to be trusted.
+        (false, ..) | (_, _, true) => RunStatus::Failed,
+        (true, false, false) => RunStatus::Success,
+    }
+}

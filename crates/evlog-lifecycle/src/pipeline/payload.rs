@@ -1,0 +1,196 @@
+//! Payloads of the contract's events, version 1 of each: the tables of `docs/lifecycle/pipeline.md`. The order of the
+//! fields, and of the variants of the enums in them, is the format.
+//!
+//! Does not: know what may follow what.
+//!
+//! Invariant: a payload is read whole and in its one encoding, or refused with a sentence.
+
+use crate::pipeline::outcome::{FailMode, Outcome, RunStatus, StageStatus};
+use evlog_format::payload::{PayloadError, decode, encode};
+use evlog_format::{Kind, kind};
+use serde::{Deserialize, Serialize};
+
+/// The version of every payload here.
+pub(super) const KIND_VERSION: u16 = 1;
+
+/// `pipeline.created`: everything that the run is judged by, pinned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Created {
+    /// Name of the pipeline.
+    pub pipeline: String,
+    /// BLAKE3 of the definition's canonical JSON text.
+    pub definition: [u8; 32],
+    /// That text, when the plan brought the definition; none for a built-in one.
+    pub definition_text: Option<String>,
+    /// Every stage, in canonical order.
+    pub stages: Vec<StageSetting>,
+    /// Members for `manifest.json`, as canonical JSON text of an object.
+    pub manifest: String,
+    /// Whether `logs/health.json` is projected.
+    pub emit_health: bool,
+}
+
+/// A stage's configuration for one run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StageSetting {
+    pub id: String,
+    pub enabled: bool,
+    pub fail_mode: FailMode,
+}
+
+/// `pipeline.stage_begun`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StageBegun {
+    pub stage: String,
+}
+
+/// `pipeline.promotion_intended` and `pipeline.artifacts_published`: the same files, before and after.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Artifacts {
+    pub stage: String,
+    /// By path, as bytes.
+    pub artifacts: Vec<Artifact>,
+}
+
+/// A file of the bundle that a stage made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Artifact {
+    /// Path in the bundle.
+    pub path: String,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// BLAKE3 of its bytes.
+    pub blake3: [u8; 32],
+    /// Id of the contract that it was validated against.
+    pub contract: Option<String>,
+}
+
+/// `pipeline.validation_reported`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ValidationReported {
+    /// The stage, or `orchestrator`.
+    pub stage: String,
+    /// The report without `generated_at_utc`, as canonical JSON text.
+    pub report: String,
+}
+
+/// `pipeline.output_captured`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OutputCaptured {
+    pub stage: String,
+    /// Path in the bundle.
+    pub path: String,
+    /// Length in bytes.
+    pub bytes: u64,
+    /// BLAKE3 of its bytes.
+    pub blake3: [u8; 32],
+}
+
+/// `pipeline.outcome_recorded`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OutcomeRecorded {
+    pub stage: String,
+    pub status: StageStatus,
+    pub fail_mode: FailMode,
+    pub reason_code: Option<String>,
+}
+
+/// `pipeline.finalized`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Finalized {
+    pub status: RunStatus,
+    pub exit_code: u8,
+}
+
+/// `pipeline.refused`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Refused {
+    /// The command's `do`.
+    pub action: String,
+    /// The stage that it named, if any.
+    pub stage: Option<String>,
+    /// Stable, for programs.
+    pub code: String,
+    /// For people.
+    pub message: String,
+}
+
+/// A payload with its kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Payload {
+    Created(Created),
+    Begun(StageBegun),
+    Intended(Artifacts),
+    Published(Artifacts),
+    Reported(ValidationReported),
+    Captured(OutputCaptured),
+    Outcome(OutcomeRecorded),
+    Finalized(Finalized),
+    Refused(Refused),
+}
+
+impl Payload {
+    /// The kind of the event that carries it.
+    pub(super) fn kind(&self) -> Kind<'static> {
+        match self {
+            Payload::Created(_) => kind::PIPELINE_CREATED,
+            Payload::Begun(_) => kind::PIPELINE_STAGE_BEGUN,
+            Payload::Intended(_) => kind::PIPELINE_PROMOTION_INTENDED,
+            Payload::Published(_) => kind::PIPELINE_ARTIFACTS_PUBLISHED,
+            Payload::Reported(_) => kind::PIPELINE_VALIDATION_REPORTED,
+            Payload::Captured(_) => kind::PIPELINE_OUTPUT_CAPTURED,
+            Payload::Outcome(_) => kind::PIPELINE_OUTCOME_RECORDED,
+            Payload::Finalized(_) => kind::PIPELINE_FINALIZED,
+            Payload::Refused(_) => kind::PIPELINE_REFUSED,
+        }
+    }
+
+    /// Its bytes; an error when they pass the limit of a payload.
+    pub(super) fn encode(&self) -> Result<Vec<u8>, PayloadError> {
+        match self {
+            Payload::Created(value) => encode(value),
+            Payload::Begun(value) => encode(value),
+            Payload::Intended(value) | Payload::Published(value) => encode(value),
+            Payload::Reported(value) => encode(value),
+            Payload::Captured(value) => encode(value),
+            Payload::Outcome(value) => encode(value),
+            Payload::Finalized(value) => encode(value),
+            Payload::Refused(value) => encode(value),
+        }
+    }
+
+    /// Reads the payload of an event of one of the contract's kinds.
+    pub(super) fn decode(event: &evlog_format::Event<'_>) -> Result<Payload, String> {
+        if event.kind_version != KIND_VERSION {
+            return Err(format!("expected version {KIND_VERSION} of `{}`, found {}", event.kind, event.kind_version));
+        }
+        let bytes = event.payload;
+        let payload = match event.kind {
+            kind::PIPELINE_CREATED => decode(bytes).map(Payload::Created),
+            kind::PIPELINE_STAGE_BEGUN => decode(bytes).map(Payload::Begun),
+            kind::PIPELINE_PROMOTION_INTENDED => decode(bytes).map(Payload::Intended),
+            kind::PIPELINE_ARTIFACTS_PUBLISHED => decode(bytes).map(Payload::Published),
+            kind::PIPELINE_VALIDATION_REPORTED => decode(bytes).map(Payload::Reported),
+            kind::PIPELINE_OUTPUT_CAPTURED => decode(bytes).map(Payload::Captured),
+            kind::PIPELINE_OUTCOME_RECORDED => decode(bytes).map(Payload::Outcome),
+            kind::PIPELINE_FINALIZED => decode(bytes).map(Payload::Finalized),
+            kind::PIPELINE_REFUSED => decode(bytes).map(Payload::Refused),
+            other => return Err(format!("expected an event of contract `pipeline`, found `{other}`")),
+        };
+        payload.map_err(|error| format!("`{}`: {error}", event.kind))
+    }
+}
+
+impl From<OutcomeRecorded> for Outcome {
+    fn from(record: OutcomeRecorded) -> Outcome {
+        let OutcomeRecorded { stage, status, fail_mode, reason_code } = record;
+        Outcome { stage, status, fail_mode, reason_code }
+    }
+}
+
+impl From<Outcome> for OutcomeRecorded {
+    fn from(outcome: Outcome) -> OutcomeRecorded {
+        let Outcome { stage, status, fail_mode, reason_code } = outcome;
+        OutcomeRecorded { stage, status, fail_mode, reason_code }
+    }
+}

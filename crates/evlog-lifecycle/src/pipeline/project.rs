@@ -1,0 +1,235 @@
+//! The files of a run's bundle, and the lines of its audit (pipeline.md 3.3 to 3.6).
+//!
+//! Does not: decide anything; every value comes from the state or from an event.
+//!
+//! Invariants:
+//! - Outcomes are listed in their total order, never in the order of events (rule P-20).
+//! - No status is written before the run is finalized (rule P-52). A refusal changes no file but the audit.
+
+use super::outcome::Outcome;
+use super::payload::{Artifact, Payload};
+use super::report::CONTRACT_VERSION as REPORT_VERSION;
+use super::state::{Entry, Held, State};
+use evlog_projection::time::to_rfc3339;
+use evlog_projection::{Fact, File, FoldError, canonical};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// `contract_version` of `manifest.json` (rule P-50).
+const MANIFEST_VERSION: &str = "0.1.0";
+/// The state of a run without an end, as `run.json` and result lines tell it.
+pub(super) const IN_PROGRESS: &str = "in_progress";
+
+fn hex(digest: &[u8; 32]) -> Value {
+    blake3::Hash::from_bytes(*digest).to_hex().as_str().into()
+}
+
+fn file(path: impl Into<String>, projection: &'static str, value: &Value) -> File {
+    File { path: path.into(), projection, version: 1, bytes: canonical(value) }
+}
+
+/// All files but the audit.
+pub(super) fn files(state: &State) -> Vec<File> {
+    let mut files = vec![
+        file("run.json", "pipeline.run", &run(state)),
+        file("manifest.json", "pipeline.manifest", &manifest(state)),
+    ];
+    if state.pinned.emit_health {
+        files.push(file("logs/health.json", "pipeline.health", &health(state)));
+    }
+    for (stage, reported) in state.reports.iter() {
+        let mut report = reported.report.clone();
+        report["generated_at_utc"] = to_rfc3339(reported.time_ns).into();
+        files.push(file(format!("logs/contract_validation/{stage}.json"), "pipeline.validation_report", &report));
+    }
+    files
+}
+
+/// The outcome tuples, in their total order.
+fn tuples(state: &State) -> Vec<Value> {
+    state.outcomes().map(Outcome::to_value).collect()
+}
+
+/// `manifest.json`: the members that the run was created with, and the engine's.
+pub(super) fn manifest(state: &State) -> Value {
+    let pinned = &state.pinned;
+    let mut manifest = pinned.manifest.clone();
+    let mut put = |name: &str, value: Value| manifest.insert(name.to_owned(), value);
+    put("contract_version", MANIFEST_VERSION.into());
+    put("run_id", pinned.run.as_str().into());
+    put("started_at_utc", to_rfc3339(pinned.time_ns).into());
+    if let Some(end) = state.end {
+        put("status", end.status.word().into());
+        put("ended_at_utc", to_rfc3339(end.time_ns).into());
+    }
+    if !state.outcomes.is_empty() {
+        put("stage_outcomes", tuples(state).into());
+    }
+    let extensions = manifest.entry("extensions").or_insert_with(|| Value::Object(Map::new()));
+    extensions["evlog"] = json!({
+        "pipeline": pinned.definition.name(),
+        "definition_blake3": hex(&pinned.definition.digest()),
+    });
+    Value::Object(manifest)
+}
+
+/// `logs/health.json`: the same outcomes, and nothing else (rule P-53).
+fn health(state: &State) -> Value {
+    let mut health = json!({"run_id": state.pinned.run, "stages": tuples(state)});
+    if let Some(end) = state.end {
+        health["status"] = end.status.word().into();
+    }
+    health
+}
+
+/// `run.json`: the state of the run.
+fn run(state: &State) -> Value {
+    let pinned = &state.pinned;
+    let mut run = json!({
+        "run_id": pinned.run,
+        "contract": "pipeline",
+        "pipeline": pinned.definition.name(),
+        "status": state.end.map_or(IN_PROGRESS, |end| end.status.word()),
+        "created_at_utc": to_rfc3339(pinned.time_ns),
+        "first_seq": pinned.seq.0,
+        "stages": (0..pinned.stages.len()).map(|index| stage(state, index)).collect::<Vec<Value>>(),
+        "substages": substages(state),
+        "artifacts": held(&state.artifacts),
+        "captured": held(&state.captured),
+    });
+    if let Some(end) = state.end {
+        run["exit_code"] = end.status.exit_code().into();
+        run["ended_at_utc"] = to_rfc3339(end.time_ns).into();
+    }
+    run
+}
+
+fn stage(state: &State, index: usize) -> Value {
+    let (setting, progress) = (state.pinned.stages[index], &state.progress[index]);
+    let key = state.definition().order_key(state.stage_id(index));
+    let entry = key.and_then(|key| state.outcomes.get(&key));
+    let word = match entry {
+        Some(entry) => entry.outcome.status.word(),
+        None if !setting.enabled => "disabled",
+        None if progress.attempts > 0 => "running",
+        None => "pending",
+    };
+    let mut value = json!({"stage": state.stage_id(index), "state": word, "fail_mode": setting.fail_mode.word()});
+    if let Some(begun) = progress.begun_ns {
+        value["attempts"] = progress.attempts.into();
+        value["begun_at_utc"] = to_rfc3339(begun).into();
+    }
+    if let Some(entry) = entry {
+        outcome_members(&mut value, entry);
+    }
+    value
+}
+
+fn substages(state: &State) -> Vec<Value> {
+    let entry = |entry: &Entry| {
+        let outcome = &entry.outcome;
+        let mut value = json!({"stage": outcome.stage, "state": outcome.status.word()});
+        outcome_members(&mut value, entry);
+        value
+    };
+    let of_substages = state.outcomes.iter().filter(|(key, _)| super::definition::is_substage(key.stage()));
+    of_substages.map(|(_, recorded)| entry(recorded)).collect()
+}
+
+/// What the outcome adds; its fail mode takes the place of the configured one.
+fn outcome_members(value: &mut Value, entry: &Entry) {
+    value["fail_mode"] = entry.outcome.fail_mode.word().into();
+    if let Some(code) = &entry.outcome.reason_code {
+        value["reason_code"] = code.as_str().into();
+    }
+    value["ended_at_utc"] = to_rfc3339(entry.time_ns).into();
+    value["seq"] = entry.seq.0.into();
+}
+
+fn held(files: &BTreeMap<String, Held>) -> Vec<Value> {
+    let one = |held: &Held| {
+        let mut value = artifact(&held.artifact);
+        value["stage"] = held.stage.as_str().into();
+        value
+    };
+    files.values().map(one).collect()
+}
+
+fn artifact(artifact: &Artifact) -> Value {
+    let mut value = json!({"path": artifact.path, "bytes": artifact.bytes, "blake3": hex(&artifact.blake3)});
+    if let Some(contract) = &artifact.contract {
+        value["contract"] = contract.as_str().into();
+    }
+    value
+}
+
+/// The line that an event adds to the audit.
+pub(super) fn audit_line(fact: &Fact<'_>, after: &State) -> Result<Value, FoldError> {
+    let payload = Payload::decode(&fact.event).map_err(|message| FoldError::new(fact, message))?;
+    let mut line = json!({
+        "seq": fact.seq.0,
+        "time": to_rfc3339(fact.time_ns),
+        "actor": fact.actor,
+        "run_id": fact.event.stream,
+        "event": fact.event.kind.to_string(),
+    });
+    if let Some(cause) = fact.event.causation {
+        line["caused_by"] = cause.0.into();
+    }
+    let members = details(&payload, after);
+    for (name, value) in members {
+        line[name] = value;
+    }
+    Ok(line)
+}
+
+fn details(payload: &Payload, after: &State) -> Vec<(&'static str, Value)> {
+    let list = |artifacts: &[Artifact]| Value::Array(artifacts.iter().map(artifact).collect());
+    match payload {
+        Payload::Created(created) => vec![
+            ("pipeline", created.pipeline.as_str().into()),
+            ("definition_blake3", hex(&created.definition)),
+            ("to", IN_PROGRESS.into()),
+        ],
+        Payload::Begun(begun) => {
+            let index = after.definition().index_of(&begun.stage);
+            let attempts = index.map_or(0, |index| after.progress[index].attempts);
+            vec![("stage", begun.stage.as_str().into()), ("to", "running".into()), ("attempt", attempts.into())]
+        }
+        Payload::Intended(of) | Payload::Published(of) => {
+            vec![("stage", of.stage.as_str().into()), ("artifacts", list(&of.artifacts))]
+        }
+        Payload::Reported(reported) => {
+            let report = after.reports.get(&reported.stage).map_or(&Value::Null, |reported| &reported.report);
+            let artifacts = report["artifacts"].as_array().map_or(&[][..], Vec::as_slice);
+            let invalid = artifacts.iter().filter(|artifact| artifact["status"] == "invalid");
+            let paths: Vec<Value> = invalid.map(|artifact| artifact["artifact_path"].clone()).collect();
+            vec![
+                ("stage", reported.stage.as_str().into()),
+                ("report_version", REPORT_VERSION.into()),
+                ("invalid", paths.into()),
+            ]
+        }
+        Payload::Captured(captured) => vec![
+            ("stage", captured.stage.as_str().into()),
+            ("path", captured.path.as_str().into()),
+            ("bytes", captured.bytes.into()),
+            ("blake3", hex(&captured.blake3)),
+        ],
+        Payload::Outcome(record) => {
+            let tuple = Outcome::from(record.clone()).to_value();
+            vec![("stage", record.stage.as_str().into()), ("to", record.status.word().into()), ("outcome", tuple)]
+        }
+        Payload::Finalized(end) => {
+            vec![("to", end.status.word().into()), ("exit_code", end.exit_code.into())]
+        }
+        Payload::Refused(refused) => {
+            let mut members = vec![
+                ("do", refused.action.as_str().into()),
+                ("error", json!({"code": refused.code, "message": refused.message})),
+            ];
+            members.extend(refused.stage.as_deref().map(|stage| ("stage", stage.into())));
+            members
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! The validation report of a publish gate that failed: what it holds, in which order, and where it is cut (pipeline.md
+//! 4.8 and 4.11).
+//!
+//! Does: order and cut findings, write the report as a value, read one back. Does not: validate artifacts; the gate
+//! collects the findings.
+//!
+//! Invariants:
+//! - Findings are collected, ordered, then cut, so that the report does not depend on the order of discovery (P-72).
+//! - A report that was read is written again as the same value; what would not be is refused.
+
+mod diagnostics;
+mod read;
+#[cfg(test)]
+mod tests;
+
+pub use diagnostics::{fingerprint, token};
+
+use serde_json::{Map, Value, json};
+
+/// How many findings are kept per artifact unless a report says otherwise.
+pub const ERRORS_MAX_DEFAULT: u32 = 50;
+/// `contract_version` of a report.
+pub const CONTRACT_VERSION: &str = "0.1.0";
+/// `schema_version` of a report.
+pub const SCHEMA_VERSION: &str = "pa:contract-validation-report:v1";
+/// The id that stands for the contract of files that no contract binds (rule P-78).
+pub const UNBOUND_CONTRACT: &str = "unbound";
+/// The version that goes with [`UNBOUND_CONTRACT`].
+pub const UNBOUND_CONTRACT_VERSION: &str = "0.0.0";
+
+/// The longest path or pointer, in code points.
+const POINTER_LEN_MAX: usize = 4096;
+/// The longest message, in code points.
+const MESSAGE_LEN_MAX: usize = 8192;
+/// The longest keyword or error code, in code points.
+const WORD_LEN_MAX: usize = 128;
+/// The longest contract id, in code points.
+const CONTRACT_ID_LEN_MAX: usize = 256;
+
+/// One thing that is wrong with an artifact.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Finding {
+    /// JSON pointer to the value; empty for the whole document.
+    pub instance_path: String,
+    /// JSON pointer into the schema; empty when no schema was asked.
+    pub schema_path: String,
+    /// A sentence. It names the schema path where there is one, so that two findings which differ in nothing else stay
+    /// apart (rule P-73); [`Finding::schema`] sees to it.
+    pub message: String,
+    /// A stable code, where the finding is not a schema's: `required_artifact_missing` and the like.
+    pub error_code: Option<String>,
+    /// The schema keyword that failed.
+    pub keyword: Option<String>,
+    /// 1-based; present for JSON Lines.
+    pub line_number: Option<u64>,
+}
+
+/// What was found in one artifact, ordered and cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArtifactReport {
+    path: String,
+    contract_id: String,
+    contract_version: String,
+    errors: Vec<Finding>,
+    truncated: bool,
+}
+
+/// A report, ordered and cut.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    run_id: String,
+    stage_id: String,
+    max_errors_per_artifact: u32,
+    artifacts: Vec<ArtifactReport>,
+}
+
+fn cut(text: &mut String, max: usize) {
+    if let Some((end, _)) = text.char_indices().nth(max) {
+        text.truncate(end);
+    }
+}
+
+impl Finding {
+    /// A finding of a schema: `what` is wrong at `instance_path`, says `keyword` at `schema_path`.
+    pub fn schema(instance_path: &str, schema_path: &str, keyword: &str, what: &str) -> Finding {
+        Finding {
+            instance_path: instance_path.to_owned(),
+            schema_path: schema_path.to_owned(),
+            message: format!("{what} (schema {schema_path})"),
+            keyword: Some(keyword.to_owned()),
+            ..Finding::default()
+        }
+    }
+
+    /// A finding with a code of its own and no pointers, such as `required_artifact_missing`.
+    pub fn coded(code: &str, message: impl Into<String>) -> Finding {
+        Finding { message: message.into(), error_code: Some(code.to_owned()), ..Finding::default() }
+    }
+
+    /// A line of JSON Lines that is not JSON: exactly one finding for that line, without a keyword (pipeline.md 4.6).
+    pub fn unreadable_line(line_number: u64, message: impl Into<String>) -> Finding {
+        Finding { message: message.into(), line_number: Some(line_number), ..Finding::default() }
+    }
+
+    /// The same finding, on a line.
+    #[must_use]
+    pub fn on_line(self, line_number: u64) -> Finding {
+        Finding { line_number: Some(line_number), ..self }
+    }
+
+    /// The order of findings within an artifact (rule P-71). Pointers are compared as strings: `/10` before `/2`.
+    fn order(&self) -> (u64, &str, &str, &str, &str) {
+        let keyword = self.keyword.as_deref().unwrap_or_default();
+        (self.line_number.unwrap_or(0), &self.instance_path, &self.schema_path, keyword, &self.message)
+    }
+
+    fn fit(&mut self) {
+        cut(&mut self.instance_path, POINTER_LEN_MAX);
+        cut(&mut self.schema_path, POINTER_LEN_MAX);
+        cut(&mut self.message, MESSAGE_LEN_MAX);
+        for word in [&mut self.keyword, &mut self.error_code].into_iter().flatten() {
+            cut(word, WORD_LEN_MAX);
+        }
+    }
+}
+
+impl ArtifactReport {
+    /// An artifact with everything that was found in it, in any order; valid when that is nothing.
+    pub fn new(path: &str, contract_id: &str, contract_version: &str, errors: Vec<Finding>) -> ArtifactReport {
+        let (path, mut contract_id) = (path.to_owned(), contract_id.to_owned());
+        cut(&mut contract_id, CONTRACT_ID_LEN_MAX);
+        ArtifactReport { path, contract_id, contract_version: contract_version.to_owned(), errors, truncated: false }
+    }
+
+    /// Its path in the bundle.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Whether nothing is wrong with it.
+    pub fn is_valid(&self) -> bool {
+        self.errors.is_empty()
+    }
+
+    /// What is wrong with it, ordered and, within a report, cut.
+    pub fn errors(&self) -> &[Finding] {
+        &self.errors
+    }
+
+    /// Whether more was found than the report holds.
+    pub fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
+    fn settle(&mut self, max: u32) {
+        cut(&mut self.path, POINTER_LEN_MAX);
+        self.errors.iter_mut().for_each(Finding::fit);
+        // The code is no part of the contract's order; it is compared last so that ties do not hang on discovery.
+        self.errors.sort_by(|a, b| (a.order(), &a.error_code).cmp(&(b.order(), &b.error_code)));
+        let max = usize::try_from(max).unwrap_or(usize::MAX);
+        self.truncated |= self.errors.len() > max;
+        self.errors.truncate(max);
+    }
+
+    fn to_value(&self) -> Value {
+        let error = |finding: &Finding| {
+            let mut members = Map::new();
+            members.insert("artifact_path".into(), self.path.as_str().into());
+            members.insert("contract_id".into(), self.contract_id.as_str().into());
+            finding.write(&mut members);
+            Value::Object(members)
+        };
+        json!({
+            "artifact_path": self.path,
+            "contract_id": self.contract_id,
+            "contract_version": self.contract_version,
+            "status": if self.is_valid() { "valid" } else { "invalid" },
+            "errors_truncated": self.truncated,
+            "errors": self.errors.iter().map(error).collect::<Vec<Value>>(),
+        })
+    }
+}
+
+impl Finding {
+    /// Adds the finding's members.
+    fn write(&self, members: &mut Map<String, Value>) {
+        let mut put = |name: &str, value: Option<Value>| {
+            if let Some(value) = value {
+                members.insert(name.to_owned(), value);
+            }
+        };
+        put("instance_path", Some(self.instance_path.as_str().into()));
+        put("schema_path", Some(self.schema_path.as_str().into()));
+        put("message", Some(self.message.as_str().into()));
+        put("error_code", self.error_code.as_deref().map(Value::from));
+        put("keyword", self.keyword.as_deref().map(Value::from));
+        put("line_number", self.line_number.map(Value::from));
+    }
+}
+
+impl Report {
+    /// The report of a stage (or `orchestrator`): every artifact that was validated, valid ones too, and every required
+    /// one that is missing. At most `max_errors_per_artifact` findings are kept of each, the first in order (P-72).
+    /// Findings of artifacts with the same path are put together.
+    pub fn new(
+        run_id: &str,
+        stage_id: &str,
+        max_errors_per_artifact: u32,
+        mut artifacts: Vec<ArtifactReport>,
+    ) -> Report {
+        artifacts.sort_by(|a, b| (&a.path, &a.contract_id).cmp(&(&b.path, &b.contract_id)));
+        artifacts.dedup_by(|later, first| {
+            let same = later.path == first.path;
+            if same {
+                first.errors.append(&mut later.errors);
+            }
+            same
+        });
+        let max_errors_per_artifact = max_errors_per_artifact.max(1);
+        artifacts.iter_mut().for_each(|artifact| artifact.settle(max_errors_per_artifact));
+        Report { run_id: run_id.to_owned(), stage_id: stage_id.to_owned(), max_errors_per_artifact, artifacts }
+    }
+
+    /// The run.
+    pub fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    /// The stage, or `orchestrator`.
+    pub fn stage_id(&self) -> &str {
+        &self.stage_id
+    }
+
+    /// What was found, by path.
+    pub fn artifacts(&self) -> &[ArtifactReport] {
+        &self.artifacts
+    }
+
+    /// The contract id of the primary diagnostic: the first in order (rule P-76); none when nothing is wrong.
+    pub fn primary_contract(&self) -> Option<&str> {
+        diagnostics::primary(self).map(|artifact| artifact.contract_id.as_str())
+    }
+
+    /// The report as JSON, without `generated_at_utc`: that is the time of the commit that records it, which the
+    /// contract puts in.
+    pub fn to_value(&self) -> Value {
+        let mut report = json!({
+            "contract_version": CONTRACT_VERSION,
+            "schema_version": SCHEMA_VERSION,
+            "run_id": self.run_id,
+            "stage_id": self.stage_id,
+            "max_errors_per_artifact": self.max_errors_per_artifact,
+            "artifacts": self.artifacts.iter().map(ArtifactReport::to_value).collect::<Vec<Value>>(),
+        });
+        if let Some(diagnostics) = diagnostics::derive(self) {
+            report["diagnostics"] = Value::Array(diagnostics);
+        }
+        report
+    }
+
+    /// Reads what [`to_value`](Report::to_value) writes. `diagnostics` may be absent. Refuses, with a sentence, other
+    /// members, wrong types, wrong order, more findings than the cap, and diagnostics that do not follow from the findings.
+    pub fn from_value(value: &Value) -> Result<Report, String> {
+        read::report(value)
+    }
+}

@@ -1,0 +1,392 @@
+//! The rules that commands and events are judged by alike (pipeline.md 1.4 to 2.5, 3.1, 4.2, 5.6.2).
+//!
+//! Does: say whether something may be recorded, and which stages a recorded outcome blocks. Does not: change anything, or
+//! make events.
+//!
+//! Invariant: each function is a pure question about a state; `decide` and `evolve` ask the same ones.
+
+use super::definition::{Coupling, ORCHESTRATOR, Severity, is_substage};
+use super::outcome::{Outcome, RunStatus, StageStatus, derive_status};
+use super::payload::Artifact;
+use super::relpath;
+use super::report::Report;
+use super::state::State;
+use serde_json::{Map, Value};
+
+/// Why something may not be recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Refusal {
+    pub code: &'static str,
+    pub message: String,
+}
+
+/// What recording an outcome comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Recording {
+    /// It is recorded already, the same in every field (rule P-13).
+    Same,
+    /// It is new, and blocks these stages.
+    New { tail: Vec<usize> },
+}
+
+pub(super) type Judged<T> = Result<T, Refusal>;
+
+pub(super) fn refuse<T>(code: &'static str, message: impl Into<String>) -> Judged<T> {
+    Err(Refusal { code, message: message.into() })
+}
+
+/// Members of `manifest.json` that are the engine's (rule P-51).
+pub(super) const ENGINE_MEMBERS: [&str; 6] =
+    ["contract_version", "run_id", "status", "started_at_utc", "ended_at_utc", "stage_outcomes"];
+
+/// Whether these members may stand in `manifest.json` beside the engine's.
+pub(super) fn manifest(members: &Map<String, Value>) -> Judged<()> {
+    if let Some(name) = ENGINE_MEMBERS.iter().find(|name| members.contains_key(**name)) {
+        return refuse("MANIFEST_RESERVED", format!("manifest member `{name}` is the engine's; leave it out"));
+    }
+    match members.get("extensions") {
+        Some(extensions) if !extensions.is_object() => {
+            refuse("MANIFEST_RESERVED", "manifest member `extensions`: expected an object")
+        }
+        Some(extensions) if extensions.get("evlog").is_some() => {
+            refuse("MANIFEST_RESERVED", "manifest member `extensions.evlog` is the engine's; leave it out")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn open(state: &State) -> Judged<()> {
+    match state.end {
+        None => Ok(()),
+        Some(end) => refuse("RUN_FINALIZED", format!("the run is finalized as `{}`", end.status.word())),
+    }
+}
+
+/// Index of an enabled top-level stage of a run that goes on.
+fn stage(state: &State, name: &str) -> Judged<usize> {
+    open(state)?;
+    let index = place(state, name)?;
+    if is_substage(name) {
+        return refuse("NOT_A_TOP_LEVEL_STAGE", format!("expected a top-level stage, found the substage `{name}`"));
+    }
+    enabled(state, index, name)
+}
+
+fn place(state: &State, name: &str) -> Judged<usize> {
+    match state.definition().index_of(name) {
+        Some(index) => Ok(index),
+        None => {
+            let ids: Vec<&str> = state.definition().stages().iter().map(|stage| stage.id.as_str()).collect();
+            refuse("UNKNOWN_STAGE", format!("expected one of {}, or a substage of one, found `{name}`", ids.join(", ")))
+        }
+    }
+}
+
+fn enabled(state: &State, index: usize, name: &str) -> Judged<usize> {
+    if state.pinned.stages[index].enabled {
+        return Ok(index);
+    }
+    let id = state.stage_id(index);
+    refuse("STAGE_DISABLED", format!("stage `{id}` is disabled in this run; nothing is recorded of `{name}`"))
+}
+
+fn unsettled(state: &State, index: usize) -> Judged<()> {
+    match state.top(index) {
+        None => Ok(()),
+        Some(outcome) => refuse("STAGE_TERMINAL", format!("the stage has its outcome already: `{outcome}`")),
+    }
+}
+
+/// A substage outcome of this stage that leaves it no way but to fail closed or never to run.
+fn own_stop(state: &State, index: usize) -> Option<&Outcome> {
+    state.substages(index).find(|outcome| state.definition().stops_parent(outcome))
+}
+
+/// An outcome of an earlier stage that stops what has not begun.
+fn earlier_stop(state: &State, index: usize) -> Option<&Outcome> {
+    let earlier = state.outcomes.iter().take_while(|(key, _)| key.index() < index).map(|(_, entry)| &entry.outcome);
+    let stops = |outcome: &&Outcome| match is_substage(&outcome.stage) {
+        true => state.definition().stops_parent(outcome),
+        false => outcome.is_fatal(),
+    };
+    earlier.into_iter().find(stops)
+}
+
+/// Whether a stage may begin (rules P-30 and P-34), or begin again after a crash.
+pub(super) fn begin(state: &State, name: &str) -> Judged<usize> {
+    let index = stage(state, name)?;
+    unsettled(state, index)?;
+    if let Some(earlier) = state.enabled().take_while(|earlier| *earlier < index).find(|i| state.top(*i).is_none()) {
+        let earlier = state.stage_id(earlier);
+        return refuse("STAGE_ORDER", format!("stage `{earlier}` comes before `{name}` and has no outcome yet"));
+    }
+    match own_stop(state, index).or_else(|| earlier_stop(state, index)) {
+        Some(stop) => refuse("BLOCKED_UPSTREAM", format!("stage `{name}` is stopped by `{stop}`")),
+        None => Ok(index),
+    }
+}
+
+/// Index of a stage that has begun and has no outcome.
+fn running(state: &State, name: &str) -> Judged<usize> {
+    let index = stage(state, name)?;
+    unsettled(state, index)?;
+    if !state.has_begun(index) {
+        return refuse("STAGE_NOT_BEGUN", format!("stage `{name}` has not begun"));
+    }
+    Ok(index)
+}
+
+/// Whether these files may be promoted (rules P-60 to P-62).
+pub(super) fn intend(state: &State, name: &str, artifacts: &[Artifact]) -> Judged<usize> {
+    let index = running(state, name)?;
+    for (artifact, next) in artifacts.iter().zip(artifacts.iter().skip(1)) {
+        if artifact.path >= next.path {
+            let (a, b) = (&artifact.path, &next.path);
+            return refuse("PATH_TWICE", format!("expected each path once, by path; found `{b}` after `{a}`"));
+        }
+    }
+    artifacts.iter().try_for_each(|artifact| path(state, name, &artifact.path, Use::Artifact))?;
+    Ok(index)
+}
+
+/// Whether these files are what was to be promoted (rule P-60).
+pub(super) fn publish(state: &State, name: &str, artifacts: &[Artifact]) -> Judged<usize> {
+    let index = running(state, name)?;
+    match &state.progress[index].intended {
+        Some(intended) if intended.as_slice() == artifacts => Ok(index),
+        Some(_) => {
+            refuse("PROMOTION_NOT_INTENDED", "expected the artifacts of the stage's last `intend`, found others")
+        }
+        None => {
+            refuse("PROMOTION_NOT_INTENDED", format!("expected an `intend` of stage `{name}` before its `publish`"))
+        }
+    }
+}
+
+/// Whether a captured output may be recorded: of any enabled stage, while the run goes on.
+pub(super) fn captured(state: &State, name: &str, artifact: &Artifact) -> Judged<()> {
+    stage(state, name)?;
+    path(state, name, &artifact.path, Use::Captured)
+}
+
+/// Whether a report may be recorded: well-formed, and before the stage's outcome (rule P-78).
+pub(super) fn report(state: &State, name: &str, value: &Value) -> Judged<()> {
+    if name == ORCHESTRATOR {
+        open(state)?;
+    } else {
+        let index = stage(state, name)?;
+        unsettled(state, index)?;
+    }
+    let report = Report::from_value(value).or_else(|message| refuse("REPORT_INVALID", format!("report: {message}")))?;
+    if report.run_id() != state.pinned.run || report.stage_id() != name {
+        let (run, stage) = (report.run_id(), report.stage_id());
+        let message =
+            format!("report: expected run `{}` and stage `{name}`, found `{run}` and `{stage}`", state.pinned.run);
+        return refuse("REPORT_INVALID", message);
+    }
+    Ok(())
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Artifact,
+    Captured,
+}
+
+/// Files of the bundle that are projections; and what lies below these directories (rule P-62).
+const PROJECTED: [&str; 4] = ["run.json", "manifest.json", "audit_events.jsonl", "logs/health.json"];
+const PROJECTED_BELOW: [&str; 2] = [".staging", "logs/contract_validation"];
+
+fn is_below(path: &str, directory: &str) -> bool {
+    path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn path(state: &State, stage: &str, path: &str, usage: Use) -> Judged<()> {
+    relpath::parse(path).or_else(|error| refuse("PATH_INVALID", format!("`{path}`: {error}")))?;
+    let log = path.strip_prefix("logs/").and_then(|rest| rest.strip_suffix(".log"));
+    let log = usage == Use::Artifact
+        && log.is_some_and(|name| state.definition().stages().iter().any(|stage| stage.id == name));
+    // A file cannot stand where a directory of projected files must be, nor below a projected file.
+    let projected = PROJECTED.iter().any(|file| is_below(path, file) || is_below(file, path));
+    let below = PROJECTED_BELOW.iter().any(|directory| is_below(path, directory));
+    if projected || below || log {
+        return refuse("PATH_RESERVED", format!("`{path}` is the engine's own place in the bundle"));
+    }
+    let holder = match usage {
+        Use::Artifact => state.artifacts.get(path).filter(|held| held.stage != stage).or(state.captured.get(path)),
+        Use::Captured => state.captured.get(path).filter(|held| held.stage != stage).or(state.artifacts.get(path)),
+    };
+    match holder {
+        None => Ok(()),
+        Some(held) => refuse("PATH_TAKEN", format!("`{path}` is a file of stage `{}`", held.stage)),
+    }
+}
+
+/// Whether an outcome may be recorded, and which stages it blocks.
+pub(super) fn outcome(state: &State, outcome: &Outcome) -> Judged<Recording> {
+    open(state)?;
+    let index = place(state, &outcome.stage)?;
+    let about_the_run = state.definition().coupling(&outcome.stage) == Some(Coupling::StopsRun);
+    if !about_the_run {
+        enabled(state, index, &outcome.stage)?;
+    }
+    tuple(state, index, outcome)?;
+    if let Some(recorded) = state.outcome(&outcome.stage) {
+        if recorded == outcome {
+            return Ok(Recording::Same);
+        }
+        return refuse("STAGE_TERMINAL", format!("`{recorded}` is recorded already; found `{outcome}`"));
+    }
+    if is_substage(&outcome.stage) {
+        if !about_the_run {
+            substage(state, index, outcome)?;
+        }
+    } else {
+        top_level(state, index, outcome)?;
+    }
+    Ok(Recording::New { tail: tail(state, index, outcome) })
+}
+
+/// The tuple's own shape, and the catalogue (rules P-11, P-12, P-14, P-22 to P-25).
+fn tuple(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
+    let Outcome { stage, status, fail_mode, .. } = outcome;
+    let code = match (status, &outcome.reason_code) {
+        (StageStatus::Success, None) => return Ok(()),
+        (StageStatus::Success, Some(code)) => {
+            return refuse("REASON_CODE_FORBIDDEN", format!("a success has no reason code, found `{code}`"));
+        }
+        (_, None) => {
+            let message = format!("expected a reason code, for `{stage}` is {}, found none", status.word());
+            return refuse("REASON_CODE_REQUIRED", message);
+        }
+        (_, Some(code)) => code,
+    };
+    let Some(row) = state.definition().code(stage, code) else {
+        let message =
+            format!("`{code}` is not a reason code of `{stage}` in the catalogue of `{}`", state.definition().name());
+        return refuse("REASON_CODE_NOT_CATALOGUED", message);
+    };
+    if (row.severity == Severity::Skipped) != (*status == StageStatus::Skipped) {
+        let severity = row.severity.word();
+        let message = format!("`{code}` is {severity} in the catalogue: not a code of what is {}", status.word());
+        return refuse("REASON_CODE_NOT_CATALOGUED", message);
+    }
+    let configured = state.pinned.stages[index].fail_mode;
+    if *status == StageStatus::Skipped && *fail_mode != configured && row.fail_mode != Some(*fail_mode) {
+        let message =
+            format!("expected the configured `{}` on a skip, found `{}`", configured.word(), fail_mode.word());
+        return refuse("FAIL_MODE_NOT_CONFIGURED", message);
+    }
+    Ok(())
+}
+
+fn top_level(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
+    let name = &outcome.stage;
+    if outcome.status == StageStatus::Skipped && state.has_begun(index) {
+        return refuse("STAGE_BEGUN", format!("stage `{name}` has begun, so it cannot be skipped"));
+    }
+    if outcome.is_blocked() {
+        if !has_cause(state, index) {
+            let message =
+                format!("`{outcome}`: expected a fatal failure of an earlier stage or of its own substage, found none");
+            return refuse("BLOCKED_WITHOUT_CAUSE", message);
+        }
+    } else if let Some(stop) = earlier_stop(state, index).filter(|_| !state.has_begun(index)) {
+        return refuse("BLOCKED_UPSTREAM", format!("stage `{name}` is stopped by `{stop}`"));
+    }
+    for sub in state.substages(index) {
+        let stopped = state.definition().stops_parent(sub) && !outcome.is_fatal() && !outcome.is_blocked();
+        if stopped || !couples(state.definition().coupling(&sub.stage), sub, outcome) {
+            return refuse("PARENT_COUPLING", format!("`{outcome}` cannot stand beside `{sub}`"));
+        }
+    }
+    let progress = &state.progress[index];
+    if progress.intended.is_some() && !progress.published && !outcome.is_fatal() {
+        return refuse("PROMOTION_OPEN", format!("the artifacts that stage `{name}` intended are not published yet"));
+    }
+    if outcome.is_fatal() { nothing_later_ran(state, index, outcome) } else { Ok(()) }
+}
+
+fn substage(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
+    let name = &outcome.stage;
+    if outcome.is_blocked() {
+        return refuse("NOT_A_TOP_LEVEL_STAGE", format!("only top-level stages are blocked; leave `{name}` out"));
+    }
+    let Some(parent) = state.top(index) else {
+        let stop = earlier_stop(state, index).filter(|_| !state.has_begun(index));
+        if let Some(stop) = stop {
+            return refuse("BLOCKED_UPSTREAM", format!("`{name}` is stopped by `{stop}`"));
+        }
+        let stops = state.definition().stops_parent(outcome);
+        return if stops { nothing_later_ran(state, index, outcome) } else { Ok(()) };
+    };
+    if parent.is_blocked() {
+        return refuse("BLOCKED_UPSTREAM", format!("`{parent}` never ran; leave `{name}` out"));
+    }
+    if !couples(state.definition().coupling(name), outcome, parent) {
+        return refuse("PARENT_COUPLING", format!("`{outcome}` cannot stand beside `{parent}`"));
+    }
+    Ok(())
+}
+
+/// Whether a parent's outcome is one that the substage's allows (rule P-35).
+fn couples(coupling: Option<Coupling>, substage: &Outcome, parent: &Outcome) -> bool {
+    if substage.status != StageStatus::Failed {
+        return true;
+    }
+    match coupling {
+        None | Some(Coupling::StopsRun) => true,
+        Some(Coupling::NotSuccess) => parent.status != StageStatus::Success,
+        Some(Coupling::NotSuccessWhenFatal) => parent.status != StageStatus::Success || !substage.is_fatal(),
+        Some(Coupling::FailClosed) => parent.is_fatal() || parent.is_blocked(),
+        Some(Coupling::SameCode) => parent.status == StageStatus::Failed && parent.reason_code == substage.reason_code,
+    }
+}
+
+/// After a fatal failure nothing later has run (rule P-33).
+fn nothing_later_ran(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
+    let later = state.outcomes.iter().filter(|(key, _)| key.index() > index && !is_substage(key.stage()));
+    match later.map(|(_, entry)| &entry.outcome).find(|later| !later.is_blocked()) {
+        None => Ok(()),
+        Some(later) => {
+            refuse("LATER_STAGE_RAN", format!("`{outcome}` cannot be followed by `{later}`, recorded already"))
+        }
+    }
+}
+
+/// Whether something explains that a stage is blocked (rule P-32).
+fn has_cause(state: &State, index: usize) -> bool {
+    let explains = |outcome: &Outcome, of: usize| {
+        let definition = state.definition();
+        let own = of == index && definition.stops_parent(outcome);
+        definition.stops_run(outcome) || (of < index && outcome.is_fatal()) || own
+    };
+    state.outcomes.iter().any(|(key, entry)| explains(&entry.outcome, key.index()))
+}
+
+/// The stages that an outcome blocks once it is recorded (rules P-31, P-34, P-36), in canonical order.
+fn tail(state: &State, index: usize, outcome: &Outcome) -> Vec<usize> {
+    let definition = state.definition();
+    let substage = is_substage(&outcome.stage);
+    let from = if definition.stops_run(outcome) {
+        0
+    } else if !substage && (outcome.is_fatal() || outcome.is_blocked()) {
+        index + 1
+    } else if substage && state.top(index).is_some() && definition.stops_parent(outcome) {
+        index + 1
+    } else {
+        return Vec::new();
+    };
+    state.enabled().filter(|later| *later >= from && state.is_pending(*later)).collect()
+}
+
+/// What the run ends as, if it can end (rules P-40 to P-46).
+pub(super) fn finalize(state: &State) -> Judged<RunStatus> {
+    let missing: Vec<&str> =
+        state.enabled().filter(|index| state.top(*index).is_none()).map(|index| state.stage_id(index)).collect();
+    if !missing.is_empty() {
+        let message = format!("expected an outcome of every enabled stage, found none of {}", missing.join(", "));
+        return refuse("STAGES_MISSING", message);
+    }
+    Ok(derive_status(state.outcomes()))
+}
