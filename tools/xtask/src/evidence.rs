@@ -12,9 +12,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// Where the rules of each letter are defined.
-const DOCUMENTS: [(char, &str); 4] = [
+const DOCUMENTS: [(char, &str); 5] = [
     ('F', "docs/format.md"),
     ('R', "docs/recovery.md"),
+    ('V', "docs/recovery.md"),
     ('H', "docs/lifecycle/status.md"),
     ('P', "docs/lifecycle/pipeline.md"),
 ];
