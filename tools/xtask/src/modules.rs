@@ -60,7 +60,7 @@ fn unruly_members(repository: &Repository, members: &[String]) -> Vec<Finding> {
     unruly.map(|file| Finding::new(&file.path, 1, message)).collect()
 }
 
-/// Rust files in a crate's `src`, or in `tests/it`, that no file beside or above them declares with `mod`.
+/// Rust files in a crate's `src`, or in a `tests/it`, that no file beside or above them declares with `mod`.
 fn forgotten_files(files: &[SourceFile]) -> Vec<Finding> {
     let sources: Vec<&SourceFile> = files.iter().filter(|file| is_module(&file.path)).collect();
     let declared = |file: &SourceFile| {
@@ -79,12 +79,21 @@ fn forgotten_files(files: &[SourceFile]) -> Vec<Finding> {
 }
 
 fn is_module(path: &str) -> bool {
-    extension_of(path) == "rs" && (path.contains("/src/") || path.starts_with("tests/it/"))
+    extension_of(path) == "rs" && (path.contains("/src/") || is_in_tests(path))
+}
+
+/// One test binary for each package, `it`: the workspace's own, and those of crates that have one.
+fn is_in_tests(path: &str) -> bool {
+    path.starts_with("tests/it/") || path.contains("/tests/it/")
+}
+
+fn is_top(dir: &str) -> bool {
+    dir.ends_with("/src") || dir == "tests/it" || dir.ends_with("/tests/it")
 }
 
 fn is_root(path: &str) -> bool {
     let (dir, name) = path.rsplit_once('/').unwrap_or(("", path));
-    (dir.ends_with("/src") || dir == "tests/it") && ROOTS.contains(&name) || dir.ends_with("/src/bin")
+    is_top(dir) && ROOTS.contains(&name) || dir.ends_with("/src/bin")
 }
 
 /// The directory whose module declares this file, and under which name.
@@ -95,8 +104,7 @@ fn place(path: &str) -> (&str, &str) {
 
 /// The files that can declare the modules of a directory.
 fn parents_of(dir: &str) -> Vec<String> {
-    let is_top = dir.ends_with("/src") || dir == "tests/it";
-    if is_top {
+    if is_top(dir) {
         return ["lib.rs", "main.rs"].iter().map(|name| format!("{dir}/{name}")).collect();
     }
     vec![format!("{dir}.rs"), format!("{dir}/mod.rs")]
