@@ -247,10 +247,6 @@ impl Audit {
                 self.broken(Verdict::Damaged, from, stop);
                 self.order.gap();
             }
-            State::Frames if self.segment.frames == 0 && self.segment.whole => {
-                let found = "none, and another segment after it";
-                self.tell(Verdict::Tampered, self.segment.base, "F-15", "segment", "at least one frame", found);
-            }
             State::Frames | State::Header | State::Unreadable => {}
         }
     }
@@ -363,6 +359,10 @@ impl Audit {
             self.tell_numbers(lost, running, "F-16", "position in the segment header", running, stated);
             self.end_prefix();
             self.move_to(stated);
+        }
+        if self.previous_len == Some(SEGMENT_HEADER_LEN as u64) {
+            let (expected, found) = ("at least one frame before the next segment", "none");
+            self.tell(Verdict::Tampered, running - SEGMENT_HEADER_LEN as u64, "F-15", "segment", expected, found);
         }
         if !self.order.expects(header.first_seq) {
             let next = self.order.next_seq;
