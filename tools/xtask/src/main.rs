@@ -9,6 +9,7 @@
 //! - A finding names file and line, what is wrong, and what to do instead.
 #![forbid(unsafe_code)]
 
+mod codemap;
 mod evidence;
 mod finding;
 mod floors;
@@ -65,8 +66,14 @@ fn run(command: &str, out: &mut dyn Write) -> io::Result<ExitCode> {
 
 /// Every check over the whole repository.
 fn all_findings(repository: &Repository) -> Vec<Finding> {
-    let checks: [fn(&Repository) -> Vec<Finding>; 5] =
-        [rust_source::check_all, modules::check_all, prose::check_all, floors::check_all, evidence::check_all];
+    let checks: [fn(&Repository) -> Vec<Finding>; 6] = [
+        rust_source::check_all,
+        modules::check_all,
+        prose::check_all,
+        codemap::check_all,
+        floors::check_all,
+        evidence::check_all,
+    ];
     checks.iter().flat_map(|check| check(repository)).collect()
 }
 

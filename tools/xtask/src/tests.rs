@@ -2,7 +2,7 @@
 
 use crate::finding::Finding;
 use crate::repository::Repository;
-use crate::{evidence, floors, modules, prose, rust_source};
+use crate::{codemap, evidence, floors, modules, prose, rust_source};
 
 fn check(rules: fn(&Repository) -> Vec<Finding>) {
     let repository = Repository::here().expect("the repository can be read");
@@ -24,6 +24,11 @@ fn tidy_no_file_is_forgotten_and_every_crate_is_a_member() {
 #[test]
 fn tidy_links_lead_somewhere_and_no_text_names_a_machine() {
     check(prose::check_all);
+}
+
+#[test]
+fn tidy_the_map_names_files_that_are_there() {
+    check(codemap::check_all);
 }
 
 #[test]
