@@ -72,7 +72,7 @@ fn walk(root: &Path, relative: &str, files: &mut Vec<SourceFile>) -> io::Result<
         let kind = entry.file_type()?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = if relative.is_empty() { name.clone() } else { format!("{relative}/{name}") };
-        let is_skipped = SKIPPED.contains(&path.as_str()) || name == "__pycache__";
+        let is_skipped = SKIPPED.contains(&path.as_str()) || name == "__pycache__" || is_cache(&root.join(&path));
         if kind.is_dir() && !is_skipped {
             walk(root, &path, files)?;
         } else if kind.is_file() {
@@ -80,6 +80,11 @@ fn walk(root: &Path, relative: &str, files: &mut Vec<SourceFile>) -> io::Result<
         }
     }
     Ok(())
+}
+
+/// Build output says of itself that it is, wherever it was put.
+fn is_cache(dir: &Path) -> bool {
+    dir.join("CACHEDIR.TAG").exists()
 }
 
 fn read(root: &Path, path: String) -> io::Result<SourceFile> {
