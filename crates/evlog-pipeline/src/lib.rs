@@ -1,1 +1,24 @@
-//! placeholder
+//! Runs staged pipelines: processes, staging, publish gate, promotion, outcomes.
+//!
+//! Does: read a plan ([`Plan`]), run its stages one after the other as processes, hold what they leave behind against
+//! what they promised, move it into the run's bundle, and report every step to the contract `pipeline` in the log.
+//! Does not: decide what a run's outcomes mean (the contract does), print, or parse arguments.
+//!
+//! Invariants:
+//! - The log is the truth. What the bundle shows of a run is a projection of committed events, replaced only by renames.
+//! - Nothing that a stage made reaches the bundle unless the publish gate has passed the whole of it.
+//! - When a stage is left, none of its processes is left.
+#![forbid(unsafe_code)]
+
+mod artifact;
+mod files;
+mod gate;
+mod limits;
+mod lock;
+mod names;
+mod paths;
+pub mod plan;
+mod process;
+mod schema;
+
+pub use plan::{Plan, PlanError};

@@ -1,0 +1,226 @@
+//! One staged artifact, read and held against its contract (pipeline.md 4.6).
+//!
+//! Does: read a JSON document whole, JSON Lines one line at a time, and find what is wrong.
+//! Does not: decide what follows from it.
+//!
+//! Invariants:
+//! - JSON Lines of any length take the memory of one line, and of the findings that a report would keep.
+//! - Which findings are kept hangs on their order in the report, never on the order of discovery (A-23).
+//! - JSON is read as strictly as events are: duplicate keys, and integers that a double cannot carry, are errors, since
+//!   two readers could see two different documents.
+
+use crate::limits::{DOCUMENT_LEN_MAX, LINE_LEN_MAX};
+use crate::plan::{ArtifactContract, ArtifactMode};
+use crate::schema::Schema;
+use evlog_lifecycle::pipeline::report::{ERRORS_MAX_DEFAULT, Finding};
+use evlog_projection::parse;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+/// What is wrong with the file, at least as much of it as a report keeps; nothing when it fulfils its contract. An error
+/// means that the file could not be read.
+pub(crate) fn inspect(path: &Path, contract: &ArtifactContract) -> io::Result<Vec<Finding>> {
+    let file = File::open(path)?;
+    let mut findings = Findings::new();
+    match contract.mode {
+        ArtifactMode::JsonDocument => document(file, &contract.schema, DOCUMENT_LEN_MAX, &mut findings)?,
+        ArtifactMode::JsonlLines => lines(BufReader::with_capacity(1 << 18, file), &contract.schema, &mut findings)?,
+    }
+    Ok(findings.kept.into_values().collect())
+}
+
+fn document(file: impl Read, schema: &Schema, len_max: u64, findings: &mut Findings) -> io::Result<()> {
+    let mut text = Vec::new();
+    file.take(len_max + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > len_max {
+        let message = format!("expected a document of at most {len_max} bytes, found more");
+        findings.add(Finding { message, ..Finding::default() });
+        return Ok(());
+    }
+    match parse(&text) {
+        Ok(instance) => schema.each_error(&instance, &mut |finding| findings.add(finding)),
+        Err(error) => findings.add(Finding { message: format!("not JSON: {error}"), ..Finding::default() }),
+    }
+    Ok(())
+}
+
+/// Findings are ordered by line first, so no later line can add one that is kept once there are enough.
+fn lines(mut reader: impl BufRead, schema: &Schema, findings: &mut Findings) -> io::Result<()> {
+    let mut line = Vec::new();
+    let mut number = 0;
+    while !findings.are_enough() {
+        line.clear();
+        let read = reader.by_ref().take(LINE_LEN_MAX + 1).read_until(b'\n', &mut line)?;
+        if read == 0 {
+            break;
+        }
+        number += 1;
+        if line.last() == Some(&b'\n') {
+            line.pop();
+        } else if line.len() as u64 > LINE_LEN_MAX {
+            skip_line(&mut reader)?;
+            let message = format!("expected a line of at most {LINE_LEN_MAX} bytes, found more");
+            findings.add(Finding::unreadable_line(number, message));
+            continue;
+        }
+        match object(&line) {
+            Ok(instance) if schema.accepts(&instance) => {}
+            Ok(instance) => schema.each_error(&instance, &mut |finding| findings.add(finding.on_line(number))),
+            Err(message) => findings.add(Finding::unreadable_line(number, message)),
+        }
+    }
+    Ok(())
+}
+
+fn skip_line(reader: &mut impl BufRead) -> io::Result<()> {
+    loop {
+        let buffer = reader.fill_buf()?;
+        let (len, done) = match buffer.iter().position(|b| *b == b'\n') {
+            Some(at) => (at + 1, true),
+            None => (buffer.len(), buffer.is_empty()),
+        };
+        reader.consume(len);
+        if done {
+            return Ok(());
+        }
+    }
+}
+
+/// A line is one object; the column is told, the line is known.
+fn object(line: &[u8]) -> Result<Value, String> {
+    if line.iter().all(u8::is_ascii_whitespace) {
+        return Err("expected a JSON object, found a blank line".to_owned());
+    }
+    match parse(line) {
+        Ok(object @ Value::Object(_)) => Ok(object),
+        Ok(_) => Err("expected a JSON object, found another JSON value".to_owned()),
+        Err(error) => Err(format!("not JSON: column {}: {}", error.column, error.message)),
+    }
+}
+
+/// The first findings in the order of reports (rule P-71): line, instance path, schema path, keyword, message. One more
+/// is kept than a report holds, which tells it that it was cut.
+struct Findings {
+    kept: BTreeMap<(u64, String, String, String, String), Finding>,
+}
+
+impl Findings {
+    const MAX: usize = ERRORS_MAX_DEFAULT as usize + 1;
+
+    fn new() -> Findings {
+        Findings { kept: BTreeMap::new() }
+    }
+
+    fn add(&mut self, finding: Finding) {
+        let key = (
+            finding.line_number.unwrap_or(0),
+            finding.instance_path.clone(),
+            finding.schema_path.clone(),
+            finding.keyword.clone().unwrap_or_default(),
+            finding.message.clone(),
+        );
+        self.kept.insert(key, finding);
+        if self.kept.len() > Findings::MAX {
+            self.kept.pop_last();
+        }
+    }
+
+    fn are_enough(&self) -> bool {
+        self.kept.len() >= Findings::MAX
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn schema() -> Schema {
+        Schema::compile(&json!({"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}})).unwrap()
+    }
+
+    fn of_lines(text: &[u8]) -> Vec<(u64, String)> {
+        let mut findings = Findings::new();
+        lines(text, &schema(), &mut findings).unwrap();
+        findings.kept.into_values().map(|found| (found.line_number.unwrap_or(0), found.message)).collect()
+    }
+
+    fn of_document(text: &[u8]) -> Vec<Finding> {
+        let mut findings = Findings::new();
+        document(text, &schema(), 100, &mut findings).unwrap();
+        findings.kept.into_values().collect()
+    }
+
+    #[test]
+    fn each_bad_line_is_one_finding_with_its_number() {
+        let text = b"{\"a\":1}\n{\"a\":\n\n[1]\n{\"a\":1,\"a\":2}\n{\"a\":9007199254740993}\n{\"a\":\"x\"}\n{\"a\":2}";
+        let expected = [
+            (2, "not JSON: column 5: EOF while parsing a value"),
+            (3, "expected a JSON object, found a blank line"),
+            (4, "expected a JSON object, found another JSON value"),
+            (5, "not JSON: column 10: duplicate key `a`"),
+            (6, "not JSON: column 21: integer 9007199254740993 is beyond 2^53 - 1; write it as a string"),
+            (7, "expected type integer (schema /properties/a/type)"),
+        ];
+        let found = of_lines(text);
+        let found: Vec<_> = found.iter().map(|(line, message)| (*line, message.as_str())).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn lines_may_be_none_and_the_last_may_end_without_a_line_feed() {
+        for text in ["", "{\"a\":1}", "{\"a\":1}\n", "{\"a\":1}\r\n{\"a\":1}\r\n"] {
+            assert_eq!(of_lines(text.as_bytes()), [], "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_beyond_the_limit_is_named_and_the_next_is_read() {
+        let mut text = b"{\"a\":\"".to_vec();
+        text.resize(LINE_LEN_MAX as usize + 1, b'x');
+        text.extend_from_slice(b"xx\"}\n{\"b\":1}\n");
+        let found = of_lines(&text);
+        assert_eq!(found[0], (1, format!("expected a line of at most {LINE_LEN_MAX} bytes, found more")));
+        assert_eq!(found[1].0, 2);
+        assert_eq!(found.len(), 2);
+    }
+
+    #[test]
+    fn a_line_of_exactly_the_limit_is_read() {
+        let mut text = b"{\"a\":1".to_vec();
+        text.resize(LINE_LEN_MAX as usize - 1, b' ');
+        text.extend_from_slice(b"}\n");
+        assert_eq!(of_lines(&text), []);
+    }
+
+    #[test]
+    fn no_more_findings_are_kept_than_tell_that_a_report_is_cut() {
+        let found = of_lines("{}\n".repeat(10_000).as_bytes());
+        assert_eq!(found.len(), ERRORS_MAX_DEFAULT as usize + 1);
+        assert_eq!(found.last().unwrap().0, 51);
+    }
+
+    #[test]
+    fn the_first_findings_in_order_are_kept_whatever_is_found_first() {
+        let mut findings = Findings::new();
+        for index in (0..200).rev() {
+            findings.add(Finding::schema(&format!("/{index:03}"), "/type", "type", "x"));
+        }
+        let paths: Vec<String> = findings.kept.into_values().map(|found| found.instance_path).collect();
+        assert_eq!((paths[0].as_str(), paths[50].as_str(), paths.len()), ("/000", "/050", 51));
+    }
+
+    #[test]
+    fn a_document_is_read_strictly_and_within_its_limit() {
+        assert_eq!(of_document(b" {\"a\": 1} "), []);
+        let message = |text: &[u8]| of_document(text).remove(0).message;
+        assert_eq!(message(b""), "not JSON: line 1 column 0: EOF while parsing a value");
+        assert_eq!(message(b"{\"a\":1} x"), "not JSON: line 1 column 9: trailing characters");
+        assert!(message(b"\xef\xbb\xbf{\"a\":1}").starts_with("not JSON"));
+        assert!(message(&[b' '; 101]).contains("at most 100 bytes"));
+        assert_eq!(of_document(b"{\"a\":1.5}").remove(0).instance_path, "/a");
+    }
+}

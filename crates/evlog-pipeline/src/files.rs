@@ -1,0 +1,196 @@
+//! Files written so that a crash leaves the old one or the new one, and directories that are no one's link.
+//!
+//! Invariants:
+//! - A file of the bundle is only ever replaced by a rename within its directory (pipeline.md 5.2).
+//! - No path of a bundle is followed through a symbolic link, so nothing is written outside of it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// An operation on a file that could not be done, and on which one.
+#[derive(Debug)]
+pub struct FileError {
+    /// What was tried, such as `write`.
+    pub action: &'static str,
+    /// The file.
+    pub path: PathBuf,
+    /// What the system said.
+    pub source: io::Error,
+}
+
+impl std::fmt::Display for FileError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "could not {} `{}`: {}", self.action, self.path.display(), self.source)
+    }
+}
+
+impl std::error::Error for FileError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+/// Names the file and the action of an error.
+pub(crate) fn at<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(io::Error) -> FileError + use<'p> {
+    move |source| FileError { action, path: path.to_owned(), source }
+}
+
+/// Makes `bytes` the content of the file at `relative` below `root`: a temporary file beside it, synced, renamed, the
+/// directory synced. Directories are made as needed. Says whether anything was written: a file that already holds the
+/// bytes is left as it is.
+pub(crate) fn write_atomically(root: &Path, relative: &str, bytes: &[u8]) -> Result<bool, FileError> {
+    let target = root.join(relative);
+    if holds(&target, bytes) {
+        return Ok(false);
+    }
+    let directory = make_parents(root, relative)?;
+    let name = relative.rsplit('/').next().unwrap_or(relative);
+    let temporary = directory.join(format!(".{name}.tmp"));
+    write_new(&temporary, bytes).map_err(at("write", &temporary))?;
+    // COMMIT POINT: readers see the new content from here on.
+    fs::rename(&temporary, &target).map_err(at("replace", &target))?;
+    sync_directory(&directory)?;
+    Ok(true)
+}
+
+/// A leftover temporary file may be a link that someone placed, so it is removed and made anew, never opened.
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn holds(path: &Path, bytes: &[u8]) -> bool {
+    let same_len = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() == bytes.len() as u64);
+    same_len && fs::read(path).is_ok_and(|found| found == bytes)
+}
+
+/// Makes the directories above `relative`, below `root`, and gives the last one. Each one on the way must be a
+/// directory and not a link to one.
+pub(crate) fn make_parents(root: &Path, relative: &str) -> Result<PathBuf, FileError> {
+    let mut directory = root.to_owned();
+    let mut segments: Vec<&str> = relative.split('/').collect();
+    segments.pop();
+    for segment in segments {
+        directory.push(segment);
+        make_directory(&directory)?;
+    }
+    Ok(directory)
+}
+
+/// Makes one directory unless it is there.
+pub(crate) fn make_directory(directory: &Path) -> Result<(), FileError> {
+    match fs::create_dir(directory) {
+        Ok(()) => return directory.parent().map_or(Ok(()), sync_directory),
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at("make", directory)(error)),
+        Err(_) => {}
+    }
+    let found = fs::symlink_metadata(directory).map_err(at("read", directory))?;
+    if found.is_dir() {
+        return Ok(());
+    }
+    let what = if found.is_symlink() { "a symbolic link" } else { "a file" };
+    let error = io::Error::new(io::ErrorKind::NotADirectory, format!("expected a directory, found {what}"));
+    Err(at("make", directory)(error))
+}
+
+/// Makes the entries of a directory durable.
+pub(crate) fn sync_directory(directory: &Path) -> Result<(), FileError> {
+    File::open(directory).and_then(|file| file.sync_all()).map_err(at("sync", directory))
+}
+
+/// Removes a directory and all below it, without following links. Not there is as good.
+pub(crate) fn remove_tree(directory: &Path) -> Result<(), FileError> {
+    let removed = match fs::symlink_metadata(directory) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(directory),
+        Ok(_) => fs::remove_file(directory),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at("remove", directory)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Length and BLAKE3 of a file, read in pieces. The file is synced first, so that what is recorded in the log is also
+/// what a crash leaves.
+pub(crate) fn measure(path: &Path) -> Result<(u64, [u8; 32]), FileError> {
+    let file = File::open(path).map_err(at("open", path))?;
+    file.sync_all().map_err(at("sync", path))?;
+    let mut hasher = blake3::Hasher::new();
+    let len = io::copy(&mut &file, &mut Hash(&mut hasher)).map_err(at("read", path))?;
+    Ok((len, *hasher.finalize().as_bytes()))
+}
+
+struct Hash<'h>(&'h mut blake3::Hasher);
+
+impl Write for Hash<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_no_temporary_file_is_left() {
+        let room = tempfile::tempdir().unwrap();
+        assert!(write_atomically(room.path(), "logs/health.json", b"one").unwrap());
+        assert!(write_atomically(room.path(), "logs/health.json", b"two").unwrap());
+        assert!(!write_atomically(room.path(), "logs/health.json", b"two").unwrap(), "same bytes are not written again");
+        assert_eq!(fs::read(room.path().join("logs/health.json")).unwrap(), b"two");
+        assert_eq!(fs::read_dir(room.path().join("logs")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn nothing_is_written_through_a_link() {
+        let room = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        symlink(outside.path(), room.path().join("logs")).unwrap();
+        let error = write_atomically(room.path(), "logs/health.json", b"one").unwrap_err();
+        assert!(error.to_string().contains("found a symbolic link"), "{error}");
+
+        let victim = outside.path().join("victim");
+        fs::write(&victim, "untouched").unwrap();
+        symlink(&victim, room.path().join(".a.json.tmp")).unwrap();
+        symlink(&victim, room.path().join("a.json")).unwrap();
+        write_atomically(room.path(), "a.json", b"untouched").unwrap();
+        assert_eq!(fs::read(&victim).unwrap(), b"untouched");
+        assert!(fs::symlink_metadata(room.path().join("a.json")).unwrap().is_file());
+    }
+
+    #[test]
+    fn a_tree_is_removed_without_following_links() {
+        let room = tempfile::tempdir().unwrap();
+        let outside = tempfile::tempdir().unwrap();
+        fs::write(outside.path().join("kept"), "").unwrap();
+        let tree = room.path().join("tree");
+        fs::create_dir(&tree).unwrap();
+        symlink(outside.path(), tree.join("link")).unwrap();
+        remove_tree(&tree).unwrap();
+        remove_tree(&tree).unwrap();
+        assert!(outside.path().join("kept").exists() && !tree.exists());
+    }
+
+    #[test]
+    fn a_file_is_measured_by_length_and_blake3() {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("a");
+        let bytes = vec![7; 300_000];
+        fs::write(&path, &bytes).unwrap();
+        assert_eq!(measure(&path).unwrap(), (300_000, *blake3::hash(&bytes).as_bytes()));
+    }
+}

@@ -1,0 +1,222 @@
+//! The publish gate: what a stage has staged, held against what it promised (pipeline.md 4.4 to 4.9).
+//!
+//! Does: enumerate the staged tree, check paths, ownership, presence, names and content in the order of 4.7, measure what
+//! passes, and name the reason code of what does not.
+//! Does not: promote, write a report, or know the log.
+//!
+//! Invariants:
+//! - The staging directory is only read, and no link is followed.
+//! - The first class of failure in the order of [`Class`] names the reason code, whichever was met first. The
+//!   report holds the findings of all classes.
+//! - What passes is listed in byte order of paths.
+
+mod walk;
+
+use crate::files::{FileError, measure};
+use crate::limits::LISTING_LEN_MAX;
+use crate::names::time_in;
+use crate::plan::{Output, Plan, Stage};
+use crate::{artifact, paths};
+use evlog_lifecycle::pipeline::report::{
+    ArtifactReport, ERRORS_MAX_DEFAULT, Finding, Report, UNBOUND_CONTRACT, UNBOUND_CONTRACT_VERSION,
+};
+use evlog_lifecycle::pipeline::relpath;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What failed, in the order in which it names the reason code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Class {
+    /// Something staged is no regular file, cannot be named by a path of the contract, or cannot be read (4.7, step 1).
+    Entry,
+    /// A path is the engine's own (step 2).
+    Root,
+    /// A path is another stage's, a name is not reproducible, or nobody expects the file (steps 3 to 5, 4.9).
+    Ownership,
+    /// A required output is missing (step 6).
+    Missing,
+    /// An artifact does not fulfil its contract (step 7).
+    Content,
+}
+
+/// What a stage may publish, and where.
+pub(crate) struct Gate<'a> {
+    /// The plan.
+    pub(crate) plan: &'a Plan,
+    /// The stage.
+    pub(crate) stage: &'a Stage,
+    /// The run, for the report.
+    pub(crate) run: &'a str,
+    /// The stage's staging directory.
+    pub(crate) staging: &'a Path,
+    /// What earlier stages have published: path and stage.
+    pub(crate) published: &'a BTreeMap<String, String>,
+}
+
+/// A staged file that passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Artifact {
+    /// Its path, in staging and in the bundle.
+    pub(crate) path: String,
+    /// Its length in bytes.
+    pub(crate) len: u64,
+    /// BLAKE3 of its content.
+    pub(crate) blake3: [u8; 32],
+    /// The contract that it fulfils.
+    pub(crate) contract: Option<String>,
+}
+
+/// Why nothing may be promoted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failed {
+    /// What to record for the stage.
+    pub(crate) reason_code: String,
+    /// Everything that was found, for `logs/contract_validation/<stage>.json`.
+    pub(crate) report: Report,
+}
+
+/// What was found so far.
+#[derive(Default)]
+struct Found {
+    first: Option<Class>,
+    artifacts: BTreeMap<String, ArtifactReport>,
+}
+
+impl Gate<'_> {
+    /// Checks what is staged. The outer error means that the staging directory itself could not be read.
+    pub(crate) fn check(&self) -> Result<Result<Vec<Artifact>, Failed>, FileError> {
+        let staged = walk::staged(self.staging)?;
+        let mut found = Found::default();
+        let regular = self.entries(staged, &mut found);
+        let taken = self.taken();
+        for path in &regular {
+            self.check_path(path, &taken, &mut found);
+        }
+        self.check_presence(&regular, &mut found);
+        let passed = self.measure(regular, &mut found);
+        let Some(class) = found.first else {
+            return Ok(Ok(passed));
+        };
+        let report = Report::new(self.run, &self.stage.id, ERRORS_MAX_DEFAULT, found.artifacts.into_values().collect());
+        let reason_code = match class {
+            Class::Entry | Class::Root => "storage_io_error".to_owned(),
+            Class::Ownership | Class::Missing | Class::Content => {
+                self.plan.definition.gate_reason_code(&self.stage.id, report.primary_contract())
+            }
+        };
+        Ok(Err(Failed { reason_code, report }))
+    }
+
+    /// The paths of the regular files; everything else is a finding.
+    fn entries(&self, staged: Vec<walk::Entry>, found: &mut Found) -> Vec<String> {
+        let mut regular = Vec::new();
+        let mut listing: u64 = 0;
+        for entry in staged {
+            if let Some(what) = entry.irregular {
+                let message = format!("expected a regular file, found {what}");
+                self.add(found, Class::Entry, &entry.path, Finding::coded("non_regular_file", message));
+            } else if let Err(error) = relpath::parse(&entry.path) {
+                self.add(found, Class::Entry, &entry.path, Finding::coded("path_invalid", error.message));
+            } else {
+                listing += entry.path.len() as u64 + 160;
+                regular.push(entry.path);
+            }
+        }
+        if listing > LISTING_LEN_MAX {
+            let message = format!("expected fewer staged files, found {}", regular.len());
+            self.add(found, Class::Entry, &regular[0], Finding::coded("too_many_artifacts", message));
+        }
+        regular
+    }
+
+    fn check_path(&self, path: &str, taken: &BTreeMap<&str, &str>, found: &mut Found) {
+        if let Some(reserved) = paths::reserved(path, &self.plan.definition) {
+            let message = format!("the path is kept for the run's own records: `{reserved}`");
+            return self.add(found, Class::Root, path, Finding::coded("path_reserved", message));
+        }
+        if let Some((other, stage)) = paths::clashing(taken, path) {
+            let message = format!("the path clashes with `{other}` of stage `{stage}`");
+            return self.add(found, Class::Ownership, path, Finding::coded("path_taken", message));
+        }
+        if let Some(token) = time_in(path) {
+            let message = format!("expected a name that is the same in every run, found `{token}`");
+            self.add(found, Class::Ownership, path, Finding::coded("timestamped_filename_disallowed", message));
+        }
+        if self.plan.strict_outputs && !self.stage.outputs.contains_key(path) {
+            let message = "no output of the stage names this file".to_owned();
+            self.add(found, Class::Ownership, path, Finding::coded("unexpected_output", message));
+        }
+    }
+
+    /// The paths of other stages: published, or promised by the plan.
+    fn taken(&self) -> BTreeMap<&str, &str> {
+        let published = self.published.iter().map(|(path, stage)| (path.as_str(), stage.as_str()));
+        let others = self.plan.stages.iter().filter(|other| other.id != self.stage.id);
+        let promised = others.flat_map(|other| other.outputs.keys().map(|path| (path.as_str(), other.id.as_str())));
+        promised.chain(published).collect()
+    }
+
+    fn check_presence(&self, regular: &[String], found: &mut Found) {
+        for (path, output) in &self.stage.outputs {
+            if output.required && regular.binary_search(path).is_err() {
+                let finding = Finding::coded("required_artifact_missing", "the stage must leave this file and did not");
+                self.add(found, Class::Missing, path, finding);
+            }
+        }
+    }
+
+    /// Reads every regular file: holds it against its contract, and measures it when all is well so far.
+    fn measure(&self, regular: Vec<String>, found: &mut Found) -> Vec<Artifact> {
+        let mut passed = Vec::new();
+        for path in regular {
+            let contract = self.stage.outputs.get(&path).and_then(|output| output.contract.clone());
+            if let Some(bound) = contract.as_deref().and_then(|id| self.plan.contracts.get(id)) {
+                match artifact::inspect(&self.staging.join(&path), bound) {
+                    Ok(findings) => self.add_all(found, Class::Content, &path, findings),
+                    Err(error) => self.unreadable(found, &path, &error.kind().to_string()),
+                }
+            }
+            if found.first.is_some() {
+                continue;
+            }
+            match measure(&self.staging.join(&path)) {
+                Ok((len, blake3)) => passed.push(Artifact { path, len, blake3, contract }),
+                Err(error) => self.unreadable(found, &path, &error.source.kind().to_string()),
+            }
+        }
+        passed
+    }
+
+    fn unreadable(&self, found: &mut Found, path: &str, why: &str) {
+        let finding = Finding::coded("artifact_unreadable", format!("could not be read: {why}"));
+        self.add(found, Class::Entry, path, finding);
+    }
+
+    fn add(&self, found: &mut Found, class: Class, path: &str, finding: Finding) {
+        self.add_all(found, class, path, vec![finding]);
+    }
+
+    /// An artifact that was looked at is in the report, also when nothing is wrong with it.
+    fn add_all(&self, found: &mut Found, class: Class, path: &str, findings: Vec<Finding>) {
+        if !findings.is_empty() {
+            found.first = Some(found.first.map_or(class, |first| first.min(class)));
+        }
+        let (id, version) = self.contract_of(path);
+        let all = match found.artifacts.remove(path) {
+            Some(earlier) => earlier.errors().iter().cloned().chain(findings).collect(),
+            None => findings,
+        };
+        found.artifacts.insert(path.to_owned(), ArtifactReport::new(path, id, version, all));
+    }
+
+    /// The contract that the path is bound to, by this stage or by another; a placeholder for unbound ones.
+    fn contract_of(&self, path: &str) -> (&str, &str) {
+        let bound = |stage: &'_ Stage| stage.outputs.get(path).and_then(|output: &Output| output.contract.clone());
+        let id = bound(self.stage).or_else(|| self.plan.stages.iter().find_map(bound));
+        let known = id.and_then(|id| self.plan.contracts.get_key_value(&id));
+        known.map_or((UNBOUND_CONTRACT, UNBOUND_CONTRACT_VERSION), |(id, contract)| (id, &contract.version))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,92 @@
+//! Paths of a bundle that cannot stand side by side, and those that are the run's own.
+
+use evlog_lifecycle::pipeline::Definition;
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+/// What the projections of a run write; directories stand for everything in them. The contract refuses them too.
+const OWN: [&str; 6] =
+    ["run.json", "manifest.json", "audit_events.jsonl", "logs/health.json", "logs/contract_validation", ".staging"];
+
+/// Whether two paths are the same, or one would be a file where the other needs a directory.
+pub(crate) fn clash(a: &str, b: &str) -> bool {
+    let within = |inner: &str, outer: &str| {
+        inner.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    within(a, b) || within(b, a)
+}
+
+/// The path of a map that this one clashes with, if any, and what the map says of it.
+pub(crate) fn clashing<'m>(taken: &BTreeMap<&'m str, &'m str>, path: &str) -> Option<(&'m str, &'m str)> {
+    let above = path.match_indices('/').map(|(at, _)| &path[..at]).chain([path]);
+    let first_below = format!("{path}/");
+    let mut below = taken.range::<str, _>((Bound::Included(first_below.as_str()), Bound::Unbounded));
+    let found = above.filter_map(|other| taken.get_key_value(other)).next();
+    let found = found.or_else(|| below.next().filter(|(other, _)| clash(other, path)));
+    found.map(|(other, owner)| (*other, *owner))
+}
+
+/// The run's own path that this one clashes with, if any: a projected file, the temporary file it is written to, or the
+/// captured output of a stage.
+pub(crate) fn reserved(path: &str, definition: &Definition) -> Option<String> {
+    let own = OWN.iter().map(|&own| own.to_owned());
+    let temporary = OWN.iter().map(|own| match own.rsplit_once('/') {
+        Some((directory, name)) => format!("{directory}/.{name}.tmp"),
+        None => format!(".{own}.tmp"),
+    });
+    let captured = definition.stages().iter().map(|stage| captured(&stage.id));
+    own.chain(temporary).chain(captured).find(|own| clash(path, own))
+}
+
+/// Where a stage's standard output and error stand in the bundle.
+pub(crate) fn captured(stage: &str) -> String {
+    format!("logs/{stage}.log")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_clash_when_they_are_equal_or_one_lies_in_the_other() {
+        let cases = [
+            ("a", "a", true),
+            ("a", "a/b", true),
+            ("a", "a/b/c", true),
+            ("a/b/c", "a", true),
+            ("a/b", "a", true),
+            ("a", "ab", false),
+            ("a/b", "a/c", false),
+            ("logs", "logs/health.json", true),
+        ];
+        for (a, b, expected) in cases {
+            assert_eq!(clash(a, b), expected, "{a} {b}");
+            let taken = BTreeMap::from([("0", "x"), (b, "owner"), ("z", "x")]);
+            assert_eq!(clashing(&taken, a), expected.then_some((b, "owner")), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn the_runs_own_records_are_reserved_and_nothing_else() {
+        let definition = evlog_lifecycle::pipeline::purple_axiom();
+        let taken = [
+            "run.json",
+            "manifest.json",
+            "manifest.json/x",
+            ".manifest.json.tmp",
+            "logs",
+            "logs/health.json",
+            "logs/.health.json.tmp",
+            "logs/contract_validation/runner.json",
+            "logs/runner.log",
+            "audit_events.jsonl",
+            ".staging/x",
+        ];
+        for path in taken {
+            assert!(reserved(path, &definition).is_some(), "{path}");
+        }
+        for path in ["report/run.json", "logs/other.log", "logs/run.log", "a", "manifest.jsonl", "logs/scratch/x"] {
+            assert_eq!(reserved(path, &definition), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! The plan of a pipeline: which stages run, how, and what they must leave behind. `docs/plan.md` is its reference.
+//!
+//! Does: read the file and everything that it names, and refuse it as a whole, with line and column of every mistake,
+//! before anything is started.
+//! Does not: run anything.
+//!
+//! Invariants:
+//! - A [`Plan`] that exists is one that can be run: its stages and reason codes are of its pipeline, its schemas are
+//!   compiled, and every output has a path within the bundle that belongs to one stage only.
+//! - An unknown key is never ignored: a misspelt `required` must not make an artifact optional.
+
+mod check;
+mod error;
+mod raw;
+
+pub use error::{PlanError, Problem};
+
+use crate::schema::Schema;
+use evlog_lifecycle::pipeline::{Definition, FailMode};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A plan that can be run.
+#[derive(Debug)]
+pub struct Plan {
+    /// Its name.
+    pub name: String,
+    /// The plan file's directory, absolute: the working directory of every stage.
+    pub directory: PathBuf,
+    /// The stages and reason codes that the run is judged by.
+    pub definition: Arc<Definition>,
+    /// The same, as the command `create` takes it: a name or an object.
+    pub pipeline: Value,
+    /// Whether `logs/health.json` is projected.
+    pub emit_health: bool,
+    /// Whether a staged file that no output names fails the publish gate.
+    pub strict_outputs: bool,
+    /// Members of the manifest beside the engine's.
+    pub manifest: Map<String, Value>,
+    /// The stages that the plan names, in canonical order; the pipeline's others are disabled.
+    pub stages: Vec<Stage>,
+    /// What artifacts are bound to, by contract id.
+    pub contracts: BTreeMap<String, ArtifactContract>,
+}
+
+/// One stage of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// Its id.
+    pub id: String,
+    /// Whether it takes part.
+    pub enabled: bool,
+    /// What its failure means for the stages after it.
+    pub fail_mode: FailMode,
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// What is added to its environment.
+    pub environment: BTreeMap<String, String>,
+    /// How long it may take.
+    pub time_limit: Option<Duration>,
+    /// What is recorded when it fails and nothing more exact is known.
+    pub reason_code: String,
+    /// What is recorded when it has passed its time limit.
+    pub time_limit_reason_code: String,
+    /// What is recorded when it exits with one of these.
+    pub exit_reason_codes: BTreeMap<i32, String>,
+    /// What it leaves in the bundle, by path.
+    pub outputs: BTreeMap<String, Output>,
+}
+
+/// What a stage promises to leave at one path of the bundle.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The contract that it must fulfil.
+    pub contract: Option<String>,
+    /// Whether the stage may leave it out.
+    pub required: bool,
+}
+
+/// What an artifact is bound to.
+#[derive(Debug)]
+pub struct ArtifactContract {
+    /// Its version.
+    pub version: String,
+    /// How the file is read.
+    pub mode: ArtifactMode,
+    /// What each document, or each line, must be.
+    pub schema: Schema,
+}
+
+/// How a contract-backed artifact is read (pipeline.md 4.6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ArtifactMode {
+    /// The file is one JSON document.
+    JsonDocument,
+    /// Each line is one JSON object.
+    JsonlLines,
+}
+
+impl Plan {
+    /// Reads a plan file and the schemas that it names.
+    pub fn load(path: &Path) -> Result<Plan, PlanError> {
+        check::load(path)
+    }
+
+    /// The stage of this id.
+    pub fn stage(&self, id: &str) -> Option<&Stage> {
+        self.stages.iter().find(|stage| stage.id == id)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! From the plan file as written to a [`Plan`] that can be run: every rule that a key or a pair of keys must obey.
+//!
+//! All mistakes are collected, each with its place, so that a person fixes them in one go.
+
+mod schemas;
+mod stages;
+
+use super::error::{Problem, place};
+use super::{Plan, PlanError, raw};
+use crate::limits::PLAN_LEN_MAX;
+use evlog_lifecycle::pipeline::{Definition, built_in};
+use serde_json::{Map, Value, json};
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+use toml::Spanned;
+
+/// Members of the manifest that are the engine's.
+const MANIFEST_RESERVED: [&str; 6] =
+    ["contract_version", "run_id", "status", "started_at_utc", "ended_at_utc", "stage_outcomes"];
+
+/// Mistakes found so far, with their offsets in the file.
+pub(super) struct Problems(Vec<(Option<usize>, String)>);
+
+impl Problems {
+    /// A mistake at a place.
+    pub(super) fn at(&mut self, span: Range<usize>, message: impl Into<String>) {
+        self.0.push((Some(span.start), message.into()));
+    }
+
+    /// A mistake of the file as a whole.
+    pub(super) fn whole(&mut self, message: impl Into<String>) {
+        self.0.push((None, message.into()));
+    }
+
+    fn into_error(self, file: &Path, text: &str) -> PlanError {
+        let place = |(offset, message): (Option<usize>, String)| Problem {
+            place: offset.map(|offset| place(text, offset)),
+            message,
+        };
+        let mut problems: Vec<Problem> = self.0.into_iter().map(place).collect();
+        problems.sort_unstable();
+        PlanError { file: file.to_owned(), problems }
+    }
+}
+
+pub(super) fn load(path: &Path) -> Result<Plan, PlanError> {
+    let mut problems = Problems(Vec::new());
+    let text = match read(path, PLAN_LEN_MAX) {
+        Ok(text) => text,
+        Err(message) => {
+            problems.whole(message);
+            return Err(problems.into_error(path, ""));
+        }
+    };
+    match plan(path, &text, &mut problems) {
+        Some(plan) if problems.0.is_empty() => Ok(plan),
+        _ => Err(problems.into_error(path, &text)),
+    }
+}
+
+/// A text file of bounded length. The error is a sentence without the file's name.
+pub(super) fn read(path: &Path, len_max: u64) -> Result<String, String> {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(len_max + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().map_err(|error| format!("could not be read: {error}"))?;
+    if bytes.len() as u64 > len_max {
+        return Err(format!("expected a file of at most {len_max} bytes, found more"));
+    }
+    String::from_utf8(bytes).map_err(|error| format!("expected UTF-8, found other bytes: {error}"))
+}
+
+fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
+    let raw: raw::Plan = match toml::from_str(text) {
+        Ok(raw) => raw,
+        Err(error) => {
+            let message = error.message().replace('\n', " ");
+            match error.span() {
+                Some(span) => problems.at(span, message),
+                None => problems.whole(message),
+            }
+            return None;
+        }
+    };
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = match parent.canonicalize() {
+        Ok(directory) => directory,
+        Err(error) => {
+            problems.whole(format!("the plan's directory could not be found: {error}"));
+            return None;
+        }
+    };
+    if !is_name(raw.name.get_ref()) {
+        problems.at(raw.name.span(), format!("expected a name [a-z][a-z0-9_-]*, found `{}`", raw.name.get_ref()));
+    }
+    let contracts = schemas::contracts(&directory, &raw.schema, problems);
+    let (definition, pipeline) = pipeline(&raw, problems)?;
+    let stages = stages::stages(&raw, &definition, &contracts, problems);
+    Some(Plan {
+        name: raw.name.get_ref().clone(),
+        directory,
+        pipeline,
+        emit_health: raw.emit_health,
+        strict_outputs: raw.strict_outputs,
+        manifest: raw.manifest.as_ref().map(|table| manifest(table, problems)).unwrap_or_default(),
+        stages,
+        contracts,
+        definition,
+    })
+}
+
+fn is_name(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-')
+}
+
+/// The pipeline that the plan names, or the one that it brings.
+fn pipeline(raw: &raw::Plan, problems: &mut Problems) -> Option<(Arc<Definition>, Value)> {
+    let Some(name) = &raw.pipeline else {
+        return own_pipeline(raw, problems);
+    };
+    if let Some(code) = raw.reason_code.first() {
+        let message = format!("pipeline `{}` has its own catalogue; only a plan without `pipeline` brings codes", name.get_ref());
+        problems.at(code.span(), message);
+    }
+    let Some(definition) = built_in(name.get_ref()) else {
+        let message = format!("expected a built-in pipeline such as `purple-axiom`, found `{}`", name.get_ref());
+        problems.at(name.span(), message);
+        return None;
+    };
+    Some((definition, name.get_ref().as_str().into()))
+}
+
+fn own_pipeline(raw: &raw::Plan, problems: &mut Problems) -> Option<(Arc<Definition>, Value)> {
+    if raw.stage.is_empty() {
+        problems.whole("expected at least one [[stage]], found none");
+        return None;
+    }
+    let stage = |stage: &Spanned<raw::Stage>| {
+        let mode = stages::fail_mode(stage.get_ref().fail_mode).map_or("fail_closed", |mode| mode.word());
+        json!({"id": stage.get_ref().id.get_ref(), "fail_mode": mode})
+    };
+    let code = |code: &Spanned<raw::ReasonCode>| {
+        let code = code.get_ref();
+        json!({"stage": code.stage.get_ref(), "code": code.code.get_ref(), "severity": code.severity.word()})
+    };
+    let stages: Vec<Value> = raw.stage.iter().map(stage).collect();
+    let codes: Vec<Value> = raw.reason_code.iter().map(code).collect();
+    let pipeline = json!({"name": raw.name.get_ref(), "stages": stages, "reason_codes": codes});
+    match Definition::parse(&pipeline) {
+        Ok(definition) => Some((Arc::new(definition), pipeline)),
+        Err(error) => {
+            match span_of(raw, &error.pointer) {
+                Some(span) => problems.at(span, error.message),
+                None => problems.whole(error.to_string()),
+            }
+            None
+        }
+    }
+}
+
+/// The place in the plan of a pointer into the pipeline that was made of it.
+fn span_of(raw: &raw::Plan, pointer: &str) -> Option<Range<usize>> {
+    let mut parts = pointer.split('/').skip(1);
+    let (list, index) = (parts.next()?, parts.next().and_then(|index| index.parse::<usize>().ok()));
+    let member = parts.next().unwrap_or_default();
+    match list {
+        "name" => Some(raw.name.span()),
+        "stages" => {
+            let stage = raw.stage.get(index?)?;
+            Some(if member == "id" { stage.get_ref().id.span() } else { stage.span() })
+        }
+        "reason_codes" => {
+            let code = raw.reason_code.get(index?)?;
+            Some(match member {
+                "stage" => code.get_ref().stage.span(),
+                "code" => code.get_ref().code.span(),
+                _ => code.span(),
+            })
+        }
+        _ => None,
+    }
+}
+
+fn manifest(table: &Spanned<toml::Table>, problems: &mut Problems) -> Map<String, Value> {
+    let mut members = Map::new();
+    for (name, value) in table.get_ref() {
+        if MANIFEST_RESERVED.contains(&name.as_str()) {
+            problems.at(table.span(), format!("`{name}` of the manifest is written by evlog; choose another name"));
+        }
+        match json_of(value) {
+            Ok(value) => drop(members.insert(name.clone(), value)),
+            Err(message) => problems.at(table.span(), format!("`{name}` of the manifest: {message}")),
+        }
+    }
+    if members.get("extensions").is_some_and(|extensions| extensions.get("evlog").is_some()) {
+        problems.at(table.span(), "`extensions.evlog` of the manifest is written by evlog; choose another name");
+    }
+    members
+}
+
+/// A TOML value as JSON. Dates become text; what JSON cannot carry exactly is refused.
+fn json_of(value: &toml::Value) -> Result<Value, String> {
+    match value {
+        toml::Value::String(text) => Ok(text.as_str().into()),
+        toml::Value::Boolean(yes) => Ok((*yes).into()),
+        toml::Value::Datetime(time) => Ok(time.to_string().into()),
+        toml::Value::Integer(number) if number.unsigned_abs() <= evlog_projection::canonical::INTEGER_MAX => {
+            Ok((*number).into())
+        }
+        toml::Value::Integer(number) => Err(format!("integer {number} is beyond 2^53 - 1; write it as a string")),
+        toml::Value::Float(number) => {
+            serde_json::Number::from_f64(*number).map(Value::Number).ok_or_else(|| format!("{number} is not finite"))
+        }
+        toml::Value::Array(items) => items.iter().map(json_of).collect(),
+        toml::Value::Table(members) => {
+            members.iter().map(|(name, value)| Ok((name.clone(), json_of(value)?))).collect()
+        }
+    }
+}
+

@@ -1,0 +1,61 @@
+//! The schemas that a plan names: read, parsed and compiled before the first stage.
+
+use super::{Problems, read};
+use crate::limits::SCHEMA_LEN_MAX;
+use crate::plan::{ArtifactContract, ArtifactMode, raw};
+use crate::schema::Schema;
+use evlog_projection::parse;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+pub(super) fn contracts(
+    directory: &Path,
+    schemas: &[raw::Schema],
+    problems: &mut Problems,
+) -> BTreeMap<String, ArtifactContract> {
+    let mut contracts = BTreeMap::new();
+    for schema in schemas {
+        let id = schema.contract.get_ref();
+        if !is_contract_id(id) {
+            problems.at(schema.contract.span(), format!("expected a contract id [a-z][a-z0-9_.]*, found `{id}`"));
+        }
+        if !is_version(schema.version.get_ref()) {
+            let found = schema.version.get_ref();
+            problems.at(schema.version.span(), format!("expected a version such as `0.1.0`, found `{found}`"));
+        }
+        let file = schema.file.get_ref();
+        let compiled = match compile(&directory.join(file)) {
+            Ok(compiled) => compiled,
+            Err(message) => {
+                problems.at(schema.file.span(), format!("schema `{file}`: {message}"));
+                continue;
+            }
+        };
+        let mode = match schema.mode {
+            raw::Mode::JsonDocument => ArtifactMode::JsonDocument,
+            raw::Mode::JsonlLines => ArtifactMode::JsonlLines,
+        };
+        let contract = ArtifactContract { version: schema.version.get_ref().clone(), mode, schema: compiled };
+        if contracts.insert(id.clone(), contract).is_some() {
+            problems.at(schema.contract.span(), format!("contract `{id}` has a schema already"));
+        }
+    }
+    contracts
+}
+
+fn compile(file: &Path) -> Result<Schema, String> {
+    let text = read(file, SCHEMA_LEN_MAX)?;
+    let schema = parse(text.as_bytes()).map_err(|error| format!("not JSON: {error}"))?;
+    Schema::compile(&schema).map_err(|error| format!("not a JSON Schema 2020-12: {error}"))
+}
+
+fn is_contract_id(text: &str) -> bool {
+    text.len() <= 256
+        && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'.')
+}
+
+fn is_version(text: &str) -> bool {
+    let parts: Vec<&str> = text.split('.').collect();
+    parts.len() == 3 && parts.iter().all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()))
+}

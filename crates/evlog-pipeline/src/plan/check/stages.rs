@@ -1,0 +1,190 @@
+//! The stages of a plan: order, codes, limits, environment, outputs.
+
+use super::Problems;
+use crate::limits::TIME_LIMIT_MAX;
+use crate::names::time_in;
+use crate::paths;
+use crate::plan::{ArtifactContract, Output, Stage, raw};
+use evlog_lifecycle::pipeline::relpath;
+use evlog_lifecycle::pipeline::{Definition, FailMode, Severity};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+use toml::Spanned;
+
+/// What the environment of every stage holds already.
+const OWN_PREFIX: &str = "EVLOG_";
+
+pub(super) fn fail_mode(raw: Option<raw::FailMode>) -> Option<FailMode> {
+    raw.map(|mode| match mode {
+        raw::FailMode::FailClosed => FailMode::FailClosed,
+        raw::FailMode::WarnAndSkip => FailMode::WarnAndSkip,
+    })
+}
+
+/// The stages in canonical order.
+pub(super) fn stages(
+    raw: &raw::Plan,
+    definition: &Definition,
+    contracts: &BTreeMap<String, ArtifactContract>,
+    problems: &mut Problems,
+) -> Vec<Stage> {
+    let mut stages: Vec<(usize, Stage)> = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut taken: BTreeMap<&str, &str> = BTreeMap::new();
+    for stage in &raw.stage {
+        let stage = stage.get_ref();
+        let id = stage.id.get_ref().as_str();
+        if !seen.insert(id) {
+            problems.at(stage.id.span(), format!("stage `{id}` is there twice"));
+            continue;
+        }
+        let Some(index) = definition.stages().iter().position(|known| known.id == id) else {
+            let known: Vec<&str> = definition.stages().iter().map(|known| known.id.as_str()).collect();
+            let message = format!("expected a stage of `{}` ({}), found `{id}`", definition.name(), known.join(", "));
+            problems.at(stage.id.span(), message);
+            continue;
+        };
+        let outputs = outputs(stage, definition, contracts, &mut taken, problems);
+        let mode = fail_mode(stage.fail_mode).unwrap_or(definition.stages()[index].fail_mode);
+        stages.push((index, one(stage, definition, mode, outputs, problems)));
+    }
+    if !stages.iter().any(|(_, stage)| stage.enabled) && seen.len() == raw.stage.len() {
+        problems.whole("expected at least one enabled [[stage]], found none");
+    }
+    stages.sort_by_key(|(index, _)| *index);
+    stages.into_iter().map(|(_, stage)| stage).collect()
+}
+
+fn one(
+    stage: &raw::Stage,
+    definition: &Definition,
+    fail_mode: FailMode,
+    outputs: BTreeMap<String, Output>,
+    problems: &mut Problems,
+) -> Stage {
+    let mut code = |given: &Spanned<String>| {
+        check_code(stage.id.get_ref(), given, definition, problems);
+        given.get_ref().clone()
+    };
+    let reason_code = stage.reason_code.as_ref().map(&mut code);
+    let time_limit_reason_code = stage.time_limit_reason_code.as_ref().map(&mut code);
+    let by_exit: Vec<(&String, String)> = stage.exit_reason_codes.iter().map(|(exit, given)| (exit, code(given))).collect();
+    let reason_code = reason_code.unwrap_or_else(|| {
+        let message = "expected a `reason_code`, which is recorded when the stage fails, found none";
+        problems.at(stage.id.span(), message);
+        String::new()
+    });
+    let mut exit_reason_codes = BTreeMap::new();
+    for (exit, code) in by_exit {
+        match exit.parse() {
+            Ok(number @ 1..=255) => drop(exit_reason_codes.insert(number, code)),
+            _ => {
+                let span = stage.exit_reason_codes[exit].span();
+                problems.at(span, format!("expected an exit status from 1 to 255, found `{exit}`"));
+            }
+        }
+    }
+    let command = stage.command.get_ref();
+    if command.first().is_none_or(String::is_empty) || command.iter().any(|word| word.contains('\0')) {
+        problems.at(stage.command.span(), "expected a program and its arguments, without NUL characters");
+    }
+    Stage {
+        id: stage.id.get_ref().clone(),
+        enabled: stage.enabled,
+        fail_mode,
+        command: command.clone(),
+        environment: environment(stage, problems),
+        time_limit: stage.time_limit.as_ref().and_then(|text| time_limit(text, problems)),
+        time_limit_reason_code: time_limit_reason_code.unwrap_or_else(|| reason_code.clone()),
+        reason_code,
+        exit_reason_codes,
+        outputs,
+    }
+}
+
+fn check_code(stage: &str, code: &Spanned<String>, definition: &Definition, problems: &mut Problems) {
+    let found = code.get_ref();
+    match definition.code(stage, found) {
+        None => {
+            let message = format!("reason code `{found}` is not in the catalogue of `{}` for stage `{stage}`", definition.name());
+            problems.at(code.span(), message);
+        }
+        Some(row) if row.severity == Severity::Skipped => {
+            problems.at(code.span(), format!("reason code `{found}` is for skipped stages, not for failed ones"));
+        }
+        Some(_) => {}
+    }
+}
+
+fn environment(stage: &raw::Stage, problems: &mut Problems) -> BTreeMap<String, String> {
+    for (name, value) in &stage.env {
+        if name.starts_with(OWN_PREFIX) {
+            problems.at(value.span(), format!("`{name}`: names that begin with `{OWN_PREFIX}` are evlog's own"));
+        }
+        if name.is_empty() || name.contains(['=', '\0']) || value.get_ref().contains('\0') {
+            problems.at(value.span(), "expected the name of a variable, and text without NUL characters");
+        }
+    }
+    stage.env.iter().map(|(name, value)| (name.clone(), value.get_ref().clone())).collect()
+}
+
+fn time_limit(text: &Spanned<String>, problems: &mut Problems) -> Option<Duration> {
+    let limit = duration(text.get_ref()).filter(|limit| !limit.is_zero() && *limit <= TIME_LIMIT_MAX);
+    if limit.is_none() {
+        let message = format!("expected a time limit such as `500ms`, `60s`, `5m` or `1h`, found `{}`", text.get_ref());
+        problems.at(text.span(), message);
+    }
+    limit
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().ok()?;
+    match unit {
+        "ms" => Some(Duration::from_millis(number)),
+        "s" => Some(Duration::from_secs(number)),
+        "m" => number.checked_mul(60).map(Duration::from_secs),
+        "h" => number.checked_mul(3600).map(Duration::from_secs),
+        _ => None,
+    }
+}
+
+fn outputs<'r>(
+    stage: &'r raw::Stage,
+    definition: &Definition,
+    contracts: &BTreeMap<String, ArtifactContract>,
+    taken: &mut BTreeMap<&'r str, &'r str>,
+    problems: &mut Problems,
+) -> BTreeMap<String, Output> {
+    let mut outputs = BTreeMap::new();
+    for output in &stage.output {
+        let path = output.path.get_ref().as_str();
+        if let Err(message) = check_path(path, definition, taken) {
+            problems.at(output.path.span(), message);
+        }
+        taken.insert(path, stage.id.get_ref());
+        let contract = output.contract.as_ref();
+        if let Some(unknown) = contract.filter(|id| !contracts.contains_key(id.get_ref())) {
+            let message = format!("no [[schema]] binds contract `{}`", unknown.get_ref());
+            problems.at(unknown.span(), message);
+        }
+        let contract = contract.map(|id| id.get_ref().clone());
+        outputs.insert(path.to_owned(), Output { contract, required: output.required });
+    }
+    outputs
+}
+
+fn check_path(path: &str, definition: &Definition, taken: &BTreeMap<&str, &str>) -> Result<(), String> {
+    relpath::parse(path).map_err(|error| format!("`{path}` is no path within the bundle: {}", error.message))?;
+    if let Some(own) = paths::reserved(path, definition) {
+        return Err(format!("`{path}` clashes with `{own}`, which evlog writes itself"));
+    }
+    if let Some((other, stage)) = paths::clashing(taken, path) {
+        return Err(format!("`{path}` clashes with output `{other}` of stage `{stage}`"));
+    }
+    match time_in(path) {
+        Some(token) => Err(format!("`{path}` holds `{token}`: expected a name that is the same in every run")),
+        None => Ok(()),
+    }
+}

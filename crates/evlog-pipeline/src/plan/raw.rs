@@ -1,0 +1,115 @@
+//! The plan file as it is written: keys and types, with their places, and nothing judged yet.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use toml::Spanned;
+
+type Text = Spanned<String>;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Plan {
+    pub(super) name: Text,
+    pub(super) pipeline: Option<Text>,
+    #[serde(default = "yes")]
+    pub(super) emit_health: bool,
+    #[serde(default)]
+    pub(super) strict_outputs: bool,
+    pub(super) manifest: Option<Spanned<toml::Table>>,
+    #[serde(default)]
+    pub(super) reason_code: Vec<Spanned<ReasonCode>>,
+    #[serde(default)]
+    pub(super) schema: Vec<Schema>,
+    #[serde(default)]
+    pub(super) stage: Vec<Spanned<Stage>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReasonCode {
+    pub(super) stage: Text,
+    pub(super) code: Text,
+    pub(super) severity: Severity,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) enum Severity {
+    #[serde(rename = "FATAL")]
+    Fatal,
+    #[serde(rename = "NON-FATAL")]
+    NonFatal,
+    #[serde(rename = "SKIPPED")]
+    Skipped,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Schema {
+    pub(super) contract: Text,
+    #[serde(default = "first_version")]
+    pub(super) version: Text,
+    pub(super) file: Text,
+    pub(super) mode: Mode,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Mode {
+    JsonDocument,
+    JsonlLines,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Stage {
+    pub(super) id: Text,
+    #[serde(default = "yes")]
+    pub(super) enabled: bool,
+    pub(super) fail_mode: Option<FailMode>,
+    pub(super) command: Spanned<Vec<String>>,
+    pub(super) reason_code: Option<Text>,
+    pub(super) time_limit: Option<Text>,
+    pub(super) time_limit_reason_code: Option<Text>,
+    #[serde(default)]
+    pub(super) exit_reason_codes: BTreeMap<String, Text>,
+    #[serde(default)]
+    pub(super) env: BTreeMap<String, Text>,
+    #[serde(default)]
+    pub(super) output: Vec<Output>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum FailMode {
+    FailClosed,
+    WarnAndSkip,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Output {
+    pub(super) path: Text,
+    pub(super) contract: Option<Text>,
+    #[serde(default = "yes")]
+    pub(super) required: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn first_version() -> Text {
+    Spanned::new(0..0, "0.1.0".to_owned())
+}
+
+/// The words that the file uses, for the commands that are made of it.
+impl Severity {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Severity::Fatal => "FATAL",
+            Severity::NonFatal => "NON-FATAL",
+            Severity::Skipped => "SKIPPED",
+        }
+    }
+}

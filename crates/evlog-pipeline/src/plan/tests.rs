@@ -1,0 +1,269 @@
+//! Plans that are taken, and every way in which one is refused, with its place.
+
+use super::*;
+use std::fs;
+
+const WHOLE: &str = r#"
+name = "supply-chain"
+emit_health = false
+strict_outputs = true
+[manifest]
+project = "evlog"
+when = 2026-01-31
+deep = { list = [1, 2.5, true, "x"] }
+[[reason_code]]
+stage = "policy"
+code = "licence_denied"
+severity = "NON-FATAL"
+[[reason_code]]
+stage = "policy.licences"
+code = "licence_unknown"
+severity = "NON-FATAL"
+[[schema]]
+contract = "dependency"
+file = "schemas/dependency.json"
+mode = "jsonl_lines"
+[[stage]]
+id = "inventory"
+command = ["sh", "stages/inventory.sh"]
+reason_code = "input_missing"
+[[stage.output]]
+path = "inventory/dependencies.jsonl"
+contract = "dependency"
+[[stage]]
+id = "policy"
+enabled = false
+fail_mode = "warn_and_skip"
+command = ["true"]
+reason_code = "licence_denied"
+time_limit = "5m"
+time_limit_reason_code = "storage_io_error"
+exit_reason_codes = { 3 = "input_missing" }
+env = { DENY = "GPL-3.0" }
+[[stage.output]]
+path = "policy/findings.jsonl"
+required = false
+"#;
+
+/// A plan of one stage with these lines before it and within it.
+fn plan(top: &str, stage: &str) -> String {
+    format!("name = \"p\"\n{top}\n[[stage]]\nid = \"one\"\ncommand = [\"true\"]\nreason_code = \"input_missing\"\n{stage}\n")
+}
+
+struct Room(tempfile::TempDir);
+
+impl Room {
+    fn new() -> Room {
+        let room = Room(tempfile::tempdir().unwrap());
+        room.file("schemas/dependency.json", "{\"type\":\"object\"}");
+        room
+    }
+
+    fn file(&self, path: &str, text: &str) {
+        let path = self.0.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn load(&self, text: &str) -> Result<Plan, PlanError> {
+        self.file("plan.toml", text);
+        Plan::load(&self.0.path().join("plan.toml"))
+    }
+
+    /// The plan is refused, and one of its mistakes is at this place and says this.
+    fn refuses(&self, text: &str, place: Option<(usize, usize)>, message: &str) {
+        let error = self.load(text).map(|_| ()).expect_err(text);
+        let found = error.problems.iter().any(|problem| problem.place == place && problem.message.contains(message));
+        assert!(found, "expected {place:?} {message:?}, found:\n{error}\nin:\n{text}");
+    }
+}
+
+#[test]
+fn a_plan_with_every_key_is_read_as_written() {
+    let room = Room::new();
+    let plan = room.load(WHOLE).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((plan.name.as_str(), plan.emit_health, plan.strict_outputs), ("supply-chain", false, true));
+    let manifest = r#"{"deep":{"list":[1,2.5,true,"x"]},"project":"evlog","when":"2026-01-31"}"#;
+    assert_eq!(Value::Object(plan.manifest.clone()).to_string(), manifest);
+    assert_eq!(plan.directory, room.0.path().canonicalize().unwrap());
+    assert_eq!(plan.contracts["dependency"].version, "0.1.0");
+    let inventory = plan.stage("inventory").unwrap();
+    assert_eq!((inventory.enabled, inventory.fail_mode, inventory.time_limit), (true, FailMode::FailClosed, None));
+    assert_eq!(inventory.time_limit_reason_code, "input_missing");
+    let output = Output { contract: Some("dependency".to_owned()), required: true };
+    assert_eq!(inventory.outputs["inventory/dependencies.jsonl"], output);
+    let policy = plan.stage("policy").unwrap();
+    assert_eq!((policy.enabled, policy.fail_mode), (false, FailMode::WarnAndSkip));
+    assert_eq!(policy.time_limit, Some(Duration::from_secs(300)));
+    assert_eq!(policy.time_limit_reason_code, "storage_io_error");
+    assert_eq!(policy.exit_reason_codes[&3], "input_missing");
+    assert_eq!(policy.environment["DENY"], "GPL-3.0");
+    assert_eq!(policy.outputs["policy/findings.jsonl"], Output { contract: None, required: false });
+    assert_eq!(plan.pipeline["stages"][1]["fail_mode"], "warn_and_skip");
+}
+
+#[test]
+fn stages_of_a_built_in_pipeline_stand_in_its_order_with_its_fail_modes() {
+    let stage = |id: &str| format!("[[stage]]\nid = \"{id}\"\ncommand = [\"true\"]\nreason_code = \"storage_io_error\"\n");
+    let text = format!("name = \"p\"\npipeline = \"purple-axiom\"\n{}{}{}", stage("validation"), stage("runner"), stage("lab_provider"));
+    let plan = Room::new().load(&text).unwrap_or_else(|error| panic!("{error}"));
+    let found: Vec<(&str, FailMode)> = plan.stages.iter().map(|stage| (stage.id.as_str(), stage.fail_mode)).collect();
+    let closed = FailMode::FailClosed;
+    assert_eq!(found, [("lab_provider", closed), ("runner", closed), ("validation", FailMode::WarnAndSkip)]);
+    assert_eq!(plan.pipeline, "purple-axiom");
+}
+
+#[test]
+fn times_are_read_with_their_unit() {
+    let room = Room::new();
+    for (text, ms) in [("500ms", 500), ("60s", 60_000), ("5m", 300_000), ("1h", 3_600_000)] {
+        let plan = room.load(&plan("", &format!("time_limit = \"{text}\""))).unwrap();
+        assert_eq!(plan.stages[0].time_limit, Some(Duration::from_millis(ms)), "{text}");
+    }
+    for text in ["", "5", "s", "5 s", "0s", "-1s", "1.5s", "1d", "99999999999999999999s", "9999h", "400000000000000000h"] {
+        room.refuses(&plan("", &format!("time_limit = \"{text}\"")), Some((7, 14)), "expected a time limit such as");
+    }
+}
+
+#[test]
+fn keys_of_stages_that_cannot_be_used_are_refused_where_they_stand() {
+    let room = Room::new();
+    let cases = [
+        ("tiem_limit = \"5s\"", (7, 1), "unknown field `tiem_limit`"),
+        ("fail_mode = \"ignore\"", (7, 13), "unknown variant `ignore`"),
+        ("time_limit_reason_code = \"nope\"", (7, 26), "reason code `nope` is not in the catalogue of `p` for stage `one`"),
+        ("time_limit_reason_code = \"blocked_by_upstream_failure\"", (7, 26), "for skipped stages"),
+        ("exit_reason_codes = { 3 = \"nope\" }", (7, 27), "`nope` is not in the catalogue"),
+        ("exit_reason_codes = { 0 = \"input_missing\" }", (7, 27), "expected an exit status from 1 to 255, found `0`"),
+        ("exit_reason_codes = { x = \"input_missing\" }", (7, 27), "found `x`"),
+        ("env = { EVLOG_STAGE = \"x\" }", (7, 23), "evlog's own"),
+        ("env = { \"A=B\" = \"x\" }", (7, 17), "name of a variable"),
+        ("enabled = false", (0, 0), "at least one enabled"),
+        ("[[stage]]\nid = \"one\"\ncommand = [\"true\"]\nreason_code = \"input_missing\"", (8, 6), "`one` is there twice"),
+        ("[[stage]]\nid = \"one.two\"\ncommand = [\"true\"]\nreason_code = \"input_missing\"", (8, 6), "one.two"),
+        ("[[stage]]\nid = \"orchestrator\"\ncommand = [\"true\"]\nreason_code = \"input_missing\"", (8, 6), "orchestrator"),
+        ("[[stage]]\nid = \"two\"\ncommand = [\"true\"]", (8, 6), "expected a `reason_code`"),
+        ("[[stage]]\nid = \"two\"\ncommand = []\nreason_code = \"input_missing\"", (9, 11), "expected a program"),
+        ("[[stage]]\nid = \"two\"\nreason_code = \"input_missing\"", (7, 1), "missing field `command`"),
+    ];
+    for (stage, place, message) in cases {
+        room.refuses(&plan("", stage), (place != (0, 0)).then_some(place), message);
+    }
+}
+
+#[test]
+fn outputs_that_would_leave_the_bundle_or_clash_are_refused() {
+    let room = Room::new();
+    let cases = [
+        ("../x", "contains_dotdot_segment"),
+        ("a/../../x", "contains_dotdot_segment"),
+        ("./x", "no path within the bundle"),
+        ("/etc/passwd", "leading_slash"),
+        ("a\\\\b", "contains_backslash"),
+        ("a//b", "contains_empty_segment"),
+        ("a/", "trailing_slash"),
+        ("", "empty_path"),
+        ("C:x", "has_drive_prefix"),
+        ("manifest.json", "evlog writes itself"),
+        ("logs/one.log", "evlog writes itself"),
+        (".staging/one/x", "evlog writes itself"),
+        ("report-2026-01-31.json", "the same in every run"),
+        ("first", "clashes with output `first` of stage `one`"),
+        ("first/below", "clashes with output `first` of stage `one`"),
+    ];
+    for (path, message) in cases {
+        let stage = format!("[[stage.output]]\npath = \"first\"\n[[stage.output]]\npath = \"{path}\"");
+        room.refuses(&plan("", &stage), Some((10, 8)), message);
+    }
+    let other = "[[stage.output]]\npath = \"x\"\n[[stage]]\nid = \"two\"\ncommand = [\"true\"]\nreason_code = \"input_missing\"\n\
+                 [[stage.output]]\npath = \"x\"";
+    room.refuses(&plan("", other), Some((14, 8)), "clashes with output `x` of stage `one`");
+    room.refuses(&plan("", "[[stage.output]]\npath = \"x\"\ncontract = \"none\""), Some((9, 12)), "binds contract `none`");
+    room.refuses(&plan("", "[[stage.output]]\npath = \"x\"\nrequried = false"), Some((9, 1)), "unknown field `requried`");
+}
+
+#[test]
+fn schemas_that_cannot_be_used_are_refused() {
+    let room = Room::new();
+    room.file("broken.json", "{\"type\":");
+    room.file("twice.json", "{\"type\":\"object\",\"type\":\"array\"}");
+    room.file("wrong.json", "{\"type\":\"objekt\"}");
+    room.file("old.json", "{\"$schema\":\"http://json-schema.org/draft-07/schema#\"}");
+    room.file("remote.json", "{\"$ref\":\"https://example.com/x.json\"}");
+    let schema = |file: &str| format!("[[schema]]\ncontract = \"c\"\nfile = \"{file}\"\nmode = \"json_document\"");
+    let cases = [
+        ("absent.json", "schema `absent.json`: could not be read"),
+        ("schemas", "could not be read"),
+        ("broken.json", "schema `broken.json`: not JSON: line 1 column 8"),
+        ("twice.json", "duplicate key `type`"),
+        ("wrong.json", "not a JSON Schema 2020-12: at /type"),
+        ("old.json", "found `http://json-schema.org/draft-07/schema`"),
+        ("remote.json", "example.com"),
+    ];
+    for (file, message) in cases {
+        room.refuses(&plan(&schema(file), ""), Some((4, 8)), message);
+    }
+    let good = schema("schemas/dependency.json");
+    room.refuses(&plan(&format!("{good}\n{good}"), ""), Some((7, 12)), "contract `c` has a schema already");
+    room.refuses(&plan(&good.replace("\"c\"", "\"C\""), ""), Some((3, 12)), "expected a contract id");
+    room.refuses(&plan(&good.replace("json_document", "yaml_document"), ""), Some((5, 8)), "unknown variant `yaml_document`");
+    room.refuses(&plan(&format!("{good}\nversion = \"1\""), ""), Some((6, 11)), "expected a version");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_schema_may_be_a_link() {
+    let room = Room::new();
+    std::os::unix::fs::symlink(room.0.path().join("schemas/dependency.json"), room.0.path().join("link.json")).unwrap();
+    let schema = "[[schema]]\ncontract = \"c\"\nfile = \"link.json\"\nmode = \"json_document\"";
+    assert!(room.load(&plan(schema, "")).is_ok());
+}
+
+#[test]
+fn the_top_of_a_plan_is_held_to_its_rules() {
+    let room = Room::new();
+    let code = |stage: &str, code: &str| format!("[[reason_code]]\nstage = \"{stage}\"\ncode = \"{code}\"\nseverity = \"FATAL\"");
+    let cases = [
+        (plan("colour = \"red\"", ""), Some((2, 1)), "unknown field `colour`"),
+        (plan("pipeline = \"mauve\"", ""), Some((2, 12)), "expected a built-in pipeline such as `purple-axiom`, found `mauve`"),
+        (plan("pipeline = \"purple-axiom\"", ""), Some((4, 6)), "expected a stage of `purple-axiom` (lab_provider, "),
+        (plan(&format!("pipeline = \"purple-axiom\"\n{}", code("runner", "x")), ""), Some((3, 1)), "has its own catalogue"),
+        (plan(&code("two", "x"), ""), Some((3, 9)), "found `two`"),
+        (plan(&code("one", "X"), ""), Some((4, 8)), "found `X`"),
+        (plan(&format!("{0}\n{0}", code("one", "x")), ""), Some((6, 1)), "there twice"),
+        (plan(&code("one", "x").replace("FATAL", "fatal"), ""), Some((5, 12)), "unknown variant `fatal`"),
+        (plan("[manifest]\nstatus = \"success\"", ""), Some((2, 1)), "`status` of the manifest is written by evlog"),
+        (plan("[manifest.extensions.evlog]\nx = 1", ""), Some((2, 2)), "`extensions.evlog`"),
+        (plan("[manifest]\nx = 9007199254740993", ""), Some((2, 1)), "beyond 2^53 - 1"),
+        (plan("[manifest]\nx = nan", ""), Some((2, 1)), "not finite"),
+        (plan("", "").replace("\"p\"", "\"P q\""), Some((1, 8)), "expected a name"),
+        ("name = \"p\"".to_owned(), None, "expected at least one [[stage]]"),
+        ("name = \"p\"\nname = \"q\"".to_owned(), Some((2, 1)), "duplicate key"),
+        ("name = ".to_owned(), Some((1, 8)), ""),
+        (String::new(), Some((1, 1)), "missing field `name`"),
+    ];
+    for (text, place, message) in cases {
+        room.refuses(&text, place, message);
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
+    let text = plan("", "time_limit = \"x\"\n[[stage.output]]\npath = \"../x\"").replace("input_missing", "nope");
+    let error = Room::new().load(&text).unwrap_err();
+    let places: Vec<usize> = error.problems.iter().map(|problem| problem.place.unwrap().0).collect();
+    assert_eq!(places, [6, 7, 9]);
+    assert_eq!(error.to_string().lines().count(), 3);
+    assert!(error.to_string().contains("plan.toml:6:15: reason code `nope`"), "{error}");
+}
+
+#[test]
+fn a_file_that_is_not_there_not_text_or_too_long_is_refused() {
+    let room = Room::new();
+    let error = Plan::load(&room.0.path().join("none.toml")).unwrap_err();
+    assert!(error.to_string().contains("none.toml: could not be read"), "{error}");
+    fs::write(room.0.path().join("plan.toml"), [0xff]).unwrap();
+    assert!(Plan::load(&room.0.path().join("plan.toml")).unwrap_err().to_string().contains("expected UTF-8"));
+    let long = "#".repeat(1024 * 1024 + 1);
+    assert!(room.load(&long).unwrap_err().to_string().contains("at most 1048576 bytes"));
+}

@@ -1,0 +1,205 @@
+//! JSON Schema 2020-12, with messages of our own.
+//!
+//! The validator's error text and order are its own business and change with its releases; reports are evidence that
+//! must be the same for every release of ours. So only the keyword and the two pointers are taken from it, and each
+//! message is made here, from the keyword and what the schema asks (pipeline.md A-31). Messages hold nothing of the
+//! instance but names of members that the schema does not know: artifacts may hold secrets.
+//!
+//! `format` is an annotation, as the draft says, and is not asserted. References to other documents are refused.
+
+use evlog_lifecycle::pipeline::report::Finding;
+use jsonschema::error::{TypeKind, ValidationErrorKind};
+use jsonschema::{Draft, ValidationError, Validator};
+use serde_json::Value;
+
+const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// A compiled schema.
+pub struct Schema(Validator);
+
+impl std::fmt::Debug for Schema {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Schema")
+    }
+}
+
+impl Schema {
+    /// Compiles a schema. The error is a sentence.
+    pub fn compile(schema: &Value) -> Result<Schema, String> {
+        match schema.get("$schema").map(|draft| draft.as_str().map(|text| text.trim_end_matches('#'))) {
+            None | Some(Some(DRAFT)) => {}
+            Some(other) => {
+                let found = other.map_or_else(|| "something that is not text".to_owned(), |text| format!("`{text}`"));
+                return Err(format!("expected `$schema` to be `{DRAFT}`, found {found}"));
+            }
+        }
+        let options = jsonschema::options().with_draft(Draft::Draft202012).offline();
+        options.build(schema).map(Schema).map_err(|error| {
+            let whole = error.to_string();
+            match error.instance_path().as_str() {
+                "" => whole,
+                pointer => format!("at {pointer}: {whole}"),
+            }
+        })
+    }
+
+    /// Whether the instance is valid.
+    pub(crate) fn accepts(&self, instance: &Value) -> bool {
+        self.0.is_valid(instance)
+    }
+
+    /// Visits every error of an instance, in no particular order.
+    pub(crate) fn each_error(&self, instance: &Value, visit: &mut dyn FnMut(Finding)) {
+        for error in self.0.iter_errors(instance) {
+            visit(finding(&error));
+        }
+    }
+}
+
+fn finding(error: &ValidationError<'_>) -> Finding {
+    let kind = error.kind();
+    let finding = Finding::schema(
+        error.instance_path().as_str(),
+        error.evaluation_path().as_str(),
+        kind.keyword(),
+        &message(kind),
+    );
+    match kind {
+        // A schema that is `false` has no keyword.
+        ValidationErrorKind::FalseSchema => Finding { keyword: None, ..finding },
+        _ => finding,
+    }
+}
+
+/// What the schema asks, in a sentence that depends on the schema alone (and on the names of unknown members).
+fn message(kind: &ValidationErrorKind) -> String {
+    use ValidationErrorKind as Kind;
+    match kind {
+        Kind::AdditionalItems { limit } => format!("expected at most {limit} items"),
+        Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
+            format!("unknown member {}", names(unexpected))
+        }
+        Kind::UnevaluatedItems { .. } => "items that the schema does not know".to_owned(),
+        Kind::AnyOf { .. } => "expected to match at least one of the alternatives, matches none".to_owned(),
+        Kind::OneOfNotValid { .. } => "expected to match exactly one of the alternatives, matches none".to_owned(),
+        Kind::OneOfMultipleValid { .. } => "expected to match exactly one of the alternatives, matches more".to_owned(),
+        Kind::Not { .. } => "matches what the schema forbids".to_owned(),
+        Kind::Constant { expected_value } => format!("expected {}", text_of(expected_value)),
+        Kind::Enum { options } => format!("expected one of {}", text_of(options)),
+        Kind::Contains => "expected the number of matching items that the schema asks for".to_owned(),
+        Kind::ContentEncoding { content_encoding } => format!("expected text encoded as {content_encoding}"),
+        Kind::FromUtf8 { .. } => "expected encoded UTF-8 text".to_owned(),
+        Kind::ContentMediaType { content_media_type } => format!("expected content of type {content_media_type}"),
+        Kind::Custom { keyword, .. } => format!("violates `{keyword}`"),
+        Kind::ExclusiveMaximum { limit } => format!("expected less than {limit}"),
+        Kind::ExclusiveMinimum { limit } => format!("expected more than {limit}"),
+        Kind::Maximum { limit } => format!("expected at most {limit}"),
+        Kind::Minimum { limit } => format!("expected at least {limit}"),
+        Kind::FalseSchema => "nothing is allowed here".to_owned(),
+        Kind::Format { format } => format!("expected the format {format}"),
+        Kind::MaxItems { limit } => format!("expected at most {limit} items"),
+        Kind::MinItems { limit } => format!("expected at least {limit} items"),
+        Kind::MaxLength { limit } => format!("expected at most {limit} characters"),
+        Kind::MinLength { limit } => format!("expected at least {limit} characters"),
+        Kind::MaxProperties { limit } => format!("expected at most {limit} members"),
+        Kind::MinProperties { limit } => format!("expected at least {limit} members"),
+        Kind::MultipleOf { multiple_of } => format!("expected a multiple of {multiple_of}"),
+        Kind::Pattern { pattern } => format!("expected text that matches `{pattern}`"),
+        Kind::BacktrackLimitExceeded { .. } | Kind::RegexEngineFailure { .. } => {
+            "the pattern takes too long to match".to_owned()
+        }
+        Kind::PropertyNames { .. } => "a member has a name that the schema forbids".to_owned(),
+        Kind::Required { property } => format!("required member {} is missing", text_of(property)),
+        Kind::Type { kind: TypeKind::Single(expected) } => format!("expected type {expected}"),
+        Kind::Type { kind: TypeKind::Multiple(expected) } => {
+            let words: Vec<String> = expected.iter().map(|one| one.to_string()).collect();
+            format!("expected type {}", words.join(" or "))
+        }
+        Kind::UniqueItems => "items are not unique".to_owned(),
+        Kind::Referencing(_) => "the schema refers to something that is not there".to_owned(),
+    }
+}
+
+fn text_of(value: &Value) -> String {
+    String::from_utf8_lossy(&evlog_projection::canonical(value)).into_owned()
+}
+
+/// The names sorted, quoted, and not all of them.
+fn names(unexpected: &[String]) -> String {
+    const SHOWN: usize = 10;
+    let mut sorted: Vec<&String> = unexpected.iter().collect();
+    sorted.sort_unstable();
+    let shown: Vec<String> = sorted.iter().take(SHOWN).map(|name| text_of(&name.as_str().into())).collect();
+    let more = if sorted.len() > SHOWN { format!(" and {} more", sorted.len() - SHOWN) } else { String::new() };
+    format!("{}{more}", shown.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn findings(schema: &Value, instance: &Value) -> Vec<(String, String, String)> {
+        let mut found = Vec::new();
+        Schema::compile(schema).unwrap().each_error(instance, &mut |finding| {
+            found.push((finding.instance_path, finding.schema_path, finding.message));
+        });
+        found.sort();
+        found
+    }
+
+    #[test]
+    fn messages_are_made_from_the_schema_and_not_from_the_values() {
+        let schema = json!({"type": "object", "required": ["a", "b"], "additionalProperties": false,
+            "properties": {"a": {"type": ["string", "null"], "pattern": "^x"}, "n": {"minimum": 3}, "e": {"enum": ["p", 1]},
+                           "never": false, "r": {"$ref": "#/$defs/short"}},
+            "$defs": {"short": {"maxLength": 2}}});
+        let cases = [
+            (json!({"a": "x", "b": 1}), "/additionalProperties", "unknown member \"b\" (schema /additionalProperties)"),
+            (json!({"a": "x"}), "/required", "required member \"b\" is missing (schema /required)"),
+            (json!("secret"), "/type", "expected type object (schema /type)"),
+            (json!({"a": "secret"}), "/properties/a/pattern", "expected text that matches `^x` (schema /properties/a/pattern)"),
+            (json!({"n": 1}), "/properties/n/minimum", "expected at least 3 (schema /properties/n/minimum)"),
+            (json!({"e": "secret"}), "/properties/e/enum", "expected one of [\"p\",1] (schema /properties/e/enum)"),
+            (json!({"r": "secret"}), "/properties/r/$ref/maxLength",
+             "expected at most 2 characters (schema /properties/r/$ref/maxLength)"),
+        ];
+        for (instance, path, message) in cases {
+            let found = findings(&schema, &instance);
+            let one = found.iter().find(|(_, at, _)| at == path);
+            assert_eq!(one.map(|(_, _, text)| text.as_str()), Some(message), "{instance}: {found:?}");
+            assert!(found.iter().all(|(_, _, text)| !text.contains("secret")), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_type_of_several_is_told_in_a_fixed_order() {
+        let message = |schema: Value| findings(&schema, &json!([])).remove(0).2;
+        assert_eq!(message(json!({"type": ["string", "null"]})), message(json!({"type": ["null", "string"]})));
+    }
+
+    #[test]
+    fn every_missing_member_is_an_error_of_its_own() {
+        assert_eq!(findings(&json!({"required": ["a", "b", "c"]}), &json!({})).len(), 3);
+    }
+
+    #[test]
+    fn schemas_that_cannot_be_used_are_refused() {
+        let cases = [
+            (json!({"type": "objekt"}), "at /type"),
+            (json!({"$ref": "#/$defs/none"}), "none"),
+            (json!({"$ref": "other.json"}), "other.json"),
+            (json!({"$ref": "https://example.com/other.json"}), "example.com"),
+            (json!({"$schema": "http://json-schema.org/draft-07/schema#"}), "found `http://json-schema.org/draft-07/schema`"),
+            (json!({"$schema": 7}), "not text"),
+            (json!({"pattern": "("}), "pattern"),
+            (json!([]), ""),
+        ];
+        for (schema, expected) in cases {
+            let error = Schema::compile(&schema).map(|_| ()).expect_err(&schema.to_string());
+            assert!(error.contains(expected), "{schema}: {error}");
+        }
+        Schema::compile(&json!({"$schema": "https://json-schema.org/draft/2020-12/schema"})).unwrap();
+        Schema::compile(&json!(true)).unwrap();
+    }
+}
