@@ -14,6 +14,7 @@ mod evidence;
 mod finding;
 mod floors;
 mod lexer;
+mod licences;
 mod manifest;
 mod modules;
 mod prose;
@@ -66,11 +67,12 @@ fn run(command: &str, out: &mut dyn Write) -> io::Result<ExitCode> {
 
 /// Every check over the whole repository.
 fn all_findings(repository: &Repository) -> Vec<Finding> {
-    let checks: [fn(&Repository) -> Vec<Finding>; 6] = [
+    let checks: [fn(&Repository) -> Vec<Finding>; 7] = [
         rust_source::check_all,
         modules::check_all,
         prose::check_all,
         codemap::check_all,
+        licences::check_all,
         floors::check_all,
         evidence::check_all,
     ];
