@@ -1,1 +1,320 @@
+//! The golden logs of format version 1: small, kept for ever, and read by every later version.
+//!
+//! `tests/golden/v1/NAME/` holds `segments/`, `expect.json` (what the audit must say) and `events.txt` (what a reader
+//! prints). They are written by this module when `EVLOG_BLESS=1` is set, and compared with what it would write else.
 
+use crate::harm::swapped;
+use crate::support::{Builder, Draft, File, LIMIT, audit, audit_in, frames_of};
+use evlog_format::{Commit, Durability, Kind, kind, payload};
+use evlog_verify::{Report, Tree};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+type Write = fn() -> Vec<File>;
+
+/// The logs, and the files that each is made of.
+pub(crate) const LOGS: [(&str, Write); 4] =
+    [("healthy", healthy), ("torn", torn), ("bit_flipped", bit_flipped), ("reordered", reordered)];
+
+pub(crate) fn directory(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/v1").join(name)
+}
+
+pub(crate) fn blessing() -> bool {
+    std::env::var_os("EVLOG_BLESS").is_some()
+}
+
+/// The segment files of a golden log, as a reader finds them.
+pub(crate) fn read(name: &str) -> Vec<File> {
+    let segments = directory(name).join("segments");
+    let mut files: Vec<File> = fs::read_dir(&segments)
+        .unwrap_or_else(|error| panic!("{}: {error}; EVLOG_BLESS=1 writes it", segments.display()))
+        .map(|entry| {
+            let path = entry.unwrap().path();
+            let position = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+            File { position, bytes: fs::read(&path).unwrap() }
+        })
+        .collect();
+    files.sort_by_key(|file| file.position);
+    files
+}
+
+fn status_created(run: &str, details: Option<&str>) -> Vec<u8> {
+    let none: Option<String> = None;
+    let retry: Option<(u32, String, Option<String>)> = None;
+    let policies: Option<(String, String)> = None;
+    let codes: Vec<String> = Vec::new();
+    payload::encode(&(&none, run, retry, 0u32, false, &none, &none, policies, codes, details)).unwrap()
+}
+
+type Diagnostic = (&'static str, u8, &'static str, &'static str, &'static str, bool, u8);
+
+fn transitioned(from: u8, to: u8, cause: u8, diagnostic: Option<Diagnostic>) -> Vec<u8> {
+    let reason: Option<String> = None;
+    payload::encode(&(from, to, cause, reason, diagnostic)).unwrap()
+}
+
+fn shipped(json: &str) -> Draft {
+    Draft::new("order-7", Kind::Custom("custom/shipped"), json.as_bytes())
+}
+
+fn moved(run: &'static str, payload: &[u8]) -> Draft {
+    Draft::new(run, kind::STATUS_TRANSITIONED, payload)
+}
+
+/// Three segments; streams, kinds and options of every sort. The payloads are those of their kinds' tables.
+fn healthy() -> Vec<File> {
+    const CREATED: u8 = 0;
+    const RUNNING: u8 = 1;
+    const WAITING: u8 = 2;
+    const SUCCESS: u8 = 3;
+    const FAILED: u8 = 4;
+    let program = "golden 1";
+    let mut log = Builder::new();
+    let agent = |log: &mut Builder, drafts: &[Draft]| log.commit_as(Durability::Sync, "agent:intake", drafts);
+    agent(
+        &mut log,
+        &[
+            Draft::new("$log", kind::LOG_CREATED, &payload::encode(&(1u32, LIMIT, program)).unwrap()),
+            Draft::new("$log", kind::LOG_OPENED, &payload::encode(&(program,)).unwrap()),
+            Draft::new("RUN_0001", kind::STATUS_CREATED, &status_created("RUN_0001", None)).key("c1"),
+        ],
+    );
+    agent(&mut log, &[moved("RUN_0001", &transitioned(CREATED, RUNNING, 0, None)).key("c2")]);
+    log.commit_as(Durability::Os, "agent:harbour", &[shipped(r#"{"by":"sea","parts":[1,2.5,true,null]}"#)]);
+    let diagnostic = (
+        "TOOL_DEPENDENCY_DOWN",
+        4,
+        "The registry did not answer within thirty seconds, three times in a row.",
+        "The registry is being moved to another machine this evening.",
+        "Wait until the move is announced as finished, then create the run again.",
+        true,
+        2,
+    );
+    agent(&mut log, &[moved("RUN_0001", &transitioned(RUNNING, FAILED, 0, Some(diagnostic))).key("c3")]);
+    let details = r#"{"note":"created again after RUN_0001 failed; the registry is back"}"#;
+    let again = Draft::new("RUN_0002", kind::STATUS_CREATED, &status_created("RUN_0002", Some(details)));
+    agent(&mut log, &[again.key("c4").caused_by(5)]);
+    let overridden = payload::encode(&(CREATED, RUNNING, "OPS-1207", "the intake queue is held back")).unwrap();
+    agent(
+        &mut log,
+        &[
+            Draft::new("RUN_0002", kind::STATUS_OVERRIDDEN, &overridden).key("c5"),
+            moved("RUN_0002", &transitioned(CREATED, RUNNING, 1, None)).caused_by(7),
+        ],
+    );
+    let boxed = format!(r#"{{"box":"\u0000 \"grüße\" 🚢","manifest":"{}"}}"#, "abcdefghij".repeat(22));
+    log.commit_as(Durability::Os, "agent:harbour", &[shipped(&boxed)]);
+    agent(&mut log, &[moved("RUN_0002", &transitioned(RUNNING, WAITING, 0, None))]);
+    agent(&mut log, &[moved("RUN_0002", &transitioned(WAITING, RUNNING, 0, None))]);
+    log.commit_as(Durability::Os, "agent:harbour", &[shipped(&format!(r#"{{"more":"{}"}}"#, "0123456789".repeat(40)))]);
+    agent(&mut log, &[moved("RUN_0002", &transitioned(RUNNING, SUCCESS, 0, None)).key("c6").caused_by(11)]);
+    let delivered = Kind::Custom("custom/delivered");
+    log.commit(&[Draft::new("order-7", delivered, br#"{"to":"quay 4"}"#), shipped(r#"{"by":"road"}"#)]);
+    agent(&mut log, &[Draft::new("$log", kind::LOG_CLOSED, &payload::encode(&(program,)).unwrap())]);
+    log.files
+}
+
+/// The healthy log without the last seven bytes.
+fn torn() -> Vec<File> {
+    let mut files = healthy();
+    let last = files.last_mut().unwrap();
+    last.bytes.truncate(last.bytes.len() - 7);
+    files
+}
+
+/// The healthy log with one bit flipped in the payload of the second frame of its second segment.
+fn bit_flipped() -> Vec<File> {
+    let mut files = healthy();
+    let at = frames_of(&files[1])[2] - 5;
+    files[1].bytes[at] ^= 0x08;
+    files
+}
+
+/// The healthy log with the first two frames of its second segment in each other's place.
+fn reordered() -> Vec<File> {
+    let mut files = healthy();
+    files[1].bytes = swapped(&files[1], &frames_of(&files[1]), 0, 1);
+    files
+}
+
+/// What `expect.json` says of a report.
+fn expectation(files: &[File], report: &Report) -> String {
+    let mut out = String::from("{\n");
+    let list = |numbers: Vec<u64>| numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
+    writeln!(out, "  \"verdict\": \"{}\",", report.verdict()).unwrap();
+    writeln!(out, "  \"log_id\": \"{}\",", report.log_id.unwrap()).unwrap();
+    writeln!(out, "  \"root\": \"{}\",", report.root).unwrap();
+    writeln!(out, "  \"size\": {},", report.end).unwrap();
+    writeln!(out, "  \"next_seq\": {},", report.next_seq).unwrap();
+    writeln!(out, "  \"commits\": {},", report.commits).unwrap();
+    writeln!(out, "  \"events\": {},", report.events).unwrap();
+    writeln!(out, "  \"streams\": {},", report.streams).unwrap();
+    writeln!(out, "  \"segments\": [{}],", list(files.iter().map(|file| file.position).collect())).unwrap();
+    writeln!(out, "  \"frames\": [{}],", list(frame_positions(files))).unwrap();
+    let findings: Vec<String> = (report.findings.kept().iter())
+        .map(|f| format!("{{\"verdict\": \"{}\", \"position\": {}, \"rule\": \"{}\"}}", f.verdict, f.position, f.rule))
+        .collect();
+    writeln!(out, "  \"findings\": [{}]\n}}", findings.join(", ")).unwrap();
+    out
+}
+
+/// Positions of the frames that are handed out.
+fn frame_positions(files: &[File]) -> Vec<u64> {
+    let mut positions = Vec::new();
+    walk(files, &mut |position, _| positions.push(position));
+    positions
+}
+
+fn walk(files: &[File], visit: &mut dyn FnMut(u64, &Commit<'_>)) -> Report {
+    let mut audit = evlog_verify::Audit::new(None);
+    for (n, file) in files.iter().enumerate() {
+        audit.begin_segment(evlog_format::Position(file.position), n + 1 == files.len());
+        audit.bytes(&file.bytes, &mut |frame, commit| visit(frame.position, commit)).unwrap();
+        audit.end_segment().unwrap();
+    }
+    audit.finish()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut out, byte| {
+        write!(out, "{byte:02x}").unwrap();
+        out
+    })
+}
+
+/// What a reader prints of the files, line by line as `tools/evlog_reader.py` does.
+pub(crate) fn printed(files: &[File]) -> String {
+    let mut out = String::new();
+    let report = walk(files, &mut |_, commit| {
+        for (n, event) in commit.events.iter().enumerate() {
+            let seq = commit.head.first_seq.0 + n as u64;
+            let text = |value: Option<String>| value.filter(|text| !text.is_empty()).unwrap_or("-".into());
+            let payload = match event.kind {
+                Kind::Custom(_) => String::from_utf8(event.payload.to_vec()).unwrap(),
+                Kind::BuiltIn(_) => hex(event.payload),
+            };
+            let fields = [
+                seq.to_string(),
+                commit.head.time_ns.to_string(),
+                commit.head.class.to_string(),
+                text(Some(commit.head.actor.into())),
+                event.stream.into(),
+                event.number.to_string(),
+                event.kind.to_string(),
+                event.kind_version.to_string(),
+                text(event.causation.map(|seq| seq.to_string())),
+                text(event.idempotency.map(|given| given.key.into())),
+                text(event.idempotency.map(|given| hex(&given.content))),
+                text(Some(payload)),
+            ];
+            writeln!(out, "{}", fields.join("\t")).unwrap();
+        }
+    });
+    for finding in report.findings.kept() {
+        writeln!(out, "finding {} {} {}", finding.verdict, finding.position, finding.rule).unwrap();
+    }
+    writeln!(out, "verdict {}", report.verdict()).unwrap();
+    writeln!(out, "root {} size {} next_seq {}", report.root, report.end, report.next_seq).unwrap();
+    out
+}
+
+/// Compares line by line; the first difference is the error.
+fn compare(expected: &str, found: &str) -> Result<(), String> {
+    for (n, (expected, found)) in expected.lines().zip(found.lines()).enumerate() {
+        if expected != found {
+            return Err(format!("line {}: expected `{expected}`, found `{found}`", n + 1));
+        }
+    }
+    match (expected.lines().count(), found.lines().count()) {
+        (expected, found) if expected != found => Err(format!("expected {expected} lines, found {found}")),
+        _ => Ok(()),
+    }
+}
+
+fn check(name: &str, file: &str, found: &str) {
+    let path = directory(name).join(file);
+    if blessing() {
+        fs::write(&path, found).unwrap();
+    }
+    compare(&fs::read_to_string(&path).unwrap(), found).unwrap_or_else(|error| panic!("{name}/{file}: {error}"));
+}
+
+#[test]
+fn golden_logs_are_what_they_were_and_say_what_they_said() {
+    for (name, write) in LOGS {
+        let written = write();
+        if blessing() {
+            let segments = directory(name).join("segments");
+            fs::create_dir_all(&segments).unwrap();
+            for file in &written {
+                fs::write(segments.join(format!("{:020}.seg", file.position)), &file.bytes).unwrap();
+            }
+        }
+        let files = read(name);
+        assert_eq!(files, written, "{name}: the encoder no longer writes the bytes of format version 1");
+        let report = audit(&files);
+        check(name, "expect.json", &expectation(&files, &report));
+        check(name, "events.txt", &printed(&files));
+    }
+}
+
+#[test]
+fn golden_logs_have_the_verdicts_they_are_named_for() {
+    // F-22, F-26.
+    let verdicts = LOGS.map(|(name, _)| audit(&read(name)).verdict().word());
+    assert_eq!(verdicts, ["clean", "torn_tail", "damaged", "damaged"]);
+}
+
+#[test]
+fn a_wrong_expectation_fails_the_harness() {
+    let files = read("healthy");
+    let right = expectation(&files, &audit(&files));
+    assert_eq!(compare(&right, &right), Ok(()));
+    for n in 1..right.lines().count() - 1 {
+        let wrong: Vec<String> = (right.lines().enumerate())
+            .map(|(at, line)| if at == n { line.replace([',', ']'], "0") } else { line.into() })
+            .collect();
+        assert!(compare(&wrong.join("\n"), &right).is_err(), "line {n} can be anything");
+    }
+    let shorter: Vec<&str> = right.lines().take(5).collect();
+    assert!(compare(&shorter.join("\n"), &right).is_err() && compare(&right, &shorter.join("\n")).is_err());
+    let others = read("bit_flipped");
+    assert!(compare(&right, &expectation(&others, &audit(&others))).is_err(), "another log passes for the healthy one");
+}
+
+#[test]
+fn the_golden_log_has_three_segments_and_every_optional_part() {
+    let files = read("healthy");
+    assert_eq!(files.len(), 3);
+    let (mut keys, mut causes, mut custom, mut several) = (0, 0, 0, 0);
+    walk(&files, &mut |_, commit| {
+        several += usize::from(commit.events.len() > 1);
+        keys += commit.events.iter().filter(|event| event.idempotency.is_some()).count();
+        causes += commit.events.iter().filter(|event| event.causation.is_some()).count();
+        custom += commit.events.iter().filter(|event| matches!(event.kind, Kind::Custom(_))).count();
+    });
+    assert!(keys > 2 && causes > 2 && custom > 2 && several > 2, "{keys} {causes} {custom} {several}");
+}
+
+#[test]
+fn the_root_of_a_closed_log_is_the_hash_of_its_files_one_after_another() {
+    // F-01, F-14: what `cat segments/*.seg | b3sum` prints.
+    let files = read("healthy");
+    let whole: Vec<u8> = files.iter().flat_map(|file| file.bytes.iter().copied()).collect();
+    let (report, _) = audit_in(&files, 4096, None);
+    let mut tree = Tree::new();
+    tree.update(&whole);
+    assert_eq!(report.root, tree.root());
+    assert_eq!(report.root.0, *blake3::hash(&whole).as_bytes());
+    let paths = files.iter().map(|file| directory("healthy").join(format!("segments/{:020}.seg", file.position)));
+    let Ok(cat) = Command::new("cat").args(paths).stdout(std::process::Stdio::piped()).spawn() else {
+        return println!("skipped: there is no `cat`");
+    };
+    match Command::new("b3sum").arg("--no-names").stdin(cat.stdout.unwrap()).output() {
+        Ok(output) => assert_eq!(String::from_utf8(output.stdout).unwrap().trim(), report.root.to_string()),
+        Err(error) => println!("skipped: there is no `b3sum` to compare with: {error}"),
+    }
+}

@@ -88,6 +88,8 @@ pub(crate) fn swapped(file: &File, places: &[usize], i: usize, j: usize) -> Vec<
     let mut order: Vec<usize> = (0..places.len() - 1).collect();
     order.swap(i, j);
     let mut out = file.bytes[..places[0]].to_vec();
-    order.into_iter().for_each(|n| out.extend_from_slice(frame(n)));
+    for n in order {
+        out.extend_from_slice(frame(n));
+    }
     out
 }

@@ -1,1 +1,167 @@
+//! The reader in Python, written from the format page alone, prints the same events, findings and root.
 
+use crate::golden::{LOGS, directory, printed};
+use crate::support::{Builder, Draft, File};
+use evlog_format::kind::BUILT_IN;
+use evlog_format::limits;
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/evlog_reader.py")
+}
+
+/// Runs the reader. `None` where there is no Python, which is an error in CI.
+fn run(arguments: &[&OsStr]) -> Option<Output> {
+    match Command::new("python3").arg(script()).args(arguments).output() {
+        Ok(output) => Some(output),
+        Err(error) => {
+            assert!(std::env::var_os("CI").is_none(), "python3 is needed in CI: {error}");
+            println!("skipped: python3 cannot be run: {error}");
+            None
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A directory with the files, removed in the end.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn of(name: &str, files: &[File]) -> Directory {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("reader-{name}-{}", std::process::id()));
+        fs::create_dir_all(path.join("segments")).unwrap();
+        for file in files {
+            fs::write(path.join(format!("segments/{:020}.seg", file.position)), &file.bytes).unwrap();
+        }
+        Directory(path)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        drop(fs::remove_dir_all(&self.0));
+    }
+}
+
+#[test]
+fn the_reader_in_python_prints_the_same_of_every_golden_log() {
+    for (name, _) in LOGS {
+        let Some(output) = run(&[directory(name).as_os_str()]) else { return };
+        let expected = fs::read_to_string(directory(name).join("events.txt")).unwrap();
+        assert_eq!(text(&output.stdout), expected, "{name}: {}", text(&output.stderr));
+        let code = i32::from(!expected.contains("\nverdict clean\n"));
+        assert_eq!(output.status.code(), Some(code), "{name}");
+    }
+}
+
+#[test]
+fn the_reader_in_python_agrees_on_harmed_logs() {
+    // F-10 to F-16, F-22 to F-26, F-31, F-34, F-36: both readers, the same findings.
+    let mut builder = Builder::new();
+    for n in 0..12 {
+        let text = format!("{{\"n\":{n},\"text\":\"{}\"}}", "q".repeat(200));
+        builder.commit(&[Draft::custom("a", &text).key("k"), Draft::custom("b", "[]")]);
+    }
+    let files = builder.files;
+    let last = files.len() - 1;
+    let mut cases: Vec<Vec<File>> = vec![files.clone()];
+    let mut case = |change: &dyn Fn(&mut Vec<File>)| {
+        let mut harmed = files.clone();
+        change(&mut harmed);
+        cases.push(harmed);
+    };
+    for byte in [0, 8, 13, 30, 50, 90, 95, 97, 101, 107, 115, 300, 600] {
+        case(&|files| files[1].bytes[byte] ^= 0x10);
+        case(&|files| files[last].bytes[byte] ^= 0x10);
+    }
+    for len in [0, 95, 96, 97, 110, 400] {
+        case(&|files| files[1].bytes.truncate(len));
+        case(&|files| files[last].bytes.truncate(len));
+    }
+    for zeros in [1, 3, 4, 100] {
+        case(&|files| files[0].bytes.extend(vec![0; zeros]));
+        case(&|files| files[last].bytes.extend(vec![0; zeros]));
+    }
+    case(&|files| files[last].bytes.extend([0, 0, 0, 0, 0, 9]));
+    case(&|files| files[last].bytes[96..].fill(0));
+    case(&|files| drop(files.remove(1)));
+    case(&|files| drop(files.remove(0)));
+    case(&|files| files[1].bytes = files[0].bytes.clone());
+    case(&|files| files[1].position += 1);
+    for (n, files) in cases.iter().enumerate() {
+        let directory = Directory::of(&n.to_string(), files);
+        let Some(output) = run(&[directory.0.as_os_str()]) else { return };
+        assert_eq!(text(&output.stdout), printed(files), "case {n}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn the_reader_in_python_says_when_it_cannot_read() {
+    let Some(output) = run(&[OsStr::new("no/such/log")]) else { return };
+    assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()));
+    let Some(output) = run(&[]) else { return };
+    assert_eq!(output.status.code(), Some(2));
+    let mut newer = Builder::new().files;
+    newer[0].bytes[8..12].copy_from_slice(&2u32.to_le_bytes());
+    newer[0].bytes[20] ^= 1;
+    let directory = Directory::of("newer", &newer);
+    let Some(output) = run(&[directory.0.as_os_str()]) else { return };
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("newer than this program reads"), "F-11");
+}
+
+#[test]
+fn the_reader_in_python_refuses_a_custom_payload_that_is_not_canonical() {
+    // F-39.
+    for (payload, good) in [
+        (r#"{"a":1,"b":[1e+21,0.000001,-5,"é\u001f"]}"#, true),
+        (r#"{"b":1,"a":1}"#, false),
+        (r#"{"a":1.0}"#, false),
+        (r#"{"a":1,"a":1}"#, false),
+        (r#"{"a": 1}"#, false),
+        ("\"\\u00e9\"", false),
+        ("nonsense", false),
+    ] {
+        let mut builder = Builder::new();
+        builder.commit(&[Draft::custom("a", payload)]);
+        let directory = Directory::of(&format!("canonical-{}", payload.len()), &builder.files);
+        let Some(output) = run(&[directory.0.as_os_str()]) else { return };
+        assert_eq!(output.status.success(), good, "{payload}: {}", text(&output.stdout));
+        assert_eq!(text(&output.stdout).contains("F-39"), !good);
+    }
+}
+
+#[test]
+fn the_reader_in_python_knows_the_same_kinds_and_limits() {
+    // F-04, F-35.
+    let script = fs::read_to_string(script()).unwrap();
+    for (number, name) in BUILT_IN {
+        assert!(script.contains(&format!("\n    {number}: \"{name}\",\n")), "kind {number}, {name}");
+    }
+    let known =
+        script.lines().filter(|line| line.starts_with("    ") && line.ends_with("\",") && line.contains(": \""));
+    assert_eq!(known.count(), BUILT_IN.len());
+    let value = |name: &str| {
+        let line = script.lines().find_map(|line| line.strip_prefix(&format!("{name} = "))).unwrap_or_default();
+        line.replace('_', "").split(" * ").map(|factor| factor.parse::<u64>().unwrap()).product::<u64>()
+    };
+    for (name, limit) in [
+        ("FRAME_BODY_LEN_MAX", u64::from(limits::FRAME_BODY_LEN_MAX)),
+        ("EVENTS_PER_COMMIT_MAX", limits::EVENTS_PER_COMMIT_MAX),
+        ("PAYLOAD_LEN_MAX", limits::PAYLOAD_LEN_MAX),
+        ("STREAM_LEN_MAX", limits::STREAM_LEN_MAX),
+        ("KIND_NAME_LEN_MAX", limits::KIND_NAME_LEN_MAX),
+        ("ACTOR_LEN_MAX", limits::ACTOR_LEN_MAX),
+        ("IDEMPOTENCY_KEY_LEN_MAX", limits::IDEMPOTENCY_KEY_LEN_MAX),
+        ("SEGMENT_LIMIT_MIN", limits::SEGMENT_LIMIT_MIN),
+        ("SEGMENT_LIMIT_MAX", limits::SEGMENT_LIMIT_MAX),
+    ] {
+        assert_eq!(value(name), limit, "{name}");
+    }
+}
