@@ -197,3 +197,6 @@ fn data(fact: &Fact<'_>) -> Result<Value, FoldError> {
     let found = String::from_utf8_lossy(fact.event.payload);
     Err(FoldError::new(fact, format!("expected a payload in RFC 8785 form, found `{}`", cut(&found, 120))))
 }
+
+#[cfg(test)]
+mod tests;

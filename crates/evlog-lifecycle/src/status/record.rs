@@ -38,15 +38,21 @@ pub(crate) enum Shape {
 pub(crate) struct Member {
     pub(crate) name: &'static str,
     pub(crate) needed: bool,
+    /// A retry has it from the run that it repeats, and may not give it.
+    pub(crate) pinned: bool,
     pub(crate) shape: Shape,
 }
 
 const fn may(name: &'static str, shape: Shape) -> Member {
-    Member { name, needed: false, shape }
+    Member { name, needed: false, pinned: false, shape }
 }
 
 const fn must(name: &'static str, shape: Shape) -> Member {
-    Member { name, needed: true, shape }
+    Member { name, needed: true, pinned: false, shape }
+}
+
+const fn pin(name: &'static str, shape: Shape) -> Member {
+    Member { name, needed: false, pinned: true, shape }
 }
 
 /// How many retries a run may have unless its creation says otherwise (status.md 9.32).
@@ -68,16 +74,16 @@ const RUN_KINDS: &[&str] = &[
     "system",
 ];
 
-/// Members that decisions depend on; a retry inherits them and may not give them.
+/// Members that decisions depend on.
 pub(crate) const DECISIVE: &[Member] = &[
-    may("parent_run_id", Shape::RunId),
-    may("root_run_id", Shape::RunId),
-    may("case_id", Shape::Text(4, 120)),
-    may("contract_version", Shape::Word(&["v1"])),
-    may("policy_versions", Shape::Object(&[must("lanes", VERSION), must("roles", VERSION)])),
-    may("max_retries", Shape::Count(MAX_RETRIES_MAX)),
-    may("pins_required", Shape::Flag),
-    may("error_codes", Shape::List(&Shape::ErrorCode, 64)),
+    pin("parent_run_id", Shape::RunId),
+    pin("root_run_id", Shape::RunId),
+    pin("case_id", Shape::Text(4, 120)),
+    pin("contract_version", Shape::Word(&["v1"])),
+    pin("policy_versions", Shape::Object(&[must("lanes", VERSION), must("roles", VERSION)])),
+    pin("max_retries", Shape::Count(MAX_RETRIES_MAX)),
+    pin("pins_required", Shape::Flag),
+    pin("error_codes", Shape::List(&Shape::ErrorCode, 64)),
 ];
 
 const ARTIFACT: Shape = Shape::Object(&[
@@ -87,7 +93,7 @@ const ARTIFACT: Shape = Shape::Object(&[
     may("storage_locator", Shape::Text(1, 500)),
 ]);
 
-/// Members that describe; a retry inherits them, and may replace each.
+/// Members that describe. A retry inherits them, and may replace those that are not pinned.
 pub(crate) const DESCRIPTIVE: &[Member] = &[
     may("run_kind", Shape::Word(RUN_KINDS)),
     may("run_name", Shape::Text(1, 200)),
@@ -97,7 +103,7 @@ pub(crate) const DESCRIPTIVE: &[Member] = &[
     may("lane_id", Shape::Text(1, 120)),
     may("role_id", Shape::Text(1, 80)),
     may("workflow_state", Shape::Text(1, 120)),
-    may("taxonomy_versions", Shape::Object(&[may("coa", VERSION), may("tags", VERSION), may("entities", VERSION)])),
+    pin("taxonomy_versions", Shape::Object(&[may("coa", VERSION), may("tags", VERSION), may("entities", VERSION)])),
     may("tool_versions", Shape::Texts(200)),
     may(
         "inputs",
@@ -147,9 +153,10 @@ impl Data {
         })
     }
 
-    /// Reads the `data` of `retry`: what decides is inherited.
+    /// Reads the `data` of `retry`: what is pinned is inherited (status.md 2.3, check 27).
     pub(crate) fn of_retry(given: Map<String, Value>) -> Result<Data, Malformed> {
-        if let Some(member) = DECISIVE.iter().find(|member| given.contains_key(member.name)) {
+        let mut pinned = DECISIVE.iter().chain(DESCRIPTIVE).filter(|member| member.pinned);
+        if let Some(member) = pinned.find(|member| given.contains_key(member.name)) {
             let message = "a retry has this from the run that it repeats; leave it out";
             return Err(malformed(pointer(POINTER, member.name), message));
         }

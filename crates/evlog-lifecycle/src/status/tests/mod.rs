@@ -1,9 +1,20 @@
 //! Tests of contract `status`, by what they prove.
 
 mod cells;
+mod diagnostics;
+mod documentation;
+mod hard_cases;
+mod next_actions;
+mod payloads;
+mod property;
+mod records;
+mod replay;
+mod retries;
+mod scenarios;
 
 use super::{RunStatus, Status};
 use crate::testing::{Answered, Harness};
+use evlog_projection::Outcome;
 use serde_json::{Value, json};
 
 /// The run that most tests play with.
@@ -73,4 +84,42 @@ fn at(status: RunStatus) -> Harness<Status> {
 fn play(harness: &mut Harness<Status>, command: Value) -> Answered {
     let shown = command.to_string();
     harness.play(command).unwrap_or_else(|malformed| panic!("{shown}: {malformed}"))
+}
+
+/// One command on a run at this status, and what must come of it.
+struct Case<'a> {
+    from: RunStatus,
+    command: Value,
+    outcome: Outcome,
+    code: &'a str,
+    kinds: &'a [&'a str],
+    /// The status afterwards.
+    status: &'a str,
+}
+
+/// Plays the case; the log afterwards, for what is particular to it.
+fn check(case: Case<'_>) -> Harness<Status> {
+    let mut harness = at(case.from);
+    let shown = format!("{}: {}", case.from, case.command);
+    let answered = play(&mut harness, case.command);
+    assert_eq!(answered.outcome, case.outcome, "{shown}");
+    assert_eq!(answered.code(), case.code, "{shown}");
+    assert_eq!(answered.kinds, case.kinds, "{shown}");
+    assert_eq!(harness.status(RUN).as_deref(), Some(case.status), "{shown}");
+    harness
+}
+
+/// What happens to an undefined transition from a live run.
+const FORCED: &[&str] = &["status.rejected", "status.forced_failed"];
+
+/// A value without one of its members.
+fn without(mut value: Value, name: &str) -> Value {
+    value.as_object_mut().expect("an object").remove(name).expect("the member");
+    value
+}
+
+/// A value with one member replaced or added.
+fn with(mut value: Value, name: &str, member: Value) -> Value {
+    value[name] = member;
+    value
 }

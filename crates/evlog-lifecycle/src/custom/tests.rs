@@ -1,0 +1,111 @@
+//! Runs of custom events: what is taken, what is refused, what is projected.
+
+use super::Custom;
+use crate::testing::{Harness, bundle};
+use evlog_format::KindBuf;
+use evlog_format::kind::STATUS_CREATED;
+use serde_json::{Value, json};
+
+const RUN: &str = "order-7";
+
+fn record(kind: &str, data: &Value) -> Value {
+    json!({"run": RUN, "do": "record", "kind": kind, "data": data})
+}
+
+fn two() -> Harness<Custom> {
+    let mut harness = Harness::new(Custom);
+    harness.accept(record("custom/ordered", &json!({"b": 1, "a": [1, "x"]})));
+    harness.accept(record("custom/shipped", &json!({"by": "sea"})));
+    harness
+}
+
+#[test]
+fn any_custom_kind_begins_a_run_and_every_event_is_counted() {
+    let harness = two();
+    let run = harness.json(RUN, "run.json");
+    let expected = json!({
+        "contract": "custom",
+        "run_id": RUN,
+        "status": "open",
+        "terminal": false,
+        "events": 2,
+        "first_kind": "custom/ordered",
+        "last_kind": "custom/shipped",
+        "first_seq": 0,
+        "last_seq": 1,
+        "created_at_utc": "2026-02-23T18:00:00.000Z",
+        "updated_at_utc": "2026-02-23T18:00:01.000Z",
+    });
+    assert_eq!(run, expected);
+    for (name, value) in harness.json(RUN, "logs/health.json").as_object().expect("an object") {
+        assert_eq!(run[name], *value, "{name}");
+    }
+    assert_eq!(harness.json(RUN, "manifest.json")["status"], "open");
+}
+
+#[test]
+fn a_payload_is_the_data_in_its_one_form() {
+    let harness = two();
+    assert_eq!(harness.log[0].payload, br#"{"a":[1,"x"],"b":1}"#);
+    let lines = harness.audit(RUN);
+    assert_eq!(lines[1]["data"], json!({"by": "sea"}));
+    assert_eq!((&lines[0]["kind"], &lines[0]["actor"]), (&json!("custom/ordered"), &json!("agent:test")));
+}
+
+#[test]
+fn data_may_be_any_json_or_left_out() {
+    for data in [json!(null), json!(7), json!("text"), json!([]), json!({})] {
+        let mut harness = Harness::new(Custom);
+        harness.accept(record("custom/x", &data));
+        assert_eq!(harness.audit(RUN)[0]["data"], data);
+    }
+    let mut harness = Harness::new(Custom);
+    harness.accept(json!({"run": RUN, "do": "record", "kind": "custom/x"}));
+    assert_eq!(harness.log[0].payload, b"null");
+}
+
+#[test]
+fn what_is_not_a_custom_kind_is_refused() {
+    let long = format!("custom/{}", "x".repeat(114));
+    for kind in ["status.created", "custom", "custom/", "Custom/x", "custom/a b", "custom/é", "custom/\n", &long] {
+        let mut harness = Harness::new(Custom);
+        let malformed = harness.play(record(kind, &json!({}))).expect_err("no custom kind");
+        assert_eq!(malformed.pointer, "/kind", "{kind}");
+        assert!(harness.log.is_empty());
+    }
+    Harness::new(Custom).accept(record(&long[..120], &json!({})));
+}
+
+#[test]
+fn malformed_commands_are_named() {
+    let cases = [
+        (json!({"run": RUN, "do": "create"}), "/do"),
+        (json!({"run": RUN, "do": "record"}), ""),
+        (json!({"run": RUN, "do": "record", "kind": 7}), "/kind"),
+        (json!({"run": RUN, "do": "record", "kind": "custom/x", "to": 1}), "/to"),
+    ];
+    for (command, pointer) in cases {
+        let malformed = Harness::new(Custom).play(command.clone()).expect_err("malformed");
+        assert_eq!(malformed.pointer, pointer, "{command}");
+    }
+}
+
+#[test]
+fn a_committed_event_that_is_not_one_of_these_is_found() {
+    let good = two().facts(RUN);
+    let mut foreign = good.clone();
+    foreign[1].kind = STATUS_CREATED.into();
+    let mut named = good.clone();
+    named[1].kind = KindBuf::Custom("custom/a b".into());
+    let mut later = good.clone();
+    later[1].kind_version = 2;
+    let mut spaced = good.clone();
+    spaced[1].payload = br#"{"by": "sea"}"#.to_vec();
+    let mut broken = good;
+    broken[1].payload = b"{".to_vec();
+    for events in [foreign, named, later, spaced, broken] {
+        let error = bundle(&Custom, &events).expect_err("not of this contract");
+        assert_eq!(error.seq.0, 1, "{error}");
+        assert!(error.message.contains("expected"), "{error}");
+    }
+}
