@@ -4,9 +4,10 @@
 //! expected and found; what to do stands in `hint`.
 
 use evlog_format::commit::EncodeRefusal;
-use evlog_format::{Position, Seq};
+use evlog_format::{Corruption, Position, Seq};
+use evlog_verify::Verdict;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// An operating system call that failed.
@@ -147,44 +148,19 @@ pub enum ReadError {
         /// The seq that the next event will get.
         next_seq: Seq,
     },
+    /// A commit does not decode, though its checksum matches.
+    Corrupt(Corruption),
+    /// A segment was written by a newer version of the format.
+    Version {
+        /// The segment file that says so.
+        path: PathBuf,
+        /// Its format version.
+        found: u32,
+    },
     /// A commit of the stream could not be written, so it cannot be read.
     Poisoned(Arc<Failure>),
     /// The operating system failed.
     Io(Failure),
-}
-
-/// What a log's bytes amount to, worst first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Verdict {
-    /// Well-formed, but a root or a digest does not match.
-    Tampered,
-    /// Something covers bytes that are not there.
-    Truncated,
-    /// A frame fails where it must not.
-    Damaged,
-    /// The last bytes are an unfinished commit.
-    TornTail,
-    /// Everything matches.
-    Clean,
-}
-
-impl Verdict {
-    /// The word for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Verdict::Tampered => "tampered",
-            Verdict::Truncated => "truncated",
-            Verdict::Damaged => "damaged",
-            Verdict::TornTail => "torn_tail",
-            Verdict::Clean => "clean",
-        }
-    }
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
 }
 
 impl fmt::Display for Failure {
@@ -215,10 +191,21 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
+fn newer(path: &Path, found: u32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (path, known) = (path.display(), evlog_format::FORMAT_VERSION);
+    write!(
+        f,
+        "`{path}` was written by a newer version of evlog: expected format version {known} at most, found {found}; \
+         use a newer evlog"
+    )
+}
+
 impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            OpenError::NoLog { path } => write!(f, "no log at `{}`: expected segments in it, found none", path.display()),
+            OpenError::NoLog { path } => {
+                write!(f, "no log at `{}`: expected segments in it, found none", path.display())
+            }
             OpenError::Exists { path } => {
                 write!(f, "there is a log at `{}` already: expected no segments in it", path.display())
             }
@@ -230,12 +217,7 @@ impl fmt::Display for OpenError {
                     _ => write!(f, "another process holds its lock"),
                 }
             }
-            OpenError::Version { path, found } => write!(
-                f,
-                "`{}` was written by a newer version of evlog: expected format version {} at most, found {found}",
-                path.display(),
-                evlog_format::FORMAT_VERSION
-            ),
+            OpenError::Version { path, found } => newer(path, *found, f),
             OpenError::SegmentLimit { found } => write!(
                 f,
                 "segment size limit: expected {} to {} bytes, found {found}",
@@ -266,10 +248,9 @@ impl fmt::Display for Reason {
                 "commit is too large: expected at most {} bytes, found {found}",
                 evlog_format::limits::FRAME_BODY_LEN_MAX
             ),
-            Reason::Causation { event, cause } => write!(
-                f,
-                "causation of event {event} of the commit: expected an event before it, found event {cause}"
-            ),
+            Reason::Causation { event, cause } => {
+                write!(f, "causation of event {event} of the commit: expected an event before it, found event {cause}")
+            }
             Reason::Full => write!(f, "log is full: its next position or seq would exceed the format's largest"),
             Reason::NeverWritten(cause) => write!(f, "an earlier failure came first: {cause}"),
             Reason::Index(error) => write!(f, "length of the stream is not known: {error}"),
@@ -301,6 +282,8 @@ impl fmt::Display for ReadError {
                 write!(f, "no commit begins at position {position}; the committed log ends at {end}")
             }
             ReadError::NoEvent { seq, next_seq } => write!(f, "no event {seq} yet: the next one will be {next_seq}"),
+            ReadError::Corrupt(corruption) => write!(f, "log is damaged {corruption}"),
+            ReadError::Version { path, found } => newer(path, *found, f),
             ReadError::Poisoned(cause) => write!(f, "a commit of the stream could not be written: {cause}"),
             ReadError::Io(failure) => failure.fmt(f),
         }
@@ -312,6 +295,65 @@ impl std::error::Error for ReadError {
         match self {
             ReadError::Io(failure) => failure.source(),
             _ => None,
+        }
+    }
+}
+
+/// What can go wrong while the log's files are read, whatever for.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    Version { path: PathBuf, found: u32 },
+    Refused(Box<Refusal>),
+    Io(Failure),
+}
+
+impl Failure {
+    /// For `map_err`: names what was being done, and to what.
+    pub(crate) fn of(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Failure {
+        move |source| Failure { doing, path: path.to_path_buf(), source }
+    }
+}
+
+impl From<Failure> for Trouble {
+    fn from(failure: Failure) -> Trouble {
+        Trouble::Io(failure)
+    }
+}
+
+impl From<Failure> for OpenError {
+    fn from(failure: Failure) -> OpenError {
+        OpenError::Io(failure)
+    }
+}
+
+impl From<Failure> for ReadError {
+    fn from(failure: Failure) -> ReadError {
+        ReadError::Io(failure)
+    }
+}
+
+impl From<Corruption> for ReadError {
+    fn from(corruption: Corruption) -> ReadError {
+        ReadError::Corrupt(corruption)
+    }
+}
+
+impl From<Trouble> for OpenError {
+    fn from(trouble: Trouble) -> OpenError {
+        match trouble {
+            Trouble::Version { path, found } => OpenError::Version { path, found },
+            Trouble::Refused(refusal) => OpenError::Refused(refusal),
+            Trouble::Io(failure) => OpenError::Io(failure),
+        }
+    }
+}
+
+impl From<Trouble> for ReadError {
+    fn from(trouble: Trouble) -> ReadError {
+        match trouble {
+            Trouble::Version { path, found } => ReadError::Version { path, found },
+            Trouble::Refused(refusal) => ReadError::Refused(refusal),
+            Trouble::Io(failure) => ReadError::Io(failure),
         }
     }
 }

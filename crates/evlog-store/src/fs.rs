@@ -11,6 +11,7 @@
 use std::fmt::Debug;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 mod std_fs;
 
@@ -19,11 +20,11 @@ pub use std_fs::StdFs;
 /// A file system.
 pub trait Fs: Debug + Send + Sync {
     /// Opens an existing file for reading.
-    fn open_read(&self, path: &Path) -> io::Result<Box<dyn File>>;
+    fn open_read(&self, path: &Path) -> io::Result<Arc<dyn File>>;
     /// Opens an existing file for reading and writing.
-    fn open_write(&self, path: &Path) -> io::Result<Box<dyn File>>;
+    fn open_write(&self, path: &Path) -> io::Result<Arc<dyn File>>;
     /// Opens a file for reading and writing: a new one, or the old one emptied.
-    fn create(&self, path: &Path) -> io::Result<Box<dyn File>>;
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn File>>;
     /// Makes a directory and those above it, and syncs the directory above each new one. One that exists is left alone.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// Names of a directory's entries, in byte order; names that are not UTF-8 are left out.
@@ -68,7 +69,7 @@ pub trait File: Debug + Send + Sync {
     fn sync_data(&self) -> io::Result<()>;
 }
 
-impl dyn File {
+impl dyn File + '_ {
     /// Reads until the buffer is full or the file ends; how many bytes were read.
     pub fn read_full_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut filled = 0;

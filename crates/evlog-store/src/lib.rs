@@ -14,13 +14,26 @@
 #![forbid(unsafe_code)]
 
 pub mod error;
+mod fetch;
 pub mod fs;
+mod head;
+mod index;
+pub mod layout;
+mod open;
 pub mod raw;
 pub mod reader;
+pub mod recovery;
+mod scan;
+mod sealed;
+mod segment;
+mod streams;
+mod walk;
 pub mod writer;
 
-pub use error::{AppendError, Failure, OpenError, Reason, ReadError, Refusal, Verdict};
+pub use error::{AppendError, Failure, OpenError, ReadError, Reason, Refusal};
+pub use evlog_verify::Verdict;
 pub use fs::{Fs, StdFs};
+pub use head::Head;
 pub use raw::{RawLog, RawSegment};
 pub use reader::{CommitRef, Commits, Committed, Reader, SegmentInfo, StreamSummary};
 pub use writer::{Append, AppendEvent, Causation, CreateOptions, Cut, Owner, Recovery, Ticket, Visit, Writer};

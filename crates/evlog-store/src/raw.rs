@@ -1,14 +1,23 @@
-//! The log's bytes as they lie, for those who judge them: nothing is refused here.
+//! The log's bytes as they lie, for those who judge them: nothing is refused here, nothing is believed, nothing written.
 
 use crate::error::Failure;
 use crate::fs::Fs;
-use evlog_format::{LogId, Position};
+use crate::head::Head;
+use crate::segment::{Files, read_head};
+use evlog_format::Position;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// How much is read at once, in bytes.
+const CHUNK: usize = 1024 * 1024;
+
 /// A log's files, unjudged.
 #[derive(Debug)]
-pub struct RawLog {}
+pub struct RawLog {
+    files: Files,
+    segments: Vec<RawSegment>,
+    head: Option<Head>,
+}
 
 /// One segment file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,32 +30,50 @@ pub struct RawSegment {
     pub path: PathBuf,
 }
 
-/// What `HEAD` says, when it is whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RawHead {
-    /// The log it belongs to.
-    pub log_id: LogId,
-    /// Every byte before it was synced.
-    pub durable: Position,
-    /// Every commit before it was acknowledged.
-    pub committed: Position,
-}
-
 impl RawLog {
-    /// Lists the files of the log in `dir`; a missing directory is a failure, an empty one is not.
+    /// Lists the files of the log in `dir`. No segments, or no directory, is no failure.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<RawLog, Failure> {
-        unreachable!()
+        let files = Files::new(fs, dir);
+        // `HEAD` is read before the files are listed, so that it cannot speak of bytes that came after.
+        let head = files.fs.open_read(&files.layout.head()).ok().and_then(|file| read_head(file.as_ref()));
+        let mut segments = Vec::new();
+        for position in files.segments()? {
+            let path = files.layout.segment(position);
+            let file = files.fs.open_read(&path).map_err(Failure::of("open", &path))?;
+            let len = file.len().map_err(Failure::of("read", &path))?;
+            segments.push(RawSegment { position, len, path });
+        }
+        Ok(RawLog { files, segments, head })
     }
+
     /// The segment files in order of position.
     pub fn segments(&self) -> &[RawSegment] {
-        unreachable!()
+        &self.segments
     }
-    /// What `HEAD` says, if it is there and whole.
-    pub fn head(&self) -> Option<RawHead> {
-        unreachable!()
+
+    /// What `HEAD` says, if it is there and whole. It may be of another log.
+    pub fn head(&self) -> Option<Head> {
+        self.head
     }
-    /// Gives a segment's bytes in chunks, in order; each chunk with the offset of its first byte in the file.
-    pub fn read(&self, segment: &RawSegment, visit: &mut dyn FnMut(u64, &[u8])) -> Result<(), Failure> {
-        unreachable!()
+
+    /// Whether a writer holds the log now; `None` when that cannot be found out.
+    pub fn has_writer(&self) -> Option<bool> {
+        self.files.fs.is_locked(&self.files.layout.lock()).ok()
+    }
+
+    /// Gives a segment's bytes in order, in chunks, up to the length it was listed with or what is left of it.
+    pub fn read(&self, segment: &RawSegment, visit: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
+        let file = self.files.fs.open_read(&segment.path).map_err(Failure::of("open", &segment.path))?;
+        let (mut buf, mut at) = (vec![0; CHUNK], 0);
+        while at < segment.len {
+            let want = usize::try_from(segment.len - at).unwrap_or(CHUNK).min(CHUNK);
+            let read = file.read_full_at(&mut buf[..want], at).map_err(Failure::of("read", &segment.path))?;
+            if read == 0 {
+                return Ok(());
+            }
+            visit(&buf[..read]);
+            at += read as u64;
+        }
+        Ok(())
     }
 }

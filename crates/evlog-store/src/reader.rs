@@ -1,11 +1,32 @@
-//! Readers of a log.
+//! Readers of a log: any number, in any process, at any time, beside a writer or without one.
+//!
+//! Does: show what is committed, in order or by stream, and see it grow. Does not: write, ever, or hold a lock.
+//!
+//! Invariants:
+//! - An event that a reader showed is not gone later. Beside a writer a reader shows what `HEAD` calls committed; without
+//!   one, all that the next writer will keep.
+//! - Memory is bounded by one chunk or one frame, and the indexes of the segments in which streams were looked up.
 
-use crate::error::{OpenError, ReadError};
+mod commits;
+mod end;
+
+use crate::error::{Failure, OpenError, ReadError, Trouble};
+use crate::fetch::visit_parts;
 use crate::fs::Fs;
+use crate::index::Found;
+use crate::recovery::Stop;
+use crate::scan::Pass;
+use crate::sealed::{Keep, Sealed};
+use crate::segment::{Files, refusal};
+use crate::streams::Streams;
+use crate::walk::Walk;
 use crate::writer::Visit;
-use evlog_format::{CommitReader, Frame, LogId, Position, Seq};
+pub use commits::Commits;
+use evlog_format::{CommitReader, Frame, FrameCodec, LogId, Position, Seq};
+use evlog_verify::Verdict;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How far a log is committed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,59 +72,166 @@ pub struct CommitRef<'a> {
     pub commit: CommitReader<'a>,
 }
 
-/// A reader.
+/// A log, as far as it was committed when this reader last looked.
 #[derive(Debug)]
-pub struct Reader {}
+pub struct Reader {
+    files: Files,
+    log_id: LogId,
+    codec: FrameCodec,
+    committed: Committed,
+    segments: Vec<SegmentInfo>,
+    sealed: Sealed,
+    active: Mutex<Active>,
+}
 
-/// Walks commits in order.
+/// The streams of the last segment, as far as they were looked up.
 #[derive(Debug)]
-pub struct Commits<'r> {
-    reader: &'r Reader,
+struct Active {
+    segment: Position,
+    pass: Pass,
+    streams: Streams,
 }
 
 impl Reader {
-    /// Opens the log in `dir` for reading.
+    /// Opens the log in `dir`. Costs a pass over its last segment.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Reader, OpenError> {
-        unreachable!()
+        let files = Files::new(fs, dir);
+        let end::End { log_id, positions, committed, active } = end::find(&files)?;
+        let segments = infos(&files, &positions, committed.position);
+        let (codec, sealed) = (FrameCodec::new(log_id), Sealed::new(log_id, Keep::Memory, &positions));
+        Ok(Reader { files, log_id, codec, committed, segments, sealed, active: Mutex::new(active) })
     }
+
     /// The log's identity.
     pub fn log_id(&self) -> LogId {
-        unreachable!()
+        self.log_id
     }
+
     /// How far this reader sees.
     pub fn committed(&self) -> Committed {
-        unreachable!()
+        self.committed
     }
-    /// Looks how far the log is committed now; true when it grew.
+
+    /// Looks how far the log is committed now; true when it grew. Reads `HEAD`, and lists segments only when it grew.
     pub fn refresh(&mut self) -> Result<bool, ReadError> {
-        unreachable!()
+        let head = self.files.head(self.log_id).filter(|head| head.committed > self.committed.position);
+        let Some(head) = head else { return Ok(false) };
+        self.committed = Committed { position: head.committed, next_seq: head.next_seq };
+        let mut positions = self.files.segments()?;
+        positions.retain(|position| end::begins_before(*position, head.committed));
+        self.segments = infos(&self.files, &positions, head.committed);
+        self.sealed.extend(&positions);
+        Ok(true)
     }
+
     /// The commits from a position on, as far as this reader sees: that of a commit, of a segment, or the end.
     pub fn commits(&self, from: Position) -> Result<Commits<'_>, ReadError> {
-        unreachable!()
+        Commits::new(self, from)
     }
+
     /// Position of the commit that holds `seq`; the end for the next seq.
     pub fn seek(&self, seq: Seq) -> Result<Position, ReadError> {
-        unreachable!()
+        let Committed { position: end, next_seq } = self.committed;
+        if seq >= next_seq {
+            return if seq == next_seq { Ok(end) } else { Err(ReadError::NoEvent { seq, next_seq }) };
+        }
+        // The last segment whose first seq is not above `seq` holds it.
+        let (mut low, mut high) = (0, self.segments.len());
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            let header = self.files.open_of(self.log_id, self.segments[middle].position)?.header;
+            if header.first_seq <= seq { low = middle } else { high = middle }
+        }
+        let mut commits = self.commits(self.segments[low].position)?;
+        while let Some(CommitRef { frame, commit }) = commits.next()? {
+            if seq.0 < commit.head.first_seq.0 + commit.left() {
+                return Ok(Position(frame.position));
+            }
+        }
+        Err(ReadError::NoEvent { seq, next_seq })
     }
+
     /// All streams, in order of their first event.
     pub fn streams(&self) -> Result<Vec<StreamSummary>, ReadError> {
-        unreachable!()
+        let (mut streams, mut gap) = (BTreeMap::new(), None);
+        let mut add = |segment: Position, name: &str, found: Found| {
+            let at = found.frames.first().copied().unwrap_or(0);
+            let (first_seq, first_position) = (found.first_seq, Position(segment.0 + u64::from(at)));
+            let new = || StreamSummary { name: name.to_string(), events: 0, first_seq, first_position };
+            let summary = streams.entry(name.to_string()).or_insert_with(new);
+            if summary.events != found.first_number {
+                gap.get_or_insert((segment, name.to_string(), summary.events, found.first_number));
+            }
+            summary.events = found.first_number + found.events;
+        };
+        self.sealed.each(&self.files, &mut add)?;
+        let active = self.caught_up()?;
+        for stream in active.streams.in_segment() {
+            let (first_number, first_seq, events) = (stream.first_number, stream.first_seq, stream.events);
+            let found = Found { first_number, first_seq, events, frames: stream.frames[..1].to_vec() };
+            add(active.segment, &stream.name, found);
+        }
+        if let Some((segment, name, expected, found)) = gap {
+            let expected = format!("event {expected} of stream `{name}` as its next");
+            let path = self.files.layout.segment(segment);
+            return Err(refusal(Verdict::Damaged, segment, &path, expected, format!("event {found}")).into());
+        }
+        let mut streams: Vec<StreamSummary> = streams.into_values().collect();
+        streams.sort_by_key(|stream| (stream.first_seq, stream.first_position));
+        Ok(streams)
     }
+
     /// Visits the committed events of a stream, in order; false when it has none.
     pub fn stream(&self, name: &str, visit: &mut Visit<'_>) -> Result<bool, ReadError> {
-        unreachable!()
+        self.stream_from(name, 0, visit)
     }
-    /// The segments, in order.
+
+    /// The same from a number on; false when the stream has no events at all.
+    pub fn stream_from(&self, name: &str, from_number: u64, visit: &mut Visit<'_>) -> Result<bool, ReadError> {
+        let active = self.caught_up()?;
+        let mut parts: Vec<_> = active.streams.part(name, active.segment).into_iter().collect();
+        drop(active);
+        self.sealed.parts(&self.files, name, from_number, &mut parts)?;
+        visit_parts(&self.files, &self.codec, name, &parts, from_number, visit)?;
+        Ok(!parts.is_empty())
+    }
+
+    /// The segments, in order, as far as they are committed.
     pub fn segments(&self) -> &[SegmentInfo] {
-        unreachable!()
+        &self.segments
+    }
+
+    /// The streams of the last segment, up to what this reader sees.
+    fn caught_up(&self) -> Result<MutexGuard<'_, Active>, Trouble> {
+        let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(last) = self.segments.last() else { unreachable!("a log has a segment") };
+        let from = if active.segment == last.position { active.pass.end } else { 0 };
+        if from == last.len {
+            return Ok(active);
+        }
+        let segment = self.files.open_of(self.log_id, last.position)?;
+        if from == 0 {
+            let (pass, streams) = (Pass::new(&segment.header), Streams::default());
+            *active = Active { segment: last.position, pass, streams };
+        }
+        let (base, from) = (last.position.0, active.pass.end);
+        let mut walk = Walk::new(segment.file, self.codec.clone(), base, from, last.len);
+        let Active { pass, streams, .. } = &mut *active;
+        let (stop, reason) = pass.run(&mut walk, streams, None).map_err(Failure::of("read", &last.path))?;
+        if stop != Stop::End || pass.end != last.len {
+            let (at, expected) = (Position(base + pass.end), "a commit".to_string());
+            return Err(refusal(Verdict::Damaged, at, &last.path, expected, reason));
+        }
+        Ok(active)
     }
 }
 
-impl Commits<'_> {
-    /// The next commit; `None` at the end.
-    #[expect(clippy::should_implement_trait, reason = "it lends from its own buffer, which an Iterator cannot")]
-    pub fn next(&mut self) -> Result<Option<CommitRef<'_>>, ReadError> {
-        unreachable!()
-    }
+/// The segments among `positions`, which all begin before `end`.
+fn infos(files: &Files, positions: &[Position], end: Position) -> Vec<SegmentInfo> {
+    let info = |(at, &position): (usize, &Position)| {
+        let next = positions.get(at + 1);
+        let len = next.unwrap_or(&end).0 - position.0;
+        SegmentInfo { position, len, sealed: next.is_some(), path: files.layout.segment(position) }
+    };
+    positions.iter().enumerate().map(info).collect()
 }

@@ -1,11 +1,32 @@
-//! The one writer of a log.
+//! The one writer of a log: callers hand commits over, one thread commits them in groups.
+//!
+//! Does: give each commit its seq, position and numbers, encode it, acknowledge it under its class, find a stream's
+//! events again.
+//! Does not: judge what is appended beyond the format's limits, stamp times, draw the log's id.
+//!
+//! Invariants:
+//! - The order of calls to [`Writer::append`] is the order in the log.
+//! - A commit is acknowledged only when all before it are, under class `sync`: the log is synced as a prefix.
+//! - After a failed write or sync nothing is acknowledged; what was in flight is *unknown*, what never reached a file is
+//!   *not appended*.
+
+mod append;
+mod committer;
+mod state;
 
 use crate::error::{AppendError, OpenError, ReadError};
-use crate::fs::Fs;
-use evlog_format::{CommitHead, Durability, Event, Idempotency, Kind, LogId, Position, Root, Seq};
+use crate::fetch::visit_parts;
+use crate::fs::{Fs, Lock};
+use crate::open::{self, Opened};
+use crate::sealed::Part;
+use crate::segment::Files;
+use committer::Committer;
+use evlog_format::{CommitHead, Durability, Event, FrameCodec, Idempotency, Kind, LogId, Position, Root, Seq};
+use state::{Pending, Shared, State};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 /// How a log is made.
 #[derive(Clone, Copy, Debug)]
@@ -104,57 +125,154 @@ pub struct Cut {
 /// What is called for each event of a stream, in order.
 pub type Visit<'v> = dyn FnMut(&CommitHead<'_>, Seq, &Event<'_>) -> ControlFlow<()> + 'v;
 
-/// The one writer of a log.
+/// The one writer of a log. Dropping it without [`close`](Writer::close) still commits what waits, as well as it can, but
+/// the next open will not call it closed in order.
 #[derive(Debug)]
-pub struct Writer {}
+pub struct Writer {
+    shared: Arc<Shared>,
+    files: Files,
+    codec: FrameCodec,
+    log_id: LogId,
+    segment_limit: u64,
+    thread: Option<JoinHandle<Option<Committer>>>,
+    /// Dropped last: until then the files are ours.
+    _lock: Box<dyn Lock>,
+}
 
 impl Writer {
     /// Makes a log in `dir`, which may exist if it holds no log.
     pub fn create(fs: Arc<dyn Fs>, dir: &Path, options: CreateOptions, owner: &Owner) -> Result<Writer, OpenError> {
-        unreachable!()
+        Writer::start(open::create(Files::new(fs, dir), options, owner)?)
     }
-    /// Opens the log in `dir`, recovering it where the session before did not close it.
+
+    /// Opens the log in `dir`, and recovers it where the session before did not close it.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path, owner: &Owner) -> Result<(Writer, Recovery), OpenError> {
-        unreachable!()
+        let (opened, recovery) = open::open(Files::new(fs, dir), owner)?;
+        Ok((Writer::start(opened)?, recovery))
     }
-    /// Hands over a commit and returns at once. The order of calls is the order in the log.
-    pub fn append(&self, commit: &Append<'_>) -> Result<Ticket, AppendError> {
-        unreachable!()
+
+    fn start(opened: Opened) -> Result<Writer, OpenError> {
+        let Opened { files, lock, header, file, head, end, next_seq, tree, streams, sealed } = opened;
+        let state = State {
+            pending: Pending { end, next_seq, ..Pending::default() },
+            streams,
+            sealed,
+            segment: header.position,
+            end,
+            next_seq,
+            durable: end,
+            stopped: None,
+            closing: false,
+            idle: false,
+            waiting: 0,
+            crowded: 0,
+            scratch: Vec::new(),
+        };
+        let shared = Arc::new(Shared::new(state, tree.clone()));
+        let (log_id, segment_limit) = (header.log_id, header.segment_limit);
+        let committer = Committer {
+            shared: Arc::clone(&shared),
+            files: files.clone(),
+            log_id,
+            segment_limit,
+            file,
+            segment: header.position,
+            head,
+            tree,
+            written: end,
+            durable: end,
+            next_seq,
+        };
+        let spawned = std::thread::Builder::new().name("evlog-commit".into()).spawn(move || committer.run());
+        let thread = Some(spawned.map_err(crate::error::Failure::of("start a thread for", files.layout.dir()))?);
+        let codec = FrameCodec::new(log_id);
+        Ok(Writer { shared, files, codec, log_id, segment_limit, thread, _lock: lock })
     }
+
     /// Returns when the commit is committed under its class.
     pub fn wait(&self, ticket: &Ticket) -> Result<(), AppendError> {
-        unreachable!()
+        self.shared.wait_for(ticket.end, ticket.class).map_err(|poison| poison.of(ticket))
     }
+
     /// The log's identity.
     pub fn log_id(&self) -> LogId {
-        unreachable!()
+        self.log_id
     }
+
+    /// Where segments are cut, in bytes.
+    pub fn segment_limit(&self) -> u64 {
+        self.segment_limit
+    }
+
     /// The seq that the next event gets.
     pub fn next_seq(&self) -> Seq {
-        unreachable!()
+        self.shared.lock().next_seq
     }
+
     /// Where the log ends, commits that wait included.
     pub fn end(&self) -> Position {
-        unreachable!()
+        self.shared.lock().end
     }
+
     /// Every byte before this position is synced.
     pub fn durable_end(&self) -> Position {
-        unreachable!()
+        self.shared.durable()
     }
-    /// The root of the log up to its durable end, and that position.
+
+    /// The root of the log up to its durable end, with that position.
     pub fn root(&self) -> (Position, Root) {
-        unreachable!()
+        let tree = self.shared.durable_tree();
+        (Position(tree.size()), tree.root())
     }
+
     /// How many events a stream has, those of waiting commits included.
     pub fn stream_len(&self, stream: &str) -> Result<u64, ReadError> {
-        unreachable!()
+        let mut state = self.shared.lock();
+        if let Some(at) = state.streams.find(stream) {
+            return Ok(state.streams.get(at).len);
+        }
+        let len = state.sealed.stream_len(&self.files, stream)?;
+        if len > 0 {
+            state.streams.insert(stream, len);
+        }
+        Ok(len)
     }
+
     /// Visits a stream's events from a number on, in order; waits first until all of them are written.
     pub fn read_stream(&self, stream: &str, from_number: u64, visit: &mut Visit<'_>) -> Result<(), ReadError> {
-        unreachable!()
+        let state = self.shared.lock();
+        let mut parts: Vec<Part> = state.streams.part(stream, state.segment).into_iter().collect();
+        let end = state.streams.find(stream).map_or(0, |at| state.streams.get(at).end);
+        state.sealed.parts(&self.files, stream, from_number, &mut parts)?;
+        drop(state);
+        self.shared.wait_for(Position(end), Durability::Os).map_err(|poison| ReadError::Poisoned(poison.cause))?;
+        visit_parts(&self.files, &self.codec, stream, &parts, from_number, visit)?;
+        Ok(())
     }
+
     /// Commits what waits, and closes the log in order.
-    pub fn close(self) -> Result<(), AppendError> {
-        unreachable!()
+    pub fn close(mut self) -> Result<(), AppendError> {
+        let poisoned = |cause| AppendError::Poisoned { cause };
+        match self.finish() {
+            Some(committer) => committer.close().map_err(|failure| poisoned(Arc::new(failure))),
+            None => match &self.shared.lock().stopped {
+                Some(poison) => Err(poisoned(Arc::clone(&poison.cause))),
+                None => unreachable!("the thread ends without its committer only after it said why"),
+            },
+        }
+    }
+
+    /// Lets the thread commit what waits, and waits for its end.
+    fn finish(&mut self) -> Option<Committer> {
+        let thread = self.thread.take()?;
+        self.shared.lock().closing = true;
+        self.shared.work.notify_all();
+        thread.join().unwrap_or(None)
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.finish();
     }
 }

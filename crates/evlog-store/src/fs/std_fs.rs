@@ -5,6 +5,7 @@ use std::fs::{File as OsFile, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 
 /// The file system of the machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,20 +44,20 @@ impl File for StdFile {
     }
 }
 
-fn boxed(file: OsFile) -> Box<dyn File> {
-    Box::new(StdFile(file))
+fn boxed(file: OsFile) -> Arc<dyn File> {
+    Arc::new(StdFile(file))
 }
 
 impl Fs for StdFs {
-    fn open_read(&self, path: &Path) -> io::Result<Box<dyn File>> {
+    fn open_read(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         OsFile::open(path).map(boxed)
     }
 
-    fn open_write(&self, path: &Path) -> io::Result<Box<dyn File>> {
+    fn open_write(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         OpenOptions::new().read(true).write(true).open(path).map(boxed)
     }
 
-    fn create(&self, path: &Path) -> io::Result<Box<dyn File>> {
+    fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
         OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path).map(boxed)
     }
 

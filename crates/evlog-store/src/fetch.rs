@@ -1,0 +1,147 @@
+//! Reads the events of one stream from the frames that an index names.
+//!
+//! An index is derived and not believed: each frame is checked, and the stream's numbers have to be dense over all its
+//! parts, so a frame that an index left out, or made up, is found.
+
+use crate::error::{Failure, Refusal, Trouble};
+use crate::fs::File;
+use crate::sealed::Part;
+use crate::segment::{Files, refusal};
+use crate::writer::Visit;
+use evlog_format::frame::Decoded;
+use evlog_format::{CommitReader, FRAME_HEADER_LEN, Frame, FrameCodec, Position};
+use evlog_verify::Verdict;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+/// How much is read before the length of a frame is known, in bytes.
+const GUESS: usize = 4096;
+
+/// One frame at a time, by place.
+#[derive(Debug)]
+pub(crate) struct Fetch<'f> {
+    files: &'f Files,
+    codec: &'f FrameCodec,
+    segment: Position,
+    file: Arc<dyn File>,
+    buf: Vec<u8>,
+}
+
+impl<'f> Fetch<'f> {
+    /// Opens a segment.
+    pub(crate) fn open(files: &'f Files, codec: &'f FrameCodec, segment: Position) -> Result<Fetch<'f>, Failure> {
+        let path = files.layout.segment(segment);
+        let file = files.fs.open_read(&path).map_err(Failure::of("open", &path))?;
+        Ok(Fetch { files, codec, segment, file, buf: Vec::new() })
+    }
+
+    /// The frame at an offset of the segment, which an index says is there.
+    pub(crate) fn frame(&mut self, offset: u32) -> Result<Frame<'_>, Trouble> {
+        let position = self.segment.0 + u64::from(offset);
+        let mut need = GUESS;
+        loop {
+            let read = self.read(offset, need)?;
+            match self.codec.decode(position, &self.buf[..read]) {
+                Decoded::Incomplete { need: more } if more > need => need = more,
+                Decoded::Frame(_) => break,
+                Decoded::Corrupt(corruption) => return Err(self.damaged(offset, corruption.flaw.to_string())),
+                Decoded::Incomplete { .. } => return Err(self.damaged(offset, "the end of the file".to_string())),
+                Decoded::Empty => return Err(self.damaged(offset, "zeros".to_string())),
+            }
+        }
+        match self.codec.decode(position, &self.buf) {
+            Decoded::Frame(frame) => Ok(frame),
+            _ => unreachable!("it was decoded from the same bytes above"),
+        }
+    }
+
+    fn read(&mut self, offset: u32, need: usize) -> Result<usize, Failure> {
+        self.buf.resize(need, 0);
+        let path = || self.files.layout.segment(self.segment);
+        let read =
+            self.file.read_full_at(&mut self.buf, u64::from(offset)).map_err(|e| Failure::of("read", &path())(e))?;
+        self.buf.truncate(read);
+        Ok(read)
+    }
+
+    fn damaged(&self, offset: u32, found: String) -> Trouble {
+        let position = Position(self.segment.0 + u64::from(offset));
+        refusal(Verdict::Damaged, position, &self.files.layout.segment(self.segment), "a commit".to_string(), found)
+    }
+
+    fn out_of_order(&self, offset: u32, name: &str, expected: u64, found: &str) -> Trouble {
+        let position = Position(self.segment.0 + u64::from(offset));
+        let hint = "delete the `.idx` file beside the segment; if that does not help, verify the log".to_string();
+        let expected = format!("event {expected} of stream `{name}`");
+        let file = self.files.layout.segment(self.segment);
+        let (verdict, found) = (Verdict::Damaged, found.to_string());
+        Trouble::Refused(Box::new(Refusal { verdict, position, file, expected, found, hint }))
+    }
+}
+
+/// Visits the events of a stream that its parts hold, from a number on.
+pub(crate) fn visit_parts(
+    files: &Files,
+    codec: &FrameCodec,
+    name: &str,
+    parts: &[Part],
+    from_number: u64,
+    visit: &mut Visit<'_>,
+) -> Result<(), Trouble> {
+    let mut next = parts.first().map_or(0, |part| part.first_number);
+    for part in parts {
+        let mut fetch = Fetch::open(files, codec, part.segment)?;
+        let first = part.frames.first().copied().unwrap_or(0);
+        if part.first_number != next {
+            return Err(fetch.out_of_order(first, name, next, &format!("event {}", part.first_number)));
+        }
+        for &offset in &part.frames {
+            match visit_frame(&mut fetch, offset, name, next, from_number, visit)? {
+                ControlFlow::Break(()) => return Ok(()),
+                ControlFlow::Continue(number) => next = number,
+            }
+        }
+        if next != part.end_number() {
+            let last = part.frames.last().copied().unwrap_or(0);
+            return Err(fetch.out_of_order(last, name, next, "no more of them in the segment"));
+        }
+    }
+    Ok(())
+}
+
+/// The same for one frame; gives the number that comes next.
+fn visit_frame(
+    fetch: &mut Fetch<'_>,
+    offset: u32,
+    name: &str,
+    mut next: u64,
+    from_number: u64,
+    visit: &mut Visit<'_>,
+) -> Result<ControlFlow<(), u64>, Trouble> {
+    let frame = fetch.frame(offset)?;
+    let outcome = (|| {
+        let mut commit = CommitReader::new(frame.body, frame.position + FRAME_HEADER_LEN as u64)?;
+        let head = commit.head;
+        while let Some((seq, event)) = commit.next_event()? {
+            if event.stream != name {
+                continue;
+            }
+            if event.number != next {
+                return Ok(Err((next, event.number)));
+            }
+            next += 1;
+            if event.number >= from_number && visit(&head, seq, &event).is_break() {
+                return Ok(Ok(ControlFlow::Break(())));
+            }
+        }
+        Ok(Ok(ControlFlow::Continue(next)))
+    })();
+    match outcome {
+        Ok(Ok(flow)) => Ok(flow),
+        Ok(Err((expected, found))) => Err(fetch.out_of_order(offset, name, expected, &format!("event {found}"))),
+        Err(corruption) => {
+            let corruption: evlog_format::Corruption = corruption;
+            Err(fetch.damaged(offset, corruption.to_string()))
+        }
+    }
+}

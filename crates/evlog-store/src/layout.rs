@@ -1,0 +1,155 @@
+//! Names of the log's files: each is built and parsed here, side by side, and nowhere else.
+//!
+//! ```text
+//! LOCK                                     held by the writer
+//! HEAD                                     how far the log is committed, for readers
+//! segments/<20 digits: position>.seg       a part of the byte string
+//! segments/<20 digits>.seg.tmp             a segment that was being made; never holds a commit
+//! segments/<20 digits>.tree                the byte tree up to that segment (derived)
+//! segments/<20 digits>.idx                 the streams of that segment, once sealed (derived)
+//! quarantine/<20 digits: position>-<n>.bin bytes cut from the log's end
+//! ```
+
+use evlog_format::Position;
+use std::path::{Path, PathBuf};
+
+const DIGITS: usize = 20;
+const SEGMENT: &str = ".seg";
+const UNFINISHED: &str = ".seg.tmp";
+const TREE: &str = ".tree";
+const INDEX: &str = ".idx";
+
+/// The paths of one log.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    dir: PathBuf,
+    segments: PathBuf,
+}
+
+/// What a name in `segments/` stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SegmentEntry {
+    /// A segment.
+    Segment(Position),
+    /// A segment that was being made.
+    Unfinished(Position),
+    /// The byte tree up to a segment.
+    Tree(Position),
+    /// The index of a sealed segment.
+    Index(Position),
+}
+
+impl SegmentEntry {
+    /// The name.
+    pub fn name(self) -> String {
+        let (position, suffix) = match self {
+            SegmentEntry::Segment(position) => (position, SEGMENT),
+            SegmentEntry::Unfinished(position) => (position, UNFINISHED),
+            SegmentEntry::Tree(position) => (position, TREE),
+            SegmentEntry::Index(position) => (position, INDEX),
+        };
+        format!("{position:0DIGITS$}{suffix}", position = position.0)
+    }
+
+    /// What the name stands for; `None` for a name that is not ours.
+    pub fn parse(name: &str) -> Option<SegmentEntry> {
+        let (digits, suffix) = name.split_at_checked(DIGITS)?;
+        if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            return None;
+        }
+        let position = Position(digits.parse().ok()?);
+        match suffix {
+            SEGMENT => Some(SegmentEntry::Segment(position)),
+            UNFINISHED => Some(SegmentEntry::Unfinished(position)),
+            TREE => Some(SegmentEntry::Tree(position)),
+            INDEX => Some(SegmentEntry::Index(position)),
+            _ => None,
+        }
+    }
+}
+
+impl Layout {
+    /// The paths of the log in `dir`.
+    pub fn new(dir: &Path) -> Layout {
+        Layout { dir: dir.to_path_buf(), segments: dir.join("segments") }
+    }
+
+    /// The log directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The writer's lock.
+    pub fn lock(&self) -> PathBuf {
+        self.dir.join("LOCK")
+    }
+
+    /// The hint for readers.
+    pub fn head(&self) -> PathBuf {
+        self.dir.join("HEAD")
+    }
+
+    /// The directory of segments and their sidecars.
+    pub fn segments(&self) -> &Path {
+        &self.segments
+    }
+
+    /// A file in it.
+    pub fn entry(&self, entry: SegmentEntry) -> PathBuf {
+        self.segments.join(entry.name())
+    }
+
+    /// The segment that begins at `position`.
+    pub fn segment(&self, position: Position) -> PathBuf {
+        self.entry(SegmentEntry::Segment(position))
+    }
+
+    /// The directory of what was cut.
+    pub fn quarantine(&self) -> PathBuf {
+        self.dir.join("quarantine")
+    }
+
+    /// Name of the `n`th cut at `position`, as a path within the log directory.
+    pub fn quarantined(position: Position, n: u64) -> String {
+        format!("quarantine/{position:0DIGITS$}-{n}.bin", position = position.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_was_built_parses_to_what_it_was_built_from() {
+        for position in [0, 1, 96, 1 << 40, u64::MAX].map(Position) {
+            let entries = [
+                SegmentEntry::Segment(position),
+                SegmentEntry::Unfinished(position),
+                SegmentEntry::Tree(position),
+                SegmentEntry::Index(position),
+            ];
+            for entry in entries {
+                assert_eq!(SegmentEntry::parse(&entry.name()), Some(entry));
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_of_another_form_is_not_ours() {
+        let names = [
+            "",
+            "0.seg",
+            "0000000000000000000.seg",
+            "000000000000000000000.seg",
+            "+0000000000000000000.seg",
+            "99999999999999999999.seg",
+            "00000000000000000000.SEG",
+            "00000000000000000000.seg~",
+            "00000000000000000000",
+            "0000000000000000000\u{e9}.seg",
+        ];
+        for name in names {
+            assert_eq!(SegmentEntry::parse(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! Opening a log for writing: lock, scan, plan, apply. Scanning reads, the plan is the recovery table, and only applying
+//! it writes.
+
+use crate::error::{Failure, OpenError};
+use crate::fs::{File, Lock, LockAttempt};
+use crate::head::{HEAD_LEN, Head};
+use crate::layout::{Layout, SegmentEntry};
+use crate::recovery::{Action, Place, plan};
+use crate::scan::{Scan, scan};
+use crate::sealed::{Keep, Sealed};
+use crate::segment::{Access, Files, positions, refusal};
+use crate::streams::Streams;
+use crate::writer::{CreateOptions, Cut, Owner, Recovery};
+use evlog_format::limits::{SEGMENT_LIMIT_MAX, SEGMENT_LIMIT_MIN};
+use evlog_format::{Position, Root, SEGMENT_HEADER_LEN, SegmentHeader, Seq};
+use evlog_verify::Tree;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A reader takes the lock for an instant to see whether a writer lives; so we ask more than once.
+const LOCK_ATTEMPTS: usize = 20;
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
+
+/// How much is copied at once, in bytes.
+const CHUNK: u64 = 1024 * 1024;
+
+/// All that a writer begins with.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) files: Files,
+    pub(crate) lock: Box<dyn Lock>,
+    /// Header of the last segment.
+    pub(crate) header: SegmentHeader,
+    /// The last segment.
+    pub(crate) file: Arc<dyn File>,
+    pub(crate) head: Arc<dyn File>,
+    /// Where the log ends; all before it is synced.
+    pub(crate) end: Position,
+    pub(crate) next_seq: Seq,
+    /// Over all bytes up to there.
+    pub(crate) tree: Tree,
+    pub(crate) streams: Streams,
+    pub(crate) sealed: Sealed,
+}
+
+/// Makes a log.
+pub(crate) fn create(files: Files, options: CreateOptions, owner: &Owner) -> Result<Opened, OpenError> {
+    let CreateOptions { log_id, segment_limit } = options;
+    if !(SEGMENT_LIMIT_MIN..=SEGMENT_LIMIT_MAX).contains(&segment_limit) {
+        return Err(OpenError::SegmentLimit { found: segment_limit });
+    }
+    refuse_second(&files)?;
+    let segments = files.layout.segments();
+    files.fs.create_dir(segments).map_err(Failure::of("create", segments))?;
+    let lock = take_lock(&files, owner)?;
+    refuse_second(&files)?;
+    let header =
+        SegmentHeader { log_id, segment_limit, position: Position(0), first_seq: Seq(0), root_before: Root::EMPTY };
+    // `HEAD` and the lock get their names before the first segment makes this directory a log.
+    let head = open_head(&files)?;
+    let dir = files.layout.dir();
+    files.fs.sync_dir(dir).map_err(Failure::of("sync", dir))?;
+    let file = files.create(&header)?;
+    let mut tree = Tree::new();
+    tree.update(&header.encode());
+    let end = Position(SEGMENT_HEADER_LEN as u64);
+    let sealed = Sealed::new(log_id, Keep::Sidecar, &[]);
+    let (next_seq, streams) = (Seq(0), Streams::default());
+    let opened = Opened { files, lock, header, file, head, end, next_seq, tree, streams, sealed };
+    opened.publish()?;
+    Ok(opened)
+}
+
+fn refuse_second(files: &Files) -> Result<(), OpenError> {
+    if files.segments()?.is_empty() {
+        Ok(())
+    } else {
+        Err(OpenError::Exists { path: files.layout.dir().to_path_buf() })
+    }
+}
+
+/// Opens a log, and recovers it.
+pub(crate) fn open(files: Files, owner: &Owner) -> Result<(Opened, Recovery), OpenError> {
+    let no_log = || OpenError::NoLog { path: files.layout.dir().to_path_buf() };
+    files.segments()?.last().ok_or_else(no_log)?;
+    let lock = take_lock(&files, owner)?;
+    let entries = files.entries()?;
+    let segments = positions(&entries);
+    let last = segments.last().copied().ok_or_else(no_log)?;
+    let open = files.open(last, Access::Write)?;
+    let path = files.layout.segment(last);
+    let (file, header) = (open.file, open.header);
+    let sealed = Sealed::new(header.log_id, Keep::Sidecar, &segments);
+
+    let (mut tree, tree_sidecar) = files.tree_before(&header, &segments)?;
+    let mut streams = Streams::default();
+    let len = file.len().map_err(Failure::of("read", &path))?;
+    let scan = scan(&file, &header, len, &mut streams, Some(&mut tree)).map_err(Failure::of("read", &path))?;
+    let hint = files.head(header.log_id);
+    let floor = hint.map_or(Position(0), |head| head.durable);
+    let action = plan(&scan.case(Place::Last, floor)).action;
+    if let Action::Refuse(verdict) = action {
+        let floor = floor.max(scan.floor);
+        let expected = format!("commits up to position {floor} at least, which was synced");
+        return Err(refusal(verdict, scan.end, &path, expected, scan.reason).into());
+    }
+    sealed.complete(&files, &entries)?;
+
+    let clean_close = scan.end == scan.file_end && hint.is_some_and(|head| head.closed && head.committed == scan.end);
+    let cut = apply(&files, &file, last, &scan, action)?;
+    if !clean_close {
+        // Commits of a session that was killed may be written and not synced; from here on we rely on them.
+        file.sync_data().map_err(Failure::of("sync", &path))?;
+    }
+    tidy(&files, &entries, last, tree_sidecar);
+    let head = open_head(&files)?;
+    let (end, next_seq) = (scan.end, scan.next_seq);
+    let opened = Opened { files, lock, header, file, head, end, next_seq, tree, streams, sealed };
+    if !clean_close {
+        opened.publish()?;
+    }
+    Ok((opened, Recovery { clean_close, end, cut }))
+}
+
+impl Opened {
+    fn publish(&self) -> Result<(), Failure> {
+        let (durable, committed, log_id) = (self.end, self.end, self.header.log_id);
+        let head = Head { log_id, durable, committed, next_seq: self.next_seq, closed: false };
+        let path = self.files.layout.head();
+        self.head.write_at(&head.encode(), 0).map_err(Failure::of("write", &path))
+    }
+}
+
+/// Opens `HEAD` for writing. One that is there stays as it is: it may say that the log was closed in order.
+fn open_head(files: &Files) -> Result<Arc<dyn File>, Failure> {
+    let path = files.layout.head();
+    let file = match files.fs.open_write(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return files.fs.create(&path).map_err(Failure::of("create", &path));
+        }
+        opened => opened.map_err(Failure::of("open", &path))?,
+    };
+    if file.len().map_err(Failure::of("read", &path))? > HEAD_LEN as u64 {
+        file.set_len(HEAD_LEN as u64).map_err(Failure::of("cut", &path))?;
+    }
+    Ok(file)
+}
+
+fn take_lock(files: &Files, owner: &Owner) -> Result<Box<dyn Lock>, OpenError> {
+    let path = files.layout.lock();
+    let text = format!("pid={}\nprogram={}\n", std::process::id(), owner.program);
+    let mut other = String::new();
+    for attempt in 0..LOCK_ATTEMPTS {
+        if attempt > 0 {
+            std::thread::sleep(LOCK_PAUSE);
+        }
+        match files.fs.lock(&path, &text).map_err(Failure::of("lock", &path))? {
+            LockAttempt::Taken(lock) => return Ok(lock),
+            LockAttempt::HeldBy(text) => other = text,
+        }
+    }
+    let line = |key: &str| other.lines().find_map(|line| line.strip_prefix(key)).map(str::to_string);
+    let (pid, program) = (line("pid=").and_then(|pid| pid.parse().ok()), line("program="));
+    Err(OpenError::Locked { path: files.layout.dir().to_path_buf(), pid, program })
+}
+
+/// Carries out what the table says of the last segment.
+fn apply(
+    files: &Files,
+    file: &Arc<dyn File>,
+    segment: Position,
+    scan: &Scan,
+    action: Action,
+) -> Result<Option<Cut>, OpenError> {
+    let kept_as = match action {
+        Action::Keep | Action::Refuse(_) => return Ok(None),
+        Action::Trim => None,
+        Action::Cut => Some(quarantine(files, file, segment, scan)?),
+    };
+    let path = files.layout.segment(segment);
+    file.set_len(scan.end.0 - segment.0).map_err(Failure::of("cut", &path))?;
+    // COMMIT POINT: the cut. Before it, the next open finds the same tail again.
+    file.sync_data().map_err(Failure::of("sync", &path))?;
+    let len = scan.file_end.0 - scan.end.0;
+    Ok(kept_as.map(|kept_as| Cut { position: scan.end, len, kept_as, reason: scan.reason.clone() }))
+}
+
+/// Copies the tail, so that it survives before it is cut; the copy's path within the log directory.
+fn quarantine(files: &Files, file: &Arc<dyn File>, segment: Position, scan: &Scan) -> Result<String, Failure> {
+    let dir = files.layout.quarantine();
+    files.fs.create_dir(&dir).map_err(Failure::of("create", &dir))?;
+    let taken = files.fs.list(&dir).map_err(Failure::of("list", &dir))?;
+    let is_free = |name: &String| !taken.iter().any(|other| name.ends_with(&format!("/{other}")));
+    let Some(kept_as) = (0..).map(|n| Layout::quarantined(scan.end, n)).find(is_free) else {
+        unreachable!("there are more numbers than files")
+    };
+    let (path, source) = (files.layout.dir().join(&kept_as), files.layout.segment(segment));
+    let copy = files.fs.create(&path).map_err(Failure::of("create", &path))?;
+    let (mut buf, mut at) = (vec![0; usize::try_from(CHUNK).unwrap_or(0)], scan.end.0);
+    while at < scan.file_end.0 {
+        let want = usize::try_from(CHUNK.min(scan.file_end.0 - at)).unwrap_or(0);
+        let read = file.read_full_at(&mut buf[..want], at - segment.0).map_err(Failure::of("read", &source))?;
+        if read == 0 {
+            let gone = io::Error::from(io::ErrorKind::UnexpectedEof);
+            return Err(Failure::of("read", &source)(gone));
+        }
+        copy.write_at(&buf[..read], at - scan.end.0).map_err(Failure::of("write", &path))?;
+        at += read as u64;
+    }
+    copy.sync_data().map_err(Failure::of("sync", &path))?;
+    files.fs.sync_dir(&dir).map_err(Failure::of("sync", &dir))?;
+    Ok(kept_as)
+}
+
+/// Writes the tree sidecar that was made again and removes what an interrupted roll left. Neither is needed, so a failure
+/// here waits for the next time.
+fn tidy(files: &Files, entries: &[SegmentEntry], last: Position, tree_sidecar: Option<Vec<u8>>) {
+    if let Some(bytes) = tree_sidecar {
+        files.keep_sidecar(SegmentEntry::Tree(last), &bytes).ok();
+    }
+    for entry in entries {
+        if let SegmentEntry::Unfinished(_) = entry {
+            files.fs.remove(&files.layout.entry(*entry)).ok();
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! How far a reader may see a log when it opens it.
+//!
+//! Whether a writer lives decides: beside one, only `HEAD` tells what is committed, and bytes beyond it may be gone after
+//! a crash. Without one, the next writer will keep exactly what the recovery table keeps, so that may be shown.
+
+use super::{Active, Committed};
+use crate::error::{Failure, OpenError};
+use crate::head::Head;
+use crate::recovery::{Action, Place, Stop, plan};
+use crate::scan::{Pass, Scan, scan};
+use crate::segment::{Access, Files, OpenSegment, read_head, refusal};
+use crate::streams::Streams;
+use evlog_format::{LogId, Position, SEGMENT_HEADER_LEN};
+
+/// A writer may come while we look; then we look again, and at last take the careful view.
+const ATTEMPTS: usize = 5;
+
+/// What a reader begins with.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) log_id: LogId,
+    /// Of the segments that hold something committed.
+    pub(super) positions: Vec<Position>,
+    pub(super) committed: Committed,
+    pub(super) active: Active,
+}
+
+/// Whether a writer is at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writer {
+    Lives,
+    None,
+}
+
+/// Whether the segment at `position` has its header before `end`.
+pub(super) fn begins_before(position: Position, end: Position) -> bool {
+    position.0.saturating_add(SEGMENT_HEADER_LEN as u64) <= end.0
+}
+
+pub(super) fn find(files: &Files) -> Result<End, OpenError> {
+    for _ in 0..ATTEMPTS {
+        let writer = writer(files);
+        let end = look(files, writer);
+        if writer == Writer::Lives || self::writer(files) == Writer::None {
+            return end;
+        }
+    }
+    look(files, Writer::Lives)
+}
+
+fn writer(files: &Files) -> Writer {
+    // Where it cannot be found out, the careful view is taken.
+    if files.fs.is_locked(&files.layout.lock()).unwrap_or(true) { Writer::Lives } else { Writer::None }
+}
+
+fn look(files: &Files, writer: Writer) -> Result<End, OpenError> {
+    // `HEAD` first: what it covers is there when the segments are listed.
+    let head = files.fs.open_read(&files.layout.head()).ok().and_then(|file| read_head(file.as_ref()));
+    let mut positions = files.segments()?;
+    let Some(&last) = positions.last() else {
+        return Err(OpenError::NoLog { path: files.layout.dir().to_path_buf() });
+    };
+    let mut open = files.open(last, Access::Read)?;
+    let head = head.filter(|head| head.log_id == open.header.log_id);
+    if let (Writer::Lives, Some(head)) = (writer, head) {
+        positions.retain(|position| begins_before(*position, head.committed));
+        let held = positions.last().copied().unwrap_or(last);
+        if held != last {
+            open = files.open_of(open.header.log_id, held)?;
+        }
+    }
+    let (scan, streams) = match (writer, head) {
+        (Writer::Lives, Some(head)) => up_to(files, &open, head.committed)?,
+        (Writer::Lives, None) => up_to_floor(files, &open)?,
+        (Writer::None, head) => up_to_recovery(files, &open, head)?,
+    };
+    let committed = Committed { position: scan.end, next_seq: scan.next_seq };
+    let mut pass = Pass::new(&open.header);
+    (pass.end, pass.next_seq) = (scan.end.0 - open.header.position.0, scan.next_seq);
+    let active = Active { segment: open.header.position, pass, streams };
+    Ok(End { log_id: open.header.log_id, positions, committed, active })
+}
+
+fn scan_to(files: &Files, open: &OpenSegment, limit: Option<u64>) -> Result<(Scan, Streams), OpenError> {
+    let path = files.layout.segment(open.header.position);
+    let len = open.file.len().map_err(Failure::of("read", &path))?;
+    let mut streams = Streams::default();
+    let limit = limit.unwrap_or(len).min(len);
+    let scan = scan(&open.file, &open.header, limit, &mut streams, None).map_err(Failure::of("read", &path))?;
+    Ok((scan, streams))
+}
+
+/// Beside a writer: exactly what is committed, and all of it.
+fn up_to(files: &Files, open: &OpenSegment, committed: Position) -> Result<(Scan, Streams), OpenError> {
+    let limit = committed.0.saturating_sub(open.header.position.0);
+    let (scan, streams) = scan_to(files, open, Some(limit))?;
+    judge(files, open, &scan, committed)?;
+    if scan.stop != Stop::End {
+        return Err(refuse(files, open, &scan, evlog_verify::Verdict::Damaged, committed));
+    }
+    Ok((scan, streams))
+}
+
+/// Beside a writer whose `HEAD` is gone: what its own marks say was synced, and all before the last segment.
+fn up_to_floor(files: &Files, open: &OpenSegment) -> Result<(Scan, Streams), OpenError> {
+    let (scan, _) = scan_to(files, open, None)?;
+    let first = Position(open.header.position.0 + SEGMENT_HEADER_LEN as u64);
+    up_to(files, open, scan.floor.max(first))
+}
+
+/// Without a writer: what the next one will keep.
+fn up_to_recovery(files: &Files, open: &OpenSegment, head: Option<Head>) -> Result<(Scan, Streams), OpenError> {
+    let (scan, streams) = scan_to(files, open, None)?;
+    judge(files, open, &scan, head.map_or(Position(0), |head| head.durable))?;
+    Ok((scan, streams))
+}
+
+fn judge(files: &Files, open: &OpenSegment, scan: &Scan, floor: Position) -> Result<(), OpenError> {
+    match plan(&scan.case(Place::Last, floor)).action {
+        Action::Refuse(verdict) => Err(refuse(files, open, scan, verdict, floor.max(scan.floor))),
+        Action::Keep | Action::Trim | Action::Cut => Ok(()),
+    }
+}
+
+fn refuse(
+    files: &Files,
+    open: &OpenSegment,
+    scan: &Scan,
+    verdict: evlog_verify::Verdict,
+    floor: Position,
+) -> OpenError {
+    let path = files.layout.segment(open.header.position);
+    let expected = format!("commits up to position {floor} at least");
+    refusal(verdict, scan.end, &path, expected, scan.reason.clone()).into()
+}

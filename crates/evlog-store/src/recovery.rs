@@ -1,0 +1,380 @@
+//! What to do with a segment, given why its scan stopped. The table is exhaustive: every combination of inputs matches
+//! exactly one row, and a test walks them all. `docs/recovery.md` is made from it.
+//!
+//! Does: decide. Does not: read or write; `scan` found the case, `open` carries out the action.
+//!
+//! Two facts make it sound:
+//! - A segment is synced before the next one is made, so only the last one can hold an unfinished commit.
+//! - Each frame states a position before which all bytes were synced. The largest such mark, and the one in `HEAD`, is
+//!   the *durable floor*. Bytes below it cannot be an unfinished commit, whatever they look like; bytes above it were
+//!   never acknowledged under class `sync`.
+
+use evlog_verify::Verdict;
+use std::fmt::Write;
+
+/// Why a scan stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// At the file's end, after a whole frame or the header.
+    End,
+    /// Only zeros follow.
+    Zeros,
+    /// A length of zero, and bytes that are not zero behind it.
+    Gap,
+    /// The frame's length reaches beyond the file's end.
+    Incomplete,
+    /// The frame's checksum does not match, or its length is beyond the limit.
+    Corrupt,
+    /// The checksum matches, but the commit does not decode.
+    Malformed,
+    /// The commit decodes, but does not continue the log: its seq or a number within a stream is not the next.
+    Disordered,
+}
+
+/// Where the durable floor lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Floor {
+    /// Not above the place where the scan stopped: all that must be there is there.
+    Reached,
+    /// Above it, within the file.
+    Missed,
+    /// Above the end of the file.
+    Beyond,
+}
+
+/// Whether a valid frame stands anywhere after the place where the scan stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Later {
+    /// None.
+    None,
+    /// At least one.
+    Valid,
+}
+
+/// Whether the segment may still grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The last segment of the log.
+    Last,
+    /// A segment before it. Its floor is the position of the next.
+    Sealed,
+}
+
+/// One combination of inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Case {
+    /// Why the scan stopped.
+    pub stop: Stop,
+    /// Where the durable floor lies.
+    pub floor: Floor,
+    /// Whether a valid frame follows.
+    pub later: Later,
+    /// Whether the segment may still grow.
+    pub place: Place,
+}
+
+/// What to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Nothing: the segment is whole.
+    Keep,
+    /// Cut the zeros; they hold nothing to keep.
+    Trim,
+    /// Copy the bytes from the stop on into `quarantine/`, then cut them.
+    Cut,
+    /// Change nothing, and say why.
+    Refuse(Verdict),
+}
+
+/// A row of the table: it matches a case when each of its sets holds the case's value.
+#[derive(Debug)]
+pub struct Row {
+    /// Its name.
+    pub id: &'static str,
+    place: &'static [Place],
+    stop: &'static [Stop],
+    floor: &'static [Floor],
+    later: &'static [Later],
+    /// What to do.
+    pub action: Action,
+    /// Why.
+    pub why: &'static str,
+}
+
+const STOPS: &[Stop] =
+    &[Stop::End, Stop::Zeros, Stop::Gap, Stop::Incomplete, Stop::Corrupt, Stop::Malformed, Stop::Disordered];
+/// All but a commit that was made to match.
+const ACCIDENTS: &[Stop] = &[Stop::End, Stop::Zeros, Stop::Gap, Stop::Incomplete, Stop::Corrupt, Stop::Malformed];
+const FLOORS: &[Floor] = &[Floor::Reached, Floor::Missed, Floor::Beyond];
+const LATERS: &[Later] = &[Later::None, Later::Valid];
+const PLACES: &[Place] = &[Place::Last, Place::Sealed];
+/// What an unfinished write can leave.
+const TORN: &[Stop] = &[Stop::Gap, Stop::Incomplete, Stop::Corrupt];
+
+/// The table.
+pub const TABLE: &[Row] = &[
+    Row {
+        id: "V-01",
+        place: &[Place::Last],
+        stop: &[Stop::End],
+        floor: &[Floor::Reached],
+        later: &[Later::None],
+        action: Action::Keep,
+        why: "The log ends after a whole commit.",
+    },
+    Row {
+        id: "V-02",
+        place: &[Place::Last],
+        stop: &[Stop::Zeros],
+        floor: &[Floor::Reached],
+        later: &[Later::None],
+        action: Action::Trim,
+        why: "Zeros were written, or the file was extended, ahead of a commit that never came.",
+    },
+    Row {
+        id: "V-03",
+        place: &[Place::Last],
+        stop: TORN,
+        floor: &[Floor::Reached],
+        later: &[Later::None],
+        action: Action::Cut,
+        why: "An unfinished commit: a crash came before its sync, so it was never acknowledged.",
+    },
+    Row {
+        id: "V-04",
+        place: &[Place::Last],
+        stop: TORN,
+        floor: &[Floor::Reached],
+        later: &[Later::Valid],
+        action: Action::Cut,
+        why: "Unsynced writes reach the disk in any order, so a later one may be whole. Its own mark says \
+              that the failing frame was not synced when it was written: both are of groups that were never \
+              acknowledged.",
+    },
+    Row {
+        id: "V-05",
+        place: &[Place::Last],
+        stop: TORN,
+        floor: &[Floor::Missed],
+        later: LATERS,
+        action: Action::Refuse(Verdict::Damaged),
+        why: "The failing bytes were synced once, and may have been acknowledged: this is not a torn tail.",
+    },
+    Row {
+        id: "V-06",
+        place: &[Place::Last],
+        stop: &[Stop::Zeros],
+        floor: &[Floor::Missed],
+        later: &[Later::None],
+        action: Action::Refuse(Verdict::Damaged),
+        why: "Synced bytes became zeros.",
+    },
+    Row {
+        id: "V-07",
+        place: &[Place::Last],
+        stop: &[Stop::Malformed],
+        floor: &[Floor::Reached, Floor::Missed],
+        later: LATERS,
+        action: Action::Refuse(Verdict::Damaged),
+        why: "A crash does not make a matching checksum over something that is no commit.",
+    },
+    Row {
+        id: "V-08",
+        place: &[Place::Last],
+        stop: ACCIDENTS,
+        floor: &[Floor::Beyond],
+        later: LATERS,
+        action: Action::Refuse(Verdict::Truncated),
+        why: "Bytes that were synced are not there any more.",
+    },
+    Row {
+        id: "V-09",
+        place: &[Place::Last],
+        stop: &[Stop::End],
+        floor: &[Floor::Reached],
+        later: &[Later::Valid],
+        action: Action::Refuse(Verdict::Damaged),
+        why: "Cannot be: no frame follows the end of the file.",
+    },
+    Row {
+        id: "V-10",
+        place: &[Place::Last],
+        stop: &[Stop::End],
+        floor: &[Floor::Missed],
+        later: LATERS,
+        action: Action::Refuse(Verdict::Damaged),
+        why: "Cannot be: a scan that reached the end has passed every place within the file.",
+    },
+    Row {
+        id: "V-11",
+        place: &[Place::Last],
+        stop: &[Stop::Zeros],
+        floor: &[Floor::Reached, Floor::Missed],
+        later: &[Later::Valid],
+        action: Action::Refuse(Verdict::Damaged),
+        why: "Cannot be: there is no frame among zeros.",
+    },
+    Row {
+        id: "V-12",
+        place: &[Place::Sealed],
+        stop: &[Stop::End],
+        floor: &[Floor::Reached],
+        later: &[Later::None],
+        action: Action::Keep,
+        why: "The segment ends where the next begins.",
+    },
+    Row {
+        id: "V-13",
+        place: &[Place::Sealed],
+        stop: &[Stop::End],
+        floor: &[Floor::Reached],
+        later: &[Later::Valid],
+        action: Action::Refuse(Verdict::Damaged),
+        why: "Cannot be: no frame follows the end of the file.",
+    },
+    Row {
+        id: "V-14",
+        place: &[Place::Sealed],
+        stop: &[Stop::Zeros, Stop::Gap, Stop::Incomplete, Stop::Corrupt, Stop::Malformed],
+        floor: &[Floor::Reached],
+        later: LATERS,
+        action: Action::Refuse(Verdict::Damaged),
+        why: "Bytes stand between the last frame and the next segment.",
+    },
+    Row {
+        id: "V-15",
+        place: &[Place::Sealed],
+        stop: ACCIDENTS,
+        floor: &[Floor::Missed],
+        later: LATERS,
+        action: Action::Refuse(Verdict::Damaged),
+        why: "A segment is synced before the next one is made, so nothing in it is unfinished.",
+    },
+    Row {
+        id: "V-16",
+        place: &[Place::Sealed],
+        stop: ACCIDENTS,
+        floor: &[Floor::Beyond],
+        later: LATERS,
+        action: Action::Refuse(Verdict::Truncated),
+        why: "The file ends before the next segment begins.",
+    },
+    Row {
+        id: "V-17",
+        place: PLACES,
+        stop: &[Stop::Disordered],
+        floor: FLOORS,
+        later: LATERS,
+        action: Action::Refuse(Verdict::Tampered),
+        why: "Checksum and commit are well-formed and contradict the commits before them: someone made them \
+              so.",
+    },
+];
+
+impl Row {
+    fn matches(&self, case: &Case) -> bool {
+        self.place.contains(&case.place)
+            && self.stop.contains(&case.stop)
+            && self.floor.contains(&case.floor)
+            && self.later.contains(&case.later)
+    }
+}
+
+/// The one row that matches.
+pub fn plan(case: &Case) -> &'static Row {
+    let Some(row) = TABLE.iter().find(|row| row.matches(case)) else {
+        unreachable!("the table is exhaustive; a test walks all cases")
+    };
+    row
+}
+
+const DOCUMENT_HEAD: &str = "\
+# Recovery
+
+Made from the table in `crates/evlog-store/src/recovery.rs`; a test compares the two. To make it again:
+`EVLOG_BLESS=1 cargo test -p evlog-store recovery`.
+
+Opening a log scans its last segment from the start, frame by frame, up to the first byte that is not a commit. What
+happens then is read from this table, whose every combination of inputs matches exactly one row.
+
+- *stop*: why the scan ended. `end`: at the file's end. `zeros`: only zeros follow. `gap`: a length of zero, and other
+  bytes behind it. `incomplete`: the frame reaches beyond the file's end. `corrupt`: its checksum or length is wrong.
+  `malformed`: its checksum matches, but the commit does not decode. `disordered`: the commit does not continue the log.
+- *floor*: the largest *durable-before* mark of all valid frames of the segment, those behind the stop included, and the
+  durable position in `HEAD`. `reached`: it is not above the stop. `missed`: it is above it, within the file. `beyond`: it
+  is above the file's end. A sealed segment's floor is the position of the next segment.
+- *later*: whether a valid frame stands anywhere behind the stop.
+- *action*: `keep`; `trim`: cut the zeros; `cut`: copy the bytes behind the stop into `quarantine/`, sync the copy, then cut
+  them; `refuse`: change nothing, and give the verdict.
+
+| row | segment | stop | floor | later | action | why |
+| --- | --- | --- | --- | --- | --- | --- |
+";
+
+fn words<T: std::fmt::Debug>(values: &[T], all: usize) -> String {
+    if values.len() == all {
+        return "any".to_string();
+    }
+    values.iter().map(|value| format!("{value:?}").to_lowercase()).collect::<Vec<_>>().join(", ")
+}
+
+/// `docs/recovery.md`.
+pub fn document() -> String {
+    let mut out = DOCUMENT_HEAD.to_string();
+    for row in TABLE {
+        let action = match row.action {
+            Action::Refuse(verdict) => format!("refuse `{verdict}`"),
+            other => format!("{other:?}").to_lowercase(),
+        };
+        let (place, stop) = (words(row.place, PLACES.len()), words(row.stop, STOPS.len()));
+        let (floor, later) = (words(row.floor, FLOORS.len()), words(row.later, LATERS.len()));
+        let line = writeln!(out, "| {} | {place} | {stop} | {floor} | {later} | {action} | {} |", row.id, row.why);
+        assert!(line.is_ok(), "writing to a string does not fail");
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_combination_of_inputs_matches_exactly_one_row() {
+        let mut matched = vec![0; TABLE.len()];
+        for &place in PLACES {
+            for &stop in STOPS {
+                for &floor in FLOORS {
+                    for &later in LATERS {
+                        let case = Case { stop, floor, later, place };
+                        let rows: Vec<usize> = (0..TABLE.len()).filter(|&at| TABLE[at].matches(&case)).collect();
+                        assert_eq!(rows.len(), 1, "{case:?} matches {rows:?}");
+                        matched[rows[0]] += 1;
+                    }
+                }
+            }
+        }
+        assert!(matched.iter().all(|&cases| cases > 0), "a row that no case matches: {matched:?}");
+    }
+
+    #[test]
+    fn nothing_below_the_floor_and_nothing_sealed_is_ever_cut() {
+        for row in TABLE {
+            if matches!(row.action, Action::Cut | Action::Trim) {
+                assert_eq!((row.place, row.floor), (&[Place::Last][..], &[Floor::Reached][..]), "{}", row.id);
+            }
+        }
+    }
+
+    #[test]
+    fn the_document_is_the_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/recovery.md");
+        if std::env::var_os("EVLOG_BLESS").is_some() {
+            std::fs::write(path, document()).unwrap();
+        }
+        let found = std::fs::read_to_string(path).unwrap_or_default();
+        assert!(
+            found == document(),
+            "docs/recovery.md differs; run `EVLOG_BLESS=1 cargo test -p evlog-store recovery`"
+        );
+    }
+}

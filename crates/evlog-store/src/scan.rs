@@ -1,0 +1,145 @@
+//! One pass over a segment: how far it holds commits that continue the log, and why no further.
+//!
+//! Does: check every frame and every commit, list the segment's streams, hash the bytes.
+//! Does not: write, or decide what a failing frame means ([`recovery`](crate::recovery) does).
+
+use crate::fs::File;
+use crate::recovery::{Case, Floor, Later, Place, Stop};
+use crate::streams::{EventAt, Streams};
+use crate::walk::{FrameAt, Walk, Walked};
+use evlog_format::{
+    CommitReader, FRAME_HEADER_LEN, Frame, FrameCodec, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq,
+};
+use evlog_verify::Tree;
+use std::io;
+use std::sync::Arc;
+
+/// What a scan found.
+#[derive(Clone, Debug)]
+pub(crate) struct Scan {
+    /// Position after the last commit.
+    pub(crate) end: Position,
+    /// Seq of the event that would come next.
+    pub(crate) next_seq: Seq,
+    /// The largest durable-before mark of all valid frames, those behind the stop included.
+    pub(crate) floor: Position,
+    /// Position after the file's last byte.
+    pub(crate) file_end: Position,
+    /// Why it stopped.
+    pub(crate) stop: Stop,
+    /// The same in words.
+    pub(crate) reason: String,
+    /// Whether a valid frame follows the stop.
+    pub(crate) later: Later,
+}
+
+/// Scans the first `limit` bytes of a segment. `streams` gets its streams; `tree`, if given, its bytes up to the end of
+/// the last commit.
+pub(crate) fn scan(
+    file: &Arc<dyn File>,
+    header: &SegmentHeader,
+    limit: u64,
+    streams: &mut Streams,
+    tree: Option<&mut Tree>,
+) -> io::Result<Scan> {
+    let base = header.position.0;
+    let first = SEGMENT_HEADER_LEN as u64;
+    let mut walk = Walk::new(Arc::clone(file), FrameCodec::new(header.log_id), base, first, limit);
+    let mut tree = tree;
+    if let Some(tree) = tree.as_deref_mut() {
+        tree.update(&header.encode());
+    }
+    let mut pass = Pass::new(header);
+    let (stop, reason) = pass.run(&mut walk, streams, tree)?;
+    let later =
+        if matches!(stop, Stop::Gap | Stop::Incomplete | Stop::Corrupt) { walk.search(pass.mark)? } else { None };
+    Ok(Scan {
+        end: Position(base + pass.end),
+        next_seq: pass.next_seq,
+        floor: Position(later.unwrap_or(pass.mark)),
+        file_end: Position(base + limit),
+        stop,
+        reason,
+        later: if later.is_some() { Later::Valid } else { Later::None },
+    })
+}
+
+/// How far a segment was checked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pass {
+    /// Offset after the last commit.
+    pub(crate) end: u64,
+    /// Seq of the event that would come next.
+    pub(crate) next_seq: Seq,
+    /// The largest durable-before mark so far.
+    mark: u64,
+}
+
+impl Pass {
+    /// Before the first frame of a segment.
+    pub(crate) fn new(header: &SegmentHeader) -> Pass {
+        Pass { end: SEGMENT_HEADER_LEN as u64, next_seq: header.first_seq, mark: header.position.0 }
+    }
+
+    /// Goes on from where the walk is, as far as commits continue the log.
+    pub(crate) fn run(
+        &mut self,
+        walk: &mut Walk,
+        streams: &mut Streams,
+        mut tree: Option<&mut Tree>,
+    ) -> io::Result<(Stop, String)> {
+        loop {
+            match walk.next()? {
+                Walked::Stopped(stop, reason) => return Ok((stop, reason)),
+                Walked::Frame(at) => {
+                    if let Err(stopped) = self.take(&walk.frame(at), at, streams) {
+                        return Ok(stopped);
+                    }
+                    if let Some(tree) = tree.as_deref_mut() {
+                        tree.update(walk.raw(at));
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, frame: &Frame<'_>, at: FrameAt, streams: &mut Streams) -> Result<(), (Stop, String)> {
+        let malformed = |error: evlog_format::Corruption| (Stop::Malformed, error.to_string());
+        let disordered = |of: &str, expected: u64, found: u64| {
+            (Stop::Disordered, format!("{of} {found} where {expected} was expected"))
+        };
+        let mut commit = CommitReader::new(frame.body, frame.position + FRAME_HEADER_LEN as u64).map_err(malformed)?;
+        if commit.head.first_seq != self.next_seq {
+            return Err(disordered("seq", self.next_seq.0, commit.head.first_seq.0));
+        }
+        let Ok(offset) = u32::try_from(at.offset) else {
+            return Err((Stop::Malformed, format!("a frame at offset {}, beyond any segment", at.offset)));
+        };
+        let mut next_seq = self.next_seq;
+        while let Some((seq, event)) = commit.next_event().map_err(malformed)? {
+            let here = EventAt { seq, offset, end: frame.end() };
+            streams.observe(event.stream, event.number, here).map_err(|expected| {
+                disordered(&format!("number in stream `{}`", event.stream), expected, event.number)
+            })?;
+            next_seq = Seq(seq.0 + 1);
+        }
+        self.mark = self.mark.max(at.durable_before);
+        (self.end, self.next_seq) = (at.offset + at.len as u64, next_seq);
+        Ok(())
+    }
+}
+
+impl Scan {
+    /// The case for the recovery table; `floor` is what others say was synced.
+    pub(crate) fn case(&self, place: Place, floor: Position) -> Case {
+        let floor = self.floor.max(floor);
+        let floor = if floor <= self.end {
+            Floor::Reached
+        } else if floor <= self.file_end {
+            Floor::Missed
+        } else {
+            Floor::Beyond
+        };
+        Case { stop: self.stop, floor, later: self.later, place }
+    }
+}

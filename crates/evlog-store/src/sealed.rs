@@ -1,0 +1,175 @@
+//! The sealed segments' indexes, each loaded when it is first asked for, and made again where its sidecar does not hold.
+
+use crate::error::{Failure, Trouble};
+use crate::index::{Found, SealedIndex};
+use crate::layout::SegmentEntry;
+use crate::recovery::{Action, Place, plan};
+use crate::scan::scan;
+use crate::segment::{Files, refusal};
+use crate::streams::Streams;
+use evlog_format::{LogId, Position};
+use std::sync::{Arc, OnceLock};
+
+/// The longest sidecar that is read, in bytes: beyond what the largest segment can call for.
+const SIDECAR_LEN_MAX: u64 = 4 << 30;
+
+/// What becomes of an index that had to be made again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// It is written beside its segment.
+    Sidecar,
+    /// It stays in memory: readers never write.
+    Memory,
+}
+
+/// The sealed segments of a log, in order.
+#[derive(Clone, Debug)]
+pub(crate) struct Sealed {
+    log_id: LogId,
+    keep: Keep,
+    segments: Vec<Arc<SealedSegment>>,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(crate) struct SealedSegment {
+    position: Position,
+    end: Position,
+    index: OnceLock<SealedIndex>,
+}
+
+impl SealedSegment {
+    /// Writes the sidecar. One that cannot be written is made again when it is next needed.
+    pub(crate) fn keep_sidecar(&self, files: &Files) {
+        if let Some(index) = self.index.get() {
+            files.keep_sidecar(SegmentEntry::Index(self.position), index.bytes()).ok();
+        }
+    }
+}
+
+/// A stream's part in one segment.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    /// The segment.
+    pub(crate) segment: Position,
+    /// Number of the stream's first event there.
+    pub(crate) first_number: u64,
+    /// How many events it has there.
+    pub(crate) events: u64,
+    /// Offsets of the frames that hold them.
+    pub(crate) frames: Vec<u32>,
+}
+
+impl Sealed {
+    /// All segments but the last of `segments`.
+    pub(crate) fn new(log_id: LogId, keep: Keep, segments: &[Position]) -> Sealed {
+        let mut sealed = Sealed { log_id, keep, segments: Vec::new() };
+        sealed.extend(segments);
+        sealed
+    }
+
+    /// Adds the segments that are sealed now, from the positions of all.
+    pub(crate) fn extend(&mut self, segments: &[Position]) {
+        for pair in segments.windows(2).skip(self.segments.len()) {
+            let index = OnceLock::new();
+            self.segments.push(Arc::new(SealedSegment { position: pair[0], end: pair[1], index }));
+        }
+    }
+
+    /// Adds a segment with its index.
+    pub(crate) fn push(&mut self, position: Position, end: Position, index: SealedIndex) -> Arc<SealedSegment> {
+        let segment = Arc::new(SealedSegment { position, end, index: OnceLock::from(index) });
+        self.segments.push(Arc::clone(&segment));
+        segment
+    }
+
+    /// Makes the sidecars that are missing.
+    pub(crate) fn complete(&self, files: &Files, entries: &[SegmentEntry]) -> Result<(), Trouble> {
+        for segment in &self.segments {
+            if entries.binary_search(&SegmentEntry::Index(segment.position)).is_err() {
+                self.index(files, segment)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn index<'s>(&self, files: &Files, segment: &'s SealedSegment) -> Result<&'s SealedIndex, Trouble> {
+        if let Some(index) = segment.index.get() {
+            return Ok(index);
+        }
+        let (entry, len) = (SegmentEntry::Index(segment.position), segment.end.0 - segment.position.0);
+        let loaded = files
+            .sidecar(entry, SIDECAR_LEN_MAX)
+            .and_then(|bytes| SealedIndex::decode(bytes, self.log_id, segment.position, len));
+        let index = match loaded {
+            Some(index) => index,
+            None => self.rebuild(files, segment)?,
+        };
+        Ok(segment.index.get_or_init(|| index))
+    }
+
+    fn rebuild(&self, files: &Files, segment: &SealedSegment) -> Result<SealedIndex, Trouble> {
+        let SealedSegment { position, end, .. } = *segment;
+        let (path, open) = (files.layout.segment(position), files.open_of(self.log_id, position)?);
+        files.check_sealed_len(open.file.as_ref(), position, end)?;
+        let (len, mut streams) = (end.0 - position.0, Streams::default());
+        let scan = scan(&open.file, &open.header, len, &mut streams, None).map_err(Failure::of("read", &path))?;
+        if let Action::Refuse(verdict) = plan(&scan.case(Place::Sealed, end)).action {
+            return Err(refusal(verdict, scan.end, &path, "a commit".to_string(), scan.reason));
+        }
+        let index = streams.seal(self.log_id, position, len);
+        if self.keep == Keep::Sidecar {
+            files.keep_sidecar(SegmentEntry::Index(position), index.bytes()).ok();
+        }
+        Ok(index)
+    }
+
+    /// How many events a stream has in the sealed segments.
+    pub(crate) fn stream_len(&self, files: &Files, name: &str) -> Result<u64, Trouble> {
+        for segment in self.segments.iter().rev() {
+            if let Some(found) = self.index(files, segment)?.find(name) {
+                return Ok(found.first_number + found.events);
+            }
+        }
+        Ok(0)
+    }
+
+    /// A stream's parts from the newest back to the one that holds `from_number`, put before `parts`, in order.
+    pub(crate) fn parts(
+        &self,
+        files: &Files,
+        name: &str,
+        from_number: u64,
+        parts: &mut Vec<Part>,
+    ) -> Result<(), Trouble> {
+        let mut earlier = Vec::new();
+        let mut first = parts.first().map(|part| part.first_number);
+        for segment in self.segments.iter().rev() {
+            if first.is_some_and(|first| first <= from_number) {
+                break;
+            }
+            if let Some(Found { first_number, events, frames, .. }) = self.index(files, segment)?.find(name) {
+                first = Some(first_number);
+                earlier.push(Part { segment: segment.position, first_number, events, frames });
+            }
+        }
+        earlier.reverse();
+        parts.splice(..0, earlier);
+        Ok(())
+    }
+
+    /// Calls `visit` for each stream of each segment, in order of the segments.
+    pub(crate) fn each(&self, files: &Files, visit: &mut dyn FnMut(Position, &str, Found)) -> Result<(), Trouble> {
+        for segment in &self.segments {
+            self.index(files, segment)?.iter().for_each(|(name, found)| visit(segment.position, name, found));
+        }
+        Ok(())
+    }
+}
+
+impl Part {
+    /// Number after the stream's last event there.
+    pub(crate) fn end_number(&self) -> u64 {
+        self.first_number + self.events
+    }
+}

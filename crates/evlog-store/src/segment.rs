@@ -1,0 +1,230 @@
+//! Segment files and their `.tree` sidecars: making, listing, opening.
+//!
+//! Invariants:
+//! - A segment file has its whole header before it has its name, and its name is synced before it gets a commit. The
+//!   segment before it was synced first, so only the last one can hold an unfinished commit.
+//! - A frontier from a sidecar is used only when its root is the one in the segment's header.
+
+use crate::error::{Failure, Refusal, Trouble};
+use crate::fs::{File, Fs};
+use crate::head::{HEAD_LEN, Head};
+use crate::layout::{Layout, SegmentEntry};
+use evlog_format::{HeaderError, LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader};
+use evlog_verify::{Frontier, Tree, Verdict};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// How much is hashed at once, in bytes.
+const CHUNK: u64 = 1024 * 1024;
+
+/// A log's files and the way to them.
+#[derive(Clone, Debug)]
+pub(crate) struct Files {
+    pub(crate) fs: Arc<dyn Fs>,
+    pub(crate) layout: Layout,
+}
+
+/// A segment file whose header was read.
+#[derive(Clone, Debug)]
+pub(crate) struct OpenSegment {
+    pub(crate) file: Arc<dyn File>,
+    pub(crate) header: SegmentHeader,
+}
+
+/// Whether a file will be written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+}
+
+impl Files {
+    pub(crate) fn new(fs: Arc<dyn Fs>, dir: &Path) -> Files {
+        Files { fs, layout: Layout::new(dir) }
+    }
+
+    /// What lies in `segments/`, in order of kind and position; nothing when there is no such directory.
+    pub(crate) fn entries(&self) -> Result<Vec<SegmentEntry>, Failure> {
+        let dir = self.layout.segments();
+        let names = match self.fs.list(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            listed => listed.map_err(Failure::of("list", dir))?,
+        };
+        let mut entries: Vec<SegmentEntry> = names.iter().filter_map(|name| SegmentEntry::parse(name)).collect();
+        entries.sort_unstable();
+        Ok(entries)
+    }
+
+    /// Positions of the segments, in order.
+    pub(crate) fn segments(&self) -> Result<Vec<Position>, Failure> {
+        Ok(positions(&self.entries()?))
+    }
+
+    /// Opens a segment and reads its header.
+    pub(crate) fn open(&self, position: Position, access: Access) -> Result<OpenSegment, Trouble> {
+        let path = self.layout.segment(position);
+        let file = match access {
+            Access::Read => self.fs.open_read(&path),
+            Access::Write => self.fs.open_write(&path),
+        };
+        let file = file.map_err(Failure::of("open", &path))?;
+        let mut bytes = [0u8; SEGMENT_HEADER_LEN];
+        let read = file.read_full_at(&mut bytes, 0).map_err(Failure::of("read", &path))?;
+        let header = match SegmentHeader::decode(&bytes[..read]) {
+            Ok(header) => header,
+            Err(HeaderError::Version { found }) => return Err(Trouble::Version { path, found }),
+            Err(error) => {
+                let expected = "a segment header".to_string();
+                return Err(refusal(Verdict::Damaged, position, &path, expected, error.to_string()));
+            }
+        };
+        if header.position != position {
+            let expected = format!("a segment that begins at position {position}, as the name says");
+            let found = format!("one that begins at {}", header.position);
+            return Err(refusal(Verdict::Tampered, position, &path, expected, found));
+        }
+        Ok(OpenSegment { file, header })
+    }
+
+    /// Opens a segment of the log that has this id.
+    pub(crate) fn open_of(&self, log_id: LogId, position: Position) -> Result<OpenSegment, Trouble> {
+        let segment = self.open(position, Access::Read)?;
+        if segment.header.log_id != log_id {
+            let (expected, found) = (format!("log id {log_id}"), format!("log id {}", segment.header.log_id));
+            return Err(refusal(Verdict::Tampered, position, &self.layout.segment(position), expected, found));
+        }
+        Ok(segment)
+    }
+
+    /// Makes a segment. When this returns, the segment survives a crash.
+    pub(crate) fn create(&self, header: &SegmentHeader) -> Result<Arc<dyn File>, Failure> {
+        let unfinished = self.layout.entry(SegmentEntry::Unfinished(header.position));
+        let path = self.layout.segment(header.position);
+        let file = self.fs.create(&unfinished).map_err(Failure::of("create", &unfinished))?;
+        file.write_at(&header.encode(), 0).map_err(Failure::of("write", &unfinished))?;
+        file.sync_data().map_err(Failure::of("sync", &unfinished))?;
+        self.fs.rename(&unfinished, &path).map_err(Failure::of("name", &path))?;
+        let dir = self.layout.segments();
+        // COMMIT POINT: the segment is part of the log.
+        self.fs.sync_dir(dir).map_err(Failure::of("sync", dir))?;
+        Ok(file)
+    }
+
+    /// Writes a sidecar. It is not synced: what a crash leaves of it fails its checksum and is made again.
+    pub(crate) fn keep_sidecar(&self, entry: SegmentEntry, bytes: &[u8]) -> io::Result<()> {
+        self.fs.create(&self.layout.entry(entry))?.write_at(bytes, 0)
+    }
+
+    /// Reads a sidecar; `None` when it cannot be read, for whatever reason: it is then made again.
+    pub(crate) fn sidecar(&self, entry: SegmentEntry, len_max: u64) -> Option<Vec<u8>> {
+        self.fs.open_read(&self.layout.entry(entry)).ok()?.read_to_end(len_max).ok()
+    }
+
+    /// What `HEAD` says, if it is whole and of this log. It may be caught while it is written, so it is read again.
+    pub(crate) fn head(&self, log_id: LogId) -> Option<Head> {
+        let file = self.fs.open_read(&self.layout.head()).ok()?;
+        read_head(file.as_ref()).filter(|head| head.log_id == log_id)
+    }
+
+    /// The tree over all bytes before a segment: from its sidecar, or hashed from the nearest earlier one that holds.
+    /// Also the sidecar's bytes, where it has to be made again.
+    pub(crate) fn tree_before(
+        &self,
+        header: &SegmentHeader,
+        segments: &[Position],
+    ) -> Result<(Tree, Option<Vec<u8>>), Trouble> {
+        if let Some(tree) = self.frontier(header) {
+            return Ok((tree, None));
+        }
+        let tree = self.hash_before(header, segments)?;
+        let sidecar = tree.frontier().encode();
+        Ok((tree, Some(sidecar)))
+    }
+
+    fn hash_before(&self, header: &SegmentHeader, segments: &[Position]) -> Result<Tree, Trouble> {
+        let before: Vec<Position> = segments.iter().copied().filter(|at| *at < header.position).collect();
+        let (mut tree, mut from) = (Tree::new(), 0);
+        for (at, position) in before.iter().enumerate().rev() {
+            if let Some(frontier) = self.frontier(&self.open_of(header.log_id, *position)?.header) {
+                (tree, from) = (frontier, at);
+                break;
+            }
+        }
+        for (at, position) in before.iter().enumerate().skip(from) {
+            let end = before.get(at + 1).copied().unwrap_or(header.position);
+            self.hash(*position, end, &mut tree)?;
+        }
+        if tree.root() != header.root_before {
+            let expected = format!("root {} over the {} bytes before it", header.root_before, header.position);
+            let (path, found) = (self.layout.segment(header.position), format!("root {}", tree.root()));
+            return Err(refusal(Verdict::Tampered, header.position, &path, expected, found));
+        }
+        Ok(tree)
+    }
+
+    fn frontier(&self, header: &SegmentHeader) -> Option<Tree> {
+        if header.position == Position(0) && header.root_before == Root::EMPTY {
+            return Some(Tree::new());
+        }
+        let bytes = self.sidecar(SegmentEntry::Tree(header.position), Frontier::ENCODED_LEN_MAX as u64)?;
+        let frontier = Frontier::decode(&bytes).ok()?;
+        let proves_itself = frontier.size() == header.position.0 && frontier.root() == header.root_before;
+        proves_itself.then(|| Tree::resume(frontier))
+    }
+
+    /// Hashes a segment, which has to end where the next one begins.
+    fn hash(&self, position: Position, end: Position, tree: &mut Tree) -> Result<(), Trouble> {
+        let path = self.layout.segment(position);
+        let file = self.fs.open_read(&path).map_err(Failure::of("open", &path))?;
+        self.check_sealed_len(file.as_ref(), position, end)?;
+        let len = end.0 - position.0;
+        let mut buf = vec![0; usize::try_from(len.min(CHUNK)).unwrap_or(0)];
+        let mut offset = 0;
+        while offset < len {
+            let want = usize::try_from((len - offset).min(CHUNK)).unwrap_or(0);
+            let read = file.read_full_at(&mut buf[..want], offset).map_err(Failure::of("read", &path))?;
+            if read == 0 {
+                self.check_sealed_len(file.as_ref(), position, end)?;
+            }
+            tree.update(&buf[..read]);
+            offset += read as u64;
+        }
+        Ok(())
+    }
+
+    /// That a segment ends where the next one begins.
+    pub(crate) fn check_sealed_len(&self, file: &dyn File, position: Position, end: Position) -> Result<(), Trouble> {
+        let path = self.layout.segment(position);
+        let (expected, found) = (end.0 - position.0, file.len().map_err(Failure::of("read", &path))?);
+        if expected == found {
+            return Ok(());
+        }
+        let verdict = if found < expected { Verdict::Truncated } else { Verdict::Damaged };
+        let at = Position(position.0 + found.min(expected));
+        let expected = format!("{expected} bytes, up to the next segment");
+        Err(refusal(verdict, at, &path, expected, format!("{found} bytes")))
+    }
+}
+
+/// Positions of the segments among entries.
+pub(crate) fn positions(entries: &[SegmentEntry]) -> Vec<Position> {
+    let segment = |entry: &SegmentEntry| if let SegmentEntry::Segment(at) = entry { Some(*at) } else { None };
+    entries.iter().filter_map(segment).collect()
+}
+
+/// Reads `HEAD` from its open file.
+pub(crate) fn read_head(file: &dyn File) -> Option<Head> {
+    let attempt = || {
+        let mut bytes = [0u8; HEAD_LEN + 1];
+        let read = file.read_full_at(&mut bytes, 0).ok()?;
+        Head::decode(&bytes[..read])
+    };
+    (0..3).find_map(|_| attempt())
+}
+
+/// A refusal with the advice that goes with its verdict.
+pub(crate) fn refusal(verdict: Verdict, position: Position, path: &Path, expected: String, found: String) -> Trouble {
+    let hint = verdict.advice().to_string();
+    Trouble::Refused(Box::new(Refusal { verdict, position, file: path.to_path_buf(), expected, found, hint }))
+}

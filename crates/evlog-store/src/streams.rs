@@ -1,0 +1,129 @@
+//! The streams of the segment that grows, and how long each stream is that this session has met.
+//!
+//! Invariant: a stream is in `touched` exactly when its `frames` are not empty.
+
+use crate::index::{Entry, SealedIndex};
+use crate::sealed::Part;
+use evlog_format::{LogId, Position, Seq};
+#[expect(clippy::disallowed_types, reason = "looked up by name on every append, never iterated")]
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// One stream.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) name: Arc<str>,
+    /// How many events it has.
+    pub(crate) len: u64,
+    /// Number of its first event in the segment.
+    pub(crate) first_number: u64,
+    /// Seq of that event.
+    pub(crate) first_seq: Seq,
+    /// How many events it has in the segment.
+    pub(crate) events: u64,
+    /// Offsets in the segment of the frames that hold them.
+    pub(crate) frames: Vec<u32>,
+    /// Position after the last of all its frames that this session has met.
+    pub(crate) end: u64,
+}
+
+/// Streams by name.
+#[derive(Debug, Default)]
+pub(crate) struct Streams {
+    #[expect(clippy::disallowed_types, reason = "looked up by name on every append, never iterated")]
+    by_name: HashMap<Arc<str>, usize>,
+    list: Vec<Stream>,
+    touched: Vec<usize>,
+}
+
+/// Where an event lies.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EventAt {
+    /// Its seq.
+    pub(crate) seq: Seq,
+    /// Offset of its frame in the segment.
+    pub(crate) offset: u32,
+    /// Position after its frame.
+    pub(crate) end: u64,
+}
+
+impl Streams {
+    /// Where a stream stands in the list.
+    pub(crate) fn find(&self, name: &str) -> Option<usize> {
+        self.by_name.get(name).copied()
+    }
+
+    /// Adds a stream that has `len` events so far, none of them in this segment.
+    pub(crate) fn insert(&mut self, name: &str, len: u64) -> usize {
+        let (name, at): (Arc<str>, usize) = (name.into(), self.list.len());
+        self.by_name.insert(Arc::clone(&name), at);
+        let (first_number, first_seq) = (len, Seq(0));
+        self.list.push(Stream { name, len, first_number, first_seq, events: 0, frames: Vec::new(), end: 0 });
+        at
+    }
+
+    /// A stream of the list.
+    pub(crate) fn get(&self, at: usize) -> &Stream {
+        &self.list[at]
+    }
+
+    /// A stream's part in the segment, which begins at `segment`; `None` when it has none there.
+    pub(crate) fn part(&self, name: &str, segment: Position) -> Option<Part> {
+        let stream = self.find(name).map(|at| self.get(at)).filter(|stream| !stream.frames.is_empty())?;
+        let Stream { first_number, events, .. } = *stream;
+        Some(Part { segment, first_number, events, frames: stream.frames.clone() })
+    }
+
+    /// Changes how many events a stream has, ahead of [`add`](Self::add) or after a failed attempt.
+    pub(crate) fn set_len(&mut self, at: usize, len: u64) {
+        self.list[at].len = len;
+    }
+
+    /// Notes where the event with this number lies; the stream's length is counted apart.
+    pub(crate) fn add(&mut self, at: usize, number: u64, event: EventAt) {
+        let stream = &mut self.list[at];
+        if stream.frames.is_empty() {
+            (stream.first_number, stream.first_seq, stream.events) = (number, event.seq, 0);
+            self.touched.push(at);
+        }
+        stream.events += 1;
+        if stream.frames.last() != Some(&event.offset) {
+            stream.frames.push(event.offset);
+        }
+        stream.end = event.end;
+    }
+
+    /// Takes an event that was read. What comes first in the segment is taken at its word; after it, numbers are dense,
+    /// or the expected one is the error.
+    pub(crate) fn observe(&mut self, name: &str, number: u64, event: EventAt) -> Result<(), u64> {
+        let at = self.find(name).unwrap_or_else(|| self.insert(name, number));
+        let expected = self.list[at].len;
+        if number != expected {
+            return Err(expected);
+        }
+        self.list[at].len = number + 1;
+        self.add(at, number, event);
+        Ok(())
+    }
+
+    /// The streams of the segment, in the order in which they came.
+    pub(crate) fn in_segment(&self) -> impl Iterator<Item = &Stream> {
+        self.touched.iter().map(|&at| &self.list[at])
+    }
+
+    /// Makes the segment's index and begins with the next segment.
+    pub(crate) fn seal(&mut self, log_id: LogId, position: Position, len: u64) -> SealedIndex {
+        let mut touched = std::mem::take(&mut self.touched);
+        touched.sort_unstable_by(|a, b| self.list[*a].name.cmp(&self.list[*b].name));
+        let entries = touched.iter().map(|&at| {
+            let stream = &self.list[at];
+            let (first_number, first_seq) = (stream.first_number, stream.first_seq);
+            Entry { name: &stream.name, first_number, first_seq, events: stream.events, frames: &stream.frames }
+        });
+        let index = SealedIndex::build(log_id, position, len, entries);
+        for at in touched {
+            self.list[at].frames = Vec::new();
+        }
+        index
+    }
+}

@@ -1,0 +1,195 @@
+//! What callers and the committing thread share.
+//!
+//! Invariants:
+//! - `durable <= committed <= end`; each only grows. `committed` is what was acknowledged or may be.
+//! - The bytes of `pending` stand in the log's order; segment headers are not among them, since each holds the root of
+//!   what precedes it, which only the committing thread knows. A `Roll` marks each place where one belongs.
+//! - Once `stopped` is set by a failure, nothing is acknowledged any more.
+
+use crate::error::{AppendError, Failure, Reason};
+use crate::sealed::{Sealed, SealedSegment};
+use crate::streams::Streams;
+use crate::writer::Ticket;
+use evlog_format::{Durability, Position, Seq};
+use evlog_verify::Tree;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+
+/// Bytes that wait for the committing thread.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) rolls: Vec<Roll>,
+    /// Whether a commit among them asks for a sync.
+    pub(crate) sync: bool,
+    /// Position after them.
+    pub(crate) end: Position,
+    /// Seq after them.
+    pub(crate) next_seq: Seq,
+}
+
+/// A place among the pending bytes where a segment begins.
+#[derive(Debug)]
+pub(crate) struct Roll {
+    /// Index of the first byte of the new segment's first frame.
+    pub(crate) at: usize,
+    /// Position of the new segment.
+    pub(crate) position: Position,
+    /// Seq of its first event.
+    pub(crate) first_seq: Seq,
+    /// The segment before it.
+    pub(crate) sealed: Arc<SealedSegment>,
+}
+
+/// Why the committing thread ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Poison {
+    pub(crate) cause: Arc<Failure>,
+    /// No byte from this position on was given to a file.
+    pub(crate) attempted: Position,
+}
+
+/// Under the lock.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) pending: Pending,
+    pub(crate) streams: Streams,
+    pub(crate) sealed: Sealed,
+    /// Position of the segment that the next frame goes to, if it fits.
+    pub(crate) segment: Position,
+    pub(crate) end: Position,
+    pub(crate) next_seq: Seq,
+    pub(crate) durable: Position,
+    pub(crate) stopped: Option<Poison>,
+    pub(crate) closing: bool,
+    /// The committing thread sleeps.
+    pub(crate) idle: bool,
+    /// How many callers sleep until something is committed.
+    pub(crate) waiting: usize,
+    /// How many callers sleep until there is room among the pending bytes.
+    pub(crate) crowded: usize,
+    /// Room for the numbers of one commit's events, kept between calls.
+    pub(crate) scratch: Vec<Number>,
+}
+
+/// The number that an event gets in its stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Number {
+    /// Where the stream stands in the list.
+    pub(crate) stream: usize,
+    pub(crate) number: u64,
+}
+
+/// What callers and the committing thread share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    /// There is something to commit.
+    pub(crate) work: Condvar,
+    /// Something was committed, or nothing will be.
+    pub(crate) done: Condvar,
+    /// The pending bytes were taken.
+    pub(crate) room: Condvar,
+    durable: AtomicU64,
+    committed: AtomicU64,
+    tree: Mutex<Tree>,
+}
+
+/// A panic elsewhere leaves plain values behind, and the committing thread reports its own end.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+pub(crate) fn wait<'s>(condvar: &Condvar, guard: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+    condvar.wait(guard).unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+impl Shared {
+    pub(crate) fn new(state: State, tree: Tree) -> Shared {
+        let durable = state.durable.0;
+        Shared {
+            state: Mutex::new(state),
+            work: Condvar::new(),
+            done: Condvar::new(),
+            room: Condvar::new(),
+            durable: AtomicU64::new(durable),
+            committed: AtomicU64::new(durable),
+            tree: Mutex::new(tree),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// The tree over the durable bytes.
+    pub(crate) fn durable_tree(&self) -> MutexGuard<'_, Tree> {
+        lock(&self.tree)
+    }
+
+    pub(crate) fn durable(&self) -> Position {
+        Position(self.durable.load(Ordering::Acquire))
+    }
+
+    fn committed(&self) -> Position {
+        Position(self.committed.load(Ordering::Acquire))
+    }
+
+    /// Whether the commit that ends here is acknowledged under its class.
+    fn is_committed(&self, end: Position, class: Durability) -> bool {
+        match class {
+            Durability::Sync => end <= self.durable(),
+            Durability::Os => end <= self.committed(),
+        }
+    }
+
+    /// The committing thread published a new end: acknowledge all that it covers, in one sweep.
+    pub(crate) fn acknowledge(&self, durable: Position, committed: Position) {
+        let mut state = self.lock();
+        state.durable = durable;
+        self.durable.store(durable.0, Ordering::Release);
+        self.committed.store(committed.0, Ordering::Release);
+        let waiting = state.waiting > 0;
+        drop(state);
+        if waiting {
+            self.done.notify_all();
+        }
+    }
+
+    /// Nothing more will be committed.
+    pub(crate) fn stop(&self, poison: Poison) {
+        self.lock().stopped.get_or_insert(poison);
+        self.done.notify_all();
+        self.room.notify_all();
+    }
+
+    /// Sleeps until everything up to `end` is committed under the class.
+    pub(crate) fn wait_for(&self, end: Position, class: Durability) -> Result<(), Poison> {
+        if self.is_committed(end, class) {
+            return Ok(());
+        }
+        let mut state = self.lock();
+        loop {
+            if self.is_committed(end, class) {
+                return Ok(());
+            }
+            if let Some(poison) = &state.stopped {
+                return Err(poison.clone());
+            }
+            state.waiting += 1;
+            state = wait(&self.done, state);
+            state.waiting -= 1;
+        }
+    }
+}
+
+impl Poison {
+    /// What is to be said of a commit that was handed over before the failure and not acknowledged.
+    pub(crate) fn of(self, ticket: &Ticket) -> AppendError {
+        if ticket.position >= self.attempted {
+            AppendError::NotAppended { reason: Reason::NeverWritten(self.cause) }
+        } else {
+            AppendError::Unknown { position: ticket.position, cause: self.cause }
+        }
+    }
+}
