@@ -1,7 +1,7 @@
 //! Evidence: each numbered rule of the documents is cited by a test.
 //!
-//! A rule is defined where a table row, a list item or a heading begins with its id in bold: `**F-22**`. It is cited where
-//! a test names it: in a test file in Rust or Python, or in the `#[cfg(test)]` part of a module. A document that is not
+//! A rule is defined where a table row, a list item or a heading begins with its id in bold, `**F-22**`, or where the id is
+//! all that a row's first cell holds; `H7` is the same as `H-07`. It is cited where a test names it: in a test file in Rust or Python, or in the `#[cfg(test)]` part of a module. A document that is not
 //! there yet is skipped, and the matrix says so.
 //!
 //! Does not: judge whether the test that cites a rule shows it. That is for the reviewer.
@@ -75,21 +75,23 @@ fn present(repository: &Repository) -> Vec<(char, &'static str, &str)> {
 fn definitions(letter: char, text: &str) -> Vec<(RuleId, usize)> {
     let defined = |(number, line): (usize, &str)| {
         let start = line.trim_start_matches(['|', '#', '-', '*', ' ', '\t']);
-        // The bold marks were trimmed with the rest: they must have been there, just before the id.
-        let bold = line[..line.len() - start.len()].ends_with("**");
+        let before = &line[..line.len() - start.len()];
         let (id, len) = id_at(letter, start)?;
-        (bold && start[len..].starts_with("**")).then_some((id, number + 1))
+        let is_bold = before.ends_with("**") && start[len..].starts_with("**");
+        let is_cell = before.trim() == "|" && start[len..].trim_start().starts_with('|');
+        (is_bold || is_cell).then_some((id, number + 1))
     };
     text.lines().enumerate().filter_map(defined).collect()
 }
 
-/// The rule id that a text begins with, and its length.
+/// The rule id that a text begins with, and its length. Only the letter `H` may stand without a dash.
 fn id_at(letter: char, text: &str) -> Option<(RuleId, usize)> {
-    let digits = text.strip_prefix(letter)?.strip_prefix('-')?;
+    let after = text.strip_prefix(letter)?;
+    let digits = after.strip_prefix('-').or(Some(after).filter(|_| letter == 'H'))?;
     let len = digits.bytes().take_while(u8::is_ascii_digit).count();
     let number = digits[..len].parse().ok()?;
     let ends = !digits[len..].starts_with(|c: char| c.is_alphanumeric() || c == '_');
-    ends.then_some((RuleId(letter, number), letter.len_utf8() + 1 + len))
+    ends.then_some((RuleId(letter, number), text.len() - digits.len() + len))
 }
 
 /// Every citation in every test.
@@ -174,13 +176,14 @@ mod tests {
         SourceFile { path: path.to_owned(), text: text.to_owned() }
     }
 
-    const DOCUMENT: &str = "# Format\n\n| **F-01** | magic |\n| **F-2** | see **F-01** |\n### **F-10** Frames\n- **F-11** x\nF-12 is not bold\n";
+    const DOCUMENT: &str = "# Format\n\n| **F-01** | magic |\n| **F-2** | see **F-01** |\n### **F-10** Frames\n- **F-11** x\nF-12 is not bold\n| F-13 | a cell |\n| F-14 is prose |\n";
 
     #[test]
     fn a_rule_is_a_row_an_item_or_a_heading_that_begins_with_its_bold_id() {
         let ids = definitions('F', DOCUMENT).into_iter().map(|(rule, line)| (rule.1, line)).collect::<Vec<_>>();
-        assert_eq!(ids, [(1, 3), (2, 4), (10, 5), (11, 6)]);
+        assert_eq!(ids, [(1, 3), (2, 4), (10, 5), (11, 6), (13, 8)]);
         assert_eq!(definitions('R', DOCUMENT), []);
+        assert_eq!(definitions('H', "| H7 | x |\n| **H-08** | y |\n"), [(RuleId('H', 7), 1), (RuleId('H', 8), 2)]);
     }
 
     #[test]
@@ -189,18 +192,21 @@ mod tests {
             file("crates/a/src/a.rs", "// F-1\n#[cfg(test)]\nmod tests {\n    // F-2\n}\n"),
             file("crates/a/src/b.rs", "// F-3\n"),
             file("crates/a/src/b/tests.rs", "// F-4, F-05 and UTF-8, SHA-F-6, F-7x\n"),
-            file("tests/it/c.rs", "/// Rule R-10.\n"),
+            file("tests/it/c.rs", "/// Rule R-10, H3, SHA1, R10.\n"),
             file("tools/reader/test_reader.py", "# F-8\n"),
             file("tools/reader/reader.py", "# F-9\n"),
             file("docs/format.md", "F-11\n"),
         ];
         let found = citations(&files).into_keys().collect::<Vec<_>>();
-        assert_eq!(found, [RuleId('F', 2), RuleId('F', 4), RuleId('F', 5), RuleId('F', 8), RuleId('R', 10)]);
+        assert_eq!(
+            found,
+            [RuleId('F', 2), RuleId('F', 4), RuleId('F', 5), RuleId('F', 8), RuleId('H', 3), RuleId('R', 10)]
+        );
     }
 
     #[test]
     fn a_rule_that_no_test_cites_is_found() {
-        let cited = citations(&[file("tests/it/a.rs", "// F-01 F-10 F-11\n")]);
+        let cited = citations(&[file("tests/it/a.rs", "// F-01 F-10 F-11 F-13\n")]);
         let found = without_evidence("docs/format.md", &definitions('F', DOCUMENT), &cited);
         assert_eq!(found.len(), 1);
         assert!(found[0].to_string().starts_with("docs/format.md:4: no test cites rule F-02"), "{found:?}");
