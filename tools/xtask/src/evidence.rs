@@ -122,10 +122,19 @@ fn first_test_line(file: &SourceFile) -> usize {
     tests.filter(|_| is_rust && !file.path.starts_with("tools/xtask/")).unwrap_or(usize::MAX)
 }
 
+/// The rule that a test's name begins with: `fn h7_…` is evidence for rule H-07.
+fn id_of_name(line: &str) -> Option<RuleId> {
+    let name = line.trim_start().strip_prefix("fn ")?;
+    let (id, _) = name.split_once('_')?;
+    let letter = id.chars().next()?.to_ascii_uppercase();
+    let number = id.get(1..)?.parse().ok()?;
+    DOCUMENTS.iter().any(|(known, _)| *known == letter).then_some(RuleId(letter, number))
+}
+
 /// The rule ids of a line, each where it does not continue a word.
 fn ids_in(line: &str) -> Vec<RuleId> {
     let letters = DOCUMENTS.map(|(letter, _)| letter);
-    let mut found = Vec::new();
+    let mut found: Vec<RuleId> = id_of_name(line).into_iter().collect();
     let mut before = ' ';
     for (at, c) in line.char_indices() {
         if letters.contains(&c) && !before.is_alphanumeric() && before != '_' && before != '-' {
@@ -192,7 +201,7 @@ mod tests {
             file("crates/a/src/a.rs", "// F-1\n#[cfg(test)]\nmod tests {\n    // F-2\n}\n"),
             file("crates/a/src/b.rs", "// F-3\n"),
             file("crates/a/src/b/tests.rs", "// F-4, F-05 and UTF-8, SHA-F-6, F-7x\n"),
-            file("tests/it/c.rs", "/// Rule R-10, H3, SHA1, R10.\n"),
+            file("tests/it/c.rs", "/// Rule R-10, H3, SHA1, R10.\n    fn f12_a_claim() {\nfn fold_2_x() {\n"),
             file("tools/reader/test_reader.py", "# F-8\n"),
             file("tools/reader/reader.py", "# F-9\n"),
             file("docs/format.md", "F-11\n"),
@@ -200,7 +209,15 @@ mod tests {
         let found = citations(&files).into_keys().collect::<Vec<_>>();
         assert_eq!(
             found,
-            [RuleId('F', 2), RuleId('F', 4), RuleId('F', 5), RuleId('F', 8), RuleId('H', 3), RuleId('R', 10)]
+            [
+                RuleId('F', 2),
+                RuleId('F', 4),
+                RuleId('F', 5),
+                RuleId('F', 8),
+                RuleId('F', 12),
+                RuleId('H', 3),
+                RuleId('R', 10)
+            ]
         );
     }
 
