@@ -122,12 +122,14 @@ fn first_test_line(file: &SourceFile) -> usize {
     tests.filter(|_| is_rust && !file.path.starts_with("tools/xtask/")).unwrap_or(usize::MAX)
 }
 
-/// The rule that a test's name begins with: `fn h7_…` is evidence for rule H-07.
+/// The rule that a test's name begins with: `fn h7_…` is evidence for rule H-07, `fn v07_…` for V-07. With one digit, `v1`
+/// is a version.
 fn id_of_name(line: &str) -> Option<RuleId> {
     let name = line.trim_start().strip_prefix("fn ")?;
     let (id, _) = name.split_once('_')?;
     let letter = id.chars().next()?.to_ascii_uppercase();
-    let number = id.get(1..)?.parse().ok()?;
+    let digits = id.get(1..).filter(|digits| digits.len() > 1 || letter == 'H')?;
+    let number = digits.parse().ok()?;
     DOCUMENTS.iter().any(|(known, _)| *known == letter).then_some(RuleId(letter, number))
 }
 
@@ -201,7 +203,10 @@ mod tests {
             file("crates/a/src/a.rs", "// F-1\n#[cfg(test)]\nmod tests {\n    // F-2\n}\n"),
             file("crates/a/src/b.rs", "// F-3\n"),
             file("crates/a/src/b/tests.rs", "// F-4, F-05 and UTF-8, SHA-F-6, F-7x\n"),
-            file("tests/it/c.rs", "/// Rule R-10, H3, SHA1, R10.\n    fn f12_a_claim() {\nfn fold_2_x() {\n"),
+            file(
+                "tests/it/c.rs",
+                "/// Rule R-10, H3, SHA1, R10.\n    fn f12_a_claim() {\nfn fold_2_x() {\nfn v1_logs() {\n",
+            ),
             file("tools/reader/test_reader.py", "# F-8\n"),
             file("tools/reader/reader.py", "# F-9\n"),
             file("docs/format.md", "F-11\n"),
