@@ -66,7 +66,6 @@ KINDS = {
     307: "pipeline.refused",
     308: "pipeline.output_captured",
 }
-SESSION_KINDS = {1, 2, 4, 5}
 CLASSES = {1: "sync", 2: "os"}
 
 # --- BLAKE3, from its specification ----------------------------------------------------------------------------------
@@ -525,20 +524,21 @@ class Reader:
             self.end_prefix()
             self.gap()
         else:
-            self.check_roll(at, end - at, events)
+            self.check_roll(at, end - at, durable)
             self.commit(position, durable, first_seq, events)
         self.frames += 1
         self.advance(data[at:end])
         return end
 
-    def check_roll(self, at, length, events):
+    def check_roll(self, at, length, durable):
         """Rule F-15."""
         position = self.base + at
         if self.frames > 0 and at + length > self.limit:
             self.tell("tampered", position, "F-15", "segment is longer than its limit")
-        opens = any(e["stream"] == "$log" and e["kind"] in SESSION_KINDS for e in events)
+        # A writer that stopped between a header and its first frame leaves the cut to the next session, whose first
+        # frame states that the header was durable.
         before = self.previous_len
-        if self.frames == 0 and before is not None and not opens:
+        if self.frames == 0 and before is not None and durable <= self.base:
             if before <= HEADER_LEN or before + length <= self.limit:
                 self.tell("tampered", position, "F-15", "the frame would have fitted into the segment before")
 

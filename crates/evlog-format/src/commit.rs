@@ -177,7 +177,10 @@ impl bincode::enc::write::Writer for Appender<'_> {
 }
 
 fn within(of: &'static str, found: usize, max: u64) -> Result<(), EncodeRefusal> {
-    let found = found as u64;
+    at_most(of, found as u64, max)
+}
+
+fn at_most(of: &'static str, found: u64, max: u64) -> Result<(), EncodeRefusal> {
     if found > max { Err(EncodeRefusal::TooLarge(TooLarge { of, max, found })) } else { Ok(()) }
 }
 
@@ -187,6 +190,7 @@ fn text(of: &'static str, text: &str, max: u64) -> Result<(), EncodeRefusal> {
 }
 
 fn check_writable(head: &CommitHead<'_>, events: &[Event<'_>]) -> Result<(), EncodeRefusal> {
+    at_most("first seq", head.first_seq.0, POSITION_MAX)?;
     within("number of events", events.len(), EVENTS_PER_COMMIT_MAX)?;
     text("actor", head.actor, ACTOR_LEN_MAX)?;
     if events.is_empty() {
@@ -194,6 +198,7 @@ fn check_writable(head: &CommitHead<'_>, events: &[Event<'_>]) -> Result<(), Enc
     }
     for (seq, event) in (head.first_seq.0..).zip(events) {
         text("stream", event.stream, STREAM_LEN_MAX)?;
+        at_most("number within the stream", event.number, POSITION_MAX)?;
         within("payload", event.payload.len(), PAYLOAD_LEN_MAX)?;
         if let Kind::Custom(name) = event.kind {
             text("kind", name, KIND_NAME_LEN_MAX)?;

@@ -9,10 +9,7 @@ use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
 use alloc::format;
 use alloc::string::ToString;
-use evlog_format::{Commit, Event, Frame, Position, Seq, kind};
-
-/// The stream that the engine writes its own history to.
-const LOG_STREAM: &str = "$log";
+use evlog_format::{Commit, Event, Frame, Position, Seq};
 
 /// First half of a BLAKE3 hash: collisions are out of reach of accident, and 16 bytes a key keep the index small.
 type Half = [u8; 16];
@@ -109,12 +106,6 @@ impl Order {
         };
         0
     }
-}
-
-/// Whether a writer opened the log with this commit.
-pub(super) fn begins_session(commit: &Commit<'_>) -> bool {
-    let kinds = [kind::LOG_CREATED, kind::LOG_OPENED, kind::LOG_RECOVERED, kind::LOG_TAIL_CUT];
-    commit.events.iter().any(|event| event.stream == LOG_STREAM && kinds.contains(&event.kind))
 }
 
 struct Place<'a> {

@@ -53,7 +53,7 @@ impl Audit {
     }
 
     fn commit(&mut self, frame: &Frame<'_>, commit: &Commit<'_>, visit: &mut Visit<'_>) {
-        self.check_roll(frame, commit);
+        self.check_roll(frame);
         self.order.commit(frame, commit, &mut self.findings);
         if self.prefix.is_none() {
             visit(frame, commit);
@@ -69,16 +69,17 @@ impl Audit {
     }
 
     /// Rule F-15: every writer cuts at the same places.
-    fn check_roll(&mut self, frame: &Frame<'_>, commit: &Commit<'_>) {
+    fn check_roll(&mut self, frame: &Frame<'_>) {
         let Some(limit) = self.identity.as_ref().map(|identity| identity.segment_limit) else { return };
         let (before, len) = (frame.position - self.segment.base, frame.len() as u64);
         if self.segment.frames > 0 && !SegmentHeader::takes(limit, before, len) {
             let (expected, found) = (alloc::format!("at most {limit} bytes"), (before + len).to_string());
             self.tell(Verdict::Tampered, frame.position, "F-15", "segment beyond its limit", &expected, &found);
         }
-        // A writer that stopped between a header and its first frame leaves the cut to the next session.
-        let follows_sealed = self.segment.frames == 0 && !super::order::begins_session(commit);
-        if let Some(previous) = self.previous_len.filter(|_| follows_sealed)
+        // A writer that stopped between a header and its first frame leaves the cut to the next session, whose first
+        // frame states that the header was durable.
+        let same_session = self.segment.frames == 0 && frame.durable_before <= self.segment.base;
+        if let Some(previous) = self.previous_len.filter(|_| same_session)
             && SegmentHeader::takes(limit, previous, len)
         {
             let message = "first frame of the segment";

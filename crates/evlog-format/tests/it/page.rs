@@ -1,0 +1,1 @@
+//! docs/format.md

@@ -1,0 +1,61 @@
+//! Numbers that stand in every log, pinned: a change here is a change of the format.
+
+use evlog_format::kind::{BUILT_IN, CUSTOM_PREFIX};
+use evlog_format::segment::{CODEC, MAGIC};
+use evlog_format::{FORMAT_VERSION, Kind, KindBuf};
+
+/// Never renumbered, never reused; new kinds are added.
+const KINDS: &[(u16, &str)] = &[
+    (1, "log.created"),
+    (2, "log.opened"),
+    (3, "log.closed"),
+    (4, "log.recovered"),
+    (5, "log.tail_cut"),
+    (6, "log.checkpoint_signed"),
+    (7, "log.projection_published"),
+    (8, "log.verified"),
+    (9, "log.key_added"),
+    (100, "status.created"),
+    (101, "status.transitioned"),
+    (102, "status.rejected"),
+    (103, "status.forced_failed"),
+    (104, "status.refused"),
+    (105, "status.overridden"),
+    (300, "pipeline.created"),
+    (301, "pipeline.stage_begun"),
+    (302, "pipeline.promotion_intended"),
+    (303, "pipeline.artifacts_published"),
+    (304, "pipeline.validation_reported"),
+    (305, "pipeline.outcome_recorded"),
+    (306, "pipeline.finalized"),
+    (307, "pipeline.refused"),
+    (308, "pipeline.output_captured"),
+];
+
+#[test]
+fn kinds_keep_their_numbers_and_names() {
+    // F-35.
+    assert_eq!(BUILT_IN, KINDS);
+    assert!(BUILT_IN.is_sorted_by(|a, b| a.0 < b.0), "names are found by binary search");
+    assert_eq!(CUSTOM_PREFIX, "custom/");
+    for (number, name) in KINDS {
+        assert_eq!(Kind::BuiltIn(*number).name(), Some(*name));
+        assert_eq!(Kind::BuiltIn(*number).to_string(), *name);
+    }
+}
+
+#[test]
+fn a_kind_of_a_later_version_is_shown_by_its_number() {
+    // F-35.
+    assert_eq!((Kind::BuiltIn(9999).name(), Kind::BuiltIn(9999).to_string()), (None, "built-in/9999".into()));
+    assert_eq!(Kind::Custom("custom/a").to_string(), "custom/a");
+    for kind in [Kind::BuiltIn(9999), Kind::BuiltIn(1), Kind::Custom("custom/a")] {
+        assert_eq!(KindBuf::from(kind).as_kind(), kind);
+    }
+}
+
+#[test]
+fn magic_version_and_codec_stay() {
+    // F-10, F-11.
+    assert_eq!((&MAGIC, FORMAT_VERSION, CODEC), (b"evlogseg", 1, 1));
+}
