@@ -5,10 +5,10 @@
 use crate::error::LogError;
 use crate::history::{Closed, Created, LOG_STREAM, Opened, ProjectionPublished, Recovered, TailCut};
 use evlog_format::commit::Commit;
-use evlog_format::{Event, Kind, Seq, kind, payload};
+use evlog_format::{Event, Kind, LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq, kind, payload};
 use evlog_projection::{Contracts, Fact, FoldError, RunFold};
 use evlog_store::fs::Fs;
-use evlog_store::{OpenError, RawLog};
+use evlog_store::{OpenError, RawLog, RawSegment};
 use evlog_verify::audit::{Audit, Report};
 use evlog_verify::verdict::Verdict;
 use std::collections::BTreeMap;
@@ -41,19 +41,20 @@ pub fn check(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Check, LogError> {
     let raw = RawLog::open(fs, dir).map_err(OpenError::Io)?;
-    let segments = raw.segments();
+    let head = raw.head().filter(|head| log_id_of(&raw) == Some(head.log_id));
+    let segments = shown(&raw, head.map(|head| head.committed));
     if segments.is_empty() {
         return Err(OpenError::NoLog { path: dir.to_path_buf() }.into());
     }
     let total = segments.iter().map(|segment| segment.len).sum();
-    let mut audit = Audit::new(raw.head().map(|head| head.durable));
+    let mut audit = Audit::new(head.map(|head| head.durable));
     let mut runs = RunCheck { contracts, folds: BTreeMap::new(), findings: Vec::new() };
     let mut done = 0;
     for (index, segment) in segments.iter().enumerate() {
         let newer = |found| OpenError::Version { path: segment.path.clone(), found };
         audit.begin_segment(segment.position, index + 1 == segments.len());
         let mut stopped = None;
-        let read = raw.read(segment, &mut |_, chunk| {
+        let read = raw.read(segment, &mut |chunk| {
             if stopped.is_none()
                 && let Err(error) = audit.bytes(chunk, &mut |_, commit| runs.commit(commit))
             {
@@ -71,6 +72,24 @@ pub fn check(
     let mut contract_findings = runs.findings;
     contract_findings.sort_by_key(|finding| finding.seq);
     Ok(Check { report: audit.finish(), runs: runs.folds.len() as u64, contract_findings })
+}
+
+/// What is judged: everything, unless a writer is at work. Then what it has not committed yet is in flight, and neither
+/// whole nor torn.
+fn shown(raw: &RawLog, committed: Option<Position>) -> Vec<RawSegment> {
+    let end = committed.filter(|_| raw.has_writer() == Some(true)).map_or(u64::MAX, |committed| committed.0);
+    let clipped = raw.segments().iter().enumerate().filter(|(index, segment)| *index == 0 || segment.position.0 < end);
+    let clip = |segment: &RawSegment| segment.len.min(end.saturating_sub(segment.position.0));
+    clipped.map(|(_, segment)| RawSegment { len: clip(segment), ..segment.clone() }).collect()
+}
+
+/// The identity that the log's first segment states. HEAD of another log says nothing about this one.
+fn log_id_of(raw: &RawLog) -> Option<LogId> {
+    let first = raw.segments().first()?;
+    let mut header = Vec::new();
+    let start = RawSegment { len: SEGMENT_HEADER_LEN as u64, ..first.clone() };
+    raw.read(&start, &mut |chunk| header.extend_from_slice(chunk)).ok()?;
+    SegmentHeader::decode(&header).ok().map(|header| header.log_id)
 }
 
 /// Folds every run as its commits come by. Runs that failed are kept as failed, so each is told once.

@@ -1,11 +1,15 @@
 //! Claims about reading back: runs, bundles, as of a seq, publishing and replay.
 
-use super::toy::{ask, open, view};
+use super::toy::{ask, contracts, open, view};
+use crate::check::check;
 use crate::publish::Publisher;
 use crate::replay::replay;
 use evlog_format::Seq;
+use evlog_store::StdFs;
+use evlog_verify::verdict::Verdict;
 use serde_json::json;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 #[test]
 fn a_view_as_of_a_seq_shows_whole_commits_that_end_there_or_before() {
@@ -102,4 +106,95 @@ fn a_published_file_that_the_log_does_not_reproduce_is_told() {
     let told: Vec<_> =
         report.differences.iter().map(|d| (d.run.as_str(), d.path.as_str(), d.found.is_some())).collect();
     assert_eq!(told, [("a", "run.json", true), ("ghost", "audit_events.jsonl", false), ("ghost", "run.json", false)]);
+}
+
+fn verdict(dir: &std::path::Path) -> (Verdict, usize) {
+    let found = check(Arc::new(StdFs), dir, &contracts(), &mut |_, _| {}).unwrap();
+    (found.report.verdict(), found.contract_findings.len())
+}
+
+#[test]
+fn a_log_is_clean_while_a_writer_is_at_work_after_it_was_dropped_and_after_it_was_closed() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    for run in 0..40 {
+        ask(&log, &format!("r{run}"), "begin", json!({}));
+        ask(&log, &format!("r{run}"), "add", json!({"amount": run * 5}));
+    }
+    assert_eq!(verdict(dir.path()), (Verdict::Clean, 0));
+    drop(log);
+    assert_eq!(verdict(dir.path()), (Verdict::Clean, 0));
+    let log = open(dir.path());
+    ask(&log, "r0", "add", json!({}));
+    let (size, root) = {
+        let before = log.root();
+        log.close().unwrap();
+        before
+    };
+    let found = check(Arc::new(StdFs), dir.path(), &contracts(), &mut |_, _| {}).unwrap();
+    assert!(found.is_good() && found.runs == 40 && found.report.end > size, "{:?}", found.report);
+    assert_ne!(found.report.root, root, "closing recorded one more event");
+    let bytes = segments(dir.path()).iter().map(|path| std::fs::read(path).unwrap()).collect::<Vec<_>>().concat();
+    assert_eq!(found.report.root.0, *blake3::hash(&bytes).as_bytes(), "the root is the hash of the segments");
+}
+
+fn segments(dir: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let all = std::fs::read_dir(dir.join("segments")).unwrap().map(|entry| entry.unwrap().path());
+    let mut all: Vec<_> = all.filter(|path| path.extension().is_some_and(|e| e == "seg")).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn a_committed_event_that_its_contract_forbids_is_a_finding_and_the_rest_is_still_checked() {
+    let dir = tempfile::tempdir().unwrap();
+    let writer = evlog_store::Writer::create(
+        Arc::new(StdFs),
+        dir.path(),
+        evlog_store::CreateOptions { log_id: evlog_format::LogId([1; 16]), segment_limit: 4096 },
+        &evlog_store::Owner { program: "tests".to_owned() },
+    )
+    .unwrap();
+    for (stream, kind) in
+        [("a", "custom/begun"), ("b", "custom/added"), ("a", "custom/nonsense"), ("c", "custom/begun")]
+    {
+        let event = evlog_store::AppendEvent {
+            stream,
+            kind: evlog_format::Kind::Custom(kind),
+            kind_version: 1,
+            causation: evlog_store::Causation::None,
+            idempotency: None,
+            payload: b"{}",
+        };
+        let class = evlog_format::Durability::Sync;
+        let commit = evlog_store::Append { time_ns: 0, class, actor: "tests", events: &[event] };
+        writer.wait(&writer.append(&commit).unwrap()).unwrap();
+    }
+    writer.close().unwrap();
+    let found = check(Arc::new(StdFs), dir.path(), &contracts(), &mut |_, _| {}).unwrap();
+    assert_eq!(found.report.verdict(), Verdict::Clean, "the bytes are well");
+    let told: Vec<_> = found.contract_findings.iter().map(|f| (f.seq.0, f.run.as_str())).collect();
+    assert_eq!(told, [(1, "b"), (2, "a")]);
+    assert!(!found.is_good());
+}
+
+#[test]
+fn a_flipped_bit_is_damage_and_a_cut_tail_is_a_torn_tail_or_truncation() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    for run in 0..8 {
+        ask(&log, &format!("r{run}"), "begin", json!({}));
+    }
+    log.close().unwrap();
+    let path = segments(dir.path()).remove(0);
+    let good = std::fs::read(&path).unwrap();
+    let mut bad = good.clone();
+    bad[200] ^= 1;
+    std::fs::write(&path, &bad).unwrap();
+    assert_eq!(verdict(dir.path()).0, Verdict::Damaged);
+    std::fs::write(&path, &good[..good.len() - 1]).unwrap();
+    assert_eq!(verdict(dir.path()).0, Verdict::Truncated, "HEAD says that these bytes were durable");
+    std::fs::remove_file(dir.path().join("HEAD")).unwrap();
+    assert_eq!(verdict(dir.path()).0, Verdict::TornTail, "without HEAD it cannot be told from a commit cut short");
+    assert_eq!(std::fs::read(&path).unwrap().len(), good.len() - 1, "reading never writes");
 }
