@@ -2,7 +2,7 @@
 //!
 //! The same table reads commands, checks committed records again, and is printed in `docs/lifecycle/status.md`.
 
-use super::diagnostic::{CODE_SYNTAX, is_error_code};
+use super::diagnostic::{CODE_SYNTAX, INVALID_STATE_TRANSITION, is_error_code};
 use super::payload::{Created, PolicyVersions};
 use crate::members::{is_run_id, kind, malformed, not_a_run_id, pointer, quoted};
 use evlog_projection::{Malformed, canonical, parse};
@@ -23,7 +23,7 @@ pub(crate) enum Shape {
     Sha256,
     /// A run's id.
     RunId,
-    /// An error code.
+    /// An error code, but not the engine's own.
     ErrorCode,
     /// At most so many of these.
     List(&'static Shape, usize),
@@ -293,7 +293,7 @@ fn shaped(shape: Shape, value: Value, at: &str) -> Result<Value, Malformed> {
         (Shape::Word(words), Value::String(text)) => words.contains(&text.as_str()),
         (Shape::RunId, Value::String(text)) if !is_run_id(text) => return Err(malformed(at, not_a_run_id(text))),
         (Shape::RunId, Value::String(_)) | (Shape::Flag, Value::Bool(_)) => true,
-        (Shape::ErrorCode, Value::String(text)) => is_error_code(text),
+        (Shape::ErrorCode, Value::String(text)) => is_error_code(text) && text != INVALID_STATE_TRANSITION,
         (Shape::Count(max), Value::Number(number)) => number.as_u64().is_some_and(|count| count <= max),
         (Shape::Sha256, Value::String(text)) => {
             if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -324,7 +324,7 @@ pub(crate) fn in_words(shape: Shape) -> String {
         Shape::Count(max) => format!("a whole number from 0 to {max}"),
         Shape::Sha256 => "64 hexadecimal digits".to_owned(),
         Shape::RunId => "a run id".to_owned(),
-        Shape::ErrorCode => CODE_SYNTAX.to_owned(),
+        Shape::ErrorCode => format!("{CODE_SYNTAX}, not `{INVALID_STATE_TRANSITION}`"),
         Shape::List(item, max) => format!("an array of at most {max}, each {}", in_words(*item)),
         Shape::Texts(max) => format!("an object of at most {max} texts of 1 to 200 characters"),
         Shape::Object(members) => {

@@ -106,6 +106,15 @@ fn what_is_not_a_diagnostic_is_refused_by_the_name_of_what_is_wrong() {
     }
 }
 
+/// Check 19: the code stands for a rejection, so a caller's diagnostic may not carry it, registered or not.
+#[test]
+fn the_engines_own_code_is_nobody_elses() {
+    let code = "INVALID_STATE_TRANSITION";
+    check_refused(&diagnostic(code, false), "is the engine's own");
+    let error = Diagnostic::read(&diagnostic(code, false), &[code.to_owned()]).expect_err("the engine's own");
+    assert!(error.contains("is the engine's own"), "{error}");
+}
+
 #[test]
 fn a_registered_code_is_taken_by_its_run_and_by_no_other() {
     let mut harness = Harness::new(Status);

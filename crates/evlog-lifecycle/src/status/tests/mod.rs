@@ -3,6 +3,7 @@
 mod cells;
 mod diagnostics;
 mod documentation;
+mod golden;
 mod hard_cases;
 mod next_actions;
 mod payloads;

@@ -114,6 +114,7 @@ fn what_the_record_does_not_take_is_refused_with_a_pointer() {
         (json!({"max_retries": 1001}), "/data/max_retries"),
         (json!({"pins_required": 1}), "/data/pins_required"),
         (json!({"error_codes": ["lower"]}), "/data/error_codes/0"),
+        (json!({"error_codes": ["DISK_FULL", "INVALID_STATE_TRANSITION"]}), "/data/error_codes/1"),
     ];
     for (data, pointer) in cases {
         let error = created(&data).expect_err("refused");
