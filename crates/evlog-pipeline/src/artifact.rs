@@ -139,7 +139,8 @@ mod tests {
     use serde_json::json;
 
     fn schema() -> Schema {
-        Schema::compile(&json!({"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}})).unwrap()
+        Schema::compile(&json!({"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}}))
+            .unwrap()
     }
 
     fn of_lines(text: &[u8]) -> Vec<(u64, String)> {

@@ -120,6 +120,10 @@ pub(crate) fn remove_tree(directory: &Path) -> Result<(), FileError> {
 /// Length and BLAKE3 of a file, read in pieces. The file is synced first, so that what is recorded in the log is also
 /// what a crash leaves.
 pub(crate) fn measure(path: &Path) -> Result<(u64, [u8; 32]), FileError> {
+    let found = fs::symlink_metadata(path).map_err(at("read", path))?;
+    if !found.is_file() {
+        return Err(at("read", path)(io::Error::other("expected a regular file")));
+    }
     let file = File::open(path).map_err(at("open", path))?;
     file.sync_all().map_err(at("sync", path))?;
     let mut hasher = blake3::Hasher::new();
@@ -150,7 +154,10 @@ mod tests {
         let room = tempfile::tempdir().unwrap();
         assert!(write_atomically(room.path(), "logs/health.json", b"one").unwrap());
         assert!(write_atomically(room.path(), "logs/health.json", b"two").unwrap());
-        assert!(!write_atomically(room.path(), "logs/health.json", b"two").unwrap(), "same bytes are not written again");
+        assert!(
+            !write_atomically(room.path(), "logs/health.json", b"two").unwrap(),
+            "same bytes are not written again"
+        );
         assert_eq!(fs::read(room.path().join("logs/health.json")).unwrap(), b"two");
         assert_eq!(fs::read_dir(room.path().join("logs")).unwrap().count(), 1);
     }

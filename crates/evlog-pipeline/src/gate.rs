@@ -17,10 +17,10 @@ use crate::limits::LISTING_LEN_MAX;
 use crate::names::time_in;
 use crate::plan::{Output, Plan, Stage};
 use crate::{artifact, paths};
+use evlog_lifecycle::pipeline::relpath;
 use evlog_lifecycle::pipeline::report::{
     ArtifactReport, ERRORS_MAX_DEFAULT, Finding, Report, UNBOUND_CONTRACT, UNBOUND_CONTRACT_VERSION,
 };
-use evlog_lifecycle::pipeline::relpath;
 use std::collections::BTreeMap;
 use std::path::Path;
 

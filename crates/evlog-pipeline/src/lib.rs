@@ -16,9 +16,15 @@ mod gate;
 mod limits;
 mod lock;
 mod names;
+mod outcomes;
 mod paths;
 pub mod plan;
 mod process;
+pub mod progress;
+mod promote;
+pub mod run;
 mod schema;
 
 pub use plan::{Plan, PlanError};
+pub use progress::Progress;
+pub use run::{Options, RunError, RunReport, Session, run};

@@ -106,6 +106,11 @@ impl Plan {
         check::load(path)
     }
 
+    /// The stages that take part, in canonical order.
+    pub fn enabled(&self) -> impl Iterator<Item = &Stage> {
+        self.stages.iter().filter(|stage| stage.enabled)
+    }
+
     /// The stage of this id.
     pub fn stage(&self, id: &str) -> Option<&Stage> {
         self.stages.iter().find(|stage| stage.id == id)

@@ -158,11 +158,18 @@ mod tests {
             (json!({"a": "x", "b": 1}), "/additionalProperties", "unknown member \"b\" (schema /additionalProperties)"),
             (json!({"a": "x"}), "/required", "required member \"b\" is missing (schema /required)"),
             (json!("secret"), "/type", "expected type object (schema /type)"),
-            (json!({"a": "secret"}), "/properties/a/pattern", "expected text that matches `^x` (schema /properties/a/pattern)"),
+            (
+                json!({"a": "secret"}),
+                "/properties/a/pattern",
+                "expected text that matches `^x` (schema /properties/a/pattern)",
+            ),
             (json!({"n": 1}), "/properties/n/minimum", "expected at least 3 (schema /properties/n/minimum)"),
             (json!({"e": "secret"}), "/properties/e/enum", "expected one of [\"p\",1] (schema /properties/e/enum)"),
-            (json!({"r": "secret"}), "/properties/r/$ref/maxLength",
-             "expected at most 2 characters (schema /properties/r/$ref/maxLength)"),
+            (
+                json!({"r": "secret"}),
+                "/properties/r/$ref/maxLength",
+                "expected at most 2 characters (schema /properties/r/$ref/maxLength)",
+            ),
         ];
         for (instance, path, message) in cases {
             let found = findings(&schema, &instance);
@@ -190,7 +197,10 @@ mod tests {
             (json!({"$ref": "#/$defs/none"}), "none"),
             (json!({"$ref": "other.json"}), "other.json"),
             (json!({"$ref": "https://example.com/other.json"}), "example.com"),
-            (json!({"$schema": "http://json-schema.org/draft-07/schema#"}), "found `http://json-schema.org/draft-07/schema`"),
+            (
+                json!({"$schema": "http://json-schema.org/draft-07/schema#"}),
+                "found `http://json-schema.org/draft-07/schema`",
+            ),
             (json!({"$schema": 7}), "not text"),
             (json!({"pattern": "("}), "pattern"),
             (json!([]), ""),

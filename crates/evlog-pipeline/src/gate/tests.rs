@@ -75,7 +75,8 @@ impl Room {
     fn with_plan(plan: &str) -> Room {
         let directory = tempfile::tempdir().unwrap();
         fs::write(directory.path().join("plan.toml"), plan).unwrap();
-        let schema = r#"{"type":"object","required":["a"],"additionalProperties":false,"properties":{"a":{"type":"integer"}}}"#;
+        let schema =
+            r#"{"type":"object","required":["a"],"additionalProperties":false,"properties":{"a":{"type":"integer"}}}"#;
         fs::write(directory.path().join("row.json"), schema).unwrap();
         let plan = Plan::load(&directory.path().join("plan.toml")).unwrap_or_else(|error| panic!("{error}"));
         let room = Room { directory, plan, published: BTreeMap::new() };
@@ -125,7 +126,11 @@ impl Room {
                     let code = error["error_code"].as_str().or(error["keyword"].as_str()).unwrap_or("parse");
                     format!("{line}{code}")
                 });
-                (text("artifact_path"), format!("{} {}", text("contract_id"), text("contract_version")), errors.collect())
+                (
+                    text("artifact_path"),
+                    format!("{} {}", text("contract_id"), text("contract_version")),
+                    errors.collect(),
+                )
             })
             .collect();
         let expected: Vec<(String, String, Vec<String>)> = expected
@@ -169,12 +174,15 @@ fn step_1_links_and_pipes_fail_as_storage_errors() {
     symlink(room.directory.path(), room.staging().join("made/directory")).unwrap();
     std::process::Command::new("mkfifo").arg(room.staging().join("pipe")).status().unwrap();
     let unbound = "unbound 0.0.0";
-    room.fails("storage_io_error", &[
-        ("link", unbound, &["non_regular_file"]),
-        ("made/directory", unbound, &["non_regular_file"]),
-        ROWS_ARE_VALID,
-        ("pipe", unbound, &["non_regular_file"]),
-    ]);
+    room.fails(
+        "storage_io_error",
+        &[
+            ("link", unbound, &["non_regular_file"]),
+            ("made/directory", unbound, &["non_regular_file"]),
+            ROWS_ARE_VALID,
+            ("pipe", unbound, &["non_regular_file"]),
+        ],
+    );
 }
 
 #[test]
@@ -193,12 +201,15 @@ fn step_1_names_that_no_path_of_the_contract_can_have_fail_as_storage_errors() {
     room.stage("new\nline", b"");
     fs::write(room.staging().join(std::ffi::OsStr::from_bytes(b"not-\xff")), b"").unwrap();
     let unbound = "unbound 0.0.0";
-    room.fails("storage_io_error", &[
-        ("back\\slash", unbound, &["path_invalid"]),
-        ROWS_ARE_VALID,
-        ("new\nline", unbound, &["path_invalid"]),
-        ("not-\u{fffd}", unbound, &["non_regular_file"]),
-    ]);
+    room.fails(
+        "storage_io_error",
+        &[
+            ("back\\slash", unbound, &["path_invalid"]),
+            ROWS_ARE_VALID,
+            ("new\nline", unbound, &["path_invalid"]),
+            ("not-\u{fffd}", unbound, &["non_regular_file"]),
+        ],
+    );
 }
 
 #[test]
@@ -220,12 +231,15 @@ fn step_3_what_another_stage_promised_or_published_cannot_be_staged() {
     room.stage("other/rows.jsonl", GOOD);
     room.stage("taken/below", b"");
     room.stage("dir", b"");
-    room.fails("contract_validation_failed", &[
-        ("dir", "unbound 0.0.0", &["path_taken"]),
-        ROWS_ARE_VALID,
-        ("other/rows.jsonl", "row 1.2.3", &["path_taken"]),
-        ("taken/below", "unbound 0.0.0", &["path_taken"]),
-    ]);
+    room.fails(
+        "contract_validation_failed",
+        &[
+            ("dir", "unbound 0.0.0", &["path_taken"]),
+            ROWS_ARE_VALID,
+            ("other/rows.jsonl", "row 1.2.3", &["path_taken"]),
+            ("taken/below", "unbound 0.0.0", &["path_taken"]),
+        ],
+    );
 }
 
 #[test]
@@ -252,10 +266,13 @@ fn step_7_every_bad_line_and_every_valid_artifact_is_in_the_report() {
     let room = Room::new();
     room.stage(ROWS, b"{\"a\":1}\n{\"b\":1}\n{\n{\"a\":\"x\"}\n");
     room.stage("made/doc.json", b"{\"a\":1}");
-    room.fails("contract_validation_failed", &[
-        ("made/doc.json", "doc 0.1.0", &[]),
-        (ROWS, "row 1.2.3", &["2:additionalProperties", "2:required", "3:parse", "4:type"]),
-    ]);
+    room.fails(
+        "contract_validation_failed",
+        &[
+            ("made/doc.json", "doc 0.1.0", &[]),
+            (ROWS, "row 1.2.3", &["2:additionalProperties", "2:required", "3:parse", "4:type"]),
+        ],
+    );
 }
 
 #[test]
@@ -274,10 +291,10 @@ fn names_with_dates_fail_except_in_scratch() {
     room.stage("logs/scratch/2026-01-31.txt", b"");
     room.passes(&["logs/scratch/2026-01-31.txt", ROWS]);
     room.stage("made/report-20260131.txt", b"");
-    room.fails("contract_validation_failed", &[
-        ("made/report-20260131.txt", "unbound 0.0.0", &["timestamped_filename_disallowed"]),
-        ROWS_ARE_VALID,
-    ]);
+    room.fails(
+        "contract_validation_failed",
+        &[("made/report-20260131.txt", "unbound 0.0.0", &["timestamped_filename_disallowed"]), ROWS_ARE_VALID],
+    );
 }
 
 #[test]
@@ -285,7 +302,10 @@ fn the_first_class_of_failure_names_the_code_and_the_report_holds_all() {
     let room = Room::new();
     room.stage("made/doc.json", b"[]");
     room.stage("manifest.json", b"");
-    let (doc, own) = (("made/doc.json", "doc 0.1.0", &["type"] as &[&str]), ("manifest.json", "unbound 0.0.0", &["path_reserved"] as &[&str]));
+    let (doc, own) = (
+        ("made/doc.json", "doc 0.1.0", &["type"] as &[&str]),
+        ("manifest.json", "unbound 0.0.0", &["path_reserved"] as &[&str]),
+    );
     room.fails("storage_io_error", &[doc, ROWS_ARE_VALID, own]);
     fs::remove_file(room.staging().join("manifest.json")).unwrap();
     room.fails("contract_validation_failed", &[doc, ROWS_ARE_VALID]);

@@ -125,7 +125,8 @@ fn pipeline(raw: &raw::Plan, problems: &mut Problems) -> Option<(Arc<Definition>
         return own_pipeline(raw, problems);
     };
     if let Some(code) = raw.reason_code.first() {
-        let message = format!("pipeline `{}` has its own catalogue; only a plan without `pipeline` brings codes", name.get_ref());
+        let message =
+            format!("pipeline `{}` has its own catalogue; only a plan without `pipeline` brings codes", name.get_ref());
         problems.at(code.span(), message);
     }
     let Some(definition) = built_in(name.get_ref()) else {
@@ -223,4 +224,3 @@ fn json_of(value: &toml::Value) -> Result<Value, String> {
         }
     }
 }
-

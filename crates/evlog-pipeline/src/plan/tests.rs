@@ -47,7 +47,9 @@ required = false
 
 /// A plan of one stage with these lines before it and within it.
 fn plan(top: &str, stage: &str) -> String {
-    format!("name = \"p\"\n{top}\n[[stage]]\nid = \"one\"\ncommand = [\"true\"]\nreason_code = \"input_missing\"\n{stage}\n")
+    format!(
+        "name = \"p\"\n{top}\n[[stage]]\nid = \"one\"\ncommand = [\"true\"]\nreason_code = \"input_missing\"\n{stage}\n"
+    )
 }
 
 struct Room(tempfile::TempDir);
@@ -104,8 +106,14 @@ fn a_plan_with_every_key_is_read_as_written() {
 
 #[test]
 fn stages_of_a_built_in_pipeline_stand_in_its_order_with_its_fail_modes() {
-    let stage = |id: &str| format!("[[stage]]\nid = \"{id}\"\ncommand = [\"true\"]\nreason_code = \"storage_io_error\"\n");
-    let text = format!("name = \"p\"\npipeline = \"purple-axiom\"\n{}{}{}", stage("validation"), stage("runner"), stage("lab_provider"));
+    let stage =
+        |id: &str| format!("[[stage]]\nid = \"{id}\"\ncommand = [\"true\"]\nreason_code = \"storage_io_error\"\n");
+    let text = format!(
+        "name = \"p\"\npipeline = \"purple-axiom\"\n{}{}{}",
+        stage("validation"),
+        stage("runner"),
+        stage("lab_provider")
+    );
     let plan = Room::new().load(&text).unwrap_or_else(|error| panic!("{error}"));
     let found: Vec<(&str, FailMode)> = plan.stages.iter().map(|stage| (stage.id.as_str(), stage.fail_mode)).collect();
     let closed = FailMode::FailClosed;
@@ -120,7 +128,9 @@ fn times_are_read_with_their_unit() {
         let plan = room.load(&plan("", &format!("time_limit = \"{text}\""))).unwrap();
         assert_eq!(plan.stages[0].time_limit, Some(Duration::from_millis(ms)), "{text}");
     }
-    for text in ["", "5", "s", "5 s", "0s", "-1s", "1.5s", "1d", "99999999999999999999s", "9999h", "400000000000000000h"] {
+    for text in
+        ["", "5", "s", "5 s", "0s", "-1s", "1.5s", "1d", "99999999999999999999s", "9999h", "400000000000000000h"]
+    {
         room.refuses(&plan("", &format!("time_limit = \"{text}\"")), Some((7, 14)), "expected a time limit such as");
     }
 }
@@ -131,7 +141,11 @@ fn keys_of_stages_that_cannot_be_used_are_refused_where_they_stand() {
     let cases = [
         ("tiem_limit = \"5s\"", (7, 1), "unknown field `tiem_limit`"),
         ("fail_mode = \"ignore\"", (7, 13), "unknown variant `ignore`"),
-        ("time_limit_reason_code = \"nope\"", (7, 26), "reason code `nope` is not in the catalogue of `p` for stage `one`"),
+        (
+            "time_limit_reason_code = \"nope\"",
+            (7, 26),
+            "reason code `nope` is not in the catalogue of `p` for stage `one`",
+        ),
         ("time_limit_reason_code = \"blocked_by_upstream_failure\"", (7, 26), "for skipped stages"),
         ("exit_reason_codes = { 3 = \"nope\" }", (7, 27), "`nope` is not in the catalogue"),
         ("exit_reason_codes = { 0 = \"input_missing\" }", (7, 27), "expected an exit status from 1 to 255, found `0`"),
@@ -139,9 +153,17 @@ fn keys_of_stages_that_cannot_be_used_are_refused_where_they_stand() {
         ("env = { EVLOG_STAGE = \"x\" }", (7, 23), "evlog's own"),
         ("env = { \"A=B\" = \"x\" }", (7, 17), "name of a variable"),
         ("enabled = false", (0, 0), "at least one enabled"),
-        ("[[stage]]\nid = \"one\"\ncommand = [\"true\"]\nreason_code = \"input_missing\"", (8, 6), "`one` is there twice"),
+        (
+            "[[stage]]\nid = \"one\"\ncommand = [\"true\"]\nreason_code = \"input_missing\"",
+            (8, 6),
+            "`one` is there twice",
+        ),
         ("[[stage]]\nid = \"one.two\"\ncommand = [\"true\"]\nreason_code = \"input_missing\"", (8, 6), "one.two"),
-        ("[[stage]]\nid = \"orchestrator\"\ncommand = [\"true\"]\nreason_code = \"input_missing\"", (8, 6), "orchestrator"),
+        (
+            "[[stage]]\nid = \"orchestrator\"\ncommand = [\"true\"]\nreason_code = \"input_missing\"",
+            (8, 6),
+            "orchestrator",
+        ),
         ("[[stage]]\nid = \"two\"\ncommand = [\"true\"]", (8, 6), "expected a `reason_code`"),
         ("[[stage]]\nid = \"two\"\ncommand = []\nreason_code = \"input_missing\"", (9, 11), "expected a program"),
         ("[[stage]]\nid = \"two\"\nreason_code = \"input_missing\"", (7, 1), "missing field `command`"),
@@ -178,8 +200,16 @@ fn outputs_that_would_leave_the_bundle_or_clash_are_refused() {
     let other = "[[stage.output]]\npath = \"x\"\n[[stage]]\nid = \"two\"\ncommand = [\"true\"]\nreason_code = \"input_missing\"\n\
                  [[stage.output]]\npath = \"x\"";
     room.refuses(&plan("", other), Some((14, 8)), "clashes with output `x` of stage `one`");
-    room.refuses(&plan("", "[[stage.output]]\npath = \"x\"\ncontract = \"none\""), Some((9, 12)), "binds contract `none`");
-    room.refuses(&plan("", "[[stage.output]]\npath = \"x\"\nrequried = false"), Some((9, 1)), "unknown field `requried`");
+    room.refuses(
+        &plan("", "[[stage.output]]\npath = \"x\"\ncontract = \"none\""),
+        Some((9, 12)),
+        "binds contract `none`",
+    );
+    room.refuses(
+        &plan("", "[[stage.output]]\npath = \"x\"\nrequried = false"),
+        Some((9, 1)),
+        "unknown field `requried`",
+    );
 }
 
 #[test]
@@ -206,7 +236,11 @@ fn schemas_that_cannot_be_used_are_refused() {
     let good = schema("schemas/dependency.json");
     room.refuses(&plan(&format!("{good}\n{good}"), ""), Some((7, 12)), "contract `c` has a schema already");
     room.refuses(&plan(&good.replace("\"c\"", "\"C\""), ""), Some((3, 12)), "expected a contract id");
-    room.refuses(&plan(&good.replace("json_document", "yaml_document"), ""), Some((5, 8)), "unknown variant `yaml_document`");
+    room.refuses(
+        &plan(&good.replace("json_document", "yaml_document"), ""),
+        Some((5, 8)),
+        "unknown variant `yaml_document`",
+    );
     room.refuses(&plan(&format!("{good}\nversion = \"1\""), ""), Some((6, 11)), "expected a version");
 }
 
@@ -222,12 +256,22 @@ fn a_schema_may_be_a_link() {
 #[test]
 fn the_top_of_a_plan_is_held_to_its_rules() {
     let room = Room::new();
-    let code = |stage: &str, code: &str| format!("[[reason_code]]\nstage = \"{stage}\"\ncode = \"{code}\"\nseverity = \"FATAL\"");
+    let code = |stage: &str, code: &str| {
+        format!("[[reason_code]]\nstage = \"{stage}\"\ncode = \"{code}\"\nseverity = \"FATAL\"")
+    };
     let cases = [
         (plan("colour = \"red\"", ""), Some((2, 1)), "unknown field `colour`"),
-        (plan("pipeline = \"mauve\"", ""), Some((2, 12)), "expected a built-in pipeline such as `purple-axiom`, found `mauve`"),
+        (
+            plan("pipeline = \"mauve\"", ""),
+            Some((2, 12)),
+            "expected a built-in pipeline such as `purple-axiom`, found `mauve`",
+        ),
         (plan("pipeline = \"purple-axiom\"", ""), Some((4, 6)), "expected a stage of `purple-axiom` (lab_provider, "),
-        (plan(&format!("pipeline = \"purple-axiom\"\n{}", code("runner", "x")), ""), Some((3, 1)), "has its own catalogue"),
+        (
+            plan(&format!("pipeline = \"purple-axiom\"\n{}", code("runner", "x")), ""),
+            Some((3, 1)),
+            "has its own catalogue",
+        ),
         (plan(&code("two", "x"), ""), Some((3, 9)), "found `two`"),
         (plan(&code("one", "X"), ""), Some((4, 8)), "found `X`"),
         (plan(&format!("{0}\n{0}", code("one", "x")), ""), Some((6, 1)), "there twice"),

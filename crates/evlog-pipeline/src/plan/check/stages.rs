@@ -68,7 +68,8 @@ fn one(
     };
     let reason_code = stage.reason_code.as_ref().map(&mut code);
     let time_limit_reason_code = stage.time_limit_reason_code.as_ref().map(&mut code);
-    let by_exit: Vec<(&String, String)> = stage.exit_reason_codes.iter().map(|(exit, given)| (exit, code(given))).collect();
+    let by_exit: Vec<(&String, String)> =
+        stage.exit_reason_codes.iter().map(|(exit, given)| (exit, code(given))).collect();
     let reason_code = reason_code.unwrap_or_else(|| {
         let message = "expected a `reason_code`, which is recorded when the stage fails, found none";
         problems.at(stage.id.span(), message);
@@ -106,7 +107,8 @@ fn check_code(stage: &str, code: &Spanned<String>, definition: &Definition, prob
     let found = code.get_ref();
     match definition.code(stage, found) {
         None => {
-            let message = format!("reason code `{found}` is not in the catalogue of `{}` for stage `{stage}`", definition.name());
+            let message =
+                format!("reason code `{found}` is not in the catalogue of `{}` for stage `{stage}`", definition.name());
             problems.at(code.span(), message);
         }
         Some(row) if row.severity == Severity::Skipped => {

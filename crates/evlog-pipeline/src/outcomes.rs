@@ -1,0 +1,200 @@
+//! The file in which a stage tells the outcomes of its substages, and its own reason code.
+//!
+//! JSON Lines: `{"stage":"policy.licences","status":"failed","fail_mode":"warn_and_skip","reason_code":"..."}` for a
+//! substage, in the order in which they are to be recorded; at most one `{"reason_code":"..."}` for the stage itself.
+//! A file that is not there is as good as an empty one.
+//!
+//! Does: read the lines, and find what can be seen without the run. Whether an outcome is legal is the contract's to say.
+
+use crate::limits::OUTCOMES_LEN_MAX;
+use evlog_lifecycle::pipeline::report::Finding;
+use evlog_lifecycle::pipeline::{FailMode, StageStatus, is_substage, root_of};
+use evlog_projection::parse;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
+
+/// One substage's outcome, as told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// Its line, from 1.
+    pub(crate) line: u64,
+    /// The substage.
+    pub(crate) stage: String,
+    /// How it ended.
+    pub(crate) status: StageStatus,
+    /// What that means; the contract's default when absent.
+    pub(crate) fail_mode: Option<FailMode>,
+    /// Why.
+    pub(crate) reason_code: Option<String>,
+}
+
+/// All that a stage has told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcomes {
+    /// Of its substages, in order.
+    pub(crate) substages: Vec<Told>,
+    /// The stage's own reason code.
+    pub(crate) reason_code: Option<String>,
+    /// What is wrong with the file. Unless it is empty, nothing of the file may be believed.
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// Reads what a stage has told. An error means that the file could not be read.
+pub(crate) fn read(path: &Path, stage: &str) -> io::Result<Outcomes> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_file() => {}
+        Ok(_) => return Ok(Outcomes { findings: vec![not_a_file()], ..Outcomes::default() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Outcomes::default()),
+        Err(error) => return Err(error),
+    }
+    let mut text = Vec::new();
+    File::open(path)?.take(OUTCOMES_LEN_MAX + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > OUTCOMES_LEN_MAX {
+        let message = format!("expected at most {OUTCOMES_LEN_MAX} bytes, found more");
+        return Ok(Outcomes { findings: vec![Finding::coded("outcomes_too_long", message)], ..Outcomes::default() });
+    }
+    Ok(parse_lines(&text, stage))
+}
+
+fn not_a_file() -> Finding {
+    Finding::coded("non_regular_file", "expected a regular file")
+}
+
+fn parse_lines(text: &[u8], stage: &str) -> Outcomes {
+    let mut outcomes = Outcomes::default();
+    let mut seen = BTreeSet::new();
+    let lines = text.strip_suffix(b"\n").unwrap_or(text).split(|b| *b == b'\n');
+    for (number, line) in (1..).zip(lines).filter(|_| !text.is_empty()) {
+        let told = parse_line(line, number, stage).and_then(|told| match told {
+            Line::Own(code) if outcomes.reason_code.is_none() => {
+                outcomes.reason_code = Some(code);
+                Ok(())
+            }
+            Line::Own(_) => Err("expected one line with the stage's own reason code, found another".to_owned()),
+            Line::Substage(told) if seen.insert(told.stage.clone()) => {
+                outcomes.substages.push(told);
+                Ok(())
+            }
+            Line::Substage(told) => Err(format!("`{}` has an outcome already", told.stage)),
+        });
+        if let Err(message) = told {
+            outcomes.findings.push(Finding::unreadable_line(number, message));
+        }
+    }
+    outcomes
+}
+
+enum Line {
+    Own(String),
+    Substage(Told),
+}
+
+fn parse_line(line: &[u8], number: u64, stage: &str) -> Result<Line, String> {
+    let Value::Object(mut members) = parse(line).map_err(|error| format!("not JSON: {}", error.message))? else {
+        return Err("expected a JSON object, found another JSON value".to_owned());
+    };
+    let reason_code = text(&mut members, "reason_code")?;
+    let (named, status, fail_mode) =
+        (text(&mut members, "stage")?, text(&mut members, "status")?, text(&mut members, "fail_mode")?);
+    if let Some(unknown) = members.keys().next() {
+        return Err(format!("expected stage, status, fail_mode and reason_code, found `{unknown}`"));
+    }
+    let (substage, status) = match (named, status, fail_mode.as_ref(), reason_code.clone()) {
+        (None, None, None, Some(code)) => return Ok(Line::Own(code)),
+        (Some(substage), Some(status), _, _) => (substage, status),
+        _ => return Err("expected `stage` and `status`, or `reason_code` alone".to_owned()),
+    };
+    if !is_substage(&substage) || root_of(&substage) != stage {
+        return Err(format!("expected a substage of `{stage}` such as `{stage}.part`, found `{substage}`"));
+    }
+    let known = StageStatus::ALL.into_iter().find(|known| known.word() == status);
+    let status = known.ok_or_else(|| format!("expected status success, failed or skipped, found `{status}`"))?;
+    let word = |word: String| {
+        let known = FailMode::from_word(&word);
+        known.ok_or_else(|| format!("expected fail_mode fail_closed or warn_and_skip, found `{word}`"))
+    };
+    let fail_mode = fail_mode.map(word).transpose()?;
+    match (status, &reason_code) {
+        (StageStatus::Success, Some(_)) => Err("a success has no reason_code".to_owned()),
+        (StageStatus::Failed | StageStatus::Skipped, None) => Err(format!("expected a reason_code of `{substage}`")),
+        _ => Ok(Line::Substage(Told { line: number, stage: substage, status, fail_mode, reason_code })),
+    }
+}
+
+fn text(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>, String> {
+    match members.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(format!("expected text in `{name}`, found another JSON value")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn substages_and_the_stages_own_code_are_read_in_order() {
+        let text = b"{\"stage\":\"policy.b\",\"status\":\"success\"}\n{\"reason_code\":\"denied\"}\n\
+            {\"stage\":\"policy.a\",\"status\":\"failed\",\"fail_mode\":\"warn_and_skip\",\"reason_code\":\"denied\"}";
+        let outcomes = parse_lines(text, "policy");
+        let told = |line, stage: &str, status, fail_mode, code: Option<&str>| Told {
+            line,
+            stage: stage.to_owned(),
+            status,
+            fail_mode,
+            reason_code: code.map(str::to_owned),
+        };
+        let expected = [
+            told(1, "policy.b", StageStatus::Success, None, None),
+            told(3, "policy.a", StageStatus::Failed, Some(FailMode::WarnAndSkip), Some("denied")),
+        ];
+        assert_eq!(outcomes.substages, expected);
+        assert_eq!(outcomes.reason_code.as_deref(), Some("denied"));
+        assert_eq!(outcomes.findings, []);
+    }
+
+    #[test]
+    fn each_line_that_cannot_be_believed_is_named() {
+        let cases = [
+            ("{", "not JSON"),
+            ("", "not JSON"),
+            ("[]", "expected a JSON object"),
+            ("{\"stage\":\"policy\",\"status\":\"success\"}", "expected a substage of `policy`"),
+            ("{\"stage\":\"other.a\",\"status\":\"success\"}", "expected a substage of `policy`"),
+            ("{\"stage\":\"policyx.a\",\"status\":\"success\"}", "expected a substage of `policy`"),
+            ("{\"stage\":\"policy.a\",\"status\":\"good\"}", "found `good`"),
+            ("{\"stage\":\"policy.a\",\"status\":\"success\",\"reason_code\":\"x\"}", "a success has no reason_code"),
+            ("{\"stage\":\"policy.a\",\"status\":\"failed\"}", "expected a reason_code of `policy.a`"),
+            ("{\"stage\":\"policy.a\",\"status\":\"failed\",\"fail_mode\":\"x\",\"reason_code\":\"x\"}", "found `x`"),
+            ("{\"stage\":\"policy.a\",\"status\":\"success\",\"details\":1}", "found `details`"),
+            ("{\"stage\":\"policy.a\"}", "expected `stage` and `status`"),
+            ("{}", "expected `stage` and `status`"),
+            ("{\"reason_code\":7}", "expected text in `reason_code`"),
+            ("{\"stage\":\"policy.first\",\"status\":\"success\"}", "has an outcome already"),
+            ("{\"reason_code\":\"again\"}", "found another"),
+        ];
+        for (line, message) in cases {
+            let text =
+                format!("{{\"stage\":\"policy.first\",\"status\":\"success\"}}\n{{\"reason_code\":\"x\"}}\n{line}\n");
+            let findings = parse_lines(text.as_bytes(), "policy").findings;
+            assert_eq!(findings.len(), 1, "{line}: {findings:?}");
+            assert_eq!(findings[0].line_number, Some(3), "{line}");
+            assert!(findings[0].message.contains(message), "{line}: {findings:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_tells_nothing_and_a_directory_is_no_file() {
+        let room = tempfile::tempdir().unwrap();
+        assert_eq!(read(&room.path().join("none"), "policy").unwrap(), Outcomes::default());
+        fs::write(room.path().join("empty"), "").unwrap();
+        assert_eq!(read(&room.path().join("empty"), "policy").unwrap(), Outcomes::default());
+        assert_eq!(read(room.path(), "policy").unwrap().findings.len(), 1);
+        fs::write(room.path().join("long"), vec![b' '; 1024 * 1024 + 1]).unwrap();
+        assert_eq!(read(&room.path().join("long"), "policy").unwrap().findings.len(), 1);
+    }
+}

@@ -1,0 +1,59 @@
+//! What a run tells while it runs, for a person who watches. Nothing depends on it.
+
+use evlog_lifecycle::pipeline::report::Report;
+use evlog_lifecycle::pipeline::{Outcome, RunStatus};
+use std::path::Path;
+use std::time::Duration;
+
+/// One thing that happened. Everything in it is committed, or in the bundle, when it is told.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Progress<'a> {
+    /// The run exists.
+    RunCreated {
+        /// Its id.
+        run: &'a str,
+        /// Its bundle.
+        bundle: &'a Path,
+        /// The enabled stages, in the order in which they will run.
+        stages: &'a [&'a str],
+    },
+    /// A stage's process is about to be started.
+    StageStarted {
+        /// The stage.
+        stage: &'a str,
+        /// Where its output goes.
+        log: &'a Path,
+    },
+    /// Something a person should know of a stage: it could not be started, it was ended at its limit, a file could
+    /// not be written.
+    StageNote {
+        /// The stage.
+        stage: &'a str,
+        /// A sentence.
+        message: &'a str,
+    },
+    /// The publish gate failed, or what the stage told of its substages could not be believed; nothing was promoted.
+    GateFailed {
+        /// The stage.
+        stage: &'a str,
+        /// What will be recorded for it.
+        reason_code: &'a str,
+        /// What was found.
+        report: &'a Report,
+    },
+    /// An outcome was recorded: of a substage, of a stage that ran, or of a stage that will not run.
+    OutcomeRecorded {
+        /// The outcome.
+        outcome: &'a Outcome,
+        /// How long the stage took; zero for substages, and for stages that did not run.
+        elapsed: Duration,
+    },
+    /// The run has ended.
+    Finished {
+        /// Its status.
+        status: RunStatus,
+        /// How long it took.
+        elapsed: Duration,
+    },
+}

@@ -1,0 +1,79 @@
+//! Promotion: staged files become files of the bundle, one path after the other (pipeline.md 4.7, step 9).
+//!
+//! Invariants:
+//! - Paths are promoted in byte order, each by one rename within one file system. Nothing is claimed across paths.
+//! - Files were synced when they were measured; their directories are synced before the promotion is reported.
+//! - No directory on the way is a link.
+
+use crate::files::{FileError, at, make_parents, sync_directory};
+use crate::gate::Artifact;
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Moves the artifacts from the staging directory into the bundle. After an error, the paths before the one that it
+/// names are promoted and stay.
+pub(crate) fn promote(staging: &Path, bundle: &Path, artifacts: &[Artifact]) -> Result<(), FileError> {
+    let mut directories: BTreeSet<PathBuf> = BTreeSet::new();
+    for artifact in artifacts {
+        let directory = make_parents(bundle, &artifact.path)?;
+        let target = bundle.join(&artifact.path);
+        // COMMIT POINT of this path.
+        fs::rename(staging.join(&artifact.path), &target).map_err(at("promote to", &target))?;
+        directories.insert(directory);
+    }
+    directories.iter().try_for_each(|directory| sync_directory(directory))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    fn artifact(path: &str) -> Artifact {
+        Artifact { path: path.to_owned(), len: 0, blake3: [0; 32], contract: None }
+    }
+
+    struct Room(tempfile::TempDir);
+
+    impl Room {
+        fn new() -> Room {
+            let room = Room(tempfile::tempdir().unwrap());
+            for path in ["staging/a", "staging/b/c", "staging/b/d"] {
+                let path = room.0.path().join(path);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(&path, path.file_name().unwrap().as_encoded_bytes()).unwrap();
+            }
+            fs::create_dir(room.bundle()).unwrap();
+            room
+        }
+
+        fn bundle(&self) -> PathBuf {
+            self.0.path().join("bundle")
+        }
+
+        fn promote(&self, paths: &[&str]) -> Result<(), FileError> {
+            let artifacts: Vec<Artifact> = paths.iter().map(|path| artifact(path)).collect();
+            promote(&self.0.path().join("staging"), &self.bundle(), &artifacts)
+        }
+    }
+
+    #[test]
+    fn files_are_moved_with_their_directories() {
+        let room = Room::new();
+        room.promote(&["a", "b/c", "b/d"]).unwrap();
+        assert_eq!(fs::read(room.bundle().join("b/d")).unwrap(), b"d");
+        assert!(!room.0.path().join("staging/a").exists());
+    }
+
+    #[test]
+    fn a_link_that_was_put_on_the_way_is_not_followed() {
+        let room = Room::new();
+        let outside = tempfile::tempdir().unwrap();
+        symlink(outside.path(), room.bundle().join("b")).unwrap();
+        let error = room.promote(&["a", "b/c"]).unwrap_err();
+        assert!(error.to_string().contains("symbolic link"), "{error}");
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+        assert!(room.bundle().join("a").exists(), "what came before stays");
+    }
+}

@@ -1,0 +1,98 @@
+//! Why a run could not be brought to its end.
+
+use crate::files::FileError;
+use evlog::LogError;
+use std::fmt;
+use std::path::PathBuf;
+
+/// A run that was not brought to its end. Unless stated otherwise the run exists and stays in progress.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The given id cannot name a run. Nothing was touched.
+    RunId(String),
+    /// The run lock is held (pipeline.md 2.4). Nothing was touched.
+    Locked {
+        /// The run.
+        run: String,
+        /// The lock file.
+        path: PathBuf,
+        /// What the file says of its holder.
+        holder: String,
+    },
+    /// There is a bundle of this name already, of another log perhaps. Nothing was touched.
+    BundleExists(PathBuf),
+    /// The contract refused a command that this program made. Of `create`: the run is as it was before.
+    Refused {
+        /// The command's `do`.
+        command: String,
+        /// The refusal's code.
+        code: String,
+        /// A sentence.
+        message: String,
+    },
+    /// The log could not be written or read.
+    Log(LogError),
+    /// The bundle could not be written.
+    File(FileError),
+    /// The projections are not what this program expects of them.
+    Projection(String),
+}
+
+impl RunError {
+    /// What the process should exit with: a run that has no end has failed (pipeline.md 2.4, 3.2).
+    pub fn exit_code(&self) -> u8 {
+        20
+    }
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RunError::RunId(message) => f.write_str(message),
+            RunError::Locked { run, path, holder } => {
+                let holder = if holder.is_empty() { "unknown" } else { holder };
+                write!(
+                    f,
+                    "run `{run}` is locked (holder: {holder}); nothing was touched. If no such process runs, remove `{}`",
+                    path.display()
+                )
+            }
+            RunError::BundleExists(path) => {
+                write!(
+                    f,
+                    "there is a bundle already in `{}`; nothing was touched. Choose another run id",
+                    path.display()
+                )
+            }
+            RunError::Refused { command, code, message } => {
+                write!(f, "the contract refused the command `{command}`: {code}: {message}")
+            }
+            RunError::Log(error) => error.fmt(f),
+            RunError::File(error) => error.fmt(f),
+            RunError::Projection(message) => write!(f, "the projections of the run are not usable: expected {message}"),
+        }
+    }
+}
+
+impl std::error::Error for RunError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            RunError::Log(error) => Some(error),
+            RunError::File(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<LogError> for RunError {
+    fn from(error: LogError) -> RunError {
+        RunError::Log(error)
+    }
+}
+
+impl From<FileError> for RunError {
+    fn from(error: FileError) -> RunError {
+        RunError::File(error)
+    }
+}

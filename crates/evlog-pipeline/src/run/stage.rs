@@ -1,0 +1,322 @@
+//! One stage of a run: begin, process, substage outcomes, publish gate, promotion, outcome.
+//!
+//! Invariants:
+//! - An outcome is recorded for every stage that began, unless the log or the bundle cannot be written at all.
+//! - Artifacts are promoted after the intent to do so is committed, and reported as published before the outcome is.
+//! - The gate's failure is always fail-closed, as is every failure of storage.
+
+use super::{RunError, Runner, hex, refusal};
+use crate::files::{FileError, at, make_directory, make_parents, measure, remove_tree};
+use crate::gate::{Artifact, Failed, Gate};
+use crate::limits::REPORT_LEN_MAX;
+use crate::outcomes::{self, Told};
+use crate::plan::Stage;
+use crate::process::{self, Ended, Start};
+use crate::progress::Progress;
+use crate::{paths, promote};
+use evlog_lifecycle::pipeline::report::{ArtifactReport, ERRORS_MAX_DEFAULT, Finding, Report};
+use evlog_lifecycle::pipeline::{Coupling, FailMode, Outcome, StageStatus};
+use evlog_projection::canonical;
+use serde_json::{Value, json};
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+const STORAGE: &str = "storage_io_error";
+const INVALID: &str = "contract_validation_failed";
+/// The contract id of the file in which a stage tells its substages' outcomes, for reports.
+const OUTCOMES_CONTRACT: (&str, &str) = ("stage_outcomes", "0.1.0");
+
+/// Where a stage works.
+struct Room {
+    /// `.staging/`, which holds the two below.
+    shelf: PathBuf,
+    /// What it stages.
+    staging: PathBuf,
+    /// Where it tells its substages' outcomes.
+    outcomes: PathBuf,
+    /// The same, below the bundle.
+    outcomes_path: String,
+    /// Its captured output, below the bundle.
+    log_path: String,
+    /// The same, absolute.
+    log: PathBuf,
+}
+
+/// What stops a stage on its way to an outcome.
+enum Stop {
+    /// The run cannot go on.
+    Run(RunError),
+    /// The stage fails closed: storage failed it.
+    Storage(FileError),
+}
+
+impl From<RunError> for Stop {
+    fn from(error: RunError) -> Stop {
+        Stop::Run(error)
+    }
+}
+
+impl From<FileError> for Stop {
+    fn from(error: FileError) -> Stop {
+        Stop::Storage(error)
+    }
+}
+
+impl Room {
+    fn new(bundle: &Path, stage: &str) -> Room {
+        let shelf = bundle.join(".staging");
+        let (outcomes_path, log_path) = (format!(".staging/{stage}.outcomes.jsonl"), paths::captured(stage));
+        Room {
+            staging: shelf.join(stage),
+            outcomes: bundle.join(&outcomes_path),
+            log: bundle.join(&log_path),
+            shelf,
+            outcomes_path,
+            log_path,
+        }
+    }
+
+    fn open(&self, bundle: &Path) -> Result<File, FileError> {
+        remove_tree(&self.shelf)?;
+        make_directory(&self.shelf)?;
+        make_directory(&self.staging)?;
+        make_parents(bundle, &self.log_path)?;
+        if fs::symlink_metadata(&self.log).is_ok_and(|found| !found.is_file()) {
+            let error = io::Error::new(io::ErrorKind::AlreadyExists, "expected a regular file or none");
+            return Err(at("open", &self.log)(error));
+        }
+        OpenOptions::new().create(true).append(true).open(&self.log).map_err(at("open", &self.log))
+    }
+}
+
+impl Runner<'_> {
+    /// Runs one stage and records its outcome.
+    pub(super) fn stage(&mut self, stage: &Stage) -> Result<(), RunError> {
+        let began = Instant::now();
+        self.must("begin", json!({"stage": stage.id}))?;
+        self.project(Duration::ZERO)?;
+        let room = Room::new(&self.bundle, &stage.id);
+        let attempted = self.attempt(stage, &room);
+        let mut outcome = self.or_storage_failure(stage, attempted)?;
+        let captured = self.capture(stage, &room);
+        let cleared = captured.and_then(|()| Ok(remove_tree(&room.shelf)?));
+        if let Err(stop) = cleared {
+            outcome = self.or_storage_failure(stage, Err(stop))?;
+        }
+        self.record(&outcome)?;
+        self.project(began.elapsed())?;
+        Ok(())
+    }
+
+    fn or_storage_failure(&mut self, stage: &Stage, attempted: Result<Outcome, Stop>) -> Result<Outcome, RunError> {
+        match attempted {
+            Ok(outcome) => Ok(outcome),
+            Err(Stop::Run(error)) => Err(error),
+            Err(Stop::Storage(error)) => {
+                self.note(stage, &error.to_string());
+                Ok(Outcome::failed(&stage.id, FailMode::FailClosed, STORAGE))
+            }
+        }
+    }
+
+    fn note(&mut self, stage: &Stage, message: &str) {
+        (self.progress)(Progress::StageNote { stage: &stage.id, message });
+    }
+
+    /// Everything up to the outcome, which is returned and not yet recorded.
+    fn attempt(&mut self, stage: &Stage, room: &Room) -> Result<Outcome, Stop> {
+        let log = room.open(&self.bundle)?;
+        let ended = self.process(stage, room, &log)?;
+        let told = outcomes::read(&room.outcomes, &stage.id).map_err(at("read", &room.outcomes))?;
+        let mut findings = told.findings;
+        if findings.is_empty() {
+            findings = self.record_substages(&told.substages)?;
+        }
+        let own = told.reason_code;
+        if let Some(message) = own.as_deref().and_then(|code| self.disbelief(stage, ended, code)) {
+            findings.push(Finding::coded("reason_code_invalid", message));
+        }
+        if !findings.is_empty() {
+            let (id, version) = OUTCOMES_CONTRACT;
+            let artifacts = vec![ArtifactReport::new(&room.outcomes_path, id, version, findings)];
+            let report = Report::new(&self.run, &stage.id, ERRORS_MAX_DEFAULT, artifacts);
+            return Ok(self.fail_gate(stage, &Failed { reason_code: INVALID.to_owned(), report })?);
+        }
+        let outcome = self.coupled(stage, self.judge(stage, ended, own), &told.substages);
+        if outcome.is_fatal() { Ok(outcome) } else { self.publish(stage, room, outcome) }
+    }
+
+    /// Starts the stage's process and waits for it; `None` when it could not be started.
+    fn process(&mut self, stage: &Stage, room: &Room, log: &File) -> Result<Option<Ended>, Stop> {
+        (self.progress)(Progress::StageStarted { stage: &stage.id, log: &room.log });
+        let environment = self.environment(stage, room);
+        let ended = process::run(&Start {
+            command: &stage.command,
+            directory: &self.plan.directory,
+            environment: &environment,
+            output: log,
+            time_limit: stage.time_limit,
+        });
+        let message = match &ended {
+            Ok(Ended::Exited(_)) => return Ok(ended.ok()),
+            Ok(Ended::Signalled(signal)) => format!("evlog: the process was ended by signal {signal}"),
+            Ok(Ended::TimedOut) => {
+                let limit = stage.time_limit.unwrap_or_default();
+                format!("evlog: the time limit of {limit:?} has passed; the process group was ended")
+            }
+            Err(error) => format!("evlog: `{}` could not be started: {error}", stage.command[0]),
+        };
+        self.note(stage, message.trim_start_matches("evlog: "));
+        let mut log = log;
+        writeln!(log, "{message}").map_err(at("write", &room.log))?;
+        Ok(ended.ok())
+    }
+
+    fn environment(&self, stage: &Stage, room: &Room) -> Vec<(String, OsString)> {
+        let own: [(&str, OsString); 6] = [
+            ("EVLOG_RUN_ID", self.run.clone().into()),
+            ("EVLOG_STAGE", stage.id.clone().into()),
+            ("EVLOG_STAGING_DIR", room.staging.clone().into()),
+            ("EVLOG_RUN_DIR", self.bundle.clone().into()),
+            ("EVLOG_PLAN_DIR", self.plan.directory.clone().into()),
+            ("EVLOG_OUTCOMES", room.outcomes.clone().into()),
+        ];
+        let added = stage.environment.iter().map(|(name, value)| (name.clone(), value.clone().into()));
+        added.chain(own.map(|(name, value)| (name.to_owned(), value))).collect()
+    }
+
+    /// Records what the stage told of its substages, in its order. What the contract refuses is a finding.
+    fn record_substages(&mut self, substages: &[Told]) -> Result<Vec<Finding>, RunError> {
+        let mut findings = Vec::new();
+        for told in substages {
+            let mut members = json!({"stage": told.stage, "status": told.status.word()});
+            if let Some(mode) = told.fail_mode {
+                members["fail_mode"] = mode.word().into();
+            }
+            if let Some(code) = &told.reason_code {
+                members["reason_code"] = code.as_str().into();
+            }
+            if let Some((code, message)) = refusal(self.submit("outcome", members)?) {
+                findings.push(Finding::coded(&code.to_ascii_lowercase(), message).on_line(told.line));
+            }
+        }
+        Ok(findings)
+    }
+
+    /// Why a reason code that the stage gave itself cannot be taken.
+    fn disbelief(&self, stage: &Stage, ended: Option<Ended>, code: &str) -> Option<String> {
+        if ended == Some(Ended::Exited(0)) {
+            return Some(format!("the stage named the reason code `{code}` and then exited with 0"));
+        }
+        let known = self.plan.definition.allows(&stage.id, code);
+        (!known).then(|| format!("reason code `{code}` is not in the catalogue for stage `{}`", stage.id))
+    }
+
+    /// The outcome that the process's end stands for. The most exact code wins: that of the time limit, the one that the
+    /// stage named, that of its exit status, and last the stage's own in the plan.
+    fn judge(&self, stage: &Stage, ended: Option<Ended>, own: Option<String>) -> Outcome {
+        let code = match ended {
+            Some(Ended::Exited(0)) => return Outcome::success(&stage.id, stage.fail_mode),
+            Some(Ended::TimedOut) => stage.time_limit_reason_code.clone(),
+            Some(Ended::Exited(status)) => own
+                .or_else(|| stage.exit_reason_codes.get(&status).cloned())
+                .unwrap_or_else(|| stage.reason_code.clone()),
+            Some(Ended::Signalled(_)) | None => own.unwrap_or_else(|| stage.reason_code.clone()),
+        };
+        self.failed(stage, code)
+    }
+
+    fn failed(&self, stage: &Stage, code: String) -> Outcome {
+        let definition = &self.plan.definition;
+        let mode = definition.usual_fail_mode(&stage.id, StageStatus::Failed, Some(&code), stage.fail_mode);
+        Outcome::failed(&stage.id, mode, code)
+    }
+
+    /// The stage's outcome beside those of its substages: some of them leave it no choice (pipeline.md 1.3, 2.3).
+    fn coupled(&self, stage: &Stage, outcome: Outcome, substages: &[Told]) -> Outcome {
+        let definition = &self.plan.definition;
+        let recorded = substages.iter().map(|told| {
+            let code = told.reason_code.as_deref();
+            let usual = definition.usual_fail_mode(&told.stage, told.status, code, stage.fail_mode);
+            let fail_mode = told.fail_mode.unwrap_or(usual);
+            Outcome { stage: told.stage.clone(), status: told.status, fail_mode, reason_code: told.reason_code.clone() }
+        });
+        let failed: Vec<Outcome> = recorded.filter(|told| told.status == StageStatus::Failed).collect();
+        if let Some(stop) = failed.iter().find(|told| definition.stops_parent(told)) {
+            let own = || Outcome::failed(&stage.id, FailMode::FailClosed, stage.reason_code.clone());
+            return definition.parent_outcome(stop, true, stage.fail_mode).unwrap_or_else(own);
+        }
+        let binds = |told: &&Outcome| match definition.coupling(&told.stage) {
+            Some(Coupling::SameCode) => true,
+            Some(Coupling::NotSuccess) => outcome.status == StageStatus::Success,
+            Some(Coupling::NotSuccessWhenFatal) => outcome.status == StageStatus::Success && told.is_fatal(),
+            Some(Coupling::FailClosed | Coupling::StopsRun) | None => false,
+        };
+        let code = failed.iter().find(binds).and_then(|told| told.reason_code.clone());
+        let code = code.map(|code| if definition.allows(&stage.id, &code) { code } else { stage.reason_code.clone() });
+        code.map_or(outcome, |code| self.failed(stage, code))
+    }
+
+    /// Passes the publish gate and promotes, or fails closed.
+    fn publish(&mut self, stage: &Stage, room: &Room, outcome: Outcome) -> Result<Outcome, Stop> {
+        let gate = Gate { plan: self.plan, stage, run: &self.run, staging: &room.staging, published: &self.published };
+        let artifacts = match gate.check()? {
+            Ok(artifacts) => artifacts,
+            Err(failed) => return Ok(self.fail_gate(stage, &failed)?),
+        };
+        let members = json!({"stage": stage.id, "artifacts": listing(&artifacts)});
+        self.must("intend", members.clone())?;
+        promote::promote(&room.staging, &self.bundle, &artifacts)?;
+        self.must("publish", members)?;
+        self.published.extend(artifacts.into_iter().map(|artifact| (artifact.path, stage.id.clone())));
+        Ok(outcome)
+    }
+
+    /// Records the report of a gate that failed; nothing is promoted.
+    fn fail_gate(&mut self, stage: &Stage, failed: &Failed) -> Result<Outcome, RunError> {
+        let report = fitting(&failed.report);
+        self.must("report", json!({"stage": stage.id, "report": report.to_value()}))?;
+        let reason_code = failed.reason_code.as_str();
+        (self.progress)(Progress::GateFailed { stage: &stage.id, reason_code, report: &report });
+        Ok(Outcome::failed(&stage.id, FailMode::FailClosed, reason_code))
+    }
+
+    /// Records what stands in the bundle of the stage's standard output and error.
+    fn capture(&self, stage: &Stage, room: &Room) -> Result<(), Stop> {
+        let (len, digest) = measure(&room.log)?;
+        let members = json!({"stage": stage.id, "path": room.log_path, "bytes": len, "blake3": hex(digest)});
+        Ok(self.must("captured", members)?)
+    }
+
+    fn record(&self, outcome: &Outcome) -> Result<(), RunError> {
+        self.must("outcome", outcome.to_value())
+    }
+}
+
+fn listing(artifacts: &[Artifact]) -> Vec<Value> {
+    let one = |artifact: &Artifact| {
+        let mut value = json!({"path": artifact.path, "bytes": artifact.len, "blake3": hex(artifact.blake3)});
+        if let Some(contract) = &artifact.contract {
+            value["contract"] = contract.as_str().into();
+        }
+        value
+    };
+    artifacts.iter().map(one).collect()
+}
+
+/// The report, or one with fewer findings that fits an event of the log. The cut is by count and order alone, so that
+/// equal reports are cut equally.
+fn fitting(report: &Report) -> Report {
+    let fits = |report: &Report| canonical(&report.to_value()).len() <= REPORT_LEN_MAX;
+    let cut =
+        |max: u32, artifacts: Vec<ArtifactReport>| Report::new(report.run_id(), report.stage_id(), max, artifacts);
+    let all = || report.artifacts().to_vec();
+    let invalid = || report.artifacts().iter().filter(|artifact| !artifact.is_valid()).cloned();
+    let candidates = [(ERRORS_MAX_DEFAULT, all()), (5, all()), (1, all()), (1, invalid().collect())];
+    let fewer = [1000, 100, 10].map(|count| (1, invalid().take(count).collect()));
+    let mut candidates = candidates.into_iter().chain(fewer).map(|(max, artifacts)| cut(max, artifacts));
+    candidates.find(fits).unwrap_or_else(|| cut(1, invalid().take(1).collect()))
+}
