@@ -7,7 +7,8 @@
 use super::definition::{Definition, NAMES};
 use super::outcome::{FailMode, StageStatus};
 use super::payload::Artifact;
-use super::reader::{Members, malformed};
+use super::reader::Members;
+use crate::members::{malformed, pointer, quoted};
 use evlog_projection::Malformed;
 use serde_json::{Map, Value};
 
@@ -99,7 +100,7 @@ pub(super) fn parse(action: &str, members: Map<String, Value>) -> Result<Command
         "finalize" => Do::Finalize,
         other => {
             let list: Vec<String> = ACTIONS.iter().map(|word| format!("`{word}`")).collect();
-            return Err(malformed("/do", format!("expected {}, found `{other}`", list.join(", "))));
+            return Err(malformed("/do", format!("expected {}, found `{}`", list.join(", "), quoted(other))));
         }
     };
     members.finish()?;
@@ -107,23 +108,21 @@ pub(super) fn parse(action: &str, members: Map<String, Value>) -> Result<Command
 }
 
 fn create(members: &mut Members) -> Result<Create, Malformed> {
-    let pointer = members.pointer("pipeline");
     let pipeline = match members.take("pipeline") {
         None => {
             let message = format!("expected the member `pipeline`: a definition, or a name such as `{}`", NAMES[0]);
             return Err(malformed("", message));
         }
         Some(Value::String(name)) => Chosen::BuiltIn(name),
-        Some(brought) => Chosen::Brought(Definition::parse_at(brought, &pointer)?),
+        Some(brought) => Chosen::Brought(Definition::parse_at(brought, "/pipeline")?),
     };
     let manifest = members.optional_object("manifest")?.unwrap_or_default();
     if let Some(found) = manifest.get("extensions").filter(|value| !value.is_object()) {
         return Err(malformed("/manifest/extensions", format!("expected an object, found {found}")));
     }
     let mut stages = Vec::new();
-    let pointer = members.pointer("stages");
     for (id, value) in members.optional_object("stages")?.unwrap_or_default() {
-        let at = format!("{pointer}/{}", id.replace('~', "~0").replace('/', "~1"));
+        let at = pointer("/stages", &id);
         let mut given = Members::of(value, at)?;
         let enabled = given.optional_bool("enabled")?;
         let fail_mode = given.optional_word("fail_mode", &FAIL_MODES)?;
@@ -152,11 +151,11 @@ fn artifacts(members: &mut Members) -> Result<Vec<Artifact>, Malformed> {
 fn digest(members: &mut Members) -> Result<Artifact, Malformed> {
     let path = members.string("path")?;
     let bytes = members.count("bytes")?;
-    let pointer = members.pointer("blake3");
+    let at = members.pointer("blake3");
     let text = members.string("blake3")?;
     let lower = text.bytes().all(|b| !b.is_ascii_uppercase());
     let blake3 = blake3::Hash::from_hex(&text).ok().filter(|_| lower).map(|hash| *hash.as_bytes());
-    let refuse = || malformed(pointer, format!("expected 64 lowercase hex digits, found `{text}`"));
+    let refuse = || malformed(at, format!("expected 64 lowercase hex digits, found `{}`", quoted(&text)));
     Ok(Artifact { path, bytes, blake3: blake3.ok_or_else(refuse)?, contract: None })
 }
 

@@ -14,9 +14,13 @@ use super::payload::{
 };
 use super::rules::{self, Judged, Recording, refuse};
 use super::state::State;
+use crate::members::{cut, quoted};
 use evlog_projection::{Asked, Cause, Decision, NewEvent, Target, canonical};
 use serde_json::Value;
 use std::sync::Arc;
+
+/// The longest message of a refusal, in bytes: callers' text is quoted in it, and may be of any length.
+const MESSAGE_LEN_MAX: usize = 2000;
 
 /// The events of an accepted command: each with the index of the one that caused it.
 type Taken = Vec<(Payload, Cause)>;
@@ -49,31 +53,22 @@ fn events(taken: &[(Payload, Cause)]) -> Judged<Vec<NewEvent>> {
 
 /// A refusal is an event of the run, or of `$log` when there is no such run.
 fn refused(asked: &Asked<'_, State>, command: &Do, refusal: &rules::Refusal) -> Decision {
+    let message = cut(&refusal.message, MESSAGE_LEN_MAX).to_owned();
     let record = Payload::Refused(Refused {
         action: command.action().to_owned(),
-        stage: command.stage().map(str::to_owned),
+        stage: command.stage().map(|stage| quoted(stage).to_owned()),
         code: refusal.code.to_owned(),
-        message: refusal.message.clone(),
+        message: message.clone(),
     });
     let target = if asked.state.is_some() { Target::Run } else { Target::Log };
-    // A refusal whose own text passes the limit of a payload is told to the caller only.
-    let event = record.encode().ok().map(|bytes| NewEvent { target, ..NewEvent::new(record.kind(), bytes) });
-    Decision::refused(event.into_iter().collect(), refusal.code, refusal.message.clone())
+    let bytes = record.encode().unwrap_or_else(|error| unreachable!("its texts are short: {error}"));
+    Decision::refused(vec![NewEvent { target, ..NewEvent::new(record.kind(), bytes) }], refusal.code, message)
 }
 
 fn created(create: &Create) -> Judged<Taken> {
     let (definition, text) = match &create.pipeline {
         Chosen::Brought(definition) => (Arc::new(definition.clone()), Some(definition.text().to_owned())),
-        Chosen::BuiltIn(name) => match built_in(name) {
-            Some(definition) => (definition, None),
-            None => {
-                let message = format!(
-                    "expected a definition or the name of a built-in pipeline ({}), found `{name}`",
-                    NAMES.join(", ")
-                );
-                return refuse("UNKNOWN_PIPELINE", message);
-            }
-        },
+        Chosen::BuiltIn(name) => (known(name)?, None),
     };
     rules::manifest(&create.manifest)?;
     let stages = settings(&definition, create)?;
@@ -86,6 +81,12 @@ fn created(create: &Create) -> Judged<Taken> {
         manifest: String::from_utf8(manifest).unwrap_or_else(|_| unreachable!("JSON is UTF-8")),
         emit_health: create.emit_health,
     })))
+}
+
+fn known(name: &str) -> Judged<Arc<Definition>> {
+    let built_in_ones = NAMES.join(", ");
+    let message = || format!("expected a definition, or the name of a built-in one ({built_in_ones}), found `{name}`");
+    built_in(name).map_or_else(|| refuse("UNKNOWN_PIPELINE", message()), Ok)
 }
 
 fn settings(definition: &Definition, create: &Create) -> Judged<Vec<StageSetting>> {
@@ -138,17 +139,17 @@ fn recorded(state: &State, command: &Do) -> Judged<Taken> {
 
 fn outcome(
     state: &State,
-    stage: &str,
+    name: &str,
     status: StageStatus,
     fail_mode: Option<FailMode>,
     code: Option<&str>,
 ) -> Judged<Taken> {
     let definition = state.definition();
     // A stage without a place is refused below, whatever its fail mode.
-    let configured = definition.index_of(stage).map(|index| state.pinned.stages[index].fail_mode);
-    let usual = || definition.usual_fail_mode(stage, status, code, configured.unwrap_or(FailMode::FailClosed));
+    let configured = definition.index_of(name).map(|index| state.pinned.stages[index].fail_mode);
+    let usual = || definition.usual_fail_mode(name, status, code, configured.unwrap_or(FailMode::FailClosed));
     let fail_mode = fail_mode.unwrap_or_else(usual);
-    let outcome = Outcome { stage: stage.to_owned(), status, fail_mode, reason_code: code.map(str::to_owned) };
+    let outcome = Outcome { stage: name.to_owned(), status, fail_mode, reason_code: code.map(str::to_owned) };
     let Recording::New { tail } = rules::outcome(state, &outcome)? else {
         return Ok(Vec::new());
     };

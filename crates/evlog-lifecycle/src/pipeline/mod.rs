@@ -10,6 +10,7 @@
 //! - The definition that a run is judged by is pinned in its first event.
 //! - A refused command changes no projected file but the audit.
 
+mod audit;
 mod command;
 mod decide;
 mod definition;
@@ -88,11 +89,11 @@ impl Contract for Pipeline {
         state.ended_as().is_some()
     }
 
-    fn audit_line(&self, _before: Option<&State>, fact: &Fact<'_>, after: &State) -> Result<Value, FoldError> {
-        project::audit_line(fact, after)
+    fn audit_line(&self, before: Option<&State>, fact: &Fact<'_>, after: &State) -> Result<Value, FoldError> {
+        audit::line(before, fact, after)
     }
 
-    fn project(&self, state: &State, _head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
-        Ok(project::files(state))
+    fn project(&self, state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
+        project::files(state, head)
     }
 }

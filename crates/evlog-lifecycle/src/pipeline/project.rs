@@ -1,4 +1,4 @@
-//! The files of a run's bundle, and the lines of its audit (pipeline.md 3.3 to 3.6).
+//! The files of a run's bundle, the audit excepted (pipeline.md 3.3 to 3.6).
 //!
 //! Does not: decide anything; every value comes from the state or from an event.
 //!
@@ -7,11 +7,10 @@
 //! - No status is written before the run is finalized (rule P-52). A refusal changes no file but the audit.
 
 use super::outcome::Outcome;
-use super::payload::{Artifact, Payload};
-use super::report::CONTRACT_VERSION as REPORT_VERSION;
+use super::payload::Artifact;
 use super::state::{Entry, Held, State};
 use evlog_projection::time::to_rfc3339;
-use evlog_projection::{Fact, File, FoldError, canonical};
+use evlog_projection::{File, FoldError, RunHead, canonical};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -20,7 +19,7 @@ const MANIFEST_VERSION: &str = "0.1.0";
 /// The state of a run without an end, as `run.json` and result lines tell it.
 pub(super) const IN_PROGRESS: &str = "in_progress";
 
-fn hex(digest: &[u8; 32]) -> Value {
+pub(super) fn hex(digest: &[u8; 32]) -> Value {
     blake3::Hash::from_bytes(*digest).to_hex().as_str().into()
 }
 
@@ -28,8 +27,12 @@ fn file(path: impl Into<String>, projection: &'static str, value: &Value) -> Fil
     File { path: path.into(), projection, version: 1, bytes: canonical(value) }
 }
 
-/// All files but the audit.
-pub(super) fn files(state: &State) -> Vec<File> {
+/// All files but the audit. A history that still owes an event has no files: its end is not one.
+pub(super) fn files(state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
+    if let Some(next) = state.owed.as_ref().and_then(|owed| owed.stages.first()) {
+        let message = format!("expected `{}`, found the end of the run's events", state.blocked(*next));
+        return Err(FoldError { seq: head.last_seq, run: head.run.to_owned(), message });
+    }
     let mut files = vec![
         file("run.json", "pipeline.run", &run(state)),
         file("manifest.json", "pipeline.manifest", &manifest(state)),
@@ -42,7 +45,7 @@ pub(super) fn files(state: &State) -> Vec<File> {
         report["generated_at_utc"] = to_rfc3339(reported.time_ns).into();
         files.push(file(format!("logs/contract_validation/{stage}.json"), "pipeline.validation_report", &report));
     }
-    files
+    Ok(files)
 }
 
 /// The outcome tuples, in their total order.
@@ -104,17 +107,21 @@ fn run(state: &State) -> Value {
     run
 }
 
+/// A top-level stage's state in one word (pipeline.md 5.6.2), or `disabled`.
+pub(super) fn stage_state(state: &State, index: usize) -> &'static str {
+    match state.top(index) {
+        Some(outcome) => outcome.status.word(),
+        None if !state.pinned.stages[index].enabled => "disabled",
+        None if state.has_begun(index) => "running",
+        None => "pending",
+    }
+}
+
 fn stage(state: &State, index: usize) -> Value {
     let (setting, progress) = (state.pinned.stages[index], &state.progress[index]);
     let key = state.definition().order_key(state.stage_id(index));
     let entry = key.and_then(|key| state.outcomes.get(&key));
-    let word = match entry {
-        Some(entry) => entry.outcome.status.word(),
-        None if !setting.enabled => "disabled",
-        None if progress.attempts > 0 => "running",
-        None => "pending",
-    };
-    let mut value = json!({"stage": state.stage_id(index), "state": word, "fail_mode": setting.fail_mode.word()});
+    let mut value = json!({"stage": state.stage_id(index), "state": stage_state(state, index), "fail_mode": setting.fail_mode.word()});
     if let Some(begun) = progress.begun_ns {
         value["attempts"] = progress.attempts.into();
         value["begun_at_utc"] = to_rfc3339(begun).into();
@@ -155,81 +162,10 @@ fn held(files: &BTreeMap<String, Held>) -> Vec<Value> {
     files.values().map(one).collect()
 }
 
-fn artifact(artifact: &Artifact) -> Value {
+pub(super) fn artifact(artifact: &Artifact) -> Value {
     let mut value = json!({"path": artifact.path, "bytes": artifact.bytes, "blake3": hex(&artifact.blake3)});
     if let Some(contract) = &artifact.contract {
         value["contract"] = contract.as_str().into();
     }
     value
-}
-
-/// The line that an event adds to the audit.
-pub(super) fn audit_line(fact: &Fact<'_>, after: &State) -> Result<Value, FoldError> {
-    let payload = Payload::decode(&fact.event).map_err(|message| FoldError::new(fact, message))?;
-    let mut line = json!({
-        "seq": fact.seq.0,
-        "time": to_rfc3339(fact.time_ns),
-        "actor": fact.actor,
-        "run_id": fact.event.stream,
-        "event": fact.event.kind.to_string(),
-    });
-    if let Some(cause) = fact.event.causation {
-        line["caused_by"] = cause.0.into();
-    }
-    let members = details(&payload, after);
-    for (name, value) in members {
-        line[name] = value;
-    }
-    Ok(line)
-}
-
-fn details(payload: &Payload, after: &State) -> Vec<(&'static str, Value)> {
-    let list = |artifacts: &[Artifact]| Value::Array(artifacts.iter().map(artifact).collect());
-    match payload {
-        Payload::Created(created) => vec![
-            ("pipeline", created.pipeline.as_str().into()),
-            ("definition_blake3", hex(&created.definition)),
-            ("to", IN_PROGRESS.into()),
-        ],
-        Payload::Begun(begun) => {
-            let index = after.definition().index_of(&begun.stage);
-            let attempts = index.map_or(0, |index| after.progress[index].attempts);
-            vec![("stage", begun.stage.as_str().into()), ("to", "running".into()), ("attempt", attempts.into())]
-        }
-        Payload::Intended(of) | Payload::Published(of) => {
-            vec![("stage", of.stage.as_str().into()), ("artifacts", list(&of.artifacts))]
-        }
-        Payload::Reported(reported) => {
-            let report = after.reports.get(&reported.stage).map_or(&Value::Null, |reported| &reported.report);
-            let artifacts = report["artifacts"].as_array().map_or(&[][..], Vec::as_slice);
-            let invalid = artifacts.iter().filter(|artifact| artifact["status"] == "invalid");
-            let paths: Vec<Value> = invalid.map(|artifact| artifact["artifact_path"].clone()).collect();
-            vec![
-                ("stage", reported.stage.as_str().into()),
-                ("report_version", REPORT_VERSION.into()),
-                ("invalid", paths.into()),
-            ]
-        }
-        Payload::Captured(captured) => vec![
-            ("stage", captured.stage.as_str().into()),
-            ("path", captured.path.as_str().into()),
-            ("bytes", captured.bytes.into()),
-            ("blake3", hex(&captured.blake3)),
-        ],
-        Payload::Outcome(record) => {
-            let tuple = Outcome::from(record.clone()).to_value();
-            vec![("stage", record.stage.as_str().into()), ("to", record.status.word().into()), ("outcome", tuple)]
-        }
-        Payload::Finalized(end) => {
-            vec![("to", end.status.word().into()), ("exit_code", end.exit_code.into())]
-        }
-        Payload::Refused(refused) => {
-            let mut members = vec![
-                ("do", refused.action.as_str().into()),
-                ("error", json!({"code": refused.code, "message": refused.message})),
-            ];
-            members.extend(refused.stage.as_deref().map(|stage| ("stage", stage.into())));
-            members
-        }
-    }
 }

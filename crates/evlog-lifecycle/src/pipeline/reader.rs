@@ -4,6 +4,7 @@
 //!
 //! Invariant: every error names the place as a JSON pointer, what was expected, and what was found.
 
+use crate::members::{kind, malformed, pointer};
 use evlog_projection::Malformed;
 use serde_json::{Map, Value};
 
@@ -13,24 +14,8 @@ pub(super) struct Members {
     rest: Map<String, Value>,
 }
 
-/// The error for a place.
-pub(super) fn malformed(pointer: impl Into<String>, message: impl Into<String>) -> Malformed {
-    Malformed { pointer: pointer.into(), message: message.into() }
-}
-
-fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "an array",
-        Value::Object(_) => "an object",
-    }
-}
-
 fn unexpected(pointer: impl Into<String>, expected: &str, found: &Value) -> Malformed {
-    malformed(pointer, format!("expected {expected}, found {}", kind_of(found)))
+    malformed(pointer, format!("expected {expected}, found {}", kind(found)))
 }
 
 impl Members {
@@ -50,7 +35,7 @@ impl Members {
 
     /// JSON pointer to a member.
     pub(super) fn pointer(&self, name: &str) -> String {
-        format!("{}/{}", self.at, name.replace('~', "~0").replace('/', "~1"))
+        pointer(&self.at, name)
     }
 
     /// A member of any type.
@@ -67,7 +52,7 @@ impl Members {
     pub(super) fn string(&mut self, name: &str) -> Result<String, Malformed> {
         match self.required(name)? {
             Value::String(text) => Ok(text),
-            other => Err(unexpected(self.pointer(name), "a string", &other)),
+            other => Err(unexpected(self.pointer(name), "text", &other)),
         }
     }
 
@@ -158,6 +143,6 @@ impl Members {
 pub(super) fn string_item(pointer: String, value: Value) -> Result<String, Malformed> {
     match value {
         Value::String(text) => Ok(text),
-        other => Err(unexpected(pointer, "a string", &other)),
+        other => Err(unexpected(pointer, "text", &other)),
     }
 }

@@ -73,13 +73,11 @@ fn stage(state: &State, name: &str) -> Judged<usize> {
 }
 
 fn place(state: &State, name: &str) -> Judged<usize> {
-    match state.definition().index_of(name) {
-        Some(index) => Ok(index),
-        None => {
-            let ids: Vec<&str> = state.definition().stages().iter().map(|stage| stage.id.as_str()).collect();
-            refuse("UNKNOWN_STAGE", format!("expected one of {}, or a substage of one, found `{name}`", ids.join(", ")))
-        }
+    if let Some(index) = state.definition().index_of(name) {
+        return Ok(index);
     }
+    let ids: Vec<&str> = state.definition().stages().iter().map(|stage| stage.id.as_str()).collect();
+    refuse("UNKNOWN_STAGE", format!("expected one of {}, or a substage of one, found `{name}`", ids.join(", ")))
 }
 
 fn enabled(state: &State, index: usize, name: &str) -> Judged<usize> {
@@ -105,11 +103,8 @@ fn own_stop(state: &State, index: usize) -> Option<&Outcome> {
 /// An outcome of an earlier stage that stops what has not begun.
 fn earlier_stop(state: &State, index: usize) -> Option<&Outcome> {
     let earlier = state.outcomes.iter().take_while(|(key, _)| key.index() < index).map(|(_, entry)| &entry.outcome);
-    let stops = |outcome: &&Outcome| match is_substage(&outcome.stage) {
-        true => state.definition().stops_parent(outcome),
-        false => outcome.is_fatal(),
-    };
-    earlier.into_iter().find(stops)
+    // A top-level stage has no coupling, so for it this asks whether the outcome is fatal.
+    earlier.into_iter().find(|outcome| state.definition().stops_parent(outcome))
 }
 
 /// Whether a stage may begin (rules P-30 and P-34), or begin again after a crash.
@@ -179,9 +174,9 @@ pub(super) fn report(state: &State, name: &str, value: &Value) -> Judged<()> {
     }
     let report = Report::from_value(value).or_else(|message| refuse("REPORT_INVALID", format!("report: {message}")))?;
     if report.run_id() != state.pinned.run || report.stage_id() != name {
-        let (run, stage) = (report.run_id(), report.stage_id());
+        let (run, owner) = (report.run_id(), report.stage_id());
         let message =
-            format!("report: expected run `{}` and stage `{name}`, found `{run}` and `{stage}`", state.pinned.run);
+            format!("report: expected run `{}` and stage `{name}`, found `{run}` and `{owner}`", state.pinned.run);
         return refuse("REPORT_INVALID", message);
     }
     Ok(())
@@ -201,7 +196,7 @@ fn is_below(path: &str, directory: &str) -> bool {
     path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn path(state: &State, stage: &str, path: &str, usage: Use) -> Judged<()> {
+fn path(state: &State, owner: &str, path: &str, usage: Use) -> Judged<()> {
     relpath::parse(path).or_else(|error| refuse("PATH_INVALID", format!("`{path}`: {error}")))?;
     let log = path.strip_prefix("logs/").and_then(|rest| rest.strip_suffix(".log"));
     let log = usage == Use::Artifact
@@ -213,8 +208,8 @@ fn path(state: &State, stage: &str, path: &str, usage: Use) -> Judged<()> {
         return refuse("PATH_RESERVED", format!("`{path}` is the engine's own place in the bundle"));
     }
     let holder = match usage {
-        Use::Artifact => state.artifacts.get(path).filter(|held| held.stage != stage).or(state.captured.get(path)),
-        Use::Captured => state.captured.get(path).filter(|held| held.stage != stage).or(state.artifacts.get(path)),
+        Use::Artifact => state.artifacts.get(path).filter(|held| held.stage != owner).or(state.captured.get(path)),
+        Use::Captured => state.captured.get(path).filter(|held| held.stage != owner).or(state.artifacts.get(path)),
     };
     match holder {
         None => Ok(()),
@@ -367,15 +362,15 @@ fn has_cause(state: &State, index: usize) -> bool {
 /// The stages that an outcome blocks once it is recorded (rules P-31, P-34, P-36), in canonical order.
 fn tail(state: &State, index: usize, outcome: &Outcome) -> Vec<usize> {
     let definition = state.definition();
-    let substage = is_substage(&outcome.stage);
-    let from = if definition.stops_run(outcome) {
-        0
-    } else if !substage && (outcome.is_fatal() || outcome.is_blocked()) {
-        index + 1
-    } else if substage && state.top(index).is_some() && definition.stops_parent(outcome) {
-        index + 1
+    let stops_later = if is_substage(&outcome.stage) {
+        state.top(index).is_some() && definition.stops_parent(outcome)
     } else {
-        return Vec::new();
+        outcome.is_fatal() || outcome.is_blocked()
+    };
+    let from = match (definition.stops_run(outcome), stops_later) {
+        (true, _) => 0,
+        (false, true) => index + 1,
+        (false, false) => return Vec::new(),
     };
     state.enabled().filter(|later| *later >= from && state.is_pending(*later)).collect()
 }

@@ -10,8 +10,6 @@
 
 mod built_in;
 mod read;
-#[cfg(test)]
-mod tests;
 
 pub use built_in::{NAMES, built_in, purple_axiom};
 

@@ -8,8 +8,9 @@ use super::{
     ANY_STAGE, Catalogue, Coupling, Definition, NAMES, ORCHESTRATOR, ReasonCode, Severity, StageDefinition,
     SubstageDefinition, is_stage_name, is_substage, is_word, purple_axiom, root_of,
 };
+use crate::members::malformed;
 use crate::pipeline::outcome::FailMode;
-use crate::pipeline::reader::{Members, malformed, string_item};
+use crate::pipeline::reader::{Members, string_item};
 use evlog_projection::Malformed;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -148,8 +149,8 @@ fn substages(
             let message = format!("expected a code of `{}`, found `{code}`", root_of(&stage));
             return Err(malformed(format!("{at}/parent_code"), message));
         }
-        let made = SubstageDefinition { success_fail_mode: mode, coupling, parent_code };
-        if substages.insert(stage.clone(), made).is_some() {
+        let known = SubstageDefinition { success_fail_mode: mode, coupling, parent_code };
+        if substages.insert(stage.clone(), known).is_some() {
             return Err(malformed(at, format!("substage `{stage}` is there twice")));
         }
     }

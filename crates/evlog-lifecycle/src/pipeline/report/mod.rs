@@ -154,7 +154,9 @@ impl ArtifactReport {
 
     fn settle(&mut self, max: u32) {
         cut(&mut self.path, POINTER_LEN_MAX);
-        self.errors.iter_mut().for_each(Finding::fit);
+        for finding in &mut self.errors {
+            finding.fit();
+        }
         // The code is no part of the contract's order; it is compared last so that ties do not hang on discovery.
         self.errors.sort_by(|a, b| (a.order(), &a.error_code).cmp(&(b.order(), &b.error_code)));
         let max = usize::try_from(max).unwrap_or(usize::MAX);
@@ -217,7 +219,9 @@ impl Report {
             same
         });
         let max_errors_per_artifact = max_errors_per_artifact.max(1);
-        artifacts.iter_mut().for_each(|artifact| artifact.settle(max_errors_per_artifact));
+        for artifact in &mut artifacts {
+            artifact.settle(max_errors_per_artifact);
+        }
         Report { run_id: run_id.to_owned(), stage_id: stage_id.to_owned(), max_errors_per_artifact, artifacts }
     }
 

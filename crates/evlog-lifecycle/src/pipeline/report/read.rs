@@ -12,10 +12,8 @@ const STAGE_ID_LEN_MAX: usize = 128;
 pub(super) fn report(value: &Value) -> Result<Report, String> {
     let read = members(value).map_err(|malformed| malformed.to_string())?;
     let mut again = read.to_value();
-    if value.get("diagnostics").is_none() {
-        if let Some(members) = again.as_object_mut() {
-            members.remove("diagnostics");
-        }
+    if let (None, Some(members)) = (value.get("diagnostics"), again.as_object_mut()) {
+        members.remove("diagnostics");
     }
     let full = |artifact: &&ArtifactReport| u64::from(read.max_errors_per_artifact) == artifact.errors.len() as u64;
     if let Some(short) = read.artifacts.iter().filter(|artifact| artifact.truncated).find(|artifact| !full(artifact)) {

@@ -1,0 +1,87 @@
+//! The line that each event adds to `audit_events.jsonl`: what all contracts tell of an event and, under `event`, what is
+//! particular to its kind.
+//!
+//! Does not: judge; a line is written for refusals as for everything else.
+//!
+//! Invariant: a line is a function of its event and of the states before and after it.
+
+use super::definition::is_substage;
+use super::outcome::{Outcome, RunStatus};
+use super::payload::{Artifact, Created, OutcomeRecorded, OutputCaptured, Payload, Refused, ValidationReported};
+use super::project::{IN_PROGRESS, artifact, hex, stage_state};
+use super::state::State;
+use evlog_projection::time::to_rfc3339;
+use evlog_projection::{Fact, FoldError};
+use serde_json::{Value, json};
+
+/// The line of an event.
+pub(super) fn line(before: Option<&State>, fact: &Fact<'_>, after: &State) -> Result<Value, FoldError> {
+    let payload = Payload::decode(&fact.event).map_err(|message| FoldError::new(fact, message))?;
+    Ok(json!({
+        "sequence": fact.seq.0,
+        "commit": fact.commit.0,
+        "number": fact.event.number,
+        "kind": fact.event.kind.to_string(),
+        "caused_by": fact.event.causation.map(|seq| seq.0),
+        "timestamp_utc": to_rfc3339(fact.time_ns),
+        "actor": fact.actor,
+        "run_id": fact.event.stream,
+        "event": details(&payload, before, after),
+    }))
+}
+
+fn details(payload: &Payload, before: Option<&State>, after: &State) -> Value {
+    let list = |artifacts: &[Artifact]| Value::Array(artifacts.iter().map(artifact).collect());
+    match payload {
+        Payload::Created(created) => self::created(created),
+        Payload::Begun(begun) => {
+            let index = after.definition().index_of(&begun.stage);
+            let attempt = index.map(|index| after.progress[index].attempts);
+            json!({"stage": begun.stage, "from": stage_before(before, &begun.stage), "to": "running", "attempt": attempt})
+        }
+        Payload::Intended(of) | Payload::Published(of) => json!({"stage": of.stage, "artifacts": list(&of.artifacts)}),
+        Payload::Reported(reported) => self::reported(reported, after),
+        Payload::Captured(OutputCaptured { stage, path, bytes, blake3 }) => {
+            json!({"stage": stage, "path": path, "bytes": bytes, "blake3": hex(blake3)})
+        }
+        Payload::Outcome(record) => outcome(record, before),
+        Payload::Finalized(end) => {
+            json!({"from": IN_PROGRESS, "to": RunStatus::word(end.status), "exit_code": end.exit_code})
+        }
+        Payload::Refused(Refused { action, stage, code, message }) => {
+            json!({"do": action, "stage": stage, "error": {"code": code, "message": message}})
+        }
+    }
+}
+
+fn created(created: &Created) -> Value {
+    let stage = |setting: &super::payload::StageSetting| json!({"stage": setting.id, "enabled": setting.enabled, "fail_mode": setting.fail_mode.word()});
+    json!({
+        "to": IN_PROGRESS,
+        "pipeline": created.pipeline,
+        "definition_blake3": hex(&created.definition),
+        "stages": created.stages.iter().map(stage).collect::<Vec<Value>>(),
+    })
+}
+
+/// A stage's state before the event; null for substages, which only ever have an outcome.
+fn stage_before(before: Option<&State>, name: &str) -> Value {
+    let known = before.filter(|_| !is_substage(name));
+    let index = known.and_then(|state| state.definition().index_of(name).map(|index| stage_state(state, index)));
+    index.map_or(Value::Null, Value::from)
+}
+
+fn outcome(record: &OutcomeRecorded, before: Option<&State>) -> Value {
+    let mut value = Outcome::from(record.clone()).to_value();
+    value["from"] = stage_before(before, &record.stage);
+    value["to"] = record.status.word().into();
+    value
+}
+
+fn reported(reported: &ValidationReported, after: &State) -> Value {
+    let report = after.reports.get(&reported.stage).map_or(&Value::Null, |reported| &reported.report);
+    let artifacts = report["artifacts"].as_array().map_or(&[][..], Vec::as_slice);
+    let invalid = artifacts.iter().filter(|artifact| artifact["status"] == "invalid");
+    let paths: Vec<&Value> = invalid.map(|artifact| &artifact["artifact_path"]).collect();
+    json!({"stage": reported.stage, "invalid": paths})
+}

@@ -1,0 +1,114 @@
+//! The page `docs/lifecycle/pipeline.md` against the tables it shows and the tests that it promises. `EVLOG_BLESS=1`
+//! writes the page's generated parts anew.
+
+use crate::pipeline::outcome::FailMode;
+use crate::pipeline::{Definition, purple_axiom};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fmt::Write;
+
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/lifecycle/pipeline.md");
+const TESTS: [&str; 12] = [
+    include_str!("blocked.rs"),
+    include_str!("catalogue.rs"),
+    include_str!("commands.rs"),
+    include_str!("order.rs"),
+    include_str!("projection.rs"),
+    include_str!("promotion.rs"),
+    include_str!("property.rs"),
+    include_str!("replay.rs"),
+    include_str!("status.rs"),
+    include_str!("tuple.rs"),
+    include_str!("../report/tests.rs"),
+    include_str!("../relpath.rs"),
+];
+
+fn stages(definition: &Definition) -> String {
+    let mut table = "| index | stage | default fail mode | enabled by default |\n| - | - | - | - |\n".to_owned();
+    for (index, stage) in definition.stages().iter().enumerate() {
+        let enabled = if stage.enabled { "yes" } else { "no" };
+        writeln!(table, "| {index} | `{}` | `{}` | {enabled} |", stage.id, stage.fail_mode.word()).expect("a string");
+    }
+    table
+}
+
+fn substages(definition: &Definition) -> String {
+    let text: Value = serde_json::from_str(definition.text()).expect("JSON");
+    let word = |value: &Value| value.as_str().map_or("-".to_owned(), |word| format!("`{word}`"));
+    let mut table =
+        "| substage | closed list | fail mode of a success | its failure demands | parent's nearest code |\n"
+            .to_owned();
+    table += "| - | - | - | - | - |\n";
+    for substage in text["substages"].as_array().expect("a list") {
+        let name = substage["stage"].as_str().expect("a name");
+        let closed = if definition.catalogue().is_closed(name) { "yes" } else { "no" };
+        let [mode, parent, code] = ["success_fail_mode", "parent", "parent_code"].map(|member| word(&substage[member]));
+        writeln!(table, "| `{name}` | {closed} | {mode} | {parent} | {code} |").expect("a string");
+    }
+    table
+}
+
+fn codes(definition: &Definition) -> String {
+    let mut table = "| stage | code | severity | fail mode |\n| - | - | - | - |\n".to_owned();
+    for (stage, code, row) in definition.catalogue().rows() {
+        let mode = row.fail_mode.map_or("configured", FailMode::word);
+        writeln!(table, "| `{stage}` | `{code}` | {} | `{mode}` |", row.severity.word()).expect("a string");
+    }
+    table
+}
+
+/// The page with its generated parts replaced.
+fn generated(page: &str) -> String {
+    let definition = purple_axiom();
+    let digest = blake3::Hash::from_bytes(definition.digest());
+    let parts = [
+        ("stages", stages(&definition)),
+        ("substages", substages(&definition)),
+        ("codes", codes(&definition)),
+        ("digest", format!("`{digest}`\n")),
+    ];
+    parts.iter().fold(page.to_owned(), |page, (name, part)| {
+        let (open, close) = (format!("<!-- generated: {name} -->\n"), "<!-- end -->");
+        let (before, rest) = page.split_once(&open).unwrap_or_else(|| panic!("the page has a part `{name}`"));
+        let (_, after) = rest.split_once(close).expect("a generated part ends");
+        format!("{before}{open}{part}{close}{after}")
+    })
+}
+
+#[test]
+fn the_page_shows_the_tables_as_they_are() {
+    let page = std::fs::read_to_string(PAGE).expect("the page is there");
+    let expected = generated(&page);
+    if std::env::var_os("EVLOG_BLESS").is_some() {
+        std::fs::write(PAGE, expected).expect("the page can be written");
+        return;
+    }
+    assert!(page == expected, "run the test with EVLOG_BLESS=1, and look at the difference");
+}
+
+/// Rule numbers in a text; `P-22 to P-24` names three.
+fn rules(text: &str) -> BTreeSet<u32> {
+    let number = |at: usize| -> Option<u32> {
+        let digits: String = text.get(at..)?.strip_prefix("P-")?.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse().ok()
+    };
+    let mut found = BTreeSet::new();
+    for (at, _) in text.match_indices("P-") {
+        let Some(first) = number(at) else { continue };
+        let last = number(at + "P-nn to ".len()).filter(|_| text[at + 4..].starts_with(" to ")).unwrap_or(first);
+        found.extend(first..=last);
+    }
+    found
+}
+
+#[test]
+fn every_rule_of_the_page_is_named_by_a_test() {
+    let page = std::fs::read_to_string(PAGE).expect("the page is there");
+    let rows: String =
+        page.lines().filter(|line| line.starts_with("| P-")).fold(String::new(), |all, line| all + line + "\n");
+    let stated: BTreeSet<u32> = rows.lines().filter_map(|line| rules(&line[..7]).first().copied()).collect();
+    assert!(stated.len() > 40, "{stated:?}");
+    let tested: BTreeSet<u32> = TESTS.iter().flat_map(|source| rules(source)).collect();
+    let without: Vec<&u32> = stated.difference(&tested).collect();
+    assert!(without.is_empty(), "rules without a test: {without:?}");
+}

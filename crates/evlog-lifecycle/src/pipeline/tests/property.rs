@@ -1,0 +1,195 @@
+//! Random commands, legal and not: nothing panics, the end is final, replay is exact, every prefix has one meaning.
+
+use super::RUN;
+use crate::pipeline::outcome::{StageStatus, derive_status};
+use crate::pipeline::{Pipeline, Severity, State, is_substage, purple_axiom};
+use crate::testing::{Harness, Recorded, bundle};
+use evlog_projection::{Contract, Outcome as Word};
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::strategy::ValueTree;
+use serde_json::{Value, json};
+
+/// Few stages, so that runs come to their end.
+const STAGES: [&str; 4] = ["lab_provider", "telemetry", "validation", "scoring"];
+
+fn stage() -> impl Strategy<Value = String> {
+    let named = [
+        "lab_provider",
+        "telemetry",
+        "validation",
+        "scoring",
+        "runner",
+        "lab_provider.connectivity",
+        "telemetry.clock_sync",
+        "telemetry.agent.liveness",
+        "telemetry.resource_budgets",
+        "validation.run_limits",
+        "validation.cleanup",
+        "scoring.x",
+        "deploy",
+    ];
+    select(named.to_vec()).prop_map(str::to_owned)
+}
+
+/// Mostly codes of the catalogue, at any stage.
+fn outcome() -> impl Strategy<Value = Value> {
+    let codes: Vec<(String, String, Severity)> = purple_axiom()
+        .catalogue()
+        .rows()
+        .filter(|(stage, ..)| *stage == "*" || STAGES.contains(stage) || is_substage(stage))
+        .map(|(stage, code, row)| (stage.to_owned(), code.to_owned(), row.severity))
+        .collect();
+    let status = |severity: Severity| if severity == Severity::Skipped { "skipped" } else { "failed" };
+    let of_row =
+        (select(codes.clone()), stage(), any::<Option<bool>>()).prop_map(move |((own, code, severity), any, mode)| {
+            let stage = if own == "*" { any } else { own };
+            let mut members = json!({"do": "outcome", "stage": stage, "status": status(severity), "reason_code": code});
+            if let Some(fatal) = mode {
+                members["fail_mode"] = if fatal { "fail_closed" } else { "warn_and_skip" }.into();
+            }
+            members
+        });
+    let success = stage().prop_map(|stage| json!({"do": "outcome", "stage": stage, "status": "success"}));
+    let odd = (stage(), select(vec!["success", "failed", "skipped"]), select(codes)).prop_map(
+        |(stage, status, (_, code, _))| json!({"do": "outcome", "stage": stage, "status": status, "reason_code": code}),
+    );
+    prop_oneof![3 => success, 3 => of_row, 1 => odd]
+}
+
+fn artifacts() -> impl Strategy<Value = Value> {
+    let path = select(vec!["a", "b/c", "run.json", "../x", "logs/scoring.log"]);
+    let artifact = path.prop_map(|path| json!({"path": path, "bytes": 1, "blake3": "00".repeat(32)}));
+    (stage(), select(vec!["intend", "publish"]), prop::collection::vec(artifact, 0..2))
+        .prop_map(|(stage, action, artifacts)| json!({"do": action, "stage": stage, "artifacts": artifacts}))
+}
+
+fn command() -> impl Strategy<Value = Value> {
+    let captured = (stage(), select(vec!["logs/scoring.log", "a", "/x"])).prop_map(
+        |(stage, path)| json!({"do": "captured", "stage": stage, "path": path, "bytes": 1, "blake3": "00".repeat(32)}),
+    );
+    prop_oneof![
+        8 => outcome(),
+        3 => stage().prop_map(|stage| json!({"do": "begin", "stage": stage})),
+        3 => artifacts(),
+        1 => captured,
+        2 => Just(json!({"do": "finalize"})),
+        1 => stage().prop_map(|stage| json!({"do": "report", "stage": stage, "report": {}})),
+        1 => Just(json!({"do": "create", "pipeline": "purple-axiom"})),
+    ]
+}
+
+fn create() -> Value {
+    let each = |id: &str| (id.to_owned(), json!({"enabled": STAGES.contains(&id)}));
+    let given: serde_json::Map<String, Value> = purple_axiom().stages().iter().map(|stage| each(&stage.id)).collect();
+    json!({"run": RUN, "do": "create", "pipeline": "purple-axiom", "stages": given})
+}
+
+fn fold(events: &[Recorded]) -> State {
+    let (first, rest) = events.split_first().expect("a run begins");
+    let mut state = Pipeline.start(&first.fact()).expect("folds");
+    for event in rest {
+        Pipeline.evolve(&mut state, &event.fact()).expect("folds");
+    }
+    state
+}
+
+/// What holds of every state, whatever led to it.
+fn judge(state: &State) {
+    let outcomes: Vec<_> = state.outcomes().collect();
+    for (outcome, next) in outcomes.iter().zip(outcomes.iter().skip(1)) {
+        let key = |stage: &str| state.definition().order_key(stage);
+        assert!(key(&outcome.stage) < key(&next.stage), "P-20: {outcome} before {next}");
+    }
+    for outcome in &outcomes {
+        assert_eq!(outcome.reason_code.is_none(), outcome.status == StageStatus::Success, "P-11, P-12: {outcome}");
+        if let Some(code) = &outcome.reason_code {
+            assert!(state.definition().allows(&outcome.stage, code), "P-22: {outcome}");
+        }
+    }
+    let top: Vec<_> = outcomes.iter().filter(|outcome| !is_substage(&outcome.stage)).collect();
+    if let Some(fatal) = top.iter().position(|outcome| outcome.is_fatal()) {
+        assert!(top[fatal + 1..].iter().all(|later| later.is_blocked()), "P-31, P-33, check 18");
+        let last = STAGES.last().expect("stages");
+        assert_eq!(top.last().map(|outcome| outcome.stage.as_str()), Some(*last), "P-31: the tail is whole");
+    }
+    if let Some(status) = state.ended_as() {
+        assert_eq!(status, derive_status(state.outcomes()), "P-40");
+        assert_eq!(top.len(), STAGES.len(), "P-46, checks 11 and 12");
+    }
+}
+
+fn play(commands: Vec<Value>) {
+    let mut harness = Harness::new(Pipeline);
+    harness.accept(create());
+    for mut command in commands {
+        command["run"] = RUN.into();
+        let before = (harness.log.len(), harness.states[RUN].clone(), harness.bundle(RUN).expect("folds"));
+        let answered = harness.play(command).expect("well-formed");
+        let after = harness.bundle(RUN).expect("folds");
+        judge(&harness.states[RUN]);
+        let is_same =
+            before.2.files.iter().all(|(path, file)| path == "audit_events.jsonl" || after.files[path] == *file);
+        match answered.outcome {
+            Word::Accepted => assert!(answered.error.is_none()),
+            Word::Refused => assert!(is_same && answered.kinds == ["pipeline.refused"], "a refusal changes nothing"),
+            Word::Rejected => unreachable!("the contract rejects nothing"),
+        }
+        if before.1.ended_as().is_some() {
+            assert!(is_same && before.1.ended_as() == harness.states[RUN].ended_as(), "P-48: the end is final");
+        }
+        // One commit a command.
+        assert!(harness.log[before.0..].iter().all(|event| event.commit == before.0 as u64));
+    }
+    let events = harness.facts(RUN);
+    let commits: Vec<usize> =
+        (1..=events.len()).filter(|end| events.get(*end).is_none_or(|next| next.commit == next.seq)).collect();
+    for end in commits {
+        let once = bundle(&Pipeline, &events[..end]).expect("every prefix of commits folds");
+        assert!(once == bundle(&Pipeline, &events[..end]).expect("folds"), "the same bytes twice");
+    }
+    let replayed = fold(&events);
+    assert_eq!(format!("{replayed:?}"), format!("{:?}", harness.states[RUN]), "replay equals the live state");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_commands_keep_the_contract(commands in prop::collection::vec(command(), 0..40)) {
+        play(commands);
+    }
+
+    #[test]
+    fn random_payloads_never_panic(kind in 300_u16..309, payload in prop::collection::vec(any::<u8>(), 0..80)) {
+        let mut harness = Harness::new(Pipeline);
+        harness.accept(create());
+        let mut event = harness.log[0].clone();
+        event.kind = evlog_format::KindBuf::BuiltIn(kind);
+        event.payload = payload;
+        let mut state = harness.states[RUN].clone();
+        // Either it folds or it is told; the point is that it comes back.
+        drop(Pipeline.evolve(&mut state, &event.fact()));
+        drop(Pipeline.start(&event.fact()));
+    }
+}
+
+#[test]
+fn random_runs_do_come_to_their_ends() {
+    // The property above would be empty if no run ever ended.
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let strategy = prop::collection::vec(command(), 60..80);
+    let mut ends = std::collections::BTreeSet::new();
+    for _ in 0..200 {
+        let commands = strategy.new_tree(&mut runner).expect("a tree").current();
+        let mut harness = Harness::new(Pipeline);
+        harness.accept(create());
+        for mut command in commands {
+            command["run"] = RUN.into();
+            harness.play(command).expect("well-formed");
+        }
+        ends.insert(harness.status(RUN));
+    }
+    let words: Vec<Option<String>> = ends.into_iter().collect();
+    assert!(words.len() >= 3, "{words:?}");
+}
