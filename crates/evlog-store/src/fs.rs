@@ -13,8 +13,12 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
 mod std_fs;
 
+#[cfg(any(test, feature = "sim"))]
+pub use sim::SimFs;
 pub use std_fs::StdFs;
 
 /// A file system.

@@ -56,7 +56,7 @@ pub(crate) struct SealedIndex {
 }
 
 /// A length that fits because the segment it was counted in does.
-fn narrow(len: usize) -> u32 {
+fn narrow(len: u64) -> u32 {
     let Ok(len) = u32::try_from(len) else { unreachable!("a segment has less than 2^32 bytes, so less of anything") };
     len
 }
@@ -75,7 +75,7 @@ impl SealedIndex {
             entry.frames.iter().for_each(|offset| frames.extend_from_slice(&offset.to_le_bytes()));
             table.extend_from_slice(&entry.first_number.to_le_bytes());
             table.extend_from_slice(&entry.first_seq.0.to_le_bytes());
-            for number in [narrow(entry.events as usize), narrow(names.len()), narrow(frames.len() / 4)] {
+            for number in [narrow(entry.events), narrow(names.len() as u64), narrow(frames.len() as u64 / 4)] {
                 table.extend_from_slice(&number.to_le_bytes());
             }
             streams += 1;
@@ -83,12 +83,12 @@ impl SealedIndex {
         let mut bytes = Vec::with_capacity(ENTRIES_AT + table.len() + names.len() + frames.len() + 4);
         bytes.extend_from_slice(&MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(&narrow(streams).to_le_bytes());
+        bytes.extend_from_slice(&narrow(streams as u64).to_le_bytes());
         bytes.extend_from_slice(&log_id.0);
         bytes.extend_from_slice(&position.0.to_le_bytes());
         bytes.extend_from_slice(&len.to_le_bytes());
-        bytes.extend_from_slice(&narrow(names.len()).to_le_bytes());
-        bytes.extend_from_slice(&narrow(frames.len() / 4).to_le_bytes());
+        bytes.extend_from_slice(&narrow(names.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(&narrow(frames.len() as u64 / 4).to_le_bytes());
         let names_at = ENTRIES_AT + table.len();
         bytes.append(&mut table);
         let frames_at = names_at + names.len();

@@ -37,3 +37,6 @@ pub use head::Head;
 pub use raw::{RawLog, RawSegment};
 pub use reader::{CommitRef, Commits, Committed, Reader, SegmentInfo, StreamSummary};
 pub use writer::{Append, AppendEvent, Causation, CreateOptions, Cut, Owner, Recovery, Ticket, Visit, Writer};
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use crate::streams::Streams;
 use crate::writer::{CreateOptions, Cut, Owner, Recovery};
 use evlog_format::limits::{SEGMENT_LIMIT_MAX, SEGMENT_LIMIT_MIN};
 use evlog_format::{Position, Root, SEGMENT_HEADER_LEN, SegmentHeader, Seq};
-use evlog_verify::Tree;
+use evlog_verify::{Frontier, Tree};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -93,13 +93,13 @@ pub(crate) fn open(files: Files, owner: &Owner) -> Result<(Opened, Recovery), Op
     let (file, header) = (open.file, open.header);
     let sealed = Sealed::new(header.log_id, Keep::Sidecar, &segments);
 
-    let (mut tree, tree_sidecar) = files.tree_before(&header, &segments)?;
+    let (mut tree, frontiers) = files.tree_before(&header, &segments)?;
     let mut streams = Streams::default();
     let len = file.len().map_err(Failure::of("read", &path))?;
     let scan = scan(&file, &header, len, &mut streams, Some(&mut tree)).map_err(Failure::of("read", &path))?;
     let hint = files.head(header.log_id);
     let floor = hint.map_or(Position(0), |head| head.durable);
-    let action = plan(&scan.case(Place::Last, floor)).action;
+    let action = plan(scan.case(Place::Last, floor)).action;
     if let Action::Refuse(verdict) = action {
         let floor = floor.max(scan.floor);
         let expected = format!("commits up to position {floor} at least, which was synced");
@@ -113,7 +113,7 @@ pub(crate) fn open(files: Files, owner: &Owner) -> Result<(Opened, Recovery), Op
         // Commits of a session that was killed may be written and not synced; from here on we rely on them.
         file.sync_data().map_err(Failure::of("sync", &path))?;
     }
-    tidy(&files, &entries, last, tree_sidecar);
+    tidy(&files, &entries, &frontiers);
     let head = open_head(&files)?;
     let (end, next_seq) = (scan.end, scan.next_seq);
     let opened = Opened { files, lock, header, file, head, end, next_seq, tree, streams, sealed };
@@ -192,7 +192,7 @@ fn quarantine(files: &Files, file: &Arc<dyn File>, segment: Position, scan: &Sca
     files.fs.create_dir(&dir).map_err(Failure::of("create", &dir))?;
     let taken = files.fs.list(&dir).map_err(Failure::of("list", &dir))?;
     let is_free = |name: &String| !taken.iter().any(|other| name.ends_with(&format!("/{other}")));
-    let Some(kept_as) = (0..).map(|n| Layout::quarantined(scan.end, n)).find(is_free) else {
+    let Some(kept_as) = (0..=u64::MAX).map(|n| Layout::quarantined(scan.end, n)).find(is_free) else {
         unreachable!("there are more numbers than files")
     };
     let (path, source) = (files.layout.dir().join(&kept_as), files.layout.segment(segment));
@@ -213,11 +213,11 @@ fn quarantine(files: &Files, file: &Arc<dyn File>, segment: Position, scan: &Sca
     Ok(kept_as)
 }
 
-/// Writes the tree sidecar that was made again and removes what an interrupted roll left. Neither is needed, so a failure
-/// here waits for the next time.
-fn tidy(files: &Files, entries: &[SegmentEntry], last: Position, tree_sidecar: Option<Vec<u8>>) {
-    if let Some(bytes) = tree_sidecar {
-        files.keep_sidecar(SegmentEntry::Tree(last), &bytes).ok();
+/// Writes the tree sidecars that were made again and removes what an interrupted roll left. Neither is needed, so a
+/// failure here waits for the next time.
+fn tidy(files: &Files, entries: &[SegmentEntry], frontiers: &[Frontier]) {
+    for frontier in frontiers {
+        files.keep_sidecar(SegmentEntry::Tree(Position(frontier.size())), &frontier.encode()).ok();
     }
     for entry in entries {
         if let SegmentEntry::Unfinished(_) = entry {

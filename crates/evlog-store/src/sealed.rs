@@ -114,7 +114,7 @@ impl Sealed {
         files.check_sealed_len(open.file.as_ref(), position, end)?;
         let (len, mut streams) = (end.0 - position.0, Streams::default());
         let scan = scan(&open.file, &open.header, len, &mut streams, None).map_err(Failure::of("read", &path))?;
-        if let Action::Refuse(verdict) = plan(&scan.case(Place::Sealed, end)).action {
+        if let Action::Refuse(verdict) = plan(scan.case(Place::Sealed, end)).action {
             return Err(refusal(verdict, scan.end, &path, "a commit".to_string(), scan.reason));
         }
         let index = streams.seal(self.log_id, position, len);

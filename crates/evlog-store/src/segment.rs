@@ -128,23 +128,17 @@ impl Files {
     }
 
     /// The tree over all bytes before a segment: from its sidecar, or hashed from the nearest earlier one that holds.
-    /// Also the sidecar's bytes, where it has to be made again.
+    /// Also the sidecars that were found missing on the way.
     pub(crate) fn tree_before(
         &self,
         header: &SegmentHeader,
         segments: &[Position],
-    ) -> Result<(Tree, Option<Vec<u8>>), Trouble> {
+    ) -> Result<(Tree, Vec<Frontier>), Trouble> {
         if let Some(tree) = self.frontier(header) {
-            return Ok((tree, None));
+            return Ok((tree, Vec::new()));
         }
-        let tree = self.hash_before(header, segments)?;
-        let sidecar = tree.frontier().encode();
-        Ok((tree, Some(sidecar)))
-    }
-
-    fn hash_before(&self, header: &SegmentHeader, segments: &[Position]) -> Result<Tree, Trouble> {
         let before: Vec<Position> = segments.iter().copied().filter(|at| *at < header.position).collect();
-        let (mut tree, mut from) = (Tree::new(), 0);
+        let (mut tree, mut from, mut missing) = (Tree::new(), 0, Vec::new());
         for (at, position) in before.iter().enumerate().rev() {
             if let Some(frontier) = self.frontier(&self.open_of(header.log_id, *position)?.header) {
                 (tree, from) = (frontier, at);
@@ -154,13 +148,14 @@ impl Files {
         for (at, position) in before.iter().enumerate().skip(from) {
             let end = before.get(at + 1).copied().unwrap_or(header.position);
             self.hash(*position, end, &mut tree)?;
+            missing.push(tree.frontier());
         }
         if tree.root() != header.root_before {
             let expected = format!("root {} over the {} bytes before it", header.root_before, header.position);
             let (path, found) = (self.layout.segment(header.position), format!("root {}", tree.root()));
             return Err(refusal(Verdict::Tampered, header.position, &path, expected, found));
         }
-        Ok(tree)
+        Ok((tree, missing))
     }
 
     fn frontier(&self, header: &SegmentHeader) -> Option<Tree> {

@@ -64,9 +64,9 @@ fn look(files: &Files, writer: Writer) -> Result<End, OpenError> {
     let head = head.filter(|head| head.log_id == open.header.log_id);
     if let (Writer::Lives, Some(head)) = (writer, head) {
         positions.retain(|position| begins_before(*position, head.committed));
-        let held = positions.last().copied().unwrap_or(last);
-        if held != last {
-            open = files.open_of(open.header.log_id, held)?;
+        let holding = positions.last().copied().unwrap_or(last);
+        if holding != last {
+            open = files.open_of(open.header.log_id, holding)?;
         }
     }
     let (scan, streams) = match (writer, head) {
@@ -116,7 +116,7 @@ fn up_to_recovery(files: &Files, open: &OpenSegment, head: Option<Head>) -> Resu
 }
 
 fn judge(files: &Files, open: &OpenSegment, scan: &Scan, floor: Position) -> Result<(), OpenError> {
-    match plan(&scan.case(Place::Last, floor)).action {
+    match plan(scan.case(Place::Last, floor)).action {
         Action::Refuse(verdict) => Err(refuse(files, open, scan, verdict, floor.max(scan.floor))),
         Action::Keep | Action::Trim | Action::Cut => Ok(()),
     }

@@ -71,6 +71,8 @@ impl Committer {
             let outcome = match task {
                 Task::Commit => self.commit(&batch),
                 Task::Sync => self.sync().and_then(|()| self.publish()),
+                // A session that appended nothing leaves `HEAD` as it was.
+                Task::Close if self.durable == self.written => Ok(()),
                 Task::Close => self.sync().and_then(|()| self.publish()),
             };
             if let Err(cause) = outcome {

@@ -1,0 +1,107 @@
+//! The store's promises, over the simulated file system where a fault is needed and the real one where a lock is.
+
+mod append;
+mod crash;
+mod damage;
+mod fail;
+mod model;
+mod read;
+mod sidecars;
+
+use crate::fs::SimFs;
+use crate::{Append, AppendError, AppendEvent, Causation, CreateOptions, Owner, Reader, Recovery, Ticket, Writer};
+use evlog_format::{Durability, Kind, LogId, Position, Root};
+use evlog_verify::Tree;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const LOG: LogId = LogId(*b"0123456789abcdef");
+/// Small, so that a few commits roll a segment.
+const LIMIT: u64 = 1024;
+
+fn dir() -> &'static Path {
+    Path::new("/log")
+}
+
+fn owner() -> Owner {
+    Owner { program: "store tests".into() }
+}
+
+fn create(fs: &SimFs, segment_limit: u64) -> Writer {
+    Writer::create(Arc::new(fs.clone()), dir(), CreateOptions { log_id: LOG, segment_limit }, &owner()).unwrap()
+}
+
+fn open(fs: &SimFs) -> (Writer, Recovery) {
+    Writer::open(Arc::new(fs.clone()), dir(), &owner()).unwrap()
+}
+
+fn reader(fs: &SimFs) -> Reader {
+    Reader::open(Arc::new(fs.clone()), dir()).unwrap()
+}
+
+fn event<'a>(stream: &'a str, payload: &'a [u8]) -> AppendEvent<'a> {
+    let (kind, causation) = (Kind::Custom("custom/test"), Causation::None);
+    AppendEvent { stream, kind, kind_version: 1, causation, idempotency: None, payload }
+}
+
+fn commit<'a>(class: Durability, events: &'a [AppendEvent<'a>]) -> Append<'a> {
+    Append { time_ns: 7, class, actor: "tester", events }
+}
+
+/// Hands over a commit of one event.
+fn offer(writer: &Writer, class: Durability, stream: &str, payload: &[u8]) -> Result<Ticket, AppendError> {
+    writer.append(&commit(class, &[event(stream, payload)]))
+}
+
+/// Appends one event under class `sync`.
+fn put(writer: &Writer, stream: &str, payload: &[u8]) -> Ticket {
+    let ticket = offer(writer, Durability::Sync, stream, payload).unwrap();
+    writer.wait(&ticket).unwrap();
+    ticket
+}
+
+/// An event as tests compare it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    seq: u64,
+    stream: String,
+    number: u64,
+    payload: Vec<u8>,
+}
+
+/// All that a reader sees, in order.
+fn all(reader: &Reader) -> Vec<Seen> {
+    let (mut seen, mut commits) = (Vec::new(), reader.commits(Position(0)).unwrap());
+    while let Some(mut next) = commits.next().unwrap() {
+        while let Some((seq, event)) = next.commit.next_event().unwrap() {
+            let (stream, payload) = (event.stream.to_string(), event.payload.to_vec());
+            seen.push(Seen { seq: seq.0, stream, number: event.number, payload });
+        }
+    }
+    seen
+}
+
+fn stream(reader: &Reader, name: &str) -> Vec<Seen> {
+    let mut seen = Vec::new();
+    let found = reader.stream(name, &mut |_, seq, event| {
+        let (stream, payload) = (event.stream.to_string(), event.payload.to_vec());
+        seen.push(Seen { seq: seq.0, stream, number: event.number, payload });
+        ControlFlow::Continue(())
+    });
+    assert_eq!(found.unwrap(), !seen.is_empty());
+    seen
+}
+
+fn segment_files(fs: &SimFs) -> Vec<PathBuf> {
+    fs.files().into_iter().filter(|path| path.extension().is_some_and(|suffix| suffix == "seg")).collect()
+}
+
+/// `cat segments/*.seg | b3sum`.
+fn cat_root(fs: &SimFs) -> (Position, Root) {
+    let mut tree = Tree::new();
+    for path in segment_files(fs) {
+        tree.update(&fs.bytes(&path).unwrap());
+    }
+    (Position(tree.size()), tree.root())
+}
