@@ -7,7 +7,7 @@
 //! - A payload is JSON text in RFC 8785 form.
 //! - A run has events of custom kinds only.
 
-use crate::members::{Members, cut, malformed, quoted};
+use crate::members::{Members, malformed, quoted};
 use evlog_format::limits::{KIND_NAME_LEN_MAX, PAYLOAD_LEN_MAX};
 use evlog_format::{Kind, KindBuf};
 use evlog_projection::time::to_rfc3339;
@@ -102,6 +102,7 @@ impl Contract for Custom {
         Ok(State { events: 1, created_ns: fact.time_ns, first_kind: kind.into(), last_kind: kind.into() })
     }
 
+    // The payload is read where it is shown, in the audit line; the state does not depend on it.
     fn evolve(&self, state: &mut State, fact: &Fact<'_>) -> Result<(), FoldError> {
         let kind = check(fact)?;
         state.events += 1;
@@ -195,7 +196,7 @@ fn data(fact: &Fact<'_>) -> Result<Value, FoldError> {
         return Ok(value);
     }
     let found = String::from_utf8_lossy(fact.event.payload);
-    Err(FoldError::new(fact, format!("expected a payload in RFC 8785 form, found `{}`", cut(&found, 120))))
+    Err(FoldError::new(fact, format!("expected a payload in RFC 8785 form, found `{}`", quoted(&found))))
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ pub(crate) fn malformed(pointer: impl Into<String>, message: impl Into<String>) 
 }
 
 /// A JSON pointer to a member of what `parent` points to (RFC 6901).
-pub(crate) fn pointer(parent: &str, name: &str) -> String {
-    format!("{parent}/{}", name.replace('~', "~0").replace('/', "~1"))
+pub(crate) fn pointer(parent: &str, name: impl AsRef<str>) -> String {
+    format!("{parent}/{}", name.as_ref().replace('~', "~0").replace('/', "~1"))
 }
 
 /// A JSON value's type, in words.
@@ -39,9 +39,17 @@ pub(crate) fn cut(text: &str, max: usize) -> &str {
 /// How much of a caller's text a message repeats, in bytes.
 const QUOTED_LEN_MAX: usize = 120;
 
-/// Text as messages quote it.
-pub(crate) fn quoted(text: &str) -> &str {
-    cut(text, QUOTED_LEN_MAX)
+/// The beginning of text as messages quote it: control characters escaped, so that it stays on its line and means
+/// nothing to a terminal.
+pub(crate) fn quoted(text: &str) -> String {
+    cut(text, QUOTED_LEN_MAX).chars().fold(String::new(), |mut quoted, char| {
+        if char.is_control() {
+            quoted.extend(char.escape_unicode());
+        } else {
+            quoted.push(char);
+        }
+        quoted
+    })
 }
 
 /// Whether text names a run: `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`.

@@ -242,10 +242,11 @@ impl Diagnostic {
 
 /// The sentence about an undefined transition, the same in answers, diagnostics and audit lines.
 pub(crate) fn undefined_message(from: Option<RunStatus>, requested: &str) -> String {
+    let shown = quoted(requested);
     match (from, RunStatus::from_word(requested)) {
-        (None, _) => format!("expected a known run, found none to bring to `{requested}`"),
+        (None, _) => format!("expected a known run, found none to bring to `{shown}`"),
         (Some(from), Some(to)) => format!("`{from}` to `{to}` is not one of the nine transitions"),
-        (Some(from), None) => format!("`{from}` to `{requested}` is not one of the nine transitions: no such status"),
+        (Some(from), None) => format!("`{from}` to `{shown}` is not one of the nine transitions: no such status"),
     }
 }
 

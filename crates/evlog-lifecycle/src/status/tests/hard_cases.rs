@@ -86,6 +86,8 @@ fn h5_an_unknown_token_is_undefined_and_is_recorded_as_given() {
             assert_eq!(rejection["event"]["requested"], token);
             assert_eq!(rejection["outcome_reason"], "unknown_status_token");
             assert_eq!(failure["event"]["diagnostic"]["likely_cause"], "unknown_status_token");
+            let message = failure["error"]["message"].as_str().expect("a message");
+            assert!(!message.contains(char::is_control), "a message is one line: {message}");
         }
         rejected_only(RunStatus::Success, request(RUN, token));
     }
