@@ -21,6 +21,8 @@ use std::sync::Arc;
 
 /// The longest message of a refusal, in bytes: callers' text is quoted in it, and may be of any length.
 const MESSAGE_LEN_MAX: usize = 2000;
+/// The longest stage that a refusal repeats, in bytes.
+const STAGE_LEN_MAX: usize = 200;
 
 /// The events of an accepted command: each with the index of the one that caused it.
 type Taken = Vec<(Payload, Cause)>;
@@ -56,7 +58,7 @@ fn refused(asked: &Asked<'_, State>, command: &Do, refusal: &rules::Refusal) -> 
     let message = cut(&refusal.message, MESSAGE_LEN_MAX).to_owned();
     let record = Payload::Refused(Refused {
         action: command.action().to_owned(),
-        stage: command.stage().map(|stage| quoted(stage).to_owned()),
+        stage: command.stage().map(|stage| cut(stage, STAGE_LEN_MAX).to_owned()),
         code: refusal.code.to_owned(),
         message: message.clone(),
     });
@@ -85,7 +87,8 @@ fn created(create: &Create) -> Judged<Taken> {
 
 fn known(name: &str) -> Judged<Arc<Definition>> {
     let built_in_ones = NAMES.join(", ");
-    let message = || format!("expected a definition, or the name of a built-in one ({built_in_ones}), found `{name}`");
+    let message =
+        || format!("expected a definition, or the name of a built-in one ({built_in_ones}), found `{}`", quoted(name));
     built_in(name).map_or_else(|| refuse("UNKNOWN_PIPELINE", message()), Ok)
 }
 
@@ -97,7 +100,10 @@ fn settings(definition: &Definition, create: &Create) -> Judged<Vec<StageSetting
         .collect();
     for (id, given) in &create.stages {
         let Some(setting) = settings.iter_mut().find(|setting| setting.id == *id) else {
-            return refuse("UNKNOWN_STAGE", format!("`{id}` is not a stage of pipeline `{}`", definition.name()));
+            return refuse(
+                "UNKNOWN_STAGE",
+                format!("`{}` is not a stage of pipeline `{}`", quoted(id), definition.name()),
+            );
         };
         setting.enabled = given.enabled.unwrap_or(setting.enabled);
         setting.fail_mode = given.fail_mode.unwrap_or(setting.fail_mode);

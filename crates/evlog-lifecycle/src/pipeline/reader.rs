@@ -4,7 +4,7 @@
 //!
 //! Invariant: every error names the place as a JSON pointer, what was expected, and what was found.
 
-use crate::members::{kind, malformed, pointer};
+use crate::members::{kind, malformed, pointer, quoted};
 use evlog_projection::Malformed;
 use serde_json::{Map, Value};
 
@@ -120,7 +120,7 @@ impl Members {
         let known = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
         known.map(Some).ok_or_else(|| {
             let list: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-            malformed(self.pointer(name), format!("expected {}, found `{text}`", list.join(" or ")))
+            malformed(self.pointer(name), format!("expected {}, found `{}`", list.join(" or "), quoted(&text)))
         })
     }
 
@@ -134,7 +134,7 @@ impl Members {
     pub(super) fn finish(self) -> Result<(), Malformed> {
         match self.rest.keys().next() {
             None => Ok(()),
-            Some(name) => Err(malformed(self.pointer(name), format!("unknown member `{name}`"))),
+            Some(name) => Err(malformed(self.pointer(name), format!("unknown member `{}`", quoted(name)))),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::payload::Artifact;
 use super::relpath;
 use super::report::Report;
 use super::state::State;
+use crate::members::quoted;
 use serde_json::{Map, Value};
 
 /// Why something may not be recorded.
@@ -77,7 +78,10 @@ fn place(state: &State, name: &str) -> Judged<usize> {
         return Ok(index);
     }
     let ids: Vec<&str> = state.definition().stages().iter().map(|stage| stage.id.as_str()).collect();
-    refuse("UNKNOWN_STAGE", format!("expected one of {}, or a substage of one, found `{name}`", ids.join(", ")))
+    refuse(
+        "UNKNOWN_STAGE",
+        format!("expected one of {}, or a substage of one, found `{}`", ids.join(", "), quoted(name)),
+    )
 }
 
 fn enabled(state: &State, index: usize, name: &str) -> Judged<usize> {
@@ -136,7 +140,7 @@ pub(super) fn intend(state: &State, name: &str, artifacts: &[Artifact]) -> Judge
     let index = running(state, name)?;
     for (artifact, next) in artifacts.iter().zip(artifacts.iter().skip(1)) {
         if artifact.path >= next.path {
-            let (a, b) = (&artifact.path, &next.path);
+            let (a, b) = (quoted(&artifact.path), quoted(&next.path));
             return refuse("PATH_TWICE", format!("expected each path once, by path; found `{b}` after `{a}`"));
         }
     }
@@ -174,7 +178,7 @@ pub(super) fn report(state: &State, name: &str, value: &Value) -> Judged<()> {
     }
     let report = Report::from_value(value).or_else(|message| refuse("REPORT_INVALID", format!("report: {message}")))?;
     if report.run_id() != state.pinned.run || report.stage_id() != name {
-        let (run, owner) = (report.run_id(), report.stage_id());
+        let (run, owner) = (quoted(report.run_id()), quoted(report.stage_id()));
         let message =
             format!("report: expected run `{}` and stage `{name}`, found `{run}` and `{owner}`", state.pinned.run);
         return refuse("REPORT_INVALID", message);
@@ -197,7 +201,7 @@ fn is_below(path: &str, directory: &str) -> bool {
 }
 
 fn path(state: &State, owner: &str, path: &str, usage: Use) -> Judged<()> {
-    relpath::parse(path).or_else(|error| refuse("PATH_INVALID", format!("`{path}`: {error}")))?;
+    relpath::parse(path).or_else(|error| refuse("PATH_INVALID", format!("`{}`: {error}", quoted(path))))?;
     let log = path.strip_prefix("logs/").and_then(|rest| rest.strip_suffix(".log"));
     let log = usage == Use::Artifact
         && log.is_some_and(|name| state.definition().stages().iter().any(|stage| stage.id == name));
@@ -205,7 +209,7 @@ fn path(state: &State, owner: &str, path: &str, usage: Use) -> Judged<()> {
     let projected = PROJECTED.iter().any(|file| is_below(path, file) || is_below(file, path));
     let below = PROJECTED_BELOW.iter().any(|directory| is_below(path, directory));
     if projected || below || log {
-        return refuse("PATH_RESERVED", format!("`{path}` is the engine's own place in the bundle"));
+        return refuse("PATH_RESERVED", format!("`{}` is the engine's own place in the bundle", quoted(path)));
     }
     let holder = match usage {
         Use::Artifact => state.artifacts.get(path).filter(|held| held.stage != owner).or(state.captured.get(path)),
@@ -213,7 +217,7 @@ fn path(state: &State, owner: &str, path: &str, usage: Use) -> Judged<()> {
     };
     match holder {
         None => Ok(()),
-        Some(held) => refuse("PATH_TAKEN", format!("`{path}` is a file of stage `{}`", held.stage)),
+        Some(held) => refuse("PATH_TAKEN", format!("`{}` is a file of stage `{}`", quoted(path), held.stage)),
     }
 }
 
@@ -248,7 +252,7 @@ fn tuple(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
     let code = match (status, &outcome.reason_code) {
         (StageStatus::Success, None) => return Ok(()),
         (StageStatus::Success, Some(code)) => {
-            return refuse("REASON_CODE_FORBIDDEN", format!("a success has no reason code, found `{code}`"));
+            return refuse("REASON_CODE_FORBIDDEN", format!("a success has no reason code, found `{}`", quoted(code)));
         }
         (_, None) => {
             let message = format!("expected a reason code, for `{stage}` is {}, found none", status.word());
@@ -257,8 +261,11 @@ fn tuple(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
         (_, Some(code)) => code,
     };
     let Some(row) = state.definition().code(stage, code) else {
-        let message =
-            format!("`{code}` is not a reason code of `{stage}` in the catalogue of `{}`", state.definition().name());
+        let message = format!(
+            "`{}` is not a reason code of `{stage}` in the catalogue of `{}`",
+            quoted(code),
+            state.definition().name()
+        );
         return refuse("REASON_CODE_NOT_CATALOGUED", message);
     };
     if (row.severity == Severity::Skipped) != (*status == StageStatus::Skipped) {

@@ -8,7 +8,7 @@ use super::{
     ANY_STAGE, Catalogue, Coupling, Definition, NAMES, ORCHESTRATOR, ReasonCode, Severity, StageDefinition,
     SubstageDefinition, is_stage_name, is_substage, is_word, purple_axiom, root_of,
 };
-use crate::members::malformed;
+use crate::members::{malformed, quoted};
 use crate::pipeline::outcome::FailMode;
 use crate::pipeline::reader::{Members, string_item};
 use evlog_projection::Malformed;
@@ -39,7 +39,10 @@ fn name(members: &mut Members) -> Result<String, Malformed> {
     let plain = name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-');
     if !plain {
-        return Err(malformed(pointer, format!("expected a name of the form [a-z][a-z0-9_-]*, found `{name}`")));
+        return Err(malformed(
+            pointer,
+            format!("expected a name of the form [a-z][a-z0-9_-]*, found `{}`", quoted(&name)),
+        ));
     }
     if NAMES.contains(&name.as_str()) {
         return Err(malformed(pointer, format!("`{name}` is the name of a built-in pipeline; choose another")));
@@ -55,7 +58,8 @@ fn stages(members: &mut Members) -> Result<Vec<StageDefinition>, Malformed> {
         let pointer = stage.pointer("id");
         let id = stage.string("id")?;
         if !is_word(&id) || id == ORCHESTRATOR {
-            let message = format!("expected a stage id of the form [a-z][a-z0-9_]*, not `orchestrator`, found `{id}`");
+            let message =
+                format!("expected a stage id of the form [a-z][a-z0-9_]*, not `orchestrator`, found `{}`", quoted(&id));
             return Err(malformed(pointer, message));
         }
         if stages.iter().any(|earlier| earlier.id == id) {
@@ -90,11 +94,12 @@ fn reason_codes(
         let fail_mode = given.optional_word("fail_mode", &FAIL_MODES_OR_CONFIGURED)?.unwrap_or(usual);
         given.finish()?;
         if stage != ANY_STAGE && !known(&stage) {
-            let message = format!("expected `*`, a stage of this pipeline or a substage of one, found `{stage}`");
+            let message =
+                format!("expected `*`, a stage of this pipeline or a substage of one, found `{}`", quoted(&stage));
             return Err(malformed(format!("{at}/stage"), message));
         }
         if !is_word(&code) {
-            let message = format!("expected a code of the form [a-z][a-z0-9_]*, found `{code}`");
+            let message = format!("expected a code of the form [a-z][a-z0-9_]*, found `{}`", quoted(&code));
             return Err(malformed(format!("{at}/code"), message));
         }
         let row = ReasonCode { severity, fail_mode };
@@ -118,7 +123,7 @@ fn closed_substages(
         let stage = pattern.strip_suffix(".*");
         let fits = stage.map_or(is_substage(&pattern) && known(&pattern), known);
         if !fits {
-            let message = format!("expected a substage of this pipeline, or `<stage>.*`, found `{pattern}`");
+            let message = format!("expected a substage of this pipeline, or `<stage>.*`, found `{}`", quoted(&pattern));
             return Err(malformed(at, message));
         }
         if !catalogue.closed.insert(pattern.clone()) {
@@ -142,11 +147,11 @@ fn substages(
         let parent_code = given.optional_string("parent_code")?;
         given.finish()?;
         if !is_substage(&stage) || !known(&stage) {
-            let message = format!("expected a substage of this pipeline, found `{stage}`");
+            let message = format!("expected a substage of this pipeline, found `{}`", quoted(&stage));
             return Err(malformed(format!("{at}/stage"), message));
         }
         if let Some(code) = parent_code.as_deref().filter(|code| !catalogue.allows(root_of(&stage), code)) {
-            let message = format!("expected a code of `{}`, found `{code}`", root_of(&stage));
+            let message = format!("expected a code of `{}`, found `{}`", root_of(&stage), quoted(code));
             return Err(malformed(format!("{at}/parent_code"), message));
         }
         let known = SubstageDefinition { success_fail_mode: mode, coupling, parent_code };

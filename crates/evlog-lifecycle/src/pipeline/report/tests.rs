@@ -234,7 +234,7 @@ fn a_report_in_another_order_or_beyond_its_cap_is_not_read() {
     check("unknown member", &|report| report["artifacts"][0]["errors"][0]["severity"] = "error".into());
     check("schema_version", &|report| report["schema_version"] = "v1".into());
     check("/artifacts/0/errors/0/contract_id", &|report| {
-        report["artifacts"][0]["errors"][0]["contract_id"] = "d".into()
+        report["artifacts"][0]["errors"][0]["contract_id"] = "d".into();
     });
     check("generated_at_utc", &|report| report["generated_at_utc"] = "2026-01-01T00:00:00Z".into());
 }

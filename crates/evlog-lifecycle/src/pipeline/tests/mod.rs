@@ -1,6 +1,6 @@
 //! The contract's rules, each with what it takes and what it refuses. Rule numbers are those of
-//! `docs/lifecycle/pipeline.md`; outcomes are spelled `stage S/fc/code` (success, failed, skipped; fail_closed,
-//! warn_and_skip; `-` for no code).
+//! `docs/lifecycle/pipeline.md`; outcomes are spelled `stage S/fc/code` (success, failed, skipped; `fail_closed`,
+//! `warn_and_skip`; `-` for no code).
 
 mod blocked;
 mod catalogue;

@@ -76,7 +76,7 @@ fn a_blocked_tail_stands_whole_in_its_order_and_in_its_commit() {
     check(5, &["caused by 3", "caused by 4"], |events| events[5].causation = Some(4));
     check(4, &[telemetry, "found `telemetry success"], |events| outcome(&mut events[4], "telemetry S/fc/-"));
     check(4, &[telemetry, "warn_and_skip"], |events| {
-        outcome(&mut events[4], "telemetry K/ws/blocked_by_upstream_failure")
+        outcome(&mut events[4], "telemetry K/ws/blocked_by_upstream_failure");
     });
 }
 
