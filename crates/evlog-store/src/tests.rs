@@ -5,13 +5,16 @@ mod crash;
 mod damage;
 mod fail;
 mod model;
+mod process;
 mod read;
 mod sidecars;
 
 use crate::fs::SimFs;
-use crate::{Append, AppendError, AppendEvent, Causation, CreateOptions, Owner, Reader, Recovery, Ticket, Writer};
+use crate::{
+    Append, AppendError, AppendEvent, Causation, CreateOptions, Owner, RawLog, Reader, Recovery, Ticket, Writer,
+};
 use evlog_format::{Durability, Kind, LogId, Position, Root};
-use evlog_verify::Tree;
+use evlog_verify::{Audit, Report, Tree};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -95,6 +98,18 @@ fn stream(reader: &Reader, name: &str) -> Vec<Seen> {
 
 fn segment_files(fs: &SimFs) -> Vec<PathBuf> {
     fs.files().into_iter().filter(|path| path.extension().is_some_and(|suffix| suffix == "seg")).collect()
+}
+
+/// What the auditor, who shares no code with the store, says of the bytes.
+fn audit(fs: &SimFs) -> Report {
+    let raw = RawLog::open(Arc::new(fs.clone()), dir()).unwrap();
+    let mut audit = Audit::new(raw.head().map(|head| head.durable));
+    for (at, segment) in raw.segments().iter().enumerate() {
+        audit.begin_segment(segment.position, at + 1 == raw.segments().len());
+        raw.read(segment, &mut |chunk| audit.bytes(chunk, &mut |_, _| ()).unwrap()).unwrap();
+        audit.end_segment().unwrap();
+    }
+    audit.finish()
 }
 
 /// `cat segments/*.seg | b3sum`.

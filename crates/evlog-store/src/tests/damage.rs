@@ -65,6 +65,36 @@ fn a_tail_torn_at_any_byte_of_the_last_two_commits_is_cut_and_kept_and_all_befor
 }
 
 #[test]
+fn the_auditor_and_the_store_give_the_same_verdict_on_every_prefix_and_every_flipped_byte() {
+    let (fs, places) = log(3);
+    let whole = fs.bytes(&segment(0)).unwrap();
+    let check = |bytes: Vec<u8>, head_kept: bool, what: &str| {
+        let changed = fs.kill();
+        changed.put(&segment(0), bytes);
+        if !head_kept {
+            changed.put(&head(), Vec::new());
+        }
+        let audited = audit(&changed).verdict();
+        let opened = match Writer::open(Arc::new(changed.clone()), dir(), &owner()) {
+            Ok((_, recovery)) => recovery.cut.map_or(Verdict::Clean, |_| Verdict::TornTail),
+            Err(OpenError::Refused(refusal)) => refusal.verdict,
+            Err(error) => panic!("{what}: {error}"),
+        };
+        assert_eq!(opened, audited, "{what}, HEAD kept: {head_kept}");
+    };
+    for head_kept in [true, false] {
+        for len in SEGMENT_HEADER_LEN..=whole.len() {
+            check(whole[..len].to_vec(), head_kept, &format!("prefix of {len}"));
+        }
+        for at in usize::try_from(places[0]).unwrap()..whole.len() {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x20;
+            check(bytes, head_kept, &format!("byte {at} flipped"));
+        }
+    }
+}
+
+#[test]
 fn every_flipped_bit_below_the_floor_is_refused() {
     let (fs, places) = log(3);
     let whole = fs.bytes(&segment(0)).unwrap();

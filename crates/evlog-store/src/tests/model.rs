@@ -86,6 +86,10 @@ proptest! {
                 prop_assert_eq!(writer.stream_len(&name).unwrap(), model.len(&name));
             }
         }
+        let report = audit(&fs);
+        prop_assert_eq!(report.findings.kept(), &[]);
+        prop_assert_eq!((report.end, report.root), cat_root(&fs));
+        prop_assert_eq!(report.events, model.events.len() as u64);
         let reader = reader(&fs);
         prop_assert_eq!(&all(&reader), &model.events);
         for number in 0..6 {
