@@ -52,6 +52,14 @@ pub(crate) fn quoted(text: &str) -> String {
     })
 }
 
+/// The members of a value that is written as an object.
+pub(crate) fn object(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        other => unreachable!("written as an object, not as {}", kind(&other)),
+    }
+}
+
 /// Whether text names a run: `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`.
 pub(crate) fn is_run_id(text: &str) -> bool {
     let rest = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');

@@ -6,6 +6,7 @@ use super::fold::State;
 use super::machine::RunStatus;
 use super::payload::{Created, ForcedFailed, Overridden, PolicyVersions, Refused, Rejected, Transitioned, read};
 use super::project::actor;
+use crate::members::object;
 use evlog_format::kind::{
     STATUS_CREATED, STATUS_FORCED_FAILED, STATUS_OVERRIDDEN, STATUS_REFUSED, STATUS_REJECTED, STATUS_TRANSITIONED,
 };
@@ -28,7 +29,7 @@ pub(crate) fn line(fact: &Fact<'_>, after: &State) -> Result<Value, FoldError> {
     let entry = entry(fact)?;
     let created = after.created();
     let mut line = head(fact);
-    line.extend(members(json!({
+    line.extend(object(json!({
         "contract_version": created.contract_version,
         "policy_versions": created.policy_versions.as_ref().map(PolicyVersions::to_json),
         "case_id": created.case_id,
@@ -44,15 +45,8 @@ pub(crate) fn line(fact: &Fact<'_>, after: &State) -> Result<Value, FoldError> {
     Ok(Value::Object(line))
 }
 
-fn members(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(members) => members,
-        _ => unreachable!("written as an object"),
-    }
-}
-
 fn head(fact: &Fact<'_>) -> Map<String, Value> {
-    members(json!({
+    object(json!({
         "event_id": format!("EVT-{:020}", fact.seq.0),
         "sequence": fact.seq.0,
         "commit": fact.commit.0,

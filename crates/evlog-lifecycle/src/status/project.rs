@@ -6,6 +6,7 @@
 use super::fold::State;
 use super::next_action::next_action;
 use super::record::from_details;
+use crate::members::object;
 use evlog_projection::time::to_rfc3339;
 use evlog_projection::{File, FoldError, RunHead, canonical};
 use serde_json::{Map, Value, json};
@@ -33,13 +34,6 @@ fn file(path: &str, projection: &'static str, members: Map<String, Value>) -> Fi
     File { path: path.to_owned(), projection, version: 1, bytes: canonical(&Value::Object(members)) }
 }
 
-fn members(value: Value) -> Map<String, Value> {
-    match value {
-        Value::Object(members) => members,
-        _ => unreachable!("written as an object"),
-    }
-}
-
 fn time(time_ns: Option<i64>) -> Value {
     time_ns.map_or(Value::Null, |time| to_rfc3339(time).into())
 }
@@ -57,7 +51,7 @@ fn duration_ms(state: &State) -> Value {
 fn verdict(state: &State) -> Map<String, Value> {
     let error_code = state.diagnostic().map(|diagnostic| diagnostic.error_code.as_str());
     let retryable = state.diagnostic().map(|diagnostic| diagnostic.retryable);
-    members(json!({
+    object(json!({
         "status": state.status().word(),
         "terminal": state.status().is_terminal(),
         "error_code": error_code,
@@ -70,7 +64,7 @@ fn verdict(state: &State) -> Map<String, Value> {
 fn run(state: &State, head: &RunHead<'_>) -> Map<String, Value> {
     let created = state.created();
     let counts = state.counts();
-    let mut run = members(json!({
+    let mut run = object(json!({
         "contract": "status",
         "run_id": head.run,
         "case_id": created.case_id,
@@ -120,7 +114,7 @@ fn health(run: &Map<String, Value>) -> Map<String, Value> {
 fn retry(state: &State) -> Map<String, Value> {
     let created = state.created();
     let retry = created.retry.as_ref();
-    members(json!({
+    object(json!({
         "retry_of_run_id": retry.and(created.parent_run_id.as_deref()),
         "retry_count": state.retry_count(),
         "retry_reason": retry.map(|retry| retry.reason.as_str()),
@@ -140,7 +134,7 @@ fn manifest(state: &State, head: &RunHead<'_>) -> Result<Map<String, Value>, Str
             "retryable": diagnostic.retryable,
         })
     });
-    record.extend(members(json!({
+    record.extend(object(json!({
         "run_id": head.run,
         "status": state.status().word(),
         "outcome": state.status().is_terminal().then(|| state.status().word()),
