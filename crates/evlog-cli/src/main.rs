@@ -1,2 +1,35 @@
-//! placeholder
-fn main() {}
+//! The command `evlog`.
+//!
+//! Does: parse arguments, run one command, end with the exit code that says how it went.
+//! Does not: decide anything that the library decides.
+//!
+//! Invariants:
+//! - stdout carries the answer, stderr the talk, the exit code the verdict: 0 yes, 1 no, 2 could not. `run` alone ends
+//!   by its run: 0, 10 or 20.
+//! - Only this function ends the program, and only [`ui`] prints.
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod context;
+mod error;
+mod events;
+mod files;
+mod json;
+#[cfg(test)]
+mod reference;
+mod table;
+mod ui;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments = match args::Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return ui::usage(&error),
+    };
+    let mut ui = ui::Ui::new(arguments.global.quiet);
+    let done = commands::run(&mut ui, &arguments);
+    ui.end(done)
+}

@@ -1,0 +1,93 @@
+//! What can be typed: the options that every command takes, and the list of commands. The text here is the help, and
+//! `docs/cli.md` is made from it.
+
+use crate::commands::{cat, init, project, replay, run, runs, show, submit, tail, verify};
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+
+/// Shown under the help of `evlog` itself.
+const EXAMPLES: &str = "\
+Exit codes:
+  0   yes: done, and the answer is good
+  1   no: findings, differences, rejected commands, no such run
+  2   could not: usage, input or output, malformed lines
+  `evlog run` ends by its run: 0 success, 10 partial, 20 failed
+
+Examples:
+  evlog run docs/examples/supply-chain/plan.toml   run a pipeline, recorded in ./evlog
+  evlog tail -f                                    watch it from another terminal
+  evlog verify                                     bytes, checksums, order, roots, contracts
+  evlog project --check .                          compare ./runs with the log, byte for byte";
+
+/// Records every transition of a run as an event, and proves it
+///
+/// evlog keeps runs in an append-only log of checksummed segments. Run states, manifests and health files are
+/// projections of that log: made from its events, the same byte for byte every time.
+#[derive(Debug, Parser)]
+#[command(name = "evlog", version, after_help = EXAMPLES, arg_required_else_help = true, disable_help_subcommand = true)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Options of every command.
+#[derive(Args, Debug)]
+pub(crate) struct Global {
+    /// The log's directory
+    #[arg(
+        long,
+        global = true,
+        env = "EVLOG_LOG",
+        default_value = "./evlog",
+        value_name = "PATH",
+        hide_env_values = true
+    )]
+    pub(crate) log: PathBuf,
+    /// Answer in JSON, of the given version of its shapes [default: 1]
+    #[arg(
+        long,
+        global = true,
+        value_name = "VERSION",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "1",
+        value_parser = ["1"],
+        hide_possible_values = true
+    )]
+    pub(crate) json: Option<String>,
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+/// For commands that read.
+#[derive(Args, Debug)]
+pub(crate) struct At {
+    /// Show the log as it was when this event was its last
+    #[arg(long, value_name = "SEQ")]
+    pub(crate) at: Option<u64>,
+}
+
+/// For commands that write.
+#[derive(Args, Debug)]
+pub(crate) struct Create {
+    /// Refuse to make a log where there is none
+    #[arg(long)]
+    pub(crate) no_create: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Init(init::InitArgs),
+    Run(run::RunArgs),
+    Submit(submit::SubmitArgs),
+    Tail(tail::TailArgs),
+    Cat(cat::CatArgs),
+    Runs(runs::RunsArgs),
+    Show(show::ShowArgs),
+    Project(project::ProjectArgs),
+    Replay(replay::ReplayArgs),
+    Verify(verify::VerifyArgs),
+}

@@ -1,0 +1,34 @@
+//! The commands, one file each: what it takes, and what it does.
+
+pub(crate) mod cat;
+pub(crate) mod init;
+pub(crate) mod project;
+pub(crate) mod replay;
+pub(crate) mod run;
+pub(crate) mod runs;
+pub(crate) mod show;
+pub(crate) mod submit;
+pub(crate) mod tail;
+pub(crate) mod verify;
+
+use crate::args::{Arguments, Command};
+use crate::context::Context;
+use crate::error::{CommandError, Verdict};
+use crate::ui::Ui;
+
+/// Runs the command that was asked for.
+pub(crate) fn run(ui: &mut Ui, arguments: &Arguments) -> Result<Verdict, CommandError> {
+    let context = Context::new(&arguments.global);
+    match &arguments.command {
+        Command::Init(args) => init::run(ui, &context, args),
+        Command::Run(args) => run::run(ui, &context, args),
+        Command::Submit(args) => submit::run(ui, &context, args),
+        Command::Tail(args) => tail::run(ui, &context, args),
+        Command::Cat(args) => cat::run(ui, &context, args),
+        Command::Runs(args) => runs::run(ui, &context, args),
+        Command::Show(args) => show::run(ui, &context, args),
+        Command::Project(args) => project::run(ui, &context, args),
+        Command::Replay(args) => replay::run(ui, &context, args),
+        Command::Verify(args) => verify::run(ui, &context, args),
+    }
+}

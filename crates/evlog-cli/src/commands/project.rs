@@ -1,0 +1,151 @@
+//! `evlog project`: write the bundles, or compare them with the log.
+
+mod check;
+
+use crate::args::At;
+use crate::context::Context;
+use crate::error::{CommandError, Verdict};
+use crate::files;
+use crate::json::{ProjectedFile, ProjectedLine, hex};
+use crate::ui::{Tone, Ui, Unit};
+use clap::Args;
+use evlog::publish::Publisher;
+use evlog::{Log, LogError, View};
+use evlog_projection::Bundle;
+use std::path::{Path, PathBuf};
+
+/// Bundles stand below this directory, one for each run.
+const RUNS: &str = "runs";
+
+const EXAMPLES: &str = "\
+Examples:
+  evlog project --out .                   write ./runs/<run id>/ for every run, and record the digests
+  evlog project --out /tmp/x --no-record  write them elsewhere, and leave the log alone
+  evlog project --check .                 compare ./runs with the log, byte for byte
+  evlog project --check . --run RUN_0001  one run of it";
+
+/// Write the bundles, or compare them with the log byte for byte
+///
+/// A bundle is the directory of one run's projected files, DIR/runs/<run id>/. With --out, files are written whole or not
+/// at all, and their digests are recorded in the log, so that `evlog replay` can prove them. With --check, nothing is
+/// written: every projected file, and every artifact and captured output that `run.json` lists, is compared.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ProjectArgs {
+    /// Write the bundles below this directory
+    #[arg(long, value_name = "DIR", required_unless_present = "check", conflicts_with = "check")]
+    out: Option<PathBuf>,
+    /// Compare the bundles below this directory
+    #[arg(long, value_name = "DIR")]
+    check: Option<PathBuf>,
+    /// Only this run
+    #[arg(long, value_name = "RUN")]
+    run: Option<String>,
+    /// With --out: leave the log alone
+    #[arg(long, conflicts_with = "check")]
+    no_record: bool,
+    #[command(flatten)]
+    at: At,
+}
+
+pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ProjectArgs) -> Result<Verdict, CommandError> {
+    match (&args.check, &args.out) {
+        (Some(dir), _) => check::run(ui, context, args, dir),
+        (None, Some(dir)) => write(ui, context, args, dir),
+        (None, None) => unreachable!("the argument parser asks for one of them"),
+    }
+}
+
+/// The runs that are asked for; none when the one that is asked for is not known.
+fn runs_of(view: &View, args: &ProjectArgs) -> Result<Option<Vec<String>>, CommandError> {
+    let mut names = view.run_names()?;
+    let Some(run) = &args.run else { return Ok(Some(names)) };
+    names.retain(|name| name == run);
+    Ok(Some(names).filter(|names| !names.is_empty()))
+}
+
+fn write(ui: &mut Ui, context: &Context, args: &ProjectArgs, dir: &Path) -> Result<Verdict, CommandError> {
+    let view = context.view(args.at.at)?;
+    let Some(names) = runs_of(&view, args)? else {
+        ui.no_run(args.run.as_deref().unwrap_or_default());
+        return Ok(Verdict::No);
+    };
+    // Before the first file is written: a log that is held by another leaves the directory as it is.
+    let log = if args.no_record { None } else { Some(recording(context)?) };
+    let verdict = write_runs(ui, context, &view, &names, dir, log.as_ref());
+    let closed = log.map_or(Ok(()), Log::close);
+    let verdict = verdict?;
+    closed?;
+    Ok(verdict)
+}
+
+fn recording(context: &Context) -> Result<Log, CommandError> {
+    context
+        .writer("project", false)
+        .map_err(|error| error.hint("with --no-record, files are written and the log is left alone"))
+}
+
+fn write_runs(
+    ui: &mut Ui,
+    context: &Context,
+    view: &View,
+    names: &[String],
+    dir: &Path,
+    log: Option<&Log>,
+) -> Result<Verdict, CommandError> {
+    let mut publisher = log.map(Publisher::new).transpose()?;
+    let progress = ui.progress("project", names.len() as u64, Unit::Runs);
+    let mut broken = false;
+    for name in names {
+        let bundle = match view.bundle(name) {
+            Ok(Some(bundle)) => bundle,
+            // A run that begins after the seq that was asked for.
+            Ok(None) => continue,
+            Err(LogError::Fold(error)) => {
+                broken = true;
+                ui.finding(format_args!("{error}"));
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let written = write_bundle(dir, &bundle)?;
+        let recorded = match &mut publisher {
+            Some(publisher) => publisher.publish(&bundle)?,
+            None => false,
+        };
+        tell(ui, context, &bundle, &written, recorded)?;
+        progress.step();
+    }
+    drop(progress);
+    publisher.map_or(Ok(()), Publisher::finish)?;
+    Ok(Verdict::of(!broken))
+}
+
+/// Writes the files that are not there with the same bytes; says which, in the bundle's order.
+fn write_bundle(dir: &Path, bundle: &Bundle) -> Result<Vec<bool>, CommandError> {
+    let root = dir.join(RUNS).join(&bundle.run);
+    files::make_directories(&root)?;
+    bundle.files.values().map(|file| files::write_atomically(&root, &file.path, &file.bytes)).collect()
+}
+
+fn tell(ui: &mut Ui, context: &Context, bundle: &Bundle, written: &[bool], recorded: bool) -> Result<(), CommandError> {
+    if context.json {
+        let files = bundle.files.values().zip(written).map(|(file, written)| ProjectedFile {
+            path: &file.path,
+            projection: file.projection,
+            version: file.version,
+            bytes: file.bytes.len() as u64,
+            blake3: hex(&file.digest()),
+            written: *written,
+        });
+        let (run, contract) = (bundle.run.as_str(), bundle.contract);
+        return ui.json(&ProjectedLine { run, contract, seq: bundle.last_seq.0, recorded, files: files.collect() });
+    }
+    let (count, new) = (written.len(), written.iter().filter(|written| **written).count());
+    let run = ui.paint(Tone::Strong, &bundle.run);
+    let recorded = if recorded { ", digests recorded" } else { "" };
+    match new {
+        0 => ui.line(format_args!("{run}  {count} files, all there already{recorded}")),
+        _ => ui.line(format_args!("{run}  {count} files, {new} written{recorded}")),
+    }
+}

@@ -1,0 +1,104 @@
+//! `evlog replay`: rebuild every projection, and compare with the digests in the log.
+
+use crate::args::At;
+use crate::context::Context;
+use crate::error::{CommandError, Verdict};
+use crate::json::{Digested, ReplayErrorObject, ReplayObject, ReplayedDifference, Versions, hex};
+use crate::table::facts;
+use crate::ui::{Tone, Ui, Unit};
+use clap::Args;
+use evlog::replay::{Replay, ReplayDifference, replay};
+
+const EXAMPLES: &str = "\
+Examples:
+  evlog replay                          agrees or differs
+  evlog replay --json | jq -r .digest   one value for all projections: the same on every machine
+  evlog replay --at 1000                as of seq 1000";
+
+/// Rebuild every projection, and compare with the digests in the log
+///
+/// Each time files are written out, their digests are recorded. A replay makes the files again from the events alone
+/// and compares.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ReplayArgs {
+    #[command(flatten)]
+    at: At,
+}
+
+pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ReplayArgs) -> Result<Verdict, CommandError> {
+    let view = context.view(args.at.at)?;
+    let progress = ui.progress("replay", view.run_names()?.len() as u64, Unit::Runs);
+    let report = replay(&view, &mut |_| progress.step())?;
+    drop(progress);
+    let agrees = report.differences.is_empty() && report.errors.is_empty();
+    if context.json {
+        ui.json(&object(&report, agrees))?;
+    } else {
+        print(ui, &report, agrees)?;
+    }
+    Ok(Verdict::of(agrees))
+}
+
+fn print(ui: &mut Ui, report: &Replay, agrees: bool) -> Result<(), CommandError> {
+    for error in &report.errors {
+        ui.finding(format_args!("{error}"));
+    }
+    for difference in &report.differences {
+        ui.finding(format_args!("{}", sentence(difference)));
+    }
+    let (word, tone) = if agrees { ("agrees", Tone::Good) } else { ("differs", Tone::Bad) };
+    let Replay { runs, events, files, compared, .. } = report;
+    facts(
+        ui,
+        &[
+            ("verdict", word.to_owned(), tone),
+            ("rebuilt", format!("{files} files of {runs} runs, from {events} events"), Tone::Plain),
+            ("compared", format!("{compared} recorded digests"), Tone::Plain),
+            ("digest", hex(&report.digest), Tone::Plain),
+        ],
+    )
+}
+
+fn sentence(difference: &ReplayDifference) -> String {
+    let told = |file: Option<([u8; 32], u64)>| match file {
+        Some((digest, len)) => format!("{} ({len} bytes)", hex(&digest)),
+        None => "no such file".to_owned(),
+    };
+    let ReplayDifference { run, path, seq, expected, found, version } = difference;
+    let (expected, found) = (told(*expected), told(*found));
+    let mut text = format!("run `{run}`, `{path}` as published at seq {seq}: expected {expected}, found {found}");
+    if let Some((recorded, ours)) = version {
+        text.push_str(&format!(
+            "; it was made by version {recorded} of its projection, this program has version {ours}"
+        ));
+    }
+    text
+}
+
+fn object(report: &Replay, agrees: bool) -> ReplayObject<'_> {
+    let digested = |file: Option<([u8; 32], u64)>| file.map(|(digest, bytes)| Digested { blake3: hex(&digest), bytes });
+    let differences = report.differences.iter().map(|difference| ReplayedDifference {
+        run: &difference.run,
+        path: &difference.path,
+        seq: difference.seq,
+        expected: digested(difference.expected),
+        found: digested(difference.found),
+        version: difference.version.map(|(expected, found)| Versions { expected, found }),
+    });
+    let errors = report.errors.iter().map(|error| ReplayErrorObject {
+        seq: error.seq.0,
+        run: &error.run,
+        message: &error.message,
+    });
+    ReplayObject {
+        agrees,
+        runs: report.runs,
+        events: report.events,
+        files: report.files,
+        compared: report.compared,
+        digest: hex(&report.digest),
+        differences: differences.collect(),
+        errors: errors.collect(),
+    }
+}

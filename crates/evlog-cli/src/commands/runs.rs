@@ -1,0 +1,89 @@
+//! `evlog runs`: the runs and their states.
+
+use crate::args::At;
+use crate::context::Context;
+use crate::error::{CommandError, Verdict};
+use crate::json::{self, RunLine};
+use crate::table;
+use crate::ui::{Tone, Ui};
+use clap::Args;
+use evlog::view::RunSummary;
+use evlog_projection::time;
+
+const EXAMPLES: &str = "\
+Examples:
+  evlog runs                                   every run, in the order they began
+  evlog runs --contract status --status failed
+  evlog runs --json | jq -r 'select(.terminal | not) | .run'";
+
+/// List the runs and their states
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct RunsArgs {
+    /// Only runs of this contract
+    #[arg(long, value_name = "CONTRACT")]
+    contract: Option<String>,
+    /// Only runs in this state
+    #[arg(long, value_name = "STATUS")]
+    status: Option<String>,
+    #[command(flatten)]
+    at: At,
+}
+
+pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Verdict, CommandError> {
+    let view = context.view(args.at.at)?;
+    if let Some(contract) = &args.contract
+        && view.contracts().named(contract).is_none()
+    {
+        let known: Vec<&str> = view.contracts().names().collect();
+        return Err(CommandError::user(format!(
+            "--contract: expected one of {}, found `{contract}`",
+            known.join(", ")
+        )));
+    }
+    let all = view.runs()?;
+    let wanted = |asked: &Option<String>, has: &str| asked.as_ref().is_none_or(|asked| asked == has);
+    let runs: Vec<&RunSummary> = all
+        .runs
+        .iter()
+        .filter(|run| wanted(&args.contract, run.contract) && wanted(&args.status, &run.status))
+        .collect();
+    if context.json {
+        runs.iter().try_for_each(|run| ui.json(&line(run)))?;
+    } else if runs.is_empty() {
+        ui.talk(format_args!("no runs"));
+    } else {
+        let rows: Vec<Vec<table::Cell>> = runs.iter().map(|run| row(run)).collect();
+        table::print(ui, &["RUN", "CONTRACT", "STATUS", "EVENTS", "BEGAN", "LAST EVENT"], &rows)?;
+    }
+    for error in &all.errors {
+        ui.finding(format_args!("{error}"));
+    }
+    Ok(Verdict::of(all.errors.is_empty()))
+}
+
+fn line(run: &RunSummary) -> RunLine<'_> {
+    RunLine {
+        run: &run.run,
+        contract: run.contract,
+        status: &run.status,
+        terminal: run.terminal,
+        events: run.events,
+        first_seq: run.first_seq.0,
+        last_seq: run.last_seq.0,
+        first_time: json::time(run.first_time_ns),
+        last_time: json::time(run.last_time_ns),
+    }
+}
+
+fn row(run: &RunSummary) -> Vec<table::Cell> {
+    let plain = |text: String| (text, Tone::Plain);
+    vec![
+        (run.run.clone(), Tone::Strong),
+        plain(run.contract.to_owned()),
+        (run.status.clone(), Tone::of(&run.status)),
+        plain(run.events.to_string()),
+        plain(time::to_rfc3339(run.first_time_ns)),
+        plain(time::to_rfc3339(run.last_time_ns)),
+    ]
+}

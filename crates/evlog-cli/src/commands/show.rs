@@ -1,0 +1,83 @@
+//! `evlog show`: one run's `run.json`.
+
+use crate::args::At;
+use crate::context::Context;
+use crate::error::{CommandError, Verdict};
+use crate::events::words;
+use crate::ui::{Tone, Ui};
+use clap::Args;
+use evlog_projection::Bundle;
+use serde_json::Value;
+
+/// The state of a run of any contract, within its bundle.
+const RUN_FILE: &str = "run.json";
+
+const EXAMPLES: &str = "\
+Examples:
+  evlog show RUN_0001                  the run's state
+  evlog show RUN_0001 --json | jq .    its run.json, byte for byte, and a newline
+  evlog show RUN_0001 --at 41          as it was at seq 41";
+
+/// Show one run's state, its `run.json`
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ShowArgs {
+    /// The run
+    #[arg(value_name = "RUN")]
+    run: String,
+    #[command(flatten)]
+    at: At,
+}
+
+pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ShowArgs) -> Result<Verdict, CommandError> {
+    let view = context.view(args.at.at)?;
+    let Some(bundle) = view.bundle(&args.run)? else {
+        ui.no_run(&args.run);
+        return Ok(Verdict::No);
+    };
+    let Some(file) = bundle.files.get(RUN_FILE) else { unreachable!("every contract projects `{RUN_FILE}`") };
+    if context.json {
+        ui.bytes(&file.bytes)?;
+        ui.bytes(b"\n")?;
+    } else {
+        show(ui, &bundle, &file.bytes)?;
+    }
+    Ok(Verdict::Yes)
+}
+
+/// The members of `run.json`, lists line by line; then the files of the bundle.
+fn show(ui: &mut Ui, bundle: &Bundle, bytes: &[u8]) -> Result<(), CommandError> {
+    let state: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let members = state.as_object().cloned().unwrap_or_default();
+    let width = members.keys().map(String::len).max().unwrap_or(0).max("files".len());
+    for (key, value) in &members {
+        member(ui, key, width, &lines(value))?;
+    }
+    let files: Vec<String> =
+        bundle.files.values().map(|file| format!("{} ({} bytes)", file.path, file.bytes.len())).collect();
+    member(ui, "files", width, &files)
+}
+
+fn member(ui: &mut Ui, key: &str, width: usize, lines: &[String]) -> Result<(), CommandError> {
+    for (index, line) in lines.iter().enumerate() {
+        let label = if index == 0 { key } else { "" };
+        let label = ui.paint(Tone::Faint, &format!("{label:width$}"));
+        let tone = if key == "status" { Tone::of(line) } else { Tone::Plain };
+        let line = ui.paint(tone, line);
+        ui.line(format_args!("{label}  {line}"))?;
+    }
+    Ok(())
+}
+
+/// A value in lines: one for each item of a list, or member of an object, that holds something.
+fn lines(value: &Value) -> Vec<String> {
+    match value {
+        Value::Array(items) if items.is_empty() => vec!["none".to_owned()],
+        Value::Array(items) => items.iter().map(words).collect(),
+        Value::Object(members) if members.is_empty() => vec!["none".to_owned()],
+        Value::Object(_) => vec![words(value)],
+        Value::Null => vec!["none".to_owned()],
+        Value::String(text) => vec![text.clone()],
+        other => vec![other.to_string()],
+    }
+}

@@ -1,0 +1,195 @@
+//! `evlog submit`: commands as JSON Lines in, one result line each out.
+//!
+//! Three threads: one reads and parses lines ([`input`]), this one decides them and hands them to the store, one waits
+//! for them in order and writes results ([`answers`]). The queues between them are bounded, so memory does not grow with
+//! the input; each waits only when the next is behind, so what is found waiting is committed with one sync.
+
+mod answers;
+mod input;
+#[cfg(test)]
+mod tests;
+
+use crate::args::Create;
+use crate::context::Context;
+use crate::error::{CommandError, Verdict};
+use crate::ui::{Progress, Ui, Unit};
+use answers::{Answers, Decided, Item};
+use clap::Args;
+use evlog::{Log, LogError, Request};
+use evlog_store::{AppendError, Reason};
+use input::{Input, Line};
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+/// How many batches may wait between two threads.
+const QUEUE_LEN: usize = 4;
+
+const EXAMPLES: &str = r#"Examples:
+  evlog submit commands.jsonl > results.jsonl
+  echo '{"contract":"status","run":"R-1","do":"create"}' | evlog submit
+  echo '{"contract":"status","run":"R-1","do":"transition","to":"running"}' | evlog submit
+  echo '{"contract":"custom","run":"order-7","do":"record","kind":"custom/shipped","data":{"by":"sea"}}' | evlog submit
+
+Exit codes:
+  0 when every line is accepted or a duplicate, 1 when one is rejected or refused, 2 when one is malformed
+  (the other lines are done all the same)"#;
+
+/// Take commands as JSON Lines, and answer each with a result line
+///
+/// One command a line, one result line for each, in order, on stdout: accepted, rejected, refused, duplicate or
+/// malformed. A result is written only when its events are committed. Blank lines are counted and skipped.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct SubmitArgs {
+    /// Where commands are read from; `-` for stdin
+    #[arg(value_name = "FILE", default_value = "-")]
+    file: PathBuf,
+    #[command(flatten)]
+    create: Create,
+}
+
+/// How far the commands of the input were handed to the store.
+#[derive(Default)]
+struct Offering {
+    /// The last line that was.
+    last_line: u64,
+    /// Why no more were.
+    stopped: Option<CommandError>,
+}
+
+pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<Verdict, CommandError> {
+    let (source, len) = open(&args.file)?;
+    let log = OnceLock::new();
+    // A log that is there, or must be there, is opened before the first line: a refusal should not wait for one.
+    if args.create.no_create || context.has_log()? {
+        open_log(context, args, &log)?;
+    }
+    let progress = ui.progress("submit", len, Unit::Bytes);
+    let (send, receive) = sync_channel(QUEUE_LEN);
+    input::start(source, send.clone());
+    let (offering, answered) = std::thread::scope(|scope| {
+        let (offered, waiting) = sync_channel(QUEUE_LEN);
+        let log = &log;
+        let answers = scope.spawn(move || Answers::new(ui, log).write_all(waiting, &send));
+        let offering = offer_all(&|| open_log(context, args, log), log, receive, &offered, &progress);
+        drop(offered);
+        (offering, answers.join())
+    });
+    drop(progress);
+    let Ok(answers) = answered else { unreachable!("the thread that writes answers does not panic") };
+    // Closed in any case: what was committed stays, and the next session finds the log closed in order.
+    let closed = log.into_inner().map_or(Ok(()), Log::close);
+    let verdict = conclude(answers, offering)?;
+    closed?;
+    Ok(verdict)
+}
+
+fn conclude(answers: answers::Written, offering: Offering) -> Result<Verdict, CommandError> {
+    let last = offering.last_line;
+    if let Some((line, error)) = answers.failed {
+        return Err(error.during(format_args!("line {line}")).hint(format!(
+            "lines {line} to {last} may have been recorded, later ones were not: look with `evlog tail` before you submit them \
+             again (a line with an `id` is never recorded twice)"
+        )));
+    }
+    match offering.stopped {
+        Some(error) => {
+            Err(error.hint(format!("lines up to {last} are done and answered, later ones are not recorded")))
+        }
+        None => Ok(answers.tally.verdict()),
+    }
+}
+
+fn open_log(context: &Context, args: &SubmitArgs, log: &OnceLock<Log>) -> Result<(), CommandError> {
+    if log.get().is_none() {
+        let opened = context.writer("submit", !args.create.no_create)?;
+        assert!(log.set(opened).is_ok(), "only one thread opens the log");
+    }
+    Ok(())
+}
+
+/// The input, and its length in bytes when that is known.
+fn open(path: &Path) -> Result<(Box<dyn Read + Send>, u64), CommandError> {
+    if path == Path::new("-") {
+        return Ok((Box::new(io::stdin()), 0));
+    }
+    let refused = |error: io::Error| CommandError::file("read", path.display(), &error);
+    let file = File::open(path).map_err(refused)?;
+    let found = file.metadata().map_err(refused)?;
+    if found.is_dir() {
+        return Err(refused(io::ErrorKind::IsADirectory.into()));
+    }
+    Ok((Box::new(file), if found.is_file() { found.len() } else { 0 }))
+}
+
+/// Decides every command of the input, in order, until there are no more or one cannot be handed on. Takes the receiving
+/// end, so that nobody waits for it when this returns.
+fn offer_all(
+    open_log: &dyn Fn() -> Result<(), CommandError>,
+    log: &OnceLock<Log>,
+    input: Receiver<Input>,
+    answers: &SyncSender<Vec<Item>>,
+    progress: &Progress,
+) -> Offering {
+    let mut offering = Offering::default();
+    for message in input {
+        let (lines, bytes) = match message {
+            Input::Lines(lines, bytes) => (lines, bytes),
+            Input::Failed(error) => {
+                offering.stopped = Some(CommandError::file("read", "the input", &error));
+                break;
+            }
+            Input::End | Input::AnswersEnded => break,
+        };
+        let items = offer_lines(open_log, log, lines, &mut offering);
+        if answers.send(items).is_err() || offering.stopped.is_some() {
+            break;
+        }
+        progress.at(bytes);
+    }
+    offering
+}
+
+fn offer_lines(
+    open_log: &dyn Fn() -> Result<(), CommandError>,
+    log: &OnceLock<Log>,
+    lines: Vec<Line>,
+    offering: &mut Offering,
+) -> Vec<Item> {
+    let mut items = Vec::with_capacity(lines.len());
+    for Line { number, command } in lines {
+        let decided = match command {
+            Err(malformed) => Decided::Malformed(malformed),
+            Ok(request) => match offer(open_log, log, &request) {
+                Ok(decided) => decided,
+                Err(error) => {
+                    offering.stopped = Some(error.during(format_args!("line {number}")));
+                    break;
+                }
+            },
+        };
+        offering.last_line = number;
+        items.push(Item { line: number, decided });
+    }
+    items
+}
+
+fn offer(
+    open_log: &dyn Fn() -> Result<(), CommandError>,
+    log: &OnceLock<Log>,
+    request: &Request,
+) -> Result<Decided, CommandError> {
+    open_log()?;
+    let Some(log) = log.get() else { unreachable!("the log was opened the line before") };
+    match log.offer(request) {
+        Ok(offered) => Ok(Decided::Offered(offered)),
+        Err(LogError::Malformed(malformed)) => Ok(Decided::Malformed(malformed)),
+        Err(LogError::Append(AppendError::NotAppended {
+            reason: reason @ (Reason::Refused(_) | Reason::TooLong { .. }),
+        })) => Ok(Decided::TooLarge { run: request.run.clone(), message: reason.to_string() }),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,146 @@
+//! Waits for commands in their order, and writes their result lines.
+//!
+//! Invariant: the result of a command is written only when its events are committed.
+
+use super::input::Input;
+use crate::error::{CommandError, Verdict};
+use crate::json::ResultLine;
+use crate::ui::Ui;
+use evlog::{AnswerOutcome, Log, Offered};
+use evlog_projection::Malformed;
+use std::fmt;
+use std::sync::OnceLock;
+use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
+
+/// What became of a line.
+pub(super) enum Decided {
+    /// It was decided, and handed to the store if there is anything to record.
+    Offered(Offered),
+    /// It is not a command.
+    Malformed(Malformed),
+    /// Its events are more than the format holds; nothing is recorded.
+    TooLarge { run: String, message: String },
+}
+
+/// A line, and what became of it.
+pub(super) struct Item {
+    pub(super) line: u64,
+    pub(super) decided: Decided,
+}
+
+/// How many lines had which result.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) accepted: u64,
+    pub(super) rejected: u64,
+    pub(super) refused: u64,
+    pub(super) duplicate: u64,
+    pub(super) malformed: u64,
+}
+
+/// What was written.
+pub(super) struct Written {
+    pub(super) tally: Tally,
+    /// The line whose result could not be given, and why.
+    pub(super) failed: Option<(u64, CommandError)>,
+}
+
+/// Writes result lines.
+pub(super) struct Answers<'a> {
+    ui: &'a mut Ui,
+    log: &'a OnceLock<Log>,
+    tally: Tally,
+}
+
+impl<'a> Answers<'a> {
+    pub(super) fn new(ui: &'a mut Ui, log: &'a OnceLock<Log>) -> Answers<'a> {
+        Answers { ui, log, tally: Tally::default() }
+    }
+
+    /// Writes the results of all that comes; tells the input when it cannot go on.
+    pub(super) fn write_all(mut self, waiting: Receiver<Vec<Item>>, input: &SyncSender<Input>) -> Written {
+        let failed = self.write_each(&waiting).err();
+        if failed.is_some() {
+            // First the door, then the bell: whoever stands at the full queue must not wait for us.
+            drop(waiting);
+            let _gone = input.send(Input::AnswersEnded);
+        } else {
+            self.ui.talk(format_args!("{}", self.tally));
+        }
+        Written { tally: self.tally, failed }
+    }
+
+    fn write_each(&mut self, waiting: &Receiver<Vec<Item>>) -> Result<(), (u64, CommandError)> {
+        let mut last = 0;
+        loop {
+            let items = match waiting.try_recv() {
+                Ok(items) => items,
+                Err(TryRecvError::Disconnected) => return self.ui.flush().map_err(|error| (last, error)),
+                Err(TryRecvError::Empty) => {
+                    // Whoever types commands wants to see results before typing the next.
+                    self.ui.flush().map_err(|error| (last, error))?;
+                    match waiting.recv() {
+                        Ok(items) => items,
+                        Err(_) => return Ok(()),
+                    }
+                }
+            };
+            for item in items {
+                last = item.line;
+                self.write(item).map_err(|error| (last, error))?;
+            }
+        }
+    }
+
+    fn write(&mut self, item: Item) -> Result<(), CommandError> {
+        let offered = match item.decided {
+            Decided::Offered(offered) => offered,
+            Decided::Malformed(malformed) => {
+                self.tally.malformed += 1;
+                return self.ui.json(&ResultLine::malformed(item.line, &malformed));
+            }
+            Decided::TooLarge { run, message } => {
+                self.tally.refused += 1;
+                return self.ui.json(&ResultLine::too_large(item.line, &run, &message));
+            }
+        };
+        let Some(log) = self.log.get() else { unreachable!("what was offered was offered to a log") };
+        let answer = log.wait(offered)?;
+        self.tally.count(answer.outcome);
+        self.ui.json(&ResultLine::answered(item.line, &answer))
+    }
+}
+
+impl Tally {
+    fn count(&mut self, outcome: AnswerOutcome) {
+        *match outcome {
+            AnswerOutcome::Accepted => &mut self.accepted,
+            AnswerOutcome::Rejected => &mut self.rejected,
+            AnswerOutcome::Refused => &mut self.refused,
+            AnswerOutcome::Duplicate => &mut self.duplicate,
+        } += 1;
+    }
+
+    pub(super) fn verdict(self) -> Verdict {
+        if self.malformed > 0 {
+            return Verdict::CouldNot;
+        }
+        Verdict::of(self.rejected + self.refused == 0)
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let counts = [
+            (self.accepted, "accepted"),
+            (self.duplicate, "duplicate"),
+            (self.rejected, "rejected"),
+            (self.refused, "refused"),
+            (self.malformed, "malformed"),
+        ];
+        let told: Vec<String> =
+            counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
+        f.write_str(if told.is_empty() { "no commands" } else { "" })?;
+        f.write_str(&told.join(", "))
+    }
+}

@@ -1,0 +1,122 @@
+//! `evlog tail`: the last events, and those that come.
+//!
+//! Invariant: an event is shown only when it is committed.
+
+use crate::args::At;
+use crate::context::Context;
+use crate::error::{CommandError, Verdict};
+use crate::events::Events;
+use crate::ui::Ui;
+use clap::Args;
+use evlog::View;
+use evlog_format::Seq;
+use std::collections::VecDeque;
+use std::ops::ControlFlow;
+use std::time::{Duration, Instant};
+
+/// How long a follower waits before it looks again: at least so long after something came, at most so long when nothing
+/// does.
+const PAUSE_MIN: Duration = Duration::from_millis(10);
+const PAUSE_MAX: Duration = Duration::from_millis(50);
+/// How long one that waits for a log to be made waits before it looks again.
+const PAUSE_FOR_LOG: Duration = Duration::from_millis(200);
+
+const EXAMPLES: &str = "\
+Examples:
+  evlog tail                      the last 10 events
+  evlog tail -f                   and those that come, until Ctrl-C
+  evlog tail -n 0 -f --json       only those that come, for programs
+  evlog tail -f --run RUN_0001    those of one run
+  evlog tail -f --wait            also before there is a log";
+
+/// Print the last events, and follow those that come
+///
+/// An event is printed only when it is committed.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct TailArgs {
+    /// How many of the last events
+    #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 10)]
+    lines: usize,
+    /// Go on with events as they are committed
+    #[arg(short, long, conflicts_with = "at")]
+    follow: bool,
+    /// Only events of this run; `$log` for the log's own
+    #[arg(long, value_name = "RUN")]
+    run: Option<String>,
+    /// With -f: if there is no log yet, wait for one
+    #[arg(long, requires = "follow")]
+    wait: bool,
+    #[command(flatten)]
+    at: At,
+}
+
+pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Verdict, CommandError> {
+    if args.wait {
+        wait_for_log(ui, context)?;
+    }
+    let mut view = context.view(args.at.at).map_err(|error| {
+        if args.follow { error.hint("with --wait, `evlog tail -f` waits for a log") } else { error }
+    })?;
+    let mut events = Events::new(ui, context.json);
+    let first = first_of_last(&view, args)?;
+    let known = first.is_some() || args.run.is_none();
+    let mut next = show(&view, first.unwrap_or(view.next_seq()), args, &mut events)?;
+    if !args.follow {
+        if let (false, Some(run)) = (known, &args.run) {
+            ui.no_run(run);
+        }
+        return Ok(Verdict::of(known));
+    }
+    let mut pause = PAUSE_MIN;
+    loop {
+        std::thread::sleep(pause);
+        let began = Instant::now();
+        if view.refresh()? {
+            next = show(&view, next, args, &mut events)?;
+            // A follower leaves most of the processor to the writer, however fast that is.
+            pause = (began.elapsed() * 4).max(PAUSE_MIN);
+        } else {
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+    }
+}
+
+fn wait_for_log(ui: &Ui, context: &Context) -> Result<(), CommandError> {
+    if !context.has_log()? {
+        ui.talk(format_args!("waiting for a log in `{}`", context.log.display()));
+    }
+    while !context.has_log()? {
+        std::thread::sleep(PAUSE_FOR_LOG);
+    }
+    Ok(())
+}
+
+/// Seq of the first of the last events that were asked for; none when the run is not known.
+fn first_of_last(view: &View, args: &TailArgs) -> Result<Option<Seq>, CommandError> {
+    let next = view.next_seq();
+    let Some(run) = &args.run else {
+        return Ok(Some(Seq(next.0.saturating_sub(args.lines as u64))));
+    };
+    let mut last = VecDeque::new();
+    let known = view.stream(run, &mut |fact| {
+        last.push_back(fact.seq);
+        if last.len() > args.lines {
+            last.pop_front();
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(known.then(|| last.front().copied().unwrap_or(next)))
+}
+
+/// Shows events from a seq on; gives the seq to go on from.
+fn show(view: &View, from: Seq, args: &TailArgs, events: &mut Events<'_>) -> Result<Seq, CommandError> {
+    let next = view.each(from, &mut |fact| {
+        if args.run.as_deref().is_some_and(|run| run != fact.event.stream) {
+            return ControlFlow::Continue(());
+        }
+        events.show(fact)
+    })?;
+    events.finish()?;
+    Ok(next)
+}

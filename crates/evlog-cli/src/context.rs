@@ -1,0 +1,65 @@
+//! How a command gets at the log: as a reader or as its one writer.
+
+use crate::args::Global;
+use crate::error::CommandError;
+use evlog::{Log, LogError, Options, View};
+use evlog_format::Seq;
+use evlog_lifecycle::{custom::Custom, pipeline::Pipeline, status::Status};
+use evlog_projection::Contracts;
+use evlog_store::{OpenError, StdFs};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What every command knows.
+pub(crate) struct Context {
+    /// The log's directory.
+    pub(crate) log: PathBuf,
+    /// Whether the answer is to be JSON.
+    pub(crate) json: bool,
+}
+
+/// The contracts that this program knows.
+pub(crate) fn contracts() -> Contracts {
+    Contracts::new().with(Status).with(Pipeline).with(Custom)
+}
+
+impl Context {
+    pub(crate) fn new(global: &Global) -> Context {
+        Context { log: global.log.clone(), json: global.json.is_some() }
+    }
+
+    /// Opens the log for reading, as of a seq if one is given.
+    pub(crate) fn view(&self, at: Option<u64>) -> Result<View, CommandError> {
+        let view = View::open(Arc::new(StdFs), &self.log, contracts())?;
+        if let Some(at) = at {
+            let next = view.next_seq().0;
+            if at >= next {
+                let message = format!(
+                    "--at {at}: expected the seq of a committed event, found that the log ends before seq {next}"
+                );
+                return Err(CommandError::user(message));
+            }
+        }
+        Ok(view.as_of(at.map(Seq))?)
+    }
+
+    /// Whether there is a log. One that cannot be opened is there, and says why.
+    pub(crate) fn has_log(&self) -> Result<bool, CommandError> {
+        match View::open(Arc::new(StdFs), &self.log, contracts()) {
+            Ok(_) => Ok(true),
+            Err(LogError::Open(OpenError::NoLog { .. })) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How the log is opened for writing. `command` names the holder to whoever finds the log locked.
+    pub(crate) fn options(command: &str, create: bool) -> Options {
+        let program = format!("evlog {command} {}", env!("CARGO_PKG_VERSION"));
+        Options { create, ..Options::new(program) }
+    }
+
+    /// Opens the log for writing.
+    pub(crate) fn writer(&self, command: &str, create: bool) -> Result<Log, CommandError> {
+        Ok(Log::open(&self.log, contracts(), Context::options(command, create))?)
+    }
+}

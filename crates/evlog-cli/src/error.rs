@@ -1,0 +1,152 @@
+//! How a command ends, and the one place where a library's error becomes a sentence with advice.
+
+use evlog::LogError;
+use evlog_pipeline::RunError;
+use evlog_store::{OpenError, ReadError, Refusal};
+use std::fmt::Display;
+use std::io;
+
+/// The answer of a command that could be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// Exit code 0.
+    Yes,
+    /// Exit code 1: findings, differences, rejections, not found.
+    No,
+    /// Exit code 2: done as far as it went, but some of the input could not be read.
+    CouldNot,
+    /// The exit code of a run.
+    Run(u8),
+}
+
+impl Verdict {
+    /// Yes or no.
+    pub(crate) fn of(yes: bool) -> Verdict {
+        if yes { Verdict::Yes } else { Verdict::No }
+    }
+
+    /// The exit code.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Verdict::Yes => 0,
+            Verdict::No => 1,
+            Verdict::CouldNot => 2,
+            Verdict::Run(code) => code,
+        }
+    }
+}
+
+/// Why a command could not be done.
+#[derive(Debug)]
+pub(crate) enum CommandError {
+    /// Nobody reads the answer any more. Not a failure: exit code 0.
+    Closed,
+    /// Exit code 2, unless it says otherwise.
+    Failed(Failure),
+}
+
+/// What to tell the user.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// What happened.
+    pub(crate) message: String,
+    /// What can be done about it.
+    pub(crate) hints: Vec<String>,
+    /// The exit code.
+    pub(crate) code: u8,
+}
+
+impl CommandError {
+    /// What was typed cannot be done.
+    pub(crate) fn user(message: impl Into<String>) -> CommandError {
+        CommandError::Failed(Failure { message: message.into(), hints: Vec::new(), code: Verdict::CouldNot.code() })
+    }
+
+    /// A file could not be used.
+    pub(crate) fn file(action: &str, path: impl Display, error: &io::Error) -> CommandError {
+        CommandError::user(format!("could not {action} `{path}`: {error}"))
+    }
+
+    /// Adds advice.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> CommandError {
+        if let CommandError::Failed(failure) = &mut self {
+            failure.hints.push(hint.into());
+        }
+        self
+    }
+
+    /// Ends with another exit code.
+    #[must_use]
+    pub(crate) fn with_code(mut self, code: u8) -> CommandError {
+        if let CommandError::Failed(failure) = &mut self {
+            failure.code = code;
+        }
+        self
+    }
+
+    /// Says first during what it happened.
+    #[must_use]
+    pub(crate) fn during(mut self, what: impl Display) -> CommandError {
+        if let CommandError::Failed(failure) = &mut self {
+            failure.message = format!("{what}: {}", failure.message);
+        }
+        self
+    }
+
+    /// That nobody read the answer does not change how a run ended.
+    pub(crate) fn unless_run(self, verdict: Verdict) -> Result<Verdict, CommandError> {
+        match (self, verdict) {
+            (CommandError::Closed, Verdict::Run(_)) => Ok(verdict),
+            (error, _) => Err(error),
+        }
+    }
+
+    /// For writing to stdout: a closed pipe is the reader's wish.
+    pub(crate) fn stdout(error: &io::Error) -> CommandError {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return CommandError::Closed;
+        }
+        CommandError::user(format!("could not write to stdout: {error}"))
+    }
+}
+
+impl From<LogError> for CommandError {
+    fn from(error: LogError) -> CommandError {
+        let failed = CommandError::user(error.to_string());
+        match &error {
+            LogError::Open(error) => failed.hint_for_opening(error),
+            LogError::Read(ReadError::Refused(refusal)) => failed.hint_for_refusal(refusal),
+            LogError::Corrupt(_) | LogError::Fold(_) | LogError::Payload { .. } => failed.hint("run `evlog verify`"),
+            LogError::Undecidable { .. } => failed.hint("this is a defect of evlog; please report it"),
+            _ => failed,
+        }
+    }
+}
+
+impl CommandError {
+    fn hint_for_opening(self, error: &OpenError) -> CommandError {
+        match error {
+            OpenError::NoLog { .. } => self.hint("`evlog init` makes one; `--log PATH` or EVLOG_LOG names another"),
+            OpenError::Locked { .. } => {
+                self.hint("a log has one writer at a time; readers such as `evlog tail -f` work meanwhile")
+            }
+            OpenError::Version { .. } => self.hint("use a newer evlog"),
+            OpenError::Refused(refusal) => self.hint_for_refusal(refusal),
+            _ => self,
+        }
+    }
+
+    fn hint_for_refusal(self, refusal: &Refusal) -> CommandError {
+        self.hint(refusal.hint.as_str()).hint("run `evlog verify` for all findings")
+    }
+}
+
+impl From<RunError> for CommandError {
+    fn from(error: RunError) -> CommandError {
+        match error {
+            RunError::Log(error) => error.into(),
+            error => CommandError::user(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Events for people and for programs: what `cat` and `tail` have in common.
+
+use crate::error::CommandError;
+use crate::json::EventLine;
+use crate::ui::{Tone, Ui};
+use evlog_projection::{Fact, time};
+use serde_json::Value;
+use std::ops::ControlFlow;
+
+/// The longest value and the longest payload that is shown whole, in characters.
+const VALUE_LEN_MAX: usize = 60;
+const PAYLOAD_LEN_MAX: usize = 160;
+/// Columns grow to the widest stream seen, up to this many characters.
+const STREAM_WIDTH_MAX: usize = 36;
+
+/// Prints events, one a line.
+pub(crate) struct Events<'u> {
+    pub(crate) ui: &'u mut Ui,
+    json: bool,
+    stream_width: usize,
+    kind_width: usize,
+    failed: Option<CommandError>,
+}
+
+impl<'u> Events<'u> {
+    pub(crate) fn new(ui: &'u mut Ui, json: bool) -> Events<'u> {
+        Events { ui, json, stream_width: 0, kind_width: 0, failed: None }
+    }
+
+    /// Prints an event; says to stop when nobody reads any more.
+    pub(crate) fn show(&mut self, fact: &Fact<'_>) -> ControlFlow<()> {
+        let line = EventLine::new(fact);
+        let written = if self.json { self.ui.json(&line) } else { self.show_line(fact, &line.payload) };
+        match written {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                self.failed = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    /// What stopped the printing, if anything did; else makes everything visible.
+    pub(crate) fn finish(&mut self) -> Result<(), CommandError> {
+        self.failed.take().map_or(Ok(()), Err)?;
+        self.ui.flush()
+    }
+
+    fn show_line(&mut self, fact: &Fact<'_>, payload: &Value) -> Result<(), CommandError> {
+        let (stream, kind) = (fact.event.stream, fact.event.kind.to_string());
+        self.stream_width = self.stream_width.max(stream.chars().count().min(STREAM_WIDTH_MAX));
+        self.kind_width = self.kind_width.max(kind.chars().count());
+        let (stream_width, kind_width) = (self.stream_width, self.kind_width);
+        let time = self.ui.paint(Tone::Faint, &time::to_rfc3339(fact.time_ns));
+        let kind = self.ui.paint(tone_of_kind(&kind), &format!("{kind:kind_width$}"));
+        let seq = fact.seq.0;
+        let line = format!("{seq:>6}  {time}  {stream:stream_width$}  {kind}  {}", words(payload));
+        self.ui.line(format_args!("{}", line.trim_end()))
+    }
+}
+
+fn tone_of_kind(kind: &str) -> Tone {
+    match kind.rsplit_once('.') {
+        Some(("log", "tail_cut" | "recovered")) => Tone::Warning,
+        Some(("log", _)) => Tone::Faint,
+        Some((_, "rejected" | "forced_failed")) => Tone::Bad,
+        Some((_, "refused" | "overridden" | "validation_reported")) => Tone::Warning,
+        _ => Tone::Plain,
+    }
+}
+
+/// A payload in one short line: `key=value` for what has a value.
+pub(crate) fn words(payload: &Value) -> String {
+    let text = match payload {
+        Value::Object(members) => {
+            let told = members.iter().filter(|(_, value)| !is_empty(value));
+            let pairs: Vec<String> = told.map(|(key, value)| format!("{key}={}", word(value))).collect();
+            pairs.join(" ")
+        }
+        other => word(other),
+    };
+    cut(text, PAYLOAD_LEN_MAX)
+}
+
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::Object(members) => members.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
+    }
+}
+
+fn word(value: &Value) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_.:/@+".contains(c);
+    let text = match value {
+        Value::String(text) if !text.is_empty() && text.chars().all(plain) => text.clone(),
+        other => other.to_string(),
+    };
+    cut(text, VALUE_LEN_MAX)
+}
+
+fn cut(text: String, max: usize) -> String {
+    match text.char_indices().nth(max) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}

@@ -1,0 +1,148 @@
+//! Files of bundles: written whole or not at all, found without following links.
+
+use crate::error::CommandError;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Bytes that are read at once when a file is measured.
+const PIECE_LEN: usize = 64 * 1024;
+
+/// What stands at a path.
+#[derive(Debug)]
+pub(crate) enum Found {
+    /// A regular file, with its bytes.
+    File(Vec<u8>),
+    /// Nothing.
+    Nothing,
+    /// Something else, in words.
+    Other(&'static str),
+}
+
+fn refuse<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(io::Error) -> CommandError + use<'p> {
+    move |error| CommandError::file(action, path.display(), &error)
+}
+
+/// Nothing, or something that is not a regular file; `None` for a regular file.
+fn unlike_file(path: &Path) -> Result<Option<Found>, CommandError> {
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(Some(Found::Nothing));
+        }
+        Err(error) => return Err(refuse("read", path)(error)),
+    };
+    Ok(if found.is_symlink() {
+        Some(Found::Other("a symbolic link"))
+    } else if found.is_dir() {
+        Some(Found::Other("a directory"))
+    } else if !found.is_file() {
+        Some(Found::Other("not a regular file"))
+    } else {
+        None
+    })
+}
+
+/// What stands at a path, a file with its bytes.
+pub(crate) fn find(path: &Path) -> Result<Found, CommandError> {
+    match unlike_file(path)? {
+        Some(other) => Ok(other),
+        None => Ok(Found::File(fs::read(path).map_err(refuse("read", path))?)),
+    }
+}
+
+/// Length and BLAKE3 of a file, read in pieces; or what stands there instead.
+pub(crate) fn measure(path: &Path) -> Result<Result<(u64, [u8; 32]), Found>, CommandError> {
+    if let Some(other) = unlike_file(path)? {
+        return Ok(Err(other));
+    }
+    let mut file = File::open(path).map_err(refuse("read", path))?;
+    let mut piece = vec![0; PIECE_LEN];
+    let mut hasher = blake3::Hasher::new();
+    let mut len = 0;
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(Ok((len, *hasher.finalize().as_bytes()))),
+            Ok(read) => {
+                hasher.update(&piece[..read]);
+                len += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(refuse("read", path)(error)),
+        }
+    }
+}
+
+/// Names in a directory, in byte order.
+pub(crate) fn names(dir: &Path) -> Result<Vec<String>, CommandError> {
+    let entries = fs::read_dir(dir).map_err(refuse("read", dir))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        names.push(entry.map_err(refuse("read", dir))?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// Paths of everything below a directory that is not a directory, with `/`, in byte order; without what is below the
+/// directory `except`, directly under it. No directory, nothing.
+pub(crate) fn walk(root: &Path, except: &str) -> Result<Vec<String>, CommandError> {
+    let mut found = Vec::new();
+    let mut open = vec![String::new()];
+    while let Some(inner) = open.pop() {
+        let dir = root.join(&inner);
+        if !fs::symlink_metadata(&dir).is_ok_and(|found| found.is_dir()) {
+            continue;
+        }
+        for name in names(&dir)? {
+            let path = if inner.is_empty() { name } else { format!("{inner}/{name}") };
+            match fs::symlink_metadata(root.join(&path)) {
+                Ok(found) if found.is_dir() && path != except => open.push(path),
+                Ok(found) if found.is_dir() => {}
+                _ => found.push(path),
+            }
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// Makes a directory and those above it.
+pub(crate) fn make_directories(dir: &Path) -> Result<(), CommandError> {
+    fs::create_dir_all(dir).map_err(refuse("make", dir))
+}
+
+/// Makes `bytes` the content of the file at `relative` below `root`: a temporary file beside it, synced, renamed, the
+/// directory synced. Says whether anything was written: a file that holds the bytes already is left alone.
+pub(crate) fn write_atomically(root: &Path, relative: &str, bytes: &[u8]) -> Result<bool, CommandError> {
+    let path = root.join(relative);
+    if let Found::File(found) = find(&path)?
+        && found == bytes
+    {
+        return Ok(false);
+    }
+    let dir = path.parent().unwrap_or(root);
+    make_directories(dir)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let temporary = dir.join(format!(".{name}.tmp"));
+    write_synced(&temporary, bytes).map_err(refuse("write", &temporary))?;
+    // COMMIT POINT: readers see the new bytes from here on.
+    fs::rename(&temporary, &path).map_err(refuse("write", &path))?;
+    sync_directory(dir)?;
+    Ok(true)
+}
+
+/// A leftover may be anybody's link, so it is removed and never opened.
+fn write_synced(path: &PathBuf, bytes: &[u8]) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+fn sync_directory(dir: &Path) -> Result<(), CommandError> {
+    File::open(dir).and_then(|dir| dir.sync_all()).map_err(refuse("sync", dir))
+}

@@ -1,0 +1,33 @@
+//! The shapes of `--json`, version 1: own structs, so that no change inside the program can change a promise. They are
+//! described in `docs/json.md`.
+//!
+//! Within a version no key is renamed, removed, or given another type; new keys may come.
+
+mod event;
+mod payload;
+mod reports;
+mod result;
+
+pub(crate) use event::EventLine;
+pub(crate) use reports::{
+    CheckFinding, CheckObject, Digested, InitObject, OutcomeObject, ProjectedFile, ProjectedLine, ReplayErrorObject,
+    ReplayObject, ReplayedDifference, RunLine, RunObject, VerifyFinding, VerifyObject, Versions,
+};
+pub(crate) use result::ResultLine;
+
+use std::fmt::Write;
+
+/// Bytes as lowercase hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _infallible = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A time of the log, all nine digits of its nanoseconds: JSON answers lose nothing.
+pub(crate) fn time(time_ns: i64) -> String {
+    let milliseconds = evlog_projection::time::to_rfc3339(time_ns);
+    let rest = time_ns.rem_euclid(1_000_000);
+    format!("{}{rest:06}Z", milliseconds.trim_end_matches('Z'))
+}

@@ -1,0 +1,25 @@
+//! Payloads of the log's own history.
+
+use super::{Digest, table, tables};
+use evlog_format::{Event, kind};
+use serde_json::Value;
+
+tables! {
+    Created { format_version: u32, segment_limit: u64, program: String }
+    Session { program: String }
+    Recovered { end: u64 }
+    TailCut { position: u64, len: u64, kept_as: String, reason: String }
+    ProjectionPublished { run: String, seq: u64, events: u64, files: Vec<PublishedFile> }
+    PublishedFile { path: String, projection: String, version: u16, bytes: u64, blake3: Digest }
+}
+
+pub(super) fn read(event: &Event<'_>) -> Option<Value> {
+    match event.kind {
+        kind::LOG_CREATED => table::<Created>(event),
+        kind::LOG_OPENED | kind::LOG_CLOSED => table::<Session>(event),
+        kind::LOG_RECOVERED => table::<Recovered>(event),
+        kind::LOG_TAIL_CUT => table::<TailCut>(event),
+        kind::LOG_PROJECTION_PUBLISHED => table::<ProjectionPublished>(event),
+        _ => None,
+    }
+}

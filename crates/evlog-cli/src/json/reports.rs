@@ -1,0 +1,171 @@
+//! The answers of the other commands. Absent members of findings are `null`.
+
+use serde::Serialize;
+
+/// `init`.
+#[derive(Serialize)]
+pub(crate) struct InitObject<'a> {
+    pub(crate) log: &'a str,
+    pub(crate) log_id: &'a str,
+    pub(crate) segment_limit: u64,
+}
+
+/// `run`.
+#[derive(Serialize)]
+pub(crate) struct RunObject<'a> {
+    pub(crate) run: &'a str,
+    pub(crate) status: &'a str,
+    pub(crate) exit_code: u8,
+    pub(crate) bundle: &'a str,
+    pub(crate) outcomes: Vec<OutcomeObject<'a>>,
+}
+
+/// An outcome of [`RunObject`].
+#[derive(Serialize)]
+pub(crate) struct OutcomeObject<'a> {
+    pub(crate) stage: &'a str,
+    pub(crate) status: &'a str,
+    pub(crate) fail_mode: &'a str,
+    pub(crate) reason_code: Option<&'a str>,
+}
+
+/// `runs`: one line for each run.
+#[derive(Serialize)]
+pub(crate) struct RunLine<'a> {
+    pub(crate) run: &'a str,
+    pub(crate) contract: &'a str,
+    pub(crate) status: &'a str,
+    pub(crate) terminal: bool,
+    pub(crate) events: u64,
+    pub(crate) first_seq: u64,
+    pub(crate) last_seq: u64,
+    pub(crate) first_time: String,
+    pub(crate) last_time: String,
+}
+
+/// `project --out`: one line for each run.
+#[derive(Serialize)]
+pub(crate) struct ProjectedLine<'a> {
+    pub(crate) run: &'a str,
+    pub(crate) contract: &'a str,
+    pub(crate) seq: u64,
+    pub(crate) recorded: bool,
+    pub(crate) files: Vec<ProjectedFile<'a>>,
+}
+
+/// A file of [`ProjectedLine`].
+#[derive(Serialize)]
+pub(crate) struct ProjectedFile<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) projection: &'a str,
+    pub(crate) version: u16,
+    pub(crate) bytes: u64,
+    pub(crate) blake3: String,
+    pub(crate) written: bool,
+}
+
+/// `project --check`.
+#[derive(Serialize)]
+pub(crate) struct CheckObject<'a> {
+    pub(crate) runs: u64,
+    pub(crate) files: u64,
+    pub(crate) artifacts: u64,
+    pub(crate) findings: &'a [CheckFinding],
+}
+
+/// A file that is not as the log says.
+#[derive(Debug, Serialize)]
+pub(crate) struct CheckFinding {
+    /// `different`, `missing`, `unexpected`, `unknown_run` or `unreadable`.
+    pub(crate) finding: &'static str,
+    pub(crate) run: String,
+    /// Path within the run's directory; `null` for the run as a whole.
+    pub(crate) path: Option<String>,
+    pub(crate) line: Option<u64>,
+    pub(crate) pointer: Option<String>,
+    pub(crate) expected: String,
+    pub(crate) found: String,
+}
+
+/// `replay`.
+#[derive(Serialize)]
+pub(crate) struct ReplayObject<'a> {
+    pub(crate) agrees: bool,
+    pub(crate) runs: u64,
+    pub(crate) events: u64,
+    pub(crate) files: u64,
+    pub(crate) compared: u64,
+    pub(crate) digest: String,
+    pub(crate) differences: Vec<ReplayedDifference<'a>>,
+    pub(crate) errors: Vec<ReplayErrorObject<'a>>,
+}
+
+/// A recorded file that the replay does not reproduce.
+#[derive(Serialize)]
+pub(crate) struct ReplayedDifference<'a> {
+    pub(crate) run: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) seq: u64,
+    pub(crate) expected: Option<Digested>,
+    pub(crate) found: Option<Digested>,
+    pub(crate) version: Option<Versions>,
+}
+
+/// A file by its digest.
+#[derive(Serialize)]
+pub(crate) struct Digested {
+    pub(crate) blake3: String,
+    pub(crate) bytes: u64,
+}
+
+/// Versions of a projection.
+#[derive(Serialize)]
+pub(crate) struct Versions {
+    pub(crate) expected: u16,
+    pub(crate) found: u16,
+}
+
+/// A run that cannot be folded: in `replay` and `verify`.
+#[derive(Serialize)]
+pub(crate) struct ReplayErrorObject<'a> {
+    pub(crate) seq: u64,
+    pub(crate) run: &'a str,
+    pub(crate) message: &'a str,
+}
+
+/// `verify`.
+#[derive(Serialize)]
+pub(crate) struct VerifyObject<'a> {
+    pub(crate) verdict: &'static str,
+    /// Whether the verdict is clean and no contract was broken.
+    pub(crate) good: bool,
+    pub(crate) log_id: Option<String>,
+    pub(crate) segments: u64,
+    pub(crate) bytes: u64,
+    pub(crate) commits: u64,
+    pub(crate) events: u64,
+    pub(crate) streams: u64,
+    pub(crate) runs: u64,
+    pub(crate) unknown_kinds: u64,
+    /// Position after the last good commit, seq that follows it, and the root of the bytes before it.
+    pub(crate) end: u64,
+    pub(crate) next_seq: u64,
+    pub(crate) root: String,
+    /// How many findings there are on the bytes; the first 1000 are listed.
+    pub(crate) findings_count: u64,
+    pub(crate) findings: Vec<VerifyFinding<'a>>,
+    pub(crate) contract_findings: Vec<ReplayErrorObject<'a>>,
+}
+
+/// A finding on the log's bytes.
+#[derive(Serialize)]
+pub(crate) struct VerifyFinding<'a> {
+    pub(crate) verdict: &'static str,
+    pub(crate) position: u64,
+    pub(crate) seq: Option<u64>,
+    pub(crate) stream: Option<&'a str>,
+    pub(crate) rule: &'static str,
+    pub(crate) message: &'a str,
+    pub(crate) expected: &'a str,
+    pub(crate) found: &'a str,
+}

@@ -1,0 +1,53 @@
+//! `docs/cli.md`, made from what the argument parser knows, so that help and documentation are one text.
+
+use crate::args::Arguments;
+use clap::{Command, CommandFactory};
+use std::fmt::Write;
+use std::path::Path;
+
+const HEAD: &str = "\
+# The command line
+
+Made from the help of `evlog`; do not edit. `EVLOG_BLESS=1 cargo test -p evlog-cli reference` writes it again.
+The shapes of `--json` are in [json.md](json.md).
+";
+
+/// The whole page.
+fn page() -> String {
+    let mut root = Arguments::command().term_width(100);
+    root.build();
+    let mut page = HEAD.to_owned();
+    section(&mut page, &mut root.clone(), "evlog");
+    for command in root.get_subcommands_mut() {
+        let title = format!("evlog {}", command.get_name());
+        section(&mut page, command, &title);
+    }
+    page
+}
+
+fn section(page: &mut String, command: &mut Command, title: &str) {
+    let help = command.render_long_help().to_string();
+    let lines: Vec<&str> = help.lines().map(str::trim_end).collect();
+    write!(page, "\n## {title}\n\n```text\n{}\n```\n", lines.join("\n").trim_end()).unwrap();
+}
+
+/// Compares a page of `docs` with what it should hold, or writes it again when `EVLOG_BLESS` is set.
+#[test]
+fn docs_cli_md_is_the_help_of_every_command() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
+    let expected = page();
+    if std::env::var_os("EVLOG_BLESS").is_some() {
+        std::fs::write(&path, &expected).unwrap();
+    }
+    let found = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(found, expected, "run `EVLOG_BLESS=1 cargo test -p evlog-cli reference`");
+}
+
+#[test]
+fn every_command_has_examples_and_the_parser_holds_together() {
+    Arguments::command().debug_assert();
+    for command in Arguments::command().get_subcommands() {
+        let after = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        assert!(after.contains("Examples:"), "{} has no examples", command.get_name());
+    }
+}

@@ -1,0 +1,207 @@
+//! The only place that prints. stdout carries the answer, stderr the talk; colour is ornament, and absent where it would
+//! not be seen as colour.
+
+use crate::error::{CommandError, Verdict};
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+use std::fmt::Arguments;
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::process::ExitCode;
+
+/// Bytes of the answer that are gathered before they are written.
+const BUFFER_LEN: usize = 64 * 1024;
+
+/// What a piece of text wants to say beside its words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Plain,
+    Strong,
+    Faint,
+    Good,
+    Warning,
+    Bad,
+}
+
+impl Tone {
+    fn style(self) -> Style {
+        match self {
+            Tone::Plain => Style::new(),
+            Tone::Strong => Style::new().bold(),
+            Tone::Faint => Style::new().dimmed(),
+            Tone::Good => AnsiColor::Green.on_default(),
+            Tone::Warning => AnsiColor::Yellow.on_default(),
+            Tone::Bad => AnsiColor::Red.on_default().bold(),
+        }
+    }
+
+    /// The tone of a word that names a state, in any contract or result.
+    pub(crate) fn of(word: &str) -> Tone {
+        match word {
+            "success" | "clean" => Tone::Good,
+            "failed" | "denied" | "timeout" | "tampered" | "truncated" | "damaged" => Tone::Bad,
+            "partial" | "canceled" | "torn_tail" => Tone::Warning,
+            "skipped" | "disabled" | "pending" => Tone::Faint,
+            _ => Tone::Plain,
+        }
+    }
+}
+
+/// Whether a stream shows colours.
+fn shows_colour(stream: &impl IsTerminal) -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    stream.is_terminal() && !set("NO_COLOR") && !dumb
+}
+
+/// The conversation with whoever called.
+pub(crate) struct Ui {
+    answer: BufWriter<Stdout>,
+    answer_colour: bool,
+    talk_colour: bool,
+    talk_terminal: bool,
+    quiet: bool,
+}
+
+impl Ui {
+    pub(crate) fn new(quiet: bool) -> Ui {
+        Ui {
+            answer: BufWriter::with_capacity(BUFFER_LEN, io::stdout()),
+            answer_colour: shows_colour(&io::stdout()),
+            talk_colour: shows_colour(&io::stderr()),
+            talk_terminal: io::stderr().is_terminal(),
+            quiet,
+        }
+    }
+
+    /// Text of the answer in a tone.
+    pub(crate) fn paint(&self, tone: Tone, text: &str) -> String {
+        painted(self.answer_colour, tone, text)
+    }
+
+    /// Text of the talk in a tone.
+    pub(crate) fn paint_talk(&self, tone: Tone, text: &str) -> String {
+        painted(self.talk_colour, tone, text)
+    }
+
+    /// A line of the answer.
+    pub(crate) fn line(&mut self, line: Arguments<'_>) -> Result<(), CommandError> {
+        writeln!(self.answer, "{line}").map_err(|error| CommandError::stdout(&error))
+    }
+
+    /// A line of the answer: one JSON object.
+    pub(crate) fn json(&mut self, object: &impl Serialize) -> Result<(), CommandError> {
+        // Serializing our own structs cannot fail, so an error is the stream's.
+        serde_json::to_writer(&mut self.answer, object).map_err(|error| CommandError::stdout(&error.into()))?;
+        self.bytes(b"\n")
+    }
+
+    /// Bytes of the answer, as they are.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), CommandError> {
+        self.answer.write_all(bytes).map_err(|error| CommandError::stdout(&error))
+    }
+
+    /// Makes what was answered so far visible.
+    pub(crate) fn flush(&mut self) -> Result<(), CommandError> {
+        self.answer.flush().map_err(|error| CommandError::stdout(&error))
+    }
+
+    /// A line of talk.
+    pub(crate) fn talk(&self, line: Arguments<'_>) {
+        if !self.quiet {
+            say(line);
+        }
+    }
+
+    /// A finding, for people.
+    pub(crate) fn finding(&self, finding: Arguments<'_>) {
+        say(format_args!("{} {finding}", self.paint_talk(Tone::Bad, "finding:")));
+    }
+
+    /// Says that the log has no such run.
+    pub(crate) fn no_run(&self, run: &str) {
+        say(format_args!("{} no run `{run}` in the log", self.paint_talk(Tone::Bad, "error:")));
+        self.hint("`evlog runs` lists them");
+    }
+
+    fn hint(&self, hint: &str) {
+        say(format_args!("{} {hint}", self.paint_talk(Tone::Strong, "hint:")));
+    }
+
+    /// Shows how far long work has come; invisible unless stderr is a terminal. `len` in units of the work.
+    pub(crate) fn progress(&self, what: &'static str, len: u64, unit: Unit) -> Progress {
+        if self.quiet || !self.talk_terminal || len == 0 {
+            return Progress(ProgressBar::hidden());
+        }
+        let bar = ProgressBar::with_draw_target(Some(len), ProgressDrawTarget::stderr()).with_message(what);
+        let template = match unit {
+            Unit::Bytes => "{msg} [{bar:30}] {bytes}/{total_bytes} {eta}",
+            Unit::Runs => "{msg} [{bar:30}] {pos}/{len} {eta}",
+        };
+        Progress(match ProgressStyle::with_template(template) {
+            Ok(style) => bar.with_style(style.progress_chars("=> ")),
+            Err(_) => bar,
+        })
+    }
+
+    /// Ends the conversation: what went wrong goes to stderr, and the verdict becomes the exit code.
+    pub(crate) fn end(mut self, done: Result<Verdict, CommandError>) -> ExitCode {
+        let flushed = self.flush();
+        match done.and_then(|verdict| flushed.map(|()| verdict).or_else(|error| error.unless_run(verdict))) {
+            Ok(verdict) => ExitCode::from(verdict.code()),
+            Err(CommandError::Closed) => ExitCode::SUCCESS,
+            Err(CommandError::Failed(failure)) => {
+                say(format_args!("{} {}", self.paint_talk(Tone::Bad, "error:"), failure.message));
+                failure.hints.iter().for_each(|hint| self.hint(hint));
+                ExitCode::from(failure.code)
+            }
+        }
+    }
+}
+
+fn painted(colour: bool, tone: Tone, text: &str) -> String {
+    if !colour || tone == Tone::Plain {
+        return text.to_owned();
+    }
+    let style = tone.style();
+    format!("{style}{text}{style:#}")
+}
+
+/// Nothing can be done about a stderr that is gone.
+fn say(line: Arguments<'_>) {
+    let _gone = writeln!(io::stderr().lock(), "{line}");
+}
+
+/// What progress counts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Unit {
+    Bytes,
+    Runs,
+}
+
+/// How far long work has come. Goes away when dropped.
+pub(crate) struct Progress(ProgressBar);
+
+impl Progress {
+    /// So much is done, from the beginning.
+    pub(crate) fn at(&self, done: u64) {
+        self.0.set_position(done);
+    }
+
+    /// One more is done.
+    pub(crate) fn step(&self) {
+        self.0.inc(1);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// Prints what the argument parser says: help and version are answers, everything else is a refusal.
+pub(crate) fn usage(error: &clap::Error) -> ExitCode {
+    let _gone = error.print();
+    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+}

@@ -1,0 +1,102 @@
+//! `kill -9` at any moment: what was answered is in the log, whole and in order, and every projection of it agrees.
+
+use crate::support::Room;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::process::Child;
+use std::thread::{self, sleep};
+use std::time::Duration;
+
+/// How often each command is killed.
+pub const ROUNDS: u64 = 20;
+
+/// Moments that differ from round to round and are the same in every test run, in microseconds below `max`.
+pub fn moment(round: u64, max: u64) -> Duration {
+    let mixed = (round + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    Duration::from_micros(mixed % max)
+}
+
+/// Feeds commands until the pipe breaks: runs that begin, are rejected once, and end; and a custom one.
+fn feed(child: &mut Child, round: u64) -> thread::JoinHandle<()> {
+    let mut stdin = child.stdin.take().unwrap();
+    thread::spawn(move || {
+        for number in 0.. {
+            let run = format!("k-{round}-{number}");
+            let lines = format!(
+                r#"{{"contract":"status","run":"{run}","do":"create","id":"{run}"}}
+{{"contract":"custom","run":"all","do":"record","kind":"custom/seen","data":{{"round":{round},"number":{number}}}}}
+{{"contract":"status","run":"{run}","do":"transition","to":"running"}}
+{{"contract":"status","run":"{run}","do":"transition","to":"created"}}
+"#
+            );
+            if stdin.write_all(lines.as_bytes()).is_err() {
+                return;
+            }
+            sleep(Duration::from_micros(200));
+        }
+    })
+}
+
+/// Whole result lines that were written before the end.
+fn acknowledged(child: &mut Child) -> thread::JoinHandle<Vec<Value>> {
+    let mut results = BufReader::new(child.stdout.take().unwrap());
+    thread::spawn(move || {
+        let mut lines = Vec::new();
+        let mut line = String::new();
+        while results.read_line(&mut line).unwrap() > 0 {
+            if line.ends_with('\n') {
+                lines.push(serde_json::from_str(&line).unwrap());
+            }
+            line.clear();
+        }
+        lines
+    })
+}
+
+/// The log opens and is sound: before the next writer but for a torn tail, after it without.
+pub fn assert_sound(room: &Room) {
+    let found = room.run(&["verify", "--json"]);
+    let verdict = found.json()["verdict"].clone();
+    assert!(verdict == "clean" || verdict == "torn_tail", "{found:?}");
+    let more = r#"{"contract":"custom","run":"after","do":"record","kind":"custom/n"}"#;
+    assert_eq!(room.feed(&["submit"], more).code, 0);
+    room.ends(0, &["verify"]);
+    assert_eq!(room.ends(0, &["replay", "--json"]).json()["agrees"], true);
+}
+
+/// Every event of every acknowledged line is in the log, of the kind and the run that the line says.
+fn assert_kept(room: &Room, acknowledged: &[Value]) {
+    let Some(first) = acknowledged.first() else { return };
+    let from = first["events"][0]["seq"].to_string();
+    let kept = room.ends(0, &["cat", "--json", "--from", &from]).lines();
+    let kept: BTreeMap<u64, &Value> = kept.iter().map(|event| (event["seq"].as_u64().unwrap(), event)).collect();
+    for line in acknowledged {
+        for told in line["events"].as_array().unwrap() {
+            let event = kept.get(&told["seq"].as_u64().unwrap()).unwrap_or_else(|| panic!("{told} of {line} is lost"));
+            assert_eq!((&event["kind"], &event["stream"]), (&told["kind"], &line["run"]), "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_killed_submit_loses_nothing_that_it_answered() {
+    let room = Room::new();
+    room.ends(0, &["init", "--segment-limit", "20000"]);
+    let mut answered = 0;
+    for round in 0..ROUNDS {
+        let mut child = room.spawn(&["submit", "-q"]);
+        let feeder = feed(&mut child, round);
+        let reader = acknowledged(&mut child);
+        sleep(Duration::from_millis(5) + moment(round, 80_000));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        feeder.join().unwrap();
+        let lines = reader.join().unwrap();
+        answered += lines.len();
+        assert_sound(&room);
+        assert_kept(&room, &lines);
+    }
+    assert!(answered > 100, "the rounds were too short to show anything: {answered} lines");
+    assert!(room.segments().len() > 2, "segments rolled while being killed");
+}

@@ -1,0 +1,20 @@
+//! Claims about the real command `evlog`: what it answers, how it ends, what it leaves behind.
+
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod project;
+#[cfg(test)]
+mod read;
+#[cfg(test)]
+mod refuse;
+#[cfg(test)]
+mod run;
+#[cfg(test)]
+mod submit;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod tail;
+#[cfg(test)]
+mod verify;

@@ -1,0 +1,135 @@
+//! `evlog project`: bundles written, recorded, and compared byte for byte.
+
+use crate::support::{Room, files_below};
+use serde_json::{Value, json};
+use std::fs;
+
+fn findings(room: &Room, code: i32) -> Vec<Value> {
+    let done = room.ends(code, &["project", "--check", ".", "--json"]);
+    done.json()["findings"].as_array().unwrap().clone()
+}
+
+#[test]
+fn what_was_written_is_the_same_and_is_not_written_twice() {
+    let room = Room::with_batch();
+    let first = room.ends(0, &["project", "--out", ".", "--json"]).lines();
+    assert_eq!(first.len(), 4);
+    assert!(first.iter().all(|run| run["recorded"] == true && run["files"][0]["written"] == true));
+    let files = files_below(&room.path("runs"));
+    let times: Vec<_> = files.iter().map(|path| fs::metadata(path).unwrap().modified().unwrap()).collect();
+    assert_eq!(findings(&room, 0), [] as [Value; 0]);
+
+    let events = room.ends(0, &["verify", "--json"]).json()["events"].clone();
+    let second = room.ends(0, &["project", "--out", ".", "--json"]).lines();
+    assert!(second.iter().all(|run| run["recorded"] == false && run["files"][0]["written"] == false));
+    assert_eq!(files_below(&room.path("runs")), files, "and no temporary file is left");
+    let later: Vec<_> = files.iter().map(|path| fs::metadata(path).unwrap().modified().unwrap()).collect();
+    assert_eq!(later, times);
+    assert_eq!(
+        room.ends(0, &["verify", "--json"]).json()["events"],
+        events,
+        "a session that appends nothing leaves no trace"
+    );
+}
+
+#[test]
+fn one_changed_byte_in_any_projected_file_is_found() {
+    let room = Room::with_batch();
+    room.ends(0, &["project", "--out", "."]);
+    for path in files_below(&room.path("runs")) {
+        let good = fs::read(&path).unwrap();
+        for at in [0, 1, good.len() / 3, good.len() / 2, good.len() - 2, good.len() - 1] {
+            let mut bad = good.clone();
+            bad[at] ^= 1;
+            fs::write(&path, &bad).unwrap();
+            let found = findings(&room, 1);
+            assert_eq!(found.len(), 1, "{} at {at}: {found:?}", path.display());
+            let place = format!("runs/{}/{}", found[0]["run"].as_str().unwrap(), found[0]["path"].as_str().unwrap());
+            assert_eq!(room.path(&place), path);
+            assert_eq!(found[0]["finding"], "different");
+        }
+        fs::write(&path, &good).unwrap();
+    }
+    assert_eq!(findings(&room, 0), [] as [Value; 0]);
+}
+
+#[test]
+fn a_difference_names_file_line_pointer_expected_and_found() {
+    let room = Room::with_batch();
+    room.ends(0, &["project", "--out", "."]);
+    let path = room.path("runs/RUN_0001/run.json");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace(r#""status":"failed""#, r#""status":"success""#)).unwrap();
+    let found = findings(&room, 1);
+    let expected = json!([{
+        "finding": "different", "run": "RUN_0001", "path": "run.json", "line": null, "pointer": "/status",
+        "expected": "\"failed\"", "found": "\"success\"",
+    }]);
+    assert_eq!(Value::from(found), expected);
+    let people = room.ends(1, &["project", "--check", "."]).out;
+    assert!(people.contains("runs/RUN_0001/run.json, at /status: expected \"failed\", found \"success\""), "{people}");
+    fs::write(&path, text).unwrap();
+
+    let path = room.path("runs/RUN_0001/audit_events.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.remove(1);
+    fs::write(&path, lines.join("\n") + "\n").unwrap();
+    let found = &findings(&room, 1)[0];
+    assert_eq!((&found["path"], &found["line"]), (&json!("audit_events.jsonl"), &json!(2)));
+}
+
+#[test]
+fn missing_unexpected_and_unknown_are_found() {
+    let room = Room::with_batch();
+    room.ends(0, &["project", "--out", "."]);
+    let words = |found: Vec<Value>| -> Vec<(String, String, Value)> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        found.iter().map(|one| (text(&one["finding"]), text(&one["run"]), one["path"].clone())).collect()
+    };
+    let case = |finding: &str, run: &str, path: Value| vec![(finding.to_owned(), run.to_owned(), path)];
+
+    let path = room.path("runs/order-7/run.json");
+    let good = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    assert_eq!(words(findings(&room, 1)), case("missing", "order-7", json!("run.json")));
+    // A link to the very same bytes is not the file.
+    fs::write(room.path("elsewhere.json"), &good).unwrap();
+    std::os::unix::fs::symlink(room.path("elsewhere.json"), &path).unwrap();
+    assert_eq!(words(findings(&room, 1)), case("different", "order-7", json!("run.json")));
+    fs::remove_file(&path).unwrap();
+    fs::write(&path, &good).unwrap();
+
+    fs::create_dir_all(room.path("runs/order-7/logs/deep")).unwrap();
+    room.write("runs/order-7/logs/deep/x.json", "{}");
+    assert_eq!(words(findings(&room, 1)), case("unexpected", "order-7", json!("logs/deep/x.json")));
+    fs::remove_dir_all(room.path("runs/order-7/logs")).unwrap();
+
+    fs::create_dir(room.path("runs/stranger")).unwrap();
+    assert_eq!(words(findings(&room, 1)), case("unknown_run", "stranger", Value::Null));
+    room.ends(0, &["project", "--check", ".", "--run", "order-7"]);
+    fs::remove_dir(room.path("runs/stranger")).unwrap();
+    assert_eq!(findings(&room, 0), [] as [Value; 0]);
+}
+
+#[test]
+fn a_check_never_writes_and_says_where_bundles_should_be() {
+    let room = Room::with_batch();
+    room.ends(2, &["project", "--check", "."]).says("no directory `./runs`").says("hint: ");
+    fs::create_dir(room.path("runs")).unwrap();
+    assert!(findings(&room, 1).iter().all(|one| one["finding"] == "missing"));
+    assert_eq!(fs::read_dir(room.path("runs")).unwrap().count(), 0);
+}
+
+#[test]
+fn bundles_can_be_written_as_of_an_earlier_event_and_replay_agrees_with_all_of_them() {
+    let room = Room::with_batch();
+    room.ends(0, &["project", "--out", "earlier", "--at", "3"]);
+    let state: Value = serde_json::from_slice(&fs::read(room.path("earlier/runs/RUN_0001/run.json")).unwrap()).unwrap();
+    assert_eq!(state["status"], "running");
+    assert!(!room.path("earlier/runs/RUN_0002").exists());
+    room.ends(0, &["project", "--check", "earlier", "--at", "3"]);
+    room.ends(1, &["project", "--check", "earlier"]);
+    room.ends(0, &["project", "--out", "now"]);
+    assert_eq!(room.ends(0, &["replay", "--json"]).json()["agrees"], true);
+}

@@ -1,0 +1,135 @@
+//! `cat`, `runs`, `show`, `replay`: what they answer, as of now and as of earlier.
+
+use crate::support::Room;
+use serde_json::{Value, json};
+
+#[test]
+fn cat_gives_every_event_in_order_with_its_payload_read() {
+    let room = Room::with_batch();
+    let events = room.ends(0, &["cat", "--json"]).lines();
+    for (seq, event) in events.iter().enumerate() {
+        assert_eq!(event["seq"], seq);
+        assert!(event["payload"].get("hex").is_none(), "a payload that is not read: {event}");
+    }
+    let by_kind = |kind: &str| events.iter().find(|event| event["kind"] == kind).unwrap();
+    let created = by_kind("status.created");
+    let expected = json!({
+        "seq": 2, "commit": 0, "time": "2026-02-23T18:00:00.000000000Z", "stream": "RUN_0001", "number": 0,
+        "kind": "status.created", "kind_version": 1, "actor": "agent:intake", "causation": null, "id": "c1",
+        "payload": created["payload"],
+    });
+    assert_eq!(*created, expected);
+    assert_eq!(created["payload"]["root_run_id"], "RUN_0001");
+    assert_eq!(by_kind("custom/shipped")["payload"], json!({"by": "sea"}));
+    assert_eq!(by_kind("pipeline.finalized")["payload"], json!({"status": "failed", "exit_code": 20}));
+    let outcome = &by_kind("pipeline.outcome_recorded")["payload"];
+    assert_eq!((&outcome["status"], &outcome["fail_mode"]), (&json!("failed"), &json!("fail_closed")));
+    let forced = by_kind("status.forced_failed");
+    assert_eq!(forced["causation"], by_kind("status.rejected")["seq"]);
+    assert_eq!(forced["payload"]["diagnostic"]["category"], "workflow");
+}
+
+#[test]
+fn cat_can_be_cut_by_run_and_by_seq() {
+    let room = Room::with_batch();
+    let all = room.ends(0, &["cat", "--json"]).lines();
+    let next = all.len();
+    let seqs = |arguments: &[&str]| -> Vec<Value> {
+        room.ends(0, arguments).lines().iter().map(|event| event["seq"].clone()).collect()
+    };
+    assert_eq!(seqs(&["cat", "--json", "--from", &(next - 1).to_string()]), [json!(next - 1)]);
+    assert_eq!(seqs(&["cat", "--json", "--from", &next.to_string()]), [] as [Value; 0]);
+    let of_run: Vec<Value> =
+        all.iter().filter(|event| event["stream"] == "RUN_0001").map(|event| event["seq"].clone()).collect();
+    assert_eq!(seqs(&["cat", "--json", "--run", "RUN_0001"]), of_run);
+    assert_eq!(seqs(&["cat", "--json", "--run", "RUN_0001", "--from", "3", "--at", "3"]), [json!(3)]);
+    assert_eq!(seqs(&["cat", "--json", "--run", "$log"])[0], json!(0));
+}
+
+#[test]
+fn a_commit_is_shown_whole_or_not_at_all() {
+    let room = Room::with_batch();
+    // The first commit holds seq 0 to 2.
+    assert_eq!(room.ends(0, &["cat", "--json", "--at", "1"]).lines().len(), 0);
+    assert_eq!(room.ends(0, &["cat", "--json", "--at", "2"]).lines().len(), 3);
+}
+
+#[test]
+fn people_see_one_line_for_each_event_without_colour_in_a_pipe() {
+    let room = Room::with_batch();
+    let done = room.ends(0, &["cat"]);
+    assert!(!done.out.contains('\u{1b}'), "{}", done.out);
+    let line = done.out.lines().nth(3).unwrap();
+    let words: Vec<&str> = line.split_whitespace().collect();
+    assert_eq!((words[0], words[2], words[3]), ("3", "RUN_0001", "status.transitioned"));
+    assert!(line.contains("from=created to=running") || line.contains("from=created"), "{line}");
+    assert!(done.out.lines().all(|line| line.trim_end() == line));
+}
+
+#[test]
+fn runs_lists_states_and_can_be_narrowed() {
+    let room = Room::with_batch();
+    let states = |arguments: &[&str]| -> Vec<(String, String)> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        room.ends(0, arguments).lines().iter().map(|run| (text(&run["run"]), text(&run["status"]))).collect()
+    };
+    let pair = |run: &str, status: &str| (run.to_owned(), status.to_owned());
+    let pipeline = "11111111-1111-4111-8111-111111111111";
+    let all =
+        [pair("RUN_0001", "failed"), pair("RUN_0002", "failed"), pair(pipeline, "failed"), pair("order-7", "open")];
+    assert_eq!(states(&["runs", "--json"]), all);
+    assert_eq!(states(&["runs", "--json", "--contract", "pipeline"]), all[2..3]);
+    assert_eq!(states(&["runs", "--json", "--status", "open"]), all[3..]);
+    assert_eq!(states(&["runs", "--json", "--at", "3"]), [pair("RUN_0001", "running")]);
+    let table = room.ends(0, &["runs"]).out;
+    assert!(table.starts_with("RUN "), "{table}");
+    assert_eq!(table.lines().count(), 5);
+}
+
+#[test]
+fn show_gives_run_json_byte_for_byte() {
+    let room = Room::with_batch();
+    room.ends(0, &["project", "--out", "."]);
+    for run in ["RUN_0001", "RUN_0002", "11111111-1111-4111-8111-111111111111", "order-7"] {
+        let mut expected = std::fs::read_to_string(room.path(&format!("runs/{run}/run.json"))).unwrap();
+        expected.push('\n');
+        assert_eq!(room.ends(0, &["show", run, "--json"]).out, expected);
+        assert!(room.ends(0, &["show", run]).out.contains("status"));
+    }
+    let earlier = room.ends(0, &["show", "RUN_0001", "--json", "--at", "3"]).json();
+    assert_eq!(earlier["status"], "running");
+    room.ends(1, &["show", "RUN_0002", "--at", "3"]);
+}
+
+#[test]
+fn a_replay_agrees_with_what_was_published_and_is_the_same_twice() {
+    let room = Room::with_batch();
+    let before = room.ends(0, &["replay", "--json"]).json();
+    assert_eq!((&before["agrees"], &before["compared"], &before["runs"]), (&json!(true), &json!(0), &json!(4)));
+    room.ends(0, &["project", "--out", "."]);
+    let after = room.ends(0, &["replay", "--json"]).json();
+    assert_eq!(after["compared"], after["files"]);
+    assert_eq!(after["digest"], before["digest"], "what was published changes no projection");
+    assert_eq!(after, room.ends(0, &["replay", "--json"]).json());
+    assert!(room.ends(0, &["replay"]).out.contains("agrees"));
+}
+
+#[test]
+fn quiet_says_nothing_and_answers_all() {
+    let room = Room::new();
+    let line = r#"{"contract":"status","run":"A","do":"create"}"#;
+    let done = room.feed(&["submit", "-q"], line);
+    assert_eq!((done.code, done.err.as_str()), (0, ""));
+    assert_eq!(done.lines().len(), 1);
+}
+
+#[test]
+fn the_log_can_be_named_by_option_and_by_environment() {
+    let room = Room::new();
+    let line = r#"{"contract":"status","run":"A","do":"create"}"#;
+    assert_eq!(room.feed(&["submit", "--log", "there"], line).code, 0);
+    assert!(room.path("there/segments").is_dir() && !room.path("evlog").exists());
+    let named = room.command(&["runs"]).env("EVLOG_LOG", "there").output().unwrap();
+    assert!(named.status.success());
+    assert_eq!(room.ends(0, &["runs", "--log", "there", "--json"]).lines().len(), 1);
+}

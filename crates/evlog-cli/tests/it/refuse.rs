@@ -1,0 +1,123 @@
+//! What is not done, and what is said about it: usage, no log, no such run, a second writer, a newer format.
+
+use crate::support::{BATCH, Room};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+
+const READERS: [&[&str]; 8] = [
+    &["cat"],
+    &["tail"],
+    &["runs"],
+    &["show", "A"],
+    &["verify"],
+    &["replay"],
+    &["project", "--out", "."],
+    &["project", "--check", "."],
+];
+
+#[test]
+fn where_there_is_no_log_readers_say_so_and_make_none() {
+    let room = Room::new();
+    for arguments in READERS {
+        room.ends(2, arguments).says("no log").says("hint: `evlog init` makes one");
+    }
+    assert!(!room.path("evlog").exists());
+    fs::create_dir(room.path("elsewhere")).unwrap();
+    room.ends(2, &["--log", "elsewhere", "runs"]).says("elsewhere");
+    assert_eq!(fs::read_dir(room.path("elsewhere")).unwrap().count(), 0);
+}
+
+#[test]
+fn what_cannot_be_typed_is_refused_with_usage() {
+    let room = Room::new();
+    let cases: [&[&str]; 10] = [
+        &[],
+        &["nonsense"],
+        &["cat", "--from", "x"],
+        &["tail", "-n", "-1"],
+        &["tail", "-f", "--at", "3"],
+        &["tail", "--wait"],
+        &["show"],
+        &["project"],
+        &["project", "--out", "a", "--check", "b"],
+        &["runs", "--json=2"],
+    ];
+    for arguments in cases {
+        room.ends(2, arguments).says("Usage:");
+    }
+    assert!(room.ends(0, &["--help"]).out.contains("Examples:"));
+    assert!(room.ends(0, &["--version"]).out.starts_with("evlog "));
+}
+
+#[test]
+fn a_run_that_is_not_there_is_a_no() {
+    let room = Room::with_batch();
+    let cases: [&[&str]; 5] = [
+        &["show", "NOT"],
+        &["cat", "--run", "NOT"],
+        &["tail", "--run", "NOT"],
+        &["project", "--out", "out", "--run", "NOT"],
+        &["project", "--check", ".", "--run", "NOT"],
+    ];
+    for arguments in cases {
+        let done = room.ends(1, arguments);
+        done.says("no run `NOT` in the log").says("hint: `evlog runs` lists them");
+        assert_eq!(done.out, "");
+    }
+    assert!(!room.path("out").exists());
+}
+
+#[test]
+fn an_earlier_seq_must_be_there() {
+    let room = Room::with_batch();
+    room.ends(2, &["runs", "--at", "9999"]).says("--at 9999: expected the seq of a committed event");
+    room.ends(2, &["runs", "--contract", "x"]).says("expected one of status, pipeline, custom, found `x`");
+}
+
+#[test]
+fn a_second_writer_is_told_who_the_first_is_and_readers_are_not_held_up() {
+    let room = Room::new();
+    let mut first = room.spawn(&["submit"]);
+    let mut stdin = first.stdin.take().unwrap();
+    writeln!(stdin, r#"{{"contract":"status","run":"A","do":"create"}}"#).unwrap();
+    let mut results = BufReader::new(first.stdout.take().unwrap());
+    results.read_line(&mut String::new()).unwrap();
+
+    let second = room.feed(&["submit"], BATCH);
+    assert_eq!(second.code, 2);
+    second.says(&format!("process {} (evlog submit", first.id())).says("hint: ");
+    assert_eq!(second.out, "", "nothing is answered, nothing is done");
+    room.ends(2, &["project", "--out", "out"]).says("--no-record");
+    assert!(!room.path("out").exists(), "nothing is half written");
+    room.ends(0, &["project", "--out", "out", "--no-record"]);
+    assert!(room.ends(0, &["runs"]).out.contains("created"));
+    room.ends(0, &["replay"]);
+
+    drop(stdin);
+    assert!(first.wait().unwrap().success());
+    assert_eq!(room.ends(0, &["runs", "--json"]).lines().len(), 1);
+}
+
+#[test]
+fn a_log_of_a_newer_format_is_refused_by_every_command() {
+    let room = Room::with_batch();
+    let [segment] = &room.segments()[..] else { panic!("expected one segment") };
+    let bytes = fs::read(segment).unwrap();
+    let header: &[u8; evlog_format::SEGMENT_HEADER_LEN] = bytes.first_chunk().unwrap();
+    let newer = with_version(header, evlog_format::FORMAT_VERSION + 1);
+    fs::write(segment, [&newer[..], &bytes[header.len()..]].concat()).unwrap();
+    for arguments in READERS.into_iter().chain([&["submit"][..]]) {
+        let done = room.feed(arguments, BATCH);
+        assert_eq!(done.code, 2, "{arguments:?}: {done:?}");
+        done.says("newer").says("found 2");
+    }
+}
+
+/// The header as a later version would write it: another number, and its checksum.
+fn with_version(header: &[u8], version: u32) -> Vec<u8> {
+    let old = evlog_format::FORMAT_VERSION.to_le_bytes();
+    let at = header.windows(4).position(|window| window == old).unwrap();
+    let mut newer = header.to_vec();
+    newer[at..at + 4].copy_from_slice(&version.to_le_bytes());
+    newer
+}

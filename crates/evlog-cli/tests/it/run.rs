@@ -1,0 +1,184 @@
+//! `evlog run`: exit codes, what it leaves, what it refuses, and `kill -9`.
+
+use crate::crash::{ROUNDS, assert_sound, moment};
+use crate::support::{Done, Room};
+use serde_json::{Value, json};
+use std::fs;
+use std::thread::sleep;
+use std::time::Duration;
+
+/// Three stages; the second is given.
+fn plan(second: &str) -> String {
+    format!(
+        r#"name = "small"
+
+[[schema]]
+contract = "list"
+file = "list.schema.json"
+mode = "jsonl_lines"
+
+[[stage]]
+id = "collect"
+command = ["sh", "-c", 'echo "{{\"n\":1}}" > "$EVLOG_STAGING_DIR/list.jsonl"; echo collecting']
+reason_code = "storage_io_error"
+[[stage.output]]
+path = "list.jsonl"
+contract = "list"
+
+[[stage]]
+id = "judge"
+{second}
+reason_code = "storage_io_error"
+
+[[stage]]
+id = "report"
+command = ["sh", "-c", 'echo "{{}}" > "$EVLOG_STAGING_DIR/report.json"']
+reason_code = "storage_io_error"
+[[stage.output]]
+path = "report.json"
+"#
+    )
+}
+
+const GOOD: &str = r#"command = ["true"]"#;
+
+fn room(second: &str) -> Room {
+    let room = Room::new();
+    room.write("plan.toml", &plan(second));
+    room.write("list.schema.json", r#"{"type":"object","properties":{"n":{"type":"integer"}},"required":["n"]}"#);
+    room
+}
+
+/// What must hold after any run that came to its end.
+fn assert_proved(room: &Room) {
+    room.ends(0, &["verify"]);
+    room.ends(0, &["project", "--check", "."]);
+    let replay = room.ends(0, &["replay", "--json"]).json();
+    assert_ne!(replay["compared"], 0, "what was published was recorded");
+}
+
+#[test]
+fn a_run_ends_by_its_outcomes_and_its_bundle_is_as_the_log_says() {
+    let cases = [
+        (GOOD, 0, "success", 0),
+        ("command = [\"false\"]\nfail_mode = \"warn_and_skip\"", 10, "partial", 0),
+        (r#"command = ["false"]"#, 20, "failed", 1),
+    ];
+    for (second, code, status, blocked) in cases {
+        let room = room(second);
+        let done = room.ends(code, &["run", "plan.toml", "--run-id", "r-1", "--json"]);
+        let answer = done.json();
+        assert_eq!(
+            (&answer["run"], &answer["status"], &answer["exit_code"]),
+            (&json!("r-1"), &json!(status), &json!(code))
+        );
+        assert_eq!(answer["bundle"], "runs/r-1");
+        let outcomes = answer["outcomes"].as_array().unwrap();
+        assert_eq!(outcomes.len(), 3, "{done:?}");
+        let codes = outcomes.iter().filter(|outcome| outcome["reason_code"] == "blocked_by_upstream_failure");
+        assert_eq!(codes.count(), blocked);
+        assert_eq!(room.path("runs/r-1/report.json").exists(), code != 20);
+        assert_eq!(fs::read_to_string(room.path("runs/r-1/logs/collect.log")).unwrap(), "collecting\n");
+        assert!(!room.path("runs/r-1/.staging").exists());
+        done.says("collect").says("judge");
+        assert_proved(&room);
+    }
+}
+
+#[test]
+fn people_are_told_run_status_and_bundle() {
+    let room = room(GOOD);
+    let done = room.ends(0, &["run", "plan.toml", "--run-id", "r-1"]);
+    let lines: Vec<Vec<&str>> = done.out.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["run", "r-1"]);
+    assert_eq!(lines[1][..2], ["status", "success"]);
+    assert_eq!(lines[2], ["bundle", "runs/r-1"]);
+    assert_eq!(room.ends(0, &["runs", "--json"]).lines()[0]["terminal"], true);
+    let quiet = room.ends(0, &["run", "plan.toml", "-q"]);
+    assert_eq!(quiet.err, "");
+}
+
+#[test]
+fn one_changed_byte_in_an_artifact_or_in_captured_output_is_found() {
+    let room = room(GOOD);
+    room.ends(0, &["run", "plan.toml", "--run-id", "r-1"]);
+    for path in ["list.jsonl", "report.json", "logs/collect.log"] {
+        let path = room.path(&format!("runs/r-1/{path}"));
+        let good = fs::read(&path).unwrap();
+        let mut bad = good.clone();
+        bad[0] ^= 1;
+        fs::write(&path, &bad).unwrap();
+        let found = room.ends(1, &["project", "--check", ".", "--json"]).json();
+        assert_eq!(found["findings"].as_array().unwrap().len(), 1, "{found}");
+        fs::remove_file(&path).unwrap();
+        assert_eq!(room.ends(1, &["project", "--check", ".", "--json"]).json()["findings"][0]["finding"], "missing");
+        fs::write(&path, good).unwrap();
+    }
+    assert_proved(&room);
+}
+
+#[test]
+fn a_plan_that_is_refused_leaves_nothing_behind() {
+    let cases = [
+        (plan(GOOD).replace("[[schema]]", "colour = 1\n[[schema]]"), "colour"),
+        (plan(GOOD).replace("\"judge\"", "\"collect\""), "collect"),
+        (plan(GOOD).replace("path = \"report.json\"", "path = \"../report.json\""), ".."),
+        (plan(GOOD).replace("list.schema.json", "none.schema.json"), "none.schema.json"),
+        ("[[".to_owned(), "plan.toml:1:"),
+    ];
+    for (text, message) in cases {
+        let room = room(GOOD);
+        room.write("plan.toml", &text);
+        room.ends(2, &["run", "plan.toml"]).says("the plan is refused").says(message);
+        assert!(!room.path("evlog").exists() && !room.path("runs").exists(), "{text}");
+    }
+    let room = room(GOOD);
+    room.ends(2, &["run", "absent.toml"]).says("absent.toml");
+    room.ends(2, &["run", "plan.toml", "--run-id", "../x"]).says("run id");
+    room.ends(2, &["run", "plan.toml", "--no-create"]).says("no log");
+    assert!(!room.path("evlog").exists() && !room.path("runs").exists());
+}
+
+#[test]
+fn a_run_id_is_used_once() {
+    let room = room(GOOD);
+    room.ends(0, &["run", "plan.toml", "--run-id", "r-1"]);
+    let before = room.ends(0, &["cat", "--run", "r-1"]).out;
+    let again = room.ends(20, &["run", "plan.toml", "--run-id", "r-1"]);
+    again.says("r-1");
+    assert_eq!(room.ends(0, &["cat", "--run", "r-1"]).out, before);
+}
+
+#[test]
+fn a_killed_run_loses_no_committed_event() {
+    let room = room(r#"command = ["sh", "-c", "sleep 0.02"]"#);
+    room.ends(0, &["init"]);
+    let mut seen = 0;
+    for round in 0..ROUNDS {
+        let run = format!("r-{round}");
+        // A witness: what it prints was committed, whoever is killed.
+        let mut witness = room.spawn(&["tail", "-f", "-n", "0", "--run", &run, "--json"]);
+        let mut child = room.spawn(&["run", "plan.toml", "--run-id", &run]);
+        sleep(moment(round, 120_000));
+        child.kill().unwrap();
+        child.wait_with_output().unwrap();
+        sleep(Duration::from_millis(120));
+        witness.kill().unwrap();
+        let told = Done::from(witness.wait_with_output().unwrap()).out;
+        assert_sound(&room);
+        let kept = room.run(&["cat", "--run", &run, "--json"]).out;
+        assert!(kept.starts_with(&told), "{told}\nis not how this begins:\n{kept}");
+        seen += told.lines().count();
+        if kept.is_empty() {
+            continue;
+        }
+        // The bundle may be behind; `project` brings it up to the log.
+        let finished = room.run(&["show", &run, "--json"]).json()["status"] != "in_progress";
+        room.ends(0, &["project", "--out", ".", "--run", &run]);
+        let check = room.run(&["project", "--check", ".", "--run", &run, "--json"]);
+        let findings: Vec<Value> = check.json()["findings"].as_array().unwrap().clone();
+        let projected = findings.iter().all(|found| found["finding"] == "unexpected" || found["finding"] == "missing");
+        assert!(!finished && projected || findings.is_empty(), "{check:?}");
+    }
+    assert!(seen > 20, "the witness saw too little to show anything: {seen} events");
+}

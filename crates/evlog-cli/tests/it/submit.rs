@@ -1,0 +1,167 @@
+//! `evlog submit`: result lines, exit codes, what does not stop it, and `init`.
+
+use crate::support::{BATCH, Room};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+
+#[test]
+fn each_line_has_a_result_line_of_the_promised_shape() {
+    let room = Room::new();
+    let done = room.feed(&["submit"], BATCH);
+    let lines: Vec<&str> = done.out.lines().collect();
+    assert_eq!(lines.len(), 10, "{done:?}");
+    // The log's own events come first: created, opened.
+    assert_eq!(
+        lines[0],
+        r#"{"line":1,"result":"accepted","run":"RUN_0001","status":"created","events":[{"seq":2,"kind":"status.created"}]}"#
+    );
+    assert_eq!(
+        lines[1],
+        r#"{"line":2,"result":"accepted","run":"RUN_0001","status":"running","events":[{"seq":3,"kind":"status.transitioned"}]}"#
+    );
+    let results: Vec<Value> = done.lines();
+    let words: Vec<&str> = results.iter().map(|line| line["result"].as_str().unwrap()).collect();
+    let mut expected = vec!["accepted"; 8];
+    expected.extend(["rejected", "duplicate"]);
+    assert_eq!(words, expected, "{done:?}");
+    assert_eq!(results[8]["status"], "failed");
+    assert_eq!(results[8]["events"][0]["kind"], "status.rejected");
+    assert_eq!(results[8]["events"][1]["kind"], "status.forced_failed");
+    assert_eq!(results[8]["error"]["code"], "INVALID_STATE_TRANSITION");
+    assert!(
+        lines[8].starts_with(r#"{"line":9,"result":"rejected","run":"RUN_0002","status":"failed","events":[{"seq":"#)
+    );
+    let first = |key: &str| results[0][key].clone();
+    assert_eq!(
+        results[9],
+        json!({"line": 10, "result": "duplicate", "run": "RUN_0001", "status": first("status"), "events": first("events")})
+    );
+    assert_eq!(done.code, 1);
+    done.says("8 accepted, 1 duplicate, 1 rejected");
+}
+
+#[test]
+fn the_exit_code_is_that_of_the_worst_line() {
+    let create = r#"{"contract":"status","run":"A","do":"create"}"#;
+    let undefined = r#"{"contract":"status","run":"A","do":"transition","to":"success"}"#;
+    let again = create;
+    let cases = [
+        ("", 0),
+        (create, 0),
+        (&format!("{create}\n{undefined}"), 1),
+        (&format!("{create}\n{again}"), 1),
+        (&format!("{{\n{create}"), 2),
+        (&format!("{create}\n{undefined}\n[]"), 2),
+    ];
+    for (input, code) in cases {
+        let done = Room::new().feed(&["submit"], input);
+        assert_eq!(done.code, code, "{input}: {done:?}");
+    }
+}
+
+#[test]
+fn a_malformed_line_does_not_stop_the_others() {
+    let room = Room::new();
+    let mut input = String::new();
+    for line in 1..=1000 {
+        let good =
+            format!(r#"{{"contract":"custom","run":"r-{}","do":"record","kind":"custom/n","data":{line}}}"#, line % 10);
+        input.push_str(if line == 7 { r#"{"contract":"custom","run":"r-7","do":}"# } else { &good });
+        input.push('\n');
+    }
+    room.write("commands.jsonl", &input);
+    let done = room.ends(2, &["submit", "commands.jsonl"]);
+    let lines = done.lines();
+    assert_eq!(lines.len(), 1000);
+    for (number, line) in (1..).zip(&lines) {
+        assert_eq!(line["line"], number);
+        assert_eq!(line["result"], if number == 7 { "malformed" } else { "accepted" });
+    }
+    assert_eq!(lines[6]["error"]["code"], "MALFORMED");
+    let keys: Vec<&String> = lines[6].as_object().unwrap().keys().collect();
+    assert_eq!(keys, ["error", "line", "result"], "nothing is claimed of a run that was not understood");
+    assert_eq!(room.ends(0, &["runs", "--json"]).lines().len(), 10);
+}
+
+#[test]
+fn what_is_wrong_in_a_line_is_named_by_its_place() {
+    let cases = [
+        (r#"{"contract":"status","run":"A","do":"create","colour":"red"}"#, "colour"),
+        (r#"{"contract":"story-book","run":"A","do":"create"}"#, "expected one of"),
+        (r#"{"contract":"status","run":"../A","do":"create"}"#, "run id"),
+    ];
+    for (line, message) in cases {
+        let done = Room::new().feed(&["submit"], line);
+        assert_eq!(done.code, 2, "{done:?}");
+        let error = &done.lines()[0]["error"];
+        assert!(error.to_string().contains(message), "{line}: {error}");
+    }
+    let done = Room::new().feed(&["submit"], r#"{"contract":"status","run":7,"do":"create"}"#);
+    assert_eq!(done.lines()[0]["error"]["pointer"], "/run");
+}
+
+#[test]
+fn malformed_input_alone_makes_no_log() {
+    let room = Room::new();
+    assert_eq!(room.feed(&["submit"], "no\n").code, 2);
+    assert_eq!(room.feed(&["submit"], "").code, 0);
+    assert!(!room.path("evlog").exists());
+}
+
+#[test]
+fn a_result_comes_while_the_input_is_still_open() {
+    let room = Room::new();
+    let mut child = room.spawn(&["submit"]);
+    let mut stdin = child.stdin.take().unwrap();
+    let mut results = BufReader::new(child.stdout.take().unwrap()).lines();
+    for to in 1..=3 {
+        writeln!(stdin, r#"{{"contract":"custom","run":"r","do":"record","kind":"custom/n","data":{to}}}"#).unwrap();
+        let line = results.next().unwrap().unwrap();
+        assert!(line.starts_with(&format!(r#"{{"line":{to},"result":"accepted""#)), "{line}");
+    }
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_reader_of_results_that_goes_away_is_no_failure() {
+    let room = Room::new();
+    let mut child = room.spawn(&["submit"]);
+    drop(child.stdout.take());
+    let mut stdin = child.stdin.take().unwrap();
+    let line = r#"{"contract":"custom","run":"r","do":"record","kind":"custom/n"}"#;
+    while writeln!(stdin, "{line}").is_ok() {}
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    room.ends(0, &["verify"]);
+}
+
+#[test]
+fn a_file_that_is_not_there_is_refused_before_a_log_is_made() {
+    let room = Room::new();
+    room.ends(2, &["submit", "nothing.jsonl"]).says("could not read `nothing.jsonl`");
+    room.ends(2, &["submit", "."]).says("could not read `.`");
+    assert!(!room.path("evlog").exists());
+}
+
+#[test]
+fn no_create_makes_no_log() {
+    let room = Room::new();
+    let line = r#"{"contract":"status","run":"A","do":"create"}"#;
+    assert_eq!(room.feed(&["submit", "--no-create"], line).says("hint: `evlog init` makes one").code, 2);
+    assert!(!room.path("evlog").exists());
+    room.ends(0, &["init"]);
+    assert_eq!(room.feed(&["submit", "--no-create"], line).code, 0);
+}
+
+#[test]
+fn init_makes_a_log_once() {
+    let room = Room::new();
+    let made = room.ends(0, &["init", "--segment-limit", "4096", "--json"]).json();
+    assert_eq!(made["segment_limit"], 4096);
+    let events = room.ends(0, &["cat", "--json"]).lines();
+    assert_eq!(events[0]["kind"], "log.created");
+    assert_eq!(events[0]["payload"]["segment_limit"], 4096);
+    assert_eq!(made["log_id"], room.ends(0, &["verify", "--json"]).json()["log_id"]);
+    room.ends(2, &["init"]).says("found one");
+    room.ends(2, &["init", "--segment-limit", "1"]).says("1024..=1073741824");
+}
