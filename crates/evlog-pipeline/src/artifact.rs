@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn a_line_beyond_the_limit_is_named_and_the_next_is_read() {
         let mut text = b"{\"a\":\"".to_vec();
-        text.resize(LINE_LEN_MAX as usize + 1, b'x');
+        text.resize(usize::try_from(LINE_LEN_MAX).unwrap() + 1, b'x');
         text.extend_from_slice(b"xx\"}\n{\"b\":1}\n");
         let found = of_lines(&text);
         assert_eq!(found[0], (1, format!("expected a line of at most {LINE_LEN_MAX} bytes, found more")));
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn a_line_of_exactly_the_limit_is_read() {
         let mut text = b"{\"a\":1".to_vec();
-        text.resize(LINE_LEN_MAX as usize - 1, b' ');
+        text.resize(usize::try_from(LINE_LEN_MAX).unwrap() - 1, b' ');
         text.extend_from_slice(b"}\n");
         assert_eq!(of_lines(&text), []);
     }

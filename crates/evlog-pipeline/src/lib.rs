@@ -25,6 +25,8 @@ mod promote;
 pub mod run;
 mod schema;
 
+pub use files::FileError;
 pub use plan::{Plan, PlanError};
 pub use progress::Progress;
 pub use run::{Options, RunError, RunReport, Session, run};
+pub use schema::Schema;

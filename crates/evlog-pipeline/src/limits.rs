@@ -5,32 +5,32 @@
 use std::time::Duration;
 
 /// The longest plan file, in bytes. Plans are written by people.
-pub const PLAN_LEN_MAX: u64 = 1024 * 1024;
+pub(crate) const PLAN_LEN_MAX: u64 = 1024 * 1024;
 
 /// The longest schema file, in bytes.
-pub const SCHEMA_LEN_MAX: u64 = 8 * 1024 * 1024;
+pub(crate) const SCHEMA_LEN_MAX: u64 = 8 * 1024 * 1024;
 
 /// The longest line of a JSON Lines artifact, in bytes without its line feed. Lines are held in memory one at a time.
-pub const LINE_LEN_MAX: u64 = 16 * 1024 * 1024;
+pub(crate) const LINE_LEN_MAX: u64 = 16 * 1024 * 1024;
 
 /// The longest JSON document, in bytes. A document is held in memory whole; larger data belongs in JSON Lines.
-pub const DOCUMENT_LEN_MAX: u64 = 256 * 1024 * 1024;
+pub(crate) const DOCUMENT_LEN_MAX: u64 = 256 * 1024 * 1024;
 
 /// The longest file of substage outcomes, in bytes.
-pub const OUTCOMES_LEN_MAX: u64 = 1024 * 1024;
+pub(crate) const OUTCOMES_LEN_MAX: u64 = 1024 * 1024;
 
 /// The longest list of a stage's artifacts, in bytes: the sum over files of the path's length and 160. The list is one
 /// event of the log, and the payload of an event has a limit.
-pub const LISTING_LEN_MAX: u64 = 6 * 1024 * 1024;
+pub(crate) const LISTING_LEN_MAX: u64 = 6 * 1024 * 1024;
 
 /// The longest report of the publish gate, in bytes, for the same reason.
-pub const REPORT_LEN_MAX: usize = 6 * 1024 * 1024;
+pub(crate) const REPORT_LEN_MAX: usize = 6 * 1024 * 1024;
 
 /// The deepest directory below a staging directory. Deeper trees cannot be named by a path of the contract anyway.
-pub const STAGED_DEPTH_MAX: usize = 256;
+pub(crate) const STAGED_DEPTH_MAX: usize = 256;
 
 /// How long a process group has between the request to end and its end.
-pub const GRACE: Duration = Duration::from_secs(2);
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 /// The longest time limit of a stage.
-pub const TIME_LIMIT_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub(crate) const TIME_LIMIT_MAX: Duration = Duration::from_hours(30 * 24);

@@ -18,10 +18,10 @@ pub(crate) fn clash(a: &str, b: &str) -> bool {
 
 /// The path of a map that this one clashes with, if any, and what the map says of it.
 pub(crate) fn clashing<'m>(taken: &BTreeMap<&'m str, &'m str>, path: &str) -> Option<(&'m str, &'m str)> {
-    let above = path.match_indices('/').map(|(at, _)| &path[..at]).chain([path]);
+    let mut above = path.match_indices('/').map(|(at, _)| &path[..at]).chain([path]);
     let first_below = format!("{path}/");
     let mut below = taken.range::<str, _>((Bound::Included(first_below.as_str()), Bound::Unbounded));
-    let found = above.filter_map(|other| taken.get_key_value(other)).next();
+    let found = above.find_map(|other| taken.get_key_value(other));
     let found = found.or_else(|| below.next().filter(|(other, _)| clash(other, path)));
     found.map(|(other, owner)| (*other, *owner))
 }

@@ -96,7 +96,7 @@ fn a_plan_with_every_key_is_read_as_written() {
     assert_eq!(inventory.outputs["inventory/dependencies.jsonl"], output);
     let policy = plan.stage("policy").unwrap();
     assert_eq!((policy.enabled, policy.fail_mode), (false, FailMode::WarnAndSkip));
-    assert_eq!(policy.time_limit, Some(Duration::from_secs(300)));
+    assert_eq!(policy.time_limit, Some(Duration::from_mins(5)));
     assert_eq!(policy.time_limit_reason_code, "storage_io_error");
     assert_eq!(policy.exit_reason_codes[&3], "input_missing");
     assert_eq!(policy.environment["DENY"], "GPL-3.0");
@@ -310,4 +310,38 @@ fn a_file_that_is_not_there_not_text_or_too_long_is_refused() {
     assert!(Plan::load(&room.0.path().join("plan.toml")).unwrap_err().to_string().contains("expected UTF-8"));
     let long = "#".repeat(1024 * 1024 + 1);
     assert!(room.load(&long).unwrap_err().to_string().contains("at most 1048576 bytes"));
+}
+
+const REFERENCE: &str = include_str!("../../../../docs/plan.md");
+
+#[test]
+fn the_example_of_the_reference_is_a_plan() {
+    let example = REFERENCE.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let room = Room::new();
+    room.file("schemas/dependency.schema.json", "{}");
+    let plan = room.load(example).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(plan.stages.len(), 2);
+}
+
+#[test]
+fn the_reference_names_every_key() {
+    let room = Room::new();
+    let levels = [
+        plan("zzz = 1", ""),
+        plan("", "zzz = 1"),
+        plan("[[reason_code]]\nzzz = 1", ""),
+        plan("[[schema]]\nzzz = 1", ""),
+        plan("", "[[stage.output]]\nzzz = 1"),
+    ];
+    for text in levels {
+        // The reader of the file lists the keys that it knows when it meets another.
+        let error = room.load(&text).unwrap_err().to_string();
+        let known: Vec<&str> = error.split("expected ").nth(1).unwrap().split('`').skip(1).step_by(2).collect();
+        assert!(known.len() >= 3, "{error}");
+        for key in known {
+            let shapes =
+                [format!("| `{key}` |"), format!("`[{key}]`"), format!("`[[{key}]]`"), format!("`[[stage.{key}]]`")];
+            assert!(shapes.iter().any(|shape| REFERENCE.contains(shape)), "docs/plan.md does not name `{key}`");
+        }
+    }
 }

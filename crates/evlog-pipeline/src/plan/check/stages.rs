@@ -77,12 +77,11 @@ fn one(
     });
     let mut exit_reason_codes = BTreeMap::new();
     for (exit, code) in by_exit {
-        match exit.parse() {
-            Ok(number @ 1..=255) => drop(exit_reason_codes.insert(number, code)),
-            _ => {
-                let span = stage.exit_reason_codes[exit].span();
-                problems.at(span, format!("expected an exit status from 1 to 255, found `{exit}`"));
-            }
+        if let Ok(number @ 1..=255) = exit.parse() {
+            exit_reason_codes.insert(number, code);
+        } else {
+            let span = stage.exit_reason_codes[exit].span();
+            problems.at(span, format!("expected an exit status from 1 to 255, found `{exit}`"));
         }
     }
     let command = stage.command.get_ref();
@@ -186,7 +185,7 @@ fn check_path(path: &str, definition: &Definition, taken: &BTreeMap<&str, &str>)
         return Err(format!("`{path}` clashes with output `{other}` of stage `{stage}`"));
     }
     match time_in(path) {
-        Some(token) => Err(format!("`{path}` holds `{token}`: expected a name that is the same in every run")),
+        Some(time) => Err(format!("`{path}` holds `{time}`: expected a name that is the same in every run")),
         None => Ok(()),
     }
 }
