@@ -396,6 +396,7 @@ fn a_kind_of_a_later_version_is_counted_and_is_no_finding() {
 
 #[test]
 fn commits_are_handed_out_up_to_the_first_break_and_no_further() {
+    // F-05.
     let builder = log(20);
     let (_, seqs) = audit_in(&builder.files, 64, None);
     assert_eq!(seqs, (0..20).collect::<Vec<u64>>());

@@ -102,6 +102,21 @@ fn the_reader_in_python_agrees_on_harmed_logs() {
 }
 
 #[test]
+fn files_that_are_no_segments_change_nothing() {
+    // F-02, F-06.
+    let files = crate::golden::read("healthy");
+    let directory = Directory::of("others", &files);
+    for name in ["HEAD", "LOCK", "segments/00000000000000000000.tree", "segments/00000000000000000966.idx"] {
+        fs::write(directory.0.join(name), b"nonsense").unwrap();
+    }
+    for name in ["00000000000000009999.seg.tmp", "9999.seg", "0000000000000000000x.seg", "000000000000000009999.seg"] {
+        fs::write(directory.0.join("segments").join(name), b"nonsense").unwrap();
+    }
+    let Some(output) = run(&[directory.0.as_os_str()]) else { return };
+    assert_eq!(text(&output.stdout), printed(&files));
+}
+
+#[test]
 fn the_reader_in_python_says_when_it_cannot_read() {
     let Some(output) = run(&[OsStr::new("no/such/log")]) else { return };
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()));
