@@ -238,7 +238,7 @@ pub const TABLE: &[Row] = &[
         floor: &[Floor::Reached],
         later: LATERS,
         action: Action::Refuse(Verdict::Damaged),
-        why: "Bytes stand between the last frame and the next segment.",
+        why: "The file goes on beyond the place where the next segment begins.",
     },
     Row {
         id: "V-15",

@@ -1,0 +1,219 @@
+//! Each row of the recovery table, on a log made for it byte by byte, from the scan to what opening does.
+
+use super::*;
+use crate::head::Head;
+use crate::recovery::{Case, Floor, Later, Place, Stop, TABLE, plan};
+use crate::scan::scan;
+use crate::segment::{Access, Files};
+use crate::streams::Streams;
+use crate::{OpenError, Verdict};
+use evlog_format::{CommitHead, Event, FrameCodec, SEGMENT_HEADER_LEN, SegmentHeader, Seq, encode_commit};
+
+/// A segment in the making.
+struct Made {
+    header: SegmentHeader,
+    bytes: Vec<u8>,
+    next_seq: u64,
+}
+
+impl Made {
+    fn new(position: u64, next_seq: u64, root_before: Root) -> Made {
+        let (position, first_seq) = (Position(position), Seq(next_seq));
+        let header = SegmentHeader { log_id: LOG, segment_limit: LIMIT, position, first_seq, root_before };
+        Made { header, bytes: header.encode().to_vec(), next_seq }
+    }
+
+    fn first() -> Made {
+        Made::new(0, 0, Root::EMPTY)
+    }
+
+    fn end(&self) -> u64 {
+        self.header.position.0 + self.bytes.len() as u64
+    }
+
+    /// A frame with this mark around whatever the closure writes.
+    fn frame(mut self, mark: u64, body: impl FnOnce(&mut Vec<u8>)) -> Made {
+        let end = self.end();
+        let encoded = FrameCodec::new(LOG).encode::<()>(end, mark, &mut self.bytes, |out| {
+            body(out);
+            Ok(())
+        });
+        assert!(matches!(encoded, Ok(Ok(_))));
+        self
+    }
+
+    /// A commit of one event; `skipped` seqs are left out before it.
+    fn commit_after(mut self, mark: u64, skipped: u64) -> Made {
+        let seq = self.next_seq + skipped;
+        self.next_seq = seq + 1;
+        self.frame(mark, |out| {
+            let head = CommitHead { first_seq: Seq(seq), time_ns: 0, class: Durability::Sync, actor: "m" };
+            let (kind, kind_version, causation, idempotency) = (Kind::BuiltIn(1), 1, None, None);
+            let (stream, number, payload) = ("run", seq, &[7; 40][..]);
+            let event = Event { stream, number, kind, kind_version, causation, idempotency, payload };
+            encode_commit(&head, &[event], out).unwrap();
+        })
+    }
+
+    fn commit(self, mark: u64) -> Made {
+        self.commit_after(mark, 0)
+    }
+
+    fn raw(mut self, bytes: &[u8]) -> Made {
+        self.bytes.extend_from_slice(bytes);
+        self
+    }
+
+    /// The byte at this position becomes another.
+    fn flip(mut self, position: u64) -> Made {
+        self.bytes[usize::try_from(position - self.header.position.0).unwrap()] ^= 0x40;
+        self
+    }
+
+    fn cut(mut self, bytes: usize) -> Made {
+        self.bytes.truncate(self.bytes.len() - bytes);
+        self
+    }
+}
+
+const FIRST: u64 = SEGMENT_HEADER_LEN as u64;
+
+/// Puts segments on a disk, and a `HEAD` that says how far they were synced.
+fn disk(segments: Vec<Made>, durable: Option<u64>) -> SimFs {
+    let fs = SimFs::new();
+    let files = Files::new(Arc::new(fs.clone()), dir());
+    crate::Fs::create_dir(&fs, files.layout.segments()).unwrap();
+    if let Some(durable) = durable.map(Position) {
+        let head = Head { log_id: LOG, durable, committed: durable, next_seq: Seq(0), closed: false };
+        fs.put(&files.layout.head(), head.encode().to_vec());
+    }
+    for segment in segments {
+        fs.put(&files.layout.segment(segment.header.position), segment.bytes);
+    }
+    fs
+}
+
+/// The row that applies to the segment at `position`, whose floor others state.
+fn row(fs: &SimFs, position: u64, place: Place, floor: u64) -> &'static str {
+    let files = Files::new(Arc::new(fs.clone()), dir());
+    let open = files.open(Position(position), Access::Read).unwrap();
+    let len = open.file.len().unwrap();
+    let scan = scan(&open.file, &open.header, len, &mut Streams::default(), None).unwrap();
+    plan(scan.case(place, Position(floor))).id
+}
+
+/// What opening does with a log of one segment: how many events are left and whether something went to quarantine, or
+/// the verdict.
+fn outcome(fs: &SimFs) -> Result<(u64, bool), Verdict> {
+    match Writer::open(Arc::new(fs.clone()), dir(), &owner()) {
+        Ok((writer, recovery)) => Ok((writer.next_seq().0, recovery.cut.is_some())),
+        Err(OpenError::Refused(refusal)) => Err(refusal.verdict),
+        Err(error) => panic!("{error}"),
+    }
+}
+
+fn check_last(id: &str, segment: Made, durable: Option<u64>, expected: Result<(u64, bool), Verdict>) {
+    let fs = disk(vec![segment], durable);
+    assert_eq!(row(&fs, 0, Place::Last, durable.unwrap_or(0)), id);
+    assert_eq!(outcome(&fs), expected, "{id}");
+}
+
+#[test]
+fn a_last_segment_that_is_whole_is_kept_and_zeros_behind_it_are_trimmed() {
+    let whole = || Made::first().commit(FIRST).commit(FIRST);
+    check_last("V-01", whole(), None, Ok((2, false)));
+    check_last("V-01", Made::first(), Some(FIRST), Ok((0, false)));
+    check_last("V-02", whole().raw(&[0; 700]), None, Ok((2, false)));
+    check_last("V-02", whole().raw(&[0; 3]), Some(FIRST), Ok((2, false)));
+}
+
+#[test]
+fn an_unfinished_commit_above_the_floor_is_cut_whatever_follows_it() {
+    let one = || Made::first().commit(FIRST);
+    let second = one().end();
+    check_last("V-03", one().commit(FIRST).cut(5), None, Ok((1, true)));
+    check_last("V-03", one().commit(FIRST).flip(second + 20), Some(second), Ok((1, true)));
+    check_last("V-03", one().raw(&[0, 0, 0, 0, 1]), None, Ok((1, true)));
+    check_last("V-03", one().raw(&[9]), None, Ok((1, true)));
+    check_last("V-04", one().commit(FIRST).commit(FIRST).flip(second + 20), None, Ok((1, true)));
+    check_last("V-04", one().commit(FIRST).commit(second).flip(second), Some(second), Ok((1, true)));
+}
+
+#[test]
+fn a_failing_commit_below_the_floor_is_damage() {
+    let one = || Made::first().commit(FIRST);
+    let second = one().end();
+    let third = one().commit(FIRST).end();
+    let damaged = Err(Verdict::Damaged);
+    check_last("V-05", one().commit(FIRST).flip(second + 20), Some(third), damaged);
+    check_last("V-05", one().commit(FIRST).commit(third).flip(second + 20), None, damaged);
+    check_last("V-06", one().raw(&[0; 100]), Some(second + 50), damaged);
+    check_last("V-07", one().frame(FIRST, |out| out.extend_from_slice(b"rubbish")), None, damaged);
+    check_last("V-07", one().frame(FIRST, |out| out.extend_from_slice(b"rubbish")), Some(second + 1), damaged);
+}
+
+#[test]
+fn a_floor_beyond_the_end_of_the_file_is_truncation() {
+    let one = || Made::first().commit(FIRST);
+    let truncated = Err(Verdict::Truncated);
+    check_last("V-08", one(), Some(5000), truncated);
+    check_last("V-08", one().raw(&[0; 100]), Some(5000), truncated);
+    check_last("V-08", one().commit(FIRST).cut(1), Some(5000), truncated);
+    check_last("V-08", one().frame(FIRST, |out| out.extend_from_slice(b"rubbish")), Some(5000), truncated);
+}
+
+#[test]
+fn a_commit_that_contradicts_those_before_it_is_tampering_wherever_it_is() {
+    let skipping = || Made::first().commit(FIRST).commit_after(FIRST, 3);
+    let tampered = Err(Verdict::Tampered);
+    for durable in [None, Some(FIRST), Some(FIRST + 80), Some(5000)] {
+        check_last("V-17", skipping(), durable, tampered);
+    }
+    assert_eq!(row(&disk(vec![skipping()], None), 0, Place::Sealed, FIRST), "V-17");
+}
+
+/// Two segments, of which the first is changed after the second was made; what its row is, and what becomes of a reader
+/// and of a writer that has to make its index again.
+fn check_sealed(id: Option<&str>, change: impl FnOnce(Made) -> Made, expected: Result<(u64, bool), Verdict>) {
+    let whole = Made::first().commit(FIRST).commit(FIRST);
+    let end = whole.end();
+    let mut tree = Tree::new();
+    tree.update(&whole.bytes);
+    let next = Made::new(end, 2, tree.root()).commit(end);
+    let fs = disk(vec![change(whole), next], None);
+    if let Some(id) = id {
+        assert_eq!(row(&fs, 0, Place::Sealed, end), id);
+    }
+    // The last segment's tree holds, so that nothing but the index asks for the first segment.
+    fs.put(&dir().join(format!("segments/{end:020}.tree")), tree.frontier().encode());
+    assert_eq!(outcome(&fs), expected);
+}
+
+#[test]
+fn a_sealed_segment_ends_where_the_next_begins_and_anything_else_is_refused() {
+    check_sealed(Some("V-12"), |whole| whole, Ok((3, false)));
+    check_sealed(Some("V-14"), |whole| whole.raw(b"more"), Err(Verdict::Damaged));
+    check_sealed(Some("V-14"), |whole| whole.raw(&[0; 20]), Err(Verdict::Damaged));
+    // Commits beyond the next segment's place are told by the length alone.
+    check_sealed(None, |whole| whole.commit(FIRST), Err(Verdict::Damaged));
+    check_sealed(Some("V-15"), |whole| whole.flip(FIRST + 30), Err(Verdict::Damaged));
+    check_sealed(Some("V-15"), |whole| whole.cut(50).raw(&[0; 50]), Err(Verdict::Damaged));
+    check_sealed(Some("V-16"), |whole| whole.cut(1), Err(Verdict::Truncated));
+    check_sealed(Some("V-16"), |whole| whole.flip(FIRST + 30).cut(1), Err(Verdict::Truncated));
+}
+
+#[test]
+fn what_cannot_be_is_refused_should_it_be() {
+    let cases = [
+        ("V-09", Stop::End, Floor::Reached, Later::Valid, Place::Last),
+        ("V-10", Stop::End, Floor::Missed, Later::None, Place::Last),
+        ("V-11", Stop::Zeros, Floor::Reached, Later::Valid, Place::Last),
+        ("V-13", Stop::End, Floor::Reached, Later::Valid, Place::Sealed),
+    ];
+    for (id, stop, floor, later, place) in cases {
+        let row = plan(Case { stop, floor, later, place });
+        assert_eq!(row.id, id);
+        assert_eq!(row.action, crate::recovery::Action::Refuse(Verdict::Damaged), "{id}");
+    }
+    assert_eq!(TABLE.len(), 17, "a row more needs its test here");
+}
