@@ -9,7 +9,7 @@ use crate::sealed::Part;
 use crate::segment::{Files, refusal};
 use crate::writer::Visit;
 use evlog_format::frame::Decoded;
-use evlog_format::{CommitReader, FRAME_HEADER_LEN, Frame, FrameCodec, Position};
+use evlog_format::{CommitReader, Corruption, FRAME_HEADER_LEN, Frame, FrameCodec, Position};
 use evlog_verify::Verdict;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -134,14 +134,33 @@ fn visit_frame(
                 return Ok(Ok(ControlFlow::Break(())));
             }
         }
-        Ok(Ok(ControlFlow::Continue(next)))
+        Ok::<_, Corruption>(Ok(ControlFlow::Continue(next)))
     })();
     match outcome {
         Ok(Ok(flow)) => Ok(flow),
         Ok(Err((expected, found))) => Err(fetch.out_of_order(offset, name, expected, &format!("event {found}"))),
-        Err(corruption) => {
-            let corruption: evlog_format::Corruption = corruption;
-            Err(fetch.damaged(offset, corruption.to_string()))
+        Err(corruption) => Err(fetch.damaged(offset, corruption.to_string())),
+    }
+}
+
+/// That the last frame of a part holds the last event of the stream that the part speaks of.
+pub(crate) fn check_last(files: &Files, codec: &FrameCodec, name: &str, part: &Part) -> Result<(), Trouble> {
+    let mut fetch = Fetch::open(files, codec, part.segment)?;
+    let offset = part.frames.last().copied().unwrap_or(0);
+    let frame = fetch.frame(offset)?;
+    let last = (|| {
+        let mut commit = CommitReader::new(frame.body, frame.position + FRAME_HEADER_LEN as u64)?;
+        let mut last = None;
+        while let Some((_, event)) = commit.next_event()? {
+            last = if event.stream == name { Some(event.number) } else { last };
         }
+        Ok::<_, Corruption>(last)
+    })();
+    let expected = part.end_number().saturating_sub(1);
+    match last {
+        Ok(Some(found)) if found == expected => Ok(()),
+        Ok(Some(found)) => Err(fetch.out_of_order(offset, name, expected, &format!("event {found}"))),
+        Ok(None) => Err(fetch.out_of_order(offset, name, expected, "none of its events")),
+        Err(corruption) => Err(fetch.damaged(offset, corruption.to_string())),
     }
 }

@@ -1,13 +1,14 @@
 //! The sealed segments' indexes, each loaded when it is first asked for, and made again where its sidecar does not hold.
 
 use crate::error::{Failure, Trouble};
+use crate::fetch::check_last;
 use crate::index::{Found, SealedIndex};
 use crate::layout::SegmentEntry;
 use crate::recovery::{Action, Place, plan};
 use crate::scan::scan;
 use crate::segment::{Files, refusal};
 use crate::streams::Streams;
-use evlog_format::{LogId, Position};
+use evlog_format::{FrameCodec, LogId, Position};
 use std::sync::{Arc, OnceLock};
 
 /// The longest sidecar that is read, in bytes: beyond what the largest segment can call for.
@@ -124,11 +125,14 @@ impl Sealed {
         Ok(index)
     }
 
-    /// How many events a stream has in the sealed segments.
+    /// How many events a stream has in the sealed segments. New events are numbered by it, so it is checked against the
+    /// frame that the index calls the stream's last.
     pub(crate) fn stream_len(&self, files: &Files, name: &str) -> Result<u64, Trouble> {
         for segment in self.segments.iter().rev() {
             if let Some(found) = self.index(files, segment)?.find(name) {
-                return Ok(found.first_number + found.events);
+                let part = Part::new(segment.position, found);
+                check_last(files, &FrameCodec::new(self.log_id), name, &part)?;
+                return Ok(part.end_number());
             }
         }
         Ok(0)
@@ -148,9 +152,9 @@ impl Sealed {
             if first.is_some_and(|first| first <= from_number) {
                 break;
             }
-            if let Some(Found { first_number, events, frames, .. }) = self.index(files, segment)?.find(name) {
-                first = Some(first_number);
-                earlier.push(Part { segment: segment.position, first_number, events, frames });
+            if let Some(found) = self.index(files, segment)?.find(name) {
+                first = Some(found.first_number);
+                earlier.push(Part::new(segment.position, found));
             }
         }
         earlier.reverse();
@@ -168,6 +172,11 @@ impl Sealed {
 }
 
 impl Part {
+    fn new(segment: Position, found: Found) -> Part {
+        let Found { first_number, events, frames, .. } = found;
+        Part { segment, first_number, events, frames }
+    }
+
     /// Number after the stream's last event there.
     pub(crate) fn end_number(&self) -> u64 {
         self.first_number + self.events

@@ -107,6 +107,8 @@ struct Disk {
     /// For each act: how many more succeed, and what the one after them says, once or for ever.
     faults: BTreeMap<Act, Fault>,
     counts: BTreeMap<Act, u64>,
+    /// Syncs of files say that they are done, and do nothing.
+    lying: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -188,6 +190,11 @@ impl SimFs {
     /// After `after` more successes, one act of this kind fails.
     pub fn fail_once(&self, act: Act, after: u64, kind: io::ErrorKind) {
         lock(&self.0).faults.insert(act, Fault { after, kind, once: true });
+    }
+
+    /// From now on syncs of files say that they are done, and do nothing: what a test has to find out.
+    pub fn lie(&self) {
+        lock(&self.0).lying = true;
     }
 
     /// Nothing fails any more.
@@ -373,6 +380,9 @@ impl File for SimFile {
     fn sync_data(&self) -> io::Result<()> {
         let mut disk = lock(&self.disk);
         disk.act(Act::SyncData)?;
+        if disk.lying {
+            return Ok(());
+        }
         let node = &mut disk.nodes[self.node];
         node.synced = node.now.clone();
         node.unsynced.clear();

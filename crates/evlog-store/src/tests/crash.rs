@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::OpenError;
-use crate::fs::sim::{Act, Keep};
+use crate::fs::sim::{Act, Keep, Unsynced};
 
 /// A small generator of numbers: the number of a story decides what happens in it, but for how commits group.
 struct Dice(u64);
@@ -98,17 +98,24 @@ fn a_crash_at_each_sync_in_turn_loses_nothing_acknowledged() {
 }
 
 #[test]
-fn a_disk_that_lies_about_its_syncs_is_found_out() {
-    // The harness can fail: a sync that is counted and not done loses acknowledged commits, and the log says so.
+fn the_harness_finds_out_a_disk_that_lies_about_its_syncs() {
     let fs = SimFs::new();
     let writer = create(&fs, 1 << 20);
-    let first = put(&writer, "run", b"1");
-    put(&writer, "run", b"2");
-    writer.close().unwrap();
-    let lying = fs.kill();
-    let segment = segment_files(&lying)[0].clone();
-    let bytes = lying.bytes(&segment).unwrap();
-    lying.put(&segment, bytes[..usize::try_from(first.end.0).unwrap()].to_vec());
-    let error = Writer::open(Arc::new(lying), dir(), &owner()).unwrap_err();
-    assert!(error.to_string().contains("truncated"), "{error}");
+    fs.lie();
+    let payload = vec![1; 20];
+    let offered: Vec<(String, Vec<u8>)> = (0..5).map(|_| ("run".to_string(), payload.clone())).collect();
+    for (stream, payload) in &offered {
+        put(&writer, stream, payload);
+    }
+    let crashed = fs.crash(&mut |_| Keep::Nothing);
+    let found = std::panic::catch_unwind(|| check(&crashed, &offered, offered.len(), 0)).unwrap_err();
+    let told = found.downcast_ref::<String>().unwrap();
+    assert!(told.contains("5 were acknowledged, 0 are there"), "{told}");
+    // Where a mark or HEAD survived what it speaks of, the log itself finds it out.
+    let crashed = fs.crash(&mut |change| match change {
+        Unsynced::Write { path, .. } if path.ends_with("HEAD") => Keep::All,
+        _ => Keep::Nothing,
+    });
+    let error = Writer::open(Arc::new(crashed), dir(), &owner()).unwrap_err();
+    assert!(error.to_string().contains("log is truncated at position 96"), "{error}");
 }

@@ -49,6 +49,33 @@ fn a_full_disk_makes_what_was_tried_unknown_and_what_was_not_not_appended() {
 }
 
 #[test]
+fn a_head_that_cannot_be_written_leaves_the_commit_unknown_and_it_is_there() {
+    let fs = SimFs::new();
+    let writer = create(&fs, 1 << 20);
+    fs.fail(Act::Write, 1, ErrorKind::Other);
+    let ticket = offer(&writer, Durability::Sync, "run", b"x").unwrap();
+    assert!(matches!(writer.wait(&ticket), Err(AppendError::Unknown { .. })));
+    fs.heal();
+    drop(writer);
+    assert_eq!(open(&fs).0.next_seq().0, 1);
+}
+
+#[test]
+fn what_was_acknowledged_before_a_failure_stays_so() {
+    let fs = SimFs::new();
+    let writer = create(&fs, 1 << 20);
+    let synced = put(&writer, "run", b"1");
+    fs.fail(Act::SyncData, 0, ErrorKind::Other);
+    let written = offer(&writer, Durability::Os, "run", b"2").unwrap();
+    writer.wait(&written).unwrap();
+    let failing = offer(&writer, Durability::Sync, "run", b"3").unwrap();
+    assert!(matches!(writer.wait(&failing), Err(AppendError::Unknown { .. })));
+    writer.wait(&synced).unwrap();
+    writer.wait(&written).unwrap();
+    assert_eq!(writer.durable_end(), synced.end);
+}
+
+#[test]
 fn a_segment_that_cannot_be_made_leaves_its_commits_not_appended() {
     let fs = SimFs::new();
     let writer = create(&fs, LIMIT);

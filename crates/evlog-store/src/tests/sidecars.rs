@@ -1,7 +1,9 @@
 //! Sidecars can be deleted, emptied or spoilt at any time, one by one and together.
 
 use super::*;
+use crate::index::{Entry, SealedIndex};
 use crate::{OpenError, ReadError, Verdict};
+use evlog_format::Seq;
 
 /// A log of several segments with streams that begin in each of them.
 fn log() -> SimFs {
@@ -106,6 +108,25 @@ fn sidecars_of_another_log_are_not_believed() {
         fs.put(&path, other.bytes(&path).unwrap());
     }
     assert_eq!(answers(&fs), expected);
+}
+
+#[test]
+fn an_index_that_is_whole_and_wrong_numbers_no_event() {
+    let fs = log();
+    let segments = reader(&fs).segments().to_vec();
+    let spoilt = &segments[segments.len() - 2];
+    let frames = [u32::try_from(evlog_format::SEGMENT_HEADER_LEN).unwrap()];
+    // One that knows too few events of streams that are there, and one of a stream that is not.
+    for (name, is_in_last_segment) in [("always", true), ("run-10", false), ("absent", false)] {
+        let entry = Entry { name, first_number: 1, first_seq: Seq(0), events: 1, frames: &frames };
+        let index = SealedIndex::build(LOG, spoilt.position, spoilt.len, std::iter::once(entry));
+        fs.put(&spoilt.path.with_extension("idx"), index.bytes().to_vec());
+        let (writer, _) = open(&fs);
+        let read = writer.read_stream(name, 0, &mut |_, _, _| ControlFlow::Continue(()));
+        assert!(read.unwrap_err().to_string().contains("expected event"), "the gap in `{name}` was not seen");
+        let appended = offer(&writer, Durability::Sync, name, b"");
+        assert_eq!(appended.is_ok(), is_in_last_segment, "{name}: {appended:?}");
+    }
 }
 
 #[test]
