@@ -13,6 +13,7 @@ mod end;
 use crate::error::{Failure, OpenError, ReadError, Trouble};
 use crate::fetch::visit_parts;
 use crate::fs::Fs;
+use crate::head::Head;
 use crate::index::Found;
 use crate::recovery::Stop;
 use crate::scan::Pass;
@@ -82,6 +83,8 @@ pub struct Reader {
     segments: Vec<SegmentInfo>,
     sealed: Sealed,
     active: Mutex<Active>,
+    /// What `HEAD` said when it was last looked at.
+    head: Option<Head>,
 }
 
 /// The streams of the last segment, as far as they were looked up.
@@ -96,10 +99,10 @@ impl Reader {
     /// Opens the log in `dir`. Costs a pass over its last segment.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Reader, OpenError> {
         let files = Files::new(fs, dir);
-        let end::End { log_id, positions, committed, active } = end::find(&files)?;
+        let end::End { log_id, positions, committed, active, head } = end::find(&files)?;
         let segments = infos(&files, &positions, committed.position);
         let (codec, sealed) = (FrameCodec::new(log_id), Sealed::new(log_id, Keep::Memory, &positions));
-        Ok(Reader { files, log_id, codec, committed, segments, sealed, active: Mutex::new(active) })
+        Ok(Reader { files, log_id, codec, committed, segments, sealed, active: Mutex::new(active), head })
     }
 
     /// The log's identity.
@@ -114,8 +117,12 @@ impl Reader {
 
     /// Looks how far the log is committed now; true when it grew. Reads `HEAD`, and lists segments only when it grew.
     pub fn refresh(&mut self) -> Result<bool, ReadError> {
-        let head = self.files.head(self.log_id).filter(|head| head.committed > self.committed.position);
-        let Some(head) = head else { return Ok(false) };
+        // After a crash of the machine `HEAD` may tell of commits that are gone; it counts again once a writer changed it.
+        let Some(head) = self.files.head(self.log_id).filter(|head| Some(*head) != self.head) else { return Ok(false) };
+        self.head = Some(head);
+        if head.committed <= self.committed.position {
+            return Ok(false);
+        }
         self.committed = Committed { position: head.committed, next_seq: head.next_seq };
         let mut positions = self.files.segments()?;
         positions.retain(|position| end::begins_before(*position, head.committed));

@@ -6,7 +6,7 @@
 use super::{Active, Committed};
 use crate::error::{Failure, OpenError};
 use crate::head::Head;
-use crate::recovery::{Action, Place, Stop, plan};
+use crate::recovery::{Action, Place, plan};
 use crate::scan::{Pass, Scan, scan};
 use crate::segment::{Access, Files, OpenSegment, read_head, refusal};
 use crate::streams::Streams;
@@ -23,6 +23,8 @@ pub(super) struct End {
     pub(super) positions: Vec<Position>,
     pub(super) committed: Committed,
     pub(super) active: Active,
+    /// What `HEAD` said, which may be more than there is.
+    pub(super) head: Option<Head>,
 }
 
 /// Whether a writer is at work.
@@ -69,16 +71,17 @@ fn look(files: &Files, writer: Writer) -> Result<End, OpenError> {
             open = files.open_of(open.header.log_id, holding)?;
         }
     }
+    let floor = head.map_or(Position(0), |head| head.durable);
     let (scan, streams) = match (writer, head) {
-        (Writer::Lives, Some(head)) => up_to(files, &open, head.committed)?,
+        (Writer::Lives, Some(head)) => up_to(files, &open, head.committed, floor)?,
         (Writer::Lives, None) => up_to_floor(files, &open)?,
-        (Writer::None, head) => up_to_recovery(files, &open, head)?,
+        (Writer::None, _) => up_to_recovery(files, &open, floor)?,
     };
     let committed = Committed { position: scan.end, next_seq: scan.next_seq };
     let mut pass = Pass::new(&open.header);
     (pass.end, pass.next_seq) = (scan.end.0 - open.header.position.0, scan.next_seq);
     let active = Active { segment: open.header.position, pass, streams };
-    Ok(End { log_id: open.header.log_id, positions, committed, active })
+    Ok(End { log_id: open.header.log_id, positions, committed, active, head })
 }
 
 fn scan_to(files: &Files, open: &OpenSegment, limit: Option<u64>) -> Result<(Scan, Streams), OpenError> {
@@ -90,14 +93,11 @@ fn scan_to(files: &Files, open: &OpenSegment, limit: Option<u64>) -> Result<(Sca
     Ok((scan, streams))
 }
 
-/// Beside a writer: exactly what is committed, and all of it.
-fn up_to(files: &Files, open: &OpenSegment, committed: Position) -> Result<(Scan, Streams), OpenError> {
-    let limit = committed.0.saturating_sub(open.header.position.0);
-    let (scan, streams) = scan_to(files, open, Some(limit))?;
-    judge(files, open, &scan, committed)?;
-    if scan.stop != Stop::End {
-        return Err(refuse(files, open, &scan, evlog_verify::Verdict::Damaged, committed));
-    }
+/// Beside a writer: no further than `limit`. A writer that has just come may find less than an old `HEAD` told: commits of
+/// class `os` that a crash of the machine took. What was synced has to be there.
+fn up_to(files: &Files, open: &OpenSegment, limit: Position, floor: Position) -> Result<(Scan, Streams), OpenError> {
+    let (scan, streams) = scan_to(files, open, Some(limit.0.saturating_sub(open.header.position.0)))?;
+    judge(files, open, &scan, floor)?;
     Ok((scan, streams))
 }
 
@@ -105,31 +105,20 @@ fn up_to(files: &Files, open: &OpenSegment, committed: Position) -> Result<(Scan
 fn up_to_floor(files: &Files, open: &OpenSegment) -> Result<(Scan, Streams), OpenError> {
     let (scan, _) = scan_to(files, open, None)?;
     let first = Position(open.header.position.0 + SEGMENT_HEADER_LEN as u64);
-    up_to(files, open, scan.floor.max(first))
+    let floor = scan.floor.max(first);
+    up_to(files, open, floor, floor)
 }
 
 /// Without a writer: what the next one will keep.
-fn up_to_recovery(files: &Files, open: &OpenSegment, head: Option<Head>) -> Result<(Scan, Streams), OpenError> {
+fn up_to_recovery(files: &Files, open: &OpenSegment, floor: Position) -> Result<(Scan, Streams), OpenError> {
     let (scan, streams) = scan_to(files, open, None)?;
-    judge(files, open, &scan, head.map_or(Position(0), |head| head.durable))?;
+    judge(files, open, &scan, floor)?;
     Ok((scan, streams))
 }
 
 fn judge(files: &Files, open: &OpenSegment, scan: &Scan, floor: Position) -> Result<(), OpenError> {
-    match plan(scan.case(Place::Last, floor)).action {
-        Action::Refuse(verdict) => Err(refuse(files, open, scan, verdict, floor.max(scan.floor))),
-        Action::Keep | Action::Trim | Action::Cut => Ok(()),
-    }
-}
-
-fn refuse(
-    files: &Files,
-    open: &OpenSegment,
-    scan: &Scan,
-    verdict: evlog_verify::Verdict,
-    floor: Position,
-) -> OpenError {
-    let path = files.layout.segment(open.header.position);
-    let expected = format!("commits up to position {floor} at least");
-    refusal(verdict, scan.end, &path, expected, scan.reason.clone()).into()
+    let Action::Refuse(verdict) = plan(scan.case(Place::Last, floor)).action else { return Ok(()) };
+    let (path, floor) = (files.layout.segment(open.header.position), floor.max(scan.floor));
+    let expected = format!("commits up to position {floor} at least, which was synced");
+    Err(refusal(verdict, scan.end, &path, expected, scan.reason.clone()).into())
 }

@@ -1,7 +1,8 @@
 //! Readers beside a writer, and without one.
 
 use super::*;
-use crate::fs::sim::Act;
+use crate::fs::LockAttempt;
+use crate::fs::sim::{Act, Keep, Unsynced};
 use crate::{Fs, RawLog, ReadError, StdFs};
 use evlog_format::Seq;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -56,6 +57,38 @@ fn without_head_a_reader_beside_a_writer_takes_the_careful_view() {
     drop(writer);
     fs.put(&dir().join("HEAD"), Vec::new());
     assert_eq!(all(&reader(&fs)).len(), 2);
+}
+
+#[test]
+fn a_head_that_tells_of_commits_that_a_crash_took_misleads_no_reader() {
+    let fs = SimFs::new();
+    let writer = create(&fs, 1 << 20);
+    let synced = put(&writer, "run", b"1");
+    let head = dir().join("HEAD");
+    fs.fail(Act::SyncData, 0, std::io::ErrorKind::Other);
+    let written = offer(&writer, Durability::Os, "run", b"2").unwrap();
+    writer.wait(&written).unwrap();
+    // The crash kept `HEAD` and took the commit of class `os`.
+    let crashed = fs.crash(&mut |change| match change {
+        Unsynced::Write { path, .. } if *path == head => Keep::All,
+        _ => Keep::Nothing,
+    });
+    let mut alone = reader(&crashed);
+    assert_eq!(alone.committed().position, synced.end);
+    assert!(!alone.refresh().unwrap());
+    // A writer that holds the lock and has not recovered yet.
+    let LockAttempt::Taken(lock) = crashed.lock(&dir().join("LOCK"), "").unwrap() else { panic!("it is free") };
+    let mut beside = reader(&crashed);
+    assert_eq!((beside.committed().position, all(&beside).len()), (synced.end, 1));
+    assert!(!beside.refresh().unwrap());
+    drop(lock);
+    let (writer, recovery) = open(&crashed);
+    assert_eq!((recovery.cut, writer.end()), (None, synced.end));
+    put(&writer, "run", b"3");
+    for reader in [&mut alone, &mut beside] {
+        assert!(reader.refresh().unwrap());
+        assert_eq!(all(reader).last().unwrap().payload, b"3");
+    }
 }
 
 #[test]
