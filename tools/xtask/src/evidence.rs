@@ -12,9 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// Where the rules of each letter are defined.
-const DOCUMENTS: [(char, &str); 5] = [
+const DOCUMENTS: [(char, &str); 4] = [
     ('F', "docs/format.md"),
-    ('R', "docs/recovery.md"),
     ('V', "docs/recovery.md"),
     ('H', "docs/lifecycle/status.md"),
     ('P', "docs/lifecycle/pipeline.md"),
@@ -118,8 +117,18 @@ fn first_test_line(file: &SourceFile) -> usize {
     if is_python_test || is_rust && (in_tests || name == "tests.rs") {
         return 0;
     }
-    let tests = file.text.lines().position(|line| line.trim() == "#[cfg(test)]");
-    tests.filter(|_| is_rust && !file.path.starts_with("tools/xtask/")).unwrap_or(usize::MAX)
+    let is_ours = file.path.starts_with("tools/xtask/");
+    inline_tests(&file.text).filter(|_| is_rust && !is_ours).unwrap_or(usize::MAX)
+}
+
+/// The line before which a module has no tests: where a test module begins whose text is here, not in a file of its own.
+fn inline_tests(text: &str) -> Option<usize> {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let begins = |at: &usize| {
+        let item = lines[at + 1..].iter().find(|line| !line.starts_with('#'));
+        lines[*at] == "#[cfg(test)]" && item.is_some_and(|item| item.starts_with("mod ") && item.ends_with('{'))
+    };
+    (0..lines.len()).find(begins)
 }
 
 /// The rule that a test's name begins with: `fn h7_…` is evidence for rule H-07, `fn v07_…` for V-07. With one digit, `v1`
@@ -193,7 +202,7 @@ mod tests {
     fn a_rule_is_a_row_an_item_or_a_heading_that_begins_with_its_bold_id() {
         let ids = definitions('F', DOCUMENT).into_iter().map(|(rule, line)| (rule.1, line)).collect::<Vec<_>>();
         assert_eq!(ids, [(1, 3), (2, 4), (10, 5), (11, 6), (13, 8)]);
-        assert_eq!(definitions('R', DOCUMENT), []);
+        assert_eq!(definitions('V', DOCUMENT), []);
         assert_eq!(definitions('H', "| H7 | x |\n| **H-08** | y |\n"), [(RuleId('H', 7), 1), (RuleId('H', 8), 2)]);
     }
 
@@ -201,11 +210,11 @@ mod tests {
     fn only_tests_cite() {
         let files = [
             file("crates/a/src/a.rs", "// F-1\n#[cfg(test)]\nmod tests {\n    // F-2\n}\n"),
-            file("crates/a/src/b.rs", "// F-3\n"),
+            file("crates/a/src/b.rs", "#[cfg(test)]\nmod tests;\n// F-3\n"),
             file("crates/a/src/b/tests.rs", "// F-4, F-05 and UTF-8, SHA-F-6, F-7x\n"),
             file(
                 "tests/it/c.rs",
-                "/// Rule R-10, H3, SHA1, R10.\n    fn f12_a_claim() {\nfn fold_2_x() {\nfn v1_logs() {\n",
+                "/// Rule V-10, H3, SHA1, V10, R-1.\n    fn f12_a_claim() {\nfn fold_2_x() {\nfn v1_logs() {\n",
             ),
             file("tools/reader/test_reader.py", "# F-8\n"),
             file("tools/reader/reader.py", "# F-9\n"),
@@ -221,7 +230,7 @@ mod tests {
                 RuleId('F', 8),
                 RuleId('F', 12),
                 RuleId('H', 3),
-                RuleId('R', 10)
+                RuleId('V', 10)
             ]
         );
     }
@@ -236,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_citation_of_no_rule_is_found() {
-        let cited = citations(&[file("tests/it/a.rs", "//\n// F-77 R-77\n")]);
+        let cited = citations(&[file("tests/it/a.rs", "//\n// F-77 V-77\n")]);
         let found = dangling('F', "docs/format.md", &definitions('F', DOCUMENT), &cited);
         assert_eq!(found.len(), 1);
         assert!(found[0].to_string().starts_with("tests/it/a.rs:2: the test cites rule F-77"), "{found:?}");
