@@ -14,6 +14,7 @@
 //! The caller does the I/O: `begin_segment`, `bytes` as often as needed, `end_segment`, for each file in the order of
 //! the names, then `finish`.
 
+mod contents;
 mod order;
 mod scan;
 mod wording;

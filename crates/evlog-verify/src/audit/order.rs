@@ -3,16 +3,13 @@
 //!
 //! Invariant: after a gap in the bytes only what still can be told is told: numbers may then skip, never repeat.
 
+use super::contents::Contents;
 use crate::verdict::{Finding, Findings, Verdict};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::collections::btree_map::Entry;
 use alloc::format;
 use alloc::string::ToString;
 use evlog_format::{Commit, Event, Frame, Position, Seq};
-
-/// First half of a BLAKE3 hash: collisions are out of reach of accident, and 16 bytes a key keep the index small.
-type Half = [u8; 16];
 
 /// What was read so far, as far as later events are measured by it.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +26,7 @@ pub(super) struct Order {
     /// Events may be missing, so a stream's numbers may skip.
     lossy: bool,
     next_numbers: BTreeMap<Box<str>, u64>,
-    contents: BTreeMap<Half, Half>,
+    contents: Contents,
 }
 
 impl Order {
@@ -85,13 +82,11 @@ impl Order {
             let expected = if self.lossy { at_least(expected) } else { expected.to_string() };
             place.tell(findings, "F-34", "number within the stream", &expected, event.number);
         }
-        if let Some(given) = event.idempotency {
-            let (key, content) = (half(&[event.stream, given.key]), first_half(&given.content));
-            let first = *self.contents.entry(key).or_insert(content);
-            if first != content {
-                let message = format!("idempotency key `{}`", given.key);
-                place.tell(findings, "F-36", &message, "the content it first came with", "another");
-            }
+        if let Some(given) = event.idempotency
+            && !self.contents.agrees(event.stream, given.key, &given.content)
+        {
+            let message = format!("idempotency key `{}`", given.key);
+            place.tell(findings, "F-36", &message, "the content it first came with", "another");
         }
     }
 
@@ -100,10 +95,7 @@ impl Order {
         if let Some(next) = self.next_numbers.get_mut(stream) {
             return core::mem::replace(next, after);
         }
-        match self.next_numbers.entry(stream.into()) {
-            Entry::Vacant(entry) => entry.insert(after),
-            Entry::Occupied(entry) => entry.into_mut(),
-        };
+        self.next_numbers.insert(stream.into(), after);
         0
     }
 }
@@ -139,19 +131,4 @@ impl Place<'_> {
 
 fn at_least(number: u64) -> alloc::string::String {
     format!("at least {number}")
-}
-
-/// A name for several texts together; the lengths keep `ab`, `c` and `a`, `bc` apart.
-fn half(texts: &[&str]) -> Half {
-    let mut hasher = blake3::Hasher::new();
-    for text in texts {
-        hasher.update(&(text.len() as u64).to_le_bytes()).update(text.as_bytes());
-    }
-    first_half(hasher.finalize().as_bytes())
-}
-
-fn first_half(digest: &[u8; 32]) -> Half {
-    let mut out = [0; 16];
-    out.copy_from_slice(&digest[..16]);
-    out
 }
