@@ -18,9 +18,9 @@ test:
 ci:
     .ci/run
 
-# Build the API documentation, warnings denied.
+# Build the API documentation of the libraries, warnings denied.
 docs:
-    RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+    RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --lib --no-deps
 
 # Write the golden files anew from what the code does now, then show what changed: read it as you would read code.
 golden:
