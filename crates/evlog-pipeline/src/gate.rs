@@ -12,7 +12,7 @@
 
 mod walk;
 
-use crate::files::{FileError, measure};
+use crate::files::{FileError, measure, sync_files};
 use crate::limits::LISTING_LEN_MAX;
 use crate::names::time_in;
 use crate::plan::{Output, Plan, Stage};
@@ -83,7 +83,8 @@ struct Found {
 }
 
 impl Gate<'_> {
-    /// Checks what is staged. The outer error means that the staging directory itself could not be read.
+    /// Checks what is staged. What passes is durable. The outer error means that the staging directory itself could
+    /// not be read or synced.
     pub(crate) fn check(&self) -> Result<Result<Vec<Artifact>, Failed>, FileError> {
         let staged = walk::staged(self.staging)?;
         let mut found = Found::default();
@@ -95,6 +96,8 @@ impl Gate<'_> {
         self.check_presence(&regular, &mut found);
         let passed = self.measure(regular, &mut found);
         let Some(class) = found.first else {
+            let paths: Vec<&str> = passed.iter().map(|artifact| artifact.path.as_str()).collect();
+            sync_files(self.staging, &paths)?;
             return Ok(Ok(passed));
         };
         let report = Report::new(self.run, &self.stage.id, ERRORS_MAX_DEFAULT, found.artifacts.into_values().collect());

@@ -2,7 +2,7 @@
 //!
 //! Invariants:
 //! - Paths are promoted in byte order, each by one rename within one file system. Nothing is claimed across paths.
-//! - Files were synced when they were measured; their directories are synced before the promotion is reported.
+//! - Files were synced when the gate passed them; their directories are synced before the promotion is reported.
 //! - No directory on the way is a link.
 
 use crate::files::{FileError, at, make_parents, sync_directory};

@@ -6,7 +6,7 @@
 //! - The gate's failure is always fail-closed, as is every failure of storage.
 
 use super::{RunError, Runner, hex, refusal};
-use crate::files::{FileError, at, make_directory, make_parents, measure, remove_tree};
+use crate::files::{FileError, at, make_directory, make_parents, measure, remove_tree, sync_files};
 use crate::gate::{Artifact, Failed, Gate};
 use crate::limits::REPORT_LEN_MAX;
 use crate::outcomes::{self, Told};
@@ -287,6 +287,7 @@ impl Runner<'_> {
     /// Records what stands in the bundle of the stage's standard output and error.
     fn capture(&self, stage: &Stage, room: &Room) -> Result<(), Stop> {
         let (len, digest) = measure(&room.log)?;
+        sync_files(&self.bundle, &[&room.log_path])?;
         let members = json!({"stage": stage.id, "path": room.log_path, "bytes": len, "blake3": hex(digest)});
         Ok(self.must("captured", members)?)
     }
