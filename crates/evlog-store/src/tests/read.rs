@@ -201,19 +201,22 @@ fn readers_in_parallel_with_a_writer_on_the_real_file_system_see_a_growing_prefi
                         seen += 1;
                     }
                     assert_eq!(seen, next.0);
+                    let fresh = Reader::open(Arc::clone(&fs), &path).unwrap();
+                    assert!(fresh.committed().next_seq.0 >= seen, "what one reader saw, the next one sees");
                     while seen < 600 && !reader.refresh().unwrap() {
-                        assert!(!done.load(Ordering::Relaxed) || reader.refresh().unwrap());
+                        if done.load(Ordering::Acquire) {
+                            assert!(reader.refresh().unwrap(), "all is committed, and {seen} events were seen");
+                            break;
+                        }
                         std::thread::yield_now();
                     }
-                    let fresh = Reader::open(Arc::clone(&fs), &path).unwrap();
-                    assert!(fresh.committed().position >= Position(0));
                 }
             });
         }
         for number in 0..600u64 {
             offer(&writer, Durability::Sync, "run", &number.to_le_bytes()).map(|t| writer.wait(&t).unwrap()).unwrap();
         }
-        done.store(true, Ordering::Relaxed);
+        done.store(true, Ordering::Release);
     });
     writer.close().unwrap();
     assert_eq!(Reader::open(fs, &path).unwrap().committed().next_seq, Seq(600));
