@@ -10,8 +10,16 @@ use std::ops::ControlFlow;
 /// The longest value and the longest payload that is shown whole, in characters.
 const VALUE_LEN_MAX: usize = 60;
 const PAYLOAD_LEN_MAX: usize = 160;
-/// Columns grow to the widest stream seen, up to this many characters.
+/// Columns grow to the widest stream and kind seen: from here, streams up to there, in characters.
+const STREAM_WIDTH_MIN: usize = 12;
 const STREAM_WIDTH_MAX: usize = 36;
+const KIND_WIDTH_MIN: usize = 20;
+/// What people look for first, in this order; the rest follows as it is.
+const FIRST: [&str; 8] = ["stage", "state", "from", "to", "status", "requested", "reason_code", "action"];
+/// What people do not look for in one line.
+const LEFT_OUT: [&str; 2] = ["request", "definition"];
+/// Digests are shown by this many digits.
+const DIGEST_SHOWN: usize = 12;
 
 /// Prints events, one a line.
 pub(crate) struct Events<'u> {
@@ -24,7 +32,7 @@ pub(crate) struct Events<'u> {
 
 impl<'u> Events<'u> {
     pub(crate) fn new(ui: &'u mut Ui, json: bool) -> Events<'u> {
-        Events { ui, json, stream_width: 0, kind_width: 0, failed: None }
+        Events { ui, json, stream_width: STREAM_WIDTH_MIN, kind_width: KIND_WIDTH_MIN, failed: None }
     }
 
     /// Prints an event; says to stop when nobody reads any more.
@@ -73,8 +81,12 @@ fn tone_of_kind(kind: &str) -> Tone {
 pub(crate) fn words(payload: &Value) -> String {
     let text = match payload {
         Value::Object(members) => {
-            let told = members.iter().filter(|(_, value)| !is_empty(value));
-            let pairs: Vec<String> = told.map(|(key, value)| format!("{key}={}", word(value))).collect();
+            let told = |(key, value): &(&String, &Value)| !is_empty(value) && !LEFT_OUT.contains(&key.as_str());
+            let mut pairs: Vec<(&String, &Value)> = members.iter().filter(told).collect();
+            let rank = |key: &str| FIRST.iter().position(|first| *first == key).unwrap_or(FIRST.len());
+            // Sorting is stable: what has no rank stays in order, and what is nested comes last.
+            pairs.sort_by_key(|(key, value)| (value.is_object() || value.is_array(), rank(key)));
+            let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}={}", word(value))).collect();
             pairs.join(" ")
         }
         other => word(other),
@@ -94,10 +106,18 @@ fn is_empty(value: &Value) -> bool {
 fn word(value: &Value) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_.:/@+".contains(c);
     let text = match value {
+        Value::String(text) if is_digest(text) => return cut(text.clone(), DIGEST_SHOWN),
+        Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
+            return format!("({} items)", items.len());
+        }
         Value::String(text) if !text.is_empty() && text.chars().all(plain) => text.clone(),
         other => other.to_string(),
     };
     cut(text, VALUE_LEN_MAX)
+}
+
+fn is_digest(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn cut(text: String, max: usize) -> String {

@@ -41,3 +41,8 @@ pub(crate) fn facts(ui: &mut Ui, facts: &[(&str, String, Tone)]) -> Result<(), C
     }
     Ok(())
 }
+
+/// So many of something: `1 segment`, `2 segments`.
+pub(crate) fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}

@@ -59,8 +59,16 @@ pub(crate) struct Ui {
     answer: BufWriter<Stdout>,
     answer_colour: bool,
     talk_colour: bool,
-    talk_terminal: bool,
-    quiet: bool,
+    talk: Talk,
+}
+
+/// How much is said on stderr besides errors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Talk {
+    Nothing,
+    Lines,
+    /// Lines, and bars that move.
+    Bars,
 }
 
 impl Ui {
@@ -69,8 +77,11 @@ impl Ui {
             answer: BufWriter::with_capacity(BUFFER_LEN, io::stdout()),
             answer_colour: shows_colour(&io::stdout()),
             talk_colour: shows_colour(&io::stderr()),
-            talk_terminal: io::stderr().is_terminal(),
-            quiet,
+            talk: match (quiet, io::stderr().is_terminal()) {
+                (true, _) => Talk::Nothing,
+                (false, false) => Talk::Lines,
+                (false, true) => Talk::Bars,
+            },
         }
     }
 
@@ -108,7 +119,7 @@ impl Ui {
 
     /// A line of talk.
     pub(crate) fn talk(&self, line: Arguments<'_>) {
-        if !self.quiet {
+        if self.talk != Talk::Nothing {
             say(line);
         }
     }
@@ -130,7 +141,7 @@ impl Ui {
 
     /// Shows how far long work has come; invisible unless stderr is a terminal. `len` in units of the work.
     pub(crate) fn progress(&self, what: &'static str, len: u64, unit: Unit) -> Progress {
-        if self.quiet || !self.talk_terminal || len == 0 {
+        if self.talk != Talk::Bars || len == 0 {
             return Progress(ProgressBar::hidden());
         }
         let bar = ProgressBar::with_draw_target(Some(len), ProgressDrawTarget::stderr()).with_message(what);

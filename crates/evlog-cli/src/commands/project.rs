@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::files;
 use crate::json::{ProjectedFile, ProjectedLine, hex};
+use crate::table::counted;
 use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
 use evlog::publish::Publisher;
@@ -144,8 +145,9 @@ fn tell(ui: &mut Ui, context: &Context, bundle: &Bundle, written: &[bool], recor
     let (count, new) = (written.len(), written.iter().filter(|written| **written).count());
     let run = ui.paint(Tone::Strong, &bundle.run);
     let recorded = if recorded { ", digests recorded" } else { "" };
+    let count = counted(count as u64, "file");
     match new {
-        0 => ui.line(format_args!("{run}  {count} files, all there already{recorded}")),
-        _ => ui.line(format_args!("{run}  {count} files, {new} written{recorded}")),
+        0 => ui.line(format_args!("{run}  {count}, as they were{recorded}")),
+        _ => ui.line(format_args!("{run}  {count}, {new} written{recorded}")),
     }
 }

@@ -4,7 +4,7 @@ use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::json::{Digested, ReplayErrorObject, ReplayObject, ReplayedDifference, Versions, hex};
-use crate::table::facts;
+use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
 use evlog::replay::{Replay, ReplayDifference, replay};
@@ -53,8 +53,12 @@ fn print(ui: &mut Ui, report: &Replay, agrees: bool) -> Result<(), CommandError>
         ui,
         &[
             ("verdict", word.to_owned(), tone),
-            ("rebuilt", format!("{files} files of {runs} runs, from {events} events"), Tone::Plain),
-            ("compared", format!("{compared} recorded digests"), Tone::Plain),
+            (
+                "rebuilt",
+                format!("{} of {}, from {}", counted(*files, "file"), counted(*runs, "run"), counted(*events, "event")),
+                Tone::Plain,
+            ),
+            ("compared", counted(*compared, "recorded digest"), Tone::Plain),
             ("digest", hex(&report.digest), Tone::Plain),
         ],
     )
@@ -67,13 +71,11 @@ fn sentence(difference: &ReplayDifference) -> String {
     };
     let ReplayDifference { run, path, seq, expected, found, version } = difference;
     let (expected, found) = (told(*expected), told(*found));
-    let mut text = format!("run `{run}`, `{path}` as published at seq {seq}: expected {expected}, found {found}");
-    if let Some((recorded, ours)) = version {
-        text.push_str(&format!(
-            "; it was made by version {recorded} of its projection, this program has version {ours}"
-        ));
-    }
-    text
+    let versions = version.map(|(recorded, ours)| {
+        format!("; it was made by version {recorded} of its projection, this program has version {ours}")
+    });
+    let versions = versions.unwrap_or_default();
+    format!("run `{run}`, `{path}` as published at seq {seq}: expected {expected}, found {found}{versions}")
 }
 
 fn object(report: &Replay, agrees: bool) -> ReplayObject<'_> {

@@ -75,7 +75,7 @@ fn run_plan(ui: &Ui, context: &Context, args: &RunArgs, plan: &Plan, log: &Log) 
     let options = Options { out_dir: args.out.clone(), run_id: args.run_id.clone() };
     let mut width = 0;
     evlog_pipeline::run(plan, Session { log, view: &mut view }, &options, &mut |progress| {
-        watch(ui, &progress, &mut width)
+        watch(ui, &progress, &mut width);
     })
 }
 

@@ -12,6 +12,9 @@ use serde_json::Value;
 /// The state of a run of any contract, within its bundle.
 const RUN_FILE: &str = "run.json";
 
+/// What people look for first.
+const FIRST: [&str; 4] = ["run_id", "contract", "pipeline", "status"];
+
 const EXAMPLES: &str = "\
 Examples:
   evlog show RUN_0001                  the run's state
@@ -50,7 +53,9 @@ fn show(ui: &mut Ui, bundle: &Bundle, bytes: &[u8]) -> Result<(), CommandError> 
     let state: Value = serde_json::from_slice(bytes).unwrap_or_default();
     let members = state.as_object().cloned().unwrap_or_default();
     let width = members.keys().map(String::len).max().unwrap_or(0).max("files".len());
-    for (key, value) in &members {
+    let first = FIRST.iter().filter_map(|key| members.get_key_value(*key));
+    let rest = members.iter().filter(|(key, _)| !FIRST.contains(&key.as_str()));
+    for (key, value) in first.chain(rest) {
         member(ui, key, width, &lines(value))?;
     }
     let files: Vec<String> =
@@ -69,14 +74,13 @@ fn member(ui: &mut Ui, key: &str, width: usize, lines: &[String]) -> Result<(), 
     Ok(())
 }
 
-/// A value in lines: one for each item of a list, or member of an object, that holds something.
+/// A value in lines, one for each item of a list; none for what holds nothing.
 fn lines(value: &Value) -> Vec<String> {
     match value {
-        Value::Array(items) if items.is_empty() => vec!["none".to_owned()],
+        Value::Null => Vec::new(),
         Value::Array(items) => items.iter().map(words).collect(),
-        Value::Object(members) if members.is_empty() => vec!["none".to_owned()],
+        Value::Object(members) if members.is_empty() => Vec::new(),
         Value::Object(_) => vec![words(value)],
-        Value::Null => vec!["none".to_owned()],
         Value::String(text) => vec![text.clone()],
         other => vec![other.to_string()],
     }

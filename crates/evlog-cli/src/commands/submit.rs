@@ -31,11 +31,12 @@ const EXAMPLES: &str = r#"Examples:
   evlog submit commands.jsonl > results.jsonl
   echo '{"contract":"status","run":"R-1","do":"create"}' | evlog submit
   echo '{"contract":"status","run":"R-1","do":"transition","to":"running"}' | evlog submit
-  echo '{"contract":"custom","run":"order-7","do":"record","kind":"custom/shipped","data":{"by":"sea"}}' | evlog submit
+  echo '{"contract":"custom","run":"o-7","do":"record","kind":"custom/paid"}' | evlog submit
 
 Exit codes:
-  0 when every line is accepted or a duplicate, 1 when one is rejected or refused, 2 when one is malformed
-  (the other lines are done all the same)"#;
+  0   every line is accepted or a duplicate
+  1   a line is rejected or refused
+  2   a line is malformed (the other lines are done all the same)"#;
 
 /// Take commands as JSON Lines, and answer each with a result line
 ///

@@ -3,7 +3,7 @@
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::json::{ReplayErrorObject, VerifyFinding, VerifyObject};
-use crate::table::facts;
+use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
 use evlog::check::{Check, check};
@@ -65,19 +65,19 @@ fn print(ui: &mut Ui, found: &Check) -> Result<(), CommandError> {
         rows.push(("advice", verdict.advice().to_owned(), Tone::Plain));
     }
     let contracts = match broken {
-        0 => format!("{} runs, each as its contract says", found.runs),
-        _ => format!("{} runs, of which {broken} break their contract", found.runs),
+        0 => format!("{}, each as its contract says", counted(found.runs, "run")),
+        _ => format!("{}, of which {broken} cannot be folded", counted(found.runs, "run")),
     };
     rows.push(("contracts", contracts, if broken == 0 { Tone::Plain } else { Tone::Bad }));
-    rows.push((
-        "events",
-        format!("{} in {} commits of {} streams", report.events, report.commits, report.streams),
-        Tone::Plain,
-    ));
-    rows.push(("bytes", format!("{} in {} segments", report.size, report.segments), Tone::Plain));
-    rows.push(("next seq", report.next_seq.to_string(), Tone::Plain));
-    rows.push(("end", report.end.to_string(), Tone::Plain));
-    rows.push(("root", report.root.to_string(), Tone::Plain));
+    let [events, commits] = [counted(report.events, "event"), counted(report.commits, "commit")];
+    let [streams, segments] = [counted(report.streams, "stream"), counted(report.segments, "segment")];
+    let read = format!("{events} in {commits} of {streams}; {} bytes in {segments}", report.size);
+    let end = format!("position {}, next seq {}", report.end, report.next_seq);
+    rows.extend([
+        ("read", read, Tone::Plain),
+        ("end", end, Tone::Plain),
+        ("root", report.root.to_string(), Tone::Plain),
+    ]);
     facts(ui, &rows)
 }
 

@@ -5,20 +5,21 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::process::Child;
-use std::thread::{self, sleep};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle, sleep};
 use std::time::Duration;
 
 /// How often each command is killed.
-pub const ROUNDS: u64 = 20;
+pub(crate) const ROUNDS: u64 = 20;
 
 /// Moments that differ from round to round and are the same in every test run, in microseconds below `max`.
-pub fn moment(round: u64, max: u64) -> Duration {
+pub(crate) fn moment(round: u64, max: u64) -> Duration {
     let mixed = (round + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     Duration::from_micros(mixed % max)
 }
 
 /// Feeds commands until the pipe breaks: runs that begin, are rejected once, and end; and a custom one.
-fn feed(child: &mut Child, round: u64) -> thread::JoinHandle<()> {
+fn feed(child: &mut Child, round: u64) -> JoinHandle<()> {
     let mut stdin = child.stdin.take().unwrap();
     thread::spawn(move || {
         for number in 0.. {
@@ -38,24 +39,45 @@ fn feed(child: &mut Child, round: u64) -> thread::JoinHandle<()> {
     })
 }
 
-/// Whole result lines that were written before the end.
-fn acknowledged(child: &mut Child) -> thread::JoinHandle<Vec<Value>> {
-    let mut results = BufReader::new(child.stdout.take().unwrap());
-    thread::spawn(move || {
-        let mut lines = Vec::new();
-        let mut line = String::new();
-        while results.read_line(&mut line).unwrap() > 0 {
-            if line.ends_with('\n') {
-                lines.push(serde_json::from_str(&line).unwrap());
+/// Whole lines that a command writes, as it writes them.
+pub(crate) struct Lines {
+    lines: Arc<Mutex<Vec<String>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Lines {
+    pub(crate) fn of(child: &mut Child) -> Lines {
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let lines = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&lines);
+        let reader = thread::spawn(move || {
+            let mut line = String::new();
+            while out.read_line(&mut line).unwrap() > 0 {
+                if line.ends_with('\n') {
+                    told.lock().unwrap().push(std::mem::take(&mut line));
+                }
+                line.clear();
             }
-            line.clear();
+        });
+        Lines { lines, reader }
+    }
+
+    /// Waits until there are so many, or until the process that makes them has ended.
+    pub(crate) fn wait_for(&self, count: u64, maker: &mut Child) {
+        while (self.lines.lock().unwrap().len() as u64) < count && maker.try_wait().unwrap().is_none() {
+            sleep(Duration::from_millis(1));
         }
-        lines
-    })
+    }
+
+    /// All of them, once the writing end is closed.
+    pub(crate) fn all(self) -> Vec<String> {
+        self.reader.join().unwrap();
+        std::mem::take(&mut *self.lines.lock().unwrap())
+    }
 }
 
 /// The log opens and is sound: before the next writer but for a torn tail, after it without.
-pub fn assert_sound(room: &Room) {
+pub(crate) fn assert_sound(room: &Room) {
     let found = room.run(&["verify", "--json"]);
     let verdict = found.json()["verdict"].clone();
     assert!(verdict == "clean" || verdict == "torn_tail", "{found:?}");
@@ -87,12 +109,14 @@ fn a_killed_submit_loses_nothing_that_it_answered() {
     for round in 0..ROUNDS {
         let mut child = room.spawn(&["submit", "-q"]);
         let feeder = feed(&mut child, round);
-        let reader = acknowledged(&mut child);
-        sleep(Duration::from_millis(5) + moment(round, 80_000));
+        let results = Lines::of(&mut child);
+        // By what it did and not by the clock, so that a slow machine shows as much as a fast one.
+        results.wait_for(round * 13 % 100, &mut child);
+        sleep(moment(round, 20_000));
         child.kill().unwrap();
         child.wait().unwrap();
         feeder.join().unwrap();
-        let lines = reader.join().unwrap();
+        let lines: Vec<Value> = results.all().iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         answered += lines.len();
         assert_sound(&room);
         assert_kept(&room, &lines);

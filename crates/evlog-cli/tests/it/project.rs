@@ -103,7 +103,7 @@ fn missing_unexpected_and_unknown_are_found() {
     fs::create_dir_all(room.path("runs/order-7/logs/deep")).unwrap();
     room.write("runs/order-7/logs/deep/x.json", "{}");
     assert_eq!(words(findings(&room, 1)), case("unexpected", "order-7", json!("logs/deep/x.json")));
-    fs::remove_dir_all(room.path("runs/order-7/logs")).unwrap();
+    fs::remove_dir_all(room.path("runs/order-7/logs/deep")).unwrap();
 
     fs::create_dir(room.path("runs/stranger")).unwrap();
     assert_eq!(words(findings(&room, 1)), case("unknown_run", "stranger", Value::Null));

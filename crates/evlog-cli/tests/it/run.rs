@@ -1,7 +1,7 @@
 //! `evlog run`: exit codes, what it leaves, what it refuses, and `kill -9`.
 
-use crate::crash::{ROUNDS, assert_sound, moment};
-use crate::support::{Done, Room};
+use crate::crash::{Lines, ROUNDS, assert_sound, moment};
+use crate::support::Room;
 use serde_json::{Value, json};
 use std::fs;
 use std::thread::sleep;
@@ -11,6 +11,11 @@ use std::time::Duration;
 fn plan(second: &str) -> String {
     format!(
         r#"name = "small"
+
+[[reason_code]]
+stage = "judge"
+code = "judged"
+severity = "NON-FATAL"
 
 [[schema]]
 contract = "list"
@@ -28,7 +33,7 @@ contract = "list"
 [[stage]]
 id = "judge"
 {second}
-reason_code = "storage_io_error"
+reason_code = "judged"
 
 [[stage]]
 id = "report"
@@ -158,13 +163,16 @@ fn a_killed_run_loses_no_committed_event() {
         let run = format!("r-{round}");
         // A witness: what it prints was committed, whoever is killed.
         let mut witness = room.spawn(&["tail", "-f", "-n", "0", "--run", &run, "--json"]);
+        let seen_by_witness = Lines::of(&mut witness);
         let mut child = room.spawn(&["run", "plan.toml", "--run-id", &run]);
-        sleep(moment(round, 120_000));
+        seen_by_witness.wait_for(round % 16, &mut child);
+        sleep(moment(round, 30_000));
         child.kill().unwrap();
         child.wait_with_output().unwrap();
         sleep(Duration::from_millis(120));
         witness.kill().unwrap();
-        let told = Done::from(witness.wait_with_output().unwrap()).out;
+        witness.wait().unwrap();
+        let told = seen_by_witness.all().concat();
         assert_sound(&room);
         let kept = room.run(&["cat", "--run", &run, "--json"]).out;
         assert!(kept.starts_with(&told), "{told}\nis not how this begins:\n{kept}");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 /// Every contract, accepted and rejected and refused: `evlog.md` section 8 in small.
-pub const BATCH: &str = r#"{"contract":"status","run":"RUN_0001","do":"create","id":"c1","at":"2026-02-23T18:00:00Z","actor":"agent:intake","data":{}}
+pub(crate) const BATCH: &str = r#"{"contract":"status","run":"RUN_0001","do":"create","id":"c1","at":"2026-02-23T18:00:00Z","actor":"agent:intake","data":{}}
 {"contract":"status","run":"RUN_0001","do":"transition","to":"running"}
 {"contract":"status","run":"RUN_0001","do":"transition","to":"failed","diagnostic":{"error_code":"TOOL_INTERNAL_ERROR","category":"tool","message":"m","likely_cause":"c","suggested_fix":"f","retryable":true,"severity":"error"}}
 {"contract":"status","run":"RUN_0002","do":"retry","of":"RUN_0001","reason":"operator"}
@@ -20,58 +20,58 @@ pub const BATCH: &str = r#"{"contract":"status","run":"RUN_0001","do":"create","
 "#;
 
 /// A directory that goes away with the test; the log is `evlog` within it.
-pub struct Room {
+pub(crate) struct Room {
     dir: tempfile::TempDir,
 }
 
 /// What a command answered.
 #[derive(Debug)]
-pub struct Done {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Done {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Room {
-    pub fn new() -> Room {
+    pub(crate) fn new() -> Room {
         Room { dir: tempfile::tempdir().unwrap() }
     }
 
     /// A room with a log that holds [`BATCH`].
-    pub fn with_batch() -> Room {
+    pub(crate) fn with_batch() -> Room {
         let room = Room::new();
         let done = room.feed(&["submit"], BATCH);
         assert_eq!(done.code, 1, "one line is rejected: {done:?}");
         room
     }
 
-    pub fn path(&self, relative: &str) -> PathBuf {
+    pub(crate) fn path(&self, relative: &str) -> PathBuf {
         self.dir.path().join(relative)
     }
 
-    pub fn write(&self, relative: &str, text: &str) {
+    pub(crate) fn write(&self, relative: &str, text: &str) {
         fs::write(self.path(relative), text).unwrap();
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_evlog"));
         command.args(arguments).current_dir(self.dir.path()).env_remove("EVLOG_LOG").stdin(Stdio::null());
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Done {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Done {
         self.command(arguments).output().unwrap().into()
     }
 
     /// Runs a command that must end with this code.
-    pub fn ends(&self, code: i32, arguments: &[&str]) -> Done {
+    pub(crate) fn ends(&self, code: i32, arguments: &[&str]) -> Done {
         let done = self.run(arguments);
         assert_eq!(done.code, code, "{arguments:?}: {done:?}");
         done
     }
 
     /// Runs a command with this input.
-    pub fn feed(&self, arguments: &[&str], input: &str) -> Done {
+    pub(crate) fn feed(&self, arguments: &[&str], input: &str) -> Done {
         let mut child = self.spawn(arguments);
         let mut stdin = child.stdin.take().unwrap();
         let input = input.to_owned();
@@ -85,13 +85,13 @@ impl Room {
     }
 
     /// Starts a command whose input and outputs are pipes.
-    pub fn spawn(&self, arguments: &[&str]) -> Child {
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
         let mut command = self.command(arguments);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     /// Segment files of the log, in order.
-    pub fn segments(&self) -> Vec<PathBuf> {
+    pub(crate) fn segments(&self) -> Vec<PathBuf> {
         let mut files: Vec<PathBuf> = files_below(&self.path("evlog/segments"));
         files.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
         files
@@ -99,7 +99,7 @@ impl Room {
 }
 
 /// Regular files below a directory, sorted.
-pub fn files_below(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
@@ -121,18 +121,18 @@ impl From<Output> for Done {
 
 impl Done {
     /// The answer, one JSON value a line.
-    pub fn lines(&self) -> Vec<Value> {
+    pub(crate) fn lines(&self) -> Vec<Value> {
         self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The answer, one JSON value.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap()
     }
 
     /// Asserts that the talk says this.
     #[track_caller]
-    pub fn says(&self, text: &str) -> &Done {
+    pub(crate) fn says(&self, text: &str) -> &Done {
         assert!(self.err.contains(text), "expected {text:?} on stderr, found {self:?}");
         self
     }

@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::files::{self, Found};
 use crate::json::{CheckFinding, CheckObject, hex};
+use crate::table::counted;
 use crate::ui::{Tone, Ui, Unit};
 use evlog::{LogError, View};
 use evlog_projection::{Bundle, difference::first_difference};
@@ -193,21 +194,19 @@ fn tell(ui: &mut Ui, context: &Context, report: &Report) -> Result<(), CommandEr
         count => (format!("{count} differences"), Tone::Bad),
     };
     let word = ui.paint(tone, &word);
-    ui.line(format_args!("{word}: {files} projected files and {artifacts} artifacts of {runs} runs"))
+    let [files, artifacts] = [counted(*files, "projected file"), counted(*artifacts, "artifact")];
+    ui.line(format_args!("{word}: {files} and {artifacts} of {}", counted(*runs, "run")))
 }
 
 /// `runs/R/run.json, line 3, at /status: expected "failed", found "success"`.
 fn sentence(ui: &Ui, finding: &CheckFinding) -> String {
     let mut place = PathBuf::from(RUNS).join(&finding.run);
     place.extend(&finding.path);
-    let mut text = ui.paint(Tone::Strong, &place.display().to_string());
-    if let Some(line) = finding.line {
-        text.push_str(&format!(", line {line}"));
-    }
-    if let Some(pointer) = finding.pointer.as_deref().filter(|pointer| !pointer.is_empty()) {
-        text.push_str(&format!(", at {pointer}"));
-    }
+    let place = ui.paint(Tone::Strong, &place.display().to_string());
+    let line = finding.line.map(|line| format!(", line {line}")).unwrap_or_default();
+    let pointer = finding.pointer.as_deref().filter(|pointer| !pointer.is_empty());
+    let pointer = pointer.map(|pointer| format!(", at {pointer}")).unwrap_or_default();
     let CheckFinding { finding, expected, found, .. } = finding;
     let word = ui.paint(Tone::Bad, finding);
-    format!("{word}: {text}: expected {expected}, found {found}")
+    format!("{word}: {place}{line}{pointer}: expected {expected}, found {found}")
 }
