@@ -358,10 +358,9 @@ fn nothing_later_ran(state: &State, index: usize, outcome: &Outcome) -> Judged<(
 
 /// Whether something explains that a stage is blocked (rule P-32).
 fn has_cause(state: &State, index: usize) -> bool {
+    // A substage that stopped the run blocked every stage that could ask for it already (rule P-36).
     let explains = |outcome: &Outcome, of: usize| {
-        let definition = state.definition();
-        let own = of == index && definition.stops_parent(outcome);
-        definition.stops_run(outcome) || (of < index && outcome.is_fatal()) || own
+        (of < index && outcome.is_fatal()) || (of == index && state.definition().stops_parent(outcome))
     };
     state.outcomes.iter().any(|(key, entry)| explains(&entry.outcome, key.index()))
 }

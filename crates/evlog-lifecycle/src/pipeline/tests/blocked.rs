@@ -163,6 +163,15 @@ fn a_stage_whose_own_gate_failed_before_it_began_is_blocked_with_all_after_it() 
 }
 
 #[test]
+fn a_gate_that_failed_before_its_stage_began_lets_it_be_blocked() {
+    // P-34, P-35: the code is none of the parent's, so the parent cannot fail with it.
+    let mut play = Play::only(&["telemetry", "scoring"]);
+    play.take("telemetry.windows_eventlog.raw_mode F/fc/winlog_canary_mismatch");
+    assert_eq!(play.take("telemetry K/fc/blocked_by_upstream_failure").kinds.len(), 2);
+    assert_eq!(play.finalize().status.as_deref(), Some("failed"));
+}
+
+#[test]
 fn a_fatal_substage_after_its_parent_s_outcome_blocks_the_rest_at_once() {
     // P-34; 3.1: parent success and substage F/fc is a failed run.
     let mut play = Play::only(&["detection", "scoring", "reporting"]);
@@ -256,6 +265,17 @@ fn a_run_limit_stops_the_whole_run_wherever_it_was() {
         let status = if limit.contains("fc") { "failed" } else { "partial" };
         assert_eq!(play.finalize().status.as_deref(), Some(status), "{limit}");
     }
+}
+
+#[test]
+fn a_run_limit_binds_no_stage_that_has_begun_not_even_its_own() {
+    // P-36.
+    let mut play = Play::only(&["validation", "scoring"]);
+    play.begin("validation");
+    play.take("validation.run_limits F/fc/run_timeout");
+    play.reject("STAGE_BEGUN", "validation K/ws/blocked_by_upstream_failure");
+    play.take("validation S/ws/-");
+    assert_eq!(play.finalize().status.as_deref(), Some("failed"));
 }
 
 #[test]

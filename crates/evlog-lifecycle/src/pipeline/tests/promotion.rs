@@ -65,6 +65,10 @@ fn a_stage_with_an_open_promotion_can_only_fail_closed() {
     let mut failed = play.clone();
     failed.take("scoring F/fc/storage_io_error");
     play.accept("publish", artifacts("scoring", &["a"]));
+    // A second intend opens the promotion again.
+    play.accept("intend", artifacts("scoring", &["a", "b"]));
+    play.reject("PROMOTION_OPEN", "scoring S/fc/-");
+    play.accept("publish", artifacts("scoring", &["a", "b"]));
     play.take("scoring F/ws/join_partial");
 }
 
