@@ -154,3 +154,12 @@ fn a_refusal_of_endless_text_is_short() {
     let last = play.harness.audit(RUN).pop().expect("a line");
     assert_eq!(last["event"]["error"]["message"], answered.error.expect("an error").message);
 }
+
+#[test]
+fn what_passes_the_limit_of_a_payload_is_refused() {
+    let mut harness = Harness::new(Pipeline);
+    let manifest = json!({"notes": "x".repeat(9_000_000)});
+    let answered = harness.play(json!({"run": RUN, "do": "create", "pipeline": "purple-axiom", "manifest": manifest}));
+    let answered = answered.expect("well-formed");
+    assert_eq!((answered.code(), answered.kinds), ("TOO_LARGE", vec!["$log:pipeline.refused".to_owned()]));
+}
