@@ -94,7 +94,7 @@ fn healthy() -> Vec<File> {
         2,
     );
     agent(&mut log, &[moved("RUN_0001", &transitioned(RUNNING, FAILED, 0, Some(diagnostic))).key("c3")]);
-    let details = r#"{"note":"created again after RUN_0001 failed; the registry is back"}"#;
+    let details = r#"{"run_name":"begun again after RUN_0001 failed; the registry is up"}"#;
     let again = Draft::new("RUN_0002", kind::STATUS_CREATED, &status_created("RUN_0002", Some(details)));
     agent(&mut log, &[again.key("c4").caused_by(5)]);
     let overridden = payload::encode(&(CREATED, RUNNING, "OPS-1207", "the intake queue is held back")).unwrap();
