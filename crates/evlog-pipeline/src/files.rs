@@ -213,7 +213,9 @@ mod tests {
         let room = tempfile::tempdir().unwrap();
         let names: Vec<String> = (0..40).map(|index| index.to_string()).collect();
         let paths: Vec<&str> = names.iter().map(String::as_str).collect();
-        paths.iter().for_each(|path| fs::write(room.path().join(path), path).unwrap());
+        for path in &paths {
+            fs::write(room.path().join(path), path).unwrap();
+        }
         sync_files(room.path(), &paths).unwrap();
         sync_files(room.path(), &paths[..2]).unwrap();
         assert!(sync_files(room.path(), &["none"]).is_err());

@@ -23,7 +23,7 @@ use crate::progress::Progress;
 use evlog::answer::{Answer, AnswerOutcome};
 use evlog::publish::Publisher;
 use evlog::request::{Request, check_run_id};
-use evlog::{Log, View};
+use evlog::{Log, LogError, View};
 use evlog_lifecycle::pipeline::{FailMode, Outcome, RunStatus, StageStatus};
 use evlog_projection::{Bundle, parse};
 use serde_json::{Map, Value, json};
@@ -177,18 +177,26 @@ impl Runner<'_> {
     }
 
     /// Submits a command of the contract `pipeline` for this run and waits until it is committed.
-    fn submit(&self, action: &str, members: Value) -> Result<Answer, RunError> {
+    fn submit(&self, action: &str, members: Value) -> Result<Answer, LogError> {
         let Value::Object(members) = members else {
             unreachable!("the members of a command are an object");
         };
-        let request = Request::new("pipeline", &self.run, action, members).map_err(evlog::LogError::Malformed)?;
-        Ok(self.session.log.submit(&request)?)
+        let request = Request::new("pipeline", &self.run, action, members)?;
+        self.session.log.submit(&request)
+    }
+
+    /// Submits a command; code and message when the contract does not take it.
+    fn refused(&self, action: &str, members: Value) -> Result<Option<(String, String)>, RunError> {
+        match self.submit(action, members) {
+            Ok(answer) => Ok(refusal(answer)),
+            Err(LogError::Malformed(error)) => Ok(Some(("malformed".to_owned(), error.to_string()))),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Submits a command that the contract has no reason to refuse.
     fn must(&self, action: &str, members: Value) -> Result<(), RunError> {
-        let answer = self.submit(action, members)?;
-        match refusal(answer) {
+        match self.refused(action, members)? {
             None => Ok(()),
             Some((code, message)) => Err(RunError::Refused { command: action.to_owned(), code, message }),
         }

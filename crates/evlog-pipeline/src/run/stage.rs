@@ -5,7 +5,7 @@
 //! - Artifacts are promoted after the intent to do so is committed, and reported as published before the outcome is.
 //! - The gate's failure is always fail-closed (A-05), as is every failure of storage.
 
-use super::{RunError, Runner, hex, refusal};
+use super::{RunError, Runner, hex};
 use crate::files::{FileError, at, make_directory, make_parents, measure, remove_tree, sync_files};
 use crate::gate::{Artifact, Failed, Gate};
 use crate::limits::REPORT_LEN_MAX;
@@ -15,7 +15,7 @@ use crate::process::{self, Ended, Start};
 use crate::progress::Progress;
 use crate::{paths, promote};
 use evlog_lifecycle::pipeline::report::{ArtifactReport, ERRORS_MAX_DEFAULT, Finding, Report};
-use evlog_lifecycle::pipeline::{Coupling, FailMode, Outcome, StageStatus};
+use evlog_lifecycle::pipeline::{Coupling, FailMode, Outcome, Severity, StageStatus};
 use evlog_projection::canonical;
 use serde_json::{Value, json};
 use std::ffi::OsString;
@@ -106,7 +106,7 @@ impl Runner<'_> {
         if let Err(stop) = cleared {
             outcome = self.or_storage_failure(stage, Err(stop))?;
         }
-        self.record(&outcome)?;
+        self.record(stage, &outcome)?;
         self.project(began.elapsed())?;
         Ok(())
     }
@@ -199,7 +199,7 @@ impl Runner<'_> {
             if let Some(code) = &told.reason_code {
                 members["reason_code"] = code.as_str().into();
             }
-            if let Some((code, message)) = refusal(self.submit("outcome", members)?) {
+            if let Some((code, message)) = self.refused("outcome", members)? {
                 findings.push(Finding::coded(&code.to_ascii_lowercase(), message).on_line(told.line));
             }
         }
@@ -211,8 +211,9 @@ impl Runner<'_> {
         if ended == Some(Ended::Exited(0)) {
             return Some(format!("the stage named the reason code `{code}` and then exited with 0"));
         }
-        let known = self.plan.definition.allows(&stage.id, code);
-        (!known).then(|| format!("reason code `{code}` is not in the catalogue for stage `{}`", stage.id))
+        let row = self.plan.definition.code(&stage.id, code);
+        let known = row.is_some_and(|row| row.severity != Severity::Skipped);
+        (!known).then(|| format!("`{code}` is not in the catalogue as a failure of stage `{}`", stage.id))
     }
 
     /// The outcome that the process's end stands for. The most exact code wins: that of the time limit, the one that the
@@ -277,7 +278,7 @@ impl Runner<'_> {
 
     /// Records the report of a gate that failed; nothing is promoted.
     fn fail_gate(&mut self, stage: &Stage, failed: &Failed) -> Result<Outcome, RunError> {
-        let report = fitting(&failed.report);
+        let report = fitting(&failed.report, REPORT_LEN_MAX);
         self.must("report", json!({"stage": stage.id, "report": report.to_value()}))?;
         let reason_code = failed.reason_code.as_str();
         (self.progress)(Progress::GateFailed { stage: &stage.id, reason_code, report: &report });
@@ -292,8 +293,14 @@ impl Runner<'_> {
         Ok(self.must("captured", members)?)
     }
 
-    fn record(&self, outcome: &Outcome) -> Result<(), RunError> {
-        self.must("outcome", outcome.to_value())
+    /// Records the outcome. One that the contract does not take would leave the run without an end, so the stage fails
+    /// closed instead, and says why.
+    fn record(&mut self, stage: &Stage, outcome: &Outcome) -> Result<(), RunError> {
+        let Some((code, message)) = self.refused("outcome", outcome.to_value())? else {
+            return Ok(());
+        };
+        self.note(stage, &format!("the contract refused the outcome `{outcome}`: {code}: {message}"));
+        self.must("outcome", Outcome::failed(&stage.id, FailMode::FailClosed, STORAGE).to_value())
     }
 }
 
@@ -310,8 +317,8 @@ fn listing(artifacts: &[Artifact]) -> Vec<Value> {
 
 /// The report, or one with fewer findings that fits an event of the log. The cut is by count and order alone, so that
 /// equal reports are cut equally.
-fn fitting(report: &Report) -> Report {
-    let fits = |report: &Report| canonical(&report.to_value()).len() <= REPORT_LEN_MAX;
+fn fitting(report: &Report, len_max: usize) -> Report {
+    let fits = |report: &Report| canonical(&report.to_value()).len() <= len_max;
     let cut =
         |max: u32, artifacts: Vec<ArtifactReport>| Report::new(report.run_id(), report.stage_id(), max, artifacts);
     let all = || report.artifacts().to_vec();
@@ -320,4 +327,40 @@ fn fitting(report: &Report) -> Report {
     let fewer = [1000, 100, 10].map(|count| (1, invalid().take(count).collect()));
     let mut candidates = candidates.into_iter().chain(fewer).map(|(max, artifacts)| cut(max, artifacts));
     candidates.find(fits).unwrap_or_else(|| cut(1, invalid().take(1).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEN_MAX: usize = 100_000;
+
+    fn report(artifacts: usize, findings: usize, message_len: usize) -> Report {
+        let finding = |index| Finding::coded("code", format!("{index:05}{}", "x".repeat(message_len)));
+        let findings = |_| (0..findings).map(finding).collect();
+        let artifacts = (0..artifacts).map(|at| ArtifactReport::new(&format!("{at:05}"), "c", "0.1.0", findings(at)));
+        Report::new("r", "s", ERRORS_MAX_DEFAULT, artifacts.collect())
+    }
+
+    #[test]
+    fn a_report_that_fits_is_not_cut() {
+        let small = report(2, 20, 10);
+        assert!(fitting(&small, LEN_MAX) == small);
+        let cut = report(1, 51, 1);
+        assert!(cut.artifacts()[0].is_truncated());
+        assert!(fitting(&cut, LEN_MAX) == cut);
+    }
+
+    #[test]
+    fn a_report_that_is_too_long_for_an_event_is_cut_and_still_says_what_failed() {
+        for (artifacts, findings, message_len) in [(20, 50, 100), (30, 2, 2000), (2000, 1, 10), (1, 50, 9000)] {
+            let long = report(artifacts, findings, message_len);
+            assert!(canonical(&long.to_value()).len() > LEN_MAX);
+            let fitted = fitting(&long, LEN_MAX);
+            assert!(canonical(&fitted.to_value()).len() <= LEN_MAX, "{artifacts} {findings} {message_len}");
+            assert_eq!(fitted.artifacts()[0].path(), "00000");
+            assert!(!fitted.artifacts()[0].is_valid());
+            assert_eq!(Report::from_value(&fitted.to_value()).as_ref(), Ok(&fitted));
+        }
+    }
 }

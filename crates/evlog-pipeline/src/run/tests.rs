@@ -339,6 +339,13 @@ fn outcomes_that_cannot_be_believed_fail_the_stage_with_a_report() {
         ("{\"stage\":\"two.part\",\"status\":\"failed\",\"reason_code\":\"unheard_of\"}", "reason_code_not_catalogued"),
         ("{\"reason_code\":\"broken\"}", "reason_code_invalid"),
         ("{\"reason_code\":\"unheard_of\"}", "reason_code_invalid"),
+        ("{\"reason_code\":\"blocked_by_upstream_failure\"}", "reason_code_invalid"),
+        ("{\"stage\":\"two.Not A Word\",\"status\":\"success\"}", "unknown_stage"),
+        ("{\"stage\":\"two.part\",\"status\":\"failed\",\"reason_code\":\"Not A Word\"}", "reason_code_not_catalogued"),
+        (
+            "{\"stage\":\"two.part\",\"status\":\"skipped\",\"reason_code\":\"blocked_by_upstream_failure\"}",
+            "not_a_top_level_stage",
+        ),
     ];
     for (line, code) in cases {
         let room = Room::new();
@@ -504,4 +511,45 @@ fn a_link_that_leads_nowhere_in_the_place_of_the_log_is_a_failure_of_storage() {
     let left = room.run(&plan(&[(links, ""), NOTHING]));
     let report = left.result.unwrap();
     assert_eq!(spelled(&report.outcomes[1]), "two failed fail_closed storage_io_error");
+}
+
+#[test]
+fn staged_names_that_no_report_expects_end_the_run_and_not_its_record() {
+    let scripts = [
+        "touch \"$EVLOG_STAGING_DIR/back\\\\slash\" \"$EVLOG_STAGING_DIR/$(printf 'new\\nline')\"",
+        "touch \"$EVLOG_STAGING_DIR/$(printf 'not-\\377-text')\"",
+        "mkfifo $EVLOG_STAGING_DIR/pipe",
+        "echo > $EVLOG_STAGING_DIR/manifest.json",
+    ];
+    for script in scripts {
+        let room = Room::new();
+        room.ends(&plan(&[(script, "")]), 20, &["one failed fail_closed storage_io_error"]);
+        assert!(room.json("logs/contract_validation/one.json")["artifacts"][0]["errors"][0]["error_code"].is_string());
+    }
+}
+
+#[test]
+fn more_findings_than_a_report_keeps_are_cut_in_the_record_too() {
+    let room = Room::new();
+    let script = "mkdir $EVLOG_STAGING_DIR/rows; yes '{}' | head -n 1000 > $EVLOG_STAGING_DIR/rows/all.jsonl";
+    room.ends(&plan(&[(script, ROWS)]), 20, &["one failed fail_closed contract_validation_failed"]);
+    let report = room.json("logs/contract_validation/one.json");
+    let artifact = &report["artifacts"][0];
+    assert_eq!((artifact["errors"].as_array().unwrap().len(), &artifact["errors_truncated"]), (50, &json!(true)));
+}
+
+#[test]
+fn a_stage_that_takes_its_own_staging_away_fails() {
+    let room = Room::new();
+    room.ends(&plan(&[("rm -r $EVLOG_STAGING_DIR", "")]), 20, &["one failed fail_closed storage_io_error"]);
+}
+
+#[test]
+fn what_a_stage_changes_of_the_runs_own_records_does_not_stay() {
+    let room = Room::new();
+    room.ends(
+        &plan(&[("echo forged > $EVLOG_RUN_DIR/manifest.json", ""), NOTHING]),
+        0,
+        &["one success fail_closed -", "two success fail_closed -"],
+    );
 }
