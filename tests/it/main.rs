@@ -1,1 +1,9 @@
-//! placeholder
+//! Claims that need more than one crate: the engine with the run contracts, on a disk that fails. The binary's own tests
+//! are in `crates/evlog-cli/tests/it`.
+
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod replay;
+#[cfg(test)]
+mod workload;

@@ -107,29 +107,42 @@ pub(crate) fn walk(root: &Path, except: &str) -> Result<Vec<String>, CommandErro
     Ok(found)
 }
 
-/// Makes a directory and those above it.
-pub(crate) fn make_directories(dir: &Path) -> Result<(), CommandError> {
-    fs::create_dir_all(dir).map_err(refuse("make", dir))
-}
-
 /// Makes `bytes` the content of the file at `relative` below `root`: a temporary file beside it, synced, renamed, the
-/// directory synced. Says whether anything was written: a file that holds the bytes already is left alone.
+/// directory synced. Directories are made as needed; one that is a link is refused. Says whether anything was written: a
+/// file that holds the bytes already is left alone.
 pub(crate) fn write_atomically(root: &Path, relative: &str, bytes: &[u8]) -> Result<bool, CommandError> {
     let path = root.join(relative);
+    let dir = make_parents(root, relative)?;
     if let Found::File(found) = find(&path)?
         && found == bytes
     {
         return Ok(false);
     }
-    let dir = path.parent().unwrap_or(root);
-    make_directories(dir)?;
     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let temporary = dir.join(format!(".{name}.tmp"));
     write_synced(&temporary, bytes).map_err(refuse("write", &temporary))?;
     // COMMIT POINT: readers see the new bytes from here on.
     fs::rename(&temporary, &path).map_err(refuse("write", &path))?;
-    sync_directory(dir)?;
+    sync_directory(&dir)?;
     Ok(true)
+}
+
+/// Makes the directories above a path below `root`, and gives the last. None of them may be a link to elsewhere.
+fn make_parents(root: &Path, relative: &str) -> Result<PathBuf, CommandError> {
+    fs::create_dir_all(root).map_err(refuse("make", root))?;
+    let mut dir = root.to_path_buf();
+    let (above, _) = relative.rsplit_once('/').unwrap_or_default();
+    for segment in above.split('/').filter(|segment| !segment.is_empty()) {
+        let parent = dir.clone();
+        dir.push(segment);
+        match fs::create_dir(&dir) {
+            Ok(()) => sync_directory(&parent)?,
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(refuse("make", &dir)(error)),
+            Err(_) if fs::symlink_metadata(&dir).is_ok_and(|found| found.is_dir()) => {}
+            Err(_) => return Err(refuse("use", &dir)(io::ErrorKind::NotADirectory.into())),
+        }
+    }
+    Ok(dir)
 }
 
 /// A leftover may be anybody's link, so it is removed and never opened.

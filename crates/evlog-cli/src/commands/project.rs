@@ -124,9 +124,8 @@ fn write_runs(
 
 /// Writes the files that are not there with the same bytes; says which, in the bundle's order.
 fn write_bundle(dir: &Path, bundle: &Bundle) -> Result<Vec<bool>, CommandError> {
-    let root = dir.join(RUNS).join(&bundle.run);
-    files::make_directories(&root)?;
-    bundle.files.values().map(|file| files::write_atomically(&root, &file.path, &file.bytes)).collect()
+    let place = |path: &str| format!("{RUNS}/{}/{path}", bundle.run);
+    bundle.files.values().map(|file| files::write_atomically(dir, &place(&file.path), &file.bytes)).collect()
 }
 
 fn tell(ui: &mut Ui, context: &Context, bundle: &Bundle, written: &[bool], recorded: bool) -> Result<(), CommandError> {

@@ -13,7 +13,6 @@ use evlog_pipeline::{Options, Plan, Progress, RunError, RunReport, Session};
 use evlog_store::StdFs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 const EXAMPLES: &str = "\
 Exit codes:
@@ -43,6 +42,9 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     create: Create,
 }
+
+/// Names of stages are padded to the longest, and to this many characters, since substages are not known before.
+const STAGE_WIDTH_MIN: usize = 18;
 
 fn run_id(text: &str) -> Result<String, String> {
     evlog::request::check_run_id(text).map(|()| text.to_owned())
@@ -79,42 +81,32 @@ fn run_plan(ui: &Ui, context: &Context, args: &RunArgs, plan: &Plan, log: &Log) 
     })
 }
 
-/// What happens, line by line, on stderr.
+/// What happens, line by line, on stderr. Names of stages are padded to `width`.
 fn watch(ui: &Ui, progress: &Progress<'_>, width: &mut usize) {
     let faint = |text: &str| ui.paint_talk(Tone::Faint, text);
+    let line = |stage: &str, what: &str| ui.talk(format_args!("  {stage:width$}  {what}", width = *width));
     match progress {
         Progress::RunCreated { run, stages, .. } => {
-            *width = stages.iter().map(|stage| stage.chars().count()).max().unwrap_or(0);
             ui.talk(format_args!("{} {}", faint("run"), ui.paint_talk(Tone::Strong, run)));
+            *width = stages.iter().map(|stage| stage.chars().count()).max().unwrap_or(0).max(STAGE_WIDTH_MIN);
         }
-        Progress::StageStarted { stage, .. } => {
-            ui.talk(format_args!("  {stage:width$}  {}", faint("running"), width = *width));
-        }
+        Progress::StageStarted { stage, .. } => line(stage, &faint("running")),
         Progress::StageNote { stage, message } => {
-            ui.talk(format_args!(
-                "  {stage:width$}  {} {message}",
-                ui.paint_talk(Tone::Warning, "note:"),
-                width = *width
-            ));
+            line(stage, &format!("{} {message}", ui.paint_talk(Tone::Warning, "note:")));
         }
         Progress::GateFailed { stage, reason_code, report } => {
-            let gate = ui.paint_talk(Tone::Bad, "publish gate failed");
-            ui.talk(format_args!("  {stage:width$}  {gate}: {reason_code}", width = *width));
+            line(stage, &format!("{}  {reason_code}", ui.paint_talk(Tone::Bad, "publish gate failed")));
             gate_findings(ui, report);
         }
         Progress::OutcomeRecorded { outcome, elapsed } => {
             let word = outcome.status.word();
-            let word = ui.paint_talk(Tone::of(word), word);
-            let why = outcome.reason_code.as_deref().map(|code| format!("  {code}")).unwrap_or_default();
-            let took = if elapsed.is_zero() { String::new() } else { format!("  {}", faint(&seconds(*elapsed))) };
-            ui.talk(format_args!("  {:width$}  {word}{why}{took}", outcome.stage, width = *width));
+            let word = ui.paint_talk(Tone::of(word), &format!("{word:8}"));
+            let took = if elapsed.is_zero() { String::new() } else { format!("{:.1} s", elapsed.as_secs_f64()) };
+            let why = outcome.reason_code.as_deref().unwrap_or_default();
+            line(&outcome.stage, format!("{word} {}  {why}", faint(&format!("{took:>7}"))).trim_end());
         }
         _ => {}
     }
-}
-
-fn seconds(elapsed: Duration) -> String {
-    format!("{:.1} s", elapsed.as_secs_f64())
 }
 
 /// The first findings of a failed publish gate; the bundle has all of them.

@@ -100,7 +100,7 @@ impl<'de, W: Words> Deserialize<'de> for Word<W> {
 
 macro_rules! words {
     ($($name:ident = $($word:literal)*;)*) => {
-        $(struct $name;
+        $(pub(super) struct $name;
 
         impl super::Words for $name {
             const ALL: &'static [&'static str] = &[$($word),*];
@@ -116,3 +116,6 @@ macro_rules! tables {
     };
 }
 use tables;
+
+#[cfg(test)]
+mod tests;

@@ -133,3 +133,13 @@ fn bundles_can_be_written_as_of_an_earlier_event_and_replay_agrees_with_all_of_t
     room.ends(0, &["project", "--out", "now"]);
     assert_eq!(room.ends(0, &["replay", "--json"]).json()["agrees"], true);
 }
+
+#[test]
+fn nothing_is_written_through_a_link() {
+    let room = Room::with_batch();
+    fs::create_dir_all(room.path("elsewhere")).unwrap();
+    fs::create_dir_all(room.path("runs/order-7")).unwrap();
+    std::os::unix::fs::symlink(room.path("elsewhere"), room.path("runs/order-7/logs")).unwrap();
+    room.ends(2, &["project", "--out", "."]).says("could not use `./runs/order-7/logs`");
+    assert_eq!(fs::read_dir(room.path("elsewhere")).unwrap().count(), 0);
+}

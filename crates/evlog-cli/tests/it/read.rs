@@ -30,6 +30,42 @@ fn cat_gives_every_event_in_order_with_its_payload_read() {
 }
 
 #[test]
+fn the_payload_of_every_kind_that_commands_lead_to_is_read() {
+    let room = Room::with_batch();
+    let done = room.feed(
+        &["submit"],
+        r#"{"contract":"status","run":"A","do":"create","data":{"notes":"n"}}
+{"contract":"status","run":"A","do":"transition","to":"running"}
+{"contract":"status","run":"A","do":"transition","to":"failed"}
+{"contract":"status","run":"A","do":"override","to":"waiting","ticket":"T-1","reason":"r"}
+{"contract":"status","run":"NOT","do":"transition","to":"running"}
+{"contract":"status","run":"A","do":"cancel"}
+{"contract":"pipeline","run":"p","do":"create","pipeline":{"name":"own","stages":[{"id":"one"}]}}
+{"contract":"pipeline","run":"p","do":"begin","stage":"one"}
+{"contract":"pipeline","run":"p","do":"begin","stage":"two"}
+{"contract":"pipeline","run":"p","do":"intend","stage":"one","artifacts":[]}
+{"contract":"pipeline","run":"p","do":"publish","stage":"one","artifacts":[]}
+"#,
+    );
+    let results: Vec<Value> = done.lines().iter().map(|line| line["result"].clone()).collect();
+    let words = "accepted accepted refused accepted rejected accepted accepted accepted refused accepted accepted";
+    assert_eq!(results, words.split(' ').collect::<Vec<_>>(), "{done:?}");
+    room.ends(0, &["project", "--out", "."]);
+    let events = room.ends(0, &["cat", "--json"]).lines();
+    for event in &events {
+        assert!(event["payload"].get("hex").is_none(), "a payload that is not read: {event}");
+    }
+    let payload = |kind: &str| &events.iter().rfind(|event| event["kind"] == kind).unwrap()["payload"];
+    assert_eq!(payload("status.refused")["reason"], "diagnostic_missing");
+    assert_eq!(payload("status.overridden")["ticket"], "T-1");
+    assert_eq!(payload("status.rejected")["reason"], "unknown_run_id");
+    assert_eq!(payload("status.created")["details"]["notes"], "n");
+    assert_eq!(payload("pipeline.created")["definition_text"]["name"], "own");
+    assert_eq!(payload("pipeline.refused")["code"], "UNKNOWN_STAGE");
+    assert_eq!(payload("log.projection_published")["run"], "p");
+}
+
+#[test]
 fn cat_can_be_cut_by_run_and_by_seq() {
     let room = Room::with_batch();
     let all = room.ends(0, &["cat", "--json"]).lines();

@@ -5,7 +5,6 @@ use crate::support::Room;
 use serde_json::{Value, json};
 use std::fs;
 use std::thread::sleep;
-use std::time::Duration;
 
 /// Three stages; the second is given.
 fn plan(second: &str) -> String {
@@ -56,6 +55,9 @@ fn room(second: &str) -> Room {
 
 /// What must hold after any run that came to its end.
 fn assert_proved(room: &Room) {
+    for event in room.ends(0, &["cat", "--json"]).lines() {
+        assert!(event["payload"].get("hex").is_none(), "a payload that is not read: {event}");
+    }
     room.ends(0, &["verify"]);
     room.ends(0, &["project", "--check", "."]);
     let replay = room.ends(0, &["replay", "--json"]).json();
@@ -88,6 +90,17 @@ fn a_run_ends_by_its_outcomes_and_its_bundle_is_as_the_log_says() {
         done.says("collect").says("judge");
         assert_proved(&room);
     }
+}
+
+#[test]
+fn a_failed_publish_gate_is_told_with_its_findings_and_publishes_nothing() {
+    let room = room(GOOD);
+    room.write("list.schema.json", r#"{"type":"object","required":["absent"]}"#);
+    let done = room.ends(20, &["run", "plan.toml", "--run-id", "r-1"]);
+    done.says("publish gate failed").says("list.jsonl, line 1").says("absent");
+    assert!(!room.path("runs/r-1/list.jsonl").exists());
+    assert!(room.path("runs/r-1/logs/contract_validation/collect.json").exists());
+    assert_proved(&room);
 }
 
 #[test]
@@ -169,7 +182,6 @@ fn a_killed_run_loses_no_committed_event() {
         sleep(moment(round, 30_000));
         child.kill().unwrap();
         child.wait_with_output().unwrap();
-        sleep(Duration::from_millis(120));
         witness.kill().unwrap();
         witness.wait().unwrap();
         let told = seen_by_witness.all().concat();

@@ -1,0 +1,33 @@
+//! The mirror shows what the contracts wrote: their words, by number. That their tables are read is shown with real events,
+//! in the tests of the binary.
+
+use super::Words;
+use evlog_lifecycle::pipeline::RunStatus::{Failed, Partial, Success};
+use evlog_lifecycle::{pipeline as pipeline_contract, status as status_contract};
+
+macro_rules! same_words {
+    ($($mirror:ty = $contract:ty;)*) => {
+        $(assert_eq!(
+            <$mirror>::ALL,
+            <$contract>::ALL.iter().map(|known| known.word()).collect::<Vec<_>>(),
+            stringify!($contract)
+        );)*
+    };
+}
+
+#[test]
+fn closed_sets_have_the_words_of_their_contract() {
+    same_words! {
+        super::status::Status = status_contract::RunStatus;
+        super::status::TransitionCause = status_contract::payload::TransitionCause;
+        super::status::RejectionReason = status_contract::payload::RejectionReason;
+        super::status::RefusalReason = status_contract::payload::RefusalReason;
+        super::status::Action = status_contract::payload::Action;
+        super::status::Category = status_contract::diagnostic::Category;
+        super::status::Severity = status_contract::diagnostic::Severity;
+        super::pipeline::StageStatus = pipeline_contract::StageStatus;
+        super::pipeline::FailMode = pipeline_contract::FailMode;
+    }
+    let [success, partial, failed] = [Success, Partial, Failed].map(pipeline_contract::RunStatus::word);
+    assert_eq!(super::pipeline::RunStatus::ALL, [success, partial, failed]);
+}

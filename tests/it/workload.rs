@@ -1,0 +1,61 @@
+//! Commands of all contracts: accepted, rejected, refused, repeated; and a log to give them to.
+
+use evlog::replay::{Replay, replay};
+use evlog::{Answer, Log, LogError, Options, Request, View};
+use evlog_format::LogId;
+use evlog_lifecycle::{custom::Custom, pipeline::Pipeline, status::Status};
+use evlog_projection::Contracts;
+use evlog_store::fs::sim::SimFs;
+use std::path::Path;
+use std::sync::Arc;
+
+pub(crate) const DIR: &str = "/log";
+
+pub(crate) fn contracts() -> Contracts {
+    Contracts::new().with(Status).with(Pipeline).with(Custom)
+}
+
+/// Always the same log id and the same times, so that equal commands make equal bytes.
+pub(crate) fn open(fs: &SimFs, segment_limit: u64) -> Result<Log, LogError> {
+    let options = Options {
+        clock: Arc::new(evlog::clock::StepClock::new(1_771_869_600_000_000_000, 1_000_000)),
+        fs: Arc::new(fs.clone()),
+        log_id: Some(LogId([7; 16])),
+        segment_limit,
+        ..Options::new("tests 1.0")
+    };
+    Log::open(Path::new(DIR), contracts(), options)
+}
+
+pub(crate) fn view(fs: &SimFs) -> View {
+    View::open(Arc::new(fs.clone()), Path::new(DIR), contracts()).unwrap()
+}
+
+pub(crate) fn replayed(fs: &SimFs) -> Replay {
+    replay(&view(fs), &mut |_| {}).unwrap()
+}
+
+/// Commands of `rounds` rounds, each with runs of its own.
+pub(crate) fn commands(rounds: u32) -> Vec<Request> {
+    let each = r#"{"contract":"status","run":"S-#","do":"create","id":"c"}
+{"contract":"status","run":"S-#","do":"transition","to":"running"}
+{"contract":"pipeline","run":"P-#","do":"create","pipeline":{"name":"own","stages":[{"id":"one"},{"id":"two"}]}}
+{"contract":"custom","run":"all","do":"record","kind":"custom/round","data":{"round":#}}
+{"contract":"status","run":"S-#","do":"transition","to":"created"}
+{"contract":"pipeline","run":"P-#","do":"begin","stage":"one"}
+{"contract":"status","run":"S-#","do":"create","id":"c"}
+{"contract":"pipeline","run":"P-#","do":"outcome","stage":"one","status":"failed","reason_code":"storage_io_error"}
+{"contract":"pipeline","run":"P-#","do":"begin","stage":"two"}
+{"contract":"pipeline","run":"P-#","do":"finalize"}"#;
+    let lines = (0..rounds).map(|round| each.replace('#', &round.to_string()));
+    lines.flat_map(|lines| lines.lines().map(request).collect::<Vec<_>>()).collect()
+}
+
+fn request(line: &str) -> Request {
+    Request::parse_line(line.as_bytes()).unwrap()
+}
+
+/// Gives commands until one is not acknowledged; the answers of those that were.
+pub(crate) fn submit(log: &Log, commands: &[Request]) -> Vec<Answer> {
+    commands.iter().map_while(|command| log.submit(command).ok()).collect()
+}
