@@ -4,13 +4,13 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use evlog_format::{Event, Seq};
 use evlog_lifecycle::status::Status;
 use evlog_projection::registry::Command;
-use evlog_projection::{Asked, Contracts, Decision, Fact, RunFold};
+use evlog_projection::{Asked, Content, Contracts, Decision, Fact, RunFold};
 use serde_json::{Map, Value, json};
 use std::hint::black_box;
 
 fn asked() -> Asked<'static, ()> {
     let time_ns = 1_771_869_600_000_000_000;
-    Asked { run: "RUN_0001", state: None, related: None, time_ns, actor: "bench", content: [0; 32] }
+    Asked { run: "RUN_0001", state: None, related: None, time_ns, actor: "bench", content: Content(&|| [0; 32]) }
 }
 
 fn fact(decision: &Decision, number: u64) -> Fact<'_> {

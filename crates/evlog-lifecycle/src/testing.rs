@@ -6,8 +6,8 @@
 use evlog_format::{Event, Idempotency, KindBuf, Seq};
 use evlog_projection::registry::BundleFold;
 use evlog_projection::{
-    Asked, Bundle, Cause, Contract, ContractError, Contracts, Decision, Fact, FoldError, Malformed, Outcome, Target,
-    canonical,
+    Asked, Bundle, Cause, Content, Contract, ContractError, Contracts, Decision, Fact, FoldError, Malformed, Outcome,
+    Target, canonical,
 };
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -113,7 +113,8 @@ impl<C: Contract + Clone> Harness<C> {
         }
         let related = self.contract.reads(&command).and_then(|other| self.states.get(other));
         let state = self.states.get(&run);
-        let asked = Asked { run: &run, state, related, time_ns: self.time_ns, actor: &actor, content };
+        let asked =
+            Asked { run: &run, state, related, time_ns: self.time_ns, actor: &actor, content: Content(&|| content) };
         let decision = self.contract.decide(&asked, &command);
         Ok(self.commit(&run, &actor, key.map(|key| (key, content)).as_ref(), decision))
     }

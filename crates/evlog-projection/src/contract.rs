@@ -147,8 +147,26 @@ pub struct Asked<'a, S> {
     pub time_ns: i64,
     /// Who asks.
     pub actor: &'a str,
+    /// The command's content, for those events that record its digest.
+    pub content: Content<'a>,
+}
+
+/// What a command says, apart from its idempotency key. Its digest is computed when it is asked for: most commands are
+/// taken without anyone asking.
+#[derive(Clone, Copy)]
+pub struct Content<'a>(pub &'a dyn Fn() -> [u8; 32]);
+
+impl Content<'_> {
     /// BLAKE3 of the command in canonical form, without its idempotency key.
-    pub content: [u8; 32],
+    pub fn digest(&self) -> [u8; 32] {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Content<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Content")
+    }
 }
 
 /// What the fold driver knows of a run, for projections.

@@ -20,6 +20,7 @@ pub mod time;
 pub use bundle::{Bundle, File};
 pub use canonical::{JsonError, canonical, parse};
 pub use contract::{
-    Asked, Cause, Contract, ContractError, Decision, Fact, FoldError, Malformed, NewEvent, Outcome, RunHead, Target,
+    Asked, Cause, Content, Contract, ContractError, Decision, Fact, FoldError, Malformed, NewEvent, Outcome, RunHead,
+    Target,
 };
 pub use registry::{Contracts, RunFold};

@@ -14,7 +14,7 @@ use evlog_format::{
 };
 use evlog_projection::contract::{Cause, Target};
 use evlog_projection::registry::{Command, ContractRef};
-use evlog_projection::{Asked, Contracts, Decision, Fact, FoldError, Malformed, NewEvent, RunFold};
+use evlog_projection::{Asked, Content, Contracts, Decision, Fact, FoldError, Malformed, NewEvent, RunFold};
 use evlog_store::{Append, AppendEvent, Causation, CreateOptions, OpenError, Owner, Recovery, Ticket, Writer};
 use serde::Serialize;
 use std::ops::ControlFlow;
@@ -170,7 +170,7 @@ impl Log {
                 return refused("CONTRACT_MISMATCH", message);
             }
             if let Some(first) = request.id.as_ref().and_then(|id| known.answers.get(id)) {
-                if first.content == request.content {
+                if first.content == request.content() {
                     return Some(Answer { outcome: AnswerOutcome::Duplicate, ..first.answer.clone() });
                 }
                 let message = "the idempotency key was given before, with other content".to_owned();
@@ -206,9 +206,10 @@ impl Log {
             Some(run) => self.related(session, run, contract)?,
             None => None,
         };
-        let time_ns = request.at_ns.unwrap_or_else(|| self.options.clock.now_ns());
+        let time_ns = request.at.as_ref().map_or_else(|| self.options.clock.now_ns(), |at| at.time_ns);
         let actor = request.actor.as_deref().unwrap_or(&self.options.actor);
-        let asked = Asked { run: &request.run, state: None, related: None, time_ns, actor, content: request.content };
+        let content = Content(&|| request.content());
+        let asked = Asked { run: &request.run, state: None, related: None, time_ns, actor, content };
         let decision = contract.decide(&asked, fold, related.as_ref(), command);
         let stamp = Stamp { time_ns, class: self.options.class, actor };
         self.carry_out(session, request, &stamp, &decision, known)
@@ -245,16 +246,17 @@ impl Log {
         // What waits for the session's first commit goes before the decision's events, within the same commit.
         let offset = session.pending.len();
         let head = stamp.head(self.writer.next_seq());
+        let key = request.id.as_deref().map(|key| Idempotency { key, content: request.content() });
         let events: Vec<AppendEvent<'_>> =
-            (0..).zip(&decision.events).map(|(index, new)| append_event(request, new, index, offset)).collect();
+            (0..).zip(&decision.events).map(|(index, new)| append_event(request, key, new, index, offset)).collect();
         let moved = self.fold_decided(request, &head, offset, decision, &events, known.as_ref())?;
         let ticket = self.append(session, &head, &events)?;
         answer.events = decided_events(decision, head.first_seq.0 + offset as u64);
         if let Some(fold) = moved {
             answer.status = Some(fold.status().to_owned());
             let mut answers = known.take().map(|known| known.answers).unwrap_or_default();
-            if let Some(key) = &request.id {
-                answers.insert(key.clone(), Answered { content: request.content, answer: answer.clone() });
+            if let Some(Idempotency { key, content }) = key {
+                answers.insert(key.to_owned(), Answered { content, answer: answer.clone() });
             }
             *known = Some(Known { fold, answers });
         }
@@ -408,19 +410,24 @@ fn history_event<'a>(kind: Kind<'static>, payload: &'a [u8]) -> AppendEvent<'a> 
     AppendEvent { stream: LOG_STREAM, kind, kind_version: 1, causation: Causation::None, idempotency: None, payload }
 }
 
-fn append_event<'a>(request: &'a Request, new: &'a NewEvent, index: usize, offset: usize) -> AppendEvent<'a> {
+fn append_event<'a>(
+    request: &'a Request,
+    key: Option<Idempotency<'a>>,
+    new: &'a NewEvent,
+    index: usize,
+    offset: usize,
+) -> AppendEvent<'a> {
     let causation = match new.cause {
         Cause::Decided(earlier) => Causation::Earlier(offset + earlier),
         Cause::Command => request.causation.map_or(Causation::None, Causation::Seq),
     };
-    // The key stands on the first event; the commit is one, so one mark is enough.
-    let key = request.id.as_deref().filter(|_| index == 0);
     AppendEvent {
         stream: if new.target == Target::Run { &request.run } else { LOG_STREAM },
         kind: new.kind.as_kind(),
         kind_version: new.kind_version,
         causation,
-        idempotency: key.map(|key| Idempotency { key, content: request.content }),
+        // The key stands on the first event; the commit is one, so one mark is enough.
+        idempotency: key.filter(|_| index == 0),
         payload: &new.payload,
     }
 }

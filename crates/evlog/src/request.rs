@@ -21,8 +21,8 @@ pub struct Request {
     pub action: String,
     /// Idempotency key (`id`).
     pub id: Option<String>,
-    /// Time of the commit, Unix nanoseconds (`at`); stamped by the engine when absent.
-    pub at_ns: Option<i64>,
+    /// Time of the commit (`at`); stamped by the engine when absent.
+    pub at: Option<Instant>,
     /// Who asks; the session's default when absent.
     pub actor: Option<String>,
     /// Seq of the earlier event that caused this command.
@@ -31,8 +31,15 @@ pub struct Request {
     pub expect: Option<u64>,
     /// The contract's own members.
     pub members: Map<String, Value>,
-    /// BLAKE3 of the command in canonical form, without `id`.
-    pub content: [u8; 32],
+}
+
+/// A time as a command gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instant {
+    /// As written, RFC 3339: the text is part of the command's content.
+    pub text: String,
+    /// Unix nanoseconds.
+    pub time_ns: i64,
 }
 
 fn malformed(pointer: &str, message: impl Into<String>) -> Malformed {
@@ -59,25 +66,54 @@ impl Request {
     }
 
     /// Reads a command from its members.
-    pub fn from_members(mut members: Map<String, Value>) -> Result<Request, Malformed> {
-        let id = optional(&mut members, "id", text)?;
-        let content = *blake3::hash(&canonical(&Value::Object(members.clone()))).as_bytes();
+    pub fn from_members(whole: Map<String, Value>) -> Result<Request, Malformed> {
+        let (mut contract, mut run, mut action) = (None, None, None);
+        let (mut id, mut at, mut actor, mut causation, mut expect) = (None, None, None, None, None);
+        let mut members = Map::new();
+        for (key, value) in whole {
+            match key.as_str() {
+                "contract" => contract = Some(read(&key, value, text)?),
+                "run" => run = Some(read(&key, value, text)?),
+                "do" => action = Some(read(&key, value, text)?),
+                "id" => id = Some(read(&key, value, text)?),
+                "at" => at = Some(read(&key, value, instant)?),
+                "actor" => actor = Some(read(&key, value, text)?),
+                "causation" => causation = Some(Seq(read(&key, value, count)?)),
+                "expect" => expect = Some(read(&key, value, count)?),
+                _ => {
+                    members.insert(key, value);
+                }
+            }
+        }
         let request = Request {
-            contract: required(&mut members, "contract")?,
-            run: required(&mut members, "run")?,
-            action: required(&mut members, "do")?,
+            contract: required("contract", contract)?,
+            run: required("run", run)?,
+            action: required("do", action)?,
             id,
-            at_ns: optional(&mut members, "at", instant)?,
-            actor: optional(&mut members, "actor", text)?,
-            causation: optional(&mut members, "causation", count)?.map(Seq),
-            expect: optional(&mut members, "expect", count)?,
+            at,
+            actor,
+            causation,
+            expect,
             members,
-            content,
         };
         check_run_id(&request.run).map_err(|message| malformed("/run", message))?;
         check_len("/id", request.id.as_deref(), IDEMPOTENCY_KEY_LEN_MAX)?;
         check_len("/actor", request.actor.as_deref(), ACTOR_LEN_MAX)?;
         Ok(request)
+    }
+
+    /// BLAKE3 of the command in canonical form, without `id`: what a second delivery of it must equal.
+    pub fn content(&self) -> [u8; 32] {
+        let mut whole = self.members.clone();
+        let mut put = |key: &str, value: Option<Value>| value.map(|value| whole.insert(key.to_owned(), value));
+        put("contract", Some(self.contract.as_str().into()));
+        put("run", Some(self.run.as_str().into()));
+        put("do", Some(self.action.as_str().into()));
+        put("at", self.at.as_ref().map(|at| at.text.as_str().into()));
+        put("actor", self.actor.as_deref().map(Value::from));
+        put("causation", self.causation.map(|cause| cause.0.into()));
+        put("expect", self.expect.map(Value::from));
+        *blake3::hash(&canonical(&Value::Object(whole))).as_bytes()
     }
 }
 
@@ -120,19 +156,12 @@ fn name_of(value: &Value) -> &'static str {
     }
 }
 
-fn required(members: &mut Map<String, Value>, key: &str) -> Result<String, Malformed> {
-    optional(members, key, text)?.ok_or_else(|| malformed("", format!("expected the key `{key}`, found none")))
+fn required(key: &str, found: Option<String>) -> Result<String, Malformed> {
+    found.ok_or_else(|| malformed("", format!("expected the key `{key}`, found none")))
 }
 
-fn optional<T>(
-    members: &mut Map<String, Value>,
-    key: &str,
-    read: fn(Value) -> Result<T, String>,
-) -> Result<Option<T>, Malformed> {
-    let Some(value) = members.remove(key) else {
-        return Ok(None);
-    };
-    read(value).map(Some).map_err(|message| malformed(&format!("/{key}"), message))
+fn read<T>(key: &str, value: Value, read: fn(Value) -> Result<T, String>) -> Result<T, Malformed> {
+    read(value).map_err(|message| malformed(&format!("/{key}"), message))
 }
 
 fn text(value: Value) -> Result<String, String> {
@@ -149,8 +178,9 @@ fn count(value: Value) -> Result<u64, String> {
     }
 }
 
-fn instant(value: Value) -> Result<i64, String> {
-    time::from_rfc3339(&text(value)?)
+fn instant(value: Value) -> Result<Instant, String> {
+    let text = text(value)?;
+    Ok(Instant { time_ns: time::from_rfc3339(&text)?, text })
 }
 
 #[cfg(test)]

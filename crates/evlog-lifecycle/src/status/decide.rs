@@ -288,7 +288,7 @@ fn reject(asked: &Asked<'_, State>, request: &Move, current: Option<RunStatus>, 
         ticket: request.ticket.clone(),
         note: request.reason.clone(),
         offered: request.offered.recorded(),
-        request: asked.content,
+        request: asked.content.digest(),
     };
     let target = if current.is_none() { Target::Log } else { Target::Run };
     let mut events = vec![event(target, STATUS_REJECTED, Cause::Command, &rejected)];
@@ -321,7 +321,7 @@ fn refuse(
         requested: request.map(|request| recorded_token(&request.to)),
         note: note.map(str::to_owned),
         offered: request.and_then(|request| request.offered.recorded()),
-        request: asked.content,
+        request: asked.content.digest(),
     };
     let target = if current.is_none() { Target::Log } else { Target::Run };
     let events = vec![event(target, STATUS_REFUSED, Cause::Command, &refused)];
