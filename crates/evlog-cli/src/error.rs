@@ -131,6 +131,9 @@ impl CommandError {
             OpenError::Locked { .. } => {
                 self.hint("a log has one writer at a time; readers such as `evlog tail -f` work meanwhile")
             }
+            OpenError::Io(failure) if failure.source.kind() == io::ErrorKind::NotADirectory => {
+                self.hint("a log is a directory; `--log PATH` or EVLOG_LOG names another")
+            }
             OpenError::Version { .. } => self.hint("use a newer evlog"),
             OpenError::Refused(refusal) => self.hint_for_refusal(refusal),
             _ => self,

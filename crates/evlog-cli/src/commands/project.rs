@@ -20,8 +20,8 @@ const RUNS: &str = "runs";
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog project --out .                   write ./runs/<run id>/ for every run, and record the digests
-  evlog project --out /tmp/x --no-record  write them elsewhere, and leave the log alone
+  evlog project --out .                   write ./runs/<run id>/ for every run, record digests
+  evlog project --out copy --no-record    write them elsewhere, and leave the log alone
   evlog project --check .                 compare ./runs with the log, byte for byte
   evlog project --check . --run RUN_0001  one run of it";
 

@@ -74,8 +74,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
         let began = Instant::now();
         if view.refresh()? {
             next = show(&view, next, args, &mut events)?;
-            // A follower leaves most of the processor to the writer, however fast that is.
-            pause = (began.elapsed() * 4).max(PAUSE_MIN);
+            // A follower leaves time to the writer, however fast that is.
+            pause = began.elapsed().clamp(PAUSE_MIN, PAUSE_MAX);
         } else {
             pause = (pause * 2).min(PAUSE_MAX);
         }

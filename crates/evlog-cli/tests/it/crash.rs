@@ -101,6 +101,16 @@ fn assert_kept(room: &Room, acknowledged: &[Value]) {
     }
 }
 
+/// A command with an idempotency key that is given again is given its first answer again.
+fn assert_known(room: &Room, acknowledged: &[Value]) {
+    let created = |line: &&Value| line["events"][0]["kind"] == "status.created";
+    let Some(first) = acknowledged.iter().rfind(created) else { return };
+    let run = first["run"].as_str().unwrap();
+    let again = room.feed(&["submit"], &format!(r#"{{"contract":"status","run":"{run}","do":"create","id":"{run}"}}"#));
+    let again = &again.lines()[0];
+    assert_eq!((&again["result"], &again["events"]), (&Value::from("duplicate"), &first["events"]));
+}
+
 #[test]
 fn a_killed_submit_loses_nothing_that_it_answered() {
     let room = Room::new();
@@ -120,6 +130,7 @@ fn a_killed_submit_loses_nothing_that_it_answered() {
         answered += lines.len();
         assert_sound(&room);
         assert_kept(&room, &lines);
+        assert_known(&room, &lines);
     }
     assert!(answered > 100, "the rounds were too short to show anything: {answered} lines");
     assert!(room.segments().len() > 2, "segments rolled while being killed");

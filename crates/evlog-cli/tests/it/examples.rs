@@ -1,8 +1,9 @@
 //! The plans under `docs/examples`, as the README tells to run them.
 
-use crate::support::Room;
+use crate::support::{Done, Room};
 use serde_json::Value;
 use std::path::Path;
+use std::process::Command;
 
 fn repository() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
@@ -23,4 +24,25 @@ fn the_four_supply_chain_plans_end_as_they_say() {
     room.ends(0, &["project", "--check", "."]);
     let replay: Value = room.ends(0, &["replay", "--json"]).json();
     assert_eq!(replay["runs"], 4);
+}
+
+/// The commands of the README, but for those that build, that follow for ever, and that need other people's tools.
+#[test]
+fn the_commands_of_the_readme_say_yes() {
+    let room = Room::new();
+    let plan = repository().join("docs/examples/supply-chain/plan.toml");
+    room.ends(0, &["run", &plan.display().to_string()]);
+    let bin = Path::new(env!("CARGO_BIN_EXE_evlog")).parent().unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let readme = std::fs::read_to_string(repository().join("README.md")).unwrap();
+    let left_out = |line: &str| line.starts_with("cargo ") || line.contains("tail -f") || line.contains("b3sum");
+    let commands: Vec<&str> =
+        readme.lines().filter_map(|line| line.strip_prefix("$ ")).filter(|line| !left_out(line)).collect();
+    assert!(commands.len() > 3, "{commands:?}");
+    for command in commands {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).current_dir(room.path("")).env("PATH", &path).env_remove("EVLOG_LOG");
+        let done = Done::from(shell.output().unwrap());
+        assert_eq!(done.code, 0, "{command}: {done:?}");
+    }
 }

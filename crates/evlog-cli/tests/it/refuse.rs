@@ -22,6 +22,8 @@ fn where_there_is_no_log_readers_say_so_and_make_none() {
         room.ends(2, arguments).says("no log").says("hint: `evlog init` makes one");
     }
     assert!(!room.path("evlog").exists());
+    room.write("file", "");
+    room.ends(2, &["--log", "file", "runs"]).says("hint: a log is a directory");
     fs::create_dir(room.path("elsewhere")).unwrap();
     room.ends(2, &["--log", "elsewhere", "runs"]).says("elsewhere");
     assert_eq!(fs::read_dir(room.path("elsewhere")).unwrap().count(), 0);

@@ -4,6 +4,7 @@ use crate::crash::{Lines, ROUNDS, assert_sound, moment};
 use crate::support::Room;
 use serde_json::{Value, json};
 use std::fs;
+use std::io::Write;
 use std::thread::sleep;
 
 /// Three stages; the second is given.
@@ -155,6 +156,21 @@ fn a_plan_that_is_refused_leaves_nothing_behind() {
     room.ends(2, &["run", "plan.toml", "--run-id", "../x"]).says("run id");
     room.ends(2, &["run", "plan.toml", "--no-create"]).says("no log");
     assert!(!room.path("evlog").exists() && !room.path("runs").exists());
+}
+
+#[test]
+fn a_log_that_another_process_writes_is_refused_before_anything_is_made() {
+    let room = room(GOOD);
+    let mut holder = room.spawn(&["submit"]);
+    let mut stdin = holder.stdin.take().unwrap();
+    writeln!(stdin, r#"{{"contract":"status","run":"A","do":"create"}}"#).unwrap();
+    let results = Lines::of(&mut holder);
+    results.wait_for(1, &mut holder);
+    let done = room.ends(2, &["run", "plan.toml"]);
+    done.says(&format!("process {} (evlog submit", holder.id()));
+    assert!(!room.path("runs").exists());
+    drop(stdin);
+    assert!(holder.wait().unwrap().success());
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! `evlog submit`: result lines, exit codes, what does not stop it, and `init`.
 
-use crate::support::{BATCH, Room};
+use crate::support::{BATCH, Done, Room};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
+use std::process::Command;
 
 #[test]
 fn each_line_has_a_result_line_of_the_promised_shape() {
@@ -164,4 +165,25 @@ fn init_makes_a_log_once() {
     assert_eq!(made["log_id"], room.ends(0, &["verify", "--json"]).json()["log_id"]);
     room.ends(2, &["init"]).says("found one");
     room.ends(2, &["init", "--segment-limit", "1"]).says("1024..=1073741824");
+}
+
+/// A file-size limit stands in for a full disk: the write that passes it fails.
+#[test]
+fn a_log_that_cannot_be_written_stops_submit_and_says_which_lines_are_in_doubt() {
+    let room = Room::new();
+    let line = r#"{"contract":"custom","run":"r","do":"record","kind":"custom/n"}"#;
+    room.write("commands.jsonl", &vec![line; 5000].join("\n"));
+    let script = format!(r#"trap "" XFSZ; ulimit -f 256; '{}' submit commands.jsonl"#, env!("CARGO_BIN_EXE_evlog"));
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]).current_dir(room.path("")).env_remove("EVLOG_LOG");
+    let done = Done::from(shell.output().unwrap());
+    assert_eq!(done.code, 2, "{done:?}");
+    let answered = done.out.lines().count();
+    assert!(answered < 5000);
+    done.says(&format!("line {}", answered + 1)).says("may have been recorded").says("later ones were not");
+
+    assert_eq!(room.feed(&["submit"], line).code, 0, "the next session goes on");
+    room.ends(0, &["verify"]);
+    let kept = room.ends(0, &["cat", "--run", "r"]).out.lines().count();
+    assert!(kept > answered, "{kept} events kept, {answered} answered");
 }
