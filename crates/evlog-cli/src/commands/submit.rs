@@ -1,28 +1,29 @@
 //! `evlog submit`: commands as JSON Lines in, one result line each out.
 //!
-//! Three threads: one reads and parses lines ([`input`]), this one decides them and hands them to the store, one waits
-//! for them in order and writes results ([`answers`]). The queues between them are bounded, so memory does not grow with
-//! the input; each waits only when the next is behind, so what is found waiting is committed with one sync.
+//! Three threads: one reads and parses lines ([`input`]), this one decides them and hands them to the store
+//! ([`offer`]), one waits for them in order and writes results ([`answers`]). The queues between them are bounded, so
+//! memory does not grow with the input; each waits only when the next is behind, so what is found waiting is committed
+//! with one sync.
 
 mod answers;
 mod input;
+mod offer;
 #[cfg(test)]
 mod tests;
 
 use crate::args::Create;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
-use crate::ui::{Progress, Ui, Unit};
-use answers::{Answers, Decided, Item};
+use crate::ui::{Ui, Unit};
+use answers::Answers;
 use clap::Args;
-use evlog::{Log, LogError, Request};
-use evlog_store::{AppendError, Reason};
-use input::{Input, Line};
+use evlog::Log;
+use offer::{Offering, offer_all};
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::sync_channel;
 
 /// How many batches may wait between two threads.
 const QUEUE_LEN: usize = 4;
@@ -50,15 +51,6 @@ pub(crate) struct SubmitArgs {
     file: PathBuf,
     #[command(flatten)]
     create: Create,
-}
-
-/// How far the commands of the input were handed to the store.
-#[derive(Default)]
-struct Offering {
-    /// The last line that was.
-    last_line: u64,
-    /// Why no more were.
-    stopped: Option<CommandError>,
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<Verdict, CommandError> {
@@ -124,73 +116,4 @@ fn open(path: &Path) -> Result<(Box<dyn Read + Send>, u64), CommandError> {
         return Err(refused(io::ErrorKind::IsADirectory.into()));
     }
     Ok((Box::new(file), if found.is_file() { found.len() } else { 0 }))
-}
-
-/// Decides every command of the input, in order, until there are no more or one cannot be handed on. Takes the receiving
-/// end, so that nobody waits for it when this returns.
-fn offer_all(
-    open_log: &dyn Fn() -> Result<(), CommandError>,
-    log: &OnceLock<Log>,
-    input: Receiver<Input>,
-    answers: &SyncSender<Vec<Item>>,
-    progress: &Progress,
-) -> Offering {
-    let mut offering = Offering::default();
-    for message in input {
-        let (lines, bytes) = match message {
-            Input::Lines(lines, bytes) => (lines, bytes),
-            Input::Failed(error) => {
-                offering.stopped = Some(CommandError::file("read", "the input", &error));
-                break;
-            }
-            Input::End | Input::AnswersEnded => break,
-        };
-        let items = offer_lines(open_log, log, lines, &mut offering);
-        if answers.send(items).is_err() || offering.stopped.is_some() {
-            break;
-        }
-        progress.at(bytes);
-    }
-    offering
-}
-
-fn offer_lines(
-    open_log: &dyn Fn() -> Result<(), CommandError>,
-    log: &OnceLock<Log>,
-    lines: Vec<Line>,
-    offering: &mut Offering,
-) -> Vec<Item> {
-    let mut items = Vec::with_capacity(lines.len());
-    for Line { number, command } in lines {
-        let decided = match command {
-            Err(malformed) => Decided::Malformed(malformed),
-            Ok(request) => match offer(open_log, log, &request) {
-                Ok(decided) => decided,
-                Err(error) => {
-                    offering.stopped = Some(error.during(format_args!("line {number}")));
-                    break;
-                }
-            },
-        };
-        offering.last_line = number;
-        items.push(Item { line: number, decided });
-    }
-    items
-}
-
-fn offer(
-    open_log: &dyn Fn() -> Result<(), CommandError>,
-    log: &OnceLock<Log>,
-    request: &Request,
-) -> Result<Decided, CommandError> {
-    open_log()?;
-    let Some(log) = log.get() else { unreachable!("the log was opened the line before") };
-    match log.offer(request) {
-        Ok(offered) => Ok(Decided::Offered(offered)),
-        Err(LogError::Malformed(malformed)) => Ok(Decided::Malformed(malformed)),
-        Err(LogError::Append(AppendError::NotAppended {
-            reason: reason @ (Reason::Refused(_) | Reason::TooLong { .. }),
-        })) => Ok(Decided::TooLarge { run: request.run.clone(), message: reason.to_string() }),
-        Err(error) => Err(error.into()),
-    }
 }
