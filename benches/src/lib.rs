@@ -51,16 +51,14 @@ pub fn streams(count: u64) -> Vec<String> {
 
 /// Status commands as JSON Lines: runs of create, start and success, each created with an idempotency key.
 pub fn commands(count: u64) -> String {
-    let mut text = String::new();
-    for number in 0..count {
+    let line = |number: u64| {
         let run = number / 3;
         let rest = match number % 3 {
             0 => format!(r#""do":"create","id":"c{run}","data":{{}}"#),
             1 => r#""do":"transition","to":"running""#.to_owned(),
             _ => r#""do":"transition","to":"success""#.to_owned(),
         };
-        text.push_str(&format!(r#"{{"contract":"status","run":"RUN_{run:08}",{rest}}}"#));
-        text.push('\n');
-    }
-    text
+        format!("{{\"contract\":\"status\",\"run\":\"RUN_{run:08}\",{rest}}}\n")
+    };
+    (0..count).map(line).collect()
 }
