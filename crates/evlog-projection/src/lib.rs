@@ -1,7 +1,7 @@
 //! Deterministic folds of events, and the bytes they end in.
 //!
 //! Does: say what a contract is ([`contract`]), fold a run's events into the files of its bundle ([`bundle`]), write and
-//! compare canonical JSON ([`canonical`], [`difference`]), keep the contracts that a log knows ([`registry`]).
+//! compare canonical JSON ([`mod@canonical`], [`difference`]), keep the contracts that a log knows ([`registry`]).
 //! Does not: touch files, ask the time, know any contract.
 //!
 //! Invariants:
