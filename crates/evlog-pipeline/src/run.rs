@@ -1,6 +1,6 @@
 //! A run of a plan, from its first event to its last: steps 1 to 12 of the run sequence (pipeline.md 0.3).
 //!
-//! Does: create the run, run its enabled stages in canonical order ([`stage`]), go on or stop by what was recorded,
+//! Does: create the run, run its enabled stages in canonical order (`stage.rs`), go on or stop by what was recorded,
 //! project the bundle after every outcome, finalize.
 //! Does not: decide the meaning of outcomes: which stages are blocked, and what the run's status is, is read back from
 //! what the contract recorded.
