@@ -6,7 +6,8 @@
 //! segments/<20 digits: position>.seg       a part of the byte string
 //! segments/<20 digits>.seg.tmp             a segment that was being made; never holds a commit
 //! segments/<20 digits>.tree                the byte tree up to that segment (derived)
-//! segments/<20 digits>.idx                 the streams of that segment, once sealed (derived)
+//! segments/<20 digits>.idx                 the streams of that segment, once sealed or closed in order (derived)
+//! segments/<20 digits>.end                 where a close in order left the last segment (derived)
 //! quarantine/<20 digits: position>-<n>.bin bytes cut from the log's end
 //! ```
 
@@ -18,6 +19,7 @@ const SEGMENT: &str = ".seg";
 const UNFINISHED: &str = ".seg.tmp";
 const TREE: &str = ".tree";
 const INDEX: &str = ".idx";
+const END: &str = ".end";
 
 /// The paths of one log.
 #[derive(Clone, Debug)]
@@ -35,8 +37,10 @@ pub enum SegmentEntry {
     Unfinished(Position),
     /// The byte tree up to a segment.
     Tree(Position),
-    /// The index of a sealed segment.
+    /// The index of a segment that is sealed or was closed in order.
     Index(Position),
+    /// Where a close in order left a segment.
+    End(Position),
 }
 
 impl SegmentEntry {
@@ -47,6 +51,7 @@ impl SegmentEntry {
             SegmentEntry::Unfinished(position) => (position, UNFINISHED),
             SegmentEntry::Tree(position) => (position, TREE),
             SegmentEntry::Index(position) => (position, INDEX),
+            SegmentEntry::End(position) => (position, END),
         };
         format!("{position:0DIGITS$}{suffix}", position = position.0)
     }
@@ -63,6 +68,7 @@ impl SegmentEntry {
             UNFINISHED => Some(SegmentEntry::Unfinished(position)),
             TREE => Some(SegmentEntry::Tree(position)),
             INDEX => Some(SegmentEntry::Index(position)),
+            END => Some(SegmentEntry::End(position)),
             _ => None,
         }
     }
@@ -127,6 +133,7 @@ mod tests {
                 SegmentEntry::Unfinished(position),
                 SegmentEntry::Tree(position),
                 SegmentEntry::Index(position),
+                SegmentEntry::End(position),
             ];
             for entry in entries {
                 assert_eq!(SegmentEntry::parse(&entry.name()), Some(entry));

@@ -8,11 +8,12 @@
 //! - One writer, held by a lock; readers take none that lasts and never write.
 //! - Nothing is acknowledged before its class says so, and nothing at all after a failed write or sync.
 //! - Acknowledged bytes are never cut. What is cut is kept in `quarantine/` first.
-//! - Sidecars (`.tree`, `.idx`, `HEAD`) are derived: each may be deleted at any time, and none is believed unchecked.
+//! - Sidecars (`.tree`, `.idx`, `.end`, `HEAD`) are derived: each may be deleted at any time, and none is believed unchecked.
 //!
 //! Read [`layout`], [`fs`], [`recovery`], then [`writer`] and [`reader`].
 #![forbid(unsafe_code)]
 
+mod closed;
 pub mod error;
 mod fetch;
 pub mod fs;

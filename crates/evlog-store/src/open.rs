@@ -1,6 +1,7 @@
 //! Opening a log for writing: lock, scan, plan, apply. Scanning reads, the plan is the recovery table, and only applying
-//! it writes.
+//! it writes. A log that was closed in order is not scanned.
 
+use crate::closed::{ClosedEnd, closed_end};
 use crate::error::{Failure, OpenError};
 use crate::fs::{File, Lock, LockAttempt};
 use crate::head::{HEAD_LEN, Head};
@@ -8,7 +9,7 @@ use crate::layout::{Layout, SegmentEntry};
 use crate::recovery::{Action, Place, plan};
 use crate::scan::{Scan, scan};
 use crate::sealed::{Keep, Sealed};
-use crate::segment::{Access, Files, positions, refusal};
+use crate::segment::{Access, Files, OpenSegment, positions, refusal};
 use crate::streams::Streams;
 use crate::writer::{CreateOptions, Cut, Owner, Recovery};
 use evlog_format::limits::{SEGMENT_LIMIT_MAX, SEGMENT_LIMIT_MIN};
@@ -37,6 +38,8 @@ pub(crate) struct Opened {
     pub(crate) head: Arc<dyn File>,
     /// Where the log ends; all before it is synced.
     pub(crate) end: Position,
+    /// The last commit, if there is any in the last segment.
+    pub(crate) last_commit: Option<Position>,
     pub(crate) next_seq: Seq,
     /// Over all bytes up to there.
     pub(crate) tree: Tree,
@@ -66,8 +69,8 @@ pub(crate) fn create(files: Files, options: CreateOptions, owner: &Owner) -> Res
     tree.update(&header.encode());
     let end = Position(SEGMENT_HEADER_LEN as u64);
     let sealed = Sealed::new(log_id, Keep::Sidecar, &[]);
-    let (next_seq, streams) = (Seq(0), Streams::default());
-    let opened = Opened { files, lock, header, file, head, end, next_seq, tree, streams, sealed };
+    let (next_seq, last_commit, streams) = (Seq(0), None, Streams::default());
+    let opened = Opened { files, lock, header, file, head, end, last_commit, next_seq, tree, streams, sealed };
     opened.publish()?;
     Ok(opened)
 }
@@ -80,24 +83,60 @@ fn refuse_second(files: &Files) -> Result<(), OpenError> {
     }
 }
 
-/// Opens a log, and recovers it.
+/// Opens a log, and recovers it where the session before did not close it.
 pub(crate) fn open(files: Files, owner: &Owner) -> Result<(Opened, Recovery), OpenError> {
     let no_log = || OpenError::NoLog { path: files.layout.dir().to_path_buf() };
     files.segments()?.last().ok_or_else(no_log)?;
     let lock = take_lock(&files, owner)?;
     let entries = files.entries()?;
-    let segments = positions(&entries);
-    let last = segments.last().copied().ok_or_else(no_log)?;
-    let open = files.open(last, Access::Write)?;
+    let last = positions(&entries).last().copied().ok_or_else(no_log)?;
+    let segment = files.open(last, Access::Write)?;
+    let len = segment.file.len().map_err(Failure::of("read", &files.layout.segment(last)))?;
+    let hint = files.head(segment.header.log_id);
+    match closed_end(&files, &segment, len, hint, &entries) {
+        Some(closed) => resume(files, lock, &entries, segment, closed),
+        None => recover(files, lock, &entries, segment, len, hint),
+    }
+}
+
+/// Goes on where a close in order left the log, without looking at what is before.
+fn resume(
+    files: Files,
+    lock: Box<dyn Lock>,
+    entries: &[SegmentEntry],
+    segment: OpenSegment,
+    closed: ClosedEnd,
+) -> Result<(Opened, Recovery), OpenError> {
+    let OpenSegment { file, header } = segment;
+    let end = closed.end();
+    let mut sealed = Sealed::new(header.log_id, Keep::Sidecar, &positions(entries));
+    sealed.set_closed(header.position, end);
+    sealed.complete(&files, entries)?;
+    tidy(&files, entries, &[]);
+    let head = open_head(&files)?;
+    let (streams, last_commit) = (Streams::default(), Some(closed.last_commit));
+    let ClosedEnd { next_seq, tree, .. } = closed;
+    let opened = Opened { files, lock, header, file, head, end, last_commit, next_seq, tree, streams, sealed };
+    Ok((opened, Recovery { clean_close: true, end, cut: None }))
+}
+
+/// Scans the last segment, and does what the table says.
+fn recover(
+    files: Files,
+    lock: Box<dyn Lock>,
+    entries: &[SegmentEntry],
+    segment: OpenSegment,
+    len: u64,
+    hint: Option<Head>,
+) -> Result<(Opened, Recovery), OpenError> {
+    let OpenSegment { file, header } = segment;
+    let (last, segments) = (header.position, positions(entries));
     let path = files.layout.segment(last);
-    let (file, header) = (open.file, open.header);
-    let sealed = Sealed::new(header.log_id, Keep::Sidecar, &segments);
+    let mut sealed = Sealed::new(header.log_id, Keep::Sidecar, &segments);
 
     let (mut tree, frontiers) = files.tree_before(&header, &segments)?;
     let mut streams = Streams::default();
-    let len = file.len().map_err(Failure::of("read", &path))?;
     let scan = scan(&file, &header, len, &mut streams, Some(&mut tree)).map_err(Failure::of("read", &path))?;
-    let hint = files.head(header.log_id);
     let floor = hint.map_or(Position(0), |head| head.durable);
     let action = plan(scan.case(Place::Last, floor)).action;
     if let Action::Refuse(verdict) = action {
@@ -105,7 +144,7 @@ pub(crate) fn open(files: Files, owner: &Owner) -> Result<(Opened, Recovery), Op
         let expected = format!("commits up to position {floor} at least, which was synced");
         return Err(refusal(verdict, scan.end, &path, expected, scan.reason).into());
     }
-    sealed.complete(&files, &entries)?;
+    sealed.complete(&files, entries)?;
 
     let clean_close = scan.end == scan.file_end && hint.is_some_and(|head| head.closed && head.committed == scan.end);
     let cut = apply(&files, &file, last, &scan, action)?;
@@ -113,10 +152,14 @@ pub(crate) fn open(files: Files, owner: &Owner) -> Result<(Opened, Recovery), Op
         // Commits of a session that was killed may be written and not synced; from here on we rely on them.
         file.sync_data().map_err(Failure::of("sync", &path))?;
     }
-    tidy(&files, &entries, &frontiers);
+    tidy(&files, entries, &frontiers);
     let head = open_head(&files)?;
-    let (end, next_seq) = (scan.end, scan.next_seq);
-    let opened = Opened { files, lock, header, file, head, end, next_seq, tree, streams, sealed };
+    let (end, next_seq, last_commit) = (scan.end, scan.next_seq, scan.last_commit);
+    if let Some(last_commit) = last_commit.filter(|_| clean_close) {
+        let closed = ClosedEnd { last_commit, next_seq, tree: tree.clone() };
+        sealed.close(&files, last, &closed, &mut streams)?;
+    }
+    let opened = Opened { files, lock, header, file, head, end, last_commit, next_seq, tree, streams, sealed };
     if !clean_close {
         opened.publish()?;
     }

@@ -96,12 +96,15 @@ struct Active {
 }
 
 impl Reader {
-    /// Opens the log in `dir`. Costs a pass over its last segment.
+    /// Opens the log in `dir`. Costs a pass over its last segment, unless the log was closed in order.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Reader, OpenError> {
         let files = Files::new(fs, dir);
-        let end::End { log_id, positions, committed, active, head } = end::find(&files)?;
+        let end::End { log_id, positions, committed, active, closed, head } = end::find(&files)?;
         let segments = infos(&files, &positions, committed.position);
-        let (codec, sealed) = (FrameCodec::new(log_id), Sealed::new(log_id, Keep::Memory, &positions));
+        let (codec, mut sealed) = (FrameCodec::new(log_id), Sealed::new(log_id, Keep::Memory, &positions));
+        if let Some(end) = closed {
+            sealed.set_closed(active.segment, end);
+        }
         Ok(Reader { files, log_id, codec, committed, segments, sealed, active: Mutex::new(active), head })
     }
 

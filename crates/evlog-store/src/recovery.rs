@@ -293,8 +293,10 @@ const DOCUMENT_HEAD: &str = "\
 Made from the table in `crates/evlog-store/src/recovery.rs`; a test compares the two. To make it again:
 `EVLOG_BLESS=1 cargo test -p evlog-store recovery`.
 
-Opening a log scans its last segment from the start, frame by frame, up to the first byte that is not a commit. What
-happens then is read from this table, whose every combination of inputs matches exactly one row.
+Opening a log that was closed in order reads its last commit and what the close left beside the last segment, and scans
+nothing while they agree. In all other cases its last segment is scanned from the start, frame by frame, up to the first
+byte that is not a commit. What happens then is read from this table, whose every combination of inputs matches exactly
+one row.
 
 - *stop*: why the scan ended. `end`: at the file's end. `zeros`: only zeros follow. `gap`: a length of zero, and other
   bytes behind it. `incomplete`: the frame reaches beyond the file's end. `corrupt`: its checksum or length is wrong.

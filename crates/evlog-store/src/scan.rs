@@ -19,6 +19,8 @@ use std::sync::Arc;
 pub(crate) struct Scan {
     /// Position after the last commit.
     pub(crate) end: Position,
+    /// Position of that commit.
+    pub(crate) last_commit: Option<Position>,
     /// Seq of the event that would come next.
     pub(crate) next_seq: Seq,
     /// The largest durable-before mark of all valid frames, those behind the stop included.
@@ -55,6 +57,7 @@ pub(crate) fn scan(
         if matches!(stop, Stop::Gap | Stop::Incomplete | Stop::Corrupt) { walk.search(pass.mark)? } else { None };
     Ok(Scan {
         end: Position(base + pass.end),
+        last_commit: pass.last.map(|offset| Position(base + offset)),
         next_seq: pass.next_seq,
         floor: Position(later.unwrap_or(pass.mark)),
         file_end: Position(base + limit),
@@ -69,6 +72,8 @@ pub(crate) fn scan(
 pub(crate) struct Pass {
     /// Offset after the last commit.
     pub(crate) end: u64,
+    /// Offset of that commit, if the pass met it.
+    last: Option<u64>,
     /// Seq of the event that would come next.
     pub(crate) next_seq: Seq,
     /// The largest durable-before mark so far.
@@ -78,7 +83,7 @@ pub(crate) struct Pass {
 impl Pass {
     /// Before the first frame of a segment.
     pub(crate) fn new(header: &SegmentHeader) -> Pass {
-        Pass { end: SEGMENT_HEADER_LEN as u64, next_seq: header.first_seq, mark: header.position.0 }
+        Pass { end: SEGMENT_HEADER_LEN as u64, last: None, next_seq: header.first_seq, mark: header.position.0 }
     }
 
     /// Goes on from where the walk is, as far as commits continue the log.
@@ -124,6 +129,7 @@ impl Pass {
             next_seq = Seq(seq.0 + 1);
         }
         self.mark = self.mark.max(at.durable_before);
+        self.last = Some(at.offset);
         (self.end, self.next_seq) = (at.offset + at.len as u64, next_seq);
         Ok(())
     }

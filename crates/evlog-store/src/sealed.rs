@@ -1,5 +1,9 @@
 //! The sealed segments' indexes, each loaded when it is first asked for, and made again where its sidecar does not hold.
+//!
+//! The last segment, where a session before closed it in order, has an index of what it held then; it counts as one more
+//! sealed segment that ends there, until this session seals the segment or finds it sealed.
 
+use crate::closed::ClosedEnd;
 use crate::error::{Failure, Trouble};
 use crate::fetch::check_last;
 use crate::index::{Found, SealedIndex};
@@ -29,6 +33,8 @@ pub(crate) struct Sealed {
     log_id: LogId,
     keep: Keep,
     segments: Vec<Arc<SealedSegment>>,
+    /// What an earlier session left in the last segment.
+    closed: Option<Arc<SealedSegment>>,
 }
 
 /// One of them.
@@ -40,6 +46,10 @@ pub(crate) struct SealedSegment {
 }
 
 impl SealedSegment {
+    fn new(position: Position, end: Position) -> SealedSegment {
+        SealedSegment { position, end, index: OnceLock::new() }
+    }
+
     /// Writes the sidecar. One that cannot be written is made again when it is next needed.
     pub(crate) fn keep_sidecar(&self, files: &Files) {
         if let Some(index) = self.index.get() {
@@ -64,7 +74,7 @@ pub(crate) struct Part {
 impl Sealed {
     /// All segments but the last of `segments`.
     pub(crate) fn new(log_id: LogId, keep: Keep, segments: &[Position]) -> Sealed {
-        let mut sealed = Sealed { log_id, keep, segments: Vec::new() };
+        let mut sealed = Sealed { log_id, keep, segments: Vec::new(), closed: None };
         sealed.extend(segments);
         sealed
     }
@@ -72,21 +82,64 @@ impl Sealed {
     /// Adds the segments that are sealed now, from the positions of all.
     pub(crate) fn extend(&mut self, segments: &[Position]) {
         for pair in segments.windows(2).skip(self.segments.len()) {
-            let index = OnceLock::new();
-            self.segments.push(Arc::new(SealedSegment { position: pair[0], end: pair[1], index }));
+            self.segments.push(Arc::new(SealedSegment::new(pair[0], pair[1])));
+            self.closed = None;
         }
+    }
+
+    /// The last segment was closed in order at `end`.
+    pub(crate) fn set_closed(&mut self, position: Position, end: Position) {
+        self.closed = Some(Arc::new(SealedSegment::new(position, end)));
+    }
+
+    /// Where the last segment was closed in order, if this session still builds on that.
+    pub(crate) fn closed_end(&self) -> Option<Position> {
+        self.closed.as_ref().map(|segment| segment.end)
+    }
+
+    /// The index of what an earlier session left in the last segment, which has to be joined to what this one adds.
+    pub(crate) fn closed_index(&self, files: &Files) -> Result<Option<&SealedIndex>, Trouble> {
+        self.closed.as_ref().map(|segment| self.index(files, segment)).transpose()
+    }
+
+    /// The same after it was asked for.
+    pub(crate) fn closed_index_if_loaded(&self) -> Option<&SealedIndex> {
+        self.closed.as_ref().and_then(|segment| segment.index.get())
+    }
+
+    /// Leaves the sidecars of a close in order: the index of the last segment, and where the log ends.
+    pub(crate) fn close(
+        &mut self,
+        files: &Files,
+        segment: Position,
+        closed: &ClosedEnd,
+        streams: &mut Streams,
+    ) -> Result<(), Trouble> {
+        let end = closed.end();
+        let index = streams.seal(self.log_id, segment, end.0 - segment.0, self.closed_index(files)?);
+        let sealed = SealedSegment { position: segment, end, index: OnceLock::from(index) };
+        sealed.keep_sidecar(files);
+        closed.keep(files, self.log_id, segment);
+        self.closed = Some(Arc::new(sealed));
+        Ok(())
+    }
+
+    /// All of them, in order.
+    fn all(&self) -> impl DoubleEndedIterator<Item = &Arc<SealedSegment>> {
+        self.segments.iter().chain(&self.closed)
     }
 
     /// Adds a segment with its index.
     pub(crate) fn push(&mut self, position: Position, end: Position, index: SealedIndex) -> Arc<SealedSegment> {
         let segment = Arc::new(SealedSegment { position, end, index: OnceLock::from(index) });
         self.segments.push(Arc::clone(&segment));
+        self.closed = None;
         segment
     }
 
     /// Makes the sidecars that are missing.
     pub(crate) fn complete(&self, files: &Files, entries: &[SegmentEntry]) -> Result<(), Trouble> {
-        for segment in &self.segments {
+        for segment in self.all() {
             if entries.binary_search(&SegmentEntry::Index(segment.position)).is_err() {
                 self.index(files, segment)?;
             }
@@ -112,13 +165,15 @@ impl Sealed {
     fn rebuild(&self, files: &Files, segment: &SealedSegment) -> Result<SealedIndex, Trouble> {
         let SealedSegment { position, end, .. } = *segment;
         let (path, open) = (files.layout.segment(position), files.open_of(self.log_id, position)?);
-        files.check_sealed_len(open.file.as_ref(), position, end)?;
+        if self.closed_end() != Some(end) {
+            files.check_sealed_len(open.file.as_ref(), position, end)?;
+        }
         let (len, mut streams) = (end.0 - position.0, Streams::default());
         let scan = scan(&open.file, &open.header, len, &mut streams, None).map_err(Failure::of("read", &path))?;
         if let Action::Refuse(verdict) = plan(scan.case(Place::Sealed, end)).action {
             return Err(refusal(verdict, scan.end, &path, "a commit".to_string(), scan.reason));
         }
-        let index = streams.seal(self.log_id, position, len);
+        let index = streams.seal(self.log_id, position, len, None);
         if self.keep == Keep::Sidecar {
             files.keep_sidecar(SegmentEntry::Index(position), index.bytes()).ok();
         }
@@ -128,7 +183,7 @@ impl Sealed {
     /// How many events a stream has in the sealed segments. New events are numbered by it, so it is checked against the
     /// frame that the index calls the stream's last.
     pub(crate) fn stream_len(&self, files: &Files, name: &str) -> Result<u64, Trouble> {
-        for segment in self.segments.iter().rev() {
+        for segment in self.all().rev() {
             if let Some(found) = self.index(files, segment)?.find(name) {
                 let part = Part::new(segment.position, found);
                 check_last(files, &FrameCodec::new(self.log_id), name, &part)?;
@@ -148,7 +203,7 @@ impl Sealed {
     ) -> Result<(), Trouble> {
         let mut earlier = Vec::new();
         let mut first = parts.first().map(|part| part.first_number);
-        for segment in self.segments.iter().rev() {
+        for segment in self.all().rev() {
             if first.is_some_and(|first| first <= from_number) {
                 break;
             }
@@ -164,7 +219,7 @@ impl Sealed {
 
     /// Calls `visit` for each stream of each segment, in order of the segments.
     pub(crate) fn each(&self, files: &Files, visit: &mut dyn FnMut(Position, &str, Found)) -> Result<(), Trouble> {
-        for segment in &self.segments {
+        for segment in self.all() {
             self.index(files, segment)?.iter().for_each(|(name, found)| visit(segment.position, name, found));
         }
         Ok(())

@@ -2,11 +2,12 @@
 //!
 //! Invariant: a stream is in `touched` exactly when its `frames` are not empty.
 
-use crate::index::{Entry, SealedIndex};
+use crate::index::{Entry, Found, SealedIndex};
 use crate::sealed::Part;
 use evlog_format::{LogId, Position, Seq};
 #[expect(clippy::disallowed_types, reason = "looked up by name on every append, never iterated")]
 use std::collections::HashMap;
+use std::collections::{BTreeMap, btree_map::Entry as Slot};
 use std::sync::Arc;
 
 /// One stream.
@@ -111,19 +112,35 @@ impl Streams {
         self.touched.iter().map(|&at| &self.list[at])
     }
 
-    /// Makes the segment's index and begins with the next segment.
-    pub(crate) fn seal(&mut self, log_id: LogId, position: Position, len: u64) -> SealedIndex {
-        let mut touched = std::mem::take(&mut self.touched);
-        touched.sort_unstable_by(|a, b| self.list[*a].name.cmp(&self.list[*b].name));
-        let entries = touched.iter().map(|&at| {
-            let stream = &self.list[at];
-            let (first_number, first_seq) = (stream.first_number, stream.first_seq);
-            Entry { name: &stream.name, first_number, first_seq, events: stream.events, frames: &stream.frames }
-        });
-        let index = SealedIndex::build(log_id, position, len, entries);
-        for at in touched {
-            self.list[at].frames = Vec::new();
+    /// Makes the segment's index and begins with the next segment. `before` is the index of the segment's commits that
+    /// an earlier session made.
+    pub(crate) fn seal(
+        &mut self,
+        log_id: LogId,
+        position: Position,
+        len: u64,
+        before: Option<&SealedIndex>,
+    ) -> SealedIndex {
+        let touched = std::mem::take(&mut self.touched);
+        let frames: Vec<_> = touched.iter().map(|&at| (at, std::mem::take(&mut self.list[at].frames))).collect();
+        let mut parts: BTreeMap<&str, Found> = before.into_iter().flat_map(SealedIndex::iter).collect();
+        for (at, frames) in frames {
+            let Stream { name, first_number, first_seq, events, .. } = &self.list[at];
+            match parts.entry(name) {
+                Slot::Vacant(slot) => {
+                    let (first_number, first_seq, events) = (*first_number, *first_seq, *events);
+                    slot.insert(Found { first_number, first_seq, events, frames });
+                }
+                Slot::Occupied(mut earlier) => {
+                    earlier.get_mut().events += events;
+                    earlier.get_mut().frames.extend(frames);
+                }
+            }
         }
-        index
+        let entries = parts.iter().map(|(name, found)| {
+            let (first_number, first_seq, events) = (found.first_number, found.first_seq, found.events);
+            Entry { name, first_number, first_seq, events, frames: &found.frames }
+        });
+        SealedIndex::build(log_id, position, len, entries)
     }
 }

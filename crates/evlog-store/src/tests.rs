@@ -7,6 +7,7 @@ mod fail;
 mod model;
 mod process;
 mod read;
+mod reopen;
 mod rows;
 mod sidecars;
 

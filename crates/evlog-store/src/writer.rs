@@ -152,13 +152,14 @@ impl Writer {
     }
 
     fn start(opened: Opened) -> Result<Writer, OpenError> {
-        let Opened { files, lock, header, file, head, end, next_seq, tree, streams, sealed } = opened;
+        let Opened { files, lock, header, file, head, end, last_commit, next_seq, tree, streams, sealed } = opened;
         let state = State {
             pending: Pending { end, next_seq, ..Pending::default() },
             streams,
             sealed,
             segment: header.position,
             end,
+            last_commit,
             next_seq,
             durable: end,
             stopped: None,

@@ -169,6 +169,11 @@ impl Frontier {
         self.0.root()
     }
 
+    /// The bytes of the last group, which end where the string ends: whoever has the string can compare them.
+    pub fn tail(&self) -> &[u8] {
+        &self.0.tail
+    }
+
     /// The frontier's bytes: magic, version, size, subtree values, bytes of the last group, CRC-32 of all before it.
     pub fn encode(&self) -> Vec<u8> {
         let Tree { subtrees, tail, .. } = &self.0;

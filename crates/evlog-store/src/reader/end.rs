@@ -4,11 +4,12 @@
 //! a crash. Without one, the next writer will keep exactly what the recovery table keeps, so that may be shown.
 
 use super::{Active, Committed};
+use crate::closed::{ClosedEnd, closed_end};
 use crate::error::{Failure, OpenError};
 use crate::head::Head;
 use crate::recovery::{Action, Place, plan};
 use crate::scan::{Pass, Scan, scan};
-use crate::segment::{Access, Files, OpenSegment, read_head, refusal};
+use crate::segment::{Access, Files, OpenSegment, positions, read_head, refusal};
 use crate::streams::Streams;
 use evlog_format::{LogId, Position, SEGMENT_HEADER_LEN};
 
@@ -23,6 +24,8 @@ pub(super) struct End {
     pub(super) positions: Vec<Position>,
     pub(super) committed: Committed,
     pub(super) active: Active,
+    /// Where the last segment was closed in order, when it was not scanned.
+    pub(super) closed: Option<Position>,
     /// What `HEAD` said, which may be more than there is.
     pub(super) head: Option<Head>,
 }
@@ -58,12 +61,17 @@ fn writer(files: &Files) -> Writer {
 fn look(files: &Files, writer: Writer) -> Result<End, OpenError> {
     // `HEAD` first: what it covers is there when the segments are listed.
     let head = files.fs.open_read(&files.layout.head()).ok().and_then(|file| read_head(file.as_ref()));
-    let mut positions = files.segments()?;
+    let entries = files.entries()?;
+    let mut positions = positions(&entries);
     let Some(&last) = positions.last() else {
         return Err(OpenError::NoLog { path: files.layout.dir().to_path_buf() });
     };
     let mut open = files.open(last, Access::Read)?;
     let head = head.filter(|head| head.log_id == open.header.log_id);
+    let len = open.file.len().map_err(Failure::of("read", &files.layout.segment(last)))?;
+    if let Some(closed) = closed_end(files, &open, len, head, &entries) {
+        return Ok(at_closed_end(&open, positions, &closed, head));
+    }
     if let (Writer::Lives, Some(head)) = (writer, head) {
         positions.retain(|position| begins_before(*position, head.committed));
         let holding = positions.last().copied().unwrap_or(last);
@@ -81,7 +89,17 @@ fn look(files: &Files, writer: Writer) -> Result<End, OpenError> {
     let mut pass = Pass::new(&open.header);
     (pass.end, pass.next_seq) = (scan.end.0 - open.header.position.0, scan.next_seq);
     let active = Active { segment: open.header.position, pass, streams };
-    Ok(End { log_id: open.header.log_id, positions, committed, active, head })
+    Ok(End { log_id: open.header.log_id, positions, committed, active, closed: None, head })
+}
+
+/// Closed in order: all is committed, and nothing has to be scanned to know it.
+fn at_closed_end(open: &OpenSegment, positions: Vec<Position>, closed: &ClosedEnd, head: Option<Head>) -> End {
+    let (log_id, segment) = (open.header.log_id, open.header.position);
+    let committed = Committed { position: closed.end(), next_seq: closed.next_seq };
+    let mut pass = Pass::new(&open.header);
+    (pass.end, pass.next_seq) = (closed.end().0 - segment.0, closed.next_seq);
+    let active = Active { segment, pass, streams: Streams::default() };
+    End { log_id, positions, committed, active, closed: Some(closed.end()), head }
 }
 
 fn scan_to(files: &Files, open: &OpenSegment, limit: Option<u64>) -> Result<(Scan, Streams), OpenError> {

@@ -109,6 +109,8 @@ impl Writer {
         // The length does not depend on the place, the checksum does: once more, behind the next segment's header.
         let start = state.pending.bytes.len() - usize::try_from(len).unwrap_or(0);
         state.pending.bytes.truncate(start);
+        // The one thing on the way to the next segment that can fail for another reason, so before anything changes.
+        state.sealed.closed_index(&self.files).map_err(|trouble| Reason::Index(Arc::new(trouble.into())))?;
         let position = Position(state.end.0 + SEGMENT_HEADER_LEN as u64);
         self.frame(state, position, &head, events)?;
         self.roll(state, start);
@@ -138,7 +140,8 @@ impl Writer {
     /// Seals the segment: its streams become its index, and the frame at `at` begins the next one.
     fn roll(&self, state: &mut State, at: usize) {
         let (position, end) = (state.segment, state.end);
-        let index = state.streams.seal(self.log_id, position, end.0 - position.0);
+        let before = state.sealed.closed_index_if_loaded();
+        let index = state.streams.seal(self.log_id, position, end.0 - position.0, before);
         let sealed = state.sealed.push(position, end, index);
         state.pending.rolls.push(Roll { at, position: end, first_seq: state.next_seq, sealed });
         state.segment = end;
@@ -175,6 +178,7 @@ fn accept(state: &mut State, class: Durability, numbers: &[Number], position: Po
     }
     state.next_seq = Seq(first_seq.0 + numbers.len() as u64);
     state.end = end;
+    state.last_commit = Some(position);
     (state.pending.end, state.pending.next_seq) = (end, state.next_seq);
     state.pending.sync |= class == Durability::Sync;
     Ticket { first_seq, position, end, class }

@@ -5,7 +5,8 @@
 //! - After any failure the thread says so and ends. It does not try again: a sync that failed once may have dropped the
 //!   bytes that the next one would find clean.
 
-use super::state::{Pending, Poison, Roll, Shared};
+use super::state::{Pending, Poison, Roll, Shared, State};
+use crate::closed::ClosedEnd;
 use crate::error::Failure;
 use crate::fs::File;
 use crate::head::Head;
@@ -199,8 +200,20 @@ impl Committer {
             self.file.set_len(len).map_err(Failure::of("cut", &path))?;
             self.file.sync_data().map_err(Failure::of("sync", &path))?;
         }
+        self.keep_sidecars();
         self.write_head(true)?;
         self.head.sync_data().map_err(Failure::of("sync", &self.files.layout.head()))
+    }
+
+    /// So that the next open need not scan. What cannot be made here is made then.
+    fn keep_sidecars(&self) {
+        let mut state = self.shared.lock();
+        let State { sealed, streams, last_commit, .. } = &mut *state;
+        let Some(last_commit) = *last_commit else { return };
+        if sealed.closed_end() != Some(self.written) {
+            let closed = ClosedEnd { last_commit, next_seq: self.next_seq, tree: self.tree.clone() };
+            sealed.close(&self.files, self.segment, &closed, streams).ok();
+        }
     }
 
     /// Up to where bytes of the batch may have been given to a file.

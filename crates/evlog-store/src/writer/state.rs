@@ -58,6 +58,8 @@ pub(crate) struct State {
     /// Position of the segment that the next frame goes to, if it fits.
     pub(crate) segment: Position,
     pub(crate) end: Position,
+    /// Position of the last commit, if there is any and this session met it.
+    pub(crate) last_commit: Option<Position>,
     pub(crate) next_seq: Seq,
     pub(crate) durable: Position,
     pub(crate) stopped: Option<Poison>,
