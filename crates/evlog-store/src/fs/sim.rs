@@ -1,50 +1,25 @@
 //! A file system in memory that keeps apart what was written and what would survive a crash, and fails on demand.
 //!
-//! Does: everything the contract of [`Fs`] allows a disk to do to us. Does not: delay, reorder reads, or know the time:
-//! the same calls with the same [`Keep`] give the same image.
+//! Does: everything the contract of [`Fs`] allows a disk to do to us, and what a disk that breaks it does: lie. Does not:
+//! delay, reorder reads, or know the time: the same calls with the same [`Keep`] give the same image, and a
+//! [gate](SimFs::hold) lets a test decide how the calls of two threads follow each other.
+//!
+//! Invariants:
+//! - A sync that fails drops what it was asked to keep: the bytes can still be read, and no later sync keeps them, as on
+//!   Linux, where a page that could not be written is called clean.
+//! - After the power is cut nothing changes any more; the act that was under way may have happened or not.
+
+mod change;
+mod gate;
 
 use super::{File, Fs, Lock, LockAttempt};
+use change::{Change, index};
+pub use change::{Keep, Unsynced};
+use gate::{Gate, Shared};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// What a crash leaves of one unsynced change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
-    /// Nothing.
-    Nothing,
-    /// The first bytes of a write; all of a change of length, if more than 0.
-    First(usize),
-    /// All of it.
-    All,
-}
-
-/// An unsynced change, as a crash is asked about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unsynced {
-    /// Bytes written to a file.
-    Write {
-        /// The file's name.
-        path: PathBuf,
-        /// Where.
-        offset: u64,
-        /// How many.
-        len: usize,
-    },
-    /// A new length of a file.
-    SetLen {
-        /// The file's name.
-        path: PathBuf,
-        /// The length.
-        len: u64,
-    },
-    /// A name that was made, moved or removed in a directory that was not synced since.
-    Name {
-        /// The name.
-        path: PathBuf,
-    },
-}
+use std::sync::{Arc, MutexGuard};
 
 /// An act that can be made to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,45 +34,60 @@ pub enum Act {
     Create,
     /// Moving a file.
     Rename,
+    /// Removing a file.
+    Remove,
+    /// Cutting or extending a file.
+    SetLen,
     /// Reading from a file.
     Read,
 }
 
-#[derive(Clone, Debug)]
-enum Change {
-    Write { offset: u64, bytes: Vec<u8> },
-    SetLen(u64),
+/// How much of an act happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    None,
+    /// Of a write, the first half of its bytes.
+    Half,
+    All,
 }
 
-impl Change {
-    fn apply(&self, file: &mut Vec<u8>, keep: Keep) {
-        match (self, keep) {
-            (_, Keep::Nothing | Keep::First(0)) => {}
-            (Change::SetLen(len), _) => file.resize(index(*len), 0),
-            (Change::Write { offset, bytes }, keep) => {
-                let kept = if let Keep::First(len) = keep { &bytes[..len.min(bytes.len())] } else { bytes };
-                let (from, to) = (index(*offset), index(*offset) + kept.len());
-                if file.len() < to {
-                    file.resize(to, 0);
-                }
-                file[from..to].copy_from_slice(kept);
+/// An act that succeeded, as [`SimFs::trail`] tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What was done.
+    pub act: Act,
+    /// To which name.
+    pub path: PathBuf,
+    /// The place in the file, or the length that it got.
+    pub offset: u64,
+    /// How many bytes.
+    pub len: usize,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Node {
+    path: PathBuf,
+    now: Vec<u8>,
+    synced: Vec<u8>,
+    /// In order; `true` for those that a failed sync dropped.
+    unsynced: Vec<(Change, bool)>,
+}
+
+impl Node {
+    fn with(path: &Path, bytes: Vec<u8>) -> Node {
+        Node { path: path.to_path_buf(), now: bytes.clone(), synced: bytes, unsynced: Vec::new() }
+    }
+
+    fn sync(&mut self) {
+        for (change, dropped) in self.unsynced.drain(..) {
+            if !dropped {
+                change.apply(&mut self.synced, Keep::All);
             }
         }
     }
 }
 
-fn index(offset: u64) -> usize {
-    usize::try_from(offset).unwrap_or(usize::MAX)
-}
-
-#[derive(Debug, Default)]
-struct Node {
-    now: Vec<u8>,
-    synced: Vec<u8>,
-    unsynced: Vec<Change>,
-}
-
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Disk {
     nodes: Vec<Node>,
     names: BTreeMap<PathBuf, usize>,
@@ -107,8 +97,20 @@ struct Disk {
     /// For each act: how many more succeed, and what the one after them says, once or for ever.
     faults: BTreeMap<Act, Fault>,
     counts: BTreeMap<Act, u64>,
+    /// All acts that changed something, in order.
+    trail: Vec<Step>,
+    power: Power,
     /// Syncs of files say that they are done, and do nothing.
     lying: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Power {
+    #[default]
+    On,
+    /// For so many acts that change something.
+    For(u64),
+    Off,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -120,22 +122,22 @@ struct Fault {
 
 /// The simulated file system. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct SimFs(Arc<Mutex<Disk>>);
+pub struct SimFs(Arc<Shared>);
 
 #[derive(Debug)]
 struct SimFile {
-    disk: Arc<Mutex<Disk>>,
+    disk: Arc<Shared>,
     node: usize,
 }
 
 #[derive(Debug)]
 struct SimLock {
-    disk: Arc<Mutex<Disk>>,
+    disk: Arc<Shared>,
     path: PathBuf,
 }
 
-fn lock(disk: &Mutex<Disk>) -> MutexGuard<'_, Disk> {
-    disk.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(shared: &Shared) -> MutexGuard<'_, Disk> {
+    shared.disk()
 }
 
 fn not_found(path: &Path) -> io::Error {
@@ -144,35 +146,76 @@ fn not_found(path: &Path) -> io::Error {
 
 impl Disk {
     /// Counts an act, and fails it when its time has come.
-    fn act(&mut self, act: Act) -> io::Result<()> {
+    fn act(&mut self, act: Act, path: &Path, offset: u64, len: usize) -> (Effect, io::Result<()>) {
         *self.counts.entry(act).or_default() += 1;
-        let Some(fault) = self.faults.get_mut(&act) else { return Ok(()) };
-        if fault.after > 0 {
+        if act != Act::Read {
+            let gone = || Err(io::Error::other("the power was cut"));
+            match self.power {
+                Power::On => {}
+                Power::For(0) => {
+                    self.power = Power::Off;
+                    return (Effect::All, gone());
+                }
+                Power::For(left) => self.power = Power::For(left - 1),
+                Power::Off => return (Effect::None, gone()),
+            }
+        }
+        if let Some(fault) = self.faults.get_mut(&act) {
+            if fault.after == 0 {
+                let kind = fault.kind;
+                if fault.once {
+                    self.faults.remove(&act);
+                }
+                return (Effect::Half, Err(io::Error::new(kind, "simulated")));
+            }
             fault.after -= 1;
-            return Ok(());
         }
-        let kind = fault.kind;
-        if fault.once {
-            self.faults.remove(&act);
+        if act != Act::Read {
+            self.trail.push(Step { act, path: path.to_path_buf(), offset, len });
         }
-        Err(io::Error::new(kind, "simulated"))
+        (Effect::All, Ok(()))
     }
 
     fn node(&self, path: &Path) -> io::Result<usize> {
         self.names.get(path).copied().ok_or_else(|| not_found(path))
     }
 
-    fn change(&mut self, node: usize, change: Change, keep: Keep) {
+    fn add(&mut self, path: &Path, bytes: Vec<u8>) -> usize {
+        self.nodes.push(Node::with(path, bytes));
+        self.names.insert(path.to_path_buf(), self.nodes.len() - 1);
+        self.nodes.len() - 1
+    }
+
+    fn change(&mut self, node: usize, change: Change) {
         let node = &mut self.nodes[node];
-        change.apply(&mut node.now, keep);
-        let change = match (change, keep) {
-            (Change::Write { offset, mut bytes }, Keep::First(len)) => {
-                bytes.truncate(len);
-                Change::Write { offset, bytes }
-            }
-            (change, _) => change,
-        };
-        node.unsynced.push(change);
+        change.apply(&mut node.now, Keep::All);
+        node.unsynced.push((change, false));
+    }
+
+    fn create(&mut self, path: &Path) -> io::Result<()> {
+        if let Some(&node) = self.names.get(path) {
+            self.change(node, Change::SetLen(0));
+        } else if path.parent().is_some_and(|dir| self.dirs.contains(dir)) {
+            self.add(path, Vec::new());
+        } else {
+            return Err(not_found(path));
+        }
+        Ok(())
+    }
+
+    fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
+        let node = self.node(from)?;
+        self.names.remove(from);
+        self.names.insert(to.to_path_buf(), node);
+        self.nodes[node].path = to.to_path_buf();
+        Ok(())
+    }
+
+    fn sync_dir(&mut self, dir: &Path) {
+        let within = |path: &Path| path.parent() == Some(dir);
+        let now: Vec<_> = self.names.iter().filter(|(path, _)| within(path)).map(|(p, n)| (p.clone(), *n)).collect();
+        self.synced_names.retain(|path, _| !within(path));
+        self.synced_names.extend(now);
     }
 }
 
@@ -197,9 +240,28 @@ impl SimFs {
         lock(&self.0).lying = true;
     }
 
-    /// Nothing fails any more.
+    /// Nothing fails any more, and syncs do what they say. A power cut stays.
     pub fn heal(&self) {
-        lock(&self.0).faults.clear();
+        let mut disk = lock(&self.0);
+        disk.faults.clear();
+        disk.lying = false;
+    }
+
+    /// After `after` more acts that change something the power is cut: the next such act fails, and whether it happened is
+    /// for [`crash`](SimFs::crash) to say; those after it fail and do nothing.
+    pub fn cut_power(&self, after: u64) {
+        lock(&self.0).power = Power::For(after);
+    }
+
+    /// All acts that changed something and succeeded, in order.
+    pub fn trail(&self) -> Vec<Step> {
+        lock(&self.0).trail.clone()
+    }
+
+    /// Stops every thread but this one before its next act that changes something, until the gate is dropped. So a test
+    /// says what happens before what.
+    pub fn hold(&self) -> Gate {
+        Gate::hold(&self.0)
     }
 
     /// How often an act was tried.
@@ -227,25 +289,29 @@ impl SimFs {
         for (path, node) in names {
             let node = &disk.nodes[node];
             let mut bytes = node.synced.clone();
-            for change in &node.unsynced {
-                let path = path.clone();
-                let asked = match change {
-                    Change::Write { offset, bytes } => Unsynced::Write { path, offset: *offset, len: bytes.len() },
-                    Change::SetLen(len) => Unsynced::SetLen { path, len: *len },
-                };
-                change.apply(&mut bytes, keep(&asked));
+            for (change, _) in &node.unsynced {
+                change.apply(&mut bytes, keep(&change.asked(&path)));
             }
-            image.names.insert(path.clone(), image.nodes.len());
-            image.nodes.push(Node { now: bytes.clone(), synced: bytes, unsynced: Vec::new() });
+            image.add(&path, bytes);
         }
         image.synced_names = image.names.clone();
-        SimFs(Arc::new(Mutex::new(image)))
+        SimFs(Arc::new(Shared::new(image)))
     }
 
-    /// The disk as it is now, after the process was killed and the machine was not.
+    /// The disk as it is now, after the process was killed and the machine was not: what was not synced is there, and a
+    /// crash may still take it.
     #[must_use]
     pub fn kill(&self) -> SimFs {
-        self.crash(&mut |_| Keep::All)
+        let disk = lock(&self.0).clone();
+        let killed = Disk {
+            nodes: disk.nodes,
+            names: disk.names,
+            synced_names: disk.synced_names,
+            dirs: disk.dirs,
+            lying: disk.lying,
+            ..Disk::default()
+        };
+        SimFs(Arc::new(Shared::new(killed)))
     }
 
     /// A file's bytes as they are now.
@@ -257,9 +323,7 @@ impl SimFs {
     /// Puts a file there, synced.
     pub fn put(&self, path: &Path, bytes: Vec<u8>) {
         let mut disk = lock(&self.0);
-        let node = disk.nodes.len();
-        disk.nodes.push(Node { now: bytes.clone(), synced: bytes, unsynced: Vec::new() });
-        disk.names.insert(path.to_path_buf(), node);
+        let node = disk.add(path, bytes);
         disk.synced_names.insert(path.to_path_buf(), node);
     }
 
@@ -284,17 +348,12 @@ impl Fs for SimFs {
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        let mut disk = lock(&self.0);
-        disk.act(Act::Create)?;
-        if let Some(&node) = disk.names.get(path) {
-            disk.change(node, Change::SetLen(0), Keep::All);
-        } else if path.parent().is_some_and(|dir| disk.dirs.contains(dir)) {
-            let node = disk.nodes.len();
-            disk.nodes.push(Node::default());
-            disk.names.insert(path.to_path_buf(), node);
-        } else {
-            return Err(not_found(path));
+        let mut disk = self.0.enter();
+        let (effect, acted) = disk.act(Act::Create, path, 0, 0);
+        if effect == Effect::All {
+            disk.create(path)?;
         }
+        acted?;
         drop(disk);
         self.opened(path)
     }
@@ -314,25 +373,27 @@ impl Fs for SimFs {
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        let mut disk = lock(&self.0);
-        disk.act(Act::Rename)?;
-        let node = disk.node(from)?;
-        disk.names.remove(from);
-        disk.names.insert(to.to_path_buf(), node);
-        Ok(())
+        let mut disk = self.0.enter();
+        let (effect, acted) = disk.act(Act::Rename, to, 0, 0);
+        if effect == Effect::All {
+            disk.rename(from, to)?;
+        }
+        acted
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        lock(&self.0).names.remove(path).map(|_| ()).ok_or_else(|| not_found(path))
+        let mut disk = self.0.enter();
+        let (effect, acted) = disk.act(Act::Remove, path, 0, 0);
+        if effect == Effect::All {
+            disk.names.remove(path).ok_or_else(|| not_found(path))?;
+        }
+        acted
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        let mut disk = lock(&self.0);
-        disk.act(Act::SyncDir)?;
-        let within = |path: &Path| path.parent() == Some(dir);
-        let now: Vec<_> = disk.names.iter().filter(|(path, _)| within(path)).map(|(p, n)| (p.clone(), *n)).collect();
-        disk.synced_names.retain(|path, _| !within(path));
-        disk.synced_names.extend(now);
+        let mut disk = self.0.enter();
+        disk.act(Act::SyncDir, dir, 0, 0).1?;
+        disk.sync_dir(dir);
         Ok(())
     }
 
@@ -353,7 +414,7 @@ impl Fs for SimFs {
 impl File for SimFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut disk = lock(&self.disk);
-        disk.act(Act::Read)?;
+        disk.act(Act::Read, Path::new(""), offset, buf.len()).1?;
         let bytes = disk.nodes[self.node].now.get(index(offset)..).unwrap_or_default();
         let read = bytes.len().min(buf.len());
         buf[..read].copy_from_slice(&bytes[..read]);
@@ -361,10 +422,15 @@ impl File for SimFile {
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        let mut disk = lock(&self.disk);
-        let acted = disk.act(Act::Write);
-        let keep = if acted.is_ok() { Keep::All } else { Keep::First(bytes.len() / 2) };
-        disk.change(self.node, Change::Write { offset, bytes: bytes.to_vec() }, keep);
+        let mut disk = self.disk.enter();
+        let path = disk.nodes[self.node].path.clone();
+        let (effect, acted) = disk.act(Act::Write, &path, offset, bytes.len());
+        let len = match effect {
+            Effect::None => return acted,
+            Effect::Half => bytes.len() / 2,
+            Effect::All => bytes.len(),
+        };
+        disk.change(self.node, Change::Write { offset, bytes: bytes[..len].to_vec() });
         acted
     }
 
@@ -373,20 +439,28 @@ impl File for SimFile {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        lock(&self.disk).change(self.node, Change::SetLen(len), Keep::All);
-        Ok(())
+        let mut disk = self.disk.enter();
+        let path = disk.nodes[self.node].path.clone();
+        let (effect, acted) = disk.act(Act::SetLen, &path, len, 0);
+        if effect == Effect::All {
+            disk.change(self.node, Change::SetLen(len));
+        }
+        acted
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        let mut disk = lock(&self.disk);
-        disk.act(Act::SyncData)?;
-        if disk.lying {
-            return Ok(());
-        }
+        let mut disk = self.disk.enter();
+        let path = disk.nodes[self.node].path.clone();
+        let (effect, acted) = disk.act(Act::SyncData, &path, 0, 0);
+        let lying = disk.lying;
         let node = &mut disk.nodes[self.node];
-        node.synced = node.now.clone();
-        node.unsynced.clear();
-        Ok(())
+        match (&acted, effect) {
+            (Ok(()), _) if lying => {}
+            (Ok(()), _) => node.sync(),
+            (Err(_), Effect::Half) => node.unsynced.iter_mut().for_each(|(_, dropped)| *dropped = true),
+            (Err(_), _) => {}
+        }
+        acted
     }
 }
 
@@ -397,3 +471,6 @@ impl Drop for SimLock {
         lock(&self.disk).locks.remove(&self.path);
     }
 }
+
+#[cfg(test)]
+mod tests;
