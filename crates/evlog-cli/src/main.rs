@@ -18,6 +18,7 @@ mod files;
 mod json;
 #[cfg(test)]
 mod reference;
+mod signals;
 mod table;
 mod ui;
 

@@ -178,6 +178,11 @@ fn painted(colour: bool, tone: Tone, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
+/// A line that a person must see, from wherever it is known.
+pub(crate) fn alert(line: &str) {
+    say(format_args!("{line}"));
+}
+
 /// Nothing can be done about a stderr that is gone.
 fn say(line: Arguments<'_>) {
     let _gone = writeln!(io::stderr().lock(), "{line}");

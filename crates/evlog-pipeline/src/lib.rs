@@ -13,6 +13,7 @@
 mod artifact;
 mod files;
 mod gate;
+mod interrupt;
 mod limits;
 mod lock;
 mod names;
@@ -26,6 +27,7 @@ pub mod run;
 mod schema;
 
 pub use files::FileError;
+pub use interrupt::Interrupts;
 pub use plan::{Plan, PlanError};
 pub use progress::Progress;
 pub use run::{Options, RunError, RunReport, Session, run};

@@ -9,6 +9,7 @@
 //!   given to another process.
 //! - No thread is started, and no zombie is left.
 
+use crate::interrupt::Interrupts;
 use crate::limits::GRACE;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
@@ -34,6 +35,8 @@ pub(crate) struct Start<'a> {
     pub(crate) output: &'a File,
     /// How long it may take.
     pub(crate) time_limit: Option<Duration>,
+    /// Asks for it to be ended.
+    pub(crate) interrupts: &'a Interrupts,
 }
 
 /// How it ended.
@@ -45,6 +48,8 @@ pub(crate) enum Ended {
     Signalled(i32),
     /// It was ended, with its whole group, because its time limit had passed.
     TimedOut,
+    /// It was ended, with its whole group, because the run was asked to stop.
+    Interrupted,
 }
 
 /// Starts the process, waits for it, and ends what is left of its group. An error means that it could not be started,
@@ -62,37 +67,36 @@ pub(crate) fn run(start: &Start<'_>) -> io::Result<Ended> {
         .stderr(start.output.try_clone()?)
         .process_group(0)
         .spawn()?;
-    let in_time = wait_for_end(&mut child, start.time_limit);
+    let cut_short = wait_for_end(&child, start);
     end_group(&child, Signal::KILL);
     let status = child.wait()?;
-    Ok(if in_time? { ended(status) } else { Ended::TimedOut })
+    Ok(cut_short?.unwrap_or_else(|| ended(status)))
 }
 
-/// Waits until the leader has ended, and leaves it as a zombie. Says whether it ended within its limit.
-fn wait_for_end(child: &mut Child, limit: Option<Duration>) -> io::Result<bool> {
-    let Some(limit) = limit else {
-        has_ended(child, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)?;
-        return Ok(true);
-    };
-    if ends_within(child, limit)? {
-        return Ok(true);
+/// Waits until the leader has ended, and leaves it as a zombie. Says how it was cut short, if it was.
+fn wait_for_end(child: &Child, start: &Start<'_>) -> io::Result<Option<Ended>> {
+    let limit = start.time_limit.unwrap_or(Duration::MAX);
+    if ends_within(child, limit, &|| start.interrupts.is_urgent())? {
+        return Ok(None);
     }
+    let why = if start.interrupts.is_urgent() { Ended::Interrupted } else { Ended::TimedOut };
     end_group(child, Signal::TERM);
-    ends_within(child, GRACE)?;
-    Ok(false)
+    ends_within(child, GRACE, &|| false)?;
+    Ok(Some(why))
 }
 
 /// Asks again and again, at growing distances of 1 to 20 ms: a wait with a limit that needs neither a thread nor a
-/// signal handler, and is the same on every Unix.
-fn ends_within(child: &Child, limit: Duration) -> io::Result<bool> {
+/// signal handler, and is the same on every Unix. Says whether the leader ended before the limit, and before it was to
+/// be cut short.
+fn ends_within(child: &Child, limit: Duration, cut_short: &dyn Fn() -> bool) -> io::Result<bool> {
     let began = Instant::now();
     let mut pause = Duration::from_millis(1);
     loop {
-        if has_ended(child, WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG)? {
+        if has_ended(child)? {
             return Ok(true);
         }
         let left = limit.saturating_sub(began.elapsed());
-        if left.is_zero() {
+        if left.is_zero() || cut_short() {
             return Ok(false);
         }
         sleep(pause.min(left));
@@ -100,7 +104,8 @@ fn ends_within(child: &Child, limit: Duration) -> io::Result<bool> {
     }
 }
 
-fn has_ended(child: &Child, options: WaitIdOptions) -> io::Result<bool> {
+fn has_ended(child: &Child) -> io::Result<bool> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
     loop {
         match waitid(WaitId::Pid(Pid::from_child(child)), options) {
             Ok(status) => return Ok(status.is_some()),

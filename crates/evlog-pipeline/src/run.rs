@@ -17,6 +17,7 @@ mod stage;
 pub use error::RunError;
 
 use crate::files::{at, make_directory, remove_tree, write_atomically};
+use crate::interrupt::Interrupts;
 use crate::lock::{LockError, RunLock};
 use crate::plan::Plan;
 use crate::progress::Progress;
@@ -30,18 +31,21 @@ use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const MANIFEST: &str = "manifest.json";
 const HEALTH: &str = "logs/health.json";
 
-/// Where a run goes, and under which name.
+/// Where a run goes, under which name, and who may stop it.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The bundle is `<out_dir>/runs/<run id>/`.
     pub out_dir: PathBuf,
     /// The run's id; drawn at random (UUID, version 4) when absent.
     pub run_id: Option<String>,
+    /// Asks the run to stop. It then stays in progress in the log.
+    pub interrupts: Arc<Interrupts>,
 }
 
 /// The log that a run is recorded in: the session that writes it, and a view of the same log.
@@ -93,6 +97,7 @@ pub fn run(
         progress,
         run,
         bundle,
+        interrupts: options.interrupts.clone(),
         published: BTreeMap::new(),
         outcomes: Vec::new(),
         began: Instant::now(),
@@ -108,6 +113,7 @@ struct Runner<'r> {
     progress: &'r mut dyn FnMut(Progress<'_>),
     run: String,
     bundle: PathBuf,
+    interrupts: Arc<Interrupts>,
     /// What the stages so far have published: path and stage.
     published: BTreeMap<String, String>,
     /// What is recorded, as the last projection shows it.
@@ -146,9 +152,14 @@ impl Runner<'_> {
     fn stages(&mut self) -> Result<(), RunError> {
         let plan = self.plan;
         for stage in plan.enabled() {
-            if !self.outcomes.iter().any(|outcome| outcome.stage == stage.id) {
-                self.stage(stage)?;
+            if self.outcomes.iter().any(|outcome| outcome.stage == stage.id) {
+                continue;
             }
+            if self.interrupts.is_asked() {
+                let (run, stage) = (self.run.clone(), stage.id.clone());
+                return Err(RunError::Interrupted { run, stage, began: false });
+            }
+            self.stage(stage)?;
         }
         Ok(())
     }

@@ -4,19 +4,21 @@ use crate::args::Create;
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::json::{OutcomeObject, RunObject};
+use crate::signals::Caught;
 use crate::table::facts;
 use crate::ui::{Tone, Ui};
 use clap::Args;
 use evlog::{Log, View};
 use evlog_lifecycle::pipeline::report::Report;
-use evlog_pipeline::{Options, Plan, Progress, RunError, RunReport, Session};
+use evlog_pipeline::{Interrupts, Options, Plan, Progress, RunError, RunReport, Session};
 use evlog_store::StdFs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const EXAMPLES: &str = "\
 Exit codes:
-  0 success, 10 partial, 20 failed; 2 when the plan is refused, before anything is written
+  0 success, 10 partial, 20 failed; 2 when the plan is refused, before anything is written;
+  130 when it was interrupted: it stays in progress in the log
 
 Examples:
   evlog run docs/examples/supply-chain/plan.toml
@@ -26,7 +28,8 @@ Examples:
 /// Run a staged pipeline: stages, staging, publish gate, outcomes; log and bundle
 ///
 /// Each stage is a process that writes to a directory of its own. What it wrote is checked, moved into the bundle
-/// DIR/runs/<run id>/ in one step, and recorded in the log. `evlog tail -f` shows the same from another terminal.
+/// DIR/runs/<run id>/ in one step, and recorded in the log. `evlog tail -f` shows the same from another terminal. Ctrl-C lets the running
+/// stage end, and begins no other; a second one ends the stage with all its processes.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RunArgs {
@@ -56,7 +59,10 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
         refused.during("the plan is refused, nothing was started")
     })?;
     let log = context.writer("run", !args.create.no_create)?;
-    let done = run_plan(ui, context, args, &plan, &log);
+    let interrupts = Arc::new(Interrupts::default());
+    let caught = Caught::raising(interrupts.clone());
+    let _caught = caught.map_err(|error| CommandError::user(format!("could not catch signals: {error}")))?;
+    let done = run_plan(ui, context, args, interrupts, &plan, &log);
     let closed = log.close();
     let report = match done {
         Ok(report) => report,
@@ -70,11 +76,18 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
     tell(ui, context, &report).map(|()| verdict).or_else(|error| error.unless_run(verdict))
 }
 
-fn run_plan(ui: &Ui, context: &Context, args: &RunArgs, plan: &Plan, log: &Log) -> Result<RunReport, RunError> {
+fn run_plan(
+    ui: &Ui,
+    context: &Context,
+    args: &RunArgs,
+    interrupts: Arc<Interrupts>,
+    plan: &Plan,
+    log: &Log,
+) -> Result<RunReport, RunError> {
     // A new log has its first commit before the view opens it.
     log.begin()?;
     let mut view = View::open(Arc::new(StdFs), &context.log, contracts())?;
-    let options = Options { out_dir: args.out.clone(), run_id: args.run_id.clone() };
+    let options = Options { out_dir: args.out.clone(), run_id: args.run_id.clone(), interrupts };
     let mut width = 0;
     evlog_pipeline::run(plan, Session { log, view: &mut view }, &options, &mut |progress| {
         watch(ui, &progress, &mut width);

@@ -218,3 +218,54 @@ fn a_killed_run_loses_no_committed_event() {
     }
     assert!(seen > 20, "the witness saw too little to show anything: {seen} events");
 }
+
+fn signal(child: &std::process::Child, name: &str) {
+    let sent = std::process::Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+    assert!(sent.unwrap().success());
+}
+
+/// Ctrl-C as a terminal sends it reaches evlog alone: the stage has a process group of its own.
+#[test]
+fn ctrl_c_twice_ends_the_running_stage_and_leaves_the_run_in_progress() {
+    for signals in [&["INT", "INT"][..], &["TERM"]] {
+        let room = room(r#"command = ["sh", "-c", "echo $$ > pid; sleep 60 & sleep 60"]"#);
+        let child = room.spawn(&["run", "plan.toml", "--run-id", "stopped"]);
+        while !fs::read_to_string(room.path("pid")).is_ok_and(|text| text.ends_with('\n')) {
+            sleep(std::time::Duration::from_millis(5));
+        }
+        for name in signals {
+            signal(&child, name);
+            // Two signals of one kind that wait to be taken are one signal.
+            sleep(std::time::Duration::from_millis(100));
+        }
+        let done = child.wait_with_output().unwrap();
+        let talk = String::from_utf8(done.stderr).unwrap();
+        assert_eq!(done.status.code(), Some(130), "{talk}");
+        assert!(talk.contains("run `stopped` was interrupted in stage `judge`"), "{talk}");
+        let leader = fs::read_to_string(room.path("pid")).unwrap();
+        assert!(!fs::exists(format!("/proc/{}", leader.trim())).unwrap(), "the stage is gone");
+        assert_eq!(room.ends(0, &["show", "stopped", "--json"]).json()["status"], "in_progress");
+        room.ends(0, &["verify"]);
+        room.ends(0, &["project", "--check", "."]);
+        assert!(!room.path("runs/.locks/stopped.lock").exists(), "the lock is given back");
+    }
+}
+
+#[test]
+fn ctrl_c_once_lets_the_running_stage_end_and_begins_no_other() {
+    let room = room(r#"command = ["sh", "-c", "echo $$ > pid; while [ ! -e go ]; do sleep 0.02; done"]"#);
+    let child = room.spawn(&["run", "plan.toml", "--run-id", "stopped"]);
+    while !fs::read_to_string(room.path("pid")).is_ok_and(|text| text.ends_with('\n')) {
+        sleep(std::time::Duration::from_millis(5));
+    }
+    signal(&child, "INT");
+    sleep(std::time::Duration::from_millis(100));
+    room.write("go", "");
+    let done = child.wait_with_output().unwrap();
+    let talk = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(130), "{talk}");
+    assert!(talk.contains("interrupted before stage `report`"), "{talk}");
+    let stages = &room.ends(0, &["show", "stopped", "--json"]).json()["stages"];
+    let states: Vec<&str> = (0..3).map(|at| stages[at]["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["success", "success", "pending"]);
+}

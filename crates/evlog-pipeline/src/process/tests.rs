@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 struct Room {
     directory: tempfile::TempDir,
+    interrupts: Interrupts,
 }
 
 impl Room {
     fn new() -> Room {
-        Room { directory: tempfile::tempdir().unwrap() }
+        Room { directory: tempfile::tempdir().unwrap(), interrupts: Interrupts::default() }
     }
 
     fn log(&self) -> PathBuf {
@@ -30,6 +31,7 @@ impl Room {
             environment: &[("GREETING".to_owned(), "good day".into())],
             output: &output,
             time_limit,
+            interrupts: &self.interrupts,
         })
     }
 
@@ -121,4 +123,14 @@ fn what_a_stage_leaves_in_the_background_is_ended_with_it() {
     assert_eq!(room.run("sleep 100 & echo $! > left; exit 0", None).unwrap(), Ended::Exited(0));
     let pid = room.pid_in("left");
     soon("the background process still runs", || is_gone(pid));
+}
+
+#[test]
+fn an_urgent_request_ends_the_group_and_a_first_one_does_not() {
+    let room = Room::new();
+    room.interrupts.raise();
+    assert_eq!(room.run("exit 5", None).unwrap(), Ended::Exited(5), "asked once, it ends by itself");
+    room.interrupts.raise();
+    let script = "sleep 100 & echo $! > child; sleep 100";
+    assert_eq!(room.run(script, None).unwrap(), Ended::Interrupted);
 }

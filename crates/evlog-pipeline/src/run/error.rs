@@ -31,6 +31,15 @@ pub enum RunError {
         /// A sentence.
         message: String,
     },
+    /// The run was asked to stop.
+    Interrupted {
+        /// The run.
+        run: String,
+        /// The stage that it stopped at.
+        stage: String,
+        /// Whether that stage had begun; its processes were ended then.
+        began: bool,
+    },
     /// The log could not be written or read.
     Log(LogError),
     /// The bundle could not be written.
@@ -40,9 +49,10 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// What the process should exit with: a run that has no end has failed (pipeline.md 2.4, 3.2).
+    /// What the process should exit with: a run that has no end has failed (pipeline.md 2.4, 3.2), unless someone
+    /// stopped it; then as a shell says it of Ctrl-C.
     pub fn exit_code(&self) -> u8 {
-        20
+        if let RunError::Interrupted { .. } = self { 130 } else { 20 }
     }
 }
 
@@ -67,6 +77,11 @@ impl fmt::Display for RunError {
             }
             RunError::Refused { command, code, message } => {
                 write!(f, "the contract refused the command `{command}`: {code}: {message}")
+            }
+            RunError::Interrupted { run, stage, began } => {
+                let place = if *began { "in" } else { "before" };
+                let ended = if *began { ", whose processes were ended" } else { "" };
+                write!(f, "run `{run}` was interrupted {place} stage `{stage}`{ended}; it stays in progress in the log")
             }
             RunError::Log(error) => error.fmt(f),
             RunError::File(error) => error.fmt(f),

@@ -99,7 +99,13 @@ impl Runner<'_> {
         self.must("begin", json!({"stage": stage.id}))?;
         self.project(Duration::ZERO)?;
         let room = Room::new(&self.bundle, &stage.id);
-        let attempted = self.attempt(stage, &room);
+        let attempted = match self.attempt(stage, &room) {
+            Err(Stop::Run(error @ RunError::Interrupted { .. })) => {
+                self.leave(stage, &room)?;
+                return Err(error);
+            }
+            attempted => attempted,
+        };
         let mut outcome = self.or_storage_failure(stage, attempted)?;
         let captured = self.capture(stage, &room);
         let cleared = captured.and_then(|()| Ok(remove_tree(&room.shelf)?));
@@ -108,6 +114,17 @@ impl Runner<'_> {
         }
         self.record(stage, &outcome)?;
         self.project(began.elapsed())?;
+        Ok(())
+    }
+
+    /// The stage was interrupted: what it printed is kept, what it staged is not, and it has no outcome.
+    fn leave(&mut self, stage: &Stage, room: &Room) -> Result<(), RunError> {
+        match self.capture(stage, room).and_then(|()| Ok(remove_tree(&room.shelf)?)) {
+            Ok(()) => {}
+            Err(Stop::Run(error)) => return Err(error),
+            Err(Stop::Storage(error)) => self.note(stage, &error.to_string()),
+        }
+        self.project(Duration::ZERO)?;
         Ok(())
     }
 
@@ -159,6 +176,7 @@ impl Runner<'_> {
             environment: &environment,
             output: log,
             time_limit: stage.time_limit,
+            interrupts: &self.interrupts,
         });
         let message = match &ended {
             Ok(Ended::Exited(_)) => return Ok(ended.ok()),
@@ -167,11 +185,16 @@ impl Runner<'_> {
                 let limit = stage.time_limit.unwrap_or_default();
                 format!("evlog: the time limit of {limit:?} has passed; the process group was ended")
             }
+            Ok(Ended::Interrupted) => "evlog: the run was interrupted; the process group was ended".to_owned(),
             Err(error) => format!("evlog: `{}` could not be started: {error}", stage.command[0]),
         };
         self.note(stage, message.trim_start_matches("evlog: "));
         let mut log = log;
         writeln!(log, "{message}").map_err(at("write", &room.log))?;
+        if let Ok(Ended::Interrupted) = ended {
+            let (run, stage) = (self.run.clone(), stage.id.clone());
+            return Err(RunError::Interrupted { run, stage, began: true }.into());
+        }
         Ok(ended.ok())
     }
 
@@ -225,7 +248,8 @@ impl Runner<'_> {
             Some(Ended::Exited(status)) => own
                 .or_else(|| stage.exit_reason_codes.get(&status).cloned())
                 .unwrap_or_else(|| stage.reason_code.clone()),
-            Some(Ended::Signalled(_)) | None => own.unwrap_or_else(|| stage.reason_code.clone()),
+            // An interrupted stage is left without an outcome before anyone asks.
+            Some(Ended::Signalled(_) | Ended::Interrupted) | None => own.unwrap_or_else(|| stage.reason_code.clone()),
         };
         self.failed(stage, code)
     }

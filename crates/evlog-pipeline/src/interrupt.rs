@@ -1,0 +1,28 @@
+//! Requests from outside to stop a run: a person's Ctrl-C, a machine that shuts down.
+//!
+//! Does not: handle signals. Whoever catches them raises the request here.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// How urgently a run was asked to stop. Shared between the run and whoever catches signals.
+#[derive(Debug, Default)]
+pub struct Interrupts(AtomicU8);
+
+impl Interrupts {
+    /// Asks once more, and says how often it was asked by now. Once: the running stage ends by itself, and none begins
+    /// after it. Twice: the running stage's process group is ended.
+    pub fn raise(&self) -> u8 {
+        let before = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| Some(count.saturating_add(1)));
+        before.unwrap_or_default().saturating_add(1)
+    }
+
+    /// Whether no further stage is to begin.
+    pub(crate) fn is_asked(&self) -> bool {
+        self.0.load(Ordering::SeqCst) > 0
+    }
+
+    /// Whether the running stage is to be ended.
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.0.load(Ordering::SeqCst) > 1
+    }
+}
