@@ -1,9 +1,9 @@
 //! Files of bundles: written whole or not at all, found without following links.
 
 use crate::error::CommandError;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
-use std::path::{Path, PathBuf};
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::Path;
 
 /// Bytes that are read at once when a file is measured.
 const PIECE_LEN: usize = 64 * 1024;
@@ -107,55 +107,9 @@ pub(crate) fn walk(root: &Path, except: &str) -> Result<Vec<String>, CommandErro
     Ok(found)
 }
 
-/// Makes `bytes` the content of the file at `relative` below `root`: a temporary file beside it, synced, renamed, the
-/// directory synced. Directories are made as needed; one that is a link is refused. Says whether anything was written: a
-/// file that holds the bytes already is left alone.
-pub(crate) fn write_atomically(root: &Path, relative: &str, bytes: &[u8]) -> Result<bool, CommandError> {
-    let path = root.join(relative);
-    let dir = make_parents(root, relative)?;
-    if let Found::File(found) = find(&path)?
-        && found == bytes
-    {
-        return Ok(false);
-    }
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let temporary = dir.join(format!(".{name}.tmp"));
-    write_synced(&temporary, bytes).map_err(refuse("write", &temporary))?;
-    // COMMIT POINT: readers see the new bytes from here on.
-    fs::rename(&temporary, &path).map_err(refuse("write", &path))?;
-    sync_directory(&dir)?;
-    Ok(true)
-}
-
-/// Makes the directories above a path below `root`, and gives the last. None of them may be a link to elsewhere.
-fn make_parents(root: &Path, relative: &str) -> Result<PathBuf, CommandError> {
+/// Makes `bytes` the content of the file at `relative` below `root`, which is made if there is none. Says whether
+/// anything was written: a file that holds the bytes already is left alone.
+pub(crate) fn write(root: &Path, relative: &str, bytes: &[u8]) -> Result<bool, CommandError> {
     fs::create_dir_all(root).map_err(refuse("make", root))?;
-    let mut dir = root.to_path_buf();
-    let (above, _) = relative.rsplit_once('/').unwrap_or_default();
-    for segment in above.split('/').filter(|segment| !segment.is_empty()) {
-        let parent = dir.clone();
-        dir.push(segment);
-        match fs::create_dir(&dir) {
-            Ok(()) => sync_directory(&parent)?,
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(refuse("make", &dir)(error)),
-            Err(_) if fs::symlink_metadata(&dir).is_ok_and(|found| found.is_dir()) => {}
-            Err(_) => return Err(refuse("use", &dir)(io::ErrorKind::NotADirectory.into())),
-        }
-    }
-    Ok(dir)
-}
-
-/// A leftover may be anybody's link, so it is removed and never opened.
-fn write_synced(path: &PathBuf, bytes: &[u8]) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
-}
-
-fn sync_directory(dir: &Path) -> Result<(), CommandError> {
-    File::open(dir).and_then(|dir| dir.sync_all()).map_err(refuse("sync", dir))
+    evlog_pipeline::write_atomically(root, relative, bytes).map_err(|error| CommandError::user(error.to_string()))
 }

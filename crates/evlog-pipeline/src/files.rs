@@ -39,7 +39,7 @@ pub(crate) fn at<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(io::Er
 /// Makes `bytes` the content of the file at `relative` below `root`: a temporary file beside it, synced, renamed, the
 /// directory synced. Directories are made as needed. Says whether anything was written: a file that already holds the
 /// bytes is left as it is.
-pub(crate) fn write_atomically(root: &Path, relative: &str, bytes: &[u8]) -> Result<bool, FileError> {
+pub fn write_atomically(root: &Path, relative: &str, bytes: &[u8]) -> Result<bool, FileError> {
     let target = root.join(relative);
     if holds(&target, bytes) {
         return Ok(false);

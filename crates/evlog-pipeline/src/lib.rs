@@ -26,7 +26,7 @@ mod promote;
 pub mod run;
 mod schema;
 
-pub use files::FileError;
+pub use files::{FileError, write_atomically};
 pub use interrupt::Interrupts;
 pub use plan::{Plan, PlanError};
 pub use progress::Progress;

@@ -126,7 +126,7 @@ fn write_runs(
 /// Writes the files that are not there with the same bytes; says which, in the bundle's order.
 fn write_bundle(dir: &Path, bundle: &Bundle) -> Result<Vec<bool>, CommandError> {
     let place = |path: &str| format!("{RUNS}/{}/{path}", bundle.run);
-    bundle.files.values().map(|file| files::write_atomically(dir, &place(&file.path), &file.bytes)).collect()
+    bundle.files.values().map(|file| files::write(dir, &place(&file.path), &file.bytes)).collect()
 }
 
 fn tell(ui: &mut Ui, context: &Context, bundle: &Bundle, written: &[bool], recorded: bool) -> Result<(), CommandError> {

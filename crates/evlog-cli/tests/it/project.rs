@@ -140,6 +140,6 @@ fn nothing_is_written_through_a_link() {
     fs::create_dir_all(room.path("elsewhere")).unwrap();
     fs::create_dir_all(room.path("runs/order-7")).unwrap();
     std::os::unix::fs::symlink(room.path("elsewhere"), room.path("runs/order-7/logs")).unwrap();
-    room.ends(2, &["project", "--out", "."]).says("could not use `./runs/order-7/logs`");
+    room.ends(2, &["project", "--out", "."]).says("`./runs/order-7/logs`: expected a directory, found a symbolic link");
     assert_eq!(fs::read_dir(room.path("elsewhere")).unwrap().count(), 0);
 }
