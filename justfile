@@ -39,3 +39,7 @@ deps:
 # Each numbered rule of the documents, and the tests that cite it.
 evidence:
     cargo run --quiet --locked -p xtask -- evidence
+
+# Tell one story of the simulated disk, named by its seed, with more ways to crash than an ordinary test run tries.
+sim SEED:
+    EVLOG_SIM_SEED={{SEED}} cargo test -p evlog-store --lib tests::crash:: -- --nocapture

@@ -149,8 +149,10 @@ fn recover(
     let clean_close = scan.end == scan.file_end && hint.is_some_and(|head| head.closed && head.committed == scan.end);
     let cut = apply(&files, &file, last, &scan, action)?;
     if !clean_close {
-        // Commits of a session that was killed may be written and not synced; from here on we rely on them.
+        // A session that was killed may have written commits and not synced them, or named the segment and not synced the
+        // name; from here on we rely on both.
         file.sync_data().map_err(Failure::of("sync", &path))?;
+        files.fs.sync_dir(files.layout.segments()).map_err(Failure::of("sync", files.layout.segments()))?;
     }
     tidy(&files, entries, &frontiers);
     let head = open_head(&files)?;

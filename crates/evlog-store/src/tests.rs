@@ -4,12 +4,14 @@ mod append;
 mod crash;
 mod damage;
 mod fail;
+mod faults;
 mod model;
 mod process;
 mod read;
 mod reopen;
 mod rows;
 mod sidecars;
+mod story;
 
 use crate::fs::SimFs;
 use crate::{

@@ -1,121 +1,152 @@
-//! Crashes of the machine: at every sync and between, with any of the unsynced changes kept, whole or torn.
+//! Crashes of the machine: at every act that changes the disk, with any of the unsynced changes kept, whole or torn.
+//!
+//! `EVLOG_SIM_SEED=n` tells one story alone, with more ways to crash: `just sim n`.
 
+use super::story::{Dice, Story, Told, check, crash_keeping, deciding, tell};
 use super::*;
-use crate::OpenError;
 use crate::fs::sim::{Act, Keep, Unsynced};
 
-/// A small generator of numbers: the number of a story decides what happens in it, but for how commits group.
-struct Dice(u64);
+/// Names the one story to tell.
+const SEED: &str = "EVLOG_SIM_SEED";
+/// How many stories an ordinary run tells.
+const STORIES: u64 = 4;
+/// Of so many changes every subset is tried; of more, some.
+const BITS_MAX: u32 = 3;
 
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % sides
-    }
-
-    fn keep(&mut self) -> Keep {
-        match self.roll(4) {
-            0 => Keep::Nothing,
-            1 => Keep::First(usize::try_from(self.roll(700)).unwrap()),
-            _ => Keep::All,
-        }
+fn seeds() -> Vec<u64> {
+    match std::env::var(SEED) {
+        Ok(text) => vec![text.parse().unwrap_or_else(|_| panic!("{SEED} is a number, not `{text}`"))],
+        Err(_) => (1..=STORIES).collect(),
     }
 }
 
-/// Works until the disk fails, then crashes it; the log has to open with all that was acknowledged and nothing made up.
-fn tell(story: u64) {
-    let mut dice = Dice(story);
-    let fs = SimFs::new();
-    let writer = create(&fs, LIMIT);
-    let act =
-        [Act::SyncData, Act::Write, Act::SyncDir, Act::Rename, Act::Create][usize::try_from(dice.roll(5)).unwrap()];
-    fs.fail(act, dice.roll(60), std::io::ErrorKind::Other);
-    let (mut offered, mut acknowledged) = (Vec::new(), 0);
-    'work: for group in 0..40u64 {
-        let mut tickets = Vec::new();
-        for _ in 0..=dice.roll(4) {
-            let (stream, len) = (format!("run-{}", dice.roll(5)), usize::try_from(dice.roll(300)).unwrap());
-            let payload = vec![u8::try_from(group).unwrap(); len];
-            let Ok(ticket) = offer(&writer, Durability::Sync, &stream, &payload) else { break 'work };
-            offered.push((stream, payload));
-            tickets.push(ticket);
-        }
-        for ticket in tickets {
-            if writer.wait(&ticket).is_err() {
-                break 'work;
+/// How many mixed crashes are tried at each act.
+fn mixed() -> u64 {
+    if std::env::var_os(SEED).is_some() { 60 } else { 3 }
+}
+
+/// Cuts the power after each act of the story, and crashes the machine in many ways each time.
+fn crash_everywhere(seed: u64) {
+    let (story, whole) = (Story::of(seed), SimFs::new());
+    assert!(tell(&story, &whole).finished);
+    let acts = whole.trail().len() as u64;
+    for cut in 0..=acts {
+        let fs = SimFs::new();
+        fs.cut_power(cut);
+        let told = tell(&story, &fs);
+        assert_eq!(told.finished, cut == acts, "seed {seed}: the power is cut at act {cut} of {acts}");
+        assert_eq!(fs.trail()[..], whole.trail()[..usize::try_from(cut).unwrap()], "seed {seed}: another story");
+        let bits = deciding(&fs).min(BITS_MAX);
+        for way in 0..(1 << bits) + mixed() {
+            let mut dice = Dice::new(seed << 32 ^ cut << 16 ^ way);
+            let crashed =
+                if way < 1 << bits { crash_keeping(&fs, bits, way, &mut dice) } else { fs.crash(&mut |_| dice.keep()) };
+            let name = format!("{SEED}={seed}, power cut at act {cut} of {acts}, way {way}");
+            if way % 4 == 0 {
+                crash_again(&crashed, &told, &name, &mut dice);
             }
-            acknowledged += 1;
+            check(&crashed, &told, told.durable(), &name);
         }
     }
-    let crashed = fs.crash(&mut |_| dice.keep());
-    drop(writer);
-    // A crash while the first crash is recovered from: whatever that changed may be there or not.
-    let twice = crashed.kill();
-    drop(open(&twice));
-    check(&twice.crash(&mut |_| dice.keep()), &offered, acknowledged, story);
-    check(&crashed, &offered, acknowledged, story);
 }
 
-fn check(crashed: &SimFs, offered: &[(String, Vec<u8>)], acknowledged: usize, story: u64) {
-    let shown = all(&reader(crashed));
-    let opened = Writer::open(Arc::new(crashed.clone()), dir(), &owner());
-    let (writer, _) = opened.unwrap_or_else(|error: OpenError| panic!("story {story}: {error}"));
-    let seen = all(&reader(crashed));
-    assert!(shown == seen, "story {story}: a reader shows what the next writer keeps");
-    assert!(seen.len() >= acknowledged, "story {story}: {acknowledged} were acknowledged, {} are there", seen.len());
-    for (at, (event, (stream, payload))) in seen.iter().zip(offered).enumerate() {
-        assert_eq!((event.seq, &event.stream, &event.payload), (at as u64, stream, payload), "story {story}");
-    }
-    assert!(seen.len() <= offered.len(), "story {story}: nothing is made up");
-    assert_eq!(writer.root(), cat_root(crashed), "story {story}");
-    put(&writer, "run-0", b"after");
-    drop(writer);
+/// The power is cut again while the next writer recovers.
+fn crash_again(crashed: &SimFs, told: &Told, name: &str, dice: &mut Dice) {
+    let (again, cut) = (crashed.kill(), dice.roll(12));
+    again.cut_power(cut);
+    drop(Writer::open(Arc::new(again.clone()), dir(), &owner()));
+    let crashed = again.crash(&mut |_| dice.keep());
+    check(&crashed, told, told.durable(), &format!("{name}, and at act {cut} of the recovery"));
 }
 
 #[test]
-fn after_a_crash_all_that_was_acknowledged_is_there_and_nothing_is_made_up() {
-    (0..400).for_each(tell);
+fn a_crash_at_any_act_leaves_all_that_was_acknowledged_and_nothing_half() {
+    seeds().into_iter().for_each(crash_everywhere);
 }
 
 #[test]
-fn a_crash_at_each_sync_in_turn_loses_nothing_acknowledged() {
-    for after in 0..40 {
-        for keep in [Keep::Nothing, Keep::First(20), Keep::All] {
-            let fs = SimFs::new();
-            let writer = create(&fs, LIMIT);
-            fs.fail(Act::SyncData, after, std::io::ErrorKind::Other);
-            let mut offered = Vec::new();
-            let mut acknowledged = 0;
-            for number in 0..30u8 {
-                let payload = vec![number; 150];
-                let Ok(ticket) = offer(&writer, Durability::Sync, "run", &payload) else { break };
-                offered.push(("run".to_string(), payload));
-                acknowledged += usize::from(writer.wait(&ticket).is_ok());
-            }
-            check(&fs.crash(&mut |_| keep), &offered, acknowledged, after);
-        }
+fn the_same_seed_tells_the_same_story() {
+    for seed in seeds() {
+        let (story, first, second) = (Story::of(seed), SimFs::new(), SimFs::new());
+        let ends = [&first, &second].map(|fs| tell(&story, fs).commits.len());
+        assert!(ends[0] == ends[1] && first.trail() == second.trail(), "seed {seed}");
+        assert_eq!(cat_root(&first), cat_root(&second), "seed {seed}");
     }
+}
+
+#[test]
+fn the_stories_of_an_ordinary_run_roll_segments_and_tear_sectors() {
+    let (mut segments, mut longest, mut closed) = (0, 0, 0);
+    for seed in 1..=STORIES {
+        let fs = SimFs::new();
+        tell(&Story::of(seed), &fs);
+        segments += segment_files(&fs).len();
+        let writes = fs.trail().into_iter().filter(|step| step.act == Act::Write);
+        longest = longest.max(writes.map(|step| step.len).max().unwrap());
+        let head = |step: &crate::fs::sim::Step| step.act == Act::SyncData && step.path.ends_with("HEAD");
+        closed += fs.trail().iter().filter(|step| head(step)).count();
+    }
+    assert!(segments > 10 && longest > 8192 && closed > 2, "{segments} segments, {longest} bytes, {closed} closed");
+}
+
+/// What a panic says.
+fn told_by(act: impl FnOnce() + std::panic::UnwindSafe) -> String {
+    let panic = std::panic::catch_unwind(act).expect_err("the harness did not notice");
+    panic.downcast_ref::<String>().cloned().unwrap_or_default()
 }
 
 #[test]
 fn the_harness_finds_out_a_disk_that_lies_about_its_syncs() {
+    let story = Story::of(1);
     let fs = SimFs::new();
-    let writer = create(&fs, 1 << 20);
     fs.lie();
-    let payload = vec![1; 20];
-    let offered: Vec<(String, Vec<u8>)> = (0..5).map(|_| ("run".to_string(), payload.clone())).collect();
-    for (stream, payload) in &offered {
-        put(&writer, stream, payload);
-    }
-    let crashed = fs.crash(&mut |_| Keep::Nothing);
-    let found = std::panic::catch_unwind(|| check(&crashed, &offered, offered.len(), 0)).unwrap_err();
-    let told = found.downcast_ref::<String>().unwrap();
-    assert!(told.contains("5 were acknowledged, 0 are there"), "{told}");
-    // Where a mark or HEAD survived what it speaks of, the log itself finds it out.
+    let told = tell(&story, &fs);
     let crashed = fs.crash(&mut |change| match change {
-        Unsynced::Write { path, .. } if path.ends_with("HEAD") => Keep::All,
+        Unsynced::Name { .. } | Unsynced::Write { offset: 0, .. } => Keep::All,
         _ => Keep::Nothing,
     });
-    let error = Writer::open(Arc::new(crashed), dir(), &owner()).unwrap_err();
-    assert!(error.to_string().contains("log is truncated at position 96"), "{error}");
+    let said = told_by(|| check(&crashed, &told, told.durable(), &"lied to"));
+    assert!(said.contains("lied to: a crash is not `truncated`"), "{said}");
+}
+
+#[test]
+fn the_harness_finds_out_a_disk_that_loses_one_acknowledged_write() {
+    let fs = SimFs::new();
+    let told = tell(&Story::of(3), &fs);
+    let whole = fs.crash(&mut |_| Keep::All);
+    check(&whole.kill(), &told, told.durable(), &"whole");
+    let last = segment_files(&whole).pop().unwrap();
+    let mut bytes = whole.bytes(&last).unwrap();
+    bytes.truncate(bytes.len() - 1);
+    whole.put(&last, bytes);
+    whole.put(&dir().join("HEAD"), Vec::new());
+    let said = told_by(|| check(&whole, &told, told.durable(), &"a lost write"));
+    assert!(said.contains("commits were acknowledged"), "{said}");
+}
+
+#[test]
+fn a_disk_that_lies_about_its_syncs_costs_commits_and_never_makes_one_up() {
+    for seed in 1..=10 {
+        let (story, fs, mut dice) = (Story::of(seed), SimFs::new(), Dice::new(seed));
+        fs.lie();
+        let told = tell(&story, &fs);
+        assert!(told.finished);
+        for _ in 0..20 {
+            let crashed = fs.crash(&mut |change| match change {
+                Unsynced::Name { .. } => Keep::All,
+                _ => dice.keep(),
+            });
+            let Ok(reader) = Reader::open(Arc::new(crashed.clone()), dir()) else { continue };
+            // What is shown of it, up to where it breaks, is a beginning of the truth.
+            let mut commits = reader.commits(Position(0)).unwrap();
+            let mut seen = Vec::new();
+            while let Ok(Some(mut next)) = commits.next() {
+                while let Some((seq, event)) = next.commit.next_event().unwrap() {
+                    let (stream, payload) = (event.stream.to_string(), event.payload.to_vec());
+                    seen.push(Seen { seq: seq.0, stream, number: event.number, payload });
+                }
+            }
+            told.matched(&seen, &format!("seed {seed}, a lying disk"));
+        }
+    }
 }

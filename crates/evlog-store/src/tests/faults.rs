@@ -1,0 +1,186 @@
+//! Every act of a story fails in turn, the machine goes on: what is said of each commit is true, and after opening the log
+//! again, on the same machine or after a crash, it goes on.
+
+use super::story::{Dice, Fate, Story, Told, check, tell};
+use super::*;
+use crate::fs::sim::{Act, Keep};
+use crate::{OpenError, ReadError};
+use std::io::ErrorKind;
+
+const SEEDS: [u64; 2] = [1, 3];
+
+/// How often a story does this.
+fn times(story: &Story, act: Act) -> u64 {
+    let fs = SimFs::new();
+    assert!(tell(story, &fs).finished);
+    fs.count(act)
+}
+
+/// After a failure, on the same machine: the disk is well again and the log is opened, without a crash in between.
+fn reopen(fs: &SimFs, told: &Told, name: &str) {
+    if segment_files(fs).is_empty() {
+        return check(fs, told, 0, &name);
+    }
+    let writer = match Writer::open(Arc::new(fs.clone()), dir(), &owner()) {
+        Ok((writer, _)) => writer,
+        Err(error) => panic!("{name}: {error}"),
+    };
+    let seen = all(&reader(fs));
+    let kept = told.matched(&seen, &name);
+    let (least, most) = (told.acknowledged(), told.possible());
+    assert!((least..=most).contains(&kept), "{name}: {kept} commits are there, {least} to {most} were to be expected");
+    put(&writer, "run-0", b"after");
+    drop(writer);
+    // From now on all of it is durable: the writer opened it, and said so of what came after.
+    let crashed = fs.crash(&mut |_| Keep::Nothing);
+    let left = all(&reader(&crashed));
+    assert!(left[..left.len() - 1] == seen[..], "{name}: a crash took what a writer had opened");
+    assert_eq!(left[seen.len()].payload, b"after", "{name}");
+    assert_eq!(audit(&crashed).findings.kept(), &[], "{name}");
+    put(&open(&crashed).0, "run-0", b"again");
+}
+
+/// What comes after a failure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    Crash,
+    /// The log is opened again on the same machine.
+    Reopen,
+}
+
+/// Fails each act of this kind in turn, once or from then on.
+fn fail_each(act: Act, kind: ErrorKind, once: bool, then: &[Then]) {
+    for seed in SEEDS {
+        let story = Story::of(seed);
+        for after in 0..times(&story, act) {
+            let name = format!("seed {seed}, {act:?} {after} fails, {kind}");
+            let fs = SimFs::new();
+            let fail = if once { SimFs::fail_once } else { SimFs::fail };
+            fail(&fs, act, after, kind);
+            let told = tell(&story, &fs);
+            let mut dice = Dice::new(seed << 32 ^ after);
+            if then.contains(&Then::Crash) {
+                check(&fs.crash(&mut |_| dice.keep()), &told, told.durable(), &format!("{name}, then a crash"));
+            }
+            fs.heal();
+            if then.contains(&Then::Reopen) {
+                reopen(&fs, &told, &name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_at_any_write_and_gets_space_again() {
+    for act in [Act::Write, Act::Create, Act::SetLen] {
+        fail_each(act, ErrorKind::StorageFull, false, &[Then::Crash, Then::Reopen]);
+    }
+}
+
+#[test]
+fn a_sync_that_fails_once_anywhere_and_a_crash_that_drops_what_it_was_to_keep() {
+    fail_each(Act::SyncData, ErrorKind::Other, true, &[Then::Crash]);
+}
+
+#[test]
+fn a_directory_whose_names_cannot_be_synced() {
+    fail_each(Act::SyncDir, ErrorKind::Other, true, &[Then::Crash, Then::Reopen]);
+    fail_each(Act::Rename, ErrorKind::Other, true, &[Then::Crash, Then::Reopen]);
+}
+
+#[test]
+fn a_commit_that_was_never_given_to_the_file_is_said_not_to_be_appended() {
+    let story = Story::of(1);
+    let fates = |act: Act| {
+        let all = (0..times(&story, act)).flat_map(|after| {
+            let fs = SimFs::new();
+            fs.fail(act, after, ErrorKind::StorageFull);
+            tell(&story, &fs).commits.into_iter().map(|(_, fate)| fate).collect::<Vec<_>>()
+        });
+        all.collect::<Vec<_>>()
+    };
+    let (created, written) = (fates(Act::Create), fates(Act::Write));
+    assert!(created.contains(&Fate::NotAppended) && written.contains(&Fate::Unknown));
+}
+
+/// A log of several segments that was closed in order, or not.
+fn made(closed: bool, sidecars: bool) -> (SimFs, Told) {
+    let fs = SimFs::new();
+    let told = tell(&Story::of(1), &fs);
+    if closed {
+        open(&fs).0.close().unwrap();
+    }
+    let fs = fs.kill();
+    for path in fs.files() {
+        if !sidecars && path.extension().is_some_and(|suffix| ["tree", "idx", "end"].iter().any(|of| suffix == *of)) {
+            crate::Fs::remove(&fs, &path).unwrap();
+        }
+    }
+    (fs, told)
+}
+
+/// Whether a failing read was told as such.
+fn is_told(error: &ReadError) -> bool {
+    matches!(error, ReadError::Io(failure) if failure.source.to_string() == "simulated")
+}
+
+#[test]
+fn a_read_that_fails_anywhere_is_told_or_makes_no_difference() {
+    for (closed, sidecars) in [(true, true), (true, false), (false, true), (false, false)] {
+        let (whole, told) = made(closed, sidecars);
+        for after in 0.. {
+            let (fs, name) = (whole.kill(), format!("closed {closed}, sidecars {sidecars}, read {after} fails"));
+            fs.fail_once(Act::Read, after, ErrorKind::Other);
+            match Writer::open(Arc::new(fs.clone()), dir(), &owner()) {
+                Ok((writer, _)) => match writer.stream_len("run-0") {
+                    Ok(len) => assert_eq!(len, stream(&reader(&whole), "run-0").len() as u64, "{name}"),
+                    Err(error) => assert!(is_told(&error), "{name}: {error}"),
+                },
+                Err(OpenError::Io(_)) => {}
+                Err(error) => panic!("{name}: {error}"),
+            }
+            let reached = fs.count(Act::Read) > after;
+            fs.heal();
+            check(&fs, &told, told.commits.len(), &name);
+            if !reached {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_reader_whose_disk_fails_at_any_read_shows_the_truth_or_says_so() {
+    for (closed, sidecars) in [(true, true), (false, false)] {
+        let (whole, told) = made(closed, sidecars);
+        for after in 0.. {
+            let (fs, name) = (whole.kill(), format!("closed {closed}, sidecars {sidecars}, read {after} fails"));
+            fs.fail_once(Act::Read, after, ErrorKind::Other);
+            let mut seen = Vec::new();
+            let mut read = || -> Result<(), ReadError> {
+                let reader = match Reader::open(Arc::new(fs.clone()), dir()) {
+                    Ok(reader) => reader,
+                    Err(OpenError::Io(failure)) => return Err(ReadError::Io(failure)),
+                    Err(error) => panic!("{name}: {error}"),
+                };
+                let mut commits = reader.commits(Position(0))?;
+                while let Some(mut next) = commits.next()? {
+                    while let Some((seq, event)) = next.commit.next_event()? {
+                        let (stream, payload) = (event.stream.to_string(), event.payload.to_vec());
+                        seen.push(Seen { seq: seq.0, stream, number: event.number, payload });
+                    }
+                }
+                reader.stream("run-1", &mut |_, _, _| ControlFlow::Continue(())).map(|_| ())
+            };
+            let outcome = read();
+            told.matched(&seen, &name);
+            match outcome {
+                Ok(()) => assert_eq!(seen, all(&reader(&whole)), "{name}"),
+                Err(error) => assert!(is_told(&error), "{name}: {error}"),
+            }
+            if fs.count(Act::Read) <= after {
+                break;
+            }
+        }
+    }
+}
