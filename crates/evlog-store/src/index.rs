@@ -1,27 +1,42 @@
-//! The sidecar `.idx` of a sealed segment: which streams have events in it, and in which frames.
+//! The sidecar `.idx` of a segment that is sealed or was closed in order: which streams have events in it, and in which
+//! frames.
 //!
-//! Derived, so it may change from version to version: what does not decode is made again from the segment.
+//! Derived, so it may change from version to version: what does not hold is made again from the segment. One stream is
+//! found without reading the rest: streams lie in blocks in order of a hash of their names, and a table of blocks tells
+//! which one to read. A filter spares that read for streams that are not there; it is read once it is worth it.
 //!
 //! ```text
-//! magic 8 | version 4 | streams 4 | log id 16 | position 8 | segment length 8 | length of names 4 | frames 4
-//! streams times: first number 8 | first seq 8 | events 4 | end of its name 4 | end of its frames 4
-//! names, in byte order, one after the other | frames, 4 each: offset in the segment | CRC-32 of all before
+//! magic 8 | version 4 | blocks 4 | log id 16 | position 8 | segment length 8 | streams 4
+//! blocks times: hash of its first stream 4 | where it ends 4 | CRC-32 4
+//! CRC-32 of all before | filter, 2 for each stream | CRC-32 of the filter | blocks
 //! ```
+//!
+//! Invariant: no byte is believed before its checksum was compared; what does not hold says so, and answers nothing.
 
+mod block;
+#[cfg(test)]
+mod tests;
+
+use crate::fs::{File, Fs};
+use block::Blocks;
 use evlog_format::checksum::crc32;
 use evlog_format::{LogId, Position, Seq};
-use std::cmp::Ordering;
+use std::borrow::Cow;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 const MAGIC: [u8; 8] = *b"evlogidx";
-const VERSION: u32 = 1;
-const STREAMS_AT: usize = 12;
-const NAMES_LEN_AT: usize = 48;
-const FRAMES_AT: usize = 52;
-const ENTRIES_AT: usize = 56;
-const ENTRY_LEN: usize = 28;
-const EVENTS_IN_ENTRY: usize = 16;
-const NAME_END_IN_ENTRY: usize = 20;
-const FRAMES_END_IN_ENTRY: usize = 24;
+const VERSION: u32 = 2;
+const BLOCKS_AT: usize = 12;
+const STREAMS_AT: usize = 48;
+const TABLE_AT: usize = 52;
+const ROW_LEN: usize = 12;
+const CRC_LEN: usize = 4;
+/// Two bits of sixteen for each stream: one stream of seventy that are not there passes.
+const FILTER_LEN: usize = 2;
+/// After so many blocks that were read in vain the filter is read, which costs as much as some of them.
+const MISSES: u32 = 4;
 
 /// One stream's part in a segment.
 #[derive(Clone, Copy, Debug)]
@@ -46,13 +61,47 @@ pub(crate) struct Found {
     pub(crate) frames: Vec<u32>,
 }
 
-/// The index of one sealed segment, kept as its bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The sidecar does not hold: it cannot be read, or a checksum does not match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spoilt;
+
+/// The segment that an index is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Of {
+    pub(crate) log_id: LogId,
+    pub(crate) position: Position,
+    /// How many of its bytes the index covers.
+    pub(crate) len: u64,
+}
+
+/// The index of one segment: its table of blocks, and the way to the rest.
+#[derive(Debug)]
 pub(crate) struct SealedIndex {
-    bytes: Vec<u8>,
+    source: Source,
     streams: usize,
-    names_at: usize,
-    frames_at: usize,
+    rows: Vec<Row>,
+    filter_at: usize,
+    blocks_at: usize,
+    misses: AtomicU32,
+    filter: OnceLock<Option<Vec<u8>>>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Memory(Vec<u8>),
+    /// While its table is read.
+    Open(Arc<dyn File>),
+    /// Opened anew for each read: a log may have more segments than a process may have open files.
+    Closed(Arc<dyn Fs>, PathBuf),
+}
+
+/// A block, in the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Row {
+    first: u32,
+    /// Counted from where the blocks begin.
+    end: usize,
+    crc: u32,
 }
 
 /// A length that fits because the segment it was counted in does.
@@ -61,205 +110,178 @@ fn narrow(len: u64) -> u32 {
     len
 }
 
+/// Orders the streams. Not secret: names that collide on purpose make one block long, and nothing worse.
+fn hash(name: &str) -> u32 {
+    crc32(name.as_bytes())
+}
+
+/// The two bits of a stream in a filter of so many bytes.
+fn bits(hash: u32, filter_len: usize) -> [(usize, u8); 2] {
+    [hash.wrapping_mul(0x9e37_79b1), hash.rotate_left(16).wrapping_mul(0x85eb_ca6b)].map(|spread| {
+        let bit = (u64::from(spread) * (filter_len as u64 * 8)) >> 32;
+        (usize::try_from(bit / 8).unwrap_or(0), 1 << (bit % 8))
+    })
+}
+
+impl Source {
+    /// So many bytes at a place, if they are there and their checksum is this one.
+    fn read(&self, at: usize, len: usize, crc: Option<u32>) -> Option<Cow<'_, [u8]>> {
+        let bytes = match self {
+            Source::Memory(bytes) => Cow::Borrowed(bytes.get(at..at.checked_add(len)?)?),
+            Source::Open(file) => Cow::Owned(exactly(file.as_ref(), at, len)?),
+            Source::Closed(fs, path) => Cow::Owned(exactly(fs.open_read(path).ok()?.as_ref(), at, len)?),
+        };
+        crc.is_none_or(|crc| crc == crc32(&bytes)).then_some(bytes)
+    }
+
+    fn len(&self) -> Option<u64> {
+        match self {
+            Source::Memory(bytes) => Some(bytes.len() as u64),
+            Source::Open(file) => file.len().ok(),
+            Source::Closed(fs, path) => fs.open_read(path).ok()?.len().ok(),
+        }
+    }
+}
+
+fn exactly(file: &dyn File, at: usize, len: usize) -> Option<Vec<u8>> {
+    let mut bytes = vec![0; len];
+    let read = file.read_full_at(&mut bytes, at as u64).ok()?;
+    (read == len).then_some(bytes)
+}
+
 impl SealedIndex {
-    /// Makes the index of a segment from its streams in byte order of their names.
-    pub(crate) fn build<'a>(
-        log_id: LogId,
-        position: Position,
-        len: u64,
-        entries: impl Iterator<Item = Entry<'a>>,
-    ) -> SealedIndex {
-        let (mut table, mut names, mut frames, mut streams) = (Vec::new(), Vec::new(), Vec::new(), 0);
-        for entry in entries {
-            names.extend_from_slice(entry.name.as_bytes());
-            entry.frames.iter().for_each(|offset| frames.extend_from_slice(&offset.to_le_bytes()));
-            table.extend_from_slice(&entry.first_number.to_le_bytes());
-            table.extend_from_slice(&entry.first_seq.0.to_le_bytes());
-            for number in [narrow(entry.events), narrow(names.len() as u64), narrow(frames.len() as u64 / 4)] {
-                table.extend_from_slice(&number.to_le_bytes());
+    /// Makes the index of a segment from its streams, in any order.
+    pub(crate) fn build<'a>(of: Of, entries: impl Iterator<Item = Entry<'a>>) -> SealedIndex {
+        let mut entries: Vec<(u32, Entry<'a>)> = entries.map(|entry| (hash(entry.name), entry)).collect();
+        entries.sort_unstable_by(|(hash, entry), (other, next)| (hash, entry.name).cmp(&(other, next.name)));
+        let (mut filter, mut blocks) = (vec![0u8; entries.len() * FILTER_LEN], Blocks::default());
+        for (hash, entry) in &entries {
+            for (byte, bit) in bits(*hash, filter.len()) {
+                filter[byte] |= bit;
             }
-            streams += 1;
+            blocks.add(*hash, entry);
         }
-        let mut bytes = Vec::with_capacity(ENTRIES_AT + table.len() + names.len() + frames.len() + 4);
-        bytes.extend_from_slice(&MAGIC);
-        bytes.extend_from_slice(&VERSION.to_le_bytes());
-        bytes.extend_from_slice(&narrow(streams as u64).to_le_bytes());
-        bytes.extend_from_slice(&log_id.0);
-        bytes.extend_from_slice(&position.0.to_le_bytes());
-        bytes.extend_from_slice(&len.to_le_bytes());
-        bytes.extend_from_slice(&narrow(names.len() as u64).to_le_bytes());
-        bytes.extend_from_slice(&narrow(frames.len() as u64 / 4).to_le_bytes());
-        let names_at = ENTRIES_AT + table.len();
-        bytes.append(&mut table);
-        let frames_at = names_at + names.len();
-        bytes.append(&mut names);
-        bytes.append(&mut frames);
-        let crc = crc32(&bytes);
-        bytes.extend_from_slice(&crc.to_le_bytes());
-        SealedIndex { bytes, streams, names_at, frames_at }
+        let (rows, blocks) = blocks.finish();
+        let mut bytes = head(of, rows.len(), entries.len());
+        for row in &rows {
+            for number in [row.first, narrow(row.end as u64), row.crc] {
+                bytes.extend_from_slice(&number.to_le_bytes());
+            }
+        }
+        bytes.extend_from_slice(&crc32(&bytes).to_le_bytes());
+        let filter_at = bytes.len();
+        bytes.extend_from_slice(&filter);
+        bytes.extend_from_slice(&crc32(&filter).to_le_bytes());
+        let (blocks_at, streams) = (bytes.len(), entries.len());
+        bytes.extend_from_slice(&blocks);
+        SealedIndex::with(Source::Memory(bytes), streams, rows, filter_at, blocks_at)
     }
 
-    /// The sidecar's bytes.
-    pub(crate) fn bytes(&self) -> &[u8] {
-        &self.bytes
+    fn with(source: Source, streams: usize, rows: Vec<Row>, filter_at: usize, blocks_at: usize) -> SealedIndex {
+        let (misses, filter) = (AtomicU32::new(0), OnceLock::new());
+        SealedIndex { source, streams, rows, filter_at, blocks_at, misses, filter }
     }
 
-    /// Reads a sidecar; `None` unless it is whole and says that it is of this segment of this log.
-    pub(crate) fn decode(bytes: Vec<u8>, log_id: LogId, position: Position, len: u64) -> Option<SealedIndex> {
-        let (covered, stored) = bytes.split_last_chunk::<4>()?;
-        if covered.len() < ENTRIES_AT || crc32(covered) != u32::from_le_bytes(*stored) {
+    /// The sidecar's bytes, if this index was made and not read.
+    pub(crate) fn bytes(&self) -> Option<&[u8]> {
+        if let Source::Memory(bytes) = &self.source { Some(bytes) } else { None }
+    }
+
+    /// Opens a sidecar; `None` unless its table is whole and says that it is of this segment of this log.
+    pub(crate) fn open(fs: &Arc<dyn Fs>, path: PathBuf, of: Of) -> Option<SealedIndex> {
+        let mut index = SealedIndex::read(Source::Open(fs.open_read(&path).ok()?), of)?;
+        index.source = Source::Closed(Arc::clone(fs), path);
+        Some(index)
+    }
+
+    fn read(source: Source, of: Of) -> Option<SealedIndex> {
+        let fixed = source.read(0, TABLE_AT, None)?;
+        let (blocks, streams) = (u32_at(&fixed, BLOCKS_AT) as usize, u32_at(&fixed, STREAMS_AT) as usize);
+        if *fixed != head(of, blocks, streams) {
             return None;
         }
-        let mut head = Vec::with_capacity(NAMES_LEN_AT);
-        head.extend_from_slice(&MAGIC);
-        head.extend_from_slice(&VERSION.to_le_bytes());
-        head.extend_from_slice(&covered[STREAMS_AT..STREAMS_AT + 4]);
-        head.extend_from_slice(&log_id.0);
-        head.extend_from_slice(&position.0.to_le_bytes());
-        head.extend_from_slice(&len.to_le_bytes());
-        let streams = u32_at(covered, STREAMS_AT) as usize;
-        let names_at = ENTRIES_AT.checked_add(streams.checked_mul(ENTRY_LEN)?)?;
-        let frames_at = names_at.checked_add(u32_at(covered, NAMES_LEN_AT) as usize)?;
-        let end = frames_at.checked_add((u32_at(covered, FRAMES_AT) as usize).checked_mul(4)?)?;
-        if covered[..NAMES_LEN_AT] != head || covered.len() != end {
+        let table_end = TABLE_AT.checked_add(blocks.checked_mul(ROW_LEN)?)?;
+        let filter_at = table_end.checked_add(CRC_LEN)?;
+        let blocks_at = filter_at.checked_add(streams.checked_mul(FILTER_LEN)?)?.checked_add(CRC_LEN)?;
+        let len = source.len().filter(|len| *len >= blocks_at as u64)?;
+        let table = source.read(0, filter_at, None)?;
+        if crc32(&table[..table_end]) != u32_at(&table, table_end) {
             return None;
         }
-        let index = SealedIndex { bytes, streams, names_at, frames_at };
-        index.is_ordered().then_some(index)
+        let row = |at: &[u8; ROW_LEN]| Row { first: u32_at(at, 0), end: u32_at(at, 4) as usize, crc: u32_at(at, 8) };
+        let rows: Vec<Row> = table[TABLE_AT..table_end].as_chunks::<ROW_LEN>().0.iter().map(row).collect();
+        let ordered = rows.is_sorted_by(|row, next| row.first < next.first && row.end < next.end);
+        let end = blocks_at.checked_add(rows.last().map_or(0, |row| row.end))?;
+        drop((fixed, table));
+        (ordered && len == end as u64).then(|| SealedIndex::with(source, streams, rows, filter_at, blocks_at))
     }
 
-    /// Whether ends never fall, stay within their parts, and names are text in order.
-    fn is_ordered(&self) -> bool {
-        let names = &self.bytes[self.names_at..self.frames_at];
-        let frames = (self.bytes.len() - 4 - self.frames_at) / 4;
-        let (mut name_end, mut frames_end, mut last) = (0, 0, None);
-        for at in 0..self.streams {
-            let (name_next, frames_next) = (self.field(at, NAME_END_IN_ENTRY), self.field(at, FRAMES_END_IN_ENTRY));
-            let Some(Ok(name)) = names.get(name_end..name_next).map(str::from_utf8) else { return false };
-            if last.is_some_and(|last| last >= name) || frames_next <= frames_end || frames_next > frames {
-                return false;
-            }
-            (name_end, frames_end, last) = (name_next, frames_next, Some(name));
+    fn block(&self, at: usize) -> Option<Cow<'_, [u8]>> {
+        let from = if at == 0 { 0 } else { self.rows[at - 1].end };
+        let Row { end, crc, .. } = self.rows[at];
+        self.source.read(self.blocks_at + from, end - from, Some(crc))
+    }
+
+    /// Whether the filter lets a stream pass. One that does not hold lets all pass.
+    fn passes(&self, hash: u32) -> bool {
+        if self.misses.load(Ordering::Relaxed) < MISSES {
+            return true;
         }
-        name_end == names.len() && frames_end == frames
+        let filter = self.filter.get_or_init(|| {
+            let len = self.streams * FILTER_LEN;
+            let bytes = self.source.read(self.filter_at, len + CRC_LEN, None)?;
+            (crc32(&bytes[..len]) == u32_at(&bytes, len)).then(|| bytes[..len].to_vec())
+        });
+        let has = |filter: &Vec<u8>| bits(hash, filter.len()).iter().all(|(byte, bit)| filter[*byte] & bit != 0);
+        filter.as_ref().is_none_or(has)
     }
 
-    fn entry_at(at: usize) -> usize {
-        ENTRIES_AT + at * ENTRY_LEN
-    }
-
-    fn field(&self, at: usize, of: usize) -> usize {
-        u32_at(&self.bytes, SealedIndex::entry_at(at) + of) as usize
-    }
-
-    fn start(&self, at: usize, of: usize) -> usize {
-        if at == 0 { 0 } else { self.field(at - 1, of) }
-    }
-
-    fn name_bytes(&self, at: usize) -> &[u8] {
-        let (from, to) = (self.start(at, NAME_END_IN_ENTRY), self.field(at, NAME_END_IN_ENTRY));
-        &self.bytes[self.names_at + from..self.names_at + to]
-    }
-
-    fn found(&self, at: usize) -> Found {
-        let (from, to) = (self.start(at, FRAMES_END_IN_ENTRY), self.field(at, FRAMES_END_IN_ENTRY));
-        let frames = (from..to).map(|frame| u32_at(&self.bytes, self.frames_at + frame * 4)).collect();
-        let entry = SealedIndex::entry_at(at);
-        Found {
-            first_number: u64_at(&self.bytes, entry),
-            first_seq: Seq(u64_at(&self.bytes, entry + 8)),
-            events: self.field(at, EVENTS_IN_ENTRY) as u64,
-            frames,
-        }
-    }
-
-    /// The part of one stream.
-    pub(crate) fn find(&self, name: &str) -> Option<Found> {
-        let (mut low, mut high) = (0, self.streams);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            match self.name_bytes(middle).cmp(name.as_bytes()) {
-                Ordering::Equal => return Some(self.found(middle)),
-                Ordering::Less => low = middle + 1,
-                Ordering::Greater => high = middle,
+    /// The part of one stream, if it has one.
+    pub(crate) fn find(&self, name: &str) -> Result<Option<Found>, Spoilt> {
+        let hash = hash(name);
+        let holding = self.rows.partition_point(|row| row.first <= hash);
+        let Some(at) = holding.checked_sub(1).filter(|_| self.passes(hash)) else { return Ok(None) };
+        let block = self.block(at).ok_or(Spoilt)?;
+        let mut rest = &*block;
+        while !rest.is_empty() {
+            let (found_name, found) = block::take(&mut rest).ok_or(Spoilt)?;
+            if found_name == name {
+                return Ok(Some(found.read()));
             }
         }
-        None
+        self.misses.fetch_add(1, Ordering::Relaxed);
+        Ok(None)
     }
 
-    /// All streams with their parts, in byte order of their names.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, Found)> {
-        (0..self.streams).map(|at| (str::from_utf8(self.name_bytes(at)).unwrap_or_default(), self.found(at)))
+    /// All streams with their parts.
+    pub(crate) fn all(&self) -> Result<Vec<(String, Found)>, Spoilt> {
+        let mut all = Vec::with_capacity(self.streams.min(1 << 20));
+        for at in 0..self.rows.len() {
+            let block = self.block(at).ok_or(Spoilt)?;
+            let mut rest = &*block;
+            while !rest.is_empty() {
+                let (name, found) = block::take(&mut rest).ok_or(Spoilt)?;
+                all.push((name.to_string(), found.read()));
+            }
+        }
+        Ok(all)
     }
+}
+
+fn head(of: Of, blocks: usize, streams: usize) -> Vec<u8> {
+    let mut out = Vec::with_capacity(TABLE_AT);
+    out.extend_from_slice(&MAGIC);
+    out.extend_from_slice(&VERSION.to_le_bytes());
+    out.extend_from_slice(&narrow(blocks as u64).to_le_bytes());
+    out.extend_from_slice(&of.log_id.0);
+    out.extend_from_slice(&of.position.0.to_le_bytes());
+    out.extend_from_slice(&of.len.to_le_bytes());
+    out.extend_from_slice(&narrow(streams as u64).to_le_bytes());
+    out
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
     let mut raw = [0u8; 4];
     raw.copy_from_slice(&bytes[at..at + 4]);
     u32::from_le_bytes(raw)
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    let mut raw = [0u8; 8];
-    raw.copy_from_slice(&bytes[at..at + 8]);
-    u64::from_le_bytes(raw)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const LOG: LogId = LogId([3; 16]);
-    const AT: Position = Position(4096);
-
-    fn index() -> SealedIndex {
-        let entry = |name, first_number, frames| Entry { name, first_number, first_seq: Seq(40), events: 3, frames };
-        let entries = [entry("$log", 0, &[96][..]), entry("a", 7, &[96, 300, 512]), entry("ab", 0, &[1000])];
-        SealedIndex::build(LOG, AT, 2048, entries.into_iter())
-    }
-
-    #[test]
-    fn what_was_built_is_found_and_read_back() {
-        let built = index();
-        let read = SealedIndex::decode(built.bytes().to_vec(), LOG, AT, 2048).unwrap();
-        assert_eq!(read, built);
-        let a = Found { first_number: 7, first_seq: Seq(40), events: 3, frames: vec![96, 300, 512] };
-        assert_eq!(read.find("a"), Some(a));
-        assert_eq!(read.find("ab").unwrap().frames, [1000]);
-        assert_eq!(read.find("b"), None);
-        assert_eq!(read.find(""), None);
-        assert_eq!(read.iter().map(|(name, _)| name).collect::<Vec<_>>(), ["$log", "a", "ab"]);
-    }
-
-    #[test]
-    fn an_index_of_another_segment_or_with_a_flipped_bit_is_none() {
-        let bytes = index().bytes().to_vec();
-        assert_eq!(SealedIndex::decode(bytes.clone(), LogId([4; 16]), AT, 2048), None);
-        assert_eq!(SealedIndex::decode(bytes.clone(), LOG, Position(0), 2048), None);
-        assert_eq!(SealedIndex::decode(bytes.clone(), LOG, AT, 2049), None);
-        for bit in 0..bytes.len() * 8 {
-            let mut flipped = bytes.clone();
-            flipped[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(SealedIndex::decode(flipped, LOG, AT, 2048), None, "bit {bit}");
-        }
-        for len in 0..bytes.len() {
-            assert_eq!(SealedIndex::decode(bytes[..len].to_vec(), LOG, AT, 2048), None, "length {len}");
-        }
-    }
-
-    #[test]
-    fn an_index_whose_checksum_matches_over_nonsense_is_none() {
-        for at in STREAMS_AT..index().bytes().len() - 4 {
-            let mut bytes = index().bytes().to_vec();
-            bytes[at] = 0xff;
-            let covered = bytes.len() - 4;
-            let crc = crc32(&bytes[..covered]).to_le_bytes();
-            bytes[covered..].copy_from_slice(&crc);
-            // Whatever it decodes to, asking it does not panic.
-            if let Some(index) = SealedIndex::decode(bytes, LOG, AT, 2048) {
-                assert_eq!(index.iter().count(), 3);
-                index.find("a");
-            }
-        }
-    }
 }

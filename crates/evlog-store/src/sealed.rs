@@ -1,4 +1,4 @@
-//! The sealed segments' indexes, each loaded when it is first asked for, and made again where its sidecar does not hold.
+//! The sealed segments' indexes, each opened when it is first asked for, and made again where its sidecar does not hold.
 //!
 //! The last segment, where a session before closed it in order, has an index of what it held then; it counts as one more
 //! sealed segment that ends there, until this session seals the segment or finds it sealed.
@@ -6,7 +6,7 @@
 use crate::closed::ClosedEnd;
 use crate::error::{Failure, Trouble};
 use crate::fetch::check_last;
-use crate::index::{Found, SealedIndex};
+use crate::index::{Found, Of, SealedIndex, Spoilt};
 use crate::layout::SegmentEntry;
 use crate::recovery::{Action, Place, plan};
 use crate::scan::scan;
@@ -14,9 +14,6 @@ use crate::segment::{Files, refusal};
 use crate::streams::Streams;
 use evlog_format::{FrameCodec, LogId, Position};
 use std::sync::{Arc, OnceLock};
-
-/// The longest sidecar that is read, in bytes: beyond what the largest segment can call for.
-const SIDECAR_LEN_MAX: u64 = 4 << 30;
 
 /// What becomes of an index that had to be made again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,18 +39,29 @@ pub(crate) struct Sealed {
 pub(crate) struct SealedSegment {
     position: Position,
     end: Position,
-    index: OnceLock<SealedIndex>,
+    /// The sidecar, once it was opened; `None` when it is not there or not of this segment.
+    sidecar: OnceLock<Option<SealedIndex>>,
+    /// Made in this session, because the segment was sealed in it or the sidecar does not hold.
+    made: OnceLock<SealedIndex>,
 }
 
 impl SealedSegment {
+    fn with(position: Position, end: Position, index: SealedIndex) -> SealedSegment {
+        SealedSegment { made: OnceLock::from(index), ..SealedSegment::new(position, end) }
+    }
+
+    fn of(&self, log_id: LogId) -> Of {
+        Of { log_id, position: self.position, len: self.end.0 - self.position.0 }
+    }
+
     fn new(position: Position, end: Position) -> SealedSegment {
-        SealedSegment { position, end, index: OnceLock::new() }
+        SealedSegment { position, end, sidecar: OnceLock::new(), made: OnceLock::new() }
     }
 
     /// Writes the sidecar. One that cannot be written is made again when it is next needed.
     pub(crate) fn keep_sidecar(&self, files: &Files) {
-        if let Some(index) = self.index.get() {
-            files.keep_sidecar(SegmentEntry::Index(self.position), index.bytes()).ok();
+        if let Some(bytes) = self.made.get().and_then(SealedIndex::bytes) {
+            files.keep_sidecar(SegmentEntry::Index(self.position), bytes).ok();
         }
     }
 }
@@ -97,14 +105,9 @@ impl Sealed {
         self.closed.as_ref().map(|segment| segment.end)
     }
 
-    /// The index of what an earlier session left in the last segment, which has to be joined to what this one adds.
-    pub(crate) fn closed_index(&self, files: &Files) -> Result<Option<&SealedIndex>, Trouble> {
-        self.closed.as_ref().map(|segment| self.index(files, segment)).transpose()
-    }
-
-    /// The same after it was asked for.
-    pub(crate) fn closed_index_if_loaded(&self) -> Option<&SealedIndex> {
-        self.closed.as_ref().and_then(|segment| segment.index.get())
+    /// What an earlier session left in the last segment, which has to be joined to what this one adds.
+    pub(crate) fn closed_streams(&self, files: &Files) -> Result<Vec<(String, Found)>, Trouble> {
+        self.closed.as_ref().map_or(Ok(Vec::new()), |segment| self.ask(files, segment, SealedIndex::all))
     }
 
     /// Leaves the sidecars of a close in order: the index of the last segment, and where the log ends.
@@ -116,8 +119,8 @@ impl Sealed {
         streams: &mut Streams,
     ) -> Result<(), Trouble> {
         let end = closed.end();
-        let index = streams.seal(self.log_id, segment, end.0 - segment.0, self.closed_index(files)?);
-        let sealed = SealedSegment { position: segment, end, index: OnceLock::from(index) };
+        let of = Of { log_id: self.log_id, position: segment, len: end.0 - segment.0 };
+        let sealed = SealedSegment::with(segment, end, streams.seal(of, &self.closed_streams(files)?));
         sealed.keep_sidecar(files);
         closed.keep(files, self.log_id, segment);
         self.closed = Some(Arc::new(sealed));
@@ -131,7 +134,7 @@ impl Sealed {
 
     /// Adds a segment with its index.
     pub(crate) fn push(&mut self, position: Position, end: Position, index: SealedIndex) -> Arc<SealedSegment> {
-        let segment = Arc::new(SealedSegment { position, end, index: OnceLock::from(index) });
+        let segment = Arc::new(SealedSegment::with(position, end, index));
         self.segments.push(Arc::clone(&segment));
         self.closed = None;
         segment
@@ -141,25 +144,40 @@ impl Sealed {
     pub(crate) fn complete(&self, files: &Files, entries: &[SegmentEntry]) -> Result<(), Trouble> {
         for segment in self.all() {
             if entries.binary_search(&SegmentEntry::Index(segment.position)).is_err() {
-                self.index(files, segment)?;
+                self.made(files, segment)?;
             }
         }
         Ok(())
     }
 
-    fn index<'s>(&self, files: &Files, segment: &'s SealedSegment) -> Result<&'s SealedIndex, Trouble> {
-        if let Some(index) = segment.index.get() {
+    /// Asks the index of a segment; it is made again when the sidecar does not hold.
+    fn ask<T>(
+        &self,
+        files: &Files,
+        segment: &SealedSegment,
+        question: impl Fn(&SealedIndex) -> Result<T, Spoilt>,
+    ) -> Result<T, Trouble> {
+        let sidecar = || {
+            let path = files.layout.entry(SegmentEntry::Index(segment.position));
+            SealedIndex::open(&files.fs, path, segment.of(self.log_id))
+        };
+        if segment.made.get().is_none()
+            && let Some(answer) = segment.sidecar.get_or_init(sidecar).as_ref().and_then(|index| question(index).ok())
+        {
+            return Ok(answer);
+        }
+        match question(self.made(files, segment)?) {
+            Ok(answer) => Ok(answer),
+            Err(Spoilt) => unreachable!("an index that was made in memory holds"),
+        }
+    }
+
+    fn made<'s>(&self, files: &Files, segment: &'s SealedSegment) -> Result<&'s SealedIndex, Trouble> {
+        if let Some(index) = segment.made.get() {
             return Ok(index);
         }
-        let (entry, len) = (SegmentEntry::Index(segment.position), segment.end.0 - segment.position.0);
-        let loaded = files
-            .sidecar(entry, SIDECAR_LEN_MAX)
-            .and_then(|bytes| SealedIndex::decode(bytes, self.log_id, segment.position, len));
-        let index = match loaded {
-            Some(index) => index,
-            None => self.rebuild(files, segment)?,
-        };
-        Ok(segment.index.get_or_init(|| index))
+        let index = self.rebuild(files, segment)?;
+        Ok(segment.made.get_or_init(|| index))
     }
 
     fn rebuild(&self, files: &Files, segment: &SealedSegment) -> Result<SealedIndex, Trouble> {
@@ -173,9 +191,9 @@ impl Sealed {
         if let Action::Refuse(verdict) = plan(scan.case(Place::Sealed, end)).action {
             return Err(refusal(verdict, scan.end, &path, "a commit".to_string(), scan.reason));
         }
-        let index = streams.seal(self.log_id, position, len, None);
-        if self.keep == Keep::Sidecar {
-            files.keep_sidecar(SegmentEntry::Index(position), index.bytes()).ok();
+        let index = streams.seal(segment.of(self.log_id), &[]);
+        if let (Keep::Sidecar, Some(bytes)) = (self.keep, index.bytes()) {
+            files.keep_sidecar(SegmentEntry::Index(position), bytes).ok();
         }
         Ok(index)
     }
@@ -184,7 +202,7 @@ impl Sealed {
     /// frame that the index calls the stream's last.
     pub(crate) fn stream_len(&self, files: &Files, name: &str) -> Result<u64, Trouble> {
         for segment in self.all().rev() {
-            if let Some(found) = self.index(files, segment)?.find(name) {
+            if let Some(found) = self.ask(files, segment, |index| index.find(name))? {
                 let part = Part::new(segment.position, found);
                 check_last(files, &FrameCodec::new(self.log_id), name, &part)?;
                 return Ok(part.end_number());
@@ -207,7 +225,7 @@ impl Sealed {
             if first.is_some_and(|first| first <= from_number) {
                 break;
             }
-            if let Some(found) = self.index(files, segment)?.find(name) {
+            if let Some(found) = self.ask(files, segment, |index| index.find(name))? {
                 first = Some(found.first_number);
                 earlier.push(Part::new(segment.position, found));
             }
@@ -220,7 +238,10 @@ impl Sealed {
     /// Calls `visit` for each stream of each segment, in order of the segments.
     pub(crate) fn each(&self, files: &Files, visit: &mut dyn FnMut(Position, &str, Found)) -> Result<(), Trouble> {
         for segment in self.all() {
-            self.index(files, segment)?.iter().for_each(|(name, found)| visit(segment.position, name, found));
+            let streams = self.ask(files, segment, SealedIndex::all)?;
+            for (name, found) in streams {
+                visit(segment.position, &name, found);
+            }
         }
         Ok(())
     }

@@ -2,9 +2,9 @@
 //!
 //! Invariant: a stream is in `touched` exactly when its `frames` are not empty.
 
-use crate::index::{Entry, Found, SealedIndex};
+use crate::index::{Entry, Found, Of, SealedIndex};
 use crate::sealed::Part;
-use evlog_format::{LogId, Position, Seq};
+use evlog_format::{Position, Seq};
 #[expect(clippy::disallowed_types, reason = "looked up by name on every append, never iterated")]
 use std::collections::HashMap;
 use std::collections::{BTreeMap, btree_map::Entry as Slot};
@@ -112,18 +112,12 @@ impl Streams {
         self.touched.iter().map(|&at| &self.list[at])
     }
 
-    /// Makes the segment's index and begins with the next segment. `before` is the index of the segment's commits that
+    /// Makes the segment's index and begins with the next segment. `before` are the streams of the segment's commits that
     /// an earlier session made.
-    pub(crate) fn seal(
-        &mut self,
-        log_id: LogId,
-        position: Position,
-        len: u64,
-        before: Option<&SealedIndex>,
-    ) -> SealedIndex {
+    pub(crate) fn seal(&mut self, of: Of, before: &[(String, Found)]) -> SealedIndex {
         let touched = std::mem::take(&mut self.touched);
         let frames: Vec<_> = touched.iter().map(|&at| (at, std::mem::take(&mut self.list[at].frames))).collect();
-        let mut parts: BTreeMap<&str, Found> = before.into_iter().flat_map(SealedIndex::iter).collect();
+        let mut parts: BTreeMap<&str, Found> = before.iter().map(|(name, found)| (&**name, found.clone())).collect();
         for (at, frames) in frames {
             let Stream { name, first_number, first_seq, events, .. } = &self.list[at];
             match parts.entry(name) {
@@ -141,6 +135,6 @@ impl Streams {
             let (first_number, first_seq, events) = (found.first_number, found.first_seq, found.events);
             Entry { name, first_number, first_seq, events, frames: &found.frames }
         });
-        SealedIndex::build(log_id, position, len, entries)
+        SealedIndex::build(of, entries)
     }
 }

@@ -230,3 +230,30 @@ fn a_segment_cut_or_changed_under_its_sidecars_is_judged_by_a_scan() {
     fs.put(&path, longer);
     assert!(open(&fs).1.cut.is_some_and(|cut| cut.len == 1), "a byte behind the end is a torn tail");
 }
+
+#[test]
+fn a_stream_is_found_without_reading_the_indexes_of_the_segments_whole() {
+    let fs = SimFs::new();
+    let writer = create(&fs, 64 * 1024);
+    for number in 0..4_000 {
+        offer(&writer, Durability::Os, &format!("run-{number}"), &[7; 100]).unwrap();
+    }
+    writer.close().unwrap();
+    let segments = segment_files(&fs);
+    let len = |path: &PathBuf| fs.bytes(&path.with_extension("idx")).unwrap().len() as u64;
+    let indexes: u64 = segments.iter().map(len).sum();
+    assert!(segments.len() > 5);
+    let counting = Counting::new(&fs);
+    let (writer, _) = Writer::open(Arc::new(counting.clone()), dir(), &owner()).unwrap();
+    let lens_of = |names: std::ops::Range<u32>, prefix: &str, expected: u64| {
+        counting.read.store(0, Ordering::Relaxed);
+        for number in names {
+            assert_eq!(writer.stream_len(&format!("{prefix}-{number}")).unwrap(), expected);
+        }
+        counting.read.load(Ordering::Relaxed)
+    };
+    assert!(lens_of(0..1, "new", 0) < indexes / 4, "the first of them");
+    let many = lens_of(1..1_000, "new", 0);
+    assert!(many < 999 * 1024, "the filters spare most reads: {many} bytes for 999 streams");
+    lens_of(0..4_000, "run", 1);
+}

@@ -7,6 +7,7 @@
 use super::state::{self, Number, Roll, State};
 use super::{Append, AppendEvent, Causation, Ticket, Writer};
 use crate::error::{AppendError, Reason, Trouble};
+use crate::index::{Found, Of};
 use crate::streams::EventAt;
 use evlog_format::limits::POSITION_MAX;
 use evlog_format::{CommitHead, Durability, Event, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq, encode_commit};
@@ -110,10 +111,11 @@ impl Writer {
         let start = state.pending.bytes.len() - usize::try_from(len).unwrap_or(0);
         state.pending.bytes.truncate(start);
         // The one thing on the way to the next segment that can fail for another reason, so before anything changes.
-        state.sealed.closed_index(&self.files).map_err(|trouble| Reason::Index(Arc::new(trouble.into())))?;
+        let before = state.sealed.closed_streams(&self.files);
+        let before = before.map_err(|trouble| Reason::Index(Arc::new(trouble.into())))?;
         let position = Position(state.end.0 + SEGMENT_HEADER_LEN as u64);
         self.frame(state, position, &head, events)?;
-        self.roll(state, start);
+        self.roll(state, start, &before);
         Ok((position, len))
     }
 
@@ -137,11 +139,12 @@ impl Writer {
         Ok(len)
     }
 
-    /// Seals the segment: its streams become its index, and the frame at `at` begins the next one.
-    fn roll(&self, state: &mut State, at: usize) {
+    /// Seals the segment: its streams, with those that an earlier session left in it, become its index, and the frame at
+    /// `at` begins the next one.
+    fn roll(&self, state: &mut State, at: usize, before: &[(String, Found)]) {
         let (position, end) = (state.segment, state.end);
-        let before = state.sealed.closed_index_if_loaded();
-        let index = state.streams.seal(self.log_id, position, end.0 - position.0, before);
+        let of = Of { log_id: self.log_id, position, len: end.0 - position.0 };
+        let index = state.streams.seal(of, before);
         let sealed = state.sealed.push(position, end, index);
         state.pending.rolls.push(Roll { at, position: end, first_seq: state.next_seq, sealed });
         state.segment = end;
