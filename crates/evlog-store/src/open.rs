@@ -2,7 +2,7 @@
 //! it writes. A log that was closed in order is not scanned.
 
 use crate::closed::{ClosedEnd, closed_end};
-use crate::error::{Failure, OpenError};
+use crate::error::{Failure, OpenError, Trouble};
 use crate::fs::{File, Lock, LockAttempt};
 use crate::head::{HEAD_LEN, Head};
 use crate::layout::{Layout, SegmentEntry};
@@ -13,8 +13,8 @@ use crate::segment::{Access, Files, OpenSegment, positions, refusal};
 use crate::streams::Streams;
 use crate::writer::{CreateOptions, Cut, Owner, Recovery};
 use evlog_format::limits::{SEGMENT_LIMIT_MAX, SEGMENT_LIMIT_MIN};
-use evlog_format::{Position, Root, SEGMENT_HEADER_LEN, SegmentHeader, Seq};
-use evlog_verify::{Frontier, Tree};
+use evlog_format::{LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader, Seq};
+use evlog_verify::{Frontier, Tree, Verdict};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -134,7 +134,14 @@ fn recover(
     let path = files.layout.segment(last);
     let mut sealed = Sealed::new(header.log_id, Keep::Sidecar, &segments);
 
-    let (mut tree, frontiers) = files.tree_before(&header, &segments)?;
+    let (mut tree, frontiers) = match files.tree_before(&header, &segments) {
+        Err(Trouble::Refused(refusal)) if refusal.verdict == Verdict::Tampered => {
+            check_sealed(&files, header.log_id, &segments)?;
+            return Err(Trouble::Refused(refusal).into());
+        }
+        Err(trouble) => return Err(trouble.into()),
+        Ok(found) => found,
+    };
     let mut streams = Streams::default();
     let scan = scan(&file, &header, len, &mut streams, Some(&mut tree)).map_err(Failure::of("read", &path))?;
     let floor = hint.map_or(Position(0), |head| head.durable);
@@ -166,6 +173,21 @@ fn recover(
         opened.publish()?;
     }
     Ok((opened, Recovery { clean_close, end, cut }))
+}
+
+/// After a root that differs: bytes whose own frames fail are damaged, and that is to be said. Who tampers makes frames
+/// match.
+fn check_sealed(files: &Files, log_id: LogId, segments: &[Position]) -> Result<(), Trouble> {
+    for pair in segments.windows(2) {
+        let (path, open) = (files.layout.segment(pair[0]), files.open_of(log_id, pair[0])?);
+        let len = pair[1].0 - pair[0].0;
+        let scan = scan(&open.file, &open.header, len, &mut Streams::default(), None);
+        let scan = scan.map_err(Failure::of("read", &path))?;
+        if let Action::Refuse(verdict) = plan(scan.case(Place::Sealed, pair[1])).action {
+            return Err(refusal(verdict, scan.end, &path, "a commit".to_string(), scan.reason));
+        }
+    }
+    Ok(())
 }
 
 impl Opened {

@@ -5,6 +5,7 @@ mod crash;
 mod damage;
 mod fail;
 mod faults;
+mod harm;
 mod model;
 mod process;
 mod read;

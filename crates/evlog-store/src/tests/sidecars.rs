@@ -147,7 +147,7 @@ fn a_reader_never_writes() {
 }
 
 #[test]
-fn a_root_that_the_bytes_do_not_give_is_called_tampered_when_the_tree_is_made_again() {
+fn bytes_that_do_not_give_a_root_and_fail_by_themselves_are_damage_when_the_tree_is_made_again() {
     let fs = log();
     let first = segment_files(&fs)[0].clone();
     let mut bytes = fs.bytes(&first).unwrap();
@@ -160,7 +160,7 @@ fn a_root_that_the_bytes_do_not_give_is_called_tampered_when_the_tree_is_made_ag
         crate::Fs::remove(&fs, path).unwrap();
     }
     let error = Writer::open(Arc::new(fs.clone()), dir(), &owner()).unwrap_err();
-    assert!(matches!(&error, OpenError::Refused(refusal) if refusal.verdict == Verdict::Tampered), "{error}");
+    assert!(matches!(&error, OpenError::Refused(refusal) if refusal.verdict == Verdict::Damaged), "{error}");
 }
 
 #[test]

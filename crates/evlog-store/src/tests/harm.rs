@@ -1,0 +1,312 @@
+//! Harm done systematically to a log of three segments: every bit that says where things are, every byte of the rest, every
+//! length, every pair of frames, frames of other logs. Opening, reading and auditing have to say what the recovery table
+//! says (`docs/recovery.md`), and what is shown is a beginning of the truth.
+//!
+//! Each harm is done to the log as it was closed, and to its segments alone: without `HEAD` only the marks in the log say
+//! what was synced, and without sidecars opening looks at everything.
+
+use super::*;
+use crate::fs::Fs;
+use crate::{OpenError, Verdict};
+use evlog_format::{FRAME_HEADER_LEN, SEGMENT_HEADER_LEN};
+
+/// One segment file.
+#[derive(Clone, Debug)]
+struct File {
+    position: u64,
+    bytes: Vec<u8>,
+    /// Offsets of the frames, and of the end.
+    places: Vec<usize>,
+}
+
+impl File {
+    fn frames(&self) -> usize {
+        self.places.len() - 1
+    }
+
+    fn frame(&self, at: usize) -> &[u8] {
+        &self.bytes[self.places[at]..self.places[at + 1]]
+    }
+}
+
+/// The log, closed in order.
+struct Log {
+    fs: SimFs,
+    files: Vec<File>,
+    truth: Vec<Seen>,
+}
+
+/// Commits of one event each, all of one length, each synced before the next.
+fn log(id: LogId, fill: u8) -> Log {
+    let fs = SimFs::new();
+    let options = CreateOptions { log_id: id, segment_limit: LIMIT };
+    let writer = Writer::create(Arc::new(fs.clone()), dir(), options, &owner()).unwrap();
+    for n in 0..11 {
+        put(&writer, ["run-a", "run-b"][n % 2], &[fill; 140]);
+    }
+    writer.close().unwrap();
+    let files: Vec<File> = segment_files(&fs).iter().map(|path| file(&fs, path)).collect();
+    let frames: Vec<usize> = files.iter().map(File::frames).collect();
+    assert_eq!(frames, [4, 4, 3]);
+    let truth = all(&reader(&fs));
+    Log { fs, files, truth }
+}
+
+fn file(fs: &SimFs, path: &Path) -> File {
+    let (bytes, mut places) = (fs.bytes(path).unwrap(), vec![SEGMENT_HEADER_LEN]);
+    while let Some(at) = places.last().copied().filter(|at| *at < bytes.len()) {
+        let len = u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
+        places.push(at + FRAME_HEADER_LEN + len as usize);
+    }
+    let position = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    File { position, bytes, places }
+}
+
+fn segment(position: u64) -> PathBuf {
+    dir().join(format!("segments/{position:020}.seg"))
+}
+
+/// The segments alone.
+fn bare(files: &[File]) -> SimFs {
+    let fs = SimFs::new();
+    fs.create_dir(&dir().join("segments")).unwrap();
+    for file in files {
+        fs.put(&segment(file.position), file.bytes.clone());
+    }
+    fs
+}
+
+/// The log as it was closed, with these segments in place of its own.
+fn closed(log: &Log, files: &[File]) -> SimFs {
+    let fs = log.fs.kill();
+    for path in segment_files(&fs) {
+        fs.remove(&path).unwrap();
+    }
+    for file in files {
+        fs.put(&segment(file.position), file.bytes.clone());
+    }
+    fs
+}
+
+/// All that a reader shows before it fails, and whether it did.
+fn shown(fs: &SimFs) -> (Vec<Seen>, bool) {
+    let mut seen = Vec::new();
+    let Ok(reader) = Reader::open(Arc::new(fs.clone()), dir()) else { return (seen, true) };
+    let mut commits = reader.commits(Position(0)).unwrap();
+    loop {
+        let mut next = match commits.next() {
+            Ok(Some(next)) => next,
+            outcome => return (seen, outcome.is_err()),
+        };
+        while let Some((seq, event)) = next.commit.next_event().unwrap() {
+            let (stream, payload) = (event.stream.to_string(), event.payload.to_vec());
+            seen.push(Seen { seq: seq.0, stream, number: event.number, payload });
+        }
+    }
+}
+
+fn bytes(fs: &SimFs) -> Vec<Option<Vec<u8>>> {
+    segment_files(fs).iter().map(|path| fs.bytes(path)).collect()
+}
+
+/// What opening says.
+fn opened(fs: &SimFs, name: &str) -> (Verdict, u64) {
+    let before = bytes(fs);
+    match Writer::open(Arc::new(fs.clone()), dir(), &owner()) {
+        Ok((writer, recovery)) => (recovery.cut.map_or(Verdict::Clean, |_| Verdict::TornTail), writer.next_seq().0),
+        Err(OpenError::Refused(refusal)) => {
+            assert!(before == bytes(fs), "{name}: a refused log is left as it is");
+            (refusal.verdict, 0)
+        }
+        // Nobody can tell a flipped version from a newer one by its first header alone.
+        Err(OpenError::Version { .. }) => (Verdict::Damaged, 0),
+        Err(error) => panic!("{name}: {error}"),
+    }
+}
+
+/// The segments alone: open, reader and audit say the same, and what is left is the first `kept` commits.
+fn check_bare(log: &Log, files: &[File], expected: Verdict, kept: usize, name: &str) {
+    let fs = bare(files);
+    assert_eq!(audit(&fs).verdict(), expected, "{name}: audit, {:?}", audit(&fs).findings.kept());
+    let (seen, failed) = shown(&fs);
+    assert!(log.truth.starts_with(&seen), "{name}: an event is wrong");
+    let is_kept = matches!(expected, Verdict::Clean | Verdict::TornTail);
+    assert!(!is_kept || (seen.len() == kept && !failed), "{name}: {} of {kept} commits are shown", seen.len());
+    let (verdict, next_seq) = opened(&fs, name);
+    assert_eq!(verdict, expected, "{name}: open");
+    assert!(!is_kept || next_seq == kept as u64, "{name}: {next_seq} of {kept} commits are kept");
+}
+
+/// As it was closed: the audit is not fooled, opening may not have looked, and nothing wrong is shown.
+fn check_closed(log: &Log, files: &[File], expected: &[Verdict], name: &str) {
+    let fs = closed(log, files);
+    assert!(expected.contains(&audit(&fs).verdict()), "{name}: audit, {:?}", audit(&fs).findings.kept());
+    let (seen, failed) = shown(&fs);
+    assert!(log.truth.starts_with(&seen), "{name}: an event is wrong");
+    assert!(failed, "{name}: a reader does not notice");
+    let (verdict, _) = opened(&fs, name);
+    assert!(verdict == Verdict::Clean || expected.contains(&verdict), "{name}: open says {verdict}");
+}
+
+/// What the table says of bytes that fail in a frame: V-15 in a sealed segment; in the last one V-05 when a mark behind
+/// them covers them, V-03 when none does.
+fn verdict_of_frame(log: &Log, nth: usize, frame: usize) -> Verdict {
+    let file = &log.files[nth];
+    if nth + 1 == log.files.len() && frame + 1 == file.frames() { Verdict::TornTail } else { Verdict::Damaged }
+}
+
+fn commits_before(log: &Log, nth: usize, frame: usize) -> usize {
+    log.files[..nth].iter().map(File::frames).sum::<usize>() + frame
+}
+
+/// Puts a frame's bytes in place of another's.
+fn replaced(log: &Log, nth: usize, frame: usize, with: &[u8]) -> Vec<File> {
+    let mut files = log.files.clone();
+    let (from, to) = (files[nth].places[frame], files[nth].places[frame + 1]);
+    files[nth].bytes.splice(from..to, with.iter().copied());
+    files
+}
+
+/// Flips bits of each byte of a segment: all bits of headers, one of each other byte.
+fn flip(log: &Log, nth: usize) {
+    let file = &log.files[nth];
+    for at in 0..file.bytes.len() {
+        let frame = file.places.iter().rposition(|place| *place <= at);
+        let in_header = frame.is_none_or(|frame| at < file.places[frame] + FRAME_HEADER_LEN);
+        let bits = if in_header { 0..8 } else { at % 8..at % 8 + 1 };
+        for bit in bits {
+            let mut files = log.files.clone();
+            files[nth].bytes[at] ^= 1 << bit;
+            let name = format!("segment {nth}, byte {at}, bit {bit}");
+            let expected = frame.map_or(Verdict::Damaged, |frame| verdict_of_frame(log, nth, frame));
+            check_bare(log, &files, expected, commits_before(log, nth, frame.unwrap_or(0)), &name);
+            if bit == at % 8 {
+                check_closed(log, &files, &[Verdict::Damaged], &name);
+            }
+        }
+    }
+}
+
+#[test]
+fn every_flipped_bit_of_the_first_segment_is_damage() {
+    flip(&log(LOG, 7), 0);
+}
+
+#[test]
+fn every_flipped_bit_of_a_segment_between_is_damage() {
+    flip(&log(LOG, 7), 1);
+}
+
+#[test]
+fn every_flipped_bit_of_the_last_segment_is_damage_or_a_torn_tail() {
+    flip(&log(LOG, 7), 2);
+}
+
+#[test]
+fn a_log_cut_at_any_byte_keeps_its_whole_commits_or_is_called_truncated() {
+    let log = log(LOG, 7);
+    for nth in 0..log.files.len() {
+        for len in 0..log.files[nth].bytes.len() {
+            let mut files = log.files[..=nth].to_vec();
+            files[nth].bytes.truncate(len);
+            let name = format!("segment {nth} cut to {len} bytes, and none after it");
+            let whole = files[nth].places.iter().rposition(|place| *place <= len);
+            // V-01, V-03; a segment has its whole header before it has its name.
+            let expected = match whole {
+                None => Verdict::Damaged,
+                Some(at) if files[nth].places[at] == len => Verdict::Clean,
+                Some(_) => Verdict::TornTail,
+            };
+            check_bare(&log, &files, expected, commits_before(&log, nth, whole.unwrap_or(0)), &name);
+            // V-08.
+            let short = [Verdict::Truncated, Verdict::Damaged];
+            check_closed(&log, &files, if whole.is_some() { &short[..1] } else { &short }, &name);
+        }
+    }
+}
+
+#[test]
+fn a_sealed_segment_cut_at_any_byte_is_called_truncated() {
+    let log = log(LOG, 7);
+    for nth in 0..2 {
+        for len in SEGMENT_HEADER_LEN..log.files[nth].bytes.len() {
+            let mut files = log.files.clone();
+            files[nth].bytes.truncate(len);
+            // V-16.
+            let name = format!("segment {nth} cut to {len} bytes");
+            check_bare(&log, &files, Verdict::Truncated, 0, &name);
+            check_closed(&log, &files, &[Verdict::Truncated], &name);
+        }
+    }
+}
+
+#[test]
+fn frames_that_were_swapped_or_repeated_are_no_frames() {
+    let log = log(LOG, 7);
+    for nth in 0..log.files.len() {
+        let frames = log.files[nth].frames();
+        for (i, j) in (0..frames).flat_map(|i| (0..frames).map(move |j| (i, j))).filter(|(i, j)| i != j) {
+            let copied = replaced(&log, nth, j, log.files[nth].frame(i));
+            let (expected, kept) = (verdict_of_frame(&log, nth, j), commits_before(&log, nth, j));
+            check_bare(&log, &copied, expected, kept, &format!("segment {nth}, frame {i} in place of {j}"));
+            if i < j {
+                let mut swapped = copied;
+                let place = log.files[nth].places[i]..log.files[nth].places[i + 1];
+                swapped[nth].bytes.splice(place, log.files[nth].frame(j).iter().copied());
+                // Only a frame that still stands behind the first says that it was synced.
+                let stands = nth < 2 || j + 1 < frames || j > i + 1;
+                let expected = if stands { Verdict::Damaged } else { Verdict::TornTail };
+                let kept = commits_before(&log, nth, i);
+                check_bare(&log, &swapped, expected, kept, &format!("segment {nth}, frames {i} and {j} swapped"));
+            }
+        }
+        for i in 0..frames {
+            let twice = [log.files[nth].frame(i), log.files[nth].frame(i)].concat();
+            let (files, kept) = (replaced(&log, nth, i, &twice), commits_before(&log, nth, i + 1));
+            // Behind the copy nothing stands in its place, and no mark covers it.
+            let expected = if nth < 2 { Verdict::Damaged } else { Verdict::TornTail };
+            check_bare(&log, &files, expected, kept, &format!("segment {nth}, frame {i} twice"));
+            // A copy behind a segment's last frame is behind a known end, too: no commit is touched.
+            if i + 1 < frames {
+                check_closed(&log, &files, &[Verdict::Damaged], &format!("segment {nth}, frame {i} twice"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_frame_of_another_log_is_no_frame_and_one_of_a_forged_history_is_tampering() {
+    let (other, forged) = (log(LogId(*b"another log here"), 7), log(LOG, 8));
+    let log = log(LOG, 7);
+    for nth in 0..log.files.len() {
+        for frame in 0..log.files[nth].frames() {
+            let files = replaced(&log, nth, frame, other.files[nth].frame(frame));
+            let (expected, kept) = (verdict_of_frame(&log, nth, frame), commits_before(&log, nth, frame));
+            check_bare(&log, &files, expected, kept, &format!("segment {nth}, frame {frame} of another log"));
+            // In the last segment no root covers it yet (section 12 of the format).
+            if nth < 2 {
+                let fs = bare(&replaced(&log, nth, frame, forged.files[nth].frame(frame)));
+                assert_eq!(audit(&fs).verdict(), Verdict::Tampered, "segment {nth}, frame {frame} forged");
+                assert_eq!(opened(&fs, "forged").0, Verdict::Tampered, "segment {nth}, frame {frame} forged");
+            }
+        }
+        let mut files = log.files.clone();
+        files[nth] = other.files[nth].clone();
+        let fs = bare(&files);
+        assert_eq!(opened(&fs, "other").0, Verdict::Tampered, "segment {nth} of another log");
+        assert_eq!(audit(&fs).verdict(), Verdict::Tampered, "segment {nth} of another log");
+    }
+}
+
+#[test]
+fn the_harness_finds_out_a_recovery_that_cuts_below_the_floor() {
+    let log = log(LOG, 7);
+    let mut files = log.files.clone();
+    let at = files[2].places[0] + 30;
+    files[2].bytes[at] ^= 1;
+    check_bare(&log, &files, Verdict::Damaged, 0, "the recovery as it is");
+    let _broken = crate::recovery::broken::CutsBelowTheFloor::begin();
+    let panic = std::panic::catch_unwind(|| check_bare(&log, &files, Verdict::Damaged, 0, "broken"));
+    let said = panic.expect_err("the harness did not notice").downcast_ref::<String>().cloned().unwrap_or_default();
+    assert!(said.contains("broken: open") && said.contains("TornTail"), "{said}");
+}
