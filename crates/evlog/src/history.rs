@@ -1,6 +1,8 @@
 //! The log's own history: what the events of stream `$log` hold. Their tables stand in `docs/format.md`; fields are
 //! never moved, a new need gets a new kind or a new kind version.
 
+use crate::error::LogError;
+use evlog_format::{Event, Seq, kind, payload};
 use serde::{Deserialize, Serialize};
 
 /// Name of the log's own stream.
@@ -77,4 +79,13 @@ pub struct PublishedFile {
     pub len: u64,
     /// BLAKE3 of the bytes.
     pub blake3: [u8; 32],
+}
+
+/// What an event of `$log` says was published; none for events of other kinds.
+pub(crate) fn published(seq: Seq, event: &Event<'_>) -> Result<Option<ProjectionPublished>, LogError> {
+    if event.kind != kind::LOG_PROJECTION_PUBLISHED {
+        return Ok(None);
+    }
+    let read = payload::decode(event.payload);
+    read.map(Some).map_err(|error| LogError::Payload { seq: Some(seq), message: error.to_string() })
 }

@@ -1,9 +1,9 @@
 //! Recording what was published: the digests by which a later replay proves every file that was ever written out.
 
 use crate::error::LogError;
-use crate::history::{LOG_STREAM, ProjectionPublished, PublishedFile};
+use crate::history::{LOG_STREAM, ProjectionPublished, PublishedFile, published};
 use crate::log::{Log, payload_of};
-use evlog_format::{kind, payload};
+use evlog_format::kind;
 use evlog_projection::Bundle;
 use evlog_store::Ticket;
 use std::collections::BTreeMap;
@@ -20,21 +20,14 @@ impl<'l> Publisher<'l> {
     /// Reads what was published before, once.
     pub fn new(log: &'l Log) -> Result<Publisher<'l>, LogError> {
         let mut last = BTreeMap::new();
-        let mut failed = None;
+        let mut read = Ok(());
         log.writer().read_stream(LOG_STREAM, 0, &mut |_, seq, event| {
-            if event.kind != kind::LOG_PROJECTION_PUBLISHED {
-                return ControlFlow::Continue(());
-            }
-            match payload::decode::<ProjectionPublished>(event.payload) {
-                Ok(published) => last.insert(published.run.clone(), published),
-                Err(error) => {
-                    failed = Some(LogError::Payload { seq: Some(seq), message: error.to_string() });
-                    return ControlFlow::Break(());
-                }
-            };
-            ControlFlow::Continue(())
+            read = published(seq, event).map(|found| {
+                last.extend(found.map(|published| (published.run.clone(), published)));
+            });
+            if read.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
-        failed.map_or(Ok(Publisher { log, last, ticket: None }), Err)
+        read.map(|()| Publisher { log, last, ticket: None })
     }
 
     /// Records a bundle that was written out; says whether it was new.

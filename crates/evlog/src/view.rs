@@ -1,10 +1,11 @@
-//! A reader's view of a log: events, runs and bundles as of now, or as of an earlier seq. Never writes, takes no lock.
+//! A reader's view of a log: events, runs and bundles as of now, or as of an earlier seq. Never writes, takes no lock
+//! that lasts.
 //!
 //! Invariant: a commit is seen whole or not at all. As of seq N, the commits that end at N or before are seen.
 
 use crate::error::LogError;
-use crate::history::{LOG_STREAM, ProjectionPublished};
-use evlog_format::{CommitHead, CommitReader, LogId, Position, Seq, kind, payload};
+use crate::history::{LOG_STREAM, ProjectionPublished, published};
+use evlog_format::{CommitHead, CommitReader, LogId, Position, Seq};
 use evlog_projection::registry::BundleFold;
 use evlog_projection::{Bundle, Contracts, Fact, FoldError, RunFold};
 use evlog_store::Reader;
@@ -228,21 +229,12 @@ impl View {
     /// What was published, in order: see [`ProjectionPublished`].
     pub fn published(&self) -> Result<Vec<ProjectionPublished>, LogError> {
         let mut all = Vec::new();
-        let mut failed = None;
+        let mut read = Ok(());
         self.stream(LOG_STREAM, &mut |fact| {
-            if fact.event.kind != kind::LOG_PROJECTION_PUBLISHED {
-                return ControlFlow::Continue(());
-            }
-            match payload::decode(fact.event.payload) {
-                Ok(published) => all.push(published),
-                Err(error) => {
-                    failed = Some(LogError::Payload { seq: Some(fact.seq), message: error.to_string() });
-                    return ControlFlow::Break(());
-                }
-            }
-            ControlFlow::Continue(())
+            read = published(fact.seq, &fact.event).map(|found| all.extend(found));
+            if read.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
-        failed.map_or(Ok(all), Err)
+        read.map(|()| all)
     }
 }
 
