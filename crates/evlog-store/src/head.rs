@@ -16,6 +16,7 @@ use evlog_format::{LogId, Position, Seq};
 const MAGIC: [u8; 8] = *b"evloghed";
 const VERSION: u32 = 1;
 const CLOSED: u32 = 1;
+const SYNC_FAILED: u32 = 2;
 
 const VERSION_AT: usize = MAGIC.len();
 const FLAGS_AT: usize = VERSION_AT + 4;
@@ -40,14 +41,18 @@ pub struct Head {
     pub next_seq: Seq,
     /// Whether the writer closed the log in order.
     pub closed: bool,
+    /// Whether the writer ended because a sync of the last segment failed: bytes of it that can be read may not be on the
+    /// disk, and no sync would write them.
+    pub sync_failed: bool,
 }
 
 impl Head {
     pub(crate) fn encode(&self) -> [u8; HEAD_LEN] {
+        let flags = if self.sync_failed { SYNC_FAILED } else { u32::from(self.closed) * CLOSED };
         let mut out = [0u8; HEAD_LEN];
         out[..VERSION_AT].copy_from_slice(&MAGIC);
         out[VERSION_AT..FLAGS_AT].copy_from_slice(&VERSION.to_le_bytes());
-        out[FLAGS_AT..LOG_ID_AT].copy_from_slice(&if self.closed { CLOSED } else { 0 }.to_le_bytes());
+        out[FLAGS_AT..LOG_ID_AT].copy_from_slice(&flags.to_le_bytes());
         out[LOG_ID_AT..DURABLE_AT].copy_from_slice(&self.log_id.0);
         out[DURABLE_AT..COMMITTED_AT].copy_from_slice(&self.durable.0.to_le_bytes());
         out[COMMITTED_AT..NEXT_SEQ_AT].copy_from_slice(&self.committed.0.to_le_bytes());
@@ -65,7 +70,7 @@ impl Head {
         let whole = bytes[..VERSION_AT] == MAGIC
             && u32_at(bytes, VERSION_AT) == VERSION
             && u32_at(bytes, CRC_AT) == crc
-            && flags <= CLOSED;
+            && flags <= SYNC_FAILED;
         let mut log_id = LogId([0; 16]);
         log_id.0.copy_from_slice(&bytes[LOG_ID_AT..DURABLE_AT]);
         let head = Head {
@@ -74,6 +79,7 @@ impl Head {
             committed: Position(u64_at(bytes, COMMITTED_AT)),
             next_seq: Seq(u64_at(bytes, NEXT_SEQ_AT)),
             closed: flags == CLOSED,
+            sync_failed: flags == SYNC_FAILED,
         };
         (whole && head.durable <= head.committed && head.committed.0 <= POSITION_MAX).then_some(head)
     }
@@ -103,7 +109,10 @@ mod tests {
             committed: Position(1000),
             next_seq: Seq(3),
             closed: true,
+            sync_failed: false,
         };
+        let failed = Head { closed: false, sync_failed: true, ..head };
+        assert_eq!(Head::decode(&failed.encode()), Some(failed));
         let bytes = head.encode();
         assert_eq!(Head::decode(&bytes), Some(head));
         for bit in 0..bytes.len() * 8 {

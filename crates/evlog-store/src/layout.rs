@@ -4,7 +4,7 @@
 //! LOCK                                     held by the writer
 //! HEAD                                     how far the log is committed, for readers
 //! segments/<20 digits: position>.seg       a part of the byte string
-//! segments/<20 digits>.seg.tmp             a segment that was being made; never holds a commit
+//! segments/<20 digits>.seg.tmp             a segment, or a copy of one, that was being made
 //! segments/<20 digits>.tree                the byte tree up to that segment (derived)
 //! segments/<20 digits>.idx                 the streams of that segment, once sealed or closed in order (derived)
 //! segments/<20 digits>.end                 where a close in order left the last segment (derived)

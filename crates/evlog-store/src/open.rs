@@ -154,15 +154,18 @@ fn recover(
     sealed.complete(&files, entries)?;
 
     let clean_close = scan.end == scan.file_end && hint.is_some_and(|head| head.closed && head.committed == scan.end);
-    let cut = apply(&files, &file, last, &scan, action)?;
-    if !clean_close {
-        // A session that was killed may have written commits and not synced them, or named the segment and not synced the
-        // name; from here on we rely on both.
-        file.sync_data().map_err(Failure::of("sync", &path))?;
-        files.fs.sync_dir(files.layout.segments()).map_err(Failure::of("sync", files.layout.segments()))?;
-    }
-    tidy(&files, entries, &frontiers);
     let head = open_head(&files)?;
+    let said = hint.unwrap_or_else(|| all_before(&header));
+    let (file, cut) = if said.sync_failed {
+        remake(&files, &file, last, &scan, action)?
+    } else {
+        let cut = apply(&files, &file, last, &scan, action)?;
+        if !clean_close {
+            settle(&files, file.as_ref(), head.as_ref(), last, said)?;
+        }
+        (file, cut)
+    };
+    tidy(&files, entries, &frontiers);
     let (end, next_seq, last_commit) = (scan.end, scan.next_seq, scan.last_commit);
     if let Some(last_commit) = last_commit.filter(|_| clean_close) {
         let closed = ClosedEnd { last_commit, next_seq, tree: tree.clone() };
@@ -193,7 +196,7 @@ fn check_sealed(files: &Files, log_id: LogId, segments: &[Position]) -> Result<(
 impl Opened {
     fn publish(&self) -> Result<(), Failure> {
         let (durable, committed, log_id) = (self.end, self.end, self.header.log_id);
-        let head = Head { log_id, durable, committed, next_seq: self.next_seq, closed: false };
+        let head = Head { log_id, durable, committed, next_seq: self.next_seq, closed: false, sync_failed: false };
         let path = self.files.layout.head();
         self.head.write_at(&head.encode(), 0).map_err(Failure::of("write", &path))
     }
@@ -247,10 +250,45 @@ fn apply(
     };
     let path = files.layout.segment(segment);
     file.set_len(scan.end.0 - segment.0).map_err(Failure::of("cut", &path))?;
-    // COMMIT POINT: the cut. Before it, the next open finds the same tail again.
-    file.sync_data().map_err(Failure::of("sync", &path))?;
+    Ok(kept_as.map(|kept_as| cut_of(scan, kept_as)))
+}
+
+fn cut_of(scan: &Scan, kept_as: String) -> Cut {
     let len = scan.file_end.0 - scan.end.0;
-    Ok(kept_as.map(|kept_as| Cut { position: scan.end, len, kept_as, reason: scan.reason.clone() }))
+    Cut { position: scan.end, len, kept_as, reason: scan.reason.clone() }
+}
+
+/// Makes what the session before left survive a crash: it may have been killed when commits were written and not synced,
+/// or the segment named and the name not synced; from here on we rely on both.
+fn settle(files: &Files, file: &dyn File, head: &dyn File, segment: Position, said: Head) -> Result<(), Failure> {
+    let (path, dir) = (files.layout.segment(segment), files.layout.segments());
+    // COMMIT POINT: the cut, if there was one. Before it, the next open finds the same tail again.
+    file.sync_data().map_err(|source| {
+        head.write_at(&Head { closed: false, sync_failed: true, ..said }.encode(), 0).ok();
+        Failure::of("sync", &path)(source)
+    })?;
+    files.fs.sync_dir(dir).map_err(Failure::of("sync", dir))
+}
+
+/// What is known of a log without a `HEAD`: that all before its last segment was synced.
+fn all_before(header: &SegmentHeader) -> Head {
+    let (log_id, durable, next_seq) = (header.log_id, header.position, header.first_seq);
+    Head { log_id, durable, committed: durable, next_seq, closed: false, sync_failed: false }
+}
+
+/// After a sync that failed: what can be read may not be on the disk, and no sync would write it. So the segment is
+/// written again beside itself, without what the table cuts; writing it in place could tear what was acknowledged.
+fn remake(
+    files: &Files,
+    file: &Arc<dyn File>,
+    segment: Position,
+    scan: &Scan,
+    action: Action,
+) -> Result<(Arc<dyn File>, Option<Cut>), Failure> {
+    let kept_as = if action == Action::Cut { Some(quarantine(files, file, segment, scan)?) } else { None };
+    // COMMIT POINT: within, where the copy gets the segment's name.
+    let made = files.remake(segment, file.as_ref(), scan.end.0 - segment.0)?;
+    Ok((made, kept_as.map(|kept_as| cut_of(scan, kept_as))))
 }
 
 /// Copies the tail, so that it survives before it is cut; the copy's path within the log directory.

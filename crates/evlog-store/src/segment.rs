@@ -111,6 +111,29 @@ impl Files {
         Ok(file)
     }
 
+    /// Puts a synced copy of a segment's first `len` bytes in its place. When this returns, the copy survives a crash; a
+    /// crash before leaves the segment as it was.
+    pub(crate) fn remake(&self, position: Position, file: &dyn File, len: u64) -> Result<Arc<dyn File>, Failure> {
+        let unfinished = self.layout.entry(SegmentEntry::Unfinished(position));
+        let path = self.layout.segment(position);
+        let made = self.fs.create(&unfinished).map_err(Failure::of("create", &unfinished))?;
+        let (mut buf, mut at) = (vec![0; usize::try_from(CHUNK.min(len)).unwrap_or(0)], 0);
+        while at < len {
+            let want = usize::try_from((len - at).min(CHUNK)).unwrap_or(0);
+            let read = file.read_full_at(&mut buf[..want], at).map_err(Failure::of("read", &path))?;
+            if read == 0 {
+                return Err(Failure::of("read", &path)(io::ErrorKind::UnexpectedEof.into()));
+            }
+            made.write_at(&buf[..read], at).map_err(Failure::of("write", &unfinished))?;
+            at += read as u64;
+        }
+        made.sync_data().map_err(Failure::of("sync", &unfinished))?;
+        self.fs.rename(&unfinished, &path).map_err(Failure::of("name", &path))?;
+        let dir = self.layout.segments();
+        self.fs.sync_dir(dir).map_err(Failure::of("sync", dir))?;
+        Ok(made)
+    }
+
     /// Writes a sidecar. It is not synced: what a crash leaves of it fails its checksum and is made again.
     pub(crate) fn keep_sidecar(&self, entry: SegmentEntry, bytes: &[u8]) -> io::Result<()> {
         self.fs.create(&self.layout.entry(entry))?.write_at(bytes, 0)
@@ -216,6 +239,14 @@ pub(crate) fn read_head(file: &dyn File) -> Option<Head> {
         Head::decode(&bytes[..read])
     };
     (0..3).find_map(|_| attempt())
+}
+
+/// After a failed sync: says so in `HEAD`, for the session that opens the log while the machine still shows the bytes. A
+/// `HEAD` that cannot be read or written says nothing.
+pub(crate) fn distrust(head: &dyn File) {
+    if let Some(said) = read_head(head) {
+        head.write_at(&Head { closed: false, sync_failed: true, ..said }.encode(), 0).ok();
+    }
 }
 
 /// A refusal with the advice that goes with its verdict.

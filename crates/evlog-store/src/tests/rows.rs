@@ -84,7 +84,8 @@ fn disk(segments: Vec<Made>, durable: Option<u64>) -> SimFs {
     let files = Files::new(Arc::new(fs.clone()), dir());
     crate::Fs::create_dir(&fs, files.layout.segments()).unwrap();
     if let Some(durable) = durable.map(Position) {
-        let head = Head { log_id: LOG, durable, committed: durable, next_seq: Seq(0), closed: false };
+        let head =
+            Head { log_id: LOG, durable, committed: durable, next_seq: Seq(0), closed: false, sync_failed: false };
         fs.put(&files.layout.head(), head.encode().to_vec());
     }
     for segment in segments {

@@ -11,7 +11,7 @@ use crate::error::Failure;
 use crate::fs::File;
 use crate::head::Head;
 use crate::layout::SegmentEntry;
-use crate::segment::Files;
+use crate::segment::{Files, distrust};
 use evlog_format::{LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq};
 use evlog_verify::Tree;
 use std::io;
@@ -171,8 +171,10 @@ impl Committer {
             return Ok(());
         }
         // COMMIT POINT: of all commits written so far, under class `sync`.
-        let synced = self.file.sync_data();
-        synced.map_err(|source| Failure::of("sync", &self.files.layout.segment(self.segment))(source))?;
+        if let Err(source) = self.file.sync_data() {
+            distrust(self.head.as_ref());
+            return Err(Failure::of("sync", &self.files.layout.segment(self.segment))(source));
+        }
         self.durable = self.written;
         self.shared.durable_tree().clone_from(&self.tree);
         Ok(())
@@ -187,7 +189,8 @@ impl Committer {
 
     fn write_head(&self, closed: bool) -> Result<(), Failure> {
         let (log_id, next_seq) = (self.log_id, self.next_seq);
-        let head = Head { log_id, durable: self.durable, committed: self.written, next_seq, closed };
+        let head =
+            Head { log_id, durable: self.durable, committed: self.written, next_seq, closed, sync_failed: false };
         let written = self.head.write_at(&head.encode(), 0);
         written.map_err(|source| Failure::of("write", &self.files.layout.head())(source))
     }
