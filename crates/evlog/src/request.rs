@@ -6,6 +6,7 @@ use evlog_format::Seq;
 use evlog_format::limits::{ACTOR_LEN_MAX, IDEMPOTENCY_KEY_LEN_MAX};
 use evlog_projection::{Malformed, canonical, parse, time};
 use serde_json::{Map, Value};
+use std::sync::OnceLock;
 
 /// The longest run id, in bytes. Run ids become directory names.
 pub const RUN_ID_LEN_MAX: usize = 128;
@@ -31,6 +32,7 @@ pub struct Request {
     pub expect: Option<u64>,
     /// The contract's own members.
     pub members: Map<String, Value>,
+    content: OnceLock<[u8; 32]>,
 }
 
 /// A time as a command gave it.
@@ -95,15 +97,25 @@ impl Request {
             causation,
             expect,
             members,
+            content: OnceLock::new(),
         };
         check_run_id(&request.run).map_err(|message| malformed("/run", message))?;
         check_len("/id", request.id.as_deref(), IDEMPOTENCY_KEY_LEN_MAX)?;
         check_len("/actor", request.actor.as_deref(), ACTOR_LEN_MAX)?;
+        if request.id.is_some() {
+            // It will be asked for; whoever reads commands is not the one who holds up all others.
+            request.content();
+        }
         Ok(request)
     }
 
     /// BLAKE3 of the command in canonical form, without `id`: what a second delivery of it must equal.
+    /// Computed when first asked for.
     pub fn content(&self) -> [u8; 32] {
+        *self.content.get_or_init(|| self.digest())
+    }
+
+    fn digest(&self) -> [u8; 32] {
         let mut whole = self.members.clone();
         let mut put = |key: &str, value: Option<Value>| value.map(|value| whole.insert(key.to_owned(), value));
         put("contract", Some(self.contract.as_str().into()));
