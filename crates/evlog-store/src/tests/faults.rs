@@ -76,6 +76,34 @@ fn a_directory_whose_names_cannot_be_synced() {
     fail_each(Act::Rename, ErrorKind::Other, true);
 }
 
+/// What a reader is shown while a writer lives.
+fn beside_a_writer(fs: &SimFs) -> Vec<Seen> {
+    let lock = crate::Fs::lock(fs, &dir().join("LOCK"), "a writer").unwrap();
+    assert!(matches!(lock, crate::fs::LockAttempt::Taken(_)));
+    Reader::open(Arc::new(fs.clone()), dir()).map_or_else(|_| Vec::new(), |reader| all(&reader))
+}
+
+#[test]
+fn a_process_killed_at_any_act_and_a_crash_after_the_next_one_opened_the_log() {
+    let mut most = 0;
+    for seed in SEEDS {
+        let (story, whole) = (Story::of(seed), SimFs::new());
+        assert!(tell(&story, &whole).finished);
+        for cut in 0..=whole.trail().len() as u64 {
+            let (fs, name) = (SimFs::new(), format!("seed {seed}, killed at act {cut}"));
+            fs.cut_power(cut);
+            let told = tell(&story, &fs);
+            let killed = fs.kill();
+            let shown = beside_a_writer(&killed);
+            most = most.max(shown.len());
+            reopen(&killed, &told, &name);
+            // What a reader was shown is not gone later.
+            assert!(shown.is_empty() || all(&reader(&killed)).starts_with(&shown), "{name}");
+        }
+    }
+    assert!(most > 20, "a reader is shown {most} events at most");
+}
+
 #[test]
 fn a_commit_that_was_never_given_to_the_file_is_said_not_to_be_appended() {
     let story = Story::of(1);
