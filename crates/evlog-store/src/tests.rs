@@ -13,6 +13,7 @@ mod reopen;
 mod rows;
 mod sidecars;
 mod story;
+mod waiting;
 
 use crate::fs::SimFs;
 use crate::{

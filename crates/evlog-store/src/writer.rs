@@ -164,8 +164,11 @@ impl Writer {
             durable: end,
             stopped: None,
             closing: false,
-            idle: false,
-            waiting: 0,
+            awaits: 0,
+            turn: 0,
+            taken: end,
+            waiting: [0; 2],
+            returning: 0,
             crowded: 0,
             scratch: Vec::new(),
         };

@@ -24,7 +24,10 @@ impl Writer {
         let appended = self.append_to(&mut state, commit, &mut scratch);
         scratch.clear();
         state.scratch = scratch;
-        let wake = appended.is_ok() && std::mem::take(&mut state.idle);
+        let wake = state.awaits > 0 && state.pending.commits >= state.awaits;
+        if wake {
+            state.awaits = 0;
+        }
         drop(state);
         if wake {
             self.shared.work.notify_one();
@@ -183,6 +186,7 @@ fn accept(state: &mut State, class: Durability, numbers: &[Number], position: Po
     state.end = end;
     state.last_commit = Some(position);
     (state.pending.end, state.pending.next_seq) = (end, state.next_seq);
+    state.pending.commits += 1;
     state.pending.sync |= class == Durability::Sync;
     Ticket { first_seq, position, end, class }
 }

@@ -15,11 +15,14 @@ use crate::segment::{Files, distrust};
 use evlog_format::{LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq};
 use evlog_verify::Tree;
 use std::io;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// How long commits of class `os` may wait for a sync when nothing else comes.
 const IDLE_SYNC: Duration = Duration::from_millis(50);
+
+/// How long callers that were woken together are given to come back together: about what the quickest sync takes.
+const GATHER: Duration = Duration::from_micros(50);
 
 /// A buffer that grew beyond this for one burst is given back, in bytes.
 const KEPT_CAPACITY: usize = 16 * 1024 * 1024;
@@ -95,7 +98,7 @@ impl Committer {
             if state.closing {
                 return Task::Close;
             }
-            state.idle = true;
+            state.awaits = 1;
             if self.durable == self.written {
                 state = super::state::wait(&self.shared.work, state);
             } else {
@@ -103,12 +106,15 @@ impl Committer {
                 let (guard, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
                 state = guard;
                 if timeout.timed_out() && state.pending.bytes.is_empty() {
-                    state.idle = false;
+                    state.awaits = 0;
                     return Task::Sync;
                 }
             }
-            state.idle = false;
+            state.awaits = 0;
         }
+        state = self.gather(state);
+        state.turn = 1 - state.turn;
+        state.taken = state.pending.end;
         std::mem::swap(&mut state.pending, batch);
         let crowded = state.crowded > 0;
         drop(state);
@@ -116,6 +122,19 @@ impl Committer {
             self.shared.room.notify_all();
         }
         Task::Commit
+    }
+
+    /// Callers that were woken together come back one after the other. Whoever takes the first of them alone makes all
+    /// others wait for two syncs, so the thread sleeps until as many commits wait as callers were woken, or a moment.
+    fn gather<'s>(&'s self, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+        if state.closing || !state.pending.sync || state.pending.commits >= state.returning {
+            return state;
+        }
+        state.awaits = state.returning;
+        let waited = self.shared.work.wait_timeout(state, GATHER);
+        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        state.awaits = 0;
+        state
     }
 
     fn commit(&mut self, batch: &Pending) -> Result<(), Failure> {
@@ -230,5 +249,5 @@ fn recycle(batch: &mut Pending) {
     batch.bytes.clear();
     batch.bytes.shrink_to(KEPT_CAPACITY);
     batch.rolls.clear();
-    batch.sync = false;
+    (batch.commits, batch.sync) = (0, false);
 }

@@ -4,6 +4,8 @@
 //! - `durable <= committed <= end`; each only grows. `committed` is what was acknowledged or may be.
 //! - The bytes of `pending` stand in the log's order; segment headers are not among them, since each holds the root of
 //!   what precedes it, which only the committing thread knows. A `Roll` marks each place where one belongs.
+//! - At most two groups are not acknowledged: the one that the committing thread took, and the pending one, which it takes
+//!   only after that. So two turns tell apart whom an acknowledgement concerns.
 //! - Once `stopped` is set by a failure, nothing is acknowledged any more.
 
 use crate::error::{AppendError, Failure, Reason};
@@ -20,6 +22,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 pub(crate) struct Pending {
     pub(crate) bytes: Vec<u8>,
     pub(crate) rolls: Vec<Roll>,
+    /// How many commits they are.
+    pub(crate) commits: usize,
     /// Whether a commit among them asks for a sync.
     pub(crate) sync: bool,
     /// Position after them.
@@ -64,10 +68,16 @@ pub(crate) struct State {
     pub(crate) durable: Position,
     pub(crate) stopped: Option<Poison>,
     pub(crate) closing: bool,
-    /// The committing thread sleeps.
-    pub(crate) idle: bool,
-    /// How many callers sleep until something is committed.
-    pub(crate) waiting: usize,
+    /// The committing thread sleeps until so many commits wait; 0: it is awake.
+    pub(crate) awaits: usize,
+    /// Which of the two groups the committing thread has taken: 0 or 1. The other one is pending.
+    pub(crate) turn: usize,
+    /// Position after that group.
+    pub(crate) taken: Position,
+    /// How many callers sleep until their group is committed.
+    pub(crate) waiting: [usize; 2],
+    /// How many callers the last acknowledgement woke: they are likely to come back with their next commits.
+    pub(crate) returning: usize,
     /// How many callers sleep until there is room among the pending bytes.
     pub(crate) crowded: usize,
     /// Room for the numbers of one commit's events, kept between calls.
@@ -88,8 +98,8 @@ pub(crate) struct Shared {
     state: Mutex<State>,
     /// There is something to commit.
     pub(crate) work: Condvar,
-    /// Something was committed, or nothing will be.
-    pub(crate) done: Condvar,
+    /// A group was committed, or nothing will be: one for each turn, so that only those wake whose group it was.
+    done: [Condvar; 2],
     /// The pending bytes were taken.
     pub(crate) room: Condvar,
     durable: AtomicU64,
@@ -112,7 +122,7 @@ impl Shared {
         Shared {
             state: Mutex::new(state),
             work: Condvar::new(),
-            done: Condvar::new(),
+            done: [Condvar::new(), Condvar::new()],
             room: Condvar::new(),
             durable: AtomicU64::new(durable),
             committed: AtomicU64::new(durable),
@@ -151,17 +161,19 @@ impl Shared {
         state.durable = durable;
         self.durable.store(durable.0, Ordering::Release);
         self.committed.store(committed.0, Ordering::Release);
-        let waiting = state.waiting > 0;
+        let turn = state.turn;
+        state.returning = std::mem::take(&mut state.waiting[turn]);
+        let wake = state.returning > 0;
         drop(state);
-        if waiting {
-            self.done.notify_all();
+        if wake {
+            self.done[turn].notify_all();
         }
     }
 
     /// Nothing more will be committed.
     pub(crate) fn stop(&self, poison: Poison) {
         self.lock().stopped.get_or_insert(poison);
-        self.done.notify_all();
+        self.done.iter().for_each(Condvar::notify_all);
         self.room.notify_all();
     }
 
@@ -178,9 +190,10 @@ impl Shared {
             if let Some(poison) = &state.stopped {
                 return Err(poison.clone());
             }
-            state.waiting += 1;
-            state = wait(&self.done, state);
-            state.waiting -= 1;
+            let turn = if end <= state.taken { state.turn } else { 1 - state.turn };
+            // Set to 0 by the acknowledgement that wakes us.
+            state.waiting[turn] += 1;
+            state = wait(&self.done[turn], state);
         }
     }
 }
