@@ -9,7 +9,7 @@ use crate::fs::sim::{Act, Keep, Unsynced};
 /// Names the one story to tell.
 const SEED: &str = "EVLOG_SIM_SEED";
 /// How many stories an ordinary run tells.
-const STORIES: u64 = 4;
+const STORIES: u64 = 3;
 /// Of so many changes every subset is tried; of more, some.
 const BITS_MAX: u32 = 3;
 
