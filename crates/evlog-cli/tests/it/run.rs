@@ -266,6 +266,6 @@ fn ctrl_c_once_lets_the_running_stage_end_and_begins_no_other() {
     assert_eq!(done.status.code(), Some(130), "{talk}");
     assert!(talk.contains("interrupted before stage `report`"), "{talk}");
     let stages = &room.ends(0, &["show", "stopped", "--json"]).json()["stages"];
-    let states: Vec<&str> = (0..3).map(|at| stages[at]["state"].as_str().unwrap()).collect();
-    assert_eq!(states, ["success", "success", "pending"]);
+    let words: Vec<&str> = (0..3).map(|at| stages[at]["state"].as_str().unwrap()).collect();
+    assert_eq!(words, ["success", "success", "pending"]);
 }
