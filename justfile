@@ -40,6 +40,10 @@ deps:
 evidence:
     cargo run --quiet --locked -p xtask -- evidence
 
+# The writer's threads in many orders: how many of each test, by each way of choosing.
+schedules ORDERS="400":
+    EVLOG_SCHEDULES={{ORDERS}} cargo test -p evlog-store --lib --features schedules schedules::
+
 # Tell one story of the simulated disk, named by its seed, with more ways to crash than an ordinary test run tries.
 sim SEED:
     EVLOG_SIM_SEED={{SEED}} cargo test -p evlog-store --lib tests::crash:: -- --nocapture

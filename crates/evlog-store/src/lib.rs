@@ -28,6 +28,7 @@ mod scan;
 mod sealed;
 mod segment;
 mod streams;
+mod sync;
 mod walk;
 pub mod writer;
 
@@ -40,4 +41,8 @@ pub use reader::{CommitRef, Commits, Committed, Reader, SegmentInfo, StreamSumma
 pub use writer::{Append, AppendEvent, Causation, CreateOptions, Cut, Owner, Recovery, Ticket, Visit, Writer};
 
 #[cfg(test)]
+#[cfg(feature = "schedules")]
+mod schedules;
+#[cfg(test)]
+#[cfg(not(feature = "schedules"))]
 mod tests;

@@ -9,6 +9,8 @@
 //! - A commit is acknowledged only when all before it are, under class `sync`: the log is synced as a prefix.
 //! - After a failed write or sync nothing is acknowledged; what was in flight is *unknown*, what never reached a file is
 //!   *not appended*.
+//!
+//! That nobody waits for ever, and that these hold whoever runs first, is explored by the tests of the feature `schedules`.
 
 mod append;
 mod committer;
@@ -20,13 +22,13 @@ use crate::fs::{Fs, Lock};
 use crate::open::{self, Opened};
 use crate::sealed::Part;
 use crate::segment::Files;
+use crate::sync::{Builder, JoinHandle};
 use committer::Committer;
 use evlog_format::{CommitHead, Durability, Event, FrameCodec, Idempotency, Kind, LogId, Position, Root, Seq};
 use state::{Pending, Shared, State};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 /// How a log is made.
 #[derive(Clone, Copy, Debug)]
@@ -187,7 +189,7 @@ impl Writer {
             durable: end,
             next_seq,
         };
-        let spawned = std::thread::Builder::new().name("evlog-commit".into()).spawn(move || committer.run());
+        let spawned = Builder::new().name("evlog-commit".into()).spawn(move || committer.run());
         let thread = Some(spawned.map_err(crate::error::Failure::of("start a thread for", files.layout.dir()))?);
         let codec = FrameCodec::new(log_id);
         Ok(Writer { shared, files, codec, log_id, segment_limit, thread, _lock: lock })

@@ -9,12 +9,13 @@ use super::{Append, AppendEvent, Causation, Ticket, Writer};
 use crate::error::{AppendError, Reason, Trouble};
 use crate::index::{Found, Of};
 use crate::streams::EventAt;
+use crate::sync::{EXPLORED, MutexGuard};
 use evlog_format::limits::POSITION_MAX;
 use evlog_format::{CommitHead, Durability, Event, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq, encode_commit};
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 /// Callers wait when this many bytes do, so that memory is bounded where the disk is slower than they are.
-const PENDING_MAX: usize = 8 * 1024 * 1024;
+const PENDING_MAX: usize = if EXPLORED { 256 } else { 8 * 1024 * 1024 };
 
 impl Writer {
     /// Hands over a commit and returns at once, unless very many wait. The order of calls is the order in the log.

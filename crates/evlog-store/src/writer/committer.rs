@@ -12,10 +12,11 @@ use crate::fs::File;
 use crate::head::Head;
 use crate::layout::SegmentEntry;
 use crate::segment::{Files, distrust};
+use crate::sync::MutexGuard;
 use evlog_format::{LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq};
 use evlog_verify::Tree;
 use std::io;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 /// How long commits of class `os` may wait for a sync when nothing else comes.

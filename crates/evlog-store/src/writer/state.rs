@@ -11,11 +11,12 @@
 use crate::error::{AppendError, Failure, Reason};
 use crate::sealed::{Sealed, SealedSegment};
 use crate::streams::Streams;
+use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard};
 use crate::writer::Ticket;
 use evlog_format::{Durability, Position, Seq};
 use evlog_verify::Tree;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 /// Bytes that wait for the committing thread.
 #[derive(Debug, Default)]
