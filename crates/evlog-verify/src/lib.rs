@@ -1,6 +1,7 @@
 //! Is this log what it claims to be? The tree over the log's bytes, the audit of everything in it, and the verdict.
 //!
-//! Does: keep the root of a byte string while it grows, re-derive all that a log says of itself, name what differs.
+//! Does: keep the root of a byte string while it grows, make and check proofs against it, re-derive all that a log says
+//! of itself, name what differs.
 //! Does not: open files, write, sign, know contracts or payloads, trust a sidecar.
 //!
 //! Read [`tree`] first: the root is what the other promises hang on.
@@ -12,6 +13,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod audit;
+pub mod proof;
 pub mod tree;
 pub mod verdict;
 

@@ -1,0 +1,93 @@
+//! Inclusion: a slice of the tree in the Bao encoding. The length of the whole string as a little-endian u64, then the
+//! tree from the top, left before right: of each node that the range meets, the values of both children; of each chunk
+//! that it meets, the bytes.
+
+use super::{CHUNK_LEN, Cursor, Node, ProofError, Read, VALUE_LEN, parent, root_of, top_parent};
+use alloc::vec::Vec;
+use blake3::hazmat::ChainingValue;
+use core::ops::Range;
+use evlog_format::Root;
+
+/// Makes the slice that shows the bytes of `range` within the first `size` bytes, all of which are read.
+pub fn slice<E>(size: u64, range: &Range<u64>, read: &mut Read<'_, E>) -> Result<Vec<u8>, E> {
+    let mut out = size.to_le_bytes().to_vec();
+    write(Node::top(size), range, read, &mut out)?;
+    Ok(out)
+}
+
+/// Writes what the range needs of a node, and gives the node's value; that of the topmost node means nothing.
+fn write<E>(node: Node, range: &Range<u64>, read: &mut Read<'_, E>, out: &mut Vec<u8>) -> Result<ChainingValue, E> {
+    if !node.meets(range) {
+        return node.read_value(read);
+    }
+    let Some((left, right)) = node.children() else {
+        let at = out.len();
+        read(node.start..node.end(), &mut |piece| out.extend_from_slice(piece))?;
+        return Ok(node.value_of(&out[at..]));
+    };
+    // The values stand before what is below them, and are known after it.
+    let at = out.len();
+    out.extend_from_slice(&[0; 2 * VALUE_LEN]);
+    let left = write(left, range, read, out)?;
+    let right = write(right, range, read, out)?;
+    out[at..at + VALUE_LEN].copy_from_slice(&left);
+    out[at + VALUE_LEN..at + 2 * VALUE_LEN].copy_from_slice(&right);
+    Ok(parent(&left, &right))
+}
+
+/// Checks that a slice leads to the root of a string of `size` bytes, and gives the bytes of `range`.
+pub fn check_slice(slice: &[u8], size: u64, root: &Root, range: &Range<u64>) -> Result<Vec<u8>, ProofError> {
+    if range.start >= range.end || range.end > size {
+        return Err(ProofError::Range { start: range.start, end: range.end, size });
+    }
+    let mut cursor = Cursor::new(slice);
+    let mut stated = [0; 8];
+    stated.copy_from_slice(cursor.take(8)?);
+    let found = u64::from_le_bytes(stated);
+    if found != size {
+        return Err(ProofError::Size { expected: size, found });
+    }
+    let mut bytes = Vec::new();
+    read_node(Node::top(size), None, root, range, &mut cursor, &mut bytes)?;
+    cursor.end()?;
+    Ok(bytes)
+}
+
+/// Reads a node whose value is known; the topmost node's is the root.
+fn read_node(
+    node: Node,
+    value: Option<&ChainingValue>,
+    root: &Root,
+    range: &Range<u64>,
+    cursor: &mut Cursor<'_>,
+    bytes: &mut Vec<u8>,
+) -> Result<(), ProofError> {
+    let mismatch = ProofError::Value { start: node.start, len: node.len };
+    let Some((left, right)) = node.children() else {
+        let chunk = cursor.bytes(node.len)?;
+        let holds = value.map_or_else(|| root_of(chunk) == *root, |value| node.value_of(chunk) == *value);
+        if !holds {
+            return Err(mismatch);
+        }
+        let within = |position: u64| usize::try_from(position.clamp(node.start, node.end()) - node.start);
+        let (Ok(from), Ok(to)) = (within(range.start), within(range.end)) else {
+            unreachable!("a chunk has {CHUNK_LEN} bytes")
+        };
+        bytes.extend_from_slice(&chunk[from..to]);
+        return Ok(());
+    };
+    let (left_value, right_value) = (cursor.value()?, cursor.value()?);
+    let holds = match value {
+        None => top_parent(&left_value, &right_value) == *root,
+        Some(value) => parent(&left_value, &right_value) == *value,
+    };
+    if !holds {
+        return Err(mismatch);
+    }
+    for (child, value) in [(left, left_value), (right, right_value)] {
+        if child.meets(range) {
+            read_node(child, Some(&value), root, range, cursor, bytes)?;
+        }
+    }
+    Ok(())
+}
