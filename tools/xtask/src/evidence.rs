@@ -12,7 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// Where the rules of each letter are defined.
-const DOCUMENTS: [(char, &str); 4] = [
+const DOCUMENTS: [(char, &str); 6] = [
+    ('C', "docs/checkpoint.md"),
+    ('E', "docs/proofs.md"),
     ('F', "docs/format.md"),
     ('V', "docs/recovery.md"),
     ('H', "docs/lifecycle/status.md"),

@@ -59,6 +59,7 @@ fn edges() -> Vec<usize> {
 
 #[test]
 fn a_slice_is_the_one_that_bao_makes_and_bao_reads_it() {
+    // Rule E-10.
     for len in edges() {
         let bytes = pattern(len);
         let (encoded, hash) = bao::encode::encode(&bytes);
@@ -79,6 +80,7 @@ fn a_slice_is_the_one_that_bao_makes_and_bao_reads_it() {
 
 #[test]
 fn a_shorter_log_is_shown_to_be_the_beginning_of_a_longer_one_at_every_edge() {
+    // Rules E-20 and E-21.
     let bytes = pattern(17 * CHUNK + 1);
     for new in edges() {
         let newer = &bytes[..new];
@@ -90,6 +92,7 @@ fn a_shorter_log_is_shown_to_be_the_beginning_of_a_longer_one_at_every_edge() {
 
 #[test]
 fn no_bit_of_a_slice_can_be_changed() {
+    // Rule E-11.
     let bytes = pattern(5 * CHUNK + 100);
     for range in [0..40, 2000..2100, 5200..5220] {
         let slice = slice_of(&bytes, range.clone());
@@ -134,6 +137,7 @@ fn a_proof_that_is_cut_or_extended_is_refused() {
 
 #[test]
 fn a_proof_shows_nothing_of_other_sizes_ranges_or_roots() {
+    // Rules E-21 and E-22.
     let bytes = pattern(6 * CHUNK);
     let (root, size) = (by_blake3(&bytes), bytes.len() as u64);
     let slice = slice_of(&bytes, 0..100);
@@ -191,6 +195,7 @@ fn overhead(size: u64, range: &Range<u64>) -> u64 {
 
 #[test]
 fn a_proof_at_a_terabyte_is_at_most_six_kilobytes_beside_the_frame() {
+    // Rule E-40.
     let size = 1u64 << 40;
     // The worst place: a frame that crosses the middle, so that two ways lead down from the top.
     for (position, len) in

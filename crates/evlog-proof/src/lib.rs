@@ -1,0 +1,29 @@
+//! What leaves the house: signed checkpoints, cosignatures, and proofs that hold without the log and without us.
+//!
+//! Does: keys ([`key`]), signed notes ([`note`]), checkpoints and their cosignatures ([`checkpoint`]), which witnesses
+//! are enough ([`policy`]), proof files ([`file`]). The forms are C2SP's where C2SP has one, so other people's tools read
+//! them; `docs/checkpoint.md` and `docs/proofs.md` specify every byte.
+//! Does not: open files, ask the time, draw random numbers, see a log. Who links this links no writer.
+//!
+//! Invariants:
+//! - Each text has one spelling. What parses, prints as the same bytes.
+//! - Nothing of a note is believed before a signature of a known key over it was verified.
+//! - No input makes a parser panic, or allocate more than the input is long.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod checkpoint;
+pub mod file;
+pub mod key;
+pub mod note;
+pub mod policy;
+
+pub use checkpoint::{Checkpoint, CheckpointError, Signed};
+pub use file::{FileError, ProofFile, ProvenCommit};
+pub use key::{Algorithm, KeyError, SignerKey, VerifierKey};
+pub use note::{Note, NoteError, SignatureError};
+pub use policy::{Policy, PolicyError};
