@@ -123,7 +123,7 @@ fn compare_row(name: &str, row: &Row, found: &Dependencies) -> Vec<Finding> {
 
 /// The packages that are built for the core crates: theirs and what these need, tests excepted.
 fn core_packages(lock: &str, manifests: &BTreeMap<String, Dependencies>) -> BTreeSet<String> {
-    let normal = |name: &&str| manifests.get(*name).map(|found| found.normal.clone());
+    let normal = |name: &&str| Some(manifest::locked_needs(lock, name, &manifests.get(*name)?.normal));
     let needs: BTreeSet<String> = CORE.iter().filter_map(normal).flatten().collect();
     let foreign = needs.into_iter().filter(|name| !manifests.contains_key(name)).collect();
     let own = CORE.iter().filter(|name| manifests.contains_key(**name)).map(|name| format!("{name} (ours)"));

@@ -75,6 +75,13 @@ struct Locked {
     needs: Vec<String>,
 }
 
+/// What a package of the lock file needs, of these names, as the lock file writes it: with a version where several are
+/// locked, since another crate's tests may need an older one.
+pub(crate) fn locked_needs(lock: &str, package: &str, names: &BTreeSet<String>) -> BTreeSet<String> {
+    let needs = locked(lock).into_iter().filter(|locked| locked.name == package).flat_map(|locked| locked.needs);
+    needs.filter(|need| names.contains(need.split(' ').next().unwrap_or(need))).collect()
+}
+
 /// The packages of a lock file that are reached from these names, as `name version`; the starting ones are found by
 /// name, and what a package of the workspace needs only for its tests must be left out by the caller.
 pub(crate) fn reached(lock: &str, start: &BTreeSet<String>) -> BTreeSet<String> {
@@ -153,5 +160,6 @@ mod tests {
                     [[package]]\nname = \"b\"\nversion = \"1.0.0\"\n[[package]]\nname = \"b\"\nversion = \"2.0.0\"\n\
                     [[package]]\nname = \"c\"\nversion = \"3.0.0\"\ndependencies = [\n \"a\",\n]\n[[package]]\nname = \"d\"\nversion = \"1.0.0\"\n";
         assert_eq!(reached(lock, &names(&["a"])), names(&["a 1.0.0", "b 2.0.0", "c 3.0.0"]));
+        assert_eq!(locked_needs(lock, "a", &names(&["b", "d"])), names(&["b 2.0.0"]));
     }
 }
