@@ -40,6 +40,11 @@ deps:
 evidence:
     cargo run --quiet --locked -p xtask -- evidence
 
+# Kill writers, the store's own and `evlog submit`, so many times each, at moments that this run draws.
+kill KILLS="200":
+    EVLOG_KILLS={{KILLS}} cargo test -p evlog-store --lib tests::kill:: -- --nocapture
+    EVLOG_KILLS={{KILLS}} cargo test -p evlog-cli --test it kill:: -- --nocapture
+
 # The writer's threads in many orders: how many of each test, by each way of choosing.
 schedules ORDERS="400":
     EVLOG_SCHEDULES={{ORDERS}} cargo test -p evlog-store --lib --features schedules schedules::

@@ -6,6 +6,7 @@ mod damage;
 mod fail;
 mod faults;
 mod harm;
+mod kill;
 mod model;
 mod process;
 mod read;
@@ -17,7 +18,8 @@ mod waiting;
 
 use crate::fs::SimFs;
 use crate::{
-    Append, AppendError, AppendEvent, Causation, CreateOptions, Owner, RawLog, Reader, Recovery, Ticket, Writer,
+    Append, AppendError, AppendEvent, Causation, CreateOptions, Owner, RawLog, ReadError, Reader, Recovery, Ticket,
+    Writer,
 };
 use evlog_format::{Durability, Kind, LogId, Position, Root};
 use evlog_verify::{Audit, Report, Tree};
@@ -81,14 +83,21 @@ struct Seen {
 
 /// All that a reader sees, in order.
 fn all(reader: &Reader) -> Vec<Seen> {
-    let (mut seen, mut commits) = (Vec::new(), reader.commits(Position(0)).unwrap());
-    while let Some(mut next) = commits.next().unwrap() {
-        while let Some((seq, event)) = next.commit.next_event().unwrap() {
+    let mut seen = Vec::new();
+    more(reader, Position(0), &mut seen).unwrap();
+    seen
+}
+
+/// What a reader sees from a position on, up to where it fails.
+fn more(reader: &Reader, from: Position, seen: &mut Vec<Seen>) -> Result<(), ReadError> {
+    let mut commits = reader.commits(from)?;
+    while let Some(mut next) = commits.next()? {
+        while let Some((seq, event)) = next.commit.next_event()? {
             let (stream, payload) = (event.stream.to_string(), event.payload.to_vec());
             seen.push(Seen { seq: seq.0, stream, number: event.number, payload });
         }
     }
-    seen
+    Ok(())
 }
 
 fn stream(reader: &Reader, name: &str) -> Vec<Seen> {
@@ -108,7 +117,11 @@ fn segment_files(fs: &SimFs) -> Vec<PathBuf> {
 
 /// What the auditor, who shares no code with the store, says of the bytes.
 fn audit(fs: &SimFs) -> Report {
-    let raw = RawLog::open(Arc::new(fs.clone()), dir()).unwrap();
+    audit_in(Arc::new(fs.clone()), dir())
+}
+
+fn audit_in(fs: Arc<dyn crate::Fs>, dir: &Path) -> Report {
+    let raw = RawLog::open(fs, dir).unwrap();
     let mut audit = Audit::new(raw.head().map(|head| head.durable));
     for (at, segment) in raw.segments().iter().enumerate() {
         audit.begin_segment(segment.position, at + 1 == raw.segments().len());

@@ -69,6 +69,11 @@ impl Lines {
         }
     }
 
+    /// Those that came until now.
+    pub(crate) fn so_far(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
     /// All of them, once the writing end is closed.
     pub(crate) fn all(self) -> Vec<String> {
         self.reader.join().unwrap();

@@ -5,6 +5,8 @@ mod crash;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod kill;
+#[cfg(test)]
 mod project;
 #[cfg(test)]
 mod read;

@@ -138,14 +138,8 @@ fn a_disk_that_lies_about_its_syncs_costs_commits_and_never_makes_one_up() {
             });
             let Ok(reader) = Reader::open(Arc::new(crashed.clone()), dir()) else { continue };
             // What is shown of it, up to where it breaks, is a beginning of the truth.
-            let mut commits = reader.commits(Position(0)).unwrap();
             let mut seen = Vec::new();
-            while let Ok(Some(mut next)) = commits.next() {
-                while let Some((seq, event)) = next.commit.next_event().unwrap() {
-                    let (stream, payload) = (event.stream.to_string(), event.payload.to_vec());
-                    seen.push(Seen { seq: seq.0, stream, number: event.number, payload });
-                }
-            }
+            more(&reader, Position(0), &mut seen).ok();
             told.matched(&seen, &format!("seed {seed}, a lying disk"));
         }
     }

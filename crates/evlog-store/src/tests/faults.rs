@@ -179,13 +179,7 @@ fn a_reader_whose_disk_fails_at_any_read_shows_the_truth_or_says_so() {
                     Err(OpenError::Io(failure)) => return Err(ReadError::Io(failure)),
                     Err(error) => panic!("{name}: {error}"),
                 };
-                let mut commits = reader.commits(Position(0))?;
-                while let Some(mut next) = commits.next()? {
-                    while let Some((seq, event)) = next.commit.next_event()? {
-                        let (stream, payload) = (event.stream.to_string(), event.payload.to_vec());
-                        seen.push(Seen { seq: seq.0, stream, number: event.number, payload });
-                    }
-                }
+                more(&reader, Position(0), &mut seen)?;
                 reader.stream("run-1", &mut |_, _, _| ControlFlow::Continue(())).map(|_| ())
             };
             let outcome = read();

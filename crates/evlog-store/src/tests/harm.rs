@@ -92,17 +92,8 @@ fn closed(log: &Log, files: &[File]) -> SimFs {
 fn shown(fs: &SimFs) -> (Vec<Seen>, bool) {
     let mut seen = Vec::new();
     let Ok(reader) = Reader::open(Arc::new(fs.clone()), dir()) else { return (seen, true) };
-    let mut commits = reader.commits(Position(0)).unwrap();
-    loop {
-        let mut next = match commits.next() {
-            Ok(Some(next)) => next,
-            outcome => return (seen, outcome.is_err()),
-        };
-        while let Some((seq, event)) = next.commit.next_event().unwrap() {
-            let (stream, payload) = (event.stream.to_string(), event.payload.to_vec());
-            seen.push(Seen { seq: seq.0, stream, number: event.number, payload });
-        }
-    }
+    let failed = more(&reader, Position(0), &mut seen).is_err();
+    (seen, failed)
 }
 
 fn bytes(fs: &SimFs) -> Vec<Option<Vec<u8>>> {
