@@ -8,6 +8,7 @@ use crate::support::Room;
 use serde_json::Value;
 use std::io::Write;
 use std::process::{Child, ChildStdin};
+use std::slice::from_ref;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle, sleep};
 use std::time::Duration;
@@ -82,7 +83,9 @@ fn killed_submit(room: &Room, round: u64, after: u64, pause: Duration) -> (Vec<V
     assert_eq!(child.try_wait().unwrap(), None, "submit ended by itself");
     child.kill().unwrap();
     child.wait().unwrap();
-    feeders.into_iter().for_each(|feeder| feeder.join().unwrap());
+    for feeder in feeders {
+        feeder.join().unwrap();
+    }
     let runs = std::mem::take(&mut input.pipe.lock().unwrap().1);
     (answers.all().iter().map(|line| serde_json::from_str(line).unwrap()).collect(), runs)
 }
@@ -217,9 +220,9 @@ fn the_loop_finds_out_an_answer_without_its_event_and_a_follower_that_prints_too
         let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| act(&mut known))).unwrap_err();
         panic.downcast_ref::<String>().cloned().unwrap_or_default()
     };
-    let said = told(&mut |known| known.look(&room, &[of(1000)], &[run.clone()], "lost"));
+    let said = told(&mut |known| known.look(&room, &[of(1000)], from_ref(&run), "lost"));
     assert!(said.contains("is lost"), "{said}");
-    let said = told(&mut |known| known.look(&room, &[of(3)], &[run.clone()], "another"));
+    let said = told(&mut |known| known.look(&room, &[of(3)], from_ref(&run), "another"));
     assert!(said.contains("is lost"), "{said}");
     let said = told(&mut |known| {
         known.events.pop();
