@@ -38,7 +38,7 @@ pub use fs::{Fs, StdFs};
 pub use head::Head;
 pub use raw::{RawLog, RawSegment};
 pub use reader::{CommitRef, Commits, Committed, Reader, SegmentInfo, StreamSummary};
-pub use writer::{Append, AppendEvent, Causation, CreateOptions, Cut, Owner, Recovery, Ticket, Visit, Writer};
+pub use writer::{Ahead, Append, AppendEvent, Causation, CreateOptions, Cut, Owner, Recovery, Ticket, Visit, Writer};
 
 #[cfg(test)]
 #[cfg(feature = "schedules")]

@@ -7,7 +7,7 @@
 use crate::fs::SimFs;
 use crate::fs::sim::{Act, Keep, Unsynced};
 use crate::sync::explored::Deaf;
-use crate::{Append, AppendError, AppendEvent, Causation, CreateOptions, Owner, Reader, Ticket, Writer};
+use crate::{Ahead, Append, AppendError, AppendEvent, Causation, CreateOptions, Owner, Reader, Ticket, Writer};
 use evlog_format::{Durability, Kind, LogId, Position};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
 use shuttle::{Config, MaxSteps, Runner};
@@ -56,10 +56,13 @@ fn owner() -> Owner {
     Owner { program: "schedules".into() }
 }
 
-fn offer(writer: &Writer, class: Durability, payload: &[u8]) -> Result<Ticket, AppendError> {
+/// Hands a commit over.
+type Hand = fn(&Writer, &Append<'_>) -> Result<Ticket, AppendError>;
+
+fn hand(writer: &Writer, how: Hand, class: Durability, payload: &[u8]) -> Result<Ticket, AppendError> {
     let (kind, causation) = (Kind::Custom("custom/test"), Causation::None);
     let event = AppendEvent { stream: "run", kind, kind_version: 1, causation, idempotency: None, payload };
-    writer.append(&Append { time_ns: 7, class, actor: "tester", events: &[event] })
+    how(writer, &Append { time_ns: 7, class, actor: "tester", events: &[event] })
 }
 
 /// The log's byte string, as far as its files hold it.
@@ -105,7 +108,9 @@ struct Call {
 #[derive(Clone, Debug, Default)]
 struct Calls {
     clock: Arc<AtomicU64>,
-    calls: Arc<Mutex<Vec<Call>>>,
+    /// Commits that failed and got a seq perhaps, which nobody was told.
+    lost: Arc<AtomicU64>,
+    made: Arc<Mutex<Vec<Call>>>,
 }
 
 impl Calls {
@@ -114,39 +119,49 @@ impl Calls {
     }
 
     fn append(&self, writer: &Writer, class: Durability, payload: &[u8]) -> Result<Ticket, AppendError> {
+        self.hand(writer, Writer::append, class, payload)
+    }
+
+    fn hand(&self, writer: &Writer, how: Hand, class: Durability, payload: &[u8]) -> Result<Ticket, AppendError> {
         let begun = self.now();
-        let ticket = offer(writer, class, payload)?;
+        let handed = hand(writer, how, class, payload);
+        self.lost.fetch_add(u64::from(handed.is_err()), Ordering::SeqCst);
+        let ticket = handed?;
         let call = Call { begun, ended: self.now(), ticket, payload: payload.to_vec(), acknowledged: false };
-        self.calls.lock().unwrap().push(call);
+        self.made.lock().unwrap().push(call);
         Ok(ticket)
     }
 
     fn acknowledged(&self, ticket: &Ticket) {
-        let mut calls = self.calls.lock().unwrap();
+        let mut calls = self.made.lock().unwrap();
         calls.iter_mut().find(|call| call.ticket == *ticket).unwrap().acknowledged = true;
     }
 
     /// Holds the calls against what the log holds, from its first event on.
     fn check(&self, log: &[Vec<u8>]) {
-        let mut calls = self.calls.lock().unwrap().clone();
+        let mut calls = self.made.lock().unwrap().clone();
         calls.sort_by_key(|call| call.ticket.first_seq);
-        for (at, call) in calls.iter().enumerate() {
-            assert_eq!(call.ticket.first_seq.0, at as u64, "seqs are dense");
+        let lost = self.lost.load(Ordering::SeqCst);
+        for (nth, call) in calls.iter().enumerate() {
+            let at = usize::try_from(call.ticket.first_seq.0).unwrap();
+            assert!(at == nth || lost > 0, "seqs are dense");
             assert!(at < log.len() || !call.acknowledged, "{call:?} was acknowledged and is gone");
             assert!(log.get(at).is_none_or(|payload| *payload == call.payload), "{call:?} is another in the log");
-            let later = calls.iter().take(at).find(|before| before.begun > call.ended);
+            let later = calls.iter().take(nth).find(|before| before.begun > call.ended);
             assert!(later.is_none(), "{later:?} was called after {call:?} had returned, and precedes it in the log");
         }
-        assert!(log.len() <= calls.len(), "an event that nobody appended");
+        assert!(log.len() as u64 <= calls.len() as u64 + lost, "an event that nobody appended");
     }
 }
 
-/// What a caller does: `rounds` commits of the classes in turn, waited for one by one or all together at the end.
+/// What a caller does: `rounds` commits of the classes in turn, waited for one by one or all together at the end. Of those
+/// that are waited for one by one, every second is committed by the caller itself where nobody else is at it.
 fn call(writer: &Writer, fs: &SimFs, calls: &Calls, name: u8, rounds: u8, together: bool) -> Result<(), AppendError> {
     let mut tickets = Vec::new();
     for round in 0..rounds {
         let class = if (name + round) % 3 == 2 { Durability::Os } else { Durability::Sync };
-        tickets.push(calls.append(writer, class, &[name, round, 0, 0, 0, 0, 0, 0])?);
+        let how = if together || round % 2 == 1 { Writer::append } else { Writer::commit };
+        tickets.push(calls.hand(writer, how, class, &[name, round, 0, 0, 0, 0, 0, 0])?);
         if !together || round + 1 == rounds {
             for ticket in tickets.drain(..).rev() {
                 writer.wait(&ticket)?;
@@ -184,9 +199,9 @@ fn close(writer: Arc<Writer>) -> Result<(), AppendError> {
     Arc::into_inner(writer).unwrap().close()
 }
 
-fn callers_commit(count: u8, rounds: u8) {
+fn callers_commit(count: u8, rounds: u8, ahead: Ahead) {
     let (fs, calls) = (SimFs::new(), Calls::default());
-    let writer = Arc::new(create(&fs));
+    let writer = Arc::new(create(&fs).with_ahead(ahead));
     assert!(callers(&writer, &fs, &calls, count, rounds).iter().all(Result::is_ok));
     close(writer).unwrap();
     let log = payloads(&fs);
@@ -196,9 +211,11 @@ fn callers_commit(count: u8, rounds: u8) {
 
 #[test]
 fn every_caller_is_woken_and_what_it_was_told_is_on_the_disk() {
-    explore(|| callers_commit(3, 3));
-    explore(|| callers_commit(2, 6));
-    explore(|| callers_commit(1, 5));
+    for ahead in [Ahead::NEVER, Ahead { after: 1, len: 1 << 16 }] {
+        explore(move || callers_commit(3, 3, ahead));
+        explore(move || callers_commit(2, 6, ahead));
+        explore(move || callers_commit(1, 5, ahead));
+    }
 }
 
 #[test]
@@ -324,7 +341,7 @@ fn the_writer_takes_its_locks_from_the_module_that_this_exploration_replaces() {
 fn lost_wake_ups_are_found_out() {
     for deaf in [Deaf::ToOne, Deaf::ToAll, Deaf::AllButOne] {
         let _broken = deaf.begin();
-        let said = told(|| callers_commit(3, 3));
+        let said = told(|| callers_commit(3, 3, Ahead::NEVER));
         assert!(said.contains("deadlock"), "{deaf:?}: {said}");
     }
 }
@@ -350,7 +367,7 @@ fn another_order_than_that_of_the_calls_is_found_out() {
         }
         writer.close().unwrap();
         calls.check(&payloads(&fs));
-        let mut calls_of = calls.calls.lock().unwrap();
+        let mut calls_of = calls.made.lock().unwrap();
         (calls_of[0].begun, calls_of[0].ended) = (calls.now(), calls.now());
         drop(calls_of);
         calls.check(&payloads(&fs));

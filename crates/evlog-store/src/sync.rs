@@ -20,14 +20,14 @@ pub(crate) const EXPLORED: bool = cfg!(all(test, feature = "schedules"));
 mod real {
     pub(crate) use std::sync::atomic::AtomicU64;
     pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
-    pub(crate) use std::thread::{Builder, JoinHandle};
+    pub(crate) use std::thread::{Builder, JoinHandle, yield_now};
 }
 
 #[cfg(all(test, feature = "schedules"))]
 pub(crate) mod explored {
     pub(crate) use shuttle::sync::atomic::AtomicU64;
     pub(crate) use shuttle::sync::{Mutex, MutexGuard};
-    pub(crate) use shuttle::thread::{Builder, JoinHandle};
+    pub(crate) use shuttle::thread::{Builder, JoinHandle, yield_now};
     use std::cell::Cell;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::sync::{LockResult, PoisonError};
@@ -82,7 +82,7 @@ pub(crate) mod explored {
                 while !awake.load(Ordering::SeqCst) {
                     struck.store(true, Ordering::SeqCst);
                     self.0.notify_all();
-                    shuttle::thread::yield_now();
+                    yield_now();
                 }
             };
             let woken = shuttle::thread::scope(|scope| {

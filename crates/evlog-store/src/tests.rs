@@ -1,5 +1,6 @@
 //! The store's promises, over the simulated file system where a fault is needed and the real one where a lock is.
 
+mod ahead;
 mod append;
 mod crash;
 mod damage;
@@ -18,8 +19,8 @@ mod waiting;
 
 use crate::fs::SimFs;
 use crate::{
-    Append, AppendError, AppendEvent, Causation, CreateOptions, Owner, RawLog, ReadError, Reader, Recovery, Ticket,
-    Writer,
+    Ahead, Append, AppendError, AppendEvent, Causation, CreateOptions, Owner, RawLog, ReadError, Reader, Recovery,
+    Ticket, Writer,
 };
 use evlog_format::{Durability, Kind, LogId, Position, Root};
 use evlog_verify::{Audit, Report, Tree};

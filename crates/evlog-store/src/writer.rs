@@ -1,4 +1,4 @@
-//! The one writer of a log: callers hand commits over, one thread commits them in groups.
+//! The one writer of a log: callers hand commits over, one thread at a time commits them in groups.
 //!
 //! Does: give each commit its seq, position and numbers, encode it, acknowledge it under its class, find a stream's
 //! events again.
@@ -124,6 +124,28 @@ pub struct Cut {
     pub reason: String,
 }
 
+/// How zeros are written ahead of the last commit. A sync after extending a file waits for the file system's journal;
+/// over blocks that were written before it does not. They are cut when the segment is sealed or the log closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ahead {
+    /// After so many short groups of commits one after the other: a session that appends little, or much at once, does
+    /// without.
+    pub after: u32,
+    /// How many bytes at once; 0: none, ever. Thousands of short groups share what they cost.
+    pub len: u64,
+}
+
+impl Ahead {
+    /// No zeros.
+    pub const NEVER: Ahead = Ahead { after: u32::MAX, len: 0 };
+}
+
+impl Default for Ahead {
+    fn default() -> Ahead {
+        Ahead { after: 16, len: 1024 * 1024 }
+    }
+}
+
 /// What is called for each event of a stream, in order.
 pub type Visit<'v> = dyn FnMut(&CommitHead<'_>, Seq, &Event<'_>) -> ControlFlow<()> + 'v;
 
@@ -136,7 +158,7 @@ pub struct Writer {
     codec: FrameCodec,
     log_id: LogId,
     segment_limit: u64,
-    thread: Option<JoinHandle<Option<Committer>>>,
+    thread: Option<JoinHandle<Option<Box<Committer>>>>,
     /// Dropped last: until then the files are ours.
     _lock: Box<dyn Lock>,
 }
@@ -155,6 +177,23 @@ impl Writer {
 
     fn start(opened: Opened) -> Result<Writer, OpenError> {
         let Opened { files, lock, header, file, head, end, last_commit, next_seq, tree, streams, sealed } = opened;
+        let (log_id, segment_limit) = (header.log_id, header.segment_limit);
+        let committer = Box::new(Committer {
+            files: files.clone(),
+            log_id,
+            segment_limit,
+            file,
+            segment: header.position,
+            head,
+            tree: tree.clone(),
+            written: end,
+            durable: end,
+            next_seq,
+            file_end: end,
+            ahead: Ahead::default(),
+            short_groups: 0,
+            batch: Pending { end, next_seq, ..Pending::default() },
+        });
         let state = State {
             pending: Pending { end, next_seq, ..Pending::default() },
             streams,
@@ -164,9 +203,11 @@ impl Writer {
             last_commit,
             next_seq,
             durable: end,
+            committed: end,
             stopped: None,
             closing: false,
-            awaits: 0,
+            committer: Some(committer),
+            asleep: false,
             turn: 0,
             taken: end,
             waiting: [0; 2],
@@ -174,25 +215,21 @@ impl Writer {
             crowded: 0,
             scratch: Vec::new(),
         };
-        let shared = Arc::new(Shared::new(state, tree.clone()));
-        let (log_id, segment_limit) = (header.log_id, header.segment_limit);
-        let committer = Committer {
-            shared: Arc::clone(&shared),
-            files: files.clone(),
-            log_id,
-            segment_limit,
-            file,
-            segment: header.position,
-            head,
-            tree,
-            written: end,
-            durable: end,
-            next_seq,
-        };
-        let spawned = Builder::new().name("evlog-commit".into()).spawn(move || committer.run());
+        let shared = Arc::new(Shared::new(state, tree));
+        let at_work = Arc::clone(&shared);
+        let spawned = Builder::new().name("evlog-commit".into()).spawn(move || committer::run(&at_work));
         let thread = Some(spawned.map_err(crate::error::Failure::of("start a thread for", files.layout.dir()))?);
         let codec = FrameCodec::new(log_id);
         Ok(Writer { shared, files, codec, log_id, segment_limit, thread, _lock: lock })
+    }
+
+    /// The same writer, with another rule for zeros written ahead.
+    #[must_use]
+    pub fn with_ahead(self, ahead: Ahead) -> Writer {
+        if let Some(committer) = &mut self.shared.lock().committer {
+            committer.ahead = ahead;
+        }
+        self
     }
 
     /// Returns when the commit is committed under its class.
@@ -256,11 +293,21 @@ impl Writer {
         Ok(())
     }
 
+    /// Returns when nobody commits and nothing waits.
+    #[cfg(all(test, not(feature = "schedules")))]
+    pub(crate) fn settle(&self) {
+        let is_settled =
+            |state: &State| state.stopped.is_some() || state.committer.is_some() && state.pending.bytes.is_empty();
+        while !is_settled(&self.shared.lock()) {
+            crate::sync::yield_now();
+        }
+    }
+
     /// Commits what waits, and closes the log in order.
     pub fn close(mut self) -> Result<(), AppendError> {
         let poisoned = |cause| AppendError::Poisoned { cause };
         match self.finish() {
-            Some(committer) => committer.close().map_err(|failure| poisoned(Arc::new(failure))),
+            Some(committer) => committer.close(&self.shared).map_err(|failure| poisoned(Arc::new(failure))),
             None => match &self.shared.lock().stopped {
                 Some(poison) => Err(poisoned(Arc::clone(&poison.cause))),
                 None => unreachable!("the thread ends without its committer only after it said why"),
@@ -269,7 +316,7 @@ impl Writer {
     }
 
     /// Lets the thread commit what waits, and waits for its end.
-    fn finish(&mut self) -> Option<Committer> {
+    fn finish(&mut self) -> Option<Box<Committer>> {
         let thread = self.thread.take()?;
         self.shared.lock().closing = true;
         self.shared.work.notify_all();

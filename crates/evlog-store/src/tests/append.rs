@@ -40,7 +40,7 @@ fn a_session_that_appends_nothing_leaves_the_bytes_and_the_clean_close_as_they_w
 #[test]
 fn the_root_of_a_closed_log_is_the_hash_of_its_segment_files_one_after_another() {
     let fs = SimFs::new();
-    let writer = create(&fs, LIMIT);
+    let writer = create(&fs, LIMIT).with_ahead(Ahead::NEVER);
     for number in 0..100u8 {
         put(&writer, "run", &[number; 50]);
         assert_eq!(writer.root(), cat_root(&fs));

@@ -76,7 +76,7 @@ fn the_same_seed_tells_the_same_story() {
 
 #[test]
 fn the_stories_of_an_ordinary_run_roll_segments_and_tear_sectors() {
-    let (mut segments, mut longest, mut closed) = (0, 0, 0);
+    let (mut segments, mut longest, mut closed, mut cut) = (0, 0, 0, 0);
     for seed in 1..=STORIES {
         let fs = SimFs::new();
         tell(&Story::of(seed), &fs);
@@ -85,8 +85,11 @@ fn the_stories_of_an_ordinary_run_roll_segments_and_tear_sectors() {
         longest = longest.max(writes.map(|step| step.len).max().unwrap());
         let head = |step: &crate::fs::sim::Step| step.act == Act::SyncData && step.path.ends_with("HEAD");
         closed += fs.trail().iter().filter(|step| head(step)).count();
+        // What was written ahead is cut before a segment is sealed.
+        cut += fs.trail().iter().filter(|step| step.act == Act::SetLen && step.len < 16 * 1024).count();
     }
     assert!(segments > 10 && longest > 8192 && closed > 2, "{segments} segments, {longest} bytes, {closed} closed");
+    assert!(cut > 5, "zeros were written ahead and cut {cut} times");
 }
 
 /// What a panic says.

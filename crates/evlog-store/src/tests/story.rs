@@ -65,6 +65,7 @@ struct Session {
 #[derive(Clone, Debug)]
 pub(super) struct Story {
     limit: u64,
+    ahead: Ahead,
     sessions: Vec<Session>,
 }
 
@@ -77,7 +78,9 @@ impl Story {
             groups: (0..3 + dice.roll(3)).map(|_| group(&mut dice, len_max)).collect(),
             closes: dice.roll(2) == 0,
         });
-        Story { limit, sessions: sessions.collect() }
+        // Every second story fills each segment with zeros ahead of its commits.
+        let ahead = if seed.is_multiple_of(2) { Ahead::NEVER } else { Ahead { after: 1, len: 1 << 20 } };
+        Story { limit, ahead, sessions: sessions.collect() }
     }
 }
 
@@ -157,7 +160,7 @@ pub(super) fn tell(story: &Story, fs: &SimFs) -> Told {
             0 => Writer::create(Arc::new(fs.clone()), dir(), options, &owner()),
             _ => Writer::open(Arc::new(fs.clone()), dir(), &owner()).map(|(writer, _)| writer),
         };
-        let Ok(writer) = writer else { return told };
+        let Ok(writer) = writer.map(|writer| writer.with_ahead(story.ahead)) else { return told };
         for group in &session.groups {
             if !offer_group(&writer, fs, group, &mut told) {
                 return told;
@@ -173,6 +176,8 @@ pub(super) fn tell(story: &Story, fs: &SimFs) -> Told {
 
 /// Hands a group over: the first commit alone, the others while the disk holds it back; false when one of them failed.
 fn offer_group(writer: &Writer, fs: &SimFs, group: &[Offer], told: &mut Told) -> bool {
+    // Zeros are written after the group before was acknowledged: before the gate is shut, or the story would not be one.
+    writer.settle();
     let (gate, mut tickets) = (fs.hold(), Vec::new());
     for (nth, one) in group.iter().enumerate() {
         let events: Vec<_> = one.events.iter().map(|(stream, payload)| event(stream, payload)).collect();

@@ -20,20 +20,30 @@ const PENDING_MAX: usize = if EXPLORED { 256 } else { 8 * 1024 * 1024 };
 impl Writer {
     /// Hands over a commit and returns at once, unless very many wait. The order of calls is the order in the log.
     pub fn append(&self, commit: &Append<'_>) -> Result<Ticket, AppendError> {
+        let (mut state, ticket) = self.offer(commit)?;
+        let wake = state::must_wake(&mut state);
+        drop(state);
+        if wake {
+            self.shared.work.notify_one();
+        }
+        Ok(ticket)
+    }
+
+    /// Hands over a commit and returns when it is committed under its class. Where nobody else commits just now, the
+    /// calling thread does, with all that waits: so a single caller waits for the disk alone, and not for another thread.
+    pub fn commit(&self, commit: &Append<'_>) -> Result<Ticket, AppendError> {
+        let (state, ticket) = self.offer(commit)?;
+        let committed = self.shared.commit_up_to(state, ticket.end, ticket.class);
+        committed.map(|()| ticket).map_err(|poison| poison.of(&ticket))
+    }
+
+    fn offer(&self, commit: &Append<'_>) -> Result<(MutexGuard<'_, State>, Ticket), AppendError> {
         let mut state = self.uncrowded()?;
         let mut scratch = std::mem::take(&mut state.scratch);
         let appended = self.append_to(&mut state, commit, &mut scratch);
         scratch.clear();
         state.scratch = scratch;
-        let wake = state.awaits > 0 && state.pending.commits >= state.awaits;
-        if wake {
-            state.awaits = 0;
-        }
-        drop(state);
-        if wake {
-            self.shared.work.notify_one();
-        }
-        appended.map_err(|reason| AppendError::NotAppended { reason })
+        appended.map(|ticket| (state, ticket)).map_err(|reason| AppendError::NotAppended { reason })
     }
 
     /// The lock, once there is room.

@@ -1,10 +1,15 @@
-//! The committing thread: takes all that waits, writes it, syncs once, publishes the new end, acknowledges all.
+//! Committing: takes all that waits, writes it, syncs once, publishes the new end, acknowledges all.
+//!
+//! Done by the thread that is there for it, or by a caller of [`Writer::commit`](super::Writer::commit) that finds nobody
+//! at it.
 //!
 //! Invariants:
 //! - Order within a group: write, hash, sync, `HEAD`, acknowledge. What `HEAD` says was true before it was said.
-//! - After any failure the thread says so and ends. It does not try again: a sync that failed once may have dropped the
-//!   bytes that the next one would find clean.
+//! - After any failure the committer says so and is gone. It does not try again: a sync that failed once may have dropped
+//!   the bytes that the next one would find clean.
+//! - Zeros are written ahead between two groups only, behind the last byte of the file.
 
+use super::Ahead;
 use super::state::{Pending, Poison, Roll, Shared, State};
 use crate::closed::ClosedEnd;
 use crate::error::Failure;
@@ -12,7 +17,7 @@ use crate::fs::File;
 use crate::head::Head;
 use crate::layout::SegmentEntry;
 use crate::segment::{Files, distrust};
-use crate::sync::MutexGuard;
+use crate::sync::{MutexGuard, yield_now};
 use evlog_format::{LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq};
 use evlog_verify::Tree;
 use std::io;
@@ -22,16 +27,19 @@ use std::time::Duration;
 /// How long commits of class `os` may wait for a sync when nothing else comes.
 const IDLE_SYNC: Duration = Duration::from_millis(50);
 
-/// How long callers that were woken together are given to come back together: about what the quickest sync takes.
-const GATHER: Duration = Duration::from_micros(50);
+/// How often a committer lets other threads run, so that callers that were woken together come back together. Who is
+/// missing after that has something else to do.
+const GATHER: usize = 16;
+
+/// Zeros written ahead hold so many groups at least; they cost longer groups more than they save.
+const AHEAD_GROUPS_MIN: u64 = 64;
 
 /// A buffer that grew beyond this for one burst is given back, in bytes.
 const KEPT_CAPACITY: usize = 16 * 1024 * 1024;
 
-/// The thread's own part of the writer.
+/// What it takes to commit.
 #[derive(Debug)]
 pub(crate) struct Committer {
-    pub(crate) shared: Arc<Shared>,
     pub(crate) files: Files,
     pub(crate) log_id: LogId,
     pub(crate) segment_limit: u64,
@@ -43,20 +51,28 @@ pub(crate) struct Committer {
     pub(crate) written: Position,
     pub(crate) durable: Position,
     pub(crate) next_seq: Seq,
+    /// Where the file ends: behind the last written byte, or behind the zeros ahead of it.
+    pub(crate) file_end: Position,
+    pub(crate) ahead: Ahead,
+    /// How many short groups came one after the other.
+    pub(crate) short_groups: u32,
+    /// The group that is being committed.
+    pub(crate) batch: Pending,
 }
 
-/// What there is to do.
-enum Task {
+/// Why the committer is at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// Something waits.
     Commit,
-    /// Nothing came for a while, and something is not synced.
+    /// Something is not synced, and nothing came for a while.
     Sync,
-    Close,
 }
 
-/// Reports a panic of the thread, so that nobody waits for ever.
-struct Alarm(Arc<Shared>);
+/// Reports a panic of whoever commits, so that nobody waits for ever.
+struct Alarm<'s>(&'s Shared);
 
-impl Drop for Alarm {
+impl Drop for Alarm<'_> {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let source = io::Error::other("the committing thread panicked");
@@ -66,91 +82,108 @@ impl Drop for Alarm {
     }
 }
 
-impl Committer {
-    /// Works until the writer closes or something fails. Gives back itself for the close in order.
-    pub(crate) fn run(mut self) -> Option<Committer> {
-        let _alarm = Alarm(Arc::clone(&self.shared));
-        let mut batch = Pending::default();
-        loop {
-            let task = self.next_task(&mut batch);
-            let outcome = match task {
-                Task::Commit => self.commit(&batch),
-                Task::Sync => self.sync().and_then(|()| self.publish()),
-                // A session that appended nothing leaves `HEAD` as it was.
-                Task::Close if self.durable == self.written => Ok(()),
-                Task::Close => self.sync().and_then(|()| self.publish()),
-            };
-            if let Err(cause) = outcome {
-                let attempted = self.attempted(&batch);
-                self.shared.stop(Poison { cause: Arc::new(cause), attempted });
-                return None;
+/// The committing thread. Works until the writer closes or something fails; gives the committer for the close in order.
+pub(super) fn run(shared: &Shared) -> Option<Box<Committer>> {
+    let mut state = shared.lock();
+    while state.stopped.is_none() {
+        let nothing_waits = state.pending.bytes.is_empty();
+        match state.committer.take() {
+            Some(committer) if !nothing_waits => commit(shared, state, committer, Task::Commit),
+            Some(committer) if state.closing && state.durable == state.committed => return Some(committer),
+            Some(committer) if state.closing => commit(shared, state, committer, Task::Sync),
+            committer => {
+                state.committer = committer;
+                sleep(shared, state);
             }
-            if let Task::Close = task {
-                return Some(self);
-            }
-            recycle(&mut batch);
         }
+        state = shared.lock();
     }
+    None
+}
 
-    /// Sleeps until there is something to do; pending bytes are moved into `batch`.
-    fn next_task(&self, batch: &mut Pending) -> Task {
-        let mut state = self.shared.lock();
-        while state.pending.bytes.is_empty() {
-            if state.closing {
-                return Task::Close;
-            }
-            state.awaits = 1;
-            if self.durable == self.written {
-                state = super::state::wait(&self.shared.work, state);
-            } else {
-                let waited = self.shared.work.wait_timeout(state, IDLE_SYNC);
-                let (guard, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-                state = guard;
-                if timeout.timed_out() && state.pending.bytes.is_empty() {
-                    state.awaits = 0;
-                    return Task::Sync;
-                }
-            }
-            state.awaits = 0;
-        }
-        state = self.gather(state);
+/// Sleeps until there is something to do. What is not synced is, when nothing else comes for a while.
+fn sleep(shared: &Shared, mut state: MutexGuard<'_, State>) {
+    state.asleep = true;
+    if state.durable == state.committed {
+        super::state::wait(&shared.work, state).asleep = false;
+        return;
+    }
+    let waited = shared.work.wait_timeout(state, IDLE_SYNC);
+    let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+    state.asleep = false;
+    if timeout.timed_out()
+        && state.pending.bytes.is_empty()
+        && let Some(committer) = state.committer.take()
+    {
+        commit(shared, state, committer, Task::Sync);
+    }
+}
+
+/// Commits what waits, acknowledges it, and puts the committer back, unless something failed.
+pub(super) fn commit(shared: &Shared, state: MutexGuard<'_, State>, mut committer: Box<Committer>, task: Task) {
+    let _alarm = Alarm(shared);
+    let mut state = gather(shared, state);
+    committer.take(&mut state);
+    let crowded = state.crowded > 0;
+    drop(state);
+    if crowded {
+        shared.room.notify_all();
+    }
+    if let Err(cause) = committer.commit_batch(shared, task) {
+        shared.stop(Poison { cause: Arc::new(cause), attempted: committer.attempted() });
+    } else if committer.lacks_zeros() {
+        shared.acknowledge(committer.durable, committer.written, None);
+        committer.write_ahead();
+        shared.put_back(committer);
+    } else {
+        shared.acknowledge(committer.durable, committer.written, Some(committer));
+    }
+}
+
+/// Callers that were woken together come back one after the other. Whoever takes the first of them alone makes all others
+/// wait for two syncs, so the committer lets them run, until as many commits wait as callers were woken.
+fn gather<'s>(shared: &'s Shared, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+    let mut turns = 0;
+    while turns < GATHER && state.pending.sync && state.pending.commits < state.returning && !state.closing {
+        drop(state);
+        yield_now();
+        turns += 1;
+        state = shared.lock();
+    }
+    state
+}
+
+impl Committer {
+    /// Takes all that waits.
+    fn take(&mut self, state: &mut State) {
+        recycle(&mut self.batch);
+        (self.batch.end, self.batch.next_seq) = (state.pending.end, state.pending.next_seq);
         state.turn = 1 - state.turn;
         state.taken = state.pending.end;
-        std::mem::swap(&mut state.pending, batch);
-        let crowded = state.crowded > 0;
-        drop(state);
-        if crowded {
-            self.shared.room.notify_all();
-        }
-        Task::Commit
+        std::mem::swap(&mut state.pending, &mut self.batch);
     }
 
-    /// Callers that were woken together come back one after the other. Whoever takes the first of them alone makes all
-    /// others wait for two syncs, so the thread sleeps until as many commits wait as callers were woken, or a moment.
-    fn gather<'s>(&'s self, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
-        if state.closing || !state.pending.sync || state.pending.commits >= state.returning {
-            return state;
+    fn commit_batch(&mut self, shared: &Shared, task: Task) -> Result<(), Failure> {
+        // Apart from `self` while it is written, and back whatever happens: it tells what was attempted.
+        let batch = std::mem::take(&mut self.batch);
+        let written = self.write_batch(shared, &batch);
+        self.batch = batch;
+        written?;
+        self.next_seq = self.batch.next_seq;
+        if self.batch.sync || task == Task::Sync {
+            self.sync(shared)?;
         }
-        state.awaits = state.returning;
-        let waited = self.shared.work.wait_timeout(state, GATHER);
-        let (mut state, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        state.awaits = 0;
-        state
+        self.write_head(false)
     }
 
-    fn commit(&mut self, batch: &Pending) -> Result<(), Failure> {
+    fn write_batch(&mut self, shared: &Shared, batch: &Pending) -> Result<(), Failure> {
         let mut from = 0;
         for roll in &batch.rolls {
             self.write(&batch.bytes[from..roll.at])?;
-            self.roll(roll)?;
+            self.roll(shared, roll)?;
             from = roll.at;
         }
-        self.write(&batch.bytes[from..])?;
-        self.next_seq = batch.next_seq;
-        if batch.sync {
-            self.sync()?;
-        }
-        self.publish()
+        self.write(&batch.bytes[from..])
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Failure> {
@@ -162,13 +195,14 @@ impl Committer {
         written.map_err(|source| Failure::of("write", &self.files.layout.segment(self.segment))(source))?;
         self.tree.update(bytes);
         self.written.0 += bytes.len() as u64;
+        self.file_end = self.file_end.max(self.written);
         Ok(())
     }
-
     /// Seals the segment and makes the next one.
-    fn roll(&mut self, roll: &Roll) -> Result<(), Failure> {
+    fn roll(&mut self, shared: &Shared, roll: &Roll) -> Result<(), Failure> {
         assert!(self.written == roll.position, "a segment begins where the one before it ends");
-        self.sync()?;
+        self.cut_zeros()?;
+        self.sync(shared)?;
         let header = SegmentHeader {
             log_id: self.log_id,
             segment_limit: self.segment_limit,
@@ -183,28 +217,26 @@ impl Committer {
         self.segment = roll.position;
         self.tree.update(&header.encode());
         self.written.0 += SEGMENT_HEADER_LEN as u64;
+        self.file_end = self.written;
         Ok(())
     }
 
-    fn sync(&mut self) -> Result<(), Failure> {
+    fn sync(&mut self, shared: &Shared) -> Result<(), Failure> {
         if self.durable == self.written {
             return Ok(());
         }
         // COMMIT POINT: of all commits written so far, under class `sync`.
-        if let Err(source) = self.file.sync_data() {
-            distrust(self.head.as_ref());
-            return Err(Failure::of("sync", &self.files.layout.segment(self.segment))(source));
-        }
+        self.sync_file()?;
         self.durable = self.written;
-        self.shared.durable_tree().clone_from(&self.tree);
+        shared.durable_tree().clone_from(&self.tree);
         Ok(())
     }
 
-    /// Tells other processes, then our own callers.
-    fn publish(&self) -> Result<(), Failure> {
-        self.write_head(false)?;
-        self.shared.acknowledge(self.durable, self.written);
-        Ok(())
+    fn sync_file(&self) -> Result<(), Failure> {
+        self.file.sync_data().map_err(|source| {
+            distrust(self.head.as_ref());
+            Failure::of("sync", &self.files.layout.segment(self.segment))(source)
+        })
     }
 
     fn write_head(&self, closed: bool) -> Result<(), Failure> {
@@ -215,22 +247,50 @@ impl Committer {
         written.map_err(|source| Failure::of("write", &self.files.layout.head())(source))
     }
 
-    /// After the last commit: cuts the file to its last frame and says in `HEAD` that the log was closed.
-    pub(crate) fn close(&self) -> Result<(), Failure> {
+    /// Whether zeros are to be written ahead before the next group.
+    fn lacks_zeros(&mut self) -> bool {
+        let len = self.batch.bytes.len() as u64;
+        let is_short = self.batch.sync && len <= self.ahead.len / AHEAD_GROUPS_MIN;
+        self.short_groups = if is_short { self.short_groups.saturating_add(1) } else { 0 };
+        self.ahead.len > 0 && self.short_groups >= self.ahead.after && self.file_end.0 - self.written.0 < len
+    }
+
+    /// Writes zeros ahead, up to the segment size limit. The next sync writes them to the disk with its own group. A disk
+    /// that has no room for them may have room for commits.
+    fn write_ahead(&mut self) {
+        let limit = self.segment.0 + self.segment_limit;
+        let end = Position((self.file_end.0 + self.ahead.len).min(limit));
+        let zeros = vec![0; usize::try_from(end.0.saturating_sub(self.file_end.0)).unwrap_or(0)];
+        if !zeros.is_empty() && self.file.write_at(&zeros, self.file_end.0 - self.segment.0).is_ok() {
+            self.file_end = end;
+        } else {
+            self.short_groups = 0;
+        }
+    }
+
+    /// Cuts what was written ahead, and syncs the cut.
+    fn cut_zeros(&mut self) -> Result<(), Failure> {
         let path = self.files.layout.segment(self.segment);
         let len = self.written.0 - self.segment.0;
         if self.file.len().map_err(Failure::of("read", &path))? != len {
             self.file.set_len(len).map_err(Failure::of("cut", &path))?;
-            self.file.sync_data().map_err(Failure::of("sync", &path))?;
+            self.sync_file()?;
+            self.file_end = self.written;
         }
-        self.keep_sidecars();
+        Ok(())
+    }
+
+    /// After the last commit: cuts the file to its last frame and says in `HEAD` that the log was closed.
+    pub(crate) fn close(mut self, shared: &Shared) -> Result<(), Failure> {
+        self.cut_zeros()?;
+        self.keep_sidecars(shared);
         self.write_head(true)?;
         self.head.sync_data().map_err(Failure::of("sync", &self.files.layout.head()))
     }
 
     /// So that the next open need not scan. What cannot be made here is made then.
-    fn keep_sidecars(&self) {
-        let mut state = self.shared.lock();
+    fn keep_sidecars(&self, shared: &Shared) {
+        let mut state = shared.lock();
         let State { sealed, streams, last_commit, .. } = &mut *state;
         let Some(last_commit) = *last_commit else { return };
         if sealed.closed_end() != Some(self.written) {
@@ -240,9 +300,9 @@ impl Committer {
     }
 
     /// Up to where bytes of the batch may have been given to a file.
-    fn attempted(&self, batch: &Pending) -> Position {
-        let next_roll = batch.rolls.iter().find(|roll| roll.position >= self.written);
-        next_roll.map_or(batch.end.max(self.written), |roll| roll.position)
+    fn attempted(&self) -> Position {
+        let next_roll = self.batch.rolls.iter().find(|roll| roll.position >= self.written);
+        next_roll.map_or(self.batch.end.max(self.written), |roll| roll.position)
     }
 }
 

@@ -1,13 +1,18 @@
 //! What callers and the committing thread share.
 //!
+//! Who holds the [`Committer`] commits, and nobody else does: the thread that is there for it, or a caller that would have
+//! to wait for that thread and does the work itself, which spares two changes of threads. While nobody commits it lies in
+//! [`State::committer`]. Whoever gives it back sees to it that what came meanwhile is committed: by waking the thread.
+//!
 //! Invariants:
 //! - `durable <= committed <= end`; each only grows. `committed` is what was acknowledged or may be.
 //! - The bytes of `pending` stand in the log's order; segment headers are not among them, since each holds the root of
-//!   what precedes it, which only the committing thread knows. A `Roll` marks each place where one belongs.
-//! - At most two groups are not acknowledged: the one that the committing thread took, and the pending one, which it takes
-//!   only after that. So two turns tell apart whom an acknowledgement concerns.
+//!   what precedes it, which only the committer knows. A `Roll` marks each place where one belongs.
+//! - At most two groups are not acknowledged: the one that the committer took, and the pending one, which it takes only
+//!   after that. So two turns tell apart whom an acknowledgement concerns.
 //! - Once `stopped` is set by a failure, nothing is acknowledged any more.
 
+use super::committer::{self, Committer, Task};
 use crate::error::{AppendError, Failure, Reason};
 use crate::sealed::{Sealed, SealedSegment};
 use crate::streams::Streams;
@@ -46,7 +51,7 @@ pub(crate) struct Roll {
     pub(crate) sealed: Arc<SealedSegment>,
 }
 
-/// Why the committing thread ended.
+/// Why the committer is gone.
 #[derive(Clone, Debug)]
 pub(crate) struct Poison {
     pub(crate) cause: Arc<Failure>,
@@ -67,11 +72,15 @@ pub(crate) struct State {
     pub(crate) last_commit: Option<Position>,
     pub(crate) next_seq: Seq,
     pub(crate) durable: Position,
+    /// What was acknowledged or may be.
+    pub(crate) committed: Position,
     pub(crate) stopped: Option<Poison>,
     pub(crate) closing: bool,
-    /// The committing thread sleeps until so many commits wait; 0: it is awake.
-    pub(crate) awaits: usize,
-    /// Which of the two groups the committing thread has taken: 0 or 1. The other one is pending.
+    /// Nobody commits now; none after a failure.
+    pub(crate) committer: Option<Box<Committer>>,
+    /// The committing thread sleeps, and nobody has woken it yet.
+    pub(crate) asleep: bool,
+    /// Which of the two groups the committer has taken: 0 or 1. The other one is pending.
     pub(crate) turn: usize,
     /// Position after that group.
     pub(crate) taken: Position,
@@ -156,18 +165,34 @@ impl Shared {
         }
     }
 
-    /// The committing thread published a new end: acknowledge all that it covers, in one sweep.
-    pub(crate) fn acknowledge(&self, durable: Position, committed: Position) {
+    /// A new end was published: acknowledges all that it covers, in one sweep, and puts the committer back if it is free.
+    pub(crate) fn acknowledge(&self, durable: Position, committed: Position, free: Option<Box<Committer>>) {
         let mut state = self.lock();
-        state.durable = durable;
+        (state.durable, state.committed) = (durable, committed);
         self.durable.store(durable.0, Ordering::Release);
         self.committed.store(committed.0, Ordering::Release);
         let turn = state.turn;
-        state.returning = std::mem::take(&mut state.waiting[turn]);
-        let wake = state.returning > 0;
+        let waiting = std::mem::take(&mut state.waiting[turn]);
+        state.returning = waiting + 1;
+        state.committer = free;
+        let wake = must_wake(&mut state);
+        drop(state);
+        if waiting > 0 {
+            self.done[turn].notify_all();
+        }
+        if wake {
+            self.work.notify_one();
+        }
+    }
+
+    /// Puts the committer back. Who waits for what came meanwhile may do the work.
+    pub(crate) fn put_back(&self, committer: Box<Committer>) {
+        let mut state = self.lock();
+        state.committer = Some(committer);
+        let wake = must_wake(&mut state);
         drop(state);
         if wake {
-            self.done[turn].notify_all();
+            self.work.notify_one();
         }
     }
 
@@ -176,6 +201,7 @@ impl Shared {
         self.lock().stopped.get_or_insert(poison);
         self.done.iter().for_each(Condvar::notify_all);
         self.room.notify_all();
+        self.work.notify_all();
     }
 
     /// Sleeps until everything up to `end` is committed under the class.
@@ -184,19 +210,60 @@ impl Shared {
             return Ok(());
         }
         let mut state = self.lock();
-        loop {
-            if self.is_committed(end, class) {
-                return Ok(());
-            }
-            if let Some(poison) = &state.stopped {
-                return Err(poison.clone());
-            }
-            let turn = if end <= state.taken { state.turn } else { 1 - state.turn };
-            // Set to 0 by the acknowledgement that wakes us.
-            state.waiting[turn] += 1;
-            state = wait(&self.done[turn], state);
+        while let Some(waiting) = self.wait_turn(state, end, class)? {
+            state = waiting;
         }
+        Ok(())
     }
+
+    /// The same; where nobody commits, this thread does.
+    pub(crate) fn commit_up_to<'s>(
+        &'s self,
+        mut state: MutexGuard<'s, State>,
+        end: Position,
+        class: Durability,
+    ) -> Result<(), Poison> {
+        while !self.is_committed(end, class) {
+            state = match state.committer.take() {
+                Some(committer) => {
+                    committer::commit(self, state, committer, Task::Commit);
+                    self.lock()
+                }
+                None => match self.wait_turn(state, end, class)? {
+                    Some(woken) => woken,
+                    None => return Ok(()),
+                },
+            };
+        }
+        Ok(())
+    }
+
+    /// Sleeps until the group that `end` belongs to was acknowledged, or somebody thought so; nothing when it was
+    /// before.
+    fn wait_turn<'s>(
+        &'s self,
+        mut state: MutexGuard<'s, State>,
+        end: Position,
+        class: Durability,
+    ) -> Result<Option<MutexGuard<'s, State>>, Poison> {
+        if self.is_committed(end, class) {
+            return Ok(None);
+        }
+        if let Some(poison) = &state.stopped {
+            return Err(poison.clone());
+        }
+        let turn = if end <= state.taken { state.turn } else { 1 - state.turn };
+        // Set to 0 by the acknowledgement that wakes us.
+        state.waiting[turn] += 1;
+        Ok(Some(wait(&self.done[turn], state)))
+    }
+}
+
+/// Whether the committing thread must be woken: it sleeps, nobody else commits, and something waits or is not synced.
+/// Says so once.
+pub(crate) fn must_wake(state: &mut State) -> bool {
+    let is_due = !state.pending.bytes.is_empty() || state.durable < state.committed;
+    is_due && state.committer.is_some() && std::mem::take(&mut state.asleep)
 }
 
 impl Poison {
