@@ -18,9 +18,18 @@ fn tables(text: &str) -> impl Iterator<Item = (&str, Vec<&str>)> {
 
 /// The member patterns of the workspace.
 pub(crate) fn members(root_manifest: &str) -> Vec<String> {
+    workspace_list(root_manifest, "members")
+}
+
+/// The directories that the workspace says are none of its own.
+pub(crate) fn excluded(root_manifest: &str) -> Vec<String> {
+    workspace_list(root_manifest, "exclude")
+}
+
+fn workspace_list(root_manifest: &str, key: &str) -> Vec<String> {
     let workspace = tables(root_manifest).find(|(name, _)| *name == "workspace");
     let lines = workspace.map(|(_, lines)| lines).unwrap_or_default();
-    let text = lines.into_iter().skip_while(|line| !line.starts_with("members")).collect::<Vec<_>>().join(" ");
+    let text = lines.into_iter().skip_while(|line| !line.starts_with(key)).collect::<Vec<_>>().join(" ");
     let list = text.split_once('[').map_or("", |(_, rest)| rest);
     let list = list.split_once(']').map_or("", |(list, _)| list);
     list.split(',').map(|item| item.trim().trim_matches('"').to_owned()).filter(|item| !item.is_empty()).collect()
@@ -136,6 +145,8 @@ mod tests {
     fn members_are_read_from_one_line_or_many() {
         assert_eq!(members("[workspace]\nmembers = [\"a/*\", \"b\"]\ndefault-members = [\"c\"]\n"), ["a/*", "b"]);
         assert_eq!(members("[workspace]\nmembers = [\n  \"a\",\n  \"b\",\n]\n"), ["a", "b"]);
+        assert_eq!(excluded("[workspace]\nmembers = [\"a\"]\nexclude = [\"c\"]\n"), ["c"]);
+        assert_eq!(excluded("[workspace]\nmembers = [\"a\"]\n"), [""; 0]);
     }
 
     #[test]

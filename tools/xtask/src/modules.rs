@@ -14,18 +14,21 @@ const ROOTS: &[&str] = &["lib.rs", "main.rs", "build.rs"];
 /// All forgotten files and members.
 pub(crate) fn check_all(repository: &Repository) -> Vec<Finding> {
     let members = manifest::members(repository.text("Cargo.toml").unwrap_or_default());
-    let mut findings = forgotten_crates(repository.files(), &members);
+    let excluded = manifest::excluded(repository.text("Cargo.toml").unwrap_or_default());
+    let known: Vec<String> = members.iter().chain(&excluded).cloned().collect();
+    let mut findings = forgotten_crates(repository.files(), &known);
     findings.extend(forgotten_files(repository.files()));
     findings.extend(unruly_members(repository, &members));
     findings
 }
 
-/// Directories under `crates/` that are not crates, and manifests that no member pattern covers.
-fn forgotten_crates(files: &[SourceFile], members: &[String]) -> Vec<Finding> {
+/// Directories under `crates/` that are not crates, and manifests that the workspace neither takes in nor leaves out.
+fn forgotten_crates(files: &[SourceFile], known: &[String]) -> Vec<Finding> {
     let manifests: BTreeSet<&str> = files.iter().filter_map(|file| file.path.strip_suffix("/Cargo.toml")).collect();
-    let covered = |dir: &str| members.iter().any(|pattern| covers(pattern, dir));
+    let covered = |dir: &str| known.iter().any(|pattern| covers(pattern, dir));
     let outside = manifests.iter().filter(|dir| !covered(dir)).map(|dir| {
-        let message = "the crate is no member of the workspace; add its directory to `members` in the root manifest";
+        let message = "the crate is no member of the workspace; add its directory to `members` in the root manifest, or \
+                       to `exclude` if it is a workspace of its own";
         Finding::new(&format!("{dir}/Cargo.toml"), 1, message)
     });
     let rooms: BTreeSet<String> = files.iter().filter_map(|file| crate_dir(&file.path)).collect();
