@@ -1,0 +1,43 @@
+//! What takes part in a work: evlog, the bare file system, and in `benches/compare` the stores that a user would pick
+//! instead.
+
+use crate::Done;
+use crate::events::Events;
+use std::ops::Range;
+use std::path::Path;
+
+/// A store, open in its directory. Each call takes events by their numbers; the bytes are the same for all.
+pub trait Store: Send + Sync {
+    /// Appends events as one commit. With `synced`, these and all before are on disk when it returns.
+    fn append(&self, events: &Events, numbers: Range<usize>, synced: bool) -> Done<()>;
+
+    /// Appends one event, which is on disk when it returns. Called by several threads at once.
+    fn durable(&self, events: &Events, number: usize) -> Done<()> {
+        self.append(events, number..number + 1, true)
+    }
+
+    /// Offers events one by one, each a commit of its own; all are on disk when it returns.
+    fn pipelined(&self, events: &Events, numbers: Range<usize>) -> Done<()> {
+        let last = numbers.end;
+        numbers.into_iter().try_for_each(|number| self.append(events, number..number + 1, number + 1 == last))
+    }
+
+    /// Reads all events back in order, checking what the store checks; how many there were.
+    fn replay(&self) -> Done<u64>;
+
+    /// Closes it in order.
+    fn close(self: Box<Self>) -> Done<()> {
+        Ok(())
+    }
+}
+
+/// A kind of store.
+#[derive(Clone, Copy)]
+pub struct Contender {
+    /// As tables show it.
+    pub name: &'static str,
+    /// Opens the store in a directory, and makes it where there is none.
+    pub open: fn(&Path) -> Done<Box<dyn Store>>,
+    /// Whether reading back is a work of its own; false where opening does it, or nothing checks what is read.
+    pub replays: bool,
+}

@@ -1,0 +1,218 @@
+//! The events that all contenders append: real ones of contract `status`, so that every command can read the log.
+//!
+//! Payloads are made before any clock runs, the same in every run, and do not compress to nothing.
+
+use crate::Done;
+use evlog_format::{Kind, kind, payload};
+use evlog_lifecycle::status::RunStatus;
+use evlog_lifecycle::status::payload::{Action, Created, RefusalReason, Refused, Retry, TransitionCause, Transitioned};
+use evlog_store::{AppendEvent, Causation};
+
+/// How many different payloads there are of each kind at most; events take them in turns.
+const POOL: usize = 10_000;
+
+/// The run that all others repeat: whoever has a parent need not name itself in its payload.
+const PARENT: &str = "RUN_ROOT";
+
+/// How long the payloads are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sizes {
+    /// 208 to 271 bytes, all lengths equally often.
+    Audit,
+    /// 200 bytes.
+    Short,
+    /// As the contract makes them: a creation, a start, a success.
+    Natural,
+}
+
+/// How events are spread over streams: so many streams take turns until each has its events, then the next ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Layout {
+    /// Events of one stream.
+    pub len: usize,
+    /// Streams that grow at the same time.
+    pub at_once: usize,
+}
+
+impl Layout {
+    /// The stream of an event, and its number within the stream.
+    pub fn place(self, number: usize) -> (usize, usize) {
+        let wave = self.len * self.at_once;
+        let (before, within) = (number / wave * self.at_once, number % wave);
+        (before + within % self.at_once, within / self.at_once)
+    }
+
+    /// How many streams `events` events need.
+    pub fn streams(self, events: usize) -> usize {
+        events.div_ceil(self.len * self.at_once) * self.at_once
+    }
+}
+
+/// A run that begins and ends in order: the layout of [`Sizes::Natural`].
+pub const NATURAL: Layout = Layout { len: 3, at_once: 1 };
+
+/// Events and the names of their streams.
+#[derive(Debug)]
+pub struct Events {
+    first: Vec<Vec<u8>>,
+    later: Vec<Vec<u8>>,
+    names: Vec<String>,
+    layout: Layout,
+    sizes: Sizes,
+}
+
+impl Events {
+    /// Events for works that take up to `count` of them.
+    pub fn new(sizes: Sizes, layout: Layout, count: usize) -> Done<Events> {
+        let names = (0..layout.streams(count)).map(|stream| format!("RUN_{stream:08}")).collect();
+        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        let mut pool = |make: fn(&mut Random, Sizes) -> Done<Vec<u8>>| {
+            (0..POOL.min(count)).map(|_| make(&mut random, sizes)).collect::<Done<Vec<_>>>()
+        };
+        let first = pool(created)?;
+        let later = match sizes {
+            Sizes::Natural => vec![
+                transitioned(RunStatus::Created, RunStatus::Running)?,
+                transitioned(RunStatus::Running, RunStatus::Success)?,
+            ],
+            Sizes::Audit | Sizes::Short => pool(refused)?,
+        };
+        Ok(Events { first, later, names, layout, sizes })
+    }
+
+    /// The payload of an event.
+    pub fn payload(&self, number: usize) -> &[u8] {
+        let (_, within) = self.layout.place(number);
+        match (self.sizes, within) {
+            (_, 0) => &self.first[number % self.first.len()],
+            // A start, then a success.
+            (Sizes::Natural, within) => &self.later[within - 1],
+            _ => &self.later[number % self.later.len()],
+        }
+    }
+
+    /// An event as the store takes it.
+    pub fn event(&self, number: usize) -> AppendEvent<'_> {
+        let (stream, within) = self.layout.place(number);
+        let kind: Kind<'_> = match (self.sizes, within) {
+            (_, 0) => kind::STATUS_CREATED,
+            (Sizes::Natural, _) => kind::STATUS_TRANSITIONED,
+            _ => kind::STATUS_REFUSED,
+        };
+        let (stream, payload) = (self.names[stream].as_str(), self.payload(number));
+        AppendEvent { stream, kind, kind_version: 1, causation: Causation::None, idempotency: None, payload }
+    }
+
+    /// The name of a stream.
+    pub fn name(&self, stream: usize) -> &str {
+        &self.names[stream]
+    }
+
+    /// How many events there are streams for.
+    pub fn count(&self) -> usize {
+        self.names.len() * self.layout.len
+    }
+}
+
+/// Marsaglia's xorshift: the same numbers on every machine.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    fn len(&mut self, sizes: Sizes) -> u64 {
+        match sizes {
+            Sizes::Audit => 208 + (self.next() >> 32) % 64,
+            Sizes::Short => 200,
+            Sizes::Natural => 0,
+        }
+    }
+
+    /// Letters that carry six bits each.
+    fn text(&mut self, len: usize) -> String {
+        const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        (0..len).map(|_| char::from(LETTERS[usize::try_from(self.next() >> 58).unwrap_or(0)])).collect()
+    }
+}
+
+/// A payload of the wanted length, filled up with text; as it is when it is longer.
+fn filled(random: &mut Random, sizes: Sizes, make: impl Fn(String) -> Done<Vec<u8>>) -> Done<Vec<u8>> {
+    let len = usize::try_from(random.len(sizes))?;
+    let bare = make(String::new())?.len();
+    make(random.text(len.saturating_sub(bare)))
+}
+
+fn created(random: &mut Random, sizes: Sizes) -> Done<Vec<u8>> {
+    filled(random, sizes, |text| {
+        let table = Created {
+            parent_run_id: Some(PARENT.to_owned()),
+            root_run_id: PARENT.to_owned(),
+            retry: Some(Retry { count: 1, reason: format!("operator: {text}"), approval: None }),
+            max_retries: 1,
+            pins_required: false,
+            case_id: None,
+            contract_version: None,
+            policy_versions: None,
+            error_codes: Vec::new(),
+            details: None,
+        };
+        Ok(payload::encode(&table)?)
+    })
+}
+
+fn refused(random: &mut Random, sizes: Sizes) -> Done<Vec<u8>> {
+    filled(random, sizes, |text| {
+        let table = Refused {
+            current: Some(RunStatus::Created),
+            action: Action::Transition,
+            reason: RefusalReason::StalePrecondition,
+            message: "expected status `running`".to_owned(),
+            claimed_run_id: None,
+            requested: None,
+            note: Some(text),
+            offered: None,
+            request: [0x5a; 32],
+        };
+        Ok(payload::encode(&table)?)
+    })
+}
+
+fn transitioned(from: RunStatus, to: RunStatus) -> Done<Vec<u8>> {
+    let table = Transitioned { from, to, cause: TransitionCause::Requested, reason: None, diagnostic: None };
+    Ok(payload::encode(&table)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LAYOUT: Layout = Layout { len: 10, at_once: 3 };
+
+    #[test]
+    fn every_stream_gets_its_events_in_order_and_streams_take_turns() {
+        assert_eq!(
+            (0..5).map(|number| LAYOUT.place(number)).collect::<Vec<_>>(),
+            [(0, 0), (1, 0), (2, 0), (0, 1), (1, 1)]
+        );
+        assert_eq!(LAYOUT.place(30), (3, 0), "the fourth stream begins when the first three have ended");
+        assert_eq!((LAYOUT.streams(30), LAYOUT.streams(31)), (3, 6));
+    }
+
+    #[test]
+    fn payloads_have_the_lengths_that_were_asked_for() {
+        let lengths = |sizes| {
+            let events = Events::new(sizes, LAYOUT, 1000).unwrap();
+            let mut lengths: Vec<usize> = (0..1000).map(|number| events.payload(number).len()).collect();
+            lengths.sort_unstable();
+            lengths.dedup();
+            lengths
+        };
+        assert_eq!(lengths(Sizes::Audit), (208..272).collect::<Vec<_>>());
+        assert_eq!(lengths(Sizes::Short), [200]);
+    }
+}

@@ -1,0 +1,174 @@
+//! Works that need a process of their own: whole commands timed from start to end, followers, and writers that are killed.
+
+use crate::events::Events;
+use crate::machine::process_bytes;
+use crate::watch::Stopped;
+use crate::{Done, during, ours};
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// How often the memory of a running command is looked at.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// The programs that works start.
+#[derive(Clone, Debug)]
+pub struct Programs {
+    /// The command `evlog`.
+    pub evlog: PathBuf,
+    /// This program, with the arguments before a directory that make it [`write_until_killed`] there.
+    pub victim: Vec<OsString>,
+    /// A program that hashes the files it is given, and the arguments before them; none when there is none.
+    pub hasher: Option<Vec<OsString>>,
+}
+
+/// What a whole command took.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spent {
+    /// From its start to its end.
+    pub time: Duration,
+    /// The most anonymous memory that it was seen to hold, in bytes; `None` when the system does not tell.
+    pub memory: Option<u64>,
+    /// Whether it came to its end, and was not ended because patience ran out.
+    pub ended: bool,
+}
+
+impl Programs {
+    /// `evlog COMMAND --log DIR`, its answer thrown away.
+    pub fn evlog(&self, command: &str, log: &Path) -> Command {
+        let mut program = Command::new(&self.evlog);
+        program.arg(command).arg("--log").arg(log).arg("--quiet");
+        program
+    }
+
+    /// The hasher over the segments of a log.
+    pub fn hasher(&self, log: &Path) -> Done<Option<Command>> {
+        let Some((program, arguments)) = self.hasher.as_deref().and_then(<[OsString]>::split_first) else {
+            return Ok(None);
+        };
+        let mut segments = crate::machine::files_below(&log.join("segments"))?;
+        segments.retain(|path| path.extension().is_some_and(|suffix| suffix == "seg"));
+        let mut command = Command::new(program);
+        command.args(arguments).args(segments);
+        Ok(Some(command))
+    }
+
+    /// A child that has written almost a whole segment to a new log in `dir`, committed, and was killed.
+    pub fn killed_writer(&self, dir: &Path) -> Done<()> {
+        let (program, arguments) = self.victim.split_first().ok_or("there is no program to kill")?;
+        let mut command = Command::new(program);
+        command.args(arguments).arg(dir);
+        let (mut child, mut out) = piped(command)?;
+        let mut word = [0; READY.len()];
+        let ready = out.read_exact(&mut word);
+        child.kill().map_err(during("kill a writer"))?;
+        child.wait()?;
+        ready.map_err(|error| format!("the writer that was to be killed ended before it was ready: {error}"))?;
+        Ok(())
+    }
+}
+
+/// Starts a command with its answer in a pipe and its talk left as it is.
+pub(crate) fn piped(mut command: Command) -> Done<(Child, ChildStdout)> {
+    let name = command.get_program().to_owned();
+    let started = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+    let mut child = started.map_err(during(format_args!("start `{}`", name.display())))?;
+    let out = child.stdout.take().ok_or("a child has no pipe")?;
+    Ok((child, out))
+}
+
+/// Runs a command to its end, its answer thrown away.
+pub fn run(command: Command) -> Done<Duration> {
+    Ok(run_watched(command, None, &mut || false)?.time)
+}
+
+/// The same with an eye on its memory, which takes some of its time. It is ended when patience runs out, and when asked.
+pub fn run_patiently(command: Command, patience: Duration, stops: &mut dyn FnMut() -> bool) -> Done<Spent> {
+    run_watched(command, Some(patience), stops)
+}
+
+fn run_watched(mut command: Command, patience: Option<Duration>, stops: &mut dyn FnMut() -> bool) -> Done<Spent> {
+    let name = command.get_program().to_owned();
+    let begin = Instant::now();
+    let started = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn();
+    let mut child = Guard(started.map_err(during(format_args!("start `{}`", name.display())))?);
+    let mut memory = None;
+    let status = loop {
+        let Some(patience) = patience else { break child.0.wait()? };
+        memory = memory.max(process_bytes(child.0.id(), "RssAnon"));
+        if let Some(status) = child.0.try_wait()? {
+            break status;
+        }
+        if stops() {
+            return Err(Stopped.into());
+        }
+        let time = begin.elapsed();
+        if time > patience {
+            return Ok(Spent { time, memory, ended: false });
+        }
+        std::thread::sleep(LOOK);
+    };
+    let time = begin.elapsed();
+    if !status.success() {
+        let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
+        return Err(format!("expected `{} {}` to succeed, found {status}", name.display(), arguments.join(" ")).into());
+    }
+    Ok(Spent { time, memory, ended: true })
+}
+
+/// What a victim says when it can be killed.
+const READY: &[u8; 6] = b"ready\n";
+
+/// Events of a commit of a victim.
+const BATCH: usize = 1000;
+
+/// In the child: fills a segment, says so, and waits for the end.
+pub fn write_until_killed(dir: &Path, events: &Events) -> Done<()> {
+    let writer = ours::writer(dir)?;
+    let mut longest = 0;
+    for first in (0..).step_by(BATCH) {
+        let before = writer.end().0;
+        // One more commit as long as the longest has to fit, so that the segment is full and not sealed.
+        let full = before + 2 * longest >= ours::SEGMENT;
+        ours::append(&writer, events, first..first + BATCH, full)?;
+        longest = longest.max(writer.end().0 - before);
+        if full {
+            break;
+        }
+    }
+    let mut out = std::io::stdout().lock();
+    out.write_all(READY)?;
+    out.flush()?;
+    // Nobody writes to us; whoever started us kills us, and when it is gone this ends too.
+    std::thread::park_timeout(Duration::from_mins(1));
+    Ok(())
+}
+
+/// Lines of a child, with the moment at which each was read.
+pub(crate) fn lines(out: ChildStdout) -> std::sync::mpsc::Receiver<Instant> {
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let mut out = BufReader::new(out);
+        let mut line = Vec::new();
+        while out.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            if send.send(Instant::now()).is_err() {
+                return;
+            }
+            line.clear();
+        }
+    });
+    receive
+}
+
+/// Ends a child when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Guard(pub(crate) Child);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        // One that has ended already is no failure.
+        let _ended = self.0.kill().and_then(|()| self.0.wait());
+    }
+}

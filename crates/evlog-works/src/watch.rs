@@ -1,0 +1,46 @@
+//! Who looks on while works are done, and may end them.
+
+use crate::Done;
+use std::fmt;
+
+/// Told how far the works have come, and asked whether to go on.
+pub trait Watch {
+    /// A step of a work begins.
+    fn step(&mut self, work: &'static str);
+
+    /// Whether to stop here.
+    fn stops(&mut self) -> bool;
+}
+
+/// The works were ended by whoever watches them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped;
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("stopped before the works were done")
+    }
+}
+
+impl std::error::Error for Stopped {}
+
+/// Goes on with the next step of a work.
+pub(crate) fn step(watch: &mut dyn Watch, work: &'static str) -> Done<()> {
+    if watch.stops() {
+        return Err(Stopped.into());
+    }
+    watch.step(work);
+    Ok(())
+}
+
+/// Nobody looks on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unwatched;
+
+impl Watch for Unwatched {
+    fn step(&mut self, _: &'static str) {}
+
+    fn stops(&mut self) -> bool {
+        false
+    }
+}
