@@ -28,9 +28,13 @@ golden:
     git status --short tests/golden
     git diff --stat -- tests/golden
 
-# Every measurement; results worth keeping go to benches/runs/.
+# The small measurements; results worth keeping go to benches/runs/.
 bench:
     cargo bench -p evlog-benches
+
+# The end-to-end works with the rivals beside us: the whole table, and every figure in RAW. Wants a machine that does nothing else.
+bench-table RAW:
+    benches/table {{RAW}}
 
 # The packages behind the core crates, counted against their ceiling.
 deps:

@@ -2,6 +2,9 @@
 //!
 //! Measurements state ratios taken in one run; results are kept under `runs/` with the machine they came from.
 
+pub mod asked;
+pub mod driver;
+
 use evlog_format::{CommitHead, Durability, Event, Seq, kind};
 
 /// Payloads of 208 to 271 bytes, deterministic and not compressible by repetition.

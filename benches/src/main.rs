@@ -1,47 +1,48 @@
-//! End-to-end works, timed as whole processes: what a user of the command line gets.
+//! The end-to-end works, and whole processes fed through a pipe: what a user of the command line gets.
 //!
 //! ```text
+//! cargo build --release && cargo run --release -p evlog-benches -- works
 //! cargo build --release && cargo run --release -p evlog-benches -- submit target/release/evlog
 //! ```
 //!
-//! Does: make commands, feed them to `evlog submit` through a pipe, print one line of TSV for each round and a median.
-//! Does not: compare with other engines; that comes with the store's own issue.
+//! Does: the works of `evlog-works` beside the bare file system; feed commands to `evlog submit`, and print one line of
+//! TSV for each round and a median.
+//! Does not: compare with other stores; that is `benches/compare`, which does the same works with more contenders.
 
-use evlog_benches::commands;
+use evlog_benches::{commands, driver};
+use evlog_works::Done;
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
-const USAGE: &str = "usage: evlog-benches commands [N]           print N status commands as JSON Lines
-       evlog-benches submit EVLOG [N] [ROUNDS]  time `EVLOG submit` with N commands from a pipe
+const USAGE: &str = "\
+usage: evlog-benches COMMAND
+  commands [N]                 print N status commands as JSON Lines
+  submit EVLOG [N] [ROUNDS]    time `EVLOG submit` with N commands from a pipe
 ";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize, default: u64| arguments.get(at).map_or(Ok(default), |text| text.parse());
     let done = match arguments.first().map(String::as_str) {
-        Some("commands") => number(1, 100_000).map(|count| print(&commands(count))),
+        Some("works") => driver::works(&arguments[1..], &[], None),
+        Some("victim") => driver::victim(&arguments),
+        Some("commands") => number(1, 100_000).map_err(Into::into).and_then(|count| print(&commands(count))),
         Some("submit") if arguments.len() > 1 => number(2, 100_000)
             .and_then(|count| Ok((count, number(3, 5)?)))
-            .map(|(count, rounds)| submit(Path::new(&arguments[1]), count, rounds)),
-        _ => {
-            let told = std::io::stderr().write_all(USAGE.as_bytes());
-            return if told.is_ok() { ExitCode::from(2) } else { ExitCode::FAILURE };
-        }
+            .map_err(Into::into)
+            .and_then(|(count, rounds)| Ok(submit(Path::new(&arguments[1]), count, rounds)?)),
+        _ => Err(format!("no such command\n{USAGE}{}", driver::USAGE).into()),
     };
-    match done.map_err(|error| error.to_string()).and_then(|result| result.map_err(|error| error.to_string())) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let told = writeln!(std::io::stderr(), "error: {error}");
-            if told.is_ok() { ExitCode::from(2) } else { ExitCode::FAILURE }
-        }
-    }
+    let Err(error) = done else { return ExitCode::SUCCESS };
+    let told = writeln!(std::io::stderr(), "error: {error}");
+    if told.is_ok() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
-fn print(text: &str) -> std::io::Result<()> {
-    std::io::stdout().write_all(text.as_bytes())
+fn print(text: &str) -> Done<()> {
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
 /// Times whole processes: spawn, feed, read every result line, wait.

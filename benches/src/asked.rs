@@ -1,0 +1,124 @@
+//! What each work is asked to reach, and the table that compares it with what was reached.
+
+use evlog_works::series::{Results, Series, Unit, ratio_permille};
+use std::fmt::Write;
+
+/// What a figure is held against.
+#[derive(Clone, Copy)]
+enum Asked {
+    /// A ratio to the best of these contenders that took part, in thousandths.
+    Of(&'static [&'static str], u64),
+    /// A figure, or a better one.
+    Figure(u64),
+    /// A ratio to the smallest of the cases of the same work, in thousandths at most.
+    Grows(u64),
+}
+
+const FLOOR: &[&str] = &["floor"];
+const FLOORS: &[&str] = &["floor", "floor-zeroed"];
+const STORES: &[&str] = &["okaywal", "raft-engine", "sqlite", "redb", "fjall"];
+
+const MILLISECOND: u64 = 1_000_000;
+
+/// Work, and what is asked of each of its cases.
+const ASKED: &[(&str, Asked)] = &[
+    ("bulk", Asked::Of(FLOOR, 500)),
+    ("bulk", Asked::Of(STORES, 1000)),
+    ("durable1", Asked::Of(FLOORS, 900)),
+    ("durable8", Asked::Of(STORES, 1500)),
+    ("pipelined", Asked::Figure(1_000_000)),
+    ("pipelined", Asked::Of(FLOOR, 0)),
+    ("replay", Asked::Of(FLOOR, 400)),
+    ("replay", Asked::Of(&["redb", "fjall"], 1000)),
+    ("replay-typed", Asked::Figure(3_000_000)),
+    ("verify", Asked::Of(&["b3sum"], 800)),
+    ("open", Asked::Figure(10 * MILLISECOND)),
+    ("open", Asked::Grows(1500)),
+    ("open-killed", Asked::Figure(150 * MILLISECOND)),
+    ("lookup", Asked::Figure(5 * MILLISECOND)),
+    ("disk", Asked::Figure(1100)),
+];
+
+/// What is asked where the cases of a work differ.
+fn asked_of_case(work: &str, case: &str) -> Option<Asked> {
+    match (work, case) {
+        ("memory", _) => Some(Asked::Figure(64 << 20)),
+        ("follow", "after acknowledgement") => Some(Asked::Figure(MILLISECOND)),
+        ("follow", _) => Some(Asked::Figure(100)),
+        _ => None,
+    }
+}
+
+/// A figure with its unit, for people.
+pub fn shown(unit: Unit, figure: u64) -> String {
+    let thousandths = |figure: u64| format!("{}.{:02}", figure / 1000, figure % 1000 / 10);
+    match unit {
+        Unit::EventsPerSecond if figure >= 1_000_000 => format!("{} M/s", thousandths(figure / 1000)),
+        Unit::EventsPerSecond => format!("{} k/s", thousandths(figure)),
+        Unit::BytesPerSecond => format!("{} GB/s", thousandths(figure / 1_000_000)),
+        Unit::Nanoseconds if figure >= 1_000_000_000 => format!("{} s", thousandths(figure / 1_000_000)),
+        Unit::Nanoseconds => format!("{} ms", thousandths(figure / 1000)),
+        Unit::Bytes => format!("{} MiB", thousandths((figure * 1000) >> 20)),
+        Unit::WakeupsPerSecond => format!("{figure} /s"),
+        Unit::Permille => format!("{} x", thousandths(figure)),
+    }
+}
+
+/// Markdown: one row for each thing that is asked, then every median.
+pub fn table(results: &Results) -> String {
+    let mut text =
+        String::from("| work | evlog | against | ratio | asked | reached |\n| --- | --- | --- | --- | --- | --- |\n");
+    let mut row = |series: &Series, cells: [String; 4]| {
+        let (case, figure) = (title(series), shown(series.unit, series.median()));
+        // Writing to a string cannot fail.
+        let _written = writeln!(text, "| {case} | {figure} | {} |", cells.join(" | "));
+    };
+    for series in results.series().iter().filter(|series| series.contender == "evlog") {
+        let asked = ASKED.iter().filter(|(work, _)| *work == series.work).map(|(_, asked)| *asked);
+        for asked in asked.chain(asked_of_case(series.work, &series.case)) {
+            if let Some(cells) = cells(results, series, asked) {
+                row(series, cells);
+            }
+        }
+    }
+    text.push_str("\n| work | contender | median | rounds |\n| --- | --- | --- | --- |\n");
+    for series in results.series() {
+        let (median, rounds) = (shown(series.unit, series.median()), series.rounds.len());
+        let _written = writeln!(text, "| {} | {} | {median} | {rounds} |", title(series), series.contender);
+    }
+    text
+}
+
+fn title(series: &Series) -> String {
+    if series.case.is_empty() { series.work.to_owned() } else { format!("{}, {}", series.work, series.case) }
+}
+
+fn cells(results: &Results, series: &Series, asked: Asked) -> Option<[String; 4]> {
+    let (unit, ours) = (series.unit, series.median());
+    let ratio = |permille: u64| format!("{}.{:02}", permille / 1000, permille % 1000 / 10);
+    let word = |reached: bool| if reached { "yes" } else { "no" }.to_owned();
+    match asked {
+        Asked::Of(names, least) => {
+            let others = names.iter().filter_map(|name| results.of(series.work, &series.case, name));
+            let best = others.max_by_key(|other| ratio_permille(unit, other.median(), 1_000_000))?;
+            let (theirs, found) = (shown(unit, best.median()), ratio_permille(unit, ours, best.median()));
+            let (asked, reached) = if least == 0 {
+                ("-".into(), "-".into())
+            } else {
+                (format!(">= {}", ratio(least)), word(found >= least))
+            };
+            Some([format!("{} {theirs}", best.contender), ratio(found), asked, reached])
+        }
+        Asked::Figure(figure) => {
+            let (sign, reached) = if unit.more_is_better() { (">=", ours >= figure) } else { ("<=", ours <= figure) };
+            Some(["-".into(), "-".into(), format!("{sign} {}", shown(unit, figure)), word(reached)])
+        }
+        Asked::Grows(most) => {
+            let first = results.series().iter().find(|other| other.work == series.work)?;
+            let found = ratio_permille(Unit::EventsPerSecond, ours, first.median());
+            let against = format!("{} {}", first.case, shown(unit, first.median()));
+            (first.case != series.case)
+                .then(|| [against, ratio(found), format!("<= {}", ratio(most)), word(found <= most)])
+        }
+    }
+}
