@@ -24,6 +24,7 @@ pub const USAGE: &str = "\
       --rounds N      how often each figure is taken [default: 5]
       --only NAMES    contenders beside evlog and the floors, separated by commas [default: all]
       --busy          durable works also beside something else that writes to the disk
+      --growing       also evlog without zeros written ahead, as `evlog-growing`
       --evlog PATH    the command `evlog` [default: target/release/evlog]
       --b3sum PATH    a program that hashes files, beside which verify is timed
       --raw FILE      write every figure to FILE, as tab-separated values
@@ -34,6 +35,7 @@ struct Typed {
     dir: PathBuf,
     scale: Scale,
     only: Option<Vec<String>>,
+    growing: bool,
     evlog: PathBuf,
     b3sum: Option<PathBuf>,
     raw: Option<PathBuf>,
@@ -45,6 +47,7 @@ fn parse(arguments: &[String]) -> Done<Typed> {
         dir: std::env::temp_dir(),
         scale: Scale::of(10_000_000),
         only: None,
+        growing: false,
         evlog: Path::new("target/release/evlog").to_path_buf(),
         b3sum: None,
         raw: None,
@@ -59,6 +62,7 @@ fn parse(arguments: &[String]) -> Done<Typed> {
             "--rounds" => typed.scale.rounds = value()?.parse()?,
             "--only" => typed.only = Some(value()?.split(',').map(str::to_owned).collect()),
             "--busy" => typed.scale.busy = true,
+            "--growing" => typed.growing = true,
             "--evlog" => typed.evlog = value()?.into(),
             "--b3sum" => typed.b3sum = Some(value()?.into()),
             "--raw" => typed.raw = Some(value()?.into()),
@@ -103,6 +107,7 @@ pub fn works(arguments: &[String], rivals: &[Contender], hasher: Option<Vec<OsSt
     };
     let is_asked = |rival: &&Contender| typed.only.as_ref().is_none_or(|only| only.iter().any(|n| n == rival.name));
     let mut contenders = vec![ours::EVLOG, floor::FLOOR, floor::ZEROED];
+    contenders.extend(typed.growing.then_some(ours::GROWING));
     contenders.extend(rivals.iter().filter(is_asked));
     let mut out = std::io::stdout().lock();
     about(&mut out, &typed.dir)?;

@@ -5,7 +5,7 @@ use crate::contender::{Contender, Store};
 use crate::events::Events;
 use evlog_format::{Durability, LogId, Position, kind, payload};
 use evlog_lifecycle::status::payload::{Created, Refused, Transitioned};
-use evlog_store::{Append, AppendEvent, CreateOptions, Owner, Reader, StdFs, Ticket, Writer};
+use evlog_store::{Ahead, Append, AppendEvent, CreateOptions, Owner, Reader, StdFs, Ticket, Writer};
 use std::hint::black_box;
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
@@ -16,6 +16,9 @@ pub const SEGMENT: u64 = evlog_format::limits::SEGMENT_LIMIT_DEFAULT;
 
 /// The store, with what it does when nobody asks for anything else.
 pub const EVLOG: Contender = Contender { name: "evlog", open, replays: true };
+
+/// The same without zeros written ahead of the last commit: each sync records a longer file.
+pub const GROWING: Contender = Contender { name: "evlog-growing", open: open_growing, replays: true };
 
 /// Any time will do; it is recorded, not read.
 const TIME_NS: i64 = 1_771_869_600_000_000_000;
@@ -41,6 +44,10 @@ pub fn writer(dir: &Path) -> Done<Writer> {
 
 fn open(dir: &Path) -> Done<Box<dyn Store>> {
     Ok(Box::new(Ours { dir: dir.to_path_buf(), writer: writer(dir)? }))
+}
+
+fn open_growing(dir: &Path) -> Done<Box<dyn Store>> {
+    Ok(Box::new(Ours { dir: dir.to_path_buf(), writer: writer(dir)?.with_ahead(Ahead::NEVER) }))
 }
 
 fn offer(writer: &Writer, class: Durability, events: &[AppendEvent<'_>]) -> Done<Ticket> {
