@@ -13,10 +13,12 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+mod map;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 mod std_fs;
 
+pub use map::Map;
 #[cfg(any(test, feature = "sim"))]
 pub use sim::SimFs;
 pub use std_fs::StdFs;
@@ -71,6 +73,12 @@ pub trait File: Debug + Send + Sync {
     fn set_len(&self, len: u64) -> io::Result<()>;
     /// Makes bytes and length survive a crash.
     fn sync_data(&self) -> io::Result<()>;
+    /// The file's first `len` bytes as memory, where the file system offers that and the file has so many. For files that
+    /// do not change any more: see [`Map`].
+    fn map(&self, len: u64) -> Option<Map> {
+        let _ = len;
+        None
+    }
 }
 
 impl dyn File + '_ {

@@ -11,7 +11,7 @@
 //! - Sidecars (`.tree`, `.idx`, `.end`, `HEAD`) are derived: each may be deleted at any time, and none is believed unchecked.
 //!
 //! Read [`layout`], [`fs`], [`recovery`], then [`writer`] and [`reader`].
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod closed;
 pub mod error;

@@ -1,6 +1,6 @@
 //! The real file system.
 
-use super::{File, Fs, Lock, LockAttempt};
+use super::{File, Fs, Lock, LockAttempt, Map};
 use std::fs::{File as OsFile, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
@@ -41,6 +41,10 @@ impl File for StdFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn map(&self, len: u64) -> Option<Map> {
+        Map::of(&self.0, len)
     }
 }
 

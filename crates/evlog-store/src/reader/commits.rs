@@ -1,7 +1,8 @@
 //! The walk over commits, from segment to segment.
 
-use super::{CommitRef, Reader};
+use super::{CommitRef, Reader, SegmentInfo};
 use crate::error::{Failure, ReadError, Trouble};
+use crate::fs::File;
 use crate::recovery::Stop;
 use crate::segment::refusal;
 use crate::walk::{FrameAt, Walk, Walked};
@@ -43,7 +44,7 @@ impl<'r> Commits<'r> {
             return Err(ReadError::NoCommit { position: from, end });
         }
         let file = reader.files.open_of(reader.log_id, segment.position)?.file;
-        commits.walk = Some(Walk::new(file, reader.codec.clone(), segment.position.0, offset, segment.len));
+        commits.walk = Some(walk(reader, segment, file, offset));
         (commits.next_segment, commits.asked) = (holding, Some(from));
         Ok(commits)
     }
@@ -96,8 +97,7 @@ impl<'r> Commits<'r> {
             return Err(self.refusal(Verdict::Tampered, segment.position, expected, found));
         }
         self.next_seq = Some(open.header.first_seq);
-        let (file, base, first) = (Arc::clone(&open.file), segment.position.0, SEGMENT_HEADER_LEN as u64);
-        self.walk = Some(Walk::new(file, reader.codec.clone(), base, first, segment.len));
+        self.walk = Some(walk(reader, segment, Arc::clone(&open.file), SEGMENT_HEADER_LEN as u64));
         Ok(true)
     }
 
@@ -116,4 +116,10 @@ impl<'r> Commits<'r> {
         let path = &self.reader.segments[self.next_segment - 1].path;
         refusal(verdict, position, path, expected, found)
     }
+}
+
+/// From an offset of a segment to its committed end.
+fn walk(reader: &Reader, segment: &SegmentInfo, file: Arc<dyn File>, offset: u64) -> Walk {
+    let new = if segment.sealed { Walk::sealed } else { Walk::new };
+    new(file, reader.codec.clone(), segment.position.0, offset, segment.len)
 }
