@@ -16,6 +16,7 @@
 
 mod contents;
 mod order;
+mod part;
 mod scan;
 mod wording;
 
@@ -30,6 +31,8 @@ use evlog_format::{
     SegmentHeader, Seq,
 };
 use order::Order;
+use part::Apart;
+pub use part::Part;
 
 /// Receives each commit of the unbroken prefix, in order.
 pub type Visit<'v> = dyn FnMut(&Frame<'_>, &Commit<'_>) + 'v;
@@ -135,6 +138,8 @@ pub struct Audit {
     identity: Option<Identity>,
     durable_claim: Option<Position>,
     tree: Tree,
+    /// Of a segment that is read apart: its bytes, which `tree` then does not get.
+    apart: Option<Apart>,
     /// Whether the tree is over the bytes that the next header's root is of.
     roots_known: bool,
     order: Order,
@@ -182,6 +187,7 @@ impl Audit {
             identity: None,
             durable_claim,
             tree: Tree::new(),
+            apart: None,
             roots_known: true,
             order: Order::default(),
             findings: Findings::new(),
@@ -303,7 +309,10 @@ impl Audit {
     }
 
     fn pass(&mut self, done: &[u8]) {
-        self.tree.update(done);
+        match &mut self.apart {
+            Some(apart) => apart.span.update(done),
+            None => self.tree.update(done),
+        }
         self.position += done.len() as u64;
     }
 
@@ -350,6 +359,10 @@ impl Audit {
 
     fn good_header(&mut self, header: &SegmentHeader) {
         self.check_identity(header);
+        if let Some(apart) = &mut self.apart {
+            self.order = Order::of_part(header.first_seq);
+            apart.header = Some(*header);
+        }
         let (stated, running) = (header.position.0, self.position);
         if stated != self.segment.name {
             let (expected, found) = (format!("{stated:020}"), format!("{:020}", self.segment.name));

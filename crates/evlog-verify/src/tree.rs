@@ -11,6 +11,8 @@
 //! - `subtrees` holds the complete subtrees of the groups in the tree, largest first: one for each 1 in the binary form
 //!   of their number, as a binary counter would.
 
+mod span;
+
 use alloc::vec::Vec;
 use blake3::Hasher;
 use blake3::hazmat::{ChainingValue, HasherExt, Mode, merge_subtrees_non_root, merge_subtrees_root};
@@ -18,6 +20,8 @@ use core::fmt;
 use evlog_format::Root;
 use evlog_format::checksum::crc32;
 use evlog_format::limits::POSITION_MAX;
+pub use span::Span;
+use span::subtree_len;
 
 /// Length of a group in bytes: 16 chunks, as many as the widest SIMD code hashes side by side.
 pub const GROUP_LEN: usize = 16 * 1024;
@@ -51,13 +55,10 @@ impl Tree {
     pub fn update(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             if self.tail.len() == GROUP_LEN {
-                let mut full = core::mem::take(&mut self.tail);
-                self.push(&full);
-                full.clear();
-                self.tail = full;
+                self.push_tail();
             }
             if self.tail.is_empty() && bytes.len() > GROUP_LEN {
-                let (now, later) = bytes.split_at(self.subtree_len(bytes.len()));
+                let (now, later) = bytes.split_at(subtree_len(self.groups, bytes.len()));
                 self.push(now);
                 bytes = later;
             } else {
@@ -68,20 +69,25 @@ impl Tree {
         }
     }
 
-    /// The largest power of two of groups, in bytes, that may be hashed at once from here and leaves at least one of
-    /// the `available` bytes, which are more than a group, for later.
-    fn subtree_len(&self, available: usize) -> usize {
-        let fitting = ((available - 1) / GROUP_LEN).ilog2();
-        let aligned = if self.groups == 0 { fitting } else { self.groups.trailing_zeros() };
-        GROUP_LEN << fitting.min(aligned)
+    /// Puts the last group into the tree, which is whole or not there; more bytes are known to follow.
+    fn push_tail(&mut self) {
+        let mut full = core::mem::take(&mut self.tail);
+        if !full.is_empty() {
+            self.push(&full);
+        }
+        full.clear();
+        self.tail = full;
     }
 
     /// Puts a power of two of groups into the tree; more bytes are known to follow.
     fn push(&mut self, bytes: &[u8]) {
-        let count = (bytes.len() / GROUP_LEN) as u64;
-        let mut right = subtree(self.groups * GROUP, bytes);
+        self.push_value((bytes.len() / GROUP_LEN) as u64, subtree(self.groups * GROUP, bytes));
+    }
+
+    /// The same, of the value of their subtree.
+    fn push_value(&mut self, count: u64, value: ChainingValue) {
         // A binary counter: where a subtree of the same size already stands, the two become one, and carry on.
-        let mut carry = count;
+        let (mut right, mut carry) = (value, count);
         while self.groups & carry != 0 {
             let Some(left) = self.subtrees.pop() else {
                 unreachable!("one subtree for each 1 in the number of groups")

@@ -1,59 +1,86 @@
-//! Which content each idempotency key first came with: an index of 32 bytes a key, for logs of many millions of keys.
+//! What each stream and each idempotency key came to: tables of 24 and 32 bytes a name, for logs of many millions of them.
 //!
-//! A hash table by hand, because the keys are hashes already and this crate has no `std`. It only grows, and is never
-//! iterated, so its order cannot reach a report.
+//! A hash table by hand, because the names are hashes already and this crate has no `std`. It only grows, and its order
+//! cannot reach a report.
 
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// First half of a BLAKE3 hash: collisions are out of reach of accident, and 16 bytes a key keep the index small.
-type Half = [u8; 16];
+/// First half of a BLAKE3 hash: collisions are out of reach of accident, and 16 bytes a name keep the tables small.
+pub(super) type Half = [u8; 16];
 
-/// A place that no key has taken. No key's hash is zero, but for one in 2^128.
-const FREE: (Half, Half) = ([0; 16], [0; 16]);
+/// A name that no stream and no key has, but for one in 2^128.
+const FREE: Half = [0; 16];
 
-/// The index.
+/// Values by name.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Contents {
+pub(super) struct Table<V> {
     /// A power of two of places, or none; at most three quarters are taken.
-    places: Vec<(Half, Half)>,
+    places: Vec<(Half, V)>,
     taken: usize,
 }
 
-impl Contents {
-    /// Whether the key of this stream comes for the first time, or with the content it first came with.
-    pub(super) fn agrees(&mut self, stream: &str, key: &str, content: &[u8; 32]) -> bool {
+impl<V: Copy + Default> Table<V> {
+    pub(super) fn len(&self) -> usize {
+        self.taken
+    }
+
+    /// The value under a name, and whether it came there just now: the given one.
+    pub(super) fn get_or_insert(&mut self, name: Half, value: V) -> (&mut V, bool) {
         if self.taken >= self.places.len() / 4 * 3 {
             self.grow();
         }
-        let name = name(stream, key);
-        let content = first_half(content);
         let at = self.place_of(&name);
-        if self.places[at].0 == name {
-            return self.places[at].1 == content;
+        let is_new = self.places[at].0 == FREE;
+        if is_new {
+            self.places[at] = (name, value);
+            self.taken += 1;
         }
-        self.places[at] = (name, content);
-        self.taken += 1;
-        true
+        (&mut self.places[at].1, is_new)
     }
 
-    /// Where the key is, or would be.
+    /// All names with their values, in no order that means anything.
+    pub(super) fn into_pairs(self) -> impl Iterator<Item = (Half, V)> {
+        self.places.into_iter().filter(|(name, _)| *name != FREE)
+    }
+
+    /// Where the name is, or would be.
     fn place_of(&self, name: &Half) -> usize {
         let mask = self.places.len() - 1;
         let mut at = start_of(name) & mask;
-        while self.places[at].0 != *name && self.places[at] != FREE {
+        while self.places[at].0 != *name && self.places[at].0 != FREE {
             at = (at + 1) & mask;
         }
         at
     }
 
     fn grow(&mut self) {
-        let places = vec![FREE; (self.places.len() * 2).max(64)];
+        let places = vec![(FREE, V::default()); (self.places.len() * 2).max(64)];
         let old = core::mem::replace(&mut self.places, places);
-        for pair in old.into_iter().filter(|pair| *pair != FREE) {
+        for pair in old.into_iter().filter(|(name, _)| *name != FREE) {
             let at = self.place_of(&pair.0);
             self.places[at] = pair;
         }
+    }
+}
+
+/// Which content each idempotency key first came with.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Contents(Table<Half>);
+
+impl Contents {
+    /// Whether the key of this stream comes for the first time, or with the content it first came with.
+    pub(super) fn agrees(&mut self, stream: &str, key: &str, content: &[u8; 32]) -> bool {
+        self.agrees_by_name(name(stream, key), first_half(content))
+    }
+
+    /// Takes what was read apart, later in the log; false when a key came with another content there.
+    pub(super) fn join(&mut self, later: Contents) -> bool {
+        later.0.into_pairs().all(|(name, content)| self.agrees_by_name(name, content))
+    }
+
+    fn agrees_by_name(&mut self, name: Half, content: Half) -> bool {
+        *self.0.get_or_insert(name, content).0 == content
     }
 }
 
@@ -62,6 +89,11 @@ fn start_of(name: &Half) -> usize {
     let mut raw = [0; size_of::<usize>()];
     raw.copy_from_slice(&name[..size_of::<usize>()]);
     usize::from_le_bytes(raw)
+}
+
+/// A name for a stream.
+pub(super) fn name_of(stream: &str) -> Half {
+    first_half(blake3::hash(stream.as_bytes()).as_bytes())
 }
 
 /// A name for stream and key together; the length keeps `ab`, `c` and `a`, `bc` apart.
@@ -95,7 +127,7 @@ mod tests {
             assert!(contents.agrees(&stream, &key, &content), "the same again");
             assert!(!contents.agrees(&stream, &key, &[!content[0]; 32]), "another");
         }
-        assert_eq!(contents.taken, 5000);
+        assert_eq!(contents.0.len(), 5000);
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! The order that a log promises: seqs dense, numbers dense in each stream, durable-before never falling, one content
 //! for each idempotency key.
 //!
+//! A segment can be read apart from those before it: what comes first of each stream is then taken at its word, and held
+//! against what precedes it when the two are joined.
+//!
 //! Invariant: after a gap in the bytes only what still can be told is told: numbers may then skip, never repeat.
 
-use super::contents::Contents;
+use super::contents::{Contents, Half, Table, name_of};
 use crate::verdict::{Finding, Findings, Verdict};
-use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use evlog_format::{Commit, Event, Frame, Position, Seq};
 
 /// What was read so far, as far as later events are measured by it.
@@ -25,13 +26,55 @@ pub(super) struct Order {
     seq_unknown: bool,
     /// Events may be missing, so a stream's numbers may skip.
     lossy: bool,
-    next_numbers: BTreeMap<Box<str>, u64>,
+    next_numbers: Table<u64>,
+    last: Last,
     contents: Contents,
+    part: Option<Part>,
+}
+
+/// The stream of the event before, since events of a stream often come together; what it expects is not in the table yet.
+#[derive(Clone, Debug, Default)]
+struct Last {
+    stream: String,
+    name: Half,
+    next: Option<u64>,
+}
+
+/// What is taken at its word where the log was not read from its start.
+#[derive(Clone, Debug, Default)]
+struct Part {
+    first_numbers: Table<u64>,
+    first_mark: Option<u64>,
 }
 
 impl Order {
+    /// Of a segment that is read apart from those before it.
+    pub(super) fn of_part(first_seq: Seq) -> Order {
+        Order { next_seq: first_seq.0, part: Some(Part::default()), ..Order::default() }
+    }
+
     pub(super) fn streams(&self) -> u64 {
         self.next_numbers.len() as u64
+    }
+
+    /// Takes a segment that was read apart and follows; false when it does not continue what is before it. Then nothing
+    /// can be told of this order any more.
+    pub(super) fn join(&mut self, mut later: Order) -> bool {
+        self.settle();
+        later.settle();
+        let Some(part) = later.part else { return false };
+        let continues = part.first_mark.is_none_or(|mark| mark >= self.durable_before);
+        let mut numbers = part.first_numbers.into_pairs();
+        let follows = numbers.all(|(name, first)| *self.next_numbers.get_or_insert(name, 0).0 == first);
+        for (name, next) in later.next_numbers.into_pairs() {
+            *self.next_numbers.get_or_insert(name, next).0 = next;
+        }
+        self.durable_before = self.durable_before.max(later.durable_before);
+        self.next_seq = later.next_seq;
+        self.commits += later.commits;
+        self.events += later.events;
+        self.unknown_kinds += later.unknown_kinds;
+        continues && follows && !later.lossy && self.contents.join(later.contents)
     }
 
     /// Bytes are missing or not readable here.
@@ -58,6 +101,9 @@ impl Order {
             place.tell(findings, "F-24", "durable-before", &at_least(self.durable_before), frame.durable_before);
         }
         self.durable_before = self.durable_before.max(frame.durable_before);
+        if let Some(part) = &mut self.part {
+            part.first_mark.get_or_insert(frame.durable_before);
+        }
         if !self.expects(first) {
             place.tell(findings, "F-31", "first seq of the commit", &self.next_seq.to_string(), first);
             self.lossy = true;
@@ -76,7 +122,7 @@ impl Order {
     fn event(&mut self, event: &Event<'_>, place: &Place<'_>, findings: &mut Findings) {
         self.events += 1;
         self.unknown_kinds += u64::from(event.kind.name().is_none());
-        let expected = self.next_number(event.stream, event.number + 1);
+        let expected = self.next_number(event.stream, event.number);
         let allowed = if self.lossy { event.number >= expected } else { event.number == expected };
         if !allowed {
             let expected = if self.lossy { at_least(expected) } else { expected.to_string() };
@@ -91,12 +137,30 @@ impl Order {
     }
 
     /// The number expected next in the stream, which becomes `after`.
-    fn next_number(&mut self, stream: &str, after: u64) -> u64 {
-        if let Some(next) = self.next_numbers.get_mut(stream) {
-            return core::mem::replace(next, after);
+    fn next_number(&mut self, stream: &str, number: u64) -> u64 {
+        let after = Some(number + 1);
+        if self.last.next.is_some() && self.last.stream == stream {
+            return core::mem::replace(&mut self.last.next, after).unwrap_or(0);
         }
-        self.next_numbers.insert(stream.into(), after);
-        0
+        self.settle();
+        let name = name_of(stream);
+        let (next, is_new) = self.next_numbers.get_or_insert(name, 0);
+        let mut expected = *next;
+        if let (true, Some(part)) = (is_new, &mut self.part) {
+            part.first_numbers.get_or_insert(name, number);
+            expected = number;
+        }
+        self.last.stream.clear();
+        self.last.stream.push_str(stream);
+        (self.last.name, self.last.next) = (name, after);
+        expected
+    }
+
+    /// Puts what the last stream expects into the table.
+    fn settle(&mut self) {
+        if let Some(next) = self.last.next.take() {
+            *self.next_numbers.get_or_insert(self.last.name, next).0 = next;
+        }
     }
 }
 
@@ -129,6 +193,6 @@ impl Place<'_> {
     }
 }
 
-fn at_least(number: u64) -> alloc::string::String {
+fn at_least(number: u64) -> String {
     format!("at least {number}")
 }

@@ -156,3 +156,48 @@ proptest! {
         drop(Frontier::decode(&shaped));
     }
 }
+
+/// The tree over parts that were hashed apart, each given in pieces of `step` bytes.
+fn joined(bytes: &[u8], cuts: &[usize], step: usize) -> Tree {
+    let mut tree = Tree::new();
+    for pair in cuts.windows(2) {
+        let mut span = Span::new(pair[0] as u64);
+        bytes[pair[0]..pair[1]].chunks(step).for_each(|piece| span.update(piece));
+        assert!(tree.join(&span), "a part that begins at {}", pair[0]);
+    }
+    tree
+}
+
+#[test]
+fn parts_that_were_hashed_apart_join_to_the_tree_over_all_of_them() {
+    // Rule F-14.
+    let bytes = pattern(66 * GROUP_LEN);
+    for first in edges() {
+        for second in [first, first + 1, first + 700, 17 * GROUP_LEN + 5, 48 * GROUP_LEN, 65 * GROUP_LEN - 1] {
+            let cuts = [0, first.min(second), first.max(second).min(bytes.len()), bytes.len()];
+            assert_eq!(joined(&bytes, &cuts, 5000), over(&bytes), "cut at {cuts:?}");
+        }
+    }
+}
+
+#[test]
+fn a_part_that_begins_elsewhere_is_not_joined() {
+    let mut tree = over(&pattern(100));
+    for start in [0, 99, 101, GROUP_LEN as u64] {
+        assert!(!tree.join(&Span::new(start)), "{start}");
+    }
+    assert_eq!(tree, over(&pattern(100)));
+}
+
+proptest! {
+    #[test]
+    fn parts_cut_anywhere_join_to_the_same_tree(
+        cuts in prop::collection::vec(0..40 * GROUP_LEN, 0..6),
+        step in 1..3 * GROUP_LEN,
+    ) {
+        let bytes = pattern(40 * GROUP_LEN);
+        let mut cuts: Vec<usize> = cuts.into_iter().chain([0, bytes.len()]).collect();
+        cuts.sort_unstable();
+        prop_assert_eq!(joined(&bytes, &cuts, step), over(&bytes));
+    }
+}

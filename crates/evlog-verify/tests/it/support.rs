@@ -3,7 +3,7 @@
 use evlog_format::{
     CommitHead, Durability, Event, FrameCodec, Idempotency, Kind, LogId, Position, SegmentHeader, Seq, encode_commit,
 };
-use evlog_verify::{Audit, Report, Tree};
+use evlog_verify::{Audit, Report, Tree, Verdict};
 use std::collections::BTreeMap;
 
 /// The smallest limit that the format allows, so that a few commits make several segments.
@@ -180,10 +180,39 @@ pub(crate) fn audit_in(files: &[File], piece: usize, durable_claim: Option<u64>)
         }
         audit.end_segment().unwrap();
     }
-    (audit.finish(), seqs)
+    let report = audit.finish();
+    hold_joined(files, piece, durable_claim, &report);
+    (report, seqs)
 }
 
 /// An audit of the files; it must not depend on the pieces.
+/// The same, with each sealed segment audited apart and joined; nothing where one is not whole or does not follow.
+fn audit_joined(files: &[File], piece: usize, durable_claim: Option<u64>) -> Option<Report> {
+    let mut audit = Audit::new(durable_claim.map(Position));
+    let Some((last, sealed)) = files.split_last() else { return Some(audit.finish()) };
+    let mut previous_len = None;
+    for file in sealed {
+        let mut part = Audit::part(Position(file.position), previous_len);
+        file.bytes.chunks(piece).try_for_each(|chunk| part.bytes(chunk, &mut |_, _| ())).ok()?;
+        if !audit.join(part.end_part().ok()??) {
+            return None;
+        }
+        previous_len = Some(file.bytes.len() as u64);
+    }
+    audit.begin_segment(Position(last.position), true);
+    last.bytes.chunks(piece).try_for_each(|chunk| audit.bytes(chunk, &mut |_, _| ())).ok()?;
+    audit.end_segment().ok()?;
+    Some(audit.finish())
+}
+
+/// What joined parts say is what the log says read in order; and of a log in which all is well they say it.
+fn hold_joined(files: &[File], piece: usize, durable_claim: Option<u64>, report: &Report) {
+    match audit_joined(files, piece, durable_claim) {
+        Some(joined) => assert_eq!(joined, *report),
+        None => assert_ne!(report.verdict(), Verdict::Clean, "a clean log that does not join"),
+    }
+}
+
 pub(crate) fn audit(files: &[File]) -> Report {
     let (report, seqs) = audit_in(files, 1 << 20, None);
     for piece in [1, 3, 17, 100, 1000] {
