@@ -1,16 +1,13 @@
 //! The machine dies at any sync, and of what was not synced any part is left: what was acknowledged is there, the log
 //! opens, is clean, and every projection agrees.
 
-use crate::workload::{DIR, commands, contracts, open, replayed, submit, view};
-use evlog::check::check;
+use crate::workload::{checked, commands, open, replayed, submit, view};
 use evlog::{Answer, AnswerOutcome};
 use evlog_format::Seq;
 use evlog_store::fs::sim::{Act, Keep, SimFs};
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::ControlFlow;
-use std::path::Path;
-use std::sync::Arc;
 
 /// Segments roll several times within the workload.
 const SEGMENT_LIMIT: u64 = 1024;
@@ -90,7 +87,7 @@ fn recover(fs: &SimFs, answers: &[Answer], commands: &[evlog::Request]) {
     let rest = commands.get(answers.len()..).unwrap_or_default();
     assert_eq!(submit(&log, rest).len(), rest.len());
     log.close().unwrap();
-    let found = check(Arc::new(fs.clone()), Path::new(DIR), &contracts(), &mut |_, _| {}).unwrap();
+    let found = checked(fs);
     assert!(found.is_good(), "{found:?}");
     let found = replayed(fs);
     assert!(found.differences.is_empty() && found.errors.is_empty(), "{found:?}");

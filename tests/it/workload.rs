@@ -1,11 +1,13 @@
 //! Commands of all contracts: accepted, rejected, refused, repeated; and a log to give them to.
 
+use evlog::check::{Check, check};
 use evlog::replay::{Replay, replay};
 use evlog::{Answer, Log, LogError, Options, Request, View};
 use evlog_format::LogId;
 use evlog_lifecycle::{custom::Custom, pipeline::Pipeline, status::Status};
 use evlog_projection::Contracts;
 use evlog_store::fs::sim::SimFs;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -29,6 +31,16 @@ pub(crate) fn open(fs: &SimFs, segment_limit: u64) -> Result<Log, LogError> {
 
 pub(crate) fn view(fs: &SimFs) -> View {
     View::open(Arc::new(fs.clone()), Path::new(DIR), contracts()).unwrap()
+}
+
+/// What one thread finds; many find the same.
+pub(crate) fn checked(fs: &SimFs) -> Check {
+    let [one, many] = [1, 3].map(|threads| {
+        let threads = NonZeroUsize::new(threads).unwrap();
+        check(Arc::new(fs.clone()), Path::new(DIR), &contracts(), threads, &mut |_, _| {}).unwrap()
+    });
+    assert_eq!(format!("{one:?}"), format!("{many:?}"));
+    one
 }
 
 pub(crate) fn replayed(fs: &SimFs) -> Replay {

@@ -1,10 +1,12 @@
 //! The log's bytes as they lie, for those who judge them: nothing is refused here, nothing is believed, nothing written.
 
-use crate::error::Failure;
+use crate::error::{Failure, ReadError};
 use crate::fs::Fs;
 use crate::head::Head;
-use crate::segment::{Files, read_head};
-use evlog_format::Position;
+use crate::reader::CommitRef;
+use crate::segment::{Access, Files, read_head};
+use crate::walk::{Walk, Walked};
+use evlog_format::{CommitReader, FRAME_HEADER_LEN, FrameCodec, Position, SEGMENT_HEADER_LEN};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -64,6 +66,10 @@ impl RawLog {
     /// Gives a segment's bytes in order, in chunks, up to the length it was listed with or what is left of it.
     pub fn read(&self, segment: &RawSegment, visit: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
         let file = self.files.fs.open_read(&segment.path).map_err(Failure::of("open", &segment.path))?;
+        if let Some(map) = self.is_sealed(segment).then(|| file.map(segment.len)).flatten() {
+            map.bytes().chunks(CHUNK).for_each(visit);
+            return Ok(());
+        }
         let (mut buf, mut at) = (vec![0; CHUNK], 0);
         while at < segment.len {
             let want = usize::try_from(segment.len - at).unwrap_or(CHUNK).min(CHUNK);
@@ -75,5 +81,26 @@ impl RawLog {
             at += read as u64;
         }
         Ok(())
+    }
+
+    /// Calls `visit` for each commit of a segment, as far as frames follow each other and commits decode; whether that is
+    /// where they should end is for others to judge.
+    pub fn commits(&self, segment: &RawSegment, visit: &mut dyn FnMut(CommitRef<'_>)) -> Result<(), ReadError> {
+        let open = self.files.open(segment.position, Access::Read)?;
+        let (codec, first) = (FrameCodec::new(open.header.log_id), SEGMENT_HEADER_LEN as u64);
+        let new = if self.is_sealed(segment) { Walk::sealed } else { Walk::new };
+        let mut walk = new(open.file, codec, segment.position.0, first, segment.len);
+        while let Walked::Frame(at) = walk.next().map_err(Failure::of("read", &segment.path))? {
+            let frame = walk.frame(at);
+            match CommitReader::new(frame.body, frame.position + FRAME_HEADER_LEN as u64) {
+                Ok(commit) => visit(CommitRef { frame, commit }),
+                Err(_) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    fn is_sealed(&self, segment: &RawSegment) -> bool {
+        self.segments.last().is_some_and(|last| segment.position < last.position)
     }
 }

@@ -1,17 +1,24 @@
-//! Judging a whole log: its bytes by `evlog-verify`, its runs by their contracts, in one pass over the files.
+//! Judging a whole log: its bytes by `evlog-verify`, its runs by their contracts.
 //!
-//! Invariants: nothing is written; nothing that the writer left beside the segments is believed; findings are a list.
+//! A log in which all is well is read by all cores, segment by segment, and its runs are dealt out among them. One in which
+//! anything is wrong is read in order, in one pass, which is the one way to findings.
+//!
+//! Invariants: nothing is written; nothing that the writer left beside the segments is believed; findings are a list, the
+//! same whichever way the log was read.
+
+mod apart;
 
 use crate::error::LogError;
 use crate::history::{Closed, Created, LOG_STREAM, Opened, ProjectionPublished, Recovered, TailCut};
 use evlog_format::commit::Commit;
-use evlog_format::{Event, Kind, LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq, kind, payload};
+use evlog_format::{CommitHead, Event, Kind, LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq, kind, payload};
 use evlog_projection::{Contracts, Fact, FoldError, RunFold};
 use evlog_store::fs::Fs;
 use evlog_store::{OpenError, RawLog, RawSegment};
-use evlog_verify::audit::{Audit, Report};
+use evlog_verify::audit::{Audit, NewerVersion, Report};
 use evlog_verify::verdict::Verdict;
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -27,18 +34,33 @@ pub struct Check {
 }
 
 impl Check {
+    /// Of the report on the bytes, and of the runs, which were dealt out.
+    fn new<'c>(report: Report, dealt: impl IntoIterator<Item = RunCheck<'c>>) -> Check {
+        let (mut runs, mut contract_findings) = (0, Vec::new());
+        for part in dealt {
+            runs += part.folds.len() as u64;
+            contract_findings.extend(part.findings);
+        }
+        contract_findings.sort_by_key(|finding| finding.seq);
+        Check { report, runs, contract_findings }
+    }
+
     /// Whether there is nothing to find.
     pub fn is_good(&self) -> bool {
         self.report.verdict() == Verdict::Clean && self.contract_findings.is_empty()
     }
 }
 
-/// Reads the whole log in `dir`; `progress` is told how many bytes of how many were read.
+/// Told how many bytes of how many were read.
+pub type Progress<'p> = dyn FnMut(u64, u64) + 'p;
+
+/// Reads the whole log in `dir`, with so many threads.
 pub fn check(
     fs: Arc<dyn Fs>,
     dir: &Path,
     contracts: &Contracts,
-    progress: &mut dyn FnMut(u64, u64),
+    threads: NonZeroUsize,
+    progress: &mut Progress<'_>,
 ) -> Result<Check, LogError> {
     let raw = RawLog::open(fs, dir).map_err(OpenError::Io)?;
     let head = raw.head().filter(|head| log_id_of(&raw) == Some(head.log_id));
@@ -46,32 +68,58 @@ pub fn check(
     if segments.is_empty() {
         return Err(OpenError::NoLog { path: dir.to_path_buf() }.into());
     }
-    let total = segments.iter().map(|segment| segment.len).sum();
-    let mut audit = Audit::new(head.map(|head| head.durable));
-    let mut runs = RunCheck { contracts, folds: BTreeMap::new(), findings: Vec::new() };
-    let mut done = 0;
+    let subject = Subject { raw: &raw, segments: &segments, durable: head.map(|head| head.durable), contracts };
+    match apart::check(&subject, threads, progress)? {
+        Some(good) => Ok(good),
+        None => in_order(&subject, progress),
+    }
+}
+
+/// What is judged.
+struct Subject<'s> {
+    raw: &'s RawLog,
+    segments: &'s [RawSegment],
+    /// What `HEAD` calls durable.
+    durable: Option<Position>,
+    contracts: &'s Contracts,
+}
+
+/// Reads the log from its start to its end, in one pass.
+fn in_order(subject: &Subject<'_>, progress: &mut Progress<'_>) -> Result<Check, LogError> {
+    let Subject { segments, contracts, .. } = *subject;
+    let mut audit = Audit::new(subject.durable);
+    let mut runs = RunCheck::new(contracts);
+    let (mut done, total) = (0, segments.iter().map(|segment| segment.len).sum());
     for (index, segment) in segments.iter().enumerate() {
-        let newer = |found| OpenError::Version { path: segment.path.clone(), found };
         audit.begin_segment(segment.position, index + 1 == segments.len());
-        let mut stopped = None;
-        let read = raw.read(segment, &mut |chunk| {
-            if stopped.is_none()
-                && let Err(error) = audit.bytes(chunk, &mut |_, commit| runs.commit(commit))
-            {
-                stopped = Some(newer(error.found));
-            }
+        read(subject.raw, segment, &mut |chunk| {
             done += chunk.len() as u64;
             progress(done, total);
-        });
-        read.map_err(OpenError::Io)?;
-        if let Some(error) = stopped {
-            return Err(error.into());
-        }
-        audit.end_segment().map_err(|error| newer(error.found))?;
+            audit.bytes(chunk, &mut |_, commit| runs.commit(commit))
+        })?;
+        audit.end_segment().map_err(|error| newer(segment, error))?;
     }
-    let mut contract_findings = runs.findings;
-    contract_findings.sort_by_key(|finding| finding.seq);
-    Ok(Check { report: audit.finish(), runs: runs.folds.len() as u64, contract_findings })
+    Ok(Check::new(audit.finish(), [runs]))
+}
+
+/// Gives a segment's bytes, as long as they are of a version that is known.
+fn read(
+    raw: &RawLog,
+    segment: &RawSegment,
+    visit: &mut dyn FnMut(&[u8]) -> Result<(), NewerVersion>,
+) -> Result<(), LogError> {
+    let mut told = Ok(());
+    let read = raw.read(segment, &mut |chunk| {
+        if told.is_ok() {
+            told = visit(chunk);
+        }
+    });
+    read.map_err(OpenError::Io)?;
+    told.map_err(|error| newer(segment, error))
+}
+
+fn newer(segment: &RawSegment, error: NewerVersion) -> LogError {
+    OpenError::Version { path: segment.path.clone(), found: error.found }.into()
 }
 
 /// What is judged: everything, unless a writer is at work. Then what it has not committed yet is in flight, and neither
@@ -100,14 +148,20 @@ struct RunCheck<'c> {
 }
 
 impl RunCheck<'_> {
+    fn new(contracts: &Contracts) -> RunCheck<'_> {
+        RunCheck { contracts, folds: BTreeMap::new(), findings: Vec::new() }
+    }
+
     fn commit(&mut self, commit: &Commit<'_>) {
-        let head = &commit.head;
-        for (seq, event) in (head.first_seq.0..).zip(&commit.events) {
-            let fact =
-                Fact { seq: Seq(seq), commit: head.first_seq, time_ns: head.time_ns, actor: head.actor, event: *event };
-            let told = if event.stream == LOG_STREAM { history_readable(&fact) } else { self.fold(&fact) };
-            self.findings.extend(told.err());
+        for (seq, event) in (commit.head.first_seq.0..).zip(&commit.events) {
+            self.event(&commit.head, Seq(seq), *event);
         }
+    }
+
+    fn event(&mut self, head: &CommitHead<'_>, seq: Seq, event: Event<'_>) {
+        let fact = Fact { seq, commit: head.first_seq, time_ns: head.time_ns, actor: head.actor, event };
+        let told = if event.stream == LOG_STREAM { history_readable(&fact) } else { self.fold(&fact) };
+        self.findings.extend(told.err());
     }
 
     fn fold(&mut self, fact: &Fact<'_>) -> Result<(), FoldError> {

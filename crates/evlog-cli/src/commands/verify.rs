@@ -9,6 +9,7 @@ use clap::Args;
 use evlog::check::{Check, check};
 use evlog_store::StdFs;
 use std::cell::OnceCell;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 const EXAMPLES: &str = "\
@@ -34,7 +35,8 @@ pub(crate) struct VerifyArgs {}
 pub(crate) fn run(ui: &mut Ui, context: &Context, _: &VerifyArgs) -> Result<Verdict, CommandError> {
     let bar = OnceCell::new();
     let told = &*ui;
-    let found = check(Arc::new(StdFs), &context.log, &contracts(), &mut |done, total| {
+    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let found = check(Arc::new(StdFs), &context.log, &contracts(), threads, &mut |done, total| {
         bar.get_or_init(|| told.progress("verify", total, Unit::Bytes)).at(done);
     })?;
     drop(bar);

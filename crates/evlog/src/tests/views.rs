@@ -8,6 +8,7 @@ use evlog_format::Seq;
 use evlog_store::StdFs;
 use evlog_verify::verdict::Verdict;
 use serde_json::json;
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
@@ -109,7 +110,7 @@ fn a_published_file_that_the_log_does_not_reproduce_is_told() {
 }
 
 fn verdict(dir: &std::path::Path) -> (Verdict, usize) {
-    let found = check(Arc::new(StdFs), dir, &contracts(), &mut |_, _| {}).unwrap();
+    let found = check(Arc::new(StdFs), dir, &contracts(), NonZeroUsize::MIN, &mut |_, _| {}).unwrap();
     (found.report.verdict(), found.contract_findings.len())
 }
 
@@ -131,7 +132,7 @@ fn a_log_is_clean_while_a_writer_is_at_work_after_it_was_dropped_and_after_it_wa
         log.close().unwrap();
         before
     };
-    let found = check(Arc::new(StdFs), dir.path(), &contracts(), &mut |_, _| {}).unwrap();
+    let found = check(Arc::new(StdFs), dir.path(), &contracts(), NonZeroUsize::MIN, &mut |_, _| {}).unwrap();
     assert!(found.is_good() && found.runs == 40 && found.report.end > size, "{:?}", found.report);
     assert_ne!(found.report.root, root, "closing recorded one more event");
     let bytes = segments(dir.path()).iter().map(|path| std::fs::read(path).unwrap()).collect::<Vec<_>>().concat();
@@ -171,7 +172,7 @@ fn a_committed_event_that_its_contract_forbids_is_a_finding_and_the_rest_is_stil
         writer.wait(&writer.append(&commit).unwrap()).unwrap();
     }
     writer.close().unwrap();
-    let found = check(Arc::new(StdFs), dir.path(), &contracts(), &mut |_, _| {}).unwrap();
+    let found = check(Arc::new(StdFs), dir.path(), &contracts(), NonZeroUsize::MIN, &mut |_, _| {}).unwrap();
     assert_eq!(found.report.verdict(), Verdict::Clean, "the bytes are well");
     let told: Vec<_> = found.contract_findings.iter().map(|f| (f.seq.0, f.run.as_str())).collect();
     assert_eq!(told, [(1, "b"), (2, "a")]);
