@@ -44,6 +44,16 @@ deps:
 evidence:
     cargo run --quiet --locked -p xtask -- evidence
 
+# Every decoder over the corpus and so many times as many changed inputs as in an ordinary run.
+decoders TIMES="50":
+    EVLOG_FUZZ_CASES={{TIMES}} cargo test -p evlog-tests --test it decoders::
+
+# One decoder under libFuzzer, on the stable compiler; needs cargo-fuzz. Inputs that it finds stay beside the build.
+fuzz TARGET SECONDS="60":
+    mkdir -p tests/fuzz/target/found/{{TARGET}}
+    cd tests && cargo fuzz run -s none {{TARGET}} fuzz/target/found/{{TARGET}} fuzz/corpus/{{TARGET}} -- \
+        -max_total_time={{SECONDS}} -malloc_limit_mb=64 </dev/null
+
 # Kill writers, the store's own and `evlog submit`, so many times each, at moments that this run draws.
 kill KILLS="200":
     EVLOG_KILLS={{KILLS}} cargo test -p evlog-store --lib tests::kill:: -- --nocapture

@@ -6,6 +6,8 @@ mod check;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod decoders;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod workload;

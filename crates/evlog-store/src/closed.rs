@@ -22,6 +22,10 @@ use evlog_verify::{Frontier, Tree};
 
 const MAGIC: [u8; 8] = *b"evlogend";
 const VERSION: u32 = 1;
+#[cfg(any(test, feature = "sim"))]
+const LOG_ID_AT: usize = 12;
+#[cfg(any(test, feature = "sim"))]
+const SEGMENT_AT: usize = 28;
 const LAST_COMMIT_AT: usize = 36;
 const NEXT_SEQ_AT: usize = 44;
 const FRONTIER_AT: usize = 52;
@@ -51,7 +55,7 @@ impl ClosedEnd {
         files.keep_sidecar(SegmentEntry::End(segment), &self.encode(log_id, segment)).ok();
     }
 
-    fn encode(&self, log_id: LogId, segment: Position) -> Vec<u8> {
+    pub(crate) fn encode(&self, log_id: LogId, segment: Position) -> Vec<u8> {
         let mut out = Vec::new();
         out.extend_from_slice(&MAGIC);
         out.extend_from_slice(&VERSION.to_le_bytes());
@@ -64,7 +68,7 @@ impl ClosedEnd {
         out
     }
 
-    fn decode(bytes: &[u8], log_id: LogId, segment: Position) -> Option<(ClosedEnd, Frontier)> {
+    pub(crate) fn decode(bytes: &[u8], log_id: LogId, segment: Position) -> Option<(ClosedEnd, Frontier)> {
         let (covered, stored) = bytes.split_last_chunk::<CRC_LEN>()?;
         if covered.len() < FRONTIER_AT || crc32(covered) != u32::from_le_bytes(*stored) {
             return None;
@@ -81,6 +85,19 @@ impl ClosedEnd {
         let (last_commit, next_seq) = (u64_at(covered, LAST_COMMIT_AT), u64_at(covered, NEXT_SEQ_AT));
         let tree = Tree::resume(frontier.clone());
         Some((ClosedEnd { last_commit: Position(last_commit), next_seq: Seq(next_seq), tree }, frontier))
+    }
+}
+
+/// For fuzzing: bytes are asked for as what they say they are.
+#[cfg(any(test, feature = "sim"))]
+impl ClosedEnd {
+    /// The log and the segment that these bytes say they are of.
+    pub(crate) fn claimed(bytes: &[u8]) -> (LogId, Position) {
+        let at = |at: usize| bytes.get(at..at + 8).map_or(0, |found| u64_at(found, 0)).to_le_bytes();
+        let mut log_id = [0u8; 16];
+        log_id[..8].copy_from_slice(&at(LOG_ID_AT));
+        log_id[8..].copy_from_slice(&at(LOG_ID_AT + 8));
+        (LogId(log_id), Position(u64::from_le_bytes(at(SEGMENT_AT))))
     }
 }
 

@@ -14,6 +14,8 @@
 //! Invariant: no byte is believed before its checksum was compared; what does not hold says so, and answers nothing.
 
 mod block;
+#[cfg(any(test, feature = "sim"))]
+mod claim;
 #[cfg(test)]
 mod tests;
 

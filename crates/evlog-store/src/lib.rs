@@ -17,6 +17,8 @@ mod closed;
 pub mod error;
 mod fetch;
 pub mod fs;
+#[cfg(any(test, feature = "sim"))]
+pub mod fuzz;
 mod head;
 mod index;
 pub mod layout;

@@ -1,0 +1,4 @@
+//! The target `commit` of `evlog-tests`, under libFuzzer.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| (evlog_tests::target("commit").check)(bytes));
