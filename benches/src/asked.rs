@@ -1,6 +1,6 @@
 //! What each work is asked to reach, and the table that compares it with what was reached.
 
-use evlog_works::series::{Results, Series, Unit, ratio_permille};
+use evlog_works::series::{Results, Series, Unit, ratio_permille, thousandths};
 use std::fmt::Write;
 
 /// What a figure is held against.
@@ -49,27 +49,12 @@ fn asked_of_case(work: &str, case: &str) -> Option<Asked> {
     }
 }
 
-/// A figure with its unit, for people.
-pub fn shown(unit: Unit, figure: u64) -> String {
-    let thousandths = |figure: u64| format!("{}.{:02}", figure / 1000, figure % 1000 / 10);
-    match unit {
-        Unit::EventsPerSecond if figure >= 1_000_000 => format!("{} M/s", thousandths(figure / 1000)),
-        Unit::EventsPerSecond => format!("{} k/s", thousandths(figure)),
-        Unit::BytesPerSecond => format!("{} GB/s", thousandths(figure / 1_000_000)),
-        Unit::Nanoseconds if figure >= 1_000_000_000 => format!("{} s", thousandths(figure / 1_000_000)),
-        Unit::Nanoseconds => format!("{} ms", thousandths(figure / 1000)),
-        Unit::Bytes => format!("{} MiB", thousandths((figure * 1000) >> 20)),
-        Unit::WakeupsPerSecond => format!("{figure} /s"),
-        Unit::Permille => format!("{} x", thousandths(figure)),
-    }
-}
-
 /// Markdown: one row for each thing that is asked, then every median.
 pub fn table(results: &Results) -> String {
     let mut text =
         String::from("| work | evlog | against | ratio | asked | reached |\n| --- | --- | --- | --- | --- | --- |\n");
     let mut row = |series: &Series, cells: [String; 4]| {
-        let (case, figure) = (title(series), shown(series.unit, series.median()));
+        let (case, figure) = (title(series), series.unit.shown(series.median()));
         // Writing to a string cannot fail.
         let _written = writeln!(text, "| {case} | {figure} | {} |", cells.join(" | "));
     };
@@ -83,7 +68,7 @@ pub fn table(results: &Results) -> String {
     }
     text.push_str("\n| work | contender | median | rounds |\n| --- | --- | --- | --- |\n");
     for series in results.series() {
-        let (median, rounds) = (shown(series.unit, series.median()), series.rounds.len());
+        let (median, rounds) = (series.unit.shown(series.median()), series.rounds.len());
         let _written = writeln!(text, "| {} | {} | {median} | {rounds} |", title(series), series.contender);
     }
     text
@@ -95,30 +80,29 @@ fn title(series: &Series) -> String {
 
 fn cells(results: &Results, series: &Series, asked: Asked) -> Option<[String; 4]> {
     let (unit, ours) = (series.unit, series.median());
-    let ratio = |permille: u64| format!("{}.{:02}", permille / 1000, permille % 1000 / 10);
     let word = |reached: bool| if reached { "yes" } else { "no" }.to_owned();
     match asked {
         Asked::Of(names, least) => {
             let others = names.iter().filter_map(|name| results.of(series.work, &series.case, name));
             let best = others.max_by_key(|other| ratio_permille(unit, other.median(), 1_000_000))?;
-            let (theirs, found) = (shown(unit, best.median()), ratio_permille(unit, ours, best.median()));
+            let (theirs, found) = (unit.shown(best.median()), ratio_permille(unit, ours, best.median()));
             let (asked, reached) = if least == 0 {
                 ("-".into(), "-".into())
             } else {
-                (format!(">= {}", ratio(least)), word(found >= least))
+                (format!(">= {}", thousandths(least)), word(found >= least))
             };
-            Some([format!("{} {theirs}", best.contender), ratio(found), asked, reached])
+            Some([format!("{} {theirs}", best.contender), thousandths(found), asked, reached])
         }
         Asked::Figure(figure) => {
             let (sign, reached) = if unit.more_is_better() { (">=", ours >= figure) } else { ("<=", ours <= figure) };
-            Some(["-".into(), "-".into(), format!("{sign} {}", shown(unit, figure)), word(reached)])
+            Some(["-".into(), "-".into(), format!("{sign} {}", unit.shown(figure)), word(reached)])
         }
         Asked::Grows(most) => {
             let first = results.series().iter().find(|other| other.work == series.work)?;
             let found = ratio_permille(Unit::EventsPerSecond, ours, first.median());
-            let against = format!("{} {}", first.case, shown(unit, first.median()));
+            let against = format!("{} {}", first.case, unit.shown(first.median()));
             (first.case != series.case)
-                .then(|| [against, ratio(found), format!("<= {}", ratio(most)), word(found <= most)])
+                .then(|| [against, thousandths(found), format!("<= {}", thousandths(most)), word(found <= most)])
         }
     }
 }

@@ -9,7 +9,7 @@ use evlog_works::contender::Contender;
 use evlog_works::machine::{Disk, Machine, room};
 use evlog_works::programs::{Programs, write_until_killed};
 use evlog_works::watch::Watch;
-use evlog_works::works::{Plan, Scale, Work, audit_events, run};
+use evlog_works::works::{Plan, Scale, Work, run};
 use evlog_works::{Done, floor, ours};
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
@@ -79,10 +79,14 @@ fn parse(arguments: &[String]) -> Done<Typed> {
     Ok(typed)
 }
 
-/// In a child of the works: writes until it is killed. The last argument is the directory.
+/// In a child of the works: writes until it is killed.
 pub fn victim(arguments: &[String]) -> Done<()> {
-    let dir = arguments.last().ok_or("expected a directory")?;
-    write_until_killed(Path::new(dir), &audit_events(1_000_000)?)
+    let [.., count, dir] = arguments else { return Err("expected a number of events and a directory".into()) };
+    write_until_killed(count.parse()?, Path::new(dir), &mut |line| {
+        let mut out = std::io::stdout().lock();
+        writeln!(out, "{line}")?;
+        Ok(out.flush()?)
+    })
 }
 
 /// Does the works that were typed. `hasher` is what hashes files where no other program was named.
@@ -123,10 +127,11 @@ pub fn works(arguments: &[String], rivals: &[Contender], hasher: Option<Vec<OsSt
 }
 
 fn about(out: &mut impl Write, dir: &Path) -> Done<()> {
-    let Machine { processor, threads, memory, system, file_system, device, load } = Machine::here(dir);
-    let disk = Disk::probe(dir)?;
+    let (machine, disk) = (Machine::here(dir), Disk::probe(dir)?);
+    let quiet = machine.looks_idle() && disk.looks_quiet();
+    let Machine { processor, threads, memory, system, file_system, device, load } = machine;
     let [growing, zeros, nine] = [disk.growing, disk.over_zeros, disk.growing_nine_of_ten].map(|time| time / 1000);
-    let quiet = if disk.looks_quiet() { "looks quiet" } else { "something else writes" };
+    let quiet = if quiet { "machine and disk look quiet" } else { "NOT QUIET: only ratios mean something" };
     writeln!(out, "machine: {processor}, {threads} threads, {} MiB, {system}, load {load}", memory >> 20)?;
     let syncs = format!("sync after growing {growing} us (nine of ten within {nine} us), over zeros {zeros} us");
     Ok(writeln!(out, "disk: {file_system} on {device}; {syncs}: {quiet}\n")?)

@@ -1,7 +1,7 @@
 //! What can be typed: the options that every command takes, and the list of commands. The text here is the help, and
 //! `docs/cli.md` is made from it.
 
-use crate::commands::{cat, init, project, replay, run, runs, show, submit, tail, verify};
+use crate::commands::{bench, cat, init, project, replay, run, runs, show, submit, tail, verify};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -90,4 +90,5 @@ pub(crate) enum Command {
     Project(project::ProjectArgs),
     Replay(replay::ReplayArgs),
     Verify(verify::VerifyArgs),
+    Bench(bench::BenchArgs),
 }

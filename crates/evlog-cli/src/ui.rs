@@ -148,6 +148,7 @@ impl Ui {
         let template = match unit {
             Unit::Bytes => "{msg} [{bar:30}] {bytes}/{total_bytes} {eta}",
             Unit::Runs => "{msg} [{bar:30}] {pos}/{len} {eta}",
+            Unit::Rounds => "{msg:13} [{bar:30}] {pos}/{len}",
         };
         Progress(match ProgressStyle::with_template(template) {
             Ok(style) => bar.with_style(style.progress_chars("=> ")),
@@ -193,6 +194,8 @@ fn say(line: Arguments<'_>) {
 pub(crate) enum Unit {
     Bytes,
     Runs,
+    /// Rounds of works that take unlike times.
+    Rounds,
 }
 
 /// How far long work has come. Goes away when dropped.
@@ -207,6 +210,11 @@ impl Progress {
     /// One more is done.
     pub(crate) fn step(&self) {
         self.0.inc(1);
+    }
+
+    /// What is done now.
+    pub(crate) fn says(&self, what: &'static str) {
+        self.0.set_message(what);
     }
 }
 

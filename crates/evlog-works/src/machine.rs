@@ -29,6 +29,12 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// Whether fewer programs want to run than can. Unknown is taken for yes.
+    pub fn looks_idle(&self) -> bool {
+        let whole = self.load.split('.').next().and_then(|whole| whole.parse::<u64>().ok());
+        whole.is_none_or(|load| load < self.threads)
+    }
+
     /// The machine this runs on, and the file system of `dir`.
     pub fn here(dir: &Path) -> Machine {
         let (file_system, device) = mount(dir).unwrap_or_default();

@@ -1,11 +1,11 @@
 //! Works that need a process of their own: whole commands timed from start to end, followers, and writers that are killed.
 
-use crate::events::Events;
 use crate::machine::process_bytes;
 use crate::watch::Stopped;
+use crate::works::audit_events;
 use crate::{Done, during, ours};
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(2);
 pub struct Programs {
     /// The command `evlog`.
     pub evlog: PathBuf,
-    /// This program, with the arguments before a directory that make it [`write_until_killed`] there.
+    /// This program, with the arguments that make it [`write_until_killed`]; a number of events and a directory follow.
     pub victim: Vec<OsString>,
     /// A program that hashes the files it is given, and the arguments before them; none when there is none.
     pub hasher: Option<Vec<OsString>>,
@@ -55,13 +55,13 @@ impl Programs {
         Ok(Some(command))
     }
 
-    /// A child that has written almost a whole segment to a new log in `dir`, committed, and was killed.
-    pub fn killed_writer(&self, dir: &Path) -> Done<()> {
+    /// A child that has written so many events, or almost a whole segment, to a new log in `dir`, and was killed.
+    pub fn killed_writer(&self, count: usize, dir: &Path) -> Done<()> {
         let (program, arguments) = self.victim.split_first().ok_or("there is no program to kill")?;
         let mut command = Command::new(program);
-        command.args(arguments).arg(dir);
+        command.args(arguments).arg(count.to_string()).arg(dir);
         let (mut child, mut out) = piped(command)?;
-        let mut word = [0; READY.len()];
+        let mut word = vec![0; READY.len() + 1];
         let ready = out.read_exact(&mut word);
         child.kill().map_err(during("kill a writer"))?;
         child.wait()?;
@@ -118,29 +118,29 @@ fn run_watched(mut command: Command, patience: Option<Duration>, stops: &mut dyn
     Ok(Spent { time, memory, ended: true })
 }
 
-/// What a victim says when it can be killed.
-const READY: &[u8; 6] = b"ready\n";
+/// The line that a victim prints when it can be killed.
+pub const READY: &str = "ready";
 
 /// Events of a commit of a victim.
 const BATCH: usize = 1000;
 
-/// In the child: fills a segment, says so, and waits for the end.
-pub fn write_until_killed(dir: &Path, events: &Events) -> Done<()> {
+/// In the child: appends so many events, though never more than one segment holds, prints [`READY`] by `say`, and waits
+/// for its end.
+pub fn write_until_killed(count: usize, dir: &Path, say: &mut dyn FnMut(&str) -> Done<()>) -> Done<()> {
+    let events = audit_events(count)?;
     let writer = ours::writer(dir)?;
     let mut longest = 0;
-    for first in (0..).step_by(BATCH) {
+    for first in (0..count).step_by(BATCH) {
         let before = writer.end().0;
         // One more commit as long as the longest has to fit, so that the segment is full and not sealed.
         let full = before + 2 * longest >= ours::SEGMENT;
-        ours::append(&writer, events, first..first + BATCH, full)?;
+        ours::append(&writer, &events, first..count.min(first + BATCH), full || first + BATCH >= count)?;
         longest = longest.max(writer.end().0 - before);
         if full {
             break;
         }
     }
-    let mut out = std::io::stdout().lock();
-    out.write_all(READY)?;
-    out.flush()?;
+    say(READY)?;
     // Nobody writes to us; whoever started us kills us, and when it is gone this ends too.
     std::thread::park_timeout(Duration::from_mins(1));
     Ok(())

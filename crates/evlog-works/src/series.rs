@@ -33,6 +33,21 @@ impl Unit {
         }
     }
 
+    /// A figure with its unit, as people read it.
+    pub fn shown(self, figure: u64) -> String {
+        match self {
+            Unit::EventsPerSecond if figure >= 1_000_000 => format!("{} M/s", thousandths(figure / 1000)),
+            Unit::EventsPerSecond if figure >= 1000 => format!("{} k/s", thousandths(figure)),
+            Unit::EventsPerSecond | Unit::WakeupsPerSecond => format!("{figure} /s"),
+            Unit::BytesPerSecond if figure < 1_000_000_000 => format!("{} MB/s", thousandths(figure / 1000)),
+            Unit::BytesPerSecond => format!("{} GB/s", thousandths(figure / 1_000_000)),
+            Unit::Nanoseconds if figure >= 1_000_000_000 => format!("{} s", thousandths(figure / 1_000_000)),
+            Unit::Nanoseconds => format!("{} ms", thousandths(figure / 1000)),
+            Unit::Bytes => format!("{} MiB", thousandths(figure.saturating_mul(1000) >> 20)),
+            Unit::Permille => format!("{} x", thousandths(figure)),
+        }
+    }
+
     /// Whether a greater figure is a better one.
     pub fn more_is_better(self) -> bool {
         matches!(self, Unit::EventsPerSecond | Unit::BytesPerSecond)
@@ -72,6 +87,11 @@ pub fn median(figures: &[u64]) -> u64 {
 pub fn ratio_permille(unit: Unit, ours: u64, theirs: u64) -> u64 {
     let (above, below) = if unit.more_is_better() { (ours, theirs) } else { (theirs, ours) };
     above.saturating_mul(1000) / below.max(1)
+}
+
+/// A number of thousandths with two decimals.
+pub fn thousandths(figure: u64) -> String {
+    format!("{}.{:02}", figure / 1000, figure % 1000 / 10)
 }
 
 /// So many in a second.
@@ -121,6 +141,13 @@ impl Results {
             }
         }
         text
+    }
+
+    /// Of all others in the same case of a work, the best; none when nobody else took part.
+    pub fn best_beside(&self, ours: &Series) -> Option<&Series> {
+        let beside =
+            |other: &&Series| (other.work, &other.case) == (ours.work, &ours.case) && other.contender != ours.contender;
+        self.0.iter().filter(beside).max_by_key(|other| ratio_permille(ours.unit, other.median(), 1_000_000))
     }
 
     /// The series of one contender in one case of a work.

@@ -104,7 +104,7 @@ pub struct Scale {
     pub durable: Duration,
     /// How often each figure is taken.
     pub rounds: usize,
-    /// How many commits a follower is watched for.
+    /// How many commits a follower is watched for in each round.
     pub followed: usize,
     /// How long a whole command may take whose memory is watched; then it is ended, and counts as far as it came.
     pub patience: Duration,
@@ -116,7 +116,7 @@ impl Scale {
     /// For a big log of so many events.
     pub fn of(big: usize) -> Scale {
         let (durable, patience) = (Duration::from_millis(500), Duration::from_mins(1));
-        Scale { events: big.min(1_000_000), big, durable, rounds: 5, followed: 100, patience, busy: false }
+        Scale { events: big.min(1_000_000), big, durable, rounds: 5, followed: 20, patience, busy: false }
     }
 
     /// Bytes of free space that the works need at most at one time.

@@ -1,5 +1,6 @@
 //! The commands, one file each: what it takes, and what it does.
 
+pub(crate) mod bench;
 pub(crate) mod cat;
 pub(crate) mod init;
 pub(crate) mod project;
@@ -30,5 +31,6 @@ pub(crate) fn run(ui: &mut Ui, arguments: &Arguments) -> Result<Verdict, Command
         Command::Project(args) => project::run(ui, &context, args),
         Command::Replay(args) => replay::run(ui, &context, args),
         Command::Verify(args) => verify::run(ui, &context, args),
+        Command::Bench(args) => bench::run(ui, &context, args),
     }
 }

@@ -10,8 +10,9 @@ mod result;
 
 pub(crate) use event::EventLine;
 pub(crate) use reports::{
-    CheckFinding, CheckObject, Digested, InitObject, OutcomeObject, ProjectedFile, ProjectedLine, ReplayErrorObject,
-    ReplayObject, ReplayedDifference, RunLine, RunObject, VerifyFinding, VerifyObject, Versions,
+    BenchDisk, BenchMachine, BenchObject, BenchSeries, CheckFinding, CheckObject, Digested, InitObject, OutcomeObject,
+    ProjectedFile, ProjectedLine, ReplayErrorObject, ReplayObject, ReplayedDifference, RunLine, RunObject,
+    VerifyFinding, VerifyObject, Versions,
 };
 pub(crate) use result::ResultLine;
 

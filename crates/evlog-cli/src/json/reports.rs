@@ -169,3 +169,50 @@ pub(crate) struct VerifyFinding<'a> {
     pub(crate) expected: &'a str,
     pub(crate) found: &'a str,
 }
+
+/// `bench`.
+#[derive(Serialize)]
+pub(crate) struct BenchObject<'a> {
+    pub(crate) dir: &'a str,
+    pub(crate) events: u64,
+    pub(crate) rounds: u64,
+    pub(crate) machine: BenchMachine<'a>,
+    pub(crate) disk: BenchDisk,
+    pub(crate) series: Vec<BenchSeries<'a>>,
+}
+
+/// What the works ran on.
+#[derive(Serialize)]
+pub(crate) struct BenchMachine<'a> {
+    pub(crate) processor: &'a str,
+    pub(crate) threads: u64,
+    pub(crate) memory: u64,
+    pub(crate) system: &'a str,
+    pub(crate) file_system: &'a str,
+    pub(crate) device: &'a str,
+    pub(crate) load: &'a str,
+}
+
+/// Syncs before the works began, in nanoseconds.
+#[derive(Serialize)]
+pub(crate) struct BenchDisk {
+    pub(crate) growing: u64,
+    pub(crate) growing_nine_of_ten: u64,
+    pub(crate) over_zeros: u64,
+    pub(crate) looks_quiet: bool,
+}
+
+/// The figures of one contender in one case of a work.
+#[derive(Serialize)]
+pub(crate) struct BenchSeries<'a> {
+    pub(crate) work: &'a str,
+    pub(crate) case: Option<&'a str>,
+    pub(crate) contender: &'a str,
+    pub(crate) unit: &'static str,
+    pub(crate) more_is_better: bool,
+    pub(crate) median: u64,
+    pub(crate) rounds: &'a [u64],
+    /// The best of the others, for evlog only.
+    pub(crate) beside: Option<&'a str>,
+    pub(crate) ratio_permille: Option<u64>,
+}

@@ -3,7 +3,7 @@
 use super::{Plan, Work, appending, expect_events, named, whole};
 use crate::Done;
 use crate::events::{Events, Layout, Sizes};
-use crate::machine::forget_contents;
+use crate::machine::{bytes_below, forget_contents};
 use crate::ours::{self, EVLOG};
 use crate::series::{Results, Unit, nanoseconds};
 use crate::watch::{Watch, step};
@@ -80,11 +80,12 @@ fn open_killed(plan: &Plan<'_>, watch: &mut dyn Watch, results: &mut Results) ->
     for _ in 0..plan.scale.rounds {
         step(watch, Work::OpenKilled.name())?;
         let room = plan.room()?;
-        plan.programs.killed_writer(room.path())?;
+        plan.programs.killed_writer(plan.scale.big, room.path())?;
+        let case = format!("{} MiB in the last segment", bytes_below(room.path())? >> 20);
         let start = Instant::now();
         let mut spent = None;
         named("open-killed", "evlog", ours::open_and_close(room.path(), || spent = Some(start.elapsed())))?;
-        results.add("open-killed", "", "evlog", Unit::Nanoseconds, nanoseconds(spent.unwrap_or_default()));
+        results.add("open-killed", &case, "evlog", Unit::Nanoseconds, nanoseconds(spent.unwrap_or_default()));
     }
     Ok(())
 }

@@ -51,7 +51,8 @@ pub(super) fn memory(plan: &Plan<'_>, log: &Path, watch: &mut dyn Watch, results
 /// A commit is acknowledged here, and its line comes out of `evlog tail -f` there.
 pub(super) fn follow(plan: &Plan<'_>, watch: &mut dyn Watch, results: &mut Results) -> Done<()> {
     step(watch, Work::Follow.name())?;
-    let (room, events) = (plan.room()?, audit_events(plan.scale.followed + 2)?);
+    let followed = plan.scale.followed * plan.scale.rounds;
+    let (room, events) = (plan.room()?, audit_events(followed + 1)?);
     let store = (EVLOG.open)(room.path())?;
     store.durable(&events, 0)?;
     let mut command = plan.programs.evlog("tail", room.path());
@@ -60,7 +61,7 @@ pub(super) fn follow(plan: &Plan<'_>, watch: &mut dyn Watch, results: &mut Resul
     let (child, lines) = (Guard(child), lines(out));
     // The first line tells that the follower is there.
     line(&lines)?;
-    for number in 1..=plan.scale.followed {
+    for number in 1..=followed {
         std::thread::sleep(Duration::from_millis(PAUSES_MS[number % PAUSES_MS.len()]));
         if watch.stops() {
             return Err(crate::watch::Stopped.into());
