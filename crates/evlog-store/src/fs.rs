@@ -12,11 +12,14 @@ use std::fmt::Debug;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 mod map;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 mod std_fs;
+#[cfg(target_os = "linux")]
+mod watch;
 
 pub use map::Map;
 #[cfg(any(test, feature = "sim"))]
@@ -43,9 +46,21 @@ pub trait Fs: Debug + Send + Sync {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// Takes the lock at `path`, making the file where it is missing, and leaves `owner` in it for others to read.
     fn lock(&self, path: &Path, owner: &str) -> io::Result<LockAttempt>;
+    /// Tells of changes to the files in a directory, where the system can tell.
+    fn watch(&self, dir: &Path) -> Option<Box<dyn Watch>> {
+        let _ = dir;
+        None
+    }
     /// Whether somebody holds the lock at `path`. The lock may be taken for an instant to find out, so who takes it
     /// tries more than once.
     fn is_locked(&self, path: &Path) -> io::Result<bool>;
+}
+
+/// Tells of changes to the files in a directory.
+pub trait Watch: Debug + Send {
+    /// Returns when a file of the directory was written to, made or moved since the last call, or after `at_most`. May
+    /// return for no reason.
+    fn wait(&mut self, at_most: Duration) -> io::Result<()>;
 }
 
 /// What became of an attempt to take a lock.

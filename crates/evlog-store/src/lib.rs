@@ -39,7 +39,7 @@ pub use evlog_verify::Verdict;
 pub use fs::{Fs, StdFs};
 pub use head::Head;
 pub use raw::{RawLog, RawSegment};
-pub use reader::{CommitRef, Commits, Committed, Reader, SegmentInfo, StreamSummary};
+pub use reader::{CommitRef, Commits, Committed, Follow, Reader, SegmentInfo, StreamSummary};
 pub use writer::{Ahead, Append, AppendEvent, Causation, CreateOptions, Cut, Owner, Recovery, Ticket, Visit, Writer};
 
 #[cfg(test)]

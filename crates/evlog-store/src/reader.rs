@@ -9,6 +9,7 @@
 
 mod commits;
 mod end;
+mod follow;
 
 use crate::error::{Failure, OpenError, ReadError, Trouble};
 use crate::fetch::visit_parts;
@@ -25,6 +26,7 @@ use crate::writer::Visit;
 pub use commits::Commits;
 use evlog_format::{CommitReader, Frame, FrameCodec, LogId, Position, Seq};
 use evlog_verify::Verdict;
+pub use follow::Follow;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -132,6 +134,12 @@ impl Reader {
         self.segments = infos(&self.files, &positions, head.committed);
         self.sealed.extend(&positions);
         Ok(true)
+    }
+
+    /// Waits for the log to grow, beside this reader: begin before a [`refresh`](Reader::refresh), so that nothing comes in
+    /// between unnoticed.
+    pub fn follow(&self) -> Follow {
+        Follow::new(self.files.fs.as_ref(), self.files.layout.dir())
     }
 
     /// The commits from a position on, as far as this reader sees: that of a commit, of a segment, or the end.

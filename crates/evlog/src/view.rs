@@ -8,8 +8,8 @@ use crate::history::{LOG_STREAM, ProjectionPublished, published};
 use evlog_format::{CommitHead, CommitReader, LogId, Position, Seq};
 use evlog_projection::registry::BundleFold;
 use evlog_projection::{Bundle, Contracts, Fact, FoldError, RunFold};
-use evlog_store::Reader;
 use evlog_store::fs::Fs;
+use evlog_store::{Follow, Reader};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -109,6 +109,11 @@ impl View {
     /// Looks whether more was committed since; says whether it was.
     pub fn refresh(&mut self) -> Result<bool, LogError> {
         Ok(self.reader.refresh()?)
+    }
+
+    /// Waits for the log to grow: begin before a [`refresh`](View::refresh), so that nothing comes in between unnoticed.
+    pub fn follow(&self) -> Follow {
+        self.reader.follow()
     }
 
     /// Visits events in order, from the given seq on. Gives the seq to go on from.

@@ -12,12 +12,8 @@ use evlog::View;
 use evlog_format::Seq;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How long a follower waits before it looks again: at least so long after something came, at most so long when nothing
-/// does.
-const PAUSE_MIN: Duration = Duration::from_millis(10);
-const PAUSE_MAX: Duration = Duration::from_millis(50);
 /// How long one that waits for a log to be made waits before it looks again.
 const PAUSE_FOR_LOG: Duration = Duration::from_millis(200);
 
@@ -68,17 +64,13 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
         }
         return Ok(Verdict::of(known));
     }
-    let mut pause = PAUSE_MIN;
+    let mut growth = view.follow();
     loop {
-        std::thread::sleep(pause);
-        let began = Instant::now();
         if view.refresh()? {
             next = show(&view, next, args, &mut events)?;
-            // A follower leaves time to the writer, however fast that is.
-            pause = began.elapsed().clamp(PAUSE_MIN, PAUSE_MAX);
-        } else {
-            pause = (pause * 2).min(PAUSE_MAX);
+            growth.grew();
         }
+        growth.wait();
     }
 }
 

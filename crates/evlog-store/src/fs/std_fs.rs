@@ -117,6 +117,11 @@ impl Fs for StdFs {
         }
     }
 
+    #[cfg(target_os = "linux")]
+    fn watch(&self, dir: &Path) -> Option<Box<dyn super::Watch>> {
+        super::watch::Inotify::of(dir).ok().map(|watch| Box::new(watch) as Box<dyn super::Watch>)
+    }
+
     fn is_locked(&self, path: &Path) -> io::Result<bool> {
         let file = match OsFile::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
