@@ -199,7 +199,8 @@ impl SealedIndex {
     fn read(source: Source, of: Of) -> Option<SealedIndex> {
         let fixed = source.read(0, TABLE_AT, None)?;
         let (blocks, streams) = (u32_at(&fixed, BLOCKS_AT) as usize, u32_at(&fixed, STREAMS_AT) as usize);
-        if *fixed != head(of, blocks, streams) {
+        // A block has a stream at least; else the filter, which is as long as there are streams, could have no byte.
+        if *fixed != head(of, blocks, streams) || streams < blocks {
             return None;
         }
         let table_end = TABLE_AT.checked_add(blocks.checked_mul(ROW_LEN)?)?;
