@@ -1,7 +1,7 @@
 //! What can be typed: the options that every command takes, and the list of commands. The text here is the help, and
 //! `docs/cli.md` is made from it.
 
-use crate::commands::{bench, cat, init, project, replay, run, runs, show, submit, tail, verify};
+use crate::commands::{bench, cat, contract, init, project, replay, run, runs, show, submit, tail, verify};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -91,4 +91,5 @@ pub(crate) enum Command {
     Replay(replay::ReplayArgs),
     Verify(verify::VerifyArgs),
     Bench(bench::BenchArgs),
+    Contract(contract::ContractArgs),
 }

@@ -51,6 +51,21 @@ pub(crate) fn find(path: &Path) -> Result<Found, CommandError> {
     }
 }
 
+/// The text of a file that a person wrote, of bounded length.
+pub(crate) fn read_text(path: &Path, len_max: u64) -> Result<String, CommandError> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(refuse("read", path))?;
+    file.take(len_max + 1).read_to_end(&mut bytes).map_err(refuse("read", path))?;
+    if bytes.len() as u64 > len_max {
+        let message = format!("`{}`: expected a file of at most {len_max} bytes, found a longer one", path.display());
+        return Err(CommandError::user(message));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        CommandError::user(format!("`{}`: expected UTF-8, found other bytes at byte {at}", path.display()))
+    })
+}
+
 /// Length and BLAKE3 of a file, read in pieces; or what stands there instead.
 pub(crate) fn measure(path: &Path) -> Result<Result<(u64, [u8; 32]), Found>, CommandError> {
     if let Some(other) = unlike_file(path)? {

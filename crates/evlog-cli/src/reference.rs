@@ -17,12 +17,17 @@ fn page() -> String {
     let mut root = Arguments::command().term_width(100);
     root.build();
     let mut page = HEAD.to_owned();
-    section(&mut page, &mut root.clone(), "evlog");
-    for command in root.get_subcommands_mut() {
-        let title = format!("evlog {}", command.get_name());
-        section(&mut page, command, &title);
-    }
+    sections(&mut page, &mut root, "evlog");
     page
+}
+
+/// The section of a command, and those of the commands within it.
+fn sections(page: &mut String, command: &mut Command, title: &str) {
+    section(page, &mut command.clone(), title);
+    for inner in command.get_subcommands_mut() {
+        let title = format!("{title} {}", inner.get_name());
+        sections(page, inner, &title);
+    }
 }
 
 fn section(page: &mut String, command: &mut Command, title: &str) {

@@ -22,8 +22,8 @@ pub(crate) fn print(ui: &mut Ui, headings: &[&str], rows: &[Vec<Cell>]) -> Resul
 fn row_line(ui: &Ui, row: &[Cell], widths: &[usize]) -> String {
     let mut line = String::new();
     for (index, ((text, tone), width)) in row.iter().zip(widths).enumerate() {
-        let last = index + 1 == row.len();
         // Padding stands outside of the colour, so that it can be left away at the end.
+        let last = row[index + 1..].iter().all(|(later, _)| later.is_empty());
         let padding = if last { 0 } else { width - text.chars().count() + 2 };
         line.push_str(&ui.paint(*tone, text));
         line.extend(std::iter::repeat_n(' ', padding));

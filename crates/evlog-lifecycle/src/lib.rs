@@ -10,6 +10,8 @@
 #![forbid(unsafe_code)]
 
 pub mod custom;
+pub mod form;
+pub mod machine;
 pub mod pipeline;
 pub mod status;
 

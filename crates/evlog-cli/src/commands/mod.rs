@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod cat;
+pub(crate) mod contract;
 pub(crate) mod init;
 pub(crate) mod project;
 pub(crate) mod replay;
@@ -30,6 +31,7 @@ pub(crate) fn run(ui: &mut Ui, arguments: &Arguments) -> Result<Verdict, Command
         Command::Show(args) => show::run(ui, &context, args),
         Command::Project(args) => project::run(ui, &context, args),
         Command::Replay(args) => replay::run(ui, &context, args),
+        Command::Contract(args) => contract::run(ui, &context, args),
         Command::Verify(args) => verify::run(ui, &context, args),
         Command::Bench(args) => bench::run(ui, &context, args),
     }

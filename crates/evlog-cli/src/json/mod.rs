@@ -3,11 +3,13 @@
 //!
 //! Within a version no key is renamed, removed, or given another type; new keys may come.
 
+mod contract;
 mod event;
 mod payload;
 mod reports;
 mod result;
 
+pub(crate) use contract::{ContractCheck, ContractFinding, ContractObject, ContractRow};
 pub(crate) use event::EventLine;
 pub(crate) use reports::{
     BenchDisk, BenchMachine, BenchObject, BenchSeries, CheckFinding, CheckObject, Digested, InitObject, OutcomeObject,

@@ -27,9 +27,11 @@ mod tests;
 
 pub use command::Command;
 pub use definition::{
-    ANY_STAGE, Catalogue, Coupling, Definition, NAMES, ORCHESTRATOR, OrderKey, ReasonCode, Severity, StageDefinition,
-    SubstageDefinition, built_in, is_stage_name, is_substage, is_word, purple_axiom, root_of,
+    ANY_STAGE, Catalogue, Coupling, Definition, Must, NAMES, ORCHESTRATOR, ORDER_RULES_MAX, OrderKey, OrderRule,
+    REASON_CODES_MAX, ReasonCode, STAGES_MAX, SUBSTAGES_MAX, Severity, StageDefinition, SubstageDefinition, built_in,
+    is_stage_name, is_substage, is_word, purple_axiom, root_of,
 };
+pub(crate) use definition::{Origin, read_definition};
 pub use outcome::{BLOCKED, FailMode, Outcome, RunStatus, StageStatus, derive_status};
 pub use state::State;
 

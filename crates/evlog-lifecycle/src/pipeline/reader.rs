@@ -138,11 +138,3 @@ impl Members {
         }
     }
 }
-
-/// A string that is an item of an array.
-pub(super) fn string_item(pointer: String, value: Value) -> Result<String, Malformed> {
-    match value {
-        Value::String(text) => Ok(text),
-        other => Err(unexpected(pointer, "text", &other)),
-    }
-}

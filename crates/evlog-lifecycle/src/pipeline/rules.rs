@@ -5,7 +5,7 @@
 //!
 //! Invariant: each function is a pure question about a state; `decide` and `evolve` ask the same ones.
 
-use super::definition::{Coupling, ORCHESTRATOR, Severity, is_substage};
+use super::definition::{Coupling, ORCHESTRATOR, OrderRule, Severity, is_substage};
 use super::outcome::{Outcome, RunStatus, StageStatus, derive_status};
 use super::payload::Artifact;
 use super::relpath;
@@ -236,6 +236,7 @@ pub(super) fn outcome(state: &State, outcome: &Outcome) -> Judged<Recording> {
         }
         return refuse("STAGE_TERMINAL", format!("`{recorded}` is recorded already; found `{outcome}`"));
     }
+    ordered(state, outcome)?;
     if is_substage(&outcome.stage) {
         if !about_the_run {
             substage(state, index, outcome)?;
@@ -246,7 +247,7 @@ pub(super) fn outcome(state: &State, outcome: &Outcome) -> Judged<Recording> {
     Ok(Recording::New { tail: tail(state, index, outcome) })
 }
 
-/// The tuple's own shape, and the catalogue (rules P-11, P-12, P-14, P-22 to P-25).
+/// The tuple's own shape, and the catalogue (rules P-11, P-12, P-14, P-22 to P-26).
 fn tuple(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
     let Outcome { stage, status, fail_mode, .. } = outcome;
     let code = match (status, &outcome.reason_code) {
@@ -274,10 +275,37 @@ fn tuple(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
         return refuse("REASON_CODE_NOT_CATALOGUED", message);
     }
     let configured = state.pinned.stages[index].fail_mode;
+    let must = row.must.filter(|_| *status == StageStatus::Failed).map(|must| must.mode(configured));
+    if let Some(must) = must.filter(|must| must != fail_mode) {
+        let message =
+            format!("expected `{}`, for `{code}` never fails otherwise, found `{}`", must.word(), fail_mode.word());
+        return refuse("FAIL_MODE_FIXED", message);
+    }
     if *status == StageStatus::Skipped && *fail_mode != configured && row.fail_mode != Some(*fail_mode) {
         let message =
             format!("expected the configured `{}` on a skip, found `{}`", configured.word(), fail_mode.word());
         return refuse("FAIL_MODE_NOT_CONFIGURED", message);
+    }
+    Ok(())
+}
+
+/// Whether the order rules of the definition allow an outcome now (rule P-27). What is blocked did not happen, so it
+/// neither waits nor comes first; a substage need not be reported at all.
+fn ordered(state: &State, outcome: &Outcome) -> Judged<()> {
+    if outcome.is_blocked() {
+        return Ok(());
+    }
+    for OrderRule { before, after } in state.definition().order() {
+        let owed = |stage: &str| {
+            let index = state.definition().index_of(stage).filter(|_| !is_substage(stage));
+            index.is_some_and(|index| state.pinned.stages[index].enabled && state.top(index).is_none())
+        };
+        if *after == outcome.stage && owed(before) {
+            return refuse("OUTCOME_ORDER", format!("`{before}` comes before `{after}` and has no outcome yet"));
+        }
+        if let Some(later) = state.outcome(after).filter(|_| *before == outcome.stage) {
+            return refuse("OUTCOME_ORDER", format!("`{before}` comes before `{after}`, and `{later}` is recorded"));
+        }
     }
     Ok(())
 }

@@ -1,10 +1,12 @@
 //! The eight statuses and the 64 cells of their table (status.md 1.1, 1.2).
 //!
-//! `transitions.tsv` is the table; it is read when this crate is compiled, and a table that is not complete or not in
-//! order does not compile. What an undefined transition leads to is not in the file: it follows from the terminal set.
+//! The table, the terminal set and which statuses need a diagnostic are read from the built-in contract file
+//! `status.toml`, once. What the file cannot say is here: the numbers of the log, and the words.
 
+use crate::form::built_in::status;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::LazyLock;
 
 /// A run's status. The numbers stand in every log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -76,22 +78,22 @@ impl RunStatus {
     }
 
     /// Whether the run has ended for good.
-    pub const fn is_terminal(self) -> bool {
-        !matches!(self, RunStatus::Created | RunStatus::Running | RunStatus::Waiting)
+    pub fn is_terminal(self) -> bool {
+        TABLE.terminal[self as usize]
     }
 
     /// Whether it may not be entered without a diagnostic (status.md 3.2).
-    pub const fn is_failure(self) -> bool {
-        matches!(self, RunStatus::Failed | RunStatus::Denied | RunStatus::Timeout)
+    pub fn is_failure(self) -> bool {
+        TABLE.failure[self as usize]
     }
 
     /// Whether the transition is one of the nine.
-    pub const fn may_become(self, to: RunStatus) -> bool {
-        LISTED[self as usize][to as usize]
+    pub fn may_become(self, to: RunStatus) -> bool {
+        TABLE.listed[self as usize][to as usize]
     }
 
     /// What a request to become `to` leads to; `None` is a token that names no status.
-    pub const fn reaction(self, to: Option<RunStatus>) -> Reaction {
+    pub fn reaction(self, to: Option<RunStatus>) -> Reaction {
         match to {
             Some(to) if self.may_become(to) => Reaction::Apply,
             _ if self.is_terminal() => Reaction::Reject,
@@ -121,41 +123,25 @@ impl TryFrom<u8> for RunStatus {
     }
 }
 
-/// The file, as written.
-pub(crate) const TABLE: &str = include_str!("transitions.tsv");
+/// What the built-in contract file says, by number.
+struct Table {
+    /// Row `from`, column `to`.
+    listed: [[bool; COUNT]; COUNT],
+    terminal: [bool; COUNT],
+    /// Which statuses need a diagnostic.
+    failure: [bool; COUNT],
+}
 
-/// Whether each cell is listed: row `from`, column `to`.
-const LISTED: [[bool; COUNT]; COUNT] = listed(TABLE.as_bytes());
-
-const fn listed(table: &[u8]) -> [[bool; COUNT]; COUNT] {
-    let mut cells = [[false; COUNT]; COUNT];
-    let mut at = skip(table, 0, b"from\tto\tallowed\n");
-    let mut cell = 0;
-    while cell < COUNT * COUNT {
-        let (from, to) = (RunStatus::ALL[cell / COUNT], RunStatus::ALL[cell % COUNT]);
-        at = skip(table, at, from.word().as_bytes());
-        at = skip(table, at, b"\t");
-        at = skip(table, at, to.word().as_bytes());
-        cells[cell / COUNT][cell % COUNT] = starts(table, at, b"\tyes\n");
-        at = skip(table, at, if cells[cell / COUNT][cell % COUNT] { b"\tyes\n" } else { b"\tno\n" });
-        cell += 1;
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let definition = status();
+    let id = |status: RunStatus| {
+        let known = definition.find(status.word());
+        known.unwrap_or_else(|| unreachable!("status.toml has the status `{status}`"))
+    };
+    let of = |status: RunStatus| definition.status(id(status));
+    Table {
+        listed: RunStatus::ALL.map(|from| RunStatus::ALL.map(|to| definition.may_become(id(from), id(to)))),
+        terminal: RunStatus::ALL.map(|status| of(status).terminal),
+        failure: RunStatus::ALL.map(|status| of(status).required.contains_key("diagnostic")),
     }
-    assert!(at == table.len(), "transitions.tsv: expected the end of the file after 64 cells");
-    cells
-}
-
-const fn skip(table: &[u8], at: usize, expected: &[u8]) -> usize {
-    assert!(starts(table, at, expected), "transitions.tsv: expected the next cell in the order of the statuses");
-    at + expected.len()
-}
-
-const fn starts(table: &[u8], at: usize, expected: &[u8]) -> bool {
-    let mut index = 0;
-    while index < expected.len() {
-        if at + index >= table.len() || table[at + index] != expected[index] {
-            return false;
-        }
-        index += 1;
-    }
-    true
-}
+});

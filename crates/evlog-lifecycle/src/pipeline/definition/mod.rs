@@ -1,25 +1,37 @@
 //! A pipeline's definition: its stages in canonical order, and the catalogue of reason codes (pipeline.md 1.1 to 1.7).
 //!
-//! Does: answer questions about stages, order and codes. Its two sources are the built-in tables ([`built_in`]) and a
-//! definition that a plan brings ([`read`]).
+//! Does: answer questions about stages, order and codes. A definition is read ([`read`]) from a contract file, built-in
+//! ones among them ([`crate::form`]), from a plan, or from the text that a run pinned.
 //! Does not: know which stages of a run are enabled, or what was recorded.
 //!
 //! Invariants:
 //! - A definition is never changed after it was made; its canonical JSON text has one digest, and runs pin it.
 //! - Strings are compared as UTF-8 bytes: no locale, no case folding, no normalization (rule P-20).
 
-mod built_in;
 mod read;
 
-pub use built_in::{NAMES, built_in, purple_axiom};
+pub use crate::form::built_in::purple_axiom;
+pub use read::{ORDER_RULES_MAX, REASON_CODES_MAX, STAGES_MAX, SUBSTAGES_MAX};
+pub(crate) use read::{Origin, definition as read_definition};
 
+use crate::form::fields::Flaws;
+use crate::members::malformed;
 use crate::pipeline::outcome::{FailMode, Outcome, StageStatus};
 use evlog_projection::canonical;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// The owner of what belongs to no stage, such as the run's own inputs. Never a stage (rule P-05).
 pub const ORCHESTRATOR: &str = "orchestrator";
+
+/// Names of the built-in pipelines.
+pub const NAMES: [&str; 1] = ["purple-axiom"];
+
+/// The built-in pipeline of this name.
+pub fn built_in(name: &str) -> Option<Arc<Definition>> {
+    NAMES.contains(&name).then(purple_axiom)
+}
 
 /// The stage of catalogue rows that hold for every stage (rule P-23).
 pub const ANY_STAGE: &str = "*";
@@ -53,6 +65,26 @@ pub struct ReasonCode {
     pub severity: Severity,
     /// The fail mode that goes with it; none: the one that the stage is configured with.
     pub fail_mode: Option<FailMode>,
+    /// The fail mode that every failure with it has; none: either (rule P-26).
+    pub must: Option<Must>,
+}
+
+/// A fail mode that failures with some code always have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Must {
+    /// This one.
+    Be(FailMode),
+    /// The one that the top-level stage is configured with.
+    BeConfigured,
+}
+
+/// Within a run, the outcome of one stage or substage comes before that of another (rule P-27).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OrderRule {
+    /// What is settled first.
+    pub before: String,
+    /// What is settled later.
+    pub after: String,
 }
 
 /// Which reason codes a stage or substage may give (rules P-22 to P-25).
@@ -93,9 +125,11 @@ pub struct SubstageDefinition {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Definition {
     name: String,
+    about: Option<String>,
     stages: Vec<StageDefinition>,
     substages: BTreeMap<String, SubstageDefinition>,
     catalogue: Catalogue,
+    order: Vec<OrderRule>,
     text: String,
     digest: [u8; 32],
 }
@@ -164,6 +198,31 @@ impl Severity {
     }
 }
 
+impl Must {
+    /// All of them, with the words of definitions.
+    pub const WORDS: [(&'static str, Must); 3] = [
+        ("fail_closed", Must::Be(FailMode::FailClosed)),
+        ("warn_and_skip", Must::Be(FailMode::WarnAndSkip)),
+        ("configured", Must::BeConfigured),
+    ];
+
+    /// The word of definitions.
+    pub fn word(self) -> &'static str {
+        match self {
+            Must::Be(mode) => mode.word(),
+            Must::BeConfigured => "configured",
+        }
+    }
+
+    /// The fail mode, at a stage that is configured with this one.
+    pub fn mode(self, configured: FailMode) -> FailMode {
+        match self {
+            Must::Be(mode) => mode,
+            Must::BeConfigured => configured,
+        }
+    }
+}
+
 impl Coupling {
     /// All of them, with the words of definitions.
     pub const WORDS: [(&'static str, Coupling); 5] = [
@@ -174,7 +233,8 @@ impl Coupling {
         ("stops_run", Coupling::StopsRun),
     ];
 
-    fn word(self) -> &'static str {
+    /// The word of definitions.
+    pub fn word(self) -> &'static str {
         let known = Coupling::WORDS.iter().find(|(_, coupling)| *coupling == self);
         known.map_or_else(|| unreachable!("every coupling has a word"), |(word, _)| word)
     }
@@ -208,6 +268,11 @@ impl Catalogue {
         dots.into_iter().any(|at| self.closed.contains(&format!("{}.*", &stage[..at])))
     }
 
+    /// Substages that take only their own rows: names, or `<prefix>.*`, as bytes.
+    pub fn closed(&self) -> impl Iterator<Item = &str> {
+        self.closed.iter().map(String::as_str)
+    }
+
     /// All rows: stage, code, row; by stage and code as bytes.
     pub fn rows(&self) -> impl Iterator<Item = (&str, &str, ReasonCode)> {
         self.rows
@@ -217,23 +282,33 @@ impl Catalogue {
 }
 
 impl Definition {
-    /// Reads a definition that a plan brings: `{name, stages, reason_codes?, closed_substages?, substages?}`. The
-    /// cross-cutting codes are added to its catalogue (rule P-80).
+    /// Reads a definition that a plan brings: `{name, about?, stages, reason_codes?, closed_substages?, substages?,
+    /// order?}`. The cross-cutting codes are added to its catalogue (rule P-80). The error is the first of its flaws.
     pub fn parse(value: &Value) -> Result<Definition, evlog_projection::Malformed> {
-        read::definition(value.clone(), "")
+        Definition::parse_at(value.clone(), "")
     }
 
     pub(super) fn parse_at(value: Value, pointer: &str) -> Result<Definition, evlog_projection::Malformed> {
-        read::definition(value, pointer)
+        let flaws = Flaws::default();
+        let made = read_definition(value, pointer, Origin::Brought, &flaws);
+        made.ok_or_else(|| {
+            flaws.into_first().map_or_else(
+                || unreachable!("what is not made has a flaw"),
+                |flaw| malformed(flaw.pointer, flaw.message),
+            )
+        })
     }
 
     fn new(
         name: String,
+        about: Option<String>,
         stages: Vec<StageDefinition>,
         substages: BTreeMap<String, SubstageDefinition>,
         catalogue: Catalogue,
+        order: Vec<OrderRule>,
     ) -> Definition {
-        let mut made = Definition { name, stages, substages, catalogue, text: String::new(), digest: [0; 32] };
+        let mut made =
+            Definition { name, about, stages, substages, catalogue, order, text: String::new(), digest: [0; 32] };
         let bytes = canonical(&made.to_value());
         made.digest = *blake3::hash(&bytes).as_bytes();
         made.text = String::from_utf8(bytes).unwrap_or_else(|_| unreachable!("JSON is UTF-8"));
@@ -243,6 +318,21 @@ impl Definition {
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// What it says of itself.
+    pub fn about(&self) -> Option<&str> {
+        self.about.as_deref()
+    }
+
+    /// Its order rules, as given.
+    pub fn order(&self) -> &[OrderRule] {
+        &self.order
+    }
+
+    /// What is known of its substages, by name.
+    pub fn substages(&self) -> impl Iterator<Item = (&str, &SubstageDefinition)> {
+        self.substages.iter().map(|(stage, known)| (stage.as_str(), known))
     }
 
     /// Its top-level stages, in canonical order.
@@ -324,6 +414,9 @@ impl Definition {
     ) -> FailMode {
         let row = code.and_then(|code| self.code(stage, code)).and_then(|row| row.fail_mode);
         let own = !is_substage(stage) && code.is_some_and(|code| self.catalogue.own_row(stage, code).is_some());
+        if let Some(must) = code.and_then(|code| self.code(stage, code)).and_then(|row| row.must) {
+            return must.mode(configured);
+        }
         match status {
             StageStatus::Success => {
                 self.substage(stage).and_then(|known| known.success_fail_mode).unwrap_or(configured)
@@ -365,7 +458,12 @@ impl Definition {
             .map(|s| json!({"id": s.id, "fail_mode": s.fail_mode.word(), "enabled": s.enabled}))
             .collect();
         let rows = self.catalogue.rows().map(|(stage, code, row)| {
-            json!({"stage": stage, "code": code, "severity": row.severity.word(), "fail_mode": mode(row.fail_mode)})
+            let mut value =
+                json!({"stage": stage, "code": code, "severity": row.severity.word(), "fail_mode": mode(row.fail_mode)});
+            if let Some(must) = row.must {
+                value["must"] = must.word().into();
+            }
+            value
         });
         let substages = self.substages.iter().map(|(stage, known)| {
             let mut value = json!({"stage": stage, "success_fail_mode": mode(known.success_fail_mode)});
@@ -377,12 +475,21 @@ impl Definition {
             }
             value
         });
-        json!({
+        let mut value = json!({
             "name": self.name,
             "stages": stages,
             "reason_codes": rows.collect::<Vec<Value>>(),
             "closed_substages": self.catalogue.closed.iter().collect::<Vec<&String>>(),
             "substages": substages.collect::<Vec<Value>>(),
-        })
+        });
+        // Absent rather than empty: definitions that were pinned before these members were known keep their text.
+        if let Some(about) = &self.about {
+            value["about"] = about.as_str().into();
+        }
+        if !self.order.is_empty() {
+            let rule = |rule: &OrderRule| json!({"before": rule.before, "after": rule.after});
+            value["order"] = self.order.iter().map(rule).collect::<Vec<Value>>().into();
+        }
+        value
     }
 }

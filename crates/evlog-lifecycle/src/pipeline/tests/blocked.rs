@@ -225,7 +225,6 @@ fn couple(substage: &str, parent: &str, taken: bool) {
 fn named_substages_bind_their_parent() {
     // P-35, check 22, A-29.
     couple("runner.state_reconciliation F/fc/drift_detected", "runner S/fc/-", false);
-    couple("runner.state_reconciliation F/ws/drift_detected", "runner S/fc/-", false);
     couple("runner.state_reconciliation F/fc/drift_detected", "runner F/fc/drift_detected", true);
     couple("runner.state_reconciliation S/fc/-", "runner S/fc/-", true);
     couple("runner.lifecycle_enforcement F/ws/unsafe_rerun_blocked", "runner S/fc/-", false);
@@ -233,7 +232,7 @@ fn named_substages_bind_their_parent() {
     couple("runner.lifecycle_enforcement F/ws/unsafe_rerun_blocked", "runner F/fc/unsafe_rerun_blocked", true);
     couple("runner.lifecycle_enforcement F/ws/unsafe_rerun_blocked", "runner F/ws/unsafe_rerun_blocked", true);
     couple("telemetry.network.egress_policy F/fc/egress_violation", "telemetry S/fc/-", false);
-    couple("telemetry.network.egress_policy F/ws/egress_violation", "telemetry F/ws/checkpoint_loss", false);
+    couple("telemetry.network.egress_policy F/fc/egress_violation", "telemetry F/ws/checkpoint_loss", false);
     couple("telemetry.network.egress_policy F/fc/egress_violation", "telemetry F/fc/egress_violation", true);
     couple("telemetry.resource_budgets F/fc/eps_target_not_met", "telemetry S/fc/-", false);
     couple("telemetry.resource_budgets F/ws/resource_budget_cpu_exceeded", "telemetry S/fc/-", true);
@@ -286,12 +285,45 @@ fn a_run_limit_that_did_not_trip_stops_nothing() {
 }
 
 #[test]
+fn a_substage_that_only_warns_binds_its_parent_all_the_same() {
+    // P-35: `not_success` and `fail_closed` ask for the parent's outcome whatever the substage's fail mode was.
+    let warns = |coupling: &str| {
+        Play::create(json!({"pipeline": {
+            "name": "own",
+            "stages": [{"id": "a", "fail_mode": "warn_and_skip"}, {"id": "b"}],
+            "reason_codes": [
+                {"stage": "a", "code": "broke", "severity": "FATAL"},
+                {"stage": "a.check", "code": "odd", "severity": "NON-FATAL"},
+            ],
+            "substages": [{"stage": "a.check", "parent": coupling}],
+        }}))
+    };
+    let cases = [
+        ("not_success", ["a F/ws/broke", "a F/fc/broke"].as_slice(), ["a S/ws/-"].as_slice()),
+        ("not_success_when_fatal", &["a S/ws/-", "a F/ws/broke", "a F/fc/broke"], &[]),
+        ("fail_closed", &["a F/fc/broke"], &["a S/ws/-", "a F/ws/broke"]),
+    ];
+    for (coupling, taken, refused) in cases {
+        for parent in taken {
+            let mut play = warns(coupling);
+            play.take("a.check F/ws/odd");
+            play.take(parent);
+        }
+        for parent in refused {
+            let mut play = warns(coupling);
+            play.take("a.check F/ws/odd");
+            play.reject("PARENT_COUPLING", parent);
+        }
+    }
+}
+
+#[test]
 fn substages_of_blocked_stages_are_left_out() {
     // P-38.
     let mut play = Play::purple();
     play.take("lab_provider F/fc/provider_api_error");
     play.reject("BLOCKED_UPSTREAM", "runner.preflight S/fc/-");
-    play.reject("BLOCKED_UPSTREAM", "runner.preflight F/ws/input_missing");
+    play.reject("BLOCKED_UPSTREAM", "runner.preflight F/fc/input_missing");
     play.reject("NOT_A_TOP_LEVEL_STAGE", "lab_provider.connected K/fc/blocked_by_upstream_failure");
     play.take("lab_provider.connectivity F/ws/connectivity_check_error");
 }

@@ -5,7 +5,7 @@ use crate::pipeline::outcome::{BLOCKED, FailMode, Outcome, StageStatus};
 use crate::pipeline::{Definition, Severity, is_substage, purple_axiom, root_of};
 use serde_json::{Value, json};
 
-const ROWS: &str = include_str!("../purple_axiom/reason_codes.tsv");
+const ROWS: &str = include_str!("given/reason_codes.tsv");
 const CLOSED: [&str; 4] = [
     "runner.lifecycle_enforcement",
     "runner.state_reconciliation",
@@ -61,6 +61,9 @@ fn every_row_is_taken_at_its_stage_and_a_neighbour_s_code_is_refused() {
         for stage in stages {
             let told = outcome(&stage, row);
             let mut play = all_enabled();
+            if stage == "runner.environment_config" {
+                play.take("lab_provider S/fc/-");
+            }
             let neighbour = rows().into_iter().find(|other| !is_legal(&stage, other[1])).expect("a neighbour");
             play.refuse("REASON_CODE_NOT_CATALOGUED", "outcome", outcome(&stage, neighbour).to_value());
             play.accept("outcome", told.to_value());
@@ -113,7 +116,7 @@ fn a_closed_substage_takes_only_its_own_rows() {
     play.take("runner.unheard_of S/fc/-");
     play.take("runner.requirements F/fc/input_missing");
     let mut play = Play::purple();
-    play.take("runner.environment_config F/fc/storage_io_error");
+    play.take_all(&["lab_provider S/fc/-", "runner.environment_config F/fc/storage_io_error"]);
 }
 
 #[test]
@@ -134,6 +137,63 @@ fn a_failure_is_taken_with_either_fail_mode() {
         ["validation F/ws/criteria_pack_error", "validation F/fc/criteria_query_failed", "runner F/ws/execute_failed"]
     {
         Play::purple().take(text);
+    }
+}
+
+/// The fail mode that the page asks of a failure, read off its tables of substages and run limits (1.3, 2.5) again.
+fn asked(stage: &str, code: &str, severity: &str) -> Option<&'static str> {
+    let always_fatal = [
+        "runner.integration_credentials",
+        "telemetry.agent.liveness",
+        "telemetry.baseline_profile",
+        "telemetry.checkpointing.storage_integrity",
+        "telemetry.disk.preflight",
+        "telemetry.network.egress_policy",
+        "telemetry.windows_eventlog.raw_mode",
+    ];
+    let as_printed = ["telemetry.resource_budgets", "detection.performance_budgets"];
+    let never_fatal = ["lab_provider.connectivity", "reporting.regression_compare"];
+    let printed = || if severity == "FATAL" { "fc" } else { "ws" };
+    match (stage, code) {
+        ("runner.state_reconciliation", _) => Some("configured"),
+        ("validation.run_limits", "disk_limit_exceeded") => None,
+        ("runner", "cleanup_verification_failed") | ("telemetry.unix.source_overlap", "unix_source_overlap_active") => {
+            Some("ws")
+        }
+        ("*" | "validation.run_limits", _) => Some("fc"),
+        (stage, _) if always_fatal.contains(&stage) => Some("fc"),
+        (stage, _) if never_fatal.contains(&stage) => Some("ws"),
+        (stage, _) if as_printed.contains(&stage) => Some(printed()),
+        _ => None,
+    }
+}
+
+#[test]
+fn every_row_is_taken_with_the_fail_modes_that_the_page_allows_and_no_other() {
+    // P-26: all 149 codes of failures, with either fail mode, at a stage configured with either.
+    for row in rows().into_iter().filter(|row| row[2] != "SKIPPED") {
+        let stage = if row[0] == "*" { "scoring" } else { row[0] };
+        let top = root_of(stage);
+        for (configured, word) in [("fc", "fail_closed"), ("ws", "warn_and_skip")] {
+            for mode in ["fc", "ws"] {
+                let mut play = Play::create(
+                    json!({"pipeline": "purple-axiom", "stages": {top: {"enabled": true, "fail_mode": word}}}),
+                );
+                if stage == "runner.environment_config" {
+                    play.take("lab_provider S/fc/-");
+                }
+                let asked =
+                    asked(row[0], row[1], row[2]).map(|asked| if asked == "configured" { configured } else { asked });
+                let told = format!("{stage} F/{mode}/{}", row[1]);
+                if asked.is_none_or(|asked| asked == mode) {
+                    play.take(&told);
+                } else {
+                    play.reject("FAIL_MODE_FIXED", &told);
+                    // Left out, it is the one that it must be (P-14).
+                    play.accept("outcome", json!({"stage": stage, "status": "failed", "reason_code": row[1]}));
+                }
+            }
+        }
     }
 }
 

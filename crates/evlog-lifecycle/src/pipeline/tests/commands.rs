@@ -115,7 +115,18 @@ fn a_brought_definition_is_read_strictly() {
     check(json!({"substages": [{"stage": "a.b", "parent": "never"}]}), "/substages/0/parent");
     check(json!({"substages": [{"stage": "a.b", "parent_code": "x"}]}), "/substages/0/parent_code");
     check(json!({"substages": [{"stage": "a.b"}, {"stage": "a.b"}]}), "/substages/1");
-    check(json!({"order": []}), "/order");
+    check(json!({"orders": []}), "/orders");
+    check(json!({"about": ""}), "/about");
+    let rule = |before: &str, after: &str| json!({"before": before, "after": after});
+    check(json!({"order": [rule("a", "c")]}), "/order/0/after");
+    check(json!({"order": [rule("c.x", "a")]}), "/order/0/before");
+    check(json!({"order": [rule("a.x", "a.x")]}), "/order/0/after");
+    check(json!({"order": [rule("a", "b"), rule("a", "b")]}), "/order/1");
+    check(json!({"order": [rule("a", "b"), rule("b", "b.x"), rule("b.x", "a")]}), "/order/2");
+    check(json!({"order": [{"before": "a"}]}), "/order/0");
+    let must = |severity: &str, must: &str| json!({"stage": "a", "code": "x", "severity": severity, "must": must});
+    check(json!({"reason_codes": [must("FATAL", "open")]}), "/reason_codes/0/must");
+    check(json!({"reason_codes": [must("SKIPPED", "fail_closed")]}), "/reason_codes/0/must");
 }
 
 #[test]

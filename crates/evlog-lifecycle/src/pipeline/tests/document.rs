@@ -34,12 +34,21 @@ fn substages(definition: &Definition) -> String {
 }
 
 fn codes(definition: &Definition) -> String {
-    let mut table = "| stage | code | severity | fail mode |\n| - | - | - | - |\n".to_owned();
+    let mut table = "| stage | code | severity | fail mode | always |\n| - | - | - | - | - |\n".to_owned();
     for (stage, code, row) in definition.catalogue().rows() {
         let mode = row.fail_mode.map_or("configured", FailMode::word);
-        writeln!(table, "| `{stage}` | `{code}` | {} | `{mode}` |", row.severity.word()).expect("a string");
+        let must = row.must.map_or("-".to_owned(), |must| format!("`{}`", must.word()));
+        writeln!(table, "| `{stage}` | `{code}` | {} | `{mode}` | {must} |", row.severity.word()).expect("a string");
     }
     table
+}
+
+fn order(definition: &Definition) -> String {
+    let mut list = String::new();
+    for rule in definition.order() {
+        writeln!(list, "- `{}` before `{}`", rule.before, rule.after).expect("a string");
+    }
+    list
 }
 
 /// The page with its generated parts replaced.
@@ -50,6 +59,7 @@ fn generated(page: &str) -> String {
         ("stages", stages(&definition)),
         ("substages", substages(&definition)),
         ("codes", codes(&definition)),
+        ("order", order(&definition)),
         ("digest", format!("`{digest}`\n")),
     ];
     parts.iter().fold(page.to_owned(), |page, (name, part)| {

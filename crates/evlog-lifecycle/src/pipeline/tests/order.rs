@@ -133,3 +133,39 @@ fn order_keys_compare_stage_first_and_then_bytes() {
     assert_eq!(stages, ["z", "z.x", "z.y", "a", "a.b"]);
     assert!(definition.order_key("b").is_none());
 }
+
+#[test]
+fn by_an_order_rule_one_outcome_waits_for_another_and_none_comes_behind() {
+    // P-27: of the built-in pipeline, the environment is configured after the lab is there and before the runner ends.
+    let mut play = Play::purple();
+    play.reject("OUTCOME_ORDER", "runner.environment_config S/fc/-");
+    play.take_all(&["lab_provider S/fc/-", "runner.environment_config S/fc/-", "runner S/fc/-"]);
+    play.reject("OUTCOME_ORDER", "runner.integration_credentials F/fc/integration_credentials_missing");
+    play.take("runner.preflight S/fc/-");
+    // A substage that is never reported is not waited for, nor is a stage that is disabled.
+    Play::purple().take_all(&["lab_provider S/fc/-", "runner S/fc/-"]);
+    Play::only(&["runner"]).take_all(&["runner.environment_config S/fc/-", "runner S/fc/-"]);
+    // The same tuple again changes nothing, also later (P-13).
+    play.take("runner.environment_config S/fc/-");
+}
+
+#[test]
+fn what_is_blocked_neither_waits_nor_comes_first() {
+    // P-27, P-31: `publish` waits for `review`, whichever is first in canonical order; a blocked tail waits for nobody.
+    let own = || {
+        Play::create(json!({"pipeline": {
+            "name": "own",
+            "stages": [{"id": "fetch"}, {"id": "publish"}, {"id": "review"}],
+            "reason_codes": [{"stage": "fetch", "code": "gone", "severity": "FATAL"}],
+            "order": [{"before": "review", "after": "publish"}],
+        }}))
+    };
+    let mut play = own();
+    play.take("fetch S/fc/-");
+    play.reject("OUTCOME_ORDER", "publish S/fc/-");
+    play.take_all(&["review S/fc/-", "publish S/fc/-"]);
+    let mut play = own();
+    play.take("fetch F/fc/gone");
+    let outcomes = play.harness.json(RUN, "manifest.json")["stage_outcomes"].clone();
+    assert_eq!(outcomes.as_array().map(Vec::len), Some(3), "{outcomes}");
+}

@@ -1,0 +1,252 @@
+//! `evlog contract`: contract files listed, drawn and checked. No log is opened.
+
+mod machine;
+mod pipeline;
+#[cfg(test)]
+mod tests;
+
+use crate::context::Context;
+use crate::error::{CommandError, Verdict};
+use crate::files::read_text;
+use crate::json::{ContractCheck, ContractFinding, ContractObject, ContractRow, hex};
+use crate::table::{self, counted};
+use crate::ui::{Tone, Ui};
+use clap::{Args, Subcommand, ValueEnum};
+use evlog_lifecycle::form::{BUILT_IN, Definition, FILE_LEN_MAX, Finding, built_in};
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+Examples:
+  evlog contract list                                what is built in
+  evlog contract show status                         its statuses, transitions and rules
+  evlog contract show status --format mermaid        the same as a diagram
+  evlog contract check docs/examples/contracts/order.toml
+  evlog submit --contract docs/examples/contracts/order.toml commands.jsonl
+
+docs/contracts.md says what a contract file holds.";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  evlog contract check order.toml
+  evlog contract check contracts/*.toml --json
+
+Exit codes:
+  0   every file is a contract
+  1   something is wrong in a file: all of it is listed, with line and column
+  2   a file cannot be read";
+
+const SHOW_EXAMPLES: &str = "\
+Examples:
+  evlog contract show purple-axiom
+  evlog contract show order.toml --format mermaid > order.mmd
+  evlog contract show order.toml --format json | jq .definition    as `create` takes it";
+
+const LIST_EXAMPLES: &str = "\
+Examples:
+  evlog contract list
+  evlog contract list --json | jq -r .blake3";
+
+/// List, draw and check contracts: lifecycles and pipelines as files
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ContractArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// List the contracts that are built in
+    #[command(after_help = LIST_EXAMPLES)]
+    List,
+    /// Draw one: statuses or stages, what leads where, rules and reason codes
+    #[command(after_help = SHOW_EXAMPLES)]
+    Show(ShowArgs),
+    /// Say everything that is wrong in contract files, with line and column
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check {
+        /// The files
+        #[arg(value_name = "FILE", required = true)]
+        files: Vec<PathBuf>,
+    },
+}
+
+#[derive(Args, Debug)]
+struct ShowArgs {
+    /// The name of a built-in contract, or a contract file
+    #[arg(value_name = "NAME-OR-FILE")]
+    contract: String,
+    /// Tables, a Mermaid diagram, or the definition as JSON
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Mermaid,
+    Json,
+}
+
+pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ContractArgs) -> Result<Verdict, CommandError> {
+    match &args.what {
+        What::List => list(ui, context),
+        What::Show(args) => show(ui, context, args),
+        What::Check { files } => check(ui, context, files),
+    }
+}
+
+/// What a definition defines, in a word.
+fn kind(definition: &Definition) -> &'static str {
+    match definition {
+        Definition::Machine(_) => "machine",
+        Definition::Pipeline(_) => "pipeline",
+    }
+}
+
+fn size(definition: &Definition) -> String {
+    match definition {
+        Definition::Machine(machine) => machine::size(machine),
+        Definition::Pipeline(pipeline) => pipeline::size(pipeline),
+    }
+}
+
+fn list(ui: &mut Ui, context: &Context) -> Result<Verdict, CommandError> {
+    let known: Vec<Definition> = BUILT_IN.iter().filter_map(|(name, _)| built_in::named(name)).collect();
+    if context.json {
+        for definition in &known {
+            let (name, about) = (definition.name(), definition.about());
+            ui.json(&ContractRow { name, kind: kind(definition), about, blake3: hex(&definition.digest()) })?;
+        }
+        return Ok(Verdict::Yes);
+    }
+    let row = |definition: &Definition| {
+        let about = definition.about().unwrap_or_default().to_owned();
+        vec![
+            (definition.name().to_owned(), Tone::Strong),
+            (kind(definition).to_owned(), Tone::Plain),
+            (size(definition), Tone::Plain),
+            (about, Tone::Plain),
+        ]
+    };
+    table::print(ui, &["CONTRACT", "KIND", "SIZE", "ABOUT"], &known.iter().map(row).collect::<Vec<_>>())?;
+    Ok(Verdict::Yes)
+}
+
+/// A contract file, read; or all that is wrong with it.
+fn read(path: &Path) -> Result<Result<Definition, Vec<Finding>>, CommandError> {
+    Ok(Definition::parse(&read_text(path, FILE_LEN_MAX)?))
+}
+
+/// A contract file that must be one.
+pub(crate) fn load(path: &Path) -> Result<Definition, CommandError> {
+    read(path)?.map_err(|findings| {
+        let lines: Vec<String> = findings.iter().map(|finding| format!("{}:{finding}", path.display())).collect();
+        CommandError::user(format!("`{}` is not a contract:\n{}", path.display(), lines.join("\n")))
+    })
+}
+
+fn named(contract: &str) -> Result<Definition, CommandError> {
+    match built_in::named(contract) {
+        Some(definition) => Ok(definition),
+        None if Path::new(contract).exists() => load(Path::new(contract)),
+        None => {
+            let known: Vec<&str> = BUILT_IN.iter().map(|(name, _)| *name).collect();
+            let message = format!(
+                "expected a built-in contract ({}) or a contract file, found `{contract}`, which is neither",
+                known.join(", ")
+            );
+            Err(CommandError::user(message).hint("`evlog contract list` lists what is built in"))
+        }
+    }
+}
+
+fn show(ui: &mut Ui, context: &Context, args: &ShowArgs) -> Result<Verdict, CommandError> {
+    let definition = named(&args.contract)?;
+    match (context.json || args.format == Format::Json, args.format) {
+        (true, _) => {
+            let value = serde_json::from_str(definition.text()).unwrap_or_default();
+            let (name, about) = (definition.name(), definition.about());
+            let (kind, blake3) = (kind(&definition), hex(&definition.digest()));
+            ui.json(&ContractObject { name, kind, about, blake3, definition: value })?;
+        }
+        (false, Format::Mermaid) => {
+            let text = match &definition {
+                Definition::Machine(machine) => machine::mermaid(machine),
+                Definition::Pipeline(pipeline) => pipeline::mermaid(pipeline),
+            };
+            ui.bytes(text.as_bytes())?;
+        }
+        (false, _) => text(ui, &definition)?,
+    }
+    Ok(Verdict::Yes)
+}
+
+fn text(ui: &mut Ui, definition: &Definition) -> Result<(), CommandError> {
+    let mut facts = vec![("contract", definition.name().to_owned(), Tone::Strong)];
+    facts.extend(definition.about().map(|about| ("about", about.to_owned(), Tone::Plain)));
+    facts.push(("kind", format!("{} of {}", kind(definition), size(definition)), Tone::Plain));
+    facts.push(("blake3", hex(&definition.digest()), Tone::Plain));
+    match definition {
+        Definition::Machine(machine) => {
+            facts.push(("undefined", machine::undefined(machine), Tone::Plain));
+            table::facts(ui, &facts)?;
+            machine::text(ui, machine)
+        }
+        Definition::Pipeline(pipeline) => {
+            table::facts(ui, &facts)?;
+            pipeline::text(ui, pipeline)
+        }
+    }
+}
+
+/// A blank line and a heading.
+fn heading(ui: &mut Ui, words: &str) -> Result<(), CommandError> {
+    ui.line(format_args!(""))?;
+    let words = ui.paint(Tone::Strong, words);
+    ui.line(format_args!("{words}"))
+}
+
+fn check(ui: &mut Ui, context: &Context, files: &[PathBuf]) -> Result<Verdict, CommandError> {
+    let mut verdict = Verdict::Yes;
+    for path in files {
+        let found = read(path)?;
+        if found.is_err() {
+            verdict = Verdict::No;
+        }
+        if context.json {
+            ui.json(&checked(path, &found))?;
+            continue;
+        }
+        match found {
+            Ok(definition) => {
+                let (path, kind, name) = (path.display(), kind(&definition), definition.name());
+                ui.line(format_args!("{path}: {kind} `{name}`, {}", size(&definition)))?;
+            }
+            Err(findings) => {
+                for finding in &findings {
+                    ui.line(format_args!("{}:{finding}", path.display()))?;
+                }
+                ui.talk(format_args!("{}: {}", path.display(), counted(findings.len() as u64, "finding")));
+            }
+        }
+    }
+    Ok(verdict)
+}
+
+fn checked<'a>(path: &'a Path, found: &'a Result<Definition, Vec<Finding>>) -> ContractCheck<'a> {
+    let one = |finding: &'a Finding| ContractFinding {
+        line: finding.line,
+        column: finding.column,
+        message: &finding.message,
+    };
+    let definition = found.as_ref().ok();
+    ContractCheck {
+        file: path.display().to_string(),
+        good: found.is_ok(),
+        name: definition.map(Definition::name),
+        kind: definition.map(kind),
+        blake3: definition.map(|definition| hex(&definition.digest())),
+        findings: found.as_ref().err().map(|findings| findings.iter().map(one).collect()).unwrap_or_default(),
+    }
+}

@@ -1,0 +1,80 @@
+//! `contract`: what is built in, drawings, and files that are wrong.
+
+use crate::support::Room;
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+fn example(name: &str) -> String {
+    let path: PathBuf = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples/contracts")).join(name);
+    path.display().to_string()
+}
+
+#[test]
+fn what_is_built_in_is_listed_and_drawn() {
+    let room = Room::new();
+    let list = room.ends(0, &["contract", "list"]);
+    assert!(list.out.contains("status        machine   8 statuses, 9 transitions"), "{list:?}");
+    assert_eq!(room.ends(0, &["contract", "list", "--json"]).out.lines().count(), 2);
+    for name in ["status", "purple-axiom"] {
+        let json: Value = room.ends(0, &["contract", "show", name, "--json"]).json();
+        assert_eq!((json["name"].as_str(), json["definition"]["name"].as_str()), (Some(name), Some(name)));
+        assert_eq!(room.ends(0, &["contract", "show", name, "--format", "json"]).json(), json);
+    }
+    let shown = room.ends(0, &["contract", "show", "status"]).out;
+    for line in [
+        "running   -> waiting | success | failed | denied | timeout | canceled",
+        "failed    -> (end)                                                     diagnostic: object",
+        "3  waiting    F  Y  F  F  F  F  F  Y",
+        "4  success    R  R  R  R  R  R  R  R",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");
+    }
+    assert!(!room.path("evlog").exists(), "no log is opened");
+}
+
+#[test]
+fn the_examples_are_contracts_and_can_be_drawn() {
+    let room = Room::new();
+    for name in ["order.toml", "deployment.toml", "supply-chain.toml"] {
+        let path = example(name);
+        room.ends(0, &["contract", "check", &path]);
+        for format in ["text", "mermaid", "json"] {
+            assert!(!room.ends(0, &["contract", "show", &path, "--format", format]).out.is_empty());
+        }
+    }
+    let checked: Value = room.ends(0, &["contract", "check", &example("order.toml"), "--json"]).json();
+    assert_eq!((checked["good"].as_bool(), checked["kind"].as_str()), (Some(true), Some("machine")));
+}
+
+#[test]
+fn everything_wrong_in_a_file_is_an_answer_with_line_and_column() {
+    let room = Room::new();
+    let order = std::fs::read_to_string(example("order.toml")).unwrap();
+    room.write("bad.toml", &order.replace("[required.paid]", "[required.payed]").replace("\"damaged\"", "\"Damaged\""));
+    let done = room.ends(1, &["contract", "check", "bad.toml"]);
+    let places: Vec<&str> = done.out.lines().filter_map(|line| line.split(": ").next()).collect();
+    assert_eq!(places, ["bad.toml:16:33", "bad.toml:33:11"], "{done:?}");
+    assert_eq!(done.err, "bad.toml: 2 findings\n");
+    let json: Value = room.ends(1, &["contract", "check", "bad.toml", "--json"]).json();
+    assert_eq!((json["good"].as_bool(), json["findings"][1]["line"].as_u64()), (Some(false), Some(33)));
+    room.write("broken.toml", "name = \"x\nstatuses = [\n");
+    let done = room.ends(1, &["contract", "check", "broken.toml"]);
+    assert!(done.out.starts_with("broken.toml:1:10: "), "{done:?}");
+    // A file that is shown must be one.
+    let done = room.ends(2, &["contract", "show", "bad.toml"]);
+    assert!(done.err.contains("`bad.toml` is not a contract:\nbad.toml:16:33: "), "{done:?}");
+}
+
+#[test]
+fn what_cannot_be_read_is_no_answer() {
+    let room = Room::new();
+    room.ends(2, &["contract", "check", "gone.toml"]);
+    let done = room.ends(2, &["contract", "show", "gone"]);
+    assert!(done.err.contains("expected a built-in contract (status, purple-axiom) or a contract file"), "{done:?}");
+    room.write("long.toml", &"#".repeat(256 * 1024 + 1));
+    let done = room.ends(2, &["contract", "check", "long.toml"]);
+    assert!(done.err.contains("at most 262144 bytes"), "{done:?}");
+    std::fs::write(room.path("latin.toml"), b"name = \"caf\xe9\"").unwrap();
+    let done = room.ends(2, &["contract", "check", "latin.toml"]);
+    assert!(done.err.contains("expected UTF-8, found other bytes at byte 11"), "{done:?}");
+}

@@ -1,0 +1,191 @@
+//! Reads the members of a definition, each by name and type, and collects what is wrong with them: a person who writes
+//! a contract is told everything at once.
+//!
+//! Does not: know what the members mean.
+//!
+//! Invariant: every flaw names the part as a JSON pointer, what was expected, and what was found.
+
+use super::located::Half;
+use crate::members::{kind, pointer, quoted};
+use serde_json::{Map, Value};
+use std::cell::RefCell;
+
+/// Something wrong with a part of a definition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Flaw {
+    pub(crate) pointer: String,
+    pub(crate) half: Half,
+    pub(crate) message: String,
+}
+
+/// The flaws found so far.
+#[derive(Debug, Default)]
+pub(crate) struct Flaws(RefCell<Vec<Flaw>>);
+
+impl Flaws {
+    /// A flaw of a value.
+    pub(crate) fn at(&self, pointer: impl Into<String>, message: impl Into<String>) {
+        self.0.borrow_mut().push(Flaw { pointer: pointer.into(), half: Half::Value, message: message.into() });
+    }
+
+    /// A flaw of a key.
+    pub(crate) fn at_key(&self, pointer: impl Into<String>, message: impl Into<String>) {
+        self.0.borrow_mut().push(Flaw { pointer: pointer.into(), half: Half::Key, message: message.into() });
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.borrow().is_empty()
+    }
+
+    /// The first one that was found.
+    pub(crate) fn into_first(self) -> Option<Flaw> {
+        self.into_vec().into_iter().next()
+    }
+
+    /// All of them, in the order in which they were found.
+    pub(crate) fn into_vec(self) -> Vec<Flaw> {
+        self.0.into_inner()
+    }
+
+    fn unexpected(&self, pointer: impl Into<String>, expected: &str, found: &Value) {
+        self.at(pointer, format!("expected {expected}, found {}", kind(found)));
+    }
+}
+
+/// An object's members that have not been read yet.
+pub(crate) struct Fields<'f> {
+    flaws: &'f Flaws,
+    at: String,
+    left: Map<String, Value>,
+}
+
+impl<'f> Fields<'f> {
+    /// The members of a value that should be an object.
+    pub(crate) fn of(value: Value, at: impl Into<String>, flaws: &'f Flaws) -> Option<Fields<'f>> {
+        let at = at.into();
+        match value {
+            Value::Object(left) => Some(Fields { flaws, at, left }),
+            other => {
+                flaws.unexpected(at, "an object", &other);
+                None
+            }
+        }
+    }
+
+    /// JSON pointer to a member.
+    pub(crate) fn pointer(&self, name: &str) -> String {
+        pointer(&self.at, name)
+    }
+
+    /// Whether a member is there.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.left.contains_key(name)
+    }
+
+    /// A member of any type.
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+        self.left.remove(name)
+    }
+
+    fn missing<T>(&self, name: &str) -> Option<T> {
+        self.flaws.at(self.at.clone(), format!("expected the member `{name}`, found none"));
+        None
+    }
+
+    /// Text, if it is there.
+    pub(crate) fn optional_text(&mut self, name: &str) -> Option<String> {
+        let value = self.take(name)?;
+        text(value, &self.pointer(name), self.flaws)
+    }
+
+    /// Text that must be there.
+    pub(crate) fn text(&mut self, name: &str) -> Option<String> {
+        if self.has(name) { self.optional_text(name) } else { self.missing(name) }
+    }
+
+    /// A boolean, if it is there.
+    pub(crate) fn optional_bool(&mut self, name: &str) -> Option<bool> {
+        match self.take(name)? {
+            Value::Bool(value) => Some(value),
+            other => {
+                self.flaws.unexpected(self.pointer(name), "a boolean", &other);
+                None
+            }
+        }
+    }
+
+    /// The items of a list, each with its pointer; none when the member is absent.
+    pub(crate) fn items(&mut self, name: &str) -> Vec<(String, Value)> {
+        match self.take(name) {
+            None => Vec::new(),
+            Some(value) => items(value, &self.pointer(name), self.flaws),
+        }
+    }
+
+    /// The items of a list that must be there.
+    pub(crate) fn required_items(&mut self, name: &str) -> Vec<(String, Value)> {
+        if self.has(name) { self.items(name) } else { self.missing(name).unwrap_or_default() }
+    }
+
+    /// The members of an object, each with its pointer; none when the member is absent.
+    pub(crate) fn members(&mut self, name: &str) -> Vec<(String, String, Value)> {
+        let at = self.pointer(name);
+        let Some(object) = self.take(name).and_then(|value| Fields::of(value, at.clone(), self.flaws)) else {
+            return Vec::new();
+        };
+        object.left.into_iter().map(|(key, value)| (pointer(&at, &key), key, value)).collect()
+    }
+
+    /// One of a set of words, if it is there.
+    pub(crate) fn optional_word<T: Copy>(&mut self, name: &str, words: &[(&'static str, T)]) -> Option<T> {
+        let text = self.optional_text(name)?;
+        word(&text, &self.pointer(name), words, self.flaws)
+    }
+
+    /// One of a set of words, which must be there.
+    pub(crate) fn word<T: Copy>(&mut self, name: &str, words: &[(&'static str, T)]) -> Option<T> {
+        if self.has(name) { self.optional_word(name, words) } else { self.missing(name) }
+    }
+
+    /// Finds fault with members that nobody asked for.
+    pub(crate) fn finish(self) {
+        for name in self.left.keys() {
+            self.flaws.at_key(self.pointer(name), format!("unknown member `{}`", quoted(name)));
+        }
+    }
+}
+
+/// A value that should be text.
+pub(crate) fn text(value: Value, at: &str, flaws: &Flaws) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text),
+        other => {
+            flaws.unexpected(at, "text", &other);
+            None
+        }
+    }
+}
+
+/// The items of a value that should be a list, each with its pointer.
+pub(crate) fn items(value: Value, at: &str, flaws: &Flaws) -> Vec<(String, Value)> {
+    match value {
+        Value::Array(items) => {
+            items.into_iter().enumerate().map(|(index, item)| (format!("{at}/{index}"), item)).collect()
+        }
+        other => {
+            flaws.unexpected(at, "an array", &other);
+            Vec::new()
+        }
+    }
+}
+
+/// Text that should be one of a set of words.
+pub(crate) fn word<T: Copy>(text: &str, at: &str, words: &[(&'static str, T)], flaws: &Flaws) -> Option<T> {
+    let known = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
+    if known.is_none() {
+        let list: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+        flaws.at(at, format!("expected {}, found `{}`", list.join(" or "), quoted(text)));
+    }
+    known
+}
