@@ -55,6 +55,20 @@ kinds! {
     STATUS_REFUSED = 104, "status.refused";
     /// A break-glass override was recorded.
     STATUS_OVERRIDDEN = 105, "status.overridden";
+    /// A run of contract `story` was created, its story and inputs pinned.
+    STORY_CREATED = 200, "story.created";
+    /// The run took a phase.
+    STORY_MOVED = 201, "story.moved";
+    /// A step took a phase.
+    STORY_STEP_MOVED = 202, "story.step_moved";
+    /// A request broke the contract; nothing else changed.
+    STORY_REJECTED = 203, "story.rejected";
+    /// The run is to end before its work is done.
+    STORY_CANCEL_REQUESTED = 204, "story.cancel_requested";
+    /// A gate was decided.
+    STORY_GATE_DECIDED = 205, "story.gate_decided";
+    /// An epoch ended, and the next began.
+    STORY_REDRIVEN = 206, "story.redriven";
     /// A run of contract `pipeline` was created, its stages and manifest members pinned.
     PIPELINE_CREATED = 300, "pipeline.created";
     /// A stage began to execute.

@@ -1,6 +1,7 @@
 //! The run contracts, as tables and pure functions.
 //!
-//! Does: say what a run of contract `status` ([`status`]), `pipeline` ([`pipeline`]) or `custom` ([`custom`]) may do,
+//! Does: say what a run of contract `status` ([`status`]), `story` ([`story`]), `pipeline` ([`pipeline`]) or `custom`
+//! ([`custom`]) may do,
 //! which events an attempt leads to, and which files its events fold into.
 //! Does not: touch files, ask the time, know how events are stored.
 //!
@@ -14,6 +15,7 @@ pub mod form;
 pub mod machine;
 pub mod pipeline;
 pub mod status;
+pub mod story;
 
 mod members;
 

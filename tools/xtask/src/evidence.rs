@@ -12,13 +12,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// Where the rules of each letter are defined.
-const DOCUMENTS: [(char, &str); 6] = [
+const DOCUMENTS: [(char, &str); 7] = [
     ('C', "docs/checkpoint.md"),
     ('E', "docs/proofs.md"),
     ('F', "docs/format.md"),
     ('V', "docs/recovery.md"),
     ('H', "docs/lifecycle/status.md"),
     ('P', "docs/lifecycle/pipeline.md"),
+    ('S', "docs/lifecycle/story.md"),
 ];
 
 /// The id of a rule: its letter and its number, `F-22`, ordered as people count.

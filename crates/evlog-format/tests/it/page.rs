@@ -147,7 +147,7 @@ fn type_of(rust: &str) -> String {
     match (inner("Option<"), inner("Vec<"), rust) {
         (Some(inner), _, _) => format!("option of {}", type_of(inner)),
         (_, Some(inner), _) => format!("list of {}", type_of(inner)),
-        (_, _, "String") => "string".into(),
+        (_, _, "String" | "Cow<'static, str>") => "string".into(),
         (_, _, "[u8; 32]") => "bytes 32".into(),
         _ => rust.into(),
     }

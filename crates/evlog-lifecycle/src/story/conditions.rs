@@ -1,0 +1,33 @@
+//! The three conditions of a run and of a step (story.md 1.3): what they say follows from the phase; when they last
+//! changed is remembered, and moves only when a status flips.
+
+use super::machine::Phase;
+
+/// The types, in the order of the record.
+pub const TYPES: [&str; 3] = ["Ready", "Progressing", "Degraded"];
+
+/// One condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Condition {
+    /// Whether it is true.
+    pub status: bool,
+    /// Since when, Unix nanoseconds.
+    pub since_ns: i64,
+}
+
+/// All three, in the order of [`TYPES`].
+pub type Conditions = [Condition; 3];
+
+/// The conditions after a phase was written.
+pub fn after(before: Option<Conditions>, phase: Phase, time_ns: i64) -> Conditions {
+    written(before, phase.conditions(), time_ns)
+}
+
+/// The conditions after their statuses were written.
+pub(super) fn written(before: Option<Conditions>, statuses: [bool; 3], time_ns: i64) -> Conditions {
+    let at = |index: usize| {
+        let kept = before.map(|before| before[index]).filter(|known| known.status == statuses[index]);
+        kept.unwrap_or(Condition { status: statuses[index], since_ns: time_ns })
+    };
+    [at(0), at(1), at(2)]
+}

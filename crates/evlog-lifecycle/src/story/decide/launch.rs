@@ -1,0 +1,220 @@
+//! A step whose turn has come: what it needs is checked, and it begins, holds, ends at once, or is skipped.
+
+use super::turn::Turn;
+use crate::story::command::StopOutcome;
+use crate::story::definition::{Kind, Pattern};
+use crate::story::duration;
+use crate::story::expression::{Scope, Trouble, holds, resolve};
+use crate::story::failure::{ErrorType, StepError};
+use crate::story::machine::Phase;
+use crate::story::payload::{GateState, StepCause, StepMoved};
+use crate::story::reasons;
+use crate::story::retry::ExitClass;
+use crate::story::schema::Checked;
+use crate::story::state::State;
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// Where the paths of a run's expressions lead.
+pub(crate) struct RunScope<'a> {
+    state: &'a State,
+    /// The output of the step in question.
+    output: Option<&'a Value>,
+}
+
+impl State {
+    /// The scope of expressions; `output` is that of the step in question.
+    pub(crate) fn scope<'a>(&'a self, output: Option<&'a Value>) -> RunScope<'a> {
+        RunScope { state: self, output }
+    }
+}
+
+impl Scope for RunScope<'_> {
+    fn root(&self, path: &[String]) -> Option<(Value, usize)> {
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        match path.as_slice() {
+            ["inputs", ..] => Some((self.state.origin.inputs.clone(), 1)),
+            ["output", ..] => Some((self.output?.clone(), 1)),
+            ["steps", name, "output" | "outputs", ..] => {
+                let step = self.state.steps().get(self.state.story().number_of_alias(name)?);
+                Some((serde_json::from_str(step.output.as_deref()?).ok()?, 3))
+            }
+            ["steps", name, "phase"] => {
+                let step = self.state.steps().get(self.state.story().number_of_alias(name)?);
+                Some((step.phase?.word().into(), 3))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// A step whose turn has come: asks its `if` first.
+    pub(super) fn begin_step(&mut self, number: usize) {
+        let step = self.definition(number);
+        let condition = step.condition.clone().filter(|_| self.state.story().pattern == Pattern::Batch);
+        let answer = condition.map_or(Ok(true), |condition| holds(&condition, &self.state.scope(None)));
+        match answer {
+            Ok(true) => self.enter(number),
+            Ok(false) => self.skip_by_condition(number),
+            Err(trouble) => self.hold_for_condition(number, &trouble),
+        }
+    }
+
+    pub(super) fn skip_by_condition(&mut self, number: usize) {
+        self.rule(number, Phase::Skipped, StepCause::Evaluated, "Skipped due to 'if' condition");
+    }
+
+    /// The `if` cannot be answered here and now: the step is held until it can, or until somebody else answers.
+    fn hold_for_condition(&mut self, number: usize, trouble: &Trouble) {
+        if self.step(number).held {
+            return;
+        }
+        let message = format!("`if` waits for an answer: {}", trouble.message());
+        self.rule(number, Phase::Pending, StepCause::Held, message);
+    }
+
+    /// A step that is to be executed, by what it is.
+    pub(super) fn enter(&mut self, number: usize) {
+        match self.definition(number).kind {
+            Kind::Engram | Kind::ExecuteStory => self.launch(number),
+            Kind::Condition => self.move_step(number, self.next(number, Phase::Succeeded, StepCause::Evaluated)),
+            Kind::Gate => self.open_gate(number),
+            Kind::Wait => self.begin_wait(number),
+            Kind::Sleep => self.begin_sleep(number),
+            Kind::Stop => self.stop_by_step(number),
+        }
+    }
+
+    /// Work that somebody else does: it may be taken up, or waits for room.
+    fn launch(&mut self, number: usize) {
+        if let Some((reason, message)) = self.obstacle(number) {
+            return self.fail_step(number, reason, message);
+        }
+        if self.has_room() {
+            return self.move_step(number, self.next(number, Phase::Pending, StepCause::Ready));
+        }
+        let limit = self.state.story().policy.concurrency.unwrap_or_default();
+        let message = Some(format!("Queued: {limit} steps are under way, the most that may be"));
+        let moved = self.next(number, Phase::Pending, StepCause::Queued);
+        self.move_step(number, StepMoved { reason: Cow::Borrowed(reasons::QUEUED), message, ..moved });
+    }
+
+    /// Why a step cannot be executed, if it cannot: a path that it requires, or its arguments.
+    fn obstacle(&self, number: usize) -> Option<(&'static str, String)> {
+        let step = self.definition(number);
+        let scope = self.state.scope(None);
+        let is_nil =
+            |path: &&String| !matches!(crate::story::expression::value(path, &scope), Ok(value) if !value.is_null());
+        if let Some(path) = step.requires.iter().find(is_nil) {
+            return Some((reasons::DEPENDENCY_FAILED, format!("required context `{path}` has no value")));
+        }
+        let schema = step.input_schema.as_ref()?;
+        let input = match resolve(&Value::Object(step.with.clone()), &scope) {
+            Ok(input) => crate::story::schema::with_defaults(Some(schema), input),
+            Err(trouble) => return Some((reasons::EXPRESSION_FAILED, format!("`with`: {}", trouble.message()))),
+        };
+        match (self.question.check)(schema, &input) {
+            Checked::Valid => None,
+            Checked::Invalid(why) | Checked::Unusable(why) => {
+                Some((reasons::INPUT_SCHEMA_FAILED, format!("input is invalid against its schema: {why}")))
+            }
+        }
+    }
+
+    /// A step that fails by rule, for good.
+    pub(super) fn fail_step(&mut self, number: usize, reason: &'static str, message: String) {
+        let kind = match reason {
+            reasons::INPUT_SCHEMA_FAILED | reasons::OUTPUT_SCHEMA_FAILED => ErrorType::Validation,
+            _ => ErrorType::Execution,
+        };
+        let error = StepError {
+            kind,
+            message: message.clone(),
+            retryable: Some(false),
+            exit_code: None,
+            exit_class: Some(ExitClass::Terminal),
+            code: None,
+            details: None,
+        };
+        let moved = self.next(number, Phase::Failed, StepCause::Evaluated);
+        self.move_step(
+            number,
+            StepMoved {
+                reason: Cow::Borrowed(reason),
+                message: Some(message),
+                exit_class: Some(ExitClass::Terminal),
+                error: Some(error),
+                ..moved
+            },
+        );
+    }
+
+    fn open_gate(&mut self, number: usize) {
+        match self.step(number).gate.as_ref().map(|gate| gate.state) {
+            None | Some(GateState::Pending) => {
+                let deadline_ns = self.deadline_of(number);
+                let message = Some("Waiting for a decision".to_owned());
+                let moved = self.next(number, Phase::Paused, StepCause::Ready);
+                self.move_step(number, StepMoved { message, deadline_ns, ..moved });
+            }
+            Some(GateState::Approved | GateState::Rejected) => self.apply_gate(number),
+        }
+    }
+
+    /// A gate that was decided ends as decided.
+    pub(super) fn apply_gate(&mut self, number: usize) {
+        let Some(gate) = self.step(number).gate.clone() else { return };
+        let (to, usual) = match gate.state {
+            GateState::Pending => return,
+            GateState::Approved => (Phase::Succeeded, "Gate approved"),
+            GateState::Rejected => (Phase::Failed, "Gate rejected"),
+        };
+        let message = gate.message.clone().unwrap_or_else(|| usual.to_owned());
+        let mut moved = self.next(number, to, StepCause::Decided);
+        moved.error = StepError::of_attempt(to, Some(&message), None, None);
+        moved.message = Some(message);
+        self.move_step(number, moved);
+    }
+
+    fn begin_wait(&mut self, number: usize) {
+        if self.wait_is_over(number) {
+            return self.rule(number, Phase::Succeeded, StepCause::Evaluated, "Wait condition is true");
+        }
+        let deadline_ns = self.deadline_of(number);
+        let message = Some("Waiting for a condition".to_owned());
+        let moved = self.next(number, Phase::Paused, StepCause::Ready);
+        self.move_step(number, StepMoved { message, deadline_ns, ..moved });
+    }
+
+    /// Whether what a wait holds for is true; what cannot be evaluated is not.
+    pub(super) fn wait_is_over(&self, number: usize) -> bool {
+        let until = self.definition(number).argument("until").unwrap_or("false");
+        holds(until, &self.state.scope(None)) == Ok(true)
+    }
+
+    fn begin_sleep(&mut self, number: usize) {
+        let duration = self.definition(number).argument("duration").and_then(duration::parse).unwrap_or_default();
+        if duration <= 0 {
+            return self.move_step(number, self.next(number, Phase::Succeeded, StepCause::Evaluated));
+        }
+        let deadline_ns = Some(self.now_ns().saturating_add(duration));
+        let moved = self.next(number, Phase::Paused, StepCause::Ready);
+        self.move_step(number, StepMoved { deadline_ns, ..moved });
+    }
+
+    /// When a gate or wait is over; none without a timeout.
+    fn deadline_of(&self, number: usize) -> Option<i64> {
+        let timeout = self.definition(number).argument("timeout").and_then(duration::parse_positive);
+        timeout.map(|timeout| self.now_ns().saturating_add(timeout))
+    }
+
+    fn stop_by_step(&mut self, number: usize) {
+        let step = self.definition(number);
+        let outcome = step.argument("outcome").and_then(StopOutcome::from_word).unwrap_or_default();
+        let given = step.argument("message").map(str::to_owned);
+        let message = given.unwrap_or_else(|| format!("Story run stopped by step {}.", step.name));
+        self.move_step(number, self.next(number, Phase::Succeeded, StepCause::Evaluated));
+        self.stop_run(outcome, message);
+    }
+}

@@ -1,0 +1,231 @@
+//! What follows when something has changed: steps begin, hold or are skipped, stages follow one another, the run ends.
+//!
+//! Each step is looked at when what it waits for has changed, and when its stage begins: the work is linear in steps and
+//! edges.
+
+use super::turn::Turn;
+use crate::story::command::OUTPUT_LEN_MAX;
+use crate::story::definition::Group;
+use crate::story::derive::Stage;
+use crate::story::expression::resolve;
+use crate::story::failure::RunError;
+use crate::story::machine::Phase;
+use crate::story::payload::{CancelMode, MoveCause, Moved, StepCause};
+use crate::story::reasons;
+use crate::story::schema::Checked;
+use crate::story::state::State;
+use evlog_projection::canonical;
+use std::borrow::Cow;
+
+/// Whether a run that is done fails for its output, and not for its steps.
+pub(crate) fn is_output_failure(reason: &str) -> bool {
+    [reasons::OUTPUT_RESOLUTION_FAILED, reasons::OUTPUT_SCHEMA_FAILED].contains(&reason)
+}
+
+impl State {
+    /// Whether every step of every stage that is to be executed has ended.
+    pub(crate) fn is_all_done(&self) -> bool {
+        self.stage() == Stage::Done
+    }
+}
+
+impl Turn<'_> {
+    /// Lets everything follow that follows, until nothing does.
+    pub(super) fn settle(&mut self) {
+        if self.state.is_terminal() {
+            return;
+        }
+        if let Some(cancel) = &self.state.run().cancel {
+            let how = cancel.how;
+            return self.finish_cancel(how);
+        }
+        while self.state.phase() == Some(Phase::Running) {
+            self.sweep();
+            self.skip_unused();
+            let stage = self.state.stage();
+            if self.opened != Some(stage) {
+                self.open(stage);
+            }
+            match (self.candidates.pop_first(), stage) {
+                (Some(number), _) => self.consider(number),
+                (None, Stage::Done) => self.finish(),
+                (None, Stage::Of(_)) if self.let_queued_go() => {}
+                (None, Stage::Of(_)) => return,
+            }
+        }
+    }
+
+    /// Looks at the steps of a stage that has begun.
+    fn open(&mut self, stage: Stage) {
+        self.opened = Some(stage);
+        if let Stage::Of(group) = stage {
+            let steps = self.state.story().group(group);
+            self.candidates.extend(steps.filter(|number| {
+                let step = self.state.steps().get(*number);
+                step.phase.is_none() && (step.unmet == 0 || step.failed_need.is_some())
+            }));
+        }
+    }
+
+    /// Once a main step has failed that may not, and nothing new may begin: what has not begun is skipped.
+    fn sweep(&mut self) {
+        if self.swept || !self.state.fails_fast() {
+            return;
+        }
+        self.swept = true;
+        for number in self.state.story().group(Group::Main) {
+            if self.has_not_begun(number) {
+                self.rule(number, Phase::Skipped, StepCause::FailFast, "Skipped due to fail-fast policy");
+            }
+        }
+    }
+
+    /// Whether a step has no phase, or one in which nobody works on it.
+    fn has_not_begun(&self, number: usize) -> bool {
+        let step = self.step(number);
+        step.has_not_begun() || matches!(step.phase, None | Some(Phase::Blocked | Phase::Scheduling))
+    }
+
+    /// With nothing to undo, compensations are skipped.
+    fn skip_unused(&mut self) {
+        let story = self.state.story();
+        let main = story.group(Group::Main).len();
+        let done = self.state.tally(Group::Main);
+        let compensations = story.group(Group::Compensations);
+        let undone = (self.state.tally(Group::Compensations).done as usize) < compensations.len();
+        if (done.done as usize) < main || done.failed > 0 || !undone {
+            return;
+        }
+        for number in compensations {
+            if !self.step(number).is_terminal() {
+                self.rule(number, Phase::Skipped, StepCause::Unused, "Skipped because story succeeded");
+            }
+        }
+    }
+
+    /// Looks at a step whose turn may have come.
+    fn consider(&mut self, number: usize) {
+        let in_turn = match self.state.stage() {
+            Stage::Of(group) => self.state.story().group_of(number) == group,
+            Stage::Done => false,
+        };
+        let step = self.step(number);
+        if !in_turn || step.phase.is_some() {
+            return;
+        }
+        if let Some(failed) = step.failed_need {
+            let name = self.definition(failed as usize).name.clone();
+            let message = format!("Skipped due to failed dependency: {name}");
+            let mut moved = self.next(number, Phase::Skipped, StepCause::FailedDependency);
+            (moved.message, moved.because) = (Some(message), Some(name));
+            return self.move_step(number, moved);
+        }
+        if step.unmet == 0 {
+            self.begin_step(number);
+        }
+    }
+
+    /// Lets the first queued step go, if there is room.
+    fn let_queued_go(&mut self) -> bool {
+        let room = self.has_room();
+        let first = if room && self.state.queued > 0 { self.state.steps().first_queued() } else { None };
+        let Some(number) = first else { return false };
+        let moved = self.next(number, Phase::Pending, StepCause::Ready);
+        self.move_step(number, moved);
+        true
+    }
+
+    /// Whether one more step may be under way.
+    pub(super) fn has_room(&self) -> bool {
+        let limit = self.state.story().policy.concurrency;
+        limit.is_none_or(|limit| u64::from(self.state.under_way) < limit)
+    }
+
+    /// All is done: the run ends as its steps say (story.md 4.2, rows 7 to 13).
+    fn finish(&mut self) {
+        let (ending, error) = self.state.ending();
+        let mut moved = Moved {
+            reason: Cow::Borrowed(ending.reason),
+            message: Some(ending.message),
+            error,
+            ..self.run_to(ending.phase, MoveCause::Derived)
+        };
+        if ending.phase == Phase::Succeeded {
+            self.give_output(&mut moved);
+        }
+        self.move_run(moved);
+    }
+
+    /// The output of a story that succeeded, or how it failed at the last.
+    fn give_output(&self, moved: &mut Moved) {
+        let story = self.state.story();
+        let Some(template) = &story.output else { return };
+        let fail = |moved: &mut Moved, reason: &'static str, message: String| {
+            let error = RunError { kind: reason.to_owned(), message: message.clone(), failed_steps: Vec::new() };
+            (moved.to, moved.reason) = (Phase::Failed, Cow::Borrowed(reason));
+            (moved.message, moved.error) = (Some(message), Some(error));
+        };
+        let output = match resolve(template, &self.state.scope(None)) {
+            Ok(output) => output,
+            Err(trouble) => {
+                let message = format!("The story's output cannot be put together: {}.", trouble.message());
+                return fail(moved, reasons::OUTPUT_RESOLUTION_FAILED, message);
+            }
+        };
+        if let Some(schema) = &story.outputs_schema
+            && let Checked::Invalid(why) | Checked::Unusable(why) = (self.question.check)(schema, &output)
+        {
+            let message = format!("The story's output is invalid against its schema: {why}.");
+            return fail(moved, reasons::OUTPUT_SCHEMA_FAILED, message);
+        }
+        let text = canonical(&output);
+        if text.len() > OUTPUT_LEN_MAX {
+            moved.output_dropped = true;
+            moved.message =
+                Some(format!("Story completed; its output of {} bytes is too long to be kept.", text.len()));
+            return;
+        }
+        moved.output = String::from_utf8(text).ok();
+    }
+
+    /// Ends what has not ended, because the run does: what is under way by force, what has not begun as `unbegun`.
+    pub(super) fn close_steps(&mut self, unbegun: Phase, message: &str) {
+        for number in 0..self.state.steps().len() {
+            let step = self.step(number);
+            if step.is_terminal() {
+                continue;
+            }
+            let to = if step.attempt_ns.is_some() { Phase::Aborted } else { unbegun };
+            self.rule(number, to, StepCause::RunEnded, message);
+        }
+        self.candidates.clear();
+    }
+
+    /// A run that was cancelled ends as soon as nothing is under way.
+    pub(super) fn finish_cancel(&mut self, how: CancelMode) {
+        let drained = self.state.live == 0;
+        if how == CancelMode::Drain && !drained {
+            return;
+        }
+        self.end_cancelled(how);
+    }
+
+    /// Ends a cancelled run, and what is still under way by force.
+    pub(super) fn end_cancelled(&mut self, how: CancelMode) {
+        self.close_steps(Phase::Canceled, "Canceled because the story run was cancelled");
+        let to = match how {
+            CancelMode::Drain => Phase::Finished,
+            CancelMode::Now => Phase::Canceled,
+            CancelMode::Kill => Phase::Aborted,
+        };
+        let asked = self.state.run().cancel.as_ref().and_then(|cancel| cancel.message.clone());
+        let message = asked.unwrap_or_else(|| "Story run cancelled.".to_owned());
+        let error = (to == Phase::Aborted).then(|| RunError {
+            kind: to.default_reason().to_owned(),
+            message: message.clone(),
+            failed_steps: Vec::new(),
+        });
+        let moved = Moved { message: Some(message), error, ..self.run_to(to, MoveCause::Cancel) };
+        self.move_run(moved);
+    }
+}

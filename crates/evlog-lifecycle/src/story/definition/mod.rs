@@ -1,0 +1,289 @@
+//! A story as pinned at the creation of its run: steps in three groups, policy, schemas, output.
+//!
+//! Does: hold what was read ([`read`]), say what admission refuses ([`check`]), and which step waits for which ([`graph`]).
+//! Does not: evaluate anything, or read a story again later: what changes elsewhere does not change the run.
+//!
+//! Steps are numbered in the order main, compensations, finally; within a group as declared.
+
+mod check;
+pub mod graph;
+mod read;
+
+pub use check::check;
+pub(crate) use check::unique;
+
+use super::duration;
+use super::retry::{Given, Policy, chosen};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// The most steps of a story, in all groups: whatever one command does to every step fits one commit.
+pub const STEPS_MAX: usize = 20_000;
+/// The longest name of a step, in bytes.
+pub const STEP_NAME_LEN_MAX: usize = 128;
+/// How long an attempt may run when nobody says anything, nanoseconds.
+pub const STEP_TIMEOUT_NS: i64 = 30 * 60 * duration::SECOND;
+/// How long a cancelled run drains when nobody says anything, nanoseconds.
+pub const DRAIN_NS: i64 = 30 * duration::SECOND;
+/// The longest inputs when nobody says anything, in bytes of RFC 8785 text.
+pub const INPUTS_LEN_MAX: u64 = 5 * 1024;
+
+/// Which of the three lists a step stands in; the order in which they run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
+    /// `steps`.
+    Main,
+    /// `compensations`.
+    Compensations,
+    /// `finally`.
+    Finally,
+}
+
+impl Group {
+    /// All three.
+    pub const ALL: [Group; 3] = [Group::Main, Group::Compensations, Group::Finally];
+
+    /// The member of the story that lists its steps.
+    pub const fn member(self) -> &'static str {
+        match self {
+            Group::Main => "steps",
+            Group::Compensations => "compensations",
+            Group::Finally => "finally",
+        }
+    }
+}
+
+/// How a story runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pattern {
+    /// Steps follow one another.
+    #[default]
+    Batch,
+    /// Steps run together, as one stream.
+    Realtime,
+}
+
+impl Pattern {
+    /// The word of the story's member `pattern`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Pattern::Batch => "batch",
+            Pattern::Realtime => "realtime",
+        }
+    }
+}
+
+/// What a step does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// Work that somebody else does and reports.
+    #[default]
+    Engram,
+    /// Another story, whose phase is reported.
+    ExecuteStory,
+    /// Nothing: it is skipped or succeeds by its `if`.
+    Condition,
+    /// It holds until somebody decides.
+    Gate,
+    /// It holds until a condition is true.
+    Wait,
+    /// It holds for a while.
+    Sleep,
+    /// It ends the run.
+    Stop,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 7] =
+        [Kind::Engram, Kind::ExecuteStory, Kind::Condition, Kind::Gate, Kind::Wait, Kind::Sleep, Kind::Stop];
+
+    /// The word of a step's member `type`.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Kind::Engram => "engram",
+            Kind::ExecuteStory => "executeStory",
+            Kind::Condition => "condition",
+            Kind::Gate => "gate",
+            Kind::Wait => "wait",
+            Kind::Sleep => "sleep",
+            Kind::Stop => "stop",
+        }
+    }
+
+    /// Whether somebody else does it and reports.
+    pub const fn is_work(self) -> bool {
+        matches!(self, Kind::Engram | Kind::ExecuteStory)
+    }
+}
+
+/// What happens to a gate or wait whose time is up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnTimeout {
+    /// It ends as `Timeout`.
+    #[default]
+    Fail,
+    /// It ends as `Skipped`.
+    Skip,
+}
+
+/// A condition on the output of a step that has succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PostExecution {
+    /// The expression.
+    pub condition: String,
+    /// What to say when it is false; empty for the usual sentence.
+    pub failure_message: String,
+}
+
+/// One step.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// Its name, unique in the story.
+    pub name: String,
+    /// What it does.
+    pub kind: Kind,
+    /// Steps that it waits for.
+    pub needs: Vec<String>,
+    /// Paths that must have a value before it starts.
+    pub requires: Vec<String>,
+    /// The expression that decides whether it is executed.
+    pub condition: Option<String>,
+    /// Its arguments.
+    pub with: Map<String, Value>,
+    /// Whether it may fail without failing the run.
+    pub allow_failure: bool,
+    /// Whether executing it twice does harm.
+    pub side_effects: bool,
+    /// Its own retry policy.
+    pub retry: Option<Given>,
+    /// Its own timeout, as written.
+    pub timeout: Option<String>,
+    /// What its output must satisfy.
+    pub post_execution: Option<PostExecution>,
+    /// JSON Schema of `with`, resolved.
+    pub input_schema: Option<Value>,
+    /// JSON Schema of its output.
+    pub output_schema: Option<Value>,
+}
+
+/// What holds for all steps.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StoryPolicy {
+    /// How long the run may take, as written.
+    pub story_timeout: Option<String>,
+    /// How long an attempt may take, as written.
+    pub step_timeout: Option<String>,
+    /// How long a cancelled run drains, as written.
+    pub drain_timeout: Option<String>,
+    /// The retry policy of steps that have none.
+    pub step_retry: Option<Given>,
+    /// Whether independent steps go on after a failure.
+    pub continue_on_step_failure: bool,
+    /// At most how many steps are under way at once.
+    pub concurrency: Option<u64>,
+    /// The longest inputs, in bytes.
+    pub inputs_len_max: Option<u64>,
+}
+
+/// A story.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Definition {
+    /// Its name.
+    pub name: Option<String>,
+    /// Its version.
+    pub version: Option<String>,
+    /// How it runs.
+    pub pattern: Pattern,
+    /// All steps, group after group.
+    pub steps: Vec<Step>,
+    /// What holds for all steps.
+    pub policy: StoryPolicy,
+    /// JSON Schema of the inputs.
+    pub inputs_schema: Option<Value>,
+    /// JSON Schema of the output.
+    pub outputs_schema: Option<Value>,
+    /// The output's template.
+    pub output: Option<Value>,
+    ends: [usize; 3],
+    numbers: BTreeMap<String, u32>,
+}
+
+impl Definition {
+    /// The numbers of a group's steps.
+    pub fn group(&self, group: Group) -> Range<usize> {
+        let start = match group {
+            Group::Main => 0,
+            Group::Compensations => self.ends[0],
+            Group::Finally => self.ends[1],
+        };
+        start..self.ends[group as usize]
+    }
+
+    /// The group of a step.
+    pub fn group_of(&self, step: usize) -> Group {
+        match step {
+            step if step < self.ends[0] => Group::Main,
+            step if step < self.ends[1] => Group::Compensations,
+            _ => Group::Finally,
+        }
+    }
+
+    /// The number of the step of this name.
+    pub fn number(&self, name: &str) -> Option<usize> {
+        self.numbers.get(name).map(|number| *number as usize)
+    }
+
+    /// The number of the step that an expression means: hyphens and underscores are the same in expressions.
+    pub(crate) fn number_of_alias(&self, name: &str) -> Option<usize> {
+        self.number(name).or_else(|| {
+            let wanted = name.replace('_', "-");
+            self.steps.iter().position(|step| step.name.replace('_', "-") == wanted)
+        })
+    }
+
+    /// The retry policy of a step (story.md 3.1): its own, else the story's, else the defaults. A main step with side
+    /// effects and no policy of its own is not tried again.
+    pub fn retry(&self, step: usize) -> Policy {
+        let own = self.steps[step].retry.as_ref();
+        let given = chosen(own, self.policy.step_retry.as_ref()).cloned().unwrap_or_default();
+        let policy = given.resolve(super::retry::DEFAULT);
+        let harmful = self.steps[step].side_effects && own.is_none() && self.group_of(step) == Group::Main;
+        Policy { max_retries: if harmful { 0 } else { policy.max_retries }, ..policy }
+    }
+
+    /// How long an attempt of a step may take: its own, else the story's, else half an hour.
+    pub fn timeout_ns(&self, step: usize) -> i64 {
+        let given = [&self.steps[step].timeout, &self.policy.step_timeout];
+        let given = given.into_iter().flatten().find_map(|text| duration::parse_positive(text));
+        given.unwrap_or(STEP_TIMEOUT_NS)
+    }
+
+    /// How long the run may take; none without a limit. What is blank or no duration counts as no limit.
+    pub fn story_timeout_ns(&self) -> Option<i64> {
+        self.policy.story_timeout.as_deref().and_then(duration::parse_positive)
+    }
+
+    /// How long a cancelled run drains; not at all when zero or less.
+    pub fn drain_ns(&self) -> i64 {
+        self.policy.drain_timeout.as_deref().and_then(duration::parse).unwrap_or(DRAIN_NS)
+    }
+
+    /// The longest inputs, in bytes.
+    pub fn inputs_len_max(&self) -> u64 {
+        self.policy.inputs_len_max.unwrap_or(INPUTS_LEN_MAX)
+    }
+}
+
+impl Step {
+    /// The text of an argument.
+    pub fn argument(&self, name: &str) -> Option<&str> {
+        self.with.get(name).and_then(Value::as_str)
+    }
+
+    /// What happens when its time is up.
+    pub fn on_timeout(&self) -> OnTimeout {
+        if self.argument("onTimeout") == Some("skip") { OnTimeout::Skip } else { OnTimeout::Fail }
+    }
+}

@@ -1,0 +1,131 @@
+//! The contract `story`: runs of a graph of steps, with phases, conditions, retries, compensations and epochs.
+//!
+//! Does: decide what a command leads to, from results and the time (mode *decided*), or take reported phases on record if
+//! the contract allows them (mode *observed*); fold committed events; project `status.json` and the files of every run.
+//! Does not: execute anything, read a definition a second time, evaluate on replay, look at other runs.
+//!
+//! How it is built, from the ground up:
+//!
+//! - [`machine`]: the 13 phases and the two relations, which are tables; [`rules`] asks them, with their guards.
+//! - [`definition`]: a story as pinned at creation, what admission refuses, the graph of its steps.
+//! - [`derive`]: buckets, dependencies, stages and endings, as functions of phases alone. [`retry`]: policies, waits,
+//!   exit classes. [`conditions`], [`failure`], [`expression`], [`duration`], [`schema`]: values with rules of their own.
+//! - [`state`] and [`steps`]: a run, and how each event changes it. `fold` checks history before it changes anything.
+//! - `decide`: a command on a copy of the run; each event it writes is taken into account as the fold will take it, and
+//!   what follows is decided next, until nothing follows. All of it is one commit.
+//! - `project`, `status`, `audit`: files.
+//!
+//! Invariants:
+//! - A phase changes by an event that names both its sides, and conditions, times, counters and errors with it.
+//! - What is terminal stays, within an epoch; a request against that is a rejection on record and changes nothing else.
+//! - When a decided run ends, each of its steps has ended, in the same commit.
+//! - Everything drawn, evaluated or looked up stands in an event with its outcome; replay asks nobody.
+//! - A decision costs what it changes: a story is driven to its end in time linear in steps and edges.
+
+mod audit;
+mod command;
+pub mod conditions;
+mod decide;
+pub mod definition;
+pub mod derive;
+pub mod duration;
+pub mod expression;
+pub mod failure;
+mod fold;
+pub mod machine;
+pub mod payload;
+mod project;
+pub mod reasons;
+pub mod retry;
+mod rules;
+pub mod schema;
+mod state;
+mod status;
+pub mod steps;
+
+pub use command::Command;
+pub use machine::Phase;
+pub use state::{Cancel, Counts, Run, State};
+
+use evlog_format::Kind;
+use evlog_format::kind::{STORY_CREATED, STORY_REJECTED};
+use evlog_projection::{Asked, Contract, ContractError, Decision, Fact, File, FoldError, Malformed, Outcome, RunHead};
+use payload::{Rejected, read};
+use schema::Check;
+use serde_json::{Map, Value};
+
+/// The contract `story`.
+#[derive(Clone, Copy, Debug)]
+pub struct Story {
+    check: Check,
+}
+
+impl Default for Story {
+    fn default() -> Story {
+        Story { check: schema::none }
+    }
+}
+
+impl Story {
+    /// The contract with a checker of JSON Schemas. Without one ([`Story::default`]), stories with schemas are refused.
+    pub fn with_schemas(check: Check) -> Story {
+        Story { check }
+    }
+}
+
+impl Contract for Story {
+    type State = State;
+    type Command = Command;
+
+    fn name(&self) -> &'static str {
+        "story"
+    }
+
+    fn begins_with(&self, kind: Kind<'_>) -> bool {
+        kind == STORY_CREATED
+    }
+
+    fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
+        Command::parse(action, members)
+    }
+
+    fn decide(&self, asked: &Asked<'_, State>, command: &Command) -> Decision {
+        decide::decide(asked, self.check, command)
+    }
+
+    fn start(&self, fact: &Fact<'_>) -> Result<State, FoldError> {
+        fold::start(fact)
+    }
+
+    fn evolve(&self, state: &mut State, fact: &Fact<'_>) -> Result<(), FoldError> {
+        fold::evolve(state, fact)
+    }
+
+    fn answer(&self, fact: &Fact<'_>) -> Option<(Outcome, ContractError)> {
+        if fact.event.kind != STORY_REJECTED {
+            return None;
+        }
+        let event: Rejected = read(fact).ok()?;
+        let code = rules::code(event.reason).to_owned();
+        Some((Outcome::Rejected, ContractError { code, message: event.message }))
+    }
+
+    fn status<'a>(&self, state: &'a State) -> &'a str {
+        state.phase().unwrap_or(Phase::Pending).word()
+    }
+
+    fn is_terminal(&self, state: &State) -> bool {
+        state.is_terminal()
+    }
+
+    fn audit_line(&self, _: Option<&State>, fact: &Fact<'_>, after: &State) -> Result<Value, FoldError> {
+        audit::line(fact, after)
+    }
+
+    fn project(&self, state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
+        Ok(project::project(state, head))
+    }
+}
+
+#[cfg(test)]
+mod tests;

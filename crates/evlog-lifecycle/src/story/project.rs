@@ -1,0 +1,142 @@
+//! The files of a run's bundle, as functions of its state: `status.json`, `run.json`, `manifest.json`,
+//! `logs/health.json`.
+//!
+//! All four are RFC 8785 text without a newline at the end. `status.json` depends on the run alone; a rejection leaves it
+//! as it is, byte for byte. The health file is a mirror: each of its members is in `run.json` too, with the same value.
+
+use super::state::State;
+use super::status::{carried, standing, status};
+use crate::members::object;
+use evlog_projection::time::to_rfc3339;
+use evlog_projection::{File, RunHead, canonical};
+use serde_json::{Map, Value, json};
+
+/// Nanoseconds of a millisecond.
+const MILLISECOND: i64 = 1_000_000;
+
+/// The bundle's files.
+pub(super) fn project(state: &State, head: &RunHead<'_>) -> Vec<File> {
+    let run = run(state, head);
+    let health = health(&run);
+    vec![
+        file("status.json", "story.status", &status(state)),
+        file("manifest.json", "story.manifest", &Value::Object(manifest(state, head))),
+        file("logs/health.json", "story.health", &Value::Object(health)),
+        file("run.json", "story.run", &Value::Object(run)),
+    ]
+}
+
+fn file(path: &str, projection: &'static str, value: &Value) -> File {
+    File { path: path.to_owned(), projection, version: 1, bytes: canonical(value) }
+}
+
+/// Milliseconds from start to end as both are shown; 0 when the clock went backwards; null if the run never started or
+/// has not ended.
+fn duration_ms(state: &State) -> Value {
+    match (state.run().started_ns, state.run().finished_ns) {
+        (Some(start), Some(end)) => (end.div_euclid(MILLISECOND) - start.div_euclid(MILLISECOND)).max(0).into(),
+        _ => Value::Null,
+    }
+}
+
+fn times(state: &State) -> Map<String, Value> {
+    let run = state.run();
+    object(json!({
+        "created_at_utc": to_rfc3339(state.origin.time_ns),
+        "started_at_utc": run.started_ns.map(to_rfc3339),
+        "completed_at_utc": run.finished_ns.map(to_rfc3339),
+        "duration_ms": duration_ms(state),
+    }))
+}
+
+/// `run.json`, projection `story.run` version 1.
+fn run(state: &State, head: &RunHead<'_>) -> Map<String, Value> {
+    let counts = state.counts();
+    let mut run = object(json!({
+        "contract": "story",
+        "run_id": head.run,
+        "mode": state.mode().word(),
+        "story": state.story().name,
+        "error": state.run().error.as_ref().map(|error| error.to_json()),
+        "allowed_failures": state.allowed_failures(),
+        "updated_at_utc": to_rfc3339(head.last_time_ns),
+        "events": head.events,
+        "first_seq": head.first_seq.0,
+        "last_seq": head.last_seq.0,
+        "moves": counts.moves,
+        "step_moves": counts.step_moves,
+        "rejections": counts.rejections,
+        "redrives": counts.redrives,
+    }));
+    run.extend(standing(state));
+    run.extend(times(state));
+    run
+}
+
+/// `logs/health.json`, projection `story.health` version 1.
+fn health(run: &Map<String, Value>) -> Map<String, Value> {
+    const MIRRORED: [&str; 15] = [
+        "contract",
+        "run_id",
+        "status",
+        "reason",
+        "terminal",
+        "stage",
+        "epoch",
+        "attempts",
+        "steps_total",
+        "steps_done",
+        "rejections",
+        "cancel_requested",
+        "next_due_utc",
+        "updated_at_utc",
+        "last_seq",
+    ];
+    MIRRORED
+        .iter()
+        .filter_map(|name| run.get_key_value(*name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// `manifest.json`, projection `story.manifest` version 1: what was to be done, and what became of it.
+fn manifest(state: &State, head: &RunHead<'_>) -> Map<String, Value> {
+    let (run, origin) = (state.run(), &state.origin);
+    let ended = state.is_terminal();
+    let outcomes: Vec<Value> = state
+        .story()
+        .steps
+        .iter()
+        .zip(state.steps().iter())
+        .enumerate()
+        .map(|(number, (definition, step))| {
+            json!({
+                "name": definition.name,
+                "group": state.story().group_of(number).member(),
+                "phase": step.phase.map(super::Phase::word),
+                "reason": step.phase.map(|_| step.reason.as_ref()),
+                "retries": step.retries,
+                "allow_failure": definition.allow_failure,
+            })
+        })
+        .collect();
+    let mut manifest = object(json!({
+        "run_id": head.run,
+        "mode": state.mode().word(),
+        "story": carried(Some(&origin.text)),
+        "story_blake3": blake3::hash(origin.text.as_bytes()).to_hex().to_string(),
+        "inputs": carried(origin.inputs_text.as_deref()),
+        "impulse": origin.impulse,
+        "created_by": origin.actor,
+        "epoch": run.epoch,
+        "attempts": run.attempts,
+        "outcome": run.phase.filter(|_| ended).map(super::Phase::word),
+        "reason": if ended { Some(run.reason.as_ref()) } else { None },
+        "error": run.error.as_ref().map(|error| error.to_json()),
+        "output": carried(run.output.as_deref()),
+        "allowed_failures": state.allowed_failures(),
+        "steps": outcomes,
+    }));
+    manifest.extend(times(state));
+    manifest
+}

@@ -1,0 +1,91 @@
+//! The reason codes of conditions that evlog gives, and those that it knows from controllers (story.md 1.2).
+
+use std::borrow::Cow;
+
+/// The longest reason, in characters.
+pub const REASON_CHARS_MAX: usize = 64;
+
+/// A run begins its work.
+pub const STARTING_EXECUTION: &str = "StartingExecution";
+/// Inputs are longer than they may be.
+pub const INPUT_TOO_LARGE: &str = "InputTooLarge";
+/// Inputs break their schema.
+pub const INPUT_SCHEMA_FAILED: &str = "InputSchemaFailed";
+/// An output breaks its schema.
+pub const OUTPUT_SCHEMA_FAILED: &str = "OutputSchemaFailed";
+/// The output of the story cannot be put together, or is too long.
+pub const OUTPUT_RESOLUTION_FAILED: &str = "OutputResolutionFailed";
+/// The graph of the story does not hold together.
+pub const INVALID_CONFIGURATION: &str = "InvalidConfiguration";
+/// Main steps have failed, or something that a step requires is not there.
+pub const DEPENDENCY_FAILED: &str = "DependencyFailed";
+/// Compensations have failed.
+pub const COMPENSATION_FAILED: &str = "CompensationFailed";
+/// Finally steps have failed.
+pub const CLEANUP_FAILED: &str = "CleanupFailed";
+/// Another attempt follows.
+pub const RETRY_SCHEDULED: &str = "RetryScheduled";
+/// An attempt begins.
+pub const SCHEDULED: &str = "Scheduled";
+/// An expression cannot be evaluated, or says no where it must say yes.
+pub const EXPRESSION_FAILED: &str = "ExpressionFailed";
+/// As many steps are under way as may be.
+pub const QUEUED: &str = "Queued";
+/// The stream has ended.
+pub const TOPOLOGY_TERMINATED: &str = "TopologyTerminated";
+
+/// Reasons that evlog does not give itself but knows from controllers, and those of phases.
+pub const KNOWN: [&str; 39] = [
+    "Pending",
+    "Running",
+    "Paused",
+    "Blocked",
+    SCHEDULED,
+    "Completed",
+    "ExecutionFailed",
+    "TimedOut",
+    "Canceled",
+    "Skipped",
+    "Compensated",
+    STARTING_EXECUTION,
+    INPUT_TOO_LARGE,
+    INPUT_SCHEMA_FAILED,
+    OUTPUT_SCHEMA_FAILED,
+    OUTPUT_RESOLUTION_FAILED,
+    INVALID_CONFIGURATION,
+    DEPENDENCY_FAILED,
+    COMPENSATION_FAILED,
+    CLEANUP_FAILED,
+    RETRY_SCHEDULED,
+    EXPRESSION_FAILED,
+    QUEUED,
+    TOPOLOGY_TERMINATED,
+    "StoryNotFound",
+    "StoryReferenceInvalid",
+    "ValidationFailed",
+    "AwaitingTransport",
+    "ReferenceNotFound",
+    "TemplateNotFound",
+    "TransportFailed",
+    "EngramReferenceInvalid",
+    "TransportReady",
+    "Reconciling",
+    "Timeout",
+    "Scheduling",
+    "Succeeded",
+    "Failed",
+    "Finished",
+];
+
+/// The reason without a copy of its text, if it is a known one.
+pub(crate) fn known(text: Cow<'static, str>) -> Cow<'static, str> {
+    match KNOWN.iter().find(|known| **known == text) {
+        Some(known) => Cow::Borrowed(known),
+        None => text,
+    }
+}
+
+/// Reasons of a failure that another attempt cannot mend.
+pub(crate) fn is_final(reason: &str) -> bool {
+    [INPUT_SCHEMA_FAILED, OUTPUT_SCHEMA_FAILED, EXPRESSION_FAILED, INPUT_TOO_LARGE, DEPENDENCY_FAILED].contains(&reason)
+}

@@ -1,0 +1,74 @@
+//! Expressions and templates: what they answer, and what they leave to others.
+
+use crate::story::expression::{Scope, Trouble, holds, references, resolve, value};
+use serde_json::{Value, json};
+
+struct Fixed(Value);
+
+impl Scope for Fixed {
+    fn root(&self, path: &[String]) -> Option<(Value, usize)> {
+        Some((self.0.get(path.first()?)?.clone(), 1))
+    }
+}
+
+fn scope() -> Fixed {
+    Fixed(json!({"inputs": {"ready": true, "n": 3, "name": "x", "list": [1, {"k": "v"}], "a-b": 1}}))
+}
+
+#[test]
+fn conditions_are_answered() {
+    // S-31.
+    let table = [
+        ("true", Ok(true)),
+        ("{{ inputs.ready }}", Ok(true)),
+        ("!inputs.ready", Ok(false)),
+        ("inputs.n == 3", Ok(true)),
+        ("inputs.n != 3", Ok(false)),
+        ("inputs.n > 2 && inputs.n <= 3", Ok(true)),
+        ("inputs.n < 3 || inputs.name == 'x'", Ok(true)),
+        ("inputs.name < \"y\"", Ok(true)),
+        ("(1 == 2) || !(1 == 2)", Ok(true)),
+        ("inputs.list[1].k == \"v\"", Ok(true)),
+        ("inputs.list.0 >= 1", Ok(true)),
+        ("inputs.a-b == 1", Ok(true)),
+        ("'false'", Ok(false)),
+        ("null == nil", Ok(true)),
+        ("inputs.none", Err("`inputs.none` has no value")),
+        ("other.x", Err("`other.x` has no value")),
+        ("inputs.n", Err("found a number")),
+        ("1 ==", Err("expected a value")),
+        ("(true", Err("expected `)`")),
+        ("true true", Err("the end of the expression")),
+        ("'open", Err("a closing quote")),
+        ("f(x)", Err("`f` has no value")),
+        ("inputs.n < 'x'", Err("two whole numbers or two texts")),
+        ("1 && true", Err("true or false on both sides")),
+        ("", Err("expected a value")),
+    ];
+    for (text, expected) in table {
+        match (holds(text, &scope()), expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{text}"),
+            (Err(trouble), Err(words)) => assert!(trouble.message().contains(words), "{text}: {}", trouble.message()),
+            (found, _) => panic!("{text}: {found:?}"),
+        }
+    }
+    let deep = "!".repeat(40) + "true";
+    assert!(matches!(value(&deep, &scope()), Err(Trouble::Invalid(_))), "depth is bounded");
+}
+
+#[test]
+fn templates_keep_types_by_themselves_and_are_text_within_text() {
+    // S-20.
+    let template = json!({"a": "{{ inputs.n }}", "b": "n={{ inputs.n }}, {{ inputs.name }}!", "c": ["{{inputs.list}}", 7], "d": "plain"});
+    let expected = json!({"a": 3, "b": "n=3, x!", "c": [[1, {"k": "v"}], 7], "d": "plain"});
+    assert_eq!(resolve(&template, &scope()), Ok(expected));
+    assert!(resolve(&json!("{{ inputs.n"), &scope()).is_err());
+    assert!(resolve(&json!(["x {{ inputs.none }}"]), &scope()).is_err());
+}
+
+#[test]
+fn references_are_names_of_steps() {
+    // S-12.
+    assert_eq!(references("steps.fetch-feed.output.x == steps.b_2.phase"), ["fetch-feed", "b_2"]);
+    assert!(references("mysteps.a, x.steps.b and steps.").is_empty());
+}

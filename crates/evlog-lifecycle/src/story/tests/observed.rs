@@ -1,0 +1,66 @@
+//! Observed runs: a controller reports, evlog records what the contract allows and rejects the rest.
+
+use super::{accept, exit, phase, play, refuse, reject, run_phase, status, watched};
+use evlog_projection::Outcome;
+use serde_json::{Value, json};
+
+#[test]
+fn reports_are_taken_as_they_come() {
+    // S-40: nothing is decided beside them.
+    let mut harness = watched(json!({"steps": [{"name": "a"}, {"name": "b", "needs": ["a"]}]}));
+    accept(&mut harness, "step", json!({"step": "b", "to": "Running"}));
+    accept(&mut harness, "transition", json!({"to": "Running", "reason": "StartingExecution", "message": "go"}));
+    assert_eq!(exit(&mut harness, "b", 137).kinds, ["story.step_moved"]);
+    assert_eq!((phase(&harness, "b"), phase(&harness, "a")), (json!("Failed"), Value::Null));
+    accept(&mut harness, "transition", json!({"to": "Failed", "reason": "DependencyFailed"}));
+    accept(&mut harness, "step", json!({"step": "a", "to": "Running"}));
+    assert_eq!(phase(&harness, "a"), "Running", "a step may be reported after its run");
+    let error = &status(&harness)["error"];
+    assert_eq!((&error["type"], &error["failedSteps"][0]["name"]), (&json!("DependencyFailed"), &json!("b")));
+}
+
+#[test]
+fn only_reports_are_taken() {
+    // S-40.
+    let mut harness = watched(json!({"steps": [{"name": "a"}]}));
+    for action in ["start", "cancel", "stop", "terminate"] {
+        refuse(&mut harness, action, json!({}), "RUN_OBSERVED");
+    }
+    refuse(&mut harness, "gate", json!({"step": "a", "state": "Approved"}), "RUN_OBSERVED");
+    assert!(accept(&mut harness, "tick", json!({})).kinds.is_empty(), "its controller has its own clock");
+    assert_eq!(harness.json(super::RUN, "run.json")["next_due_utc"], Value::Null);
+}
+
+#[test]
+fn a_failed_step_stays_failed_in_the_strict_profile() {
+    // S-07: the worker library of the source leaves `Failed`; the seed says that it is an end, and the seed wins.
+    for to in ["Running", "Succeeded"] {
+        let mut harness = watched(json!({"steps": [{"name": "a"}]}));
+        accept(&mut harness, "step", json!({"step": "a", "to": "Failed"}));
+        reject(&mut harness, "step", json!({"step": "a", "to": to}), "ALREADY_TERMINAL");
+    }
+}
+
+#[test]
+fn a_story_that_admission_would_refuse_can_be_observed() {
+    // S-40: the controller has taken it, and history is not judged.
+    let mut harness = watched(json!({"steps": [{"name": "a", "needs": ["a"]}]}));
+    accept(&mut harness, "transition", json!({"to": "Failed", "reason": "InvalidConfiguration"}));
+    assert_eq!(run_phase(&harness).1, "InvalidConfiguration");
+    let twice =
+        json!({"run": "s-2", "do": "create", "mode": "observed", "story": {"steps": [{"name": "a"}, {"name": "a"}]}});
+    let answered = harness.play(twice).expect("a command");
+    assert_eq!((answered.outcome, answered.code()), (Outcome::Refused, "STORY_INVALID"));
+}
+
+#[test]
+fn commands_to_no_run_and_to_one_that_exists_are_refused() {
+    // S-10.
+    let mut harness = super::harness();
+    for action in ["start", "tick", "cancel"] {
+        let answered = play(&mut harness, action, json!({}));
+        assert_eq!((answered.outcome, answered.code()), (Outcome::Refused, "RUN_NOT_FOUND"));
+    }
+    let mut harness = super::created(json!({"steps": []}));
+    refuse(&mut harness, "create", json!({"story": {}}), "RUN_ID_EXISTS");
+}
