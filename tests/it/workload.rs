@@ -4,7 +4,7 @@ use evlog::check::{Check, check};
 use evlog::replay::{Replay, replay};
 use evlog::{Answer, Log, LogError, Options, Request, View};
 use evlog_format::LogId;
-use evlog_lifecycle::{custom::Custom, pipeline::Pipeline, status::Status};
+use evlog_lifecycle::{custom::Custom, pipeline::Pipeline, status::Status, story::Story};
 use evlog_projection::Contracts;
 use evlog_store::fs::sim::SimFs;
 use std::num::NonZeroUsize;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub(crate) const DIR: &str = "/log";
 
 pub(crate) fn contracts() -> Contracts {
-    Contracts::new().with(Status).with(Pipeline).with(Custom)
+    Contracts::new().with(Status).with(Story::default()).with(Pipeline).with(Custom)
 }
 
 /// Always the same log id and the same times, so that equal commands make equal bytes.

@@ -4,7 +4,7 @@ use crate::args::Global;
 use crate::error::CommandError;
 use evlog::{Log, LogError, Options, View};
 use evlog_format::Seq;
-use evlog_lifecycle::{custom::Custom, pipeline::Pipeline, status::Status};
+use evlog_lifecycle::{custom::Custom, pipeline::Pipeline, status::Status, story::Story};
 use evlog_projection::Contracts;
 use evlog_store::{OpenError, StdFs};
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ pub(crate) struct Context {
 
 /// The contracts that this program knows.
 pub(crate) fn contracts() -> Contracts {
-    Contracts::new().with(Status).with(Pipeline).with(Custom)
+    Contracts::new().with(Status).with(Story::with_schemas(evlog_pipeline::check_schema)).with(Pipeline).with(Custom)
 }
 
 impl Context {

@@ -31,4 +31,4 @@ pub use interrupt::Interrupts;
 pub use plan::{Plan, PlanError};
 pub use progress::Progress;
 pub use run::{Options, RunError, RunReport, Session, run};
-pub use schema::Schema;
+pub use schema::{Schema, check_schema};

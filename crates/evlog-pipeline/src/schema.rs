@@ -8,6 +8,7 @@
 //! `format` is an annotation, as the draft says, and is not asserted. References to other documents are refused.
 
 use evlog_lifecycle::pipeline::report::Finding;
+use evlog_lifecycle::story::schema::Checked;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{Draft, ValidationError, Validator};
 use serde_json::Value;
@@ -53,6 +54,26 @@ impl Schema {
         for error in self.0.iter_errors(instance) {
             visit(finding(&error));
         }
+    }
+}
+
+/// Checks a value against a schema, for contracts that are given a checker. The error that is told is the first by place.
+pub fn check_schema(schema: &Value, instance: &Value) -> Checked {
+    let schema = match Schema::compile(schema) {
+        Ok(schema) => schema,
+        Err(why) => return Checked::Unusable(format!("schema: {why}")),
+    };
+    let mut first: Option<(String, String)> = None;
+    schema.each_error(instance, &mut |finding| {
+        let found = (finding.instance_path, finding.message);
+        if first.as_ref().is_none_or(|first| found < *first) {
+            first = Some(found);
+        }
+    });
+    match first {
+        None => Checked::Valid,
+        Some((at, message)) if at.is_empty() => Checked::Invalid(message),
+        Some((at, message)) => Checked::Invalid(format!("{at}: {message}")),
     }
 }
 

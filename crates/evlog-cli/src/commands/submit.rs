@@ -32,6 +32,7 @@ const EXAMPLES: &str = r#"Examples:
   evlog submit commands.jsonl > results.jsonl
   echo '{"contract":"status","run":"R-1","do":"create"}' | evlog submit
   echo '{"contract":"status","run":"R-1","do":"transition","to":"running"}' | evlog submit
+  echo '{"contract":"story","run":"s-1","do":"create","story":{"steps":[{"name":"fetch"}]}}' | evlog submit
   echo '{"contract":"custom","run":"o-7","do":"record","kind":"custom/paid"}' | evlog submit
 
 Exit codes:

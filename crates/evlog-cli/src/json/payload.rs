@@ -8,6 +8,7 @@
 mod history;
 mod pipeline;
 mod status;
+mod story;
 
 use super::hex;
 use evlog_format::{Event, Kind, payload};
@@ -23,7 +24,10 @@ pub(super) fn value_of(event: &Event<'_>) -> Value {
     let read = match event.kind {
         Kind::Custom(_) => serde_json::from_slice(event.payload).ok(),
         Kind::BuiltIn(_) if event.kind_version != TABLE_VERSION => None,
-        Kind::BuiltIn(_) => history::read(event).or_else(|| status::read(event)).or_else(|| pipeline::read(event)),
+        Kind::BuiltIn(_) => history::read(event)
+            .or_else(|| status::read(event))
+            .or_else(|| story::read(event))
+            .or_else(|| pipeline::read(event)),
     };
     read.unwrap_or_else(|| json!({ "hex": hex(event.payload) }))
 }
@@ -45,6 +49,25 @@ impl Serialize for Digest {
 impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
         Deserialize::deserialize(deserializer).map(Digest)
+    }
+}
+
+/// Unix nanoseconds: in JSON a time with nine digits of the second, because its number may be beyond 2^53.
+struct Time(i64);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            super::time(self.0).serialize(serializer)
+        } else {
+            self.0.serialize(serializer)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Time {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+        Deserialize::deserialize(deserializer).map(Time)
     }
 }
 

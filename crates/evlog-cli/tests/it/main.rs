@@ -19,6 +19,8 @@ mod refuse;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod story;
+#[cfg(test)]
 mod submit;
 #[cfg(test)]
 mod support;

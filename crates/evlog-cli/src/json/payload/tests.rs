@@ -3,7 +3,7 @@
 
 use super::Words;
 use evlog_lifecycle::pipeline::RunStatus::{Failed, Partial, Success};
-use evlog_lifecycle::{pipeline as pipeline_contract, status as status_contract};
+use evlog_lifecycle::{pipeline as pipeline_contract, status as status_contract, story as story_contract};
 
 macro_rules! same_words {
     ($($mirror:ty = $contract:ty;)*) => {
@@ -25,6 +25,16 @@ fn closed_sets_have_the_words_of_their_contract() {
         super::status::Action = status_contract::payload::Action;
         super::status::Category = status_contract::diagnostic::Category;
         super::status::Severity = status_contract::diagnostic::Severity;
+        super::story::Phase = story_contract::Phase;
+        super::story::Mode = story_contract::payload::Mode;
+        super::story::MoveCause = story_contract::payload::MoveCause;
+        super::story::StepCause = story_contract::payload::StepCause;
+        super::story::RejectionReason = story_contract::payload::RejectionReason;
+        super::story::Action = story_contract::payload::Action;
+        super::story::CancelMode = story_contract::payload::CancelMode;
+        super::story::GateState = story_contract::payload::GateState;
+        super::story::ExitClass = story_contract::retry::ExitClass;
+        super::story::ErrorType = story_contract::failure::ErrorType;
         super::pipeline::StageStatus = pipeline_contract::StageStatus;
         super::pipeline::FailMode = pipeline_contract::FailMode;
     }
