@@ -63,6 +63,10 @@ kill KILLS="200":
 schedules ORDERS="400":
     EVLOG_SCHEDULES={{ORDERS}} cargo test -p evlog-store --lib --features schedules schedules::
 
+# Tell so many stories of the simulated disk, with a crash at every act of each.
+stories COUNT="100":
+    EVLOG_SIM_STORIES={{COUNT}} cargo test -p evlog-store --lib tests::crash:: -- --nocapture
+
 # Tell one story of the simulated disk, named by its seed, with more ways to crash than an ordinary test run tries.
 sim SEED:
     EVLOG_SIM_SEED={{SEED}} cargo test -p evlog-store --lib tests::crash:: -- --nocapture

@@ -102,6 +102,8 @@ struct Disk {
     power: Power,
     /// Syncs of files say that they are done, and do nothing.
     lying: bool,
+    /// So do those of directories.
+    forgetful: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -240,11 +242,16 @@ impl SimFs {
         lock(&self.0).lying = true;
     }
 
+    /// From now on syncs of directories say that they are done, and do nothing: a rename that was synced is lost in a crash.
+    pub fn forget_names(&self) {
+        lock(&self.0).forgetful = true;
+    }
+
     /// Nothing fails any more, and syncs do what they say. A power cut stays.
     pub fn heal(&self) {
         let mut disk = lock(&self.0);
         disk.faults.clear();
-        disk.lying = false;
+        (disk.lying, disk.forgetful) = (false, false);
     }
 
     /// After `after` more acts that change something the power is cut: the next such act fails, and whether it happened is
@@ -309,6 +316,7 @@ impl SimFs {
             synced_names: disk.synced_names,
             dirs: disk.dirs,
             lying: disk.lying,
+            forgetful: disk.forgetful,
             ..Disk::default()
         };
         SimFs(Arc::new(Shared::new(killed)))
@@ -393,7 +401,9 @@ impl Fs for SimFs {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut disk = self.0.enter();
         disk.act(Act::SyncDir, dir, 0, 0).1?;
-        disk.sync_dir(dir);
+        if !disk.forgetful {
+            disk.sync_dir(dir);
+        }
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! Crashes of the machine: at every act that changes the disk, with any of the unsynced changes kept, whole or torn.
 //!
-//! `EVLOG_SIM_SEED=n` tells one story alone, with more ways to crash: `just sim n`.
+//! `EVLOG_SIM_SEED=n` tells one story alone, with more ways to crash: `just sim n`. `EVLOG_SIM_STORIES=n` tells the first n:
+//! `just stories n`.
 
 use super::story::{Dice, Story, Told, check, crash_keeping, deciding, tell};
 use super::*;
@@ -16,7 +17,7 @@ const BITS_MAX: u32 = 3;
 fn seeds() -> Vec<u64> {
     match std::env::var(SEED) {
         Ok(text) => vec![text.parse().unwrap_or_else(|_| panic!("{SEED} is a number, not `{text}`"))],
-        Err(_) => (1..=STORIES).collect(),
+        Err(_) => (1..=std::env::var("EVLOG_SIM_STORIES").map_or(STORIES, |text| text.parse().unwrap())).collect(),
     }
 }
 
@@ -110,6 +111,22 @@ fn the_harness_finds_out_a_disk_that_lies_about_its_syncs() {
     });
     let said = told_by(|| check(&crashed, &told, told.durable(), &"lied to"));
     assert!(said.contains("lied to: a crash is not `truncated`"), "{said}");
+}
+
+#[test]
+fn the_harness_finds_out_a_disk_that_forgets_names() {
+    let (story, fs) = (Story::of(1), SimFs::new());
+    fs.forget_names();
+    let told = tell(&story, &fs);
+    // The log was made, and its first segment renamed to its name.
+    let crashed = fs.crash(&mut |_| Keep::Nothing);
+    let said = told_by(|| check(&crashed, &told, told.durable(), &"forgotten"));
+    assert!(said.contains("commits were acknowledged, and there is no log"), "{said}");
+    // Only the last segment's name is lost: what `HEAD` and the other segments say is more than there is.
+    let last = segment_files(&fs).pop().unwrap();
+    let crashed = fs.crash(&mut |change| if change.path() == last { Keep::Nothing } else { Keep::All });
+    let said = told_by(|| check(&crashed, &told, told.durable(), &"forgotten"));
+    assert!(said.contains("forgotten: a crash is not `truncated`"), "{said}");
 }
 
 #[test]

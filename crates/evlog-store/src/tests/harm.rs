@@ -1,5 +1,5 @@
-//! Harm done systematically to a log of three segments: every bit that says where things are, every byte of the rest, every
-//! length, every pair of frames, frames of other logs. Opening, reading and auditing have to say what the recovery table
+//! Harm done systematically to a log of three segments: every bit, every length, every pair of frames, frames of other
+//! logs. Opening, reading and auditing have to say what the recovery table
 //! says (`docs/recovery.md`), and what is shown is a beginning of the truth.
 //!
 //! Each harm is done to the log as it was closed, and to its segments alone: without `HEAD` only the marks in the log say
@@ -158,20 +158,19 @@ fn replaced(log: &Log, nth: usize, frame: usize, with: &[u8]) -> Vec<File> {
     files
 }
 
-/// Flips bits of each byte of a segment: all bits of headers, one of each other byte.
+/// Flips every bit of a segment. Of the log as it was closed, one bit of each byte that is in no header.
 fn flip(log: &Log, nth: usize) {
     let file = &log.files[nth];
     for at in 0..file.bytes.len() {
         let frame = file.places.iter().rposition(|place| *place <= at);
         let in_header = frame.is_none_or(|frame| at < file.places[frame] + FRAME_HEADER_LEN);
-        let bits = if in_header { 0..8 } else { at % 8..at % 8 + 1 };
-        for bit in bits {
+        for bit in 0..8 {
             let mut files = log.files.clone();
             files[nth].bytes[at] ^= 1 << bit;
             let name = format!("segment {nth}, byte {at}, bit {bit}");
             let expected = frame.map_or(Verdict::Damaged, |frame| verdict_of_frame(log, nth, frame));
             check_bare(log, &files, expected, commits_before(log, nth, frame.unwrap_or(0)), &name);
-            if bit == at % 8 {
+            if in_header || bit == at % 8 {
                 check_closed(log, &files, &[Verdict::Damaged], &name);
             }
         }
@@ -260,6 +259,40 @@ fn frames_that_were_swapped_or_repeated_are_no_frames() {
             // A copy behind a segment's last frame is behind a known end, too: no commit is touched.
             if i + 1 < frames {
                 check_closed(&log, &files, &[Verdict::Damaged], &format!("segment {nth}, frame {i} twice"));
+            }
+        }
+    }
+}
+
+#[test]
+fn frames_that_were_swapped_between_segments_are_no_frames() {
+    let log = log(LOG, 7);
+    let places: Vec<(usize, usize)> =
+        (0..log.files.len()).flat_map(|nth| (0..log.files[nth].frames()).map(move |frame| (nth, frame))).collect();
+    for (&(nth, i), &(mth, j)) in places.iter().flat_map(|one| places.iter().map(move |other| (one, other))) {
+        if nth < mth {
+            let mut files = replaced(&log, nth, i, log.files[mth].frame(j));
+            files[mth] = replaced(&log, mth, j, log.files[nth].frame(i)).swap_remove(mth);
+            let name = format!("frame {i} of segment {nth} and frame {j} of segment {mth} swapped");
+            check_bare(&log, &files, Verdict::Damaged, 0, &name);
+            check_closed(&log, &files, &[Verdict::Damaged], &name);
+        }
+    }
+}
+
+#[test]
+fn a_frame_of_another_log_that_was_put_between_frames_is_none_and_moves_those_behind_it() {
+    let (other, log) = (log(LogId(*b"another log here"), 7), log(LOG, 7));
+    for nth in 0..log.files.len() {
+        for frame in 0..=log.files[nth].frames() {
+            let (mut files, at) = (log.files.clone(), log.files[nth].places[frame]);
+            files[nth].bytes.splice(at..at, other.files[nth].frame(0).iter().copied());
+            let name = format!("segment {nth}, a frame of another log before frame {frame}");
+            // Frames that are not where they were written hold no more; without `HEAD` nothing says that they were synced.
+            let expected = if nth < 2 { Verdict::Damaged } else { Verdict::TornTail };
+            check_bare(&log, &files, expected, commits_before(&log, nth, frame), &name);
+            if frame < log.files[nth].frames() {
+                check_closed(&log, &files, &[Verdict::Damaged], &name);
             }
         }
     }

@@ -222,6 +222,67 @@ fn readers_in_parallel_with_a_writer_on_the_real_file_system_see_a_growing_prefi
     assert_eq!(Reader::open(fs, &path).unwrap().committed().next_seq, Seq(600));
 }
 
+/// A reader that opens the log anew each time and one that looks again, until they are told to stop: neither ever fails, and
+/// neither sees less than it saw, nor anything else.
+fn follow(path: &Path, stop: &AtomicBool, opens_anew: bool) -> Vec<Seen> {
+    let open = || Reader::open(Arc::new(StdFs), path).unwrap();
+    let (mut reader, mut seen) = (open(), Vec::new());
+    loop {
+        let last = stop.load(Ordering::Acquire);
+        let now = all(&reader);
+        assert!(now.starts_with(&seen), "{} events were seen, now {} others are", seen.len(), now.len());
+        seen = now;
+        if last {
+            return seen;
+        }
+        if opens_anew {
+            reader = open();
+        } else {
+            reader.refresh().unwrap();
+        }
+    }
+}
+
+#[test]
+fn readers_beside_writers_that_cut_the_tail_and_roll_segments_lose_nothing_that_they_saw() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("log");
+    let fs: Arc<dyn Fs> = Arc::new(StdFs);
+    let options = CreateOptions { log_id: LOG, segment_limit: 4096 };
+    Writer::create(Arc::clone(&fs), &path, options, &owner()).unwrap().close().unwrap();
+    let (stop, mut cuts) = (AtomicBool::new(false), 0);
+    std::thread::scope(|scope| {
+        let followers = [false, true].map(|anew| {
+            scope.spawn({
+                let (path, stop) = (&path, &stop);
+                move || follow(path, stop, anew)
+            })
+        });
+        for round in 0..60u8 {
+            let (writer, recovery) = Writer::open(Arc::clone(&fs), &path, &owner()).unwrap();
+            cuts += u32::from(recovery.cut.is_some());
+            for number in 0..round % 7 {
+                put(&writer, "run", &[round, number].repeat(70));
+            }
+            drop(writer);
+            // As a writer leaves it that dies within its write: the beginning of a commit.
+            let last = Reader::open(Arc::clone(&fs), &path).unwrap().segments().last().unwrap().path.clone();
+            let file = fs.open_write(&last).unwrap();
+            file.write_at(&[90, 0, 0, 0, 1, 2, 3, 4, 5], file.len().unwrap()).unwrap();
+        }
+        Writer::open(Arc::clone(&fs), &path, &owner()).unwrap().0.close().unwrap();
+        stop.store(true, Ordering::Release);
+        for follower in followers {
+            // The one that looks again may not have looked since, the other has.
+            assert!(!follower.join().unwrap().is_empty());
+        }
+    });
+    assert!(cuts >= 59, "{cuts} tails were cut");
+    let reader = Reader::open(fs, &path).unwrap();
+    assert_eq!(all(&reader).len(), (0..60).map(|round| round % 7).sum::<usize>());
+    assert!(reader.segments().len() > 5, "segments rolled");
+}
+
 #[test]
 fn the_raw_log_hands_out_the_bytes_whatever_they_are() {
     let fs = SimFs::new();
