@@ -1,8 +1,9 @@
 //! What a decision costs: a `status` transition decided and folded, for a run that is already loaded.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use evlog_format::{Event, Seq};
+use evlog_format::{Event, Seq, payload};
 use evlog_lifecycle::status::Status;
+use evlog_lifecycle::status::payload::Transitioned;
 use evlog_projection::registry::Command;
 use evlog_projection::{Asked, Content, Contracts, Decision, Fact, RunFold};
 use serde_json::{Map, Value, json};
@@ -54,6 +55,10 @@ fn contracts(criterion: &mut Criterion) {
             let mut run = start.clone();
             run.evolve(&fact(&decision, 1)).is_ok()
         });
+    });
+    let payload = &decision.events[0].payload;
+    group.bench_function("decode the payload of a transition", |bencher| {
+        bencher.iter(|| payload::decode::<Transitioned>(black_box(payload)));
     });
     group.finish();
 }

@@ -36,6 +36,17 @@ fn format(criterion: &mut Criterion) {
             bytes
         });
     });
+    let Decoded::Frame(whole) = codec.decode(96, &frame) else { unreachable!("the frame was just encoded") };
+    group.bench_function("walk the events of a checked frame", |bencher| {
+        bencher.iter(|| {
+            let Ok(mut commit) = evlog_format::CommitReader::new(black_box(whole.body), 112) else { return 0 };
+            let mut bytes = 0;
+            while let Ok(Some((_, event))) = commit.next_event() {
+                bytes += event.payload.len();
+            }
+            bytes
+        });
+    });
     group.finish();
 }
 
