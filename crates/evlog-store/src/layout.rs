@@ -9,6 +9,9 @@
 //! segments/<20 digits>.idx                 the streams of that segment, once sealed or closed in order (derived)
 //! segments/<20 digits>.end                 where a close in order left the last segment (derived)
 //! quarantine/<20 digits: position>-<n>.bin bytes cut from the log's end
+//! checkpoints/<20 digits: size>.note       a checkpoint that was signed
+//! checkpoints/last.tree                    the byte tree at the last one (derived)
+//! checkpoints/*.tmp                        one of these that was being made
 //! ```
 
 use evlog_format::Position;
@@ -20,6 +23,7 @@ const UNFINISHED: &str = ".seg.tmp";
 const TREE: &str = ".tree";
 const INDEX: &str = ".idx";
 const END: &str = ".end";
+const NOTE: &str = ".note";
 
 /// The paths of one log.
 #[derive(Clone, Debug)]
@@ -115,6 +119,28 @@ impl Layout {
         self.dir.join("quarantine")
     }
 
+    /// The directory of checkpoints.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.dir.join("checkpoints")
+    }
+
+    /// The checkpoint over the first `size` bytes.
+    pub fn checkpoint(&self, size: Position) -> PathBuf {
+        self.checkpoints().join(format!("{size:0DIGITS$}{NOTE}", size = size.0))
+    }
+
+    /// The size that the name of a checkpoint states; `None` for a name that is not ours.
+    pub fn parse_checkpoint(name: &str) -> Option<Position> {
+        let digits = name.strip_suffix(NOTE)?;
+        let ours = digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
+        digits.parse().ok().filter(|_| ours).map(Position)
+    }
+
+    /// The byte tree at the last checkpoint.
+    pub fn checkpoint_tree(&self) -> PathBuf {
+        self.checkpoints().join("last.tree")
+    }
+
     /// Name of the `n`th cut at `position`, as a path within the log directory.
     pub fn quarantined(position: Position, n: u64) -> String {
         format!("quarantine/{position:0DIGITS$}-{n}.bin", position = position.0)
@@ -138,6 +164,19 @@ mod tests {
             for entry in entries {
                 assert_eq!(SegmentEntry::parse(&entry.name()), Some(entry));
             }
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_is_named_by_its_size() {
+        let layout = Layout::new(Path::new("log"));
+        for size in [0, 52_341, u64::MAX].map(Position) {
+            let path = layout.checkpoint(size);
+            let name = path.file_name().unwrap().to_str().unwrap();
+            assert_eq!(Layout::parse_checkpoint(name), Some(size));
+        }
+        for name in ["1.note", "00000000000000000000.note.tmp", "+0000000000000000001.note", "last.tree"] {
+            assert_eq!(Layout::parse_checkpoint(name), None, "{name}");
         }
     }
 

@@ -13,6 +13,7 @@
 //! Read [`layout`], [`fs`], [`recovery`], then [`writer`] and [`reader`].
 #![deny(unsafe_code)]
 
+pub mod checkpoints;
 mod closed;
 pub mod error;
 mod fetch;
@@ -34,13 +35,16 @@ mod sync;
 mod walk;
 pub mod writer;
 
+pub use checkpoints::Checkpoints;
 pub use error::{AppendError, Failure, OpenError, ReadError, Reason, Refusal};
 pub use evlog_verify::Verdict;
 pub use fs::{Fs, StdFs};
 pub use head::Head;
 pub use raw::{RawLog, RawSegment};
 pub use reader::{CommitRef, Commits, Committed, Follow, Reader, SegmentInfo, StreamSummary};
-pub use writer::{Ahead, Append, AppendEvent, Causation, CreateOptions, Cut, Owner, Recovery, Ticket, Visit, Writer};
+pub use writer::{
+    Ahead, Append, AppendEvent, Causation, CreateOptions, Cut, Owner, Recovery, Settled, Ticket, Visit, Writer,
+};
 
 #[cfg(test)]
 #[cfg(feature = "schedules")]

@@ -1,12 +1,13 @@
 //! The log's bytes as they lie, for those who judge them: nothing is refused here, nothing is believed, nothing written.
 
 use crate::error::{Failure, ReadError};
-use crate::fs::Fs;
+use crate::fs::{File, Fs};
 use crate::head::Head;
 use crate::reader::CommitRef;
 use crate::segment::{Access, Files, read_head};
 use crate::walk::{Walk, Walked};
 use evlog_format::{CommitReader, FRAME_HEADER_LEN, FrameCodec, Position, SEGMENT_HEADER_LEN};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,6 +64,21 @@ impl RawLog {
         self.files.fs.is_locked(&self.files.layout.lock()).ok()
     }
 
+    /// Gives the bytes of a range of the log's byte string, in order, in chunks. Where bytes are missing nothing is given
+    /// for them.
+    pub fn read_range(&self, range: &Range<u64>, visit: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
+        let starts = self.segments.iter().map(|segment| segment.position.0);
+        let ends = starts.clone().skip(1).chain([u64::MAX]);
+        for (segment, (start, end)) in self.segments.iter().zip(starts.zip(ends)) {
+            let (from, to) = (range.start.max(start), range.end.min(end));
+            if from < to {
+                let file = self.files.fs.open_read(&segment.path).map_err(Failure::of("open", &segment.path))?;
+                Self::read_part(file.as_ref(), segment, from - start..(to - start).min(segment.len), visit)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Gives a segment's bytes in order, in chunks, up to the length it was listed with or what is left of it.
     pub fn read(&self, segment: &RawSegment, visit: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
         let file = self.files.fs.open_read(&segment.path).map_err(Failure::of("open", &segment.path))?;
@@ -70,9 +86,18 @@ impl RawLog {
             map.bytes().chunks(CHUNK).for_each(visit);
             return Ok(());
         }
-        let (mut buf, mut at) = (vec![0; CHUNK], 0);
-        while at < segment.len {
-            let want = usize::try_from(segment.len - at).unwrap_or(CHUNK).min(CHUNK);
+        Self::read_part(file.as_ref(), segment, 0..segment.len, visit)
+    }
+
+    fn read_part(
+        file: &dyn File,
+        segment: &RawSegment,
+        part: Range<u64>,
+        visit: &mut dyn FnMut(&[u8]),
+    ) -> Result<(), Failure> {
+        let (mut buf, mut at) = (vec![0; CHUNK], part.start);
+        while at < part.end {
+            let want = usize::try_from(part.end - at).unwrap_or(CHUNK).min(CHUNK);
             let read = file.read_full_at(&mut buf[..want], at).map_err(Failure::of("read", &segment.path))?;
             if read == 0 {
                 return Ok(());

@@ -2,6 +2,7 @@
 
 mod ahead;
 mod append;
+mod checkpoints;
 mod crash;
 mod damage;
 mod fail;

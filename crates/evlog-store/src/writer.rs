@@ -100,6 +100,17 @@ pub struct Ticket {
     pub class: Durability,
 }
 
+/// Where a log ends once everything in it is synced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// Position after the last commit.
+    pub end: Position,
+    /// Seq after its last event.
+    pub next_seq: Seq,
+    /// Root of all bytes before `end`, as it was kept while they were written.
+    pub root: Root,
+}
+
 /// What opening a log found and did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recovery {
@@ -266,6 +277,19 @@ impl Writer {
     pub fn root(&self) -> (Position, Root) {
         let tree = self.shared.durable_tree();
         (Position(tree.size()), tree.root())
+    }
+
+    /// Waits until everything that was appended is synced, and says where the log ends then; `None` when others have
+    /// appended meanwhile.
+    pub fn settle(&self) -> Result<Option<Settled>, AppendError> {
+        let (end, next_seq) = {
+            let state = self.shared.lock();
+            (state.end, state.next_seq)
+        };
+        let poisoned = |poison: state::Poison| AppendError::Poisoned { cause: poison.cause };
+        self.shared.wait_for(end, Durability::Sync).map_err(poisoned)?;
+        let (position, root) = self.root();
+        Ok((position == end).then_some(Settled { end, next_seq, root }))
     }
 
     /// How many events a stream has, those of waiting commits included.

@@ -9,7 +9,9 @@
 mod apart;
 
 use crate::error::LogError;
-use crate::history::{Closed, Created, LOG_STREAM, Opened, ProjectionPublished, Recovered, TailCut};
+use crate::history::{
+    CheckpointSigned, Closed, Created, KeyAdded, LOG_STREAM, Opened, ProjectionPublished, Recovered, TailCut, Verified,
+};
 use evlog_format::commit::Commit;
 use evlog_format::{CommitHead, Event, Kind, LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq, kind, payload};
 use evlog_projection::{Contracts, Fact, FoldError, RunFold};
@@ -190,7 +192,10 @@ fn history_readable(fact: &Fact<'_>) -> Result<(), FoldError> {
         kind::LOG_CLOSED => readable::<Closed>(event),
         kind::LOG_RECOVERED => readable::<Recovered>(event),
         kind::LOG_TAIL_CUT => readable::<TailCut>(event),
+        kind::LOG_CHECKPOINT_SIGNED => readable::<CheckpointSigned>(event),
         kind::LOG_PROJECTION_PUBLISHED => readable::<ProjectionPublished>(event),
+        kind::LOG_VERIFIED => readable::<Verified>(event),
+        kind::LOG_KEY_ADDED => readable::<KeyAdded>(event),
         // What contracts could not bind to a run, and kinds of later versions.
         Kind::BuiltIn(_) | Kind::Custom(_) => Ok(()),
     };

@@ -1,8 +1,9 @@
 //! What can go wrong at the door: opening, reading, submitting.
 
-use evlog_format::{Corruption, Seq};
+use evlog_format::{Corruption, Position, Root, Seq};
 use evlog_projection::{FoldError, Malformed};
 use evlog_store::{AppendError, OpenError, ReadError};
+use evlog_verify::proof::ProofError;
 use std::fmt;
 
 /// An operation on a log that could not be done.
@@ -28,6 +29,19 @@ pub enum LogError {
         /// What is wrong.
         message: String,
     },
+    /// Bytes that were read back are not those that were written or signed. Nothing was signed.
+    ReadBack {
+        /// Who says what they should be.
+        who: &'static str,
+        /// Where reading began.
+        from: Position,
+        /// Where it should end, and the root there.
+        expected: (Position, Root),
+        /// Where it ended, and the root there.
+        found: (Position, Root),
+    },
+    /// Bytes of the log do not lead to the root of the checkpoint. Nothing was proven.
+    Unproven(ProofError),
     /// A contract decided something that it cannot fold itself; nothing was recorded. A defect of the contract.
     Undecidable {
         /// The run.
@@ -48,6 +62,14 @@ impl fmt::Display for LogError {
             LogError::Fold(error) => error.fmt(f),
             LogError::Payload { seq: Some(seq), message } => write!(f, "event {seq} of `$log`: {message}"),
             LogError::Payload { seq: None, message } => write!(f, "event for `$log`: {message}"),
+            LogError::ReadBack { who, from, expected: (end, expected), found: (read, found) } => write!(
+                f,
+                "the bytes from position {from} on are not what {who} says, so nothing was signed: expected root {expected} at \
+                 position {end}, found {found} at {read}; run `evlog verify`"
+            ),
+            LogError::Unproven(error) => {
+                write!(f, "the log does not match the checkpoint: {error}; run `evlog verify`")
+            }
             LogError::Undecidable { run, message } => {
                 write!(
                     f,
@@ -67,7 +89,8 @@ impl std::error::Error for LogError {
             LogError::Malformed(error) => Some(error),
             LogError::Corrupt(error) => Some(error),
             LogError::Fold(error) => Some(error),
-            LogError::Payload { .. } | LogError::Undecidable { .. } => None,
+            LogError::Unproven(error) => Some(error),
+            LogError::Payload { .. } | LogError::ReadBack { .. } | LogError::Undecidable { .. } => None,
         }
     }
 }
@@ -83,4 +106,4 @@ macro_rules! from {
 }
 
 from!(OpenError => Open, ReadError => Read, AppendError => Append, Malformed => Malformed, FoldError => Fold,
-    Corruption => Corrupt);
+    Corruption => Corrupt, ProofError => Unproven);

@@ -53,6 +53,45 @@ pub struct TailCut {
     pub reason: String,
 }
 
+/// `log.checkpoint_signed`, version 1.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointSigned {
+    /// The log's name: that of the key.
+    pub origin: String,
+    /// How many bytes are covered.
+    pub size: u64,
+    /// Seq after the last event in them.
+    pub next_seq: u64,
+    /// Root over them.
+    pub root: [u8; 32],
+}
+
+/// `log.verified`, version 1: what a verification found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verified {
+    /// The program that verified, with its version.
+    pub program: String,
+    /// The verdict, in its word.
+    pub verdict: String,
+    /// How many bytes were read and matched.
+    pub size: u64,
+    /// Seq after the last event in them.
+    pub next_seq: u64,
+    /// Root over them.
+    pub root: [u8; 32],
+    /// How many findings there were, on bytes and on contracts.
+    pub findings: u64,
+    /// Size of the checkpoint that the log was compared with.
+    pub checkpoint: Option<u64>,
+}
+
+/// `log.key_added`, version 1: a key signs for this log from here on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyAdded {
+    /// The public part, as `docs/checkpoint.md` writes it.
+    pub key: String,
+}
+
 /// `log.projection_published`, version 1: files of one run were written out for others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProjectionPublished {

@@ -1,7 +1,8 @@
 //! The engine: one door to a log for every caller.
 //!
 //! Does: hold contracts behind a guard ([`Log`]), read a log back as events, runs and bundles ([`View`]), keep the log's
-//! own history in `$log` ([`history`]), judge a whole log ([`check`]).
+//! own history in `$log` ([`history`]), judge a whole log ([`check`]), say what may be signed ([`checkpoint`]) and prove
+//! what was ([`prove`]).
 //! Does not: know any contract (callers hand them in), print, parse arguments, speak a network.
 //!
 //! Invariants:
@@ -13,11 +14,13 @@
 
 pub mod answer;
 pub mod check;
+pub mod checkpoint;
 pub mod clock;
 pub mod error;
 pub mod history;
 pub mod log;
 pub mod options;
+pub mod prove;
 pub mod publish;
 pub mod replay;
 pub mod request;

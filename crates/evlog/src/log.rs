@@ -15,11 +15,14 @@ use evlog_format::{
 use evlog_projection::contract::{Cause, Target};
 use evlog_projection::registry::{Command, ContractRef};
 use evlog_projection::{Asked, Content, Contracts, Decision, Fact, FoldError, Malformed, NewEvent, RunFold};
-use evlog_store::{Append, AppendEvent, Causation, CreateOptions, OpenError, Owner, Recovery, Ticket, Writer};
+use evlog_store::fs::Fs;
+use evlog_store::{
+    Append, AppendEvent, Causation, Checkpoints, CreateOptions, OpenError, Owner, Recovery, Settled, Ticket, Writer,
+};
 use serde::Serialize;
 use std::ops::ControlFlow;
-use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A command that is decided and written, and not yet acknowledged.
 #[derive(Debug)]
@@ -31,6 +34,7 @@ pub struct Offered {
 
 /// A writer session on a log.
 pub struct Log {
+    dir: PathBuf,
     writer: Writer,
     contracts: Contracts,
     options: Options,
@@ -62,7 +66,7 @@ impl Log {
             Err(error) => return Err(error.into()),
         };
         let state = Mutex::new(Session { cache: Cache::default(), pending, appended: false });
-        Ok(Log { writer, contracts, options, state })
+        Ok(Log { dir: dir.to_path_buf(), writer, contracts, options, state })
     }
 
     /// The log's identity.
@@ -331,6 +335,34 @@ impl Log {
     /// Gives an event of `$log` to the store.
     pub(crate) fn offer_history(&self, kind: Kind<'static>, payload: &[u8]) -> Result<Ticket, LogError> {
         self.append_history(&mut self.session(), &[history_event(kind, payload)])
+    }
+
+    /// Waits until everything that was offered is synced, and says where the log ends. Nothing is offered meanwhile.
+    pub(crate) fn settle(&self) -> Result<Settled, LogError> {
+        let _nobody_offers = self.session();
+        match self.writer.settle()? {
+            Some(settled) => Ok(settled),
+            None => unreachable!("every append goes through the session, which is held here"),
+        }
+    }
+
+    /// What the clock says now, Unix nanoseconds.
+    pub fn now_ns(&self) -> i64 {
+        self.options.clock.now_ns()
+    }
+
+    /// The log's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The checkpoints that the log keeps.
+    pub fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::new(self.fs(), &self.dir)
+    }
+
+    pub(crate) fn fs(&self) -> Arc<dyn Fs> {
+        Arc::clone(&self.options.fs)
     }
 
     pub(crate) fn writer(&self) -> &Writer {

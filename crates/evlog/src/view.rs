@@ -79,6 +79,10 @@ impl View {
         Ok(self)
     }
 
+    pub(crate) fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
     /// Whether the view shows everything that is committed.
     pub fn is_whole(&self) -> bool {
         self.bound.is_none()

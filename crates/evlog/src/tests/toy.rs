@@ -13,15 +13,15 @@ use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::sync::Arc;
 
-pub(super) struct Toy;
+pub(crate) struct Toy;
 
 #[derive(Clone)]
-pub(super) struct Count {
+pub(crate) struct Count {
     total: u64,
     ended: bool,
 }
 
-pub(super) enum Command {
+pub(crate) enum Command {
     Begin,
     Add(u64),
     AddFrom(String),
@@ -137,29 +137,29 @@ impl Contract for Toy {
     }
 }
 
-pub(super) fn contracts() -> Contracts {
+pub(crate) fn contracts() -> Contracts {
     Contracts::new().with(Toy)
 }
 
 /// A session with a clock that steps a second from the epoch.
-pub(super) fn open(dir: &Path) -> Log {
+pub(crate) fn open(dir: &Path) -> Log {
     Log::open(dir, contracts(), options()).unwrap()
 }
 
-pub(super) fn options() -> Options {
+pub(crate) fn options() -> Options {
     Options { clock: Arc::new(StepClock::new(0, 1_000_000_000)), segment_limit: 4096, ..Options::new("tests 1.0") }
 }
 
-pub(super) fn view(dir: &Path) -> View {
+pub(crate) fn view(dir: &Path) -> View {
     View::open(Arc::new(StdFs), dir, contracts()).unwrap()
 }
 
-pub(super) fn line(text: &str) -> Request {
+pub(crate) fn line(text: &str) -> Request {
     Request::parse_line(text.as_bytes()).unwrap()
 }
 
 /// Submits `{"contract":"toy","run":…,"do":…}` with more members.
-pub(super) fn ask(log: &Log, run: &str, action: &str, more: Value) -> Answer {
+pub(crate) fn ask(log: &Log, run: &str, action: &str, more: Value) -> Answer {
     let Value::Object(members) = more else { panic!("members are an object") };
     log.submit(&Request::new("toy", run, action, members).unwrap()).unwrap()
 }

@@ -9,6 +9,9 @@ tables! {
     Session { program: String }
     Recovered { end: u64 }
     TailCut { position: u64, len: u64, kept_as: String, reason: String }
+    CheckpointSigned { origin: String, size: u64, next_seq: u64, root: Digest }
+    Verified { program: String, verdict: String, size: u64, next_seq: u64, root: Digest, findings: u64, checkpoint: Option<u64> }
+    KeyAdded { key: String }
     ProjectionPublished { run: String, seq: u64, events: u64, files: Vec<PublishedFile> }
     PublishedFile { path: String, projection: String, version: u16, bytes: u64, blake3: Digest }
 }
@@ -19,6 +22,9 @@ pub(super) fn read(event: &Event<'_>) -> Option<Value> {
         kind::LOG_OPENED | kind::LOG_CLOSED => table::<Session>(event),
         kind::LOG_RECOVERED => table::<Recovered>(event),
         kind::LOG_TAIL_CUT => table::<TailCut>(event),
+        kind::LOG_CHECKPOINT_SIGNED => table::<CheckpointSigned>(event),
+        kind::LOG_VERIFIED => table::<Verified>(event),
+        kind::LOG_KEY_ADDED => table::<KeyAdded>(event),
         kind::LOG_PROJECTION_PUBLISHED => table::<ProjectionPublished>(event),
         _ => None,
     }

@@ -1,0 +1,83 @@
+//! The checkpoints that a log keeps, and the byte tree at the last of them.
+//!
+//! Does: write each under another name, sync it and give it its name, so that a checkpoint is there whole or not at all.
+//! Does not: know what a checkpoint says, or whether it is signed.
+
+use crate::error::Failure;
+use crate::fs::Fs;
+use crate::layout::Layout;
+use evlog_format::Position;
+use evlog_verify::Frontier;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The longest checkpoint that is read, in bytes.
+const NOTE_LEN_MAX: u64 = 64 * 1024;
+
+/// The checkpoints of one log.
+#[derive(Clone, Debug)]
+pub struct Checkpoints {
+    fs: Arc<dyn Fs>,
+    layout: Layout,
+}
+
+impl Checkpoints {
+    /// Those of the log in `dir`. Nothing is read yet.
+    pub fn new(fs: Arc<dyn Fs>, dir: &Path) -> Checkpoints {
+        Checkpoints { fs, layout: Layout::new(dir) }
+    }
+
+    /// The sizes that there are checkpoints over, in order.
+    pub fn sizes(&self) -> Result<Vec<Position>, Failure> {
+        let dir = self.layout.checkpoints();
+        let names = match self.fs.list(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            listed => listed.map_err(Failure::of("list", &dir))?,
+        };
+        let mut sizes: Vec<Position> = names.iter().filter_map(|name| Layout::parse_checkpoint(name)).collect();
+        sizes.sort_unstable();
+        Ok(sizes)
+    }
+
+    /// Where the checkpoint over so many bytes is kept.
+    pub fn path(&self, size: Position) -> PathBuf {
+        self.layout.checkpoint(size)
+    }
+
+    /// The checkpoint over so many bytes.
+    pub fn read(&self, size: Position) -> Result<Vec<u8>, Failure> {
+        let path = self.layout.checkpoint(size);
+        let file = self.fs.open_read(&path).map_err(Failure::of("open", &path))?;
+        file.read_to_end(NOTE_LEN_MAX).map_err(Failure::of("read", &path))
+    }
+
+    /// Keeps a checkpoint. When this returns, it survives a crash.
+    pub fn keep(&self, size: Position, note: &[u8]) -> Result<(), Failure> {
+        let dir = self.layout.checkpoints();
+        self.fs.create_dir(&dir).map_err(Failure::of("create", &dir))?;
+        self.put(&self.layout.checkpoint(size), note)?;
+        self.fs.sync_dir(&dir).map_err(Failure::of("sync", &dir))
+    }
+
+    /// Keeps the byte tree at the last checkpoint. Derived: what a crash leaves of it fails its checksum.
+    pub fn keep_tree(&self, frontier: &Frontier) -> Result<(), Failure> {
+        self.put(&self.layout.checkpoint_tree(), &frontier.encode())
+    }
+
+    /// The byte tree that was kept, if it can be read. It is not to be believed before its root was compared.
+    pub fn tree(&self) -> Option<Frontier> {
+        let file = self.fs.open_read(&self.layout.checkpoint_tree()).ok()?;
+        Frontier::decode(&file.read_to_end(Frontier::ENCODED_LEN_MAX as u64).ok()?).ok()
+    }
+
+    fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+        let mut unfinished = path.as_os_str().to_owned();
+        unfinished.push(".tmp");
+        let unfinished = PathBuf::from(unfinished);
+        let file = self.fs.create(&unfinished).map_err(Failure::of("create", &unfinished))?;
+        file.write_at(bytes, 0).map_err(Failure::of("write", &unfinished))?;
+        file.sync_data().map_err(Failure::of("sync", &unfinished))?;
+        self.fs.rename(&unfinished, path).map_err(Failure::of("name", path))
+    }
+}

@@ -1,0 +1,157 @@
+//! What a log may sign: its size, root and next seq, after the bytes were read back from the files and hashed again.
+//!
+//! Does: read back what was added since the last checkpoint, compare, keep the signed note, record it in `$log`.
+//! Does not: sign. Keys and notes are the caller's: the core links no signatures.
+//!
+//! Invariants:
+//! - What is stated was read from the files after it was synced, and its root is the one that was kept while writing.
+//! - A statement extends the one before it: the tree that is kept between them only grows.
+
+use crate::error::LogError;
+use crate::history::{CheckpointSigned, KeyAdded, LOG_STREAM, Verified};
+use crate::log::{Log, payload_of};
+use evlog_format::{Kind, LogId, Position, Root, Seq, kind, payload};
+use evlog_store::{Checkpoints, OpenError, RawLog, Settled};
+use evlog_verify::Tree;
+use std::ops::ControlFlow;
+
+/// What may be signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// The log.
+    pub log_id: LogId,
+    /// How many bytes are covered.
+    pub size: Position,
+    /// Root over them.
+    pub root: Root,
+    /// Seq after the last event in them.
+    pub next_seq: Seq,
+}
+
+/// What `$log` says of signatures.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SigningHistory {
+    /// Keys that signed, in their text form, in order.
+    pub keys: Vec<String>,
+    /// The last checkpoint.
+    pub last: Option<CheckpointSigned>,
+    /// When it was recorded, Unix nanoseconds.
+    pub last_time_ns: i64,
+    /// How many events after those that it covers tell of sessions and signatures alone.
+    pub only_sessions: u64,
+}
+
+/// Reads a log back, from one checkpoint to the next.
+pub struct ReadBack<'l> {
+    log: &'l Log,
+    kept: Checkpoints,
+    /// Over all bytes that were read back.
+    tree: Tree,
+}
+
+impl<'l> ReadBack<'l> {
+    /// Begins where the last checkpoint ended. The tree at that place is taken from its sidecar, if its root is the
+    /// signed one; otherwise all bytes before it are read again.
+    pub fn begin(
+        log: &'l Log,
+        last: Option<(Position, Root)>,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<ReadBack<'l>, LogError> {
+        let mut read = ReadBack { log, kept: log.checkpoints(), tree: Tree::new() };
+        let Some((size, root)) = last else { return Ok(read) };
+        match read.kept.tree().filter(|frontier| (Position(frontier.size()), frontier.root()) == (size, root)) {
+            Some(frontier) => read.tree = Tree::resume(frontier),
+            None => read.read_to(size, &root, "the last checkpoint", progress)?,
+        }
+        Ok(read)
+    }
+
+    /// Waits until everything appended is synced, reads it back, and says what may be signed.
+    pub fn statement(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<Statement, LogError> {
+        let Settled { end, next_seq, root } = self.log.settle()?;
+        self.read_to(end, &root, "the writer", progress)?;
+        Ok(Statement { log_id: self.log.log_id(), size: end, root, next_seq })
+    }
+
+    /// Keeps the signed note of a statement, and records it. The note survives a crash before the event can.
+    pub fn record(&self, statement: &Statement, origin: &str, note: &[u8]) -> Result<(), LogError> {
+        self.kept.keep(statement.size, note).map_err(OpenError::Io)?;
+        // A sidecar that cannot be written is made again by reading.
+        self.kept.keep_tree(&self.tree.frontier()).ok();
+        let signed = CheckpointSigned {
+            origin: origin.to_owned(),
+            size: statement.size.0,
+            next_seq: statement.next_seq.0,
+            root: statement.root.0,
+        };
+        self.log.record(kind::LOG_CHECKPOINT_SIGNED, &payload_of(&signed)?)
+    }
+
+    fn read_to(
+        &mut self,
+        end: Position,
+        root: &Root,
+        who: &'static str,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<(), LogError> {
+        let raw = RawLog::open(self.log.fs(), self.log.dir()).map_err(OpenError::Io)?;
+        let from = self.tree.size();
+        let (tree, total) = (&mut self.tree, end.0.saturating_sub(from));
+        let read = raw.read_range(&(from..end.0), &mut |chunk| {
+            tree.update(chunk);
+            progress(tree.size() - from, total);
+        });
+        read.map_err(OpenError::Io)?;
+        let found = (Position(tree.size()), tree.root());
+        if found == (end, *root) {
+            return Ok(());
+        }
+        Err(LogError::ReadBack { who, from: Position(from), expected: (end, *root), found })
+    }
+}
+
+impl Log {
+    /// What `$log` says of signatures.
+    pub fn signing_history(&self) -> Result<SigningHistory, LogError> {
+        let mut history = SigningHistory::default();
+        let mut sessions: Vec<Seq> = Vec::new();
+        let mut read = Ok(());
+        self.writer().read_stream(LOG_STREAM, 0, &mut |head, seq, event| {
+            if [kind::LOG_OPENED, kind::LOG_CLOSED, kind::LOG_CHECKPOINT_SIGNED].contains(&event.kind) {
+                sessions.push(seq);
+            }
+            let wrong = |error: payload::PayloadError| LogError::Payload { seq: Some(seq), message: error.to_string() };
+            if event.kind == kind::LOG_KEY_ADDED {
+                read =
+                    payload::decode::<KeyAdded>(event.payload).map(|added| history.keys.push(added.key)).map_err(wrong);
+            } else if event.kind == kind::LOG_CHECKPOINT_SIGNED {
+                let signed = payload::decode::<CheckpointSigned>(event.payload);
+                (history.last_time_ns, read) = (head.time_ns, signed.map(|it| history.last = Some(it)).map_err(wrong));
+            }
+            if read.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        })?;
+        read?;
+        let covered = history.last.as_ref().map_or(u64::MAX, |last| last.next_seq);
+        history.only_sessions = sessions.iter().filter(|seq| seq.0 >= covered).count() as u64;
+        Ok(history)
+    }
+
+    /// Records that a key signs for this log from here on.
+    pub fn record_key(&self, key: &str) -> Result<(), LogError> {
+        self.record(kind::LOG_KEY_ADDED, &payload_of(&KeyAdded { key: key.to_owned() })?)
+    }
+
+    /// Records a verification.
+    pub fn record_verified(&self, verified: &Verified) -> Result<(), LogError> {
+        self.record(kind::LOG_VERIFIED, &payload_of(verified)?)
+    }
+
+    /// Appends an event of `$log` and waits until it is committed.
+    fn record(&self, kind: Kind<'static>, payload: &[u8]) -> Result<(), LogError> {
+        let ticket = self.offer_history(kind, payload)?;
+        Ok(self.writer().wait(&ticket)?)
+    }
+}
+
+#[cfg(test)]
+mod tests;

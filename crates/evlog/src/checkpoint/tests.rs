@@ -1,0 +1,147 @@
+//! What may be signed, what is refused, and what is left in the log.
+
+use super::*;
+use crate::prove::Prover;
+use crate::tests::toy::{ask, open, view};
+use evlog_store::StdFs;
+use serde_json::json;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+fn silent() -> impl FnMut(u64, u64) {
+    |_, _| ()
+}
+
+fn bytes(dir: &Path) -> Vec<u8> {
+    let mut names: Vec<_> = fs::read_dir(dir.join("segments")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    names.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
+    names.sort();
+    names.iter().flat_map(|path| fs::read(path).unwrap()).collect()
+}
+
+/// Signs nothing, but does all that signing needs.
+fn seal(log: &Log, last: Option<&Statement>) -> Result<Statement, LogError> {
+    let mut read = ReadBack::begin(log, last.map(|last| (last.size, last.root)), &mut silent())?;
+    let statement = read.statement(&mut silent())?;
+    read.record(&statement, "example.com/log", b"a note")?;
+    Ok(statement)
+}
+
+#[test]
+fn a_statement_is_about_the_bytes_on_disk_and_extends_the_last_one() {
+    // Rules C-22 and C-24.
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let mut last = None;
+    for round in 0..3 {
+        for _ in 0..30 {
+            ask(&log, "a", "begin", json!({}));
+            ask(&log, &format!("run-{round}"), "begin", json!({}));
+        }
+        let statement = seal(&log, last.as_ref()).unwrap();
+        let prefix = &bytes(dir.path())[..usize::try_from(statement.size.0).unwrap()];
+        assert_eq!(statement.root.0, *blake3::hash(prefix).as_bytes());
+        let history = log.signing_history().unwrap();
+        let signed = history.last.unwrap();
+        assert_eq!(
+            (signed.size, signed.next_seq, signed.root),
+            (statement.size.0, statement.next_seq.0, statement.root.0)
+        );
+        assert_eq!((history.only_sessions, log.next_seq().0), (1, statement.next_seq.0 + 1));
+        assert_eq!(log.checkpoints().read(statement.size).unwrap(), b"a note");
+        // Without the sidecar all of it is read again, and the same is stated.
+        fs::remove_file(dir.path().join("checkpoints/last.tree")).unwrap();
+        last = Some(statement);
+    }
+    assert_eq!(log.checkpoints().sizes().unwrap().len(), 3);
+    log.close().unwrap();
+}
+
+#[test]
+fn bytes_that_changed_since_they_were_written_are_not_signed() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    ask(&log, "a", "begin", json!({}));
+    let first = seal(&log, None).unwrap();
+    let path = dir.path().join("segments/00000000000000000000.seg");
+    let flip = |at: usize| {
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[at] ^= 1;
+        fs::write(&path, &bytes).unwrap();
+    };
+    ask(&log, "a", "add", json!({}));
+    let at = usize::try_from(first.size.0).unwrap() + 3;
+    flip(at);
+    let refused = seal(&log, Some(&first)).unwrap_err().to_string();
+    assert!(refused.contains("not what the writer says, so nothing was signed"), "{refused}");
+    assert_eq!(log.checkpoints().sizes().unwrap(), [first.size]);
+    flip(at);
+    // Under the last checkpoint, whose tree is gone: it is read again, and compared with what was signed.
+    fs::remove_file(dir.path().join("checkpoints/last.tree")).unwrap();
+    flip(120);
+    let refused = seal(&log, Some(&first)).unwrap_err().to_string();
+    assert!(refused.contains("not what the last checkpoint says"), "{refused}");
+    flip(120);
+    seal(&log, Some(&first)).unwrap();
+    log.close().unwrap();
+}
+
+#[test]
+fn a_log_that_is_shorter_than_its_last_checkpoint_signs_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    ask(&log, "a", "begin", json!({}));
+    let statement = seal(&log, None).unwrap();
+    let beyond = Statement { size: Position(statement.size.0 + 5000), ..statement };
+    assert!(matches!(seal(&log, Some(&beyond)), Err(LogError::ReadBack { .. })));
+    log.close().unwrap();
+}
+
+#[test]
+fn events_are_proven_and_a_changed_log_proves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    for n in 0..40 {
+        ask(&log, &format!("run-{n}"), "begin", json!({}));
+    }
+    let first = seal(&log, None).unwrap();
+    ask(&log, "a", "begin", json!({}));
+    let second = seal(&log, Some(&first)).unwrap();
+    log.close().unwrap();
+    let view = view(dir.path());
+    let prover = Prover::open(Arc::new(StdFs), dir.path()).unwrap();
+    for seq in [0, 1, 17, second.next_seq.0 - 1].map(Seq) {
+        let place = view.place(seq).unwrap().unwrap();
+        assert!((place.first_seq.0..place.first_seq.0 + place.events).contains(&seq.0));
+        prover.inclusion(second.size, &second.root, &place.frame, &mut silent()).unwrap();
+    }
+    assert_eq!(view.place(view.next_seq()).unwrap(), None);
+    let (old, new) = ((first.size, &first.root), (second.size, &second.root));
+    prover.consistency(old, new, &mut silent()).unwrap();
+    let place = view.place(Seq(3)).unwrap().unwrap();
+    let refused = prover.inclusion(first.size, &second.root, &place.frame, &mut silent()).unwrap_err();
+    assert!(matches!(refused, LogError::Unproven(_)), "{refused}");
+    assert!(prover.consistency((first.size, &second.root), new, &mut silent()).is_err());
+}
+
+#[test]
+fn keys_and_verifications_are_events_that_are_read_back() {
+    // Rule C-25.
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    log.record_key("a+00000000+AQ==").unwrap();
+    let verified = Verified {
+        program: "tests".to_owned(),
+        verdict: "clean".to_owned(),
+        size: 1,
+        next_seq: 2,
+        root: [3; 32],
+        findings: 0,
+        checkpoint: Some(1),
+    };
+    log.record_verified(&verified).unwrap();
+    let history = log.signing_history().unwrap();
+    assert_eq!((history.keys, history.last), (vec!["a+00000000+AQ==".to_owned()], None));
+    log.close().unwrap();
+}

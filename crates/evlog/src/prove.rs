@@ -1,0 +1,94 @@
+//! Proofs from a log's files: that an event is in it, that it extends an older one.
+//!
+//! Does: find the commit, read the bytes once, make the proof, and check it against the root before giving it away.
+//! Does not: write proof files, or know who signed the root: both are the caller's.
+
+use crate::error::LogError;
+use crate::view::View;
+use evlog_format::{Position, Root, Seq};
+use evlog_store::fs::Fs;
+use evlog_store::{OpenError, RawLog};
+use evlog_verify::proof;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Where a commit stands, and what it holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitPlace {
+    /// Its frame's bytes.
+    pub frame: Range<u64>,
+    /// Seq of its first event.
+    pub first_seq: Seq,
+    /// How many events it has.
+    pub events: u64,
+}
+
+/// Makes proofs about one log.
+pub struct Prover {
+    raw: RawLog,
+}
+
+impl Prover {
+    /// Lists the files of the log in `dir`.
+    pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Prover, LogError> {
+        Ok(Prover { raw: RawLog::open(fs, dir).map_err(OpenError::Io)? })
+    }
+
+    /// Proves that the bytes of a frame are among the first `size` bytes, whose root is given.
+    pub fn inclusion(
+        &self,
+        size: Position,
+        root: &Root,
+        frame: &Range<u64>,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Vec<u8>, LogError> {
+        let slice = proof::slice(size.0, frame, &mut |range, visit| self.read(&range, size, visit, progress))?;
+        proof::check_slice(&slice, size.0, root, frame)?;
+        Ok(slice)
+    }
+
+    /// Proves that the first of two sizes, with its root, is the beginning of the second, with its root.
+    pub fn consistency(
+        &self,
+        old: (Position, &Root),
+        new: (Position, &Root),
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Vec<u8>, LogError> {
+        let ((old, old_root), (new, new_root)) = (old, new);
+        let made = proof::consistency(old.0, new.0, &mut |range, visit| self.read(&range, new, visit, progress))?;
+        proof::check_consistency(&made, (old.0, old_root), (new.0, new_root))?;
+        Ok(made)
+    }
+
+    fn read(
+        &self,
+        range: &Range<u64>,
+        total: Position,
+        visit: &mut dyn FnMut(&[u8]),
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<(), LogError> {
+        let mut at = range.start;
+        let read = self.raw.read_range(range, &mut |chunk| {
+            visit(chunk);
+            at += chunk.len() as u64;
+            progress(at, total.0);
+        });
+        Ok(read.map_err(OpenError::Io)?)
+    }
+}
+
+impl View {
+    /// Where the commit stands that holds an event; `None` when there is no such event.
+    pub fn place(&self, seq: Seq) -> Result<Option<CommitPlace>, LogError> {
+        if seq >= self.next_seq() {
+            return Ok(None);
+        }
+        let mut commits = self.reader().commits(self.reader().seek(seq)?)?;
+        Ok(commits.next()?.map(|found| CommitPlace {
+            frame: found.frame.position..found.frame.end(),
+            first_seq: found.commit.head.first_seq,
+            events: found.commit.left(),
+        }))
+    }
+}
