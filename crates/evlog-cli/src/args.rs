@@ -1,7 +1,10 @@
 //! What can be typed: the options that every command takes, and the list of commands. The text here is the help, and
 //! `docs/cli.md` is made from it.
 
-use crate::commands::{bench, cat, contract, init, project, replay, run, runs, show, submit, tail, verify};
+use crate::commands::{
+    bench, cat, check_proof, checkpoint, contract, init, key, project, prove, replay, run, runs, show, submit, tail,
+    verify, witness,
+};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -92,4 +95,9 @@ pub(crate) enum Command {
     Verify(verify::VerifyArgs),
     Bench(bench::BenchArgs),
     Contract(contract::ContractArgs),
+    Key(key::KeyArgs),
+    Checkpoint(checkpoint::CheckpointArgs),
+    Prove(prove::ProveArgs),
+    CheckProof(check_proof::CheckProofArgs),
+    Witness(witness::WitnessArgs),
 }

@@ -16,9 +16,12 @@ mod error;
 mod events;
 mod files;
 mod json;
+mod keys;
+mod notes;
 #[cfg(test)]
 mod reference;
 mod signals;
+mod signing;
 mod table;
 mod ui;
 

@@ -281,7 +281,7 @@ impl Writer {
 
     /// Waits until everything that was appended is synced, and says where the log ends then; `None` when others have
     /// appended meanwhile.
-    pub fn settle(&self) -> Result<Option<Settled>, AppendError> {
+    pub fn settled(&self) -> Result<Option<Settled>, AppendError> {
         let (end, next_seq) = {
             let state = self.shared.lock();
             (state.end, state.next_seq)

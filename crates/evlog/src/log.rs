@@ -340,7 +340,7 @@ impl Log {
     /// Waits until everything that was offered is synced, and says where the log ends. Nothing is offered meanwhile.
     pub(crate) fn settle(&self) -> Result<Settled, LogError> {
         let _nobody_offers = self.session();
-        match self.writer.settle()? {
+        match self.writer.settled()? {
             Some(settled) => Ok(settled),
             None => unreachable!("every append goes through the session, which is held here"),
         }

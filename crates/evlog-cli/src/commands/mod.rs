@@ -2,9 +2,13 @@
 
 pub(crate) mod bench;
 pub(crate) mod cat;
+pub(crate) mod check_proof;
+pub(crate) mod checkpoint;
 pub(crate) mod contract;
 pub(crate) mod init;
+pub(crate) mod key;
 pub(crate) mod project;
+pub(crate) mod prove;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod runs;
@@ -12,6 +16,7 @@ pub(crate) mod show;
 pub(crate) mod submit;
 pub(crate) mod tail;
 pub(crate) mod verify;
+pub(crate) mod witness;
 
 use crate::args::{Arguments, Command};
 use crate::context::Context;
@@ -34,5 +39,10 @@ pub(crate) fn run(ui: &mut Ui, arguments: &Arguments) -> Result<Verdict, Command
         Command::Contract(args) => contract::run(ui, &context, args),
         Command::Verify(args) => verify::run(ui, &context, args),
         Command::Bench(args) => bench::run(ui, &context, args),
+        Command::Key(args) => key::run(ui, &context, args),
+        Command::Checkpoint(args) => checkpoint::run(ui, &context, args),
+        Command::Prove(args) => prove::run(ui, &context, args),
+        Command::CheckProof(args) => check_proof::run(ui, &context, args),
+        Command::Witness(args) => witness::run(ui, &context, args),
     }
 }

@@ -5,6 +5,7 @@ use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::json::{OutcomeObject, RunObject};
 use crate::signals::Caught;
+use crate::signing::{self, SigningArgs};
 use crate::table::facts;
 use crate::ui::{Tone, Ui};
 use clap::Args;
@@ -44,6 +45,8 @@ pub(crate) struct RunArgs {
     run_id: Option<String>,
     #[command(flatten)]
     create: Create,
+    #[command(flatten)]
+    signing: SigningArgs,
 }
 
 /// Names of stages are padded to the longest, and to this many characters, since substages are not known before.
@@ -58,11 +61,14 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
         let refused = CommandError::user(error.to_string());
         refused.during("the plan is refused, nothing was started")
     })?;
+    let signer = args.signing.signer()?;
     let log = context.writer("run", !args.create.no_create)?;
     let interrupts = Arc::new(Interrupts::default());
     let caught = Caught::raising(interrupts.clone());
     let _caught = caught.map_err(|error| CommandError::user(format!("could not catch signals: {error}")))?;
-    let done = run_plan(ui, context, args, interrupts, &plan, &log);
+    // A checkpoint that cannot be signed is told when that happens; the exit code is the run's.
+    let (done, _told) =
+        signing::during(signer, &|| Some(&log), || run_plan(ui, context, args, interrupts, &plan, &log));
     let closed = log.close();
     let report = match done {
         Ok(report) => report,

@@ -14,6 +14,7 @@ mod tests;
 use crate::args::Create;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
+use crate::signing::{self, SigningArgs};
 use crate::ui::{Ui, Unit};
 use answers::Answers;
 use clap::Args;
@@ -52,9 +53,12 @@ pub(crate) struct SubmitArgs {
     file: PathBuf,
     #[command(flatten)]
     create: Create,
+    #[command(flatten)]
+    signing: SigningArgs,
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<Verdict, CommandError> {
+    let signer = args.signing.signer()?;
     let (source, len) = open(&args.file)?;
     let log = OnceLock::new();
     // A log that is there, or must be there, is opened before the first line: a refusal should not wait for one.
@@ -64,13 +68,15 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<V
     let progress = ui.progress("submit", len, Unit::Bytes);
     let (send, receive) = sync_channel(QUEUE_LEN);
     input::start(source, send.clone());
-    let (offering, answered) = std::thread::scope(|scope| {
-        let (offered, waiting) = sync_channel(QUEUE_LEN);
-        let log = &log;
-        let answers = scope.spawn(move || Answers::new(ui, log).write_all(waiting, &send));
-        let offering = offer_all(&|| open_log(context, args, log), log, receive, &offered, &progress);
-        drop(offered);
-        (offering, answers.join())
+    let ((offering, answered), checkpoints) = signing::during(signer, &|| log.get(), || {
+        std::thread::scope(|scope| {
+            let (offered, waiting) = sync_channel(QUEUE_LEN);
+            let log = &log;
+            let answers = scope.spawn(move || Answers::new(ui, log).write_all(waiting, &send));
+            let offering = offer_all(&|| open_log(context, args, log), log, receive, &offered, &progress);
+            drop(offered);
+            (offering, answers.join())
+        })
     });
     drop(progress);
     let Ok(answers) = answered else { unreachable!("the thread that writes answers does not panic") };
@@ -78,6 +84,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<V
     let closed = log.into_inner().map_or(Ok(()), Log::close);
     let verdict = conclude(answers, offering)?;
     closed?;
+    checkpoints.map_err(|error| error.during("all lines are answered, but"))?;
     Ok(verdict)
 }
 

@@ -6,11 +6,13 @@
 mod contract;
 mod event;
 mod payload;
+mod proofs;
 mod reports;
 mod result;
 
 pub(crate) use contract::{ContractCheck, ContractFinding, ContractObject, ContractRow};
 pub(crate) use event::EventLine;
+pub(crate) use proofs::{CheckpointObject, KeyObject, ProofObject, WitnessObject, WitnessesObject};
 pub(crate) use reports::{
     BenchDisk, BenchMachine, BenchObject, BenchSeries, CheckFinding, CheckObject, Digested, InitObject, OutcomeObject,
     ProjectedFile, ProjectedLine, ReplayErrorObject, ReplayObject, ReplayedDifference, RunLine, RunObject,

@@ -9,9 +9,13 @@ mod crash;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod forge;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod project;
+#[cfg(test)]
+mod proofs;
 #[cfg(test)]
 mod read;
 #[cfg(test)]

@@ -11,3 +11,5 @@ mod policy;
 mod proof;
 #[cfg(test)]
 mod support;
+#[cfg(test)]
+mod witness;

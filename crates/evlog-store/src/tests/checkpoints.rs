@@ -61,7 +61,7 @@ fn a_settled_log_is_synced_to_its_end_and_its_bytes_are_read_by_position() {
     for n in 0..40u8 {
         offer(&writer, Durability::Os, "run", &[n; 100]).unwrap();
     }
-    let settled = writer.settle().unwrap().unwrap();
+    let settled = writer.settled().unwrap().unwrap();
     assert_eq!((settled.end, writer.durable_end()), (writer.end(), settled.end));
     let raw = RawLog::open(Arc::new(fs.clone()), dir()).unwrap();
     assert!(raw.segments().len() > 3);

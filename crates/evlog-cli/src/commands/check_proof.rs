@@ -1,0 +1,200 @@
+//! `evlog check-proof`: checks a proof with a checkpoint and a key, and without a log.
+
+use crate::context::Context;
+use crate::error::{CommandError, Verdict};
+use crate::events::Events;
+use crate::json::{EventLine, ProofObject, WitnessesObject};
+use crate::notes::{Trust, Witnesses};
+use crate::table::facts;
+use crate::ui::{Tone, Ui};
+use clap::Args;
+use evlog_format::Seq;
+use evlog_projection::Fact;
+use evlog_proof::{FileError, ProofFile, ProvenCommit, Signed};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+Examples:
+  evlog check-proof 42.proof --checkpoint builds.note --key builds.pub --seq 42
+  evlog check-proof grown.proof --from old.note --checkpoint builds.note --key builds.pub
+  evlog check-proof 42.proof --checkpoint builds.note --policy policy.txt";
+
+/// Check a proof, without the log
+///
+/// Exit code 0: the proof holds. What it shows is printed: the events of the commit, or that one log is the beginning of
+/// the other. Exit code 1: it does not hold, or the checkpoint is not signed by the key. No log is opened.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CheckProofArgs {
+    /// The proof; `-` for stdin
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The checkpoint that it leads to
+    #[arg(long, value_name = "FILE")]
+    checkpoint: PathBuf,
+    /// The older checkpoint, of a proof of consistency
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+    /// The log's public key
+    #[arg(long, value_name = "FILE", required_unless_present = "policy")]
+    key: Option<PathBuf>,
+    /// Which witnesses have to have cosigned the checkpoint
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// The event that the proof should be about
+    #[arg(long, value_name = "SEQ")]
+    seq: Option<u64>,
+}
+
+pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckProofArgs) -> Result<Verdict, CommandError> {
+    let shown = args.file.display();
+    let proof = ProofFile::parse(&read(&args.file)?)
+        .map_err(|error| CommandError::user(format!("proof `{shown}`: {error}")))?;
+    let trust = Trust::load(args.key.as_deref(), args.policy.as_deref())?;
+    let signed = trust.open(&args.checkpoint)?;
+    let witnesses = trust.witnesses(&args.checkpoint, &signed)?;
+    let enough = witnesses.as_ref().is_none_or(|witnesses| witnesses.enough);
+    let checked = check(&proof, &signed, &trust, args)?;
+    let checked = checked.and_then(|commit| match args.seq {
+        Some(seq) if !covers(&proof, Seq(seq)) => Err(format!("it is not about event {seq}")),
+        _ => Ok(commit),
+    });
+    if !enough {
+        ui.finding(format_args!("too few witnesses have cosigned the checkpoint"));
+    }
+    if let Err(reason) = &checked {
+        ui.finding(format_args!("the proof `{shown}` does not hold: {reason}"));
+    }
+    let holds = checked.is_ok() && enough;
+    let commit = checked.ok().flatten();
+    if context.json {
+        object(ui, &proof, &signed, commit.as_ref(), witnesses.as_ref(), holds)?;
+    } else if holds {
+        tell(ui, &proof, &signed, commit.as_ref(), witnesses.as_ref())?;
+    }
+    Ok(Verdict::of(holds))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
+    let refused = |error: std::io::Error| CommandError::file("read", path.display(), &error);
+    let mut bytes = Vec::new();
+    let source: Box<dyn Read> = if path == Path::new("-") {
+        Box::new(std::io::stdin())
+    } else {
+        Box::new(std::fs::File::open(path).map_err(refused)?)
+    };
+    // One byte more than a proof may have: the parser says so.
+    source.take(evlog_proof::file::FILE_LEN_MAX as u64 + 1).read_to_end(&mut bytes).map_err(refused)?;
+    Ok(bytes)
+}
+
+/// The commit that was proven to be there, if that is what the proof is of; or why it does not hold.
+fn check(
+    proof: &ProofFile,
+    signed: &Signed,
+    trust: &Trust,
+    args: &CheckProofArgs,
+) -> Result<Result<Option<ProvenCommit>, String>, CommandError> {
+    let checked = match (proof, &args.from) {
+        (ProofFile::Inclusion { .. }, None) => proof.check_inclusion(signed.checkpoint()).map(Some),
+        (ProofFile::Consistency { .. }, Some(from)) => {
+            let older = trust.open(from)?;
+            proof.check_consistency(older.checkpoint(), signed.checkpoint()).map(|()| None)
+        }
+        (ProofFile::Inclusion { .. }, Some(_)) => {
+            return Err(CommandError::user("--from: expected a proof of consistency, found one of inclusion"));
+        }
+        (ProofFile::Consistency { .. }, None) => {
+            let message = "expected --from FILE with the older checkpoint: the proof is one of consistency";
+            return Err(CommandError::user(message));
+        }
+    };
+    Ok(checked.map_err(|error: FileError| error.to_string()))
+}
+
+fn covers(proof: &ProofFile, seq: Seq) -> bool {
+    match proof {
+        ProofFile::Inclusion { first_seq, events, .. } => (first_seq.0..first_seq.0 + events).contains(&seq.0),
+        ProofFile::Consistency { .. } => false,
+    }
+}
+
+/// Visits the events of a proven commit.
+pub(crate) fn each_fact<'c>(
+    commit: &'c ProvenCommit,
+    visit: &mut dyn FnMut(&Fact<'c>) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
+    let read = commit.commit().map_err(|error| CommandError::user(format!("the proven commit: {error}")))?;
+    for (seq, event) in (read.head.first_seq.0..).zip(&read.events) {
+        let (commit, time_ns, actor) = (read.head.first_seq, read.head.time_ns, read.head.actor);
+        visit(&Fact { seq: Seq(seq), commit, time_ns, actor, event: *event })?;
+    }
+    Ok(())
+}
+
+fn tell(
+    ui: &mut Ui,
+    proof: &ProofFile,
+    signed: &Signed,
+    commit: Option<&ProvenCommit>,
+    witnesses: Option<&Witnesses>,
+) -> Result<(), CommandError> {
+    let checkpoint = signed.checkpoint();
+    let shows = match proof {
+        ProofFile::Inclusion { first_seq, events, frame, .. } => {
+            let which = match events {
+                1 => format!("event {first_seq}"),
+                _ => format!("the commit of events {first_seq} to {}", first_seq.0 + events - 1),
+            };
+            format!("{which} stands at position {} of the log", frame.start)
+        }
+        ProofFile::Consistency { old, .. } => format!("the log of {old} bytes is the beginning of this one"),
+    };
+    let mut rows = vec![
+        ("proof", "holds".to_owned(), Tone::Good),
+        ("shows", shows, Tone::Plain),
+        ("log", format!("{} ({})", checkpoint.origin, checkpoint.log_id), Tone::Plain),
+        ("covers", format!("{} bytes, the events before seq {}", checkpoint.size, checkpoint.next_seq), Tone::Plain),
+    ];
+    rows.extend(witnesses.map(Witnesses::row));
+    facts(ui, &rows)?;
+    let Some(commit) = commit else { return Ok(()) };
+    let mut events = Events::new(ui, false);
+    each_fact(commit, &mut |fact| {
+        let _stopped = events.show(fact);
+        Ok(())
+    })?;
+    events.finish()
+}
+
+fn object(
+    ui: &mut Ui,
+    proof: &ProofFile,
+    signed: &Signed,
+    commit: Option<&ProvenCommit>,
+    witnesses: Option<&Witnesses>,
+    holds: bool,
+) -> Result<(), CommandError> {
+    let mut events = Vec::new();
+    if let Some(commit) = commit {
+        each_fact(commit, &mut |fact| {
+            let line = serde_json::to_value(EventLine::new(fact));
+            events.push(line.map_err(|error| CommandError::user(error.to_string()))?);
+            Ok(())
+        })?;
+    }
+    let checkpoint = signed.checkpoint();
+    ui.json(&ProofObject {
+        holds,
+        proof: proof.kind(),
+        origin: &checkpoint.origin,
+        log_id: checkpoint.log_id.to_string(),
+        size: checkpoint.size.0,
+        root: checkpoint.root.to_string(),
+        next_seq: checkpoint.next_seq.0,
+        position: commit.map(|commit| commit.position().0),
+        events,
+        witnesses: witnesses.map(WitnessesObject::new),
+    })
+}

@@ -1,0 +1,80 @@
+//! `evlog checkpoint`: signs what the log is now.
+
+use crate::context::Context;
+use crate::error::{CommandError, Verdict};
+use crate::json::CheckpointObject;
+use crate::keys;
+use crate::signing::{Publish, Signing};
+use crate::table::facts;
+use crate::ui::{Tone, Ui};
+use clap::Args;
+use evlog_proof::{Algorithm, Signed};
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+Examples:
+  evlog checkpoint --key builds.key
+  evlog checkpoint --key builds.key --out /srv/www/builds.checkpoint
+  evlog checkpoint --key builds.key --out -                                print it, for a pipe
+  evlog checkpoint --key builds.key --exec 'curl -fsS -T - https://example.com/builds'
+  EVLOG_KEY=builds.key evlog submit --checkpoint-every 5m                  sign while a log is written";
+
+/// Sign what the log is now: size, root, next seq
+///
+/// What was added since the last checkpoint is read back from the files and hashed again; a difference refuses the
+/// signature. The checkpoint is kept in the log's directory, below `checkpoints/`, and recorded in `$log`. A log that has
+/// nothing new since the last one is not signed again.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CheckpointArgs {
+    /// The private key of the log
+    #[arg(long, env = "EVLOG_KEY", value_name = "FILE", hide_env_values = true)]
+    key: PathBuf,
+    /// Write the checkpoint to this file too; `-` for stdout, and nothing else
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Give the checkpoint to this shell command on its stdin
+    #[arg(long, value_name = "COMMAND")]
+    exec: Option<String>,
+}
+
+pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckpointArgs) -> Result<Verdict, CommandError> {
+    let key = keys::signer(&args.key, Algorithm::Note)?;
+    let to_stdout = args.out.as_deref() == Some(Path::new("-"));
+    let publish = Publish { out: args.out.clone().filter(|_| !to_stdout), exec: args.exec.clone() };
+    let log = context.writer("checkpoint", false)?;
+    let signed = Signing::begin(ui, &log, key, publish).and_then(|mut signing| signing.checkpoint(ui));
+    let checkpoints = log.checkpoints();
+    let closed = log.close();
+    let (signed, is_new) = signed?;
+    closed?;
+    if to_stdout {
+        ui.bytes(signed.to_string().as_bytes())?;
+    } else {
+        let path = checkpoints.path(signed.checkpoint().size);
+        tell(ui, context, &signed, is_new, &path)?;
+    }
+    Ok(Verdict::Yes)
+}
+
+fn tell(ui: &mut Ui, context: &Context, signed: &Signed, is_new: bool, path: &Path) -> Result<(), CommandError> {
+    let checkpoint = signed.checkpoint();
+    let (path, log_id, root) = (path.display().to_string(), checkpoint.log_id.to_string(), checkpoint.root.to_string());
+    let (size, next_seq) = (checkpoint.size.0, checkpoint.next_seq.0);
+    if context.json {
+        let origin = &checkpoint.origin;
+        return ui.json(&CheckpointObject { origin, log_id, size, root, next_seq, new: is_new, path: &path });
+    }
+    let covers = format!("{size} bytes, the events before seq {next_seq}");
+    let signed = if is_new { "now" } else { "before; nothing was added since" };
+    facts(
+        ui,
+        &[
+            ("log", format!("{} ({log_id})", checkpoint.origin), Tone::Strong),
+            ("signed", signed.to_owned(), Tone::Plain),
+            ("covers", covers, Tone::Plain),
+            ("root", root, Tone::Plain),
+            ("kept as", path, Tone::Plain),
+        ],
+    )
+}

@@ -1,0 +1,148 @@
+//! `evlog prove`: a file that shows to others, without the log, that an event is in it or that it extends an older one.
+
+use crate::context::Context;
+use crate::error::{CommandError, Verdict};
+use crate::notes;
+use crate::ui::{Ui, Unit};
+use clap::Args;
+use evlog::prove::Prover;
+use evlog::{LogError, View};
+use evlog_format::{Position, Seq};
+use evlog_proof::{Checkpoint, ProofFile};
+use evlog_store::{Checkpoints, OpenError, StdFs};
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const EXAMPLES: &str = "\
+Examples:
+  evlog prove --seq 42 --out 42.proof               that event 42 is in the log of the newest checkpoint
+  evlog prove --from old.note --out grown.proof     that the log of old.note is its beginning
+  evlog prove --from 52341 --to 90017               the same of two checkpoints that the log keeps
+  evlog check-proof 42.proof --checkpoint builds.note --key builds.pub";
+
+/// Prove that an event is in the log, or that the log extends an older one
+///
+/// The proof leads to the root of a checkpoint, so it holds for everybody who has that checkpoint and the log's public key.
+/// Making one reads the log once. The file is specified in docs/proofs.md.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ProveArgs {
+    /// Prove that the commit with this event is in the log
+    #[arg(long, value_name = "SEQ", required_unless_present = "from", conflicts_with = "from")]
+    seq: Option<u64>,
+    /// Prove that the log of this checkpoint is the beginning: a file, or the size of one that the log keeps
+    #[arg(long, value_name = "OLD")]
+    from: Option<String>,
+    /// The checkpoint that the proof leads to, likewise [default: the newest that the log keeps]
+    #[arg(long, value_name = "NEW", visible_alias = "checkpoint")]
+    to: Option<String>,
+    /// Write the proof to this file; `-` for stdout
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    out: PathBuf,
+}
+
+pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ProveArgs) -> Result<Verdict, CommandError> {
+    let view = context.view(None)?;
+    let checkpoints = Checkpoints::new(Arc::new(StdFs), &context.log);
+    let to = checkpoint(&checkpoints, args.to.as_deref())?;
+    same_log(&view, &to)?;
+    let prover = Prover::open(Arc::new(StdFs), &context.log)?;
+    let bar = OnceCell::new();
+    let told = &*ui;
+    let mut progress = |done, total| bar.get_or_init(|| told.progress("prove", total, Unit::Bytes)).at(done);
+    let file = match (&args.from, args.seq) {
+        (Some(from), _) => {
+            let from = checkpoint(&checkpoints, Some(from))?;
+            same_log(&view, &from)?;
+            grown(&prover, &from, &to, &mut progress)?
+        }
+        (None, Some(seq)) => included(&view, &prover, Seq(seq), &to, &mut progress)?,
+        (None, None) => unreachable!("the argument parser asks for one of them"),
+    };
+    drop(bar);
+    write(ui, &args.out, &file.to_string())?;
+    Ok(Verdict::Yes)
+}
+
+/// Writes to a file, or to stdout for `-`.
+pub(crate) fn write(ui: &mut Ui, path: &Path, text: &str) -> Result<(), CommandError> {
+    if path == Path::new("-") {
+        return ui.bytes(text.as_bytes());
+    }
+    std::fs::write(path, text).map_err(|error| CommandError::file("write", path.display(), &error))
+}
+
+/// A checkpoint by its file, or by its size among those that the log keeps; the newest of them if none is named. Its claims
+/// are compared with the log, so no signature is asked for.
+pub(crate) fn checkpoint(kept: &Checkpoints, named: Option<&str>) -> Result<Checkpoint, CommandError> {
+    let io = |failure| CommandError::from(LogError::from(OpenError::Io(failure)));
+    let size = match named.map(str::parse) {
+        Some(Ok(size)) => Some(Position(size)),
+        Some(Err(_)) => return notes::claimed(Path::new(named.unwrap_or_default())),
+        None => kept.sizes().map_err(io)?.pop(),
+    };
+    let Some(size) = size else {
+        let message = "the log keeps no checkpoint: expected one that the proof can lead to";
+        return Err(CommandError::user(message).hint("`evlog checkpoint --key FILE` signs one"));
+    };
+    notes::claimed(&kept.path(size))
+}
+
+fn same_log(view: &View, checkpoint: &Checkpoint) -> Result<(), CommandError> {
+    let (expected, found) = (view.log_id(), checkpoint.log_id);
+    if expected == found {
+        return Ok(());
+    }
+    let message = format!("the checkpoint is of another log: expected log id {expected}, found {found}");
+    Err(CommandError::user(message).hint("`--log PATH` or EVLOG_LOG names another log"))
+}
+
+fn included(
+    view: &View,
+    prover: &Prover,
+    seq: Seq,
+    to: &Checkpoint,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<ProofFile, CommandError> {
+    let Some(place) = view.place(seq)? else {
+        let message =
+            format!("--seq {seq}: expected a committed event, found that the log ends before seq {}", view.next_seq());
+        return Err(CommandError::user(message));
+    };
+    if place.frame.end > to.size.0 {
+        let message = format!(
+            "event {seq} came after the checkpoint: expected an event before seq {}, which it covers",
+            to.next_seq
+        );
+        return Err(CommandError::user(message).hint("`evlog checkpoint --key FILE` signs one that covers it"));
+    }
+    let slice = prover.inclusion(to.size, &to.root, &place.frame, progress).map_err(unproven)?;
+    let (log_id, size) = (to.log_id, to.size.0);
+    Ok(ProofFile::Inclusion {
+        log_id,
+        size,
+        frame: place.frame,
+        first_seq: place.first_seq,
+        events: place.events,
+        slice,
+    })
+}
+
+fn grown(
+    prover: &Prover,
+    from: &Checkpoint,
+    to: &Checkpoint,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<ProofFile, CommandError> {
+    let (old, new) = ((from.size, &from.root), (to.size, &to.root));
+    let proof = prover.consistency(old, new, progress).map_err(unproven)?;
+    Ok(ProofFile::Consistency { log_id: to.log_id, old: from.size.0, new: to.size.0, proof })
+}
+
+/// The log differs from what was signed: that is an answer, and it is no.
+pub(crate) fn unproven(error: LogError) -> CommandError {
+    let is_answer = matches!(error, LogError::Unproven(_));
+    let error = CommandError::from(error);
+    if is_answer { error.with_code(Verdict::No.code()) } else { error }
+}

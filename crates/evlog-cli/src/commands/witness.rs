@@ -1,0 +1,201 @@
+//! `evlog witness`: remembers each log's last checkpoint, and cosigns what extends it.
+//!
+//! Invariant: what was seen is on the disk before its cosignature is given away, under a lock, so that two runs cannot
+//! cosign two different futures.
+
+use crate::commands::prove::write;
+use crate::context::Context;
+use crate::error::{CommandError, Verdict};
+use crate::json::WitnessObject;
+use crate::keys;
+use crate::notes;
+use crate::ui::Ui;
+use clap::Args;
+use evlog::clock::{Clock, SystemClock};
+use evlog_proof::witness::{Seen, WitnessRefusal, judge};
+use evlog_proof::{Algorithm, ProofFile, Signed, SignerKey, VerifierKey};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+Examples:
+  evlog key new ci.example.com/witness --witness
+  evlog witness builds.note --state seen --log-key builds.pub --key witness.key > cosigned.note
+  evlog witness --last --state seen --log-key builds.pub > last.note       what it saw last, for the keeper of the log
+  evlog prove --from last.note --out grown.proof                           there, beside the log
+  evlog witness builds.note --proof grown.proof --state seen --log-key builds.pub --key witness.key";
+
+/// Cosign a checkpoint, if its log only grew since the last one
+///
+/// The first checkpoint of a log is taken as it is. After that a proof of consistency is asked for. A fork, a shorter log, and
+/// another log under the same name are refused with exit code 1, and the checkpoint is kept as evidence: the log's key has
+/// signed both. Works on files and pipes, so a build job or a second team can be a witness.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct WitnessArgs {
+    /// The checkpoint; `-` for stdin
+    #[arg(value_name = "CHECKPOINT", required_unless_present = "last")]
+    checkpoint: Option<PathBuf>,
+    /// Where the witness keeps what it saw
+    #[arg(long, value_name = "DIR")]
+    state: PathBuf,
+    /// The log's public key
+    #[arg(long, value_name = "FILE")]
+    log_key: PathBuf,
+    /// The witness's private key
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "EVLOG_WITNESS_KEY",
+        hide_env_values = true,
+        required_unless_present = "last"
+    )]
+    key: Option<PathBuf>,
+    /// The proof that the log of the last checkpoint is the beginning of this one
+    #[arg(long, value_name = "FILE")]
+    proof: Option<PathBuf>,
+    /// Write the cosigned checkpoint to this file; `-` for stdout
+    #[arg(long, value_name = "FILE", default_value = "-")]
+    out: PathBuf,
+    /// Print the last checkpoint that was seen of this log, and do nothing else
+    #[arg(long, conflicts_with_all = ["checkpoint", "proof"])]
+    last: bool,
+}
+
+pub(crate) fn run(ui: &mut Ui, context: &Context, args: &WitnessArgs) -> Result<Verdict, CommandError> {
+    let log_key = keys::verifier(&args.log_key)?;
+    let state = State::lock(&args.state)?;
+    if args.last {
+        let Some(note) = state.note(&log_key)? else {
+            ui.finding(format_args!("nothing was seen yet of {}", log_key.name()));
+            return Ok(Verdict::No);
+        };
+        return write(ui, &args.out, &note).map(|()| Verdict::Yes);
+    }
+    let (Some(path), Some(key)) = (&args.checkpoint, &args.key) else {
+        unreachable!("the argument parser asks for both")
+    };
+    let key = keys::signer(key, Algorithm::Cosignature)?;
+    let mut signed = notes::open(path, &log_key)?;
+    let seen = state.seen(&log_key, &key)?;
+    let proof = args.proof.as_deref().map(read_proof).transpose()?;
+    let now = u64::try_from(SystemClock.now_ns() / 1_000_000_000).unwrap_or(0);
+    match judge(seen.as_ref(), signed.checkpoint(), proof.as_ref(), now) {
+        Ok(()) => {}
+        Err(refusal) if refusal.is_alarm() => return alarm(ui, context, &state, &signed, &refusal),
+        Err(refusal) => return Err(missing(&args.state, &refusal)),
+    }
+    if seen.is_none() {
+        ui.talk(format_args!("first checkpoint seen of {}: it is taken as it is", log_key.name()));
+    }
+    signed.cosign(&key, now);
+    state.keep(&signed)?;
+    if context.json {
+        let note = signed.to_string();
+        ui.json(&WitnessObject {
+            cosigned: true,
+            origin: log_key.name(),
+            size: signed.checkpoint().size.0,
+            time: Some(now),
+            reason: None,
+            note: &note,
+        })?;
+    } else {
+        write(ui, &args.out, &signed.to_string())?;
+    }
+    Ok(Verdict::Yes)
+}
+
+fn read_proof(path: &Path) -> Result<ProofFile, CommandError> {
+    let bytes = fs::read(path).map_err(|error| CommandError::file("read", path.display(), &error))?;
+    ProofFile::parse(&bytes).map_err(|error| CommandError::user(format!("proof `{}`: {error}", path.display())))
+}
+
+/// Says it loudly, and keeps what contradicts the past.
+fn alarm(
+    ui: &mut Ui,
+    context: &Context,
+    state: &State,
+    signed: &Signed,
+    refusal: &WitnessRefusal,
+) -> Result<Verdict, CommandError> {
+    let checkpoint = signed.checkpoint();
+    ui.finding(format_args!("{}: {refusal}", checkpoint.origin));
+    let evidence = state.keep_evidence(signed)?;
+    ui.talk(format_args!(
+        "not cosigned. The checkpoint is kept as `{}`: the log's key has signed it and the one before it",
+        evidence.display()
+    ));
+    if context.json {
+        let (reason, note) = (refusal.to_string(), signed.to_string());
+        let (origin, size) = (checkpoint.origin.as_str(), checkpoint.size.0);
+        ui.json(&WitnessObject { cosigned: false, origin, size, time: None, reason: Some(&reason), note: &note })?;
+    }
+    Ok(Verdict::No)
+}
+
+fn missing(state: &Path, refusal: &WitnessRefusal) -> CommandError {
+    let refused = CommandError::user(format!("not cosigned: {refusal}"));
+    match refusal {
+        WitnessRefusal::Clock { .. } => refused.hint("set the machine's clock"),
+        _ => refused.hint(format!(
+            "`evlog witness --last --state {}` prints the checkpoint to give to `evlog prove --from`",
+            state.display()
+        )),
+    }
+}
+
+/// What a witness keeps: `<BLAKE3 of the origin>.note` for each log, and what it refused.
+struct State {
+    dir: PathBuf,
+    _lock: File,
+}
+
+impl State {
+    fn lock(dir: &Path) -> Result<State, CommandError> {
+        let refused = |error| CommandError::file("use", dir.display(), &error);
+        fs::create_dir_all(dir).map_err(refused)?;
+        let lock = File::create(dir.join("LOCK")).map_err(refused)?;
+        lock.lock().map_err(refused)?;
+        Ok(State { dir: dir.to_path_buf(), _lock: lock })
+    }
+
+    fn name(origin: &str) -> String {
+        format!("{}.note", blake3::hash(origin.as_bytes()).to_hex())
+    }
+
+    fn note(&self, log: &VerifierKey) -> Result<Option<String>, CommandError> {
+        let path = self.dir.join(State::name(log.name()));
+        match fs::read_to_string(&path) {
+            Ok(note) => Ok(Some(note)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(CommandError::file("read", path.display(), &error)),
+        }
+    }
+
+    /// What was seen last. It is believed as far as both signatures under it hold.
+    fn seen(&self, log: &VerifierKey, key: &SignerKey) -> Result<Option<Seen>, CommandError> {
+        let Some(note) = self.note(log)? else { return Ok(None) };
+        let path = self.dir.join(State::name(log.name()));
+        let changed = |why: &dyn std::fmt::Display| {
+            CommandError::user(format!("what this witness saw last, `{}`, cannot be believed: {why}", path.display()))
+                .hint("bring the file back from a copy; without it a fork would go unnoticed")
+        };
+        let signed = Signed::open(note.as_bytes(), log).map_err(|error| changed(&error))?;
+        let time = signed.note().verify(key.verifier()).map_err(|error| changed(&error))?;
+        Ok(Some(Seen { checkpoint: signed.checkpoint().clone(), time: time.unwrap_or(0) }))
+    }
+
+    fn keep(&self, signed: &Signed) -> Result<(), CommandError> {
+        let name = State::name(&signed.checkpoint().origin);
+        crate::files::write(&self.dir, &name, signed.to_string().as_bytes()).map(|_| ())
+    }
+
+    fn keep_evidence(&self, signed: &Signed) -> Result<PathBuf, CommandError> {
+        let (text, name) = (signed.to_string(), State::name(&signed.checkpoint().origin));
+        let digest = blake3::hash(text.as_bytes()).to_hex();
+        let name = format!("{}-refused-{}.note", name.trim_end_matches(".note"), &digest[..16]);
+        crate::files::write(&self.dir, &name, text.as_bytes())?;
+        Ok(self.dir.join(name))
+    }
+}

@@ -1,0 +1,78 @@
+//! The answers of the commands about keys, checkpoints and proofs.
+
+use crate::notes::Witnesses;
+use serde::Serialize;
+use serde_json::Value;
+
+/// `key`.
+#[derive(Serialize)]
+pub(crate) struct KeyObject<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) id: &'a str,
+    pub(crate) role: &'a str,
+    pub(crate) key: &'a str,
+    pub(crate) private: Option<&'a str>,
+    pub(crate) public: &'a str,
+}
+
+/// `checkpoint`.
+#[derive(Serialize)]
+pub(crate) struct CheckpointObject<'a> {
+    pub(crate) origin: &'a str,
+    pub(crate) log_id: String,
+    pub(crate) size: u64,
+    pub(crate) root: String,
+    pub(crate) next_seq: u64,
+    pub(crate) new: bool,
+    pub(crate) path: &'a str,
+}
+
+/// `check-proof`.
+#[derive(Serialize)]
+pub(crate) struct ProofObject<'a> {
+    pub(crate) holds: bool,
+    pub(crate) proof: &'a str,
+    pub(crate) origin: &'a str,
+    pub(crate) log_id: String,
+    pub(crate) size: u64,
+    pub(crate) root: String,
+    pub(crate) next_seq: u64,
+    pub(crate) position: Option<u64>,
+    pub(crate) events: Vec<Value>,
+    pub(crate) witnesses: Option<WitnessesObject<'a>>,
+}
+
+/// Who cosigned, by a policy.
+#[derive(Serialize)]
+pub(crate) struct WitnessesObject<'a> {
+    enough: bool,
+    quorum: &'a str,
+    by: Vec<CosignedObject<'a>>,
+    missing: &'a [String],
+}
+
+/// One cosignature of [`WitnessesObject`].
+#[derive(Serialize)]
+struct CosignedObject<'a> {
+    name: &'a str,
+    time: u64,
+}
+
+impl<'a> WitnessesObject<'a> {
+    pub(crate) fn new(witnesses: &'a Witnesses) -> WitnessesObject<'a> {
+        let by = witnesses.by.iter().map(|(name, time)| CosignedObject { name, time: *time });
+        let (enough, quorum, missing) = (witnesses.enough, witnesses.quorum.as_str(), witnesses.missing.as_slice());
+        WitnessesObject { enough, quorum, by: by.collect(), missing }
+    }
+}
+
+/// `witness`.
+#[derive(Serialize)]
+pub(crate) struct WitnessObject<'a> {
+    pub(crate) cosigned: bool,
+    pub(crate) origin: &'a str,
+    pub(crate) size: u64,
+    pub(crate) time: Option<u64>,
+    pub(crate) reason: Option<&'a str>,
+    pub(crate) note: &'a str,
+}

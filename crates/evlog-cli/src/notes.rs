@@ -1,0 +1,110 @@
+//! Checkpoints in files: read and verified, or read as they are where the reader proves their claims itself.
+
+use crate::error::{CommandError, Verdict};
+use crate::keys;
+use crate::ui::Tone;
+use evlog_proof::{Checkpoint, CheckpointError, Note, Policy, Signed, VerifierKey};
+use std::fs;
+use std::io::{self, Read};
+use std::path::Path;
+
+/// A note has no more bytes; what is longer is refused by the parser.
+const LEN_MAX: u64 = 65 * 1024;
+
+/// A file's bytes, or those of stdin for `-`.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
+    let refused = |error: io::Error| CommandError::file("read", path.display(), &error);
+    let mut bytes = Vec::new();
+    let source: Box<dyn Read> =
+        if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(fs::File::open(path).map_err(refused)?) };
+    source.take(LEN_MAX).read_to_end(&mut bytes).map_err(refused)?;
+    Ok(bytes)
+}
+
+/// A checkpoint whose signature by the key holds.
+pub(crate) fn open(path: &Path, key: &VerifierKey) -> Result<Signed, CommandError> {
+    Signed::open(&read(path)?, key).map_err(|error| refused(path, &error))
+}
+
+/// A checkpoint as a file claims it, for a caller who compares it with the log.
+pub(crate) fn claimed(path: &Path) -> Result<Checkpoint, CommandError> {
+    let note = Note::parse(&read(path)?).map_err(|error| refused(path, &CheckpointError::Note(error)))?;
+    Checkpoint::parse(note.text()).map_err(|error| refused(path, &error))
+}
+
+/// Exit code 1 where the checkpoint is one and its signature does not hold; 2 where it is none.
+pub(crate) fn refused(path: &Path, error: &CheckpointError) -> CommandError {
+    let refused = CommandError::user(format!("checkpoint `{}`: {error}", path.display()));
+    match error {
+        CheckpointError::Signature(_) | CheckpointError::Origin { .. } => refused
+            .with_code(Verdict::No.code())
+            .hint("nothing that it says counts; ask whoever keeps the log for its public key"),
+        CheckpointError::WitnessKey { .. } => {
+            refused.hint("--key takes the log's key; a policy takes those of witnesses")
+        }
+        _ => refused,
+    }
+}
+
+/// Who vouches for checkpoints: a log's key, or a policy, or both.
+pub(crate) struct Trust {
+    key: Option<VerifierKey>,
+    policy: Option<Policy>,
+}
+
+impl Trust {
+    /// From files; at least one.
+    pub(crate) fn load(key: Option<&Path>, policy: Option<&Path>) -> Result<Trust, CommandError> {
+        let (key, policy) = (key.map(keys::verifier).transpose()?, policy.map(keys::policy).transpose()?);
+        let has_log = key.is_some() || policy.as_ref().is_some_and(|policy| !policy.logs().is_empty());
+        if !has_log {
+            let message = "expected the log's public key, by --key FILE or by a policy with a `log` line";
+            return Err(CommandError::user(message));
+        }
+        Ok(Trust { key, policy })
+    }
+
+    /// A checkpoint that the log's key has signed.
+    pub(crate) fn open(&self, path: &Path) -> Result<Signed, CommandError> {
+        match (&self.key, &self.policy) {
+            (Some(key), _) => open(path, key),
+            (None, Some(policy)) => policy.open(&read(path)?).map_err(|error| refused(path, &error)),
+            (None, None) => unreachable!("one of them was asked for"),
+        }
+    }
+
+    /// What the policy, if there is one, says of the witnesses: a row for people, whether it is enough.
+    pub(crate) fn witnesses(&self, path: &Path, signed: &Signed) -> Result<Option<Witnesses>, CommandError> {
+        let Some(policy) = &self.policy else { return Ok(None) };
+        let judged = policy.judge(signed.note());
+        let witnessed = judged.map_err(|error| refused(path, &CheckpointError::Signature(error)))?;
+        Ok(Some(Witnesses {
+            enough: witnessed.enough,
+            by: witnessed.by,
+            missing: witnessed.missing,
+            quorum: witnessed.quorum,
+        }))
+    }
+}
+
+/// Who cosigned a checkpoint.
+pub(crate) struct Witnesses {
+    pub(crate) enough: bool,
+    pub(crate) by: Vec<(String, u64)>,
+    pub(crate) missing: Vec<String>,
+    pub(crate) quorum: String,
+}
+
+impl Witnesses {
+    /// In one line.
+    pub(crate) fn row(&self) -> (&'static str, String, Tone) {
+        let names: Vec<&str> = self.by.iter().map(|(name, _)| name.as_str()).collect();
+        let by = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
+        let word = if self.enough { "enough" } else { "not enough" };
+        (
+            "witnesses",
+            format!("{by}: {word} (quorum {})", self.quorum),
+            if self.enough { Tone::Plain } else { Tone::Bad },
+        )
+    }
+}

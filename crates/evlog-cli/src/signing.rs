@@ -1,0 +1,266 @@
+//! Signing checkpoints while a log is open for writing: once, at intervals, and before it is closed.
+//!
+//! Invariants:
+//! - What is published is kept in the log first.
+//! - A checkpoint that would say nothing new is not signed, so a log that rests does not grow.
+
+use crate::error::CommandError;
+use crate::keys;
+use crate::notes;
+use crate::ui::{Ui, Unit};
+use clap::Args;
+use evlog::Log;
+use evlog::checkpoint::ReadBack;
+use evlog_format::{FORMAT_VERSION, Position, Root, Seq};
+use evlog_projection::time::to_rfc3339;
+use evlog_proof::{Algorithm, Checkpoint, CheckpointError, SignatureError, Signed, SignerKey, VerifierKey};
+use std::cell::OnceCell;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+/// For commands that write, and sign as they go.
+#[derive(Args, Debug)]
+pub(crate) struct SigningArgs {
+    /// Sign checkpoints with this private key: at the end, and as --checkpoint-every says
+    #[arg(long, env = "EVLOG_KEY", value_name = "FILE", hide_env_values = true)]
+    pub(crate) key: Option<PathBuf>,
+    /// Sign one at this interval too, if anything was added: `90s`, `5m`, `1h`
+    #[arg(long, value_name = "TIME", value_parser = interval, requires = "key")]
+    pub(crate) checkpoint_every: Option<Duration>,
+    /// Write each checkpoint to this file, in place of the one before
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) checkpoint_out: Option<PathBuf>,
+    /// Give each checkpoint to this shell command on its stdin
+    #[arg(long, value_name = "COMMAND", requires = "key")]
+    pub(crate) checkpoint_exec: Option<String>,
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("expected a number and s, m or h, such as `90s`, found {text:?}");
+    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
+    let seconds: u64 = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(wrong()),
+    };
+    let number = number.parse::<u64>().ok().filter(|number| (1..=1_000_000).contains(number)).ok_or_else(wrong)?;
+    Ok(Duration::from_secs(number * seconds))
+}
+
+/// Where checkpoints go besides the log's own directory.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Publish {
+    pub(crate) out: Option<PathBuf>,
+    pub(crate) exec: Option<String>,
+}
+
+impl Publish {
+    /// Gives a checkpoint away.
+    pub(crate) fn publish(&self, signed: &Signed) -> Result<(), CommandError> {
+        let text = signed.to_string();
+        if let Some(path) = &self.out {
+            let name = path.file_name().and_then(|name| name.to_str());
+            let name =
+                name.ok_or_else(|| CommandError::user(format!("expected a file, found `{}`", path.display())))?;
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            crate::files::write(parent, name, text.as_bytes())?;
+        }
+        self.exec.as_deref().map_or(Ok(()), |command| run(command, &text))
+    }
+}
+
+/// Runs a shell command with text on its stdin. What it prints goes to stderr: stdout is the answer.
+fn run(command: &str, text: &str) -> Result<(), CommandError> {
+    let failed = |what: String| {
+        CommandError::user(format!("the checkpoint is signed and kept, but `{command}` {what}"))
+            .hint("`evlog checkpoint` gives it out again")
+    };
+    let mut child = Command::new("sh")
+        .args(["-c", command])
+        .stdin(Stdio::piped())
+        .stdout(std::io::stderr())
+        .spawn()
+        .map_err(|error| failed(format!("could not be started: {error}")))?;
+    // A command that does not read its stdin to the end is free to do so.
+    let _unread = child.stdin.take().map(|mut stdin| stdin.write_all(text.as_bytes()));
+    let ended = child.wait().map_err(|error| failed(format!("could not be waited for: {error}")))?;
+    if ended.success() { Ok(()) } else { Err(failed(format!("ended with {ended}"))) }
+}
+
+/// A session's signing.
+pub(crate) struct Signing<'l> {
+    log: &'l Log,
+    key: SignerKey,
+    publish: Publish,
+    read: ReadBack<'l>,
+    /// When the last checkpoint was recorded, Unix nanoseconds.
+    last_ns: Option<i64>,
+    /// The last checkpoint, and the log's next seq as long as nothing is added.
+    last: Option<(Signed, Option<Seq>)>,
+}
+
+impl<'l> Signing<'l> {
+    /// Takes up where the last checkpoint ended.
+    pub(crate) fn begin(ui: &Ui, log: &'l Log, key: SignerKey, publish: Publish) -> Result<Signing<'l>, CommandError> {
+        let history = log.signing_history()?;
+        let kept = kept(log, key.verifier(), &history.keys)?;
+        let claimed = history.last.as_ref().map(|last| (Position(last.size), Root(last.root)));
+        let signed = kept.as_ref().map(|signed| (signed.checkpoint().size, signed.checkpoint().root));
+        let bar = OnceCell::new();
+        let read = ReadBack::begin(log, signed.or(claimed), &mut |done, total| {
+            bar.get_or_init(|| ui.progress("read back", total, Unit::Bytes)).at(done);
+        })?;
+        let is_known = history.keys.contains(&key.verifier().to_string());
+        if !is_known {
+            log.record_key(&key.verifier().to_string())?;
+        }
+        // Events that only tell of sessions and signatures are nothing new.
+        let rests = |signed: &Signed| {
+            let told = claimed.is_some_and(|(size, _)| size == signed.checkpoint().size);
+            let next = Seq(signed.checkpoint().next_seq.0 + history.only_sessions);
+            (is_known && told && log.next_seq() == next).then_some(next)
+        };
+        let last = kept.map(|signed| {
+            let next = rests(&signed);
+            (signed, next)
+        });
+        let last_ns = history.last.is_some().then_some(history.last_time_ns);
+        Ok(Signing { log, key, publish, read, last_ns, last })
+    }
+
+    /// Signs a checkpoint over everything that was added, unless nothing was; gives it out. The flag: whether it is new.
+    pub(crate) fn checkpoint(&mut self, ui: &Ui) -> Result<(Signed, bool), CommandError> {
+        if let Some((signed, Some(next))) = &self.last
+            && self.log.next_seq() == *next
+        {
+            self.publish.publish(signed)?;
+            return Ok((signed.clone(), false));
+        }
+        let now = self.log.now_ns();
+        if let Some(last) = self.last_ns.filter(|last| now < *last) {
+            let (now, then) = (to_rfc3339(now), to_rfc3339(last));
+            let message = format!(
+                "nothing was signed: expected a time after that of the last checkpoint, {then}, found that the clock says {now}"
+            );
+            return Err(CommandError::user(message).hint("set the machine's clock"));
+        }
+        let bar = OnceCell::new();
+        let statement = self.read.statement(&mut |done, total| {
+            bar.get_or_init(|| ui.progress("read back", total, Unit::Bytes)).at(done);
+        })?;
+        let origin = self.key.verifier().name();
+        let checkpoint = Checkpoint {
+            origin: origin.to_owned(),
+            size: statement.size,
+            root: statement.root,
+            format_version: FORMAT_VERSION,
+            log_id: statement.log_id,
+            next_seq: statement.next_seq,
+        };
+        let signed = checkpoint.sign(&self.key);
+        self.read.record(&statement, origin, signed.to_string().as_bytes())?;
+        self.last_ns = Some(now);
+        // The log has grown by the event that tells of this checkpoint, if by nothing else.
+        self.last = Some((signed.clone(), Some(Seq(statement.next_seq.0 + 1))));
+        self.publish.publish(&signed)?;
+        Ok((signed, true))
+    }
+}
+
+/// The newest checkpoint that the log keeps. It is signed by the key, or by one that the log has recorded.
+fn kept(log: &Log, key: &VerifierKey, recorded: &[String]) -> Result<Option<Signed>, CommandError> {
+    let checkpoints = log.checkpoints();
+    let Some(size) = checkpoints.sizes().map_err(evlog_store::OpenError::Io).map_err(evlog::LogError::from)?.pop()
+    else {
+        return Ok(None);
+    };
+    let path = checkpoints.path(size);
+    let bytes = notes::read(&path)?;
+    let earlier = recorded.iter().filter_map(|text| VerifierKey::parse(text).ok());
+    let mut refused = None;
+    for known in std::iter::once(key.clone()).chain(earlier) {
+        match Signed::open(&bytes, &known) {
+            Ok(signed) if signed.checkpoint().origin == key.name() => return Ok(Some(signed)),
+            Ok(signed) => {
+                let (found, expected) = (key.name(), &signed.checkpoint().origin);
+                let message = format!("the log signs as {expected}: expected a key of that name, found one of {found}");
+                return Err(CommandError::user(message).hint("`evlog key new NAME` makes a new key of the same name"));
+            }
+            Err(error) => refused = Some(error),
+        }
+    }
+    let nobody = CheckpointError::Signature(SignatureError::Missing { key: key.to_string(), found: Vec::new() });
+    Err(notes::refused(&path, &refused.unwrap_or(nobody)))
+}
+
+/// Who signs while a command works, and when.
+pub(crate) struct Signer {
+    key: SignerKey,
+    publish: Publish,
+    every: Option<Duration>,
+}
+
+impl SigningArgs {
+    /// Reads the key, if one is given.
+    pub(crate) fn signer(&self) -> Result<Option<Signer>, CommandError> {
+        let Some(path) = &self.key else { return Ok(None) };
+        let key = keys::signer(path, Algorithm::Note)?;
+        let publish = Publish { out: self.checkpoint_out.clone(), exec: self.checkpoint_exec.clone() };
+        Ok(Some(Signer { key, publish, every: self.checkpoint_every }))
+    }
+}
+
+/// Does the work, and signs checkpoints at the interval meanwhile and once it is done. `log` gives the log when it is open.
+/// Says what the work gave, and whether all was signed.
+pub(crate) fn during<'l, T>(
+    signer: Option<Signer>,
+    log: &(dyn Fn() -> Option<&'l Log> + Sync),
+    work: impl FnOnce() -> T,
+) -> (T, Result<(), CommandError>) {
+    let Some(signer) = signer else { return (work(), Ok(())) };
+    std::thread::scope(|scope| {
+        let (stop, stopped) = channel::<()>();
+        let signing = scope.spawn(move || sign_until(&stopped, log, &signer));
+        let done = work();
+        drop(stop);
+        let Ok(all) = signing.join() else { unreachable!("the thread that signs does not panic") };
+        (done, all)
+    })
+}
+
+/// Signs at the interval until told to stop, and then once more. After a failure no more is signed.
+fn sign_until<'l>(
+    stopped: &Receiver<()>,
+    log: &dyn Fn() -> Option<&'l Log>,
+    signer: &Signer,
+) -> Result<(), CommandError> {
+    let (ui, mut signing) = (Ui::new(true), None);
+    loop {
+        let waited = match signer.every {
+            Some(every) => stopped.recv_timeout(every),
+            None => stopped.recv().map_err(|_| RecvTimeoutError::Disconnected),
+        };
+        if let Some(log) = log() {
+            sign(&ui, log, &mut signing, signer).inspect_err(|error| {
+                if let CommandError::Failed(failure) = error {
+                    crate::ui::alert(&format!("warning: no checkpoint is signed any more: {}", failure.message));
+                }
+            })?;
+        }
+        if waited != Err(RecvTimeoutError::Timeout) {
+            return Ok(());
+        }
+    }
+}
+
+fn sign<'l>(ui: &Ui, log: &'l Log, signing: &mut Option<Signing<'l>>, signer: &Signer) -> Result<(), CommandError> {
+    let begun = match signing.take() {
+        Some(begun) => begun,
+        None => Signing::begin(ui, log, signer.key.clone(), signer.publish.clone())?,
+    };
+    signing.insert(begun).checkpoint(ui).map(|_| ())
+}

@@ -1,0 +1,239 @@
+//! Keys, checkpoints, proofs and witnesses, by the binary.
+
+use crate::forge::{other_number, rewrite};
+use crate::support::{BATCH, Done, Room};
+use evlog::checkpoint::ReadBack;
+use evlog::clock::StepClock;
+use evlog::{Log, Options};
+use evlog_projection::Contracts;
+use serde_json::json;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+
+/// A room with a log, its key, a first checkpoint `old.note`, more events, and `new.note`.
+fn signed_room() -> Room {
+    let room = Room::new();
+    room.ends(0, &["key", "new", "example.com/builds"]);
+    room.feed(&["submit"], BATCH);
+    room.ends(0, &["checkpoint", "--key", "builds.key", "--out", "old.note"]);
+    grow(&room, 40);
+    room.ends(0, &["checkpoint", "--key", "builds.key", "--out", "new.note"]);
+    room
+}
+
+fn grow(room: &Room, commits: usize) {
+    let lines: String = (0..commits)
+        .map(|n| {
+            format!(r#"{{"contract":"custom","run":"more","do":"record","kind":"custom/n","data":{{"n":{n}}}}}"#) + "\n"
+        })
+        .collect();
+    assert_eq!(room.feed(&["submit"], &lines).code, 0);
+}
+
+fn read(room: &Room, path: &str) -> String {
+    fs::read_to_string(room.path(path)).unwrap()
+}
+
+/// Checks a proof against `new.note`.
+fn check(room: &Room, code: i32, proof: &str, more: &[&str]) -> Done {
+    let arguments = ["check-proof", proof, "--checkpoint", "new.note", "--key", "builds.pub"];
+    room.ends(code, &[&arguments, more].concat())
+}
+
+#[test]
+fn a_private_key_is_its_owners_alone_and_is_not_overwritten() {
+    // Rule C-05.
+    let room = signed_room();
+    let mode = |path: &str| fs::metadata(room.path(path)).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode("builds.key"), 0o600);
+    room.ends(2, &["key", "new", "example.com/builds"]).says("a key is not overwritten");
+    for others in [0o640, 0o604, 0o644] {
+        fs::set_permissions(room.path("builds.key"), fs::Permissions::from_mode(others)).unwrap();
+        let done = room.ends(2, &["checkpoint", "--key", "builds.key"]);
+        done.says("can be read by others: expected mode 600").says("chmod 600 builds.key");
+    }
+    room.ends(2, &["checkpoint", "--key", "builds.pub"]).says("can be read by others");
+    room.ends(2, &["key", "new", "a b"]).says("without spaces");
+    room.ends(2, &["key", "show", "builds.key"]).says("expected the public part of a key, found the private one");
+    let shown = room.ends(0, &["key", "show", "builds.pub", "--json"]).json();
+    assert_eq!((&shown["name"], &shown["role"]), (&json!("example.com/builds"), &json!("log")));
+}
+
+#[test]
+fn a_checkpoint_states_what_the_bytes_are_and_is_not_repeated_for_nothing() {
+    let room = signed_room();
+    let bytes: Vec<u8> = room.segments().iter().flat_map(|path| fs::read(path).unwrap()).collect();
+    let found = room.ends(0, &["checkpoint", "--key", "builds.key", "--json"]).json();
+    assert_eq!(found["new"], false);
+    let size = usize::try_from(found["size"].as_u64().unwrap()).unwrap();
+    assert_eq!(found["root"], blake3::hash(&bytes[..size]).to_hex().as_str());
+    assert_eq!(read(&room, "new.note"), fs::read_to_string(room.path(found["path"].as_str().unwrap())).unwrap());
+    let again = room.ends(0, &["checkpoint", "--key", "builds.key", "--out", "-"]).out;
+    assert_eq!(again, read(&room, "new.note"));
+    let history = room.ends(0, &["cat", "--run", "$log", "--json"]).lines();
+    let count = |kind: &str| history.iter().filter(|event| event["kind"] == kind).count();
+    assert_eq!((count("log.key_added"), count("log.checkpoint_signed")), (1, 2));
+    assert_eq!(room.ends(0, &["verify", "--json"]).json()["good"], true);
+}
+
+#[test]
+fn a_log_is_signed_while_it_is_written_and_when_it_is_closed() {
+    let room = signed_room();
+    let arguments =
+        ["submit", "--key", "builds.key", "--checkpoint-out", "last.note", "--checkpoint-exec", "cat > sent.note"];
+    assert_eq!(room.feed(&arguments, r#"{"contract":"custom","run":"x","do":"record","kind":"custom/n"}"#).code, 0);
+    assert_ne!(read(&room, "last.note"), read(&room, "new.note"));
+    assert_eq!(read(&room, "last.note"), read(&room, "sent.note"));
+    let done = room.feed(&["submit", "--key", "builds.key", "--checkpoint-exec", "exit 3"], BATCH);
+    done.says("but `exit 3` ended with exit status: 3");
+    assert_eq!(done.code, 2);
+    let done = room.feed(&["submit", "--key", "nothing.key"], BATCH);
+    assert_eq!((done.code, done.out.as_str()), (2, ""));
+    room.ends(2, &["submit", "--key", "builds.key", "--checkpoint-every", "5"]).says("such as `90s`");
+}
+
+#[test]
+fn an_interval_signs_while_the_writer_waits_for_more() {
+    let room = signed_room();
+    let mut child =
+        room.spawn(&["submit", "--key", "builds.key", "--checkpoint-every", "1s", "--checkpoint-out", "live.note"]);
+    let mut stdin = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut stdin, BATCH.as_bytes()).unwrap();
+    let appeared = (0..600).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        room.path("live.note").exists()
+    });
+    assert!(appeared, "no checkpoint while the writer waits");
+    drop(stdin);
+    child.wait_with_output().unwrap();
+}
+
+#[test]
+fn a_changed_byte_or_clock_or_key_signs_nothing() {
+    // Rules C-22 and C-23.
+    let room = signed_room();
+    grow(&room, 3);
+    room.ends(0, &["key", "new", "example.com/other"]);
+    room.ends(2, &["checkpoint", "--key", "other.key"]).says("the log signs as example.com/builds");
+    room.ends(0, &["key", "new", "example.com/builds", "--out", "second.key"]);
+    room.ends(0, &["checkpoint", "--key", "second.key"]);
+    // A commit under the last checkpoint that says another number, with a checksum that is right again.
+    let segment = &room.segments()[0];
+    grow(&room, 1);
+    let sound = fs::read(segment).unwrap();
+    rewrite(segment, 15, other_number);
+    fs::remove_file(room.path("evlog/checkpoints/last.tree")).unwrap();
+    room.ends(2, &["checkpoint", "--key", "second.key"])
+        .says("not what the last checkpoint says, so nothing was signed");
+    fs::write(segment, &sound).unwrap();
+    room.ends(0, &["checkpoint", "--key", "second.key"]);
+    // The newest checkpoint was recorded at a time that is still to come.
+    let (dir, clock) = (room.path("evlog"), StepClock::new(i64::MAX / 2, 1));
+    let options = Options { clock: Arc::new(clock), ..Options::new("a clock that runs ahead") };
+    let log = Log::open(&dir, Contracts::new(), options).unwrap();
+    let mut read = ReadBack::begin(&log, None, &mut |_, _| ()).unwrap();
+    let statement = read.statement(&mut |_, _| ()).unwrap();
+    read.record(&statement, "example.com/builds", &fs::read(room.path("new.note")).unwrap()).unwrap();
+    fs::remove_file(log.checkpoints().path(statement.size)).unwrap();
+    log.close().unwrap();
+    grow(&room, 1);
+    room.ends(2, &["checkpoint", "--key", "second.key"]).says("nothing was signed: expected a time after");
+}
+
+#[test]
+fn an_event_is_proven_to_someone_without_the_log() {
+    let room = signed_room();
+    room.ends(0, &["prove", "--seq", "3", "--out", "3.proof"]);
+    let done = check(&room, 0, "3.proof", &["--seq", "3", "--json"]).json();
+    let event = room.ends(0, &["cat", "--json"]).lines()[3].clone();
+    assert!(done["events"].as_array().unwrap().contains(&event), "{done}");
+    assert!(check(&room, 0, "3.proof", &[]).out.contains("holds"));
+    check(&room, 1, "3.proof", &["--seq", "30"]).says("it is not about event 30");
+    // Nothing of the log is needed.
+    fs::rename(room.path("evlog"), room.path("gone")).unwrap();
+    check(&room, 0, "3.proof", &[]);
+    room.ends(1, &["check-proof", "3.proof", "--checkpoint", "old.note", "--key", "builds.pub"])
+        .says("the proof is for another checkpoint");
+    fs::rename(room.path("gone"), room.path("evlog")).unwrap();
+    room.ends(2, &["prove", "--seq", "999"]).says("found that the log ends before seq");
+    grow(&room, 1);
+    let last = room.ends(0, &["cat", "--json"]).lines().len() - 2;
+    room.ends(2, &["prove", "--seq", &last.to_string()]).says("came after the checkpoint").says("evlog checkpoint");
+}
+
+#[test]
+fn growth_is_proven_and_a_proof_of_another_log_is_not_taken() {
+    let room = signed_room();
+    room.ends(0, &["prove", "--from", "old.note", "--to", "new.note", "--out", "grown.proof"]);
+    check(&room, 0, "grown.proof", &["--from", "old.note"]);
+    check(&room, 2, "grown.proof", &[]).says("--from FILE");
+    let other = signed_room();
+    other.ends(0, &["prove", "--from", "old.note", "--out", "grown.proof"]);
+    other.ends(0, &["prove", "--seq", "3", "--out", "3.proof"]);
+    fs::copy(other.path("grown.proof"), room.path("theirs.proof")).unwrap();
+    fs::copy(other.path("3.proof"), room.path("their3.proof")).unwrap();
+    fs::copy(other.path("new.note"), room.path("their.note")).unwrap();
+    check(&room, 1, "theirs.proof", &["--from", "old.note"]).says("the proof is of another log");
+    check(&room, 1, "their3.proof", &[]).says("the proof is of another log");
+    room.ends(2, &["prove", "--from", "old.note", "--to", "their.note"]).says("the checkpoint is of another log");
+    // The wrong key, a file that is cut, one that is no proof.
+    room.ends(1, &["check-proof", "their3.proof", "--checkpoint", "their.note", "--key", "builds.pub"])
+        .says("expected a signature by the key");
+    let text = read(&room, "grown.proof");
+    room.write("cut.proof", &text[..text.len() - 20]);
+    check(&room, 2, "cut.proof", &["--from", "old.note"]).says("of the proof: expected");
+    check(&room, 2, "new.note", &[]).says("expected `evlog-proof/v1`");
+    room.ends(2, &["check-proof", "grown.proof", "--checkpoint", "builds.pub", "--key", "builds.pub"])
+        .says("blank line");
+}
+
+#[test]
+fn a_log_that_was_rewritten_under_its_checkpoint_proves_nothing() {
+    let room = signed_room();
+    rewrite(&room.segments()[0], 15, other_number);
+    room.ends(1, &["prove", "--from", "old.note", "--to", "new.note"]).says("does not match the checkpoint");
+}
+
+#[test]
+fn a_witness_cosigns_what_grew_and_refuses_loudly_what_did_not() {
+    // Rules C-32 and C-33.
+    let room = signed_room();
+    room.ends(0, &["key", "new", "ci.example.com/w", "--witness"]);
+    let witness = |code: i32, note: &str, more: &[&str]| {
+        let arguments = ["witness", note, "--state", "seen", "--log-key", "builds.pub", "--key", "w.key"];
+        room.ends(code, &[&arguments, more].concat())
+    };
+    let last = ["witness", "--last", "--state", "seen", "--log-key", "builds.pub"];
+    room.ends(1, &last).says("nothing was seen yet");
+    let first = witness(0, "old.note", &[]);
+    first.says("it is taken as it is");
+    assert_eq!(room.ends(0, &last).out, first.out);
+    witness(2, "new.note", &[]).says("expected a proof").says("found none").says("evlog prove --from");
+    room.write("last.note", &room.ends(0, &last).out);
+    room.ends(0, &["prove", "--from", "last.note", "--to", "new.note", "--out", "grown.proof"]);
+    witness(0, "new.note", &["--proof", "grown.proof", "--out", "cosigned.note"]);
+    witness(1, "old.note", &[]).says("the log is shorter than it was").says("kept as `seen/");
+    assert_eq!(room.ends(0, &last).out, read(&room, "cosigned.note"), "a refusal changes nothing");
+
+    let vkey = read(&room, "w.pub");
+    room.write("policy.txt", &format!("log {}\nwitness w {vkey}\nquorum w\n", read(&room, "builds.pub").trim()));
+    room.ends(0, &["prove", "--seq", "3", "--to", "cosigned.note", "--out", "3.proof"]);
+    room.ends(0, &["check-proof", "3.proof", "--checkpoint", "cosigned.note", "--policy", "policy.txt"]);
+    room.ends(1, &["check-proof", "3.proof", "--checkpoint", "new.note", "--policy", "policy.txt"])
+        .says("too few witnesses");
+
+    // Another history under the same key and name: a copy from before, that went on in its own way.
+    let fork = Room::new();
+    for name in ["builds.key", "builds.pub"] {
+        fs::copy(room.path(name), fork.path(name)).unwrap();
+    }
+    fork.feed(&["submit"], BATCH);
+    fork.ends(0, &["checkpoint", "--key", "builds.key", "--out", "fork.note"]);
+    fs::copy(fork.path("fork.note"), room.path("fork.note")).unwrap();
+    witness(1, "fork.note", &[]).says("another log signs under the same name");
+    fs::remove_file(room.path("w.key")).unwrap();
+    room.ends(0, &["key", "new", "ci.example.com/w", "--witness", "--out", "w2.key"]);
+    room.ends(2, &["witness", "new.note", "--state", "seen", "--log-key", "builds.pub", "--key", "w2.key"])
+        .says("cannot be believed");
+}
