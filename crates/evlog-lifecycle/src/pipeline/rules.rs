@@ -326,7 +326,7 @@ fn top_level(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
     }
     for sub in state.substages(index) {
         let stopped = state.definition().stops_parent(sub) && !outcome.is_fatal() && !outcome.is_blocked();
-        if stopped || !couples(state.definition().coupling(&sub.stage), sub, outcome) {
+        if stopped || !state.definition().couples(sub, outcome) {
             return refuse("PARENT_COUPLING", format!("`{outcome}` cannot stand beside `{sub}`"));
         }
     }
@@ -353,24 +353,10 @@ fn substage(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
     if parent.is_blocked() {
         return refuse("BLOCKED_UPSTREAM", format!("`{parent}` never ran; leave `{name}` out"));
     }
-    if !couples(state.definition().coupling(name), outcome, parent) {
+    if !state.definition().couples(outcome, parent) {
         return refuse("PARENT_COUPLING", format!("`{outcome}` cannot stand beside `{parent}`"));
     }
     Ok(())
-}
-
-/// Whether a parent's outcome is one that the substage's allows (rule P-35).
-fn couples(coupling: Option<Coupling>, substage: &Outcome, parent: &Outcome) -> bool {
-    if substage.status != StageStatus::Failed {
-        return true;
-    }
-    match coupling {
-        None | Some(Coupling::StopsRun) => true,
-        Some(Coupling::NotSuccess) => parent.status != StageStatus::Success,
-        Some(Coupling::NotSuccessWhenFatal) => parent.status != StageStatus::Success || !substage.is_fatal(),
-        Some(Coupling::FailClosed) => parent.is_fatal() || parent.is_blocked(),
-        Some(Coupling::SameCode) => parent.status == StageStatus::Failed && parent.reason_code == substage.reason_code,
-    }
 }
 
 /// After a fatal failure nothing later has run (rule P-33).

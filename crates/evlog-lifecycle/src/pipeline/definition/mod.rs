@@ -403,6 +403,22 @@ impl Definition {
         }
     }
 
+    /// Whether a parent's outcome is one that its substage's allows (rule P-35).
+    pub fn couples(&self, substage: &Outcome, parent: &Outcome) -> bool {
+        if substage.status != StageStatus::Failed {
+            return true;
+        }
+        match self.coupling(&substage.stage) {
+            None | Some(Coupling::StopsRun) => true,
+            Some(Coupling::NotSuccess) => parent.status != StageStatus::Success,
+            Some(Coupling::NotSuccessWhenFatal) => parent.status != StageStatus::Success || !substage.is_fatal(),
+            Some(Coupling::FailClosed) => parent.is_fatal() || parent.is_blocked(),
+            Some(Coupling::SameCode) => {
+                parent.status == StageStatus::Failed && parent.reason_code == substage.reason_code
+            }
+        }
+    }
+
     /// The fail mode to write when the reporter gives none: of a failure, the catalogue's unless the code is the
     /// stage's own; else the configured one (rule P-14). `configured` is that of the top-level stage.
     pub fn usual_fail_mode(

@@ -15,6 +15,7 @@ mod tests;
 
 pub use diagnostics::{fingerprint, token};
 
+use evlog_projection::Malformed;
 use serde_json::{Map, Value, json};
 
 /// How many findings are kept per artifact unless a report says otherwise.
@@ -260,6 +261,13 @@ impl Report {
             report["diagnostics"] = Value::Array(diagnostics);
         }
         report
+    }
+
+    /// Reads the members of a report that someone else wrote, and brings them into order: what
+    /// [`to_value`](Report::to_value) then writes is how the report should have been written. Refuses other members and
+    /// wrong types; of `diagnostics` only that they are a list.
+    pub fn from_members(value: &Value) -> Result<Report, Malformed> {
+        read::members(value)
     }
 
     /// Reads what [`to_value`](Report::to_value) writes. `diagnostics` may be absent. Refuses, with a sentence, other

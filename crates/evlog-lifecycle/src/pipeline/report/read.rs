@@ -30,7 +30,7 @@ pub(super) fn report(value: &Value) -> Result<Report, String> {
     }
 }
 
-fn members(value: &Value) -> Result<Report, Malformed> {
+pub(super) fn members(value: &Value) -> Result<Report, Malformed> {
     let mut given = Members::of(value.clone(), "")?;
     given.word("contract_version", &[(CONTRACT_VERSION, ())])?;
     given.word("schema_version", &[(SCHEMA_VERSION, ())])?;
