@@ -10,12 +10,11 @@
 //!   report holds the findings of all classes.
 //! - What passes is listed in byte order of paths.
 
-mod walk;
-
 use crate::files::{FileError, measure, sync_files};
 use crate::limits::LISTING_LEN_MAX;
 use crate::names::time_in;
 use crate::plan::{Output, Plan, Stage};
+use crate::walk::{Entry, walk};
 use crate::{artifact, paths};
 use evlog_lifecycle::pipeline::relpath;
 use evlog_lifecycle::pipeline::report::{
@@ -86,7 +85,7 @@ impl Gate<'_> {
     /// Checks what is staged. What passes is durable. The outer error means that the staging directory itself could
     /// not be read or synced.
     pub(crate) fn check(&self) -> Result<Result<Vec<Artifact>, Failed>, FileError> {
-        let staged = walk::staged(self.staging)?;
+        let staged = walk(self.staging)?;
         let mut found = Found::default();
         let regular = self.entries(staged, &mut found);
         let taken = self.taken();
@@ -111,7 +110,7 @@ impl Gate<'_> {
     }
 
     /// The paths of the regular files; everything else is a finding.
-    fn entries(&self, staged: Vec<walk::Entry>, found: &mut Found) -> Vec<String> {
+    fn entries(&self, staged: Vec<Entry>, found: &mut Found) -> Vec<String> {
         let mut regular = Vec::new();
         let mut listing: u64 = 0;
         for entry in staged {

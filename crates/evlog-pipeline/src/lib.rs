@@ -25,10 +25,13 @@ pub mod progress;
 mod promote;
 pub mod run;
 mod schema;
+mod walk;
 
 pub use files::{FileError, write_atomically};
 pub use interrupt::Interrupts;
+pub use names::time_in;
 pub use plan::{Plan, PlanError};
 pub use progress::Progress;
 pub use run::{Options, RunError, RunReport, Session, run};
 pub use schema::{Schema, check_schema};
+pub use walk::{Entry, walk};

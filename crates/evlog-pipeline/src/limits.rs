@@ -26,8 +26,9 @@ pub(crate) const LISTING_LEN_MAX: u64 = 6 * 1024 * 1024;
 /// The longest report of the publish gate, in bytes, for the same reason.
 pub(crate) const REPORT_LEN_MAX: usize = 6 * 1024 * 1024;
 
-/// The deepest directory below a staging directory. Deeper trees cannot be named by a path of the contract anyway.
-pub(crate) const STAGED_DEPTH_MAX: usize = 256;
+/// The deepest directory below a staging directory or a bundle. Deeper trees cannot be named by a path of the contract
+/// anyway.
+pub(crate) const DEPTH_MAX: usize = 256;
 
 /// How long a process group has between the request to end and its end.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);

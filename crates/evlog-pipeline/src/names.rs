@@ -7,7 +7,7 @@ const SCRATCH: &str = "logs/scratch/";
 
 /// The part of a path that looks like a date or a time, if there is one: `2026-01-31`, `20260131`, either followed by
 /// `T` and a time.
-pub(crate) fn time_in(path: &str) -> Option<&str> {
+pub fn time_in(path: &str) -> Option<&str> {
     if path.starts_with(SCRATCH) {
         return None;
     }

@@ -45,12 +45,12 @@ impl Schema {
     }
 
     /// Whether the instance is valid.
-    pub(crate) fn accepts(&self, instance: &Value) -> bool {
+    pub fn accepts(&self, instance: &Value) -> bool {
         self.0.is_valid(instance)
     }
 
     /// Visits every error of an instance, in no particular order.
-    pub(crate) fn each_error(&self, instance: &Value, visit: &mut dyn FnMut(Finding)) {
+    pub fn each_error(&self, instance: &Value, visit: &mut dyn FnMut(Finding)) {
         for error in self.0.iter_errors(instance) {
             visit(finding(&error));
         }

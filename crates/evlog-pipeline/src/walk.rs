@@ -1,24 +1,24 @@
-//! Enumerates a staging directory, without following links.
+//! Enumerates the files of a directory: of a stage's staging, or of a bundle. No link is followed.
 
 use crate::files::{FileError, at};
-use crate::limits::STAGED_DEPTH_MAX;
+use crate::limits::DEPTH_MAX;
 use std::fs::{self, FileType};
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
-/// Something staged. Directories themselves are nothing.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    /// Its path below the staging directory, with `/`.
-    pub(super) path: String,
+/// Something in the tree. Directories themselves are nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Its path below the root, with `/`.
+    pub path: String,
     /// What it is, unless it is a regular file with a name in UTF-8.
-    pub(super) irregular: Option<&'static str>,
+    pub irregular: Option<&'static str>,
 }
 
-/// Everything staged, in byte order of paths.
-pub(super) fn staged(staging: &Path) -> Result<Vec<Entry>, FileError> {
+/// Everything below a directory, in byte order of paths.
+pub fn walk(root: &Path) -> Result<Vec<Entry>, FileError> {
     let mut entries = Vec::new();
-    below(staging, "", 0, &mut entries)?;
+    below(root, "", 0, &mut entries)?;
     entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     Ok(entries)
 }
@@ -31,7 +31,7 @@ fn below(directory: &Path, prefix: &str, depth: usize, entries: &mut Vec<Entry>)
         let kind = entry.file_type().map_err(at("read", &entry.path()))?;
         let irregular = match name.to_str() {
             None => Some("a name that is not UTF-8"),
-            Some(_) if kind.is_dir() && depth >= STAGED_DEPTH_MAX => Some("a directory that is nested too deeply"),
+            Some(_) if kind.is_dir() && depth >= DEPTH_MAX => Some("a directory that is nested too deeply"),
             Some(_) if kind.is_dir() => {
                 below(&entry.path(), &format!("{path}/"), depth + 1, entries)?;
                 continue;
