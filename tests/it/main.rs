@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod check;
 #[cfg(test)]
+mod conform;
+#[cfg(test)]
 mod crash;
 #[cfg(test)]
 mod decoders;

@@ -1,0 +1,162 @@
+//! A bundle as it lies on disk: which files there are, and the documents among them.
+//!
+//! Does not: follow a link within the bundle, or open anything but a regular file that the walk has seen.
+//!
+//! Invariant: what a bundle holds is read into at most [`DOCUMENT_LEN_MAX`] bytes a document.
+
+use evlog_pipeline::{Entry, FileError, walk};
+use evlog_projection::parse;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+/// The longest document that is read, in bytes: manifests, health files and reports are written by machines for people,
+/// and are held in memory whole.
+const DOCUMENT_LEN_MAX: u64 = 64 * 1024 * 1024;
+
+/// Where stages stage; nothing of it belongs to the bundle.
+const STAGING: &str = ".staging";
+
+/// The directory of one run.
+#[derive(Clone, Debug)]
+pub struct Bundle {
+    root: PathBuf,
+    /// By path: what stands there, unless it is a regular file.
+    entries: BTreeMap<String, Option<&'static str>>,
+    staged: Option<String>,
+}
+
+/// A file of the bundle that should be one JSON document.
+#[derive(Debug)]
+pub(crate) struct Document {
+    pub(crate) path: String,
+    pub(crate) content: Content,
+}
+
+/// What was read of a document.
+#[derive(Debug)]
+pub(crate) enum Content {
+    /// Nothing stands at the path.
+    Absent,
+    /// Something does, which is no JSON document; in words.
+    Unusable(String),
+    /// The document, and its bytes.
+    Json(Vec<u8>, Value),
+}
+
+fn error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileError {
+    let path = path.to_owned();
+    move |source| FileError { action, path, source }
+}
+
+impl Bundle {
+    /// Looks at a bundle's directory.
+    pub fn open(directory: &Path) -> Result<Bundle, FileError> {
+        let root = directory.canonicalize().map_err(error("find", directory))?;
+        let found = walk(&root)?;
+        let staged = staged(&root, &found)?;
+        let entries = found.into_iter().map(|entry| (entry.path, entry.irregular)).collect();
+        Ok(Bundle { root, entries, staged })
+    }
+
+    /// The directory, absolute.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The directory's name.
+    pub(crate) fn name(&self) -> String {
+        self.root.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// The first thing below `.staging`, if there is anything.
+    pub(crate) fn staged(&self) -> Option<&str> {
+        self.staged.as_deref()
+    }
+
+    /// Paths of everything in the bundle that is not a directory, staging left out.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.entries.keys().map(String::as_str).filter(|path| !is_staged(path))
+    }
+
+    /// What stands at a path: none for a regular file, else what it is, in words.
+    pub(crate) fn unlike_file(&self, path: &str) -> Option<&'static str> {
+        match self.entries.get(path) {
+            Some(irregular) => *irregular,
+            None if self.is_directory(path) => Some("a directory"),
+            None => Some("nothing"),
+        }
+    }
+
+    /// Empty directories are in no listing. Below a link there is nothing.
+    fn is_directory(&self, path: &str) -> bool {
+        let mut above = path.match_indices('/').map(|(at, _)| &path[..at]);
+        above.all(|directory| !self.entries.contains_key(directory))
+            && fs::symlink_metadata(self.root.join(path)).is_ok_and(|found| found.is_dir())
+    }
+
+    /// The document at a path.
+    pub(crate) fn document(&self, path: &str) -> Result<Document, FileError> {
+        let content = match self.unlike_file(path) {
+            Some("nothing") => Content::Absent,
+            Some(other) => Content::Unusable(other.to_owned()),
+            None => self.read(path)?,
+        };
+        Ok(Document { path: path.to_owned(), content })
+    }
+
+    fn read(&self, path: &str) -> Result<Content, FileError> {
+        let place = self.root.join(path);
+        let mut bytes = Vec::new();
+        let file = File::open(&place).map_err(error("open", &place))?;
+        file.take(DOCUMENT_LEN_MAX + 1).read_to_end(&mut bytes).map_err(error("read", &place))?;
+        if bytes.len() as u64 > DOCUMENT_LEN_MAX {
+            return Ok(Content::Unusable(format!("more than {DOCUMENT_LEN_MAX} bytes")));
+        }
+        Ok(match parse(&bytes) {
+            Ok(value) => Content::Json(bytes, value),
+            Err(error) => Content::Unusable(format!("text that is not JSON: {error}")),
+        })
+    }
+}
+
+fn is_staged(path: &str) -> bool {
+    path.strip_prefix(STAGING).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// What is left in staging: a file, or a directory even if it is empty.
+fn staged(root: &Path, found: &[Entry]) -> Result<Option<String>, FileError> {
+    if let Some(first) = found.iter().find(|entry| is_staged(&entry.path)) {
+        return Ok(Some(first.path.clone()));
+    }
+    let directory = root.join(STAGING);
+    if fs::symlink_metadata(&directory).is_err() {
+        return Ok(None);
+    }
+    let mut names = Vec::new();
+    for entry in fs::read_dir(&directory).map_err(error("read", &directory))? {
+        names.push(entry.map_err(error("read", &directory))?.file_name().to_string_lossy().into_owned());
+    }
+    Ok(names.into_iter().min().map(|name| format!("{STAGING}/{name}/")))
+}
+
+impl Document {
+    /// The document; none when it is not there or cannot be used.
+    pub(crate) fn value(&self) -> Option<&Value> {
+        match &self.content {
+            Content::Json(_, value) => Some(value),
+            Content::Absent | Content::Unusable(_) => None,
+        }
+    }
+
+    /// What stands there, in words, when it is no document.
+    pub(crate) fn instead(&self) -> Option<&str> {
+        match &self.content {
+            Content::Absent => Some("nothing"),
+            Content::Unusable(what) => Some(what),
+            Content::Json(..) => None,
+        }
+    }
+}

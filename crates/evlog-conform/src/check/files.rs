@@ -1,0 +1,39 @@
+//! Checks 24, 30 and 31: what lies in the bundle, under which names, in which bytes.
+
+use super::Answer;
+use super::subject::{MANIFEST, Subject, impossible};
+use super::words::finding;
+use crate::bundle::{Content, Document};
+use evlog_pipeline::time_in;
+use evlog_projection::canonical;
+use evlog_projection::difference::first_difference;
+
+/// Check 24.
+#[expect(clippy::unnecessary_wraps, reason = "every check answers in the same form")]
+pub(super) fn staging(subject: &Subject<'_>) -> Answer {
+    let left = subject.bundle.staged().map(|path| finding(path, "", "nothing below `.staging`", "what a stage left"));
+    Ok(left.into_iter().collect())
+}
+
+/// Check 30.
+#[expect(clippy::unnecessary_wraps, reason = "every check answers in the same form")]
+pub(super) fn names(subject: &Subject<'_>) -> Answer {
+    let timed = subject.bundle.paths().filter_map(|path| Some((path, time_in(path)?)));
+    let one = |(path, time)| finding(path, "", "a name that is the same in every run", format!("`{time}` in it"));
+    Ok(timed.map(one).collect())
+}
+
+/// Check 31. Files that cannot be read are checks 1 and 26.
+pub(super) fn canonical_bytes(subject: &Subject<'_>) -> Answer {
+    if subject.manifest.value().is_none() && subject.reports.is_empty() {
+        return Err(impossible("there is no `manifest.json` that can be read (check 1)"));
+    }
+    let documents = std::iter::once(&subject.manifest).chain(&subject.reports);
+    let unlike = |document: &Document| {
+        let Content::Json(bytes, value) = &document.content else { return None };
+        let difference = first_difference(MANIFEST, &canonical(value), bytes)?;
+        let expected = format!("canonical JSON (RFC 8785): {}", difference.expected);
+        Some(finding(document.path.as_str(), "", expected, difference.found))
+    };
+    Ok(documents.filter_map(unlike).collect())
+}

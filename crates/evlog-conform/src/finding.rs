@@ -1,0 +1,92 @@
+//! What the checks answer.
+
+use crate::check::{Check, Needs};
+use std::fmt;
+
+/// The most findings that are kept of one check: the first in order. All are counted.
+pub const FINDINGS_MAX: usize = 1000;
+
+/// One thing in which a bundle does not conform.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// The file, relative to the bundle; empty for the bundle itself.
+    pub file: String,
+    /// JSON pointer to the value; empty for the file as a whole.
+    pub pointer: String,
+    /// What should be there, in words or as JSON text.
+    pub expected: String,
+    /// What is there.
+    pub found: String,
+}
+
+/// Why a check was not asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotRun {
+    /// It needs something that was not given.
+    Missing(Needs),
+    /// What it would look at is not there, or cannot be read; a sentence that names the check which says so.
+    Impossible(String),
+}
+
+/// The answer of one check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// The check.
+    pub check: &'static Check,
+    /// How much was found.
+    pub count: usize,
+    /// What was found, in order, at most [`FINDINGS_MAX`]; or why the check was not asked.
+    pub answer: Result<Vec<Finding>, NotRun>,
+}
+
+/// The answers of all checks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conformance {
+    /// The run, as its manifest names it.
+    pub run: Option<String>,
+    /// The pipeline that its manifest says it is of, where that is another than the one asked for.
+    pub other_pipeline: Option<String>,
+    /// By number.
+    pub checks: Vec<Checked>,
+}
+
+impl Conformance {
+    /// Whether nothing was found. Checks that were not asked found nothing.
+    pub fn conforms(&self) -> bool {
+        self.checks.iter().all(|checked| checked.count == 0)
+    }
+
+    /// How much was found by all checks together.
+    pub fn count(&self) -> usize {
+        self.checks.iter().map(|checked| checked.count).sum()
+    }
+
+    /// What was found: by check, file, pointer and words.
+    pub fn findings(&self) -> impl Iterator<Item = (&'static Check, &Finding)> {
+        self.checks.iter().flat_map(|checked| checked.findings().iter().map(|finding| (checked.check, finding)))
+    }
+}
+
+impl Checked {
+    /// What was found; nothing when the check was not asked.
+    pub fn findings(&self) -> &[Finding] {
+        self.answer.as_deref().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for NotRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotRun::Missing(needs) => write!(f, "needs {}", needs.words()),
+            NotRun::Impossible(why) => f.write_str(why),
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let file = if self.file.is_empty() { "the bundle" } else { &self.file };
+        let at = if self.pointer.is_empty() { String::new() } else { format!(", at {}", self.pointer) };
+        write!(f, "{file}{at}: expected {}, found {}", self.expected, self.found)
+    }
+}

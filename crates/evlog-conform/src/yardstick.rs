@@ -1,0 +1,147 @@
+//! What a bundle is held against: a pipeline's definition, and the form of its manifest.
+//!
+//! Does: take the built-in pipeline, one from a file, or the one of a plan. Does not: know a bundle.
+
+use evlog_lifecycle::pipeline::{Definition, NAMES, built_in};
+use evlog_pipeline::{Plan, Schema};
+use evlog_projection::parse;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The manifest of any pipeline: the engine's members.
+const MANIFEST: &str = include_str!("../data/manifest.schema.json");
+/// The manifest of `purple-axiom`.
+const PURPLE_AXIOM_MANIFEST: &str = include_str!("../data/purple-axiom/manifest.schema.json");
+/// Which contracts the stages of `purple-axiom` publish under: what `<contract id>_invalid` can come from.
+const PURPLE_AXIOM_CONTRACTS: &str = include_str!("../data/purple-axiom/contracts.tsv");
+/// The report of a publish gate.
+const REPORT: &str = include_str!("../data/contract_validation_report.schema.json");
+
+/// The longest definition or schema, in bytes. People write them.
+const FILE_LEN_MAX: u64 = 8 * 1024 * 1024;
+/// The member of a pipeline's file that names, or is, the schema of its manifests.
+const MANIFEST_SCHEMA: &str = "manifest_schema";
+
+/// A pipeline, and the schemas that its bundles must fulfil.
+#[derive(Debug)]
+pub struct Yardstick {
+    pub(crate) definition: Arc<Definition>,
+    pub(crate) manifest: Vec<Schema>,
+    pub(crate) report: Schema,
+    /// Stage and contract id.
+    contracts: BTreeSet<(String, String)>,
+}
+
+/// Why there is nothing to hold a bundle against.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct YardstickError {
+    /// The file, or the name that was given.
+    pub file: PathBuf,
+    /// What was expected and what was found.
+    pub message: String,
+}
+
+impl fmt::Display for YardstickError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pipeline `{}`: {}", self.file.display(), self.message)
+    }
+}
+
+impl std::error::Error for YardstickError {}
+
+impl Yardstick {
+    /// The built-in pipeline of this name, or the definition in this file.
+    pub fn named(name_or_file: &str) -> Result<Yardstick, YardstickError> {
+        match built_in(name_or_file) {
+            Some(definition) => Ok(Yardstick::of(definition, None)),
+            None => Yardstick::load(Path::new(name_or_file)),
+        }
+    }
+
+    /// The pipeline that a plan follows.
+    pub fn of_plan(plan: &Plan) -> Yardstick {
+        let mut made = Yardstick::of(plan.definition.clone(), None);
+        for stage in &plan.stages {
+            let contracts = stage.outputs.values().filter_map(|output| output.contract.clone());
+            made.contracts.extend(contracts.map(|contract| (stage.id.clone(), contract)));
+        }
+        made
+    }
+
+    /// Adds what a plan says of the same pipeline; an error when the plan follows another.
+    pub fn with_plan(self, plan: &Plan) -> Result<Yardstick, YardstickError> {
+        if self.definition.digest() != plan.definition.digest() {
+            let found = plan.definition.name();
+            let message = format!("expected the pipeline of the plan, which is `{found}`, found another definition");
+            return Err(YardstickError { file: self.definition.name().into(), message });
+        }
+        let Yardstick { contracts, .. } = Yardstick::of_plan(plan);
+        Ok(Yardstick { contracts: self.contracts.into_iter().chain(contracts).collect(), ..self })
+    }
+
+    /// The pipeline's name.
+    pub fn pipeline(&self) -> &str {
+        self.definition.name()
+    }
+
+    /// Whether a code of a stage is the one that its publish gate gives for a contract, and for which.
+    pub(crate) fn contract_of<'c>(&self, stage: &str, code: &'c str) -> Option<&'c str> {
+        let contract = code.strip_suffix("_invalid")?;
+        self.contracts.contains(&(stage.to_owned(), contract.to_owned())).then_some(contract)
+    }
+
+    fn of(definition: Arc<Definition>, own: Option<Schema>) -> Yardstick {
+        let purple_axiom = definition.name() == NAMES[0];
+        let (manifest, rows) =
+            if purple_axiom { (PURPLE_AXIOM_MANIFEST, PURPLE_AXIOM_CONTRACTS) } else { (MANIFEST, "") };
+        let row = |line: &str| line.split_once('\t').map(|(stage, id)| (stage.to_owned(), id.to_owned()));
+        Yardstick {
+            manifest: std::iter::once(shipped(manifest)).chain(own).collect(),
+            report: shipped(REPORT),
+            contracts: rows.lines().skip(1).filter_map(row).collect(),
+            definition,
+        }
+    }
+
+    fn load(file: &Path) -> Result<Yardstick, YardstickError> {
+        let wrong = |message: String| YardstickError { file: file.to_owned(), message };
+        let mut value = json_file(file).map_err(|message| {
+            let message = format!("{message}; the built-in one is `{}`", NAMES.join("`, `"));
+            wrong(message)
+        })?;
+        let own = value.as_object_mut().and_then(|members| members.remove(MANIFEST_SCHEMA));
+        let directory = file.parent().unwrap_or(Path::new(""));
+        let own = own.map(|schema| own_schema(schema, directory)).transpose().map_err(wrong)?;
+        let definition = Definition::parse(&value).map_err(|error| wrong(error.to_string()))?;
+        Ok(Yardstick::of(Arc::new(definition), own))
+    }
+}
+
+fn shipped(text: &str) -> Schema {
+    let compiled = parse(text.as_bytes()).map_err(|error| error.to_string()).and_then(|value| Schema::compile(&value));
+    compiled.unwrap_or_else(|error| unreachable!("a schema that is shipped compiles: {error}"))
+}
+
+/// The schema itself, or the name of its file beside the definition.
+fn own_schema(value: Value, directory: &Path) -> Result<Schema, String> {
+    let (schema, place) = match value {
+        Value::String(name) => (json_file(&directory.join(&name)), format!("{MANIFEST_SCHEMA} `{name}`")),
+        schema => (Ok(schema), MANIFEST_SCHEMA.to_owned()),
+    };
+    schema.and_then(|schema| Schema::compile(&schema)).map_err(|error| format!("{place}: {error}"))
+}
+
+fn json_file(path: &Path) -> Result<Value, String> {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|file| file.take(FILE_LEN_MAX + 1).read_to_end(&mut bytes));
+    read.map_err(|error| format!("could not be read: {error}"))?;
+    if bytes.len() as u64 > FILE_LEN_MAX {
+        return Err(format!("expected a file of at most {FILE_LEN_MAX} bytes, found more"));
+    }
+    parse(&bytes).map_err(|error| format!("not JSON: {error}"))
+}
