@@ -410,7 +410,7 @@ fn the_page_lists_the_checks_as_the_code_does() {
         Needs::ExitCode => "`--exit-code`",
         Needs::Against => "`--against`",
     };
-    let rows: Vec<String> = page.lines().filter(|line| line.starts_with("| C-")).map(str::to_owned).collect();
+    let rows: Vec<String> = page.lines().filter(|line| line.starts_with("| B-")).map(str::to_owned).collect();
     let row = |check: &evlog_conform::Check| {
         format!("| B-{:02} | `{}` | {} | {} |", check.number, check.code, check.title, needs(check.needs))
     };

@@ -2,8 +2,8 @@
 //! `docs/cli.md` is made from it.
 
 use crate::commands::{
-    bench, cat, check_proof, checkpoint, contract, init, key, project, prove, replay, run, runs, show, submit, tail,
-    verify, witness,
+    bench, cat, check_proof, checkpoint, conform, contract, init, key, project, prove, replay, run, runs, show, submit,
+    tail, verify, witness,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -93,6 +93,7 @@ pub(crate) enum Command {
     Project(project::ProjectArgs),
     Replay(replay::ReplayArgs),
     Verify(verify::VerifyArgs),
+    Conform(conform::ConformArgs),
     Bench(bench::BenchArgs),
     Contract(contract::ContractArgs),
     Key(key::KeyArgs),

@@ -135,6 +135,13 @@ impl Ui {
         self.hint("`evlog runs` lists them");
     }
 
+    /// Advice that goes with an answer.
+    pub(crate) fn advise(&self, hint: &str) {
+        if self.talk != Talk::Nothing {
+            self.hint(hint);
+        }
+    }
+
     fn hint(&self, hint: &str) {
         say(format_args!("{} {hint}", self.paint_talk(Tone::Strong, "hint:")));
     }

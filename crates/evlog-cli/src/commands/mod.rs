@@ -4,6 +4,7 @@ pub(crate) mod bench;
 pub(crate) mod cat;
 pub(crate) mod check_proof;
 pub(crate) mod checkpoint;
+pub(crate) mod conform;
 pub(crate) mod contract;
 pub(crate) mod init;
 pub(crate) mod key;
@@ -38,6 +39,7 @@ pub(crate) fn run(ui: &mut Ui, arguments: &Arguments) -> Result<Verdict, Command
         Command::Replay(args) => replay::run(ui, &context, args),
         Command::Contract(args) => contract::run(ui, &context, args),
         Command::Verify(args) => verify::run(ui, &context, args),
+        Command::Conform(args) => conform::run(ui, &context, args),
         Command::Bench(args) => bench::run(ui, &context, args),
         Command::Key(args) => key::run(ui, &context, args),
         Command::Checkpoint(args) => checkpoint::run(ui, &context, args),

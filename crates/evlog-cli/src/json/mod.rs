@@ -3,6 +3,7 @@
 //!
 //! Within a version no key is renamed, removed, or given another type; new keys may come.
 
+mod conform;
 mod contract;
 mod event;
 mod payload;
@@ -10,6 +11,7 @@ mod proofs;
 mod reports;
 mod result;
 
+pub(crate) use conform::{ConformCheck, ConformFinding, ConformObject};
 pub(crate) use contract::{ContractCheck, ContractFinding, ContractObject, ContractRow};
 pub(crate) use event::EventLine;
 pub(crate) use proofs::{CheckpointObject, KeyObject, ProofObject, WitnessObject, WitnessesObject};

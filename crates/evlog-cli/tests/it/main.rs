@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod bench;
 #[cfg(test)]
+mod conform;
+#[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod crash;

@@ -1,0 +1,80 @@
+//! The answer for people: a line for each finding, then what was asked and what was not.
+
+use super::result;
+use crate::error::CommandError;
+use crate::table::{counted, facts};
+use crate::ui::{Tone, Ui};
+use evlog_conform::{Checked, Conformance};
+use std::path::Path;
+
+/// What a bundle holds may be meant for a terminal: control characters are shown, not sent.
+pub(super) fn visible(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut visible, c| {
+        if c.is_control() {
+            visible.extend(c.escape_unicode());
+        } else {
+            visible.push(c);
+        }
+        visible
+    })
+}
+
+pub(super) fn print(ui: &mut Ui, bundle: &Path, pipeline: &str, found: &Conformance) -> Result<(), CommandError> {
+    for (check, finding) in found.findings() {
+        let word = ui.paint(Tone::Bad, &format!("check {}", check.number));
+        let file = ui.paint(Tone::Strong, &visible(&finding.file));
+        let at = if finding.pointer.is_empty() { String::new() } else { format!(", at {}", visible(&finding.pointer)) };
+        let (expected, there) = (visible(&finding.expected), visible(&finding.found));
+        ui.line(format_args!("{word}: {file}{at}: expected {expected}, found {there}"))?;
+    }
+    for checked in found.checks.iter().filter(|checked| checked.count > checked.findings().len()) {
+        let more = checked.count - checked.findings().len();
+        ui.line(format_args!("check {}: and {more} more", checked.check.number))?;
+    }
+    summary(ui, bundle, pipeline, found)?;
+    if let Some(other) = &found.other_pipeline {
+        let other = visible(other);
+        ui.flush()?;
+        ui.advise(&format!(
+            "the manifest says that the run is of pipeline `{other}`: name it with `--plan` or `--pipeline`"
+        ));
+    }
+    Ok(())
+}
+
+fn summary(ui: &mut Ui, bundle: &Path, pipeline: &str, found: &Conformance) -> Result<(), CommandError> {
+    let of = |word: &str| -> Vec<&Checked> { found.checks.iter().filter(|checked| result(checked) == word).collect() };
+    let (passed, failed, left) = (of("passed"), of("failed"), of("not_run"));
+    let (verdict, tone) = match found.count() {
+        0 => ("conforms".to_owned(), Tone::Good),
+        count => (format!("does not conform: {}", counted(count as u64, "finding")), Tone::Bad),
+    };
+    let failed_ones = if failed.is_empty() { String::new() } else { format!(" ({})", numbers(&failed)) };
+    let checks = format!("{} passed, {} failed{failed_ones}, {} not run", passed.len(), failed.len(), left.len());
+    let run = found.run.as_deref().map_or_else(|| "unknown".to_owned(), visible);
+    let mut rows = vec![
+        ("verdict", verdict, tone),
+        ("bundle", bundle.display().to_string(), Tone::Plain),
+        ("run", run, Tone::Plain),
+        ("pipeline", pipeline.to_owned(), Tone::Plain),
+        ("checks", checks, Tone::Plain),
+    ];
+    let mut reasons: Vec<String> = Vec::new();
+    for reason in left.iter().filter_map(|checked| checked.answer.as_ref().err().map(ToString::to_string)) {
+        if !reasons.contains(&reason) {
+            reasons.push(reason);
+        }
+    }
+    for (index, reason) in reasons.iter().enumerate() {
+        let same =
+            |checked: &&&Checked| checked.answer.as_ref().err().map(ToString::to_string).as_ref() == Some(reason);
+        let those: Vec<&Checked> = left.iter().filter(same).copied().collect();
+        let label = if index == 0 { "not run" } else { "" };
+        rows.push((label, format!("{}: {}", numbers(&those), visible(reason)), Tone::Faint));
+    }
+    facts(ui, &rows)
+}
+
+fn numbers(checks: &[&Checked]) -> String {
+    checks.iter().map(|checked| checked.check.number.to_string()).collect::<Vec<String>>().join(", ")
+}

@@ -1,0 +1,214 @@
+//! `evlog conform`: exit codes, formats, and bundles of our own and of others.
+
+use crate::support::{Done, Room};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs;
+
+const RUN: &str = "11111111-1111-4111-8111-111111111111";
+
+/// A `purple-axiom` run that ended, in `runs/`.
+fn room() -> Room {
+    let room = Room::new();
+    let manifest = json!({
+        "scenario": {"scenario_id": "scn", "scenario_version": "0.1.0", "runner_type": "custom", "techniques": ["T1059"]},
+        "versions": {"purple_axiom": "0.1.0", "ocsf_version": "1.7.0", "normalizer_version": "0.1.0"},
+        "inputs": {"range_yaml_sha256": "0".repeat(64)},
+        "targets": [{"asset_id": "win-1", "os": "windows", "role": "endpoint"}],
+    });
+    let create =
+        json!({"contract": "pipeline", "run": RUN, "do": "create", "pipeline": "purple-axiom", "manifest": manifest});
+    let outcome = |members: Value| {
+        let mut line = json!({"contract": "pipeline", "run": RUN, "do": "outcome"});
+        line.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        line.to_string()
+    };
+    let lines = [
+        create.to_string(),
+        outcome(json!({"stage": "lab_provider", "status": "success"})),
+        outcome(json!({"stage": "runner", "status": "failed", "reason_code": "execute_failed"})),
+        json!({"contract": "pipeline", "run": RUN, "do": "finalize"}).to_string(),
+    ];
+    let done = room.feed(&["submit"], &lines.join("\n"));
+    assert_eq!(done.code, 0, "{done:?}");
+    room.ends(0, &["project", "--out", "."]);
+    room
+}
+
+fn bundle() -> String {
+    format!("runs/{RUN}")
+}
+
+fn conform(room: &Room, code: i32, more: &[&str]) -> Done {
+    room.ends(code, &[&["conform", &bundle()], more].concat())
+}
+
+/// Makes the bundle say something else.
+fn spoil(room: &Room) {
+    let path = room.path(&format!("{}/manifest.json", bundle()));
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("execute_failed", "no_such_code") + "\n").unwrap();
+}
+
+#[test]
+fn a_bundle_that_evlog_wrote_conforms_and_one_that_was_changed_does_not() {
+    let room = room();
+    let done = conform(&room, 0, &["--exit-code", "20"]);
+    assert!(done.out.contains("verdict   conforms"), "{done:?}");
+    assert!(done.out.contains("not run   11, 12, 20, 21, 23: needs the plan"), "{done:?}");
+    conform(&room, 1, &["--exit-code", "0"]);
+    spoil(&room);
+    let done = conform(&room, 1, &[]);
+    let first = "check 7: manifest.json, at /stage_outcomes/1/reason_code: expected a reason code of `runner` in the catalogue of \
+                 `purple-axiom`, found \"no_such_code\"\n";
+    assert!(done.out.starts_with(first), "{done:?}");
+    assert!(done.out.contains("does not conform: 3 findings"), "{done:?}");
+    assert!(done.out.contains("3 failed (7, 15, 31)"), "{done:?}");
+}
+
+#[test]
+fn no_log_is_needed_and_none_is_made() {
+    let room = room();
+    fs::remove_dir_all(room.path("evlog")).unwrap();
+    conform(&room, 0, &[]);
+    assert!(!room.path("evlog").exists());
+}
+
+#[test]
+fn json_lists_every_check_and_every_finding() {
+    let room = room();
+    spoil(&room);
+    for arguments in [&["--json"][..], &["--format", "json"]] {
+        let answer = conform(&room, 1, arguments).json();
+        assert_eq!((&answer["conforms"], &answer["findings_count"]), (&json!(false), &json!(3)));
+        assert_eq!((&answer["run"], &answer["pipeline"]), (&json!(RUN), &json!("purple-axiom")));
+        let checks = answer["checks"].as_array().unwrap();
+        assert_eq!(checks.len(), 33);
+        let of = |word: &str| checks.iter().filter(|check| check["result"] == word).count();
+        assert_eq!((of("passed"), of("failed"), of("not_run")), (23, 3, 7));
+        assert!(checks.iter().all(|check| check["reason"].is_null() == (check["result"] != "not_run")), "{answer}");
+        let finding = &answer["findings"][0];
+        assert_eq!((&finding["check"], &finding["code"]), (&json!(7), &json!("reason_code_not_catalogued")));
+        assert_eq!(finding["pointer"], "/stage_outcomes/1/reason_code");
+    }
+    conform(&room, 2, &["--json", "--format", "sarif"]);
+}
+
+#[test]
+fn junit_is_xml_with_a_test_case_for_each_check() {
+    let room = room();
+    spoil(&room);
+    // What a bundle holds may not be what XML can hold.
+    let health = room.path(&format!("{}/logs/health.json", bundle()));
+    let text = fs::read_to_string(&health).unwrap();
+    fs::write(&health, text.replacen('{', "{\"a<&\\\"\\u0001\\uffff]]>\":1,", 1)).unwrap();
+    let done = conform(&room, 1, &["--format", "junit"]);
+    let document = roxmltree::Document::parse(&done.out).unwrap_or_else(|error| panic!("{error}: {}", done.out));
+    let suites = document.root_element();
+    assert_eq!(suites.tag_name().name(), "testsuites");
+    let suite = suites.first_element_child().unwrap();
+    let count = |name: &str| suite.attribute(name).unwrap().parse::<usize>().unwrap();
+    let cases: Vec<_> = suite.children().filter(|node| node.has_tag_name("testcase")).collect();
+    let with = |tag: &str| cases.iter().filter(|case| case.children().any(|node| node.has_tag_name(tag))).count();
+    assert_eq!((cases.len(), count("tests"), count("errors")), (33, 33, 0));
+    assert_eq!((with("failure"), count("failures")), (4, 4));
+    assert_eq!((with("skipped"), count("skipped")), (7, 7));
+    let names: BTreeSet<_> = cases.iter().map(|case| (case.attribute("classname"), case.attribute("name"))).collect();
+    assert_eq!(names.len(), 33, "no two test cases have one name");
+    let failure = cases[6].first_element_child().unwrap();
+    assert_eq!(failure.attribute("type"), Some("reason_code_not_catalogued"));
+    assert!(failure.text().unwrap().contains("no_such_code"), "{}", done.out);
+    assert_eq!(conform(&room, 1, &["--format", "junit"]).out, done.out, "the same bundle gives the same file");
+}
+
+#[test]
+fn sarif_has_a_rule_for_each_check_and_a_result_for_each_finding() {
+    let room = room();
+    spoil(&room);
+    room.write(&format!("{}/odd name 2026-01-01.txt", bundle()), "");
+    let answer = conform(&room, 1, &["--format", "sarif"]).json();
+    assert_eq!(answer["version"], "2.1.0");
+    let run = &answer["runs"][0];
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    assert_eq!(rules.len(), 33);
+    let results = run["results"].as_array().unwrap();
+    assert_eq!(results.len(), 4);
+    for result in results {
+        let index = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(rules[index]["id"], result["ruleId"]);
+        assert_eq!(result["level"], "error");
+        assert!(!result["message"]["text"].as_str().unwrap().is_empty());
+        let place = &result["locations"][0]["physicalLocation"];
+        assert_eq!(place["artifactLocation"]["uriBaseId"], "BUNDLE");
+        assert_eq!(place["region"]["startLine"], 1);
+    }
+    assert_eq!(
+        results[0]["locations"][0]["logicalLocations"][0]["fullyQualifiedName"],
+        "/stage_outcomes/1/reason_code"
+    );
+    let uris: Vec<&Value> =
+        results.iter().map(|result| &result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"]).collect();
+    assert!(uris.contains(&&json!("odd%20name%202026-01-01.txt")), "{uris:?}");
+    let base = run["originalUriBaseIds"]["BUNDLE"]["uri"].as_str().unwrap();
+    assert!(base.starts_with("file:///") && base.ends_with(&format!("runs/{RUN}/")), "{base}");
+    let notes = run["invocations"][0]["toolConfigurationNotifications"].as_array().unwrap();
+    assert_eq!(notes.len(), 7);
+    let again = conform(&room, 1, &["--format", "sarif"]).json();
+    assert_eq!(answer, again);
+}
+
+#[test]
+fn a_pipeline_of_ones_own_comes_from_a_file_with_a_schema_for_its_manifest_or_from_the_plan() {
+    let room = Room::new();
+    room.write("plan.toml", "name = \"own\"\n[manifest]\nteam = 7\n[[stage]]\nid = \"one\"\ncommand = [\"true\"]\nreason_code = \"input_missing\"\n");
+    room.ends(0, &["run", "plan.toml", "--run-id", "r"]);
+    room.ends(0, &["run", "plan.toml", "--run-id", "s"]);
+    let lost = room.ends(1, &["conform", "runs/r"]);
+    lost.says("the run is of pipeline `own`");
+    let whole = room.ends(0, &["conform", "runs/r", "--plan", "plan.toml", "--exit-code", "0", "--against", "runs/s"]);
+    assert!(whole.out.contains("33 passed, 0 failed, 0 not run"), "{whole:?}");
+    let definition = r#"{"name":"own","stages":[{"id":"one"}],"manifest_schema":"manifest.schema.json"}"#;
+    room.write("own.json", definition);
+    room.write("manifest.schema.json", r#"{"properties":{"team":{"type":"string"}}}"#);
+    let found = room.ends(1, &["conform", "runs/r", "--pipeline", "own.json"]);
+    assert!(found.out.starts_with("check 1: manifest.json, at /team: expected type string"), "{found:?}");
+    room.write("own.json", &definition.replace("\"manifest.schema.json\"", "true"));
+    room.ends(0, &["conform", "runs/r", "--pipeline", "own.json", "--plan", "plan.toml"]);
+    room.write("own.json", &definition.replace("one", "two"));
+    room.ends(2, &["conform", "runs/r", "--pipeline", "own.json", "--plan", "plan.toml"])
+        .says("expected the pipeline of the plan");
+}
+
+#[test]
+fn what_cannot_be_used_is_told_and_ends_with_2() {
+    let room = room();
+    room.write("bad.json", "{");
+    room.write("loop.json", r#"{"name":"x","stages":[{"id":"a"}],"manifest_schema":{"type":"objekt"}}"#);
+    room.write("bad.toml", "name = 1");
+    let cases: [(&[&str], &str); 7] = [
+        (&["conform", "absent"], "could not find `absent`"),
+        (&["conform", "bad.json"], "bad.json"),
+        (&["conform", &bundle(), "--pipeline", "absent"], "the built-in one is `purple-axiom`"),
+        (&["conform", &bundle(), "--pipeline", "bad.json"], "not JSON"),
+        (&["conform", &bundle(), "--pipeline", "loop.json"], "manifest_schema"),
+        (&["conform", &bundle(), "--plan", "bad.toml"], "the plan cannot be used"),
+        (&["conform", &bundle(), "--against", "absent"], "could not find `absent`"),
+    ];
+    for (arguments, message) in cases {
+        let done = room.ends(2, arguments);
+        done.says(message);
+        assert_eq!(done.out, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn nothing_of_a_bundle_reaches_the_terminal_as_a_control_character() {
+    let room = room();
+    let path = room.path(&format!("{}/manifest.json", bundle()));
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, text.replace("\"stage\":\"runner\"", "\"\\u001b[2J\":1,\"stage\":\"\\u001b[31m\"")).unwrap();
+    room.write(&format!("{}/2026-01-01\u{1b}[2J", bundle()), "");
+    let done = conform(&room, 1, &[]);
+    assert!(!done.out.contains('\u{1b}') && !done.err.contains('\u{1b}'), "{done:?}");
+    assert!(done.out.contains("\\u{1b}[2J"), "{done:?}");
+}
