@@ -9,6 +9,7 @@
 //! - A finding names file and line, what is wrong, and what to do instead.
 #![forbid(unsafe_code)]
 
+mod claims;
 mod codemap;
 mod evidence;
 mod finding;
@@ -67,7 +68,8 @@ fn run(command: &str, out: &mut dyn Write) -> io::Result<ExitCode> {
 
 /// Every check over the whole repository.
 fn all_findings(repository: &Repository) -> Vec<Finding> {
-    let checks: [fn(&Repository) -> Vec<Finding>; 7] = [
+    let checks: [fn(&Repository) -> Vec<Finding>; 8] = [
+        claims::check_all,
         rust_source::check_all,
         modules::check_all,
         prose::check_all,

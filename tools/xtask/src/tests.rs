@@ -2,7 +2,7 @@
 
 use crate::finding::Finding;
 use crate::repository::Repository;
-use crate::{codemap, evidence, floors, licences, modules, prose, rust_source};
+use crate::{claims, codemap, evidence, floors, licences, modules, prose, rust_source};
 
 fn check(rules: fn(&Repository) -> Vec<Finding>) {
     let repository = Repository::here().expect("the repository can be read");
@@ -29,6 +29,11 @@ fn tidy_links_lead_somewhere_and_no_text_names_a_machine() {
 #[test]
 fn tidy_the_map_names_files_that_are_there() {
     check(codemap::check_all);
+}
+
+#[test]
+fn tidy_the_tests_that_the_table_of_safety_names_are_there() {
+    check(claims::check_all);
 }
 
 #[test]

@@ -72,6 +72,9 @@ fn the_same_seed_tells_the_same_story() {
         let ends = [&first, &second].map(|fs| tell(&story, fs).commits.len());
         assert!(ends[0] == ends[1] && first.trail() == second.trail(), "seed {seed}");
         assert_eq!(cat_root(&first), cat_root(&second), "seed {seed}");
+        let another = SimFs::new();
+        tell(&Story::of(seed + 2), &another);
+        assert!(another.trail() != first.trail(), "another seed tells another story than {seed}");
     }
 }
 

@@ -222,6 +222,30 @@ fn readers_in_parallel_with_a_writer_on_the_real_file_system_see_a_growing_prefi
     assert_eq!(Reader::open(fs, &path).unwrap().committed().next_seq, Seq(600));
 }
 
+/// Looks again: what was seen before is there.
+fn look(reader: &Reader, seen: &mut Vec<Seen>) {
+    let now = all(reader);
+    assert!(now.starts_with(seen), "{} events were seen, and of {} now not all of them", seen.len(), now.len());
+    *seen = now;
+}
+
+#[test]
+fn a_log_that_loses_what_was_seen_is_found_out() {
+    let (fs, mut seen) = (SimFs::new(), Vec::new());
+    let writer = create(&fs, 1 << 20);
+    fill(&writer, 3);
+    look(&reader(&fs), &mut seen);
+    drop(writer);
+    // A recovery that believes no `HEAD`, after a crash that took an acknowledged commit.
+    let segment = segment_files(&fs).remove(0);
+    let bytes = fs.bytes(&segment).unwrap();
+    fs.put(&segment, bytes[..bytes.len() - 1].to_vec());
+    fs.put(&dir().join("HEAD"), Vec::new());
+    drop(open(&fs));
+    let panic = std::panic::catch_unwind(move || look(&reader(&fs), &mut seen)).expect_err("nothing was noticed");
+    assert!(panic.downcast_ref::<String>().unwrap().contains("3 events were seen"));
+}
+
 /// A reader that opens the log anew each time and one that looks again, until they are told to stop: neither ever fails, and
 /// neither sees less than it saw, nor anything else.
 fn follow(path: &Path, stop: &AtomicBool, opens_anew: bool) -> Vec<Seen> {
@@ -229,9 +253,7 @@ fn follow(path: &Path, stop: &AtomicBool, opens_anew: bool) -> Vec<Seen> {
     let (mut reader, mut seen) = (open(), Vec::new());
     loop {
         let last = stop.load(Ordering::Acquire);
-        let now = all(&reader);
-        assert!(now.starts_with(&seen), "{} events were seen, now {} others are", seen.len(), now.len());
-        seen = now;
+        look(&reader, &mut seen);
         if last {
             return seen;
         }
@@ -258,7 +280,7 @@ fn readers_beside_writers_that_cut_the_tail_and_roll_segments_lose_nothing_that_
                 move || follow(path, stop, anew)
             })
         });
-        for round in 0..60u8 {
+        for round in 0..30u8 {
             let (writer, recovery) = Writer::open(Arc::clone(&fs), &path, &owner()).unwrap();
             cuts += u32::from(recovery.cut.is_some());
             for number in 0..round % 7 {
@@ -277,10 +299,10 @@ fn readers_beside_writers_that_cut_the_tail_and_roll_segments_lose_nothing_that_
             assert!(!follower.join().unwrap().is_empty());
         }
     });
-    assert!(cuts >= 59, "{cuts} tails were cut");
+    assert!(cuts >= 29, "{cuts} tails were cut");
     let reader = Reader::open(fs, &path).unwrap();
-    assert_eq!(all(&reader).len(), (0..60).map(|round| round % 7).sum::<usize>());
-    assert!(reader.segments().len() > 5, "segments rolled");
+    assert_eq!(all(&reader).len(), (0..30).map(|round| round % 7).sum::<usize>());
+    assert!(reader.segments().len() > 3, "segments rolled");
 }
 
 #[test]
