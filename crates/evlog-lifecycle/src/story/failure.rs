@@ -1,6 +1,7 @@
 //! What went wrong, as objects: the structured error of a step (version v1) and the error of a run (story.md 5.4, 5.5).
 
 use super::machine::Phase;
+use super::redact::redacted;
 use super::retry::ExitClass;
 use crate::members::{cut, kind, quoted};
 use crate::status::diagnostic::words;
@@ -81,7 +82,7 @@ impl StepError {
         let timed_out = phase == Phase::Timeout || code == Some(super::retry::TIMEOUT_CODE);
         Some(StepError {
             kind: if timed_out { ErrorType::Timeout } else { classify(Some(cause)) },
-            message: cut(cause, MESSAGE_LEN_MAX).to_owned(),
+            message: cut(&redacted(cause), MESSAGE_LEN_MAX).to_owned(),
             retryable: class.map(|class| matches!(class, ExitClass::Retry | ExitClass::RateLimited)),
             exit_code: code.and_then(|code| u32::try_from(code).ok()),
             exit_class: class,
@@ -146,7 +147,7 @@ impl StepError {
         };
         Ok(StepError {
             kind,
-            message: cut(message, MESSAGE_LEN_MAX).to_owned(),
+            message: cut(&redacted(message), MESSAGE_LEN_MAX).to_owned(),
             retryable,
             exit_code,
             exit_class: class,

@@ -34,8 +34,8 @@ pub const QUEUED: &str = "Queued";
 /// The stream has ended.
 pub const TOPOLOGY_TERMINATED: &str = "TopologyTerminated";
 
-/// Reasons that evlog does not give itself but knows from controllers, and those of phases.
-pub const KNOWN: [&str; 39] = [
+/// The reasons of phases, those that evlog gives besides, and those that it knows from controllers.
+pub const KNOWN: [&str; 32] = [
     "Pending",
     "Running",
     "Paused",
@@ -68,13 +68,6 @@ pub const KNOWN: [&str; 39] = [
     "TemplateNotFound",
     "TransportFailed",
     "EngramReferenceInvalid",
-    "TransportReady",
-    "Reconciling",
-    "Timeout",
-    "Scheduling",
-    "Succeeded",
-    "Failed",
-    "Finished",
 ];
 
 /// The reason without a copy of its text, if it is a known one.

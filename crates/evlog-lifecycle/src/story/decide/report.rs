@@ -90,6 +90,7 @@ impl Turn<'_> {
     /// A phase that a controller reports, if the relation allows it.
     fn observe(&mut self, number: usize, to: Option<Phase>, report: &Report) -> Result<(), Breach> {
         let to = to.unwrap_or_else(|| ended_as(report));
+        self.fence(number, report)?;
         let state = self.step(number);
         let again = state.phase == Some(to);
         let mut moved = self.described(number, to, report);
@@ -154,14 +155,7 @@ impl Turn<'_> {
             let message = format!("step `{name}`: its turn has not come ({})", self.waits_for(number));
             return Err(Breach::new(RejectionReason::NotReady, message));
         }
-        if let (Some(known), Some(found)) = (&state.worker, &report.worker)
-            && state.attempt_ns.is_some()
-            && known.as_ref() != found
-        {
-            let message =
-                format!("zombie pod fencing: step `{name}` is worked on by `{known}`, found a report by `{found}`");
-            return Err(Breach::new(RejectionReason::StaleWorker, message));
-        }
+        self.fence(number, report)?;
         match state.next_retry_ns.filter(|due| *due > self.now_ns() && target != Phase::Canceled) {
             None => Ok(true),
             Some(due) => {
@@ -169,6 +163,20 @@ impl Turn<'_> {
                 let message = format!("step `{name}`: its next attempt is due at {due}");
                 Err(Breach::new(RejectionReason::RetryNotDue, message))
             }
+        }
+    }
+
+    /// Whoever began the attempt may report on it, and nobody else who says who he is.
+    fn fence(&self, number: usize, report: &Report) -> Result<(), Breach> {
+        let state = self.step(number);
+        match (&state.worker, &report.worker) {
+            (Some(known), Some(found)) if state.attempt_ns.is_some() && known.as_ref() != found => {
+                let name = &report.step;
+                let message =
+                    format!("zombie pod fencing: step `{name}` is worked on by `{known}`, found a report by `{found}`");
+                Err(Breach::new(RejectionReason::StaleWorker, message))
+            }
+            _ => Ok(()),
         }
     }
 

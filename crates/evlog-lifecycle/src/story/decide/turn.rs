@@ -6,6 +6,7 @@ use crate::story::definition::Step;
 use crate::story::derive::Stage;
 use crate::story::machine::Phase;
 use crate::story::payload::{CancelRequested, GateDecided, MoveCause, Moved, Redriven, StepCause, StepMoved, event};
+use crate::story::redact::redacted;
 use crate::story::state::State;
 use crate::story::steps::StepState;
 use evlog_format::kind::{STORY_CANCEL_REQUESTED, STORY_GATE_DECIDED, STORY_MOVED, STORY_REDRIVEN, STORY_STEP_MOVED};
@@ -119,7 +120,7 @@ impl<'a> Turn<'a> {
     }
 }
 
-/// As much of a message as a condition takes.
+/// As much of a message as a condition takes, without credentials.
 fn shortened(message: &str) -> String {
-    cut(message, MESSAGE_LEN_MAX).to_owned()
+    cut(&redacted(message), MESSAGE_LEN_MAX).to_owned()
 }

@@ -20,6 +20,15 @@ fn reports_are_taken_as_they_come() {
 }
 
 #[test]
+fn another_worker_is_fenced_off_here_too() {
+    // S-47.
+    let mut harness = watched(json!({"steps": [{"name": "a"}]}));
+    accept(&mut harness, "step", json!({"step": "a", "to": "Running", "worker": "w-1"}));
+    reject(&mut harness, "step", json!({"step": "a", "to": "Failed", "worker": "w-2"}), "STALE_WORKER");
+    accept(&mut harness, "step", json!({"step": "a", "to": "Failed", "worker": "w-1"}));
+}
+
+#[test]
 fn only_reports_are_taken() {
     // S-40.
     let mut harness = watched(json!({"steps": [{"name": "a"}]}));

@@ -3,6 +3,7 @@
 use super::{RUN, harness};
 use crate::story::Phase;
 use crate::story::failure::{ErrorType, FailedStep, MESSAGE_LEN_MAX, RunError, StepError, classify};
+use crate::story::redact::redacted;
 use crate::story::retry::ExitClass;
 use serde_json::{Value, json};
 
@@ -61,6 +62,32 @@ fn causes_are_classified_by_their_first_match() {
     assert_eq!((built(Phase::Failed, -1).exit_code, built(Phase::Failed, 1).retryable), (None, Some(false)));
     assert_eq!(StepError::of_attempt(Phase::Succeeded, Some("x"), None, None), None);
     assert_eq!(StepError::of_attempt(Phase::Failed, None, None, None), None);
+}
+
+#[test]
+fn credentials_are_taken_out_before_anything_is_recorded() {
+    // S-44.
+    let table = [
+        ("no secret here", "no secret here"),
+        ("password=\"s3cr3t\" was wrong", "password=[REDACTED] was wrong"),
+        (
+            "Authorization: Bearer top-secret password=\\\"super-secret\\\"",
+            "Authorization: Bearer [REDACTED] password=[REDACTED]",
+        ),
+        ("url?token=abc&x=1, api_key: 'k'; done", "url?token=[REDACTED]&x=1, api_key: [REDACTED]; done"),
+        ("{\"client_secret\":\"x y\"}", "{\"client_secret\":[REDACTED]}"),
+        ("used basic dXNlcg== twice", "used basic [REDACTED] twice"),
+        ("the token ring, and passwords", "the token ring, and passwords"),
+        ("password=", "password="),
+    ];
+    for (text, expected) in table {
+        assert_eq!(redacted(text), expected);
+        assert_eq!(redacted(expected), expected, "and stays");
+    }
+    let mut harness = super::started(json!({"steps": super::plain(&["a"])}));
+    super::accept(&mut harness, "step", json!({"step": "a", "exit_code": 1, "message": "password=hunter2"}));
+    let bundle = harness.bundle(RUN).expect("the run folds");
+    assert!(bundle.files.values().all(|file| !String::from_utf8_lossy(&file.bytes).contains("hunter2")));
 }
 
 #[test]
