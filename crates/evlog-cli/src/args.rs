@@ -2,8 +2,8 @@
 //! `docs/cli.md` is made from it.
 
 use crate::commands::{
-    bench, cat, check_proof, checkpoint, conform, contract, init, key, project, prove, replay, run, runs, show, submit,
-    tail, verify, witness,
+    bench, cat, check_proof, checkpoint, conform, contract, explain, init, key, project, prove, replay, run, runs,
+    show, submit, tail, verify, witness,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -90,6 +90,7 @@ pub(crate) enum Command {
     Cat(cat::CatArgs),
     Runs(runs::RunsArgs),
     Show(show::ShowArgs),
+    Explain(explain::ExplainArgs),
     Project(project::ProjectArgs),
     Replay(replay::ReplayArgs),
     Verify(verify::VerifyArgs),

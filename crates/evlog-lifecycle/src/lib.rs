@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod custom;
+pub mod explain;
 pub mod form;
 pub mod machine;
 pub mod pipeline;

@@ -4,6 +4,8 @@ mod junit;
 mod sarif;
 mod text;
 
+pub(crate) use text::visible;
+
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::json::{ConformCheck, ConformFinding, ConformObject};

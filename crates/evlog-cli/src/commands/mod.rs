@@ -6,6 +6,7 @@ pub(crate) mod check_proof;
 pub(crate) mod checkpoint;
 pub(crate) mod conform;
 pub(crate) mod contract;
+pub(crate) mod explain;
 pub(crate) mod init;
 pub(crate) mod key;
 pub(crate) mod project;
@@ -35,6 +36,7 @@ pub(crate) fn run(ui: &mut Ui, arguments: &Arguments) -> Result<Verdict, Command
         Command::Cat(args) => cat::run(ui, &context, args),
         Command::Runs(args) => runs::run(ui, &context, args),
         Command::Show(args) => show::run(ui, &context, args),
+        Command::Explain(args) => explain::run(ui, &context, args),
         Command::Project(args) => project::run(ui, &context, args),
         Command::Replay(args) => replay::run(ui, &context, args),
         Command::Contract(args) => contract::run(ui, &context, args),

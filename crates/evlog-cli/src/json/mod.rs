@@ -6,6 +6,7 @@
 mod conform;
 mod contract;
 mod event;
+mod explain;
 mod payload;
 mod proofs;
 mod reports;
@@ -14,6 +15,7 @@ mod result;
 pub(crate) use conform::{ConformCheck, ConformFinding, ConformObject};
 pub(crate) use contract::{ContractCheck, ContractFinding, ContractObject, ContractRow};
 pub(crate) use event::EventLine;
+pub(crate) use explain::{ExplainObject, ExplainReason};
 pub(crate) use proofs::{CheckpointObject, KeyObject, ProofObject, WitnessObject, WitnessesObject};
 pub(crate) use reports::{
     BenchDisk, BenchMachine, BenchObject, BenchSeries, CheckFinding, CheckObject, Digested, InitObject, OutcomeObject,

@@ -11,6 +11,8 @@ mod crash;
 #[cfg(test)]
 mod examples;
 #[cfg(test)]
+mod explain;
+#[cfg(test)]
 mod forge;
 #[cfg(test)]
 mod kill;

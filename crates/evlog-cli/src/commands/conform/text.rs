@@ -8,7 +8,7 @@ use evlog_conform::{Checked, Conformance};
 use std::path::Path;
 
 /// What a bundle holds may be meant for a terminal: control characters are shown, not sent.
-pub(super) fn visible(text: &str) -> String {
+pub(crate) fn visible(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut visible, c| {
         if c.is_control() {
             visible.extend(c.escape_unicode());

@@ -1,0 +1,153 @@
+//! `evlog explain`: why a run is as it is.
+
+use crate::args::At;
+use crate::commands::conform::visible;
+use crate::context::Context;
+use crate::error::{CommandError, Verdict};
+use crate::json::{ExplainObject, ExplainReason};
+use crate::table::{facts, print};
+use crate::ui::{Tone, Ui};
+use clap::{Args, ValueEnum};
+use evlog_lifecycle::explain::{Explanation, Reason, Role, explain};
+use evlog_projection::Bundle;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Where the validation reports of a bundle stand.
+const REPORTS: &str = "logs/contract_validation/";
+
+const EXAMPLES: &str = "\
+Examples:
+  evlog explain build-1047
+  evlog explain build-1047 --format markdown >> \"$GITHUB_STEP_SUMMARY\"
+  evlog explain build-1047 --json | jq -r .summary
+  evlog explain build-1047 --at 41            as it was at seq 41";
+
+/// Say why a run is as it is, blame first, with the events that made it so
+///
+/// Of a pipeline: the first fatal failure is the cause, stages that never ran are consequences, and a failed publish gate
+/// is told by its first diagnostic. Of other runs: the last move of the run and of each step. Everything is read from the log.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ExplainArgs {
+    /// The run
+    #[arg(value_name = "RUN")]
+    run: String,
+    /// How to answer [default: text]
+    #[arg(long, value_name = "FORMAT", value_enum, conflicts_with = "json")]
+    format: Option<Format>,
+    #[command(flatten)]
+    at: At,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    Text,
+    /// One object, as with --json.
+    Json,
+    /// For the summary page of a CI job.
+    Markdown,
+}
+
+pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs) -> Result<Verdict, CommandError> {
+    let view = context.view(args.at.at)?;
+    let Some(bundle) = view.bundle(&args.run)? else {
+        ui.no_run(&args.run);
+        return Ok(Verdict::No);
+    };
+    let found = explanation(&bundle);
+    match args.format.unwrap_or(if context.json { Format::Json } else { Format::Text }) {
+        Format::Text => text(ui, &args.run, &found)?,
+        Format::Json => ui.json(&object(&args.run, &found))?,
+        Format::Markdown => ui.bytes(markdown(&args.run, &found).as_bytes())?,
+    }
+    Ok(Verdict::Yes)
+}
+
+fn explanation(bundle: &Bundle) -> Explanation {
+    let bytes = |path: &str| bundle.files.get(path).map_or(&[][..], |file| &file.bytes);
+    let json = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
+    let lines = bytes("audit_events.jsonl").split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let audit: Vec<Value> = lines.map(json).collect();
+    let report = |path: &String| {
+        let stage = path.strip_prefix(REPORTS)?.strip_suffix(".json")?;
+        Some((stage.to_owned(), json(bytes(path))))
+    };
+    let reports: BTreeMap<String, Value> = bundle.files.keys().filter_map(report).collect();
+    explain(&json(bytes("run.json")), &audit, &reports)
+}
+
+fn object<'a>(run: &'a str, found: &'a Explanation) -> ExplainObject<'a> {
+    let reason = |reason: &'a Reason| ExplainReason {
+        role: reason.role.word(),
+        subject: &reason.subject,
+        state: &reason.state,
+        text: &reason.text,
+        seqs: &reason.seqs,
+    };
+    ExplainObject {
+        run,
+        contract: &found.contract,
+        status: &found.status,
+        summary: &found.summary,
+        reasons: found.reasons.iter().map(reason).collect(),
+    }
+}
+
+fn tone(role: Role) -> Tone {
+    match role {
+        Role::Cause => Tone::Bad,
+        Role::Failure | Role::Refused | Role::Open => Tone::Warning,
+        Role::Consequence | Role::Skipped => Tone::Faint,
+        Role::Fine => Tone::Good,
+    }
+}
+
+fn seqs(reason: &Reason) -> String {
+    reason.seqs.iter().map(u64::to_string).collect::<Vec<String>>().join(", ")
+}
+
+fn text(ui: &mut Ui, run: &str, found: &Explanation) -> Result<(), CommandError> {
+    let status = Tone::of(&found.status.to_lowercase());
+    facts(
+        ui,
+        &[
+            ("run", run.to_owned(), Tone::Strong),
+            ("status", found.status.clone(), status),
+            ("why", visible(&found.summary), Tone::Plain),
+        ],
+    )?;
+    ui.line(format_args!(""))?;
+    let row = |reason: &Reason| {
+        vec![
+            (reason.role.word().to_owned(), tone(reason.role)),
+            (visible(&reason.subject), Tone::Strong),
+            (seqs(reason), Tone::Faint),
+            (visible(&reason.text), Tone::Plain),
+        ]
+    };
+    let rows: Vec<_> = found.reasons.iter().map(row).collect();
+    print(ui, &["is", "what", "seq", "why"], &rows)
+}
+
+/// A heading, the sentence, a table. What a run recorded stays text: it makes no markup of its own.
+fn markdown(run: &str, found: &Explanation) -> String {
+    let row = |reason: &Reason| {
+        let [subject, text] = [&reason.subject, &reason.text].map(|text| plain(text));
+        format!("| {} | {subject} | {} | {text} | {} |\n", reason.role.word(), plain(&reason.state), seqs(reason))
+    };
+    let rows: String = found.reasons.iter().map(row).collect();
+    let (run, status, summary) = (plain(run), plain(&found.status), plain(&found.summary));
+    format!("## {run}: {status}\n\n{summary}\n\n| is | what | state | why | seq |\n| - | - | - | - | - |\n{rows}")
+}
+
+fn plain(text: &str) -> String {
+    visible(text).chars().fold(String::with_capacity(text.len()), |mut plain, c| {
+        if "\\`|<>[]*_#!&~".contains(c) {
+            plain.push('\\');
+        }
+        plain.push(c);
+        plain
+    })
+}

@@ -1,0 +1,80 @@
+//! `evlog explain`: blame first, with the events that say so, for every contract.
+
+use crate::support::Room;
+use serde_json::{Value, json};
+
+fn roles(answer: &Value) -> Vec<(&str, &str)> {
+    let reasons = answer["reasons"].as_array().unwrap().iter();
+    reasons.map(|reason| (reason["role"].as_str().unwrap(), reason["subject"].as_str().unwrap())).collect()
+}
+
+#[test]
+fn a_failed_pipeline_blames_its_first_fatal_failure_and_nothing_that_followed() {
+    let room = Room::new();
+    let stage = |id: &str, command: &str, more: &str| {
+        format!("[[stage]]\nid = \"{id}\"\ncommand = [{command}]\nreason_code = \"input_missing\"\n{more}\n")
+    };
+    let gate = "[[stage.output]]\npath = \"b.json\"\ncontract = \"doc\"";
+    let plan = format!(
+        "name = \"p\"\n[[schema]]\ncontract = \"doc\"\nfile = \"doc.json\"\nmode = \"json_document\"\n{}{}{}",
+        stage("a", "\"true\"", ""),
+        stage("b", "\"sh\", \"-c\", \"echo '{}' > $EVLOG_STAGING_DIR/b.json\"", gate),
+        stage("c", "\"true\"", "")
+    );
+    room.write("plan.toml", &plan);
+    room.write("doc.json", r#"{"required":["sum"]}"#);
+    room.ends(20, &["run", "plan.toml", "--run-id", "r"]);
+    let answer = room.ends(0, &["explain", "r", "--json"]).json();
+    assert_eq!(roles(&answer), [("cause", "b"), ("consequence", "c"), ("fine", "a")]);
+    let cause = &answer["reasons"][0];
+    assert!(cause["text"].as_str().unwrap().contains("in `b.json`: required member \"sum\" is missing"), "{answer}");
+    assert!(answer["summary"].as_str().unwrap().starts_with("failed, because of b: "), "{answer}");
+    // Each seq is an event of the run, and the last is the outcome of the stage itself.
+    let events = room.ends(0, &["cat", "--run", "r", "--json"]).lines();
+    for reason in answer["reasons"].as_array().unwrap() {
+        let seqs = reason["seqs"].as_array().unwrap();
+        assert!(seqs.iter().all(|seq| events.iter().any(|event| event["seq"] == *seq)), "{reason}");
+        let last = events.iter().find(|event| event["seq"] == *seqs.last().unwrap()).unwrap();
+        assert_eq!(
+            (&last["kind"], &last["payload"]["stage"]),
+            (&json!("pipeline.outcome_recorded"), &reason["subject"])
+        );
+    }
+    let markdown = room.ends(0, &["explain", "r", "--format", "markdown"]).out;
+    assert!(markdown.starts_with("## r: failed\n\nfailed, because of b: "), "{markdown}");
+    assert!(markdown.contains("\n| consequence | c | skipped |"), "{markdown}");
+    let text = room.ends(0, &["explain", "r"]).out;
+    assert!(text.contains("cause        b "), "{text}");
+    let first = events[0]["seq"].to_string();
+    let begun = room.ends(0, &["explain", "r", "--json", "--at", &first]).json();
+    assert_eq!(roles(&begun), [("open", "a"), ("open", "b"), ("open", "c")]);
+}
+
+#[test]
+fn runs_of_the_other_contracts_are_explained_by_their_last_move() {
+    let room = Room::with_batch();
+    let failed = room.ends(0, &["explain", "RUN_0001", "--json"]).json();
+    assert_eq!(roles(&failed)[0], ("cause", "run"));
+    assert_eq!(failed["summary"], "failed, because of run: became `failed` from `running`: m");
+    let custom = room.ends(0, &["explain", "order-7", "--json"]).json();
+    assert_eq!((&custom["status"], roles(&custom)[0]), (&json!("open"), ("open", "run")));
+    let rejected = room.ends(0, &["explain", "RUN_0002", "--json"]).json();
+    assert!(roles(&rejected).contains(&("refused", "run")), "{rejected}");
+    room.ends(1, &["explain", "nobody"]).says("no run `nobody`");
+}
+
+#[test]
+fn what_a_run_recorded_makes_no_markup() {
+    let room = Room::new();
+    let lines = r#"{"contract":"status","run":"A","do":"create"}
+{"contract":"status","run":"A","do":"transition","to":"running"}
+{"contract":"status","run":"A","do":"transition","to":"failed","diagnostic":{"error_code":"TOOL_INTERNAL_ERROR","category":"tool","message":"a | <b> \u001b[2J\nc","likely_cause":"c","suggested_fix":"f","retryable":true,"severity":"error"}}
+"#;
+    let done = room.feed(&["submit"], lines);
+    assert_eq!(done.code, 0, "{done:?}");
+    for format in ["text", "markdown"] {
+        let out = room.ends(0, &["explain", "A", "--format", format]).out;
+        assert!(!out.contains('\u{1b}'), "{out}");
+        assert!(format == "text" || out.contains("a \\| \\<b\\>"), "{out}");
+    }
+}

@@ -1,0 +1,225 @@
+//! Why a run is as it is: its outcomes told blame first, each with the events that made it so (pipeline.md, section 7).
+//!
+//! Does: read what a run's events were projected to: `run.json`, the audit and the validation reports. So it explains runs
+//! of every contract, in the words that their files use, and pipelines by their rules.
+//! Does not: judge. What is told was recorded; nothing is inferred from what is absent.
+//!
+//! Invariant: of equal bundles, equal explanations; every reason names at least one event.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What a reason is to the run's status, blame first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Why the run has the status that it has.
+    Cause,
+    /// It failed too.
+    Failure,
+    /// It followed from a cause, and is none.
+    Consequence,
+    /// Skipped on purpose.
+    Skipped,
+    /// An attempt that was not taken.
+    Refused,
+    /// Not at its end yet.
+    Open,
+    /// As it should be.
+    Fine,
+}
+
+/// One thing that a person should know of the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// What it is to the status.
+    pub role: Role,
+    /// The stage, substage or step; `run` for the run itself.
+    pub subject: String,
+    /// Its state in one word.
+    pub state: String,
+    /// A sentence.
+    pub text: String,
+    /// The events that say so, in order.
+    pub seqs: Vec<u64>,
+}
+
+/// Why a run is as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The run's contract.
+    pub contract: String,
+    /// Its status in one word.
+    pub status: String,
+    /// One sentence.
+    pub summary: String,
+    /// Blame first, then in order.
+    pub reasons: Vec<Reason>,
+}
+
+impl Role {
+    /// In one word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Role::Cause => "cause",
+            Role::Failure => "failure",
+            Role::Consequence => "consequence",
+            Role::Skipped => "skipped",
+            Role::Refused => "refused",
+            Role::Open => "open",
+            Role::Fine => "fine",
+        }
+    }
+}
+
+/// Explains a run by its `run.json`, the lines of its audit, and its validation reports by stage.
+pub fn explain(run: &Value, audit: &[Value], reports: &BTreeMap<String, Value>) -> Explanation {
+    let contract = text(&run["contract"]);
+    let mut reasons = if contract == "pipeline" { stages(run, audit, reports) } else { moves(audit) };
+    reasons.extend(audit.iter().filter_map(refused));
+    // A stable sort: within a role the order of stages, or of events, is kept.
+    reasons.sort_by_key(|reason| reason.role);
+    let status = text(&run["status"]);
+    let summary = summary(&status, &reasons);
+    Explanation { contract, status, summary, reasons }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn summary(status: &str, reasons: &[Reason]) -> String {
+    let causes: Vec<&Reason> = reasons.iter().filter(|reason| reason.role == Role::Cause).collect();
+    let consequences = reasons.iter().filter(|reason| reason.role == Role::Consequence).count();
+    let because: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.subject, cause.text)).collect();
+    let open = reasons.iter().find(|reason| reason.role == Role::Open);
+    match (because.is_empty(), open) {
+        (false, _) if consequences > 0 => {
+            format!("{status}, because of {}; {consequences} more never ran", because.join("; "))
+        }
+        (false, _) => format!("{status}, because of {}", because.join("; ")),
+        (true, Some(open)) => format!("{status}: {} {}", open.subject, open.text),
+        (true, None) => format!("{status}: nothing failed"),
+    }
+}
+
+/// The seqs of audit lines of a kind that are about a stage.
+fn told(audit: &[Value], kind: &str, stage: &str) -> Vec<u64> {
+    let about = |line: &&Value| line["kind"] == kind && line["event"]["stage"] == stage;
+    audit.iter().filter(about).filter_map(|line| line["sequence"].as_u64()).collect()
+}
+
+/// Stages and substages of a pipeline, each parent before its substages, in canonical order.
+fn stages(run: &Value, audit: &[Value], reports: &BTreeMap<String, Value>) -> Vec<Reason> {
+    let items = |name: &str| run[name].as_array().map_or(&[][..], Vec::as_slice);
+    let mut ordered: Vec<&Value> = Vec::new();
+    for stage in items("stages").iter().filter(|stage| stage["state"] != "disabled") {
+        ordered.push(stage);
+        let own = format!("{}.", text(&stage["stage"]));
+        ordered.extend(items("substages").iter().filter(|sub| text(&sub["stage"]).starts_with(&own)));
+    }
+    let is_fatal = |stage: &Value| stage["state"] == "failed" && stage["fail_mode"] == "fail_closed";
+    let first_fatal = ordered.iter().position(|stage| is_fatal(stage));
+    let created: Vec<u64> = audit.iter().take(1).filter_map(|line| line["sequence"].as_u64()).collect();
+    let reason = |(index, stage): (usize, &&Value)| {
+        let name = text(&stage["stage"]);
+        let seq = stage["seq"].as_u64();
+        let mut seqs = told(audit, "pipeline.stage_begun", &name);
+        seqs.extend(told(audit, "pipeline.validation_reported", &name));
+        let caused = seq.and_then(|seq| audit.iter().find(|line| line["sequence"] == seq));
+        seqs.extend(caused.and_then(|line| line["caused_by"].as_u64()));
+        seqs.extend(seq);
+        if seqs.is_empty() {
+            seqs.clone_from(&created);
+        }
+        seqs.sort_unstable();
+        seqs.dedup();
+        let role = match text(&stage["state"]).as_str() {
+            "failed" if first_fatal == Some(index) || first_fatal.is_none() => Role::Cause,
+            "failed" => Role::Failure,
+            "skipped" if stage["reason_code"] == crate::pipeline::BLOCKED => Role::Consequence,
+            "skipped" => Role::Skipped,
+            "success" => Role::Fine,
+            _ => Role::Open,
+        };
+        Reason { role, text: stage_text(stage, reports.get(&name)), state: text(&stage["state"]), subject: name, seqs }
+    };
+    ordered.iter().enumerate().map(reason).collect()
+}
+
+fn stage_text(stage: &Value, report: Option<&Value>) -> String {
+    let code = text(&stage["reason_code"]);
+    let what = match text(&stage["state"]).as_str() {
+        "failed" if stage["fail_mode"] == "fail_closed" => format!("failed with `{code}`, which stops the run"),
+        "failed" => format!("failed with `{code}` (the run went on)"),
+        "skipped" if code == crate::pipeline::BLOCKED => "never ran, because of a failure before it".to_owned(),
+        "skipped" => format!("skipped on purpose: `{code}`"),
+        "success" => "succeeded".to_owned(),
+        "running" => "has begun, and has no outcome".to_owned(),
+        _ => "has not begun".to_owned(),
+    };
+    let diagnostic = report.map(|report| &report["diagnostics"][0]).filter(|first| first.is_object());
+    match diagnostic {
+        None => what,
+        Some(first) => {
+            let line = first["location"]["span"]["start_line"].as_u64().map(|line| format!(", line {line}"));
+            let file = text(&first["location"]["file_path"]) + &line.unwrap_or_default();
+            format!("{what}: its publish gate found in `{file}`: {}", text(&first["message"]))
+        }
+    }
+}
+
+/// Words of states that a run or a step can blame.
+const BAD: [&str; 5] = ["failed", "error", "timeout", "denied", "canceled"];
+
+/// Runs that move from state to state: the last move of the run, and of each of its steps.
+fn moves(audit: &[Value]) -> Vec<Reason> {
+    let mut last: BTreeMap<String, (usize, &Value)> = BTreeMap::new();
+    for (index, line) in audit.iter().enumerate() {
+        let step = line["event"]["step"].as_str().unwrap_or("run");
+        if line["event"]["to"].is_string() || line.get("data").is_some() {
+            last.insert(step.to_owned(), (index, line));
+        }
+    }
+    let mut ordered: Vec<(&String, &(usize, &Value))> = last.iter().collect();
+    ordered.sort_by_key(|(_, (index, _))| *index);
+    let bad = |line: &Value| BAD.contains(&text(&line["event"]["to"]).to_lowercase().as_str());
+    let blamed = ordered.iter().any(|(step, (_, line))| *step != "run" && bad(line));
+    let reason = |(step, (_, line)): &(&String, &(usize, &Value))| {
+        let role = match (step.as_str(), bad(line)) {
+            ("run", true) if !blamed => Role::Cause,
+            ("run", true) => Role::Consequence,
+            (_, true) => Role::Cause,
+            ("run", false) if line["event"]["to"].is_null() => Role::Open,
+            _ => Role::Fine,
+        };
+        let state = line["event"]["to"].as_str().or(line["kind"].as_str()).unwrap_or_default();
+        let seqs = line["caused_by"].as_u64().into_iter().chain(line["sequence"].as_u64()).collect();
+        Reason { role, subject: (*step).clone(), state: state.to_owned(), text: move_text(line), seqs }
+    };
+    ordered.iter().map(reason).collect()
+}
+
+fn move_text(line: &Value) -> String {
+    let event = &line["event"];
+    let from = event["from"].as_str().map(|from| format!(" from `{from}`")).unwrap_or_default();
+    let what = match event["to"].as_str() {
+        Some(to) => format!("became `{to}`{from}"),
+        None => format!("recorded `{}`", text(&line["kind"])),
+    };
+    let places =
+        [&event["diagnostic"]["message"], &event["error"]["message"], &line["error"]["message"], &event["message"]];
+    let why = places.into_iter().find_map(Value::as_str).or(line["outcome_reason"].as_str());
+    why.map_or(what.clone(), |why| format!("{what}: {why}"))
+}
+
+/// An attempt that was not taken, and is on record.
+fn refused(line: &Value) -> Option<Reason> {
+    let kind = line["kind"].as_str()?;
+    let state = kind.rsplit('.').next().filter(|word| ["refused", "rejected"].contains(word))?;
+    let event = &line["event"];
+    let places = [&event["error"]["message"], &line["error"]["message"], &event["message"]];
+    let why = places.into_iter().find_map(Value::as_str).unwrap_or("not allowed");
+    let subject = event["stage"].as_str().or(event["step"].as_str()).unwrap_or("run").to_owned();
+    let seqs = line["sequence"].as_u64().into_iter().collect();
+    Some(Reason { role: Role::Refused, subject, state: state.to_owned(), text: why.to_owned(), seqs })
+}
