@@ -1,11 +1,13 @@
-//! What a decision costs: a `status` transition decided and folded, for a run that is already loaded.
+//! What decisions cost: one of `status` and one of `story`, decided and folded for a run that is already loaded; and a
+//! whole story of thousands of steps, driven to its end.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use evlog_format::{Event, Seq, payload};
 use evlog_lifecycle::status::Status;
 use evlog_lifecycle::status::payload::Transitioned;
+use evlog_lifecycle::story::{State, Story};
 use evlog_projection::registry::Command;
-use evlog_projection::{Asked, Content, Contracts, Decision, Fact, RunFold};
+use evlog_projection::{Asked, Content, Contract, Contracts, Decision, Fact, RunFold};
 use serde_json::{Map, Value, json};
 use std::hint::black_box;
 
@@ -63,5 +65,120 @@ fn contracts(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, contracts);
+/// A run of contract `story`, asked and folded as the engine does it.
+#[derive(Clone)]
+struct StoryRun {
+    state: State,
+    events: u64,
+}
+
+fn object(value: Value) -> Map<String, Value> {
+    let Value::Object(members) = value else { unreachable!("members are an object") };
+    members
+}
+
+impl StoryRun {
+    fn asked(state: Option<&State>) -> Asked<'_, State> {
+        let asked = asked();
+        let (time_ns, content) = (asked.time_ns, asked.content);
+        Asked { run: "s-1", state, related: None, time_ns, actor: "bench", content }
+    }
+
+    fn new(story: Value) -> StoryRun {
+        let contract = Story::default();
+        let mut members = Map::new();
+        members.insert("story".to_owned(), story);
+        let create = contract.parse("create", members).unwrap_or_else(|error| unreachable!("a good command: {error}"));
+        let created = contract.decide(&StoryRun::asked(None), &create);
+        let state =
+            contract.start(&fact(&created, 0)).unwrap_or_else(|error| unreachable!("a creation folds: {error}"));
+        let mut run = StoryRun { state, events: 1 };
+        run.play("start", Value::Object(Map::new()));
+        run
+    }
+
+    /// Decides a command on the run, and folds a copy of it, as the engine does before it commits.
+    fn play(&mut self, action: &str, members: Value) {
+        let contract = Story::default();
+        let command =
+            contract.parse(action, object(members)).unwrap_or_else(|error| unreachable!("a good command: {error}"));
+        let decision = contract.decide(&StoryRun::asked(Some(&self.state)), &command);
+        let mut state = self.state.clone();
+        for new in &decision.events {
+            let event = Event {
+                stream: "s-1",
+                number: self.events,
+                kind: new.kind.as_kind(),
+                kind_version: new.kind_version,
+                causation: None,
+                idempotency: None,
+                payload: &new.payload,
+            };
+            let fact = Fact {
+                seq: Seq(self.events),
+                commit: Seq(self.events),
+                time_ns: asked().time_ns,
+                actor: "bench",
+                event,
+            };
+            contract.evolve(&mut state, &fact).unwrap_or_else(|error| unreachable!("what was decided folds: {error}"));
+            self.events += 1;
+        }
+        self.state = state;
+    }
+}
+
+/// Steps in layers of ten, each waiting for two of the layer before: twice as many edges as steps.
+fn layers(count: usize) -> Value {
+    let step = |number: usize| {
+        let before = |at: usize| format!("s{}", (number / 10 - 1) * 10 + at % 10);
+        let needs = if number < 10 { Vec::new() } else { vec![before(number), before(number + 1)] };
+        json!({"name": format!("s{number}"), "needs": needs})
+    };
+    json!({"steps": (0..count).map(step).collect::<Vec<_>>()})
+}
+
+/// Every step taken up and ended, one after the other.
+fn drive(mut run: StoryRun, count: usize) -> bool {
+    for number in 0..count {
+        let name = format!("s{number}");
+        run.play("step", json!({"step": name, "to": "Running"}));
+        run.play("step", json!({"step": name, "exit_code": 0}));
+    }
+    Story::default().is_terminal(&run.state)
+}
+
+fn stories(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("story");
+    let mut run = StoryRun::new(layers(50));
+    for number in 0..36 {
+        run.play("step", json!({"step": format!("s{number}"), "to": "Running"}));
+        run.play("step", json!({"step": format!("s{number}"), "exit_code": 0}));
+    }
+    assert!(run.events >= 100, "a run of 100 events, found {}", run.events);
+    let contract = Story::default();
+    for (what, members) in [
+        ("decide that a step runs", json!({"step": "s40", "to": "Running"})),
+        ("decide that a step ends", json!({"step": "s40", "exit_code": 0})),
+    ] {
+        if what.ends_with("ends") {
+            run.play("step", json!({"step": "s40", "to": "Running"}));
+        }
+        let command =
+            contract.parse("step", object(members)).unwrap_or_else(|error| unreachable!("a good command: {error}"));
+        group.bench_function(what, |bencher| {
+            bencher.iter(|| contract.decide(&StoryRun::asked(Some(black_box(&run.state))), &command));
+        });
+    }
+    group.sample_size(10);
+    for count in [5_000, 10_000] {
+        let started = StoryRun::new(layers(count));
+        group.bench_function(format!("drive {count} steps to the end"), |bencher| {
+            bencher.iter(|| assert!(drive(started.clone(), count)));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, contracts, stories);
 criterion_main!(benches);
