@@ -6,6 +6,7 @@ use super::words::{self, finding, text};
 use crate::finding::Finding;
 use evlog_lifecycle::pipeline::{Coupling, FailMode, Outcome, StageStatus, is_substage, root_of};
 use evlog_pipeline::plan::Stage;
+use std::collections::BTreeSet;
 
 /// The code of storage that failed in the middle of a promotion: what was promoted stays.
 const STORAGE: &str = "storage_io_error";
@@ -70,11 +71,9 @@ pub(super) fn failures_as_configured(subject: &Subject<'_>) -> Answer {
     let plan = subject.plan()?;
     let definition = subject.definition();
     let entries = subject.outcomes()?;
-    let stops = |stage: &str| {
-        let mut substages = entries.iter().filter_map(|entry| entry.outcome.as_ref());
-        substages
-            .any(|other| is_substage(&other.stage) && root_of(&other.stage) == stage && definition.stops_parent(other))
-    };
+    let substages = entries.iter().filter_map(|entry| entry.outcome.as_ref());
+    let stops = substages.filter(|other| is_substage(&other.stage) && definition.stops_parent(other));
+    let stopped_ones: BTreeSet<&str> = stops.map(|other| root_of(&other.stage)).collect();
     let mut findings = Vec::new();
     for (_, entry, outcome) in top_level(definition, &entries) {
         let failed = outcome.status == StageStatus::Failed;
@@ -89,7 +88,7 @@ pub(super) fn failures_as_configured(subject: &Subject<'_>) -> Answer {
         } else {
             (usual, "as the code is catalogued")
         };
-        let stopped = outcome.is_fatal() && stops(&outcome.stage);
+        let stopped = outcome.is_fatal() && stopped_ones.contains(outcome.stage.as_str());
         if outcome.fail_mode != expected && !stopped && definition.code(&outcome.stage, code).is_some() {
             findings.push(fail_mode(entry, expected, why, outcome));
         }

@@ -4,6 +4,7 @@ use super::Answer;
 use super::subject::{MANIFEST, OUTCOMES, Subject, all_tuples, top_level};
 use super::words::{self, finding, text};
 use evlog_lifecycle::pipeline::{BLOCKED, Definition, Outcome, derive_status, is_substage, root_of};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Check 13.
 pub(super) fn derived(subject: &Subject<'_>) -> Answer {
@@ -71,16 +72,16 @@ pub(super) fn blocked_cause(subject: &Subject<'_>) -> Answer {
     if stops_run(definition, &all) {
         return Ok(Vec::new());
     }
+    // Looked up once: a bundle may list any number of outcomes.
+    let placed = || all.iter().filter_map(|outcome| Some((definition.index_of(&outcome.stage)?, outcome)));
+    let first_fatal = placed().filter(|(_, outcome)| outcome.is_fatal()).map(|(index, _)| index).min();
+    let stops = |outcome: &Outcome| is_substage(&outcome.stage) && definition.stops_parent(outcome);
+    let stopped: BTreeSet<usize> = placed().filter(|(_, outcome)| stops(outcome)).map(|(index, _)| index).collect();
     let mut findings = Vec::new();
     for entry in &entries {
         let Some(blocked) = entry.outcome.as_ref().filter(|outcome| outcome.is_blocked()) else { continue };
         let Some(index) = definition.index_of(&blocked.stage) else { continue };
-        let explains = |other: &&Outcome| match definition.index_of(&other.stage) {
-            Some(of) if of < index => other.is_fatal(),
-            Some(of) if of == index && is_substage(&other.stage) => definition.stops_parent(other),
-            _ => false,
-        };
-        if !all.iter().any(|other| explains(&other)) {
+        if first_fatal.is_none_or(|fatal| fatal >= index) && !stopped.contains(&index) {
             let expected = "a fatal failure before it, or of a substage of its own".to_owned();
             findings.push(finding(
                 MANIFEST,
@@ -98,11 +99,13 @@ pub(super) fn coupled(subject: &Subject<'_>) -> Answer {
     let definition = subject.definition();
     let entries = subject.outcomes()?;
     let top = top_level(definition, &entries);
+    let parents: BTreeMap<&str, usize> =
+        top.iter().enumerate().rev().map(|(at, (_, _, outcome))| (outcome.stage.as_str(), at)).collect();
     let mut findings = Vec::new();
     for substage in
         entries.iter().filter_map(|entry| entry.outcome.as_ref()).filter(|outcome| is_substage(&outcome.stage))
     {
-        let parent = top.iter().find(|(_, _, outcome)| outcome.stage == root_of(&substage.stage));
+        let parent = parents.get(root_of(&substage.stage)).map(|at| &top[*at]);
         if let Some((_, entry, parent)) = parent.filter(|(_, _, parent)| !definition.couples(substage, parent)) {
             let expected = format!("an outcome that can stand beside {}", words::outcome(substage));
             findings.push(finding(MANIFEST, &*entry.pointer, expected, words::outcome(parent)));
