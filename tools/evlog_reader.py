@@ -50,6 +50,7 @@ KINDS = {
     7: "log.projection_published",
     8: "log.verified",
     9: "log.key_added",
+    10: "log.loss_accepted",
     100: "status.created",
     101: "status.transitioned",
     102: "status.rejected",

@@ -43,6 +43,8 @@ kinds! {
     LOG_VERIFIED = 8, "log.verified";
     /// A key was added.
     LOG_KEY_ADDED = 9, "log.key_added";
+    /// Synced bytes that were damaged or missing at the end of the log were given up.
+    LOG_LOSS_ACCEPTED = 10, "log.loss_accepted";
     /// A run of contract `status` was created.
     STATUS_CREATED = 100, "status.created";
     /// It went from one status to another.

@@ -148,6 +148,12 @@ pub enum ReadError {
         /// The seq that the next event will get.
         next_seq: Seq,
     },
+    /// What this reader has shown is not in the log any more: a repair gave it up, and the log may go on with other events
+    /// under the same seqs.
+    Gone {
+        /// Up to where the reader had seen the log.
+        position: Position,
+    },
     /// A commit does not decode, though its checksum matches.
     Corrupt(Corruption),
     /// A segment was written by a newer version of the format.
@@ -282,6 +288,10 @@ impl fmt::Display for ReadError {
                 write!(f, "no commit begins at position {position}; the committed log ends at {end}")
             }
             ReadError::NoEvent { seq, next_seq } => write!(f, "no event {seq} yet: the next one will be {next_seq}"),
+            ReadError::Gone { position } => write!(
+                f,
+                "the log does not hold what this reader has shown, up to position {position}: it was cut below"
+            ),
             ReadError::Corrupt(corruption) => write!(f, "log is damaged {corruption}"),
             ReadError::Version { path, found } => newer(path, *found, f),
             ReadError::Poisoned(cause) => write!(f, "a commit of the stream could not be written: {cause}"),

@@ -1,13 +1,14 @@
 //! The log's files: the only crate that opens, writes, syncs, renames or locks them.
 //!
 //! Does: append commits ([`Writer`]), read them back ([`Reader`]), hand out the bytes as they lie ([`RawLog`]), recover
-//! after a crash by a table ([`recovery`]).
+//! after a crash by a table ([`recovery`]), show files as they are ([`inspect`]), repair on purpose ([`repair`]).
 //! Does not: know what an event means, ask the time, draw random numbers, print.
 //!
 //! Invariants:
 //! - One writer, held by a lock; readers take none that lasts and never write.
 //! - Nothing is acknowledged before its class says so, and nothing at all after a failed write or sync.
-//! - Acknowledged bytes are never cut. What is cut is kept in `quarantine/` first.
+//! - Acknowledged bytes are not cut, unless a person accepts the loss ([`repair`]). What is cut is kept in `quarantine/`
+//!   first.
 //! - Sidecars (`.tree`, `.idx`, `.end`, `HEAD`) are derived: each may be deleted at any time, and none is believed unchecked.
 //!
 //! Read [`layout`], [`fs`], [`recovery`], then [`writer`] and [`reader`].
@@ -22,11 +23,14 @@ pub mod fs;
 pub mod fuzz;
 mod head;
 mod index;
+pub mod inspect;
 pub mod layout;
 mod open;
 pub mod raw;
 pub mod reader;
 pub mod recovery;
+pub mod repair;
+mod resync;
 mod scan;
 mod sealed;
 mod segment;

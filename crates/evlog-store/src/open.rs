@@ -88,6 +88,12 @@ pub(crate) fn open(files: Files, owner: &Owner) -> Result<(Opened, Recovery), Op
     let no_log = || OpenError::NoLog { path: files.layout.dir().to_path_buf() };
     files.segments()?.last().ok_or_else(no_log)?;
     let lock = take_lock(&files, owner)?;
+    open_locked(files, lock)
+}
+
+/// The same, by who holds the lock.
+pub(crate) fn open_locked(files: Files, lock: Box<dyn Lock>) -> Result<(Opened, Recovery), OpenError> {
+    let no_log = || OpenError::NoLog { path: files.layout.dir().to_path_buf() };
     let entries = files.entries()?;
     let last = positions(&entries).last().copied().ok_or_else(no_log)?;
     let segment = files.open(last, Access::Write)?;
@@ -203,7 +209,7 @@ impl Opened {
 }
 
 /// Opens `HEAD` for writing. One that is there stays as it is: it may say that the log was closed in order.
-fn open_head(files: &Files) -> Result<Arc<dyn File>, Failure> {
+pub(crate) fn open_head(files: &Files) -> Result<Arc<dyn File>, Failure> {
     let path = files.layout.head();
     let file = match files.fs.open_write(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -217,7 +223,7 @@ fn open_head(files: &Files) -> Result<Arc<dyn File>, Failure> {
     Ok(file)
 }
 
-fn take_lock(files: &Files, owner: &Owner) -> Result<Box<dyn Lock>, OpenError> {
+pub(crate) fn take_lock(files: &Files, owner: &Owner) -> Result<Box<dyn Lock>, OpenError> {
     let path = files.layout.lock();
     let text = format!("pid={}\nprogram={}\n", std::process::id(), owner.program);
     let mut other = String::new();
@@ -230,9 +236,14 @@ fn take_lock(files: &Files, owner: &Owner) -> Result<Box<dyn Lock>, OpenError> {
             LockAttempt::HeldBy(text) => other = text,
         }
     }
-    let line = |key: &str| other.lines().find_map(|line| line.strip_prefix(key)).map(str::to_string);
-    let (pid, program) = (line("pid=").and_then(|pid| pid.parse().ok()), line("program="));
+    let (pid, program) = holder(&other);
     Err(OpenError::Locked { path: files.layout.dir().to_path_buf(), pid, program })
+}
+
+/// Process id and program, as a writer leaves them in the lock.
+pub(crate) fn holder(text: &str) -> (Option<u32>, Option<String>) {
+    let line = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)).map(str::to_string);
+    (line("pid=").and_then(|pid| pid.parse().ok()), line("program="))
 }
 
 /// Carries out what the table says of the last segment.
@@ -246,7 +257,7 @@ fn apply(
     let kept_as = match action {
         Action::Keep | Action::Refuse(_) => return Ok(None),
         Action::Trim => None,
-        Action::Cut => Some(quarantine(files, file, segment, scan)?),
+        Action::Cut => Some(quarantine(files, file.as_ref(), segment, (scan.end, scan.file_end))?),
     };
     let path = files.layout.segment(segment);
     file.set_len(scan.end.0 - segment.0).map_err(Failure::of("cut", &path))?;
@@ -285,36 +296,55 @@ fn remake(
     scan: &Scan,
     action: Action,
 ) -> Result<(Arc<dyn File>, Option<Cut>), Failure> {
-    let kept_as = if action == Action::Cut { Some(quarantine(files, file, segment, scan)?) } else { None };
+    let kept_as = if action == Action::Cut {
+        Some(quarantine(files, file.as_ref(), segment, (scan.end, scan.file_end))?)
+    } else {
+        None
+    };
     // COMMIT POINT: within, where the copy gets the segment's name.
     let made = files.remake(segment, file.as_ref(), scan.end.0 - segment.0)?;
     Ok((made, kept_as.map(|kept_as| cut_of(scan, kept_as))))
 }
 
-/// Copies the tail, so that it survives before it is cut; the copy's path within the log directory.
-fn quarantine(files: &Files, file: &Arc<dyn File>, segment: Position, scan: &Scan) -> Result<String, Failure> {
+/// Copies a part of a segment, so that it survives before it is cut; the copy's path within the log directory.
+pub(crate) fn quarantine(
+    files: &Files,
+    file: &dyn File,
+    segment: Position,
+    (from, to): (Position, Position),
+) -> Result<String, Failure> {
     let dir = files.layout.quarantine();
     files.fs.create_dir(&dir).map_err(Failure::of("create", &dir))?;
-    let taken = files.fs.list(&dir).map_err(Failure::of("list", &dir))?;
-    let is_free = |name: &String| !taken.iter().any(|other| name.ends_with(&format!("/{other}")));
-    let Some(kept_as) = (0..=u64::MAX).map(|n| Layout::quarantined(scan.end, n)).find(is_free) else {
-        unreachable!("there are more numbers than files")
-    };
+    let kept_as = free_name(files, from)?;
     let (path, source) = (files.layout.dir().join(&kept_as), files.layout.segment(segment));
     let copy = files.fs.create(&path).map_err(Failure::of("create", &path))?;
-    let (mut buf, mut at) = (vec![0; usize::try_from(CHUNK).unwrap_or(0)], scan.end.0);
-    while at < scan.file_end.0 {
-        let want = usize::try_from(CHUNK.min(scan.file_end.0 - at)).unwrap_or(0);
+    let (mut buf, mut at) = (vec![0; usize::try_from(CHUNK).unwrap_or(0)], from.0);
+    while at < to.0 {
+        let want = usize::try_from(CHUNK.min(to.0 - at)).unwrap_or(0);
         let read = file.read_full_at(&mut buf[..want], at - segment.0).map_err(Failure::of("read", &source))?;
         if read == 0 {
             let gone = io::Error::from(io::ErrorKind::UnexpectedEof);
             return Err(Failure::of("read", &source)(gone));
         }
-        copy.write_at(&buf[..read], at - scan.end.0).map_err(Failure::of("write", &path))?;
+        copy.write_at(&buf[..read], at - from.0).map_err(Failure::of("write", &path))?;
         at += read as u64;
     }
     copy.sync_data().map_err(Failure::of("sync", &path))?;
     files.fs.sync_dir(&dir).map_err(Failure::of("sync", &dir))?;
+    Ok(kept_as)
+}
+
+/// The name that the next bytes kept from this position on get.
+pub(crate) fn free_name(files: &Files, from: Position) -> Result<String, Failure> {
+    let dir = files.layout.quarantine();
+    let taken = match files.fs.list(&dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        listed => listed.map_err(Failure::of("list", &dir))?,
+    };
+    let is_free = |name: &String| !taken.iter().any(|other| name.ends_with(&format!("/{other}")));
+    let Some(kept_as) = (0..=u64::MAX).map(|n| Layout::quarantined(from, n)).find(is_free) else {
+        unreachable!("there are more numbers than files")
+    };
     Ok(kept_as)
 }
 

@@ -10,6 +10,7 @@
 mod commits;
 mod end;
 mod follow;
+mod seen;
 
 use crate::error::{Failure, OpenError, ReadError, Trouble};
 use crate::fetch::visit_parts;
@@ -27,6 +28,7 @@ pub use commits::Commits;
 use evlog_format::{CommitReader, Frame, FrameCodec, LogId, Position, Seq};
 use evlog_verify::Verdict;
 pub use follow::Follow;
+use seen::Seen;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -87,6 +89,8 @@ pub struct Reader {
     active: Mutex<Active>,
     /// What `HEAD` said when it was last looked at.
     head: Option<Head>,
+    /// What was committed last when this reader last looked.
+    seen: Seen,
 }
 
 /// The streams of the last segment, as far as they were looked up.
@@ -107,7 +111,8 @@ impl Reader {
         if let Some(end) = closed {
             sealed.set_closed(active.segment, end);
         }
-        Ok(Reader { files, log_id, codec, committed, segments, sealed, active: Mutex::new(active), head })
+        let (seen, active) = (Seen::of(&files, &segments)?, Mutex::new(active));
+        Ok(Reader { files, log_id, codec, committed, segments, sealed, active, head, seen })
     }
 
     /// The log's identity.
@@ -121,10 +126,14 @@ impl Reader {
     }
 
     /// Looks how far the log is committed now; true when it grew. Reads `HEAD`, and lists segments only when it grew.
+    /// Fails when what this reader showed is not in the log any more.
     pub fn refresh(&mut self) -> Result<bool, ReadError> {
         // After a crash of the machine `HEAD` may tell of commits that are gone; it counts again once a writer changed it.
         let Some(head) = self.files.head(self.log_id).filter(|head| Some(*head) != self.head) else { return Ok(false) };
         self.head = Some(head);
+        if !self.seen.is_there(&self.files)? {
+            return Err(ReadError::Gone { position: self.committed.position });
+        }
         if head.committed <= self.committed.position {
             return Ok(false);
         }
@@ -133,6 +142,7 @@ impl Reader {
         positions.retain(|position| end::begins_before(*position, head.committed));
         self.segments = infos(&self.files, &positions, head.committed);
         self.sealed.extend(&positions);
+        self.seen = Seen::of(&self.files, &self.segments)?;
         Ok(true)
     }
 

@@ -310,6 +310,8 @@ one row.
 - *action*: `keep`; `trim`: cut the zeros; `cut`: copy the bytes behind the stop into `quarantine/`, sync the copy, then cut
   them; `refuse`: change nothing, and give the verdict.
 
+The same table is behind `evlog repair`; what becomes of a refused log is in [repair.md](repair.md).
+
 | row | segment | stop | floor | later | action | why |
 | --- | --- | --- | --- | --- | --- | --- |
 ";

@@ -181,7 +181,8 @@ impl Files {
         Ok((tree, missing))
     }
 
-    fn frontier(&self, header: &SegmentHeader) -> Option<Tree> {
+    /// The tree before a segment as its sidecar has it, if that proves itself against the header.
+    pub(crate) fn frontier(&self, header: &SegmentHeader) -> Option<Tree> {
         if header.position == Position(0) && header.root_before == Root::EMPTY {
             return Some(Tree::new());
         }

@@ -19,7 +19,7 @@ const CHUNK: usize = 1024 * 1024;
 
 /// How many bytes of candidate bodies the search for a later frame may checksum. Bytes made to look like frame headers
 /// at every place could otherwise cost the square of the segment's length.
-const SEARCH_BUDGET: u64 = 4 << 30;
+pub(crate) const SEARCH_BUDGET: u64 = 4 << 30;
 
 /// A place in a segment and the frames from there on.
 #[derive(Debug)]
@@ -211,7 +211,7 @@ impl Walk {
 }
 
 /// Length and durable-before mark that a frame header at this place would state.
-fn candidate(head: &[u8; FRAME_HEADER_LEN]) -> (u32, u64) {
+pub(crate) fn candidate(head: &[u8; FRAME_HEADER_LEN]) -> (u32, u64) {
     let (mut len, mut durable) = ([0u8; 4], [0u8; 8]);
     len.copy_from_slice(&head[..4]);
     durable.copy_from_slice(&head[8..]);

@@ -186,7 +186,7 @@ impl Writer {
         Ok((Writer::start(opened)?, recovery))
     }
 
-    fn start(opened: Opened) -> Result<Writer, OpenError> {
+    pub(crate) fn start(opened: Opened) -> Result<Writer, OpenError> {
         let Opened { files, lock, header, file, head, end, last_commit, next_seq, tree, streams, sealed } = opened;
         let (log_id, segment_limit) = (header.log_id, header.segment_limit);
         let committer = Box::new(Committer {

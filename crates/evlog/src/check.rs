@@ -10,7 +10,8 @@ mod apart;
 
 use crate::error::LogError;
 use crate::history::{
-    CheckpointSigned, Closed, Created, KeyAdded, LOG_STREAM, Opened, ProjectionPublished, Recovered, TailCut, Verified,
+    CheckpointSigned, Closed, Created, KeyAdded, LOG_STREAM, LossAccepted, Opened, ProjectionPublished, Recovered,
+    TailCut, Verified,
 };
 use evlog_format::commit::Commit;
 use evlog_format::{CommitHead, Event, Kind, LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq, kind, payload};
@@ -33,18 +34,21 @@ pub struct Check {
     pub runs: u64,
     /// Committed events that their contracts forbid, at most one for each run, and unreadable events of `$log`.
     pub contract_findings: Vec<FoldError>,
+    /// What somebody decided to go on without, with the seq of the event that records it. No finding: the log says so.
+    pub losses: Vec<(Seq, LossAccepted)>,
 }
 
 impl Check {
     /// Of the report on the bytes, and of the runs, which were dealt out.
     fn new<'c>(report: Report, dealt: impl IntoIterator<Item = RunCheck<'c>>) -> Check {
-        let (mut runs, mut contract_findings) = (0, Vec::new());
+        let (mut runs, mut contract_findings, mut losses) = (0, Vec::new(), Vec::new());
         for part in dealt {
             runs += part.folds.len() as u64;
             contract_findings.extend(part.findings);
+            losses.extend(part.losses);
         }
         contract_findings.sort_by_key(|finding| finding.seq);
-        Check { report, runs, contract_findings }
+        Check { report, runs, contract_findings, losses }
     }
 
     /// Whether there is nothing to find.
@@ -147,11 +151,12 @@ struct RunCheck<'c> {
     contracts: &'c Contracts,
     folds: BTreeMap<String, Option<RunFold>>,
     findings: Vec<FoldError>,
+    losses: Vec<(Seq, LossAccepted)>,
 }
 
 impl RunCheck<'_> {
     fn new(contracts: &Contracts) -> RunCheck<'_> {
-        RunCheck { contracts, folds: BTreeMap::new(), findings: Vec::new() }
+        RunCheck { contracts, folds: BTreeMap::new(), findings: Vec::new(), losses: Vec::new() }
     }
 
     fn commit(&mut self, commit: &Commit<'_>) {
@@ -162,8 +167,17 @@ impl RunCheck<'_> {
 
     fn event(&mut self, head: &CommitHead<'_>, seq: Seq, event: Event<'_>) {
         let fact = Fact { seq, commit: head.first_seq, time_ns: head.time_ns, actor: head.actor, event };
-        let told = if event.stream == LOG_STREAM { history_readable(&fact) } else { self.fold(&fact) };
+        let told = if event.stream == LOG_STREAM { self.history(&fact) } else { self.fold(&fact) };
         self.findings.extend(told.err());
+    }
+
+    fn history(&mut self, fact: &Fact<'_>) -> Result<(), FoldError> {
+        if fact.event.kind == kind::LOG_LOSS_ACCEPTED
+            && let Ok(loss) = payload::decode(fact.event.payload)
+        {
+            self.losses.push((fact.seq, loss));
+        }
+        history_readable(fact)
     }
 
     fn fold(&mut self, fact: &Fact<'_>) -> Result<(), FoldError> {
@@ -193,6 +207,7 @@ fn history_readable(fact: &Fact<'_>) -> Result<(), FoldError> {
         kind::LOG_RECOVERED => readable::<Recovered>(event),
         kind::LOG_TAIL_CUT => readable::<TailCut>(event),
         kind::LOG_CHECKPOINT_SIGNED => readable::<CheckpointSigned>(event),
+        kind::LOG_LOSS_ACCEPTED => readable::<LossAccepted>(event),
         kind::LOG_PROJECTION_PUBLISHED => readable::<ProjectionPublished>(event),
         kind::LOG_VERIFIED => readable::<Verified>(event),
         kind::LOG_KEY_ADDED => readable::<KeyAdded>(event),

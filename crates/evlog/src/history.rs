@@ -92,6 +92,28 @@ pub struct KeyAdded {
     pub key: String,
 }
 
+/// `log.loss_accepted`, version 1: somebody decided to go on without bytes that had been synced. Its own seq is that of
+/// the first event that was given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LossAccepted {
+    /// What the log was: `damaged` or `truncated`.
+    pub verdict: String,
+    /// Position of the first byte that was given up.
+    pub position: u64,
+    /// How many bytes stood there and were cut.
+    pub len: u64,
+    /// Every byte before this position had been synced.
+    pub floor: u64,
+    /// Seq after the last event that is known to have been given up; none when nothing tells.
+    pub next_seq: Option<u64>,
+    /// Where the bytes are kept, as a path within the log's directory.
+    pub kept_as: Option<String>,
+    /// Why reading stopped there.
+    pub reason: String,
+    /// Who accepted the loss.
+    pub accepted_by: String,
+}
+
 /// `log.projection_published`, version 1: files of one run were written out for others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProjectionPublished {

@@ -22,6 +22,7 @@ pub mod log;
 pub mod options;
 pub mod prove;
 pub mod publish;
+pub mod repair;
 pub mod replay;
 pub mod request;
 mod runs;

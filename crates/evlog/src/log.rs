@@ -5,7 +5,7 @@
 
 use crate::answer::{Answer, AnswerOutcome};
 use crate::error::LogError;
-use crate::history::{Closed, Created, LOG_STREAM, Opened, Recovered, TailCut};
+use crate::history::{Closed, Created, LOG_STREAM, LossAccepted, Opened, Recovered, TailCut};
 use crate::options::Options;
 use crate::request::Request;
 use crate::runs::{Answered, Cache, Known, Loader};
@@ -41,10 +41,13 @@ pub struct Log {
     state: Mutex<Session>,
 }
 
+/// Events of `$log` that are not appended yet.
+type Pending = Vec<(Kind<'static>, Vec<u8>)>;
+
 struct Session {
     cache: Cache,
     /// Events of `$log` that wait for the session's first commit, so that a session that appends nothing leaves no trace.
-    pending: Vec<(Kind<'static>, Vec<u8>)>,
+    pending: Pending,
     appended: bool,
 }
 
@@ -61,12 +64,35 @@ impl Log {
                 let log_id = options.log_id.unwrap_or_else(|| LogId(*uuid::Uuid::new_v4().as_bytes()));
                 let create = CreateOptions { log_id, segment_limit: options.segment_limit };
                 let writer = Writer::create(options.fs.clone(), dir, create, &owner)?;
-                (writer, vec![created(&options)?, opened(&options)?])
+                let limit = options.segment_limit;
+                (writer, vec![created(&options, limit)?, opened(&options)?])
             }
             Err(error) => return Err(error.into()),
         };
+        Ok(Log::start(dir.to_path_buf(), writer, contracts, options, pending))
+    }
+
+    /// A session whose first commit begins with these events of `$log`.
+    fn start(dir: PathBuf, writer: Writer, contracts: Contracts, options: Options, pending: Pending) -> Log {
         let state = Mutex::new(Session { cache: Cache::default(), pending, appended: false });
-        Ok(Log { dir: dir.to_path_buf(), writer, contracts, options, state })
+        Log { dir, writer, contracts, options, state }
+    }
+
+    /// Goes on where a repair opened the log: what was done is recorded with the session's first commit.
+    pub(crate) fn repaired(
+        dir: &Path,
+        writer: Writer,
+        contracts: Contracts,
+        options: Options,
+        recovery: &Recovery,
+        loss: Option<&LossAccepted>,
+    ) -> Result<Log, LogError> {
+        let mut pending = Pending::new();
+        if let Some(loss) = loss {
+            pending.push((kind::LOG_LOSS_ACCEPTED, payload_of(loss)?));
+        }
+        pending.extend(reopened(&options, &writer, recovery)?);
+        Ok(Log::start(dir.to_path_buf(), writer, contracts, options, pending))
     }
 
     /// The log's identity.
@@ -400,12 +426,8 @@ pub(crate) fn payload_of<T: Serialize>(value: &T) -> Result<Vec<u8>, LogError> {
     payload::encode(value).map_err(|error| LogError::Payload { seq: None, message: error.to_string() })
 }
 
-fn created(options: &Options) -> Result<(Kind<'static>, Vec<u8>), LogError> {
-    let created = Created {
-        format_version: FORMAT_VERSION,
-        segment_limit: options.segment_limit,
-        program: options.program.clone(),
-    };
+fn created(options: &Options, segment_limit: u64) -> Result<(Kind<'static>, Vec<u8>), LogError> {
+    let created = Created { format_version: FORMAT_VERSION, segment_limit, program: options.program.clone() };
     Ok((kind::LOG_CREATED, payload_of(&created)?))
 }
 
@@ -413,12 +435,8 @@ fn opened(options: &Options) -> Result<(Kind<'static>, Vec<u8>), LogError> {
     Ok((kind::LOG_OPENED, payload_of(&Opened { program: options.program.clone() })?))
 }
 
-fn reopened(
-    options: &Options,
-    writer: &Writer,
-    recovery: &Recovery,
-) -> Result<Vec<(Kind<'static>, Vec<u8>)>, LogError> {
-    let mut pending = Vec::new();
+fn reopened(options: &Options, writer: &Writer, recovery: &Recovery) -> Result<Pending, LogError> {
+    let mut pending = Pending::new();
     if let Some(cut) = &recovery.cut {
         let cut = TailCut {
             position: cut.position.0,
@@ -432,7 +450,7 @@ fn reopened(
         pending.push((kind::LOG_RECOVERED, payload_of(&Recovered { end: writer.end().0 })?));
     }
     if writer.next_seq() == Seq(0) {
-        pending.push(created(options)?);
+        pending.push(created(options, writer.segment_limit())?);
     }
     pending.push(opened(options)?);
     Ok(pending)

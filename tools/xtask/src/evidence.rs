@@ -12,11 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// Where the rules of each letter are defined.
-const DOCUMENTS: [(char, &str); 8] = [
+const DOCUMENTS: [(char, &str); 9] = [
     ('C', "docs/checkpoint.md"),
     ('E', "docs/proofs.md"),
     ('F', "docs/format.md"),
     ('V', "docs/recovery.md"),
+    ('R', "docs/repair.md"),
     ('H', "docs/lifecycle/status.md"),
     ('P', "docs/lifecycle/pipeline.md"),
     ('S', "docs/lifecycle/story.md"),
@@ -218,7 +219,7 @@ mod tests {
             file("crates/a/src/b/tests.rs", "// F-4, F-05 and UTF-8, SHA-F-6, F-7x\n"),
             file(
                 "tests/it/c.rs",
-                "/// Rule V-10, H3, SHA1, V10, R-1.\n    fn f12_a_claim() {\nfn fold_2_x() {\nfn v1_logs() {\n",
+                "/// Rule V-10, H3, SHA1, V10, X-1.\n    fn f12_a_claim() {\nfn fold_2_x() {\nfn v1_logs() {\n",
             ),
             file("tools/reader/test_reader.py", "# F-8\n"),
             file("tools/reader/reader.py", "# F-9\n"),

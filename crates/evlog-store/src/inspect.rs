@@ -1,0 +1,238 @@
+//! The surgeon's light: a log's files as they are, whatever state they are in.
+//!
+//! Does: say what each file is and claims, go from frame to frame and on behind bytes that are none, show any place.
+//! Does not: judge the log as a whole, refuse one, or write.
+//!
+//! Invariants: what cannot be read is told where it stands, and the rest is told all the same; nothing is locked, so a
+//! writer may be at work.
+
+mod place;
+
+use crate::error::Failure;
+use crate::fs::Fs;
+use crate::head::Head;
+use crate::layout::SegmentEntry;
+use crate::open::holder;
+use crate::resync::Ground;
+use crate::segment::{Files, read_head};
+use crate::walk::Walked;
+use evlog_format::{
+    CommitReader, Corruption, FRAME_HEADER_LEN, Frame, FrameCodec, LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader,
+};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use place::{Fields, Place, What};
+
+/// A log's files, looked at once.
+#[derive(Debug)]
+pub struct Inspection {
+    files: Files,
+    log_id: Option<LogId>,
+    head: Option<Head>,
+    segments: Vec<Segment>,
+}
+
+/// A segment file.
+#[derive(Clone, Debug)]
+pub struct Segment {
+    /// The position that its name states.
+    pub position: Position,
+    /// Its length in bytes.
+    pub len: u64,
+    /// The file.
+    pub path: PathBuf,
+    /// Whether another segment follows.
+    pub sealed: bool,
+    /// Its header; none when that cannot be read.
+    pub header: Option<SegmentHeader>,
+    /// What is wrong with it, as far as its header and length tell.
+    pub wrong: Vec<String>,
+}
+
+/// A stretch of a segment.
+#[derive(Debug)]
+pub enum Stretch<'a> {
+    /// A frame whose checksum matches, and its commit, if it decodes.
+    Frame(Frame<'a>, Result<CommitReader<'a>, Corruption>),
+    /// Bytes that are no frame.
+    Other {
+        /// Where they begin.
+        position: Position,
+        /// How many, up to the next frame or the end of the file.
+        len: u64,
+        /// Why they are none.
+        reason: String,
+    },
+}
+
+/// The writer's lock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LockState {
+    /// Whether somebody holds it; none when that cannot be found out.
+    pub held: Option<bool>,
+    /// Process id of whoever took it last.
+    pub pid: Option<u32>,
+    /// Program of whoever took it last.
+    pub program: Option<String>,
+}
+
+impl Inspection {
+    /// Looks at the log in `dir`. No segments, or no directory, is no failure.
+    pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Inspection, Failure> {
+        let files = Files::new(fs, dir);
+        let head = files.fs.open_read(&files.layout.head()).ok().and_then(|file| read_head(file.as_ref()));
+        let positions = files.segments()?;
+        let mut segments: Vec<Segment> = positions.iter().map(|position| segment(&files, *position)).collect();
+        let first = segments.iter().find_map(|segment| segment.header);
+        let nexts = positions.iter().skip(1).copied().map(Some).chain([None]);
+        for (segment, next) in segments.iter_mut().zip(nexts) {
+            compare(segment, first.as_ref(), next);
+        }
+        let log_id = first.map(|header| header.log_id).or(head.map(|head| head.log_id));
+        Ok(Inspection { files, log_id, head, segments })
+    }
+
+    /// The log's identity, as the first header that can be read states it, or else `HEAD`.
+    pub fn log_id(&self) -> Option<LogId> {
+        self.log_id
+    }
+
+    /// The segment files in order of position.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// What `HEAD` says, if it is there and whole. It may be of another log.
+    pub fn head(&self) -> Option<Head> {
+        self.head
+    }
+
+    /// The segment file that holds a position, or would.
+    pub fn segment_of(&self, position: Position) -> Option<&Segment> {
+        let holding = self.segments.partition_point(|segment| segment.position <= position);
+        holding.checked_sub(1).map(|at| &self.segments[at])
+    }
+
+    /// Goes through a segment from its first frame on, over what is damaged.
+    pub fn stretches(
+        &self,
+        segment: &Segment,
+        visit: &mut dyn FnMut(Stretch<'_>) -> ControlFlow<()>,
+    ) -> Result<(), Failure> {
+        let Some(log_id) = self.log_id else {
+            let (position, len, reason) = (segment.position, segment.len, "no header tells the log's id".to_string());
+            let _asked_to_stop = visit(Stretch::Other { position, len, reason });
+            return Ok(());
+        };
+        let file = self.files.fs.open_read(&segment.path).map_err(Failure::of("open", &segment.path))?;
+        let (base, limit) = (segment.position.0, segment.len);
+        let ground = Ground { file, codec: FrameCodec::new(log_id), base, limit };
+        walk(&ground, visit).map_err(Failure::of("read", &segment.path))
+    }
+
+    /// What stands at a position: a frame, a segment header, or something else, and which frame it is a part of.
+    pub fn place(&self, position: Position) -> Result<Option<Place>, Failure> {
+        let Some(segment) = self.segment_of(position).filter(|at| position.0 < at.position.0 + at.len) else {
+            return Ok(None);
+        };
+        place::at(self, segment, position).map(Some)
+    }
+
+    /// The writer's lock; none when nobody ever took it.
+    pub fn lock(&self) -> Option<LockState> {
+        let path = self.files.layout.lock();
+        let held = self.files.fs.is_locked(&path).ok();
+        let text = self.files.fs.open_read(&path).and_then(|file| file.read_to_end(4096));
+        if text.is_err() && held == Some(false) {
+            return None;
+        }
+        let (pid, program) = holder(&String::from_utf8_lossy(&text.unwrap_or_default()));
+        Some(LockState { held, pid, program })
+    }
+
+    /// Files of bytes that were cut and kept: path within the log's directory, and length.
+    pub fn quarantine(&self) -> Vec<(String, Option<u64>)> {
+        let dir = self.files.layout.quarantine();
+        let names = self.files.fs.list(&dir).unwrap_or_default();
+        let len = |name: &str| self.files.fs.open_read(&dir.join(name)).ok()?.len().ok();
+        names.into_iter().map(|name| (format!("quarantine/{name}"), len(&name))).collect()
+    }
+
+    /// Names in `segments/` that are not ours.
+    pub fn strangers(&self) -> Vec<String> {
+        let mut names = self.files.fs.list(self.files.layout.segments()).unwrap_or_default();
+        names.retain(|name| SegmentEntry::parse(name).is_none());
+        names
+    }
+}
+
+fn segment(files: &Files, position: Position) -> Segment {
+    let path = files.layout.segment(position);
+    let mut found = Segment { position, len: 0, path, sealed: false, header: None, wrong: Vec::new() };
+    let read = files.fs.open_read(&found.path).and_then(|file| {
+        let mut bytes = [0u8; SEGMENT_HEADER_LEN];
+        let read = file.read_full_at(&mut bytes, 0)?;
+        Ok((file.len()?, SegmentHeader::decode(&bytes[..read])))
+    });
+    match read {
+        Ok((len, Ok(header))) => (found.len, found.header) = (len, Some(header)),
+        Ok((len, Err(error))) => {
+            found.len = len;
+            found.wrong.push(error.to_string());
+        }
+        Err(error) => found.wrong.push(format!("it cannot be read: {error}")),
+    }
+    found
+}
+
+/// What a header and a length contradict: the file's name, the first header, the segment that follows.
+fn compare(segment: &mut Segment, first: Option<&SegmentHeader>, next: Option<Position>) {
+    segment.sealed = next.is_some();
+    let mut tell = |of: &str, expected: &dyn std::fmt::Display, found: &dyn std::fmt::Display| {
+        segment.wrong.push(format!("{of}: expected {expected}, found {found}"));
+    };
+    if let Some((header, first)) = segment.header.as_ref().zip(first) {
+        if header.position != segment.position {
+            tell("position in the header", &segment.position, &header.position);
+        }
+        if header.log_id != first.log_id {
+            tell("log id in the header", &first.log_id, &header.log_id);
+        }
+        if header.segment_limit != first.segment_limit {
+            tell("segment size limit in the header", &first.segment_limit, &header.segment_limit);
+        }
+    }
+    if let Some(expected) = next.map(|next| next.0 - segment.position.0).filter(|expected| *expected != segment.len) {
+        tell("length up to the next segment", &expected, &segment.len);
+    }
+}
+
+fn walk(ground: &Ground, visit: &mut dyn FnMut(Stretch<'_>) -> ControlFlow<()>) -> std::io::Result<()> {
+    let mut walk = ground.walk(SEGMENT_HEADER_LEN as u64);
+    loop {
+        let (position, reason) = match walk.next()? {
+            Walked::Frame(at) => {
+                let frame = walk.frame(at);
+                let commit = CommitReader::new(frame.body, frame.position + FRAME_HEADER_LEN as u64);
+                if visit(Stretch::Frame(frame, commit)).is_break() {
+                    return Ok(());
+                }
+                continue;
+            }
+            Walked::Stopped(_, reason) => (Position(ground.base + walk.offset()), reason),
+        };
+        let offset = walk.offset();
+        if offset >= ground.limit {
+            return Ok(());
+        }
+        let next = ground.next_frame(offset + 1)?;
+        let len = next.unwrap_or(ground.limit) - offset;
+        if visit(Stretch::Other { position, len, reason }).is_break() {
+            return Ok(());
+        }
+        let Some(next) = next else { return Ok(()) };
+        walk = ground.walk(next);
+    }
+}

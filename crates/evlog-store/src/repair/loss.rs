@@ -1,0 +1,164 @@
+//! Giving up synced bytes at the end of the last segment: the one thing here that takes away what was acknowledged.
+//!
+//! Invariants: the bytes that are there are kept and synced before anything changes; then `HEAD` claims everything that
+//! was synced, and only then the segment is cut. So whatever interrupts this, the log is refused until the loss is
+//! recorded in it, and the same repair can be done again.
+
+use super::Loss;
+use super::survey::Last;
+use crate::error::{Failure, OpenError, Refusal, Trouble};
+use crate::fs::{File, Lock};
+use crate::head::Head;
+use crate::layout::SegmentEntry;
+use crate::open::{Opened, open_head, quarantine};
+use crate::recovery::{Action, Row};
+use crate::scan::scan;
+use crate::sealed::{Keep, Sealed};
+use crate::segment::{Files, refusal};
+use crate::streams::Streams;
+use evlog_format::{Position, SEGMENT_HEADER_LEN};
+use evlog_verify::Verdict;
+use std::io;
+use std::sync::Arc;
+
+/// How much is copied at once, in bytes.
+const CHUNK: u64 = 1024 * 1024;
+
+impl Last {
+    /// Why the table refuses the segment, and what accepting that would give up.
+    pub(super) fn refusal(&self, row: &'static Row) -> (Refusal, Option<Loss>) {
+        let floor = self.durable().max(self.scan.floor);
+        let (verdict, at, expected, found, row) = match (row.action, &self.mended) {
+            (Action::Refuse(verdict), None) => {
+                let expected = format!("commits up to position {floor} at least, which was synced");
+                (verdict, self.scan.end, expected, self.scan.reason.clone(), Some(row.id))
+            }
+            (action, mended) => {
+                // A segment without its header is damaged at least; its frames may be worse.
+                let verdict = if let Action::Refuse(verdict) = action { verdict } else { Verdict::Damaged };
+                let found = mended.clone().unwrap_or_default();
+                (verdict, self.header.position, "a segment header".to_string(), found, None)
+            }
+        };
+        let Trouble::Refused(refused) = refusal(verdict, at, &self.path, expected, found.clone()) else {
+            unreachable!("a refusal is a refusal")
+        };
+        if verdict == Verdict::Tampered {
+            return (*refused, None);
+        }
+        let len = self.scan.file_end.0 - self.scan.end.0;
+        let known = self.head.map(|head| head.next_seq).max(self.later_next_seq);
+        let reason =
+            if self.mended.is_some() && len > 0 { format!("{found}; behind it: {}", self.scan.reason) } else { found };
+        let loss = Loss {
+            verdict,
+            row,
+            file: self.path.clone(),
+            position: self.scan.end,
+            len,
+            floor: floor.max(self.scan.end),
+            first_seq: self.scan.next_seq,
+            next_seq: known.map(|next| next.max(self.scan.next_seq)),
+            reason,
+            kept_as: (len > 0 || self.mended.is_some()).then(|| self.keep_name.clone()),
+        };
+        (*refused, Some(loss))
+    }
+}
+
+/// Cuts the last segment behind its last whole commit. The caller's next commit has to record the loss: until that one
+/// is synced, `HEAD` goes on claiming what was given up.
+pub(super) fn give_up(files: Files, lock: Box<dyn Lock>, last: &Last, loss: &Loss) -> Result<Opened, OpenError> {
+    let (header, path) = (last.header, &last.path);
+    let file = files.fs.open_read(path).map_err(Failure::of("open", path))?;
+    if loss.kept_as.is_some() {
+        let from = if last.mended.is_some() { header.position } else { last.scan.end };
+        let end = Position(header.position.0 + file.len().map_err(Failure::of("read", path))?);
+        quarantine(&files, file.as_ref(), header.position, (from, end))?;
+    }
+    let head = open_head(&files)?;
+    bear_witness(&files, head.as_ref(), last, loss)?;
+    let file = rewrite(&files, last, file.as_ref())?;
+
+    let segments = files.segments()?;
+    let (mut tree, mut streams) = (files.tree_before(&header, &segments)?.0, Streams::default());
+    let len = last.scan.end.0 - header.position.0;
+    let found = scan(&file, &header, len, &mut streams, Some(&mut tree)).map_err(Failure::of("read", path))?;
+    if found.end != last.scan.end {
+        let expected = format!("commits up to position {}", last.scan.end);
+        return Err(refusal(Verdict::Damaged, found.end, path, expected, found.reason).into());
+    }
+    let sealed = Sealed::new(header.log_id, Keep::Sidecar, &segments);
+    let (end, next_seq, last_commit) = (found.end, found.next_seq, found.last_commit);
+    Ok(Opened { files, lock, header, file, head, end, last_commit, next_seq, tree, streams, sealed })
+}
+
+/// Lets `HEAD` claim all that was synced, the bytes that are about to be cut included.
+fn bear_witness(files: &Files, head: &dyn File, last: &Last, loss: &Loss) -> Result<(), Failure> {
+    #[cfg(test)]
+    if broken::silent() {
+        return Ok(());
+    }
+    let (path, dir) = (files.layout.head(), files.layout.dir());
+    let durable = loss.floor.max(last.scan.file_end);
+    let committed = last.head.map_or(durable, |head| head.committed.max(durable));
+    let (log_id, next_seq) = (last.header.log_id, loss.next_seq.unwrap_or(loss.first_seq));
+    let claim = Head { log_id, durable, committed, next_seq, closed: false, sync_failed: false };
+    head.write_at(&claim.encode(), 0).map_err(Failure::of("write", &path))?;
+    head.sync_data().map_err(Failure::of("sync", &path))?;
+    files.fs.sync_dir(dir).map_err(Failure::of("sync", dir))
+}
+
+/// Puts a copy of the segment in its place that ends behind the last whole commit, its header as it must be.
+fn rewrite(files: &Files, last: &Last, file: &dyn File) -> Result<Arc<dyn File>, Failure> {
+    let unfinished = files.layout.entry(SegmentEntry::Unfinished(last.header.position));
+    let made = files.fs.create(&unfinished).map_err(Failure::of("create", &unfinished))?;
+    made.write_at(&last.header.encode(), 0).map_err(Failure::of("write", &unfinished))?;
+    let (len, mut at) = (last.scan.end.0 - last.header.position.0, SEGMENT_HEADER_LEN as u64);
+    let mut buf = vec![0; usize::try_from(CHUNK.min(len)).unwrap_or(0)];
+    while at < len {
+        let want = usize::try_from((len - at).min(CHUNK)).unwrap_or(0);
+        let read = file.read_full_at(&mut buf[..want], at).map_err(Failure::of("read", &last.path))?;
+        if read == 0 {
+            return Err(Failure::of("read", &last.path)(io::ErrorKind::UnexpectedEof.into()));
+        }
+        made.write_at(&buf[..read], at).map_err(Failure::of("write", &unfinished))?;
+        at += read as u64;
+    }
+    made.sync_data().map_err(Failure::of("sync", &unfinished))?;
+    // COMMIT POINT: the bytes behind are given up. What they were, `HEAD` and the quarantine tell.
+    files.fs.rename(&unfinished, &last.path).map_err(Failure::of("name", &last.path))?;
+    let dir = files.layout.segments();
+    files.fs.sync_dir(dir).map_err(Failure::of("sync", dir))?;
+    Ok(made)
+}
+
+/// A loss that is wrong on purpose, to show that the tests notice.
+#[cfg(test)]
+pub(crate) mod broken {
+    use std::cell::Cell;
+
+    thread_local! {
+        static SILENT: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// While it lives, this thread gives up bytes without letting `HEAD` claim them first.
+    pub(crate) struct NoWitness;
+
+    impl NoWitness {
+        pub(crate) fn begin() -> NoWitness {
+            SILENT.set(true);
+            NoWitness
+        }
+    }
+
+    impl Drop for NoWitness {
+        fn drop(&mut self) {
+            SILENT.set(false);
+        }
+    }
+
+    pub(super) fn silent() -> bool {
+        SILENT.get()
+    }
+}
