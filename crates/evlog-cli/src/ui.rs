@@ -8,9 +8,14 @@ use serde::Serialize;
 use std::fmt::Arguments;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 /// Bytes of the answer that are gathered before they are written.
 const BUFFER_LEN: usize = 64 * 1024;
+
+/// Work that takes no longer is done without a bar.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What a piece of text wants to say beside its words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,21 +151,30 @@ impl Ui {
         say(format_args!("{} {hint}", self.paint_talk(Tone::Strong, "hint:")));
     }
 
-    /// Shows how far long work has come; invisible unless stderr is a terminal. `len` in units of the work.
+    /// Shows how far long work has come, once it has taken a while; invisible unless stderr is a terminal. `len` in units
+    /// of the work.
     pub(crate) fn progress(&self, what: &'static str, len: u64, unit: Unit) -> Progress {
         if self.talk != Talk::Bars || len == 0 {
-            return Progress(ProgressBar::hidden());
+            return Progress::new(ProgressBar::hidden(), None);
         }
-        let bar = ProgressBar::with_draw_target(Some(len), ProgressDrawTarget::stderr()).with_message(what);
+        let bar = ProgressBar::with_draw_target(Some(len), ProgressDrawTarget::hidden()).with_message(what);
         let template = match unit {
             Unit::Bytes => "{msg} [{bar:30}] {bytes}/{total_bytes} {eta}",
-            Unit::Runs => "{msg} [{bar:30}] {pos}/{len} {eta}",
+            Unit::Runs => "{msg} [{bar:30}] {human_pos}/{human_len} runs {eta}",
+            Unit::Events => "{msg} [{bar:30}] {human_pos}/{human_len} events {eta}",
             Unit::Rounds => "{msg:13} [{bar:30}] {pos}/{len}",
         };
-        Progress(match ProgressStyle::with_template(template) {
+        let bar = match ProgressStyle::with_template(template) {
             Ok(style) => bar.with_style(style.progress_chars("=> ")),
             Err(_) => bar,
-        })
+        };
+        Progress::new(bar, Some(Instant::now() + PATIENCE))
+    }
+
+    /// The same beside an answer that is printed meanwhile: on a terminal that shows the answer a bar is in its way, and
+    /// not needed.
+    pub(crate) fn progress_beside_answer(&self, what: &'static str, len: u64, unit: Unit) -> Progress {
+        self.progress(what, if io::stdout().is_terminal() { 0 } else { len }, unit)
     }
 
     /// Ends the conversation: what went wrong goes to stderr, and the verdict becomes the exit code.
@@ -201,33 +215,59 @@ fn say(line: Arguments<'_>) {
 pub(crate) enum Unit {
     Bytes,
     Runs,
+    Events,
     /// Rounds of works that take unlike times.
     Rounds,
 }
 
 /// How far long work has come. Goes away when dropped.
-pub(crate) struct Progress(ProgressBar);
+pub(crate) struct Progress {
+    bar: ProgressBar,
+    /// When it becomes visible.
+    due: Option<Instant>,
+    shown: AtomicBool,
+}
 
 impl Progress {
+    fn new(bar: ProgressBar, due: Option<Instant>) -> Progress {
+        Progress { bar, due, shown: AtomicBool::new(false) }
+    }
+
     /// So much is done, from the beginning.
     pub(crate) fn at(&self, done: u64) {
-        self.0.set_position(done);
+        self.bar.set_position(done);
+        self.show();
+    }
+
+    /// So much of so much is done: for work whose size is known better as it goes on.
+    pub(crate) fn at_of(&self, done: u64, len: u64) {
+        self.bar.set_length(len);
+        self.at(done);
     }
 
     /// One more is done.
     pub(crate) fn step(&self) {
-        self.0.inc(1);
+        self.bar.inc(1);
+        self.show();
+    }
+
+    fn show(&self) {
+        let Some(due) = self.due.filter(|_| !self.shown.load(Ordering::Relaxed)) else { return };
+        if Instant::now() >= due && !self.shown.swap(true, Ordering::Relaxed) {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+        }
     }
 
     /// What is done now.
     pub(crate) fn says(&self, what: &'static str) {
-        self.0.set_message(what);
+        self.bar.set_message(what);
+        self.show();
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        self.bar.finish_and_clear();
     }
 }
 

@@ -165,8 +165,14 @@ impl View {
 
     /// All runs, folded in one pass.
     pub fn runs(&self) -> Result<Runs, LogError> {
+        self.runs_telling(&mut |_| ())
+    }
+
+    /// The same; `told` is told the seq of each event.
+    pub fn runs_telling(&self, told: &mut dyn FnMut(Seq)) -> Result<Runs, LogError> {
         let mut folds: BTreeMap<String, (i64, Result<RunFold, FoldError>)> = BTreeMap::new();
         self.each(Seq(0), &mut |fact| {
+            told(fact.seq);
             if fact.event.stream == LOG_STREAM {
                 return ControlFlow::Continue(());
             }

@@ -4,7 +4,7 @@ use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::events::Events;
-use crate::ui::Ui;
+use crate::ui::{Ui, Unit};
 use clap::Args;
 use evlog_format::Seq;
 use std::ops::ControlFlow;
@@ -35,7 +35,13 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CatArgs) -> Result<Verd
     let from = Seq(args.from);
     let mut events = Events::new(ui, context.json);
     let Some(run) = &args.run else {
-        view.each(from, &mut |fact| events.show(fact))?;
+        let left = view.next_seq().0.saturating_sub(from.0);
+        let progress = events.ui.progress_beside_answer("cat", left, Unit::Events);
+        view.each(from, &mut |fact| {
+            progress.step();
+            events.show(fact)
+        })?;
+        drop(progress);
         events.finish()?;
         return Ok(Verdict::Yes);
     };

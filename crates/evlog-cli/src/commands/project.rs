@@ -96,7 +96,7 @@ fn write_runs(
     log: Option<&Log>,
 ) -> Result<Verdict, CommandError> {
     let mut publisher = log.map(Publisher::new).transpose()?;
-    let progress = ui.progress("project", names.len() as u64, Unit::Runs);
+    let progress = ui.progress_beside_answer("project", names.len() as u64, Unit::Runs);
     let mut broken = false;
     for name in names {
         let bundle = match view.bundle(name) {

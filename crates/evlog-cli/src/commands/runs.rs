@@ -5,7 +5,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::json::{self, RunLine};
 use crate::table;
-use crate::ui::{Tone, Ui};
+use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
 use evlog::view::RunSummary;
 use evlog_projection::time;
@@ -41,7 +41,9 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Ver
             known.join(", ")
         )));
     }
-    let all = view.runs()?;
+    let progress = ui.progress("runs", view.next_seq().0, Unit::Events);
+    let all = view.runs_telling(&mut |seq| progress.at(seq.0))?;
+    drop(progress);
     let wanted = |asked: &Option<String>, has: &str| asked.as_ref().is_none_or(|asked| asked == has);
     let runs: Vec<&RunSummary> = all
         .runs

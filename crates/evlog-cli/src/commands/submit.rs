@@ -65,7 +65,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<V
     if args.create.no_create || context.has_log()? {
         open_log(context, args, &log)?;
     }
-    let progress = ui.progress("submit", len, Unit::Bytes);
+    let progress = ui.progress_beside_answer("submit", len, Unit::Bytes);
     let (send, receive) = sync_channel(QUEUE_LEN);
     input::start(source, send.clone());
     let ((offering, answered), checkpoints) = signing::during(signer, &|| log.get(), || {

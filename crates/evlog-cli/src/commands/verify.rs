@@ -37,7 +37,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, _: &VerifyArgs) -> Result<Verd
     let told = &*ui;
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let found = check(Arc::new(StdFs), &context.log, &contracts(), threads, &mut |done, total| {
-        bar.get_or_init(|| told.progress("verify", total, Unit::Bytes)).at(done);
+        bar.get_or_init(|| told.progress("verify", total, Unit::Bytes)).at_of(done, total);
     })?;
     drop(bar);
     if context.json {
