@@ -2,8 +2,8 @@
 //! `docs/cli.md` is made from it.
 
 use crate::commands::{
-    bench, cat, check_proof, checkpoint, conform, contract, explain, init, key, project, prove, replay, run, runs,
-    show, submit, tail, verify, witness,
+    bench, cat, check_proof, checkpoint, conform, contract, explain, init, inspect, key, project, prove, repair,
+    replay, run, runs, show, submit, tail, verify, witness,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -95,6 +95,8 @@ pub(crate) enum Command {
     Replay(replay::ReplayArgs),
     Verify(verify::VerifyArgs),
     Conform(conform::ConformArgs),
+    Inspect(inspect::InspectArgs),
+    Repair(repair::RepairArgs),
     Bench(bench::BenchArgs),
     Contract(contract::ContractArgs),
     Key(key::KeyArgs),

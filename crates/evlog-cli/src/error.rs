@@ -117,6 +117,9 @@ impl From<LogError> for CommandError {
         match &error {
             LogError::Open(error) => failed.hint_for_opening(error),
             LogError::Read(ReadError::Refused(refusal)) => failed.hint_for_refusal(refusal),
+            LogError::Read(ReadError::Gone { .. }) => failed
+                .hint("`evlog cat --run '$log'` tells what was given up (log.loss_accepted)")
+                .hint("seqs from there on were given again: what was read of them before is not in the log"),
             LogError::Corrupt(_) | LogError::Fold(_) | LogError::Payload { .. } => failed.hint("run `evlog verify`"),
             LogError::Undecidable { .. } => failed.hint("this is a defect of evlog; please report it"),
             _ => failed,
@@ -134,6 +137,9 @@ impl CommandError {
             OpenError::Io(failure) if failure.source.kind() == io::ErrorKind::NotADirectory => {
                 self.hint("a log is a directory; `--log PATH` or EVLOG_LOG names another")
             }
+            OpenError::Io(failure) if matches!(failure.doing, "lock" | "create") && is_forbidden(&failure.source) => {
+                self.hint("commands that read work on a log that may not be written; this one has to write")
+            }
             OpenError::Version { .. } => self.hint("use a newer evlog"),
             OpenError::Refused(refusal) => self.hint_for_refusal(refusal),
             _ => self,
@@ -143,6 +149,11 @@ impl CommandError {
     fn hint_for_refusal(self, refusal: &Refusal) -> CommandError {
         self.hint(refusal.hint.as_str()).hint("run `evlog verify` for all findings")
     }
+}
+
+/// Whether the system does not let this user, or anybody, write here.
+fn is_forbidden(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
 }
 
 impl From<RunError> for CommandError {

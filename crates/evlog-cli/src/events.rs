@@ -69,6 +69,7 @@ impl<'u> Events<'u> {
 
 fn tone_of_kind(kind: &str) -> Tone {
     match kind.rsplit_once('.') {
+        Some(("log", "loss_accepted")) => Tone::Bad,
         Some(("log", "tail_cut" | "recovered")) => Tone::Warning,
         Some(("log", _)) => Tone::Faint,
         Some((_, "rejected" | "forced_failed")) => Tone::Bad,

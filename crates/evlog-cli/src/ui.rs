@@ -140,6 +140,18 @@ impl Ui {
         self.hint("`evlog runs` lists them");
     }
 
+    /// Asks whoever sits at the terminal; `None` when nobody does.
+    pub(crate) fn confirm(&mut self, question: &str) -> Result<Option<bool>, CommandError> {
+        if !io::stdin().is_terminal() {
+            return Ok(None);
+        }
+        self.flush()?;
+        let _gone = write!(io::stderr().lock(), "{question} [y/N] ");
+        let mut answer = String::new();
+        io::stdin().read_line(&mut answer).map_err(|error| CommandError::file("read", "stdin", &error))?;
+        Ok(Some(matches!(answer.trim(), "y" | "Y" | "yes")))
+    }
+
     /// Advice that goes with an answer.
     pub(crate) fn advise(&self, hint: &str) {
         if self.talk != Talk::Nothing {

@@ -8,9 +8,11 @@ pub(crate) mod conform;
 pub(crate) mod contract;
 pub(crate) mod explain;
 pub(crate) mod init;
+pub(crate) mod inspect;
 pub(crate) mod key;
 pub(crate) mod project;
 pub(crate) mod prove;
+pub(crate) mod repair;
 pub(crate) mod replay;
 pub(crate) mod run;
 pub(crate) mod runs;
@@ -42,6 +44,8 @@ pub(crate) fn run(ui: &mut Ui, arguments: &Arguments) -> Result<Verdict, Command
         Command::Contract(args) => contract::run(ui, &context, args),
         Command::Verify(args) => verify::run(ui, &context, args),
         Command::Conform(args) => conform::run(ui, &context, args),
+        Command::Inspect(args) => inspect::run(ui, &context, args),
+        Command::Repair(args) => repair::run(ui, &context, args),
         Command::Bench(args) => bench::run(ui, &context, args),
         Command::Key(args) => key::run(ui, &context, args),
         Command::Checkpoint(args) => checkpoint::run(ui, &context, args),

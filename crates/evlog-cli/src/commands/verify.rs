@@ -2,7 +2,7 @@
 
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
-use crate::json::{ReplayErrorObject, VerifyFinding, VerifyObject};
+use crate::json::{ReplayErrorObject, VerifyFinding, VerifyLoss, VerifyObject};
 use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
@@ -70,6 +70,9 @@ fn print(ui: &mut Ui, found: &Check) -> Result<(), CommandError> {
         0 => format!("{}, each as its contract says", counted(found.runs, "run")),
         _ => format!("{}, of which {broken} cannot be folded", counted(found.runs, "run")),
     };
+    if !found.losses.is_empty() {
+        rows.push(("losses", losses(found), Tone::Warning));
+    }
     rows.push(("contracts", contracts, if broken == 0 { Tone::Plain } else { Tone::Bad }));
     let [events, commits] = [counted(report.events, "event"), counted(report.commits, "commit")];
     let [streams, segments] = [counted(report.streams, "stream"), counted(report.segments, "segment")];
@@ -81,6 +84,17 @@ fn print(ui: &mut Ui, found: &Check) -> Result<(), CommandError> {
         ("root", report.root.to_string(), Tone::Plain),
     ]);
     facts(ui, &rows)
+}
+
+/// What was given up, in words; the log itself records it, so it is no finding.
+fn losses(found: &Check) -> String {
+    let told = found.losses.iter().map(|(seq, loss)| {
+        let events = loss.next_seq.map_or("an unknown number of events".to_owned(), |next| {
+            format!("at least {}", counted(next.saturating_sub(seq.0), "event"))
+        });
+        format!("{events} from seq {seq} on, accepted by {}", loss.accepted_by)
+    });
+    told.collect::<Vec<_>>().join("; ")
 }
 
 fn object(found: &Check) -> VerifyObject<'_> {
@@ -96,6 +110,14 @@ fn object(found: &Check) -> VerifyObject<'_> {
         found: &finding.found,
     });
     let contract_findings = found.contract_findings.iter();
+    let losses = found.losses.iter().map(|(seq, loss)| VerifyLoss {
+        seq: seq.0,
+        position: loss.position,
+        bytes: loss.len,
+        next_seq: loss.next_seq,
+        kept_as: loss.kept_as.as_deref(),
+        accepted_by: &loss.accepted_by,
+    });
     VerifyObject {
         verdict: report.verdict().word(),
         good: found.is_good(),
@@ -115,5 +137,6 @@ fn object(found: &Check) -> VerifyObject<'_> {
         contract_findings: contract_findings
             .map(|error| ReplayErrorObject { seq: error.seq.0, run: &error.run, message: &error.message })
             .collect(),
+        losses: losses.collect(),
     }
 }

@@ -7,8 +7,10 @@ mod conform;
 mod contract;
 mod event;
 mod explain;
+mod inspect;
 mod payload;
 mod proofs;
+mod repair;
 mod reports;
 mod result;
 
@@ -16,11 +18,16 @@ pub(crate) use conform::{ConformCheck, ConformFinding, ConformObject};
 pub(crate) use contract::{ContractCheck, ContractFinding, ContractObject, ContractRow};
 pub(crate) use event::EventLine;
 pub(crate) use explain::{ExplainObject, ExplainReason};
+pub(crate) use inspect::{
+    BytesLine, FrameLine, HeadLine, LockLine, LogLine, PlaceLine, QuarantineLine, SegmentLine, SidecarLine,
+    StrangerLine,
+};
 pub(crate) use proofs::{CheckpointObject, KeyObject, ProofObject, WitnessObject, WitnessesObject};
+pub(crate) use repair::{LossObject, RefusedObject, RepairObject, StepObject};
 pub(crate) use reports::{
     BenchDisk, BenchMachine, BenchObject, BenchSeries, CheckFinding, CheckObject, Digested, InitObject, OutcomeObject,
     ProjectedFile, ProjectedLine, ReplayErrorObject, ReplayObject, ReplayedDifference, RunLine, RunObject,
-    VerifyFinding, VerifyObject, Versions,
+    VerifyFinding, VerifyLoss, VerifyObject, Versions,
 };
 pub(crate) use result::ResultLine;
 

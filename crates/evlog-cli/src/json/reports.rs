@@ -155,6 +155,18 @@ pub(crate) struct VerifyObject<'a> {
     pub(crate) findings_count: u64,
     pub(crate) findings: Vec<VerifyFinding<'a>>,
     pub(crate) contract_findings: Vec<ReplayErrorObject<'a>>,
+    pub(crate) losses: Vec<VerifyLoss<'a>>,
+}
+
+/// A loss that was accepted, as the log records it.
+#[derive(Serialize)]
+pub(crate) struct VerifyLoss<'a> {
+    pub(crate) seq: u64,
+    pub(crate) position: u64,
+    pub(crate) bytes: u64,
+    pub(crate) next_seq: Option<u64>,
+    pub(crate) kept_as: Option<&'a str>,
+    pub(crate) accepted_by: &'a str,
 }
 
 /// A finding on the log's bytes.

@@ -15,6 +15,8 @@ mod explain;
 #[cfg(test)]
 mod forge;
 #[cfg(test)]
+mod inspect;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod project;
@@ -24,6 +26,8 @@ mod proofs;
 mod read;
 #[cfg(test)]
 mod refuse;
+#[cfg(test)]
+mod repair;
 #[cfg(test)]
 mod run;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::support::{BATCH, Room};
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 
-const READERS: [&[&str]; 8] = [
+const READERS: [&[&str]; 10] = [
     &["cat"],
     &["tail"],
     &["runs"],
@@ -13,6 +13,8 @@ const READERS: [&[&str]; 8] = [
     &["replay"],
     &["project", "--out", "."],
     &["project", "--check", "."],
+    &["inspect", "--sidecars"],
+    &["repair", "--dry-run"],
 ];
 
 #[test]

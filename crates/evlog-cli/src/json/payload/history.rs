@@ -12,6 +12,10 @@ tables! {
     CheckpointSigned { origin: String, size: u64, next_seq: u64, root: Digest }
     Verified { program: String, verdict: String, size: u64, next_seq: u64, root: Digest, findings: u64, checkpoint: Option<u64> }
     KeyAdded { key: String }
+    LossAccepted {
+        verdict: String, position: u64, len: u64, floor: u64, next_seq: Option<u64>, kept_as: Option<String>,
+        reason: String, accepted_by: String
+    }
     ProjectionPublished { run: String, seq: u64, events: u64, files: Vec<PublishedFile> }
     PublishedFile { path: String, projection: String, version: u16, bytes: u64, blake3: Digest }
 }
@@ -25,6 +29,7 @@ pub(super) fn read(event: &Event<'_>) -> Option<Value> {
         kind::LOG_CHECKPOINT_SIGNED => table::<CheckpointSigned>(event),
         kind::LOG_VERIFIED => table::<Verified>(event),
         kind::LOG_KEY_ADDED => table::<KeyAdded>(event),
+        kind::LOG_LOSS_ACCEPTED => table::<LossAccepted>(event),
         kind::LOG_PROJECTION_PUBLISHED => table::<ProjectionPublished>(event),
         _ => None,
     }

@@ -1,0 +1,80 @@
+//! `evlog inspect`: the log's files as they are, damaged or not.
+
+mod frames;
+mod overview;
+mod place;
+mod sidecars;
+
+use crate::context::Context;
+use crate::error::{CommandError, Verdict};
+use crate::ui::Ui;
+use clap::Args;
+use evlog::LogError;
+use evlog_format::Position;
+use evlog_store::inspect::{Inspection, Segment};
+use evlog_store::{OpenError, StdFs};
+use std::path::Path;
+use std::sync::Arc;
+
+const EXAMPLES: &str = "\
+Nothing is written, nothing is locked, and nothing stops at damage: what is wrong is told where
+it stands, and the rest is told all the same.
+
+Exit codes:
+  0   all that was looked at is as it must be
+  1   something is not
+
+Examples:
+  evlog inspect                      segments, HEAD, LOCK, quarantine
+  evlog inspect --segment 0          the frames of the segment that holds position 0
+  evlog inspect --frame 96           one frame: its header, its commit, its bytes
+  evlog inspect --sidecars           every derived file, compared with the log
+  evlog inspect --segment 0 --json | jq 'select(.wrong)'";
+
+/// Show segments, frames, headers and sidecars, as they are
+///
+/// Positions are places in the log's byte string: a file's name is the position of its first byte.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct InspectArgs {
+    /// The frames of the segment that holds this position
+    #[arg(long, value_name = "POSITION", group = "of")]
+    segment: Option<u64>,
+    /// What stands at this position, field by field and byte by byte
+    #[arg(long, value_name = "POSITION", group = "of")]
+    frame: Option<u64>,
+    /// Every derived file (.tree, .idx, .end, HEAD), compared with the log; reads all of it
+    #[arg(long, group = "of")]
+    sidecars: bool,
+}
+
+pub(crate) fn run(ui: &mut Ui, context: &Context, args: &InspectArgs) -> Result<Verdict, CommandError> {
+    let could_not = |failure| CommandError::from(LogError::from(OpenError::Io(failure)));
+    let inspection = Inspection::open(Arc::new(StdFs), &context.log).map_err(could_not)?;
+    if inspection.segments().is_empty() {
+        return Err(LogError::from(OpenError::NoLog { path: context.log.clone() }).into());
+    }
+    if let Some(position) = args.segment {
+        let segment = segment_of(&inspection, Position(position))?;
+        return frames::tell(ui, context, &inspection, segment);
+    }
+    if let Some(position) = args.frame {
+        let segment = segment_of(&inspection, Position(position))?;
+        return place::tell(ui, context, &inspection, segment, Position(position));
+    }
+    if args.sidecars { sidecars::tell(ui, context) } else { overview::tell(ui, context, &inspection) }
+}
+
+fn segment_of(inspection: &Inspection, position: Position) -> Result<&Segment, CommandError> {
+    let holding = inspection.segment_of(position);
+    holding.filter(|segment| position.0 < segment.position.0 + segment.len.max(1)).ok_or_else(|| {
+        let end = inspection.segments().last().map_or(0, |last| last.position.0 + last.len);
+        let message = format!("no byte at position {position}: expected one before {end}, in a segment that is there");
+        CommandError::user(message).hint("`evlog inspect` lists the segments")
+    })
+}
+
+/// A path as it stands within the log's directory.
+fn within(context: &Context, path: &Path) -> String {
+    path.strip_prefix(&context.log).unwrap_or(path).display().to_string()
+}

@@ -1,0 +1,112 @@
+//! The frames of a segment, and what stands between them.
+
+use crate::context::Context;
+use crate::error::{CommandError, Verdict};
+use crate::json::{self, BytesLine, FrameLine};
+use crate::table::counted;
+use crate::ui::{Tone, Ui, Unit};
+use evlog::LogError;
+use evlog_format::{CommitReader, Corruption, Frame};
+use evlog_projection::time;
+use evlog_store::OpenError;
+use evlog_store::inspect::{Inspection, Segment, Stretch};
+use std::ops::ControlFlow;
+
+pub(super) fn tell(
+    ui: &mut Ui,
+    context: &Context,
+    inspection: &Inspection,
+    segment: &Segment,
+) -> Result<Verdict, CommandError> {
+    if !context.json {
+        let heading = format!(
+            "{:>12}  {:>8}  {:>12}  {:>8}  {:>6}  {:5}  {:24}  ACTOR",
+            "POSITION", "BYTES", "DURABLE", "SEQ", "EVENTS", "CLASS", "TIME"
+        );
+        let heading = ui.paint(Tone::Faint, &heading);
+        ui.line(format_args!("{heading}"))?;
+    }
+    let progress = ui.progress_beside_answer("inspect", segment.len, Unit::Bytes);
+    let (mut wrong, mut failed) = (0u64, None);
+    let walked = inspection.stretches(segment, &mut |stretch| {
+        let told = match &stretch {
+            Stretch::Frame(frame, commit) => {
+                wrong += u64::from(commit.is_err());
+                progress.at(frame.end() - segment.position.0);
+                frame_line(ui, context, frame, commit)
+            }
+            Stretch::Other { position, len, reason } => {
+                // Zeros behind the last frame of the last segment are room for what comes.
+                let is_room = !segment.sealed && reason.starts_with("only zeros");
+                wrong += u64::from(!is_room);
+                bytes_line(ui, context, &BytesLine { what: "bytes", position: position.0, bytes: *len, wrong: reason })
+            }
+        };
+        match told {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        }
+    });
+    drop(progress);
+    failed.map_or(Ok(()), Err)?;
+    walked.map_err(|failure| CommandError::from(LogError::from(OpenError::Io(failure))))?;
+    for told in &segment.wrong {
+        ui.finding(format_args!("{told}"));
+    }
+    if wrong > 0 && !context.json {
+        let stretches = counted(wrong, "stretch").replace("stretchs", "stretches");
+        ui.finding(format_args!("{stretches} of bytes that are no commit"));
+        ui.advise("`evlog inspect --frame POSITION` shows the bytes; `evlog verify` says what it makes of the log");
+    }
+    Ok(Verdict::of(wrong == 0 && segment.wrong.is_empty()))
+}
+
+fn frame_line(
+    ui: &mut Ui,
+    context: &Context,
+    frame: &Frame<'_>,
+    commit: &Result<CommitReader<'_>, Corruption>,
+) -> Result<(), CommandError> {
+    let (position, bytes, durable_before) = (frame.position, frame.len() as u64, frame.durable_before);
+    let read = commit.as_ref().ok();
+    if context.json {
+        return ui.json(&FrameLine {
+            what: "frame",
+            position,
+            bytes,
+            durable_before,
+            first_seq: read.map(|commit| commit.head.first_seq.0),
+            events: read.map(CommitReader::left),
+            class: read.map(|commit| commit.head.class.name()),
+            time: read.map(|commit| json::time(commit.head.time_ns)),
+            actor: read.map(|commit| commit.head.actor),
+            wrong: commit.as_ref().err().map(ToString::to_string),
+        });
+    }
+    match commit {
+        Ok(commit) => {
+            let (head, events) = (commit.head, commit.left());
+            let time = time::to_rfc3339(head.time_ns);
+            let (seq, class, actor) = (head.first_seq.0, head.class.name(), head.actor);
+            ui.line(format_args!(
+                "{position:>12}  {bytes:>8}  {durable_before:>12}  {seq:>8}  {events:>6}  {class:5}  {time:24}  {actor}"
+            ))
+        }
+        Err(error) => {
+            let wrong = ui.paint(Tone::Bad, &format!("its checksum matches, and it is no commit: {error}"));
+            ui.line(format_args!("{position:>12}  {bytes:>8}  {durable_before:>12}  {wrong}"))
+        }
+    }
+}
+
+fn bytes_line(ui: &mut Ui, context: &Context, line: &BytesLine<'_>) -> Result<(), CommandError> {
+    if context.json {
+        return ui.json(line);
+    }
+    let (position, bytes) = (line.position, line.bytes);
+    let wrong = ui.paint(Tone::Bad, &format!("no frame: {}", line.wrong));
+    ui.line(format_args!("{position:>12}  {bytes:>8}  {wrong}"))
+}

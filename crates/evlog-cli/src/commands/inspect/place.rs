@@ -1,0 +1,178 @@
+//! One place of a log: a frame, field by field, with its events and its bytes; or what stands there instead.
+
+use super::within;
+use crate::context::Context;
+use crate::error::{CommandError, Verdict};
+use crate::events::Events;
+use crate::json::{EventLine, PlaceLine, hex};
+use crate::table::{counted, facts};
+use crate::ui::{Tone, Ui};
+use evlog::LogError;
+use evlog_format::{CommitReader, Corruption, FRAME_HEADER_LEN, Position, SegmentHeader};
+use evlog_projection::{Fact, time};
+use evlog_store::OpenError;
+use evlog_store::inspect::{Inspection, Place, Segment, What};
+
+/// How many bytes people are shown at once; programs get all of them.
+const DUMP_MAX: usize = 4096;
+const DUMP_ROW: usize = 16;
+
+type Facts = Vec<(&'static str, String, Tone)>;
+
+pub(super) fn tell(
+    ui: &mut Ui,
+    context: &Context,
+    inspection: &Inspection,
+    segment: &Segment,
+    position: Position,
+) -> Result<Verdict, CommandError> {
+    let found = inspection.place(position).map_err(|failure| LogError::from(OpenError::Io(failure)))?;
+    let Some(place) = found else {
+        return Err(CommandError::user(format!("`{}` has no byte at position {position}", segment.path.display())));
+    };
+    let events = events_of(&place);
+    let wrong = match (&place.what, &events) {
+        (What::Other(reason), _) => Some(reason.clone()),
+        (What::Frame, Err(error)) => Some(format!("its checksum matches, and it is no commit: {error}")),
+        (What::SegmentHeader, _) if place.within.is_none() => {
+            SegmentHeader::decode(&place.bytes).err().map(|error| error.to_string())
+        }
+        _ => None,
+    };
+    if context.json {
+        ui.json(&line(context, &place, wrong.as_deref(), events.as_deref().unwrap_or_default()))?;
+    } else {
+        print(ui, context, &place, wrong.as_deref(), events.as_deref().unwrap_or_default())?;
+    }
+    Ok(Verdict::of(wrong.is_none()))
+}
+
+/// The events of the place's commit, when it has one.
+fn events_of(place: &Place) -> Result<Vec<Fact<'_>>, Corruption> {
+    let Some(body) = place.bytes.get(FRAME_HEADER_LEN..).filter(|_| place.what == What::Frame) else {
+        return Ok(Vec::new());
+    };
+    let mut commit = CommitReader::new(body, place.position.0 + FRAME_HEADER_LEN as u64)?;
+    let (head, mut facts) = (commit.head, Vec::new());
+    while let Some((seq, event)) = commit.next_event()? {
+        facts.push(Fact { seq, commit: head.first_seq, time_ns: head.time_ns, actor: head.actor, event });
+    }
+    Ok(facts)
+}
+
+fn line<'a>(context: &Context, place: &'a Place, wrong: Option<&'a str>, events: &[Fact<'a>]) -> PlaceLine<'a> {
+    PlaceLine {
+        what: match place.what {
+            What::Frame => "frame",
+            What::SegmentHeader => "segment_header",
+            What::Other(_) => "bytes",
+        },
+        path: within(context, &place.path),
+        position: place.position.0,
+        bytes: place.bytes.len() as u64,
+        body_len: place.fields.map(|fields| fields.len),
+        checksum: place.fields.map(|fields| format!("{:08x}", fields.checksum)),
+        durable_before: place.fields.map(|fields| fields.durable_before),
+        within: place.within.map(|position| position.0),
+        wrong,
+        contents: events.iter().map(EventLine::new).collect(),
+        hex: hex(&place.bytes),
+    }
+}
+
+fn print(
+    ui: &mut Ui,
+    context: &Context,
+    place: &Place,
+    wrong: Option<&str>,
+    events: &[Fact<'_>],
+) -> Result<(), CommandError> {
+    facts(ui, &rows(context, place, wrong, events))?;
+    if !events.is_empty() {
+        ui.line(format_args!(""))?;
+        let mut lines = Events::new(ui, false);
+        let _goes_on = events.iter().try_for_each(|fact| match lines.show(fact) {
+            std::ops::ControlFlow::Continue(()) => Some(()),
+            std::ops::ControlFlow::Break(()) => None,
+        });
+        lines.finish()?;
+    }
+    ui.line(format_args!(""))?;
+    dump(ui, place)
+}
+
+fn rows(context: &Context, place: &Place, wrong: Option<&str>, events: &[Fact<'_>]) -> Facts {
+    let path = within(context, &place.path);
+    let word = match place.what {
+        What::Frame => "frame",
+        What::SegmentHeader => "header",
+        What::Other(_) => "bytes",
+    };
+    let mut rows = vec![(word, format!("at position {} in {path}", place.position), Tone::Strong)];
+    if let Some(wrong) = wrong {
+        rows.push(("wrong", wrong.to_owned(), Tone::Bad));
+    }
+    if let Some(begin) = place.within {
+        rows.push(("within", format!("what begins at position {begin}"), Tone::Warning));
+    }
+    if let Some(fields) = place.fields {
+        let len = u64::from(fields.len);
+        let end = place.position.0.saturating_add(len + FRAME_HEADER_LEN as u64);
+        let matches = if place.what == What::Frame { "matches" } else { "as stored" };
+        rows.push(("body", format!("{}, so the frame ends at {end}", counted(len, "byte")), Tone::Plain));
+        rows.push(("checksum", format!("{:08x}, {matches}", fields.checksum), Tone::Plain));
+        rows.push(("durable before", fields.durable_before.to_string(), Tone::Plain));
+    }
+    if place.what == What::SegmentHeader
+        && let Ok(header) = SegmentHeader::decode(&place.bytes)
+    {
+        rows.extend(header_rows(&header));
+    }
+    if let Some(first) = events.first() {
+        let count = counted(events.len() as u64, "event");
+        rows.push(("commit", format!("{count} from seq {} on", first.seq), Tone::Plain));
+        rows.push(("time", time::to_rfc3339(first.time_ns), Tone::Plain));
+        rows.push(("actor", first.actor.to_owned(), Tone::Plain));
+    }
+    if let Some(class) = class_of(place) {
+        rows.push(("class", class.to_owned(), Tone::Plain));
+    }
+    rows
+}
+
+fn class_of(place: &Place) -> Option<&'static str> {
+    let body = place.bytes.get(FRAME_HEADER_LEN..).filter(|_| place.what == What::Frame)?;
+    CommitReader::new(body, 0).ok().map(|commit| commit.head.class.name())
+}
+
+fn header_rows(header: &SegmentHeader) -> Facts {
+    let rows = [
+        ("format", format!("version {}", evlog_format::FORMAT_VERSION)),
+        ("log id", header.log_id.to_string()),
+        ("limit", counted(header.segment_limit, "byte")),
+        ("position", header.position.to_string()),
+        ("first seq", header.first_seq.to_string()),
+        ("root before", header.root_before.to_string()),
+    ];
+    rows.into_iter().map(|(label, text)| (label, text, Tone::Plain)).collect()
+}
+
+fn dump(ui: &mut Ui, place: &Place) -> Result<(), CommandError> {
+    let shown = &place.bytes[..place.bytes.len().min(DUMP_MAX)];
+    for (row, bytes) in shown.chunks(DUMP_ROW).enumerate() {
+        let at = place.position.0 + (row * DUMP_ROW) as u64;
+        let spaced = bytes
+            .chunks(DUMP_ROW / 2)
+            .map(|half| half.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" "));
+        let spaced = spaced.collect::<Vec<_>>().join("  ");
+        let printable = |byte: &u8| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' };
+        let text: String = bytes.iter().map(printable).collect();
+        let at = ui.paint(Tone::Faint, &format!("{at:>12}"));
+        ui.line(format_args!("{at}  {spaced:<48}  {text}"))?;
+    }
+    let rest = place.bytes.len() - shown.len();
+    if rest > 0 {
+        ui.line(format_args!("and {}; `--json` has all", counted(rest as u64, "more byte")))?;
+    }
+    Ok(())
+}

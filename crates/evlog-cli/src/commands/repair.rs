@@ -1,0 +1,242 @@
+//! `evlog repair`: what is wrong, what would be done about it, and doing it.
+
+use crate::context::{Context, contracts};
+use crate::error::{CommandError, Verdict};
+use crate::json::{LossObject, RefusedObject, RepairObject, StepObject};
+use crate::table::{counted, facts};
+use crate::ui::{Tone, Ui, Unit};
+use clap::Args;
+use evlog::LogError;
+use evlog_store::inspect::Inspection;
+use evlog_store::repair::{Accept, Held, Loss, Plan, Refused, Step, Survey};
+use evlog_store::{OpenError, Owner, StdFs};
+use std::cell::OnceCell;
+use std::path::Path;
+use std::sync::Arc;
+
+const EXAMPLES: &str = "\
+What is repaired: an unfinished commit at the end of the log is cut and kept, derived files that
+do not hold are made again. What is not: bytes that were synced once and are damaged or gone. They
+come back from a copy, or, at the end of the log only, can be given up with --accept-loss; the log
+then records the loss as an event of `$log`.
+
+Exit codes:
+  0   nothing to do, or done
+  1   with --dry-run: there is something to do; refused, with the verdict
+  2   could not: a writer is at work, input or output, no --yes where it is needed
+
+Examples:
+  evlog repair --dry-run                   the plan, and nothing else
+  evlog repair                             carry it out
+  evlog repair --accept-loss --dry-run     what would be given up
+  evlog repair --accept-loss --yes --actor ops@example.org";
+
+/// Repair a log: print the plan, and carry it out
+///
+/// The whole log is read first. Bytes that are cut are copied to quarantine/ and synced before, and what was done is
+/// recorded in `$log`. A plan that is refused changes nothing.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct RepairArgs {
+    /// Print the plan, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Give up synced bytes at the end of the log that are damaged or gone, and all behind them
+    #[arg(long)]
+    accept_loss: bool,
+    /// Do not ask before a loss is accepted
+    #[arg(long)]
+    yes: bool,
+    /// Who accepts the loss, for the event that records it
+    #[arg(long, value_name = "NAME", default_value = "operator")]
+    actor: String,
+}
+
+pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RepairArgs) -> Result<Verdict, CommandError> {
+    let accept = if args.accept_loss { Accept::Loss } else { Accept::Nothing };
+    if args.dry_run {
+        no_writer(context)?;
+        let plan = surveyed(ui, |progress| Survey::look(Arc::new(StdFs), &context.log, progress))?.plan(accept);
+        tell(ui, context, args, &plan, Told::Planned)?;
+        return Ok(Verdict::of(plan.refused.is_none() && plan.steps.is_empty()));
+    }
+    let options = Context::options("repair", false);
+    let owner = Owner { program: options.program.clone() };
+    let held = surveyed(ui, |progress| Held::take(Arc::new(StdFs), &context.log, &owner, progress))?;
+    let plan = held.survey().plan(accept);
+    if plan.refused.is_some() || plan.steps.is_empty() {
+        tell(ui, context, args, &plan, Told::Planned)?;
+        return Ok(Verdict::of(plan.refused.is_none()));
+    }
+    if let Some(loss) = plan.loss.as_ref().filter(|_| !args.yes) {
+        agree(ui, loss)?;
+    }
+    if !context.json {
+        tell(ui, context, args, &plan, Told::Planned)?;
+        ui.flush()?;
+    }
+    evlog::repair::carry_out(held, &plan, &args.actor, contracts(), options)?;
+    if context.json {
+        tell(ui, context, args, &plan, Told::Done)?;
+    } else {
+        ui.talk(format_args!("done; `evlog verify` judges the whole log"));
+    }
+    Ok(Verdict::Yes)
+}
+
+/// Whether what is told was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Planned,
+    Done,
+}
+
+/// Reads the log with a bar.
+fn surveyed<T>(
+    ui: &Ui,
+    read: impl FnOnce(&mut dyn FnMut(u64, u64)) -> Result<T, OpenError>,
+) -> Result<T, CommandError> {
+    let bar = OnceCell::new();
+    read(&mut |done, total| bar.get_or_init(|| ui.progress("read", total, Unit::Bytes)).at(done))
+        .map_err(|error| LogError::from(error).into())
+}
+
+/// A plan beside a writer would be about bytes that are in flight.
+fn no_writer(context: &Context) -> Result<(), CommandError> {
+    let looked = Inspection::open(Arc::new(StdFs), &context.log);
+    let lock = looked.map_err(|failure| LogError::from(OpenError::Io(failure)))?.lock();
+    match lock.filter(|lock| lock.held == Some(true)) {
+        None => Ok(()),
+        Some(lock) => {
+            let (path, pid, program) = (context.log.clone(), lock.pid, lock.program);
+            Err(LogError::from(OpenError::Locked { path, pid, program }).into())
+        }
+    }
+}
+
+/// Asks whoever sits there; where nobody does, `--yes` has to say it.
+fn agree(ui: &mut Ui, loss: &Loss) -> Result<(), CommandError> {
+    let question = format!("give up {}?", given_up(loss));
+    match ui.confirm(&question)? {
+        Some(true) => Ok(()),
+        Some(false) => Err(CommandError::user("nothing was changed: the loss was not accepted")),
+        None => Err(CommandError::user(format!("nothing was changed: this would {}", question.trim_end_matches('?')))
+            .hint("`--yes` accepts the loss; `--dry-run` prints the plan")),
+    }
+}
+
+fn given_up(loss: &Loss) -> String {
+    if loss.len == 0 && loss.missing() == 0 {
+        return "no commit that is known to have been there: the segment's header is made again".to_owned();
+    }
+    let events = match loss.events() {
+        Some(events) => format!("at least {}", counted(events, "event")),
+        None => "an unknown number of events".to_owned(),
+    };
+    let bytes = counted(loss.len, "byte");
+    let missing = match loss.missing() {
+        0 => String::new(),
+        missing => format!(", besides {} that are gone already", counted(missing, "byte")),
+    };
+    format!("{bytes} from position {} on, {events} from seq {} on{missing}", loss.position, loss.first_seq)
+}
+
+fn tell(ui: &mut Ui, context: &Context, args: &RepairArgs, plan: &Plan, told: Told) -> Result<(), CommandError> {
+    if context.json {
+        return ui.json(&object(&context.log, args, plan, told));
+    }
+    let word = plan.verdict.word();
+    facts(ui, &[("verdict", word.to_owned(), Tone::of(word))])?;
+    for step in &plan.steps {
+        step_lines(ui, &context.log, step)?;
+    }
+    if let Some(loss) = &plan.loss {
+        ui.line(format_args!("gives up {}", given_up(loss)))?;
+    }
+    match &plan.refused {
+        Some(refused) => refusal(ui, args, refused),
+        None if plan.steps.is_empty() => ui.line(format_args!("nothing to do")),
+        None => Ok(()),
+    }
+}
+
+/// A path as it stands within the log's directory.
+fn within(log: &Path, path: &Path) -> String {
+    path.strip_prefix(log).unwrap_or(path).display().to_string()
+}
+
+fn step_lines(ui: &mut Ui, log: &Path, step: &Step) -> Result<(), CommandError> {
+    let act = ui.paint(Tone::Strong, step.act.word());
+    let bytes = if step.len > 0 {
+        format!(", {} from position {} on", counted(step.len, "byte"), step.position)
+    } else {
+        String::new()
+    };
+    let row = step.row.map(|row| format!(" ({row})")).unwrap_or_default();
+    ui.line(format_args!("{act} {}{bytes}{row}", within(log, &step.file)))?;
+    ui.line(format_args!("  because {}", step.reason))?;
+    match &step.kept_as {
+        Some(kept_as) => ui.line(format_args!("  keeps the bytes as {kept_as}")),
+        None => Ok(()),
+    }
+}
+
+fn refusal(ui: &mut Ui, args: &RepairArgs, refused: &Refused) -> Result<(), CommandError> {
+    let row = refused.row.map(|row| format!(" ({row})")).unwrap_or_default();
+    ui.finding(format_args!("{}{row}", refused.refusal));
+    ui.line(format_args!("refused: the log is left as it is"))?;
+    ui.advise(&refused.refusal.hint);
+    match &refused.acceptable {
+        Some(loss) if !args.accept_loss => {
+            ui.advise(&format!(
+                "`evlog repair --accept-loss --dry-run` tells what going on without would give up: {}",
+                given_up(loss)
+            ));
+        }
+        Some(_) => {}
+        None => ui.advise("only the end of a log can be given up; `evlog inspect` shows what can be read besides"),
+    }
+    Ok(())
+}
+
+fn object<'a>(log: &Path, args: &RepairArgs, plan: &'a Plan, told: Told) -> RepairObject<'a> {
+    let step = |step: &'a Step| StepObject {
+        act: step.act.word(),
+        file: within(log, &step.file),
+        position: step.position.0,
+        bytes: step.len,
+        row: step.row,
+        reason: &step.reason,
+        kept_as: step.kept_as.as_deref(),
+    };
+    let refused = plan.refused.as_ref().map(|refused| RefusedObject {
+        row: refused.row,
+        file: within(log, &refused.refusal.file),
+        position: refused.refusal.position.0,
+        expected: &refused.refusal.expected,
+        found: &refused.refusal.found,
+        acceptable: refused.acceptable.as_ref().map(loss_object),
+    });
+    RepairObject {
+        verdict: plan.verdict.word(),
+        dry_run: args.dry_run,
+        done: told == Told::Done,
+        steps: plan.steps.iter().map(step).collect(),
+        loss: plan.loss.as_ref().map(loss_object),
+        refused,
+    }
+}
+
+fn loss_object(loss: &Loss) -> LossObject<'_> {
+    LossObject {
+        position: loss.position.0,
+        bytes: loss.len,
+        missing: loss.missing(),
+        floor: loss.floor.0,
+        first_seq: loss.first_seq.0,
+        next_seq: loss.next_seq.map(|next| next.0),
+        events: loss.events(),
+        reason: &loss.reason,
+        kept_as: loss.kept_as.as_deref(),
+    }
+}
