@@ -101,12 +101,14 @@ fn compensations_are_skipped_when_there_is_nothing_to_undo() {
 fn the_story_clock_beats_what_ends_in_the_same_moment() {
     // S-27 and the last row of 4.3.
     let story = json!({
-        "steps": [{"name": "m0", "execution": {"timeout": "60s", "retry": {"maxRetries": 0}}}],
+        "steps": [{"name": "m0", "execution": {"timeout": "59s", "retry": {"maxRetries": 0}}}],
         "compensations": group("c", "S"), "finally": group("f", "S"), "policy": {"timeouts": {"story": "60s"}},
     });
     let mut harness = started(story);
     accept(&mut harness, "step", json!({"step": "m0", "to": "Running"}));
-    wait(&mut harness, 60);
+    wait(&mut harness, 57);
+    accept(&mut harness, "tick", json!({}));
+    assert_eq!(run_phase(&harness).0, "Running", "a second before the limit");
     accept(&mut harness, "tick", json!({}));
     assert_eq!(run_phase(&harness), ("Timeout".to_owned(), "TimedOut".to_owned()));
     let phases = ["m0", "c0", "f0"].map(|name| phase(&harness, name));
