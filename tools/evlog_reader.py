@@ -66,6 +66,11 @@ KINDS = {
     306: "pipeline.finalized",
     307: "pipeline.refused",
     308: "pipeline.output_captured",
+    400: "machine.created",
+    401: "machine.transitioned",
+    402: "machine.rejected",
+    403: "machine.forced",
+    404: "machine.refused",
 }
 CLASSES = {1: "sync", 2: "os"}
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub(crate) const DIR: &str = "/log";
 
 pub(crate) fn contracts() -> Contracts {
-    Contracts::new().with(Status).with(Story::default()).with(Pipeline).with(Custom)
+    Contracts::new().with(Status).with(Story::default()).with(Pipeline::default()).with(Custom)
 }
 
 /// Always the same log id and the same times, so that equal commands make equal bytes.

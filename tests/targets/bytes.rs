@@ -105,7 +105,7 @@ pub(crate) fn payload(bytes: &[u8]) {
     let Some((kind, payload)) = bytes.split_first_chunk::<2>() else { return };
     let number = u16::from_le_bytes(*kind);
     let kind = if number == 0 { Kind::Custom("custom/any") } else { Kind::BuiltIn(number) };
-    let contracts = Contracts::new().with(Status).with(Pipeline).with(Custom);
+    let contracts = Contracts::new().with(Status).with(Pipeline::default()).with(Custom);
     fold(&contracts, &[(kind, payload)]);
     for first in crate::seeds::first_events() {
         fold(&contracts, &[(first.0.as_kind(), &first.1), (kind, payload)]);

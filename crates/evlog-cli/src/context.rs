@@ -4,7 +4,8 @@ use crate::args::Global;
 use crate::error::CommandError;
 use evlog::{Log, LogError, Options, View};
 use evlog_format::Seq;
-use evlog_lifecycle::{custom::Custom, pipeline::Pipeline, status::Status, story::Story};
+use evlog_lifecycle::form::Definition;
+use evlog_lifecycle::{custom::Custom, machine::Machine, pipeline::Pipeline, status::Status, story::Story};
 use evlog_projection::Contracts;
 use evlog_store::{OpenError, StdFs};
 use std::path::PathBuf;
@@ -20,7 +21,20 @@ pub(crate) struct Context {
 
 /// The contracts that this program knows.
 pub(crate) fn contracts() -> Contracts {
-    Contracts::new().with(Status).with(Story::with_schemas(evlog_pipeline::check_schema)).with(Pipeline).with(Custom)
+    contracts_with(&[])
+}
+
+/// The same, with those that contract files define: runs can be created with them by name.
+pub(crate) fn contracts_with(brought: &[Definition]) -> Contracts {
+    let (mut machine, mut pipeline) = (Machine::default(), Pipeline::default());
+    for definition in brought {
+        match definition {
+            Definition::Machine(definition) => machine = machine.knowing(Arc::clone(definition)),
+            Definition::Pipeline(definition) => pipeline = pipeline.knowing(Arc::clone(definition)),
+        }
+    }
+    let story = Story::with_schemas(evlog_pipeline::check_schema);
+    Contracts::new().with(Status).with(story).with(pipeline).with(machine).with(Custom)
 }
 
 impl Context {
@@ -60,6 +74,11 @@ impl Context {
 
     /// Opens the log for writing.
     pub(crate) fn writer(&self, command: &str, create: bool) -> Result<Log, CommandError> {
-        Ok(Log::open(&self.log, contracts(), Context::options(command, create))?)
+        self.writer_with(&[], command, create)
+    }
+
+    /// Opens the log for writing, with contracts that were brought.
+    pub(crate) fn writer_with(&self, brought: &[Definition], command: &str, create: bool) -> Result<Log, CommandError> {
+        Ok(Log::open(&self.log, contracts_with(brought), Context::options(command, create))?)
     }
 }

@@ -89,6 +89,16 @@ kinds! {
     PIPELINE_REFUSED = 307, "pipeline.refused";
     /// A stage's captured output stands in the bundle; its digest.
     PIPELINE_OUTPUT_CAPTURED = 308, "pipeline.output_captured";
+    /// A run of contract `machine` was created, its lifecycle pinned.
+    MACHINE_CREATED = 400, "machine.created";
+    /// It went from one status to another, as its lifecycle lists.
+    MACHINE_TRANSITIONED = 401, "machine.transitioned";
+    /// A request that its lifecycle does not list was rejected.
+    MACHINE_REJECTED = 402, "machine.rejected";
+    /// The rejection before it forced the run to a status.
+    MACHINE_FORCED = 403, "machine.forced";
+    /// Input was refused; the run is untouched.
+    MACHINE_REFUSED = 404, "machine.refused";
 }
 
 /// A kind that owns its name.

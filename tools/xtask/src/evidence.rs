@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// Where the rules of each letter are defined.
-const DOCUMENTS: [(char, &str); 9] = [
+const DOCUMENTS: [(char, &str); 10] = [
     ('C', "docs/checkpoint.md"),
     ('E', "docs/proofs.md"),
     ('F', "docs/format.md"),
@@ -20,6 +20,7 @@ const DOCUMENTS: [(char, &str); 9] = [
     ('R', "docs/repair.md"),
     ('H', "docs/lifecycle/status.md"),
     ('P', "docs/lifecycle/pipeline.md"),
+    ('M', "docs/lifecycle/machine.md"),
     ('S', "docs/lifecycle/story.md"),
     ('B', "docs/conform.md"),
 ];

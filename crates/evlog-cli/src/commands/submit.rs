@@ -12,6 +12,7 @@ mod offer;
 mod tests;
 
 use crate::args::Create;
+use crate::commands::contract::load;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::signing::{self, SigningArgs};
@@ -19,6 +20,7 @@ use crate::ui::{Ui, Unit};
 use answers::Answers;
 use clap::Args;
 use evlog::Log;
+use evlog_lifecycle::form::Definition;
 use offer::{Offering, offer_all};
 use std::fs::File;
 use std::io::{self, Read};
@@ -34,6 +36,7 @@ const EXAMPLES: &str = r#"Examples:
   echo '{"contract":"status","run":"R-1","do":"create"}' | evlog submit
   echo '{"contract":"status","run":"R-1","do":"transition","to":"running"}' | evlog submit
   echo '{"contract":"story","run":"s-1","do":"create","story":{"steps":[{"name":"fetch"}]}}' | evlog submit
+  evlog submit --contract order.toml orders.jsonl
   echo '{"contract":"custom","run":"o-7","do":"record","kind":"custom/paid"}' | evlog submit
 
 Exit codes:
@@ -51,6 +54,9 @@ pub(crate) struct SubmitArgs {
     /// Where commands are read from; `-` for stdin
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
+    /// A contract file; runs can be created with it by its name. May be given more than once
+    #[arg(long = "contract", value_name = "FILE")]
+    contracts: Vec<PathBuf>,
     #[command(flatten)]
     create: Create,
     #[command(flatten)]
@@ -59,11 +65,12 @@ pub(crate) struct SubmitArgs {
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<Verdict, CommandError> {
     let signer = args.signing.signer()?;
+    let brought = brought(&args.contracts)?;
     let (source, len) = open(&args.file)?;
     let log = OnceLock::new();
     // A log that is there, or must be there, is opened before the first line: a refusal should not wait for one.
     if args.create.no_create || context.has_log()? {
-        open_log(context, args, &log)?;
+        open_log(context, args, &brought, &log)?;
     }
     let progress = ui.progress_beside_answer("submit", len, Unit::Bytes);
     let (send, receive) = sync_channel(QUEUE_LEN);
@@ -71,9 +78,9 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<V
     let ((offering, answered), checkpoints) = signing::during(signer, &|| log.get(), || {
         std::thread::scope(|scope| {
             let (offered, waiting) = sync_channel(QUEUE_LEN);
-            let log = &log;
+            let (log, brought) = (&log, brought.as_slice());
             let answers = scope.spawn(move || Answers::new(ui, log).write_all(waiting, &send));
-            let offering = offer_all(&|| open_log(context, args, log), log, receive, &offered, &progress);
+            let offering = offer_all(&|| open_log(context, args, brought, log), log, receive, &offered, &progress);
             drop(offered);
             (offering, answers.join())
         })
@@ -104,12 +111,32 @@ fn conclude(answers: answers::Written, offering: Offering) -> Result<Verdict, Co
     }
 }
 
-fn open_log(context: &Context, args: &SubmitArgs, log: &OnceLock<Log>) -> Result<(), CommandError> {
+fn open_log(
+    context: &Context,
+    args: &SubmitArgs,
+    brought: &[Definition],
+    log: &OnceLock<Log>,
+) -> Result<(), CommandError> {
     if log.get().is_none() {
-        let opened = context.writer("submit", !args.create.no_create)?;
+        let opened = context.writer_with(brought, "submit", !args.create.no_create)?;
         assert!(log.set(opened).is_ok(), "only one thread opens the log");
     }
     Ok(())
+}
+
+/// The contracts of the files; two of one name would leave open which is meant.
+fn brought(files: &[PathBuf]) -> Result<Vec<Definition>, CommandError> {
+    let mut brought: Vec<Definition> = Vec::new();
+    for file in files {
+        let definition = load(file)?;
+        let name = definition.name();
+        if brought.iter().any(|earlier| earlier.name() == name) {
+            let message = format!("`{}`: expected one contract of each name, found `{name}` again", file.display());
+            return Err(CommandError::user(message));
+        }
+        brought.push(definition);
+    }
+    Ok(brought)
 }
 
 /// The input, and its length in bytes when that is known.

@@ -6,6 +6,7 @@
 //! Invariant: what cannot be read is shown as it is, in hexadecimal. `verify` is the place that judges it.
 
 mod history;
+mod machine;
 mod pipeline;
 mod status;
 mod story;
@@ -27,7 +28,8 @@ pub(super) fn value_of(event: &Event<'_>) -> Value {
         Kind::BuiltIn(_) => history::read(event)
             .or_else(|| status::read(event))
             .or_else(|| story::read(event))
-            .or_else(|| pipeline::read(event)),
+            .or_else(|| pipeline::read(event))
+            .or_else(|| machine::read(event)),
     };
     read.unwrap_or_else(|| json!({ "hex": hex(event.payload) }))
 }

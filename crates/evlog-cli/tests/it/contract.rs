@@ -78,3 +78,50 @@ fn what_cannot_be_read_is_no_answer() {
     let done = room.ends(2, &["contract", "check", "latin.toml"]);
     assert!(done.err.contains("expected UTF-8, found other bytes at byte 11"), "{done:?}");
 }
+
+#[test]
+fn a_file_gives_guard_files_replay_and_audit_with_no_code() {
+    let room = Room::new();
+    let command = |rest: &str| format!("{{\"contract\":\"machine\",\"run\":\"o-7\",{rest}}}\n");
+    let input = [
+        command("\"do\":\"create\",\"machine\":\"order\",\"data\":{\"customer\":\"c-12\"}"),
+        command("\"do\":\"transition\",\"to\":\"shipped\",\"data\":{\"carrier\":\"sea\"}"),
+        command("\"do\":\"transition\",\"to\":\"delivered\""),
+        command("\"do\":\"transition\",\"to\":\"paid\",\"data\":{}"),
+        command("\"do\":\"transition\",\"to\":\"paid\",\"data\":{\"amount_cents\":4200}"),
+        command("\"do\":\"transition\",\"to\":\"delivered\""),
+    ]
+    .concat();
+    let done = room.feed(&["submit", "--contract", &example("order.toml")], &input);
+    let words: Vec<String> =
+        done.out.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["result"].to_string()).collect();
+    let expected =
+        ["accepted", "accepted", "rejected", "refused", "accepted", "accepted"].map(|word| format!("\"{word}\""));
+    assert_eq!((done.code, words.as_slice()), (1, expected.as_slice()), "{done:?}");
+    // From here on nobody needs the file.
+    let run: Value = room.ends(0, &["show", "o-7", "--json"]).json();
+    assert_eq!((run["status"].as_str(), run["machine"].as_str()), (Some("delivered"), Some("order")));
+    room.ends(0, &["project", "--out", "."]);
+    room.ends(0, &["project", "--check", "."]);
+    room.ends(0, &["replay"]);
+    room.ends(0, &["verify"]);
+    let cat = room.ends(0, &["cat", "--json"]).out;
+    assert!(cat.contains("\"kind\":\"machine.rejected\"") && cat.contains("\"requested\":\"delivered\""), "{cat}");
+    // A pipeline of a file is found by its name, too.
+    let create = "{\"contract\":\"pipeline\",\"run\":\"r-1\",\"do\":\"create\",\"pipeline\":\"supply-chain-audit\"}\n";
+    assert_eq!(room.feed(&["submit"], create).code, 1, "unknown without the file");
+    assert_eq!(room.feed(&["submit", "--contract", &example("supply-chain.toml")], create).code, 0);
+}
+
+#[test]
+fn a_file_that_is_wrong_or_there_twice_is_not_submitted_with() {
+    let room = Room::new();
+    room.write("bad.toml", "name = \"bad\"\n");
+    let done = room.feed(&["submit", "--contract", "bad.toml"], "");
+    assert_eq!(done.code, 2);
+    assert!(done.err.contains("bad.toml:1:1: expected `statuses`"), "{done:?}");
+    let order = example("order.toml");
+    let done = room.feed(&["submit", "--contract", &order, "--contract", &order], "");
+    assert!(done.code == 2 && done.err.contains("found `order` again"), "{done:?}");
+    assert!(!room.path("evlog").exists());
+}

@@ -1,12 +1,109 @@
-//! The contract `machine`: a lifecycle that a user defines in a contract file.
+//! The contract `machine`: runs of a lifecycle that a user defines in a contract file. Rules are numbered M-nn in
+//! `docs/lifecycle/machine.md`.
 //!
-//! Does: hold a definition, and read it with everything that is wrong with it.
+//! Does: hold a definition, and read it with everything that is wrong with it; decide commands by it, fold events, project
+//! `run.json`, `manifest.json` and `logs/health.json`.
 //! Does not: know a lifecycle of its own.
+//!
+//! Invariants:
+//! - The definition that a run is judged by is pinned in its first event; a file that was edited since changes nothing.
+//! - What undefined requests lead to is applied when a command is decided, never to history.
 
+mod command;
+mod decide;
 mod definition;
+mod payload;
+mod project;
 mod read;
+mod rules;
 mod soundness;
+mod state;
+#[cfg(test)]
+mod tests;
 
+pub use command::Command;
 pub use definition::{ANY_STATUS, DataType, Definition, OrderRule, StatusDefinition, StatusId, Undefined};
 pub(crate) use read::read;
 pub use read::{ORDER_RULES_MAX, REASON_CODES_MAX, REQUIRED_MAX, RESERVED, STATUSES_MAX};
+pub use state::State;
+
+use evlog_format::{Kind, kind};
+use evlog_projection::{Asked, Contract, ContractError, Decision, Fact, File, FoldError, Malformed, Outcome, RunHead};
+use payload::Payload;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// The contract `machine`, with the lifecycles that runs can be created with by name.
+#[derive(Clone, Debug, Default)]
+pub struct Machine {
+    known: BTreeMap<String, Arc<Definition>>,
+}
+
+impl Machine {
+    /// Knows one lifecycle more. Runs that exist are judged by what they were created with.
+    #[must_use]
+    pub fn knowing(mut self, definition: Arc<Definition>) -> Machine {
+        self.known.insert(definition.name().to_owned(), definition);
+        self
+    }
+}
+
+impl Contract for Machine {
+    type State = State;
+    type Command = Command;
+
+    fn name(&self) -> &'static str {
+        "machine"
+    }
+
+    fn begins_with(&self, kind: Kind<'_>) -> bool {
+        kind == kind::MACHINE_CREATED
+    }
+
+    fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
+        command::parse(action, members)
+    }
+
+    fn decide(&self, asked: &Asked<'_, State>, command: &Command) -> Decision {
+        decide::decide(self, asked, command)
+    }
+
+    fn start(&self, fact: &Fact<'_>) -> Result<State, FoldError> {
+        state::start(fact)
+    }
+
+    fn evolve(&self, state: &mut State, fact: &Fact<'_>) -> Result<(), FoldError> {
+        state::evolve(state, fact)
+    }
+
+    fn answer(&self, fact: &Fact<'_>) -> Option<(Outcome, ContractError)> {
+        let with = |outcome, code: &str, message| Some((outcome, ContractError { code: code.to_owned(), message }));
+        let undefined = |from: &str, requested: &str| {
+            let message = rules::undefined_message(from, requested);
+            with(Outcome::Rejected, decide::UNDEFINED_TRANSITION, message)
+        };
+        match Payload::decode(&fact.event).ok()? {
+            Payload::Rejected(event) => undefined(&event.from, &event.requested),
+            Payload::Forced(event) => undefined(&event.from, &event.requested),
+            Payload::Refused(event) => with(Outcome::Refused, &event.code, event.message),
+            Payload::Created(_) | Payload::Transitioned(_) => None,
+        }
+    }
+
+    fn status<'a>(&self, state: &'a State) -> &'a str {
+        state.status()
+    }
+
+    fn is_terminal(&self, state: &State) -> bool {
+        state.is_terminal()
+    }
+
+    fn audit_line(&self, _: Option<&State>, fact: &Fact<'_>, _: &State) -> Result<Value, FoldError> {
+        project::audit_line(fact)
+    }
+
+    fn project(&self, state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
+        project::files(state, head)
+    }
+}

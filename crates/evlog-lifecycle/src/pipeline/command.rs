@@ -47,7 +47,7 @@ pub(super) struct Create {
 
 #[derive(Clone, Debug)]
 pub(super) enum Chosen {
-    BuiltIn(String),
+    Named(String),
     Brought(Definition),
 }
 
@@ -113,7 +113,7 @@ fn create(members: &mut Members) -> Result<Create, Malformed> {
             let message = format!("expected the member `pipeline`: a definition, or a name such as `{}`", NAMES[0]);
             return Err(malformed("", message));
         }
-        Some(Value::String(name)) => Chosen::BuiltIn(name),
+        Some(Value::String(name)) => Chosen::Named(name),
         Some(brought) => Chosen::Brought(Definition::parse_at(brought, "/pipeline")?),
     };
     let manifest = members.optional_object("manifest")?.unwrap_or_default();

@@ -17,6 +17,7 @@ use super::state::State;
 use crate::members::{cut, quoted};
 use evlog_projection::{Asked, Cause, Decision, NewEvent, Target, canonical};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// The longest message of a refusal, in bytes: callers' text is quoted in it, and may be of any length.
@@ -31,10 +32,13 @@ fn one(payload: Payload) -> Taken {
     vec![(payload, Cause::Command)]
 }
 
+/// Pipelines that were brought, by name.
+type Known = BTreeMap<String, Arc<Definition>>;
+
 /// Decides a command.
-pub(super) fn decide(asked: &Asked<'_, State>, command: &Command) -> Decision {
+pub(super) fn decide(brought: &Known, asked: &Asked<'_, State>, command: &Command) -> Decision {
     let taken = match (&command.0, asked.state) {
-        (Do::Create(create), None) => created(create),
+        (Do::Create(create), None) => created(brought, create),
         (Do::Create(_), Some(_)) => refuse("RUN_EXISTS", format!("run `{}` exists already", asked.run)),
         (_, None) => refuse("UNKNOWN_RUN", format!("there is no run `{}`; create it first", asked.run)),
         (command, Some(state)) => recorded(state, command),
@@ -67,10 +71,13 @@ fn refused(asked: &Asked<'_, State>, command: &Do, refusal: &rules::Refusal) -> 
     Decision::refused(vec![NewEvent { target, ..NewEvent::new(record.kind(), bytes) }], refusal.code, message)
 }
 
-fn created(create: &Create) -> Judged<Taken> {
+fn created(brought: &Known, create: &Create) -> Judged<Taken> {
     let (definition, text) = match &create.pipeline {
         Chosen::Brought(definition) => (Arc::new(definition.clone()), Some(definition.text().to_owned())),
-        Chosen::BuiltIn(name) => (known(name)?, None),
+        Chosen::Named(name) => match brought.get(name) {
+            Some(definition) => (Arc::clone(definition), Some(definition.text().to_owned())),
+            None => (known(brought, name)?, None),
+        },
     };
     rules::manifest(&create.manifest)?;
     let stages = settings(&definition, create)?;
@@ -85,10 +92,12 @@ fn created(create: &Create) -> Judged<Taken> {
     })))
 }
 
-fn known(name: &str) -> Judged<Arc<Definition>> {
-    let built_in_ones = NAMES.join(", ");
-    let message =
-        || format!("expected a definition, or the name of a built-in one ({built_in_ones}), found `{}`", quoted(name));
+fn known(brought: &Known, name: &str) -> Judged<Arc<Definition>> {
+    let known: Vec<&str> = NAMES.into_iter().chain(brought.keys().map(String::as_str)).collect();
+    let message = || {
+        let (known, found) = (known.join(", "), quoted(name));
+        format!("expected a definition, or the name of a built-in or brought one ({known}), found `{found}`")
+    };
     built_in(name).map_or_else(|| refuse("UNKNOWN_PIPELINE", message()), Ok)
 }
 

@@ -41,10 +41,23 @@ use evlog_projection::{
 };
 use payload::Payload;
 use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-/// The contract `pipeline`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Pipeline;
+/// The contract `pipeline`, with the pipelines that runs can be created with by name, besides the built-in ones.
+#[derive(Clone, Debug, Default)]
+pub struct Pipeline {
+    known: BTreeMap<String, Arc<Definition>>,
+}
+
+impl Pipeline {
+    /// Knows one pipeline more. Runs that exist are judged by what they were created with.
+    #[must_use]
+    pub fn knowing(mut self, definition: Arc<Definition>) -> Pipeline {
+        self.known.insert(definition.name().to_owned(), definition);
+        self
+    }
+}
 
 impl Contract for Pipeline {
     type State = State;
@@ -63,7 +76,7 @@ impl Contract for Pipeline {
     }
 
     fn decide(&self, asked: &Asked<'_, State>, command: &Command) -> Decision {
-        decide::decide(asked, command)
+        decide::decide(&self.known, asked, command)
     }
 
     fn start(&self, fact: &Fact<'_>) -> Result<State, FoldError> {

@@ -48,7 +48,7 @@ impl Room {
     fn run(&self, plan: &str) -> Left {
         fs::write(self.path("plan.toml"), plan).unwrap();
         let plan = Plan::load(&self.path("plan.toml")).unwrap_or_else(|error| panic!("{error}"));
-        let contracts = || Contracts::default().with(Pipeline);
+        let contracts = || Contracts::default().with(Pipeline::default());
         let log = Log::open(&self.path("log"), contracts(), evlog::Options::new("test")).unwrap();
         let mut view = View::open(evlog::Options::new("test").fs, &self.path("log"), contracts()).unwrap();
         let options = Options { out_dir: self.path("out"), run_id: Some(RUN.to_owned()), interrupts: self.1.clone() };
@@ -496,7 +496,7 @@ fn an_id_that_cannot_be_a_directory_is_refused() {
     let out = room.path("out");
     fs::write(room.path("plan.toml"), plan(&[NOTHING])).unwrap();
     let plan = Plan::load(&room.path("plan.toml")).unwrap();
-    let contracts = || Contracts::default().with(Pipeline);
+    let contracts = || Contracts::default().with(Pipeline::default());
     let log = Log::open(&room.path("log"), contracts(), evlog::Options::new("test")).unwrap();
     let mut view = View::open(evlog::Options::new("test").fs, &room.path("log"), contracts()).unwrap();
     let options = Options { out_dir: out.clone(), run_id: Some("../x".to_owned()), interrupts: Arc::default() };

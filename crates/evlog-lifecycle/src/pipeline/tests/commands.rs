@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 fn malformed(action: &str, members: Value, pointer: &str) {
     let shown = format!("{action} {members}");
     let Value::Object(members) = members else { unreachable!("an object") };
-    let error = Pipeline.parse(action, members).expect_err(&shown);
+    let error = Pipeline::default().parse(action, members).expect_err(&shown);
     assert_eq!(error.pointer, pointer, "{shown}: {error}");
 }
 
@@ -19,7 +19,7 @@ fn the_lines_of_the_design_work_as_they_stand() {
 {"contract":"pipeline","run":"11111111-1111-4111-8111-111111111111","do":"create","pipeline":"purple-axiom","manifest":{},"stages":{"signing":{"enabled":false},"validation":{"fail_mode":"warn_and_skip"}}}
 {"contract":"pipeline","run":"11111111-1111-4111-8111-111111111111","do":"outcome","stage":"runner","status":"failed","fail_mode":"fail_closed","reason_code":"execute_failed"}
 {"contract":"pipeline","run":"11111111-1111-4111-8111-111111111111","do":"finalize"}"#;
-    let mut harness = Harness::new(Pipeline);
+    let mut harness = Harness::new(Pipeline::default());
     let mut play = |line: &str| harness.play(parse(line.as_bytes()).expect("JSON")).expect("well-formed");
     let lines: Vec<&str> = lines.trim().lines().collect();
     assert_eq!(play(lines[0]).status.as_deref(), Some("in_progress"));
@@ -131,7 +131,7 @@ fn a_brought_definition_is_read_strictly() {
 
 #[test]
 fn a_run_that_is_not_there_takes_nothing_and_the_log_says_so() {
-    let mut harness = Harness::new(Pipeline);
+    let mut harness = Harness::new(Pipeline::default());
     for command in [
         json!({"run": "ghost", "do": "begin", "stage": "runner"}),
         json!({"run": "ghost", "do": "outcome", "stage": "runner", "status": "success"}),
@@ -168,7 +168,7 @@ fn a_refusal_of_endless_text_is_short() {
 
 #[test]
 fn what_passes_the_limit_of_a_payload_is_refused() {
-    let mut harness = Harness::new(Pipeline);
+    let mut harness = Harness::new(Pipeline::default());
     let manifest = json!({"notes": "x".repeat(9_000_000)});
     let answered = harness.play(json!({"run": RUN, "do": "create", "pipeline": "purple-axiom", "manifest": manifest}));
     let answered = answered.expect("well-formed");

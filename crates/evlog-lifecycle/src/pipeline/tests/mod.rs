@@ -75,7 +75,7 @@ impl Play {
     }
 
     pub(super) fn create(members: Value) -> Play {
-        let mut play = Play { harness: Harness::new(Pipeline) };
+        let mut play = Play { harness: Harness::new(Pipeline::default()) };
         play.accept("create", members);
         play
     }

@@ -106,7 +106,7 @@ fn members_that_are_the_engine_s_are_refused() {
 }
 
 fn refused_at_creation(code: &str, mut members: Value) {
-    let mut play = Play { harness: crate::testing::Harness::new(crate::pipeline::Pipeline) };
+    let mut play = Play { harness: crate::testing::Harness::new(crate::pipeline::Pipeline::default()) };
     members["run"] = RUN.into();
     members["do"] = "create".into();
     let answered = play.harness.play(members.clone()).expect("well-formed");
@@ -126,7 +126,7 @@ fn creation_is_refused_for_what_there_is_not() {
 fn two_runs_of_the_same_story_differ_in_ids_and_times_only() {
     // Check 41.
     let story = |run: &str| {
-        let mut harness = crate::testing::Harness::new(crate::pipeline::Pipeline);
+        let mut harness = crate::testing::Harness::new(crate::pipeline::Pipeline::default());
         harness.accept(json!({"run": "other", "do": "create", "pipeline": "purple-axiom"}));
         harness.time_ns += i64::try_from(run.len()).expect("short") * crate::testing::STEP_NS;
         harness.accept(json!({"run": run, "do": "create", "pipeline": "purple-axiom"}));

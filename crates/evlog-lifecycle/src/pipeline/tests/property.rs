@@ -90,7 +90,7 @@ fn create() -> Value {
 /// Every file but the audit.
 fn files(state: &State) -> Vec<File> {
     let head = RunHead { run: RUN, events: 1, first_seq: Seq(0), last_seq: Seq(0), last_time_ns: 0 };
-    Pipeline.project(state, &head).expect("a commit is whole")
+    Pipeline::default().project(state, &head).expect("a commit is whole")
 }
 
 /// What holds of every state, whatever led to it.
@@ -120,7 +120,7 @@ fn judge(state: &State) {
 
 /// Plays commands, and remembers the files after each commit by the number of events so far.
 fn play(commands: Vec<Value>) {
-    let mut harness = Harness::new(Pipeline);
+    let mut harness = Harness::new(Pipeline::default());
     harness.accept(create());
     let mut live = BTreeMap::from([(1, files(&harness.states[RUN]))]);
     for mut command in commands {
@@ -147,15 +147,15 @@ fn play(commands: Vec<Value>) {
 /// Replay gives the live state's files after every commit, the live state at the end, and the same bytes twice.
 fn replay(harness: &Harness<Pipeline>, live: &BTreeMap<usize, Vec<File>>) {
     let events = harness.facts(RUN);
-    let mut state = Pipeline.start(&events[0].fact()).expect("folds");
+    let mut state = Pipeline::default().start(&events[0].fact()).expect("folds");
     for (len, event) in (2..).zip(&events[1..]) {
-        Pipeline.evolve(&mut state, &event.fact()).expect("folds");
+        Pipeline::default().evolve(&mut state, &event.fact()).expect("folds");
         if let Some(expected) = live.get(&len) {
             assert!(*expected == files(&state), "after {len} events");
         }
     }
     assert_eq!(format!("{state:?}"), format!("{:?}", harness.states[RUN]), "replay equals the live state");
-    let twice = [(); 2].map(|()| bundle(&Pipeline, &events).expect("folds"));
+    let twice = [(); 2].map(|()| bundle(&Pipeline::default(), &events).expect("folds"));
     assert!(twice[0] == twice[1], "the same bytes twice");
 }
 
@@ -169,15 +169,15 @@ proptest! {
 
     #[test]
     fn random_payloads_never_panic(kind in 300_u16..309, payload in prop::collection::vec(any::<u8>(), 0..80)) {
-        let mut harness = Harness::new(Pipeline);
+        let mut harness = Harness::new(Pipeline::default());
         harness.accept(create());
         let mut event = harness.log[0].clone();
         event.kind = evlog_format::KindBuf::BuiltIn(kind);
         event.payload = payload;
         let mut state = harness.states[RUN].clone();
         // Either it folds or it is told; the point is that it comes back.
-        drop(Pipeline.evolve(&mut state, &event.fact()));
-        drop(Pipeline.start(&event.fact()));
+        drop(Pipeline::default().evolve(&mut state, &event.fact()));
+        drop(Pipeline::default().start(&event.fact()));
     }
 }
 
@@ -189,7 +189,7 @@ fn random_runs_do_come_to_their_ends() {
     let mut ends = std::collections::BTreeSet::new();
     for _ in 0..200 {
         let commands = strategy.new_tree(&mut runner).expect("a tree").current();
-        let mut harness = Harness::new(Pipeline);
+        let mut harness = Harness::new(Pipeline::default());
         harness.accept(create());
         for mut command in commands {
             command["run"] = RUN.into();

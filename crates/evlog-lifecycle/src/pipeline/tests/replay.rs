@@ -38,7 +38,7 @@ fn check(at: u64, says: &[&str], change: impl FnOnce(&mut Vec<Recorded>)) {
     let mut events = history();
     change(&mut events);
     renumber(&mut events);
-    let error = bundle(&Pipeline, &events).expect_err("a forbidden history");
+    let error = bundle(&Pipeline::default(), &events).expect_err("a forbidden history");
     assert_eq!(error.seq.0, at, "{error}");
     assert_eq!(error.run, RUN);
     for part in says {
@@ -60,7 +60,7 @@ fn the_true_history_folds() {
         "pipeline.finalized",
     ];
     assert_eq!(kinds, expected);
-    assert!(bundle(&Pipeline, &history()).is_ok());
+    assert!(bundle(&Pipeline::default(), &history()).is_ok());
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn nothing_but_refusals_follows_the_end() {
     let mut refusal = events[6].clone();
     (refusal.seq, refusal.commit, refusal.number) = (8, 8, 8);
     events.push(refusal);
-    assert!(bundle(&Pipeline, &events).is_ok());
+    assert!(bundle(&Pipeline::default(), &events).is_ok());
 }
 
 #[test]
@@ -192,7 +192,7 @@ fn stages_begin_and_publish_in_history_as_in_commands() {
     let mut events = play.harness.facts(RUN);
     events.remove(2);
     renumber(&mut events);
-    let error = bundle(&Pipeline, &events).expect_err("published without an intend");
+    let error = bundle(&Pipeline::default(), &events).expect_err("published without an intend");
     assert!(error.message.contains("expected an `intend`"), "{error}");
 }
 

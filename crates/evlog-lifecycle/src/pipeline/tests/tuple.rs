@@ -18,7 +18,7 @@ fn an_outcome_has_four_members_and_no_others() {
         let mut members = json!({"stage": "runner", "status": "success", "fail_mode": "fail_closed"});
         members[name] = value;
         let Value::Object(members) = members else { unreachable!("an object") };
-        let malformed = crate::pipeline::Pipeline.parse("outcome", members).expect_err(name);
+        let malformed = crate::pipeline::Pipeline::default().parse("outcome", members).expect_err(name);
         assert_eq!(malformed.pointer, format!("/{name}"));
     }
 }

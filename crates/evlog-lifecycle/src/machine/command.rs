@@ -1,0 +1,88 @@
+//! The contract's commands, read from the members of a line.
+//!
+//! Invariant: a command that was read holds values of the right types, and a definition without flaws.
+
+use super::definition::Definition;
+use crate::form::fields::Flaws;
+use crate::members::{Members, kind, malformed, quoted};
+use crate::pipeline::Origin;
+use evlog_projection::Malformed;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// The words of `do`.
+pub(super) const ACTIONS: [&str; 2] = ["create", "transition"];
+/// The longest status that is taken at all, in characters; what is recorded of it is shorter.
+const TOKEN_CHARS_MAX: usize = 4096;
+
+/// A command, parsed.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Begin a run.
+    Create(Create),
+    /// Go to another status.
+    Transition(Transition),
+}
+
+/// What `create` gives.
+#[derive(Clone, Debug)]
+pub struct Create {
+    pub(super) machine: Chosen,
+    pub(super) data: Map<String, Value>,
+}
+
+/// What `transition` gives.
+#[derive(Clone, Debug)]
+pub struct Transition {
+    pub(super) to: String,
+    pub(super) reason_code: Option<String>,
+    pub(super) data: Map<String, Value>,
+}
+
+/// Which lifecycle a run is to have.
+#[derive(Clone, Debug)]
+pub(super) enum Chosen {
+    Named(String),
+    Brought(Arc<Definition>),
+}
+
+pub(super) fn parse(action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
+    let mut members = Members::new(members);
+    let command = match action {
+        "create" => Command::Create(Create { machine: machine(&mut members)?, data: data(&mut members)? }),
+        "transition" => Command::Transition(Transition {
+            to: members.needed("to", 0, TOKEN_CHARS_MAX)?,
+            reason_code: members.text("reason_code", 1, TOKEN_CHARS_MAX)?,
+            data: data(&mut members)?,
+        }),
+        other => {
+            let message = format!("expected one of `{}`, found `{}`", ACTIONS.join("`, `"), quoted(other));
+            return Err(malformed("/do", message));
+        }
+    };
+    members.end(action)?;
+    Ok(command)
+}
+
+fn data(members: &mut Members) -> Result<Map<String, Value>, Malformed> {
+    Ok(members.object("data")?.unwrap_or_default())
+}
+
+/// A name, or a definition in place of one.
+fn machine(members: &mut Members) -> Result<Chosen, Malformed> {
+    match members.take("machine") {
+        Some(Value::String(name)) => Ok(Chosen::Named(name)),
+        Some(value @ Value::Object(_)) => {
+            let flaws = Flaws::default();
+            match super::read(value, "/machine", Origin::Brought, &flaws) {
+                Some(definition) => Ok(Chosen::Brought(Arc::new(definition))),
+                None => Err(flaws.into_first().map_or_else(
+                    || unreachable!("what is not made has a flaw"),
+                    |flaw| malformed(flaw.pointer, flaw.message),
+                )),
+            }
+        }
+        Some(other) => Err(malformed("/machine", format!("expected a name or a definition, found {}", kind(&other)))),
+        None => Err(malformed("", "`machine` is missing: the name of a lifecycle, or its definition")),
+    }
+}

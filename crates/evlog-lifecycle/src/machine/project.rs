@@ -1,0 +1,144 @@
+//! The files of a run's bundle and its audit lines, as functions of state and event.
+//!
+//! All are RFC 8785 text. The health file is a mirror: each of its members is in `run.json` too, with the same value.
+
+use super::definition::StatusId;
+use super::payload::{Created, Forced, Payload, Refused, Rejected, Transitioned};
+use super::state::{Entered, State};
+use crate::members::object;
+use evlog_projection::time::to_rfc3339;
+use evlog_projection::{Fact, File, FoldError, RunHead, canonical, parse};
+use serde_json::{Map, Value, json};
+
+fn hex(digest: &[u8; 32]) -> String {
+    blake3::Hash::from_bytes(*digest).to_hex().to_string()
+}
+
+fn file(path: &str, projection: &'static str, members: Map<String, Value>) -> File {
+    File { path: path.to_owned(), projection, version: 1, bytes: canonical(&Value::Object(members)) }
+}
+
+/// The bundle's files, the audit excepted. A history that still owes an event has no files: its end is not one.
+pub(super) fn files(state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
+    if let Some(owed) = &state.owed {
+        let message = format!("expected the run to be forced to `{}`, found the end of its events", owed.event.to);
+        return Err(FoldError { seq: head.last_seq, run: head.run.to_owned(), message });
+    }
+    let run = run(state, head);
+    let health = health(&run);
+    Ok(vec![
+        file("run.json", "machine.run", run),
+        file("manifest.json", "machine.manifest", manifest(state, head)),
+        file("logs/health.json", "machine.health", health),
+    ])
+}
+
+fn last(state: &State, id: StatusId) -> &Entered {
+    let entered = state.entered[id.0].as_deref();
+    entered.unwrap_or_else(|| unreachable!("a run has entered its status"))
+}
+
+/// `run.json`: the state of the run.
+fn run(state: &State, head: &RunHead<'_>) -> Map<String, Value> {
+    let definition = state.definition();
+    let now = last(state, state.status);
+    let counts = state.counts;
+    let entered = |(status, entered): (&super::StatusDefinition, &Option<std::sync::Arc<Entered>>)| {
+        entered.as_ref().map(|entered| {
+            json!({
+                "status": status.name,
+                "times": entered.times,
+                "seq": entered.seq.0,
+                "at_utc": to_rfc3339(entered.time_ns),
+                "reason_code": entered.reason_code,
+                "data": entered.data,
+            })
+        })
+    };
+    object(json!({
+        "contract": "machine",
+        "machine": definition.name(),
+        "definition_blake3": hex(&definition.digest()),
+        "run_id": head.run,
+        "status": state.status(),
+        "terminal": state.is_terminal(),
+        "reason_code": now.reason_code,
+        "data": now.data,
+        "entered": definition.statuses().iter().zip(&state.entered).filter_map(entered).collect::<Vec<Value>>(),
+        "created_at_utc": to_rfc3339(state.pinned.time_ns),
+        "ended_at_utc": state.ended_ns.map(to_rfc3339),
+        "updated_at_utc": to_rfc3339(head.last_time_ns),
+        "events": head.events,
+        "first_seq": head.first_seq.0,
+        "last_seq": head.last_seq.0,
+        "transitions": counts.transitions,
+        "rejections": counts.rejections,
+        "forced": counts.forced,
+        "refusals": counts.refusals,
+    }))
+}
+
+/// `logs/health.json`.
+fn health(run: &Map<String, Value>) -> Map<String, Value> {
+    const MIRRORED: [&str; 8] =
+        ["contract", "machine", "run_id", "status", "terminal", "reason_code", "updated_at_utc", "last_seq"];
+    MIRRORED
+        .iter()
+        .filter_map(|name| run.get_key_value(*name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// `manifest.json`: the definition and the outcome.
+fn manifest(state: &State, head: &RunHead<'_>) -> Map<String, Value> {
+    let definition = state.definition();
+    let text = parse(definition.text().as_bytes()).unwrap_or_else(|error| unreachable!("it was read before: {error}"));
+    let outcome = state.is_terminal().then(|| state.status());
+    object(json!({
+        "contract": "machine",
+        "machine": definition.name(),
+        "definition": text,
+        "definition_blake3": hex(&definition.digest()),
+        "run_id": head.run,
+        "outcome": outcome,
+        "reason_code": outcome.and(last(state, state.status).reason_code.as_deref()),
+        "data": last(state, definition.initial()).data,
+        "created_at_utc": to_rfc3339(state.pinned.time_ns),
+        "ended_at_utc": state.ended_ns.map(to_rfc3339),
+    }))
+}
+
+/// The line that an event adds to `audit_events.jsonl`.
+pub(super) fn audit_line(fact: &Fact<'_>) -> Result<Value, FoldError> {
+    let payload = Payload::decode(&fact.event).map_err(|message| FoldError::new(fact, message))?;
+    Ok(json!({
+        "sequence": fact.seq.0,
+        "commit": fact.commit.0,
+        "number": fact.event.number,
+        "kind": fact.event.kind.to_string(),
+        "caused_by": fact.event.causation.map(|seq| seq.0),
+        "timestamp_utc": to_rfc3339(fact.time_ns),
+        "actor": fact.actor,
+        "run_id": fact.event.stream,
+        "event": details(&payload),
+    }))
+}
+
+fn details(payload: &Payload) -> Value {
+    let data = |text: &str| parse(text.as_bytes()).unwrap_or(Value::Null);
+    match payload {
+        Payload::Created(Created { machine, definition, data: text, .. }) => {
+            json!({"machine": machine, "definition_blake3": hex(definition), "data": data(text)})
+        }
+        Payload::Transitioned(Transitioned { from, to, reason_code, data: text }) => {
+            json!({"from": from, "to": to, "reason_code": reason_code, "data": data(text)})
+        }
+        Payload::Rejected(Rejected { from, requested }) => json!({"from": from, "requested": requested}),
+        Payload::Forced(Forced { from, to, reason_code, requested }) => {
+            json!({"from": from, "to": to, "reason_code": reason_code, "requested": requested})
+        }
+        Payload::Refused(Refused { action, code, message }) => {
+            json!({"do": action, "error": {"code": code, "message": message}})
+        }
+    }
+}
