@@ -291,6 +291,27 @@ fn a_stream_is_read_beside_callers_and_never_in_part() {
     });
 }
 
+#[test]
+fn who_wants_everything_synced_gets_it_also_after_acknowledgements_of_class_os() {
+    explore(|| {
+        let (fs, calls) = (SimFs::new(), Calls::default());
+        let writer = Arc::new(create(&fs));
+        let (settling, disk) = (Arc::clone(&writer), fs.clone());
+        let settler = shuttle::thread::spawn(move || {
+            for _ in 0..2 {
+                let ticket = hand(&settling, Writer::commit, Durability::Os, &[0; 8]).unwrap();
+                settling.settled().unwrap();
+                assert!(settling.durable_end() >= ticket.end, "settled, and not synced");
+                assert!(synced(&disk).len() as u64 >= ticket.end.0);
+            }
+        });
+        assert!(callers(&writer, &fs, &calls, 2, 2).iter().all(Result::is_ok));
+        settler.join().unwrap();
+        close(writer).unwrap();
+        assert_eq!(synced(&fs), string(&fs));
+    });
+}
+
 /// An act of the disk fails: nobody waits for ever, and what was said of each commit is true.
 fn poisoned(act: Act, after: u64) {
     let (fs, calls) = (SimFs::new(), Calls::default());

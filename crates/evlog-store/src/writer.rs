@@ -223,6 +223,7 @@ impl Writer {
             taken: end,
             waiting: [0; 2],
             returning: 0,
+            settling: 0,
             crowded: 0,
             scratch: Vec::new(),
         };
@@ -279,7 +280,7 @@ impl Writer {
         (Position(tree.size()), tree.root())
     }
 
-    /// Waits until everything that was appended is synced, and says where the log ends then; `None` when others have
+    /// Syncs everything that was appended, and says where the log ends then; `None` when others have
     /// appended meanwhile.
     pub fn settled(&self) -> Result<Option<Settled>, AppendError> {
         let (end, next_seq) = {
@@ -287,7 +288,7 @@ impl Writer {
             (state.end, state.next_seq)
         };
         let poisoned = |poison: state::Poison| AppendError::Poisoned { cause: poison.cause };
-        self.shared.wait_for(end, Durability::Sync).map_err(poisoned)?;
+        self.shared.sync_up_to(end).map_err(poisoned)?;
         let (position, root) = self.root();
         Ok((position == end).then_some(Settled { end, next_seq, root }))
     }

@@ -140,8 +140,8 @@ pub(super) fn commit(shared: &Shared, state: MutexGuard<'_, State>, mut committe
     }
 }
 
-/// Callers that were woken together come back one after the other. Whoever takes the first of them alone makes all others
-/// wait for two syncs, so the committer lets them run, until as many commits wait as callers were woken.
+/// Callers that were woken together come back one after the other. Whoever takes the first of them alone, or those alone
+/// that came during the last sync, makes all others wait for two syncs, so the committer lets them run first.
 fn gather<'s>(shared: &'s Shared, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
     let mut turns = 0;
     while turns < GATHER && state.pending.sync && state.pending.commits < state.returning && !state.closing {

@@ -86,8 +86,11 @@ pub(crate) struct State {
     pub(crate) taken: Position,
     /// How many callers sleep until their group is committed.
     pub(crate) waiting: [usize; 2],
-    /// How many callers the last acknowledgement woke: they are likely to come back with their next commits.
+    /// How many commits waited at the last acknowledgement, and how many callers it woke, which are likely to come back
+    /// with their next ones: together the next group.
     pub(crate) returning: usize,
+    /// How many callers sleep until nobody commits.
+    pub(crate) settling: usize,
     /// How many callers sleep until there is room among the pending bytes.
     pub(crate) crowded: usize,
     /// Room for the numbers of one commit's events, kept between calls.
@@ -112,6 +115,8 @@ pub(crate) struct Shared {
     done: [Condvar; 2],
     /// The pending bytes were taken.
     pub(crate) room: Condvar,
+    /// The committer was put back.
+    freed: Condvar,
     durable: AtomicU64,
     committed: AtomicU64,
     tree: Mutex<Tree>,
@@ -134,6 +139,7 @@ impl Shared {
             work: Condvar::new(),
             done: [Condvar::new(), Condvar::new()],
             room: Condvar::new(),
+            freed: Condvar::new(),
             durable: AtomicU64::new(durable),
             committed: AtomicU64::new(durable),
             tree: Mutex::new(tree),
@@ -173,24 +179,29 @@ impl Shared {
         self.committed.store(committed.0, Ordering::Release);
         let turn = state.turn;
         let waiting = std::mem::take(&mut state.waiting[turn]);
-        state.returning = waiting + 1;
+        state.returning = waiting + 1 + state.pending.commits;
         state.committer = free;
-        let wake = must_wake(&mut state);
+        let (wake, settling) = (must_wake(&mut state), state.settling > 0 && state.committer.is_some());
         drop(state);
         if waiting > 0 {
             self.done[turn].notify_all();
         }
-        if wake {
-            self.work.notify_one();
-        }
+        self.tell_free(wake, settling);
     }
 
     /// Puts the committer back. Who waits for what came meanwhile may do the work.
     pub(crate) fn put_back(&self, committer: Box<Committer>) {
         let mut state = self.lock();
         state.committer = Some(committer);
-        let wake = must_wake(&mut state);
+        let (wake, settling) = (must_wake(&mut state), state.settling > 0);
         drop(state);
+        self.tell_free(wake, settling);
+    }
+
+    fn tell_free(&self, wake: bool, settling: bool) {
+        if settling {
+            self.freed.notify_all();
+        }
         if wake {
             self.work.notify_one();
         }
@@ -201,6 +212,7 @@ impl Shared {
         self.lock().stopped.get_or_insert(poison);
         self.done.iter().for_each(Condvar::notify_all);
         self.room.notify_all();
+        self.freed.notify_all();
         self.work.notify_all();
     }
 
@@ -233,6 +245,31 @@ impl Shared {
                     Some(woken) => woken,
                     None => return Ok(()),
                 },
+            };
+        }
+        Ok(())
+    }
+
+    /// Syncs everything up to `end`, whatever class it was handed over under: an acknowledgement under class `os` may be
+    /// long past, and nobody else may have a reason to sync.
+    pub(crate) fn sync_up_to(&self, end: Position) -> Result<(), Poison> {
+        let mut state = self.lock();
+        while state.durable < end {
+            if let Some(poison) = &state.stopped {
+                return Err(poison.clone());
+            }
+            state = match state.committer.take() {
+                Some(committer) => {
+                    committer::commit(self, state, committer, Task::Sync);
+                    self.lock()
+                }
+                // Somebody commits, perhaps something else: look again when that is done.
+                None => {
+                    state.settling += 1;
+                    let mut state = wait(&self.freed, state);
+                    state.settling -= 1;
+                    state
+                }
             };
         }
         Ok(())
