@@ -23,7 +23,7 @@ use evlog_verify::Verdict;
 use std::path::PathBuf;
 
 pub use apply::Repaired;
-#[cfg(test)]
+#[cfg(all(test, not(feature = "schedules")))]
 pub(crate) use loss::broken;
 pub use sidecars::{Sidecar, Standing};
 pub use survey::{Held, Survey};

@@ -258,18 +258,15 @@ impl Shared {
             if let Some(poison) = &state.stopped {
                 return Err(poison.clone());
             }
-            state = match state.committer.take() {
-                Some(committer) => {
-                    committer::commit(self, state, committer, Task::Sync);
-                    self.lock()
-                }
+            state = if let Some(committer) = state.committer.take() {
+                committer::commit(self, state, committer, Task::Sync);
+                self.lock()
+            } else {
                 // Somebody commits, perhaps something else: look again when that is done.
-                None => {
-                    state.settling += 1;
-                    let mut state = wait(&self.freed, state);
-                    state.settling -= 1;
-                    state
-                }
+                state.settling += 1;
+                let mut state = wait(&self.freed, state);
+                state.settling -= 1;
+                state
             };
         }
         Ok(())
