@@ -7,6 +7,7 @@ use crate::reader::CommitRef;
 use crate::segment::{Access, Files, read_head};
 use crate::walk::{Walk, Walked};
 use evlog_format::{CommitReader, FRAME_HEADER_LEN, FrameCodec, Position, SEGMENT_HEADER_LEN};
+use evlog_verify::Tree;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -64,6 +65,12 @@ impl RawLog {
         self.files.fs.is_locked(&self.files.layout.lock()).ok()
     }
 
+    /// The tree over all bytes before a segment, from its sidecar, if its root is the one that the segment's header states.
+    pub fn tree_before(&self, segment: &RawSegment) -> Option<Tree> {
+        let header = self.files.open(segment.position, Access::Read).ok()?.header;
+        self.files.frontier(&header)
+    }
+
     /// Gives the bytes of a range of the log's byte string, in order, in chunks. Where bytes are missing nothing is given
     /// for them.
     pub fn read_range(&self, range: &Range<u64>, visit: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
@@ -72,8 +79,7 @@ impl RawLog {
         for (segment, (start, end)) in self.segments.iter().zip(starts.zip(ends)) {
             let (from, to) = (range.start.max(start), range.end.min(end));
             if from < to {
-                let file = self.files.fs.open_read(&segment.path).map_err(Failure::of("open", &segment.path))?;
-                Self::read_part(file.as_ref(), segment, from - start..(to - start).min(segment.len), visit)?;
+                self.read_in(segment, from - start..(to - start).min(segment.len), visit)?;
             }
         }
         Ok(())
@@ -87,6 +93,12 @@ impl RawLog {
             return Ok(());
         }
         Self::read_part(file.as_ref(), segment, 0..segment.len, visit)
+    }
+
+    /// Gives the bytes of a part of a segment, in order, in chunks.
+    pub fn read_in(&self, segment: &RawSegment, part: Range<u64>, visit: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
+        let file = self.files.fs.open_read(&segment.path).map_err(Failure::of("open", &segment.path))?;
+        Self::read_part(file.as_ref(), segment, part, visit)
     }
 
     fn read_part(

@@ -13,10 +13,12 @@ extern crate alloc;
 extern crate std;
 
 pub mod audit;
+pub mod covered;
 pub mod proof;
 pub mod tree;
 pub mod verdict;
 
 pub use audit::{Audit, NewerVersion, Report};
+pub use covered::Covered;
 pub use tree::{Frontier, FrontierError, Tree};
 pub use verdict::{Finding, Findings, Verdict};

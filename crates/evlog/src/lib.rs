@@ -16,6 +16,7 @@ pub mod answer;
 pub mod check;
 pub mod checkpoint;
 pub mod clock;
+pub mod covered;
 pub mod error;
 pub mod history;
 pub mod log;

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod audit;
 #[cfg(test)]
+mod forger;
+#[cfg(test)]
 mod golden;
 #[cfg(test)]
 mod harm;

@@ -1,0 +1,58 @@
+//! A log against a checkpoint that was kept elsewhere: what the checkpoint covers is there, and is what was signed.
+//!
+//! Does: judge, by the rules C-50 to C-52 of `docs/checkpoint.md`. Does not: read the log, or verify the signature; the
+//! caller has done both.
+
+use crate::audit::Report;
+use crate::verdict::{Finding, Verdict};
+use alloc::format;
+use alloc::string::{String, ToString};
+use evlog_format::{LogId, Position, Root};
+
+/// What a checkpoint, whose signature holds, says of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Covered {
+    /// The log's identity.
+    pub log_id: LogId,
+    /// How many bytes it is about.
+    pub size: Position,
+    /// Root over them.
+    pub root: Root,
+}
+
+impl Covered {
+    /// Adds to a report what differs. `bytes` is how many the log has; `root` the root of the covered ones, when they are
+    /// all there.
+    pub fn judge(&self, report: &mut Report, bytes: u64, root: Option<Root>) {
+        let Covered { log_id, size, root: signed } = *self;
+        if let Some(found) = report.log_id.filter(|found| *found != log_id) {
+            let message = "log id in the checkpoint: it is of another log, or this is another log in its place";
+            add(report, Verdict::Tampered, 0, "C-50", message, log_id.to_string(), found.to_string());
+        }
+        match root {
+            None => {
+                let (expected, found) = (format!("at least {size} bytes"), bytes.to_string());
+                let message = "bytes that the checkpoint covers are missing";
+                add(report, Verdict::Truncated, bytes, "C-51", message, expected, found);
+            }
+            Some(root) if root != signed => {
+                let message = format!("root of the {size} bytes that the checkpoint covers");
+                add(report, Verdict::Tampered, 0, "C-52", &message, signed.to_string(), root.to_string());
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn add(
+    report: &mut Report,
+    verdict: Verdict,
+    position: u64,
+    rule: &'static str,
+    message: &str,
+    expected: String,
+    found: String,
+) {
+    let (position, message) = (Position(position), message.to_string());
+    report.findings.add(Finding { verdict, position, seq: None, stream: None, rule, expected, found, message });
+}

@@ -1,0 +1,169 @@
+//! An attacker who owns the machine: changes any byte, and makes all checksums, headers and roots right again. Against a
+//! checkpoint that was kept elsewhere it does not help.
+
+use crate::support::{Builder, Draft, File, LOG_ID, audit_in};
+use evlog_format::checksum::crc32;
+use evlog_format::frame::Decoded;
+use evlog_format::{FrameCodec, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader};
+use evlog_verify::{Covered, Report, Tree, Verdict};
+
+/// A thousand commits, in many segments.
+fn thousand() -> Vec<File> {
+    let mut builder = Builder::new();
+    for n in 0..1000u32 {
+        let text = format!("{{\"n\":{n},\"text\":\"{}\"}}", "x".repeat((n % 50) as usize));
+        builder.commit(&[Draft::custom(["a", "b", "c"][(n % 3) as usize], &text)]);
+    }
+    builder.files
+}
+
+fn root_of(files: &[File], size: u64) -> Option<Root> {
+    let mut tree = Tree::new();
+    for file in files {
+        tree.update(&file.bytes);
+    }
+    (tree.size() >= size).then(|| {
+        let (mut tree, mut left) = (Tree::new(), usize::try_from(size).unwrap());
+        for file in files {
+            let len = left.min(file.bytes.len());
+            tree.update(&file.bytes[..len]);
+            left -= len;
+        }
+        tree.root()
+    })
+}
+
+fn total(files: &[File]) -> u64 {
+    files.iter().map(|file| file.bytes.len() as u64).sum()
+}
+
+fn covered(files: &[File]) -> Covered {
+    let size = total(files);
+    Covered { log_id: LOG_ID, size: Position(size), root: root_of(files, size).unwrap() }
+}
+
+fn audit_of(files: &[File]) -> Report {
+    audit_in(files, 1 << 20, None).0
+}
+
+/// The whole judgement: the audit, and the checkpoint.
+fn judged(files: &[File], covered: &Covered) -> Report {
+    let mut report = audit_of(files);
+    covered.judge(&mut report, total(files), root_of(files, covered.size.0));
+    report
+}
+
+/// Makes the checksum of the frame right that holds this offset of the file, where that is possible.
+fn mend_frame(file: &mut File, sound: &[u8], offset: usize) {
+    let codec = FrameCodec::new(LOG_ID);
+    let mut at = SEGMENT_HEADER_LEN;
+    loop {
+        let Decoded::Frame(frame) = codec.decode(file.position + at as u64, &sound[at..]) else { panic!("a frame") };
+        let end = at + frame.len();
+        if offset < end {
+            let mut durable = [0; 8];
+            durable.copy_from_slice(&file.bytes[at + 8..at + 16]);
+            let (position, body) = (file.position + at as u64, file.bytes[at + 16..end].to_vec());
+            let mut forged = Vec::new();
+            let write = |out: &mut Vec<u8>| {
+                out.extend_from_slice(&body);
+                Ok::<(), ()>(())
+            };
+            codec.encode(position, u64::from_le_bytes(durable), &mut forged, write).unwrap().unwrap();
+            if offset >= at + 4 {
+                file.bytes[at..end].copy_from_slice(&forged);
+            }
+            return;
+        }
+        at = end;
+    }
+}
+
+/// Makes the roots in all headers right, and their checksums.
+fn mend_headers(files: &mut [File]) {
+    let mut tree = Tree::new();
+    for file in files {
+        if let Ok(header) = SegmentHeader::decode(&file.bytes) {
+            let header = SegmentHeader { root_before: tree.root(), ..header };
+            file.bytes[..SEGMENT_HEADER_LEN].copy_from_slice(&header.encode());
+        }
+        tree.update(&file.bytes);
+    }
+}
+
+/// Flips bits of one byte, and mends all that follows from it.
+fn forge(sound: &[File], position: u64, mask: u8) -> Vec<File> {
+    let mut files = sound.to_vec();
+    let nth = files.iter().rposition(|file| file.position <= position).unwrap();
+    let offset = usize::try_from(position - files[nth].position).unwrap();
+    files[nth].bytes[offset] ^= mask;
+    if offset >= SEGMENT_HEADER_LEN {
+        mend_frame(&mut files[nth], &sound[nth].bytes, offset);
+    } else {
+        let crc = crc32(&files[nth].bytes[..SEGMENT_HEADER_LEN - 4]).to_le_bytes();
+        files[nth].bytes[SEGMENT_HEADER_LEN - 4..SEGMENT_HEADER_LEN].copy_from_slice(&crc);
+    }
+    mend_headers(&mut files);
+    files
+}
+
+#[test]
+fn ten_thousand_forged_bytes_are_tampered_against_a_checkpoint_that_covers_them() {
+    // Rule C-52. The bytes are spread evenly; each is changed in another bit.
+    let sound = thousand();
+    assert!(sound.len() > 5);
+    let checkpoint = covered(&sound);
+    assert_eq!(judged(&sound, &checkpoint).verdict(), Verdict::Clean);
+    let nothing_found = audit_of(&Builder::new().files);
+    let (size, mut clean_without, mut unchanged) = (total(&sound), 0, 0);
+    for n in 0..10_000u64 {
+        let position = n * size / 10_000;
+        let forged = forge(&sound, position, 1 << (n % 8));
+        if forged == sound {
+            // What was changed is what the attacker mends: a checksum, a root. Nothing is left of it.
+            unchanged += 1;
+            continue;
+        }
+        let mut report = nothing_found.clone();
+        checkpoint.judge(&mut report, total(&forged), root_of(&forged, size));
+        assert_eq!(report.verdict(), Verdict::Tampered, "byte {position}");
+        if n % 97 == 0 {
+            assert_eq!(judged(&forged, &checkpoint).verdict(), Verdict::Tampered, "byte {position}");
+            clean_without += u64::from(audit_of(&forged).verdict() == Verdict::Clean);
+        }
+    }
+    assert!(unchanged < 800, "{unchanged} of 10,000 fell on checksums and roots");
+    assert!(clean_without > 30, "the attacker is one who knows how: {clean_without} forgeries are clean by themselves");
+}
+
+#[test]
+fn a_log_that_was_shortened_replaced_or_taken_back_has_its_verdict() {
+    // Rules C-50 and C-51.
+    let sound = thousand();
+    let checkpoint = covered(&sound);
+    let verdict = |files: &[File]| judged(files, &checkpoint).verdict();
+    assert_eq!(verdict(&sound[..sound.len() - 1]), Verdict::Truncated, "the last segment is gone");
+    let mut cut = sound.clone();
+    let last = cut.last_mut().unwrap();
+    last.bytes.truncate(last.bytes.len() - 200);
+    assert_eq!(verdict(&cut), Verdict::Truncated, "the last commits are gone");
+    let mut young = Builder::new();
+    young.commit(&[Draft::custom("a", "{}")]);
+    let old = young.files;
+    assert_eq!(audit_of(&old).verdict(), Verdict::Clean);
+    assert_eq!(verdict(&old), Verdict::Truncated, "an old copy was put back");
+    // Another history of the same length, sound in itself.
+    let other = forge(&sound, total(&sound) - 5, 1);
+    assert_eq!(total(&other), total(&sound));
+    assert_eq!(verdict(&other), Verdict::Tampered);
+    // A checkpoint of another log.
+    let foreign = Covered { log_id: evlog_format::LogId([9; 16]), ..checkpoint };
+    let report = judged(&sound, &foreign);
+    assert_eq!((report.verdict(), report.findings.kept()[0].rule), (Verdict::Tampered, "C-50"));
+    // One that covers the beginning only is not contradicted by what came after it.
+    let mut older = checkpoint;
+    older.size = Position(5000);
+    older.root = root_of(&sound, 5000).unwrap();
+    assert_eq!(judged(&sound, &older).verdict(), Verdict::Clean);
+    assert_eq!(judged(&forge(&sound, 9000, 1), &older).verdict(), audit_of(&forge(&sound, 9000, 1)).verdict());
+}
