@@ -2,8 +2,8 @@
 //! `docs/cli.md` is made from it.
 
 use crate::commands::{
-    bench, cat, check_proof, checkpoint, conform, contract, explain, init, inspect, key, project, prove, repair,
-    replay, run, runs, show, submit, tail, verify, witness,
+    bench, cat, check_evidence, check_proof, checkpoint, conform, contract, evidence, explain, init, inspect, key,
+    project, prove, repair, replay, run, runs, show, submit, tail, verify, witness,
 };
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -104,4 +104,6 @@ pub(crate) enum Command {
     Prove(prove::ProveArgs),
     CheckProof(check_proof::CheckProofArgs),
     Witness(witness::WitnessArgs),
+    Evidence(evidence::EvidenceArgs),
+    CheckEvidence(check_evidence::CheckEvidenceArgs),
 }

@@ -14,6 +14,7 @@ mod commands;
 mod context;
 mod error;
 mod events;
+mod evidence;
 mod files;
 mod json;
 mod keys;

@@ -28,7 +28,12 @@ pub(crate) fn open(path: &Path, key: &VerifierKey) -> Result<Signed, CommandErro
 
 /// A checkpoint as a file claims it, for a caller who compares it with the log.
 pub(crate) fn claimed(path: &Path) -> Result<Checkpoint, CommandError> {
-    let note = Note::parse(&read(path)?).map_err(|error| refused(path, &CheckpointError::Note(error)))?;
+    parse_claimed(path, &read(path)?)
+}
+
+/// The same from its bytes.
+pub(crate) fn parse_claimed(path: &Path, bytes: &[u8]) -> Result<Checkpoint, CommandError> {
+    let note = Note::parse(bytes).map_err(|error| refused(path, &CheckpointError::Note(error)))?;
     Checkpoint::parse(note.text()).map_err(|error| refused(path, &error))
 }
 
@@ -66,11 +71,17 @@ impl Trust {
 
     /// A checkpoint that the log's key has signed.
     pub(crate) fn open(&self, path: &Path) -> Result<Signed, CommandError> {
-        match (&self.key, &self.policy) {
-            (Some(key), _) => open(path, key),
-            (None, Some(policy)) => policy.open(&read(path)?).map_err(|error| refused(path, &error)),
+        self.open_bytes(path, &read(path)?)
+    }
+
+    /// The same from its bytes, which stood in this file.
+    pub(crate) fn open_bytes(&self, path: &Path, bytes: &[u8]) -> Result<Signed, CommandError> {
+        let opened = match (&self.key, &self.policy) {
+            (Some(key), _) => Signed::open(bytes, key),
+            (None, Some(policy)) => policy.open(bytes),
             (None, None) => unreachable!("one of them was asked for"),
-        }
+        };
+        opened.map_err(|error| refused(path, &error))
     }
 
     /// What the policy, if there is one, says of the witnesses: a row for people, whether it is enough.

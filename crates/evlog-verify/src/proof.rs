@@ -23,7 +23,7 @@ use core::ops::Range;
 use evlog_format::Root;
 
 pub use consistency::{check_consistency, consistency};
-pub use slice::{check_slice, slice};
+pub use slice::{check_slice, slice, slices};
 
 /// Length of a chunk in bytes: the leaf of the tree.
 pub const CHUNK_LEN: u64 = 1024;

@@ -35,17 +35,19 @@ impl Prover {
         Ok(Prover { raw: RawLog::open(fs, dir).map_err(OpenError::Io)? })
     }
 
-    /// Proves that the bytes of a frame are among the first `size` bytes, whose root is given.
+    /// Proves that the bytes of frames are among the first `size` bytes, whose root is given: a slice for each.
     pub fn inclusion(
         &self,
         size: Position,
         root: &Root,
-        frame: &Range<u64>,
+        frames: &[Range<u64>],
         progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<Vec<u8>, LogError> {
-        let slice = proof::slice(size.0, frame, &mut |range, visit| self.read(&range, size, visit, progress))?;
-        proof::check_slice(&slice, size.0, root, frame)?;
-        Ok(slice)
+    ) -> Result<Vec<Vec<u8>>, LogError> {
+        let slices = proof::slices(size.0, frames, &mut |range, visit| self.read(&range, size, visit, progress))?;
+        for (slice, frame) in slices.iter().zip(frames) {
+            proof::check_slice(slice, size.0, root, frame)?;
+        }
+        Ok(slices)
     }
 
     /// Proves that the first of two sizes, with its root, is the beginning of the second, with its root.

@@ -2,10 +2,12 @@
 
 pub(crate) mod bench;
 pub(crate) mod cat;
+pub(crate) mod check_evidence;
 pub(crate) mod check_proof;
 pub(crate) mod checkpoint;
 pub(crate) mod conform;
 pub(crate) mod contract;
+pub(crate) mod evidence;
 pub(crate) mod explain;
 pub(crate) mod init;
 pub(crate) mod inspect;
@@ -52,5 +54,7 @@ pub(crate) fn run(ui: &mut Ui, arguments: &Arguments) -> Result<Verdict, Command
         Command::Prove(args) => prove::run(ui, &context, args),
         Command::CheckProof(args) => check_proof::run(ui, &context, args),
         Command::Witness(args) => witness::run(ui, &context, args),
+        Command::Evidence(args) => evidence::run(ui, &context, args),
+        Command::CheckEvidence(args) => check_evidence::run(ui, &context, args),
     }
 }

@@ -89,7 +89,7 @@ pub(crate) fn checkpoint(kept: &Checkpoints, named: Option<&str>) -> Result<Chec
     notes::claimed(&kept.path(size))
 }
 
-fn same_log(view: &View, checkpoint: &Checkpoint) -> Result<(), CommandError> {
+pub(crate) fn same_log(view: &View, checkpoint: &Checkpoint) -> Result<(), CommandError> {
     let (expected, found) = (view.log_id(), checkpoint.log_id);
     if expected == found {
         return Ok(());
@@ -117,7 +117,9 @@ fn included(
         );
         return Err(CommandError::user(message).hint("`evlog checkpoint --key FILE` signs one that covers it"));
     }
-    let slice = prover.inclusion(to.size, &to.root, &place.frame, progress).map_err(unproven)?;
+    let frames = std::slice::from_ref(&place.frame);
+    let slices = prover.inclusion(to.size, &to.root, frames, progress).map_err(unproven)?;
+    let slice = slices.into_iter().next().unwrap_or_default();
     let (log_id, size) = (to.log_id, to.size.0);
     Ok(ProofFile::Inclusion {
         log_id,

@@ -2,15 +2,22 @@
 
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
-use crate::json::{ReplayErrorObject, VerifyFinding, VerifyLoss, VerifyObject};
+use crate::json::{ReplayErrorObject, VerifiedCheckpoint, VerifyFinding, VerifyLoss, VerifyObject, WitnessesObject};
+use crate::notes::{Trust, Witnesses};
 use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
 use evlog::check::{Check, check};
+use evlog::covered::compare;
+use evlog::history::Verified;
+use evlog_proof::Signed;
 use evlog_store::StdFs;
+use evlog_verify::Covered;
 use std::cell::OnceCell;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 const EXAMPLES: &str = "\
 Verdicts, worst first:
@@ -23,32 +30,143 @@ Verdicts, worst first:
 Examples:
   evlog verify
   evlog verify --json | jq -r .root
+  evlog verify --checkpoint builds.note --key builds.pub     and nothing was rewritten or cut since it was signed
+  evlog verify --checkpoint builds.note --policy policy.txt --record
+  evlog verify --max-rate 50M                                beside a busy writer
   cat evlog/segments/*.seg | b3sum        the same root, by a tool that is not ours (log closed)";
 
 /// Read the whole log, check all of it, and say the verdict
 ///
-/// Exit code 0 only when the verdict is clean and no run breaks its contract. Nothing is written or repaired.
+/// Exit code 0 only when the verdict is clean and no run breaks its contract. Nothing is written or repaired, unless --record
+/// asks for an event. A log alone cannot show that its history was not made anew, checksums and roots included: a checkpoint
+/// that was kept elsewhere does.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
-pub(crate) struct VerifyArgs {}
-
-pub(crate) fn run(ui: &mut Ui, context: &Context, _: &VerifyArgs) -> Result<Verdict, CommandError> {
-    let bar = OnceCell::new();
-    let told = &*ui;
-    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let found = check(Arc::new(StdFs), &context.log, &contracts(), threads, &mut |done, total| {
-        bar.get_or_init(|| told.progress("verify", total, Unit::Bytes)).at_of(done, total);
-    })?;
-    drop(bar);
-    if context.json {
-        ui.json(&object(&found))?;
-    } else {
-        print(ui, &found)?;
-    }
-    Ok(Verdict::of(found.is_good()))
+pub(crate) struct VerifyArgs {
+    /// Compare with a checkpoint that was kept elsewhere: nothing that it covers may be missing or changed
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+    /// The public key of the log, which must have signed the checkpoint
+    #[arg(long, value_name = "FILE", requires = "checkpoint")]
+    key: Option<PathBuf>,
+    /// Which witnesses have to have cosigned the checkpoint
+    #[arg(long, value_name = "FILE", requires = "checkpoint")]
+    policy: Option<PathBuf>,
+    /// Read at most so many bytes a second, with one thread: `50M`, `1G`
+    #[arg(long, value_name = "BYTES", value_parser = rate)]
+    max_rate: Option<NonZeroU64>,
+    /// Record the verification as an event of `$log`; the only thing that verify writes
+    #[arg(long)]
+    record: bool,
 }
 
-fn print(ui: &mut Ui, found: &Check) -> Result<(), CommandError> {
+fn rate(text: &str) -> Result<NonZeroU64, String> {
+    let wrong = || format!("expected a number of bytes, with K, M or G, such as `50M`, found {text:?}");
+    let (number, unit) = match text.split_at_checked(text.len().saturating_sub(1)) {
+        Some((number, "K")) => (number, 1 << 10),
+        Some((number, "M")) => (number, 1 << 20),
+        Some((number, "G")) => (number, 1 << 30),
+        _ => (text, 1),
+    };
+    let bytes = number.parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    bytes.and_then(NonZeroU64::new).ok_or_else(wrong)
+}
+
+pub(crate) fn run(ui: &mut Ui, context: &Context, args: &VerifyArgs) -> Result<Verdict, CommandError> {
+    let kept = args.checkpoint.as_deref().map(|path| Kept::load(path, args)).transpose()?;
+    let mut found = {
+        let (bar, told) = (OnceCell::new(), &*ui);
+        let threads = match args.max_rate {
+            Some(_) => NonZeroUsize::MIN,
+            None => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+        };
+        let pace = args.max_rate.map(Pace::new);
+        check(Arc::new(StdFs), &context.log, &contracts(), threads, &mut |done, total| {
+            bar.get_or_init(|| told.progress("verify", total, Unit::Bytes)).at_of(done, total);
+            if let Some(pace) = &pace {
+                pace.keep(done);
+            }
+        })?
+    };
+    if let Some(kept) = &kept {
+        let (bar, told) = (OnceCell::new(), &*ui);
+        compare(Arc::new(StdFs), &context.log, &mut found, &kept.covered(), &mut |done, total| {
+            bar.get_or_init(|| told.progress("compare", total, Unit::Bytes)).at(done);
+        })?;
+    }
+    if context.json {
+        ui.json(&object(&found, kept.as_ref()))?;
+    } else {
+        print(ui, &found, kept.as_ref())?;
+    }
+    if args.record {
+        record(context, &found, kept.as_ref())?;
+    }
+    Ok(Verdict::of(found.is_good() && kept.is_none_or(|kept| kept.is_witnessed())))
+}
+
+/// A checkpoint whose signature holds, and who cosigned it.
+struct Kept {
+    signed: Signed,
+    witnesses: Option<Witnesses>,
+}
+
+impl Kept {
+    fn load(path: &Path, args: &VerifyArgs) -> Result<Kept, CommandError> {
+        let trust = Trust::load(args.key.as_deref(), args.policy.as_deref())?;
+        let signed = trust.open(path)?;
+        let witnesses = trust.witnesses(path, &signed)?;
+        Ok(Kept { signed, witnesses })
+    }
+
+    fn covered(&self) -> Covered {
+        let checkpoint = self.signed.checkpoint();
+        Covered { log_id: checkpoint.log_id, size: checkpoint.size, root: checkpoint.root }
+    }
+
+    fn is_witnessed(&self) -> bool {
+        self.witnesses.as_ref().is_none_or(|witnesses| witnesses.enough)
+    }
+}
+
+/// Keeps reading at a rate, by waiting where it is ahead.
+struct Pace {
+    bytes_per_second: NonZeroU64,
+    since: Instant,
+}
+
+impl Pace {
+    fn new(bytes_per_second: NonZeroU64) -> Pace {
+        Pace { bytes_per_second, since: Instant::now() }
+    }
+
+    fn keep(&self, done: u64) {
+        let nanos = u128::from(done) * 1_000_000_000 / u128::from(self.bytes_per_second.get());
+        let due = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+        if let Some(ahead) = due.checked_sub(self.since.elapsed()) {
+            std::thread::sleep(ahead);
+        }
+    }
+}
+
+fn record(context: &Context, found: &Check, kept: Option<&Kept>) -> Result<(), CommandError> {
+    let report = &found.report;
+    let verified = Verified {
+        program: format!("evlog verify {}", env!("CARGO_PKG_VERSION")),
+        verdict: report.verdict().word().to_owned(),
+        size: report.end.0,
+        next_seq: report.next_seq.0,
+        root: report.root.0,
+        findings: report.findings.count() + found.contract_findings.len() as u64,
+        checkpoint: kept.map(|kept| kept.covered().size.0),
+    };
+    let log = context.writer("verify", false)?;
+    let recorded = log.record_verified(&verified);
+    log.close()?;
+    Ok(recorded?)
+}
+
+fn print(ui: &mut Ui, found: &Check, kept: Option<&Kept>) -> Result<(), CommandError> {
     let report = &found.report;
     for finding in report.findings.kept() {
         ui.finding(format_args!("{finding}"));
@@ -59,6 +177,9 @@ fn print(ui: &mut Ui, found: &Check) -> Result<(), CommandError> {
     }
     for finding in &found.contract_findings {
         ui.finding(format_args!("{finding}"));
+    }
+    if kept.is_some_and(|kept| !kept.is_witnessed()) {
+        ui.finding(format_args!("too few witnesses have cosigned the checkpoint"));
     }
     let (verdict, broken) = (report.verdict(), found.contract_findings.len());
     let word = verdict.word();
@@ -83,6 +204,12 @@ fn print(ui: &mut Ui, found: &Check) -> Result<(), CommandError> {
         ("end", end, Tone::Plain),
         ("root", report.root.to_string(), Tone::Plain),
     ]);
+    if let Some(kept) = kept {
+        let Covered { size, .. } = kept.covered();
+        let beyond = report.size.saturating_sub(size.0);
+        rows.push(("checkpoint", format!("covers {size} bytes; {beyond} came after it"), Tone::Plain));
+        rows.extend(kept.witnesses.as_ref().map(Witnesses::row));
+    }
     facts(ui, &rows)
 }
 
@@ -97,7 +224,7 @@ fn losses(found: &Check) -> String {
     told.collect::<Vec<_>>().join("; ")
 }
 
-fn object(found: &Check) -> VerifyObject<'_> {
+fn object<'a>(found: &'a Check, kept: Option<&'a Kept>) -> VerifyObject<'a> {
     let report = &found.report;
     let findings = report.findings.kept().iter().map(|finding| VerifyFinding {
         verdict: finding.verdict.word(),
@@ -120,7 +247,7 @@ fn object(found: &Check) -> VerifyObject<'_> {
     });
     VerifyObject {
         verdict: report.verdict().word(),
-        good: found.is_good(),
+        good: found.is_good() && kept.is_none_or(Kept::is_witnessed),
         log_id: report.log_id.map(|id| id.to_string()),
         segments: report.segments,
         bytes: report.size,
@@ -138,5 +265,11 @@ fn object(found: &Check) -> VerifyObject<'_> {
             .map(|error| ReplayErrorObject { seq: error.seq.0, run: &error.run, message: &error.message })
             .collect(),
         losses: losses.collect(),
+        checkpoint: kept.map(|kept| VerifiedCheckpoint {
+            origin: &kept.signed.checkpoint().origin,
+            size: kept.covered().size.0,
+            root: kept.covered().root.to_string(),
+            witnesses: kept.witnesses.as_ref().map(WitnessesObject::new),
+        }),
     }
 }

@@ -22,12 +22,12 @@ pub(crate) use inspect::{
     BytesLine, FrameLine, HeadLine, LockLine, LogLine, PlaceLine, QuarantineLine, SegmentLine, SidecarLine,
     StrangerLine,
 };
-pub(crate) use proofs::{CheckpointObject, KeyObject, ProofObject, WitnessObject, WitnessesObject};
+pub(crate) use proofs::{CheckpointObject, EvidenceObject, KeyObject, ProofObject, WitnessObject, WitnessesObject};
 pub(crate) use repair::{LossObject, RefusedObject, RepairObject, StepObject};
 pub(crate) use reports::{
     BenchDisk, BenchMachine, BenchObject, BenchSeries, CheckFinding, CheckObject, Digested, InitObject, OutcomeObject,
     ProjectedFile, ProjectedLine, ReplayErrorObject, ReplayObject, ReplayedDifference, RunLine, RunObject,
-    VerifyFinding, VerifyLoss, VerifyObject, Versions,
+    VerifiedCheckpoint, VerifyFinding, VerifyLoss, VerifyObject, Versions,
 };
 pub(crate) use result::ResultLine;
 

@@ -76,3 +76,22 @@ pub(crate) struct WitnessObject<'a> {
     pub(crate) reason: Option<&'a str>,
     pub(crate) note: &'a str,
 }
+
+/// `check-evidence`.
+#[derive(Serialize)]
+pub(crate) struct EvidenceObject<'a> {
+    pub(crate) holds: bool,
+    pub(crate) run: &'a str,
+    pub(crate) contract: Option<&'a str>,
+    pub(crate) status: Option<&'a str>,
+    pub(crate) events: u64,
+    pub(crate) files: u64,
+    pub(crate) origin: &'a str,
+    pub(crate) log_id: String,
+    pub(crate) size: u64,
+    pub(crate) root: String,
+    pub(crate) next_seq: u64,
+    pub(crate) witnesses: Option<WitnessesObject<'a>>,
+    pub(crate) findings: &'a [String],
+    pub(crate) contract_finding: Option<&'a str>,
+}

@@ -1,5 +1,6 @@
 //! The answers of the other commands. Absent members of findings are `null`.
 
+use super::WitnessesObject;
 use serde::Serialize;
 
 /// `init`.
@@ -156,6 +157,17 @@ pub(crate) struct VerifyObject<'a> {
     pub(crate) findings: Vec<VerifyFinding<'a>>,
     pub(crate) contract_findings: Vec<ReplayErrorObject<'a>>,
     pub(crate) losses: Vec<VerifyLoss<'a>>,
+    /// The checkpoint that the log was compared with.
+    pub(crate) checkpoint: Option<VerifiedCheckpoint<'a>>,
+}
+
+/// The checkpoint of [`VerifyObject`].
+#[derive(Serialize)]
+pub(crate) struct VerifiedCheckpoint<'a> {
+    pub(crate) origin: &'a str,
+    pub(crate) size: u64,
+    pub(crate) root: String,
+    pub(crate) witnesses: Option<WitnessesObject<'a>>,
 }
 
 /// A loss that was accepted, as the log records it.

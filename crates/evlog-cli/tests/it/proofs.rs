@@ -237,3 +237,90 @@ fn a_witness_cosigns_what_grew_and_refuses_loudly_what_did_not() {
     room.ends(2, &["witness", "new.note", "--state", "seen", "--log-key", "builds.pub", "--key", "w2.key"])
         .says("cannot be believed");
 }
+
+#[test]
+fn a_checkpoint_that_was_kept_elsewhere_tells_what_the_log_alone_cannot() {
+    // Rules C-50 and C-52.
+    let room = signed_room();
+    let verdict = |code: i32, note: &str| {
+        let arguments = ["verify", "--checkpoint", note, "--key", "builds.pub", "--json"];
+        room.ends(code, &arguments).json()
+    };
+    for note in ["old.note", "new.note"] {
+        let found = verdict(0, note);
+        assert_eq!(
+            (&found["verdict"], &found["checkpoint"]["origin"]),
+            (&json!("clean"), &json!("example.com/builds"))
+        );
+    }
+    let segment = &room.segments()[0];
+    let sound = fs::read(segment).unwrap();
+    // Rewritten, with checksums that are right: the log alone is clean.
+    rewrite(segment, 15, other_number);
+    assert_eq!(room.ends(0, &["verify", "--json"]).json()["verdict"], "clean");
+    let found = verdict(1, "new.note");
+    assert_eq!((&found["verdict"], &found["findings"][0]["rule"]), (&json!("tampered"), &json!("C-52")));
+    assert_eq!(verdict(0, "old.note")["verdict"], "clean", "what was changed came after it");
+    fs::write(segment, &sound).unwrap();
+    // An old copy in its place: the log as it was at the first checkpoint, closed in order.
+    let other = Room::with_batch();
+    fs::rename(room.path("evlog"), room.path("away")).unwrap();
+    fs::rename(other.path("evlog"), room.path("evlog")).unwrap();
+    assert_eq!(room.ends(0, &["verify", "--json"]).json()["verdict"], "clean");
+    let found = verdict(1, "new.note");
+    assert_eq!(found["findings"][0]["rule"], "C-50");
+    room.ends(1, &["verify", "--checkpoint", "new.note", "--key", "builds.pub"])
+        .says("this is another log in its place");
+}
+
+#[test]
+fn a_verification_is_paced_recorded_and_held_to_a_policy() {
+    let room = signed_room();
+    room.ends(0, &["key", "new", "ci.example.com/w", "--witness"]);
+    let policy =
+        format!("log {}\nwitness w {}\nquorum w\n", read(&room, "builds.pub").trim(), read(&room, "w.pub").trim());
+    room.write("policy.txt", &policy);
+    let arguments = ["verify", "--checkpoint", "new.note", "--policy", "policy.txt"];
+    room.ends(1, &arguments).says("too few witnesses have cosigned");
+    room.ends(2, &["verify", "--checkpoint", "new.note"]).says("expected the log's public key");
+    room.ends(2, &["verify", "--max-rate", "0"]).says("such as `50M`");
+    room.ends(0, &["verify", "--max-rate", "1G", "--record", "--checkpoint", "new.note", "--key", "builds.pub"]);
+    let history = room.ends(0, &["cat", "--run", "$log", "--json"]).lines();
+    let verified = history.iter().find(|event| event["kind"] == "log.verified").unwrap();
+    let size = room.ends(0, &["checkpoint", "--key", "builds.key", "--json"]).json();
+    assert_eq!((&verified["payload"]["verdict"], &verified["payload"]["findings"]), (&json!("clean"), &json!(0)));
+    assert!(verified["payload"]["checkpoint"].as_u64().unwrap() < size["size"].as_u64().unwrap());
+}
+
+#[test]
+fn the_evidence_of_a_run_holds_without_the_log_and_no_change_of_it_does() {
+    // Rules E-50, E-51, E-52 and E-53.
+    let room = signed_room();
+    for run in ["RUN_0001", "11111111-1111-4111-8111-111111111111", "order-7"] {
+        room.ends(0, &["evidence", run, "--out", "page.html"]);
+        let found = room.ends(0, &["check-evidence", "page.html", "--key", "builds.pub", "--json"]).json();
+        assert_eq!((&found["holds"], &found["run"]), (&json!(true), &json!(run)));
+        assert_eq!(found["events"], room.ends(0, &["cat", "--run", run]).out.lines().count());
+    }
+    room.ends(0, &["evidence", "RUN_0001", "--out", "page.html"]);
+    let page = read(&room, "page.html");
+    let changed = |code: i32, from: &str, to: &str, says: &str| {
+        assert!(page.contains(from), "{from}");
+        room.write("changed.html", &page.replacen(from, to, 1));
+        room.ends(code, &["check-evidence", "changed.html", "--key", "builds.pub"]).says(says);
+    };
+    // What people read, a projection, an event's place, the checkpoint, the run, the data's form.
+    changed(1, "<td>agent:intake</td>", "<td>agent:outlaw</td>", "the page is not what its data makes");
+    changed(1, "\"path\": \"run.json\"", "\"path\": \"ran.json\"", "projection `run.json` is missing");
+    changed(1, "\\nfirst-seq 3\\n", "\\nfirst-seq 5\\n", "the proven bytes are not the commit");
+    changed(1, "\\nnext-seq ", "\\nnext-seq 1", "does not hold: the text was changed");
+    changed(1, "\"run\": \"RUN_0001\"", "\"run\": \"RUN_0002\"", "holds no event of the run");
+    changed(2, "\"evidence\": 1", "\"evidence\": 2", "expected evidence of version 1");
+    changed(2, "id=\"evlog-evidence\"", "id=\"something\"", "found no data in it");
+    room.ends(0, &["key", "new", "example.com/other"]);
+    room.ends(1, &["check-evidence", "page.html", "--key", "other.pub"]).says("expected a signature by the key");
+    room.ends(1, &["evidence", "nobody", "--out", "none.html"]).says("no run `nobody`");
+    grow(&room, 1);
+    room.ends(2, &["evidence", "more", "--out", "none.html"]).says("came after the checkpoint");
+    assert!(!room.path("none.html").exists());
+}

@@ -10,28 +10,52 @@ use evlog_format::Root;
 
 /// Makes the slice that shows the bytes of `range` within the first `size` bytes, all of which are read.
 pub fn slice<E>(size: u64, range: &Range<u64>, read: &mut Read<'_, E>) -> Result<Vec<u8>, E> {
-    let mut out = size.to_le_bytes().to_vec();
-    write(Node::top(size), range, read, &mut out)?;
-    Ok(out)
+    let made = slices(size, core::slice::from_ref(range), read)?;
+    Ok(made.into_iter().next().unwrap_or_default())
 }
 
-/// Writes what the range needs of a node, and gives the node's value; that of the topmost node means nothing.
-fn write<E>(node: Node, range: &Range<u64>, read: &mut Read<'_, E>, out: &mut Vec<u8>) -> Result<ChainingValue, E> {
-    if !node.meets(range) {
+/// Makes a slice for each of several ranges, and reads the bytes once.
+pub fn slices<E>(size: u64, ranges: &[Range<u64>], read: &mut Read<'_, E>) -> Result<Vec<Vec<u8>>, E> {
+    let new = |range: &Range<u64>| Making { range: range.clone(), out: size.to_le_bytes().to_vec() };
+    let mut making: Vec<Making> = ranges.iter().map(new).collect();
+    write(Node::top(size), read, &mut making.iter_mut().collect::<Vec<_>>())?;
+    Ok(making.into_iter().map(|making| making.out).collect())
+}
+
+/// A slice that is being made.
+struct Making {
+    range: Range<u64>,
+    out: Vec<u8>,
+}
+
+/// Writes what each of the slices needs of a node, and gives the node's value; that of the topmost node means nothing.
+fn write<E>(node: Node, read: &mut Read<'_, E>, making: &mut [&mut Making]) -> Result<ChainingValue, E> {
+    if making.is_empty() {
         return node.read_value(read);
     }
     let Some((left, right)) = node.children() else {
-        let at = out.len();
-        read(node.start..node.end(), &mut |piece| out.extend_from_slice(piece))?;
-        return Ok(node.value_of(&out[at..]));
+        let mut chunk = Vec::new();
+        read(node.start..node.end(), &mut |piece| chunk.extend_from_slice(piece))?;
+        for slice in making.iter_mut() {
+            slice.out.extend_from_slice(&chunk);
+        }
+        return Ok(node.value_of(&chunk));
     };
     // The values stand before what is below them, and are known after it.
-    let at = out.len();
-    out.extend_from_slice(&[0; 2 * VALUE_LEN]);
-    let left = write(left, range, read, out)?;
-    let right = write(right, range, read, out)?;
-    out[at..at + VALUE_LEN].copy_from_slice(&left);
-    out[at + VALUE_LEN..at + 2 * VALUE_LEN].copy_from_slice(&right);
+    let places: Vec<usize> = making.iter().map(|slice| slice.out.len()).collect();
+    for slice in making.iter_mut() {
+        slice.out.extend_from_slice(&[0; 2 * VALUE_LEN]);
+    }
+    let mut below = |child: Node| {
+        let meets = |slice: &&mut Making| child.meets(&slice.range);
+        let mut those: Vec<&mut Making> = making.iter_mut().map(|slice| &mut **slice).filter(meets).collect();
+        write(child, read, &mut those)
+    };
+    let (left, right) = (below(left)?, below(right)?);
+    for (slice, at) in making.iter_mut().zip(places) {
+        slice.out[at..at + VALUE_LEN].copy_from_slice(&left);
+        slice.out[at + VALUE_LEN..at + 2 * VALUE_LEN].copy_from_slice(&right);
+    }
     Ok(parent(&left, &right))
 }
 

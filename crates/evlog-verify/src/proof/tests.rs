@@ -91,6 +91,20 @@ fn a_shorter_log_is_shown_to_be_the_beginning_of_a_longer_one_at_every_edge() {
 }
 
 #[test]
+fn slices_that_are_made_together_are_those_that_are_made_apart() {
+    let bytes = pattern(9 * CHUNK + 5);
+    let ranges = [0..10, 500..3000, 4096..4097, 9216..9221, 500..3000];
+    let mut reads = 0;
+    let together = slices::<Infallible>(bytes.len() as u64, &ranges, &mut |range, visit| {
+        reads += range.end - range.start;
+        give(&bytes, &range, visit);
+        Ok(())
+    });
+    let apart: Vec<Vec<u8>> = ranges.into_iter().map(|range| slice_of(&bytes, range)).collect();
+    assert_eq!((together.unwrap(), reads), (apart, bytes.len() as u64), "and each byte was read once");
+}
+
+#[test]
 fn no_bit_of_a_slice_can_be_changed() {
     // Rule E-11.
     let bytes = pattern(5 * CHUNK + 100);

@@ -114,13 +114,13 @@ fn events_are_proven_and_a_changed_log_proves_nothing() {
     for seq in [0, 1, 17, second.next_seq.0 - 1].map(Seq) {
         let place = view.place(seq).unwrap().unwrap();
         assert!((place.first_seq.0..place.first_seq.0 + place.events).contains(&seq.0));
-        prover.inclusion(second.size, &second.root, &place.frame, &mut silent()).unwrap();
+        prover.inclusion(second.size, &second.root, &[place.frame], &mut silent()).unwrap();
     }
     assert_eq!(view.place(view.next_seq()).unwrap(), None);
     let (old, new) = ((first.size, &first.root), (second.size, &second.root));
     prover.consistency(old, new, &mut silent()).unwrap();
     let place = view.place(Seq(3)).unwrap().unwrap();
-    let refused = prover.inclusion(first.size, &second.root, &place.frame, &mut silent()).unwrap_err();
+    let refused = prover.inclusion(first.size, &second.root, &[place.frame], &mut silent()).unwrap_err();
     assert!(matches!(refused, LogError::Unproven(_)), "{refused}");
     assert!(prover.consistency((first.size, &second.root), new, &mut silent()).is_err());
 }

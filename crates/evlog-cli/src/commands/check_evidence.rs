@@ -1,0 +1,122 @@
+//! `evlog check-evidence`: checks the page that `evidence` wrote, without a log.
+
+use crate::context::{Context, contracts};
+use crate::error::{CommandError, Verdict};
+use crate::evidence::{Evidence, Judged, LEN_MAX, judge};
+use crate::json::{EvidenceObject, WitnessesObject};
+use crate::notes::{Trust, Witnesses};
+use crate::table::{counted, facts};
+use crate::ui::{Tone, Ui};
+use clap::Args;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+Examples:
+  evlog check-evidence RUN_0001.html --key builds.pub
+  evlog check-evidence RUN_0001.html --policy policy.txt --json";
+
+/// Check a page of evidence, without the log
+///
+/// The checkpoint is signed by the key; each event stands in the signed log, and none is missing between them; the projections
+/// follow from these events; the page is what its data makes. Exit code 1 when any of it does not hold, or when the run's
+/// contract forbids one of the events.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct CheckEvidenceArgs {
+    /// The page
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The log's public key, which you have from elsewhere than the page
+    #[arg(long, value_name = "FILE", required_unless_present = "policy")]
+    key: Option<PathBuf>,
+    /// Which witnesses have to have cosigned the checkpoint
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+}
+
+pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckEvidenceArgs) -> Result<Verdict, CommandError> {
+    let unread = |what: String| CommandError::user(format!("evidence `{}`: {what}", args.file.display()));
+    let trust = Trust::load(args.key.as_deref(), args.policy.as_deref())?;
+    let page = read(&args.file)?;
+    let evidence = Evidence::of_page(&page).map_err(unread)?;
+    let signed = trust.open_bytes(&args.file, evidence.checkpoint.as_bytes())?;
+    let witnesses = trust.witnesses(&args.file, &signed)?;
+    let mut judged = judge(&evidence, &contracts()).map_err(unread)?;
+    judged.compare(&evidence);
+    // Made again from what was judged: a page that says anything else has other bytes.
+    let mut sound = evidence.clone();
+    judged.complete(&mut sound);
+    if judged.findings.is_empty() && sound.to_page(&judged)? != page {
+        judged.findings.push(
+            "the page is not what its data makes: what it shows was changed, or another version of evlog wrote it"
+                .to_owned(),
+        );
+    }
+    if witnesses.as_ref().is_some_and(|witnesses| !witnesses.enough) {
+        judged.findings.push("too few witnesses have cosigned the checkpoint".to_owned());
+    }
+    for finding in judged.findings.iter().chain(&judged.contract_finding) {
+        ui.finding(format_args!("{finding}"));
+    }
+    let holds = judged.findings.is_empty() && judged.contract_finding.is_none();
+    if context.json {
+        object(ui, &evidence, &judged, witnesses.as_ref(), holds)?;
+    } else if holds {
+        tell(ui, &evidence, &judged, witnesses.as_ref())?;
+    }
+    Ok(Verdict::of(holds))
+}
+
+fn read(path: &Path) -> Result<String, CommandError> {
+    let refused = |error: std::io::Error| CommandError::file("read", path.display(), &error);
+    let mut page = String::new();
+    File::open(path).map_err(refused)?.take(LEN_MAX).read_to_string(&mut page).map_err(refused)?;
+    Ok(page)
+}
+
+fn tell(ui: &mut Ui, evidence: &Evidence, judged: &Judged, witnesses: Option<&Witnesses>) -> Result<(), CommandError> {
+    let checkpoint = &judged.checkpoint;
+    let status = judged.status.as_deref().unwrap_or("unknown");
+    let events =
+        format!("{}, each in the signed log, none missing between", counted(judged.events.len() as u64, "event"));
+    let files = format!("{}, as the events give them", counted(judged.projections.len() as u64, "projection"));
+    let mut rows = vec![
+        ("evidence", "holds".to_owned(), Tone::Good),
+        ("run", evidence.run.clone(), Tone::Strong),
+        ("status", status.to_owned(), Tone::of(status)),
+        ("events", events, Tone::Plain),
+        ("files", files, Tone::Plain),
+        ("log", format!("{} ({})", checkpoint.origin, checkpoint.log_id), Tone::Plain),
+        ("covers", format!("{} bytes, the events before seq {}", checkpoint.size, checkpoint.next_seq), Tone::Plain),
+    ];
+    rows.extend(witnesses.map(Witnesses::row));
+    facts(ui, &rows)
+}
+
+fn object(
+    ui: &mut Ui,
+    evidence: &Evidence,
+    judged: &Judged,
+    witnesses: Option<&Witnesses>,
+    holds: bool,
+) -> Result<(), CommandError> {
+    let checkpoint = &judged.checkpoint;
+    ui.json(&EvidenceObject {
+        holds,
+        run: &evidence.run,
+        contract: judged.contract.as_deref(),
+        status: judged.status.as_deref(),
+        events: judged.events.len() as u64,
+        files: judged.projections.len() as u64,
+        origin: &checkpoint.origin,
+        log_id: checkpoint.log_id.to_string(),
+        size: checkpoint.size.0,
+        root: judged.root().to_string(),
+        next_seq: checkpoint.next_seq.0,
+        witnesses: witnesses.map(WitnessesObject::new),
+        findings: &judged.findings,
+        contract_finding: judged.contract_finding.as_deref(),
+    })
+}

@@ -1,0 +1,122 @@
+//! `evlog evidence`: one file about one run, for people and for `check-evidence`.
+
+use crate::commands::prove::{same_log, unproven, write};
+use crate::context::{Context, contracts};
+use crate::error::{CommandError, Verdict};
+use crate::evidence::{Evidence, judge};
+use crate::notes;
+use crate::ui::{Ui, Unit};
+use clap::Args;
+use evlog::prove::{CommitPlace, Prover};
+use evlog::{LogError, View};
+use evlog_proof::{Checkpoint, ProofFile};
+use evlog_store::{Checkpoints, OpenError, StdFs};
+use std::cell::OnceCell;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+const EXAMPLES: &str = "\
+Examples:
+  evlog evidence RUN_0001 --out RUN_0001.html
+  evlog evidence RUN_0001 --checkpoint cosigned.note --out RUN_0001.html    with the witnesses' signatures
+  evlog check-evidence RUN_0001.html --key builds.pub";
+
+/// Write a run's events, projections, checkpoint and proofs into one page
+///
+/// The file opens in a browser, needs no network, and holds all that `check-evidence` needs, so it can be checked anywhere by
+/// whoever has the log's public key.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct EvidenceArgs {
+    /// The run
+    #[arg(value_name = "RUN")]
+    run: String,
+    /// Where the page goes; `-` for stdout
+    #[arg(long, value_name = "FILE.html")]
+    out: PathBuf,
+    /// The checkpoint that the proofs lead to [default: the newest that the log keeps]
+    #[arg(long, value_name = "FILE")]
+    checkpoint: Option<PathBuf>,
+}
+
+pub(crate) fn run(ui: &mut Ui, context: &Context, args: &EvidenceArgs) -> Result<Verdict, CommandError> {
+    let view = context.view(None)?;
+    let (path, text) = note(context, args)?;
+    let checkpoint = notes::parse_claimed(&path, text.as_bytes())?;
+    same_log(&view, &checkpoint)?;
+    let places = places(&view, &args.run, &checkpoint)?;
+    if places.is_empty() {
+        ui.no_run(&args.run);
+        return Ok(Verdict::No);
+    }
+    let proofs = prove(ui, context, &checkpoint, places)?;
+    let mut evidence = Evidence::new(&args.run, text, proofs);
+    let judged = judge(&evidence, &contracts()).map_err(CommandError::user)?;
+    judged.complete(&mut evidence);
+    write(ui, &args.out, &evidence.to_page(&judged)?)?;
+    Ok(Verdict::Yes)
+}
+
+/// The checkpoint's path and text.
+fn note(context: &Context, args: &EvidenceArgs) -> Result<(PathBuf, String), CommandError> {
+    let path = if let Some(path) = &args.checkpoint {
+        path.clone()
+    } else {
+        let kept = Checkpoints::new(Arc::new(StdFs), &context.log);
+        let newest = kept.sizes().map_err(|failure| LogError::from(OpenError::Io(failure)))?.pop();
+        let message = "the log keeps no checkpoint: expected one that the proofs can lead to";
+        let hint = "`evlog checkpoint --key FILE` signs one";
+        kept.path(newest.ok_or_else(|| CommandError::user(message).hint(hint))?)
+    };
+    let text = String::from_utf8(notes::read(&path)?).map_err(|_| {
+        CommandError::user(format!("checkpoint `{}`: expected text, found other bytes", path.display()))
+    })?;
+    Ok((path, text))
+}
+
+/// Where the run's commits stand. All of them are covered by the checkpoint.
+fn places(view: &View, run: &str, checkpoint: &Checkpoint) -> Result<Vec<CommitPlace>, CommandError> {
+    let mut commits = Vec::new();
+    view.stream(run, &mut |fact| {
+        if commits.last() != Some(&fact.commit) {
+            commits.push(fact.commit);
+        }
+        ControlFlow::Continue(())
+    })?;
+    let mut places = Vec::new();
+    for seq in commits {
+        let Some(place) = view.place(seq)? else { unreachable!("the commit was just read") };
+        if place.frame.end > checkpoint.size.0 {
+            let message = format!(
+                "event {seq} of the run came after the checkpoint: expected one that covers the whole run, found one that \
+                 covers the events before seq {}",
+                checkpoint.next_seq
+            );
+            return Err(CommandError::user(message).hint("`evlog checkpoint --key FILE` signs a new one"));
+        }
+        places.push(place);
+    }
+    Ok(places)
+}
+
+/// A proof for each commit, with one reading of the log.
+fn prove(
+    ui: &Ui,
+    context: &Context,
+    checkpoint: &Checkpoint,
+    places: Vec<CommitPlace>,
+) -> Result<Vec<String>, CommandError> {
+    let prover = Prover::open(Arc::new(StdFs), &context.log)?;
+    let bar = OnceCell::new();
+    let frames: Vec<_> = places.iter().map(|place| place.frame.clone()).collect();
+    let slices = prover.inclusion(checkpoint.size, &checkpoint.root, &frames, &mut |done, total| {
+        bar.get_or_init(|| ui.progress("prove", total, Unit::Bytes)).at(done);
+    });
+    let slices = slices.map_err(unproven)?;
+    let (log_id, size) = (checkpoint.log_id, checkpoint.size.0);
+    let text = |(CommitPlace { frame, first_seq, events }, slice)| {
+        ProofFile::Inclusion { log_id, size, frame, first_seq, events, slice }.to_string()
+    };
+    Ok(places.into_iter().zip(slices).map(text).collect())
+}

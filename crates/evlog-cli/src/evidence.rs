@@ -1,0 +1,73 @@
+//! The evidence of one run: what is in the file that `evidence` writes and `check-evidence` reads.
+//!
+//! The file is a page for people, made from data that stands in it. Whoever checks it makes the page again from the data
+//! and compares: so what a person reads is what was checked.
+
+mod judge;
+mod page;
+
+use crate::error::CommandError;
+pub(crate) use judge::{Judged, judge};
+use serde::{Deserialize, Serialize};
+
+/// The version of the data's shape.
+const VERSION: u32 = 1;
+/// What stands before and behind the data in the page.
+const BEGIN: &str = "<script type=\"application/json\" id=\"evlog-evidence\">\n";
+const END: &str = "\n</script>";
+/// The longest file that is read, in bytes.
+pub(crate) const LEN_MAX: u64 = 256 * 1024 * 1024;
+
+/// The data. Members are never renamed; a new need gets a new version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Evidence {
+    #[serde(rename = "evidence")]
+    pub(crate) shape: u32,
+    pub(crate) run: String,
+    /// The checkpoint, with the cosignatures that it had.
+    pub(crate) checkpoint: String,
+    /// A proof for each commit of the run, in order.
+    pub(crate) proofs: Vec<String>,
+    /// The run's projected files.
+    pub(crate) projections: Vec<Projected>,
+    /// Why the run cannot be folded, if its contract forbids one of its events.
+    pub(crate) finding: Option<String>,
+}
+
+/// A projected file. Projections are text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Projected {
+    pub(crate) path: String,
+    pub(crate) projection: String,
+    pub(crate) version: u16,
+    pub(crate) blake3: String,
+    pub(crate) text: String,
+}
+
+impl Evidence {
+    pub(crate) fn new(run: &str, checkpoint: String, proofs: Vec<String>) -> Evidence {
+        let (projections, finding) = (Vec::new(), None);
+        Evidence { shape: VERSION, run: run.to_owned(), checkpoint, proofs, projections, finding }
+    }
+
+    /// The page, from what was judged of the data.
+    pub(crate) fn to_page(&self, judged: &Judged) -> Result<String, CommandError> {
+        let json = serde_json::to_string_pretty(self)
+            .map_err(|error| CommandError::user(format!("the evidence cannot be written as JSON: {error}")))?;
+        // Within a page nothing may look like the end of the data.
+        Ok(page::render(self, judged, &format!("{BEGIN}{}{END}", json.replace('<', "\\u003c"))))
+    }
+
+    /// The data of a page.
+    pub(crate) fn of_page(page: &str) -> Result<Evidence, String> {
+        let (_, rest) = page.split_once(BEGIN).ok_or("expected a page of `evlog evidence`, found no data in it")?;
+        let (json, _) = rest.split_once(END).ok_or("the page is cut: expected the end of its data, found none")?;
+        let read: Evidence = serde_json::from_str(json).map_err(|error| format!("the data of the page: {error}"))?;
+        if read.shape != VERSION {
+            return Err(format!("expected evidence of version {VERSION}, found version {}", read.shape));
+        }
+        Ok(read)
+    }
+}

@@ -1,0 +1,162 @@
+//! What evidence shows: each proof against the checkpoint, the run's events in order and without a gap, its projections
+//! made again from the proven events alone.
+//!
+//! Does not: verify the checkpoint's signature, which takes a key that the reader trusts; read a log.
+
+use super::{Evidence, Projected};
+use crate::commands::check_proof::each_fact;
+use crate::error::CommandError;
+use crate::json::{EventLine, hex};
+use evlog_format::{Position, Root, Seq};
+use evlog_projection::registry::BundleFold;
+use evlog_projection::{Bundle, Contracts, FoldError};
+use evlog_proof::{Checkpoint, Note, ProofFile};
+use serde_json::Value;
+
+/// What the evidence shows.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    pub(crate) checkpoint: Checkpoint,
+    /// The run's proven events, as `cat --json` shows them, and the position of the commit of each.
+    pub(crate) events: Vec<(Value, Position)>,
+    pub(crate) contract: Option<String>,
+    pub(crate) status: Option<String>,
+    /// The files that the proven events give.
+    pub(crate) projections: Vec<Projected>,
+    /// Why the proven events cannot be folded.
+    pub(crate) contract_finding: Option<String>,
+    /// What does not hold.
+    pub(crate) findings: Vec<String>,
+}
+
+/// Judges everything but the signature.
+pub(crate) fn judge(evidence: &Evidence, contracts: &Contracts) -> Result<Judged, String> {
+    let note = Note::parse(evidence.checkpoint.as_bytes()).map_err(|error| format!("the checkpoint: {error}"))?;
+    let checkpoint = Checkpoint::parse(note.text()).map_err(|error| format!("the checkpoint: {error}"))?;
+    let mut judging = Judging::new(evidence, contracts, checkpoint);
+    for (nth, text) in (1..).zip(&evidence.proofs) {
+        let proof = ProofFile::parse(text.as_bytes()).map_err(|error| format!("proof {nth}: {error}"))?;
+        judging.proof(nth, &proof);
+    }
+    Ok(judging.finish())
+}
+
+struct Judging<'e> {
+    evidence: &'e Evidence,
+    fold: BundleFold<'e>,
+    failed: Option<FoldError>,
+    judged: Judged,
+    after: Option<Seq>,
+}
+
+impl<'e> Judging<'e> {
+    fn new(evidence: &'e Evidence, contracts: &'e Contracts, checkpoint: Checkpoint) -> Judging<'e> {
+        let judged = Judged {
+            checkpoint,
+            events: Vec::new(),
+            contract: None,
+            status: None,
+            projections: Vec::new(),
+            contract_finding: None,
+            findings: Vec::new(),
+        };
+        Judging { evidence, fold: BundleFold::new(contracts), failed: None, judged, after: None }
+    }
+
+    fn proof(&mut self, nth: usize, proof: &ProofFile) {
+        let commit = match proof.check_inclusion(&self.judged.checkpoint) {
+            Ok(commit) => commit,
+            Err(error) => return self.judged.findings.push(format!("proof {nth} does not hold: {error}")),
+        };
+        let (run, mut found, position) = (&self.evidence.run, 0, commit.position());
+        let each = each_fact(&commit, &mut |fact| {
+            if fact.event.stream != run {
+                return Ok(());
+            }
+            found += 1;
+            let expected = self.judged.events.len() as u64;
+            if fact.event.number != expected || self.after.is_some_and(|after| fact.seq <= after) {
+                let number = fact.event.number;
+                self.judged
+                    .findings
+                    .push(format!("proof {nth}: expected event {expected} of the run, found event {number}"));
+            }
+            self.after = Some(fact.seq);
+            let line = serde_json::to_value(EventLine::new(fact)).unwrap_or_default();
+            self.judged.events.push((line, position));
+            if self.failed.is_none() {
+                self.failed = self.fold.push(fact).err();
+            }
+            Ok::<(), CommandError>(())
+        });
+        if each.is_err() || found == 0 {
+            self.judged.findings.push(format!("proof {nth} is of a commit that holds no event of the run"));
+        }
+    }
+
+    fn finish(mut self) -> Judged {
+        if self.judged.events.is_empty() {
+            self.judged.findings.push("expected events of the run, found none".to_owned());
+        }
+        if let Some(run) = self.fold.run() {
+            self.judged.contract = Some(run.contract().name().to_owned());
+            self.judged.status = Some(run.status().to_owned());
+        }
+        let bundle = match self.failed.take() {
+            Some(error) => Err(error),
+            None => self.fold.bundle(),
+        };
+        match bundle {
+            Ok(bundle) => self.judged.projections = bundle.as_ref().map(projected).unwrap_or_default(),
+            Err(error) => self.judged.contract_finding = Some(error.to_string()),
+        }
+        self.judged
+    }
+}
+
+/// The files of a bundle.
+fn projected(bundle: &Bundle) -> Vec<Projected> {
+    let file = |file: &evlog_projection::File| Projected {
+        path: file.path.clone(),
+        projection: file.projection.to_owned(),
+        version: file.version,
+        blake3: hex(&file.digest()),
+        text: String::from_utf8_lossy(&file.bytes).into_owned(),
+    };
+    bundle.files.values().map(file).collect()
+}
+
+impl Judged {
+    /// Takes what the proven events give into the evidence.
+    pub(crate) fn complete(&self, evidence: &mut Evidence) {
+        evidence.projections.clone_from(&self.projections);
+        evidence.finding.clone_from(&self.contract_finding);
+    }
+
+    /// Adds what the evidence tells otherwise than the proven events do.
+    pub(crate) fn compare(&mut self, evidence: &Evidence) {
+        if evidence.finding != self.contract_finding {
+            let words = |finding: &Option<String>| finding.clone().unwrap_or_else(|| "none".to_owned());
+            let (expected, found) = (words(&self.contract_finding), words(&evidence.finding));
+            self.findings.push(format!("contract finding: expected {expected}, found {found}"));
+        }
+        for expected in &self.projections {
+            match evidence.projections.iter().find(|found| found.path == expected.path) {
+                None => self.findings.push(format!("projection `{}` is missing", expected.path)),
+                Some(found) if found != expected => self.findings.push(format!(
+                    "projection `{}`: the proven events give other bytes, BLAKE3 {}",
+                    expected.path, expected.blake3
+                )),
+                Some(_) => {}
+            }
+        }
+        let known = |found: &&Projected| !self.projections.iter().any(|expected| expected.path == found.path);
+        let more: Vec<String> = evidence.projections.iter().filter(known).map(|found| found.path.clone()).collect();
+        self.findings.extend(more.iter().map(|path| format!("the run has no projection `{path}`")));
+    }
+
+    /// The root that the checkpoint states.
+    pub(crate) fn root(&self) -> Root {
+        self.checkpoint.root
+    }
+}
