@@ -2,6 +2,7 @@
 
 use crate::support::{Log, log};
 use evlog_format::{LogId, Position, Root, Seq};
+use evlog_proof::ProofFile;
 use evlog_proof::witness::{Seen, WitnessRefusal, judge};
 
 fn seen(log: &Log, size: usize) -> Seen {
@@ -25,10 +26,10 @@ fn a_log_that_did_anything_else_is_refused_and_it_is_an_alarm() {
     // Rule C-32.
     let log = log(&[500; 20]);
     let new = log.checkpoint(log.bytes.len());
-    let refusal = |seen: Seen, proof| judge(Some(&seen), &new, proof, 1000).unwrap_err();
+    let refusal = |seen: Seen, proof: Option<ProofFile>| judge(Some(&seen), &new, proof.as_ref(), 1000).unwrap_err();
     let mut other = seen(&log, 3000);
     other.checkpoint.log_id = LogId([1; 16]);
-    assert!(matches!(refusal(other, Some(&log.consistency(3000))), WitnessRefusal::OtherLog { .. }));
+    assert!(matches!(refusal(other, Some(log.consistency(3000))), WitnessRefusal::OtherLog { .. }));
     let mut longer = seen(&log, 3000);
     longer.checkpoint.size = Position(new.size.0 + 1);
     assert!(matches!(refusal(longer, None), WitnessRefusal::Shorter { .. }));
@@ -40,7 +41,7 @@ fn a_log_that_did_anything_else_is_refused_and_it_is_an_alarm() {
     assert!(matches!(refusal(told, None), WitnessRefusal::Fork { .. }), "the same bytes hold as many events");
     let mut rewritten = seen(&log, 3000);
     rewritten.checkpoint.root = Root([1; 32]);
-    let refused = refusal(rewritten, Some(&log.consistency(3000)));
+    let refused = refusal(rewritten, Some(log.consistency(3000)));
     assert!(matches!(refused, WitnessRefusal::Unproven(_)), "{refused}");
     assert!(refused.is_alarm());
 }
