@@ -66,6 +66,8 @@ KINDS = {
     306: "pipeline.finalized",
     307: "pipeline.refused",
     308: "pipeline.output_captured",
+    309: "pipeline.reconciled",
+    310: "pipeline.lock_forced",
     400: "machine.created",
     401: "machine.transitioned",
     402: "machine.rejected",

@@ -89,6 +89,10 @@ kinds! {
     PIPELINE_REFUSED = 307, "pipeline.refused";
     /// A stage's captured output stands in the bundle; its digest.
     PIPELINE_OUTPUT_CAPTURED = 308, "pipeline.output_captured";
+    /// What was found of an interrupted run; the outcomes that follow are the next events.
+    PIPELINE_RECONCILED = 309, "pipeline.reconciled";
+    /// The run's lock was taken by force.
+    PIPELINE_LOCK_FORCED = 310, "pipeline.lock_forced";
     /// A run of contract `machine` was created, its lifecycle pinned.
     MACHINE_CREATED = 400, "machine.created";
     /// It went from one status to another, as its lifecycle lists.

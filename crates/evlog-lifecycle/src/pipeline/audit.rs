@@ -9,6 +9,7 @@ use super::definition::is_substage;
 use super::outcome::{Outcome, RunStatus};
 use super::payload::{Artifact, Created, OutcomeRecorded, OutputCaptured, Payload, Refused, ValidationReported};
 use super::project::{IN_PROGRESS, artifact, hex, stage_state};
+use super::reconcile::Found;
 use super::state::State;
 use evlog_projection::time::to_rfc3339;
 use evlog_projection::{Fact, FoldError};
@@ -47,6 +48,13 @@ fn details(payload: &Payload, before: Option<&State>, after: &State) -> Value {
         Payload::Outcome(record) => outcome(record, before),
         Payload::Finalized(end) => {
             json!({"from": IN_PROGRESS, "to": RunStatus::word(end.status), "exit_code": end.exit_code})
+        }
+        Payload::Reconciled(reconciled) => {
+            let one = |found: &Found| json!({"stage": found.stage, "outputs": found.outputs.word(), "staging": found.staging});
+            json!({"found": reconciled.found.iter().map(one).collect::<Vec<Value>>()})
+        }
+        Payload::LockForced(forced) => {
+            json!({"stale_lock_filename": forced.stale_lock_filename, "stale_lock_sha256": hex(&forced.stale_lock_sha256)})
         }
         Payload::Refused(Refused { action, stage, code, message }) => {
             json!({"do": action, "stage": stage, "error": {"code": code, "message": message}})

@@ -6,8 +6,9 @@
 
 use super::definition::{Definition, NAMES};
 use super::outcome::{FailMode, StageStatus};
-use super::payload::Artifact;
+use super::payload::{Artifact, LockForced};
 use super::reader::Members;
+use super::reconcile::{Found, Outputs};
 use crate::members::{malformed, pointer, quoted};
 use evlog_projection::Malformed;
 use serde_json::{Map, Value};
@@ -17,8 +18,8 @@ pub(super) const FAIL_MODES: [(&str, FailMode); 2] =
 pub(super) const STATUSES: [(&str, StageStatus); 3] =
     [("success", StageStatus::Success), ("failed", StageStatus::Failed), ("skipped", StageStatus::Skipped)];
 /// The words of `do`.
-pub(super) const ACTIONS: [&str; 8] =
-    ["create", "begin", "intend", "publish", "report", "captured", "outcome", "finalize"];
+pub(super) const ACTIONS: [&str; 10] =
+    ["create", "begin", "intend", "publish", "report", "captured", "outcome", "reconcile", "lock_forced", "finalize"];
 
 /// A command, parsed.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub(super) enum Do {
     Report { stage: String, report: Value },
     Captured { stage: String, artifact: Artifact },
     Outcome { stage: String, status: StageStatus, fail_mode: Option<FailMode>, reason_code: Option<String> },
+    Reconcile { found: Vec<Found> },
+    LockForced(LockForced),
     Finalize,
 }
 
@@ -68,6 +71,8 @@ impl Do {
             Do::Report { .. } => "report",
             Do::Captured { .. } => "captured",
             Do::Outcome { .. } => "outcome",
+            Do::Reconcile { .. } => "reconcile",
+            Do::LockForced(_) => "lock_forced",
             Do::Finalize => "finalize",
         }
     }
@@ -75,7 +80,7 @@ impl Do {
     /// The stage that it names.
     pub(super) fn stage(&self) -> Option<&str> {
         match self {
-            Do::Create(_) | Do::Finalize => None,
+            Do::Create(_) | Do::Reconcile { .. } | Do::LockForced(_) | Do::Finalize => None,
             Do::Begin { stage }
             | Do::Intend { stage, .. }
             | Do::Publish { stage, .. }
@@ -97,6 +102,8 @@ pub(super) fn parse(action: &str, members: Map<String, Value>) -> Result<Command
         "report" => report(&mut members)?,
         "captured" => Do::Captured { stage: members.string("stage")?, artifact: digest(&mut members)? },
         "outcome" => outcome(&mut members)?,
+        "reconcile" => Do::Reconcile { found: found(&mut members)? },
+        "lock_forced" => Do::LockForced(lock_forced(&mut members)?),
         "finalize" => Do::Finalize,
         other => {
             let list: Vec<String> = ACTIONS.iter().map(|word| format!("`{word}`")).collect();
@@ -151,12 +158,16 @@ fn artifacts(members: &mut Members) -> Result<Vec<Artifact>, Malformed> {
 fn digest(members: &mut Members) -> Result<Artifact, Malformed> {
     let path = members.string("path")?;
     let bytes = members.count("bytes")?;
-    let at = members.pointer("blake3");
-    let text = members.string("blake3")?;
+    Ok(Artifact { path, bytes, blake3: digest_of(members, "blake3")?, contract: None })
+}
+
+/// A digest of 32 bytes, as lowercase hex digits.
+fn digest_of(members: &mut Members, name: &str) -> Result<[u8; 32], Malformed> {
+    let at = members.pointer(name);
+    let text = members.string(name)?;
     let lower = text.bytes().all(|b| !b.is_ascii_uppercase());
-    let blake3 = blake3::Hash::from_hex(&text).ok().filter(|_| lower).map(|hash| *hash.as_bytes());
-    let refuse = || malformed(at, format!("expected 64 lowercase hex digits, found `{}`", quoted(&text)));
-    Ok(Artifact { path, bytes, blake3: blake3.ok_or_else(refuse)?, contract: None })
+    let digest = blake3::Hash::from_hex(&text).ok().filter(|_| lower).map(|hash| *hash.as_bytes());
+    digest.ok_or_else(|| malformed(at, format!("expected 64 lowercase hex digits, found `{}`", quoted(&text))))
 }
 
 fn report(members: &mut Members) -> Result<Do, Malformed> {
@@ -180,4 +191,23 @@ fn outcome(members: &mut Members) -> Result<Do, Malformed> {
         Some(found) => return Err(malformed("/reason_code", format!("expected a string, found {found}"))),
     };
     Ok(Do::Outcome { stage, status, fail_mode, reason_code })
+}
+
+fn found(members: &mut Members) -> Result<Vec<Found>, Malformed> {
+    let items = members.required_items("found")?.into_iter();
+    items
+        .map(|(at, item)| {
+            let mut item = Members::of(item, at)?;
+            let stage = item.string("stage")?;
+            let outputs = item.word("outputs", &Outputs::WORDS)?;
+            let staging = item.optional_bool("staging")?.unwrap_or(false);
+            item.finish()?;
+            Ok(Found { stage, outputs, staging })
+        })
+        .collect()
+}
+
+fn lock_forced(members: &mut Members) -> Result<LockForced, Malformed> {
+    let stale_lock_filename = members.string("stale_lock_filename")?;
+    Ok(LockForced { stale_lock_filename, stale_lock_sha256: digest_of(members, "stale_lock_sha256")? })
 }

@@ -9,9 +9,10 @@ use super::command::{Chosen, Command, Create, Do};
 use super::definition::{Definition, NAMES, built_in};
 use super::outcome::{FailMode, Outcome, StageStatus};
 use super::payload::{
-    Artifacts, Created, Finalized, OutcomeRecorded, OutputCaptured, Payload, Refused, StageBegun, StageSetting,
-    ValidationReported,
+    Artifacts, Created, Finalized, OutcomeRecorded, OutputCaptured, Payload, Reconciled, Refused, StageBegun,
+    StageSetting, ValidationReported,
 };
+use super::reconcile::{self, Found};
 use super::rules::{self, Judged, Recording, refuse};
 use super::state::State;
 use crate::members::{cut, quoted};
@@ -148,6 +149,11 @@ fn recorded(state: &State, command: &Do) -> Judged<Taken> {
         Do::Outcome { stage, status, fail_mode, reason_code } => {
             outcome(state, stage, *status, *fail_mode, reason_code.as_deref())?
         }
+        Do::Reconcile { found } => reconcile(state, found)?,
+        Do::LockForced(forced) => {
+            rules::lock_forced(state, forced)?;
+            one(Payload::LockForced(forced.clone()))
+        }
         Do::Finalize => finalize(state)?,
     })
 }
@@ -170,6 +176,19 @@ fn outcome(
     };
     let mut taken = one(Payload::Outcome(OutcomeRecorded::from(outcome)));
     taken.extend(tail.into_iter().map(|index| (Payload::Outcome(state.blocked(index).into()), Cause::Decided(0))));
+    Ok(taken)
+}
+
+/// What follows from findings, all of it caused by them; nothing when everything is as it should be.
+fn reconcile(state: &State, found: &[Found]) -> Judged<Taken> {
+    let mut found = found.to_vec();
+    found.sort_by_key(|found| state.definition().index_of(&found.stage));
+    let outcomes = reconcile::outcomes(state, &found)?;
+    if outcomes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut taken = one(Payload::Reconciled(Reconciled { found }));
+    taken.extend(outcomes.into_iter().map(|outcome| (Payload::Outcome(outcome.into()), Cause::Decided(0))));
     Ok(taken)
 }
 

@@ -18,6 +18,7 @@ mod outcome;
 mod payload;
 mod project;
 mod reader;
+mod reconcile;
 pub mod relpath;
 pub mod report;
 mod rules;
@@ -33,6 +34,7 @@ pub use definition::{
 };
 pub(crate) use definition::{Origin, read_definition};
 pub use outcome::{BLOCKED, FailMode, Outcome, RunStatus, StageStatus, derive_status};
+pub use reconcile::Outputs;
 pub use state::State;
 
 use evlog_format::{Kind, kind};

@@ -5,6 +5,7 @@
 //!
 //! Invariant: a payload is read whole and in its one encoding, or refused with a sentence.
 
+use super::reconcile::Found;
 use crate::pipeline::outcome::{FailMode, Outcome, RunStatus, StageStatus};
 use evlog_format::payload::{PayloadError, decode, encode};
 use evlog_format::{Kind, kind};
@@ -115,6 +116,22 @@ pub(super) struct Refused {
     pub message: String,
 }
 
+/// `pipeline.reconciled`: what was found of an interrupted run. The outcomes that follow from it are the next events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Reconciled {
+    /// Every enabled stage, in canonical order.
+    pub found: Vec<Found>,
+}
+
+/// `pipeline.lock_forced`: somebody took the run's lock by force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LockForced {
+    /// What the lock that stood in the way was renamed to.
+    pub stale_lock_filename: String,
+    /// SHA-256 of its bytes.
+    pub stale_lock_sha256: [u8; 32],
+}
+
 /// A payload with its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Payload {
@@ -127,6 +144,8 @@ pub(super) enum Payload {
     Outcome(OutcomeRecorded),
     Finalized(Finalized),
     Refused(Refused),
+    Reconciled(Reconciled),
+    LockForced(LockForced),
 }
 
 impl Payload {
@@ -142,6 +161,8 @@ impl Payload {
             Payload::Outcome(_) => kind::PIPELINE_OUTCOME_RECORDED,
             Payload::Finalized(_) => kind::PIPELINE_FINALIZED,
             Payload::Refused(_) => kind::PIPELINE_REFUSED,
+            Payload::Reconciled(_) => kind::PIPELINE_RECONCILED,
+            Payload::LockForced(_) => kind::PIPELINE_LOCK_FORCED,
         }
     }
 
@@ -156,6 +177,8 @@ impl Payload {
             Payload::Outcome(value) => encode(value),
             Payload::Finalized(value) => encode(value),
             Payload::Refused(value) => encode(value),
+            Payload::Reconciled(value) => encode(value),
+            Payload::LockForced(value) => encode(value),
         }
     }
 
@@ -175,6 +198,8 @@ impl Payload {
             kind::PIPELINE_OUTCOME_RECORDED => decode(bytes).map(Payload::Outcome),
             kind::PIPELINE_FINALIZED => decode(bytes).map(Payload::Finalized),
             kind::PIPELINE_REFUSED => decode(bytes).map(Payload::Refused),
+            kind::PIPELINE_RECONCILED => decode(bytes).map(Payload::Reconciled),
+            kind::PIPELINE_LOCK_FORCED => decode(bytes).map(Payload::LockForced),
             other => return Err(format!("expected an event of contract `pipeline`, found `{other}`")),
         };
         payload.map_err(|error| format!("`{}`: {error}", event.kind))

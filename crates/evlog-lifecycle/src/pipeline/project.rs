@@ -29,8 +29,8 @@ fn file(path: impl Into<String>, projection: &'static str, value: &Value) -> Fil
 
 /// All files but the audit. A history that still owes an event has no files: its end is not one.
 pub(super) fn files(state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
-    if let Some(next) = state.owed.as_ref().and_then(|owed| owed.stages.first()) {
-        let message = format!("expected `{}`, found the end of the run's events", state.blocked(*next));
+    if let Some(next) = state.owed.as_ref().and_then(|owed| owed.outcomes.first()) {
+        let message = format!("expected `{next}`, found the end of the run's events");
         return Err(FoldError { seq: head.last_seq, run: head.run.to_owned(), message });
     }
     let mut files = vec![
@@ -73,6 +73,18 @@ pub(super) fn manifest(state: &State) -> Value {
         "pipeline": pinned.definition.name(),
         "definition_blake3": hex(&pinned.definition.digest()),
     });
+    if !state.forced_locks.is_empty() {
+        let events = state.forced_locks.iter().enumerate().map(|(index, forced)| {
+            json!({
+                "seq": index + 1,
+                "stale_lock_filename": forced.stale_lock_filename,
+                "stale_lock_sha256": hex(&forced.stale_lock_sha256),
+                "policy": "manual_break_glass_v1",
+            })
+        });
+        extensions["orchestrator"]["v"] = 1.into();
+        extensions["orchestrator"]["run_lock"] = json!({"break_glass_events": events.collect::<Vec<Value>>()});
+    }
     Value::Object(manifest)
 }
 
@@ -150,6 +162,9 @@ fn outcome_members(value: &mut Value, entry: &Entry) {
         value["reason_code"] = code.as_str().into();
     }
     value["ended_at_utc"] = to_rfc3339(entry.time_ns).into();
+    if entry.reconciled {
+        value["reconciled"] = true.into();
+    }
     value["seq"] = entry.seq.0.into();
 }
 

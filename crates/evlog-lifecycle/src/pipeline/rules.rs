@@ -7,7 +7,7 @@
 
 use super::definition::{Coupling, ORCHESTRATOR, OrderRule, Severity, is_substage};
 use super::outcome::{Outcome, RunStatus, StageStatus, derive_status};
-use super::payload::Artifact;
+use super::payload::{Artifact, LockForced};
 use super::relpath;
 use super::report::Report;
 use super::state::State;
@@ -49,6 +49,14 @@ pub(super) fn manifest(members: &Map<String, Value>) -> Judged<()> {
         Some(extensions) if !extensions.is_object() => {
             refuse("MANIFEST_RESERVED", "manifest member `extensions`: expected an object")
         }
+        Some(extensions)
+            if extensions
+                .get("orchestrator")
+                .is_some_and(|given| !given.is_object() || given.get("run_lock").is_some()) =>
+        {
+            let message = "manifest member `extensions.orchestrator`: expected an object without `run_lock`, which is the engine's";
+            refuse("MANIFEST_RESERVED", message)
+        }
         Some(extensions) if extensions.get("evlog").is_some() => {
             refuse("MANIFEST_RESERVED", "manifest member `extensions.evlog` is the engine's; leave it out")
         }
@@ -56,7 +64,7 @@ pub(super) fn manifest(members: &Map<String, Value>) -> Judged<()> {
     }
 }
 
-fn open(state: &State) -> Judged<()> {
+pub(super) fn open(state: &State) -> Judged<()> {
     match state.end {
         None => Ok(()),
         Some(end) => refuse("RUN_FINALIZED", format!("the run is finalized as `{}`", end.status.word())),
@@ -325,8 +333,7 @@ fn top_level(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
         return refuse("BLOCKED_UPSTREAM", format!("stage `{name}` is stopped by `{stop}`"));
     }
     for sub in state.substages(index) {
-        let stopped = state.definition().stops_parent(sub) && !outcome.is_fatal() && !outcome.is_blocked();
-        if stopped || !state.definition().couples(sub, outcome) {
+        if !stands_beside(state, sub, outcome) {
             return refuse("PARENT_COUPLING", format!("`{outcome}` cannot stand beside `{sub}`"));
         }
     }
@@ -355,6 +362,31 @@ fn substage(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
     }
     if !state.definition().couples(outcome, parent) {
         return refuse("PARENT_COUPLING", format!("`{outcome}` cannot stand beside `{parent}`"));
+    }
+    Ok(())
+}
+
+/// Whether a parent's outcome can be recorded after its substage's (rules P-34 and P-35).
+pub(super) fn stands_beside(state: &State, substage: &Outcome, parent: &Outcome) -> bool {
+    let stopped = state.definition().stops_parent(substage) && !parent.is_fatal() && !parent.is_blocked();
+    !stopped && state.definition().couples(substage, parent)
+}
+
+/// Whether a forced lock may be recorded (rule P-90): what stood in the way was renamed after this run, and not before.
+pub(super) fn lock_forced(state: &State, forced: &LockForced) -> Judged<()> {
+    open(state)?;
+    let name = &forced.stale_lock_filename;
+    let number = name.strip_prefix(&state.pinned.run).and_then(|rest| rest.strip_prefix(".lock.stale."));
+    let numbered = number.is_some_and(|n| n.len() == 4 && n.bytes().all(|b| b.is_ascii_digit()) && n != "0000");
+    if !numbered {
+        let (run, found) = (&state.pinned.run, quoted(name));
+        return refuse(
+            "LOCK_NAME_INVALID",
+            format!("expected `{run}.lock.stale.` and four digits from 0001, found `{found}`"),
+        );
+    }
+    if state.forced_locks.iter().any(|earlier| earlier.stale_lock_filename == *name) {
+        return refuse("LOCK_NAME_TAKEN", format!("`{name}` is recorded already"));
     }
     Ok(())
 }

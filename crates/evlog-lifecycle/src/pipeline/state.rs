@@ -5,11 +5,13 @@
 //!
 //! Invariants:
 //! - What [`rules`](super::rules) refuses of a command, folding refuses of an event: history holds nothing else.
-//! - After a fatal outcome the next events are its blocked tail, of the same commit, and nothing else.
+//! - After a fatal outcome the next events are its blocked tail, and after a reconciliation the outcomes that follow from its
+//!   findings: of the same commit, and nothing else.
 
 use super::definition::{Definition, OrderKey, built_in, is_substage};
-use super::outcome::{FailMode, Outcome, RunStatus};
-use super::payload::{Artifact, Artifacts, Created, OutcomeRecorded, Payload, ValidationReported};
+use super::outcome::{FailMode, Outcome, RunStatus, StageStatus};
+use super::payload::{Artifact, Artifacts, Created, LockForced, OutcomeRecorded, Payload, ValidationReported};
+use super::reconcile;
 use super::rules::{self, Recording};
 use evlog_format::Seq;
 use evlog_projection::{Fact, FoldError, canonical};
@@ -27,6 +29,7 @@ pub struct State {
     pub(super) artifacts: Arc<BTreeMap<String, Held>>,
     pub(super) captured: Arc<BTreeMap<String, Held>>,
     pub(super) reports: Arc<BTreeMap<String, Reported>>,
+    pub(super) forced_locks: Arc<Vec<LockForced>>,
     pub(super) owed: Option<Owed>,
     pub(super) end: Option<End>,
 }
@@ -69,6 +72,8 @@ pub(super) struct Entry {
     pub outcome: Outcome,
     pub seq: Seq,
     pub time_ns: i64,
+    /// Whether it follows from what was found of an interrupted run.
+    pub reconciled: bool,
 }
 
 /// A file of the bundle, and the stage that it belongs to.
@@ -85,15 +90,24 @@ pub(super) struct Reported {
     pub time_ns: i64,
 }
 
-/// A blocked tail that is not complete yet.
+/// Outcomes that the events so far must be followed by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Owed {
     /// The outcome that caused it.
     pub cause: Seq,
     /// First seq of the commit that it must be in.
     pub commit: Seq,
-    /// Indexes of the stages still to come; never empty.
-    pub stages: Vec<usize>,
+    /// Those still to come; never empty.
+    pub outcomes: Vec<Outcome>,
+    /// Whether they follow from findings; else from a fatal outcome.
+    pub reconciled: bool,
+}
+
+impl Owed {
+    /// Why they must come, for messages.
+    pub(super) fn why(&self) -> &'static str {
+        if self.reconciled { "for so it was found" } else { "for the stage is blocked" }
+    }
 }
 
 /// How the run ended.
@@ -132,6 +146,12 @@ impl State {
     /// The outcome of the top-level stage at an index.
     pub(super) fn top(&self, index: usize) -> Option<&Outcome> {
         self.outcome(self.stage_id(index))
+    }
+
+    /// Whether the outcome of the stage at an index follows from what was found of an interrupted run.
+    pub(super) fn was_reconciled(&self, index: usize) -> bool {
+        let key = self.definition().order_key(self.stage_id(index));
+        key.and_then(|key| self.outcomes.get(&key)).is_some_and(|entry| entry.reconciled)
     }
 
     /// Indexes of the enabled stages, in canonical order.
@@ -197,6 +217,7 @@ pub(super) fn start(fact: &Fact<'_>) -> Result<State, FoldError> {
         artifacts: Arc::default(),
         captured: Arc::default(),
         reports: Arc::default(),
+        forced_locks: Arc::default(),
         owed: None,
         end: None,
     })
@@ -236,15 +257,15 @@ pub(super) fn evolve(state: &mut State, fact: &Fact<'_>) -> Result<(), FoldError
     apply(state, fact, payload).map_err(|message| FoldError::new(fact, message))
 }
 
-/// Folds the next event of a blocked tail.
+/// Folds the next event that is owed.
 fn tail(state: &mut State, fact: &Fact<'_>, payload: Payload, mut owed: Owed) -> Result<(), String> {
-    let expected = state.blocked(owed.stages.remove(0));
+    let (why, expected) = (owed.why(), owed.outcomes.remove(0));
     let found = match payload {
         Payload::Outcome(record) => Outcome::from(record),
-        _ => return Err(format!("expected `{expected}`, for the stage is blocked, found `{}`", fact.event.kind)),
+        _ => return Err(format!("expected `{expected}`, {why}, found `{}`", fact.event.kind)),
     };
     if found != expected {
-        return Err(format!("expected `{expected}`, for the stage is blocked, found `{found}`"));
+        return Err(format!("expected `{expected}`, {why}, found `{found}`"));
     }
     if fact.commit != owed.commit || fact.event.causation != Some(owed.cause) {
         let Owed { cause, commit, .. } = owed;
@@ -255,8 +276,11 @@ fn tail(state: &mut State, fact: &Fact<'_>, payload: Payload, mut owed: Owed) ->
             fact.commit
         ));
     }
-    state.put(found, fact)?;
-    state.owed = Some(owed).filter(|owed| !owed.stages.is_empty());
+    if owed.reconciled && found.status == StageStatus::Success {
+        state.publish_intended(&found.stage);
+    }
+    state.put(found, fact, owed.reconciled)?;
+    state.owed = Some(owed).filter(|owed| !owed.outcomes.is_empty());
     Ok(())
 }
 
@@ -303,6 +327,19 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
             Ok(())
         }
         Payload::Outcome(record) => outcome(state, fact, record),
+        Payload::Reconciled(found) => {
+            let outcomes = reconcile::outcomes(state, &found.found).map_err(told)?;
+            if outcomes.is_empty() {
+                return Err("expected findings that lead to an outcome, found others".to_owned());
+            }
+            state.owed = Some(Owed { cause: fact.seq, commit: fact.commit, outcomes, reconciled: true });
+            Ok(())
+        }
+        Payload::LockForced(forced) => {
+            rules::lock_forced(state, &forced).map_err(told)?;
+            Arc::make_mut(&mut state.forced_locks).push(forced);
+            Ok(())
+        }
         Payload::Finalized(end) => finalized(state, fact, end.status, end.exit_code),
     }
 }
@@ -312,9 +349,10 @@ fn outcome(state: &mut State, fact: &Fact<'_>, record: OutcomeRecorded) -> Resul
     match rules::outcome(state, &outcome).map_err(|refusal| refusal.message)? {
         Recording::Same => Err(format!("expected one outcome of `{}`, found a second one", outcome.stage)),
         Recording::New { tail } => {
-            state.put(outcome, fact)?;
+            state.put(outcome, fact, false)?;
             if !tail.is_empty() {
-                state.owed = Some(Owed { cause: fact.seq, commit: fact.commit, stages: tail });
+                let outcomes = tail.into_iter().map(|index| state.blocked(index)).collect();
+                state.owed = Some(Owed { cause: fact.seq, commit: fact.commit, outcomes, reconciled: false });
             }
             Ok(())
         }
@@ -335,10 +373,19 @@ fn finalized(state: &mut State, fact: &Fact<'_>, status: RunStatus, exit_code: u
 }
 
 impl State {
-    fn put(&mut self, outcome: Outcome, fact: &Fact<'_>) -> Result<(), String> {
+    /// The files that were to be promoted when the run was interrupted: they were found, all of them.
+    fn publish_intended(&mut self, stage: &str) {
+        let Some(index) = self.definition().index_of(stage) else { return };
+        let Some(intended) = self.progress[index].intended.clone() else { return };
+        self.progress[index].published = true;
+        let held = intended.iter().map(|a| (a.path.clone(), Held { stage: stage.to_owned(), artifact: a.clone() }));
+        Arc::make_mut(&mut self.artifacts).extend(held);
+    }
+
+    fn put(&mut self, outcome: Outcome, fact: &Fact<'_>, reconciled: bool) -> Result<(), String> {
         let place = self.definition().order_key(&outcome.stage);
         let key = place.ok_or_else(|| format!("`{}` has no place in the order", outcome.stage))?;
-        self.outcomes.insert(key, Entry { outcome, seq: fact.seq, time_ns: fact.time_ns });
+        self.outcomes.insert(key, Entry { outcome, seq: fact.seq, time_ns: fact.time_ns, reconciled });
         Ok(())
     }
 }

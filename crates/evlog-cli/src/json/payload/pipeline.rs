@@ -7,6 +7,7 @@ use serde_json::Value;
 words! {
     StageStatus = "success" "failed" "skipped";
     FailMode = "fail_closed" "warn_and_skip";
+    Outputs = "none" "valid" "invalid" "partial" "corrupt";
     RunStatus = "success" "partial" "failed";
 }
 
@@ -32,6 +33,9 @@ tables! {
         reason_code: Option<String>,
     }
     Finalized { status: Word<RunStatus>, exit_code: u8 }
+    Reconciled { found: Vec<Found> }
+    Found { stage: String, outputs: Word<Outputs>, staging: bool }
+    LockForced { stale_lock_filename: String, stale_lock_sha256: Digest }
     Refused { action: String, stage: Option<String>, code: String, message: String }
 }
 
@@ -45,6 +49,8 @@ pub(super) fn read(event: &Event<'_>) -> Option<Value> {
         kind::PIPELINE_FINALIZED => table::<Finalized>(event),
         kind::PIPELINE_REFUSED => table::<Refused>(event),
         kind::PIPELINE_OUTPUT_CAPTURED => table::<OutputCaptured>(event),
+        kind::PIPELINE_RECONCILED => table::<Reconciled>(event),
+        kind::PIPELINE_LOCK_FORCED => table::<LockForced>(event),
         _ => None,
     }
 }

@@ -40,4 +40,6 @@ fn closed_sets_have_the_words_of_their_contract() {
     }
     let [success, partial, failed] = [Success, Partial, Failed].map(pipeline_contract::RunStatus::word);
     assert_eq!(super::pipeline::RunStatus::ALL, [success, partial, failed]);
+    let outputs = pipeline_contract::Outputs::WORDS.map(|(word, _)| word);
+    assert_eq!(super::pipeline::Outputs::ALL, outputs);
 }

@@ -11,6 +11,7 @@ mod payloads;
 mod projection;
 mod promotion;
 mod property;
+mod reconcile;
 mod replay;
 mod status;
 mod tuple;

@@ -2,9 +2,10 @@
 
 use crate::pipeline::outcome::{FailMode, RunStatus, StageStatus};
 use crate::pipeline::payload::{
-    Artifact, Artifacts, Created, Finalized, OutcomeRecorded, OutputCaptured, Payload, Refused, StageBegun,
-    StageSetting, ValidationReported,
+    Artifact, Artifacts, Created, Finalized, LockForced, OutcomeRecorded, OutputCaptured, Payload, Reconciled, Refused,
+    StageBegun, StageSetting, ValidationReported,
 };
+use crate::pipeline::reconcile::{Found, Outputs};
 use evlog_format::Event;
 use std::fmt::Write;
 
@@ -35,6 +36,7 @@ fn all() -> Vec<(Payload, &'static str)> {
     let success = OutcomeRecorded { status: StageStatus::Success, reason_code: None, ..outcome.clone() };
     let refused = Refused { action: "begin".into(), stage: None, code: "C".into(), message: "m".into() };
     let captured = OutputCaptured { stage: "s".into(), path: "p".into(), bytes: 1, blake3: digest };
+    let found = Found { stage: "s".into(), outputs: Outputs::Corrupt, staging: true };
     vec![
         (Payload::Created(created), "0170D000201730100017400010 27b7d01"),
         (Payload::Begun(StageBegun { stage: "s".into() }), "0173"),
@@ -45,6 +47,8 @@ fn all() -> Vec<(Payload, &'static str)> {
         (Payload::Outcome(outcome), "01730201010163"),
         (Payload::Outcome(success), "0173000100"),
         (Payload::Finalized(Finalized { status: RunStatus::Failed, exit_code: 20 }), "0214"),
+        (Payload::Reconciled(Reconciled { found: vec![found] }), "010173 04 01"),
+        (Payload::LockForced(LockForced { stale_lock_filename: "f".into(), stale_lock_sha256: digest }), "0166D"),
         (Payload::Refused(refused), "05626567696e0001430 16d"),
     ]
     .into_iter()

@@ -1,0 +1,130 @@
+//! What an interrupted run is brought to, from what lies in its bundle (pipeline.md 5.4, A-07 to ).
+//!
+//! Does: say which outcomes follow from what was found of each enabled stage's outputs. Does not: look at files, promote or
+//! clear anything; who holds the run's lock has done that, and reports it.
+//!
+//! Invariant: what was settled here is settled: the same findings again lead to nothing.
+
+use super::definition::is_substage;
+use super::outcome::{Outcome, StageStatus};
+use super::rules::{self, Judged, refuse};
+use super::state::State;
+use serde::{Deserialize, Serialize};
+
+/// What was found of a stage's outputs in the bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Outputs {
+    /// None of them.
+    None,
+    /// All that are required, and valid.
+    Valid,
+    /// All that are required, and some do not fulfil their contract.
+    Invalid,
+    /// Some that are required, and some not.
+    Partial,
+    /// Some that cannot be read.
+    Corrupt,
+}
+
+/// What was found of a stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Found {
+    /// The stage.
+    pub stage: String,
+    /// Its outputs.
+    pub outputs: Outputs,
+    /// Whether its staging directory could not be cleared.
+    pub staging: bool,
+}
+
+impl Outputs {
+    /// All of them, with the words of commands.
+    pub const WORDS: [(&'static str, Outputs); 5] = [
+        ("none", Outputs::None),
+        ("valid", Outputs::Valid),
+        ("invalid", Outputs::Invalid),
+        ("partial", Outputs::Partial),
+        ("corrupt", Outputs::Corrupt),
+    ];
+
+    /// The word of commands.
+    pub fn word(self) -> &'static str {
+        let known = Outputs::WORDS.iter().find(|(_, outputs)| *outputs == self);
+        known.map_or_else(|| unreachable!("every finding has a word"), |(word, _)| word)
+    }
+}
+
+const STORAGE: &str = "storage_io_error";
+const MISSING: &str = "input_missing";
+const INVALID: &str = "contract_validation_failed";
+
+/// The outcomes that follow, in canonical order (rules P-82 to P-86); an error when the findings are not of this run.
+pub(super) fn outcomes(state: &State, found: &[Found]) -> Judged<Vec<Outcome>> {
+    rules::open(state)?;
+    let expected: Vec<&str> = state.enabled().map(|index| state.stage_id(index)).collect();
+    let named: Vec<&str> = found.iter().map(|found| found.stage.as_str()).collect();
+    if named != expected {
+        let message = format!("expected findings of {}, in this order, found {named:?}", expected.join(", "));
+        return refuse("FINDINGS_INCOMPLETE", message);
+    }
+    let mut settled = Vec::new();
+    let mut stopped =
+        state.outcomes().any(|outcome| is_substage(&outcome.stage) && state.definition().stops_run(outcome));
+    for (index, found) in state.enabled().zip(found) {
+        let outcome = match state.top(index) {
+            Some(recorded) => corrected(state, index, recorded, found),
+            None => missing(state, index, found, stopped),
+        };
+        let now = outcome.as_ref().or(state.top(index));
+        stopped |= now.is_some_and(|outcome| outcome.is_fatal() || outcome.is_blocked())
+            || state.substages(index).any(|outcome| state.definition().stops_parent(outcome));
+        settled.extend(outcome);
+    }
+    Ok(settled)
+}
+
+/// What is recorded of a stage without an outcome; none: it is pending, and can begin (rules P-82 and P-83).
+fn missing(state: &State, index: usize, found: &Found, stopped: bool) -> Option<Outcome> {
+    let fatal = |code| Some(Outcome::failed(state.stage_id(index), super::outcome::FailMode::FailClosed, code));
+    match found.outputs {
+        _ if found.staging => fatal(STORAGE),
+        Outputs::None if stopped => Some(state.blocked(index)),
+        Outputs::None => None,
+        // What has run behind a fatal failure cannot be told from what should not be there.
+        Outputs::Valid if stopped => fatal(STORAGE),
+        Outputs::Valid => Some(succeeded(state, index)),
+        Outputs::Invalid => fatal(INVALID),
+        Outputs::Partial | Outputs::Corrupt => fatal(STORAGE),
+    }
+}
+
+/// Success, unless a substage does not allow it: then its code, where the stage has it (rule P-35).
+fn succeeded(state: &State, index: usize) -> Outcome {
+    let success = Outcome::success(state.stage_id(index), state.pinned.stages[index].fail_mode);
+    let Some(against) = state.substages(index).find(|substage| !rules::stands_beside(state, substage, &success)) else {
+        return success;
+    };
+    let code = against.reason_code.as_deref().filter(|code| state.definition().allows(&success.stage, code));
+    Outcome::failed(success.stage, super::outcome::FailMode::FailClosed, code.unwrap_or(STORAGE))
+}
+
+/// The outcome that takes the place of a recorded one, if what was found contradicts it (rules P-84 to P-86).
+fn corrected(state: &State, index: usize, recorded: &Outcome, found: &Found) -> Option<Outcome> {
+    if recorded.is_fatal() && state.was_reconciled(index) {
+        return None;
+    }
+    let published =
+        recorded.status == StageStatus::Success || (recorded.status == StageStatus::Failed && !recorded.is_fatal());
+    let reused = recorded.status == StageStatus::Skipped && !recorded.is_blocked();
+    let code = match found.outputs {
+        _ if found.staging => STORAGE,
+        Outputs::None | Outputs::Partial if published => MISSING,
+        Outputs::Invalid | Outputs::Corrupt if published => STORAGE,
+        // A failed promotion leaves what it promoted; that is what the outcome says.
+        Outputs::None => return None,
+        _ if published || reused || recorded.reason_code.as_deref() == Some(STORAGE) => return None,
+        _ => STORAGE,
+    };
+    let corrected = Outcome::failed(&recorded.stage, super::outcome::FailMode::FailClosed, code);
+    (corrected != *recorded).then_some(corrected)
+}
