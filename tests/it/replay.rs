@@ -2,7 +2,7 @@
 
 use crate::workload::{DIR, commands, open, replayed, submit, view};
 use evlog_projection::Bundle;
-use evlog_store::fs::sim::SimFs;
+use evlog_store::fs::sim::{Act, SimFs};
 use std::path::Path;
 
 fn log_of(rounds: u32, segment_limit: u64, sessions: usize) -> SimFs {
@@ -72,4 +72,19 @@ fn what_was_published_at_any_event_is_proved_by_a_later_replay() {
     assert_eq!((found.compared, found.differences), (files, Vec::new()));
     assert!(files > 60, "every event was published: {files} files");
     assert!(fs.files().iter().all(|path| path.starts_with(Path::new(DIR))));
+}
+
+#[test]
+fn a_replay_reads_the_log_once_however_many_runs_take_turns_in_it() {
+    let reads = |rounds: u32| {
+        let fs = log_of(rounds, 1 << 20, 1);
+        let view = view(&fs);
+        let before = fs.count(Act::Read);
+        let report = evlog::replay::replay(&view, &mut |_| {}).unwrap();
+        assert_eq!((report.runs, report.errors.len()), (u64::from(2 * rounds + 1), 0));
+        (fs.count(Act::Read) - before, report.events)
+    };
+    let ((few, _), (many, events)) = (reads(2), reads(40));
+    assert_eq!(many, few, "forty rounds have {events} events, and all of them fit into one read");
+    assert!(few < 20, "{few} reads, those of the indexes among them");
 }

@@ -1,7 +1,8 @@
 //! Deterministic folds of events, and the bytes they end in.
 //!
-//! Does: say what a contract is ([`contract`]), fold a run's events into the files of its bundle ([`bundle`]), write and
-//! compare canonical JSON ([`mod@canonical`], [`difference`]), keep the contracts that a log knows ([`registry`]).
+//! Does: say what a contract is ([`contract`]), fold a run's events into the files of its bundle ([`bundle`]) or into
+//! the digests of them ([`digests`]), write and compare canonical JSON ([`mod@canonical`], [`difference`]), keep the
+//! contracts that a log knows ([`registry`]).
 //! Does not: touch files, ask the time, know any contract.
 //!
 //! Invariants:
@@ -14,6 +15,7 @@ pub mod bundle;
 pub mod canonical;
 pub mod contract;
 pub mod difference;
+pub mod digests;
 pub mod registry;
 pub mod time;
 

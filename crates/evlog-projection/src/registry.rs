@@ -11,8 +11,8 @@ use std::any::Any;
 use std::sync::Arc;
 
 /// Name of the projection that every contract shares, and its version.
-const AUDIT_PROJECTION: (&str, u16) = ("audit_events", 1);
-const AUDIT_PATH: &str = "audit_events.jsonl";
+pub(crate) const AUDIT_PROJECTION: (&str, u16) = ("audit_events", 1);
+pub(crate) const AUDIT_PATH: &str = "audit_events.jsonl";
 
 type State = Box<dyn Any + Send + Sync>;
 /// A parsed command whose type only its contract knows.
@@ -305,21 +305,7 @@ impl<'c> BundleFold<'c> {
 
     /// Folds the run's next event.
     pub fn push(&mut self, fact: &Fact<'_>) -> Result<(), FoldError> {
-        let line = match &mut self.fold {
-            None => {
-                let fold = self.contracts.start(fact)?;
-                let line = fold.contract.0.audit_line(None, fact, &fold.state)?;
-                self.fold = Some(fold);
-                line
-            }
-            Some(fold) => {
-                let before = fold.contract.0.clone_state(&fold.state);
-                fold.evolve(fact)?;
-                fold.contract.0.audit_line(Some(&before), fact, &fold.state)?
-            }
-        };
-        self.audit.extend_from_slice(&canonical(&line));
-        self.audit.push(b'\n');
+        self.audit.extend_from_slice(&fold_line(self.contracts, &mut self.fold, fact)?);
         Ok(())
     }
 
@@ -345,4 +331,28 @@ impl<'c> BundleFold<'c> {
             files,
         }))
     }
+}
+
+/// Folds a run's next event; gives its line of the audit file.
+pub(crate) fn fold_line(
+    contracts: &Contracts,
+    run: &mut Option<RunFold>,
+    fact: &Fact<'_>,
+) -> Result<Vec<u8>, FoldError> {
+    let line = match run {
+        None => {
+            let fold = contracts.start(fact)?;
+            let line = fold.contract.0.audit_line(None, fact, &fold.state)?;
+            *run = Some(fold);
+            line
+        }
+        Some(fold) => {
+            let before = fold.contract.0.clone_state(&fold.state);
+            fold.evolve(fact)?;
+            fold.contract.0.audit_line(Some(&before), fact, &fold.state)?
+        }
+    };
+    let mut line = canonical(&line);
+    line.push(b'\n');
+    Ok(line)
 }

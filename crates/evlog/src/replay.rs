@@ -1,11 +1,20 @@
 //! Replay: every projection rebuilt from the log alone, and compared with every digest that was recorded when files
 //! were published.
+//!
+//! Invariant: the log is read once, in order, however many runs take turns in it. Of each run one state is held, and
+//! digests instead of files.
 
 use crate::error::LogError;
-use crate::history::{ProjectionPublished, PublishedFile};
+use crate::history::{LOG_STREAM, ProjectionPublished, PublishedFile};
 use crate::view::View;
-use evlog_projection::{Bundle, FoldError};
+use evlog_format::Seq;
+use evlog_projection::digests::{BundleDigests, DigestFold, FileDigest};
+use evlog_projection::{Fact, FoldError};
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+/// Progress is told each time so many events were read.
+const PROGRESS_EVERY: u64 = 1024;
 
 /// What a replay found.
 #[derive(Clone, Debug, Default)]
@@ -43,72 +52,164 @@ pub struct ReplayDifference {
     pub version: Option<(u16, u16)>,
 }
 
-/// Rebuilds every projection of the view; `progress` is told of each run.
-pub fn replay(view: &View, progress: &mut dyn FnMut(&str)) -> Result<Replay, LogError> {
-    let mut recorded: BTreeMap<String, Vec<ProjectionPublished>> = BTreeMap::new();
+/// Rebuilds every projection of the view, in one pass over its events; `progress` is told how many were read.
+pub fn replay(view: &View, progress: &mut dyn FnMut(u64)) -> Result<Replay, LogError> {
+    let mut runs: BTreeMap<String, RunReplay<'_>> = BTreeMap::new();
     for published in view.published()? {
-        recorded.entry(published.run.clone()).or_default().push(published);
+        let run = runs.entry(published.run.clone()).or_insert_with(|| RunReplay::new(view));
+        run.publications.push(published);
     }
-    let mut report = Replay::default();
-    let mut digest = blake3::Hasher::new();
-    for run in view.run_names()? {
-        let publications = recorded.remove(&run).unwrap_or_default();
-        match replay_run(view, &run, &publications, &mut report) {
-            Ok(Some(bundle)) => absorb(&mut digest, &bundle, &mut report),
-            Ok(None) => {}
-            Err(LogError::Fold(error)) => report.errors.push(error),
-            Err(error) => return Err(error),
+    runs.values_mut().for_each(RunReplay::sort);
+    view.each(Seq(0), &mut |fact| {
+        if fact.seq.0 % PROGRESS_EVERY == 0 {
+            progress(fact.seq.0);
         }
-        progress(&run);
-    }
+        match runs.get_mut(fact.event.stream) {
+            _ if fact.event.stream == LOG_STREAM => {}
+            Some(run) => run.event(fact),
+            None => {
+                let mut run = RunReplay::new(view);
+                run.event(fact);
+                runs.insert(fact.event.stream.to_owned(), run);
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    let (mut report, mut digest) = (Replay::default(), blake3::Hasher::new());
     // A publication of a run that the log does not have: nothing can reproduce it.
-    for published in recorded.into_values().flatten() {
-        compare(&published, None, &mut report);
+    let (runs, unknown): (Vec<_>, Vec<_>) = runs.into_iter().partition(|(_, run)| run.is_known());
+    for (name, run) in runs {
+        run.finish(&name, view.is_whole(), &mut report, &mut digest);
+    }
+    for published in unknown.iter().flat_map(|(_, run)| &run.publications) {
+        report.add(compare(published, None));
     }
     report.digest = *digest.finalize().as_bytes();
     Ok(report)
 }
 
-fn replay_run(
-    view: &View,
-    run: &str,
-    publications: &[ProjectionPublished],
-    report: &mut Replay,
-) -> Result<Option<Bundle>, LogError> {
-    let mut reached = 0u64;
-    let mut covered = 0usize;
-    let fold = view.fold_bundle(run, &mut |fold| {
-        reached += 1;
-        for published in publications.iter().filter(|published| published.events == reached) {
-            compare(published, fold.bundle()?.as_ref(), report);
-            covered += 1;
-        }
-        Ok(())
-    })?;
-    if view.is_whole() && covered < publications.len() {
-        for published in publications.iter().filter(|published| published.events == 0 || published.events > reached) {
-            compare(published, None, report);
+impl Replay {
+    fn add(&mut self, Compared { files, differences }: Compared) {
+        self.compared += files;
+        self.differences.extend(differences);
+    }
+
+    fn absorb(&mut self, digest: &mut blake3::Hasher, run: &str, bundle: &BundleDigests) {
+        self.runs += 1;
+        self.events += bundle.events;
+        for (path, file) in &bundle.files {
+            self.files += 1;
+            for part in [run.as_bytes(), path.as_bytes()] {
+                digest.update(&(part.len() as u64).to_le_bytes());
+                digest.update(part);
+            }
+            digest.update(&file.blake3);
         }
     }
-    Ok(fold.bundle()?)
 }
 
-fn absorb(digest: &mut blake3::Hasher, bundle: &Bundle, report: &mut Replay) {
-    report.runs += 1;
-    report.events += bundle.events;
-    for file in bundle.files.values() {
-        report.files += 1;
-        for part in [bundle.run.as_bytes(), file.path.as_bytes()] {
-            digest.update(&(part.len() as u64).to_le_bytes());
-            digest.update(part);
+/// One run, as far as the pass has come.
+struct RunReplay<'v> {
+    fold: DigestFold<'v>,
+    /// How many of its events were folded.
+    reached: u64,
+    /// By the number of events that they cover; those that cover none come first.
+    publications: Vec<ProjectionPublished>,
+    /// How many publications were compared, or cannot be.
+    covered: usize,
+    compared: Compared,
+    /// What ended the fold.
+    failed: Option<FoldError>,
+}
+
+impl<'v> RunReplay<'v> {
+    fn new(view: &'v View) -> RunReplay<'v> {
+        RunReplay {
+            fold: DigestFold::new(view.contracts()),
+            reached: 0,
+            publications: Vec::new(),
+            covered: 0,
+            compared: Compared::default(),
+            failed: None,
         }
-        digest.update(&file.digest());
+    }
+
+    fn sort(&mut self) {
+        self.publications.sort_by_key(|published| published.events);
+        self.covered = self.of_nothing();
+    }
+
+    /// How many publications cover no event.
+    fn of_nothing(&self) -> usize {
+        self.publications.partition_point(|published| published.events == 0)
+    }
+
+    /// Whether the log has events of the run.
+    fn is_known(&self) -> bool {
+        self.reached > 0 || self.failed.is_some()
+    }
+
+    fn event(&mut self, fact: &Fact<'_>) {
+        if self.failed.is_none()
+            && let Err(error) = self.fold.push(fact).and_then(|()| self.compare_due())
+        {
+            self.failed = Some(error);
+        }
+    }
+
+    /// Compares the publications that end at the event that was folded.
+    fn compare_due(&mut self) -> Result<(), FoldError> {
+        self.reached += 1;
+        let due = self.publications[self.covered..].partition_point(|published| published.events <= self.reached);
+        if due == 0 {
+            return Ok(());
+        }
+        let bundle = self.fold.digests()?;
+        for published in &self.publications[self.covered..self.covered + due] {
+            self.compared.extend(compare(published, bundle.as_ref()));
+        }
+        self.covered += due;
+        Ok(())
+    }
+
+    /// Tells what was found; `whole` is whether the view shows all that is committed.
+    fn finish(self, run: &str, whole: bool, report: &mut Replay, digest: &mut blake3::Hasher) {
+        let (of_nothing, covered) = (self.of_nothing(), self.covered);
+        report.add(self.compared);
+        if let Some(error) = self.failed {
+            report.errors.push(error);
+            return;
+        }
+        if whole {
+            for published in self.publications[..of_nothing].iter().chain(&self.publications[covered..]) {
+                report.add(compare(published, None));
+            }
+        }
+        match self.fold.digests() {
+            Ok(Some(bundle)) => report.absorb(digest, run, &bundle),
+            Ok(None) => {}
+            Err(error) => report.errors.push(error),
+        }
+    }
+}
+
+/// What comparing gave.
+#[derive(Default)]
+struct Compared {
+    files: u64,
+    differences: Vec<ReplayDifference>,
+}
+
+impl Compared {
+    fn extend(&mut self, Compared { files, differences }: Compared) {
+        self.files += files;
+        self.differences.extend(differences);
     }
 }
 
 /// Compares the files of one publication with the bundle as of the same event.
-fn compare(published: &ProjectionPublished, bundle: Option<&Bundle>, report: &mut Replay) {
-    let mut rebuilt: BTreeMap<&str, _> =
+fn compare(published: &ProjectionPublished, bundle: Option<&BundleDigests>) -> Compared {
+    let mut rebuilt: BTreeMap<&str, &FileDigest> =
         bundle.iter().flat_map(|bundle| &bundle.files).map(|(path, file)| (path.as_str(), file)).collect();
     let difference = |path: &str, expected: Option<&PublishedFile>, found, version| ReplayDifference {
         run: published.run.clone(),
@@ -118,17 +219,17 @@ fn compare(published: &ProjectionPublished, bundle: Option<&Bundle>, report: &mu
         found,
         version,
     };
+    let mut compared = Compared { files: published.files.len() as u64, differences: Vec::new() };
     for recorded in &published.files {
-        report.compared += 1;
         let file = rebuilt.remove(recorded.path.as_str());
-        let found = file.map(|file| (file.digest(), file.bytes.len() as u64));
+        let found = file.map(|file| (file.blake3, file.len));
         if found != Some((recorded.blake3, recorded.len)) {
             let versions = file.map(|file| (recorded.version, file.version)).filter(|(a, b)| a != b);
-            report.differences.push(difference(&recorded.path, Some(recorded), found, versions));
+            compared.differences.push(difference(&recorded.path, Some(recorded), found, versions));
         }
     }
     for (path, file) in rebuilt {
-        let found = Some((file.digest(), file.bytes.len() as u64));
-        report.differences.push(difference(path, None, found, None));
+        compared.differences.push(difference(path, None, Some((file.blake3, file.len)), None));
     }
+    compared
 }

@@ -216,29 +216,14 @@ impl View {
 
     /// The bundle of one run; none if there is no such run.
     pub fn bundle(&self, run: &str) -> Result<Option<Bundle>, LogError> {
-        let fold = self.fold_bundle(run, &mut |_| Ok(()))?;
-        Ok(fold.bundle()?)
-    }
-
-    /// Folds one run; `after` is called after each event.
-    pub(crate) fn fold_bundle(
-        &self,
-        run: &str,
-        after: &mut dyn FnMut(&BundleFold<'_>) -> Result<(), FoldError>,
-    ) -> Result<BundleFold<'_>, LogError> {
         let mut fold = BundleFold::new(&self.contracts);
-        let mut failed = None;
-        self.stream(run, &mut |fact| match fold.push(fact).and_then(|()| after(&fold)) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
+        let mut told = Ok(());
+        self.stream(run, &mut |fact| {
+            told = fold.push(fact);
+            if told.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
-        match failed {
-            Some(error) => Err(error.into()),
-            None => Ok(fold),
-        }
+        told?;
+        Ok(fold.bundle()?)
     }
 
     /// What was published, in order: see [`ProjectionPublished`].

@@ -28,8 +28,8 @@ pub(crate) struct ReplayArgs {
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ReplayArgs) -> Result<Verdict, CommandError> {
     let view = context.view(args.at.at)?;
-    let progress = ui.progress("replay", view.run_names()?.len() as u64, Unit::Runs);
-    let report = replay(&view, &mut |_| progress.step())?;
+    let progress = ui.progress("replay", view.next_seq().0, Unit::Events);
+    let report = replay(&view, &mut |done| progress.at(done))?;
     drop(progress);
     let agrees = report.differences.is_empty() && report.errors.is_empty();
     if context.json {

@@ -1,0 +1,120 @@
+//! The digests of a run's bundle, without its bytes: what it takes to compare a bundle with what was recorded of it.
+//!
+//! Does: fold many runs side by side. Does not: keep the lines of a run's audit file, which are as long as its history.
+//!
+//! Invariant: [`DigestFold`] gives the digests of the files that [`BundleFold`](crate::registry::BundleFold) gives for the
+//! same events, and fails where it fails.
+
+use crate::bundle::File;
+use crate::contract::{Fact, FoldError};
+use crate::registry::{AUDIT_PATH, AUDIT_PROJECTION, Contracts, RunFold, fold_line};
+use std::collections::BTreeMap;
+
+/// As many bytes of an audit file are kept as they are: the state of a hash takes as much room.
+const SHORT_MAX: usize = 2048;
+
+/// One projected file, without its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileDigest {
+    /// Version of the projection that made it.
+    pub version: u16,
+    /// BLAKE3 of the bytes.
+    pub blake3: [u8; 32],
+    /// How many bytes it has.
+    pub len: u64,
+}
+
+impl From<&File> for FileDigest {
+    fn from(file: &File) -> FileDigest {
+        FileDigest { version: file.version, blake3: file.digest(), len: file.bytes.len() as u64 }
+    }
+}
+
+/// The files of one run, by path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BundleDigests {
+    /// How many of the run's events they cover.
+    pub events: u64,
+    /// The projected files.
+    pub files: BTreeMap<String, FileDigest>,
+}
+
+/// Folds a run's events, in order, into the digests of its bundle.
+pub struct DigestFold<'c> {
+    contracts: &'c Contracts,
+    fold: Option<RunFold>,
+    audit: Hashed,
+}
+
+impl<'c> DigestFold<'c> {
+    /// Nothing folded yet.
+    pub fn new(contracts: &'c Contracts) -> DigestFold<'c> {
+        DigestFold { contracts, fold: None, audit: Hashed::default() }
+    }
+
+    /// Folds the run's next event.
+    pub fn push(&mut self, fact: &Fact<'_>) -> Result<(), FoldError> {
+        self.audit.push(&fold_line(self.contracts, &mut self.fold, fact)?);
+        Ok(())
+    }
+
+    /// The digests as of the events pushed so far; `None` when there were none.
+    pub fn digests(&self) -> Result<Option<BundleDigests>, FoldError> {
+        let Some(fold) = &self.fold else {
+            return Ok(None);
+        };
+        let projected = fold.project()?;
+        let projected = projected.iter().map(|file| (file.path.clone(), FileDigest::from(file)));
+        let files = projected.chain([(AUDIT_PATH.to_owned(), self.audit.digest())]).collect();
+        Ok(Some(BundleDigests { events: fold.head().events, files }))
+    }
+}
+
+/// Bytes of which only the digest and the number are asked for.
+#[derive(Default)]
+struct Hashed {
+    len: u64,
+    /// The bytes that the hasher does not have yet.
+    short: Vec<u8>,
+    /// Once there were too many of them to be kept.
+    hasher: Option<Box<blake3::Hasher>>,
+}
+
+impl Hashed {
+    fn push(&mut self, bytes: &[u8]) {
+        self.len += bytes.len() as u64;
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(bytes);
+            return;
+        }
+        self.short.extend_from_slice(bytes);
+        if self.short.len() > SHORT_MAX {
+            let mut hasher = Box::new(blake3::Hasher::new());
+            hasher.update(&self.short);
+            (self.short, self.hasher) = (Vec::new(), Some(hasher));
+        }
+    }
+
+    fn digest(&self) -> FileDigest {
+        let hash = self.hasher.as_ref().map_or_else(|| blake3::hash(&self.short), |hasher| hasher.finalize());
+        FileDigest { version: AUDIT_PROJECTION.1, blake3: *hash.as_bytes(), len: self.len }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_digest_of_lines_is_that_of_their_bytes_whether_they_are_kept_or_hashed_on_the_way() {
+        let (mut hashed, mut bytes) = (Hashed::default(), Vec::new());
+        for line in 0..400u32 {
+            let line = format!("line {line}\n").into_bytes();
+            let expected = *blake3::hash(&bytes).as_bytes();
+            assert_eq!((hashed.digest().blake3, hashed.digest().len), (expected, bytes.len() as u64));
+            hashed.push(&line);
+            bytes.extend_from_slice(&line);
+        }
+        assert!(hashed.hasher.is_some() && hashed.short.is_empty(), "{} bytes are not kept", bytes.len());
+    }
+}
