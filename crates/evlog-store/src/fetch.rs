@@ -38,30 +38,34 @@ impl<'f> Fetch<'f> {
     /// The frame at an offset of the segment, which an index says is there.
     pub(crate) fn frame(&mut self, offset: u32) -> Result<Frame<'_>, Trouble> {
         let position = self.segment.0 + u64::from(offset);
-        let mut need = GUESS;
-        loop {
-            let read = self.read(offset, need)?;
-            match self.codec.decode(position, &self.buf[..read]) {
-                Decoded::Incomplete { need: more } if more > need => need = more,
-                Decoded::Frame(_) => break,
-                Decoded::Corrupt(corruption) => return Err(self.damaged(offset, corruption.flaw.to_string())),
-                Decoded::Incomplete { .. } => return Err(self.damaged(offset, "the end of the file".to_string())),
-                Decoded::Empty => return Err(self.damaged(offset, "zeros".to_string())),
+        let (mut read, mut need) = (0, GUESS);
+        // The header says how long the frame is, and nothing is checksummed before all of it is there.
+        while need > read {
+            let had = read;
+            read = self.read(offset, had, need)?;
+            match self.codec.decode(position, &self.buf[..read.min(FRAME_HEADER_LEN)]) {
+                Decoded::Incomplete { need: whole } if read > had => need = whole,
+                _ => break,
             }
         }
-        match self.codec.decode(position, &self.buf) {
+        match self.codec.decode(position, &self.buf[..read]) {
             Decoded::Frame(frame) => Ok(frame),
-            _ => unreachable!("it was decoded from the same bytes above"),
+            Decoded::Corrupt(corruption) => Err(self.damaged(offset, corruption.flaw.to_string())),
+            Decoded::Incomplete { .. } => Err(self.damaged(offset, "the end of the file".to_string())),
+            Decoded::Empty => Err(self.damaged(offset, "zeros".to_string())),
         }
     }
 
-    fn read(&mut self, offset: u32, need: usize) -> Result<usize, Failure> {
-        self.buf.resize(need, 0);
+    /// Reads the frame's bytes up to `need`, of which `had` are there; says how many are.
+    fn read(&mut self, offset: u32, had: usize, need: usize) -> Result<usize, Failure> {
+        // It never shrinks, so that its bytes are not set to zero for each frame.
+        if self.buf.len() < need {
+            self.buf.resize(need, 0);
+        }
         let path = || self.files.layout.segment(self.segment);
-        let read =
-            self.file.read_full_at(&mut self.buf, u64::from(offset)).map_err(|e| Failure::of("read", &path())(e))?;
-        self.buf.truncate(read);
-        Ok(read)
+        let (rest, at) = (&mut self.buf[had..need], u64::from(offset) + had as u64);
+        let read = self.file.read_full_at(rest, at).map_err(|e| Failure::of("read", &path())(e))?;
+        Ok(had + read)
     }
 
     fn damaged(&self, offset: u32, found: String) -> Trouble {
