@@ -1,8 +1,8 @@
 //! What leaves the house: signed checkpoints, cosignatures, and proofs that hold without the log and without us.
 //!
 //! Does: keys ([`key`]), signed notes ([`note`]), checkpoints and their cosignatures ([`checkpoint`]), what a
-//! witness may cosign ([`witness`]), which witnesses are enough ([`policy`]), proof files ([`file`]). The forms are C2SP's where C2SP has one, so other people's tools read
-//! them; `docs/checkpoint.md` and `docs/proofs.md` specify every byte.
+//! witness may cosign ([`witness`]), which witnesses are enough ([`policy`]), proof files ([`file`](mod@file)).
+//! The forms are C2SP's where C2SP has one, so other people's tools read them; `docs/checkpoint.md` and `docs/proofs.md` specify every byte.
 //! Does not: open files, ask the time, draw random numbers, see a log. Who links this links no writer.
 //!
 //! Invariants:

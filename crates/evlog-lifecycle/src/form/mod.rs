@@ -1,7 +1,7 @@
 //! Contract files: a contract as data that a person can read, in TOML.
 //!
-//! Does: read a file into a definition, of a lifecycle ([`machine`](crate::machine)) or of a pipeline
-//! ([`pipeline`](crate::pipeline)), or say everything that is wrong with it, with line and column; hold the built-in
+//! Does: read a file into a definition, of a lifecycle ([`machine`](mod@crate::machine)) or of a pipeline
+//! ([`pipeline`](mod@crate::pipeline)), or say everything that is wrong with it, with line and column; hold the built-in
 //! files.
 //! Does not: judge a run, or read anything but the text that it is given.
 //!

@@ -6,12 +6,12 @@
 //!
 //! How it is built, from the ground up:
 //!
-//! - [`machine`]: the 13 phases and the two relations, which are tables; [`rules`] asks them, with their guards.
+//! - [`machine`]: the 13 phases and the two relations, which are tables; `rules` asks them, with their guards.
 //! - [`definition`]: a story as pinned at creation, what admission refuses, the graph of its steps.
-//! - [`derive`]: buckets, dependencies, stages and endings, as functions of phases alone. [`retry`]: policies, waits,
+//! - [`derive`](mod@derive): buckets, dependencies, stages and endings, as functions of phases alone. [`retry`]: policies, waits,
 //!   exit classes. [`conditions`], [`failure`], [`redact`], [`expression`], [`duration`], [`schema`]: values with rules of
 //!   their own.
-//! - [`state`] and [`steps`]: a run, and how each event changes it. `fold` checks history before it changes anything.
+//! - `state` and `steps`: a run, and how each event changes it. `fold` checks history before it changes anything.
 //! - `decide`: a command on a copy of the run; each event it writes is taken into account as the fold will take it, and
 //!   what follows is decided next, until nothing follows. All of it is one commit.
 //! - `project`, `status`, `audit`: files.

@@ -1,6 +1,6 @@
 //! A story as pinned at the creation of its run: steps in three groups, policy, schemas, output.
 //!
-//! Does: hold what was read ([`read`]), say what admission refuses ([`check`]), and which step waits for which ([`graph`]).
+//! Does: hold what was read (`read`), say what admission refuses (`check`), and which step waits for which (`graph`).
 //! Does not: evaluate anything, or read a story again later: what changes elsewhere does not change the run.
 //!
 //! Steps are numbered in the order main, compensations, finally; within a group as declared.
