@@ -26,12 +26,14 @@ fn the_four_supply_chain_plans_end_as_they_say() {
     assert_eq!(replay["runs"], 4);
 }
 
-/// The commands of the README, but for those that build, that follow for ever, and that need other people's tools.
+/// The commands of the README, but for those that build, that follow for ever, and that need other people's tools. Where
+/// they say `ID` and `PLAN.toml`, the run and the plan stand.
 #[test]
 fn the_commands_of_the_readme_say_yes() {
     let room = Room::new();
     let plan = repository().join("docs/examples/supply-chain/plan.toml");
-    room.ends(0, &["run", &plan.display().to_string()]);
+    let plan = plan.display().to_string();
+    let run = room.ends(0, &["run", &plan, "--json"]).json()["run"].as_str().unwrap().to_owned();
     let bin = Path::new(env!("CARGO_BIN_EXE_evlog")).parent().unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
     let readme = std::fs::read_to_string(repository().join("README.md")).unwrap();
@@ -41,7 +43,9 @@ fn the_commands_of_the_readme_say_yes() {
     assert!(commands.len() > 3, "{commands:?}");
     for command in commands {
         let mut shell = Command::new("sh");
-        shell.args(["-c", command]).current_dir(room.path("")).env("PATH", &path).env_remove("EVLOG_LOG");
+        let command =
+            command.replace("PLAN.toml", &plan).replace(" ID", &format!(" {run}")).replace("/ID", &format!("/{run}"));
+        shell.args(["-c", &command]).current_dir(room.path("")).env("PATH", &path).env_remove("EVLOG_LOG");
         let done = Done::from(shell.output().unwrap());
         assert_eq!(done.code, 0, "{command}: {done:?}");
     }
