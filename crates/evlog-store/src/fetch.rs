@@ -4,7 +4,7 @@
 //! parts, so a frame that an index left out, or made up, is found.
 
 use crate::error::{Failure, Refusal, Trouble};
-use crate::fs::File;
+use crate::fs::{File, Map};
 use crate::sealed::Part;
 use crate::segment::{Files, refusal};
 use crate::writer::Visit;
@@ -24,19 +24,38 @@ pub(crate) struct Fetch<'f> {
     codec: &'f FrameCodec,
     segment: Position,
     file: Arc<dyn File>,
+    /// Of a sealed segment from which several frames are wanted.
+    map: Option<Map>,
     buf: Vec<u8>,
 }
 
 impl<'f> Fetch<'f> {
-    /// Opens a segment.
-    pub(crate) fn open(files: &'f Files, codec: &'f FrameCodec, segment: Position) -> Result<Fetch<'f>, Failure> {
+    /// Opens the segment of a part.
+    pub(crate) fn open(files: &'f Files, codec: &'f FrameCodec, part: &Part) -> Result<Fetch<'f>, Failure> {
+        let segment = part.segment;
         let path = files.layout.segment(segment);
         let file = files.fs.open_read(&path).map_err(Failure::of("open", &path))?;
-        Ok(Fetch { files, codec, segment, file, buf: Vec::new() })
+        let map = part.sealed_len.filter(|_| part.frames.len() > 1).and_then(|len| file.map(len));
+        Ok(Fetch { files, codec, segment, file, map, buf: Vec::new() })
     }
 
     /// The frame at an offset of the segment, which an index says is there.
     pub(crate) fn frame(&mut self, offset: u32) -> Result<Frame<'_>, Trouble> {
+        let read = if self.map.is_none() { self.read_frame(offset)? } else { 0 };
+        let bytes = match &self.map {
+            Some(map) => map.bytes().get(offset as usize..).unwrap_or_default(),
+            None => &self.buf[..read],
+        };
+        match self.codec.decode(self.segment.0 + u64::from(offset), bytes) {
+            Decoded::Frame(frame) => Ok(frame),
+            Decoded::Corrupt(corruption) => Err(self.damaged(offset, corruption.flaw.to_string())),
+            Decoded::Incomplete { .. } => Err(self.damaged(offset, "the end of the file".to_string())),
+            Decoded::Empty => Err(self.damaged(offset, "zeros".to_string())),
+        }
+    }
+
+    /// Reads a frame, as far as it is there; how many bytes that are.
+    fn read_frame(&mut self, offset: u32) -> Result<usize, Failure> {
         let position = self.segment.0 + u64::from(offset);
         let (mut read, mut need) = (0, GUESS);
         // The header says how long the frame is, and nothing is checksummed before all of it is there.
@@ -48,12 +67,7 @@ impl<'f> Fetch<'f> {
                 _ => break,
             }
         }
-        match self.codec.decode(position, &self.buf[..read]) {
-            Decoded::Frame(frame) => Ok(frame),
-            Decoded::Corrupt(corruption) => Err(self.damaged(offset, corruption.flaw.to_string())),
-            Decoded::Incomplete { .. } => Err(self.damaged(offset, "the end of the file".to_string())),
-            Decoded::Empty => Err(self.damaged(offset, "zeros".to_string())),
-        }
+        Ok(read)
     }
 
     /// Reads the frame's bytes up to `need`, of which `had` are there; says how many are.
@@ -94,7 +108,7 @@ pub(crate) fn visit_parts(
 ) -> Result<(), Trouble> {
     let mut next = parts.first().map_or(0, |part| part.first_number);
     for part in parts {
-        let mut fetch = Fetch::open(files, codec, part.segment)?;
+        let mut fetch = Fetch::open(files, codec, part)?;
         let first = part.frames.first().copied().unwrap_or(0);
         if part.first_number != next {
             return Err(fetch.out_of_order(first, name, next, &format!("event {}", part.first_number)));
@@ -149,7 +163,7 @@ fn visit_frame(
 
 /// That the last frame of a part holds the last event of the stream that the part speaks of.
 pub(crate) fn check_last(files: &Files, codec: &FrameCodec, name: &str, part: &Part) -> Result<(), Trouble> {
-    let mut fetch = Fetch::open(files, codec, part.segment)?;
+    let mut fetch = Fetch::open(files, codec, part)?;
     let offset = part.frames.last().copied().unwrap_or(0);
     let frame = fetch.frame(offset)?;
     let last = (|| {
