@@ -7,7 +7,7 @@ use crate::story::command::{Create, Transition};
 use crate::story::definition::{Group, check, unique};
 use crate::story::failure::RunError;
 use crate::story::fold::begun;
-use crate::story::machine::{Phase, in_words};
+use crate::story::machine::{Entity, Phase, Verdict, in_words};
 use crate::story::payload::{Created, Mode, MoveCause, Moved, RejectionReason, event};
 use crate::story::reasons;
 use crate::story::rules::Breach;
@@ -72,8 +72,12 @@ pub(super) fn start(mut turn: Turn<'_>) -> Decision {
         return turn.done();
     }
     if turn.state.is_terminal() || turn.state.run().started_ns.is_some() {
-        let reason =
-            if turn.state.is_terminal() { RejectionReason::Terminal } else { RejectionReason::UndefinedTransition };
+        let reason = match Entity::Run.verdict(phase, Phase::Running) {
+            _ if turn.state.is_terminal() => RejectionReason::Terminal,
+            Verdict::No => RejectionReason::UndefinedTransition,
+            // The relation has the way back from a pause, and this is not what was asked for.
+            _ => RejectionReason::GuardUnmet,
+        };
         let message = format!("run: expected one that has not started, found `{}`", in_words(phase));
         let breach = Breach::new(reason, message);
         return turn.question.reject(Broken { step: None, requested: Phase::Running.word(), note: None, breach });

@@ -128,3 +128,13 @@ fn steps_that_evlog_executes_take_no_report() {
     let mut harness = started(json!({"steps": [{"name": "g", "type": "gate"}]}));
     reject(&mut harness, "step", json!({"step": "g", "to": "Succeeded"}), "STEP_NOT_READY");
 }
+
+/// The relation has `Paused` to `Running`, so a second `start` was recorded as an undefined transition that is none, and
+/// the run could not be folded any more.
+#[test]
+fn a_second_start_of_a_run_that_was_paused_is_rejected_and_can_be_folded() {
+    let mut harness = started(json!({"steps": plain(&["a"])}));
+    accept(&mut harness, "transition", json!({"to": "Paused"}));
+    reject(&mut harness, "start", json!({}), "GUARD_UNMET");
+    accept(&mut harness, "transition", json!({"to": "Running"}));
+}
