@@ -190,8 +190,8 @@ fn a_killed_run_loses_no_committed_event() {
     let mut seen = 0;
     for round in 0..ROUNDS {
         let run = format!("r-{round}");
-        // A witness: what it prints was committed, whoever is killed.
-        let mut witness = room.spawn(&["tail", "-f", "-n", "0", "--run", &run, "--json"]);
+        // A witness: what it prints was committed, whoever is killed. It may begin to look after the run did: it shows what there is.
+        let mut witness = room.spawn(&["tail", "-f", "-n", "1000", "--run", &run, "--json"]);
         let seen_by_witness = Lines::of(&mut witness);
         let mut child = room.spawn(&["run", "plan.toml", "--run-id", &run]);
         seen_by_witness.wait_for(round % 16, &mut child);
