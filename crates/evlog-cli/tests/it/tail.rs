@@ -31,8 +31,10 @@ fn end(mut child: Child) {
 #[test]
 fn a_follower_sees_events_of_another_process_as_they_are_committed() {
     let room = Room::with_batch();
-    let mut follower = room.spawn(&["tail", "-f", "-n", "0", "--json"]);
+    let mut follower = room.spawn(&["tail", "-f", "-n", "1", "--json"]);
     let mut lines = BufReader::new(follower.stdout.take().unwrap()).lines();
+    // Its first line says that it looks: what comes from here on, it must see come.
+    next(&mut lines);
     for number in 0..5 {
         let line = format!(r#"{{"contract":"custom","run":"live","do":"record","kind":"custom/n","data":{number}}}"#);
         let done = room.feed(&["submit"], &line);
