@@ -8,7 +8,9 @@ mod stages;
 use super::error::{Problem, place};
 use super::{Plan, PlanError, raw};
 use crate::limits::PLAN_LEN_MAX;
+use evlog_lifecycle::form::{self, FILE_LEN_MAX};
 use evlog_lifecycle::pipeline::{Definition, built_in};
+use evlog_projection::parse;
 use serde_json::{Map, Value, json};
 use std::fs::File;
 use std::io::{self, Read};
@@ -99,7 +101,7 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
         problems.at(raw.name.span(), format!("expected a name [a-z][a-z0-9_-]*, found `{}`", raw.name.get_ref()));
     }
     let contracts = schemas::contracts(&directory, &raw.schema, problems);
-    let (definition, pipeline) = pipeline(&raw, problems)?;
+    let (definition, pipeline) = pipeline(&directory, &raw, problems)?;
     let stages = stages::stages(&raw, &definition, &contracts, problems);
     Some(Plan {
         name: raw.name.get_ref().clone(),
@@ -120,7 +122,7 @@ fn is_name(text: &str) -> bool {
 }
 
 /// The pipeline that the plan names, or the one that it brings.
-fn pipeline(raw: &raw::Plan, problems: &mut Problems) -> Option<(Arc<Definition>, Value)> {
+fn pipeline(directory: &Path, raw: &raw::Plan, problems: &mut Problems) -> Option<(Arc<Definition>, Value)> {
     let Some(name) = &raw.pipeline else {
         return own_pipeline(raw, problems);
     };
@@ -129,12 +131,39 @@ fn pipeline(raw: &raw::Plan, problems: &mut Problems) -> Option<(Arc<Definition>
             format!("pipeline `{}` has its own catalogue; only a plan without `pipeline` brings codes", name.get_ref());
         problems.at(code.span(), message);
     }
-    let Some(definition) = built_in(name.get_ref()) else {
-        let message = format!("expected a built-in pipeline such as `purple-axiom`, found `{}`", name.get_ref());
-        problems.at(name.span(), message);
-        return None;
-    };
-    Some((definition, name.get_ref().as_str().into()))
+    if let Some(definition) = built_in(name.get_ref()) {
+        return Some((definition, name.get_ref().as_str().into()));
+    }
+    match pipeline_of_file(directory, name.get_ref()) {
+        Ok(found) => Some(found),
+        Err(messages) => {
+            for message in messages {
+                problems.at(name.span(), message);
+            }
+            None
+        }
+    }
+}
+
+/// The pipeline of a contract file beside the plan, as the run pins it: every default written out.
+fn pipeline_of_file(directory: &Path, name: &str) -> Result<(Arc<Definition>, Value), Vec<String>> {
+    if Path::new(name).extension().is_none_or(|extension| extension != "toml") {
+        return Err(vec![format!(
+            "expected a built-in pipeline such as `purple-axiom`, or a contract file `*.toml`, found `{name}`"
+        )]);
+    }
+    let text = read(&directory.join(name), FILE_LEN_MAX).map_err(|message| vec![format!("`{name}` {message}")])?;
+    match form::Definition::parse(&text) {
+        Ok(form::Definition::Pipeline(definition)) => {
+            let value = parse(definition.text().as_bytes())
+                .unwrap_or_else(|error| unreachable!("a definition's text is canonical JSON: {error}"));
+            Ok((definition, value))
+        }
+        Ok(form::Definition::Machine(_)) => Err(vec![format!(
+            "expected a contract file of a pipeline (with `stages`), found the lifecycle `{name}` (with `statuses`)"
+        )]),
+        Err(findings) => Err(findings.iter().map(|finding| format!("`{name}`:{finding}")).collect()),
+    }
 }
 
 fn own_pipeline(raw: &raw::Plan, problems: &mut Problems) -> Option<(Arc<Definition>, Value)> {

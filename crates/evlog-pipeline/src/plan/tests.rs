@@ -264,7 +264,7 @@ fn the_top_of_a_plan_is_held_to_its_rules() {
         (
             plan("pipeline = \"mauve\"", ""),
             Some((2, 12)),
-            "expected a built-in pipeline such as `purple-axiom`, found `mauve`",
+            "expected a built-in pipeline such as `purple-axiom`, or a contract file `*.toml`, found `mauve`",
         ),
         (plan("pipeline = \"purple-axiom\"", ""), Some((4, 6)), "expected a stage of `purple-axiom` (lab_provider, "),
         (
@@ -289,6 +289,47 @@ fn the_top_of_a_plan_is_held_to_its_rules() {
     for (text, place, message) in cases {
         room.refuses(&text, place, message);
     }
+}
+
+const PIPELINE: &str = r#"
+name = "delivery"
+stages = [{ id = "check" }, { id = "one", fail_mode = "warn_and_skip" }]
+reason_codes = [{ stage = "check", code = "check_failed", severity = "FATAL" }]
+order = [{ before = "check", after = "one" }]
+"#;
+
+#[test]
+fn a_plan_may_name_the_contract_file_of_its_pipeline() {
+    let room = Room::new();
+    room.file("contracts/delivery.toml", PIPELINE);
+    let stage = "[[stage]]\nid = \"check\"\ncommand = [\"true\"]\nreason_code = \"check_failed\"";
+    let text = plan("pipeline = \"contracts/delivery.toml\"", stage);
+    let plan = room.load(&text).unwrap_or_else(|error| panic!("{error}"));
+    let found: Vec<(&str, FailMode)> = plan.stages.iter().map(|stage| (stage.id.as_str(), stage.fail_mode)).collect();
+    assert_eq!(found, [("check", FailMode::FailClosed), ("one", FailMode::WarnAndSkip)], "the file's order and modes");
+    assert_eq!((plan.definition.name(), &plan.pipeline["name"]), ("delivery", &Value::from("delivery")));
+    let pinned = Definition::parse(&plan.pipeline).unwrap();
+    assert_eq!(pinned.digest(), plan.definition.digest(), "the run pins what the file says");
+}
+
+#[test]
+fn a_contract_file_that_is_no_pipeline_is_refused_where_the_plan_names_it() {
+    let room = Room::new();
+    room.file("order.toml", include_str!("../../../../docs/examples/contracts/order.toml"));
+    room.file("broken.toml", &PIPELINE.replace("FATAL", "fatal").replace("before = \"check\"", "before = \"chekc\""));
+    let cases = [
+        ("order.toml", "expected a contract file of a pipeline (with `stages`), found the lifecycle `order.toml`"),
+        ("none.toml", "`none.toml` could not be read"),
+        ("broken.toml", "`broken.toml`:4:"),
+        ("broken.toml", "chekc"),
+        ("contracts", "or a contract file `*.toml`, found `contracts`"),
+    ];
+    for (file, message) in cases {
+        room.refuses(&plan(&format!("pipeline = \"{file}\""), ""), Some((2, 12)), message);
+    }
+    let code = "[[reason_code]]\nstage = \"one\"\ncode = \"x\"\nseverity = \"FATAL\"";
+    room.file("delivery.toml", PIPELINE);
+    room.refuses(&plan(&format!("pipeline = \"delivery.toml\"\n{code}"), ""), Some((3, 1)), "has its own catalogue");
 }
 
 #[test]
