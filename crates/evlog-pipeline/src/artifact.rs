@@ -41,7 +41,7 @@ fn document(file: impl Read, schema: &Schema, len_max: u64, findings: &mut Findi
         return Ok(());
     }
     match parse(&text) {
-        Ok(instance) => schema.each_error(&instance, &mut |finding| findings.add(finding)),
+        Ok(instance) => schema.each_finding(&instance, &mut |finding| findings.add(finding)),
         Err(error) => findings.add(Finding { message: format!("not JSON: {error}"), ..Finding::default() }),
     }
     Ok(())
@@ -68,7 +68,7 @@ fn lines(mut reader: impl BufRead, schema: &Schema, findings: &mut Findings) -> 
         }
         match object(&line) {
             Ok(instance) if schema.accepts(&instance) => {}
-            Ok(instance) => schema.each_error(&instance, &mut |finding| findings.add(finding.on_line(number))),
+            Ok(instance) => schema.each_finding(&instance, &mut |finding| findings.add(finding.on_line(number))),
             Err(message) => findings.add(Finding::unreadable_line(number, message)),
         }
     }
@@ -164,7 +164,7 @@ mod tests {
             (4, "expected a JSON object, found another JSON value"),
             (5, "not JSON: column 10: duplicate key `a`"),
             (6, "not JSON: column 21: integer 9007199254740993 is beyond 2^53 - 1; write it as a string"),
-            (7, "expected type integer (schema /properties/a/type)"),
+            (7, "expected type integer, found text of 1 character (schema /properties/a/type)"),
         ];
         let found = of_lines(text);
         let found: Vec<_> = found.iter().map(|(line, message)| (*line, message.as_str())).collect();

@@ -3,7 +3,7 @@
 //! The validator's error text and order are its own business and change with its releases; reports are evidence that
 //! must be the same for every release of ours. So only the keyword and the two pointers are taken from it, and each
 //! message is made here, from the keyword and what the schema asks (pipeline.md A-31). Messages hold nothing of the
-//! instance but names of members that the schema does not know: artifacts may hold secrets.
+//! instance but kinds, lengths, and names of members that the schema does not know: artifacts may hold secrets.
 //!
 //! `format` is an annotation, as the draft says, and is not asserted. References to other documents are refused.
 
@@ -52,7 +52,20 @@ impl Schema {
     /// Visits every error of an instance, in no particular order.
     pub fn each_error(&self, instance: &Value, visit: &mut dyn FnMut(Finding)) {
         for error in self.0.iter_errors(instance) {
-            visit(finding(&error));
+            visit(finding(&error, &message(error.kind())));
+        }
+    }
+
+    /// The same for artifacts: what was found is told too, as far as it tells nothing of the contents.
+    pub(crate) fn each_finding(&self, instance: &Value, visit: &mut dyn FnMut(Finding)) {
+        for error in self.0.iter_errors(instance) {
+            let asked = message(error.kind());
+            let found = if asked.starts_with("expected ") {
+                format!(", found {}", kind_of(error.instance()))
+            } else {
+                String::new()
+            };
+            visit(finding(&error, &(asked + &found)));
         }
     }
 }
@@ -77,14 +90,10 @@ pub fn check_schema(schema: &Value, instance: &Value) -> Checked {
     }
 }
 
-fn finding(error: &ValidationError<'_>) -> Finding {
+fn finding(error: &ValidationError<'_>, message: &str) -> Finding {
     let kind = error.kind();
-    let finding = Finding::schema(
-        error.instance_path().as_str(),
-        error.evaluation_path().as_str(),
-        kind.keyword(),
-        &message(kind),
-    );
+    let (at, schema) = (error.instance_path(), error.evaluation_path());
+    let finding = Finding::schema(at.as_str(), schema.as_str(), kind.keyword(), message);
     match kind {
         // A schema that is `false` has no keyword.
         ValidationErrorKind::FalseSchema => Finding { keyword: None, ..finding },
@@ -138,6 +147,20 @@ fn message(kind: &ValidationErrorKind) -> String {
         }
         Kind::UniqueItems => "items are not unique".to_owned(),
         Kind::Referencing(_) => "the schema refers to something that is not there".to_owned(),
+    }
+}
+
+/// What kind of value it is, and how much of it there is.
+fn kind_of(value: &Value) -> String {
+    let count = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    match value {
+        Value::Null => "null".to_owned(),
+        Value::Bool(_) => "a boolean".to_owned(),
+        Value::Number(number) if number.is_f64() => "a number".to_owned(),
+        Value::Number(_) => "an integer".to_owned(),
+        Value::String(text) => format!("text of {}", count(text.chars().count(), "character")),
+        Value::Array(items) => format!("a list of {}", count(items.len(), "item")),
+        Value::Object(members) => format!("an object of {}", count(members.len(), "member")),
     }
 }
 
@@ -197,6 +220,32 @@ mod tests {
             let one = found.iter().find(|(_, at, _)| at == path);
             assert_eq!(one.map(|(_, _, text)| text.as_str()), Some(message), "{instance}: {found:?}");
             assert!(found.iter().all(|(_, _, text)| !text.contains("secret")), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn findings_in_artifacts_say_what_kind_of_value_was_found_and_nothing_of_it() {
+        let schema = json!({"properties": {"n": {"type": "integer"}, "t": {"maxLength": 2}, "l": {"minItems": 2}}, "required": ["r"]});
+        let found = |instance: Value| {
+            let mut found = Vec::new();
+            let schema = Schema::compile(&schema).unwrap();
+            schema.each_finding(&instance, &mut |finding| found.push(finding.message));
+            found.into_iter().filter(|message| !message.starts_with("required")).collect::<Vec<String>>()
+        };
+        let cases = [
+            (json!({"n": "secret"}), "expected type integer, found text of 6 characters (schema /properties/n/type)"),
+            (json!({"n": 1.5}), "expected type integer, found a number (schema /properties/n/type)"),
+            (json!({"n": null}), "expected type integer, found null (schema /properties/n/type)"),
+            (json!({"n": true}), "expected type integer, found a boolean (schema /properties/n/type)"),
+            (json!({"n": {"a": 1}}), "expected type integer, found an object of 1 member (schema /properties/n/type)"),
+            (
+                json!({"t": "abc"}),
+                "expected at most 2 characters, found text of 3 characters (schema /properties/t/maxLength)",
+            ),
+            (json!({"l": [7]}), "expected at least 2 items, found a list of 1 item (schema /properties/l/minItems)"),
+        ];
+        for (instance, message) in cases {
+            assert_eq!(found(instance), [message]);
         }
     }
 
