@@ -14,6 +14,7 @@ use crate::files::{FileError, measure, sync_files};
 use crate::limits::LISTING_LEN_MAX;
 use crate::names::time_in;
 use crate::plan::{Output, Plan, Stage};
+use crate::secrets::Secrets;
 use crate::walk::{Entry, walk};
 use crate::{artifact, paths};
 use evlog_lifecycle::pipeline::relpath;
@@ -50,6 +51,8 @@ pub(crate) struct Gate<'a> {
     pub(crate) staging: &'a Path,
     /// What earlier stages have published: path and stage.
     pub(crate) published: &'a BTreeMap<String, String>,
+    /// What no report may show.
+    pub(crate) secrets: &'a Secrets,
 }
 
 /// A staged file that passed.
@@ -99,7 +102,8 @@ impl Gate<'_> {
             sync_files(self.staging, &paths)?;
             return Ok(Ok(passed));
         };
-        let report = Report::new(self.run, &self.stage.id, ERRORS_MAX_DEFAULT, found.artifacts.into_values().collect());
+        let artifacts = found.artifacts.into_values().collect();
+        let report = Report::new(self.run, &self.stage.id, ERRORS_MAX_DEFAULT, artifacts);
         let reason_code = match class {
             Class::Entry | Class::Root => "storage_io_error".to_owned(),
             Class::Ownership | Class::Missing | Class::Content => {
@@ -135,6 +139,10 @@ impl Gate<'_> {
         if let Some(reserved) = paths::reserved(path, &self.plan.definition) {
             let message = format!("the path is kept for the run's own records: `{reserved}`");
             return self.add(found, Class::Root, path, Finding::coded("path_reserved", message));
+        }
+        if self.secrets.are_in(path.as_bytes()) {
+            let message = "the path holds the value of a secret, and paths are recorded".to_owned();
+            self.add(found, Class::Ownership, path, Finding::coded("secret_in_path", message));
         }
         if let Some((other, stage)) = paths::clashing(taken, path) {
             let message = format!("the path clashes with `{other}` of stage `{stage}`");
@@ -204,11 +212,12 @@ impl Gate<'_> {
             found.first = Some(found.first.map_or(class, |first| first.min(class)));
         }
         let (id, version) = self.contract_of(path);
+        let findings = findings.into_iter().map(|finding| self.secrets.mask_finding(finding));
         let all = match found.artifacts.remove(path) {
             Some(earlier) => earlier.errors().iter().cloned().chain(findings).collect(),
-            None => findings,
+            None => findings.collect(),
         };
-        found.artifacts.insert(path.to_owned(), ArtifactReport::new(path, id, version, all));
+        found.artifacts.insert(path.to_owned(), ArtifactReport::new(&self.secrets.mask(path), id, version, all));
     }
 
     /// The contract that the path is bound to, by this stage or by another; a placeholder for unbound ones.

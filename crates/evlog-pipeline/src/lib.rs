@@ -11,6 +11,7 @@
 #![forbid(unsafe_code)]
 
 mod artifact;
+mod capture;
 mod files;
 mod gate;
 mod interrupt;
@@ -25,6 +26,7 @@ pub mod progress;
 mod promote;
 pub mod run;
 mod schema;
+mod secrets;
 mod walk;
 
 pub use files::{FileError, write_atomically};
@@ -34,4 +36,5 @@ pub use plan::{Plan, PlanError};
 pub use progress::Progress;
 pub use run::{Options, RunError, RunReport, Session, run};
 pub use schema::{Schema, check_schema};
+pub use secrets::{Secrets, SecretsError};
 pub use walk::{Entry, walk};

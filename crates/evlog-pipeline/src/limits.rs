@@ -33,5 +33,15 @@ pub(crate) const DEPTH_MAX: usize = 256;
 /// How long a process group has between the request to end and its end.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
+/// How long the output of a stage is waited for after its leader's end and its group's. The group's own output is in the
+/// pipe by then; only a process that has left the group can hold it open, and it could do so for ever.
+pub(crate) const DRAIN: Duration = Duration::from_secs(1);
+
+/// How much captured output a stage may have, in bytes, unless its plan says otherwise.
+pub(crate) const OUTPUT_LIMIT_DEFAULT: u64 = 10 * 1024 * 1024;
+
+/// The least limit of captured output, in bytes: beginning and end of it should say something.
+pub(crate) const OUTPUT_LIMIT_MIN: u64 = 1024;
+
 /// The longest time limit of a stage.
 pub(crate) const TIME_LIMIT_MAX: Duration = Duration::from_hours(30 * 24);

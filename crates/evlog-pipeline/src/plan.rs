@@ -18,7 +18,7 @@ pub use error::{PlanError, Problem};
 use crate::schema::Schema;
 use evlog_lifecycle::pipeline::{Definition, FailMode};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +38,8 @@ pub struct Plan {
     pub emit_health: bool,
     /// Whether a staged file that no output names fails the publish gate.
     pub strict_outputs: bool,
+    /// The names of the variables whose values no record may show, and whether each must be set.
+    pub secrets: BTreeMap<String, bool>,
     /// Members of the manifest beside the engine's.
     pub manifest: Map<String, Value>,
     /// The stages that the plan names, in canonical order; the pipeline's others are disabled.
@@ -59,6 +61,10 @@ pub struct Stage {
     pub command: Vec<String>,
     /// What is added to its environment.
     pub environment: BTreeMap<String, String>,
+    /// What it has of the environment that evlog runs in, besides; everything when absent.
+    pub inherited: Option<BTreeSet<String>>,
+    /// How many bytes of its output are kept.
+    pub output_limit: u64,
     /// How long it may take.
     pub time_limit: Option<Duration>,
     /// What is recorded when it fails and nothing more exact is known.

@@ -25,6 +25,14 @@ pub enum Progress<'a> {
         /// Where its output goes.
         log: &'a Path,
     },
+    /// The running stage has finished a line of output. Secrets are masked in it, and so is what would steer a terminal;
+    /// the bytes themselves are in the stage's log.
+    OutputLine {
+        /// The stage.
+        stage: &'a str,
+        /// The line, without its end; never empty.
+        line: &'a str,
+    },
     /// Something a person should know of a stage: it could not be started, it was ended at its limit, a file could
     /// not be written.
     StageNote {

@@ -21,6 +21,7 @@ use crate::interrupt::Interrupts;
 use crate::lock::{LockError, RunLock};
 use crate::plan::Plan;
 use crate::progress::Progress;
+use crate::secrets::Secrets;
 use evlog::answer::{Answer, AnswerOutcome};
 use evlog::publish::Publisher;
 use evlog::request::{Request, check_run_id};
@@ -80,6 +81,7 @@ pub fn run(
 ) -> Result<RunReport, RunError> {
     let run = options.run_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
     check_run_id(&run).map_err(RunError::RunId)?;
+    let secrets = Secrets::of(plan).map_err(RunError::Secrets)?;
     fs::create_dir_all(&options.out_dir).map_err(at("make", &options.out_dir))?;
     let out = options.out_dir.canonicalize().map_err(at("find", &options.out_dir))?;
     let runs = out.join("runs");
@@ -98,6 +100,7 @@ pub fn run(
         run,
         bundle,
         interrupts: options.interrupts.clone(),
+        secrets,
         published: BTreeMap::new(),
         outcomes: Vec::new(),
         began: Instant::now(),
@@ -114,6 +117,7 @@ struct Runner<'r> {
     run: String,
     bundle: PathBuf,
     interrupts: Arc<Interrupts>,
+    secrets: Secrets,
     /// What the stages so far have published: path and stage.
     published: BTreeMap<String, String>,
     /// What is recorded, as the last projection shows it.

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// Where the rules of each letter are defined.
-const DOCUMENTS: [(char, &str); 10] = [
+const DOCUMENTS: [(char, &str); 11] = [
     ('C', "docs/checkpoint.md"),
     ('E', "docs/proofs.md"),
     ('F', "docs/format.md"),
@@ -23,6 +23,7 @@ const DOCUMENTS: [(char, &str); 10] = [
     ('M', "docs/lifecycle/machine.md"),
     ('S', "docs/lifecycle/story.md"),
     ('B', "docs/conform.md"),
+    ('G', "docs/stages.md"),
 ];
 
 /// The id of a rule: its letter and its number, `F-22`, ordered as people count.

@@ -11,7 +11,7 @@ use crate::ui::{Tone, Ui};
 use clap::Args;
 use evlog::{Log, View};
 use evlog_lifecycle::pipeline::report::Report;
-use evlog_pipeline::{Interrupts, Options, Plan, Progress, RunError, RunReport, Session};
+use evlog_pipeline::{Interrupts, Options, Plan, Progress, RunError, RunReport, Secrets, Session};
 use evlog_store::StdFs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,6 +61,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
         let refused = CommandError::user(error.to_string());
         refused.during("the plan is refused, nothing was started")
     })?;
+    Secrets::of(&plan)
+        .map_err(|error| CommandError::user(error.to_string()).during("the plan is refused, nothing was started"))?;
     let signer = args.signing.signer()?;
     let log = context.writer("run", !args.create.no_create)?;
     let interrupts = Arc::new(Interrupts::default());

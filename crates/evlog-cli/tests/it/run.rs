@@ -143,6 +143,7 @@ fn a_plan_that_is_refused_leaves_nothing_behind() {
         (plan(GOOD).replace("\"judge\"", "\"collect\""), "collect"),
         (plan(GOOD).replace("path = \"report.json\"", "path = \"../report.json\""), ".."),
         (plan(GOOD).replace("list.schema.json", "none.schema.json"), "none.schema.json"),
+        (plan(GOOD).replace("[[schema]]", "[secrets]\nnames = [\"NO_SUCH_VARIABLE\"]\n[[schema]]"), "NO_SUCH_VARIABLE"),
         ("[[".to_owned(), "plan.toml:1:"),
     ];
     for (text, message) in cases {

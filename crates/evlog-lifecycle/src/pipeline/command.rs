@@ -18,19 +18,8 @@ pub(super) const FAIL_MODES: [(&str, FailMode); 2] =
 pub(super) const STATUSES: [(&str, StageStatus); 3] =
     [("success", StageStatus::Success), ("failed", StageStatus::Failed), ("skipped", StageStatus::Skipped)];
 /// The words of `do`.
-pub(super) const ACTIONS: [&str; 11] = [
-    "create",
-    "begin",
-    "judge",
-    "intend",
-    "publish",
-    "report",
-    "captured",
-    "outcome",
-    "reconcile",
-    "lock_forced",
-    "finalize",
-];
+pub(super) const ACTIONS: [&str; 10] =
+    ["create", "begin", "intend", "publish", "report", "captured", "outcome", "reconcile", "lock_forced", "finalize"];
 
 /// A command, parsed.
 #[derive(Clone, Debug)]
@@ -44,20 +33,10 @@ pub(super) enum Do {
     Publish { stage: String, artifacts: Vec<Artifact> },
     Report { stage: String, report: Value },
     Captured { stage: String, artifact: Artifact },
-    Judge(Told),
-    Outcome(Told),
+    Outcome { stage: String, status: StageStatus, fail_mode: Option<FailMode>, reason_code: Option<String> },
     Reconcile { found: Vec<Found> },
     LockForced(LockForced),
     Finalize,
-}
-
-/// An outcome as it was told.
-#[derive(Clone, Debug)]
-pub(super) struct Told {
-    pub stage: String,
-    pub status: StageStatus,
-    pub fail_mode: Option<FailMode>,
-    pub reason_code: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -91,8 +70,7 @@ impl Do {
             Do::Publish { .. } => "publish",
             Do::Report { .. } => "report",
             Do::Captured { .. } => "captured",
-            Do::Judge(_) => "judge",
-            Do::Outcome(_) => "outcome",
+            Do::Outcome { .. } => "outcome",
             Do::Reconcile { .. } => "reconcile",
             Do::LockForced(_) => "lock_forced",
             Do::Finalize => "finalize",
@@ -108,8 +86,7 @@ impl Do {
             | Do::Publish { stage, .. }
             | Do::Report { stage, .. }
             | Do::Captured { stage, .. }
-            | Do::Judge(Told { stage, .. })
-            | Do::Outcome(Told { stage, .. }) => Some(stage),
+            | Do::Outcome { stage, .. } => Some(stage),
         }
     }
 }
@@ -124,8 +101,7 @@ pub(super) fn parse(action: &str, members: Map<String, Value>) -> Result<Command
         "publish" => Do::Publish { stage: members.string("stage")?, artifacts: artifacts(&mut members)? },
         "report" => report(&mut members)?,
         "captured" => Do::Captured { stage: members.string("stage")?, artifact: digest(&mut members)? },
-        "judge" => Do::Judge(told(&mut members)?),
-        "outcome" => Do::Outcome(told(&mut members)?),
+        "outcome" => outcome(&mut members)?,
         "reconcile" => Do::Reconcile { found: found(&mut members)? },
         "lock_forced" => Do::LockForced(lock_forced(&mut members)?),
         "finalize" => Do::Finalize,
@@ -204,7 +180,7 @@ fn report(members: &mut Members) -> Result<Do, Malformed> {
     Ok(Do::Report { stage, report: Value::Object(report) })
 }
 
-fn told(members: &mut Members) -> Result<Told, Malformed> {
+fn outcome(members: &mut Members) -> Result<Do, Malformed> {
     let stage = members.string("stage")?;
     let status = members.word("status", &STATUSES)?;
     let fail_mode = members.optional_word("fail_mode", &FAIL_MODES)?;
@@ -214,7 +190,7 @@ fn told(members: &mut Members) -> Result<Told, Malformed> {
         Some(Value::String(code)) => Some(code),
         Some(found) => return Err(malformed("/reason_code", format!("expected a string, found {found}"))),
     };
-    Ok(Told { stage, status, fail_mode, reason_code })
+    Ok(Do::Outcome { stage, status, fail_mode, reason_code })
 }
 
 fn found(members: &mut Members) -> Result<Vec<Found>, Malformed> {

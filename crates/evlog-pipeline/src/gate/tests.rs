@@ -101,6 +101,7 @@ impl Room {
             run: "11111111-1111-4111-8111-111111111111",
             staging: &self.staging(),
             published: &self.published,
+            secrets: &Secrets::default(),
         };
         gate.check().unwrap()
     }

@@ -2,6 +2,7 @@
 //!
 //! All mistakes are collected, each with its place, so that a person fixes them in one go.
 
+mod environment;
 mod schemas;
 mod stages;
 
@@ -102,6 +103,7 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
     }
     let contracts = schemas::contracts(&directory, &raw.schema, problems);
     let (definition, pipeline) = pipeline(&directory, &raw, problems)?;
+    let secrets = environment::secrets(&raw.secrets, problems);
     let stages = stages::stages(&raw, &definition, &contracts, problems);
     Some(Plan {
         name: raw.name.get_ref().clone(),
@@ -109,6 +111,7 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
         pipeline,
         emit_health: raw.emit_health,
         strict_outputs: raw.strict_outputs,
+        secrets,
         manifest: raw.manifest.as_ref().map(|table| manifest(table, problems)).unwrap_or_default(),
         stages,
         contracts,

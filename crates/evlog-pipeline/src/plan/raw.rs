@@ -16,6 +16,9 @@ pub(super) struct Plan {
     pub(super) emit_health: bool,
     #[serde(default)]
     pub(super) strict_outputs: bool,
+    pub(super) inherit_environment: Option<Vec<Text>>,
+    #[serde(default)]
+    pub(super) secrets: Secrets,
     pub(super) manifest: Option<Spanned<toml::Table>>,
     #[serde(default)]
     pub(super) reason_code: Vec<Spanned<ReasonCode>>,
@@ -23,6 +26,15 @@ pub(super) struct Plan {
     pub(super) schema: Vec<Schema>,
     #[serde(default)]
     pub(super) stage: Vec<Spanned<Stage>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Secrets {
+    #[serde(default)]
+    pub(super) names: Vec<Text>,
+    #[serde(default)]
+    pub(super) optional: Vec<Text>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -73,6 +85,8 @@ pub(super) struct Stage {
     pub(super) time_limit_reason_code: Option<Text>,
     #[serde(default)]
     pub(super) exit_reason_codes: BTreeMap<String, Text>,
+    pub(super) output_limit: Option<Text>,
+    pub(super) inherit_environment: Option<Vec<Text>>,
     #[serde(default)]
     pub(super) env: BTreeMap<String, Text>,
     #[serde(default)]

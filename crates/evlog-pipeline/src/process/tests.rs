@@ -1,42 +1,43 @@
 //! What is claimed: the group is ended, nothing is left, the output is whole and in order.
 
 use super::*;
-use std::fs::{self, OpenOptions};
-use std::path::PathBuf;
+use std::cell::RefCell;
+use std::fs;
 
 struct Room {
     directory: tempfile::TempDir,
     interrupts: Interrupts,
+    printed: RefCell<Vec<u8>>,
 }
 
 impl Room {
     fn new() -> Room {
-        Room { directory: tempfile::tempdir().unwrap(), interrupts: Interrupts::default() }
-    }
-
-    fn log(&self) -> PathBuf {
-        self.directory.path().join("log")
+        let directory = tempfile::tempdir().unwrap();
+        Room { directory, interrupts: Interrupts::default(), printed: RefCell::default() }
     }
 
     fn run(&self, script: &str, time_limit: Option<Duration>) -> io::Result<Ended> {
-        self.start(&["sh", "-c", script], time_limit)
+        self.start(&["sh", "-c", script], time_limit).map(|end| end.ended)
     }
 
-    fn start(&self, command: &[&str], time_limit: Option<Duration>) -> io::Result<Ended> {
-        let output = OpenOptions::new().create(true).append(true).open(self.log()).unwrap();
+    fn start(&self, command: &[&str], time_limit: Option<Duration>) -> io::Result<End> {
         let command: Vec<String> = command.iter().map(|&word| word.to_owned()).collect();
-        run(&Start {
+        let environment: Vec<(OsString, OsString)> = std::env::vars_os()
+            .filter(|(name, _)| name == "PATH")
+            .chain([("GREETING".into(), "good day".into())])
+            .collect();
+        let start = Start {
             command: &command,
             directory: self.directory.path(),
-            environment: &[("GREETING".to_owned(), "good day".into())],
-            output: &output,
+            environment: &environment,
             time_limit,
             interrupts: &self.interrupts,
-        })
+        };
+        run(&start, &mut |bytes| self.printed.borrow_mut().extend_from_slice(bytes))
     }
 
     fn output(&self) -> String {
-        fs::read_to_string(self.log()).unwrap()
+        String::from_utf8(self.printed.borrow().clone()).unwrap()
     }
 
     fn pid_in(&self, file: &str) -> Pid {
@@ -70,7 +71,7 @@ fn the_exit_status_and_a_foreign_signal_are_told_apart() {
 }
 
 #[test]
-fn standard_output_and_error_go_to_one_file_in_the_order_written() {
+fn g40_standard_output_and_error_are_read_in_the_order_written() {
     let room = Room::new();
     room.run("echo one; echo two >&2; echo three; echo \"$GREETING\" >&2; pwd; cat", None).unwrap();
     let here = room.directory.path().canonicalize().unwrap();
@@ -85,7 +86,7 @@ fn a_program_that_does_not_exist_is_an_error_and_not_an_end() {
 }
 
 #[test]
-fn past_the_limit_the_whole_group_is_ended_grandchildren_too() {
+fn g34_past_the_limit_the_whole_group_is_ended_grandchildren_too() {
     let room = Room::new();
     let began = Instant::now();
     let script = "sh -c 'sleep 100 & echo $! > grandchild; wait' & echo $! > child; sleep 100 & wait";
@@ -118,7 +119,7 @@ fn a_process_that_takes_the_request_to_end_can_clean_up() {
 }
 
 #[test]
-fn what_a_stage_leaves_in_the_background_is_ended_with_it() {
+fn g33_what_a_stage_leaves_in_the_background_is_ended_with_it() {
     let room = Room::new();
     assert_eq!(room.run("sleep 100 & echo $! > left; exit 0", None).unwrap(), Ended::Exited(0));
     let pid = room.pid_in("left");
@@ -133,4 +134,36 @@ fn an_urgent_request_ends_the_group_and_a_first_one_does_not() {
     room.interrupts.raise();
     let script = "sleep 100 & echo $! > child; sleep 100";
     assert_eq!(room.run(script, None).unwrap(), Ended::Interrupted);
+}
+
+#[test]
+fn all_that_was_printed_is_read_also_of_those_that_are_ended() {
+    let room = Room::new();
+    assert_eq!(room.run("head -c 3000000 /dev/zero | tr '\\0' x; echo end", None).unwrap(), Ended::Exited(0));
+    assert_eq!(room.output().len(), 3_000_004);
+    let room = Room::new();
+    let script = "trap '' TERM; yes | head -c 30000; sleep 100 & wait";
+    assert_eq!(room.run(script, Some(Duration::from_millis(500))).unwrap(), Ended::TimedOut);
+    assert!(room.output().len() >= 30_000);
+}
+
+#[test]
+fn a_process_that_closes_its_output_is_still_waited_for() {
+    let room = Room::new();
+    let script = "exec > /dev/null 2>&1; sleep 0.2; touch late; exit 4";
+    assert_eq!(room.run(script, None).unwrap(), Ended::Exited(4));
+    assert!(room.directory.path().join("late").exists());
+}
+
+#[test]
+fn g42_a_process_that_left_the_group_holds_the_output_for_a_second_and_not_for_ever() {
+    let room = Room::new();
+    // `setsid` starts a session and with it a group of its own, which is not ours to end.
+    let script = "setsid sh -c 'echo $$ > left; exec sleep 100' & while ! test -s left; do :; done; echo done";
+    let began = Instant::now();
+    let end = room.start(&["sh", "-c", script], None).unwrap();
+    assert_eq!(end, End { ended: Ended::Exited(0), is_held: true });
+    assert!(began.elapsed() >= DRAIN && began.elapsed() < Duration::from_mins(1), "took {:?}", began.elapsed());
+    assert_eq!(room.output(), "done\n");
+    kill_process_group(room.pid_in("left"), Signal::KILL).unwrap();
 }

@@ -1,6 +1,7 @@
 //! Why a run could not be brought to its end.
 
 use crate::files::FileError;
+use crate::secrets::SecretsError;
 use evlog::LogError;
 use std::fmt;
 use std::path::PathBuf;
@@ -11,6 +12,8 @@ use std::path::PathBuf;
 pub enum RunError {
     /// The given id cannot name a run. Nothing was touched.
     RunId(String),
+    /// The secrets of the plan cannot be kept. Nothing was touched.
+    Secrets(SecretsError),
     /// The run lock is held (pipeline.md 2.4). Nothing was touched.
     Locked {
         /// The run.
@@ -50,9 +53,13 @@ pub enum RunError {
 
 impl RunError {
     /// What the process should exit with: a run that has no end has failed (pipeline.md 2.4, 3.2), unless someone
-    /// stopped it; then as a shell says it of Ctrl-C.
+    /// stopped it; then as a shell says it of Ctrl-C. A plan that cannot be run is an error of usage.
     pub fn exit_code(&self) -> u8 {
-        if let RunError::Interrupted { .. } = self { 130 } else { 20 }
+        match self {
+            RunError::Interrupted { .. } => 130,
+            RunError::Secrets(_) => 2,
+            _ => 20,
+        }
     }
 }
 
@@ -83,6 +90,7 @@ impl fmt::Display for RunError {
                 let ended = if *began { ", whose processes were ended" } else { "" };
                 write!(f, "run `{run}` was interrupted {place} stage `{stage}`{ended}; it stays in progress in the log")
             }
+            RunError::Secrets(error) => error.fmt(f),
             RunError::Log(error) => error.fmt(f),
             RunError::File(error) => error.fmt(f),
             RunError::Projection(message) => write!(f, "the projections of the run are not usable: expected {message}"),
@@ -94,6 +102,7 @@ impl std::error::Error for RunError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             RunError::Log(error) => Some(error),
+            RunError::Secrets(error) => Some(error),
             RunError::File(error) => Some(error),
             _ => None,
         }

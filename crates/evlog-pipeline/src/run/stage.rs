@@ -6,6 +6,7 @@
 //! - The gate's failure is always fail-closed, as is every failure of storage.
 
 use super::{RunError, Runner, hex};
+use crate::capture::Capture;
 use crate::files::{FileError, at, make_directory, make_parents, measure, remove_tree, sync_files};
 use crate::gate::{Artifact, Failed, Gate};
 use crate::limits::REPORT_LEN_MAX;
@@ -18,6 +19,7 @@ use evlog_lifecycle::pipeline::report::{ArtifactReport, ERRORS_MAX_DEFAULT, Find
 use evlog_lifecycle::pipeline::{Coupling, FailMode, Outcome, Severity, StageStatus};
 use evlog_projection::canonical;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -140,7 +142,7 @@ impl Runner<'_> {
     }
 
     fn note(&mut self, stage: &Stage, message: &str) {
-        (self.progress)(Progress::StageNote { stage: &stage.id, message });
+        (self.progress)(Progress::StageNote { stage: &stage.id, message: &self.secrets.mask(message) });
     }
 
     /// Everything up to the outcome, which is returned and not yet recorded.
@@ -158,6 +160,7 @@ impl Runner<'_> {
         }
         if !findings.is_empty() {
             let (id, version) = OUTCOMES_CONTRACT;
+            let findings = findings.into_iter().map(|finding| self.secrets.mask_finding(finding)).collect();
             let artifacts = vec![ArtifactReport::new(&room.outcomes_path, id, version, findings)];
             let report = Report::new(&self.run, &stage.id, ERRORS_MAX_DEFAULT, artifacts);
             return Ok(self.fail_gate(stage, &Failed { reason_code: INVALID.to_owned(), report })?);
@@ -169,28 +172,36 @@ impl Runner<'_> {
     /// Starts the stage's process and waits for it; `None` when it could not be started.
     fn process(&mut self, stage: &Stage, room: &Room, log: &File) -> Result<Option<Ended>, Stop> {
         (self.progress)(Progress::StageStarted { stage: &stage.id, log: &room.log });
-        let environment = self.environment(stage, room);
-        let ended = process::run(&Start {
+        let start = Start {
             command: &stage.command,
             directory: &self.plan.directory,
-            environment: &environment,
-            output: log,
+            environment: &self.environment(stage, room),
             time_limit: stage.time_limit,
             interrupts: &self.interrupts,
-        });
+        };
+        let mut watch = |line: &str| (self.progress)(Progress::OutputLine { stage: &stage.id, line });
+        let mut capture = Capture::new(&self.secrets, stage.output_limit, log, &mut watch);
+        let end = process::run(&start, &mut |bytes| capture.take(bytes));
+        let whole_line = capture.finish().map_err(at("write", &room.log))?;
+        if !whole_line {
+            writeln!(&*log).map_err(at("write", &room.log))?;
+        }
+        if end.as_ref().is_ok_and(|end| end.is_held) {
+            let message = "a process that left the stage's process group holds its output; the rest of that is lost";
+            self.note_in(stage, room, log, message)?;
+        }
+        let ended = end.map(|end| end.ended);
         let message = match &ended {
             Ok(Ended::Exited(_)) => return Ok(ended.ok()),
-            Ok(Ended::Signalled(signal)) => format!("evlog: the process was ended by signal {signal}"),
+            Ok(Ended::Signalled(signal)) => format!("the process was ended by signal {signal}"),
             Ok(Ended::TimedOut) => {
                 let limit = stage.time_limit.unwrap_or_default();
-                format!("evlog: the time limit of {limit:?} has passed; the process group was ended")
+                format!("the time limit of {limit:?} has passed; the process group was ended")
             }
-            Ok(Ended::Interrupted) => "evlog: the run was interrupted; the process group was ended".to_owned(),
-            Err(error) => format!("evlog: `{}` could not be started: {error}", stage.command[0]),
+            Ok(Ended::Interrupted) => "the run was interrupted; the process group was ended".to_owned(),
+            Err(error) => format!("`{}` could not be started: {error}", stage.command[0]),
         };
-        self.note(stage, message.trim_start_matches("evlog: "));
-        let mut log = log;
-        writeln!(log, "{message}").map_err(at("write", &room.log))?;
+        self.note_in(stage, room, log, &message)?;
         if let Ok(Ended::Interrupted) = ended {
             let (run, stage) = (self.run.clone(), stage.id.clone());
             return Err(RunError::Interrupted { run, stage, began: true }.into());
@@ -198,7 +209,15 @@ impl Runner<'_> {
         Ok(ended.ok())
     }
 
-    fn environment(&self, stage: &Stage, room: &Room) -> Vec<(String, OsString)> {
+    /// A note that stands in the stage's log too.
+    fn note_in(&mut self, stage: &Stage, room: &Room, mut log: &File, message: &str) -> Result<(), Stop> {
+        self.note(stage, message);
+        writeln!(log, "evlog: {}", self.secrets.mask(message)).map_err(at("write", &room.log))?;
+        Ok(())
+    }
+
+    /// Everything that the process finds in its environment: what it inherits, what the plan adds, and evlog's own.
+    fn environment(&self, stage: &Stage, room: &Room) -> Vec<(OsString, OsString)> {
         let own: [(&str, OsString); 6] = [
             ("EVLOG_RUN_ID", self.run.clone().into()),
             ("EVLOG_STAGE", stage.id.clone().into()),
@@ -207,14 +226,26 @@ impl Runner<'_> {
             ("EVLOG_PLAN_DIR", self.plan.directory.clone().into()),
             ("EVLOG_OUTCOMES", room.outcomes.clone().into()),
         ];
-        let added = stage.environment.iter().map(|(name, value)| (name.clone(), value.clone().into()));
-        added.chain(own.map(|(name, value)| (name.to_owned(), value))).collect()
+        let inherits = |name: &OsString| {
+            let named = |names: &BTreeSet<String>| name.to_str().is_some_and(|name| names.contains(name));
+            stage.inherited.as_ref().is_none_or(named)
+        };
+        let inherited = std::env::vars_os().filter(|(name, _)| inherits(name));
+        let added = stage.environment.iter().map(|(name, value)| (name.into(), value.into()));
+        inherited.chain(added).chain(own.map(|(name, value)| (name.into(), value))).collect()
     }
 
-    /// Records what the stage told of its substages, in its order. What the contract refuses is a finding.
+    /// Records what the stage told of its substages, in its order. What the contract refuses is a finding, and so is what
+    /// must not be recorded, be it as a refusal.
     fn record_substages(&mut self, substages: &[Told]) -> Result<Vec<Finding>, RunError> {
         let mut findings = Vec::new();
         for told in substages {
+            let is_secret = |text: &str| self.secrets.are_in(text.as_bytes());
+            if is_secret(&told.stage) || told.reason_code.as_deref().is_some_and(is_secret) {
+                let message = "the value of a secret is told as the name of a substage or as a reason code";
+                findings.push(Finding::coded("secret_in_outcome", message).on_line(told.line));
+                continue;
+            }
             let mut members = json!({"stage": told.stage, "status": told.status.word()});
             if let Some(mode) = told.fail_mode {
                 members["fail_mode"] = mode.word().into();
@@ -287,7 +318,14 @@ impl Runner<'_> {
 
     /// Passes the publish gate and promotes, or fails closed.
     fn publish(&mut self, stage: &Stage, room: &Room, outcome: Outcome) -> Result<Outcome, Stop> {
-        let gate = Gate { plan: self.plan, stage, run: &self.run, staging: &room.staging, published: &self.published };
+        let gate = Gate {
+            plan: self.plan,
+            stage,
+            run: &self.run,
+            staging: &room.staging,
+            published: &self.published,
+            secrets: &self.secrets,
+        };
         let artifacts = match gate.check()? {
             Ok(artifacts) => artifacts,
             Err(failed) => return Ok(self.fail_gate(stage, &failed)?),

@@ -1,6 +1,7 @@
 //! Whole runs with stages that are lines of shell: what is recorded, what stands in the bundle, what is not touched.
 
 mod interrupts;
+mod records;
 
 use super::*;
 use evlog_lifecycle::pipeline::Pipeline;
@@ -110,6 +111,7 @@ fn line_of(progress: &Progress<'_>) -> String {
     match progress {
         Progress::RunCreated { stages, .. } => format!("created {}", stages.join(",")),
         Progress::StageStarted { stage, .. } => format!("started {stage}"),
+        Progress::OutputLine { stage, line } => format!("line {stage} {line}"),
         Progress::StageNote { stage, message } => format!("note {stage} {message}"),
         Progress::GateFailed { stage, reason_code, .. } => format!("gate {stage} {reason_code}"),
         Progress::OutcomeRecorded { outcome, .. } => format!("outcome {}", spelled(outcome)),
@@ -182,6 +184,7 @@ fn stages_that_succeed_make_a_run_that_succeeds() {
     let told = [
         "created one,two",
         "started one",
+        "line one made",
         "outcome one success fail_closed -",
         "started two",
         "outcome two success fail_closed -",
@@ -242,7 +245,8 @@ fn artifacts_that_do_not_fulfil_their_contract_stop_the_run_with_a_report() {
 }
 
 #[test]
-fn a_stage_is_given_its_environment_and_nothing_to_read() {
+fn g31_a_stage_is_given_its_environment_and_nothing_to_read() {
+    // G-30: the plan's directory, and nothing on standard input.
     let room = Room::new();
     let script = "test -z \"$(ls -A $EVLOG_STAGING_DIR)\"; test ! -e $EVLOG_OUTCOMES; cat; pwd; echo \"$COLOUR\"; \
         env | grep ^EVLOG_ | sort; echo \"$EVLOG_COLOUR\"";

@@ -1,7 +1,7 @@
-//! The stages of a plan: order, codes, limits, environment, outputs.
+//! The stages of a plan: order, codes, limits, outputs.
 
-use super::Problems;
-use crate::limits::TIME_LIMIT_MAX;
+use super::{Problems, environment};
+use crate::limits::{OUTPUT_LIMIT_DEFAULT, OUTPUT_LIMIT_MIN, TIME_LIMIT_MAX};
 use crate::names::time_in;
 use crate::paths;
 use crate::plan::{ArtifactContract, Output, Stage, raw};
@@ -10,9 +10,6 @@ use evlog_lifecycle::pipeline::{Definition, FailMode, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use toml::Spanned;
-
-/// What the environment of every stage holds already.
-const OWN_PREFIX: &str = "EVLOG_";
 
 pub(super) fn fail_mode(raw: Option<raw::FailMode>) -> Option<FailMode> {
     raw.map(|mode| match mode {
@@ -46,7 +43,8 @@ pub(super) fn stages(
         };
         let outputs = outputs(stage, definition, contracts, &mut taken, problems);
         let mode = fail_mode(stage.fail_mode).unwrap_or(definition.stages()[index].fail_mode);
-        stages.push((index, one(stage, definition, mode, outputs, problems)));
+        let inherited = stage.inherit_environment.as_ref().or(raw.inherit_environment.as_ref());
+        stages.push((index, one(stage, definition, mode, inherited.map(Vec::as_slice), outputs, problems)));
     }
     if !stages.iter().any(|(_, stage)| stage.enabled) && seen.len() == raw.stage.len() {
         problems.whole("expected at least one enabled [[stage]], found none");
@@ -59,6 +57,7 @@ fn one(
     stage: &raw::Stage,
     definition: &Definition,
     fail_mode: FailMode,
+    inherited: Option<&[Spanned<String>]>,
     outputs: BTreeMap<String, Output>,
     problems: &mut Problems,
 ) -> Stage {
@@ -93,7 +92,9 @@ fn one(
         enabled: stage.enabled,
         fail_mode,
         command: command.clone(),
-        environment: environment(stage, problems),
+        environment: environment::added(stage, problems),
+        inherited: inherited.map(|names| environment::inherited(names, problems)),
+        output_limit: stage.output_limit.as_ref().map_or(OUTPUT_LIMIT_DEFAULT, |text| output_limit(text, problems)),
         time_limit: stage.time_limit.as_ref().and_then(|text| time_limit(text, problems)),
         time_limit_reason_code: time_limit_reason_code.unwrap_or_else(|| reason_code.clone()),
         reason_code,
@@ -117,18 +118,6 @@ fn check_code(stage: &str, code: &Spanned<String>, definition: &Definition, prob
     }
 }
 
-fn environment(stage: &raw::Stage, problems: &mut Problems) -> BTreeMap<String, String> {
-    for (name, value) in &stage.env {
-        if name.starts_with(OWN_PREFIX) {
-            problems.at(value.span(), format!("`{name}`: names that begin with `{OWN_PREFIX}` are evlog's own"));
-        }
-        if name.is_empty() || name.contains(['=', '\0']) || value.get_ref().contains('\0') {
-            problems.at(value.span(), "expected the name of a variable, and text without NUL characters");
-        }
-    }
-    stage.env.iter().map(|(name, value)| (name.clone(), value.get_ref().clone())).collect()
-}
-
 fn time_limit(text: &Spanned<String>, problems: &mut Problems) -> Option<Duration> {
     let limit = duration(text.get_ref()).filter(|limit| !limit.is_zero() && *limit <= TIME_LIMIT_MAX);
     if limit.is_none() {
@@ -149,6 +138,32 @@ fn duration(text: &str) -> Option<Duration> {
         "h" => number.checked_mul(3600).map(Duration::from_secs),
         _ => None,
     }
+}
+
+fn output_limit(text: &Spanned<String>, problems: &mut Problems) -> u64 {
+    match bytes(text.get_ref()) {
+        Some(limit) if limit >= OUTPUT_LIMIT_MIN => limit,
+        _ => {
+            let found = text.get_ref();
+            problems.at(text.span(), format!("expected a size from `1 KiB`, such as `10 MiB`, found `{found}`"));
+            OUTPUT_LIMIT_DEFAULT
+        }
+    }
+}
+
+/// A number of bytes, with a unit.
+fn bytes(text: &str) -> Option<u64> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().ok()?;
+    let unit = match unit.trim_start() {
+        "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return None,
+    };
+    number.checked_mul(unit)
 }
 
 fn outputs<'r>(

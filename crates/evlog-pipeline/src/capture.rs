@@ -1,0 +1,243 @@
+//! What a stage prints, on its way to the bundle: secrets are masked, and what is too much is left out of the middle.
+//!
+//! Does: take bytes in any pieces, write them to the captured file, and hand on each finished line for those who watch.
+//! Does not: read from the process, or know how it ended.
+//!
+//! Invariants:
+//! - No byte reaches the file or a line before secrets are masked in it.
+//! - The file holds at most the limit, and one line more that says how many bytes are left out: the beginning and the
+//!   end stay, for the end says why something failed.
+//! - Whatever happens to the file, all output is taken: a stage never waits for it.
+
+use crate::secrets::{Masking, Secrets};
+use std::fs::File;
+use std::io::{self, Write};
+
+/// The longest end that is kept of an output beyond its limit, in bytes. It is held in memory.
+const END_LEN_MAX: u64 = 1024 * 1024;
+
+/// The longest line that is handed on, in bytes; of a longer one the beginning.
+const LINE_LEN_MAX: usize = 2000;
+
+/// Takes one process's output.
+pub(crate) struct Capture<'a> {
+    masking: Masking,
+    masked: Vec<u8>,
+    kept: Kept<'a>,
+    lines: Lines<'a>,
+}
+
+impl<'a> Capture<'a> {
+    /// Writes to `file` at most `limit` bytes, and tells `watch` each line.
+    pub(crate) fn new(secrets: &Secrets, limit: u64, file: &'a File, watch: &'a mut dyn FnMut(&str)) -> Capture<'a> {
+        let end_max = END_LEN_MAX.min(limit / 2);
+        let kept =
+            Kept { file, room: limit - end_max, end_max, end: Vec::new(), left_out: 0, last: b'\n', error: None };
+        Capture { masking: secrets.masking(), masked: Vec::new(), kept, lines: Lines { watch, line: Vec::new() } }
+    }
+
+    /// Takes a piece of output.
+    pub(crate) fn take(&mut self, bytes: &[u8]) {
+        self.masked.clear();
+        self.masking.push(bytes, &mut self.masked);
+        self.hand_on();
+    }
+
+    /// Writes what is held back, and says whether the file ends with a whole line. The error is the first one of the file.
+    pub(crate) fn finish(mut self) -> io::Result<bool> {
+        self.masked.clear();
+        self.masking.finish(&mut self.masked);
+        self.hand_on();
+        self.lines.end_line();
+        self.kept.finish()
+    }
+
+    fn hand_on(&mut self) {
+        self.kept.take(&self.masked);
+        self.lines.take(&self.masked);
+    }
+}
+
+/// The beginning goes to the file, the end waits.
+struct Kept<'a> {
+    file: &'a File,
+    /// How many bytes more the beginning may have.
+    room: u64,
+    end_max: u64,
+    /// At most twice `end_max`, so that it is moved seldom.
+    end: Vec<u8>,
+    left_out: u64,
+    /// The last byte in the file.
+    last: u8,
+    error: Option<io::Error>,
+}
+
+impl Kept<'_> {
+    fn take(&mut self, bytes: &[u8]) {
+        let fits = usize::try_from(self.room).unwrap_or(usize::MAX).min(bytes.len());
+        let (beginning, rest) = bytes.split_at(fits);
+        self.room -= fits as u64;
+        self.write(beginning);
+        self.end.extend_from_slice(rest);
+        let end_max = usize::try_from(self.end_max).unwrap_or(usize::MAX);
+        if self.end.len() > end_max.saturating_mul(2) {
+            self.leave_out(self.end.len() - end_max);
+        }
+    }
+
+    fn leave_out(&mut self, len: usize) {
+        self.left_out += len as u64;
+        self.end.drain(..len);
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let (Some(last), None) = (bytes.last(), &self.error) else { return };
+        let mut file = self.file;
+        match file.write_all(bytes) {
+            Ok(()) => self.last = *last,
+            Err(error) => self.error = Some(error),
+        }
+    }
+
+    fn finish(mut self) -> io::Result<bool> {
+        let end_max = usize::try_from(self.end_max).unwrap_or(usize::MAX);
+        self.leave_out(self.end.len().saturating_sub(end_max));
+        if self.left_out > 0 {
+            // The end begins with a whole line, if it has one.
+            let first = self.end.iter().position(|b| *b == b'\n').map_or(0, |at| at + 1);
+            if first < self.end.len() {
+                self.leave_out(first);
+            }
+            self.end_line();
+            let told = format!("evlog: {} bytes of output are left out here\n", self.left_out);
+            self.write(told.as_bytes());
+        }
+        let end = std::mem::take(&mut self.end);
+        self.write(&end);
+        self.end_line();
+        self.error.map_or(Ok(self.last == b'\n'), Err)
+    }
+
+    /// What evlog itself writes begins a line of its own.
+    fn end_line(&mut self) {
+        if self.last != b'\n' && self.left_out > 0 {
+            self.write(b"\n");
+        }
+    }
+}
+
+struct Lines<'a> {
+    watch: &'a mut dyn FnMut(&str),
+    line: Vec<u8>,
+}
+
+impl Lines<'_> {
+    fn take(&mut self, bytes: &[u8]) {
+        for part in bytes.split_inclusive(|b| matches!(b, b'\n' | b'\r')) {
+            let room = LINE_LEN_MAX.saturating_sub(self.line.len()).min(part.len());
+            self.line.extend_from_slice(&part[..room]);
+            if matches!(part.last(), Some(b'\n' | b'\r')) {
+                self.end_line();
+            }
+        }
+    }
+
+    fn end_line(&mut self) {
+        let line = plain(&String::from_utf8_lossy(&self.line));
+        self.line.clear();
+        if !line.trim().is_empty() {
+            (self.watch)(line.trim_end());
+        }
+    }
+}
+
+/// The text without what would move a terminal's cursor or change its colours.
+fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\u{1b}' => {
+                // A sequence `ESC [ ... letter`; of others only the character after ESC.
+                if chars.next() == Some('[') {
+                    chars.by_ref().find(|c| matches!(c, '\u{40}'..='\u{7e}'));
+                }
+            }
+            '\t' => out.push(' '),
+            c if c.is_control() => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    /// What stands in the file, and which lines were told, of output that comes in these pieces.
+    fn captured(limit: u64, pieces: &[&str]) -> (String, Vec<String>) {
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("log");
+        let file = File::create(&path).unwrap();
+        let mut lines = Vec::new();
+        let mut watch = |line: &str| lines.push(line.to_owned());
+        let mut capture = Capture::new(&Secrets::default(), limit, &file, &mut watch);
+        for piece in pieces {
+            capture.take(piece.as_bytes());
+        }
+        capture.finish().unwrap();
+        (fs::read_to_string(path).unwrap(), lines)
+    }
+
+    #[test]
+    fn g41_output_within_the_limit_is_kept_byte_for_byte() {
+        for text in ["", "one\ntwo\n", "no line feed at the end", "\n\n", "exactly 20 bytes....."] {
+            assert_eq!(captured(text.len() as u64, &[text]).0, text);
+            let pieces: Vec<String> = text.chars().map(String::from).collect();
+            let pieces: Vec<&str> = pieces.iter().map(String::as_str).collect();
+            assert_eq!(captured(text.len() as u64 + 1, &pieces).0, text);
+        }
+    }
+
+    #[test]
+    fn g41_output_beyond_the_limit_loses_whole_lines_of_its_middle_and_says_how_many_bytes() {
+        let lines: Vec<String> = (0..100).map(|index| format!("line {index:03}\n")).collect();
+        let whole = lines.concat();
+        let pieces: Vec<&str> = lines.iter().map(String::as_str).collect();
+        for pieces in [pieces.as_slice(), &[&whole]] {
+            let (text, told) = captured(90, pieces);
+            let expected = "line 000\nline 001\nline 002\nline 003\nline 004\nevlog: 819 bytes of output are left out \
+                            here\nline 096\nline 097\nline 098\nline 099\n";
+            assert_eq!(text, expected);
+            assert_eq!(told.len(), 100, "those who watch are told every line");
+        }
+    }
+
+    #[test]
+    fn g41_one_line_that_is_too_long_is_cut_in_its_middle() {
+        let (text, told) = captured(20, &["0123456789".repeat(1000).as_str()]);
+        assert_eq!(text, "0123456789\nevlog: 9980 bytes of output are left out here\n0123456789\n");
+        assert_eq!(told[0].len(), LINE_LEN_MAX);
+    }
+
+    #[test]
+    fn g43_lines_are_told_when_they_end_and_without_what_steers_a_terminal() {
+        let (_, told) = captured(1000, &["a", "b\n\nc", "\r50%\r100%\n\u{1b}[1;31mred\u{1b}[0m\ttab\u{7}\u{1b}c!", ""]);
+        assert_eq!(told, ["ab", "c", "50%", "100%", "red tab!"]);
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_written_is_told_at_the_end_and_output_is_still_taken() {
+        let room = tempfile::tempdir().unwrap();
+        fs::write(room.path().join("log"), "").unwrap();
+        let read_only = File::open(room.path().join("log")).unwrap();
+        let mut lines = 0;
+        let mut watch = |_: &str| lines += 1;
+        let mut capture = Capture::new(&Secrets::default(), 10, &read_only, &mut watch);
+        (0..10).for_each(|_| capture.take(b"some line\n"));
+        assert!(capture.finish().is_err());
+        assert_eq!(lines, 10);
+    }
+}

@@ -1,0 +1,139 @@
+//! What a run records of its stages' surroundings: what they were given, what they printed, and no secret in it.
+
+use super::*;
+
+/// A variable that cargo sets for every test, and that no other test needs to be secret.
+const SECRET: &str = "CARGO_PKG_DESCRIPTION";
+
+fn secret() -> String {
+    std::env::var(SECRET).unwrap()
+}
+
+fn with_secret(plan: &str) -> String {
+    plan.replacen("[[reason_code]]", &format!("[secrets]\nnames = [\"{SECRET}\"]\n[[reason_code]]"), 1)
+}
+
+/// Every byte that is left of a run: its bundle, and its log.
+fn everything_left(room: &Room) -> Vec<(String, Vec<u8>)> {
+    let in_bundle = room.files().into_iter().map(|path| (path.clone(), fs::read(room.bundle(&path)).unwrap()));
+    let segments = fs::read_dir(room.path("log/segments")).unwrap().map(|entry| entry.unwrap().path());
+    in_bundle.chain(segments.map(|path| (path.display().to_string(), fs::read(&path).unwrap()))).collect()
+}
+
+fn check_nothing_shows(room: &Room, left: &Left) {
+    let secret = secret();
+    let holds = |bytes: &[u8]| bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+    for (path, bytes) in everything_left(room) {
+        assert!(!holds(&bytes), "{path} shows the secret");
+    }
+    assert!(!left.told.iter().any(|line| line.contains(&secret)), "{:?}", left.told);
+}
+
+#[test]
+fn g51_a_secret_is_masked_in_output_that_comes_in_two_halves() {
+    let room = Room::new();
+    let script = format!(
+        "v=\"${SECRET}\"; half=$(printf %s \"$v\" | cut -c1-9); rest=$(printf %s \"$v\" | cut -c10-); \
+         printf 'it is %s' \"$half\"; sleep 0.1; echo \"$rest, and on stderr $v\" >&2"
+    );
+    let left = room.ends(&with_secret(&plan(&[(&script, "")])), 0, &["one success fail_closed -"]);
+    assert_eq!(room.text("logs/one.log"), "it is ***, and on stderr ***\n");
+    assert!(left.told.contains(&"line one it is ***, and on stderr ***".to_owned()), "{:?}", left.told);
+    check_nothing_shows(&room, &left);
+    // G-55: an artifact is published as it is.
+    let stages = format!("printf %s \"${SECRET}\" > $EVLOG_STAGING_DIR/holds");
+    let room = Room::new();
+    room.ends(&with_secret(&plan(&[(&stages, "")])), 0, &["one success fail_closed -"]);
+    assert_eq!(room.text("holds"), secret());
+    // The harness: without the plan naming it, the same run shows it.
+    let open = Room::new();
+    open.ends(&plan(&[(&script, "")]), 0, &["one success fail_closed -"]);
+    assert!(open.text("logs/one.log").contains(&secret()));
+}
+
+#[test]
+fn g54_no_finding_report_note_or_event_shows_a_secret() {
+    let rows = "mkdir $EVLOG_STAGING_DIR/rows; echo \"{\\\"a\\\":1}\" > $EVLOG_STAGING_DIR/rows/all.jsonl";
+    let scripts = [
+        // As a member that the schema does not know, and as no JSON at all.
+        format!("mkdir $EVLOG_STAGING_DIR/rows; echo \"{{\\\"${SECRET}\\\":1}}\" > $EVLOG_STAGING_DIR/rows/all.jsonl"),
+        // As the path of a staged file.
+        format!("{rows}; touch \"$EVLOG_STAGING_DIR/${SECRET}\""),
+        // As an outcome: a status, a substage, a code.
+        format!("{rows}; echo \"{{\\\"stage\\\":\\\"one.x\\\",\\\"status\\\":\\\"${SECRET}\\\"}}\" > $EVLOG_OUTCOMES"),
+        format!(
+            "{rows}; echo \"{{\\\"stage\\\":\\\"one.${SECRET}\\\",\\\"status\\\":\\\"success\\\"}}\" > $EVLOG_OUTCOMES"
+        ),
+        format!("{rows}; echo \"{{\\\"reason_code\\\":\\\"${SECRET}\\\"}}\" > $EVLOG_OUTCOMES; exit 1"),
+    ];
+    let strict = r#"{"type":"object","additionalProperties":false,"properties":{"a":{"type":"integer"}}}"#;
+    for script in scripts {
+        let room = Room::new();
+        fs::write(room.path("row.json"), strict).unwrap();
+        let failed = ["one failed fail_closed contract_validation_failed"];
+        let left = room.ends(&with_secret(&plan(&[(&script, ROWS)])), 20, &failed);
+        check_nothing_shows(&room, &left);
+        let report = room.text("logs/contract_validation/one.json");
+        assert!(report.contains("***") || report.contains("secret_in_outcome"), "{report}");
+    }
+}
+
+#[test]
+fn g53_a_plan_whose_secret_is_not_set_touches_nothing() {
+    let room = Room::new();
+    let left = room.run(&with_secret(&plan(&[NOTHING])).replace(SECRET, "NO_SUCH_VARIABLE"));
+    let Err(error @ RunError::Secrets(_)) = &left.result else { panic!("{:?}", left.result) };
+    assert_eq!((error.exit_code(), left.events), (2, 0));
+    assert!(error.to_string().contains("`NO_SUCH_VARIABLE`, which is not set"), "{error}");
+    assert!(!room.path("out").exists());
+}
+
+#[test]
+fn g32_a_stage_inherits_what_its_plan_says() {
+    let script = "echo \"${CARGO_PKG_NAME-none} ${CARGO_PKG_VERSION-none} ${COLOUR-none}\"";
+    let name = env!("CARGO_PKG_NAME");
+    let version = env!("CARGO_PKG_VERSION");
+    let cases = [
+        ("", format!("{name} {version} blue")),
+        ("inherit_environment = [\"PATH\", \"CARGO_PKG_NAME\"]", format!("{name} none blue")),
+        ("inherit_environment = []", "none none blue".to_owned()),
+    ];
+    for (key, expected) in cases {
+        let room = Room::new();
+        let here = plan(&[(script, &format!("{key}\nenv = {{ COLOUR = \"blue\" }}"))]);
+        room.ends(&here.replace("\"sh\"", "\"/bin/sh\""), 0, &["one success fail_closed -"]);
+        assert_eq!(room.text("logs/one.log").trim_end(), expected, "{key}");
+        // For all stages at once; a stage's own list takes its place.
+        let room = Room::new();
+        let all = format!("inherit_environment = []\n{here}");
+        room.ends(&all.replace("\"sh\"", "\"/bin/sh\""), 0, &["one success fail_closed -"]);
+        let expected = if key.is_empty() { "none none blue" } else { expected.as_str() };
+        assert_eq!(room.text("logs/one.log").trim_end(), expected, "{key}");
+    }
+}
+
+#[test]
+fn g41_a_stage_that_prints_too_much_goes_on_and_its_log_says_what_is_left_out() {
+    let room = Room::new();
+    let script = "yes 'a line of output' | head -n 10000; echo done > $EVLOG_STAGING_DIR/done; echo the last line";
+    room.ends(&plan(&[(script, "output_limit = \"2 KiB\"")]), 0, &["one success fail_closed -"]);
+    let log = room.text("logs/one.log");
+    assert!(log.len() < 2200 && log.ends_with("a line of output\nthe last line\n"), "{log}");
+    assert!(log.contains("\nevlog: ") && log.contains(" bytes of output are left out here\n"), "{log}");
+    assert!(room.bundle("done").exists());
+    let captured = &room.json("run.json")["captured"][0];
+    assert_eq!(captured["bytes"], log.len());
+    assert_eq!(captured["blake3"], blake3::hash(log.as_bytes()).to_hex().as_str());
+}
+
+#[test]
+fn g42_a_process_that_left_its_group_does_not_hold_up_the_run() {
+    let room = Room::new();
+    let script = "setsid sh -c 'echo $$ > left; exec sleep 100' & while ! test -s left; do :; done; echo done";
+    let left = room.ends(&plan(&[(script, "")]), 0, &["one success fail_closed -"]);
+    let pid = fs::read_to_string(room.path("left")).unwrap();
+    std::process::Command::new("kill").args(["-9", pid.trim()]).status().unwrap();
+    let note = "a process that left the stage's process group holds its output; the rest of that is lost";
+    assert_eq!(room.text("logs/one.log"), format!("done\nevlog: {note}\n"));
+    assert!(left.told.contains(&format!("note one {note}")));
+}

@@ -1,0 +1,121 @@
+//! Every value and every form of it is masked, however it is cut into pieces, and nothing else is.
+
+use super::*;
+
+fn secrets(values: &[&str]) -> Secrets {
+    Secrets::from_values(values.iter().map(|value| value.as_bytes().to_vec()))
+}
+
+fn in_pieces(secrets: &Secrets, text: &str, len: usize) -> String {
+    let mut masking = secrets.masking();
+    let mut out = Vec::new();
+    text.as_bytes().chunks(len).for_each(|piece| masking.push(piece, &mut out));
+    masking.finish(&mut out);
+    String::from_utf8(out).unwrap()
+}
+
+fn check(values: &[&str], text: &str, expected: &str) {
+    let secrets = secrets(values);
+    for len in 1..=text.len() {
+        assert_eq!(in_pieces(&secrets, text, len), expected, "{values:?} in pieces of {len}");
+    }
+    assert_eq!(secrets.mask(text), expected);
+}
+
+#[test]
+fn g51_a_secret_is_masked_in_whatever_pieces_it_comes() {
+    check(&["hunter2"], "the password is hunter2, hunter2!\n", "the password is ***, ***!\n");
+    check(&["hunter2"], "hunter hunter2hunter2 hunter", "hunter *** hunter");
+    check(&["hunter2", "other-secret"], "hunter2other-secret", "***");
+    check(&["hunter2"], "nothing of it", "nothing of it");
+    check(&[], "hunter2", "hunter2");
+}
+
+#[test]
+fn g51_no_byte_of_secrets_that_overlap_is_shown() {
+    check(&["abcdef", "defghi"], "xabcdefghix", "x***x");
+    check(&["abcdef", "cd-long-one"], "abcdef abcd-long-one", "*** ab***");
+    check(&["aaaa"], "aaaaaaaaaaab aaa", "***b aaa");
+    check(&["abcd", "abcdefgh"], "abcdefgx abcdefghi", "***efgx ***i");
+}
+
+#[test]
+fn g52_a_value_is_masked_by_lines_and_in_json_url_and_base64_form() {
+    let value = "p\"ss: w/rd+of 12\nsecond line of it";
+    let base64 = |before: &str, after: &str| STANDARD_NO_PAD.encode(format!("{before}{value}{after}"));
+    let secrets = secrets(&[value]);
+    let gone = |text: &str| {
+        let masked = secrets.mask(text).into_owned();
+        assert!(masked.contains("***"), "{text} became {masked}");
+        masked
+    };
+    assert_eq!(gone(value), "***");
+    assert_eq!(gone("a p\"ss: w/rd+of 12 b"), "a *** b");
+    assert_eq!(gone("second line of it"), "***");
+    assert_eq!(gone(&serde_json::json!({"a": value}).to_string()), "{\"a\":\"***\"}");
+    assert_eq!(gone("?t=p%22ss%3A%20w%2Frd%2Bof%2012%0Asecond%20line%20of%20it&u"), "?t=***&u");
+    assert_eq!(gone("?t=p%22ss%3a%20w%2frd%2bof%2012%0asecond%20line%20of%20it&u"), "?t=***&u");
+    assert_eq!(gone("?t=p%22ss%3A+w%2Frd%2Bof+12%0Asecond+line+of+it&u"), "?t=***&u");
+    assert_eq!(gone(&base64("", "")), "***");
+    for before in ["", "x", "user:", "abc", "abcd", "abcde"] {
+        for after in ["", "y", "yz", "xyz"] {
+            let text = base64(before, after);
+            let masked = gone(&text);
+            // At most one character at each edge holds bits of a neighbour and of the secret.
+            assert!(masked.len() < "***".len() + (before.len() + after.len()) * 4 / 3 + 5, "{text} became {masked}");
+            gone(&URL_SAFE_NO_PAD.encode(format!("{before}{value}{after}")));
+        }
+    }
+}
+
+#[test]
+fn g52_forms_of_a_short_value_that_could_be_anything_are_not_masked() {
+    // The base64 of `abcd` is six characters, which other data could well have.
+    check(&["abcd"], "abcd YWJjZA", "*** YWJjZA");
+}
+
+fn plan(secrets: &str, env: &str) -> Plan {
+    let room = tempfile::tempdir().unwrap();
+    let path = room.path().join("plan.toml");
+    let text = format!(
+        "name = \"p\"\n[secrets]\n{secrets}\n[[stage]]\nid = \"a\"\ncommand = [\"true\"]\n\
+         reason_code = \"input_missing\"\n{env}\n"
+    );
+    std::fs::write(&path, text).unwrap();
+    Plan::load(&path).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn g53_a_secret_that_is_not_set_or_too_short_is_refused_without_its_value() {
+    let variable = |name: &str| match name {
+        "TOKEN" => Some("a-token-value".into()),
+        "SHORT" => Some("xyz".into()),
+        "BLANK" => Some(" \n".into()),
+        _ => None,
+    };
+    let cases = [
+        ("names = [\"TOKEN\"]", "", None),
+        ("optional = [\"NONE\", \"BLANK\"]", "", None),
+        ("names = [\"NONE\"]", "", Some("secret `NONE`, which is not set")),
+        ("names = [\"BLANK\"]", "", Some("secret `BLANK`, which is not set")),
+        ("names = [\"SHORT\"]", "", Some("secret `SHORT`: expected at least 4 bytes")),
+        ("optional = [\"SHORT\"]", "", Some("secret `SHORT`: expected at least 4 bytes")),
+        ("names = [\"NONE\"]", "env = { NONE = \"of the plan\" }", None),
+        ("names = [\"TOKEN\"]", "env = { TOKEN = \"no\" }", Some("expected at least 4 bytes")),
+    ];
+    for (secrets, env, expected) in cases {
+        match (Secrets::with(&plan(secrets, env), &variable), expected) {
+            (Ok(_), None) => {}
+            (Err(error), Some(part)) => {
+                let text = error.to_string();
+                assert!(text.contains(part) && !text.contains("xyz"), "{text}");
+            }
+            (found, _) => panic!("{secrets}: expected {expected:?}, found {found:?}"),
+        }
+    }
+    let named = plan("names = [\"TOKEN\"]\n[manifest]\nnote = \"it is a-token-value\"", "");
+    let error = Secrets::with(&named, &variable).unwrap_err().to_string();
+    assert!(error.contains("the plan's own text") && !error.contains("a-token-value"), "{error}");
+    let both = Secrets::with(&plan("names = [\"TOKEN\"]", "env = { TOKEN = \"another-one\" }"), &variable).unwrap();
+    assert_eq!(both.mask("a-token-value another-one"), "*** ***", "each value that some stage has");
+}
