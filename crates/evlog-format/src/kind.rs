@@ -93,6 +93,8 @@ kinds! {
     PIPELINE_RECONCILED = 309, "pipeline.reconciled";
     /// The run's lock was taken by force.
     PIPELINE_LOCK_FORCED = 310, "pipeline.lock_forced";
+    /// What a stage's process came to, before its artifacts are promoted.
+    PIPELINE_STAGE_JUDGED = 311, "pipeline.stage_judged";
     /// A run of contract `machine` was created, its lifecycle pinned.
     MACHINE_CREATED = 400, "machine.created";
     /// It went from one status to another, as its lifecycle lists.

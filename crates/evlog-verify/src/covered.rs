@@ -7,6 +7,7 @@ use crate::audit::Report;
 use crate::verdict::{Finding, Verdict};
 use alloc::format;
 use alloc::string::{String, ToString};
+use core::ops::Range;
 use evlog_format::{LogId, Position, Root};
 
 /// What a checkpoint, whose signature holds, says of a log.
@@ -22,8 +23,9 @@ pub struct Covered {
 
 impl Covered {
     /// Adds to a report what differs. `bytes` is how many the log has; `root` the root of the covered ones, when they are
-    /// all there.
-    pub fn judge(&self, report: &mut Report, bytes: u64, root: Option<Root>) {
+    /// all there. `within`: where the first byte stands that differs, as far as older checkpoints tell; where there are
+    /// none, among all that are covered.
+    pub fn judge(&self, report: &mut Report, bytes: u64, root: Option<Root>, within: &Range<u64>) {
         let Covered { log_id, size, root: signed } = *self;
         if let Some(found) = report.log_id.filter(|found| *found != log_id) {
             let message = "log id in the checkpoint: it is of another log, or this is another log in its place";
@@ -36,8 +38,11 @@ impl Covered {
                 add(report, Verdict::Truncated, bytes, "C-51", message, expected, found);
             }
             Some(root) if root != signed => {
-                let message = format!("root of the {size} bytes that the checkpoint covers");
-                add(report, Verdict::Tampered, 0, "C-52", &message, signed.to_string(), root.to_string());
+                let Range { start, end } = *within;
+                let message = format!(
+                    "root of the {size} bytes that the checkpoint covers; the first that differs is one of {start} to {end}"
+                );
+                add(report, Verdict::Tampered, start, "C-52", &message, signed.to_string(), root.to_string());
             }
             Some(_) => {}
         }

@@ -7,7 +7,8 @@
 //! Invariants:
 //! - A check needs the sizes and the roots, which the caller has from a signed checkpoint, and nothing else.
 //! - A proof has one form: what is longer, shorter or different in any bit is refused.
-//! - Making a proof reads each byte at most once, in order, and holds only the proof in memory.
+//! - Making a proof reads each byte at most once, in order, and holds only the proof in memory. Where trees over
+//!   beginnings of the string are at hand, most bytes are not read at all; what is made is the same.
 //!
 //! The tree is BLAKE3's: chunks of [`CHUNK_LEN`] bytes; a node over more than one chunk has at its left the largest
 //! power of two of chunks that leaves at least one byte for its right. A node's value is a chaining value, the topmost
@@ -15,6 +16,7 @@
 
 mod consistency;
 mod slice;
+mod source;
 
 use blake3::Hasher;
 use blake3::hazmat::{ChainingValue, HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root};
@@ -24,15 +26,12 @@ use evlog_format::Root;
 
 pub use consistency::{check_consistency, consistency};
 pub use slice::{check_slice, slice, slices};
+pub use source::{Read, Trees, root_through};
 
 /// Length of a chunk in bytes: the leaf of the tree.
 pub const CHUNK_LEN: u64 = 1024;
 /// Length of a node's value in bytes.
 const VALUE_LEN: usize = 32;
-
-/// Gives the bytes of a range of the log, in order, in pieces of any length. What is missing is left out: the proof then
-/// leads to another root, which its check shows.
-pub type Read<'r, E> = dyn FnMut(Range<u64>, &mut dyn FnMut(&[u8])) -> Result<(), E> + 'r;
 
 /// Why bytes are not the proof that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

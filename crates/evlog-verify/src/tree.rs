@@ -109,6 +109,19 @@ impl Tree {
         Root(*merge_subtrees_root(topmost, &right, Mode::Hash).as_bytes())
     }
 
+    /// The complete subtrees of whole groups: position, length in bytes, and value. Each is a node of the tree over any
+    /// longer string that begins with these bytes.
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = (u64, u64, ChainingValue)> {
+        let (mut left, mut start) = (self.groups, 0);
+        self.subtrees.iter().map(move |value| {
+            // Largest first, as the binary form of their number has them.
+            let len = (1 << left.ilog2()) * GROUP;
+            let node = (start, len, *value);
+            (left, start) = (left - len / GROUP, start + len);
+            node
+        })
+    }
+
     /// All that is needed to go on from here later.
     pub fn frontier(&self) -> Frontier {
         Frontier(self.clone())

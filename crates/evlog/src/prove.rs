@@ -1,6 +1,7 @@
 //! Proofs from a log's files: that an event is in it, that it extends an older one.
 //!
-//! Does: find the commit, read the bytes once, make the proof, and check it against the root before giving it away.
+//! Does: find the commit, read what the proof needs, make it, and check it against the root before giving it away. The trees
+//! that the log keeps at its segments stand for the bytes before them, so what is read grows with the logarithm of the log.
 //! Does not: write proof files, or know who signed the root: both are the caller's.
 
 use crate::error::LogError;
@@ -8,8 +9,9 @@ use crate::view::View;
 use evlog_format::{Position, Root, Seq};
 use evlog_store::fs::Fs;
 use evlog_store::{OpenError, RawLog};
-use evlog_verify::proof;
-use std::ops::Range;
+use evlog_verify::{Tree, proof};
+use std::collections::BTreeSet;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -43,7 +45,8 @@ impl Prover {
         frames: &[Range<u64>],
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Vec<Vec<u8>>, LogError> {
-        let slices = proof::slices(size.0, frames, &mut |range, visit| self.read(&range, size, visit, progress))?;
+        let mut read = |range: Range<u64>, visit: &mut dyn FnMut(&[u8])| self.read(&range, size, visit, progress);
+        let slices = proof::slices(size.0, frames, &mut read, &mut self.trees())?;
         for (slice, frame) in slices.iter().zip(frames) {
             proof::check_slice(slice, size.0, root, frame)?;
         }
@@ -58,9 +61,20 @@ impl Prover {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Vec<u8>, LogError> {
         let ((old, old_root), (new, new_root)) = (old, new);
-        let made = proof::consistency(old.0, new.0, &mut |range, visit| self.read(&range, new, visit, progress))?;
+        let mut read = |range: Range<u64>, visit: &mut dyn FnMut(&[u8])| self.read(&range, new, visit, progress);
+        let made = proof::consistency(old.0, new.0, &mut read, &mut self.trees())?;
         proof::check_consistency(&made, (old.0, old_root), (new.0, new_root))?;
         Ok(made)
+    }
+
+    /// The trees at the log's segments, each given once. One that is not there, or is not the one that the segment's header
+    /// states the root of, is done without.
+    fn trees(&self) -> impl FnMut(RangeInclusive<u64>) -> Option<Tree> {
+        let mut given = BTreeSet::new();
+        move |range| {
+            let segment = self.raw.segments().iter().rfind(|segment| range.contains(&segment.position.0))?;
+            if given.insert(segment.position) { self.raw.tree_before(segment) } else { None }
+        }
     }
 
     fn read(

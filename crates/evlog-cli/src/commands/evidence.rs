@@ -100,7 +100,7 @@ fn places(view: &View, run: &str, checkpoint: &Checkpoint) -> Result<Vec<CommitP
     Ok(places)
 }
 
-/// A proof for each commit, with one reading of the log.
+/// A proof for each commit; no byte is read twice.
 fn prove(
     ui: &Ui,
     context: &Context,

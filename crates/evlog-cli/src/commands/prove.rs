@@ -24,7 +24,8 @@ Examples:
 /// Prove that an event is in the log, or that the log extends an older one
 ///
 /// The proof leads to the root of a checkpoint, so it holds for everybody who has that checkpoint and the log's public key.
-/// Making one reads the log once. The file is specified in docs/proofs.md.
+/// Making one reads the segments that it needs, not the whole log; it is checked against the checkpoint before it is given
+/// out. The file is specified in docs/proofs.md.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ProveArgs {

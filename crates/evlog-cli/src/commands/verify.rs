@@ -11,7 +11,7 @@ use evlog::check::{Check, check};
 use evlog::covered::compare;
 use evlog::history::Verified;
 use evlog_proof::Signed;
-use evlog_store::StdFs;
+use evlog_store::{Checkpoints, StdFs};
 use evlog_verify::Covered;
 use std::cell::OnceCell;
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -90,7 +90,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &VerifyArgs) -> Result<V
     };
     if let Some(kept) = &kept {
         let (bar, told) = (OnceCell::new(), &*ui);
-        compare(Arc::new(StdFs), &context.log, &mut found, &kept.covered(), &mut |done, total| {
+        let mut older = || kept.older(context);
+        compare(Arc::new(StdFs), &context.log, &mut found, &kept.covered(), &mut older, &mut |done, total| {
             bar.get_or_init(|| told.progress("compare", total, Unit::Bytes)).at(done);
         })?;
     }
@@ -107,6 +108,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &VerifyArgs) -> Result<V
 
 /// A checkpoint whose signature holds, and who cosigned it.
 struct Kept {
+    trust: Trust,
     signed: Signed,
     witnesses: Option<Witnesses>,
 }
@@ -116,17 +118,28 @@ impl Kept {
         let trust = Trust::load(args.key.as_deref(), args.policy.as_deref())?;
         let signed = trust.open(path)?;
         let witnesses = trust.witnesses(path, &signed)?;
-        Ok(Kept { signed, witnesses })
+        Ok(Kept { trust, signed, witnesses })
     }
 
     fn covered(&self) -> Covered {
-        let checkpoint = self.signed.checkpoint();
-        Covered { log_id: checkpoint.log_id, size: checkpoint.size, root: checkpoint.root }
+        covered(&self.signed)
+    }
+
+    /// What the checkpoints say that the log keeps, of those that are signed as this one is. Others count for nothing.
+    fn older(&self, context: &Context) -> Vec<Covered> {
+        let kept = Checkpoints::new(Arc::new(StdFs), &context.log);
+        let sizes = kept.sizes().unwrap_or_default().into_iter();
+        sizes.filter_map(|size| self.trust.open(&kept.path(size)).ok()).map(|signed| covered(&signed)).collect()
     }
 
     fn is_witnessed(&self) -> bool {
         self.witnesses.as_ref().is_none_or(|witnesses| witnesses.enough)
     }
+}
+
+fn covered(signed: &Signed) -> Covered {
+    let checkpoint = signed.checkpoint();
+    Covered { log_id: checkpoint.log_id, size: checkpoint.size, root: checkpoint.root }
 }
 
 /// Keeps reading at a rate, by waiting where it is ahead.

@@ -260,6 +260,19 @@ fn a_checkpoint_that_was_kept_elsewhere_tells_what_the_log_alone_cannot() {
     assert_eq!(room.ends(0, &["verify", "--json"]).json()["verdict"], "clean");
     let found = verdict(1, "new.note");
     assert_eq!((&found["verdict"], &found["findings"][0]["rule"]), (&json!("tampered"), &json!("C-52")));
+    // The log's own checkpoints tell where: what old.note covers is as it was.
+    let size_of = |note: &str| read(&room, note).lines().nth(1).unwrap().parse::<u64>().unwrap();
+    let kept = |note: &str| room.path(&format!("evlog/checkpoints/{:020}.note", size_of(note)));
+    assert_eq!(found["findings"][0]["position"], size_of("old.note"));
+    room.ends(1, &["verify", "--checkpoint", "new.note", "--key", "builds.pub"]).says(&format!(
+        "the first that differs is one of {} to {}",
+        size_of("old.note"),
+        size_of("new.note")
+    ));
+    let note = fs::read_to_string(kept("old.note")).unwrap();
+    fs::write(kept("old.note"), note.replace("\nlog-id ", "\nlog-id 0")).unwrap();
+    assert_eq!(verdict(1, "new.note")["findings"][0]["position"], 0, "one that is not signed tells nothing");
+    fs::write(kept("old.note"), note).unwrap();
     assert_eq!(verdict(0, "old.note")["verdict"], "clean", "what was changed came after it");
     fs::write(segment, &sound).unwrap();
     // An old copy in its place: the log as it was at the first checkpoint, closed in order.

@@ -40,6 +40,7 @@ const KINDS: &[(u16, &str)] = &[
     (308, "pipeline.output_captured"),
     (309, "pipeline.reconciled"),
     (310, "pipeline.lock_forced"),
+    (311, "pipeline.stage_judged"),
     (400, "machine.created"),
     (401, "machine.transitioned"),
     (402, "machine.rejected"),

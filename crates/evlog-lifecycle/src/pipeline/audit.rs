@@ -45,6 +45,7 @@ fn details(payload: &Payload, before: Option<&State>, after: &State) -> Value {
         Payload::Captured(OutputCaptured { stage, path, bytes, blake3 }) => {
             json!({"stage": stage, "path": path, "bytes": bytes, "blake3": hex(blake3)})
         }
+        Payload::Judged(record) => Outcome::from(record.clone()).to_value(),
         Payload::Outcome(record) => outcome(record, before),
         Payload::Finalized(end) => {
             json!({"from": IN_PROGRESS, "to": RunStatus::word(end.status), "exit_code": end.exit_code})

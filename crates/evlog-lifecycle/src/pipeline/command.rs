@@ -18,8 +18,19 @@ pub(super) const FAIL_MODES: [(&str, FailMode); 2] =
 pub(super) const STATUSES: [(&str, StageStatus); 3] =
     [("success", StageStatus::Success), ("failed", StageStatus::Failed), ("skipped", StageStatus::Skipped)];
 /// The words of `do`.
-pub(super) const ACTIONS: [&str; 10] =
-    ["create", "begin", "intend", "publish", "report", "captured", "outcome", "reconcile", "lock_forced", "finalize"];
+pub(super) const ACTIONS: [&str; 11] = [
+    "create",
+    "begin",
+    "judge",
+    "intend",
+    "publish",
+    "report",
+    "captured",
+    "outcome",
+    "reconcile",
+    "lock_forced",
+    "finalize",
+];
 
 /// A command, parsed.
 #[derive(Clone, Debug)]
@@ -33,10 +44,20 @@ pub(super) enum Do {
     Publish { stage: String, artifacts: Vec<Artifact> },
     Report { stage: String, report: Value },
     Captured { stage: String, artifact: Artifact },
-    Outcome { stage: String, status: StageStatus, fail_mode: Option<FailMode>, reason_code: Option<String> },
+    Judge(Told),
+    Outcome(Told),
     Reconcile { found: Vec<Found> },
     LockForced(LockForced),
     Finalize,
+}
+
+/// An outcome as it was told.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub stage: String,
+    pub status: StageStatus,
+    pub fail_mode: Option<FailMode>,
+    pub reason_code: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -70,7 +91,8 @@ impl Do {
             Do::Publish { .. } => "publish",
             Do::Report { .. } => "report",
             Do::Captured { .. } => "captured",
-            Do::Outcome { .. } => "outcome",
+            Do::Judge(_) => "judge",
+            Do::Outcome(_) => "outcome",
             Do::Reconcile { .. } => "reconcile",
             Do::LockForced(_) => "lock_forced",
             Do::Finalize => "finalize",
@@ -86,7 +108,8 @@ impl Do {
             | Do::Publish { stage, .. }
             | Do::Report { stage, .. }
             | Do::Captured { stage, .. }
-            | Do::Outcome { stage, .. } => Some(stage),
+            | Do::Judge(Told { stage, .. })
+            | Do::Outcome(Told { stage, .. }) => Some(stage),
         }
     }
 }
@@ -101,7 +124,8 @@ pub(super) fn parse(action: &str, members: Map<String, Value>) -> Result<Command
         "publish" => Do::Publish { stage: members.string("stage")?, artifacts: artifacts(&mut members)? },
         "report" => report(&mut members)?,
         "captured" => Do::Captured { stage: members.string("stage")?, artifact: digest(&mut members)? },
-        "outcome" => outcome(&mut members)?,
+        "judge" => Do::Judge(told(&mut members)?),
+        "outcome" => Do::Outcome(told(&mut members)?),
         "reconcile" => Do::Reconcile { found: found(&mut members)? },
         "lock_forced" => Do::LockForced(lock_forced(&mut members)?),
         "finalize" => Do::Finalize,
@@ -180,7 +204,7 @@ fn report(members: &mut Members) -> Result<Do, Malformed> {
     Ok(Do::Report { stage, report: Value::Object(report) })
 }
 
-fn outcome(members: &mut Members) -> Result<Do, Malformed> {
+fn told(members: &mut Members) -> Result<Told, Malformed> {
     let stage = members.string("stage")?;
     let status = members.word("status", &STATUSES)?;
     let fail_mode = members.optional_word("fail_mode", &FAIL_MODES)?;
@@ -190,7 +214,7 @@ fn outcome(members: &mut Members) -> Result<Do, Malformed> {
         Some(Value::String(code)) => Some(code),
         Some(found) => return Err(malformed("/reason_code", format!("expected a string, found {found}"))),
     };
-    Ok(Do::Outcome { stage, status, fail_mode, reason_code })
+    Ok(Told { stage, status, fail_mode, reason_code })
 }
 
 fn found(members: &mut Members) -> Result<Vec<Found>, Malformed> {

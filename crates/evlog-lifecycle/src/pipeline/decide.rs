@@ -5,9 +5,9 @@
 //!
 //! Invariant: a decision's events are one commit; the blocked tail is caused by the outcome before it (rule P-31).
 
-use super::command::{Chosen, Command, Create, Do};
+use super::command::{Chosen, Command, Create, Do, Told};
 use super::definition::{Definition, NAMES, built_in};
-use super::outcome::{FailMode, Outcome, StageStatus};
+use super::outcome::{FailMode, Outcome};
 use super::payload::{
     Artifacts, Created, Finalized, OutcomeRecorded, OutputCaptured, Payload, Reconciled, Refused, StageBegun,
     StageSetting, ValidationReported,
@@ -146,9 +146,8 @@ fn recorded(state: &State, command: &Do) -> Judged<Taken> {
             let (path, bytes, blake3) = (artifact.path.clone(), artifact.bytes, artifact.blake3);
             one(Payload::Captured(OutputCaptured { stage: stage.clone(), path, bytes, blake3 }))
         }
-        Do::Outcome { stage, status, fail_mode, reason_code } => {
-            outcome(state, stage, *status, *fail_mode, reason_code.as_deref())?
-        }
+        Do::Judge(told) => judge(state, told)?,
+        Do::Outcome(told) => outcome(state, told)?,
         Do::Reconcile { found } => reconcile(state, found)?,
         Do::LockForced(forced) => {
             rules::lock_forced(state, forced)?;
@@ -158,19 +157,28 @@ fn recorded(state: &State, command: &Do) -> Judged<Taken> {
     })
 }
 
-fn outcome(
-    state: &State,
-    name: &str,
-    status: StageStatus,
-    fail_mode: Option<FailMode>,
-    code: Option<&str>,
-) -> Judged<Taken> {
+/// The outcome that was told, its fail mode the usual one where none was.
+fn whole(state: &State, told: &Told) -> Outcome {
+    let Told { stage, status, fail_mode, reason_code } = told.clone();
     let definition = state.definition();
-    // A stage without a place is refused below, whatever its fail mode.
-    let configured = definition.index_of(name).map(|index| state.pinned.stages[index].fail_mode);
-    let usual = || definition.usual_fail_mode(name, status, code, configured.unwrap_or(FailMode::FailClosed));
+    // A stage without a place is refused later, whatever its fail mode.
+    let configured = definition.index_of(&stage).map(|index| state.pinned.stages[index].fail_mode);
+    let configured = configured.unwrap_or(FailMode::FailClosed);
+    let usual = || definition.usual_fail_mode(&stage, status, reason_code.as_deref(), configured);
     let fail_mode = fail_mode.unwrap_or_else(usual);
-    let outcome = Outcome { stage: name.to_owned(), status, fail_mode, reason_code: code.map(str::to_owned) };
+    Outcome { stage, status, fail_mode, reason_code }
+}
+
+fn judge(state: &State, told: &Told) -> Judged<Taken> {
+    let outcome = whole(state, told);
+    match rules::judge(state, &outcome)? {
+        Recording::Same => Ok(Vec::new()),
+        Recording::New { .. } => Ok(one(Payload::Judged(OutcomeRecorded::from(outcome)))),
+    }
+}
+
+fn outcome(state: &State, told: &Told) -> Judged<Taken> {
+    let outcome = whole(state, told);
     let Recording::New { tail } = rules::outcome(state, &outcome)? else {
         return Ok(Vec::new());
     };

@@ -14,6 +14,7 @@ mod audit;
 mod command;
 mod decide;
 mod definition;
+mod left;
 mod outcome;
 mod payload;
 mod project;
@@ -33,7 +34,9 @@ pub use definition::{
     is_stage_name, is_substage, is_word, purple_axiom, root_of,
 };
 pub(crate) use definition::{Origin, read_definition};
+pub use left::Left;
 pub use outcome::{BLOCKED, FailMode, Outcome, RunStatus, StageStatus, derive_status};
+pub use payload::Artifact;
 pub use reconcile::Outputs;
 pub use state::State;
 

@@ -55,7 +55,7 @@ pub(super) struct Artifacts {
 
 /// A file of the bundle that a stage made.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Artifact {
+pub struct Artifact {
     /// Path in the bundle.
     pub path: String,
     /// Length in bytes.
@@ -87,7 +87,7 @@ pub(super) struct OutputCaptured {
     pub blake3: [u8; 32],
 }
 
-/// `pipeline.outcome_recorded`.
+/// `pipeline.outcome_recorded`, and `pipeline.stage_judged`: what is to be recorded unless something goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct OutcomeRecorded {
     pub stage: String,
@@ -141,6 +141,7 @@ pub(super) enum Payload {
     Published(Artifacts),
     Reported(ValidationReported),
     Captured(OutputCaptured),
+    Judged(OutcomeRecorded),
     Outcome(OutcomeRecorded),
     Finalized(Finalized),
     Refused(Refused),
@@ -158,6 +159,7 @@ impl Payload {
             Payload::Published(_) => kind::PIPELINE_ARTIFACTS_PUBLISHED,
             Payload::Reported(_) => kind::PIPELINE_VALIDATION_REPORTED,
             Payload::Captured(_) => kind::PIPELINE_OUTPUT_CAPTURED,
+            Payload::Judged(_) => kind::PIPELINE_STAGE_JUDGED,
             Payload::Outcome(_) => kind::PIPELINE_OUTCOME_RECORDED,
             Payload::Finalized(_) => kind::PIPELINE_FINALIZED,
             Payload::Refused(_) => kind::PIPELINE_REFUSED,
@@ -174,7 +176,7 @@ impl Payload {
             Payload::Intended(value) | Payload::Published(value) => encode(value),
             Payload::Reported(value) => encode(value),
             Payload::Captured(value) => encode(value),
-            Payload::Outcome(value) => encode(value),
+            Payload::Judged(value) | Payload::Outcome(value) => encode(value),
             Payload::Finalized(value) => encode(value),
             Payload::Refused(value) => encode(value),
             Payload::Reconciled(value) => encode(value),
@@ -195,6 +197,7 @@ impl Payload {
             kind::PIPELINE_ARTIFACTS_PUBLISHED => decode(bytes).map(Payload::Published),
             kind::PIPELINE_VALIDATION_REPORTED => decode(bytes).map(Payload::Reported),
             kind::PIPELINE_OUTPUT_CAPTURED => decode(bytes).map(Payload::Captured),
+            kind::PIPELINE_STAGE_JUDGED => decode(bytes).map(Payload::Judged),
             kind::PIPELINE_OUTCOME_RECORDED => decode(bytes).map(Payload::Outcome),
             kind::PIPELINE_FINALIZED => decode(bytes).map(Payload::Finalized),
             kind::PIPELINE_REFUSED => decode(bytes).map(Payload::Refused),

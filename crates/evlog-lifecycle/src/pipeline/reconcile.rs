@@ -92,20 +92,22 @@ fn missing(state: &State, index: usize, found: &Found, stopped: bool) -> Option<
         Outputs::None => None,
         // What has run behind a fatal failure cannot be told from what should not be there.
         Outputs::Valid if stopped => fatal(STORAGE),
-        Outputs::Valid => Some(succeeded(state, index)),
+        Outputs::Valid => Some(judged(state, index)),
         Outputs::Invalid => fatal(INVALID),
         Outputs::Partial | Outputs::Corrupt => fatal(STORAGE),
     }
 }
 
-/// Success, unless a substage does not allow it: then its code, where the stage has it (rule P-35).
-fn succeeded(state: &State, index: usize) -> Outcome {
-    let success = Outcome::success(state.stage_id(index), state.pinned.stages[index].fail_mode);
-    let Some(against) = state.substages(index).find(|substage| !rules::stands_beside(state, substage, &success)) else {
-        return success;
+/// What the stage was judged to be, else a success (rule P-65); unless a substage does not allow it: then its code, where
+/// the stage has it (rule P-35).
+fn judged(state: &State, index: usize) -> Outcome {
+    let success = || Outcome::success(state.stage_id(index), state.pinned.stages[index].fail_mode);
+    let judged = state.progress[index].judged.clone().unwrap_or_else(success);
+    let Some(against) = state.substages(index).find(|substage| !rules::stands_beside(state, substage, &judged)) else {
+        return judged;
     };
-    let code = against.reason_code.as_deref().filter(|code| state.definition().allows(&success.stage, code));
-    Outcome::failed(success.stage, super::outcome::FailMode::FailClosed, code.unwrap_or(STORAGE))
+    let code = against.reason_code.as_deref().filter(|code| state.definition().allows(&judged.stage, code));
+    Outcome::failed(judged.stage, super::outcome::FailMode::FailClosed, code.unwrap_or(STORAGE))
 }
 
 /// The outcome that takes the place of a recorded one, if what was found contradicts it (rules P-84 to P-86).

@@ -170,6 +170,26 @@ pub(super) fn publish(state: &State, name: &str, artifacts: &[Artifact]) -> Judg
     }
 }
 
+/// Whether a stage may be judged so (rule P-65): it runs, nothing of it is promoted yet, and its outputs would be.
+pub(super) fn judge(state: &State, outcome: &Outcome) -> Judged<Recording> {
+    let index = running(state, &outcome.stage)?;
+    tuple(state, index, outcome)?;
+    if outcome.status == StageStatus::Skipped || outcome.is_fatal() {
+        return refuse("NOTHING_TO_PROMOTE", format!("`{outcome}` promotes nothing; record it as the outcome"));
+    }
+    let progress = &state.progress[index];
+    match &progress.judged {
+        Some(judged) if judged == outcome => return Ok(Recording::Same),
+        Some(judged) => return refuse("JUDGED_OTHERWISE", format!("`{judged}` was judged already; found `{outcome}`")),
+        None => {}
+    }
+    if progress.intended.is_some() {
+        let message = format!("stage `{}` is to be judged before its artifacts are intended", outcome.stage);
+        return refuse("PROMOTION_OPEN", message);
+    }
+    Ok(Recording::New { tail: Vec::new() })
+}
+
 /// Whether a captured output may be recorded: of any enabled stage, while the run goes on.
 pub(super) fn captured(state: &State, name: &str, artifact: &Artifact) -> Judged<()> {
     stage(state, name)?;
@@ -341,7 +361,13 @@ fn top_level(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
     if progress.intended.is_some() && !progress.published && !outcome.is_fatal() {
         return refuse("PROMOTION_OPEN", format!("the artifacts that stage `{name}` intended are not published yet"));
     }
-    if outcome.is_fatal() { nothing_later_ran(state, index, outcome) } else { Ok(()) }
+    if outcome.is_fatal() {
+        return nothing_later_ran(state, index, outcome);
+    }
+    match progress.judged.as_ref().filter(|judged| *judged != outcome) {
+        Some(judged) => refuse("JUDGED_OTHERWISE", format!("`{judged}` was judged; found `{outcome}`")),
+        None => Ok(()),
+    }
 }
 
 fn substage(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {

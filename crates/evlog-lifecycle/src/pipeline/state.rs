@@ -64,6 +64,8 @@ pub(super) struct Progress {
     pub intended: Option<Arc<Vec<Artifact>>>,
     /// Whether all of that was promoted.
     pub published: bool,
+    /// What its process came to, since it began last.
+    pub judged: Option<Outcome>,
 }
 
 /// A recorded outcome.
@@ -276,7 +278,7 @@ fn tail(state: &mut State, fact: &Fact<'_>, payload: Payload, mut owed: Owed) ->
             fact.commit
         ));
     }
-    if owed.reconciled && found.status == StageStatus::Success {
+    if owed.reconciled && found.status != StageStatus::Skipped && !found.is_fatal() {
         state.publish_intended(&found.stage);
     }
     state.put(found, fact, owed.reconciled)?;
@@ -326,6 +328,7 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
             Arc::make_mut(&mut state.captured).insert(held.artifact.path.clone(), held);
             Ok(())
         }
+        Payload::Judged(record) => judged(state, record.into()),
         Payload::Outcome(record) => outcome(state, fact, record),
         Payload::Reconciled(found) => {
             let outcomes = reconcile::outcomes(state, &found.found).map_err(told)?;
@@ -341,6 +344,18 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
             Ok(())
         }
         Payload::Finalized(end) => finalized(state, fact, end.status, end.exit_code),
+    }
+}
+
+fn judged(state: &mut State, outcome: Outcome) -> Result<(), String> {
+    match rules::judge(state, &outcome).map_err(|refusal| refusal.message)? {
+        Recording::Same => Err(format!("expected one judgement of `{}`, found a second one", outcome.stage)),
+        Recording::New { .. } => {
+            let index = state.definition().index_of(&outcome.stage);
+            let index = index.ok_or_else(|| format!("`{}` has no place in the order", outcome.stage))?;
+            state.progress[index].judged = Some(outcome);
+            Ok(())
+        }
     }
 }
 

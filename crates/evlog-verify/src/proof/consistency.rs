@@ -9,29 +9,32 @@
 //! The topmost node of a tree is hashed differently from all others, so neither root can be taken over from a node: the
 //! check computes both from the same values. Nothing is needed where the older string is empty, or as long as the newer.
 
-use super::{CHUNK_LEN, Cursor, Node, ProofError, Read, parent, root_of, top_parent};
+use super::source::Source;
+use super::{CHUNK_LEN, Cursor, Node, ProofError, Read, Trees, parent, root_of, top_parent};
 use alloc::vec::Vec;
 use blake3::hazmat::ChainingValue;
 use evlog_format::Root;
 
-/// Makes the proof; reads the first `new` bytes.
-pub fn consistency<E>(old: u64, new: u64, read: &mut Read<'_, E>) -> Result<Vec<u8>, E> {
+/// Makes the proof; reads the first `new` bytes, but for those whose values a tree tells.
+pub fn consistency<E>(old: u64, new: u64, read: &mut Read<'_, E>, trees: &mut Trees<'_>) -> Result<Vec<u8>, E> {
     let mut out = Vec::new();
     if old > 0 && old < new {
+        let mut source = Source::new(read, trees);
+        source.look(0..=old);
         let mut node = Node::top(new);
         let mut right_of_the_way = Vec::new();
         while let Some((left, right)) = node.children() {
             if old > right.start {
-                out.extend_from_slice(&left.read_value(read)?);
+                out.extend_from_slice(&source.value(left)?);
                 node = right;
             } else {
                 right_of_the_way.push(right);
                 node = left;
             }
         }
-        read(node.start..node.end(), &mut |piece| out.extend_from_slice(piece))?;
+        source.read(node, &mut |piece| out.extend_from_slice(piece))?;
         for node in right_of_the_way.into_iter().rev() {
-            out.extend_from_slice(&node.read_value(read)?);
+            out.extend_from_slice(&source.value(node)?);
         }
     }
     Ok(out)

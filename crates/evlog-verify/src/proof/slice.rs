@@ -2,7 +2,8 @@
 //! tree from the top, left before right: of each node that the range meets, the values of both children; of each chunk
 //! that it meets, the bytes.
 
-use super::{CHUNK_LEN, Cursor, Node, ProofError, Read, VALUE_LEN, parent, root_of, top_parent};
+use super::source::Source;
+use super::{CHUNK_LEN, Cursor, Node, ProofError, Read, Trees, VALUE_LEN, parent, root_of, top_parent};
 use alloc::vec::Vec;
 use blake3::hazmat::ChainingValue;
 use core::ops::Range;
@@ -10,15 +11,24 @@ use evlog_format::Root;
 
 /// Makes the slice that shows the bytes of `range` within the first `size` bytes, all of which are read.
 pub fn slice<E>(size: u64, range: &Range<u64>, read: &mut Read<'_, E>) -> Result<Vec<u8>, E> {
-    let made = slices(size, core::slice::from_ref(range), read)?;
+    let made = slices(size, core::slice::from_ref(range), read, &mut |_| None)?;
     Ok(made.into_iter().next().unwrap_or_default())
 }
 
-/// Makes a slice for each of several ranges, and reads the bytes once.
-pub fn slices<E>(size: u64, ranges: &[Range<u64>], read: &mut Read<'_, E>) -> Result<Vec<Vec<u8>>, E> {
+/// Makes a slice for each of several ranges. Bytes are read once, and only where no tree tells their values.
+pub fn slices<E>(
+    size: u64,
+    ranges: &[Range<u64>],
+    read: &mut Read<'_, E>,
+    trees: &mut Trees<'_>,
+) -> Result<Vec<Vec<u8>>, E> {
+    let mut source = Source::new(read, trees);
+    for range in ranges {
+        source.look(0..=range.start);
+    }
     let new = |range: &Range<u64>| Making { range: range.clone(), out: size.to_le_bytes().to_vec() };
     let mut making: Vec<Making> = ranges.iter().map(new).collect();
-    write(Node::top(size), read, &mut making.iter_mut().collect::<Vec<_>>())?;
+    write(Node::top(size), &mut source, &mut making.iter_mut().collect::<Vec<_>>())?;
     Ok(making.into_iter().map(|making| making.out).collect())
 }
 
@@ -29,13 +39,13 @@ struct Making {
 }
 
 /// Writes what each of the slices needs of a node, and gives the node's value; that of the topmost node means nothing.
-fn write<E>(node: Node, read: &mut Read<'_, E>, making: &mut [&mut Making]) -> Result<ChainingValue, E> {
+fn write<E>(node: Node, source: &mut Source<'_, '_, E>, making: &mut [&mut Making]) -> Result<ChainingValue, E> {
     if making.is_empty() {
-        return node.read_value(read);
+        return source.value(node);
     }
     let Some((left, right)) = node.children() else {
         let mut chunk = Vec::new();
-        read(node.start..node.end(), &mut |piece| chunk.extend_from_slice(piece))?;
+        source.read(node, &mut |piece| chunk.extend_from_slice(piece))?;
         for slice in making.iter_mut() {
             slice.out.extend_from_slice(&chunk);
         }
@@ -49,7 +59,7 @@ fn write<E>(node: Node, read: &mut Read<'_, E>, making: &mut [&mut Making]) -> R
     let mut below = |child: Node| {
         let meets = |slice: &&mut Making| child.meets(&slice.range);
         let mut those: Vec<&mut Making> = making.iter_mut().map(|slice| &mut **slice).filter(meets).collect();
-        write(child, read, &mut those)
+        write(child, source, &mut those)
     };
     let (left, right) = (below(left)?, below(right)?);
     for (slice, at) in making.iter_mut().zip(places) {

@@ -1,6 +1,7 @@
 //! Slices are compared with what the `bao` crate makes, and checked by it; roots with `blake3::hash`.
 
 use super::*;
+use crate::tree::{GROUP_LEN, Tree};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::convert::Infallible;
@@ -28,11 +29,11 @@ fn slice_of(bytes: &[u8], range: Range<u64>) -> Vec<u8> {
 }
 
 fn consistency_of(bytes: &[u8], old: usize) -> Vec<u8> {
-    let made = consistency::<Infallible>(old as u64, bytes.len() as u64, &mut |range, visit| {
+    let mut read = |range: Range<u64>, visit: &mut dyn FnMut(&[u8])| {
         give(bytes, &range, visit);
         Ok(())
-    });
-    made.unwrap()
+    };
+    consistency::<Infallible>(old as u64, bytes.len() as u64, &mut read, &mut |_| None).unwrap()
 }
 
 fn by_blake3(bytes: &[u8]) -> Root {
@@ -95,11 +96,12 @@ fn slices_that_are_made_together_are_those_that_are_made_apart() {
     let bytes = pattern(9 * CHUNK + 5);
     let ranges = [0..10, 500..3000, 4096..4097, 9216..9221, 500..3000];
     let mut reads = 0;
-    let together = slices::<Infallible>(bytes.len() as u64, &ranges, &mut |range, visit| {
+    let mut read = |range: Range<u64>, visit: &mut dyn FnMut(&[u8])| {
         reads += range.end - range.start;
         give(&bytes, &range, visit);
         Ok(())
-    });
+    };
+    let together = slices::<Infallible>(bytes.len() as u64, &ranges, &mut read, &mut |_| None);
     let apart: Vec<Vec<u8>> = ranges.into_iter().map(|range| slice_of(&bytes, range)).collect();
     assert_eq!((together.unwrap(), reads), (apart, bytes.len() as u64), "and each byte was read once");
 }
@@ -238,6 +240,111 @@ fn what_the_reader_leaves_out_is_found_by_the_check() {
         Ok(())
     });
     assert!(checked(&more.unwrap(), &bytes, 0..10).is_err());
+}
+
+/// What a log keeps besides its bytes: the trees at these positions. Counts how many bytes are read.
+struct WithTrees<'b> {
+    bytes: &'b [u8],
+    kept: Vec<(u64, Tree)>,
+    read: u64,
+}
+
+impl<'b> WithTrees<'b> {
+    fn new(bytes: &'b [u8], positions: &[usize]) -> WithTrees<'b> {
+        let kept = positions.iter().map(|position| {
+            let mut tree = Tree::new();
+            tree.update(&bytes[..*position]);
+            (*position as u64, tree)
+        });
+        let mut kept: Vec<(u64, Tree)> = kept.collect();
+        kept.sort_by_key(|(position, _)| *position);
+        WithTrees { bytes, kept, read: 0 }
+    }
+
+    fn make<T>(&mut self, make: impl FnOnce(&mut Read<'_, Infallible>, &mut Trees<'_>) -> T) -> T {
+        let WithTrees { bytes, kept, read } = self;
+        let mut count = |range: Range<u64>, visit: &mut dyn FnMut(&[u8])| {
+            *read += range.end - range.start;
+            give(bytes, &range, visit);
+            Ok(())
+        };
+        make(&mut count, &mut |range| {
+            kept.iter().rfind(|(position, _)| range.contains(position)).map(|(_, tree)| tree.clone())
+        })
+    }
+
+    fn slice(&mut self, range: &Range<u64>) -> Vec<u8> {
+        let (size, range) = (self.bytes.len() as u64, core::slice::from_ref(range));
+        self.make(|read, trees| slices(size, range, read, trees)).unwrap().remove(0)
+    }
+
+    fn consistency(&mut self, old: usize) -> Vec<u8> {
+        let size = self.bytes.len() as u64;
+        self.make(|read, trees| consistency(old as u64, size, read, trees)).unwrap()
+    }
+
+    fn root_through(&mut self, ranges: &[Range<u64>]) -> Root {
+        let size = self.bytes.len() as u64;
+        self.make(|read, trees| root_through(size, ranges, read, trees)).unwrap()
+    }
+}
+
+#[test]
+fn with_trees_a_proof_reads_the_logarithm_of_the_log() {
+    // A tree every 64 KiB, as a log with such segments keeps them, never at the edge of a group.
+    let (segment, count) = (64 * 1024, 128usize);
+    let bytes = pattern(segment * count + 5000);
+    let positions: Vec<usize> = (1..=count).map(|nth| nth * segment - nth * 7).collect();
+    for start in [0, 100_000, bytes.len() / 2 - 100, bytes.len() - 300] {
+        let mut log = WithTrees::new(&bytes, &positions);
+        let range = start as u64..start as u64 + 250;
+        assert_eq!(log.slice(&range), slice_of(&bytes, range), "{start}");
+        let most = segment as u64 * (2 + u64::from(count.ilog2()));
+        assert!(log.read <= most, "{} of {} bytes were read, at most {most} expected", log.read, bytes.len());
+        let mut log = WithTrees::new(&bytes, &positions);
+        assert_eq!(log.consistency(start), consistency_of(&bytes, start), "{start}");
+        assert!(log.read <= most, "{} of {} bytes were read, at most {most} expected", log.read, bytes.len());
+    }
+}
+
+#[test]
+fn a_tree_that_is_wrong_leads_to_no_proof() {
+    let bytes = pattern(40 * GROUP_LEN);
+    let mut other = bytes.clone();
+    other[5] ^= 1;
+    let mut log = WithTrees::new(&bytes, &[]);
+    log.kept = WithTrees::new(&other, &[20 * GROUP_LEN + 9]).kept;
+    let range = 30 * GROUP_LEN as u64..30 * GROUP_LEN as u64 + 10;
+    assert!(checked(&log.slice(&range), &bytes, range.clone()).is_err());
+    assert!(consistent(&log.consistency(30 * GROUP_LEN), &bytes, 30 * GROUP_LEN).is_err());
+    assert_ne!(log.root_through(core::slice::from_ref(&range)), by_blake3(&bytes));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn with_trees_the_same_is_made_as_from_the_bytes_alone(
+        len in 1usize..12 * GROUP_LEN, a in any::<usize>(), b in any::<usize>(),
+        kept in prop::collection::vec(any::<usize>(), 0..6), changed in any::<usize>(),
+    ) {
+        let bytes = pattern(len);
+        // Half of them at the edge of a group, where one is off most easily.
+        let edge = |at: usize, nth: usize| if nth.is_multiple_of(2) { at / GROUP_LEN * GROUP_LEN } else { at };
+        let positions: Vec<usize> = kept.iter().enumerate().map(|(nth, at)| edge(at % (len + 1), nth)).collect();
+        let start = a % len;
+        let range = start as u64..(start + 1 + b % (len - start)) as u64;
+        let mut log = WithTrees::new(&bytes, &positions);
+        prop_assert_eq!(log.slice(&range), slice_of(&bytes, range.clone()));
+        prop_assert_eq!(log.consistency(b % (len + 1)), consistency_of(&bytes, b % (len + 1)));
+        prop_assert_eq!(log.root_through(core::slice::from_ref(&range)), by_blake3(&bytes));
+        // The trees are those of before the change; what changed is found wherever it is looked for.
+        let mut other = bytes.clone();
+        let at = start + changed % usize::try_from(range.end - range.start).unwrap();
+        other[at] ^= 1;
+        log.bytes = &other;
+        prop_assert_ne!(log.root_through(&[range]), by_blake3(&bytes));
+    }
 }
 
 proptest! {

@@ -49,7 +49,7 @@ fn audit_of(files: &[File]) -> Report {
 /// The whole judgement: the audit, and the checkpoint.
 fn judged(files: &[File], covered: &Covered) -> Report {
     let mut report = audit_of(files);
-    covered.judge(&mut report, total(files), root_of(files, covered.size.0));
+    covered.judge(&mut report, total(files), root_of(files, covered.size.0), &(0..covered.size.0));
     report
 }
 
@@ -125,7 +125,7 @@ fn ten_thousand_forged_bytes_are_tampered_against_a_checkpoint_that_covers_them(
             continue;
         }
         let mut report = nothing_found.clone();
-        checkpoint.judge(&mut report, total(&forged), root_of(&forged, size));
+        checkpoint.judge(&mut report, total(&forged), root_of(&forged, size), &(0..size));
         assert_eq!(report.verdict(), Verdict::Tampered, "byte {position}");
         if n % 97 == 0 {
             assert_eq!(judged(&forged, &checkpoint).verdict(), Verdict::Tampered, "byte {position}");

@@ -1,23 +1,34 @@
 //! What may be signed, what is refused, and what is left in the log.
 
 use super::*;
+use crate::Options;
 use crate::prove::Prover;
-use crate::tests::toy::{ask, open, view};
+use crate::tests::toy::{ask, contracts, open, options, view};
+use evlog_format::Durability;
 use evlog_store::StdFs;
 use serde_json::json;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 fn silent() -> impl FnMut(u64, u64) {
     |_, _| ()
 }
 
-fn bytes(dir: &Path) -> Vec<u8> {
+fn files(dir: &Path, extension: &str) -> Vec<PathBuf> {
     let mut names: Vec<_> = fs::read_dir(dir.join("segments")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    names.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
+    names.retain(|path| path.extension().is_some_and(|found| found == extension));
     names.sort();
-    names.iter().flat_map(|path| fs::read(path).unwrap()).collect()
+    names
+}
+
+/// The position that a file's name states.
+fn position_of(path: &Path) -> u64 {
+    path.file_stem().unwrap().to_str().unwrap().parse().unwrap()
+}
+
+fn bytes(dir: &Path) -> Vec<u8> {
+    files(dir, "seg").iter().flat_map(|path| fs::read(path).unwrap()).collect()
 }
 
 /// Signs nothing, but does all that signing needs.
@@ -123,6 +134,44 @@ fn events_are_proven_and_a_changed_log_proves_nothing() {
     let refused = prover.inclusion(first.size, &second.root, &[place.frame], &mut silent()).unwrap_err();
     assert!(matches!(refused, LogError::Unproven(_)), "{refused}");
     assert!(prover.consistency((first.size, &second.root), new, &mut silent()).is_err());
+}
+
+#[test]
+fn a_proof_reads_what_it_needs_and_is_the_same_without_trees() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = Options { class: Durability::Os, ..options() };
+    let log = Log::open(dir.path(), contracts(), options).unwrap();
+    let mut rounds = [1000, 1001].map(|end| {
+        (0..end).for_each(|n| drop(ask(&log, &format!("run-{end}-{n}"), "begin", json!({}))));
+        seal(&log, None).unwrap()
+    });
+    log.close().unwrap();
+    let view = view(dir.path());
+    let [first, second] = &mut rounds;
+    let made = |counted: &mut u64| {
+        let prover = Prover::open(Arc::new(StdFs), dir.path()).unwrap();
+        let frames: Vec<_> = [0, second.next_seq.0 - 1].map(|seq| view.place(Seq(seq)).unwrap().unwrap().frame).into();
+        let slices = prover.inclusion(second.size, &second.root, &frames, &mut |_, _| *counted += 1).unwrap();
+        let (old, new) = ((first.size, &first.root), (second.size, &second.root));
+        (slices, prover.consistency(old, new, &mut |_, _| *counted += 1).unwrap())
+    };
+    let (mut with, mut without) = (0, 0);
+    let proofs = made(&mut with);
+    // A segment that is neither near one of the events nor at an edge of a large part of the tree is not read.
+    let kib = |position: Position| position.0 / 1024;
+    assert_eq!((kib(first.size) / 16, kib(second.size) / 64), (4, 2), "{first:?} {second:?}");
+    let unread = files(dir.path(), "seg").into_iter().rfind(|path| position_of(path) < 100 * 1024).unwrap();
+    let sound = fs::read(&unread).unwrap();
+    let mut changed = sound.clone();
+    changed[500] ^= 1;
+    fs::write(&unread, &changed).unwrap();
+    assert_eq!(made(&mut with), proofs, "the same, beside a segment that was changed");
+    fs::write(&unread, &sound).unwrap();
+    for tree in files(dir.path(), "tree") {
+        fs::remove_file(tree).unwrap();
+    }
+    assert_eq!(made(&mut without), proofs);
+    assert!(with / 2 < without, "{with} pieces were read in two rounds with trees, {without} in one without");
 }
 
 #[test]

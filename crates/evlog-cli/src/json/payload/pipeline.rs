@@ -45,7 +45,7 @@ pub(super) fn read(event: &Event<'_>) -> Option<Value> {
         kind::PIPELINE_STAGE_BEGUN => table::<StageBegun>(event),
         kind::PIPELINE_PROMOTION_INTENDED | kind::PIPELINE_ARTIFACTS_PUBLISHED => table::<Artifacts>(event),
         kind::PIPELINE_VALIDATION_REPORTED => table::<ValidationReported>(event),
-        kind::PIPELINE_OUTCOME_RECORDED => table::<OutcomeRecorded>(event),
+        kind::PIPELINE_OUTCOME_RECORDED | kind::PIPELINE_STAGE_JUDGED => table::<OutcomeRecorded>(event),
         kind::PIPELINE_FINALIZED => table::<Finalized>(event),
         kind::PIPELINE_REFUSED => table::<Refused>(event),
         kind::PIPELINE_OUTPUT_CAPTURED => table::<OutputCaptured>(event),

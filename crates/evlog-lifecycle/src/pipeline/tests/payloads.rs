@@ -44,6 +44,7 @@ fn all() -> Vec<(Payload, &'static str)> {
         (Payload::Published(artifacts()), "0173010161fb2c01D010163"),
         (Payload::Reported(ValidationReported { stage: "s".into(), report: "{}".into() }), "0173027b7d"),
         (Payload::Captured(captured), "0173017001D"),
+        (Payload::Judged(success.clone()), "0173000100"),
         (Payload::Outcome(outcome), "01730201010163"),
         (Payload::Outcome(success), "0173000100"),
         (Payload::Finalized(Finalized { status: RunStatus::Failed, exit_code: 20 }), "0214"),

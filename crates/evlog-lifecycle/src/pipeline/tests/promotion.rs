@@ -1,6 +1,6 @@
 //! What a stage publishes: artifacts, captured output, the gate's report (rules P-60 to P-64, P-78).
 
-use super::{Play, RUN};
+use super::{Play, RUN, tuple};
 use crate::pipeline::report::{ArtifactReport, ERRORS_MAX_DEFAULT, Finding, Report};
 use serde_json::{Value, json};
 
@@ -202,4 +202,35 @@ fn a_report_that_is_not_one_is_refused() {
     let mut without = report("scoring");
     without.as_object_mut().expect("an object").remove("diagnostics");
     play.accept("report", json!({"stage": "scoring", "report": without}));
+}
+
+#[test]
+fn a_judgement_holds_until_the_stage_begins_again() {
+    // P-65.
+    let warned = || tuple("scoring F/ws/join_partial").to_value();
+    let mut play = Play::only(&["scoring", "reporting"]);
+    play.refuse("STAGE_NOT_BEGUN", "judge", warned());
+    play.begin("scoring");
+    for fatal in ["scoring F/fc/join_incompleteness", "scoring K/fc/blocked_by_upstream_failure"] {
+        play.refuse("NOTHING_TO_PROMOTE", "judge", tuple(fatal).to_value());
+    }
+    play.refuse("REASON_CODE_NOT_CATALOGUED", "judge", tuple("scoring F/ws/unheard_of").to_value());
+    play.accept("judge", warned());
+    assert!(play.accept("judge", warned()).kinds.is_empty(), "the same again changes nothing");
+    play.refuse("JUDGED_OTHERWISE", "judge", tuple("scoring S/fc/-").to_value());
+    let mut failed = play.clone();
+    failed.take("scoring F/fc/storage_io_error");
+    play.accept("intend", artifacts("scoring", &["a"]));
+    play.accept("publish", artifacts("scoring", &["a"]));
+    play.reject("JUDGED_OTHERWISE", "scoring S/fc/-");
+    let mut again = play.clone();
+    again.begin("scoring");
+    again.take("scoring S/fc/-");
+    play.take("scoring F/ws/join_partial");
+    let line =
+        play.harness.audit(RUN).into_iter().find(|line| line["kind"] == "pipeline.stage_judged").expect("a line");
+    assert_eq!(line["event"], warned());
+    play.begin("reporting");
+    play.accept("intend", artifacts("reporting", &[]));
+    play.refuse("PROMOTION_OPEN", "judge", tuple("reporting S/fc/-").to_value());
 }

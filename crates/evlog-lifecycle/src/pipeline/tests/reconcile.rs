@@ -105,6 +105,29 @@ fn a_stage_that_was_interrupted_can_begin_again_and_one_that_was_promoted_is_a_s
 }
 
 #[test]
+fn a_stage_that_only_warned_does_not_become_a_success_by_a_crash() {
+    // P-65, P-83: its artifacts stand in the bundle, and its outcome was not recorded yet.
+    let artifacts = json!([{"path": "a.json", "bytes": 1, "blake3": "07".repeat(32)}]);
+    let begun = || {
+        let mut play = own();
+        play.take("first S/fc/-");
+        play.begin("middle");
+        play.accept("judge", json!({"stage": "middle", "status": "failed", "reason_code": "odd"}));
+        play
+    };
+    let mut play = begun();
+    play.accept("intend", json!({"stage": "middle", "artifacts": artifacts}));
+    play.accept("reconcile", findings("valid", "valid", "none"));
+    assert_eq!(outcomes(&play), ["first S/fc/-", "middle F/ws/odd"]);
+    assert_eq!(play.harness.json(RUN, "run.json")["artifacts"][0]["path"], "a.json");
+    let mut play = begun();
+    assert!(play.accept("reconcile", findings("valid", "none", "none")).kinds.is_empty());
+    play.begin("middle");
+    play.accept("reconcile", findings("valid", "valid", "none"));
+    assert_eq!(outcomes(&play), ["first S/fc/-", "middle S/ws/-"], "judged in an earlier attempt only");
+}
+
+#[test]
 fn behind_a_stop_everything_is_blocked_or_fails() {
     // P-83, P-85: also a stage that had begun, and outputs where none should be.
     let mut play = own();
