@@ -34,6 +34,8 @@ pub enum Command {
     Transition(Transition),
     /// Say what time it is.
     Tick,
+    /// Take over where the run stands that a step executes.
+    Child(Followed),
     /// Decide a gate.
     Gate(Decided),
     /// Answer a condition.
@@ -76,12 +78,24 @@ pub struct Report {
     pub(crate) cached: bool,
     pub(crate) retries: Option<u32>,
     pub(crate) next_retry_ns: Option<i64>,
+    /// Whether it is taken over from the run that the step executes.
+    pub(crate) mirrors: bool,
+}
+
+/// What `child` gives.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    pub(crate) step: String,
+    /// The run of the story that the step executes.
+    pub(crate) child: String,
 }
 
 /// What `transition` gives.
 #[derive(Clone, Debug)]
 pub struct Transition {
     pub(crate) to: String,
+    /// Whether steps end with the run that their controller has not reported.
+    pub(crate) close_steps: bool,
     pub(crate) reason: Option<String>,
     pub(crate) message: Option<String>,
 }
@@ -168,10 +182,14 @@ impl Command {
             Action::Step => Command::Step(Box::new(Report::read(members)?)),
             Action::Transition => Command::Transition(Transition {
                 to: members.needed("to", 0, TOKEN_CHARS_MAX)?,
+                close_steps: flag(members, "close_steps")?.unwrap_or(false),
                 reason: reason(members)?,
                 message: note(members)?,
             }),
             Action::Tick => Command::Tick,
+            Action::Child => {
+                Command::Child(Followed { step: step(members)?, child: members.needed("child", 1, ID_CHARS_MAX)? })
+            }
             Action::Gate => Command::Gate(Decided {
                 step: step(members)?,
                 state: word(members, "state", GateState::ALL, GateState::word)?
@@ -196,6 +214,14 @@ impl Command {
         })
     }
 
+    /// The run that a step executes, where its state is asked for.
+    pub(crate) fn reads(&self) -> Option<&str> {
+        match self {
+            Command::Child(followed) => Some(&followed.child),
+            _ => None,
+        }
+    }
+
     /// Which action it is.
     pub(crate) fn action(&self) -> Action {
         match self {
@@ -204,6 +230,7 @@ impl Command {
             Command::Step(_) => Action::Step,
             Command::Transition(_) => Action::Transition,
             Command::Tick => Action::Tick,
+            Command::Child(_) => Action::Child,
             Command::Gate(_) => Action::Gate,
             Command::Evaluate(_) => Action::Evaluate,
             Command::Cancel(_) => Action::Cancel,
@@ -255,6 +282,7 @@ impl Report {
                 .map(|given| u32::try_from(given).map_err(|_| malformed("/retries", "expected a whole number from 0")))
                 .transpose()?,
             next_retry_ns: instant(members, "next_retry_at")?,
+            mirrors: false,
         };
         if report.to.is_none() && report.exit_code.is_none() && report.exit_class.is_none() {
             return Err(malformed("", "a report on a step needs `to`, `exit_code` or `exit_class`"));

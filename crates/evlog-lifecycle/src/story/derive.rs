@@ -108,7 +108,7 @@ impl Stage {
 
 /// The stage that the tallies of the three groups lead to (story.md 3.12).
 pub fn stage(story: &Definition, tallies: &[Tally; 3]) -> Stage {
-    let undone = |group: Group| (tallies[group as usize].done as usize) < story.group(group).len();
+    let undone = |group: Group| tallies[group as usize].done < story.declared(group);
     if undone(Group::Main) {
         return Stage::Of(Group::Main);
     }
@@ -155,7 +155,47 @@ pub fn ending(story: &Definition, tallies: &[Tally; 3], named: &dyn Fn(Group) ->
     Ending { phase: Phase::Succeeded, reason, message: "Story completed.".to_owned(), failures_of: None }
 }
 
+/// How a parallel step ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joined {
+    /// Its phase.
+    pub phase: Phase,
+    /// Its branches that failed and may not, in the order of their declaration.
+    pub failed: Vec<usize>,
+    /// Those that failed and may.
+    pub allowed: Vec<usize>,
+}
+
 impl State {
+    /// How a parallel step ends whose branches have ended (story.md 3.11). While a run that was cancelled drains, what was
+    /// cancelled is no failure.
+    pub fn joined(&self, number: usize) -> Joined {
+        let story = self.story();
+        let phase = |branch: usize| self.steps().get(branch).phase;
+        let failed = story.branches(number).filter(|branch| phase(*branch).is_some_and(Phase::is_failure));
+        let (allowed, failed): (Vec<usize>, Vec<usize>) = failed.partition(|branch| story.steps[*branch].allow_failure);
+        let cancelled =
+            self.run().cancel.is_some() && failed.iter().all(|branch| phase(*branch) == Some(Phase::Canceled));
+        let phase = match (failed.is_empty(), cancelled) {
+            (true, _) => Phase::Succeeded,
+            (false, true) => Phase::Canceled,
+            (false, false) => Phase::Failed,
+        };
+        Joined { phase, failed, allowed }
+    }
+
+    /// What a step's phase means for one that waits for it. A branch waits for its parallel step to begin. The failure of a
+    /// branch stops nothing by itself, so who waits for it is skipped at once.
+    pub(super) fn means(story: &Definition, dependent: usize, need: usize, phase: Option<Phase>) -> Dependency {
+        if story.is_branch(dependent, need) {
+            let begun = matches!(phase, Some(Phase::Running | Phase::Paused));
+            return if begun { Dependency::Met } else { Dependency::Unmet };
+        }
+        let of = &story.steps[need];
+        let go_on = story.policy.continue_on_step_failure || of.parent.is_some();
+        dependency(story.pattern, story.group_of(dependent), go_on, phase, of.allow_failure)
+    }
+
     /// Where the run stands.
     pub fn stage(&self) -> Stage {
         stage(self.story(), &self.tallies)
@@ -164,7 +204,7 @@ impl State {
     /// The names of a group's steps that failed and may not, in the order of their declaration; the first hundred.
     pub fn failed(&self, group: Group) -> Vec<FailedStep> {
         let story = self.story();
-        let numbers = story.group(group).filter(|number| {
+        let numbers = story.group(group).filter(|number| story.steps[*number].parent.is_none()).filter(|number| {
             let step = self.steps().get(*number);
             bucket(step.phase, step.has_not_begun(), story.steps[*number].allow_failure) == Bucket::Failed
         });

@@ -6,7 +6,8 @@
 use super::definition::{Definition, Kind};
 use super::machine::{Entity, Phase, Verdict, in_words};
 use super::payload::{
-    CancelRequested, Created, GateDecided, Mode, MoveCause, Moved, Redriven, Rejected, RejectionReason, StepMoved, read,
+    CancelRequested, Created, GateDecided, Mode, MoveCause, Moved, Redriven, Rejected, RejectionReason, StepCause,
+    StepMoved, read,
 };
 use super::schema::with_defaults;
 use super::state::{Origin, State};
@@ -117,10 +118,26 @@ fn step_moved(state: &mut State, fact: &Fact<'_>, event: &StepMoved) -> Result<(
     state.judge_step(number, event).map_err(|breach| FoldError::new(fact, breach.message))?;
     let again = phase == Some(event.to) && event.to.is_terminal();
     expect(fact, !again, || format!("step `{}`: expected nothing after `{}`, found it again", event.step, event.to))?;
+    joins(state, fact, number, event)?;
     let open = state.mode() == Mode::Observed || !state.is_terminal();
     expect(fact, open, || format!("step `{}`: expected no phase after the run has ended", event.step))?;
     state.apply_step_moved(fact.time_ns, number, event);
     Ok(())
+}
+
+/// A parallel step ends as its branches have ended, and a child is that of a step that executes a story.
+fn joins(state: &State, fact: &Fact<'_>, number: usize, event: &StepMoved) -> Result<(), FoldError> {
+    let definition = &state.story().steps[number];
+    let ends = event.cause == StepCause::Parallel && event.to.is_terminal() && definition.kind == Kind::Parallel;
+    if ends && event.to != Phase::Skipped {
+        let (open, expected) = (state.steps().get(number).open, state.joined(number).phase);
+        expect(fact, open == 0 && expected == event.to, || {
+            let (name, found) = (&event.step, event.to);
+            format!("step `{name}`: expected `{expected}` once {open} more branches have ended, found `{found}`")
+        })?;
+    }
+    let executes = event.cause != StepCause::Child || definition.kind == Kind::ExecuteStory;
+    expect(fact, executes, || format!("step `{}`: expected no child of a `{}`", event.step, definition.kind.word()))
 }
 
 /// A rejection changes nothing but their count.

@@ -2,7 +2,8 @@
 //!
 //! Does: decide what a command leads to, from results and the time (mode *decided*), or take reported phases on record if
 //! the contract allows them (mode *observed*); fold committed events; project `status.json` and the files of every run.
-//! Does not: execute anything, read a definition a second time, evaluate on replay, look at other runs.
+//! Does not: execute anything, read a definition a second time, evaluate on replay. It looks at another run where a step
+//! executes that, and records what it saw.
 //!
 //! How it is built, from the ground up:
 //!
@@ -89,6 +90,10 @@ impl Contract for Story {
 
     fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
         Command::parse(action, members)
+    }
+
+    fn reads<'a>(&self, command: &'a Command) -> Option<&'a str> {
+        command.reads()
     }
 
     fn decide(&self, asked: &Asked<'_, State>, command: &Command) -> Decision {

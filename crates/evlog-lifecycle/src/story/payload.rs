@@ -77,6 +77,10 @@ words! {
         CacheHit = 11, "cache_hit";
         /// It waits for an answer to its `if`.
         Held = 12, "held";
+        /// A parallel step and its branches begin and end together.
+        Parallel = 13, "parallel";
+        /// The run of the story that it executes has come so far.
+        Child = 14, "child";
     }
 }
 
@@ -129,6 +133,8 @@ words! {
         Terminate = 9, "terminate";
         /// Begin again what has ended.
         Redrive = 10, "redrive";
+        /// Take over where the run stands that a step executes.
+        Child = 11, "child";
     }
 }
 

@@ -110,14 +110,18 @@ fn manifest(state: &State, head: &RunHead<'_>) -> Map<String, Value> {
         .zip(state.steps().iter())
         .enumerate()
         .map(|(number, (definition, step))| {
-            json!({
+            let mut outcome = json!({
                 "name": definition.name,
                 "group": state.story().group_of(number).member(),
                 "phase": step.phase.map(super::Phase::word),
                 "reason": step.phase.map(|_| step.reason.as_ref()),
                 "retries": step.retries,
                 "allow_failure": definition.allow_failure,
-            })
+            });
+            if let Some(parent) = definition.parent {
+                outcome["branch_of"] = state.story().steps[parent as usize].name.as_str().into();
+            }
+            outcome
         })
         .collect();
     let mut manifest = object(json!({

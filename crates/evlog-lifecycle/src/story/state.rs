@@ -10,7 +10,7 @@
 use super::conditions::{self, Conditions};
 use super::definition::graph::{self, Graph};
 use super::definition::{Definition, Group};
-use super::derive::{Bucket, Dependency, Tally, bucket, dependency};
+use super::derive::{Bucket, Dependency, Tally, bucket};
 use super::failure::RunError;
 use super::machine::Phase;
 use super::payload::{CancelMode, CancelRequested, GateDecided, Mode, Moved, Redriven, StepCause, StepMoved};
@@ -111,6 +111,8 @@ pub struct State {
     /// Steps that count against the limit of concurrency.
     pub(super) under_way: u32,
     pub(super) queued: u32,
+    /// Branches that have ended; the tallies count the steps that the groups list.
+    pub(super) branches_done: u32,
     pub(super) counts: Counts,
 }
 
@@ -125,6 +127,7 @@ impl State {
             live: 0,
             under_way: 0,
             queued: 0,
+            branches_done: 0,
             counts: Counts::default(),
         }
     }
@@ -231,6 +234,7 @@ impl State {
         let was = self.steps.get(number).phase;
         self.steps.update(number, |step| step.enter(time_ns, event));
         self.reweigh(number, before);
+        self.count_branch(number, was, event.to);
         self.counts.step_moves += 1;
         if was != Some(event.to) {
             self.tell_dependents(number, was, event.to);
@@ -238,20 +242,33 @@ impl State {
     }
 
     /// What a step counts for, before or after a change.
-    fn weight(&self, number: usize) -> (Bucket, [bool; 3]) {
+    fn weight(&self, number: usize) -> (Bucket, [bool; 4]) {
         let step = self.steps.get(number);
         let definition = &self.story().steps[number];
-        let counted = bucket(step.phase, step.has_not_begun(), definition.allow_failure);
-        (counted, [step.is_live(), step.is_under_way() && definition.kind.is_work(), step.queued])
+        let (counted, branch_done) = match definition.parent {
+            Some(_) => (Bucket::Neither, step.is_terminal()),
+            None => (bucket(step.phase, step.has_not_begun(), definition.allow_failure), false),
+        };
+        let under_way = step.is_under_way() && definition.kind.is_work();
+        (counted, [step.is_live(), under_way, step.queued, branch_done])
     }
 
-    fn reweigh(&mut self, number: usize, before: (Bucket, [bool; 3])) {
+    fn reweigh(&mut self, number: usize, before: (Bucket, [bool; 4])) {
         let after = self.weight(number);
         let group = self.story().group_of(number);
         self.tallies[group as usize].change(before.0, after.0);
-        let counters = [&mut self.live, &mut self.under_way, &mut self.queued];
+        let counters = [&mut self.live, &mut self.under_way, &mut self.queued, &mut self.branches_done];
         for ((counter, before), after) in counters.into_iter().zip(before.1).zip(after.1) {
             *counter = *counter + u32::from(after) - u32::from(before);
+        }
+    }
+
+    /// Lets a parallel step know that a branch of it has ended.
+    fn count_branch(&mut self, number: usize, was: Option<Phase>, is: Phase) {
+        let ended = is.is_terminal() && !was.is_some_and(Phase::is_terminal);
+        let Some(parent) = self.story().steps[number].parent.map(|parent| parent as usize) else { return };
+        if ended && !self.steps.get(parent).is_terminal() {
+            self.steps.update(parent, |step| step.open = step.open.saturating_sub(1));
         }
     }
 
@@ -259,13 +276,9 @@ impl State {
     fn tell_dependents(&mut self, number: usize, was: Option<Phase>, is: Phase) {
         let origin = Arc::clone(&self.origin);
         let Ok(graph) = &origin.graph else { return };
-        let story = &origin.story;
-        let allowed = story.steps[number].allow_failure;
         for dependent in graph.dependents(number) {
             let dependent = *dependent as usize;
-            let group = story.group_of(dependent);
-            let go_on = story.policy.continue_on_step_failure;
-            let judge = |phase| dependency(story.pattern, group, go_on, phase, allowed);
+            let judge = |phase| State::means(&origin.story, dependent, number, phase);
             let (before, after) = (judge(was), judge(Some(is)));
             if before == after || self.steps.get(dependent).is_terminal() {
                 continue;
@@ -328,13 +341,10 @@ impl State {
         let origin = Arc::clone(&self.origin);
         let Ok(graph) = &origin.graph else { return };
         for number in cleared {
-            let group = origin.story.group_of(*number);
             let (mut unmet, mut failed_need) = (0, None);
             for need in graph.needs(*number) {
-                let of = *need as usize;
-                let allowed = origin.story.steps[of].allow_failure;
-                let go_on = origin.story.policy.continue_on_step_failure;
-                match dependency(origin.story.pattern, group, go_on, self.steps.get(of).phase, allowed) {
+                let phase = self.steps.get(*need as usize).phase;
+                match State::means(&origin.story, *number, *need as usize, phase) {
                     Dependency::Met => {}
                     Dependency::Unmet => unmet += 1,
                     Dependency::Failed => {
@@ -343,16 +353,18 @@ impl State {
                     }
                 }
             }
-            self.steps.update(*number, |step| (step.unmet, step.failed_need) = (unmet, failed_need));
+            let branches = origin.story.branches(*number);
+            let open = graph::id(branches.filter(|branch| !self.steps.get(*branch).is_terminal()).count());
+            self.steps.update(*number, |step| (step.unmet, step.failed_need, step.open) = (unmet, failed_need, open));
         }
     }
 
     /// The tallies and counters, computed from the phases.
     fn tally_anew(&mut self) {
         self.tallies = [Tally::default(); 3];
-        (self.live, self.under_way, self.queued) = (0, 0, 0);
+        (self.live, self.under_way, self.queued, self.branches_done) = (0, 0, 0, 0);
         for number in 0..self.steps.len() {
-            self.reweigh(number, (Bucket::Neither, [false; 3]));
+            self.reweigh(number, (Bucket::Neither, [false; 4]));
         }
     }
 
@@ -374,8 +386,13 @@ impl State {
 
 /// Steps without a phase, each waiting for what the graph says.
 fn fresh(origin: &Origin) -> Steps {
-    let known = origin.graph.as_ref();
-    Steps::new(origin.story.steps.len(), |number| known.map_or(0, |known| graph::id(known.needs(number).len())))
+    let (story, known) = (&origin.story, origin.graph.as_ref());
+    let mut branches = vec![0; story.steps.len()];
+    for parent in story.steps.iter().filter_map(|step| step.parent) {
+        branches[parent as usize] += 1;
+    }
+    let needs = |number| known.map_or(0, |known| graph::id(known.needs(number).len()));
+    Steps::new(branches.len(), |number| (needs(number), branches[number]))
 }
 
 impl Origin {

@@ -4,7 +4,7 @@
 //! sorted by name.
 
 use super::conditions::{Conditions, TYPES};
-use super::definition::{Group, Step};
+use super::definition::{Group, Kind, Step};
 use super::derive::Stage;
 use super::duration::elapsed;
 use super::machine::Phase;
@@ -141,12 +141,18 @@ fn of_steps(state: &State) -> Map<String, Value> {
         .collect();
     let gates: Map<String, Value> =
         steps().filter_map(|(definition, step)| Some((definition.name.clone(), gate(step)?))).collect();
+    let story = state.story();
+    let named = |number: usize| story.branches(number).map(|branch| Value::from(story.steps[branch].name.as_str()));
+    let parallel = steps().enumerate().filter(|(_, (step, at))| step.kind == Kind::Parallel && at.phase.is_some());
+    let children: Map<String, Value> =
+        parallel.map(|(number, (step, _))| (step.name.clone(), named(number).collect())).collect();
     let filled = |map: Map<String, Value>| if map.is_empty() { None } else { Some(Value::Object(map)) };
     present([
         ("active", names(of(&|phase| matches!(phase, Phase::Running | Phase::Paused)))),
         ("allowedFailures", names(state.allowed_failures())),
         ("completed", names(completed)),
         ("gates", filled(gates)),
+        ("primitiveChildren", filled(children)),
         ("stepRuns", filled(runs)),
         ("stepStates", filled(states)),
         ("stepsComplete", Some(complete.into())),
@@ -221,7 +227,7 @@ pub(super) fn standing(state: &State) -> Map<String, Value> {
         "epoch": run.epoch,
         "attempts": run.attempts,
         "steps_total": state.steps().len(),
-        "steps_done": Group::ALL.iter().map(|group| of(*group).done).sum::<u32>(),
+        "steps_done": Group::ALL.iter().map(|group| of(*group).done).sum::<u32>() + state.branches_done,
         "failed_main": failed[0],
         "failed_compensations": failed[1],
         "failed_finally": failed[2],

@@ -80,6 +80,8 @@ pub struct StepState {
     pub(super) unmet: u32,
     /// The first of them, by number, that has failed and may not.
     pub(super) failed_need: Option<u32>,
+    /// How many of its branches have not ended.
+    pub(super) open: u32,
 }
 
 impl StepState {
@@ -124,11 +126,14 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// Steps without a phase, each with the number of steps that it waits for.
-    pub(super) fn new(len: usize, unmet: impl Fn(usize) -> u32) -> Steps {
+    /// Steps without a phase, each with the number of steps that it waits for, and of its branches.
+    pub(super) fn new(len: usize, waits: impl Fn(usize) -> (u32, u32)) -> Steps {
         let chunk = |start: usize| {
             let numbers = start..(start + CHUNK_LEN).min(len);
-            let step = |number| Arc::new(StepState { unmet: unmet(number), ..StepState::default() });
+            let step = |number| {
+                let (unmet, open) = waits(number);
+                Arc::new(StepState { unmet, open, ..StepState::default() })
+            };
             Arc::new(Chunk { steps: numbers.map(step).collect(), ..Chunk::default() })
         };
         Steps { chunks: Arc::new((0..len).step_by(CHUNK_LEN).map(chunk).collect()), len }

@@ -77,7 +77,8 @@ fn judge(number: usize, line: &str, skips: &BTreeMap<&'static str, &'static str>
         Err(error) => return (format!("line {number}"), Verdict::Fail(format!("not JSON: {error}"))),
     };
     let Some(id) = case["id"].as_str() else {
-        return (format!("line {number}"), Verdict::Fail("expected the member `id`, found none".to_owned()));
+        let found = if case["id"].is_null() { "none".to_owned() } else { case["id"].to_string() };
+        return (format!("line {number}"), Verdict::Fail(format!("expected the member `id`, a text, found {found}")));
     };
     if let Some(reason) = skips.get(id) {
         return (id.to_owned(), Verdict::Skip(reason));
@@ -111,6 +112,8 @@ fn operate(given: &Value, when: &Value) -> Found {
         "finalize_run" => runs::finalize_run(given, when),
         "check_story_timeout" => runs::check_story_timeout(given, when),
         "sync_gates" | "sync_waits" | "sync_sleeps" => runs::sync(given, when),
+        "sync_parallel" => runs::sync_parallel(given, when),
+        "sync_sub_stories" => runs::sync_sub_stories(given, when),
         "derive_execution_stage" => runs::derive_execution_stage(given, when),
         "redrive" | "redrive_from_step" => runs::redrive(given, when),
         "cancel_requested" => runs::cancel_requested(given, when),

@@ -39,6 +39,8 @@ pub(super) fn with_times(value: &Value) -> Value {
 pub(super) struct Rig {
     contract: Story,
     pub(super) state: State,
+    /// The run that a command may look at.
+    pub(super) related: Option<State>,
     seq: u64,
 }
 
@@ -84,7 +86,7 @@ impl Rig {
         let payload = encoded(&created)?;
         let time_ns = NOW_NS - 24 * 3_600_000_000_000;
         let state = contract.start(&fact(0, time_ns, kind::STORY_CREATED, &payload)).map_err(|error| error.message)?;
-        Ok(Rig { contract, state, seq: 1 })
+        Ok(Rig { contract, state, related: None, seq: 1 })
     }
 
     /// Adds an event to the run's history.
@@ -134,7 +136,9 @@ impl Rig {
             if self.state.story().number(name).is_some() {
                 let time_ns = instant(&state["startedAt"]).unwrap_or(NOW_NS);
                 let message = state["message"].as_str().map(str::to_owned);
-                self.put_step(time_ns, name, &state["phase"], |moved| moved.message = message)?;
+                let child = state["subStoryRunName"].as_str().map(str::to_owned);
+                let said = |moved: &mut StepMoved| (moved.message, moved.child) = (message, child);
+                self.put_step(time_ns, name, &state["phase"], said)?;
             }
         }
         Ok(())
@@ -163,7 +167,8 @@ impl Rig {
         };
         let command = self.contract.parse(action, members).map_err(|error| error.to_string())?;
         let content = Content(&|| [0; 32]);
-        let asked = Asked { run: "run", state: Some(&self.state), related: None, time_ns, actor: "vectors", content };
+        let (state, related) = (Some(&self.state), self.related.as_ref());
+        let asked = Asked { run: "run", state, related, time_ns, actor: "vectors", content };
         let decision = self.contract.decide(&asked, &command);
         let mut moved = Vec::new();
         for new in &decision.events {

@@ -17,7 +17,24 @@ fn story(given: &Value) -> Map<String, Value> {
         ["pattern", "steps", "compensations", "finally", "policy", "inputsSchema", "outputsSchema", "output"];
     let given = given.as_object();
     let taken = given.into_iter().flatten().filter(|(name, value)| TAKEN.contains(&name.as_str()) && !value.is_null());
-    taken.map(|(name, value)| (name.clone(), value.clone())).collect()
+    taken.map(|(name, value)| (name.clone(), list_of(value))).collect()
+}
+
+/// A member of a story; of a list of steps, each as stories spell it: cases write branches and flags beside the name.
+fn list_of(value: &Value) -> Value {
+    let Value::Array(steps) = value else { return value.clone() };
+    steps.iter().map(spelled).collect()
+}
+
+fn spelled(step: &Value) -> Value {
+    let mut step = step.clone();
+    let Some(members) = step.as_object_mut() else { return step };
+    let branches = members.remove("branches").map(|branches| ("steps", list_of(&branches)));
+    let waits = members.remove("waitForCompletion").map(|waits| ("waitForCompletion", waits));
+    for (name, value) in branches.into_iter().chain(waits) {
+        step["with"][name] = value;
+    }
+    step
 }
 
 fn rig(mode: Mode, story: Map<String, Value>, given: &Value) -> Result<Rig, String> {
@@ -170,6 +187,44 @@ pub(super) fn sync(given: &Value, when: &Value) -> Found {
         changed |= !rig.play(now(when), "gate", decided)?.moved.is_empty();
     }
     changed |= !rig.play(now(when), "tick", Value::Null)?.moved.is_empty();
+    found(&rig, changed, Value::Null)
+}
+
+/// A pass over parallel steps, whose branches have come as far as their workers say.
+pub(super) fn sync_parallel(given: &Value, when: &Value) -> Found {
+    let mut rig = rig(Mode::Decided, story(given), given)?;
+    rig.play(now(when), "start", Value::Null)?;
+    let names: Vec<String> = rig.state.story().steps.iter().map(|step| step.name.clone()).collect();
+    let mut changed = false;
+    for run in list(&given["stepRuns"]) {
+        let called = run["stepId"].as_str().or(run["name"].as_str()).unwrap_or_default();
+        let is_called = |name: &&String| called == **name || called.ends_with(&format!("-{name}"));
+        let name = names.iter().find(is_called).ok_or_else(|| format!("there is no branch `{called}`"))?;
+        for to in ["Running", run["phase"].as_str().unwrap_or("Running")] {
+            changed |= !rig.play(now(when), "step", json!({"step": name, "to": to}))?.moved.is_empty();
+        }
+    }
+    found(&rig, changed, Value::Null)
+}
+
+/// A pass over steps that execute a story, with the runs that are there.
+pub(super) fn sync_sub_stories(given: &Value, when: &Value) -> Found {
+    let mut rig = rig(Mode::Decided, story(given), given)?;
+    rig.put_states(&given["stepStates"])?;
+    rig.put_run(NOW_NS, &"Running".into(), &Value::Null)?;
+    let mut changed = !rig.play(now(when), "tick", Value::Null)?.moved.is_empty();
+    for (name, state) in given["stepStates"].as_object().into_iter().flatten() {
+        let Some(child) = state["subStoryRunName"].as_str() else { continue };
+        let known = &given["childRuns"][child];
+        rig.related = if known.is_object() && given["childLookupError"].is_null() {
+            let mut other = Rig::new(Mode::Observed, &json!({"steps": []}), &Value::Null)?;
+            other.put_run(NOW_NS, &known["phase"], &known["message"])?;
+            Some(other.state)
+        } else {
+            None
+        };
+        changed |= !rig.play(now(when), "child", json!({"step": name, "child": child}))?.moved.is_empty();
+    }
     found(&rig, changed, Value::Null)
 }
 

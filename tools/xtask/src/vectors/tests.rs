@@ -65,10 +65,11 @@ fn a_case_that_expects_something_else_fails() {
 
 #[test]
 fn what_is_no_case_is_told_by_line() {
-    let report = run("{}\n\nnot json\n{\"id\":\"x\",\"when\":{\"op\":\"fly\"}}\n");
-    let expected = "line 1  FAIL: expected the member `id`, found none";
+    let report = run("{}\n\nnot json\n{\"id\":\"x\",\"when\":{\"op\":\"fly\"}}\n{\"id\":17}\n");
+    let expected = "line 1  FAIL: expected the member `id`, a text, found none";
     assert!(report.text.starts_with(expected), "{}", report.text);
     assert!(report.text.contains("line 3  FAIL: not JSON"), "{}", report.text);
     assert!(report.text.contains("x  FAIL: there is no operation `fly`"), "{}", report.text);
-    assert!(report.text.ends_with("0 passed, 3 failed, 0 skipped\n"), "{}", report.text);
+    assert!(report.text.contains("line 5  FAIL: expected the member `id`, a text, found 17"), "{}", report.text);
+    assert!(report.text.ends_with("0 passed, 4 failed, 0 skipped\n"), "{}", report.text);
 }

@@ -153,6 +153,11 @@ pub(super) fn transition(mut turn: Turn<'_>, request: &Transition) -> Decision {
             return start(turn);
         }
     }
+    if request.close_steps && to.is_terminal() && !again {
+        let cancelled = matches!(to, Phase::Canceled | Phase::Finished | Phase::Aborted);
+        let unbegun = if cancelled { Phase::Canceled } else { Phase::Skipped };
+        turn.close_steps(unbegun, &format!("The run was reported as {to}"));
+    }
     let moved = reported(&turn, to, request);
     turn.move_run(moved);
     if turn.state.mode() == Mode::Decided {

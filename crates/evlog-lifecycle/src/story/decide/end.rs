@@ -64,11 +64,13 @@ pub(super) fn terminate(mut turn: Turn<'_>, message: Option<&str>) -> Decision {
 }
 
 impl Turn<'_> {
-    /// Ends at once what nobody works on: it has not begun.
+    /// Ends at once what nobody works on: it has not begun. So do branches that a parallel step under way would wait for.
     fn cancel_unbegun(&mut self) {
         for number in 0..self.state.steps().len() {
             let step = self.step(number);
-            if step.is_live() && step.attempt_ns.is_none() {
+            let parent = self.definition(number).parent.and_then(|parent| self.step(parent as usize).phase);
+            let awaited = step.phase.is_none() && parent == Some(Phase::Running);
+            if awaited || (step.is_live() && step.attempt_ns.is_none()) {
                 self.rule(number, Phase::Canceled, StepCause::RunEnded, "Canceled because the story run was cancelled");
             }
         }

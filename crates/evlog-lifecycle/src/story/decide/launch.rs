@@ -63,6 +63,7 @@ impl Turn<'_> {
 
     pub(super) fn skip_by_condition(&mut self, number: usize) {
         self.rule(number, Phase::Skipped, StepCause::Evaluated, "Skipped due to 'if' condition");
+        self.skip_branches(number);
     }
 
     /// The `if` cannot be answered here and now: the step is held until it can, or until somebody else answers.
@@ -83,6 +84,7 @@ impl Turn<'_> {
             Kind::Wait => self.begin_wait(number),
             Kind::Sleep => self.begin_sleep(number),
             Kind::Stop => self.stop_by_step(number),
+            Kind::Parallel => self.open_branches(number),
         }
     }
 

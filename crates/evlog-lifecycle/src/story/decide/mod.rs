@@ -4,9 +4,11 @@
 //! looks at what follows, until nothing does ([`settle`]). Nothing here reads a clock or draws at random.
 
 mod begin;
+mod child;
 mod end;
 mod hold;
 mod launch;
+mod parallel;
 mod redrive;
 mod report;
 pub(crate) mod settle;
@@ -55,6 +57,7 @@ pub(crate) fn decide(asked: &Asked<'_, State>, check: Check, command: &Command) 
             tick::tick(&mut turn);
             turn.done()
         }
+        Command::Child(followed) => child::child(turn, followed),
         Command::Gate(decided) => hold::gate(turn, decided),
         Command::Evaluate(answered) => hold::evaluate(turn, answered),
         Command::Cancel(request) => end::cancel(turn, request),

@@ -60,13 +60,11 @@ impl Turn<'_> {
         let Some(from) = from else {
             return (0..self.state.steps().len()).filter(has_phase).collect();
         };
-        let group = self.state.story().group_of(from);
-        let downstream =
-            self.state.origin.graph.as_ref().map_or_else(|_| BTreeSet::new(), |graph| graph.downstream(from));
-        let within = |number: &usize| self.state.story().group_of(*number) == group;
-        let mut cleared: Vec<usize> = downstream.into_iter().chain([from]).filter(within).collect();
-        cleared.sort_unstable();
-        cleared
+        let story = self.state.story();
+        let group = story.group_of(from);
+        let graph = self.state.origin.graph.as_ref();
+        let downstream = graph.map_or_else(|_| BTreeSet::from([from]), |graph| graph.downstream(story, from));
+        downstream.into_iter().filter(|number| story.group_of(*number) == group).collect()
     }
 
     /// What is under way ends by force before the epoch does, so that nothing is reported into the next.

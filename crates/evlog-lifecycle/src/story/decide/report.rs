@@ -5,6 +5,7 @@ use super::turn::Turn;
 use super::{Broken, unknown_step};
 use crate::members::quoted;
 use crate::story::command::Report;
+use crate::story::definition::Kind;
 use crate::story::expression::holds;
 use crate::story::failure::StepError;
 use crate::story::machine::Phase;
@@ -111,12 +112,16 @@ impl Turn<'_> {
     }
 
     /// The event of a reported phase, with everything that the report says.
-    fn described(&self, number: usize, to: Phase, report: &Report) -> StepMoved {
+    pub(super) fn described(&self, number: usize, to: Phase, report: &Report) -> StepMoved {
         let usual = self.next(number, to, StepCause::Reported);
         let class = report.exit_class.or(report.exit_code.map(classify));
         let built = StepError::of_attempt(to, report.message.as_deref(), report.exit_code, class);
         StepMoved {
-            cause: if report.cached { StepCause::CacheHit } else { StepCause::Reported },
+            cause: match (report.mirrors, report.cached) {
+                (true, _) => StepCause::Child,
+                (false, true) => StepCause::CacheHit,
+                (false, false) => StepCause::Reported,
+            },
             reason: report.reason.clone().map_or(usual.reason.clone(), Cow::Owned),
             message: report.message.clone(),
             exit_code: report.exit_code.and_then(|code| u32::try_from(code).ok()),
@@ -130,7 +135,7 @@ impl Turn<'_> {
     }
 
     /// Whether a report on a step of a decided run is to be looked at: not when it says what is known.
-    fn admits(&self, number: usize, to: Option<Phase>, report: &Report) -> Result<bool, Breach> {
+    pub(super) fn admits(&self, number: usize, to: Option<Phase>, report: &Report) -> Result<bool, Breach> {
         let (state, name) = (self.step(number), &report.step);
         let target = to.unwrap_or_else(|| ended_as(report));
         if state.phase == Some(target) && says_nothing_new(state, report) && !state.has_not_begun() {
@@ -148,7 +153,11 @@ impl Turn<'_> {
         }
         if !self.definition(number).kind.is_work() {
             let kind = self.definition(number).kind.word();
-            let message = format!("step `{name}` is a `{kind}`: expected `gate`, `evaluate` or `tick`, found a report");
+            let expected = match self.definition(number).kind {
+                Kind::Parallel => "reports on its branches",
+                _ => "`gate`, `evaluate` or `tick`",
+            };
+            let message = format!("step `{name}` is a `{kind}`: expected {expected}, found a report");
             return Err(Breach::new(RejectionReason::NotReady, message));
         }
         if state.phase.is_none() || state.has_not_begun() {
@@ -272,7 +281,7 @@ impl Turn<'_> {
     }
 
     /// An attempt that went well, if its output does too (story.md 3.4).
-    fn succeed(&mut self, number: usize, report: &Report) {
+    pub(super) fn succeed(&mut self, number: usize, report: &Report) {
         let step = self.definition(number);
         let null = serde_json::Value::Null;
         let output = report.output.as_ref().map_or(&null, |(_, value)| value);

@@ -89,11 +89,10 @@ impl Turn<'_> {
     /// With nothing to undo, compensations are skipped.
     fn skip_unused(&mut self) {
         let story = self.state.story();
-        let main = story.group(Group::Main).len();
         let done = self.state.tally(Group::Main);
         let compensations = story.group(Group::Compensations);
-        let undone = (self.state.tally(Group::Compensations).done as usize) < compensations.len();
-        if (done.done as usize) < main || done.failed > 0 || !undone {
+        let undone = self.state.tally(Group::Compensations).done < story.declared(Group::Compensations);
+        if done.done < story.declared(Group::Main) || done.failed > 0 || !undone {
             return;
         }
         for number in compensations {
@@ -118,7 +117,8 @@ impl Turn<'_> {
             let message = format!("Skipped due to failed dependency: {name}");
             let mut moved = self.next(number, Phase::Skipped, StepCause::FailedDependency);
             (moved.message, moved.because) = (Some(message), Some(name));
-            return self.move_step(number, moved);
+            self.move_step(number, moved);
+            return self.skip_branches(number);
         }
         if step.unmet == 0 {
             self.begin_step(number);

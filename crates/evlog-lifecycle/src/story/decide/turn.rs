@@ -65,7 +65,7 @@ impl<'a> Turn<'a> {
         }
     }
 
-    /// Decides that a step changes.
+    /// Decides that a step changes; the last branch that ends takes its parallel step with it.
     pub(super) fn move_step(&mut self, number: usize, mut moved: StepMoved) {
         moved.message = moved.message.map(|message| shortened(&message));
         self.events.push(event(STORY_STEP_MOVED, &moved));
@@ -76,6 +76,9 @@ impl<'a> Turn<'a> {
             let state = self.state.steps().get(*dependent);
             state.phase.is_none() && (state.unmet == 0 || state.failed_need.is_some())
         }));
+        if let Some(parent) = self.definition(number).parent.filter(|_| moved.to.is_terminal()) {
+            self.join(parent as usize);
+        }
     }
 
     /// Decides that a step ends or holds by rule, with a sentence.

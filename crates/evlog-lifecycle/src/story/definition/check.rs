@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 /// Whether the story may be run at all; the sentence says why not.
 pub fn check(story: &Definition) -> Result<(), String> {
     unique(story)?;
-    for step in &story.steps {
+    for (number, step) in story.steps.iter().enumerate() {
         primitive(step, story.pattern)?;
+        parallel(story, number)?;
     }
     let graph = graph::of_needs(story)?;
     (0..story.steps.len()).try_for_each(|step| requires(story, &graph, step))
@@ -48,12 +49,44 @@ fn primitive(step: &Step, pattern: Pattern) -> Result<(), String> {
         let expected = "`success`, `failure` or `cancel`";
         return Err(format!("step `{name}`: invalid stop outcome: expected {expected}, found {found}"));
     }
+    if let Some(found) = step.with.get("waitForCompletion").filter(|_| step.kind == Kind::ExecuteStory)
+        && !found.is_boolean()
+    {
+        let found = quoted(&found.to_string());
+        return Err(format!("step `{name}`: `waitForCompletion`: expected true or false, found {found}"));
+    }
     match step.with.get("duration").filter(|_| step.kind == Kind::Sleep) {
         Some(given) if given.as_str().and_then(duration::parse).is_none() => {
             let found = quoted(&given.to_string());
             Err(format!("step `{name}`: invalid sleep duration: expected one such as `10s`, found {found}"))
         }
         _ => Ok(()),
+    }
+}
+
+/// A parallel step is its branches: what concerns work is said of them.
+fn parallel(story: &Definition, number: usize) -> Result<(), String> {
+    let step = &story.steps[number];
+    if step.kind != Kind::Parallel {
+        return Ok(());
+    }
+    let name = &step.name;
+    if story.within(number).is_empty() {
+        return Err(format!("step `{name}`: expected at least one branch in `with.steps`, found none"));
+    }
+    let of_work = [
+        ("execution", step.retry.is_some() || step.timeout.is_some()),
+        ("postExecution", step.post_execution.is_some()),
+        ("inputSchema", step.input_schema.is_some()),
+        ("outputSchema", step.output_schema.is_some()),
+        ("requires", !step.requires.is_empty()),
+        ("sideEffects", step.side_effects),
+    ];
+    match of_work.into_iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((member, _)) => {
+            Err(format!("step `{name}`: `{member}` means nothing for a parallel step; give it to its branches"))
+        }
     }
 }
 
@@ -83,7 +116,7 @@ fn requires(story: &Definition, graph: &graph::Graph, step: usize) -> Result<(),
         let Some(of) = story.number_of_alias(segments[0]) else {
             return Err(format!("step `{name}`: requires `{shown}` of an unknown step"));
         };
-        let before = upstream.get_or_insert_with(|| graph.upstream(step));
+        let before = upstream.get_or_insert_with(|| graph.upstream(story, step));
         // What a compensation or a finally step looks back at has ended before its group begins.
         let earlier_group = story.group_of(of) < story.group_of(step) && story.group_of(step) != Group::Main;
         if !before.contains(&of) && !earlier_group {

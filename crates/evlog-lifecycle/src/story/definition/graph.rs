@@ -1,6 +1,7 @@
-//! Which step waits for which: what `needs` names, and what `if` and `with` refer to (story.md 3.10).
+//! Which step waits for which: what `needs` names, and what `if` and `with` refer to (story.md 3.10). A branch waits for the
+//! parallel step that lists it to begin; that step's end waits for all of its branches.
 //!
-//! Invariant: edges are sorted and unique, and in a graph that was built there is no way from a step to itself.
+//! Invariant: edges are sorted and unique, and in a graph that was built no step waits, by any way, for its own end.
 
 use super::{Definition, Kind, Pattern};
 use crate::story::expression::references;
@@ -56,13 +57,18 @@ fn build(story: &Definition, names: impl Fn(usize) -> Vec<String>) -> Result<Gra
     let mut unknown = Vec::new();
     for step in 0..count {
         let mut needs = BTreeSet::new();
+        let parent = story.steps[step].parent;
         for name in names(step) {
             match story.number_of_alias(&name).filter(|of| story.group_of(*of) <= story.group_of(step)) {
                 Some(of) if of == step => return Err(itself(&story.steps[step].name)),
+                Some(of) if story.is_branch(step, of) => {
+                    return Err(branch_of(&story.steps[step].name, &story.steps[of].name));
+                }
                 Some(of) => drop(needs.insert(id(of))),
                 None => unknown.push(format!("`{}` of `{}`", crate::members::quoted(&name), story.steps[step].name)),
             }
         }
+        needs.extend(parent);
         for of in &needs {
             graph.dependents[*of as usize].push(id(step));
         }
@@ -88,8 +94,12 @@ fn itself(name: &str) -> String {
     format!("dependency cycle detected: step `{name}` cannot depend on itself")
 }
 
+fn branch_of(name: &str, parent: &str) -> String {
+    format!("dependency cycle detected: step `{name}` cannot depend on `{parent}`, which it is a branch of")
+}
+
 impl Graph {
-    /// The steps that a step waits for.
+    /// The steps that a step waits for; of a branch one of them is its parallel step, which it waits for to begin.
     pub fn needs(&self, step: usize) -> &[u32] {
         &self.needs[step]
     }
@@ -99,45 +109,70 @@ impl Graph {
         &self.dependents[step]
     }
 
-    /// Every step that a step waits for, and those that they wait for.
-    pub fn upstream(&self, step: usize) -> BTreeSet<usize> {
-        reached(step, |step| self.needs(step))
+    /// Every step that has ended before a step begins.
+    pub fn upstream(&self, story: &Definition, step: usize) -> BTreeSet<usize> {
+        let mut found = BTreeSet::new();
+        let mut open = vec![step];
+        while let Some(step) = open.pop() {
+            for need in self.needs(step).iter().map(|need| *need as usize) {
+                // A branch does not wait for its parallel step to end, and so not for the branches beside it.
+                let whole = !story.is_branch(step, need);
+                let branches = story.within(need).filter(|_| whole);
+                open.extend(branches.chain([need]).filter(|step| found.insert(*step)));
+            }
+        }
+        found.retain(|of| !story.within(*of).contains(&step));
+        found
     }
 
-    /// Every step that waits for a step, and those that wait for them.
-    pub fn downstream(&self, step: usize) -> BTreeSet<usize> {
-        reached(step, |step| self.dependents(step))
+    /// A step and every one that is done again with it: those that wait for it, the branches of each, and the parallel
+    /// step that it is a branch of, without the branches beside it.
+    pub fn downstream(&self, story: &Definition, step: usize) -> BTreeSet<usize> {
+        let (mut found, mut whole) = (BTreeSet::from([step]), BTreeSet::from([step]));
+        let mut open = vec![step];
+        while let Some(step) = open.pop() {
+            let all = whole.contains(&step);
+            for dependent in self.dependents(step).iter().map(|dependent| *dependent as usize) {
+                if (all || !story.is_branch(dependent, step)) && whole.insert(dependent) {
+                    found.insert(dependent);
+                    open.push(dependent);
+                }
+            }
+            let parent = story.steps[step].parent.map(|parent| parent as usize);
+            open.extend(parent.filter(|parent| found.insert(*parent)));
+        }
+        found
     }
 
-    /// Takes away steps that wait for nothing, until none is left; what cannot be taken away stands in a cycle.
+    /// Takes away what waits for nothing, until nothing is left; what cannot be taken away stands in a cycle. Each step is
+    /// taken away twice: when it may begin, and when it may end.
     fn without_cycles(&self, story: &Definition) -> Result<(), String> {
-        let mut unmet: Vec<usize> = self.needs.iter().map(Vec::len).collect();
-        let mut free: Vec<usize> = (0..unmet.len()).filter(|step| unmet[*step] == 0).collect();
+        let count = self.needs.len();
+        let mut unmet: Vec<usize> = self.needs.iter().map(Vec::len).chain(vec![1; count]).collect();
+        for parent in story.steps.iter().filter_map(|step| step.parent) {
+            unmet[count + parent as usize] += 1;
+        }
+        let mut free: Vec<usize> = (0..count).filter(|step| unmet[*step] == 0).collect();
         let mut taken = 0;
-        while let Some(step) = free.pop() {
+        while let Some(node) = free.pop() {
             taken += 1;
-            for dependent in self.dependents(step) {
-                unmet[*dependent as usize] -= 1;
-                if unmet[*dependent as usize] == 0 {
-                    free.push(*dependent as usize);
+            let (step, begins) = (node % count, node < count);
+            let later = self.dependents(step).iter().map(|later| *later as usize);
+            let later = later.filter(|later| story.is_branch(*later, step) == begins);
+            let ends = if begins { Some(step) } else { story.steps[step].parent.map(|parent| parent as usize) };
+            for next in later.chain(ends.map(|step| count + step)) {
+                unmet[next] -= 1;
+                if unmet[next] == 0 {
+                    free.push(next);
                 }
             }
         }
         if taken == unmet.len() {
             return Ok(());
         }
-        let mut names: Vec<_> = (0..unmet.len()).filter(|step| unmet[*step] > 0).collect();
+        let mut names: Vec<_> = (0..count).filter(|step| unmet[*step] > 0).collect();
         names.truncate(UNKNOWN_MAX);
         let names: Vec<_> = names.into_iter().map(|step| format!("`{}`", story.steps[step].name)).collect();
         Err(format!("dependency cycle detected among {}", names.join(", ")))
     }
-}
-
-fn reached<'a>(from: usize, next: impl Fn(usize) -> &'a [u32]) -> BTreeSet<usize> {
-    let mut found = BTreeSet::new();
-    let mut open = vec![from];
-    while let Some(step) = open.pop() {
-        open.extend(next(step).iter().map(|step| *step as usize).filter(|step| found.insert(*step)));
-    }
-    found
 }

@@ -3,7 +3,8 @@
 //! Does: hold what was read (`read`), say what admission refuses (`check`), and which step waits for which (`graph`).
 //! Does not: evaluate anything, or read a story again later: what changes elsewhere does not change the run.
 //!
-//! Steps are numbered in the order main, compensations, finally; within a group as declared.
+//! Steps are numbered in the order main, compensations, finally; within a group as declared, branches behind the step that
+//! they are branches of.
 
 mod check;
 pub mod graph;
@@ -92,12 +93,22 @@ pub enum Kind {
     Sleep,
     /// It ends the run.
     Stop,
+    /// Its branches are executed together.
+    Parallel,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 7] =
-        [Kind::Engram, Kind::ExecuteStory, Kind::Condition, Kind::Gate, Kind::Wait, Kind::Sleep, Kind::Stop];
+    pub const ALL: [Kind; 8] = [
+        Kind::Engram,
+        Kind::ExecuteStory,
+        Kind::Condition,
+        Kind::Gate,
+        Kind::Wait,
+        Kind::Sleep,
+        Kind::Stop,
+        Kind::Parallel,
+    ];
 
     /// The word of a step's member `type`.
     pub const fn word(self) -> &'static str {
@@ -109,6 +120,7 @@ impl Kind {
             Kind::Wait => "wait",
             Kind::Sleep => "sleep",
             Kind::Stop => "stop",
+            Kind::Parallel => "parallel",
         }
     }
 
@@ -166,6 +178,10 @@ pub struct Step {
     pub input_schema: Option<Value>,
     /// JSON Schema of its output.
     pub output_schema: Option<Value>,
+    /// The parallel step that it is a branch of.
+    pub parent: Option<u32>,
+    /// The number after its last branch, and theirs.
+    pub(super) beyond: u32,
 }
 
 /// What holds for all steps.
@@ -207,6 +223,7 @@ pub struct Definition {
     /// The output's template.
     pub output: Option<Value>,
     ends: [usize; 3],
+    declared: [u32; 3],
     numbers: BTreeMap<String, u32>,
 }
 
@@ -219,6 +236,26 @@ impl Definition {
             Group::Finally => self.ends[1],
         };
         start..self.ends[group as usize]
+    }
+
+    /// How many steps a group lists; branches belong to the step that lists them.
+    pub fn declared(&self, group: Group) -> u32 {
+        self.declared[group as usize]
+    }
+
+    /// The branches of a step, and theirs.
+    pub fn within(&self, step: usize) -> Range<usize> {
+        step + 1..(self.steps[step].beyond as usize).max(step + 1)
+    }
+
+    /// The branches of a step.
+    pub fn branches(&self, step: usize) -> impl Iterator<Item = usize> {
+        self.within(step).filter(move |branch| self.is_branch(*branch, step))
+    }
+
+    /// Whether a step is a branch of this one.
+    pub(crate) fn is_branch(&self, step: usize, of: usize) -> bool {
+        self.steps[step].parent.is_some_and(|parent| parent as usize == of)
     }
 
     /// The group of a step.
@@ -255,9 +292,13 @@ impl Definition {
 
     /// How long an attempt of a step may take: its own, else the story's, else half an hour.
     pub fn timeout_ns(&self, step: usize) -> i64 {
+        self.stated_timeout_ns(step).unwrap_or(STEP_TIMEOUT_NS)
+    }
+
+    /// How long an attempt of a step may take, if the step or the story says so.
+    pub fn stated_timeout_ns(&self, step: usize) -> Option<i64> {
         let given = [&self.steps[step].timeout, &self.policy.step_timeout];
-        let given = given.into_iter().flatten().find_map(|text| duration::parse_positive(text));
-        given.unwrap_or(STEP_TIMEOUT_NS)
+        given.into_iter().flatten().find_map(|text| duration::parse_positive(text))
     }
 
     /// How long the run may take; none without a limit. What is blank or no duration counts as no limit.
@@ -280,6 +321,11 @@ impl Step {
     /// The text of an argument.
     pub fn argument(&self, name: &str) -> Option<&str> {
         self.with.get(name).and_then(Value::as_str)
+    }
+
+    /// Whether a step that executes a story ends when that does, and not when it begins.
+    pub fn waits_for_child(&self) -> bool {
+        self.with.get("waitForCompletion") != Some(&Value::Bool(false))
     }
 
     /// What happens when its time is up.

@@ -1,5 +1,6 @@
 //! Reading a story: its shape, and names of members that it does not have. What its parts mean together is `check`'s.
 
+use super::graph::id;
 use super::{Definition, Group, Kind, Pattern, PostExecution, STEP_NAME_LEN_MAX, STEPS_MAX, Step, StoryPolicy};
 use crate::members::{Members, kind, malformed, pointer, quoted};
 use crate::story::retry::Given;
@@ -36,8 +37,11 @@ impl Definition {
             story.policy = StoryPolicy::read(&policy, "/policy")?;
         }
         for group in Group::ALL {
-            story.steps.extend(steps(members, group)?);
+            let known = story.steps.len();
+            steps(members, group, &mut story.steps)?;
             story.ends[group as usize] = story.steps.len();
+            let declared = story.steps[known..].iter().filter(|step| step.parent.is_none()).count();
+            story.declared[group as usize] = id(declared);
         }
         if story.steps.len() > STEPS_MAX {
             let found = story.steps.len();
@@ -69,17 +73,40 @@ fn pattern(members: &mut Members) -> Result<Pattern, Malformed> {
     }
 }
 
-fn steps(members: &mut Members, group: Group) -> Result<Vec<Step>, Malformed> {
+fn steps(members: &mut Members, group: Group, into: &mut Vec<Step>) -> Result<(), Malformed> {
     let name = group.member();
-    let at = pointer("", name);
-    match members.take(name) {
-        None => Ok(Vec::new()),
-        Some(Value::Array(steps)) => {
-            let numbered = steps.iter().enumerate();
-            numbered.map(|(number, step)| Step::read(step, &format!("{at}/{number}"))).collect()
+    members.take(name).map_or(Ok(()), |listed| list(&listed, &pointer("", name), None, into))
+}
+
+/// Reads a list of steps, and behind each its branches. JSON is not nested deeper than its parser takes.
+fn list(listed: &Value, at: &str, parent: Option<u32>, into: &mut Vec<Step>) -> Result<(), Malformed> {
+    let Value::Array(items) = listed else {
+        return Err(malformed(at, format!("expected an array of steps, found {}", kind(listed))));
+    };
+    for (index, item) in items.iter().enumerate() {
+        let at = format!("{at}/{index}");
+        let (number, mut step) = (into.len(), Step::read(item, &at)?);
+        let branches = branches(&mut step, &at)?;
+        step.parent = parent;
+        into.push(step);
+        if let Some(branches) = branches {
+            list(&branches, &format!("{at}/with/steps"), Some(id(number)), into)?;
         }
-        Some(other) => Err(malformed(at, format!("expected an array of steps, found {}", kind(&other)))),
+        into[number].beyond = id(into.len());
     }
+    Ok(())
+}
+
+/// What a parallel step lists in `with.steps`, as written.
+fn branches(step: &mut Step, at: &str) -> Result<Option<Value>, Malformed> {
+    if step.kind != Kind::Parallel {
+        return Ok(None);
+    }
+    let mut with = Members::new(std::mem::take(&mut step.with));
+    let listed = with.take("steps");
+    within(&format!("{at}/with"), with.end("a parallel step"))?;
+    let missing = || malformed(format!("{at}/with"), "expected `steps`, the branches of a parallel step, found none");
+    listed.ok_or_else(missing).map(Some)
 }
 
 impl Step {
@@ -115,6 +142,8 @@ impl Step {
             post_execution: post_execution(members)?,
             input_schema: members.take("inputSchema"),
             output_schema: members.take("outputSchema"),
+            parent: None,
+            beyond: 0,
         })
     }
 }

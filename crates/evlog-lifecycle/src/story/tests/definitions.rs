@@ -66,7 +66,7 @@ fn a_story_of_another_shape_is_malformed_with_a_pointer() {
         (json!({"steps": [{"name": "a", "need": []}]}), "/story/steps/0/need"),
         (json!({"steps": [{"name": "a.b"}]}), "/story/steps/0/name"),
         (json!({"steps": [{"name": "a", "needs": [1]}]}), "/story/steps/0/needs/0"),
-        (json!({"steps": [{"name": "a", "type": "parallel"}]}), "/story/steps/0/type"),
+        (json!({"steps": [{"name": "a", "type": "fork"}]}), "/story/steps/0/type"),
         (json!({"steps": [{"name": "a", "allowFailure": "yes"}]}), "/story/steps/0/allowFailure"),
         (json!({"steps": [{"name": "a", "if": 3}]}), "/story/steps/0/if"),
         (json!({"steps": [{"name": "a", "execution": {"retries": 1}}]}), "/story/steps/0/execution/retries"),

@@ -75,12 +75,15 @@ fn guards() -> String {
 fn kinds() -> String {
     let meaning = |kind: Kind| match kind {
         Kind::Engram => "work that somebody else does and reports; what a step is without `type`",
-        Kind::ExecuteStory => "another story; its phase is reported, and `child` names its run",
+        Kind::ExecuteStory => {
+            "another story; `child` follows its run, or its phase is reported. `with.waitForCompletion`"
+        }
         Kind::Condition => "nothing: it succeeds, or is skipped by its `if`",
         Kind::Gate => "holds until `gate` decides it; `with.timeout`, `with.onTimeout`",
         Kind::Wait => "holds until `with.until` is true; `with.timeout`, `with.onTimeout`",
         Kind::Sleep => "holds for `with.duration`",
         Kind::Stop => "ends the run: `with.outcome`, `with.message`",
+        Kind::Parallel => "executes its branches together: `with.steps`",
     };
     table(&["type", "what it is"], Kind::ALL.map(|kind| vec![code(kind.word()), meaning(kind).to_owned()]))
 }

@@ -1,6 +1,7 @@
 //! Tests of contract `story`, by what they prove.
 
 mod cells;
+mod children;
 mod conditions;
 mod definitions;
 mod documentation;
@@ -10,6 +11,7 @@ mod expressions;
 mod golden;
 mod holds;
 mod observed;
+mod parallel;
 mod payloads;
 mod property;
 mod redrives;

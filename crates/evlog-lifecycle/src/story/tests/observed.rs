@@ -1,6 +1,6 @@
 //! Observed runs: a controller reports, evlog records what the contract allows and rejects the rest.
 
-use super::{accept, exit, phase, play, refuse, reject, run_phase, status, watched};
+use super::{accept, exit, phase, plain, play, refuse, reject, run_phase, status, watched};
 use evlog_projection::Outcome;
 use serde_json::{Value, json};
 
@@ -47,6 +47,32 @@ fn a_failed_step_stays_failed_in_the_strict_profile() {
         let mut harness = watched(json!({"steps": [{"name": "a"}]}));
         accept(&mut harness, "step", json!({"step": "a", "to": "Failed"}));
         reject(&mut harness, "step", json!({"step": "a", "to": to}), "ALREADY_TERMINAL");
+    }
+}
+
+#[test]
+fn a_controller_may_end_steps_with_their_run() {
+    // S-40, S-63: unasked, no step is closed, and one may be reported after its run.
+    let story = json!({"steps": plain(&["a", "b", "c"])});
+    let report = |harness: &mut _, step: &str, to: &str| accept(harness, "step", json!({"step": step, "to": to}));
+    for (to, unbegun) in
+        [("Timeout", "Skipped"), ("Failed", "Skipped"), ("Finished", "Canceled"), ("Aborted", "Canceled")]
+    {
+        let mut harness = watched(story.clone());
+        accept(&mut harness, "transition", json!({"to": "Running"}));
+        report(&mut harness, "a", "Running");
+        report(&mut harness, "b", "Succeeded");
+        let mut open = harness.clone();
+        accept(&mut harness, "transition", json!({"to": "Paused", "close_steps": true}));
+        assert_eq!(phase(&harness, "a"), "Running", "a pause ends nothing");
+        let answered = accept(&mut harness, "transition", json!({"to": to, "close_steps": true}));
+        assert_eq!(answered.kinds, ["story.step_moved", "story.step_moved", "story.moved"]);
+        assert_eq!(["a", "b", "c"].map(|step| phase(&harness, step)), ["Aborted", "Succeeded", unbegun], "{to}");
+        reject(&mut harness, "step", json!({"step": "a", "to": "Succeeded"}), "ALREADY_TERMINAL");
+        assert!(accept(&mut harness, "transition", json!({"to": to, "close_steps": true})).kinds.is_empty(), "again");
+        accept(&mut open, "transition", json!({"to": to}));
+        report(&mut open, "a", "Succeeded");
+        assert_eq!(phase(&open, "a"), "Succeeded");
     }
 }
 

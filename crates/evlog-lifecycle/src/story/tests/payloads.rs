@@ -88,7 +88,7 @@ fn closed_sets_have_these_numbers() {
     assert_eq!(
         words(StepCause::ALL, StepCause::word),
         "ready queued reported evaluated decided clock failed_dependency fail_fast unused run_ended topology_terminated \
-         cache_hit held"
+         cache_hit held parallel child"
     );
     assert_eq!(
         words(RejectionReason::ALL, RejectionReason::word),
@@ -96,7 +96,7 @@ fn closed_sets_have_these_numbers() {
     );
     assert_eq!(
         words(Action::ALL, Action::word),
-        "create start step transition tick gate evaluate cancel stop terminate redrive"
+        "create start step transition tick gate evaluate cancel stop terminate redrive child"
     );
     assert_eq!(words(CancelMode::ALL, CancelMode::word), "drain now kill");
     assert_eq!(words(GateState::ALL, GateState::word), "Pending Approved Rejected");

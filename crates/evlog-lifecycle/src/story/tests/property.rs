@@ -24,19 +24,27 @@ const PHASES: [&str; 14] = [
     "Compensated",
     "Done",
 ];
-const NAMES: [&str; 9] = ["a", "b", "c", "g", "w", "s", "u", "f", "zz"];
+const NAMES: [&str; 13] = ["a", "b", "c", "e", "g", "w", "s", "p", "x", "y", "u", "f", "zz"];
+/// The run of the story that step `e` executes.
+const CHILD: &str = "c-1";
 
 /// Stories of every kind of step; names of the last group that are not there are unknown.
 fn any_story() -> impl Strategy<Value = Value> {
     let needs = proptest::sample::subsequence(vec!["a", "b", "g"], 0..=3);
-    (needs, any::<[bool; 5]>(), 0..3_u32, proptest::option::of(1..3_u64)).prop_map(|(needs, flags, retries, limit)| {
-        let [go_on, allow, compensate, hold, realtime] = flags;
+    (needs, any::<[bool; 6]>(), 0..3_u32, proptest::option::of(1..3_u64)).prop_map(|(needs, flags, retries, limit)| {
+        let [go_on, allow, compensate, hold, realtime, fan] = flags;
         let mut steps = vec![
             json!({"name": "a", "execution": {"retry": {"maxRetries": retries, "jitter": 30}}}),
             json!({"name": "b", "needs": ["a"], "allowFailure": allow}),
             json!({"name": "c", "needs": needs.iter().filter(|name| **name != "g" || hold).collect::<Vec<_>>()}),
             json!({"name": "s", "type": "sleep", "with": {"duration": "3s"}}),
         ];
+        if fan {
+            let branches = json!([{"name": "x", "allowFailure": !allow}, {"name": "y", "needs": ["x"]}]);
+            let needs = if go_on { vec!["a"] } else { vec![] };
+            steps.push(json!({"name": "p", "type": "parallel", "needs": needs, "with": {"steps": branches}}));
+            steps.push(json!({"name": "e", "type": "executeStory", "with": {"waitForCompletion": compensate}}));
+        }
         if hold {
             steps.push(json!({"name": "g", "type": "gate", "with": {"timeout": "9s", "onTimeout": "skip"}}));
             steps.push(
@@ -76,13 +84,21 @@ fn any_command() -> impl Strategy<Value = Value> {
         (name(), any::<bool>()).prop_map(|(step, result)| json!({"do": "evaluate", "step": step, "result": result}));
     let cancels =
         proptest::sample::select(&["drain", "now", "kill"][..]).prop_map(|how| json!({"do": "cancel", "how": how}));
+    let follows = name().prop_map(|step| json!({"do": "child", "step": step, "child": CHILD}));
+    let ends_child = proptest::sample::select(&[0_i64, 1][..])
+        .prop_map(|code| json!({"run": CHILD, "do": "step", "step": "k", "exit_code": code}));
     let redrives = proptest::option::of(name()).prop_map(|from| json!({"do": "redrive", "from": from}));
     let rare = proptest::sample::select(&["start", "stop", "terminate", "unknown"][..])
         .prop_map(|action| json!({"do": action}));
     prop_oneof![
         8 => ends, 4 => reports, 4 => begins, 1 => moves, 2 => gates, 1 => answers, 3 => Just(json!({"do": "tick"})),
         1 => cancels, 1 => redrives, 1 => rare,
+        2 => follows, 2 => follows_e(), 1 => ends_child,
     ]
+}
+
+fn follows_e() -> impl Strategy<Value = Value> {
+    Just(json!({"do": "child", "step": "e", "child": CHILD}))
 }
 
 /// What must hold after every command.
@@ -112,6 +128,13 @@ fn check_counters(state: &State) {
     assert_eq!(state.under_way as usize, under_way);
     assert_eq!(state.live as usize, state.steps().iter().filter(|step| step.is_live()).count());
     assert_eq!(state.queued as usize, state.steps().iter().filter(|step| step.queued).count());
+    let ended = |number: &usize| state.steps().get(*number).is_terminal();
+    for number in (0..state.steps().len()).filter(|number| !ended(number)) {
+        let open = state.story().branches(number).filter(|branch| !ended(branch)).count();
+        assert_eq!(state.steps().get(number).open as usize, open);
+    }
+    let branches = (0..state.steps().len()).filter(|number| state.story().steps[*number].parent.is_some());
+    assert_eq!(state.branches_done as usize, branches.filter(ended).count());
     assert_eq!(state.steps().due_ns(), state.steps().iter().filter_map(crate::story::steps::StepState::due_ns).min());
 }
 
@@ -136,8 +159,11 @@ fn play_all(mode: &str, story: &Value, commands: Vec<Value>) {
     if mode == "decided" {
         harness.accept(json!({"run": RUN, "do": "start"}));
     }
+    harness.accept(json!({"run": CHILD, "do": "create", "story": {"steps": plain(&["k"])}}));
+    harness.accept(json!({"run": CHILD, "do": "start"}));
     for mut command in commands {
-        command["run"] = RUN.into();
+        let run = command.as_object_mut().expect("an object").entry("run");
+        run.or_insert(RUN.into());
         let before = harness.clone();
         match harness.play(command) {
             // A command that is malformed is an answer too; it must leave nothing behind.
