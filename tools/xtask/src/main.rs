@@ -16,6 +16,7 @@ mod finding;
 mod floors;
 mod lexer;
 mod licences;
+mod locks;
 mod manifest;
 mod modules;
 mod prose;
@@ -72,13 +73,14 @@ fn run(command: &str, argument: Option<&str>, out: &mut dyn Write) -> io::Result
 
 /// Every check over the whole repository.
 fn all_findings(repository: &Repository) -> Vec<Finding> {
-    let checks: [fn(&Repository) -> Vec<Finding>; 8] = [
+    let checks: [fn(&Repository) -> Vec<Finding>; 9] = [
         claims::check_all,
         rust_source::check_all,
         modules::check_all,
         prose::check_all,
         codemap::check_all,
         licences::check_all,
+        locks::check_all,
         floors::check_all,
         evidence::check_all,
     ];

@@ -81,7 +81,16 @@ fn key(line: &str) -> Option<String> {
 struct Locked {
     name: String,
     version: String,
+    /// Whether it comes from elsewhere; what does not is a crate of this repository.
+    is_foreign: bool,
     needs: Vec<String>,
+}
+
+/// The crates of this repository that a lock file names, each with the names of what it needs.
+pub(crate) fn needs_of_our_own(lock: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let name = |need: &String| need.split(' ').next().unwrap_or(need).to_owned();
+    let own = locked(lock).into_iter().filter(|package| !package.is_foreign);
+    own.map(|package| (package.name, package.needs.iter().map(name).collect())).collect()
 }
 
 /// What a package of the lock file needs, of these names, as the lock file writes it: with a version where several are
@@ -128,6 +137,7 @@ fn locked(lock: &str) -> Vec<Locked> {
         .map(|(_, lines)| Locked {
             name: value(&lines, "name"),
             version: value(&lines, "version"),
+            is_foreign: !value(&lines, "source").is_empty(),
             needs: needs(&lines),
         })
         .collect()

@@ -2,7 +2,7 @@
 
 use crate::finding::Finding;
 use crate::repository::Repository;
-use crate::{claims, codemap, evidence, floors, licences, modules, prose, rust_source};
+use crate::{claims, codemap, evidence, floors, licences, locks, modules, prose, rust_source};
 
 fn check(rules: fn(&Repository) -> Vec<Finding>) {
     let repository = Repository::here().expect("the repository can be read");
@@ -39,6 +39,11 @@ fn tidy_the_tests_that_the_table_of_safety_names_are_there() {
 #[test]
 fn tidy_the_two_lists_of_licences_are_one() {
     check(licences::check_all);
+}
+
+#[test]
+fn tidy_the_lock_files_beside_ours_lock_what_our_manifests_ask_for() {
+    check(locks::check_all);
 }
 
 #[test]
