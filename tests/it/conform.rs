@@ -251,6 +251,11 @@ fn changed_plan(case: &Case<'_>) -> Option<Plan> {
     let changes = case.list("plan")?;
     let mut text = fs::read_to_string(directory().join("plan.toml")).unwrap();
     for change in changes {
+        if let Some((old, new)) = change.split_once(" ~> ") {
+            assert!(text.contains(old), "{change}");
+            text = text.replacen(old, new, 1);
+            continue;
+        }
         let (subject, rest) = change.split_once(' ').unwrap();
         let (after, line) = match rest.strip_prefix("= ") {
             Some(_) => ("name = \"conform\"\n".to_owned(), change),
@@ -350,6 +355,33 @@ fn every_check_has_a_bundle_that_it_accepts_and_one_that_it_rejects() {
     let all: BTreeSet<u8> = CHECKS.iter().map(|check| check.number).collect();
     assert_eq!(all.difference(&accepts).collect::<Vec<_>>(), Vec::<&u8>::new(), "without an accepting bundle");
     assert_eq!(all.difference(&rejects).collect::<Vec<_>>(), Vec::<&u8>::new(), "without a rejecting bundle");
+}
+
+/// Appendix C of the contract's source: the cases that it states for CI, by name.
+const APPENDIX_C: [&str; 10] = [
+    "happy_path_partial_threshold_degrade",
+    "schema_invalid_health",
+    "run_results_missing_when_required",
+    "status_mismatch_report_thresholds",
+    "report_timeline_missing_when_required",
+    "artifact_path_timestamped_filename_blocked",
+    "determinism_report_result_hash_mismatch_fail",
+    "version_pins_mismatch_fail",
+    "telemetry_validation_missing_when_enabled",
+    "report_status_reasons_unsorted_or_duplicate",
+];
+
+#[test]
+fn every_case_that_the_source_states_for_ci_has_an_accepting_and_a_rejecting_bundle() {
+    let table = table();
+    let rows: Vec<Case<'_>> =
+        table["case"].as_array().unwrap().iter().map(|row| Case(row.as_table().unwrap())).collect();
+    for source in APPENDIX_C {
+        let of_it = || rows.iter().filter(|case| case.text("source") == Some(source));
+        let finds = |case: &&Case<'_>| case.list("finds").is_some_and(|finds| !finds.is_empty());
+        assert!(of_it().any(|case| finds(&case)), "{source} has no rejecting bundle");
+        assert!(of_it().any(|case| !finds(&case)), "{source} has no accepting bundle");
+    }
 }
 
 #[test]

@@ -23,9 +23,10 @@ pub(super) fn names(subject: &Subject<'_>) -> Answer {
     Ok(timed.map(one).collect())
 }
 
-/// Check 31. Files that cannot be read are checks 1 and 26.
+/// Check 31. Manifests and reports that cannot be read are checks 1 and 26.
 pub(super) fn canonical_bytes(subject: &Subject<'_>) -> Answer {
-    if subject.manifest.value().is_none() && subject.reports.is_empty() {
+    let others = || subject.others.iter().filter(|document| !matches!(document.content, Content::Absent));
+    if subject.manifest.value().is_none() && subject.reports.is_empty() && others().next().is_none() {
         return Err(impossible("there is no `manifest.json` that can be read (check 1)"));
     }
     let documents = std::iter::once(&subject.manifest).chain(&subject.reports);
@@ -35,5 +36,9 @@ pub(super) fn canonical_bytes(subject: &Subject<'_>) -> Answer {
         let expected = format!("canonical JSON (RFC 8785): {}", difference.expected);
         Some(finding(document.path.as_str(), "", expected, difference.found))
     };
-    Ok(documents.filter_map(unlike).collect())
+    let unread = |document: &Document| {
+        let expected = "canonical JSON (RFC 8785)";
+        document.instead().map(|found| finding(document.path.as_str(), "", expected, found))
+    };
+    Ok(documents.chain(others()).filter_map(unlike).chain(others().filter_map(unread)).collect())
 }

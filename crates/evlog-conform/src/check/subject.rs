@@ -12,6 +12,8 @@ use serde_json::{Map, Value};
 pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const HEALTH: &str = "logs/health.json";
 pub(super) const REPORTS: &str = "logs/contract_validation/";
+/// What stands in a bundle in canonical bytes beside them.
+const OTHERS: [&str; 2] = ["run_results.json", "logs/pass_manifest.json"];
 /// The list of outcomes in the manifest, and in the health file.
 pub(super) const OUTCOMES: &str = "stage_outcomes";
 pub(super) const STAGES: &str = "stages";
@@ -26,6 +28,8 @@ pub(crate) struct Subject<'a> {
     pub(super) health: Document,
     /// By path.
     pub(super) reports: Vec<Document>,
+    /// Other documents whose bytes the contract fixes; nothing else of them is judged.
+    pub(super) others: Vec<Document>,
     /// The same of another execution.
     pub(super) against: Option<Vec<Document>>,
 }
@@ -56,6 +60,7 @@ impl<'a> Subject<'a> {
             manifest: bundle.document(MANIFEST)?,
             health: bundle.document(HEALTH)?,
             reports,
+            others: OTHERS.iter().map(|path| bundle.document(path)).collect::<Result<_, _>>()?,
             against: known.against.map(comparable).transpose()?,
         })
     }
