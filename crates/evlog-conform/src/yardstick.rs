@@ -2,6 +2,7 @@
 //!
 //! Does: take the built-in pipeline, one from a file, or the one of a plan. Does not: know a bundle.
 
+use evlog_lifecycle::form;
 use evlog_lifecycle::pipeline::{Definition, NAMES, built_in};
 use evlog_pipeline::{Plan, Schema};
 use evlog_projection::parse;
@@ -110,10 +111,12 @@ impl Yardstick {
 
     fn load(file: &Path) -> Result<Yardstick, YardstickError> {
         let wrong = |message: String| YardstickError { file: file.to_owned(), message };
-        let mut value = json_file(file).map_err(|message| {
-            let message = format!("{message}; the built-in one is `{}`", NAMES.join("`, `"));
-            wrong(message)
-        })?;
+        let text =
+            read(file).map_err(|message| wrong(format!("{message}; the built-in one is `{}`", NAMES.join("`, `"))))?;
+        if !is_json(file, &text) {
+            return contract_file(&text).map(|definition| Yardstick::of(definition, None)).map_err(wrong);
+        }
+        let mut value = json(&text).map_err(wrong)?;
         let own = value.as_object_mut().and_then(|members| members.remove(MANIFEST_SCHEMA));
         let directory = file.parent().unwrap_or(Path::new(""));
         let own = own.map(|schema| own_schema(schema, directory)).transpose().map_err(wrong)?;
@@ -136,12 +139,37 @@ fn own_schema(value: Value, directory: &Path) -> Result<Schema, String> {
     schema.and_then(|schema| Schema::compile(&schema)).map_err(|error| format!("{place}: {error}"))
 }
 
+/// A contract file is TOML, in which no file begins with a brace; what `contract show --format json` prints is JSON.
+fn is_json(file: &Path, text: &[u8]) -> bool {
+    file.extension().is_some_and(|extension| extension == "json") || text.trim_ascii_start().first() == Some(&b'{')
+}
+
+/// The pipeline that a contract file defines; all that is wrong with the file, each with line and column.
+fn contract_file(text: &[u8]) -> Result<Arc<Definition>, String> {
+    let text = str::from_utf8(text).map_err(|error| format!("expected UTF-8, found other bytes: {error}"))?;
+    match form::Definition::parse(text) {
+        Ok(form::Definition::Pipeline(definition)) => Ok(definition),
+        Ok(form::Definition::Machine(_)) => {
+            Err("expected a pipeline (`stages`), found a lifecycle (`statuses`)".to_owned())
+        }
+        Err(findings) => Err(findings.iter().map(ToString::to_string).collect::<Vec<String>>().join("\n  ")),
+    }
+}
+
 fn json_file(path: &Path) -> Result<Value, String> {
+    read(path).and_then(|bytes| json(&bytes))
+}
+
+fn json(bytes: &[u8]) -> Result<Value, String> {
+    parse(bytes).map_err(|error| format!("not JSON: {error}"))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let read = File::open(path).and_then(|file| file.take(FILE_LEN_MAX + 1).read_to_end(&mut bytes));
     read.map_err(|error| format!("could not be read: {error}"))?;
     if bytes.len() as u64 > FILE_LEN_MAX {
         return Err(format!("expected a file of at most {FILE_LEN_MAX} bytes, found more"));
     }
-    parse(&bytes).map_err(|error| format!("not JSON: {error}"))
+    Ok(bytes)
 }

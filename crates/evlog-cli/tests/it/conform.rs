@@ -174,6 +174,16 @@ fn a_pipeline_of_ones_own_comes_from_a_file_with_a_schema_for_its_manifest_or_fr
     assert!(found.out.starts_with("check 1: manifest.json, at /team: expected type string"), "{found:?}");
     room.write("own.json", &definition.replace("\"manifest.schema.json\"", "true"));
     room.ends(0, &["conform", "runs/r", "--pipeline", "own.json", "--plan", "plan.toml"]);
+    // The same as a contract file; with line and column of what is wrong in one.
+    room.write("own.toml", "name = \"own\"\nstages = [{ id = \"one\" }]\n");
+    room.ends(0, &["conform", "runs/r", "--pipeline", "own.toml", "--plan", "plan.toml"]);
+    room.write("own.toml", "name = \"own\"\nstages = [{ id = \"one\" }]\nmanifest_schema = \"x\"\n");
+    room.ends(2, &["conform", "runs/r", "--pipeline", "own.toml"])
+        .says("pipeline `own.toml`: 3:1: ")
+        .says("manifest_schema");
+    let machine = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples/contracts/order.toml");
+    room.ends(2, &["conform", "runs/r", "--pipeline", machine])
+        .says("expected a pipeline (`stages`), found a lifecycle");
     room.write("own.json", &definition.replace("one", "two"));
     room.ends(2, &["conform", "runs/r", "--pipeline", "own.json", "--plan", "plan.toml"])
         .says("expected the pipeline of the plan");
