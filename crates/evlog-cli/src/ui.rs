@@ -1,14 +1,19 @@
 //! The only place that prints. stdout carries the answer, stderr the talk; colour is ornament, and absent where it would
 //! not be seen as colour.
 
+mod region;
+
+pub(crate) use region::Region;
+
 use crate::error::{CommandError, Verdict};
 use anstyle::{AnsiColor, Style};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use std::fmt::Arguments;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Bytes of the answer that are gathered before they are written.
@@ -55,9 +60,17 @@ impl Tone {
 /// Whether a stream shows colours.
 fn shows_colour(stream: &impl IsTerminal) -> bool {
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-    stream.is_terminal() && !set("NO_COLOR") && !dumb
+    moves(stream) && !set("NO_COLOR")
 }
+
+/// Whether what was written to a stream can be drawn over.
+fn moves(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// The lines that move at the foot of the terminal, if there are any: there is one terminal, and whoever writes to it
+/// writes above them, from whichever thread.
+static REGION: Mutex<Option<MultiProgress>> = Mutex::new(None);
 
 /// The conversation with whoever called.
 pub(crate) struct Ui {
@@ -82,7 +95,7 @@ impl Ui {
             answer: BufWriter::with_capacity(BUFFER_LEN, io::stdout()),
             answer_colour: shows_colour(&io::stdout()),
             talk_colour: shows_colour(&io::stderr()),
-            talk: match (quiet, io::stderr().is_terminal()) {
+            talk: match (quiet, moves(&io::stderr())) {
                 (true, _) => Talk::Nothing,
                 (false, false) => Talk::Lines,
                 (false, true) => Talk::Bars,
@@ -189,6 +202,11 @@ impl Ui {
         self.progress(what, if io::stdout().is_terminal() { 0 } else { len }, unit)
     }
 
+    /// Shows stages that wait, at the foot of the terminal; `None` unless stderr is one. Their names are padded to `width`.
+    pub(crate) fn region(&self, stages: &[&str], width: usize) -> Option<Region> {
+        (self.talk == Talk::Bars).then(|| Region::new(stages, width, self.talk_colour))
+    }
+
     /// Ends the conversation: what went wrong goes to stderr, and the verdict becomes the exit code.
     pub(crate) fn end(mut self, done: Result<Verdict, CommandError>) -> ExitCode {
         let flushed = self.flush();
@@ -219,7 +237,24 @@ pub(crate) fn alert(line: &str) {
 
 /// Nothing can be done about a stderr that is gone.
 fn say(line: Arguments<'_>) {
-    let _gone = writeln!(io::stderr().lock(), "{line}");
+    let region = REGION.lock().unwrap_or_else(PoisonError::into_inner);
+    let write = || writeln!(io::stderr().lock(), "{line}");
+    let _gone = match &*region {
+        Some(lines) => lines.suspend(write),
+        None => write(),
+    };
+}
+
+/// What a run recorded or a stage printed may be meant for a terminal: control characters are shown, not sent.
+pub(crate) fn visible(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut visible, c| {
+        if c.is_control() {
+            visible.extend(c.escape_unicode());
+        } else {
+            visible.push(c);
+        }
+        visible
+    })
 }
 
 /// What progress counts.

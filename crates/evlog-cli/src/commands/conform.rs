@@ -4,8 +4,6 @@ mod junit;
 mod sarif;
 mod text;
 
-pub(crate) use text::visible;
-
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::json::{ConformCheck, ConformFinding, ConformObject};
@@ -24,7 +22,7 @@ Examples:
   evlog conform runs/build-1047 --plan plan.toml --exit-code 10
   evlog conform runs/build-1047 --plan plan.toml --format junit > conform.xml
   evlog conform runs/build-1047 --plan plan.toml --format sarif > conform.sarif
-  evlog conform runs/b --against runs/a --pipeline pipeline.json";
+  evlog conform runs/b --against runs/a --pipeline pipeline.toml";
 
 /// Check a bundle that anyone made against the contract of pipelines
 ///
@@ -37,7 +35,7 @@ pub(crate) struct ConformArgs {
     /// The bundle: the directory of one run
     #[arg(value_name = "BUNDLE")]
     bundle: PathBuf,
-    /// The pipeline: `purple-axiom`, or a file with a definition [default: that of the plan, else purple-axiom]
+    /// The pipeline: `purple-axiom`, or a contract file [default: that of the plan, else purple-axiom]
     #[arg(long, value_name = "NAME-OR-FILE")]
     pipeline: Option<String>,
     /// The plan that the run followed; its commands are not run

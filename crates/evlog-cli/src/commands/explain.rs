@@ -1,12 +1,11 @@
 //! `evlog explain`: why a run is as it is.
 
 use crate::args::At;
-use crate::commands::conform::visible;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::json::{ExplainObject, ExplainReason};
 use crate::table::{facts, print};
-use crate::ui::{Tone, Ui};
+use crate::ui::{Tone, Ui, visible};
 use clap::{Args, ValueEnum};
 use evlog_lifecycle::explain::{Explanation, Reason, Role, explain};
 use evlog_projection::Bundle;

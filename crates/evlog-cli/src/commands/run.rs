@@ -1,5 +1,8 @@
 //! `evlog run`: runs a staged pipeline.
 
+mod starter;
+mod watch;
+
 use crate::args::Create;
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
@@ -10,11 +13,11 @@ use crate::table::facts;
 use crate::ui::{Tone, Ui};
 use clap::Args;
 use evlog::{Log, View};
-use evlog_lifecycle::pipeline::report::Report;
-use evlog_pipeline::{Interrupts, Options, Plan, Progress, RunError, RunReport, Secrets, Session};
+use evlog_pipeline::{Interrupts, Options, Plan, RunError, RunReport, Secrets, Session};
 use evlog_store::StdFs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use watch::{Form, Watch};
 
 const EXAMPLES: &str = "\
 Exit codes:
@@ -22,9 +25,12 @@ Exit codes:
   130 when it was interrupted: it stays in progress in the log
 
 Examples:
+  evlog run --init first                         a plan to begin with, first/plan.toml
+  evlog run first/plan.toml
   evlog run docs/examples/supply-chain/plan.toml
   evlog run plan.toml --out /srv/builds          bundle in /srv/builds/runs/<run id>/
-  evlog run plan.toml --run-id build-1047 --json";
+  evlog run plan.toml --run-id build-1047 --json
+  evlog run plan.toml --show-output              what stages print, for the log of a CI job";
 
 /// Run a staged pipeline: stages, staging, publish gate, outcomes; log and bundle
 ///
@@ -35,29 +41,42 @@ Examples:
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RunArgs {
     /// The plan
-    #[arg(value_name = "PLAN.toml")]
-    plan: PathBuf,
+    #[arg(value_name = "PLAN.toml", required_unless_present = "init")]
+    plan: Option<PathBuf>,
+    /// Write a plan to begin with into DIR [default: .] and run nothing; a file that is there is not written over
+    #[arg(
+        long,
+        value_name = "DIR",
+        num_args = 0..=1,
+        default_missing_value = ".",
+        conflicts_with_all = ["plan", "out", "run_id", "show_output"]
+    )]
+    init: Option<PathBuf>,
     /// Where the bundle is written, below `runs/<run id>/`
     #[arg(long, value_name = "DIR", default_value = ".")]
     out: PathBuf,
     /// The run's id; drawn at random unless given
     #[arg(long, value_name = "ID", value_parser = run_id)]
     run_id: Option<String>,
+    /// Show what stages print, line by line; with --json as events
+    #[arg(long)]
+    show_output: bool,
     #[command(flatten)]
     create: Create,
     #[command(flatten)]
     signing: SigningArgs,
 }
 
-/// Names of stages are padded to the longest, and to this many characters, since substages are not known before.
-const STAGE_WIDTH_MIN: usize = 18;
-
 fn run_id(text: &str) -> Result<String, String> {
     evlog::request::check_run_id(text).map(|()| text.to_owned())
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verdict, CommandError> {
-    let plan = Plan::load(&args.plan).map_err(|error| {
+    if let Some(directory) = &args.init {
+        return starter::write(ui, context.json, directory);
+    }
+    let Some(path) = &args.plan else { unreachable!("the parser asks for a plan unless `--init` is given") };
+    let plan = Plan::load(path).map_err(|error| {
         let refused = CommandError::user(error.to_string());
         refused.during("the plan is refused, nothing was started")
     })?;
@@ -85,7 +104,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
 }
 
 fn run_plan(
-    ui: &Ui,
+    ui: &mut Ui,
     context: &Context,
     args: &RunArgs,
     interrupts: Arc<Interrupts>,
@@ -96,55 +115,8 @@ fn run_plan(
     log.begin()?;
     let mut view = View::open(Arc::new(StdFs), &context.log, contracts())?;
     let options = Options { out_dir: args.out.clone(), run_id: args.run_id.clone(), interrupts };
-    let mut width = 0;
-    evlog_pipeline::run(plan, Session { log, view: &mut view }, &options, &mut |progress| {
-        watch(ui, &progress, &mut width);
-    })
-}
-
-/// What happens, line by line, on stderr. Names of stages are padded to `width`.
-fn watch(ui: &Ui, progress: &Progress<'_>, width: &mut usize) {
-    let faint = |text: &str| ui.paint_talk(Tone::Faint, text);
-    let line = |stage: &str, what: &str| ui.talk(format_args!("  {stage:width$}  {what}", width = *width));
-    match progress {
-        Progress::RunCreated { run, stages, .. } => {
-            ui.talk(format_args!("{} {}", faint("run"), ui.paint_talk(Tone::Strong, run)));
-            *width = stages.iter().map(|stage| stage.chars().count()).max().unwrap_or(0).max(STAGE_WIDTH_MIN);
-        }
-        Progress::StageStarted { stage, .. } => line(stage, &faint("running")),
-        Progress::StageNote { stage, message } => {
-            line(stage, &format!("{} {message}", ui.paint_talk(Tone::Warning, "note:")));
-        }
-        Progress::GateFailed { stage, reason_code, report } => {
-            line(stage, &format!("{}  {reason_code}", ui.paint_talk(Tone::Bad, "publish gate failed")));
-            gate_findings(ui, report);
-        }
-        Progress::OutcomeRecorded { outcome, elapsed } => {
-            let word = outcome.status.word();
-            let word = ui.paint_talk(Tone::of(word), &format!("{word:8}"));
-            let took = if elapsed.is_zero() { String::new() } else { format!("{:.1} s", elapsed.as_secs_f64()) };
-            let why = outcome.reason_code.as_deref().unwrap_or_default();
-            line(&outcome.stage, format!("{word} {}  {why}", faint(&format!("{took:>7}"))).trim_end());
-        }
-        _ => {}
-    }
-}
-
-/// The first findings of a failed publish gate; the bundle has all of them.
-fn gate_findings(ui: &Ui, report: &Report) {
-    const SHOWN_MAX: usize = 5;
-    let findings =
-        report.artifacts().iter().flat_map(|artifact| artifact.errors().iter().map(move |one| (artifact.path(), one)));
-    for (path, finding) in findings.clone().take(SHOWN_MAX) {
-        let line = finding.line_number.map(|line| format!(", line {line}")).unwrap_or_default();
-        let at =
-            if finding.instance_path.is_empty() { String::new() } else { format!(", at {}", finding.instance_path) };
-        ui.talk(format_args!("    {path}{line}{at}: {}", finding.message));
-    }
-    let more = findings.count().saturating_sub(SHOWN_MAX);
-    if more > 0 {
-        ui.talk(format_args!("    and {more} more"));
-    }
+    let mut watch = Watch::new(ui, Form { json: context.json, output: args.show_output });
+    evlog_pipeline::run(plan, Session { log, view: &mut view }, &options, &mut |progress| watch.tell(&progress))
 }
 
 fn tell(ui: &mut Ui, context: &Context, report: &RunReport) -> Result<(), CommandError> {
@@ -159,6 +131,7 @@ fn tell(ui: &mut Ui, context: &Context, report: &RunReport) -> Result<(), Comman
         });
         let outcomes = outcomes.collect();
         return ui.json(&RunObject {
+            event: "run_finished",
             run: &report.run_id,
             status,
             exit_code: report.exit_code,

@@ -13,6 +13,7 @@ mod proofs;
 mod repair;
 mod reports;
 mod result;
+mod run_event;
 
 pub(crate) use conform::{ConformCheck, ConformFinding, ConformObject};
 pub(crate) use contract::{ContractCheck, ContractFinding, ContractObject, ContractRow};
@@ -27,9 +28,10 @@ pub(crate) use repair::{LossObject, RefusedObject, RepairObject, StepObject};
 pub(crate) use reports::{
     BenchDisk, BenchMachine, BenchObject, BenchSeries, CheckFinding, CheckObject, Digested, InitObject, OutcomeObject,
     ProjectedFile, ProjectedLine, ReplayErrorObject, ReplayObject, ReplayedDifference, RunLine, RunObject,
-    VerifiedCheckpoint, VerifyFinding, VerifyLoss, VerifyObject, Versions,
+    StarterObject, VerifiedCheckpoint, VerifyFinding, VerifyLoss, VerifyObject, Versions,
 };
 pub(crate) use result::ResultLine;
+pub(crate) use run_event::RunEvent;
 
 use std::fmt::Write;
 

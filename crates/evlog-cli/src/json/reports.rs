@@ -11,9 +11,16 @@ pub(crate) struct InitObject<'a> {
     pub(crate) segment_limit: u64,
 }
 
-/// `run`.
+/// `run --init`.
+#[derive(Serialize)]
+pub(crate) struct StarterObject<'a> {
+    pub(crate) files: &'a [&'a str],
+}
+
+/// `run`: the last line, after those of [`super::RunEvent`].
 #[derive(Serialize)]
 pub(crate) struct RunObject<'a> {
+    pub(crate) event: &'static str,
     pub(crate) run: &'a str,
     pub(crate) status: &'a str,
     pub(crate) exit_code: u8,

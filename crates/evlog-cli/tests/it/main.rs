@@ -42,3 +42,5 @@ mod support;
 mod tail;
 #[cfg(test)]
 mod verify;
+#[cfg(test)]
+mod watch;

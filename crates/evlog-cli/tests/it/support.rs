@@ -125,9 +125,14 @@ impl Done {
         self.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
-    /// The answer, one JSON value.
+    /// The answer, one JSON value; of `run --json` the last line, before which everything is an event.
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap()
+        let Err(_) = serde_json::from_str::<Value>(&self.out) else { return self.lines().remove(0) };
+        let mut lines = self.lines();
+        let answer = lines.pop().unwrap();
+        assert_eq!(answer["event"], "run_finished", "{self:?}");
+        assert!(lines.iter().all(|line| line["event"].is_string() && line["event"] != "run_finished"), "{self:?}");
+        answer
     }
 
     /// Asserts that the talk says this.

@@ -3,21 +3,9 @@
 use super::result;
 use crate::error::CommandError;
 use crate::table::{counted, facts};
-use crate::ui::{Tone, Ui};
+use crate::ui::{Tone, Ui, visible};
 use evlog_conform::{Checked, Conformance};
 use std::path::Path;
-
-/// What a bundle holds may be meant for a terminal: control characters are shown, not sent.
-pub(crate) fn visible(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut visible, c| {
-        if c.is_control() {
-            visible.extend(c.escape_unicode());
-        } else {
-            visible.push(c);
-        }
-        visible
-    })
-}
 
 pub(super) fn print(ui: &mut Ui, bundle: &Path, pipeline: &str, found: &Conformance) -> Result<(), CommandError> {
     for (check, finding) in found.findings() {

@@ -133,6 +133,11 @@ impl ArtifactReport {
         ArtifactReport { path, contract_id, contract_version: contract_version.to_owned(), errors, truncated: false }
     }
 
+    /// The contract that it is bound to, or [`UNBOUND_CONTRACT`].
+    pub fn contract_id(&self) -> &str {
+        &self.contract_id
+    }
+
     /// Its path in the bundle.
     pub fn path(&self) -> &str {
         &self.path

@@ -1,0 +1,49 @@
+//! `evlog run --init`: a plan to begin with, that runs at once.
+//!
+//! Invariant: no file is written over. When one is there, none is written.
+
+use crate::error::{CommandError, Verdict};
+use crate::json::StarterObject;
+use crate::ui::{Tone, Ui};
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+const PLAN: &str = "plan.toml";
+const FILES: [(&str, &str); 2] = [
+    (PLAN, include_str!("../../../data/starter/plan.toml")),
+    ("parcel.schema.json", include_str!("../../../data/starter/parcel.schema.json")),
+];
+
+pub(super) fn write(ui: &mut Ui, json: bool, directory: &Path) -> Result<Verdict, CommandError> {
+    let paths = FILES.map(|(name, text)| (spelled(directory, name), text));
+    if let Some((taken, _)) = paths.iter().find(|(path, _)| fs::symlink_metadata(path).is_ok()) {
+        let refused = CommandError::user(format!("`{taken}` is there already; nothing was written"));
+        return Err(refused.hint("name another directory: `evlog run --init DIR`"));
+    }
+    fs::create_dir_all(directory).map_err(|error| CommandError::file("make", directory.display(), &error))?;
+    for (path, text) in &paths {
+        // One that came between the question above and now is not written over either.
+        let made = OpenOptions::new().write(true).create_new(true).open(path);
+        let written = made.and_then(|mut file| file.write_all(text.as_bytes()));
+        written.map_err(|error| CommandError::file("write", path, &error))?;
+    }
+    let files: Vec<&str> = paths.iter().map(|(path, _)| path.as_str()).collect();
+    if json {
+        ui.json(&StarterObject { files: &files })?;
+    } else {
+        for file in &files {
+            ui.line(format_args!("{}  {file}", ui.paint(Tone::Faint, "wrote")))?;
+        }
+    }
+    ui.flush()?;
+    let plan = spelled(directory, PLAN);
+    ui.advise(&format!("`evlog run {plan}` runs it; the comments in it say what to change"));
+    ui.advise("then `evlog explain RUN` says why the run ended as it did");
+    Ok(Verdict::Yes)
+}
+
+/// As a person would type it.
+fn spelled(directory: &Path, name: &str) -> String {
+    if directory == Path::new(".") { name.to_owned() } else { directory.join(name).display().to_string() }
+}

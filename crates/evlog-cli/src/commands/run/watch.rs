@@ -1,0 +1,171 @@
+//! What a run tells while it runs: moving lines for a person at a terminal, plain lines for a CI job, objects for a program.
+//!
+//! Does not: change anything of the run. That nobody listens any more is no reason to stop it.
+
+use super::shown;
+use crate::json::RunEvent;
+use crate::ui::{Region, Tone, Ui, visible};
+use evlog_lifecycle::pipeline::report::Report;
+use evlog_lifecycle::pipeline::{Outcome, StageStatus};
+use evlog_pipeline::Progress;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Names of stages are padded to the longest, and to this many characters, since substages are not known before.
+const NAME_WIDTH_MIN: usize = 18;
+/// So many of the last lines of a stage that failed are shown.
+const TAIL_LEN: usize = 10;
+/// So many findings of a failed publish gate are shown; the bundle has all of them.
+const FINDINGS_MAX: usize = 5;
+
+/// How a run is to be told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Form {
+    /// One object for each thing that happens, on stdout.
+    pub(super) json: bool,
+    /// What stages print, line by line.
+    pub(super) output: bool,
+}
+
+/// Whoever watches a run.
+pub(super) struct Watch<'u> {
+    ui: &'u mut Ui,
+    form: Form,
+    region: Option<Region>,
+    width: usize,
+    bundle: PathBuf,
+    /// The last lines of the stage that runs.
+    tail: VecDeque<String>,
+    /// Whether what the running stage printed says why it failed; not so when its publish gate has said so.
+    blames_output: bool,
+}
+
+impl<'u> Watch<'u> {
+    pub(super) fn new(ui: &'u mut Ui, form: Form) -> Watch<'u> {
+        let (bundle, tail) = (PathBuf::new(), VecDeque::new());
+        Watch { ui, form, region: None, width: NAME_WIDTH_MIN, bundle, tail, blames_output: true }
+    }
+
+    /// One thing happened.
+    pub(super) fn tell(&mut self, progress: &Progress<'_>) {
+        if self.form.json {
+            self.object(progress);
+        }
+        match progress {
+            Progress::RunCreated { run, bundle, stages } => self.created(run, bundle, stages),
+            Progress::StageStarted { stage, .. } => self.started(stage),
+            Progress::OutputLine { stage, line } => self.printed(stage, line),
+            Progress::StageNote { stage, message } => {
+                let note = self.ui.paint_talk(Tone::Warning, "note:");
+                self.line(stage, &format!("{note} {}", visible(message)));
+            }
+            Progress::GateFailed { stage, reason_code, report } => self.gate_failed(stage, reason_code, report),
+            Progress::OutcomeRecorded { outcome, elapsed } => self.outcome(outcome, *elapsed),
+            Progress::Finished { .. } => self.region = None,
+            _ => {}
+        }
+    }
+
+    fn object(&mut self, progress: &Progress<'_>) {
+        let event = match progress {
+            Progress::OutputLine { .. } if !self.form.output => None,
+            progress => RunEvent::of(progress, &shown),
+        };
+        // Each line is seen when it is true. Nobody may be there to see it; the run goes on for its own sake.
+        let told = event.map(|event| self.ui.json(&event).and_then(|()| self.ui.flush()));
+        if let Some(Err(_)) = told {
+            self.form.json = false;
+        }
+    }
+
+    fn line(&self, stage: &str, what: &str) {
+        self.ui.talk(format_args!("  {stage:width$}  {what}", width = self.width));
+    }
+
+    fn created(&mut self, run: &str, bundle: &Path, stages: &[&str]) {
+        let (word, name) = (self.ui.paint_talk(Tone::Faint, "run"), self.ui.paint_talk(Tone::Strong, run));
+        self.ui.talk(format_args!("{word} {name}"));
+        let longest = stages.iter().map(|stage| stage.chars().count()).max().unwrap_or(0);
+        self.width = longest.max(NAME_WIDTH_MIN);
+        bundle.clone_into(&mut self.bundle);
+        if !self.form.json && !self.form.output {
+            self.region = self.ui.region(stages, self.width);
+        }
+    }
+
+    fn started(&mut self, stage: &str) {
+        self.tail.clear();
+        self.blames_output = true;
+        match &self.region {
+            Some(region) => region.begin(stage),
+            None => self.line(stage, &self.ui.paint_talk(Tone::Faint, "running")),
+        }
+    }
+
+    fn printed(&mut self, stage: &str, line: &str) {
+        if self.form.output {
+            let width = self.width;
+            return self.ui.talk(format_args!("  {stage:width$}  | {}", visible(&line.replace('\t', "    "))));
+        }
+        if let Some(region) = &self.region {
+            region.printed(stage, line);
+        }
+        if self.tail.len() == TAIL_LEN {
+            self.tail.pop_front();
+        }
+        self.tail.push_back(line.to_owned());
+    }
+
+    fn gate_failed(&mut self, stage: &str, reason_code: &str, report: &Report) {
+        self.blames_output = false;
+        let failed = self.ui.paint_talk(Tone::Bad, "publish gate failed");
+        self.line(stage, &format!("{failed}  {reason_code}"));
+        let findings = report.artifacts().iter().flat_map(|artifact| {
+            artifact.errors().iter().map(move |finding| (artifact.path(), artifact.contract_id(), finding))
+        });
+        for (path, contract, finding) in findings.clone().take(FINDINGS_MAX) {
+            let line = finding.line_number.map(|line| format!(", line {line}")).unwrap_or_default();
+            let at = match finding.instance_path.as_str() {
+                "" => String::new(),
+                pointer => format!(", at {pointer}"),
+            };
+            let by =
+                if finding.schema_path.is_empty() { String::new() } else { format!(", says contract `{contract}`") };
+            self.ui.talk(format_args!("    {}", visible(&format!("{path}{line}{at}: {}{by}", finding.message))));
+        }
+        let more = findings.count().saturating_sub(FINDINGS_MAX);
+        if more > 0 {
+            self.ui.talk(format_args!("    and {more} more"));
+        }
+        let all = shown(&self.bundle.join(format!("logs/contract_validation/{stage}.json")));
+        self.ui.advise(&format!(
+            "nothing of `{stage}` was published; let it write what its outputs ask for, or change what the plan asks: \
+             all findings are in {all}"
+        ));
+    }
+
+    fn outcome(&mut self, outcome: &Outcome, elapsed: Duration) {
+        let word = outcome.status.word();
+        let word = self.ui.paint_talk(Tone::of(word), &format!("{word:8}"));
+        let took = if elapsed.is_zero() { String::new() } else { format!("{:.1} s", elapsed.as_secs_f64()) };
+        let took = self.ui.paint_talk(Tone::Faint, &format!("{took:>7}"));
+        let why = outcome.reason_code.as_deref().unwrap_or_default();
+        if let Some(region) = &mut self.region {
+            region.end(&outcome.stage);
+        }
+        self.line(&outcome.stage, format!("{word} {took}  {why}").trim_end());
+        if outcome.status == StageStatus::Failed && !elapsed.is_zero() && self.blames_output {
+            self.last_words(&outcome.stage);
+        }
+    }
+
+    /// What a stage that failed printed last.
+    fn last_words(&mut self, stage: &str) {
+        for line in std::mem::take(&mut self.tail) {
+            self.ui.talk(format_args!("    | {}", visible(&line.replace('\t', "    "))));
+        }
+        let log = shown(&self.bundle.join(format!("logs/{stage}.log")));
+        self.ui.advise(&format!("all that `{stage}` printed is in {log}"));
+    }
+}

@@ -1,0 +1,172 @@
+//! The lines at the foot of a terminal that move while a run works: one for each stage that has no outcome yet.
+//!
+//! Does: show the state, the elapsed time and the last line of output of the stage that runs, and which stages wait.
+//! Does not: tell anything that happened. That is said above these lines, and stays there.
+//!
+//! Invariants:
+//! - The lines are drawn ten times a second, however much a stage prints: output is only kept until the next drawing.
+//! - A line is no wider than the terminal is when it is drawn, so that the next drawing covers it.
+//! - No control character of what a stage printed reaches the terminal.
+//! - When this is dropped, nothing of it is left on the screen.
+
+use super::{REGION, Tone, painted, visible};
+use console::{Term, truncate_str};
+use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
+use std::fmt::Write;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// The time between two drawings.
+const EVERY: Duration = Duration::from_millis(100);
+/// Of a line of output no more is looked at, in bytes: no terminal is as wide.
+const LINE_LEN_MAX: usize = 2048;
+
+/// The moving lines. What is said on stderr meanwhile is written above them.
+pub(crate) struct Region {
+    lines: MultiProgress,
+    stages: Vec<Line>,
+}
+
+struct Line {
+    stage: String,
+    bar: ProgressBar,
+    shown: Arc<Mutex<Shown>>,
+}
+
+/// What a drawing shows of a stage.
+#[derive(Default)]
+struct Shown {
+    runs: bool,
+    last: String,
+}
+
+impl Region {
+    /// Shows stages that wait. Their names are padded to `width`.
+    pub(super) fn new(stages: &[&str], width: usize, colour: bool) -> Region {
+        let lines = MultiProgress::new();
+        *slot() = Some(lines.clone());
+        let line = |stage: &&str| {
+            let shown = Arc::new(Mutex::new(Shown::default()));
+            let style = style((*stage).to_owned(), width, colour, Arc::clone(&shown));
+            let bar = lines.add(ProgressBar::no_length());
+            bar.set_style(style);
+            bar.tick();
+            Line { stage: (*stage).to_owned(), bar, shown }
+        };
+        let stages = stages.iter().map(line).collect();
+        Region { lines, stages }
+    }
+
+    /// The stage runs.
+    pub(crate) fn begin(&self, stage: &str) {
+        if let Some(line) = self.line(stage) {
+            locked(&line.shown).runs = true;
+            line.bar.reset_elapsed();
+            line.bar.enable_steady_tick(EVERY);
+        }
+    }
+
+    /// The stage printed this.
+    pub(crate) fn printed(&self, stage: &str, text: &str) {
+        if let Some(line) = self.line(stage) {
+            let mut shown = locked(&line.shown);
+            shown.last.clear();
+            shown.last.push_str(&text[..text.floor_char_boundary(LINE_LEN_MAX)]);
+        }
+    }
+
+    /// The stage has an outcome, and no line any more.
+    pub(crate) fn end(&mut self, stage: &str) {
+        if let Some(at) = self.stages.iter().position(|line| line.stage == stage) {
+            let line = self.stages.remove(at);
+            line.bar.disable_steady_tick();
+            self.lines.remove(&line.bar);
+        }
+    }
+
+    fn line(&self, stage: &str) -> Option<&Line> {
+        self.stages.iter().find(|line| line.stage == stage)
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        self.stages.iter().for_each(|line| line.bar.disable_steady_tick());
+        *slot() = None;
+        // A terminal that is gone needs no clearing.
+        let _gone = self.lines.clear();
+    }
+}
+
+/// Where [`super::say`] finds the lines that it must write above.
+fn slot() -> MutexGuard<'static, Option<MultiProgress>> {
+    REGION.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn locked(shown: &Mutex<Shown>) -> MutexGuard<'_, Shown> {
+    shown.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Each drawing asks anew how wide the terminal is.
+fn style(stage: String, width: usize, colour: bool, shown: Arc<Mutex<Shown>>) -> ProgressStyle {
+    let key = move |state: &ProgressState, line: &mut dyn Write| {
+        let (_, columns) = Term::stderr().size();
+        let text = compose(usize::from(columns), &stage, width, &locked(&shown), state.elapsed());
+        let tone = if locked(&shown).runs { Tone::Plain } else { Tone::Faint };
+        let _infallible = line.write_str(&painted(colour, tone, &text));
+    };
+    let style = ProgressStyle::with_template("{line}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+    style.with_key("line", key)
+}
+
+/// A line of at most so many columns, less one: some terminals move on when the last is written.
+fn compose(columns: usize, stage: &str, width: usize, shown: &Shown, elapsed: Duration) -> String {
+    let text = if shown.runs {
+        let took = format!("{:.1} s", elapsed.as_secs_f64());
+        format!("  {stage:width$}  {:8} {took:>7}  {}", "running", visible(&shown.last.replace('\t', " ")))
+    } else {
+        format!("  {stage:width$}  waiting")
+    };
+    let (room, mark) = (columns.saturating_sub(1), if columns < 10 { "" } else { "..." });
+    truncate_str(text.trim_end(), room, mark).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use console::measure_text_width;
+
+    fn running(last: &str) -> Shown {
+        Shown { runs: true, last: last.to_owned() }
+    }
+
+    #[test]
+    fn a_line_says_stage_state_time_and_what_was_printed_last() {
+        let took = Duration::from_millis(3240);
+        assert_eq!(
+            compose(80, "policy", 10, &running("3 of 7\tdone "), took),
+            "  policy      running    3.2 s  3 of 7 done"
+        );
+        assert_eq!(compose(80, "policy", 10, &Shown::default(), took), "  policy      waiting");
+    }
+
+    #[test]
+    fn a_line_is_never_wider_than_the_terminal_whatever_was_printed() {
+        let printed = ["x".repeat(3000), "\u{6f22}\u{5b57}".repeat(400), "e\u{301}".repeat(300), String::new()];
+        for columns in [0, 1, 2, 10, 40, 80, 200, 1000] {
+            for last in &printed {
+                let line = compose(columns, "normalization", 18, &running(last), Duration::from_secs(100_000));
+                assert!(measure_text_width(&line) <= columns, "{columns}: {line}");
+            }
+        }
+        let clipped = compose(60, "policy", 10, &running(&"x".repeat(100)), Duration::ZERO);
+        assert!(clipped.ends_with("xxx..."), "{clipped}");
+    }
+
+    #[test]
+    fn control_characters_are_shown_and_not_sent() {
+        let line = compose(200, "a", 1, &running("\u{1b}[2J\u{7}\r\u{9b}31m"), Duration::ZERO);
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+        assert!(line.contains("\\u{1b}[2J\\u{7}\\u{d}"), "{line}");
+    }
+}

@@ -1,0 +1,140 @@
+//! What `evlog run` tells while it runs: on a terminal, in a pipe, as JSON; and `--init`.
+
+use crate::support::{Done, Room};
+use serde_json::{Value, json};
+use std::fs;
+use std::process::{Command, Stdio};
+
+/// Runs a command on a terminal of its own, with these variables; what the terminal was sent is the answer.
+fn on_a_terminal(room: &Room, arguments: &[&str], variables: &[(&str, &str)]) -> Done {
+    const PROGRAM: &str = "import os, pty, sys\nsys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])))";
+    let mut command = Command::new("python3");
+    command.args(["-c", PROGRAM, env!("CARGO_BIN_EXE_evlog")]).args(arguments);
+    command.current_dir(room.path("")).env_remove("EVLOG_LOG").env_remove("NO_COLOR").env("TERM", "xterm");
+    command.envs(variables.iter().copied()).stdin(Stdio::null()).output().unwrap().into()
+}
+
+/// Two stages: one prints what would clear a screen, the other takes a while.
+fn room() -> Room {
+    let room = Room::new();
+    let stage = |id: &str, script: &str| {
+        format!("[[stage]]\nid = \"{id}\"\nreason_code = \"input_missing\"\ncommand = [\"sh\", \"-c\", '{script}']\n")
+    };
+    let first = stage("first", r#"printf "one\n\033[2Jtwo\n"; sleep 0.4"#);
+    room.write("plan.toml", &format!("name = \"p\"\n{first}{}", stage("second", "echo three; exit 3")));
+    room
+}
+
+#[test]
+fn a_terminal_shows_which_stages_wait_and_is_left_with_the_same_lines_as_a_pipe() {
+    let room = room();
+    let done = on_a_terminal(&room, &["run", "plan.toml", "--run-id", "r"], &[]);
+    assert_eq!(done.code, 20, "{done:?}");
+    assert!(done.out.contains("waiting") && done.out.contains("running"), "{done:?}");
+    assert!(done.out.contains("\u{1b}["), "lines are drawn over: {done:?}");
+    assert!(!done.out.contains("\u{1b}[2J"), "nothing of what a stage prints steers the terminal: {done:?}");
+    let piped = room.ends(20, &["run", "plan.toml", "--run-id", "s"]);
+    for done in [&done.out, &piped.err] {
+        let failed = done.lines().find(|line| line.contains("second") && line.contains("failed"));
+        assert!(failed.is_some_and(|line| line.contains("input_missing")), "{done}");
+    }
+    assert!(!piped.err.contains('\u{1b}') && !piped.err.contains("waiting"), "{piped:?}");
+}
+
+#[test]
+fn colours_and_moving_lines_are_left_out_where_they_are_not_wanted() {
+    let room = room();
+    let plain = on_a_terminal(&room, &["run", "plan.toml"], &[("NO_COLOR", "1")]);
+    let is_colour =
+        |part: &str| part.find(|c: char| !c.is_ascii_digit() && c != ';').is_some_and(|at| part[at..].starts_with('m'));
+    assert!(plain.out.contains("waiting") && !plain.out.split("\u{1b}[").skip(1).any(is_colour), "{plain:?}");
+    for (arguments, variables) in [
+        (&["run", "plan.toml"][..], &[("TERM", "dumb")][..]),
+        (&["run", "plan.toml", "--show-output"], &[]),
+        (&["run", "plan.toml", "--quiet"], &[]),
+    ] {
+        let done = on_a_terminal(&room, arguments, variables);
+        assert!(!done.out.contains("waiting"), "{done:?}");
+    }
+}
+
+#[test]
+fn a_stage_that_failed_is_told_with_what_it_printed_last() {
+    let room = room();
+    let done = room.ends(20, &["run", "plan.toml", "--run-id", "r"]);
+    done.says("    | three\n").says("hint: all that `second` printed is in runs/r/logs/second.log");
+    assert!(!done.err.contains("| one"), "a stage that succeeded is not quoted: {done:?}");
+    let all = room.ends(20, &["run", "plan.toml", "--show-output"]);
+    all.says("  first               | one\n").says("| two\n").says("| three\n");
+}
+
+#[test]
+fn json_tells_each_thing_that_happens_on_a_line_and_answers_last() {
+    let room = room();
+    let lines = room.ends(20, &["run", "plan.toml", "--run-id", "r", "--json"]).lines();
+    let events: Vec<&str> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
+    let expected = ["run_created", "stage_started", "outcome", "stage_started", "outcome", "run_finished"];
+    assert_eq!(events, expected);
+    assert_eq!(
+        lines[0],
+        json!({"event": "run_created", "run": "r", "bundle": "runs/r", "stages": ["first", "second"]})
+    );
+    assert_eq!(lines[1], json!({"event": "stage_started", "stage": "first", "log": "runs/r/logs/first.log"}));
+    let took = lines[2]["elapsed_ms"].as_u64().unwrap();
+    assert!(took >= 400, "{}", lines[2]);
+    assert_eq!(lines[4]["reason_code"], "input_missing");
+    let told = room.ends(20, &["run", "plan.toml", "--json", "--show-output"]).lines();
+    let printed: Vec<&Value> = told.iter().filter(|line| line["event"] == "output").map(|line| &line["line"]).collect();
+    assert_eq!(printed.len(), 3, "{told:?}");
+    assert_eq!(told.iter().find(|line| line["event"] == "output").unwrap()["stage"], "first");
+}
+
+/// A consumer that goes away does not stop the run, nor change how it ends.
+#[test]
+fn a_run_whose_events_nobody_reads_comes_to_its_end() {
+    let room = room();
+    let mut child = room.spawn(&["run", "plan.toml", "--run-id", "r", "--json"]);
+    drop(child.stdout.take());
+    assert_eq!(child.wait().unwrap().code(), Some(20));
+    assert_eq!(room.ends(0, &["runs", "--json"]).lines()[0]["status"], "failed");
+}
+
+#[test]
+fn a_plan_to_begin_with_runs_as_it_is_and_is_never_written_over() {
+    let room = Room::new();
+    let done = room.ends(0, &["run", "--init", "first"]);
+    done.says("`evlog run first/plan.toml` runs it");
+    assert_eq!(done.out, "wrote  first/plan.toml\nwrote  first/parcel.schema.json\n");
+    room.ends(0, &["run", "first/plan.toml", "--run-id", "r"]);
+    assert_eq!(fs::read_to_string(room.path("runs/r/report.json")).unwrap(), "{\"parcels\":3}\n");
+    room.ends(0, &["conform", "runs/r", "--plan", "first/plan.toml", "--exit-code", "0"]);
+    let plan = fs::read(room.path("first/plan.toml")).unwrap();
+    room.ends(2, &["run", "--init", "first"]).says("`first/plan.toml` is there already; nothing was written");
+    fs::remove_file(room.path("first/plan.toml")).unwrap();
+    room.ends(2, &["run", "--init", "first"]).says("`first/parcel.schema.json` is there already");
+    assert!(!room.path("first/plan.toml").exists(), "one file of two is not written");
+    let here = room.ends(0, &["run", "--init", "--json"]).json();
+    assert_eq!(here, json!({"files": ["plan.toml", "parcel.schema.json"]}));
+    assert_eq!(fs::read(room.path("plan.toml")).unwrap(), plan);
+    room.ends(2, &["run", "--init", "--run-id", "r"]);
+    room.ends(2, &["run"]).says("PLAN.toml");
+}
+
+/// The message of a schema that does not match names file, line, pointer, expected, found, and what to do.
+#[test]
+fn a_schema_that_does_not_match_is_told_so_that_it_can_be_mended() {
+    let room = Room::new();
+    room.ends(0, &["run", "--init"]);
+    let plan = fs::read_to_string(room.path("plan.toml")).unwrap();
+    room.write("wrong.toml", &plan.replace(": 900", ": \"900\""));
+    let done = room.ends(20, &["run", "wrong.toml", "--run-id", "r"]);
+    done.says("parcels.jsonl, line 2, at /grams: expected type integer, found text of 3 characters");
+    done.says("says contract `parcel`")
+        .says("nothing of `collect` was published")
+        .says("runs/r/logs/contract_validation/collect.json");
+    assert!(!done.err.contains("| collecting"), "the gate has said why: {done:?}");
+    let events = room.ends(20, &["run", "wrong.toml", "--json"]).lines();
+    let failed = events.iter().find(|line| line["event"] == "gate_failed").unwrap();
+    assert_eq!(failed["findings"][0]["file"], "parcels.jsonl");
+    assert_eq!((&failed["findings"][0]["line"], &failed["findings"][0]["contract"]), (&json!(2), &json!("parcel")));
+}
