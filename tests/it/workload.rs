@@ -1,5 +1,6 @@
 //! Commands of all contracts: accepted, rejected, refused, repeated; and a log to give them to.
 
+use evlog::check::resume::{ResumeError, Resumed, check_on};
 use evlog::check::{Check, check};
 use evlog::replay::{Replay, replay};
 use evlog::{Answer, Log, LogError, Options, Request, View};
@@ -33,14 +34,30 @@ pub(crate) fn view(fs: &SimFs) -> View {
     View::open(Arc::new(fs.clone()), Path::new(DIR), contracts()).unwrap()
 }
 
-/// What one thread finds; many find the same.
+/// What one thread finds; many find the same, and so does one that was interrupted.
 pub(crate) fn checked(fs: &SimFs) -> Check {
     let [one, many] = [1, 3].map(|threads| {
         let threads = NonZeroUsize::new(threads).unwrap();
         check(Arc::new(fs.clone()), Path::new(DIR), &contracts(), threads, &mut |_, _| {}).unwrap()
     });
     assert_eq!(format!("{one:?}"), format!("{many:?}"));
+    let (begun, kept) = check_from(fs, None);
+    assert_eq!(format!("{:?}", begun.unwrap().check), format!("{one:?}"));
+    for kept in kept.first().iter().chain(&kept.last()) {
+        let resumed = check_from(fs, Some(kept)).0.unwrap();
+        assert!(resumed.before.0 > 0 && resumed.begun_ns == 5);
+        assert_eq!(format!("{:?}", resumed.check), format!("{one:?}"), "from position {}", resumed.before);
+    }
     one
+}
+
+/// A verification that begins, or goes on, and what it gave to keep after each segment.
+pub(crate) fn check_from(fs: &SimFs, kept: Option<&[u8]>) -> (Result<Resumed, ResumeError>, Vec<Vec<u8>>) {
+    let mut all = Vec::new();
+    let mut keep = |make: &dyn Fn() -> Option<Vec<u8>>| all.extend(make());
+    let dir = Path::new(DIR);
+    let found = check_on(Arc::new(fs.clone()), dir, &contracts(), kept, 5, &mut keep, &mut |_, _| {});
+    (found, all)
 }
 
 pub(crate) fn replayed(fs: &SimFs) -> Replay {

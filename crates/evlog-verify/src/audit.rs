@@ -14,9 +14,11 @@
 //! The caller does the I/O: `begin_segment`, `bytes` as often as needed, `end_segment`, for each file in the order of
 //! the names, then `finish`.
 
+mod alone;
 mod contents;
 mod order;
 mod part;
+mod saved;
 mod scan;
 mod wording;
 
@@ -25,6 +27,7 @@ use crate::verdict::{Finding, Findings, Verdict};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+pub use alone::Alone;
 use core::fmt;
 use evlog_format::{
     Commit, Corruption, FORMAT_VERSION, Frame, FrameCodec, HeaderError, LogId, Position, Root, SEGMENT_HEADER_LEN,
@@ -33,6 +36,7 @@ use evlog_format::{
 use order::Order;
 use part::Apart;
 pub use part::Part;
+pub use saved::NotSaved;
 
 /// Receives each commit of the unbroken prefix, in order.
 pub type Visit<'v> = dyn FnMut(&Frame<'_>, &Commit<'_>) + 'v;

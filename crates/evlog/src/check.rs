@@ -1,12 +1,16 @@
 //! Judging a whole log: its bytes by `evlog-verify`, its runs by their contracts.
 //!
 //! A log in which all is well is read by all cores, segment by segment, and its runs are dealt out among them. One in which
-//! anything is wrong is read in order, in one pass, which is the one way to findings.
+//! anything is wrong is read in order, in one pass, which is the one way to findings. [`resume`] reads in order too, and can be
+//! interrupted; [`sample`] reads some segments alone.
 //!
 //! Invariants: nothing is written; nothing that the writer left beside the segments is believed; findings are a list, the
 //! same whichever way the log was read.
 
 mod apart;
+pub mod resume;
+pub mod sample;
+mod saved;
 
 use crate::error::LogError;
 use crate::history::{
@@ -68,17 +72,26 @@ pub fn check(
     threads: NonZeroUsize,
     progress: &mut Progress<'_>,
 ) -> Result<Check, LogError> {
-    let raw = RawLog::open(fs, dir).map_err(OpenError::Io)?;
+    with_subject(fs, dir, contracts, |subject| match apart::check(subject, threads, progress)? {
+        Some(good) => Ok(good),
+        None => in_order(subject, progress),
+    })
+}
+
+/// Opens the log in `dir` and hands it out; there is at least one segment.
+fn with_subject<T, E: From<LogError>>(
+    fs: Arc<dyn Fs>,
+    dir: &Path,
+    contracts: &Contracts,
+    judge: impl FnOnce(&Subject<'_>) -> Result<T, E>,
+) -> Result<T, E> {
+    let raw = RawLog::open(fs, dir).map_err(|failure| LogError::from(OpenError::Io(failure)))?;
     let head = raw.head().filter(|head| log_id_of(&raw) == Some(head.log_id));
     let segments = shown(&raw, head.map(|head| head.committed));
     if segments.is_empty() {
-        return Err(OpenError::NoLog { path: dir.to_path_buf() }.into());
+        return Err(LogError::from(OpenError::NoLog { path: dir.to_path_buf() }).into());
     }
-    let subject = Subject { raw: &raw, segments: &segments, durable: head.map(|head| head.durable), contracts };
-    match apart::check(&subject, threads, progress)? {
-        Some(good) => Ok(good),
-        None => in_order(&subject, progress),
-    }
+    judge(&Subject { raw: &raw, segments: &segments, durable: head.map(|head| head.durable), contracts })
 }
 
 /// What is judged.

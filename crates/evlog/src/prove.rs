@@ -46,7 +46,7 @@ impl Prover {
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Vec<Vec<u8>>, LogError> {
         let mut read = |range: Range<u64>, visit: &mut dyn FnMut(&[u8])| self.read(&range, size, visit, progress);
-        let slices = proof::slices(size.0, frames, &mut read, &mut self.trees())?;
+        let slices = proof::slices(size.0, frames, &mut read, &mut trees(&self.raw))?;
         for (slice, frame) in slices.iter().zip(frames) {
             proof::check_slice(slice, size.0, root, frame)?;
         }
@@ -62,19 +62,9 @@ impl Prover {
     ) -> Result<Vec<u8>, LogError> {
         let ((old, old_root), (new, new_root)) = (old, new);
         let mut read = |range: Range<u64>, visit: &mut dyn FnMut(&[u8])| self.read(&range, new, visit, progress);
-        let made = proof::consistency(old.0, new.0, &mut read, &mut self.trees())?;
+        let made = proof::consistency(old.0, new.0, &mut read, &mut trees(&self.raw))?;
         proof::check_consistency(&made, (old.0, old_root), (new.0, new_root))?;
         Ok(made)
-    }
-
-    /// The trees at the log's segments, each given once. One that is not there, or is not the one that the segment's header
-    /// states the root of, is done without.
-    fn trees(&self) -> impl FnMut(RangeInclusive<u64>) -> Option<Tree> {
-        let mut given = BTreeSet::new();
-        move |range| {
-            let segment = self.raw.segments().iter().rfind(|segment| range.contains(&segment.position.0))?;
-            if given.insert(segment.position) { self.raw.tree_before(segment) } else { None }
-        }
     }
 
     fn read(
@@ -91,6 +81,16 @@ impl Prover {
             progress(at, total.0);
         });
         Ok(read.map_err(OpenError::Io)?)
+    }
+}
+
+/// The trees at a log's segments, each given once. One that is not there, or is not the one that the segment's header states
+/// the root of, is done without.
+pub(crate) fn trees(raw: &RawLog) -> impl FnMut(RangeInclusive<u64>) -> Option<Tree> {
+    let mut given = BTreeSet::new();
+    move |range| {
+        let segment = raw.segments().iter().rfind(|segment| range.contains(&segment.position.0))?;
+        if given.insert(segment.position) { raw.tree_before(segment) } else { None }
     }
 }
 

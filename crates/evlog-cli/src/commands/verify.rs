@@ -1,19 +1,29 @@
 //! `evlog verify`: bytes, checksums, order, roots, contracts: the verdict.
 
+mod resume;
+mod sample;
+
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
-use crate::json::{ReplayErrorObject, VerifiedCheckpoint, VerifyFinding, VerifyLoss, VerifyObject, WitnessesObject};
+use crate::json::{
+    ReplayErrorObject, ResumedObject, VerifiedCheckpoint, VerifyFinding, VerifyLoss, VerifyObject, WitnessesObject,
+    time,
+};
 use crate::notes::{Trust, Witnesses};
 use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
+use evlog::check::resume::Resumed;
 use evlog::check::{Check, check};
 use evlog::covered::compare;
 use evlog::history::Verified;
+use evlog_format::Position;
+use evlog_projection::time::to_rfc3339;
 use evlog_proof::Signed;
 use evlog_store::{Checkpoints, StdFs};
 use evlog_verify::Covered;
-use std::cell::OnceCell;
+use evlog_verify::audit::Report;
+use std::cell::{Cell, OnceCell};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,6 +43,8 @@ Examples:
   evlog verify --checkpoint builds.note --key builds.pub     and nothing was rewritten or cut since it was signed
   evlog verify --checkpoint builds.note --policy policy.txt --record
   evlog verify --max-rate 50M                                beside a busy writer
+  evlog verify --resume progress                             again after Ctrl-C: it goes on where it was
+  evlog verify --sample 1% --checkpoint builds.note --key builds.pub     a hundredth of the segments, led to the signed root
   cat evlog/segments/*.seg | b3sum        the same root, by a tool that is not ours (log closed)";
 
 /// Read the whole log, check all of it, and say the verdict
@@ -55,7 +67,17 @@ pub(crate) struct VerifyArgs {
     /// Read at most so many bytes a second, with one thread: `50M`, `1G`
     #[arg(long, value_name = "BYTES", value_parser = rate)]
     max_rate: Option<NonZeroU64>,
-    /// Record the verification as an event of `$log`; the only thing that verify writes
+    /// Keep in this file how far it came, and go on from there when the file is there; one thread. It is removed when the
+    /// verdict is said. What was read before is not read again
+    #[arg(long, value_name = "FILE")]
+    resume: Option<PathBuf>,
+    /// Read only so many of the sealed segments, chosen at random, and the last one, and say how much that tells: `1%`
+    #[arg(long, value_name = "SHARE", value_parser = sample::share, conflicts_with_all = ["resume", "record"])]
+    sample: Option<u64>,
+    /// Choose the same segments again that an earlier sample said it chose
+    #[arg(long, value_name = "NUMBER", requires = "sample", value_parser = clap::value_parser!(u64).range(..1 << 53))]
+    seed: Option<u64>,
+    /// Record the verification as an event of `$log`; the only thing that verify writes into a log
     #[arg(long)]
     record: bool,
 }
@@ -74,19 +96,16 @@ fn rate(text: &str) -> Result<NonZeroU64, String> {
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &VerifyArgs) -> Result<Verdict, CommandError> {
     let kept = args.checkpoint.as_deref().map(|path| Kept::load(path, args)).transpose()?;
-    let mut found = {
-        let (bar, told) = (OnceCell::new(), &*ui);
-        let threads = match args.max_rate {
-            Some(_) => NonZeroUsize::MIN,
-            None => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
-        };
-        let pace = args.max_rate.map(Pace::new);
-        check(Arc::new(StdFs), &context.log, &contracts(), threads, &mut |done, total| {
-            bar.get_or_init(|| told.progress("verify", total, Unit::Bytes)).at_of(done, total);
-            if let Some(pace) = &pace {
-                pace.keep(done);
-            }
-        })?
+    let pace = args.max_rate.map(Pace::new);
+    if let Some(share) = args.sample {
+        return sample::run(ui, context, share, args.seed, kept.as_ref(), pace.as_ref());
+    }
+    let (mut found, resumed) = match &args.resume {
+        Some(path) => {
+            let Resumed { check, before, begun_ns } = resume::run(ui, context, path, pace.as_ref())?;
+            (check, Some((before, begun_ns)).filter(|(before, _)| before.0 > 0))
+        }
+        None => (whole(ui, context, pace.as_ref())?, None),
     };
     if let Some(kept) = &kept {
         let (bar, told) = (OnceCell::new(), &*ui);
@@ -96,14 +115,32 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &VerifyArgs) -> Result<V
         })?;
     }
     if context.json {
-        ui.json(&object(&found, kept.as_ref()))?;
+        ui.json(&object(&found, kept.as_ref(), resumed))?;
     } else {
-        print(ui, &found, kept.as_ref())?;
+        print(ui, &found, kept.as_ref(), resumed)?;
     }
     if args.record {
-        record(context, &found, kept.as_ref())?;
+        record(context, &found, kept.as_ref(), resumed)?;
     }
     Ok(Verdict::of(found.is_good() && kept.is_none_or(|kept| kept.is_witnessed())))
+}
+
+/// Where an earlier verification had come to, and when the first one began, in Unix nanoseconds.
+type Before = Option<(Position, i64)>;
+
+/// Reads all of the log.
+fn whole(ui: &Ui, context: &Context, pace: Option<&Pace>) -> Result<Check, CommandError> {
+    let bar = OnceCell::new();
+    let threads = match pace {
+        Some(_) => NonZeroUsize::MIN,
+        None => std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
+    };
+    Ok(check(Arc::new(StdFs), &context.log, &contracts(), threads, &mut |done, total| {
+        bar.get_or_init(|| ui.progress("verify", total, Unit::Bytes)).at_of(done, total);
+        if let Some(pace) = pace {
+            pace.keep(done);
+        }
+    })?)
 }
 
 /// A checkpoint whose signature holds, and who cosigned it.
@@ -135,6 +172,20 @@ impl Kept {
     fn is_witnessed(&self) -> bool {
         self.witnesses.as_ref().is_none_or(|witnesses| witnesses.enough)
     }
+
+    fn witnesses_row(&self) -> Option<(&'static str, String, Tone)> {
+        self.witnesses.as_ref().map(Witnesses::row)
+    }
+
+    fn object(&self) -> VerifiedCheckpoint<'_> {
+        let Covered { size, root, .. } = self.covered();
+        VerifiedCheckpoint {
+            origin: &self.signed.checkpoint().origin,
+            size: size.0,
+            root: root.to_string(),
+            witnesses: self.witnesses.as_ref().map(WitnessesObject::new),
+        }
+    }
 }
 
 fn covered(signed: &Signed) -> Covered {
@@ -146,15 +197,23 @@ fn covered(signed: &Signed) -> Covered {
 struct Pace {
     bytes_per_second: NonZeroU64,
     since: Instant,
+    /// How many bytes had been read before.
+    from: Cell<u64>,
 }
 
 impl Pace {
     fn new(bytes_per_second: NonZeroU64) -> Pace {
-        Pace { bytes_per_second, since: Instant::now() }
+        Pace { bytes_per_second, since: Instant::now(), from: Cell::new(0) }
+    }
+
+    /// So many bytes count as read before the first second.
+    fn begin_at(&self, done: u64) {
+        self.from.set(done);
     }
 
     fn keep(&self, done: u64) {
-        let nanos = u128::from(done) * 1_000_000_000 / u128::from(self.bytes_per_second.get());
+        let nanos =
+            u128::from(done.saturating_sub(self.from.get())) * 1_000_000_000 / u128::from(self.bytes_per_second.get());
         let due = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
         if let Some(ahead) = due.checked_sub(self.since.elapsed()) {
             std::thread::sleep(ahead);
@@ -162,10 +221,11 @@ impl Pace {
     }
 }
 
-fn record(context: &Context, found: &Check, kept: Option<&Kept>) -> Result<(), CommandError> {
+fn record(context: &Context, found: &Check, kept: Option<&Kept>, resumed: Before) -> Result<(), CommandError> {
     let report = &found.report;
+    let how = if resumed.is_some() { " --resume" } else { "" };
     let verified = Verified {
-        program: format!("evlog verify {}", env!("CARGO_PKG_VERSION")),
+        program: format!("evlog verify{how} {}", env!("CARGO_PKG_VERSION")),
         verdict: report.verdict().word().to_owned(),
         size: report.end.0,
         next_seq: report.next_seq.0,
@@ -179,8 +239,8 @@ fn record(context: &Context, found: &Check, kept: Option<&Kept>) -> Result<(), C
     Ok(recorded?)
 }
 
-fn print(ui: &mut Ui, found: &Check, kept: Option<&Kept>) -> Result<(), CommandError> {
-    let report = &found.report;
+/// What is wrong with the bytes, and with the checkpoint.
+fn findings(ui: &Ui, report: &Report, kept: Option<&Kept>) {
     for finding in report.findings.kept() {
         ui.finding(format_args!("{finding}"));
     }
@@ -188,11 +248,16 @@ fn print(ui: &mut Ui, found: &Check, kept: Option<&Kept>) -> Result<(), CommandE
     if untold > 0 {
         ui.finding(format_args!("and {untold} more"));
     }
-    for finding in &found.contract_findings {
-        ui.finding(format_args!("{finding}"));
-    }
     if kept.is_some_and(|kept| !kept.is_witnessed()) {
         ui.finding(format_args!("too few witnesses have cosigned the checkpoint"));
+    }
+}
+
+fn print(ui: &mut Ui, found: &Check, kept: Option<&Kept>, resumed: Before) -> Result<(), CommandError> {
+    let report = &found.report;
+    findings(ui, report, kept);
+    for finding in &found.contract_findings {
+        ui.finding(format_args!("{finding}"));
     }
     let (verdict, broken) = (report.verdict(), found.contract_findings.len());
     let word = verdict.word();
@@ -217,11 +282,16 @@ fn print(ui: &mut Ui, found: &Check, kept: Option<&Kept>) -> Result<(), CommandE
         ("end", end, Tone::Plain),
         ("root", report.root.to_string(), Tone::Plain),
     ]);
+    if let Some((before, begun_ns)) = resumed {
+        let begun = to_rfc3339(begun_ns);
+        let text = format!("from position {before}; the bytes before were read by a verification that began {begun}");
+        rows.push(("resumed", text, Tone::Warning));
+    }
     if let Some(kept) = kept {
         let Covered { size, .. } = kept.covered();
         let beyond = report.size.saturating_sub(size.0);
         rows.push(("checkpoint", format!("covers {size} bytes; {beyond} came after it"), Tone::Plain));
-        rows.extend(kept.witnesses.as_ref().map(Witnesses::row));
+        rows.extend(kept.witnesses_row());
     }
     facts(ui, &rows)
 }
@@ -237,8 +307,7 @@ fn losses(found: &Check) -> String {
     told.collect::<Vec<_>>().join("; ")
 }
 
-fn object<'a>(found: &'a Check, kept: Option<&'a Kept>) -> VerifyObject<'a> {
-    let report = &found.report;
+fn finding_objects(report: &Report) -> Vec<VerifyFinding<'_>> {
     let findings = report.findings.kept().iter().map(|finding| VerifyFinding {
         verdict: finding.verdict.word(),
         position: finding.position.0,
@@ -249,6 +318,11 @@ fn object<'a>(found: &'a Check, kept: Option<&'a Kept>) -> VerifyObject<'a> {
         expected: &finding.expected,
         found: &finding.found,
     });
+    findings.collect()
+}
+
+fn object<'a>(found: &'a Check, kept: Option<&'a Kept>, resumed: Before) -> VerifyObject<'a> {
+    let report = &found.report;
     let contract_findings = found.contract_findings.iter();
     let losses = found.losses.iter().map(|(seq, loss)| VerifyLoss {
         seq: seq.0,
@@ -273,16 +347,12 @@ fn object<'a>(found: &'a Check, kept: Option<&'a Kept>) -> VerifyObject<'a> {
         next_seq: report.next_seq.0,
         root: report.root.to_string(),
         findings_count: report.findings.count(),
-        findings: findings.collect(),
+        findings: finding_objects(report),
         contract_findings: contract_findings
             .map(|error| ReplayErrorObject { seq: error.seq.0, run: &error.run, message: &error.message })
             .collect(),
         losses: losses.collect(),
-        checkpoint: kept.map(|kept| VerifiedCheckpoint {
-            origin: &kept.signed.checkpoint().origin,
-            size: kept.covered().size.0,
-            root: kept.covered().root.to_string(),
-            witnesses: kept.witnesses.as_ref().map(WitnessesObject::new),
-        }),
+        checkpoint: kept.map(Kept::object),
+        resumed: resumed.map(|(before, begun_ns)| ResumedObject { position: before.0, begun: time(begun_ns) }),
     }
 }

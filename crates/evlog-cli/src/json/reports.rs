@@ -166,6 +166,49 @@ pub(crate) struct VerifyObject<'a> {
     pub(crate) losses: Vec<VerifyLoss<'a>>,
     /// The checkpoint that the log was compared with.
     pub(crate) checkpoint: Option<VerifiedCheckpoint<'a>>,
+    /// Where it went on.
+    pub(crate) resumed: Option<ResumedObject>,
+}
+
+/// Where a verification went on that was interrupted.
+#[derive(Serialize)]
+pub(crate) struct ResumedObject {
+    pub(crate) position: u64,
+    pub(crate) begun: String,
+}
+
+/// `verify --sample`.
+#[derive(Serialize)]
+pub(crate) struct SampledObject<'a> {
+    pub(crate) verdict: &'static str,
+    pub(crate) good: bool,
+    pub(crate) log_id: Option<String>,
+    pub(crate) sample: SampleObject,
+    pub(crate) bytes: u64,
+    pub(crate) log_bytes: u64,
+    pub(crate) commits: u64,
+    pub(crate) events: u64,
+    pub(crate) findings_count: u64,
+    pub(crate) findings: Vec<VerifyFinding<'a>>,
+    pub(crate) checkpoint: Option<VerifiedCheckpoint<'a>>,
+}
+
+/// What was taken.
+#[derive(Serialize)]
+pub(crate) struct SampleObject {
+    pub(crate) parts_per_million: u64,
+    pub(crate) seed: u64,
+    pub(crate) sealed: u64,
+    pub(crate) taken: u64,
+    pub(crate) rooted: u64,
+    pub(crate) missed: [MissedObject; 2],
+}
+
+/// With what probability so many wrong segments are missed.
+#[derive(Serialize)]
+pub(crate) struct MissedObject {
+    pub(crate) segments: u64,
+    pub(crate) parts_per_million: u64,
 }
 
 /// The checkpoint of [`VerifyObject`].

@@ -21,6 +21,8 @@ mod inspect;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod parts;
+#[cfg(test)]
 mod project;
 #[cfg(test)]
 mod proofs;

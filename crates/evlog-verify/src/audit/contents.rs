@@ -3,6 +3,7 @@
 //! A hash table by hand, because the names are hashes already and this crate has no `std`. It only grows, and its order
 //! cannot reach a report.
 
+use super::saved::Saved;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -44,6 +45,29 @@ impl<V: Copy + Default> Table<V> {
         self.places.into_iter().filter(|(name, _)| *name != FREE)
     }
 
+    /// How many there are, then all names with their values, by name.
+    pub(super) fn save<const N: usize>(&self, out: &mut Vec<u8>, bytes: impl Fn(V) -> [u8; N]) {
+        let mut pairs: Vec<&(Half, V)> = self.places.iter().filter(|(name, _)| *name != FREE).collect();
+        pairs.sort_unstable_by_key(|(name, _)| *name);
+        out.extend_from_slice(&(pairs.len() as u64).to_le_bytes());
+        for (name, value) in pairs {
+            out.extend_from_slice(name);
+            out.extend_from_slice(&bytes(*value));
+        }
+    }
+
+    /// Reads what [`save`](Self::save) wrote. Room is made as names come, whatever their number is said to be.
+    pub(super) fn resume<const N: usize>(saved: &mut Saved<'_>, value: impl Fn([u8; N]) -> V) -> Option<Table<V>> {
+        let mut table = Table::default();
+        for _ in 0..saved.number()? {
+            let (name, bytes) = (saved.array()?, saved.array()?);
+            if name == FREE || !table.get_or_insert(name, value(bytes)).1 {
+                return None;
+            }
+        }
+        Some(table)
+    }
+
     /// Where the name is, or would be.
     fn place_of(&self, name: &Half) -> usize {
         let mask = self.places.len() - 1;
@@ -77,6 +101,14 @@ impl Contents {
     /// Takes what was read apart, later in the log; false when a key came with another content there.
     pub(super) fn join(&mut self, later: Contents) -> bool {
         later.0.into_pairs().all(|(name, content)| self.agrees_by_name(name, content))
+    }
+
+    pub(super) fn save(&self, out: &mut Vec<u8>) {
+        self.0.save(out, |content| content);
+    }
+
+    pub(super) fn resume(saved: &mut Saved<'_>) -> Option<Contents> {
+        Table::resume(saved, |content| content).map(Contents)
     }
 
     fn agrees_by_name(&mut self, name: Half, content: Half) -> bool {

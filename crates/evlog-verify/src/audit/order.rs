@@ -7,9 +7,11 @@
 //! Invariant: after a gap in the bytes only what still can be told is told: numbers may then skip, never repeat.
 
 use super::contents::{Contents, Half, Table, name_of};
+use super::saved::Saved;
 use crate::verdict::{Finding, Findings, Verdict};
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use evlog_format::{Commit, Event, Frame, Position, Seq};
 
 /// What was read so far, as far as later events are measured by it.
@@ -75,6 +77,31 @@ impl Order {
         self.events += later.events;
         self.unknown_kinds += later.unknown_kinds;
         continues && follows && !later.lossy && self.contents.join(later.contents)
+    }
+
+    /// Adds to what an audit saves. Only of an order in which nothing was found.
+    pub(super) fn save(&self, out: &mut Vec<u8>) {
+        let mut order = self.clone();
+        order.settle();
+        for number in [order.next_seq, order.durable_before, order.commits, order.events, order.unknown_kinds] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        order.next_numbers.save(out, u64::to_le_bytes);
+        order.contents.save(out);
+    }
+
+    /// Reads what [`save`](Self::save) wrote.
+    pub(super) fn resume(saved: &mut Saved<'_>) -> Option<Order> {
+        Some(Order {
+            next_seq: saved.number()?,
+            durable_before: saved.number()?,
+            commits: saved.number()?,
+            events: saved.number()?,
+            unknown_kinds: saved.number()?,
+            next_numbers: Table::resume(saved, u64::from_le_bytes)?,
+            contents: Contents::resume(saved)?,
+            ..Order::default()
+        })
     }
 
     /// Bytes are missing or not readable here.

@@ -182,10 +182,28 @@ pub(crate) fn audit_in(files: &[File], piece: usize, durable_claim: Option<u64>)
     }
     let report = audit.finish();
     hold_joined(files, piece, durable_claim, &report);
+    if piece == 1000 {
+        assert_eq!(audit_interrupted(files, piece, durable_claim), report, "interrupted after each segment");
+    }
     (report, seqs)
 }
 
-/// An audit of the files; it must not depend on the pieces.
+/// The same, put to rest after each segment, and taken up again from the bytes, as long as all is well.
+fn audit_interrupted(files: &[File], piece: usize, durable_claim: Option<u64>) -> Report {
+    let claim = durable_claim.map(Position);
+    let mut audit = Audit::new(claim);
+    for (n, file) in files.iter().enumerate() {
+        audit.begin_segment(Position(file.position), n + 1 == files.len());
+        file.bytes.chunks(piece).for_each(|chunk| audit.bytes(chunk, &mut |_, _| ()).unwrap());
+        audit.end_segment().unwrap();
+        if let Some(saved) = audit.save().filter(|_| n + 1 < files.len()) {
+            audit = Audit::restore(&saved, claim).unwrap();
+            assert_eq!(audit.save(), Some(saved), "one audit at rest has one form");
+        }
+    }
+    audit.finish()
+}
+
 /// The same, with each sealed segment audited apart and joined; nothing where one is not whole or does not follow.
 fn audit_joined(files: &[File], piece: usize, durable_claim: Option<u64>) -> Option<Report> {
     let mut audit = Audit::new(durable_claim.map(Position));
@@ -213,6 +231,7 @@ fn hold_joined(files: &[File], piece: usize, durable_claim: Option<u64>, report:
     }
 }
 
+/// An audit of the files; it must not depend on the pieces.
 pub(crate) fn audit(files: &[File]) -> Report {
     let (report, seqs) = audit_in(files, 1 << 20, None);
     for piece in [1, 3, 17, 100, 1000] {

@@ -1,0 +1,159 @@
+//! `evlog verify --sample`: some of the segments, and how much that tells.
+
+use super::{Kept, Pace};
+use crate::context::Context;
+use crate::error::{CommandError, Verdict};
+use crate::json::{MissedObject, SampleObject, SampledObject};
+use crate::table::{counted, facts};
+use crate::ui::{Tone, Ui, Unit};
+use evlog::check::sample::{Sample, Sampled, sample};
+use evlog_store::StdFs;
+use evlog_verify::Covered;
+use std::cell::OnceCell;
+use std::sync::Arc;
+
+/// A sample that misses with at most this probability, in parts per million, is said to find.
+const SELDOM: u64 = 50_000;
+/// Seeds are numbers that every reader of JSON can hold.
+const SEED_BITS: u32 = 53;
+
+/// Reads a share: `1%`, `0.25%`. In parts per million.
+pub(super) fn share(text: &str) -> Result<u64, String> {
+    let wrong = || format!("expected more than 0% and at most 100%, such as `1%` or `0.25%`, found {text:?}");
+    let number = text.strip_suffix('%').ok_or_else(wrong)?;
+    let (whole, part) = number.split_once('.').unwrap_or((number, "0"));
+    let is_number = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_number(whole) || !is_number(part) || whole.len() > 3 || part.len() > 4 {
+        return Err(wrong());
+    }
+    let parts: u64 = format!("{whole}{part:0<4}").parse().map_err(|_| wrong())?;
+    Some(parts).filter(|parts| (1..=1_000_000).contains(parts)).ok_or_else(wrong)
+}
+
+/// A seed that nobody chose.
+fn drawn() -> Result<u64, CommandError> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| CommandError::user(format!("could not draw a seed: {error}; --seed gives one")))?;
+    Ok(u64::from_le_bytes(bytes) >> (u64::BITS - SEED_BITS))
+}
+
+/// Reads a sample and says what it shows.
+pub(super) fn run(
+    ui: &mut Ui,
+    context: &Context,
+    parts_per_million: u64,
+    seed: Option<u64>,
+    kept: Option<&Kept>,
+    pace: Option<&Pace>,
+) -> Result<Verdict, CommandError> {
+    let chosen = Sample { parts_per_million, seed: seed.map_or_else(drawn, Ok)? };
+    let covered = kept.map(Kept::covered);
+    let found = {
+        let (bar, told) = (OnceCell::new(), &*ui);
+        sample(Arc::new(StdFs), &context.log, chosen, covered.as_ref(), &mut |done, total| {
+            bar.get_or_init(|| told.progress("sample", total, Unit::Bytes)).at_of(done, total);
+            if let Some(pace) = pace {
+                pace.keep(done);
+            }
+        })?
+    };
+    let good = found.report.findings.count() == 0 && kept.is_none_or(Kept::is_witnessed);
+    if context.json {
+        ui.json(&object(&found, chosen, kept, good))?;
+    } else {
+        print(ui, &found, chosen, kept)?;
+    }
+    Ok(Verdict::of(good))
+}
+
+fn print(ui: &mut Ui, found: &Sampled, chosen: Sample, kept: Option<&Kept>) -> Result<(), CommandError> {
+    let report = &found.report;
+    super::findings(ui, report, kept);
+    let word = report.verdict().word();
+    let verdict =
+        if report.findings.count() == 0 { format!("{word}, as far as the sample shows") } else { word.to_owned() };
+    let mut rows = vec![("verdict", verdict, Tone::of(word))];
+    if report.findings.count() > 0 {
+        rows.push(("advice", "`evlog verify` without --sample reads all, and says where".to_owned(), Tone::Plain));
+    }
+    let Sampled { sealed, taken, rooted, log_bytes, .. } = *found;
+    let [events, commits] = [counted(report.events, "event"), counted(report.commits, "commit")];
+    rows.extend([
+        ("sample", format!("{taken} of {}, and the last one", counted(sealed, "sealed segment")), Tone::Plain),
+        ("seed", chosen.seed.to_string(), Tone::Plain),
+        ("read", format!("{events} in {commits}; {} of {log_bytes} bytes", report.size), Tone::Plain),
+        ("roots", format!("{rooted} of {taken} lead from the root in their header to that in the next"), Tone::Plain),
+        ("missed", missed(found), Tone::Plain),
+        ("contracts", "not judged: a sample has no whole runs".to_owned(), Tone::Plain),
+    ]);
+    let against = kept.map_or_else(
+        || ("none: whoever made checksums and roots anew is not found out".to_owned(), Tone::Warning),
+        |kept| {
+            let Covered { size, .. } = kept.covered();
+            let what = "what was read of them was led to the signed root, byte by byte";
+            (format!("covers {size} bytes; {what}"), Tone::Plain)
+        },
+    );
+    rows.push(("checkpoint", against.0, against.1));
+    rows.extend(kept.and_then(Kept::witnesses_row));
+    facts(ui, &rows)
+}
+
+/// How much the sample tells, in words.
+fn missed(found: &Sampled) -> String {
+    if found.taken == found.sealed {
+        return "nothing: every segment was read".to_owned();
+    }
+    let enough = found.missed_at_most(SELDOM);
+    let said = |wrong: u64| format!("{}.{:04}", found.missed(wrong) / 1_000_000, found.missed(wrong) % 1_000_000 / 100);
+    format!(
+        "if 1 of the {} sealed segments were wrong, such a sample would miss it with probability {}; if {enough} were, all \
+         with {}",
+        found.sealed,
+        said(1),
+        said(enough)
+    )
+}
+
+fn object<'a>(found: &'a Sampled, chosen: Sample, kept: Option<&'a Kept>, good: bool) -> SampledObject<'a> {
+    let report = &found.report;
+    let missed = |wrong: u64| MissedObject { segments: wrong, parts_per_million: found.missed(wrong) };
+    SampledObject {
+        verdict: report.verdict().word(),
+        good,
+        log_id: report.log_id.map(|id| id.to_string()),
+        sample: SampleObject {
+            parts_per_million: chosen.parts_per_million,
+            seed: chosen.seed,
+            sealed: found.sealed,
+            taken: found.taken,
+            rooted: found.rooted,
+            missed: [missed(1), missed(found.missed_at_most(SELDOM))],
+        },
+        bytes: report.size,
+        log_bytes: found.log_bytes,
+        commits: report.commits,
+        events: report.events,
+        findings_count: report.findings.count(),
+        findings: super::finding_objects(report),
+        checkpoint: kept.map(Kept::object),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::share;
+
+    #[test]
+    fn a_share_is_more_than_nothing_and_at_most_all() {
+        for (text, expected) in
+            [("1%", 10_000), ("100%", 1_000_000), ("0.25%", 2500), ("0.0001%", 1), ("12.5%", 125_000)]
+        {
+            assert_eq!(share(text), Ok(expected), "{text}");
+        }
+        for text in ["0%", "0.0%", "101%", "100.0001%", "1", "%", "-1%", "1e2%", ".5%", "5.%", "0.00001%", "1 %"] {
+            assert!(share(text).unwrap_err().contains(&format!("found {text:?}")), "{text}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! A log verified in parts, by the binary: interrupted and gone on with, and by a sample.
+
+use crate::forge::{other_number, rewrite};
+use crate::support::Room;
+use serde_json::json;
+use std::fs;
+
+/// A room with a signed log of many small segments.
+fn room() -> Room {
+    let room = Room::new();
+    room.ends(0, &["init", "--segment-limit", "1024"]);
+    room.ends(0, &["key", "new", "example.com/builds"]);
+    grow(&room);
+    room.ends(0, &["checkpoint", "--key", "builds.key", "--out", "builds.note"]);
+    room
+}
+
+fn grow(room: &Room) {
+    let line =
+        |n| format!(r#"{{"contract":"custom","run":"run-{n}","do":"record","kind":"custom/n","data":{{"n":{n}}}}}"#);
+    let lines: Vec<String> = (0..300).map(|n| line(n % 7)).collect();
+    assert_eq!(room.feed(&["submit"], &lines.join("\n")).code, 0);
+}
+
+/// Verifies slowly until something is kept in the file, and kills the process.
+fn interrupt(room: &Room, file: &str) {
+    let mut child = room.spawn(&["verify", "--resume", file, "--max-rate", "2K"]);
+    let kept = (0..600).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        room.path(file).exists()
+    });
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(kept, "nothing was kept");
+}
+
+#[test]
+fn a_verification_that_was_killed_goes_on_where_it_was() {
+    let room = room();
+    let whole = room.ends(0, &["verify", "--json"]).json();
+    assert_eq!(whole["resumed"], json!(null));
+    interrupt(&room, "progress");
+    let mut found = room.ends(0, &["verify", "--resume", "progress", "--json"]).json();
+    let resumed = found["resumed"].take();
+    assert!(resumed["position"].as_u64().unwrap() > 500, "{resumed}");
+    assert_eq!(found, whole);
+    assert!(!room.path("progress").exists(), "it is removed when the verdict is said");
+    assert_eq!(room.ends(0, &["verify", "--resume", "progress", "--json"]).json(), whole, "the next one begins anew");
+    // People are told too, and so is the log.
+    interrupt(&room, "progress");
+    let against = ["--checkpoint", "builds.note", "--key", "builds.pub", "--record"];
+    let out = room.ends(0, &[&["verify", "--resume", "progress"], &against[..]].concat()).out;
+    assert!(out.contains("the bytes before were read by a verification that began"), "{out}");
+    let last = room.ends(0, &["cat", "--run", "$log", "--json"]).lines();
+    let verified = last.iter().rfind(|event| event["kind"] == "log.verified").unwrap();
+    assert!(verified["payload"]["program"].as_str().unwrap().starts_with("evlog verify --resume "), "{verified}");
+}
+
+#[test]
+fn what_is_kept_is_of_one_log_and_no_other_file_is_written_over() {
+    let room = room();
+    interrupt(&room, "progress");
+    let kept = fs::read(room.path("progress")).unwrap();
+    room.write("notes.txt", "mine");
+    room.ends(2, &["verify", "--resume", "notes.txt"]).says("`notes.txt`: not a file that").says("name another file");
+    assert_eq!(fs::read_to_string(room.path("notes.txt")).unwrap(), "mine");
+    fs::write(room.path("cut"), &kept[..kept.len() - 1]).unwrap();
+    room.ends(2, &["verify", "--resume", "cut"]).says("the file is damaged");
+    // Another log, and this one with less in it than was read.
+    let other = self::room();
+    fs::write(other.path("progress"), &kept).unwrap();
+    other.ends(2, &["verify", "--resume", "progress"]).says("it is about another log");
+    let segments = room.segments();
+    segments.iter().skip(1).for_each(|path| fs::remove_file(path).unwrap());
+    fs::write(&segments[0], &fs::read(&segments[0]).unwrap()[..200]).unwrap();
+    room.ends(1, &["verify", "--resume", "progress"])
+        .says("the log is shorter than what was read of it")
+        .says("`evlog verify` without --resume");
+    assert_eq!(fs::read(room.path("progress")).unwrap(), kept, "it stays");
+}
+
+#[test]
+fn a_sample_is_chosen_again_by_its_seed_and_says_how_much_it_tells() {
+    let room = room();
+    let found = room.ends(0, &["verify", "--sample", "10%", "--json"]).json();
+    let (sealed, taken) = (found["sample"]["sealed"].as_u64().unwrap(), found["sample"]["taken"].as_u64().unwrap());
+    assert!(sealed >= 10 && taken == sealed.div_ceil(10), "{found}");
+    assert!(found["bytes"].as_u64().unwrap() < found["log_bytes"].as_u64().unwrap() / 2, "{found}");
+    let expected = (sealed - taken) * 1_000_000 / sealed;
+    assert_eq!(found["sample"]["missed"][0], json!({"segments": 1, "parts_per_million": expected}));
+    let seed = found["sample"]["seed"].to_string();
+    assert_eq!(room.ends(0, &["verify", "--sample", "10%", "--seed", &seed, "--json"]).json(), found);
+    let people = room.ends(0, &["verify", "--sample", "10%", "--seed", &seed]).out;
+    for said in
+        [&seed, "such a sample would miss it with probability 0.", "made checksums and roots anew is not found out"]
+    {
+        assert!(people.contains(said), "{said}: {people}");
+    }
+    for share in ["0%", "101%", "1", "1e1%"] {
+        room.ends(2, &["verify", "--sample", share]).says("more than 0% and at most 100%");
+    }
+    room.ends(2, &["verify", "--sample", "1%", "--record"]).says("cannot be used with");
+    room.ends(2, &["verify", "--seed", "1"]).says("--sample");
+}
+
+#[test]
+fn a_forged_frame_is_found_by_a_sample_of_all_that_is_led_to_the_signed_root() {
+    // Rule C-53.
+    let room = room();
+    let sample = |code: i32, more: &[&str]| {
+        let found = room.ends(code, &[&["verify", "--sample", "100%", "--seed", "5", "--json"], more].concat()).json();
+        (found["verdict"].clone(), found["findings"][0]["rule"].clone())
+    };
+    let against = ["--checkpoint", "builds.note", "--key", "builds.pub"];
+    assert_eq!(sample(0, &against), (json!("clean"), json!(null)));
+    // In the last segment, with a checksum that is right: no header tells, and the signed root does.
+    let segments = room.segments();
+    let last = segments.last().unwrap();
+    let sound = fs::read(last).unwrap();
+    rewrite(last, 0, other_number);
+    assert_eq!(sample(0, &[]), (json!("clean"), json!(null)));
+    assert_eq!(sample(1, &against), (json!("tampered"), json!("C-52")));
+    fs::write(last, &sound).unwrap();
+    // In a sealed one: the header behind it tells, unless its writer mends that too; the signed root does anyway.
+    rewrite(&segments[3], 1, other_number);
+    assert_eq!(sample(1, &[]), (json!("tampered"), json!("F-14")));
+    assert_eq!(sample(1, &against).0, json!("tampered"));
+    room.ends(1, &["verify", "--sample", "100%"]).says("root of the bytes before this segment");
+}

@@ -1,0 +1,49 @@
+//! A segment audited alone: what a sample of a log is made of.
+//!
+//! Does: check the bytes of one segment, the header included, and the root before it where the tree there is known; tell
+//! what is wrong. Does not: compare with other segments. What comes first of each stream is taken at its word.
+
+use super::order::Order;
+use super::{Audit, Identity, Segment};
+use crate::tree::Tree;
+use evlog_format::{FrameCodec, Position, SegmentHeader, Seq};
+
+/// What is known of a segment before it is read alone.
+#[derive(Clone, Debug)]
+pub struct Alone {
+    /// The position that its name states.
+    pub position: Position,
+    /// The seq in its header; none when that cannot be read, which is then found.
+    pub first_seq: Option<Seq>,
+    /// Length of the file before it.
+    pub previous_len: Option<u64>,
+    /// The tree over all bytes before it. Without one the root in the header is not compared, and the report has none.
+    pub tree: Option<Tree>,
+    /// The header that fixes the log's id and segment limit.
+    pub first_header: Option<SegmentHeader>,
+    /// No segment file follows it.
+    pub last: bool,
+}
+
+impl Audit {
+    /// Begins with a segment alone. `durable_claim` as in [`new`](Self::new). Then `bytes` as often as needed,
+    /// `end_segment` and `finish`.
+    pub fn alone(segment: Alone, durable_claim: Option<Position>) -> Audit {
+        let Alone { position: Position(position), first_seq, previous_len, tree, first_header, last } = segment;
+        let identity = first_header.map(|SegmentHeader { log_id, segment_limit, .. }| Identity {
+            log_id,
+            segment_limit,
+            codec: FrameCodec::new(log_id),
+        });
+        let mut audit = Audit::new(durable_claim);
+        audit.identity = identity;
+        audit.roots_known = tree.is_some();
+        audit.tree = tree.unwrap_or_default();
+        audit.order = Order::of_part(first_seq.unwrap_or_default());
+        audit.position = position;
+        audit.previous_len = previous_len;
+        audit.segments = 1;
+        audit.segment = Segment::new(position, position, last);
+        audit
+    }
+}

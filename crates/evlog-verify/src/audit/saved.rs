@@ -1,0 +1,116 @@
+//! An audit at rest between two segments, as bytes: so that one that was interrupted goes on where it was.
+//!
+//! Does: write and read what the audit knows of a beginning in which nothing is wrong: what the headers fix, the tree, what
+//! each stream and each idempotency key came to.
+//! Does not: keep findings, or protect the bytes. Whoever keeps them adds a digest; whoever goes on compares the tree with
+//! the log. What they say of the beginning is believed, since it is not read again.
+//!
+//! Invariant: an audit that went on says what it would have said had it not been interrupted.
+
+use super::order::Order;
+use super::{Audit, Identity, Segment, State};
+use crate::tree::{Frontier, Tree};
+use alloc::vec::Vec;
+use core::fmt;
+use evlog_format::{FrameCodec, LogId, Position, Seq};
+
+const VERSION: u32 = 1;
+
+/// Bytes are not an audit at rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotSaved;
+
+impl fmt::Display for NotSaved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected an audit at rest, of version {VERSION}, found other bytes")
+    }
+}
+
+impl core::error::Error for NotSaved {}
+
+impl Audit {
+    /// What is needed to go on after the last segment that was ended. None where anything is wrong up to there: then there
+    /// is evidence to tell, and nothing to save.
+    pub fn save(&self) -> Option<Vec<u8>> {
+        let identity = self.identity.as_ref()?;
+        let is_well = self.findings.count() == 0 && self.prefix.is_none() && self.roots_known && self.apart.is_none();
+        let previous_len = self.previous_len.filter(|_| is_well && self.rest.is_empty())?;
+        let mut out = Vec::new();
+        out.extend_from_slice(&VERSION.to_le_bytes());
+        out.extend_from_slice(&identity.log_id.0);
+        for number in [identity.segment_limit, self.segments, previous_len] {
+            out.extend_from_slice(&number.to_le_bytes());
+        }
+        let tree = self.tree.frontier().encode();
+        out.extend_from_slice(&(tree.len() as u64).to_le_bytes());
+        out.extend_from_slice(&tree);
+        self.order.save(&mut out);
+        Some(out)
+    }
+
+    /// Goes on from what was saved, with the segment that follows. `durable_claim` as in [`new`](Self::new).
+    pub fn restore(bytes: &[u8], durable_claim: Option<Position>) -> Result<Audit, NotSaved> {
+        read(bytes, durable_claim).ok_or(NotSaved)
+    }
+
+    /// The log's identity; none before a header was readable.
+    pub fn log_id(&self) -> Option<LogId> {
+        self.identity.as_ref().map(|identity| identity.log_id)
+    }
+
+    /// The seq that comes next.
+    pub fn next_seq(&self) -> Seq {
+        Seq(self.order.next_seq)
+    }
+
+    /// The tree over the bytes that were read.
+    pub fn frontier(&self) -> Frontier {
+        self.tree.frontier()
+    }
+}
+
+fn read(bytes: &[u8], durable_claim: Option<Position>) -> Option<Audit> {
+    let mut saved = Saved(bytes);
+    if saved.array()? != VERSION.to_le_bytes() {
+        return None;
+    }
+    let log_id = LogId(saved.array()?);
+    let (segment_limit, segments, previous_len) = (saved.number()?, saved.number()?, saved.number()?);
+    let len = saved.number()?;
+    let tree = Tree::resume(Frontier::decode(saved.bytes(len)?).ok()?);
+    let order = Order::resume(&mut saved)?;
+    let position = tree.size();
+    saved.0.is_empty().then(|| Audit {
+        identity: Some(Identity { log_id, segment_limit, codec: FrameCodec::new(log_id) }),
+        order,
+        segments,
+        size: position,
+        position,
+        tree,
+        previous_len: Some(previous_len),
+        segment: Segment::new(position, position, false),
+        state: State::Frames,
+        ..Audit::new(durable_claim)
+    })
+}
+
+/// What is left of the bytes.
+pub(super) struct Saved<'b>(&'b [u8]);
+
+impl<'b> Saved<'b> {
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (head, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*head)
+    }
+
+    pub(super) fn number(&mut self) -> Option<u64> {
+        self.array().map(u64::from_le_bytes)
+    }
+
+    fn bytes(&mut self, len: u64) -> Option<&'b [u8]> {
+        let (head, rest) = self.0.split_at_checked(usize::try_from(len).ok()?)?;
+        self.0 = rest;
+        Some(head)
+    }
+}

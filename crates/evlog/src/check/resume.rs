@@ -1,0 +1,321 @@
+//! A verification that can be interrupted: it gives its caller something to keep after each sealed segment, and goes on from
+//! what was kept last.
+//!
+//! Does: read the log in order, with one thread. Runs that have events on both sides of the interruption are folded again
+//! from their own commits, which are read for it; nothing else before it is read again but the last bytes, up to 16 KiB.
+//! Does not: keep anything where something is wrong with the bytes: they are read again, and told.
+//!
+//! Invariants:
+//! - Whoever goes on is told what they would have been told, as long as the bytes before are those that were read.
+//! - What goes on is the log that was begun: its id, its segments up to there, and the bytes before the interruption are
+//!   compared first. The root in the header behind it is then found to be that of what was read, as in any log.
+
+use super::saved::{Head, Saved, SeenRun, decode, encode};
+use super::{Check, Progress, RunCheck, Subject, log_id_of, newer, read, with_subject};
+use crate::error::LogError;
+use crate::history::LOG_STREAM;
+use evlog_format::frame::Decoded;
+use evlog_format::{Commit, FRAME_HEADER_LEN, Frame, FrameCodec, LogId, Position, Seq};
+use evlog_projection::Contracts;
+use evlog_store::fs::Fs;
+use evlog_store::{OpenError, RawSegment};
+use evlog_verify::audit::Audit;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Called after each sealed segment in which all was well, with what makes the bytes to keep. Whoever keeps them seldom
+/// does not call that.
+pub type Keep<'k> = dyn FnMut(&dyn Fn() -> Option<Vec<u8>>) + 'k;
+
+/// What a verification found that may have gone on from an earlier one.
+#[derive(Clone, Debug)]
+pub struct Resumed {
+    /// What was found, all in all.
+    pub check: Check,
+    /// When the first of them began, Unix nanoseconds.
+    pub begun_ns: i64,
+    /// How many bytes were read by the earlier ones, and not again.
+    pub before: Position,
+}
+
+/// Why a verification does not go on from what was kept.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ResumeError {
+    /// The log cannot be read.
+    Log(LogError),
+    /// The bytes are something else.
+    Foreign,
+    /// The bytes are not those that were kept.
+    Spoilt,
+    /// They were kept by another version.
+    Program {
+        /// This one.
+        expected: &'static str,
+        /// The one that kept them.
+        found: String,
+    },
+    /// They are about another log.
+    OtherLog {
+        /// The log that was begun.
+        expected: LogId,
+        /// This one; none where that cannot be read.
+        found: Option<LogId>,
+    },
+    /// The log has fewer bytes than were read of it.
+    Shorter {
+        /// How many were read.
+        expected: Position,
+        /// How many there are.
+        found: u64,
+    },
+    /// What was read is not what stands there now.
+    Changed {
+        /// Where.
+        position: Position,
+        /// What was read, in words.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+}
+
+impl ResumeError {
+    /// Whether it says something of the log: that it is no longer what was read of it.
+    pub fn is_finding(&self) -> bool {
+        matches!(self, ResumeError::Shorter { .. } | ResumeError::Changed { .. })
+    }
+}
+
+impl fmt::Display for ResumeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ResumeError::Log(error) => error.fmt(f),
+            ResumeError::Foreign => write!(f, "not a file that `evlog verify --resume` of this version keeps"),
+            ResumeError::Spoilt => write!(f, "the file is damaged: its digest is not that of its bytes"),
+            ResumeError::Program { expected, found } => {
+                write!(f, "it was kept by another version: expected {expected}, found {found}")
+            }
+            ResumeError::OtherLog { expected, found } => {
+                let found = found.map_or("none that can be read".to_owned(), |id| id.to_string());
+                write!(f, "it is about another log: expected log id {expected}, found {found}")
+            }
+            ResumeError::Shorter { expected, found } => write!(
+                f,
+                "the log is shorter than what was read of it: expected at least {expected} bytes, found {found}"
+            ),
+            ResumeError::Changed { position, expected, found } => write!(
+                f,
+                "the log changed since it was read: at position {position}: expected {expected}, found {found}"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ResumeError {}
+
+impl From<LogError> for ResumeError {
+    fn from(error: LogError) -> ResumeError {
+        ResumeError::Log(error)
+    }
+}
+
+/// Reads the log in `dir` from where `kept` was made, or from its start. `now_ns` is the time now, Unix nanoseconds.
+pub fn check_on(
+    fs: Arc<dyn Fs>,
+    dir: &Path,
+    contracts: &Contracts,
+    kept: Option<&[u8]>,
+    now_ns: i64,
+    keep: &mut Keep<'_>,
+    progress: &mut Progress<'_>,
+) -> Result<Resumed, ResumeError> {
+    let saved = kept.map(decode).transpose()?;
+    with_subject(fs, dir, contracts, |subject| match saved {
+        None => Going::new(subject, Audit::new(subject.durable), Saved::default(), now_ns).run(keep, progress),
+        Some(mut saved) => {
+            let audit = Audit::restore(&saved.audit, subject.durable).map_err(|_| ResumeError::Spoilt)?;
+            same(subject, &audit)?;
+            saved.audit.clear();
+            let begun_ns = saved.head.begun_ns;
+            Going::new(subject, audit, saved, begun_ns).run(keep, progress)
+        }
+    })
+}
+
+/// That the log still begins with what was read, as far as that shows without reading it again.
+fn same(subject: &Subject<'_>, audit: &Audit) -> Result<(), ResumeError> {
+    let frontier = audit.frontier();
+    let end = Position(frontier.size());
+    let (expected, found) = (audit.log_id(), log_id_of(subject.raw));
+    if found != expected {
+        let Some(expected) = expected else { return Err(ResumeError::Spoilt) };
+        return Err(ResumeError::OtherLog { expected, found });
+    }
+    let total: u64 = subject.segments.iter().map(|segment| segment.len).sum();
+    if total < end.0 {
+        return Err(ResumeError::Shorter { expected: end, found: total });
+    }
+    let mut at = 0;
+    let following = subject.segments.iter().find(|segment| {
+        let follows = segment.position.0 == at && at < end.0;
+        at += if follows { segment.len } else { 0 };
+        !follows
+    });
+    let changed = |position, expected: String, found: String| Err(ResumeError::Changed { position, expected, found });
+    if following.is_none_or(|segment| segment.position != end || at != end.0) {
+        let (expected, found) = (format!("whole segments up to position {end}"), format!("such up to position {at}"));
+        return changed(Position(at.min(end.0)), expected, found);
+    }
+    let from = end.0 - frontier.tail().len() as u64;
+    if bytes_of(subject, from, frontier.tail().len())? != frontier.tail() {
+        return changed(Position(from), "the bytes that were read".to_owned(), "others".to_owned());
+    }
+    Ok(())
+}
+
+/// Bytes of the log, fewer where it ends.
+fn bytes_of(subject: &Subject<'_>, from: u64, len: usize) -> Result<Vec<u8>, LogError> {
+    let mut bytes = Vec::with_capacity(len);
+    let range = from..from.saturating_add(len as u64);
+    let read = subject.raw.read_range(&range, &mut |chunk| bytes.extend_from_slice(chunk));
+    read.map_err(OpenError::Io)?;
+    Ok(bytes)
+}
+
+/// A verification under way.
+struct Going<'s> {
+    subject: &'s Subject<'s>,
+    audit: Audit,
+    check: RunCheck<'s>,
+    begun_ns: i64,
+    before: Position,
+    seen: BTreeMap<String, SeenRun>,
+    /// Runs of which nothing was read in this one yet.
+    asleep: BTreeSet<String>,
+}
+
+impl<'s> Going<'s> {
+    fn new(subject: &'s Subject<'s>, audit: Audit, saved: Saved, begun_ns: i64) -> Going<'s> {
+        let mut check = RunCheck::new(subject.contracts);
+        (check.findings, check.losses) = saved.head.into_found();
+        let before = Position(audit.frontier().size());
+        let asleep = saved.runs.keys().cloned().collect();
+        Going { subject, audit, check, begun_ns, before, seen: saved.runs, asleep }
+    }
+
+    fn run(mut self, keep: &mut Keep<'_>, progress: &mut Progress<'_>) -> Result<Resumed, ResumeError> {
+        let (segments, before) = (self.subject.segments, self.before);
+        let (mut done, total) = (before.0, segments.iter().map(|segment| segment.len).sum());
+        progress(done, total);
+        for (index, segment) in segments.iter().enumerate().filter(|(_, segment)| segment.position >= before) {
+            let is_last = index + 1 == segments.len();
+            self.segment(segment, is_last, &mut |len| {
+                done += len;
+                progress(done, total);
+            })?;
+            if !is_last {
+                keep(&|| self.save());
+            }
+        }
+        let Going { audit, check, begun_ns, before, seen, .. } = self;
+        let mut check = Check::new(audit.finish(), [check]);
+        check.runs = seen.len() as u64;
+        Ok(Resumed { check, begun_ns, before })
+    }
+
+    fn segment(
+        &mut self,
+        segment: &RawSegment,
+        is_last: bool,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), ResumeError> {
+        let Going { subject, audit, check, seen, asleep, .. } = self;
+        let mut runs = Runs { subject, check, seen, asleep, failed: None };
+        audit.begin_segment(segment.position, is_last);
+        read(subject.raw, segment, &mut |chunk| {
+            progress(chunk.len() as u64);
+            audit.bytes(chunk, &mut |frame, commit| runs.commit(frame, commit))
+        })?;
+        if let Some(error) = runs.failed {
+            return Err(error);
+        }
+        Ok(audit.end_segment().map_err(|error| newer(segment, error))?)
+    }
+
+    fn save(&self) -> Option<Vec<u8>> {
+        let head = Head::new(self.begun_ns, &self.check.findings, &self.check.losses);
+        encode(&head, &self.audit.save()?, &self.seen)
+    }
+}
+
+/// The runs of a verification under way, given commit by commit.
+struct Runs<'r, 's> {
+    subject: &'r Subject<'s>,
+    check: &'r mut RunCheck<'s>,
+    seen: &'r mut BTreeMap<String, SeenRun>,
+    asleep: &'r mut BTreeSet<String>,
+    failed: Option<ResumeError>,
+}
+
+impl Runs<'_, '_> {
+    fn commit(&mut self, frame: &Frame<'_>, commit: &Commit<'_>) {
+        for (seq, event) in (commit.head.first_seq.0..).zip(&commit.events) {
+            if event.stream == LOG_STREAM {
+                self.check.event(&commit.head, Seq(seq), *event);
+                continue;
+            }
+            if self.asleep.remove(event.stream)
+                && let Err(error) = self.wake(event.stream)
+            {
+                self.failed.get_or_insert(error);
+            }
+            let run = match self.seen.get_mut(event.stream) {
+                Some(run) => run,
+                None => self.seen.entry(event.stream.to_owned()).or_default(),
+            };
+            run.push(frame.position);
+            if run.failed {
+                continue;
+            }
+            let before = self.check.findings.len();
+            self.check.event(&commit.head, Seq(seq), *event);
+            run.failed = self.check.findings.len() > before;
+        }
+    }
+
+    /// Folds a run again from its commits before the interruption.
+    fn wake(&mut self, stream: &str) -> Result<(), ResumeError> {
+        let Some(run) = self.seen.get(stream).filter(|run| !run.failed) else { return Ok(()) };
+        let Some(log_id) = log_id_of(self.subject.raw) else { return Ok(()) };
+        let codec = FrameCodec::new(log_id);
+        for position in run.positions() {
+            let bytes = frame_at(self.subject, &codec, position)?;
+            let Decoded::Frame(frame) = codec.decode(position, &bytes) else { return Err(no_commit(position)) };
+            let commit = Commit::decode(frame.body, position + FRAME_HEADER_LEN as u64);
+            let commit = commit.map_err(|_| no_commit(position))?;
+            for (seq, event) in (commit.head.first_seq.0..).zip(&commit.events) {
+                if event.stream == stream {
+                    self.check.event(&commit.head, Seq(seq), *event);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn no_commit(position: u64) -> ResumeError {
+    let (expected, found) = ("the commit that was read".to_owned(), "other bytes".to_owned());
+    ResumeError::Changed { position: Position(position), expected, found }
+}
+
+/// The bytes of the frame at a position, if there is one.
+fn frame_at(subject: &Subject<'_>, codec: &FrameCodec, position: u64) -> Result<Vec<u8>, LogError> {
+    let head = bytes_of(subject, position, FRAME_HEADER_LEN)?;
+    match codec.decode(position, &head) {
+        Decoded::Incomplete { need } => bytes_of(subject, position, need),
+        _ => Ok(head),
+    }
+}

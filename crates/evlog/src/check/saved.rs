@@ -1,0 +1,192 @@
+//! The file of a verification that was interrupted: how far it came, and what has to be known of what it read.
+//!
+//! ```text
+//! magic 8 | version 4 | BLAKE3 of all that follows 32 | parts, each: length 8, bytes
+//! parts: head | audit at rest | for each run: name, then whether it failed 1 and where its commits stand
+//! ```
+//!
+//! A commit's place is how far it is from the one before it of the run, seven bits a byte, the lowest first.
+//!
+//! Invariant: the digest is compared before anything else is read. It shows accidents, not intent: whoever can write the
+//! file can make it say anything, so it belongs where the log's own keepers are trusted to read the log.
+
+use super::resume::ResumeError;
+use crate::history::LossAccepted;
+use evlog_format::{Seq, payload};
+use evlog_projection::FoldError;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+const MAGIC: [u8; 8] = *b"evlogres";
+const VERSION: [u8; 4] = 1u32.to_le_bytes();
+const DIGEST_LEN: usize = 32;
+/// What was kept by another version may have been judged by other rules.
+const PROGRAM: &str = concat!("evlog ", env!("CARGO_PKG_VERSION"));
+
+/// What was found in the part that was read, besides its bytes being sound.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Head {
+    program: String,
+    /// When the verification began, Unix nanoseconds.
+    pub(super) begun_ns: i64,
+    contract_findings: Vec<(u64, String, String)>,
+    losses: Vec<(u64, LossAccepted)>,
+}
+
+impl Head {
+    pub(super) fn new(begun_ns: i64, findings: &[FoldError], losses: &[(Seq, LossAccepted)]) -> Head {
+        let finding = |error: &FoldError| (error.seq.0, error.run.clone(), error.message.clone());
+        Head {
+            program: PROGRAM.to_owned(),
+            begun_ns,
+            contract_findings: findings.iter().map(finding).collect(),
+            losses: losses.iter().map(|(seq, loss)| (seq.0, loss.clone())).collect(),
+        }
+    }
+
+    pub(super) fn into_found(self) -> (Vec<FoldError>, Vec<(Seq, LossAccepted)>) {
+        let finding = |(seq, run, message)| FoldError { seq: Seq(seq), run, message };
+        let losses = self.losses.into_iter().map(|(seq, loss)| (Seq(seq), loss));
+        (self.contract_findings.into_iter().map(finding).collect(), losses.collect())
+    }
+}
+
+/// A run, as far as it was read: enough to read it again if more of it comes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct SeenRun {
+    /// Its contract cannot fold it; it was told.
+    pub(super) failed: bool,
+    /// Position of the last of its commits.
+    last: u64,
+    places: Vec<u8>,
+}
+
+impl SeenRun {
+    /// One more of its events, in a commit at this position.
+    pub(super) fn push(&mut self, position: u64) {
+        // The first byte of a log is its header's, so a commit never stands at 0.
+        let mut distance = position - self.last;
+        if distance == 0 {
+            return;
+        }
+        self.last = position;
+        while distance >= 0x80 {
+            self.places.push(distance.to_le_bytes()[0] | 0x80);
+            distance >>= 7;
+        }
+        self.places.push(distance.to_le_bytes()[0]);
+    }
+
+    /// Where its commits stand.
+    pub(super) fn positions(&self) -> Vec<u64> {
+        let (mut positions, mut position, mut distance, mut shift) = (Vec::new(), 0u64, 0u64, 0);
+        for byte in &self.places {
+            distance |= u64::from(byte & 0x7f).checked_shl(shift).unwrap_or(0);
+            shift += 7;
+            if byte & 0x80 == 0 {
+                position = position.saturating_add(distance);
+                positions.push(position);
+                (distance, shift) = (0, 0);
+            }
+        }
+        positions
+    }
+}
+
+/// All that the file holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Saved {
+    pub(super) head: Head,
+    pub(super) audit: Vec<u8>,
+    pub(super) runs: BTreeMap<String, SeenRun>,
+}
+
+/// The file's bytes; none where a list is longer than it may be, so that there is nothing to keep.
+pub(super) fn encode(head: &Head, audit: &[u8], runs: &BTreeMap<String, SeenRun>) -> Option<Vec<u8>> {
+    let mut out = [&MAGIC[..], &VERSION, &[0; DIGEST_LEN]].concat();
+    put(&mut out, &payload::encode(head).ok()?);
+    put(&mut out, audit);
+    for (name, run) in runs {
+        put(&mut out, name.as_bytes());
+        put(&mut out, &[&[u8::from(run.failed)], run.places.as_slice()].concat());
+    }
+    let (start, rest) = out.split_at_mut(MAGIC.len() + VERSION.len() + DIGEST_LEN);
+    start[MAGIC.len() + VERSION.len()..].copy_from_slice(blake3::hash(rest).as_bytes());
+    Some(out)
+}
+
+fn put(out: &mut Vec<u8>, part: &[u8]) {
+    out.extend_from_slice(&(part.len() as u64).to_le_bytes());
+    out.extend_from_slice(part);
+}
+
+/// Reads what [`encode`] made.
+pub(super) fn decode(bytes: &[u8]) -> Result<Saved, ResumeError> {
+    let rest = bytes.strip_prefix(&MAGIC).and_then(|rest| rest.strip_prefix(&VERSION)).ok_or(ResumeError::Foreign)?;
+    let (digest, rest) = rest.split_first_chunk::<DIGEST_LEN>().ok_or(ResumeError::Spoilt)?;
+    if blake3::hash(rest) != *digest {
+        return Err(ResumeError::Spoilt);
+    }
+    let mut parts = Parts(rest);
+    let head: Head = payload::decode(parts.next()?).map_err(|_| ResumeError::Spoilt)?;
+    if head.program != PROGRAM {
+        return Err(ResumeError::Program { expected: PROGRAM, found: head.program });
+    }
+    let mut saved = Saved { head, audit: parts.next()?.to_vec(), runs: BTreeMap::new() };
+    while !parts.0.is_empty() {
+        let name = String::from_utf8(parts.next()?.to_vec()).map_err(|_| ResumeError::Spoilt)?;
+        let (failed, places) = parts.next()?.split_first().ok_or(ResumeError::Spoilt)?;
+        let mut run = SeenRun { failed: *failed != 0, last: 0, places: places.to_vec() };
+        run.last = run.positions().last().copied().unwrap_or(0);
+        saved.runs.insert(name, run);
+    }
+    Ok(saved)
+}
+
+/// Parts that are left.
+struct Parts<'b>(&'b [u8]);
+
+impl<'b> Parts<'b> {
+    fn next(&mut self) -> Result<&'b [u8], ResumeError> {
+        let (len, rest) = self.0.split_first_chunk().ok_or(ResumeError::Spoilt)?;
+        let len = usize::try_from(u64::from_le_bytes(*len)).map_err(|_| ResumeError::Spoilt)?;
+        let (part, rest) = rest.split_at_checked(len).ok_or(ResumeError::Spoilt)?;
+        self.0 = rest;
+        Ok(part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_gives_back_where_its_commits_stand_and_each_once() {
+        let mut run = SeenRun::default();
+        let positions = [96, 97, 97, 230, 16_500, 2_113_664, 1 << 40, (1 << 62) + 5];
+        for position in positions {
+            run.push(position);
+        }
+        assert_eq!(run.positions(), [96, 97, 230, 16_500, 2_113_664, 1 << 40, (1 << 62) + 5]);
+    }
+
+    #[test]
+    fn no_byte_of_the_file_can_be_changed_or_lost() {
+        let head = Head::new(5, &[FoldError { seq: Seq(3), run: "a".into(), message: "m".into() }], &[]);
+        let mut runs = BTreeMap::from([("a".to_owned(), SeenRun::default()), ("b".to_owned(), SeenRun::default())]);
+        for run in runs.values_mut() {
+            run.push(3000);
+        }
+        let bytes = encode(&head, b"audit", &runs).unwrap();
+        let saved = decode(&bytes).unwrap();
+        assert_eq!(saved, Saved { head, audit: b"audit".to_vec(), runs });
+        for at in 0..bytes.len() {
+            let mut other = bytes.clone();
+            other[at] ^= 1;
+            let refused = decode(&other).unwrap_err();
+            let expected = if at < 12 { "not a file that" } else { "is damaged" };
+            assert!(refused.to_string().contains(expected), "{at}: {refused}");
+            assert!(decode(&bytes[..at]).is_err(), "{at}");
+        }
+    }
+}
