@@ -10,10 +10,11 @@ words! {
     Mode = "decided" "observed";
     MoveCause = "requested" "derived" "clock" "cancel" "stop" "guard" "redrive";
     StepCause = "ready" "queued" "reported" "evaluated" "decided" "clock" "failed_dependency" "fail_fast" "unused"
-        "run_ended" "topology_terminated" "cache_hit" "held";
+        "run_ended" "topology_terminated" "cache_hit" "held" "parallel" "child";
     RejectionReason = "undefined_transition" "unknown_phase" "guard_unmet" "terminal" "not_started" "not_ready"
         "retry_not_due" "stale_worker" "cancelled";
-    Action = "create" "start" "step" "transition" "tick" "gate" "evaluate" "cancel" "stop" "terminate" "redrive";
+    Action = "create" "start" "step" "transition" "tick" "gate" "evaluate" "cancel" "stop" "terminate" "redrive"
+        "child";
     CancelMode = "drain" "now" "kill";
     GateState = "Pending" "Approved" "Rejected";
     ExitClass = "success" "retry" "terminal" "rateLimited" "unknown";
