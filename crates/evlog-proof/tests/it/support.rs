@@ -85,10 +85,11 @@ impl Log {
 
     pub(crate) fn consistency(&self, old: usize) -> ProofFile {
         let (old, new) = (old as u64, self.bytes.len() as u64);
-        let proof = proof::consistency::<Infallible>(old, new, &mut |range, visit| {
+        let mut read = |range: Range<u64>, visit: &mut dyn FnMut(&[u8])| {
             visit(self.part(&range));
             Ok(())
-        });
+        };
+        let proof = proof::consistency::<Infallible>(old, new, &mut read, &mut |_| None);
         ProofFile::Consistency { log_id: LOG_ID, old, new, proof: proof.unwrap() }
     }
 
