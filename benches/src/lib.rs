@@ -4,6 +4,7 @@
 
 pub mod asked;
 pub mod driver;
+pub mod gate;
 
 use evlog_format::{CommitHead, Durability, Event, Seq, kind};
 

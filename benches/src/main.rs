@@ -3,13 +3,14 @@
 //! ```text
 //! cargo build --release && cargo run --release -p evlog-benches -- works
 //! cargo build --release && cargo run --release -p evlog-benches -- submit target/release/evlog
+//! cargo run --release -p evlog-benches -- gate
 //! ```
 //!
 //! Does: the works of `evlog-works` beside the bare file system; feed commands to `evlog submit`, and print one line of
 //! TSV for each round and a median.
 //! Does not: compare with other stores; that is `benches/compare`, which does the same works with more contenders.
 
-use evlog_benches::{commands, driver};
+use evlog_benches::{commands, driver, gate};
 use evlog_works::Done;
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
@@ -28,13 +29,15 @@ fn main() -> ExitCode {
     let number = |at: usize, default: u64| arguments.get(at).map_or(Ok(default), |text| text.parse());
     let done = match arguments.first().map(String::as_str) {
         Some("works") => driver::works(&arguments[1..], &[], None),
+        Some("gate") => gate::gate(&arguments[1..]),
+        Some("gate-stage") => gate::stage(&arguments[1..]),
         Some("victim") => driver::victim(&arguments),
         Some("commands") => number(1, 100_000).map_err(Into::into).and_then(|count| print(&commands(count))),
         Some("submit") if arguments.len() > 1 => number(2, 100_000)
             .and_then(|count| Ok((count, number(3, 5)?)))
             .map_err(Into::into)
             .and_then(|(count, rounds)| Ok(submit(Path::new(&arguments[1]), count, rounds)?)),
-        _ => Err(format!("no such command\n{USAGE}{}", driver::USAGE).into()),
+        _ => Err(format!("no such command\n{USAGE}{}{}", gate::USAGE, driver::USAGE).into()),
     };
     let Err(error) = done else { return ExitCode::SUCCESS };
     let told = writeln!(std::io::stderr(), "error: {error}");

@@ -68,7 +68,8 @@ impl Yardstick {
     pub fn of_plan(plan: &Plan) -> Yardstick {
         let mut made = Yardstick::of(plan.definition.clone(), None);
         for stage in &plan.stages {
-            let contracts = stage.outputs.values().filter_map(|output| output.contract.clone());
+            let patterns = stage.patterns.iter().map(|pattern| &pattern.output);
+            let contracts = stage.outputs.values().chain(patterns).filter_map(|output| output.contract.clone());
             made.contracts.extend(contracts.map(|contract| (stage.id.clone(), contract)));
         }
         made

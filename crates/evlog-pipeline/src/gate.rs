@@ -10,18 +10,22 @@
 //!   report holds the findings of all classes.
 //! - What passes is listed in byte order of paths.
 
-use crate::files::{FileError, measure, sync_files};
+mod bindings;
+
+use crate::files::{FileError, at, measure, sync_files};
 use crate::limits::LISTING_LEN_MAX;
 use crate::names::time_in;
-use crate::plan::{Output, Plan, Stage};
+use crate::plan::{Plan, Stage};
 use crate::secrets::Secrets;
 use crate::walk::{Entry, walk};
 use crate::{artifact, paths};
+use bindings::{Others, Roots, outputs};
 use evlog_lifecycle::pipeline::relpath;
 use evlog_lifecycle::pipeline::report::{
     ArtifactReport, ERRORS_MAX_DEFAULT, Finding, Report, UNBOUND_CONTRACT, UNBOUND_CONTRACT_VERSION,
 };
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 
 /// What failed, in the order in which it names the reason code.
@@ -29,9 +33,10 @@ use std::path::Path;
 enum Class {
     /// Something staged is no regular file, cannot be named by a path of the contract, or cannot be read (4.7, step 1).
     Entry,
-    /// A path is the engine's own (step 2).
+    /// A path is the engine's own, or outside the stage's output roots (step 2).
     Root,
-    /// A path is another stage's, a name is not reproducible, or nobody expects the file (steps 3 to 5, 4.9).
+    /// A path is another stage's or bound twice, a name is not reproducible, nobody expects the file, or there is more
+    /// than the stage may stage (steps 3 to 5, 4.9).
     Ownership,
     /// A required output is missing (step 6).
     Missing,
@@ -91,10 +96,12 @@ impl Gate<'_> {
         let staged = walk(self.staging)?;
         let mut found = Found::default();
         let regular = self.entries(staged, &mut found);
-        let taken = self.taken();
+        let others = Others::new(self.plan, &self.stage.id, self.published);
+        let roots = Roots::of(self.stage);
         for path in &regular {
-            self.check_path(path, &taken, &mut found);
+            self.check_path(path, &others, roots.as_ref(), &mut found);
         }
+        self.check_amount(&regular, &mut found)?;
         self.check_presence(&regular, &mut found);
         let passed = self.measure(regular, &mut found);
         let Some(class) = found.first else {
@@ -135,51 +142,95 @@ impl Gate<'_> {
         regular
     }
 
-    fn check_path(&self, path: &str, taken: &BTreeMap<&str, &str>, found: &mut Found) {
+    fn check_path(&self, path: &str, others: &Others<'_>, roots: Option<&Roots>, found: &mut Found) {
         if let Some(reserved) = paths::reserved(path, &self.plan.definition) {
             let message = format!("the path is kept for the run's own records: `{reserved}`");
             return self.add(found, Class::Root, path, Finding::coded("path_reserved", message));
+        }
+        if let Some(roots) = roots.filter(|roots| !roots.allow(path)) {
+            let message = format!(
+                "expected a path below an output root of the stage ({}); add its root to `extra_roots` of the stage, or \
+                 write it elsewhere",
+                roots.words()
+            );
+            self.add(found, Class::Root, path, Finding::coded("outside_output_roots", message));
         }
         if self.secrets.are_in(path.as_bytes()) {
             let message = "the path holds the value of a secret, and paths are recorded".to_owned();
             self.add(found, Class::Ownership, path, Finding::coded("secret_in_path", message));
         }
-        if let Some((other, stage)) = paths::clashing(taken, path) {
-            let message = format!("the path clashes with `{other}` of stage `{stage}`");
+        if let Some(message) = others.clash(path) {
             return self.add(found, Class::Ownership, path, Finding::coded("path_taken", message));
         }
         if let Some(token) = time_in(path) {
             let message = format!("expected a name that is the same in every run, found `{token}`");
             self.add(found, Class::Ownership, path, Finding::coded("timestamped_filename_disallowed", message));
         }
-        if self.plan.strict_outputs && !self.stage.outputs.contains_key(path) {
-            let message = "no output of the stage names this file".to_owned();
-            self.add(found, Class::Ownership, path, Finding::coded("unexpected_output", message));
+        let bound: Vec<&str> = outputs(self.stage, path).map(|(words, _)| words).collect();
+        match bound.as_slice() {
+            [] if self.plan.strict_outputs => {
+                let message = "no output of the stage names this file".to_owned();
+                self.add(found, Class::Ownership, path, Finding::coded("unexpected_output", message));
+            }
+            [] | [_] => {}
+            [first, second, ..] => {
+                let message = format!("expected one output that names this file, found `{first}` and `{second}`");
+                self.add(found, Class::Ownership, path, Finding::coded("output_ambiguous", message));
+            }
         }
     }
 
-    /// The paths of other stages: published, or promised by the plan.
-    fn taken(&self) -> BTreeMap<&str, &str> {
-        let published = self.published.iter().map(|(path, stage)| (path.as_str(), stage.as_str()));
-        let others = self.plan.stages.iter().filter(|other| other.id != self.stage.id);
-        let promised = others.flat_map(|other| other.outputs.keys().map(|path| (path.as_str(), other.id.as_str())));
-        promised.chain(published).collect()
+    /// What the plan allows the stage to stage. The finding stands at the first file, in byte order, that is too much.
+    fn check_amount(&self, regular: &[String], found: &mut Found) -> Result<(), FileError> {
+        let files_limit =
+            self.stage.staged_files_limit.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
+        if let Some(path) = regular.get(files_limit) {
+            let message = format!("expected at most {files_limit} staged files, found {}", regular.len());
+            self.add(found, Class::Ownership, path, Finding::coded("too_many_files", message));
+        }
+        let Some(bytes_limit) = self.stage.staged_bytes_limit else { return Ok(()) };
+        let mut bytes: u64 = 0;
+        let mut first = None;
+        for path in regular {
+            let file = self.staging.join(path);
+            bytes += fs::symlink_metadata(&file).map_err(at("read", &file))?.len();
+            first = first.or((bytes > bytes_limit).then_some(path));
+        }
+        if let Some(path) = first {
+            let message = format!("expected at most {bytes_limit} staged bytes, found {bytes}");
+            self.add(found, Class::Ownership, path, Finding::coded("too_many_bytes", message));
+        }
+        Ok(())
     }
 
     fn check_presence(&self, regular: &[String], found: &mut Found) {
+        let missing = "required_artifact_missing";
         for (path, output) in &self.stage.outputs {
             if output.required && regular.binary_search(path).is_err() {
-                let finding = Finding::coded("required_artifact_missing", "the stage must leave this file and did not");
+                let finding = Finding::coded(missing, "the stage must leave this file and did not");
                 self.add(found, Class::Missing, path, finding);
             }
         }
+        for pattern in self.stage.patterns.iter().filter(|pattern| pattern.output.required) {
+            if !regular.iter().any(|path| pattern.glob.matches(path)) {
+                let finding = Finding::coded(missing, "the stage must leave a file that matches and left none");
+                self.add(found, Class::Missing, pattern.glob.as_str(), finding);
+            }
+        }
+    }
+
+    /// The paths of what passed that no output names, while the stage has outputs.
+    pub(crate) fn unexpected<'p>(&self, passed: &'p [Artifact]) -> Vec<&'p str> {
+        let promises = !self.stage.outputs.is_empty() || !self.stage.patterns.is_empty();
+        let paths = passed.iter().map(|artifact| artifact.path.as_str());
+        paths.filter(|path| promises && outputs(self.stage, path).next().is_none()).collect()
     }
 
     /// Reads every regular file: holds it against its contract, and measures it when all is well so far.
     fn measure(&self, regular: Vec<String>, found: &mut Found) -> Vec<Artifact> {
         let mut passed = Vec::new();
         for path in regular {
-            let contract = self.stage.outputs.get(&path).and_then(|output| output.contract.clone());
+            let contract = outputs(self.stage, &path).next().and_then(|(_, output)| output.contract.clone());
             if let Some(bound) = contract.as_deref().and_then(|id| self.plan.contracts.get(id)) {
                 match artifact::inspect(&self.staging.join(&path), bound) {
                     Ok(findings) => self.add_all(found, Class::Content, &path, findings),
@@ -222,7 +273,14 @@ impl Gate<'_> {
 
     /// The contract that the path is bound to, by this stage or by another; a placeholder for unbound ones (A-24).
     fn contract_of(&self, path: &str) -> (&str, &str) {
-        let bound = |stage: &'_ Stage| stage.outputs.get(path).and_then(|output: &Output| output.contract.clone());
+        let of_missing = |stage: &Stage| {
+            let pattern = stage.patterns.iter().find(|pattern| pattern.glob.as_str() == path)?;
+            pattern.output.contract.clone()
+        };
+        let bound = |stage: &Stage| {
+            let output = outputs(stage, path).next().and_then(|(_, output)| output.contract.clone());
+            output.or_else(|| of_missing(stage))
+        };
         let id = bound(self.stage).or_else(|| self.plan.stages.iter().find_map(bound));
         let known = id.and_then(|id| self.plan.contracts.get_key_value(&id));
         known.map_or((UNBOUND_CONTRACT, UNBOUND_CONTRACT_VERSION), |(id, contract)| (id, &contract.version))

@@ -14,6 +14,7 @@ mod artifact;
 mod capture;
 mod files;
 mod gate;
+pub mod glob;
 mod interrupt;
 mod limits;
 mod lock;

@@ -15,6 +15,7 @@ mod raw;
 
 pub use error::{PlanError, Problem};
 
+use crate::glob::Glob;
 use crate::schema::Schema;
 use evlog_lifecycle::pipeline::{Definition, FailMode};
 use serde_json::{Map, Value};
@@ -75,6 +76,23 @@ pub struct Stage {
     pub exit_reason_codes: BTreeMap<i32, String>,
     /// What it leaves in the bundle, by path.
     pub outputs: BTreeMap<String, Output>,
+    /// What else it leaves in the bundle: files whose paths match, in the order of the plan.
+    pub patterns: Vec<Pattern>,
+    /// Where it may leave files that no output names: files, and directories with `/` at their end.
+    pub extra_roots: Vec<String>,
+    /// How many files it may stage.
+    pub staged_files_limit: Option<u64>,
+    /// How many bytes it may stage.
+    pub staged_bytes_limit: Option<u64>,
+}
+
+/// What a stage promises to leave at paths that match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    /// Which paths.
+    pub glob: Glob,
+    /// What each of them must fulfil; of required ones there must be at least one.
+    pub output: Output,
 }
 
 /// What a stage promises to leave at one path of the bundle.

@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn files_are_moved_with_their_directories() {
+    fn g13_files_are_moved_with_their_directories() {
         let room = Room::new();
         room.promote(&["a", "b/c", "b/d"]).unwrap();
         assert_eq!(fs::read(room.bundle().join("b/d")).unwrap(), b"d");

@@ -5,7 +5,7 @@ use super::subject::{Entry, MANIFEST, OUTCOMES, Subject, top_level};
 use super::words::{self, finding, text};
 use crate::finding::Finding;
 use evlog_lifecycle::pipeline::{Coupling, FailMode, Outcome, StageStatus, is_substage, root_of};
-use evlog_pipeline::plan::Stage;
+use evlog_pipeline::plan::{Pattern, Stage};
 use std::collections::BTreeSet;
 
 /// The code of storage that failed in the middle of a promotion: what was promoted stays.
@@ -123,7 +123,13 @@ fn absent(subject: &Subject<'_>, stage: &Stage, outcome: &Outcome) -> Vec<Findin
         let found = subject.bundle.unlike_file(path)?;
         Some(finding(path.as_str(), "", format!("a file, for {} published it", words::outcome(outcome)), found))
     };
-    required.filter_map(|(path, _)| one(path)).collect()
+    let patterns = stage.patterns.iter().filter(|pattern| pattern.output.required);
+    let unmatched = patterns.filter(|pattern| !subject.bundle.paths().any(|path| pattern.glob.matches(path)));
+    let none = |pattern: &Pattern| {
+        let expected = format!("a file that matches, for {} published it", words::outcome(outcome));
+        finding(pattern.glob.as_str(), "", expected, "nothing")
+    };
+    required.filter_map(|(path, _)| one(path)).chain(unmatched.map(none)).collect()
 }
 
 /// Outputs of a stage that published nothing, which are there.
@@ -133,5 +139,6 @@ fn present(subject: &Subject<'_>, stage: &Stage, outcome: &Outcome) -> Vec<Findi
         let found = subject.bundle.unlike_file(path).unwrap_or("a file");
         finding(path.as_str(), "", format!("nothing, for {} published nothing", words::outcome(outcome)), found)
     };
-    stage.outputs.keys().filter(there).map(one).collect()
+    let matching = subject.bundle.paths().filter(|path| stage.patterns.iter().any(|p| p.glob.matches(path)));
+    stage.outputs.keys().filter(there).cloned().chain(matching.map(str::to_owned)).map(|path| one(&path)).collect()
 }

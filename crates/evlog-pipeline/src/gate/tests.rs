@@ -37,6 +37,11 @@ mode = "json_document"
 id = "make"
 command = ["true"]
 reason_code = "made_badly"
+extra_roots = ["a/", "a.b", "extra", "taken/", "dir", "other/"]
+[[stage.output]]
+glob = "rows/**/*.jsonl"
+contract = "row"
+required = false
 [[stage.output]]
 path = "made/rows.jsonl"
 contract = "row"
@@ -57,6 +62,9 @@ command = ["true"]
 reason_code = "storage_io_error"
 [[stage.output]]
 path = "other/rows.jsonl"
+contract = "row"
+[[stage.output]]
+glob = "made/other-*"
 contract = "row"
 "#;
 
@@ -169,7 +177,7 @@ fn an_optional_output_may_be_left_out_and_an_empty_directory_is_nothing() {
 }
 
 #[test]
-fn step_1_links_and_pipes_fail_as_storage_errors() {
+fn g01_step_1_links_and_pipes_fail_as_storage_errors() {
     let room = Room::new();
     symlink(room.directory.path().join("row.json"), room.staging().join("link")).unwrap();
     symlink(room.directory.path(), room.staging().join("made/directory")).unwrap();
@@ -225,7 +233,7 @@ fn step_2_the_runs_own_records_cannot_be_staged() {
 }
 
 #[test]
-fn step_3_what_another_stage_promised_or_published_cannot_be_staged() {
+fn g05_step_3_what_another_stage_promised_or_published_cannot_be_staged() {
     let mut room = Room::new();
     room.published.insert("taken".to_owned(), "earlier".to_owned());
     room.published.insert("dir/file".to_owned(), "earlier".to_owned());
@@ -244,7 +252,7 @@ fn step_3_what_another_stage_promised_or_published_cannot_be_staged() {
 }
 
 #[test]
-fn step_5_a_file_that_no_output_names_passes_unless_the_plan_is_strict() {
+fn g09_step_5_a_file_that_no_output_names_passes_unless_the_plan_is_strict() {
     let (lenient, strict) = (Room::new(), Room::strict());
     for room in [&lenient, &strict] {
         room.stage("extra", b"");
@@ -256,14 +264,14 @@ fn step_5_a_file_that_no_output_names_passes_unless_the_plan_is_strict() {
 }
 
 #[test]
-fn step_6_a_missing_required_output_fails() {
+fn g03_step_6_a_missing_required_output_fails() {
     let room = Room::new();
     fs::remove_file(room.staging().join(ROWS)).unwrap();
     room.fails("contract_validation_failed", &[(ROWS, "row 1.2.3", &["required_artifact_missing"])]);
 }
 
 #[test]
-fn step_7_every_bad_line_and_every_valid_artifact_is_in_the_report() {
+fn g10_step_7_every_bad_line_and_every_valid_artifact_is_in_the_report() {
     let room = Room::new();
     room.stage(ROWS, b"{\"a\":1}\n{\"b\":1}\n{\n{\"a\":\"x\"}\n");
     room.stage("made/doc.json", b"{\"a\":1}");
@@ -287,7 +295,7 @@ fn step_7_no_more_errors_are_reported_than_the_cap() {
 }
 
 #[test]
-fn names_with_dates_fail_except_in_scratch() {
+fn g08_names_with_dates_fail_except_in_scratch() {
     let room = Room::new();
     room.stage("logs/scratch/2026-01-31.txt", b"");
     room.passes(&["logs/scratch/2026-01-31.txt", ROWS]);
@@ -299,7 +307,7 @@ fn names_with_dates_fail_except_in_scratch() {
 }
 
 #[test]
-fn the_first_class_of_failure_names_the_code_and_the_report_holds_all() {
+fn g11_the_first_class_of_failure_names_the_code_and_the_report_holds_all() {
     let room = Room::new();
     room.stage("made/doc.json", b"[]");
     room.stage("manifest.json", b"");
@@ -313,7 +321,7 @@ fn the_first_class_of_failure_names_the_code_and_the_report_holds_all() {
 }
 
 #[test]
-fn a_code_that_the_catalogue_has_for_the_contract_of_the_primary_diagnostic_is_used() {
+fn g11_a_code_that_the_catalogue_has_for_the_contract_of_the_primary_diagnostic_is_used() {
     let room = Room::new();
     room.stage("made/special.json", b"{}");
     room.fails("special_invalid", &[ROWS_ARE_VALID, ("made/special.json", "special 0.1.0", &["required"])]);
@@ -325,7 +333,7 @@ fn a_code_that_the_catalogue_has_for_the_contract_of_the_primary_diagnostic_is_u
 }
 
 #[test]
-fn the_same_staged_tree_gives_the_same_report() {
+fn g14_the_same_staged_tree_gives_the_same_report() {
     let room = Room::new();
     for index in 0..30 {
         room.stage(&format!("x{index}/2026-01-31"), b"");
@@ -333,4 +341,100 @@ fn the_same_staged_tree_gives_the_same_report() {
     room.stage(ROWS, b"{\"z\":1,\"y\":1,\"a\":\"\"}\n");
     let first = room.check().unwrap_err();
     assert_eq!(room.check().unwrap_err(), first);
+}
+
+/// A plan in which the stage `make` has more keys and outputs.
+fn room_with(keys: &str, outputs: &str) -> Room {
+    let text = PLAN.replace("reason_code = \"made_badly\"", &format!("reason_code = \"made_badly\"\n{keys}"));
+    Room::with_plan(&text.replace("[[stage]]\nid = \"other\"", &format!("{outputs}\n[[stage]]\nid = \"other\"")))
+}
+
+#[test]
+fn g02_every_file_that_a_glob_names_is_held_against_its_contract() {
+    let room = Room::new();
+    room.stage("rows/a.jsonl", GOOD);
+    room.stage("rows/deep/er/b.jsonl", GOOD);
+    room.stage("rows/not-named.txt", b"free");
+    room.passes(&[ROWS, "rows/a.jsonl", "rows/deep/er/b.jsonl", "rows/not-named.txt"]);
+    let contracts: Vec<Option<String>> = room.check().unwrap().into_iter().map(|artifact| artifact.contract).collect();
+    let row = Some("row".to_owned());
+    assert_eq!(contracts, [row.clone(), row.clone(), row, None]);
+    room.stage("rows/deep/er/b.jsonl", b"{}\n");
+    let (a, b) = (
+        ("rows/a.jsonl", "row 1.2.3", &[] as &[&str]),
+        ("rows/deep/er/b.jsonl", "row 1.2.3", &["1:required"] as &[&str]),
+    );
+    room.fails("contract_validation_failed", &[ROWS_ARE_VALID, a, b]);
+}
+
+#[test]
+fn g03_a_required_glob_without_a_file_is_missing_and_an_optional_one_is_not() {
+    let outputs = "[[stage.output]]\nglob = \"lists/*.jsonl\"\ncontract = \"row\"\n";
+    let room = room_with("", outputs);
+    room.fails(
+        "contract_validation_failed",
+        &[("lists/*.jsonl", "row 1.2.3", &["required_artifact_missing"]), ROWS_ARE_VALID],
+    );
+    room.stage("lists/a.jsonl", GOOD);
+    room.passes(&["lists/a.jsonl", ROWS]);
+}
+
+#[test]
+fn g04_a_file_that_two_outputs_name_fails() {
+    let outputs = "[[stage.output]]\nglob = \"lists/*.jsonl\"\nrequired = false\n\
+        [[stage.output]]\nglob = \"lists/a*\"\nrequired = false\n";
+    let room = room_with("", outputs);
+    room.stage("lists/b.jsonl", GOOD);
+    room.passes(&["lists/b.jsonl", ROWS]);
+    room.stage("lists/a.jsonl", GOOD);
+    let a = ("lists/a.jsonl", "unbound 0.0.0", &["output_ambiguous"] as &[&str]);
+    room.fails("contract_validation_failed", &[a, ROWS_ARE_VALID]);
+}
+
+#[test]
+fn g05_what_the_glob_of_another_stage_names_cannot_be_staged() {
+    let room = Room::new();
+    room.stage("made/other-1", GOOD);
+    let other = ("made/other-1", "row 1.2.3", &["path_taken"] as &[&str]);
+    room.fails("contract_validation_failed", &[other, ROWS_ARE_VALID]);
+}
+
+#[test]
+fn g06_files_outside_the_output_roots_fail_as_storage_errors() {
+    let outputs = "[[stage.output]]\npath = \"inputs/a/b.json\"\nrequired = false\n\
+        [[stage.output]]\npath = \"inputs/c.json\"\nrequired = false\n\
+        [[stage.output]]\nglob = \"top-*.json\"\nrequired = false\n\
+        [[stage.output]]\nglob = \"par?s/*/x\"\nrequired = false\n";
+    // Inside, outside.
+    let cases = [
+        ("made/anything", "anything"),
+        ("inputs/a/other", "inputs/other"),
+        ("top-1.json", "top/1.json"),
+        ("parts/y", "ports/1/x"),
+        ("extra", "extra-file"),
+        ("logs/scratch/x", "logs/x"),
+    ];
+    for (inside, outside) in cases {
+        let room = room_with("", outputs);
+        room.stage(inside, b"");
+        let mut expected = vec![inside, ROWS];
+        expected.sort_unstable();
+        room.passes(&expected);
+        room.stage(outside, b"");
+        let mut expected = [(outside, "unbound 0.0.0", &["outside_output_roots"] as &[&str]), ROWS_ARE_VALID];
+        expected.sort_unstable();
+        room.fails("storage_io_error", &expected);
+    }
+}
+
+#[test]
+fn g07_more_than_a_stage_may_stage_fails_at_the_first_file_that_is_too_much() {
+    let room = room_with("staged_files_limit = 3\nstaged_bytes_limit = \"20 B\"", "");
+    room.stage("a/1", b"0123456789");
+    room.stage("a/2", b"");
+    room.passes(&["a/1", "a/2", ROWS]);
+    room.stage("a/2", b"0123");
+    room.fails("contract_validation_failed", &[(ROWS, "row 1.2.3", &["too_many_bytes"])]);
+    room.stage("a/3", b"");
+    room.fails("contract_validation_failed", &[(ROWS, "row 1.2.3", &["too_many_bytes", "too_many_files"])]);
 }

@@ -90,7 +90,11 @@ pub(super) struct Stage {
     #[serde(default)]
     pub(super) env: BTreeMap<String, Text>,
     #[serde(default)]
-    pub(super) output: Vec<Output>,
+    pub(super) extra_roots: Vec<Text>,
+    pub(super) staged_files_limit: Option<Spanned<u64>>,
+    pub(super) staged_bytes_limit: Option<Text>,
+    #[serde(default)]
+    pub(super) output: Vec<Spanned<Output>>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -103,7 +107,8 @@ pub(super) enum FailMode {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Output {
-    pub(super) path: Text,
+    pub(super) path: Option<Text>,
+    pub(super) glob: Option<Text>,
     pub(super) contract: Option<Text>,
     #[serde(default = "yes")]
     pub(super) required: bool,

@@ -330,6 +330,9 @@ impl Runner<'_> {
             Ok(artifacts) => artifacts,
             Err(failed) => return Ok(self.fail_gate(stage, &failed)?),
         };
+        if let Some(message) = unexpected(&gate.unexpected(&artifacts)) {
+            self.note(stage, &message);
+        }
         let members = json!({"stage": stage.id, "artifacts": listing(&artifacts)});
         self.must("intend", members.clone())?;
         promote::promote(&room.staging, &self.bundle, &artifacts)?;
@@ -364,6 +367,16 @@ impl Runner<'_> {
         self.note(stage, &format!("the contract refused the outcome `{outcome}`: {code}: {message}"));
         self.must("outcome", Outcome::failed(&stage.id, FailMode::FailClosed, STORAGE).to_value())
     }
+}
+
+/// What is published though no output names it, for those who watch.
+fn unexpected(paths: &[&str]) -> Option<String> {
+    const SHOWN: usize = 5;
+    let shown: Vec<&str> = paths.iter().take(SHOWN).copied().collect();
+    let more = paths.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!paths.is_empty())
+        .then(|| format!("published without validation, for no output names it: {}{more}", shown.join(", ")))
 }
 
 fn listing(artifacts: &[Artifact]) -> Vec<Value> {

@@ -1,11 +1,9 @@
-//! The stages of a plan: order, codes, limits, outputs.
+//! The stages of a plan: order, codes, limits.
 
-use super::{Problems, environment};
+use super::outputs::{Outputs, Taken};
+use super::{Problems, environment, outputs};
 use crate::limits::{OUTPUT_LIMIT_DEFAULT, OUTPUT_LIMIT_MIN, TIME_LIMIT_MAX};
-use crate::names::time_in;
-use crate::paths;
-use crate::plan::{ArtifactContract, Output, Stage, raw};
-use evlog_lifecycle::pipeline::relpath;
+use crate::plan::{ArtifactContract, Stage, raw};
 use evlog_lifecycle::pipeline::{Definition, FailMode, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -27,7 +25,7 @@ pub(super) fn stages(
 ) -> Vec<Stage> {
     let mut stages: Vec<(usize, Stage)> = Vec::new();
     let mut seen = BTreeSet::new();
-    let mut taken: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut taken = Taken::default();
     for stage in &raw.stage {
         let stage = stage.get_ref();
         let id = stage.id.get_ref().as_str();
@@ -41,7 +39,7 @@ pub(super) fn stages(
             problems.at(stage.id.span(), message);
             continue;
         };
-        let outputs = outputs(stage, definition, contracts, &mut taken, problems);
+        let outputs = outputs::outputs(stage, definition, contracts, &mut taken, problems);
         let mode = fail_mode(stage.fail_mode).unwrap_or(definition.stages()[index].fail_mode);
         let inherited = stage.inherit_environment.as_ref().or(raw.inherit_environment.as_ref());
         stages.push((index, one(stage, definition, mode, inherited.map(Vec::as_slice), outputs, problems)));
@@ -58,7 +56,7 @@ fn one(
     definition: &Definition,
     fail_mode: FailMode,
     inherited: Option<&[Spanned<String>]>,
-    outputs: BTreeMap<String, Output>,
+    outputs: Outputs,
     problems: &mut Problems,
 ) -> Stage {
     let mut code = |given: &Spanned<String>| {
@@ -94,12 +92,16 @@ fn one(
         command: command.clone(),
         environment: environment::added(stage, problems),
         inherited: inherited.map(|names| environment::inherited(names, problems)),
-        output_limit: stage.output_limit.as_ref().map_or(OUTPUT_LIMIT_DEFAULT, |text| output_limit(text, problems)),
+        output_limit: limit_of_output(stage, problems),
         time_limit: stage.time_limit.as_ref().and_then(|text| time_limit(text, problems)),
         time_limit_reason_code: time_limit_reason_code.unwrap_or_else(|| reason_code.clone()),
         reason_code,
         exit_reason_codes,
-        outputs,
+        outputs: outputs.paths,
+        patterns: outputs.patterns,
+        extra_roots: outputs::extra_roots(stage, problems),
+        staged_files_limit: stage.staged_files_limit.as_ref().map(|limit| *limit.get_ref()),
+        staged_bytes_limit: stage.staged_bytes_limit.as_ref().and_then(|text| size(text, 1, problems)),
     }
 }
 
@@ -140,15 +142,20 @@ fn duration(text: &str) -> Option<Duration> {
     }
 }
 
-fn output_limit(text: &Spanned<String>, problems: &mut Problems) -> u64 {
-    match bytes(text.get_ref()) {
-        Some(limit) if limit >= OUTPUT_LIMIT_MIN => limit,
-        _ => {
-            let found = text.get_ref();
-            problems.at(text.span(), format!("expected a size from `1 KiB`, such as `10 MiB`, found `{found}`"));
-            OUTPUT_LIMIT_DEFAULT
-        }
+fn limit_of_output(stage: &raw::Stage, problems: &mut Problems) -> u64 {
+    let given = stage.output_limit.as_ref().and_then(|text| size(text, OUTPUT_LIMIT_MIN, problems));
+    given.unwrap_or(OUTPUT_LIMIT_DEFAULT)
+}
+
+fn size(text: &Spanned<String>, least: u64, problems: &mut Problems) -> Option<u64> {
+    let size = bytes(text.get_ref()).filter(|size| *size >= least);
+    if size.is_none() {
+        let found = text.get_ref();
+        let message =
+            format!("expected a size such as `64 KiB`, `10 MiB` or `1 GiB`, {least} bytes at least, found `{found}`");
+        problems.at(text.span(), message);
     }
+    size
 }
 
 /// A number of bytes, with a unit.
@@ -164,43 +171,4 @@ fn bytes(text: &str) -> Option<u64> {
         _ => return None,
     };
     number.checked_mul(unit)
-}
-
-fn outputs<'r>(
-    stage: &'r raw::Stage,
-    definition: &Definition,
-    contracts: &BTreeMap<String, ArtifactContract>,
-    taken: &mut BTreeMap<&'r str, &'r str>,
-    problems: &mut Problems,
-) -> BTreeMap<String, Output> {
-    let mut outputs = BTreeMap::new();
-    for output in &stage.output {
-        let path = output.path.get_ref().as_str();
-        if let Err(message) = check_path(path, definition, taken) {
-            problems.at(output.path.span(), message);
-        }
-        taken.insert(path, stage.id.get_ref());
-        let contract = output.contract.as_ref();
-        if let Some(unknown) = contract.filter(|id| !contracts.contains_key(id.get_ref())) {
-            let message = format!("no [[schema]] binds contract `{}`", unknown.get_ref());
-            problems.at(unknown.span(), message);
-        }
-        let contract = contract.map(|id| id.get_ref().clone());
-        outputs.insert(path.to_owned(), Output { contract, required: output.required });
-    }
-    outputs
-}
-
-fn check_path(path: &str, definition: &Definition, taken: &BTreeMap<&str, &str>) -> Result<(), String> {
-    relpath::parse(path).map_err(|error| format!("`{path}` is no path within the bundle: {}", error.message))?;
-    if let Some(own) = paths::reserved(path, definition) {
-        return Err(format!("`{path}` clashes with `{own}`, which evlog writes itself"));
-    }
-    if let Some((other, stage)) = paths::clashing(taken, path) {
-        return Err(format!("`{path}` clashes with output `{other}` of stage `{stage}`"));
-    }
-    match time_in(path) {
-        Some(time) => Err(format!("`{path}` holds `{time}`: expected a name that is the same in every run")),
-        None => Ok(()),
-    }
 }

@@ -58,7 +58,7 @@ fn g54_no_finding_report_note_or_event_shows_a_secret() {
         // As a member that the schema does not know, and as no JSON at all.
         format!("mkdir $EVLOG_STAGING_DIR/rows; echo \"{{\\\"${SECRET}\\\":1}}\" > $EVLOG_STAGING_DIR/rows/all.jsonl"),
         // As the path of a staged file.
-        format!("{rows}; touch \"$EVLOG_STAGING_DIR/${SECRET}\""),
+        format!("{rows}; touch \"$EVLOG_STAGING_DIR/rows/${SECRET}\""),
         // As an outcome: a status, a substage, a code.
         format!("{rows}; echo \"{{\\\"stage\\\":\\\"one.x\\\",\\\"status\\\":\\\"${SECRET}\\\"}}\" > $EVLOG_OUTCOMES"),
         format!(
@@ -136,4 +136,24 @@ fn g42_a_process_that_left_its_group_does_not_hold_up_the_run() {
     let note = "a process that left the stage's process group holds its output; the rest of that is lost";
     assert_eq!(room.text("logs/one.log"), format!("done\nevlog: {note}\n"));
     assert!(left.told.contains(&format!("note one {note}")));
+}
+
+#[test]
+fn g15_an_attempt_finds_nothing_that_another_has_staged() {
+    let room = Room::new();
+    let leaves = "mkdir -p $EVLOG_RUN_DIR/.staging/two; echo > $EVLOG_RUN_DIR/.staging/two/left";
+    let looks = "test -z \"$(ls -A $EVLOG_STAGING_DIR)\"; echo > $EVLOG_STAGING_DIR/own";
+    let left =
+        room.ends(&plan(&[(leaves, ""), (looks, "")]), 0, &["one success fail_closed -", "two success fail_closed -"]);
+    assert!(room.bundle("own").exists() && !room.bundle("left").exists(), "{:?}", left.told);
+}
+
+#[test]
+fn g09_what_no_output_names_is_published_and_told() {
+    let room = Room::new();
+    let script = format!("{MAKES_ROWS}; for n in 1 2 3 4 5 6 7; do echo > $EVLOG_STAGING_DIR/rows/$n; done");
+    let left = room.ends(&plan(&[(&script, ROWS)]), 0, &["one success fail_closed -"]);
+    let note = "note one published without validation, for no output names it: rows/1, rows/2, rows/3, rows/4, rows/5 and 2 more";
+    assert!(left.told.contains(&note.to_owned()), "{:?}", left.told);
+    assert!(room.bundle("rows/7").exists());
 }

@@ -1,0 +1,131 @@
+//! What the plan says of a staged path: which outputs it is, whose it is, and whether it stands where it may (pipeline.md
+//! 4.4, 4.5).
+//!
+//! Does not: look at files.
+
+use crate::glob::Glob;
+use crate::paths;
+use crate::plan::{Output, Pattern, Plan, Stage};
+use std::collections::BTreeMap;
+
+/// Where a stage may always stage files: scratch that nobody compares.
+const SCRATCH: &str = "logs/scratch/";
+
+/// The outputs of a stage that a path is: none for a file that nobody expects, more than one for a plan that binds it
+/// twice. Each with the words in which the plan names it.
+pub(crate) fn outputs<'s>(stage: &'s Stage, path: &'s str) -> impl Iterator<Item = (&'s str, &'s Output)> {
+    let literal = stage.outputs.get_key_value(path).map(|(path, output)| (path.as_str(), output));
+    let matching = stage.patterns.iter().filter(|pattern| pattern.glob.matches(path));
+    literal.into_iter().chain(matching.map(|pattern| (pattern.glob.as_str(), &pattern.output)))
+}
+
+/// The paths that are not this stage's.
+pub(super) struct Others<'g> {
+    /// By path: published, or promised by the plan; and the stage.
+    paths: BTreeMap<&'g str, &'g str>,
+    /// What the plan lets other stages leave, and the stage.
+    patterns: Vec<(&'g Pattern, &'g str)>,
+}
+
+impl<'g> Others<'g> {
+    pub(super) fn new(plan: &'g Plan, stage: &str, published: &'g BTreeMap<String, String>) -> Others<'g> {
+        let mut others = Others { paths: BTreeMap::new(), patterns: Vec::new() };
+        for other in plan.stages.iter().filter(|other| other.id != stage) {
+            others.paths.extend(other.outputs.keys().map(|path| (path.as_str(), other.id.as_str())));
+            others.patterns.extend(other.patterns.iter().map(|pattern| (pattern, other.id.as_str())));
+        }
+        others.paths.extend(published.iter().map(|(path, stage)| (path.as_str(), stage.as_str())));
+        others
+    }
+
+    /// What the path clashes with, in the words of a finding.
+    pub(super) fn clash(&self, path: &str) -> Option<String> {
+        if let Some((other, stage)) = paths::clashing(&self.paths, path) {
+            return Some(format!("the path clashes with `{other}` of stage `{stage}`"));
+        }
+        let (pattern, stage) = self.patterns.iter().find(|(pattern, _)| pattern.glob.matches(path))?;
+        Some(format!("the path is an output of stage `{stage}`, which leaves `{}`", pattern.glob.as_str()))
+    }
+}
+
+/// Where a stage may stage files.
+pub(super) struct Roots(Vec<Root>);
+
+enum Root {
+    File(String),
+    /// With `/` at its end.
+    Below(String),
+    Matching(Glob),
+}
+
+impl Roots {
+    /// The roots of what the stage promised, and those that its plan adds. A stage that promises nothing has none, and is
+    /// not held to any.
+    pub(super) fn of(stage: &Stage) -> Option<Roots> {
+        let literal = stage.outputs.keys().map(|path| Root::of(path));
+        let patterns = stage.patterns.iter().map(|pattern| Root::of_glob(&pattern.glob));
+        let extra = stage.extra_roots.iter().cloned();
+        let extra = extra.map(|root| if root.ends_with('/') { Root::Below(root) } else { Root::File(root) });
+        let roots: Vec<Root> = literal.chain(patterns).chain(extra).collect();
+        (!roots.is_empty()).then_some(Roots(roots))
+    }
+
+    pub(super) fn allow(&self, path: &str) -> bool {
+        path.starts_with(SCRATCH)
+            || self.0.iter().any(|root| match root {
+                Root::File(file) => path == file,
+                Root::Below(directory) => path.starts_with(directory),
+                Root::Matching(glob) => glob.matches(path),
+            })
+    }
+
+    /// For messages; not all of many.
+    pub(super) fn words(&self) -> String {
+        const SHOWN: usize = 8;
+        let mut words: Vec<String> = self.0.iter().map(|root| format!("`{}`", root.word())).collect();
+        words.sort_unstable();
+        words.dedup();
+        if words.len() > SHOWN {
+            let more = words.split_off(SHOWN).len();
+            words.push(format!("{more} more"));
+        }
+        words.join(", ")
+    }
+}
+
+impl Root {
+    /// Of `a/b/c` everything below `a/`, of `inputs/b/c` everything below `inputs/b/`; a file that stands in the bundle or in
+    /// `inputs/` itself is alone.
+    fn of(path: &str) -> Root {
+        let segments: Vec<&str> = path.split('/').collect();
+        match root_len(&segments) {
+            0 => Root::File(path.to_owned()),
+            len => Root::Below(segments[..len].join("/") + "/"),
+        }
+    }
+
+    fn of_glob(glob: &Glob) -> Root {
+        let segments: Vec<&str> = glob.as_str().split('/').collect();
+        let text = match root_len(&segments) {
+            0 => glob.as_str().to_owned(),
+            len => segments[..len].join("/") + "/**",
+        };
+        Root::Matching(Glob::parse(&text).unwrap_or_else(|_| glob.clone()))
+    }
+
+    fn word(&self) -> &str {
+        match self {
+            Root::File(text) | Root::Below(text) => text,
+            Root::Matching(glob) => glob.as_str(),
+        }
+    }
+}
+
+/// How many segments name the directory that a path is held to; 0 when it is held to itself.
+fn root_len(segments: &[&str]) -> usize {
+    match segments {
+        ["inputs", _] | [_] => 0,
+        ["inputs", ..] => 2,
+        _ => 1,
+    }
+}
