@@ -158,7 +158,7 @@ impl Plan<'_> {
         loads
             + each(disks * durable * self.contenders.len() + singles)
             + if has(Work::Pipelined) { each(2 * disks) } else { 0 }
-            + if has(Work::Lookup) { each(2) } else { 0 }
+            + if has(Work::Lookup) { each(3) } else { 0 }
             + usize::from(has(Work::Disk))
             + usize::from(has(Work::Memory))
             + usize::from(has(Work::Follow))

@@ -15,13 +15,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Events of a commit in bulk.
-const BATCH: usize = 1000;
+pub(super) const BATCH: usize = 1000;
 const THREADS: usize = 8;
 
-/// Appends all events in commits of 1,000, synced once at the end.
-pub(super) fn fill(store: &dyn Store, events: &Events, count: usize) -> Done<()> {
-    for first in (0..count).step_by(BATCH) {
-        let next = count.min(first + BATCH);
+/// Appends all events in commits of `batch`, synced once at the end.
+pub(super) fn fill(store: &dyn Store, events: &Events, count: usize, batch: usize) -> Done<()> {
+    for first in (0..count).step_by(batch) {
+        let next = count.min(first + batch);
         store.append(events, first..next, next == count)?;
     }
     Ok(())
@@ -46,7 +46,7 @@ fn load_one(
     let (count, who) = (plan.scale.events, contender.name);
     let store = (contender.open)(dir)?;
     let start = Instant::now();
-    fill(store.as_ref(), events, count)?;
+    fill(store.as_ref(), events, count, BATCH)?;
     let spent = start.elapsed();
     store.close()?;
     if works.contains(&Work::Bulk) {
@@ -154,7 +154,7 @@ pub(super) fn typed(plan: &Plan<'_>, watch: &mut dyn Watch, results: &mut Result
     let events = Events::new(Sizes::Natural, NATURAL, count)?;
     let room = plan.room()?;
     let store = (EVLOG.open)(room.path())?;
-    fill(store.as_ref(), &events, count)?;
+    fill(store.as_ref(), &events, count, BATCH)?;
     store.close()?;
     for _ in 0..plan.scale.rounds {
         step(watch, Work::ReplayTyped.name())?;
@@ -176,7 +176,7 @@ pub(super) fn disk(plan: &Plan<'_>, watch: &mut dyn Watch, results: &mut Results
     for contender in [EVLOG, FLOOR] {
         let room = plan.room()?;
         let store = (contender.open)(room.path())?;
-        named("disk", contender.name, fill(store.as_ref(), &events, count))?;
+        named("disk", contender.name, fill(store.as_ref(), &events, count, BATCH))?;
         store.close()?;
         let permille = bytes_below(room.path())? * 1000 / (payloads as u64).max(1);
         results.add("disk", "", contender.name, Unit::Permille, permille);

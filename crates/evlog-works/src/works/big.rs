@@ -1,6 +1,7 @@
 //! Works on a big log: made once, then opened, looked up in, verified and read whole.
 
-use super::{Plan, Work, appending, expect_events, named, whole};
+use super::appending::{self, BATCH};
+use super::{Plan, Work, expect_events, named, whole};
 use crate::Done;
 use crate::events::{Events, Layout, Sizes};
 use crate::machine::{bytes_below, forget_contents};
@@ -24,12 +25,12 @@ pub(super) fn run(plan: &Plan<'_>, works: &[Work], watch: &mut dyn Watch, result
         step(watch, "big log")?;
         let room = plan.room()?;
         let log = room.path();
-        let events = make(log, big, AT_ONCE)?;
+        let events = make(log, big, AT_ONCE, BATCH)?;
         if works.contains(&Work::Open) {
             open(plan, log, watch, results)?;
         }
         if works.contains(&Work::Lookup) {
-            lookup(plan, log, &events, "1,000 streams at a time", watch, results)?;
+            lookup(plan, log, &events, "commits of 1,000 events, 1,000 streams at a time", watch, results)?;
         }
         if works.contains(&Work::Verify) {
             whole::verify(plan, log, watch, results)?;
@@ -39,9 +40,11 @@ pub(super) fn run(plan: &Plan<'_>, works: &[Work], watch: &mut dyn Watch, result
         }
     }
     if works.contains(&Work::Lookup) {
-        let room = plan.room()?;
-        let events = make(room.path(), big, big.div_ceil(STREAM))?;
-        lookup(plan, room.path(), &events, "all streams at once", watch, results)?;
+        for (batch, commits) in [(1, "commits of one event"), (BATCH, "commits of 1,000 events")] {
+            let room = plan.room()?;
+            let events = make(room.path(), big, big.div_ceil(STREAM), batch)?;
+            lookup(plan, room.path(), &events, &format!("{commits}, all streams at once"), watch, results)?;
+        }
     }
     if works.contains(&Work::OpenKilled) {
         open_killed(plan, watch, results)?;
@@ -49,12 +52,12 @@ pub(super) fn run(plan: &Plan<'_>, works: &[Work], watch: &mut dyn Watch, result
     Ok(())
 }
 
-/// A log of so many events, closed in order.
-fn make(dir: &Path, count: usize, at_once: usize) -> Done<Events> {
+/// A log of so many events in commits of `batch`, closed in order.
+fn make(dir: &Path, count: usize, at_once: usize, batch: usize) -> Done<Events> {
     let layout = Layout { len: STREAM, at_once: at_once.min(count.div_ceil(STREAM)) };
     let events = Events::new(Sizes::Audit, layout, count)?;
     let store = (EVLOG.open)(dir)?;
-    named("big log", "evlog", appending::fill(store.as_ref(), &events, count))?;
+    named("big log", "evlog", appending::fill(store.as_ref(), &events, count, batch))?;
     store.close()?;
     Ok(events)
 }
@@ -62,7 +65,7 @@ fn make(dir: &Path, count: usize, at_once: usize) -> Done<Events> {
 /// Opening for writing, the small and the big log in turns.
 fn open(plan: &Plan<'_>, big: &Path, watch: &mut dyn Watch, results: &mut Results) -> Done<()> {
     let (room, small) = (plan.room()?, SMALL.min(plan.scale.big));
-    make(room.path(), small, AT_ONCE)?;
+    make(room.path(), small, AT_ONCE, BATCH)?;
     for _ in 0..plan.scale.rounds {
         step(watch, Work::Open.name())?;
         for (dir, count) in [(room.path(), small), (big, plan.scale.big)] {

@@ -66,7 +66,7 @@ fn every_contender_has_a_figure_for_each_round_of_each_work() {
     }
     assert_eq!((rounds("replay", "", "floor"), rounds("replay", "", "floor-zeroed")), (Some(2), None));
     assert_eq!((rounds("replay-typed", "", "evlog"), rounds("disk", "", "evlog")), (Some(2), Some(1)));
-    assert_eq!(rounds("lookup", "all streams at once, files forgotten", "evlog"), Some(2));
+    assert_eq!(rounds("lookup", "commits of one event, all streams at once, files forgotten", "evlog"), Some(2));
     assert_eq!(results.tsv().lines().count(), 1 + results.series().iter().map(|one| one.rounds.len()).sum::<usize>());
 }
 
