@@ -29,7 +29,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 const MAGIC: [u8; 8] = *b"evlogidx";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const BLOCKS_AT: usize = 12;
 const STREAMS_AT: usize = 48;
 const TABLE_AT: usize = 52;
@@ -249,7 +249,7 @@ impl SealedIndex {
         while !rest.is_empty() {
             let (found_name, found) = block::take(&mut rest).ok_or(Spoilt)?;
             if found_name == name {
-                return Ok(Some(found.read()));
+                return found.read().map(Some).ok_or(Spoilt);
             }
         }
         self.misses.fetch_add(1, Ordering::Relaxed);
@@ -264,7 +264,7 @@ impl SealedIndex {
             let mut rest = &*block;
             while !rest.is_empty() {
                 let (name, found) = block::take(&mut rest).ok_or(Spoilt)?;
-                all.push((name.to_string(), found.read()));
+                all.push((name.to_string(), found.read().ok_or(Spoilt)?));
             }
         }
         Ok(all)

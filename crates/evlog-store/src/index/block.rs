@@ -1,19 +1,20 @@
 //! The blocks of an index: streams with the frames that hold their events, one after the other.
 //!
 //! ```text
-//! length of name 1 | name | first number 8 | first seq 8 | events 4 | frames 4 | frames times: offset in the segment 4
+//! length of name 1 | name | first number | first seq | events | frames | frames times: distance from the frame before
 //! ```
+//!
+//! All numbers have seven bits a byte, the lowest first, and the top bit where more follow. The first frame's distance is
+//! its offset in the segment.
 //!
 //! Invariant: streams whose names have the same hash are in the same block.
 
-use super::{Entry, Found, Row, narrow, u32_at};
+use super::{Entry, Found, Row};
 use evlog_format::Seq;
 use evlog_format::checksum::crc32;
 
 /// A block is ended when it has this many bytes: about what one read costs anyway.
 const BLOCK_LEN: usize = 2048;
-
-const FIXED_LEN: usize = 24;
 
 /// Blocks that are being made.
 #[derive(Debug, Default)]
@@ -41,11 +42,14 @@ impl Blocks {
         };
         self.bytes.push(name_len);
         self.bytes.extend_from_slice(entry.name.as_bytes());
-        self.bytes.extend_from_slice(&entry.first_number.to_le_bytes());
-        self.bytes.extend_from_slice(&entry.first_seq.0.to_le_bytes());
-        self.bytes.extend_from_slice(&narrow(entry.events).to_le_bytes());
-        self.bytes.extend_from_slice(&narrow(entry.frames.len() as u64).to_le_bytes());
-        entry.frames.iter().for_each(|offset| self.bytes.extend_from_slice(&offset.to_le_bytes()));
+        for number in [entry.first_number, entry.first_seq.0, entry.events, entry.frames.len() as u64] {
+            put(&mut self.bytes, number);
+        }
+        let mut before = 0;
+        for &offset in entry.frames {
+            put(&mut self.bytes, u64::from(offset.wrapping_sub(before)));
+            before = offset;
+        }
     }
 
     fn end_block(&mut self) {
@@ -64,32 +68,62 @@ impl Blocks {
 /// A stream's part, not read yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Raw<'a> {
-    fixed: &'a [u8; FIXED_LEN],
+    first_number: u64,
+    first_seq: Seq,
+    events: u64,
+    /// Distances.
     frames: &'a [u8],
 }
 
 /// Takes the next stream of a block; `None` for nonsense.
 pub(super) fn take<'a>(rest: &mut &'a [u8]) -> Option<(&'a str, Raw<'a>)> {
     let (name_len, tail) = rest.split_first()?;
-    let (name, tail) = tail.split_at_checked(usize::from(*name_len))?;
-    let (fixed, tail) = tail.split_first_chunk::<FIXED_LEN>()?;
-    let frames_len = (u32_at(fixed, 20) as usize).checked_mul(4).filter(|len| *len > 0)?;
-    let (frames, tail) = tail.split_at_checked(frames_len)?;
+    let (name, mut tail) = tail.split_at_checked(usize::from(*name_len))?;
+    let mut number = || take_number(&mut tail);
+    let (first_number, first_seq, events, count) = (number()?, Seq(number()?), number()?, number()?);
+    // A number ends with the byte that has no top bit.
+    let ends = tail.iter().enumerate().filter(|(_, byte)| **byte < MORE);
+    let last = usize::try_from(count.checked_sub(1)?).ok()?;
+    let (frames, tail) = tail.split_at(ends.map(|(at, _)| at + 1).nth(last)?);
     *rest = tail;
-    Some((str::from_utf8(name).ok()?, Raw { fixed, frames }))
+    Some((str::from_utf8(name).ok()?, Raw { first_number, first_seq, events, frames }))
 }
 
 impl Raw<'_> {
-    /// Reads it.
-    pub(super) fn read(self) -> Found {
-        let frames = self.frames.as_chunks::<4>().0.iter().map(|offset| u32::from_le_bytes(*offset)).collect();
-        let events = u64::from(u32_at(self.fixed, 16));
-        Found { first_number: self.u64_at(0), first_seq: Seq(self.u64_at(8)), events, frames }
+    /// Reads it; `None` for nonsense.
+    pub(super) fn read(self) -> Option<Found> {
+        let Raw { first_number, first_seq, events, mut frames } = self;
+        first_number.checked_add(events)?;
+        let (mut offsets, mut before) = (Vec::new(), 0u32);
+        while !frames.is_empty() {
+            before = before.wrapping_add(u32::try_from(take_number(&mut frames)?).ok()?);
+            offsets.push(before);
+        }
+        Some(Found { first_number, first_seq, events, frames: offsets })
     }
+}
 
-    fn u64_at(self, at: usize) -> u64 {
-        let mut raw = [0u8; 8];
-        raw.copy_from_slice(&self.fixed[at..at + 8]);
-        u64::from_le_bytes(raw)
+/// Marks a byte after which more of the number follows.
+const MORE: u8 = 0x80;
+const BITS: u32 = 7;
+
+fn put(out: &mut Vec<u8>, mut number: u64) {
+    while number >= u64::from(MORE) {
+        out.push(number.to_le_bytes()[0] | MORE);
+        number >>= BITS;
     }
+    out.push(number.to_le_bytes()[0]);
+}
+
+fn take_number(rest: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..u64::BITS).step_by(BITS as usize) {
+        let (byte, tail) = rest.split_first()?;
+        *rest = tail;
+        number |= u64::from(byte & !MORE) << shift;
+        if *byte < MORE {
+            return Some(number);
+        }
+    }
+    None
 }

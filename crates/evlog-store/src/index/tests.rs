@@ -68,6 +68,19 @@ fn streams_whose_names_have_the_same_hash_are_told_apart() {
     assert_eq!(index.find("x").unwrap().unwrap().frames, [8]);
 }
 
+#[test]
+fn numbers_of_every_length_come_back_and_frames_need_not_rise() {
+    let numbers = [0, 1, 127, 128, 16_383, 16_384, u64::from(u32::MAX), u64::MAX >> 1, u64::MAX];
+    let frames = [0, u32::MAX, 5, 5, 300, 70_000];
+    for (first_number, first_seq) in numbers.into_iter().zip(numbers.into_iter().rev()) {
+        let (first_seq, events) = (Seq(first_seq), u64::MAX - first_number);
+        let entries = [Entry { name: "a", first_number, first_seq, events, frames: &frames }];
+        let index = SealedIndex::build(OF, entries.into_iter());
+        let expected = Found { first_number, first_seq, events, frames: frames.to_vec() };
+        assert_eq!(index.find("a"), Ok(Some(expected)));
+    }
+}
+
 /// Asks everything; `None` as soon as anything does not hold.
 fn answers(index: &SealedIndex) -> Option<Vec<Option<Found>>> {
     index.all().ok()?;

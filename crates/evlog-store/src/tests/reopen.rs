@@ -234,8 +234,8 @@ fn a_segment_cut_or_changed_under_its_sidecars_is_judged_by_a_scan() {
 #[test]
 fn a_stream_is_found_without_reading_the_indexes_of_the_segments_whole() {
     let fs = SimFs::new();
-    let writer = create(&fs, 64 * 1024);
-    for number in 0..4_000 {
+    let writer = create(&fs, 128 * 1024);
+    for number in 0..8_000 {
         offer(&writer, Durability::Os, &format!("run-{number}"), &[7; 100]).unwrap();
     }
     writer.close().unwrap();
@@ -255,5 +255,5 @@ fn a_stream_is_found_without_reading_the_indexes_of_the_segments_whole() {
     assert!(lens_of(0..1, "new", 0) < indexes / 4, "the first of them");
     let many = lens_of(1..1_000, "new", 0);
     assert!(many < 999 * 1024, "the filters spare most reads: {many} bytes for 999 streams");
-    lens_of(0..4_000, "run", 1);
+    lens_of(0..8_000, "run", 1);
 }
