@@ -12,6 +12,7 @@ use std::fmt::Debug;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 mod map;
@@ -88,11 +89,43 @@ pub trait File: Debug + Send + Sync {
     fn set_len(&self, len: u64) -> io::Result<()>;
     /// Makes bytes and length survive a crash.
     fn sync_data(&self) -> io::Result<()>;
+    /// Begins the same for what is written so far, beside the caller where the file system can. A failure is told once, to
+    /// who waits, and not again by a later sync: so wait before relying on one.
+    fn begin_sync(self: Arc<Self>) -> Syncing {
+        Syncing::Done(self.sync_data())
+    }
     /// The file's first `len` bytes as memory, where the file system offers that and the file has so many. For files that
     /// do not change any more: see [`Map`].
     fn map(&self, len: u64) -> Option<Map> {
         let _ = len;
         None
+    }
+}
+
+/// A sync that was begun.
+#[derive(Debug)]
+pub enum Syncing {
+    /// It came to its end.
+    Done(io::Result<()>),
+    /// A thread waits for it.
+    Beside(JoinHandle<io::Result<()>>),
+}
+
+impl Syncing {
+    /// Whether [`wait`](Syncing::wait) would return at once.
+    pub fn is_done(&self) -> bool {
+        match self {
+            Syncing::Done(_) => true,
+            Syncing::Beside(thread) => thread.is_finished(),
+        }
+    }
+
+    /// Waits for its end.
+    pub fn wait(self) -> io::Result<()> {
+        match self {
+            Syncing::Done(result) => result,
+            Syncing::Beside(thread) => thread.join().unwrap_or_else(|_| Err(io::Error::other("a sync panicked"))),
+        }
     }
 }
 

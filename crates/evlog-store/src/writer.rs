@@ -30,6 +30,9 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
+/// So many bytes of commits that nobody waits for are given to the disk at once, beside the next ones.
+const BEGIN_AFTER: u64 = 8 * 1024 * 1024;
+
 /// How a log is made.
 #[derive(Clone, Copy, Debug)]
 pub struct CreateOptions {
@@ -140,7 +143,7 @@ pub struct Cut {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ahead {
     /// After so many short groups of commits one after the other: a session that appends little, or much at once, does
-    /// without.
+    /// without. Each of them waits for the journal, which takes milliseconds while others write to the disk.
     pub after: u32,
     /// How many bytes at once; 0: none, ever. Thousands of short groups share what they cost.
     pub len: u64,
@@ -153,7 +156,7 @@ impl Ahead {
 
 impl Default for Ahead {
     fn default() -> Ahead {
-        Ahead { after: 16, len: 1024 * 1024 }
+        Ahead { after: 4, len: 1024 * 1024 }
     }
 }
 
@@ -203,6 +206,9 @@ impl Writer {
             file_end: end,
             ahead: Ahead::default(),
             short_groups: 0,
+            begin_after: BEGIN_AFTER,
+            begun: None,
+            begun_at: end,
             batch: Pending { end, next_seq, ..Pending::default() },
         });
         let state = State {
@@ -240,6 +246,15 @@ impl Writer {
     pub fn with_ahead(self, ahead: Ahead) -> Writer {
         if let Some(committer) = &mut self.shared.lock().committer {
             committer.ahead = ahead;
+        }
+        self
+    }
+
+    /// The same writer, which begins a sync beside its writing after so many bytes that nobody asked to sync; 0: never.
+    #[must_use]
+    pub fn with_sync_begun_after(self, bytes: u64) -> Writer {
+        if let Some(committer) = &mut self.shared.lock().committer {
+            committer.begin_after = bytes;
         }
         self
     }

@@ -1,11 +1,12 @@
 //! The real file system.
 
-use super::{File, Fs, Lock, LockAttempt, Map};
+use super::{File, Fs, Lock, LockAttempt, Map, Syncing};
 use std::fs::{File as OsFile, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::Builder;
 
 /// The file system of the machine.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,6 +42,12 @@ impl File for StdFile {
 
     fn sync_data(&self) -> io::Result<()> {
         self.0.sync_data()
+    }
+
+    fn begin_sync(self: Arc<Self>) -> Syncing {
+        let file = Arc::clone(&self);
+        let begun = Builder::new().name("evlog-sync".into()).spawn(move || file.sync_data());
+        begun.map_or_else(|_| Syncing::Done(self.sync_data()), Syncing::Beside)
     }
 
     fn map(&self, len: u64) -> Option<Map> {

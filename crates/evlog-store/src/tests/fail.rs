@@ -75,6 +75,41 @@ fn what_was_acknowledged_before_a_failure_stays_so() {
     assert_eq!(writer.durable_end(), synced.end);
 }
 
+/// The file tells of such a failure once: the sync that is waited for later would say that all is well.
+#[test]
+fn a_sync_that_was_begun_beside_the_writing_and_failed_fails_the_next_one() {
+    let fs = SimFs::new();
+    let writer = create(&fs, 1 << 20).with_sync_begun_after(100);
+    let good = put(&writer, "run", b"good");
+    fs.fail_once(Act::SyncData, 0, ErrorKind::Other);
+    let lost = offer(&writer, Durability::Os, "run", &[1; 200]).unwrap();
+    writer.wait(&lost).unwrap();
+    assert_eq!(writer.durable_end(), good.end);
+    let after = offer(&writer, Durability::Sync, "run", b"x").unwrap();
+    let error = writer.wait(&after).unwrap_err();
+    assert!(matches!(error, AppendError::Unknown { .. }), "{error}");
+    assert!(error.to_string().contains("cannot sync"), "{error}");
+    drop(writer);
+    let (writer, recovery) = open(&fs);
+    assert!(!recovery.clean_close);
+    assert_eq!(writer.root().0, recovery.end, "what was read again was written again");
+    writer.close().unwrap();
+}
+
+#[test]
+fn a_sync_that_was_begun_beside_the_writing_promises_nothing() {
+    let fs = SimFs::new();
+    let writer = create(&fs, 1 << 20).with_sync_begun_after(100);
+    let good = put(&writer, "run", b"good");
+    let syncs = fs.count(Act::SyncData);
+    let written = offer(&writer, Durability::Os, "run", &[1; 200]).unwrap();
+    writer.wait(&written).unwrap();
+    assert_eq!(fs.count(Act::SyncData), syncs + 1, "it was begun");
+    assert_eq!(writer.durable_end(), good.end);
+    assert!(writer.settled().unwrap().is_some());
+    assert_eq!((fs.count(Act::SyncData), writer.durable_end()), (syncs + 2, written.end));
+}
+
 #[test]
 fn a_segment_that_cannot_be_made_leaves_its_commits_not_appended() {
     let fs = SimFs::new();

@@ -88,7 +88,6 @@ proptest! {
         }
         let report = audit(&fs);
         prop_assert_eq!(report.findings.kept(), &[]);
-        prop_assert_eq!((report.end, report.root), cat_root(&fs));
         prop_assert_eq!(report.events, model.events.len() as u64);
         let reader = reader(&fs);
         prop_assert_eq!(&all(&reader), &model.events);
@@ -98,6 +97,8 @@ proptest! {
             prop_assert_eq!(stream(&reader, &name), expected);
         }
         writer.close().unwrap();
+        // Not before: zeros written ahead are cut at the close.
+        prop_assert_eq!((report.end, report.root), cat_root(&fs));
         prop_assert_eq!(cat_root(&fs), open(&fs).0.root());
     }
 }

@@ -66,6 +66,7 @@ struct Session {
 pub(super) struct Story {
     limit: u64,
     ahead: Ahead,
+    begin_after: u64,
     sessions: Vec<Session>,
 }
 
@@ -80,7 +81,15 @@ impl Story {
         });
         // Every second story fills each segment with zeros ahead of its commits.
         let ahead = if seed.is_multiple_of(2) { Ahead::NEVER } else { Ahead { after: 1, len: 1 << 20 } };
-        Story { limit, ahead, sessions: sessions.collect() }
+        // Every third one begins a sync beside the writing, of a commit or of some.
+        let begin_after = if seed.is_multiple_of(3) { 1 + seed % 700 } else { 0 };
+        Story { limit, ahead, begin_after, sessions: sessions.collect() }
+    }
+}
+
+impl Story {
+    fn set(&self, writer: Writer) -> Writer {
+        writer.with_ahead(self.ahead).with_sync_begun_after(self.begin_after)
     }
 }
 
@@ -160,7 +169,7 @@ pub(super) fn tell(story: &Story, fs: &SimFs) -> Told {
             0 => Writer::create(Arc::new(fs.clone()), dir(), options, &owner()),
             _ => Writer::open(Arc::new(fs.clone()), dir(), &owner()).map(|(writer, _)| writer),
         };
-        let Ok(writer) = writer.map(|writer| writer.with_ahead(story.ahead)) else { return told };
+        let Ok(writer) = writer.map(|writer| story.set(writer)) else { return told };
         for group in &session.groups {
             if !offer_group(&writer, fs, group, &mut told) {
                 return told;

@@ -8,12 +8,14 @@
 //! - After any failure the committer says so and is gone. It does not try again: a sync that failed once may have dropped
 //!   the bytes that the next one would find clean.
 //! - Zeros are written ahead between two groups only, behind the last byte of the file.
+//! - A sync that was begun beside the writing promises nothing: what it began with counts as synced only after the sync
+//!   that follows it, which waits for it first and fails where it failed.
 
 use super::Ahead;
 use super::state::{Pending, Poison, Roll, Shared, State};
 use crate::closed::ClosedEnd;
 use crate::error::Failure;
-use crate::fs::File;
+use crate::fs::{File, Syncing};
 use crate::head::Head;
 use crate::layout::SegmentEntry;
 use crate::segment::{Files, distrust};
@@ -56,6 +58,13 @@ pub(crate) struct Committer {
     pub(crate) ahead: Ahead,
     /// How many short groups came one after the other.
     pub(crate) short_groups: u32,
+    /// After so many bytes that nobody asked to sync one is begun all the same, so that the next that is waited for is
+    /// short; 0: never.
+    pub(crate) begin_after: u64,
+    /// The sync that was begun last, if nobody waited for it yet.
+    pub(crate) begun: Option<Syncing>,
+    /// What was written when it was begun.
+    pub(crate) begun_at: Position,
     /// The group that is being committed.
     pub(crate) batch: Pending,
 }
@@ -196,8 +205,27 @@ impl Committer {
         self.tree.update(bytes);
         self.written.0 += bytes.len() as u64;
         self.file_end = self.file_end.max(self.written);
+        self.begin_sync()
+    }
+
+    /// Begins a sync beside the writing when much is written that was not synced, and no other is at it.
+    fn begin_sync(&mut self) -> Result<(), Failure> {
+        let unsynced = self.written.0 - self.begun_at.max(self.durable).0;
+        let is_busy = self.begun.as_ref().is_some_and(|begun| !begun.is_done());
+        if self.begin_after == 0 || unsynced < self.begin_after || is_busy {
+            return Ok(());
+        }
+        self.wait_for_begun()?;
+        self.begun = Some(Arc::clone(&self.file).begin_sync());
+        self.begun_at = self.written;
         Ok(())
     }
+
+    /// Waits for the sync that was begun, and says whether it failed: the file tells that once.
+    fn wait_for_begun(&mut self) -> Result<(), Failure> {
+        self.begun.take().map_or(Ok(()), |begun| begun.wait().map_err(|source| self.distrust(source)))
+    }
+
     /// Seals the segment and makes the next one.
     fn roll(&mut self, shared: &Shared, roll: &Roll) -> Result<(), Failure> {
         assert!(self.written == roll.position, "a segment begins where the one before it ends");
@@ -232,11 +260,15 @@ impl Committer {
         Ok(())
     }
 
-    fn sync_file(&self) -> Result<(), Failure> {
-        self.file.sync_data().map_err(|source| {
-            distrust(self.head.as_ref());
-            Failure::of("sync", &self.files.layout.segment(self.segment))(source)
-        })
+    fn sync_file(&mut self) -> Result<(), Failure> {
+        self.wait_for_begun()?;
+        self.file.sync_data().map_err(|source| self.distrust(source))
+    }
+
+    /// A sync of the segment failed.
+    fn distrust(&self, source: io::Error) -> Failure {
+        distrust(self.head.as_ref());
+        Failure::of("sync", &self.files.layout.segment(self.segment))(source)
     }
 
     fn write_head(&self, closed: bool) -> Result<(), Failure> {
