@@ -4,6 +4,7 @@
 //! - A file of the bundle is only ever replaced by a rename within its directory (pipeline.md 5.2).
 //! - No path of a bundle is followed through a symbolic link, so nothing is written outside of it.
 
+use crate::step::{Step, Steps};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -40,22 +41,35 @@ pub(crate) fn at<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(io::Er
 /// directory synced. Directories are made as needed. Says whether anything was written: a file that already holds the
 /// bytes is left as it is.
 pub fn write_atomically(root: &Path, relative: &str, bytes: &[u8]) -> Result<bool, FileError> {
+    write_atomically_telling(root, relative, bytes, &Steps::default())
+}
+
+/// The same, and tells of its steps.
+pub(crate) fn write_atomically_telling(
+    root: &Path,
+    relative: &str,
+    bytes: &[u8],
+    steps: &Steps,
+) -> Result<bool, FileError> {
     let target = root.join(relative);
     if holds(&target, bytes) {
         return Ok(false);
     }
-    let directory = make_parents(root, relative)?;
+    let directory = make_parents(root, relative, steps)?;
     let name = relative.rsplit('/').next().unwrap_or(relative);
     let temporary = directory.join(format!(".{name}.tmp"));
+    steps.at(Step::WriteFile);
     write_new(&temporary, bytes).map_err(at("write", &temporary))?;
+    steps.at(Step::RenameFile);
     // COMMIT POINT: readers see the new content from here on.
     fs::rename(&temporary, &target).map_err(at("replace", &target))?;
+    steps.at(Step::SyncDirectory);
     sync_directory(&directory)?;
     Ok(true)
 }
 
 /// A leftover temporary file may be a link that someone placed, so it is removed and made anew, never opened.
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -72,19 +86,22 @@ fn holds(path: &Path, bytes: &[u8]) -> bool {
 
 /// Makes the directories above `relative`, below `root`, and gives the last one. Each one on the way must be a
 /// directory and not a link to one.
-pub(crate) fn make_parents(root: &Path, relative: &str) -> Result<PathBuf, FileError> {
+pub(crate) fn make_parents(root: &Path, relative: &str, steps: &Steps) -> Result<PathBuf, FileError> {
     let mut directory = root.to_owned();
     let mut segments: Vec<&str> = relative.split('/').collect();
     segments.pop();
     for segment in segments {
         directory.push(segment);
-        make_directory(&directory)?;
+        make_directory(&directory, steps)?;
     }
     Ok(directory)
 }
 
 /// Makes one directory unless it is there.
-pub(crate) fn make_directory(directory: &Path) -> Result<(), FileError> {
+pub(crate) fn make_directory(directory: &Path, steps: &Steps) -> Result<(), FileError> {
+    if fs::symlink_metadata(directory).is_err() {
+        steps.at(Step::MakeDirectory);
+    }
     match fs::create_dir(directory) {
         Ok(()) => return directory.parent().map_or(Ok(()), sync_directory),
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at("make", directory)(error)),

@@ -8,6 +8,7 @@
 //! - The log is the truth. What the bundle shows of a run is a projection of committed events, replaced only by renames.
 //! - Nothing that a stage made reaches the bundle unless the publish gate has passed the whole of it.
 //! - When a stage is left, none of its processes is left.
+//! - A run that was left at any step can be taken up, and ends as one that was not left could have ended.
 #![forbid(unsafe_code)]
 
 mod artifact;
@@ -19,6 +20,7 @@ mod interrupt;
 mod limits;
 mod lock;
 mod names;
+mod orphans;
 mod outcomes;
 mod paths;
 pub mod plan;
@@ -28,14 +30,17 @@ mod promote;
 pub mod run;
 mod schema;
 mod secrets;
+pub mod step;
 mod walk;
 
 pub use files::{FileError, write_atomically};
 pub use interrupt::Interrupts;
+pub use lock::{Claim, noted_plan};
 pub use names::time_in;
 pub use plan::{Plan, PlanError};
 pub use progress::Progress;
-pub use run::{Options, RunError, RunReport, Session, run};
+pub use run::{Options, RunError, RunReport, Session, is_in_progress, resume, run, stale_locks};
 pub use schema::{Schema, check_schema};
 pub use secrets::{Secrets, SecretsError};
+pub use step::{Step, Steps};
 pub use walk::{Entry, walk};

@@ -1,60 +1,223 @@
 //! The run lock: who may write to one run's bundle (pipeline.md 5.1).
 //!
 //! `runs/.locks/<run id>.lock`, made by an exclusive create and removed when the run is left. No expiry: a crash leaves
-//! the file, and a person decides. Its content is for that person; nothing reads it back as data.
+//! the file, and a person decides. Its content is for that person; nothing reads it back as data. Beside it stand locks
+//! that were set aside by force, `<run id>.lock.stale.<nnnn>`, and while a run is in progress a note of where its plan
+//! is, `<run id>.plan`: a convenience, held against the plan's recorded digest.
+//!
+//! Invariants:
+//! - Whoever does not get the lock touches nothing of the run.
+//! - A claim removes the lock that it made, and never one that another process has made since.
+//! - A claim of which nothing came leaves no directory that it made.
 
-use crate::files::{FileError, at, make_directory};
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use crate::files::{at, make_directory, write_new};
+use crate::run::RunError;
+use crate::step::{Step, Steps};
+use evlog::request::check_run_id;
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+
+/// How much of a lock file is told to people, in bytes.
+const HOLDER_LEN_MAX: u64 = 200;
+/// The last number of a lock that is set aside: four digits.
+const STALE_MAX: u32 = 9999;
+/// How often the lock is tried when its directory is taken away by a claim that withdraws.
+const TRIES: usize = 10;
 
 /// A run that this process may write to, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct RunLock {
-    path: PathBuf,
+pub struct Claim {
+    run: String,
+    runs: PathBuf,
+    lock: PathBuf,
+    file: File,
+    steps: Steps,
+    /// Directories that were made for it, outermost first.
+    made: Vec<PathBuf>,
+    /// Whether the run is there now.
+    entered: bool,
 }
 
-/// Why there is no lock. In both cases nothing of the run was touched.
-#[derive(Debug)]
-pub(crate) enum LockError {
-    /// The lock file exists: another process holds it, or a crash left it.
-    Held {
-        /// The lock file.
-        path: PathBuf,
-        /// What it says of its holder, for people.
-        holder: String,
-    },
-    /// It could not be made.
-    File(FileError),
+impl Claim {
+    /// Takes the lock of a run below `out_dir`; of a new id, drawn at random (UUID, version 4), when none is given.
+    pub fn take(out_dir: &Path, run: Option<&str>, steps: &Steps) -> Result<Claim, RunError> {
+        let run = run.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
+        check_run_id(&run).map_err(RunError::RunId)?;
+        let mut made = missing(&out_dir.join("runs/.locks"));
+        for _ in 0..TRIES {
+            fs::create_dir_all(out_dir).map_err(at("make", out_dir))?;
+            let runs = out_dir.canonicalize().map_err(at("find", out_dir))?.join("runs");
+            make_directory(&runs, steps)?;
+            make_directory(&runs.join(".locks"), steps)?;
+            let lock = runs.join(".locks").join(format!("{run}.lock"));
+            match create(&lock, steps) {
+                Ok(file) => {
+                    made = made.into_iter().filter_map(|directory| directory.canonicalize().ok()).collect();
+                    let claim = Claim { run, runs, lock, file, steps: steps.clone(), made, entered: false };
+                    let written = writeln!(&claim.file, "pid={}", std::process::id());
+                    written.and_then(|()| claim.file.sync_all()).map_err(at("write", &claim.lock))?;
+                    return Ok(claim);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    return Err(RunError::Locked { run, holder: holder(&lock), path: lock });
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(at("make", &lock)(error).into()),
+            }
+        }
+        let error = io::Error::new(io::ErrorKind::NotFound, "its directory is taken away again and again");
+        Err(at("lock in", out_dir)(error).into())
+    }
+
+    /// The same, and a lock that stands in the way is set aside first. `recorded` are the names of locks that the log
+    /// knows to have been set aside. Only for a process that has the log open for writing: an orchestrator that lives
+    /// has it too.
+    pub fn force(out_dir: &Path, run: &str, recorded: &BTreeSet<String>, steps: &Steps) -> Result<Claim, RunError> {
+        match Claim::take(out_dir, Some(run), steps) {
+            Err(RunError::Locked { path, .. }) => {
+                let stale = free(&path, recorded)?;
+                steps.at(Step::SetLockAside);
+                match fs::rename(&path, &stale) {
+                    // Whoever held it has left meanwhile.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                    renamed => renamed.map_err(at("set aside", &path))?,
+                }
+                Claim::take(out_dir, Some(run), steps)
+            }
+            taken => taken,
+        }
+    }
+
+    /// The run.
+    pub fn run(&self) -> &str {
+        &self.run
+    }
+
+    /// Its bundle.
+    pub(crate) fn bundle(&self) -> PathBuf {
+        self.runs.join(&self.run)
+    }
+
+    /// From here on what the claim has made stays.
+    pub(crate) fn enter(&mut self) {
+        self.entered = true;
+    }
+
+    /// The locks of this run that were set aside, by name.
+    pub(crate) fn stale(&self) -> Result<Vec<(String, PathBuf)>, RunError> {
+        let directory = self.runs.join(".locks");
+        let prefix = format!("{}.lock.stale.", self.run);
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&directory).map_err(at("read", &directory))? {
+            let entry = entry.map_err(at("read", &directory))?;
+            let name = entry.file_name().into_string().unwrap_or_default();
+            let number = name.strip_prefix(&prefix).filter(|rest| rest.len() == 4 && *rest != "0000");
+            if number.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit())) {
+                found.push((name, entry.path()));
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// Notes where the run's plan is.
+    pub(crate) fn note_plan(&self, plan: &Path) -> Result<(), RunError> {
+        let (note, text) = (note(&self.runs, &self.run), [plan.as_os_str().as_bytes(), b"\n"].concat());
+        if fs::read(&note).is_ok_and(|known| known == text) {
+            return Ok(());
+        }
+        self.steps.at(Step::NotePlan);
+        Ok(write_new(&note, &text).map_err(at("write", &note))?)
+    }
+
+    /// The run has ended: nobody will ask where its plan is. Says whether there was a note.
+    pub(crate) fn forget_plan(&self) -> Result<bool, RunError> {
+        let note = note(&self.runs, &self.run);
+        self.steps.at(Step::ForgetPlan);
+        match fs::remove_file(&note) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            removed => removed.map(|()| true).map_err(|error| at("remove", &note)(error).into()),
+        }
+    }
+
+    fn is_ours(&self) -> bool {
+        let same = |found: fs::Metadata, own: fs::Metadata| (found.dev(), found.ino()) == (own.dev(), own.ino());
+        let found = fs::symlink_metadata(&self.lock).and_then(|found| Ok(same(found, self.file.metadata()?)));
+        found.unwrap_or(false)
+    }
 }
 
-impl RunLock {
-    /// Takes the lock of a run below `runs`.
-    pub(crate) fn acquire(runs: &Path, run: &str) -> Result<RunLock, LockError> {
-        let directory = runs.join(".locks");
-        fs::create_dir_all(runs).map_err(at("make", runs)).map_err(LockError::File)?;
-        make_directory(&directory).map_err(LockError::File)?;
-        let path = directory.join(format!("{run}.lock"));
-        match OpenOptions::new().write(true).create_new(true).open(&path) {
-            Ok(mut file) => {
-                let lock = RunLock { path };
-                let written = writeln!(file, "pid={}", std::process::id()).and_then(|()| file.sync_all());
-                written.map_err(at("write", &lock.path)).map_err(LockError::File)?;
-                Ok(lock)
+impl Drop for Claim {
+    /// Best effort: a lock that cannot be removed is left, as a crash would leave it.
+    fn drop(&mut self) {
+        self.steps.at(Step::ReleaseLock);
+        if self.is_ours() {
+            let _left = fs::remove_file(&self.lock);
+        }
+        if !self.entered {
+            for directory in self.made.iter().rev() {
+                let _in_use = fs::remove_dir(directory);
             }
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let holder = String::from_utf8_lossy(&fs::read(&path).unwrap_or_default()).trim().to_owned();
-                Err(LockError::Held { path, holder })
-            }
-            Err(error) => Err(LockError::File(at("make", &path)(error))),
         }
     }
 }
 
-impl Drop for RunLock {
-    /// Best effort: a lock that cannot be removed is left, as a crash would leave it.
-    fn drop(&mut self) {
-        let _left = fs::remove_file(&self.path);
+/// Where the plan of a run that was left is, as far as was noted.
+pub fn noted_plan(out_dir: &Path, run: &str) -> Option<PathBuf> {
+    check_run_id(run).ok()?;
+    let mut noted = fs::read(note(&out_dir.join("runs"), run)).ok()?;
+    noted.pop_if(|last| *last == b'\n');
+    Some(PathBuf::from(OsString::from_vec(noted)))
+}
+
+fn note(runs: &Path, run: &str) -> PathBuf {
+    runs.join(".locks").join(format!("{run}.plan"))
+}
+
+fn create(lock: &Path, steps: &Steps) -> io::Result<File> {
+    steps.at(Step::TakeLock);
+    OpenOptions::new().write(true).create_new(true).open(lock)
+}
+
+/// The directories on the way to this one, and itself, that are not there; outermost first.
+fn missing(directory: &Path) -> Vec<PathBuf> {
+    let gone = |path: &&Path| !path.as_os_str().is_empty() && fs::symlink_metadata(path).is_err();
+    let mut missing: Vec<PathBuf> = directory.ancestors().take_while(gone).map(Path::to_owned).collect();
+    missing.reverse();
+    missing
+}
+
+/// The first name for a lock that is set aside which neither a file nor the log has.
+fn free(lock: &Path, recorded: &BTreeSet<String>) -> Result<PathBuf, RunError> {
+    let name = lock.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let names = (1..=STALE_MAX).map(|number| format!("{name}.stale.{number:04}"));
+    let mut paths = names.filter(|name| !recorded.contains(name)).map(|name| lock.with_file_name(name));
+    let free = paths.find(|path| fs::symlink_metadata(path).is_err());
+    free.ok_or_else(|| at("set aside", lock)(io::Error::other("all numbers up to 9999 are taken")).into())
+}
+
+/// What a lock file says of its holder, for people, and whether such a process runs here.
+fn holder(lock: &Path) -> String {
+    let mut bytes = Vec::new();
+    // Gone again, or not to be read: then nothing is known.
+    let _unread = File::open(lock).and_then(|file| file.take(HOLDER_LEN_MAX).read_to_end(&mut bytes));
+    let text = String::from_utf8_lossy(&bytes);
+    let text: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.is_empty() {
+        return "unknown".to_owned();
+    }
+    let pid = text.strip_prefix("pid=").and_then(|pid| pid.parse().ok()).filter(|pid| *pid > 0).and_then(Pid::from_raw);
+    match pid.map(test_kill_process) {
+        Some(Err(Errno::SRCH)) => format!("{text}, no such process here"),
+        Some(_) => format!("{text}, a process of this number runs here"),
+        None => text,
     }
 }
 
@@ -62,25 +225,93 @@ impl Drop for RunLock {
 mod tests {
     use super::*;
 
+    fn take(room: &Path, run: &str) -> Result<Claim, RunError> {
+        Claim::take(room, Some(run), &Steps::default())
+    }
+
+    fn force(room: &Path, recorded: &[&str]) -> Claim {
+        let recorded = recorded.iter().map(|name| (*name).to_owned()).collect();
+        Claim::force(room, "r", &recorded, &Steps::default()).unwrap()
+    }
+
+    fn names(room: &Path) -> Vec<String> {
+        let mut names: Vec<String> = fs::read_dir(room.join("runs/.locks"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort_unstable();
+        names
+    }
+
     #[test]
     fn one_takes_the_lock_and_the_other_is_told_who_holds_it() {
         let room = tempfile::tempdir().unwrap();
-        let lock = RunLock::acquire(room.path(), "r").unwrap();
-        match RunLock::acquire(room.path(), "r") {
-            Err(LockError::Held { holder, .. }) => assert_eq!(holder, format!("pid={}", std::process::id())),
+        let claim = take(room.path(), "r").unwrap();
+        match take(room.path(), "r") {
+            Err(RunError::Locked { holder, .. }) => {
+                assert_eq!(holder, format!("pid={}, a process of this number runs here", std::process::id()));
+            }
             other => panic!("expected a held lock, found {other:?}"),
         }
-        RunLock::acquire(room.path(), "another").unwrap();
-        drop(lock);
-        RunLock::acquire(room.path(), "r").unwrap();
+        take(room.path(), "another").unwrap();
+        drop(claim);
+        take(room.path(), "r").unwrap();
     }
 
     #[test]
     fn a_lock_that_a_crash_left_stays_held_whatever_it_contains() {
         let room = tempfile::tempdir().unwrap();
-        fs::create_dir(room.path().join(".locks")).unwrap();
-        fs::write(room.path().join(".locks/r.lock"), [0xff, 0xfe]).unwrap();
-        assert!(matches!(RunLock::acquire(room.path(), "r"), Err(LockError::Held { .. })));
-        assert_eq!(fs::read(room.path().join(".locks/r.lock")).unwrap(), [0xff, 0xfe]);
+        fs::create_dir_all(room.path().join("runs/.locks")).unwrap();
+        for (content, says) in [
+            (&[0xff, b'\n', 0xfe][..], "\u{fffd} \u{fffd}"),
+            (b"", "unknown"),
+            (b"pid=2147483646\n", "pid=2147483646, no such process here"),
+            (b"pid=-1", "pid=-1"),
+        ] {
+            let lock = room.path().join("runs/.locks/r.lock");
+            fs::write(&lock, content).unwrap();
+            let error = take(room.path(), "r").unwrap_err();
+            assert!(matches!(&error, RunError::Locked { holder, .. } if holder == says), "{error}");
+            assert_eq!(fs::read(lock).unwrap(), content);
+        }
+    }
+
+    #[test]
+    fn a_lock_that_is_taken_by_force_is_kept_under_the_first_free_name() {
+        let room = tempfile::tempdir().unwrap();
+        assert!(force(room.path(), &[]).stale().unwrap().is_empty(), "nothing stood in the way");
+        let old = take(room.path(), "r").unwrap();
+        let second = force(room.path(), &["r.lock.stale.0001"]);
+        let third = force(room.path(), &["r.lock.stale.0001"]);
+        assert_eq!(names(room.path()), ["r.lock", "r.lock.stale.0002", "r.lock.stale.0003"]);
+        drop((old, second));
+        assert_eq!(names(room.path())[0], "r.lock", "who lost the lock does not remove it");
+        let stale: Vec<String> = third.stale().unwrap().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(stale, ["r.lock.stale.0002", "r.lock.stale.0003"]);
+    }
+
+    #[test]
+    fn a_claim_of_which_nothing_came_leaves_nothing() {
+        let room = tempfile::tempdir().unwrap();
+        let out = room.path().join("a/b");
+        drop(take(&out, "r").unwrap());
+        assert!(!room.path().join("a").exists());
+        let mut claim = take(&out, "r").unwrap();
+        claim.enter();
+        drop(claim);
+        assert!(names(&out).is_empty());
+        drop(take(&out, "r").unwrap());
+        assert!(out.join("runs/.locks").exists(), "what was there stays");
+    }
+
+    #[test]
+    fn it_is_noted_where_the_plan_is_until_the_run_has_ended() {
+        let room = tempfile::tempdir().unwrap();
+        let claim = take(room.path(), "r").unwrap();
+        assert_eq!(noted_plan(room.path(), "r"), None);
+        claim.note_plan(Path::new("/a b/plan.toml")).unwrap();
+        assert_eq!(noted_plan(room.path(), "r"), Some(PathBuf::from("/a b/plan.toml")));
+        assert_eq!(noted_plan(room.path(), "../r"), None);
+        assert!(claim.forget_plan().unwrap() && !claim.forget_plan().unwrap());
     }
 }

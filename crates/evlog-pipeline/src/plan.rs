@@ -29,6 +29,10 @@ use std::time::Duration;
 pub struct Plan {
     /// Its name.
     pub name: String,
+    /// The plan file, absolute.
+    pub file: PathBuf,
+    /// BLAKE3 of what it says, with the schemas that it binds. Comments, the order of keys and its place do not count.
+    pub blake3: [u8; 32],
     /// The plan file's directory, absolute: the working directory of every stage.
     pub directory: PathBuf,
     /// The stages and reason codes that the run is judged by.
@@ -113,6 +117,8 @@ pub struct ArtifactContract {
     pub mode: ArtifactMode,
     /// What each document, or each line, must be.
     pub schema: Schema,
+    /// BLAKE3 of the schema's file.
+    pub blake3: [u8; 32],
 }
 
 /// How a contract-backed artifact is read (pipeline.md 4.6).

@@ -18,6 +18,36 @@ pub enum Progress<'a> {
         /// The enabled stages, in the order in which they will run.
         stages: &'a [&'a str],
     },
+    /// A run that was left is taken up.
+    Resumed {
+        /// Its id.
+        run: &'a str,
+        /// Its bundle.
+        bundle: &'a Path,
+        /// The enabled stages, in the order in which they run.
+        stages: &'a [&'a str],
+        /// Those of them that have their outcome.
+        finished: &'a [&'a str],
+        /// How many processes of its stages still ran, and were ended.
+        processes: usize,
+    },
+    /// A lock that stood in the way was set aside, and that was recorded.
+    LockForced {
+        /// Where it is now.
+        stale: &'a Path,
+    },
+    /// A promotion that was intended when the run was left is finished.
+    PromotionFinished {
+        /// The stage.
+        stage: &'a str,
+        /// How many artifacts were still staged.
+        artifacts: usize,
+    },
+    /// Something a person should know of the run.
+    Note {
+        /// A sentence.
+        message: &'a str,
+    },
     /// A stage's process is about to be started.
     StageStarted {
         /// The stage.

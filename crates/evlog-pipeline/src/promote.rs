@@ -6,33 +6,38 @@
 //! - No directory on the way is a link.
 
 use crate::files::{FileError, at, make_parents, sync_directory};
-use crate::gate::Artifact;
+use crate::step::{Step, Steps};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Moves the artifacts from the staging directory into the bundle. After an error, the paths before the one that it
-/// names are promoted and stay.
-pub(crate) fn promote(staging: &Path, bundle: &Path, artifacts: &[Artifact]) -> Result<(), FileError> {
-    let mut directories: BTreeSet<PathBuf> = BTreeSet::new();
-    for artifact in artifacts {
-        let directory = make_parents(bundle, &artifact.path)?;
-        let target = bundle.join(&artifact.path);
+/// Moves artifacts, by their paths, from the staging directory into the bundle. After an error, the paths before the one
+/// that it names are promoted and stay.
+pub(crate) fn promote(staging: &Path, bundle: &Path, paths: &[&str], steps: &Steps) -> Result<(), FileError> {
+    for path in paths {
+        make_parents(bundle, path, steps)?;
+        let target = bundle.join(path);
+        steps.at(Step::Promote);
         // COMMIT POINT of this path.
-        fs::rename(staging.join(&artifact.path), &target).map_err(at("promote to", &target))?;
-        directories.insert(directory);
+        fs::rename(staging.join(path), &target).map_err(at("promote to", &target))?;
     }
-    directories.iter().try_for_each(|directory| sync_directory(directory))
+    sync_parents(bundle, paths, steps)
+}
+
+/// Makes the entries of promoted artifacts durable.
+pub(crate) fn sync_parents(bundle: &Path, paths: &[&str], steps: &Steps) -> Result<(), FileError> {
+    let directories: BTreeSet<PathBuf> =
+        paths.iter().filter_map(|path| bundle.join(path).parent().map(Path::to_owned)).collect();
+    directories.iter().try_for_each(|directory| {
+        steps.at(Step::SyncDirectory);
+        sync_directory(directory)
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
-
-    fn artifact(path: &str) -> Artifact {
-        Artifact { path: path.to_owned(), len: 0, blake3: [0; 32], contract: None }
-    }
 
     struct Room(tempfile::TempDir);
 
@@ -53,8 +58,7 @@ mod tests {
         }
 
         fn promote(&self, paths: &[&str]) -> Result<(), FileError> {
-            let artifacts: Vec<Artifact> = paths.iter().map(|path| artifact(path)).collect();
-            promote(&self.0.path().join("staging"), &self.bundle(), &artifacts)
+            promote(&self.0.path().join("staging"), &self.bundle(), paths, &Steps::default())
         }
     }
 

@@ -1,52 +1,57 @@
 //! A run of a plan, from its first event to its last: steps 1 to 12 of the run sequence (pipeline.md 0.3).
 //!
 //! Does: create the run, run its enabled stages in canonical order (`stage.rs`), go on or stop by what was recorded,
-//! project the bundle after every outcome, finalize.
+//! project the bundle after every outcome, finalize; and take up a run that was left (`resume.rs`).
 //! Does not: decide the meaning of outcomes: which stages are blocked, and what the run's status is, is read back from
 //! what the contract recorded.
 //!
 //! Invariants:
 //! - Whatever the bundle shows was committed before. A process that is ended at any moment leaves a log that is whole, and
 //!   a bundle that is some earlier projection of it; `evlog project` writes the current one.
-//! - A run that was left stays in progress in the log. It is not taken up again by another `run`.
+//! - A run that was left stays in progress in the log, until it is taken up with the plan that it was created with.
 //! - Only the holder of the run lock touches the bundle.
 
 mod error;
+mod findings;
+mod resume;
+mod same;
 mod stage;
 
 pub use error::RunError;
+pub use resume::{is_in_progress, resume, stale_locks};
 
-use crate::files::{at, make_directory, remove_tree, write_atomically};
+use crate::files::{at, make_directory, remove_tree, write_atomically_telling};
 use crate::interrupt::Interrupts;
-use crate::lock::{LockError, RunLock};
+use crate::lock::Claim;
 use crate::plan::Plan;
 use crate::progress::Progress;
 use crate::secrets::Secrets;
+use crate::step::{Step, Steps};
 use evlog::answer::{Answer, AnswerOutcome};
 use evlog::publish::Publisher;
-use evlog::request::{Request, check_run_id};
+use evlog::request::Request;
 use evlog::{Log, LogError, View};
-use evlog_lifecycle::pipeline::{FailMode, Outcome, RunStatus, StageStatus};
+use evlog_lifecycle::pipeline::{FailMode, Outcome, RunStatus, StageStatus, is_substage, root_of};
 use evlog_projection::{Bundle, parse};
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const MANIFEST: &str = "manifest.json";
 const HEALTH: &str = "logs/health.json";
 
-/// Where a run goes, under which name, and who may stop it.
-#[derive(Clone, Debug)]
+/// Who may stop a run, and who is told of its steps.
+#[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// The bundle is `<out_dir>/runs/<run id>/`.
-    pub out_dir: PathBuf,
-    /// The run's id; drawn at random (UUID, version 4) when absent.
-    pub run_id: Option<String>,
     /// Asks the run to stop. It then stays in progress in the log.
     pub interrupts: Arc<Interrupts>,
+    /// Told of every step, for tests that end the process there.
+    pub steps: Steps,
 }
 
 /// The log that a run is recorded in: the session that writes it, and a view of the same log.
@@ -72,39 +77,19 @@ pub struct RunReport {
     pub outcomes: Vec<Outcome>,
 }
 
-/// Runs a plan. An error means that the run could not be brought to its end; it is then not there at all, or in progress.
+/// Runs a plan, as a new run. An error means that it could not be brought to its end; it is then not there at all, or in
+/// progress.
 pub fn run(
     plan: &Plan,
     session: Session<'_>,
+    claim: &mut Claim,
     options: &Options,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<RunReport, RunError> {
-    let run = options.run_id.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
-    check_run_id(&run).map_err(RunError::RunId)?;
-    let secrets = Secrets::of(plan).map_err(RunError::Secrets)?;
-    fs::create_dir_all(&options.out_dir).map_err(at("make", &options.out_dir))?;
-    let out = options.out_dir.canonicalize().map_err(at("find", &options.out_dir))?;
-    let runs = out.join("runs");
-    let _lock = RunLock::acquire(&runs, &run).map_err(|error| match error {
-        LockError::Held { path, holder } => RunError::Locked { run: run.clone(), path, holder },
-        LockError::File(error) => RunError::File(error),
-    })?;
-    let bundle = runs.join(&run);
-    if fs::symlink_metadata(&bundle).is_ok() {
-        return Err(RunError::BundleExists(bundle));
+    if fs::symlink_metadata(claim.bundle()).is_ok() {
+        return Err(RunError::BundleExists { run: claim.run().to_owned(), path: claim.bundle() });
     }
-    let mut runner = Runner {
-        plan,
-        session,
-        progress,
-        run,
-        bundle,
-        interrupts: options.interrupts.clone(),
-        secrets,
-        published: BTreeMap::new(),
-        outcomes: Vec::new(),
-        began: Instant::now(),
-    };
+    let mut runner = Runner::new(plan, session, claim, options, progress)?;
     runner.create()?;
     runner.stages()?;
     runner.finalize()
@@ -113,27 +98,66 @@ pub fn run(
 struct Runner<'r> {
     plan: &'r Plan,
     session: Session<'r>,
+    claim: &'r mut Claim,
     progress: &'r mut dyn FnMut(Progress<'_>),
     run: String,
     bundle: PathBuf,
     interrupts: Arc<Interrupts>,
     secrets: Secrets,
+    steps: Steps,
     /// What the stages so far have published: path and stage.
     published: BTreeMap<String, String>,
     /// What is recorded, as the last projection shows it.
     outcomes: Vec<Outcome>,
+    /// The stages that have begun in an earlier process.
+    begun: BTreeSet<String>,
     began: Instant,
+}
+
+/// What the log projects, after it was written out.
+struct Projected {
+    bundle: Bundle,
+    /// Whether any file was another before.
+    changed: bool,
+}
+
+impl<'r> Runner<'r> {
+    fn new(
+        plan: &'r Plan,
+        session: Session<'r>,
+        claim: &'r mut Claim,
+        options: &Options,
+        progress: &'r mut dyn FnMut(Progress<'_>),
+    ) -> Result<Runner<'r>, RunError> {
+        Ok(Runner {
+            plan,
+            session,
+            progress,
+            run: claim.run().to_owned(),
+            bundle: claim.bundle(),
+            claim,
+            interrupts: options.interrupts.clone(),
+            secrets: Secrets::of(plan).map_err(RunError::Secrets)?,
+            steps: options.steps.clone(),
+            published: BTreeMap::new(),
+            outcomes: Vec::new(),
+            begun: BTreeSet::new(),
+            began: Instant::now(),
+        })
+    }
 }
 
 impl Runner<'_> {
     fn create(&mut self) -> Result<(), RunError> {
         self.must("create", self.create_members())?;
-        make_directory(&self.bundle)?;
+        self.claim.enter();
+        self.claim.note_plan(&self.plan.file)?;
+        make_directory(&self.bundle, &self.steps)?;
         self.project(Duration::ZERO)?;
         let plan = self.plan;
         let stages: Vec<&str> = plan.enabled().map(|stage| stage.id.as_str()).collect();
         (self.progress)(Progress::RunCreated { run: &self.run, bundle: &self.bundle, stages: &stages });
-        Ok(())
+        self.record_stale_locks(&BTreeSet::new())
     }
 
     fn create_members(&self) -> Value {
@@ -145,10 +169,21 @@ impl Runner<'_> {
         let stages: Map<String, Value> = stages.map(|stage| (stage.id.clone(), configured(&stage.id))).collect();
         json!({
             "pipeline": self.plan.pipeline,
-            "manifest": self.plan.manifest,
+            "manifest": same::manifest(self.plan),
             "stages": stages,
             "emit_health": self.plan.emit_health,
         })
+    }
+
+    /// Records the locks that were set aside and that the log does not know: that of this process, and of one that was
+    /// ended before it could say so (pipeline.md 5.1).
+    fn record_stale_locks(&mut self, recorded: &BTreeSet<String>) -> Result<(), RunError> {
+        for (name, path) in self.claim.stale()?.into_iter().filter(|(name, _)| !recorded.contains(name)) {
+            let sha256 = sha256(&path).map_err(at("read", &path))?;
+            self.must("lock_forced", json!({"stale_lock_filename": name, "stale_lock_sha256": sha256}))?;
+            (self.progress)(Progress::LockForced { stale: &path });
+        }
+        Ok(())
     }
 
     /// The stage loop. Whether a stage still runs is asked of what was recorded: the contract has written an outcome for
@@ -163,24 +198,52 @@ impl Runner<'_> {
                 let (run, stage) = (self.run.clone(), stage.id.clone());
                 return Err(RunError::Interrupted { run, stage, began: false });
             }
-            self.stage(stage)?;
+            match self.stopped_by_its_own(&stage.id, stage.fail_mode, &stage.reason_code) {
+                Some(outcome) => {
+                    self.record(stage, &outcome)?;
+                    self.project(Duration::ZERO)?;
+                }
+                None => self.stage(stage)?,
+            }
         }
         Ok(())
     }
 
+    /// What is recorded of a stage that cannot begin again since a substage of its earlier attempt stops it (2.3).
+    fn stopped_by_its_own(&self, stage: &str, configured: FailMode, reason_code: &str) -> Option<Outcome> {
+        let definition = &self.plan.definition;
+        let mut own = self.outcomes.iter().filter(|told| is_substage(&told.stage) && root_of(&told.stage) == stage);
+        let stop = own.find(|told| definition.stops_parent(told))?;
+        let parent = definition.parent_outcome(stop, self.begun.contains(stage), configured);
+        Some(parent.unwrap_or_else(|| Outcome::failed(stage, FailMode::FailClosed, reason_code)))
+    }
+
     fn finalize(mut self) -> Result<RunReport, RunError> {
+        self.steps.at(Step::ClearStaging);
         remove_tree(&self.bundle.join(".staging"))?;
         self.must("finalize", json!({}))?;
-        let bundle = self.project(Duration::ZERO)?;
-        let manifest = manifest_of(&bundle)?;
+        let projected = self.project(Duration::ZERO)?;
+        self.complete(&projected)?;
+        self.report(&projected)
+    }
+
+    /// What follows the end of a run: its files' digests are recorded, and the note of its plan goes. Says whether any of
+    /// it was still to be done.
+    fn complete(&self, projected: &Projected) -> Result<bool, RunError> {
+        let mut publisher = Publisher::new(self.session.log)?;
+        self.steps.at(Step::CommitDigests);
+        let new = publisher.publish(&projected.bundle)?;
+        publisher.finish()?;
+        Ok(self.claim.forget_plan()? || new)
+    }
+
+    fn report(self, projected: &Projected) -> Result<RunReport, RunError> {
+        let manifest = manifest_of(&projected.bundle)?;
         let status = manifest.get("status").and_then(Value::as_str);
         let statuses = [RunStatus::Success, RunStatus::Partial, RunStatus::Failed];
         let Some(status) = statuses.into_iter().find(|known| Some(known.word()) == status) else {
             return Err(RunError::Projection(format!("a final status in `{MANIFEST}`, found {status:?}")));
         };
-        let mut publisher = Publisher::new(self.session.log)?;
-        publisher.publish(&bundle)?;
-        publisher.finish()?;
         (self.progress)(Progress::Finished { status, elapsed: self.began.elapsed() });
         Ok(RunReport {
             run_id: self.run,
@@ -192,17 +255,18 @@ impl Runner<'_> {
     }
 
     /// Submits a command of the contract `pipeline` for this run and waits until it is committed.
-    fn submit(&self, action: &str, members: Value) -> Result<Answer, LogError> {
+    fn submit(&self, step: Step, action: &str, members: Value) -> Result<Answer, LogError> {
         let Value::Object(members) = members else {
             unreachable!("the members of a command are an object");
         };
         let request = Request::new("pipeline", &self.run, action, members)?;
+        self.steps.at(step);
         self.session.log.submit(&request)
     }
 
     /// Submits a command; code and message when the contract does not take it.
-    fn refused(&self, action: &str, members: Value) -> Result<Option<(String, String)>, RunError> {
-        match self.submit(action, members) {
+    fn refused(&self, step: Step, action: &str, members: Value) -> Result<Option<(String, String)>, RunError> {
+        match self.submit(step, action, members) {
             Ok(answer) => Ok(refusal(answer)),
             Err(LogError::Malformed(error)) => Ok(Some(("malformed".to_owned(), error.to_string()))),
             Err(error) => Err(error.into()),
@@ -211,7 +275,7 @@ impl Runner<'_> {
 
     /// Submits a command that the contract has no reason to refuse.
     fn must(&self, action: &str, members: Value) -> Result<(), RunError> {
-        match self.refused(action, members)? {
+        match self.refused(Step::submitting(action), action, members)? {
             None => Ok(()),
             Some((code, message)) => Err(RunError::Refused { command: action.to_owned(), code, message }),
         }
@@ -219,26 +283,26 @@ impl Runner<'_> {
 
     /// Writes the run's projections as of now, the manifest first and then its mirror (5.2), and tells of the outcomes
     /// that are new. `elapsed` is how long the stage took that was recorded last.
-    fn project(&mut self, elapsed: Duration) -> Result<Bundle, RunError> {
+    fn project(&mut self, elapsed: Duration) -> Result<Projected, RunError> {
         self.session.view.refresh()?;
         let Some(bundle) = self.session.view.bundle(&self.run)? else {
             return Err(RunError::Projection(format!("run `{}` in the log, found none", self.run)));
         };
         let rest = bundle.files.keys().map(String::as_str).filter(|path| ![MANIFEST, HEALTH].contains(path));
+        let mut changed = false;
         for path in [MANIFEST, HEALTH].into_iter().chain(rest) {
             if let Some(file) = bundle.files.get(path) {
-                write_atomically(&self.bundle, path, &file.bytes)?;
+                changed |= write_atomically_telling(&self.bundle, path, &file.bytes, &self.steps)?;
             }
         }
         let outcomes = outcomes_of(&manifest_of(&bundle)?)?;
-        let known: BTreeSet<&str> = self.outcomes.iter().map(|outcome| outcome.stage.as_str()).collect();
-        for outcome in outcomes.iter().filter(|outcome| !known.contains(outcome.stage.as_str())) {
+        for outcome in outcomes.iter().filter(|outcome| !self.outcomes.contains(outcome)) {
             let ran = outcome.status != StageStatus::Skipped && self.plan.stage(&outcome.stage).is_some();
             let elapsed = if ran { elapsed } else { Duration::ZERO };
             (self.progress)(Progress::OutcomeRecorded { outcome, elapsed });
         }
         self.outcomes = outcomes;
-        Ok(bundle)
+        Ok(Projected { bundle, changed })
     }
 }
 
@@ -275,6 +339,17 @@ fn outcomes_of(manifest: &Value) -> Result<Vec<Outcome>, RunError> {
 /// The bytes of a digest, as bundles spell them.
 fn hex(digest: [u8; 32]) -> String {
     blake3::Hash::from(digest).to_hex().to_string()
+}
+
+/// SHA-256 of a file, as manifests spell it: the one digest of a bundle that is not BLAKE3 (pipeline.md 5.1).
+fn sha256(path: &Path) -> io::Result<String> {
+    let (mut file, mut hasher, mut buffer) = (File::open(path)?, Sha256::new(), [0; 8192]);
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(hex(hasher.finalize().into())),
+            len => hasher.update(&buffer[..len]),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-//! `evlog run`: runs a staged pipeline.
+//! `evlog run`: runs a staged pipeline, or takes up one that was left.
 
+mod claim;
 mod starter;
 mod watch;
 
@@ -13,7 +14,7 @@ use crate::table::facts;
 use crate::ui::{Tone, Ui};
 use clap::Args;
 use evlog::{Log, View};
-use evlog_pipeline::{Interrupts, Options, Plan, RunError, RunReport, Secrets, Session};
+use evlog_pipeline::{Claim, Interrupts, Options, Plan, RunError, RunReport, Secrets, Session};
 use evlog_store::StdFs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,7 +23,8 @@ use watch::{Form, Watch};
 const EXAMPLES: &str = "\
 Exit codes:
   0 success, 10 partial, 20 failed; 2 when the plan is refused, before anything is written;
-  130 when it was interrupted: it stays in progress in the log
+  20 also when the run is locked, or has ended already; 2 when the plan is not that of the run to resume;
+  130 when it was interrupted: it stays in progress in the log, and `--resume` takes it up
 
 Examples:
   evlog run --init first                         a plan to begin with, first/plan.toml
@@ -30,18 +32,23 @@ Examples:
   evlog run docs/examples/supply-chain/plan.toml
   evlog run plan.toml --out /srv/builds          bundle in /srv/builds/runs/<run id>/
   evlog run plan.toml --run-id build-1047 --json
-  evlog run plan.toml --show-output              what stages print, for the log of a CI job";
+  evlog run plan.toml --show-output              what stages print, for the log of a CI job
+  evlog run --resume build-1047                  it was stopped: go on where it was left
+  evlog run --resume build-1047 --force-run-lock    it was killed, and left its lock";
 
 /// Run a staged pipeline: stages, staging, publish gate, outcomes; log and bundle
 ///
 /// Each stage is a process that writes to a directory of its own. What it wrote is checked, moved into the bundle
 /// DIR/runs/<run id>/ in one step, and recorded in the log. `evlog tail -f` shows the same from another terminal. Ctrl-C lets the running
 /// stage end, and begins no other; a second one ends the stage with all its processes.
+///
+/// A run that was left, by Ctrl-C or a crash, is taken up with --resume: what it had begun is settled by what the log holds,
+/// stages that have an outcome do not run again, and the others run.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RunArgs {
-    /// The plan
-    #[arg(value_name = "PLAN.toml", required_unless_present = "init")]
+    /// The plan; with --resume the one that the run was created with, which may be left out where it still is
+    #[arg(value_name = "PLAN.toml", required_unless_present_any = ["init", "resume"])]
     plan: Option<PathBuf>,
     /// Write a plan to begin with into DIR [default: .] and run nothing; a file that is there is not written over
     #[arg(
@@ -49,7 +56,7 @@ pub(crate) struct RunArgs {
         value_name = "DIR",
         num_args = 0..=1,
         default_missing_value = ".",
-        conflicts_with_all = ["plan", "out", "run_id", "show_output"]
+        conflicts_with_all = ["plan", "out", "run_id", "show_output", "resume", "force_run_lock"]
     )]
     init: Option<PathBuf>,
     /// Where the bundle is written, below `runs/<run id>/`
@@ -58,6 +65,12 @@ pub(crate) struct RunArgs {
     /// The run's id; drawn at random unless given
     #[arg(long, value_name = "ID", value_parser = run_id)]
     run_id: Option<String>,
+    /// Take up a run that was left in progress, and bring it to its end
+    #[arg(long, value_name = "RUN", value_parser = run_id, conflicts_with = "run_id")]
+    resume: Option<String>,
+    /// Set aside a lock of the run that a crash left, and record that; never while another process writes the log
+    #[arg(long)]
+    force_run_lock: bool,
     /// Show what stages print, line by line; with --json as events
     #[arg(long)]
     show_output: bool,
@@ -75,29 +88,28 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
     if let Some(directory) = &args.init {
         return starter::write(ui, context.json, directory);
     }
-    let Some(path) = &args.plan else { unreachable!("the parser asks for a plan unless `--init` is given") };
-    let plan = Plan::load(path).map_err(|error| {
+    let plan = claim::plan(context, args)?;
+    let plan = Plan::load(&plan).map_err(|error| {
         let refused = CommandError::user(error.to_string());
         refused.during("the plan is refused, nothing was started")
     })?;
     Secrets::of(&plan)
         .map_err(|error| CommandError::user(error.to_string()).during("the plan is refused, nothing was started"))?;
     let signer = args.signing.signer()?;
-    let log = context.writer("run", !args.create.no_create)?;
+    // The run's lock first: of two processes for one run the other is told so, and not that the log is written (5.1).
+    let mut claim = claim::take(context, args)?;
+    let log = context.writer("run", !args.create.no_create && args.resume.is_none());
+    let log = log.map_err(|error| claim::not_taken(error, claim.as_ref()))?;
     let interrupts = Arc::new(Interrupts::default());
     let caught = Caught::raising(interrupts.clone());
     let _caught = caught.map_err(|error| CommandError::user(format!("could not catch signals: {error}")))?;
     // A checkpoint that cannot be signed is told when that happens; the exit code is the run's.
     let (done, _told) =
-        signing::during(signer, &|| Some(&log), || run_plan(ui, context, args, interrupts, &plan, &log));
+        signing::during(signer, &|| Some(&log), || run_plan(ui, context, args, interrupts, &plan, &log, &mut claim));
     let closed = log.close();
-    let report = match done {
-        Ok(report) => report,
-        Err(error) => {
-            let code = error.exit_code();
-            return Err(CommandError::from(error).with_code(code));
-        }
-    };
+    // Whoever gets the lock next finds the log free.
+    drop(claim);
+    let report = done.map_err(|error| claim::failed(context, args, error))?;
     closed?;
     let verdict = Verdict::Run(report.exit_code);
     tell(ui, context, &report).map(|()| verdict).or_else(|error| error.unless_run(verdict))
@@ -110,13 +122,16 @@ fn run_plan(
     interrupts: Arc<Interrupts>,
     plan: &Plan,
     log: &Log,
+    claim: &mut Option<Claim>,
 ) -> Result<RunReport, RunError> {
     // A new log has its first commit before the view opens it.
     log.begin()?;
     let mut view = View::open(Arc::new(StdFs), &context.log, contracts())?;
-    let options = Options { out_dir: args.out.clone(), run_id: args.run_id.clone(), interrupts };
+    let claim = claim::force(claim, &mut view, args)?;
+    let options = Options { interrupts, ..Options::default() };
+    let begin = if args.resume.is_some() { evlog_pipeline::resume } else { evlog_pipeline::run };
     let mut watch = Watch::new(ui, Form { json: context.json, output: args.show_output });
-    evlog_pipeline::run(plan, Session { log, view: &mut view }, &options, &mut |progress| watch.tell(&progress))
+    begin(plan, Session { log, view: &mut view }, claim, &options, &mut |progress| watch.tell(&progress))
 }
 
 fn tell(ui: &mut Ui, context: &Context, report: &RunReport) -> Result<(), CommandError> {

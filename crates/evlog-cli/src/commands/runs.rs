@@ -57,6 +57,12 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Ver
     } else {
         let rows: Vec<Vec<table::Cell>> = runs.iter().map(|run| row(run)).collect();
         table::print(ui, &["RUN", "CONTRACT", "STATUS", "EVENTS", "BEGAN", "LAST EVENT"], &rows)?;
+        if let Some(run) = runs.iter().find(|run| run.contract == "pipeline" && !run.terminal) {
+            let run = &run.run;
+            ui.advise(&format!(
+                "a pipeline that `evlog run` left in progress is taken up by `evlog run --resume {run}`"
+            ));
+        }
     }
     for error in &all.errors {
         ui.finding(format_args!("{error}"));

@@ -9,9 +9,12 @@ use std::path::Path;
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum RunEvent<'a> {
     RunCreated { run: &'a str, bundle: String, stages: &'a [&'a str] },
+    RunResumed { run: &'a str, bundle: String, stages: &'a [&'a str], finished: &'a [&'a str], processes: usize },
+    LockForced { stale: String },
+    PromotionFinished { stage: &'a str, artifacts: usize },
     StageStarted { stage: &'a str, log: String },
     Output { stage: &'a str, line: &'a str },
-    Note { stage: &'a str, message: &'a str },
+    Note { stage: Option<&'a str>, message: &'a str },
     GateFailed { stage: &'a str, reason_code: &'a str, findings: Vec<GateFinding<'a>> },
     Outcome { stage: &'a str, status: &'a str, fail_mode: &'a str, reason_code: Option<&'a str>, elapsed_ms: u128 },
 }
@@ -31,9 +34,15 @@ impl<'a> RunEvent<'a> {
     pub(crate) fn of(progress: &Progress<'a>, shown: &dyn Fn(&Path) -> String) -> Option<RunEvent<'a>> {
         Some(match *progress {
             Progress::RunCreated { run, bundle, stages } => RunEvent::RunCreated { run, bundle: shown(bundle), stages },
+            Progress::Resumed { run, bundle, stages, finished, processes } => {
+                RunEvent::RunResumed { run, bundle: shown(bundle), stages, finished, processes }
+            }
+            Progress::LockForced { stale } => RunEvent::LockForced { stale: shown(stale) },
+            Progress::PromotionFinished { stage, artifacts } => RunEvent::PromotionFinished { stage, artifacts },
+            Progress::Note { message } => RunEvent::Note { stage: None, message },
             Progress::StageStarted { stage, log } => RunEvent::StageStarted { stage, log: shown(log) },
             Progress::OutputLine { stage, line } => RunEvent::Output { stage, line },
-            Progress::StageNote { stage, message } => RunEvent::Note { stage, message },
+            Progress::StageNote { stage, message } => RunEvent::Note { stage: Some(stage), message },
             Progress::GateFailed { stage, reason_code, report } => {
                 let findings = report.artifacts().iter().flat_map(|artifact| {
                     artifact.errors().iter().map(|finding| GateFinding {

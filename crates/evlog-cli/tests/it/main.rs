@@ -33,6 +33,8 @@ mod refuse;
 #[cfg(test)]
 mod repair;
 #[cfg(test)]
+mod resume;
+#[cfg(test)]
 mod run;
 #[cfg(test)]
 mod story;

@@ -8,12 +8,13 @@ mod schemas;
 mod stages;
 
 use super::error::{Problem, place};
-use super::{Plan, PlanError, raw};
+use super::{ArtifactContract, Plan, PlanError, raw};
 use crate::limits::PLAN_LEN_MAX;
 use evlog_lifecycle::form::{self, FILE_LEN_MAX};
 use evlog_lifecycle::pipeline::{Definition, built_in};
 use evlog_projection::parse;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
@@ -108,6 +109,8 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
     let stages = stages::stages(&raw, &definition, &contracts, problems);
     Some(Plan {
         name: raw.name.get_ref().clone(),
+        file: path.file_name().map_or_else(|| directory.clone(), |name| directory.join(name)),
+        blake3: digest(text, &contracts),
         directory,
         pipeline,
         emit_health: raw.emit_health,
@@ -118,6 +121,19 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
         contracts,
         definition,
     })
+}
+
+/// BLAKE3 of what the plan says: its document as canonical JSON, with the digests of the schemas. The document and not
+/// the [`Plan`], so that a key that is added later is never left out.
+fn digest(text: &str, contracts: &BTreeMap<String, ArtifactContract>) -> [u8; 32] {
+    let document = toml::from_str(text).ok().and_then(|document| json_of(&toml::Value::Table(document)).ok());
+    let schemas = contracts.iter().map(|(id, contract)| (id.clone(), hex(contract.blake3).into()));
+    let whole = json!({"plan": document, "schemas": schemas.collect::<Map<String, Value>>()});
+    *blake3::hash(&evlog_projection::canonical(&whole)).as_bytes()
+}
+
+fn hex(digest: [u8; 32]) -> String {
+    blake3::Hash::from(digest).to_hex().to_string()
 }
 
 fn is_name(text: &str) -> bool {
@@ -232,8 +248,19 @@ fn manifest(table: &Spanned<toml::Table>, problems: &mut Problems) -> Map<String
             Err(message) => problems.at(table.span(), format!("`{name}` of the manifest: {message}")),
         }
     }
-    if members.get("extensions").is_some_and(|extensions| extensions.get("evlog").is_some()) {
-        problems.at(table.span(), "`extensions.evlog` of the manifest is written by evlog; choose another name");
+    let Some(extensions) = members.get("extensions") else { return members };
+    let orchestrator = extensions.get("orchestrator");
+    let is_object = |value: Option<&Value>| value.is_none_or(Value::is_object);
+    if !is_object(Some(extensions)) || !is_object(orchestrator) {
+        problems.at(table.span(), "`extensions` and `extensions.orchestrator` of the manifest: expected tables");
+    }
+    let own = [
+        ("extensions.evlog", extensions.get("evlog")),
+        ("extensions.orchestrator.plan", orchestrator.and_then(|members| members.get("plan"))),
+        ("extensions.orchestrator.run_lock", orchestrator.and_then(|members| members.get("run_lock"))),
+    ];
+    for (name, _) in own.iter().filter(|(_, value)| value.is_some()) {
+        problems.at(table.span(), format!("`{name}` of the manifest is written by evlog; choose another name"));
     }
     members
 }

@@ -3,6 +3,7 @@
 use crate::files::FileError;
 use crate::secrets::SecretsError;
 use evlog::LogError;
+use evlog_lifecycle::pipeline::RunStatus;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -24,7 +25,42 @@ pub enum RunError {
         holder: String,
     },
     /// There is a bundle of this name already, of another log perhaps. Nothing was touched.
-    BundleExists(PathBuf),
+    BundleExists {
+        /// The run.
+        run: String,
+        /// The bundle.
+        path: PathBuf,
+    },
+    /// There is no such run to take up. Nothing was touched.
+    UnknownRun(String),
+    /// The run to take up is not of contract `pipeline`. Nothing was touched.
+    OtherContract {
+        /// The run.
+        run: String,
+        /// Its contract.
+        contract: String,
+    },
+    /// The run to take up has ended, and its bundle is complete. Nothing was touched.
+    Ended {
+        /// The run.
+        run: String,
+        /// How it has ended.
+        status: RunStatus,
+    },
+    /// The run to take up was created with another plan. Nothing was touched.
+    OtherPlan {
+        /// The run.
+        run: String,
+        /// What is different, a sentence each; not empty.
+        differences: Vec<String>,
+    },
+    /// Stages of the run to take up have begun, and its bundle is not there. Nothing was touched.
+    NoBundle {
+        /// The run.
+        run: String,
+        /// Where the bundle was looked for.
+        path: PathBuf,
+    },
     /// The contract refused a command that this program made. Of `create`: the run is as it was before.
     Refused {
         /// The command's `do`.
@@ -53,11 +89,16 @@ pub enum RunError {
 
 impl RunError {
     /// What the process should exit with: a run that has no end has failed (pipeline.md 2.4, 3.2), unless someone
-    /// stopped it; then as a shell says it of Ctrl-C. A plan that cannot be run is an error of usage.
+    /// stopped it; then as a shell says it of Ctrl-C. That what was asked for names no run that could go on is said of
+    /// the question, not of a run; and so it is of a plan that cannot be run.
     pub fn exit_code(&self) -> u8 {
         match self {
             RunError::Interrupted { .. } => 130,
-            RunError::Secrets(_) => 2,
+            RunError::UnknownRun(_)
+            | RunError::OtherContract { .. }
+            | RunError::OtherPlan { .. }
+            | RunError::NoBundle { .. }
+            | RunError::Secrets(_) => 2,
             _ => 20,
         }
     }
@@ -68,19 +109,32 @@ impl fmt::Display for RunError {
         match self {
             RunError::RunId(message) => f.write_str(message),
             RunError::Locked { run, path, holder } => {
-                let holder = if holder.is_empty() { "unknown" } else { holder };
-                write!(
-                    f,
-                    "run `{run}` is locked (holder: {holder}); nothing was touched. If no such process runs, remove `{}`",
-                    path.display()
-                )
+                write!(f, "run `{run}` is locked by `{}` (holder: {holder}); nothing was touched", path.display())
             }
-            RunError::BundleExists(path) => {
+            RunError::BundleExists { path, .. } => {
                 write!(
                     f,
                     "there is a bundle already in `{}`; nothing was touched. Choose another run id",
                     path.display()
                 )
+            }
+            RunError::UnknownRun(run) => write!(f, "expected a run that was left, found no run `{run}` in the log"),
+            RunError::OtherContract { run, contract } => {
+                write!(f, "run `{run}`: expected a run of contract `pipeline`, found one of contract `{contract}`")
+            }
+            RunError::Ended { run, status } => {
+                write!(f, "run `{run}` has ended, as {}; nothing was touched", status.word())
+            }
+            RunError::OtherPlan { run, differences } => {
+                let differences = differences.join("; ");
+                write!(
+                    f,
+                    "the plan is not the one that run `{run}` was created with; nothing was touched: {differences}"
+                )
+            }
+            RunError::NoBundle { run, path } => {
+                let path = path.display();
+                write!(f, "stages of run `{run}` have begun: expected its bundle in `{path}`, found none")
             }
             RunError::Refused { command, code, message } => {
                 write!(f, "the contract refused the command `{command}`: {code}: {message}")

@@ -14,9 +14,10 @@ use crate::outcomes::{self, Told};
 use crate::plan::Stage;
 use crate::process::{self, Ended, Start};
 use crate::progress::Progress;
+use crate::step::{Step, Steps};
 use crate::{paths, promote};
 use evlog_lifecycle::pipeline::report::{ArtifactReport, ERRORS_MAX_DEFAULT, Finding, Report};
-use evlog_lifecycle::pipeline::{Coupling, FailMode, Outcome, Severity, StageStatus};
+use evlog_lifecycle::pipeline::{Coupling, FailMode, Outcome, Severity, StageStatus, is_substage, root_of};
 use evlog_projection::canonical;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -81,11 +82,12 @@ impl Room {
         }
     }
 
-    fn open(&self, bundle: &Path) -> Result<File, FileError> {
+    fn open(&self, bundle: &Path, steps: &Steps) -> Result<File, FileError> {
         remove_tree(&self.shelf)?;
-        make_directory(&self.shelf)?;
-        make_directory(&self.staging)?;
-        make_parents(bundle, &self.log_path)?;
+        make_directory(&self.shelf, steps)?;
+        make_directory(&self.staging, steps)?;
+        make_parents(bundle, &self.log_path, steps)?;
+        steps.at(Step::OpenOutput);
         if fs::symlink_metadata(&self.log).is_ok_and(|found| !found.is_file()) {
             let error = io::Error::new(io::ErrorKind::AlreadyExists, "expected a regular file or none");
             return Err(at("open", &self.log)(error));
@@ -110,7 +112,10 @@ impl Runner<'_> {
         };
         let mut outcome = self.or_storage_failure(stage, attempted)?;
         let captured = self.capture(stage, &room);
-        let cleared = captured.and_then(|()| Ok(remove_tree(&room.shelf)?));
+        let cleared = captured.and_then(|()| {
+            self.steps.at(Step::ClearStaging);
+            Ok(remove_tree(&room.shelf)?)
+        });
         if let Err(stop) = cleared {
             outcome = self.or_storage_failure(stage, Err(stop))?;
         }
@@ -147,8 +152,10 @@ impl Runner<'_> {
 
     /// Everything up to the outcome, which is returned and not yet recorded.
     fn attempt(&mut self, stage: &Stage, room: &Room) -> Result<Outcome, Stop> {
-        let log = room.open(&self.bundle)?;
+        let log = room.open(&self.bundle, &self.steps)?;
+        self.steps.at(Step::StartStage);
         let ended = self.process(stage, room, &log)?;
+        self.steps.at(Step::ReadOutcomes);
         let told = outcomes::read(&room.outcomes, &stage.id).map_err(at("read", &room.outcomes))?;
         let mut findings = told.findings;
         if findings.is_empty() {
@@ -253,7 +260,7 @@ impl Runner<'_> {
             if let Some(code) = &told.reason_code {
                 members["reason_code"] = code.as_str().into();
             }
-            if let Some((code, message)) = self.refused("outcome", members)? {
+            if let Some((code, message)) = self.refused(Step::CommitSubstage, "outcome", members)? {
                 findings.push(Finding::coded(&code.to_ascii_lowercase(), message).on_line(told.line));
             }
         }
@@ -291,7 +298,8 @@ impl Runner<'_> {
         Outcome::failed(&stage.id, mode, code)
     }
 
-    /// The stage's outcome beside those of its substages: some of them leave it no choice (pipeline.md 1.3, 2.3).
+    /// The stage's outcome beside those of its substages, of an earlier attempt too: some of them leave it no choice
+    /// (pipeline.md 1.3, 2.3).
     fn coupled(&self, stage: &Stage, outcome: Outcome, substages: &[Told]) -> Outcome {
         let definition = &self.plan.definition;
         let recorded = substages.iter().map(|told| {
@@ -300,7 +308,12 @@ impl Runner<'_> {
             let fail_mode = told.fail_mode.unwrap_or(usual);
             Outcome { stage: told.stage.clone(), status: told.status, fail_mode, reason_code: told.reason_code.clone() }
         });
-        let failed: Vec<Outcome> = recorded.filter(|told| told.status == StageStatus::Failed).collect();
+        let earlier = self.outcomes.iter().filter(|known| {
+            let told = substages.iter().any(|told| told.stage == known.stage);
+            is_substage(&known.stage) && root_of(&known.stage) == stage.id && !told
+        });
+        let failed: Vec<Outcome> =
+            recorded.chain(earlier.cloned()).filter(|told| told.status == StageStatus::Failed).collect();
         if let Some(stop) = failed.iter().find(|told| definition.stops_parent(told)) {
             let own = || Outcome::failed(&stage.id, FailMode::FailClosed, stage.reason_code.clone());
             return definition.parent_outcome(stop, true, stage.fail_mode).unwrap_or_else(own);
@@ -326,6 +339,7 @@ impl Runner<'_> {
             published: &self.published,
             secrets: &self.secrets,
         };
+        self.steps.at(Step::CheckStaged);
         let artifacts = match gate.check()? {
             Ok(artifacts) => artifacts,
             Err(failed) => return Ok(self.fail_gate(stage, &failed)?),
@@ -333,9 +347,14 @@ impl Runner<'_> {
         if let Some(message) = unexpected(&gate.unexpected(&artifacts)) {
             self.note(stage, &message);
         }
+        // Without it, whoever finds the artifacts promoted and no outcome would take the stage for a success.
+        if outcome.status != StageStatus::Success {
+            self.must("judge", outcome.to_value())?;
+        }
         let members = json!({"stage": stage.id, "artifacts": listing(&artifacts)});
         self.must("intend", members.clone())?;
-        promote::promote(&room.staging, &self.bundle, &artifacts)?;
+        let paths: Vec<&str> = artifacts.iter().map(|artifact| artifact.path.as_str()).collect();
+        promote::promote(&room.staging, &self.bundle, &paths, &self.steps)?;
         self.must("publish", members)?;
         self.published.extend(artifacts.into_iter().map(|artifact| (artifact.path, stage.id.clone())));
         Ok(outcome)
@@ -352,6 +371,7 @@ impl Runner<'_> {
 
     /// Records what stands in the bundle of the stage's standard output and error.
     fn capture(&self, stage: &Stage, room: &Room) -> Result<(), Stop> {
+        self.steps.at(Step::SyncOutput);
         let (len, digest) = measure(&room.log)?;
         sync_files(&self.bundle, &[&room.log_path])?;
         let members = json!({"stage": stage.id, "path": room.log_path, "bytes": len, "blake3": hex(digest)});
@@ -360,8 +380,8 @@ impl Runner<'_> {
 
     /// Records the outcome. One that the contract does not take would leave the run without an end, so the stage fails
     /// closed instead, and says why.
-    fn record(&mut self, stage: &Stage, outcome: &Outcome) -> Result<(), RunError> {
-        let Some((code, message)) = self.refused("outcome", outcome.to_value())? else {
+    pub(super) fn record(&mut self, stage: &Stage, outcome: &Outcome) -> Result<(), RunError> {
+        let Some((code, message)) = self.refused(Step::CommitOutcome, "outcome", outcome.to_value())? else {
             return Ok(());
         };
         self.note(stage, &format!("the contract refused the outcome `{outcome}`: {code}: {message}"));

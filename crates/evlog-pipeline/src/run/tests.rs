@@ -2,6 +2,8 @@
 
 mod interrupts;
 mod records;
+mod resume;
+mod steps;
 
 use super::*;
 use evlog_lifecycle::pipeline::Pipeline;
@@ -11,6 +13,9 @@ use std::os::unix::fs::symlink;
 const RUN: &str = "11111111-1111-4111-8111-111111111111";
 
 struct Room(tempfile::TempDir, Arc<Interrupts>);
+
+type Begin<'b> =
+    dyn Fn(&Plan, Session<'_>, &mut Claim, &Options, &mut dyn FnMut(Progress<'_>)) -> Result<RunReport, RunError> + 'b;
 
 /// What a run left.
 struct Left {
@@ -48,14 +53,25 @@ impl Room {
 
     fn run(&self, plan: &str) -> Left {
         fs::write(self.path("plan.toml"), plan).unwrap();
+        self.with(&|plan, session, claim, options, progress| run(plan, session, claim, options, progress))
+    }
+
+    /// Takes up the run that was left, with the plan that stands there.
+    fn resume(&self) -> Left {
+        self.with(&|plan, session, claim, options, progress| resume(plan, session, claim, options, progress))
+    }
+
+    fn with(&self, begin: &Begin<'_>) -> Left {
         let plan = Plan::load(&self.path("plan.toml")).unwrap_or_else(|error| panic!("{error}"));
         let contracts = || Contracts::default().with(Pipeline::default());
         let log = Log::open(&self.path("log"), contracts(), evlog::Options::new("test")).unwrap();
         let mut view = View::open(evlog::Options::new("test").fs, &self.path("log"), contracts()).unwrap();
-        let options = Options { out_dir: self.path("out"), run_id: Some(RUN.to_owned()), interrupts: self.1.clone() };
+        let options = Options { interrupts: self.1.clone(), ..Options::default() };
         let mut told = Vec::new();
         let session = Session { log: &log, view: &mut view };
-        let result = run(&plan, session, &options, &mut |progress| told.push(line_of(&progress)));
+        let result = Claim::take(&self.path("out"), Some(RUN), &options.steps).and_then(|mut claim| {
+            begin(&plan, session, &mut claim, &options, &mut |progress| told.push(line_of(&progress)))
+        });
         view.refresh().unwrap();
         let bundle = view.bundle(RUN).unwrap();
         let events = bundle.as_ref().map_or(0, |bundle| bundle.events);
@@ -85,7 +101,7 @@ impl Room {
     }
 
     fn files(&self) -> Vec<String> {
-        fn below(directory: &std::path::Path, prefix: &str, found: &mut Vec<String>) {
+        fn below(directory: &Path, prefix: &str, found: &mut Vec<String>) {
             for entry in fs::read_dir(directory).unwrap().map(Result::unwrap) {
                 let path = format!("{prefix}{}", entry.file_name().to_string_lossy());
                 if entry.file_type().unwrap().is_dir() {
@@ -110,6 +126,10 @@ fn spelled(outcome: &Outcome) -> String {
 fn line_of(progress: &Progress<'_>) -> String {
     match progress {
         Progress::RunCreated { stages, .. } => format!("created {}", stages.join(",")),
+        Progress::Resumed { finished, .. } => format!("resumed after {}", finished.join(",")),
+        Progress::LockForced { .. } => "lock forced".to_owned(),
+        Progress::PromotionFinished { stage, artifacts } => format!("promoted {stage} {artifacts}"),
+        Progress::Note { message } => format!("note {message}"),
         Progress::StageStarted { stage, .. } => format!("started {stage}"),
         Progress::OutputLine { stage, line } => format!("line {stage} {line}"),
         Progress::StageNote { stage, message } => format!("note {stage} {message}"),
@@ -472,7 +492,7 @@ fn a_held_lock_is_refused_and_nothing_is_touched() {
     fs::write(room.path("out/runs/.locks").join(format!("{RUN}.lock")), "pid=1\n").unwrap();
     let left = room.run(&plan(&[NOTHING]));
     let error = left.result.unwrap_err();
-    assert!(matches!(&error, RunError::Locked { holder, .. } if holder == "pid=1"), "{error}");
+    assert!(matches!(&error, RunError::Locked { holder, .. } if holder.starts_with("pid=1, ")), "{error}");
     assert_eq!((error.exit_code(), left.events), (20, 0));
     assert!(!room.bundle("").exists() && room.path("out/runs/.locks").join(format!("{RUN}.lock")).exists());
     assert_eq!(left.told, [""; 0]);
@@ -483,7 +503,7 @@ fn a_bundle_or_a_run_that_is_there_already_is_not_touched() {
     let room = Room::new();
     fs::create_dir_all(room.bundle("")).unwrap();
     let left = room.run(&plan(&[NOTHING]));
-    assert!(matches!(left.result, Err(RunError::BundleExists(_))));
+    assert!(matches!(left.result, Err(RunError::BundleExists { .. })));
     assert_eq!((left.events, room.files().len()), (0, 0));
 
     fs::remove_dir(room.bundle("")).unwrap();
@@ -498,13 +518,7 @@ fn a_bundle_or_a_run_that_is_there_already_is_not_touched() {
 fn an_id_that_cannot_be_a_directory_is_refused() {
     let room = Room::new();
     let out = room.path("out");
-    fs::write(room.path("plan.toml"), plan(&[NOTHING])).unwrap();
-    let plan = Plan::load(&room.path("plan.toml")).unwrap();
-    let contracts = || Contracts::default().with(Pipeline::default());
-    let log = Log::open(&room.path("log"), contracts(), evlog::Options::new("test")).unwrap();
-    let mut view = View::open(evlog::Options::new("test").fs, &room.path("log"), contracts()).unwrap();
-    let options = Options { out_dir: out.clone(), run_id: Some("../x".to_owned()), interrupts: Arc::default() };
-    let error = run(&plan, Session { log: &log, view: &mut view }, &options, &mut |_| {}).unwrap_err();
+    let error = Claim::take(&out, Some("../x"), &Steps::default()).unwrap_err();
     assert!(matches!(error, RunError::RunId(_)), "{error}");
     assert!(!out.exists());
 }

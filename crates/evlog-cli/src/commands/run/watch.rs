@@ -53,7 +53,21 @@ impl<'u> Watch<'u> {
             self.object(progress);
         }
         match progress {
-            Progress::RunCreated { run, bundle, stages } => self.created(run, bundle, stages),
+            Progress::RunCreated { run, bundle, stages } => self.created(run, "", bundle, stages),
+            Progress::Resumed { run, bundle, stages, finished, processes } => {
+                let what = format!("  taken up; {} of {} stages have an outcome", finished.len(), stages.len());
+                self.created(run, &what, bundle, stages);
+                if *processes > 0 {
+                    self.note(&format!("{processes} of its processes were still there, and were ended"));
+                }
+            }
+            Progress::LockForced { stale } => {
+                self.note(&format!("a lock was set aside, and is kept in {}", shown(stale)));
+            }
+            Progress::PromotionFinished { stage, artifacts } => {
+                self.line(stage, &format!("its promotion is finished; {artifacts} files were still staged"));
+            }
+            Progress::Note { message } => self.note(message),
             Progress::StageStarted { stage, .. } => self.started(stage),
             Progress::OutputLine { stage, line } => self.printed(stage, line),
             Progress::StageNote { stage, message } => {
@@ -83,9 +97,14 @@ impl<'u> Watch<'u> {
         self.ui.talk(format_args!("  {stage:width$}  {what}", width = self.width));
     }
 
-    fn created(&mut self, run: &str, bundle: &Path, stages: &[&str]) {
+    fn note(&self, message: &str) {
+        let note = self.ui.paint_talk(Tone::Warning, "note:");
+        self.ui.talk(format_args!("  {note} {}", visible(message)));
+    }
+
+    fn created(&mut self, run: &str, what: &str, bundle: &Path, stages: &[&str]) {
         let (word, name) = (self.ui.paint_talk(Tone::Faint, "run"), self.ui.paint_talk(Tone::Strong, run));
-        self.ui.talk(format_args!("{word} {name}"));
+        self.ui.talk(format_args!("{word} {name}{what}"));
         let longest = stages.iter().map(|stage| stage.chars().count()).max().unwrap_or(0);
         self.width = longest.max(NAME_WIDTH_MIN);
         bundle.clone_into(&mut self.bundle);

@@ -24,7 +24,7 @@ pub(super) fn contracts(
             problems.at(schema.version.span(), format!("expected a version such as `0.1.0`, found `{found}`"));
         }
         let file = schema.file.get_ref();
-        let compiled = match compile(&directory.join(file)) {
+        let (schema_of, blake3) = match compile(&directory.join(file)) {
             Ok(compiled) => compiled,
             Err(message) => {
                 problems.at(schema.file.span(), format!("schema `{file}`: {message}"));
@@ -35,7 +35,7 @@ pub(super) fn contracts(
             raw::Mode::JsonDocument => ArtifactMode::JsonDocument,
             raw::Mode::JsonlLines => ArtifactMode::JsonlLines,
         };
-        let contract = ArtifactContract { version: schema.version.get_ref().clone(), mode, schema: compiled };
+        let contract = ArtifactContract { version: schema.version.get_ref().clone(), mode, schema: schema_of, blake3 };
         if contracts.insert(id.clone(), contract).is_some() {
             problems.at(schema.contract.span(), format!("contract `{id}` has a schema already"));
         }
@@ -43,10 +43,11 @@ pub(super) fn contracts(
     contracts
 }
 
-fn compile(file: &Path) -> Result<Schema, String> {
+fn compile(file: &Path) -> Result<(Schema, [u8; 32]), String> {
     let text = read(file, SCHEMA_LEN_MAX)?;
     let schema = parse(text.as_bytes()).map_err(|error| format!("not JSON: {error}"))?;
-    Schema::compile(&schema).map_err(|error| format!("not a JSON Schema 2020-12: {error}"))
+    let compiled = Schema::compile(&schema).map_err(|error| format!("not a JSON Schema 2020-12: {error}"))?;
+    Ok((compiled, *blake3::hash(text.as_bytes()).as_bytes()))
 }
 
 fn is_contract_id(text: &str) -> bool {

@@ -1,0 +1,108 @@
+//! Which run `evlog run` may write to, and by which plan: a new one, or one that was left.
+//!
+//! Does: find the plan of a run that is taken up, take the run's lock before the log is opened, and say of what went wrong
+//! what can be done about it. Does not: run anything.
+
+use super::RunArgs;
+use crate::context::Context;
+use crate::error::CommandError;
+use evlog::View;
+use evlog_pipeline::{Claim, RunError, Steps, is_in_progress, noted_plan, stale_locks};
+use std::path::{Path, PathBuf};
+
+/// The plan that was named, or the one that is noted for the run that is taken up. A run that is none is refused here,
+/// before anything is locked.
+pub(super) fn plan(context: &Context, args: &RunArgs) -> Result<PathBuf, CommandError> {
+    let Some(run) = &args.resume else {
+        let Some(plan) = &args.plan else {
+            unreachable!("the parser asks for a plan, and `--init` does not come here")
+        };
+        return Ok(plan.clone());
+    };
+    let standing = is_in_progress(&mut context.view(None)?, run);
+    let plan = args.plan.clone().or_else(|| noted_plan(&args.out, run));
+    match (standing, plan) {
+        // It may have ended with its bundle incomplete; whoever holds its lock will see.
+        (Ok(()) | Err(RunError::Ended { .. }), Some(plan)) => Ok(plan),
+        (Err(error), _) => Err(failed(context, args, error)),
+        (Ok(()), None) => {
+            let dir = args.out.display();
+            let message = format!("it is not noted in `{dir}` where the plan of run `{run}` is: expected PLAN.toml");
+            Err(CommandError::user(message)
+                .hint(format!("`evlog run --resume {run} PLAN.toml`"))
+                .hint("`--out DIR` names the directory that the run was started with"))
+        }
+    }
+}
+
+/// The lock of the run; none when it stands in the way and may be set aside once the log is open: whoever lives and
+/// runs it has the log open too.
+pub(super) fn take(context: &Context, args: &RunArgs) -> Result<Option<Claim>, CommandError> {
+    match Claim::take(&args.out, id(args), &Steps::default()) {
+        Err(RunError::Locked { .. }) if args.force_run_lock => Ok(None),
+        taken => taken.map(Some).map_err(|error| failed(context, args, error)),
+    }
+}
+
+/// The same, with the log open; a lock that stands in the way is set aside.
+pub(super) fn force<'c>(
+    claim: &'c mut Option<Claim>,
+    view: &mut View,
+    args: &RunArgs,
+) -> Result<&'c mut Claim, RunError> {
+    match (claim, id(args)) {
+        (Some(claim), _) => Ok(claim),
+        (claim, Some(run)) => {
+            let recorded = stale_locks(view, run)?;
+            Ok(claim.insert(Claim::force(&args.out, run, &recorded, &Steps::default())?))
+        }
+        (None, None) => unreachable!("nothing stands in the way of an id that was drawn at random"),
+    }
+}
+
+/// The log is not to be had, and the lock of the run is not taken either.
+pub(super) fn not_taken(error: CommandError, claim: Option<&Claim>) -> CommandError {
+    match claim {
+        Some(_) => error,
+        None => error.during("the run is locked, and its lock is not set aside").with_code(20),
+    }
+}
+
+fn id(args: &RunArgs) -> Option<&str> {
+    args.resume.as_deref().or(args.run_id.as_deref())
+}
+
+/// The error with its exit code and with advice.
+pub(super) fn failed(context: &Context, args: &RunArgs, error: RunError) -> CommandError {
+    let take_up = |run: &str| resuming(run, &args.out, &context.log);
+    let hints = match &error {
+        RunError::Locked { .. } => vec![
+            "somebody runs it, or a crash left the lock; `--force-run-lock` sets it aside and records that".to_owned(),
+        ],
+        RunError::BundleExists { run, .. } => vec![format!("if that run was left in progress: `{}`", take_up(run))],
+        RunError::Refused { code, .. } if code == "RUN_EXISTS" => {
+            id(args).map(|run| format!("if that run was left in progress: `{}`", take_up(run))).into_iter().collect()
+        }
+        RunError::Interrupted { run, .. } => vec![format!("`{}` takes it to its end", take_up(run))],
+        RunError::UnknownRun(_) => vec!["`evlog runs` lists the runs; `--log PATH` names another log".to_owned()],
+        RunError::OtherContract { .. } => vec!["only what `evlog run` has started can be taken up".to_owned()],
+        RunError::Ended { .. } => {
+            vec!["what has ended stays as it is; `evlog run PLAN.toml` starts another run".to_owned()]
+        }
+        RunError::OtherPlan { .. } => {
+            vec!["take it up with the plan as it was, or start another run: `evlog run PLAN.toml`".to_owned()]
+        }
+        RunError::NoBundle { .. } => vec!["`--out DIR` names the directory that the run was started with".to_owned()],
+        _ => Vec::new(),
+    };
+    let code = error.exit_code();
+    hints.into_iter().fold(CommandError::from(error), CommandError::hint).with_code(code)
+}
+
+/// The command that takes up a run.
+fn resuming(run: &str, out: &Path, log: &Path) -> String {
+    let placed = |option: &str, path: &Path, default: &str| {
+        if path == Path::new(default) { String::new() } else { format!(" {option} {}", path.display()) }
+    };
+    format!("evlog run --resume {run}{}{}", placed("--out", out, "."), placed("--log", log, "./evlog"))
+}

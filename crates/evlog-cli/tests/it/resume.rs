@@ -1,0 +1,271 @@
+//! `evlog run --resume`, the run's lock, and `kill -9` of the real command at any moment.
+
+use crate::crash::{ROUNDS, moment};
+use crate::support::{Done, Room, files_below};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+use std::process::Child;
+use std::thread::sleep;
+use std::time::Duration;
+
+/// Three stages that note in a file beside the plan that they run; `second` is what the second one does besides.
+fn room(second: &str) -> Room {
+    let stage = |id: &str, script: &str| {
+        format!(
+            "[[stage]]\nid = \"{id}\"\nreason_code = \"storage_io_error\"\n\
+             command = [\"sh\", \"-ec\", '''echo {id} >> $EVLOG_PLAN_DIR/ran; {script}''']\n"
+        )
+    };
+    let files = "for n in 1 2 3 4 5; do mkdir -p $EVLOG_STAGING_DIR/d$n; echo $n > $EVLOG_STAGING_DIR/d$n/file; done";
+    let room = Room::new();
+    room.write(
+        "plan.toml",
+        &format!("name = \"small\"\n{}{}{}", stage("make", files), stage("work", second), stage("last", "echo done")),
+    );
+    room
+}
+
+/// The lines of the file that stages write.
+fn ran(room: &Room) -> Vec<String> {
+    fs::read_to_string(room.path("ran")).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+fn wait_for(path: &Path) {
+    while !path.exists() {
+        sleep(Duration::from_millis(2));
+    }
+}
+
+fn ended(child: Child) -> Done {
+    child.wait_with_output().unwrap().into()
+}
+
+/// What must hold of a run that has ended.
+fn assert_proved(room: &Room) {
+    room.ends(0, &["verify"]);
+    room.ends(0, &["project", "--check", ".", "--run", "r"]);
+    room.ends(0, &["replay"]);
+    let left: Vec<_> = files_below(&room.path("runs/.locks"));
+    assert!(left.iter().all(|path| path.to_string_lossy().contains(".lock.stale.")), "{left:?}");
+}
+
+/// A run that was stopped while its second stage ran, and whose lock was given back.
+fn left_in_progress() -> Room {
+    let room = room("touch working; while [ ! -e go ]; do sleep 0.02; done");
+    let child = room.spawn(&["run", "plan.toml", "--run-id", "r"]);
+    wait_for(&room.path("working"));
+    signal(&child, "TERM");
+    let done = ended(child);
+    assert_eq!(done.code, 130);
+    done.says("hint: `evlog run --resume r` takes it to its end");
+    room.write("go", "");
+    room
+}
+
+fn signal(child: &Child, name: &str) {
+    let sent = std::process::Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+    assert!(sent.unwrap().success());
+}
+
+/// The same room again, so that it need not be made again.
+fn copy_of(room: &Room) -> Room {
+    let copy = Room::new();
+    for file in files_below(&room.path("")) {
+        let target = copy.path(file.strip_prefix(room.path("")).unwrap().to_str().unwrap());
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::copy(&file, target).unwrap();
+    }
+    copy
+}
+
+#[test]
+fn a_run_that_was_stopped_goes_on_where_it_was_left() {
+    // T-06.
+    let room = left_in_progress();
+    room.ends(0, &["runs"])
+        .says("hint: a pipeline that `evlog run` left in progress is taken up by `evlog run --resume r`");
+    let done = room.ends(0, &["run", "--resume", "r", "--json"]);
+    done.says("taken up; 1 of 3 stages have an outcome");
+    let answer = done.lines().pop().unwrap();
+    assert_eq!((&answer["status"], &answer["exit_code"]), (&json!("success"), &json!(0)));
+    assert_eq!(ran(&room), ["make", "work", "work", "last"]);
+    assert_proved(&room);
+    assert!(!room.ends(0, &["runs"]).err.contains("--resume"));
+}
+
+#[test]
+fn what_cannot_be_taken_up_is_refused_and_nothing_is_touched() {
+    // T-07.
+    let room = left_in_progress();
+    room.feed(&["submit"], r#"{"contract":"status","run":"other","do":"create"}"#);
+    let before = files_below(&room.path("runs"));
+    let events = || room.ends(0, &["cat", "--run", "r"]).out;
+    let (kept, plan) = (events(), fs::read_to_string(room.path("plan.toml")).unwrap());
+    room.ends(2, &["run", "--resume", "unknown", "plan.toml"])
+        .says("no run `unknown`")
+        .says("`evlog runs` lists the runs");
+    room.ends(2, &["run", "--resume", "other", "plan.toml"]).says("found one of contract `status`");
+    room.ends(2, &["run", "--resume", "r", "--out", "elsewhere"]).says("expected PLAN.toml").says("`--out DIR` names");
+    room.ends(2, &["run", "--resume", "r", "plan.toml", "--out", "elsewhere"]).says("expected its bundle in");
+    room.write("plan.toml", &plan.replace("echo done", "echo undone"));
+    room.ends(2, &["run", "--resume", "r"]).says("the plan is not the one").says("by digest of the plan");
+    room.write("plan.toml", &plan.replace("id = \"last\"", "id = \"last\"\nfail_mode = \"warn_and_skip\""));
+    room.ends(2, &["run", "--resume", "r"]).says("stages and reason codes of the pipeline");
+    room.write("plan.toml", &plan);
+    room.ends(20, &["run", "plan.toml", "--run-id", "r"]).says("a bundle already").says("`evlog run --resume r`");
+    assert_eq!((files_below(&room.path("runs")), events()), (before, kept));
+    assert!(!room.path("elsewhere/runs/r").exists());
+    room.ends(0, &["run", "--resume", "r"]);
+    room.ends(20, &["run", "--resume", "r"]).says("run `r` has ended, as success").says("starts another run");
+    room.ends(20, &["run", "--resume", "r", "plan.toml"]).says("has ended");
+    assert_proved(&room);
+}
+
+/// Exactly one of two works, and the other says why not.
+fn one_of(two: [Child; 2]) -> Done {
+    let [mut first, mut second] = two.map(ended);
+    if first.code == 20 {
+        std::mem::swap(&mut first, &mut second);
+    }
+    assert_eq!((first.code, second.code), (0, 20), "{first:?} {second:?}");
+    second
+}
+
+#[test]
+fn of_two_processes_that_start_one_run_together_one_works_and_the_other_touches_nothing() {
+    // T-11.
+    let (mut locked, whole) = (0, room("sleep 0.05"));
+    for round in 0..ROUNDS {
+        let room = copy_of(&whole);
+        let start = || room.spawn(&["run", "plan.toml", "--run-id", "r"]);
+        let first = start();
+        sleep(moment(round, 10_000));
+        let other = one_of([first, start()]);
+        locked += u64::from(other.err.contains("is locked by"));
+        assert_eq!(ran(&room), ["make", "work", "last"], "{other:?}");
+        assert_proved(&room);
+    }
+    assert!(locked > ROUNDS / 2, "the others came too late to show anything: {locked}");
+}
+
+#[test]
+fn of_two_processes_that_take_up_one_run_together_one_works_and_the_other_touches_nothing() {
+    // T-11.
+    let left = left_in_progress();
+    for round in 0..ROUNDS {
+        let room = copy_of(&left);
+        let mut arguments = vec!["run", "--resume", "r", "plan.toml"];
+        if round % 2 == 1 {
+            // As a crash leaves it.
+            fs::write(room.path("runs/.locks/r.lock"), "pid=2147483646\n").unwrap();
+            arguments.push("--force-run-lock");
+        }
+        let other = one_of([room.spawn(&arguments), room.spawn(&arguments)]);
+        assert_eq!(ran(&room), ["make", "work", "work", "last"], "{other:?}");
+        assert_proved(&room);
+    }
+}
+
+#[test]
+fn a_lock_that_a_crash_left_is_set_aside_by_force_alone_and_that_is_recorded() {
+    // T-12, T-13.
+    let room = left_in_progress();
+    let lock = room.path("runs/.locks/r.lock");
+    fs::write(&lock, "pid=2147483646\n").unwrap();
+    let refused = room.ends(20, &["run", "--resume", "r"]);
+    refused.says("run `r` is locked by").says("pid=2147483646, no such process here").says("`--force-run-lock`");
+    assert_eq!(fs::read(&lock).unwrap(), b"pid=2147483646\n");
+    room.ends(0, &["run", "--resume", "r", "--force-run-lock"])
+        .says("a lock was set aside, and is kept in runs/.locks/r.lock.stale.0001");
+    let manifest: Value = serde_json::from_slice(&fs::read(room.path("runs/r/manifest.json")).unwrap()).unwrap();
+    // printf 'pid=2147483646\n' | sha256sum
+    let digest = "ac39936bb18df4aef9d3b29474d342faa39047f404eb25098419674c6be39995";
+    let event = json!({"seq": 1, "stale_lock_filename": "r.lock.stale.0001", "stale_lock_sha256": digest, "policy": "manual_break_glass_v1"});
+    let orchestrator = &manifest["extensions"]["orchestrator"];
+    assert_eq!(orchestrator["run_lock"]["break_glass_events"], json!([event]));
+    assert_eq!(orchestrator["plan"]["name"], "small");
+    assert_eq!(fs::read(room.path("runs/.locks/r.lock.stale.0001")).unwrap(), b"pid=2147483646\n");
+    let kinds: Vec<Value> = room.ends(0, &["cat", "--run", "r", "--json"]).lines();
+    assert_eq!(kinds.iter().filter(|event| event["kind"] == "pipeline.lock_forced").count(), 1);
+    assert_proved(&room);
+    // Where nothing stands in the way the option does nothing.
+    room.ends(0, &["run", "plan.toml", "--run-id", "s", "--force-run-lock"]);
+    assert!(!room.path("runs/.locks/s.lock.stale.0001").exists());
+}
+
+#[test]
+fn a_lock_whose_holder_lives_is_not_set_aside() {
+    // T-12.
+    let room = room("touch working; while [ ! -e go ]; do sleep 0.02; done");
+    let child = room.spawn(&["run", "plan.toml", "--run-id", "r"]);
+    wait_for(&room.path("working"));
+    let holder = format!("process {}", child.id());
+    for how in [&["--resume", "r"][..], &["--run-id", "r"]] {
+        let refused = room.run(&[&["run", "plan.toml", "--force-run-lock"], how].concat());
+        assert_eq!(refused.code, 20, "{refused:?}");
+        refused.says("its lock is not set aside").says(&holder);
+    }
+    room.write("go", "");
+    assert_eq!(ended(child).code, 0);
+    assert_eq!(ran(&room), ["make", "work", "last"]);
+    assert_proved(&room);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn processes_that_a_killed_run_left_are_ended_before_their_stage_begins_again() {
+    // T-01.
+    let room =
+        room("[ -e go ] && exit 0; echo $$ > pid.new; mv pid.new pid; sleep 60; echo late > $EVLOG_STAGING_DIR/late");
+    let mut child = room.spawn(&["run", "plan.toml", "--run-id", "r"]);
+    wait_for(&room.path("pid"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let leader = fs::read_to_string(room.path("pid")).unwrap();
+    assert!(Path::new("/proc").join(leader.trim()).exists(), "the stage has outlived its run");
+    room.write("go", "");
+    let done = room.ends(0, &["run", "--resume", "r", "--force-run-lock"]);
+    done.says("of its processes were still there, and were ended");
+    assert!(!fs::read_to_string(format!("/proc/{}/cmdline", leader.trim())).unwrap_or_default().contains("sleep"));
+    assert!(!room.path("runs/r/late").exists());
+    assert_proved(&room);
+}
+
+/// Starts or takes up the run, as far as it is there.
+fn go(room: &Room) -> Child {
+    let known = room.run(&["show", "r", "--json"]).code == 0;
+    // The plan is named: the run may have been killed before it was noted where that is.
+    let how = if known { "--resume" } else { "--run-id" };
+    room.spawn(&["run", "plan.toml", how, "r", "--force-run-lock"])
+}
+
+#[test]
+fn a_run_that_is_killed_at_any_moment_and_again_while_it_is_taken_up_comes_to_its_end() {
+    let (mut cut, whole) = (0, room("sleep 0.02"));
+    for round in 0..ROUNDS {
+        let room = copy_of(&whole);
+        let mut kills = 0;
+        for life in 0..2 {
+            let mut child = go(&room);
+            sleep(moment(round * 2 + life, 250_000));
+            child.kill().unwrap();
+            kills += usize::from(!child.wait().unwrap().success());
+            let found = room.run(&["verify", "--json"]);
+            let verdict = if found.code == 2 { json!("no log") } else { found.json()["verdict"].clone() };
+            assert!(["clean", "torn_tail", "no log"].contains(&verdict.as_str().unwrap()), "{found:?}");
+        }
+        let last = ended(go(&room));
+        let is_over = last.code == 20 && last.err.contains("has ended, as success");
+        assert!(last.code == 0 || is_over, "round {round}: {last:?}");
+        cut += kills;
+        for stage in ["make", "work", "last"] {
+            let times = ran(&room).iter().filter(|line| *line == stage).count();
+            assert!((1..=1 + kills).contains(&times), "round {round}: {stage} ran {times} times");
+        }
+        let show = room.ends(0, &["show", "r", "--json"]).json();
+        assert_eq!((&show["status"], show["artifacts"].as_array().map(Vec::len)), (&json!("success"), Some(5)));
+        assert_proved(&room);
+    }
+    assert!(cut > 10, "the runs were over before they were killed: {cut}");
+}

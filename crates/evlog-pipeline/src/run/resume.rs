@@ -1,0 +1,180 @@
+//! A run that was left in progress, taken up (pipeline.md 5.4): what was begun is settled by what was recorded, then the
+//! run goes on.
+//!
+//! Does: in this order end processes that were left, record locks that were set aside, project anew, finish a promotion
+//! whose intent is committed, clear staging, measure output, look at every stage's files, report that to the contract,
+//! and run what is pending. Does not: judge; what follows from findings is the contract's.
+//!
+//! Invariants:
+//! - Nothing is promoted that no committed intent names with its digest (`docs/adr/0009`).
+//! - Nothing that was promoted is removed.
+//! - A stage that has an outcome does not run again.
+//! - Doing it again, after an end at any step of it, leads to the same.
+
+use super::{Options, RunError, RunReport, Runner, Session, findings, hex, same};
+use crate::files::{FileError, make_directory, measure, remove_tree, sync_files};
+use crate::lock::Claim;
+use crate::plan::{Plan, Stage};
+use crate::progress::Progress;
+use crate::promote::{promote, sync_parents};
+use crate::step::Step;
+use crate::{orphans, paths};
+use evlog::{LogError, View};
+use evlog_lifecycle::pipeline::{Left, RunStatus, State};
+use serde_json::json;
+use std::collections::BTreeSet;
+use std::fs;
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+/// Takes up a run that was left, with the plan that it was created with, and brings it to its end. One that has ended
+/// while its files were not complete is completed; one that is complete is refused.
+pub fn resume(
+    plan: &Plan,
+    session: Session<'_>,
+    claim: &mut Claim,
+    options: &Options,
+    progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<RunReport, RunError> {
+    let state = left(session.view, claim.run())?;
+    let mut runner = Runner::new(plan, session, claim, options, progress)?;
+    runner.claim.enter();
+    if let Some(status) = state.ended_as() {
+        runner.outcomes = state.outcomes().cloned().collect();
+        return runner.complete_ended(status);
+    }
+    let differences = same::differences(plan, &state);
+    if !differences.is_empty() {
+        return Err(RunError::OtherPlan { run: runner.run, differences });
+    }
+    runner.take_up(&state)?;
+    runner.stages()?;
+    runner.finalize()
+}
+
+/// The names of the locks that were set aside in a run's past, as its log has them; none when there is no such run.
+pub fn stale_locks(view: &mut View, run: &str) -> Result<BTreeSet<String>, RunError> {
+    match left(view, run) {
+        Ok(state) => Ok(state.stale_locks().map(str::to_owned).collect()),
+        Err(RunError::UnknownRun(_)) => Ok(BTreeSet::new()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a run could be taken up; the error says why not.
+pub fn is_in_progress(view: &mut View, run: &str) -> Result<(), RunError> {
+    match left(view, run)?.ended_as() {
+        Some(status) => Err(RunError::Ended { run: run.to_owned(), status }),
+        None => Ok(()),
+    }
+}
+
+/// The state of a run of contract `pipeline`.
+fn left(view: &mut View, run: &str) -> Result<State, RunError> {
+    view.refresh()?;
+    let (mut left, mut other, mut folded) = (Left::default(), None, Ok(()));
+    view.stream(run, &mut |fact| {
+        let contract = view.contracts().beginning_with(fact.event.kind).map(|contract| contract.name());
+        if left.state().is_none() && contract != Some("pipeline") {
+            other = Some(contract.unwrap_or("unknown").to_owned());
+            return ControlFlow::Break(());
+        }
+        folded = left.push(fact);
+        if folded.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    })?;
+    folded.map_err(LogError::from)?;
+    if let Some(contract) = other {
+        return Err(RunError::OtherContract { run: run.to_owned(), contract });
+    }
+    left.state().cloned().ok_or_else(|| RunError::UnknownRun(run.to_owned()))
+}
+
+impl Runner<'_> {
+    /// The run has ended in the log; its bundle is brought there, if it is not there yet.
+    fn complete_ended(mut self, status: RunStatus) -> Result<RunReport, RunError> {
+        let ended = RunError::Ended { run: self.run.clone(), status };
+        if !fs::symlink_metadata(&self.bundle).is_ok_and(|found| found.is_dir()) {
+            return Err(ended);
+        }
+        let projected = self.project(Duration::ZERO)?;
+        if !self.complete(&projected)? && !projected.changed {
+            return Err(ended);
+        }
+        self.report(&projected)
+    }
+
+    /// Everything before the first stage.
+    fn take_up(&mut self, state: &State) -> Result<(), RunError> {
+        self.enter_bundle(state)?;
+        self.claim.note_plan(&self.plan.file)?;
+        self.steps.at(Step::EndProcesses);
+        let processes = orphans::end(&self.run, &self.bundle);
+        let plan = self.plan;
+        self.begun = plan.enabled().filter(|stage| state.attempts(&stage.id) > 0).map(|s| s.id.clone()).collect();
+        let finished: Vec<&str> =
+            plan.enabled().map(|stage| stage.id.as_str()).filter(|id| state.outcome(id).is_some()).collect();
+        let stages: Vec<&str> = plan.enabled().map(|stage| stage.id.as_str()).collect();
+        let (run, bundle) = (&self.run, &self.bundle);
+        (self.progress)(Progress::Resumed { run, bundle, stages: &stages, finished: &finished, processes });
+        self.record_stale_locks(&state.stale_locks().map(str::to_owned).collect())?;
+        self.project(Duration::ZERO)?;
+        for stage in plan.enabled().filter(|stage| state.outcome(&stage.id).is_none()) {
+            self.settle(state, stage)?;
+        }
+        self.steps.at(Step::ClearStaging);
+        if let Err(error) = remove_tree(&self.bundle.join(".staging")) {
+            (self.progress)(Progress::Note { message: &error.to_string() });
+        }
+        self.must("reconcile", self.findings(state))?;
+        self.project(Duration::ZERO)?;
+        let state = left(self.session.view, &self.run)?;
+        self.published = state.published().map(|(stage, of)| (of.path.clone(), stage.to_owned())).collect();
+        Ok(())
+    }
+
+    /// The bundle is there, or nothing of it could be missed yet: then it is made.
+    fn enter_bundle(&self, state: &State) -> Result<(), RunError> {
+        let found = fs::symlink_metadata(&self.bundle);
+        if found.is_err() && state.has_any_begun() {
+            return Err(RunError::NoBundle { run: self.run.clone(), path: self.bundle.clone() });
+        }
+        Ok(make_directory(&self.bundle, &self.steps)?)
+    }
+
+    /// Brings a stage without an outcome as far as what it left allows: its promotion, if that was intended, and the
+    /// record of its output. A failure of storage is told, and found again when the files are looked at.
+    fn settle(&mut self, known: &State, stage: &Stage) -> Result<(), RunError> {
+        match self.finish_promotion(known, stage) {
+            Ok(0) => {}
+            Ok(artifacts) => (self.progress)(Progress::PromotionFinished { stage: &stage.id, artifacts }),
+            Err(error) => (self.progress)(Progress::StageNote { stage: &stage.id, message: &error.to_string() }),
+        }
+        let path = paths::captured(&stage.id);
+        if !fs::symlink_metadata(self.bundle.join(&path)).is_ok_and(|found| found.is_file()) {
+            return Ok(());
+        }
+        self.steps.at(Step::SyncOutput);
+        let (bytes, blake3) = measure(&self.bundle.join(&path))?;
+        sync_files(&self.bundle, &[&path])?;
+        if known.captured(&path).is_some_and(|of| (of.bytes, of.blake3) == (bytes, blake3)) {
+            return Ok(());
+        }
+        self.must("captured", json!({"stage": stage.id, "path": path, "bytes": bytes, "blake3": hex(blake3)}))
+    }
+
+    /// Promotes what is left of a promotion whose intent is committed, if all of it is still what the gate has passed:
+    /// the log says so by digests. Says how many artifacts were still staged.
+    fn finish_promotion(&self, known: &State, stage: &Stage) -> Result<usize, FileError> {
+        let intended = known.intended(&stage.id).unwrap_or_default();
+        let staging = self.bundle.join(".staging").join(&stage.id);
+        let rest: Vec<_> = intended.iter().filter(|of| !findings::is(&self.bundle.join(&of.path), of)).collect();
+        if !rest.iter().all(|of| findings::is(&staging.join(&of.path), of)) {
+            return Ok(0);
+        }
+        let rest: Vec<&str> = rest.iter().map(|of| of.path.as_str()).collect();
+        promote(&staging, &self.bundle, &rest, &self.steps)?;
+        let all: Vec<&str> = intended.iter().map(|of| of.path.as_str()).collect();
+        sync_parents(&self.bundle, &all, &self.steps)?;
+        Ok(rest.len())
+    }
+}

@@ -1,0 +1,79 @@
+//! Whether a plan is the one that a run was created with.
+//!
+//! A run's manifest names the plan by the digest of what it says, with the schemas that it binds: its comments, the order
+//! of its keys and its place on the disk do not count. Runs that were created without one are compared by what the log
+//! holds of the configuration.
+//!
+//! Invariant: of a plan that is another one every difference that the log can tell is named.
+
+use super::hex;
+use crate::plan::Plan;
+use evlog_lifecycle::pipeline::State;
+use serde_json::{Map, Value, json};
+
+/// Where the plan stands in the manifest's `extensions`.
+const PLACE: [&str; 2] = ["orchestrator", "plan"];
+
+/// The members of the manifest that a run of this plan is created with.
+pub(super) fn manifest(plan: &Plan) -> Value {
+    let mut manifest = Value::Object(plan.manifest.clone());
+    let place = &mut manifest["extensions"][PLACE[0]][PLACE[1]];
+    *place = json!({"name": plan.name, "blake3": hex(plan.blake3)});
+    manifest
+}
+
+/// What is different in the plan from what the run was created with; nothing when it is the same.
+pub(super) fn differences(plan: &Plan, state: &State) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut differ = |what: &str, expected: &dyn std::fmt::Display, given: &dyn std::fmt::Display| {
+        if expected.to_string() != given.to_string() {
+            found.push(format!("{what}: expected {expected}, found {given}"));
+        }
+    };
+    let recorded = state.manifest_members();
+    let pinned = recorded.get("extensions").and_then(|extensions| extensions.get(PLACE[0])?.get(PLACE[1]));
+    if let Some(name) = pinned.and_then(|plan| plan["name"].as_str()) {
+        differ("name", &name, &plan.name);
+    }
+    let definition = state.definition();
+    differ("pipeline", &definition.name(), &plan.definition.name());
+    if definition.name() == plan.definition.name() {
+        let [expected, given] = [definition, &*plan.definition].map(|one| hex(one.digest()));
+        differ("stages and reason codes of the pipeline, by digest", &expected, &given);
+    }
+    for (id, enabled, fail_mode) in state.configured() {
+        let given = plan.stage(id);
+        let is = |enabled: bool| if enabled { "enabled" } else { "disabled" };
+        differ(&format!("stage `{id}`"), &is(enabled), &is(given.is_some_and(|stage| stage.enabled)));
+        if let Some(given) = given.filter(|given| given.enabled && enabled) {
+            differ(&format!("fail_mode of stage `{id}`"), &fail_mode.word(), &given.fail_mode.word());
+        }
+    }
+    differ("emit_health", &state.emits_health(), &plan.emit_health);
+    let [expected, given] = [recorded, &plan.manifest].map(members);
+    differ("manifest", &Value::Object(expected), &Value::Object(given));
+    if let Some(expected) = pinned.and_then(|plan| plan["blake3"].as_str()).filter(|_| found.is_empty()) {
+        let given = hex(plan.blake3);
+        if expected != given {
+            let what = "commands, outputs, limits or schemas, by digest of the plan";
+            found.push(format!("{what}: expected {expected}, found {given}"));
+        }
+    }
+    found
+}
+
+/// The members of a manifest that a plan gives: without the plan's own digest.
+fn members(manifest: &Map<String, Value>) -> Map<String, Value> {
+    let mut members = manifest.clone();
+    let Some(Value::Object(extensions)) = members.get_mut("extensions") else { return members };
+    if let Some(Value::Object(orchestrator)) = extensions.get_mut(PLACE[0]) {
+        orchestrator.remove(PLACE[1]);
+    }
+    // What was only made to hold the digest.
+    let empty = |value: &Value| value.as_object().is_some_and(Map::is_empty);
+    extensions.retain(|name, value| name != PLACE[0] || !empty(value));
+    if extensions.is_empty() {
+        members.remove("extensions");
+    }
+    members
+}

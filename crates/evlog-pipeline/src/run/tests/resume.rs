@@ -1,0 +1,217 @@
+//! Runs that were left are taken up: with the plan that they were created with, or not at all.
+
+use super::*;
+
+/// A run that was asked to stop when its first stage had its outcome.
+fn left_before_two(room: &Room, stages: &[(&str, &str)]) {
+    fs::write(room.path("plan.toml"), plan(stages)).unwrap();
+    let left = room.with(&|plan, session, claim, options, progress| {
+        run(plan, session, claim, options, &mut |told| {
+            if matches!(told, Progress::OutcomeRecorded { .. }) {
+                options.interrupts.raise();
+            }
+            progress(told);
+        })
+    });
+    assert!(matches!(left.result, Err(RunError::Interrupted { began: false, .. })), "{:?}", left.result);
+}
+
+/// The same room with nobody who asks to stop.
+fn undisturbed(room: Room) -> Room {
+    Room(room.0, Arc::default())
+}
+
+#[test]
+fn a_run_that_was_stopped_between_stages_goes_on_with_the_next_one() {
+    // T-06.
+    let room = Room::new();
+    let counts = "echo one >> $EVLOG_PLAN_DIR/ran";
+    left_before_two(&room, &[(&format!("{MAKES_ROWS}; {counts}"), ROWS), NOTHING, NOTHING]);
+    let room = undisturbed(room);
+    let left = room.resume();
+    let report = left.result.unwrap();
+    assert_eq!((report.status, report.outcomes.len()), (RunStatus::Success, 3));
+    let told = ["resumed after one", "outcome one success fail_closed -", "started two"];
+    assert_eq!(left.told[..3], told);
+    assert_eq!(fs::read_to_string(room.path("ran")).unwrap(), "one\n");
+    for (path, bytes) in &left.projected {
+        assert!(&fs::read(room.bundle(path)).unwrap() == bytes, "{path} is not what the log projects");
+    }
+    assert_eq!(fs::read_dir(room.path("out/runs/.locks")).unwrap().count(), 0);
+    // Again: there is nothing left to do, and nothing is done.
+    let events = left.events;
+    let left = room.resume();
+    assert!(matches!(left.result, Err(RunError::Ended { status: RunStatus::Success, .. })), "{:?}", left.result);
+    assert_eq!((left.events, left.told.len()), (events, 0));
+}
+
+#[test]
+fn a_run_that_has_ended_is_completed_when_its_files_are_not() {
+    // T-02, T-07.
+    let room = Room::new();
+    room.ends(&plan(&[NOTHING]), 0, &["one success fail_closed -"]);
+    fs::write(room.bundle("manifest.json"), "{}").unwrap();
+    let left = room.resume();
+    assert_eq!(left.result.unwrap().status, RunStatus::Success);
+    assert_eq!(room.json("manifest.json")["status"], "success");
+    fs::remove_dir_all(room.bundle("")).unwrap();
+    assert!(matches!(room.resume().result, Err(RunError::Ended { .. })), "no bundle is made of nothing");
+}
+
+#[test]
+fn another_plan_is_refused_with_what_is_different() {
+    let room = Room::new();
+    left_before_two(&room, &[(MAKES_ROWS, ROWS), NOTHING]);
+    let room = undisturbed(room);
+    let good = fs::read_to_string(room.path("plan.toml")).unwrap();
+    let before = room.files();
+    let cases = [
+        (good.replace("name = \"p\"", "name = \"q\""), "name: expected p, found q; pipeline: expected p, found q"),
+        (good.replace("name = \"p\"", "name = \"p\"\nemit_health = false"), "emit_health: expected true, found false"),
+        (
+            good.replace("command", "enabled = false\ncommand").replacen("enabled = false\n", "", 1),
+            "stage `two`: expected enabled, found disabled",
+        ),
+        (good.replace("echo nothing", "echo another"), "by digest of the plan"),
+        (good.replace("severity = \"FATAL\"", "severity = \"NON-FATAL\""), "stages and reason codes of the pipeline"),
+        (good.clone() + "[manifest]\nx = 1", "manifest: expected {}, found {\"x\":1}"),
+    ];
+    for (text, says) in cases {
+        fs::write(room.path("plan.toml"), text).unwrap();
+        let left = room.resume();
+        let error = left.result.unwrap_err();
+        assert!(matches!(&error, RunError::OtherPlan { .. }) && error.to_string().contains(says), "{error}");
+        assert_eq!((room.files(), left.told.len()), (before.clone(), 0));
+    }
+    // The schema is part of it.
+    fs::write(room.path("plan.toml"), &good).unwrap();
+    let schema = fs::read_to_string(room.path("row.json")).unwrap();
+    fs::write(room.path("row.json"), "{}").unwrap();
+    assert!(matches!(room.resume().result, Err(RunError::OtherPlan { .. })));
+    fs::write(room.path("row.json"), schema).unwrap();
+    // Comments and the order of keys are not.
+    fs::write(room.path("plan.toml"), format!("# A comment.\n{good}")).unwrap();
+    assert_eq!(room.resume().result.unwrap().status, RunStatus::Success);
+}
+
+#[test]
+fn what_is_no_run_that_was_left_is_refused() {
+    let room = Room::new();
+    fs::write(room.path("plan.toml"), plan(&[NOTHING])).unwrap();
+    let left = room.resume();
+    assert!(
+        matches!(&left.result, Err(error @ RunError::UnknownRun(_)) if error.exit_code() == 2),
+        "{:?}",
+        left.result
+    );
+    assert!(!room.path("out").exists(), "nothing was touched");
+
+    let contracts = || Contracts::default().with(Pipeline::default()).with(evlog_lifecycle::status::Status);
+    let log = Log::open(&room.path("other"), contracts(), evlog::Options::new("test")).unwrap();
+    let request = Request::parse_line(br#"{"contract":"status","run":"A","do":"create"}"#).unwrap();
+    log.submit(&request).unwrap();
+    let mut view = View::open(evlog::Options::new("test").fs, &room.path("other"), contracts()).unwrap();
+    let error = is_in_progress(&mut view, "A").unwrap_err();
+    assert!(error.to_string().contains("found one of contract `status`"), "{error}");
+}
+
+#[test]
+fn without_the_bundle_of_stages_that_have_begun_there_is_nothing_to_take_up() {
+    let room = Room::new();
+    left_before_two(&room, &[NOTHING, NOTHING]);
+    let room = undisturbed(room);
+    fs::rename(room.path("out"), room.path("elsewhere")).unwrap();
+    let error = room.resume().result.unwrap_err();
+    assert!(matches!(error, RunError::NoBundle { .. }), "{error}");
+    fs::remove_dir_all(room.path("out")).unwrap();
+    fs::rename(room.path("elsewhere"), room.path("out")).unwrap();
+    assert_eq!(room.resume().result.unwrap().status, RunStatus::Success);
+}
+
+#[test]
+fn what_was_published_and_is_gone_or_another_fails_the_run_closed() {
+    // T-05, P-84, 5.4.
+    type Damage = fn(&Path);
+    let cases: [(Damage, &str); 2] = [
+        (|path| fs::remove_file(path).unwrap(), "one failed fail_closed input_missing"),
+        (|path| fs::write(path, "{\"a\":2}\n").unwrap(), "one failed fail_closed storage_io_error"),
+    ];
+    for (damage, expected) in cases {
+        let room = Room::new();
+        left_before_two(&room, &[(MAKES_ROWS, ROWS), NOTHING]);
+        let room = undisturbed(room);
+        damage(&room.bundle("rows/all.jsonl"));
+        let report = room.resume().result.unwrap();
+        assert_eq!(report.exit_code, 20);
+        let found: Vec<String> = report.outcomes.iter().map(spelled).collect();
+        assert_eq!(found, [expected, "two skipped fail_closed blocked_by_upstream_failure"]);
+    }
+}
+
+#[test]
+fn a_file_in_the_place_of_an_output_that_no_intent_names_fails_its_stage() {
+    // T-05.
+    for output in ["path = \"rows/all.jsonl\"", "glob = \"rows/*.jsonl\""] {
+        let room = Room::new();
+        left_before_two(&room, &[NOTHING, (MAKES_ROWS, &ROWS.replace("path = \"rows/all.jsonl\"", output))]);
+        let room = undisturbed(room);
+        fs::create_dir(room.bundle("rows")).unwrap();
+        fs::write(room.bundle("rows/all.jsonl"), "{\"a\":1}\n").unwrap();
+        let report = room.resume().result.unwrap();
+        assert_eq!(spelled(&report.outcomes[1]), "two failed fail_closed storage_io_error");
+    }
+}
+
+/// A run that was ended between the renames of its first stage, as a process leaves it that is killed there.
+fn left_between_renames() -> Room {
+    let room = Room::new();
+    let script = "for f in a b c; do echo $f > $EVLOG_STAGING_DIR/$f; done; echo ran >> $EVLOG_PLAN_DIR/ran";
+    fs::write(room.path("plan.toml"), plan(&[(script, ""), NOTHING])).unwrap();
+    let bundle = room.bundle("");
+    let steps = Steps::told_to(move |step| {
+        // The rest of the process does not come to this.
+        assert!(step != Step::Promote || !bundle.join("a").exists(), "ended");
+    });
+    let run_it = || {
+        room.with(&|plan, session, claim, options, progress| {
+            let options = Options { steps: steps.clone(), ..options.clone() };
+            run(plan, session, claim, &options, progress)
+        })
+    };
+    let ended = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run_it));
+    assert!(ended.is_err());
+    room
+}
+
+#[test]
+fn a_promotion_is_finished_by_its_intent_or_nothing_of_it_is_moved() {
+    // T-03, T-04, T-05.
+    type Damage = fn(&Room);
+    let cases: [(Damage, &str, &[&str]); 4] = [
+        (|_| {}, "one success fail_closed -", &["a", "b", "c"]),
+        (
+            |room| fs::write(room.bundle(".staging/one/c"), "x").unwrap(),
+            "one failed fail_closed storage_io_error",
+            &["a"],
+        ),
+        (
+            |room| fs::remove_dir_all(room.bundle(".staging")).unwrap(),
+            "one failed fail_closed storage_io_error",
+            &["a"],
+        ),
+        (|room| fs::write(room.bundle("a"), "x").unwrap(), "one failed fail_closed storage_io_error", &["a"]),
+    ];
+    for (damage, expected, files) in cases {
+        let room = left_between_renames();
+        assert!(room.bundle("a").exists() && room.bundle(".staging/one/b").exists());
+        damage(&room);
+        let report = room.resume().result.unwrap();
+        assert_eq!(spelled(&report.outcomes[0]), expected);
+        let found: Vec<String> = room.files().into_iter().filter(|path| path.len() == 1).collect();
+        assert_eq!(found, files, "{expected}");
+        assert_eq!(fs::read_to_string(room.path("ran")).unwrap(), "ran\n");
+        assert!(!room.bundle(".staging").exists());
+        // Again and again it stays so (A-08).
+        assert!(matches!(room.resume().result, Err(RunError::Ended { .. })));
+    }
+}
