@@ -259,6 +259,12 @@ pub trait Contract: Send + Sync + 'static {
     /// The run's state in one word, for result lines and lists.
     fn status<'a>(&self, state: &'a Self::State) -> &'a str;
 
+    /// The name of the definition that the run brought, where runs of this contract bring one.
+    fn definition<'a>(&self, state: &'a Self::State) -> Option<&'a str> {
+        let _ = state;
+        None
+    }
+
     /// Whether the run has ended.
     fn is_terminal(&self, state: &Self::State) -> bool;
 

@@ -29,6 +29,7 @@ trait Erased: Send + Sync {
     fn evolve(&self, state: &mut State, fact: &Fact<'_>) -> Result<(), FoldError>;
     fn answer(&self, fact: &Fact<'_>) -> Option<(Outcome, ContractError)>;
     fn status<'a>(&self, state: &'a State) -> &'a str;
+    fn definition<'a>(&self, state: &'a State) -> Option<&'a str>;
     fn is_terminal(&self, state: &State) -> bool;
     fn audit_line(&self, before: Option<&State>, fact: &Fact<'_>, after: &State) -> Result<Value, FoldError>;
     fn project(&self, state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError>;
@@ -94,6 +95,10 @@ impl<C: Contract> Erased for Typed<C> {
 
     fn status<'a>(&self, state: &'a State) -> &'a str {
         self.0.status(Self::state(state))
+    }
+
+    fn definition<'a>(&self, state: &'a State) -> Option<&'a str> {
+        self.0.definition(Self::state(state))
     }
 
     fn is_terminal(&self, state: &State) -> bool {
@@ -266,6 +271,11 @@ impl RunFold {
     /// The run's state in one word.
     pub fn status(&self) -> &str {
         self.contract.0.status(&self.state)
+    }
+
+    /// The name of the definition that the run brought, where runs of its contract bring one.
+    pub fn definition(&self) -> Option<&str> {
+        self.contract.0.definition(&self.state)
     }
 
     /// Whether the run has ended.

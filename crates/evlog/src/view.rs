@@ -30,6 +30,8 @@ pub struct RunSummary {
     pub run: String,
     /// Its contract.
     pub contract: &'static str,
+    /// The definition that it brought, where runs of the contract bring one.
+    pub definition: Option<String>,
     /// Its state in one word.
     pub status: String,
     /// Whether it has ended.
@@ -243,6 +245,7 @@ fn summary(fold: &RunFold, first_time_ns: i64) -> RunSummary {
     RunSummary {
         run: head.run.to_owned(),
         contract: fold.contract().name(),
+        definition: fold.definition().map(str::to_owned),
         status: fold.status().to_owned(),
         terminal: fold.is_terminal(),
         events: head.events,

@@ -14,13 +14,14 @@ const EXAMPLES: &str = "\
 Examples:
   evlog runs                                   every run, in the order they began
   evlog runs --contract status --status failed
+  evlog runs --contract order                  those of a contract file of that name
   evlog runs --json | jq -r 'select(.terminal | not) | .run'";
 
 /// List the runs and their states
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RunsArgs {
-    /// Only runs of this contract
+    /// Only runs of this contract, or of this definition that runs brought
     #[arg(long, value_name = "CONTRACT")]
     contract: Option<String>,
     /// Only runs in this state
@@ -32,23 +33,27 @@ pub(crate) struct RunsArgs {
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Verdict, CommandError> {
     let view = context.view(args.at.at)?;
-    if let Some(contract) = &args.contract
-        && view.contracts().named(contract).is_none()
-    {
-        let known: Vec<&str> = view.contracts().names().collect();
-        return Err(CommandError::user(format!(
-            "--contract: expected one of {}, found `{contract}`",
-            known.join(", ")
-        )));
-    }
     let progress = ui.progress("runs", view.next_seq().0, Unit::Events);
     let all = view.runs_telling(&mut |seq| progress.at(seq.0))?;
     drop(progress);
+    if let Some(contract) = &args.contract
+        && view.contracts().named(contract).is_none()
+        && !all.runs.iter().any(|run| run.definition.as_ref() == Some(contract))
+    {
+        let known: Vec<&str> = view.contracts().names().collect();
+        return Err(CommandError::user(format!(
+            "--contract: expected one of {}, or a definition that a run brought, found `{contract}`",
+            known.join(", ")
+        )));
+    }
     let wanted = |asked: &Option<String>, has: &str| asked.as_ref().is_none_or(|asked| asked == has);
     let runs: Vec<&RunSummary> = all
         .runs
         .iter()
-        .filter(|run| wanted(&args.contract, run.contract) && wanted(&args.status, &run.status))
+        .filter(|run| {
+            wanted(&args.contract, run.contract) || (run.definition.is_some() && args.contract == run.definition)
+        })
+        .filter(|run| wanted(&args.status, &run.status))
         .collect();
     if context.json {
         runs.iter().try_for_each(|run| ui.json(&line(run)))?;
@@ -74,6 +79,7 @@ fn line(run: &RunSummary) -> RunLine<'_> {
     RunLine {
         run: &run.run,
         contract: run.contract,
+        definition: run.definition.as_deref(),
         status: &run.status,
         terminal: run.terminal,
         events: run.events,
@@ -84,11 +90,19 @@ fn line(run: &RunSummary) -> RunLine<'_> {
     }
 }
 
+/// The contract, and the definition that the run brought.
+fn named(run: &RunSummary) -> String {
+    match &run.definition {
+        Some(definition) => format!("{} {definition}", run.contract),
+        None => run.contract.to_owned(),
+    }
+}
+
 fn row(run: &RunSummary) -> Vec<table::Cell> {
     let plain = |text: String| (text, Tone::Plain);
     vec![
         (run.run.clone(), Tone::Strong),
-        plain(run.contract.to_owned()),
+        plain(named(run)),
         (run.status.clone(), Tone::of(&run.status)),
         plain(run.events.to_string()),
         plain(time::to_rfc3339(run.first_time_ns)),

@@ -42,6 +42,8 @@ pub(crate) struct OutcomeObject<'a> {
 pub(crate) struct RunLine<'a> {
     pub(crate) run: &'a str,
     pub(crate) contract: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) definition: Option<&'a str>,
     pub(crate) status: &'a str,
     pub(crate) terminal: bool,
     pub(crate) events: u64,

@@ -115,6 +115,10 @@ fn runs_lists_states_and_can_be_narrowed() {
         [pair("RUN_0001", "failed"), pair("RUN_0002", "failed"), pair(pipeline, "failed"), pair("order-7", "open")];
     assert_eq!(states(&["runs", "--json"]), all);
     assert_eq!(states(&["runs", "--json", "--contract", "pipeline"]), all[2..3]);
+    assert_eq!(states(&["runs", "--json", "--contract", "purple-axiom"]), all[2..3]);
+    let named = room.ends(0, &["runs", "--json", "--contract", "pipeline"]).lines();
+    assert_eq!(named[0]["definition"], "purple-axiom");
+    assert!(room.ends(0, &["runs"]).out.contains("pipeline purple-axiom"));
     assert_eq!(states(&["runs", "--json", "--status", "open"]), all[3..]);
     assert_eq!(states(&["runs", "--json", "--at", "3"]), [pair("RUN_0001", "running")]);
     let table = room.ends(0, &["runs"]).out;

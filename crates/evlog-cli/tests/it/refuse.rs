@@ -75,8 +75,9 @@ fn a_run_that_is_not_there_is_a_no() {
 fn an_earlier_seq_must_be_there() {
     let room = Room::with_batch();
     room.ends(2, &["runs", "--at", "9999"]).says("--at 9999: expected the seq of a committed event");
-    room.ends(2, &["runs", "--contract", "x"])
-        .says("expected one of status, story, pipeline, machine, custom, found `x`");
+    room.ends(2, &["runs", "--contract", "x"]).says(
+        "expected one of status, story, pipeline, machine, custom, or a definition that a run brought, found `x`",
+    );
 }
 
 #[test]

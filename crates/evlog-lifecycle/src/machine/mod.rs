@@ -95,6 +95,10 @@ impl Contract for Machine {
         state.status()
     }
 
+    fn definition<'a>(&self, state: &'a State) -> Option<&'a str> {
+        Some(state.definition().name())
+    }
+
     fn is_terminal(&self, state: &State) -> bool {
         state.is_terminal()
     }

@@ -105,6 +105,10 @@ impl Contract for Pipeline {
         state.ended_as().map_or(project::IN_PROGRESS, RunStatus::word)
     }
 
+    fn definition<'a>(&self, state: &'a State) -> Option<&'a str> {
+        Some(state.definition().name())
+    }
+
     fn is_terminal(&self, state: &State) -> bool {
         state.ended_as().is_some()
     }
