@@ -76,6 +76,7 @@ KINDS = {
     309: "pipeline.reconciled",
     310: "pipeline.lock_forced",
     311: "pipeline.stage_judged",
+    312: "pipeline.limit_exceeded",
     400: "machine.created",
     401: "machine.transitioned",
     402: "machine.rejected",

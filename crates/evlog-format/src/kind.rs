@@ -95,6 +95,8 @@ kinds! {
     PIPELINE_LOCK_FORCED = 310, "pipeline.lock_forced";
     /// What a stage's process came to, before its artifacts are promoted.
     PIPELINE_STAGE_JUDGED = 311, "pipeline.stage_judged";
+    /// The run went beyond one of its limits.
+    PIPELINE_LIMIT_EXCEEDED = 312, "pipeline.limit_exceeded";
     /// A run of contract `machine` was created, its lifecycle pinned.
     MACHINE_CREATED = 400, "machine.created";
     /// It went from one status to another, as its lifecycle lists.

@@ -7,7 +7,9 @@
 
 use super::definition::is_substage;
 use super::outcome::{Outcome, RunStatus};
-use super::payload::{Artifact, Created, OutcomeRecorded, OutputCaptured, Payload, Refused, ValidationReported};
+use super::payload::{
+    Artifact, Created, LimitExceeded, OutcomeRecorded, OutputCaptured, Payload, Refused, ValidationReported,
+};
 use super::project::{IN_PROGRESS, artifact, hex, stage_state};
 use super::reconcile::Found;
 use super::state::State;
@@ -56,6 +58,10 @@ fn details(payload: &Payload, before: Option<&State>, after: &State) -> Value {
         }
         Payload::LockForced(forced) => {
             json!({"stale_lock_filename": forced.stale_lock_filename, "stale_lock_sha256": hex(&forced.stale_lock_sha256)})
+        }
+        Payload::LimitExceeded(LimitExceeded { limit, configured, observed, behavior, stage }) => {
+            let behavior = behavior.word();
+            json!({"limit": limit, "configured": configured, "observed": observed, "behavior": behavior, "stage": stage})
         }
         Payload::Refused(Refused { action, stage, code, message }) => {
             json!({"do": action, "stage": stage, "error": {"code": code, "message": message}})

@@ -6,7 +6,7 @@
 
 use super::definition::{Definition, NAMES};
 use super::outcome::{FailMode, StageStatus};
-use super::payload::{Artifact, LockForced};
+use super::payload::{Artifact, Behavior, LimitExceeded, LockForced};
 use super::reader::Members;
 use super::reconcile::{Found, Outputs};
 use crate::members::{malformed, pointer, quoted};
@@ -18,7 +18,7 @@ pub(super) const FAIL_MODES: [(&str, FailMode); 2] =
 pub(super) const STATUSES: [(&str, StageStatus); 3] =
     [("success", StageStatus::Success), ("failed", StageStatus::Failed), ("skipped", StageStatus::Skipped)];
 /// The words of `do`.
-pub(super) const ACTIONS: [&str; 11] = [
+pub(super) const ACTIONS: [&str; 12] = [
     "create",
     "begin",
     "judge",
@@ -29,6 +29,7 @@ pub(super) const ACTIONS: [&str; 11] = [
     "outcome",
     "reconcile",
     "lock_forced",
+    "limit_exceeded",
     "finalize",
 ];
 
@@ -48,6 +49,7 @@ pub(super) enum Do {
     Outcome(Told),
     Reconcile { found: Vec<Found> },
     LockForced(LockForced),
+    LimitExceeded(LimitExceeded),
     Finalize,
 }
 
@@ -95,6 +97,7 @@ impl Do {
             Do::Outcome(_) => "outcome",
             Do::Reconcile { .. } => "reconcile",
             Do::LockForced(_) => "lock_forced",
+            Do::LimitExceeded(_) => "limit_exceeded",
             Do::Finalize => "finalize",
         }
     }
@@ -104,6 +107,7 @@ impl Do {
         match self {
             Do::Create(_) | Do::Reconcile { .. } | Do::LockForced(_) | Do::Finalize => None,
             Do::Begin { stage }
+            | Do::LimitExceeded(LimitExceeded { stage, .. })
             | Do::Intend { stage, .. }
             | Do::Publish { stage, .. }
             | Do::Report { stage, .. }
@@ -128,6 +132,7 @@ pub(super) fn parse(action: &str, members: Map<String, Value>) -> Result<Command
         "outcome" => Do::Outcome(told(&mut members)?),
         "reconcile" => Do::Reconcile { found: found(&mut members)? },
         "lock_forced" => Do::LockForced(lock_forced(&mut members)?),
+        "limit_exceeded" => Do::LimitExceeded(limit_exceeded(&mut members)?),
         "finalize" => Do::Finalize,
         other => {
             let list: Vec<String> = ACTIONS.iter().map(|word| format!("`{word}`")).collect();
@@ -234,4 +239,14 @@ fn found(members: &mut Members) -> Result<Vec<Found>, Malformed> {
 fn lock_forced(members: &mut Members) -> Result<LockForced, Malformed> {
     let stale_lock_filename = members.string("stale_lock_filename")?;
     Ok(LockForced { stale_lock_filename, stale_lock_sha256: digest_of(members, "stale_lock_sha256")? })
+}
+
+fn limit_exceeded(members: &mut Members) -> Result<LimitExceeded, Malformed> {
+    Ok(LimitExceeded {
+        limit: members.string("limit")?,
+        configured: members.count("configured")?,
+        observed: members.count("observed")?,
+        behavior: members.word("behavior", &Behavior::WORDS)?,
+        stage: members.string("stage")?,
+    })
 }

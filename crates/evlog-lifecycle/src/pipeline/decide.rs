@@ -81,6 +81,7 @@ fn created(brought: &Known, create: &Create) -> Judged<Taken> {
         },
     };
     rules::manifest(&create.manifest)?;
+    rules::operability(&create.manifest)?;
     let stages = settings(&definition, create)?;
     let manifest = canonical(&Value::Object(create.manifest.clone()));
     Ok(one(Payload::Created(Created {
@@ -152,6 +153,10 @@ fn recorded(state: &State, command: &Do) -> Judged<Taken> {
         Do::LockForced(forced) => {
             rules::lock_forced(state, forced)?;
             one(Payload::LockForced(forced.clone()))
+        }
+        Do::LimitExceeded(exceeded) => {
+            rules::limit_exceeded(state, exceeded)?;
+            one(Payload::LimitExceeded(exceeded.clone()))
         }
         Do::Finalize => finalize(state)?,
     })

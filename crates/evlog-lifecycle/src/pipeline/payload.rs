@@ -132,6 +132,30 @@ pub(super) struct LockForced {
     pub stale_lock_sha256: [u8; 32],
 }
 
+/// What it means for a run to go beyond a limit (pipeline.md 2.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Behavior {
+    /// It fails.
+    HardFail,
+    /// It stops, and keeps what it has.
+    Partial,
+}
+
+/// `pipeline.limit_exceeded`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct LimitExceeded {
+    /// The limit's name.
+    pub limit: String,
+    /// What was allowed, in the limit's own unit.
+    pub configured: u64,
+    /// What was found.
+    pub observed: u64,
+    /// What it means for the run.
+    pub behavior: Behavior,
+    /// The stage that ran.
+    pub stage: String,
+}
+
 /// A payload with its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Payload {
@@ -147,6 +171,7 @@ pub(super) enum Payload {
     Refused(Refused),
     Reconciled(Reconciled),
     LockForced(LockForced),
+    LimitExceeded(LimitExceeded),
 }
 
 impl Payload {
@@ -165,6 +190,7 @@ impl Payload {
             Payload::Refused(_) => kind::PIPELINE_REFUSED,
             Payload::Reconciled(_) => kind::PIPELINE_RECONCILED,
             Payload::LockForced(_) => kind::PIPELINE_LOCK_FORCED,
+            Payload::LimitExceeded(_) => kind::PIPELINE_LIMIT_EXCEEDED,
         }
     }
 
@@ -181,6 +207,7 @@ impl Payload {
             Payload::Refused(value) => encode(value),
             Payload::Reconciled(value) => encode(value),
             Payload::LockForced(value) => encode(value),
+            Payload::LimitExceeded(value) => encode(value),
         }
     }
 
@@ -203,9 +230,24 @@ impl Payload {
             kind::PIPELINE_REFUSED => decode(bytes).map(Payload::Refused),
             kind::PIPELINE_RECONCILED => decode(bytes).map(Payload::Reconciled),
             kind::PIPELINE_LOCK_FORCED => decode(bytes).map(Payload::LockForced),
+            kind::PIPELINE_LIMIT_EXCEEDED => decode(bytes).map(Payload::LimitExceeded),
             other => return Err(format!("expected an event of contract `pipeline`, found `{other}`")),
         };
         payload.map_err(|error| format!("`{}`: {error}", event.kind))
+    }
+}
+
+impl Behavior {
+    /// Both, with the words of commands.
+    pub(super) const WORDS: [(&'static str, Behavior); 2] =
+        [("hard_fail", Behavior::HardFail), ("partial", Behavior::Partial)];
+
+    /// The word of commands.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Behavior::HardFail => "hard_fail",
+            Behavior::Partial => "partial",
+        }
     }
 }
 

@@ -7,7 +7,7 @@
 //! - No status is written before the run is finalized (rule P-52). A refusal changes no file but the audit.
 
 use super::outcome::Outcome;
-use super::payload::Artifact;
+use super::payload::{Artifact, Behavior, LimitExceeded};
 use super::state::{Entry, Held, State};
 use evlog_projection::time::to_rfc3339;
 use evlog_projection::{File, FoldError, RunHead, canonical};
@@ -85,7 +85,22 @@ pub(super) fn manifest(state: &State) -> Value {
         extensions["orchestrator"]["v"] = 1.into();
         extensions["orchestrator"]["run_lock"] = json!({"break_glass_events": events.collect::<Vec<Value>>()});
     }
+    if !state.limits_exceeded.is_empty() {
+        extensions["operability"]["limits_exceeded"] = state.limits_exceeded.iter().map(limit).collect();
+    }
     Value::Object(manifest)
+}
+
+/// An exceeded limit (rule P-91). A run that stops because of one and keeps what it has is cut there.
+fn limit((exceeded, time_ns): &(LimitExceeded, i64)) -> Value {
+    let LimitExceeded { limit, configured, observed, behavior, stage } = exceeded;
+    let word = behavior.word();
+    let mut value =
+        json!({"limit": limit, "configured": configured, "observed": observed, "behavior": word, "stage": stage});
+    if *behavior == Behavior::Partial {
+        value["truncated_at_utc"] = to_rfc3339(*time_ns).into();
+    }
+    value
 }
 
 /// `logs/health.json`: the same outcomes, and nothing else (rule P-53).

@@ -5,14 +5,17 @@
 //!
 //! Invariant: each function is a pure question about a state; `decide` and `evolve` ask the same ones.
 
-use super::definition::{Coupling, ORCHESTRATOR, OrderRule, Severity, is_substage};
+use super::definition::{Coupling, ORCHESTRATOR, OrderRule, Severity, is_substage, is_word};
 use super::outcome::{Outcome, RunStatus, StageStatus, derive_status};
-use super::payload::{Artifact, LockForced};
+use super::payload::{Artifact, LimitExceeded, LockForced};
 use super::relpath;
 use super::report::Report;
 use super::state::State;
 use crate::members::quoted;
 use serde_json::{Map, Value};
+
+/// The longest name of a limit, in characters.
+const LIMIT_LEN_MAX: usize = 64;
 
 /// Why something may not be recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +65,18 @@ pub(super) fn manifest(members: &Map<String, Value>) -> Judged<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// Whether these members leave `extensions.operability` to the engine where it is the engine's (rule P-91). Asked of commands
+/// only: earlier versions took anything there.
+pub(super) fn operability(members: &Map<String, Value>) -> Judged<()> {
+    let given = members.get("extensions").and_then(|extensions| extensions.get("operability"));
+    if given.is_none_or(|given| given.is_object() && given.get("limits_exceeded").is_none()) {
+        return Ok(());
+    }
+    let message =
+        "manifest member `extensions.operability`: expected an object without `limits_exceeded`, which is the engine's";
+    refuse("MANIFEST_RESERVED", message)
 }
 
 pub(super) fn open(state: &State) -> Judged<()> {
@@ -398,6 +413,19 @@ pub(super) fn stands_beside(state: &State, substage: &Outcome, parent: &Outcome)
     !stopped && state.definition().couples(substage, parent)
 }
 
+/// Whether an exceeded limit may be recorded (rule P-91): while the run goes on, of a stage that takes part in it.
+pub(super) fn limit_exceeded(state: &State, exceeded: &LimitExceeded) -> Judged<()> {
+    stage(state, &exceeded.stage)?;
+    if is_word(&exceeded.limit) && exceeded.limit.len() <= LIMIT_LEN_MAX {
+        return Ok(());
+    }
+    let found = quoted(&exceeded.limit);
+    let message = format!(
+        "expected a limit such as `max_disk_gb`, [a-z][a-z0-9_]*, at most {LIMIT_LEN_MAX} long, found `{found}`"
+    );
+    refuse("LIMIT_NAME_INVALID", message)
+}
+
 /// Whether a forced lock may be recorded (rule P-90): what stood in the way was renamed after this run, and not before.
 pub(super) fn lock_forced(state: &State, forced: &LockForced) -> Judged<()> {
     open(state)?;
@@ -417,9 +445,11 @@ pub(super) fn lock_forced(state: &State, forced: &LockForced) -> Judged<()> {
     Ok(())
 }
 
-/// After a fatal failure nothing later has run (rule P-33).
+/// After a fatal failure nothing later has run (rule P-33). What an interrupted run was found to have left is no run: such an
+/// outcome does not keep an earlier stage, which was pending and is executed now, from failing.
 fn nothing_later_ran(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
     let later = state.outcomes.iter().filter(|(key, _)| key.index() > index && !is_substage(key.stage()));
+    let later = later.filter(|(_, entry)| !entry.reconciled);
     match later.map(|(_, entry)| &entry.outcome).find(|later| !later.is_blocked()) {
         None => Ok(()),
         Some(later) => {

@@ -10,7 +10,9 @@
 
 use super::definition::{Definition, OrderKey, built_in, is_substage};
 use super::outcome::{FailMode, Outcome, RunStatus, StageStatus};
-use super::payload::{Artifact, Artifacts, Created, LockForced, OutcomeRecorded, Payload, ValidationReported};
+use super::payload::{
+    Artifact, Artifacts, Created, LimitExceeded, LockForced, OutcomeRecorded, Payload, ValidationReported,
+};
 use super::reconcile;
 use super::rules::{self, Recording};
 use evlog_format::Seq;
@@ -30,6 +32,8 @@ pub struct State {
     pub(super) captured: Arc<BTreeMap<String, Held>>,
     pub(super) reports: Arc<BTreeMap<String, Reported>>,
     pub(super) forced_locks: Arc<Vec<LockForced>>,
+    /// With the time of each, Unix nanoseconds.
+    pub(super) limits_exceeded: Arc<Vec<(LimitExceeded, i64)>>,
     pub(super) owed: Option<Owed>,
     pub(super) end: Option<End>,
 }
@@ -220,6 +224,7 @@ pub(super) fn start(fact: &Fact<'_>) -> Result<State, FoldError> {
         captured: Arc::default(),
         reports: Arc::default(),
         forced_locks: Arc::default(),
+        limits_exceeded: Arc::default(),
         owed: None,
         end: None,
     })
@@ -341,6 +346,11 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
         Payload::LockForced(forced) => {
             rules::lock_forced(state, &forced).map_err(told)?;
             Arc::make_mut(&mut state.forced_locks).push(forced);
+            Ok(())
+        }
+        Payload::LimitExceeded(exceeded) => {
+            rules::limit_exceeded(state, &exceeded).map_err(told)?;
+            Arc::make_mut(&mut state.limits_exceeded).push((exceeded, fact.time_ns));
             Ok(())
         }
         Payload::Finalized(end) => finalized(state, fact, end.status, end.exit_code),

@@ -9,6 +9,7 @@ words! {
     FailMode = "fail_closed" "warn_and_skip";
     Outputs = "none" "valid" "invalid" "partial" "corrupt";
     RunStatus = "success" "partial" "failed";
+    Behavior = "hard_fail" "partial";
 }
 
 tables! {
@@ -36,6 +37,7 @@ tables! {
     Reconciled { found: Vec<Found> }
     Found { stage: String, outputs: Word<Outputs>, staging: bool }
     LockForced { stale_lock_filename: String, stale_lock_sha256: Digest }
+    LimitExceeded { limit: String, configured: u64, observed: u64, behavior: Word<Behavior>, stage: String }
     Refused { action: String, stage: Option<String>, code: String, message: String }
 }
 
@@ -51,6 +53,7 @@ pub(super) fn read(event: &Event<'_>) -> Option<Value> {
         kind::PIPELINE_OUTPUT_CAPTURED => table::<OutputCaptured>(event),
         kind::PIPELINE_RECONCILED => table::<Reconciled>(event),
         kind::PIPELINE_LOCK_FORCED => table::<LockForced>(event),
+        kind::PIPELINE_LIMIT_EXCEEDED => table::<LimitExceeded>(event),
         _ => None,
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::pipeline::outcome::{FailMode, RunStatus, StageStatus};
 use crate::pipeline::payload::{
-    Artifact, Artifacts, Created, Finalized, LockForced, OutcomeRecorded, OutputCaptured, Payload, Reconciled, Refused,
-    StageBegun, StageSetting, ValidationReported,
+    Artifact, Artifacts, Behavior, Created, Finalized, LimitExceeded, LockForced, OutcomeRecorded, OutputCaptured,
+    Payload, Reconciled, Refused, StageBegun, StageSetting, ValidationReported,
 };
 use crate::pipeline::reconcile::{Found, Outputs};
 use evlog_format::Event;
@@ -36,6 +36,8 @@ fn all() -> Vec<(Payload, &'static str)> {
     let success = OutcomeRecorded { status: StageStatus::Success, reason_code: None, ..outcome.clone() };
     let refused = Refused { action: "begin".into(), stage: None, code: "C".into(), message: "m".into() };
     let captured = OutputCaptured { stage: "s".into(), path: "p".into(), bytes: 1, blake3: digest };
+    let (configured, observed, behavior) = (10, 300, Behavior::Partial);
+    let limit = LimitExceeded { limit: "l".into(), configured, observed, behavior, stage: "s".into() };
     let found = Found { stage: "s".into(), outputs: Outputs::Corrupt, staging: true };
     vec![
         (Payload::Created(created), "0170D000201730100017400010 27b7d01"),
@@ -50,6 +52,7 @@ fn all() -> Vec<(Payload, &'static str)> {
         (Payload::Finalized(Finalized { status: RunStatus::Failed, exit_code: 20 }), "0214"),
         (Payload::Reconciled(Reconciled { found: vec![found] }), "010173 04 01"),
         (Payload::LockForced(LockForced { stale_lock_filename: "f".into(), stale_lock_sha256: digest }), "0166D"),
+        (Payload::LimitExceeded(limit), "016c0afb2c01010173"),
         (Payload::Refused(refused), "05626567696e0001430 16d"),
     ]
     .into_iter()

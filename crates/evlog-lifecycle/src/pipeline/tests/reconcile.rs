@@ -162,6 +162,73 @@ fn outputs_do_not_hide_a_substage_that_failed() {
 }
 
 #[test]
+fn a_pending_stage_may_fail_before_what_was_found_behind_it() {
+    // P-33, P-83: stages are settled one by one, and what is pending is executed; its failure must have a place.
+    for middle in ["valid", "invalid"] {
+        let mut play = own();
+        play.accept("reconcile", findings("none", middle, "none"));
+        play.begin("first");
+        play.take("first F/fc/storage_io_error");
+        let found = if middle == "valid" { "middle S/ws/-" } else { "middle F/fc/contract_validation_failed" };
+        let blocked = "last K/fc/blocked_by_upstream_failure";
+        assert_eq!(outcomes(&play), ["first F/fc/storage_io_error", found, blocked]);
+        play.accept("finalize", json!({}));
+        assert_eq!(play.harness.json(RUN, "manifest.json")["status"], "failed");
+    }
+    // What ran after the reconciliation did run.
+    let mut play = own();
+    play.accept("reconcile", findings("none", "valid", "none"));
+    play.take("last S/fc/-");
+    play.reject("LATER_STAGE_RAN", "first F/fc/storage_io_error");
+}
+
+#[test]
+fn an_exceeded_limit_stands_in_the_manifest() {
+    // P-91, P-36.
+    let exceeded = |limit: &str, behavior: &str| json!({"limit": limit, "configured": 10, "observed": 11, "behavior": behavior, "stage": "telemetry"});
+    let mut play =
+        Play::create(json!({"pipeline": "purple-axiom", "manifest": {"extensions": {"operability": {"site": "a"}}}}));
+    play.take_all(&["lab_provider S/fc/-", "runner S/fc/-"]);
+    play.begin("telemetry");
+    play.accept("limit_exceeded", exceeded("max_disk_gb", "partial"));
+    play.take("validation.run_limits F/ws/disk_limit_exceeded");
+    play.take("telemetry F/ws/checkpoint_loss");
+    let operability = || play.harness.json(RUN, "manifest.json")["extensions"]["operability"].clone();
+    let cut =
+        play.harness.audit(RUN).into_iter().find(|line| line["kind"] == "pipeline.limit_exceeded").expect("a line");
+    let mut expected = exceeded("max_disk_gb", "partial");
+    assert_eq!(cut["event"], expected);
+    expected["truncated_at_utc"] = cut["timestamp_utc"].clone();
+    assert_eq!(operability(), json!({"site": "a", "limits_exceeded": [expected]}));
+
+    let mut play = Play::purple();
+    play.accept("limit_exceeded", exceeded("max_run_minutes", "hard_fail"));
+    let manifest = play.harness.json(RUN, "manifest.json");
+    assert_eq!(
+        manifest["extensions"]["operability"]["limits_exceeded"],
+        json!([exceeded("max_run_minutes", "hard_fail")])
+    );
+    for limit in ["", "Max", "9", &"a".repeat(65)] {
+        play.refuse("LIMIT_NAME_INVALID", "limit_exceeded", exceeded(limit, "partial"));
+    }
+    for (stage, code) in
+        [("lost", "UNKNOWN_STAGE"), ("validation.run_limits", "NOT_A_TOP_LEVEL_STAGE"), ("signing", "STAGE_DISABLED")]
+    {
+        let mut exceeded = exceeded("max_disk_gb", "partial");
+        exceeded["stage"] = stage.into();
+        play.refuse(code, "limit_exceeded", exceeded);
+    }
+    play.take("validation.run_limits F/fc/run_timeout");
+    play.finalize();
+    play.refuse("RUN_FINALIZED", "limit_exceeded", exceeded("max_disk_gb", "partial"));
+    let mut harness = crate::testing::Harness::new(Pipeline::default());
+    for given in [json!({"limits_exceeded": []}), json!(1)] {
+        let create = json!({"run": RUN, "do": "create", "pipeline": "purple-axiom", "manifest": {"extensions": {"operability": given}}});
+        assert_eq!(harness.play(create).expect("well-formed").code(), "MANIFEST_RESERVED");
+    }
+}
+
+#[test]
 fn a_success_that_was_settled_is_looked_at_again() {
     // P-84, P-87.
     let mut play = own();
