@@ -19,6 +19,9 @@ pub mod status;
 pub mod story;
 
 mod members;
+mod projected;
+mod table;
+mod words;
 
 #[cfg(test)]
 mod testing;

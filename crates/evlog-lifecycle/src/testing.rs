@@ -3,6 +3,8 @@
 //! For tests of contracts. It knows no file, no lock and no durability; second deliveries (`id`) are answered from the
 //! recorded events, as the engine answers them.
 
+pub(crate) mod written;
+
 use evlog_format::{Event, Idempotency, KindBuf, Seq};
 use evlog_projection::registry::BundleFold;
 use evlog_projection::{

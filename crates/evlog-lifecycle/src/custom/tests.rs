@@ -4,6 +4,8 @@ use super::Custom;
 use crate::testing::{Harness, bundle};
 use evlog_format::KindBuf;
 use evlog_format::kind::STATUS_CREATED;
+use evlog_projection::Contract;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 const RUN: &str = "order-7";
@@ -107,5 +109,62 @@ fn a_committed_event_that_is_not_one_of_these_is_found() {
         let error = bundle(&Custom, &events).expect_err("not of this contract");
         assert_eq!(error.seq.0, 1, "{error}");
         assert!(error.message.contains("expected"), "{error}");
+    }
+}
+
+fn any_command() -> impl Strategy<Value = Value> {
+    let kind = prop_oneof![4 => "custom/[a-z]{1,3}", 1 => any::<String>()];
+    let data = prop_oneof![any::<i32>().prop_map(Value::from), any::<String>().prop_map(|text| json!({"text": text}))];
+    let run = proptest::sample::select(&["a", "b"][..]);
+    (run, kind, data, any::<bool>()).prop_map(|(run, kind, data, twice)| {
+        let mut command = json!({"run": run, "do": "record", "kind": kind, "data": data});
+        if twice {
+            command["id"] = "again".into();
+        }
+        command
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_commands_are_recorded_in_order_and_end_nothing(commands in proptest::collection::vec(any_command(), 1..24)) {
+        let mut harness = Harness::new(Custom);
+        for command in commands {
+            let before = harness.log.clone();
+            let Ok(answered) = harness.play(command) else {
+                prop_assert_eq!(&before, &harness.log, "what is malformed leaves nothing behind");
+                continue;
+            };
+            prop_assert!(harness.log.starts_with(&before), "the log only grows");
+            prop_assert_eq!(harness.log.len() - before.len(), answered.kinds.len());
+            prop_assert!(answered.kinds.len() <= 1, "a command is one event, and so one commit");
+            for (run, live) in &harness.states {
+                let events = harness.facts(run);
+                let mut replayed = Custom.start(&events[0].fact()).expect("begins");
+                for event in &events[1..] {
+                    Custom.evolve(&mut replayed, &event.fact()).expect("folds");
+                }
+                prop_assert_eq!(&replayed, live);
+                prop_assert!(!Custom.is_terminal(live));
+                let twice = [(); 2].map(|()| bundle(&Custom, &events).expect("projects"));
+                prop_assert_eq!(&twice[0], &twice[1]);
+                prop_assert_eq!(harness.json(run, "run.json")["events"].as_u64(), Some(events.len() as u64));
+            }
+        }
+    }
+
+    #[test]
+    fn any_payload_is_read_or_refused(payload in proptest::collection::vec(any::<u8>(), 0..64)) {
+        let harness = two();
+        let mut event = harness.log[1].clone();
+        (event.seq, event.commit, event.number, event.payload) = (2, 2, 2, payload);
+        let mut state = harness.states[RUN].clone();
+        let before = state.clone();
+        if Custom.evolve(&mut state, &event.fact()).is_err() {
+            prop_assert_eq!(state, before);
+        }
+        drop(Custom.start(&event.fact()));
     }
 }

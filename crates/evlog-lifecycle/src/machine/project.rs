@@ -6,6 +6,7 @@ use super::definition::StatusId;
 use super::payload::{Created, Forced, Payload, Refused, Rejected, Transitioned};
 use super::state::{Entered, State};
 use crate::members::object;
+use crate::projected::mirrored;
 use evlog_projection::time::to_rfc3339;
 use evlog_projection::{Fact, File, FoldError, RunHead, canonical, parse};
 use serde_json::{Map, Value, json};
@@ -82,11 +83,7 @@ fn run(state: &State, head: &RunHead<'_>) -> Map<String, Value> {
 fn health(run: &Map<String, Value>) -> Map<String, Value> {
     const MIRRORED: [&str; 8] =
         ["contract", "machine", "run_id", "status", "terminal", "reason_code", "updated_at_utc", "last_seq"];
-    MIRRORED
-        .iter()
-        .filter_map(|name| run.get_key_value(*name))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
+    mirrored(run, &MIRRORED)
 }
 
 /// `manifest.json`: the definition and the outcome.

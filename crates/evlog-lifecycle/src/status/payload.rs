@@ -3,10 +3,12 @@
 //! The order of fields is the format, and so are the numbers of the closed sets; a golden test pins both. JSON that
 //! callers gave is carried as text in RFC 8785 form.
 
-use super::diagnostic::{Diagnostic, words};
+use super::diagnostic::Diagnostic;
 use super::machine::RunStatus;
 use crate::members::cut;
-use evlog_format::{Kind, payload};
+use crate::table;
+use crate::words::words;
+use evlog_format::Kind;
 use evlog_projection::{Cause, Fact, FoldError, NewEvent, Target};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -259,16 +261,10 @@ pub(crate) fn recorded_token(token: &str) -> String {
 
 /// An event to commit.
 pub(crate) fn event<T: Serialize>(target: Target, kind: Kind<'_>, cause: Cause, table: &T) -> NewEvent {
-    let payload = payload::encode(table)
-        .unwrap_or_else(|error| unreachable!("parsing bounds every part of a command far below the limit: {error}"));
-    NewEvent { target, kind: kind.into(), kind_version: PAYLOAD_VERSION, cause, payload }
+    NewEvent { target, kind: kind.into(), kind_version: PAYLOAD_VERSION, cause, payload: table::encoded(table) }
 }
 
 /// The table of a committed event.
 pub(crate) fn read<T: Serialize + DeserializeOwned>(fact: &Fact<'_>) -> Result<T, FoldError> {
-    if fact.event.kind_version != PAYLOAD_VERSION {
-        let (kind, found) = (fact.event.kind, fact.event.kind_version);
-        return Err(FoldError::new(fact, format!("`{kind}`: expected version {PAYLOAD_VERSION}, found {found}")));
-    }
-    payload::decode(fact.event.payload).map_err(|error| FoldError::new(fact, format!("`{}`: {error}", fact.event.kind)))
+    table::read(fact, PAYLOAD_VERSION)
 }

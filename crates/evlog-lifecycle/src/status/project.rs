@@ -7,12 +7,10 @@ use super::fold::State;
 use super::next_action::next_action;
 use super::record::from_details;
 use crate::members::object;
+use crate::projected::{duration_ms, mirrored};
 use evlog_projection::time::to_rfc3339;
 use evlog_projection::{File, FoldError, RunHead, canonical};
 use serde_json::{Map, Value, json};
-
-/// Nanoseconds of a millisecond.
-const MILLISECOND: i64 = 1_000_000;
 
 /// The bundle's files. A history that still owes an event has no files (check 6).
 pub(crate) fn project(state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
@@ -36,15 +34,6 @@ fn file(path: &str, projection: &'static str, members: Map<String, Value>) -> Fi
 
 fn time(time_ns: Option<i64>) -> Value {
     time_ns.map_or(Value::Null, |time| to_rfc3339(time).into())
-}
-
-/// Milliseconds from start to end as both are shown; 0 when the clock went backwards; null if the run never started or
-/// has not ended.
-fn duration_ms(state: &State) -> Value {
-    match (state.started_ns(), state.ended_ns()) {
-        (Some(start), Some(end)) => (end.div_euclid(MILLISECOND) - start.div_euclid(MILLISECOND)).max(0).into(),
-        _ => Value::Null,
-    }
 }
 
 /// What the status, its error code and its next action say of the run.
@@ -75,7 +64,7 @@ fn run(state: &State, head: &RunHead<'_>) -> Map<String, Value> {
         "started_at_utc": time(state.started_ns()),
         "completed_at_utc": time(state.ended_ns()),
         "updated_at_utc": to_rfc3339(head.last_time_ns),
-        "duration_ms": duration_ms(state),
+        "duration_ms": duration_ms(state.started_ns(), state.ended_ns()),
         "diagnostic": state.diagnostic().map(super::Diagnostic::to_json),
         "events": head.events,
         "first_seq": head.first_seq.0,
@@ -103,11 +92,7 @@ fn health(run: &Map<String, Value>) -> Map<String, Value> {
         "updated_at_utc",
         "last_seq",
     ];
-    MIRRORED
-        .iter()
-        .filter_map(|name| run.get_key_value(*name))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
+    mirrored(run, &MIRRORED)
 }
 
 /// The members that tell a retry from a child (status.md 2.1, 9.15).
@@ -150,7 +135,7 @@ fn manifest(state: &State, head: &RunHead<'_>) -> Result<Map<String, Value>, Str
         "created_at_utc": to_rfc3339(state.created_ns()),
         "started_at_utc": time(state.started_ns()),
         "completed_at_utc": time(state.ended_ns()),
-        "duration_ms": duration_ms(state),
+        "duration_ms": duration_ms(state.started_ns(), state.ended_ns()),
         "error": error,
         "diagnostic": state.diagnostic().map(super::Diagnostic::to_json),
     })));

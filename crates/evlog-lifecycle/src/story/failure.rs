@@ -4,7 +4,7 @@ use super::machine::Phase;
 use super::redact::redacted;
 use super::retry::ExitClass;
 use crate::members::{cut, kind, quoted};
-use crate::status::diagnostic::words;
+use crate::words::words;
 use evlog_projection::canonical;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};

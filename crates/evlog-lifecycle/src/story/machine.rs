@@ -4,7 +4,7 @@
 //! an entity without a phase may take. They are read when this crate is compiled; a table that is not complete or not in
 //! order does not compile. A letter is a condition that the pair alone cannot answer: see [`Guard`].
 
-use crate::status::diagnostic::words;
+use crate::words::words;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

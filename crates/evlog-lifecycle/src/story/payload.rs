@@ -6,8 +6,9 @@
 use super::failure::{RunError, StepError};
 use super::machine::Phase;
 use super::retry::ExitClass;
-use crate::status::diagnostic::words;
-use evlog_format::{Kind, payload};
+use crate::table;
+use crate::words::words;
+use evlog_format::Kind;
 use evlog_projection::{Fact, FoldError, NewEvent};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::borrow::Cow;
@@ -291,18 +292,12 @@ pub struct Redriven {
 
 /// An event to commit.
 pub(crate) fn event<T: Serialize>(kind: Kind<'_>, table: &T) -> NewEvent {
-    let payload = payload::encode(table)
-        .unwrap_or_else(|error| unreachable!("parsing bounds every part of a command below the limit: {error}"));
-    NewEvent::new(kind, payload)
+    NewEvent::new(kind, table::encoded(table))
 }
 
 /// The table of a committed event.
 pub(crate) fn read<T: Serialize + DeserializeOwned>(fact: &Fact<'_>) -> Result<T, FoldError> {
-    if fact.event.kind_version != PAYLOAD_VERSION {
-        let (kind, found) = (fact.event.kind, fact.event.kind_version);
-        return Err(FoldError::new(fact, format!("`{kind}`: expected version {PAYLOAD_VERSION}, found {found}")));
-    }
-    payload::decode(fact.event.payload).map_err(|error| FoldError::new(fact, format!("`{}`: {error}", fact.event.kind)))
+    table::read(fact, PAYLOAD_VERSION)
 }
 
 impl Moved {

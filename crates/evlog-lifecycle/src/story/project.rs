@@ -7,12 +7,10 @@
 use super::state::State;
 use super::status::{carried, standing, status};
 use crate::members::object;
+use crate::projected::{duration_ms, mirrored};
 use evlog_projection::time::to_rfc3339;
 use evlog_projection::{File, RunHead, canonical};
 use serde_json::{Map, Value, json};
-
-/// Nanoseconds of a millisecond.
-const MILLISECOND: i64 = 1_000_000;
 
 /// The bundle's files.
 pub(super) fn project(state: &State, head: &RunHead<'_>) -> Vec<File> {
@@ -30,22 +28,13 @@ fn file(path: &str, projection: &'static str, value: &Value) -> File {
     File { path: path.to_owned(), projection, version: 1, bytes: canonical(value) }
 }
 
-/// Milliseconds from start to end as both are shown; 0 when the clock went backwards; null if the run never started or
-/// has not ended.
-fn duration_ms(state: &State) -> Value {
-    match (state.run().started_ns, state.run().finished_ns) {
-        (Some(start), Some(end)) => (end.div_euclid(MILLISECOND) - start.div_euclid(MILLISECOND)).max(0).into(),
-        _ => Value::Null,
-    }
-}
-
 fn times(state: &State) -> Map<String, Value> {
     let run = state.run();
     object(json!({
         "created_at_utc": to_rfc3339(state.origin.time_ns),
         "started_at_utc": run.started_ns.map(to_rfc3339),
         "completed_at_utc": run.finished_ns.map(to_rfc3339),
-        "duration_ms": duration_ms(state),
+        "duration_ms": duration_ms(run.started_ns, run.finished_ns),
     }))
 }
 
@@ -92,11 +81,7 @@ fn health(run: &Map<String, Value>) -> Map<String, Value> {
         "updated_at_utc",
         "last_seq",
     ];
-    MIRRORED
-        .iter()
-        .filter_map(|name| run.get_key_value(*name))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
+    mirrored(run, &MIRRORED)
 }
 
 /// `manifest.json`, projection `story.manifest` version 1: what was to be done, and what became of it.

@@ -4,7 +4,7 @@
 
 use super::duration;
 use crate::members::{kind, malformed, pointer, quoted};
-use crate::status::diagnostic::words;
+use crate::words::words;
 use evlog_projection::Malformed;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};

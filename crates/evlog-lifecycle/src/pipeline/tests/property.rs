@@ -77,6 +77,12 @@ fn findings() -> impl Strategy<Value = Value> {
     })
 }
 
+fn limits() -> impl Strategy<Value = Value> {
+    (stage(), select(vec!["partial", "hard_fail"])).prop_map(|(stage, behavior)| {
+        json!({"do": "limit_exceeded", "limit": "max_disk_gb", "configured": 1, "observed": 2, "behavior": behavior, "stage": stage})
+    })
+}
+
 fn command() -> impl Strategy<Value = Value> {
     let captured = (stage(), select(vec!["logs/scoring.log", "a", "/x"])).prop_map(
         |(stage, path)| json!({"do": "captured", "stage": stage, "path": path, "bytes": 1, "blake3": "00".repeat(32)}),
@@ -87,6 +93,7 @@ fn command() -> impl Strategy<Value = Value> {
         3 => artifacts(),
         1 => captured,
         1 => findings(),
+        1 => limits(),
         2 => Just(json!({"do": "finalize"})),
         1 => stage().prop_map(|stage| json!({"do": "report", "stage": stage, "report": {}})),
         1 => Just(json!({"do": "create", "pipeline": "purple-axiom"})),
@@ -183,15 +190,18 @@ proptest! {
     }
 
     #[test]
-    fn random_payloads_never_panic(kind in 300_u16..309, payload in prop::collection::vec(any::<u8>(), 0..80)) {
+    fn random_payloads_never_panic(kind in 300_u16..314, payload in prop::collection::vec(any::<u8>(), 0..80)) {
         let mut harness = Harness::new(Pipeline::default());
         harness.accept(create());
         let mut event = harness.log[0].clone();
         event.kind = evlog_format::KindBuf::BuiltIn(kind);
         event.payload = payload;
+        (event.seq, event.commit, event.number) = (1, 1, 1);
         let mut state = harness.states[RUN].clone();
-        // Either it folds or it is told; the point is that it comes back.
-        drop(Pipeline::default().evolve(&mut state, &event.fact()));
+        let before = format!("{state:?}");
+        if Pipeline::default().evolve(&mut state, &event.fact()).is_err() {
+            prop_assert_eq!(before, format!("{state:?}"), "what does not fold changes nothing");
+        }
         drop(Pipeline::default().start(&event.fact()));
     }
 }

@@ -7,30 +7,10 @@ use crate::status::machine::Reaction;
 use crate::status::payload::{Action, RefusalReason, RejectionReason, TransitionCause};
 use crate::status::record::{DECISIVE, DESCRIPTIVE, Member, in_words};
 use crate::status::{INVALID_STATE_TRANSITION, RunStatus, next_action};
-use std::fmt::Write as _;
+use crate::testing::written::{check_sections, code, table, yes};
 use std::path::Path;
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/lifecycle/status.md");
-
-/// A table in Markdown.
-fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let mut text = String::new();
-    let mut line = |cells: &[&str]| writeln!(text, "| {} |", cells.join(" | ")).expect("text grows");
-    line(head);
-    line(&vec!["---"; head.len()]);
-    for row in rows {
-        line(&row.iter().map(String::as_str).collect::<Vec<_>>());
-    }
-    text
-}
-
-fn code(word: &str) -> String {
-    format!("`{word}`")
-}
-
-fn yes(holds: bool) -> String {
-    if holds { "yes" } else { "no" }.to_owned()
-}
 
 fn statuses() -> String {
     let list = |holds: &dyn Fn(RunStatus) -> bool| {
@@ -111,17 +91,8 @@ fn next_actions() -> String {
     table(&["status", "error code", "retryable", "next action"], rows)
 }
 
-/// The page with this section's content replaced.
-fn replaced(page: &str, name: &str, content: &str) -> String {
-    let (begin, end) = (format!("<!-- begin generated: {name} -->\n"), format!("<!-- end generated: {name} -->\n"));
-    let (before, rest) = page.split_once(&begin).unwrap_or_else(|| panic!("no section `{name}`"));
-    let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("section `{name}` does not end"));
-    format!("{before}{begin}\n{content}\n{end}{after}")
-}
-
 #[test]
 fn the_page_has_the_tables_that_the_code_has() {
-    let page = std::fs::read_to_string(Path::new(PAGE)).expect("the page");
     let sections = [
         ("statuses", statuses()),
         ("transitions", transitions()),
@@ -130,12 +101,7 @@ fn the_page_has_the_tables_that_the_code_has() {
         ("members", members()),
         ("next actions", next_actions()),
     ];
-    let expected = sections.iter().fold(page.clone(), |page, (name, content)| replaced(&page, name, content));
-    if std::env::var_os("EVLOG_BLESS").is_some() {
-        std::fs::write(PAGE, &expected).expect("the page is written");
-    } else {
-        assert_eq!(page, expected, "run the tests with EVLOG_BLESS=1 to write the page's tables anew");
-    }
+    check_sections(PAGE, &sections);
 }
 
 /// Each numbered rule of the contract has its place on the page.

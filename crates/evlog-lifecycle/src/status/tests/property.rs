@@ -61,6 +61,8 @@ fn any_command() -> impl Strategy<Value = Value> {
 /// What must hold after every command.
 fn check_step(before: &Harness<Status>, after: &Harness<Status>) {
     assert!(after.log.starts_with(&before.log), "the log only grows");
+    let len = before.log.len();
+    assert!(after.log[len..].iter().all(|event| event.commit == len as u64), "a command is one commit");
     for (run, state) in &before.states {
         let now = &after.states[run];
         if state.status().is_terminal() {

@@ -8,26 +8,9 @@ use crate::story::machine::{Entity, Guard, Verdict};
 use crate::story::payload::RejectionReason;
 use crate::story::retry::EXIT_CLASSES;
 use crate::story::{Phase, rules};
-use std::fmt::Write as _;
-use std::path::Path;
+use crate::testing::written::{check_sections, code, table};
 
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/lifecycle/story.md");
-
-/// A table in Markdown.
-fn table(head: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let mut text = String::new();
-    let mut line = |cells: &[&str]| writeln!(text, "| {} |", cells.join(" | ")).expect("text grows");
-    line(head);
-    line(&vec!["---"; head.len()]);
-    for row in rows {
-        line(&row.iter().map(String::as_str).collect::<Vec<_>>());
-    }
-    text
-}
-
-fn code(word: &str) -> String {
-    format!("`{word}`")
-}
 
 fn phases() -> String {
     let truth = |holds: bool| if holds { "True" } else { "False" }.to_owned();
@@ -129,17 +112,8 @@ fn rejections() -> String {
     table(&["number", "reason", "error code"], RejectionReason::ALL.iter().map(row))
 }
 
-/// The page with this section's content replaced.
-fn replaced(page: &str, name: &str, content: &str) -> String {
-    let (begin, end) = (format!("<!-- begin generated: {name} -->\n"), format!("<!-- end generated: {name} -->\n"));
-    let (before, rest) = page.split_once(&begin).unwrap_or_else(|| panic!("no section `{name}`"));
-    let (_, after) = rest.split_once(&end).unwrap_or_else(|| panic!("section `{name}` does not end"));
-    format!("{before}{begin}\n{content}\n{end}{after}")
-}
-
 #[test]
 fn the_page_has_the_tables_that_the_code_has() {
-    let page = std::fs::read_to_string(Path::new(PAGE)).expect("the page");
     let sections = [
         ("phases", phases()),
         ("runs", relation(Entity::Run)),
@@ -150,10 +124,5 @@ fn the_page_has_the_tables_that_the_code_has() {
         ("exit classes", exit_classes()),
         ("rejections", rejections()),
     ];
-    let expected = sections.iter().fold(page.clone(), |page, (name, content)| replaced(&page, name, content));
-    if std::env::var_os("EVLOG_BLESS").is_some() {
-        std::fs::write(PAGE, &expected).expect("the page is written");
-    } else {
-        assert_eq!(page, expected, "run the tests with EVLOG_BLESS=1 to write the page's tables anew");
-    }
+    check_sections(PAGE, &sections);
 }

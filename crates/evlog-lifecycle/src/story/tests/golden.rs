@@ -3,8 +3,9 @@
 
 use super::{RUN, Story, accept, harness, play, wait};
 use crate::testing::Harness;
+use crate::testing::written::check_golden;
 use serde_json::json;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/story");
 
@@ -45,16 +46,6 @@ fn history() -> Harness<Story> {
     harness
 }
 
-fn check(path: &Path, found: &[u8]) {
-    if std::env::var_os("EVLOG_BLESS").is_some() {
-        std::fs::create_dir_all(path.parent().expect("a directory")).expect("the directory");
-        std::fs::write(path, found).expect("the file");
-    }
-    let expected = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let shown = String::from_utf8_lossy;
-    assert_eq!(shown(found), shown(&expected), "{}", path.display());
-}
-
 #[test]
 fn bundles_are_these_bytes() {
     let harness = history();
@@ -66,7 +57,7 @@ fn bundles_are_these_bytes() {
     for (path, file) in &bundle.files {
         assert_eq!(file.version, 1, "{path}");
         let at: PathBuf = [DIR, RUN, path].iter().collect();
-        check(&at, &file.bytes);
+        check_golden(&at, &file.bytes);
     }
     let run = harness.json(RUN, "run.json");
     let health = harness.json(RUN, "logs/health.json");

@@ -1,0 +1,48 @@
+//! Closed sets of words, with the numbers that stand in logs.
+//!
+//! Does: make an enum of a list of variants, numbers and words. Does not: choose numbers; they are written out where the set
+//! is, never renumbered and never used again.
+
+/// A closed set of words, with the numbers that stand in logs.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident: $of:literal { $($(#[$each:meta])* $variant:ident = $number:literal, $word:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "u8", into = "u8")]
+        #[repr(u8)]
+        pub enum $name { $($(#[$each])* $variant = $number),* }
+
+        impl $name {
+            /// All of them, by number.
+            pub const ALL: &[$name] = &[$($name::$variant),*];
+
+            /// The word, as the contract spells it.
+            pub const fn word(self) -> &'static str {
+                match self { $($name::$variant => $word),* }
+            }
+
+            /// The member of exactly this word.
+            pub fn from_word(word: &str) -> Option<$name> {
+                $name::ALL.iter().copied().find(|known| known.word() == word)
+            }
+        }
+
+        impl From<$name> for u8 {
+            fn from(value: $name) -> u8 {
+                value as u8
+            }
+        }
+
+        impl TryFrom<u8> for $name {
+            type Error = String;
+
+            fn try_from(number: u8) -> Result<$name, String> {
+                match number {
+                    $($number => Ok($name::$variant),)*
+                    _ => Err(format!(concat!($of, " number {} has no meaning"), number)),
+                }
+            }
+        }
+    };
+}
+pub(crate) use words;
