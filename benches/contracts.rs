@@ -1,13 +1,16 @@
-//! What decisions cost: one of `status` and one of `story`, decided and folded for a run that is already loaded; and a
-//! whole story of thousands of steps, driven to its end.
+//! What decisions cost: of each contract one, asked of a run of a hundred events or more that is already loaded; and a whole
+//! story of thousands of steps, driven to its end.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use evlog_format::{Event, Seq, payload};
+use evlog_lifecycle::form;
+use evlog_lifecycle::machine::Machine;
+use evlog_lifecycle::pipeline::Pipeline;
 use evlog_lifecycle::status::Status;
 use evlog_lifecycle::status::payload::Transitioned;
 use evlog_lifecycle::story::{State, Story};
-use evlog_projection::registry::Command;
-use evlog_projection::{Asked, Content, Contract, Contracts, Decision, Fact, RunFold};
+use evlog_projection::registry::{Command, ContractRef};
+use evlog_projection::{Asked, Cause, Content, Contract, Contracts, Decision, Fact, RunFold};
 use serde_json::{Map, Value, json};
 use std::hint::black_box;
 
@@ -63,6 +66,107 @@ fn contracts(criterion: &mut Criterion) {
         bencher.iter(|| payload::decode::<Transitioned>(black_box(payload)));
     });
     group.finish();
+}
+
+/// A run of any contract, asked and folded as the engine does it.
+struct Played {
+    contracts: Contracts,
+    contract: &'static str,
+    run: Option<RunFold>,
+    events: u64,
+}
+
+impl Played {
+    fn new(contracts: Contracts, contract: &'static str, create: Value) -> Played {
+        let mut played = Played { contracts, contract, run: None, events: 0 };
+        played.play("create", create);
+        played
+    }
+
+    fn contract(&self) -> ContractRef {
+        self.contracts.named(self.contract).unwrap_or_else(|| unreachable!("the contract is there"))
+    }
+
+    fn command(&self, action: &str, members: Value) -> Command {
+        let parsed = self.contract().parse(action, object(members));
+        parsed.unwrap_or_else(|error| unreachable!("a good command: {error}"))
+    }
+
+    /// Decides a command, and folds what follows.
+    fn play(&mut self, action: &str, members: Value) {
+        let command = self.command(action, members);
+        let decision = self.contract().decide(&asked(), self.run.as_ref(), None, &command);
+        let commit = self.events;
+        for new in &decision.events {
+            let causation = match new.cause {
+                Cause::Command => None,
+                Cause::Decided(index) => Some(Seq(commit + index as u64)),
+            };
+            let event = Event {
+                stream: "RUN_0001",
+                number: self.events,
+                kind: new.kind.as_kind(),
+                kind_version: new.kind_version,
+                causation,
+                idempotency: None,
+                payload: &new.payload,
+            };
+            let fact =
+                Fact { seq: Seq(self.events), commit: Seq(commit), time_ns: asked().time_ns, actor: "bench", event };
+            let folded = match &mut self.run {
+                None => self.contracts.start(&fact).map(|run| self.run = Some(run)),
+                Some(run) => run.evolve(&fact),
+            };
+            folded.unwrap_or_else(|error| unreachable!("what was decided folds: {error}"));
+            self.events += 1;
+        }
+    }
+
+    /// Measures the decision of a command that leads to events.
+    fn measure(&self, criterion: &mut Criterion, what: &str, action: &str, members: Value) {
+        assert!(self.events >= 100, "a run of 100 events, found {}", self.events);
+        let (contract, command) = (self.contract(), self.command(action, members));
+        let decide = || contract.decide(&asked(), black_box(self.run.as_ref()), None, &command);
+        let decision = decide();
+        assert!(!decision.events.is_empty(), "{what}: {decision:?}");
+        criterion.bench_function(&format!("{}/{what}, in {} events", self.contract, self.events), |bencher| {
+            bencher.iter(decide);
+        });
+    }
+}
+
+/// One decision of each contract that is not measured with more detail above or below.
+fn decisions(criterion: &mut Criterion) {
+    let none = || Value::Object(Map::new());
+    let mut status = Played::new(Contracts::new().with(Status), "status", none());
+    status.play("transition", json!({"to": "running"}));
+    for _ in 0..50 {
+        status.play("transition", json!({"to": "waiting"}));
+        status.play("transition", json!({"to": "running"}));
+    }
+    status.measure(criterion, "decide a transition", "transition", json!({"to": "waiting"}));
+    status.measure(criterion, "decide one that is undefined", "transition", json!({"to": "created"}));
+
+    let order = form::Definition::parse(include_str!("../docs/examples/contracts/order.toml"));
+    let Ok(form::Definition::Machine(order)) = order else { unreachable!("the example is a lifecycle") };
+    let machine = Contracts::new().with(Machine::default().knowing(order));
+    let mut machine = Played::new(machine, "machine", json!({"machine": "order", "data": {"customer": "c-1"}}));
+    for _ in 0..100 {
+        machine.play("transition", json!({"to": "shipped"}));
+    }
+    machine.measure(criterion, "decide a transition", "transition", json!({"to": "paid", "data": {"amount_cents": 1}}));
+
+    let pipeline = Contracts::new().with(Pipeline::default());
+    let mut pipeline = Played::new(pipeline, "pipeline", json!({"pipeline": "purple-axiom"}));
+    pipeline.play("begin", json!({"stage": "lab_provider"}));
+    for number in 0..100 {
+        let captured = json!({"stage": "lab_provider", "path": format!("logs/{number}.txt"), "bytes": 1, "blake3": "00".repeat(32)});
+        pipeline.play("captured", captured);
+    }
+    let success = json!({"stage": "lab_provider", "status": "success"});
+    pipeline.measure(criterion, "decide a success", "outcome", success);
+    let fatal = json!({"stage": "lab_provider", "status": "failed", "reason_code": "provider_api_error"});
+    pipeline.measure(criterion, "decide a fatal failure and its blocked tail", "outcome", fatal);
 }
 
 /// A run of contract `story`, asked and folded as the engine does it.
@@ -171,7 +275,7 @@ fn stories(criterion: &mut Criterion) {
         });
     }
     group.sample_size(10);
-    for count in [5_000, 10_000] {
+    for count in [1_000, 2_000, 5_000, 10_000] {
         let started = StoryRun::new(layers(count));
         group.bench_function(format!("drive {count} steps to the end"), |bencher| {
             bencher.iter(|| assert!(drive(started.clone(), count)));
@@ -180,5 +284,5 @@ fn stories(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, contracts, stories);
+criterion_group!(benches, contracts, decisions, stories);
 criterion_main!(benches);
