@@ -4,6 +4,8 @@
 //! - What is published is kept in the log first.
 //! - A checkpoint that would say nothing new is not signed, so a log that rests does not grow.
 
+mod loss;
+
 use crate::error::CommandError;
 use crate::keys;
 use crate::notes;
@@ -107,7 +109,8 @@ impl<'l> Signing<'l> {
     /// Takes up where the last checkpoint ended.
     pub(crate) fn begin(ui: &Ui, log: &'l Log, key: SignerKey, publish: Publish) -> Result<Signing<'l>, CommandError> {
         let history = log.signing_history()?;
-        let kept = kept(log, key.verifier(), &history.keys)?;
+        let spoilt = loss::set_aside(ui, log, key.verifier(), history.loss.as_ref())?;
+        let kept = kept(log, key.verifier(), &history.keys, &spoilt)?;
         let claimed = history.last.as_ref().map(|last| (Position(last.size), Root(last.root)));
         let signed = kept.as_ref().map(|signed| (signed.checkpoint().size, signed.checkpoint().root));
         let bar = OnceCell::new();
@@ -171,8 +174,9 @@ impl<'l> Signing<'l> {
     }
 }
 
-/// The newest checkpoint that the log keeps. It is signed by the key, or by one that the log has recorded.
-fn kept(log: &Log, key: &VerifierKey, recorded: &[String]) -> Result<Option<Signed>, CommandError> {
+/// The newest checkpoint that the log keeps. It is signed by the key, or by one that the log has recorded. One of a name that
+/// the log does not sign under any more, since it gave up what it had signed, is not gone on from.
+fn kept(log: &Log, key: &VerifierKey, recorded: &[String], spoilt: &[String]) -> Result<Option<Signed>, CommandError> {
     let checkpoints = log.checkpoints();
     let Some(size) = checkpoints.sizes().map_err(evlog_store::OpenError::Io).map_err(evlog::LogError::from)?.pop()
     else {
@@ -185,6 +189,7 @@ fn kept(log: &Log, key: &VerifierKey, recorded: &[String]) -> Result<Option<Sign
     for known in std::iter::once(key.clone()).chain(earlier) {
         match Signed::open(&bytes, &known) {
             Ok(signed) if signed.checkpoint().origin == key.name() => return Ok(Some(signed)),
+            Ok(signed) if spoilt.contains(&signed.checkpoint().origin) => return Ok(None),
             Ok(signed) => {
                 let (found, expected) = (key.name(), &signed.checkpoint().origin);
                 let message = format!("the log signs as {expected}: expected a key of that name, found one of {found}");

@@ -30,14 +30,37 @@ impl Checkpoints {
 
     /// The sizes that there are checkpoints over, in order.
     pub fn sizes(&self) -> Result<Vec<Position>, Failure> {
-        let dir = self.layout.checkpoints();
-        let names = match self.fs.list(&dir) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            listed => listed.map_err(Failure::of("list", &dir))?,
-        };
-        let mut sizes: Vec<Position> = names.iter().filter_map(|name| Layout::parse_checkpoint(name)).collect();
+        let mut sizes: Vec<Position> = self.names()?.iter().filter_map(|name| Layout::parse_checkpoint(name)).collect();
         sizes.sort_unstable();
         Ok(sizes)
+    }
+
+    fn names(&self) -> Result<Vec<String>, Failure> {
+        let dir = self.layout.checkpoints();
+        match self.fs.list(&dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            listed => listed.map_err(Failure::of("list", &dir)),
+        }
+    }
+
+    /// The checkpoints that were set aside, by name.
+    pub fn aside(&self) -> Result<Vec<PathBuf>, Failure> {
+        let mut names = self.names()?;
+        names.retain(|name| Layout::is_void(name));
+        names.sort_unstable();
+        Ok(names.into_iter().map(|name| self.layout.checkpoints().join(name)).collect())
+    }
+
+    /// Sets a checkpoint aside that covers what was given up: it is no longer among [`sizes`](Self::sizes), and is kept as
+    /// evidence under another name, which is given back.
+    pub fn set_aside(&self, size: Position) -> Result<PathBuf, Failure> {
+        let (dir, from, names) = (self.layout.checkpoints(), self.layout.checkpoint(size), self.names()?);
+        let free = (0..=names.len() as u64).map(|n| Layout::void(size, n)).find(|name| !names.contains(name));
+        let Some(name) = free else { unreachable!("there are more numbers than files") };
+        let to = dir.join(name);
+        self.fs.rename(&from, &to).map_err(Failure::of("rename", &from))?;
+        self.fs.sync_dir(&dir).map_err(Failure::of("sync", &dir))?;
+        Ok(to)
     }
 
     /// Where the checkpoint over so many bytes is kept.

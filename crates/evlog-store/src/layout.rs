@@ -10,6 +10,7 @@
 //! segments/<20 digits>.end                 where a close in order left the last segment (derived)
 //! quarantine/<20 digits: position>-<n>.bin bytes cut from the log's end
 //! checkpoints/<20 digits: size>.note       a checkpoint that was signed
+//! checkpoints/<20 digits: size>-<n>.void   one that covers what was given up
 //! checkpoints/last.tree                    the byte tree at the last one (derived)
 //! checkpoints/*.tmp                        one of these that was being made
 //! ```
@@ -24,6 +25,7 @@ const TREE: &str = ".tree";
 const INDEX: &str = ".idx";
 const END: &str = ".end";
 const NOTE: &str = ".note";
+const VOID: &str = ".void";
 
 /// The paths of one log.
 #[derive(Clone, Debug)]
@@ -136,6 +138,18 @@ impl Layout {
         digits.parse().ok().filter(|_| ours).map(Position)
     }
 
+    /// Name of the `n`th checkpoint over `size` bytes that covers what was given up.
+    pub fn void(size: Position, n: u64) -> String {
+        format!("{size:0DIGITS$}-{n}{VOID}", size = size.0)
+    }
+
+    /// Whether a name is that of a checkpoint that covers what was given up.
+    pub fn is_void(name: &str) -> bool {
+        name.strip_suffix(VOID).and_then(|name| name.split_once('-')).is_some_and(|(size, n)| {
+            [size, n].iter().all(|digits| digits.bytes().all(|byte| byte.is_ascii_digit())) && size.len() == DIGITS
+        })
+    }
+
     /// The byte tree at the last checkpoint.
     pub fn checkpoint_tree(&self) -> PathBuf {
         self.checkpoints().join("last.tree")
@@ -174,6 +188,8 @@ mod tests {
             let path = layout.checkpoint(size);
             let name = path.file_name().unwrap().to_str().unwrap();
             assert_eq!(Layout::parse_checkpoint(name), Some(size));
+            assert!(Layout::is_void(&Layout::void(size, 3)) && !Layout::is_void(name));
+            assert_eq!(Layout::parse_checkpoint(&Layout::void(size, 3)), None);
         }
         for name in ["1.note", "00000000000000000000.note.tmp", "+0000000000000000001.note", "last.tree"] {
             assert_eq!(Layout::parse_checkpoint(name), None, "{name}");

@@ -8,9 +8,9 @@
 //! - A statement extends the one before it: the tree that is kept between them only grows.
 
 use crate::error::LogError;
-use crate::history::{CheckpointSigned, KeyAdded, LOG_STREAM, Verified};
+use crate::history::{CheckpointSigned, KeyAdded, LOG_STREAM, LossAccepted, Verified};
 use crate::log::{Log, payload_of};
-use evlog_format::{Kind, LogId, Position, Root, Seq, kind, payload};
+use evlog_format::{Event, Kind, LogId, Position, Root, Seq, kind, payload};
 use evlog_store::{Checkpoints, OpenError, RawLog, Settled};
 use evlog_verify::Tree;
 use std::ops::ControlFlow;
@@ -39,6 +39,19 @@ pub struct SigningHistory {
     pub last_time_ns: i64,
     /// How many events after those that it covers tell of sessions and signatures alone.
     pub only_sessions: u64,
+    /// The last loss that somebody accepted.
+    pub loss: Option<AfterLoss>,
+}
+
+/// An accepted loss, and which checkpoints came after it. Others over bytes behind it cover what was given up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AfterLoss {
+    /// Seq of the event that records it.
+    pub seq: Seq,
+    /// What it records.
+    pub accepted: LossAccepted,
+    /// Sizes of the checkpoints that were signed since.
+    pub signed: Vec<Position>,
 }
 
 /// Reads a log back, from one checkpoint to the next.
@@ -110,7 +123,41 @@ impl<'l> ReadBack<'l> {
     }
 }
 
+impl SigningHistory {
+    fn take(&mut self, seq: Seq, time_ns: i64, event: &Event<'_>) -> Result<(), LogError> {
+        let wrong = |error: payload::PayloadError| LogError::Payload { seq: Some(seq), message: error.to_string() };
+        if event.kind == kind::LOG_KEY_ADDED {
+            self.keys.push(payload::decode::<KeyAdded>(event.payload).map_err(wrong)?.key);
+        } else if event.kind == kind::LOG_CHECKPOINT_SIGNED {
+            let signed = payload::decode::<CheckpointSigned>(event.payload).map_err(wrong)?;
+            if let Some(loss) = &mut self.loss {
+                loss.signed.push(Position(signed.size));
+            }
+            (self.last, self.last_time_ns) = (Some(signed), time_ns);
+        } else if event.kind == kind::LOG_LOSS_ACCEPTED {
+            let accepted = payload::decode::<LossAccepted>(event.payload).map_err(wrong)?;
+            self.loss = Some(AfterLoss { seq, accepted, signed: Vec::new() });
+        }
+        Ok(())
+    }
+}
+
 impl Log {
+    /// Whether the log begins with so many bytes of this root: they are all read again.
+    pub fn begins_with(
+        &self,
+        size: Position,
+        root: &Root,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<bool, LogError> {
+        let mut read = ReadBack { log: self, kept: self.checkpoints(), tree: Tree::new() };
+        match read.read_to(size, root, "a checkpoint", progress) {
+            Ok(()) => Ok(true),
+            Err(LogError::ReadBack { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// What `$log` says of signatures.
     pub fn signing_history(&self) -> Result<SigningHistory, LogError> {
         let mut history = SigningHistory::default();
@@ -120,14 +167,7 @@ impl Log {
             if [kind::LOG_OPENED, kind::LOG_CLOSED, kind::LOG_CHECKPOINT_SIGNED].contains(&event.kind) {
                 sessions.push(seq);
             }
-            let wrong = |error: payload::PayloadError| LogError::Payload { seq: Some(seq), message: error.to_string() };
-            if event.kind == kind::LOG_KEY_ADDED {
-                read =
-                    payload::decode::<KeyAdded>(event.payload).map(|added| history.keys.push(added.key)).map_err(wrong);
-            } else if event.kind == kind::LOG_CHECKPOINT_SIGNED {
-                let signed = payload::decode::<CheckpointSigned>(event.payload);
-                (history.last_time_ns, read) = (head.time_ns, signed.map(|it| history.last = Some(it)).map_err(wrong));
-            }
+            read = history.take(seq, head.time_ns, event);
             if read.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         read?;

@@ -263,7 +263,7 @@ fn print(ui: &mut Ui, found: &Check, kept: Option<&Kept>, resumed: Before) -> Re
     let word = verdict.word();
     let mut rows = vec![("verdict", word.to_owned(), Tone::of(word))];
     if !found.is_good() && report.findings.count() > 0 {
-        rows.push(("advice", verdict.advice().to_owned(), Tone::Plain));
+        rows.push(("advice", advice(found, kept), Tone::Plain));
     }
     let contracts = match broken {
         0 => format!("{}, each as its contract says", counted(found.runs, "run")),
@@ -294,6 +294,20 @@ fn print(ui: &mut Ui, found: &Check, kept: Option<&Kept>, resumed: Before) -> Re
         rows.extend(kept.witnesses_row());
     }
     facts(ui, &rows)
+}
+
+/// What to do: about a checkpoint that covers what was given up, to ask for a newer one.
+fn advice(found: &Check, kept: Option<&Kept>) -> String {
+    let is_only = found.report.findings.kept().iter().all(|finding| ["C-51", "C-52"].contains(&finding.rule));
+    let covers = |position: u64| kept.is_some_and(|kept| is_only && kept.covered().size.0 > position);
+    match found.losses.iter().find(|(_, loss)| covers(loss.position)) {
+        Some((seq, loss)) => format!(
+            "the log says that it gave up the bytes from position {} on (event {seq}, accepted by {}), which this checkpoint \
+             covers: ask who accepted it, and for a checkpoint under the log's new name",
+            loss.position, loss.accepted_by
+        ),
+        None => found.report.verdict().advice().to_owned(),
+    }
 }
 
 /// What was given up, in words; the log itself records it, so it is no finding.

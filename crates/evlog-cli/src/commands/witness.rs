@@ -126,6 +126,12 @@ fn alarm(
         "not cosigned. The checkpoint is kept as `{}`: the log's key has signed it and the one before it",
         evidence.display()
     ));
+    if matches!(refusal, WitnessRefusal::Shorter { .. } | WitnessRefusal::Fork { .. } | WitnessRefusal::Unproven(_)) {
+        ui.advise(
+            "a log that gave up signed bytes (`log.loss_accepted`) signs under a new name, which a witness takes as a new log; \
+             nothing is cosigned under the old one again",
+        );
+    }
     if context.json {
         let (reason, note) = (refusal.to_string(), signed.to_string());
         let (origin, size) = (checkpoint.origin.as_str(), checkpoint.size.0);

@@ -287,6 +287,55 @@ fn a_checkpoint_that_was_kept_elsewhere_tells_what_the_log_alone_cannot() {
 }
 
 #[test]
+fn a_log_that_gave_up_what_it_had_signed_goes_on_under_a_new_name() {
+    // Rules C-26 and C-27.
+    let room = signed_room();
+    room.ends(0, &["key", "new", "ci.example.com/w", "--witness"]);
+    let witness = |code: i32, note: &str, key: &str| {
+        room.ends(code, &["witness", note, "--state", "seen", "--log-key", key, "--key", "w.key", "--out", "w.note"])
+    };
+    witness(0, "new.note", "builds.pub");
+    let size = |note: &str| read(&room, note).lines().nth(1).unwrap().parse::<usize>().unwrap();
+    let segment = &room.segments()[0];
+    let mut bytes = fs::read(segment).unwrap();
+    bytes[size("old.note") + 1000] ^= 1;
+    fs::write(segment, &bytes).unwrap();
+    room.ends(0, &["repair", "--accept-loss", "--yes", "--actor", "ops@example.org"]);
+    // What the auditor sees: the log alone is clean, and tells; the checkpoint is not matched, for ever.
+    let verify = |code: i32, note: &str, key: &str| room.ends(code, &["verify", "--checkpoint", note, "--key", key]);
+    verify(0, "old.note", "builds.pub");
+    let seen = verify(1, "new.note", "builds.pub");
+    seen.says("truncated: ").says("bytes that the checkpoint covers are missing");
+    assert!(seen.out.contains("accepted by ops@example.org), which this checkpoint covers"), "{seen:?}");
+    // What the operator does: not sign as if nothing had been, but under a new name.
+    let refused = room.ends(2, &["checkpoint", "--key", "builds.key"]);
+    refused.says("accepted by ops@example.org), which it had signed").says("expected a key of a new name");
+    refused.says("`example.com/builds-2`").says(".void`");
+    room.ends(2, &["checkpoint", "--key", "builds.key"]).says("expected a key of a new name");
+    room.ends(0, &["key", "new", "example.com/builds-2", "--out", "second.key"]);
+    room.ends(0, &["checkpoint", "--key", "second.key", "--out", "second.note"]);
+    assert_eq!(room.ends(0, &["checkpoint", "--key", "second.key", "--json"]).json()["new"], false);
+    grow(&room, 80);
+    room.ends(0, &["checkpoint", "--key", "second.key", "--out", "third.note"]);
+    assert!(size("third.note") > size("new.note"));
+    room.ends(2, &["checkpoint", "--key", "builds.key"]).says("expected a key of a new name");
+    verify(0, "third.note", "second.pub");
+    let seen = verify(1, "new.note", "builds.pub");
+    seen.says("tampered: ");
+    assert!(seen.out.contains("which this checkpoint covers"), "other bytes stand there now, and the log says why");
+    // What the witness does: it takes the new name as a new log, and nothing more of the old one.
+    witness(0, "third.note", "second.pub").says("first checkpoint seen of example.com/builds-2");
+    witness(1, "old.note", "builds.pub").says("the log is shorter than it was").says("signs under a new name");
+    // What was signed before the loss and is still there is tied to the new name by a proof.
+    room.ends(0, &["prove", "--from", "old.note", "--to", "third.note", "--out", "grown.proof"]);
+    let keys = ["builds.pub", "second.pub"].map(|key| format!("log {}\n", read(&room, key).trim()));
+    room.write("policy.txt", &format!("{}quorum none\n", keys.concat()));
+    let arguments = ["check-proof", "grown.proof", "--from", "old.note", "--checkpoint", "third.note"];
+    room.ends(0, &[&arguments[..], &["--policy", "policy.txt"]].concat());
+    room.ends(1, &["prove", "--from", "new.note", "--to", "third.note"]).says("does not match the checkpoint");
+}
+
+#[test]
 fn a_verification_is_paced_recorded_and_held_to_a_policy() {
     let room = signed_room();
     room.ends(0, &["key", "new", "ci.example.com/w", "--witness"]);

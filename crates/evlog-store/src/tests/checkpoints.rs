@@ -25,6 +25,23 @@ fn a_checkpoint_that_was_kept_survives_a_crash() {
 }
 
 #[test]
+fn a_checkpoint_that_was_set_aside_is_evidence_and_none_of_the_logs_any_more() {
+    let fs = SimFs::new();
+    let writer = create(&fs, LIMIT);
+    put(&writer, "run", b"1");
+    let kept = kept(&fs);
+    for text in [b"one", b"two"] {
+        kept.keep(Position(300), text).unwrap();
+        let path = kept.set_aside(Position(300)).unwrap();
+        assert_eq!(fs.bytes(&path).unwrap(), text);
+    }
+    let after = Checkpoints::new(Arc::new(fs.crash(&mut |_: &Unsynced| Keep::Nothing)), dir());
+    assert_eq!((after.sizes().unwrap(), after.aside().unwrap().len()), (vec![], 2), "neither is written over");
+    assert!(kept.set_aside(Position(300)).is_err(), "there is none");
+    drop(writer);
+}
+
+#[test]
 fn a_checkpoint_whose_writing_failed_is_not_there() {
     for act in [Act::SyncData, Act::Write] {
         let fs = SimFs::new();
