@@ -89,7 +89,9 @@ impl Prover {
 pub(crate) fn trees(raw: &RawLog) -> impl FnMut(RangeInclusive<u64>) -> Option<Tree> {
     let mut given = BTreeSet::new();
     move |range| {
-        let segment = raw.segments().iter().rfind(|segment| range.contains(&segment.position.0))?;
+        let segments = raw.segments();
+        let up_to = segments.partition_point(|segment| segment.position.0 <= *range.end());
+        let segment = segments[..up_to].last().filter(|segment| range.contains(&segment.position.0))?;
         if given.insert(segment.position) { raw.tree_before(segment) } else { None }
     }
 }

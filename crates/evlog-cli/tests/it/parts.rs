@@ -66,6 +66,8 @@ fn what_is_kept_is_of_one_log_and_no_other_file_is_written_over() {
     assert_eq!(fs::read_to_string(room.path("notes.txt")).unwrap(), "mine");
     fs::write(room.path("cut"), &kept[..kept.len() - 1]).unwrap();
     room.ends(2, &["verify", "--resume", "cut"]).says("the file is damaged");
+    room.ends(2, &["verify", "--resume", "nowhere/progress"]).says("in a directory that is there");
+    assert!(!room.path("nowhere").exists());
     // Another log, and this one with less in it than was read.
     let other = self::room();
     fs::write(other.path("progress"), &kept).unwrap();

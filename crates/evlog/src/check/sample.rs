@@ -35,8 +35,8 @@ pub struct Sample {
 /// What a sample showed.
 #[derive(Clone, Debug)]
 pub struct Sampled {
-    /// What was found in the segments that were taken, and how much they hold. End, next seq and root are those of the
-    /// last segment, whatever was not read before it.
+    /// What was found in the segments that were taken, and how much they hold. End and next seq are those of the last
+    /// segment, whatever was not read before it, and so is the root, where the tree before that segment was at hand.
     pub report: Report,
     /// How many bytes the log has.
     pub log_bytes: u64,

@@ -22,12 +22,13 @@ const SHARE: u32 = 10;
 
 /// Goes on where the file says, or begins; the file is gone when this ends well.
 pub(super) fn run(ui: &Ui, context: &Context, path: &Path, pace: Option<&Pace>) -> Result<Resumed, CommandError> {
+    let (dir, name) = place(path)?;
     let kept = match fs::read(path) {
         Ok(bytes) => Some(bytes),
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(CommandError::file("read", path.display(), &error)),
     };
-    let mut file = Keeper { ui, path, next: None, failed: false };
+    let mut file = Keeper { ui, dir, name, next: None, failed: false };
     let bar = OnceCell::new();
     let mut keep = |make: &dyn Fn() -> Option<Vec<u8>>| file.keep(make);
     let now_ns = SystemClock.now_ns();
@@ -57,6 +58,15 @@ pub(super) fn run(ui: &Ui, context: &Context, path: &Path, pace: Option<&Pace>) 
     }
 }
 
+/// The directory, which has to be there before hours are spent, and the name.
+fn place(path: &Path) -> Result<(&Path, &str), CommandError> {
+    let dir = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().and_then(|name| name.to_str());
+    let message = || format!("--resume `{}`: expected a file in a directory that is there", path.display());
+    let name = name.filter(|_| dir.is_dir()).ok_or_else(|| CommandError::user(message()))?;
+    Ok((dir, name))
+}
+
 fn refused(path: &Path, error: ResumeError) -> CommandError {
     let is_finding = error.is_finding();
     let told = match error {
@@ -74,7 +84,8 @@ fn refused(path: &Path, error: ResumeError) -> CommandError {
 /// Writes the file, seldom enough that it does not hold up the reading.
 struct Keeper<'k> {
     ui: &'k Ui,
-    path: &'k Path,
+    dir: &'k Path,
+    name: &'k str,
     next: Option<Instant>,
     failed: bool,
 }
@@ -86,19 +97,11 @@ impl Keeper<'_> {
             return;
         }
         let Some(bytes) = make() else { return };
-        if let Err(CommandError::Failed(failure)) = self.write(&bytes) {
+        if let Err(CommandError::Failed(failure)) = crate::files::write(self.dir, self.name, &bytes) {
             // The verification itself goes on; it is only not kept.
             self.failed = true;
             self.ui.talk(format_args!("warning: how far it came is not kept any more: {}", failure.message));
         }
         self.next = Some(Instant::now() + SELDOM.max(begun.elapsed() * SHARE));
-    }
-
-    fn write(&self, bytes: &[u8]) -> Result<(), CommandError> {
-        let name = self.path.file_name().and_then(|name| name.to_str());
-        let name =
-            name.ok_or_else(|| CommandError::user(format!("expected a file, found `{}`", self.path.display())))?;
-        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        crate::files::write(parent, name, bytes).map(|_| ())
     }
 }
