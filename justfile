@@ -54,6 +54,11 @@ fuzz TARGET SECONDS="60":
     cd tests && cargo fuzz run -s none {{TARGET}} fuzz/target/found/{{TARGET}} fuzz/corpus/{{TARGET}} -- \
         -max_total_time={{SECONDS}} -malloc_limit_mb=64 </dev/null
 
+# Mutants of the run contracts, a share of them, under the tests of their crate; needs cargo-mutants. Survivors are listed.
+mutants SHARE="0/16" FILES="crates/evlog-lifecycle/src/**/*.rs":
+    PROPTEST_CASES=8 cargo mutants -p evlog-lifecycle --file '{{FILES}}' --sharding round-robin --shard {{SHARE}} \
+        --timeout 120 --output target -- --lib
+
 # Kill writers, the store's own and `evlog submit`, so many times each, at moments that this run draws.
 kill KILLS="200":
     EVLOG_KILLS={{KILLS}} cargo test -p evlog-store --lib tests::kill:: -- --nocapture

@@ -55,6 +55,17 @@ fn check_found(events: &[Recorded], seq: u64, says: &str) {
     assert!(error.message.contains("expected"), "{error}");
 }
 
+/// H15, H16: break-glass starts no run without the pins that it requires.
+#[test]
+fn an_override_that_starts_a_run_without_its_pins_is_found() {
+    let mut harness = crate::testing::Harness::new(Status);
+    harness.accept(json!({"run": RUN, "do": "create", "data": {"pins_required": true}}));
+    let mut events = harness.facts(RUN);
+    let (from, to) = (RunStatus::Created, RunStatus::Running);
+    push(&mut events, STATUS_OVERRIDDEN, &Overridden { from, to, ticket: "T".into(), reason: "r".into() });
+    check_found(&events, 1, "expected the pins that the run requires");
+}
+
 /// Check 13.
 #[test]
 fn a_run_that_does_not_begin_with_its_creation_is_found() {

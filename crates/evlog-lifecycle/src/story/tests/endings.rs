@@ -1,6 +1,6 @@
 //! How runs end: the worked outcomes of story.md 4.3, and the precedence behind them.
 
-use super::{Phase, Story, accept, exit, phase, run_phase, started, status, wait};
+use super::{Phase, Story, accept, exit, phase, plain, run_phase, started, status, wait};
 use crate::story::definition::{Definition, Group, Pattern};
 use crate::story::derive::{Bucket, Stage, Tally, bucket, ending, stage};
 use crate::testing::Harness;
@@ -194,4 +194,16 @@ fn what_a_run_is_counted_by_elsewhere_stands_in_order() {
     assert_eq!(status(&harness)["triggerTokens"], json!(["story", "impulse"]));
     exit(&mut harness, "m0", 0);
     assert_eq!(status(&harness)["triggerTokens"], json!(["story", "impulse", "impulse-success"]));
+}
+
+#[test]
+fn an_output_as_long_as_may_be_is_kept() {
+    // S-20: longer ones are dropped, and only they.
+    let story = json!({"steps": plain(&["a"]), "output": "{{ steps.a.output }}"});
+    let mut harness = started(story);
+    let longest = "x".repeat(1024 * 1024 - 2);
+    accept(&mut harness, "step", json!({"step": "a", "exit_code": 0, "output": longest}));
+    let status = status(&harness);
+    assert_eq!(status["output"].as_str().map(str::len), Some(longest.len()));
+    assert_eq!(status["conditions"][2]["status"], "False");
 }

@@ -138,3 +138,12 @@ fn a_second_start_of_a_run_that_was_paused_is_rejected_and_can_be_folded() {
     reject(&mut harness, "start", json!({}), "GUARD_UNMET");
     accept(&mut harness, "transition", json!({"to": "Running"}));
 }
+
+#[test]
+fn a_gate_that_has_ended_is_not_decided_again_while_its_run_goes_on() {
+    // S-07, S-28.
+    let mut harness = started(json!({"steps": [{"name": "g", "type": "gate"}, {"name": "a"}]}));
+    accept(&mut harness, "gate", json!({"step": "g", "state": "Approved"}));
+    reject(&mut harness, "gate", json!({"step": "g", "state": "Rejected"}), "ALREADY_TERMINAL");
+    assert_eq!(phase(&harness, "g"), "Succeeded");
+}

@@ -83,3 +83,17 @@ fn an_observed_run_is_redriven_to_no_phase() {
         (&json!(""), &json!(0), &Value::Null)
     );
 }
+
+#[test]
+fn what_counts_a_run_elsewhere_outlives_its_epoch() {
+    // S-37, S-49.
+    let mut harness = super::harness();
+    let create = json!({"run": RUN, "do": "create", "impulse": "nightly", "story": {"steps": plain(&["a"])}});
+    harness.accept(create);
+    accept(&mut harness, "start", json!({}));
+    exit(&mut harness, "a", 1);
+    let failed = json!(["story", "impulse", "impulse-failed"]);
+    assert_eq!(status(&harness)["triggerTokens"], failed);
+    accept(&mut harness, "redrive", json!({}));
+    assert_eq!(status(&harness)["triggerTokens"], failed);
+}

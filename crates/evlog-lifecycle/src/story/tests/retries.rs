@@ -258,3 +258,25 @@ fn durations_are_read_and_written_as_the_source_does() {
         assert_eq!(duration::elapsed(0, ms * MS), expected, "{ms}");
     }
 }
+
+#[test]
+fn what_an_attempt_does_not_tell_is_told_for_it_and_told_again_is_nothing_new() {
+    // S-07, S-44.
+    let story = json!({"steps": super::plain(&["a", "b", "c", "d"]), "policy": {"timeouts": {"step": "5s"},
+        "retries": {"continueOnStepFailure": true}}});
+    let mut harness = started(story);
+    let reports = [
+        (json!({"step": "a", "exit_code": 3}), "The attempt ended with exit code 3 (class terminal)"),
+        (json!({"step": "b", "to": "Timeout"}), "The attempt ran out of time"),
+        (json!({"step": "c", "exit_class": "terminal"}), "The attempt failed (class terminal)"),
+    ];
+    accept(&mut harness, "step", json!({"step": "b", "to": "Running"}));
+    for (report, message) in reports {
+        accept(&mut harness, "step", report.clone());
+        let name = report["step"].as_str().unwrap_or_default();
+        assert_eq!(status(&harness)["stepStates"][name]["message"], message);
+        assert!(accept(&mut harness, "step", report.clone()).kinds.is_empty(), "{name}: again");
+    }
+    assert!(accept(&mut harness, "step", json!({"step": "a", "to": "Failed"})).kinds.is_empty());
+    reject(&mut harness, "step", json!({"step": "a", "exit_code": 4}), "ALREADY_TERMINAL");
+}
