@@ -85,8 +85,9 @@ fn refuse_second(files: &Files) -> Result<(), OpenError> {
 
 /// Opens a log, and recovers it where the session before did not close it.
 pub(crate) fn open(files: Files, owner: &Owner) -> Result<(Opened, Recovery), OpenError> {
-    let no_log = || OpenError::NoLog { path: files.layout.dir().to_path_buf() };
-    files.segments()?.last().ok_or_else(no_log)?;
+    if !files.has_segment()? {
+        return Err(OpenError::NoLog { path: files.layout.dir().to_path_buf() });
+    }
     let lock = take_lock(&files, owner)?;
     open_locked(files, lock)
 }

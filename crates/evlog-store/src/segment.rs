@@ -56,6 +56,11 @@ impl Files {
         Ok(entries)
     }
 
+    /// Whether there is a segment. The first one is where a log begins, so the others are listed only when it is gone.
+    pub(crate) fn has_segment(&self) -> Result<bool, Failure> {
+        Ok(self.fs.open_read(&self.layout.segment(Position(0))).is_ok() || !self.segments()?.is_empty())
+    }
+
     /// Positions of the segments, in order.
     pub(crate) fn segments(&self) -> Result<Vec<Position>, Failure> {
         Ok(positions(&self.entries()?))
