@@ -19,6 +19,9 @@ use core::fmt;
 /// The fewest bytes that an event takes: a stream of one letter, and one byte for each other field's number or length.
 const EVENT_LEN_MIN: usize = 9;
 
+/// Length of a content digest in bytes.
+const CONTENT_LEN: usize = 32;
+
 /// When a commit is acknowledged. The numbers stand in every log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
@@ -67,7 +70,7 @@ pub struct Idempotency<'a> {
     /// As the caller gave it.
     pub key: &'a str,
     /// BLAKE3 of the command in canonical form, without the key.
-    pub content: [u8; 32],
+    pub content: [u8; CONTENT_LEN],
 }
 
 /// A decoded commit.
@@ -212,6 +215,7 @@ fn check_writable(head: &CommitHead<'_>, events: &[Event<'_>]) -> Result<(), Enc
 }
 
 /// What must hold of an event beyond the range of each field (rules F-33 to F-37).
+#[inline]
 fn check_event(event: &Event<'_>, seq: u64) -> Result<(), Flaw> {
     if event.stream.is_empty() {
         return Err(Flaw::Empty { of: "stream" });
@@ -273,7 +277,24 @@ impl<'a> CommitReader<'a> {
         self.left
     }
 
+    /// The same of one event of those whose stream's name, as bytes, is wanted. The others are passed over by their
+    /// lengths: what they hold is not looked at, which is for readers of bytes that were checked before.
+    pub fn next_of(&mut self, wanted: impl Fn(&[u8]) -> bool) -> Result<Option<(Seq, Event<'a>)>, Corruption> {
+        while self.left > 0 {
+            let mut ahead = self.cursor;
+            if wanted(ahead.byte_string(STREAM_LEN_MAX, "stream")?) {
+                break;
+            }
+            pass_event(&mut ahead)?;
+            self.cursor = ahead;
+            self.left -= 1;
+            self.next_seq += 1;
+        }
+        self.next_event()
+    }
+
     /// The next event with its seq; `None` after the last, if nothing follows it.
+    #[inline]
     pub fn next_event(&mut self) -> Result<Option<(Seq, Event<'a>)>, Corruption> {
         if self.left == 0 {
             return match self.cursor.remaining() {
@@ -291,6 +312,7 @@ impl<'a> CommitReader<'a> {
     }
 }
 
+#[inline]
 fn read_event<'a>(cursor: &mut Cursor<'a>) -> Result<Event<'a>, Corruption> {
     let stream = cursor.text(STREAM_LEN_MAX, "stream")?;
     let number = cursor.varint_max(POSITION_MAX, "number within the stream")?;
@@ -307,12 +329,33 @@ fn read_event<'a>(cursor: &mut Cursor<'a>) -> Result<Event<'a>, Corruption> {
     Ok(Event { stream, number, kind, kind_version, causation, idempotency, payload })
 }
 
+/// Passes over what follows an event's stream.
+fn pass_event(cursor: &mut Cursor<'_>) -> Result<(), Corruption> {
+    cursor.varint("number within the stream")?;
+    match cursor.varint("kind")? {
+        0 => drop(cursor.varint("kind")?),
+        _ => drop(cursor.byte_string(KIND_NAME_LEN_MAX, "kind")?),
+    }
+    cursor.varint("kind version")?;
+    if cursor.option("causation")? {
+        cursor.varint("causation")?;
+    }
+    if cursor.option("idempotency key")? {
+        cursor.byte_string(IDEMPOTENCY_KEY_LEN_MAX, "idempotency key")?;
+        cursor.bytes(CONTENT_LEN, "content digest")?;
+    }
+    cursor.byte_string(PAYLOAD_LEN_MAX, "payload")?;
+    Ok(())
+}
+
+#[inline]
 fn read_u16(cursor: &mut Cursor<'_>, of: &'static str) -> Result<u16, Corruption> {
     let at = *cursor;
     let found = cursor.varint(of)?;
     u16::try_from(found).map_err(|_| at.corrupt(Flaw::Length { of, max: u64::from(u16::MAX), found }))
 }
 
+#[inline]
 fn read_kind<'a>(cursor: &mut Cursor<'a>) -> Result<Kind<'a>, Corruption> {
     let at = *cursor;
     match cursor.varint("kind")? {

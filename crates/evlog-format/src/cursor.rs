@@ -21,6 +21,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// How many bytes are left.
+    #[inline]
     pub fn remaining(&self) -> usize {
         self.rest.len()
     }
@@ -31,6 +32,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next `len` bytes.
+    #[inline]
     pub fn bytes(&mut self, len: usize, of: &'static str) -> Result<&'a [u8], Corruption> {
         let Some((head, rest)) = self.rest.split_at_checked(len) else {
             return Err(self.corrupt(Flaw::Truncated { of }));
@@ -41,18 +43,29 @@ impl<'a> Cursor<'a> {
     }
 
     /// The next `N` bytes.
+    #[inline]
     pub fn array<const N: usize>(&mut self, of: &'static str) -> Result<[u8; N], Corruption> {
-        let mut out = [0; N];
-        out.copy_from_slice(self.bytes(N, of)?);
-        Ok(out)
+        let Some((head, rest)) = self.rest.split_first_chunk() else {
+            return Err(self.corrupt(Flaw::Truncated { of }));
+        };
+        self.rest = rest;
+        self.position = self.position.saturating_add(N as u64);
+        Ok(*head)
     }
 
     /// One byte.
+    #[inline]
     pub fn u8(&mut self, of: &'static str) -> Result<u8, Corruption> {
-        Ok(self.array::<1>(of)?[0])
+        let Some((head, rest)) = self.rest.split_first() else {
+            return Err(self.corrupt(Flaw::Truncated { of }));
+        };
+        self.rest = rest;
+        self.position = self.position.saturating_add(1);
+        Ok(*head)
     }
 
     /// An unsigned integer: one byte up to 250; or 251, 252, 253 and then 2, 4 or 8 little-endian bytes.
+    #[inline]
     pub fn varint(&mut self, of: &'static str) -> Result<u64, Corruption> {
         let at = *self;
         let (value, min) = match self.u8(of)? {
@@ -66,6 +79,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// An unsigned integer that is at most `max`.
+    #[inline]
     pub fn varint_max(&mut self, max: u64, of: &'static str) -> Result<u64, Corruption> {
         let at = *self;
         let found = self.varint(of)?;
@@ -73,12 +87,14 @@ impl<'a> Cursor<'a> {
     }
 
     /// A signed integer: zigzag, then as an unsigned one.
+    #[inline]
     pub fn varint_signed(&mut self, of: &'static str) -> Result<i64, Corruption> {
         let zigzag = self.varint(of)?;
         Ok((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())
     }
 
     /// Whether an optional value follows.
+    #[inline]
     pub fn option(&mut self, of: &'static str) -> Result<bool, Corruption> {
         let at = *self;
         match self.u8(of)? {
@@ -89,6 +105,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A length of at most `max`, then that many bytes.
+    #[inline]
     pub fn byte_string(&mut self, max: u64, of: &'static str) -> Result<&'a [u8], Corruption> {
         let len = self.varint_max(max, of)?;
         match usize::try_from(len) {
@@ -98,6 +115,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A byte string that is UTF-8 without control characters.
+    #[inline]
     pub fn text(&mut self, max: u64, of: &'static str) -> Result<&'a str, Corruption> {
         let at = *self;
         let bytes = self.byte_string(max, of)?;
@@ -109,6 +127,24 @@ impl<'a> Cursor<'a> {
 }
 
 /// Whether the text holds a character of U+0000 to U+001F or U+007F.
+#[inline]
 pub fn has_control(text: &str) -> bool {
-    text.bytes().any(|byte| byte.is_ascii_control())
+    let bytes = text.as_bytes();
+    let (words, rest) = bytes.as_chunks::<8>();
+    // The last eight bytes, which may overlap those before, or fewer than eight one by one.
+    let in_rest = match bytes.last_chunk::<8>() {
+        Some(last) => !rest.is_empty() && word_has_control(*last),
+        None => rest.iter().any(u8::is_ascii_control),
+    };
+    in_rest || words.iter().any(|word| word_has_control(*word))
+}
+
+/// Eight bytes at once: subtracting borrows into the highest bit of a byte that is less than what is subtracted.
+#[inline]
+fn word_has_control(word: [u8; 8]) -> bool {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHEST: u64 = EACH << 7;
+    let word = u64::from_le_bytes(word);
+    let has_less = |word: u64, than: u64| word.wrapping_sub(EACH * than) & !word & HIGHEST != 0;
+    has_less(word, 0x20) || has_less(word ^ (EACH * 0x7f), 1)
 }

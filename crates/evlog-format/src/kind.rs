@@ -137,7 +137,28 @@ impl From<Kind<'_>> for KindBuf {
     }
 }
 
+/// Whether each number is of a kind that this version knows: asked of every event that is verified.
+const KNOWN: [bool; KNOWN_LEN] = {
+    let mut known = [false; KNOWN_LEN];
+    let mut at = 0;
+    while at < BUILT_IN.len() {
+        known[BUILT_IN[at].0 as usize] = true;
+        at += 1;
+    }
+    known
+};
+/// Numbers are given in ascending order.
+const KNOWN_LEN: usize = BUILT_IN[BUILT_IN.len() - 1].0 as usize + 1;
+
 impl Kind<'_> {
+    /// Whether the kind has a name here, and not only in a later version.
+    pub fn is_known(&self) -> bool {
+        match self {
+            Kind::Custom(_) => true,
+            Kind::BuiltIn(number) => KNOWN.get(usize::from(*number)).copied().unwrap_or(false),
+        }
+    }
+
     /// The kind's name; `None` for a number that only a later version knows.
     pub fn name(&self) -> Option<&str> {
         match self {

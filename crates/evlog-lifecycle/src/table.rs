@@ -5,7 +5,7 @@
 
 use evlog_format::payload;
 use evlog_projection::{Fact, FoldError};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 /// The bytes of a table that a decision made of a command.
 pub(crate) fn encoded<T: Serialize>(table: &T) -> Vec<u8> {
@@ -14,7 +14,7 @@ pub(crate) fn encoded<T: Serialize>(table: &T) -> Vec<u8> {
 }
 
 /// The table of a committed event, if it is of this version.
-pub(crate) fn read<T: Serialize + DeserializeOwned>(fact: &Fact<'_>, version: u16) -> Result<T, FoldError> {
+pub(crate) fn read<'f, T: Serialize + Deserialize<'f>>(fact: &Fact<'f>, version: u16) -> Result<T, FoldError> {
     let (kind, found) = (fact.event.kind, fact.event.kind_version);
     if found != version {
         return Err(FoldError::new(fact, format!("`{kind}`: expected version {version}, found {found}")));

@@ -1,7 +1,7 @@
 //! The primitives of the codec, by hand and against the library.
 
 use evlog_format::Flaw;
-use evlog_format::cursor::Cursor;
+use evlog_format::cursor::{Cursor, has_control};
 use proptest::prelude::*;
 
 fn library<T: bincode::Encode>(value: &T) -> Vec<u8> {
@@ -132,4 +132,22 @@ proptest! {
             prop_assert_eq!(&library(&value)[..], &bytes[..bytes.len() - cursor.remaining()]);
         }
     }
+}
+
+#[test]
+fn a_control_character_is_found_wherever_it_stands_in_text_of_any_length() {
+    // F-44.
+    for len in 1..=20 {
+        for at in 0..len {
+            for byte in 0..=127u8 {
+                let mut text = vec![b' '; len];
+                text[at] = byte;
+                let text = String::from_utf8(text).unwrap();
+                assert_eq!(has_control(&text), byte.is_ascii_control(), "{byte} at {at} of {len}");
+            }
+        }
+        let beyond: String = "\u{80}\u{a0}\u{1f600}\u{ff}".chars().cycle().take(len).collect();
+        assert!(!has_control(&beyond), "{len} characters beyond ASCII");
+    }
+    assert!(!has_control(""));
 }

@@ -254,6 +254,22 @@ proptest! {
     }
 
     #[test]
+    fn events_of_wanted_streams_come_as_if_all_had_been_read(any in any_commit(), bits in any::<u8>()) {
+        let bytes = body(&any.head(), &any.events());
+        let wanted = |stream: &[u8]| bits & 1 << (stream.iter().map(|byte| usize::from(*byte)).sum::<usize>() % 8) != 0;
+        let (mut some, mut all) = (CommitReader::new(&bytes, 0).unwrap(), CommitReader::new(&bytes, 0).unwrap());
+        while let Some((seq, event)) = all.next_event().unwrap() {
+            if wanted(event.stream.as_bytes()) {
+                prop_assert_eq!(some.next_of(wanted), Ok(Some((seq, event))));
+            }
+        }
+        prop_assert_eq!(some.next_of(wanted), Ok(None));
+        // What is cut is noticed, also when nobody wants it.
+        let mut cut = CommitReader::new(&bytes[..bytes.len() - 1], 0).unwrap();
+        prop_assert!(cut.next_of(|_| false).is_err());
+    }
+
+    #[test]
     fn what_is_accepted_has_one_encoding(any in any_commit(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let mut bytes = body(&any.head(), &any.events());
         let at = at.index(bytes.len());

@@ -114,7 +114,8 @@ fn the_tables_and_the_example_of_the_page_are_what_the_code_makes() {
 
 /// The table of a struct's fields, or of an enum's numbers, from its source.
 fn table_of(source: &str, item: &str) -> String {
-    let starts = [format!("struct {item} {{"), format!("enum {item} {{"), format!("    {item}: \"")];
+    let starts = ["struct {item} {", "struct {item}<S = String> {", "enum {item} {", "    {item}: \""];
+    let starts = starts.map(|start| start.replace("{item}", item));
     let lines = source.lines().skip_while(|line| !starts.iter().any(|start| line.contains(start.as_str()))).skip(1);
     let body: Vec<&str> = lines.map(str::trim).take_while(|line| *line != "}").collect();
     assert!(!body.is_empty(), "`{item}` is not in its file any more");
@@ -147,7 +148,7 @@ fn type_of(rust: &str) -> String {
     match (inner("Option<"), inner("Vec<"), rust) {
         (Some(inner), _, _) => format!("option of {}", type_of(inner)),
         (_, Some(inner), _) => format!("list of {}", type_of(inner)),
-        (_, _, "String" | "Cow<'static, str>") => "string".into(),
+        (_, _, "S" | "String" | "Cow<'static, str>") => "string".into(),
         (_, _, "[u8; 32]") => "bytes 32".into(),
         _ => rust.into(),
     }

@@ -2,9 +2,131 @@
 
 use evlog_format::limits::PAYLOAD_LEN_MAX;
 use evlog_format::payload::{decode, encode};
+use proptest::prelude::*;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 type Table = (u64, Option<String>, Vec<u32>, BTreeMap<String, bool>, [u8; 4], i64);
+
+/// What tables are made of.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Mixed {
+    flag: bool,
+    narrow: u16,
+    signed: i32,
+    choice: Choice,
+    listed: Vec<(u8, String)>,
+    digest: [u8; 32],
+    nested: Option<Box<Mixed>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+enum Choice {
+    Unit,
+    One(u64),
+    Both(i64, String),
+    Named { text: Option<String> },
+}
+
+/// How the library alone reads: it takes integers that are too long, so what it read is written again and compared.
+fn by_the_library<T: Serialize + for<'de> Deserialize<'de>>(bytes: &[u8]) -> Option<T> {
+    // Without a limit it allocates whatever a length claims.
+    let config = bincode::config::standard().with_limit::<100_000>();
+    let (value, used) = bincode::serde::decode_from_slice::<T, _>(bytes, config).ok()?;
+    let again = bincode::serde::encode_to_vec(&value, config).ok()?;
+    (used == bytes.len() && again == bytes).then_some(value)
+}
+
+fn choices() -> impl Strategy<Value = Choice> {
+    prop_oneof![
+        Just(Choice::Unit),
+        any::<u64>().prop_map(Choice::One),
+        (any::<i64>(), ".{0,9}").prop_map(|(number, text)| Choice::Both(number, text)),
+        proptest::option::of(".{0,9}").prop_map(|text| Choice::Named { text }),
+    ]
+}
+
+fn mixed() -> impl Strategy<Value = Mixed> {
+    let flat = (
+        any::<bool>(),
+        any::<u16>(),
+        any::<i32>(),
+        choices(),
+        proptest::collection::vec((any::<u8>(), ".{0,4}"), 0..4),
+        any::<[u8; 32]>(),
+    );
+    let leaf = flat
+        .prop_map(|(flag, narrow, signed, choice, listed, digest)| Mixed {
+            flag,
+            narrow,
+            signed,
+            choice,
+            listed,
+            digest,
+            nested: None,
+        })
+        .boxed();
+    (leaf.clone(), proptest::option::of(leaf)).prop_map(|(outer, inner)| Mixed { nested: inner.map(Box::new), ..outer })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_written_is_read_again_by_the_library_and_by_us(value in mixed()) {
+        // F-39 to F-45.
+        let bytes = encode(&value).unwrap();
+        prop_assert_eq!(decode::<Mixed>(&bytes), Ok(value.clone()));
+        prop_assert_eq!(by_the_library::<Mixed>(&bytes), Some(value));
+    }
+
+    #[test]
+    fn bytes_that_were_changed_are_read_exactly_when_the_library_would_write_them(
+        value in mixed(),
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), prop_oneof![any::<u8>(), 250u8..=255, 0u8..=2]), 1..4),
+        cut in any::<prop::sample::Index>(),
+        insert in proptest::collection::vec(any::<u8>(), 0..3),
+    ) {
+        // F-39 to F-45.
+        let mut bytes = encode(&value).unwrap();
+        for (at, byte) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        prop_assert_eq!(decode::<Mixed>(&bytes).ok(), by_the_library(&bytes));
+        let at = cut.index(bytes.len());
+        bytes.splice(at..at, insert);
+        prop_assert_eq!(decode::<Mixed>(&bytes).ok(), by_the_library(&bytes));
+        prop_assert_eq!(decode::<Table>(&bytes).ok(), by_the_library(&bytes));
+    }
+
+    #[test]
+    fn any_bytes_are_read_exactly_when_the_library_would_write_them(
+        bytes in proptest::collection::vec(prop_oneof![any::<u8>(), 0u8..4, 250u8..=255], 0..24),
+    ) {
+        // F-39 to F-45.
+        prop_assert_eq!(decode::<Table>(&bytes).ok(), by_the_library(&bytes));
+        prop_assert_eq!(decode::<(u16, i32, bool)>(&bytes).ok(), by_the_library(&bytes));
+        prop_assert_eq!(decode::<Choice>(&bytes).ok(), by_the_library(&bytes));
+        prop_assert_eq!(decode::<Vec<Option<i64>>>(&bytes).ok(), by_the_library(&bytes));
+    }
+}
+
+#[test]
+fn a_reader_that_takes_what_the_library_takes_is_caught() {
+    // The broken sibling of the comparisons above: without writing again, an overlong integer passes.
+    let lax = |bytes: &[u8]| bincode::serde::decode_from_slice::<u64, _>(bytes, bincode::config::standard()).is_ok();
+    let overlong = [251, 7, 0];
+    assert!(lax(&overlong) && by_the_library::<u64>(&overlong).is_none() && decode::<u64>(&overlong).is_err());
+}
+
+#[test]
+fn text_is_borrowed_from_the_payload() {
+    let bytes = encode(&("a name", 7u64)).unwrap();
+    let (text, number) = decode::<(&str, u64)>(&bytes).unwrap();
+    assert_eq!((text, number), ("a name", 7));
+    assert!(bytes.as_ptr_range().contains(&text.as_ptr()));
+}
 
 fn sample() -> Table {
     (300, Some("a".into()), vec![1, 251], BTreeMap::from([("k".into(), true)]), [9; 4], -1)

@@ -170,7 +170,7 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact<'_>) -> Result<(), FoldError
     check_owed(state, fact)?;
     match fact.event.kind {
         STATUS_TRANSITIONED => transitioned(state, fact, read(fact)?),
-        STATUS_REJECTED => rejected(state, fact, read(fact)?),
+        STATUS_REJECTED => rejected(state, fact, &read(fact)?),
         STATUS_FORCED_FAILED => forced_failed(state, fact, read(fact)?),
         STATUS_REFUSED => refused(state, fact, &read(fact)?),
         STATUS_OVERRIDDEN => overridden(state, fact, &read(fact)?),
@@ -284,24 +284,24 @@ fn enter(state: &mut State, fact: &Fact<'_>, to: RunStatus) {
     }
 }
 
-fn rejected(state: &mut State, fact: &Fact<'_>, event: Rejected) -> Result<(), FoldError> {
+fn rejected(state: &mut State, fact: &Fact<'_>, event: &Rejected<&str>) -> Result<(), FoldError> {
     check_present(state, fact, event.current)?;
     let claimed = event.claimed_run_id;
     expect(fact, claimed.is_none(), || "expected a rejection bound to its run, found one of an unknown run".into())?;
     expect(fact, event.requested.len() <= TOKEN_LEN_MAX, || {
         format!("expected a requested token of at most {TOKEN_LEN_MAX} bytes, found {}", event.requested.len())
     })?;
-    let to = RunStatus::from_word(&event.requested);
+    let to = RunStatus::from_word(event.requested);
     let status = state.status;
     let undefined = to.is_none_or(|to| !status.may_become(to));
     expect(fact, undefined, || {
         format!("expected an undefined transition, found that of `{status}` to `{}`", event.requested)
     })?;
-    let (reason, found) = (RejectionReason::of_token(&event.requested), event.reason);
+    let (reason, found) = (RejectionReason::of_token(event.requested), event.reason);
     expect(fact, reason == found, || format!("expected reason `{}`, found `{}`", reason.word(), found.word()))?;
     state.counts.rejections += 1;
     if !status.is_terminal() {
-        owe(state, fact, What::ForcedFailed { requested: event.requested });
+        owe(state, fact, What::ForcedFailed { requested: event.requested.to_owned() });
     }
     Ok(())
 }
@@ -329,7 +329,7 @@ fn forced_failed(state: &mut State, fact: &Fact<'_>, event: ForcedFailed) -> Res
     Ok(())
 }
 
-fn refused(state: &mut State, fact: &Fact<'_>, event: &Refused) -> Result<(), FoldError> {
+fn refused(state: &mut State, fact: &Fact<'_>, event: &Refused<&str>) -> Result<(), FoldError> {
     check_present(state, fact, event.current)?;
     let bound = event.claimed_run_id.is_none();
     expect(fact, bound, || "expected a refusal bound to its run, found one of an unknown run".into())?;

@@ -10,7 +10,7 @@ use crate::table;
 use crate::words::words;
 use evlog_format::Kind;
 use evlog_projection::{Cause, Fact, FoldError, NewEvent, Target};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 
 /// Version of every table here.
 pub const PAYLOAD_VERSION: u16 = 1;
@@ -82,24 +82,25 @@ pub struct Transitioned {
 }
 
 /// `status.rejected`: an undefined transition was attempted. Its error code is always `INVALID_STATE_TRANSITION`.
+/// `S` is text, kept or borrowed from the payload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Rejected {
+pub struct Rejected<S = String> {
     /// The status that the run had; none when there is no such run (H6).
     pub current: Option<RunStatus>,
     /// The token as given, its first 120 bytes.
-    pub requested: String,
+    pub requested: S,
     /// Why it is undefined.
     pub reason: RejectionReason,
     /// The run that was named, when there is none (H6).
-    pub claimed_run_id: Option<String>,
+    pub claimed_run_id: Option<S>,
     /// Which action asked.
     pub action: Action,
     /// The override's ticket, if it was one (H15).
-    pub ticket: Option<String>,
+    pub ticket: Option<S>,
     /// The caller's reason.
-    pub note: Option<String>,
+    pub note: Option<S>,
     /// The diagnostic that the caller offered, as JSON text. Never adopted (H4).
-    pub offered: Option<String>,
+    pub offered: Option<S>,
     /// BLAKE3 of the command.
     pub request: [u8; 32],
 }
@@ -113,9 +114,10 @@ pub struct ForcedFailed {
     pub diagnostic: Diagnostic,
 }
 
-/// `status.refused`: input that the contract does not take; the run is untouched.
+/// `status.refused`: input that the contract does not take; the run is untouched. `S` is text, kept or borrowed from the
+/// payload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Refused {
+pub struct Refused<S = String> {
     /// The status that the run had; none when there is no such run.
     pub current: Option<RunStatus>,
     /// Which action asked.
@@ -123,15 +125,15 @@ pub struct Refused {
     /// Why it is refused.
     pub reason: RefusalReason,
     /// What the caller was told.
-    pub message: String,
+    pub message: S,
     /// The run that was named, when there is none.
-    pub claimed_run_id: Option<String>,
+    pub claimed_run_id: Option<S>,
     /// The status token that was asked for, its first 120 bytes.
-    pub requested: Option<String>,
+    pub requested: Option<S>,
     /// The caller's reason.
-    pub note: Option<String>,
+    pub note: Option<S>,
     /// The diagnostic that the caller offered, as JSON text.
-    pub offered: Option<String>,
+    pub offered: Option<S>,
     /// BLAKE3 of the command.
     pub request: [u8; 32],
 }
@@ -265,6 +267,6 @@ pub(crate) fn event<T: Serialize>(target: Target, kind: Kind<'_>, cause: Cause, 
 }
 
 /// The table of a committed event.
-pub(crate) fn read<T: Serialize + DeserializeOwned>(fact: &Fact<'_>) -> Result<T, FoldError> {
+pub(crate) fn read<'f, T: Serialize + Deserialize<'f>>(fact: &Fact<'f>) -> Result<T, FoldError> {
     table::read(fact, PAYLOAD_VERSION)
 }

@@ -89,7 +89,7 @@ const SHORT: &str = "014507016d016301660103";
 fn rejections_and_refusals_have_these_bytes() {
     let request = [0xaa; 32];
     let digest = "aa".repeat(32);
-    let rejected = Rejected {
+    let rejected = Rejected::<String> {
         current: Some(RunStatus::Waiting),
         requested: "x".into(),
         reason: RejectionReason::UnknownRunId,
@@ -101,7 +101,7 @@ fn rejections_and_refusals_have_these_bytes() {
         request,
     };
     check(&rejected, &format!("01020178020101520401015401016e01027b7d{digest}"));
-    let refused = Refused {
+    let refused = Refused::<String> {
         current: None,
         action: Action::Override,
         reason: RefusalReason::PinsMismatch,
