@@ -30,8 +30,28 @@ impl std::error::Error for JsonError {}
 
 /// The value's RFC 8785 bytes, without a newline.
 pub fn canonical(value: &Value) -> Vec<u8> {
-    // A `Value` has string keys and finite numbers only, so the serializer has nothing to refuse.
-    serde_json_canonicalizer::to_vec(value).unwrap_or_else(|error| unreachable!("a JSON value serializes: {error}"))
+    // The plain writer needs a tenth of the time.
+    let written = if is_plain(value) {
+        serde_json::to_vec(value).map_err(|error| error.to_string())
+    } else {
+        serde_json_canonicalizer::to_vec(value).map_err(|error| error.to_string())
+    };
+    // A `Value` has string keys and finite numbers only, so neither has anything to refuse.
+    written.unwrap_or_else(|error| unreachable!("a JSON value serializes: {error}"))
+}
+
+/// Whether the compact form is the canonical one: no fraction, whose digits RFC 8785 prescribes, and no name beyond ASCII,
+/// which it would sort by UTF-16. Strings have the same escapes in both.
+fn is_plain(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::String(_) => true,
+        Value::Number(number) => {
+            let size = number.as_i64().map(i64::unsigned_abs).or_else(|| number.as_u64());
+            size.is_some_and(|size| size <= INTEGER_MAX)
+        }
+        Value::Array(items) => items.iter().all(is_plain),
+        Value::Object(members) => members.iter().all(|(name, value)| name.is_ascii() && is_plain(value)),
+    }
 }
 
 /// Reads one JSON value and nothing after it. Refuses duplicate keys, and integers beyond ±(2^53 - 1).

@@ -90,4 +90,21 @@ proptest! {
         let again = parse(&bytes).unwrap();
         prop_assert_eq!(canonical(&again), bytes);
     }
+
+    #[test]
+    fn canonical_bytes_are_those_of_the_library_whichever_writer_wrote_them(value in values(), key in "[\\x00-\\x7f]{0,9}") {
+        let plain = json!({key: value.to_string(), "\u{7f}\u{0}": [null, {"n": -1}]});
+        for value in [&value, &plain] {
+            prop_assert_eq!(canonical(value), serde_json_canonicalizer::to_vec(value).unwrap());
+        }
+        prop_assert!(is_plain(&plain));
+    }
+}
+
+#[test]
+fn what_the_plain_writer_would_write_otherwise_goes_to_the_library() {
+    for value in [json!(1.0), json!([1e20]), json!(u64::MAX), json!({"\u{fb33}": 1, "\u{1f600}": 2})] {
+        assert!(!is_plain(&value), "{value}");
+        assert_ne!(serde_json::to_vec(&value).unwrap(), canonical(&value), "{value}: the check above can fail");
+    }
 }
