@@ -28,6 +28,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 pub use alone::Alone;
+use contents::{Table, name_of};
 use core::fmt;
 use evlog_format::{
     Commit, Corruption, FORMAT_VERSION, Frame, FrameCodec, HeaderError, LogId, Position, Root, SEGMENT_HEADER_LEN,
@@ -74,6 +75,22 @@ impl Report {
     /// The worst of the findings.
     pub fn verdict(&self) -> Verdict {
         self.findings.verdict()
+    }
+}
+
+/// How many events each stream has: whoever reads the log again knows by it which event is a stream's last.
+#[derive(Clone, Debug, Default)]
+pub struct StreamLens(Table<u64>);
+
+impl StreamLens {
+    /// One more event of a stream.
+    pub fn count(&mut self, stream: &str) {
+        *self.0.get_or_insert(name_of(stream), 0).0 += 1;
+    }
+
+    /// Of one stream, if there is such a stream.
+    pub fn of(&self, stream: &str) -> Option<u64> {
+        self.0.get(&name_of(stream))
     }
 }
 
@@ -263,10 +280,15 @@ impl Audit {
     }
 
     /// All segments were read. Says how the log ends, and gives the report.
-    pub fn finish(mut self) -> Report {
+    pub fn finish(self) -> Report {
+        self.finish_counted().0
+    }
+
+    /// The same with how many events each stream has, which holds where nothing was found.
+    pub fn finish_counted(mut self) -> (Report, StreamLens) {
         self.judge_end();
         let prefix = self.prefix.unwrap_or_else(|| self.here());
-        Report {
+        let report = Report {
             log_id: self.identity.map(|identity| identity.log_id),
             segments: self.segments,
             size: self.size,
@@ -278,7 +300,8 @@ impl Audit {
             next_seq: Seq(prefix.next_seq),
             root: prefix.root,
             findings: self.findings,
-        }
+        };
+        (report, StreamLens(self.order.into_lens()))
     }
 
     /// Rule F-26, for the last segment.

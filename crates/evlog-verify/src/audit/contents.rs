@@ -31,13 +31,19 @@ impl<V: Copy + Default> Table<V> {
         if self.taken >= self.places.len() / 4 * 3 {
             self.grow();
         }
-        let at = self.place_of(&name);
+        let Some(at) = self.place_of(&name) else { unreachable!("a table that has grown has places") };
         let is_new = self.places[at].0 == FREE;
         if is_new {
             self.places[at] = (name, value);
             self.taken += 1;
         }
         (&mut self.places[at].1, is_new)
+    }
+
+    /// The value under a name.
+    pub(super) fn get(&self, name: &Half) -> Option<V> {
+        let (known, value) = *self.places.get(self.place_of(name)?)?;
+        (known == *name).then_some(value)
     }
 
     /// All names with their values, in no order that means anything.
@@ -68,21 +74,21 @@ impl<V: Copy + Default> Table<V> {
         Some(table)
     }
 
-    /// Where the name is, or would be.
-    fn place_of(&self, name: &Half) -> usize {
-        let mask = self.places.len() - 1;
+    /// Where the name is, or would be, if there are places at all.
+    fn place_of(&self, name: &Half) -> Option<usize> {
+        let mask = self.places.len().checked_sub(1)?;
         let mut at = start_of(name) & mask;
         while self.places[at].0 != *name && self.places[at].0 != FREE {
             at = (at + 1) & mask;
         }
-        at
+        Some(at)
     }
 
     fn grow(&mut self) {
         let places = vec![(FREE, V::default()); (self.places.len() * 2).max(64)];
         let old = core::mem::replace(&mut self.places, places);
         for pair in old.into_iter().filter(|(name, _)| *name != FREE) {
-            let at = self.place_of(&pair.0);
+            let Some(at) = self.place_of(&pair.0) else { unreachable!("it has places now") };
             self.places[at] = pair;
         }
     }
@@ -160,6 +166,18 @@ mod tests {
             assert!(!contents.agrees(&stream, &key, &[!content[0]; 32]), "another");
         }
         assert_eq!(contents.0.len(), 5000);
+    }
+
+    #[test]
+    fn a_table_gives_what_was_put_in_and_nothing_for_other_names() {
+        let mut table = Table::<u64>::default();
+        assert_eq!(table.get(&name_of("run")), None);
+        let names: Vec<Half> = (0..1000).map(|n| name_of(&format!("run-{n}"))).collect();
+        for (value, name) in (0u64..).zip(&names) {
+            assert_eq!(table.get(name), None);
+            assert_eq!(table.get_or_insert(*name, value), (&mut { value }, true));
+        }
+        assert!((0u64..).zip(&names).all(|(value, name)| table.get(name) == Some(value)));
     }
 
     #[test]

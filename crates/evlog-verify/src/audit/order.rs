@@ -6,13 +6,16 @@
 //!
 //! Invariant: after a gap in the bytes only what still can be told is told: numbers may then skip, never repeat.
 
+mod recent;
+
 use super::contents::{Contents, Half, Table, name_of};
 use super::saved::Saved;
 use crate::verdict::{Finding, Findings, Verdict};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use evlog_format::{Commit, Event, Frame, Position, Seq};
+use evlog_format::{Commit, CommitReader, Corruption, Event, Frame, Position, Seq};
+use recent::{Recent, Stream};
 
 /// What was read so far, as far as later events are measured by it.
 #[derive(Clone, Debug, Default)]
@@ -29,17 +32,9 @@ pub(super) struct Order {
     /// Events may be missing, so a stream's numbers may skip.
     lossy: bool,
     next_numbers: Table<u64>,
-    last: Last,
+    recent: Recent,
     contents: Contents,
     part: Option<Part>,
-}
-
-/// The stream of the event before, since events of a stream often come together; what it expects is not in the table yet.
-#[derive(Clone, Debug, Default)]
-struct Last {
-    stream: String,
-    name: Half,
-    next: Option<u64>,
 }
 
 /// What is taken at its word where the log was not read from its start.
@@ -122,8 +117,31 @@ impl Order {
     }
 
     pub(super) fn commit(&mut self, frame: &Frame<'_>, commit: &Commit<'_>, findings: &mut Findings) {
-        let first = commit.head.first_seq;
-        let mut place = Place { position: Position(frame.position), seq: first, stream: None };
+        let mut place = self.begin(frame, commit.head.first_seq, findings);
+        for event in &commit.events {
+            self.event(event, &mut place, findings);
+        }
+        self.end(&place);
+    }
+
+    /// The same of a commit that nobody else asks for, without room for all its events. What of it was read before an
+    /// error stays in here, so that an error ends what can be told.
+    pub(super) fn walk(
+        &mut self,
+        frame: &Frame<'_>,
+        mut commit: CommitReader<'_>,
+        findings: &mut Findings,
+    ) -> Result<(), Corruption> {
+        let mut place = self.begin(frame, commit.head.first_seq, findings);
+        while let Some((_, event)) = commit.next_event()? {
+            self.event(&event, &mut place, findings);
+        }
+        self.end(&place);
+        Ok(())
+    }
+
+    fn begin<'a>(&mut self, frame: &Frame<'_>, first: Seq, findings: &mut Findings) -> Place<'a> {
+        let place = Place { position: Position(frame.position), seq: first, stream: None };
         if frame.durable_before < self.durable_before {
             place.tell(findings, "F-24", "durable-before", &at_least(self.durable_before), frame.durable_before);
         }
@@ -135,20 +153,20 @@ impl Order {
             place.tell(findings, "F-31", "first seq of the commit", &self.next_seq.to_string(), first);
             self.lossy = true;
         }
-        for (seq, event) in (first.0..).zip(&commit.events) {
-            place.seq = Seq(seq);
-            place.stream = Some(event.stream);
-            self.event(event, &place, findings);
-        }
-        self.commits += 1;
-        self.seq_unknown = false;
-        // No overflow: the decoder bounds the first seq by half the range, and the number of events by 65,536.
-        self.next_seq = first.0 + commit.events.len() as u64;
+        place
     }
 
-    fn event(&mut self, event: &Event<'_>, place: &Place<'_>, findings: &mut Findings) {
+    fn end(&mut self, place: &Place<'_>) {
+        self.commits += 1;
+        self.seq_unknown = false;
+        self.next_seq = place.seq.0;
+    }
+
+    /// An event at its place, which then is that of the next one.
+    fn event<'a>(&mut self, event: &Event<'a>, place: &mut Place<'a>, findings: &mut Findings) {
+        place.stream = Some(event.stream);
         self.events += 1;
-        self.unknown_kinds += u64::from(event.kind.name().is_none());
+        self.unknown_kinds += u64::from(!event.kind.is_known());
         let expected = self.next_number(event.stream, event.number);
         let allowed = if self.lossy { event.number >= expected } else { event.number == expected };
         if !allowed {
@@ -161,15 +179,17 @@ impl Order {
             let message = format!("idempotency key `{}`", given.key);
             place.tell(findings, "F-36", &message, "the content it first came with", "another");
         }
+        // No overflow: the decoder bounds the first seq by half the range, and the number of events by 65,536.
+        place.seq.0 += 1;
     }
 
-    /// The number expected next in the stream, which becomes `after`.
+    /// The number expected next in the stream, which becomes the one after `number`.
     fn next_number(&mut self, stream: &str, number: u64) -> u64 {
-        let after = Some(number + 1);
-        if self.last.next.is_some() && self.last.stream == stream {
-            return core::mem::replace(&mut self.last.next, after).unwrap_or(0);
+        let after = number + 1;
+        let place = recent::Place::of(stream);
+        if let Some(expected) = self.recent.replace(place, stream, after) {
+            return expected;
         }
-        self.settle();
         let name = name_of(stream);
         let (next, is_new) = self.next_numbers.get_or_insert(name, 0);
         let mut expected = *next;
@@ -177,17 +197,23 @@ impl Order {
             part.first_numbers.get_or_insert(name, number);
             expected = number;
         }
-        self.last.stream.clear();
-        self.last.stream.push_str(stream);
-        (self.last.name, self.last.next) = (name, after);
+        if let Some(Stream { name, next }) = self.recent.put(place, stream, Stream { name, next: after }) {
+            *self.next_numbers.get_or_insert(name, next).0 = next;
+        }
         expected
     }
 
-    /// Puts what the last stream expects into the table.
-    fn settle(&mut self) {
-        if let Some(next) = self.last.next.take() {
-            *self.next_numbers.get_or_insert(self.last.name, next).0 = next;
+    /// Puts what the recent streams expect into the table: a rest that may be long needs no more room than that.
+    pub(super) fn settle(&mut self) {
+        for Stream { name, next } in core::mem::take(&mut self.recent).into_streams() {
+            *self.next_numbers.get_or_insert(name, next).0 = next;
         }
+    }
+
+    /// How many events each stream has. Only of an order in which nothing was found.
+    pub(super) fn into_lens(mut self) -> Table<u64> {
+        self.settle();
+        self.next_numbers
     }
 }
 

@@ -1,6 +1,6 @@
 //! A segment audited apart from what precedes it, and joined: so that a log is audited by many threads.
 //!
-//! Does: audit one sealed segment, taking its header at its word, and hold that word against the segments before it when it
+//! Does: audit one segment that ends with a frame, taking its header at its word, and hold that word against the segments before it when it
 //! is joined. Does not: tell what is wrong. A part is whole or it is none, and joins or does not; who wants to know why
 //! reads the log again in order, which is the one way to findings.
 //!
@@ -12,7 +12,7 @@ use crate::tree::Span;
 use crate::verdict::Verdict;
 use evlog_format::{Position, SegmentHeader};
 
-/// A sealed segment in which nothing is wrong by itself.
+/// A segment in which nothing is wrong by itself, and whose last byte is a frame's.
 #[derive(Clone, Debug)]
 pub struct Part {
     header: SegmentHeader,
@@ -32,8 +32,8 @@ pub(super) struct Apart {
 }
 
 impl Audit {
-    /// Begins with a segment that another one follows, whose name states `position`. `previous_len` is the length of the
-    /// file before it. Then `bytes` as often as needed, and [`end_part`](Self::end_part).
+    /// Begins with a segment whose name states `position`: one that another one follows, or the last one, which is a part
+    /// only where it ends as if it were sealed. `previous_len` is the length of the file before it. Then `bytes` as often as needed, and [`end_part`](Self::end_part).
     pub fn part(position: Position, previous_len: Option<u64>) -> Audit {
         let mut audit = Audit::new(None);
         audit.position = position.0;
@@ -49,6 +49,7 @@ impl Audit {
     pub fn end_part(mut self) -> Result<Option<Part>, NewerVersion> {
         self.end_segment()?;
         let Some(Apart { header: Some(header), span, previous_len }) = self.apart else { return Ok(None) };
+        self.order.settle();
         let is_whole = self.findings.count() == 0 && self.prefix.is_none() && matches!(self.state, State::Frames);
         let part = Part { header, previous_len, len: self.size, order: self.order, span };
         Ok(is_whole.then_some(part))

@@ -5,7 +5,7 @@ use crate::verdict::{Finding, Verdict};
 use alloc::string::ToString;
 use evlog_format::frame::Decoded;
 use evlog_format::limits::FRAME_BODY_LEN_MAX;
-use evlog_format::{Commit, Corruption, FRAME_HEADER_LEN, Frame, Position, SegmentHeader};
+use evlog_format::{Commit, CommitReader, Corruption, FRAME_HEADER_LEN, Frame, Position, SegmentHeader};
 
 /// How many bytes of candidate bodies the search for the next frame may checksum in one segment. Bytes made to look
 /// like frame headers at every place could otherwise cost the square of the segment's length.
@@ -23,8 +23,8 @@ impl Audit {
         };
         let mut at = 0;
         while let Decoded::Frame(frame) = codec.decode(self.position + at as u64, &bytes[at..]) {
-            match Commit::decode(frame.body, frame.position + FRAME_HEADER_LEN as u64) {
-                Ok(commit) => self.commit(&frame, &commit, visit),
+            match self.commit(&frame, visit) {
+                Ok(()) => {}
                 Err(_) if at > 0 => return Some(at),
                 Err(corruption) => self.undecodable(corruption),
             }
@@ -52,12 +52,21 @@ impl Audit {
         Some(0)
     }
 
-    fn commit(&mut self, frame: &Frame<'_>, commit: &Commit<'_>, visit: &mut Visit<'_>) {
-        self.check_roll(frame);
-        self.order.commit(frame, commit, &mut self.findings);
-        if self.prefix.is_none() {
-            visit(frame, commit);
+    fn commit(&mut self, frame: &Frame<'_>, visit: &mut Visit<'_>) -> Result<(), Corruption> {
+        let at = frame.position + FRAME_HEADER_LEN as u64;
+        if self.apart.is_some() {
+            // Nobody is handed its commits, and an error ends it.
+            let commit = CommitReader::new(frame.body, at)?;
+            self.check_roll(frame);
+            return self.order.walk(frame, commit, &mut self.findings);
         }
+        let commit = Commit::decode(frame.body, at)?;
+        self.check_roll(frame);
+        self.order.commit(frame, &commit, &mut self.findings);
+        if self.prefix.is_none() {
+            visit(frame, &commit);
+        }
+        Ok(())
     }
 
     /// A checksum that matches over a body that is none: it was written so, whole.
