@@ -60,8 +60,12 @@ pub(crate) fn check_from(fs: &SimFs, kept: Option<&[u8]>) -> (Result<Resumed, Re
     (found, all)
 }
 
+/// What one thread rebuilds; many rebuild the same.
 pub(crate) fn replayed(fs: &SimFs) -> Replay {
-    replay(&view(fs), &mut |_| {}).unwrap()
+    let [one, many] =
+        [1, 3].map(|threads| replay(&view(fs), NonZeroUsize::new(threads).unwrap(), &mut |_| {}).unwrap());
+    assert_eq!(format!("{one:?}"), format!("{many:?}"));
+    one
 }
 
 /// Commands of `rounds` rounds, each with runs of its own.

@@ -22,9 +22,8 @@ use evlog_format::{CommitHead, Event, Kind, LogId, Position, SEGMENT_HEADER_LEN,
 use evlog_projection::{Contracts, Fact, FoldError, RunFold};
 use evlog_store::fs::Fs;
 use evlog_store::{OpenError, RawLog, RawSegment};
-use evlog_verify::audit::{Audit, NewerVersion, Report};
+use evlog_verify::audit::{Audit, NewerVersion, Report, StreamLens};
 use evlog_verify::verdict::Verdict;
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
@@ -47,7 +46,7 @@ impl Check {
     fn new<'c>(report: Report, dealt: impl IntoIterator<Item = RunCheck<'c>>) -> Check {
         let (mut runs, mut contract_findings, mut losses) = (0, Vec::new(), Vec::new());
         for part in dealt {
-            runs += part.folds.len() as u64;
+            runs += part.runs;
             contract_findings.extend(part.findings);
             losses.extend(part.losses);
         }
@@ -107,7 +106,7 @@ struct Subject<'s> {
 fn in_order(subject: &Subject<'_>, progress: &mut Progress<'_>) -> Result<Check, LogError> {
     let Subject { segments, contracts, .. } = *subject;
     let mut audit = Audit::new(subject.durable);
-    let mut runs = RunCheck::new(contracts);
+    let mut runs = RunCheck::new(contracts, None);
     let (mut done, total) = (0, segments.iter().map(|segment| segment.len).sum());
     for (index, segment) in segments.iter().enumerate() {
         audit.begin_segment(segment.position, index + 1 == segments.len());
@@ -159,17 +158,32 @@ fn log_id_of(raw: &RawLog) -> Option<LogId> {
     SegmentHeader::decode(&header).ok().map(|header| header.log_id)
 }
 
-/// Folds every run as its commits come by. Runs that failed are kept as failed, so each is told once.
+/// Folds every run as its commits come by.
 struct RunCheck<'c> {
     contracts: &'c Contracts,
-    folds: BTreeMap<String, Option<RunFold>>,
+    /// How many events each run has, where that is known: then a run is forgotten after its last one.
+    lens: Option<&'c StreamLens>,
+    open: OpenRuns,
+    /// How many runs began.
+    runs: u64,
     findings: Vec<FoldError>,
     losses: Vec<(Seq, LossAccepted)>,
 }
 
-impl RunCheck<'_> {
-    fn new(contracts: &Contracts) -> RunCheck<'_> {
-        RunCheck { contracts, folds: BTreeMap::new(), findings: Vec::new(), losses: Vec::new() }
+#[expect(clippy::disallowed_types, reason = "only asked for names; nothing goes through it in its order")]
+type OpenRuns = std::collections::HashMap<String, OpenRun>;
+
+/// A run of which more events may come.
+struct OpenRun {
+    /// None once it failed, so that each is told once.
+    fold: Option<RunFold>,
+    /// How many events it has.
+    len: Option<u64>,
+}
+
+impl<'c> RunCheck<'c> {
+    fn new(contracts: &'c Contracts, lens: Option<&'c StreamLens>) -> RunCheck<'c> {
+        RunCheck { contracts, lens, open: OpenRuns::new(), runs: 0, findings: Vec::new(), losses: Vec::new() }
     }
 
     fn commit(&mut self, commit: &Commit<'_>) {
@@ -194,18 +208,24 @@ impl RunCheck<'_> {
     }
 
     fn fold(&mut self, fact: &Fact<'_>) -> Result<(), FoldError> {
-        let Some(state) = self.folds.get_mut(fact.event.stream) else {
-            let started = self.contracts.start(fact);
-            let (fold, told) = match started {
+        let (stream, reached) = (fact.event.stream, Some(fact.event.number + 1));
+        let Some(run) = self.open.get_mut(stream) else {
+            self.runs += 1;
+            let len = self.lens.and_then(|lens| lens.of(stream));
+            let (fold, told) = match self.contracts.start(fact) {
                 Ok(fold) => (Some(fold), Ok(())),
                 Err(error) => (None, Err(error)),
             };
-            self.folds.insert(fact.event.stream.to_owned(), fold);
+            if len != reached {
+                self.open.insert(stream.to_owned(), OpenRun { fold, len });
+            }
             return told;
         };
-        let told = state.as_mut().map_or(Ok(()), |fold| fold.evolve(fact));
-        if told.is_err() {
-            *state = None;
+        let told = run.fold.as_mut().map_or(Ok(()), |fold| fold.evolve(fact));
+        if run.len == reached {
+            self.open.remove(stream);
+        } else if told.is_err() {
+            run.fold = None;
         }
         told
     }

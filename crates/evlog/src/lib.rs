@@ -17,6 +17,7 @@ pub mod check;
 pub mod checkpoint;
 pub mod clock;
 pub mod covered;
+mod deal;
 pub mod error;
 pub mod history;
 pub mod log;

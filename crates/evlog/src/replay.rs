@@ -1,20 +1,25 @@
 //! Replay: every projection rebuilt from the log alone, and compared with every digest that was recorded when files
 //! were published.
 //!
-//! Invariant: the log is read once, in order, however many runs take turns in it. Of each run one state is held, and
-//! digests instead of files.
+//! Invariants:
+//! - Runs are dealt out to threads, and each reads the log in order, twice: first it counts its runs' events, then it folds
+//!   them. So a run's state is held from its first event to its last, and memory grows by the runs that are open at one
+//!   time, by what was published of all, and by some two hundred bytes for each run that has ended: its files' digests.
+//! - The report is the same with any number of threads.
 
+mod ended;
+
+use crate::deal::{Hand, deal};
 use crate::error::LogError;
 use crate::history::{LOG_STREAM, ProjectionPublished, PublishedFile};
 use crate::view::View;
-use evlog_format::Seq;
+use ended::{Ended, EndedRun};
 use evlog_projection::digests::{BundleDigests, DigestFold, FileDigest};
 use evlog_projection::{Fact, FoldError};
+use evlog_verify::audit::StreamLens;
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
-
-/// Progress is told each time so many events were read.
-const PROGRESS_EVERY: u64 = 1024;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a replay found.
 #[derive(Clone, Debug, Default)]
@@ -52,58 +57,85 @@ pub struct ReplayDifference {
     pub version: Option<(u16, u16)>,
 }
 
-/// Rebuilds every projection of the view, in one pass over its events; `progress` is told how many were read.
-pub fn replay(view: &View, progress: &mut dyn FnMut(u64)) -> Result<Replay, LogError> {
-    let mut runs: BTreeMap<String, RunReplay<'_>> = BTreeMap::new();
-    for published in view.published()? {
-        let run = runs.entry(published.run.clone()).or_insert_with(|| RunReplay::new(view));
-        run.publications.push(published);
+/// Rebuilds every projection of the view, with so many threads; `progress` is told how many events were read.
+pub fn replay(view: &View, threads: NonZeroUsize, progress: &mut dyn FnMut(u64)) -> Result<Replay, LogError> {
+    let mut published: Published = BTreeMap::new();
+    for publication in view.published()? {
+        published.entry(publication.run.clone()).or_default().push(publication);
     }
-    runs.values_mut().for_each(RunReplay::sort);
-    view.each(Seq(0), &mut |fact| {
-        if fact.seq.0 % PROGRESS_EVERY == 0 {
-            progress(fact.seq.0);
-        }
-        match runs.get_mut(fact.event.stream) {
-            _ if fact.event.stream == LOG_STREAM => {}
-            Some(run) => run.event(fact),
-            None => {
-                let mut run = RunReplay::new(view);
-                run.event(fact);
-                runs.insert(fact.event.stream.to_owned(), run);
-            }
-        }
-        ControlFlow::Continue(())
-    })?;
-    let (mut report, mut digest) = (Replay::default(), blake3::Hasher::new());
+    // By the number of events that they cover; those that cover none come first.
+    for publications in published.values_mut() {
+        publications.sort_by_key(|published| published.events);
+    }
+    let reached = AtomicU64::new(0);
+    let shard = |hand| Shard::new(view, &published, hand).read(&reached);
+    let mut ended = Ended::default();
+    for dealt in deal(threads, &shard, &mut || progress(reached.load(Ordering::Relaxed)))? {
+        ended.extend(dealt);
+    }
     // A publication of a run that the log does not have: nothing can reproduce it.
-    let (runs, unknown): (Vec<_>, Vec<_>) = runs.into_iter().partition(|(_, run)| run.is_known());
-    for (name, run) in runs {
-        run.finish(&name, view.is_whole(), &mut report, &mut digest);
+    for run in ended.runs() {
+        published.remove(run);
     }
-    for published in unknown.iter().flat_map(|(_, run)| &run.publications) {
-        report.add(compare(published, None));
+    let mut unknown = Compared::default();
+    for published in published.values().flatten() {
+        unknown.extend(compare(published, None));
     }
-    report.digest = *digest.finalize().as_bytes();
-    Ok(report)
+    Ok(ended.report(unknown))
 }
 
-impl Replay {
-    fn add(&mut self, Compared { files, differences }: Compared) {
-        self.compared += files;
-        self.differences.extend(differences);
+/// What was published of each run.
+type Published = BTreeMap<String, Vec<ProjectionPublished>>;
+
+/// The runs of one thread.
+struct Shard<'v> {
+    view: &'v View,
+    published: &'v Published,
+    hand: Hand,
+    lens: StreamLens,
+    open: OpenRuns<'v>,
+    ended: Ended,
+}
+
+#[expect(clippy::disallowed_types, reason = "asked for names; what comes of it is put in order by name")]
+type OpenRuns<'v> = std::collections::HashMap<String, RunReplay<'v>>;
+
+impl<'v> Shard<'v> {
+    fn new(view: &'v View, published: &'v Published, hand: Hand) -> Shard<'v> {
+        let (lens, open, ended) = (StreamLens::default(), OpenRuns::new(), Ended::default());
+        Shard { view, published, hand, lens, open, ended }
     }
 
-    fn absorb(&mut self, digest: &mut blake3::Hasher, run: &str, bundle: &BundleDigests) {
-        self.runs += 1;
-        self.events += bundle.events;
-        for (path, file) in &bundle.files {
-            self.files += 1;
-            for part in [run.as_bytes(), path.as_bytes()] {
-                digest.update(&(part.len() as u64).to_le_bytes());
-                digest.update(part);
+    fn read(mut self, reached: &AtomicU64) -> Result<Ended, LogError> {
+        let hand = self.hand;
+        let wanted = |stream: &[u8]| stream != LOG_STREAM.as_bytes() && hand.holds(stream);
+        self.view.each_of(&wanted, &mut |fact| self.lens.count(fact.event.stream))?;
+        self.view.each_of(&wanted, &mut |fact| {
+            self.event(fact);
+            if hand.is_first() {
+                reached.store(fact.seq.0, Ordering::Relaxed);
             }
-            digest.update(&file.blake3);
+        })?;
+        // Their last events have come, unless somebody changed the files between the two times.
+        for (run, open) in self.open.drain() {
+            self.ended.add(run, open.finish(self.view.is_whole()));
+        }
+        Ok(self.ended)
+    }
+
+    fn event(&mut self, fact: &Fact<'_>) {
+        let stream = fact.event.stream;
+        if !self.open.contains_key(stream) {
+            let publications = self.published.get(stream).map_or(&[][..], Vec::as_slice);
+            let run = RunReplay::new(self.view, publications, self.lens.of(stream));
+            self.open.insert(stream.to_owned(), run);
+        }
+        let Some(run) = self.open.get_mut(stream) else { unreachable!("it was just put there") };
+        run.event(fact);
+        if run.is_at_end()
+            && let Some((run, open)) = self.open.remove_entry(stream)
+        {
+            self.ended.add(run, open.finish(self.view.is_whole()));
         }
     }
 }
@@ -111,10 +143,14 @@ impl Replay {
 /// One run, as far as the pass has come.
 struct RunReplay<'v> {
     fold: DigestFold<'v>,
+    /// How many of its events came by.
+    seen: u64,
+    /// How many there are.
+    len: Option<u64>,
     /// How many of its events were folded.
     reached: u64,
     /// By the number of events that they cover; those that cover none come first.
-    publications: Vec<ProjectionPublished>,
+    publications: &'v [ProjectionPublished],
     /// How many publications were compared, or cannot be.
     covered: usize,
     compared: Compared,
@@ -123,33 +159,25 @@ struct RunReplay<'v> {
 }
 
 impl<'v> RunReplay<'v> {
-    fn new(view: &'v View) -> RunReplay<'v> {
+    fn new(view: &'v View, publications: &'v [ProjectionPublished], len: Option<u64>) -> RunReplay<'v> {
         RunReplay {
             fold: DigestFold::new(view.contracts()),
+            seen: 0,
+            len,
             reached: 0,
-            publications: Vec::new(),
-            covered: 0,
+            publications,
+            covered: of_nothing(publications),
             compared: Compared::default(),
             failed: None,
         }
     }
 
-    fn sort(&mut self) {
-        self.publications.sort_by_key(|published| published.events);
-        self.covered = self.of_nothing();
-    }
-
-    /// How many publications cover no event.
-    fn of_nothing(&self) -> usize {
-        self.publications.partition_point(|published| published.events == 0)
-    }
-
-    /// Whether the log has events of the run.
-    fn is_known(&self) -> bool {
-        self.reached > 0 || self.failed.is_some()
+    fn is_at_end(&self) -> bool {
+        self.len == Some(self.seen)
     }
 
     fn event(&mut self, fact: &Fact<'_>) {
+        self.seen += 1;
         if self.failed.is_none()
             && let Err(error) = self.fold.push(fact).and_then(|()| self.compare_due())
         {
@@ -172,25 +200,24 @@ impl<'v> RunReplay<'v> {
         Ok(())
     }
 
-    /// Tells what was found; `whole` is whether the view shows all that is committed.
-    fn finish(self, run: &str, whole: bool, report: &mut Replay, digest: &mut blake3::Hasher) {
-        let (of_nothing, covered) = (self.of_nothing(), self.covered);
-        report.add(self.compared);
+    /// What came of it; `whole` is whether the view shows all that is committed.
+    fn finish(mut self, whole: bool) -> EndedRun {
         if let Some(error) = self.failed {
-            report.errors.push(error);
-            return;
+            return EndedRun { compared: self.compared, bundle: Err(error) };
         }
         if whole {
-            for published in self.publications[..of_nothing].iter().chain(&self.publications[covered..]) {
-                report.add(compare(published, None));
+            let never_reached = &self.publications[self.covered..];
+            for published in self.publications[..of_nothing(self.publications)].iter().chain(never_reached) {
+                self.compared.extend(compare(published, None));
             }
         }
-        match self.fold.digests() {
-            Ok(Some(bundle)) => report.absorb(digest, run, &bundle),
-            Ok(None) => {}
-            Err(error) => report.errors.push(error),
-        }
+        EndedRun { compared: self.compared, bundle: self.fold.digests() }
     }
+}
+
+/// How many publications, of those in order, cover no event.
+fn of_nothing(publications: &[ProjectionPublished]) -> usize {
+    publications.partition_point(|published| published.events == 0)
 }
 
 /// What comparing gave.

@@ -148,6 +148,25 @@ impl View {
         Ok(next)
     }
 
+    /// Visits, in order, all events of those streams whose name, as bytes, is wanted.
+    pub(crate) fn each_of(
+        &self,
+        wanted: &dyn Fn(&[u8]) -> bool,
+        visit: &mut dyn FnMut(&Fact<'_>),
+    ) -> Result<(), LogError> {
+        let mut commits = self.reader.commits(self.reader.seek(Seq(0))?)?;
+        while let Some(found) = commits.next()? {
+            let (mut commit, head) = (found.commit.clone(), found.commit.head);
+            if self.hides(&head) {
+                break;
+            }
+            while let Some((seq, event)) = commit.next_of(wanted)? {
+                visit(&Fact { seq, commit: head.first_seq, time_ns: head.time_ns, actor: head.actor, event });
+            }
+        }
+        Ok(())
+    }
+
     fn hides(&self, head: &CommitHead<'_>) -> bool {
         self.bound.is_some_and(|bound| head.first_seq >= bound)
     }

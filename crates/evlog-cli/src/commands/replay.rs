@@ -8,6 +8,7 @@ use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
 use evlog::replay::{Replay, ReplayDifference, replay};
+use std::num::NonZeroUsize;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -29,7 +30,8 @@ pub(crate) struct ReplayArgs {
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ReplayArgs) -> Result<Verdict, CommandError> {
     let view = context.view(args.at.at)?;
     let progress = ui.progress("replay", view.next_seq().0, Unit::Events);
-    let report = replay(&view, &mut |done| progress.at(done))?;
+    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let report = replay(&view, threads, &mut |done| progress.at(done))?;
     drop(progress);
     let agrees = report.differences.is_empty() && report.errors.is_empty();
     if context.json {

@@ -1,22 +1,22 @@
 //! A log in which all is well, judged by many threads: first its bytes, segment by segment, then its runs, dealt out by
-//! the hash of their names.
+//! the hash of their names. Bytes that were checked are not looked at again by those whose runs they are not.
 //!
 //! Does: say that all is well. Does not: say what is wrong; where anything is, nothing comes of it, and the log is read in
 //! order.
+//!
+//! Invariant: the first pass counts the events of each stream, so that the second one holds a run's state from its first
+//! event to its last: memory grows by the runs that are open at one time, and by a few bytes for each stream.
 
 use super::{Check, Progress, RunCheck, Subject, newer, read};
+use crate::deal::{Hand, TICK, deal};
 use crate::error::LogError;
-use evlog_format::checksum::crc32;
 use evlog_store::RawSegment;
 use evlog_verify::Verdict;
-use evlog_verify::audit::{Audit, Part, Report};
+use evlog_verify::audit::{Audit, Part, StreamLens};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::time::Duration;
-
-/// How long a thread's work goes on before progress is told again.
-const TICK: Duration = Duration::from_millis(100);
 
 /// How many segments may wait for the one before them: what was read of them takes memory.
 const AHEAD_MAX: usize = 64;
@@ -33,29 +33,31 @@ pub(super) fn check(
     let total: u64 = subject.segments.iter().map(|segment| segment.len).sum();
     // The log is read twice.
     let (done, both) = (AtomicU64::new(0), total * 2);
-    let Some(report) = bytes(subject, threads, &done, &mut |done| progress(done, both))? else { return Ok(None) };
+    let Some(audit) = bytes(subject, threads, &done, &mut |done| progress(done, both))? else { return Ok(None) };
+    let (report, lens) = audit.finish_counted();
     if report.verdict() != Verdict::Clean {
         return Ok(None);
     }
-    let dealt = runs(subject, threads, &done, &mut |done| progress(done, both))?;
+    let runs = Runs { subject, lens: &lens, done: &done };
+    let dealt = deal(threads, &|hand| fold(&runs, hand), &mut || progress(done.load(Ordering::Relaxed), both))?;
     Ok(Some(Check::new(report, dealt)))
 }
 
-/// Audits the sealed segments side by side and joins them, then the last one.
+/// Audits the segments side by side and joins them.
 fn bytes(
     subject: &Subject<'_>,
     threads: NonZeroUsize,
     done: &AtomicU64,
     progress: &mut dyn FnMut(u64),
-) -> Result<Option<Report>, LogError> {
-    let Some((last, sealed)) = subject.segments.split_last() else { return Ok(None) };
+) -> Result<Option<Audit>, LogError> {
+    let segments = subject.segments;
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let joined = std::thread::scope(|scope| {
+    std::thread::scope(|scope| {
         let (sender, parts) = mpsc::sync_channel(AHEAD_MAX);
-        for _ in 0..threads.get().min(sealed.len()) {
+        for _ in 0..threads.get().min(segments.len()) {
             let (sender, next, stop) = (sender.clone(), &next, &stop);
             scope.spawn(move || {
-                while let Some(nth) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|nth| *nth < sealed.len()) {
+                while let Some(nth) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|nth| *nth < segments.len()) {
                     let part = part(subject, nth, done, stop);
                     if stop.load(Ordering::Relaxed) || sender.send((nth, part)).is_err() {
                         return;
@@ -64,19 +66,11 @@ fn bytes(
             });
         }
         drop(sender);
-        let joined = join(subject, sealed.len(), &parts, &mut || progress(done.load(Ordering::Relaxed)));
+        let joined = join(subject, &parts, &mut || progress(done.load(Ordering::Relaxed)));
         stop.store(true, Ordering::Relaxed);
         drop(parts);
         joined
-    })?;
-    let Some(mut audit) = joined else { return Ok(None) };
-    audit.begin_segment(last.position, true);
-    read(subject.raw, last, &mut |chunk| {
-        progress(done.fetch_add(chunk.len() as u64, Ordering::Relaxed));
-        audit.bytes(chunk, &mut |_, _| ())
-    })?;
-    audit.end_segment().map_err(|error| newer(last, error))?;
-    Ok(Some(audit.finish()))
+    })
 }
 
 type Outcome = Result<Option<Part>, LogError>;
@@ -84,12 +78,11 @@ type Outcome = Result<Option<Part>, LogError>;
 /// Joins parts in the order of the log, whatever order they come in.
 fn join(
     subject: &Subject<'_>,
-    count: usize,
     parts: &mpsc::Receiver<(usize, Outcome)>,
     tick: &mut dyn FnMut(),
 ) -> Result<Option<Audit>, LogError> {
-    let (mut audit, mut waiting, mut next) = (Audit::new(subject.durable), std::collections::BTreeMap::new(), 0);
-    while next < count {
+    let (mut audit, mut waiting, mut next) = (Audit::new(subject.durable), BTreeMap::new(), 0);
+    while next < subject.segments.len() {
         match parts.recv_timeout(TICK) {
             Ok((nth, part)) => drop(waiting.insert(nth, part?)),
             Err(mpsc::RecvTimeoutError::Timeout) => {}
@@ -97,7 +90,11 @@ fn join(
         }
         tick();
         while let Some(part) = waiting.remove(&next) {
-            if !part.is_some_and(|part| audit.join(part)) {
+            let is_last = next + 1 == subject.segments.len();
+            if part.is_none() && is_last {
+                // The one that may end within a frame, or in zeros, as a writer left it.
+                read_last(subject, &mut audit, tick)?;
+            } else if !part.is_some_and(|part| audit.join(part)) {
                 return Ok(None);
             }
             next += 1;
@@ -106,7 +103,18 @@ fn join(
     Ok(Some(audit))
 }
 
-/// One sealed segment by itself.
+/// The last segment, behind those before it.
+fn read_last(subject: &Subject<'_>, audit: &mut Audit, tick: &mut dyn FnMut()) -> Result<(), LogError> {
+    let Some(last) = subject.segments.last() else { return Ok(()) };
+    audit.begin_segment(last.position, true);
+    read(subject.raw, last, &mut |chunk| {
+        tick();
+        audit.bytes(chunk, &mut |_, _| ())
+    })?;
+    audit.end_segment().map_err(|error| newer(last, error))
+}
+
+/// One segment by itself.
 fn part(subject: &Subject<'_>, nth: usize, done: &AtomicU64, stop: &AtomicBool) -> Outcome {
     let segment = &subject.segments[nth];
     let previous_len = nth.checked_sub(1).map(|before| subject.segments[before].len);
@@ -118,68 +126,38 @@ fn part(subject: &Subject<'_>, nth: usize, done: &AtomicU64, stop: &AtomicBool) 
     audit.end_part().map_err(|error| newer(segment, error))
 }
 
-/// Folds the runs, each thread those that are dealt to it.
-fn runs<'s>(
-    subject: &Subject<'s>,
-    threads: NonZeroUsize,
-    done: &AtomicU64,
-    progress: &mut dyn FnMut(u64),
-) -> Result<Vec<RunCheck<'s>>, LogError> {
-    std::thread::scope(|scope| {
-        let (sender, ended) = mpsc::channel();
-        let deal = |dealt: usize| {
-            let sender = sender.clone();
-            scope.spawn(move || {
-                let told = fold(subject, dealt, threads, done);
-                // Whoever waits for it knows already when it is not there any more.
-                sender.send(()).ok();
-                told
-            })
-        };
-        let handles: Vec<_> = (0..threads.get()).map(deal).collect();
-        drop(sender);
-        while ended.recv_timeout(TICK) != Err(mpsc::RecvTimeoutError::Disconnected) {
-            progress(done.load(Ordering::Relaxed));
-        }
-        let joined =
-            handles.into_iter().map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        joined.collect()
-    })
+/// What the runs are folded from.
+struct Runs<'r, 's> {
+    subject: &'r Subject<'s>,
+    lens: &'r StreamLens,
+    done: &'r AtomicU64,
 }
 
-fn fold<'s>(
-    subject: &Subject<'s>,
-    dealt: usize,
-    threads: NonZeroUsize,
-    done: &AtomicU64,
-) -> Result<RunCheck<'s>, LogError> {
-    let mut runs = RunCheck::new(subject.contracts);
-    for segment in subject.segments {
-        each_event(subject, segment, dealt, threads, &mut runs)?;
-        if dealt == 0 {
-            done.fetch_add(segment.len, Ordering::Relaxed);
+/// Folds the runs, each thread those that are dealt to it.
+fn fold<'r>(runs: &Runs<'r, '_>, hand: Hand) -> Result<RunCheck<'r>, LogError> {
+    let mut check = RunCheck::new(runs.subject.contracts, Some(runs.lens));
+    for segment in runs.subject.segments {
+        each_event(runs.subject, segment, hand, &mut check)?;
+        if hand.is_first() {
+            runs.done.fetch_add(segment.len, Ordering::Relaxed);
         }
     }
-    Ok(runs)
+    Ok(check)
 }
 
 fn each_event(
     subject: &Subject<'_>,
     segment: &RawSegment,
-    dealt: usize,
-    threads: NonZeroUsize,
-    runs: &mut RunCheck<'_>,
+    hand: Hand,
+    check: &mut RunCheck<'_>,
 ) -> Result<(), LogError> {
     let mut told = Ok(());
     subject.raw.commits(segment, &mut |found| {
         let mut commit = found.commit;
         let head = commit.head;
         while told.is_ok() {
-            match commit.next_event() {
-                Ok(Some((seq, event))) if crc32(event.stream.as_bytes()) as usize % threads == dealt => {
-                    runs.event(&head, seq, event);
-                }
-                Ok(Some(_)) => {}
+            match commit.next_of(|stream| hand.holds(stream)) {
+                Ok(Some((seq, event))) => check.event(&head, seq, event),
                 Ok(None) => break,
                 Err(corruption) => told = Err(evlog_store::ReadError::from(corruption)),
             }

@@ -199,7 +199,7 @@ struct Going<'s> {
 
 impl<'s> Going<'s> {
     fn new(subject: &'s Subject<'s>, audit: Audit, saved: Saved, begun_ns: i64) -> Going<'s> {
-        let mut check = RunCheck::new(subject.contracts);
+        let mut check = RunCheck::new(subject.contracts, None);
         (check.findings, check.losses) = saved.head.into_found();
         let before = Position(audit.frontier().size());
         let asleep = saved.runs.keys().cloned().collect();

@@ -84,10 +84,14 @@ fn what_was_published_is_recorded_once_and_proved_by_replay() {
         publisher.finish().unwrap();
     }
     log.close().unwrap();
-    let report = replay(&view(dir.path()), &mut |_| {}).unwrap();
+    let report = replay(&view(dir.path()), NonZeroUsize::MIN, &mut |_| {}).unwrap();
     assert_eq!((report.runs, report.files, report.compared), (1, 2, 4));
     assert_eq!((report.differences.len(), report.errors.len()), (0, 0));
-    assert_eq!(report.digest, replay(&view(dir.path()), &mut |_| {}).unwrap().digest, "twice the same");
+    assert_eq!(
+        report.digest,
+        replay(&view(dir.path()), NonZeroUsize::MIN, &mut |_| {}).unwrap().digest,
+        "twice the same"
+    );
 }
 
 #[test]
@@ -103,7 +107,7 @@ fn a_published_file_that_the_log_does_not_reproduce_is_told() {
     publisher.publish(&bundle).unwrap();
     publisher.finish().unwrap();
     log.close().unwrap();
-    let report = replay(&view(dir.path()), &mut |_| {}).unwrap();
+    let report = replay(&view(dir.path()), NonZeroUsize::MIN, &mut |_| {}).unwrap();
     let told: Vec<_> =
         report.differences.iter().map(|d| (d.run.as_str(), d.path.as_str(), d.found.is_some())).collect();
     assert_eq!(told, [("a", "run.json", true), ("ghost", "audit_events.jsonl", false), ("ghost", "run.json", false)]);

@@ -1,0 +1,74 @@
+//! Work on the runs of a log, dealt out to threads by the hash of the streams' names.
+//!
+//! Invariant: which stream is whose depends on the name and on how many threads there are, and on nothing else.
+
+use crate::error::LogError;
+use evlog_format::checksum::crc32;
+use std::num::NonZeroUsize;
+use std::sync::mpsc;
+use std::time::Duration;
+
+/// How long the work goes on before progress is told again.
+pub(crate) const TICK: Duration = Duration::from_millis(100);
+
+/// The streams that one thread was dealt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Hand {
+    number: usize,
+    of: NonZeroUsize,
+}
+
+impl Hand {
+    /// Whether a stream, by its name's bytes, is among them.
+    pub(crate) fn holds(self, stream: &[u8]) -> bool {
+        self.of == NonZeroUsize::MIN || crc32(stream) as usize % self.of == self.number
+    }
+
+    /// Whether it is the first thread's, who tells how far the work is.
+    pub(crate) fn is_first(self) -> bool {
+        self.number == 0
+    }
+}
+
+/// Does the work for each hand, in a thread of its own, and gives what came of them; `tick` is called now and then.
+pub(crate) fn deal<T: Send>(
+    of: NonZeroUsize,
+    work: &(dyn Fn(Hand) -> Result<T, LogError> + Sync),
+    tick: &mut dyn FnMut(),
+) -> Result<Vec<T>, LogError> {
+    std::thread::scope(|scope| {
+        let (sender, ended) = mpsc::channel();
+        let deal = |number: usize| {
+            let sender = sender.clone();
+            scope.spawn(move || {
+                let told = work(Hand { number, of });
+                // Whoever waits for it knows already when it is not there any more.
+                sender.send(()).ok();
+                told
+            })
+        };
+        let handles: Vec<_> = (0..of.get()).map(deal).collect();
+        drop(sender);
+        while ended.recv_timeout(TICK) != Err(mpsc::RecvTimeoutError::Disconnected) {
+            tick();
+        }
+        let joined =
+            handles.into_iter().map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        joined.collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_stream_is_dealt_to_one_thread() {
+        for of in (1..=5).filter_map(NonZeroUsize::new) {
+            let hands: Vec<Hand> = (0..of.get()).map(|number| Hand { number, of }).collect();
+            for stream in (0..200).map(|n| format!("RUN_{n:04}")) {
+                assert_eq!(hands.iter().filter(|hand| hand.holds(stream.as_bytes())).count(), 1, "{stream} of {of}");
+            }
+        }
+    }
+}
