@@ -319,6 +319,11 @@ impl<'c> BundleFold<'c> {
         Ok(())
     }
 
+    /// How many bytes the audit file has so far.
+    pub fn audit_len(&self) -> usize {
+        self.audit.len()
+    }
+
     /// The run folded so far.
     pub fn run(&self) -> Option<&RunFold> {
         self.fold.as_ref()

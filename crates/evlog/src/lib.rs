@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 pub mod answer;
+pub mod bundles;
 pub mod check;
 pub mod checkpoint;
 pub mod clock;

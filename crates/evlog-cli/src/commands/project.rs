@@ -11,8 +11,9 @@ use crate::json::{ProjectedFile, ProjectedLine, hex};
 use crate::table::counted;
 use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
+use evlog::bundles::bundles;
 use evlog::publish::Publisher;
-use evlog::{Log, LogError, View};
+use evlog::{Log, View};
 use evlog_projection::Bundle;
 use std::path::{Path, PathBuf};
 
@@ -98,17 +99,16 @@ fn write_runs(
     let mut publisher = log.map(Publisher::new).transpose()?;
     let progress = ui.progress_beside_answer("project", names.len() as u64, Unit::Runs);
     let mut broken = false;
-    for name in names {
-        let bundle = match view.bundle(name) {
+    bundles(view, names, &mut |_, bundle| {
+        let bundle = match bundle {
             Ok(Some(bundle)) => bundle,
             // A run that begins after the seq that was asked for.
-            Ok(None) => continue,
-            Err(LogError::Fold(error)) => {
+            Ok(None) => return Ok(()),
+            Err(error) => {
                 broken = true;
                 ui.finding(format_args!("{error}"));
-                continue;
+                return Ok(());
             }
-            Err(error) => return Err(error.into()),
         };
         let written = write_bundle(dir, &bundle)?;
         let recorded = match &mut publisher {
@@ -117,7 +117,8 @@ fn write_runs(
         };
         tell(ui, context, &bundle, &written, recorded)?;
         progress.step();
-    }
+        Ok::<_, CommandError>(())
+    })?;
     drop(progress);
     publisher.map_or(Ok(()), Publisher::finish)?;
     Ok(Verdict::of(!broken))

@@ -6,8 +6,8 @@ use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::files::{self, Found};
 use crate::ui::{Ui, Unit};
-use evlog::{LogError, View};
-use evlog_projection::Bundle;
+use evlog::bundles::bundles;
+use evlog_projection::{Bundle, FoldError};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -32,10 +32,11 @@ pub(super) fn run(ui: &mut Ui, context: &Context, args: &ProjectArgs, dir: &Path
     }
     let mut report = Report::default();
     let progress = ui.progress("check", names.len() as u64, Unit::Runs);
-    for name in &names {
-        check_run(&view, name, &runs.join(name), &mut report)?;
+    bundles(&view, &names, &mut |name, bundle| {
+        check_run(bundle, name, &runs.join(name), &mut report)?;
         progress.step();
-    }
+        Ok::<_, CommandError>(())
+    })?;
     drop(progress);
     if args.run.is_none() {
         report.unknown_runs(&runs, &names)?;
@@ -44,16 +45,20 @@ pub(super) fn run(ui: &mut Ui, context: &Context, args: &ProjectArgs, dir: &Path
     Ok(Verdict::of(report.findings.is_empty()))
 }
 
-fn check_run(view: &View, name: &str, root: &Path, report: &mut Report) -> Result<(), CommandError> {
-    let bundle = match view.bundle(name) {
+fn check_run(
+    bundle: Result<Option<Bundle>, FoldError>,
+    name: &str,
+    root: &Path,
+    report: &mut Report,
+) -> Result<(), CommandError> {
+    let bundle = match bundle {
         Ok(Some(bundle)) => bundle,
         // A run that begins after the seq that was asked for.
         Ok(None) => return Ok(()),
-        Err(LogError::Fold(error)) => {
+        Err(error) => {
             report.add("unreadable", name, None, "a run that can be folded", error.to_string());
             return Ok(());
         }
-        Err(error) => return Err(error.into()),
     };
     report.runs += 1;
     for file in bundle.files.values() {
