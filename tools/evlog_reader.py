@@ -77,6 +77,7 @@ KINDS = {
     310: "pipeline.lock_forced",
     311: "pipeline.stage_judged",
     312: "pipeline.limit_exceeded",
+    313: "pipeline.inputs_recorded",
     400: "machine.created",
     401: "machine.transitioned",
     402: "machine.rejected",

@@ -97,6 +97,8 @@ kinds! {
     PIPELINE_STAGE_JUDGED = 311, "pipeline.stage_judged";
     /// The run went beyond one of its limits.
     PIPELINE_LIMIT_EXCEEDED = 312, "pipeline.limit_exceeded";
+    /// What a stage is about to read; digests.
+    PIPELINE_INPUTS_RECORDED = 313, "pipeline.inputs_recorded";
     /// A run of contract `machine` was created, its lifecycle pinned.
     MACHINE_CREATED = 400, "machine.created";
     /// It went from one status to another, as its lifecycle lists.

@@ -16,6 +16,7 @@ mod capture;
 mod files;
 mod gate;
 pub mod glob;
+mod inputs;
 mod interrupt;
 mod limits;
 mod lock;

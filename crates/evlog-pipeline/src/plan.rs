@@ -78,6 +78,8 @@ pub struct Stage {
     pub time_limit_reason_code: String,
     /// What is recorded when it exits with one of these.
     pub exit_reason_codes: BTreeMap<i32, String>,
+    /// What it reads, in the order of the plan.
+    pub inputs: Vec<Input>,
     /// What it leaves in the bundle, by path.
     pub outputs: BTreeMap<String, Output>,
     /// What else it leaves in the bundle: files whose paths match, in the order of the plan.
@@ -88,6 +90,46 @@ pub struct Stage {
     pub staged_files_limit: Option<u64>,
     /// How many bytes it may stage.
     pub staged_bytes_limit: Option<u64>,
+}
+
+/// What a stage reads: a path, or all paths that match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+    /// `../`, as often as it stands at the beginning of the path.
+    pub above: String,
+    /// The rest; matches one path only where the plan names a path.
+    pub glob: Glob,
+    /// Where.
+    pub from: InputFrom,
+    /// Whether the stage cannot begin without it.
+    pub required: bool,
+}
+
+/// Where an input is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum InputFrom {
+    /// Relative to the plan's directory.
+    Plan,
+    /// Among what earlier stages of the run have published.
+    Run,
+}
+
+impl InputFrom {
+    /// For people.
+    pub(crate) fn place(self) -> &'static str {
+        match self {
+            InputFrom::Plan => "beside the plan",
+            InputFrom::Run => "in the bundle",
+        }
+    }
+
+    /// As the log names it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            InputFrom::Plan => "plan",
+            InputFrom::Run => "run",
+        }
+    }
 }
 
 /// What a stage promises to leave at paths that match.

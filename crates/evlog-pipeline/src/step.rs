@@ -61,6 +61,8 @@ steps! {
         "They run still";
     ClearStaging = "clear_staging", "Removes what is staged, and everything beside it",
         "It is removed when the run is taken up";
+    CommitInputs = "commit_inputs", "Commits what a stage is about to read",
+        "The stage is pending, and its inputs are looked for again";
     CommitBegun = "commit_begun", "Commits that a stage has begun",
         "The stage is pending";
     OpenOutput = "open_output", "Opens the file that takes the stage's output",
@@ -108,6 +110,7 @@ impl Step {
             "create" => Step::CommitCreated,
             "lock_forced" => Step::CommitLockForced,
             "reconcile" => Step::CommitReconciled,
+            "inputs" => Step::CommitInputs,
             "begin" => Step::CommitBegun,
             "judge" => Step::CommitJudged,
             "report" => Step::CommitReport,

@@ -10,7 +10,7 @@ use super::outcome::{Outcome, RunStatus};
 use super::payload::{
     Artifact, Created, LimitExceeded, OutcomeRecorded, OutputCaptured, Payload, Refused, ValidationReported,
 };
-use super::project::{IN_PROGRESS, artifact, hex, stage_state};
+use super::project::{IN_PROGRESS, artifact, hex, input, stage_state};
 use super::reconcile::Found;
 use super::state::State;
 use evlog_projection::time::to_rfc3339;
@@ -37,6 +37,9 @@ fn details(payload: &Payload, before: Option<&State>, after: &State) -> Value {
     let list = |artifacts: &[Artifact]| Value::Array(artifacts.iter().map(artifact).collect());
     match payload {
         Payload::Created(created) => self::created(created),
+        Payload::Inputs(of) => {
+            json!({"stage": of.stage, "inputs": of.inputs.iter().map(input).collect::<Vec<Value>>()})
+        }
         Payload::Begun(begun) => {
             let index = after.definition().index_of(&begun.stage);
             let attempt = index.map(|index| after.progress[index].attempts);

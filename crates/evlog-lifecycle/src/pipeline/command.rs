@@ -6,7 +6,7 @@
 
 use super::definition::{Definition, NAMES};
 use super::outcome::{FailMode, StageStatus};
-use super::payload::{Artifact, Behavior, LimitExceeded, LockForced};
+use super::payload::{Artifact, Behavior, Input, InputContent, LimitExceeded, LockForced, Origin};
 use super::reader::Members;
 use super::reconcile::{Found, Outputs};
 use crate::members::{malformed, pointer, quoted};
@@ -18,8 +18,9 @@ pub(super) const FAIL_MODES: [(&str, FailMode); 2] =
 pub(super) const STATUSES: [(&str, StageStatus); 3] =
     [("success", StageStatus::Success), ("failed", StageStatus::Failed), ("skipped", StageStatus::Skipped)];
 /// The words of `do`.
-pub(super) const ACTIONS: [&str; 12] = [
+pub(super) const ACTIONS: [&str; 13] = [
     "create",
+    "inputs",
     "begin",
     "judge",
     "intend",
@@ -40,6 +41,7 @@ pub struct Command(pub(super) Do);
 #[derive(Clone, Debug)]
 pub(super) enum Do {
     Create(Box<Create>),
+    Inputs { stage: String, inputs: Vec<Input> },
     Begin { stage: String },
     Intend { stage: String, artifacts: Vec<Artifact> },
     Publish { stage: String, artifacts: Vec<Artifact> },
@@ -88,6 +90,7 @@ impl Do {
     pub(super) fn action(&self) -> &'static str {
         match self {
             Do::Create(_) => "create",
+            Do::Inputs { .. } => "inputs",
             Do::Begin { .. } => "begin",
             Do::Intend { .. } => "intend",
             Do::Publish { .. } => "publish",
@@ -106,7 +109,8 @@ impl Do {
     pub(super) fn stage(&self) -> Option<&str> {
         match self {
             Do::Create(_) | Do::Reconcile { .. } | Do::LockForced(_) | Do::Finalize => None,
-            Do::Begin { stage }
+            Do::Inputs { stage, .. }
+            | Do::Begin { stage }
             | Do::LimitExceeded(LimitExceeded { stage, .. })
             | Do::Intend { stage, .. }
             | Do::Publish { stage, .. }
@@ -123,6 +127,7 @@ pub(super) fn parse(action: &str, members: Map<String, Value>) -> Result<Command
     let mut members = Members::new(members);
     let command = match action {
         "create" => Do::Create(Box::new(create(&mut members)?)),
+        "inputs" => Do::Inputs { stage: members.string("stage")?, inputs: inputs(&mut members)? },
         "begin" => Do::Begin { stage: members.string("stage")? },
         "intend" => Do::Intend { stage: members.string("stage")?, artifacts: artifacts(&mut members)? },
         "publish" => Do::Publish { stage: members.string("stage")?, artifacts: artifacts(&mut members)? },
@@ -167,6 +172,24 @@ fn create(members: &mut Members) -> Result<Create, Malformed> {
     }
     let emit_health = members.optional_bool("emit_health")?.unwrap_or(true);
     Ok(Create { pipeline, manifest, stages, emit_health })
+}
+
+fn inputs(members: &mut Members) -> Result<Vec<Input>, Malformed> {
+    let input = |(at, item): (String, Value)| {
+        let mut given = Members::of(item, at)?;
+        let path = given.string("path")?;
+        let from = given.word("from", &Origin::WORDS)?;
+        let required = given.optional_bool("required")?.unwrap_or(true);
+        let content = match given.optional_count("bytes")? {
+            Some(bytes) => Some(InputContent { bytes, blake3: digest_of(&mut given, "blake3")? }),
+            None => None,
+        };
+        given.finish()?;
+        Ok(Input { path, from, required, content })
+    };
+    let mut inputs = members.required_items("inputs")?.into_iter().map(input).collect::<Result<Vec<Input>, _>>()?;
+    inputs.sort_by(|a, b| (&a.path, a.from).cmp(&(&b.path, b.from)));
+    Ok(inputs)
 }
 
 fn artifacts(members: &mut Members) -> Result<Vec<Artifact>, Malformed> {

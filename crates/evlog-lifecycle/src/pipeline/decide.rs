@@ -9,8 +9,8 @@ use super::command::{Chosen, Command, Create, Do, Told};
 use super::definition::{Definition, NAMES, built_in};
 use super::outcome::{FailMode, Outcome};
 use super::payload::{
-    Artifacts, Created, Finalized, OutcomeRecorded, OutputCaptured, Payload, Reconciled, Refused, StageBegun,
-    StageSetting, ValidationReported,
+    Artifacts, Created, Finalized, InputsRecorded, OutcomeRecorded, OutputCaptured, Payload, Reconciled, Refused,
+    StageBegun, StageSetting, ValidationReported,
 };
 use super::reconcile::{self, Found};
 use super::rules::{self, Judged, Recording, refuse};
@@ -125,6 +125,10 @@ fn settings(definition: &Definition, create: &Create) -> Judged<Vec<StageSetting
 fn recorded(state: &State, command: &Do) -> Judged<Taken> {
     Ok(match command {
         Do::Create(_) => unreachable!("a run is created where there is none"),
+        Do::Inputs { stage, inputs } => {
+            rules::inputs(state, stage, inputs)?;
+            one(Payload::Inputs(InputsRecorded { stage: stage.clone(), inputs: inputs.clone() }))
+        }
         Do::Begin { stage } => {
             rules::begin(state, stage)?;
             one(Payload::Begun(StageBegun { stage: stage.clone() }))

@@ -45,6 +45,56 @@ pub(super) struct StageBegun {
     pub stage: String,
 }
 
+/// `pipeline.inputs_recorded`: what a stage is about to read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct InputsRecorded {
+    pub stage: String,
+    /// By path, as bytes, and then by where it is.
+    pub inputs: Vec<Input>,
+}
+
+/// A file that a stage reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Input {
+    /// Path, or what was looked for when nothing was found.
+    pub path: String,
+    pub from: Origin,
+    /// Whether the stage cannot begin without it.
+    pub required: bool,
+    /// None when it is not there.
+    pub content: Option<InputContent>,
+}
+
+/// Where an input is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum Origin {
+    /// Beside the plan.
+    Plan,
+    /// In the run's bundle.
+    Run,
+}
+
+/// Length and digest of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct InputContent {
+    /// Length in bytes.
+    pub bytes: u64,
+    /// BLAKE3 of its bytes.
+    pub blake3: [u8; 32],
+}
+
+impl Origin {
+    /// The words of commands and files.
+    pub(super) const WORDS: [(&str, Origin); 2] = [("plan", Origin::Plan), ("run", Origin::Run)];
+
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Origin::Plan => "plan",
+            Origin::Run => "run",
+        }
+    }
+}
+
 /// `pipeline.promotion_intended` and `pipeline.artifacts_published`: the same files, before and after.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Artifacts {
@@ -160,6 +210,7 @@ pub(super) struct LimitExceeded {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Payload {
     Created(Created),
+    Inputs(InputsRecorded),
     Begun(StageBegun),
     Intended(Artifacts),
     Published(Artifacts),
@@ -179,6 +230,7 @@ impl Payload {
     pub(super) fn kind(&self) -> Kind<'static> {
         match self {
             Payload::Created(_) => kind::PIPELINE_CREATED,
+            Payload::Inputs(_) => kind::PIPELINE_INPUTS_RECORDED,
             Payload::Begun(_) => kind::PIPELINE_STAGE_BEGUN,
             Payload::Intended(_) => kind::PIPELINE_PROMOTION_INTENDED,
             Payload::Published(_) => kind::PIPELINE_ARTIFACTS_PUBLISHED,
@@ -198,6 +250,7 @@ impl Payload {
     pub(super) fn encode(&self) -> Result<Vec<u8>, PayloadError> {
         match self {
             Payload::Created(value) => encode(value),
+            Payload::Inputs(value) => encode(value),
             Payload::Begun(value) => encode(value),
             Payload::Intended(value) | Payload::Published(value) => encode(value),
             Payload::Reported(value) => encode(value),
@@ -219,6 +272,7 @@ impl Payload {
         let bytes = event.payload;
         let payload = match event.kind {
             kind::PIPELINE_CREATED => decode(bytes).map(Payload::Created),
+            kind::PIPELINE_INPUTS_RECORDED => decode(bytes).map(Payload::Inputs),
             kind::PIPELINE_STAGE_BEGUN => decode(bytes).map(Payload::Begun),
             kind::PIPELINE_PROMOTION_INTENDED => decode(bytes).map(Payload::Intended),
             kind::PIPELINE_ARTIFACTS_PUBLISHED => decode(bytes).map(Payload::Published),

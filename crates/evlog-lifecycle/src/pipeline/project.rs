@@ -7,8 +7,8 @@
 //! - No status is written before the run is finalized (rule P-52). A refusal changes no file but the audit.
 
 use super::outcome::Outcome;
-use super::payload::{Artifact, Behavior, LimitExceeded};
-use super::state::{Entry, Held, State};
+use super::payload::{Artifact, Behavior, Input, LimitExceeded};
+use super::state::{Entry, Held, Progress, State};
 use evlog_projection::time::to_rfc3339;
 use evlog_projection::{File, FoldError, RunHead, canonical};
 use serde_json::{Map, Value, json};
@@ -127,6 +127,10 @@ fn run(state: &State) -> Value {
         "artifacts": held(&state.artifacts),
         "captured": held(&state.captured),
     });
+    // Runs without inputs have the file that they had before there were any.
+    if state.progress.iter().any(|progress| progress.inputs.is_some()) {
+        run["inputs"] = inputs(state).into();
+    }
     if let Some(end) = state.end {
         run["exit_code"] = end.status.exit_code().into();
         run["ended_at_utc"] = to_rfc3339(end.time_ns).into();
@@ -181,6 +185,29 @@ fn outcome_members(value: &mut Value, entry: &Entry) {
         value["reconciled"] = true.into();
     }
     value["seq"] = entry.seq.0.into();
+}
+
+/// What each stage was to read, in canonical order of the stages.
+fn inputs(state: &State) -> Vec<Value> {
+    let of = |(index, progress): (usize, &Progress)| {
+        let recorded = progress.inputs.iter().flat_map(|inputs| inputs.iter());
+        let one = |recorded: &Input| {
+            let mut value = input(recorded);
+            value["stage"] = state.stage_id(index).into();
+            value
+        };
+        recorded.map(one).collect::<Vec<Value>>()
+    };
+    state.progress.iter().enumerate().flat_map(of).collect()
+}
+
+pub(super) fn input(input: &Input) -> Value {
+    let mut value = json!({"path": input.path, "from": input.from.word(), "required": input.required});
+    if let Some(content) = &input.content {
+        value["bytes"] = content.bytes.into();
+        value["blake3"] = hex(&content.blake3);
+    }
+    value
 }
 
 fn held(files: &BTreeMap<String, Held>) -> Vec<Value> {

@@ -7,7 +7,7 @@
 
 use super::definition::{Coupling, ORCHESTRATOR, OrderRule, Severity, is_substage, is_word};
 use super::outcome::{Outcome, RunStatus, StageStatus, derive_status};
-use super::payload::{Artifact, LimitExceeded, LockForced};
+use super::payload::{Artifact, Input, LimitExceeded, LockForced, Origin};
 use super::relpath;
 use super::report::Report;
 use super::state::State;
@@ -134,8 +134,50 @@ fn earlier_stop(state: &State, index: usize) -> Option<&Outcome> {
     earlier.into_iter().find(|outcome| state.definition().stops_parent(outcome))
 }
 
-/// Whether a stage may begin (rules P-30 and P-34), or begin again after a crash.
+/// Whether a stage may begin (rules P-30, P-34 and P-67), or begin again after a crash.
 pub(super) fn begin(state: &State, name: &str) -> Judged<usize> {
+    let index = may_begin(state, name)?;
+    let inputs = state.progress[index].inputs.iter().flat_map(|inputs| inputs.iter());
+    match inputs.into_iter().find(|input| input.required && input.content.is_none()) {
+        None => Ok(index),
+        Some(missing) => {
+            let path = quoted(&missing.path);
+            refuse("INPUT_MISSING", format!("stage `{name}` needs `{path}`, which was not there"))
+        }
+    }
+}
+
+/// Whether these are what a stage is about to read (rules P-66 and P-68).
+pub(super) fn inputs(state: &State, name: &str, inputs: &[Input]) -> Judged<usize> {
+    let index = may_begin(state, name)?;
+    for (input, next) in inputs.iter().zip(inputs.iter().skip(1)) {
+        if (&input.path, input.from) >= (&next.path, next.from) {
+            let (a, b) = (quoted(&input.path), quoted(&next.path));
+            return refuse("PATH_TWICE", format!("expected each input once, by path; found `{b}` after `{a}`"));
+        }
+    }
+    inputs.iter().try_for_each(|input| self::input(state, input))?;
+    Ok(index)
+}
+
+fn input(state: &State, input: &Input) -> Judged<()> {
+    // An input beside the plan may stand above it.
+    let mut path = input.path.as_str();
+    while let Some(rest) = path.strip_prefix("../").filter(|_| input.from == Origin::Plan) {
+        path = rest;
+    }
+    relpath::parse(path).or_else(|error| refuse("PATH_INVALID", format!("`{}`: {error}", quoted(&input.path))))?;
+    let published = state.artifacts.get(path).filter(|_| input.from == Origin::Run).map(|held| &held.artifact);
+    match (published, input.content) {
+        (Some(artifact), Some(found)) if (artifact.bytes, artifact.blake3) != (found.bytes, found.blake3) => {
+            refuse("INPUT_CHANGED", format!("`{}` is not what was published under this path", quoted(path)))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether it is a stage's turn.
+fn may_begin(state: &State, name: &str) -> Judged<usize> {
     let index = stage(state, name)?;
     unsettled(state, index)?;
     if let Some(earlier) = state.enabled().take_while(|earlier| *earlier < index).find(|i| state.top(*i).is_none()) {

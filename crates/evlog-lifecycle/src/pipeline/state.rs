@@ -11,7 +11,8 @@
 use super::definition::{Definition, OrderKey, built_in, is_substage};
 use super::outcome::{FailMode, Outcome, RunStatus, StageStatus};
 use super::payload::{
-    Artifact, Artifacts, Created, LimitExceeded, LockForced, OutcomeRecorded, Payload, ValidationReported,
+    Artifact, Artifacts, Created, Input, InputsRecorded, LimitExceeded, LockForced, OutcomeRecorded, Payload,
+    ValidationReported,
 };
 use super::reconcile;
 use super::rules::{self, Recording};
@@ -64,6 +65,8 @@ pub(super) struct Progress {
     pub attempts: u64,
     /// When it began last.
     pub begun_ns: Option<i64>,
+    /// What it was about to read when it began last, or is about to read now.
+    pub inputs: Option<Arc<Vec<Input>>>,
     /// What the gate let through, since it began last.
     pub intended: Option<Arc<Vec<Artifact>>>,
     /// Whether all of that was promoted.
@@ -297,10 +300,12 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
         Payload::Created(_) => Err("expected an event of a run that exists, found `pipeline.created`".to_owned()),
         // A refusal is on record, and changes nothing.
         Payload::Refused(_) => Ok(()),
+        Payload::Inputs(recorded) => inputs(state, recorded),
         Payload::Begun(begun) => {
             let index = rules::begin(state, &begun.stage).map_err(told)?;
             let attempts = state.progress[index].attempts + 1;
-            state.progress[index] = Progress { attempts, begun_ns: Some(fact.time_ns), ..Progress::default() };
+            let inputs = state.progress[index].inputs.take();
+            state.progress[index] = Progress { attempts, begun_ns: Some(fact.time_ns), inputs, ..Progress::default() };
             Ok(())
         }
         Payload::Intended(Artifacts { stage, artifacts }) => {
@@ -367,6 +372,13 @@ fn judged(state: &mut State, outcome: Outcome) -> Result<(), String> {
             Ok(())
         }
     }
+}
+
+fn inputs(state: &mut State, recorded: InputsRecorded) -> Result<(), String> {
+    let InputsRecorded { stage, inputs } = recorded;
+    let index = rules::inputs(state, &stage, &inputs).map_err(|refusal| refusal.message)?;
+    state.progress[index].inputs = Some(Arc::new(inputs));
+    Ok(())
 }
 
 fn outcome(state: &mut State, fact: &Fact<'_>, record: OutcomeRecorded) -> Result<(), String> {

@@ -3,6 +3,7 @@
 //! All mistakes are collected, each with its place, so that a person fixes them in one go.
 
 mod environment;
+mod inputs;
 mod outputs;
 mod schemas;
 mod stages;

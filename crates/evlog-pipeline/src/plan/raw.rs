@@ -94,6 +94,8 @@ pub(super) struct Stage {
     pub(super) staged_files_limit: Option<Spanned<u64>>,
     pub(super) staged_bytes_limit: Option<Text>,
     #[serde(default)]
+    pub(super) input: Vec<Spanned<Input>>,
+    #[serde(default)]
     pub(super) output: Vec<Spanned<Output>>,
 }
 
@@ -102,6 +104,25 @@ pub(super) struct Stage {
 pub(super) enum FailMode {
     FailClosed,
     WarnAndSkip,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Input {
+    pub(super) path: Option<Text>,
+    pub(super) glob: Option<Text>,
+    #[serde(default)]
+    pub(super) from: From,
+    #[serde(default = "yes")]
+    pub(super) required: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum From {
+    #[default]
+    Plan,
+    Run,
 }
 
 #[derive(Debug, Deserialize)]

@@ -235,6 +235,19 @@ fn globs_roots_and_limits_are_refused_where_they_stand() {
     for (output, place, message) in cases {
         room.refuses(&plan("", &format!("[[stage.output]]\n{output}")), Some(place), message);
     }
+    let inputs = [
+        ("path = \"/a\"", (8, 8), "`/a` cannot name an input: glob_v1: invalid_path"),
+        ("path = \"a/../b\"", (8, 8), "cannot name an input"),
+        ("path = \"../a\"\nfrom = \"run\"", (8, 8), "cannot name an input"),
+        ("path = \"a*\"", (8, 8), "write it as `glob`"),
+        ("glob = \"a\"", (8, 8), "write it as `path`"),
+        ("glob = \"a*\"\npath = \"a\"", (8, 8), "either `path` or `glob` of an input, found both"),
+        ("from = \"run\"", (7, 1), "`path` or `glob` of an input, found neither"),
+        ("path = \"a\"\nfrom = \"else\"", (9, 8), "unknown variant `else`"),
+    ];
+    for (input, place, message) in inputs {
+        room.refuses(&plan("", &format!("[[stage.input]]\n{input}")), Some(place), message);
+    }
     let keys = [
         ("extra_roots = [\"../x/\"]", (7, 16), "no file or directory (with `/` at its end) of the bundle"),
         ("extra_roots = [\"a/\", \"/\"]", (7, 22), "empty_path"),
@@ -428,6 +441,7 @@ fn the_reference_names_every_key() {
         plan("[[schema]]\nzzz = 1", ""),
         plan("", "[[stage.output]]\nzzz = 1"),
         plan("[secrets]\nzzz = 1", ""),
+        plan("", "[[stage.input]]\nzzz = 1"),
     ];
     for text in levels {
         // The reader of the file lists the keys that it knows when it meets another.

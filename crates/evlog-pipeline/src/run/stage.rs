@@ -15,7 +15,7 @@ use crate::plan::Stage;
 use crate::process::{self, Ended, Start};
 use crate::progress::Progress;
 use crate::step::{Step, Steps};
-use crate::{paths, promote};
+use crate::{inputs, paths, promote};
 use evlog_lifecycle::pipeline::report::{ArtifactReport, ERRORS_MAX_DEFAULT, Finding, Report};
 use evlog_lifecycle::pipeline::{Coupling, FailMode, Outcome, Severity, StageStatus, is_substage, root_of};
 use evlog_projection::canonical;
@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 const STORAGE: &str = "storage_io_error";
+const MISSING: &str = "input_missing";
 const INVALID: &str = "contract_validation_failed";
 /// The contract id of the file in which a stage tells its substages' outcomes, for reports.
 const OUTCOMES_CONTRACT: (&str, &str) = ("stage_outcomes", "0.1.0");
@@ -100,6 +101,11 @@ impl Runner<'_> {
     /// Runs one stage and records its outcome.
     pub(super) fn stage(&mut self, stage: &Stage) -> Result<(), RunError> {
         let began = Instant::now();
+        if let Some(outcome) = self.inputs(stage)? {
+            self.record(stage, &outcome)?;
+            self.project(began.elapsed())?;
+            return Ok(());
+        }
         self.must("begin", json!({"stage": stage.id}))?;
         self.project(Duration::ZERO)?;
         let room = Room::new(&self.bundle, &stage.id);
@@ -122,6 +128,35 @@ impl Runner<'_> {
         self.record(stage, &outcome)?;
         self.project(began.elapsed())?;
         Ok(())
+    }
+
+    /// Records what the stage is about to read; the outcome when it cannot begin.
+    fn inputs(&mut self, stage: &Stage) -> Result<Option<Outcome>, RunError> {
+        if stage.inputs.is_empty() {
+            return Ok(None);
+        }
+        let failed = |code: &str| Some(Outcome::failed(&stage.id, FailMode::FailClosed, code));
+        let found = match inputs::find(&stage.inputs, &self.plan.directory, &self.bundle, &self.published) {
+            Ok(found) => found,
+            Err(error) => {
+                self.note(stage, &error.to_string());
+                return Ok(failed(STORAGE));
+            }
+        };
+        let listed: Vec<Value> = found.iter().map(|input| input.to_value(&self.secrets.mask(&input.path))).collect();
+        if let Some((code, message)) =
+            self.refused(Step::CommitInputs, "inputs", json!({"stage": stage.id, "inputs": listed}))?
+        {
+            self.note(stage, &format!("the contract refused the inputs: {code}: {message}"));
+            return Ok(failed(STORAGE));
+        }
+        let missing = found.iter().filter(|input| input.required && input.content.is_none());
+        let missing: Vec<String> = missing.map(|input| format!("`{}` ({})", input.path, input.from.place())).collect();
+        if missing.is_empty() {
+            return Ok(None);
+        }
+        self.note(stage, &format!("did not begin, for an input is missing: {}", missing.join(", ")));
+        Ok(failed(MISSING))
     }
 
     /// The stage was interrupted: what it printed is kept, what it staged is not, and it has no outcome.

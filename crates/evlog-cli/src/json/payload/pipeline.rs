@@ -8,6 +8,7 @@ words! {
     StageStatus = "success" "failed" "skipped";
     FailMode = "fail_closed" "warn_and_skip";
     Outputs = "none" "valid" "invalid" "partial" "corrupt";
+    Origin = "plan" "run";
     RunStatus = "success" "partial" "failed";
     Behavior = "hard_fail" "partial";
 }
@@ -22,6 +23,9 @@ tables! {
         emit_health: bool,
     }
     StageSetting { id: String, enabled: bool, fail_mode: Word<FailMode> }
+    InputsRecorded { stage: String, inputs: Vec<Input> }
+    Input { path: String, from: Word<Origin>, required: bool, content: Option<InputContent> }
+    InputContent { bytes: u64, blake3: Digest }
     StageBegun { stage: String }
     Artifacts { stage: String, artifacts: Vec<Artifact> }
     Artifact { path: String, bytes: u64, blake3: Digest, contract: Option<String> }
@@ -44,6 +48,7 @@ tables! {
 pub(super) fn read(event: &Event<'_>) -> Option<Value> {
     match event.kind {
         kind::PIPELINE_CREATED => table::<Created>(event),
+        kind::PIPELINE_INPUTS_RECORDED => table::<InputsRecorded>(event),
         kind::PIPELINE_STAGE_BEGUN => table::<StageBegun>(event),
         kind::PIPELINE_PROMOTION_INTENDED | kind::PIPELINE_ARTIFACTS_PUBLISHED => table::<Artifacts>(event),
         kind::PIPELINE_VALIDATION_REPORTED => table::<ValidationReported>(event),

@@ -6,6 +6,7 @@ mod blocked;
 mod catalogue;
 mod commands;
 mod document;
+mod inputs;
 mod order;
 mod payloads;
 mod projection;

@@ -2,8 +2,9 @@
 
 use crate::pipeline::outcome::{FailMode, RunStatus, StageStatus};
 use crate::pipeline::payload::{
-    Artifact, Artifacts, Behavior, Created, Finalized, LimitExceeded, LockForced, OutcomeRecorded, OutputCaptured,
-    Payload, Reconciled, Refused, StageBegun, StageSetting, ValidationReported,
+    Artifact, Artifacts, Behavior, Created, Finalized, Input, InputContent, InputsRecorded, LimitExceeded, LockForced,
+    Origin, OutcomeRecorded, OutputCaptured, Payload, Reconciled, Refused, StageBegun, StageSetting,
+    ValidationReported,
 };
 use crate::pipeline::reconcile::{Found, Outputs};
 use evlog_format::Event;
@@ -38,9 +39,20 @@ fn all() -> Vec<(Payload, &'static str)> {
     let captured = OutputCaptured { stage: "s".into(), path: "p".into(), bytes: 1, blake3: digest };
     let (configured, observed, behavior) = (10, 300, Behavior::Partial);
     let limit = LimitExceeded { limit: "l".into(), configured, observed, behavior, stage: "s".into() };
+    let input = |path: &str, from, required, bytes: Option<u64>| {
+        let content = bytes.map(|bytes| InputContent { bytes, blake3: digest });
+        Input { path: path.into(), from, required, content }
+    };
+    let inputs = vec![
+        input("a", Origin::Plan, true, Some(300)),
+        input("a", Origin::Run, false, Some(1)),
+        input("b", Origin::Plan, true, None),
+    ];
+    let inputs = InputsRecorded { stage: "s".into(), inputs };
     let found = Found { stage: "s".into(), outputs: Outputs::Corrupt, staging: true };
     vec![
         (Payload::Created(created), "0170D000201730100017400010 27b7d01"),
+        (Payload::Inputs(inputs), "017303 0161 00 01 01 fb2c01 D 0161 01 00 01 01 D 0162 00 01 00"),
         (Payload::Begun(StageBegun { stage: "s".into() }), "0173"),
         (Payload::Intended(artifacts()), "0173010161fb2c01D010163"),
         (Payload::Published(artifacts()), "0173010161fb2c01D010163"),

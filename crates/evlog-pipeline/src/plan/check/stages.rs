@@ -1,7 +1,7 @@
 //! The stages of a plan: order, codes, limits.
 
 use super::outputs::{Outputs, Taken};
-use super::{Problems, environment, outputs};
+use super::{Problems, environment, inputs, outputs};
 use crate::limits::{OUTPUT_LIMIT_DEFAULT, OUTPUT_LIMIT_MIN, TIME_LIMIT_MAX};
 use crate::plan::{ArtifactContract, Stage, raw};
 use evlog_lifecycle::pipeline::{Definition, FailMode, Severity};
@@ -97,6 +97,7 @@ fn one(
         time_limit_reason_code: time_limit_reason_code.unwrap_or_else(|| reason_code.clone()),
         reason_code,
         exit_reason_codes,
+        inputs: inputs::inputs(stage, problems),
         outputs: outputs.paths,
         patterns: outputs.patterns,
         extra_roots: outputs::extra_roots(stage, problems),

@@ -157,3 +157,73 @@ fn g09_what_no_output_names_is_published_and_told() {
     assert!(left.told.contains(&note.to_owned()), "{:?}", left.told);
     assert!(room.bundle("rows/7").exists());
 }
+
+#[test]
+fn g61_inputs_are_recorded_before_the_stage_begins() {
+    let room = Room::new();
+    fs::write(room.path("notes.txt"), "notes").unwrap();
+    let two = "inherit_environment = [\"PATH\"]\n[[stage.input]]\nglob = \"rows/*.jsonl\"\nfrom = \"run\"\n\
+        [[stage.input]]\npath = \"notes.txt\"\n[[stage.input]]\npath = \"none.txt\"\nrequired = false";
+    let script = "cat $EVLOG_RUN_DIR/rows/all.jsonl notes.txt";
+    let outcomes = ["one success fail_closed -", "two success fail_closed -"];
+    room.ends(&plan(&[(MAKES_ROWS, ROWS), (script, two)]), 0, &outcomes);
+    let inputs = room.json("run.json")["inputs"].clone();
+    let of = |path: &str, from: &str| json!({"path": path, "from": from, "stage": "two"});
+    let mut expected = [of("none.txt", "plan"), of("notes.txt", "plan"), of("rows/all.jsonl", "run")];
+    for (one, (required, content)) in
+        expected.iter_mut().zip([(false, None), (true, Some("notes")), (true, Some("{\"a\":1}\n"))])
+    {
+        one["required"] = required.into();
+        if let Some(content) = content {
+            one["bytes"] = content.len().into();
+            one["blake3"] = blake3::hash(content.as_bytes()).to_hex().as_str().into();
+        }
+    }
+    assert_eq!(inputs, json!(expected));
+    let kinds: Vec<String> = room
+        .text("audit_events.jsonl")
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["kind"].as_str().unwrap().to_owned())
+        .collect();
+    let at = kinds.iter().position(|kind| kind == "pipeline.inputs_recorded").unwrap();
+    assert_eq!(kinds[at + 1], "pipeline.stage_begun", "{kinds:?}");
+}
+
+#[test]
+fn g62_a_stage_whose_input_is_missing_does_not_begin() {
+    let missing = [
+        ("path = \"none.txt\"", "`none.txt` (beside the plan)"),
+        ("glob = \"none/**\"", "`none/**` (beside the plan)"),
+        ("path = \"rows/other\"\nfrom = \"run\"", "`rows/other` (in the bundle)"),
+    ];
+    for (input, told) in missing {
+        let room = Room::new();
+        let two = format!("fail_mode = \"warn_and_skip\"\n[[stage.input]]\n{input}");
+        let left = room.ends(
+            &plan(&[(MAKES_ROWS, ROWS), ("echo > ran", &two), NOTHING]),
+            20,
+            &[
+                "one success fail_closed -",
+                "two failed fail_closed input_missing",
+                "three skipped fail_closed blocked_by_upstream_failure",
+            ],
+        );
+        assert!(!room.path("ran").exists() && !left.told.contains(&"started two".to_owned()), "{:?}", left.told);
+        assert!(
+            left.told.contains(&format!("note two did not begin, for an input is missing: {told}")),
+            "{:?}",
+            left.told
+        );
+    }
+}
+
+#[test]
+fn g63_an_artifact_that_was_changed_after_it_was_published_is_no_input() {
+    let room = Room::new();
+    let two = "echo changed > $EVLOG_RUN_DIR/rows/all.jsonl";
+    let three = "[[stage.input]]\npath = \"rows/all.jsonl\"\nfrom = \"run\"";
+    let left = room.run(&plan(&[(MAKES_ROWS, ROWS), (two, ""), ("true", three)]));
+    let report = left.result.unwrap();
+    assert_eq!(spelled(&report.outcomes[2]), "three failed fail_closed storage_io_error");
+    assert!(left.told.iter().any(|line| line.contains("INPUT_CHANGED")), "{:?}", left.told);
+}

@@ -49,7 +49,10 @@ fn plans() -> Vec<(&'static str, String)> {
             plan(&[
                 (rows, ROWS),
                 (&told("part_broken", "warn_and_skip"), ""),
-                ("cp $EVLOG_RUN_DIR/rows/all.jsonl $EVLOG_STAGING_DIR/copy", ""),
+                (
+                    "cp $EVLOG_RUN_DIR/rows/all.jsonl $EVLOG_STAGING_DIR/copy",
+                    "[[stage.input]]\npath = \"rows/all.jsonl\"\nfrom = \"run\"",
+                ),
             ]),
         ),
         (
