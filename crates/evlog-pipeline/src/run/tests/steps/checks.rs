@@ -2,6 +2,7 @@
 
 use super::*;
 use evlog_lifecycle::pipeline::Left;
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 
 type Files = BTreeMap<String, Vec<u8>>;
@@ -111,7 +112,7 @@ impl Ended {
     /// What a run that has ended left; an error where log and bundle do not agree.
     pub(super) fn read(room: &Path) -> Result<Ended, String> {
         let view = view(room)?;
-        let replay = evlog::replay::replay(&view, &mut |_| {}).map_err(|error| error.to_string())?;
+        let replay = evlog::replay::replay(&view, NonZeroUsize::MIN, &mut |_| {}).map_err(|error| error.to_string())?;
         if !replay.differences.is_empty() || !replay.errors.is_empty() {
             return Err(format!("the log does not replay: {replay:?}"));
         }
