@@ -7,14 +7,13 @@
 
 use evlog::{Log, View};
 use evlog_lifecycle::pipeline::Pipeline;
-use evlog_pipeline::{Options, Plan, Progress, Session};
+use evlog_pipeline::{Claim, Options, Plan, Progress, Session};
 use evlog_projection::Contracts;
 use evlog_works::Done;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Instant;
 
 /// What can be typed.
@@ -136,10 +135,11 @@ fn run_once(room: &Path, stage: &[&str], outputs: &str) -> Done<Took> {
     let contracts = || Contracts::default().with(Pipeline::default());
     let log = Log::open(&room.join("log"), contracts(), evlog::Options::new("bench"))?;
     let mut view = View::open(evlog::Options::new("bench").fs, &room.join("log"), contracts())?;
-    let options = Options { out_dir: room.join("out"), run_id: None, interrupts: Arc::default() };
+    let options = Options::default();
+    let mut claim = Claim::take(&room.join("out"), None, &options.steps)?;
     let (mut ready, mut took) = (None, None);
     let session = Session { log: &log, view: &mut view };
-    let report = evlog_pipeline::run(&plan, session, &options, &mut |progress| match progress {
+    let report = evlog_pipeline::run(&plan, session, &mut claim, &options, &mut |progress| match progress {
         Progress::OutputLine { line: "ready", .. } => ready = Some(Timer::start()),
         Progress::OutcomeRecorded { .. } => took = ready.as_ref().map(Timer::took),
         _ => {}
