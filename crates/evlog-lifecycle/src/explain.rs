@@ -24,8 +24,12 @@ pub enum Role {
     Refused,
     /// Not at its end yet.
     Open,
+    /// It happened to the run, and changed nothing of its status.
+    Note,
     /// As it should be.
     Fine,
+    /// It had no part in the run, which is no failure.
+    Disabled,
 }
 
 /// One thing that a person should know of the run.
@@ -66,7 +70,9 @@ impl Role {
             Role::Skipped => "skipped",
             Role::Refused => "refused",
             Role::Open => "open",
+            Role::Note => "note",
             Role::Fine => "fine",
+            Role::Disabled => "disabled",
         }
     }
 }
@@ -76,6 +82,7 @@ pub fn explain(run: &Value, audit: &[Value], reports: &BTreeMap<String, Value>) 
     let contract = text(&run["contract"]);
     let mut reasons = if contract == "pipeline" { stages(run, audit, reports) } else { moves(audit) };
     reasons.extend(audit.iter().filter_map(refused));
+    reasons.extend(audit.iter().filter_map(noted));
     // A stable sort: within a role the order of stages, or of events, is kept.
     reasons.sort_by_key(|reason| reason.role);
     let status = text(&run["status"]);
@@ -112,7 +119,8 @@ fn told(audit: &[Value], kind: &str, stage: &str) -> Vec<u64> {
 fn stages(run: &Value, audit: &[Value], reports: &BTreeMap<String, Value>) -> Vec<Reason> {
     let items = |name: &str| run[name].as_array().map_or(&[][..], Vec::as_slice);
     let mut ordered: Vec<&Value> = Vec::new();
-    for stage in items("stages").iter().filter(|stage| stage["state"] != "disabled") {
+    let is_disabled = |stage: &&Value| stage["state"] == "disabled";
+    for stage in items("stages").iter().filter(|stage| !is_disabled(stage)) {
         ordered.push(stage);
         let own = format!("{}.", text(&stage["stage"]));
         ordered.extend(items("substages").iter().filter(|sub| text(&sub["stage"]).starts_with(&own)));
@@ -142,15 +150,19 @@ fn stages(run: &Value, audit: &[Value], reports: &BTreeMap<String, Value>) -> Ve
             "success" => Role::Fine,
             _ => Role::Open,
         };
-        Reason {
-            role,
-            text: stage_text(stage, reports.get(&name), &missing(run, stage)),
-            state: text(&stage["state"]),
-            subject: name,
-            seqs,
-        }
+        let printed = items("captured").iter().find(|captured| captured["stage"] == stage["stage"]);
+        let why = stage_text(stage, reports.get(&name), printed, &missing(run, stage));
+        Reason { role, text: why, state: text(&stage["state"]), subject: name, seqs }
     };
-    ordered.iter().enumerate().map(reason).collect()
+    let disabled = |stage: &Value| Reason {
+        role: Role::Disabled,
+        subject: text(&stage["stage"]),
+        state: text(&stage["state"]),
+        text: "not enabled for this run, which is no failure".to_owned(),
+        seqs: created.clone(),
+    };
+    let left_out = items("stages").iter().filter(is_disabled).map(disabled);
+    ordered.iter().enumerate().map(reason).chain(left_out).collect()
 }
 
 /// The inputs for want of which a stage never began.
@@ -166,7 +178,7 @@ fn missing(run: &Value, stage: &Value) -> Vec<String> {
     inputs.iter().filter(needed).map(|input| format!("`{}`", text(&input["path"]))).collect()
 }
 
-fn stage_text(stage: &Value, report: Option<&Value>, missing: &[String]) -> String {
+fn stage_text(stage: &Value, report: Option<&Value>, printed: Option<&Value>, missing: &[String]) -> String {
     let code = text(&stage["reason_code"]);
     let what = match text(&stage["state"]).as_str() {
         "failed" if stage["fail_mode"] == "fail_closed" => format!("failed with `{code}`, which stops the run"),
@@ -181,15 +193,27 @@ fn stage_text(stage: &Value, report: Option<&Value>, missing: &[String]) -> Stri
         [] => what,
         _ => format!("{what}: it never began, for an input is missing: {}", missing.join(", ")),
     };
-    let diagnostic = report.map(|report| &report["diagnostics"][0]).filter(|first| first.is_object());
-    match diagnostic {
-        None => what,
-        Some(first) => {
-            let line = first["location"]["span"]["start_line"].as_u64().map(|line| format!(", line {line}"));
-            let file = text(&first["location"]["file_path"]) + &line.unwrap_or_default();
-            format!("{what}: its publish gate found in `{file}`: {}", text(&first["message"]))
+    match (report.and_then(gate_text), printed) {
+        (Some(found), _) => format!("{what}: {found}"),
+        (None, Some(printed)) if stage["state"] == "failed" && printed["bytes"] != 0 => {
+            format!("{what}; what it printed is in `{}`", text(&printed["path"]))
         }
+        (None, _) => what,
     }
+}
+
+/// What a publish gate found, by its primary diagnostic.
+fn gate_text(report: &Value) -> Option<String> {
+    let first = Some(&report["diagnostics"][0]).filter(|first| first.is_object())?;
+    let line = first["location"]["span"]["start_line"].as_u64().map(|line| format!(", line {line}"));
+    let pointer = text(&first["evidence"]["details"]["instance_path"]);
+    let at = if pointer.is_empty() { String::new() } else { format!(", at `{pointer}`") };
+    let place = format!("`{}`{}{at}", text(&first["location"]["file_path"]), line.unwrap_or_default());
+    let more = match report["diagnostics"].as_array().map_or(0, Vec::len) {
+        0 | 1 => String::new(),
+        count => format!(", and {} more", count - 1),
+    };
+    Some(format!("its publish gate found in {place}: {}{more}", text(&first["message"])))
 }
 
 /// Words of states that a run or a step can blame.
@@ -234,6 +258,24 @@ fn move_text(line: &Value) -> String {
         [&event["diagnostic"]["message"], &event["error"]["message"], &line["error"]["message"], &event["message"]];
     let why = places.into_iter().find_map(Value::as_str).or(line["outcome_reason"].as_str());
     why.map_or(what.clone(), |why| format!("{what}: {why}"))
+}
+
+/// What happened to a run beside its stages: its lock was taken by force, it was taken up again.
+fn noted(line: &Value) -> Option<Reason> {
+    let event = &line["event"];
+    let (state, what) = match line["kind"].as_str()? {
+        "pipeline.lock_forced" => {
+            let kept = text(&event["stale_lock_filename"]);
+            ("lock_forced", format!("its lock was taken by force; the lock that was there is kept as `{kept}`"))
+        }
+        "pipeline.reconciled" => (
+            "reconciled",
+            "it had been left, and was taken up again; its bundle was compared with the log first".to_owned(),
+        ),
+        _ => return None,
+    };
+    let seqs = line["sequence"].as_u64().into_iter().collect();
+    Some(Reason { role: Role::Note, subject: "run".to_owned(), state: state.to_owned(), text: what, seqs })
 }
 
 /// An attempt that was not taken, and is on record.

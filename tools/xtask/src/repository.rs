@@ -88,7 +88,8 @@ fn is_cache(dir: &Path) -> bool {
 }
 
 fn read(root: &Path, path: String) -> io::Result<SourceFile> {
-    let is_text = TEXT.contains(&extension_of(&path)) || matches!(path.as_str(), ".ci/run" | "justfile");
+    let is_text =
+        TEXT.contains(&extension_of(&path)) || matches!(path.as_str(), ".ci/run" | ".ci/stages/test" | "justfile");
     let bytes = if is_text { fs::read(root.join(&path))? } else { Vec::new() };
     let text = String::from_utf8_lossy(&bytes).into_owned();
     Ok(SourceFile { path, text })

@@ -98,7 +98,8 @@ fn tone(role: Role) -> Tone {
     match role {
         Role::Cause => Tone::Bad,
         Role::Failure | Role::Refused | Role::Open => Tone::Warning,
-        Role::Consequence | Role::Skipped => Tone::Faint,
+        Role::Consequence | Role::Skipped | Role::Disabled => Tone::Faint,
+        Role::Note => Tone::Plain,
         Role::Fine => Tone::Good,
     }
 }
@@ -141,8 +142,24 @@ fn markdown(run: &str, found: &Explanation) -> String {
     format!("## {run}: {status}\n\n{summary}\n\n| is | what | state | why | seq |\n| - | - | - | - | - |\n{rows}")
 }
 
+/// Text in which nothing is markup but what stands between two backticks, as the explanation writes it: that is code.
 fn plain(text: &str) -> String {
-    visible(text).chars().fold(String::with_capacity(text.len()), |mut plain, c| {
+    let text = visible(text);
+    let pieces: Vec<&str> = text.split('`').collect();
+    let is_paired = pieces.len() % 2 == 1 && pieces.iter().skip(1).step_by(2).all(|code| !code.trim().is_empty());
+    if !is_paired {
+        return escaped(&text);
+    }
+    let piece = |(index, piece): (usize, &&str)| match index % 2 {
+        0 => escaped(piece),
+        // Within code a table still ends a cell at a bar.
+        _ => format!("`{}`", piece.replace('|', "\\|")),
+    };
+    pieces.iter().enumerate().map(piece).collect()
+}
+
+fn escaped(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut plain, c| {
         if "\\`|<>[]*_#!&~".contains(c) {
             plain.push('\\');
         }

@@ -18,6 +18,8 @@ use std::time::Duration;
 
 /// The time between two drawings.
 const EVERY: Duration = Duration::from_millis(100);
+/// On a terminal with fewer columns names are not padded, so that there is room for what a stage prints.
+const PADDED_COLUMNS_MIN: usize = 60;
 /// Of a line of output no more is looked at, in bytes: no terminal is as wide.
 const LINE_LEN_MAX: usize = 2048;
 
@@ -121,8 +123,10 @@ fn style(stage: String, width: usize, colour: bool, shown: Arc<Mutex<Shown>>) ->
 
 /// A line of at most so many columns, less one: some terminals move on when the last is written.
 fn compose(columns: usize, stage: &str, width: usize, shown: &Shown, elapsed: Duration) -> String {
-    let text = if shown.runs {
-        let took = format!("{:.1} s", elapsed.as_secs_f64());
+    let took = format!("{:.1} s", elapsed.as_secs_f64());
+    let text = if shown.runs && columns < PADDED_COLUMNS_MIN {
+        format!("  {stage}  running  {took}  {}", visible(&shown.last.replace('\t', " ")))
+    } else if shown.runs {
         format!("  {stage:width$}  {:8} {took:>7}  {}", "running", visible(&shown.last.replace('\t', " ")))
     } else {
         format!("  {stage:width$}  waiting")
@@ -148,6 +152,8 @@ mod tests {
             "  policy      running    3.2 s  3 of 7 done"
         );
         assert_eq!(compose(80, "policy", 10, &Shown::default(), took), "  policy      waiting");
+        let narrow = compose(40, "policy", 18, &running("3 of 7 done, and many more to do"), took);
+        assert_eq!(narrow, "  policy  running  3.2 s  3 of 7 don...");
     }
 
     #[test]

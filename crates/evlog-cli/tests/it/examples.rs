@@ -26,10 +26,21 @@ fn the_four_supply_chain_plans_end_as_they_say() {
     assert_eq!(replay["runs"], 4);
 }
 
+/// The text that the README shows for the run that fails, in the words of [`words`].
+fn shown_in_the_readme(readme: &str) -> Vec<Vec<&str>> {
+    let (_, rest) = readme.split_once("```text\nrun two\n").unwrap();
+    rest.split_once("```").unwrap().0.lines().map(words).collect()
+}
+
+/// A line without what differs from run to run: how long something took.
+fn words(line: &str) -> Vec<&str> {
+    line.split_whitespace().filter(|word| word.parse::<f64>().is_err()).collect()
+}
+
 /// The commands of the README, but for those that build, that follow for ever, and that need other people's tools. Where
-/// they say `ID` and `PLAN.toml`, the run and the plan stand.
+/// they say `ID` and `PLAN.toml`, the run and the plan stand; they end with 0, or as the comment says.
 #[test]
-fn the_commands_of_the_readme_say_yes() {
+fn the_commands_of_the_readme_end_as_it_says() {
     let room = Room::new();
     let plan = repository().join("docs/examples/supply-chain/plan.toml");
     let plan = plan.display().to_string();
@@ -42,11 +53,16 @@ fn the_commands_of_the_readme_say_yes() {
         readme.lines().filter_map(|line| line.strip_prefix("$ ")).filter(|line| !left_out(line)).collect();
     assert!(commands.len() > 3, "{commands:?}");
     for command in commands {
+        let code = command.split_once("# exit code ").map_or(0, |(_, code)| code.parse::<i32>().unwrap());
         let mut shell = Command::new("sh");
         let command =
             command.replace("PLAN.toml", &plan).replace(" ID", &format!(" {run}")).replace("/ID", &format!("/{run}"));
         shell.args(["-c", &command]).current_dir(room.path("")).env("PATH", &path).env_remove("EVLOG_LOG");
         let done = Done::from(shell.output().unwrap());
-        assert_eq!(done.code, 0, "{command}: {done:?}");
+        assert_eq!(done.code, code, "{command}: {done:?}");
+        if code == 20 {
+            let told: Vec<Vec<&str>> = done.err.lines().skip(1).map(words).collect();
+            assert_eq!(told, shown_in_the_readme(&readme), "the README shows another text: {done:?}");
+        }
     }
 }

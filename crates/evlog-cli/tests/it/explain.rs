@@ -64,11 +64,31 @@ fn runs_of_the_other_contracts_are_explained_by_their_last_move() {
 }
 
 #[test]
+fn what_a_stage_printed_is_named_and_what_had_no_part_is_no_failure() {
+    let room = Room::new();
+    let stage = |id: &str, command: &str, more: &str| {
+        format!("[[stage]]\nid = \"{id}\"\ncommand = [{command}]\nreason_code = \"input_missing\"\n{more}\n")
+    };
+    let loud = stage("loud", "\"sh\", \"-c\", \"echo no; false\"", "fail_mode = \"warn_and_skip\"");
+    let off = stage("off", "\"true\"", "enabled = false");
+    let code = "[[reason_code]]\nstage = \"loud\"\ncode = \"too_loud\"\nseverity = \"NON-FATAL\"\n";
+    let loud = loud.replace("input_missing", "too_loud");
+    room.write("plan.toml", &format!("name = \"p\"\n{code}{loud}{off}{}", stage("last", "\"true\"", "")));
+    room.ends(10, &["run", "plan.toml", "--run-id", "r"]);
+    let answer = room.ends(0, &["explain", "r", "--json"]).json();
+    assert_eq!(roles(&answer), [("cause", "loud"), ("fine", "last"), ("disabled", "off")]);
+    let why = "failed with `too_loud` (the run went on); what it printed is in `logs/loud.log`";
+    assert_eq!(answer["reasons"][0]["text"], why);
+    let markdown = room.ends(0, &["explain", "r", "--format", "markdown"]).out;
+    assert!(markdown.contains("failed with `too_loud` (the run went on)"), "code is code: {markdown}");
+}
+
+#[test]
 fn what_a_run_recorded_makes_no_markup() {
     let room = Room::new();
     let lines = r#"{"contract":"status","run":"A","do":"create"}
 {"contract":"status","run":"A","do":"transition","to":"running"}
-{"contract":"status","run":"A","do":"transition","to":"failed","diagnostic":{"error_code":"TOOL_INTERNAL_ERROR","category":"tool","message":"a | <b> \u001b[2J\nc","likely_cause":"c","suggested_fix":"f","retryable":true,"severity":"error"}}
+{"contract":"status","run":"A","do":"transition","to":"failed","diagnostic":{"error_code":"TOOL_INTERNAL_ERROR","category":"tool","message":"a | <b> \u001b[2J\nc ` d","likely_cause":"c","suggested_fix":"f","retryable":true,"severity":"error"}}
 "#;
     let done = room.feed(&["submit"], lines);
     assert_eq!(done.code, 0, "{done:?}");
