@@ -17,6 +17,9 @@ use std::sync::Arc;
 /// How much is read before the length of a frame is known, in bytes.
 const GUESS: usize = 4096;
 
+/// So many frames of a sealed segment are worth mapping it: fewer cost less to read than to map and unmap.
+const MAPPED_FRAMES: usize = 16;
+
 /// One frame at a time, by place.
 #[derive(Debug)]
 pub(crate) struct Fetch<'f> {
@@ -35,7 +38,7 @@ impl<'f> Fetch<'f> {
         let segment = part.segment;
         let path = files.layout.segment(segment);
         let file = files.fs.open_read(&path).map_err(Failure::of("open", &path))?;
-        let map = part.sealed_len.filter(|_| part.frames.len() > 1).and_then(|len| file.map(len));
+        let map = part.sealed_len.filter(|_| part.frames.len() >= MAPPED_FRAMES).and_then(|len| file.map(len));
         Ok(Fetch { files, codec, segment, file, map, buf: Vec::new() })
     }
 

@@ -1,7 +1,6 @@
 //! Works that append, and read back what they appended.
 
 use super::{Plan, Work, audit_events, expect_events, named};
-use crate::Done;
 use crate::busy::Busy;
 use crate::contender::{Contender, Store};
 use crate::events::{Events, Layout, NATURAL, Sizes};
@@ -10,6 +9,8 @@ use crate::machine::bytes_below;
 use crate::ours::{self, EVLOG};
 use crate::series::{Results, Unit, nanoseconds, per_second};
 use crate::watch::{Watch, step};
+use crate::{Done, during};
+use std::fs::File;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -110,6 +111,8 @@ fn turns(
         for contender in contenders {
             step(watch, work.name())?;
             let room = plan.room()?;
+            // What the one before left to the file system's journal, its deleted files above all, is not ours to wait for.
+            File::open(&plan.dir).and_then(|dir| dir.sync_all()).map_err(during("sync the works' directory"))?;
             named(work.name(), contender.name, one(contender, room.path()))?;
         }
     }
