@@ -8,6 +8,7 @@
 //! - A run has events of custom kinds only.
 
 use crate::members::{Members, malformed, quoted};
+use crate::projected;
 use evlog_format::limits::{KIND_NAME_LEN_MAX, PAYLOAD_LEN_MAX};
 use evlog_format::{Kind, KindBuf};
 use evlog_projection::time::to_rfc3339;
@@ -125,17 +126,8 @@ impl Contract for Custom {
     }
 
     fn audit_line(&self, _: Option<&State>, fact: &Fact<'_>, _: &State) -> Result<Value, FoldError> {
-        Ok(json!({
-            "sequence": fact.seq.0,
-            "commit": fact.commit.0,
-            "number": fact.event.number,
-            "kind": check(fact)?,
-            "caused_by": fact.event.causation.map(|seq| seq.0),
-            "timestamp_utc": to_rfc3339(fact.time_ns),
-            "actor": fact.actor,
-            "run_id": fact.event.stream,
-            "data": data(fact)?,
-        }))
+        check(fact)?;
+        Ok(projected::audit_line(fact, json!({"data": data(fact)?})))
     }
 
     fn project(&self, state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {

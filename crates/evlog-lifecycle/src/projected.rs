@@ -1,8 +1,12 @@
 //! What the projected files of several contracts share.
 //!
-//! Does: durations as both times are shown, and mirrors of `run.json`. Does not: know a contract's members.
+//! Does: durations as both times are shown, mirrors of `run.json`, what every line of `audit_events.jsonl` says. Does not:
+//! know a contract's members.
 
-use serde_json::{Map, Value};
+use crate::members::object;
+use evlog_projection::Fact;
+use evlog_projection::time::to_rfc3339;
+use serde_json::{Map, Value, json};
 
 /// Nanoseconds of a millisecond.
 const MILLISECOND: i64 = 1_000_000;
@@ -20,4 +24,21 @@ pub(crate) fn duration_ms(started_ns: Option<i64>, ended_ns: Option<i64>) -> Val
 pub(crate) fn mirrored(run: &Map<String, Value>, names: &[&str]) -> Map<String, Value> {
     let members = names.iter().filter_map(|name| run.get_key_value(*name));
     members.map(|(name, value)| (name.clone(), value.clone())).collect()
+}
+
+/// The line that an event adds to `audit_events.jsonl`: which one it is, when it happened and who asked for it, and the
+/// contract's own members, which must be an object and win where both name one.
+pub(crate) fn audit_line(fact: &Fact<'_>, own: Value) -> Value {
+    let mut line = object(json!({
+        "sequence": fact.seq.0,
+        "commit": fact.commit.0,
+        "number": fact.event.number,
+        "kind": fact.event.kind.to_string(),
+        "caused_by": fact.event.causation.map(|seq| seq.0),
+        "timestamp_utc": to_rfc3339(fact.time_ns),
+        "actor": fact.actor,
+        "run_id": fact.event.stream,
+    }));
+    line.extend(object(own));
+    Value::Object(line)
 }

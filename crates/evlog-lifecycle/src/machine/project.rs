@@ -6,7 +6,7 @@ use super::definition::StatusId;
 use super::payload::{Created, Forced, Payload, Refused, Rejected, Transitioned};
 use super::state::{Entered, State};
 use crate::members::object;
-use crate::projected::mirrored;
+use crate::projected::{self, mirrored};
 use evlog_projection::time::to_rfc3339;
 use evlog_projection::{Fact, File, FoldError, RunHead, canonical, parse};
 use serde_json::{Map, Value, json};
@@ -108,17 +108,7 @@ fn manifest(state: &State, head: &RunHead<'_>) -> Map<String, Value> {
 /// The line that an event adds to `audit_events.jsonl`.
 pub(super) fn audit_line(fact: &Fact<'_>) -> Result<Value, FoldError> {
     let payload = Payload::decode(&fact.event).map_err(|message| FoldError::new(fact, message))?;
-    Ok(json!({
-        "sequence": fact.seq.0,
-        "commit": fact.commit.0,
-        "number": fact.event.number,
-        "kind": fact.event.kind.to_string(),
-        "caused_by": fact.event.causation.map(|seq| seq.0),
-        "timestamp_utc": to_rfc3339(fact.time_ns),
-        "actor": fact.actor,
-        "run_id": fact.event.stream,
-        "event": details(&payload),
-    }))
+    Ok(projected::audit_line(fact, json!({"event": details(&payload)})))
 }
 
 fn details(payload: &Payload) -> Value {

@@ -13,24 +13,14 @@ use super::payload::{
 use super::project::{IN_PROGRESS, artifact, hex, input, stage_state};
 use super::reconcile::Found;
 use super::state::State;
-use evlog_projection::time::to_rfc3339;
+use crate::projected::audit_line;
 use evlog_projection::{Fact, FoldError};
 use serde_json::{Value, json};
 
 /// The line of an event.
 pub(super) fn line(before: Option<&State>, fact: &Fact<'_>, after: &State) -> Result<Value, FoldError> {
     let payload = Payload::decode(&fact.event).map_err(|message| FoldError::new(fact, message))?;
-    Ok(json!({
-        "sequence": fact.seq.0,
-        "commit": fact.commit.0,
-        "number": fact.event.number,
-        "kind": fact.event.kind.to_string(),
-        "caused_by": fact.event.causation.map(|seq| seq.0),
-        "timestamp_utc": to_rfc3339(fact.time_ns),
-        "actor": fact.actor,
-        "run_id": fact.event.stream,
-        "event": details(&payload, before, after),
-    }))
+    Ok(audit_line(fact, json!({"event": details(&payload, before, after)})))
 }
 
 fn details(payload: &Payload, before: Option<&State>, after: &State) -> Value {

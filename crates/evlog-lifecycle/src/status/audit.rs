@@ -6,13 +6,12 @@ use super::fold::State;
 use super::machine::RunStatus;
 use super::payload::{Created, ForcedFailed, Overridden, PolicyVersions, Refused, Rejected, Transitioned, read};
 use super::project::actor;
-use crate::members::object;
+use crate::projected::audit_line;
 use evlog_format::kind::{
     STATUS_CREATED, STATUS_FORCED_FAILED, STATUS_OVERRIDDEN, STATUS_REFUSED, STATUS_REJECTED, STATUS_TRANSITIONED,
 };
-use evlog_projection::time::to_rfc3339;
 use evlog_projection::{Fact, FoldError, parse};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// What is particular to one kind of event.
 struct Entry {
@@ -28,8 +27,10 @@ struct Entry {
 pub(crate) fn line(fact: &Fact<'_>, after: &State) -> Result<Value, FoldError> {
     let entry = entry(fact)?;
     let created = after.created();
-    let mut line = head(fact);
-    line.extend(object(json!({
+    let own = json!({
+        "event_id": format!("EVT-{:020}", fact.seq.0),
+        "action_type": if fact.event.kind == STATUS_OVERRIDDEN { "override" } else { "system" },
+        "actor": actor(fact.actor),
         "contract_version": created.contract_version,
         "policy_versions": created.policy_versions.as_ref().map(PolicyVersions::to_json),
         "case_id": created.case_id,
@@ -41,23 +42,8 @@ pub(crate) fn line(fact: &Fact<'_>, after: &State) -> Result<Value, FoldError> {
         "target": {"target_type": "system", "name": "run_state_change", "operation": entry.operation},
         "error": entry.error,
         "event": entry.details,
-    })));
-    Ok(Value::Object(line))
-}
-
-fn head(fact: &Fact<'_>) -> Map<String, Value> {
-    object(json!({
-        "event_id": format!("EVT-{:020}", fact.seq.0),
-        "sequence": fact.seq.0,
-        "commit": fact.commit.0,
-        "number": fact.event.number,
-        "kind": fact.event.kind.to_string(),
-        "caused_by": fact.event.causation.map(|seq| seq.0),
-        "timestamp_utc": to_rfc3339(fact.time_ns),
-        "action_type": if fact.event.kind == STATUS_OVERRIDDEN { "override" } else { "system" },
-        "actor": actor(fact.actor),
-        "run_id": fact.event.stream,
-    }))
+    });
+    Ok(audit_line(fact, own))
 }
 
 fn entry(fact: &Fact<'_>) -> Result<Entry, FoldError> {

@@ -5,6 +5,7 @@ use super::machine::Phase;
 use super::payload::{CancelRequested, Created, GateDecided, Moved, Redriven, Rejected, StepMoved, read};
 use super::state::State;
 use super::status::carried;
+use crate::projected::audit_line;
 use evlog_format::kind::{
     STORY_CANCEL_REQUESTED, STORY_CREATED, STORY_GATE_DECIDED, STORY_MOVED, STORY_REDRIVEN, STORY_REJECTED,
     STORY_STEP_MOVED,
@@ -15,18 +16,7 @@ use serde_json::{Value, json};
 
 /// The line of an event, given the state after it.
 pub(super) fn line(fact: &Fact<'_>, after: &State) -> Result<Value, FoldError> {
-    Ok(json!({
-        "sequence": fact.seq.0,
-        "commit": fact.commit.0,
-        "number": fact.event.number,
-        "kind": fact.event.kind.to_string(),
-        "caused_by": fact.event.causation.map(|seq| seq.0),
-        "timestamp_utc": to_rfc3339(fact.time_ns),
-        "actor": fact.actor,
-        "run_id": fact.event.stream,
-        "epoch": after.run().epoch,
-        "event": details(fact)?,
-    }))
+    Ok(audit_line(fact, json!({"epoch": after.run().epoch, "event": details(fact)?})))
 }
 
 fn details(fact: &Fact<'_>) -> Result<Value, FoldError> {
