@@ -138,6 +138,9 @@ pub fn check_on(
         Some(mut saved) => {
             let audit = Audit::restore(&saved.audit, subject.durable).map_err(|_| ResumeError::Spoilt)?;
             same(subject, &audit)?;
+            if !saved.runs.values().all(|run| run.is_before(audit.frontier().size())) {
+                return Err(ResumeError::Spoilt);
+            }
             saved.audit.clear();
             let begun_ns = saved.head.begun_ns;
             Going::new(subject, audit, saved, begun_ns).run(keep, progress)

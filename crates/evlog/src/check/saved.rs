@@ -62,6 +62,11 @@ pub(super) struct SeenRun {
 }
 
 impl SeenRun {
+    /// Whether all its commits stand before this position.
+    pub(super) fn is_before(&self, end: u64) -> bool {
+        self.last < end
+    }
+
     /// One more of its events, in a commit at this position.
     pub(super) fn push(&mut self, position: u64) {
         // The first byte of a log is its header's, so a commit never stands at 0.
@@ -168,6 +173,14 @@ mod tests {
             run.push(position);
         }
         assert_eq!(run.positions(), [96, 97, 230, 16_500, 2_113_664, 1 << 40, (1 << 62) + 5]);
+    }
+
+    #[test]
+    fn a_run_is_before_what_its_last_commit_is_before() {
+        let mut run = SeenRun::default();
+        run.push(96);
+        run.push(300);
+        assert!(run.is_before(301) && !run.is_before(300));
     }
 
     #[test]
