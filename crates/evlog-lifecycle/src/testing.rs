@@ -93,6 +93,13 @@ pub(crate) struct Harness<C: Contract + Clone> {
     pub(crate) time_ns: i64,
 }
 
+/// A command of these members: what to do, in which run.
+pub(crate) fn addressed(run: &str, action: &str, mut members: Value) -> Value {
+    members["run"] = run.into();
+    members["do"] = action.into();
+    members
+}
+
 impl<C: Contract + Clone> Harness<C> {
     pub(crate) fn new(contract: C) -> Harness<C> {
         Harness { contract, log: Vec::new(), states: BTreeMap::new(), time_ns: FIRST_TIME_NS }

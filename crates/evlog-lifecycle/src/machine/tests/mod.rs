@@ -8,7 +8,7 @@ mod walks;
 
 use super::{Definition, Machine};
 use crate::form;
-use crate::testing::{Answered, Harness};
+use crate::testing::{Answered, Harness, addressed};
 use evlog_projection::Outcome;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -45,17 +45,12 @@ impl Play {
         play
     }
 
-    pub(super) fn command(&mut self, action: &str, mut members: Value) -> Answered {
-        members["run"] = RUN.into();
-        members["do"] = action.into();
-        self.harness.play(members).expect("well-formed")
+    pub(super) fn command(&mut self, action: &str, members: Value) -> Answered {
+        self.harness.play(addressed(RUN, action, members)).expect("well-formed")
     }
 
     pub(super) fn accept(&mut self, action: &str, members: Value) -> Answered {
-        let shown = format!("{action} {members}");
-        let answered = self.command(action, members);
-        assert_eq!(answered.outcome, Outcome::Accepted, "{shown}: {:?}", answered.error);
-        answered
+        self.harness.accept(addressed(RUN, action, members))
     }
 
     /// A transition with all that anything could require.

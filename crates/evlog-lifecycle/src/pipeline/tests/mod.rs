@@ -19,7 +19,7 @@ mod tuple;
 
 use super::outcome::{FailMode, Outcome, StageStatus};
 use super::{Pipeline, purple_axiom};
-use crate::testing::{Answered, Harness};
+use crate::testing::{Answered, Harness, addressed};
 use evlog_projection::Outcome as Word;
 use serde_json::{Value, json};
 
@@ -83,17 +83,12 @@ impl Play {
     }
 
     /// Plays one command of the run.
-    pub(super) fn command(&mut self, action: &str, mut members: Value) -> Answered {
-        members["run"] = RUN.into();
-        members["do"] = action.into();
-        self.harness.play(members).expect("well-formed")
+    pub(super) fn command(&mut self, action: &str, members: Value) -> Answered {
+        self.harness.play(addressed(RUN, action, members)).expect("well-formed")
     }
 
     pub(super) fn accept(&mut self, action: &str, members: Value) -> Answered {
-        let shown = format!("{action} {members}");
-        let answered = self.command(action, members);
-        assert_eq!(answered.outcome, Word::Accepted, "{shown}: {:?}", answered.error);
-        answered
+        self.harness.accept(addressed(RUN, action, members))
     }
 
     /// Plays a command that must be refused with this code, on record, and with nothing else changed.
