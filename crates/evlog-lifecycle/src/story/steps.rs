@@ -1,9 +1,9 @@
 //! The steps of a run: each with its state, in a sequence that is cheap to copy.
 //!
 //! A decision works on a copy of the run, and a fold of its own keeps the next one; stories have thousands of steps. So
-//! the sequence is cut into chunks that copies share until one of them writes.
+//! the sequence is a tree whose nodes copies share until one of them writes: a change copies the nodes above one step.
 //!
-//! Invariant: each chunk knows the earliest time at which one of its steps is due, and how many of them are queued.
+//! Invariant: each node knows the earliest time at which one of its steps is due, and how many of them are queued.
 
 use super::conditions::Conditions;
 use super::failure::StepError;
@@ -13,8 +13,8 @@ use super::retry::ExitClass;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// How many steps share a chunk: copying one costs about as much as copying the list of a thousand steps' chunks.
-const CHUNK_LEN: usize = 32;
+/// How many steps, or nodes, a node has at most: copying so many costs about as much as changing one step.
+const FANOUT: usize = 32;
 
 /// What became of a gate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,32 +111,44 @@ impl StepState {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Chunk {
-    steps: Vec<Arc<StepState>>,
+/// A part of the sequence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Node {
+    below: Below,
     due_ns: Option<i64>,
     queued: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Below {
+    Steps(Vec<Arc<StepState>>),
+    Nodes(Vec<Arc<Node>>),
 }
 
 /// All steps of a run, by number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Steps {
-    chunks: Arc<Vec<Arc<Chunk>>>,
+    root: Arc<Node>,
     len: usize,
+    /// How many steps stand below each child of the root, but for the last.
+    width: usize,
 }
 
 impl Steps {
     /// Steps without a phase, each with the number of steps that it waits for, and of its branches.
     pub(super) fn new(len: usize, waits: impl Fn(usize) -> (u32, u32)) -> Steps {
-        let chunk = |start: usize| {
-            let numbers = start..(start + CHUNK_LEN).min(len);
-            let step = |number| {
-                let (unmet, open) = waits(number);
-                Arc::new(StepState { unmet, open, ..StepState::default() })
-            };
-            Arc::new(Chunk { steps: numbers.map(step).collect(), ..Chunk::default() })
+        let step = |number| {
+            let (unmet, open) = waits(number);
+            Arc::new(StepState { unmet, open, ..StepState::default() })
         };
-        Steps { chunks: Arc::new((0..len).step_by(CHUNK_LEN).map(chunk).collect()), len }
+        let leaf = |start: usize| Node::of(Below::Steps((start..(start + FANOUT).min(len)).map(step).collect()));
+        let mut nodes: Vec<Arc<Node>> = (0..len.max(1)).step_by(FANOUT).map(leaf).collect();
+        let mut width = 1;
+        while nodes.len() > 1 {
+            nodes = nodes.chunks(FANOUT).map(|nodes| Node::of(Below::Nodes(nodes.to_vec()))).collect();
+            width *= FANOUT;
+        }
+        Steps { root: nodes.swap_remove(0), len, width }
     }
 
     /// How many there are.
@@ -151,47 +163,132 @@ impl Steps {
 
     /// One of them.
     pub fn get(&self, number: usize) -> &StepState {
-        &self.chunks[number / CHUNK_LEN].steps[number % CHUNK_LEN]
+        let (mut node, mut at, mut width) = (&self.root, number, self.width);
+        loop {
+            match &node.below {
+                Below::Steps(steps) => return &steps[at],
+                Below::Nodes(nodes) => (node, at, width) = (&nodes[at / width], at % width, width / FANOUT),
+            }
+        }
     }
 
     /// All of them, in order.
     pub fn iter(&self) -> impl Iterator<Item = &StepState> {
-        self.chunks.iter().flat_map(|chunk| chunk.steps.iter().map(Arc::as_ref))
+        (0..self.len).map(|number| self.get(number))
     }
 
     /// Changes one of them.
     pub(super) fn update(&mut self, number: usize, change: impl FnOnce(&mut StepState)) {
-        let chunk = Arc::make_mut(&mut Arc::make_mut(&mut self.chunks)[number / CHUNK_LEN]);
-        let step = Arc::make_mut(&mut chunk.steps[number % CHUNK_LEN]);
-        let (due_before, queued_before) = (step.due_ns(), step.queued);
-        change(step);
-        let (due_after, queued_after) = (step.due_ns(), step.queued);
-        chunk.queued = chunk.queued + u32::from(queued_after) - u32::from(queued_before);
-        if due_before != due_after {
-            chunk.due_ns = chunk.steps.iter().filter_map(|step| step.due_ns()).min();
-        }
+        Node::update(&mut self.root, number, self.width, change);
     }
 
     /// When time next has something to say to one of them.
     pub fn due_ns(&self) -> Option<i64> {
-        self.chunks.iter().filter_map(|chunk| chunk.due_ns).min()
+        self.root.due_ns
     }
 
     /// The numbers of those that are due, in order.
     pub(super) fn due(&self, now_ns: i64) -> Vec<usize> {
-        let chunks = self.chunks.iter().enumerate();
-        let late = chunks.filter(|(_, chunk)| chunk.due_ns.is_some_and(|due| due <= now_ns));
-        let in_chunk = |(index, chunk): (usize, &Arc<Chunk>)| {
-            let steps = chunk.steps.iter().enumerate();
-            let late = steps.filter(|(_, step)| step.due_ns().is_some_and(|due| due <= now_ns));
-            late.map(move |(at, _)| index * CHUNK_LEN + at).collect::<Vec<_>>()
-        };
-        late.flat_map(in_chunk).collect()
+        let mut due = Vec::new();
+        self.root.due(now_ns, 0, self.width, &mut due);
+        due
     }
 
     /// The first that is queued.
     pub(super) fn first_queued(&self) -> Option<usize> {
-        let (index, chunk) = self.chunks.iter().enumerate().find(|(_, chunk)| chunk.queued > 0)?;
-        chunk.steps.iter().position(|step| step.queued).map(|at| index * CHUNK_LEN + at)
+        let (mut node, mut first, mut width) = (&self.root, 0, self.width);
+        loop {
+            match &node.below {
+                Below::Steps(steps) => return steps.iter().position(|step| step.queued).map(|at| first + at),
+                Below::Nodes(nodes) => {
+                    let at = nodes.iter().position(|node| node.queued > 0)?;
+                    (node, first, width) = (&nodes[at], first + at * width, width / FANOUT);
+                }
+            }
+        }
+    }
+}
+
+impl Node {
+    /// A node of which no step is due or queued.
+    fn of(below: Below) -> Arc<Node> {
+        Arc::new(Node { below, due_ns: None, queued: 0 })
+    }
+
+    /// Changes a step below this node. Its place is counted from the node's first; `width` steps stand below each child.
+    fn update(node: &mut Arc<Node>, at: usize, width: usize, change: impl FnOnce(&mut StepState)) {
+        let node = Arc::make_mut(node);
+        let (due_before, due_after, queued_before, queued_after);
+        match &mut node.below {
+            Below::Steps(steps) => {
+                let step = Arc::make_mut(&mut steps[at]);
+                (due_before, queued_before) = (step.due_ns(), u32::from(step.queued));
+                change(step);
+                (due_after, queued_after) = (step.due_ns(), u32::from(step.queued));
+            }
+            Below::Nodes(nodes) => {
+                let child = &mut nodes[at / width];
+                (due_before, queued_before) = (child.due_ns, child.queued);
+                Node::update(child, at % width, width / FANOUT, change);
+                (due_after, queued_after) = (child.due_ns, child.queued);
+            }
+        }
+        node.queued = node.queued + queued_after - queued_before;
+        if due_before != due_after {
+            node.due_ns = match &node.below {
+                Below::Steps(steps) => steps.iter().filter_map(|step| step.due_ns()).min(),
+                Below::Nodes(nodes) => nodes.iter().filter_map(|node| node.due_ns).min(),
+            };
+        }
+    }
+
+    /// Adds the numbers of the steps below this node that are due; its first one has the number `first`.
+    fn due(&self, now_ns: i64, first: usize, width: usize, due: &mut Vec<usize>) {
+        let is_late = |due: Option<i64>| due.is_some_and(|due| due <= now_ns);
+        match &self.below {
+            Below::Steps(steps) => {
+                let late = steps.iter().enumerate().filter(|(_, step)| is_late(step.due_ns()));
+                due.extend(late.map(|(at, _)| first + at));
+            }
+            Below::Nodes(nodes) => {
+                for (at, node) in nodes.iter().enumerate().filter(|(_, node)| is_late(node.due_ns)) {
+                    node.due(now_ns, first + at * width, width / FANOUT, due);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Beside the plain list: as many levels as a story may need, and the lengths at which one is added.
+    #[test]
+    fn a_change_is_seen_at_its_place_and_nowhere_else_whatever_the_number_of_steps() {
+        for len in [0, 1, 31, 32, 33, 1024, 1025, 2000, 32_769] {
+            let waits = |number: usize| (u32::try_from(number).unwrap(), 0);
+            let empty = Steps::new(len, waits);
+            let (mut steps, mut due, mut queued) = (empty.clone(), Vec::new(), Vec::new());
+            for number in (0..len).filter(|number| number % 7 == 3 || number + 1 == len) {
+                let at_ns = i64::try_from(number % 50).unwrap();
+                steps.update(number, |step| {
+                    (step.phase, step.deadline_ns) = (Some(Phase::Running), Some(at_ns));
+                    step.queued = number % 2 == 0;
+                });
+                due.push((at_ns, number));
+                queued.extend((number % 2 == 0).then_some(number));
+            }
+            assert!(steps.iter().map(|step| step.unmet as usize).eq(0..len), "{len}");
+            assert_eq!(steps.due_ns(), due.iter().map(|(at_ns, _)| *at_ns).min(), "{len}");
+            assert_eq!(steps.first_queued(), queued.first().copied(), "{len}");
+            let late: Vec<usize> = due.iter().filter(|(at_ns, _)| *at_ns <= 20).map(|(_, number)| *number).collect();
+            assert_eq!(steps.due(20), late, "{len}");
+            assert!(empty.iter().all(|step| step.phase.is_none()), "a copy is not changed: {len}");
+            for (_, number) in due {
+                steps.update(number, |step| (step.phase, step.deadline_ns, step.queued) = (None, None, false));
+            }
+            assert_eq!((&steps, steps.first_queued(), steps.due_ns()), (&empty, None, None), "{len}");
+        }
     }
 }
