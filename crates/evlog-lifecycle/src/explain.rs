@@ -96,8 +96,10 @@ fn text(value: &Value) -> String {
 
 fn summary(status: &str, reasons: &[Reason]) -> String {
     let causes: Vec<&Reason> = reasons.iter().filter(|reason| reason.role == Role::Cause).collect();
-    let consequences = reasons.iter().filter(|reason| reason.role == Role::Consequence).count();
+    let consequences =
+        reasons.iter().filter(|reason| reason.role == Role::Consequence && reason.subject != RUN).count();
     let because: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.subject, cause.text)).collect();
+    let failed = reasons.iter().find(|reason| reason.role == Role::Failure);
     let open = reasons.iter().find(|reason| reason.role == Role::Open);
     match (because.is_empty(), open) {
         (false, _) if consequences > 0 => {
@@ -105,7 +107,10 @@ fn summary(status: &str, reasons: &[Reason]) -> String {
         }
         (false, _) => format!("{status}, because of {}", because.join("; ")),
         (true, Some(open)) => format!("{status}: {} {}", open.subject, open.text),
-        (true, None) => format!("{status}: nothing failed"),
+        (true, None) => match failed {
+            Some(failed) => format!("{status}, though {}: {}", failed.subject, failed.text),
+            None => format!("{status}: nothing failed"),
+        },
     }
 }
 
@@ -216,14 +221,23 @@ fn gate_text(report: &Value) -> Option<String> {
     Some(format!("its publish gate found in {place}: {}{more}", text(&first["message"])))
 }
 
+/// The run itself, among the steps that can be named.
+const RUN: &str = "run";
+
+/// Why a step never ran, where that was not decided of the step itself.
+const AFTER_FAILURE: [&str; 2] = ["fail_fast", "failed_dependency"];
+
 /// Words of states that a run or a step can blame.
 const BAD: [&str; 5] = ["failed", "error", "timeout", "denied", "canceled"];
+
+/// Words of the states of a run that succeeded.
+const GOOD: [&str; 2] = ["succeeded", "success"];
 
 /// Runs that move from state to state: the last move of the run, and of each of its steps.
 fn moves(audit: &[Value]) -> Vec<Reason> {
     let mut last: BTreeMap<String, (usize, &Value)> = BTreeMap::new();
     for (index, line) in audit.iter().enumerate() {
-        let step = line["event"]["step"].as_str().unwrap_or("run");
+        let step = line["event"]["step"].as_str().unwrap_or(RUN);
         if line["event"]["to"].is_string() || line.get("data").is_some() {
             last.insert(step.to_owned(), (index, line));
         }
@@ -231,13 +245,18 @@ fn moves(audit: &[Value]) -> Vec<Reason> {
     let mut ordered: Vec<(&String, &(usize, &Value))> = last.iter().collect();
     ordered.sort_by_key(|(_, (index, _))| *index);
     let bad = |line: &Value| BAD.contains(&text(&line["event"]["to"]).to_lowercase().as_str());
-    let blamed = ordered.iter().any(|(step, (_, line))| *step != "run" && bad(line));
+    let blamed = ordered.iter().any(|(step, (_, line))| *step != RUN && bad(line));
+    // What failed in a run that succeeded was allowed to.
+    let succeeded =
+        last.get(RUN).is_some_and(|(_, line)| GOOD.contains(&text(&line["event"]["to"]).to_lowercase().as_str()));
     let reason = |(step, (_, line)): &(&String, &(usize, &Value))| {
         let role = match (step.as_str(), bad(line)) {
-            ("run", true) if !blamed => Role::Cause,
-            ("run", true) => Role::Consequence,
+            (RUN, true) if !blamed => Role::Cause,
+            (RUN, true) => Role::Consequence,
+            (_, true) if succeeded => Role::Failure,
             (_, true) => Role::Cause,
-            ("run", false) if line["event"]["to"].is_null() => Role::Open,
+            (RUN, false) if line["event"]["to"].is_null() => Role::Open,
+            _ if AFTER_FAILURE.contains(&text(&line["event"]["cause"]).as_str()) => Role::Consequence,
             _ => Role::Fine,
         };
         let state = line["event"]["to"].as_str().or(line["kind"].as_str()).unwrap_or_default();
@@ -275,7 +294,7 @@ fn noted(line: &Value) -> Option<Reason> {
         _ => return None,
     };
     let seqs = line["sequence"].as_u64().into_iter().collect();
-    Some(Reason { role: Role::Note, subject: "run".to_owned(), state: state.to_owned(), text: what, seqs })
+    Some(Reason { role: Role::Note, subject: RUN.to_owned(), state: state.to_owned(), text: what, seqs })
 }
 
 /// An attempt that was not taken, and is on record.
@@ -285,7 +304,7 @@ fn refused(line: &Value) -> Option<Reason> {
     let event = &line["event"];
     let places = [&event["error"]["message"], &line["error"]["message"], &event["message"]];
     let why = places.into_iter().find_map(Value::as_str).unwrap_or("not allowed");
-    let subject = event["stage"].as_str().or(event["step"].as_str()).unwrap_or("run").to_owned();
+    let subject = event["stage"].as_str().or(event["step"].as_str()).unwrap_or(RUN).to_owned();
     let seqs = line["sequence"].as_u64().into_iter().collect();
     Some(Reason { role: Role::Refused, subject, state: state.to_owned(), text: why.to_owned(), seqs })
 }

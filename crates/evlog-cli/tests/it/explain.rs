@@ -64,6 +64,31 @@ fn runs_of_the_other_contracts_are_explained_by_their_last_move() {
 }
 
 #[test]
+fn a_step_that_was_allowed_to_fail_is_no_cause_and_one_that_never_ran_is_a_consequence() {
+    let commands = r#"
+{"run":"ok","do":"create","story":{"steps":[{"name":"lint","allowFailure":true},{"name":"build"}]}}
+{"run":"bad","do":"create","story":{"steps":[{"name":"build"},{"name":"ship","needs":["build"]}]}}
+{"run":"ok","do":"start"}
+{"run":"ok","do":"step","step":"lint","to":"Running"}
+{"run":"ok","do":"step","step":"lint","exit_code":1}
+{"run":"ok","do":"step","step":"build","to":"Running"}
+{"run":"ok","do":"step","step":"build","exit_code":0}
+{"run":"bad","do":"start"}
+{"run":"bad","do":"step","step":"build","to":"Running"}
+{"run":"bad","do":"step","step":"build","exit_code":1}
+"#;
+    let room = Room::new();
+    let commands = commands.trim_start().replace(r#"{"run""#, r#"{"contract":"story","run""#);
+    assert_eq!(room.feed(&["submit"], &commands).code, 0);
+    let ok = room.ends(0, &["explain", "ok", "--json"]).json();
+    assert_eq!(roles(&ok), [("failure", "lint"), ("fine", "build"), ("fine", "run")]);
+    assert!(ok["summary"].as_str().unwrap().starts_with("Succeeded, though lint: became `Failed`"), "{ok}");
+    let bad = room.ends(0, &["explain", "bad", "--json"]).json();
+    assert_eq!(roles(&bad), [("cause", "build"), ("consequence", "ship"), ("consequence", "run")]);
+    assert!(bad["summary"].as_str().unwrap().ends_with("; 1 more never ran"), "{bad}");
+}
+
+#[test]
 fn what_a_stage_printed_is_named_and_what_had_no_part_is_no_failure() {
     let room = Room::new();
     let stage = |id: &str, command: &str, more: &str| {
