@@ -42,6 +42,16 @@ fn a_terminal_shows_which_stages_wait_and_is_left_with_the_same_lines_as_a_pipe(
 }
 
 #[test]
+fn a_stage_that_never_began_is_not_said_to_have_printed_anything() {
+    let room = room();
+    let plan = fs::read_to_string(room.path("plan.toml")).unwrap();
+    room.write("plan.toml", &(plan + "[[stage.input]]\npath = \"absent.txt\"\nfrom = \"plan\"\n"));
+    let done = room.ends(20, &["run", "plan.toml", "--run-id", "r"]);
+    assert!(done.err.contains("absent.txt") && !done.err.contains("printed is in"), "{done:?}");
+    assert!(!room.path("runs/r/logs/second.log").exists());
+}
+
+#[test]
 fn colours_and_moving_lines_are_left_out_where_they_are_not_wanted() {
     let room = room();
     let plain = on_a_terminal(&room, &["run", "plan.toml"], &[("NO_COLOR", "1")]);

@@ -184,7 +184,10 @@ impl<'u> Watch<'u> {
         for line in std::mem::take(&mut self.tail) {
             self.ui.talk(format_args!("    | {}", visible(&line.replace('\t', "    "))));
         }
-        let log = shown(&self.bundle.join(format!("logs/{stage}.log")));
-        self.ui.advise(&format!("all that `{stage}` printed is in {log}"));
+        // A stage that never began has none.
+        let log = self.bundle.join(format!("logs/{stage}.log"));
+        if log.is_file() {
+            self.ui.advise(&format!("all that `{stage}` printed is in {}", shown(&log)));
+        }
     }
 }
