@@ -124,7 +124,10 @@ fn absent(subject: &Subject<'_>, stage: &Stage, outcome: &Outcome) -> Vec<Findin
         Some(finding(path.as_str(), "", format!("a file, for {} published it", words::outcome(outcome)), found))
     };
     let patterns = stage.patterns.iter().filter(|pattern| pattern.output.required);
-    let unmatched = patterns.filter(|pattern| !subject.bundle.paths().any(|path| pattern.glob.matches(path)));
+    // A glob matches regular files only (pipeline.md 4.3).
+    let is_file = |path: &&str| subject.bundle.unlike_file(path).is_none();
+    let unmatched =
+        patterns.filter(|pattern| !subject.bundle.paths().filter(is_file).any(|path| pattern.glob.matches(path)));
     let none = |pattern: &Pattern| {
         let expected = format!("a file that matches, for {} published it", words::outcome(outcome));
         finding(pattern.glob.as_str(), "", expected, "nothing")
