@@ -129,6 +129,7 @@ impl<'r> Runner<'r> {
         options: &Options,
         progress: &'r mut dyn FnMut(Progress<'_>),
     ) -> Result<Runner<'r>, RunError> {
+        let secrets = Secrets::of(plan, Some(claim.run())).map_err(RunError::Secrets)?;
         Ok(Runner {
             plan,
             session,
@@ -137,7 +138,7 @@ impl<'r> Runner<'r> {
             bundle: claim.bundle(),
             claim,
             interrupts: options.interrupts.clone(),
-            secrets: Secrets::of(plan).map_err(RunError::Secrets)?,
+            secrets,
             steps: options.steps.clone(),
             published: BTreeMap::new(),
             outcomes: Vec::new(),

@@ -66,9 +66,15 @@ impl fmt::Display for SecretsError {
 impl std::error::Error for SecretsError {}
 
 impl Secrets {
-    /// The secrets that a plan names, with the values that this process and the plan's stages have for them.
-    pub fn of(plan: &Plan) -> Result<Secrets, SecretsError> {
-        Secrets::with(plan, &|name| std::env::var_os(name))
+    /// The secrets that a plan names, with the values that this process and the plan's stages have for them. The id of the
+    /// run, where it is known, must hold none: every record has it.
+    pub fn of(plan: &Plan, run: Option<&str>) -> Result<Secrets, SecretsError> {
+        let secrets = Secrets::with(plan, &|name| std::env::var_os(name))?;
+        if run.is_some_and(|run| secrets.are_in(run.as_bytes())) {
+            let problem = "the id of the run holds the value of a secret, and every record holds the id: name another";
+            return Err(SecretsError { problems: vec![problem.to_owned()] });
+        }
+        Ok(secrets)
     }
 
     fn with(plan: &Plan, variable: &dyn Fn(&str) -> Option<OsString>) -> Result<Secrets, SecretsError> {
@@ -95,10 +101,10 @@ impl Secrets {
             }
         }
         let secrets = Secrets::from_values(values);
-        if secrets.are_in(&canonical(&json!([plan.pipeline, plan.manifest]))) {
+        if secrets.are_in(&canonical(&json!([plan.name, plan.pipeline, plan.manifest]))) {
             problems.push(
                 "the plan's own text holds the value of a secret in what is recorded of every run: the manifest, or the \
-                 names of stages and reason codes"
+                 names of the plan, of stages and of reason codes"
                     .to_owned(),
             );
         }
@@ -150,8 +156,8 @@ impl Secrets {
     }
 }
 
-/// Every form of a value that is masked: itself, its lines, as part of a JSON text, of a URL, and of base64 text in
-/// either alphabet, wherever in a group of three bytes it begins.
+/// Every form of a value that is masked: itself, its lines, as part of a JSON text, of a URL, of hexadecimal text, and of
+/// base64 text in either alphabet, wherever in a group of three bytes it begins.
 fn forms(value: &[u8]) -> Vec<Vec<u8>> {
     let mut forms: Vec<Vec<u8>> = value.split(|b| *b == b'\n').map(|line| line.trim_ascii().to_vec()).collect();
     if let Ok(text) = std::str::from_utf8(value) {
@@ -161,6 +167,8 @@ fn forms(value: &[u8]) -> Vec<Vec<u8>> {
     for (space, hex) in [("%20", "0123456789ABCDEF"), ("%20", "0123456789abcdef"), ("+", "0123456789ABCDEF")] {
         forms.push(percent(value, space, hex.as_bytes()));
     }
+    forms.push(value.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into_bytes());
+    forms.push(value.iter().map(|byte| format!("{byte:02X}")).collect::<String>().into_bytes());
     for before in 0..3 {
         let shifted = [&[0; 3][..before], value].concat();
         // Only the characters that no neighbour has a part in.

@@ -93,7 +93,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
         let refused = CommandError::user(error.to_string());
         refused.during("the plan is refused, nothing was started")
     })?;
-    Secrets::of(&plan)
+    Secrets::of(&plan, claim::id(args))
         .map_err(|error| CommandError::user(error.to_string()).during("the plan is refused, nothing was started"))?;
     let signer = args.signing.signer()?;
     // The run's lock first: of two processes for one run the other is told so, and not that the log is written (5.1).

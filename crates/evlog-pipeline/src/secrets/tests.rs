@@ -40,7 +40,7 @@ fn g51_no_byte_of_secrets_that_overlap_is_shown() {
 }
 
 #[test]
-fn g52_a_value_is_masked_by_lines_and_in_json_url_and_base64_form() {
+fn g52_a_value_is_masked_by_lines_and_in_json_url_hexadecimal_and_base64_form() {
     let value = "p\"ss: w/rd+of 12\nsecond line of it";
     let base64 = |before: &str, after: &str| STANDARD_NO_PAD.encode(format!("{before}{value}{after}"));
     let secrets = secrets(&[value]);
@@ -56,6 +56,14 @@ fn g52_a_value_is_masked_by_lines_and_in_json_url_and_base64_form() {
     assert_eq!(gone("?t=p%22ss%3A%20w%2Frd%2Bof%2012%0Asecond%20line%20of%20it&u"), "?t=***&u");
     assert_eq!(gone("?t=p%22ss%3a%20w%2frd%2bof%2012%0asecond%20line%20of%20it&u"), "?t=***&u");
     assert_eq!(gone("?t=p%22ss%3A+w%2Frd%2Bof+12%0Asecond+line+of+it&u"), "?t=***&u");
+    let hex = |upper: bool| {
+        let one = |byte: u8| if upper { format!("{byte:02X}") } else { format!("{byte:02x}") };
+        value.bytes().map(one).collect::<String>()
+    };
+    assert_eq!(
+        (gone(&format!("0x{}", hex(false))), gone(&format!("{}0A", hex(true)))),
+        ("0x***".into(), "***0A".into())
+    );
     assert_eq!(gone(&base64("", "")), "***");
     for before in ["", "x", "user:", "abc", "abcd", "abcde"] {
         for after in ["", "y", "yz", "xyz"] {
@@ -118,4 +126,19 @@ fn g53_a_secret_that_is_not_set_or_too_short_is_refused_without_its_value() {
     assert!(error.contains("the plan's own text") && !error.contains("a-token-value"), "{error}");
     let both = Secrets::with(&plan("names = [\"TOKEN\"]", "env = { TOKEN = \"another-one\" }"), &variable).unwrap();
     assert_eq!(both.mask("a-token-value another-one"), "*** ***", "each value that some stage has");
+}
+
+#[test]
+fn g53_a_run_whose_id_holds_a_secret_is_refused() {
+    let plan = plan("names = [\"EVLOGS_TOKEN\"]", "env = { EVLOGS_TOKEN = \"build-key-7\" }");
+    assert!(Secrets::of(&plan, None).is_ok() && Secrets::of(&plan, Some("build-key")).is_ok());
+    let error = Secrets::of(&plan, Some("of-build-key-7")).unwrap_err().to_string();
+    assert!(error.contains("the id of the run") && !error.contains("build-key-7"), "{error}");
+}
+
+#[test]
+fn g53_a_plan_of_a_built_in_pipeline_whose_name_holds_a_secret_is_refused() {
+    let mut plan = plan("names = [\"TOKEN\"]", "env = { TOKEN = \"sesame\" }");
+    plan.name = "open-sesame".to_owned();
+    assert!(Secrets::of(&plan, None).is_err());
 }

@@ -68,7 +68,8 @@ pub(super) fn not_taken(error: CommandError, claim: Option<&Claim>) -> CommandEr
     }
 }
 
-fn id(args: &RunArgs) -> Option<&str> {
+/// The run's id, where the command line names it.
+pub(super) fn id(args: &RunArgs) -> Option<&str> {
     args.resume.as_deref().or(args.run_id.as_deref())
 }
 
