@@ -1,4 +1,5 @@
-//! Columns for people: padded to the widest cell, two spaces apart, no trailing spaces.
+//! Columns for people: padded to the widest cell, two spaces apart, no trailing spaces. What ends a line is broken at words
+//! where a terminal is too narrow for it.
 
 use crate::error::CommandError;
 use crate::ui::{Tone, Ui};
@@ -24,9 +25,13 @@ fn row_line(ui: &Ui, row: &[Cell], widths: &[usize]) -> String {
     for (index, ((text, tone), width)) in row.iter().zip(widths).enumerate() {
         // Padding stands outside of the colour, so that it can be left away at the end.
         let last = row[index + 1..].iter().all(|(later, _)| later.is_empty());
-        let padding = if last { 0 } else { width - text.chars().count() + 2 };
+        if last {
+            let before = widths[..index].iter().map(|width| width + 2).sum();
+            line.push_str(&ui.paint(*tone, &ui.hanging(text, before)));
+            break;
+        }
         line.push_str(&ui.paint(*tone, text));
-        line.extend(std::iter::repeat_n(' ', padding));
+        line.extend(std::iter::repeat_n(' ', width - text.chars().count() + 2));
     }
     line
 }
@@ -36,7 +41,7 @@ pub(crate) fn facts(ui: &mut Ui, facts: &[(&str, String, Tone)]) -> Result<(), C
     let width = facts.iter().map(|(label, ..)| label.len()).max().unwrap_or(0);
     for (label, text, tone) in facts {
         let label = ui.paint(Tone::Faint, &format!("{label:width$}"));
-        let text = ui.paint(*tone, text);
+        let text = ui.paint(*tone, &ui.hanging(text, width + 2));
         ui.line(format_args!("{label}  {text}"))?;
     }
     Ok(())

@@ -2,11 +2,13 @@
 //! not be seen as colour.
 
 mod region;
+mod wrap;
 
 pub(crate) use region::Region;
 
 use crate::error::{CommandError, Verdict};
 use anstyle::{AnsiColor, Style};
+use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use std::fmt::Arguments;
@@ -173,7 +175,13 @@ impl Ui {
     }
 
     fn hint(&self, hint: &str) {
+        let hint = wrap::hanging(hint, "hint: ".len(), columns(&Term::stderr()));
         say(format_args!("{} {hint}", self.paint_talk(Tone::Strong, "hint:")));
+    }
+
+    /// Text of the answer that stands at the end of a line, after `before` columns: on a terminal it is broken at words.
+    pub(crate) fn hanging(&self, text: &str, before: usize) -> String {
+        wrap::hanging(text, before, columns(&Term::stdout()))
     }
 
     /// Shows how far long work has come, once it has taken a while; invisible unless stderr is a terminal. `len` in units
@@ -214,12 +222,18 @@ impl Ui {
             Ok(verdict) => ExitCode::from(verdict.code()),
             Err(CommandError::Closed) => ExitCode::SUCCESS,
             Err(CommandError::Failed(failure)) => {
-                say(format_args!("{} {}", self.paint_talk(Tone::Bad, "error:"), failure.message));
+                let message = wrap::hanging(&failure.message, "error: ".len(), columns(&Term::stderr()));
+                say(format_args!("{} {message}", self.paint_talk(Tone::Bad, "error:")));
                 failure.hints.iter().for_each(|hint| self.hint(hint));
                 ExitCode::from(failure.code)
             }
         }
     }
+}
+
+/// How wide a terminal is; none for anything else.
+fn columns(stream: &Term) -> Option<usize> {
+    stream.is_term().then(|| stream.size_checked()).flatten().map(|(_, columns)| usize::from(columns))
 }
 
 fn painted(colour: bool, tone: Tone, text: &str) -> String {
