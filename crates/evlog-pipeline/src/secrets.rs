@@ -167,8 +167,10 @@ fn forms(value: &[u8]) -> Vec<Vec<u8>> {
     for (space, hex) in [("%20", "0123456789ABCDEF"), ("%20", "0123456789abcdef"), ("+", "0123456789ABCDEF")] {
         forms.push(percent(value, space, hex.as_bytes()));
     }
-    forms.push(value.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into_bytes());
-    forms.push(value.iter().map(|byte| format!("{byte:02X}")).collect::<String>().into_bytes());
+    for digits in [b"0123456789abcdef", b"0123456789ABCDEF"] {
+        let pair = |byte: &u8| [digits[usize::from(byte >> 4)], digits[usize::from(byte & 15)]];
+        forms.push(value.iter().flat_map(pair).collect());
+    }
     for before in 0..3 {
         let shifted = [&[0; 3][..before], value].concat();
         // Only the characters that no neighbour has a part in.
