@@ -1,17 +1,22 @@
 //! One staged artifact, read and held against its contract (pipeline.md 4.6).
 //!
-//! Does: read a JSON document whole, JSON Lines one line at a time, and find what is wrong.
+//! Does: read a JSON or YAML document whole, JSON Lines one line at a time, text a piece at a time, and find what is
+//! wrong.
 //! Does not: decide what follows from it.
 //!
 //! Invariants:
-//! - JSON Lines of any length take the memory of one line, and of the findings that a report would keep.
+//! - JSON Lines of any length take the memory of one line, and of the findings that a report would keep; text that of one
+//!   piece.
 //! - Which findings are kept hangs on their order in the report, never on the order of discovery.
 //! - JSON is read as strictly as events are: duplicate keys, and integers that a double cannot carry, are errors, since
 //!   two readers could see two different documents.
 
-use crate::limits::{DOCUMENT_LEN_MAX, LINE_LEN_MAX};
+mod text;
+
+use crate::limits::{DOCUMENT_LEN_MAX, LINE_LEN_MAX, YAML_LEN_MAX};
 use crate::plan::{ArtifactContract, ArtifactMode};
 use crate::schema::Schema;
+use crate::yaml;
 use evlog_lifecycle::pipeline::report::{ERRORS_MAX_DEFAULT, Finding};
 use evlog_projection::parse;
 use serde_json::Value;
@@ -25,26 +30,54 @@ use std::path::Path;
 pub(crate) fn inspect(path: &Path, contract: &ArtifactContract) -> io::Result<Vec<Finding>> {
     let file = File::open(path)?;
     let mut findings = Findings::new();
-    match contract.mode {
-        ArtifactMode::JsonDocument => document(file, &contract.schema, DOCUMENT_LEN_MAX, &mut findings)?,
-        ArtifactMode::JsonlLines => lines(BufReader::with_capacity(1 << 18, file), &contract.schema, &mut findings)?,
+    match &contract.mode {
+        ArtifactMode::JsonDocument(bound) => document(file, &bound.schema, DOCUMENT_LEN_MAX, &mut findings)?,
+        ArtifactMode::JsonlLines(bound) => {
+            lines(BufReader::with_capacity(1 << 18, file), &bound.schema, &mut findings)?;
+        }
+        ArtifactMode::YamlDocument(bound) => yaml_document(file, &bound.schema, YAML_LEN_MAX, &mut findings)?,
+        ArtifactMode::TextDocument => text::check(file, &mut findings)?,
     }
     Ok(findings.kept.into_values().collect())
 }
 
 fn document(file: impl Read, schema: &Schema, len_max: u64, findings: &mut Findings) -> io::Result<()> {
-    let mut text = Vec::new();
-    file.take(len_max + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > len_max {
-        let message = format!("expected a document of at most {len_max} bytes, found more");
-        findings.add(Finding { message, ..Finding::default() });
+    let Some(text) = whole(file, len_max)? else {
+        findings.add(Finding { message: too_long(len_max), ..Finding::default() });
         return Ok(());
-    }
+    };
     match parse(&text) {
         Ok(instance) => schema.each_finding(&instance, &mut |finding| findings.add(finding)),
         Err(error) => findings.add(Finding { message: format!("not JSON: {error}"), ..Finding::default() }),
     }
     Ok(())
+}
+
+fn yaml_document(file: impl Read, schema: &Schema, len_max: u64, findings: &mut Findings) -> io::Result<()> {
+    const UNREADABLE: &str = "yaml_unreadable";
+    let Some(text) = whole(file, len_max)? else {
+        findings.add(Finding::coded(UNREADABLE, too_long(len_max)));
+        return Ok(());
+    };
+    match yaml::parse(&text) {
+        Ok(instance) => schema.each_finding(&instance, &mut |finding| findings.add(finding)),
+        Err(error) => {
+            let message = format!("not YAML that is taken: column {}: {}", error.column, error.message);
+            findings.add(Finding::coded(UNREADABLE, message).on_line(error.line as u64));
+        }
+    }
+    Ok(())
+}
+
+/// What the file holds; nothing when it is too long.
+fn whole(file: impl Read, len_max: u64) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    file.take(len_max + 1).read_to_end(&mut bytes)?;
+    Ok(if bytes.len() as u64 > len_max { None } else { Some(bytes) })
+}
+
+fn too_long(len_max: u64) -> String {
+    format!("expected a document of at most {len_max} bytes, found more")
 }
 
 /// Findings are ordered by line first, so no later line can add one that is kept once there are enough.

@@ -33,6 +33,7 @@ mod schema;
 mod secrets;
 pub mod step;
 mod walk;
+mod yaml;
 
 pub use files::{FileError, write_atomically};
 pub use interrupt::Interrupts;

@@ -16,6 +16,13 @@ pub(crate) const LINE_LEN_MAX: u64 = 16 * 1024 * 1024;
 /// The longest JSON document, in bytes. A document is held in memory whole; larger data belongs in JSON Lines.
 pub(crate) const DOCUMENT_LEN_MAX: u64 = 256 * 1024 * 1024;
 
+/// The longest YAML document, in bytes. People write them; a single list in brackets takes two hundred bytes of memory for
+/// each of its own, since it could turn out to be a key.
+pub(crate) const YAML_LEN_MAX: u64 = 4 * 1024 * 1024;
+
+/// The deepest YAML document, in collections within each other: as deep as the JSON that is read.
+pub(crate) const YAML_DEPTH_MAX: usize = 127;
+
 /// The longest file of substage outcomes, in bytes.
 pub(crate) const OUTCOMES_LEN_MAX: u64 = 1024 * 1024;
 

@@ -155,21 +155,42 @@ pub struct Output {
 pub struct ArtifactContract {
     /// Its version.
     pub version: String,
-    /// How the file is read.
+    /// How the file is read, and what it must be.
     pub mode: ArtifactMode,
-    /// What each document, or each line, must be.
+}
+
+/// How a contract-backed artifact is read, and what it must be (pipeline.md 4.6).
+#[derive(Debug)]
+pub enum ArtifactMode {
+    /// The file is one JSON document, which fulfils the schema.
+    JsonDocument(BoundSchema),
+    /// Each line is one JSON object, which fulfils the schema.
+    JsonlLines(BoundSchema),
+    /// The file is one YAML document, whose value fulfils the schema.
+    YamlDocument(BoundSchema),
+    /// The file is UTF-8 text with line feeds.
+    TextDocument,
+}
+
+/// A schema that artifacts are bound to.
+#[derive(Debug)]
+pub struct BoundSchema {
+    /// The compiled schema.
     pub schema: Schema,
     /// BLAKE3 of the schema's file.
     pub blake3: [u8; 32],
 }
 
-/// How a contract-backed artifact is read (pipeline.md 4.6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ArtifactMode {
-    /// The file is one JSON document.
-    JsonDocument,
-    /// Each line is one JSON object.
-    JsonlLines,
+impl ArtifactMode {
+    /// The schema, of modes that have one.
+    pub fn schema(&self) -> Option<&BoundSchema> {
+        match self {
+            ArtifactMode::JsonDocument(bound) | ArtifactMode::JsonlLines(bound) | ArtifactMode::YamlDocument(bound) => {
+                Some(bound)
+            }
+            ArtifactMode::TextDocument => None,
+        }
+    }
 }
 
 impl Plan {

@@ -1,5 +1,7 @@
 //! Every rule of the gate, once kept and once broken (pipeline.md 4.4 to 4.9).
 
+mod modes;
+
 use super::*;
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -128,7 +128,8 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
 /// the [`Plan`], so that a key that is added later is never left out.
 fn digest(text: &str, contracts: &BTreeMap<String, ArtifactContract>) -> [u8; 32] {
     let document = toml::from_str(text).ok().and_then(|document| json_of(&toml::Value::Table(document)).ok());
-    let schemas = contracts.iter().map(|(id, contract)| (id.clone(), hex(contract.blake3).into()));
+    let schemas =
+        contracts.iter().filter_map(|(id, contract)| Some((id.clone(), hex(contract.mode.schema()?.blake3).into())));
     let whole = json!({"plan": document, "schemas": schemas.collect::<Map<String, Value>>()});
     *blake3::hash(&evlog_projection::canonical(&whole)).as_bytes()
 }

@@ -61,8 +61,8 @@ pub(super) struct Schema {
     pub(super) contract: Text,
     #[serde(default = "first_version")]
     pub(super) version: Text,
-    pub(super) file: Text,
-    pub(super) mode: Mode,
+    pub(super) file: Option<Text>,
+    pub(super) mode: Spanned<Mode>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -70,6 +70,8 @@ pub(super) struct Schema {
 pub(super) enum Mode {
     JsonDocument,
     JsonlLines,
+    YamlDocument,
+    TextDocumentV1,
 }
 
 #[derive(Debug, Deserialize)]
@@ -141,6 +143,18 @@ fn yes() -> bool {
 
 fn first_version() -> Text {
     Spanned::new(0..0, "0.1.0".to_owned())
+}
+
+/// The words that the file uses, for messages.
+impl Mode {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Mode::JsonDocument => "json_document",
+            Mode::JsonlLines => "jsonl_lines",
+            Mode::YamlDocument => "yaml_document",
+            Mode::TextDocumentV1 => "text_document_v1",
+        }
+    }
 }
 
 /// The words that the file uses, for the commands that are made of it.

@@ -303,12 +303,33 @@ fn schemas_that_cannot_be_used_are_refused() {
     let good = schema("schemas/dependency.json");
     room.refuses(&plan(&format!("{good}\n{good}"), ""), Some((7, 12)), "contract `c` has a schema already");
     room.refuses(&plan(&good.replace("\"c\"", "\"C\""), ""), Some((3, 12)), "expected a contract id");
-    room.refuses(
-        &plan(&good.replace("json_document", "yaml_document"), ""),
-        Some((5, 8)),
-        "unknown variant `yaml_document`",
-    );
+    room.refuses(&plan(&good.replace("json_document", "toml"), ""), Some((5, 8)), "unknown variant `toml`");
     room.refuses(&plan(&format!("{good}\nversion = \"1\""), ""), Some((6, 11)), "expected a version");
+}
+
+#[test]
+fn g17_text_has_no_schema_and_every_other_mode_has_one() {
+    let room = Room::new();
+    let schema = |keys: &str| plan(&format!("[[schema]]\ncontract = \"c\"\n{keys}"), "");
+    let file = "file = \"schemas/dependency.json\"";
+    let text = room.load(&schema("mode = \"text_document_v1\"")).unwrap_or_else(|error| panic!("{error}"));
+    assert!(matches!(text.contracts["c"].mode, ArtifactMode::TextDocument));
+    let refused = schema(&format!("mode = \"text_document_v1\"\n{file}"));
+    room.refuses(&refused, Some((5, 8)), "`text_document_v1` asks for text and has no schema; leave `file` out");
+    for mode in ["json_document", "jsonl_lines", "yaml_document"] {
+        let message = format!("expected `file`, a JSON Schema, with mode `{mode}`, found none");
+        room.refuses(&schema(&format!("mode = \"{mode}\"")), Some((4, 8)), &message);
+        let plan = room.load(&schema(&format!("{file}\nmode = \"{mode}\""))).unwrap_or_else(|error| panic!("{error}"));
+        assert!(plan.contracts["c"].mode.schema().is_some());
+    }
+}
+
+#[test]
+fn the_digest_of_a_plan_is_that_of_earlier_versions() {
+    // Runs that were created with it must be taken up by it.
+    let digest = |plan: &Plan| blake3::Hash::from(plan.blake3).to_hex().to_string();
+    let plan = Room::new().load(WHOLE).unwrap();
+    assert_eq!(digest(&plan), "4b209e9da942198c4cf2f644235ccf08c495bfce85d19edfe43e2d8ebcdec8fd");
 }
 
 #[cfg(unix)]

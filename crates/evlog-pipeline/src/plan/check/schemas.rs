@@ -2,7 +2,7 @@
 
 use super::{Problems, read};
 use crate::limits::SCHEMA_LEN_MAX;
-use crate::plan::{ArtifactContract, ArtifactMode, raw};
+use crate::plan::{ArtifactContract, ArtifactMode, BoundSchema, raw};
 use crate::schema::Schema;
 use evlog_projection::parse;
 use std::collections::BTreeMap;
@@ -23,19 +23,8 @@ pub(super) fn contracts(
             let found = schema.version.get_ref();
             problems.at(schema.version.span(), format!("expected a version such as `0.1.0`, found `{found}`"));
         }
-        let file = schema.file.get_ref();
-        let (schema_of, blake3) = match compile(&directory.join(file)) {
-            Ok(compiled) => compiled,
-            Err(message) => {
-                problems.at(schema.file.span(), format!("schema `{file}`: {message}"));
-                continue;
-            }
-        };
-        let mode = match schema.mode {
-            raw::Mode::JsonDocument => ArtifactMode::JsonDocument,
-            raw::Mode::JsonlLines => ArtifactMode::JsonlLines,
-        };
-        let contract = ArtifactContract { version: schema.version.get_ref().clone(), mode, schema: schema_of, blake3 };
+        let Some(mode) = mode(directory, schema, problems) else { continue };
+        let contract = ArtifactContract { version: schema.version.get_ref().clone(), mode };
         if contracts.insert(id.clone(), contract).is_some() {
             problems.at(schema.contract.span(), format!("contract `{id}` has a schema already"));
         }
@@ -43,11 +32,39 @@ pub(super) fn contracts(
     contracts
 }
 
-fn compile(file: &Path) -> Result<(Schema, [u8; 32]), String> {
+/// The mode, with the schema of modes that have one.
+fn mode(directory: &Path, schema: &raw::Schema, problems: &mut Problems) -> Option<ArtifactMode> {
+    let with_schema = match schema.mode.get_ref() {
+        raw::Mode::JsonDocument => ArtifactMode::JsonDocument,
+        raw::Mode::JsonlLines => ArtifactMode::JsonlLines,
+        raw::Mode::YamlDocument => ArtifactMode::YamlDocument,
+        raw::Mode::TextDocumentV1 => {
+            if let Some(file) = &schema.file {
+                problems.at(file.span(), "`text_document_v1` asks for text and has no schema; leave `file` out");
+            }
+            return Some(ArtifactMode::TextDocument);
+        }
+    };
+    let Some(file) = &schema.file else {
+        let message =
+            format!("expected `file`, a JSON Schema, with mode `{}`, found none", schema.mode.get_ref().word());
+        problems.at(schema.mode.span(), message);
+        return None;
+    };
+    match compile(&directory.join(file.get_ref())) {
+        Ok(bound) => Some(with_schema(bound)),
+        Err(message) => {
+            problems.at(file.span(), format!("schema `{}`: {message}", file.get_ref()));
+            None
+        }
+    }
+}
+
+fn compile(file: &Path) -> Result<BoundSchema, String> {
     let text = read(file, SCHEMA_LEN_MAX)?;
     let schema = parse(text.as_bytes()).map_err(|error| format!("not JSON: {error}"))?;
-    let compiled = Schema::compile(&schema).map_err(|error| format!("not a JSON Schema 2020-12: {error}"))?;
-    Ok((compiled, *blake3::hash(text.as_bytes()).as_bytes()))
+    let schema = Schema::compile(&schema).map_err(|error| format!("not a JSON Schema 2020-12: {error}"))?;
+    Ok(BoundSchema { schema, blake3: *blake3::hash(text.as_bytes()).as_bytes() })
 }
 
 fn is_contract_id(text: &str) -> bool {
