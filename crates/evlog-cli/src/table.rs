@@ -2,7 +2,7 @@
 //! where a terminal is too narrow for it.
 
 use crate::error::CommandError;
-use crate::ui::{Tone, Ui};
+use crate::ui::{Tone, Ui, hanging};
 
 /// A cell: its words and its tone.
 pub(crate) type Cell = (String, Tone);
@@ -27,7 +27,7 @@ fn row_line(ui: &Ui, row: &[Cell], widths: &[usize]) -> String {
         let last = row[index + 1..].iter().all(|(later, _)| later.is_empty());
         if last {
             let before = widths[..index].iter().map(|width| width + 2).sum();
-            line.push_str(&ui.paint(*tone, &ui.hanging(text, before)));
+            line.push_str(&ui.paint(*tone, &hanging(text, before)));
             break;
         }
         line.push_str(&ui.paint(*tone, text));
@@ -41,7 +41,7 @@ pub(crate) fn facts(ui: &mut Ui, facts: &[(&str, String, Tone)]) -> Result<(), C
     let width = facts.iter().map(|(label, ..)| label.len()).max().unwrap_or(0);
     for (label, text, tone) in facts {
         let label = ui.paint(Tone::Faint, &format!("{label:width$}"));
-        let text = ui.paint(*tone, &ui.hanging(text, width + 2));
+        let text = ui.paint(*tone, &hanging(text, width + 2));
         ui.line(format_args!("{label}  {text}"))?;
     }
     Ok(())

@@ -179,11 +179,6 @@ impl Ui {
         say(format_args!("{} {hint}", self.paint_talk(Tone::Strong, "hint:")));
     }
 
-    /// Text of the answer that stands at the end of a line, after `before` columns: on a terminal it is broken at words.
-    pub(crate) fn hanging(&self, text: &str, before: usize) -> String {
-        wrap::hanging(text, before, columns(&Term::stdout()))
-    }
-
     /// Shows how far long work has come, once it has taken a while; invisible unless stderr is a terminal. `len` in units
     /// of the work.
     pub(crate) fn progress(&self, what: &'static str, len: u64, unit: Unit) -> Progress {
@@ -234,6 +229,11 @@ impl Ui {
 /// How wide a terminal is; none for anything else.
 fn columns(stream: &Term) -> Option<usize> {
     stream.is_term().then(|| stream.size_checked()).flatten().map(|(_, columns)| usize::from(columns))
+}
+
+/// Text of the answer that stands at the end of a line, after `before` columns: on a terminal it is broken at words.
+pub(crate) fn hanging(text: &str, before: usize) -> String {
+    wrap::hanging(text, before, columns(&Term::stdout()))
 }
 
 fn painted(colour: bool, tone: Tone, text: &str) -> String {
