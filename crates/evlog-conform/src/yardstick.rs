@@ -131,13 +131,16 @@ fn shipped(text: &str) -> Schema {
     compiled.unwrap_or_else(|error| unreachable!("a schema that is shipped compiles: {error}"))
 }
 
-/// The schema itself, or the name of its file beside the definition.
+/// The schema itself, or the name of its file beside the definition. A file may refer to others.
 fn own_schema(value: Value, directory: &Path) -> Result<Schema, String> {
     let (schema, place) = match value {
-        Value::String(name) => (json_file(&directory.join(&name)), format!("{MANIFEST_SCHEMA} `{name}`")),
-        schema => (Ok(schema), MANIFEST_SCHEMA.to_owned()),
+        Value::String(name) => {
+            let loaded = Schema::load(&directory.join(&name)).map(|(schema, _)| schema);
+            (loaded, format!("{MANIFEST_SCHEMA} `{name}`"))
+        }
+        schema => (Schema::compile(&schema), MANIFEST_SCHEMA.to_owned()),
     };
-    schema.and_then(|schema| Schema::compile(&schema)).map_err(|error| format!("{place}: {error}"))
+    schema.map_err(|error| format!("{place}: {error}"))
 }
 
 /// A contract file is TOML, in which no file begins with a brace; what `contract show --format json` prints is JSON.
@@ -155,10 +158,6 @@ fn contract_file(text: &[u8]) -> Result<Arc<Definition>, String> {
         }
         Err(findings) => Err(findings.iter().map(ToString::to_string).collect::<Vec<String>>().join("\n  ")),
     }
-}
-
-fn json_file(path: &Path) -> Result<Value, String> {
-    read(path).and_then(|bytes| json(&bytes))
 }
 
 fn json(bytes: &[u8]) -> Result<Value, String> {

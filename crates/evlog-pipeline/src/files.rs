@@ -1,4 +1,5 @@
-//! Files written so that a crash leaves the old one or the new one, and directories that are no one's link.
+//! Files written so that a crash leaves the old one or the new one, directories that are no one's link, and text that is
+//! read within a limit.
 //!
 //! Invariants:
 //! - A file of the bundle is only ever replaced by a rename within its directory (pipeline.md 5.2).
@@ -6,7 +7,7 @@
 
 use crate::step::{Step, Steps};
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 /// An operation on a file that could not be done, and on which one.
@@ -35,6 +36,20 @@ impl std::error::Error for FileError {
 /// Names the file and the action of an error.
 pub(crate) fn at<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(io::Error) -> FileError + use<'p> {
     move |source| FileError { action, path: path.to_owned(), source }
+}
+
+/// A text file of bounded length. The error is a sentence without the file's name.
+pub(crate) fn read_text(path: &Path, len_max: u64) -> Result<String, String> {
+    let read = || -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        File::open(path)?.take(len_max + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().map_err(|error| format!("could not be read: {error}"))?;
+    if bytes.len() as u64 > len_max {
+        return Err(format!("expected a file of at most {len_max} bytes, found more"));
+    }
+    String::from_utf8(bytes).map_err(|error| format!("expected UTF-8, found other bytes: {error}"))
 }
 
 /// Makes `bytes` the content of the file at `relative` below `root`: a temporary file beside it, synced, renamed, the

@@ -10,6 +10,10 @@ pub(crate) const PLAN_LEN_MAX: u64 = 1024 * 1024;
 /// The longest schema file, in bytes.
 pub(crate) const SCHEMA_LEN_MAX: u64 = 8 * 1024 * 1024;
 
+/// How many files a schema may stand in, and how long they may be together, in bytes. All of them are in memory at once.
+pub(crate) const SCHEMA_FILES_MAX: usize = 256;
+pub(crate) const SCHEMA_FILES_LEN_MAX: u64 = 32 * 1024 * 1024;
+
 /// The longest line of a JSON Lines artifact, in bytes without its line feed. Lines are held in memory one at a time.
 pub(crate) const LINE_LEN_MAX: u64 = 16 * 1024 * 1024;
 

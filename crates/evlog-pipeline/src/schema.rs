@@ -5,13 +5,17 @@
 //! message is made here, from the keyword and what the schema asks (pipeline.md A-31). Messages hold nothing of the
 //! instance but kinds, lengths, and names of members that the schema does not know: artifacts may hold secrets.
 //!
-//! `format` is an annotation, as the draft says, and is not asserted. References to other documents are refused.
+//! `format` is an annotation, as the draft says, and is not asserted. References to other files are followed where the
+//! schema is a file itself (`schema/files.rs`); every other reference out of a document is refused.
+
+mod files;
 
 use evlog_lifecycle::pipeline::report::Finding;
 use evlog_lifecycle::story::schema::Checked;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{Draft, ValidationError, Validator};
 use serde_json::Value;
+use std::path::Path;
 
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
@@ -25,23 +29,17 @@ impl std::fmt::Debug for Schema {
 }
 
 impl Schema {
-    /// Compiles a schema. The error is a sentence.
+    /// Compiles a schema that refers to nothing outside of it. The error is a sentence.
     pub fn compile(schema: &Value) -> Result<Schema, String> {
-        match schema.get("$schema").map(|draft| draft.as_str().map(|text| text.trim_end_matches('#'))) {
-            None | Some(Some(DRAFT)) => {}
-            Some(other) => {
-                let found = other.map_or_else(|| "something that is not text".to_owned(), |text| format!("`{text}`"));
-                return Err(format!("expected `$schema` to be `{DRAFT}`, found {found}"));
-            }
-        }
+        check_draft(schema)?;
         let options = jsonschema::options().with_draft(Draft::Draft202012).offline();
-        options.build(schema).map(Schema).map_err(|error| {
-            let whole = error.to_string();
-            match error.instance_path().as_str() {
-                "" => whole,
-                pointer => format!("at {pointer}: {whole}"),
-            }
-        })
+        options.build(schema).map(Schema).map_err(|error| sentence(&error))
+    }
+
+    /// Compiles the schema in a file, with those in the files that it refers to; and BLAKE3 of what they say. The error is a
+    /// sentence without the file's name.
+    pub fn load(file: &Path) -> Result<(Schema, [u8; 32]), String> {
+        files::load(file)
     }
 
     /// Whether the instance is valid.
@@ -67,6 +65,25 @@ impl Schema {
             };
             visit(finding(&error, &(asked + &found)));
         }
+    }
+}
+
+fn check_draft(schema: &Value) -> Result<(), String> {
+    match schema.get("$schema").map(|draft| draft.as_str().map(|text| text.trim_end_matches('#'))) {
+        None | Some(Some(DRAFT)) => Ok(()),
+        Some(other) => {
+            let found = other.map_or_else(|| "something that is not text".to_owned(), |text| format!("`{text}`"));
+            Err(format!("expected `$schema` to be `{DRAFT}`, found {found}"))
+        }
+    }
+}
+
+/// What is wrong with a schema, and where.
+fn sentence(error: &ValidationError<'_>) -> String {
+    let whole = error.to_string();
+    match error.instance_path().as_str() {
+        "" => whole,
+        pointer => format!("at {pointer}: {whole}"),
     }
 }
 

@@ -169,7 +169,8 @@ fn a_pipeline_of_ones_own_comes_from_a_file_with_a_schema_for_its_manifest_or_fr
     assert!(whole.out.contains("33 passed, 0 failed, 0 not run"), "{whole:?}");
     let definition = r#"{"name":"own","stages":[{"id":"one"}],"manifest_schema":"manifest.schema.json"}"#;
     room.write("own.json", definition);
-    room.write("manifest.schema.json", r#"{"properties":{"team":{"type":"string"}}}"#);
+    room.write("manifest.schema.json", r#"{"properties":{"team":{"$ref":"text.json"}}}"#);
+    room.write("text.json", r#"{"type":"string"}"#);
     let found = room.ends(1, &["conform", "runs/r", "--pipeline", "own.json"]);
     assert!(found.out.starts_with("check 1: manifest.json, at /team: expected type string"), "{found:?}");
     room.write("own.json", &definition.replace("\"manifest.schema.json\"", "true"));

@@ -10,14 +10,13 @@ mod stages;
 
 use super::error::{Problem, place};
 use super::{ArtifactContract, Plan, PlanError, raw};
+use crate::files::read_text as read;
 use crate::limits::PLAN_LEN_MAX;
 use evlog_lifecycle::form::{self, FILE_LEN_MAX};
 use evlog_lifecycle::pipeline::{Definition, built_in};
 use evlog_projection::parse;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -65,20 +64,6 @@ pub(super) fn load(path: &Path) -> Result<Plan, PlanError> {
         Some(plan) if problems.0.is_empty() => Ok(plan),
         _ => Err(problems.into_error(path, &text)),
     }
-}
-
-/// A text file of bounded length. The error is a sentence without the file's name.
-pub(super) fn read(path: &Path, len_max: u64) -> Result<String, String> {
-    let read = || -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        File::open(path)?.take(len_max + 1).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    let bytes = read().map_err(|error| format!("could not be read: {error}"))?;
-    if bytes.len() as u64 > len_max {
-        return Err(format!("expected a file of at most {len_max} bytes, found more"));
-    }
-    String::from_utf8(bytes).map_err(|error| format!("expected UTF-8, found other bytes: {error}"))
 }
 
 fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {

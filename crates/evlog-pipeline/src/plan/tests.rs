@@ -308,6 +308,24 @@ fn schemas_that_cannot_be_used_are_refused() {
 }
 
 #[test]
+fn g19_a_schema_whose_references_lead_nowhere_is_refused_with_the_plan() {
+    let room = Room::new();
+    room.file("schemas/root.json", "{\"items\":{\"$ref\":\"../common/x.json\"}}");
+    let top = "[[schema]]\ncontract = \"c\"\nfile = \"schemas/root.json\"\nmode = \"json_document\"";
+    let message = "schema `schemas/root.json`: `root.json` refers to `../common/x.json` at /items/$ref: \
+                   `../common/x.json`: could not be read";
+    room.refuses(&plan(top, ""), Some((4, 8)), message);
+    room.file("common/x.json", "{\"$ref\":\"https://example.com/x.json\"}");
+    let message =
+        "schema `schemas/root.json`: `../common/x.json` refers to `https://example.com/x.json` at /$ref: expected";
+    room.refuses(&plan(top, ""), Some((4, 8)), message);
+    room.file("common/x.json", "{}");
+    let before = room.load(&plan(top, "")).unwrap_or_else(|error| panic!("{error}")).blake3;
+    room.file("common/x.json", "true");
+    assert_ne!(room.load(&plan(top, "")).unwrap().blake3, before);
+}
+
+#[test]
 fn g17_text_has_no_schema_and_every_other_mode_has_one() {
     let room = Room::new();
     let schema = |keys: &str| plan(&format!("[[schema]]\ncontract = \"c\"\n{keys}"), "");

@@ -29,6 +29,23 @@ fn g17_text_that_is_no_plain_text_fails_line_by_line() {
 }
 
 #[test]
+fn g19_a_finding_of_a_file_that_the_schema_refers_to_names_the_way_to_it() {
+    let room = room("json_document");
+    fs::create_dir(room.directory.path().join("common")).unwrap();
+    fs::rename(room.directory.path().join("row.json"), room.directory.path().join("common/row.json")).unwrap();
+    let schema = r#"{"properties":{"r":{"$ref":"common/row.json#/properties/a"}}}"#;
+    fs::write(room.directory.path().join("row.json"), schema).unwrap();
+    let plan = Plan::load(&room.directory.path().join("plan.toml")).unwrap_or_else(|error| panic!("{error}"));
+    let room = Room { plan, ..room };
+    room.stage("made/it", b"{\"r\":1}");
+    room.passes(&["made/it"]);
+    fails(&room, b"{\"r\":\"x\"}", &["type"]);
+    let error = room.check().unwrap_err().report.artifacts()[0].errors()[0].clone();
+    let expected = "expected type integer, found text of 1 character (schema /properties/r/$ref/type)";
+    assert_eq!((error.schema_path.as_str(), error.message.as_str()), ("/properties/r/$ref/type", expected));
+}
+
+#[test]
 fn g18_yaml_is_read_and_then_held_against_the_schema() {
     let room = room("yaml_document");
     room.stage("made/it", b"# words\na: 0x10\n");

@@ -1,10 +1,8 @@
 //! The schemas that a plan names: read, parsed and compiled before the first stage.
 
-use super::{Problems, read};
-use crate::limits::SCHEMA_LEN_MAX;
+use super::Problems;
 use crate::plan::{ArtifactContract, ArtifactMode, BoundSchema, raw};
 use crate::schema::Schema;
-use evlog_projection::parse;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -61,10 +59,8 @@ fn mode(directory: &Path, schema: &raw::Schema, problems: &mut Problems) -> Opti
 }
 
 fn compile(file: &Path) -> Result<BoundSchema, String> {
-    let text = read(file, SCHEMA_LEN_MAX)?;
-    let schema = parse(text.as_bytes()).map_err(|error| format!("not JSON: {error}"))?;
-    let schema = Schema::compile(&schema).map_err(|error| format!("not a JSON Schema 2020-12: {error}"))?;
-    Ok(BoundSchema { schema, blake3: *blake3::hash(text.as_bytes()).as_bytes() })
+    let (schema, blake3) = Schema::load(file)?;
+    Ok(BoundSchema { schema, blake3 })
 }
 
 fn is_contract_id(text: &str) -> bool {

@@ -95,6 +95,23 @@ fn another_plan_is_refused_with_what_is_different() {
 }
 
 #[test]
+fn g19_a_file_that_a_schema_refers_to_is_part_of_the_plan() {
+    let room = Room::new();
+    fs::create_dir(room.path("common")).unwrap();
+    fs::rename(room.path("row.json"), room.path("common/row.json")).unwrap();
+    fs::write(room.path("row.json"), r#"{"$id":"pa:row:v1","$ref":"common/row.json"}"#).unwrap();
+    left_before_two(&room, &[(MAKES_ROWS, ROWS), NOTHING]);
+    let room = undisturbed(room);
+    let schema = fs::read_to_string(room.path("common/row.json")).unwrap();
+    fs::write(room.path("common/row.json"), "{}").unwrap();
+    let error = room.resume().result.unwrap_err();
+    assert!(matches!(&error, RunError::OtherPlan { .. }), "{error}");
+    assert!(error.to_string().contains("schemas, by digest of the plan"), "{error}");
+    fs::write(room.path("common/row.json"), schema).unwrap();
+    assert_eq!(room.resume().result.unwrap().status, RunStatus::Success);
+}
+
+#[test]
 fn what_is_no_run_that_was_left_is_refused() {
     let room = Room::new();
     fs::write(room.path("plan.toml"), plan(&[NOTHING])).unwrap();

@@ -1,0 +1,354 @@
+//! A schema that stands in several files (pipeline.md 4.6).
+//!
+//! Does: read a schema file and every file that it refers to, whatever these refer to in turn, and compile them as one.
+//! A reference that the file itself does not resolve, by the `$id`s in it, names a file, relative to the file that refers:
+//! its place counts, whatever its `$id` says.
+//! Does not: fetch anything, or open what no path names.
+//!
+//! Invariants:
+//! - A file alone is compiled as it is. In others only references between files are written anew, to names that the
+//!   validator knows the files by; the paths in findings do not show them.
+//! - Number and length of the files are bounded, and a file is read once, however many ways lead to it.
+//! - The digest covers the content of every file. Of a file alone it is that of its bytes.
+
+use super::{Schema, check_draft, sentence};
+use crate::files::read_text;
+use crate::limits::{SCHEMA_FILES_LEN_MAX, SCHEMA_FILES_MAX, SCHEMA_LEN_MAX};
+use evlog_projection::parse;
+use jsonschema::uri::{from_str, resolve_against};
+use jsonschema::{Draft, Registry, RegistryBuilder, Uri, draft202012};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The keywords that refer.
+const REFERENCES: [&str; 2] = ["$ref", "$dynamicRef"];
+/// Keywords whose value is a schema, a list of schemas, and schemas by name.
+const SCHEMA: [&str; 11] = [
+    "additionalProperties",
+    "contains",
+    "contentSchema",
+    "else",
+    "if",
+    "items",
+    "not",
+    "propertyNames",
+    "then",
+    "unevaluatedItems",
+    "unevaluatedProperties",
+];
+const SCHEMAS: [&str; 4] = ["allOf", "anyOf", "oneOf", "prefixItems"];
+const SCHEMAS_BY_NAME: [&str; 5] = ["$defs", "definitions", "dependentSchemas", "patternProperties", "properties"];
+
+/// Reads and compiles a schema file with all that it refers to. The error is a sentence without the file's name.
+pub(super) fn load(path: &Path) -> Result<(Schema, [u8; 32]), String> {
+    let mut reading = Reading { files: Vec::new(), by_path: BTreeMap::new(), room: SCHEMA_FILES_LEN_MAX };
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    reading.add(path, name)?;
+    reading.follow_all()?;
+    let blake3 = reading.digest();
+    Ok((reading.compile()?, blake3))
+}
+
+/// The files so far, in the order in which they were met.
+struct Reading {
+    files: Vec<File>,
+    by_path: BTreeMap<PathBuf, usize>,
+    /// How many bytes more may be read.
+    room: u64,
+}
+
+struct File {
+    /// As messages name it: relative to the first file.
+    shown: String,
+    directory: PathBuf,
+    value: Value,
+    blake3: [u8; 32],
+    /// The name that the validator knows it by.
+    uri: Uri<String>,
+    /// What has a URI in it, the file itself too, and where it stands.
+    resources: BTreeMap<String, String>,
+    /// The resource, and the anchor in it.
+    anchors: BTreeSet<(String, String)>,
+    /// The references to write anew: the schema, the keyword, the reference.
+    changes: Vec<(String, &'static str, String)>,
+}
+
+/// A reference as it was found.
+struct Reference {
+    file: usize,
+    /// Where the schema is that refers.
+    pointer: String,
+    keyword: &'static str,
+    text: String,
+    base: Uri<String>,
+}
+
+impl Reading {
+    fn add(&mut self, path: &Path, shown: String) -> Result<usize, String> {
+        let unreadable = |error: std::io::Error| format!("could not be read: {error}");
+        let real = path.canonicalize().map_err(unreadable)?;
+        if let Some(known) = self.by_path.get(&real) {
+            return Ok(*known);
+        }
+        if self.files.len() >= SCHEMA_FILES_MAX {
+            return Err(format!("expected a schema of at most {SCHEMA_FILES_MAX} files, found more"));
+        }
+        if fs::metadata(&real).map_err(unreadable)?.is_dir() {
+            return Err("could not be read: it is a directory".to_owned());
+        }
+        let text = read_text(&real, SCHEMA_LEN_MAX)?;
+        self.room = self.room.checked_sub(text.len() as u64).ok_or_else(|| {
+            format!("expected a schema whose files have at most {SCHEMA_FILES_LEN_MAX} bytes together, found more")
+        })?;
+        let value = parse(text.as_bytes()).map_err(|error| format!("not JSON: {error}"))?;
+        let wrong = |message: String| format!("not a JSON Schema 2020-12: {message}");
+        check_draft(&value).map_err(wrong)?;
+        draft202012::meta::validate(&value).map_err(|error| wrong(sentence(&error)))?;
+        let index = self.files.len();
+        let uri = from_str(&format!("evlog-schema:///{index}/")).map_err(|error| error.to_string())?;
+        let mut file = File {
+            shown,
+            directory: real.parent().unwrap_or(Path::new("/")).to_owned(),
+            blake3: *blake3::hash(text.as_bytes()).as_bytes(),
+            resources: BTreeMap::from([(uri.as_str().to_owned(), String::new())]),
+            anchors: BTreeSet::new(),
+            changes: Vec::new(),
+            value: Value::Null,
+            uri,
+        };
+        file.survey(&value, "", &file.uri.clone());
+        file.value = value;
+        let own = |known: &File| file.resources.keys().find(|uri| known.resources.contains_key(*uri)).cloned();
+        if let Some((known, uri)) = self.files.iter().find_map(|known| Some((known, own(known)?))) {
+            return Err(format!("`$id` `{uri}` is that of `{}` too; give one of them another", known.shown));
+        }
+        self.files.push(file);
+        self.by_path.insert(real, index);
+        Ok(index)
+    }
+
+    /// Goes where references lead, until there is nothing new.
+    fn follow_all(&mut self) -> Result<(), String> {
+        let mut seen = BTreeSet::new();
+        let mut targets = VecDeque::from([(0, String::new())]);
+        while let Some((file, pointer)) = targets.pop_front() {
+            let mut found = Vec::new();
+            self.files[file].references(file, &pointer, &mut seen, &mut found);
+            for reference in found {
+                let target = self.follow(&reference).map_err(|why| {
+                    let Reference { file, pointer, keyword, text, .. } = &reference;
+                    format!("`{}` refers to `{text}` at {pointer}/{keyword}: {why}", self.files[*file].shown)
+                })?;
+                targets.extend(target);
+            }
+        }
+        Ok(())
+    }
+
+    /// The file and the place that a reference leads to; nothing when the validator is to say that it leads nowhere.
+    fn follow(&mut self, reference: &Reference) -> Result<Option<(usize, String)>, String> {
+        let (path, fragment) = reference.text.split_once('#').unwrap_or((&reference.text, ""));
+        let from = &self.files[reference.file];
+        let within = match path {
+            "" => Some(reference.base.as_str().to_owned()),
+            path => resolve_against(&reference.base.borrow(), path).ok().map(|uri| uri.as_str().to_owned()),
+        };
+        if let Some(resource) = within.and_then(|uri| from.resources.get(&uri)) {
+            let pointer = decoded(fragment).filter(|fragment| fragment.is_empty() || fragment.starts_with('/'));
+            return Ok(pointer.map(|pointer| (reference.file, format!("{resource}{pointer}"))));
+        }
+        if ["https://json-schema.org/", "http://json-schema.org/"].iter().any(|known| path.starts_with(known)) {
+            return Ok(None);
+        }
+        let path = local(path)?;
+        let (target, shown) = (from.directory.join(&path), joined(&from.shown, &path));
+        let index = self.add(&target, shown.clone()).map_err(|why| format!("`{shown}`: {why}"))?;
+        let to = &self.files[index];
+        let nothing = || format!("`{shown}` has nothing at `#{fragment}`");
+        let pointer = match decoded(fragment).ok_or_else(nothing)? {
+            pointer if to.value.pointer(&pointer).is_some() => pointer,
+            anchor if to.anchors.contains(&(to.base().as_str().to_owned(), anchor.clone())) => String::new(),
+            _ => return Err(nothing()),
+        };
+        let hash = if reference.text.contains('#') { "#" } else { "" };
+        let change = format!("{}{hash}{fragment}", to.uri);
+        self.files[reference.file].changes.push((reference.pointer.clone(), reference.keyword, change));
+        Ok(Some((index, pointer)))
+    }
+
+    /// BLAKE3 of what all files say. Which is which follows from their order, which hangs on what they say.
+    fn digest(&self) -> [u8; 32] {
+        match self.files.as_slice() {
+            [alone] => alone.blake3,
+            files => {
+                let mut hasher = blake3::Hasher::new();
+                for file in files {
+                    hasher.update(&file.blake3);
+                }
+                *hasher.finalize().as_bytes()
+            }
+        }
+    }
+
+    fn compile(mut self) -> Result<Schema, String> {
+        let wrong = |message: String| format!("not a JSON Schema 2020-12: {message}");
+        if let [alone] = self.files.as_slice() {
+            return Schema::compile(&alone.value).map_err(wrong);
+        }
+        for file in &mut self.files {
+            for (pointer, keyword, reference) in std::mem::take(&mut file.changes) {
+                if let Some(Value::Object(schema)) = file.value.pointer_mut(&pointer) {
+                    schema.insert(keyword.to_owned(), reference.into());
+                }
+            }
+        }
+        let named = self.files.iter().map(|file| (file.uri.as_str(), &file.value));
+        let registry = Registry::new().draft(Draft::Draft202012).extend(named).and_then(RegistryBuilder::prepare);
+        let registry = registry.map_err(|error| wrong(error.to_string()))?;
+        let build = |file: &File| {
+            let options = jsonschema::options().with_draft(Draft::Draft202012).offline();
+            options.with_base_uri(file.uri.as_str()).with_registry(&registry).build(&file.value)
+        };
+        build(&self.files[0]).map(Schema).map_err(|error| {
+            // The file that is wrong by itself is named, rather than one that refers to it.
+            let culprit = self.files[1..].iter().rev().find_map(|file| Some((file, build(file).err()?)));
+            match culprit {
+                Some((file, error)) => format!("`{}`: {}", file.shown, wrong(sentence(&error))),
+                None => wrong(sentence(&error)),
+            }
+        })
+    }
+}
+
+impl File {
+    /// The URI of the file as a whole: its `$id`, where it has one.
+    fn base(&self) -> Uri<String> {
+        base_within(&self.uri, &self.value)
+    }
+
+    /// Finds what has a URI or an anchor of its own.
+    fn survey(&mut self, value: &Value, pointer: &str, base: &Uri<String>) {
+        let Value::Object(schema) = value else { return };
+        let base = base_within(base, value);
+        self.resources.entry(base.as_str().to_owned()).or_insert_with(|| pointer.to_owned());
+        for name in ["$anchor", "$dynamicAnchor"].iter().filter_map(|keyword| schema.get(*keyword)?.as_str()) {
+            self.anchors.insert((base.as_str().to_owned(), name.to_owned()));
+        }
+        each_child(schema, &mut |path, child| self.survey(child, &format!("{pointer}{path}"), &base));
+    }
+
+    /// The references of the schema at a place and of those below it, but for places that were seen.
+    fn references(&self, file: usize, at: &str, seen: &mut BTreeSet<(usize, String)>, found: &mut Vec<Reference>) {
+        let mut base = self.uri.clone();
+        let Some(value) = self.value.pointer(at) else { return };
+        for (end, _) in at.match_indices('/') {
+            // All that stand around it.
+            base = self.value.pointer(&at[..end]).map_or_else(|| base.clone(), |outer| base_within(&base, outer));
+        }
+        collect(file, value, at, &base, seen, found);
+    }
+}
+
+fn collect(
+    file: usize,
+    value: &Value,
+    pointer: &str,
+    base: &Uri<String>,
+    seen: &mut BTreeSet<(usize, String)>,
+    found: &mut Vec<Reference>,
+) {
+    let Value::Object(schema) = value else { return };
+    if !seen.insert((file, pointer.to_owned())) {
+        return;
+    }
+    let base = base_within(base, value);
+    for keyword in REFERENCES {
+        if let Some(text) = schema.get(keyword).and_then(Value::as_str) {
+            let (pointer, text) = (pointer.to_owned(), text.to_owned());
+            found.push(Reference { file, pointer, keyword, text, base: base.clone() });
+        }
+    }
+    each_child(schema, &mut |path, child| collect(file, child, &format!("{pointer}{path}"), &base, seen, found));
+}
+
+/// The base of what stands in a schema: its own `$id`, where it has one.
+fn base_within(base: &Uri<String>, schema: &Value) -> Uri<String> {
+    let id = schema.get("$id").and_then(Value::as_str).map(|id| id.trim_end_matches('#'));
+    id.and_then(|id| resolve_against(&base.borrow(), id).ok()).unwrap_or_else(|| base.clone())
+}
+
+/// The schemas in a schema, each with its place in it.
+fn each_child(schema: &Map<String, Value>, visit: &mut dyn FnMut(String, &Value)) {
+    for (keyword, value) in schema {
+        let keyword = keyword.as_str();
+        match value {
+            value if SCHEMA.contains(&keyword) => visit(format!("/{keyword}"), value),
+            Value::Array(items) if SCHEMAS.contains(&keyword) => {
+                for (index, item) in items.iter().enumerate() {
+                    visit(format!("/{keyword}/{index}"), item);
+                }
+            }
+            Value::Object(members) if SCHEMAS_BY_NAME.contains(&keyword) => {
+                for (name, member) in members {
+                    visit(format!("/{keyword}/{}", name.replace('~', "~0").replace('/', "~1")), member);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A reference as the path of a file; everything else that a URI may be is refused.
+fn local(reference: &str) -> Result<String, String> {
+    let scheme = reference.split_once(':').map(|(scheme, _)| scheme);
+    let is_scheme = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'));
+    let found = if scheme.is_some_and(is_scheme) {
+        "one with a scheme"
+    } else if reference.starts_with("//") {
+        "one with a host"
+    } else if reference.starts_with('/') {
+        "an absolute path"
+    } else if reference.contains('?') {
+        "one with a query"
+    } else {
+        return decoded(reference).ok_or_else(|| "expected a path in UTF-8, found another".to_owned());
+    };
+    Err(format!(
+        "expected the path of a file, relative to the one that refers, found {found}; keep a copy of that schema in a file \
+         and refer to it by its path"
+    ))
+}
+
+/// Without percent-encoding; nothing when that is not UTF-8.
+fn decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digits = [rest.next()?, rest.next()?];
+            bytes.push(u8::from_str_radix(str::from_utf8(&digits).ok()?, 16).ok()?);
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// A path that stands in a file, as seen from where the file is seen from.
+fn joined(file: &str, path: &str) -> String {
+    let mut segments: Vec<&str> = file.split('/').collect();
+    segments.pop();
+    for segment in path.split('/') {
+        match segment {
+            "." | "" => {}
+            ".." if segments.last().is_some_and(|last| *last != "..") => drop(segments.pop()),
+            segment => segments.push(segment),
+        }
+    }
+    segments.join("/")
+}
+
+#[cfg(test)]
+mod tests;
