@@ -6,6 +6,8 @@
 //!
 //! Invariant: to match takes at most the product of the two lengths.
 
+mod common;
+
 use std::fmt;
 
 /// The longest pattern, in characters.

@@ -1,0 +1,223 @@
+//! Whether two patterns meet: a path that both match, if there is one.
+//!
+//! Does: decide exactly. Both languages are regular, so their intersection is searched as the product of the two patterns,
+//! segment by segment, and within two segments character by character.
+//! Does not: count, or list, what else both match.
+//!
+//! Invariants:
+//! - What is returned is matched by both, and is made of segments that a path of a bundle may have (P-61).
+//! - Where nothing is returned, no such path is matched by both. How long a path may be, and its first characters (a drive
+//!   letter, `runs/`), are not looked at.
+//! - The search visits each pair of places in the two patterns once.
+
+use super::{Glob, Part, Segment};
+
+/// Characters that no path of a bundle has, and the one between its segments.
+const NEVER: [char; 5] = ['\0', '\n', '\r', '/', '\\'];
+
+/// What has been read of a segment: `.` and `..` are none.
+#[derive(Clone, Copy)]
+enum Read {
+    Nothing,
+    Dot,
+    Dots,
+    Name,
+}
+
+impl Read {
+    const COUNT: usize = 4;
+
+    fn then(self, c: char) -> Read {
+        match (self, c) {
+            (Read::Nothing, '.') => Read::Dot,
+            (Read::Dot, '.') => Read::Dots,
+            _ => Read::Name,
+        }
+    }
+}
+
+impl Glob {
+    /// A path that both match.
+    pub fn common(&self, other: &Glob) -> Option<String> {
+        let (a, b) = (self.segments.as_slice(), other.segments.as_slice());
+        let mut seen = vec![false; (a.len() + 1) * (b.len() + 1)];
+        let mut path: Vec<String> = Vec::new();
+        // Where to go on in both, how many segments lead there, and one more.
+        let mut open: Vec<(usize, usize, usize, Option<String>)> = vec![(0, 0, 0, None)];
+        while let Some((i, j, len, segment)) = open.pop() {
+            path.truncate(len);
+            path.extend(segment);
+            let len = path.len();
+            if std::mem::replace(&mut seen[i * (b.len() + 1) + j], true) {
+                continue;
+            }
+            match (a.get(i), b.get(j)) {
+                (None, None) if path.is_empty() => return word(&[Part::Any], &[Part::Any]),
+                (None, None) => return Some(path.join("/")),
+                (Some(Segment::Any), Some(Segment::Any)) => open.extend([(i + 1, j, len, None), (i, j + 1, len, None)]),
+                (Some(Segment::Any), None) => open.push((i + 1, j, len, None)),
+                (None, Some(Segment::Any)) => open.push((i, j + 1, len, None)),
+                (Some(Segment::Any), Some(Segment::One(parts))) => {
+                    open.extend(word(parts, &[Part::Any]).map(|word| (i, j + 1, len, Some(word))));
+                    open.push((i + 1, j, len, None));
+                }
+                (Some(Segment::One(parts)), Some(Segment::Any)) => {
+                    open.extend(word(parts, &[Part::Any]).map(|word| (i + 1, j, len, Some(word))));
+                    open.push((i, j + 1, len, None));
+                }
+                (Some(Segment::One(a)), Some(Segment::One(b))) => {
+                    open.extend(word(a, b).map(|word| (i + 1, j + 1, len, Some(word))));
+                }
+                (Some(Segment::One(_)), None) | (None, Some(Segment::One(_))) => {}
+            }
+        }
+        None
+    }
+}
+
+/// A segment that both match.
+fn word(a: &[Part], b: &[Part]) -> Option<String> {
+    let mut seen = vec![false; (a.len() + 1) * (b.len() + 1) * Read::COUNT];
+    let mut word: Vec<char> = Vec::new();
+    let mut open: Vec<(usize, usize, Read, usize, Option<char>)> = vec![(0, 0, Read::Nothing, 0, None)];
+    while let Some((i, j, read, len, c)) = open.pop() {
+        word.truncate(len);
+        word.extend(c);
+        let len = word.len();
+        if std::mem::replace(&mut seen[(i * (b.len() + 1) + j) * Read::COUNT + read as usize], true) {
+            continue;
+        }
+        if (i, j) == (a.len(), b.len()) && matches!(read, Read::Name) {
+            return Some(word.into_iter().collect());
+        }
+        let (of_a, of_b) = (a.get(i), b.get(j));
+        if let (Some(x), Some(y)) = (of_a, of_b) {
+            let next = |at: usize, part: &Part| if *part == Part::Any { at } else { at + 1 };
+            let to = (next(i, x), next(j, y));
+            open.extend(both(x, y).into_iter().flatten().map(|c| (to.0, to.1, read.then(c), len, Some(c))));
+        }
+        if of_b == Some(&Part::Any) {
+            open.push((i, j + 1, read, len, None));
+        }
+        if of_a == Some(&Part::Any) {
+            open.push((i + 1, j, read, len, None));
+        }
+    }
+    None
+}
+
+/// The dot, and another character, that both take. Between two edges of their ranges all characters are alike, so one of
+/// each stretch is asked.
+fn both(a: &Part, b: &Part) -> [Option<char>; 2] {
+    let takes = |c: &char| a.takes(*c) && b.takes(*c) && !NEVER.contains(c);
+    let edges = |part: &Part| match part {
+        Part::Any | Part::One => Vec::new(),
+        Part::Exactly(c) => vec![*c],
+        Part::Class { ranges, .. } => {
+            ranges.iter().flat_map(|(from, to)| [Some(*from), after(*to)]).flatten().collect()
+        }
+    };
+    let never = NEVER.into_iter().chain(['.']).filter_map(after);
+    let mut others = ['x', '\0'].into_iter().chain(edges(a)).chain(edges(b)).chain(never);
+    [Some('.').filter(takes), others.find(|c| *c != '.' && takes(c))]
+}
+
+/// The next character. Behind the last one before the surrogates, which are none, the first one behind them.
+fn after(c: char) -> Option<char> {
+    (c..=char::MAX).nth(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evlog_lifecycle::pipeline::relpath;
+
+    /// All texts of at most so many of the pieces.
+    fn texts(pieces: &[&str], most: usize, between: &str) -> Vec<String> {
+        let mut all: Vec<String> = pieces.iter().map(|piece| (*piece).to_owned()).collect();
+        let mut longest = all.clone();
+        for _ in 1..most {
+            longest = longest
+                .iter()
+                .flat_map(|text| pieces.iter().map(move |more| format!("{text}{between}{more}")))
+                .collect();
+            all.extend(longest.iter().cloned());
+        }
+        all
+    }
+
+    /// Every pair of patterns meets as trying out every path says.
+    fn holds(patterns: &[String], paths: &[String]) {
+        let globs: Vec<Glob> = patterns.iter().filter_map(|text| Glob::parse(text).ok()).collect();
+        assert!(globs.len() > 100);
+        // Which paths a pattern matches, a bit for each.
+        let bits = |glob: &Glob, some: &[String]| {
+            some.iter().enumerate().fold(0, |bits: u64, (at, path)| bits | u64::from(glob.matches(path)) << at)
+        };
+        let matching = |glob: &Glob| paths.chunks(64).map(|some| bits(glob, some)).collect::<Vec<u64>>();
+        let matched: Vec<Vec<u64>> = globs.iter().map(matching).collect();
+        let (mut meet, mut apart) = (0, 0);
+        for (a, of_a) in globs.iter().zip(&matched) {
+            for (b, of_b) in globs.iter().zip(&matched) {
+                let tried = of_a.iter().zip(of_b).any(|(a, b)| a & b != 0);
+                let found = a.common(b);
+                assert_eq!(found.is_some(), tried, "{} {} {found:?}", a.as_str(), b.as_str());
+                if let Some(path) = found {
+                    assert!(a.matches(&path) && b.matches(&path), "{} {} {path}", a.as_str(), b.as_str());
+                    assert!(relpath::parse(&path).is_ok(), "{path}");
+                }
+                *(if tried { &mut meet } else { &mut apart }) += 1;
+            }
+        }
+        assert!(meet > 1000 && apart > 1000, "{meet} {apart}");
+    }
+
+    #[test]
+    fn k07_two_patterns_of_a_segment_meet_exactly_where_a_name_matches_both() {
+        // Three characters for a class to leave one, and the dot, of which `.` and `..` are made.
+        let names: Vec<String> = texts(&["a", "b", "c", "."], 5, "");
+        let names: Vec<String> = names.into_iter().filter(|name| relpath::parse(name).is_ok()).collect();
+        holds(&texts(&["a", "b", ".", "*", "?", "[!a]", "[b-c]"], 3, ""), &names);
+    }
+
+    #[test]
+    fn k07_two_patterns_of_paths_meet_exactly_where_a_path_matches_both() {
+        holds(&texts(&["a", "b", "*", "?", "**", "a*"], 3, "/"), &texts(&["a", "b", "ab"], 5, "/"));
+    }
+
+    #[test]
+    fn k07_characters_that_no_path_has_do_not_make_patterns_meet() {
+        // Two patterns, and whether they meet.
+        let cases = [
+            ("[!a-z]", "[\u{1}-\u{9}]", true),
+            ("[\n]", "?", false),
+            ("[\n-\r]", "[\n\r]", false),
+            ("[\n-\r]", "[!\u{b}\u{c}]", false),
+            ("[!\u{1}-\u{d7ff}]", "?", true),
+            ("[!\u{1}-\u{d7ff}]", "[\u{e000}]", true),
+            ("[!\u{1}-\u{10ffff}]", "?", false),
+            ("[!\u{1}-\u{10fffe}]", "[!b]", true),
+            ("?", "[.]", false),
+            ("??", "[.].", false),
+            ("*", "...", true),
+            (".*", "*.", true),
+            ("**", "**", true),
+            ("a/**", "**/b", true),
+            ("a/**", "b/**", false),
+            ("a/**/c/*.json", "a/*/*/x.jsonl", false),
+        ];
+        for (a, b, meet) in cases {
+            let (one, other) = (Glob::parse(a).unwrap(), Glob::parse(b).unwrap());
+            assert_eq!(one.common(&other).is_some(), meet, "{a:?} {b:?}");
+            assert_eq!(other.common(&one).is_some(), meet, "{b:?} {a:?}");
+        }
+    }
+
+    #[test]
+    fn k07_patterns_of_many_stars_are_told_apart_in_time() {
+        let stars = Glob::parse(&format!("{}b", "*a".repeat(300))).unwrap();
+        assert_eq!(stars.common(&Glob::parse(&format!("{}c", "*a".repeat(300))).unwrap()), None);
+        let deep = Glob::parse(&format!("{}b", "**/a/".repeat(300))).unwrap();
+        assert_eq!(deep.common(&Glob::parse(&format!("{}c", "**/a/".repeat(300))).unwrap()), None);
+    }
+}
