@@ -3,7 +3,7 @@
 //! Does: take the built-in pipeline, one from a file, or the one of a plan. Does not: know a bundle.
 
 use evlog_lifecycle::form;
-use evlog_lifecycle::pipeline::{Definition, NAMES, built_in};
+use evlog_lifecycle::pipeline::{Definition, NAMES, built_in, published_contracts};
 use evlog_pipeline::{Plan, Schema};
 use evlog_projection::parse;
 use serde_json::Value;
@@ -18,8 +18,6 @@ use std::sync::Arc;
 const MANIFEST: &str = include_str!("../data/manifest.schema.json");
 /// The manifest of `purple-axiom`.
 const PURPLE_AXIOM_MANIFEST: &str = include_str!("../data/purple-axiom/manifest.schema.json");
-/// Which contracts the stages of `purple-axiom` publish under: what `<contract id>_invalid` can come from.
-const PURPLE_AXIOM_CONTRACTS: &str = include_str!("../data/purple-axiom/contracts.tsv");
 /// The report of a publish gate.
 const REPORT: &str = include_str!("../data/contract_validation_report.schema.json");
 
@@ -34,7 +32,7 @@ pub struct Yardstick {
     pub(crate) definition: Arc<Definition>,
     pub(crate) manifest: Vec<Schema>,
     pub(crate) report: Schema,
-    /// Stage and contract id.
+    /// Which contracts the stages publish under, by stage: what `<contract id>_invalid` can come from.
     contracts: BTreeSet<(String, String)>,
 }
 
@@ -99,13 +97,12 @@ impl Yardstick {
 
     fn of(definition: Arc<Definition>, own: Option<Schema>) -> Yardstick {
         let purple_axiom = definition.name() == NAMES[0];
-        let (manifest, rows) =
-            if purple_axiom { (PURPLE_AXIOM_MANIFEST, PURPLE_AXIOM_CONTRACTS) } else { (MANIFEST, "") };
-        let row = |line: &str| line.split_once('\t').map(|(stage, id)| (stage.to_owned(), id.to_owned()));
+        let manifest = if purple_axiom { PURPLE_AXIOM_MANIFEST } else { MANIFEST };
+        let row = |(stage, id): (&str, &str)| (stage.to_owned(), id.to_owned());
         Yardstick {
             manifest: std::iter::once(shipped(manifest)).chain(own).collect(),
             report: shipped(REPORT),
-            contracts: rows.lines().skip(1).filter_map(row).collect(),
+            contracts: published_contracts(&definition).map(row).collect(),
             definition,
         }
     }

@@ -15,6 +15,7 @@ mod command;
 mod decide;
 mod definition;
 mod left;
+mod matrix;
 mod outcome;
 mod payload;
 mod project;
@@ -35,6 +36,7 @@ pub use definition::{
 };
 pub(crate) use definition::{Origin, read_definition};
 pub use left::Left;
+pub use matrix::{is_required, published_contracts};
 pub use outcome::{BLOCKED, FailMode, Outcome, RunStatus, StageStatus, derive_status};
 pub use payload::Artifact;
 pub use reconcile::Outputs;
