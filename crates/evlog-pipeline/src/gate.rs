@@ -283,7 +283,10 @@ impl Gate<'_> {
         };
         let id = bound(self.stage).or_else(|| self.plan.stages.iter().find_map(bound));
         let known = id.and_then(|id| self.plan.contracts.get_key_value(&id));
-        known.map_or((UNBOUND_CONTRACT, UNBOUND_CONTRACT_VERSION), |(id, contract)| (id, &contract.version))
+        let known = known.map(|(id, contract)| (id.as_str(), contract.version.as_str()));
+        let elsewhere = || self.plan.elsewhere.iter().find(|bound| bound.glob.matches(path));
+        let known = known.or_else(|| elsewhere().map(|bound| (bound.contract.as_str(), bound.version.as_str())));
+        known.unwrap_or((UNBOUND_CONTRACT, UNBOUND_CONTRACT_VERSION))
     }
 }
 

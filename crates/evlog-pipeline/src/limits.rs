@@ -7,6 +7,9 @@ use std::time::Duration;
 /// The longest plan file, in bytes. Plans are written by people.
 pub(crate) const PLAN_LEN_MAX: u64 = 1024 * 1024;
 
+/// The longest registry of contracts, in bytes. People write them.
+pub(crate) const REGISTRY_LEN_MAX: u64 = 1024 * 1024;
+
 /// The longest schema file, in bytes.
 pub(crate) const SCHEMA_LEN_MAX: u64 = 8 * 1024 * 1024;
 

@@ -12,8 +12,10 @@
 mod check;
 mod error;
 mod raw;
+mod registry;
 
 pub use error::{PlanError, Problem};
+pub use registry::{Binding, Registered, Registry, RegistryError, RegistryProblem, Scope};
 
 use crate::glob::Glob;
 use crate::schema::Schema;
@@ -51,6 +53,21 @@ pub struct Plan {
     pub stages: Vec<Stage>,
     /// What artifacts are bound to, by contract id.
     pub contracts: BTreeMap<String, ArtifactContract>,
+    /// What its registry binds to whoever is no stage of the plan.
+    pub elsewhere: Vec<BoundElsewhere>,
+}
+
+/// Paths that no stage of a plan may leave, for they are bound to another owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundElsewhere {
+    /// Which paths.
+    pub glob: Glob,
+    /// A stage that the plan does not name, or `orchestrator`.
+    pub owner: String,
+    /// The contract that they fulfil.
+    pub contract: String,
+    /// Its version.
+    pub version: String,
 }
 
 /// One stage of a plan.

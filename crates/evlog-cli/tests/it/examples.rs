@@ -26,6 +26,58 @@ fn the_four_supply_chain_plans_end_as_they_say() {
     assert_eq!(replay["runs"], 4);
 }
 
+#[test]
+fn k13_the_plans_with_a_registry_end_as_they_say_and_conform() {
+    let room = Room::new();
+    let out = room.path("").display().to_string();
+    let plan = |name: &str| repository().join(format!("docs/examples/registry/{name}.toml")).display().to_string();
+    let run = |name: &str, code: i32| {
+        let done = room.ends(code, &["run", &plan(name), "--out", &out, "--json"]);
+        let run = done.lines()[0]["run"].as_str().unwrap().to_owned();
+        (run.clone(), room.path("runs").join(&run))
+    };
+    let (id, bundle) = run("plan", 0);
+    let read = |path: &str| std::fs::read_to_string(bundle.join(path)).unwrap();
+    assert_eq!(read("report/report.json"), "{\"contract_version\":\"1.0.0\",\"texts\":2,\"total\":17}");
+    assert_eq!(read("report/summary.md"), "17 words in 2 texts\n");
+    assert!(read("measured/words/log.json").contains("\"grows\""));
+    let shown: Value = room.ends(0, &["show", &id, "--json"]).json();
+    let contract = |path: &str| {
+        let stages = shown["stages"].as_object().unwrap().values();
+        let artifacts = stages.flat_map(|stage| stage["artifacts"].as_array().unwrap());
+        let found = artifacts.into_iter().find(|artifact| artifact["path"] == path).unwrap();
+        found["contract"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(contract("measured/words/truth.json"), "word_list");
+    let bundle = bundle.display().to_string();
+    room.ends(0, &["conform", &bundle, "--plan", &plan("plan"), "--exit-code", "0"]);
+    // A stage that says success and whose bound file is gone does not conform (check 23).
+    std::fs::remove_file(Path::new(&bundle).join("summed/total.json")).unwrap();
+    let done = room.ends(1, &["conform", &bundle, "--plan", &plan("plan")]);
+    assert!(done.out.contains("summed/total.json"), "{done:?}");
+
+    let (_, bundle) = run("gate", 20);
+    let report = std::fs::read_to_string(bundle.join("logs/contract_validation/measure.json")).unwrap();
+    let report: Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["artifacts"][0]["artifact_path"], "measured/texts.jsonl");
+    assert_eq!(report["artifacts"][0]["contract_version"], "1.1.0");
+    assert_eq!(report["artifacts"][0]["errors"].as_array().unwrap().len(), 2, "a line each");
+    assert!(!bundle.join("measured").exists() && !bundle.join("summed").exists());
+    room.ends(0, &["conform", &bundle.display().to_string(), "--plan", &plan("gate"), "--exit-code", "20"]);
+    room.ends(0, &["replay"]);
+}
+
+#[test]
+fn a_registry_that_cannot_be_used_refuses_the_plan_and_starts_nothing() {
+    let room = Room::new();
+    let text = std::fs::read_to_string(repository().join("docs/examples/registry/plan.toml")).unwrap();
+    room.write("plan.toml", &text);
+    room.write("contracts/registry.json", "{\"registry_version\": \"0.2.1\"}");
+    let done = room.ends(2, &["run", "plan.toml"]);
+    assert!(done.err.contains("plan.toml:3:12: registry `contracts/registry.json`: required member"), "{done:?}");
+    assert!(!room.path("evlog").exists() && !room.path("runs").exists(), "nothing was touched");
+}
+
 /// The text that the README shows for the run that fails, in the words of [`words`].
 fn shown_in_the_readme(readme: &str) -> Vec<Vec<&str>> {
     let (_, rest) = readme.split_once("```text\nrun two\n").unwrap();

@@ -50,7 +50,9 @@ impl Room {
     }
 
     pub(crate) fn write(&self, relative: &str, text: &str) {
-        fs::write(self.path(relative), text).unwrap();
+        let path = self.path(relative);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {

@@ -5,17 +5,19 @@
 
 use crate::glob::Glob;
 use crate::paths;
-use crate::plan::{Output, Pattern, Plan, Stage};
+use crate::plan::{BoundElsewhere, Output, Pattern, Plan, Stage};
 use std::collections::BTreeMap;
 
 /// Where a stage may always stage files: scratch that nobody compares.
 const SCRATCH: &str = "logs/scratch/";
 
 /// The outputs of a stage that a path is: none for a file that nobody expects, more than one for a plan that binds it
-/// twice. Each with the words in which the plan names it.
+/// twice. Each with the words in which the plan names it. A path that is named by itself is that output only: plans in
+/// which a pattern says anything else of it are refused.
 pub(crate) fn outputs<'s>(stage: &'s Stage, path: &'s str) -> impl Iterator<Item = (&'s str, &'s Output)> {
     let literal = stage.outputs.get_key_value(path).map(|(path, output)| (path.as_str(), output));
-    let matching = stage.patterns.iter().filter(|pattern| pattern.glob.matches(path));
+    let patterns = if literal.is_some() { &[][..] } else { stage.patterns.as_slice() };
+    let matching = patterns.iter().filter(|pattern| pattern.glob.matches(path));
     literal.into_iter().chain(matching.map(|pattern| (pattern.glob.as_str(), &pattern.output)))
 }
 
@@ -25,11 +27,13 @@ pub(super) struct Others<'g> {
     paths: BTreeMap<&'g str, &'g str>,
     /// What the plan lets other stages leave, and the stage.
     patterns: Vec<(&'g Pattern, &'g str)>,
+    /// What the plan's registry binds to whoever is no stage of the plan.
+    elsewhere: &'g [BoundElsewhere],
 }
 
 impl<'g> Others<'g> {
     pub(super) fn new(plan: &'g Plan, stage: &str, published: &'g BTreeMap<String, String>) -> Others<'g> {
-        let mut others = Others { paths: BTreeMap::new(), patterns: Vec::new() };
+        let mut others = Others { paths: BTreeMap::new(), patterns: Vec::new(), elsewhere: &plan.elsewhere };
         for other in plan.stages.iter().filter(|other| other.id != stage) {
             others.paths.extend(other.outputs.keys().map(|path| (path.as_str(), other.id.as_str())));
             others.patterns.extend(other.patterns.iter().map(|pattern| (pattern, other.id.as_str())));
@@ -43,8 +47,11 @@ impl<'g> Others<'g> {
         if let Some((other, stage)) = paths::clashing(&self.paths, path) {
             return Some(format!("the path clashes with `{other}` of stage `{stage}`"));
         }
-        let (pattern, stage) = self.patterns.iter().find(|(pattern, _)| pattern.glob.matches(path))?;
-        Some(format!("the path is an output of stage `{stage}`, which leaves `{}`", pattern.glob.as_str()))
+        if let Some((pattern, stage)) = self.patterns.iter().find(|(pattern, _)| pattern.glob.matches(path)) {
+            return Some(format!("the path is an output of stage `{stage}`, which leaves `{}`", pattern.glob.as_str()));
+        }
+        let bound = self.elsewhere.iter().find(|bound| bound.glob.matches(path))?;
+        Some(format!("the path is bound to `{}` by the registry (`{}`)", bound.owner, bound.glob.as_str()))
     }
 }
 

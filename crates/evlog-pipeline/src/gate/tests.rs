@@ -1,6 +1,7 @@
 //! Every rule of the gate, once kept and once broken (pipeline.md 4.4 to 4.9).
 
 mod modes;
+mod registry;
 
 use super::*;
 use std::fs;
@@ -83,8 +84,14 @@ impl Room {
 
     /// A stage that has staged what it must.
     fn with_plan(plan: &str) -> Room {
+        Room::with_files(plan, &[])
+    }
+
+    fn with_files(plan: &str, files: &[(&str, &str)]) -> Room {
         let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join("plan.toml"), plan).unwrap();
+        for (path, text) in files.iter().chain(&[("plan.toml", plan)]) {
+            fs::write(directory.path().join(path), text).unwrap();
+        }
         let schema =
             r#"{"type":"object","required":["a"],"additionalProperties":false,"properties":{"a":{"type":"integer"}}}"#;
         fs::write(directory.path().join("row.json"), schema).unwrap();

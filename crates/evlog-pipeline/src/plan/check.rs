@@ -5,11 +5,12 @@
 mod environment;
 mod inputs;
 mod outputs;
-mod schemas;
+mod registry;
+pub(super) mod schemas;
 mod stages;
 
 use super::error::{Problem, place};
-use super::{ArtifactContract, Plan, PlanError, raw};
+use super::{ArtifactContract, Plan, PlanError, Stage, raw};
 use crate::files::read_text as read;
 use crate::limits::PLAN_LEN_MAX;
 use evlog_lifecycle::form::{self, FILE_LEN_MAX};
@@ -89,19 +90,26 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
     if !is_name(raw.name.get_ref()) {
         problems.at(raw.name.span(), format!("expected a name [a-z][a-z0-9_-]*, found `{}`", raw.name.get_ref()));
     }
-    let contracts = schemas::contracts(&directory, &raw.schema, problems);
+    let mut contracts = schemas::contracts(&directory, &raw.schema, problems);
     let (definition, pipeline) = pipeline(&directory, &raw, problems)?;
+    let mut registry = registry::load(&directory, &raw, &definition, problems);
+    if let Some(registry) = &mut registry {
+        registry::add_contracts(registry, &raw, &mut contracts, problems);
+    }
     let secrets = environment::secrets(&raw.secrets, problems);
-    let stages = stages::stages(&raw, &definition, &contracts, problems);
+    let known = stages::Known { definition: &definition, contracts: &contracts, registry: registry.as_ref() };
+    let stages = stages::stages(&raw, &known, problems);
+    let is_stage = |id: &str| stages.iter().any(|stage| stage.id == id);
     Some(Plan {
         name: raw.name.get_ref().clone(),
         file: path.file_name().map_or_else(|| directory.clone(), |name| directory.join(name)),
-        blake3: digest(text, &contracts),
+        blake3: digest(text, &contracts, registry.as_ref(), &stages),
         directory,
         pipeline,
         emit_health: raw.emit_health,
         strict_outputs: raw.strict_outputs,
         secrets,
+        elsewhere: registry.as_ref().map(|registry| registry.elsewhere(&is_stage)).unwrap_or_default(),
         manifest: raw.manifest.as_ref().map(|table| manifest(table, problems)).unwrap_or_default(),
         stages,
         contracts,
@@ -109,13 +117,23 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
     })
 }
 
-/// BLAKE3 of what the plan says: its document as canonical JSON, with the digests of the schemas. The document and not
-/// the [`Plan`], so that a key that is added later is never left out.
-fn digest(text: &str, contracts: &BTreeMap<String, ArtifactContract>) -> [u8; 32] {
+/// BLAKE3 of what the plan says: its document as canonical JSON, with the digests of the schemas, and of the registry where
+/// there is one. The document and not the [`Plan`], so that a key that is added later is never left out.
+fn digest(
+    text: &str,
+    contracts: &BTreeMap<String, ArtifactContract>,
+    registry: Option<&registry::Named>,
+    stages: &[Stage],
+) -> [u8; 32] {
     let document = toml::from_str(text).ok().and_then(|document| json_of(&toml::Value::Table(document)).ok());
-    let schemas =
-        contracts.iter().filter_map(|(id, contract)| Some((id.clone(), hex(contract.mode.schema()?.blake3).into())));
-    let whole = json!({"plan": document, "schemas": schemas.collect::<Map<String, Value>>()});
+    let is_enabled = |id: &str| stages.iter().any(|stage| stage.enabled && stage.id == id);
+    let counts = |id: &str| registry.is_none_or(|registry| registry.counts(id, &is_enabled));
+    let schemas = contracts.iter().filter(|(id, _)| counts(id));
+    let schemas = schemas.filter_map(|(id, contract)| Some((id.clone(), hex(contract.mode.schema()?.blake3).into())));
+    let mut whole = json!({"plan": document, "schemas": schemas.collect::<Map<String, Value>>()});
+    if let Some(registry) = registry {
+        whole["registries"] = registry.digest();
+    }
     *blake3::hash(&evlog_projection::canonical(&whole)).as_bytes()
 }
 

@@ -1,6 +1,7 @@
 //! The plan file as it is written: keys and types, with their places, and nothing judged yet.
 
 use serde::Deserialize;
+use serde::de::IntoDeserializer;
 use std::collections::BTreeMap;
 use toml::Spanned;
 
@@ -12,6 +13,8 @@ type Text = Spanned<String>;
 pub(super) struct Plan {
     pub(super) name: Text,
     pub(super) pipeline: Option<Text>,
+    pub(super) registry: Option<Text>,
+    pub(super) workspace_registry: Option<Text>,
     #[serde(default = "yes")]
     pub(super) emit_health: bool,
     #[serde(default)]
@@ -154,6 +157,11 @@ impl Mode {
             Mode::YamlDocument => "yaml_document",
             Mode::TextDocumentV1 => "text_document_v1",
         }
+    }
+
+    /// The mode of this name.
+    pub(super) fn named(word: &str) -> Option<Mode> {
+        Mode::deserialize(IntoDeserializer::<serde::de::value::Error>::into_deserializer(word)).ok()
     }
 }
 

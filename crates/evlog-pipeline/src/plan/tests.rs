@@ -1,5 +1,8 @@
 //! Plans that are taken, and every way in which one is refused, with its place.
 
+mod appendix;
+mod registry;
+
 use super::*;
 use std::fs;
 

@@ -1,12 +1,14 @@
 //! What the stages of a plan leave: every path, or pattern of paths, belongs to one output of one stage.
 
 use super::Problems;
+use super::stages::Known;
 use crate::glob::Glob;
 use crate::names::time_in;
 use crate::paths;
-use crate::plan::{ArtifactContract, Output, Pattern, raw};
+use crate::plan::{Output, Pattern, raw};
 use evlog_lifecycle::pipeline::{Definition, relpath};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// What a stage leaves.
 #[derive(Default)]
@@ -24,30 +26,35 @@ pub(super) struct Taken<'r> {
 
 pub(super) fn outputs<'r>(
     stage: &'r raw::Stage,
-    definition: &Definition,
-    contracts: &BTreeMap<String, ArtifactContract>,
+    known: &Known<'_>,
     taken: &mut Taken<'r>,
     problems: &mut Problems,
 ) -> Outputs {
     let mut outputs = Outputs::default();
+    let mut of_contracts: BTreeMap<String, (Range<usize>, bool)> = BTreeMap::new();
     let id = stage.id.get_ref().as_str();
     for output in &stage.output {
         let (span, output) = (output.span(), output.get_ref());
         let contract = output.contract.as_ref();
-        if let Some(unknown) = contract.filter(|id| !contracts.contains_key(id.get_ref())) {
-            let message = format!("no [[schema]] binds contract `{}`", unknown.get_ref());
+        if let Some(unknown) = contract.filter(|contract| !known.has(contract.get_ref())) {
+            let or_registry = if known.registry.is_some() { ", and no registry," } else { "" };
+            let message = format!("no [[schema]]{or_registry} binds contract `{}`", unknown.get_ref());
             problems.at(unknown.span(), message);
         }
         let made = Output { contract: contract.map(|id| id.get_ref().clone()), required: output.required };
         match (&output.path, &output.glob) {
             (Some(path), None) => {
-                if let Err(message) = check_path(path.get_ref(), definition, taken) {
+                let checked = check_path(path.get_ref(), known.definition, taken)
+                    .and_then(|()| known.check_path(id, path.get_ref(), made.contract.as_deref()));
+                if let Err(message) = checked {
                     problems.at(path.span(), message);
                 }
                 taken.paths.insert(path.get_ref(), id);
                 outputs.paths.insert(path.get_ref().clone(), made);
             }
-            (None, Some(glob)) => match check_glob(glob.get_ref(), taken) {
+            (None, Some(glob)) => match check_glob(glob.get_ref(), taken)
+                .and_then(|glob| known.check_glob(&glob, made.contract.as_deref()).map(|()| glob))
+            {
                 Ok(glob) => {
                     taken.patterns.push((glob.clone(), id));
                     outputs.patterns.push(Pattern { glob, output: made });
@@ -57,10 +64,36 @@ pub(super) fn outputs<'r>(
             (Some(_), Some(glob)) => {
                 problems.at(glob.span(), "expected either `path` or `glob` of an output, found both");
             }
-            (None, None) => problems.at(span, "expected `path` or `glob` of an output, found neither"),
+            (None, None) => match contract.filter(|_| known.registry.is_some()) {
+                Some(contract) => {
+                    let said = (contract.span(), output.required);
+                    if of_contracts.insert(contract.get_ref().clone(), said).is_some() {
+                        let message = format!("contract `{}` as a whole is an output already", contract.get_ref());
+                        problems.at(contract.span(), message);
+                    }
+                }
+                None => problems.at(span, "expected `path` or `glob` of an output, found neither"),
+            },
         }
     }
+    if let Some(registry) = known.registry {
+        registry.add_outputs(stage, known.definition, &of_contracts, &mut outputs, problems);
+    }
     outputs
+}
+
+impl Known<'_> {
+    fn has(&self, contract: &str) -> bool {
+        self.contracts.contains_key(contract) || self.registry.is_some_and(|registry| registry.has(contract))
+    }
+
+    fn check_path(&self, stage: &str, path: &str, contract: Option<&str>) -> Result<(), String> {
+        self.registry.map_or(Ok(()), |registry| registry.check_path(stage, path, contract))
+    }
+
+    fn check_glob(&self, glob: &Glob, contract: Option<&str>) -> Result<(), String> {
+        self.registry.map_or(Ok(()), |registry| registry.check_glob(glob, contract))
+    }
 }
 
 fn check_path(path: &str, definition: &Definition, taken: &Taken<'_>) -> Result<(), String> {

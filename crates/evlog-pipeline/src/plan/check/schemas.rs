@@ -32,17 +32,12 @@ pub(super) fn contracts(
 
 /// The mode, with the schema of modes that have one.
 fn mode(directory: &Path, schema: &raw::Schema, problems: &mut Problems) -> Option<ArtifactMode> {
-    let with_schema = match schema.mode.get_ref() {
-        raw::Mode::JsonDocument => ArtifactMode::JsonDocument,
-        raw::Mode::JsonlLines => ArtifactMode::JsonlLines,
-        raw::Mode::YamlDocument => ArtifactMode::YamlDocument,
-        raw::Mode::TextDocumentV1 => {
-            if let Some(file) = &schema.file {
-                problems.at(file.span(), "`text_document_v1` asks for text and has no schema; leave `file` out");
-            }
-            return Some(ArtifactMode::TextDocument);
+    if matches!(schema.mode.get_ref(), raw::Mode::TextDocumentV1) {
+        if let Some(file) = &schema.file {
+            problems.at(file.span(), "`text_document_v1` asks for text and has no schema; leave `file` out");
         }
-    };
+        return Some(ArtifactMode::TextDocument);
+    }
     let Some(file) = &schema.file else {
         let message =
             format!("expected `file`, a JSON Schema, with mode `{}`, found none", schema.mode.get_ref().word());
@@ -50,7 +45,7 @@ fn mode(directory: &Path, schema: &raw::Schema, problems: &mut Problems) -> Opti
         return None;
     };
     match compile(&directory.join(file.get_ref())) {
-        Ok(bound) => Some(with_schema(bound)),
+        Ok(bound) => Some(with_schema(*schema.mode.get_ref(), bound)),
         Err(message) => {
             problems.at(file.span(), format!("schema `{}`: {message}", file.get_ref()));
             None
@@ -58,7 +53,18 @@ fn mode(directory: &Path, schema: &raw::Schema, problems: &mut Problems) -> Opti
     }
 }
 
-fn compile(file: &Path) -> Result<BoundSchema, String> {
+/// A mode, with the schema where it has one.
+pub(in crate::plan) fn with_schema(mode: raw::Mode, bound: BoundSchema) -> ArtifactMode {
+    match mode {
+        raw::Mode::JsonDocument => ArtifactMode::JsonDocument(bound),
+        raw::Mode::JsonlLines => ArtifactMode::JsonlLines(bound),
+        raw::Mode::YamlDocument => ArtifactMode::YamlDocument(bound),
+        raw::Mode::TextDocumentV1 => ArtifactMode::TextDocument,
+    }
+}
+
+/// A schema, with those that it refers to. The error is a sentence without the file's name.
+pub(in crate::plan) fn compile(file: &Path) -> Result<BoundSchema, String> {
     let (schema, blake3) = Schema::load(file)?;
     Ok(BoundSchema { schema, blake3 })
 }

@@ -1,6 +1,7 @@
 //! The stages of a plan: order, codes, limits.
 
 use super::outputs::{Outputs, Taken};
+use super::registry::Named;
 use super::{Problems, environment, inputs, outputs};
 use crate::limits::{OUTPUT_LIMIT_DEFAULT, OUTPUT_LIMIT_MIN, TIME_LIMIT_MAX};
 use crate::plan::{ArtifactContract, Stage, raw};
@@ -16,13 +17,16 @@ pub(super) fn fail_mode(raw: Option<raw::FailMode>) -> Option<FailMode> {
     })
 }
 
+/// What the stages of a plan may speak of.
+pub(super) struct Known<'p> {
+    pub(super) definition: &'p Definition,
+    pub(super) contracts: &'p BTreeMap<String, ArtifactContract>,
+    pub(super) registry: Option<&'p Named>,
+}
+
 /// The stages in canonical order.
-pub(super) fn stages(
-    raw: &raw::Plan,
-    definition: &Definition,
-    contracts: &BTreeMap<String, ArtifactContract>,
-    problems: &mut Problems,
-) -> Vec<Stage> {
+pub(super) fn stages(raw: &raw::Plan, known: &Known<'_>, problems: &mut Problems) -> Vec<Stage> {
+    let definition = known.definition;
     let mut stages: Vec<(usize, Stage)> = Vec::new();
     let mut seen = BTreeSet::new();
     let mut taken = Taken::default();
@@ -39,7 +43,7 @@ pub(super) fn stages(
             problems.at(stage.id.span(), message);
             continue;
         };
-        let outputs = outputs::outputs(stage, definition, contracts, &mut taken, problems);
+        let outputs = outputs::outputs(stage, known, &mut taken, problems);
         let mode = fail_mode(stage.fail_mode).unwrap_or(definition.stages()[index].fail_mode);
         let inherited = stage.inherit_environment.as_ref().or(raw.inherit_environment.as_ref());
         stages.push((index, one(stage, definition, mode, inherited.map(Vec::as_slice), outputs, problems)));

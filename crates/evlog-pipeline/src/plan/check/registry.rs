@@ -1,0 +1,208 @@
+//! The registry that a plan names, and what it makes of the plan's stages: another source of their outputs (rules K-13 to
+//! K-17).
+
+use super::outputs::Outputs;
+use super::{Problems, hex};
+use crate::glob::Glob;
+use crate::plan::registry::{Binding, Registry, RegistryError, RegistryProblem, Scope};
+use crate::plan::{ArtifactContract, BoundElsewhere, Output, Pattern, raw};
+use evlog_lifecycle::pipeline::{Definition, is_required};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::path::Path;
+use toml::Spanned;
+
+/// The registry of a plan, as the plan names it.
+#[derive(Debug)]
+pub(super) struct Named {
+    registry: Registry,
+    workspace: Option<Registry>,
+    name: String,
+}
+
+/// Reads what the plan names.
+pub(super) fn load(
+    directory: &Path,
+    raw: &raw::Plan,
+    definition: &Definition,
+    problems: &mut Problems,
+) -> Option<Named> {
+    let Some(name) = &raw.registry else {
+        if let Some(twin) = &raw.workspace_registry {
+            problems.at(twin.span(), "expected a `registry` beside `workspace_registry`, found none");
+        }
+        return None;
+    };
+    let mut read = |name: &Spanned<String>, scope: Scope<'_>| {
+        let RegistryError { problems: found, .. } = match Registry::load(&directory.join(name.get_ref()), scope) {
+            Ok(registry) => return Some(registry),
+            Err(error) => error,
+        };
+        for problem in found {
+            problems.at(name.span(), told(name.get_ref(), &problem));
+        }
+        None
+    };
+    let registry = read(name, Scope::Pipeline(definition));
+    let workspace = raw.workspace_registry.as_ref().map(|twin| read(twin, Scope::Workspace));
+    if let (Some(registry), Some(Some(workspace)), Some(twin)) = (&registry, &workspace, &raw.workspace_registry) {
+        for problem in registry.disagreements(workspace) {
+            problems.at(twin.span(), told(twin.get_ref(), &problem));
+        }
+    }
+    Some(Named { registry: registry?, workspace: workspace.flatten(), name: name.get_ref().clone() })
+}
+
+/// A mistake of a registry in the words of its plan.
+fn told(name: &str, problem: &RegistryProblem) -> String {
+    let between = if problem.pointer.is_empty() { ':' } else { ',' };
+    format!("registry `{name}`{between} {problem}")
+}
+
+/// Adds the contracts that the registry binds to stages to those of the plan's own.
+pub(super) fn add_contracts(
+    named: &mut Named,
+    raw: &raw::Plan,
+    contracts: &mut BTreeMap<String, ArtifactContract>,
+    problems: &mut Problems,
+) {
+    for schema in &raw.schema {
+        let id = schema.contract.get_ref();
+        if named.registry.contracts.contains_key(id) {
+            let message = format!("contract `{id}` is in registry `{}` already", named.name);
+            problems.at(schema.contract.span(), message);
+        }
+    }
+    for (id, registered) in &mut named.registry.contracts {
+        if let Some(artifact) = registered.artifact.take() {
+            contracts.entry(id.clone()).or_insert(artifact);
+        }
+    }
+}
+
+impl Named {
+    /// Whether the registry, and not a `[[schema]]`, says what a contract is.
+    pub(super) fn has(&self, contract: &str) -> bool {
+        self.registry.contracts.contains_key(contract)
+    }
+
+    /// Whether a stage may call a path its output, of this contract.
+    pub(super) fn check_path(&self, stage: &str, path: &str, contract: Option<&str>) -> Result<(), String> {
+        let Some(binding) = self.registry.binding_of(path) else {
+            return self.check_unbound(path, contract);
+        };
+        let words = self.words(binding);
+        if binding.owner != stage {
+            return Err(format!("`{path}` belongs to `{}`: {words}", binding.owner));
+        }
+        if contract != Some(binding.contract.as_str()) {
+            let found = contract.map_or("none".to_owned(), |id| format!("`{id}`"));
+            return Err(format!("`{path}`: expected contract `{}`, found {found}: {words}", binding.contract));
+        }
+        Ok(())
+    }
+
+    /// Whether a stage may call all paths that match its outputs, of this contract.
+    pub(super) fn check_glob(&self, glob: &Glob, contract: Option<&str>) -> Result<(), String> {
+        let text = glob.as_str();
+        let meets = |binding: &Binding| Some((self.words(binding), glob.common(&binding.glob)?));
+        match self.registry.bindings.iter().find_map(meets) {
+            Some((words, path)) => Err(format!("`{text}` matches `{path}`, and so does a binding: {words}")),
+            None => self.check_unbound(text, contract),
+        }
+    }
+
+    /// What no binding matches has no contract of the registry, and stands beside what some match.
+    fn check_unbound(&self, path: &str, contract: Option<&str>) -> Result<(), String> {
+        if let Some(id) = contract.filter(|id| self.has(id)) {
+            return Err(format!("registry `{}` does not bind `{path}` to contract `{id}`", self.name));
+        }
+        let literal = self.registry.bindings.iter().filter(|binding| binding.glob.is_literal());
+        match literal.into_iter().find(|binding| crate::paths::clash(path, binding.glob.as_str())) {
+            Some(binding) => Err(format!("`{path}` clashes with a binding: {}", self.words(binding))),
+            None => Ok(()),
+        }
+    }
+
+    /// A binding in the words of a message.
+    fn words(&self, binding: &Binding) -> String {
+        let Binding { glob, contract, owner, index } = binding;
+        let (name, glob) = (&self.name, glob.as_str());
+        format!("registry `{name}`, at /bindings/{index}, binds `{glob}` to contract `{contract}` and `{owner}`")
+    }
+
+    /// Adds the bindings of a stage to its outputs. `required` is what the plan says of contracts as wholes. A pattern that
+    /// nothing matches is nothing that could be missing (pipeline.md, Appendix B).
+    pub(super) fn add_outputs(
+        &self,
+        stage: &raw::Stage,
+        definition: &Definition,
+        required: &BTreeMap<String, (Range<usize>, bool)>,
+        outputs: &mut Outputs,
+        problems: &mut Problems,
+    ) {
+        let id = stage.id.get_ref();
+        for (contract, (span, _)) in required {
+            if !self.registry.bindings_of(id).any(|binding| binding.contract == *contract) {
+                let message =
+                    format!("registry `{}` binds nothing of stage `{id}` to contract `{contract}`", self.name);
+                problems.at(span.clone(), message);
+            }
+        }
+        for binding in self.registry.bindings_of(id) {
+            let path = binding.glob.as_str();
+            if outputs.paths.contains_key(path) {
+                continue;
+            }
+            let said = required.get(&binding.contract).map(|(_, required)| *required);
+            let said = said.or_else(|| is_required(definition, id, &binding.contract));
+            if said.is_none() && stage.enabled {
+                let message = format!(
+                    "stage `{id}`: nothing says whether contract `{0}` is required: {1}. Add [[stage.output]] with \
+                     contract = \"{0}\" and `required`",
+                    binding.contract,
+                    self.words(binding)
+                );
+                problems.at(stage.id.span(), message);
+            }
+            let contract = Some(binding.contract.clone());
+            if binding.glob.is_literal() {
+                let output = Output { contract, required: said.unwrap_or(false) };
+                outputs.paths.insert(path.to_owned(), output);
+            } else {
+                let output = Output { contract, required: false };
+                outputs.patterns.push(Pattern { glob: binding.glob.clone(), output });
+            }
+        }
+    }
+
+    /// What is bound to whoever is no stage of the plan.
+    pub(super) fn elsewhere(&self, is_stage: &dyn Fn(&str) -> bool) -> Vec<BoundElsewhere> {
+        let others = self.registry.bindings.iter().filter(|binding| !is_stage(&binding.owner));
+        let one = |binding: &Binding| BoundElsewhere {
+            glob: binding.glob.clone(),
+            owner: binding.owner.clone(),
+            contract: binding.contract.clone(),
+            version: self
+                .registry
+                .contracts
+                .get(&binding.contract)
+                .map(|known| known.version.clone())
+                .unwrap_or_default(),
+        };
+        others.map(one).collect()
+    }
+
+    /// Whether a contract counts in the plan's digest: one of the registry does when it is bound to a stage that takes part.
+    pub(super) fn counts(&self, contract: &str, is_enabled: &dyn Fn(&str) -> bool) -> bool {
+        let bound = |binding: &Binding| binding.contract == contract && is_enabled(&binding.owner);
+        !self.has(contract) || self.registry.bindings.iter().any(bound)
+    }
+
+    /// What the registries say, for the plan's digest.
+    pub(super) fn digest(&self) -> Value {
+        let workspace = self.workspace.as_ref().map(|twin| hex(twin.blake3));
+        json!({"registry": hex(self.registry.blake3), "workspace": workspace})
+    }
+}

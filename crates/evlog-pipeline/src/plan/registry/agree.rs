@@ -1,0 +1,34 @@
+//! A registry beside its twin of the workspace (rule K-12).
+
+use super::{Registry, RegistryProblem};
+use std::path::Path;
+
+impl Registry {
+    /// Where a registry of a workspace is not what this one is, with pointers into that one's file.
+    pub fn disagreements(&self, workspace: &Registry) -> Vec<RegistryProblem> {
+        let mut found = Vec::new();
+        let mut differ = |pointer: String, expected: &str, other: &str| {
+            let message = format!("expected `{expected}`, as in the registry of the bundle, found `{other}`");
+            found.push(RegistryProblem { pointer, message });
+        };
+        if self.version != workspace.version {
+            differ("/registry_version".to_owned(), &self.version, &workspace.version);
+        }
+        for (id, other) in &workspace.contracts {
+            let Some(own) = self.contracts.get(id) else { continue };
+            if own.version != other.version {
+                differ(format!("/contracts/{}/contract_version", other.index), &own.version, &other.version);
+            }
+            if !is_same_file(&own.schema_file, &other.schema_file) {
+                let (own, found) = (own.schema_file.display().to_string(), other.schema_file.display().to_string());
+                differ(format!("/contracts/{}/schema_path", other.index), &own, &found);
+            }
+        }
+        found
+    }
+}
+
+/// Both were read, so both can be found again.
+fn is_same_file(a: &Path, b: &Path) -> bool {
+    a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
+}

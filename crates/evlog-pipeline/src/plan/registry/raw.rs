@@ -1,0 +1,30 @@
+//! A registry's file as it is written, of which its schema is known to hold.
+
+use serde::Deserialize;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+pub(super) struct Registry {
+    #[serde(rename = "registry_version")]
+    pub(super) version: String,
+    pub(super) contracts: Vec<Contract>,
+    pub(super) bindings: Vec<Binding>,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Contract {
+    #[serde(rename = "contract_id")]
+    pub(super) id: String,
+    pub(super) schema_path: String,
+    #[serde(rename = "contract_version")]
+    pub(super) version: String,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Binding {
+    pub(super) artifact_glob: String,
+    pub(super) contract_id: String,
+    pub(super) validation_mode: String,
+    pub(super) stage_owner: String,
+    pub(super) pass_id: Option<String>,
+}

@@ -1,0 +1,235 @@
+//! The rules of a registry that its schema cannot say (rules K-02 to K-11).
+
+use super::{Binding, Problems, Registered, Registry, Scope, raw};
+use crate::files::read_text;
+use crate::glob::Glob;
+use crate::limits::SCHEMA_LEN_MAX;
+use crate::names::time_in;
+use crate::paths;
+use crate::plan::check::schemas;
+use crate::plan::raw::Mode;
+use crate::plan::{ArtifactContract, BoundSchema};
+use evlog_lifecycle::pipeline::{ORCHESTRATOR, is_word, relpath};
+use evlog_projection::parse;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What registries have; the last number says what a binding must have.
+const VERSION: &str = "0.2.";
+/// From this last number on every binding has a `pass_id`.
+const PASS_ID_SINCE: u32 = 1;
+/// Where a schema says which version of its contract it is.
+const VERSION_CONST: &str = "/properties/contract_version/const";
+
+pub(super) fn registry(
+    directory: &Path,
+    raw: raw::Registry,
+    blake3: [u8; 32],
+    scope: Scope<'_>,
+    problems: &mut Problems,
+) -> Registry {
+    let patch = raw.version.strip_prefix(VERSION).and_then(|patch| patch.parse::<u32>().ok());
+    if patch.is_none() {
+        let found = &raw.version;
+        problems.at("/registry_version", format!("expected version {VERSION}x of registries, found `{found}`"));
+    }
+    let mut contracts = contracts(directory, &raw.contracts, problems);
+    let mut bindings = Vec::new();
+    let mut modes: BTreeMap<&str, &raw::Binding> = BTreeMap::new();
+    for (index, written) in raw.bindings.iter().enumerate() {
+        let at = |member: &str| format!("/bindings/{index}/{member}");
+        if !contracts.contains_key(&written.contract_id) {
+            let message = format!("expected a contract of the registry, found `{}`", written.contract_id);
+            problems.at(at("contract_id"), message);
+        }
+        let first = *modes.entry(&written.contract_id).or_insert(written);
+        if first.validation_mode != written.validation_mode {
+            let message = format!(
+                "expected `{}`, as contract `{}` is read for `{}`, found `{}`: a contract is read in one way",
+                first.validation_mode, written.contract_id, first.artifact_glob, written.validation_mode
+            );
+            problems.at(at("validation_mode"), message);
+        }
+        if let Some(glob) = glob(&written.artifact_glob, &at("artifact_glob"), problems) {
+            check_apart(&glob, &bindings, &at("artifact_glob"), problems);
+            let (contract, owner) = (written.contract_id.clone(), written.stage_owner.clone());
+            bindings.push(Binding { glob, contract, owner, index });
+        }
+        if !matches!(scope, Scope::Workspace) {
+            check_owner(written, scope, &at, problems);
+            check_mode(written, &at, problems);
+            check_pass(written, patch.is_some_and(|patch| patch >= PASS_ID_SINCE), &at("pass_id"), problems);
+            bind(&mut contracts, written, &at, problems);
+        }
+    }
+    Registry { version: raw.version, blake3, bindings, contracts }
+}
+
+fn contracts(directory: &Path, raw: &[raw::Contract], problems: &mut Problems) -> BTreeMap<String, Registered> {
+    let mut contracts: BTreeMap<String, Registered> = BTreeMap::new();
+    for (index, written) in raw.iter().enumerate() {
+        let id = &written.id;
+        if let Some(first) = contracts.get(id) {
+            let message = format!("expected each contract once, found `{id}` at /contracts/{} already", first.index);
+            problems.at(format!("/contracts/{index}/contract_id"), message);
+            continue;
+        }
+        let schema_file = directory.join(&written.schema_path);
+        let compiled = match schema(&schema_file) {
+            Ok((compiled, document)) => {
+                check_version(&document, index, written, problems);
+                Some(compiled)
+            }
+            Err(message) => {
+                let path = &written.schema_path;
+                let message = format!("expected the schema of contract `{id}`, found `{path}`: {message}");
+                problems.at(format!("/contracts/{index}/schema_path"), message);
+                None
+            }
+        };
+        let version = written.version.clone();
+        contracts.insert(id.clone(), Registered { version, schema_file, index, compiled, artifact: None });
+    }
+    contracts
+}
+
+/// The schema, and what its file says.
+fn schema(file: &Path) -> Result<(BoundSchema, Value), String> {
+    let bound = schemas::compile(file)?;
+    let text = read_text(file, SCHEMA_LEN_MAX)?;
+    Ok((bound, parse(text.as_bytes()).map_err(|error| format!("not JSON: {error}"))?))
+}
+
+/// The schema says which version of the contract it is, and it is the registry's.
+fn check_version(document: &Value, index: usize, written: &raw::Contract, problems: &mut Problems) {
+    let (path, expected) = (&written.schema_path, &written.version);
+    let found = match document.pointer(VERSION_CONST) {
+        Some(Value::String(found)) if found == expected => return,
+        Some(found) => super::shown(found),
+        None => "none".to_owned(),
+    };
+    let message = format!("expected \"{expected}\" at {VERSION_CONST} of `{path}`, found {found}");
+    problems.at(format!("/contracts/{index}/contract_version"), message);
+}
+
+/// A pattern that paths of a bundle can match; what is wrong with it is told.
+fn glob(text: &str, at: &str, problems: &mut Problems) -> Option<Glob> {
+    let glob = match Glob::parse(text) {
+        Ok(glob) => glob,
+        Err(error) => {
+            problems.at(at, format!("`{text}` is no pattern of paths: {error}"));
+            return None;
+        }
+    };
+    if let Some(error) = relpath::parse(text).err().filter(|_| glob.is_literal()) {
+        problems.at(at, format!("`{text}` is no path within the bundle: {}", error.message));
+    }
+    if let Some(time) = time_in(text) {
+        problems.at(at, format!("`{text}` holds `{time}`: expected names that are the same in every run"));
+    }
+    Some(glob)
+}
+
+/// A path has one binding.
+fn check_apart(glob: &Glob, others: &[Binding], at: &str, problems: &mut Problems) {
+    for other in others {
+        let place = format!("`{}` at /bindings/{}", other.glob.as_str(), other.index);
+        let text = glob.as_str();
+        if let Some(path) = glob.common(&other.glob) {
+            let message = format!(
+                "expected paths that no other binding matches, found `{path}`, which `{text}` and {place} match"
+            );
+            problems.at(at, message);
+        } else if glob.is_literal() && other.glob.is_literal() && paths::clash(text, other.glob.as_str()) {
+            problems.at(at, format!("expected a file beside the others, found `{text}`, which clashes with {place}"));
+        }
+    }
+}
+
+fn check_owner(written: &raw::Binding, scope: Scope<'_>, at: &dyn Fn(&str) -> String, problems: &mut Problems) {
+    let owner = written.stage_owner.as_str();
+    let Scope::Pipeline(definition) = scope else { return };
+    if owner == ORCHESTRATOR {
+        return;
+    }
+    let mut known = definition.stages().iter().map(|stage| stage.id.as_str());
+    if !known.any(|known| known == owner) {
+        let known: Vec<&str> = definition.stages().iter().map(|stage| stage.id.as_str()).collect();
+        let message =
+            format!("expected `{ORCHESTRATOR}` or a stage of the pipeline ({}), found `{owner}`", known.join(", "));
+        return problems.at(at("stage_owner"), message);
+    }
+    if let Some(own) = paths::reserved(&written.artifact_glob, definition) {
+        let message = format!("`{}` clashes with `{own}`, which evlog writes itself", written.artifact_glob);
+        problems.at(at("artifact_glob"), message);
+    }
+}
+
+/// Where the modes are allowed.
+fn check_mode(written: &raw::Binding, at: &dyn Fn(&str) -> String, problems: &mut Problems) {
+    let (mode, owner, glob) = (&written.validation_mode, &written.stage_owner, &written.artifact_glob);
+    let is_orchestrators = owner == ORCHESTRATOR;
+    match mode.as_str() {
+        "yaml_document" => {
+            if !is_orchestrators {
+                let message = format!("expected `{ORCHESTRATOR}` with `{mode}`, found `{owner}`");
+                problems.at(at("stage_owner"), message);
+            }
+            if !glob.starts_with("inputs/") {
+                problems
+                    .at(at("artifact_glob"), format!("expected a path below `inputs/` with `{mode}`, found `{glob}`"));
+            }
+        }
+        "text_document_v1" => {
+            if is_orchestrators {
+                problems.at(at("stage_owner"), format!("expected a stage with `{mode}`, found `{owner}`"));
+            }
+            if !glob.starts_with("report/") {
+                problems
+                    .at(at("artifact_glob"), format!("expected a path below `report/` with `{mode}`, found `{glob}`"));
+            }
+        }
+        "parquet_dataset_v1" if !glob.ends_with("/_schema.json") => {
+            let message = format!("expected the `_schema.json` of a directory with `{mode}`, found `{glob}`");
+            problems.at(at("artifact_glob"), message);
+        }
+        _ => {}
+    }
+}
+
+fn check_pass(written: &raw::Binding, is_needed: bool, at: &str, problems: &mut Problems) {
+    let owner = written.stage_owner.as_str();
+    let expected = format!("expected `{owner}` and one or more `.<segment>`, of `[a-z][a-z0-9_]*`");
+    match &written.pass_id {
+        None if is_needed => problems.at(at, format!("{expected}, found none; registries have it from 0.2.1 on")),
+        Some(found) => {
+            let segments = found.strip_prefix(owner).and_then(|rest| rest.strip_prefix('.'));
+            if !segments.is_some_and(|segments| segments.split('.').all(is_word)) {
+                problems.at(at, format!("{expected}, found `{found}`"));
+            }
+        }
+        None => {}
+    }
+}
+
+/// Makes of the contract what an artifact of a stage is held against.
+fn bind(
+    contracts: &mut BTreeMap<String, Registered>,
+    written: &raw::Binding,
+    at: &dyn Fn(&str) -> String,
+    problems: &mut Problems,
+) {
+    let Some(contract) = contracts.get_mut(&written.contract_id) else { return };
+    if written.stage_owner == ORCHESTRATOR {
+        return;
+    }
+    let Some(mode) = Mode::named(&written.validation_mode) else {
+        let message = format!("artifacts of stages are not read as `{}`", written.validation_mode);
+        return problems.at(at("validation_mode"), message);
+    };
+    if let Some(bound) = contract.compiled.take() {
+        let version = contract.version.clone();
+        contract.artifact = Some(ArtifactContract { version, mode: schemas::with_schema(mode, bound) });
+    }
+}
