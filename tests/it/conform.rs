@@ -246,8 +246,11 @@ impl Room {
     }
 }
 
-/// The plan as the case changes it.
+/// The plan as the case changes it, or the one that it names.
 fn changed_plan(case: &Case<'_>) -> Option<Plan> {
+    if let Some(toml::Value::String(other)) = case.0.get("plan") {
+        return Some(Plan::load(&directory().join(other)).unwrap());
+    }
     let changes = case.list("plan")?;
     let mut text = fs::read_to_string(directory().join("plan.toml")).unwrap();
     for change in changes {
