@@ -33,10 +33,13 @@ pub(crate) struct ContractCheck<'a> {
     pub(crate) findings: Vec<ContractFinding<'a>>,
 }
 
-/// Something wrong in a contract file.
+/// Something wrong in a contract file or a registry.
 #[derive(Serialize)]
 pub(crate) struct ContractFinding<'a> {
     pub(crate) line: usize,
     pub(crate) column: usize,
+    /// Into a registry, which is JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pointer: Option<&'a str>,
     pub(crate) message: &'a str,
 }

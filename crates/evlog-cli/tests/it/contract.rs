@@ -125,3 +125,59 @@ fn a_file_that_is_wrong_or_there_twice_is_not_submitted_with() {
     assert!(done.code == 2 && done.err.contains("found `order` again"), "{done:?}");
     assert!(!room.path("evlog").exists());
 }
+
+fn registry() -> PathBuf {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples/registry/contracts")).canonicalize().unwrap()
+}
+
+#[test]
+fn a_registry_is_checked_with_its_schemas_and_without_a_plan() {
+    let room = Room::new();
+    let file = registry().join("registry.json").display().to_string();
+    let done = room.ends(0, &["contract", "check", &file, &example("order.toml")]);
+    assert!(done.out.starts_with(&format!("{file}: registry 0.2.1, 6 contracts, 6 bindings\n")), "{done:?}");
+    let json: Value = room.ends(0, &["contract", "check", &file, "--json"]).json();
+    assert_eq!((json["kind"].as_str(), json["name"].as_str()), (Some("registry"), Some("0.2.1")));
+    assert_eq!(json["blake3"].as_str().map(str::len), Some(64));
+}
+
+#[test]
+fn k01_everything_wrong_in_a_registry_is_an_answer_with_line_column_and_pointer() {
+    let room = Room::new();
+    let text = std::fs::read_to_string(registry().join("registry.json")).unwrap();
+    let text = text.replace("measured/words/*.json", "measured/**.json").replace("\"add.total\"", "\"total\"");
+    room.write("registry.json", &text);
+    for schema in std::fs::read_dir(registry().join("schemas")).unwrap() {
+        let schema = schema.unwrap();
+        let name = schema.file_name().into_string().unwrap();
+        room.write(&format!("schemas/{name}"), &std::fs::read_to_string(schema.path()).unwrap());
+    }
+    std::fs::remove_file(room.path("schemas/total.schema.json")).unwrap();
+    let done = room.ends(1, &["contract", "check", "registry.json"]);
+    let lines: Vec<&str> = done.out.lines().collect();
+    assert_eq!(lines.len(), 3, "{done:?}");
+    let at = |pointer: &str| {
+        let line = text.lines().position(|line| line.contains(pointer)).unwrap();
+        line + 1
+    };
+    assert!(lines[0].starts_with(&format!("registry.json:{}:", at("\"total\", \"contract_version\""))), "{done:?}");
+    assert!(lines[0].contains("at /contracts/4/schema_path: expected the schema of contract `total`"), "{done:?}");
+    let globstar = "expected `**` as a whole segment";
+    assert!(
+        lines[1].starts_with(&format!("registry.json:{}:24: at /bindings/2/artifact_glob: ", at("**"))),
+        "{done:?}"
+    );
+    assert!(lines[1].ends_with(&format!("invalid_globstar: {globstar}")), "{done:?}");
+    assert!(lines[2].contains("at /bindings/5/pass_id: expected `add` and one or more"), "{done:?}");
+    assert_eq!(done.err, "registry.json: 3 findings\n");
+    let json: Value = room.ends(1, &["contract", "check", "registry.json", "--json"]).json();
+    let finding = &json["findings"][1];
+    assert_eq!(
+        (finding["pointer"].as_str(), finding["column"].as_u64()),
+        (Some("/bindings/2/artifact_glob"), Some(24))
+    );
+    room.write("registry.json", "{");
+    let done = room.ends(1, &["contract", "check", "registry.json"]);
+    assert!(done.out.starts_with("registry.json:1:1: not JSON: line 1 column 1"), "{done:?}");
+    room.ends(2, &["contract", "check", "gone.json"]);
+}

@@ -1,5 +1,6 @@
 //! `evlog contract`: contract files listed, drawn and checked. No log is opened.
 
+mod check;
 mod machine;
 mod pipeline;
 #[cfg(test)]
@@ -8,8 +9,8 @@ mod tests;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::files::read_text;
-use crate::json::{ContractCheck, ContractFinding, ContractObject, ContractRow, hex};
-use crate::table::{self, counted};
+use crate::json::{ContractObject, ContractRow, hex};
+use crate::table;
 use crate::ui::{Tone, Ui};
 use clap::{Args, Subcommand, ValueEnum};
 use evlog_lifecycle::form::{BUILT_IN, Definition, FILE_LEN_MAX, Finding, built_in};
@@ -29,9 +30,10 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   evlog contract check order.toml
   evlog contract check contracts/*.toml --json
+  evlog contract check contracts/registry.json       a registry of contracts, with its schemas
 
 Exit codes:
-  0   every file is a contract
+  0   every file is a contract, or a registry (`*.json`)
   1   something is wrong in a file: all of it is listed, with line and column
   2   a file cannot be read";
 
@@ -62,7 +64,7 @@ enum What {
     /// Draw one: statuses or stages, what leads where, rules and reason codes
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowArgs),
-    /// Say everything that is wrong in contract files, with line and column
+    /// Say everything that is wrong in contract files and registries, with line and column
     #[command(after_help = CHECK_EXAMPLES)]
     Check {
         /// The files
@@ -92,7 +94,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ContractArgs) -> Result
     match &args.what {
         What::List => list(ui, context),
         What::Show(args) => show(ui, context, args),
-        What::Check { files } => check(ui, context, files),
+        What::Check { files } => check::run(ui, context, files),
     }
 }
 
@@ -205,48 +207,4 @@ fn heading(ui: &mut Ui, words: &str) -> Result<(), CommandError> {
     ui.line(format_args!(""))?;
     let words = ui.paint(Tone::Strong, words);
     ui.line(format_args!("{words}"))
-}
-
-fn check(ui: &mut Ui, context: &Context, files: &[PathBuf]) -> Result<Verdict, CommandError> {
-    let mut verdict = Verdict::Yes;
-    for path in files {
-        let found = read(path)?;
-        if found.is_err() {
-            verdict = Verdict::No;
-        }
-        if context.json {
-            ui.json(&checked(path, &found))?;
-            continue;
-        }
-        match found {
-            Ok(definition) => {
-                let (path, kind, name) = (path.display(), kind(&definition), definition.name());
-                ui.line(format_args!("{path}: {kind} `{name}`, {}", size(&definition)))?;
-            }
-            Err(findings) => {
-                for finding in &findings {
-                    ui.line(format_args!("{}:{finding}", path.display()))?;
-                }
-                ui.talk(format_args!("{}: {}", path.display(), counted(findings.len() as u64, "finding")));
-            }
-        }
-    }
-    Ok(verdict)
-}
-
-fn checked<'a>(path: &'a Path, found: &'a Result<Definition, Vec<Finding>>) -> ContractCheck<'a> {
-    let one = |finding: &'a Finding| ContractFinding {
-        line: finding.line,
-        column: finding.column,
-        message: &finding.message,
-    };
-    let definition = found.as_ref().ok();
-    ContractCheck {
-        file: path.display().to_string(),
-        good: found.is_ok(),
-        name: definition.map(Definition::name),
-        kind: definition.map(kind),
-        blake3: definition.map(|definition| hex(&definition.digest())),
-        findings: found.as_ref().err().map(|findings| findings.iter().map(one).collect()).unwrap_or_default(),
-    }
 }
