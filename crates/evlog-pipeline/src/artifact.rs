@@ -11,7 +11,10 @@
 //! - JSON is read as strictly as events are: duplicate keys, and integers that a double cannot carry, are errors, since
 //!   two readers could see two different documents.
 
+mod spelling;
 mod text;
+
+pub(crate) use spelling::Spelling;
 
 use crate::limits::{DOCUMENT_LEN_MAX, LINE_LEN_MAX, YAML_LEN_MAX};
 use crate::plan::{ArtifactContract, ArtifactMode};
@@ -27,13 +30,13 @@ use std::path::Path;
 
 /// What is wrong with the file, at least as much of it as a report keeps; nothing when it fulfils its contract. An error
 /// means that the file could not be read.
-pub(crate) fn inspect(path: &Path, contract: &ArtifactContract) -> io::Result<Vec<Finding>> {
+pub(crate) fn inspect(path: &Path, contract: &ArtifactContract, spelling: Spelling) -> io::Result<Vec<Finding>> {
     let file = File::open(path)?;
     let mut findings = Findings::new();
     match &contract.mode {
-        ArtifactMode::JsonDocument(bound) => document(file, &bound.schema, DOCUMENT_LEN_MAX, &mut findings)?,
+        ArtifactMode::JsonDocument(bound) => document(file, &bound.schema, spelling, DOCUMENT_LEN_MAX, &mut findings)?,
         ArtifactMode::JsonlLines(bound) => {
-            lines(BufReader::with_capacity(1 << 18, file), &bound.schema, &mut findings)?;
+            lines(BufReader::with_capacity(1 << 18, file), &bound.schema, spelling, &mut findings)?;
         }
         ArtifactMode::YamlDocument(bound) => yaml_document(file, &bound.schema, YAML_LEN_MAX, &mut findings)?,
         ArtifactMode::TextDocument => text::check(file, &mut findings)?,
@@ -41,13 +44,24 @@ pub(crate) fn inspect(path: &Path, contract: &ArtifactContract) -> io::Result<Ve
     Ok(findings.kept.into_values().collect())
 }
 
-fn document(file: impl Read, schema: &Schema, len_max: u64, findings: &mut Findings) -> io::Result<()> {
+fn document(
+    file: impl Read,
+    schema: &Schema,
+    spelling: Spelling,
+    len_max: u64,
+    findings: &mut Findings,
+) -> io::Result<()> {
     let Some(text) = whole(file, len_max)? else {
         findings.add(Finding { message: too_long(len_max), ..Finding::default() });
         return Ok(());
     };
     match parse(&text) {
-        Ok(instance) => schema.each_finding(&instance, &mut |finding| findings.add(finding)),
+        Ok(instance) => {
+            schema.each_finding(&instance, &mut |finding| findings.add(finding));
+            if let Some(finding) = spelling.of_document(&text, &instance) {
+                findings.add(finding);
+            }
+        }
         Err(error) => findings.add(Finding { message: format!("not JSON: {error}"), ..Finding::default() }),
     }
     Ok(())
@@ -81,7 +95,7 @@ fn too_long(len_max: u64) -> String {
 }
 
 /// Findings are ordered by line first, so no later line can add one that is kept once there are enough.
-fn lines(mut reader: impl BufRead, schema: &Schema, findings: &mut Findings) -> io::Result<()> {
+fn lines(mut reader: impl BufRead, schema: &Schema, spelling: Spelling, findings: &mut Findings) -> io::Result<()> {
     let mut line = Vec::new();
     let mut number = 0;
     while !findings.are_enough() {
@@ -91,7 +105,8 @@ fn lines(mut reader: impl BufRead, schema: &Schema, findings: &mut Findings) -> 
             break;
         }
         number += 1;
-        if line.last() == Some(&b'\n') {
+        let is_ended = line.last() == Some(&b'\n');
+        if is_ended {
             line.pop();
         } else if line.len() as u64 > LINE_LEN_MAX {
             skip_line(&mut reader)?;
@@ -100,8 +115,16 @@ fn lines(mut reader: impl BufRead, schema: &Schema, findings: &mut Findings) -> 
             continue;
         }
         match object(&line) {
-            Ok(instance) if schema.accepts(&instance) => {}
-            Ok(instance) => schema.each_finding(&instance, &mut |finding| findings.add(finding.on_line(number))),
+            Ok(instance) => {
+                if !schema.accepts(&instance) {
+                    schema.each_finding(&instance, &mut |finding| findings.add(finding.on_line(number)));
+                }
+                let end = if is_ended { spelling::End::LineFeed } else { spelling::End::OfFile };
+                let found = spelling.of_line(&line, end, &instance);
+                if let Some(finding) = found {
+                    findings.add(finding.on_line(number));
+                }
+            }
             Err(message) => findings.add(Finding::unreadable_line(number, message)),
         }
     }
@@ -178,13 +201,13 @@ mod tests {
 
     fn of_lines(text: &[u8]) -> Vec<(u64, String)> {
         let mut findings = Findings::new();
-        lines(text, &schema(), &mut findings).unwrap();
+        lines(text, &schema(), Spelling::Any, &mut findings).unwrap();
         findings.kept.into_values().map(|found| (found.line_number.unwrap_or(0), found.message)).collect()
     }
 
     fn of_document(text: &[u8]) -> Vec<Finding> {
         let mut findings = Findings::new();
-        document(text, &schema(), 100, &mut findings).unwrap();
+        document(text, &schema(), Spelling::Any, 100, &mut findings).unwrap();
         findings.kept.into_values().collect()
     }
 

@@ -12,6 +12,7 @@
 
 mod bindings;
 
+use crate::artifact::Spelling;
 use crate::files::{FileError, at, measure, sync_files};
 use crate::limits::LISTING_LEN_MAX;
 use crate::names::time_in;
@@ -228,11 +229,12 @@ impl Gate<'_> {
 
     /// Reads every regular file: holds it against its contract, and measures it when all is well so far.
     fn measure(&self, regular: Vec<String>, found: &mut Found) -> Vec<Artifact> {
+        let spelling = if self.plan.canonical_outputs { Spelling::Canonical } else { Spelling::Any };
         let mut passed = Vec::new();
         for path in regular {
             let contract = outputs(self.stage, &path).next().and_then(|(_, output)| output.contract.clone());
             if let Some(bound) = contract.as_deref().and_then(|id| self.plan.contracts.get(id)) {
-                match artifact::inspect(&self.staging.join(&path), bound) {
+                match artifact::inspect(&self.staging.join(&path), bound, spelling) {
                     Ok(findings) => self.add_all(found, Class::Content, &path, findings),
                     Err(error) => self.unreadable(found, &path, &error.kind().to_string()),
                 }

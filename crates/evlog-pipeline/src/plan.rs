@@ -45,6 +45,8 @@ pub struct Plan {
     pub emit_health: bool,
     /// Whether a staged file that no output names fails the publish gate.
     pub strict_outputs: bool,
+    /// Whether JSON that a contract binds must be canonical.
+    pub canonical_outputs: bool,
     /// The names of the variables whose values no record may show, and whether each must be set.
     pub secrets: BTreeMap<String, bool>,
     /// Members of the manifest beside the engine's.

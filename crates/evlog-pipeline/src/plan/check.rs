@@ -108,6 +108,7 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
         pipeline,
         emit_health: raw.emit_health,
         strict_outputs: raw.strict_outputs,
+        canonical_outputs: raw.canonical_outputs,
         secrets,
         elsewhere: registry.as_ref().map(|registry| registry.elsewhere(&is_stage)).unwrap_or_default(),
         manifest: raw.manifest.as_ref().map(|table| manifest(table, problems)).unwrap_or_default(),

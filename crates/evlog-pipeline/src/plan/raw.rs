@@ -19,6 +19,8 @@ pub(super) struct Plan {
     pub(super) emit_health: bool,
     #[serde(default)]
     pub(super) strict_outputs: bool,
+    #[serde(default)]
+    pub(super) canonical_outputs: bool,
     pub(super) inherit_environment: Option<Vec<Text>>,
     #[serde(default)]
     pub(super) secrets: Secrets,

@@ -4,9 +4,14 @@ use super::*;
 
 /// A stage of one output, `made/it`, in this mode.
 fn room(mode: &str) -> Room {
+    room_with_keys("", mode)
+}
+
+/// The same, with more keys at the top of its plan.
+fn room_with_keys(keys: &str, mode: &str) -> Room {
     let file = if mode == "text_document_v1" { "" } else { "file = \"row.json\"\n" };
     let text = format!(
-        "name = \"p\"\n[[schema]]\ncontract = \"it\"\nmode = \"{mode}\"\n{file}[[stage]]\nid = \"make\"\n\
+        "name = \"p\"\n{keys}\n[[schema]]\ncontract = \"it\"\nmode = \"{mode}\"\n{file}[[stage]]\nid = \"make\"\n\
          command = [\"true\"]\nreason_code = \"storage_io_error\"\n[[stage.output]]\npath = \"made/it\"\ncontract = \"it\"\n"
     );
     let room = Room::with_plan(&text);
@@ -26,6 +31,40 @@ fn g17_text_that_is_no_plain_text_fails_line_by_line() {
     room.passes(&["made/it"]);
     let errors = ["1:text_byte_order_mark", "2:text_carriage_return", "4:text_not_utf8"];
     fails(&room, b"\xef\xbb\xbfa\nb\r\nc\n\xff\n", &errors);
+}
+
+#[test]
+fn g20_json_must_be_canonical_where_the_plan_says_so_and_other_modes_stay_as_they_are() {
+    let document = room_with_keys("canonical_outputs = true", "json_document");
+    document.stage("made/it", b"{\"a\":1}");
+    document.passes(&["made/it"]);
+    fails(&document, b"{\"a\":1}\n", &["not_canonical"]);
+    fails(&document, b"{\"b\":1,\"a\":1.0}", &["not_canonical", "additionalProperties"]);
+    fails(&document, b"\xef\xbb\xbf{\"a\":1}", &["parse"]);
+    let lines = room_with_keys("canonical_outputs = true", "jsonl_lines");
+    for text in ["", "{\"a\":1}\n", "{\"a\":1}\n{\"a\":2}\n"] {
+        lines.stage("made/it", text.as_bytes());
+        lines.passes(&["made/it"]);
+    }
+    fails(
+        &lines,
+        b"{\"a\":1}\r\n{\"a\":1}\n{\"a\": 1}\n{}",
+        &["1:not_canonical", "3:not_canonical", "4:not_canonical", "4:required"],
+    );
+    fails(&lines, b"\n", &["1:parse"]);
+    fails(&lines, b"\xef\xbb\xbf{\"a\":1}\n", &["1:parse"]);
+    let yaml = room_with_keys("canonical_outputs = true", "yaml_document");
+    yaml.stage("made/it", b"a:   1\n");
+    yaml.passes(&["made/it"]);
+    for text in ["false", "true"] {
+        let unbound =
+            Room::with_plan(&PLAN.replace("name = \"p\"", &format!("name = \"p\"\ncanonical_outputs = {text}")));
+        unbound.stage("made/free", b"{ }\n");
+        unbound.passes(&["made/free", ROWS]);
+    }
+    let any = room("json_document");
+    any.stage("made/it", b" {\"a\": 1}\n");
+    any.passes(&["made/it"]);
 }
 
 #[test]
