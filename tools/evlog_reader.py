@@ -78,6 +78,7 @@ KINDS = {
     311: "pipeline.stage_judged",
     312: "pipeline.limit_exceeded",
     313: "pipeline.inputs_recorded",
+    314: "pipeline.taken_over",
     400: "machine.created",
     401: "machine.transitioned",
     402: "machine.rejected",

@@ -99,6 +99,8 @@ kinds! {
     PIPELINE_LIMIT_EXCEEDED = 312, "pipeline.limit_exceeded";
     /// What a stage is about to read; digests.
     PIPELINE_INPUTS_RECORDED = 313, "pipeline.inputs_recorded";
+    /// A stage is not run: what it published is taken over from the run that this one retries.
+    PIPELINE_TAKEN_OVER = 314, "pipeline.taken_over";
     /// A run of contract `machine` was created, its lifecycle pinned.
     MACHINE_CREATED = 400, "machine.created";
     /// It went from one status to another, as its lifecycle lists.

@@ -77,10 +77,30 @@ impl Role {
     }
 }
 
-/// Explains a run by its `run.json`, the lines of its audit, and its validation reports by stage.
-pub fn explain(run: &Value, audit: &[Value], reports: &BTreeMap<String, Value>) -> Explanation {
+/// A run, and the seq of the outcome of one of its stages.
+pub type Origin = (String, u64);
+
+/// What a run is explained by.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// Its `run.json`.
+    pub run: &'a Value,
+    /// Its `manifest.json`; null where the contract has none.
+    pub manifest: &'a Value,
+    /// The lines of its audit.
+    pub audit: &'a [Value],
+    /// Its validation reports, by stage.
+    pub reports: &'a BTreeMap<String, Value>,
+    /// By stage that was taken over: from where the run that it was taken from had taken it, and so on back.
+    pub earlier: &'a BTreeMap<String, Vec<Origin>>,
+}
+
+/// Explains a run.
+pub fn explain(told: &Told<'_>) -> Explanation {
+    let Told { run, audit, .. } = *told;
     let contract = text(&run["contract"]);
-    let mut reasons = if contract == "pipeline" { stages(run, audit, reports) } else { moves(audit) };
+    let mut reasons = if contract == "pipeline" { stages(told) } else { moves(audit) };
+    reasons.extend(retried(told));
     reasons.extend(audit.iter().filter_map(refused));
     reasons.extend(audit.iter().filter_map(noted));
     // A stable sort: within a role the order of stages, or of events, is kept.
@@ -114,14 +134,36 @@ fn summary(status: &str, reasons: &[Reason]) -> String {
     }
 }
 
+/// Where a stage was taken over from, as `run.json` says.
+pub fn taken_from(stage: &Value) -> Option<Origin> {
+    let taken = &stage["taken_from"];
+    Some((taken["run"].as_str()?.to_owned(), taken["seq"].as_u64()?))
+}
+
+/// That a run retries another one, and what it has of it.
+fn retried(told: &Told<'_>) -> Option<Reason> {
+    let of = told.manifest["extensions"]["orchestrator"]["retry"]["of"].as_str()?;
+    let stages = told.run["stages"].as_array().map_or(&[][..], Vec::as_slice);
+    let taken = stages.iter().filter(|stage| taken_from(stage).is_some_and(|(from, _)| from == of));
+    let taken: Vec<String> = taken.map(|stage| format!("`{}`", text(&stage["stage"]))).collect();
+    let what = match taken.as_slice() {
+        [] => "no stage is taken over from it".to_owned(),
+        _ => format!("taken over from it: {}", taken.join(", ")),
+    };
+    let seqs = told.audit.iter().take(1).filter_map(|line| line["sequence"].as_u64()).collect();
+    let text = format!("it retries run `{of}`; {what}");
+    Some(Reason { role: Role::Note, subject: RUN.to_owned(), state: "retry".to_owned(), text, seqs })
+}
+
 /// The seqs of audit lines of a kind that are about a stage.
-fn told(audit: &[Value], kind: &str, stage: &str) -> Vec<u64> {
+fn seqs_of(audit: &[Value], kind: &str, stage: &str) -> Vec<u64> {
     let about = |line: &&Value| line["kind"] == kind && line["event"]["stage"] == stage;
     audit.iter().filter(about).filter_map(|line| line["sequence"].as_u64()).collect()
 }
 
 /// Stages and substages of a pipeline, each parent before its substages, in canonical order.
-fn stages(run: &Value, audit: &[Value], reports: &BTreeMap<String, Value>) -> Vec<Reason> {
+fn stages(told: &Told<'_>) -> Vec<Reason> {
+    let Told { run, audit, reports, earlier, .. } = *told;
     let items = |name: &str| run[name].as_array().map_or(&[][..], Vec::as_slice);
     let mut ordered: Vec<&Value> = Vec::new();
     let is_disabled = |stage: &&Value| stage["state"] == "disabled";
@@ -136,9 +178,9 @@ fn stages(run: &Value, audit: &[Value], reports: &BTreeMap<String, Value>) -> Ve
     let reason = |(index, stage): (usize, &&Value)| {
         let name = text(&stage["stage"]);
         let seq = stage["seq"].as_u64();
-        let mut seqs = told(audit, "pipeline.stage_begun", &name);
-        seqs.extend(told(audit, "pipeline.inputs_recorded", &name));
-        seqs.extend(told(audit, "pipeline.validation_reported", &name));
+        let kinds = ["stage_begun", "inputs_recorded", "taken_over", "validation_reported"];
+        let of_kind = |kind: &&str| seqs_of(audit, &format!("pipeline.{kind}"), &name);
+        let mut seqs: Vec<u64> = kinds.iter().flat_map(of_kind).collect();
         let caused = seq.and_then(|seq| audit.iter().find(|line| line["sequence"] == seq));
         seqs.extend(caused.and_then(|line| line["caused_by"].as_u64()));
         seqs.extend(seq);
@@ -157,6 +199,7 @@ fn stages(run: &Value, audit: &[Value], reports: &BTreeMap<String, Value>) -> Ve
         };
         let printed = items("captured").iter().find(|captured| captured["stage"] == stage["stage"]);
         let why = stage_text(stage, reports.get(&name), printed, &missing(run, stage));
+        let why = with_origin(why, stage, earlier.get(&name).map_or(&[], Vec::as_slice));
         Reason { role, text: why, state: text(&stage["state"]), subject: name, seqs }
     };
     let disabled = |stage: &Value| Reason {
@@ -205,6 +248,15 @@ fn stage_text(stage: &Value, report: Option<&Value>, printed: Option<&Value>, mi
         }
         (None, _) => what,
     }
+}
+
+/// The sentence of a stage, with from where it was taken over, if it was.
+fn with_origin(why: String, stage: &Value, earlier: &[Origin]) -> String {
+    let Some((from, seq)) = taken_from(stage) else { return why };
+    let failed = stage["state"] == "failed";
+    let what = if failed { "what failed was taken over" } else { "taken over" };
+    let earlier = earlier.iter().map(|(from, seq)| format!(", which has it from `{from}` (seq {seq} there)"));
+    format!("{why}; {what} from run `{from}` (seq {seq} there){}", earlier.collect::<String>())
 }
 
 /// What a publish gate found, by its primary diagnostic.

@@ -41,7 +41,7 @@ pub use lock::{Claim, noted_plan};
 pub use names::time_in;
 pub use plan::{Plan, PlanError};
 pub use progress::Progress;
-pub use run::{Options, RunError, RunReport, Session, is_in_progress, resume, run, stale_locks};
+pub use run::{Options, Retry, RunError, RunReport, Session, is_in_progress, may_retry, resume, run, stale_locks};
 pub use schema::{Schema, check_schema};
 pub use secrets::{Secrets, SecretsError};
 pub use step::{Step, Steps};

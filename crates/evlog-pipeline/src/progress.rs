@@ -17,6 +17,8 @@ pub enum Progress<'a> {
         bundle: &'a Path,
         /// The enabled stages, in the order in which they will run.
         stages: &'a [&'a str],
+        /// The run that it retries.
+        retry_of: Option<&'a str>,
     },
     /// A run that was left is taken up.
     Resumed {
@@ -47,6 +49,25 @@ pub enum Progress<'a> {
     Note {
         /// A sentence.
         message: &'a str,
+    },
+    /// What a stage published in the run that this one retries is about to be copied.
+    TakingOver {
+        /// The stage.
+        stage: &'a str,
+        /// The run.
+        from: &'a str,
+    },
+    /// A stage does not run: what it published in the run that this one retries is copied, and is held against what it
+    /// promises now.
+    StageTakenOver {
+        /// The stage.
+        stage: &'a str,
+        /// The run.
+        from: &'a str,
+        /// Seq of the stage's outcome there.
+        seq: u64,
+        /// How many files were copied.
+        files: usize,
     },
     /// A stage's process is about to be started.
     StageStarted {
@@ -84,7 +105,7 @@ pub enum Progress<'a> {
     OutcomeRecorded {
         /// The outcome.
         outcome: &'a Outcome,
-        /// How long the stage took; zero for substages, and for stages that did not run.
+        /// How long the stage took; zero for substages, and for stages that did not run or were taken over.
         elapsed: Duration,
     },
     /// The run has ended.

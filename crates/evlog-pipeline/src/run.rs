@@ -14,11 +14,14 @@
 mod error;
 mod findings;
 mod resume;
+mod retry;
 mod same;
 mod stage;
+mod taken;
 
 pub use error::RunError;
 pub use resume::{is_in_progress, resume, stale_locks};
+pub use retry::{Retry, may_retry};
 
 use crate::files::{at, make_directory, remove_tree, write_atomically_telling};
 use crate::interrupt::Interrupts;
@@ -33,6 +36,7 @@ use evlog::request::Request;
 use evlog::{Log, LogError, View};
 use evlog_lifecycle::pipeline::{FailMode, Outcome, RunStatus, StageStatus, is_substage, root_of};
 use evlog_projection::{Bundle, parse};
+use retry::Baseline;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +56,8 @@ pub struct Options {
     pub interrupts: Arc<Interrupts>,
     /// Told of every step, for tests that end the process there.
     pub steps: Steps,
+    /// Which run a new run retries. One that is taken up retries what it was created to retry.
+    pub retry: Option<Retry>,
 }
 
 /// The log that a run is recorded in: the session that writes it, and a view of the same log.
@@ -89,8 +95,14 @@ pub fn run(
     if fs::symlink_metadata(claim.bundle()).is_ok() {
         return Err(RunError::BundleExists { run: claim.run().to_owned(), path: claim.bundle() });
     }
+    if let Some(retry) = &options.retry {
+        may_retry(session.view, plan, retry)?;
+    }
     let mut runner = Runner::new(plan, session, claim, options, progress)?;
-    runner.create()?;
+    if let Some(retry) = &options.retry {
+        runner.baseline = Some(runner.find_baseline(retry)?);
+    }
+    runner.create(options.retry.as_ref())?;
     runner.stages()?;
     runner.finalize()
 }
@@ -111,6 +123,8 @@ struct Runner<'r> {
     outcomes: Vec<Outcome>,
     /// The stages that have begun in an earlier process.
     begun: BTreeSet<String>,
+    /// The run that is retried, as long as every stage so far was taken over from it.
+    baseline: Option<Baseline>,
     began: Instant,
 }
 
@@ -143,25 +157,32 @@ impl<'r> Runner<'r> {
             published: BTreeMap::new(),
             outcomes: Vec::new(),
             begun: BTreeSet::new(),
+            baseline: None,
             began: Instant::now(),
         })
     }
 }
 
 impl Runner<'_> {
-    fn create(&mut self) -> Result<(), RunError> {
-        self.must("create", self.create_members())?;
+    fn find_baseline(&mut self, retry: &Retry) -> Result<Baseline, RunError> {
+        let runs = self.bundle.parent().unwrap_or(&self.bundle);
+        Baseline::find(self.session.view, runs, retry)
+    }
+
+    fn create(&mut self, retry: Option<&Retry>) -> Result<(), RunError> {
+        self.must("create", self.create_members(retry))?;
         self.claim.enter();
         self.claim.note_plan(&self.plan.file)?;
         make_directory(&self.bundle, &self.steps)?;
         self.project(Duration::ZERO)?;
         let plan = self.plan;
         let stages: Vec<&str> = plan.enabled().map(|stage| stage.id.as_str()).collect();
-        (self.progress)(Progress::RunCreated { run: &self.run, bundle: &self.bundle, stages: &stages });
+        let retry_of = retry.map(|retry| retry.of.as_str());
+        (self.progress)(Progress::RunCreated { run: &self.run, bundle: &self.bundle, stages: &stages, retry_of });
         self.record_stale_locks(&BTreeSet::new())
     }
 
-    fn create_members(&self) -> Value {
+    fn create_members(&self, retry: Option<&Retry>) -> Value {
         let configured = |id: &str| match self.plan.stage(id) {
             Some(stage) => json!({"enabled": stage.enabled, "fail_mode": stage.fail_mode.word()}),
             None => json!({"enabled": false}),
@@ -170,7 +191,7 @@ impl Runner<'_> {
         let stages: Map<String, Value> = stages.map(|stage| (stage.id.clone(), configured(&stage.id))).collect();
         json!({
             "pipeline": self.plan.pipeline,
-            "manifest": same::manifest(self.plan),
+            "manifest": same::manifest(self.plan, retry),
             "stages": stages,
             "emit_health": self.plan.emit_health,
         })

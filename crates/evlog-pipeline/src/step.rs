@@ -67,6 +67,10 @@ steps! {
         "The stage is pending";
     OpenOutput = "open_output", "Opens the file that takes the stage's output",
         "The stage begins again";
+    CopyTaken = "copy_taken", "Copies one file of a stage that is taken over from the run that is retried into staging",
+        "The stage begins again, and is taken over again";
+    CommitTakenOver = "commit_taken_over", "Commits that a stage is taken over, and from where",
+        "The stage begins again, and is taken over again";
     StartStage = "start_stage", "Starts the stage's process and waits for its end",
         "The stage begins again";
     ReadOutcomes = "read_outcomes", "Reads what the stage told of its substages",
@@ -112,6 +116,7 @@ impl Step {
             "reconcile" => Step::CommitReconciled,
             "inputs" => Step::CommitInputs,
             "begin" => Step::CommitBegun,
+            "take_over" => Step::CommitTakenOver,
             "judge" => Step::CommitJudged,
             "report" => Step::CommitReport,
             "intend" => Step::CommitIntended,

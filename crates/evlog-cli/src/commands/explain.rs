@@ -7,7 +7,8 @@ use crate::json::{ExplainObject, ExplainReason};
 use crate::table::{facts, print};
 use crate::ui::{Tone, Ui, visible};
 use clap::{Args, ValueEnum};
-use evlog_lifecycle::explain::{Explanation, Reason, Role, explain};
+use evlog::{LogError, View};
+use evlog_lifecycle::explain::{Explanation, Origin, Reason, Role, Told, explain, taken_from};
 use evlog_projection::Bundle;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -25,7 +26,7 @@ Examples:
 /// Say why a run is as it is, blame first, with the events that made it so
 ///
 /// Of a pipeline: the first fatal failure is the cause, stages that never ran are consequences, and a failed publish gate
-/// is told by its first diagnostic. Of other runs: the last move of the run and of each step. Everything is read from the log.
+/// is told by its first diagnostic; of a run that retries another one it says which stages it took over, and from where. Of other runs: the last move of the run and of each step. Everything is read from the log.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ExplainArgs {
@@ -55,26 +56,70 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs) -> Result<
         ui.no_run(&args.run);
         return Ok(Verdict::No);
     };
-    let found = explanation(&bundle);
+    let run_json = json(&bundle, "run.json");
+    let found = explanation(&bundle, &run_json, &earlier(&view, &run_json)?);
     match args.format.unwrap_or(if context.json { Format::Json } else { Format::Text }) {
         Format::Text => text(ui, &args.run, &found)?,
         Format::Json => ui.json(&object(&args.run, &found))?,
         Format::Markdown => ui.bytes(markdown(&args.run, &found).as_bytes())?,
     }
+    if can_be_retried(&bundle, &found) {
+        ui.advise(&format!(
+            "once that is mended, `evlog run PLAN.toml --retry {}` takes over what succeeded, and runs the rest",
+            args.run
+        ));
+    }
     Ok(Verdict::Yes)
 }
 
-fn explanation(bundle: &Bundle) -> Explanation {
-    let bytes = |path: &str| bundle.files.get(path).map_or(&[][..], |file| &file.bytes);
-    let json = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap_or_default();
-    let lines = bytes("audit_events.jsonl").split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let audit: Vec<Value> = lines.map(json).collect();
+fn bytes<'b>(bundle: &'b Bundle, path: &str) -> &'b [u8] {
+    bundle.files.get(path).map_or(&[], |file| &file.bytes)
+}
+
+/// A projected file; null where there is none.
+fn json(bundle: &Bundle, path: &str) -> Value {
+    serde_json::from_slice(bytes(bundle, path)).unwrap_or_default()
+}
+
+fn explanation(bundle: &Bundle, run: &Value, earlier: &BTreeMap<String, Vec<Origin>>) -> Explanation {
+    let lines = bytes(bundle, "audit_events.jsonl").split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let audit: Vec<Value> = lines.map(|line| serde_json::from_slice(line).unwrap_or_default()).collect();
     let report = |path: &String| {
         let stage = path.strip_prefix(REPORTS)?.strip_suffix(".json")?;
-        Some((stage.to_owned(), json(bytes(path))))
+        Some((stage.to_owned(), json(bundle, path)))
     };
     let reports: BTreeMap<String, Value> = bundle.files.keys().filter_map(report).collect();
-    explain(&json(bytes("run.json")), &audit, &reports)
+    let manifest = json(bundle, "manifest.json");
+    explain(&Told { run, manifest: &manifest, audit: &audit, reports: &reports, earlier })
+}
+
+/// By stage that was taken over: where the runs before had it from. Each is an earlier event, so the way back ends.
+fn earlier(view: &View, run: &Value) -> Result<BTreeMap<String, Vec<Origin>>, LogError> {
+    let mut known: BTreeMap<String, Value> = BTreeMap::new();
+    let mut found = BTreeMap::new();
+    for stage in run["stages"].as_array().into_iter().flatten() {
+        let (id, mut next, mut way) = (&stage["stage"], taken_from(stage), Vec::new());
+        while let Some((run, seq)) = next {
+            if !known.contains_key(&run) {
+                let bundle = view.bundle(&run)?;
+                known.insert(run.clone(), bundle.map(|bundle| json(&bundle, "run.json")).unwrap_or_default());
+            }
+            let stages = known[&run]["stages"].as_array();
+            let there = stages.into_iter().flatten().find(|stage| stage["stage"] == *id);
+            next = there.and_then(taken_from).filter(|(_, earlier)| *earlier < seq);
+            way.extend(next.clone());
+        }
+        if let Some(id) = id.as_str().filter(|_| !way.is_empty()) {
+            found.insert(id.to_owned(), way);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether `evlog run` has brought the run to an end that was no success.
+fn can_be_retried(bundle: &Bundle, found: &Explanation) -> bool {
+    let has_plan = json(bundle, "manifest.json")["extensions"]["orchestrator"]["plan"].is_object();
+    found.contract == "pipeline" && has_plan && ["failed", "partial"].contains(&found.status.as_str())
 }
 
 fn object<'a>(run: &'a str, found: &'a Explanation) -> ExplainObject<'a> {

@@ -14,7 +14,8 @@ use crate::table::facts;
 use crate::ui::{Tone, Ui};
 use clap::Args;
 use evlog::{Log, View};
-use evlog_pipeline::{Claim, Interrupts, Options, Plan, RunError, RunReport, Secrets, Session};
+use evlog_lifecycle::pipeline::RunStatus;
+use evlog_pipeline::{Claim, Interrupts, Options, Plan, Retry, RunError, RunReport, Secrets, Session, may_retry};
 use evlog_store::StdFs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -23,7 +24,8 @@ use watch::{Form, Watch};
 const EXAMPLES: &str = "\
 Exit codes:
   0 success, 10 partial, 20 failed; 2 when the plan is refused, before anything is written;
-  20 also when the run is locked, or has ended already; 2 when the plan is not that of the run to resume;
+  20 also when the run is locked, when the run to resume has ended, or the one to retry has not, or has succeeded;
+  2 when the plan is not that of the run to resume;
   130 when it was interrupted: it stays in progress in the log, and `--resume` takes it up
 
 Examples:
@@ -34,7 +36,9 @@ Examples:
   evlog run plan.toml --run-id build-1047 --json
   evlog run plan.toml --show-output              what stages print, for the log of a CI job
   evlog run --resume build-1047                  it was stopped: go on where it was left
-  evlog run --resume build-1047 --force-run-lock    it was killed, and left its lock";
+  evlog run --resume build-1047 --force-run-lock    it was killed, and left its lock
+  evlog run plan.toml --retry build-1047         it failed, and the cause is mended: run what did not succeed
+  evlog run plan.toml --retry build-1047 --from link    a script that no input names was changed";
 
 /// Run a staged pipeline: stages, staging, publish gate, outcomes; log and bundle
 ///
@@ -44,6 +48,10 @@ Examples:
 ///
 /// A run that was left, by Ctrl-C or a crash, is taken up with --resume: what it had begun is settled by what the log holds,
 /// stages that have an outcome do not run again, and the others run.
+///
+/// A run that has ended stays as it is. Once what made it fail is mended, --retry begins a new run, which takes over the
+/// stages that succeeded, as long as nothing that they hang on has changed: their files are copied from its bundle and
+/// pass the publish gate again. The first stage that cannot be taken over runs, and so do all after it.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RunArgs {
@@ -56,7 +64,7 @@ pub(crate) struct RunArgs {
         value_name = "DIR",
         num_args = 0..=1,
         default_missing_value = ".",
-        conflicts_with_all = ["plan", "out", "run_id", "show_output", "resume", "force_run_lock"]
+        conflicts_with_all = ["plan", "out", "run_id", "show_output", "resume", "force_run_lock", "retry", "from"]
     )]
     init: Option<PathBuf>,
     /// Where the bundle is written, below `runs/<run id>/`
@@ -68,6 +76,12 @@ pub(crate) struct RunArgs {
     /// Take up a run that was left in progress, and bring it to its end
     #[arg(long, value_name = "RUN", value_parser = run_id, conflicts_with = "run_id")]
     resume: Option<String>,
+    /// Begin a run that takes over what succeeded in RUN, which has ended as failed or partial, and runs the rest
+    #[arg(long, value_name = "RUN", value_parser = run_id, requires = "plan", conflicts_with = "resume")]
+    retry: Option<String>,
+    /// Run this stage and all after it in any case; RUN may then have succeeded
+    #[arg(long, value_name = "STAGE", requires = "retry")]
+    from: Option<String>,
     /// Set aside a lock of the run that a crash left, and record that; never while another process writes the log
     #[arg(long)]
     force_run_lock: bool,
@@ -95,10 +109,14 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
     })?;
     Secrets::of(&plan, claim::id(args))
         .map_err(|error| CommandError::user(error.to_string()).during("the plan is refused, nothing was started"))?;
+    if let Some(retry) = retry(args) {
+        let known = may_retry(&mut context.view(None)?, &plan, &retry);
+        known.map_err(|error| claim::failed(context, args, error))?;
+    }
     let signer = args.signing.signer()?;
     // The run's lock first: of two processes for one run the other is told so, and not that the log is written (5.1).
     let mut claim = claim::take(context, args)?;
-    let log = context.writer("run", !args.create.no_create && args.resume.is_none());
+    let log = context.writer("run", !args.create.no_create && args.resume.is_none() && args.retry.is_none());
     let log = log.map_err(|error| claim::not_taken(error, claim.as_ref()))?;
     let interrupts = Arc::new(Interrupts::default());
     let caught = Caught::raising(interrupts.clone());
@@ -112,7 +130,15 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
     let report = done.map_err(|error| claim::failed(context, args, error))?;
     closed?;
     let verdict = Verdict::Run(report.exit_code);
-    tell(ui, context, &report).map(|()| verdict).or_else(|error| error.unless_run(verdict))
+    let told = tell(ui, context, &report);
+    if report.status != RunStatus::Success {
+        ui.advise(&claim::way_on(context, args, &report.run_id));
+    }
+    told.map(|()| verdict).or_else(|error| error.unless_run(verdict))
+}
+
+fn retry(args: &RunArgs) -> Option<Retry> {
+    Some(Retry { of: args.retry.clone()?, from: args.from.clone() })
 }
 
 fn run_plan(
@@ -128,7 +154,7 @@ fn run_plan(
     log.begin()?;
     let mut view = View::open(Arc::new(StdFs), &context.log, contracts())?;
     let claim = claim::force(claim, &mut view, args)?;
-    let options = Options { interrupts, ..Options::default() };
+    let options = Options { interrupts, retry: retry(args), ..Options::default() };
     let begin = if args.resume.is_some() { evlog_pipeline::resume } else { evlog_pipeline::run };
     let mut watch = Watch::new(ui, Form { json: context.json, output: args.show_output });
     begin(plan, Session { log, view: &mut view }, claim, &options, &mut |progress| watch.tell(&progress))

@@ -8,10 +8,11 @@ use std::path::Path;
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum RunEvent<'a> {
-    RunCreated { run: &'a str, bundle: String, stages: &'a [&'a str] },
+    RunCreated { run: &'a str, bundle: String, stages: &'a [&'a str], retry_of: Option<&'a str> },
     RunResumed { run: &'a str, bundle: String, stages: &'a [&'a str], finished: &'a [&'a str], processes: usize },
     LockForced { stale: String },
     PromotionFinished { stage: &'a str, artifacts: usize },
+    StageTakenOver { stage: &'a str, from: &'a str, seq: u64, files: usize },
     StageStarted { stage: &'a str, log: String },
     Output { stage: &'a str, line: &'a str },
     Note { stage: Option<&'a str>, message: &'a str },
@@ -33,13 +34,18 @@ impl<'a> RunEvent<'a> {
     /// The object for what happened; none for the end, which is the answer. `shown` spells paths.
     pub(crate) fn of(progress: &Progress<'a>, shown: &dyn Fn(&Path) -> String) -> Option<RunEvent<'a>> {
         Some(match *progress {
-            Progress::RunCreated { run, bundle, stages } => RunEvent::RunCreated { run, bundle: shown(bundle), stages },
+            Progress::RunCreated { run, bundle, stages, retry_of } => {
+                RunEvent::RunCreated { run, bundle: shown(bundle), stages, retry_of }
+            }
             Progress::Resumed { run, bundle, stages, finished, processes } => {
                 RunEvent::RunResumed { run, bundle: shown(bundle), stages, finished, processes }
             }
             Progress::LockForced { stale } => RunEvent::LockForced { stale: shown(stale) },
             Progress::PromotionFinished { stage, artifacts } => RunEvent::PromotionFinished { stage, artifacts },
             Progress::Note { message } => RunEvent::Note { stage: None, message },
+            Progress::StageTakenOver { stage, from, seq, files } => {
+                RunEvent::StageTakenOver { stage, from, seq, files }
+            }
             Progress::StageStarted { stage, log } => RunEvent::StageStarted { stage, log: shown(log) },
             Progress::OutputLine { stage, line } => RunEvent::Output { stage, line },
             Progress::StageNote { stage, message } => RunEvent::Note { stage: Some(stage), message },

@@ -38,8 +38,18 @@ struct Line {
 /// What a drawing shows of a stage.
 #[derive(Default)]
 struct Shown {
-    runs: bool,
+    state: Doing,
     last: String,
+}
+
+/// What is done of a stage.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Doing {
+    #[default]
+    Waits,
+    Runs,
+    /// What another run left of it is copied; it has no process, and no time of one.
+    TakenOver,
 }
 
 impl Region {
@@ -62,9 +72,17 @@ impl Region {
     /// The stage runs.
     pub(crate) fn begin(&self, stage: &str) {
         if let Some(line) = self.line(stage) {
-            locked(&line.shown).runs = true;
+            locked(&line.shown).state = Doing::Runs;
             line.bar.reset_elapsed();
             line.bar.enable_steady_tick(EVERY);
+        }
+    }
+
+    /// What another run left of the stage is copied.
+    pub(crate) fn take_over(&self, stage: &str) {
+        if let Some(line) = self.line(stage) {
+            locked(&line.shown).state = Doing::TakenOver;
+            line.bar.tick();
         }
     }
 
@@ -114,7 +132,7 @@ fn style(stage: String, width: usize, colour: bool, shown: Arc<Mutex<Shown>>) ->
     let key = move |state: &ProgressState, line: &mut dyn Write| {
         let (_, columns) = Term::stderr().size();
         let text = compose(usize::from(columns), &stage, width, &locked(&shown), state.elapsed());
-        let tone = if locked(&shown).runs { Tone::Plain } else { Tone::Faint };
+        let tone = if locked(&shown).state == Doing::Waits { Tone::Faint } else { Tone::Plain };
         let _infallible = line.write_str(&painted(colour, tone, &text));
     };
     let style = ProgressStyle::with_template("{line}").unwrap_or_else(|_| ProgressStyle::default_spinner());
@@ -124,12 +142,12 @@ fn style(stage: String, width: usize, colour: bool, shown: Arc<Mutex<Shown>>) ->
 /// A line of at most so many columns, less one: some terminals move on when the last is written.
 fn compose(columns: usize, stage: &str, width: usize, shown: &Shown, elapsed: Duration) -> String {
     let took = format!("{:.1} s", elapsed.as_secs_f64());
-    let text = if shown.runs && columns < PADDED_COLUMNS_MIN {
-        format!("  {stage}  running  {took}  {}", visible(&shown.last.replace('\t', " ")))
-    } else if shown.runs {
-        format!("  {stage:width$}  {:8} {took:>7}  {}", "running", visible(&shown.last.replace('\t', " ")))
-    } else {
-        format!("  {stage:width$}  waiting")
+    let last = visible(&shown.last.replace('\t', " "));
+    let text = match shown.state {
+        Doing::Runs if columns < PADDED_COLUMNS_MIN => format!("  {stage}  running  {took}  {last}"),
+        Doing::Runs => format!("  {stage:width$}  {:8} {took:>7}  {last}", "running"),
+        Doing::TakenOver => format!("  {stage:width$}  taking over"),
+        Doing::Waits => format!("  {stage:width$}  waiting"),
     };
     let (room, mark) = (columns.saturating_sub(1), if columns < 10 { "" } else { "..." });
     truncate_str(text.trim_end(), room, mark).into_owned()
@@ -141,7 +159,7 @@ mod tests {
     use console::measure_text_width;
 
     fn running(last: &str) -> Shown {
-        Shown { runs: true, last: last.to_owned() }
+        Shown { state: Doing::Runs, last: last.to_owned() }
     }
 
     #[test]
@@ -152,6 +170,8 @@ mod tests {
             "  policy      running    3.2 s  3 of 7 done"
         );
         assert_eq!(compose(80, "policy", 10, &Shown::default(), took), "  policy      waiting");
+        let taken = Shown { state: Doing::TakenOver, ..Shown::default() };
+        assert_eq!(compose(80, "policy", 10, &taken, took), "  policy      taking over");
         let narrow = compose(40, "policy", 18, &running("3 of 7 done, and many more to do"), took);
         assert_eq!(narrow, "  policy  running  3.2 s  3 of 7 don...");
     }

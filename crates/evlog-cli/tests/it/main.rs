@@ -35,6 +35,8 @@ mod repair;
 #[cfg(test)]
 mod resume;
 #[cfg(test)]
+mod retry;
+#[cfg(test)]
 mod run;
 #[cfg(test)]
 mod story;

@@ -87,7 +87,7 @@ fn json_tells_each_thing_that_happens_on_a_line_and_answers_last() {
     assert_eq!(events, expected);
     assert_eq!(
         lines[0],
-        json!({"event": "run_created", "run": "r", "bundle": "runs/r", "stages": ["first", "second"]})
+        json!({"event": "run_created", "run": "r", "bundle": "runs/r", "stages": ["first", "second"], "retry_of": null})
     );
     assert_eq!(lines[1], json!({"event": "stage_started", "stage": "first", "log": "runs/r/logs/first.log"}));
     let took = lines[2]["elapsed_ms"].as_u64().unwrap();
@@ -114,7 +114,7 @@ fn a_plan_to_begin_with_runs_as_it_is_and_is_never_written_over() {
     let room = Room::new();
     let done = room.ends(0, &["run", "--init", "first"]);
     done.says("`evlog run first/plan.toml` runs it");
-    assert_eq!(done.out, "wrote  first/plan.toml\nwrote  first/parcel.schema.json\n");
+    assert_eq!(done.out, "wrote  first/plan.toml\nwrote  first/parcel.schema.json\nwrote  first/report.schema.json\n");
     room.ends(0, &["run", "first/plan.toml", "--run-id", "r"]);
     assert_eq!(fs::read_to_string(room.path("runs/r/report.json")).unwrap(), "{\"parcels\":3}\n");
     room.ends(0, &["conform", "runs/r", "--plan", "first/plan.toml", "--exit-code", "0"]);
@@ -124,7 +124,7 @@ fn a_plan_to_begin_with_runs_as_it_is_and_is_never_written_over() {
     room.ends(2, &["run", "--init", "first"]).says("`first/parcel.schema.json` is there already");
     assert!(!room.path("first/plan.toml").exists(), "one file of two is not written");
     let here = room.ends(0, &["run", "--init", "--json"]).json();
-    assert_eq!(here, json!({"files": ["plan.toml", "parcel.schema.json"]}));
+    assert_eq!(here, json!({"files": ["plan.toml", "parcel.schema.json", "report.schema.json"]}));
     assert_eq!(fs::read(room.path("plan.toml")).unwrap(), plan);
     room.ends(2, &["run", "--init", "--run-id", "r"]);
     room.ends(2, &["run"]).says("PLAN.toml");

@@ -43,6 +43,7 @@ const KINDS: &[(u16, &str)] = &[
     (311, "pipeline.stage_judged"),
     (312, "pipeline.limit_exceeded"),
     (313, "pipeline.inputs_recorded"),
+    (314, "pipeline.taken_over"),
     (400, "machine.created"),
     (401, "machine.transitioned"),
     (402, "machine.rejected"),

@@ -8,7 +8,7 @@
 use super::definition::is_substage;
 use super::outcome::{Outcome, RunStatus};
 use super::payload::{
-    Artifact, Created, LimitExceeded, OutcomeRecorded, OutputCaptured, Payload, Refused, ValidationReported,
+    Artifact, Created, LimitExceeded, OutcomeRecorded, OutputCaptured, Payload, Refused, TakenOver, ValidationReported,
 };
 use super::project::{IN_PROGRESS, artifact, hex, input, stage_state};
 use super::reconcile::Found;
@@ -55,6 +55,9 @@ fn details(payload: &Payload, before: Option<&State>, after: &State) -> Value {
         Payload::LimitExceeded(LimitExceeded { limit, configured, observed, behavior, stage }) => {
             let behavior = behavior.word();
             json!({"limit": limit, "configured": configured, "observed": observed, "behavior": behavior, "stage": stage})
+        }
+        Payload::TakenOver(TakenOver { stage, baseline, seq }) => {
+            json!({"stage": stage, "baseline": baseline, "seq": seq})
         }
         Payload::Refused(Refused { action, stage, code, message }) => {
             json!({"do": action, "stage": stage, "error": {"code": code, "message": message}})

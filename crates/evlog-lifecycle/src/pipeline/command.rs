@@ -6,7 +6,7 @@
 
 use super::definition::{Definition, NAMES};
 use super::outcome::{FailMode, StageStatus};
-use super::payload::{Artifact, Behavior, Input, InputContent, LimitExceeded, LockForced, Origin};
+use super::payload::{Artifact, Behavior, Input, InputContent, LimitExceeded, LockForced, Origin, TakenOver};
 use super::reader::Members;
 use super::reconcile::{Found, Outputs};
 use crate::members::{malformed, pointer, quoted};
@@ -18,10 +18,11 @@ pub(super) const FAIL_MODES: [(&str, FailMode); 2] =
 pub(super) const STATUSES: [(&str, StageStatus); 3] =
     [("success", StageStatus::Success), ("failed", StageStatus::Failed), ("skipped", StageStatus::Skipped)];
 /// The words of `do`.
-pub(super) const ACTIONS: [&str; 13] = [
+pub(super) const ACTIONS: [&str; 14] = [
     "create",
     "inputs",
     "begin",
+    "take_over",
     "judge",
     "intend",
     "publish",
@@ -43,6 +44,7 @@ pub(super) enum Do {
     Create(Box<Create>),
     Inputs { stage: String, inputs: Vec<Input> },
     Begin { stage: String },
+    TakeOver(TakenOver),
     Intend { stage: String, artifacts: Vec<Artifact> },
     Publish { stage: String, artifacts: Vec<Artifact> },
     Report { stage: String, report: Value },
@@ -92,6 +94,7 @@ impl Do {
             Do::Create(_) => "create",
             Do::Inputs { .. } => "inputs",
             Do::Begin { .. } => "begin",
+            Do::TakeOver(_) => "take_over",
             Do::Intend { .. } => "intend",
             Do::Publish { .. } => "publish",
             Do::Report { .. } => "report",
@@ -111,6 +114,7 @@ impl Do {
             Do::Create(_) | Do::Reconcile { .. } | Do::LockForced(_) | Do::Finalize => None,
             Do::Inputs { stage, .. }
             | Do::Begin { stage }
+            | Do::TakeOver(TakenOver { stage, .. })
             | Do::LimitExceeded(LimitExceeded { stage, .. })
             | Do::Intend { stage, .. }
             | Do::Publish { stage, .. }
@@ -122,6 +126,16 @@ impl Do {
     }
 }
 
+impl Command {
+    /// Another run whose state decides about the command.
+    pub(super) fn reads(&self) -> Option<&str> {
+        match &self.0 {
+            Do::TakeOver(taken) => Some(&taken.baseline),
+            _ => None,
+        }
+    }
+}
+
 /// Reads a command's own members.
 pub(super) fn parse(action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
     let mut members = Members::new(members);
@@ -129,6 +143,7 @@ pub(super) fn parse(action: &str, members: Map<String, Value>) -> Result<Command
         "create" => Do::Create(Box::new(create(&mut members)?)),
         "inputs" => Do::Inputs { stage: members.string("stage")?, inputs: inputs(&mut members)? },
         "begin" => Do::Begin { stage: members.string("stage")? },
+        "take_over" => Do::TakeOver(taken_over(&mut members)?),
         "intend" => Do::Intend { stage: members.string("stage")?, artifacts: artifacts(&mut members)? },
         "publish" => Do::Publish { stage: members.string("stage")?, artifacts: artifacts(&mut members)? },
         "report" => report(&mut members)?,
@@ -190,6 +205,11 @@ fn inputs(members: &mut Members) -> Result<Vec<Input>, Malformed> {
     let mut inputs = members.required_items("inputs")?.into_iter().map(input).collect::<Result<Vec<Input>, _>>()?;
     inputs.sort_by(|a, b| (&a.path, a.from).cmp(&(&b.path, b.from)));
     Ok(inputs)
+}
+
+fn taken_over(members: &mut Members) -> Result<TakenOver, Malformed> {
+    let (stage, baseline) = (members.string("stage")?, members.string("baseline")?);
+    Ok(TakenOver { stage, baseline, seq: members.count("seq")? })
 }
 
 fn artifacts(members: &mut Members) -> Result<Vec<Artifact>, Malformed> {

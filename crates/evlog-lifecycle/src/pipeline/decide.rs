@@ -10,7 +10,7 @@ use super::definition::{Definition, NAMES, built_in};
 use super::outcome::{FailMode, Outcome};
 use super::payload::{
     Artifacts, Created, Finalized, InputsRecorded, OutcomeRecorded, OutputCaptured, Payload, Reconciled, Refused,
-    StageBegun, StageSetting, ValidationReported,
+    StageBegun, StageSetting, TakenOver, ValidationReported,
 };
 use super::reconcile::{self, Found};
 use super::rules::{self, Judged, Recording, refuse};
@@ -39,9 +39,10 @@ type Known = BTreeMap<String, Arc<Definition>>;
 /// Decides a command.
 pub(super) fn decide(brought: &Known, asked: &Asked<'_, State>, command: &Command) -> Decision {
     let taken = match (&command.0, asked.state) {
-        (Do::Create(create), None) => created(brought, create),
+        (Do::Create(create), None) => created(brought, asked.run, create),
         (Do::Create(_), Some(_)) => refuse("RUN_EXISTS", format!("run `{}` exists already", asked.run)),
         (_, None) => refuse("UNKNOWN_RUN", format!("there is no run `{}`; create it first", asked.run)),
+        (Do::TakeOver(taken), Some(state)) => taken_over(state, asked.related, taken),
         (command, Some(state)) => recorded(state, command),
     };
     match taken.and_then(|taken| events(&taken)) {
@@ -72,7 +73,7 @@ fn refused(asked: &Asked<'_, State>, command: &Do, refusal: &rules::Refusal) -> 
     Decision::refused(vec![NewEvent { target, ..NewEvent::new(record.kind(), bytes) }], refusal.code, message)
 }
 
-fn created(brought: &Known, create: &Create) -> Judged<Taken> {
+fn created(brought: &Known, run: &str, create: &Create) -> Judged<Taken> {
     let (definition, text) = match &create.pipeline {
         Chosen::Brought(definition) => (Arc::new(definition.clone()), Some(definition.text().to_owned())),
         Chosen::Named(name) => match brought.get(name) {
@@ -82,6 +83,7 @@ fn created(brought: &Known, create: &Create) -> Judged<Taken> {
     };
     rules::manifest(&create.manifest)?;
     rules::operability(&create.manifest)?;
+    rules::retry(run, &create.manifest)?;
     let stages = settings(&definition, create)?;
     let manifest = canonical(&Value::Object(create.manifest.clone()));
     Ok(one(Payload::Created(Created {
@@ -133,6 +135,7 @@ fn recorded(state: &State, command: &Do) -> Judged<Taken> {
             rules::begin(state, stage)?;
             one(Payload::Begun(StageBegun { stage: stage.clone() }))
         }
+        Do::TakeOver(_) => unreachable!("it is decided with the state of another run"),
         Do::Intend { stage, artifacts } => {
             rules::intend(state, stage, artifacts)?;
             one(Payload::Intended(Artifacts { stage: stage.clone(), artifacts: artifacts.clone() }))
@@ -164,6 +167,13 @@ fn recorded(state: &State, command: &Do) -> Judged<Taken> {
         }
         Do::Finalize => finalize(state)?,
     })
+}
+
+/// What history holds of it is judged by the run alone; when it is told, the other run is there to be asked.
+fn taken_over(state: &State, baseline: Option<&State>, taken: &TakenOver) -> Judged<Taken> {
+    rules::take_over(state, taken)?;
+    rules::succeeded(baseline, taken)?;
+    Ok(one(Payload::TakenOver(taken.clone())))
 }
 
 /// The outcome that was told, its fail mode the usual one where none was.

@@ -5,8 +5,10 @@
 
 use super::outcome::FailMode;
 use super::payload::Artifact;
+use super::project::input;
 use super::state::State;
 use super::{Pipeline, is_substage};
+use evlog_format::Seq;
 use evlog_projection::{Contract, Fact, FoldError};
 use serde_json::{Map, Value};
 
@@ -69,6 +71,30 @@ impl State {
     pub fn intended(&self, stage: &str) -> Option<&[Artifact]> {
         let index = self.definition().index_of(stage).filter(|_| !is_substage(stage))?;
         self.progress[index].intended.as_ref().map(|artifacts| artifacts.as_slice())
+    }
+
+    /// The run that this one retries, as its manifest says; none when it is no retry.
+    pub fn retry_of(&self) -> Option<&str> {
+        self.pinned.manifest.get("extensions")?.get("orchestrator")?.get("retry")?.get("of")?.as_str()
+    }
+
+    /// The run that a stage was taken over from, since it began last, and the seq of its outcome there.
+    pub fn taken_from(&self, stage: &str) -> Option<(&str, u64)> {
+        let index = self.definition().index_of(stage).filter(|_| !is_substage(stage))?;
+        self.progress[index].taken.as_ref().map(|taken| (taken.baseline.as_str(), taken.seq))
+    }
+
+    /// The seq of the outcome of a stage or substage.
+    pub fn outcome_seq(&self, stage: &str) -> Option<Seq> {
+        let key = self.definition().order_key(stage)?;
+        self.outcomes.get(&key).map(|entry| entry.seq)
+    }
+
+    /// What a stage was to read when it began last, by path: as `run.json` shows it.
+    pub fn inputs(&self, stage: &str) -> Vec<Value> {
+        let index = self.definition().index_of(stage).filter(|_| !is_substage(stage));
+        let recorded = index.and_then(|index| self.progress[index].inputs.as_ref());
+        recorded.map_or_else(Vec::new, |inputs| inputs.iter().map(input).collect())
     }
 
     /// The published artifacts, by path, each with its stage.

@@ -82,6 +82,10 @@ impl Contract for Pipeline {
         command::parse(action, members)
     }
 
+    fn reads<'a>(&self, command: &'a Command) -> Option<&'a str> {
+        command.reads()
+    }
+
     fn decide(&self, asked: &Asked<'_, State>, command: &Command) -> Decision {
         decide::decide(&self.known, asked, command)
     }

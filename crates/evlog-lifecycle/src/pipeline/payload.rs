@@ -206,6 +206,16 @@ pub(super) struct LimitExceeded {
     pub stage: String,
 }
 
+/// `pipeline.taken_over`: the stage is not run, for it succeeded in the run that this one retries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct TakenOver {
+    pub stage: String,
+    /// The run that it is taken over from.
+    pub baseline: String,
+    /// Seq of the stage's outcome there.
+    pub seq: u64,
+}
+
 /// A payload with its kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Payload {
@@ -223,6 +233,7 @@ pub(super) enum Payload {
     Reconciled(Reconciled),
     LockForced(LockForced),
     LimitExceeded(LimitExceeded),
+    TakenOver(TakenOver),
 }
 
 impl Payload {
@@ -243,6 +254,7 @@ impl Payload {
             Payload::Reconciled(_) => kind::PIPELINE_RECONCILED,
             Payload::LockForced(_) => kind::PIPELINE_LOCK_FORCED,
             Payload::LimitExceeded(_) => kind::PIPELINE_LIMIT_EXCEEDED,
+            Payload::TakenOver(_) => kind::PIPELINE_TAKEN_OVER,
         }
     }
 
@@ -261,6 +273,7 @@ impl Payload {
             Payload::Reconciled(value) => encode(value),
             Payload::LockForced(value) => encode(value),
             Payload::LimitExceeded(value) => encode(value),
+            Payload::TakenOver(value) => encode(value),
         }
     }
 
@@ -285,6 +298,7 @@ impl Payload {
             kind::PIPELINE_RECONCILED => decode(bytes).map(Payload::Reconciled),
             kind::PIPELINE_LOCK_FORCED => decode(bytes).map(Payload::LockForced),
             kind::PIPELINE_LIMIT_EXCEEDED => decode(bytes).map(Payload::LimitExceeded),
+            kind::PIPELINE_TAKEN_OVER => decode(bytes).map(Payload::TakenOver),
             other => return Err(format!("expected an event of contract `pipeline`, found `{other}`")),
         };
         payload.map_err(|error| format!("`{}`: {error}", event.kind))

@@ -157,6 +157,9 @@ fn stage(state: &State, index: usize) -> Value {
         value["attempts"] = progress.attempts.into();
         value["begun_at_utc"] = to_rfc3339(begun).into();
     }
+    if let Some(taken) = &progress.taken {
+        value["taken_from"] = json!({"run": taken.baseline, "seq": taken.seq});
+    }
     if let Some(entry) = entry {
         outcome_members(&mut value, entry);
     }

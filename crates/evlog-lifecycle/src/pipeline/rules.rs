@@ -5,6 +5,10 @@
 //!
 //! Invariant: each function is a pure question about a state; `decide` and `evolve` ask the same ones.
 
+mod taken;
+
+pub(super) use taken::{retry, succeeded, take_over};
+
 use super::definition::{Coupling, ORCHESTRATOR, OrderRule, Severity, is_substage, is_word};
 use super::outcome::{Outcome, RunStatus, StageStatus, derive_status};
 use super::payload::{Artifact, Input, LimitExceeded, LockForced, Origin};
@@ -234,6 +238,7 @@ pub(super) fn judge(state: &State, outcome: &Outcome) -> Judged<Recording> {
     if outcome.status == StageStatus::Skipped || outcome.is_fatal() {
         return refuse("NOTHING_TO_PROMOTE", format!("`{outcome}` promotes nothing; record it as the outcome"));
     }
+    taken::as_taken(state, index, outcome)?;
     let progress = &state.progress[index];
     match &progress.judged {
         Some(judged) if judged == outcome => return Ok(Recording::Same),
@@ -421,6 +426,7 @@ fn top_level(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
     if outcome.is_fatal() {
         return nothing_later_ran(state, index, outcome);
     }
+    taken::as_taken(state, index, outcome)?;
     match progress.judged.as_ref().filter(|judged| *judged != outcome) {
         Some(judged) => refuse("JUDGED_OTHERWISE", format!("`{judged}` was judged; found `{outcome}`")),
         None => Ok(()),

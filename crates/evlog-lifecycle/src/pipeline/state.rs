@@ -12,7 +12,7 @@ use super::definition::{Definition, OrderKey, built_in, is_substage};
 use super::outcome::{FailMode, Outcome, RunStatus, StageStatus};
 use super::payload::{
     Artifact, Artifacts, Created, Input, InputsRecorded, LimitExceeded, LockForced, OutcomeRecorded, Payload,
-    ValidationReported,
+    TakenOver, ValidationReported,
 };
 use super::reconcile;
 use super::rules::{self, Recording};
@@ -73,6 +73,8 @@ pub(super) struct Progress {
     pub published: bool,
     /// What its process came to, since it began last.
     pub judged: Option<Outcome>,
+    /// Where it was taken over from instead of being run, since it began last.
+    pub taken: Option<TakenOver>,
 }
 
 /// A recorded outcome.
@@ -303,9 +305,12 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
         Payload::Inputs(recorded) => inputs(state, recorded),
         Payload::Begun(begun) => {
             let index = rules::begin(state, &begun.stage).map_err(told)?;
-            let attempts = state.progress[index].attempts + 1;
-            let inputs = state.progress[index].inputs.take();
-            state.progress[index] = Progress { attempts, begun_ns: Some(fact.time_ns), inputs, ..Progress::default() };
+            begin(&mut state.progress[index], fact.time_ns);
+            Ok(())
+        }
+        Payload::TakenOver(taken) => {
+            let index = rules::take_over(state, &taken).map_err(told)?;
+            state.progress[index].taken = Some(taken);
             Ok(())
         }
         Payload::Intended(Artifacts { stage, artifacts }) => {
@@ -360,6 +365,12 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
         }
         Payload::Finalized(end) => finalized(state, fact, end.status, end.exit_code),
     }
+}
+
+/// Another attempt: nothing of an earlier one counts but the inputs that were recorded for this one.
+fn begin(progress: &mut Progress, time_ns: i64) {
+    let (attempts, inputs) = (progress.attempts + 1, progress.inputs.take());
+    *progress = Progress { attempts, begun_ns: Some(time_ns), inputs, ..Progress::default() };
 }
 
 fn judged(state: &mut State, outcome: Outcome) -> Result<(), String> {

@@ -263,6 +263,7 @@ fn manifest(table: &Spanned<toml::Table>, problems: &mut Problems) -> Map<String
     let own = [
         ("extensions.evlog", extensions.get("evlog")),
         ("extensions.orchestrator.plan", orchestrator.and_then(|members| members.get("plan"))),
+        ("extensions.orchestrator.retry", orchestrator.and_then(|members| members.get("retry"))),
         ("extensions.orchestrator.run_lock", orchestrator.and_then(|members| members.get("run_lock"))),
     ];
     for (name, _) in own.iter().filter(|(_, value)| value.is_some()) {

@@ -31,9 +31,9 @@ pub enum RunError {
         /// The bundle.
         path: PathBuf,
     },
-    /// There is no such run to take up. Nothing was touched.
+    /// There is no such run to take up or to retry. Nothing was touched.
     UnknownRun(String),
-    /// The run to take up is not of contract `pipeline`. Nothing was touched.
+    /// The run to take up or to retry is not of contract `pipeline`. Nothing was touched.
     OtherContract {
         /// The run.
         run: String,
@@ -46,6 +46,17 @@ pub enum RunError {
         run: String,
         /// How it has ended.
         status: RunStatus,
+    },
+    /// The run to retry has not ended. Nothing was touched.
+    InProgress(String),
+    /// The run to retry has succeeded. Nothing was touched.
+    NothingToRetry(String),
+    /// The plan has no such stage to run from. Nothing was touched.
+    UnknownStage {
+        /// What was named.
+        stage: String,
+        /// The enabled stages of the plan.
+        known: Vec<String>,
     },
     /// The run to take up was created with another plan. Nothing was touched.
     OtherPlan {
@@ -95,6 +106,7 @@ impl RunError {
         match self {
             RunError::Interrupted { .. } => 130,
             RunError::UnknownRun(_)
+            | RunError::UnknownStage { .. }
             | RunError::OtherContract { .. }
             | RunError::OtherPlan { .. }
             | RunError::NoBundle { .. }
@@ -118,7 +130,20 @@ impl fmt::Display for RunError {
                     path.display()
                 )
             }
-            RunError::UnknownRun(run) => write!(f, "expected a run that was left, found no run `{run}` in the log"),
+            RunError::UnknownRun(run) => write!(f, "expected a run of the log, found no run `{run}` in it"),
+            RunError::InProgress(run) => {
+                write!(f, "run `{run}`: expected a run that has ended, found it in progress; nothing was touched")
+            }
+            RunError::NothingToRetry(run) => {
+                write!(f, "run `{run}` has ended, as success: there is nothing to retry; nothing was touched")
+            }
+            RunError::UnknownStage { stage, known } => {
+                let known = known.join("`, `");
+                write!(
+                    f,
+                    "expected an enabled stage of the plan, one of `{known}`, found `{stage}`; nothing was touched"
+                )
+            }
             RunError::OtherContract { run, contract } => {
                 write!(f, "run `{run}`: expected a run of contract `pipeline`, found one of contract `{contract}`")
             }

@@ -47,6 +47,9 @@ pub fn resume(
     if !differences.is_empty() {
         return Err(RunError::OtherPlan { run: runner.run, differences });
     }
+    if let Some(retry) = same::retry(&state) {
+        runner.baseline = Some(runner.find_baseline(&retry)?);
+    }
     runner.take_up(&state)?;
     runner.stages()?;
     runner.finalize()
@@ -70,7 +73,7 @@ pub fn is_in_progress(view: &mut View, run: &str) -> Result<(), RunError> {
 }
 
 /// The state of a run of contract `pipeline`.
-fn left(view: &mut View, run: &str) -> Result<State, RunError> {
+pub(super) fn left(view: &mut View, run: &str) -> Result<State, RunError> {
     view.refresh()?;
     let (mut left, mut other, mut folded) = (Left::default(), None, Ok(()));
     view.stream(run, &mut |fact| {
@@ -128,6 +131,11 @@ impl Runner<'_> {
         self.must("reconcile", self.findings(state))?;
         self.project(Duration::ZERO)?;
         let state = left(self.session.view, &self.run)?;
+        // What was run here was not taken over, so nothing behind it is.
+        let ran = |stage: &Stage| state.outcome(&stage.id).is_some() && state.taken_from(&stage.id).is_none();
+        if plan.enabled().any(ran) {
+            self.baseline = None;
+        }
         self.published = state.published().map(|(stage, of)| (of.path.clone(), stage.to_owned())).collect();
         Ok(())
     }

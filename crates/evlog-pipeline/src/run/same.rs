@@ -6,20 +6,59 @@
 //!
 //! Invariant: of a plan that is another one every difference that the log can tell is named.
 
-use super::hex;
-use crate::plan::Plan;
+use super::{Retry, hex};
+use crate::plan::{Input, Plan, Stage};
 use evlog_lifecycle::pipeline::State;
+use evlog_projection::canonical;
 use serde_json::{Map, Value, json};
 
 /// Where the plan stands in the manifest's `extensions`.
 const PLACE: [&str; 2] = ["orchestrator", "plan"];
+/// Where the run that is retried stands, beside it.
+const RETRY: &str = "retry";
 
 /// The members of the manifest that a run of this plan is created with.
-pub(super) fn manifest(plan: &Plan) -> Value {
+pub(super) fn manifest(plan: &Plan, retry: Option<&Retry>) -> Value {
     let mut manifest = Value::Object(plan.manifest.clone());
-    let place = &mut manifest["extensions"][PLACE[0]][PLACE[1]];
-    *place = json!({"name": plan.name, "blake3": hex(plan.blake3)});
+    let stages = plan.enabled().map(|stage| (stage.id.clone(), start_digest(stage).into()));
+    let stages: Map<String, Value> = stages.collect();
+    let orchestrator = &mut manifest["extensions"][PLACE[0]];
+    orchestrator[PLACE[1]] = json!({"name": plan.name, "blake3": hex(plan.blake3), "stages": stages});
+    if let Some(Retry { of, from }) = retry {
+        orchestrator[RETRY] = json!({"of": of});
+        if let Some(from) = from {
+            orchestrator[RETRY]["from"] = from.as_str().into();
+        }
+    }
     manifest
+}
+
+/// BLAKE3 of what starts a stage: its command, its environment as the plan says it, its inputs as it declares them. What
+/// is asked of its files is not part of it: that is asked again.
+pub(super) fn start_digest(stage: &Stage) -> String {
+    let input = |input: &Input| {
+        let path = format!("{}{}", input.above, input.glob.as_str());
+        json!({"path": path, "glob": !input.glob.is_literal(), "from": input.from.word(), "required": input.required})
+    };
+    let whole = json!({
+        "command": stage.command,
+        "env": stage.environment,
+        "inherit_environment": stage.inherited,
+        "inputs": stage.inputs.iter().map(input).collect::<Vec<Value>>(),
+    });
+    hex(*blake3::hash(&canonical(&whole)).as_bytes())
+}
+
+/// What the run's manifest says of the plan that it was created with.
+pub(super) fn pinned(state: &State) -> Option<&Value> {
+    state.manifest_members().get("extensions")?.get(PLACE[0])?.get(PLACE[1])
+}
+
+/// Which run it retries, as its manifest says.
+pub(super) fn retry(state: &State) -> Option<Retry> {
+    let retry = state.manifest_members().get("extensions")?.get(PLACE[0])?.get(RETRY)?;
+    let text = |name: &str| retry.get(name).and_then(Value::as_str).map(str::to_owned);
+    Some(Retry { of: text("of")?, from: text("from") })
 }
 
 /// What is different in the plan from what the run was created with; nothing when it is the same.
@@ -30,8 +69,7 @@ pub(super) fn differences(plan: &Plan, state: &State) -> Vec<String> {
             found.push(format!("{what}: expected {expected}, found {given}"));
         }
     };
-    let recorded = state.manifest_members();
-    let pinned = recorded.get("extensions").and_then(|extensions| extensions.get(PLACE[0])?.get(PLACE[1]));
+    let (recorded, pinned) = (state.manifest_members(), pinned(state));
     if let Some(name) = pinned.and_then(|plan| plan["name"].as_str()) {
         differ("name", &name, &plan.name);
     }
@@ -62,14 +100,15 @@ pub(super) fn differences(plan: &Plan, state: &State) -> Vec<String> {
     found
 }
 
-/// The members of a manifest that a plan gives: without the plan's own digest.
+/// The members of a manifest that a plan gives: without the plan's own digests, and the run that is retried.
 fn members(manifest: &Map<String, Value>) -> Map<String, Value> {
     let mut members = manifest.clone();
     let Some(Value::Object(extensions)) = members.get_mut("extensions") else { return members };
     if let Some(Value::Object(orchestrator)) = extensions.get_mut(PLACE[0]) {
         orchestrator.remove(PLACE[1]);
+        orchestrator.remove(RETRY);
     }
-    // What was only made to hold the digest.
+    // What was only made to hold them.
     let empty = |value: &Value| value.as_object().is_some_and(Map::is_empty);
     extensions.retain(|name, value| name != PLACE[0] || !empty(value));
     if extensions.is_empty() {

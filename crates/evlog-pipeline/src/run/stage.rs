@@ -9,6 +9,7 @@ use super::{RunError, Runner, hex};
 use crate::capture::Capture;
 use crate::files::{FileError, at, make_directory, make_parents, measure, remove_tree, sync_files};
 use crate::gate::{Artifact, Failed, Gate};
+use crate::inputs::Found;
 use crate::limits::REPORT_LEN_MAX;
 use crate::outcomes::{self, Told};
 use crate::plan::Stage;
@@ -34,11 +35,11 @@ const INVALID: &str = "contract_validation_failed";
 const OUTCOMES_CONTRACT: (&str, &str) = ("stage_outcomes", "0.1.0");
 
 /// Where a stage works.
-struct Room {
+pub(super) struct Room {
     /// `.staging/`, which holds the two below.
     shelf: PathBuf,
     /// What it stages.
-    staging: PathBuf,
+    pub(super) staging: PathBuf,
     /// Where it tells its substages' outcomes.
     outcomes: PathBuf,
     /// The same, below the bundle.
@@ -46,11 +47,11 @@ struct Room {
     /// Its captured output, below the bundle.
     log_path: String,
     /// The same, absolute.
-    log: PathBuf,
+    pub(super) log: PathBuf,
 }
 
 /// What stops a stage on its way to an outcome.
-enum Stop {
+pub(super) enum Stop {
     /// The run cannot go on.
     Run(RunError),
     /// The stage fails closed: storage failed it.
@@ -83,7 +84,7 @@ impl Room {
         }
     }
 
-    fn open(&self, bundle: &Path, steps: &Steps) -> Result<File, FileError> {
+    pub(super) fn open(&self, bundle: &Path, steps: &Steps) -> Result<File, FileError> {
         remove_tree(&self.shelf)?;
         make_directory(&self.shelf, steps)?;
         make_directory(&self.staging, steps)?;
@@ -98,18 +99,26 @@ impl Room {
 }
 
 impl Runner<'_> {
-    /// Runs one stage and records its outcome.
+    /// Runs one stage, or takes it over, and records its outcome.
     pub(super) fn stage(&mut self, stage: &Stage) -> Result<(), RunError> {
         let began = Instant::now();
-        if let Some(outcome) = self.inputs(stage)? {
-            self.record(stage, &outcome)?;
-            self.project(began.elapsed())?;
-            return Ok(());
-        }
+        let inputs = match self.inputs(stage)? {
+            Ok(inputs) => inputs,
+            Err(outcome) => {
+                self.record(stage, &outcome)?;
+                self.project(began.elapsed())?;
+                return Ok(());
+            }
+        };
+        let offer = self.offer(stage, &inputs);
         self.must("begin", json!({"stage": stage.id}))?;
         self.project(Duration::ZERO)?;
         let room = Room::new(&self.bundle, &stage.id);
-        let attempted = match self.attempt(stage, &room) {
+        let attempted = match &offer {
+            Some(offer) => self.attempt_taking_over(stage, &room, offer),
+            None => self.attempt(stage, &room),
+        };
+        let attempted = match attempted {
             Err(Stop::Run(error @ RunError::Interrupted { .. })) => {
                 self.leave(stage, &room)?;
                 return Err(error);
@@ -126,16 +135,18 @@ impl Runner<'_> {
             outcome = self.or_storage_failure(stage, Err(stop))?;
         }
         self.record(stage, &outcome)?;
-        self.project(began.elapsed())?;
+        // What was taken over took no time as a process.
+        let elapsed = if self.baseline.is_some() { Duration::ZERO } else { began.elapsed() };
+        self.project(elapsed)?;
         Ok(())
     }
 
-    /// Records what the stage is about to read; the outcome when it cannot begin.
-    fn inputs(&mut self, stage: &Stage) -> Result<Option<Outcome>, RunError> {
+    /// Records what the stage is about to read, and gives it; the outcome when it cannot begin.
+    fn inputs(&mut self, stage: &Stage) -> Result<Result<Vec<Found>, Outcome>, RunError> {
         if stage.inputs.is_empty() {
-            return Ok(None);
+            return Ok(Ok(Vec::new()));
         }
-        let failed = |code: &str| Some(Outcome::failed(&stage.id, FailMode::FailClosed, code));
+        let failed = |code: &str| Err(Outcome::failed(&stage.id, FailMode::FailClosed, code));
         let found = match inputs::find(&stage.inputs, &self.plan.directory, &self.bundle, &self.published) {
             Ok(found) => found,
             Err(error) => {
@@ -153,7 +164,7 @@ impl Runner<'_> {
         let missing = found.iter().filter(|input| input.required && input.content.is_none());
         let missing: Vec<String> = missing.map(|input| format!("`{}` ({})", input.path, input.from.place())).collect();
         if missing.is_empty() {
-            return Ok(None);
+            return Ok(Ok(found));
         }
         self.note(stage, &format!("did not begin, for an input is missing: {}", missing.join(", ")));
         Ok(failed(MISSING))
@@ -181,12 +192,12 @@ impl Runner<'_> {
         }
     }
 
-    fn note(&mut self, stage: &Stage, message: &str) {
+    pub(super) fn note(&mut self, stage: &Stage, message: &str) {
         (self.progress)(Progress::StageNote { stage: &stage.id, message: &self.secrets.mask(message) });
     }
 
     /// Everything up to the outcome, which is returned and not yet recorded.
-    fn attempt(&mut self, stage: &Stage, room: &Room) -> Result<Outcome, Stop> {
+    pub(super) fn attempt(&mut self, stage: &Stage, room: &Room) -> Result<Outcome, Stop> {
         let log = room.open(&self.bundle, &self.steps)?;
         self.steps.at(Step::StartStage);
         let ended = self.process(stage, room, &log)?;
@@ -201,14 +212,19 @@ impl Runner<'_> {
             findings.push(Finding::coded("reason_code_invalid", message));
         }
         if !findings.is_empty() {
-            let (id, version) = OUTCOMES_CONTRACT;
-            let findings = findings.into_iter().map(|finding| self.secrets.mask_finding(finding)).collect();
-            let artifacts = vec![ArtifactReport::new(&room.outcomes_path, id, version, findings)];
-            let report = Report::new(&self.run, &stage.id, ERRORS_MAX_DEFAULT, artifacts);
-            return Ok(self.fail_gate(stage, &Failed { reason_code: INVALID.to_owned(), report })?);
+            return Ok(self.fail_told(stage, room, findings)?);
         }
         let outcome = self.coupled(stage, self.judge(stage, ended, own), &told.substages);
         if outcome.is_fatal() { Ok(outcome) } else { self.publish(stage, room, outcome) }
+    }
+
+    /// Fails a stage closed whose word on its substages cannot be taken.
+    pub(super) fn fail_told(&mut self, stage: &Stage, room: &Room, found: Vec<Finding>) -> Result<Outcome, RunError> {
+        let (id, version) = OUTCOMES_CONTRACT;
+        let findings = found.into_iter().map(|finding| self.secrets.mask_finding(finding)).collect();
+        let artifacts = vec![ArtifactReport::new(&room.outcomes_path, id, version, findings)];
+        let report = Report::new(&self.run, &stage.id, ERRORS_MAX_DEFAULT, artifacts);
+        self.fail_gate(stage, &Failed { reason_code: INVALID.to_owned(), report })
     }
 
     /// Starts the stage's process and waits for it; `None` when it could not be started.
@@ -279,7 +295,7 @@ impl Runner<'_> {
 
     /// Records what the stage told of its substages, in its order. What the contract refuses is a finding, and so is what
     /// must not be recorded, be it as a refusal.
-    fn record_substages(&mut self, substages: &[Told]) -> Result<Vec<Finding>, RunError> {
+    pub(super) fn record_substages(&mut self, substages: &[Told]) -> Result<Vec<Finding>, RunError> {
         let mut findings = Vec::new();
         for told in substages {
             let is_secret = |text: &str| self.secrets.are_in(text.as_bytes());
@@ -365,7 +381,7 @@ impl Runner<'_> {
     }
 
     /// Passes the publish gate and promotes, or fails closed.
-    fn publish(&mut self, stage: &Stage, room: &Room, outcome: Outcome) -> Result<Outcome, Stop> {
+    pub(super) fn publish(&mut self, stage: &Stage, room: &Room, outcome: Outcome) -> Result<Outcome, Stop> {
         let gate = Gate {
             plan: self.plan,
             stage,

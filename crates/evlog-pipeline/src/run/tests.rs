@@ -3,6 +3,7 @@
 mod interrupts;
 mod records;
 mod resume;
+mod retry;
 mod steps;
 
 use super::*;
@@ -62,6 +63,10 @@ impl Room {
     }
 
     fn with(&self, begin: &Begin<'_>) -> Left {
+        self.with_run(RUN, begin)
+    }
+
+    fn with_run(&self, run: &str, begin: &Begin<'_>) -> Left {
         let plan = Plan::load(&self.path("plan.toml")).unwrap_or_else(|error| panic!("{error}"));
         let contracts = || Contracts::default().with(Pipeline::default());
         let log = Log::open(&self.path("log"), contracts(), evlog::Options::new("test")).unwrap();
@@ -69,11 +74,11 @@ impl Room {
         let options = Options { interrupts: self.1.clone(), ..Options::default() };
         let mut told = Vec::new();
         let session = Session { log: &log, view: &mut view };
-        let result = Claim::take(&self.path("out"), Some(RUN), &options.steps).and_then(|mut claim| {
+        let result = Claim::take(&self.path("out"), Some(run), &options.steps).and_then(|mut claim| {
             begin(&plan, session, &mut claim, &options, &mut |progress| told.push(line_of(&progress)))
         });
         view.refresh().unwrap();
-        let bundle = view.bundle(RUN).unwrap();
+        let bundle = view.bundle(run).unwrap();
         let events = bundle.as_ref().map_or(0, |bundle| bundle.events);
         let files = bundle.map(|bundle| bundle.files).unwrap_or_default();
         let projected = files.into_iter().map(|(path, file)| (path, file.bytes)).collect();
@@ -84,6 +89,12 @@ impl Room {
     /// Runs a plan to its end, and holds what must be so after every run that has one.
     fn ends(&self, plan: &str, exit_code: u8, outcomes: &[&str]) -> Left {
         let left = self.run(plan);
+        self.ended(&left, exit_code, outcomes);
+        left
+    }
+
+    /// What must be so after every run that has an end.
+    fn ended(&self, left: &Left, exit_code: u8, outcomes: &[&str]) {
         let report = left.result.as_ref().unwrap_or_else(|error| panic!("{error}\n{:#?}", left.told));
         let found: Vec<String> = report.outcomes.iter().map(spelled).collect();
         assert_eq!(found, outcomes, "{:#?}", left.told);
@@ -97,7 +108,6 @@ impl Room {
         let status = ["success", "partial", "failed"][usize::from(exit_code / 10)];
         assert_eq!(self.json("manifest.json")["status"], status);
         assert_eq!(self.json("logs/health.json")["status"], status);
-        left
     }
 
     fn files(&self) -> Vec<String> {
@@ -127,6 +137,8 @@ fn line_of(progress: &Progress<'_>) -> String {
     match progress {
         Progress::RunCreated { stages, .. } => format!("created {}", stages.join(",")),
         Progress::Resumed { finished, .. } => format!("resumed after {}", finished.join(",")),
+        Progress::TakingOver { stage, from } => format!("taking over {stage} from {from}"),
+        Progress::StageTakenOver { stage, from, files, .. } => format!("taken over {stage} from {from}, {files} files"),
         Progress::LockForced { .. } => "lock forced".to_owned(),
         Progress::PromotionFinished { stage, artifacts } => format!("promoted {stage} {artifacts}"),
         Progress::Note { message } => format!("note {message}"),

@@ -7,6 +7,7 @@ use super::RunArgs;
 use crate::context::Context;
 use crate::error::CommandError;
 use evlog::View;
+use evlog_lifecycle::pipeline::RunStatus;
 use evlog_pipeline::{Claim, RunError, Steps, is_in_progress, noted_plan, stale_locks};
 use std::path::{Path, PathBuf};
 
@@ -84,11 +85,22 @@ pub(super) fn failed(context: &Context, args: &RunArgs, error: RunError) -> Comm
         RunError::Refused { code, .. } if code == "RUN_EXISTS" => {
             id(args).map(|run| format!("if that run was left in progress: `{}`", take_up(run))).into_iter().collect()
         }
-        RunError::Interrupted { run, .. } => vec![format!("`{}` takes it to its end", take_up(run))],
+        RunError::Interrupted { run, .. } | RunError::InProgress(run) => {
+            vec![format!("`{}` takes it to its end", take_up(run))]
+        }
         RunError::UnknownRun(_) => vec!["`evlog runs` lists the runs; `--log PATH` names another log".to_owned()],
-        RunError::OtherContract { .. } => vec!["only what `evlog run` has started can be taken up".to_owned()],
-        RunError::Ended { .. } => {
+        RunError::OtherContract { .. } => {
+            vec!["only what `evlog run` has started can be taken up or retried".to_owned()]
+        }
+        RunError::Ended { status: RunStatus::Success, .. } => {
             vec!["what has ended stays as it is; `evlog run PLAN.toml` starts another run".to_owned()]
+        }
+        RunError::Ended { run, .. } => {
+            let retry = retrying(args.plan.as_deref(), run, &args.out, &context.log);
+            vec![format!("what has ended stays as it is; `{retry}` starts a run that takes over what succeeded")]
+        }
+        RunError::NothingToRetry(_) => {
+            vec!["`--from STAGE` runs a stage and all after it; without `--retry` everything runs".to_owned()]
         }
         RunError::OtherPlan { .. } => {
             vec!["take it up with the plan as it was, or start another run: `evlog run PLAN.toml`".to_owned()]
@@ -100,10 +112,27 @@ pub(super) fn failed(context: &Context, args: &RunArgs, error: RunError) -> Comm
     hints.into_iter().fold(CommandError::from(error), CommandError::hint).with_code(code)
 }
 
+/// What can be done when a run has ended and has not succeeded.
+pub(super) fn way_on(context: &Context, args: &RunArgs, run: &str) -> String {
+    let retry = retrying(args.plan.as_deref(), run, &args.out, &context.log);
+    format!("once that is mended, `{retry}` takes over what succeeded, and runs the rest")
+}
+
 /// The command that takes up a run.
 fn resuming(run: &str, out: &Path, log: &Path) -> String {
-    let placed = |option: &str, path: &Path, default: &str| {
+    format!("evlog run --resume {run}{}", placed(out, log))
+}
+
+/// The command that retries a run.
+fn retrying(plan: Option<&Path>, run: &str, out: &Path, log: &Path) -> String {
+    let plan = plan.map_or_else(|| "PLAN.toml".to_owned(), |plan| plan.display().to_string());
+    format!("evlog run {plan} --retry {run}{}", placed(out, log))
+}
+
+/// The options that name places other than the usual ones.
+fn placed(out: &Path, log: &Path) -> String {
+    let named = |option: &str, path: &Path, default: &str| {
         if path == Path::new(default) { String::new() } else { format!(" {option} {}", path.display()) }
     };
-    format!("evlog run --resume {run}{}{}", placed("--out", out, "."), placed("--log", log, "./evlog"))
+    format!("{}{}", named("--out", out, "."), named("--log", log, "./evlog"))
 }

@@ -10,9 +10,10 @@ use std::io::Write;
 use std::path::Path;
 
 const PLAN: &str = "plan.toml";
-const FILES: [(&str, &str); 2] = [
+const FILES: [(&str, &str); 3] = [
     (PLAN, include_str!("../../../data/starter/plan.toml")),
     ("parcel.schema.json", include_str!("../../../data/starter/parcel.schema.json")),
+    ("report.schema.json", include_str!("../../../data/starter/report.schema.json")),
 ];
 
 pub(super) fn write(ui: &mut Ui, json: bool, directory: &Path) -> Result<Verdict, CommandError> {

@@ -37,6 +37,8 @@ pub(super) struct Watch<'u> {
     bundle: PathBuf,
     /// The last lines of the stage that runs.
     tail: VecDeque<String>,
+    /// The stage that was taken over last, and the run that it is from.
+    taken: Option<(String, String)>,
     /// Whether what the running stage printed says why it failed; not so when its publish gate has said so.
     blames_output: bool,
 }
@@ -44,7 +46,8 @@ pub(super) struct Watch<'u> {
 impl<'u> Watch<'u> {
     pub(super) fn new(ui: &'u mut Ui, form: Form) -> Watch<'u> {
         let (bundle, tail) = (PathBuf::new(), VecDeque::new());
-        Watch { ui, form, region: None, width: NAME_WIDTH_MIN, bundle, tail, blames_output: true }
+        let (region, width, taken) = (None, NAME_WIDTH_MIN, None);
+        Watch { ui, form, region, width, bundle, tail, taken, blames_output: true }
     }
 
     /// One thing happened.
@@ -53,7 +56,10 @@ impl<'u> Watch<'u> {
             self.object(progress);
         }
         match progress {
-            Progress::RunCreated { run, bundle, stages } => self.created(run, "", bundle, stages),
+            Progress::RunCreated { run, bundle, stages, retry_of } => {
+                let what = retry_of.map(|of| format!("  retries {of}")).unwrap_or_default();
+                self.created(run, &what, bundle, stages);
+            }
             Progress::Resumed { run, bundle, stages, finished, processes } => {
                 let what = format!("  taken up; {} of {} stages have an outcome", finished.len(), stages.len());
                 self.created(run, &what, bundle, stages);
@@ -66,6 +72,14 @@ impl<'u> Watch<'u> {
             }
             Progress::PromotionFinished { stage, artifacts } => {
                 self.line(stage, &format!("its promotion is finished; {artifacts} files were still staged"));
+            }
+            Progress::TakingOver { stage, .. } => {
+                if let Some(region) = &self.region {
+                    region.take_over(stage);
+                }
+            }
+            Progress::StageTakenOver { stage, from, .. } => {
+                self.taken = Some(((*stage).to_owned(), (*from).to_owned()));
             }
             Progress::Note { message } => self.note(message),
             Progress::StageStarted { stage, .. } => self.started(stage),
@@ -169,7 +183,10 @@ impl<'u> Watch<'u> {
         let word = self.ui.paint_talk(Tone::of(word), &format!("{word:8}"));
         let took = if elapsed.is_zero() { String::new() } else { format!("{:.1} s", elapsed.as_secs_f64()) };
         let took = self.ui.paint_talk(Tone::Faint, &format!("{took:>7}"));
-        let why = outcome.reason_code.as_deref().unwrap_or_default();
+        let code = outcome.reason_code.as_deref();
+        let taken = self.taken.take_if(|(stage, _)| *stage == outcome.stage);
+        let taken = taken.map(|(_, from)| format!("taken over from {from}"));
+        let why = [code, taken.as_deref()].into_iter().flatten().collect::<Vec<&str>>().join(", ");
         if let Some(region) = &mut self.region {
             region.end(&outcome.stage);
         }

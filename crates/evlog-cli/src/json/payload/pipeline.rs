@@ -42,6 +42,7 @@ tables! {
     Found { stage: String, outputs: Word<Outputs>, staging: bool }
     LockForced { stale_lock_filename: String, stale_lock_sha256: Digest }
     LimitExceeded { limit: String, configured: u64, observed: u64, behavior: Word<Behavior>, stage: String }
+    TakenOver { stage: String, baseline: String, seq: u64 }
     Refused { action: String, stage: Option<String>, code: String, message: String }
 }
 
@@ -59,6 +60,7 @@ pub(super) fn read(event: &Event<'_>) -> Option<Value> {
         kind::PIPELINE_RECONCILED => table::<Reconciled>(event),
         kind::PIPELINE_LOCK_FORCED => table::<LockForced>(event),
         kind::PIPELINE_LIMIT_EXCEEDED => table::<LimitExceeded>(event),
+        kind::PIPELINE_TAKEN_OVER => table::<TakenOver>(event),
         _ => None,
     }
 }

@@ -14,6 +14,7 @@ mod promotion;
 mod property;
 mod reconcile;
 mod replay;
+mod retry;
 mod status;
 mod tuple;
 

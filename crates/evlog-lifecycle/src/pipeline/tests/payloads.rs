@@ -3,7 +3,7 @@
 use crate::pipeline::outcome::{FailMode, RunStatus, StageStatus};
 use crate::pipeline::payload::{
     Artifact, Artifacts, Behavior, Created, Finalized, Input, InputContent, InputsRecorded, LimitExceeded, LockForced,
-    Origin, OutcomeRecorded, OutputCaptured, Payload, Reconciled, Refused, StageBegun, StageSetting,
+    Origin, OutcomeRecorded, OutputCaptured, Payload, Reconciled, Refused, StageBegun, StageSetting, TakenOver,
     ValidationReported,
 };
 use crate::pipeline::reconcile::{Found, Outputs};
@@ -65,6 +65,7 @@ fn all() -> Vec<(Payload, &'static str)> {
         (Payload::Reconciled(Reconciled { found: vec![found] }), "010173 04 01"),
         (Payload::LockForced(LockForced { stale_lock_filename: "f".into(), stale_lock_sha256: digest }), "0166D"),
         (Payload::LimitExceeded(limit), "016c0afb2c01010173"),
+        (Payload::TakenOver(TakenOver { stage: "s".into(), baseline: "r".into(), seq: 300 }), "0173 0172 fb2c01"),
         (Payload::Refused(refused), "05626567696e0001430 16d"),
     ]
     .into_iter()

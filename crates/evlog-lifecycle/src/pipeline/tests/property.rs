@@ -12,6 +12,9 @@ use proptest::strategy::ValueTree;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+/// A run that ended before the one that is played.
+const BEFORE: &str = "before";
+
 /// Few stages, so that runs come to their end.
 const STAGES: [&str; 4] = ["lab_provider", "telemetry", "validation", "scoring"];
 
@@ -83,6 +86,15 @@ fn limits() -> impl Strategy<Value = Value> {
     })
 }
 
+/// Mostly what succeeded in the run before: the first three stages, at the seqs 1 to 3.
+fn taken() -> impl Strategy<Value = Value> {
+    let stage =
+        select(vec![(STAGES[0], 1), (STAGES[1], 2), (STAGES[2], 3), (STAGES[3], 4), ("scoring", 3), ("runner", 0)]);
+    (stage, select(vec![BEFORE, BEFORE, BEFORE, RUN])).prop_map(
+        |((stage, seq), baseline)| json!({"do": "take_over", "stage": stage, "baseline": baseline, "seq": seq}),
+    )
+}
+
 fn command() -> impl Strategy<Value = Value> {
     let captured = (stage(), select(vec!["logs/scoring.log", "a", "/x"])).prop_map(
         |(stage, path)| json!({"do": "captured", "stage": stage, "path": path, "bytes": 1, "blake3": "00".repeat(32)}),
@@ -94,16 +106,33 @@ fn command() -> impl Strategy<Value = Value> {
         1 => captured,
         1 => findings(),
         1 => limits(),
+        2 => taken(),
         2 => Just(json!({"do": "finalize"})),
         1 => stage().prop_map(|stage| json!({"do": "report", "stage": stage, "report": {}})),
         1 => Just(json!({"do": "create", "pipeline": "purple-axiom"})),
     ]
 }
 
-fn create() -> Value {
+/// A run that ended before, of which every stage but the last can be taken over; and one that retries it.
+fn begun() -> Harness<Pipeline> {
+    let mut harness = Harness::new(Pipeline::default());
+    let told = |stage: &str, status: &str| json!({"run": BEFORE, "do": "outcome", "stage": stage, "status": status});
+    harness.accept(create(BEFORE));
+    STAGES[..3].iter().for_each(|stage| drop(harness.accept(told(stage, "success"))));
+    let mut failed = told(STAGES[3], "failed");
+    failed["reason_code"] = "storage_io_error".into();
+    harness.accept(failed);
+    harness.accept(json!({"run": BEFORE, "do": "finalize"}));
+    let mut retry = create(RUN);
+    retry["manifest"] = json!({"extensions": {"orchestrator": {"retry": {"of": BEFORE}}}});
+    harness.accept(retry);
+    harness
+}
+
+fn create(run: &str) -> Value {
     let each = |id: &str| (id.to_owned(), json!({"enabled": STAGES.contains(&id)}));
     let given: serde_json::Map<String, Value> = purple_axiom().stages().iter().map(|stage| each(&stage.id)).collect();
-    json!({"run": RUN, "do": "create", "pipeline": "purple-axiom", "stages": given})
+    json!({"run": run, "do": "create", "pipeline": "purple-axiom", "stages": given})
 }
 
 /// Every file but the audit.
@@ -142,9 +171,9 @@ fn judge(state: &State) {
 
 /// Plays commands, and remembers the files after each commit by the number of events so far.
 fn play(commands: Vec<Value>) {
-    let mut harness = Harness::new(Pipeline::default());
-    harness.accept(create());
-    let mut live = BTreeMap::from([(1, files(&harness.states[RUN]))]);
+    let mut harness = begun();
+    // By how many events there are, of both runs; the run that is played has one.
+    let mut live = BTreeMap::from([(harness.log.len(), files(&harness.states[RUN]))]);
     for mut command in commands {
         command["run"] = RUN.into();
         let (len, ended) = (harness.log.len(), harness.states[RUN].ended_as());
@@ -170,7 +199,8 @@ fn play(commands: Vec<Value>) {
 fn replay(harness: &Harness<Pipeline>, live: &BTreeMap<usize, Vec<File>>) {
     let events = harness.facts(RUN);
     let mut state = Pipeline::default().start(&events[0].fact()).expect("folds");
-    for (len, event) in (2..).zip(&events[1..]) {
+    let before = harness.log.len() - events.len();
+    for (len, event) in (before + 2..).zip(&events[1..]) {
         Pipeline::default().evolve(&mut state, &event.fact()).expect("folds");
         if let Some(expected) = live.get(&len) {
             assert!(*expected == files(&state), "after {len} events");
@@ -190,13 +220,12 @@ proptest! {
     }
 
     #[test]
-    fn random_payloads_never_panic(kind in 300_u16..314, payload in prop::collection::vec(any::<u8>(), 0..80)) {
-        let mut harness = Harness::new(Pipeline::default());
-        harness.accept(create());
-        let mut event = harness.log[0].clone();
+    fn random_payloads_never_panic(kind in 300_u16..315, payload in prop::collection::vec(any::<u8>(), 0..80)) {
+        let harness = begun();
+        let mut event = harness.log.last().expect("it was created").clone();
         event.kind = evlog_format::KindBuf::BuiltIn(kind);
         event.payload = payload;
-        (event.seq, event.commit, event.number) = (1, 1, 1);
+        (event.seq, event.commit, event.number) = (event.seq + 1, event.commit + 1, 1);
         let mut state = harness.states[RUN].clone();
         let before = format!("{state:?}");
         if Pipeline::default().evolve(&mut state, &event.fact()).is_err() {
@@ -214,8 +243,7 @@ fn random_runs_do_come_to_their_ends() {
     let mut ends = std::collections::BTreeSet::new();
     for _ in 0..200 {
         let commands = strategy.new_tree(&mut runner).expect("a tree").current();
-        let mut harness = Harness::new(Pipeline::default());
-        harness.accept(create());
+        let mut harness = begun();
         for mut command in commands {
             command["run"] = RUN.into();
             harness.play(command).expect("well-formed");

@@ -42,6 +42,9 @@ fn plans() -> Vec<(&'static str, String)> {
     let warned = format!("{files}; exit 1");
     let only_warns = format!("fail_mode = \"warn_and_skip\"\n{}{}", output("a"), output("d/b"));
     let three = [output("a"), output("d/b"), output("d/e/c")].concat();
+    let succeeds =
+        "echo '{\"stage\":\"two.part\",\"status\":\"success\"}' > $EVLOG_OUTCOMES; echo 2 > $EVLOG_STAGING_DIR/two";
+    let reads = "[[stage.input]]\npath = \"d/b\"\nfrom = \"run\"";
     vec![
         ("one stage", plan(&[(files, &three)])),
         (
@@ -64,9 +67,15 @@ fn plans() -> Vec<(&'static str, String)> {
             ]),
         ),
         ("fail open", plan(&[NOTHING, (&warned, &only_warns), (rows, ROWS)])),
+        ("retry", plan(&[(files, &three), (succeeds, reads), (&format!("test -e $EVLOG_PLAN_DIR/{MENDED}"), "")])),
         ("fatal substage", plan(&[(rows, ROWS), (&told("broken", "fail_closed"), ""), NOTHING])),
     ]
 }
+
+/// A file beside the plan, without which the last stage of a plan that looks for it fails.
+const MENDED: &str = "mended";
+/// The run that failed before it was mended.
+const FAILED: &str = "22222222-2222-4222-8222-222222222222";
 
 fn plan(stages: &[(&str, &str)]) -> String {
     let counted = ["one", "two", "three"].iter().zip(stages);
@@ -83,15 +92,24 @@ fn room(text: &str) -> tempfile::TempDir {
     let schema = r#"{"type":"object","required":["a"],"properties":{"a":{"type":"integer"}}}"#;
     fs::write(room.path().join("row.json"), schema).unwrap();
     fs::write(room.path().join("plan.toml"), text).unwrap();
+    if text.contains(MENDED) {
+        assert_eq!(go_as(FAILED, room.path(), &Steps::default()).unwrap().status, RunStatus::Failed);
+        fs::write(room.path().join(MENDED), "").unwrap();
+        fs::remove_file(room.path().join("ran")).unwrap();
+    }
     room
 }
 
 /// What `evlog run` does, in its order: the lock, the log, the run; or takes the run up if there is one. The lock is
-/// taken over when a crash left it.
+/// taken over when a crash left it. What was mended retries the run that failed before.
 fn go(room: &Path, steps: &Steps) -> Result<RunReport, RunError> {
+    go_as(RUN, room, steps)
+}
+
+fn go_as(id: &str, room: &Path, steps: &Steps) -> Result<RunReport, RunError> {
     let plan = Plan::load(&room.join("plan.toml")).unwrap();
     let out = room.join("out");
-    let claim = match Claim::take(&out, Some(RUN), steps) {
+    let claim = match Claim::take(&out, Some(id), steps) {
         Err(RunError::Locked { .. }) => None,
         taken => Some(taken?),
     };
@@ -99,10 +117,11 @@ fn go(room: &Path, steps: &Steps) -> Result<RunReport, RunError> {
     let log = Log::open(&room.join("log"), contracts(), evlog::Options::new("test"))?;
     log.begin()?;
     let mut view = View::open(evlog::Options::new("test").fs, &room.join("log"), contracts())?;
-    let recorded = stale_locks(&mut view, RUN)?;
-    let mut claim = claim.map_or_else(|| Claim::force(&out, RUN, &recorded, steps), Ok)?;
-    let options = Options { steps: steps.clone(), ..Options::default() };
-    let known = view.run_names()?.contains(&RUN.to_owned());
+    let recorded = stale_locks(&mut view, id)?;
+    let mut claim = claim.map_or_else(|| Claim::force(&out, id, &recorded, steps), Ok)?;
+    let retry = room.join(MENDED).exists().then(|| Retry { of: FAILED.to_owned(), from: None });
+    let options = Options { steps: steps.clone(), retry, ..Options::default() };
+    let known = view.run_names()?.contains(&id.to_owned());
     let session = Session { log: &log, view: &mut view };
     let begin = if known { resume } else { run };
     let done = begin(&plan, session, &mut claim, &options, &mut |_| {});
@@ -245,6 +264,12 @@ fn a_run_that_only_warns_and_is_ended_before_any_step_ends_as_if_it_had_not_been
 }
 
 #[test]
+fn a_run_that_retries_another_and_is_ended_before_any_step_takes_over_the_same() {
+    // T-26.
+    check_all("retry");
+}
+
+#[test]
 fn a_run_with_a_fatal_substage_that_is_ended_before_any_step_ends_as_if_it_had_not_been() {
     check_all("fatal substage");
 }
@@ -255,6 +280,7 @@ fn left_at(whole: &Whole) -> Vec<usize> {
         |step: Step, n: usize| whole.steps.iter().enumerate().filter(|(_, at)| **at == step).map(|(at, _)| at).nth(n);
     match whole.name {
         "one stage" => vec![nth(Step::Promote, 1), nth(Step::ForgetPlan, 0)],
+        "retry" => vec![nth(Step::CopyTaken, 1), nth(Step::CommitTakenOver, 1), nth(Step::Promote, 1)],
         "fail open" => vec![nth(Step::CommitPublished, 1), nth(Step::StartStage, 1)],
         _ => Vec::new(),
     }

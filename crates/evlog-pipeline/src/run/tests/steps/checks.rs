@@ -161,6 +161,9 @@ impl Ended {
                 return Err(format!("`{path}`: expected {expected}, found {found}"));
             }
         }
+        if let Some(stage) = self.ran.keys().find(|stage| !whole.ran.contains_key(*stage)) {
+            return Err(format!("stage `{stage}` was to be taken over, or not to run, and ran"));
+        }
         for (stage, count) in &middle.finished {
             let now = self.ran.get(stage).copied().unwrap_or(0);
             if now != *count {

@@ -1,0 +1,198 @@
+//! A run that retries another one, which has ended: what it may take over of it, stage by stage.
+//!
+//! Does: say whether a run can be retried, and of each stage whether what it published there can take the place of running
+//! it here, or why not. Does not: copy or record anything; that is `taken.rs`.
+//!
+//! Invariants:
+//! - The run that is retried is only read: its events in the log, and its bundle.
+//! - What is taken over is a prefix of the stages, for a stage may read whatever stands in the bundle.
+//! - A run that was left is taken up with the run that its manifest says it retries.
+
+use super::resume::left;
+use super::{RunError, same};
+use crate::inputs::Found;
+use crate::outcomes::Told;
+use crate::plan::{Plan, Stage};
+use crate::secrets::Secrets;
+use evlog::View;
+use evlog_lifecycle::pipeline::{Artifact, Outcome, RunStatus, StageStatus, State, is_substage, root_of};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+/// Which run is to be retried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// The run, which has ended.
+    pub of: String,
+    /// The stage that runs in any case, and all after it; none: as many are taken over as can be.
+    pub from: Option<String>,
+}
+
+/// Whether a run can be retried with a plan; the error says why not. Its id is recorded, so it holds no secret of the plan.
+pub fn may_retry(view: &mut View, plan: &Plan, retry: &Retry) -> Result<(), RunError> {
+    Secrets::of(plan, Some(&retry.of)).map_err(RunError::Secrets)?;
+    let Some(status) = left(view, &retry.of)?.ended_as() else {
+        return Err(RunError::InProgress(retry.of.clone()));
+    };
+    let Some(from) = &retry.from else {
+        let nothing = status == RunStatus::Success;
+        return if nothing { Err(RunError::NothingToRetry(retry.of.clone())) } else { Ok(()) };
+    };
+    let known: Vec<String> = plan.enabled().map(|stage| stage.id.clone()).collect();
+    if known.contains(from) { Ok(()) } else { Err(RunError::UnknownStage { stage: from.clone(), known }) }
+}
+
+/// The run that is retried.
+pub(super) struct Baseline {
+    pub(super) run: String,
+    pub(super) bundle: PathBuf,
+    state: State,
+    from: Option<String>,
+}
+
+/// What can be taken over of a stage.
+pub(super) struct Offer {
+    /// Seq of the stage's outcome.
+    pub(super) seq: u64,
+    /// What it published.
+    pub(super) artifacts: Vec<Artifact>,
+    /// What it told of its substages, in the order in which it did.
+    pub(super) substages: Vec<Told>,
+}
+
+impl Baseline {
+    /// The run that is to be retried; its bundle is beside the others.
+    pub(super) fn find(view: &mut View, runs: &Path, retry: &Retry) -> Result<Baseline, RunError> {
+        let state = left(view, &retry.of)?;
+        let (run, from) = (retry.of.clone(), retry.from.clone());
+        Ok(Baseline { bundle: runs.join(&run), run, state, from })
+    }
+
+    /// What can be taken over of a stage, when all before it was; else a sentence that says what was expected and found.
+    pub(super) fn offer(
+        &self,
+        plan: &Plan,
+        stage: &Stage,
+        inputs: &[Found],
+        secrets: &Secrets,
+        recorded: &[Outcome],
+    ) -> Result<Offer, String> {
+        if self.from.as_ref() == Some(&stage.id) {
+            return Err(format!("`--from` names it (retry of run `{}`)", self.run));
+        }
+        let seq = self.success(&stage.id)?;
+        self.same_before(plan, stage)?;
+        self.same_start(plan, stage)?;
+        self.same_inputs(stage, inputs, secrets)?;
+        let substages = self.substages(&stage.id);
+        self.same_substages(&stage.id, &substages, recorded)?;
+        let artifacts = self.state.intended(&stage.id).unwrap_or_default().to_vec();
+        Ok(Offer { seq, artifacts, substages: substages.into_iter().map(told).collect() })
+    }
+
+    fn success(&self, stage: &str) -> Result<u64, String> {
+        let found = self.state.outcome(stage).zip(self.state.outcome_seq(stage));
+        match found {
+            Some((outcome, seq)) if outcome.status == StageStatus::Success => Ok(seq.0),
+            found => {
+                let found = found.map_or("none".to_owned(), |(outcome, _)| format!("`{outcome}`"));
+                Err(format!("expected a success of it in run `{}`, found {found}", self.run))
+            }
+        }
+    }
+
+    /// The same stages came before it: it may have read what they left.
+    fn same_before(&self, plan: &Plan, stage: &Stage) -> Result<(), String> {
+        let before = |ids: Vec<&str>| -> Vec<String> {
+            ids.into_iter().take_while(|id| *id != stage.id).map(|id| format!("`{id}`")).collect()
+        };
+        let there = self.state.configured().filter(|(_, enabled, _)| *enabled).map(|(id, ..)| id);
+        let (expected, found) =
+            (before(there.collect()), before(plan.enabled().map(|stage| stage.id.as_str()).collect()));
+        if expected == found {
+            return Ok(());
+        }
+        let list = |ids: &[String]| if ids.is_empty() { "none".to_owned() } else { ids.join(", ") };
+        let (expected, found) = (list(&expected), list(&found));
+        Err(format!("expected the stages before it that run `{}` had: {expected}; found {found}", self.run))
+    }
+
+    /// It is started in the same way.
+    fn same_start(&self, plan: &Plan, stage: &Stage) -> Result<(), String> {
+        let pinned = same::pinned(&self.state);
+        let digests = pinned.and_then(|pinned| pinned.get("stages"));
+        // Runs that were created before stages had digests have that of the whole plan.
+        let (what, expected, found) = match digests {
+            Some(digests) => {
+                ("command, environment and inputs, by digest", digests.get(&stage.id), same::start_digest(stage))
+            }
+            None => ("plan, by digest", pinned.and_then(|pinned| pinned.get("blake3")), super::hex(plan.blake3)),
+        };
+        match expected.and_then(Value::as_str) {
+            Some(expected) if expected == found => Ok(()),
+            expected => {
+                let expected = expected.unwrap_or("none");
+                Err(format!("expected the {what}, that run `{}` had: {expected}; found {found}", self.run))
+            }
+        }
+    }
+
+    /// It would read what it read.
+    fn same_inputs(&self, stage: &Stage, inputs: &[Found], secrets: &Secrets) -> Result<(), String> {
+        let mut expected = self.state.inputs(&stage.id);
+        let mut found: Vec<Value> = inputs.iter().map(|input| input.to_value(&secrets.mask(&input.path))).collect();
+        for list in [&mut expected, &mut found] {
+            list.sort_by_key(|input| (text(&input["path"]), text(&input["from"])));
+        }
+        let is_in = |list: &[Value], input: &Value| list.contains(input);
+        let gone = expected.iter().find(|input| !is_in(&found, input));
+        let new = found.iter().find(|input| !is_in(&expected, input));
+        let Some(differs) = gone.or(new) else { return Ok(()) };
+        let of = |list: &[Value]| {
+            let same = |input: &&Value| input["path"] == differs["path"] && input["from"] == differs["from"];
+            list.iter().find(same).map_or("no such input".to_owned(), content)
+        };
+        let (path, expected, found) = (text(&differs["path"]), of(&expected), of(&found));
+        Err(format!("input `{path}`: expected what run `{}` read, {expected}; found {found}", self.run))
+    }
+
+    /// What is recorded there of its substages, in the order of the log.
+    fn substages(&self, stage: &str) -> Vec<&Outcome> {
+        let own = self.state.outcomes().filter(|told| is_substage(&told.stage) && root_of(&told.stage) == stage);
+        let mut own: Vec<&Outcome> = own.collect();
+        own.sort_by_key(|told| self.state.outcome_seq(&told.stage));
+        own
+    }
+
+    /// All of its substages succeeded, and this run knows nothing else of them, from an attempt that was left.
+    fn same_substages(&self, stage: &str, substages: &[&Outcome], recorded: &[Outcome]) -> Result<(), String> {
+        let own = |told: &&Outcome| is_substage(&told.stage) && root_of(&told.stage) == stage;
+        let failed = substages.iter().copied().find(|told| told.status != StageStatus::Success);
+        let other = recorded.iter().filter(own).find(|told| !substages.contains(told));
+        match failed.or(other) {
+            None => Ok(()),
+            Some(found) => Err(format!(
+                "expected nothing but the successes of its substages in run `{}`, found `{found}`",
+                self.run
+            )),
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// What is known of an input's content.
+fn content(input: &Value) -> String {
+    match input["blake3"].as_str() {
+        Some(digest) => format!("{} bytes with BLAKE3 {digest}", input["bytes"]),
+        None => "no file".to_owned(),
+    }
+}
+
+/// As the stage told it, were it run.
+fn told(outcome: &Outcome) -> Told {
+    let Outcome { stage, status, fail_mode, reason_code } = outcome.clone();
+    Told { line: 0, stage, status, fail_mode: Some(fail_mode), reason_code }
+}

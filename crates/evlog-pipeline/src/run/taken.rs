@@ -1,0 +1,187 @@
+//! A stage that is taken over from the run that this one retries: copying stands in the place of its process.
+//!
+//! Does: ask what can be taken over, copy it into staging, record where it is from, and send it through the publish gate as
+//! if the stage had just made it. Does not: decide what may be taken over; that is `retry.rs`.
+//!
+//! Invariants:
+//! - Files are copied and never linked: bundles do not depend on each other.
+//! - `pipeline.taken_over` is committed when the copies are whole, so an attempt that has it has run no process.
+//! - What is not the file that was recorded there is not taken over: then the stage runs, and all stages after it.
+
+use super::retry::Offer;
+use super::stage::{Room, Stop};
+use super::{RunError, Runner};
+use crate::files::{FileError, at, make_parents, measure};
+use crate::inputs::Found;
+use crate::plan::Stage;
+use crate::progress::Progress;
+use crate::step::Step;
+use evlog_lifecycle::pipeline::{Artifact, Outcome};
+use serde_json::json;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+/// What a copy comes to.
+#[derive(Debug, PartialEq, Eq)]
+enum Copied {
+    /// The file is there.
+    Whole,
+    /// What stood there is not what was recorded, as this sentence says.
+    Other(String),
+}
+
+impl Runner<'_> {
+    /// What is taken over of a stage that is about to begin. Of the first one that cannot be, those who watch are told why;
+    /// it runs, and all after it.
+    pub(super) fn offer(&mut self, stage: &Stage, inputs: &[Found]) -> Option<Offer> {
+        let offer = self.baseline.as_ref()?.offer(self.plan, stage, inputs, &self.secrets, &self.outcomes);
+        offer.map_err(|why| self.run_from_here(stage, &why)).ok()
+    }
+
+    fn run_from_here(&mut self, stage: &Stage, why: &str) {
+        self.baseline = None;
+        self.note(stage, &format!("runs, and so does what comes after it: {why}"));
+    }
+
+    /// Takes a stage over, up to its outcome, which is returned and not yet recorded; or runs it after all.
+    pub(super) fn attempt_taking_over(&mut self, stage: &Stage, room: &Room, offer: &Offer) -> Result<Outcome, Stop> {
+        let log = room.open(&self.bundle, &self.steps)?;
+        if let Some(why) = self.copy(stage, room, offer)? {
+            drop(log);
+            self.run_from_here(stage, &why);
+            return self.attempt(stage, room);
+        }
+        let Some(baseline) = self.baseline.as_ref().map(|baseline| baseline.run.clone()) else {
+            unreachable!("what is offered is offered by a run")
+        };
+        self.must("take_over", json!({"stage": stage.id, "baseline": baseline, "seq": offer.seq}))?;
+        let (from, seq, files) = (baseline.as_str(), offer.seq, offer.artifacts.len());
+        (self.progress)(Progress::StageTakenOver { stage: &stage.id, from, seq, files });
+        let line = format!("evlog: taken over from run `{from}`, where its outcome is event {seq}");
+        writeln!(&log, "{line}").map_err(at("write", &room.log))?;
+        let findings = self.record_substages(&offer.substages)?;
+        let outcome = if findings.is_empty() {
+            self.publish(stage, room, Outcome::success(&stage.id, stage.fail_mode))?
+        } else {
+            self.fail_told(stage, room, findings)?
+        };
+        if outcome.is_fatal() {
+            let message = format!("what failed was taken over from run `{from}`; `--from {}` runs the stage", stage.id);
+            self.note(stage, &message);
+        }
+        Ok(outcome)
+    }
+
+    /// Copies what the stage published into its staging directory. A sentence when that is no longer what it was.
+    fn copy(&mut self, stage: &Stage, room: &Room, offer: &Offer) -> Result<Option<String>, Stop> {
+        let Some(baseline) = &self.baseline else { unreachable!("what is offered is offered by a run") };
+        (self.progress)(Progress::TakingOver { stage: &stage.id, from: &baseline.run });
+        for artifact in &offer.artifacts {
+            if self.interrupts.is_urgent() {
+                let (run, stage) = (self.run.clone(), stage.id.clone());
+                return Err(RunError::Interrupted { run, stage, began: true }.into());
+            }
+            make_parents(&room.staging, &artifact.path, &self.steps)?;
+            self.steps.at(Step::CopyTaken);
+            let (from, to) = (baseline.bundle.join(&artifact.path), room.staging.join(&artifact.path));
+            if let Copied::Other(found) = copy(&from, &to, artifact)? {
+                let (path, run, expected) = (&artifact.path, &baseline.run, described(artifact.bytes, artifact.blake3));
+                return Ok(Some(format!("`{path}` of run `{run}`: expected {expected}, found {found}")));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn described(bytes: u64, blake3: [u8; 32]) -> String {
+    format!("{bytes} bytes with BLAKE3 {}", super::hex(blake3))
+}
+
+/// Copies a file with its permissions, if it is what was recorded of it. What cannot be read is another file; an error is
+/// one of the copy.
+fn copy(from: &Path, to: &Path, artifact: &Artifact) -> Result<Copied, FileError> {
+    let opened = fs::symlink_metadata(from).and_then(|found| {
+        if found.is_file() {
+            Ok((File::open(from)?, found.permissions()))
+        } else {
+            Err(io::Error::other("expected a regular file"))
+        }
+    });
+    let (mut source, permissions) = match opened {
+        Ok(opened) => opened,
+        Err(error) => return Ok(Copied::Other(error.to_string())),
+    };
+    let mut target = OpenOptions::new().write(true).create_new(true).open(to).map_err(at("make", to))?;
+    let (mut hasher, mut len, mut buffer) = (blake3::Hasher::new(), 0, vec![0; 1 << 18]);
+    loop {
+        let read = match source.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Ok(Copied::Other(error.to_string())),
+        };
+        hasher.update(&buffer[..read]);
+        len += read as u64;
+        target.write_all(&buffer[..read]).map_err(at("write", to))?;
+    }
+    let found = (len, *hasher.finalize().as_bytes());
+    if found != (artifact.bytes, artifact.blake3) {
+        return Ok(Copied::Other(described(found.0, found.1)));
+    }
+    target.set_permissions(permissions).map_err(at("write", to))?;
+    // The copy is what will be promoted: what counts is what stands there.
+    if measure(to)? != found {
+        return Err(at("copy to", to)(io::Error::other("expected the bytes that were written, found others")));
+    }
+    Ok(Copied::Whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn artifact(content: &[u8]) -> Artifact {
+        let (bytes, blake3) = (content.len() as u64, *blake3::hash(content).as_bytes());
+        Artifact { path: "a".to_owned(), bytes, blake3, contract: None }
+    }
+
+    #[test]
+    fn t23_a_copy_is_the_recorded_file_with_its_permissions_and_no_link_to_it() {
+        let room = tempfile::tempdir().unwrap();
+        let [from, to] = ["from", "to"].map(|name| room.path().join(name));
+        let content = vec![7; 600_000];
+        fs::write(&from, &content).unwrap();
+        fs::set_permissions(&from, fs::Permissions::from_mode(0o555)).unwrap();
+        assert_eq!(copy(&from, &to, &artifact(&content)).unwrap(), Copied::Whole);
+        assert!(fs::read(&to).unwrap() == content);
+        assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o555);
+        fs::remove_file(&from).unwrap();
+        fs::write(&from, "another").unwrap();
+        assert!(fs::read(&to).unwrap() == content);
+    }
+
+    #[test]
+    fn t22_what_is_not_the_recorded_file_is_not_copied_and_is_described() {
+        let room = tempfile::tempdir().unwrap();
+        let expected = artifact(b"content");
+        let found = |name: &str, make: &dyn Fn(&Path)| {
+            let (from, to) = (room.path().join(name), room.path().join(format!("{name}.copy")));
+            make(&from);
+            match copy(&from, &to, &expected).unwrap() {
+                Copied::Other(found) => found,
+                Copied::Whole => panic!("{name}"),
+            }
+        };
+        let digest = blake3::hash(b"CONTENT").to_hex();
+        let other = found("other", &|from| fs::write(from, "CONTENT").unwrap());
+        assert_eq!(other, format!("7 bytes with BLAKE3 {digest}"));
+        assert!(found("long", &|from| fs::write(from, "content.").unwrap()).starts_with("8 bytes"));
+        assert!(found("gone", &|_| {}).contains("No such file"));
+        assert_eq!(found("directory", &|from| fs::create_dir(from).unwrap()), "expected a regular file");
+        let target = room.path().join("target");
+        fs::write(&target, "content").unwrap();
+        assert_eq!(found("link", &|from| symlink(&target, from).unwrap()), "expected a regular file");
+    }
+}
