@@ -12,6 +12,7 @@
 //! - No recursion; the depth is bounded.
 
 use crate::limits::YAML_DEPTH_MAX;
+use evlog_lifecycle::form::line_and_column;
 use evlog_projection::canonical::INTEGER_MAX;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Number, Value};
@@ -56,9 +57,7 @@ fn at(place: &Marker, message: String) -> YamlError {
 fn text_of(bytes: &[u8]) -> Result<&str, YamlError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let wrong = |before: &[u8], message: &str| {
-        let before = String::from_utf8_lossy(before);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        let (line, column) = (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1);
+        let (line, column) = line_and_column(&String::from_utf8_lossy(before), before.len());
         YamlError { line, column, message: message.to_owned() }
     };
     let text = str::from_utf8(bytes)

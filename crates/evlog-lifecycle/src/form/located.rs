@@ -37,15 +37,16 @@ pub(crate) enum Half {
     Value,
 }
 
-/// Line and column of a byte offset, both from 1, the column in characters.
-fn place(text: &str, offset: usize) -> (usize, usize) {
+/// Line and column of a byte offset in a text that people write, both from 1, the column in characters. An offset behind the
+/// end is the end.
+pub fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let before = &text[..text.floor_char_boundary(offset)];
     let line_start = before.rfind('\n').map_or(0, |at| at + 1);
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
 fn finding(text: &str, offset: usize, message: impl Into<String>) -> Finding {
-    let (line, column) = place(text, offset);
+    let (line, column) = line_and_column(text, offset);
     Finding { line, column, message: message.into() }
 }
 
@@ -141,6 +142,15 @@ impl Reading<'_> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn places_count_lines_and_characters_from_one() {
+        let text = "ab\nc\u{e9}d\n";
+        let cases = [(0, (1, 1)), (2, (1, 3)), (3, (2, 1)), (4, (2, 2)), (5, (2, 2)), (6, (2, 3)), (99, (3, 1))];
+        for (offset, expected) in cases {
+            assert_eq!(line_and_column(text, offset), expected, "{offset}");
+        }
+    }
 
     #[test]
     fn a_document_is_its_json_value_and_every_part_has_its_place() {

@@ -14,6 +14,7 @@ pub(crate) mod fields;
 mod located;
 
 pub use built_in::BUILT_IN;
+pub use located::line_and_column;
 
 use crate::machine;
 use crate::members::quoted;

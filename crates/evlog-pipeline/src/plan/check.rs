@@ -9,11 +9,11 @@ mod registry;
 pub(super) mod schemas;
 mod stages;
 
-use super::error::{Problem, place};
+use super::error::Problem;
 use super::{ArtifactContract, Plan, PlanError, Stage, raw};
 use crate::files::read_text as read;
 use crate::limits::PLAN_LEN_MAX;
-use evlog_lifecycle::form::{self, FILE_LEN_MAX};
+use evlog_lifecycle::form::{self, FILE_LEN_MAX, line_and_column};
 use evlog_lifecycle::pipeline::{Definition, built_in};
 use evlog_projection::parse;
 use serde_json::{Map, Value, json};
@@ -43,7 +43,7 @@ impl Problems {
 
     fn into_error(self, file: &Path, text: &str) -> PlanError {
         let place = |(offset, message): (Option<usize>, String)| Problem {
-            place: offset.map(|offset| place(text, offset)),
+            place: offset.map(|offset| line_and_column(text, offset)),
             message,
         };
         let mut problems: Vec<Problem> = self.0.into_iter().map(place).collect();

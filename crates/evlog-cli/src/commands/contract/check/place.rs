@@ -5,6 +5,8 @@
 //!
 //! Invariant: any text and any pointer have a place; of a value that is not there it is that of what it is missing from.
 
+use evlog_lifecycle::form::line_and_column;
+
 /// Line and column, both from 1, the column in characters.
 pub(super) fn of(text: &str, pointer: &str) -> (usize, usize) {
     let mut reader = Reader { text, at: 0 };
@@ -16,9 +18,7 @@ pub(super) fn of(text: &str, pointer: &str) -> (usize, usize) {
         }
         place = reader.value();
     }
-    let before = &text[..place];
-    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-    (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
+    line_and_column(text, place)
 }
 
 /// A place in the text, between two of its tokens.
