@@ -1,7 +1,7 @@
 //! `evlog run --resume`, the run's lock, and `kill -9` of the real command at any moment.
 
 use crate::crash::{ROUNDS, moment};
-use crate::support::{Done, Room, files_below};
+use crate::support::{Done, Room, files_below, signal};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -63,22 +63,6 @@ fn left_in_progress() -> Room {
     room
 }
 
-fn signal(child: &Child, name: &str) {
-    let sent = std::process::Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
-    assert!(sent.unwrap().success());
-}
-
-/// The same room again, so that it need not be made again.
-fn copy_of(room: &Room) -> Room {
-    let copy = Room::new();
-    for file in files_below(&room.path("")) {
-        let target = copy.path(file.strip_prefix(room.path("")).unwrap().to_str().unwrap());
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::copy(&file, target).unwrap();
-    }
-    copy
-}
-
 #[test]
 fn a_run_that_was_stopped_goes_on_where_it_was_left() {
     // T-06.
@@ -137,7 +121,7 @@ fn of_two_processes_that_start_one_run_together_one_works_and_the_other_touches_
     // T-11.
     let (mut locked, whole) = (0, room("sleep 0.05"));
     for round in 0..ROUNDS {
-        let room = copy_of(&whole);
+        let room = whole.again();
         let start = || room.spawn(&["run", "plan.toml", "--run-id", "r"]);
         let first = start();
         sleep(moment(round, 10_000));
@@ -154,7 +138,7 @@ fn of_two_processes_that_take_up_one_run_together_one_works_and_the_other_touche
     // T-11.
     let left = left_in_progress();
     for round in 0..ROUNDS {
-        let room = copy_of(&left);
+        let room = left.again();
         let mut arguments = vec!["run", "--resume", "r", "plan.toml"];
         if round % 2 == 1 {
             // As a crash leaves it.
@@ -244,7 +228,7 @@ fn go(room: &Room) -> Child {
 fn a_run_that_is_killed_at_any_moment_and_again_while_it_is_taken_up_comes_to_its_end() {
     let (mut cut, whole) = (0, room("sleep 0.02"));
     for round in 0..ROUNDS {
-        let room = copy_of(&whole);
+        let room = whole.again();
         let mut kills = 0;
         for life in 0..2 {
             let mut child = go(&room);

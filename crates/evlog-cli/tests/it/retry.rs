@@ -190,17 +190,6 @@ fn a_run_in_progress_is_not_retried_and_the_way_to_its_end_is_told() {
     assert_eq!(Done::from(child.wait_with_output().unwrap()).code, 0);
 }
 
-/// The same room again, so that it need not be made again.
-fn copy_of(room: &Room) -> Room {
-    let copy = Room::new();
-    for file in files_below(&room.path("")) {
-        let target = copy.path(file.strip_prefix(room.path("")).unwrap().to_str().unwrap());
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::copy(&file, target).unwrap();
-    }
-    copy
-}
-
 /// Starts the retry, or takes it up where it is there already.
 fn go(room: &Room) -> Child {
     let known = room.run(&["show", "new", "--json"]).code == 0;
@@ -213,7 +202,7 @@ fn a_retry_that_is_killed_at_any_moment_and_taken_up_never_runs_what_it_takes_ov
     // T-26.
     let (mut cut, whole) = (0, mended());
     for round in 0..ROUNDS {
-        let room = copy_of(&whole);
+        let room = whole.again();
         for life in 0..2 {
             let mut child = go(&room);
             sleep(moment(round * 2 + life, 150_000));

@@ -1,7 +1,7 @@
 //! `evlog run`: exit codes, what it leaves, what it refuses, and `kill -9`.
 
 use crate::crash::{Lines, ROUNDS, assert_sound, moment};
-use crate::support::Room;
+use crate::support::{Room, signal};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
@@ -218,11 +218,6 @@ fn a_killed_run_loses_no_committed_event() {
         assert!(!finished && projected || findings.is_empty(), "{check:?}");
     }
     assert!(seen > 20, "the witness saw too little to show anything: {seen} events");
-}
-
-fn signal(child: &std::process::Child, name: &str) {
-    let sent = std::process::Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
-    assert!(sent.unwrap().success());
 }
 
 /// Ctrl-C as a terminal sends it reaches evlog alone: the stage has a process group of its own.

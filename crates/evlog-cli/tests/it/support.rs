@@ -45,6 +45,17 @@ impl Room {
         room
     }
 
+    /// The same room again, so that it need not be made again.
+    pub(crate) fn again(&self) -> Room {
+        let copy = Room::new();
+        for file in files_below(self.dir.path()) {
+            let target = copy.dir.path().join(file.strip_prefix(self.dir.path()).unwrap());
+            fs::create_dir_all(target.parent().unwrap()).unwrap();
+            fs::copy(&file, target).unwrap();
+        }
+        copy
+    }
+
     pub(crate) fn path(&self, relative: &str) -> PathBuf {
         self.dir.path().join(relative)
     }
@@ -98,6 +109,12 @@ impl Room {
         files.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
         files
     }
+}
+
+/// Sends a process a signal, by its name without `SIG`.
+pub(crate) fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+    assert!(sent.unwrap().success());
 }
 
 /// Regular files below a directory, sorted.
