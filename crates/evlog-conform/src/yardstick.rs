@@ -132,7 +132,7 @@ fn shipped(text: &str) -> Schema {
 fn own_schema(value: Value, directory: &Path) -> Result<Schema, String> {
     let (schema, place) = match value {
         Value::String(name) => {
-            let loaded = Schema::load(&directory.join(&name)).map(|(schema, _)| schema);
+            let loaded = Schema::load(&directory.join(&name)).map(|loaded| loaded.schema);
             (loaded, format!("{MANIFEST_SCHEMA} `{name}`"))
         }
         schema => (Schema::compile(&schema), MANIFEST_SCHEMA.to_owned()),

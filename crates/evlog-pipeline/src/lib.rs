@@ -42,7 +42,7 @@ pub use names::time_in;
 pub use plan::{Plan, PlanError};
 pub use progress::Progress;
 pub use run::{Options, Retry, RunError, RunReport, Session, is_in_progress, may_retry, resume, run, stale_locks};
-pub use schema::{Schema, check_schema};
+pub use schema::{Loaded, Schema, check_schema};
 pub use secrets::{Secrets, SecretsError};
 pub use step::{Step, Steps};
 pub use walk::{Entry, walk};

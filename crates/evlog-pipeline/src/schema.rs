@@ -22,6 +22,17 @@ const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// A compiled schema.
 pub struct Schema(Validator);
 
+/// A schema that was read from a file.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The schema, compiled.
+    pub schema: Schema,
+    /// BLAKE3 of what the file says, and of what those say that it refers to.
+    pub blake3: [u8; 32],
+    /// What the file says.
+    pub document: Value,
+}
+
 impl std::fmt::Debug for Schema {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Schema")
@@ -36,9 +47,9 @@ impl Schema {
         options.build(schema).map(Schema).map_err(|error| sentence(&error))
     }
 
-    /// Compiles the schema in a file, with those in the files that it refers to; and BLAKE3 of what they say. The error is a
-    /// sentence without the file's name.
-    pub fn load(file: &Path) -> Result<(Schema, [u8; 32]), String> {
+    /// Compiles the schema in a file, with those in the files that it refers to. The error is a sentence without the file's
+    /// name.
+    pub fn load(file: &Path) -> Result<Loaded, String> {
         files::load(file)
     }
 

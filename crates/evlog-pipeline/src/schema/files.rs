@@ -11,7 +11,7 @@
 //! - Number and length of the files are bounded, and a file is read once, however many ways lead to it.
 //! - The digest covers the content of every file. Of a file alone it is that of its bytes.
 
-use super::{Schema, check_draft, sentence};
+use super::{Loaded, Schema, check_draft, sentence};
 use crate::files::read_text;
 use crate::limits::{SCHEMA_FILES_LEN_MAX, SCHEMA_FILES_MAX, SCHEMA_LEN_MAX};
 use evlog_projection::parse;
@@ -42,13 +42,13 @@ const SCHEMAS: [&str; 4] = ["allOf", "anyOf", "oneOf", "prefixItems"];
 const SCHEMAS_BY_NAME: [&str; 5] = ["$defs", "definitions", "dependentSchemas", "patternProperties", "properties"];
 
 /// Reads and compiles a schema file with all that it refers to. The error is a sentence without the file's name.
-pub(super) fn load(path: &Path) -> Result<(Schema, [u8; 32]), String> {
+pub(super) fn load(path: &Path) -> Result<Loaded, String> {
     let mut reading = Reading { files: Vec::new(), by_path: BTreeMap::new(), room: SCHEMA_FILES_LEN_MAX };
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     reading.add(path, name)?;
     reading.follow_all()?;
-    let blake3 = reading.digest();
-    Ok((reading.compile()?, blake3))
+    let (blake3, document) = (reading.digest(), reading.files[0].value.clone());
+    Ok(Loaded { schema: reading.compile()?, blake3, document })
 }
 
 /// The files so far, in the order in which they were met.

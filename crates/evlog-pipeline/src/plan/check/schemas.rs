@@ -44,8 +44,11 @@ fn mode(directory: &Path, schema: &raw::Schema, problems: &mut Problems) -> Opti
         problems.at(schema.mode.span(), message);
         return None;
     };
-    match compile(&directory.join(file.get_ref())) {
-        Ok(bound) => Some(with_schema(*schema.mode.get_ref(), bound)),
+    match Schema::load(&directory.join(file.get_ref())) {
+        Ok(loaded) => {
+            let bound = BoundSchema { schema: loaded.schema, blake3: loaded.blake3 };
+            Some(with_schema(*schema.mode.get_ref(), bound))
+        }
         Err(message) => {
             problems.at(file.span(), format!("schema `{}`: {message}", file.get_ref()));
             None
@@ -61,12 +64,6 @@ pub(in crate::plan) fn with_schema(mode: raw::Mode, bound: BoundSchema) -> Artif
         raw::Mode::YamlDocument => ArtifactMode::YamlDocument(bound),
         raw::Mode::TextDocumentV1 => ArtifactMode::TextDocument,
     }
-}
-
-/// A schema, with those that it refers to. The error is a sentence without the file's name.
-pub(in crate::plan) fn compile(file: &Path) -> Result<BoundSchema, String> {
-    let (schema, blake3) = Schema::load(file)?;
-    Ok(BoundSchema { schema, blake3 })
 }
 
 fn is_contract_id(text: &str) -> bool {

@@ -1,16 +1,14 @@
 //! The rules of a registry that its schema cannot say (rules K-02 to K-11).
 
 use super::{Binding, Problems, Registered, Registry, Scope, raw};
-use crate::files::read_text;
 use crate::glob::Glob;
-use crate::limits::SCHEMA_LEN_MAX;
 use crate::names::time_in;
 use crate::paths;
 use crate::plan::check::schemas;
 use crate::plan::raw::Mode;
 use crate::plan::{ArtifactContract, BoundSchema};
+use crate::schema::{Loaded, Schema};
 use evlog_lifecycle::pipeline::{ORCHESTRATOR, is_word, relpath};
-use evlog_projection::parse;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -76,10 +74,10 @@ fn contracts(directory: &Path, raw: &[raw::Contract], problems: &mut Problems) -
             continue;
         }
         let schema_file = directory.join(&written.schema_path);
-        let compiled = match schema(&schema_file) {
-            Ok((compiled, document)) => {
+        let compiled = match Schema::load(&schema_file) {
+            Ok(Loaded { schema, blake3, document }) => {
                 check_version(&document, index, written, problems);
-                Some(compiled)
+                Some(BoundSchema { schema, blake3 })
             }
             Err(message) => {
                 let path = &written.schema_path;
@@ -92,13 +90,6 @@ fn contracts(directory: &Path, raw: &[raw::Contract], problems: &mut Problems) -
         contracts.insert(id.clone(), Registered { version, schema_file, index, compiled, artifact: None });
     }
     contracts
-}
-
-/// The schema, and what its file says.
-fn schema(file: &Path) -> Result<(BoundSchema, Value), String> {
-    let bound = schemas::compile(file)?;
-    let text = read_text(file, SCHEMA_LEN_MAX)?;
-    Ok((bound, parse(text.as_bytes()).map_err(|error| format!("not JSON: {error}"))?))
 }
 
 /// The schema says which version of the contract it is, and it is the registry's.
@@ -225,7 +216,10 @@ fn bind(
         return;
     }
     let Some(mode) = Mode::named(&written.validation_mode) else {
-        let message = format!("artifacts of stages are not read as `{}`", written.validation_mode);
+        let message = format!(
+            "artifacts of stages are not read as `{}`; leave the binding to `{ORCHESTRATOR}`, or out",
+            written.validation_mode
+        );
         return problems.at(at("validation_mode"), message);
     };
     if let Some(bound) = contract.compiled.take() {

@@ -262,6 +262,7 @@ fn k07_bindings_that_meet_are_refused_and_those_that_only_look_so_are_taken() {
 }
 
 const NEW_GLOB: &str = "/bindings/3/artifact_glob";
+const NEW_MODE: &str = "/bindings/3/validation_mode";
 
 /// One contract more, and its one binding.
 fn bound_alone<'r>(glob: &str, mode: &str, owner: &str) -> Edits<'r> {
@@ -294,6 +295,12 @@ fn k09_modes_that_stand_where_they_may_not_are_refused() {
         ("K-09", parquet("made/new"), NEW_GLOB, dataset),
         ("K-09", parquet("made/x_schema.json"), NEW_GLOB, "expected the `_schema.json` of a directory"),
         ("K-09", parquet("_schema.json"), NEW_GLOB, "expected the `_schema.json` of a directory"),
+        (
+            "K-09",
+            bound_alone("made/new/_schema.json", "parquet_dataset_v1", "make"),
+            NEW_MODE,
+            "artifacts of stages are not read as `parquet_dataset_v1`; leave the binding to `orchestrator`, or out",
+        ),
     ]);
     let room = Room::new();
     assert!(room.load(&edited(&parquet("made/new/_schema.json"))).is_ok());
