@@ -1,7 +1,7 @@
 //! One staged artifact, read and held against its contract (pipeline.md 4.6).
 //!
-//! Does: read a JSON or YAML document whole, JSON Lines one line at a time, text a piece at a time, and find what is
-//! wrong.
+//! Does: read a JSON or YAML document whole, JSON Lines one line at a time, text a piece at a time, the footers of a
+//! dataset's parts, and find what is wrong.
 //! Does not: decide what follows from it.
 //!
 //! Invariants:
@@ -11,9 +11,13 @@
 //! - JSON is read as strictly as events are: duplicate keys, and integers that a double cannot carry, are errors, since
 //!   two readers could see two different documents.
 
+mod dataset;
 mod spelling;
 mod text;
 
+#[cfg(test)]
+pub(crate) use dataset::tests::part;
+pub(crate) use dataset::{is_schema_path, schema_paths_of};
 pub(crate) use spelling::Spelling;
 
 use crate::limits::{DOCUMENT_LEN_MAX, LINE_LEN_MAX, YAML_LEN_MAX};
@@ -28,13 +32,34 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-/// What is wrong with the file, at least as much of it as a report keeps; nothing when it fulfils its contract. An error
+/// What a stage has staged.
+#[derive(Clone, Copy)]
+pub(crate) struct Staged<'s> {
+    /// Where.
+    pub(crate) root: &'s Path,
+    /// The paths of the regular files there.
+    pub(crate) paths: &'s [String],
+}
+
+/// What is wrong with the file at this path, at least as much of it as a report keeps; nothing when it fulfils its contract. An error
 /// means that the file could not be read.
-pub(crate) fn inspect(path: &Path, contract: &ArtifactContract, spelling: Spelling) -> io::Result<Vec<Finding>> {
-    let file = File::open(path)?;
+pub(crate) fn inspect(
+    staged: Staged<'_>,
+    path: &str,
+    contract: &ArtifactContract,
+    spelling: Spelling,
+) -> io::Result<Vec<Finding>> {
+    let file = File::open(staged.root.join(path))?;
     let mut findings = Findings::new();
     match &contract.mode {
-        ArtifactMode::JsonDocument(bound) => document(file, &bound.schema, spelling, DOCUMENT_LEN_MAX, &mut findings)?,
+        ArtifactMode::JsonDocument(bound) => {
+            document(file, &bound.schema, spelling, DOCUMENT_LEN_MAX, &mut findings)?;
+        }
+        ArtifactMode::ParquetDataset(bound) => {
+            if let Some(said) = document(file, &bound.schema, spelling, DOCUMENT_LEN_MAX, &mut findings)? {
+                dataset::check(staged, path, &said, &mut findings)?;
+            }
+        }
         ArtifactMode::JsonlLines(bound) => {
             lines(BufReader::with_capacity(1 << 18, file), &bound.schema, spelling, &mut findings)?;
         }
@@ -44,16 +69,17 @@ pub(crate) fn inspect(path: &Path, contract: &ArtifactContract, spelling: Spelli
     Ok(findings.kept.into_values().collect())
 }
 
+/// The document, if it is one.
 fn document(
     file: impl Read,
     schema: &Schema,
     spelling: Spelling,
     len_max: u64,
     findings: &mut Findings,
-) -> io::Result<()> {
+) -> io::Result<Option<Value>> {
     let Some(text) = whole(file, len_max)? else {
         findings.add(Finding { message: too_long(len_max), ..Finding::default() });
-        return Ok(());
+        return Ok(None);
     };
     match parse(&text) {
         Ok(instance) => {
@@ -61,10 +87,13 @@ fn document(
             if let Some(finding) = spelling.of_document(&text, &instance) {
                 findings.add(finding);
             }
+            Ok(Some(instance))
         }
-        Err(error) => findings.add(Finding { message: format!("not JSON: {error}"), ..Finding::default() }),
+        Err(error) => {
+            findings.add(Finding { message: format!("not JSON: {error}"), ..Finding::default() });
+            Ok(None)
+        }
     }
-    Ok(())
 }
 
 fn yaml_document(file: impl Read, schema: &Schema, len_max: u64, findings: &mut Findings) -> io::Result<()> {

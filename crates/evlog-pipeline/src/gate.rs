@@ -12,11 +12,11 @@
 
 mod bindings;
 
-use crate::artifact::Spelling;
+use crate::artifact::{Spelling, Staged, schema_paths_of};
 use crate::files::{FileError, at, measure, sync_files};
 use crate::limits::LISTING_LEN_MAX;
 use crate::names::time_in;
-use crate::plan::{Plan, Stage};
+use crate::plan::{ArtifactMode, Plan, Stage};
 use crate::secrets::Secrets;
 use crate::walk::{Entry, walk};
 use crate::{artifact, paths};
@@ -104,7 +104,7 @@ impl Gate<'_> {
         }
         self.check_amount(&regular, &mut found)?;
         self.check_presence(&regular, &mut found);
-        let passed = self.measure(regular, &mut found);
+        let passed = self.measure(&regular, &mut found);
         let Some(class) = found.first else {
             let paths: Vec<&str> = passed.iter().map(|artifact| artifact.path.as_str()).collect();
             sync_files(self.staging, &paths)?;
@@ -169,7 +169,7 @@ impl Gate<'_> {
         }
         let bound: Vec<&str> = outputs(self.stage, path).map(|(words, _)| words).collect();
         match bound.as_slice() {
-            [] if self.plan.strict_outputs => {
+            [] if self.plan.strict_outputs && !self.is_part(path) => {
                 let message = "no output of the stage names this file".to_owned();
                 self.add(found, Class::Ownership, path, Finding::coded("unexpected_output", message));
             }
@@ -224,27 +224,37 @@ impl Gate<'_> {
     pub(crate) fn unexpected<'p>(&self, passed: &'p [Artifact]) -> Vec<&'p str> {
         let promises = !self.stage.outputs.is_empty() || !self.stage.patterns.is_empty();
         let paths = passed.iter().map(|artifact| artifact.path.as_str());
-        paths.filter(|path| promises && outputs(self.stage, path).next().is_none()).collect()
+        paths.filter(|path| promises && outputs(self.stage, path).next().is_none() && !self.is_part(path)).collect()
+    }
+
+    /// Whether the path is a part of a dataset that the stage promises by its `_schema.json`.
+    fn is_part(&self, path: &str) -> bool {
+        schema_paths_of(path).any(|schema| {
+            let id = outputs(self.stage, &schema).next().and_then(|(_, output)| output.contract.as_ref());
+            let contract = id.and_then(|id| self.plan.contracts.get(id));
+            contract.is_some_and(|contract| matches!(contract.mode, ArtifactMode::ParquetDataset(_)))
+        })
     }
 
     /// Reads every regular file: holds it against its contract, and measures it when all is well so far.
-    fn measure(&self, regular: Vec<String>, found: &mut Found) -> Vec<Artifact> {
+    fn measure(&self, regular: &[String], found: &mut Found) -> Vec<Artifact> {
         let spelling = if self.plan.canonical_outputs { Spelling::Canonical } else { Spelling::Any };
         let mut passed = Vec::new();
+        let staged = Staged { root: self.staging, paths: regular };
         for path in regular {
-            let contract = outputs(self.stage, &path).next().and_then(|(_, output)| output.contract.clone());
+            let contract = outputs(self.stage, path).next().and_then(|(_, output)| output.contract.clone());
             if let Some(bound) = contract.as_deref().and_then(|id| self.plan.contracts.get(id)) {
-                match artifact::inspect(&self.staging.join(&path), bound, spelling) {
-                    Ok(findings) => self.add_all(found, Class::Content, &path, findings),
-                    Err(error) => self.unreadable(found, &path, &error.kind().to_string()),
+                match artifact::inspect(staged, path, bound, spelling) {
+                    Ok(findings) => self.add_all(found, Class::Content, path, findings),
+                    Err(error) => self.unreadable(found, path, &error.kind().to_string()),
                 }
             }
             if found.first.is_some() {
                 continue;
             }
-            match measure(&self.staging.join(&path)) {
-                Ok((len, blake3)) => passed.push(Artifact { path, len, blake3, contract }),
-                Err(error) => self.unreadable(found, &path, &error.source.kind().to_string()),
+            match measure(&self.staging.join(path)) {
+                Ok((len, blake3)) => passed.push(Artifact { path: path.clone(), len, blake3, contract }),
+                Err(error) => self.unreadable(found, path, &error.source.kind().to_string()),
             }
         }
         passed

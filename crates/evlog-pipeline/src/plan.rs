@@ -189,6 +189,8 @@ pub enum ArtifactMode {
     YamlDocument(BoundSchema),
     /// The file is UTF-8 text with line feeds.
     TextDocument,
+    /// The file is one JSON document, which fulfils the schema and says the columns of the Parquet files below its directory.
+    ParquetDataset(BoundSchema),
 }
 
 /// A schema that artifacts are bound to.
@@ -204,9 +206,10 @@ impl ArtifactMode {
     /// The schema, of modes that have one.
     pub fn schema(&self) -> Option<&BoundSchema> {
         match self {
-            ArtifactMode::JsonDocument(bound) | ArtifactMode::JsonlLines(bound) | ArtifactMode::YamlDocument(bound) => {
-                Some(bound)
-            }
+            ArtifactMode::JsonDocument(bound)
+            | ArtifactMode::JsonlLines(bound)
+            | ArtifactMode::YamlDocument(bound)
+            | ArtifactMode::ParquetDataset(bound) => Some(bound),
             ArtifactMode::TextDocument => None,
         }
     }

@@ -1,7 +1,6 @@
 //! The plan file as it is written: keys and types, with their places, and nothing judged yet.
 
 use serde::Deserialize;
-use serde::de::IntoDeserializer;
 use std::collections::BTreeMap;
 use toml::Spanned;
 
@@ -70,13 +69,14 @@ pub(super) struct Schema {
     pub(super) mode: Spanned<Mode>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Mode {
     JsonDocument,
     JsonlLines,
     YamlDocument,
     TextDocumentV1,
+    ParquetDatasetV1,
 }
 
 #[derive(Debug, Deserialize)]
@@ -158,12 +158,8 @@ impl Mode {
             Mode::JsonlLines => "jsonl_lines",
             Mode::YamlDocument => "yaml_document",
             Mode::TextDocumentV1 => "text_document_v1",
+            Mode::ParquetDatasetV1 => "parquet_dataset_v1",
         }
-    }
-
-    /// The mode of this name.
-    pub(super) fn named(word: &str) -> Option<Mode> {
-        Mode::deserialize(IntoDeserializer::<serde::de::value::Error>::into_deserializer(word)).ok()
     }
 }
 

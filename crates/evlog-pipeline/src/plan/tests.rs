@@ -337,11 +337,25 @@ fn g17_text_has_no_schema_and_every_other_mode_has_one() {
     assert!(matches!(text.contracts["c"].mode, ArtifactMode::TextDocument));
     let refused = schema(&format!("mode = \"text_document_v1\"\n{file}"));
     room.refuses(&refused, Some((5, 8)), "`text_document_v1` asks for text and has no schema; leave `file` out");
-    for mode in ["json_document", "jsonl_lines", "yaml_document"] {
+    for mode in ["json_document", "jsonl_lines", "yaml_document", "parquet_dataset_v1"] {
         let message = format!("expected `file`, a JSON Schema, with mode `{mode}`, found none");
         room.refuses(&schema(&format!("mode = \"{mode}\"")), Some((4, 8)), &message);
         let plan = room.load(&schema(&format!("{file}\nmode = \"{mode}\""))).unwrap_or_else(|error| panic!("{error}"));
         assert!(plan.contracts["c"].mode.schema().is_some());
+    }
+}
+
+#[test]
+fn g21_a_dataset_is_named_by_its_schema_file() {
+    let top = "[[schema]]\ncontract = \"c\"\nmode = \"parquet_dataset_v1\"\nfile = \"schemas/dependency.json\"";
+    let named = |key: &str| plan(top, &format!("[[stage.output]]\ncontract = \"c\"\n{key}"));
+    let room = Room::new();
+    for key in ["path = \"a/_schema.json\"", "glob = \"a/*/_schema.json\""] {
+        assert!(room.load(&named(key)).is_ok(), "{key}");
+    }
+    for (key, text) in [("path", "a/b.parquet"), ("path", "_schema.json"), ("glob", "a/*_schema.json")] {
+        let message = format!("expected the `_schema.json` of a directory with `parquet_dataset_v1`, found `{text}`");
+        room.refuses(&named(&format!("{key} = \"{text}\"")), Some((12, 8)), &message);
     }
 }
 

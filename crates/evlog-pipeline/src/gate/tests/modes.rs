@@ -102,3 +102,86 @@ fn g18_yaml_is_read_and_then_held_against_the_schema() {
     let message = failed.report.artifacts()[0].errors()[0].message.clone();
     assert_eq!(message, "not YAML that is taken: column 1: duplicate key `a`");
 }
+
+const DATASET: &str = "made/events/_schema.json";
+
+/// A stage that promises a dataset, in a plan with these keys.
+fn dataset(keys: &str) -> Room {
+    let plan = format!(
+        "name = \"p\"\n{keys}\n[[schema]]\ncontract = \"events\"\nmode = \"parquet_dataset_v1\"\nfile = \"events.json\"\n\
+         [[stage]]\nid = \"make\"\ncommand = [\"true\"]\nreason_code = \"storage_io_error\"\n\
+         [[stage.output]]\nglob = \"made/*/_schema.json\"\ncontract = \"events\"\n"
+    );
+    let schema = r#"{"required": ["columns"], "properties": {"version": {"const": 1}}}"#;
+    let room = Room::with_files(&plan, &[("events.json", schema)]);
+    fs::remove_file(room.staging().join(ROWS)).unwrap();
+    room.stage(DATASET, COLUMNS);
+    room
+}
+
+const COLUMNS: &[u8] = br#"{"columns":[{"logical_type":null,"name":"id","nullable":false,"physical_type":"INT64"}]}"#;
+
+#[test]
+fn g21_a_dataset_is_its_schema_file_and_the_parts_below_its_directory() {
+    let room = dataset("");
+    room.fails("contract_validation_failed", &[(DATASET, "events 0.1.0", &["dataset_without_parts"])]);
+    let part = artifact::part("message m { REQUIRED INT64 id; }");
+    room.stage("made/events/day=1/a.parquet", &part);
+    room.passes(&[DATASET, "made/events/day=1/a.parquet"]);
+    let passed = room.check().unwrap();
+    assert_eq!((passed[0].contract.as_deref(), passed[1].contract.as_deref()), (Some("events"), None));
+    // The document is held against its schema too, and findings of all are told.
+    room.stage(DATASET, br#"{"version": 2}"#);
+    room.fails(
+        "contract_validation_failed",
+        &[(DATASET, "events 0.1.0", &["required", "dataset_columns_unreadable", "const"])],
+    );
+    room.stage(DATASET, b"{");
+    room.fails("contract_validation_failed", &[(DATASET, "events 0.1.0", &["parse"])]);
+    room.stage(DATASET, COLUMNS);
+    room.stage("made/events/b.parquet", b"PAR1");
+    room.stage("made/events/c.parquet", &artifact::part("message m { REQUIRED INT32 id; }"));
+    let errors: &[&str] = &["dataset_part_unreadable", "dataset_part_mismatch"];
+    room.fails("contract_validation_failed", &[(DATASET, "events 0.1.0", errors)]);
+}
+
+#[test]
+fn g21_the_parts_of_a_dataset_are_expected_and_other_files_are_not() {
+    let part = artifact::part("message m { REQUIRED INT64 id; }");
+    let room = dataset("strict_outputs = true\ncanonical_outputs = true");
+    room.stage("made/events/a.parquet", &part);
+    room.passes(&[DATASET, "made/events/a.parquet"]);
+    room.stage("made/events/notes.txt", b"");
+    room.stage("made/other.parquet", &part);
+    let unexpected: &[&str] = &["unexpected_output"];
+    let expected = [
+        (DATASET, "events 0.1.0", &[][..]),
+        ("made/events/notes.txt", "unbound 0.0.0", unexpected),
+        ("made/other.parquet", "unbound 0.0.0", unexpected),
+    ];
+    room.fails("contract_validation_failed", &expected);
+    let spelled = dataset("canonical_outputs = true");
+    spelled.stage("made/events/a.parquet", &part);
+    spelled.stage(DATASET, &[COLUMNS, b"\n"].concat());
+    spelled.fails("contract_validation_failed", &[(DATASET, "events 0.1.0", &["not_canonical"])]);
+}
+
+#[test]
+fn g21_the_example_of_the_reference_is_a_dataset() {
+    let text = include_str!("../../../../../docs/plan.md").split("An output with this").nth(1).unwrap();
+    let block = |fence: &str| text.split(fence).nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let stage = "[[stage]]\nid = \"make\"\ncommand = [\"true\"]\nreason_code = \"storage_io_error\"\n[[stage.output]]";
+    let plan = format!("name = \"p\"\n{}", block("```toml\n").replace("[[stage.output]]", stage));
+    let directory = tempfile::tempdir().unwrap();
+    fs::create_dir(directory.path().join("schemas")).unwrap();
+    fs::write(directory.path().join("schemas/events.schema.json"), "{}").unwrap();
+    fs::write(directory.path().join("plan.toml"), plan).unwrap();
+    let plan = Plan::load(&directory.path().join("plan.toml")).unwrap_or_else(|error| panic!("{error}"));
+    let room = Room { directory, plan, published: BTreeMap::new() };
+    let schema = "normalized/events/_schema.json";
+    room.stage(schema, block("```json\n").as_bytes());
+    let part = "message m { REQUIRED INT64 at (TIMESTAMP(MICROS,true)); \
+                OPTIONAL group host { REQUIRED BYTE_ARRAY name (STRING); } }";
+    room.stage("normalized/events/1.parquet", &artifact::part(part));
+    room.passes(&["normalized/events/1.parquet", schema]);
+}

@@ -2,10 +2,11 @@
 
 use super::Problems;
 use super::stages::Known;
+use crate::artifact::is_schema_path;
 use crate::glob::Glob;
 use crate::names::time_in;
 use crate::paths;
-use crate::plan::{Output, Pattern, raw};
+use crate::plan::{ArtifactMode, Output, Pattern, raw};
 use evlog_lifecycle::pipeline::{Definition, relpath};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -40,6 +41,9 @@ pub(super) fn outputs<'r>(
             let or_registry = if known.registry.is_some() { ", and no registry," } else { "" };
             let message = format!("no [[schema]]{or_registry} binds contract `{}`", unknown.get_ref());
             problems.at(unknown.span(), message);
+        }
+        if let Some((span, message)) = contract.and_then(|id| known.misplaced(id.get_ref(), output)) {
+            problems.at(span, message);
         }
         let made = Output { contract: contract.map(|id| id.get_ref().clone()), required: output.required };
         match (&output.path, &output.glob) {
@@ -85,6 +89,17 @@ pub(super) fn outputs<'r>(
 impl Known<'_> {
     fn has(&self, contract: &str) -> bool {
         self.contracts.contains_key(contract) || self.registry.is_some_and(|registry| registry.has(contract))
+    }
+
+    /// A dataset is named by its `_schema.json`.
+    fn misplaced(&self, contract: &str, output: &raw::Output) -> Option<(Range<usize>, String)> {
+        let contract = self.contracts.get(contract)?;
+        let text = output.path.as_ref().or(output.glob.as_ref())?;
+        let is_misplaced = matches!(contract.mode, ArtifactMode::ParquetDataset(_)) && !is_schema_path(text.get_ref());
+        is_misplaced.then(|| {
+            let (mode, found) = (raw::Mode::ParquetDatasetV1.word(), text.get_ref());
+            (text.span(), format!("expected the `_schema.json` of a directory with `{mode}`, found `{found}`"))
+        })
     }
 
     fn check_path(&self, stage: &str, path: &str, contract: Option<&str>) -> Result<(), String> {

@@ -63,6 +63,7 @@ pub(in crate::plan) fn with_schema(mode: raw::Mode, bound: BoundSchema) -> Artif
         raw::Mode::JsonlLines => ArtifactMode::JsonlLines(bound),
         raw::Mode::YamlDocument => ArtifactMode::YamlDocument(bound),
         raw::Mode::TextDocumentV1 => ArtifactMode::TextDocument,
+        raw::Mode::ParquetDatasetV1 => ArtifactMode::ParquetDataset(bound),
     }
 }
 

@@ -1,5 +1,6 @@
 //! A registry's file as it is written, of which its schema is known to hold.
 
+use crate::plan::raw::Mode;
 use serde::Deserialize;
 
 /// The whole file.
@@ -24,7 +25,7 @@ pub(super) struct Contract {
 pub(super) struct Binding {
     pub(super) artifact_glob: String,
     pub(super) contract_id: String,
-    pub(super) validation_mode: String,
+    pub(super) validation_mode: Mode,
     pub(super) stage_owner: String,
     pub(super) pass_id: Option<String>,
 }

@@ -1,6 +1,7 @@
 //! The rules of a registry that its schema cannot say (rules K-02 to K-11).
 
 use super::{Binding, Problems, Registered, Registry, Scope, raw};
+use crate::artifact::is_schema_path;
 use crate::glob::Glob;
 use crate::names::time_in;
 use crate::paths;
@@ -45,7 +46,10 @@ pub(super) fn registry(
         if first.validation_mode != written.validation_mode {
             let message = format!(
                 "expected `{}`, as contract `{}` is read for `{}`, found `{}`: a contract is read in one way",
-                first.validation_mode, written.contract_id, first.artifact_glob, written.validation_mode
+                first.validation_mode.word(),
+                written.contract_id,
+                first.artifact_glob,
+                written.validation_mode.word()
             );
             problems.at(at("validation_mode"), message);
         }
@@ -58,7 +62,7 @@ pub(super) fn registry(
             check_owner(written, scope, &at, problems);
             check_mode(written, &at, problems);
             check_pass(written, patch.is_some_and(|patch| patch >= PASS_ID_SINCE), &at("pass_id"), problems);
-            bind(&mut contracts, written, &at, problems);
+            bind(&mut contracts, written);
         }
     }
     Registry { version: raw.version, blake3, bindings, contracts }
@@ -159,10 +163,10 @@ fn check_owner(written: &raw::Binding, scope: Scope<'_>, at: &dyn Fn(&str) -> St
 
 /// Where the modes are allowed.
 fn check_mode(written: &raw::Binding, at: &dyn Fn(&str) -> String, problems: &mut Problems) {
-    let (mode, owner, glob) = (&written.validation_mode, &written.stage_owner, &written.artifact_glob);
+    let (mode, owner, glob) = (written.validation_mode.word(), &written.stage_owner, &written.artifact_glob);
     let is_orchestrators = owner == ORCHESTRATOR;
-    match mode.as_str() {
-        "yaml_document" => {
+    match written.validation_mode {
+        Mode::YamlDocument => {
             if !is_orchestrators {
                 let message = format!("expected `{ORCHESTRATOR}` with `{mode}`, found `{owner}`");
                 problems.at(at("stage_owner"), message);
@@ -172,7 +176,7 @@ fn check_mode(written: &raw::Binding, at: &dyn Fn(&str) -> String, problems: &mu
                     .at(at("artifact_glob"), format!("expected a path below `inputs/` with `{mode}`, found `{glob}`"));
             }
         }
-        "text_document_v1" => {
+        Mode::TextDocumentV1 => {
             if is_orchestrators {
                 problems.at(at("stage_owner"), format!("expected a stage with `{mode}`, found `{owner}`"));
             }
@@ -181,11 +185,11 @@ fn check_mode(written: &raw::Binding, at: &dyn Fn(&str) -> String, problems: &mu
                     .at(at("artifact_glob"), format!("expected a path below `report/` with `{mode}`, found `{glob}`"));
             }
         }
-        "parquet_dataset_v1" if !glob.ends_with("/_schema.json") => {
+        Mode::ParquetDatasetV1 if !is_schema_path(glob) => {
             let message = format!("expected the `_schema.json` of a directory with `{mode}`, found `{glob}`");
             problems.at(at("artifact_glob"), message);
         }
-        _ => {}
+        Mode::ParquetDatasetV1 | Mode::JsonDocument | Mode::JsonlLines => {}
     }
 }
 
@@ -205,25 +209,14 @@ fn check_pass(written: &raw::Binding, is_needed: bool, at: &str, problems: &mut 
 }
 
 /// Makes of the contract what an artifact of a stage is held against.
-fn bind(
-    contracts: &mut BTreeMap<String, Registered>,
-    written: &raw::Binding,
-    at: &dyn Fn(&str) -> String,
-    problems: &mut Problems,
-) {
+fn bind(contracts: &mut BTreeMap<String, Registered>, written: &raw::Binding) {
     let Some(contract) = contracts.get_mut(&written.contract_id) else { return };
     if written.stage_owner == ORCHESTRATOR {
         return;
     }
-    let Some(mode) = Mode::named(&written.validation_mode) else {
-        let message = format!(
-            "artifacts of stages are not read as `{}`; leave the binding to `{ORCHESTRATOR}`, or out",
-            written.validation_mode
-        );
-        return problems.at(at("validation_mode"), message);
-    };
     if let Some(bound) = contract.compiled.take() {
         let version = contract.version.clone();
-        contract.artifact = Some(ArtifactContract { version, mode: schemas::with_schema(mode, bound) });
+        contract.artifact =
+            Some(ArtifactContract { version, mode: schemas::with_schema(written.validation_mode, bound) });
     }
 }

@@ -274,7 +274,8 @@ fn k17_the_digest_follows_the_registry_and_the_schemas_that_are_used() {
 fn the_examples_of_the_reference_are_a_plan_and_its_registry() {
     let text = include_str!("../../../../../docs/registry.md");
     let example = text.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let plan = REFERENCE.split("```toml\n").nth(2).and_then(|rest| rest.split("```").next()).unwrap();
+    let plan = REFERENCE.split("## `registry`").nth(1).and_then(|rest| rest.split("```toml\n").nth(1));
+    let plan = plan.and_then(|rest| rest.split("```").next()).unwrap();
     let room = Room::new();
     room.file("contracts/registry.json", example);
     for (name, version) in [("dependency", "0.1.0"), ("finding", "1.0.0")] {
