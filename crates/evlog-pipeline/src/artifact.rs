@@ -21,6 +21,7 @@ pub(crate) use dataset::{is_schema_path, schema_paths_of};
 pub(crate) use spelling::Spelling;
 
 use crate::limits::{DOCUMENT_LEN_MAX, LINE_LEN_MAX, YAML_LEN_MAX};
+use crate::meter::Meter;
 use crate::plan::{ArtifactContract, ArtifactMode};
 use crate::schema::Schema;
 use crate::yaml;
@@ -39,6 +40,8 @@ pub(crate) struct Staged<'s> {
     pub(crate) root: &'s Path,
     /// The paths of the regular files there.
     pub(crate) paths: &'s [String],
+    /// Counts what is read of them.
+    pub(crate) meter: &'s Meter<'s>,
 }
 
 /// What is wrong with the file at this path, at least as much of it as a report keeps; nothing when it fulfils its contract. An error
@@ -49,7 +52,7 @@ pub(crate) fn inspect(
     contract: &ArtifactContract,
     spelling: Spelling,
 ) -> io::Result<Vec<Finding>> {
-    let file = File::open(staged.root.join(path))?;
+    let file = staged.meter.over(File::open(staged.root.join(path))?);
     let mut findings = Findings::new();
     match &contract.mode {
         ArtifactMode::JsonDocument(bound) => {

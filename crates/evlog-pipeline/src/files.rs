@@ -5,6 +5,7 @@
 //! - A file of the bundle is only ever replaced by a rename within its directory (pipeline.md 5.2).
 //! - No path of a bundle is followed through a symbolic link, so nothing is written outside of it.
 
+use crate::meter::Meter;
 use crate::step::{Step, Steps};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -168,14 +169,14 @@ pub(crate) fn sync_files(root: &Path, paths: &[&str]) -> Result<(), FileError> {
 }
 
 /// Length and BLAKE3 of a file, read in pieces.
-pub(crate) fn measure(path: &Path) -> Result<(u64, [u8; 32]), FileError> {
+pub(crate) fn measure(path: &Path, meter: &Meter<'_>) -> Result<(u64, [u8; 32]), FileError> {
     let found = fs::symlink_metadata(path).map_err(at("read", path))?;
     if !found.is_file() {
         return Err(at("read", path)(io::Error::other("expected a regular file")));
     }
     let file = File::open(path).map_err(at("open", path))?;
     let mut hasher = blake3::Hasher::new();
-    let len = io::copy(&mut &file, &mut Hash(&mut hasher)).map_err(at("read", path))?;
+    let len = io::copy(&mut meter.over(&file), &mut Hash(&mut hasher)).map_err(at("read", path))?;
     Ok((len, *hasher.finalize().as_bytes()))
 }
 
@@ -259,6 +260,6 @@ mod tests {
         let path = room.path().join("a");
         let bytes = vec![7; 300_000];
         fs::write(&path, &bytes).unwrap();
-        assert_eq!(measure(&path).unwrap(), (300_000, *blake3::hash(&bytes).as_bytes()));
+        assert_eq!(measure(&path, &Meter::silent()).unwrap(), (300_000, *blake3::hash(&bytes).as_bytes()));
     }
 }

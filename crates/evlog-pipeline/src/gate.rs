@@ -15,6 +15,7 @@ mod bindings;
 use crate::artifact::{Spelling, Staged, schema_paths_of};
 use crate::files::{FileError, at, measure, sync_files};
 use crate::limits::LISTING_LEN_MAX;
+use crate::meter::Meter;
 use crate::names::time_in;
 use crate::plan::{ArtifactMode, Plan, Stage};
 use crate::secrets::Secrets;
@@ -59,6 +60,8 @@ pub(crate) struct Gate<'a> {
     pub(crate) published: &'a BTreeMap<String, String>,
     /// What no report may show.
     pub(crate) secrets: &'a Secrets,
+    /// Told how many bytes of how many were read.
+    pub(crate) tell: &'a dyn Fn(u64, u64),
 }
 
 /// A staged file that passed.
@@ -240,7 +243,8 @@ impl Gate<'_> {
     fn measure(&self, regular: &[String], found: &mut Found) -> Vec<Artifact> {
         let spelling = if self.plan.canonical_outputs { Spelling::Canonical } else { Spelling::Any };
         let mut passed = Vec::new();
-        let staged = Staged { root: self.staging, paths: regular };
+        let meter = Meter::new(self.reading_len(regular), self.tell);
+        let staged = Staged { root: self.staging, paths: regular, meter: &meter };
         for path in regular {
             let contract = outputs(self.stage, path).next().and_then(|(_, output)| output.contract.clone());
             if let Some(bound) = contract.as_deref().and_then(|id| self.plan.contracts.get(id)) {
@@ -252,12 +256,22 @@ impl Gate<'_> {
             if found.first.is_some() {
                 continue;
             }
-            match measure(&self.staging.join(path)) {
+            match measure(&self.staging.join(path), &meter) {
                 Ok((len, blake3)) => passed.push(Artifact { path: path.clone(), len, blake3, contract }),
                 Err(error) => self.unreadable(found, path, &error.source.kind().to_string()),
             }
         }
         passed
+    }
+
+    /// How many bytes will be read: of every file for its digest, and once more of what is held against a contract.
+    fn reading_len(&self, regular: &[String]) -> u64 {
+        let one = |path: &String| {
+            let len = fs::symlink_metadata(self.staging.join(path)).map_or(0, |found| found.len());
+            let is_bound = outputs(self.stage, path).any(|(_, output)| output.contract.is_some());
+            if is_bound { 2 * len } else { len }
+        };
+        regular.iter().map(one).sum()
     }
 
     fn unreadable(&self, found: &mut Found, path: &str, why: &str) {

@@ -9,6 +9,7 @@
 //! - The list is in byte order of paths, each once.
 
 use crate::files::{FileError, at, measure};
+use crate::meter::Meter;
 use crate::plan::{Input, InputFrom};
 use crate::walk::walk;
 use serde_json::{Value, json};
@@ -42,20 +43,30 @@ impl Found {
     }
 }
 
-/// Looks for the inputs of a stage. `published` is what earlier stages have published.
+/// Looks for the inputs of a stage. `published` is what earlier stages have published;
+/// `tell` is told how many bytes of how many were read.
 pub(crate) fn find(
     inputs: &[Input],
     plan_directory: &Path,
     bundle: &Path,
     published: &BTreeMap<String, String>,
+    tell: &dyn Fn(u64, u64),
 ) -> Result<Vec<Found>, FileError> {
     let mut found: BTreeMap<(String, InputFrom), Found> = BTreeMap::new();
-    for input in inputs {
-        let paths = paths_of(input, plan_directory, published)?;
+    let looked: Vec<(&Input, BTreeSet<String>)> = inputs
+        .iter()
+        .map(|input| Ok((input, paths_of(input, plan_directory, published)?)))
+        .collect::<Result<_, _>>()?;
+    let root = |from| if from == InputFrom::Plan { plan_directory } else { bundle };
+    let len = |(input, paths): &(&Input, BTreeSet<String>)| -> u64 {
+        let len = |path: &String| fs::metadata(root(input.from).join(path)).map_or(0, |found| found.len());
+        paths.iter().map(len).sum()
+    };
+    let meter = Meter::new(looked.iter().map(len).sum(), tell);
+    for (input, paths) in looked {
         let nothing = paths.is_empty().then(|| input.glob.as_str().to_owned());
         for path in paths.into_iter().chain(nothing) {
-            let root = if input.from == InputFrom::Plan { plan_directory } else { bundle };
-            let content = content(&root.join(&path))?;
+            let content = content(&root(input.from).join(&path), &meter)?;
             let one = Found { path: path.clone(), from: input.from, required: input.required, content };
             let listed = found.entry((path, input.from)).or_insert(one);
             // Named twice, it is needed if either says so.
@@ -92,10 +103,10 @@ fn paths_of(
 }
 
 /// Length and digest of the file that the path leads to, if it leads to one.
-fn content(path: &Path) -> Result<Option<(u64, [u8; 32])>, FileError> {
+fn content(path: &Path, meter: &Meter<'_>) -> Result<Option<(u64, [u8; 32])>, FileError> {
     let real = path.canonicalize().map(Some).or_else(absent).map_err(at("find", path))?;
     match real.filter(|real| real.is_file()) {
-        Some(real) => measure(&real).map(Some),
+        Some(real) => measure(&real, meter).map(Some),
         None => Ok(None),
     }
 }
@@ -134,7 +145,8 @@ mod tests {
         let room = room();
         let published = BTreeMap::from([("rows/x".to_owned(), "one".to_owned())]);
         let find = |inputs: &[Input]| {
-            let found = find(inputs, &room.path().join("plan"), &room.path().join("bundle"), &published).unwrap();
+            let found =
+                find(inputs, &room.path().join("plan"), &room.path().join("bundle"), &published, &|_, _| {}).unwrap();
             found.into_iter().map(|one| (one.path, one.content.map(|(len, _)| len))).collect::<Vec<_>>()
         };
         let list = |expected: &[(&str, Option<u64>)]| -> Vec<(String, Option<u64>)> {

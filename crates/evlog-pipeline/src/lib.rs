@@ -20,6 +20,7 @@ mod inputs;
 mod interrupt;
 mod limits;
 mod lock;
+mod meter;
 mod names;
 mod orphans;
 mod outcomes;

@@ -2,6 +2,7 @@
 
 use evlog_lifecycle::pipeline::report::Report;
 use evlog_lifecycle::pipeline::{Outcome, RunStatus};
+use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
@@ -69,6 +70,16 @@ pub enum Progress<'a> {
         /// How many files were copied.
         files: usize,
     },
+    /// Files are read, and there is much to read: what a stage reads, what it has staged, what another run left of it; or,
+    /// without a stage, what a run that is taken up has left. Told now and then, and seldom where there is little.
+    Reading {
+        /// The stage.
+        stage: Option<&'a str>,
+        /// How many bytes were read.
+        done: u64,
+        /// How many there are, as far as that is known.
+        len: u64,
+    },
     /// A stage's process is about to be started.
     StageStarted {
         /// The stage.
@@ -115,4 +126,17 @@ pub enum Progress<'a> {
         /// How long it took.
         elapsed: Duration,
     },
+}
+
+/// Whoever watches a run, told from many places of it.
+pub(crate) struct Watcher<'w>(RefCell<&'w mut dyn FnMut(Progress<'_>)>);
+
+impl<'w> Watcher<'w> {
+    pub(crate) fn new(tell: &'w mut dyn FnMut(Progress<'_>)) -> Watcher<'w> {
+        Watcher(RefCell::new(tell))
+    }
+
+    pub(crate) fn tell(&self, progress: Progress<'_>) {
+        (self.0.borrow_mut())(progress);
+    }
 }

@@ -27,7 +27,7 @@ use crate::files::{at, make_directory, remove_tree, write_atomically_telling};
 use crate::interrupt::Interrupts;
 use crate::lock::Claim;
 use crate::plan::Plan;
-use crate::progress::Progress;
+use crate::progress::{Progress, Watcher};
 use crate::secrets::Secrets;
 use crate::step::{Step, Steps};
 use evlog::answer::{Answer, AnswerOutcome};
@@ -98,7 +98,8 @@ pub fn run(
     if let Some(retry) = &options.retry {
         may_retry(session.view, plan, retry)?;
     }
-    let mut runner = Runner::new(plan, session, claim, options, progress)?;
+    let watcher = Watcher::new(progress);
+    let mut runner = Runner::new(plan, session, claim, options, &watcher)?;
     if let Some(retry) = &options.retry {
         runner.baseline = Some(runner.find_baseline(retry)?);
     }
@@ -111,7 +112,7 @@ struct Runner<'r> {
     plan: &'r Plan,
     session: Session<'r>,
     claim: &'r mut Claim,
-    progress: &'r mut dyn FnMut(Progress<'_>),
+    watcher: &'r Watcher<'r>,
     run: String,
     bundle: PathBuf,
     interrupts: Arc<Interrupts>,
@@ -141,13 +142,13 @@ impl<'r> Runner<'r> {
         session: Session<'r>,
         claim: &'r mut Claim,
         options: &Options,
-        progress: &'r mut dyn FnMut(Progress<'_>),
+        watcher: &'r Watcher<'r>,
     ) -> Result<Runner<'r>, RunError> {
         let secrets = Secrets::of(plan, Some(claim.run())).map_err(RunError::Secrets)?;
         Ok(Runner {
             plan,
             session,
-            progress,
+            watcher,
             run: claim.run().to_owned(),
             bundle: claim.bundle(),
             claim,
@@ -178,7 +179,7 @@ impl Runner<'_> {
         let plan = self.plan;
         let stages: Vec<&str> = plan.enabled().map(|stage| stage.id.as_str()).collect();
         let retry_of = retry.map(|retry| retry.of.as_str());
-        (self.progress)(Progress::RunCreated { run: &self.run, bundle: &self.bundle, stages: &stages, retry_of });
+        self.watcher.tell(Progress::RunCreated { run: &self.run, bundle: &self.bundle, stages: &stages, retry_of });
         self.record_stale_locks(&BTreeSet::new())
     }
 
@@ -203,7 +204,7 @@ impl Runner<'_> {
         for (name, path) in self.claim.stale()?.into_iter().filter(|(name, _)| !recorded.contains(name)) {
             let sha256 = sha256(&path).map_err(at("read", &path))?;
             self.must("lock_forced", json!({"stale_lock_filename": name, "stale_lock_sha256": sha256}))?;
-            (self.progress)(Progress::LockForced { stale: &path });
+            self.watcher.tell(Progress::LockForced { stale: &path });
         }
         Ok(())
     }
@@ -266,7 +267,7 @@ impl Runner<'_> {
         let Some(status) = statuses.into_iter().find(|known| Some(known.word()) == status) else {
             return Err(RunError::Projection(format!("a final status in `{MANIFEST}`, found {status:?}")));
         };
-        (self.progress)(Progress::Finished { status, elapsed: self.began.elapsed() });
+        self.watcher.tell(Progress::Finished { status, elapsed: self.began.elapsed() });
         Ok(RunReport {
             run_id: self.run,
             bundle: self.bundle,
@@ -321,7 +322,7 @@ impl Runner<'_> {
         for outcome in outcomes.iter().filter(|outcome| !self.outcomes.contains(outcome)) {
             let ran = outcome.status != StageStatus::Skipped && self.plan.stage(&outcome.stage).is_some();
             let elapsed = if ran { elapsed } else { Duration::ZERO };
-            (self.progress)(Progress::OutcomeRecorded { outcome, elapsed });
+            self.watcher.tell(Progress::OutcomeRecorded { outcome, elapsed });
         }
         self.outcomes = outcomes;
         Ok(Projected { bundle, changed })

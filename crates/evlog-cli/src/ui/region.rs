@@ -1,6 +1,7 @@
 //! The lines at the foot of a terminal that move while a run works: one for each stage that has no outcome yet.
 //!
-//! Does: show the state, the elapsed time and the last line of output of the stage that runs, and which stages wait.
+//! Does: show the state, the elapsed time and the last line of output of the stage that runs, how much of its files was
+//! read, and which stages wait.
 //! Does not: tell anything that happened. That is said above these lines, and stays there.
 //!
 //! Invariants:
@@ -11,7 +12,7 @@
 
 use super::{REGION, Tone, painted, visible};
 use console::{Term, truncate_str};
-use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
+use indicatif::{BinaryBytes, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -27,6 +28,8 @@ const LINE_LEN_MAX: usize = 2048;
 pub(crate) struct Region {
     lines: MultiProgress,
     stages: Vec<Line>,
+    /// While what the run has left is read, before any stage.
+    whole: Option<ProgressBar>,
 }
 
 struct Line {
@@ -40,6 +43,8 @@ struct Line {
 struct Shown {
     state: Doing,
     last: String,
+    /// How many bytes of how many were read of its files, while they are.
+    read: Option<(u64, u64)>,
 }
 
 /// What is done of a stage.
@@ -66,23 +71,49 @@ impl Region {
             Line { stage: (*stage).to_owned(), bar, shown }
         };
         let stages = stages.iter().map(line).collect();
-        Region { lines, stages }
+        Region { lines, stages, whole: None }
     }
 
     /// The stage runs.
-    pub(crate) fn begin(&self, stage: &str) {
+    pub(crate) fn begin(&mut self, stage: &str) {
+        self.clear_whole();
         if let Some(line) = self.line(stage) {
-            locked(&line.shown).state = Doing::Runs;
+            *locked(&line.shown) = Shown { state: Doing::Runs, ..Shown::default() };
             line.bar.reset_elapsed();
             line.bar.enable_steady_tick(EVERY);
         }
     }
 
     /// What another run left of the stage is copied.
-    pub(crate) fn take_over(&self, stage: &str) {
+    pub(crate) fn take_over(&mut self, stage: &str) {
+        self.clear_whole();
         if let Some(line) = self.line(stage) {
-            locked(&line.shown).state = Doing::TakenOver;
+            *locked(&line.shown) = Shown { state: Doing::TakenOver, ..Shown::default() };
             line.bar.tick();
+        }
+    }
+
+    /// So many bytes of so many were read of the stage's files; or, without a stage, of what the run has left.
+    pub(crate) fn reads(&mut self, stage: Option<&str>, done: u64, len: u64) {
+        if let Some(stage) = stage {
+            self.clear_whole();
+            if let Some(line) = self.line(stage) {
+                locked(&line.shown).read = Some((done, len));
+                line.bar.tick();
+            }
+            return;
+        }
+        let whole = self.whole.get_or_insert_with(|| {
+            let style = ProgressStyle::with_template("  {wide_msg}");
+            let style = style.unwrap_or_else(|_| ProgressStyle::default_spinner());
+            self.lines.add(ProgressBar::no_length().with_style(style))
+        });
+        whole.set_message(format!("reading what the run has left  {}", amount(done, len)));
+    }
+
+    fn clear_whole(&mut self) {
+        if let Some(whole) = self.whole.take() {
+            self.lines.remove(&whole);
         }
     }
 
@@ -139,14 +170,22 @@ fn style(stage: String, width: usize, colour: bool, shown: Arc<Mutex<Shown>>) ->
     style.with_key("line", key)
 }
 
+fn amount(done: u64, len: u64) -> String {
+    format!("{} of {}", BinaryBytes(done), BinaryBytes(len))
+}
+
 /// A line of at most so many columns, less one: some terminals move on when the last is written.
 fn compose(columns: usize, stage: &str, width: usize, shown: &Shown, elapsed: Duration) -> String {
     let took = format!("{:.1} s", elapsed.as_secs_f64());
-    let last = visible(&shown.last.replace('\t', " "));
+    let (word, last) = match shown.read {
+        Some((done, len)) => ("reading", amount(done, len)),
+        None => ("running", visible(&shown.last.replace('\t', " "))),
+    };
     let text = match shown.state {
-        Doing::Runs if columns < PADDED_COLUMNS_MIN => format!("  {stage}  running  {took}  {last}"),
-        Doing::Runs => format!("  {stage:width$}  {:8} {took:>7}  {last}", "running"),
-        Doing::TakenOver => format!("  {stage:width$}  taking over"),
+        Doing::Runs if columns < PADDED_COLUMNS_MIN => format!("  {stage}  {word}  {took}  {last}"),
+        Doing::Runs => format!("  {stage:width$}  {word:8} {took:>7}  {last}"),
+        Doing::TakenOver => format!("  {stage:width$}  taking over  {last}"),
+        Doing::Waits if shown.read.is_some() => format!("  {stage:width$}  {word}  {last}"),
         Doing::Waits => format!("  {stage:width$}  waiting"),
     };
     let (room, mark) = (columns.saturating_sub(1), if columns < 10 { "" } else { "..." });
@@ -159,7 +198,7 @@ mod tests {
     use console::measure_text_width;
 
     fn running(last: &str) -> Shown {
-        Shown { state: Doing::Runs, last: last.to_owned() }
+        Shown { state: Doing::Runs, last: last.to_owned(), read: None }
     }
 
     #[test]
@@ -172,6 +211,15 @@ mod tests {
         assert_eq!(compose(80, "policy", 10, &Shown::default(), took), "  policy      waiting");
         let taken = Shown { state: Doing::TakenOver, ..Shown::default() };
         assert_eq!(compose(80, "policy", 10, &taken, took), "  policy      taking over");
+        let read = |state| Shown { state, last: "3 of 7 done".to_owned(), read: Some((3 << 29, 2 << 30)) };
+        let amount = "1.50 GiB of 2.00 GiB";
+        for (state, expected) in [
+            (Doing::Waits, format!("  policy      reading  {amount}")),
+            (Doing::Runs, format!("  policy      reading    3.2 s  {amount}")),
+            (Doing::TakenOver, format!("  policy      taking over  {amount}")),
+        ] {
+            assert_eq!(compose(80, "policy", 10, &read(state), took), expected);
+        }
         let narrow = compose(40, "policy", 18, &running("3 of 7 done, and many more to do"), took);
         assert_eq!(narrow, "  policy  running  3.2 s  3 of 7 don...");
     }

@@ -119,6 +119,7 @@ impl Room {
             staging: &self.staging(),
             published: &self.published,
             secrets: &Secrets::default(),
+            tell: &|_, _| {},
         };
         gate.check().unwrap()
     }

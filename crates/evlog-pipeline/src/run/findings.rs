@@ -10,6 +10,7 @@
 
 use super::Runner;
 use crate::files::measure;
+use crate::meter::Meter;
 use crate::paths;
 use crate::plan::Stage;
 use crate::walk::walk;
@@ -21,9 +22,9 @@ use std::path::Path;
 
 impl Runner<'_> {
     /// The members of the command `reconcile`: what is found of every enabled stage.
-    pub(super) fn findings(&self, state: &State) -> Value {
+    pub(super) fn findings(&self, state: &State, meter: &Meter<'_>) -> Value {
         let one = |stage: &Stage| {
-            let outputs = outputs(&self.bundle, state, stage);
+            let outputs = outputs(&self.bundle, state, stage, meter);
             let staging = fs::symlink_metadata(self.bundle.join(".staging").join(&stage.id)).is_ok();
             json!({"stage": stage.id, "outputs": outputs.word(), "staging": staging})
         };
@@ -31,14 +32,14 @@ impl Runner<'_> {
     }
 }
 
-fn outputs(bundle: &Path, known: &State, stage: &Stage) -> Outputs {
+fn outputs(bundle: &Path, known: &State, stage: &Stage, meter: &Meter<'_>) -> Outputs {
     let outcome = known.outcome(&stage.id);
     let published = outcome.is_some_and(|outcome| outcome.status != StageStatus::Skipped && !outcome.is_fatal());
     match known.intended(&stage.id) {
-        Some(artifacts) if published || outcome.is_none() => look(bundle, artifacts),
+        Some(artifacts) if published || outcome.is_none() => look(bundle, artifacts, meter),
         // It published nothing, and it may be that nobody recorded what it published.
-        None if published => look(bundle, &[]),
-        Some(artifacts) => match look(bundle, artifacts) {
+        None if published => look(bundle, &[], meter),
+        Some(artifacts) => match look(bundle, artifacts, meter) {
             // Nothing was to be promoted: nothing is there.
             Outputs::Valid if artifacts.is_empty() => Outputs::None,
             found => found,
@@ -64,13 +65,13 @@ fn has_foreign(bundle: &Path, known: &State, stage: &Stage) -> bool {
 }
 
 /// Whether files are what an intent says of them. None of none is all of them.
-fn look(bundle: &Path, artifacts: &[Artifact]) -> Outputs {
+fn look(bundle: &Path, artifacts: &[Artifact], meter: &Meter<'_>) -> Outputs {
     let mut missing = 0;
     for artifact in artifacts {
         let path = bundle.join(&artifact.path);
         if !is_there(&path) {
             missing += 1;
-        } else if !is(&path, artifact) {
+        } else if !is(&path, artifact, meter) {
             return Outputs::Corrupt;
         }
     }
@@ -87,6 +88,6 @@ fn is_there(path: &Path) -> bool {
 }
 
 /// Whether a file has the bytes that an intent says.
-pub(super) fn is(path: &Path, artifact: &Artifact) -> bool {
-    measure(path).is_ok_and(|(len, blake3)| (len, blake3) == (artifact.bytes, artifact.blake3))
+pub(super) fn is(path: &Path, artifact: &Artifact, meter: &Meter<'_>) -> bool {
+    measure(path, meter).is_ok_and(|(len, blake3)| (len, blake3) == (artifact.bytes, artifact.blake3))
 }

@@ -14,8 +14,9 @@
 use super::{Options, RunError, RunReport, Runner, Session, findings, hex, same};
 use crate::files::{FileError, make_directory, measure, remove_tree, sync_files};
 use crate::lock::Claim;
+use crate::meter::Meter;
 use crate::plan::{Plan, Stage};
-use crate::progress::Progress;
+use crate::progress::{Progress, Watcher};
 use crate::promote::{promote, sync_parents};
 use crate::step::Step;
 use crate::{orphans, paths};
@@ -37,7 +38,8 @@ pub fn resume(
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<RunReport, RunError> {
     let state = left(session.view, claim.run())?;
-    let mut runner = Runner::new(plan, session, claim, options, progress)?;
+    let watcher = Watcher::new(progress);
+    let mut runner = Runner::new(plan, session, claim, options, &watcher)?;
     runner.claim.enter();
     if let Some(status) = state.ended_as() {
         runner.outcomes = state.outcomes().cloned().collect();
@@ -118,17 +120,20 @@ impl Runner<'_> {
             plan.enabled().map(|stage| stage.id.as_str()).filter(|id| state.outcome(id).is_some()).collect();
         let stages: Vec<&str> = plan.enabled().map(|stage| stage.id.as_str()).collect();
         let (run, bundle) = (&self.run, &self.bundle);
-        (self.progress)(Progress::Resumed { run, bundle, stages: &stages, finished: &finished, processes });
+        self.watcher.tell(Progress::Resumed { run, bundle, stages: &stages, finished: &finished, processes });
         self.record_stale_locks(&state.stale_locks().map(str::to_owned).collect())?;
         self.project(Duration::ZERO)?;
+        let watcher = self.watcher;
+        let tell = |done, len| watcher.tell(Progress::Reading { stage: None, done, len });
+        let meter = Meter::new(self.left_len(state), &tell);
         for stage in plan.enabled().filter(|stage| state.outcome(&stage.id).is_none()) {
-            self.settle(state, stage)?;
+            self.settle(state, stage, &meter)?;
         }
         self.steps.at(Step::ClearStaging);
         if let Err(error) = remove_tree(&self.bundle.join(".staging")) {
-            (self.progress)(Progress::Note { message: &error.to_string() });
+            self.watcher.tell(Progress::Note { message: &error.to_string() });
         }
-        self.must("reconcile", self.findings(state))?;
+        self.must("reconcile", self.findings(state, &meter))?;
         self.project(Duration::ZERO)?;
         let state = left(self.session.view, &self.run)?;
         // What was run here was not taken over, so nothing behind it is.
@@ -138,6 +143,17 @@ impl Runner<'_> {
         }
         self.published = state.published().map(|(stage, of)| (of.path.clone(), stage.to_owned())).collect();
         Ok(())
+    }
+
+    /// How many bytes will be read of what was left: every published artifact, and twice what a stage without an outcome
+    /// meant to publish.
+    fn left_len(&self, state: &State) -> u64 {
+        let one = |stage: &Stage| {
+            let artifacts = state.intended(&stage.id).unwrap_or_default();
+            let len: u64 = artifacts.iter().map(|artifact| artifact.bytes).sum();
+            if state.outcome(&stage.id).is_some() { len } else { 2 * len }
+        };
+        self.plan.enabled().map(one).sum()
     }
 
     /// The bundle is there, or nothing of it could be missed yet: then it is made.
@@ -151,18 +167,18 @@ impl Runner<'_> {
 
     /// Brings a stage without an outcome as far as what it left allows: its promotion, if that was intended, and the
     /// record of its output. A failure of storage is told, and found again when the files are looked at.
-    fn settle(&mut self, known: &State, stage: &Stage) -> Result<(), RunError> {
-        match self.finish_promotion(known, stage) {
+    fn settle(&mut self, known: &State, stage: &Stage, meter: &Meter<'_>) -> Result<(), RunError> {
+        match self.finish_promotion(known, stage, meter) {
             Ok(0) => {}
-            Ok(artifacts) => (self.progress)(Progress::PromotionFinished { stage: &stage.id, artifacts }),
-            Err(error) => (self.progress)(Progress::StageNote { stage: &stage.id, message: &error.to_string() }),
+            Ok(artifacts) => self.watcher.tell(Progress::PromotionFinished { stage: &stage.id, artifacts }),
+            Err(error) => self.watcher.tell(Progress::StageNote { stage: &stage.id, message: &error.to_string() }),
         }
         let path = paths::captured(&stage.id);
         if !fs::symlink_metadata(self.bundle.join(&path)).is_ok_and(|found| found.is_file()) {
             return Ok(());
         }
         self.steps.at(Step::SyncOutput);
-        let (bytes, blake3) = measure(&self.bundle.join(&path))?;
+        let (bytes, blake3) = measure(&self.bundle.join(&path), meter)?;
         sync_files(&self.bundle, &[&path])?;
         if known.captured(&path).is_some_and(|of| (of.bytes, of.blake3) == (bytes, blake3)) {
             return Ok(());
@@ -172,11 +188,11 @@ impl Runner<'_> {
 
     /// Promotes what is left of a promotion whose intent is committed, if all of it is still what the gate has passed:
     /// the log says so by digests. Says how many artifacts were still staged.
-    fn finish_promotion(&self, known: &State, stage: &Stage) -> Result<usize, FileError> {
+    fn finish_promotion(&self, known: &State, stage: &Stage, meter: &Meter<'_>) -> Result<usize, FileError> {
         let intended = known.intended(&stage.id).unwrap_or_default();
         let staging = self.bundle.join(".staging").join(&stage.id);
-        let rest: Vec<_> = intended.iter().filter(|of| !findings::is(&self.bundle.join(&of.path), of)).collect();
-        if !rest.iter().all(|of| findings::is(&staging.join(&of.path), of)) {
+        let rest: Vec<_> = intended.iter().filter(|of| !findings::is(&self.bundle.join(&of.path), of, meter)).collect();
+        if !rest.iter().all(|of| findings::is(&staging.join(&of.path), of, meter)) {
             return Ok(0);
         }
         let rest: Vec<&str> = rest.iter().map(|of| of.path.as_str()).collect();

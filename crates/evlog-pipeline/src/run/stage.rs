@@ -11,6 +11,7 @@ use crate::files::{FileError, at, make_directory, make_parents, measure, remove_
 use crate::gate::{Artifact, Failed, Gate};
 use crate::inputs::Found;
 use crate::limits::REPORT_LEN_MAX;
+use crate::meter::Meter;
 use crate::outcomes::{self, Told};
 use crate::plan::Stage;
 use crate::process::{self, Ended, Start};
@@ -147,7 +148,8 @@ impl Runner<'_> {
             return Ok(Ok(Vec::new()));
         }
         let failed = |code: &str| Err(Outcome::failed(&stage.id, FailMode::FailClosed, code));
-        let found = match inputs::find(&stage.inputs, &self.plan.directory, &self.bundle, &self.published) {
+        let tell = |done, len| self.watcher.tell(Progress::Reading { stage: Some(&stage.id), done, len });
+        let found = match inputs::find(&stage.inputs, &self.plan.directory, &self.bundle, &self.published, &tell) {
             Ok(found) => found,
             Err(error) => {
                 self.note(stage, &error.to_string());
@@ -193,7 +195,7 @@ impl Runner<'_> {
     }
 
     pub(super) fn note(&mut self, stage: &Stage, message: &str) {
-        (self.progress)(Progress::StageNote { stage: &stage.id, message: &self.secrets.mask(message) });
+        self.watcher.tell(Progress::StageNote { stage: &stage.id, message: &self.secrets.mask(message) });
     }
 
     /// Everything up to the outcome, which is returned and not yet recorded.
@@ -229,7 +231,7 @@ impl Runner<'_> {
 
     /// Starts the stage's process and waits for it; `None` when it could not be started.
     fn process(&mut self, stage: &Stage, room: &Room, log: &File) -> Result<Option<Ended>, Stop> {
-        (self.progress)(Progress::StageStarted { stage: &stage.id, log: &room.log });
+        self.watcher.tell(Progress::StageStarted { stage: &stage.id, log: &room.log });
         let start = Start {
             command: &stage.command,
             directory: &self.plan.directory,
@@ -237,7 +239,7 @@ impl Runner<'_> {
             time_limit: stage.time_limit,
             interrupts: &self.interrupts,
         };
-        let mut watch = |line: &str| (self.progress)(Progress::OutputLine { stage: &stage.id, line });
+        let mut watch = |line: &str| self.watcher.tell(Progress::OutputLine { stage: &stage.id, line });
         let mut capture = Capture::new(&self.secrets, stage.output_limit, log, &mut watch);
         let end = process::run(&start, &mut |bytes| capture.take(bytes));
         let whole_line = capture.finish().map_err(at("write", &room.log))?;
@@ -382,6 +384,7 @@ impl Runner<'_> {
 
     /// Passes the publish gate and promotes, or fails closed.
     pub(super) fn publish(&mut self, stage: &Stage, room: &Room, outcome: Outcome) -> Result<Outcome, Stop> {
+        let watcher = self.watcher;
         let gate = Gate {
             plan: self.plan,
             stage,
@@ -389,6 +392,7 @@ impl Runner<'_> {
             staging: &room.staging,
             published: &self.published,
             secrets: &self.secrets,
+            tell: &|done, len| watcher.tell(Progress::Reading { stage: Some(&stage.id), done, len }),
         };
         self.steps.at(Step::CheckStaged);
         let artifacts = match gate.check()? {
@@ -416,14 +420,14 @@ impl Runner<'_> {
         let report = fitting(&failed.report, REPORT_LEN_MAX);
         self.must("report", json!({"stage": stage.id, "report": report.to_value()}))?;
         let reason_code = failed.reason_code.as_str();
-        (self.progress)(Progress::GateFailed { stage: &stage.id, reason_code, report: &report });
+        self.watcher.tell(Progress::GateFailed { stage: &stage.id, reason_code, report: &report });
         Ok(Outcome::failed(&stage.id, FailMode::FailClosed, reason_code))
     }
 
     /// Records what stands in the bundle of the stage's standard output and error.
     fn capture(&self, stage: &Stage, room: &Room) -> Result<(), Stop> {
         self.steps.at(Step::SyncOutput);
-        let (len, digest) = measure(&room.log)?;
+        let (len, digest) = measure(&room.log, &Meter::silent())?;
         sync_files(&self.bundle, &[&room.log_path])?;
         let members = json!({"stage": stage.id, "path": room.log_path, "bytes": len, "blake3": hex(digest)});
         Ok(self.must("captured", members)?)

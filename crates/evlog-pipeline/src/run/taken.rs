@@ -13,6 +13,7 @@ use super::stage::{Room, Stop};
 use super::{RunError, Runner};
 use crate::files::{FileError, at, make_parents, measure};
 use crate::inputs::Found;
+use crate::meter::Meter;
 use crate::plan::Stage;
 use crate::progress::Progress;
 use crate::step::Step;
@@ -57,7 +58,7 @@ impl Runner<'_> {
         };
         self.must("take_over", json!({"stage": stage.id, "baseline": baseline, "seq": offer.seq}))?;
         let (from, seq, files) = (baseline.as_str(), offer.seq, offer.artifacts.len());
-        (self.progress)(Progress::StageTakenOver { stage: &stage.id, from, seq, files });
+        self.watcher.tell(Progress::StageTakenOver { stage: &stage.id, from, seq, files });
         let line = format!("evlog: taken over from run `{from}`, where its outcome is event {seq}");
         writeln!(&log, "{line}").map_err(at("write", &room.log))?;
         let findings = self.record_substages(&offer.substages)?;
@@ -76,7 +77,10 @@ impl Runner<'_> {
     /// Copies what the stage published into its staging directory. A sentence when that is no longer what it was.
     fn copy(&mut self, stage: &Stage, room: &Room, offer: &Offer) -> Result<Option<String>, Stop> {
         let Some(baseline) = &self.baseline else { unreachable!("what is offered is offered by a run") };
-        (self.progress)(Progress::TakingOver { stage: &stage.id, from: &baseline.run });
+        self.watcher.tell(Progress::TakingOver { stage: &stage.id, from: &baseline.run });
+        let tell = |done, len| self.watcher.tell(Progress::Reading { stage: Some(&stage.id), done, len });
+        // Each is read there, and here again.
+        let meter = Meter::new(offer.artifacts.iter().map(|artifact| 2 * artifact.bytes).sum(), &tell);
         for artifact in &offer.artifacts {
             if self.interrupts.is_urgent() {
                 let (run, stage) = (self.run.clone(), stage.id.clone());
@@ -85,7 +89,7 @@ impl Runner<'_> {
             make_parents(&room.staging, &artifact.path, &self.steps)?;
             self.steps.at(Step::CopyTaken);
             let (from, to) = (baseline.bundle.join(&artifact.path), room.staging.join(&artifact.path));
-            if let Copied::Other(found) = copy(&from, &to, artifact)? {
+            if let Copied::Other(found) = copy(&from, &to, artifact, &meter)? {
                 let (path, run, expected) = (&artifact.path, &baseline.run, described(artifact.bytes, artifact.blake3));
                 return Ok(Some(format!("`{path}` of run `{run}`: expected {expected}, found {found}")));
             }
@@ -100,7 +104,7 @@ fn described(bytes: u64, blake3: [u8; 32]) -> String {
 
 /// Copies a file with its permissions, if it is what was recorded of it. What cannot be read is another file; an error is
 /// one of the copy.
-fn copy(from: &Path, to: &Path, artifact: &Artifact) -> Result<Copied, FileError> {
+fn copy(from: &Path, to: &Path, artifact: &Artifact, meter: &Meter<'_>) -> Result<Copied, FileError> {
     let opened = fs::symlink_metadata(from).and_then(|found| {
         if found.is_file() {
             Ok((File::open(from)?, found.permissions()))
@@ -123,6 +127,7 @@ fn copy(from: &Path, to: &Path, artifact: &Artifact) -> Result<Copied, FileError
         };
         hasher.update(&buffer[..read]);
         len += read as u64;
+        meter.add(read as u64);
         target.write_all(&buffer[..read]).map_err(at("write", to))?;
     }
     let found = (len, *hasher.finalize().as_bytes());
@@ -131,7 +136,7 @@ fn copy(from: &Path, to: &Path, artifact: &Artifact) -> Result<Copied, FileError
     }
     target.set_permissions(permissions).map_err(at("write", to))?;
     // The copy is what will be promoted: what counts is what stands there.
-    if measure(to)? != found {
+    if measure(to, meter)? != found {
         return Err(at("copy to", to)(io::Error::other("expected the bytes that were written, found others")));
     }
     Ok(Copied::Whole)
@@ -154,7 +159,7 @@ mod tests {
         let content = vec![7; 600_000];
         fs::write(&from, &content).unwrap();
         fs::set_permissions(&from, fs::Permissions::from_mode(0o555)).unwrap();
-        assert_eq!(copy(&from, &to, &artifact(&content)).unwrap(), Copied::Whole);
+        assert_eq!(copy(&from, &to, &artifact(&content), &Meter::silent()).unwrap(), Copied::Whole);
         assert!(fs::read(&to).unwrap() == content);
         assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o555);
         fs::remove_file(&from).unwrap();
@@ -169,7 +174,7 @@ mod tests {
         let found = |name: &str, make: &dyn Fn(&Path)| {
             let (from, to) = (room.path().join(name), room.path().join(format!("{name}.copy")));
             make(&from);
-            match copy(&from, &to, &expected).unwrap() {
+            match copy(&from, &to, &expected, &Meter::silent()).unwrap() {
                 Copied::Other(found) => found,
                 Copied::Whole => panic!("{name}"),
             }

@@ -142,6 +142,7 @@ fn line_of(progress: &Progress<'_>) -> String {
         Progress::LockForced { .. } => "lock forced".to_owned(),
         Progress::PromotionFinished { stage, artifacts } => format!("promoted {stage} {artifacts}"),
         Progress::Note { message } => format!("note {message}"),
+        Progress::Reading { stage, done, len } => format!("read {} {done} of {len}", stage.unwrap_or("-")),
         Progress::StageStarted { stage, .. } => format!("started {stage}"),
         Progress::OutputLine { stage, line } => format!("line {stage} {line}"),
         Progress::StageNote { stage, message } => format!("note {stage} {message}"),

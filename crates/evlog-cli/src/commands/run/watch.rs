@@ -74,8 +74,13 @@ impl<'u> Watch<'u> {
                 self.line(stage, &format!("its promotion is finished; {artifacts} files were still staged"));
             }
             Progress::TakingOver { stage, .. } => {
-                if let Some(region) = &self.region {
+                if let Some(region) = &mut self.region {
                     region.take_over(stage);
+                }
+            }
+            Progress::Reading { stage, done, len } => {
+                if let Some(region) = &mut self.region {
+                    region.reads(*stage, *done, *len);
                 }
             }
             Progress::StageTakenOver { stage, from, .. } => {
@@ -130,7 +135,7 @@ impl<'u> Watch<'u> {
     fn started(&mut self, stage: &str) {
         self.tail.clear();
         self.blames_output = true;
-        match &self.region {
+        match &mut self.region {
             Some(region) => region.begin(stage),
             None => self.line(stage, &self.ui.paint_talk(Tone::Faint, "running")),
         }

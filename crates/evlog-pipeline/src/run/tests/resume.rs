@@ -3,7 +3,7 @@
 use super::*;
 
 /// A run that was asked to stop when its first stage had its outcome.
-fn left_before_two(room: &Room, stages: &[(&str, &str)]) {
+fn left_before_two(room: &Room, stages: &[(&str, &str)]) -> Left {
     fs::write(room.path("plan.toml"), plan(stages)).unwrap();
     let left = room.with(&|plan, session, claim, options, progress| {
         run(plan, session, claim, options, &mut |told| {
@@ -14,6 +14,7 @@ fn left_before_two(room: &Room, stages: &[(&str, &str)]) {
         })
     });
     assert!(matches!(left.result, Err(RunError::Interrupted { began: false, .. })), "{:?}", left.result);
+    left
 }
 
 /// The same room with nobody who asks to stop.
@@ -43,6 +44,30 @@ fn a_run_that_was_stopped_between_stages_goes_on_with_the_next_one() {
     let left = room.resume();
     assert!(matches!(left.result, Err(RunError::Ended { status: RunStatus::Success, .. })), "{:?}", left.result);
     assert_eq!((left.events, left.told.len()), (events, 0));
+}
+
+#[test]
+fn whoever_watches_is_told_how_much_was_read_where_there_is_much() {
+    const MIB: u64 = 1 << 20;
+    let room = Room::new();
+    let file = File::create(room.path("large")).unwrap();
+    file.set_len(6 * MIB).unwrap();
+    let input = "[[stage.input]]\npath = \"large\"";
+    let makes = "mkdir $EVLOG_STAGING_DIR/rows; yes '{\"a\":1}' | head -c 8388608 > $EVLOG_STAGING_DIR/rows/all.jsonl";
+    let left = left_before_two(
+        &room,
+        &[
+            (&format!("{makes}; cp $EVLOG_PLAN_DIR/large $EVLOG_STAGING_DIR/rows"), &format!("{input}\n{ROWS}")),
+            NOTHING,
+        ],
+    );
+    let reads = |left: Left| left.told.into_iter().filter(|line| line.starts_with("read ")).collect::<Vec<String>>();
+    let told = |stage: &str, mib: &[u64], len: u64| -> Vec<String> {
+        mib.iter().map(|mib| format!("read {stage} {} of {}", mib * MIB, len * MIB)).collect()
+    };
+    // The input; what is staged, and once more what is held against a contract.
+    assert_eq!(reads(left), [told("one", &[4], 6), told("one", &[4, 8, 12, 16, 20], 22)].concat());
+    assert_eq!(reads(undisturbed(room).resume()), told("-", &[4, 8, 12], 14));
 }
 
 #[test]

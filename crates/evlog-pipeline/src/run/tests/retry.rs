@@ -337,13 +337,9 @@ fn t22_a_run_without_digests_of_its_stages_is_held_against_the_whole_plan() {
         // As an earlier evlog created it.
         let left = room.with_run(BEFORE, &|plan, session, claim, options, progress| {
             let members = {
-                let runner = Runner::new(
-                    plan,
-                    Session { log: session.log, view: &mut *session.view },
-                    claim,
-                    options,
-                    progress,
-                )?;
+                let session = Session { log: session.log, view: &mut *session.view };
+                let watcher = Watcher::new(progress);
+                let runner = Runner::new(plan, session, claim, options, &watcher)?;
                 let mut members = runner.create_members(None);
                 members["manifest"]["extensions"]["orchestrator"]["plan"].as_object_mut().unwrap().remove("stages");
                 members
