@@ -12,16 +12,16 @@
 
 mod bindings;
 
-use crate::artifact::{Spelling, Staged, schema_paths_of};
+use crate::artifact::{Spelling, Staged};
 use crate::files::{FileError, at, measure, sync_files};
 use crate::limits::LISTING_LEN_MAX;
 use crate::meter::Meter;
 use crate::names::time_in;
-use crate::plan::{ArtifactMode, Plan, Stage};
+use crate::plan::{Plan, Stage};
 use crate::secrets::Secrets;
 use crate::walk::{Entry, walk};
 use crate::{artifact, paths};
-use bindings::{Others, Roots, outputs};
+use bindings::{Others, Roots, dataset_of, outputs};
 use evlog_lifecycle::pipeline::relpath;
 use evlog_lifecycle::pipeline::report::{
     ArtifactReport, ERRORS_MAX_DEFAULT, Finding, Report, UNBOUND_CONTRACT, UNBOUND_CONTRACT_VERSION,
@@ -172,7 +172,7 @@ impl Gate<'_> {
         }
         let bound: Vec<&str> = outputs(self.stage, path).map(|(words, _)| words).collect();
         match bound.as_slice() {
-            [] if self.plan.strict_outputs && !self.is_part(path) => {
+            [] if self.plan.strict_outputs && dataset_of(self.plan, self.stage, path).is_none() => {
                 let message = "no output of the stage names this file".to_owned();
                 self.add(found, Class::Ownership, path, Finding::coded("unexpected_output", message));
             }
@@ -226,17 +226,11 @@ impl Gate<'_> {
     /// The paths of what passed that no output names, while the stage has outputs.
     pub(crate) fn unexpected<'p>(&self, passed: &'p [Artifact]) -> Vec<&'p str> {
         let promises = !self.stage.outputs.is_empty() || !self.stage.patterns.is_empty();
+        let is_expected = |path: &str| {
+            outputs(self.stage, path).next().is_some() || dataset_of(self.plan, self.stage, path).is_some()
+        };
         let paths = passed.iter().map(|artifact| artifact.path.as_str());
-        paths.filter(|path| promises && outputs(self.stage, path).next().is_none() && !self.is_part(path)).collect()
-    }
-
-    /// Whether the path is a part of a dataset that the stage promises by its `_schema.json`.
-    fn is_part(&self, path: &str) -> bool {
-        schema_paths_of(path).any(|schema| {
-            let id = outputs(self.stage, &schema).next().and_then(|(_, output)| output.contract.as_ref());
-            let contract = id.and_then(|id| self.plan.contracts.get(id));
-            contract.is_some_and(|contract| matches!(contract.mode, ArtifactMode::ParquetDataset(_)))
-        })
+        paths.filter(|path| promises && !is_expected(path)).collect()
     }
 
     /// Reads every regular file: holds it against its contract, and measures it when all is well so far.

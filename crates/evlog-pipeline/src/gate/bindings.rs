@@ -3,9 +3,10 @@
 //!
 //! Does not: look at files.
 
+use crate::artifact::schema_paths_of;
 use crate::glob::Glob;
 use crate::paths;
-use crate::plan::{BoundElsewhere, Output, Pattern, Plan, Stage};
+use crate::plan::{ArtifactMode, BoundElsewhere, Output, Pattern, Plan, Stage};
 use std::collections::BTreeMap;
 
 /// Where a stage may always stage files: scratch that nobody compares.
@@ -21,8 +22,19 @@ pub(crate) fn outputs<'s>(stage: &'s Stage, path: &'s str) -> impl Iterator<Item
     literal.into_iter().chain(matching.map(|pattern| (pattern.glob.as_str(), &pattern.output)))
 }
 
+/// The `_schema.json` of the dataset that a path is a part of, by what the stage promises.
+pub(super) fn dataset_of(plan: &Plan, stage: &Stage, path: &str) -> Option<String> {
+    schema_paths_of(path).find(|schema| {
+        let contracts =
+            outputs(stage, schema).filter_map(|(_, output)| plan.contracts.get(output.contract.as_deref()?));
+        contracts.into_iter().any(|contract| matches!(contract.mode, ArtifactMode::ParquetDataset(_)))
+    })
+}
+
 /// The paths that are not this stage's.
 pub(super) struct Others<'g> {
+    plan: &'g Plan,
+    stage: &'g str,
     /// By path: published, or promised by the plan; and the stage.
     paths: BTreeMap<&'g str, &'g str>,
     /// What the plan lets other stages leave, and the stage.
@@ -32,8 +44,9 @@ pub(super) struct Others<'g> {
 }
 
 impl<'g> Others<'g> {
-    pub(super) fn new(plan: &'g Plan, stage: &str, published: &'g BTreeMap<String, String>) -> Others<'g> {
-        let mut others = Others { paths: BTreeMap::new(), patterns: Vec::new(), elsewhere: &plan.elsewhere };
+    pub(super) fn new(plan: &'g Plan, stage: &'g str, published: &'g BTreeMap<String, String>) -> Others<'g> {
+        let mut others =
+            Others { plan, stage, paths: BTreeMap::new(), patterns: Vec::new(), elsewhere: &plan.elsewhere };
         for other in plan.stages.iter().filter(|other| other.id != stage) {
             others.paths.extend(other.outputs.keys().map(|path| (path.as_str(), other.id.as_str())));
             others.patterns.extend(other.patterns.iter().map(|pattern| (pattern, other.id.as_str())));
@@ -49,6 +62,11 @@ impl<'g> Others<'g> {
         }
         if let Some((pattern, stage)) = self.patterns.iter().find(|(pattern, _)| pattern.glob.matches(path)) {
             return Some(format!("the path is an output of stage `{stage}`, which leaves `{}`", pattern.glob.as_str()));
+        }
+        let others = self.plan.stages.iter().filter(|other| other.id != self.stage);
+        let part = others.into_iter().find_map(|other| Some((dataset_of(self.plan, other, path)?, &other.id)));
+        if let Some((schema, stage)) = part {
+            return Some(format!("the path is a part of the dataset `{schema}` of stage `{stage}`"));
         }
         let bound = self.elsewhere.iter().find(|bound| bound.glob.matches(path))?;
         Some(format!("the path is bound to `{}` by the registry (`{}`)", bound.owner, bound.glob.as_str()))

@@ -167,6 +167,26 @@ fn g21_the_parts_of_a_dataset_are_expected_and_other_files_are_not() {
 }
 
 #[test]
+fn g05_g21_a_part_of_the_dataset_of_another_stage_is_that_stages() {
+    let room = dataset("");
+    let mut plan = fs::read_to_string(room.directory.path().join("plan.toml")).unwrap();
+    plan.push_str("[[stage]]\nid = \"other\"\ncommand = [\"true\"]\nreason_code = \"storage_io_error\"\n");
+    plan = plan.replace("id = \"make\"", "id = \"first\"").replace("id = \"other\"", "id = \"make\"");
+    fs::write(room.directory.path().join("plan.toml"), plan).unwrap();
+    let plan = Plan::load(&room.directory.path().join("plan.toml")).unwrap_or_else(|error| panic!("{error}"));
+    let room = Room { plan, ..room };
+    fs::remove_file(room.staging().join(DATASET)).unwrap();
+    room.stage("made/events/notes.txt", b"");
+    room.passes(&["made/events/notes.txt"]);
+    room.stage("made/events/day=1/a.parquet", b"");
+    let taken: &[&str] = &["path_taken"];
+    room.fails("contract_validation_failed", &[("made/events/day=1/a.parquet", "unbound 0.0.0", taken)]);
+    let failed = room.check().unwrap_err();
+    let message = &failed.report.artifacts()[0].errors()[0].message;
+    assert_eq!(message, "the path is a part of the dataset `made/events/_schema.json` of stage `first`");
+}
+
+#[test]
 fn g21_the_example_of_the_reference_is_a_dataset() {
     let text = include_str!("../../../../../docs/plan.md").split("An output with this").nth(1).unwrap();
     let block = |fence: &str| text.split(fence).nth(1).and_then(|rest| rest.split("```").next()).unwrap();
