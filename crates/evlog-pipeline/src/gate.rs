@@ -15,7 +15,7 @@ mod bindings;
 use crate::artifact::{Spelling, Staged};
 use crate::files::{FileError, at, measure, sync_files};
 use crate::limits::LISTING_LEN_MAX;
-use crate::meter::Meter;
+use crate::meter::{Meter, Tell};
 use crate::names::time_in;
 use crate::plan::{Plan, Stage};
 use crate::secrets::Secrets;
@@ -60,8 +60,8 @@ pub(crate) struct Gate<'a> {
     pub(crate) published: &'a BTreeMap<String, String>,
     /// What no report may show.
     pub(crate) secrets: &'a Secrets,
-    /// Told how many bytes of how many were read.
-    pub(crate) tell: &'a dyn Fn(u64, u64),
+    /// Told how much was read. Where it stops that, what the check says means nothing.
+    pub(crate) tell: &'a Tell<'a>,
 }
 
 /// A staged file that passed.

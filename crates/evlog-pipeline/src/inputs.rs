@@ -9,7 +9,7 @@
 //! - The list is in byte order of paths, each once.
 
 use crate::files::{FileError, at, measure};
-use crate::meter::Meter;
+use crate::meter::{Meter, Tell};
 use crate::plan::{Input, InputFrom};
 use crate::walk::walk;
 use serde_json::{Value, json};
@@ -44,13 +44,14 @@ impl Found {
 }
 
 /// Looks for the inputs of a stage. `published` is what earlier stages have published;
-/// `tell` is told how many bytes of how many were read.
+/// `tell` is told how much was
+/// read.
 pub(crate) fn find(
     inputs: &[Input],
     plan_directory: &Path,
     bundle: &Path,
     published: &BTreeMap<String, String>,
-    tell: &dyn Fn(u64, u64),
+    tell: &Tell<'_>,
 ) -> Result<Vec<Found>, FileError> {
     let mut found: BTreeMap<(String, InputFrom), Found> = BTreeMap::new();
     let looked: Vec<(&Input, BTreeSet<String>)> = inputs
@@ -121,6 +122,7 @@ fn absent<T>(error: io::Error) -> io::Result<Option<T>> {
 mod tests {
     use super::*;
     use crate::glob::Glob;
+    use std::ops::ControlFlow;
     use std::os::unix::fs::symlink;
 
     fn input(above: &str, glob: &str, from: InputFrom, required: bool) -> Input {
@@ -145,8 +147,10 @@ mod tests {
         let room = room();
         let published = BTreeMap::from([("rows/x".to_owned(), "one".to_owned())]);
         let find = |inputs: &[Input]| {
-            let found =
-                find(inputs, &room.path().join("plan"), &room.path().join("bundle"), &published, &|_, _| {}).unwrap();
+            let found = find(inputs, &room.path().join("plan"), &room.path().join("bundle"), &published, &|_, _| {
+                ControlFlow::Continue(())
+            })
+            .unwrap();
             found.into_iter().map(|one| (one.path, one.content.map(|(len, _)| len))).collect::<Vec<_>>()
         };
         let list = |expected: &[(&str, Option<u64>)]| -> Vec<(String, Option<u64>)> {

@@ -1,33 +1,43 @@
-//! How much of the files that are read was read, for whoever watches. Nothing depends on it.
+//! How much of the files that are read was read, for whoever watches, and whether they want the rest read too.
+//!
+//! Invariant: once reading is to stop, everything that is still read through the same meter fails at once. What was found
+//! by then is no finding; whoever reads asks why.
 
 use std::cell::Cell;
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 
 /// After so many bytes it is told again: a person sees it move, and hashing does not notice.
 const EVERY: u64 = 4 * 1024 * 1024;
 
+/// Told how many bytes were read, and how many there are as far as anyone knows; says whether to go on.
+pub(crate) type Tell<'t> = dyn Fn(u64, u64) -> ControlFlow<()> + 't;
+
 /// Counts bytes that are read, of about so many.
 pub(crate) struct Meter<'m> {
-    tell: &'m dyn Fn(u64, u64),
+    tell: &'m Tell<'m>,
     len: u64,
     done: Cell<u64>,
     told: Cell<u64>,
+    is_stopped: Cell<bool>,
 }
 
 impl<'m> Meter<'m> {
-    /// Tells how many bytes were read and how many there are, as far as anyone knows.
-    pub(crate) fn new(len: u64, tell: &'m dyn Fn(u64, u64)) -> Meter<'m> {
-        Meter { tell, len, done: Cell::new(0), told: Cell::new(0) }
+    pub(crate) fn new(len: u64, tell: &'m Tell<'m>) -> Meter<'m> {
+        Meter { tell, len, done: Cell::new(0), told: Cell::new(0), is_stopped: Cell::new(false) }
     }
 
-    /// So many more were read.
-    pub(crate) fn add(&self, bytes: u64) {
+    /// So many more were read. The error says that reading is to stop.
+    pub(crate) fn add(&self, bytes: u64) -> io::Result<()> {
         let done = self.done.get() + bytes;
         self.done.set(done);
         if done - self.told.get() >= EVERY {
             self.told.set(done);
-            (self.tell)(done, self.len.max(done));
+            let goes_on = (self.tell)(done, self.len.max(done));
+            self.is_stopped.set(self.is_stopped.get() || goes_on.is_break());
         }
+        // Not `Interrupted`, after which the standard library reads again.
+        if self.is_stopped.get() { Err(io::Error::other("the run was interrupted")) } else { Ok(()) }
     }
 
     /// Counts what is read of this.
@@ -39,7 +49,7 @@ impl<'m> Meter<'m> {
 impl Meter<'static> {
     /// Nobody watches.
     pub(crate) fn silent() -> Meter<'static> {
-        Meter::new(0, &|_, _| {})
+        Meter::new(0, &|_, _| ControlFlow::Continue(()))
     }
 }
 
@@ -52,7 +62,7 @@ pub(crate) struct Metered<'m, R> {
 impl<R: Read> Read for Metered<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = self.inner.read(buffer)?;
-        self.meter.add(read as u64);
+        self.meter.add(read as u64)?;
         Ok(read)
     }
 }
@@ -65,11 +75,23 @@ mod tests {
     #[test]
     fn what_is_read_is_told_now_and_then_and_never_as_more_than_there_is() {
         let told = RefCell::new(Vec::new());
-        let tell = |done, len| told.borrow_mut().push((done, len));
+        let tell = |done, len| {
+            told.borrow_mut().push((done, len));
+            ControlFlow::Continue(())
+        };
         let meter = Meter::new(2 * EVERY + 5, &tell);
         let read = io::copy(&mut meter.over(io::repeat(7).take(3 * EVERY)), &mut io::sink()).unwrap();
         assert_eq!(read, 3 * EVERY);
-        meter.add(EVERY - 1);
+        meter.add(EVERY - 1).unwrap();
         assert_eq!(*told.borrow(), [(EVERY, 2 * EVERY + 5), (2 * EVERY, 2 * EVERY + 5), (3 * EVERY, 3 * EVERY)]);
+    }
+
+    #[test]
+    fn once_reading_is_to_stop_nothing_more_is_read() {
+        let stop = |done, _| if done < 2 * EVERY { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
+        let meter = Meter::new(0, &stop);
+        assert!(io::copy(&mut meter.over(io::repeat(7)), &mut io::sink()).is_err());
+        assert_eq!(meter.done.get(), 2 * EVERY);
+        assert!(meter.over(&b"x"[..]).read_to_end(&mut Vec::new()).is_err());
     }
 }

@@ -42,6 +42,7 @@ use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -161,6 +162,22 @@ impl<'r> Runner<'r> {
             baseline: None,
             began: Instant::now(),
         })
+    }
+
+    /// An error when the run is to be ended at once: what was read or copied by then may be half of it, and counts for
+    /// nothing.
+    fn go_on(&self, stage: &str, began: bool) -> Result<(), RunError> {
+        let (run, stage) = (self.run.clone(), stage.to_owned());
+        if self.interrupts.is_urgent() { Err(RunError::Interrupted { run, stage, began }) } else { Ok(()) }
+    }
+
+    /// Tells whoever watches how much was read, until the run is to be ended at once.
+    fn reading<'t>(&self, stage: Option<&'t str>) -> impl Fn(u64, u64) -> ControlFlow<()> + use<'t, 'r> {
+        let (watcher, interrupts) = (self.watcher, Arc::clone(&self.interrupts));
+        move |done, len| {
+            watcher.tell(Progress::Reading { stage, done, len });
+            if interrupts.is_urgent() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        }
     }
 }
 

@@ -123,8 +123,7 @@ impl Runner<'_> {
         self.watcher.tell(Progress::Resumed { run, bundle, stages: &stages, finished: &finished, processes });
         self.record_stale_locks(&state.stale_locks().map(str::to_owned).collect())?;
         self.project(Duration::ZERO)?;
-        let watcher = self.watcher;
-        let tell = |done, len| watcher.tell(Progress::Reading { stage: None, done, len });
+        let tell = self.reading(None);
         let meter = Meter::new(self.left_len(state), &tell);
         for stage in plan.enabled().filter(|stage| state.outcome(&stage.id).is_none()) {
             self.settle(state, stage, &meter)?;
@@ -133,7 +132,10 @@ impl Runner<'_> {
         if let Err(error) = remove_tree(&self.bundle.join(".staging")) {
             self.watcher.tell(Progress::Note { message: &error.to_string() });
         }
-        self.must("reconcile", self.findings(state, &meter))?;
+        let findings = self.findings(state, &meter);
+        let next = plan.enabled().find(|stage| state.outcome(&stage.id).is_none()).or(plan.enabled().last());
+        next.map_or(Ok(()), |next| self.go_on(&next.id, false))?;
+        self.must("reconcile", findings)?;
         self.project(Duration::ZERO)?;
         let state = left(self.session.view, &self.run)?;
         // What was run here was not taken over, so nothing behind it is.
@@ -168,7 +170,9 @@ impl Runner<'_> {
     /// Brings a stage without an outcome as far as what it left allows: its promotion, if that was intended, and the
     /// record of its output. A failure of storage is told, and found again when the files are looked at.
     fn settle(&mut self, known: &State, stage: &Stage, meter: &Meter<'_>) -> Result<(), RunError> {
-        match self.finish_promotion(known, stage, meter) {
+        let finished = self.finish_promotion(known, stage, meter);
+        self.go_on(&stage.id, false)?;
+        match finished {
             Ok(0) => {}
             Ok(artifacts) => self.watcher.tell(Progress::PromotionFinished { stage: &stage.id, artifacts }),
             Err(error) => self.watcher.tell(Progress::StageNote { stage: &stage.id, message: &error.to_string() }),
@@ -178,7 +182,9 @@ impl Runner<'_> {
             return Ok(());
         }
         self.steps.at(Step::SyncOutput);
-        let (bytes, blake3) = measure(&self.bundle.join(&path), meter)?;
+        let measured = measure(&self.bundle.join(&path), meter);
+        self.go_on(&stage.id, false)?;
+        let (bytes, blake3) = measured?;
         sync_files(&self.bundle, &[&path])?;
         if known.captured(&path).is_some_and(|of| (of.bytes, of.blake3) == (bytes, blake3)) {
             return Ok(());

@@ -148,8 +148,10 @@ impl Runner<'_> {
             return Ok(Ok(Vec::new()));
         }
         let failed = |code: &str| Err(Outcome::failed(&stage.id, FailMode::FailClosed, code));
-        let tell = |done, len| self.watcher.tell(Progress::Reading { stage: Some(&stage.id), done, len });
-        let found = match inputs::find(&stage.inputs, &self.plan.directory, &self.bundle, &self.published, &tell) {
+        let tell = self.reading(Some(&stage.id));
+        let found = inputs::find(&stage.inputs, &self.plan.directory, &self.bundle, &self.published, &tell);
+        self.go_on(&stage.id, false)?;
+        let found = match found {
             Ok(found) => found,
             Err(error) => {
                 self.note(stage, &error.to_string());
@@ -384,7 +386,7 @@ impl Runner<'_> {
 
     /// Passes the publish gate and promotes, or fails closed.
     pub(super) fn publish(&mut self, stage: &Stage, room: &Room, outcome: Outcome) -> Result<Outcome, Stop> {
-        let watcher = self.watcher;
+        let tell = self.reading(Some(&stage.id));
         let gate = Gate {
             plan: self.plan,
             stage,
@@ -392,10 +394,12 @@ impl Runner<'_> {
             staging: &room.staging,
             published: &self.published,
             secrets: &self.secrets,
-            tell: &|done, len| watcher.tell(Progress::Reading { stage: Some(&stage.id), done, len }),
+            tell: &tell,
         };
         self.steps.at(Step::CheckStaged);
-        let artifacts = match gate.check()? {
+        let checked = gate.check();
+        self.go_on(&stage.id, true)?;
+        let artifacts = match checked? {
             Ok(artifacts) => artifacts,
             Err(failed) => return Ok(self.fail_gate(stage, &failed)?),
         };

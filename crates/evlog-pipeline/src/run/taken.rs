@@ -8,9 +8,9 @@
 //! - `pipeline.taken_over` is committed when the copies are whole, so an attempt that has it has run no process.
 //! - What is not the file that was recorded there is not taken over: then the stage runs, and all stages after it.
 
+use super::Runner;
 use super::retry::Offer;
 use super::stage::{Room, Stop};
-use super::{RunError, Runner};
 use crate::files::{FileError, at, make_parents, measure};
 use crate::inputs::Found;
 use crate::meter::Meter;
@@ -78,18 +78,17 @@ impl Runner<'_> {
     fn copy(&mut self, stage: &Stage, room: &Room, offer: &Offer) -> Result<Option<String>, Stop> {
         let Some(baseline) = &self.baseline else { unreachable!("what is offered is offered by a run") };
         self.watcher.tell(Progress::TakingOver { stage: &stage.id, from: &baseline.run });
-        let tell = |done, len| self.watcher.tell(Progress::Reading { stage: Some(&stage.id), done, len });
+        let tell = self.reading(Some(&stage.id));
         // Each is read there, and here again.
         let meter = Meter::new(offer.artifacts.iter().map(|artifact| 2 * artifact.bytes).sum(), &tell);
         for artifact in &offer.artifacts {
-            if self.interrupts.is_urgent() {
-                let (run, stage) = (self.run.clone(), stage.id.clone());
-                return Err(RunError::Interrupted { run, stage, began: true }.into());
-            }
+            self.go_on(&stage.id, true)?;
             make_parents(&room.staging, &artifact.path, &self.steps)?;
             self.steps.at(Step::CopyTaken);
             let (from, to) = (baseline.bundle.join(&artifact.path), room.staging.join(&artifact.path));
-            if let Copied::Other(found) = copy(&from, &to, artifact, &meter)? {
+            let copied = copy(&from, &to, artifact, &meter);
+            self.go_on(&stage.id, true)?;
+            if let Copied::Other(found) = copied? {
                 let (path, run, expected) = (&artifact.path, &baseline.run, described(artifact.bytes, artifact.blake3));
                 return Ok(Some(format!("`{path}` of run `{run}`: expected {expected}, found {found}")));
             }
@@ -127,7 +126,7 @@ fn copy(from: &Path, to: &Path, artifact: &Artifact, meter: &Meter<'_>) -> Resul
         };
         hasher.update(&buffer[..read]);
         len += read as u64;
-        meter.add(read as u64);
+        meter.add(read as u64).map_err(at("copy", from))?;
         target.write_all(&buffer[..read]).map_err(at("write", to))?;
     }
     let found = (len, *hasher.finalize().as_bytes());

@@ -128,6 +128,11 @@ impl Room {
     }
 }
 
+/// The same room with nobody who asks to stop.
+fn undisturbed(room: Room) -> Room {
+    Room(room.0, Arc::default())
+}
+
 fn spelled(outcome: &Outcome) -> String {
     let code = outcome.reason_code.as_deref().unwrap_or("-");
     format!("{} {} {} {code}", outcome.stage, outcome.status.word(), outcome.fail_mode.word())

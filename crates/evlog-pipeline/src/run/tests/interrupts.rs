@@ -52,3 +52,55 @@ fn asked_twice_the_running_stage_is_ended_with_its_group_and_has_no_outcome() {
     let stages = &room.json("run.json")["stages"];
     assert_eq!((&stages[0]["state"], &stages[1]["state"]), (&json!("running"), &json!("pending")));
 }
+
+/// Asks twice as soon as it is told that files of this stage, or of the run as a whole, are read.
+fn interrupted_while_reading(room: &Room, of: Option<&str>, begin: &Begin<'_>) -> Left {
+    room.with(&|plan, session, claim, options, progress| {
+        let mut tell = |told: Progress<'_>| {
+            if matches!(told, Progress::Reading { stage, .. } if stage == of) {
+                options.interrupts.raise();
+                options.interrupts.raise();
+            }
+            progress(told);
+        };
+        begin(plan, session, claim, options, &mut tell)
+    })
+}
+
+#[test]
+fn asked_twice_reading_stops_and_counts_for_nothing() {
+    let mut room = Room::new();
+    let makes =
+        "echo ran >> $EVLOG_PLAN_DIR/ran; mkdir $EVLOG_STAGING_DIR/made; truncate -s 20M $EVLOG_STAGING_DIR/made/large";
+    let needs = "[[stage.input]]\npath = \"made/large\"\nfrom = \"run\"";
+    fs::write(room.path("plan.toml"), plan(&[(makes, ""), ("true", needs)])).unwrap();
+    let interrupted = |left: Left, at: &str, has_begun: bool| {
+        let error = left.result.unwrap_err();
+        let is_it = matches!(&error, RunError::Interrupted { stage, began, .. } if stage == at && *began == has_begun);
+        assert!(is_it, "{error}: {:#?}", left.told);
+        let last = left.told.last().unwrap();
+        assert!(last.starts_with("read ") && last.ends_with(" 4194304 of 20971520"), "{:#?}", left.told);
+    };
+    // The gate: nothing is promoted, no outcome is recorded, and the stage runs again.
+    let left = interrupted_while_reading(&room, Some("one"), &|plan, session, claim, options, progress| {
+        run(plan, session, claim, options, progress)
+    });
+    interrupted(left, "one", true);
+    assert!(!room.bundle("made").exists() && !room.bundle(".staging").join("one").exists());
+    assert_eq!(room.json("run.json")["stages"][0]["state"], "running");
+    assert!(!room.bundle("logs/contract_validation/one.json").exists(), "that is no failure of the gate");
+    // The inputs of the second stage: it has not begun.
+    room = undisturbed(room);
+    let resumed: &Begin<'_> =
+        &|plan, session, claim, options, progress| resume(plan, session, claim, options, progress);
+    interrupted(interrupted_while_reading(&room, Some("two"), resumed), "two", false);
+    assert_eq!(fs::read_to_string(room.path("ran")).unwrap(), "ran\nran\n");
+    assert!(room.bundle("made/large").exists());
+    // What was left: none of it is called corrupt.
+    room = undisturbed(room);
+    interrupted(interrupted_while_reading(&room, None, resumed), "two", false);
+    room = undisturbed(room);
+    let left = room.resume();
+    room.ended(&left, 0, &["one success fail_closed -", "two success fail_closed -"]);
+    assert_eq!(fs::read_to_string(room.path("ran")).unwrap(), "ran\nran\n");
+}

@@ -17,11 +17,6 @@ fn left_before_two(room: &Room, stages: &[(&str, &str)]) -> Left {
     left
 }
 
-/// The same room with nobody who asks to stop.
-fn undisturbed(room: Room) -> Room {
-    Room(room.0, Arc::default())
-}
-
 #[test]
 fn a_run_that_was_stopped_between_stages_goes_on_with_the_next_one() {
     // T-06.
