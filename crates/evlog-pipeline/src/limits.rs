@@ -30,13 +30,13 @@ pub(crate) const YAML_LEN_MAX: u64 = 4 * 1024 * 1024;
 /// The deepest YAML document, in collections within each other: as deep as the JSON that is read.
 pub(crate) const YAML_DEPTH_MAX: usize = 127;
 
-/// The longest footer of a Parquet file, in bytes. It is in memory whole; it grows with columns times row groups.
-pub(crate) const FOOTER_LEN_MAX: u64 = 64 * 1024 * 1024;
-
 /// How many columns, and groups of columns, a Parquet file may have, and how long the name of one may be, in bytes with the
 /// names of its groups. All names of a file are in memory at once.
 pub(crate) const COLUMNS_MAX: u32 = 65_536;
 pub(crate) const COLUMN_NAME_LEN_MAX: usize = 1024;
+
+/// How much memory the columns of a Parquet file may take while they are decoded, in bytes as the decoder counts.
+pub(crate) const COLUMNS_LEN_MAX: usize = 64 * 1024 * 1024;
 
 /// How deep groups of columns may stand within each other. Each level takes stack.
 pub(crate) const COLUMN_DEPTH_MAX: usize = 128;

@@ -1,25 +1,24 @@
 //! The footer of a Parquet file: which columns it has, as the Parquet format lays it down.
 //!
-//! Does: read the file's end, and of that the schema. Does not: read data, statistics or indexes.
+//! Does: read the file's end, and of the footer the schema. Does not: read data, or the rest of the footer: where row
+//! groups are, and what is in them.
 //!
 //! Invariants:
-//! - No length, count or depth that the file states is believed: memory is bounded by the bytes that are there, and depth by
-//!   ours. What cannot be read is a sentence, never a panic.
+//! - No length, count or depth that the file states is believed: memory is bounded by the bytes that are there and by ours,
+//!   and so is depth. What cannot be read is a sentence, never a panic.
 //! - The bytes are decoded by a crate that is made for footers nobody vouches for; the tree of columns is made here
 //!   (docs/adr/0011).
 
-use crate::limits::{COLUMN_DEPTH_MAX, COLUMN_NAME_LEN_MAX, COLUMNS_MAX, FOOTER_LEN_MAX};
+use crate::limits::{COLUMN_DEPTH_MAX, COLUMN_NAME_LEN_MAX, COLUMNS_LEN_MAX, COLUMNS_MAX};
 use polars_parquet_format::thrift::protocol::{TCompactInputProtocol, TInputProtocol, TType};
 use polars_parquet_format::{ConvertedType, FieldRepetitionType, LogicalType, SchemaElement, TimeUnit, Type};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::vec;
 
 const MAGIC: [u8; 4] = *b"PAR1";
 const MAGIC_OF_ENCRYPTED: [u8; 4] = *b"PARE";
 /// The magic at the beginning; the length of the footer and the magic at the end.
 const LEN_MIN: u64 = 12;
-/// How often the decoder may count a byte of the footer: each element of a list for a pointer and an index.
-const COUNTED_MAX: usize = 16;
 
 /// What a file's end says.
 pub(super) enum Footer {
@@ -77,16 +76,11 @@ pub(super) fn read(file: &mut (impl Read + Seek)) -> io::Result<Footer> {
         return Ok(unreadable("expected `PAR1` at the beginning and at the end, found other bytes"));
     }
     let footer_len = u64::from(u32::from_le_bytes([a, b, c, d]));
-    if footer_len > FOOTER_LEN_MAX {
-        return Ok(unreadable(format!("expected a footer of at most {FOOTER_LEN_MAX} bytes, found {footer_len}")));
-    }
     if footer_len > len - LEN_MIN {
         return Ok(unreadable(format!("expected a footer within {len} bytes, found one of {footer_len}")));
     }
-    let mut footer = Vec::new();
     file.seek(SeekFrom::Start(len - 8 - footer_len))?;
-    file.take(footer_len).read_to_end(&mut footer)?;
-    let leaves = elements(&footer).and_then(leaves);
+    let leaves = elements(BufReader::new(file.take(footer_len))).and_then(leaves);
     Ok(leaves.map_or_else(|why| unreadable(format!("the footer cannot be read: {why}")), Footer::Read))
 }
 
@@ -102,30 +96,17 @@ fn decoded<T>(result: polars_parquet_format::thrift::Result<T>) -> Result<T, Bro
     result.map_err(|_| "its bytes are not those of the Parquet format, or of a newer one")
 }
 
-/// The schema's elements, of `FileMetaData`. What else there is must be whole and is passed over.
-fn elements(footer: &[u8]) -> Result<Vec<SchemaElement>, Broken> {
-    let mut input = TCompactInputProtocol::new(footer, footer.len().saturating_mul(COUNTED_MAX));
-    let mut elements = None;
-    // By id: version 1, schema 2, number of rows 3, row groups 4.
-    let mut seen = [false; 5];
+/// The schema's elements, of `FileMetaData`, where they stand before everything that is long. What follows is not read.
+fn elements(footer: impl Read) -> Result<Vec<SchemaElement>, Broken> {
+    let mut input = TCompactInputProtocol::new(footer, COLUMNS_LEN_MAX);
     decoded(input.read_struct_begin())?;
     loop {
         let field = decoded(input.read_field_begin())?;
-        if field.field_type == TType::Stop {
-            break;
-        }
-        let seen = field.id.and_then(|id| seen.get_mut(usize::try_from(id).ok()?));
-        if seen.is_some_and(|seen| std::mem::replace(seen, true)) {
-            return Err("a field of it is there twice");
-        }
         match (field.id, field.field_type) {
-            (Some(2), TType::List) => elements = Some(schema(&mut input)?),
+            (_, TType::Stop) => return Err("it has no schema"),
+            (Some(2), TType::List) => return schema(&mut input),
             (_, kind) => decoded(input.skip(kind))?,
         }
-    }
-    match elements {
-        Some(elements) if seen[1..].iter().all(|seen| *seen) => Ok(elements),
-        _ => Err("a field of it is missing"),
     }
 }
 
