@@ -31,10 +31,9 @@ impl<'m> Meter<'m> {
     pub(crate) fn add(&self, bytes: u64) -> io::Result<()> {
         let done = self.done.get() + bytes;
         self.done.set(done);
-        if done - self.told.get() >= EVERY {
+        if done - self.told.get() >= EVERY && !self.is_stopped.get() {
             self.told.set(done);
-            let goes_on = (self.tell)(done, self.len.max(done));
-            self.is_stopped.set(self.is_stopped.get() || goes_on.is_break());
+            self.is_stopped.set((self.tell)(done, self.len.max(done)).is_break());
         }
         // Not `Interrupted`, after which the standard library reads again.
         if self.is_stopped.get() { Err(io::Error::other("the run was interrupted")) } else { Ok(()) }
@@ -88,10 +87,11 @@ mod tests {
 
     #[test]
     fn once_reading_is_to_stop_nothing_more_is_read() {
-        let stop = |done, _| if done < 2 * EVERY { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
+        let stop = |done, _| if done == 2 * EVERY { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         let meter = Meter::new(0, &stop);
         assert!(io::copy(&mut meter.over(io::repeat(7)), &mut io::sink()).is_err());
         assert_eq!(meter.done.get(), 2 * EVERY);
         assert!(meter.over(&b"x"[..]).read_to_end(&mut Vec::new()).is_err());
+        assert!(meter.add(EVERY).is_err() && meter.add(0).is_err());
     }
 }

@@ -31,8 +31,7 @@ pub(crate) fn is_schema_path(text: &str) -> bool {
 /// The `_schema.json` files, nearest first, whose part the path would be.
 pub(crate) fn schema_paths_of(path: &str) -> impl Iterator<Item = String> {
     let directories = path.ends_with(PART_SUFFIX).then(|| path.rmatch_indices('/'));
-    let below = directories.into_iter().flatten().map(|(at, _)| format!("{}/{SCHEMA_NAME}", &path[..at]));
-    below.filter(|path| path.len() > SCHEMA_NAME.len() + 1)
+    directories.into_iter().flatten().map(|(at, _)| format!("{}/{SCHEMA_NAME}", &path[..at]))
 }
 
 /// Holds the parts of a dataset against its `_schema.json`, which stands at this path and says this.

@@ -70,8 +70,7 @@ fn interrupted_while_reading(room: &Room, of: Option<&str>, begin: &Begin<'_>) -
 #[test]
 fn asked_twice_reading_stops_and_counts_for_nothing() {
     let mut room = Room::new();
-    let makes =
-        "echo ran >> $EVLOG_PLAN_DIR/ran; mkdir $EVLOG_STAGING_DIR/made; truncate -s 20M $EVLOG_STAGING_DIR/made/large";
+    let makes = "echo ran >> $EVLOG_PLAN_DIR/ran; head -c 5000000 /dev/zero | tr '\\0' x | fold -w 100000; mkdir $EVLOG_STAGING_DIR/made; truncate -s 20M $EVLOG_STAGING_DIR/made/large";
     let needs = "[[stage.input]]\npath = \"made/large\"\nfrom = \"run\"";
     fs::write(room.path("plan.toml"), plan(&[(makes, ""), ("true", needs)])).unwrap();
     let interrupted = |left: Left, at: &str, has_begun: bool| {
@@ -79,7 +78,7 @@ fn asked_twice_reading_stops_and_counts_for_nothing() {
         let is_it = matches!(&error, RunError::Interrupted { stage, began, .. } if stage == at && *began == has_begun);
         assert!(is_it, "{error}: {:#?}", left.told);
         let last = left.told.last().unwrap();
-        assert!(last.starts_with("read ") && last.ends_with(" 4194304 of 20971520"), "{:#?}", left.told);
+        assert!(last.starts_with("read ") && last.contains(" 4194304 of "), "{:#?}", left.told);
     };
     // The gate: nothing is promoted, no outcome is recorded, and the stage runs again.
     let left = interrupted_while_reading(&room, Some("one"), &|plan, session, claim, options, progress| {
@@ -89,10 +88,13 @@ fn asked_twice_reading_stops_and_counts_for_nothing() {
     assert!(!room.bundle("made").exists() && !room.bundle(".staging").join("one").exists());
     assert_eq!(room.json("run.json")["stages"][0]["state"], "running");
     assert!(!room.bundle("logs/contract_validation/one.json").exists(), "that is no failure of the gate");
-    // The inputs of the second stage: it has not begun.
+    // What it printed, when the run is taken up.
     room = undisturbed(room);
     let resumed: &Begin<'_> =
         &|plan, session, claim, options, progress| resume(plan, session, claim, options, progress);
+    interrupted(interrupted_while_reading(&room, None, resumed), "one", false);
+    // The inputs of the second stage: it has not begun.
+    room = undisturbed(room);
     interrupted(interrupted_while_reading(&room, Some("two"), resumed), "two", false);
     assert_eq!(fs::read_to_string(room.path("ran")).unwrap(), "ran\nran\n");
     assert!(room.bundle("made/large").exists());

@@ -442,3 +442,32 @@ fn t21_a_retry_is_retried_and_takes_over_from_the_run_before_it() {
     assert_eq!(room.ran(), "three three");
     assert_eq!(room.json("run.json")["stages"][1]["taken_from"]["run"], "second");
 }
+
+#[test]
+fn t26_asked_twice_copying_stops_and_the_retry_is_taken_up() {
+    let mut room = Room::new();
+    let makes =
+        "echo one >> $EVLOG_PLAN_DIR/ran; mkdir $EVLOG_STAGING_DIR/made; truncate -s 20M $EVLOG_STAGING_DIR/made/large";
+    let fails = "echo two >> $EVLOG_PLAN_DIR/ran; test -e $EVLOG_PLAN_DIR/good";
+    let text = plan(&[(makes, ""), (fails, "")]);
+    room.before(&text, 20);
+    fs::write(room.path("good"), "").unwrap();
+    let retry = Retry { of: BEFORE.to_owned(), from: None };
+    let left = room.with(&|plan, session, claim, options, progress| {
+        let options = Options { retry: Some(retry.clone()), ..options.clone() };
+        run(plan, session, claim, &options, &mut |told| {
+            if matches!(told, Progress::Reading { .. }) {
+                options.interrupts.raise();
+                options.interrupts.raise();
+            }
+            progress(told);
+        })
+    });
+    let error = left.result.unwrap_err();
+    assert!(matches!(&error, RunError::Interrupted { stage, began: true, .. } if stage == "one"), "{error}");
+    assert_eq!(left.told.last().unwrap(), "read one 4194304 of 41943040", "{:#?}", left.told);
+    room = undisturbed(room);
+    let left = room.resume();
+    room.ended(&left, 0, &["one success fail_closed -", "two success fail_closed -"]);
+    assert_eq!(room.ran(), "two", "{:#?}", left.told);
+}

@@ -228,6 +228,9 @@ fn g21_footers_that_claim_more_than_there_is_or_nest_without_end_are_refused() {
         edit(&mut elements[1]);
         elements
     };
+    let plain = read_bytes(&file_of(&footer_of(edited(&|_| ()))));
+    // Some writers say a length of what has one by its type.
+    assert_eq!(read_bytes(&file_of(&footer_of(edited(&|column| column.type_length = Some(32))))), plain);
     refused(edited(&|column| column.num_children = Some(1)), "a column that has a type has columns within");
     refused(edited(&|column| column.type_ = Some(Type(8))), "a column has a type that is not known");
     let repetition = "a column is neither required nor optional nor repeated";
