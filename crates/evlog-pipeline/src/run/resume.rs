@@ -170,7 +170,10 @@ impl Runner<'_> {
     /// Brings a stage without an outcome as far as what it left allows: its promotion, if that was intended, and the
     /// record of its output. A failure of storage is told, and found again when the files are looked at.
     fn settle(&mut self, known: &State, stage: &Stage, meter: &Meter<'_>) -> Result<(), RunError> {
-        match self.finish_promotion(known, stage, meter) {
+        let finished = self.finish_promotion(known, stage, meter);
+        // What could not be read to its end is not promoted, and staging is cleared after this.
+        self.go_on(&stage.id, false)?;
+        match finished {
             Ok(0) => {}
             Ok(artifacts) => self.watcher.tell(Progress::PromotionFinished { stage: &stage.id, artifacts }),
             Err(error) => self.watcher.tell(Progress::StageNote { stage: &stage.id, message: &error.to_string() }),

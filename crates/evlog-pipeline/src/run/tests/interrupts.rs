@@ -1,6 +1,8 @@
 //! What is left of a run that is asked to stop: in progress in the log, its lock given back, nothing half promoted.
 
 use super::*;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 const TWO_STAGES: &str = r#"
 name = "two"
@@ -54,7 +56,7 @@ fn asked_twice_the_running_stage_is_ended_with_its_group_and_has_no_outcome() {
 }
 
 /// Asks twice as soon as it is told that files of this stage, or of the run as a whole, are read.
-fn interrupted_while_reading(room: &Room, of: Option<&str>, begin: &Begin<'_>) -> Left {
+pub(super) fn interrupted_while_reading(room: &Room, of: Option<&str>, begin: &Begin<'_>) -> Left {
     room.with(&|plan, session, claim, options, progress| {
         let mut tell = |told: Progress<'_>| {
             if matches!(told, Progress::Reading { stage, .. } if stage == of) {
@@ -105,4 +107,36 @@ fn asked_twice_reading_stops_and_counts_for_nothing() {
     let left = room.resume();
     room.ended(&left, 0, &["one success fail_closed -", "two success fail_closed -"]);
     assert_eq!(fs::read_to_string(room.path("ran")).unwrap(), "ran\nran\n");
+}
+
+#[test]
+fn asked_twice_while_a_promotion_is_finished_what_is_still_staged_stays_staged() {
+    let mut room = Room::new();
+    let makes = "echo ran >> $EVLOG_PLAN_DIR/ran; cd $EVLOG_STAGING_DIR; mkdir made; echo a > made/a; truncate -s 20M made/large";
+    fs::write(room.path("plan.toml"), plan(&[(makes, "")])).unwrap();
+    // It ends between two files of a promotion.
+    let ends = AssertUnwindSafe(|| {
+        room.with(&|plan, session, claim, options, progress| {
+            let promoted = AtomicUsize::new(0);
+            let steps = Steps::told_to(move |step| {
+                let is_second = step == Step::Promote && promoted.fetch_add(1, Ordering::SeqCst) == 1;
+                assert!(!is_second, "the process ends here");
+            });
+            run(plan, session, claim, &Options { steps, ..options.clone() }, progress)
+        })
+    });
+    assert!(catch_unwind(ends).is_err());
+    assert!(room.bundle("made/a").exists() && !room.bundle("made/large").exists());
+    // Somebody has tidied up: then there is nothing to measure between the promotion and the clearing of staging.
+    fs::remove_file(room.bundle("logs/one.log")).unwrap();
+    let resumed: &Begin<'_> =
+        &|plan, session, claim, options, progress| resume(plan, session, claim, options, progress);
+    let error = interrupted_while_reading(&room, None, resumed).result.unwrap_err();
+    assert!(matches!(&error, RunError::Interrupted { stage, began: false, .. } if stage == "one"), "{error}");
+    assert!(room.bundle(".staging/one/made/large").exists(), "what the intent names is gone");
+    room = undisturbed(room);
+    let left = room.resume();
+    room.ended(&left, 0, &["one success fail_closed -"]);
+    assert!(room.bundle("made/large").exists());
+    assert_eq!(fs::read_to_string(room.path("ran")).unwrap(), "ran\n");
 }

@@ -1,5 +1,6 @@
 //! Runs that retry another one: what they take over, what they run again, and why.
 
+use super::interrupts::interrupted_while_reading;
 use super::*;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
@@ -453,15 +454,9 @@ fn t26_asked_twice_copying_stops_and_the_retry_is_taken_up() {
     room.before(&text, 20);
     fs::write(room.path("good"), "").unwrap();
     let retry = Retry { of: BEFORE.to_owned(), from: None };
-    let left = room.with(&|plan, session, claim, options, progress| {
+    let left = interrupted_while_reading(&room, Some("one"), &|plan, session, claim, options, progress| {
         let options = Options { retry: Some(retry.clone()), ..options.clone() };
-        run(plan, session, claim, &options, &mut |told| {
-            if matches!(told, Progress::Reading { .. }) {
-                options.interrupts.raise();
-                options.interrupts.raise();
-            }
-            progress(told);
-        })
+        run(plan, session, claim, &options, progress)
     });
     let error = left.result.unwrap_err();
     assert!(matches!(&error, RunError::Interrupted { stage, began: true, .. } if stage == "one"), "{error}");
