@@ -44,8 +44,8 @@ pub(crate) struct Staged<'s> {
     pub(crate) meter: &'s Meter<'s>,
 }
 
-/// What is wrong with the file at this path, at least as much of it as a report keeps; nothing when it fulfils its contract. An error
-/// means that the file could not be read.
+/// What is wrong with the file at this path, at least as much of it as a report keeps; nothing when it fulfils its
+/// contract. An error means that the file, or a part of its dataset, could not be read.
 pub(crate) fn inspect(
     staged: Staged<'_>,
     path: &str,

@@ -189,7 +189,8 @@ pub enum ArtifactMode {
     YamlDocument(BoundSchema),
     /// The file is UTF-8 text with line feeds.
     TextDocument,
-    /// The file is one JSON document, which fulfils the schema and says the columns of the Parquet files below its directory.
+    /// The file is one JSON document, which fulfils the schema and says which columns the Parquet files below its
+    /// directory have.
     ParquetDataset(BoundSchema),
 }
 

@@ -26,7 +26,8 @@ Examples:
 /// Say why a run is as it is, blame first, with the events that made it so
 ///
 /// Of a pipeline: the first fatal failure is the cause, stages that never ran are consequences, and a failed publish gate
-/// is told by its first diagnostic; of a run that retries another one it says which stages it took over, and from where. Of other runs: the last move of the run and of each step. Everything is read from the log.
+/// is told by its first diagnostic; of a run that retries another one it says which stages it took over, and from where.
+/// Of other runs: the last move of the run and of each step. Everything is read from the log.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ExplainArgs {

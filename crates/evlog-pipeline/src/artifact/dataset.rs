@@ -30,8 +30,9 @@ pub(crate) fn is_schema_path(text: &str) -> bool {
 
 /// The `_schema.json` files, nearest first, whose part the path would be.
 pub(crate) fn schema_paths_of(path: &str) -> impl Iterator<Item = String> {
-    let directories = path.ends_with(PART_SUFFIX).then(|| path.rmatch_indices('/'));
-    directories.into_iter().flatten().map(|(at, _)| format!("{}/{SCHEMA_NAME}", &path[..at]))
+    let is_part = path.ends_with(PART_SUFFIX);
+    let directories = path.rmatch_indices('/').map(|(at, _)| &path[..=at]).chain([""]);
+    directories.filter(move |_| is_part).map(|directory| format!("{directory}{SCHEMA_NAME}"))
 }
 
 /// Holds the parts of a dataset against its `_schema.json`, which stands at this path and says this.

@@ -56,9 +56,9 @@ pub(super) fn pinned(state: &State) -> Option<&Value> {
 
 /// Which run it retries, as its manifest says.
 pub(super) fn retry(state: &State) -> Option<Retry> {
-    let retry = state.manifest_members().get("extensions")?.get(PLACE[0])?.get(RETRY)?;
-    let text = |name: &str| retry.get(name).and_then(Value::as_str).map(str::to_owned);
-    Some(Retry { of: text("of")?, from: text("from") })
+    let of = state.retry_of()?.to_owned();
+    let from = state.manifest_members().get("extensions")?.get(PLACE[0])?.get(RETRY)?.get("from");
+    Some(Retry { of, from: from.and_then(Value::as_str).map(str::to_owned) })
 }
 
 /// What is different in the plan from what the run was created with; nothing when it is the same.

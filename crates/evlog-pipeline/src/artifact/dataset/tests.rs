@@ -172,8 +172,9 @@ fn g21_a_schema_file_that_does_not_say_its_columns_is_told() {
 #[test]
 fn g21_the_schema_file_of_a_part_is_in_any_directory_above_it() {
     let of = |path: &str| schema_paths_of(path).collect::<Vec<String>>();
-    assert_eq!(of("a/b/c.parquet"), ["a/b/_schema.json", "a/_schema.json"]);
-    assert_eq!(of("c.parquet"), [""; 0]);
+    assert_eq!(of("a/b/c.parquet"), ["a/b/_schema.json", "a/_schema.json", "_schema.json"]);
+    // Only a pattern such as `**/_schema.json` names that of the whole bundle.
+    assert_eq!(of("c.parquet"), ["_schema.json"]);
     assert_eq!(of("a/c.json"), [""; 0]);
     for (text, is) in [
         ("a/_schema.json", true),
