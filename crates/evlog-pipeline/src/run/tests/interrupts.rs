@@ -70,7 +70,7 @@ pub(super) fn interrupted_while_reading(room: &Room, of: Option<&str>, begin: &B
 }
 
 #[test]
-fn asked_twice_reading_stops_and_counts_for_nothing() {
+fn t08_asked_twice_reading_stops_and_counts_for_nothing() {
     let mut room = Room::new();
     let makes = "echo ran >> $EVLOG_PLAN_DIR/ran; head -c 5000000 /dev/zero | tr '\\0' x | fold -w 100000; mkdir $EVLOG_STAGING_DIR/made; truncate -s 20M $EVLOG_STAGING_DIR/made/large";
     let needs = "[[stage.input]]\npath = \"made/large\"\nfrom = \"run\"";
@@ -110,7 +110,7 @@ fn asked_twice_reading_stops_and_counts_for_nothing() {
 }
 
 #[test]
-fn asked_twice_while_a_promotion_is_finished_what_is_still_staged_stays_staged() {
+fn t08_asked_twice_while_a_promotion_is_finished_what_is_still_staged_stays_staged() {
     let mut room = Room::new();
     let makes = "echo ran >> $EVLOG_PLAN_DIR/ran; cd $EVLOG_STAGING_DIR; mkdir made; echo a > made/a; truncate -s 20M made/large";
     fs::write(room.path("plan.toml"), plan(&[(makes, "")])).unwrap();

@@ -445,7 +445,7 @@ fn t21_a_retry_is_retried_and_takes_over_from_the_run_before_it() {
 }
 
 #[test]
-fn t26_asked_twice_copying_stops_and_the_retry_is_taken_up() {
+fn t08_t26_asked_twice_copying_stops_and_the_retry_is_taken_up() {
     let mut room = Room::new();
     let makes =
         "echo one >> $EVLOG_PLAN_DIR/ran; mkdir $EVLOG_STAGING_DIR/made; truncate -s 20M $EVLOG_STAGING_DIR/made/large";
