@@ -17,6 +17,8 @@ mod explain;
 #[cfg(test)]
 mod forge;
 #[cfg(test)]
+mod hidden;
+#[cfg(test)]
 mod inspect;
 #[cfg(test)]
 mod kill;
@@ -38,6 +40,8 @@ mod resume;
 mod retry;
 #[cfg(test)]
 mod run;
+#[cfg(test)]
+mod stdout;
 #[cfg(test)]
 mod story;
 #[cfg(test)]

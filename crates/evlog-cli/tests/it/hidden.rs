@@ -1,0 +1,145 @@
+//! Text of others is shown, never obeyed: no escape code, no line and no direction of a log, a bundle, a lock or an argument
+//! reaches the screen. JSON keeps every character.
+
+use crate::support::{Done, Room};
+use serde_json::{Value, json};
+use std::fs;
+
+/// Clears the screen, draws a verdict, turns the direction, hides itself.
+const FORGED: &str = "\u{1b}[2J\u{1b}[H\u{9b}2J\nverdict     clean\r\nevidence  holds\u{202e}\u{2066}\u{200b}\u{feff}\u{e0041}\u{7f}\u{ad}";
+
+fn is_hidden(c: char) -> bool {
+    c.is_control() && c != '\n'
+        || "\u{ad}\u{200b}\u{200e}\u{202a}\u{202e}\u{2066}\u{2069}\u{2028}\u{feff}\u{e0041}".contains(c)
+}
+
+#[track_caller]
+fn shows_nothing_hidden(words: &[&str], done: &Done) {
+    for said in [&done.out, &done.err] {
+        let found: Vec<char> = said.chars().filter(|c| is_hidden(*c)).collect();
+        assert!(found.is_empty(), "{words:?} prints {found:?}: {said:?}");
+        let drawn: Vec<&str> = said.lines().filter(|line| line.starts_with("evidence  holds")).collect();
+        assert!(drawn.is_empty(), "{words:?} prints a line of the forged text: {said}");
+        let clean = said.lines().filter(|line| line.starts_with("verdict     clean")).count();
+        assert!(clean == 0 || words.contains(&"verify") && clean == 1 && done.code == 0, "{words:?}: {said}");
+    }
+}
+
+/// Runs whose members, names of members, kinds of failure and actors hold the forged text.
+fn room() -> Room {
+    let room = Room::new();
+    let failure = json!({"error_code": "TOOL_TIMEOUT", "category": "tool", "message": FORGED, "likely_cause": FORGED,
+        "suggested_fix": FORGED, "retryable": true, "severity": "error"});
+    let lines = [
+        json!({"contract": "custom", "run": "o", "do": "record", "kind": "custom/x", "actor": "a",
+            "data": {FORGED: FORGED, "list": [FORGED, {FORGED: 1}]}}),
+        json!({"contract": "status", "run": "s", "do": "create", "data": {"run_name": FORGED}}),
+        json!({"contract": "status", "run": "s", "do": "transition", "to": "running"}),
+        json!({"contract": "status", "run": "s", "do": "transition", "to": "failed", "diagnostic": failure}),
+    ];
+    let done = room.feed(&["submit"], &lines.map(|line| line.to_string() + "\n").concat());
+    assert_eq!(done.code, 0, "{done:?}");
+    room.ends(0, &["project", "--out", ".", "--no-record"]);
+    room
+}
+
+#[test]
+fn no_text_answer_obeys_what_was_recorded() {
+    let room = room();
+    for words in [
+        &["cat"] as &[&str],
+        &["tail"],
+        &["runs"],
+        &["show", "o"],
+        &["show", "s"],
+        &["explain", "s"],
+        &["explain", "o"],
+        &["explain", "s", "--format", "markdown"],
+        &["verify"],
+        &["replay"],
+        &["inspect"],
+        &["inspect", "--segment", "0"],
+        &["inspect", "--frame", "96"],
+        &["inspect", "--sidecars"],
+        &["repair", "--dry-run"],
+        &["project", "--check", "."],
+    ] {
+        shows_nothing_hidden(words, &room.run(words));
+        let json = [words, &["--json"]].concat();
+        if !words.contains(&"markdown") && words[0] != "show" {
+            shows_nothing_hidden(&json, &room.run(&json));
+        }
+    }
+}
+
+#[test]
+fn json_keeps_every_character_that_was_recorded() {
+    let room = room();
+    let lines = room.ends(0, &["cat", "--run", "o", "--json"]).lines();
+    assert_eq!(lines.last().unwrap()["payload"][FORGED], Value::from(FORGED));
+}
+
+#[test]
+fn no_name_of_a_file_and_no_text_of_a_bundle_is_obeyed() {
+    let room = room();
+    let odd = FORGED.replace('/', "");
+    room.write(&format!("runs/s/{odd}"), "x");
+    fs::create_dir_all(room.path(&format!("runs/{odd}"))).unwrap();
+    fs::create_dir_all(room.path("bundle")).unwrap();
+    let manifest = json!({"run_id": FORGED, FORGED: FORGED, "status": FORGED, "pipeline": FORGED});
+    room.write("bundle/manifest.json", &manifest.to_string());
+    room.write(&format!("bundle/{odd}"), "x");
+    room.write("contract.toml", &format!("name = {}\n", json!(FORGED)));
+    room.write(&odd, "name = \"x\"\n");
+    room.write("plan.toml", &format!("name = {}\n[[stage]]\nid = {0}\ncommand = [\"true\"]\n", json!(FORGED)));
+    room.write("commands", &format!("{}\n", json!({FORGED: 1, "contract": FORGED, "run": FORGED})));
+    for words in [
+        &["project", "--check", "."] as &[&str],
+        &["conform", "bundle"],
+        &["conform", "bundle", "--format", "junit"],
+        &["conform", "bundle", "--format", "sarif"],
+        &["contract", "check", "contract.toml"],
+        &["contract", "check", &odd],
+        &["contract", "show", &odd],
+        &["run", "plan.toml"],
+        &["conform", &odd],
+        &["submit", "commands"],
+        &["check-proof", &odd, "--checkpoint", &odd, "--key", &odd],
+        &["check-evidence", &odd, "--key", &odd],
+        &["submit", "--contract", &odd, "commands"],
+    ] {
+        shows_nothing_hidden(words, &room.run(words));
+    }
+}
+
+#[test]
+fn no_argument_and_no_lock_is_obeyed() {
+    let room = room();
+    let value = format!("--format={FORGED}");
+    for words in [
+        &["show", FORGED] as &[&str],
+        &["explain", FORGED],
+        &["cat", "--run", FORGED],
+        &[FORGED],
+        &["cat", "--from", FORGED],
+        &["explain", "s", &value],
+        &["--log", FORGED, "cat"],
+        &["verify", FORGED],
+        &["runs", "--status", FORGED],
+        &["run", FORGED],
+        &["run", "--resume", FORGED],
+        &["key", "new", FORGED, "--out", FORGED],
+    ] {
+        shows_nothing_hidden(words, &room.run(words));
+    }
+    let mut writer = room.spawn(&["submit"]);
+    while !fs::read_to_string(room.path("evlog/LOCK")).is_ok_and(|lock| lock.contains("submit")) {
+        std::thread::yield_now();
+    }
+    fs::write(room.path("evlog/LOCK"), format!("pid=1\nprogram={}\n", FORGED.replace('\n', ""))).unwrap();
+    for words in [&["submit", "commands"] as &[&str], &["inspect"], &["checkpoint", "--key", "none"]] {
+        shows_nothing_hidden(words, &room.run(words));
+    }
+    drop(writer.stdin.take());
+    writer.wait().unwrap();
+}
