@@ -5,7 +5,8 @@ use crate::commands::{
     bench, cat, check_evidence, check_proof, checkpoint, conform, contract, evidence, explain, init, inspect, key,
     project, prove, repair, replay, run, runs, show, submit, tail, verify, witness,
 };
-use clap::{Args, Parser, Subcommand};
+use crate::ui::visible;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::path::PathBuf;
 
 /// Shown under the help of `evlog` itself.
@@ -33,6 +34,15 @@ pub(crate) struct Arguments {
     pub(crate) global: Global,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// What was typed. An error shows it, and a terminal does not obey it.
+pub(crate) fn parse() -> Result<Arguments, clap::Error> {
+    Arguments::try_parse().map_err(|error| {
+        let shown = std::env::args_os().map(|typed| visible(&typed.to_string_lossy()));
+        let refused = Arguments::try_parse_from(shown).err();
+        refused.unwrap_or_else(|| Arguments::command().error(error.kind(), "an argument holds hidden characters"))
+    })
 }
 
 /// Options of every command.

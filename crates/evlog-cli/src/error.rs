@@ -36,20 +36,13 @@ impl Verdict {
     }
 }
 
-/// Why a command could not be done.
+/// Why a command could not be done, and what to tell the user.
 #[derive(Debug)]
-pub(crate) enum CommandError {
-    /// Nobody reads the answer any more. Not a failure: exit code 0.
-    Closed,
-    /// Exit code 2, unless it says otherwise.
-    Failed(Failure),
-}
-
-/// What to tell the user.
-#[derive(Debug)]
-pub(crate) struct Failure {
+pub(crate) struct CommandError {
     /// What happened.
     pub(crate) message: String,
+    /// The parts of it, where there are several: a line each.
+    pub(crate) details: Vec<String>,
     /// What can be done about it.
     pub(crate) hints: Vec<String>,
     /// The exit code.
@@ -59,7 +52,15 @@ pub(crate) struct Failure {
 impl CommandError {
     /// What was typed cannot be done.
     pub(crate) fn user(message: impl Into<String>) -> CommandError {
-        CommandError::Failed(Failure { message: message.into(), hints: Vec::new(), code: Verdict::CouldNot.code() })
+        let (details, hints) = (Vec::new(), Vec::new());
+        CommandError { message: message.into(), details, hints, code: Verdict::CouldNot.code() }
+    }
+
+    /// What was typed cannot be done, for several reasons.
+    pub(crate) fn listed(reasons: impl IntoIterator<Item = String>) -> CommandError {
+        let mut reasons = reasons.into_iter();
+        let message = reasons.next().unwrap_or_default();
+        CommandError { details: reasons.collect(), ..CommandError::user(message) }
     }
 
     /// A file could not be used.
@@ -70,44 +71,22 @@ impl CommandError {
     /// Adds advice.
     #[must_use]
     pub(crate) fn hint(mut self, hint: impl Into<String>) -> CommandError {
-        if let CommandError::Failed(failure) = &mut self {
-            failure.hints.push(hint.into());
-        }
+        self.hints.push(hint.into());
         self
     }
 
     /// Ends with another exit code.
     #[must_use]
     pub(crate) fn with_code(mut self, code: u8) -> CommandError {
-        if let CommandError::Failed(failure) = &mut self {
-            failure.code = code;
-        }
+        self.code = code;
         self
     }
 
     /// Says first during what it happened.
     #[must_use]
     pub(crate) fn during(mut self, what: impl Display) -> CommandError {
-        if let CommandError::Failed(failure) = &mut self {
-            failure.message = format!("{what}: {}", failure.message);
-        }
+        self.message = format!("{what}: {}", self.message);
         self
-    }
-
-    /// That nobody read the answer does not change how a run ended.
-    pub(crate) fn unless_run(self, verdict: Verdict) -> Result<Verdict, CommandError> {
-        match (self, verdict) {
-            (CommandError::Closed, Verdict::Run(_)) => Ok(verdict),
-            (error, _) => Err(error),
-        }
-    }
-
-    /// For writing to stdout: a closed pipe is the reader's wish.
-    pub(crate) fn stdout(error: &io::Error) -> CommandError {
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            return CommandError::Closed;
-        }
-        CommandError::user(format!("could not write to stdout: {error}"))
     }
 }
 

@@ -1,8 +1,7 @@
 //! Events for people and for programs: what `cat` and `tail` have in common.
 
-use crate::error::CommandError;
 use crate::json::EventLine;
-use crate::ui::{Tone, Ui};
+use crate::ui::{Text, Tone, Ui};
 use evlog_projection::{Fact, time};
 use serde_json::Value;
 use std::ops::ControlFlow;
@@ -27,43 +26,37 @@ pub(crate) struct Events<'u> {
     json: bool,
     stream_width: usize,
     kind_width: usize,
-    failed: Option<CommandError>,
 }
 
 impl<'u> Events<'u> {
     pub(crate) fn new(ui: &'u mut Ui, json: bool) -> Events<'u> {
-        Events { ui, json, stream_width: STREAM_WIDTH_MIN, kind_width: KIND_WIDTH_MIN, failed: None }
+        Events { ui, json, stream_width: STREAM_WIDTH_MIN, kind_width: KIND_WIDTH_MIN }
     }
 
     /// Prints an event; says to stop when nobody reads any more.
     pub(crate) fn show(&mut self, fact: &Fact<'_>) -> ControlFlow<()> {
         let line = EventLine::new(fact);
-        let written = if self.json { self.ui.json(&line) } else { self.show_line(fact, &line.payload) };
-        match written {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                self.failed = Some(error);
-                ControlFlow::Break(())
-            }
+        if self.json {
+            self.ui.json(&line);
+        } else {
+            self.show_line(fact, &line.payload);
         }
+        if self.ui.is_read() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }
 
-    /// What stopped the printing, if anything did; else makes everything visible.
-    pub(crate) fn finish(&mut self) -> Result<(), CommandError> {
-        self.failed.take().map_or(Ok(()), Err)?;
-        self.ui.flush()
-    }
-
-    fn show_line(&mut self, fact: &Fact<'_>, payload: &Value) -> Result<(), CommandError> {
+    fn show_line(&mut self, fact: &Fact<'_>, payload: &Value) {
         let (stream, kind) = (fact.event.stream, fact.event.kind.to_string());
         self.stream_width = self.stream_width.max(stream.chars().count().min(STREAM_WIDTH_MAX));
         self.kind_width = self.kind_width.max(kind.chars().count());
         let (stream_width, kind_width) = (self.stream_width, self.kind_width);
-        let time = self.ui.paint(Tone::Faint, &time::to_rfc3339(fact.time_ns));
-        let kind = self.ui.paint(tone_of_kind(&kind), &format!("{kind:kind_width$}"));
-        let seq = fact.seq.0;
-        let line = format!("{seq:>6}  {time}  {stream:stream_width$}  {kind}  {}", words(payload));
-        self.ui.line(format_args!("{}", line.trim_end()))
+        let line = Text::default()
+            .plain(format_args!("{:>6}  ", fact.seq.0))
+            .toned(Tone::Faint, time::to_rfc3339(fact.time_ns))
+            .plain(format_args!("  {stream:stream_width$}  "))
+            .toned(tone_of_kind(&kind), format_args!("{kind:kind_width$}"))
+            .plain("  ")
+            .plain(words(payload));
+        self.ui.line(line);
     }
 }
 

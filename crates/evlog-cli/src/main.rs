@@ -26,11 +26,10 @@ mod signing;
 mod table;
 mod ui;
 
-use clap::Parser;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments = match args::Arguments::try_parse() {
+    let arguments = match args::parse() {
         Ok(arguments) => arguments,
         Err(error) => return ui::usage(&error),
     };

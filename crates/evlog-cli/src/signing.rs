@@ -250,10 +250,8 @@ fn sign_until<'l>(
             None => stopped.recv().map_err(|_| RecvTimeoutError::Disconnected),
         };
         if let Some(log) = log() {
-            sign(&ui, log, &mut signing, signer).inspect_err(|error| {
-                if let CommandError::Failed(failure) = error {
-                    crate::ui::alert(&format!("warning: no checkpoint is signed any more: {}", failure.message));
-                }
+            sign(&ui, log, &mut signing, signer).inspect_err(|failure| {
+                crate::ui::alert(&format!("warning: no checkpoint is signed any more: {}", failure.message));
             })?;
         }
         if waited != Err(RecvTimeoutError::Timeout) {

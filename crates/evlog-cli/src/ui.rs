@@ -1,17 +1,25 @@
 //! The only place that prints. stdout carries the answer, stderr the talk; colour is ornament, and absent where it would
 //! not be seen as colour.
+//!
+//! Invariants:
+//! - A line for people is a [`Text`], so what comes from others is shown and not obeyed. JSON keeps every character, the
+//!   hidden ones escaped.
+//! - An answer that cannot be written changes no verdict but a yes: printing does not fail, and the command goes on.
 
+mod json;
 mod region;
+mod text;
 mod wrap;
 
 pub(crate) use region::Region;
+pub(crate) use text::{Text, is_hidden, visible};
 
 use crate::error::{CommandError, Verdict};
 use anstyle::{AnsiColor, Style};
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use std::fmt::Arguments;
+use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -77,6 +85,8 @@ static REGION: Mutex<Option<MultiProgress>> = Mutex::new(None);
 /// The conversation with whoever called.
 pub(crate) struct Ui {
     answer: BufWriter<Stdout>,
+    /// Why the answer cannot be written any more. Nothing is written after that.
+    lost: Option<io::Error>,
     answer_colour: bool,
     talk_colour: bool,
     talk: Talk,
@@ -95,6 +105,7 @@ impl Ui {
     pub(crate) fn new(quiet: bool) -> Ui {
         Ui {
             answer: BufWriter::with_capacity(BUFFER_LEN, io::stdout()),
+            lost: None,
             answer_colour: shows_colour(&io::stdout()),
             talk_colour: shows_colour(&io::stderr()),
             talk: match (quiet, moves(&io::stderr())) {
@@ -105,54 +116,75 @@ impl Ui {
         }
     }
 
-    /// Text of the answer in a tone.
-    pub(crate) fn paint(&self, tone: Tone, text: &str) -> String {
-        painted(self.answer_colour, tone, text)
-    }
-
-    /// Text of the talk in a tone.
-    pub(crate) fn paint_talk(&self, tone: Tone, text: &str) -> String {
-        painted(self.talk_colour, tone, text)
-    }
-
     /// A line of the answer.
-    pub(crate) fn line(&mut self, line: Arguments<'_>) -> Result<(), CommandError> {
-        writeln!(self.answer, "{line}").map_err(|error| CommandError::stdout(&error))
+    pub(crate) fn line(&mut self, line: impl Into<Text>) {
+        let line = line.into().render(self.answer_colour, columns(&Term::stdout()));
+        self.write(|answer| writeln!(answer, "{line}"));
     }
 
     /// A line of the answer: one JSON object.
-    pub(crate) fn json(&mut self, object: &impl Serialize) -> Result<(), CommandError> {
-        // Serializing our own structs cannot fail, so an error is the stream's.
-        serde_json::to_writer(&mut self.answer, object).map_err(|error| CommandError::stdout(&error.into()))?;
-        self.bytes(b"\n")
+    pub(crate) fn json(&mut self, object: &impl Serialize) {
+        self.write(|answer| json::write_line(answer, object));
     }
 
-    /// Bytes of the answer, as they are.
-    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<(), CommandError> {
-        self.answer.write_all(bytes).map_err(|error| CommandError::stdout(&error))
+    /// A file of the answer, byte for byte. On a terminal, what it would obey is shown instead.
+    pub(crate) fn file(&mut self, bytes: &[u8]) {
+        if io::stdout().is_terminal() {
+            let text = String::from_utf8_lossy(bytes);
+            text.lines().for_each(|line| self.line(line));
+        } else {
+            self.write(|answer| answer.write_all(bytes));
+        }
     }
 
     /// Makes what was answered so far visible.
-    pub(crate) fn flush(&mut self) -> Result<(), CommandError> {
-        self.answer.flush().map_err(|error| CommandError::stdout(&error))
+    pub(crate) fn flush(&mut self) {
+        self.write(Write::flush);
+    }
+
+    /// Whether the answer can still be written. A command that only prints may end when it cannot.
+    pub(crate) fn is_read(&self) -> bool {
+        self.lost.is_none()
+    }
+
+    fn write(&mut self, write: impl FnOnce(&mut BufWriter<Stdout>) -> io::Result<()>) {
+        if self.lost.is_none() {
+            self.lost = write(&mut self.answer).err();
+        }
     }
 
     /// A line of talk.
-    pub(crate) fn talk(&self, line: Arguments<'_>) {
+    pub(crate) fn talk(&self, line: impl Into<Text>) {
         if self.talk != Talk::Nothing {
-            say(line);
+            self.say(&line.into());
         }
     }
 
     /// A finding, for people.
-    pub(crate) fn finding(&self, finding: Arguments<'_>) {
-        say(format_args!("{} {finding}", self.paint_talk(Tone::Bad, "finding:")));
+    pub(crate) fn finding(&self, finding: impl Display) {
+        self.say(&Text::default().toned(Tone::Bad, "finding:").plain(" ").plain(finding));
     }
 
     /// Says that the log has no such run.
     pub(crate) fn no_run(&self, run: &str) {
-        say(format_args!("{} no run `{run}` in the log", self.paint_talk(Tone::Bad, "error:")));
+        self.error(format_args!("no run `{run}` in the log"));
         self.hint("`evlog runs` lists them");
+    }
+
+    fn error(&self, message: impl Display) {
+        self.labelled(Tone::Bad, "error:", message);
+    }
+
+    fn hint(&self, hint: &str) {
+        self.labelled(Tone::Strong, "hint:", hint);
+    }
+
+    fn labelled(&self, tone: Tone, label: &str, text: impl Display) {
+        self.say(&Text::default().toned(tone, label).plain(" ").hanging(Tone::Plain, text, label.len() + 1));
+    }
+
+    fn say(&self, line: &Text) {
+        say(&line.render(self.talk_colour, columns(&Term::stderr())));
     }
 
     /// Asks whoever sits at the terminal; `None` when nobody does.
@@ -160,7 +192,8 @@ impl Ui {
         if !io::stdin().is_terminal() {
             return Ok(None);
         }
-        self.flush()?;
+        self.flush();
+        let question = Text::from(question).render(false, None);
         let _gone = write!(io::stderr().lock(), "{question} [y/N] ");
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).map_err(|error| CommandError::file("read", "stdin", &error))?;
@@ -172,11 +205,6 @@ impl Ui {
         if self.talk != Talk::Nothing {
             self.hint(hint);
         }
-    }
-
-    fn hint(&self, hint: &str) {
-        let hint = wrap::hanging(hint, "hint: ".len(), columns(&Term::stderr()));
-        say(format_args!("{} {hint}", self.paint_talk(Tone::Strong, "hint:")));
     }
 
     /// Shows how far long work has come, once it has taken a while; invisible unless stderr is a terminal. `len` in units
@@ -210,30 +238,28 @@ impl Ui {
         (self.talk == Talk::Bars).then(|| Region::new(stages, width, self.talk_colour))
     }
 
-    /// Ends the conversation: what went wrong goes to stderr, and the verdict becomes the exit code.
+    /// Ends the conversation: what went wrong goes to stderr, and the verdict becomes the exit code. A reader that has gone is
+    /// no failure; an answer that could not be written is one, and leaves no yes.
     pub(crate) fn end(mut self, done: Result<Verdict, CommandError>) -> ExitCode {
-        let flushed = self.flush();
-        match done.and_then(|verdict| flushed.map(|()| verdict).or_else(|error| error.unless_run(verdict))) {
-            Ok(verdict) => ExitCode::from(verdict.code()),
-            Err(CommandError::Closed) => ExitCode::SUCCESS,
-            Err(CommandError::Failed(failure)) => {
-                let message = wrap::hanging(&failure.message, "error: ".len(), columns(&Term::stderr()));
-                say(format_args!("{} {message}", self.paint_talk(Tone::Bad, "error:")));
-                failure.hints.iter().for_each(|hint| self.hint(hint));
-                ExitCode::from(failure.code)
-            }
-        }
+        self.flush();
+        let code = done.map_or_else(|failure| self.failed(&failure), Verdict::code);
+        let lost = self.lost.take().filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
+        let Some(error) = lost else { return ExitCode::from(code) };
+        self.error(format_args!("could not write to stdout: {error}"));
+        ExitCode::from(if code == Verdict::Yes.code() { Verdict::CouldNot.code() } else { code })
+    }
+
+    fn failed(&self, failure: &CommandError) -> u8 {
+        self.error(&failure.message);
+        failure.details.iter().for_each(|line| self.say(&Text::default().plain(line)));
+        failure.hints.iter().for_each(|hint| self.hint(hint));
+        failure.code
     }
 }
 
 /// How wide a terminal is; none for anything else.
 fn columns(stream: &Term) -> Option<usize> {
     stream.is_term().then(|| stream.size_checked()).flatten().map(|(_, columns)| usize::from(columns))
-}
-
-/// Text of the answer that stands at the end of a line, after `before` columns: on a terminal it is broken at words.
-pub(crate) fn hanging(text: &str, before: usize) -> String {
-    wrap::hanging(text, before, columns(&Term::stdout()))
 }
 
 fn painted(colour: bool, tone: Tone, text: &str) -> String {
@@ -244,31 +270,19 @@ fn painted(colour: bool, tone: Tone, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// A line that a person must see, from wherever it is known.
+/// A line that a person must see, from any thread.
 pub(crate) fn alert(line: &str) {
-    say(format_args!("{line}"));
+    say(&Text::from(line).render(false, None));
 }
 
 /// Nothing can be done about a stderr that is gone.
-fn say(line: Arguments<'_>) {
+fn say(line: &str) {
     let region = REGION.lock().unwrap_or_else(PoisonError::into_inner);
     let write = || writeln!(io::stderr().lock(), "{line}");
     let _gone = match &*region {
         Some(lines) => lines.suspend(write),
         None => write(),
     };
-}
-
-/// What a run recorded or a stage printed may be meant for a terminal: control characters are shown, not sent.
-pub(crate) fn visible(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut visible, c| {
-        if c.is_control() {
-            visible.extend(c.escape_unicode());
-        } else {
-            visible.push(c);
-        }
-        visible
-    })
 }
 
 /// What progress counts.

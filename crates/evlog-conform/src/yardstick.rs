@@ -153,7 +153,7 @@ fn contract_file(text: &[u8]) -> Result<Arc<Definition>, String> {
         Ok(form::Definition::Machine(_)) => {
             Err("expected a pipeline (`stages`), found a lifecycle (`statuses`)".to_owned())
         }
-        Err(findings) => Err(findings.iter().map(ToString::to_string).collect::<Vec<String>>().join("\n  ")),
+        Err(findings) => Err(findings.iter().map(ToString::to_string).collect::<Vec<String>>().join("; ")),
     }
 }
 

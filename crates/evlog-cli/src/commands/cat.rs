@@ -42,7 +42,6 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CatArgs) -> Result<Verd
             events.show(fact)
         })?;
         drop(progress);
-        events.finish()?;
         return Ok(Verdict::Yes);
     };
     let known = view.stream(run, &mut |fact| {
@@ -51,7 +50,6 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CatArgs) -> Result<Verd
         }
         events.show(fact)
     })?;
-    events.finish()?;
     if !known {
         ui.no_run(run);
     }

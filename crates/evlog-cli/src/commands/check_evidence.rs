@@ -62,9 +62,9 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckEvidenceArgs) -> R
     }
     let holds = judged.findings.is_empty() && judged.contract_finding.is_none();
     if context.json {
-        object(ui, &evidence, &judged, witnesses.as_ref(), holds)?;
+        object(ui, &evidence, &judged, witnesses.as_ref(), holds);
     } else if holds {
-        tell(ui, &evidence, &judged, witnesses.as_ref())?;
+        tell(ui, &evidence, &judged, witnesses.as_ref());
     }
     Ok(Verdict::of(holds))
 }
@@ -76,7 +76,7 @@ fn read(path: &Path) -> Result<String, CommandError> {
     Ok(page)
 }
 
-fn tell(ui: &mut Ui, evidence: &Evidence, judged: &Judged, witnesses: Option<&Witnesses>) -> Result<(), CommandError> {
+fn tell(ui: &mut Ui, evidence: &Evidence, judged: &Judged, witnesses: Option<&Witnesses>) {
     let checkpoint = &judged.checkpoint;
     let status = judged.status.as_deref().unwrap_or("unknown");
     let events =
@@ -92,16 +92,10 @@ fn tell(ui: &mut Ui, evidence: &Evidence, judged: &Judged, witnesses: Option<&Wi
         ("covers", format!("{} bytes, the events before seq {}", checkpoint.size, checkpoint.next_seq), Tone::Plain),
     ];
     rows.extend(witnesses.map(Witnesses::row));
-    facts(ui, &rows)
+    facts(ui, &rows);
 }
 
-fn object(
-    ui: &mut Ui,
-    evidence: &Evidence,
-    judged: &Judged,
-    witnesses: Option<&Witnesses>,
-    holds: bool,
-) -> Result<(), CommandError> {
+fn object(ui: &mut Ui, evidence: &Evidence, judged: &Judged, witnesses: Option<&Witnesses>, holds: bool) {
     let checkpoint = &judged.checkpoint;
     ui.json(&EvidenceObject {
         holds,
@@ -118,5 +112,5 @@ fn object(
         witnesses: witnesses.map(WitnessesObject::new),
         findings: &judged.findings,
         contract_finding: judged.contract_finding.as_deref(),
-    })
+    });
 }

@@ -158,14 +158,13 @@ fn tell(
         ("covers", format!("{} bytes, the events before seq {}", checkpoint.size, checkpoint.next_seq), Tone::Plain),
     ];
     rows.extend(witnesses.map(Witnesses::row));
-    facts(ui, &rows)?;
+    facts(ui, &rows);
     let Some(commit) = commit else { return Ok(()) };
     let mut events = Events::new(ui, false);
     each_fact(commit, &mut |fact| {
         let _stopped = events.show(fact);
         Ok(())
-    })?;
-    events.finish()
+    })
 }
 
 fn object(
@@ -196,5 +195,6 @@ fn object(
         position: commit.map(|commit| commit.position().0),
         events,
         witnesses: witnesses.map(WitnessesObject::new),
-    })
+    });
+    Ok(())
 }

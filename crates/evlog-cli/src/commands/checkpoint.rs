@@ -49,15 +49,15 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckpointArgs) -> Resu
     let (signed, is_new) = signed?;
     closed?;
     if to_stdout {
-        ui.bytes(signed.to_string().as_bytes())?;
+        ui.file(signed.to_string().as_bytes());
     } else {
         let path = checkpoints.path(signed.checkpoint().size);
-        tell(ui, context, &signed, is_new, &path)?;
+        tell(ui, context, &signed, is_new, &path);
     }
     Ok(Verdict::Yes)
 }
 
-fn tell(ui: &mut Ui, context: &Context, signed: &Signed, is_new: bool, path: &Path) -> Result<(), CommandError> {
+fn tell(ui: &mut Ui, context: &Context, signed: &Signed, is_new: bool, path: &Path) {
     let checkpoint = signed.checkpoint();
     let (path, log_id, root) = (path.display().to_string(), checkpoint.log_id.to_string(), checkpoint.root.to_string());
     let (size, next_seq) = (checkpoint.size.0, checkpoint.next_seq.0);
@@ -76,5 +76,5 @@ fn tell(ui: &mut Ui, context: &Context, signed: &Signed, is_new: bool, path: &Pa
             ("root", root, Tone::Plain),
             ("kept as", path, Tone::Plain),
         ],
-    )
+    );
 }

@@ -69,7 +69,7 @@ const DEFAULT_PIPELINE: &str = "purple-axiom";
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ConformArgs) -> Result<Verdict, CommandError> {
     let plan = args.plan.as_deref().map(Plan::load).transpose();
-    let plan = plan.map_err(|error| CommandError::user(error.to_string()).during("the plan cannot be used"))?;
+    let plan = plan.map_err(|error| CommandError::listed(error.sentences()).during("the plan cannot be used"))?;
     let yardstick = yardstick(args, plan.as_ref())?;
     let open = |path: &PathBuf| Bundle::open(path).map_err(|error| CommandError::user(error.to_string()));
     let bundle = open(&args.bundle)?;
@@ -78,10 +78,10 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ConformArgs) -> Result<
     let found = evlog_conform::conform(&bundle, &yardstick, &known);
     let found = found.map_err(|error| CommandError::user(error.to_string()))?;
     match args.format.unwrap_or(if context.json { Format::Json } else { Format::Text }) {
-        Format::Text => text::print(ui, &args.bundle, yardstick.pipeline(), &found)?,
-        Format::Json => ui.json(&object(&args.bundle, yardstick.pipeline(), &found))?,
-        Format::Junit => ui.bytes(junit::document(yardstick.pipeline(), &found).as_bytes())?,
-        Format::Sarif => ui.json(&sarif::document(bundle.root(), &found))?,
+        Format::Text => text::print(ui, &args.bundle, yardstick.pipeline(), &found),
+        Format::Json => ui.json(&object(&args.bundle, yardstick.pipeline(), &found)),
+        Format::Junit => ui.file(junit::document(yardstick.pipeline(), &found).as_bytes()),
+        Format::Sarif => ui.json(&sarif::document(bundle.root(), &found)),
     }
     Ok(Verdict::of(found.conforms()))
 }

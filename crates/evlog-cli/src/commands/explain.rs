@@ -60,9 +60,9 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs) -> Result<
     let run_json = json(&bundle, "run.json");
     let found = explanation(&bundle, &run_json, &earlier(&view, &run_json)?);
     match args.format.unwrap_or(if context.json { Format::Json } else { Format::Text }) {
-        Format::Text => text(ui, &args.run, &found)?,
-        Format::Json => ui.json(&object(&args.run, &found))?,
-        Format::Markdown => ui.bytes(markdown(&args.run, &found).as_bytes())?,
+        Format::Text => text(ui, &args.run, &found),
+        Format::Json => ui.json(&object(&args.run, &found)),
+        Format::Markdown => ui.file(markdown(&args.run, &found).as_bytes()),
     }
     if can_be_retried(&bundle, &found) {
         ui.advise(&format!(
@@ -154,27 +154,27 @@ fn seqs(reason: &Reason) -> String {
     reason.seqs.iter().map(u64::to_string).collect::<Vec<String>>().join(", ")
 }
 
-fn text(ui: &mut Ui, run: &str, found: &Explanation) -> Result<(), CommandError> {
+fn text(ui: &mut Ui, run: &str, found: &Explanation) {
     let status = Tone::of(&found.status.to_lowercase());
     facts(
         ui,
         &[
             ("run", run.to_owned(), Tone::Strong),
             ("status", found.status.clone(), status),
-            ("why", visible(&found.summary), Tone::Plain),
+            ("why", found.summary.clone(), Tone::Plain),
         ],
-    )?;
-    ui.line(format_args!(""))?;
+    );
+    ui.line(format_args!(""));
     let row = |reason: &Reason| {
         vec![
             (reason.role.word().to_owned(), tone(reason.role)),
-            (visible(&reason.subject), Tone::Strong),
+            (reason.subject.clone(), Tone::Strong),
             (seqs(reason), Tone::Faint),
-            (visible(&reason.text), Tone::Plain),
+            (reason.text.clone(), Tone::Plain),
         ]
     };
     let rows: Vec<_> = found.reasons.iter().map(row).collect();
-    print(ui, &["is", "what", "seq", "why"], &rows)
+    print(ui, &["is", "what", "seq", "why"], &rows);
 }
 
 /// A heading, the sentence, a table. What a run recorded stays text: it makes no markup of its own.

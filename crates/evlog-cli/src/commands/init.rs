@@ -3,7 +3,7 @@
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::json::InitObject;
-use crate::ui::{Tone, Ui};
+use crate::ui::{Text, Tone, Ui};
 use clap::Args;
 use evlog::{Log, Options};
 use evlog_format::limits::{SEGMENT_LIMIT_DEFAULT, SEGMENT_LIMIT_MAX, SEGMENT_LIMIT_MIN};
@@ -38,10 +38,9 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &InitArgs) -> Result<Ver
     let log_id = log.log_id().to_string();
     log.close()?;
     if context.json {
-        ui.json(&InitObject { log: &shown.to_string(), log_id: &log_id, segment_limit: args.segment_limit })?;
+        ui.json(&InitObject { log: &shown.to_string(), log_id: &log_id, segment_limit: args.segment_limit });
     } else {
-        let done = ui.paint(Tone::Good, "made");
-        ui.line(format_args!("{done} log {log_id} in `{shown}`"))?;
+        ui.line(Text::default().toned(Tone::Good, "made").plain(format_args!(" log {log_id} in `{shown}`")));
     }
     Ok(Verdict::Yes)
 }

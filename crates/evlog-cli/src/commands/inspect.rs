@@ -62,7 +62,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &InspectArgs) -> Result<
         let segment = segment_of(&inspection, Position(position))?;
         return place::tell(ui, context, &inspection, segment, Position(position));
     }
-    if args.sidecars { sidecars::tell(ui, context) } else { overview::tell(ui, context, &inspection) }
+    if args.sidecars { sidecars::tell(ui, context) } else { Ok(overview::tell(ui, context, &inspection)) }
 }
 
 fn segment_of(inspection: &Inspection, position: Position) -> Result<&Segment, CommandError> {

@@ -51,31 +51,27 @@ struct NewArgs {
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &KeyArgs) -> Result<Verdict, CommandError> {
     match &args.command {
-        KeyCommand::New(args) => new(ui, context, args),
+        KeyCommand::New(args) => new(ui, context, args)?,
         KeyCommand::Show { file } => {
             let key = keys::verifier(file)?;
-            tell(ui, context, &key, None, file)
+            tell(ui, context, &key, None, file);
         }
     }
+    Ok(Verdict::Yes)
 }
 
-fn new(ui: &mut Ui, context: &Context, args: &NewArgs) -> Result<Verdict, CommandError> {
+fn new(ui: &mut Ui, context: &Context, args: &NewArgs) -> Result<(), CommandError> {
     let algorithm = if args.witness { Algorithm::Cosignature } else { Algorithm::Note };
     let key = keys::draw(&args.name, algorithm)?;
     let last = args.name.rsplit('/').next().filter(|last| !last.is_empty()).unwrap_or("evlog");
     let private = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{last}.key")));
     let public = keys::public_path(&private);
     keys::write(&key, &private, &public)?;
-    tell(ui, context, key.verifier(), Some(&private), &public)
+    tell(ui, context, key.verifier(), Some(&private), &public);
+    Ok(())
 }
 
-fn tell(
-    ui: &mut Ui,
-    context: &Context,
-    key: &VerifierKey,
-    private: Option<&Path>,
-    public: &Path,
-) -> Result<Verdict, CommandError> {
+fn tell(ui: &mut Ui, context: &Context, key: &VerifierKey, private: Option<&Path>, public: &Path) {
     let text = key.to_string();
     let role = match key.algorithm() {
         Algorithm::Note => "log",
@@ -84,13 +80,12 @@ fn tell(
     let (private, public) = (private.map(|path| path.display().to_string()), public.display().to_string());
     if context.json {
         let (name, id, private, public) = (key.name(), &key.id(), private.as_deref(), &public);
-        ui.json(&KeyObject { name, id, role, key: &text, private, public })?;
-        return Ok(Verdict::Yes);
+        ui.json(&KeyObject { name, id, role, key: &text, private, public });
+        return;
     }
     let mut rows = vec![("name", key.name().to_owned(), Tone::Strong), ("signs as", role.to_owned(), Tone::Plain)];
     rows.extend(private.map(|path| ("private", format!("{path}: keep it to yourself"), Tone::Plain)));
     rows.push(("public", public, Tone::Plain));
     rows.push(("key", text, Tone::Plain));
-    facts(ui, &rows)?;
-    Ok(Verdict::Yes)
+    facts(ui, &rows);
 }

@@ -9,7 +9,7 @@ use crate::error::{CommandError, Verdict};
 use crate::files;
 use crate::json::{ProjectedFile, ProjectedLine, hex};
 use crate::table::counted;
-use crate::ui::{Tone, Ui, Unit};
+use crate::ui::{Text, Tone, Ui, Unit};
 use clap::Args;
 use evlog::bundles::bundles;
 use evlog::publish::Publisher;
@@ -115,7 +115,7 @@ fn write_runs(
             Some(publisher) => publisher.publish(&bundle)?,
             None => false,
         };
-        tell(ui, context, &bundle, &written, recorded)?;
+        tell(ui, context, &bundle, &written, recorded);
         progress.step();
         Ok::<_, CommandError>(())
     })?;
@@ -130,7 +130,7 @@ fn write_bundle(dir: &Path, bundle: &Bundle) -> Result<Vec<bool>, CommandError> 
     bundle.files.values().map(|file| files::write(dir, &place(&file.path), &file.bytes)).collect()
 }
 
-fn tell(ui: &mut Ui, context: &Context, bundle: &Bundle, written: &[bool], recorded: bool) -> Result<(), CommandError> {
+fn tell(ui: &mut Ui, context: &Context, bundle: &Bundle, written: &[bool], recorded: bool) {
     if context.json {
         let files = bundle.files.values().zip(written).map(|(file, written)| ProjectedFile {
             path: &file.path,
@@ -144,11 +144,8 @@ fn tell(ui: &mut Ui, context: &Context, bundle: &Bundle, written: &[bool], recor
         return ui.json(&ProjectedLine { run, contract, seq: bundle.last_seq.0, recorded, files: files.collect() });
     }
     let (count, new) = (written.len(), written.iter().filter(|written| **written).count());
-    let run = ui.paint(Tone::Strong, &bundle.run);
     let recorded = if recorded { ", digests recorded" } else { "" };
     let count = counted(count as u64, "file");
-    match new {
-        0 => ui.line(format_args!("{run}  {count}, as they were{recorded}")),
-        _ => ui.line(format_args!("{run}  {count}, {new} written{recorded}")),
-    }
+    let new = if new == 0 { "as they were".to_owned() } else { format!("{new} written") };
+    ui.line(Text::default().toned(Tone::Strong, &bundle.run).plain(format_args!("  {count}, {new}{recorded}")));
 }

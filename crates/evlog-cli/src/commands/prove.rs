@@ -69,7 +69,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ProveArgs) -> Result<Ve
 /// Writes to a file, or to stdout for `-`.
 pub(crate) fn write(ui: &mut Ui, path: &Path, text: &str) -> Result<(), CommandError> {
     if path == Path::new("-") {
-        return ui.bytes(text.as_bytes());
+        ui.file(text.as_bytes());
+        return Ok(());
     }
     std::fs::write(path, text).map_err(|error| CommandError::file("write", path.display(), &error))
 }

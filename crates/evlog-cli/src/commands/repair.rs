@@ -4,7 +4,7 @@ use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::json::{LossObject, RefusedObject, RepairObject, StepObject};
 use crate::table::{counted, facts};
-use crate::ui::{Tone, Ui, Unit};
+use crate::ui::{Text, Tone, Ui, Unit};
 use clap::Args;
 use evlog::LogError;
 use evlog_store::inspect::Inspection;
@@ -57,7 +57,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RepairArgs) -> Result<V
     if args.dry_run {
         no_writer(context)?;
         let plan = surveyed(ui, |progress| Survey::look(Arc::new(StdFs), &context.log, progress))?.plan(accept);
-        tell(ui, context, args, &plan, Told::Planned)?;
+        tell(ui, context, args, &plan, Told::Planned);
         return Ok(Verdict::of(plan.refused.is_none() && plan.steps.is_empty()));
     }
     let options = Context::options("repair", false);
@@ -65,19 +65,19 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RepairArgs) -> Result<V
     let held = surveyed(ui, |progress| Held::take(Arc::new(StdFs), &context.log, &owner, progress))?;
     let plan = held.survey().plan(accept);
     if plan.refused.is_some() || plan.steps.is_empty() {
-        tell(ui, context, args, &plan, Told::Planned)?;
+        tell(ui, context, args, &plan, Told::Planned);
         return Ok(Verdict::of(plan.refused.is_none()));
     }
     if let Some(loss) = plan.loss.as_ref().filter(|_| !args.yes) {
         agree(ui, loss)?;
     }
     if !context.json {
-        tell(ui, context, args, &plan, Told::Planned)?;
-        ui.flush()?;
+        tell(ui, context, args, &plan, Told::Planned);
+        ui.flush();
     }
     evlog::repair::carry_out(held, &plan, &args.actor, contracts(), options)?;
     if context.json {
-        tell(ui, context, args, &plan, Told::Done)?;
+        tell(ui, context, args, &plan, Told::Done);
     } else {
         ui.talk(format_args!("done; `evlog verify` judges the whole log"));
     }
@@ -141,22 +141,22 @@ fn given_up(loss: &Loss) -> String {
     format!("{bytes} from position {} on, {events} from seq {} on{missing}", loss.position, loss.first_seq)
 }
 
-fn tell(ui: &mut Ui, context: &Context, args: &RepairArgs, plan: &Plan, told: Told) -> Result<(), CommandError> {
+fn tell(ui: &mut Ui, context: &Context, args: &RepairArgs, plan: &Plan, told: Told) {
     if context.json {
         return ui.json(&object(&context.log, args, plan, told));
     }
     let word = plan.verdict.word();
-    facts(ui, &[("verdict", word.to_owned(), Tone::of(word))])?;
+    facts(ui, &[("verdict", word.to_owned(), Tone::of(word))]);
     for step in &plan.steps {
-        step_lines(ui, &context.log, step)?;
+        step_lines(ui, &context.log, step);
     }
     if let Some(loss) = &plan.loss {
-        ui.line(format_args!("gives up {}", given_up(loss)))?;
+        ui.line(format_args!("gives up {}", given_up(loss)));
     }
     match &plan.refused {
         Some(refused) => refusal(ui, args, refused),
         None if plan.steps.is_empty() => ui.line(format_args!("nothing to do")),
-        None => Ok(()),
+        None => {}
     }
 }
 
@@ -165,26 +165,25 @@ fn within(log: &Path, path: &Path) -> String {
     path.strip_prefix(log).unwrap_or(path).display().to_string()
 }
 
-fn step_lines(ui: &mut Ui, log: &Path, step: &Step) -> Result<(), CommandError> {
-    let act = ui.paint(Tone::Strong, step.act.word());
+fn step_lines(ui: &mut Ui, log: &Path, step: &Step) {
     let bytes = if step.len > 0 {
         format!(", {} from position {} on", counted(step.len, "byte"), step.position)
     } else {
         String::new()
     };
     let row = step.row.map(|row| format!(" ({row})")).unwrap_or_default();
-    ui.line(format_args!("{act} {}{bytes}{row}", within(log, &step.file)))?;
-    ui.line(format_args!("  because {}", step.reason))?;
-    match &step.kept_as {
-        Some(kept_as) => ui.line(format_args!("  keeps the bytes as {kept_as}")),
-        None => Ok(()),
+    let rest = format!(" {}{bytes}{row}", within(log, &step.file));
+    ui.line(Text::default().toned(Tone::Strong, step.act.word()).plain(rest));
+    ui.line(format_args!("  because {}", step.reason));
+    if let Some(kept_as) = &step.kept_as {
+        ui.line(format_args!("  keeps the bytes as {kept_as}"));
     }
 }
 
-fn refusal(ui: &mut Ui, args: &RepairArgs, refused: &Refused) -> Result<(), CommandError> {
+fn refusal(ui: &mut Ui, args: &RepairArgs, refused: &Refused) {
     let row = refused.row.map(|row| format!(" ({row})")).unwrap_or_default();
     ui.finding(format_args!("{}{row}", refused.refusal));
-    ui.line(format_args!("refused: the log is left as it is"))?;
+    ui.line(format_args!("refused: the log is left as it is"));
     ui.advise(&refused.refusal.hint);
     match &refused.acceptable {
         Some(loss) if !args.accept_loss => {
@@ -196,7 +195,6 @@ fn refusal(ui: &mut Ui, args: &RepairArgs, refused: &Refused) -> Result<(), Comm
         Some(_) => {}
         None => ui.advise("only the end of a log can be given up; `evlog inspect` shows what can be read besides"),
     }
-    Ok(())
 }
 
 fn object<'a>(log: &Path, args: &RepairArgs, plan: &'a Plan, told: Told) -> RepairObject<'a> {

@@ -35,14 +35,14 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ReplayArgs) -> Result<V
     drop(progress);
     let agrees = report.differences.is_empty() && report.errors.is_empty();
     if context.json {
-        ui.json(&object(&report, agrees))?;
+        ui.json(&object(&report, agrees));
     } else {
-        print(ui, &report, agrees)?;
+        print(ui, &report, agrees);
     }
     Ok(Verdict::of(agrees))
 }
 
-fn print(ui: &mut Ui, report: &Replay, agrees: bool) -> Result<(), CommandError> {
+fn print(ui: &mut Ui, report: &Replay, agrees: bool) {
     for error in &report.errors {
         ui.finding(format_args!("{error}"));
     }
@@ -63,7 +63,7 @@ fn print(ui: &mut Ui, report: &Replay, agrees: bool) -> Result<(), CommandError>
             ("compared", counted(*compared, "recorded digest"), Tone::Plain),
             ("digest", hex(&report.digest), Tone::Plain),
         ],
-    )
+    );
 }
 
 fn sentence(difference: &ReplayDifference) -> String {

@@ -103,12 +103,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
         return starter::write(ui, context.json, directory);
     }
     let plan = claim::plan(context, args)?;
-    let plan = Plan::load(&plan).map_err(|error| {
-        let refused = CommandError::user(error.to_string());
-        refused.during("the plan is refused, nothing was started")
-    })?;
-    Secrets::of(&plan, claim::id(args))
-        .map_err(|error| CommandError::user(error.to_string()).during("the plan is refused, nothing was started"))?;
+    let plan = Plan::load(&plan).map_err(|error| refused(error.sentences()))?;
+    Secrets::of(&plan, claim::id(args)).map_err(|error| refused(error.problems))?;
     if let Some(retry) = retry(args) {
         let known = may_retry(&mut context.view(None)?, &plan, &retry);
         known.map_err(|error| claim::failed(context, args, error))?;
@@ -130,11 +126,15 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
     let report = done.map_err(|error| claim::failed(context, args, error))?;
     closed?;
     let verdict = Verdict::Run(report.exit_code);
-    let told = tell(ui, context, &report);
+    tell(ui, context, &report);
     if report.status != RunStatus::Success {
         ui.advise(&claim::way_on(context, args, &report.run_id));
     }
-    told.map(|()| verdict).or_else(|error| error.unless_run(verdict))
+    Ok(verdict)
+}
+
+fn refused(problems: impl IntoIterator<Item = String>) -> CommandError {
+    CommandError::listed(problems).during("the plan is refused, nothing was started")
 }
 
 fn retry(args: &RunArgs) -> Option<Retry> {
@@ -160,7 +160,7 @@ fn run_plan(
     begin(plan, Session { log, view: &mut view }, claim, &options, &mut |progress| watch.tell(&progress))
 }
 
-fn tell(ui: &mut Ui, context: &Context, report: &RunReport) -> Result<(), CommandError> {
+fn tell(ui: &mut Ui, context: &Context, report: &RunReport) {
     let status = report.status.word();
     let bundle = shown(&report.bundle);
     if context.json {
@@ -187,7 +187,7 @@ fn tell(ui: &mut Ui, context: &Context, report: &RunReport) -> Result<(), Comman
             ("status", format!("{status} (exit code {})", report.exit_code), Tone::of(status)),
             ("bundle", bundle, Tone::Plain),
         ],
-    )
+    );
 }
 
 /// A path as a person would type it: relative to the working directory when it is below it.

@@ -56,12 +56,14 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Ver
         .filter(|run| wanted(&args.status, &run.status))
         .collect();
     if context.json {
-        runs.iter().try_for_each(|run| ui.json(&line(run)))?;
+        for run in runs {
+            ui.json(&line(run));
+        }
     } else if runs.is_empty() {
         ui.talk(format_args!("no runs"));
     } else {
         let rows: Vec<Vec<table::Cell>> = runs.iter().map(|run| row(run)).collect();
-        table::print(ui, &["RUN", "CONTRACT", "STATUS", "EVENTS", "BEGAN", "LAST EVENT"], &rows)?;
+        table::print(ui, &["RUN", "CONTRACT", "STATUS", "EVENTS", "BEGAN", "LAST EVENT"], &rows);
         if let Some(run) = runs.iter().find(|run| run.contract == "pipeline" && !run.terminal) {
             let run = &run.run;
             ui.advise(&format!(

@@ -4,7 +4,7 @@ use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::events::words;
-use crate::ui::{Tone, Ui};
+use crate::ui::{Text, Tone, Ui};
 use clap::Args;
 use evlog_projection::Bundle;
 use serde_json::Value;
@@ -40,38 +40,35 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ShowArgs) -> Result<Ver
     };
     let Some(file) = bundle.files.get(RUN_FILE) else { unreachable!("every contract projects `{RUN_FILE}`") };
     if context.json {
-        ui.bytes(&file.bytes)?;
-        ui.bytes(b"\n")?;
+        ui.file(&[&file.bytes[..], b"\n"].concat());
     } else {
-        show(ui, &bundle, &file.bytes)?;
+        show(ui, &bundle, &file.bytes);
     }
     Ok(Verdict::Yes)
 }
 
 /// The members of `run.json`, lists line by line; then the files of the bundle.
-fn show(ui: &mut Ui, bundle: &Bundle, bytes: &[u8]) -> Result<(), CommandError> {
+fn show(ui: &mut Ui, bundle: &Bundle, bytes: &[u8]) {
     let state: Value = serde_json::from_slice(bytes).unwrap_or_default();
     let members = state.as_object().cloned().unwrap_or_default();
     let width = members.keys().map(String::len).max().unwrap_or(0).max("files".len());
     let first = FIRST.iter().filter_map(|key| members.get_key_value(*key));
     let rest = members.iter().filter(|(key, _)| !FIRST.contains(&key.as_str()));
     for (key, value) in first.chain(rest) {
-        member(ui, key, width, &lines(value))?;
+        member(ui, key, width, &lines(value));
     }
     let files: Vec<String> =
         bundle.files.values().map(|file| format!("{} ({} bytes)", file.path, file.bytes.len())).collect();
-    member(ui, "files", width, &files)
+    member(ui, "files", width, &files);
 }
 
-fn member(ui: &mut Ui, key: &str, width: usize, lines: &[String]) -> Result<(), CommandError> {
+fn member(ui: &mut Ui, key: &str, width: usize, lines: &[String]) {
     for (index, line) in lines.iter().enumerate() {
         let label = if index == 0 { key } else { "" };
-        let label = ui.paint(Tone::Faint, &format!("{label:width$}"));
         let tone = if key == "status" { Tone::of(line) } else { Tone::Plain };
-        let line = ui.paint(tone, line);
-        ui.line(format_args!("{label}  {line}"))?;
+        let label = Text::default().toned(Tone::Faint, format_args!("{label:width$}"));
+        ui.line(label.plain("  ").toned(tone, line));
     }
-    Ok(())
 }
 
 /// A value in lines, one for each item of a list; none for what holds nothing.

@@ -65,13 +65,14 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
         return Ok(Verdict::of(known));
     }
     let mut growth = view.follow();
-    loop {
+    while events.ui.is_read() {
         if view.refresh()? {
             next = show(&view, next, args, &mut events)?;
             growth.grew();
         }
         growth.wait();
     }
+    Ok(Verdict::Yes)
 }
 
 fn wait_for_log(ui: &Ui, context: &Context) -> Result<(), CommandError> {
@@ -109,6 +110,6 @@ fn show(view: &View, from: Seq, args: &TailArgs, events: &mut Events<'_>) -> Res
         }
         events.show(fact)
     })?;
-    events.finish()?;
+    events.ui.flush();
     Ok(next)
 }

@@ -115,9 +115,9 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &VerifyArgs) -> Result<V
         })?;
     }
     if context.json {
-        ui.json(&object(&found, kept.as_ref(), resumed))?;
+        ui.json(&object(&found, kept.as_ref(), resumed));
     } else {
-        print(ui, &found, kept.as_ref(), resumed)?;
+        print(ui, &found, kept.as_ref(), resumed);
     }
     if args.record {
         record(context, &found, kept.as_ref(), resumed)?;
@@ -253,7 +253,7 @@ fn findings(ui: &Ui, report: &Report, kept: Option<&Kept>) {
     }
 }
 
-fn print(ui: &mut Ui, found: &Check, kept: Option<&Kept>, resumed: Before) -> Result<(), CommandError> {
+fn print(ui: &mut Ui, found: &Check, kept: Option<&Kept>, resumed: Before) {
     let report = &found.report;
     findings(ui, report, kept);
     for finding in &found.contract_findings {
@@ -293,7 +293,7 @@ fn print(ui: &mut Ui, found: &Check, kept: Option<&Kept>, resumed: Before) -> Re
         rows.push(("checkpoint", format!("covers {size} bytes; {beyond} came after it"), Tone::Plain));
         rows.extend(kept.witnesses_row());
     }
-    facts(ui, &rows)
+    facts(ui, &rows);
 }
 
 /// What to do: about a checkpoint that covers what was given up, to ask for a newer one.

@@ -99,7 +99,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &WitnessArgs) -> Result<
             time: Some(now),
             reason: None,
             note: &note,
-        })?;
+        });
     } else {
         write(ui, &args.out, &signed.to_string())?;
     }
@@ -135,7 +135,7 @@ fn alarm(
     if context.json {
         let (reason, note) = (refusal.to_string(), signed.to_string());
         let (origin, size) = (checkpoint.origin.as_str(), checkpoint.size.0);
-        ui.json(&WitnessObject { cosigned: false, origin, size, time: None, reason: Some(&reason), note: &note })?;
+        ui.json(&WitnessObject { cosigned: false, origin, size, time: None, reason: Some(&reason), note: &note });
     }
     Ok(Verdict::No)
 }

@@ -130,8 +130,9 @@ fn a_reader_of_results_that_goes_away_stops_no_recording() {
     let mut child = room.spawn(&["submit"]);
     drop(child.stdout.take());
     let mut stdin = child.stdin.take().unwrap();
+    let line = r#"{"contract":"custom","run":"r","do":"record","kind":"custom/n"}"#;
     for _ in 0..2000 {
-        writeln!(stdin, r#"{"contract":"custom","run":"r","do":"record","kind":"custom/n"}"#).unwrap();
+        writeln!(stdin, "{line}").unwrap();
     }
     drop(stdin);
     assert_eq!(child.wait().unwrap().code(), Some(0));

@@ -21,19 +21,19 @@ pub struct Problem {
     pub message: String,
 }
 
+impl PlanError {
+    /// Each mistake with its place, by place.
+    pub fn sentences(&self) -> impl Iterator<Item = String> {
+        self.problems.iter().map(|problem| match problem.place {
+            Some((line, column)) => format!("{}:{line}:{column}: {}", self.file.display(), problem.message),
+            None => format!("{}: {}", self.file.display(), problem.message),
+        })
+    }
+}
+
 impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.problems.iter().enumerate() {
-            if index > 0 {
-                f.write_str("\n")?;
-            }
-            match problem.place {
-                Some((line, column)) => write!(f, "{}:{line}:{column}: ", self.file.display())?,
-                None => write!(f, "{}: ", self.file.display())?,
-            }
-            f.write_str(&problem.message)?;
-        }
-        Ok(())
+        f.write_str(&self.sentences().collect::<Vec<String>>().join("\n"))
     }
 }
 

@@ -1,6 +1,5 @@
 //! What `evlog bench` answers: a table for people, an object for programs.
 
-use crate::error::CommandError;
 use crate::json::{BenchDisk, BenchMachine, BenchObject, BenchSeries};
 use crate::table::{self, Cell, counted, facts};
 use crate::ui::{Tone, Ui};
@@ -20,7 +19,7 @@ pub(super) struct Report<'a> {
 }
 
 impl Report<'_> {
-    pub(super) fn print(&self, ui: &mut Ui) -> Result<(), CommandError> {
+    pub(super) fn print(&self, ui: &mut Ui) {
         let Machine { processor, threads, memory, system, file_system, device, load } = self.machine;
         let Disk { growing, over_zeros, .. } = self.disk;
         let (quiet, tone) = match (self.machine.looks_idle(), self.disk.looks_quiet()) {
@@ -42,11 +41,11 @@ impl Report<'_> {
                 ("figures", taken, Tone::Plain),
                 ("", quiet.to_owned(), tone),
             ],
-        )?;
-        ui.line(format_args!(""))?;
+        );
+        ui.line(format_args!(""));
         let ours = self.results.series().iter().filter(|series| series.contender == EVLOG.name);
         let rows: Vec<Vec<Cell>> = ours.map(|series| self.row(series)).collect();
-        table::print(ui, &["work", "evlog", "beside", "ratio"], &rows)
+        table::print(ui, &["work", "evlog", "beside", "ratio"], &rows);
     }
 
     fn row(&self, ours: &Series) -> Vec<Cell> {
@@ -60,7 +59,7 @@ impl Report<'_> {
         row
     }
 
-    pub(super) fn json(&self, ui: &mut Ui) -> Result<(), CommandError> {
+    pub(super) fn json(&self, ui: &mut Ui) {
         let Machine { processor, threads, memory, system, file_system, device, load } = self.machine;
         let Disk { growing, over_zeros, growing_nine_of_ten, .. } = self.disk;
         let series = self.results.series().iter().map(|series| {
@@ -84,6 +83,6 @@ impl Report<'_> {
             machine: BenchMachine { processor, threads: *threads, memory: *memory, system, file_system, device, load },
             disk: BenchDisk { growing, growing_nine_of_ten, over_zeros, looks_quiet: self.disk.looks_quiet() },
             series: series.collect(),
-        })
+        });
     }
 }

@@ -3,6 +3,7 @@
 //! There is no time and no host in it: the same bundle gives the same file.
 
 use super::result;
+use crate::ui::is_hidden;
 use evlog_conform::{Checked, Conformance};
 
 /// The whole file.
@@ -42,7 +43,8 @@ fn case(pipeline: &str, checked: &Checked) -> String {
     }
 }
 
-/// Text of an element or an attribute. XML 1.0 has no place for most control characters, not even escaped.
+/// Text of an element or an attribute. XML 1.0 has no place for most control characters, not even escaped; what nobody would
+/// see is shown.
 fn escaped(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut xml, c| {
         match c {
@@ -52,7 +54,7 @@ fn escaped(text: &str) -> String {
             '"' => xml.push_str("&quot;"),
             '\n' => xml.push_str("&#10;"),
             '\u{fffe}' | '\u{ffff}' => xml.extend(c.escape_unicode()),
-            c if c.is_control() => xml.extend(c.escape_unicode()),
+            c if is_hidden(c) => xml.extend(c.escape_unicode()),
             c => xml.push(c),
         }
         xml

@@ -1,36 +1,32 @@
 //! The answer for people: a line for each finding, then what was asked and what was not.
 
 use super::result;
-use crate::error::CommandError;
 use crate::table::{counted, facts};
-use crate::ui::{Tone, Ui, visible};
-use evlog_conform::{Checked, Conformance};
+use crate::ui::{Text, Tone, Ui};
+use evlog_conform::{Checked, Conformance, Finding};
 use std::path::Path;
 
-pub(super) fn print(ui: &mut Ui, bundle: &Path, pipeline: &str, found: &Conformance) -> Result<(), CommandError> {
+pub(super) fn print(ui: &mut Ui, bundle: &Path, pipeline: &str, found: &Conformance) {
     for (check, finding) in found.findings() {
-        let word = ui.paint(Tone::Bad, &format!("check {}", check.number));
-        let file = ui.paint(Tone::Strong, &visible(&finding.file));
-        let at = if finding.pointer.is_empty() { String::new() } else { format!(", at {}", visible(&finding.pointer)) };
-        let (expected, there) = (visible(&finding.expected), visible(&finding.found));
-        ui.line(format_args!("{word}: {file}{at}: expected {expected}, found {there}"))?;
+        let Finding { file, pointer, expected, found } = finding;
+        let at = if pointer.is_empty() { String::new() } else { format!(", at {pointer}") };
+        let line = Text::default().toned(Tone::Bad, format_args!("check {}", check.number)).plain(": ");
+        ui.line(line.toned(Tone::Strong, file).plain(format_args!("{at}: expected {expected}, found {found}")));
     }
     for checked in found.checks.iter().filter(|checked| checked.count > checked.findings().len()) {
         let more = checked.count - checked.findings().len();
-        ui.line(format_args!("check {}: and {more} more", checked.check.number))?;
+        ui.line(format_args!("check {}: and {more} more", checked.check.number));
     }
-    summary(ui, bundle, pipeline, found)?;
+    summary(ui, bundle, pipeline, found);
     if let Some(other) = &found.other_pipeline {
-        let other = visible(other);
-        ui.flush()?;
+        ui.flush();
         ui.advise(&format!(
             "the manifest says that the run is of pipeline `{other}`: name it with `--plan` or `--pipeline`"
         ));
     }
-    Ok(())
 }
 
-fn summary(ui: &mut Ui, bundle: &Path, pipeline: &str, found: &Conformance) -> Result<(), CommandError> {
+fn summary(ui: &mut Ui, bundle: &Path, pipeline: &str, found: &Conformance) {
     let of = |word: &str| -> Vec<&Checked> { found.checks.iter().filter(|checked| result(checked) == word).collect() };
     let (passed, failed, left) = (of("passed"), of("failed"), of("not_run"));
     let (verdict, tone) = match found.count() {
@@ -39,7 +35,7 @@ fn summary(ui: &mut Ui, bundle: &Path, pipeline: &str, found: &Conformance) -> R
     };
     let failed_ones = if failed.is_empty() { String::new() } else { format!(" ({})", numbers(&failed)) };
     let checks = format!("{} passed, {} failed{failed_ones}, {} not run", passed.len(), failed.len(), left.len());
-    let run = found.run.as_deref().map_or_else(|| "unknown".to_owned(), visible);
+    let run = found.run.as_deref().map_or("unknown", |run| run).to_owned();
     let mut rows = vec![
         ("verdict", verdict, tone),
         ("bundle", bundle.display().to_string(), Tone::Plain),
@@ -58,9 +54,9 @@ fn summary(ui: &mut Ui, bundle: &Path, pipeline: &str, found: &Conformance) -> R
             |checked: &&&Checked| checked.answer.as_ref().err().map(ToString::to_string).as_ref() == Some(reason);
         let those: Vec<&Checked> = left.iter().filter(same).copied().collect();
         let label = if index == 0 { "not run" } else { "" };
-        rows.push((label, format!("{}: {}", numbers(&those), visible(reason)), Tone::Faint));
+        rows.push((label, format!("{}: {}", numbers(&those), reason), Tone::Faint));
     }
-    facts(ui, &rows)
+    facts(ui, &rows);
 }
 
 fn numbers(checks: &[&Checked]) -> String {

@@ -44,9 +44,9 @@ pub(super) fn run(ui: &mut Ui, context: &Context, files: &[PathBuf]) -> Result<V
             verdict = Verdict::No;
         }
         if context.json {
-            ui.json(&checked.shape(path))?;
+            ui.json(&checked.shape(path));
         } else {
-            checked.print(ui, path)?;
+            checked.print(ui, path);
         }
     }
     Ok(verdict)
@@ -97,7 +97,7 @@ impl Checked {
         Checked { good: Some(good), problems: Vec::new() }
     }
 
-    fn print(&self, ui: &mut Ui, path: &Path) -> Result<(), CommandError> {
+    fn print(&self, ui: &mut Ui, path: &Path) {
         let path = path.display();
         if let Some(good) = &self.good {
             return ui.line(format_args!("{path}: {}", good.words));
@@ -105,10 +105,9 @@ impl Checked {
         for Problem { line, column, pointer, message } in &self.problems {
             let at = pointer.as_ref().filter(|pointer| !pointer.is_empty());
             let at = at.map(|pointer| format!("at {pointer}: ")).unwrap_or_default();
-            ui.line(format_args!("{path}:{line}:{column}: {at}{message}"))?;
+            ui.line(format_args!("{path}:{line}:{column}: {at}{message}"));
         }
         ui.talk(format_args!("{path}: {}", counted(self.problems.len() as u64, "finding")));
-        Ok(())
     }
 
     fn shape<'c>(&'c self, path: &Path) -> ContractCheck<'c> {

@@ -1,7 +1,6 @@
 //! A lifecycle drawn: as tables, and as a Mermaid state diagram.
 
 use super::heading;
-use crate::error::CommandError;
 use crate::table::{self, Cell, counted};
 use crate::ui::{Tone, Ui};
 use evlog_lifecycle::machine::{ANY_STATUS, Definition, StatusDefinition, StatusId, Undefined};
@@ -33,8 +32,8 @@ fn names(machine: &Definition, ids: &[StatusId]) -> String {
     ids.iter().map(|id| machine.status(*id).name.as_str()).collect::<Vec<_>>().join(" | ")
 }
 
-pub(super) fn text(ui: &mut Ui, machine: &Definition) -> Result<(), CommandError> {
-    ui.line(format_args!(""))?;
+pub(super) fn text(ui: &mut Ui, machine: &Definition) {
+    ui.line(format_args!(""));
     let row = |status: &StatusDefinition| -> Vec<Cell> {
         let to = if status.terminal { "(end)".to_owned() } else { names(machine, &status.to) };
         let tone = if status.terminal { Tone::Faint } else { Tone::Plain };
@@ -46,27 +45,27 @@ pub(super) fn text(ui: &mut Ui, machine: &Definition) -> Result<(), CommandError
     let start = format!("-> {}", machine.status(machine.initial()).name);
     let first = vec![("(start)".to_owned(), Tone::Faint), (start, Tone::Plain), (String::new(), Tone::Plain)];
     let rows: Vec<Vec<Cell>> = std::iter::once(first).chain(machine.statuses().iter().map(row)).collect();
-    table::print(ui, &["STATUS", "LEADS TO", "ENTRY NEEDS"], &rows)?;
-    matrix(ui, machine)?;
+    table::print(ui, &["STATUS", "LEADS TO", "ENTRY NEEDS"], &rows);
+    matrix(ui, machine);
     if !machine.order().is_empty() {
-        heading(ui, "Order, within a run")?;
+        heading(ui, "Order, within a run");
         for rule in machine.order() {
             let (before, after) = (&machine.status(rule.before).name, &machine.status(rule.after).name);
-            ui.line(format_args!("`{before}` is entered before `{after}`"))?;
+            ui.line(format_args!("`{before}` is entered before `{after}`"));
         }
     }
-    reason_codes(ui, machine)
+    reason_codes(ui, machine);
 }
 
 /// Every request from every status: applied, forced or rejected.
-fn matrix(ui: &mut Ui, machine: &Definition) -> Result<(), CommandError> {
+fn matrix(ui: &mut Ui, machine: &Definition) {
     let count = machine.statuses().len();
     if count > MATRIX_MAX {
-        return Ok(());
+        return;
     }
     let forces = matches!(machine.undefined(), Undefined::Force { .. });
     let legend = if forces { "Y applied, F rejected and forced, R rejected" } else { "Y applied, R rejected" };
-    heading(ui, &format!("Every request: {legend}"))?;
+    heading(ui, &format!("Every request: {legend}"));
     let headings: Vec<String> = (1..=count).map(|number| number.to_string()).collect();
     let headings: Vec<&str> = ["", "FROM \\ TO"].into_iter().chain(headings.iter().map(String::as_str)).collect();
     let row = |(index, status): (usize, &StatusDefinition)| -> Vec<Cell> {
@@ -78,10 +77,10 @@ fn matrix(ui: &mut Ui, machine: &Definition) -> Result<(), CommandError> {
         let head = [((index + 1).to_string(), Tone::Faint), (status.name.clone(), Tone::Strong)];
         head.into_iter().chain((0..count).map(cell)).collect()
     };
-    table::print(ui, &headings, &machine.statuses().iter().enumerate().map(row).collect::<Vec<_>>())
+    table::print(ui, &headings, &machine.statuses().iter().enumerate().map(row).collect::<Vec<_>>());
 }
 
-fn reason_codes(ui: &mut Ui, machine: &Definition) -> Result<(), CommandError> {
+fn reason_codes(ui: &mut Ui, machine: &Definition) {
     let of_all = std::iter::once((ANY_STATUS, machine.reason_codes()));
     let own = machine.statuses().iter().map(|status| (status.name.as_str(), &status.reason_codes));
     let rows: Vec<Vec<Cell>> = of_all
@@ -93,10 +92,10 @@ fn reason_codes(ui: &mut Ui, machine: &Definition) -> Result<(), CommandError> {
         })
         .collect();
     if rows.is_empty() {
-        return Ok(());
+        return;
     }
-    heading(ui, "Reason codes")?;
-    table::print(ui, &["STATUS", "CODE", "ABOUT"], &rows)
+    heading(ui, "Reason codes");
+    table::print(ui, &["STATUS", "CODE", "ABOUT"], &rows);
 }
 
 /// Text as Mermaid shows it unchanged.

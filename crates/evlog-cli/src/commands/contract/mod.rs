@@ -11,7 +11,7 @@ use crate::error::{CommandError, Verdict};
 use crate::files::read_text;
 use crate::json::{ContractObject, ContractRow, hex};
 use crate::table;
-use crate::ui::{Tone, Ui};
+use crate::ui::{Text, Tone, Ui};
 use clap::{Args, Subcommand, ValueEnum};
 use evlog_lifecycle::form::{BUILT_IN, Definition, FILE_LEN_MAX, Finding, built_in};
 use std::path::{Path, PathBuf};
@@ -92,7 +92,10 @@ enum Format {
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ContractArgs) -> Result<Verdict, CommandError> {
     match &args.what {
-        What::List => list(ui, context),
+        What::List => {
+            list(ui, context);
+            Ok(Verdict::Yes)
+        }
         What::Show(args) => show(ui, context, args),
         What::Check { files } => check::run(ui, context, files),
     }
@@ -113,14 +116,14 @@ fn size(definition: &Definition) -> String {
     }
 }
 
-fn list(ui: &mut Ui, context: &Context) -> Result<Verdict, CommandError> {
+fn list(ui: &mut Ui, context: &Context) {
     let known: Vec<Definition> = BUILT_IN.iter().filter_map(|(name, _)| built_in::named(name)).collect();
     if context.json {
         for definition in &known {
             let (name, about) = (definition.name(), definition.about());
-            ui.json(&ContractRow { name, kind: kind(definition), about, blake3: hex(&definition.digest()) })?;
+            ui.json(&ContractRow { name, kind: kind(definition), about, blake3: hex(&definition.digest()) });
         }
-        return Ok(Verdict::Yes);
+        return;
     }
     let row = |definition: &Definition| {
         let about = definition.about().unwrap_or_default().to_owned();
@@ -131,8 +134,7 @@ fn list(ui: &mut Ui, context: &Context) -> Result<Verdict, CommandError> {
             (about, Tone::Plain),
         ]
     };
-    table::print(ui, &["CONTRACT", "KIND", "SIZE", "ABOUT"], &known.iter().map(row).collect::<Vec<_>>())?;
-    Ok(Verdict::Yes)
+    table::print(ui, &["CONTRACT", "KIND", "SIZE", "ABOUT"], &known.iter().map(row).collect::<Vec<_>>());
 }
 
 /// A contract file, read; or all that is wrong with it.
@@ -143,8 +145,8 @@ fn read(path: &Path) -> Result<Result<Definition, Vec<Finding>>, CommandError> {
 /// A contract file that must be one.
 pub(crate) fn load(path: &Path) -> Result<Definition, CommandError> {
     read(path)?.map_err(|findings| {
-        let lines: Vec<String> = findings.iter().map(|finding| format!("{}:{finding}", path.display())).collect();
-        CommandError::user(format!("`{}` is not a contract:\n{}", path.display(), lines.join("\n")))
+        let lines = findings.iter().map(|finding| format!("{}:{finding}", path.display()));
+        CommandError::listed(std::iter::once(format!("`{}` is not a contract:", path.display())).chain(lines))
     })
 }
 
@@ -170,21 +172,21 @@ fn show(ui: &mut Ui, context: &Context, args: &ShowArgs) -> Result<Verdict, Comm
             let value = serde_json::from_str(definition.text()).unwrap_or_default();
             let (name, about) = (definition.name(), definition.about());
             let (kind, blake3) = (kind(&definition), hex(&definition.digest()));
-            ui.json(&ContractObject { name, kind, about, blake3, definition: value })?;
+            ui.json(&ContractObject { name, kind, about, blake3, definition: value });
         }
         (false, Format::Mermaid) => {
             let text = match &definition {
                 Definition::Machine(machine) => machine::mermaid(machine),
                 Definition::Pipeline(pipeline) => pipeline::mermaid(pipeline),
             };
-            ui.bytes(text.as_bytes())?;
+            ui.file(text.as_bytes());
         }
-        (false, _) => text(ui, &definition)?,
+        (false, _) => text(ui, &definition),
     }
     Ok(Verdict::Yes)
 }
 
-fn text(ui: &mut Ui, definition: &Definition) -> Result<(), CommandError> {
+fn text(ui: &mut Ui, definition: &Definition) {
     let mut facts = vec![("contract", definition.name().to_owned(), Tone::Strong)];
     facts.extend(definition.about().map(|about| ("about", about.to_owned(), Tone::Plain)));
     facts.push(("kind", format!("{} of {}", kind(definition), size(definition)), Tone::Plain));
@@ -192,19 +194,18 @@ fn text(ui: &mut Ui, definition: &Definition) -> Result<(), CommandError> {
     match definition {
         Definition::Machine(machine) => {
             facts.push(("undefined", machine::undefined(machine), Tone::Plain));
-            table::facts(ui, &facts)?;
-            machine::text(ui, machine)
+            table::facts(ui, &facts);
+            machine::text(ui, machine);
         }
         Definition::Pipeline(pipeline) => {
-            table::facts(ui, &facts)?;
-            pipeline::text(ui, pipeline)
+            table::facts(ui, &facts);
+            pipeline::text(ui, pipeline);
         }
     }
 }
 
 /// A blank line and a heading.
-fn heading(ui: &mut Ui, words: &str) -> Result<(), CommandError> {
-    ui.line(format_args!(""))?;
-    let words = ui.paint(Tone::Strong, words);
-    ui.line(format_args!("{words}"))
+fn heading(ui: &mut Ui, words: &str) {
+    ui.line(format_args!(""));
+    ui.line(Text::default().toned(Tone::Strong, words));
 }

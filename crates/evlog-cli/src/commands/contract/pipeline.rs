@@ -1,7 +1,6 @@
 //! A pipeline drawn: as tables, and as a Mermaid flowchart.
 
 use super::heading;
-use crate::error::CommandError;
 use crate::table::{self, Cell, counted};
 use crate::ui::{Tone, Ui};
 use evlog_lifecycle::pipeline::{Definition, FailMode, StageDefinition, SubstageDefinition, root_of};
@@ -12,8 +11,8 @@ pub(super) fn size(pipeline: &Definition) -> String {
     format!("{}, {}", counted(pipeline.stages().len() as u64, "stage"), counted(codes, "reason code"))
 }
 
-pub(super) fn text(ui: &mut Ui, pipeline: &Definition) -> Result<(), CommandError> {
-    ui.line(format_args!(""))?;
+pub(super) fn text(ui: &mut Ui, pipeline: &Definition) {
+    ui.line(format_args!(""));
     let row = |(index, stage): (usize, &StageDefinition)| -> Vec<Cell> {
         let enabled = if stage.enabled { "yes" } else { "no" };
         vec![
@@ -24,25 +23,25 @@ pub(super) fn text(ui: &mut Ui, pipeline: &Definition) -> Result<(), CommandErro
         ]
     };
     let rows: Vec<Vec<Cell>> = pipeline.stages().iter().enumerate().map(row).collect();
-    table::print(ui, &["", "STAGE", "FAIL MODE", "ENABLED"], &rows)?;
-    substages(ui, pipeline)?;
+    table::print(ui, &["", "STAGE", "FAIL MODE", "ENABLED"], &rows);
+    substages(ui, pipeline);
     if !pipeline.order().is_empty() {
-        heading(ui, "Order, within a run")?;
+        heading(ui, "Order, within a run");
         for rule in pipeline.order() {
-            ui.line(format_args!("`{}` is settled before `{}`", rule.before, rule.after))?;
+            ui.line(format_args!("`{}` is settled before `{}`", rule.before, rule.after));
         }
     }
-    heading(ui, "Reason codes")?;
+    heading(ui, "Reason codes");
     let rows = pipeline.catalogue().rows().map(|(stage, code, row)| -> Vec<Cell> {
         let mode = row.fail_mode.map_or("configured", FailMode::word);
         let must = row.must.map_or("", |must| must.word());
         let plain = |text: &str| (text.to_owned(), Tone::Plain);
         vec![(stage.to_owned(), Tone::Strong), plain(code), plain(row.severity.word()), plain(mode), plain(must)]
     });
-    table::print(ui, &["STAGE", "CODE", "SEVERITY", "FAIL MODE", "ALWAYS"], &rows.collect::<Vec<_>>())
+    table::print(ui, &["STAGE", "CODE", "SEVERITY", "FAIL MODE", "ALWAYS"], &rows.collect::<Vec<_>>());
 }
 
-fn substages(ui: &mut Ui, pipeline: &Definition) -> Result<(), CommandError> {
+fn substages(ui: &mut Ui, pipeline: &Definition) {
     let row = |(stage, known): (&str, &SubstageDefinition)| -> Vec<Cell> {
         let closed = if pipeline.catalogue().is_closed(stage) { "own only" } else { "own and *" };
         let demands = known.coupling.map_or("", |coupling| coupling.word());
@@ -55,10 +54,10 @@ fn substages(ui: &mut Ui, pipeline: &Definition) -> Result<(), CommandError> {
     };
     let rows: Vec<Vec<Cell>> = pipeline.substages().map(row).collect();
     if rows.is_empty() {
-        return Ok(());
+        return;
     }
-    heading(ui, "Substages")?;
-    table::print(ui, &["SUBSTAGE", "CODES", "ITS FAILURE DEMANDS", "PARENT'S CODE"], &rows)
+    heading(ui, "Substages");
+    table::print(ui, &["SUBSTAGE", "CODES", "ITS FAILURE DEMANDS", "PARENT'S CODE"], &rows);
 }
 
 /// A Mermaid flowchart: the stages in order, with their substages. Nodes have numbers as ids, so that no name is a word of

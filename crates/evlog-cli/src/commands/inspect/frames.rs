@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::json::{self, BytesLine, FrameLine};
 use crate::table::counted;
-use crate::ui::{Tone, Ui, Unit};
+use crate::ui::{Text, Tone, Ui, Unit};
 use evlog::LogError;
 use evlog_format::{CommitReader, Corruption, Frame};
 use evlog_projection::time;
@@ -23,35 +23,27 @@ pub(super) fn tell(
             "{:>12}  {:>8}  {:>12}  {:>8}  {:>6}  {:5}  {:24}  ACTOR",
             "POSITION", "BYTES", "DURABLE", "SEQ", "EVENTS", "CLASS", "TIME"
         );
-        let heading = ui.paint(Tone::Faint, &heading);
-        ui.line(format_args!("{heading}"))?;
+        ui.line(Text::default().toned(Tone::Faint, heading));
     }
     let progress = ui.progress_beside_answer("inspect", segment.len, Unit::Bytes);
-    let (mut wrong, mut failed) = (0u64, None);
+    let mut wrong = 0u64;
     let walked = inspection.stretches(segment, &mut |stretch| {
-        let told = match &stretch {
+        match &stretch {
             Stretch::Frame(frame, commit) => {
                 wrong += u64::from(commit.is_err());
                 progress.at(frame.end() - segment.position.0);
-                frame_line(ui, context, frame, commit)
+                frame_line(ui, context, frame, commit);
             }
             Stretch::Other { position, len, reason } => {
                 // Zeros behind the last frame of the last segment are room for what comes.
                 let is_room = !segment.sealed && reason.starts_with("only zeros");
                 wrong += u64::from(!is_room);
-                bytes_line(ui, context, &BytesLine { what: "bytes", position: position.0, bytes: *len, wrong: reason })
-            }
-        };
-        match told {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
+                bytes_line(ui, context, &BytesLine { what: "bytes", position: position.0, bytes: *len, wrong: reason });
             }
         }
+        ControlFlow::Continue(())
     });
     drop(progress);
-    failed.map_or(Ok(()), Err)?;
     walked.map_err(|failure| CommandError::from(LogError::from(OpenError::Io(failure))))?;
     for told in &segment.wrong {
         ui.finding(format_args!("{told}"));
@@ -64,12 +56,7 @@ pub(super) fn tell(
     Ok(Verdict::of(wrong == 0 && segment.wrong.is_empty()))
 }
 
-fn frame_line(
-    ui: &mut Ui,
-    context: &Context,
-    frame: &Frame<'_>,
-    commit: &Result<CommitReader<'_>, Corruption>,
-) -> Result<(), CommandError> {
+fn frame_line(ui: &mut Ui, context: &Context, frame: &Frame<'_>, commit: &Result<CommitReader<'_>, Corruption>) {
     let (position, bytes, durable_before) = (frame.position, frame.len() as u64, frame.durable_before);
     let read = commit.as_ref().ok();
     if context.json {
@@ -93,20 +80,21 @@ fn frame_line(
             let (seq, class, actor) = (head.first_seq.0, head.class.name(), head.actor);
             ui.line(format_args!(
                 "{position:>12}  {bytes:>8}  {durable_before:>12}  {seq:>8}  {events:>6}  {class:5}  {time:24}  {actor}"
-            ))
+            ));
         }
         Err(error) => {
-            let wrong = ui.paint(Tone::Bad, &format!("its checksum matches, and it is no commit: {error}"));
-            ui.line(format_args!("{position:>12}  {bytes:>8}  {durable_before:>12}  {wrong}"))
+            let place = format!("{position:>12}  {bytes:>8}  {durable_before:>12}  ");
+            let wrong = format!("its checksum matches, and it is no commit: {error}");
+            ui.line(Text::default().plain(place).toned(Tone::Bad, wrong));
         }
     }
 }
 
-fn bytes_line(ui: &mut Ui, context: &Context, line: &BytesLine<'_>) -> Result<(), CommandError> {
+fn bytes_line(ui: &mut Ui, context: &Context, line: &BytesLine<'_>) {
     if context.json {
         return ui.json(line);
     }
     let (position, bytes) = (line.position, line.bytes);
-    let wrong = ui.paint(Tone::Bad, &format!("no frame: {}", line.wrong));
-    ui.line(format_args!("{position:>12}  {bytes:>8}  {wrong}"))
+    let place = format!("{position:>12}  {bytes:>8}  ");
+    ui.line(Text::default().plain(place).toned(Tone::Bad, format_args!("no frame: {}", line.wrong)));
 }

@@ -2,7 +2,7 @@
 
 use super::within;
 use crate::context::Context;
-use crate::error::{CommandError, Verdict};
+use crate::error::Verdict;
 use crate::json::{HeadLine, LockLine, LogLine, QuarantineLine, SegmentLine, StrangerLine};
 use crate::table::{self, Cell, counted, facts};
 use crate::ui::{Tone, Ui};
@@ -12,17 +12,17 @@ use evlog_store::inspect::{Inspection, LockState, Segment};
 /// Roots are shown by this many digits.
 const ROOT_SHOWN: usize = 12;
 
-pub(super) fn tell(ui: &mut Ui, context: &Context, inspection: &Inspection) -> Result<Verdict, CommandError> {
+pub(super) fn tell(ui: &mut Ui, context: &Context, inspection: &Inspection) -> Verdict {
     if context.json {
-        lines(ui, context, inspection)?;
+        lines(ui, context, inspection);
     } else {
-        print(ui, context, inspection)?;
+        print(ui, context, inspection);
     }
     let sound = inspection.segments().iter().all(|segment| segment.wrong.is_empty());
-    Ok(Verdict::of(sound && head_wrong(inspection).is_none()))
+    Verdict::of(sound && head_wrong(inspection).is_none())
 }
 
-fn print(ui: &mut Ui, context: &Context, inspection: &Inspection) -> Result<(), CommandError> {
+fn print(ui: &mut Ui, context: &Context, inspection: &Inspection) {
     let (segments, bytes) = (inspection.segments(), total(inspection));
     let header = segments.iter().find_map(|segment| segment.header);
     let plain = |text: String| (text, Tone::Plain);
@@ -61,16 +61,15 @@ fn print(ui: &mut Ui, context: &Context, inspection: &Inspection) -> Result<(), 
     for name in inspection.strangers() {
         rows.push(("not ours", format!("segments/{name}"), Tone::Warning));
     }
-    facts(ui, &rows)?;
-    ui.line(format_args!(""))?;
+    facts(ui, &rows);
+    ui.line(format_args!(""));
     let rows: Vec<Vec<Cell>> = segments.iter().map(row).collect();
-    table::print(ui, &["POSITION", "BYTES", "STATE", "FIRST SEQ", "ROOT BEFORE"], &rows)?;
+    table::print(ui, &["POSITION", "BYTES", "STATE", "FIRST SEQ", "ROOT BEFORE"], &rows);
     for segment in segments {
         for wrong in &segment.wrong {
             ui.finding(format_args!("`{}`: {wrong}", within(context, &segment.path)));
         }
     }
-    Ok(())
 }
 
 /// What is wrong with `HEAD`, as far as the headers tell. A log that was never opened for writing again has none.
@@ -118,10 +117,10 @@ fn row(segment: &Segment) -> Vec<Cell> {
     ]
 }
 
-fn lines(ui: &mut Ui, context: &Context, inspection: &Inspection) -> Result<(), CommandError> {
+fn lines(ui: &mut Ui, context: &Context, inspection: &Inspection) {
     let (segments, bytes) = (inspection.segments().len() as u64, total(inspection));
     let log_id = inspection.log_id().map(|id| id.to_string());
-    ui.json(&LogLine { what: "log", log_id, segments, bytes })?;
+    ui.json(&LogLine { what: "log", log_id, segments, bytes });
     for segment in inspection.segments() {
         let header = segment.header.as_ref();
         ui.json(&SegmentLine {
@@ -137,7 +136,7 @@ fn lines(ui: &mut Ui, context: &Context, inspection: &Inspection) -> Result<(), 
             first_seq: header.map(|header| header.first_seq.0),
             root_before: header.map(|header| header.root_before.to_string()),
             wrong: &segment.wrong,
-        })?;
+        });
     }
     let head = inspection.head();
     ui.json(&HeadLine {
@@ -149,13 +148,13 @@ fn lines(ui: &mut Ui, context: &Context, inspection: &Inspection) -> Result<(), 
         next_seq: head.map(|head| head.next_seq.0),
         closed: head.map(|head| head.closed),
         sync_failed: head.map(|head| head.sync_failed),
-    })?;
+    });
     if let Some(LockState { held, pid, program }) = &inspection.lock() {
-        ui.json(&LockLine { what: "lock", held: *held, pid: *pid, program: program.as_deref() })?;
+        ui.json(&LockLine { what: "lock", held: *held, pid: *pid, program: program.as_deref() });
     }
     for (path, bytes) in &inspection.quarantine() {
-        ui.json(&QuarantineLine { what: "quarantine", path, bytes: *bytes })?;
+        ui.json(&QuarantineLine { what: "quarantine", path, bytes: *bytes });
     }
     let stranger = |name: &String| StrangerLine { what: "stranger", path: format!("segments/{name}") };
-    inspection.strangers().iter().try_for_each(|name| ui.json(&stranger(name)))
+    inspection.strangers().iter().for_each(|name| ui.json(&stranger(name)));
 }

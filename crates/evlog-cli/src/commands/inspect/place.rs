@@ -6,7 +6,7 @@ use crate::error::{CommandError, Verdict};
 use crate::events::Events;
 use crate::json::{EventLine, PlaceLine, hex};
 use crate::table::{counted, facts};
-use crate::ui::{Tone, Ui};
+use crate::ui::{Text, Tone, Ui};
 use evlog::LogError;
 use evlog_format::{CommitReader, Corruption, FRAME_HEADER_LEN, Position, SegmentHeader};
 use evlog_projection::{Fact, time};
@@ -40,9 +40,9 @@ pub(super) fn tell(
         _ => None,
     };
     if context.json {
-        ui.json(&line(context, &place, wrong.as_deref(), events.as_deref().unwrap_or_default()))?;
+        ui.json(&line(context, &place, wrong.as_deref(), events.as_deref().unwrap_or_default()));
     } else {
-        print(ui, context, &place, wrong.as_deref(), events.as_deref().unwrap_or_default())?;
+        print(ui, context, &place, wrong.as_deref(), events.as_deref().unwrap_or_default());
     }
     Ok(Verdict::of(wrong.is_none()))
 }
@@ -80,25 +80,15 @@ fn line<'a>(context: &Context, place: &'a Place, wrong: Option<&'a str>, events:
     }
 }
 
-fn print(
-    ui: &mut Ui,
-    context: &Context,
-    place: &Place,
-    wrong: Option<&str>,
-    events: &[Fact<'_>],
-) -> Result<(), CommandError> {
-    facts(ui, &rows(context, place, wrong, events))?;
+fn print(ui: &mut Ui, context: &Context, place: &Place, wrong: Option<&str>, events: &[Fact<'_>]) {
+    facts(ui, &rows(context, place, wrong, events));
     if !events.is_empty() {
-        ui.line(format_args!(""))?;
+        ui.line(format_args!(""));
         let mut lines = Events::new(ui, false);
-        let _goes_on = events.iter().try_for_each(|fact| match lines.show(fact) {
-            std::ops::ControlFlow::Continue(()) => Some(()),
-            std::ops::ControlFlow::Break(()) => None,
-        });
-        lines.finish()?;
+        let _stopped = events.iter().try_for_each(|fact| lines.show(fact));
     }
-    ui.line(format_args!(""))?;
-    dump(ui, place)
+    ui.line(format_args!(""));
+    dump(ui, place);
 }
 
 fn rows(context: &Context, place: &Place, wrong: Option<&str>, events: &[Fact<'_>]) -> Facts {
@@ -157,7 +147,7 @@ fn header_rows(header: &SegmentHeader) -> Facts {
     rows.into_iter().map(|(label, text)| (label, text, Tone::Plain)).collect()
 }
 
-fn dump(ui: &mut Ui, place: &Place) -> Result<(), CommandError> {
+fn dump(ui: &mut Ui, place: &Place) {
     let shown = &place.bytes[..place.bytes.len().min(DUMP_MAX)];
     for (row, bytes) in shown.chunks(DUMP_ROW).enumerate() {
         let at = place.position.0 + (row * DUMP_ROW) as u64;
@@ -167,12 +157,11 @@ fn dump(ui: &mut Ui, place: &Place) -> Result<(), CommandError> {
         let spaced = spaced.collect::<Vec<_>>().join("  ");
         let printable = |byte: &u8| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' };
         let text: String = bytes.iter().map(printable).collect();
-        let at = ui.paint(Tone::Faint, &format!("{at:>12}"));
-        ui.line(format_args!("{at}  {spaced:<48}  {text}"))?;
+        let at = Text::default().toned(Tone::Faint, format_args!("{at:>12}"));
+        ui.line(at.plain(format_args!("  {spaced:<48}  {text}")));
     }
     let rest = place.bytes.len() - shown.len();
     if rest > 0 {
-        ui.line(format_args!("and {}; `--json` has all", counted(rest as u64, "more byte")))?;
+        ui.line(format_args!("and {}; `--json` has all", counted(rest as u64, "more byte")));
     }
-    Ok(())
 }

@@ -20,10 +20,10 @@ pub(super) fn tell(ui: &mut Ui, context: &Context) -> Result<Verdict, CommandErr
     drop(bar);
     let survey = survey.map_err(LogError::from)?;
     if context.json {
-        survey.sidecars().iter().try_for_each(|sidecar| ui.json(&line(context, sidecar)))?;
+        survey.sidecars().iter().for_each(|sidecar| ui.json(&line(context, sidecar)));
     } else {
         let rows: Vec<Vec<Cell>> = survey.sidecars().iter().map(|sidecar| row(context, sidecar)).collect();
-        table::print(ui, &["FILE", "STANDING", "WHAT IT SAYS"], &rows)?;
+        table::print(ui, &["FILE", "STANDING", "WHAT IT SAYS"], &rows);
     }
     let spoilt: Vec<&Sidecar> = survey.sidecars().iter().filter(|sidecar| !is_good(&sidecar.standing)).collect();
     if !context.json {

@@ -6,7 +6,7 @@ use crate::error::CommandError;
 use crate::files::{self, Found};
 use crate::json::{CheckFinding, CheckObject, hex};
 use crate::table::counted;
-use crate::ui::{Tone, Ui};
+use crate::ui::{Text, Tone, Ui};
 use evlog_projection::difference::first_difference;
 use std::path::{Path, PathBuf};
 
@@ -93,33 +93,32 @@ impl Report {
     }
 }
 
-pub(super) fn tell(ui: &mut Ui, context: &Context, report: &Report) -> Result<(), CommandError> {
+pub(super) fn tell(ui: &mut Ui, context: &Context, report: &Report) {
     let Report { runs, files, artifacts, findings } = report;
     if context.json {
         return ui.json(&CheckObject { runs: *runs, files: *files, artifacts: *artifacts, findings });
     }
     for finding in findings {
-        ui.line(format_args!("{}", sentence(ui, finding)))?;
+        ui.line(sentence(finding));
     }
     let (word, tone) = match findings.len() {
         0 => ("the same, byte for byte".to_owned(), Tone::Good),
         1 => ("1 difference".to_owned(), Tone::Bad),
         count => (format!("{count} differences"), Tone::Bad),
     };
-    let word = ui.paint(tone, &word);
     let [files, artifacts] = [counted(*files, "projected file"), counted(*artifacts, "artifact")];
-    ui.line(format_args!("{word}: {files} and {artifacts} of {}", counted(*runs, "run")))
+    let rest = format!(": {files} and {artifacts} of {}", counted(*runs, "run"));
+    ui.line(Text::default().toned(tone, word).plain(rest));
 }
 
 /// `runs/R/run.json, line 3, at /status: expected "failed", found "success"`.
-fn sentence(ui: &Ui, finding: &CheckFinding) -> String {
+fn sentence(finding: &CheckFinding) -> Text {
     let mut place = PathBuf::from(RUNS).join(&finding.run);
     place.extend(&finding.path);
-    let place = ui.paint(Tone::Strong, &place.display().to_string());
     let line = finding.line.map(|line| format!(", line {line}")).unwrap_or_default();
     let pointer = finding.pointer.as_deref().filter(|pointer| !pointer.is_empty());
     let pointer = pointer.map(|pointer| format!(", at {pointer}")).unwrap_or_default();
     let CheckFinding { finding, expected, found, .. } = finding;
-    let word = ui.paint(Tone::Bad, finding);
-    format!("{word}: {place}{line}{pointer}: expected {expected}, found {found}")
+    let rest = format!("{line}{pointer}: expected {expected}, found {found}");
+    Text::default().toned(Tone::Bad, finding).plain(": ").toned(Tone::Strong, place.display()).plain(rest)
 }

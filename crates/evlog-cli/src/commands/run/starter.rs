@@ -4,7 +4,7 @@
 
 use crate::error::{CommandError, Verdict};
 use crate::json::StarterObject;
-use crate::ui::{Tone, Ui};
+use crate::ui::{Text, Tone, Ui};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
@@ -31,13 +31,13 @@ pub(super) fn write(ui: &mut Ui, json: bool, directory: &Path) -> Result<Verdict
     }
     let files: Vec<&str> = paths.iter().map(|(path, _)| path.as_str()).collect();
     if json {
-        ui.json(&StarterObject { files: &files })?;
+        ui.json(&StarterObject { files: &files });
     } else {
         for file in &files {
-            ui.line(format_args!("{}  {file}", ui.paint(Tone::Faint, "wrote")))?;
+            ui.line(Text::default().toned(Tone::Faint, "wrote").plain("  ").plain(file));
         }
     }
-    ui.flush()?;
+    ui.flush();
     let plan = spelled(directory, PLAN);
     ui.advise(&format!("`evlog run {plan}` runs it; the comments in it say what to change"));
     ui.advise("then `evlog explain RUN` says why the run ended as it did");

@@ -4,7 +4,7 @@
 
 use super::shown;
 use crate::json::RunEvent;
-use crate::ui::{Region, Tone, Ui, visible};
+use crate::ui::{Region, Text, Tone, Ui};
 use evlog_lifecycle::pipeline::report::Report;
 use evlog_lifecycle::pipeline::{Outcome, StageStatus};
 use evlog_pipeline::Progress;
@@ -71,7 +71,8 @@ impl<'u> Watch<'u> {
                 self.note(&format!("a lock was set aside, and is kept in {}", shown(stale)));
             }
             Progress::PromotionFinished { stage, artifacts } => {
-                self.line(stage, &format!("its promotion is finished; {artifacts} files were still staged"));
+                let what = format!("its promotion is finished; {artifacts} files were still staged");
+                self.ui.talk(self.about(stage).plain(what));
             }
             Progress::TakingOver { stage, .. } => {
                 if let Some(region) = &mut self.region {
@@ -90,8 +91,7 @@ impl<'u> Watch<'u> {
             Progress::StageStarted { stage, .. } => self.started(stage),
             Progress::OutputLine { stage, line } => self.printed(stage, line),
             Progress::StageNote { stage, message } => {
-                let note = self.ui.paint_talk(Tone::Warning, "note:");
-                self.line(stage, &format!("{note} {}", visible(message)));
+                self.ui.talk(self.about(stage).toned(Tone::Warning, "note:").plain(" ").plain(message));
             }
             Progress::GateFailed { stage, reason_code, report } => self.gate_failed(stage, reason_code, report),
             Progress::OutcomeRecorded { outcome, elapsed } => self.outcome(outcome, *elapsed),
@@ -106,24 +106,23 @@ impl<'u> Watch<'u> {
             progress => RunEvent::of(progress, &shown),
         };
         // Each line is seen when it is true. Nobody may be there to see it; the run goes on for its own sake.
-        let told = event.map(|event| self.ui.json(&event).and_then(|()| self.ui.flush()));
-        if let Some(Err(_)) = told {
-            self.form.json = false;
+        if let Some(event) = event {
+            self.ui.json(&event);
+            self.ui.flush();
         }
     }
 
-    fn line(&self, stage: &str, what: &str) {
-        self.ui.talk(format_args!("  {stage:width$}  {what}", width = self.width));
+    /// The beginning of a line about a stage.
+    fn about(&self, stage: &str) -> Text {
+        Text::default().plain(format_args!("  {stage:width$}  ", width = self.width))
     }
 
     fn note(&self, message: &str) {
-        let note = self.ui.paint_talk(Tone::Warning, "note:");
-        self.ui.talk(format_args!("  {note} {}", visible(message)));
+        self.ui.talk(Text::default().plain("  ").toned(Tone::Warning, "note:").plain(" ").plain(message));
     }
 
     fn created(&mut self, run: &str, what: &str, bundle: &Path, stages: &[&str]) {
-        let (word, name) = (self.ui.paint_talk(Tone::Faint, "run"), self.ui.paint_talk(Tone::Strong, run));
-        self.ui.talk(format_args!("{word} {name}{what}"));
+        self.ui.talk(Text::default().toned(Tone::Faint, "run").plain(" ").toned(Tone::Strong, run).plain(what));
         let longest = stages.iter().map(|stage| stage.chars().count()).max().unwrap_or(0);
         self.width = longest.max(NAME_WIDTH_MIN);
         bundle.clone_into(&mut self.bundle);
@@ -137,14 +136,13 @@ impl<'u> Watch<'u> {
         self.blames_output = true;
         match &mut self.region {
             Some(region) => region.begin(stage),
-            None => self.line(stage, &self.ui.paint_talk(Tone::Faint, "running")),
+            None => self.ui.talk(self.about(stage).toned(Tone::Faint, "running")),
         }
     }
 
     fn printed(&mut self, stage: &str, line: &str) {
         if self.form.output {
-            let width = self.width;
-            return self.ui.talk(format_args!("  {stage:width$}  | {}", visible(&line.replace('\t', "    "))));
+            return self.ui.talk(self.about(stage).plain("| ").plain(spaced(line)));
         }
         if let Some(region) = &self.region {
             region.printed(stage, line);
@@ -157,8 +155,8 @@ impl<'u> Watch<'u> {
 
     fn gate_failed(&mut self, stage: &str, reason_code: &str, report: &Report) {
         self.blames_output = false;
-        let failed = self.ui.paint_talk(Tone::Bad, "publish gate failed");
-        self.line(stage, &format!("{failed}  {reason_code}"));
+        let failed = self.about(stage).toned(Tone::Bad, "publish gate failed");
+        self.ui.talk(failed.plain("  ").plain(reason_code));
         let findings = report.artifacts().iter().flat_map(|artifact| {
             artifact.errors().iter().map(move |finding| (artifact.path(), artifact.contract_id(), finding))
         });
@@ -170,7 +168,7 @@ impl<'u> Watch<'u> {
             };
             let by =
                 if finding.schema_path.is_empty() { String::new() } else { format!(", says contract `{contract}`") };
-            self.ui.talk(format_args!("    {}", visible(&format!("{path}{line}{at}: {}{by}", finding.message))));
+            self.ui.talk(format_args!("    {path}{line}{at}: {}{by}", finding.message));
         }
         let more = findings.count().saturating_sub(FINDINGS_MAX);
         if more > 0 {
@@ -185,9 +183,7 @@ impl<'u> Watch<'u> {
 
     fn outcome(&mut self, outcome: &Outcome, elapsed: Duration) {
         let word = outcome.status.word();
-        let word = self.ui.paint_talk(Tone::of(word), &format!("{word:8}"));
         let took = if elapsed.is_zero() { String::new() } else { format!("{:.1} s", elapsed.as_secs_f64()) };
-        let took = self.ui.paint_talk(Tone::Faint, &format!("{took:>7}"));
         let code = outcome.reason_code.as_deref();
         let taken = self.taken.take_if(|(stage, _)| *stage == outcome.stage);
         let taken = taken.map(|(_, from)| format!("taken over from {from}"));
@@ -195,7 +191,8 @@ impl<'u> Watch<'u> {
         if let Some(region) = &mut self.region {
             region.end(&outcome.stage);
         }
-        self.line(&outcome.stage, format!("{word} {took}  {why}").trim_end());
+        let line = self.about(&outcome.stage).toned(Tone::of(word), format_args!("{word:8}")).plain(" ");
+        self.ui.talk(line.toned(Tone::Faint, format_args!("{took:>7}")).plain("  ").plain(why));
         if outcome.status == StageStatus::Failed && !elapsed.is_zero() && self.blames_output {
             self.last_words(&outcome.stage);
         }
@@ -204,7 +201,7 @@ impl<'u> Watch<'u> {
     /// What a stage that failed printed last.
     fn last_words(&mut self, stage: &str) {
         for line in std::mem::take(&mut self.tail) {
-            self.ui.talk(format_args!("    | {}", visible(&line.replace('\t', "    "))));
+            self.ui.talk(format_args!("    | {}", spaced(&line)));
         }
         // A stage that never began has none.
         let log = self.bundle.join(format!("logs/{stage}.log"));
@@ -212,4 +209,9 @@ impl<'u> Watch<'u> {
             self.ui.advise(&format!("all that `{stage}` printed is in {}", shown(&log)));
         }
     }
+}
+
+/// A line that a stage printed, with spaces for tabs.
+fn spaced(line: &str) -> String {
+    line.replace('\t', "    ")
 }

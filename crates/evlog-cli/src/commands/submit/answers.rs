@@ -71,14 +71,16 @@ impl<'a> Answers<'a> {
     }
 
     fn write_each(&mut self, waiting: &Receiver<Vec<Item>>) -> Result<(), (u64, CommandError)> {
-        let mut last = 0;
         loop {
             let items = match waiting.try_recv() {
                 Ok(items) => items,
-                Err(TryRecvError::Disconnected) => return self.ui.flush().map_err(|error| (last, error)),
+                Err(TryRecvError::Disconnected) => {
+                    self.ui.flush();
+                    return Ok(());
+                }
                 Err(TryRecvError::Empty) => {
-                    // Whoever types commands wants to see results before typing the next.
-                    self.ui.flush().map_err(|error| (last, error))?;
+                    // A person who types commands wants to see results before typing the next.
+                    self.ui.flush();
                     match waiting.recv() {
                         Ok(items) => items,
                         Err(_) => return Ok(()),
@@ -86,8 +88,8 @@ impl<'a> Answers<'a> {
                 }
             };
             for item in items {
-                last = item.line;
-                self.write(item).map_err(|error| (last, error))?;
+                let line = item.line;
+                self.write(item).map_err(|error| (line, error))?;
             }
         }
     }
@@ -97,17 +99,20 @@ impl<'a> Answers<'a> {
             Decided::Offered(offered) => offered,
             Decided::Malformed(malformed) => {
                 self.tally.malformed += 1;
-                return self.ui.json(&ResultLine::malformed(item.line, &malformed));
+                self.ui.json(&ResultLine::malformed(item.line, &malformed));
+                return Ok(());
             }
             Decided::TooLarge { run, message } => {
                 self.tally.refused += 1;
-                return self.ui.json(&ResultLine::too_large(item.line, &run, &message));
+                self.ui.json(&ResultLine::too_large(item.line, &run, &message));
+                return Ok(());
             }
         };
         let Some(log) = self.log.get() else { unreachable!("what was offered was offered to a log") };
         let answer = log.wait(offered)?;
         self.tally.count(answer.outcome);
-        self.ui.json(&ResultLine::answered(item.line, &answer))
+        self.ui.json(&ResultLine::answered(item.line, &answer));
+        Ok(())
     }
 }
 

@@ -97,7 +97,7 @@ impl Keeper<'_> {
             return;
         }
         let Some(bytes) = make() else { return };
-        if let Err(CommandError::Failed(failure)) = crate::files::write(self.dir, self.name, &bytes) {
+        if let Err(failure) = crate::files::write(self.dir, self.name, &bytes) {
             // The verification itself goes on; it is only not kept.
             self.failed = true;
             self.ui.talk(format_args!("warning: how far it came is not kept any more: {}", failure.message));

@@ -60,14 +60,14 @@ pub(super) fn run(
     };
     let good = found.report.findings.count() == 0 && kept.is_none_or(Kept::is_witnessed);
     if context.json {
-        ui.json(&object(&found, chosen, kept, good))?;
+        ui.json(&object(&found, chosen, kept, good));
     } else {
-        print(ui, &found, chosen, kept)?;
+        print(ui, &found, chosen, kept);
     }
     Ok(Verdict::of(good))
 }
 
-fn print(ui: &mut Ui, found: &Sampled, chosen: Sample, kept: Option<&Kept>) -> Result<(), CommandError> {
+fn print(ui: &mut Ui, found: &Sampled, chosen: Sample, kept: Option<&Kept>) {
     let report = &found.report;
     super::findings(ui, report, kept);
     let word = report.verdict().word();
@@ -97,7 +97,7 @@ fn print(ui: &mut Ui, found: &Sampled, chosen: Sample, kept: Option<&Kept>) -> R
     );
     rows.push(("checkpoint", against.0, against.1));
     rows.extend(kept.and_then(Kept::witnesses_row));
-    facts(ui, &rows)
+    facts(ui, &rows);
 }
 
 /// How much the sample tells, in words.

@@ -1,0 +1,52 @@
+//! JSON of the answer: one line an object, every character kept. What a terminal would obey or hide is escaped.
+
+use super::is_hidden;
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
+use std::io::{self, Write};
+
+/// Writes an object, and ends its line.
+pub(super) fn write_line(out: &mut impl Write, object: &impl Serialize) -> io::Result<()> {
+    // Serializing our own structs cannot fail, so an error is the stream's.
+    object.serialize(&mut Serializer::with_formatter(&mut *out, Visible))?;
+    out.write_all(b"\n")
+}
+
+/// Compact JSON whose texts hold no hidden character.
+struct Visible;
+
+impl Formatter for Visible {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some((at, c)) = rest.char_indices().find(|(_, c)| is_hidden(*c)) {
+            out.write_all(&rest.as_bytes()[..at])?;
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                write!(out, "\\u{unit:04x}")?;
+            }
+            rest = &rest[at + c.len_utf8()..];
+        }
+        out.write_all(rest.as_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn every_character_is_kept_and_none_is_hidden() {
+        let value =
+            json!({"a\u{9b}\u{202e}": "\u{1b}[2J\u{7f}\u{e0041}\u{feff}\n\"\\ \u{e9}\u{1f600}", "n": [1, 1.5, null]});
+        let mut line = Vec::new();
+        write_line(&mut line, &value).unwrap();
+        let line = String::from_utf8(line).unwrap();
+        let hidden: Vec<char> = line.trim_end().chars().filter(|c| is_hidden(*c)).collect();
+        assert!(hidden.is_empty(), "{hidden:?} in {line}");
+        assert!(
+            line.contains("\"a\\u009b\\u202e\":\"\\u001b[2J\\u007f\\udb40\\udc41\\ufeff\\n\\\"\\\\ \u{e9}"),
+            "{line}"
+        );
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value);
+    }
+}

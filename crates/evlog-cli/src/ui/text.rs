@@ -1,0 +1,163 @@
+//! Text for people. Whatever is put into it may come from somebody else: a log, a bundle, a note, an argument.
+//!
+//! Invariant: nothing in it reaches a terminal as a command, and nothing in it is invisible or changes the direction of what
+//! stands beside it. Colours and line breaks are those that this program adds.
+
+use super::{Tone, painted, wrap};
+use std::fmt::{Arguments, Display};
+
+/// What a line for people says, in pieces.
+#[derive(Debug, Default)]
+pub(crate) struct Text {
+    pieces: Vec<Piece>,
+}
+
+#[derive(Debug)]
+struct Piece {
+    tone: Tone,
+    text: String,
+    /// The column where the piece begins, if it is broken at words on a narrow terminal.
+    hanging: Option<usize>,
+}
+
+impl Text {
+    /// Adds text without a tone.
+    #[must_use]
+    pub(crate) fn plain(self, text: impl Display) -> Text {
+        self.toned(Tone::Plain, text)
+    }
+
+    /// Adds text in a tone.
+    #[must_use]
+    pub(crate) fn toned(self, tone: Tone, text: impl Display) -> Text {
+        self.with(tone, text, None)
+    }
+
+    /// Adds text in a tone that ends the line. It begins after `before` columns; so do the lines into which it is broken on a
+    /// narrow terminal.
+    #[must_use]
+    pub(crate) fn hanging(self, tone: Tone, text: impl Display, before: usize) -> Text {
+        self.with(tone, text, Some(before))
+    }
+
+    fn with(mut self, tone: Tone, text: impl Display, hanging: Option<usize>) -> Text {
+        self.pieces.push(Piece { tone, text: visible(&text.to_string()), hanging });
+        self
+    }
+
+    /// The line as it is printed, without spaces at its end. `columns` is the width of the terminal, if it is one.
+    pub(super) fn render(&self, colour: bool, columns: Option<usize>) -> String {
+        let mut line = String::new();
+        for piece in &self.pieces {
+            let text = match piece.hanging {
+                Some(before) => &wrap::hanging(&piece.text, before, columns),
+                None => &piece.text,
+            };
+            line.push_str(&painted(colour, piece.tone, text));
+        }
+        line.truncate(line.trim_end().len());
+        line
+    }
+}
+
+impl From<Arguments<'_>> for Text {
+    fn from(text: Arguments<'_>) -> Text {
+        Text::default().plain(text)
+    }
+}
+
+impl From<&str> for Text {
+    fn from(text: &str) -> Text {
+        Text::default().plain(text)
+    }
+}
+
+/// The text with every character escaped, as `\u{1b}`, that a terminal obeys, that nobody sees, or that turns the direction of
+/// the text.
+pub(crate) fn visible(text: &str) -> String {
+    let mut visible = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) {
+            visible.extend(c.escape_unicode());
+        } else {
+            visible.push(c);
+        }
+    }
+    visible
+}
+
+/// Control characters, line and paragraph separators, annotation marks, and the code points that Unicode's
+/// `DerivedCoreProperties.txt` lists as `Default_Ignorable_Code_Point`: among them all marks of direction.
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || !c.is_ascii()
+            && matches!(c,
+                '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+                | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+                | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+                | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_obeys_or_nobody_sees_is_shown_escaped() {
+        let hidden = [
+            '\0',
+            '\u{7}',
+            '\u{8}',
+            '\t',
+            '\n',
+            '\r',
+            '\u{1b}',
+            '\u{7f}',
+            '\u{85}',
+            '\u{9b}',
+            '\u{ad}',
+            '\u{61c}',
+            '\u{200b}',
+            '\u{200d}',
+            '\u{200e}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{202e}',
+            '\u{2060}',
+            '\u{2066}',
+            '\u{2069}',
+            '\u{3164}',
+            '\u{fe0f}',
+            '\u{feff}',
+            '\u{fff9}',
+            '\u{e0041}',
+            '\u{e01ef}',
+        ];
+        for c in hidden {
+            assert_eq!(visible(&format!("a{c}b")), format!("a{}b", c.escape_unicode()));
+        }
+        let shown = "a \\u{1b} \u{e9}e\u{301} \u{6f22}\u{5b57} \u{a0}\u{1f600} \u{5d0} \u{0915}\u{093f} ~`*<>";
+        assert_eq!(visible(shown), shown);
+        let once = visible("\u{1b}[2J\u{202e}");
+        assert_eq!(visible(&once), once);
+    }
+
+    #[test]
+    fn no_line_and_no_colour_of_others_gets_into_a_line() {
+        let forged = "x\u{1b}[32m\nverdict clean";
+        let line = Text::default().toned(Tone::Bad, forged).plain("  ").hanging(Tone::Plain, forged, 4);
+        assert_eq!(line.render(false, Some(200)), "x\\u{1b}[32m\\u{a}verdict clean  x\\u{1b}[32m\\u{a}verdict clean");
+        let coloured = line.render(true, Some(200));
+        assert_eq!(coloured.matches('\u{1b}').count(), 3, "begin, and an end of two codes or one: {coloured:?}");
+        assert_eq!(coloured.lines().count(), 1);
+    }
+
+    #[test]
+    fn spaces_at_the_end_are_left_out_and_words_hang() {
+        assert_eq!(Text::from("a  ").plain(" ").render(false, None), "a");
+        let text = "one two three four five six seven eight nine ten eleven twelve";
+        let line = Text::default().plain("why: ").hanging(Tone::Plain, text, 5).render(false, Some(40));
+        assert_eq!(line, "why: one two three four five six seven\n     eight nine ten eleven twelve");
+    }
+}
