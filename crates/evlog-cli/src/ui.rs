@@ -8,6 +8,7 @@
 
 mod json;
 mod region;
+mod spool;
 mod text;
 mod wrap;
 
@@ -19,6 +20,7 @@ use anstyle::{AnsiColor, Style};
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
+use spool::Spool;
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 use std::process::ExitCode;
@@ -84,12 +86,34 @@ static REGION: Mutex<Option<MultiProgress>> = Mutex::new(None);
 
 /// The conversation with whoever called.
 pub(crate) struct Ui {
-    answer: BufWriter<Stdout>,
+    answer: BufWriter<Answer>,
     /// Why the answer cannot be written any more. Nothing is written after that.
     lost: Option<io::Error>,
     answer_colour: bool,
     talk_colour: bool,
     talk: Talk,
+}
+
+/// Where the answer goes.
+enum Answer {
+    Direct(Stdout),
+    Spooled(Spool),
+}
+
+impl Write for Answer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Answer::Direct(out) => out.write(bytes),
+            Answer::Spooled(spool) => spool.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Answer::Direct(out) => out.flush(),
+            Answer::Spooled(spool) => spool.flush(),
+        }
+    }
 }
 
 /// How much is said on stderr besides errors.
@@ -104,7 +128,7 @@ enum Talk {
 impl Ui {
     pub(crate) fn new(quiet: bool) -> Ui {
         Ui {
-            answer: BufWriter::with_capacity(BUFFER_LEN, io::stdout()),
+            answer: BufWriter::with_capacity(BUFFER_LEN, Answer::Direct(io::stdout())),
             lost: None,
             answer_colour: shows_colour(&io::stdout()),
             talk_colour: shows_colour(&io::stderr()),
@@ -147,7 +171,14 @@ impl Ui {
         self.lost.is_none()
     }
 
-    fn write(&mut self, write: impl FnOnce(&mut BufWriter<Stdout>) -> io::Result<()>) {
+    /// From now on nobody waits for the reader of the answer, who may be slow or asleep; only the end of the program does.
+    pub(crate) fn spool(&mut self) -> io::Result<()> {
+        self.flush();
+        *self.answer.get_mut() = Answer::Spooled(Spool::new(io::stdout())?);
+        Ok(())
+    }
+
+    fn write(&mut self, write: impl FnOnce(&mut BufWriter<Answer>) -> io::Result<()>) {
         if self.lost.is_none() {
             self.lost = write(&mut self.answer).err();
         }
@@ -242,11 +273,18 @@ impl Ui {
     /// no failure; an answer that could not be written is one, and leaves no yes.
     pub(crate) fn end(mut self, done: Result<Verdict, CommandError>) -> ExitCode {
         self.flush();
+        self.drain();
         let code = done.map_or_else(|failure| self.failed(&failure), Verdict::code);
         let lost = self.lost.take().filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
         let Some(error) = lost else { return ExitCode::from(code) };
         self.error(format_args!("could not write to stdout: {error}"));
         ExitCode::from(if code == Verdict::Yes.code() { Verdict::CouldNot.code() } else { code })
+    }
+
+    fn drain(&mut self) {
+        if let (Answer::Spooled(spool), None) = (self.answer.get_ref(), &self.lost) {
+            self.lost = spool.finish(None).err();
+        }
     }
 
     fn failed(&self, failure: &CommandError) -> u8 {

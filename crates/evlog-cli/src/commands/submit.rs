@@ -47,7 +47,8 @@ Exit codes:
 /// Take commands as JSON Lines, and answer each with a result line
 ///
 /// One command a line, one result line for each, in order, on stdout: accepted, rejected, refused, duplicate or
-/// malformed. A result is written only when its events are committed. Blank lines are counted and skipped.
+/// malformed. A result is written only when its events are committed. Blank lines are counted and skipped. Recording does not
+/// wait for the reader of the results: what is not read yet is kept, beyond 16 MiB in a temporary file.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SubmitArgs {
@@ -72,6 +73,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<V
     if args.create.no_create || context.has_log()? {
         open_log(context, args, &brought, &log)?;
     }
+    ui.spool()
+        .map_err(|error| CommandError::user(format!("could not start the thread that writes answers: {error}")))?;
     let progress = ui.progress_beside_answer("submit", len, Unit::Bytes);
     let (send, receive) = sync_channel(QUEUE_LEN);
     input::start(source, send.clone());

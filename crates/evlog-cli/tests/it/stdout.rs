@@ -3,6 +3,7 @@
 use crate::forge::{other_number, rewrite};
 use crate::support::Room;
 use std::fs;
+use std::io::Read;
 use std::process::Stdio;
 
 /// A log, a copy of it with one changed bit and one with spoilt sidecars, and input that is answered with a no.
@@ -113,4 +114,21 @@ fn every_command_is_recorded_though_the_reader_of_the_answers_went_away() {
     assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
     let recorded = room.ends(0, &["cat", "--run", "a", "--json"]).lines().len();
     assert_eq!(recorded, 20_000);
+}
+
+#[test]
+fn every_command_is_recorded_though_the_reader_of_the_answers_does_not_read() {
+    let room = Room::new();
+    let line = "{\"contract\":\"custom\",\"run\":\"a\",\"do\":\"record\",\"kind\":\"custom/x\"}\n";
+    room.write("commands", &line.repeat(20_000));
+    let mut child = room.command(&["submit", "commands"]).stdout(Stdio::piped()).spawn().unwrap();
+    let recorded = || room.run(&["cat", "--run", "a", "--json"]).out.lines().count();
+    while recorded() < 20_000 {
+        assert!(child.try_wait().unwrap().is_none(), "it waits for its reader");
+        std::thread::yield_now();
+    }
+    let mut answers = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut answers).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(answers.lines().filter(|answer| answer.contains("\"accepted\"")).count(), 20_000);
 }

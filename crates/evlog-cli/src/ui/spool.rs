@@ -1,0 +1,207 @@
+//! Output that never waits for its reader: a thread writes it, and what it has not written yet is kept, first in memory, then in
+//! a file without a name.
+//!
+//! Invariants:
+//! - Bytes come out in the order in which they went in.
+//! - Memory is bounded by [`MEMORY_MAX`] and one write, however slow the reader is.
+//! - After an error nothing more is kept or written, and every later write gets that error.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// Bytes that are kept in memory for a reader that is behind.
+const MEMORY_MAX: usize = 16 * 1024 * 1024;
+/// Bytes that are read back from the file at once.
+const PIECE_LEN: usize = 64 * 1024;
+
+/// The door for the one who writes.
+pub(super) struct Spool {
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    kept: Mutex<Kept>,
+    changed: Condvar,
+}
+
+/// What has not been written yet.
+#[derive(Default)]
+struct Kept {
+    memory: VecDeque<Vec<u8>>,
+    memory_len: usize,
+    /// What came when memory was full: the file, what was read of it, and its length.
+    file: Option<(File, u64, u64)>,
+    /// The thread has taken something and not written all of it.
+    writing: bool,
+    failed: Option<(io::ErrorKind, String)>,
+}
+
+impl Spool {
+    /// Starts the thread that writes to `out`.
+    pub(super) fn new(out: impl Write + Send + 'static) -> io::Result<Spool> {
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        thread::Builder::new().name("answers".to_owned()).spawn(move || theirs.write_all(out))?;
+        Ok(Spool { shared })
+    }
+
+    /// Waits until everything is written; with a limit, no longer than that. Says what went wrong.
+    pub(super) fn finish(&self, limit: Option<Duration>) -> io::Result<()> {
+        let is_left = |kept: &mut Kept| kept.failed.is_none() && kept.is_left();
+        let kept = self.shared.lock();
+        let kept = match limit {
+            None => self.shared.changed.wait_while(kept, is_left).unwrap_or_else(PoisonError::into_inner),
+            Some(limit) => {
+                let waited = self.shared.changed.wait_timeout_while(kept, limit, is_left);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        if kept.failed.is_none() && kept.is_left() {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads the end of the answer"));
+        }
+        kept.result()
+    }
+}
+
+impl Write for Spool {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut kept = self.shared.lock();
+        kept.result()?;
+        kept.keep(bytes)?;
+        self.shared.changed.notify_all();
+        Ok(bytes.len())
+    }
+
+    /// What was given is on its way.
+    fn flush(&mut self) -> io::Result<()> {
+        self.shared.lock().result()
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write_all(&self, mut out: impl Write) {
+        loop {
+            let nothing = |kept: &mut Kept| !kept.is_left();
+            let mut kept = self.changed.wait_while(self.lock(), nothing).unwrap_or_else(PoisonError::into_inner);
+            let taken = kept.take();
+            kept.writing = true;
+            drop(kept);
+            let written = taken.and_then(|bytes| out.write_all(&bytes)).and_then(|()| out.flush());
+            let mut kept = self.lock();
+            kept.writing = false;
+            kept.failed = written.err().map(|error| (error.kind(), error.to_string()));
+            self.changed.notify_all();
+            if kept.failed.is_some() {
+                return;
+            }
+        }
+    }
+}
+
+impl Kept {
+    fn is_left(&self) -> bool {
+        self.writing || !self.memory.is_empty() || self.file.is_some()
+    }
+
+    fn result(&self) -> io::Result<()> {
+        self.failed.as_ref().map_or(Ok(()), |(kind, said)| Err(io::Error::new(*kind, said.clone())))
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> io::Result<()> {
+        // Behind what is in the file nothing goes to memory: it would come out first.
+        if self.file.is_none() && self.memory_len < MEMORY_MAX {
+            self.memory_len += bytes.len();
+            self.memory.push_back(bytes.to_vec());
+            return Ok(());
+        }
+        let (file, _, len) = match &mut self.file {
+            Some(file) => file,
+            none => none.insert((tempfile::tempfile()?, 0, 0)),
+        };
+        file.seek(SeekFrom::Start(*len))?;
+        file.write_all(bytes)?;
+        *len += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// What is to be written next.
+    fn take(&mut self) -> io::Result<Vec<u8>> {
+        if let Some(bytes) = self.memory.pop_front() {
+            self.memory_len -= bytes.len();
+            return Ok(bytes);
+        }
+        let Some((file, read, len)) = &mut self.file else { return Ok(Vec::new()) };
+        let mut piece = Vec::with_capacity(PIECE_LEN);
+        file.seek(SeekFrom::Start(*read))?;
+        file.take(PIECE_LEN as u64).read_to_end(&mut piece)?;
+        *read += piece.len() as u64;
+        if *read == *len {
+            self.file = None;
+        }
+        Ok(piece)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::{Receiver, channel};
+
+    /// A reader that takes nothing before it is let, and then everything.
+    struct Slow {
+        let_in: Option<Receiver<()>>,
+        read: Arc<Mutex<Vec<u8>>>,
+    }
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if let Some(let_in) = self.let_in.take() {
+                let_in.recv().unwrap();
+            }
+            self.read.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_reader_that_does_not_read_holds_nobody_up_and_gets_everything_in_order() {
+        let (go, let_in) = channel();
+        let read = Arc::new(Mutex::new(Vec::new()));
+        let mut spool = Spool::new(Slow { let_in: Some(let_in), read: Arc::clone(&read) }).unwrap();
+        let mut given = Vec::new();
+        for number in 0..5 * MEMORY_MAX / 2 / PIECE_LEN {
+            let piece = vec![u8::try_from(number % 251).unwrap(); PIECE_LEN - number % 7];
+            spool.write_all(&piece).unwrap();
+            given.extend(piece);
+        }
+        assert!(spool.shared.lock().memory_len <= MEMORY_MAX + PIECE_LEN);
+        let waited = spool.finish(Some(Duration::from_millis(1))).unwrap_err();
+        assert_eq!(waited.kind(), io::ErrorKind::TimedOut);
+        go.send(()).unwrap();
+        spool.finish(None).unwrap();
+        assert!(*read.lock().unwrap() == given, "every byte, in order");
+    }
+
+    #[test]
+    fn an_error_is_given_to_everyone_after_it() {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        let mut spool = Spool::new(writer).unwrap();
+        spool.write_all(b"x").unwrap();
+        assert_eq!(spool.finish(None).unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+        assert_eq!(spool.write(b"y").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+}
