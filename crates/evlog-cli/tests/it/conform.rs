@@ -119,6 +119,43 @@ fn junit_is_xml_with_a_test_case_for_each_check() {
     assert_eq!(failure.attribute("type"), Some("reason_code_not_catalogued"));
     assert!(failure.text().unwrap().contains("no_such_code"), "{}", done.out);
     assert_eq!(conform(&room, 1, &["--format", "junit"]).out, done.out, "the same bundle gives the same file");
+    for node in document.descendants().filter(roxmltree::Node::is_element) {
+        let (tag, inner) = (node.tag_name().name(), node.children().filter(roxmltree::Node::is_element));
+        let (attributes, children) = JUNIT.iter().find(|row| row.0 == tag).map(|row| (row.1, row.2)).unwrap();
+        let odd: Vec<&str> = node.attributes().map(|a| a.name()).filter(|name| !attributes.contains(name)).collect();
+        let stray: Vec<&str> =
+            inner.map(|node| node.tag_name().name()).filter(|name| !children.contains(name)).collect();
+        assert!(odd.is_empty() && stray.is_empty(), "<{tag}> has {odd:?} and {stray:?}");
+    }
+}
+
+/// Elements of JUnit reports, the attributes and the children that the schema which Jenkins validates with allows them.
+const JUNIT: [(&str, &[&str], &[&str]); 7] = [
+    ("testsuites", &["name", "time", "tests", "failures", "errors"], &["testsuite"]),
+    (
+        "testsuite",
+        &["name", "tests", "failures", "errors", "group", "time", "skipped", "timestamp", "hostname", "id", "package"],
+        &["testsuite", "properties", "testcase", "system-out", "system-err"],
+    ),
+    ("testcase", &["name", "time", "classname", "group"], &["skipped", "error", "failure", "system-out", "system-err"]),
+    ("failure", &["type", "message"], &[]),
+    ("skipped", &["type", "message"], &[]),
+    ("properties", &[], &["property"]),
+    ("property", &["name", "value"], &[]),
+];
+
+#[test]
+fn a_report_of_a_run_that_failed_says_so_though_its_bundle_conforms() {
+    let room = room();
+    let status = |done: Done| done.json()["status"].clone();
+    let found = status(conform(&room, 0, &["--json"]));
+    assert!(found.is_string(), "{found}");
+    let found = found.as_str().unwrap().to_owned();
+    assert!(conform(&room, 0, &[]).out.contains(&format!("status    {found}")), "{found}");
+    let junit = conform(&room, 0, &["--format", "junit"]).out;
+    assert!(junit.contains(&format!("<property name=\"run status\" value=\"{found}\"/>")), "{junit}");
+    let sarif = conform(&room, 0, &["--format", "sarif"]).json();
+    assert_eq!(sarif["runs"][0]["properties"]["run status"], found.as_str());
 }
 
 #[test]
@@ -131,6 +168,13 @@ fn sarif_has_a_rule_for_each_check_and_a_result_for_each_finding() {
     let run = &answer["runs"][0];
     let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
     assert_eq!(rules.len(), 33);
+    // What GitHub asks of a rule before it takes a report.
+    for (rule, part) in
+        rules.iter().flat_map(|rule| ["shortDescription", "fullDescription", "help"].map(|part| (rule, part)))
+    {
+        let text = rule[part]["text"].as_str().unwrap_or_default();
+        assert!((1..=1024).contains(&text.chars().count()), "{rule}: {part}");
+    }
     let results = run["results"].as_array().unwrap();
     assert_eq!(results.len(), 4);
     for result in results {
