@@ -144,6 +144,7 @@ pub(crate) fn ask_all(bundle: &Bundle, yardstick: &Yardstick, known: &Known<'_>)
     let member = |pointer: &str| subject.manifest.value()?.pointer(pointer)?.as_str().map(str::to_owned);
     Ok(Conformance {
         run: member("/run_id"),
+        status: member("/status"),
         other_pipeline: member("/extensions/evlog/pipeline").filter(|name| name != yardstick.pipeline()),
         checks: CHECKS.iter().map(ask).collect(),
     })

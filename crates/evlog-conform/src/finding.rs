@@ -44,6 +44,8 @@ pub struct Checked {
 pub struct Conformance {
     /// The run, as its manifest names it.
     pub run: Option<String>,
+    /// How the run ended, as its manifest says: a bundle of a run that failed conforms all the same.
+    pub status: Option<String>,
     /// The pipeline that its manifest says it is of, where that is another than the one asked for.
     pub other_pipeline: Option<String>,
     /// By number.

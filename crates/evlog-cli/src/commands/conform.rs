@@ -125,6 +125,7 @@ fn object<'a>(bundle: &std::path::Path, pipeline: &'a str, found: &'a Conformanc
     ConformObject {
         bundle: bundle.display().to_string(),
         run: found.run.as_deref(),
+        status: found.status.as_deref(),
         pipeline,
         conforms: found.conforms(),
         findings_count: found.count(),

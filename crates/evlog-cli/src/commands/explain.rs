@@ -12,6 +12,7 @@ use evlog_lifecycle::explain::{Explanation, Origin, Reason, Role, Told, explain,
 use evlog_projection::Bundle;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 /// Where the validation reports of a bundle stand.
 const REPORTS: &str = "logs/contract_validation/";
@@ -188,28 +189,36 @@ fn markdown(run: &str, found: &Explanation) -> String {
     format!("## {run}: {status}\n\n{summary}\n\n| is | what | state | why | seq |\n| - | - | - | - | - |\n{rows}")
 }
 
-/// Text in which nothing is markup but what stands between two backticks, as the explanation writes it: that is code.
+/// Text in which nothing is markup but what stands between two backticks, as the explanation writes it: that is code. Within a
+/// table a bar would end a cell even there.
 fn plain(text: &str) -> String {
     let text = visible(text);
     let pieces: Vec<&str> = text.split('`').collect();
-    let is_paired = pieces.len() % 2 == 1 && pieces.iter().skip(1).step_by(2).all(|code| !code.trim().is_empty());
+    let is_code = |code: &&str| !code.trim().is_empty() && !code.contains('|');
+    let is_paired = pieces.len() % 2 == 1 && pieces.iter().skip(1).step_by(2).all(is_code);
     if !is_paired {
         return escaped(&text);
     }
     let piece = |(index, piece): (usize, &&str)| match index % 2 {
         0 => escaped(piece),
-        // Within code a table still ends a cell at a bar.
-        _ => format!("`{}`", piece.replace('|', "\\|")),
+        _ => format!("`{piece}`"),
     };
     pieces.iter().enumerate().map(piece).collect()
 }
 
+/// GitHub makes links of addresses in text, also behind a backslash, so punctuation becomes character references; a colon before
+/// a space begins no address. It looks for mail addresses, names and numbers of issues in what the references stand for; a
+/// comment divides them.
 fn escaped(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut plain, c| {
-        if "\\`|<>[]*_#!&~".contains(c) {
-            plain.push('\\');
-        }
-        plain.push(c);
-        plain
-    })
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let is_plain = !c.is_ascii_punctuation() || ",;()'\"/".contains(c) || c == ':' && rest.peek() == Some(&' ');
+        let _infallible = match c {
+            '@' | '#' => write!(plain, "&#{};<!-- -->", u32::from(c)),
+            c if is_plain => plain.write_char(c),
+            c => write!(plain, "&#{};", u32::from(c)),
+        };
+    }
+    plain
 }

@@ -7,6 +7,8 @@ use serde::Serialize;
 pub(crate) struct ConformObject<'a> {
     pub(crate) bundle: String,
     pub(crate) run: Option<&'a str>,
+    /// How the run ended, as the manifest says.
+    pub(crate) status: Option<&'a str>,
     pub(crate) pipeline: &'a str,
     pub(crate) conforms: bool,
     /// How many findings there are; the first 1000 of each check are listed.

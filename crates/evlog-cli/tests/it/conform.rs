@@ -129,7 +129,7 @@ fn junit_is_xml_with_a_test_case_for_each_check() {
     }
 }
 
-/// Elements of JUnit reports, the attributes and the children that the schema which Jenkins validates with allows them.
+/// Elements of a report, the attributes and the children that the schema which Jenkins validates with allows them.
 const JUNIT: [(&str, &[&str], &[&str]); 7] = [
     ("testsuites", &["name", "time", "tests", "failures", "errors"], &["testsuite"]),
     (

@@ -12,9 +12,23 @@ const BASE: &str = "BUNDLE";
 /// The version of what a fingerprint is made of.
 const FINGERPRINT: &str = "evlogConform/v1";
 
+/// GitHub shows the first 5,000 results of a report, and refuses one of more than 25,000.
+const RESULTS_MAX: usize = 5000;
+/// GitHub refuses a report of more than 10 MB, compressed; this is so many bytes of results before that.
+const RESULTS_LEN_MAX: usize = 8_000_000;
+/// GitHub takes texts of at most this length, in characters.
+const TEXT_LEN_MAX: usize = 1024;
+
 /// The whole file.
 pub(super) fn document(bundle: &Path, found: &Conformance) -> Value {
-    let results: Vec<Value> = found.findings().map(|(check, finding)| result(check, finding)).collect();
+    let results = results(found);
+    let left_out = found.count() - results.len();
+    let more = (left_out > 0).then(|| {
+        let text = format!(
+            "{left_out} more findings are not in this report; `--format json` has the first 1000 of each check"
+        );
+        json!({"level": "warning", "message": {"text": text}})
+    });
     let notes = found.checks.iter().filter_map(|checked| {
         let why = checked.answer.as_ref().err()?;
         let text = format!("check {} was not run: {why}", checked.check.number);
@@ -33,10 +47,11 @@ pub(super) fn document(bundle: &Path, found: &Conformance) -> Value {
             }},
             "invocations": [{
                 "executionSuccessful": true,
-                "toolConfigurationNotifications": notes.collect::<Vec<Value>>(),
+                "toolConfigurationNotifications": notes.chain(more).collect::<Vec<Value>>(),
             }],
             "originalUriBaseIds": {BASE: {"uri": base}},
             "columnKind": "unicodeCodePoints",
+            "properties": {"run status": found.status.as_deref().unwrap_or("unknown")},
             "results": results,
         }],
     })
@@ -47,6 +62,11 @@ fn rule(check: &Check) -> Value {
     json!({
         "id": check.code,
         "shortDescription": {"text": text},
+        "fullDescription": {"text": format!("A bundle conforms where {}.", check.title.replace('`', ""))},
+        "help": {"text": format!(
+            "Each finding names a file of the bundle, the place in it, what is expected there and what was found. docs/conform.md \
+             says more about check {}.", check.number
+        )},
         "defaultConfiguration": {"level": "error"},
         "properties": {"check": check.number},
     })
@@ -54,6 +74,19 @@ fn rule(check: &Check) -> Value {
 
 fn index_of(check: &Check) -> usize {
     CHECKS.iter().position(|known| known == check).unwrap_or_default()
+}
+
+/// The first results, as many as a report may have.
+fn results(found: &Conformance) -> Vec<Value> {
+    let mut left = RESULTS_LEN_MAX;
+    let results = found.findings().take(RESULTS_MAX).map(|(check, finding)| result(check, finding));
+    let has_room = move |result: &Value| {
+        let len = result.to_string().len();
+        let fits = len <= left;
+        left = left.saturating_sub(len);
+        fits
+    };
+    results.take_while(has_room).collect()
 }
 
 fn result(check: &Check, finding: &Finding) -> Value {
@@ -66,16 +99,24 @@ fn result(check: &Check, finding: &Finding) -> Value {
         "region": {"startLine": 1},
     }});
     if !pointer.is_empty() {
-        location["logicalLocations"] = json!([{"fullyQualifiedName": pointer, "kind": "value"}]);
+        location["logicalLocations"] = json!([{"fullyQualifiedName": cut(pointer), "kind": "value"}]);
     }
     json!({
         "ruleId": check.code,
         "ruleIndex": index_of(check),
         "level": "error",
-        "message": {"text": finding.to_string()},
+        "message": {"text": cut(&finding.to_string())},
         "locations": [location],
         "partialFingerprints": {FINGERPRINT: fingerprint},
     })
+}
+
+/// The beginning of a text that is too long.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(TEXT_LEN_MAX - 1) {
+        Some((end, c)) if end + c.len_utf8() < text.len() => format!("{}…", &text[..end]),
+        _ => text.to_owned(),
+    }
 }
 
 /// A path as part of a URI.
@@ -88,4 +129,39 @@ fn encoded(path: &str) -> String {
         }
         uri
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evlog_conform::{Checked, FINDINGS_MAX};
+
+    #[test]
+    fn a_report_stays_below_what_github_takes_and_says_what_it_leaves_out() {
+        let finding = |number: usize| Finding {
+            file: "a".repeat(300),
+            pointer: format!("/{}", "\u{e9}".repeat(3000)),
+            expected: "b".repeat(3000),
+            found: number.to_string(),
+        };
+        let checked = |check| Checked { check, count: 2000, answer: Ok((0..FINDINGS_MAX).map(finding).collect()) };
+        let checks: Vec<Checked> = CHECKS.iter().map(checked).collect();
+        let found = Conformance { run: None, status: None, other_pipeline: None, checks };
+        let report = document(Path::new("/b"), &found);
+        let run = &report["runs"][0];
+        let results = run["results"].as_array().unwrap();
+        assert!((1000..RESULTS_MAX).contains(&results.len()), "{}", results.len());
+        let longest = results.iter().map(|result| result["message"]["text"].as_str().unwrap().chars().count()).max();
+        assert_eq!(longest, Some(TEXT_LEN_MAX));
+        assert!(report.to_string().len() < 10_000_000);
+        let left_out = run["invocations"][0]["toolConfigurationNotifications"][0]["message"]["text"].as_str().unwrap();
+        assert!(left_out.starts_with(&format!("{} more findings", CHECKS.len() * 2000 - results.len())), "{left_out}");
+    }
+
+    #[test]
+    fn a_text_is_cut_only_where_it_is_too_long() {
+        let whole = "\u{e9}".repeat(TEXT_LEN_MAX);
+        assert_eq!(cut(&whole), whole);
+        assert_eq!(cut(&format!("{whole}x")).chars().count(), TEXT_LEN_MAX);
+    }
 }

@@ -36,10 +36,12 @@ fn summary(ui: &mut Ui, bundle: &Path, pipeline: &str, found: &Conformance) {
     let failed_ones = if failed.is_empty() { String::new() } else { format!(" ({})", numbers(&failed)) };
     let checks = format!("{} passed, {} failed{failed_ones}, {} not run", passed.len(), failed.len(), left.len());
     let run = found.run.as_deref().map_or("unknown", |run| run).to_owned();
+    let status = found.status.as_deref().unwrap_or("unknown");
     let mut rows = vec![
         ("verdict", verdict, tone),
         ("bundle", bundle.display().to_string(), Tone::Plain),
         ("run", run, Tone::Plain),
+        ("status", status.to_owned(), Tone::of(status)),
         ("pipeline", pipeline.to_owned(), Tone::Plain),
         ("checks", checks, Tone::Plain),
     ];

@@ -10,6 +10,8 @@ use std::sync::mpsc::SyncSender;
 
 /// The longest line, in bytes: what the longest commit takes.
 pub(super) const LINE_LEN_MAX: usize = 16 * 1024 * 1024;
+/// What some editors and shells write before the first line.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// The most that is asked of the input at once, in bytes.
 const READ_LEN: usize = 256 * 1024;
 
@@ -108,6 +110,7 @@ impl Splitter {
 
     fn end_line(&mut self, line: &[u8], len: usize, out: &mut Vec<Line>) {
         self.lines += 1;
+        let line = line.strip_prefix(BYTE_ORDER_MARK).filter(|_| self.lines == 1).unwrap_or(line);
         let command = if len > LINE_LEN_MAX {
             let message = format!("expected a line of at most {LINE_LEN_MAX} bytes, found {len}");
             Err(Malformed { pointer: String::new(), message })

@@ -23,6 +23,17 @@ fn lines_are_the_same_however_the_input_arrives() {
 }
 
 #[test]
+fn a_byte_order_mark_before_the_first_command_is_taken_and_no_other() {
+    let mark = b"\xef\xbb\xbf";
+    let input = [mark, COMMAND, b"\r\n", COMMAND, b"\n", mark, COMMAND].concat();
+    for piece in 1..=input.len() {
+        assert_eq!(split(&input, piece), [(1, true), (2, true), (3, false)], "in pieces of {piece}");
+    }
+    assert_eq!(split(mark, 1), []);
+    assert_eq!(split(&[mark, &b"\n"[..], COMMAND].concat(), 2), [(2, true)]);
+}
+
+#[test]
 fn a_line_that_is_too_long_is_malformed_and_the_next_one_is_not() {
     let long = vec![b' '; LINE_LEN_MAX + 1];
     let input = [&long[..], b"\n", COMMAND, b"\n"].concat();
