@@ -4,6 +4,7 @@ mod interrupts;
 mod records;
 mod resume;
 mod retry;
+mod sight;
 mod steps;
 
 use super::*;
