@@ -31,13 +31,12 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
 
 /// What a stage has staged.
 #[derive(Clone, Copy)]
 pub(crate) struct Staged<'s> {
-    /// Where.
-    pub(crate) root: &'s Path,
+    /// Opens a file of it for reading.
+    pub(crate) open: &'s dyn Fn(&str) -> io::Result<File>,
     /// The paths of the regular files there.
     pub(crate) paths: &'s [String],
     /// Counts what is read of them.
@@ -52,7 +51,7 @@ pub(crate) fn inspect(
     contract: &ArtifactContract,
     spelling: Spelling,
 ) -> io::Result<Vec<Finding>> {
-    let file = staged.meter.over(File::open(staged.root.join(path))?);
+    let file = staged.meter.over((staged.open)(path)?);
     let mut findings = Findings::new();
     match &contract.mode {
         ArtifactMode::JsonDocument(bound) => {

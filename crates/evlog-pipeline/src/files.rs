@@ -4,12 +4,24 @@
 //! Invariants:
 //! - A file of the bundle is only ever replaced by a rename within its directory (pipeline.md 5.2).
 //! - No path of a bundle is followed through a symbolic link, so nothing is written outside of it.
+//! - Two processes never write the same temporary file, and one that could not be finished is removed.
+
+mod remove;
+
+pub(crate) use remove::{remove_tree, set_aside};
 
 use crate::meter::Meter;
 use crate::step::{Step, Steps};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use crate::tree::{Tree, open_regular};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+
+/// The permissions of files that are made, and of directories: only their owner may write. The umask takes away more.
+pub(crate) const FILE_MODE: u32 = 0o644;
+pub(crate) const DIRECTORY_MODE: u32 = 0o755;
 
 /// An operation on a file that could not be done, and on which one.
 #[derive(Debug)]
@@ -55,16 +67,23 @@ pub(crate) fn read_text(path: &Path, len_max: u64) -> Result<String, String> {
 
 /// Makes `bytes` the content of the file at `relative` below `root`: a temporary file beside it, synced, renamed, the
 /// directory synced. Directories are made as needed. Says whether anything was written: a file that already holds the
-/// bytes is left as it is.
+/// bytes is left as it is. Any number of processes may do it at the same time.
 pub fn write_atomically(root: &Path, relative: &str, bytes: &[u8]) -> Result<bool, FileError> {
-    write_atomically_telling(root, relative, bytes, &Steps::default())
+    let temporary = |name: &str| format!(".{name}.{}.tmp", uuid::Uuid::new_v4().simple());
+    replace(root, relative, bytes, &temporary, &Steps::default())
 }
 
-/// The same, and tells of its steps.
-pub(crate) fn write_atomically_telling(
+/// The same for a file that only the holder of the run's lock writes, and tells of its steps. A temporary file that a
+/// crash has left is replaced.
+pub(crate) fn write_as_holder(root: &Path, relative: &str, bytes: &[u8], steps: &Steps) -> Result<bool, FileError> {
+    replace(root, relative, bytes, &|name| format!(".{name}.tmp"), steps)
+}
+
+fn replace(
     root: &Path,
     relative: &str,
     bytes: &[u8],
+    temporary: &dyn Fn(&str) -> String,
     steps: &Steps,
 ) -> Result<bool, FileError> {
     let target = root.join(relative);
@@ -72,25 +91,31 @@ pub(crate) fn write_atomically_telling(
         return Ok(false);
     }
     let directory = make_parents(root, relative, steps)?;
-    let name = relative.rsplit('/').next().unwrap_or(relative);
-    let temporary = directory.join(format!(".{name}.tmp"));
+    let temporary = directory.join(temporary(relative.rsplit('/').next().unwrap_or(relative)));
     steps.at(Step::WriteFile);
-    write_new(&temporary, bytes).map_err(at("write", &temporary))?;
-    steps.at(Step::RenameFile);
-    // COMMIT POINT: readers see the new content from here on.
-    fs::rename(&temporary, &target).map_err(at("replace", &target))?;
+    let written = write_new(&temporary, bytes).map_err(at("write", &temporary));
+    let replaced = written.and_then(|()| {
+        steps.at(Step::RenameFile);
+        // COMMIT POINT: readers see the new content from here on.
+        fs::rename(&temporary, &target).map_err(at("replace", &target))
+    });
+    if replaced.is_err() {
+        // The first error is the one to tell.
+        let _left = fs::remove_file(&temporary);
+    }
+    replaced?;
     steps.at(Step::SyncDirectory);
     sync_directory(&directory)?;
     Ok(true)
 }
 
 /// A leftover temporary file may be a link that someone placed, so it is removed and made anew, never opened.
-pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?;
     file.write_all(bytes)?;
     file.sync_all()
 }
@@ -118,7 +143,7 @@ pub(crate) fn make_directory(directory: &Path, steps: &Steps) -> Result<(), File
     if fs::symlink_metadata(directory).is_err() {
         steps.at(Step::MakeDirectory);
     }
-    match fs::create_dir(directory) {
+    match DirBuilder::new().mode(DIRECTORY_MODE).create(directory) {
         Ok(()) => return directory.parent().map_or(Ok(()), sync_directory),
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at("make", directory)(error)),
         Err(_) => {}
@@ -137,46 +162,38 @@ pub(crate) fn sync_directory(directory: &Path) -> Result<(), FileError> {
     File::open(directory).and_then(|file| file.sync_all()).map_err(at("sync", directory))
 }
 
-/// Removes a directory and all below it, without following links. Not there is as good.
-pub(crate) fn remove_tree(directory: &Path) -> Result<(), FileError> {
-    let removed = match fs::symlink_metadata(directory) {
-        Ok(found) if found.is_dir() => fs::remove_dir_all(directory),
-        Ok(_) => fs::remove_file(directory),
-        Err(error) => Err(error),
-    };
-    match removed {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at("remove", directory)(error)),
-        _ => Ok(()),
-    }
-}
-
 /// More files than this are synced with their file system, where it can be asked to: one flush instead of thousands.
 #[cfg(target_os = "linux")]
 const SYNCED_ONE_BY_ONE_MAX: usize = 32;
 
 /// Makes the content of files below `root` durable, so that what is recorded in the log is also what a crash leaves.
 pub(crate) fn sync_files(root: &Path, paths: &[&str]) -> Result<(), FileError> {
+    sync_below(&Tree::open(root)?, paths)
+}
+
+/// The same below a directory that is held open.
+pub(crate) fn sync_below(root: &Tree, paths: &[impl AsRef<str>]) -> Result<(), FileError> {
     #[cfg(target_os = "linux")]
     if paths.len() > SYNCED_ONE_BY_ONE_MAX {
-        let synced = File::open(root).and_then(|directory| Ok(rustix::fs::syncfs(directory)?));
-        return synced.map_err(at("sync", root));
+        return rustix::fs::syncfs(root.as_fd()).map_err(|error| at("sync", root.path())(error.into()));
     }
-    for path in paths {
-        let path = root.join(path);
-        File::open(&path).and_then(|file| file.sync_all()).map_err(at("sync", &path))?;
+    for path in paths.iter().map(AsRef::as_ref) {
+        root.file(path).and_then(|file| file.sync_all()).map_err(at("sync", &root.path().join(path)))?;
     }
     Ok(())
 }
 
-/// Length and BLAKE3 of a file, read in pieces.
+/// Length and BLAKE3 of a regular file, read in pieces.
 pub(crate) fn measure(path: &Path, meter: &Meter<'_>) -> Result<(u64, [u8; 32]), FileError> {
-    let found = fs::symlink_metadata(path).map_err(at("read", path))?;
-    if !found.is_file() {
-        return Err(at("read", path)(io::Error::other("expected a regular file")));
-    }
-    let file = File::open(path).map_err(at("open", path))?;
+    let file = open_regular(path).map_err(at("open", path))?;
+    hash(&file, meter).map_err(at("read", path))
+}
+
+/// The same of a file that is open, from its beginning.
+pub(crate) fn hash(mut file: &File, meter: &Meter<'_>) -> io::Result<(u64, [u8; 32])> {
+    file.seek(SeekFrom::Start(0))?;
     let mut hasher = blake3::Hasher::new();
-    let len = io::copy(&mut meter.over(&file), &mut Hash(&mut hasher)).map_err(at("read", path))?;
+    let len = io::copy(&mut meter.over(file), &mut Hash(&mut hasher))?;
     Ok((len, *hasher.finalize().as_bytes()))
 }
 
@@ -223,22 +240,32 @@ mod tests {
         fs::write(&victim, "untouched").unwrap();
         symlink(&victim, room.path().join(".a.json.tmp")).unwrap();
         symlink(&victim, room.path().join("a.json")).unwrap();
-        write_atomically(room.path(), "a.json", b"untouched").unwrap();
+        write_as_holder(room.path(), "a.json", b"untouched", &Steps::default()).unwrap();
         assert_eq!(fs::read(&victim).unwrap(), b"untouched");
         assert!(fs::symlink_metadata(room.path().join("a.json")).unwrap().is_file());
     }
 
     #[test]
-    fn a_tree_is_removed_without_following_links() {
+    fn processes_that_write_the_same_file_at_the_same_time_all_succeed_and_leave_no_temporary_file() {
         let room = tempfile::tempdir().unwrap();
-        let outside = tempfile::tempdir().unwrap();
-        fs::write(outside.path().join("kept"), "").unwrap();
-        let tree = room.path().join("tree");
-        fs::create_dir(&tree).unwrap();
-        symlink(outside.path(), tree.join("link")).unwrap();
-        remove_tree(&tree).unwrap();
-        remove_tree(&tree).unwrap();
-        assert!(outside.path().join("kept").exists() && !tree.exists());
+        let texts: Vec<String> = (0..4).map(|index| index.to_string().repeat(100_000)).collect();
+        std::thread::scope(|scope| {
+            for text in &texts {
+                scope.spawn(|| {
+                    (0..20).for_each(|_| assert!(write_atomically(room.path(), "a", text.as_bytes()).is_ok()));
+                });
+            }
+        });
+        assert!(texts.contains(&fs::read_to_string(room.path().join("a")).unwrap()));
+        assert_eq!(fs::read_dir(room.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_temporary_file_that_cannot_take_its_place_is_removed() {
+        let room = tempfile::tempdir().unwrap();
+        fs::create_dir_all(room.path().join("a/in the way")).unwrap();
+        assert!(write_atomically(room.path(), "a", b"text").is_err());
+        assert_eq!(fs::read_dir(room.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -5,7 +5,9 @@
 //! Does not: promote, write a report, or know the log.
 //!
 //! Invariants:
-//! - The staging directory is only read, and no link is followed.
+//! - The staging directory is only read, and no link is followed, nor one in its own place.
+//! - What passes is not what a stage staged but a copy of it ([`Custody`]): what was checked, what was measured and what
+//!   will be promoted are one file.
 //! - The first class of failure in the order of [`Class`] names the reason code, whichever was met first. The
 //!   report holds the findings of all classes.
 //! - What passes is listed in byte order of paths.
@@ -13,13 +15,16 @@
 mod bindings;
 
 use crate::artifact::{Spelling, Staged};
-use crate::files::{FileError, at, measure, sync_files};
+use crate::custody::Custody;
+use crate::files::FileError;
 use crate::limits::LISTING_LEN_MAX;
 use crate::meter::{Meter, Tell};
 use crate::names::time_in;
 use crate::plan::{Plan, Stage};
 use crate::secrets::Secrets;
-use crate::walk::{Entry, walk};
+use crate::step::{Step, Steps};
+use crate::tree::Tree;
+use crate::walk::{Entry, walk_tree};
 use crate::{artifact, paths};
 use bindings::{Others, Roots, dataset_of, outputs};
 use evlog_lifecycle::pipeline::relpath;
@@ -27,7 +32,8 @@ use evlog_lifecycle::pipeline::report::{
     ArtifactReport, ERRORS_MAX_DEFAULT, Finding, Report, UNBOUND_CONTRACT, UNBOUND_CONTRACT_VERSION,
 };
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
 /// What failed, in the order in which it names the reason code.
@@ -56,12 +62,24 @@ pub(crate) struct Gate<'a> {
     pub(crate) run: &'a str,
     /// The stage's staging directory.
     pub(crate) staging: &'a Path,
+    /// Where a directory for the copies may be made, in the same file system.
+    pub(crate) shelf: &'a Path,
     /// What earlier stages have published: path and stage.
     pub(crate) published: &'a BTreeMap<String, String>,
     /// What no report may show.
     pub(crate) secrets: &'a Secrets,
     /// Told how much was read. Where it stops that, what the check says means nothing.
     pub(crate) tell: &'a Tell<'a>,
+    /// Told of what is made.
+    pub(crate) steps: &'a Steps,
+}
+
+/// What may be promoted.
+pub(crate) struct Passed {
+    /// What passed, in byte order of paths.
+    pub(crate) artifacts: Vec<Artifact>,
+    /// The copies.
+    pub(crate) custody: Custody,
 }
 
 /// A staged file that passed.
@@ -94,25 +112,52 @@ struct Found {
 }
 
 impl Gate<'_> {
-    /// Checks what is staged. What passes is durable. The outer error means that the staging directory itself could
-    /// not be read or synced.
-    pub(crate) fn check(&self) -> Result<Result<Vec<Artifact>, Failed>, FileError> {
-        let staged = walk(self.staging)?;
+    /// Checks what is staged. What passes is copied, and durable. The outer error means that the staging directory itself
+    /// could not be read, or that the copies could not be written.
+    pub(crate) fn check(&self) -> Result<Result<Passed, Failed>, FileError> {
         let mut found = Found::default();
+        let tree = match Tree::open_itself(self.staging) {
+            Ok(tree) => tree,
+            Err(error) if error.source.kind() == io::ErrorKind::NotADirectory => {
+                return Ok(Err(self.replaced(&error, &mut found)));
+            }
+            Err(error) => return Err(error),
+        };
+        let staged = walk_tree(&tree)?;
         let regular = self.entries(staged, &mut found);
         let others = Others::new(self.plan, &self.stage.id, self.published);
         let roots = Roots::of(self.stage);
         for path in &regular {
             self.check_path(path, &others, roots.as_ref(), &mut found);
         }
-        self.check_amount(&regular, &mut found)?;
+        self.check_amount(&tree, &regular, &mut found);
         self.check_presence(&regular, &mut found);
-        let passed = self.measure(&regular, &mut found);
-        let Some(class) = found.first else {
-            let paths: Vec<&str> = passed.iter().map(|artifact| artifact.path.as_str()).collect();
-            sync_files(self.staging, &paths)?;
-            return Ok(Ok(passed));
-        };
+        let meter = Meter::new(self.reading_len(&tree, &regular), self.tell);
+        // Where nothing will be promoted nothing is copied, and the report is of what is staged.
+        let taken = if found.first.is_none() { Some(self.take(&tree, &regular, &meter, &mut found)?) } else { None };
+        match &taken {
+            Some(passed) => self.inspect(&regular, &|path| passed.custody.file(path), &meter, &mut found),
+            None => self.inspect(&regular, &|path| tree.file(path), &meter, &mut found),
+        }
+        match taken {
+            Some(passed) if found.first.is_none() => {
+                passed.custody.sync()?;
+                Ok(Ok(passed))
+            }
+            _ => Ok(Err(self.failed(found))),
+        }
+    }
+
+    /// Something else stands where the staging directory was made; nobody looks what it leads to.
+    fn replaced(&self, error: &FileError, found: &mut Found) -> Failed {
+        let message = format!("the stage put something else in the place of its staging directory: {}", error.source);
+        let path = format!(".staging/{}", self.stage.id);
+        self.add(found, Class::Entry, &path, Finding::coded("staging_replaced", message));
+        self.failed(std::mem::take(found))
+    }
+
+    fn failed(&self, found: Found) -> Failed {
+        let class = found.first.unwrap_or(Class::Content);
         let artifacts = found.artifacts.into_values().collect();
         let report = Report::new(self.run, &self.stage.id, ERRORS_MAX_DEFAULT, artifacts);
         let reason_code = match class {
@@ -121,7 +166,7 @@ impl Gate<'_> {
                 self.plan.definition.gate_reason_code(&self.stage.id, report.primary_contract())
             }
         };
-        Ok(Err(Failed { reason_code, report }))
+        Failed { reason_code, report }
     }
 
     /// The paths of the regular files; everything else is a finding.
@@ -185,26 +230,24 @@ impl Gate<'_> {
     }
 
     /// What the plan allows the stage to stage. The finding stands at the first file, in byte order, that is too much.
-    fn check_amount(&self, regular: &[String], found: &mut Found) -> Result<(), FileError> {
+    fn check_amount(&self, tree: &Tree, regular: &[String], found: &mut Found) {
         let files_limit =
             self.stage.staged_files_limit.map_or(usize::MAX, |max| usize::try_from(max).unwrap_or(usize::MAX));
         if let Some(path) = regular.get(files_limit) {
             let message = format!("expected at most {files_limit} staged files, found {}", regular.len());
             self.add(found, Class::Ownership, path, Finding::coded("too_many_files", message));
         }
-        let Some(bytes_limit) = self.stage.staged_bytes_limit else { return Ok(()) };
+        let Some(bytes_limit) = self.stage.staged_bytes_limit else { return };
         let mut bytes: u64 = 0;
         let mut first = None;
         for path in regular {
-            let file = self.staging.join(path);
-            bytes += fs::symlink_metadata(&file).map_err(at("read", &file))?.len();
+            bytes = bytes.saturating_add(len_of(tree, path));
             first = first.or((bytes > bytes_limit).then_some(path));
         }
         if let Some(path) = first {
             let message = format!("expected at most {bytes_limit} staged bytes, found {bytes}");
             self.add(found, Class::Ownership, path, Finding::coded("too_many_bytes", message));
         }
-        Ok(())
     }
 
     fn check_presence(&self, regular: &[String], found: &mut Found) {
@@ -233,39 +276,50 @@ impl Gate<'_> {
         paths.filter(|path| promises && !is_expected(path)).collect()
     }
 
-    /// Reads every regular file: holds it against its contract, and measures it when all is well so far.
-    fn measure(&self, regular: &[String], found: &mut Found) -> Vec<Artifact> {
-        let spelling = if self.plan.canonical_outputs { Spelling::Canonical } else { Spelling::Any };
-        let mut passed = Vec::new();
-        let meter = Meter::new(self.reading_len(regular), self.tell);
-        let staged = Staged { root: self.staging, paths: regular, meter: &meter };
+    /// Copies every regular file, and measures the copies.
+    fn take(&self, tree: &Tree, regular: &[String], meter: &Meter<'_>, found: &mut Found) -> Result<Passed, FileError> {
+        let mut passed = Passed { artifacts: Vec::new(), custody: Custody::make(self.shelf, self.steps)? };
         for path in regular {
             let contract = outputs(self.stage, path).next().and_then(|(_, output)| output.contract.clone());
-            if let Some(bound) = contract.as_deref().and_then(|id| self.plan.contracts.get(id)) {
-                match artifact::inspect(staged, path, bound, spelling) {
-                    Ok(findings) => self.add_all(found, Class::Content, path, findings),
-                    Err(error) => self.unreadable(found, path, &error.kind().to_string()),
+            self.steps.at(Step::TakeStaged);
+            match passed.custody.take(tree, path, meter)? {
+                Ok((len, blake3)) => {
+                    passed.artifacts.push(Artifact { path: path.clone(), len, blake3, contract });
                 }
-            }
-            if found.first.is_some() {
-                continue;
-            }
-            match measure(&self.staging.join(path), &meter) {
-                Ok((len, blake3)) => passed.push(Artifact { path: path.clone(), len, blake3, contract }),
-                Err(error) => self.unreadable(found, path, &error.source.kind().to_string()),
+                Err(error) => self.unreadable(found, path, &error.kind().to_string()),
             }
         }
-        passed
+        Ok(passed)
     }
 
-    /// How many bytes will be read: of every file for its digest, and once more of what is held against a contract.
-    fn reading_len(&self, regular: &[String]) -> u64 {
+    /// Holds every file against its contract.
+    fn inspect(
+        &self,
+        regular: &[String],
+        open: &dyn Fn(&str) -> io::Result<File>,
+        meter: &Meter<'_>,
+        found: &mut Found,
+    ) {
+        let spelling = if self.plan.canonical_outputs { Spelling::Canonical } else { Spelling::Any };
+        let staged = Staged { open, paths: regular, meter };
+        for path in regular {
+            let contract = outputs(self.stage, path).next().and_then(|(_, output)| output.contract.as_deref());
+            let Some(bound) = contract.and_then(|id| self.plan.contracts.get(id)) else { continue };
+            match artifact::inspect(staged, path, bound, spelling) {
+                Ok(findings) => self.add_all(found, Class::Content, path, findings),
+                Err(error) => self.unreadable(found, path, &error.kind().to_string()),
+            }
+        }
+    }
+
+    /// How many bytes will be read: of every file for its copy and for its digest, and once more of what is held against a
+    /// contract.
+    fn reading_len(&self, tree: &Tree, regular: &[String]) -> u64 {
         let one = |path: &String| {
-            let len = fs::symlink_metadata(self.staging.join(path)).map_or(0, |found| found.len());
             let is_bound = outputs(self.stage, path).any(|(_, output)| output.contract.is_some());
-            if is_bound { 2 * len } else { len }
+            len_of(tree, path).saturating_mul(if is_bound { 3 } else { 2 })
         };
-        regular.iter().map(one).sum()
+        regular.iter().map(one).fold(0, u64::saturating_add)
     }
 
     fn unreadable(&self, found: &mut Found, path: &str, why: &str) {
@@ -308,6 +362,11 @@ impl Gate<'_> {
         let known = known.or_else(|| elsewhere().map(|bound| (bound.contract.as_str(), bound.version.as_str())));
         known.unwrap_or((UNBOUND_CONTRACT, UNBOUND_CONTRACT_VERSION))
     }
+}
+
+/// The length of a staged file; none of one that is not there any more.
+fn len_of(tree: &Tree, path: &str) -> u64 {
+    tree.stat(path).map_or(0, |found| u64::try_from(found.st_size).unwrap_or(0))
 }
 
 #[cfg(test)]

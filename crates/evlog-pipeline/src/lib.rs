@@ -13,6 +13,8 @@
 
 mod artifact;
 mod capture;
+mod copy;
+mod custody;
 mod files;
 mod gate;
 pub mod glob;
@@ -28,11 +30,11 @@ mod paths;
 pub mod plan;
 mod process;
 pub mod progress;
-mod promote;
 pub mod run;
 mod schema;
 mod secrets;
 pub mod step;
+mod tree;
 mod walk;
 mod yaml;
 

@@ -10,7 +10,7 @@
 //! - A claim removes the lock that it made, and never one that another process has made since.
 //! - A claim of which nothing came leaves no directory that it made.
 
-use crate::files::{at, make_directory, write_new};
+use crate::files::{FILE_MODE, at, make_directory, write_as_holder};
 use crate::run::RunError;
 use crate::step::{Step, Steps};
 use evlog::request::check_run_id;
@@ -21,7 +21,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// How much of a lock file is told to people, in bytes.
@@ -134,7 +134,8 @@ impl Claim {
             return Ok(());
         }
         self.steps.at(Step::NotePlan);
-        Ok(write_new(&note, &text).map_err(at("write", &note))?)
+        write_as_holder(&self.runs.join(".locks"), &note_name(&self.run), &text, &self.steps)?;
+        Ok(())
     }
 
     /// The run has ended: nobody will ask where its plan is. Says whether there was a note.
@@ -173,17 +174,22 @@ impl Drop for Claim {
 pub fn noted_plan(out_dir: &Path, run: &str) -> Option<PathBuf> {
     check_run_id(run).ok()?;
     let mut noted = fs::read(note(&out_dir.join("runs"), run)).ok()?;
-    noted.pop_if(|last| *last == b'\n');
+    // A note without its end was written by halves, by an earlier evlog.
+    noted.pop_if(|last| *last == b'\n')?;
     Some(PathBuf::from(OsString::from_vec(noted)))
 }
 
 fn note(runs: &Path, run: &str) -> PathBuf {
-    runs.join(".locks").join(format!("{run}.plan"))
+    runs.join(".locks").join(note_name(run))
+}
+
+fn note_name(run: &str) -> String {
+    format!("{run}.plan")
 }
 
 fn create(lock: &Path, steps: &Steps) -> io::Result<File> {
     steps.at(Step::TakeLock);
-    OpenOptions::new().write(true).create_new(true).open(lock)
+    OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(lock)
 }
 
 /// The directories on the way to this one, and itself, that are not there; outermost first.

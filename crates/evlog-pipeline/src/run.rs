@@ -23,7 +23,7 @@ pub use error::RunError;
 pub use resume::{is_in_progress, resume, stale_locks};
 pub use retry::{Retry, may_retry};
 
-use crate::files::{at, make_directory, remove_tree, write_atomically_telling};
+use crate::files::{at, make_directory, remove_tree, set_aside, write_as_holder};
 use crate::interrupt::Interrupts;
 use crate::lock::Claim;
 use crate::plan::Plan;
@@ -49,6 +49,8 @@ use std::time::{Duration, Instant};
 
 const MANIFEST: &str = "manifest.json";
 const HEALTH: &str = "logs/health.json";
+/// What holds the staging directory of the stage that runs, and the copies of what it staged.
+const SHELF: &str = ".staging";
 
 /// Who may stop a run, and who is told of its steps.
 #[derive(Clone, Debug, Default)]
@@ -259,12 +261,24 @@ impl Runner<'_> {
     }
 
     fn finalize(mut self) -> Result<RunReport, RunError> {
-        self.steps.at(Step::ClearStaging);
-        remove_tree(&self.bundle.join(".staging"))?;
+        self.clear_staging();
         self.must("finalize", json!({}))?;
         let projected = self.project(Duration::ZERO)?;
         self.complete(&projected)?;
         self.report(&projected)
+    }
+
+    /// Removes what is staged, and everything beside it. What this user may not remove is moved out of the bundle and told:
+    /// it changes neither the outcome of a stage nor whether the run ends.
+    fn clear_staging(&self) {
+        self.steps.at(Step::ClearStaging);
+        let staged = self.bundle.join(SHELF);
+        let Err(error) = remove_tree(&staged) else { return };
+        let message = match set_aside(&staged, &self.bundle) {
+            Ok(place) => format!("{error}; it is kept in `{}`, out of the bundle: remove it by hand", place.display()),
+            Err(second) => format!("{error}; {second}: remove it by hand"),
+        };
+        self.watcher.tell(Progress::Note { message: &self.secrets.mask(&message) });
     }
 
     /// What follows the end of a run: its files' digests are recorded, and the note of its plan goes. Says whether any of
@@ -332,7 +346,7 @@ impl Runner<'_> {
         let mut changed = false;
         for path in [MANIFEST, HEALTH].into_iter().chain(rest) {
             if let Some(file) = bundle.files.get(path) {
-                changed |= write_atomically_telling(&self.bundle, path, &file.bytes, &self.steps)?;
+                changed |= write_as_holder(&self.bundle, path, &file.bytes, &self.steps)?;
             }
         }
         let outcomes = outcomes_of(&manifest_of(&bundle)?)?;

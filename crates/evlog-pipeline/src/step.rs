@@ -77,7 +77,9 @@ steps! {
         "The stage begins again: nothing is known of its first run but its output";
     CommitSubstage = "commit_substage", "Commits the outcome of a substage",
         "The stage begins again, and tells the same";
-    CheckStaged = "check_staged", "Holds what is staged against its promises, and syncs it",
+    CheckStaged = "check_staged", "Holds what is staged against its promises",
+        "The stage begins again";
+    TakeStaged = "take_staged", "Copies one staged file to where no stage can reach it, and measures the copy",
         "The stage begins again";
     CommitReport = "commit_report", "Commits the report of a gate that failed",
         "The stage begins again";
@@ -85,7 +87,7 @@ steps! {
         "The stage begins again";
     CommitIntended = "commit_intended", "Commits the intent to promote, with the digest of every artifact",
         "The stage begins again";
-    Promote = "promote", "Renames one artifact from staging into the bundle",
+    Promote = "promote", "Renames the copy of one artifact into the bundle",
         "The artifacts before it stand in the bundle; the others are promoted by the intent";
     CommitPublished = "commit_published", "Commits that all artifacts are promoted",
         "They are found as intended, and the outcome is recorded";

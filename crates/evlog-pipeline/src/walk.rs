@@ -2,8 +2,9 @@
 
 use crate::files::{FileError, at};
 use crate::limits::DEPTH_MAX;
-use std::fs::{self, FileType};
-use std::os::unix::fs::FileTypeExt;
+use crate::tree::{self, Tree};
+use rustix::fs::FileType;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
 /// Something in the tree. Directories themselves are nothing.
@@ -17,26 +18,36 @@ pub struct Entry {
 
 /// Everything below a directory, in byte order of paths.
 pub fn walk(root: &Path) -> Result<Vec<Entry>, FileError> {
+    walk_tree(&Tree::open(root)?)
+}
+
+/// The same of a directory that is held open.
+pub(crate) fn walk_tree(root: &Tree) -> Result<Vec<Entry>, FileError> {
     let mut entries = Vec::new();
-    below(root, "", 0, &mut entries)?;
+    below(root.as_fd(), root.path(), "", 0, &mut entries)?;
     entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     Ok(entries)
 }
 
-fn below(directory: &Path, prefix: &str, depth: usize, entries: &mut Vec<Entry>) -> Result<(), FileError> {
-    for entry in fs::read_dir(directory).map_err(at("read", directory))? {
-        let entry = entry.map_err(at("read", directory))?;
-        let name = entry.file_name();
-        let path = format!("{prefix}{}", name.to_string_lossy());
-        let kind = entry.file_type().map_err(at("read", &entry.path()))?;
-        let irregular = match name.to_str() {
-            None => Some("a name that is not UTF-8"),
-            Some(_) if kind.is_dir() && depth >= DEPTH_MAX => Some("a directory that is nested too deeply"),
-            Some(_) if kind.is_dir() => {
-                below(&entry.path(), &format!("{path}/"), depth + 1, entries)?;
+fn below(
+    directory: BorrowedFd<'_>,
+    root: &Path,
+    prefix: &str,
+    depth: usize,
+    entries: &mut Vec<Entry>,
+) -> Result<(), FileError> {
+    for found in tree::entries(directory).map_err(|error| at("read", &root.join(prefix))(error))? {
+        let path = format!("{prefix}{}", found.name.to_string_lossy());
+        let irregular = match found.name.to_str() {
+            Err(_) => Some("a name that is not UTF-8"),
+            Ok(_) if found.kind.is_dir() && depth >= DEPTH_MAX => Some("a directory that is nested too deeply"),
+            Ok(_) if found.kind.is_dir() => {
+                let inner = tree::enter(directory, &found.name);
+                let inner = inner.map_err(|error| at("read", &root.join(&path))(error))?;
+                below(inner.as_fd(), root, &format!("{path}/"), depth + 1, entries)?;
                 continue;
             }
-            Some(_) => irregular(kind),
+            Ok(_) => irregular(found.kind),
         };
         entries.push(Entry { path, irregular });
     }
@@ -45,10 +56,10 @@ fn below(directory: &Path, prefix: &str, depth: usize, entries: &mut Vec<Entry>)
 
 fn irregular(kind: FileType) -> Option<&'static str> {
     match kind {
-        kind if kind.is_file() => None,
-        kind if kind.is_symlink() => Some("a symbolic link"),
-        kind if kind.is_fifo() => Some("a named pipe"),
-        kind if kind.is_socket() => Some("a socket"),
+        FileType::RegularFile => None,
+        FileType::Symlink => Some("a symbolic link"),
+        FileType::Fifo => Some("a named pipe"),
+        FileType::Socket => Some("a socket"),
         _ => Some("a device"),
     }
 }

@@ -14,7 +14,6 @@ use super::{Findings, Staged};
 use evlog_lifecycle::pipeline::report::Finding;
 use footer::{Footer, Leaf};
 use serde_json::Value;
-use std::fs::File;
 use std::io;
 
 /// The name of the file that says which columns a dataset has.
@@ -47,7 +46,7 @@ pub(super) fn check(staged: Staged<'_>, path: &str, said: &Value, findings: &mut
     let Some(columns) = columns(said, findings) else { return Ok(()) };
     let mut first: Option<(&str, Vec<Leaf>)> = None;
     for part in parts {
-        let leaves = match footer::read(&mut File::open(staged.root.join(directory).join(part))?)? {
+        let leaves = match footer::read(&mut (staged.open)(&format!("{directory}{part}"))?)? {
             Footer::Read(leaves) => leaves,
             Footer::Unreadable(why) => {
                 findings.add(Finding::coded("dataset_part_unreadable", format!("part `{part}`: {why}")));

@@ -11,17 +11,17 @@
 //! - A stage that has an outcome does not run again.
 //! - Doing it again, after an end at any step of it, leads to the same.
 
-use super::{Options, RunError, RunReport, Runner, Session, findings, hex, same};
-use crate::files::{FileError, make_directory, measure, remove_tree, sync_files};
+use super::{Options, RunError, RunReport, Runner, SHELF, Session, findings, hex, same};
+use crate::custody::{Custody, sync_parents};
+use crate::files::{FileError, make_directory, measure, sync_files};
 use crate::lock::Claim;
 use crate::meter::Meter;
 use crate::plan::{Plan, Stage};
 use crate::progress::{Progress, Watcher};
-use crate::promote::{promote, sync_parents};
 use crate::step::Step;
 use crate::{orphans, paths};
 use evlog::{LogError, View};
-use evlog_lifecycle::pipeline::{Left, RunStatus, State};
+use evlog_lifecycle::pipeline::{Artifact, Left, RunStatus, State};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs;
@@ -128,10 +128,7 @@ impl Runner<'_> {
         for stage in plan.enabled().filter(|stage| state.outcome(&stage.id).is_none()) {
             self.settle(state, stage, &meter)?;
         }
-        self.steps.at(Step::ClearStaging);
-        if let Err(error) = remove_tree(&self.bundle.join(".staging")) {
-            self.watcher.tell(Progress::Note { message: &error.to_string() });
-        }
+        self.clear_staging();
         let findings = self.findings(state, &meter);
         let next = plan.enabled().find(|stage| state.outcome(&stage.id).is_none()).or(plan.enabled().last());
         next.map_or(Ok(()), |next| self.go_on(&next.id, false))?;
@@ -197,15 +194,23 @@ impl Runner<'_> {
     /// the log says so by digests. Says how many artifacts were still staged.
     fn finish_promotion(&self, known: &State, stage: &Stage, meter: &Meter<'_>) -> Result<usize, FileError> {
         let intended = known.intended(&stage.id).unwrap_or_default();
-        let staging = self.bundle.join(".staging").join(&stage.id);
         let rest: Vec<_> = intended.iter().filter(|of| !findings::is(&self.bundle.join(&of.path), of, meter)).collect();
-        if !rest.iter().all(|of| findings::is(&staging.join(&of.path), of, meter)) {
+        if let Some(custody) = self.left_in_custody(&rest, meter) {
+            let rest: Vec<&str> = rest.iter().map(|of| of.path.as_str()).collect();
+            custody.promote(&self.bundle, &rest, &self.steps)?;
+        } else if !rest.is_empty() {
             return Ok(0);
         }
-        let rest: Vec<&str> = rest.iter().map(|of| of.path.as_str()).collect();
-        promote(&staging, &self.bundle, &rest, &self.steps)?;
         let all: Vec<&str> = intended.iter().map(|of| of.path.as_str()).collect();
         sync_parents(&self.bundle, &all, &self.steps)?;
         Ok(rest.len())
+    }
+
+    /// The copies of artifacts that were left, where all of them are there and are what the intent says.
+    fn left_in_custody(&self, rest: &[&Artifact], meter: &Meter<'_>) -> Option<Custody> {
+        let has_all = |custody: &mut Custody| {
+            rest.iter().all(|of| custody.measure(&of.path, meter).is_ok_and(|found| found == (of.bytes, of.blake3)))
+        };
+        Custody::left(&self.bundle.join(SHELF)).into_iter().find_map(|mut left| has_all(&mut left).then_some(left))
     }
 }

@@ -5,10 +5,10 @@
 //! - Artifacts are promoted after the intent to do so is committed, and reported as published before the outcome is.
 //! - The gate's failure is always fail-closed, as is every failure of storage.
 
-use super::{RunError, Runner, hex};
+use super::{RunError, Runner, SHELF, hex};
 use crate::capture::Capture;
-use crate::files::{FileError, at, make_directory, make_parents, measure, remove_tree, sync_files};
-use crate::gate::{Artifact, Failed, Gate};
+use crate::files::{FILE_MODE, FileError, at, make_directory, make_parents, measure, sync_files};
+use crate::gate::{Artifact, Failed, Gate, Passed};
 use crate::inputs::Found;
 use crate::limits::REPORT_LEN_MAX;
 use crate::meter::Meter;
@@ -17,7 +17,7 @@ use crate::plan::Stage;
 use crate::process::{self, Ended, Start};
 use crate::progress::Progress;
 use crate::step::{Step, Steps};
-use crate::{inputs, paths, promote};
+use crate::{inputs, paths};
 use evlog_lifecycle::pipeline::report::{ArtifactReport, ERRORS_MAX_DEFAULT, Finding, Report};
 use evlog_lifecycle::pipeline::{Coupling, FailMode, Outcome, Severity, StageStatus, is_substage, root_of};
 use evlog_projection::canonical;
@@ -26,6 +26,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -73,8 +74,8 @@ impl From<FileError> for Stop {
 
 impl Room {
     fn new(bundle: &Path, stage: &str) -> Room {
-        let shelf = bundle.join(".staging");
-        let (outcomes_path, log_path) = (format!(".staging/{stage}.outcomes.jsonl"), paths::captured(stage));
+        let shelf = bundle.join(SHELF);
+        let (outcomes_path, log_path) = (format!("{SHELF}/{stage}.outcomes.jsonl"), paths::captured(stage));
         Room {
             staging: shelf.join(stage),
             outcomes: bundle.join(&outcomes_path),
@@ -85,9 +86,13 @@ impl Room {
         }
     }
 
+    /// Makes the staging directory, empty, and opens the file of captured output.
     pub(super) fn open(&self, bundle: &Path, steps: &Steps) -> Result<File, FileError> {
-        remove_tree(&self.shelf)?;
         make_directory(&self.shelf, steps)?;
+        if fs::symlink_metadata(&self.staging).is_ok() {
+            let error = io::Error::new(io::ErrorKind::AlreadyExists, "expected nothing of an earlier stage or attempt");
+            return Err(at("make", &self.staging)(error));
+        }
         make_directory(&self.staging, steps)?;
         make_parents(bundle, &self.log_path, steps)?;
         steps.at(Step::OpenOutput);
@@ -95,7 +100,7 @@ impl Room {
             let error = io::Error::new(io::ErrorKind::AlreadyExists, "expected a regular file or none");
             return Err(at("open", &self.log)(error));
         }
-        OpenOptions::new().create(true).append(true).open(&self.log).map_err(at("open", &self.log))
+        OpenOptions::new().create(true).append(true).mode(FILE_MODE).open(&self.log).map_err(at("open", &self.log))
     }
 }
 
@@ -127,14 +132,10 @@ impl Runner<'_> {
             attempted => attempted,
         };
         let mut outcome = self.or_storage_failure(stage, attempted)?;
-        let captured = self.capture(stage, &room);
-        let cleared = captured.and_then(|()| {
-            self.steps.at(Step::ClearStaging);
-            Ok(remove_tree(&room.shelf)?)
-        });
-        if let Err(stop) = cleared {
+        if let Err(stop) = self.capture(stage, &room) {
             outcome = self.or_storage_failure(stage, Err(stop))?;
         }
+        self.clear_staging();
         self.record(stage, &outcome)?;
         // What was taken over took no time as a process.
         let elapsed = if self.baseline.is_some() { Duration::ZERO } else { began.elapsed() };
@@ -176,7 +177,9 @@ impl Runner<'_> {
 
     /// The stage was interrupted: what it printed is kept, what it staged is not, and it has no outcome.
     fn leave(&mut self, stage: &Stage, room: &Room) -> Result<(), RunError> {
-        match self.capture(stage, room).and_then(|()| Ok(remove_tree(&room.shelf)?)) {
+        let captured = self.capture(stage, room);
+        self.clear_staging();
+        match captured {
             Ok(()) => {}
             Err(Stop::Run(error)) => return Err(error),
             Err(Stop::Storage(error)) => self.note(stage, &error.to_string()),
@@ -202,6 +205,7 @@ impl Runner<'_> {
 
     /// Everything up to the outcome, which is returned and not yet recorded.
     pub(super) fn attempt(&mut self, stage: &Stage, room: &Room) -> Result<Outcome, Stop> {
+        self.clear_staging();
         let log = room.open(&self.bundle, &self.steps)?;
         self.steps.at(Step::StartStage);
         let ended = self.process(stage, room, &log)?;
@@ -392,15 +396,17 @@ impl Runner<'_> {
             stage,
             run: &self.run,
             staging: &room.staging,
+            shelf: &room.shelf,
             published: &self.published,
             secrets: &self.secrets,
             tell: &tell,
+            steps: &self.steps,
         };
         self.steps.at(Step::CheckStaged);
         let checked = gate.check();
         self.go_on(&stage.id, true)?;
-        let artifacts = match checked? {
-            Ok(artifacts) => artifacts,
+        let Passed { artifacts, custody } = match checked? {
+            Ok(passed) => passed,
             Err(failed) => return Ok(self.fail_gate(stage, &failed)?),
         };
         if let Some(message) = unexpected(&gate.unexpected(&artifacts)) {
@@ -413,7 +419,7 @@ impl Runner<'_> {
         let members = json!({"stage": stage.id, "artifacts": listing(&artifacts)});
         self.must("intend", members.clone())?;
         let paths: Vec<&str> = artifacts.iter().map(|artifact| artifact.path.as_str()).collect();
-        promote::promote(&room.staging, &self.bundle, &paths, &self.steps)?;
+        custody.promote(&self.bundle, &paths, &self.steps)?;
         self.must("publish", members)?;
         self.published.extend(artifacts.into_iter().map(|artifact| (artifact.path, stage.id.clone())));
         Ok(outcome)

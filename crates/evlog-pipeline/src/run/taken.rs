@@ -47,6 +47,7 @@ impl Runner<'_> {
 
     /// Takes a stage over, up to its outcome, which is returned and not yet recorded; or runs it after all.
     pub(super) fn attempt_taking_over(&mut self, stage: &Stage, room: &Room, offer: &Offer) -> Result<Outcome, Stop> {
+        self.clear_staging();
         let log = room.open(&self.bundle, &self.steps)?;
         if let Some(why) = self.copy(stage, room, offer)? {
             drop(log);
