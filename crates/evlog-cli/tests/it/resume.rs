@@ -5,7 +5,7 @@ use crate::support::{Done, Room, files_below, signal};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use std::process::Child;
+use std::process::{Child, Command};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -196,22 +196,57 @@ fn a_lock_whose_holder_lives_is_not_set_aside() {
     assert_proved(&room);
 }
 
+/// A stage that notes the numbers of its process and of its guard, and waits.
+const WAITS: &str =
+    "[ -e go ] && exit 0; echo $$ $PPID > pid.new; mv pid.new pid; sleep 60; echo late > $EVLOG_STAGING_DIR/late";
+
+/// Whether a process is gone, or only waits to be reaped.
+fn is_gone(pid: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_none_or(|rest| rest.is_empty() || rest.trim_start().starts_with('Z'))
+}
+
 #[cfg(target_os = "linux")]
 #[test]
-fn processes_that_a_killed_run_left_are_ended_before_their_stage_begins_again() {
-    // T-01.
-    let room =
-        room("[ -e go ] && exit 0; echo $$ > pid.new; mv pid.new pid; sleep 60; echo late > $EVLOG_STAGING_DIR/late");
+fn a_stage_does_not_outlive_a_run_that_is_killed() {
+    // G-27.
+    let room = room(&format!("setsid sleep 300 & echo $! > left; {WAITS}"));
     let mut child = room.spawn(&["run", "plan.toml", "--run-id", "r"]);
     wait_for(&room.path("pid"));
     child.kill().unwrap();
     child.wait().unwrap();
-    let leader = fs::read_to_string(room.path("pid")).unwrap();
-    assert!(Path::new("/proc").join(leader.trim()).exists(), "the stage has outlived its run");
+    for file in ["pid", "left"] {
+        let text = fs::read_to_string(room.path(file)).unwrap();
+        let pid = text.split_whitespace().next().unwrap();
+        while !is_gone(pid) {
+            sleep(Duration::from_millis(5));
+        }
+    }
+    room.write("go", "");
+    room.ends(0, &["run", "--resume", "r", "--force-run-lock"]);
+    assert_proved(&room);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn processes_that_a_killed_run_left_are_ended_before_their_stage_begins_again() {
+    // T-01.
+    let room = room(WAITS);
+    let mut child = room.spawn(&["run", "plan.toml", "--run-id", "r"]);
+    wait_for(&room.path("pid"));
+    let text = fs::read_to_string(room.path("pid")).unwrap();
+    let (leader, guard) = text.trim().split_once(' ').unwrap();
+    let kill = |signal: &str, pid: &str| assert!(Command::new("kill").args([signal, pid]).status().unwrap().success());
+    // The guard sees neither that evlog is killed nor its own end.
+    kill("-STOP", guard);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    kill("-KILL", guard);
+    assert!(!is_gone(leader), "the stage has outlived its run");
     room.write("go", "");
     let done = room.ends(0, &["run", "--resume", "r", "--force-run-lock"]);
     done.says("of its processes were still there, and were ended");
-    assert!(!fs::read_to_string(format!("/proc/{}/cmdline", leader.trim())).unwrap_or_default().contains("sleep"));
+    assert!(is_gone(leader));
     assert!(!room.path("runs/r/late").exists());
     assert_proved(&room);
 }
