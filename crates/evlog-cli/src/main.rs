@@ -1,6 +1,7 @@
 //! The command `evlog`.
 //!
-//! Does: parse arguments, run one command, end with the exit code that says how it went.
+//! Does: parse arguments, run one command, end with the exit code that says how it went; or guard a stage of a run, where
+//! that is what this process was started for.
 //! Does not: decide anything that the library decides.
 //!
 //! Invariants:
@@ -26,9 +27,13 @@ mod signing;
 mod table;
 mod ui;
 
+use evlog_pipeline::guard;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if guard::is_asked() {
+        return guard::serve();
+    }
     let arguments = match args::parse() {
         Ok(arguments) => arguments,
         Err(error) => return ui::usage(&error),

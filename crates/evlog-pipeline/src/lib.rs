@@ -7,7 +7,7 @@
 //! Invariants:
 //! - The log is the truth. What the bundle shows of a run is a projection of committed events, replaced only by renames.
 //! - Nothing that a stage made reaches the bundle unless the publish gate has passed the whole of it.
-//! - When a stage is left, none of its processes is left.
+//! - When a stage is left, none of its processes is left, whatever group or session it has put itself into.
 //! - A run that was left at any step can be taken up, and ends as one that was not left could have ended.
 #![forbid(unsafe_code)]
 
@@ -18,6 +18,7 @@ mod custody;
 mod files;
 mod gate;
 pub mod glob;
+pub mod guard;
 mod inputs;
 mod interrupt;
 mod limits;

@@ -58,9 +58,12 @@ pub(crate) const DEPTH_MAX: usize = 256;
 /// How long a process group has between the request to end and its end.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
-/// How long the output of a stage is waited for after its leader's end and its group's. The group's own output is in the
-/// pipe by then; only a process that has left the group can hold it open, and it could do so for ever.
+/// How long the output of a stage is waited for after the end of all its processes. Their output is in the pipe by then;
+/// only a process that was handed the pipe can hold it open, and it could do so for ever.
 pub(crate) const DRAIN: Duration = Duration::from_secs(1);
+
+/// How long a guard may take to end what a stage has left, beside the time that it waits for stubborn processes itself.
+pub(crate) const GUARD_LIMIT: Duration = Duration::from_secs(10);
 
 /// How much captured output a stage may have, in bytes, unless its plan says otherwise.
 pub(crate) const OUTPUT_LIMIT_DEFAULT: u64 = 10 * 1024 * 1024;

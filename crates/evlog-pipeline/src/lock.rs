@@ -2,17 +2,20 @@
 //!
 //! `runs/.locks/<run id>.lock`, made by an exclusive create and removed when the run is left. No expiry: a crash leaves
 //! the file, and a person decides. Its content is for that person; nothing reads it back as data. Beside it stand locks
-//! that were set aside by force, `<run id>.lock.stale.<nnnn>`, and while a run is in progress a note of where its plan
-//! is, `<run id>.plan`: a convenience, held against the plan's recorded digest.
+//! that were set aside by force, `<run id>.lock.stale.<nnnn>`, while a run is in progress a note of where its plan is,
+//! `<run id>.plan` (a convenience, held against the plan's recorded digest), and while a stage runs a note of by what its
+//! processes can be known, `<run id>.stage`.
 //!
 //! Invariants:
 //! - Whoever does not get the lock touches nothing of the run.
 //! - A claim removes the lock that it made, and never one that another process has made since.
 //! - A claim of which nothing came leaves no directory that it made.
 
-use crate::files::{FILE_MODE, at, make_directory, write_as_holder};
+use crate::files::{FILE_MODE, FileError, at, make_directory, write_as_holder};
+use crate::orphans::Mark;
 use crate::run::RunError;
 use crate::step::{Step, Steps};
+use crate::tree::open_regular;
 use evlog::request::check_run_id;
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
@@ -24,8 +27,8 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// How much of a lock file is told to people, in bytes.
-const HOLDER_LEN_MAX: u64 = 200;
+/// How much is read of a lock file, or of a note of a stage, in bytes.
+const HOLDER_LEN_MAX: u64 = 512;
 /// The last number of a lock that is set aside: four digits.
 const STALE_MAX: u32 = 9999;
 /// How often the lock is tried when its directory is taken away by a claim that withdraws.
@@ -148,6 +151,29 @@ impl Claim {
         }
     }
 
+    /// Notes by what the processes of the stage that begins can be known.
+    pub(crate) fn note_mark(&self, mark: &Mark) -> Result<(), FileError> {
+        self.steps.at(Step::NoteMark);
+        let text = serde_json::to_vec(mark).unwrap_or_default();
+        write_as_holder(&self.runs.join(".locks"), &mark_name(&self.run), &text, &self.steps).map(drop)
+    }
+
+    /// What was noted of the stage that ran when the run was left.
+    pub(crate) fn noted_mark(&self) -> Option<Mark> {
+        let note = open_regular(&self.runs.join(".locks").join(mark_name(&self.run))).ok()?;
+        serde_json::from_reader(note.take(HOLDER_LEN_MAX)).ok()
+    }
+
+    /// None of the stage's processes is left.
+    pub(crate) fn forget_mark(&self) -> Result<(), FileError> {
+        let note = self.runs.join(".locks").join(mark_name(&self.run));
+        self.steps.at(Step::ForgetMark);
+        match fs::remove_file(&note) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(at("remove", &note)),
+        }
+    }
+
     fn is_ours(&self) -> bool {
         let same = |found: fs::Metadata, own: fs::Metadata| (found.dev(), found.ino()) == (own.dev(), own.ino());
         let found = fs::symlink_metadata(&self.lock).and_then(|found| Ok(same(found, self.file.metadata()?)));
@@ -181,6 +207,10 @@ pub fn noted_plan(out_dir: &Path, run: &str) -> Option<PathBuf> {
 
 fn note(runs: &Path, run: &str) -> PathBuf {
     runs.join(".locks").join(note_name(run))
+}
+
+fn mark_name(run: &str) -> String {
+    format!("{run}.stage")
 }
 
 fn note_name(run: &str) -> String {

@@ -1,31 +1,70 @@
-//! Processes of a stage that outlived the process that ran it.
+//! Processes of a stage that outlived both the process that ran it and its guard.
 //!
-//! An orchestrator ends every process of a stage before it leaves it. One that was killed could not, and what it started
-//! goes on writing where the stage's next attempt will write. The processes are known by their environment, which holds
-//! the run and its bundle (`docs/plan.md`, "What a stage is given").
+//! A stage's guard ends every process of the stage before it ends, and when evlog has ended. Where both were killed,
+//! something may still write where the stage's next attempt will write. Before a stage begins it is noted by what its
+//! processes can be known: a mark that is drawn at random and stands in their environment, and the time before which none
+//! of them was started. What is not known by all of that is not touched.
 //!
-//! Does: find them and end them, on Linux. Does not: find a process that cleared its environment, or any on other systems.
+//! Does: make marks, find the processes of one and end them, on Linux. Does not: find a process that cleared its
+//! environment, or any on other systems.
 //!
 //! Invariant: a signal goes to a process whose environment was read while it was held by its descriptor, so never to
 //! another one that was given the same number.
 
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Ends what is left of the stages of a run, and says how many processes that were. Some may be left that are not this
+/// The variable that holds the mark in the environment of a stage.
+pub(crate) const MARK: &str = "EVLOG_STAGE_MARK";
+
+/// By what the processes of one attempt at one stage are known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Mark {
+    /// What stands in their environment under [`MARK`].
+    pub(crate) text: String,
+    /// The start of the machine in which they run; none where the system does not tell.
+    boot: Option<String>,
+    /// When evlog itself was started, in the system's ticks since then; all of them were started later.
+    since: Option<u64>,
+}
+
+impl Mark {
+    /// A new one.
+    pub(crate) fn draw() -> Mark {
+        let text = uuid::Uuid::new_v4().to_string();
+        Mark { text, boot: system::boot(), since: system::started(std::process::id()) }
+    }
+}
+
+/// Ends what is left of a stage of a run, and says how many processes that were. Some may be left that are not this
 /// user's.
-#[cfg(target_os = "linux")]
-pub(crate) fn end(run: &str, bundle: &Path) -> usize {
-    linux::end(run, bundle)
+pub(crate) fn end(run: &str, bundle: &Path, mark: &Mark) -> usize {
+    system::end(run, bundle, mark)
 }
 
-/// Ends nothing: other systems do not tell the environment of a process.
+/// Other systems do not tell the environment of a process.
 #[cfg(not(target_os = "linux"))]
-pub(crate) fn end(_run: &str, _bundle: &Path) -> usize {
-    0
+mod system {
+    use super::Mark;
+    use std::path::Path;
+
+    pub(super) fn boot() -> Option<String> {
+        None
+    }
+
+    pub(super) fn started(_pid: u32) -> Option<u64> {
+        None
+    }
+
+    pub(super) fn end(_run: &str, _bundle: &Path, _mark: &Mark) -> usize {
+        0
+    }
 }
 
 #[cfg(target_os = "linux")]
-mod linux {
+mod system {
+    use super::{MARK, Mark};
     use crate::limits::GRACE;
     use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
     use std::collections::BTreeSet;
@@ -35,15 +74,29 @@ mod linux {
     use std::thread::sleep;
     use std::time::{Duration, Instant};
 
+    pub(super) fn boot() -> Option<String> {
+        let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        Some(text.trim().to_owned())
+    }
+
+    /// When a process was started, in ticks since the machine was.
+    pub(super) fn started(pid: u32) -> Option<u64> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The 22nd field; the second one may hold blanks and ends with `)`.
+        stat.rsplit(')').next()?.split_whitespace().nth(19)?.parse().ok()
+    }
+
     /// Looks again until none is found, since one that is seen may have started another that was not.
-    pub(super) fn end(run: &str, bundle: &Path) -> usize {
+    pub(super) fn end(run: &str, bundle: &Path, mark: &Mark) -> usize {
+        let (Some(since), true) = (mark.since, mark.boot.is_some() && mark.boot == boot()) else { return 0 };
         let marks = [
             format!("EVLOG_RUN_ID={run}").into_bytes(),
             [b"EVLOG_RUN_DIR=".as_slice(), bundle.as_os_str().as_bytes()].concat(),
+            format!("{MARK}={}", mark.text).into_bytes(),
         ];
         let (began, mut ended) = (Instant::now(), BTreeSet::new());
         loop {
-            let found: Vec<i32> = processes().filter(|pid| end_marked(*pid, &marks)).collect();
+            let found: Vec<u32> = processes().filter(|pid| end_marked(*pid, &marks, since)).collect();
             if found.is_empty() || began.elapsed() > GRACE {
                 return ended.len();
             }
@@ -52,20 +105,21 @@ mod linux {
         }
     }
 
-    fn processes() -> impl Iterator<Item = i32> {
-        let own = i32::try_from(std::process::id()).ok();
+    fn processes() -> impl Iterator<Item = u32> {
+        let own = std::process::id();
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        numbers.filter(move |pid| Some(*pid) != own)
+        numbers.filter(move |pid| *pid != own)
     }
 
-    /// Kills a process that has all the marks in its environment; says whether it had. A process that has ended has none.
-    fn end_marked(pid: i32, marks: &[Vec<u8>]) -> bool {
-        let Some(number) = Pid::from_raw(pid) else { return false };
+    /// Kills a process that has all the marks in its environment and was not started before; says whether it was one. A
+    /// process that has ended has no environment.
+    fn end_marked(pid: u32, marks: &[Vec<u8>], since: u64) -> bool {
+        let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return false };
         let Ok(held) = pidfd_open(number, PidfdFlags::empty()) else { return false };
         let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
         let has = |mark: &Vec<u8>| environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_slice());
-        let marked = marks.iter().all(has);
+        let marked = marks.iter().all(has) && started(pid).is_some_and(|started| started >= since);
         if marked {
             // One that ended by itself meanwhile is as good.
             let _ended = pidfd_send_signal(&held, Signal::KILL);
@@ -74,32 +128,63 @@ mod linux {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::*;
-    use std::process::{Command, Stdio};
+    use std::process::{Child, Command, Stdio};
+
+    fn start(run: &str, directory: &Path, mark: Option<&Mark>) -> Child {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sleep 100 & wait"]).stdout(Stdio::null());
+        command.env("EVLOG_RUN_ID", run).env("EVLOG_RUN_DIR", directory);
+        command.envs(mark.map(|mark| (MARK, &mark.text))).spawn().unwrap()
+    }
 
     #[test]
-    fn the_processes_of_one_run_are_ended_and_no_others() {
+    fn t01_the_processes_of_one_attempt_are_ended_and_no_others() {
         let bundle = tempfile::tempdir().unwrap();
-        let start = |run: &str, directory: &Path| {
-            let mut command = Command::new("sh");
-            command.args(["-c", "sleep 100 & wait"]).stdout(Stdio::null());
-            command.env("EVLOG_RUN_ID", run).env("EVLOG_RUN_DIR", directory).spawn().unwrap()
-        };
-        let mut left = start("left", bundle.path());
-        let mut others = [start("another", bundle.path()), start("left", &bundle.path().join("elsewhere"))];
+        let (mark, another) = (Mark::draw(), Mark::draw());
+        let mut left = start("left", bundle.path(), Some(&mark));
+        let others = [
+            ("another", bundle.path().to_owned(), Some(&mark)),
+            ("left", bundle.path().join("elsewhere"), Some(&mark)),
+            ("left", bundle.path().to_owned(), Some(&another)),
+            // A person who looks at what a stage does, with what it is given.
+            ("left", bundle.path().to_owned(), None),
+        ];
+        let mut others = others.map(|(run, directory, mark)| start(run, &directory, mark));
         // The shell may not have started its own yet.
-        let ended = end("left", bundle.path());
+        let ended = end("left", bundle.path(), &mark);
         assert!((1..=2).contains(&ended), "{ended}");
         assert!(!left.wait().unwrap().success());
-        assert_eq!(end("left", bundle.path()), 0);
+        assert_eq!(end("left", bundle.path(), &mark), 0);
         for other in &mut others {
-            assert!(other.try_wait().unwrap().is_none(), "another run's process was ended");
-        }
-        assert!(end("another", bundle.path()) >= 1 && end("left", &bundle.path().join("elsewhere")) >= 1);
-        for mut other in others {
+            assert!(other.try_wait().unwrap().is_none(), "another process was ended");
+            let children = format!("/proc/{}/task/{}/children", other.id(), other.id());
+            let children = std::fs::read_to_string(children).unwrap_or_default();
+            for child in children.split_whitespace() {
+                Command::new("kill").arg(child).status().unwrap();
+            }
+            other.kill().unwrap();
             other.wait().unwrap();
         }
+    }
+
+    #[test]
+    fn t01_what_was_started_before_the_run_or_in_another_life_of_the_machine_is_not_touched() {
+        let bundle = tempfile::tempdir().unwrap();
+        let mark = Mark::draw();
+        let mut there = start("r", bundle.path(), Some(&mark));
+        for not_its_own in [
+            Mark { since: Some(u64::MAX), ..mark.clone() },
+            Mark { boot: Some("another".to_owned()), ..mark.clone() },
+            Mark { boot: None, since: None, ..mark.clone() },
+        ] {
+            assert_eq!(end("r", bundle.path(), &not_its_own), 0, "{not_its_own:?}");
+            assert!(there.try_wait().unwrap().is_none());
+        }
+        assert!(end("r", bundle.path(), &mark) >= 1);
+        there.wait().unwrap();
     }
 }

@@ -1,28 +1,24 @@
-//! One stage's process: started in a process group of its own, read, waited for, ended past its time limit.
+//! One stage's process: started by a guard, read, waited for, ended past its time limit.
 //!
 //! Does not: know stages, outcomes or the log. It says how the process ended and leaves the judgement to the caller; what
 //! it prints is handed on as it comes.
 //!
 //! Invariants:
-//! - When [`run`] returns, no process of the group is left that could still write: a stage that leaves something running
-//!   in the background would otherwise change files after the publish gate has read them.
-//! - The leader is reaped only after its group was ended. Until then its process id, which names the group, cannot be
-//!   given to another process.
-//! - Standard output and standard error are one pipe, so they are read in the order written. A process that has left the
-//!   group can hold the pipe for [`DRAIN`] after the leader's end, and no longer.
+//! - When [`run`] returns, no process is left that came from the stage's and that this user may end: one that runs on in
+//!   the background would otherwise change files after the publish gate has read them (`guard.rs`).
+//! - Standard output and standard error are one pipe, so they are read in the order written. A process that was given the
+//!   pipe and is not a descendant of the stage's can hold it for [`DRAIN`] after the end, and no longer.
 //! - No thread is started, and no zombie is left.
 
+use crate::guard::{ASK_TO_END, Guard, Word, command_bytes};
 use crate::interrupt::Interrupts;
-use crate::limits::{DRAIN, GRACE};
+use crate::limits::{DRAIN, GRACE, GUARD_LIMIT};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::ffi::OsString;
-use std::io::{self, PipeReader, Read};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::io::{self, PipeReader, Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::sleep;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What to start.
@@ -38,6 +34,8 @@ pub(crate) struct Start<'a> {
     pub(crate) time_limit: Option<Duration>,
     /// Asks for it to be ended.
     pub(crate) interrupts: &'a Interrupts,
+    /// How its guard is started.
+    pub(crate) guard: &'a Guard,
 }
 
 /// How it ended.
@@ -47,48 +45,178 @@ pub(crate) enum Ended {
     Exited(i32),
     /// A signal that we did not send ended it.
     Signalled(i32),
-    /// It was ended, with its whole group, because its time limit had passed.
+    /// It was ended, with all that came from it, because its time limit had passed.
     TimedOut,
-    /// It was ended, with its whole group, because the run was asked to stop.
+    /// It was ended, with all that came from it, because the run was asked to stop.
     Interrupted,
+    /// Its guard was ended by somebody else, and nobody knows how the process ended.
+    Unguarded,
 }
 
-/// How a process ended, and whether all was read that it printed.
+/// How a process ended, what it left, and whether all was read that it printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct End {
     /// How its leader ended.
     pub(crate) ended: Ended,
-    /// Whether some process that left the group still holds the output; what it prints from now on is lost.
+    /// Whether some process that is not a descendant still holds the output; what it prints from now on is lost.
     pub(crate) is_held: bool,
+    /// How many processes had left its group, and were ended with it.
+    pub(crate) left: usize,
+    /// How many could not be ended.
+    pub(crate) stubborn: usize,
 }
 
-/// Starts the process, hands on what it prints, waits for it, and ends what is left of its group. An error means that it
-/// could not be started, or could not be waited for.
+/// Starts the process, hands on what it prints, waits for it, and ends what is left of it. An error means that it could
+/// not be started, or could not be waited for.
 pub(crate) fn run(start: &Start<'_>, output: &mut dyn FnMut(&[u8])) -> io::Result<End> {
-    let [program, arguments @ ..] = start.command else {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the command is empty"));
-    };
     let (reader, writer) = io::pipe()?;
-    let mut child = Command::new(program)
-        .args(arguments)
-        .current_dir(start.directory)
-        .env_clear()
-        .envs(start.environment.iter().map(|(key, value)| (key, value)))
-        .stdin(Stdio::null())
-        .stdout(writer.try_clone()?)
-        .stderr(writer)
-        .process_group(0)
-        .spawn()?;
+    let mut guarded = Guarded::start(start, &writer)?;
+    drop(writer);
     let mut pipe = Pipe { reader: Some(reader), piece: vec![0; PIECE_LEN], output };
-    let cut_short = wait_for_end(&child, start, &mut pipe);
-    end_group(&child, Signal::KILL);
+    let cut_short = guarded.wait_for_end(start, &mut pipe);
+    let word = guarded.finish(&mut pipe);
     let is_held = !pipe.drain();
-    let status = child.wait()?;
-    Ok(End { ended: cut_short?.unwrap_or_else(|| ended(status)), is_held })
+    let cut_short = cut_short?;
+    match word? {
+        Some(Word::NotStarted { number: Some(number), .. }) => Err(io::Error::from_raw_os_error(number)),
+        Some(Word::NotStarted { message, .. }) => Err(io::Error::new(io::ErrorKind::InvalidInput, message)),
+        Some(Word::Ended { exited, signalled, left, stubborn }) => {
+            let own = exited.map(Ended::Exited).or(signalled.map(Ended::Signalled)).unwrap_or(Ended::Unguarded);
+            Ok(End { ended: cut_short.unwrap_or(own), is_held, left, stubborn })
+        }
+        Some(Word::Ready) | None => {
+            Ok(End { ended: cut_short.unwrap_or(Ended::Unguarded), is_held, left: 0, stubborn: 0 })
+        }
+    }
 }
 
 /// As much as a pipe holds on most systems, in bytes.
 const PIECE_LEN: usize = 64 * 1024;
+/// A guard that is ended before it has a session of its own, by a Ctrl-C that was meant for evlog, is started again.
+const STARTS: usize = 3;
+
+/// A guard, and what was heard of it.
+struct Guarded {
+    child: Child,
+    /// Closed when all is to be ended.
+    told: Option<ChildStdin>,
+    says: ChildStdout,
+    heard: Vec<u8>,
+    /// Whether it says nothing more.
+    is_over: bool,
+}
+
+impl Guarded {
+    fn start(start: &Start<'_>, output: &io::PipeWriter) -> io::Result<Guarded> {
+        for _ in 0..STARTS {
+            let mut guarded = Guarded::spawn(start, output)?;
+            // A guard that has gone cannot be told anything, and says nothing either.
+            let _gone = guarded.tell(&command_bytes(start.command)?);
+            if guarded.hears_ready()? {
+                return Ok(guarded);
+            }
+            let _status = guarded.child.wait()?;
+        }
+        let guard = start.guard.program.display();
+        Err(io::Error::other(format!("expected `{guard}` to guard the stage, and it ended")))
+    }
+
+    fn spawn(start: &Start<'_>, output: &io::PipeWriter) -> io::Result<Guarded> {
+        let mut child = Command::new(&start.guard.program)
+            .args(&start.guard.arguments)
+            .current_dir(start.directory)
+            .env_clear()
+            .envs(start.environment.iter().map(|(key, value)| (key, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(output.try_clone()?)
+            .spawn()?;
+        let (Some(told), Some(says)) = (child.stdin.take(), child.stdout.take()) else {
+            unreachable!("both were asked to be pipes")
+        };
+        Ok(Guarded { child, told: Some(told), says, heard: Vec::new(), is_over: false })
+    }
+
+    fn tell(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.told.as_mut().map_or(Ok(()), |told| told.write_all(bytes))
+    }
+
+    fn hears_ready(&mut self) -> io::Result<bool> {
+        while !self.is_over {
+            if self.words().any(|word| word == Word::Ready) {
+                return Ok(true);
+            }
+            self.hear()?;
+        }
+        Ok(self.words().any(|word| word == Word::Ready))
+    }
+
+    /// Takes a piece of what it says.
+    fn hear(&mut self) -> io::Result<()> {
+        let mut piece = [0; 4096];
+        match self.says.read(&mut piece) {
+            Ok(0) => self.is_over = true,
+            Ok(len) => self.heard.extend_from_slice(&piece[..len]),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// What it has said so far.
+    fn words(&self) -> impl Iterator<Item = Word> {
+        let whole = self.heard.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+        self.heard[..whole].split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok())
+    }
+
+    /// What it says last.
+    fn last_word(&self) -> Option<Word> {
+        self.words().find(|word| *word != Word::Ready)
+    }
+
+    /// Waits until the process has ended. Says how it was cut short, if it was.
+    fn wait_for_end(&mut self, start: &Start<'_>, pipe: &mut Pipe<'_>) -> io::Result<Option<Ended>> {
+        let limit = start.time_limit.unwrap_or(Duration::MAX);
+        if self.ends_within(pipe, limit, &|| start.interrupts.is_urgent())? {
+            return Ok(None);
+        }
+        let why = if start.interrupts.is_urgent() { Ended::Interrupted } else { Ended::TimedOut };
+        let _gone = self.tell(&[ASK_TO_END]);
+        self.ends_within(pipe, GRACE, &|| false)?;
+        Ok(Some(why))
+    }
+
+    /// Hands on output until the guard has said its last word. Says whether it did before the limit, and before it was to
+    /// be cut short.
+    fn ends_within(&mut self, pipe: &mut Pipe<'_>, limit: Duration, cut_short: &dyn Fn() -> bool) -> io::Result<bool> {
+        let began = Instant::now();
+        while self.last_word().is_none() && !self.is_over {
+            let left = limit.saturating_sub(began.elapsed());
+            if left.is_zero() || cut_short() {
+                return Ok(false);
+            }
+            if pipe.wait(Some(&self.says), left.min(PAUSE))? {
+                self.hear()?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Has all ended, and gives the last word; nothing when there is none.
+    fn finish(mut self, pipe: &mut Pipe<'_>) -> io::Result<Option<Word>> {
+        // The guard ends everything when its pipe closes.
+        self.told = None;
+        let ended = self.ends_within(pipe, GUARD_LIMIT, &|| false);
+        if !matches!(ended, Ok(true)) {
+            let _gone = self.child.kill();
+        }
+        let _status = self.child.wait()?;
+        ended.map(|_| self.last_word())
+    }
+}
+
+/// After so long it is asked again whether the process is to be ended.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The reading end of the process's output, until it is closed.
 struct Pipe<'a> {
@@ -98,95 +226,47 @@ struct Pipe<'a> {
 }
 
 impl Pipe<'_> {
-    /// Waits for output, at most for `pause`, and hands on one piece of it. Says whether anything happened.
-    fn take(&mut self, pause: Duration) -> io::Result<bool> {
-        let Some(reader) = &mut self.reader else {
-            sleep(pause);
-            return Ok(false);
-        };
+    /// Waits for output, at most for `pause`, and hands on one piece of it. Says whether the other stream has something.
+    fn wait(&mut self, other: Option<&ChildStdout>, pause: Duration) -> io::Result<bool> {
         let pause = Timespec::try_from(pause).map_err(io::Error::other)?;
-        match poll(&mut [PollFd::new(reader, PollFlags::IN)], Some(&pause)) {
+        let mut asked: Vec<PollFd<'_>> = Vec::with_capacity(2);
+        asked.extend(other.map(|other| PollFd::new(other, PollFlags::IN)));
+        asked.extend(self.reader.as_ref().map(|reader| PollFd::new(reader, PollFlags::IN)));
+        match poll(&mut asked, Some(&pause)) {
             Ok(0) | Err(Errno::INTR) => return Ok(false),
             Ok(_) => {}
             Err(error) => return Err(error.into()),
         }
+        let mut has_something = asked.iter().map(|asked| !asked.revents().is_empty());
+        let is_other_ready = other.is_some() && has_something.next() == Some(true);
+        if self.reader.is_some() && has_something.next() == Some(true) {
+            drop(has_something);
+            self.take()?;
+        }
+        Ok(is_other_ready)
+    }
+
+    fn take(&mut self) -> io::Result<()> {
+        let Some(reader) = &mut self.reader else { return Ok(()) };
         match reader.read(&mut self.piece) {
             Ok(0) => self.reader = None,
             Ok(len) => (self.output)(&self.piece[..len]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }
-        Ok(true)
+        Ok(())
     }
 
-    /// Reads what the group has left in the pipe. Says whether that was all: else somebody still holds it.
+    /// Reads what was left in the pipe. Says whether that was all: else somebody still holds it.
     fn drain(&mut self) -> bool {
         let began = Instant::now();
         while self.reader.is_some() {
             let left = DRAIN.saturating_sub(began.elapsed());
-            if left.is_zero() || self.take(left).is_err() {
+            if left.is_zero() || self.wait(None, left).is_err() {
                 return false;
             }
         }
         true
-    }
-}
-
-/// Waits until the leader has ended, and leaves it as a zombie. Says how it was cut short, if it was.
-fn wait_for_end(child: &Child, start: &Start<'_>, pipe: &mut Pipe<'_>) -> io::Result<Option<Ended>> {
-    let limit = start.time_limit.unwrap_or(Duration::MAX);
-    if ends_within(child, pipe, limit, &|| start.interrupts.is_urgent())? {
-        return Ok(None);
-    }
-    let why = if start.interrupts.is_urgent() { Ended::Interrupted } else { Ended::TimedOut };
-    end_group(child, Signal::TERM);
-    ends_within(child, pipe, GRACE, &|| false)?;
-    Ok(Some(why))
-}
-
-/// Asks again and again, between pieces of output and at growing distances of 1 to 20 ms: a wait with a limit that needs
-/// neither a thread nor a signal handler, and is the same on every Unix. Says whether the leader ended before the limit,
-/// and before it was to be cut short.
-fn ends_within(child: &Child, pipe: &mut Pipe<'_>, limit: Duration, cut_short: &dyn Fn() -> bool) -> io::Result<bool> {
-    let began = Instant::now();
-    let mut pause = PAUSE_MIN;
-    loop {
-        if has_ended(child)? {
-            return Ok(true);
-        }
-        let left = limit.saturating_sub(began.elapsed());
-        if left.is_zero() || cut_short() {
-            return Ok(false);
-        }
-        let happened = pipe.take(pause.min(left))?;
-        pause = if happened { PAUSE_MIN } else { (pause * 2).min(PAUSE_MAX) };
-    }
-}
-
-const PAUSE_MIN: Duration = Duration::from_millis(1);
-const PAUSE_MAX: Duration = Duration::from_millis(20);
-
-fn has_ended(child: &Child) -> io::Result<bool> {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
-    loop {
-        match waitid(WaitId::Pid(Pid::from_child(child)), options) {
-            Ok(status) => return Ok(status.is_some()),
-            Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-/// Sends a signal to the whole group. That nobody is there to take it is what we want, so no error is of interest.
-fn end_group(child: &Child, signal: Signal) {
-    let _gone = kill_process_group(Pid::from_child(child), signal);
-}
-
-fn ended(status: ExitStatus) -> Ended {
-    match (status.code(), status.signal()) {
-        (Some(code), _) => Ended::Exited(code),
-        (None, Some(signal)) => Ended::Signalled(signal),
-        (None, None) => unreachable!("a process that was reaped has exited or was ended by a signal"),
     }
 }
 

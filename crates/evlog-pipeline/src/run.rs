@@ -24,6 +24,7 @@ pub use resume::{is_in_progress, resume, stale_locks};
 pub use retry::{Retry, may_retry};
 
 use crate::files::{at, make_directory, remove_tree, set_aside, write_as_holder};
+use crate::guard::Guard;
 use crate::interrupt::Interrupts;
 use crate::lock::Claim;
 use crate::plan::Plan;
@@ -59,6 +60,8 @@ pub struct Options {
     pub interrupts: Arc<Interrupts>,
     /// Told of every step, for tests that end the process there.
     pub steps: Steps,
+    /// How the guards of its stages are started.
+    pub guard: Guard,
     /// Which run a new run retries. One that is taken up retries what it was created to retry.
     pub retry: Option<Retry>,
 }
@@ -119,6 +122,7 @@ struct Runner<'r> {
     run: String,
     bundle: PathBuf,
     interrupts: Arc<Interrupts>,
+    guard: Guard,
     secrets: Secrets,
     steps: Steps,
     /// What the stages so far have published: path and stage.
@@ -156,6 +160,7 @@ impl<'r> Runner<'r> {
             bundle: claim.bundle(),
             claim,
             interrupts: options.interrupts.clone(),
+            guard: options.guard.clone(),
             secrets,
             steps: options.steps.clone(),
             published: BTreeMap::new(),

@@ -71,8 +71,12 @@ steps! {
         "The stage begins again, and is taken over again";
     CommitTakenOver = "commit_taken_over", "Commits that a stage is taken over, and from where",
         "The stage begins again, and is taken over again";
+    NoteMark = "note_mark", "Notes beside the lock by what the stage's processes can be known",
+        "The stage begins again";
     StartStage = "start_stage", "Starts the stage's process and waits for its end",
         "The stage begins again";
+    ForgetMark = "forget_mark", "Removes that note: none of its processes is left",
+        "The stage begins again, and no process is found";
     ReadOutcomes = "read_outcomes", "Reads what the stage told of its substages",
         "The stage begins again: nothing is known of its first run but its output";
     CommitSubstage = "commit_substage", "Commits the outcome of a substage",

@@ -1,8 +1,10 @@
 //! What is claimed: the group is ended, nothing is left, the output is whole and in order.
 
 use super::*;
+use rustix::process::Pid;
 use std::cell::RefCell;
 use std::fs;
+use std::thread::sleep;
 
 struct Room {
     directory: tempfile::TempDir,
@@ -32,6 +34,7 @@ impl Room {
             environment: &environment,
             time_limit,
             interrupts: &self.interrupts,
+            guard: &Guard::default(),
         };
         run(&start, &mut |bytes| self.printed.borrow_mut().extend_from_slice(bytes))
     }
@@ -156,14 +159,82 @@ fn a_process_that_closes_its_output_is_still_waited_for() {
 }
 
 #[test]
-fn g42_a_process_that_left_the_group_holds_the_output_for_a_second_and_not_for_ever() {
+fn g33_a_process_that_left_the_group_and_the_session_is_ended_with_the_stage() {
     let room = Room::new();
-    // `setsid` starts a session and with it a group of its own, which is not ours to end.
-    let script = "setsid sh -c 'echo $$ > left; exec sleep 100' & while ! test -s left; do :; done; echo done";
-    let began = Instant::now();
+    let script = "setsid sh -c 'setsid sleep 100 & echo $! > left; exec sleep 100' > /dev/null 2>&1 & \
+                  while ! test -s left; do :; done; echo done";
     let end = room.start(&["sh", "-c", script], None).unwrap();
-    assert_eq!(end, End { ended: Ended::Exited(0), is_held: true });
+    assert_eq!((end.ended, end.left, end.stubborn, end.is_held), (Ended::Exited(0), 2, 0, false));
+    assert!(is_gone(room.pid_in("left")));
+}
+
+#[test]
+fn g33_what_left_the_group_is_ended_too_when_the_time_limit_has_passed() {
+    let room = Room::new();
+    let script = "setsid sh -c 'echo $$ > left; exec sleep 100' & while ! test -s left; do :; done; sleep 100";
+    assert_eq!(room.run(script, Some(Duration::from_millis(300))).unwrap(), Ended::TimedOut);
+    assert!(is_gone(room.pid_in("left")));
+}
+
+#[test]
+fn g26_a_stage_has_no_terminal_to_ask_at() {
+    let room = Room::new();
+    assert_eq!(room.run("echo asks; read answer < /dev/tty || exit 7", None).unwrap(), Ended::Exited(7));
+}
+
+#[test]
+fn g27_whoever_ends_the_guard_ends_the_stage_and_that_is_no_success() {
+    let room = Room::new();
+    let end = room.start(&["sh", "-c", "kill -9 $PPID; exit 0"], None).unwrap();
+    assert_eq!(end.ended, Ended::Unguarded);
+}
+
+#[test]
+fn a_process_that_is_not_the_stages_holds_the_output_for_a_second_and_not_for_ever() {
+    // G-42: this test's own process holds it, as a service would that was handed the pipe.
+    let room = Room::new();
+    let held = RefCell::new(None);
+    let command =
+        ["sh".to_owned(), "-c".to_owned(), "echo $$ > pid; echo done; while ! test -e go; do :; done".to_owned()];
+    let start = Start {
+        command: &command,
+        directory: room.directory.path(),
+        environment: &[("PATH".into(), std::env::var_os("PATH").unwrap())],
+        time_limit: None,
+        interrupts: &room.interrupts,
+        guard: &Guard::default(),
+    };
+    let began = Instant::now();
+    let end = run(&start, &mut |_| {
+        let pid = room.pid_in("pid").as_raw_nonzero();
+        *held.borrow_mut() = Some(fs::OpenOptions::new().write(true).open(format!("/proc/{pid}/fd/1")).unwrap());
+        fs::write(room.directory.path().join("go"), "").unwrap();
+    });
+    let end = end.unwrap();
+    assert_eq!((end.ended, end.is_held), (Ended::Exited(0), true));
     assert!(began.elapsed() >= DRAIN && began.elapsed() < Duration::from_mins(1), "took {:?}", began.elapsed());
-    assert_eq!(room.output(), "done\n");
-    kill_process_group(room.pid_in("left"), Signal::KILL).unwrap();
+}
+
+#[test]
+fn g27_when_evlog_has_gone_the_guard_ends_the_stage() {
+    let room = Room::new();
+    let command = ["sh".to_owned(), "-c".to_owned(), "setsid sleep 100 & echo $! > left; sleep 100".to_owned()];
+    let start = Start {
+        command: &command,
+        directory: room.directory.path(),
+        environment: &[("PATH".into(), std::env::var_os("PATH").unwrap())],
+        time_limit: None,
+        interrupts: &room.interrupts,
+        guard: &Guard::default(),
+    };
+    let (_reader, writer) = io::pipe().unwrap();
+    let mut guarded = Guarded::start(&start, &writer).unwrap();
+    soon("the stage began", || {
+        fs::read_to_string(room.directory.path().join("left")).is_ok_and(|text| text.ends_with('\n'))
+    });
+    // What the system does with the pipes of a process that was killed.
+    drop(guarded.told.take());
+    let left = room.pid_in("left");
+    soon("a process of the stage still runs", || is_gone(left));
+    guarded.child.wait().unwrap();
 }

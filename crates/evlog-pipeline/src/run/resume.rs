@@ -113,7 +113,9 @@ impl Runner<'_> {
         self.enter_bundle(state)?;
         self.claim.note_plan(&self.plan.file)?;
         self.steps.at(Step::EndProcesses);
-        let processes = orphans::end(&self.run, &self.bundle);
+        let mark = self.claim.noted_mark();
+        let processes = mark.map_or(0, |mark| orphans::end(&self.run, &self.bundle, &mark));
+        self.claim.forget_mark()?;
         let plan = self.plan;
         self.begun = plan.enabled().filter(|stage| state.attempts(&stage.id) > 0).map(|s| s.id.clone()).collect();
         let finished: Vec<&str> =

@@ -12,9 +12,10 @@ use crate::gate::{Artifact, Failed, Gate, Passed};
 use crate::inputs::Found;
 use crate::limits::REPORT_LEN_MAX;
 use crate::meter::Meter;
+use crate::orphans::{self, Mark};
 use crate::outcomes::{self, Told};
 use crate::plan::Stage;
-use crate::process::{self, Ended, Start};
+use crate::process::{self, End, Ended, Start};
 use crate::progress::Progress;
 use crate::step::{Step, Steps};
 use crate::{inputs, paths};
@@ -207,7 +208,6 @@ impl Runner<'_> {
     pub(super) fn attempt(&mut self, stage: &Stage, room: &Room) -> Result<Outcome, Stop> {
         self.clear_staging();
         let log = room.open(&self.bundle, &self.steps)?;
-        self.steps.at(Step::StartStage);
         let ended = self.process(stage, room, &log)?;
         self.steps.at(Step::ReadOutcomes);
         let told = outcomes::read(&room.outcomes, &stage.id).map_err(at("read", &room.outcomes))?;
@@ -237,13 +237,17 @@ impl Runner<'_> {
 
     /// Starts the stage's process and waits for it; `None` when it could not be started.
     fn process(&mut self, stage: &Stage, room: &Room, log: &File) -> Result<Option<Ended>, Stop> {
+        let mark = Mark::draw();
+        self.claim.note_mark(&mark)?;
+        self.steps.at(Step::StartStage);
         self.watcher.tell(Progress::StageStarted { stage: &stage.id, log: &room.log });
         let start = Start {
             command: &stage.command,
             directory: &self.plan.directory,
-            environment: &self.environment(stage, room),
+            environment: &self.environment(stage, room, &mark),
             time_limit: stage.time_limit,
             interrupts: &self.interrupts,
+            guard: &self.guard,
         };
         let mut watch = |line: &str| self.watcher.tell(Progress::OutputLine { stage: &stage.id, line });
         let mut capture = Capture::new(&self.secrets, stage.output_limit, log, &mut watch);
@@ -252,11 +256,25 @@ impl Runner<'_> {
         if !whole_line {
             writeln!(&*log).map_err(at("write", &room.log))?;
         }
-        if end.as_ref().is_ok_and(|end| end.is_held) {
-            let message = "a process that left the stage's process group holds its output; the rest of that is lost";
-            self.note_in(stage, room, log, message)?;
+        if let Ok(Ended::Unguarded) = end.as_ref().map(|end| end.ended) {
+            orphans::end(&self.run, &self.bundle, &mark);
+        }
+        self.claim.forget_mark()?;
+        for message in end.iter().flat_map(left_behind) {
+            self.note_in(stage, room, log, &message)?;
         }
         let ended = end.map(|end| end.ended);
+        self.how_it_ended(stage, room, log, ended)
+    }
+
+    /// Tells how the process ended, where that was not by itself.
+    fn how_it_ended(
+        &mut self,
+        stage: &Stage,
+        room: &Room,
+        log: &File,
+        ended: io::Result<Ended>,
+    ) -> Result<Option<Ended>, Stop> {
         let message = match &ended {
             Ok(Ended::Exited(_)) => return Ok(ended.ok()),
             Ok(Ended::Signalled(signal)) => format!("the process was ended by signal {signal}"),
@@ -265,6 +283,7 @@ impl Runner<'_> {
                 format!("the time limit of {limit:?} has passed; the process group was ended")
             }
             Ok(Ended::Interrupted) => "the run was interrupted; the process group was ended".to_owned(),
+            Ok(Ended::Unguarded) => "the process that guards the stage was ended, and the stage with it".to_owned(),
             Err(error) => format!("`{}` could not be started: {error}", stage.command[0]),
         };
         self.note_in(stage, room, log, &message)?;
@@ -283,14 +302,15 @@ impl Runner<'_> {
     }
 
     /// Everything that the process finds in its environment: what it inherits, what the plan adds, and evlog's own.
-    fn environment(&self, stage: &Stage, room: &Room) -> Vec<(OsString, OsString)> {
-        let own: [(&str, OsString); 6] = [
+    fn environment(&self, stage: &Stage, room: &Room, mark: &Mark) -> Vec<(OsString, OsString)> {
+        let own: [(&str, OsString); 7] = [
             ("EVLOG_RUN_ID", self.run.clone().into()),
             ("EVLOG_STAGE", stage.id.clone().into()),
             ("EVLOG_STAGING_DIR", room.staging.clone().into()),
             ("EVLOG_RUN_DIR", self.bundle.clone().into()),
             ("EVLOG_PLAN_DIR", self.plan.directory.clone().into()),
             ("EVLOG_OUTCOMES", room.outcomes.clone().into()),
+            (orphans::MARK, mark.text.clone().into()),
         ];
         let inherits = |name: &OsString| {
             let named = |names: &BTreeSet<String>| name.to_str().is_some_and(|name| names.contains(name));
@@ -346,7 +366,9 @@ impl Runner<'_> {
                 .or_else(|| stage.exit_reason_codes.get(&status).cloned())
                 .unwrap_or_else(|| stage.reason_code.clone()),
             // An interrupted stage is left without an outcome before anyone asks.
-            Some(Ended::Signalled(_) | Ended::Interrupted) | None => own.unwrap_or_else(|| stage.reason_code.clone()),
+            Some(Ended::Signalled(_) | Ended::Interrupted | Ended::Unguarded) | None => {
+                own.unwrap_or_else(|| stage.reason_code.clone())
+            }
         };
         self.failed(stage, code)
     }
@@ -452,6 +474,22 @@ impl Runner<'_> {
         self.note(stage, &format!("the contract refused the outcome `{outcome}`: {code}: {message}"));
         self.must("outcome", Outcome::failed(&stage.id, FailMode::FailClosed, STORAGE).to_value())
     }
+}
+
+/// What a stage's processes left that a person should know, a sentence each.
+fn left_behind(end: &End) -> Vec<String> {
+    let mut messages = Vec::new();
+    if end.left > 0 {
+        let what = if end.left == 1 { "1 process" } else { &format!("{} processes", end.left) };
+        messages.push(format!("{what} that had left the stage's process group ended with the stage"));
+    }
+    if end.stubborn > 0 {
+        messages.push(format!("{} processes of the stage could not be ended, and still run", end.stubborn));
+    }
+    if end.is_held {
+        messages.push("a process that is not the stage's holds its output; the rest of that is lost".to_owned());
+    }
+    messages
 }
 
 /// What is published though no output names it, for those who watch.

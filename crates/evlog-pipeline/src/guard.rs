@@ -1,0 +1,260 @@
+//! The guard of a stage: a process between evlog and the stage's, which leaves nothing of the stage behind.
+//!
+//! It is this program again, as [`Guard`] says. It has a session of its own, so a stage that asks at the terminal finds
+//! none, and it inherits every process that a stage's process leaves (Linux: a child subreaper), so a process that has
+//! left the stage's group is found too. It is told through a pipe what to do. When the pipe closes, evlog wants all
+//! processes ended or is gone: both are the same to it.
+//!
+//! Does: start the stage's process, pass on the request to end it, end what is left of it, report.
+//! Does not: know stages, time limits or the log.
+//!
+//! Invariants:
+//! - It ends after all descendants that it may end, and the stage's leader is reaped after its group was ended.
+//! - However evlog ends, the stage ends with it.
+
+mod descendants;
+
+use descendants::Descendants;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, setsid, wait, waitid};
+use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+/// The last argument of a program that is to guard a stage.
+pub const GUARD_WORD: &str = "guard-of-a-stage";
+
+/// The request to end the stage's process group, as a byte of the pipe.
+pub(crate) const ASK_TO_END: u8 = b't';
+
+/// How long processes that cannot be ended are waited for. A process that waits for a device, or that another user
+/// started, could keep the run for ever.
+const STUBBORN: Duration = Duration::from_secs(5);
+
+/// How a guard is started.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    pub(crate) program: PathBuf,
+    pub(crate) arguments: Vec<OsString>,
+}
+
+impl Default for Guard {
+    /// This program, whose `main` asks [`is_asked`] first and then calls [`serve`].
+    #[cfg(not(test))]
+    fn default() -> Guard {
+        // The program that runs, also when another was put in its place meanwhile.
+        let own = PathBuf::from("/proc/self/exe");
+        let program = if own.exists() { own } else { std::env::current_exe().unwrap_or_default() };
+        Guard { program, arguments: vec![GUARD_WORD.into()] }
+    }
+
+    /// The binary of these tests, in which one of them guards.
+    #[cfg(test)]
+    fn default() -> Guard {
+        let test = ["--exact", "guard::tests::a_process_that_guards_a_stage_when_it_is_told_to", "--nocapture", "-q"];
+        let arguments = test.iter().copied().chain([GUARD_WORD]).map(OsString::from).collect();
+        Guard { program: std::env::current_exe().unwrap(), arguments }
+    }
+}
+
+/// What a guard says: first that it is there, last what became of the stage. A line of JSON each.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Word {
+    /// It has a session of its own, and waits for the command.
+    Ready,
+    /// The stage's process could not be started: the number of the error, if it has one, and a sentence.
+    NotStarted {
+        /// As the system numbers errors.
+        number: Option<i32>,
+        /// For people.
+        message: String,
+    },
+    /// The stage's process has ended.
+    Ended {
+        /// With this exit status.
+        exited: Option<i32>,
+        /// By this signal.
+        signalled: Option<i32>,
+        /// How many processes had left its group, and were ended.
+        left: usize,
+        /// How many could not be ended.
+        stubborn: usize,
+    },
+}
+
+/// Whether this process was started to guard a stage.
+pub fn is_asked() -> bool {
+    std::env::args_os().next_back().is_some_and(|last| last == GUARD_WORD)
+}
+
+/// Guards a stage, from the command that it is told to the last process.
+pub fn serve() -> ExitCode {
+    match guard() {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever started it has gone, or will see that it says nothing more.
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn guard() -> io::Result<()> {
+    // Standard input and output of the library are buffered; these are not.
+    let mut told = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let mut says = File::from(io::stdout().as_fd().try_clone_to_owned()?);
+    setsid()?;
+    descendants::inherit_all()?;
+    say(&mut says, &Word::Ready)?;
+    let command = read_command(&mut told)?;
+    let word = match start(&command) {
+        Ok(child) => watch(child, &mut told)?,
+        Err(error) => Word::NotStarted { number: error.raw_os_error(), message: error.to_string() },
+    };
+    say(&mut says, &word)
+}
+
+fn say(says: &mut File, word: &Word) -> io::Result<()> {
+    let mut line = serde_json::to_vec(word)?;
+    line.push(b'\n');
+    says.write_all(&line)
+}
+
+/// The command, as bytes for the pipe.
+pub(crate) fn command_bytes(command: &[String]) -> io::Result<Vec<u8>> {
+    let text = serde_json::to_vec(command)?;
+    Ok([&(text.len() as u64).to_le_bytes(), text.as_slice()].concat())
+}
+
+fn read_command(told: &mut File) -> io::Result<Vec<String>> {
+    let mut len = [0; 8];
+    told.read_exact(&mut len)?;
+    let mut text = Vec::new();
+    told.take(u64::from_le_bytes(len)).read_to_end(&mut text)?;
+    Ok(serde_json::from_slice(&text)?)
+}
+
+/// Starts the stage's process, in a group of its own. What it prints goes where this process's standard error leads to.
+fn start(command: &[String]) -> io::Result<Child> {
+    let [program, arguments @ ..] = command else {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the command is empty"));
+    };
+    let output = || io::stderr().as_fd().try_clone_to_owned().map(Stdio::from);
+    let mut started = Command::new(program);
+    started.args(arguments).stdin(Stdio::null()).stdout(output()?).stderr(output()?).process_group(0);
+    started.spawn()
+}
+
+/// Waits until the stage's process has ended, or all is to be ended, and ends what is left.
+fn watch(child: Child, told: &mut File) -> io::Result<Word> {
+    let leader = Pid::from_child(&child);
+    let mut pause = PAUSE_MIN;
+    while !has_ended(leader)? {
+        match request(told, pause)? {
+            Some(Request::AskToEnd) => end_group(leader, Signal::TERM),
+            Some(Request::EndAll) => break,
+            None => pause = (pause * 2).min(PAUSE_MAX),
+        }
+    }
+    end_group(leader, Signal::KILL);
+    end_all(child)
+}
+
+/// A wait with a limit that needs neither a thread nor a signal handler, and is the same on every Unix.
+const PAUSE_MIN: Duration = Duration::from_millis(1);
+const PAUSE_MAX: Duration = Duration::from_millis(20);
+
+enum Request {
+    AskToEnd,
+    EndAll,
+}
+
+/// Waits a while for a request.
+fn request(told: &mut File, pause: Duration) -> io::Result<Option<Request>> {
+    let pause = Timespec::try_from(pause).map_err(io::Error::other)?;
+    match poll(&mut [PollFd::new(told, PollFlags::IN)], Some(&pause)) {
+        Ok(0) | Err(Errno::INTR) => return Ok(None),
+        Ok(_) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut byte = [0];
+    match told.read(&mut byte) {
+        Ok(0) => Ok(Some(Request::EndAll)),
+        Ok(_) if byte == [ASK_TO_END] => Ok(Some(Request::AskToEnd)),
+        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+        _ => Ok(None),
+    }
+}
+
+/// Whether the leader has ended. It stays a zombie: until it is reaped, its number, which names the group, is given to
+/// nobody else.
+fn has_ended(leader: Pid) -> io::Result<bool> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
+    loop {
+        match waitid(WaitId::Pid(leader), options) {
+            Ok(status) => return Ok(status.is_some()),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Sends a signal to the whole group. That nobody is there to take it is what we want, so no error is of interest.
+fn end_group(leader: Pid, signal: Signal) {
+    let _gone = kill_process_group(leader, signal);
+}
+
+/// Reaps the leader and every process that it left, and ends those that still run, again and again: one that is ended may
+/// have started another.
+fn end_all(mut child: Child) -> io::Result<Word> {
+    use std::os::unix::process::ExitStatusExt;
+    let (began, mut descendants) = (Instant::now(), Descendants::beside_group_of(&child));
+    let status = child.wait()?;
+    let stubborn = loop {
+        match wait(WaitOptions::NOHANG) {
+            Ok(Some(_)) | Err(Errno::INTR) => {}
+            // There are some, and none of them has ended.
+            Ok(None) => {
+                let found = descendants.end();
+                if began.elapsed() > STUBBORN {
+                    break found;
+                }
+                std::thread::sleep(PAUSE_MIN);
+            }
+            // There are none.
+            Err(_) => break 0,
+        }
+    };
+    let left = descendants.had_left_the_group().saturating_sub(stubborn);
+    Ok(Word::Ended { exited: status.code(), signalled: status.signal(), left, stubborn })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Not a claim: a process of the others, when it is told to be one.
+    #[test]
+    fn a_process_that_guards_a_stage_when_it_is_told_to() {
+        if is_asked() {
+            serve();
+        }
+    }
+
+    #[test]
+    fn what_a_guard_says_is_read_as_it_was_said() {
+        for word in [
+            Word::Ready,
+            Word::NotStarted { number: Some(2), message: "No such file".to_owned() },
+            Word::Ended { exited: Some(3), signalled: None, left: 1, stubborn: 0 },
+        ] {
+            let text = serde_json::to_string(&word).unwrap();
+            assert_eq!(serde_json::from_str::<Word>(&text).unwrap(), word, "{text}");
+        }
+    }
+}
