@@ -8,7 +8,7 @@
 //! - JSON Lines of any length take the memory of one line, and of the findings that a report would keep; text that of one
 //!   piece.
 //! - Which findings are kept hangs on their order in the report, never on the order of discovery.
-//! - JSON is read as strictly as events are: duplicate keys, and integers that a double cannot carry, are errors, since
+//! - JSON is read as strictly as events are: duplicate keys, and numbers that a double does not carry, are errors, since
 //!   two readers could see two different documents.
 
 mod dataset;
@@ -250,7 +250,10 @@ mod tests {
             (3, "expected a JSON object, found a blank line"),
             (4, "expected a JSON object, found another JSON value"),
             (5, "not JSON: column 10: duplicate key `a`"),
-            (6, "not JSON: column 21: integer 9007199254740993 is beyond 2^53 - 1; write it as a string"),
+            (
+                6,
+                "not JSON: column 6: number 9007199254740993 would read back as 9007199254740992; write it as a string",
+            ),
             (7, "expected type integer, found text of 1 character (schema /properties/a/type)"),
         ];
         let found = of_lines(text);

@@ -10,6 +10,7 @@
 //! - An unknown key is never ignored: a misspelt `required` must not make an artifact optional.
 
 mod check;
+mod document;
 mod error;
 mod raw;
 mod registry;

@@ -5,17 +5,17 @@
 //! Does not: judge the value; that is the schema's part.
 //!
 //! Invariants:
-//! - What has two readings is refused: duplicate keys, integers that a double cannot carry, numbers that are not finite,
-//!   keys that are no strings, another version of YAML.
+//! - What has two readings is refused: duplicate keys, numbers that JSON's reader refuses or that are not finite, keys
+//!   that are no strings, another version of YAML.
 //! - What stands for something that is written elsewhere is refused: anchors, aliases, merge keys, tags of applications.
 //!   The value is not larger than its text.
 //! - No recursion; the depth is bounded.
 
 use crate::limits::YAML_DEPTH_MAX;
 use evlog_lifecycle::form::line_and_column;
-use evlog_projection::canonical::INTEGER_MAX;
+use evlog_projection::number;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 /// Why text is not YAML that we take.
@@ -201,8 +201,8 @@ fn scalar(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&str>) -> Result<V
         Some("bool") => boolean(&text),
         Some("int") => integer(&text)?,
         Some("float") => match integer(&text)? {
-            Some(whole) => whole.as_f64().and_then(Number::from_f64).map(Value::Number),
             None => float(&text)?,
+            whole => whole,
         },
         Some(_) => None,
     };
@@ -234,10 +234,7 @@ fn boolean(text: &str) -> Option<Value> {
 
 /// Decimal with or without a sign, octal `0o17`, hexadecimal `0x1F`.
 fn integer(text: &str) -> Result<Option<Value>, String> {
-    let (negative, unsigned) = match text.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, text.strip_prefix('+').unwrap_or(text)),
-    };
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (digits, radix) = match (text.strip_prefix("0o"), text.strip_prefix("0x")) {
         (Some(digits), _) => (digits, 8),
         (_, Some(digits)) => (digits, 16),
@@ -246,10 +243,16 @@ fn integer(text: &str) -> Result<Option<Value>, String> {
     if digits.is_empty() || !digits.chars().all(|c| c.is_digit(radix)) {
         return Ok(None);
     }
-    let size = u64::from_str_radix(digits, radix).ok().filter(|size| *size <= INTEGER_MAX);
-    let size = size.and_then(|size| i64::try_from(size).ok());
-    let size = size.ok_or("an integer is beyond 2^53 - 1; write it as a string")?;
-    Ok(Some(if negative { -size } else { size }.into()))
+    let found = match radix {
+        10 => number::number(text),
+        _ => match i128::from_str_radix(digits, radix) {
+            Ok(size) => number::integer(size),
+            Err(_) => {
+                Err(format!("number {} has more than 128 bits; write it as a string", text.get(..40).unwrap_or(text)))
+            }
+        },
+    };
+    found.map(|number| Some(Value::Number(number)))
 }
 
 fn float(text: &str) -> Result<Option<Value>, String> {
@@ -268,10 +271,7 @@ fn float(text: &str) -> Result<Option<Value>, String> {
     if !is_number || exponent.is_some_and(|exponent| exponent.is_empty() || !are_digits(exponent)) {
         return Ok(None);
     }
-    match text.parse().ok().and_then(Number::from_f64) {
-        Some(number) => Ok(Some(Value::Number(number))),
-        None => not_finite(),
-    }
+    number::number(text).map(|number| Some(Value::Number(number)))
 }
 
 #[cfg(test)]

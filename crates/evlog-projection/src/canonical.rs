@@ -1,9 +1,11 @@
 //! Canonical JSON: RFC 8785, and the strict reading that goes with it.
 //!
-//! Reading refuses what has no single meaning: duplicate keys, and integers that a double cannot carry.
+//! Reading refuses what has no single meaning: duplicate keys, and numbers that the canonical form would round.
 
+use crate::number;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
+use std::cell::Cell;
 use std::fmt;
 
 /// The largest integer that RFC 8785 carries exactly: 2^53 - 1.
@@ -54,20 +56,44 @@ fn is_plain(value: &Value) -> bool {
     }
 }
 
-/// Reads one JSON value and nothing after it. Refuses duplicate keys, and integers beyond ±(2^53 - 1).
+/// Reads one JSON value and nothing after it. Refuses duplicate keys, and numbers that [`number`](mod@crate::number) refuses.
 pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
+    let is_doubtful = Cell::new(false);
     let mut reader = serde_json::Deserializer::from_slice(text);
-    let value = Strict.deserialize(&mut reader).and_then(|value| reader.end().map(|()| value));
-    value.map_err(|error| {
+    let value = Strict { is_doubtful: &is_doubtful }.deserialize(&mut reader);
+    let value = value.and_then(|value| reader.end().map(|()| value)).map_err(|error| {
         let whole = error.to_string();
         let message = whole.split(" at line ").next().unwrap_or(&whole).to_owned();
         JsonError { line: error.line(), column: error.column(), message }
-    })
+    })?;
+    // Digits are not seen behind serde, so a text with other numbers than small integers is looked through for them.
+    match if is_doubtful.get() { number::first_refused(text) } else { None } {
+        None => Ok(value),
+        Some((at, message)) => Err(placed(text, at, message)),
+    }
 }
 
-struct Strict;
+fn placed(text: &[u8], at: usize, message: String) -> JsonError {
+    let before = &text[..at];
+    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let line = before.split(|byte| *byte == b'\n').count();
+    JsonError { line, column: at - line_start + 1, message }
+}
 
-impl<'de> DeserializeSeed<'de> for Strict {
+#[derive(Clone, Copy)]
+struct Strict<'c> {
+    /// Set when a number came whose digits have to be looked at.
+    is_doubtful: &'c Cell<bool>,
+}
+
+impl Strict<'_> {
+    fn doubtful<E: serde::de::Error>(self, double: f64) -> Result<Value, E> {
+        self.is_doubtful.set(true);
+        number::of_double(double).map(Value::Number).ok_or_else(|| E::custom("number is not finite"))
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -75,7 +101,7 @@ impl<'de> DeserializeSeed<'de> for Strict {
     }
 }
 
-impl<'de> Visitor<'de> for Strict {
+impl<'de> Visitor<'de> for Strict<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -90,16 +116,18 @@ impl<'de> Visitor<'de> for Strict {
         Ok(Value::Bool(value))
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "the digits are looked at afterwards")]
     fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Value, E> {
-        if value.unsigned_abs() > INTEGER_MAX { Err(beyond(value)) } else { Ok(value.into()) }
+        if value.unsigned_abs() > INTEGER_MAX { self.doubtful(value as f64) } else { Ok(value.into()) }
     }
 
+    #[expect(clippy::cast_precision_loss, reason = "the digits are looked at afterwards")]
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Value, E> {
-        if value > INTEGER_MAX { Err(beyond(value)) } else { Ok(value.into()) }
+        if value > INTEGER_MAX { self.doubtful(value as f64) } else { Ok(value.into()) }
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("number is not finite"))
+        self.doubtful(value)
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -112,7 +140,7 @@ impl<'de> Visitor<'de> for Strict {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut out = Vec::new();
-        while let Some(item) = items.next_element_seed(Strict)? {
+        while let Some(item) = items.next_element_seed(self)? {
             out.push(item);
         }
         Ok(Value::Array(out))
@@ -124,7 +152,7 @@ impl<'de> Visitor<'de> for Strict {
             if out.contains_key(&key) {
                 return Err(A::Error::custom(format_args!("duplicate key `{key}`")));
             }
-            let value = members.next_value_seed(Strict)?;
+            let value = members.next_value_seed(self)?;
             out.insert(key, value);
         }
         Ok(Value::Object(out))
@@ -137,10 +165,6 @@ impl<'de> Deserialize<'de> for Key {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Key, D::Error> {
         String::deserialize(deserializer).map(Key)
     }
-}
-
-fn beyond<E: serde::de::Error>(value: impl fmt::Display) -> E {
-    E::custom(format_args!("integer {value} is beyond 2^53 - 1; write it as a string"))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! Deterministic folds of events, and the bytes they end in.
 //!
 //! Does: say what a contract is ([`contract`]), fold a run's events into the files of its bundle ([`bundle`]) or into
-//! the digests of them ([`digests`]), write and compare canonical JSON ([`mod@canonical`], [`difference`]), keep the
-//! contracts that a log knows ([`registry`]).
+//! the digests of them ([`digests`]), write and compare canonical JSON ([`mod@canonical`], [`difference`]), say which
+//! numbers are taken ([`mod@number`]), keep the contracts that a log knows ([`registry`]).
 //! Does not: touch files, ask the time, know any contract.
 //!
 //! Invariants:
@@ -16,6 +16,7 @@ pub mod canonical;
 pub mod contract;
 pub mod difference;
 pub mod digests;
+pub mod number;
 pub mod registry;
 pub mod time;
 

@@ -4,7 +4,7 @@
 
 use evlog_format::Seq;
 use evlog_format::limits::{ACTOR_LEN_MAX, IDEMPOTENCY_KEY_LEN_MAX};
-use evlog_projection::{Malformed, canonical, parse, time};
+use evlog_projection::{Malformed, canonical, number, parse, time};
 use serde_json::{Map, Value};
 use std::sync::OnceLock;
 
@@ -54,6 +54,9 @@ impl Request {
         let mut whole = members;
         for (key, value) in [("contract", contract), ("run", run), ("do", action)] {
             whole.insert(key.to_owned(), value.into());
+        }
+        for (key, value) in &mut whole {
+            number::settle(value).map_err(|message| malformed(&format!("/{key}"), message))?;
         }
         Request::from_members(whole)
     }

@@ -8,6 +8,7 @@
 
 use super::Finding;
 use crate::members::pointer;
+use evlog_projection::number;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -113,10 +114,14 @@ impl Reading<'_> {
         match value.get_ref() {
             DeValue::String(text) => Value::String(text.clone().into_owned()),
             DeValue::Boolean(value) => Value::Bool(*value),
-            DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
-                Ok(number) => number.into(),
-                Err(_) => self.refused(value.span(), "expected a number of at most 64 bits, found a larger one"),
-            },
+            DeValue::Integer(digits) => {
+                let whole = i128::from_str_radix(digits.as_str(), digits.radix());
+                let whole = whole.map_err(|_| "expected a number of at most 128 bits, found a larger one".to_owned());
+                match whole.and_then(number::integer) {
+                    Ok(number) => Value::Number(number),
+                    Err(message) => self.refused(value.span(), &message),
+                }
+            }
             DeValue::Float(_) => self.refused(value.span(), "expected no number with a point, found one"),
             DeValue::Datetime(_) => self.refused(value.span(), "expected no date, found one; write it as text"),
             DeValue::Array(items) => {
@@ -181,6 +186,8 @@ mod tests {
             ("a = 1\nb = 1.5\n", (2, 5)),
             ("a = 2026-01-01\n", (1, 5)),
             ("a = 99999999999999999999\n", (1, 5)),
+            ("a = 9007199254740993\n", (1, 5)),
+            ("a = 0x1ffffffffffffffffffffffffffffffff\n", (1, 5)),
             ("a = 1\na = 2\n", (2, 1)),
             ("a = [1,\n\"x]\n", (2, 4)),
         ];

@@ -4,7 +4,7 @@
 //! `output`, `!`, `==`, `!=`, `<`, `<=`, `>`, `>=`, `&&`, `||`, parentheses. What it cannot say is answered from outside,
 //! by the command `evaluate`. Whatever it answers is recorded as the event that follows from it; replay never asks again.
 
-use evlog_projection::canonical;
+use evlog_projection::{canonical, parse};
 use serde_json::Value;
 use std::cmp::Ordering;
 
@@ -237,7 +237,7 @@ impl Reader<'_> {
     fn number(&mut self) -> Result<Value, Trouble> {
         let part = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b'e' | b'E' | b'+');
         let len = self.rest().bytes().take_while(|byte| part(*byte)).count();
-        let number = serde_json::from_str(&self.rest()[..len]).map_err(|_| self.invalid("a number"))?;
+        let number = parse(&self.rest().as_bytes()[..len]).map_err(|_| self.invalid("a number"))?;
         self.at += len;
         Ok(number)
     }

@@ -5,7 +5,7 @@ use super::redact::redacted;
 use super::retry::ExitClass;
 use crate::members::{cut, kind, quoted};
 use crate::words::words;
-use evlog_projection::canonical;
+use evlog_projection::{canonical, parse};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -167,7 +167,7 @@ impl StepError {
         put("exitCode", self.exit_code.map(Value::from));
         put("exitClass", self.exit_class.map(|class| class.word().into()));
         put("code", self.code.as_deref().map(Value::from));
-        put("details", self.details.as_deref().and_then(|text| serde_json::from_str(text).ok()));
+        put("details", self.details.as_deref().and_then(|text| parse(text.as_bytes()).ok()));
         Value::Object(error)
     }
 }

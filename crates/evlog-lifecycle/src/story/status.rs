@@ -13,6 +13,7 @@ use super::reasons;
 use super::state::State;
 use super::steps::StepState;
 use crate::members::cut;
+use evlog_projection::parse;
 use evlog_projection::time::to_rfc3339;
 use serde_json::{Map, Value, json};
 
@@ -41,7 +42,7 @@ fn names(names: Vec<&str>) -> Option<Value> {
 
 /// JSON that an event carried as text.
 pub(super) fn carried(text: Option<&str>) -> Option<Value> {
-    serde_json::from_str(text?).ok()
+    parse(text?.as_bytes()).ok()
 }
 
 /// The conditions of a run or step, in the order of the record.

@@ -10,7 +10,7 @@ pub(super) mod schemas;
 mod stages;
 
 use super::error::Problem;
-use super::{ArtifactContract, Plan, PlanError, Stage, raw};
+use super::{ArtifactContract, Plan, PlanError, Stage, document, raw};
 use crate::files::read_text as read;
 use crate::limits::PLAN_LEN_MAX;
 use evlog_lifecycle::form::{self, FILE_LEN_MAX, line_and_column};
@@ -79,6 +79,7 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
             return None;
         }
     };
+    let document = document::read(text, problems).unwrap_or_default();
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let directory = match parent.canonicalize() {
         Ok(directory) => directory,
@@ -103,7 +104,7 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
     Some(Plan {
         name: raw.name.get_ref().clone(),
         file: path.file_name().map_or_else(|| directory.clone(), |name| directory.join(name)),
-        blake3: digest(text, &contracts, registry.as_ref(), &stages),
+        blake3: digest(&document, &contracts, registry.as_ref(), &stages),
         directory,
         pipeline,
         emit_health: raw.emit_health,
@@ -111,7 +112,7 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
         canonical_outputs: raw.canonical_outputs,
         secrets,
         elsewhere: registry.as_ref().map(|registry| registry.elsewhere(&is_stage)).unwrap_or_default(),
-        manifest: raw.manifest.as_ref().map(|table| manifest(table, problems)).unwrap_or_default(),
+        manifest: raw.manifest.as_ref().map(|table| manifest(table, &document, problems)).unwrap_or_default(),
         stages,
         contracts,
         definition,
@@ -121,12 +122,11 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
 /// BLAKE3 of what the plan says: its document as canonical JSON, with the digests of the schemas, and of the registry where
 /// there is one. The document and not the [`Plan`], so that a key that is added later is never left out.
 fn digest(
-    text: &str,
+    document: &Map<String, Value>,
     contracts: &BTreeMap<String, ArtifactContract>,
     registry: Option<&registry::Named>,
     stages: &[Stage],
 ) -> [u8; 32] {
-    let document = toml::from_str(text).ok().and_then(|document| json_of(&toml::Value::Table(document)).ok());
     let is_enabled = |id: &str| stages.iter().any(|stage| stage.enabled && stage.id == id);
     let counts = |id: &str| registry.is_none_or(|registry| registry.counts(id, &is_enabled));
     let schemas = contracts.iter().filter(|(id, _)| counts(id));
@@ -243,16 +243,14 @@ fn span_of(raw: &raw::Plan, pointer: &str) -> Option<Range<usize>> {
     }
 }
 
-fn manifest(table: &Spanned<toml::Table>, problems: &mut Problems) -> Map<String, Value> {
-    let mut members = Map::new();
-    for (name, value) in table.get_ref() {
-        if MANIFEST_RESERVED.contains(&name.as_str()) {
-            problems.at(table.span(), format!("`{name}` of the manifest is written by evlog; choose another name"));
-        }
-        match json_of(value) {
-            Ok(value) => drop(members.insert(name.clone(), value)),
-            Err(message) => problems.at(table.span(), format!("`{name}` of the manifest: {message}")),
-        }
+fn manifest(
+    table: &Spanned<toml::Table>,
+    document: &Map<String, Value>,
+    problems: &mut Problems,
+) -> Map<String, Value> {
+    let members = document.get("manifest").and_then(Value::as_object).cloned().unwrap_or_default();
+    for name in members.keys().filter(|name| MANIFEST_RESERVED.contains(&name.as_str())) {
+        problems.at(table.span(), format!("`{name}` of the manifest is written by evlog; choose another name"));
     }
     let Some(extensions) = members.get("extensions") else { return members };
     let orchestrator = extensions.get("orchestrator");
@@ -270,24 +268,4 @@ fn manifest(table: &Spanned<toml::Table>, problems: &mut Problems) -> Map<String
         problems.at(table.span(), format!("`{name}` of the manifest is written by evlog; choose another name"));
     }
     members
-}
-
-/// A TOML value as JSON. Dates become text; what JSON cannot carry exactly is refused.
-fn json_of(value: &toml::Value) -> Result<Value, String> {
-    match value {
-        toml::Value::String(text) => Ok(text.as_str().into()),
-        toml::Value::Boolean(yes) => Ok((*yes).into()),
-        toml::Value::Datetime(time) => Ok(time.to_string().into()),
-        toml::Value::Integer(number) if number.unsigned_abs() <= evlog_projection::canonical::INTEGER_MAX => {
-            Ok((*number).into())
-        }
-        toml::Value::Integer(number) => Err(format!("integer {number} is beyond 2^53 - 1; write it as a string")),
-        toml::Value::Float(number) => {
-            serde_json::Number::from_f64(*number).map(Value::Number).ok_or_else(|| format!("{number} is not finite"))
-        }
-        toml::Value::Array(items) => items.iter().map(json_of).collect(),
-        toml::Value::Table(members) => {
-            members.iter().map(|(name, value)| Ok((name.clone(), json_of(value)?))).collect()
-        }
-    }
 }

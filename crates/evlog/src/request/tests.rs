@@ -1,6 +1,7 @@
 //! Claims about reading commands.
 
 use super::*;
+use serde_json::json;
 
 fn refused(line: &str) -> String {
     Request::parse_line(line.as_bytes()).expect_err("must be malformed").to_string()
@@ -53,10 +54,19 @@ fn what_is_not_a_command_is_named_by_its_place() {
         (r#"{"contract":"c","run":"r","do":"x","expect":-1}"#, "/expect: expected a whole number"),
         (r#"{"contract":"c","run":"r","do":"x","id":""}"#, "/id: expected text"),
         (r#"{"contract":"c","run":"r","do":"x","do":"y"}"#, "duplicate key `do`"),
-        (r#"{"contract":"c","run":"r","do":"x","n":9007199254740993}"#, "beyond 2^53"),
+        (r#"{"contract":"c","run":"r","do":"x","n":9007199254740993}"#, "would read back as 9007199254740992"),
     ];
     for (line, message) in cases {
         let found = refused(line);
         assert!(found.contains(message), "{line}: expected {message:?} in {found:?}");
     }
+}
+
+#[test]
+fn a_command_made_within_the_program_is_held_to_the_same_numbers() {
+    let made = |data: Value| Request::new("c", "r", "x", Map::from_iter([("data".to_owned(), data)]));
+    let read =
+        |data: &str| Request::parse_line(format!(r#"{{"contract":"c","run":"r","do":"x","data":{data}}}"#).as_bytes());
+    assert_eq!(made(json!([1.0, 1e16])), read("[1,10000000000000000]"));
+    assert!(made(json!([u64::MAX])).unwrap_err().to_string().starts_with("/data: number 18446744073709551615 would"));
 }

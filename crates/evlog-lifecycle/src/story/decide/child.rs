@@ -9,7 +9,7 @@ use crate::story::machine::Phase;
 use crate::story::payload::{RejectionReason, StepCause, StepMoved};
 use crate::story::rules::Breach;
 use crate::story::state::State;
-use evlog_projection::Decision;
+use evlog_projection::{Decision, parse};
 use serde_json::Value;
 
 /// The step goes while its child does, and takes over how that has ended.
@@ -97,7 +97,7 @@ impl Turn<'_> {
 fn ended_as(child: &State, ended: Option<Phase>) -> Report {
     let Some(phase) = ended else { return Report::default() };
     let run = child.run();
-    let output = run.output.as_deref().map(|text| (text.to_owned(), serde_json::from_str(text).unwrap_or(Value::Null)));
+    let output = run.output.as_deref().map(|text| (text.to_owned(), parse(text.as_bytes()).unwrap_or(Value::Null)));
     Report {
         to: Some(phase.word().to_owned()),
         message: run.message.as_deref().map(str::to_owned),

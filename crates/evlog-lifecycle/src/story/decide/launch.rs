@@ -12,6 +12,7 @@ use crate::story::reasons;
 use crate::story::retry::ExitClass;
 use crate::story::schema::Checked;
 use crate::story::state::State;
+use evlog_projection::parse;
 use serde_json::Value;
 use std::borrow::Cow;
 
@@ -37,7 +38,7 @@ impl Scope for RunScope<'_> {
             ["output", ..] => Some((self.output?.clone(), 1)),
             ["steps", name, "output" | "outputs", ..] => {
                 let step = self.state.steps().get(self.state.story().number_of_alias(name)?);
-                Some((serde_json::from_str(step.output.as_deref()?).ok()?, 3))
+                Some((parse(step.output.as_deref()?.as_bytes()).ok()?, 3))
             }
             ["steps", name, "phase"] => {
                 let step = self.state.steps().get(self.state.story().number_of_alias(name)?);

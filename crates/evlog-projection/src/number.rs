@@ -1,0 +1,191 @@
+//! Which numbers are taken: the one rule for every door (ADR 0012).
+//!
+//! A number is taken if its exact decimal value is that of the form in which RFC 8785 writes it. So what is recorded reads
+//! back as the same number, and the form of every number that is taken is taken again.
+//!
+//! Invariants:
+//! - Nothing is rounded: a number whose digits a double does not carry is refused.
+//! - Spellings of one number are one value: `1.0`, `1e0` and `1`; `1e16` and `10000000000000000`; `-0` and `0`.
+
+use crate::canonical::{INTEGER_MAX, canonical};
+use serde_json::{Number, Value};
+
+/// The largest integer that this crate keeps as an integer; larger ones are doubles, however they are spelt.
+const INTEGER_MAX_DOUBLE: f64 = 9_007_199_254_740_991.0;
+
+/// No double needs more significant digits than these.
+const DIGITS_MAX: usize = 17;
+
+/// How many significant digits every double of ordinary size carries.
+const DIGITS_CARRIED: usize = 15;
+
+/// Powers of ten within which doubles are of ordinary size, with room to spare.
+const EXPONENT_ORDINARY: i64 = 290;
+
+/// How much of a refused number a message repeats, in bytes.
+const SHOWN_LEN_MAX: usize = 60;
+
+/// Reads a number in decimal notation: digits with or without a sign, a point and an exponent. The error is a sentence.
+pub fn number(token: &str) -> Result<Number, String> {
+    let double: f64 = token.parse().map_err(|_| format!("expected a number, found `{}`", shown(token)))?;
+    let Some(number) = of_double(double) else {
+        return Err(format!("number {} is not finite as a double; write it as a string", shown(token)));
+    };
+    let decimal = Decimal::of(token);
+    if decimal.is_carried() {
+        return Ok(number);
+    }
+    let form = String::from_utf8_lossy(&canonical(&Value::Number(number.clone()))).into_owned();
+    if decimal == Decimal::of(&form) {
+        return Ok(number);
+    }
+    Err(format!("number {} would read back as {form}; write it as a string", shown(token)))
+}
+
+/// The number of an integer.
+pub fn integer(value: i128) -> Result<Number, String> {
+    match i64::try_from(value) {
+        Ok(small) if small.unsigned_abs() <= INTEGER_MAX => Ok(small.into()),
+        _ => number(&value.to_string()),
+    }
+}
+
+/// Holds every number of a value that was made within the program to the rule, and gives each its one value.
+pub fn settle(value: &mut Value) -> Result<(), String> {
+    match value {
+        Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
+        Value::Number(found) => {
+            *found = match (found.as_i64(), found.as_u64(), found.as_f64()) {
+                (Some(whole), ..) => integer(whole.into())?,
+                (None, Some(whole), _) => integer(whole.into())?,
+                (None, None, double) => double.and_then(of_double).ok_or("number is not finite")?,
+            };
+            Ok(())
+        }
+        Value::Array(items) => items.iter_mut().try_for_each(settle),
+        Value::Object(members) => members.values_mut().try_for_each(settle),
+    }
+}
+
+/// The one value of a double; none of one that is not finite.
+#[expect(clippy::cast_possible_truncation, reason = "it is whole, and no larger than 2^53 - 1")]
+pub(crate) fn of_double(double: f64) -> Option<Number> {
+    if double.fract() == 0.0 && double.abs() <= INTEGER_MAX_DOUBLE {
+        return Some((double as i64).into());
+    }
+    Number::from_f64(double)
+}
+
+/// The first number that is refused, in text that is JSON: its offset in bytes, and the sentence.
+pub(crate) fn first_refused(json: &[u8]) -> Option<(usize, String)> {
+    let mut at = 0;
+    while let Some(byte) = json.get(at) {
+        at += match byte {
+            b'"' => string_len(&json[at..]),
+            b'-' | b'0'..=b'9' => {
+                let len = json[at..].iter().take_while(|byte| is_part(**byte)).count();
+                let token = str::from_utf8(&json[at..at + len]).unwrap_or_default();
+                if let Err(message) = checked(token) {
+                    return Some((at, message));
+                }
+                len
+            }
+            _ => 1,
+        };
+    }
+    None
+}
+
+fn is_part(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')
+}
+
+/// As [`number`], without making the number where the length alone tells that it is carried.
+fn checked(token: &str) -> Result<(), String> {
+    if token.len() <= DIGITS_CARRIED && !token.contains(['e', 'E']) {
+        return Ok(());
+    }
+    if Decimal::of(token).is_carried() { Ok(()) } else { number(token).map(drop) }
+}
+
+/// Length of the JSON string at the beginning of the text, with its quotes.
+fn string_len(text: &[u8]) -> usize {
+    let mut at = 1;
+    loop {
+        match text.get(at) {
+            None => return text.len(),
+            Some(b'"') => return at + 1,
+            Some(b'\\') => at += 2,
+            Some(_) => at += 1,
+        }
+    }
+}
+
+fn shown(token: &str) -> String {
+    match token.get(..SHOWN_LEN_MAX) {
+        Some(beginning) if beginning.len() < token.len() => format!("{beginning}..."),
+        _ => token.to_owned(),
+    }
+}
+
+/// A decimal number, exactly: 0.DIGITS times ten to the exponent.
+#[derive(PartialEq, Eq)]
+struct Decimal {
+    is_negative: bool,
+    /// Significant digits, zeros behind them.
+    digits: [u8; DIGITS_MAX],
+    len: usize,
+    /// Whether there are more significant digits than fit.
+    is_longer: bool,
+    exponent: i64,
+}
+
+impl Decimal {
+    fn of(token: &str) -> Decimal {
+        let (sign, unsigned) = match token.strip_prefix('-') {
+            Some(rest) => (true, rest),
+            None => (false, token.strip_prefix('+').unwrap_or(token)),
+        };
+        let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+        let mut decimal = Decimal { is_negative: sign, digits: [0; DIGITS_MAX], len: 0, is_longer: false, exponent: 0 };
+        let mut is_fraction = false;
+        for byte in mantissa.bytes() {
+            match byte {
+                b'.' => is_fraction = true,
+                b'0' if decimal.len == 0 => decimal.exponent -= i64::from(is_fraction),
+                digit => {
+                    decimal.push(digit - b'0');
+                    decimal.exponent += i64::from(!is_fraction);
+                }
+            }
+        }
+        if decimal.len == 0 {
+            return Decimal { is_negative: false, exponent: 0, ..decimal };
+        }
+        decimal.len = DIGITS_MAX - decimal.digits.iter().rev().take_while(|digit| **digit == 0).count();
+        decimal.exponent = decimal.exponent.saturating_add(exponent_of(exponent));
+        decimal
+    }
+
+    fn push(&mut self, digit: u8) {
+        match self.digits.get_mut(self.len) {
+            Some(place) => *place = digit,
+            None => self.is_longer |= digit != 0,
+        }
+        self.len = self.len.saturating_add(1);
+    }
+
+    /// Whether so few digits at such a size are carried by a double without a look at it.
+    fn is_carried(&self) -> bool {
+        !self.is_longer && self.len <= DIGITS_CARRIED && self.exponent.abs() <= EXPONENT_ORDINARY
+    }
+}
+
+/// An exponent as large as can be where it does not fit: nothing that a double carries is as large or as small.
+fn exponent_of(text: &str) -> i64 {
+    let beyond = if text.starts_with('-') { i64::MIN / 2 } else { i64::MAX / 2 };
+    text.parse().map_or(beyond, |exponent: i64| exponent.clamp(i64::MIN / 2, i64::MAX / 2))
+}
+
+#[cfg(test)]
+mod tests;
