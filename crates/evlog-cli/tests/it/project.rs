@@ -1,8 +1,11 @@
 //! `evlog project`: bundles written, recorded, and compared byte for byte.
 
 use crate::support::{Room, files_below};
+use evlog_format::{Durability, Kind};
+use evlog_store::{Append, AppendEvent, Causation, Owner, StdFs, Writer};
 use serde_json::{Value, json};
 use std::fs;
+use std::sync::Arc;
 
 fn findings(room: &Room, code: i32) -> Vec<Value> {
     let done = room.ends(code, &["project", "--check", ".", "--json"]);
@@ -142,4 +145,30 @@ fn nothing_is_written_through_a_link() {
     std::os::unix::fs::symlink(room.path("elsewhere"), room.path("runs/order-7/logs")).unwrap();
     room.ends(2, &["project", "--out", "."]).says("`./runs/order-7/logs`: expected a directory, found a symbolic link");
     assert_eq!(fs::read_dir(room.path("elsewhere")).unwrap().count(), 0);
+}
+
+/// Somebody who may write the log gives a run the name of a path.
+fn with_stream(room: &Room, stream: &str) {
+    let owner = Owner { program: "somebody".to_owned() };
+    let (writer, _) = Writer::open(Arc::new(StdFs), &room.path("evlog"), &owner).unwrap();
+    let (kind, causation) = (Kind::Custom("custom/noted"), Causation::None);
+    let event = AppendEvent { stream, kind, kind_version: 1, causation, idempotency: None, payload: b"{}" };
+    let commit = Append { time_ns: 0, class: Durability::Sync, actor: "somebody", events: &[event] };
+    writer.commit(&commit).unwrap();
+}
+
+#[test]
+fn a_run_whose_name_leads_out_of_the_directory_is_not_written_and_the_log_is_not_clean() {
+    let room = Room::with_batch();
+    fs::create_dir_all(room.path("a/b/out")).unwrap();
+    let before = files_below(&room.path("."));
+    with_stream(&room, "../../../../victim");
+    let done = room.ends(1, &["project", "--out", "a/b/out", "--no-record"]);
+    assert!(done.err.contains("expected a run id"), "{}", done.err);
+    let new: Vec<_> = files_below(&room.path(".")).into_iter().filter(|path| !before.contains(path)).collect();
+    assert!(!new.is_empty() && new.iter().all(|path| path.starts_with(room.path("./a/b/out/runs"))), "{new:?}");
+    let verified = room.ends(1, &["verify", "--json"]).json();
+    assert_eq!(verified["verdict"], "tampered");
+    assert_eq!(verified["findings"][0]["rule"], "F-33");
+    room.ends(1, &["show", "../../../../victim"]);
 }

@@ -355,6 +355,42 @@ fn a_key_comes_again_only_with_the_same_content() {
     assert_eq!((finding.seq, finding.stream.as_deref()), (Some(Seq(4)), Some("a")));
 }
 
+/// The events are well-formed and in order, and no writer of evlog makes them.
+#[test]
+fn an_event_that_no_writer_takes_is_tampering_in_whole_logs_and_in_parts() {
+    let long = "a".repeat(129).leak();
+    let cases: [(&'static str, &str, Option<&str>); 14] = [
+        ("a", "{}", None),
+        ("0_A.b-c", r#"[1e+21,"\u001f",{"a":1,"b":10000000000000000}]"#, None),
+        ("$log", "null", None),
+        ("../../victim", "{}", Some("F-33")),
+        ("a/../../b", "{}", Some("F-33")),
+        ("a/b", "{}", Some("F-33")),
+        (".hidden", "{}", Some("F-33")),
+        ("$other", "{}", Some("F-33")),
+        ("a b", "{}", Some("F-33")),
+        (long, "{}", Some("F-33")),
+        ("a", "", Some("F-39")),
+        ("a", r#"{"b":1,"a":2}"#, Some("F-39")),
+        ("a", r#"{"a":1,"a":1}"#, Some("F-39")),
+        ("a", "1e16", Some("F-39")),
+    ];
+    for (stream, payload, rule) in cases {
+        let mut builder = Builder::new();
+        builder.commit(&[Draft::custom(stream, payload)]);
+        let expected: Vec<(&str, u64, &str)> = rule.iter().map(|rule| ("tampered", HEADER, *rule)).collect();
+        check(&builder.files, &expected);
+        let mut part = Audit::part(Position(0), None);
+        part.bytes(&builder.files[0].bytes, &mut |_, _| ()).unwrap();
+        assert_eq!(part.end_part().unwrap().is_some(), rule.is_none(), "{stream}: {payload}");
+    }
+    for payload in [&b"\"\xff\""[..], b"\"\xed\xa0\x80\""] {
+        let mut builder = Builder::new();
+        builder.commit(&[Draft::new("a", Kind::Custom("custom/noted"), payload)]);
+        check(&builder.files, &[("tampered", HEADER, "F-39")]);
+    }
+}
+
 #[test]
 fn segments_are_cut_where_every_writer_cuts() {
     // F-15.

@@ -173,6 +173,24 @@ fn the_reader_in_python_refuses_a_custom_payload_that_is_not_canonical() {
 }
 
 #[test]
+fn the_reader_in_python_knows_the_names_of_streams() {
+    // F-33.
+    let streams: [(&'static str, bool); 6] =
+        [("0_A.b-c", true), ("$log", true), ("../../victim", false), ("a/b", false), (".a", false), ("\u{e9}", false)];
+    let log = |(n, (stream, _)): (usize, &(&'static str, bool))| {
+        let mut builder = Builder::new();
+        builder.commit(&[Draft::custom(stream, "{}")]);
+        Directory::of(&format!("named-{n}"), &builder.files)
+    };
+    let logs: Vec<Directory> = streams.iter().enumerate().map(log).collect();
+    let Some(all) = run_all(&logs) else { return };
+    for (found, (stream, good)) in all.iter().zip(streams) {
+        assert_eq!(found.contains("\nverdict clean\n"), good, "{stream}: {found}");
+        assert_eq!(found.contains("finding tampered 96 F-33\n"), !good, "{stream}: {found}");
+    }
+}
+
+#[test]
 fn the_reader_in_python_knows_the_same_kinds_and_limits() {
     // F-04, F-35.
     let script = fs::read_to_string(script()).unwrap();
