@@ -39,6 +39,7 @@ POSITION_MAX = 2**63 - 1
 HEADER_LEN = 96
 FRAME_HEADER_LEN = 16
 BODY_LEN_MIN = 14
+DEPTH_MAX = 127
 
 KINDS = {
     1: "log.created",
@@ -352,12 +353,23 @@ def unique_members(pairs):
     return dict(pairs)
 
 
+def depth(value):
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else None
+    return 0 if inner is None else 1 + max(map(depth, inner), default=0)
+
+
 def is_canonical(payload):
     try:
         text = payload.decode("utf-8")
-        return canonical(json.loads(text, object_pairs_hook=unique_members)) == text
+        value = json.loads(text, object_pairs_hook=unique_members)
+        return depth(value) <= DEPTH_MAX and canonical(value) == text
     except (ValueError, RecursionError, OverflowError):
         return False
+
+
+def is_stream_name(name):
+    """Rule F-33."""
+    return name == "$log" or re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}", name) is not None
 
 
 # --- The log -----------------------------------------------------------------------------------------------------------
@@ -579,6 +591,8 @@ class Reader:
                 first = self.contents.setdefault((stream, event["key"]), event["content"])
                 if first != event["content"]:
                     self.tell("tampered", position, "F-36", f"key `{event['key']}` comes again with other content")
+            if not is_stream_name(stream):
+                self.tell("tampered", position, "F-33", f"seq {event['seq']}: the stream's name is that of no run")
             if isinstance(event["kind"], str) and not is_canonical(event["payload"]):
                 self.tell("tampered", position, "F-39", f"seq {event['seq']}: payload is not RFC 8785 text")
             if self.prefix is None:

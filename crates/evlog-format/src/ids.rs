@@ -18,6 +18,30 @@ pub struct LogId(pub [u8; 16]);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Root(pub [u8; 32]);
 
+/// The stream of the log's own events (rule F-33).
+pub const LOG_STREAM: &str = "$log";
+
+/// The longest run id, in bytes. Run ids become directory names.
+pub const RUN_ID_LEN_MAX: usize = 128;
+
+/// Whether text can name a run: letters, digits, `.`, `_` and `-`, the first a letter or a digit (rule F-33).
+pub fn is_run_id(text: &str) -> bool {
+    let rest = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let first = text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);
+    first && text.len() <= RUN_ID_LEN_MAX && text.bytes().all(rest)
+}
+
+/// Whether text can name a stream: a run's, or the log's own (rule F-33).
+pub fn is_stream_name(text: &str) -> bool {
+    is_run_id(text) || text == LOG_STREAM
+}
+
+/// Whether text is a path within a bundle: names with `/` between them, none of which leads elsewhere.
+pub fn is_bundle_path(text: &str) -> bool {
+    let is_name = |name: &str| !matches!(name, "" | "." | "..");
+    text.split('/').all(is_name) && !text.chars().any(|char| char.is_control() || char == '\\')
+}
+
 impl Root {
     /// The root of the empty log: BLAKE3 of no bytes (rule F-14).
     pub const EMPTY: Root = Root([

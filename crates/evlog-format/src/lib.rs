@@ -20,6 +20,7 @@ pub mod cursor;
 pub mod error;
 pub mod frame;
 pub mod ids;
+pub mod json;
 pub mod kind;
 pub mod limits;
 pub mod payload;

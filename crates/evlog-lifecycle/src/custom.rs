@@ -9,6 +9,7 @@
 
 use crate::members::{Members, malformed, quoted};
 use crate::projected;
+use evlog_format::json::check_canonical;
 use evlog_format::limits::{KIND_NAME_LEN_MAX, PAYLOAD_LEN_MAX};
 use evlog_format::{Kind, KindBuf};
 use evlog_projection::time::to_rfc3339;
@@ -103,7 +104,7 @@ impl Contract for Custom {
         Ok(State { events: 1, created_ns: fact.time_ns, first_kind: kind.into(), last_kind: kind.into() })
     }
 
-    // The payload is read where it is shown, in the audit line; the state does not depend on it.
+    // The state does not depend on the payload, which is checked all the same: what is folded can be shown.
     fn evolve(&self, state: &mut State, fact: &Fact<'_>) -> Result<(), FoldError> {
         let kind = check(fact)?;
         state.events += 1;
@@ -177,18 +178,17 @@ fn check<'a>(fact: &Fact<'a>) -> Result<&'a str, FoldError> {
         let found = fact.event.kind_version;
         return Err(FoldError::new(fact, format!("`{kind}`: expected version {PAYLOAD_VERSION}, found {found}")));
     }
+    check_canonical(fact.event.payload).map_err(|flaw| {
+        let found = String::from_utf8_lossy(fact.event.payload);
+        FoldError::new(fact, format!("expected a payload in RFC 8785 form, found `{}`: {flaw}", quoted(&found)))
+    })?;
     Ok(kind)
 }
 
-/// The payload as JSON; only RFC 8785 text is one.
+/// The payload as JSON, which was checked.
 fn data(fact: &Fact<'_>) -> Result<Value, FoldError> {
-    let value = parse(fact.event.payload)
-        .map_err(|error| FoldError::new(fact, format!("expected JSON as payload, found otherwise: {error}")))?;
-    if canonical(&value) == fact.event.payload {
-        return Ok(value);
-    }
-    let found = String::from_utf8_lossy(fact.event.payload);
-    Err(FoldError::new(fact, format!("expected a payload in RFC 8785 form, found `{}`", quoted(&found))))
+    parse(fact.event.payload)
+        .map_err(|error| FoldError::new(fact, format!("expected JSON as payload, found otherwise: {error}")))
 }
 
 #[cfg(test)]

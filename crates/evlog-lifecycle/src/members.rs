@@ -1,5 +1,6 @@
 //! Reading a command's own members: each is taken by name, and what is left over is refused by name.
 
+pub(crate) use evlog_format::ids::is_run_id;
 use evlog_projection::Malformed;
 use serde_json::{Map, Value};
 
@@ -58,12 +59,6 @@ pub(crate) fn object(value: Value) -> Map<String, Value> {
         Value::Object(members) => members,
         other => unreachable!("written as an object, not as {}", kind(&other)),
     }
-}
-
-/// Whether text names a run: `[A-Za-z0-9][A-Za-z0-9._-]{0,127}`.
-pub(crate) fn is_run_id(text: &str) -> bool {
-    let rest = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    text.len() <= 128 && text.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric) && text.bytes().all(rest)
 }
 
 impl Members {

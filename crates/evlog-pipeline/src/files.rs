@@ -87,6 +87,13 @@ fn replace(
     steps: &Steps,
 ) -> Result<bool, FileError> {
     let target = root.join(relative);
+    // The callers have checked the names; this is the last place that can.
+    if relative.split('/').any(|name| matches!(name, "" | "." | "..")) {
+        return Err(at("write", &target)(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the path leads out of the directory",
+        )));
+    }
     if holds(&target, bytes) {
         return Ok(false);
     }
@@ -226,6 +233,23 @@ mod tests {
         );
         assert_eq!(fs::read(room.path().join("logs/health.json")).unwrap(), b"two");
         assert_eq!(fs::read_dir(room.path().join("logs")).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn nothing_is_written_outside_of_the_directory() {
+        let room = tempfile::tempdir().unwrap();
+        fs::write(room.path().join("victim"), "mine").unwrap();
+        let inner = room.path().join("a");
+        fs::create_dir(&inner).unwrap();
+        for path in ["../victim", "b/../../victim", "/victim", "b//c", "./c", "..", ""] {
+            // What it holds already is not looked at either.
+            for bytes in ["mine", "other"] {
+                let error = write_atomically(&inner, path, bytes.as_bytes()).expect_err(path);
+                assert!(error.to_string().contains("leads out of the directory"), "{path}: {error}");
+            }
+        }
+        assert_eq!(fs::read(room.path().join("victim")).unwrap(), b"mine");
+        assert_eq!(fs::read_dir(&inner).unwrap().count(), 0);
     }
 
     #[test]

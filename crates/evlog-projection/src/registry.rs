@@ -5,6 +5,7 @@
 use crate::bundle::{Bundle, File};
 use crate::canonical::canonical;
 use crate::contract::{Asked, Contract, ContractError, Decision, Fact, FoldError, Malformed, Outcome, RunHead};
+use evlog_format::ids::{is_bundle_path, is_run_id};
 use evlog_format::{Kind, Seq};
 use serde_json::{Map, Value};
 use std::any::Any;
@@ -162,6 +163,10 @@ impl Contracts {
         let Some(contract) = self.beginning_with(fact.event.kind) else {
             return Err(FoldError::new(fact, format!("no contract begins a run with `{}`", fact.event.kind)));
         };
+        if !is_run_id(fact.event.stream) {
+            let message = "expected a run id of letters, digits, `.`, `_` and `-` as name of the stream, found another";
+            return Err(FoldError::new(fact, message));
+        }
         if fact.event.number != 0 {
             let found = fact.event.number;
             return Err(FoldError::new(fact, format!("expected the run's event number 0, found {found}")));
@@ -296,7 +301,14 @@ impl RunFold {
 
     /// The bundle's files, `audit_events.jsonl` excepted.
     pub fn project(&self) -> Result<Vec<File>, FoldError> {
-        self.contract.0.project(&self.state, &self.head())
+        let files = self.contract.0.project(&self.state, &self.head())?;
+        match files.iter().find(|file| !is_bundle_path(&file.path)) {
+            None => Ok(files),
+            Some(file) => {
+                let message = format!("expected files within the bundle, found `{}`", file.path.escape_default());
+                Err(FoldError { seq: self.last_seq, run: self.run.clone(), message })
+            }
+        }
     }
 }
 

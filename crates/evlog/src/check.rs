@@ -18,6 +18,7 @@ use crate::history::{
     TailCut, Verified,
 };
 use evlog_format::commit::Commit;
+use evlog_format::ids::{is_bundle_path, is_run_id};
 use evlog_format::{CommitHead, Event, Kind, LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq, kind, payload};
 use evlog_projection::{Contracts, Fact, FoldError, RunFold};
 use evlog_store::fs::Fs;
@@ -241,13 +242,26 @@ fn history_readable(fact: &Fact<'_>) -> Result<(), FoldError> {
         kind::LOG_TAIL_CUT => readable::<TailCut>(event),
         kind::LOG_CHECKPOINT_SIGNED => readable::<CheckpointSigned>(event),
         kind::LOG_LOSS_ACCEPTED => readable::<LossAccepted>(event),
-        kind::LOG_PROJECTION_PUBLISHED => readable::<ProjectionPublished>(event),
+        kind::LOG_PROJECTION_PUBLISHED => published(event),
         kind::LOG_VERIFIED => readable::<Verified>(event),
         kind::LOG_KEY_ADDED => readable::<KeyAdded>(event),
         // What contracts could not bind to a run, and kinds of later versions.
         Kind::BuiltIn(_) | Kind::Custom(_) => Ok(()),
     };
     read.map_err(|message| FoldError::new(fact, message))
+}
+
+/// The names in it are those that a writer of the log would take.
+fn published(event: &Event<'_>) -> Result<(), String> {
+    let told = |what: String| format!("{}: {what}", event.kind);
+    let read: ProjectionPublished = payload::decode(event.payload).map_err(|error| told(error.to_string()))?;
+    if !is_run_id(&read.run) {
+        return Err(told(format!("expected a run id, found `{}`", read.run.escape_default())));
+    }
+    match read.files.iter().find(|file| !is_bundle_path(&file.path)) {
+        None => Ok(()),
+        Some(file) => Err(told(format!("expected a path within the bundle, found `{}`", file.path.escape_default()))),
+    }
 }
 
 fn readable<T: serde::Serialize + serde::de::DeserializeOwned>(event: &Event<'_>) -> Result<(), String> {

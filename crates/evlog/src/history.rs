@@ -6,7 +6,7 @@ use evlog_format::{Event, Seq, kind, payload};
 use serde::{Deserialize, Serialize};
 
 /// Name of the log's own stream.
-pub const LOG_STREAM: &str = "$log";
+pub use evlog_format::ids::LOG_STREAM;
 
 /// `log.created`, version 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,13 +3,12 @@
 //! The members that every contract shares are read here, strictly; the rest is handed to the contract.
 
 use evlog_format::Seq;
+pub use evlog_format::ids::RUN_ID_LEN_MAX;
+use evlog_format::ids::is_run_id;
 use evlog_format::limits::{ACTOR_LEN_MAX, IDEMPOTENCY_KEY_LEN_MAX};
 use evlog_projection::{Malformed, canonical, number, parse, time};
 use serde_json::{Map, Value};
 use std::sync::OnceLock;
-
-/// The longest run id, in bytes. Run ids become directory names.
-pub const RUN_ID_LEN_MAX: usize = 128;
 
 /// A command before its contract has read it.
 #[derive(Clone, Debug, PartialEq)]
@@ -135,9 +134,7 @@ impl Request {
 /// Whether text can name a run: it becomes a directory name, so letters, digits, `.`, `_` and `-`, the first a letter
 /// or a digit.
 pub fn check_run_id(run: &str) -> Result<(), String> {
-    let first = run.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
-    let rest = run.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
-    if first && rest && run.len() <= RUN_ID_LEN_MAX {
+    if is_run_id(run) {
         return Ok(());
     }
     let shown: String = run.chars().take(60).collect();

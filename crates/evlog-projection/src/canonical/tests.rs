@@ -210,3 +210,25 @@ fn what_the_plain_writer_would_write_otherwise_goes_to_the_library() {
         assert_ne!(serde_json::to_vec(&value).unwrap(), canonical(&value), "{value}: the check above can fail");
     }
 }
+
+/// Texts that are canonical, nearly so, or not at all.
+fn texts() -> impl Strategy<Value = Vec<u8>> {
+    let canonical_text = values().prop_map(|value| canonical(&value));
+    let spoilt = (values(), any::<prop::sample::Index>(), any::<u8>()).prop_map(|(value, at, byte)| {
+        let mut bytes = canonical(&value);
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        bytes
+    });
+    let wider = values().prop_map(|value| serde_json::to_vec_pretty(&value).unwrap());
+    prop_oneof![canonical_text, spoilt, wider, tokens().prop_map(String::into_bytes)]
+}
+
+proptest! {
+    // F-39: the format's own check, which makes no value, agrees with reading and writing again.
+    #[test]
+    fn the_format_takes_exactly_the_texts_that_are_read_and_written_the_same(text in texts()) {
+        let is_same = parse(&text).is_ok_and(|value| canonical(&value) == text);
+        prop_assert_eq!(evlog_format::json::check_canonical(&text).is_ok(), is_same, "{}", String::from_utf8_lossy(&text));
+    }
+}

@@ -1,5 +1,6 @@
 //! The order that a log promises: seqs dense, numbers dense in each stream, durable-before never falling, one content
-//! for each idempotency key.
+//! for each idempotency key. And what each event promises by itself beyond its fields' types: a stream's name, and the form of
+//! a user's payload.
 //!
 //! A segment can be read apart from those before it: what comes first of each stream is then taken at its word, and held
 //! against what precedes it when the two are joined.
@@ -14,7 +15,9 @@ use crate::verdict::{Finding, Findings, Verdict};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use evlog_format::{Commit, CommitReader, Corruption, Event, Frame, Position, Seq};
+use evlog_format::ids::is_stream_name;
+use evlog_format::json::check_canonical;
+use evlog_format::{Commit, CommitReader, Corruption, Event, Frame, Kind, Position, Seq};
 use recent::{Recent, Stream};
 
 /// What was read so far, as far as later events are measured by it.
@@ -172,6 +175,16 @@ impl Order {
         if !allowed {
             let expected = if self.lossy { at_least(expected) } else { expected.to_string() };
             place.tell(findings, "F-34", "number within the stream", &expected, event.number);
+        }
+        if !is_stream_name(event.stream) {
+            let expected = "`$log`, or a run id of letters, digits, `.`, `_` and `-`";
+            place.tell(findings, "F-33", "name of the stream", expected, format_args!("`{}`", event.stream));
+        }
+        if matches!(event.kind, Kind::Custom(_))
+            && let Err(flaw) = check_canonical(event.payload)
+        {
+            let found = format!("other bytes: {flaw}");
+            place.tell(findings, "F-39", "payload of a user's kind", "JSON text in the form of RFC 8785", found);
         }
         if let Some(given) = event.idempotency
             && !self.contents.agrees(event.stream, given.key, &given.content)

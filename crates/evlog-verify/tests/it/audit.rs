@@ -1,7 +1,7 @@
 //! The audit says of each log what it is: tables of logs with one thing wrong, and what must be found.
 
 use crate::support::{Builder, Draft, File, LOG_ID, NOON, audit, audit_in, event, found, frames_of};
-use evlog_format::{CommitHead, Durability, LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader, Seq};
+use evlog_format::{CommitHead, Durability, Kind, LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader, Seq};
 use evlog_verify::{Audit, NewerVersion, Report, Verdict};
 
 const HEADER: u64 = SEGMENT_HEADER_LEN as u64;
