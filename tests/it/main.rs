@@ -12,4 +12,6 @@ mod decoders;
 #[cfg(test)]
 mod replay;
 #[cfg(test)]
+mod verdicts;
+#[cfg(test)]
 mod workload;
