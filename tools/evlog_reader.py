@@ -386,6 +386,7 @@ class Reader:
         self.on_event = on_event
         self.tree, self.roots_known = Blake3(), True
         self.log_id = self.limit = None
+        self.segments = 0
         self.position = self.next_seq = self.durable = 0
         self.seq_unknown = self.lossy = False
         self.numbers, self.contents = {}, {}
@@ -419,6 +420,7 @@ class Reader:
 
     def segment(self, name, data, last):
         self.base, self.frames, self.whole, self.last = self.position, 0, True, last
+        self.segments += 1
         readable = self.header(name, data)
         at = min(HEADER_LEN, len(data))
         if readable:
@@ -434,7 +436,7 @@ class Reader:
             self.advance(data)
             return False
         header = data[:HEADER_LEN]
-        rule, message = self.header_flaw(header)
+        rule, message = self.header_flaw(name, header)
         if rule:
             self.tell("damaged", self.position, rule, message)
             self.end_prefix()
@@ -445,7 +447,7 @@ class Reader:
         self.advance(header)
         return self.log_id is not None
 
-    def header_flaw(self, header):
+    def header_flaw(self, name, header):
         version, codec = struct.unpack_from("<II", header, 8)
         crc_ok = zlib.crc32(header[:92]) == struct.unpack_from("<I", header, 92)[0]
         if header[:8] != b"evlogseg":
@@ -453,7 +455,7 @@ class Reader:
         if version > 1:
             mended = header[:8] + struct.pack("<I", 1) + header[12:92]
             only_that = zlib.crc32(mended) == struct.unpack_from("<I", header, 92)[0]
-            if self.log_id is None and not only_that:
+            if self.segments == 1 and name == 0 and not only_that:
                 raise Unreadable(f"format version {version} is newer than this program reads: expected 1")
             return "F-11", f"format version: expected 1, found {version}"
         if not crc_ok:

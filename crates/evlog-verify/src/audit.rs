@@ -360,13 +360,19 @@ impl Audit {
         }
         match SegmentHeader::decode(bytes) {
             Ok(header) => self.good_header(&header),
-            Err(HeaderError::Version { found }) if self.identity.is_none() && !only_version_is_wrong(bytes) => {
+            Err(HeaderError::Version { found }) if self.is_at_the_start() && !only_version_is_wrong(bytes) => {
                 return Err(NewerVersion { found });
             }
             Err(error) => self.bad_header(&error),
         }
         self.state = if self.identity.is_some() { State::Frames } else { State::Unreadable };
         Ok(Some(SEGMENT_HEADER_LEN))
+    }
+
+    /// Rule F-11: the header at the log's start speaks for the log, whichever way it is read; a later one cannot silence
+    /// what is found.
+    fn is_at_the_start(&self) -> bool {
+        self.segments == 1 && self.segment.name == 0
     }
 
     fn bad_header(&mut self, error: &HeaderError) {

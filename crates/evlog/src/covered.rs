@@ -5,6 +5,7 @@ use crate::error::LogError;
 use evlog_format::Position;
 use evlog_store::fs::Fs;
 use evlog_store::{OpenError, RawLog};
+use evlog_verify::audit::Report;
 use evlog_verify::{Covered, Tree, Verdict};
 use std::ops::Range;
 use std::path::Path;
@@ -22,17 +23,28 @@ pub fn compare(
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), LogError> {
     let raw = RawLog::open(fs, dir).map_err(OpenError::Io)?;
+    compare_report(&raw, &mut found.report, covered, older, progress)
+}
+
+/// The same with a report on bytes.
+pub(crate) fn compare_report(
+    raw: &RawLog,
+    report: &mut Report,
+    covered: &Covered,
+    older: &mut dyn FnMut() -> Vec<Covered>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(), LogError> {
     let bytes: u64 = raw.segments().iter().map(|segment| segment.len).sum();
     let Position(size) = covered.size;
-    let mut tree = start(&raw, found, size);
+    let mut tree = start(raw, report, size);
     let mut told = |tree: &Tree| progress(tree.size(), size);
-    read_to(&raw, &mut tree, size, &mut told)?;
+    read_to(raw, &mut tree, size, &mut told)?;
     let root = (tree.size() == size).then(|| tree.root());
     let within = match root {
-        Some(root) if root != covered.root => narrowed(&raw, covered, older(), &mut told)?,
+        Some(root) if root != covered.root => narrowed(raw, covered, older(), &mut told)?,
         _ => 0..size,
     };
-    covered.judge(&mut found.report, bytes, root, &within);
+    covered.judge(report, bytes, root, &within);
     Ok(())
 }
 
@@ -80,8 +92,8 @@ fn narrowed(
 
 /// A tree over bytes that need not be read again: those before the segment in which the checkpoint ends, if the audit has
 /// found that all headers state true roots.
-fn start(raw: &RawLog, found: &Check, size: u64) -> Tree {
-    if found.report.verdict() != Verdict::Clean {
+fn start(raw: &RawLog, report: &Report, size: u64) -> Tree {
+    if report.verdict() != Verdict::Clean {
         return Tree::new();
     }
     let holding = raw.segments().iter().rfind(|segment| segment.position.0 <= size);

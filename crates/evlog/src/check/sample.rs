@@ -1,13 +1,15 @@
 //! A sample of a log: some of its sealed segments, chosen by a seed, and the last one.
 //!
 //! Does: check each chosen segment whole, by itself and against the headers at both of its ends; lead its bytes to the root
-//! of a checkpoint, if there is one; say with what probability such a sample misses what is wrong.
+//! of a checkpoint, if there is one; say with what probability such a sample misses what is wrong. Where it finds anything,
+//! the log is read in order, and what that finds is told.
 //! Does not: judge runs, or order across segments. A sample has no whole runs.
 //!
 //! A sample of segments, not of frames: reading a frame here and there costs as much as reading all, since frames are found
 //! one from the other, and the values beside a frame's way to the root are kept for segments.
 
-use super::{Progress, Subject, newer, read, with_subject};
+use super::{Progress, Subject, in_order, newer, read, with_subject};
+use crate::covered::compare_report;
 use crate::error::LogError;
 use crate::prove::trees;
 use evlog_format::{Position, Root, SEGMENT_HEADER_LEN, SegmentHeader};
@@ -107,17 +109,42 @@ pub fn sample(
             total: read.iter().map(|nth| subject.segments[*nth].len).sum::<u64>() << u32::from(covered.is_some()),
             progress,
         };
-        for nth in &read {
+        // A sample that takes all is none.
+        let is_all = taken.len() == sealed;
+        for nth in read.iter().filter(|_| !is_all) {
             sampling.segment(*nth)?;
         }
-        if let Some(covered) = covered {
+        if let Some(covered) = covered.filter(|_| !is_all) {
             sampling.lead(&read, covered)?;
         }
-        let Sampling { report, rooted, .. } = sampling;
         let (sealed, taken) = (sealed as u64, taken.len() as u64);
+        let Sampling { mut report, mut rooted, progress, .. } = sampling;
+        if is_all || report.findings.count() > 0 || !lie_end_to_end(subject.segments) {
+            report = judged(subject, covered, progress)?;
+            rooted = if is_all && report.findings.count() == 0 { taken } else { rooted };
+        }
         let log_bytes = subject.segments.iter().map(|segment| segment.len).sum();
         Ok(Sampled { report, log_bytes, sealed, taken, rooted })
     })
+}
+
+/// Whether the files, by their names and lengths, leave out nothing of the log.
+fn lie_end_to_end(segments: &[RawSegment]) -> bool {
+    let mut end = 0;
+    segments.iter().all(|segment| {
+        let follows = segment.position.0 == end;
+        end += segment.len;
+        follows
+    })
+}
+
+/// The report on the whole log, read in order: whatever a sample stumbled on, one way of reading says what it is.
+fn judged(subject: &Subject<'_>, covered: Option<&Covered>, progress: &mut Progress<'_>) -> Result<Report, LogError> {
+    let mut report = in_order(subject, progress)?.report;
+    if let Some(covered) = covered {
+        compare_report(subject.raw, &mut report, covered, &mut Vec::new, progress)?;
+    }
+    Ok(report)
 }
 
 /// A sample that is being read.
