@@ -52,6 +52,19 @@ fn a_run_is_created_by_a_name_that_was_brought_or_by_a_definition() {
 }
 
 #[test]
+fn a_status_in_other_capitals_is_refused_and_forces_nothing() {
+    // M-02, M-14.
+    let mut play = Play::of(DEPLOYMENT);
+    let state = &play.harness.states[RUN];
+    let known = state.definition().statuses().last().expect("one").name.clone();
+    let before = state.status().to_owned();
+    let answered = play.command("transition", json!({"to": known.to_ascii_uppercase()}));
+    assert_eq!((answered.outcome, answered.code()), (Outcome::Refused, "STATUS_MISSPELT"));
+    assert!(answered.error.is_some_and(|error| error.message.contains(&format!("expected `{known}`"))));
+    assert_eq!(play.harness.states[RUN].status(), before);
+}
+
+#[test]
 fn a_run_keeps_the_definition_that_it_was_created_with() {
     // M-01: a file of the same name that lists more changes nothing for runs that exist.
     let mut play = Play::of(ORDER);

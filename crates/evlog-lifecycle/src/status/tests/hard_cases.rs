@@ -78,7 +78,7 @@ fn h4_a_requested_failure_that_is_undefined_has_the_rules_code_and_not_the_calle
 
 #[test]
 fn h5_an_unknown_token_is_undefined_and_is_recorded_as_given() {
-    for token in ["completed", "cancelled", "Running", "", "timed_out", " running", "running\n", "\u{0}\"\\é"] {
+    for token in ["completed", "cancelled", "Runing", "", "timed_out", " running", "running\n", "\u{0}\"\\é"] {
         for from in LIVE {
             let harness = forced(from, request(RUN, token));
             let lines = harness.audit(RUN);
@@ -90,6 +90,23 @@ fn h5_an_unknown_token_is_undefined_and_is_recorded_as_given() {
             assert!(!message.contains(char::is_control), "a message is one line: {message}");
         }
         rejected_only(RunStatus::Success, request(RUN, token));
+    }
+}
+
+#[test]
+fn h5_a_status_in_other_capitals_is_malformed_and_forces_nothing() {
+    for token in ["Running", "SUCCESS", "canceleD"] {
+        for command in [json!({"do": "transition", "to": token}), json!({"do": "override", "to": token, "ticket": "T", "reason": "r"})] {
+            let mut command = command;
+            command["run"] = RUN.into();
+            let mut harness = at(RunStatus::Running);
+            let before = harness.audit(RUN).len();
+            let malformed = harness.play(command).expect_err("malformed");
+            assert_eq!(malformed.pointer, "/to");
+            let known = token.to_ascii_lowercase();
+            assert!(malformed.message.starts_with(&format!("expected `{known}`, found `{token}`")), "{malformed}");
+            assert_eq!(harness.audit(RUN).len(), before, "nothing is recorded");
+        }
     }
 }
 

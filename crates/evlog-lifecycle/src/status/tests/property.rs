@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 const RUNS: [&str; 3] = ["R1", "R2", "R3"];
 const TOKENS: [&str; 11] =
-    ["created", "running", "waiting", "success", "failed", "denied", "timeout", "canceled", "completed", "", "Running"];
+    ["created", "running", "waiting", "success", "failed", "denied", "timeout", "canceled", "completed", "", "Runing"];
 
 fn any_diagnostic() -> impl Strategy<Value = Option<Value>> {
     prop_oneof![
