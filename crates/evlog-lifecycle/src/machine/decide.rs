@@ -93,6 +93,10 @@ fn transition(asked: &Asked<'_, State>, request: &Transition) -> Result<Decision
     let Some(state) = asked.state else {
         return refusal("UNKNOWN_RUN", format!("there is no run `{}`; create it first", asked.run));
     };
+    if let Some(known) = rules::misspelt(state.definition(), &request.to) {
+        let message = format!("expected `{known}`, found `{}`: capitals count", quoted(&request.to));
+        return refusal("STATUS_MISSPELT", message);
+    }
     let Some(to) = rules::listed(state, &request.to) else {
         return reject(state, &request.to);
     };

@@ -36,6 +36,15 @@ pub(super) fn listed(state: &State, name: &str) -> Option<StatusId> {
     (!waits).then_some(to)
 }
 
+/// The status that a request means which differs from it only in its capitals, if it names no other (rule M-12).
+pub(super) fn misspelt<'d>(definition: &'d Definition, name: &str) -> Option<&'d str> {
+    if definition.find(name).is_some() {
+        return None;
+    }
+    let mut names = definition.statuses().iter().map(|status| status.name.as_str());
+    names.find(|known| known.eq_ignore_ascii_case(name))
+}
+
 /// What an undefined request forces the run to, if anything (rules M-04 to M-06).
 pub(super) fn reaction(state: &State, requested: &str) -> Option<Forced> {
     let definition = state.definition();

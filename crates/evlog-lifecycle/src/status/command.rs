@@ -151,7 +151,7 @@ impl Command {
     fn transition(members: &mut Members) -> Result<Command, Malformed> {
         Ok(Command::Move(Move {
             action: Action::Transition,
-            to: members.needed("to", 0, TOKEN_CHARS_MAX)?,
+            to: target(members)?,
             offered: Offered::read(members.take("diagnostic"))?,
             reason: members.text("reason", 1, REASON_CHARS_MAX)?,
             ticket: None,
@@ -162,7 +162,7 @@ impl Command {
     fn overriding(members: &mut Members) -> Result<Command, Malformed> {
         Ok(Command::Move(Move {
             action: Action::Override,
-            to: members.needed("to", 0, TOKEN_CHARS_MAX)?,
+            to: target(members)?,
             ticket: Some(members.needed("ticket", 1, TICKET_CHARS_MAX)?),
             reason: Some(members.needed("reason", 1, REASON_CHARS_MAX)?),
             offered: Offered::read(members.take("diagnostic"))?,
@@ -179,6 +179,21 @@ impl Command {
             ticket: None,
             expect_status: expect_status(members)?,
         }))
+    }
+}
+
+/// The status token. One that differs from a status only in its capitals is a slip of the caller: refused before anything is
+/// attempted, so that it forces no run to `failed` (H5).
+fn target(members: &mut Members) -> Result<String, Malformed> {
+    let token: String = members.needed("to", 0, TOKEN_CHARS_MAX)?;
+    let same = |status: &RunStatus| status.word().eq_ignore_ascii_case(&token) && status.word() != token;
+    match RunStatus::ALL.into_iter().find(same) {
+        None => Ok(token),
+        Some(status) => {
+            let message =
+                format!("expected `{}`, found `{}`: statuses have no capitals", status.word(), quoted(&token));
+            Err(malformed(pointer("", "to"), message))
+        }
     }
 }
 

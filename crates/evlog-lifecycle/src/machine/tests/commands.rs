@@ -53,7 +53,7 @@ fn a_run_is_created_by_a_name_that_was_brought_or_by_a_definition() {
 
 #[test]
 fn a_status_in_other_capitals_is_refused_and_forces_nothing() {
-    // M-02, M-14.
+    // M-02, M-12.
     let mut play = Play::of(DEPLOYMENT);
     let state = &play.harness.states[RUN];
     let known = state.definition().statuses().last().expect("one").name.clone();

@@ -63,7 +63,7 @@ fn walk(definition: &Arc<Definition>) -> usize {
     let mut cells = 0;
     for play in states(definition) {
         let names = definition.statuses().iter().map(|status| status.name.as_str());
-        for to in names.chain(["", "unheard_of", "Placed", "on "]) {
+        for to in names.chain(["", "unheard_of", "place", "on "]) {
             let (outcome, status) = expected(definition, &play, to);
             let mut play = play.clone();
             let before = play.status();

@@ -26,7 +26,7 @@ fn history() -> Harness<Status> {
     harness.accept(with(request(RUN, "waiting"), "reason", json!("model call")));
     play(&mut harness, with(request(RUN, "running"), "expect_status", json!("running")));
     play(&mut harness, request(RUN, "timeout"));
-    play(&mut harness, with(request(RUN, "Success"), "actor", json!("cron")));
+    play(&mut harness, with(request(RUN, "Succeeded"), "actor", json!("cron")));
     harness
 }
 
