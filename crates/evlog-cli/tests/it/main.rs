@@ -23,6 +23,8 @@ mod inspect;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod outside;
+#[cfg(test)]
 mod parts;
 #[cfg(test)]
 mod project;

@@ -67,7 +67,12 @@ impl Room {
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_evlog"));
+        self.command_of(env!("CARGO_BIN_EXE_evlog"), arguments)
+    }
+
+    /// Another program in the room.
+    pub(crate) fn command_of(&self, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(program);
         command.args(arguments).current_dir(self.dir.path()).env_remove("EVLOG_LOG").stdin(Stdio::null());
         command
     }

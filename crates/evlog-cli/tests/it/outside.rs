@@ -1,0 +1,325 @@
+//! What others do to a log's directory while a command works, and what stands in the place of its files: nothing is
+//! accepted into nothing, nothing of anybody's is overwritten, nothing is waited for.
+
+use crate::crash::Lines;
+use crate::support::{Done, Room};
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command};
+use std::time::{Duration, Instant};
+
+/// Far more than any of these commands takes, and less than a person waits.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn line(run: &str, number: usize) -> String {
+    format!("{{\"contract\":\"custom\",\"run\":\"{run}\",\"do\":\"record\",\"kind\":\"custom/n\",\"data\":{number}}}\n")
+}
+
+/// A `submit` that is given one line after the other.
+struct Writer {
+    child: Child,
+    input: ChildStdin,
+    answers: Lines,
+    given: usize,
+}
+
+impl Writer {
+    fn of(room: &Room) -> Writer {
+        let mut child = room.spawn(&["submit"]);
+        let input = child.stdin.take().unwrap();
+        let mut writer = Writer { answers: Lines::of(&mut child), input, child, given: 0 };
+        writer.accepted();
+        writer
+    }
+
+    fn give(&mut self) {
+        use std::io::Write;
+        // A writer that stopped does not read any more.
+        let _gone = self.input.write_all(line("a", self.given).as_bytes());
+        self.given += 1;
+    }
+
+    /// Gives a line, and waits for its answer.
+    fn accepted(&mut self) {
+        self.give();
+        self.answers.wait_for(self.given as u64, &mut self.child);
+    }
+
+    /// Ends the input. How the command ended, and how many lines it answered.
+    fn ends(mut self) -> (i32, usize, String) {
+        drop(self.input);
+        let mut err = String::new();
+        std::io::Read::read_to_string(&mut self.child.stderr.take().unwrap(), &mut err).unwrap();
+        let code = self.child.wait().unwrap().code().unwrap_or(-1);
+        (code, self.answers.all().iter().filter(|line| line.contains("accepted")).count(), err)
+    }
+}
+
+/// How a command ends within the time that a person waits; one that does not is ended.
+fn ended(mut child: Child, what: &dyn std::fmt::Debug) -> Done {
+    let begun = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        if begun.elapsed() > PATIENCE {
+            child.kill().unwrap();
+            child.wait().unwrap();
+            panic!("{what:?} does not end");
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    child.wait_with_output().unwrap().into()
+}
+
+fn ends_soon(room: &Room, arguments: &[&str]) -> Done {
+    let mut child = room.spawn(arguments);
+    drop(child.stdin.take());
+    ended(child, &arguments)
+}
+
+fn last_segment(room: &Room) -> PathBuf {
+    room.segments().pop().unwrap()
+}
+
+/// Somebody puts a copy of a file in its place.
+fn replace(path: &Path) {
+    let copy = path.with_extension("copy");
+    fs::copy(path, &copy).unwrap();
+    fs::rename(copy, path).unwrap();
+}
+
+#[test]
+fn nothing_is_accepted_into_a_log_that_was_removed_moved_or_replaced() {
+    let outside: [(&str, &dyn Fn(&Room)); 6] = [
+        ("removed", &|room| fs::remove_dir_all(room.path("evlog")).unwrap()),
+        ("moved", &|room| fs::rename(room.path("evlog"), room.path("old")).unwrap()),
+        ("segments moved", &|room| fs::rename(room.path("evlog/segments"), room.path("old")).unwrap()),
+        ("segment removed", &|room| fs::remove_file(last_segment(room)).unwrap()),
+        ("segment replaced", &|room| replace(&last_segment(room))),
+        ("another log in its place", &|room| {
+            fs::rename(room.path("evlog"), room.path("old")).unwrap();
+            room.feed(&["submit"], &line("new", 0));
+        }),
+    ];
+    for (name, act) in outside {
+        let room = Room::new();
+        let mut writer = Writer::of(&room);
+        act(&room);
+        for _ in 0..3 {
+            writer.give();
+        }
+        let (code, accepted, err) = writer.ends();
+        assert_eq!((code, accepted), (2, 1), "{name}: {err}");
+        assert!(err.contains("may or may not be in the log"), "{name}: {err}");
+        assert!(err.contains("while it was written"), "{name}: {err}");
+    }
+}
+
+#[test]
+fn a_writer_whose_log_was_moved_never_writes_into_the_one_that_has_its_name_now() {
+    let room = Room::new();
+    room.ends(0, &["init", "--segment-limit", "1024"]);
+    let mut writer = Writer::of(&room);
+    fs::rename(room.path("evlog"), room.path("old")).unwrap();
+    room.ends(0, &["init", "--segment-limit", "1024"]);
+    let lines: String = (0..40).map(|number| line("b", number)).collect();
+    assert_eq!(room.feed(&["submit"], &lines).code, 0);
+    let before: Vec<Vec<u8>> = room.segments().iter().map(|path| fs::read(path).unwrap()).collect();
+    for _ in 0..60 {
+        writer.give();
+    }
+    assert_eq!(writer.ends().0, 2);
+    let after: Vec<Vec<u8>> = room.segments().iter().map(|path| fs::read(path).unwrap()).collect();
+    assert!(before == after, "the old writer wrote into the new log");
+    room.ends(0, &["verify"]);
+    room.ends(0, &["--log", "old", "cat"]);
+}
+
+#[test]
+fn where_the_lock_was_deleted_a_second_writer_is_refused_all_the_same() {
+    let room = Room::new();
+    let mut writer = Writer::of(&room);
+    fs::remove_file(room.path("evlog/LOCK")).unwrap();
+    let second = room.feed(&["submit"], &line("b", 0));
+    assert_eq!((second.code, second.out.as_str()), (2, ""), "{second:?}");
+    second.says("has a writer already");
+    writer.accepted();
+    assert_eq!(writer.ends().1, 2);
+    room.ends(0, &["verify"]);
+    assert_eq!(room.ends(0, &["cat", "--run", "a", "--json"]).lines().len(), 2);
+}
+
+#[test]
+fn a_reader_that_holds_a_lock_of_its_own_on_the_files_keeps_no_writer_out() {
+    let room = Room::with_batch();
+    let held: Vec<fs::File> = ["evlog/LOCK", "evlog", "evlog/segments", "evlog/segments/00000000000000000000.seg"]
+        .iter()
+        .map(|path| fs::File::open(room.path(path)).unwrap())
+        .collect();
+    held.iter().for_each(|file| file.lock().unwrap());
+    assert_eq!(room.feed(&["submit"], &line("b", 0)).code, 0);
+}
+
+#[test]
+fn a_directory_with_anything_of_a_log_but_its_first_segment_is_refused_with_a_verdict() {
+    let room = Room::new();
+    room.ends(0, &["init", "--segment-limit", "1024"]);
+    room.ends(0, &["key", "new", "example.com/x", "--out", "k.key"]);
+    let lines: String = (0..40).map(|number| line("a", number)).collect();
+    room.feed(&["submit", "--key", "k.key"], &lines);
+    let first = "segments/00000000000000000000.seg";
+    let all: Vec<String> = crate::support::files_below(&room.path("evlog"))
+        .iter()
+        .map(|path| path.strip_prefix(room.path("evlog")).unwrap().to_str().unwrap().to_owned())
+        .collect();
+    assert!(room.segments().len() > 2 && all.iter().any(|name| name.ends_with(".note")));
+    for left in all.iter().filter(|name| *name != first && !name.ends_with("last.tree")) {
+        let of = Room::new();
+        let path = of.path("evlog").join(left);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::copy(room.path("evlog").join(left), &path).unwrap();
+        let bytes = fs::read(&path).unwrap();
+        for arguments in [&["submit"][..], &["init"], &["checkpoint", "--key", "k.key"], &["repair"]] {
+            fs::copy(room.path("k.key"), of.path("k.key")).unwrap();
+            let done = of.feed(arguments, &line("a", 0));
+            assert_ne!(done.code, 0, "{left}, {arguments:?}: {done:?}");
+            assert_eq!(done.out.lines().filter(|line| line.contains("accepted")).count(), 0, "{left}: {done:?}");
+        }
+        of.feed(&["submit"], &line("a", 0)).says("log is truncated at position 0").says("00000000000000000000.seg");
+        assert_eq!(fs::read(&path).unwrap(), bytes, "{left} is as it was");
+        fs::remove_dir_all(of.path("evlog")).unwrap();
+        of.ends(0, &["init"]);
+    }
+}
+
+#[test]
+fn what_a_link_in_the_place_of_a_file_leads_to_is_left_alone() {
+    for name in ["LOCK", "HEAD", "segments/00000000000000000000.seg"] {
+        for hard in [false, true] {
+            let room = Room::with_batch();
+            let (path, victim) = (room.path("evlog").join(name), room.path("victim"));
+            fs::rename(&path, &victim).unwrap();
+            if hard { fs::hard_link(&victim, &path).unwrap() } else { symlink(&victim, &path).unwrap() }
+            let bytes = fs::read(&victim).unwrap();
+            let done = room.feed(&["submit"], &line("b", 0));
+            assert_eq!(done.code, 2, "{name}: {done:?}");
+            let found = if hard { "another hard link" } else { "found a symbolic link" };
+            done.says(found).says(name.rsplit('/').next().unwrap());
+            assert_eq!(fs::read(&victim).unwrap(), bytes, "{name}: what the link leads to is as it was");
+        }
+    }
+    let room = Room::with_batch();
+    fs::rename(room.path("evlog/segments"), room.path("elsewhere")).unwrap();
+    symlink(room.path("elsewhere"), room.path("evlog/segments")).unwrap();
+    assert_eq!(room.feed(&["submit"], &line("b", 0)).code, 2);
+}
+
+#[test]
+fn whatever_stands_in_the_place_of_a_file_every_command_ends() {
+    let place: [(&str, &dyn Fn(&Path)); 4] = [
+        ("a pipe", &|path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success())),
+        ("a directory", &|path| fs::create_dir(path).unwrap()),
+        ("a symbolic link", &|path| symlink("/dev/zero", path).unwrap()),
+        ("a socket", &|path| drop(std::os::unix::net::UnixListener::bind(path).unwrap())),
+    ];
+    let commands =
+        [&["verify"][..], &["cat"], &["tail"], &["runs"], &["replay"], &["inspect"], &["inspect", "--sidecars"]];
+    let writes = [&["submit"][..], &["repair"], &["repair", "--dry-run"], &["init"], &["tail", "-f"]];
+    for (word, put) in place {
+        for name in ["LOCK", "HEAD", "segments/00000000000000000000.seg"] {
+            let room = Room::with_batch();
+            fs::remove_file(room.path("evlog").join(name)).unwrap();
+            put(&room.path("evlog").join(name));
+            for arguments in commands {
+                let done = ends_soon(&room, arguments);
+                assert!((0..=2).contains(&done.code), "{word} as {name}, {arguments:?}: {done:?}");
+            }
+            for arguments in writes {
+                if arguments.contains(&"-f") && name == "LOCK" {
+                    continue;
+                }
+                let done = ends_soon(&room, arguments);
+                assert_ne!(done.code, 0, "{word} as {name}, {arguments:?}: {done:?}");
+            }
+            if name == "HEAD" {
+                // What it says of synced bytes is not known, and not nothing.
+                ends_soon(&room, &["cat"]).says(&format!("expected a regular file, found {word}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_follower_says_that_its_log_was_removed_moved_or_replaced() {
+    let outside: [(&str, &dyn Fn(&Room)); 3] = [
+        ("removed or moved", &|room| fs::remove_dir_all(room.path("evlog")).unwrap()),
+        ("removed or moved", &|room| fs::rename(room.path("evlog"), room.path("old")).unwrap()),
+        ("took the place", &|room| {
+            room.feed(&["--log", "new", "submit"], &line("new", 0));
+            fs::rename(room.path("evlog"), room.path("old")).unwrap();
+            fs::rename(room.path("new"), room.path("evlog")).unwrap();
+        }),
+    ];
+    for (said, act) in outside {
+        for wait in [&[][..], &["--wait"]] {
+            let room = Room::with_batch();
+            let mut follower = room.spawn(&[&["tail", "-f", "-n", "1", "--json"], wait].concat());
+            let lines = Lines::of(&mut follower);
+            lines.wait_for(1, &mut follower);
+            act(&room);
+            let done = ended(follower, &said);
+            assert_eq!(done.code, 2, "{said}: {done:?}");
+            done.says(said);
+        }
+    }
+}
+
+#[test]
+fn a_follower_goes_on_where_a_copy_of_the_same_log_took_its_place() {
+    let room = Room::with_batch();
+    let mut follower = room.spawn(&["tail", "-f", "-n", "1", "--json"]);
+    let lines = Lines::of(&mut follower);
+    lines.wait_for(1, &mut follower);
+    replace(&last_segment(&room));
+    room.feed(&["submit"], &line("more", 0));
+    while !lines.so_far().iter().any(|line| line.contains("\"more\"")) {
+        assert_eq!(follower.try_wait().unwrap(), None, "the follower ended");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    follower.kill().unwrap();
+    follower.wait().unwrap();
+}
+
+#[test]
+fn a_follower_whose_reader_is_gone_ends_while_nothing_is_committed() {
+    let room = Room::with_batch();
+    for arguments in [&["tail", "-f"][..], &["tail", "-f", "--run", "none"], &["--log", "no", "tail", "-f", "--wait"]] {
+        let mut follower = room.spawn(arguments);
+        drop(follower.stdout.take());
+        let done = ended(follower, &arguments);
+        assert_eq!(done.code, 0, "{arguments:?}: {done:?}");
+    }
+}
+
+#[test]
+fn files_have_their_modes_whatever_the_umask_is() {
+    for (umask, dir, file, lock) in [("000", 0o755, 0o644, 0o600), ("077", 0o700, 0o600, 0o600), ("777", 0o700, 0o600, 0o600)]
+    {
+        let room = Room::new();
+        let script = format!(
+            "umask {umask}; \"$0\" -q key new example.com/x --out k.key; \
+             echo '{}' | \"$0\" -q submit --key k.key",
+            line("a", 0).trim_end()
+        );
+        let done: Done = room.command_of("sh", &["-c", &script, env!("CARGO_BIN_EXE_evlog")]).output().unwrap().into();
+        assert_eq!(done.code, 0, "umask {umask}: {done:?}");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        for path in crate::support::files_below(&room.path("evlog")) {
+            let expected = if path.ends_with("LOCK") { lock } else { file };
+            assert_eq!(mode(&path), expected, "umask {umask}: {}", path.display());
+        }
+        for path in ["evlog", "evlog/segments", "evlog/checkpoints"] {
+            assert_eq!(mode(&room.path(path)), dir, "umask {umask}: {path}");
+        }
+        assert_eq!((mode(&room.path("k.key")), mode(&room.path("k.pub"))), (0o600, 0o644), "umask {umask}");
+    }
+}
