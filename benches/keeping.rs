@@ -5,7 +5,7 @@
 //! costs, the first one costs. Both works are done in turns, five rounds, and the tree is timed alone besides.
 
 use evlog_format::LogId;
-use evlog_store::fs::{File, Fs, LockAttempt};
+use evlog_store::fs::{File, FileId, Fs, LockAttempt};
 use evlog_store::{CreateOptions, Owner, StdFs, Writer};
 use evlog_verify::Tree;
 use evlog_works::Done;
@@ -66,6 +66,18 @@ impl File for Hashed {
     fn sync_data(&self) -> io::Result<()> {
         self.file.sync_data()
     }
+
+    fn id(&self) -> io::Result<FileId> {
+        self.file.id()
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        self.file.try_lock()
+    }
+
+    fn is_locked(&self) -> io::Result<bool> {
+        self.file.is_locked()
+    }
 }
 
 impl Fs for Hashing {
@@ -107,6 +119,14 @@ impl Fs for Hashing {
 
     fn is_locked(&self, path: &Path) -> io::Result<bool> {
         StdFs.is_locked(path)
+    }
+
+    fn name(&self, from: &Path, to: &Path) -> io::Result<()> {
+        StdFs.name(from, to)
+    }
+
+    fn id(&self, path: &Path) -> io::Result<FileId> {
+        StdFs.id(path)
     }
 }
 

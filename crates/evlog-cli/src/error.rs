@@ -99,6 +99,9 @@ impl From<LogError> for CommandError {
             LogError::Read(ReadError::Gone { .. }) => failed
                 .hint("`evlog cat --run '$log'` tells what was given up (log.loss_accepted)")
                 .hint("seqs from there on were given again: what was read of them before is not in the log"),
+            LogError::Read(ReadError::Moved { .. } | ReadError::Replaced { .. }) => {
+                failed.hint("nothing more is shown: what was shown is of a log that is not there any more")
+            }
             LogError::Corrupt(_) | LogError::Fold(_) | LogError::Payload { .. } => failed.hint("run `evlog verify`"),
             LogError::Undecidable { .. } => failed.hint("this is a defect of evlog; please report it"),
             _ => failed,

@@ -2,7 +2,8 @@
 
 use crate::error::CommandError;
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Bytes that are read at once when a file is measured.
@@ -127,4 +128,38 @@ pub(crate) fn walk(root: &Path, except: &str) -> Result<Vec<String>, CommandErro
 pub(crate) fn write(root: &Path, relative: &str, bytes: &[u8]) -> Result<bool, CommandError> {
     fs::create_dir_all(root).map_err(refuse("make", root))?;
     evlog_pipeline::write_atomically(root, relative, bytes).map_err(|error| CommandError::user(error.to_string()))
+}
+
+/// What files that are made for others may be read by, less the umask.
+const MODE: u32 = 0o644;
+
+/// Makes `bytes` the content of a file that was asked for: whole, or what stood there stays. What is no regular file, such as
+/// `/dev/stdout`, is written to as it is.
+pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return fs::write(path, bytes).map_err(refuse("write", path));
+    }
+    // A link is followed to what it stands for, which is what is replaced.
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let draft = draft(path, MODE, bytes)?;
+    draft.persist(path).map_err(|error| refuse("write", path)(error.error))?;
+    sync_above(path)
+}
+
+/// A synced file beside the one that is to be made, which goes away unless it gets the name.
+pub(crate) fn draft(path: &Path, mode: u32, bytes: &[u8]) -> Result<tempfile::NamedTempFile, CommandError> {
+    let mode = fs::Permissions::from_mode(mode);
+    let made = tempfile::Builder::new().prefix(".evlog-").permissions(mode).tempfile_in(above(path));
+    let mut made = made.map_err(refuse("write", path))?;
+    made.write_all(bytes).and_then(|()| made.as_file().sync_all()).map_err(refuse("write", path))?;
+    Ok(made)
+}
+
+/// Makes the name of a file survive a crash.
+pub(crate) fn sync_above(path: &Path) -> Result<(), CommandError> {
+    File::open(above(path)).and_then(|dir| dir.sync_all()).map_err(refuse("sync", path))
+}
+
+fn above(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

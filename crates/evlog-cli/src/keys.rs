@@ -1,14 +1,18 @@
 //! Key files: one line of text each. That of a private key is readable by its owner alone, or refused.
 
 use crate::error::CommandError;
+use crate::files;
 use evlog_proof::{Algorithm, KeyError, Policy, SignerKey, VerifierKey};
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use tempfile::NamedTempFile;
 
 /// The permissions that a private key's file is made with.
 const PRIVATE_MODE: u32 = 0o600;
+/// Those of a public one.
+const PUBLIC_MODE: u32 = 0o644;
 /// Those that others have.
 const OTHERS: u32 = 0o077;
 /// A key has one line; more is not read.
@@ -36,21 +40,44 @@ pub(crate) fn public_path(private: &Path) -> PathBuf {
     PathBuf::from(path)
 }
 
-/// Writes both parts of a key into new files.
+/// Writes both parts of a key into new files: both, or none. What a full disk or an interruption leaves has another name,
+/// so it is in nobody's way.
 pub(crate) fn write(key: &SignerKey, private: &Path, public: &Path) -> Result<(), CommandError> {
-    write_new(private, PRIVATE_MODE, &key.to_secret_text())?;
-    write_new(public, 0o644, &key.verifier().to_string())
+    for path in [private, public] {
+        if path.symlink_metadata().is_ok() {
+            return Err(taken(path));
+        }
+    }
+    let secret = draft(private, PRIVATE_MODE, &key.to_secret_text())?;
+    let open = draft(public, PUBLIC_MODE, &key.verifier().to_string())?;
+    name(secret, private)?;
+    if let Err(error) = name(open, public) {
+        // Only this command knows the private part, and its public part went nowhere.
+        let _gone = fs::remove_file(private);
+        return Err(error);
+    }
+    files::sync_above(private)?;
+    files::sync_above(public)
 }
 
-fn write_new(path: &Path, mode: u32, line: &str) -> Result<(), CommandError> {
-    let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-    let mut file = file.map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => {
-            CommandError::user(format!("expected no file `{}`, found one: a key is not overwritten", path.display()))
-        }
-        _ => cannot("make", path)(error),
-    })?;
-    file.write_all(format!("{line}\n").as_bytes()).and_then(|()| file.sync_all()).map_err(cannot("write", path))
+fn taken(path: &Path) -> CommandError {
+    CommandError::user(format!("expected no file `{}`, found one: a key is not overwritten", path.display()))
+}
+
+/// A file of one line that has no name yet. The umask does not count: who may read a key is not left to it.
+fn draft(path: &Path, mode: u32, line: &str) -> Result<NamedTempFile, CommandError> {
+    let draft = files::draft(path, mode, format!("{line}\n").as_bytes())?;
+    draft.as_file().set_permissions(Permissions::from_mode(mode)).map_err(cannot("make", path))?;
+    Ok(draft)
+}
+
+/// Gives it its name, which must be free.
+fn name(draft: NamedTempFile, path: &Path) -> Result<(), CommandError> {
+    match draft.persist_noclobber(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(taken(path)),
+        Err(error) => Err(cannot("make", path)(error.error)),
+    }
 }
 
 /// Reads a private key; refuses one that others may read.

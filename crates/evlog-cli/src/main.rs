@@ -19,6 +19,7 @@ mod evidence;
 mod files;
 mod json;
 mod keys;
+mod listener;
 mod notes;
 #[cfg(test)]
 mod reference;

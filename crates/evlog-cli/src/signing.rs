@@ -21,6 +21,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::Builder;
 use std::time::Duration;
 
 /// For commands that write, and sign as they go.
@@ -227,11 +228,17 @@ pub(crate) fn during<'l, T>(
     work: impl FnOnce() -> T,
 ) -> (T, Result<(), CommandError>) {
     let Some(signer) = signer else { return (work(), Ok(())) };
+    let signer = &signer;
     std::thread::scope(|scope| {
         let (stop, stopped) = channel::<()>();
-        let signing = scope.spawn(move || sign_until(&stopped, log, &signer));
+        let begun =
+            Builder::new().name("evlog-sign".into()).spawn_scoped(scope, move || sign_until(&stopped, log, signer));
         let done = work();
         drop(stop);
+        let Ok(signing) = begun else {
+            // Without a thread of its own nothing is signed meanwhile, and all the same at the end.
+            return (done, sign_until(&channel::<()>().1, log, signer));
+        };
         let Ok(all) = signing.join() else { unreachable!("the thread that signs does not panic") };
         (done, all)
     })

@@ -6,6 +6,7 @@
 use crate::error::Failure;
 use crate::fs::Fs;
 use crate::layout::Layout;
+use crate::segment::Files;
 use evlog_format::Position;
 use evlog_verify::Frontier;
 use std::io;
@@ -58,7 +59,7 @@ impl Checkpoints {
         let free = (0..=names.len() as u64).map(|n| Layout::void(size, n)).find(|name| !names.contains(name));
         let Some(name) = free else { unreachable!("there are more numbers than files") };
         let to = dir.join(name);
-        self.fs.rename(&from, &to).map_err(Failure::of("rename", &from))?;
+        self.fs.name(&from, &to).map_err(Failure::of("rename", &from))?;
         self.fs.sync_dir(&dir).map_err(Failure::of("sync", &dir))?;
         Ok(to)
     }
@@ -95,12 +96,17 @@ impl Checkpoints {
     }
 
     fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-        let mut unfinished = path.as_os_str().to_owned();
-        unfinished.push(".tmp");
-        let unfinished = PathBuf::from(unfinished);
-        let file = self.fs.create(&unfinished).map_err(Failure::of("create", &unfinished))?;
-        file.write_at(bytes, 0).map_err(Failure::of("write", &unfinished))?;
-        file.sync_data().map_err(Failure::of("sync", &unfinished))?;
-        self.fs.rename(&unfinished, path).map_err(Failure::of("name", path))
+        let unfinished = Layout::unfinished(path);
+        let written = Files { fs: Arc::clone(&self.fs), layout: self.layout.clone() }
+            .create_anew(&unfinished)
+            .and_then(|file| {
+                file.write_at(bytes, 0).map_err(Failure::of("write", &unfinished))?;
+                file.sync_data().map_err(Failure::of("sync", &unfinished))
+            })
+            .and_then(|()| self.fs.rename(&unfinished, path).map_err(Failure::of("name", path)));
+        if written.is_err() {
+            self.fs.remove(&unfinished).ok();
+        }
+        written
     }
 }

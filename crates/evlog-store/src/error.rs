@@ -4,7 +4,7 @@
 //! expected and found; what to do stands in `hint`.
 
 use evlog_format::commit::EncodeRefusal;
-use evlog_format::{Corruption, Position, Seq};
+use evlog_format::{Corruption, LogId, Position, Seq};
 use evlog_verify::Verdict;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -154,6 +154,20 @@ pub enum ReadError {
         /// Up to where the reader had seen the log.
         position: Position,
     },
+    /// The log was removed or moved while it was read.
+    Moved {
+        /// The log directory.
+        path: PathBuf,
+    },
+    /// Another log took the place of the one that was read.
+    Replaced {
+        /// The log directory.
+        path: PathBuf,
+        /// The log that was read.
+        expected: LogId,
+        /// The log that is there now.
+        found: LogId,
+    },
     /// A commit does not decode, though its checksum matches.
     Corrupt(Corruption),
     /// A segment was written by a newer version of the format.
@@ -291,6 +305,14 @@ impl fmt::Display for ReadError {
             ReadError::Gone { position } => write!(
                 f,
                 "the log does not hold what this reader has shown, up to position {position}: it was cut below"
+            ),
+            ReadError::Moved { path } => {
+                write!(f, "the log `{}` was removed or moved while it was read: its segments are gone", path.display())
+            }
+            ReadError::Replaced { path, expected, found } => write!(
+                f,
+                "another log took the place of `{}` while it was read: expected log {expected}, found {found}",
+                path.display()
             ),
             ReadError::Corrupt(corruption) => write!(f, "log is damaged {corruption}"),
             ReadError::Version { path, found } => newer(path, *found, f),

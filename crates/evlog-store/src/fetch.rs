@@ -4,7 +4,7 @@
 //! parts, so a frame that an index left out, or made up, is found.
 
 use crate::error::{Failure, Refusal, Trouble};
-use crate::fs::{File, Map};
+use crate::fs::File;
 use crate::sealed::Part;
 use crate::segment::{Files, refusal};
 use crate::writer::Visit;
@@ -17,9 +17,6 @@ use std::sync::Arc;
 /// How much is read before the length of a frame is known, in bytes.
 const GUESS: usize = 4096;
 
-/// So many frames of a sealed segment are worth mapping it: fewer cost less to read than to map and unmap.
-const MAPPED_FRAMES: usize = 16;
-
 /// One frame at a time, by place.
 #[derive(Debug)]
 pub(crate) struct Fetch<'f> {
@@ -27,8 +24,6 @@ pub(crate) struct Fetch<'f> {
     codec: &'f FrameCodec,
     segment: Position,
     file: Arc<dyn File>,
-    /// Of a sealed segment from which several frames are wanted.
-    map: Option<Map>,
     buf: Vec<u8>,
 }
 
@@ -38,18 +33,13 @@ impl<'f> Fetch<'f> {
         let segment = part.segment;
         let path = files.layout.segment(segment);
         let file = files.fs.open_read(&path).map_err(Failure::of("open", &path))?;
-        let map = part.sealed_len.filter(|_| part.frames.len() >= MAPPED_FRAMES).and_then(|len| file.map(len));
-        Ok(Fetch { files, codec, segment, file, map, buf: Vec::new() })
+        Ok(Fetch { files, codec, segment, file, buf: Vec::new() })
     }
 
     /// The frame at an offset of the segment, which an index says is there.
     pub(crate) fn frame(&mut self, offset: u32) -> Result<Frame<'_>, Trouble> {
-        let read = if self.map.is_none() { self.read_frame(offset)? } else { 0 };
-        let bytes = match &self.map {
-            Some(map) => map.bytes().get(offset as usize..).unwrap_or_default(),
-            None => &self.buf[..read],
-        };
-        match self.codec.decode(self.segment.0 + u64::from(offset), bytes) {
+        let read = self.read_frame(offset)?;
+        match self.codec.decode(self.segment.0 + u64::from(offset), &self.buf[..read]) {
             Decoded::Frame(frame) => Ok(frame),
             Decoded::Corrupt(corruption) => Err(self.damaged(offset, corruption.flaw.to_string())),
             Decoded::Incomplete { .. } => Err(self.damaged(offset, "the end of the file".to_string())),

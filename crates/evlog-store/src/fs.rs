@@ -5,8 +5,12 @@
 //! - Bytes survive a crash when `sync_data` of their file returned after they were written. Before that, any subset of
 //!   the unsynced writes may survive, in any order, whole or torn.
 //! - A name survives a crash when `sync_dir` of its directory returned after it was made, moved or removed.
-//! - `rename` replaces its target in one step: a crash leaves the old file or the new one under that name.
-//! - A lock ends with the handle, or with the process however it dies.
+//! - `rename` replaces its target in one step: a crash leaves the old file or the new one under that name. `name` replaces
+//!   nothing.
+//! - A file is opened only where it is a regular one: no link is followed, no pipe is waited for. One that is opened for
+//!   writing has one name, so that nothing is written into what belongs to somebody else.
+//! - A lock ends with the handle, or with the process however it dies. Who may only read a file cannot hold it against
+//!   a writer, and asking whether it is held takes nothing.
 
 use std::fmt::Debug;
 use std::io;
@@ -15,14 +19,15 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-mod map;
+mod at;
+mod held;
+mod lock;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
 mod std_fs;
 #[cfg(target_os = "linux")]
 mod watch;
 
-pub use map::Map;
 #[cfg(any(test, feature = "sim"))]
 pub use sim::SimFs;
 pub use std_fs::StdFs;
@@ -33,7 +38,7 @@ pub trait Fs: Debug + Send + Sync {
     fn open_read(&self, path: &Path) -> io::Result<Arc<dyn File>>;
     /// Opens an existing file for reading and writing.
     fn open_write(&self, path: &Path) -> io::Result<Arc<dyn File>>;
-    /// Opens a file for reading and writing: a new one, or the old one emptied.
+    /// Makes a file for reading and writing. Fails where anything has that name.
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>>;
     /// Makes a directory and those above it, and syncs the directory above each new one. One that exists is left alone.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
@@ -41,6 +46,8 @@ pub trait Fs: Debug + Send + Sync {
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
     /// Moves a file over another name in the same directory.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives a file another name in the same directory. Fails where anything has that name.
+    fn name(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes the names in a directory survive a crash.
@@ -52,10 +59,21 @@ pub trait Fs: Debug + Send + Sync {
         let _ = dir;
         None
     }
-    /// Whether somebody holds the lock at `path`. The lock may be taken for an instant to find out, so who takes it
-    /// tries more than once.
+    /// Whether somebody holds the lock at `path`.
     fn is_locked(&self, path: &Path) -> io::Result<bool>;
+    /// Which file the path names now, from the root of the file system on, whatever handles are held.
+    fn id(&self, path: &Path) -> io::Result<FileId>;
+    /// The same file system, in which paths below `dir` lead to the directory that has that name now, wherever it is moved
+    /// later; `None` where there is no such thing.
+    fn hold(&self, dir: &Path) -> io::Result<Option<Arc<dyn Fs>>> {
+        let _ = dir;
+        Ok(None)
+    }
 }
+
+/// Tells files apart: device and number. A number is used again only when nobody holds the file any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileId(pub u64, pub u64);
 
 /// Tells of changes to the files in a directory.
 pub trait Watch: Debug + Send {
@@ -74,7 +92,10 @@ pub enum LockAttempt {
 }
 
 /// A lock that is held. Dropping it lets it go.
-pub trait Lock: Debug + Send + Sync {}
+pub trait Lock: Debug + Send + Sync {
+    /// Leaves another note for others to read.
+    fn say(&self, owner: &str) -> io::Result<()>;
+}
 
 /// An open file.
 #[expect(clippy::len_without_is_empty, reason = "the length of a file is asked of the system and can fail")]
@@ -94,12 +115,12 @@ pub trait File: Debug + Send + Sync {
     fn begin_sync(self: Arc<Self>) -> Syncing {
         Syncing::Done(self.sync_data())
     }
-    /// The file's first `len` bytes as memory, where the file system offers that and the file has so many. For files that
-    /// do not change any more: see [`Map`].
-    fn map(&self, len: u64) -> Option<Map> {
-        let _ = len;
-        None
-    }
+    /// Which file it is.
+    fn id(&self) -> io::Result<FileId>;
+    /// Takes the file's lock until this handle is dropped; false when another handle holds it.
+    fn try_lock(&self) -> io::Result<bool>;
+    /// Whether another handle holds the file's lock.
+    fn is_locked(&self) -> io::Result<bool>;
 }
 
 /// A sync that was begun.

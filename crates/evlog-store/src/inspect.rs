@@ -14,7 +14,7 @@ use crate::head::Head;
 use crate::layout::SegmentEntry;
 use crate::open::holder;
 use crate::resync::Ground;
-use crate::segment::{Files, read_head};
+use crate::segment::Files;
 use crate::walk::Walked;
 use evlog_format::{
     CommitReader, Corruption, FRAME_HEADER_LEN, Frame, FrameCodec, LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader,
@@ -31,6 +31,7 @@ pub struct Inspection {
     files: Files,
     log_id: Option<LogId>,
     head: Option<Head>,
+    head_failure: Option<String>,
     segments: Vec<Segment>,
 }
 
@@ -82,7 +83,10 @@ impl Inspection {
     /// Looks at the log in `dir`. No segments, or no directory, is no failure.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Inspection, Failure> {
         let files = Files::new(fs, dir);
-        let head = files.fs.open_read(&files.layout.head()).ok().and_then(|file| read_head(file.as_ref()));
+        let (head, head_failure) = match files.any_head() {
+            Ok(head) => (head, None),
+            Err(failure) => (None, Some(failure.to_string())),
+        };
         let positions = files.segments()?;
         let mut segments: Vec<Segment> = positions.iter().map(|position| segment(&files, *position)).collect();
         let first = segments.iter().find_map(|segment| segment.header);
@@ -91,7 +95,7 @@ impl Inspection {
             compare(segment, first.as_ref(), next);
         }
         let log_id = first.map(|header| header.log_id).or(head.map(|head| head.log_id));
-        Ok(Inspection { files, log_id, head, segments })
+        Ok(Inspection { files, log_id, head, head_failure, segments })
     }
 
     /// The log's identity, as the first header that can be read states it, or else `HEAD`.
@@ -107,6 +111,11 @@ impl Inspection {
     /// What `HEAD` says, if it is there and whole. It may be of another log.
     pub fn head(&self) -> Option<Head> {
         self.head
+    }
+
+    /// Why `HEAD`, which is there, cannot be read.
+    pub fn head_failure(&self) -> Option<&str> {
+        self.head_failure.as_deref()
     }
 
     /// The segment file that holds a position, or would.
@@ -143,7 +152,7 @@ impl Inspection {
     /// The writer's lock; none when nobody ever took it.
     pub fn lock(&self) -> Option<LockState> {
         let path = self.files.layout.lock();
-        let held = self.files.fs.is_locked(&path).ok();
+        let held = self.files.has_writer().ok();
         let text = self.files.fs.open_read(&path).and_then(|file| file.read_to_end(4096));
         if text.is_err() && held == Some(false) {
             return None;

@@ -7,8 +7,10 @@
 //! segments/<20 digits>.seg.tmp             a segment, or a copy of one, that was being made
 //! segments/<20 digits>.tree                the byte tree up to that segment (derived)
 //! segments/<20 digits>.idx                 the streams of that segment, once sealed or closed in order (derived)
+//! segments/<20 digits>.{tree,idx,end}.tmp  one of these that was being made
 //! segments/<20 digits>.end                 where a close in order left the last segment (derived)
 //! quarantine/<20 digits: position>-<n>.bin bytes cut from the log's end
+//! quarantine/*.tmp                         such a file that was being made
 //! checkpoints/<20 digits: size>.note       a checkpoint that was signed
 //! checkpoints/<20 digits: size>-<n>.void   one that covers what was given up
 //! checkpoints/last.tree                    the byte tree at the last one (derived)
@@ -24,6 +26,7 @@ const UNFINISHED: &str = ".seg.tmp";
 const TREE: &str = ".tree";
 const INDEX: &str = ".idx";
 const END: &str = ".end";
+const UNFINISHED_SUFFIX: &str = ".tmp";
 const NOTE: &str = ".note";
 const VOID: &str = ".void";
 
@@ -41,6 +44,12 @@ pub enum SegmentEntry {
     Segment(Position),
     /// A segment that was being made.
     Unfinished(Position),
+    /// A byte tree that was being made.
+    UnfinishedTree(Position),
+    /// An index that was being made.
+    UnfinishedIndex(Position),
+    /// Where a close left a segment, while it was being noted.
+    UnfinishedEnd(Position),
     /// The byte tree up to a segment.
     Tree(Position),
     /// The index of a segment that is sealed or was closed in order.
@@ -55,6 +64,9 @@ impl SegmentEntry {
         let (position, suffix) = match self {
             SegmentEntry::Segment(position) => (position, SEGMENT),
             SegmentEntry::Unfinished(position) => (position, UNFINISHED),
+            SegmentEntry::UnfinishedTree(position) => (position, ".tree.tmp"),
+            SegmentEntry::UnfinishedIndex(position) => (position, ".idx.tmp"),
+            SegmentEntry::UnfinishedEnd(position) => (position, ".end.tmp"),
             SegmentEntry::Tree(position) => (position, TREE),
             SegmentEntry::Index(position) => (position, INDEX),
             SegmentEntry::End(position) => (position, END),
@@ -72,11 +84,35 @@ impl SegmentEntry {
         match suffix {
             SEGMENT => Some(SegmentEntry::Segment(position)),
             UNFINISHED => Some(SegmentEntry::Unfinished(position)),
+            ".tree.tmp" => Some(SegmentEntry::UnfinishedTree(position)),
+            ".idx.tmp" => Some(SegmentEntry::UnfinishedIndex(position)),
+            ".end.tmp" => Some(SegmentEntry::UnfinishedEnd(position)),
             TREE => Some(SegmentEntry::Tree(position)),
             INDEX => Some(SegmentEntry::Index(position)),
             END => Some(SegmentEntry::End(position)),
             _ => None,
         }
+    }
+}
+
+impl SegmentEntry {
+    /// The position that the name states.
+    pub fn position(self) -> Position {
+        match self {
+            SegmentEntry::Segment(position)
+            | SegmentEntry::Unfinished(position)
+            | SegmentEntry::UnfinishedTree(position)
+            | SegmentEntry::UnfinishedIndex(position)
+            | SegmentEntry::UnfinishedEnd(position)
+            | SegmentEntry::Tree(position)
+            | SegmentEntry::Index(position)
+            | SegmentEntry::End(position) => position,
+        }
+    }
+
+    /// Whether it is what an interrupted session left of a file that it made.
+    pub fn is_unfinished(self) -> bool {
+        self.name().ends_with(UNFINISHED_SUFFIX)
     }
 }
 
@@ -150,9 +186,26 @@ impl Layout {
         })
     }
 
+    /// Whether a name is that of a checkpoint, or of one that was set aside.
+    pub fn is_checkpoint(name: &str) -> bool {
+        Layout::parse_checkpoint(name).is_some() || Layout::is_void(name)
+    }
+
+    /// Whether a name is that of bytes that were cut.
+    pub fn is_quarantined(name: &str) -> bool {
+        name.strip_suffix(".bin").is_some_and(|name| name.split_once('-').is_some_and(|(at, _)| at.len() == DIGITS))
+    }
+
     /// The byte tree at the last checkpoint.
     pub fn checkpoint_tree(&self) -> PathBuf {
         self.checkpoints().join("last.tree")
+    }
+
+    /// A file of the log's under the name that it has until it is whole.
+    pub fn unfinished(path: &Path) -> PathBuf {
+        let mut name = path.as_os_str().to_owned();
+        name.push(UNFINISHED_SUFFIX);
+        PathBuf::from(name)
     }
 
     /// Name of the `n`th cut at `position`, as a path within the log directory.
@@ -171,12 +224,16 @@ mod tests {
             let entries = [
                 SegmentEntry::Segment(position),
                 SegmentEntry::Unfinished(position),
+                SegmentEntry::UnfinishedTree(position),
+                SegmentEntry::UnfinishedIndex(position),
+                SegmentEntry::UnfinishedEnd(position),
                 SegmentEntry::Tree(position),
                 SegmentEntry::Index(position),
                 SegmentEntry::End(position),
             ];
             for entry in entries {
                 assert_eq!(SegmentEntry::parse(&entry.name()), Some(entry));
+                assert_eq!(entry.is_unfinished(), entry.name().ends_with("tmp"));
             }
         }
     }

@@ -3,7 +3,7 @@
 
 use crate::closed::{ClosedEnd, closed_end};
 use crate::error::{Failure, OpenError, Trouble};
-use crate::fs::{File, Lock, LockAttempt};
+use crate::fs::{File, Fs, Lock, LockAttempt};
 use crate::head::{HEAD_LEN, Head};
 use crate::layout::{Layout, SegmentEntry};
 use crate::recovery::{Action, Place, plan};
@@ -16,12 +16,17 @@ use evlog_format::limits::{SEGMENT_LIMIT_MAX, SEGMENT_LIMIT_MIN};
 use evlog_format::{LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader, Seq};
 use evlog_verify::{Frontier, Tree, Verdict};
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-/// A reader takes the lock for an instant to see whether a writer lives; so we ask more than once.
-const LOCK_ATTEMPTS: usize = 20;
-const LOCK_PAUSE: Duration = Duration::from_millis(5);
+/// What the lock says besides while a log is being made, so that what is left of that is told from what is left of a log.
+const MAKING: &str = "making";
+
+/// The longest `HEAD` or `LOCK` that is looked into, in bytes.
+const NOTE_LEN_MAX: u64 = 64 * 1024;
+
+/// What bytes are called within `quarantine/` until all of them are kept.
+const UNFINISHED_COPY: &str = "copy.tmp";
 
 /// How much is copied at once, in bytes.
 const CHUNK: u64 = 1024 * 1024;
@@ -53,18 +58,24 @@ pub(crate) fn create(files: Files, options: CreateOptions, owner: &Owner) -> Res
     if !(SEGMENT_LIMIT_MIN..=SEGMENT_LIMIT_MAX).contains(&segment_limit) {
         return Err(OpenError::SegmentLimit { found: segment_limit });
     }
+    let dir = files.layout.dir().to_path_buf();
+    refuse_second(&files)?;
+    files.fs.create_dir(&dir).map_err(Failure::of("create", &dir))?;
+    let files = Files::held(files.fs, &dir)?;
     refuse_second(&files)?;
     let segments = files.layout.segments();
     files.fs.create_dir(segments).map_err(Failure::of("create", segments))?;
-    let lock = take_lock(&files, owner)?;
-    refuse_second(&files)?;
+    let lock = take_lock(&files, &Owner { program: format!("{}\n{MAKING}", owner.program) })?;
+    if !matches!(traces(&files)?, Traces::Nothing) {
+        return Err(OpenError::Exists { path: dir });
+    }
     let header =
         SegmentHeader { log_id, segment_limit, position: Position(0), first_seq: Seq(0), root_before: Root::EMPTY };
     // `HEAD` and the lock get their names before the first segment makes this directory a log.
     let head = open_head(&files)?;
-    let dir = files.layout.dir();
-    files.fs.sync_dir(dir).map_err(Failure::of("sync", dir))?;
+    files.fs.sync_dir(&dir).map_err(Failure::of("sync", &dir))?;
     let file = files.create(&header)?;
+    lock.say(&note(owner)).map_err(Failure::of("write", &files.layout.lock()))?;
     let mut tree = Tree::new();
     tree.update(&header.encode());
     let end = Position(SEGMENT_HEADER_LEN as u64);
@@ -75,35 +86,123 @@ pub(crate) fn create(files: Files, options: CreateOptions, owner: &Owner) -> Res
     Ok(opened)
 }
 
+/// Refuses a directory that holds a log, or what is left of one.
 fn refuse_second(files: &Files) -> Result<(), OpenError> {
-    if files.segments()?.is_empty() {
-        Ok(())
-    } else {
-        Err(OpenError::Exists { path: files.layout.dir().to_path_buf() })
+    match traces(files)? {
+        Traces::Nothing => Ok(()),
+        Traces::Log => Err(OpenError::Exists { path: files.layout.dir().to_path_buf() }),
+        Traces::Remains(name) => Err(headless(files, &name).into()),
+    }
+}
+
+/// What a directory holds of a log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Traces {
+    /// Nothing, or what a log leaves that was never finished being made.
+    Nothing,
+    /// The first segment.
+    Log,
+    /// No first segment, and this, which only a log has.
+    Remains(String),
+}
+
+/// Looks for what a log leaves: a directory that holds any of it, and not the first segment, is no place for a new log.
+/// Its segments are gone, or elsewhere, and what is left is the witness of how much there was.
+pub(crate) fn traces(files: &Files) -> Result<Traces, Failure> {
+    let first = files.layout.segment(Position(0));
+    match files.fs.id(&first) {
+        Ok(_) => return Ok(Traces::Log),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
+        Err(error) => return Err(Failure::of("look for", &first)(error)),
+    }
+    let being_made = SegmentEntry::Unfinished(Position(0));
+    if let Some(entry) = files.entries()?.into_iter().find(|entry| *entry != being_made) {
+        return Ok(Traces::Remains(format!("segments/{}", entry.name())));
+    }
+    let kept = |dir: PathBuf, is_kept: &dyn Fn(&str) -> bool| match files.fs.list(&dir) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        listed => Ok(listed.map_err(Failure::of("list", &dir))?.into_iter().find(|name| is_kept(name))),
+    };
+    if let Some(name) = kept(files.layout.checkpoints(), &Layout::is_checkpoint)? {
+        return Ok(Traces::Remains(format!("checkpoints/{name}")));
+    }
+    if let Some(name) = kept(files.layout.quarantine(), &Layout::is_quarantined)? {
+        return Ok(Traces::Remains(format!("quarantine/{name}")));
+    }
+    let has = |path: &Path, is_of_a_log: &dyn Fn(&[u8]) -> bool| match files.fs.open_read(path) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+        opened => {
+            let read = opened.and_then(|file| file.read_to_end(NOTE_LEN_MAX));
+            Ok(is_of_a_log(&read.map_err(Failure::of("read", path))?))
+        }
+    };
+    // Both get their names before the first segment does, and say something only after it.
+    if has(&files.layout.head(), &|bytes| !bytes.is_empty())? {
+        return Ok(Traces::Remains("HEAD".into()));
+    }
+    let lasts = |bytes: &[u8]| !bytes.is_empty() && !String::from_utf8_lossy(bytes).lines().any(|line| line == MAKING);
+    Ok(if has(&files.layout.lock(), &lasts)? { Traces::Remains("LOCK".into()) } else { Traces::Nothing })
+}
+
+/// The verdict on a directory that holds something of a log, and not its first segment.
+fn headless(files: &Files, name: &str) -> Trouble {
+    let path = files.layout.segment(Position(0));
+    let expected = format!("the log's first segment, since `{name}` is there");
+    refusal(Verdict::Truncated, Position(0), &path, expected, "no such file".into())
+}
+
+/// That there is a log. A directory that holds something of one, and not its first segment, is refused with a verdict.
+pub(crate) fn begun(files: &Files) -> Result<(), OpenError> {
+    match traces(files)? {
+        Traces::Log => Ok(()),
+        Traces::Nothing => Err(OpenError::NoLog { path: files.layout.dir().to_path_buf() }),
+        Traces::Remains(name) => Err(headless(files, &name).into()),
     }
 }
 
 /// Opens a log, and recovers it where the session before did not close it.
-pub(crate) fn open(files: Files, owner: &Owner) -> Result<(Opened, Recovery), OpenError> {
-    if !files.has_segment()? {
-        return Err(OpenError::NoLog { path: files.layout.dir().to_path_buf() });
-    }
+pub(crate) fn open(fs: Arc<dyn Fs>, dir: &Path, owner: &Owner) -> Result<(Opened, Recovery), OpenError> {
+    begun(&Files::new(Arc::clone(&fs), dir))?;
+    let files = Files::held(fs, dir)?;
+    begun(&files)?;
     let lock = take_lock(&files, owner)?;
     open_locked(files, lock)
 }
 
 /// The same, by who holds the lock.
 pub(crate) fn open_locked(files: Files, lock: Box<dyn Lock>) -> Result<(Opened, Recovery), OpenError> {
-    let no_log = || OpenError::NoLog { path: files.layout.dir().to_path_buf() };
-    let entries = files.entries()?;
-    let last = positions(&entries).last().copied().ok_or_else(no_log)?;
-    let segment = files.open(last, Access::Write)?;
+    let (entries, segment) = last_segment(&files)?;
+    let last = segment.header.position;
     let len = segment.file.len().map_err(Failure::of("read", &files.layout.segment(last)))?;
-    let hint = files.head(segment.header.log_id);
+    let hint = files.head(segment.header.log_id)?;
     match closed_end(&files, &segment, len, hint, &entries) {
         Some(closed) => resume(files, lock, &entries, segment, closed),
         None => recover(files, lock, &entries, segment, len, hint),
     }
+}
+
+/// The last segment, opened for writing and locked. Who holds its lock writes the log, even if its `LOCK` was taken away.
+fn last_segment(files: &Files) -> Result<(Vec<SegmentEntry>, OpenSegment), OpenError> {
+    loop {
+        begun(files)?;
+        let entries = files.entries()?;
+        let Some(last) = positions(&entries).last().copied() else { continue };
+        let segment = files.open(last, Access::Write)?;
+        claim(files, segment.file.as_ref(), last)?;
+        // Who let it go may have made another one after it was listed.
+        if files.segments()?.last() == Some(&last) {
+            return Ok((entries, segment));
+        }
+    }
+}
+
+/// Takes the lock of the last segment.
+pub(crate) fn claim(files: &Files, file: &dyn File, position: Position) -> Result<(), OpenError> {
+    let path = files.layout.segment(position);
+    if file.try_lock().map_err(Failure::of("lock", &path))? {
+        return Ok(());
+    }
+    Err(OpenError::Locked { path: files.layout.dir().to_path_buf(), pid: None, program: None })
 }
 
 /// Goes on where a close in order left the log, without looking at what is before.
@@ -226,19 +325,18 @@ pub(crate) fn open_head(files: &Files) -> Result<Arc<dyn File>, Failure> {
 
 pub(crate) fn take_lock(files: &Files, owner: &Owner) -> Result<Box<dyn Lock>, OpenError> {
     let path = files.layout.lock();
-    let text = format!("pid={}\nprogram={}\n", std::process::id(), owner.program);
-    let mut other = String::new();
-    for attempt in 0..LOCK_ATTEMPTS {
-        if attempt > 0 {
-            std::thread::sleep(LOCK_PAUSE);
-        }
-        match files.fs.lock(&path, &text).map_err(Failure::of("lock", &path))? {
-            LockAttempt::Taken(lock) => return Ok(lock),
-            LockAttempt::HeldBy(text) => other = text,
+    match files.fs.lock(&path, &note(owner)).map_err(Failure::of("lock", &path))? {
+        LockAttempt::Taken(lock) => Ok(lock),
+        LockAttempt::HeldBy(text) => {
+            let (pid, program) = holder(&text);
+            Err(OpenError::Locked { path: files.layout.dir().to_path_buf(), pid, program })
         }
     }
-    let (pid, program) = holder(&other);
-    Err(OpenError::Locked { path: files.layout.dir().to_path_buf(), pid, program })
+}
+
+/// What a writer leaves in the lock.
+fn note(owner: &Owner) -> String {
+    format!("pid={}\nprogram={}\n", std::process::id(), owner.program)
 }
 
 /// Process id and program, as a writer leaves them in the lock.
@@ -318,21 +416,39 @@ pub(crate) fn quarantine(
     files.fs.create_dir(&dir).map_err(Failure::of("create", &dir))?;
     let kept_as = free_name(files, from)?;
     let (path, source) = (files.layout.dir().join(&kept_as), files.layout.segment(segment));
-    let copy = files.fs.create(&path).map_err(Failure::of("create", &path))?;
+    let unfinished = files.layout.quarantine().join(UNFINISHED_COPY);
+    let copied = copy(files, file, (segment, &source), (from, to), &unfinished);
+    let named = copied.and_then(|()| files.fs.name(&unfinished, &path).map_err(Failure::of("name", &path)));
+    if let Err(failure) = named {
+        // Half a copy is of no use, and the disk may be full.
+        files.fs.remove(&unfinished).ok();
+        return Err(failure);
+    }
+    files.fs.sync_dir(&dir).map_err(Failure::of("sync", &dir))?;
+    Ok(kept_as)
+}
+
+/// Copies a part of a segment into a new file, and syncs it.
+fn copy(
+    files: &Files,
+    file: &dyn File,
+    (segment, source): (Position, &Path),
+    (from, to): (Position, Position),
+    path: &Path,
+) -> Result<(), Failure> {
+    let copy = files.create_anew(path)?;
     let (mut buf, mut at) = (vec![0; usize::try_from(CHUNK).unwrap_or(0)], from.0);
     while at < to.0 {
         let want = usize::try_from(CHUNK.min(to.0 - at)).unwrap_or(0);
-        let read = file.read_full_at(&mut buf[..want], at - segment.0).map_err(Failure::of("read", &source))?;
+        let read = file.read_full_at(&mut buf[..want], at - segment.0).map_err(Failure::of("read", source))?;
         if read == 0 {
             let gone = io::Error::from(io::ErrorKind::UnexpectedEof);
-            return Err(Failure::of("read", &source)(gone));
+            return Err(Failure::of("read", source)(gone));
         }
-        copy.write_at(&buf[..read], at - from.0).map_err(Failure::of("write", &path))?;
+        copy.write_at(&buf[..read], at - from.0).map_err(Failure::of("write", path))?;
         at += read as u64;
     }
-    copy.sync_data().map_err(Failure::of("sync", &path))?;
-    files.fs.sync_dir(&dir).map_err(Failure::of("sync", &dir))?;
-    Ok(kept_as)
+    copy.sync_data().map_err(Failure::of("sync", path))
 }
 
 /// The name that the next bytes kept from this position on get.
@@ -356,7 +472,7 @@ fn tidy(files: &Files, entries: &[SegmentEntry], frontiers: &[Frontier]) {
         files.keep_sidecar(SegmentEntry::Tree(Position(frontier.size())), &frontier.encode()).ok();
     }
     for entry in entries {
-        if let SegmentEntry::Unfinished(_) = entry {
+        if entry.is_unfinished() {
             files.fs.remove(&files.layout.entry(*entry)).ok();
         }
     }

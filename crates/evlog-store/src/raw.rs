@@ -4,7 +4,7 @@ use crate::error::{Failure, ReadError};
 use crate::fs::{File, Fs};
 use crate::head::Head;
 use crate::reader::CommitRef;
-use crate::segment::{Access, Files, read_head};
+use crate::segment::{Access, Files};
 use crate::walk::{Walk, Walked};
 use evlog_format::{CommitReader, FRAME_HEADER_LEN, FrameCodec, Position, SEGMENT_HEADER_LEN};
 use evlog_verify::Tree;
@@ -39,7 +39,7 @@ impl RawLog {
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<RawLog, Failure> {
         let files = Files::new(fs, dir);
         // `HEAD` is read before the files are listed, so that it cannot speak of bytes that came after.
-        let head = files.fs.open_read(&files.layout.head()).ok().and_then(|file| read_head(file.as_ref()));
+        let head = files.any_head()?;
         let mut segments = Vec::new();
         for position in files.segments()? {
             let path = files.layout.segment(position);
@@ -62,7 +62,7 @@ impl RawLog {
 
     /// Whether a writer holds the log now; `None` when that cannot be found out.
     pub fn has_writer(&self) -> Option<bool> {
-        self.files.fs.is_locked(&self.files.layout.lock()).ok()
+        self.files.has_writer().ok()
     }
 
     /// The tree over all bytes before a segment, from its sidecar, if its root is the one that the segment's header states.
@@ -88,10 +88,6 @@ impl RawLog {
     /// Gives a segment's bytes in order, in chunks, up to the length it was listed with or what is left of it.
     pub fn read(&self, segment: &RawSegment, visit: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
         let file = self.files.fs.open_read(&segment.path).map_err(Failure::of("open", &segment.path))?;
-        if let Some(map) = self.is_sealed(segment).then(|| file.map(segment.len)).flatten() {
-            map.bytes().chunks(CHUNK).for_each(visit);
-            return Ok(());
-        }
         Self::read_part(file.as_ref(), segment, 0..segment.len, visit)
     }
 
@@ -125,8 +121,7 @@ impl RawLog {
     pub fn commits(&self, segment: &RawSegment, visit: &mut dyn FnMut(CommitRef<'_>)) -> Result<(), ReadError> {
         let open = self.files.open(segment.position, Access::Read)?;
         let (codec, first) = (FrameCodec::new(open.header.log_id), SEGMENT_HEADER_LEN as u64);
-        let new = if self.is_sealed(segment) { Walk::sealed } else { Walk::new };
-        let mut walk = new(open.file, codec, segment.position.0, first, segment.len);
+        let mut walk = Walk::new(open.file, codec, segment.position.0, first, segment.len);
         while let Walked::Frame(at) = walk.next().map_err(Failure::of("read", &segment.path))? {
             let frame = walk.frame(at);
             match CommitReader::new(frame.body, frame.position + FRAME_HEADER_LEN as u64) {
@@ -135,9 +130,5 @@ impl RawLog {
             }
         }
         Ok(())
-    }
-
-    fn is_sealed(&self, segment: &RawSegment) -> bool {
-        self.segments.last().is_some_and(|last| segment.position < last.position)
     }
 }

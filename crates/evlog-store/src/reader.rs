@@ -126,14 +126,21 @@ impl Reader {
     }
 
     /// Looks how far the log is committed now; true when it grew. Reads `HEAD`, and lists segments only when it grew.
-    /// Fails when what this reader showed is not in the log any more.
+    /// Fails when what this reader showed is not in the log any more, or the log is not where it was.
     pub fn refresh(&mut self) -> Result<bool, ReadError> {
-        // After a crash of the machine `HEAD` may tell of commits that are gone; it counts again once a writer changed it.
-        let Some(head) = self.files.head(self.log_id).filter(|head| Some(*head) != self.head) else { return Ok(false) };
-        self.head = Some(head);
-        if !self.seen.is_there(&self.files)? {
-            return Err(ReadError::Gone { position: self.committed.position });
+        let shown = self.committed.position;
+        let is_in_place = self.seen.is_in_place(&self.files)?;
+        let head = self.files.any_head()?;
+        // Another file in the place, or another log's `HEAD`: the files were changed behind this reader.
+        if !is_in_place || head.is_some_and(|head| head.log_id != self.log_id) {
+            self.seen.check(&self.files, self.log_id, shown)?;
+            self.seen = Seen::of(&self.files, &self.segments)?;
         }
+        // After a crash of the machine `HEAD` may tell of commits that are gone; it counts again once a writer changed it.
+        let is_news = |head: &Head| head.log_id == self.log_id && Some(*head) != self.head;
+        let Some(head) = head.filter(is_news) else { return Ok(false) };
+        self.head = Some(head);
+        self.seen.check(&self.files, self.log_id, shown)?;
         if head.committed <= self.committed.position {
             return Ok(false);
         }

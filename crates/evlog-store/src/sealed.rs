@@ -77,8 +77,6 @@ pub(crate) struct Part {
     pub(crate) events: u64,
     /// Offsets of the frames that hold them.
     pub(crate) frames: Vec<u32>,
-    /// Length of the segment in bytes, where it does not grow any more.
-    pub(crate) sealed_len: Option<u64>,
 }
 
 impl Sealed {
@@ -229,10 +227,7 @@ impl Sealed {
             }
             if let Some(found) = self.ask(files, segment, |index| index.find(name))? {
                 first = Some(found.first_number);
-                // What was only closed may grow again.
-                let is_sealed = self.closed_end() != Some(segment.end);
-                let sealed_len = is_sealed.then(|| segment.end.0 - segment.position.0);
-                earlier.push(Part { sealed_len, ..Part::new(segment.position, found) });
+                earlier.push(Part::new(segment.position, found));
             }
         }
         earlier.reverse();
@@ -255,7 +250,7 @@ impl Sealed {
 impl Part {
     fn new(segment: Position, found: Found) -> Part {
         let Found { first_number, events, frames, .. } = found;
-        Part { segment, first_number, events, frames, sealed_len: None }
+        Part { segment, first_number, events, frames }
     }
 
     /// Number after the stream's last event there.

@@ -6,7 +6,7 @@
 //! - A frontier from a sidecar is used only when its root is the one in the segment's header.
 
 use crate::error::{Failure, Refusal, Trouble};
-use crate::fs::{File, Fs};
+use crate::fs::{File, FileId, Fs};
 use crate::head::{HEAD_LEN, Head};
 use crate::layout::{Layout, SegmentEntry};
 use evlog_format::{HeaderError, LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader};
@@ -40,8 +40,30 @@ pub(crate) enum Access {
 }
 
 impl Files {
+    /// Those of readers, by their paths.
     pub(crate) fn new(fs: Arc<dyn Fs>, dir: &Path) -> Files {
         Files { fs, layout: Layout::new(dir) }
+    }
+
+    /// Those of a writer, by the handle of the directory that has this path now.
+    pub(crate) fn held(fs: Arc<dyn Fs>, dir: &Path) -> Result<Files, Failure> {
+        let held = fs.hold(dir).map_err(Failure::of("open", dir))?;
+        Ok(Files::new(held.unwrap_or(fs), dir))
+    }
+
+    /// That the path of a segment still names this file. A log whose directory was removed, moved or replaced is nobody's
+    /// who looks for it there, so nothing of it is to be acknowledged.
+    pub(crate) fn check_ours(&self, position: Position, id: FileId) -> Result<(), Failure> {
+        let path = self.layout.segment(position);
+        let source = match self.fs.id(&path) {
+            Ok(found) if found == id => return Ok(()),
+            Ok(_) => io::Error::other("another file has its place: the log was replaced while it was written"),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+                io::Error::new(error.kind(), "it is gone: the log was removed or moved while it was written")
+            }
+            Err(error) => error,
+        };
+        Err(Failure { doing: "go on with", path, source })
     }
 
     /// What lies in `segments/`, in order of kind and position; nothing when there is no such directory.
@@ -56,9 +78,17 @@ impl Files {
         Ok(entries)
     }
 
-    /// Whether there is a segment. The first one is where a log begins, so the others are listed only when it is gone.
-    pub(crate) fn has_segment(&self) -> Result<bool, Failure> {
-        Ok(self.fs.open_read(&self.layout.segment(Position(0))).is_ok() || !self.segments()?.is_empty())
+    /// Whether a writer holds the log: its lock, or, where that was taken away, its last segment.
+    pub(crate) fn has_writer(&self) -> io::Result<bool> {
+        if self.fs.is_locked(&self.layout.lock())? {
+            return Ok(true);
+        }
+        let last = self.segments().map_err(|failure| failure.source)?.pop();
+        let Some(last) = last.map(|last| self.layout.segment(last)) else { return Ok(false) };
+        match self.fs.open_read(&last) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            opened => opened?.is_locked(),
+        }
     }
 
     /// Positions of the segments, in order.
@@ -106,14 +136,30 @@ impl Files {
     pub(crate) fn create(&self, header: &SegmentHeader) -> Result<Arc<dyn File>, Failure> {
         let unfinished = self.layout.entry(SegmentEntry::Unfinished(header.position));
         let path = self.layout.segment(header.position);
-        let file = self.fs.create(&unfinished).map_err(Failure::of("create", &unfinished))?;
+        let file = self.create_anew(&unfinished)?;
         file.write_at(&header.encode(), 0).map_err(Failure::of("write", &unfinished))?;
         file.sync_data().map_err(Failure::of("sync", &unfinished))?;
-        self.fs.rename(&unfinished, &path).map_err(Failure::of("name", &path))?;
+        self.fs.name(&unfinished, &path).map_err(Failure::of("name", &path))?;
         let dir = self.layout.segments();
         // COMMIT POINT: the segment is part of the log.
         self.fs.sync_dir(dir).map_err(Failure::of("sync", dir))?;
         Ok(file)
+    }
+
+    /// Makes a file that will get another name, in place of what an interrupted session left of one. It is locked, so that
+    /// nobody else holds it when it has its name.
+    pub(crate) fn create_anew(&self, unfinished: &Path) -> Result<Arc<dyn File>, Failure> {
+        match self.fs.remove(unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Failure::of("remove", unfinished)(error));
+            }
+            _ => {}
+        }
+        let file = self.fs.create(unfinished).map_err(Failure::of("create", unfinished))?;
+        if file.try_lock().map_err(Failure::of("lock", unfinished))? {
+            return Ok(file);
+        }
+        Err(Failure::of("lock", unfinished)(io::ErrorKind::WouldBlock.into()))
     }
 
     /// Puts a synced copy of a segment's first `len` bytes in its place. When this returns, the copy survives a crash; a
@@ -121,7 +167,7 @@ impl Files {
     pub(crate) fn remake(&self, position: Position, file: &dyn File, len: u64) -> Result<Arc<dyn File>, Failure> {
         let unfinished = self.layout.entry(SegmentEntry::Unfinished(position));
         let path = self.layout.segment(position);
-        let made = self.fs.create(&unfinished).map_err(Failure::of("create", &unfinished))?;
+        let made = self.create_anew(&unfinished)?;
         let (mut buf, mut at) = (vec![0; usize::try_from(CHUNK.min(len)).unwrap_or(0)], 0);
         while at < len {
             let want = usize::try_from((len - at).min(CHUNK)).unwrap_or(0);
@@ -139,9 +185,19 @@ impl Files {
         Ok(made)
     }
 
-    /// Writes a sidecar. It is not synced: what a crash leaves of it fails its checksum and is made again.
-    pub(crate) fn keep_sidecar(&self, entry: SegmentEntry, bytes: &[u8]) -> io::Result<()> {
-        self.fs.create(&self.layout.entry(entry))?.write_at(bytes, 0)
+    /// Writes a sidecar, so that it is there whole or as it was before. It is not synced: what a crash leaves of it fails
+    /// its checksum and is made again.
+    pub(crate) fn keep_sidecar(&self, entry: SegmentEntry, bytes: &[u8]) -> Result<(), Failure> {
+        let path = self.layout.entry(entry);
+        let unfinished = Layout::unfinished(&path);
+        let written = self.create_anew(&unfinished).and_then(|file| {
+            file.write_at(bytes, 0).map_err(Failure::of("write", &unfinished))?;
+            self.fs.rename(&unfinished, &path).map_err(Failure::of("name", &path))
+        });
+        if written.is_err() {
+            self.fs.remove(&unfinished).ok();
+        }
+        written
     }
 
     /// Reads a sidecar; `None` when it cannot be read, for whatever reason: it is then made again.
@@ -149,10 +205,20 @@ impl Files {
         self.fs.open_read(&self.layout.entry(entry)).ok()?.read_to_end(len_max).ok()
     }
 
-    /// What `HEAD` says, if it is whole and of this log. It may be caught while it is written, so it is read again.
-    pub(crate) fn head(&self, log_id: LogId) -> Option<Head> {
-        let file = self.fs.open_read(&self.layout.head()).ok()?;
-        read_head(file.as_ref()).filter(|head| head.log_id == log_id)
+    /// What `HEAD` says, if it is there and whole. It may be caught while it is written, so it is read again. One that is
+    /// there and cannot be read is a failure: what it says of synced bytes is not known then, and not nothing.
+    pub(crate) fn any_head(&self) -> Result<Option<Head>, Failure> {
+        let path = self.layout.head();
+        let file = match self.fs.open_read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.map_err(Failure::of("open", &path))?,
+        };
+        read_head(file.as_ref()).map_err(Failure::of("read", &path))
+    }
+
+    /// The same, if it is of this log.
+    pub(crate) fn head(&self, log_id: LogId) -> Result<Option<Head>, Failure> {
+        Ok(self.any_head()?.filter(|head| head.log_id == log_id))
     }
 
     /// The tree over all bytes before a segment: from its sidecar, or hashed from the nearest earlier one that holds.
@@ -238,19 +304,21 @@ pub(crate) fn positions(entries: &[SegmentEntry]) -> Vec<Position> {
 }
 
 /// Reads `HEAD` from its open file.
-pub(crate) fn read_head(file: &dyn File) -> Option<Head> {
-    let attempt = || {
+pub(crate) fn read_head(file: &dyn File) -> io::Result<Option<Head>> {
+    for _ in 0..3 {
         let mut bytes = [0u8; HEAD_LEN + 1];
-        let read = file.read_full_at(&mut bytes, 0).ok()?;
-        Head::decode(&bytes[..read])
-    };
-    (0..3).find_map(|_| attempt())
+        let read = file.read_full_at(&mut bytes, 0)?;
+        if let Some(head) = Head::decode(&bytes[..read]) {
+            return Ok(Some(head));
+        }
+    }
+    Ok(None)
 }
 
 /// After a failed sync: says so in `HEAD`, for the session that opens the log while the machine still shows the bytes. A
 /// `HEAD` that cannot be read or written says nothing.
 pub(crate) fn distrust(head: &dyn File) {
-    if let Some(said) = read_head(head) {
+    if let Ok(Some(said)) = read_head(head) {
         head.write_at(&Head { closed: false, sync_failed: true, ..said }.encode(), 0).ok();
     }
 }

@@ -11,6 +11,7 @@ mod harm;
 mod inspect;
 mod kill;
 mod model;
+mod outside;
 mod process;
 mod read;
 mod reopen;

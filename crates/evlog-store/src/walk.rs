@@ -1,4 +1,4 @@
-//! From frame to frame through one segment file: through memory where it is sealed and mapped, else with one buffer.
+//! From frame to frame through one segment file, with one buffer.
 //!
 //! Does: read in chunks, find where frames end and why they end, look for frames after a failing one.
 //! Does not: look into commits, decide what a failing frame means.
@@ -6,7 +6,7 @@
 //! Invariants: memory of our own is bounded by one chunk or one frame, whichever is longer; nothing at or beyond `limit`
 //! is read.
 
-use crate::fs::{File, Map};
+use crate::fs::File;
 use crate::recovery::Stop;
 use evlog_format::frame::Decoded;
 use evlog_format::limits::FRAME_BODY_LEN_MAX;
@@ -32,7 +32,6 @@ pub(crate) struct Walk {
     limit: u64,
     /// Offset of the next frame.
     offset: u64,
-    map: Option<Map>,
     buf: Vec<u8>,
     buf_at: u64,
     filled: usize,
@@ -61,19 +60,7 @@ pub(crate) enum Walked {
 impl Walk {
     /// Begins at `offset` of a file whose first byte has position `base`; `limit` bytes of it count.
     pub(crate) fn new(file: Arc<dyn File>, codec: FrameCodec, base: u64, offset: u64, limit: u64) -> Walk {
-        Walk { file, codec, base, limit, offset, map: None, buf: Vec::new(), buf_at: 0, filled: 0 }
-    }
-
-    /// The same over a segment that does not change any more.
-    pub(crate) fn sealed(file: Arc<dyn File>, codec: FrameCodec, base: u64, offset: u64, limit: u64) -> Walk {
-        let map = file.map(limit);
-        let filled = map.as_ref().map_or(0, |map| map.bytes().len());
-        Walk { map, filled, ..Walk::new(file, codec, base, offset, limit) }
-    }
-
-    /// What was read: all that counts of a mapped file, or the buffer.
-    fn held(&self) -> &[u8] {
-        self.map.as_ref().map_or(&self.buf, Map::bytes)
+        Walk { file, codec, base, limit, offset, buf: Vec::new(), buf_at: 0, filled: 0 }
     }
 
     /// Offset of the next frame, or of the stop.
@@ -84,10 +71,10 @@ impl Walk {
     /// Bytes from `at` on: at least `need`, unless the file ends before.
     pub(crate) fn bytes(&mut self, at: u64, need: usize) -> io::Result<&[u8]> {
         let end = self.buf_at + self.filled as u64;
-        if self.map.is_none() && (at < self.buf_at || at + need as u64 > end) {
+        if at < self.buf_at || at + need as u64 > end {
             self.fill(at, need)?;
         }
-        Ok(&self.held()[self.index(at)..self.filled])
+        Ok(&self.buf[self.index(at)..self.filled])
     }
 
     fn index(&self, at: u64) -> usize {
@@ -176,7 +163,7 @@ impl Walk {
     /// Its bytes, header included.
     pub(crate) fn raw(&self, at: FrameAt) -> &[u8] {
         let from = self.index(at.offset);
-        self.held().get(from..from + at.len).unwrap_or_default()
+        self.buf.get(from..from + at.len).unwrap_or_default()
     }
 
     /// The largest durable-before mark of all valid frames behind the stop, wherever they begin; `None` when there is no

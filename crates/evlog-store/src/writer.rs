@@ -185,20 +185,25 @@ impl Writer {
 
     /// Opens the log in `dir`, and recovers it where the session before did not close it.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path, owner: &Owner) -> Result<(Writer, Recovery), OpenError> {
-        let (opened, recovery) = open::open(Files::new(fs, dir), owner)?;
+        let (opened, recovery) = open::open(fs, dir, owner)?;
         Ok((Writer::start(opened)?, recovery))
     }
 
     pub(crate) fn start(opened: Opened) -> Result<Writer, OpenError> {
         let Opened { files, lock, header, file, head, end, last_commit, next_seq, tree, streams, sealed } = opened;
         let (log_id, segment_limit) = (header.log_id, header.segment_limit);
+        let (segment_path, head_path) = (files.layout.segment(header.position), files.layout.head());
+        let file_id = file.id().map_err(crate::error::Failure::of("look at", &segment_path))?;
+        let head_id = head.id().map_err(crate::error::Failure::of("look at", &head_path))?;
         let committer = Box::new(Committer {
             files: files.clone(),
             log_id,
             segment_limit,
             file,
             segment: header.position,
+            file_id,
             head,
+            head_id,
             tree: tree.clone(),
             written: end,
             durable: end,
@@ -257,6 +262,11 @@ impl Writer {
             committer.begin_after = bytes;
         }
         self
+    }
+
+    /// The log's files, by the handles that this writer holds.
+    pub fn fs(&self) -> Arc<dyn Fs> {
+        Arc::clone(&self.files.fs)
     }
 
     /// Returns when the commit is committed under its class.

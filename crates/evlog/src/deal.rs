@@ -6,6 +6,7 @@ use crate::error::LogError;
 use evlog_format::checksum::crc32;
 use std::num::NonZeroUsize;
 use std::sync::mpsc;
+use std::thread::Builder;
 use std::time::Duration;
 
 /// How long the work goes on before progress is told again.
@@ -40,20 +41,26 @@ pub(crate) fn deal<T: Send>(
         let (sender, ended) = mpsc::channel();
         let deal = |number: usize| {
             let sender = sender.clone();
-            scope.spawn(move || {
+            let begun = Builder::new().spawn_scoped(scope, move || {
                 let told = work(Hand { number, of });
                 // Whoever waits for it knows already when it is not there any more.
                 sender.send(()).ok();
                 told
-            })
+            });
+            // What no thread can be started for is done here, one after the other.
+            begun.map_err(|_| number)
         };
         let handles: Vec<_> = (0..of.get()).map(deal).collect();
         drop(sender);
+        let handles: Vec<_> =
+            handles.into_iter().map(|begun| begun.map_err(|number| work(Hand { number, of }))).collect();
         while ended.recv_timeout(TICK) != Err(mpsc::RecvTimeoutError::Disconnected) {
             tick();
         }
-        let joined =
-            handles.into_iter().map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        let joined = handles.into_iter().map(|begun| match begun {
+            Ok(handle) => handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(done) => done,
+        });
         joined.collect()
     })
 }

@@ -388,7 +388,7 @@ impl Log {
     }
 
     pub(crate) fn fs(&self) -> Arc<dyn Fs> {
-        Arc::clone(&self.options.fs)
+        self.writer.fs()
     }
 
     pub(crate) fn writer(&self) -> &Writer {

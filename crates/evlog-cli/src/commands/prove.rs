@@ -72,7 +72,7 @@ pub(crate) fn write(ui: &mut Ui, path: &Path, text: &str) -> Result<(), CommandE
         ui.file(text.as_bytes());
         return Ok(());
     }
-    std::fs::write(path, text).map_err(|error| CommandError::file("write", path.display(), &error))
+    crate::files::replace(path, text.as_bytes())
 }
 
 /// A checkpoint by its file, or by its size among those that the log keeps; the newest of them if none is named. Its claims

@@ -6,6 +6,7 @@ use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::events::Events;
+use crate::listener;
 use crate::ui::Ui;
 use clap::Args;
 use evlog::View;
@@ -48,8 +49,8 @@ pub(crate) struct TailArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Verdict, CommandError> {
-    if args.wait {
-        wait_for_log(ui, context)?;
+    if args.wait && !wait_for_log(ui, context)? {
+        return Ok(Verdict::Yes);
     }
     let mut view = context.view(args.at.at).map_err(|error| {
         if args.follow { error.hint("with --wait, `evlog tail -f` waits for a log") } else { error }
@@ -70,19 +71,27 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
             next = show(&view, next, args, &mut events)?;
             growth.grew();
         }
+        // Who reads may have gone; while nothing is committed, no write tells.
+        if listener::is_gone() {
+            return Ok(Verdict::Yes);
+        }
         growth.wait();
     }
     Ok(Verdict::Yes)
 }
 
-fn wait_for_log(ui: &Ui, context: &Context) -> Result<(), CommandError> {
+/// Waits until there is a log; false when nobody reads any more before there is one.
+fn wait_for_log(ui: &Ui, context: &Context) -> Result<bool, CommandError> {
     if !context.has_log()? {
         ui.talk(format_args!("waiting for a log in `{}`", context.log.display()));
     }
     while !context.has_log()? {
+        if listener::is_gone() {
+            return Ok(false);
+        }
         std::thread::sleep(PAUSE_FOR_LOG);
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Seq of the first of the last events that were asked for; none when the run is not known.

@@ -14,7 +14,7 @@ use clap::Args;
 use evlog::clock::{Clock, SystemClock};
 use evlog_proof::witness::{Seen, WitnessRefusal, judge};
 use evlog_proof::{Algorithm, ProofFile, Signed, SignerKey, VerifierKey};
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -161,7 +161,9 @@ impl State {
     fn lock(dir: &Path) -> Result<State, CommandError> {
         let refused = |error| CommandError::file("use", dir.display(), &error);
         fs::create_dir_all(dir).map_err(refused)?;
-        let lock = File::create(dir.join("LOCK")).map_err(refused)?;
+        // It holds nothing, so it is not emptied: what stands under its name may be a link to something that matters.
+        let lock =
+            OpenOptions::new().write(true).create(true).truncate(false).open(dir.join("LOCK")).map_err(refused)?;
         lock.lock().map_err(refused)?;
         Ok(State { dir: dir.to_path_buf(), _lock: lock })
     }

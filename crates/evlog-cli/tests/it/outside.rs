@@ -198,7 +198,11 @@ fn what_a_link_in_the_place_of_a_file_leads_to_is_left_alone() {
             let room = Room::with_batch();
             let (path, victim) = (room.path("evlog").join(name), room.path("victim"));
             fs::rename(&path, &victim).unwrap();
-            if hard { fs::hard_link(&victim, &path).unwrap() } else { symlink(&victim, &path).unwrap() }
+            if hard {
+                fs::hard_link(&victim, &path).unwrap()
+            } else {
+                symlink(&victim, &path).unwrap()
+            }
             let bytes = fs::read(&victim).unwrap();
             let done = room.feed(&["submit"], &line("b", 0));
             assert_eq!(done.code, 2, "{name}: {done:?}");
@@ -221,9 +225,17 @@ fn whatever_stands_in_the_place_of_a_file_every_command_ends() {
         ("a symbolic link", &|path| symlink("/dev/zero", path).unwrap()),
         ("a socket", &|path| drop(std::os::unix::net::UnixListener::bind(path).unwrap())),
     ];
-    let commands =
-        [&["verify"][..], &["cat"], &["tail"], &["runs"], &["replay"], &["inspect"], &["inspect", "--sidecars"]];
-    let writes = [&["submit"][..], &["repair"], &["repair", "--dry-run"], &["init"], &["tail", "-f"]];
+    let commands = [
+        &["verify"][..],
+        &["cat"],
+        &["tail"],
+        &["runs"],
+        &["replay"],
+        &["inspect"],
+        &["inspect", "--sidecars"],
+        &["repair", "--dry-run"],
+    ];
+    let writes = [&["submit"][..], &["repair"], &["init"], &["tail", "-f"]];
     for (word, put) in place {
         for name in ["LOCK", "HEAD", "segments/00000000000000000000.seg"] {
             let room = Room::with_batch();
@@ -302,7 +314,8 @@ fn a_follower_whose_reader_is_gone_ends_while_nothing_is_committed() {
 
 #[test]
 fn files_have_their_modes_whatever_the_umask_is() {
-    for (umask, dir, file, lock) in [("000", 0o755, 0o644, 0o600), ("077", 0o700, 0o600, 0o600), ("777", 0o700, 0o600, 0o600)]
+    for (umask, dir, file, lock) in
+        [("000", 0o755, 0o644, 0o600), ("077", 0o700, 0o600, 0o600), ("777", 0o700, 0o600, 0o600)]
     {
         let room = Room::new();
         let script = format!(

@@ -11,8 +11,9 @@
 
 mod change;
 mod gate;
+mod outside;
 
-use super::{File, Fs, Lock, LockAttempt};
+use super::{File, FileId, Fs, Lock, LockAttempt};
 use change::{Change, index};
 pub use change::{Keep, Unsynced};
 use gate::{Gate, Shared};
@@ -92,8 +93,13 @@ struct Disk {
     nodes: Vec<Node>,
     names: BTreeMap<PathBuf, usize>,
     synced_names: BTreeMap<PathBuf, usize>,
-    dirs: BTreeSet<PathBuf>,
-    locks: BTreeMap<PathBuf, String>,
+    /// Each with what tells it from one that gets its name later.
+    dirs: BTreeMap<PathBuf, u64>,
+    /// Who holds them, and by which handle.
+    locks: BTreeMap<PathBuf, (String, u64)>,
+    /// Files whose lock a handle holds.
+    file_locks: BTreeMap<usize, u64>,
+    handles: u64,
     /// For each act: how many more succeed, and what the one after them says, once or for ever.
     faults: BTreeMap<Act, Fault>,
     counts: BTreeMap<Act, u64>,
@@ -130,12 +136,14 @@ pub struct SimFs(Arc<Shared>);
 struct SimFile {
     disk: Arc<Shared>,
     node: usize,
+    /// Which handle it is.
+    handle: u64,
 }
 
 #[derive(Debug)]
 struct SimLock {
     disk: Arc<Shared>,
-    path: PathBuf,
+    handle: u64,
 }
 
 fn lock(shared: &Shared) -> MutexGuard<'_, Disk> {
@@ -195,9 +203,9 @@ impl Disk {
     }
 
     fn create(&mut self, path: &Path) -> io::Result<()> {
-        if let Some(&node) = self.names.get(path) {
-            self.change(node, Change::SetLen(0));
-        } else if path.parent().is_some_and(|dir| self.dirs.contains(dir)) {
+        if self.names.contains_key(path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        } else if path.parent().is_some_and(|dir| self.dirs.contains_key(dir)) {
             self.add(path, Vec::new());
         } else {
             return Err(not_found(path));
@@ -341,8 +349,10 @@ impl SimFs {
     }
 
     fn opened(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        let node = lock(&self.0).node(path)?;
-        Ok(Arc::new(SimFile { disk: Arc::clone(&self.0), node }))
+        let mut disk = lock(&self.0);
+        let node = disk.node(path)?;
+        disk.handles += 1;
+        Ok(Arc::new(SimFile { disk: Arc::clone(&self.0), node, handle: disk.handles }))
     }
 }
 
@@ -367,13 +377,13 @@ impl Fs for SimFs {
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        lock(&self.0).dirs.extend(path.ancestors().map(Path::to_path_buf));
+        lock(&self.0).create_dir(path);
         Ok(())
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
         let disk = lock(&self.0);
-        if !disk.dirs.contains(dir) {
+        if !disk.dirs.contains_key(dir) {
             return Err(not_found(dir));
         }
         let within = disk.names.keys().filter(|path| path.parent() == Some(dir));
@@ -384,6 +394,18 @@ impl Fs for SimFs {
         let mut disk = self.0.enter();
         let (effect, acted) = disk.act(Act::Rename, to, 0, 0);
         if effect == Effect::All {
+            disk.rename(from, to)?;
+        }
+        acted
+    }
+
+    fn name(&self, from: &Path, to: &Path) -> io::Result<()> {
+        let mut disk = self.0.enter();
+        let (effect, acted) = disk.act(Act::Rename, to, 0, 0);
+        if effect == Effect::All {
+            if disk.names.contains_key(to) {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
             disk.rename(from, to)?;
         }
         acted
@@ -409,15 +431,25 @@ impl Fs for SimFs {
 
     fn lock(&self, path: &Path, owner: &str) -> io::Result<LockAttempt> {
         let mut disk = lock(&self.0);
-        if let Some(other) = disk.locks.get(path) {
+        if let Some((other, _)) = disk.locks.get(path) {
             return Ok(LockAttempt::HeldBy(other.clone()));
         }
-        disk.locks.insert(path.to_path_buf(), owner.to_string());
-        Ok(LockAttempt::Taken(Box::new(SimLock { disk: Arc::clone(&self.0), path: path.to_path_buf() })))
+        disk.handles += 1;
+        let handle = disk.handles;
+        disk.locks.insert(path.to_path_buf(), (owner.to_string(), handle));
+        Ok(LockAttempt::Taken(Box::new(SimLock { disk: Arc::clone(&self.0), handle })))
     }
 
     fn is_locked(&self, path: &Path) -> io::Result<bool> {
         Ok(lock(&self.0).locks.contains_key(path))
+    }
+
+    fn id(&self, path: &Path) -> io::Result<FileId> {
+        Ok(FileId(0, lock(&self.0).node(path)? as u64))
+    }
+
+    fn hold(&self, dir: &Path) -> io::Result<Option<Arc<dyn Fs>>> {
+        outside::SimHeld::of(self, dir)
     }
 }
 
@@ -472,13 +504,45 @@ impl File for SimFile {
         }
         acted
     }
+
+    fn id(&self) -> io::Result<FileId> {
+        Ok(FileId(0, self.node as u64))
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        let mut disk = lock(&self.disk);
+        let holder = *disk.file_locks.entry(self.node).or_insert(self.handle);
+        Ok(holder == self.handle)
+    }
+
+    fn is_locked(&self) -> io::Result<bool> {
+        Ok(lock(&self.disk).file_locks.get(&self.node).is_some_and(|holder| *holder != self.handle))
+    }
 }
 
-impl Lock for SimLock {}
+impl Drop for SimFile {
+    fn drop(&mut self) {
+        let mut disk = lock(&self.disk);
+        if disk.file_locks.get(&self.node) == Some(&self.handle) {
+            disk.file_locks.remove(&self.node);
+        }
+    }
+}
+
+impl Lock for SimLock {
+    fn say(&self, owner: &str) -> io::Result<()> {
+        for (text, handle) in lock(&self.disk).locks.values_mut() {
+            if *handle == self.handle {
+                *text = owner.to_string();
+            }
+        }
+        Ok(())
+    }
+}
 
 impl Drop for SimLock {
     fn drop(&mut self) {
-        lock(&self.disk).locks.remove(&self.path);
+        lock(&self.disk).locks.retain(|_, (_, handle)| *handle != self.handle);
     }
 }
 

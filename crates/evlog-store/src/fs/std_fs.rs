@@ -1,9 +1,11 @@
 //! The real file system.
 
-use super::{File, Fs, Lock, LockAttempt, Map, Syncing};
-use std::fs::{File as OsFile, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt;
+use super::held::HeldFs;
+use super::{File, FileId, Fs, LockAttempt, Syncing, at, lock};
+use rustix::fs::{CWD, OFlags};
+use std::fs::File as OsFile;
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::Builder;
@@ -14,14 +16,6 @@ pub struct StdFs;
 
 #[derive(Debug)]
 struct StdFile(OsFile);
-
-/// The lock goes with the last handle of the open file; children of this process never get one (close-on-exec).
-#[derive(Debug)]
-struct StdLock {
-    _file: OsFile,
-}
-
-impl Lock for StdLock {}
 
 impl File for StdFile {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
@@ -50,26 +44,40 @@ impl File for StdFile {
         begun.map_or_else(|_| Syncing::Done(self.sync_data()), Syncing::Beside)
     }
 
-    fn map(&self, len: u64) -> Option<Map> {
-        Map::of(&self.0, len)
+    fn id(&self) -> io::Result<FileId> {
+        let found = self.0.metadata()?;
+        Ok(FileId(found.dev(), found.ino()))
+    }
+
+    fn try_lock(&self) -> io::Result<bool> {
+        lock::try_lock(&self.0)
+    }
+
+    fn is_locked(&self) -> io::Result<bool> {
+        lock::is_locked(&self.0)
     }
 }
 
-fn boxed(file: OsFile) -> Arc<dyn File> {
+pub(super) fn boxed(file: OsFile) -> Arc<dyn File> {
     Arc::new(StdFile(file))
+}
+
+/// A directory's path as the system takes it.
+fn dir_path(dir: &Path) -> &Path {
+    if dir.as_os_str().is_empty() { Path::new(".") } else { dir }
 }
 
 impl Fs for StdFs {
     fn open_read(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        OsFile::open(path).map(boxed)
+        at::open_read(CWD, path).map(boxed)
     }
 
     fn open_write(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        OpenOptions::new().read(true).write(true).open(path).map(boxed)
+        at::open_write(CWD, path).map(boxed)
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path).map(boxed)
+        at::create(CWD, path).map(boxed)
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
@@ -78,50 +86,34 @@ impl Fs for StdFs {
         }
         let above = path.parent().unwrap_or(Path::new("/"));
         self.create_dir(above)?;
-        match std::fs::create_dir(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-            Err(error) => Err(error),
-            Ok(()) => self.sync_dir(above),
+        if at::make_dir(CWD, path)? {
+            return self.sync_dir(above);
         }
+        if path.is_dir() { Ok(()) } else { Err(io::ErrorKind::AlreadyExists.into()) }
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<String>> {
-        let mut names = Vec::new();
-        for entry in std::fs::read_dir(dir)? {
-            names.extend(entry?.file_name().into_string());
-        }
-        names.sort_unstable();
-        Ok(names)
+        at::list(at::open_dir(CWD, dir_path(dir), OFlags::empty())?)
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        std::fs::rename(from, to)
+        at::rename(CWD, from, to)
+    }
+
+    fn name(&self, from: &Path, to: &Path) -> io::Result<()> {
+        at::name(CWD, from, to)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        std::fs::remove_file(path)
+        at::remove(CWD, path)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
-        let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
-        OsFile::open(dir)?.sync_all()
+        Ok(rustix::fs::fsync(at::open_dir(CWD, dir_path(dir), OFlags::empty())?)?)
     }
 
     fn lock(&self, path: &Path, owner: &str) -> io::Result<LockAttempt> {
-        let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
-        match file.try_lock() {
-            Ok(()) => {
-                file.set_len(0)?;
-                file.write_all(owner.as_bytes())?;
-                Ok(LockAttempt::Taken(Box::new(StdLock { _file: file })))
-            }
-            Err(TryLockError::WouldBlock) => {
-                let mut text = Vec::new();
-                file.take(4096).read_to_end(&mut text)?;
-                Ok(LockAttempt::HeldBy(String::from_utf8_lossy(&text).into_owned()))
-            }
-            Err(TryLockError::Error(error)) => Err(error),
-        }
+        lock::take(CWD, path, owner)
     }
 
     #[cfg(target_os = "linux")]
@@ -130,14 +122,18 @@ impl Fs for StdFs {
     }
 
     fn is_locked(&self, path: &Path) -> io::Result<bool> {
-        let file = match OsFile::open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            opened => opened?,
-        };
-        match file.try_lock_shared() {
-            Ok(()) => Ok(false),
-            Err(TryLockError::WouldBlock) => Ok(true),
-            Err(TryLockError::Error(error)) => Err(error),
+        match self.open_read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            opened => opened?.is_locked(),
         }
+    }
+
+    fn id(&self, path: &Path) -> io::Result<FileId> {
+        let found = rustix::fs::statat(CWD, path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)?;
+        Ok(FileId(found.st_dev, found.st_ino))
+    }
+
+    fn hold(&self, dir: &Path) -> io::Result<Option<Arc<dyn Fs>>> {
+        Ok(Some(Arc::new(HeldFs::of(dir)?)))
     }
 }

@@ -120,6 +120,5 @@ impl<'r> Commits<'r> {
 
 /// From an offset of a segment to its committed end.
 fn walk(reader: &Reader, segment: &SegmentInfo, file: Arc<dyn File>, offset: u64) -> Walk {
-    let new = if segment.sealed { Walk::sealed } else { Walk::new };
-    new(file, reader.codec.clone(), segment.position.0, offset, segment.len)
+    Walk::new(file, reader.codec.clone(), segment.position.0, offset, segment.len)
 }

@@ -9,7 +9,7 @@ use crate::error::{Failure, OpenError};
 use crate::head::Head;
 use crate::recovery::{Action, Place, plan};
 use crate::scan::{Pass, Scan, scan};
-use crate::segment::{Access, Files, OpenSegment, positions, read_head, refusal};
+use crate::segment::{Access, Files, OpenSegment, positions, refusal};
 use crate::streams::Streams;
 use evlog_format::{LogId, Position, SEGMENT_HEADER_LEN};
 
@@ -55,16 +55,18 @@ pub(super) fn find(files: &Files) -> Result<End, OpenError> {
 
 fn writer(files: &Files) -> Writer {
     // Where it cannot be found out, the careful view is taken.
-    if files.fs.is_locked(&files.layout.lock()).unwrap_or(true) { Writer::Lives } else { Writer::None }
+    if files.has_writer().unwrap_or(true) { Writer::Lives } else { Writer::None }
 }
 
 fn look(files: &Files, writer: Writer) -> Result<End, OpenError> {
     // `HEAD` first: what it covers is there when the segments are listed.
-    let head = files.fs.open_read(&files.layout.head()).ok().and_then(|file| read_head(file.as_ref()));
+    let head = files.any_head()?;
     let entries = files.entries()?;
     let mut positions = positions(&entries);
     let Some(&last) = positions.last() else {
-        return Err(OpenError::NoLog { path: files.layout.dir().to_path_buf() });
+        return Err(crate::open::begun(files)
+            .err()
+            .unwrap_or_else(|| OpenError::NoLog { path: files.layout.dir().to_path_buf() }));
     };
     let mut open = files.open(last, Access::Read)?;
     let head = head.filter(|head| head.log_id == open.header.log_id);

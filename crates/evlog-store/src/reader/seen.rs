@@ -1,46 +1,79 @@
 //! The last bytes that a reader showed, so that it notices when they are not there any more.
 //!
 //! Committed bytes never change, with one exception: a repair that gave up synced bytes. The log goes on with other
-//! events then, under the same seqs, and who saw the first ones has to be told.
+//! events then, under the same seqs, and who saw the first ones has to be told. So has who reads a log that is removed,
+//! moved, or replaced by another one under the same name: nothing would ever come.
 
 use super::SegmentInfo;
-use crate::error::Failure;
-use crate::segment::Files;
+use crate::error::{Failure, ReadError, Trouble};
+use crate::fs::{File, FileId};
+use crate::segment::{Access, Files};
+use evlog_format::{LogId, Position};
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How many bytes are compared: enough for the checksums of many commits.
 const LEN: u64 = 4096;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Seen {
+    position: Position,
     path: PathBuf,
     offset: u64,
     bytes: Vec<u8>,
+    id: FileId,
+    /// Kept open, so that no other file gets its number.
+    _file: Arc<dyn File>,
 }
 
 impl Seen {
-    /// The last bytes of these segments.
+    /// The last bytes of these segments, of which there is one at least.
     pub(super) fn of(files: &Files, segments: &[SegmentInfo]) -> Result<Seen, Failure> {
-        let Some(last) = segments.last() else { return Ok(Seen::default()) };
+        let Some(last) = segments.last() else { unreachable!("a log has a segment") };
         let (path, offset) = (last.path.clone(), last.len.saturating_sub(LEN));
-        let bytes = read(files, &path, offset, usize::try_from(last.len - offset).unwrap_or(0))?;
-        Ok(Seen { path, offset, bytes })
+        let file = files.fs.open_read(&path).map_err(Failure::of("open", &path))?;
+        let bytes = read(file.as_ref(), offset, usize::try_from(last.len - offset).unwrap_or(0));
+        let bytes = bytes.map_err(Failure::of("read", &path))?;
+        let id = file.id().map_err(Failure::of("look at", &path))?;
+        Ok(Seen { position: last.position, path, offset, bytes, id, _file: file })
     }
 
-    /// Whether they are there as they were.
-    pub(super) fn is_there(&self, files: &Files) -> Result<bool, Failure> {
-        match read(files, &self.path, self.offset, self.bytes.len()) {
-            Err(failure) if failure.source.kind() == io::ErrorKind::NotFound => Ok(false),
-            read => Ok(read? == self.bytes),
+    /// Whether the file that was shown still has its place.
+    pub(super) fn is_in_place(&self, files: &Files) -> Result<bool, ReadError> {
+        match files.fs.id(&self.path) {
+            Ok(found) => Ok(found == self.id),
+            Err(error) if is_gone(&error) => Err(ReadError::Moved { path: files.layout.dir().to_path_buf() }),
+            Err(error) => Err(Failure::of("look at", &self.path)(error).into()),
         }
+    }
+
+    /// That what has the file's place now is of the same log, and holds what was shown.
+    pub(super) fn check(&self, files: &Files, log_id: LogId, shown: Position) -> Result<(), ReadError> {
+        let moved = || ReadError::Moved { path: files.layout.dir().to_path_buf() };
+        let open = match files.open(self.position, Access::Read) {
+            Err(Trouble::Io(failure)) if is_gone(&failure.source) => return Err(moved()),
+            opened => opened?,
+        };
+        if open.header.log_id != log_id {
+            let (path, expected, found) = (files.layout.dir().to_path_buf(), log_id, open.header.log_id);
+            return Err(ReadError::Replaced { path, expected, found });
+        }
+        let bytes = read(open.file.as_ref(), self.offset, self.bytes.len());
+        if bytes.map_err(Failure::of("read", &self.path))? == self.bytes {
+            return Ok(());
+        }
+        Err(ReadError::Gone { position: shown })
     }
 }
 
-fn read(files: &Files, path: &std::path::Path, offset: u64, len: usize) -> Result<Vec<u8>, Failure> {
-    let file = files.fs.open_read(path).map_err(Failure::of("open", path))?;
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn read(file: &dyn File, offset: u64, len: usize) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0; len];
-    let read = file.read_full_at(&mut bytes, offset).map_err(Failure::of("read", path))?;
+    let read = file.read_full_at(&mut bytes, offset)?;
     bytes.truncate(read);
     Ok(bytes)
 }

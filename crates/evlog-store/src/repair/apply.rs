@@ -33,7 +33,7 @@ impl Held {
             wanted.sort_unstable();
             make_again(&files, log_id, &segments, &wanted)?;
         }
-        for entry in entries.iter().filter(|entry| matches!(entry, SegmentEntry::Unfinished(_))) {
+        for entry in entries.iter().filter(|entry| entry.is_unfinished()) {
             files.fs.remove(&files.layout.entry(*entry)).ok();
         }
         match (&plan.loss, &last) {

@@ -10,7 +10,7 @@ use crate::error::{Failure, OpenError, Refusal, Trouble};
 use crate::fs::{File, Lock};
 use crate::head::Head;
 use crate::layout::SegmentEntry;
-use crate::open::{Opened, open_head, quarantine};
+use crate::open::{Opened, claim, open_head, quarantine};
 use crate::recovery::{Action, Row};
 use crate::scan::scan;
 use crate::sealed::{Keep, Sealed};
@@ -70,7 +70,8 @@ impl Last {
 /// is synced, `HEAD` goes on claiming what was given up.
 pub(super) fn give_up(files: Files, lock: Box<dyn Lock>, last: &Last, loss: &Loss) -> Result<Opened, OpenError> {
     let (header, path) = (last.header, &last.path);
-    let file = files.fs.open_read(path).map_err(Failure::of("open", path))?;
+    let file = files.fs.open_write(path).map_err(Failure::of("open", path))?;
+    claim(&files, file.as_ref(), header.position)?;
     if loss.kept_as.is_some() {
         let from = if last.mended.is_some() { header.position } else { last.scan.end };
         let end = Position(header.position.0 + file.len().map_err(Failure::of("read", path))?);
@@ -112,7 +113,7 @@ fn bear_witness(files: &Files, head: &dyn File, last: &Last, loss: &Loss) -> Res
 /// Puts a copy of the segment in its place that ends behind the last whole commit, its header as it must be.
 fn rewrite(files: &Files, last: &Last, file: &dyn File) -> Result<Arc<dyn File>, Failure> {
     let unfinished = files.layout.entry(SegmentEntry::Unfinished(last.header.position));
-    let made = files.fs.create(&unfinished).map_err(Failure::of("create", &unfinished))?;
+    let made = files.create_anew(&unfinished)?;
     made.write_at(&last.header.encode(), 0).map_err(Failure::of("write", &unfinished))?;
     let (len, mut at) = (last.scan.end.0 - last.header.position.0, SEGMENT_HEADER_LEN as u64);
     let mut buf = vec![0; usize::try_from(CHUNK.min(len)).unwrap_or(0)];

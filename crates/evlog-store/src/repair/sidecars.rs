@@ -2,7 +2,7 @@
 
 use super::{Act, Step};
 use crate::closed::closed_end;
-use crate::error::OpenError;
+use crate::error::{Failure, OpenError};
 use crate::head::{HEAD_LEN, Head};
 use crate::index::{Of, SealedIndex};
 use crate::layout::SegmentEntry;
@@ -11,6 +11,7 @@ use crate::segment::{Access, Files, OpenSegment};
 use crate::streams::Streams;
 use evlog_format::{LogId, Position, SegmentHeader};
 use evlog_verify::Frontier;
+use std::io;
 use std::path::PathBuf;
 
 /// Whether a derived file holds.
@@ -77,12 +78,13 @@ impl Sidecar {
 }
 
 fn sidecar(files: &Files, entry: SegmentEntry, says: String, standing: Standing) -> Sidecar {
-    let (kind, segment) = match entry {
-        SegmentEntry::Tree(position) => ("tree", position),
-        SegmentEntry::Index(position) => ("idx", position),
-        SegmentEntry::End(position) => ("end", position),
-        SegmentEntry::Segment(position) | SegmentEntry::Unfinished(position) => ("segment", position),
+    let kind = match entry {
+        SegmentEntry::Tree(_) => "tree",
+        SegmentEntry::Index(_) => "idx",
+        SegmentEntry::End(_) => "end",
+        _ => "segment",
     };
+    let segment = entry.position();
     Sidecar { path: files.layout.entry(entry), kind, segment, says, standing, entry: Some(entry) }
 }
 
@@ -163,13 +165,19 @@ pub(super) fn unknown(files: &Files, entry: SegmentEntry) -> Sidecar {
 }
 
 /// `HEAD`, against the log's id. How far it claims to be synced is for the recovery table to judge.
-pub(super) fn head(files: &Files, log_id: Option<LogId>, segment: Position) -> (Sidecar, Option<Head>) {
+pub(super) fn head(
+    files: &Files,
+    log_id: Option<LogId>,
+    segment: Position,
+) -> Result<(Sidecar, Option<Head>), Failure> {
     let path = files.layout.head();
     let of = |says, standing| Sidecar { path: path.clone(), kind: "head", segment, says, standing, entry: None };
-    let Ok(file) = files.fs.open_read(&path) else { return (of(String::new(), Standing::Missing), None) };
-    let Some(head) = crate::segment::read_head(file.as_ref()) else {
-        let reason = format!("it is not {HEAD_LEN} bytes with a checksum that matches");
-        return (of(String::new(), Standing::Spoilt(reason)), None);
+    let Some(head) = files.any_head()? else {
+        let standing = match files.fs.id(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Standing::Missing,
+            _ => Standing::Spoilt(format!("it is not {HEAD_LEN} bytes with a checksum that matches")),
+        };
+        return Ok((of(String::new(), standing), None));
     };
     let closed = match (head.closed, head.sync_failed) {
         (true, _) => ", closed in order",
@@ -179,9 +187,9 @@ pub(super) fn head(files: &Files, log_id: Option<LogId>, segment: Position) -> (
     let says =
         format!("durable to {}, committed to {}, next seq {}{closed}", head.durable, head.committed, head.next_seq);
     if log_id.is_some_and(|log_id| log_id != head.log_id) {
-        return (of(says, Standing::Spoilt(format!("it is of log {}", head.log_id))), None);
+        return Ok((of(says, Standing::Spoilt(format!("it is of log {}", head.log_id))), None));
     }
-    (of(says, Standing::Holds), Some(head))
+    Ok((of(says, Standing::Holds), Some(head)))
 }
 
 /// Makes trees and indexes again that do not hold, in order of position: each tree needs the one before. Who calls holds
@@ -199,9 +207,7 @@ pub(super) fn make_again(
         if let SegmentEntry::Tree(position) = entry {
             let header = files.open(*position, Access::Read)?.header;
             let (tree, _) = files.tree_before(&header, segments)?;
-            files
-                .keep_sidecar(*entry, &tree.frontier().encode())
-                .map_err(crate::error::Failure::of("write", &files.layout.entry(*entry)))?;
+            files.keep_sidecar(*entry, &tree.frontier().encode())?;
         }
     }
     Sealed::new(log_id, Keep::Sidecar, segments).complete(files, &files.entries()?)?;

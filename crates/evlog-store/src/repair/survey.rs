@@ -53,10 +53,8 @@ pub struct Held {
 impl Held {
     /// Takes the writer's lock, and reads the log in `dir`.
     pub fn take(fs: Arc<dyn Fs>, dir: &Path, owner: &Owner, progress: &mut Progress<'_>) -> Result<Held, OpenError> {
-        let files = Files::new(fs, dir);
-        if files.segments()?.is_empty() {
-            return Err(OpenError::NoLog { path: dir.to_path_buf() });
-        }
+        crate::open::begun(&Files::new(Arc::clone(&fs), dir))?;
+        let files = Files::held(fs, dir)?;
         let lock = take_lock(&files, owner)?;
         Ok(Held { survey: Survey::of(files, false, progress)?, lock })
     }
@@ -91,7 +89,7 @@ impl Survey {
     /// Reads the log in `dir`, beside a writer or without one.
     pub fn look(fs: Arc<dyn Fs>, dir: &Path, progress: &mut Progress<'_>) -> Result<Survey, OpenError> {
         let files = Files::new(fs, dir);
-        let writes = files.fs.is_locked(&files.layout.lock()).unwrap_or(false);
+        let writes = files.has_writer().unwrap_or(true);
         Survey::of(files, writes, progress)
     }
 
@@ -103,7 +101,7 @@ impl Survey {
             return Err(OpenError::NoLog { path: files.layout.dir().to_path_buf() });
         };
         let last = segments.last().copied().unwrap_or(first);
-        let (head_file, head) = sidecars::head(&files, log_id, last);
+        let (head_file, head) = sidecars::head(&files, log_id, last)?;
         let committed = head.filter(|_| writes).map(|head| head.committed);
         if let Some(end) = committed {
             segments.retain(|at| *at == first || at.0 + SEGMENT_HEADER_LEN as u64 <= end.0);
@@ -129,19 +127,16 @@ impl Survey {
 
     /// What an interrupted roll left.
     pub(super) fn leftovers(&self) -> impl Iterator<Item = Step> {
-        let unfinished = |entry: &SegmentEntry| match entry {
-            SegmentEntry::Unfinished(position) => Some(Step {
-                act: Act::Remove,
-                file: self.files.layout.entry(*entry),
-                position: *position,
-                len: 0,
-                row: None,
-                reason: "a segment that was being made and did not get its name".to_string(),
-                kept_as: None,
-            }),
-            _ => None,
+        let unfinished = |entry: &SegmentEntry| Step {
+            act: Act::Remove,
+            file: self.files.layout.entry(*entry),
+            position: entry.position(),
+            len: 0,
+            row: None,
+            reason: "a file that was being made and did not get its name".to_string(),
+            kept_as: None,
         };
-        self.entries.iter().filter_map(unfinished)
+        self.entries.iter().filter(|entry| entry.is_unfinished()).map(unfinished)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Fs;
-use crate::fs::{File, LockAttempt};
+use crate::fs::{File, FileId, LockAttempt};
 use evlog_format::limits::SEGMENT_LIMIT_MIN;
 use proptest::prelude::*;
 use std::io;
@@ -62,6 +62,12 @@ impl Fs for Counting {
     fn is_locked(&self, path: &Path) -> io::Result<bool> {
         self.fs.is_locked(path)
     }
+    fn name(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.fs.name(from, to)
+    }
+    fn id(&self, path: &Path) -> io::Result<FileId> {
+        self.fs.id(path)
+    }
 }
 
 impl File for CountingFile {
@@ -78,6 +84,15 @@ impl File for CountingFile {
     }
     fn set_len(&self, len: u64) -> io::Result<()> {
         self.file.set_len(len)
+    }
+    fn id(&self) -> io::Result<FileId> {
+        self.file.id()
+    }
+    fn try_lock(&self) -> io::Result<bool> {
+        self.file.try_lock()
+    }
+    fn is_locked(&self) -> io::Result<bool> {
+        self.file.is_locked()
     }
     fn sync_data(&self) -> io::Result<()> {
         self.file.sync_data()

@@ -318,12 +318,12 @@ fn beside_a_writer_a_survey_sees_what_is_committed() {
     put(&writer, "run-1", &[7; 200]);
     let path = last(&fs);
     let committed = fs.bytes(&path).unwrap();
-    fs.put(&path, [&committed[..], b"in flight"].concat());
+    crate::Fs::open_write(&fs, &path).unwrap().write_at(b"in flight", committed.len() as u64).unwrap();
     let plan = planned(&fs, Accept::Nothing);
     assert_eq!((plan.verdict, plan.steps), (Verdict::Clean, vec![]));
     let taken = Held::take(Arc::new(fs.clone()), dir(), &owner(), &mut |_, _| ());
     assert!(matches!(taken, Err(OpenError::Locked { .. })), "{taken:?}");
-    fs.put(&path, committed);
+    crate::Fs::open_write(&fs, &path).unwrap().set_len(committed.len() as u64).unwrap();
     writer.close().unwrap();
 }
 

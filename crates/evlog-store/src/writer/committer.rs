@@ -4,7 +4,8 @@
 //! at it.
 //!
 //! Invariants:
-//! - Order within a group: write, hash, sync, `HEAD`, acknowledge. What `HEAD` says was true before it was said.
+//! - Order within a group: write, hash, sync, see that the log is where it was, `HEAD`, acknowledge. What `HEAD` says was
+//!   true before it was said.
 //! - After any failure the committer says so and is gone. It does not try again: a sync that failed once may have dropped
 //!   the bytes that the next one would find clean.
 //! - Zeros are written ahead between two groups only, behind the last byte of the file.
@@ -15,7 +16,7 @@ use super::Ahead;
 use super::state::{Pending, Poison, Roll, Shared, State};
 use crate::closed::ClosedEnd;
 use crate::error::Failure;
-use crate::fs::{File, Syncing};
+use crate::fs::{File, FileId, Syncing};
 use crate::head::Head;
 use crate::layout::SegmentEntry;
 use crate::segment::{Files, distrust};
@@ -47,7 +48,11 @@ pub(crate) struct Committer {
     pub(crate) segment_limit: u64,
     pub(crate) file: Arc<dyn File>,
     pub(crate) segment: Position,
+    /// Which file `file` is.
+    pub(crate) file_id: FileId,
     pub(crate) head: Arc<dyn File>,
+    /// Which file `head` is.
+    pub(crate) head_id: FileId,
     /// Over all written bytes.
     pub(crate) tree: Tree,
     pub(crate) written: Position,
@@ -179,10 +184,34 @@ impl Committer {
         self.batch = batch;
         written?;
         self.next_seq = self.batch.next_seq;
-        if self.batch.sync || task == Task::Sync {
+        let syncs = self.batch.sync || task == Task::Sync;
+        if syncs {
             self.sync(shared)?;
         }
+        self.files.check_ours(self.segment, self.file_id)?;
+        if syncs {
+            self.keep_head()?;
+        }
         self.write_head(false)
+    }
+
+    /// `HEAD` is derived and may be deleted at any time; it is made again then, since readers look for it by its name.
+    fn keep_head(&mut self) -> Result<(), Failure> {
+        let path = self.files.layout.head();
+        match self.files.fs.id(&path) {
+            Ok(found) if found == self.head_id => Ok(()),
+            Ok(_) => {
+                let source =
+                    io::Error::other("another file has its place: somebody else writes to the log's directory");
+                Err(Failure::of("go on with", &path)(source))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.head = self.files.fs.create(&path).map_err(Failure::of("create", &path))?;
+                self.head_id = self.head.id().map_err(Failure::of("look at", &path))?;
+                Ok(())
+            }
+            Err(error) => Err(Failure::of("look at", &path)(error)),
+        }
     }
 
     fn write_batch(&mut self, shared: &Shared, batch: &Pending) -> Result<(), Failure> {
@@ -231,6 +260,8 @@ impl Committer {
         assert!(self.written == roll.position, "a segment begins where the one before it ends");
         self.cut_zeros()?;
         self.sync(shared)?;
+        // Commits of this group stand in the segment that ends here.
+        self.files.check_ours(self.segment, self.file_id)?;
         let header = SegmentHeader {
             log_id: self.log_id,
             segment_limit: self.segment_limit,
@@ -238,7 +269,12 @@ impl Committer {
             first_seq: roll.first_seq,
             root_before: self.tree.root(),
         };
-        self.file = self.files.create(&header)?;
+        // The segment before stays locked until the next one, which is, has its name.
+        let file = self.files.create(&header)?;
+        self.files.check_ours(self.segment, self.file_id)?;
+        let path = || self.files.layout.segment(roll.position);
+        self.file_id = file.id().map_err(|error| Failure::of("look at", &path())(error))?;
+        self.file = file;
         // Sidecars that cannot be written are made again by the next open.
         self.files.keep_sidecar(SegmentEntry::Tree(roll.position), &self.tree.frontier().encode()).ok();
         roll.sealed.keep_sidecar(&self.files);
@@ -314,8 +350,10 @@ impl Committer {
 
     /// After the last commit: cuts the file to its last frame and says in `HEAD` that the log was closed.
     pub(crate) fn close(mut self, shared: &Shared) -> Result<(), Failure> {
+        self.files.check_ours(self.segment, self.file_id)?;
         self.cut_zeros()?;
         self.keep_sidecars(shared);
+        self.keep_head()?;
         self.write_head(true)?;
         self.head.sync_data().map_err(Failure::of("sync", &self.files.layout.head()))
     }

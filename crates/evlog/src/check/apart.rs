@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
+use std::thread::Builder;
 
 /// How many segments may wait for the one before them: what was read of them takes memory.
 const AHEAD_MAX: usize = 64;
@@ -56,14 +57,18 @@ fn bytes(
         let (sender, parts) = mpsc::sync_channel(AHEAD_MAX);
         for _ in 0..threads.get().min(segments.len()) {
             let (sender, next, stop) = (sender.clone(), &next, &stop);
-            scope.spawn(move || {
+            let work = move || {
                 while let Some(nth) = Some(next.fetch_add(1, Ordering::Relaxed)).filter(|nth| *nth < segments.len()) {
                     let part = part(subject, nth, done, stop);
                     if stop.load(Ordering::Relaxed) || sender.send((nth, part)).is_err() {
                         return;
                     }
                 }
-            });
+            };
+            // Fewer threads take longer. Where not one can be started, all is read in this one.
+            if Builder::new().spawn_scoped(scope, work).is_err() {
+                break;
+            }
         }
         drop(sender);
         let joined = join(subject, &parts, &mut || progress(done.load(Ordering::Relaxed)));

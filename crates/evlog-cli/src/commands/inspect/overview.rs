@@ -74,6 +74,9 @@ fn print(ui: &mut Ui, context: &Context, inspection: &Inspection) {
 
 /// What is wrong with `HEAD`, as far as the headers tell. A log that was never opened for writing again has none.
 fn head_wrong(inspection: &Inspection) -> Option<String> {
+    if let Some(failure) = inspection.head_failure() {
+        return Some(failure.to_owned());
+    }
     let Some(head) = inspection.head() else {
         return Some("none, or not whole; the next writer makes it again".into());
     };

@@ -33,7 +33,9 @@ pub(super) fn tell(ui: &mut Ui, context: &Context) -> Result<Verdict, CommandErr
             }
         }
         if !spoilt.is_empty() {
-            ui.advise("nothing is lost with a derived file: `evlog repair` makes it again");
+            ui.advise(
+                "no event is lost with a derived file: `evlog repair` makes it again, as far as the log can be read",
+            );
         }
     }
     Ok(Verdict::of(spoilt.is_empty()))

@@ -1,0 +1,162 @@
+//! Files by a directory's handle and a name in it: what both implementations on the real file system have in common.
+//!
+//! Invariants: no link is followed in the last part of a path, nothing but a regular file is opened, and nothing is waited
+//! for but a disk. What is made has the modes that are stated here, less what the umask takes from others than the owner.
+
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use std::fs::File as OsFile;
+use std::io;
+use std::path::Path;
+
+/// Files of a log: who may read the directory may read them, and the owner alone writes.
+const FILE_MODE: Mode = Mode::from_raw_mode(0o644);
+/// The lock: who may not write has no business with it.
+pub(super) const LOCK_MODE: Mode = Mode::from_raw_mode(0o600);
+/// Directories of a log.
+const DIR_MODE: Mode = Mode::from_raw_mode(0o755);
+/// What the owner has, whatever the umask says.
+const OWNERS: Mode = Mode::from_raw_mode(0o600);
+const OWNERS_DIR: Mode = Mode::from_raw_mode(0o700);
+
+/// Pipes and devices are opened without waiting for their other end, to be refused.
+const ALWAYS: OFlags = OFlags::CLOEXEC.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
+
+/// Why something is not opened that is not what it should be.
+fn unlike(expected: &str, found: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, format!("expected {expected}, found {found}"))
+}
+
+/// What stands under a name, in words.
+fn word(kind: FileType) -> &'static str {
+    match kind {
+        FileType::RegularFile => "a regular file",
+        FileType::Directory => "a directory",
+        FileType::Symlink => "a symbolic link",
+        FileType::Fifo => "a pipe",
+        FileType::Socket => "a socket",
+        FileType::CharacterDevice | FileType::BlockDevice => "a device",
+        FileType::Unknown => "something else",
+    }
+}
+
+fn kind_of(stat: &Stat) -> FileType {
+    FileType::from_raw_mode(stat.st_mode)
+}
+
+/// Opens a regular file.
+fn open(dir: BorrowedFd<'_>, path: &Path, flags: OFlags, mode: Mode) -> io::Result<OsFile> {
+    let regular = "a regular file";
+    let file = rustix::fs::openat(dir, path, flags | ALWAYS, mode).map_err(|error| {
+        // The system has many words for what it does not open so: the kind of the thing is clearer.
+        let found = rustix::fs::statat(dir, path, AtFlags::SYMLINK_NOFOLLOW);
+        match found.map(|stat| kind_of(&stat)) {
+            Ok(kind) if kind != FileType::RegularFile && !flags.contains(OFlags::EXCL) => unlike(regular, word(kind)),
+            _ => error.into(),
+        }
+    })?;
+    let kind = kind_of(&rustix::fs::fstat(&file)?);
+    if kind == FileType::RegularFile { Ok(OsFile::from(file)) } else { Err(unlike(regular, word(kind))) }
+}
+
+pub(super) fn open_read(dir: BorrowedFd<'_>, path: &Path) -> io::Result<OsFile> {
+    open(dir, path, OFlags::RDONLY, Mode::empty())
+}
+
+pub(super) fn open_write(dir: BorrowedFd<'_>, path: &Path) -> io::Result<OsFile> {
+    alone(open(dir, path, OFlags::RDWR, Mode::empty())?)
+}
+
+/// A file that has no other name.
+fn alone(file: OsFile) -> io::Result<OsFile> {
+    let names = rustix::fs::fstat(&file)?.st_nlink;
+    if names > 1 {
+        return Err(unlike("a file with one name", &format!("one with {names}: another hard link shares its bytes")));
+    }
+    Ok(file)
+}
+
+pub(super) fn create(dir: BorrowedFd<'_>, path: &Path) -> io::Result<OsFile> {
+    let file = open(dir, path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, FILE_MODE)?;
+    keep_for_owner(file.as_fd(), OWNERS)?;
+    Ok(file)
+}
+
+/// Opens the file of a lock, or makes it.
+pub(super) fn open_lock(dir: BorrowedFd<'_>, path: &Path) -> io::Result<OsFile> {
+    let file = alone(open(dir, path, OFlags::RDWR | OFlags::CREATE, LOCK_MODE)?)?;
+    keep_for_owner(file.as_fd(), OWNERS)?;
+    Ok(file)
+}
+
+/// An umask takes from others, not from the owner.
+fn keep_for_owner(file: BorrowedFd<'_>, owners: Mode) -> io::Result<()> {
+    let mode = Mode::from_raw_mode(rustix::fs::fstat(file)?.st_mode);
+    if mode.contains(owners) { Ok(()) } else { Ok(rustix::fs::fchmod(file, mode | owners)?) }
+}
+
+/// Opens a directory for what lies in it; links on the way to it are followed, it itself is none where `flags` say so.
+pub(super) fn open_dir(dir: BorrowedFd<'_>, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | flags;
+    rustix::fs::openat(dir, path, flags, Mode::empty()).map_err(|error| {
+        match rustix::fs::statat(dir, path, AtFlags::SYMLINK_NOFOLLOW).map(|stat| kind_of(&stat)) {
+            Ok(kind) if kind != FileType::Directory && flags.contains(OFlags::NOFOLLOW) => {
+                unlike("a directory", word(kind))
+            }
+            _ => error.into(),
+        }
+    })
+}
+
+/// Makes a directory; says whether it is new.
+pub(super) fn make_dir(dir: BorrowedFd<'_>, path: &Path) -> io::Result<bool> {
+    match rustix::fs::mkdirat(dir, path, DIR_MODE) {
+        Ok(()) => {}
+        Err(rustix::io::Errno::EXIST) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    }
+    let stat = rustix::fs::statat(dir, path, AtFlags::SYMLINK_NOFOLLOW)?;
+    let mode = Mode::from_raw_mode(stat.st_mode);
+    if !mode.contains(OWNERS_DIR) {
+        rustix::fs::chmodat(dir, path, mode | OWNERS_DIR, AtFlags::empty())?;
+    }
+    Ok(true)
+}
+
+/// Names in an open directory, in byte order; names that are not UTF-8 are left out.
+pub(super) fn list(dir: impl AsFd) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in rustix::fs::Dir::read_from(dir)? {
+        let entry = entry?;
+        if let Ok(name) = entry.file_name().to_str()
+            && !matches!(name, "." | "..")
+        {
+            names.push(name.to_string());
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+pub(super) fn rename(dir: BorrowedFd<'_>, from: &Path, to: &Path) -> io::Result<()> {
+    Ok(rustix::fs::renameat(dir, from, dir, to)?)
+}
+
+/// Renames without replacing. Where the file system does not know how, a second name is given and the first one taken,
+/// which replaces nothing either.
+pub(super) fn name(dir: BorrowedFd<'_>, from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::io::Errno;
+        match rustix::fs::renameat_with(dir, from, dir, to, rustix::fs::RenameFlags::NOREPLACE) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+            renamed => return Ok(renamed?),
+        }
+    }
+    rustix::fs::linkat(dir, from, dir, to, AtFlags::empty())?;
+    Ok(rustix::fs::unlinkat(dir, from, AtFlags::empty())?)
+}
+
+pub(super) fn remove(dir: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    Ok(rustix::fs::unlinkat(dir, path, AtFlags::empty())?)
+}

@@ -1,0 +1,193 @@
+//! What others do to a log's directory beside a writer and its readers. Whatever it is, and whenever: what was acknowledged
+//! is in the log that the path named then, no log gets bytes of another one, and after that nothing is acknowledged.
+
+use super::story::Dice;
+use super::*;
+use crate::fs::StdFs;
+use crate::{OpenError, Verdict};
+
+/// How many stories are told.
+const STORIES: u64 = 400;
+
+/// What somebody does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outside {
+    RemoveLog,
+    RemoveSegments,
+    RemoveLastSegment,
+    RemoveLock,
+    RemoveHead,
+    MoveLog,
+    /// Moves it, and makes another one in its place.
+    Rotate,
+    /// Puts a copy of the last segment in its place.
+    ReplaceLastSegment,
+}
+
+const ALL: [Outside; 8] = [
+    Outside::RemoveLog,
+    Outside::RemoveSegments,
+    Outside::RemoveLastSegment,
+    Outside::RemoveLock,
+    Outside::RemoveHead,
+    Outside::MoveLog,
+    Outside::Rotate,
+    Outside::ReplaceLastSegment,
+];
+
+/// Where a log is moved to.
+fn aside() -> &'static Path {
+    Path::new("/aside")
+}
+
+fn last(fs: &SimFs) -> PathBuf {
+    segment_files(fs).into_iter().rfind(|path| path.starts_with(dir())).unwrap()
+}
+
+impl Outside {
+    /// Does it. The writer of the log that has taken the place, if one has.
+    fn happens(self, fs: &SimFs) -> Option<Writer> {
+        match self {
+            Outside::RemoveLog => fs.take_away_dir(dir()),
+            Outside::RemoveSegments => fs.take_away_dir(&dir().join("segments")),
+            Outside::RemoveLastSegment => fs.take_away(&last(fs)),
+            Outside::RemoveLock => fs.take_away(&dir().join("LOCK")),
+            Outside::RemoveHead => fs.take_away(&dir().join("HEAD")),
+            Outside::MoveLog => fs.move_dir(dir(), aside()),
+            Outside::Rotate => {
+                fs.move_dir(dir(), aside());
+                let options = CreateOptions { log_id: LogId([9; 16]), segment_limit: LIMIT };
+                return Some(Writer::create(Arc::new(fs.clone()), dir(), options, &owner()).unwrap());
+            }
+            Outside::ReplaceLastSegment => {
+                let path = last(fs);
+                fs.put(&path, fs.bytes(&path).unwrap());
+            }
+        }
+        None
+    }
+
+    /// Whether the writer may go on: what it lost is derived, or nobody else can take the log all the same.
+    fn is_harmless(self) -> bool {
+        matches!(self, Outside::RemoveLock | Outside::RemoveHead)
+    }
+}
+
+fn payload(dice: &mut Dice) -> Vec<u8> {
+    vec![7; usize::try_from(dice.roll(300)).unwrap()]
+}
+
+/// What is in the log at a path, in order.
+fn events_in(fs: &SimFs, dir: &Path) -> Vec<Seen> {
+    all(&Reader::open(Arc::new(fs.clone()), dir).unwrap())
+}
+
+#[test]
+fn whenever_a_log_is_removed_moved_or_replaced_nothing_is_acknowledged_into_nothing() {
+    let mut acknowledged_after = 0;
+    for seed in 0..STORIES {
+        let (fs, mut dice) = (SimFs::new(), Dice::new(seed));
+        let writer = create(&fs, LIMIT);
+        let outside = ALL[usize::try_from(dice.roll(ALL.len() as u64)).unwrap()];
+        let name = format!("story {seed}, {outside:?}");
+        let before = 1 + dice.roll(12);
+        for _ in 0..before {
+            put(&writer, "a", &payload(&mut dice));
+        }
+        // Some commits may be handed over and not written when it happens.
+        let gate = fs.hold();
+        let in_flight: Vec<_> =
+            (0..dice.roll(3)).map(|_| offer(&writer, Durability::Sync, "a", &payload(&mut dice)).unwrap()).collect();
+        let other = outside.happens(&fs);
+        drop(gate);
+        let mut told: Vec<_> = in_flight.iter().map(|ticket| writer.wait(ticket)).collect();
+        for _ in 0..3 {
+            let offered = offer(&writer, Durability::Sync, "a", &payload(&mut dice));
+            told.push(offered.and_then(|ticket| writer.wait(&ticket)));
+        }
+        if outside.is_harmless() {
+            assert!(told.iter().all(Result::is_ok), "{name}: {told:?}");
+            assert_eq!(events_in(&fs, dir()).len() as u64, before + told.len() as u64, "{name}");
+            let second = Writer::open(Arc::new(fs.clone()), dir(), &owner());
+            assert!(matches!(second, Err(OpenError::Locked { .. })), "{name}: a second writer: {second:?}");
+            acknowledged_after += told.len();
+            writer.close().unwrap();
+            assert_eq!(audit(&fs).verdict(), Verdict::Clean, "{name}");
+            continue;
+        }
+        assert!(told.iter().all(Result::is_err), "{name}: {told:?}");
+        if let Some(other) = other {
+            // The new log gets what it is given and nothing else, as long as the old writer lives and after.
+            for _ in 0..10 {
+                put(&other, "b", &payload(&mut dice));
+            }
+            assert!(writer.close().is_err(), "{name}");
+            put(&other, "b", &payload(&mut dice));
+            other.close().unwrap();
+            let report = audit(&fs);
+            assert_eq!((report.findings.kept(), report.verdict()), (&[][..], Verdict::Clean), "{name}");
+            let events = events_in(&fs, dir());
+            assert!(events.len() == 11 && events.iter().all(|event| event.stream == "b"), "{name}: {events:?}");
+        } else {
+            assert!(writer.close().is_err(), "{name}");
+        }
+        if matches!(outside, Outside::MoveLog | Outside::Rotate) {
+            let kept = events_in(&fs, aside());
+            assert!(kept.len() as u64 >= before, "{name}: what was acknowledged is where the log was moved to");
+        }
+    }
+    assert!(acknowledged_after > 100, "{acknowledged_after}");
+}
+
+#[test]
+fn a_writer_that_finds_a_log_without_its_first_segment_refuses_it_and_makes_none() {
+    let fs = SimFs::new();
+    let writer = create(&fs, LIMIT);
+    for _ in 0..20 {
+        put(&writer, "a", &[7; 200]);
+    }
+    writer.close().unwrap();
+    fs.take_away(&segment_files(&fs)[0]);
+    let before = fs.files();
+    let options = CreateOptions { log_id: LOG, segment_limit: LIMIT };
+    let made = Writer::create(Arc::new(fs.clone()), dir(), options, &owner());
+    let opened = Writer::open(Arc::new(fs.clone()), dir(), &owner()).map(|(writer, _)| writer);
+    for refused in [made, opened] {
+        let Err(OpenError::Refused(refusal)) = refused else { panic!("{refused:?}") };
+        assert_eq!((refusal.verdict, refusal.position), (Verdict::Truncated, Position(0)));
+    }
+    assert_eq!(fs.files(), before);
+}
+
+#[test]
+fn a_sealed_segment_that_is_shortened_under_a_reader_is_an_error_and_not_the_end_of_the_process() {
+    let temp = tempfile::tempdir().unwrap();
+    let path = temp.path().join("log");
+    let options = CreateOptions { log_id: LOG, segment_limit: 3 * 1024 * 1024 };
+    let writer = Writer::create(Arc::new(StdFs), &path, options, &owner()).unwrap();
+    for _ in 0..1000 {
+        writer.wait(&offer(&writer, Durability::Os, "a", &[7; 4000]).unwrap()).unwrap();
+    }
+    writer.close().unwrap();
+    let reader = Reader::open(Arc::new(StdFs), &path).unwrap();
+    let raw = RawLog::open(Arc::new(StdFs), &path).unwrap();
+    let sealed = &raw.segments()[0];
+    assert!(reader.segments()[0].sealed);
+    let mut commits = reader.commits(Position(0)).unwrap();
+    commits.next().unwrap().unwrap();
+    std::fs::File::options().write(true).open(&sealed.path).unwrap().set_len(8192).unwrap();
+    let failed = loop {
+        match commits.next() {
+            Ok(Some(_)) => {}
+            other => break other.map(|_| ()),
+        }
+    };
+    assert!(failed.is_err(), "what was read before was shown, and what is gone was missed");
+    let mut len = 0;
+    raw.read(sealed, &mut |chunk| len += chunk.len()).unwrap();
+    assert_eq!(len, 8192, "what is there is given");
+    let refused = reader.stream("a", &mut |_, _, _| ControlFlow::Continue(()));
+    assert!(matches!(refused, Err(ReadError::Refused(_))), "{refused:?}");
+    let again = Reader::open(Arc::new(StdFs), &path).unwrap();
+    assert!(more(&again, Position(0), &mut Vec::new()).is_err());
+}
