@@ -71,6 +71,10 @@ impl File for Hashed {
         self.file.id()
     }
 
+    fn is_named(&self) -> io::Result<bool> {
+        self.file.is_named()
+    }
+
     fn try_lock(&self) -> io::Result<bool> {
         self.file.try_lock()
     }

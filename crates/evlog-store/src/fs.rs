@@ -117,6 +117,8 @@ pub trait File: Debug + Send + Sync {
     }
     /// Which file it is.
     fn id(&self) -> io::Result<FileId>;
+    /// Whether it still has a name, whichever.
+    fn is_named(&self) -> io::Result<bool>;
     /// Takes the file's lock until this handle is dropped; false when another handle holds it.
     fn try_lock(&self) -> io::Result<bool>;
     /// Whether another handle holds the file's lock.

@@ -109,12 +109,27 @@ pub(crate) enum Traces {
 /// Looks for what a log leaves: a directory that holds any of it, and not the first segment, is no place for a new log.
 /// Its segments are gone, or elsewhere, and what is left is the witness of how much there was.
 pub(crate) fn traces(files: &Files) -> Result<Traces, Failure> {
+    if has_first(files)? {
+        return Ok(Traces::Log);
+    }
+    match remains(files)? {
+        // Beside a writer that makes a log, the first segment gets its name before anything else of a log does.
+        Traces::Remains(_) if has_first(files)? => Ok(Traces::Log),
+        found => Ok(found),
+    }
+}
+
+fn has_first(files: &Files) -> Result<bool, Failure> {
     let first = files.layout.segment(Position(0));
     match files.fs.id(&first) {
-        Ok(_) => return Ok(Traces::Log),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {}
-        Err(error) => return Err(Failure::of("look for", &first)(error)),
+        Ok(_) => Ok(true),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+        Err(error) => Err(Failure::of("look for", &first)(error)),
     }
+}
+
+/// What there is of a log besides its first segment.
+fn remains(files: &Files) -> Result<Traces, Failure> {
     let being_made = SegmentEntry::Unfinished(Position(0));
     if let Some(entry) = files.entries()?.into_iter().find(|entry| *entry != being_made) {
         return Ok(Traces::Remains(format!("segments/{}", entry.name())));

@@ -204,6 +204,7 @@ impl Writer {
             file_id,
             head,
             head_id,
+            head_asked: 0,
             tree: tree.clone(),
             written: end,
             durable: end,

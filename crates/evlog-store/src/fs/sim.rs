@@ -509,6 +509,10 @@ impl File for SimFile {
         Ok(FileId(0, self.node as u64))
     }
 
+    fn is_named(&self) -> io::Result<bool> {
+        Ok(lock(&self.disk).names.values().any(|node| *node == self.node))
+    }
+
     fn try_lock(&self) -> io::Result<bool> {
         let mut disk = lock(&self.disk);
         let holder = *disk.file_locks.entry(self.node).or_insert(self.handle);

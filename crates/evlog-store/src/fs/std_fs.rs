@@ -49,6 +49,10 @@ impl File for StdFile {
         Ok(FileId(found.dev(), found.ino()))
     }
 
+    fn is_named(&self) -> io::Result<bool> {
+        Ok(self.0.metadata()?.nlink() > 0)
+    }
+
     fn try_lock(&self) -> io::Result<bool> {
         lock::try_lock(&self.0)
     }

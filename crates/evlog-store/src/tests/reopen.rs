@@ -88,6 +88,9 @@ impl File for CountingFile {
     fn id(&self) -> io::Result<FileId> {
         self.file.id()
     }
+    fn is_named(&self) -> io::Result<bool> {
+        self.file.is_named()
+    }
     fn try_lock(&self) -> io::Result<bool> {
         self.file.try_lock()
     }

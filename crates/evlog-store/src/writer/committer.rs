@@ -37,6 +37,9 @@ const GATHER: usize = 16;
 /// Zeros written ahead hold so many groups at least; they cost longer groups more than they save.
 const AHEAD_GROUPS_MIN: u64 = 64;
 
+/// Of so many groups with a sync, one looks for `HEAD` by its path, which costs more.
+const HEAD_ASKED: u32 = 16;
+
 /// A buffer that grew beyond this for one burst is given back, in bytes.
 const KEPT_CAPACITY: usize = 16 * 1024 * 1024;
 
@@ -53,6 +56,8 @@ pub(crate) struct Committer {
     pub(crate) head: Arc<dyn File>,
     /// Which file `head` is.
     pub(crate) head_id: FileId,
+    /// How often it was asked since it was looked for by its path.
+    pub(crate) head_asked: u32,
     /// Over all written bytes.
     pub(crate) tree: Tree,
     pub(crate) written: Position,
@@ -198,6 +203,11 @@ impl Committer {
     /// `HEAD` is derived and may be deleted at any time; it is made again then, since readers look for it by its name.
     fn keep_head(&mut self) -> Result<(), Failure> {
         let path = self.files.layout.head();
+        // Asking the file is cheap; one that was moved, and not removed, is found by its path now and then.
+        self.head_asked = (self.head_asked + 1) % HEAD_ASKED;
+        if self.head_asked > 0 && self.head.is_named().map_err(Failure::of("look at", &path))? {
+            return Ok(());
+        }
         match self.files.fs.id(&path) {
             Ok(found) if found == self.head_id => Ok(()),
             Ok(_) => {
