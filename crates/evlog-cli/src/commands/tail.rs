@@ -66,14 +66,11 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
         return Ok(Verdict::of(known));
     }
     let mut growth = view.follow();
-    while events.ui.is_read() {
+    // Who reads may have gone; while nothing is committed, no write tells.
+    while events.ui.is_read() && !listener::is_gone() {
         if view.refresh()? {
             next = show(&view, next, args, &mut events)?;
             growth.grew();
-        }
-        // Who reads may have gone; while nothing is committed, no write tells.
-        if listener::is_gone() {
-            return Ok(Verdict::Yes);
         }
         growth.wait();
     }
