@@ -45,6 +45,11 @@ fn a_cosignature_holds_for_its_time_and_text_alone() {
     assert_eq!(note.verify(key.verifier()), Ok(Some(18)), "a later one takes the place of the earlier");
     assert_eq!(note.signatures().len(), 1);
     assert!(matches!(note.verify(witness_key(3).verifier()), Err(SignatureError::Missing { .. })));
+    // A time that other people's readers would round is none.
+    note.cosign(&key, (1 << 53) - 1);
+    assert_eq!(note.verify(key.verifier()), Ok(Some((1 << 53) - 1)));
+    note.cosign(&key, 1 << 53);
+    assert!(matches!(note.verify(key.verifier()), Err(SignatureError::Invalid { .. })));
 }
 
 #[test]

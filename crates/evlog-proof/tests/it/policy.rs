@@ -1,7 +1,7 @@
 //! Policies: how many witnesses are enough.
 
 use crate::support::{log, log_key, witness_key};
-use evlog_proof::{Note, Policy, SignatureError};
+use evlog_proof::{Algorithm, Note, Policy, SignatureError, SignerKey};
 
 /// Three witnesses, a group, and the quorum line.
 fn policy(group: &str, quorum: &str) -> String {
@@ -69,4 +69,44 @@ fn a_cosignature_that_does_not_hold_spoils_the_checkpoint() {
     let refused = policy.judge(&Note::parse(moved.as_bytes()).unwrap()).unwrap_err();
     assert!(matches!(refused, SignatureError::Invalid { .. }), "{refused}");
     assert!(policy.open(moved.as_bytes()).is_err());
+}
+
+#[test]
+fn a_policy_is_read_to_the_letter() {
+    // Rule C-40.
+    let (log, witness) = (log_key(), witness_key(1));
+    let ends = |quorum: &str| format!("log {}\nwitness w1 {}\n{quorum}", log.verifier(), witness.verifier());
+    let line = |text: &[u8]| Policy::parse(text).map_err(|error| error.line);
+    assert!(line(ends("quorum w1\n").as_bytes()).is_ok());
+    assert!(line(ends(" \t# Grüße\n\tquorum \t w1 \n").as_bytes()).is_ok());
+    // A line ends with a line feed, and with nothing else: what was cut off may have had another name at its end.
+    assert_eq!(line(ends("quorum w1").as_bytes()), Err(3));
+    assert_eq!(line(ends("quorum w1\r\n").as_bytes()), Err(3));
+    for byte in (0..0x20).chain([0x7f]).filter(|byte| !matches!(byte, b'\t' | b'\n')) {
+        assert_eq!(line(&[ends("").as_bytes(), b"# ", &[byte], b"\nquorum w1\n"].concat()), Err(3), "{byte:#x}");
+    }
+    // Bytes beyond ASCII are taken as they are, UTF-8 or not; no white space is among them.
+    let named = |name: &[u8]| {
+        let member = [b"witness ", name, b" ", witness.verifier().to_string().as_bytes(), b"\n"].concat();
+        [&member[..], b"group g 1 ", name, b"\nquorum g\n"].concat()
+    };
+    for name in [&b"\xff\xfe"[..], "\u{a0}".as_bytes(), "K".as_bytes(), "\u{212a}".as_bytes()] {
+        assert!(line(&named(name)).is_ok(), "{name:?}");
+    }
+    for number in ["+1", "-1", "1.0", "0x1", "\u{661}", "99999999999999999999999"] {
+        assert_eq!(line(ends(&format!("group g {number} w1\nquorum g\n")).as_bytes()), Err(3), "{number}");
+    }
+}
+
+#[test]
+fn the_key_of_a_log_is_no_witness_of_it_whatever_its_name_is() {
+    // Rule C-41.
+    let witness = SignerKey::new("eve.example.com/w", Algorithm::Cosignature, &[1; 32]).unwrap();
+    for lines in [["log", "witness w"], ["witness w", "log"]] {
+        let vkey =
+            |line: &str| if line == "log" { log_key().verifier().to_string() } else { witness.verifier().to_string() };
+        let text: String = lines.iter().map(|line| format!("{line} {}\n", vkey(line))).collect();
+        let refused = Policy::parse(format!("{text}quorum w\n")).unwrap_err();
+        assert!(refused.message.contains("the witness w has the key of the log example.com/log"), "{refused}");
+    }
 }
