@@ -112,8 +112,8 @@ pub(crate) fn verifier(path: &Path) -> Result<VerifierKey, CommandError> {
 
 /// Reads a policy.
 pub(crate) fn policy(path: &Path) -> Result<Policy, CommandError> {
-    let text = fs::read_to_string(path).map_err(cannot("read", path))?;
-    Policy::parse(&text).map_err(|error| CommandError::user(format!("`{}`: {error}", path.display())))
+    let bytes = fs::read(path).map_err(cannot("read", path))?;
+    Policy::parse(&bytes).map_err(|error| CommandError::user(format!("`{}`: {error}", path.display())))
 }
 
 fn line(path: &Path, file: File) -> Result<String, CommandError> {

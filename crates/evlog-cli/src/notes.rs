@@ -66,6 +66,14 @@ impl Trust {
             let message = "expected the log's public key, by --key FILE or by a policy with a `log` line";
             return Err(CommandError::user(message));
         }
+        if let (Some(key), Some(policy)) = (&key, &policy)
+            && let Some(why) = policy.contradicts(key)
+        {
+            let message = format!("--key and --policy contradict each other: {why}");
+            return Err(
+                CommandError::user(message).hint("a policy names the keys of its logs: --key need not be given then")
+            );
+        }
         Ok(Trust { key, policy })
     }
 

@@ -17,7 +17,6 @@ use core::fmt;
 use core::ops::Range;
 use evlog_format::commit::Commit;
 use evlog_format::frame::Decoded;
-use evlog_format::limits::POSITION_MAX;
 use evlog_format::{Corruption, FRAME_HEADER_LEN, FrameCodec, LogId, Position, Seq};
 use evlog_verify::proof::{ProofError, check_consistency, check_slice};
 
@@ -309,7 +308,7 @@ impl<'b> Lines<'b> {
     }
 
     fn number(&mut self, expected: &'static str, name: &str) -> Result<u64, FileError> {
-        self.next(expected, |line| number(line.strip_prefix(name)?).filter(|number| *number <= POSITION_MAX))
+        self.next(expected, |line| number(line.strip_prefix(name)?))
     }
 
     /// The blank line, and the proof in the last one.

@@ -3,6 +3,7 @@
 //! Does: read and write them, sign and cosign, verify a signature of a known key.
 //! Does not: know what the text says.
 
+use crate::checkpoint::NUMBER_END;
 use crate::key::{Algorithm, SignerKey, VerifierKey};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -198,7 +199,7 @@ impl Note {
             Algorithm::Cosignature => {
                 let (time, bytes) = bytes.split_first_chunk::<TIME_LEN>().ok_or(Unverified)?;
                 let time = time_of(*time);
-                holds(i64::try_from(time).is_ok())?;
+                holds(time < NUMBER_END)?;
                 holds(key.verifies(cosigned(&self.text, time).as_bytes(), &exact(bytes)?))?;
                 Ok(Some(time))
             }

@@ -63,15 +63,17 @@ pub struct Witnessed {
 }
 
 impl Policy {
-    /// Reads a policy.
-    pub fn parse(text: &str) -> Result<Policy, PolicyError> {
-        let mut reading = Reading::default();
-        for (line, words) in (1..).zip(text.lines()) {
-            let words: Vec<&str> = words.split([' ', '\t']).filter(|word| !word.is_empty()).collect();
-            if words.first().is_some_and(|word| !word.starts_with('#')) {
+    /// Reads a policy. Its bytes beyond ASCII mean nothing, so names are compared byte by byte.
+    pub fn parse(bytes: impl AsRef<[u8]>) -> Result<Policy, PolicyError> {
+        let (mut reading, mut lines) = (Reading::default(), 0);
+        for (line, ended) in (1..).zip(bytes.as_ref().split_inclusive(|byte| *byte == b'\n')) {
+            lines = line;
+            let words = words(ended).map_err(|message| PolicyError { line, message })?;
+            if words.first().is_some_and(|word| !word.starts_with(b"#")) {
                 reading.line(&words).map_err(|message| PolicyError { line, message })?;
             }
         }
+        reading.no_log_witnesses().map_err(|message| PolicyError { line: lines, message })?;
         let Reading { logs, members, quorum, .. } = reading;
         let message = || "expected a line `quorum NAME` or `quorum none`, found none".to_string();
         let quorum = quorum.ok_or_else(|| PolicyError { line: 0, message: message() })?;
@@ -81,6 +83,18 @@ impl Policy {
     /// The logs that it knows.
     pub fn logs(&self) -> &[VerifierKey] {
         &self.logs
+    }
+
+    /// Why this is not the key of a log that the policy is for; nothing when it may be.
+    pub fn contradicts(&self, log: &VerifierKey) -> Option<String> {
+        let is_it = |other: &VerifierKey| other.public_bytes() == log.public_bytes();
+        let witness = self.members.iter().find(|(_, member)| matches!(member, Member::Witness(key) if is_it(key)));
+        if let Some((name, _)) = witness {
+            return Some(format!("the policy has the key of the log {} as that of the witness {name}", log.name()));
+        }
+        let known: Vec<String> = self.logs.iter().map(ToString::to_string).collect();
+        let is_known = self.logs.is_empty() || self.logs.contains(log);
+        (!is_known).then(|| format!("the policy is for {}, and not for {log}", known.join(", ")))
     }
 
     /// Reads a checkpoint that one of the policy's logs must have signed.
@@ -135,6 +149,24 @@ impl Policy {
     }
 }
 
+/// The words of a line, which has to end.
+fn words(line: &[u8]) -> Result<Vec<&[u8]>, String> {
+    let Some(line) = line.strip_suffix(b"\n") else {
+        return Err(
+            "expected a line feed at the end of the last line, found none: the file may have been cut off".into()
+        );
+    };
+    if let Some(byte) = line.iter().find(|byte| matches!(byte, 0..0x09 | 0x0a..0x20 | 0x7f)) {
+        return Err(format!("expected no control characters but tabs and line feeds, found byte {byte:#04x}"));
+    }
+    Ok(line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty()).collect())
+}
+
+/// Bytes as they are shown.
+fn shown(word: &[u8]) -> String {
+    String::from_utf8_lossy(word).into_owned()
+}
+
 /// Whom the quorum line names; nobody, if it says `none`.
 type Quorum = Result<usize, Nobody>;
 struct Nobody;
@@ -143,83 +175,103 @@ struct Nobody;
 struct Reading {
     logs: Vec<VerifierKey>,
     members: Vec<(String, Member)>,
-    places: BTreeMap<String, usize>,
+    places: BTreeMap<Vec<u8>, usize>,
     /// Members that a group has already: each counts in one place only.
     taken: BTreeSet<usize>,
     quorum: Option<Quorum>,
 }
 
 impl Reading {
-    fn line(&mut self, words: &[&str]) -> Result<(), String> {
+    fn line(&mut self, words: &[&[u8]]) -> Result<(), String> {
         match words {
-            ["log", key] | ["log", key, _] => {
+            [b"log", key] | [b"log", key, _] => {
                 let key = parse_key(key, Algorithm::Note)?;
                 if self.logs.iter().any(|other| other.public_bytes() == key.public_bytes()) {
                     return Err(format!("the key of log {} stands in the policy twice", key.name()));
                 }
                 self.logs.push(key);
             }
-            ["witness", name, key] | ["witness", name, key, _] => {
+            [b"witness", name, key] | [b"witness", name, key, _] => {
                 let key = parse_key(key, Algorithm::Cosignature)?;
                 let same = |member: &Member| matches!(member, Member::Witness(other) if other.public_bytes() == key.public_bytes());
                 if self.members.iter().any(|(_, member)| same(member)) {
-                    return Err(format!("the key of witness {name} stands in the policy twice"));
+                    return Err(format!("the key of witness {} stands in the policy twice", shown(name)));
                 }
                 self.define(name, Member::Witness(key))?;
             }
-            ["group", name, needed, names @ ..] if !names.is_empty() => self.group(name, needed, names)?,
-            ["quorum", name] => {
+            [b"group", name, needed, names @ ..] if !names.is_empty() => self.group(name, needed, names)?,
+            [b"quorum", name] => {
                 if self.quorum.is_some() {
                     return Err("expected one quorum, found a second".into());
                 }
-                self.quorum = Some(if *name == "none" { Err(Nobody) } else { Ok(self.place(name)?) });
+                self.quorum = Some(if *name == b"none" { Err(Nobody) } else { Ok(self.place(name)?) });
             }
             _ => {
                 return Err(format!(
                     "expected `log VKEY`, `witness NAME VKEY`, `group NAME all|any|K NAME...` or `quorum NAME`, found {:?}",
-                    words.join(" ")
+                    shown(&words.join(&b' '))
                 ));
             }
         }
         Ok(())
     }
 
-    fn group(&mut self, name: &str, needed: &str, names: &[&str]) -> Result<(), String> {
+    fn group(&mut self, name: &[u8], needed: &[u8], names: &[&[u8]]) -> Result<(), String> {
         let mut members = Vec::new();
         for member in names {
             let place = self.place(member)?;
             if !self.taken.insert(place) {
-                return Err(format!("`{member}` is a member of a group already"));
+                return Err(format!("`{}` is a member of a group already", shown(member)));
             }
             members.push(place);
         }
         let count = members.len();
-        let number = || needed.parse().ok().filter(|needed| (1..=count).contains(needed));
+        let number = || {
+            let digits =
+                core::str::from_utf8(needed).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+            digits?.parse().ok().filter(|needed| (1..=count).contains(needed))
+        };
         let needed = match needed {
-            "all" => Some(count),
-            "any" => Some(1),
+            b"all" => Some(count),
+            b"any" => Some(1),
             _ => number(),
         };
-        let needed =
-            needed.ok_or_else(|| format!("group `{name}`: expected all, any, or a number from 1 to {count}"))?;
+        let needed = needed
+            .ok_or_else(|| format!("group `{}`: expected all, any, or a number from 1 to {count}", shown(name)))?;
         self.define(name, Member::Group { needed, members })
     }
 
-    fn define(&mut self, name: &str, member: Member) -> Result<(), String> {
-        if name == "none" || self.places.insert(name.into(), self.members.len()).is_some() {
-            return Err(format!("the name `{name}` is taken"));
+    fn define(&mut self, name: &[u8], member: Member) -> Result<(), String> {
+        if name == b"none" || self.places.insert(name.into(), self.members.len()).is_some() {
+            return Err(format!("the name `{}` is taken", shown(name)));
         }
-        self.members.push((name.into(), member));
+        self.members.push((shown(name), member));
         Ok(())
     }
 
-    fn place(&self, name: &str) -> Result<usize, String> {
+    /// A log that witnesses itself is no second pair of eyes, whatever name the key has there.
+    fn no_log_witnesses(&self) -> Result<(), String> {
+        let log_of = |key: &VerifierKey| self.logs.iter().find(|log| log.public_bytes() == key.public_bytes());
+        let found = self.members.iter().find_map(|(name, member)| match member {
+            Member::Witness(key) => log_of(key).map(|log| (name, log.name())),
+            Member::Group { .. } => None,
+        });
+        match found {
+            Some((name, log)) => {
+                Err(format!("the witness {name} has the key of the log {log}: expected a key of its own"))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn place(&self, name: &[u8]) -> Result<usize, String> {
         let place = self.places.get(name).copied();
-        place.ok_or_else(|| format!("expected a witness or group of an earlier line, found `{name}`"))
+        place.ok_or_else(|| format!("expected a witness or group of an earlier line, found `{}`", shown(name)))
     }
 }
 
-fn parse_key(text: &str, algorithm: Algorithm) -> Result<VerifierKey, String> {
+fn parse_key(word: &[u8], algorithm: Algorithm) -> Result<VerifierKey, String> {
+    let text = core::str::from_utf8(word).map_err(|_| "expected a key, found bytes that are not UTF-8".to_string())?;
     let key = VerifierKey::parse(text).map_err(|error: KeyError| error.to_string())?;
     match (algorithm, key.algorithm()) {
         (expected, found) if expected == found => Ok(key),
