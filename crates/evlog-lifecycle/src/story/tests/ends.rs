@@ -124,3 +124,24 @@ fn a_stream_runs_together_and_its_end_fails_what_goes_on() {
     let mut ended = started(json!({"pattern": "realtime", "steps": []}));
     reject(&mut ended, "terminate", json!({}), "ALREADY_TERMINAL");
 }
+
+#[test]
+fn a_step_that_is_ended_with_its_run_says_how() {
+    // S-36: what ran was aborted, and was not skipped.
+    let story = json!({"steps": plain(&["a", "b"]), "policy": {"concurrency": 1, "timeouts": {"story": "1m"}}});
+    let words = |harness: &_| ["a", "b"].map(|step| status(harness)["stepStates"][step]["message"].clone());
+    let running = || {
+        let mut harness = started(story.clone());
+        accept(&mut harness, "step", json!({"step": "a", "to": "Running"}));
+        harness
+    };
+    let mut harness = running();
+    wait(&mut harness, 60);
+    accept(&mut harness, "tick", json!({}));
+    let expected = ["Aborted because the story run timed out", "Skipped because the story run timed out"];
+    assert_eq!(words(&harness), expected.map(Value::from));
+    let mut harness = running();
+    accept(&mut harness, "cancel", json!({"how": "kill"}));
+    let expected = ["Aborted because the story run was cancelled", "Canceled because the story run was cancelled"];
+    assert_eq!(words(&harness), expected.map(Value::from));
+}

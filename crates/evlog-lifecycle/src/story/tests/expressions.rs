@@ -12,7 +12,9 @@ impl Scope for Fixed {
 }
 
 fn scope() -> Fixed {
-    Fixed(json!({"inputs": {"ready": true, "n": 3, "name": "x", "list": [1, {"k": "v"}], "a-b": 1}}))
+    Fixed(
+        json!({"inputs": {"ready": true, "n": 3, "name": "x", "list": [1, {"k": "v"}], "a-b": 1, "yes": "Yes", "blank": ""}}),
+    )
 }
 
 #[test]
@@ -33,14 +35,27 @@ fn conditions_are_answered() {
         ("inputs.a-b == 1", Ok(true)),
         ("'false'", Ok(false)),
         ("null == nil", Ok(true)),
+        ("{{ inputs.name }}{{ inputs.n }}", Err("found text")),
+        ("{{ inputs.yes }}", Ok(true)),
+        ("no", Ok(false)),
+        (" TRUE ", Ok(true)),
+        ("{{ inputs.blank }}", Ok(false)),
         ("inputs.none", Err("`inputs.none` has no value")),
-        ("other.x", Err("`other.x` has no value")),
+        (".nonexistent.deep.path", Err("`.nonexistent.deep.path` has no value")),
+        ("inputs.none && inputs.n < 'x'", Err("`inputs.none` has no value")),
         ("inputs.n", Err("found a number")),
         ("1 ==", Err("expected a value")),
         ("(true", Err("expected `)`")),
         ("true true", Err("the end of the expression")),
         ("'open", Err("a closing quote")),
-        ("f(x)", Err("`f` has no value")),
+        ("other.x", Err("expected a path into `inputs`")),
+        ("f(x)", Err("expected a path into `inputs`")),
+        ("now", Err("expected a path into `inputs`")),
+        ("{{ eq (index .steps \"a\" \"output\" \"ok\") true }}", Err("expected a path into `inputs`")),
+        ("{{ inputs.none | upper }}", Err("the end of the expression")),
+        ("{{ steps['a'].output.ok }}", Err("expected a path into `inputs`")),
+        ("{{ inputs.list[x] }}", Err("expected a path into `inputs`")),
+        ("{{ not inputs.ready }}", Err("expected a path into `inputs`")),
         ("inputs.n < 'x'", Err("two whole numbers or two texts")),
         ("1 && true", Err("true or false on both sides")),
         ("", Err("expected a value")),
@@ -53,7 +68,32 @@ fn conditions_are_answered() {
         }
     }
     let deep = "!".repeat(40) + "true";
-    assert!(matches!(value(&deep, &scope()), Err(Trouble::Invalid(_))), "depth is bounded");
+    assert!(matches!(value(&deep, &scope()), Err(Trouble::Unknown(_))), "depth is bounded");
+}
+
+#[test]
+fn what_is_not_of_the_language_is_told_from_what_has_no_value() {
+    // Only what was read to its end has, or has not, a value.
+    let unknown = [
+        "f(inputs.none)",
+        "{{ inputs.none | upper }}",
+        "inputs.none eq 1",
+        "{{ inputs.none",
+        "steps['a'].x",
+        "now",
+        "1 < 1.5",
+    ];
+    for text in unknown {
+        assert!(matches!(holds(text, &scope()), Err(Trouble::Unknown(_))), "{text}: {:?}", holds(text, &scope()));
+    }
+    for text in
+        ["inputs.none", "{{ .other.x }}", "!inputs.none", "inputs.none == 1 || inputs.none > 2", "(inputs.none)"]
+    {
+        assert!(matches!(holds(text, &scope()), Err(Trouble::Missing(_))), "{text}: {:?}", holds(text, &scope()));
+    }
+    for text in ["inputs.n", "{{ inputs.list }}", "{{ inputs.name }}"] {
+        assert!(matches!(holds(text, &scope()), Err(Trouble::Unfit(_))), "{text}: {:?}", holds(text, &scope()));
+    }
 }
 
 #[test]
@@ -70,5 +110,10 @@ fn templates_keep_types_by_themselves_and_are_text_within_text() {
 fn references_are_names_of_steps() {
     // S-12.
     assert_eq!(references("steps.fetch-feed.output.x == steps.b_2.phase"), ["fetch-feed", "b_2"]);
-    assert!(references("mysteps.a, x.steps.b and steps.").is_empty());
+    assert_eq!(references("{{ .steps.fetch_feed.output.ok }}"), ["fetch_feed"]);
+    assert_eq!(references("{{ steps['a-b'].output.x }}{{ steps[ \"c\" ].phase }}"), ["a-b", "c"]);
+    assert_eq!(references("{{ (index .steps \"a-b\").output.body | toJson }}"), ["a-b"]);
+    assert_eq!(references("{{ or (index steps \"a\").output.x (index .steps `b` \"output\") }}"), ["a", "b"]);
+    assert!(references("mysteps.a, x.steps.b and steps. and inputs.steps['c'] and steps [x]").is_empty());
+    assert!(references("{{ eq inputs.a \"steps.b\" }} {{ 'steps.c' }}").is_empty());
 }

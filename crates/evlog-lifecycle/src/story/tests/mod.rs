@@ -1,5 +1,6 @@
 //! Tests of contract `story`, by what they prove.
 
+mod answers;
 mod cells;
 mod children;
 mod conditions;

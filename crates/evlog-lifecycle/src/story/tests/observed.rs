@@ -99,3 +99,87 @@ fn commands_to_no_run_and_to_one_that_exists_are_refused() {
     let mut harness = super::created(json!({"steps": []}));
     refuse(&mut harness, "create", json!({"story": {}}), "RUN_ID_EXISTS");
 }
+
+#[test]
+fn what_was_not_seen_between_two_reports_is_no_breach() {
+    // S-40, guards d and h: a controller is read now and then, and some phases are over by then. A decided run has seen all.
+    for (to, before) in
+        [("Succeeded", None), ("Timeout", None), ("Succeeded", Some("Blocked")), ("Succeeded", Some("Paused"))]
+    {
+        let mut harness = watched(json!({"steps": plain(&["a"])}));
+        let paused = before.filter(|before| *before == "Paused").map(|_| "Running");
+        for to in paused.into_iter().chain(before).chain([to]) {
+            accept(&mut harness, "transition", json!({"to": to}));
+        }
+        assert_eq!(run_phase(&harness).0, to);
+    }
+    for before in ["Pending", "Blocked", "Scheduling"] {
+        let mut harness = watched(json!({"steps": plain(&["a"])}));
+        accept(&mut harness, "step", json!({"step": "a", "to": before}));
+        accept(&mut harness, "step", json!({"step": "a", "to": "Succeeded"}));
+        assert_eq!(phase(&harness, "a"), "Succeeded", "{before}");
+    }
+    let mut harness = super::started(json!({"steps": plain(&["a"])}));
+    reject(&mut harness, "step", json!({"step": "a", "to": "Succeeded"}), "GUARD_UNMET");
+    accept(&mut harness, "transition", json!({"to": "Blocked"}));
+    reject(&mut harness, "transition", json!({"to": "Succeeded"}), "GUARD_UNMET");
+}
+
+#[test]
+fn our_default_of_retries_does_not_bind_a_controller_and_what_its_story_says_does() {
+    // S-40, guard e.
+    let again = |retries: u32| json!({"step": "a", "to": "Pending", "reason": "RetryScheduled", "retries": retries});
+    let retried = |story: Value, most: u32| {
+        let mut harness = watched(story);
+        for retries in 1..=most {
+            accept(&mut harness, "step", json!({"step": "a", "to": "Running"}));
+            accept(&mut harness, "step", again(retries));
+        }
+        accept(&mut harness, "step", json!({"step": "a", "to": "Running"}));
+        assert_eq!(status(&harness)["stepRuns"]["a"]["retries"], most);
+        harness
+    };
+    let mut harness = retried(json!({"steps": [{"name": "a"}]}), 12);
+    accept(&mut harness, "step", again(15));
+    let policy = json!({"retries": {"stepRetryPolicy": {"maxRetries": 5}}});
+    let mut harness = retried(json!({"steps": [{"name": "a"}], "policy": policy}), 5);
+    reject(&mut harness, "step", again(6), "GUARD_UNMET");
+}
+
+#[test]
+fn a_controller_reports_the_output_of_its_run() {
+    // S-40.
+    let mut harness = watched(json!({"steps": plain(&["a"])}));
+    accept(&mut harness, "transition", json!({"to": "Running"}));
+    let ended = json!({"to": "Succeeded", "output": {"x": 1}});
+    accept(&mut harness, "transition", ended.clone());
+    assert_eq!(status(&harness)["output"], json!({"x": 1}));
+    assert!(accept(&mut harness, "transition", ended).kinds.is_empty(), "again");
+    reject(&mut harness, "transition", json!({"to": "Succeeded", "output": {"x": 2}}), "ALREADY_TERMINAL");
+    let mut harness = super::started(json!({"steps": plain(&["a"])}));
+    refuse(&mut harness, "transition", json!({"to": "Paused", "output": {}}), "RUN_DECIDED");
+}
+
+#[test]
+fn an_error_does_not_stay_on_a_step_that_succeeded() {
+    // S-44.
+    let mut harness = watched(json!({"steps": [{"name": "a"}]}));
+    accept(&mut harness, "step", json!({"step": "a", "to": "Running"}));
+    accept(
+        &mut harness,
+        "step",
+        json!({"step": "a", "to": "Pending", "reason": "RetryScheduled", "exit_code": 137, "message": "evicted"}),
+    );
+    accept(
+        &mut harness,
+        "step",
+        json!({"step": "a", "to": "Pending", "error": {"version": "v1", "type": "execution_error", "message": "m"}}),
+    );
+    let run = |harness: &_| status(harness)["stepRuns"]["a"].clone();
+    assert_eq!((&run(&harness)["error"]["message"], &run(&harness)["exitCode"]), (&json!("m"), &json!(137)));
+    accept(&mut harness, "step", json!({"step": "a", "to": "Succeeded", "cached": true}));
+    assert_eq!(
+        (&run(&harness)["error"], &run(&harness)["exitCode"], &run(&harness)["exitClass"]),
+        (&Value::Null, &Value::Null, &Value::Null)
+    );
+}

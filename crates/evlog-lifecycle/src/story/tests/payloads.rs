@@ -84,7 +84,7 @@ fn closed_sets_have_these_numbers() {
         all.iter().map(|known| word(*known)).collect::<Vec<_>>().join(" ")
     }
     assert_eq!(words(Mode::ALL, Mode::word), "decided observed");
-    assert_eq!(words(MoveCause::ALL, MoveCause::word), "requested derived clock cancel stop guard redrive");
+    assert_eq!(words(MoveCause::ALL, MoveCause::word), "requested derived clock cancel stop guard redrive held");
     assert_eq!(
         words(StepCause::ALL, StepCause::word),
         "ready queued reported evaluated decided clock failed_dependency fail_fast unused run_ended topology_terminated \
