@@ -308,6 +308,8 @@ fn moves(audit: &[Value]) -> Vec<Reason> {
             (_, true) if succeeded => Role::Failure,
             (_, true) => Role::Cause,
             (RUN, false) if line["event"]["to"].is_null() => Role::Open,
+            // It goes on once somebody answers: the text says what.
+            (_, false) if line["event"]["cause"] == "held" => Role::Open,
             _ if AFTER_FAILURE.contains(&text(&line["event"]["cause"]).as_str()) => Role::Consequence,
             _ => Role::Fine,
         };

@@ -96,6 +96,8 @@ pub struct Transition {
     pub(crate) to: String,
     /// Whether steps end with the run that their controller has not reported.
     pub(crate) close_steps: bool,
+    /// The output of an observed run.
+    pub(crate) output: Option<String>,
     pub(crate) reason: Option<String>,
     pub(crate) message: Option<String>,
 }
@@ -111,8 +113,10 @@ pub struct Decided {
 /// What `evaluate` gives.
 #[derive(Clone, Debug)]
 pub struct Answered {
+    /// The step, or `$output`.
     pub(crate) step: String,
-    pub(crate) result: bool,
+    /// True or false, or the output itself.
+    pub(crate) result: Value,
     pub(crate) message: Option<String>,
 }
 
@@ -183,6 +187,7 @@ impl Command {
             Action::Transition => Command::Transition(Transition {
                 to: members.needed("to", 0, TOKEN_CHARS_MAX)?,
                 close_steps: flag(members, "close_steps")?.unwrap_or(false),
+                output: output(members)?.map(|(text, _)| text),
                 reason: reason(members)?,
                 message: note(members)?,
             }),
@@ -196,11 +201,9 @@ impl Command {
                     .ok_or_else(|| malformed("", "`state` is missing"))?,
                 message: note(members)?,
             }),
-            Action::Evaluate => Command::Evaluate(Answered {
-                step: step(members)?,
-                result: flag(members, "result")?.ok_or_else(|| malformed("", "`result` is missing"))?,
-                message: note(members)?,
-            }),
+            Action::Evaluate => {
+                Command::Evaluate(Answered { step: step(members)?, result: result(members)?, message: note(members)? })
+            }
             Action::Cancel => Command::Cancel(Cancelled {
                 how: word(members, "how", CancelMode::ALL, CancelMode::word)?.unwrap_or(CancelMode::Drain),
                 message: note(members)?,
@@ -330,6 +333,17 @@ fn flag(members: &mut Members, name: &'static str) -> Result<Option<bool>, Malfo
         None => Ok(None),
         Some(Value::Bool(flag)) => Ok(Some(flag)),
         Some(other) => Err(malformed(pointer("", name), format!("expected true or false, found {}", kind(&other)))),
+    }
+}
+
+/// An answer: true or false, or an object where an output is asked for.
+fn result(members: &mut Members) -> Result<Value, Malformed> {
+    match members.take("result") {
+        None => Err(malformed("", "`result` is missing")),
+        Some(result @ (Value::Bool(_) | Value::Object(_))) => Ok(result),
+        Some(other) => {
+            Err(malformed("/result", format!("expected true or false, or an output, found {}", kind(&other))))
+        }
     }
 }
 

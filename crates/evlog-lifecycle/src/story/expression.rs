@@ -3,6 +3,8 @@
 //! A small language, total and without side effects: JSON literals, paths into `inputs`, `steps.<name>.output` and
 //! `output`, `!`, `==`, `!=`, `<`, `<=`, `>`, `>=`, `&&`, `||`, parentheses. What it cannot say is answered from outside,
 //! by the command `evaluate`. Whatever it answers is recorded as the event that follows from it; replay never asks again.
+//!
+//! Invariant: what is not of the language is told from what has no value, so that nobody takes the one for the other.
 
 use evlog_projection::{canonical, parse};
 use serde_json::Value;
@@ -16,8 +18,10 @@ const DEPTH_MAX: usize = 32;
 pub enum Trouble {
     /// A path leads nowhere yet.
     Missing(String),
-    /// It is not an expression of the language, or its parts do not fit.
-    Invalid(String),
+    /// It has a value, which is none that is asked for.
+    Unfit(String),
+    /// It is not an expression of the language: somebody else may know what it says.
+    Unknown(String),
 }
 
 impl Trouble {
@@ -25,7 +29,7 @@ impl Trouble {
     pub fn message(&self) -> String {
         match self {
             Trouble::Missing(path) => format!("`{path}` has no value"),
-            Trouble::Invalid(what) => what.clone(),
+            Trouble::Unfit(what) | Trouble::Unknown(what) => what.clone(),
         }
     }
 }
@@ -36,31 +40,74 @@ pub trait Scope {
     fn root(&self, path: &[String]) -> Option<(Value, usize)>;
 }
 
-/// The names of steps that a text refers to as `steps.<name>`.
+/// The names of steps that a text refers to: `steps.<name>` and `.steps.<name>`, `steps['<name>']`, and
+/// `index .steps "<name>"`. What stands between quotes refers to nothing.
 pub fn references(text: &str) -> Vec<String> {
-    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let mut names = Vec::new();
-    for (at, _) in text.match_indices("steps.") {
-        let before = text[..at].bytes().last();
-        let rest = &text[at + "steps.".len()..];
-        let len = rest.bytes().take_while(|byte| is_name(*byte)).count();
-        if len > 0 && !before.is_some_and(|byte| is_name(byte) || byte == b'.') {
-            names.push(rest[..len].to_owned());
+    let mut at = 0;
+    while let Some(byte) = text.as_bytes().get(at) {
+        if matches!(byte, b'"' | b'\'' | b'`') {
+            let len = text[at + 1..].find(char::from(*byte));
+            at += len.map_or(text.len(), |len| len + 2);
+        } else if text.as_bytes()[at..].starts_with(b"steps") && is_root(&text[..at]) {
+            at += "steps".len();
+            names.extend(named_after(&text[at..]));
+        } else {
+            at += 1;
         }
     }
     names
 }
 
-/// Whether an expression holds.
+fn is_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
+}
+
+/// Whether a path begins behind this text, and does not go on: a point may stand before its first name.
+fn is_root(before: &str) -> bool {
+    let outer = before.strip_suffix('.').unwrap_or(before);
+    !outer.bytes().last().is_some_and(|byte| is_name(byte) || matches!(byte, b'.' | b')' | b']'))
+}
+
+/// The name that follows `steps`, as a member, in brackets, or as the next argument of `index`.
+fn named_after(rest: &str) -> Option<String> {
+    if let Some(member) = rest.strip_prefix('.') {
+        let len = member.bytes().take_while(|byte| is_name(*byte)).count();
+        return Some(member[..len].to_owned()).filter(|name| !name.is_empty());
+    }
+    let quoted = match rest.strip_prefix('[') {
+        Some(inner) => inner.trim_start(),
+        None => Some(rest.trim_start()).filter(|trimmed| trimmed.len() < rest.len())?,
+    };
+    let quote = quoted.chars().next().filter(|char| matches!(char, '"' | '\'' | '`'))?;
+    let name = quoted[1..].split_once(quote)?.0;
+    Some(name.to_owned()).filter(|name| !name.is_empty() && name.bytes().all(is_name))
+}
+
+/// Whether a condition holds: an expression, or text with templates that says yes or no.
 pub fn holds(text: &str, scope: &dyn Scope) -> Result<bool, Trouble> {
-    match value(text, scope)? {
-        Value::Bool(flag) => Ok(flag),
-        Value::String(text) if text == "true" => Ok(true),
-        Value::String(text) if text == "false" => Ok(false),
-        other => {
-            let found = crate::members::kind(&other);
-            Err(Trouble::Invalid(format!("expected a condition to be true or false, found {found}")))
-        }
+    let found = match said(text) {
+        Some(flag) if !text.trim().is_empty() => return Ok(flag),
+        _ if text.contains("{{") => resolve_text(text, scope)?,
+        _ => value(text, scope)?,
+    };
+    let answer = match &found {
+        Value::Bool(flag) => Some(*flag),
+        Value::String(text) => said(text),
+        _ => None,
+    };
+    answer.ok_or_else(|| {
+        let found = crate::members::kind(&found);
+        Trouble::Unfit(format!("expected a condition to be true or false, found {found}"))
+    })
+}
+
+/// What text says to a question, in the words that the contract's source knows.
+fn said(text: &str) -> Option<bool> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "yes" | "y" | "1" => Some(true),
+        "false" | "no" | "n" | "0" | "" => Some(false),
+        _ => None,
     }
 }
 
@@ -68,10 +115,14 @@ pub fn holds(text: &str, scope: &dyn Scope) -> Result<bool, Trouble> {
 pub fn value(text: &str, scope: &dyn Scope) -> Result<Value, Trouble> {
     let text = text.trim();
     let inner = text.strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}")).unwrap_or(text);
-    let mut reader = Reader { text: inner, at: 0, depth: 0, scope };
+    let mut reader = Reader { text: inner, at: 0, depth: 0, missing: None, scope };
     let value = reader.any()?;
     reader.space();
-    if reader.at == inner.len() { Ok(value) } else { Err(reader.invalid("the end of the expression")) }
+    if reader.at < inner.len() {
+        return Err(reader.unknown("the end of the expression"));
+    }
+    // Only what was read to its end is of the language, and may be said to have no value.
+    reader.missing.map_or(Ok(value), |path| Err(Trouble::Missing(path)))
 }
 
 /// A template with every `{{ }}` replaced by its value: by itself, a value keeps its type.
@@ -101,7 +152,7 @@ fn resolve_text(text: &str, scope: &dyn Scope) -> Result<Value, Trouble> {
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("{{") {
         let Some((inner, after)) = after.split_once("}}") else {
-            return Err(Trouble::Invalid("expected `}}` after `{{`, found the end of the text".to_owned()));
+            return Err(Trouble::Unknown("expected `}}` after `{{`, found the end of the text".to_owned()));
         };
         whole.push_str(before);
         match value(inner, scope)? {
@@ -118,6 +169,8 @@ struct Reader<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    /// The first path that leads nowhere.
+    missing: Option<String>,
     scope: &'a dyn Scope,
 }
 
@@ -150,14 +203,16 @@ impl Reader<'_> {
         found
     }
 
-    fn invalid(&self, expected: &str) -> Trouble {
+    fn unknown(&self, expected: &str) -> Trouble {
         let rest: String = self.rest().chars().take(20).collect();
         let found = if rest.is_empty() { "the end".to_owned() } else { format!("`{}`", crate::members::quoted(&rest)) };
-        Trouble::Invalid(format!("expected {expected} in an expression, found {found}"))
+        Trouble::Unknown(format!("expected {expected} in an expression, found {found}"))
     }
 
     fn flag(&self, value: &Value) -> Result<bool, Trouble> {
-        value.as_bool().ok_or_else(|| self.invalid("true or false on both sides of `&&` and `||`"))
+        // A value that is not there is any value, until the whole has been read.
+        let found = value.as_bool().or(self.missing.as_ref().map(|_| false));
+        found.ok_or_else(|| self.unknown("true or false on both sides of `&&` and `||`"))
     }
 
     fn any(&mut self) -> Result<Value, Trouble> {
@@ -186,8 +241,9 @@ impl Reader<'_> {
                 let order = match token {
                     "==" | "!=" if left == right => Ordering::Equal,
                     "==" | "!=" => Ordering::Less,
+                    _ if self.missing.is_some() => Ordering::Equal,
                     _ => ordered(&left, &right)
-                        .ok_or_else(|| self.invalid("two whole numbers or two texts to compare"))?,
+                        .ok_or_else(|| self.unknown("two whole numbers or two texts to compare"))?,
                 };
                 return Ok(Value::Bool(holds(order)));
             }
@@ -198,7 +254,7 @@ impl Reader<'_> {
     fn operand(&mut self) -> Result<Value, Trouble> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
-            return Err(Trouble::Invalid(format!("expected at most {DEPTH_MAX} levels in an expression")));
+            return Err(Trouble::Unknown(format!("expected at most {DEPTH_MAX} levels in an expression")));
         }
         let value = self.operand_at_depth();
         self.depth -= 1;
@@ -208,7 +264,7 @@ impl Reader<'_> {
     fn operand_at_depth(&mut self) -> Result<Value, Trouble> {
         if self.takes("(") {
             let value = self.any()?;
-            return if self.takes(")") { Ok(value) } else { Err(self.invalid("`)`")) };
+            return if self.takes(")") { Ok(value) } else { Err(self.unknown("`)`")) };
         }
         self.space();
         if self.rest().starts_with('!') && !self.rest().starts_with("!=") {
@@ -220,14 +276,14 @@ impl Reader<'_> {
             Some(b'"' | b'\'') => self.quoted(),
             Some(byte) if byte.is_ascii_digit() || byte == b'-' => self.number(),
             Some(byte) if byte.is_ascii_alphabetic() || byte == b'_' || byte == b'.' => self.path(),
-            _ => Err(self.invalid("a value")),
+            _ => Err(self.unknown("a value")),
         }
     }
 
     fn quoted(&mut self) -> Result<Value, Trouble> {
         let quote = &self.rest()[..1].to_owned();
         let Some(len) = self.rest()[1..].find(quote.as_str()) else {
-            return Err(self.invalid("a closing quote"));
+            return Err(self.unknown("a closing quote"));
         };
         let text = self.rest()[1..=len].to_owned();
         self.at += len + 2;
@@ -237,7 +293,7 @@ impl Reader<'_> {
     fn number(&mut self) -> Result<Value, Trouble> {
         let part = |byte: u8| byte.is_ascii_digit() || matches!(byte, b'-' | b'.' | b'e' | b'E' | b'+');
         let len = self.rest().bytes().take_while(|byte| part(*byte)).count();
-        let number = parse(&self.rest().as_bytes()[..len]).map_err(|_| self.invalid("a number"))?;
+        let number = parse(&self.rest().as_bytes()[..len]).map_err(|_| self.unknown("a number"))?;
         self.at += len;
         Ok(number)
     }
@@ -245,7 +301,7 @@ impl Reader<'_> {
     fn path(&mut self) -> Result<Value, Trouble> {
         let part = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'[' | b']');
         let len = self.rest().bytes().take_while(|byte| part(*byte)).count();
-        let text = self.rest()[..len].trim_start_matches('.').to_owned();
+        let text = self.rest()[..len].to_owned();
         self.at += len;
         match text.as_str() {
             "true" => return Ok(Value::Bool(true)),
@@ -253,15 +309,48 @@ impl Reader<'_> {
             "null" | "nil" => return Ok(Value::Null),
             _ => {}
         }
-        let segments: Vec<String> =
-            text.split(['.', '[', ']']).filter(|segment| !segment.is_empty()).map(str::to_owned).collect();
-        let missing = || Trouble::Missing(text.clone());
-        let (mut value, taken) = self.scope.root(&segments).ok_or_else(missing)?;
-        for segment in &segments[taken..] {
-            value = member(&value, segment).cloned().ok_or_else(missing)?;
+        let segments = segments_of(&text).ok_or_else(|| self.unknown_path(&text))?;
+        let found = self.lookup(&segments);
+        if found.is_none() {
+            self.missing.get_or_insert(text);
         }
-        Ok(value)
+        Ok(found.unwrap_or_default())
     }
+
+    fn unknown_path(&self, text: &str) -> Trouble {
+        let shown = crate::members::quoted(text);
+        Trouble::Unknown(format!("expected a path into `inputs`, `steps` or `output`, found `{shown}`"))
+    }
+
+    fn lookup(&self, segments: &[String]) -> Option<Value> {
+        let (mut value, taken) = self.scope.root(segments)?;
+        for segment in &segments[taken..] {
+            value = member(&value, segment)?.clone();
+        }
+        Some(value)
+    }
+}
+
+/// Where a path can begin, besides a point: every other name may be that of a function.
+const ROOTS: [&str; 3] = ["inputs", "steps", "output"];
+
+/// The names and places of a path; none when it is not a path of the language.
+fn segments_of(path: &str) -> Option<Vec<String>> {
+    let is_field = path.starts_with('.');
+    let path = path.strip_prefix('.').unwrap_or(path);
+    let mut segments = Vec::new();
+    for (nth, part) in path.split('.').enumerate() {
+        let (name, places) = part.split_once('[').map_or((part, None), |(name, rest)| (name, Some(rest)));
+        if name.is_empty() || name.contains(']') || nth == 0 && !is_field && !ROOTS.contains(&name) {
+            return None;
+        }
+        segments.push(name.to_owned());
+        for place in places.into_iter().flat_map(|places| places.split('[')) {
+            let index = place.strip_suffix(']').filter(|index| index.bytes().all(|byte| byte.is_ascii_digit()))?;
+            segments.push(Some(index).filter(|index| !index.is_empty())?.to_owned());
+        }
+    }
+    Some(segments)
 }
 
 fn member<'a>(value: &'a Value, segment: &str) -> Option<&'a Value> {

@@ -108,7 +108,7 @@ pub enum Guard {
     NeverRan,
     /// The story declares a compensation, and a main step has failed that may not.
     MainFailed,
-    /// A result that was kept, or a step that takes no time.
+    /// A result that was kept, a step that takes no time, or an observed run.
     Instantaneous,
     /// The reason is `RetryScheduled`, the count of retries grows by one, and one was left.
     RetryLeft,
@@ -116,11 +116,13 @@ pub enum Guard {
     TimeoutSkips,
     /// A step that executes another story takes over its phase.
     MirrorsChild,
+    /// The run is observed: what stood between was not seen.
+    Observed,
 }
 
 impl Guard {
     /// All of them, by letter.
-    pub const ALL: [Guard; 7] = [
+    pub const ALL: [Guard; 8] = [
         Guard::ClockStarted,
         Guard::NeverRan,
         Guard::MainFailed,
@@ -128,6 +130,7 @@ impl Guard {
         Guard::RetryLeft,
         Guard::TimeoutSkips,
         Guard::MirrorsChild,
+        Guard::Observed,
     ];
 
     /// Its letter in the tables.
@@ -141,10 +144,11 @@ impl Guard {
             Guard::ClockStarted => "the run has started",
             Guard::NeverRan => "the run has never been `Running`",
             Guard::MainFailed => "a compensation is declared and a main step has failed that may not",
-            Guard::Instantaneous => "the result was kept, or the step takes no time",
+            Guard::Instantaneous => "the result was kept, the step takes no time, or the run is observed",
             Guard::RetryLeft => "the reason is `RetryScheduled` and a retry is left",
             Guard::TimeoutSkips => "the step is a gate or wait whose timeout says `skip`",
             Guard::MirrorsChild => "the step executes a story and takes over its phase",
+            Guard::Observed => "the run is observed",
         }
     }
 }

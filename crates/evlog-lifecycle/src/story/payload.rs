@@ -46,6 +46,8 @@ words! {
         Guard = 5, "guard";
         /// The run begins again, in another epoch.
         Redrive = 6, "redrive";
+        /// It waits for an answer to its output.
+        Held = 7, "held";
     }
 }
 
@@ -76,7 +78,7 @@ words! {
         TopologyTerminated = 10, "topology_terminated";
         /// The result was kept from before.
         CacheHit = 11, "cache_hit";
-        /// It waits for an answer to its `if`.
+        /// It waits for an answer: to its `if`, its arguments, or its `postExecution`.
         Held = 12, "held";
         /// A parallel step and its branches begin and end together.
         Parallel = 13, "parallel";

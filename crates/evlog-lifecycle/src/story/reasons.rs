@@ -34,8 +34,15 @@ pub const QUEUED: &str = "Queued";
 /// The stream has ended.
 pub const TOPOLOGY_TERMINATED: &str = "TopologyTerminated";
 
+/// A step waits for an answer about what it is to be executed with.
+pub const ARGUMENTS_AWAITED: &str = "ArgumentsAwaited";
+/// A step that has done its work waits for the answer to its `postExecution`.
+pub const POST_EXECUTION_AWAITED: &str = "PostExecutionAwaited";
+/// A run whose steps are done waits for its output.
+pub const OUTPUT_AWAITED: &str = "OutputAwaited";
+
 /// The reasons of phases, those that evlog gives besides, and those that it knows from controllers.
-pub const KNOWN: [&str; 32] = [
+pub const KNOWN: [&str; 35] = [
     "Pending",
     "Running",
     "Paused",
@@ -60,6 +67,9 @@ pub const KNOWN: [&str; 32] = [
     EXPRESSION_FAILED,
     QUEUED,
     TOPOLOGY_TERMINATED,
+    ARGUMENTS_AWAITED,
+    POST_EXECUTION_AWAITED,
+    OUTPUT_AWAITED,
     "StoryNotFound",
     "StoryReferenceInvalid",
     "ValidationFailed",

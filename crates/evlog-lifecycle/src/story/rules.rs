@@ -2,7 +2,7 @@
 
 use super::definition::{Group, Kind, OnTimeout};
 use super::machine::{Entity, Guard, Phase, Verdict, in_words};
-use super::payload::{RejectionReason, StepCause, StepMoved};
+use super::payload::{Mode, RejectionReason, StepCause, StepMoved};
 use super::reasons;
 use super::state::State;
 
@@ -73,6 +73,7 @@ impl State {
             Guard::ClockStarted => self.run.started_ns.is_some(),
             Guard::NeverRan => self.run.attempts == 0,
             Guard::MainFailed => self.main_failed() && !self.story().group(Group::Compensations).is_empty(),
+            Guard::Observed => self.mode() == Mode::Observed,
             _ => unreachable!("the relation of runs has no other guard"),
         };
         judge(Entity::Run, &"run", self.run.phase, to, holds)
@@ -82,13 +83,22 @@ impl State {
     pub(super) fn judge_step(&self, number: usize, event: &StepMoved) -> Result<(), Breach> {
         let step = &self.story().steps[number];
         let state = self.steps.get(number);
+        let is_observed = self.mode() == Mode::Observed;
         let holds = |guard| match guard {
-            Guard::Instantaneous => event.cause == StepCause::CacheHit || !step.kind.is_work(),
+            Guard::Instantaneous => event.cause == StepCause::CacheHit || !step.kind.is_work() || is_observed,
+            Guard::RetryLeft if is_observed => {
+                // A controller has a default of its own, and its reports may come one for several.
+                let max = self.story().stated_max_retries(number);
+                event.reason == reasons::RETRY_SCHEDULED
+                    && event.retries > state.retries
+                    && max.is_none_or(|max| event.retries <= max)
+            }
             Guard::RetryLeft => {
                 event.reason == reasons::RETRY_SCHEDULED
                     && Some(event.retries) == state.retries.checked_add(1)
                     && event.retries <= self.story().retry(number).max_retries
             }
+            Guard::Observed => is_observed,
             Guard::TimeoutSkips => matches!(step.kind, Kind::Gate | Kind::Wait) && step.on_timeout() == OnTimeout::Skip,
             Guard::MirrorsChild => step.kind == Kind::ExecuteStory,
             _ => unreachable!("the relation of steps has no other guard"),

@@ -431,6 +431,10 @@ impl StepState {
         if event.exit_class.is_some_and(|class| class != ExitClass::Success) {
             self.last_failure = share(&event.message).or(self.last_failure.take());
         }
+        if event.to == Phase::Succeeded {
+            // What went wrong in an earlier attempt is in its events; the step has not failed.
+            (self.error, self.exit_code, self.exit_class) = (None, event.exit_code, event.exit_class);
+        }
         if event.output.as_deref().is_some_and(|output| output != "null") {
             self.output = share(&event.output);
             self.last_output_ns = Some(time_ns);

@@ -9,6 +9,7 @@ use super::conditions::Conditions;
 use super::failure::StepError;
 use super::machine::Phase;
 use super::payload::GateState;
+use super::reasons;
 use super::retry::ExitClass;
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -27,6 +28,17 @@ pub struct Gate {
     pub at_ns: i64,
     /// By whom.
     pub by: String,
+}
+
+/// What a step that is held waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Whether its `if` holds.
+    Condition,
+    /// Whether what it requires is there, and its arguments are as their schema asks.
+    Arguments,
+    /// Whether its `postExecution` holds.
+    PostExecution,
 }
 
 /// The state of one step.
@@ -74,7 +86,7 @@ pub struct StepState {
     pub gate: Option<Arc<Gate>>,
     /// Whether it is ready and waits for its turn.
     pub queued: bool,
-    /// Whether it waits for an answer to its `if`.
+    /// Whether it waits for an answer; [`asks`](StepState::asks) says for which.
     pub held: bool,
     /// How many of the steps that it waits for are not done.
     pub(super) unmet: u32,
@@ -97,7 +109,17 @@ impl StepState {
 
     /// Whether it is on record and still waits for its turn or for an answer.
     pub fn has_not_begun(&self) -> bool {
-        self.queued || self.held
+        self.queued || self.held && self.asks() != Some(Asked::PostExecution)
+    }
+
+    /// What it waits to be answered.
+    pub fn asks(&self) -> Option<Asked> {
+        match &*self.reason {
+            _ if !self.held => None,
+            reasons::ARGUMENTS_AWAITED => Some(Asked::Arguments),
+            reasons::POST_EXECUTION_AWAITED => Some(Asked::PostExecution),
+            _ => Some(Asked::Condition),
+        }
     }
 
     /// Whether somebody may work on it, or it holds: what counts against the limit of concurrency.

@@ -90,7 +90,7 @@ impl Turn<'_> {
     /// The run becomes `Running`, or fails if its guards say so (story.md 4.2, rows 1, 3 and 4).
     pub(super) fn go(&mut self, cause: MoveCause) {
         if let Some((reason, message)) = self.guard() {
-            self.close_steps(Phase::Skipped, "Skipped because the story run failed before it began");
+            self.close_steps(Phase::Skipped, "the story run failed before it began");
             let error = RunError { kind: reason.to_owned(), message: message.clone(), failed_steps: Vec::new() };
             let moved = self.run_to(Phase::Failed, MoveCause::Guard);
             let (reason, message, error) = (Cow::Borrowed(reason), Some(message), Some(error));
@@ -145,6 +145,10 @@ pub(super) fn transition(mut turn: Turn<'_>, request: &Transition) -> Decision {
         return reject(&turn, Breach::new(RejectionReason::Terminal, message));
     }
     if turn.state.mode() == Mode::Decided {
+        if request.output.is_some() {
+            let message = "evlog gives this run its output: expected no `output`, found one".to_owned();
+            return Decision::refused(Vec::new(), "RUN_DECIDED", message);
+        }
         if to.is_terminal() {
             let message = format!("evlog decides how this run ends: expected `cancel` or `stop`, found `{to}`");
             return Decision::refused(Vec::new(), "RUN_DECIDED", message);
@@ -156,7 +160,7 @@ pub(super) fn transition(mut turn: Turn<'_>, request: &Transition) -> Decision {
     if request.close_steps && to.is_terminal() && !again {
         let cancelled = matches!(to, Phase::Canceled | Phase::Finished | Phase::Aborted);
         let unbegun = if cancelled { Phase::Canceled } else { Phase::Skipped };
-        turn.close_steps(unbegun, &format!("The run was reported as {to}"));
+        turn.close_steps(unbegun, &format!("the run was reported as {to}"));
     }
     let moved = reported(&turn, to, request);
     turn.move_run(moved);
@@ -170,7 +174,9 @@ pub(super) fn transition(mut turn: Turn<'_>, request: &Transition) -> Decision {
 fn says_nothing_new(state: &State, request: &Transition) -> bool {
     let run = state.run();
     let same = |given: Option<&str>, known: Option<&str>| given.is_none() || given == known;
-    same(request.reason.as_deref(), Some(&run.reason)) && same(request.message.as_deref(), run.message.as_deref())
+    same(request.reason.as_deref(), Some(&run.reason))
+        && same(request.message.as_deref(), run.message.as_deref())
+        && same(request.output.as_deref(), run.output.as_deref())
 }
 
 /// The event of a reported phase; a failure has an error, whoever reports it.
@@ -183,5 +189,5 @@ fn reported(turn: &Turn<'_>, to: Phase, request: &Transition) -> Moved {
         message: request.message.clone().unwrap_or_else(|| format!("The run was reported as {to}.")),
         failed_steps: turn.state.failed(Group::Main),
     });
-    Moved { reason, message: request.message.clone(), error, ..usual }
+    Moved { reason, message: request.message.clone(), error, output: request.output.clone(), ..usual }
 }

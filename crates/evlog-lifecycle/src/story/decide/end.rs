@@ -78,7 +78,7 @@ impl Turn<'_> {
 
     /// Ends the run with an outcome.
     pub(super) fn stop_run(&mut self, outcome: StopOutcome, message: String) {
-        self.close_steps(Phase::Skipped, "Skipped because the story run was stopped");
+        self.close_steps(Phase::Skipped, "the story run was stopped");
         let to = match outcome {
             StopOutcome::Success => Phase::Succeeded,
             StopOutcome::Failure => Phase::Failed,

@@ -6,8 +6,11 @@ use crate::story::command::{Answered, Decided};
 use crate::story::definition::Kind;
 use crate::story::machine::Phase;
 use crate::story::payload::{GateDecided, RejectionReason, StepCause, StepMoved};
+use crate::story::reasons;
 use crate::story::rules::Breach;
+use crate::story::steps::Asked;
 use evlog_projection::Decision;
+use serde_json::Value;
 
 /// A gate is decided; one that is open ends, one whose turn has not come is decided in advance.
 pub(super) fn gate(mut turn: Turn<'_>, decided: &Decided) -> Decision {
@@ -37,29 +40,59 @@ pub(super) fn gate(mut turn: Turn<'_>, decided: &Decided) -> Decision {
     turn.done()
 }
 
-/// The answer to a wait's `until`, or to the `if` of a step that is held for it.
+/// What `evaluate` names instead of a step, to answer the story's own output.
+pub(crate) const OUTPUT: &str = "$output";
+
+/// The answer to what evlog cannot evaluate: a wait's `until`, a step's `if`, arguments or `postExecution`, the story's
+/// `output`.
 pub(super) fn evaluate(mut turn: Turn<'_>, answered: &Answered) -> Decision {
+    if answered.step == OUTPUT {
+        return evaluate_output(turn, answered);
+    }
     let Some(number) = turn.state.story().number(&answered.step) else {
         return unknown_step(&answered.step);
     };
     let note = answered.message.as_deref();
     let waits = turn.definition(number).kind == Kind::Wait && turn.step(number).phase == Some(Phase::Paused);
-    let in_time = !turn.state.is_terminal() && turn.state.run().cancel.is_none();
-    if !in_time || !(waits || turn.step(number).held) {
+    let asks = turn.step(number).asks();
+    // A run that drains waits for results, and lets nothing begin.
+    let in_time = turn.state.run().cancel.is_none() || asks == Some(Asked::PostExecution);
+    if turn.state.is_terminal() || !in_time || !(waits || asks.is_some()) {
         let message = format!("step `{}`: it waits for no answer", answered.step);
         return reject(&turn, number, note, Breach::new(RejectionReason::NotReady, message));
     }
-    match (waits, answered.result) {
-        (true, false) => return turn.done(),
-        (true, true) => {
+    let Value::Bool(result) = answered.result else {
+        let message = format!("step `{}`: expected true or false as `result`, found an object", answered.step);
+        return Decision::refused(Vec::new(), "RESULT_UNFIT", message);
+    };
+    match (asks, result) {
+        (None, false) => return turn.done(),
+        (None, true) => {
             let message = answered.message.clone().unwrap_or_else(|| "Wait condition is true".to_owned());
             let moved = turn.next(number, Phase::Succeeded, StepCause::Evaluated);
             turn.move_step(number, StepMoved { message: Some(message), ..moved });
         }
-        (false, true) => turn.enter(number),
-        (false, false) => turn.skip_by_condition(number),
+        (Some(Asked::Condition), true) => turn.enter(number),
+        (Some(Asked::Condition), false) => turn.skip_by_condition(number),
+        (Some(Asked::Arguments), true) => turn.take_up(number),
+        (Some(Asked::Arguments), false) => {
+            let usual = || "what it is to be executed with is not as it should be".to_owned();
+            turn.fail_step(number, reasons::INPUT_SCHEMA_FAILED, answered.message.clone().unwrap_or_else(usual));
+        }
+        (Some(Asked::PostExecution), result) => turn.answer_result(number, result, answered.message.clone()),
     }
     turn.settle();
+    turn.done()
+}
+
+fn evaluate_output(mut turn: Turn<'_>, answered: &Answered) -> Decision {
+    let run = turn.state.run();
+    if turn.state.is_terminal() || run.cancel.is_some() || run.reason != reasons::OUTPUT_AWAITED {
+        let breach = Breach::new(RejectionReason::NotReady, "run: its output waits for no answer");
+        let note = answered.message.as_deref();
+        return turn.question.reject(Broken { step: None, requested: "", note, breach });
+    }
+    turn.answer_output(&answered.result, answered.message.clone());
     turn.done()
 }
 

@@ -4,7 +4,7 @@ use super::turn::Turn;
 use crate::story::command::StopOutcome;
 use crate::story::definition::{Kind, Pattern};
 use crate::story::duration;
-use crate::story::expression::{Scope, Trouble, holds, resolve};
+use crate::story::expression::{Scope, Trouble, holds, resolve, value};
 use crate::story::failure::{ErrorType, StepError};
 use crate::story::machine::Phase;
 use crate::story::payload::{GateState, StepCause, StepMoved};
@@ -15,6 +15,14 @@ use crate::story::state::State;
 use evlog_projection::parse;
 use serde_json::Value;
 use std::borrow::Cow;
+
+/// Why a step is not executed.
+enum Obstacle {
+    /// For good: a reason, and the sentence.
+    Wrong(&'static str, String),
+    /// It is not known whether it can be, and what is to be answered.
+    Unknown(String),
+}
 
 /// Where the paths of a run's expressions lead.
 pub(crate) struct RunScope<'a> {
@@ -76,6 +84,13 @@ impl Turn<'_> {
         self.rule(number, Phase::Pending, StepCause::Held, message);
     }
 
+    /// What it is to be executed with is said in no language that is known here: nobody may say that it is wrong.
+    fn hold_for_arguments(&mut self, number: usize, message: String) {
+        let moved = self.next(number, Phase::Pending, StepCause::Held);
+        let (reason, message) = (Cow::Borrowed(reasons::ARGUMENTS_AWAITED), Some(message));
+        self.move_step(number, StepMoved { reason, message, ..moved });
+    }
+
     /// A step that is to be executed, by what it is.
     pub(super) fn enter(&mut self, number: usize) {
         match self.definition(number).kind {
@@ -91,9 +106,15 @@ impl Turn<'_> {
 
     /// Work that somebody else does: it may be taken up, or waits for room.
     fn launch(&mut self, number: usize) {
-        if let Some((reason, message)) = self.obstacle(number) {
-            return self.fail_step(number, reason, message);
+        match self.obstacle(number) {
+            Some(Obstacle::Wrong(reason, message)) => self.fail_step(number, reason, message),
+            Some(Obstacle::Unknown(message)) => self.hold_for_arguments(number, message),
+            None => self.take_up(number),
         }
+    }
+
+    /// Work that may be taken up as soon as there is room for it.
+    pub(super) fn take_up(&mut self, number: usize) {
         if self.has_room() {
             return self.move_step(number, self.next(number, Phase::Pending, StepCause::Ready));
         }
@@ -104,23 +125,37 @@ impl Turn<'_> {
     }
 
     /// Why a step cannot be executed, if it cannot: a path that it requires, or its arguments.
-    fn obstacle(&self, number: usize) -> Option<(&'static str, String)> {
+    fn obstacle(&self, number: usize) -> Option<Obstacle> {
         let step = self.definition(number);
         let scope = self.state.scope(None);
-        let is_nil =
-            |path: &&String| !matches!(crate::story::expression::value(path, &scope), Ok(value) if !value.is_null());
-        if let Some(path) = step.requires.iter().find(is_nil) {
-            return Some((reasons::DEPENDENCY_FAILED, format!("required context `{path}` has no value")));
+        let asks = |member: &str, trouble: &Trouble| {
+            Some(Obstacle::Unknown(format!("`{member}` waits for an answer: {}", trouble.message())))
+        };
+        let mut unknown = None;
+        for path in &step.requires {
+            match value(path, &scope) {
+                Ok(value) if !value.is_null() => {}
+                Err(trouble @ Trouble::Unknown(_)) => unknown = unknown.or_else(|| asks("requires", &trouble)),
+                _ => {
+                    let message = format!("required context `{path}` has no value");
+                    return Some(Obstacle::Wrong(reasons::DEPENDENCY_FAILED, message));
+                }
+            }
         }
-        let schema = step.input_schema.as_ref()?;
+        let Some(schema) = step.input_schema.as_ref() else { return unknown };
         let input = match resolve(&Value::Object(step.with.clone()), &scope) {
             Ok(input) => crate::story::schema::with_defaults(Some(schema), input),
-            Err(trouble) => return Some((reasons::EXPRESSION_FAILED, format!("`with`: {}", trouble.message()))),
+            Err(trouble @ Trouble::Unknown(_)) => return unknown.or_else(|| asks("with", &trouble)),
+            Err(trouble) => {
+                let message = format!("`with`: {}", trouble.message());
+                return Some(Obstacle::Wrong(reasons::EXPRESSION_FAILED, message));
+            }
         };
         match (self.question.check)(schema, &input) {
-            Checked::Valid => None,
+            Checked::Valid => unknown,
             Checked::Invalid(why) | Checked::Unusable(why) => {
-                Some((reasons::INPUT_SCHEMA_FAILED, format!("input is invalid against its schema: {why}")))
+                let message = format!("input is invalid against its schema: {why}");
+                Some(Obstacle::Wrong(reasons::INPUT_SCHEMA_FAILED, message))
             }
         }
     }

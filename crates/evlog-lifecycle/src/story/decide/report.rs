@@ -6,7 +6,7 @@ use super::{Broken, unknown_step};
 use crate::members::quoted;
 use crate::story::command::Report;
 use crate::story::definition::Kind;
-use crate::story::expression::holds;
+use crate::story::expression::{Trouble, holds};
 use crate::story::failure::StepError;
 use crate::story::machine::Phase;
 use crate::story::payload::{Mode, RejectionReason, StepCause, StepMoved};
@@ -14,7 +14,7 @@ use crate::story::reasons;
 use crate::story::retry::{ExitClass, TIMEOUT_CODE, classify, draw};
 use crate::story::rules::Breach;
 use crate::story::schema::Checked;
-use crate::story::steps::StepState;
+use crate::story::steps::{Asked, StepState};
 use evlog_projection::Decision;
 use std::borrow::Cow;
 
@@ -75,6 +75,12 @@ fn says_nothing_new(state: &StepState, report: &Report) -> bool {
         && (code.is_none() || code == state.exit_code)
         && (report.exit_class.is_none() || report.exit_class == state.exit_class)
         && (report.error.is_none() || report.error.as_ref() == state.error.as_deref())
+}
+
+/// Whether a report has no other output than the one that is on record.
+fn keeps_output(state: &StepState, report: &Report) -> bool {
+    let given = report.output.as_ref().map(|(text, _)| text.as_str());
+    given.is_none() || given == state.output.as_deref()
 }
 
 /// The phase that an exit code or class stands for.
@@ -163,6 +169,11 @@ impl Turn<'_> {
         if state.phase.is_none() || state.has_not_begun() {
             let message = format!("step `{name}`: its turn has not come ({})", self.waits_for(number));
             return Err(Breach::new(RejectionReason::NotReady, message));
+        }
+        if state.asks() == Some(Asked::PostExecution) {
+            let again = target == Phase::Succeeded && keeps_output(state, report);
+            let message = format!("step `{name}`: its result is on record, and waits for an answer by `evaluate`");
+            return if again { Ok(false) } else { Err(Breach::new(RejectionReason::NotReady, message)) };
         }
         self.fence(number, report)?;
         match state.next_retry_ns.filter(|due| *due > self.now_ns() && target != Phase::Canceled) {
@@ -297,10 +308,8 @@ impl Turn<'_> {
         if let Some(post) = &step.post_execution {
             let said = match holds(&post.condition, &self.state.scope(Some(output))) {
                 Ok(true) => None,
-                Ok(false) if post.failure_message.is_empty() => {
-                    Some("post-execution condition evaluated to false".to_owned())
-                }
-                Ok(false) => Some(post.failure_message.clone()),
+                Ok(false) => Some(post.said_no().to_owned()),
+                Err(trouble @ Trouble::Unknown(_)) => return self.hold_result(number, report, &trouble),
                 Err(trouble) => Some(format!("post-execution condition evaluation error: {}", trouble.message())),
             };
             if let Some(message) = said {
@@ -308,8 +317,39 @@ impl Turn<'_> {
             }
         }
         let described = self.described(number, Phase::Succeeded, report);
+        self.end_well(number, described);
+    }
+
+    fn end_well(&mut self, number: usize, described: StepMoved) {
         let exit_code = described.exit_code.or(self.step(number).attempt_ns.map(|_| 0));
         self.move_step(number, StepMoved { exit_code, exit_class: Some(ExitClass::Success), ..described });
+    }
+
+    /// An attempt that went well, as far as that can be told here: its result is put on record, and waits for an answer.
+    fn hold_result(&mut self, number: usize, report: &Report, trouble: &Trouble) {
+        let described = self.described(number, Phase::Running, report);
+        let message = format!("`postExecution` waits for an answer: {}", trouble.message());
+        let held = StepMoved {
+            cause: StepCause::Held,
+            reason: Cow::Borrowed(reasons::POST_EXECUTION_AWAITED),
+            message: Some(message),
+            deadline_ns: None,
+            error: None,
+            ..described
+        };
+        self.end_well(number, held);
+    }
+
+    /// The answer to the `postExecution` of a step whose result is on record.
+    pub(super) fn answer_result(&mut self, number: usize, result: bool, message: Option<String>) {
+        if !result {
+            let usual = self.definition(number).post_execution.as_ref().map_or("", |post| post.said_no()).to_owned();
+            return self.fail_step(number, reasons::EXPRESSION_FAILED, message.unwrap_or(usual));
+        }
+        let state = self.step(number);
+        let (exit_code, exit_class) = (state.exit_code, state.exit_class);
+        let usual = self.next(number, Phase::Succeeded, StepCause::Evaluated);
+        self.move_step(number, StepMoved { message, exit_code, exit_class, ..usual });
     }
 
     /// An attempt that did not go well.

@@ -7,7 +7,7 @@ use super::turn::Turn;
 use crate::story::command::OUTPUT_LEN_MAX;
 use crate::story::definition::Group;
 use crate::story::derive::Stage;
-use crate::story::expression::resolve;
+use crate::story::expression::{Trouble, resolve};
 use crate::story::failure::RunError;
 use crate::story::machine::Phase;
 use crate::story::payload::{CancelMode, MoveCause, Moved, StepCause};
@@ -15,7 +15,15 @@ use crate::story::reasons;
 use crate::story::schema::Checked;
 use crate::story::state::State;
 use evlog_projection::canonical;
+use serde_json::Value;
 use std::borrow::Cow;
+
+/// A run that was to succeed fails at the last.
+fn fail(moved: &mut Moved, reason: &'static str, message: String) {
+    let error = RunError { kind: reason.to_owned(), message: message.clone(), failed_steps: Vec::new() };
+    (moved.to, moved.reason) = (Phase::Failed, Cow::Borrowed(reason));
+    (moved.message, moved.error) = (Some(message), Some(error));
+}
 
 /// Whether a run that is done fails for its output, and not for its steps.
 pub(crate) fn is_output_failure(reason: &str) -> bool {
@@ -48,7 +56,7 @@ impl Turn<'_> {
             }
             match (self.candidates.pop_first(), stage) {
                 (Some(number), _) => self.consider(number),
-                (None, Stage::Done) => self.finish(),
+                (None, Stage::Done) => return self.finish(),
                 (None, Stage::Of(_)) if self.let_queued_go() => {}
                 (None, Stage::Of(_)) => return,
             }
@@ -150,35 +158,57 @@ impl Turn<'_> {
             error,
             ..self.run_to(ending.phase, MoveCause::Derived)
         };
-        if ending.phase == Phase::Succeeded {
-            self.give_output(&mut moved);
+        let template = self.state.story().output.as_ref().filter(|_| ending.phase == Phase::Succeeded);
+        match template.map(|template| resolve(template, &self.state.scope(None))) {
+            None => {}
+            Some(Ok(output)) => self.give_output(&mut moved, &output),
+            Some(Err(trouble @ Trouble::Unknown(_))) => return self.hold_output(&trouble),
+            Some(Err(trouble)) => {
+                let message = format!("The story's output cannot be put together: {}.", trouble.message());
+                fail(&mut moved, reasons::OUTPUT_RESOLUTION_FAILED, message);
+            }
+        }
+        self.move_run(moved);
+    }
+
+    /// All is done, and the output is said in no language that is known here: the run goes on until somebody answers.
+    fn hold_output(&mut self, trouble: &Trouble) {
+        if self.state.run().reason == reasons::OUTPUT_AWAITED {
+            return;
+        }
+        let message = Some(format!("`output` waits for an answer: {}", trouble.message()));
+        let moved = self.run_to(Phase::Running, MoveCause::Held);
+        self.move_run(Moved { reason: Cow::Borrowed(reasons::OUTPUT_AWAITED), message, ..moved });
+    }
+
+    /// The answer to the output of a run in which all is done: the output itself, true for one that is not told, false for
+    /// none.
+    pub(super) fn answer_output(&mut self, result: &Value, message: Option<String>) {
+        let (ending, error) = self.state.ending();
+        let usual = self.run_to(ending.phase, MoveCause::Derived);
+        let said = message.clone().unwrap_or(ending.message);
+        let mut moved = Moved { reason: Cow::Borrowed(ending.reason), message: Some(said), error, ..usual };
+        match result {
+            Value::Bool(true) => {}
+            Value::Bool(false) => {
+                let message = message.unwrap_or_else(|| "The story's output cannot be put together.".to_owned());
+                fail(&mut moved, reasons::OUTPUT_RESOLUTION_FAILED, message);
+            }
+            output => self.give_output(&mut moved, output),
         }
         self.move_run(moved);
     }
 
     /// The output of a story that succeeded, or how it failed at the last.
-    fn give_output(&self, moved: &mut Moved) {
+    fn give_output(&self, moved: &mut Moved, output: &Value) {
         let story = self.state.story();
-        let Some(template) = &story.output else { return };
-        let fail = |moved: &mut Moved, reason: &'static str, message: String| {
-            let error = RunError { kind: reason.to_owned(), message: message.clone(), failed_steps: Vec::new() };
-            (moved.to, moved.reason) = (Phase::Failed, Cow::Borrowed(reason));
-            (moved.message, moved.error) = (Some(message), Some(error));
-        };
-        let output = match resolve(template, &self.state.scope(None)) {
-            Ok(output) => output,
-            Err(trouble) => {
-                let message = format!("The story's output cannot be put together: {}.", trouble.message());
-                return fail(moved, reasons::OUTPUT_RESOLUTION_FAILED, message);
-            }
-        };
         if let Some(schema) = &story.outputs_schema
-            && let Checked::Invalid(why) | Checked::Unusable(why) = (self.question.check)(schema, &output)
+            && let Checked::Invalid(why) | Checked::Unusable(why) = (self.question.check)(schema, output)
         {
             let message = format!("The story's output is invalid against its schema: {why}.");
             return fail(moved, reasons::OUTPUT_SCHEMA_FAILED, message);
         }
-        let text = canonical(&output);
+        let text = canonical(output);
         if text.len() > OUTPUT_LEN_MAX {
             moved.output_dropped = true;
             moved.message =
@@ -189,14 +219,14 @@ impl Turn<'_> {
     }
 
     /// Ends what has not ended, because the run does: what is under way by force, what has not begun as `unbegun`.
-    pub(super) fn close_steps(&mut self, unbegun: Phase, message: &str) {
+    pub(super) fn close_steps(&mut self, unbegun: Phase, why: &str) {
         for number in 0..self.state.steps().len() {
             let step = self.step(number);
             if step.is_terminal() {
                 continue;
             }
             let to = if step.attempt_ns.is_some() { Phase::Aborted } else { unbegun };
-            self.rule(number, to, StepCause::RunEnded, message);
+            self.rule(number, to, StepCause::RunEnded, format!("{to} because {why}"));
         }
         self.candidates.clear();
     }
@@ -212,7 +242,7 @@ impl Turn<'_> {
 
     /// Ends a cancelled run, and what is still under way by force.
     pub(super) fn end_cancelled(&mut self, how: CancelMode) {
-        self.close_steps(Phase::Canceled, "Canceled because the story run was cancelled");
+        self.close_steps(Phase::Canceled, "the story run was cancelled");
         let to = match how {
             CancelMode::Drain => Phase::Finished,
             CancelMode::Now => Phase::Canceled,

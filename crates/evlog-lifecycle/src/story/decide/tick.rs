@@ -9,6 +9,7 @@ use crate::story::failure::{RunError, StepError};
 use crate::story::machine::Phase;
 use crate::story::payload::{CancelMode, MoveCause, Moved, StepCause, StepMoved};
 use crate::story::retry::{ExitClass, TIMEOUT_CODE};
+use crate::story::steps::Asked;
 
 /// Takes the time into account, and lets everything follow.
 pub(super) fn tick(turn: &mut Turn<'_>) {
@@ -35,7 +36,7 @@ pub(super) fn tick(turn: &mut Turn<'_>) {
 impl Turn<'_> {
     /// The story's time is up. What is under way is ended by force; nothing is undone and nothing is cleaned up.
     fn time_out(&mut self) {
-        self.close_steps(Phase::Skipped, "Skipped because the story run timed out");
+        self.close_steps(Phase::Skipped, "the story run timed out");
         let limit = self.state.story().story_timeout_ns().unwrap_or_default();
         let message = format!("StoryRun exceeded timeout of {}.", elapsed(0, limit));
         let error = RunError {
@@ -92,7 +93,7 @@ impl Turn<'_> {
         let origin = std::sync::Arc::clone(&self.state.origin);
         for number in origin.askable.iter().map(|number| *number as usize) {
             let (step, definition) = (self.step(number), self.definition(number));
-            if step.held {
+            if step.asks() == Some(Asked::Condition) {
                 let condition = definition.condition.clone().unwrap_or_default();
                 match holds(&condition, &self.state.scope(None)) {
                     Ok(true) => self.enter(number),

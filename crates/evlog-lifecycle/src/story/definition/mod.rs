@@ -149,6 +149,16 @@ pub struct PostExecution {
     pub failure_message: String,
 }
 
+impl PostExecution {
+    /// What a step is told whose condition is false.
+    pub fn said_no(&self) -> &str {
+        match self.failure_message.as_str() {
+            "" => "post-execution condition evaluated to false",
+            message => message,
+        }
+    }
+}
+
 /// One step.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Step {
@@ -288,6 +298,11 @@ impl Definition {
         let policy = given.resolve(super::retry::DEFAULT);
         let harmful = self.steps[step].side_effects && own.is_none() && self.group_of(step) == Group::Main;
         Policy { max_retries: if harmful { 0 } else { policy.max_retries }, ..policy }
+    }
+
+    /// How many retries a step may have, if the step or the story says so.
+    pub fn stated_max_retries(&self, step: usize) -> Option<u32> {
+        chosen(self.steps[step].retry.as_ref(), self.policy.step_retry.as_ref())?.max_retries
     }
 
     /// How long an attempt of a step may take: its own, else the story's, else half an hour.
