@@ -156,7 +156,7 @@ fn words(line: &[u8]) -> Result<Vec<&[u8]>, String> {
             "expected a line feed at the end of the last line, found none: the file may have been cut off".into()
         );
     };
-    if let Some(byte) = line.iter().find(|byte| matches!(byte, 0..0x09 | 0x0a..0x20 | 0x7f)) {
+    if let Some(byte) = line.iter().find(|byte| matches!(byte, 0..=0x08 | 0x0a..=0x1f | 0x7f)) {
         return Err(format!("expected no control characters but tabs and line feeds, found byte {byte:#04x}"));
     }
     Ok(line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty()).collect())

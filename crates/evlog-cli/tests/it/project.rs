@@ -170,5 +170,5 @@ fn a_run_whose_name_leads_out_of_the_directory_is_not_written_and_the_log_is_not
     let verified = room.ends(1, &["verify", "--json"]).json();
     assert_eq!(verified["verdict"], "tampered");
     assert_eq!(verified["findings"][0]["rule"], "F-33");
-    room.ends(1, &["show", "../../../../victim"]);
+    room.ends(2, &["show", "../../../../victim"]);
 }

@@ -8,7 +8,7 @@ words! {
     Phase = "Pending" "Running" "Paused" "Blocked" "Scheduling" "Succeeded" "Failed" "Timeout" "Canceled" "Finished"
         "Aborted" "Skipped" "Compensated";
     Mode = "decided" "observed";
-    MoveCause = "requested" "derived" "clock" "cancel" "stop" "guard" "redrive";
+    MoveCause = "requested" "derived" "clock" "cancel" "stop" "guard" "redrive" "held";
     StepCause = "ready" "queued" "reported" "evaluated" "decided" "clock" "failed_dependency" "fail_fast" "unused"
         "run_ended" "topology_terminated" "cache_hit" "held" "parallel" "child";
     RejectionReason = "undefined_transition" "unknown_phase" "guard_unmet" "terminal" "not_started" "not_ready"
