@@ -9,6 +9,7 @@
 //! schema is a file itself (`schema/files.rs`); every other reference out of a document is refused.
 
 mod files;
+mod steps;
 
 use evlog_lifecycle::pipeline::report::Finding;
 use evlog_lifecycle::story::schema::Checked;
@@ -18,6 +19,12 @@ use serde_json::Value;
 use std::path::Path;
 
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// How many steps are taken to check a value for a contract.
+const STEPS_MAX: u64 = 10_000_000;
+
+/// With how many of them errors are told: each takes memory then.
+const STEPS_TOLD_MAX: u64 = 200_000;
 
 /// A compiled schema.
 pub struct Schema(Validator);
@@ -100,10 +107,23 @@ fn sentence(error: &ValidationError<'_>) -> String {
 
 /// Checks a value against a schema, for contracts that are given a checker. The error that is told is the first by place.
 pub fn check_schema(schema: &Value, instance: &Value) -> Checked {
+    let steps = steps::steps(schema, instance);
+    if steps > STEPS_MAX {
+        let message = format!("schema: holding the value against it takes more than {STEPS_MAX} steps");
+        return Checked::Unusable(message);
+    }
     let schema = match Schema::compile(schema) {
         Ok(schema) => schema,
         Err(why) => return Checked::Unusable(format!("schema: {why}")),
     };
+    if schema.accepts(instance) {
+        return Checked::Valid;
+    }
+    if steps > STEPS_TOLD_MAX {
+        let message =
+            format!("it does not fulfil the schema; with more than {STEPS_TOLD_MAX} steps it is not told where");
+        return Checked::Invalid(message);
+    }
     let mut first: Option<(String, String)> = None;
     schema.each_error(instance, &mut |finding| {
         let found = (finding.instance_path, finding.message);
@@ -309,5 +329,28 @@ mod tests {
         }
         Schema::compile(&json!({"$schema": "https://json-schema.org/draft/2020-12/schema"})).unwrap();
         Schema::compile(&json!(true)).unwrap();
+    }
+
+    #[test]
+    fn a_schema_that_doubles_itself_is_refused_for_what_it_would_cost() {
+        let part = |n: usize| {
+            let next = json!({"$ref": format!("#/$defs/d{}", n + 1)});
+            (format!("d{n}"), json!({"allOf": [next, next]}))
+        };
+        let doubling = |levels: usize| {
+            let mut parts: serde_json::Map<String, Value> = (0..levels).map(part).collect();
+            parts.insert(format!("d{levels}"), json!({"type": "object"}));
+            json!({"$defs": parts, "$ref": "#/$defs/d0"})
+        };
+        for instance in [json!(null), json!({"a": 1})] {
+            let Checked::Unusable(why) = check_schema(&doubling(40), &instance) else { panic!("{instance}") };
+            assert!(why.contains("takes more than 10000000 steps"), "{why}");
+        }
+        // Steps that can be taken are; where an error stands is told only where that takes little memory.
+        assert_eq!(check_schema(&doubling(18), &json!({})), Checked::Valid);
+        let Checked::Invalid(why) = check_schema(&doubling(2), &json!(1)) else { panic!("it is no object") };
+        assert!(why.starts_with("expected type object (schema /$ref/allOf/0/"), "{why}");
+        let Checked::Invalid(why) = check_schema(&doubling(18), &json!(1)) else { panic!("it is no object") };
+        assert!(why.contains("not told where"), "{why}");
     }
 }

@@ -1,0 +1,232 @@
+//! How much work it is to hold a value against a schema, told before any of it is done.
+//!
+//! A schema of a few lines can refer to itself in a doubling way, so that a validator applies it more often than there is
+//! time or memory for. The number of applications is counted here without carrying them out: what a schema costs on one
+//! value is computed once, however often it is applied there.
+//!
+//! Does: bound from above, by the keywords that apply schemas. Does not: judge the value, or follow references out of the
+//! document, which are refused elsewhere.
+//!
+//! Invariant: the counting itself is bounded, in places and in depth; what is beyond counts as endless.
+
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// How many pairs of a schema and a value are looked at, at most.
+const PAIRS_MAX: usize = 1_000_000;
+
+/// How deep schemas may apply one another.
+const DEPTH_MAX: usize = 400;
+
+/// The number of times that schemas are applied, at most; `u64::MAX` when that cannot be told.
+pub(super) fn steps(schema: &Value, instance: &Value) -> u64 {
+    let anchors = anchors_of(schema);
+    let mut counting = Counting { root: schema, anchors, known: BTreeMap::new(), depth: 0 };
+    counting.of(schema, instance)
+}
+
+struct Counting<'v> {
+    root: &'v Value,
+    anchors: BTreeMap<&'v str, &'v Value>,
+    /// By the addresses of both, which stand still meanwhile.
+    known: BTreeMap<(*const Value, *const Value), u64>,
+    depth: usize,
+}
+
+/// What a keyword's schemas are applied to.
+enum Applies {
+    /// The value itself.
+    Here,
+    /// Every member or item of it.
+    Within,
+}
+
+impl<'v> Counting<'v> {
+    fn of(&mut self, schema: &'v Value, instance: &'v Value) -> u64 {
+        let Value::Object(keywords) = schema else { return 1 };
+        let pair = (std::ptr::from_ref(schema), std::ptr::from_ref(instance));
+        if let Some(known) = self.known.get(&pair) {
+            return *known;
+        }
+        if self.depth == DEPTH_MAX || self.known.len() == PAIRS_MAX {
+            return u64::MAX;
+        }
+        // What applies itself to the same value, by whatever way, has no end.
+        self.known.insert(pair, u64::MAX);
+        self.depth += 1;
+        let total = keywords
+            .iter()
+            .fold(1_u64, |total, (name, value)| total.saturating_add(self.of_keyword(keywords, name, value, instance)));
+        self.depth -= 1;
+        // What was not evaluated is found by evaluating the rest once more.
+        let total =
+            if keywords.keys().any(|name| name.starts_with("unevaluated")) { total.saturating_mul(2) } else { total };
+        self.known.insert(pair, total);
+        total
+    }
+
+    fn of_keyword(
+        &mut self,
+        keywords: &'v Map<String, Value>,
+        name: &str,
+        value: &'v Value,
+        instance: &'v Value,
+    ) -> u64 {
+        match name {
+            "$ref" | "$dynamicRef" => self.target(value).map_or(1, |target| self.of(target, instance)),
+            "allOf" | "anyOf" | "oneOf" => self.of_each(items(value), instance, &Applies::Here),
+            "not" | "if" | "then" | "else" => self.of(value, instance),
+            "dependentSchemas" => self.of_each(members(value), instance, &Applies::Here),
+            "properties" => members_with(value, instance)
+                .fold(0, |total: u64, (schema, inner)| total.saturating_add(self.of(schema, inner))),
+            "patternProperties" => self.of_each(members(value), instance, &Applies::Within),
+            "additionalProperties" | "unevaluatedProperties" if instance.is_object() => {
+                self.of_each([value], instance, &Applies::Within)
+            }
+            "propertyNames" => {
+                let count = instance.as_object().map_or(0, Map::len) as u64;
+                count.saturating_mul(self.of(value, &Value::Null))
+            }
+            "prefixItems" => items(value)
+                .zip(items(instance))
+                .fold(0, |total: u64, (schema, item)| total.saturating_add(self.of(schema, item))),
+            "items" | "unevaluatedItems" | "contains" if instance.is_array() => {
+                self.of_each([value], instance, &Applies::Within)
+            }
+            "enum" => items(value).count() as u64,
+            "uniqueItems" => items(instance).count() as u64,
+            // Kept for later: not applied by itself.
+            _ => u64::from(keywords.len() > 1),
+        }
+    }
+
+    fn of_each(&mut self, schemas: impl IntoIterator<Item = &'v Value>, instance: &'v Value, applies: &Applies) -> u64 {
+        let mut total = 0_u64;
+        for schema in schemas {
+            match applies {
+                Applies::Here => total = total.saturating_add(self.of(schema, instance)),
+                Applies::Within => {
+                    for inner in items(instance).chain(members(instance)) {
+                        total = total.saturating_add(self.of(schema, inner));
+                    }
+                }
+            }
+        }
+        total
+    }
+
+    /// What a reference within the document leads to.
+    fn target(&self, reference: &'v Value) -> Option<&'v Value> {
+        let fragment = reference.as_str()?.rsplit_once('#').map_or("", |(_, fragment)| fragment);
+        if fragment.is_empty() || fragment.starts_with('/') {
+            return self.root.pointer(&decoded(fragment));
+        }
+        self.anchors.get(fragment).copied()
+    }
+}
+
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().map_or(&[][..], Vec::as_slice).iter()
+}
+
+fn members(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_object().into_iter().flat_map(Map::values)
+}
+
+/// The schemas of members that are there, each with the member.
+fn members_with<'v>(schemas: &'v Value, instance: &'v Value) -> impl Iterator<Item = (&'v Value, &'v Value)> {
+    let schemas = schemas.as_object().into_iter().flatten();
+    schemas.filter_map(|(name, schema)| Some((schema, instance.as_object()?.get(name)?)))
+}
+
+/// A fragment without percent signs.
+fn decoded(fragment: &str) -> String {
+    let mut bytes = Vec::with_capacity(fragment.len());
+    let mut rest = fragment.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        let hex = after.get(..2).and_then(|digits| str::from_utf8(digits).ok());
+        match hex.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| *byte == b'%') {
+            Some(decoded) => {
+                bytes.push(decoded);
+                rest = &after[2..];
+            }
+            None => {
+                bytes.push(*byte);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Schemas by the names that references may use for them.
+fn anchors_of(schema: &Value) -> BTreeMap<&str, &Value> {
+    let (mut anchors, mut open) = (BTreeMap::new(), vec![schema]);
+    while let Some(value) = open.pop() {
+        for name in ["$anchor", "$dynamicAnchor"] {
+            if let Some(anchor) = value.get(name).and_then(Value::as_str) {
+                anchors.insert(anchor, value);
+            }
+        }
+        open.extend(items(value).chain(members(value)));
+    }
+    anchors
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// A schema that applies each of its parts twice, `levels` times over.
+    fn doubling(levels: usize) -> Value {
+        let part = |level: usize| {
+            let next = json!({"$ref": format!("#/$defs/d{}", level + 1)});
+            (format!("d{level}"), json!({"allOf": [next, next]}))
+        };
+        let mut parts: Map<String, Value> = (0..levels).map(part).collect();
+        parts.insert(format!("d{levels}"), json!({"type": "object"}));
+        json!({"$defs": parts, "$ref": "#/$defs/d0"})
+    }
+
+    #[test]
+    fn what_doubles_is_counted_without_doing_it() {
+        let counted = |levels| steps(&doubling(levels), &json!({}));
+        assert!(counted(10) > 1 << 10 && counted(10) < 1 << 14, "{}", counted(10));
+        assert!(counted(40) > 1 << 40);
+        assert_eq!(counted(100), u64::MAX);
+        // Once a level of the value.
+        let tree = json!({"properties": {"c": {"allOf": [{"$ref": "#"}, {"$ref": "#"}]}}});
+        let deep = (0..60).fold(json!({}), |value, _| json!({"c": value}));
+        assert!(steps(&tree, &deep) > 1 << 60);
+        assert!(steps(&tree, &json!({"c": {"c": {}}})) < 100);
+    }
+
+    #[test]
+    fn what_applies_itself_to_the_same_value_is_endless() {
+        for schema in [
+            json!({"$ref": "#"}),
+            json!({"anyOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"not": {"$ref": "#/anyOf/0"}}}}),
+            json!({"$dynamicAnchor": "n", "allOf": [{"$dynamicRef": "#n"}]}),
+            json!({"$defs": {"a b": {"$ref": "#/$defs/a%20b"}}, "$ref": "#/$defs/a%20b"}),
+        ] {
+            assert_eq!(steps(&schema, &json!({})), u64::MAX, "{schema}");
+        }
+    }
+
+    #[test]
+    fn ordinary_schemas_cost_about_as_much_as_the_value_is_long() {
+        let schema = json!({
+            "type": "object", "required": ["rows"], "additionalProperties": false, "unevaluatedProperties": false,
+            "properties": {"rows": {"items": {"$ref": "#row"}}, "tree": {"$ref": "#/$defs/tree"}},
+            "$defs": {
+                "row": {"$anchor": "row", "prefixItems": [{"type": "integer"}], "items": {"enum": [1, 2]}, "uniqueItems": true},
+                "tree": {"patternProperties": {"^x": {"$ref": "#/$defs/tree"}}, "propertyNames": {"maxLength": 3}},
+            },
+        });
+        let rows: Vec<Value> = (0..1000).map(|n| json!([n, 1, 2])).collect();
+        let tree = (0..100).fold(json!({}), |value, _| json!({"x": value}));
+        let counted = steps(&schema, &json!({"rows": rows, "tree": tree}));
+        assert!(counted > 3000 && counted < 60_000, "{counted}");
+    }
+}
