@@ -43,6 +43,8 @@ mod retry;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod stall;
+#[cfg(test)]
 mod stdout;
 #[cfg(test)]
 mod story;
