@@ -2,28 +2,43 @@
 //!
 //! Does not: end anything itself. It raises the request, and the run ends in its own order.
 //!
-//! Invariant: signals are handled as usual again when this is dropped.
+//! Invariants:
+//! - What whoever started this process wanted ignored stays ignored: `nohup` ignores HUP, and a shell QUIT of what it runs
+//!   in the background.
+//! - Once this is dropped, signals end the process as they usually do.
 
 use crate::ui;
 use evlog_pipeline::Interrupts;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::flag::register_conditional_default;
 use signal_hook::iterator::{Handle, Signals};
 use std::io;
 use std::sync::Arc;
-use std::thread::{JoinHandle, spawn};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{Builder, JoinHandle};
 
 /// Catches signals until it is dropped.
 pub(crate) struct Caught {
     handle: Handle,
     thread: Option<JoinHandle<()>>,
+    is_over: Arc<AtomicBool>,
 }
 
 impl Caught {
     /// Raises `interrupts` for each signal that asks to stop.
     pub(crate) fn raising(interrupts: Arc<Interrupts>) -> io::Result<Caught> {
-        let mut signals = Signals::new([SIGHUP, SIGINT, SIGTERM])?;
+        let ignored = ignored();
+        let stays = |signal: &&i32| matches!(**signal, SIGHUP | SIGQUIT) && ignored & (1 << (**signal - 1)) != 0;
+        let caught: Vec<i32> =
+            [SIGHUP, SIGINT, SIGQUIT, SIGTERM].iter().filter(|signal| !stays(signal)).copied().collect();
+        let is_over = Arc::new(AtomicBool::new(false));
+        for signal in &caught {
+            // A handler is never taken back; from its end on it does what happens without one.
+            register_conditional_default(*signal, Arc::clone(&is_over))?;
+        }
+        let mut signals = Signals::new(caught)?;
         let handle = signals.handle();
-        let thread = spawn(move || {
+        let thread = Builder::new().name("signals".to_owned()).spawn(move || {
             for signal in signals.forever() {
                 // Ctrl-C is a person, who may ask again; the others will not.
                 let first = interrupts.raise();
@@ -34,17 +49,25 @@ impl Caught {
                     "interrupted: ending the running stage"
                 });
             }
-        });
-        Ok(Caught { handle, thread: Some(thread) })
+        })?;
+        Ok(Caught { handle, thread: Some(thread), is_over })
     }
 }
 
 impl Drop for Caught {
     fn drop(&mut self) {
+        self.is_over.store(true, Ordering::SeqCst);
         self.handle.close();
         if let Some(thread) = self.thread.take() {
             // It panics at nothing; were it to, the run is over all the same.
             let _ended = thread.join();
         }
     }
+}
+
+/// The signals that this process ignores, a bit each; none where the system does not say.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    line.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or(0)
 }

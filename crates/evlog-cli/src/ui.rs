@@ -308,8 +308,27 @@ fn painted(colour: bool, tone: Tone, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// A line that a person must see, from any thread.
+/// Takes alerts while another thread prints.
+type Alerts = Box<dyn Fn(&str) + Send>;
+
+/// Who takes alerts, if it is not the one who raises them.
+static ALERTS: Mutex<Option<Alerts>> = Mutex::new(None);
+
+/// From now on alerts are handed to this; or printed again at once.
+pub(crate) fn hand_alerts_to(alerts: Option<Alerts>) {
+    *ALERTS.lock().unwrap_or_else(PoisonError::into_inner) = alerts;
+}
+
+/// A line that a person must see, from any thread. While it is handed on, whoever raises it does not wait for its reader.
 pub(crate) fn alert(line: &str) {
+    match &*ALERTS.lock().unwrap_or_else(PoisonError::into_inner) {
+        Some(hand_on) => hand_on(line),
+        None => alert_now(line),
+    }
+}
+
+/// The same, printed at once.
+pub(crate) fn alert_now(line: &str) {
     say(&Text::from(line).render(false, None));
 }
 

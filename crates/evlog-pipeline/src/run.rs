@@ -37,6 +37,7 @@ use evlog::request::Request;
 use evlog::{Log, LogError, View};
 use evlog_lifecycle::pipeline::{FailMode, Outcome, RunStatus, StageStatus, is_substage, root_of};
 use evlog_projection::{Bundle, parse};
+use resume::left;
 use retry::Baseline;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -268,9 +269,22 @@ impl Runner<'_> {
     fn finalize(mut self) -> Result<RunReport, RunError> {
         self.clear_staging();
         self.must("finalize", json!({}))?;
-        let projected = self.project(Duration::ZERO)?;
-        self.complete(&projected)?;
-        self.report(&projected)
+        let completed = self.project(Duration::ZERO).and_then(|projected| {
+            self.complete(&projected)?;
+            Ok(projected)
+        });
+        match completed {
+            Ok(projected) => self.report(&projected),
+            Err(error) => Err(self.incomplete(error)),
+        }
+    }
+
+    /// The log says how the run ended, whatever could not be done after that.
+    fn incomplete(&mut self, error: RunError) -> RunError {
+        match left(self.session.view, &self.run).map(|state| state.ended_as()) {
+            Ok(Some(status)) => RunError::Incomplete { run: self.run.clone(), status, source: Box::new(error) },
+            _ => error,
+        }
     }
 
     /// Removes what is staged, and everything beside it. What this user may not remove is moved out of the bundle and told:

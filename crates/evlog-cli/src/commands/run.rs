@@ -1,6 +1,7 @@
 //! `evlog run`: runs a staged pipeline, or takes up one that was left.
 
 mod claim;
+mod desk;
 mod starter;
 mod watch;
 
@@ -13,6 +14,7 @@ use crate::signing::{self, SigningArgs};
 use crate::table::facts;
 use crate::ui::{Tone, Ui};
 use clap::Args;
+use desk::Desk;
 use evlog::{Log, View};
 use evlog_lifecycle::pipeline::RunStatus;
 use evlog_pipeline::{Claim, Interrupts, Options, Plan, Retry, RunError, RunReport, Secrets, Session, may_retry};
@@ -25,7 +27,8 @@ const EXAMPLES: &str = "\
 Exit codes:
   0 success, 10 partial, 20 failed; 2 when the plan is refused, before anything is written;
   20 also when the run is locked, when the run to resume has ended, or the one to retry has not, or has succeeded;
-  2 when the plan is not that of the run to resume;
+  2 when the plan is not that of the run to resume, and when the run has ended in the log and its bundle could not be
+  completed: the message says how it ended, and `--resume` completes it;
   130 when it was interrupted: it stays in progress in the log, and `--resume` takes it up
 
 Examples:
@@ -114,15 +117,22 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
     let mut claim = claim::take(context, args)?;
     let log = context.writer("run", !args.create.no_create && args.resume.is_none() && args.retry.is_none());
     let log = log.map_err(|error| claim::not_taken(error, claim.as_ref()))?;
-    let interrupts = Arc::new(Interrupts::default());
-    let caught = Caught::raising(interrupts.clone());
-    let _caught = caught.map_err(|error| CommandError::user(format!("could not catch signals: {error}")))?;
-    // A checkpoint that cannot be signed is told when that happens; the exit code is the run's.
-    let (done, _told) =
-        signing::during(signer, &|| Some(&log), || run_plan(ui, context, args, interrupts, &plan, &log, &mut claim));
-    let closed = log.close();
-    // Whoever gets the lock next finds the log free.
-    drop(claim);
+    let watch = Watch::new(ui, Form { json: context.json, output: args.show_output });
+    let (done, closed) = desk::beside(watch, |desk| {
+        let interrupts = Arc::new(Interrupts::default());
+        let caught = Caught::raising(interrupts.clone());
+        let caught = caught.map_err(|error| CommandError::user(format!("could not catch signals: {error}")))?;
+        // A checkpoint that cannot be signed is told when that happens; the exit code is the run's.
+        let (done, _told) = signing::during(signer, &|| Some(&log), || {
+            run_plan(desk, context, args, interrupts, &plan, &log, &mut claim)
+        });
+        let closed = log.close();
+        // Whoever gets the lock next finds the log free.
+        drop(claim);
+        // From here on only the reader is waited for, and a signal ends that.
+        drop(caught);
+        Ok::<_, CommandError>((done, closed))
+    })??;
     let report = done.map_err(|error| claim::failed(context, args, error))?;
     closed?;
     let verdict = Verdict::Run(report.exit_code);
@@ -142,7 +152,7 @@ fn retry(args: &RunArgs) -> Option<Retry> {
 }
 
 fn run_plan(
-    ui: &mut Ui,
+    desk: &Desk,
     context: &Context,
     args: &RunArgs,
     interrupts: Arc<Interrupts>,
@@ -156,8 +166,7 @@ fn run_plan(
     let claim = claim::force(claim, &mut view, args)?;
     let options = Options { interrupts, retry: retry(args), ..Options::default() };
     let begin = if args.resume.is_some() { evlog_pipeline::resume } else { evlog_pipeline::run };
-    let mut watch = Watch::new(ui, Form { json: context.json, output: args.show_output });
-    begin(plan, Session { log, view: &mut view }, claim, &options, &mut |progress| watch.tell(&progress))
+    begin(plan, Session { log, view: &mut view }, claim, &options, &mut |progress| desk.hand_on(&progress))
 }
 
 fn tell(ui: &mut Ui, context: &Context, report: &RunReport) {

@@ -90,6 +90,16 @@ pub enum RunError {
         /// Whether that stage had begun; its processes were ended then.
         began: bool,
     },
+    /// The run has ended in the log, and what follows could not be done: its files are not all written, or their digests
+    /// not recorded. It can be completed.
+    Incomplete {
+        /// The run.
+        run: String,
+        /// How it has ended.
+        status: RunStatus,
+        /// What could not be done.
+        source: Box<RunError>,
+    },
     /// The log could not be written or read.
     Log(LogError),
     /// The bundle could not be written.
@@ -101,7 +111,8 @@ pub enum RunError {
 impl RunError {
     /// What the process should exit with: a run that has no end has failed (pipeline.md 2.4, 3.2), unless someone
     /// stopped it; then as a shell says it of Ctrl-C. That what was asked for names no run that could go on is said of
-    /// the question, not of a run; and so it is of a plan that cannot be run.
+    /// the question, not of a run; and so it is of a plan that cannot be run. Of a run that has ended, and whose bundle is
+    /// not complete, neither yes nor no is true.
     pub fn exit_code(&self) -> u8 {
         match self {
             RunError::Interrupted { .. } => 130,
@@ -110,6 +121,7 @@ impl RunError {
             | RunError::OtherContract { .. }
             | RunError::OtherPlan { .. }
             | RunError::NoBundle { .. }
+            | RunError::Incomplete { .. }
             | RunError::Secrets(_) => 2,
             _ => 20,
         }
@@ -169,6 +181,13 @@ impl fmt::Display for RunError {
                 let ended = if *began { ", whose processes were ended" } else { "" };
                 write!(f, "run `{run}` was interrupted {place} stage `{stage}`{ended}; it stays in progress in the log")
             }
+            RunError::Incomplete { run, status, source } => {
+                write!(
+                    f,
+                    "run `{run}` has ended in the log, as {}, and its bundle is not complete: {source}",
+                    status.word()
+                )
+            }
             RunError::Secrets(error) => error.fmt(f),
             RunError::Log(error) => error.fmt(f),
             RunError::File(error) => error.fmt(f),
@@ -183,6 +202,7 @@ impl std::error::Error for RunError {
             RunError::Log(error) => Some(error),
             RunError::Secrets(error) => Some(error),
             RunError::File(error) => Some(error),
+            RunError::Incomplete { source, .. } => Some(source),
             _ => None,
         }
     }

@@ -101,11 +101,12 @@ impl Runner<'_> {
         if !fs::symlink_metadata(&self.bundle).is_ok_and(|found| found.is_dir()) {
             return Err(ended);
         }
-        let projected = self.project(Duration::ZERO)?;
-        if !self.complete(&projected)? && !projected.changed {
-            return Err(ended);
+        let completed = self.project(Duration::ZERO).and_then(|projected| Ok((self.complete(&projected)?, projected)));
+        match completed {
+            Ok((false, projected)) if !projected.changed => Err(ended),
+            Ok((_, projected)) => self.report(&projected),
+            Err(error) => Err(self.incomplete(error)),
         }
-        self.report(&projected)
     }
 
     /// Everything before the first stage.

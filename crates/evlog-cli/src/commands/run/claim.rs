@@ -88,6 +88,9 @@ pub(super) fn failed(context: &Context, args: &RunArgs, error: RunError) -> Comm
         RunError::Interrupted { run, .. } | RunError::InProgress(run) => {
             vec![format!("`{}` takes it to its end", take_up(run))]
         }
+        RunError::Incomplete { run, .. } => {
+            vec![format!("once that is mended, `{}` completes the bundle; nothing runs again", take_up(run))]
+        }
         RunError::UnknownRun(_) => vec!["`evlog runs` lists the runs; `--log PATH` names another log".to_owned()],
         RunError::OtherContract { .. } => {
             vec!["only what `evlog run` has started can be taken up or retried".to_owned()]

@@ -67,6 +67,32 @@ fn whoever_watches_is_told_how_much_was_read_where_there_is_much() {
 }
 
 #[test]
+fn t07_a_run_that_has_ended_and_whose_files_cannot_be_written_says_both_and_is_completed_later() {
+    let room = Room::new();
+    fs::write(room.path("plan.toml"), plan(&[NOTHING])).unwrap();
+    let bundle = room.bundle("");
+    let steps = Steps::told_to(move |step| {
+        if step == Step::CommitFinalized {
+            // As good as a disk that is full: the file cannot be replaced.
+            fs::remove_file(bundle.join("manifest.json")).unwrap();
+            fs::create_dir_all(bundle.join("manifest.json/in the way")).unwrap();
+        }
+    });
+    let left = room.with(&|plan, session, claim, options, progress| {
+        run(plan, session, claim, &Options { steps: steps.clone(), ..options.clone() }, progress)
+    });
+    let error = left.result.unwrap_err();
+    let message = error.to_string();
+    assert!(matches!(error, RunError::Incomplete { status: RunStatus::Success, .. }), "{message}");
+    assert!(message.contains("has ended in the log, as success, and its bundle is not complete"), "{message}");
+    assert_eq!(error.exit_code(), 2);
+    assert!(matches!(room.resume().result, Err(RunError::Incomplete { status: RunStatus::Success, .. })));
+    fs::remove_dir_all(room.bundle("manifest.json")).unwrap();
+    let left = room.resume();
+    room.ended(&left, 0, &["one success fail_closed -"]);
+}
+
+#[test]
 fn a_run_that_has_ended_is_completed_when_its_files_are_not() {
     // T-02, T-07.
     let room = Room::new();

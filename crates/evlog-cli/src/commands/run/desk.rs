@@ -1,0 +1,189 @@
+//! Where a run leaves what it has to tell: a thread of its own tells it, so that a reader who does not read delays nothing of
+//! the run, neither a time limit nor a signal nor an outcome.
+//!
+//! Invariants:
+//! - Everything is told, in its order, but for lines that stages print: of those only so many wait, and how many were left
+//!   out is told in their place.
+//! - Whoever hands something on never waits.
+
+use super::watch::Watch;
+use crate::error::CommandError;
+use crate::ui;
+use evlog_pipeline::Progress;
+use std::cell::Cell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{Builder, scope};
+
+/// So many lines that stages print wait for whoever reads them.
+const LINES_MAX: usize = 10_000;
+
+/// Something to tell.
+type Told = Box<dyn FnOnce(&mut Watch<'_>) + Send>;
+
+/// The desk, for the run.
+pub(super) struct Desk {
+    told: Sender<Told>,
+    lines: Arc<AtomicUsize>,
+    reads: Arc<AtomicUsize>,
+    left_out: Cell<usize>,
+}
+
+/// Does the work, and tells meanwhile what it hands on. Comes back when all is told.
+pub(super) fn beside<T>(mut watch: Watch<'_>, work: impl FnOnce(&Desk) -> T) -> Result<T, CommandError> {
+    let (told, inbox) = channel::<Told>();
+    let alerts = told.clone();
+    scope(|scope| {
+        let telling = move || inbox.into_iter().for_each(|tell| tell(&mut watch));
+        let teller = Builder::new().name("teller".to_owned()).spawn_scoped(scope, telling);
+        let teller = teller.map_err(|error| CommandError::user(format!("could not start a thread: {error}")))?;
+        ui::hand_alerts_to(Some(Box::new(move |line| {
+            let line = line.to_owned();
+            // The run is over, and nobody tells any more.
+            let _late = alerts.send(Box::new(move |_| ui::alert_now(&line)));
+        })));
+        let desk = Desk { told, lines: Arc::default(), reads: Arc::default(), left_out: Cell::new(0) };
+        let done = work(&desk);
+        ui::hand_alerts_to(None);
+        drop(desk);
+        let Ok(()) = teller.join() else { unreachable!("the thread that tells does not panic") };
+        Ok(done)
+    })
+}
+
+impl Desk {
+    /// Hands on one thing that happened.
+    pub(super) fn hand_on(&self, progress: &Progress<'_>) {
+        match progress {
+            Progress::OutputLine { stage, .. } => {
+                if self.lines.load(Ordering::Relaxed) >= LINES_MAX {
+                    return self.left_out.set(self.left_out.get() + 1);
+                }
+                self.say_what_is_left_out(stage);
+                self.send_counted(&self.lines, progress);
+            }
+            Progress::Reading { .. } if self.reads.load(Ordering::Relaxed) > 0 => {}
+            Progress::Reading { .. } => self.send_counted(&self.reads, progress),
+            progress => {
+                if let Progress::StageNote { stage, .. } = progress {
+                    self.say_what_is_left_out(stage);
+                }
+                if let Progress::OutcomeRecorded { outcome, .. } = progress {
+                    self.say_what_is_left_out(&outcome.stage);
+                }
+                self.send(owned(progress));
+            }
+        }
+    }
+
+    fn say_what_is_left_out(&self, stage: &str) {
+        let count = self.left_out.take();
+        if count > 0 {
+            let message = format!("{count} lines are left out here, for nobody read them; the stage's log has them");
+            self.send(owned(&Progress::StageNote { stage, message: &message }));
+        }
+    }
+
+    /// Hands on something of which only so much may wait.
+    fn send_counted(&self, waiting: &Arc<AtomicUsize>, progress: &Progress<'_>) {
+        let (counted, tell) = (Arc::clone(waiting), owned(progress));
+        counted.fetch_add(1, Ordering::Relaxed);
+        self.send(Box::new(move |watch| {
+            tell(watch);
+            counted.fetch_sub(1, Ordering::Relaxed);
+        }));
+    }
+
+    fn send(&self, told: Told) {
+        // The thread that takes it ends after the desk.
+        let _taken = self.told.send(told);
+    }
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
+}
+
+fn borrowed(names: &[String]) -> Vec<&str> {
+    names.iter().map(String::as_str).collect()
+}
+
+/// What happened, with all that it names.
+fn owned(progress: &Progress<'_>) -> Told {
+    match *progress {
+        Progress::RunCreated { run, bundle, stages, retry_of } => {
+            let (run, bundle, stages) = (run.to_owned(), bundle.to_owned(), names(stages));
+            let retry_of = retry_of.map(str::to_owned);
+            Box::new(move |watch| {
+                let (stages, retry_of) = (&*borrowed(&stages), retry_of.as_deref());
+                watch.tell(&Progress::RunCreated { run: &run, bundle: &bundle, stages, retry_of });
+            })
+        }
+        Progress::Resumed { run, bundle, stages, finished, processes } => {
+            let (run, bundle, stages, finished) = (run.to_owned(), bundle.to_owned(), names(stages), names(finished));
+            Box::new(move |watch| {
+                let (stages, finished) = (&*borrowed(&stages), &*borrowed(&finished));
+                watch.tell(&Progress::Resumed { run: &run, bundle: &bundle, stages, finished, processes });
+            })
+        }
+        Progress::LockForced { stale } => {
+            let stale = stale.to_owned();
+            Box::new(move |watch| watch.tell(&Progress::LockForced { stale: &stale }))
+        }
+        Progress::Note { message } => {
+            let message = message.to_owned();
+            Box::new(move |watch| watch.tell(&Progress::Note { message: &message }))
+        }
+        Progress::Reading { stage, done, len } => {
+            let stage = stage.map(str::to_owned);
+            Box::new(move |watch| watch.tell(&Progress::Reading { stage: stage.as_deref(), done, len }))
+        }
+        Progress::OutcomeRecorded { outcome, elapsed } => {
+            let outcome = outcome.clone();
+            Box::new(move |watch| watch.tell(&Progress::OutcomeRecorded { outcome: &outcome, elapsed }))
+        }
+        Progress::Finished { status, elapsed } => {
+            Box::new(move |watch| watch.tell(&Progress::Finished { status, elapsed }))
+        }
+        ref of_a_stage => owned_of_a_stage(of_a_stage),
+    }
+}
+
+fn owned_of_a_stage(progress: &Progress<'_>) -> Told {
+    match *progress {
+        Progress::PromotionFinished { stage, artifacts } => {
+            let stage = stage.to_owned();
+            Box::new(move |watch| watch.tell(&Progress::PromotionFinished { stage: &stage, artifacts }))
+        }
+        Progress::TakingOver { stage, from } => {
+            let (stage, from) = (stage.to_owned(), from.to_owned());
+            Box::new(move |watch| watch.tell(&Progress::TakingOver { stage: &stage, from: &from }))
+        }
+        Progress::StageTakenOver { stage, from, seq, files } => {
+            let (stage, from) = (stage.to_owned(), from.to_owned());
+            Box::new(move |watch| watch.tell(&Progress::StageTakenOver { stage: &stage, from: &from, seq, files }))
+        }
+        Progress::StageStarted { stage, log } => {
+            let (stage, log) = (stage.to_owned(), log.to_owned());
+            Box::new(move |watch| watch.tell(&Progress::StageStarted { stage: &stage, log: &log }))
+        }
+        Progress::OutputLine { stage, line } => {
+            let (stage, line) = (stage.to_owned(), line.to_owned());
+            Box::new(move |watch| watch.tell(&Progress::OutputLine { stage: &stage, line: &line }))
+        }
+        Progress::StageNote { stage, message } => {
+            let (stage, message) = (stage.to_owned(), message.to_owned());
+            Box::new(move |watch| watch.tell(&Progress::StageNote { stage: &stage, message: &message }))
+        }
+        Progress::GateFailed { stage, reason_code, report } => {
+            let (stage, reason_code, report) = (stage.to_owned(), reason_code.to_owned(), report.clone());
+            Box::new(move |watch| {
+                let reason_code = reason_code.as_str();
+                watch.tell(&Progress::GateFailed { stage: &stage, reason_code, report: &report });
+            })
+        }
+        // What a later version of the library tells and this one does not know.
+        _ => Box::new(|_| {}),
+    }
+}
