@@ -23,8 +23,9 @@ mod inspect;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
-mod outside;
+mod notes;
 #[cfg(test)]
+mod outside;
 mod parts;
 #[cfg(test)]
 mod project;

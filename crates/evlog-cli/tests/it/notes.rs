@@ -1,0 +1,132 @@
+//! What is compared with the notes of a log, and what evidence says that it does not show.
+
+use crate::support::{BATCH, Room};
+use evlog_format::Seq;
+use evlog_proof::{Checkpoint, Note, SignerKey};
+use serde_json::json;
+use std::fs;
+use std::path::PathBuf;
+
+/// A log with a key and two checkpoints, the second one over more.
+fn signed_room() -> Room {
+    let room = Room::new();
+    room.ends(0, &["key", "new", "example.com/builds"]);
+    room.feed(&["submit"], BATCH);
+    room.ends(0, &["checkpoint", "--key", "builds.key", "--out", "old.note"]);
+    room.feed(&["submit"], "{\"contract\":\"custom\",\"run\":\"more\",\"do\":\"record\",\"kind\":\"custom/n\"}\n");
+    room.ends(0, &["checkpoint", "--key", "builds.key", "--out", "new.note"]);
+    room
+}
+
+fn claimed(room: &Room, note: &str) -> Checkpoint {
+    let note = Note::parse(&fs::read(room.path(note)).unwrap()).unwrap();
+    Checkpoint::parse(note.text()).unwrap()
+}
+
+/// Cuts the log behind what the old checkpoint covers, and takes away what remembers more: but for the notes.
+fn cut(room: &Room) -> PathBuf {
+    let segment = room.segments().remove(0);
+    let size = claimed(room, "old.note").size.0;
+    fs::OpenOptions::new().write(true).open(&segment).unwrap().set_len(size).unwrap();
+    fs::remove_file(room.path("evlog/HEAD")).unwrap();
+    for entry in fs::read_dir(room.path("evlog/segments")).unwrap() {
+        let path = entry.unwrap().path();
+        if path != segment {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    segment
+}
+
+#[test]
+fn a_log_that_is_shorter_than_a_note_of_its_own_is_truncated() {
+    // Rules C-51, F-26.
+    for way in [&["verify"][..], &["verify", "--max-rate", "1G"], &["verify", "--sample", "100%"]] {
+        let room = signed_room();
+        room.ends(0, way);
+        cut(&room);
+        let done = room.ends(1, way);
+        done.says("bytes that the checkpoint covers are missing (C-51)");
+        assert!(done.out.starts_with("verdict") && done.out.contains("  truncated\n"), "{}", done.out);
+        assert!(done.out.contains("own note") && done.out.contains("nobody vouched for"), "{}", done.out);
+        // Without the note nothing in the log tells, and nothing is said of it.
+        fs::remove_dir_all(room.path("evlog/checkpoints")).unwrap();
+        assert!(!room.ends(0, way).out.contains("own note"));
+    }
+}
+
+#[test]
+fn a_note_of_another_log_or_no_note_says_nothing() {
+    let (room, other) = (signed_room(), signed_room());
+    cut(&room);
+    for name in fs::read_dir(room.path("evlog/checkpoints")).unwrap() {
+        let path = name.unwrap().path();
+        let theirs = other.path("evlog/checkpoints").join(path.file_name().unwrap());
+        if fs::copy(theirs, &path).is_err() {
+            fs::write(&path, "no note").unwrap();
+        }
+    }
+    let found = room.ends(0, &["verify", "--json"]).json();
+    assert_eq!((&found["verdict"], &found["own_checkpoint"]), (&json!("clean"), &json!(null)));
+}
+
+#[test]
+fn what_a_checkpoint_states_besides_its_root_is_compared_with_the_log() {
+    // Rule C-54.
+    let room = signed_room();
+    let key = SignerKey::parse(fs::read_to_string(room.path("builds.key")).unwrap().trim_end()).unwrap();
+    let good = claimed(&room, "old.note");
+    let verified = |checkpoint: &Checkpoint, code: i32| {
+        fs::write(room.path("it.note"), checkpoint.clone().sign(&key).note().to_string()).unwrap();
+        room.ends(code, &["verify", "--checkpoint", "it.note", "--key", "builds.pub"])
+    };
+    verified(&good, 0);
+    let next_seq = Seq(good.next_seq.0 + 1);
+    verified(&Checkpoint { next_seq, ..good.clone() }, 1).says("next seq in the checkpoint (C-54)");
+    verified(&Checkpoint { format_version: 2, ..good.clone() }, 1).says("format version in the checkpoint (C-54)");
+}
+
+#[test]
+fn a_page_of_evidence_and_its_check_say_that_later_events_may_be_left_out() {
+    // Rule E-51: a page over the whole run cannot be told from one that ends earlier, but for what it says of itself.
+    let room = signed_room();
+    for run in ["RUN_0001", "more"] {
+        room.ends(0, &["evidence", run, "--out", "page.html"]);
+        let page = fs::read_to_string(room.path("page.html")).unwrap();
+        let done = room.ends(0, &["check-evidence", "page.html", "--key", "builds.pub"]);
+        for said in [&page, &done.out] {
+            assert!(said.contains("later events may be left out"), "{said}");
+        }
+        assert!(!page.contains("up to the checkpoint"), "{page}");
+        let found = room.ends(0, &["check-evidence", "page.html", "--key", "builds.pub", "--json"]).json();
+        let last = found["events"].as_u64().unwrap() - 1;
+        assert!(
+            found["limit"].as_str().unwrap().starts_with(&format!("proven up to event {last} of the run")),
+            "{found}"
+        );
+    }
+}
+
+#[test]
+fn text_of_others_is_visible_on_a_page_of_evidence() {
+    let room = Room::new();
+    room.ends(0, &["key", "new", "example.com/builds"]);
+    let hidden = "{\"contract\":\"custom\",\"run\":\"r\",\"do\":\"record\",\"kind\":\"custom/n\",\"data\":\"a\u{202e}b\u{200b}<b>\"}\n";
+    room.feed(&["submit"], hidden);
+    room.ends(0, &["checkpoint", "--key", "builds.key"]);
+    room.ends(0, &["evidence", "r", "--out", "page.html"]);
+    let page = fs::read_to_string(room.path("page.html")).unwrap();
+    let (shown, _) = page.split_once("<script").unwrap();
+    assert!(shown.contains("a\\u{202e}b\\u{200b}&lt;b&gt;") && !shown.contains('\u{202e}'), "{shown}");
+    room.ends(0, &["check-evidence", "page.html", "--key", "builds.pub"]);
+}
+
+#[test]
+fn a_replay_that_had_nothing_to_compare_with_says_so() {
+    let room = signed_room();
+    let done = room.ends(0, &["replay"]);
+    assert!(done.out.contains("nothing to compare") && !done.out.contains("agrees"), "{}", done.out);
+    assert_eq!(room.ends(0, &["replay", "--json"]).json()["verdict"], "nothing_compared");
+    room.ends(0, &["project", "--out", "."]);
+    assert_eq!(room.ends(0, &["replay", "--json"]).json()["verdict"], "agrees");
+}
