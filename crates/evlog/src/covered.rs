@@ -1,12 +1,14 @@
 //! A judged log against a checkpoint that was kept elsewhere.
 
-use crate::check::Check;
 use crate::error::LogError;
-use evlog_format::Position;
+use evlog_format::frame::Decoded;
+use evlog_format::{
+    CommitReader, FORMAT_VERSION, FRAME_HEADER_LEN, FrameCodec, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq,
+};
 use evlog_store::fs::Fs;
 use evlog_store::{OpenError, RawLog};
 use evlog_verify::audit::Report;
-use evlog_verify::{Covered, Tree, Verdict};
+use evlog_verify::{Covered, Finding, Tree, Verdict};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,17 +19,80 @@ use std::sync::Arc;
 pub fn compare(
     fs: Arc<dyn Fs>,
     dir: &Path,
-    found: &mut Check,
+    report: &mut Report,
     covered: &Covered,
     older: &mut dyn FnMut() -> Vec<Covered>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), LogError> {
     let raw = RawLog::open(fs, dir).map_err(OpenError::Io)?;
-    compare_report(&raw, &mut found.report, covered, older, progress)
+    compare_with(&raw, report, covered, older, progress)
 }
 
-/// The same with a report on bytes.
-pub(crate) fn compare_report(
+/// What a checkpoint says of a log besides its root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stated {
+    /// How many bytes it covers.
+    pub size: Position,
+    /// The log's format version.
+    pub format_version: u32,
+    /// The seq that follows the last event in these bytes.
+    pub next_seq: Seq,
+}
+
+/// Compares what a checkpoint states besides its root, and adds what differs (rule C-54). Of a log with which anything is
+/// wrong already nothing is added: there the bytes themselves are not what was signed.
+pub fn compare_stated(fs: Arc<dyn Fs>, dir: &Path, report: &mut Report, stated: &Stated) -> Result<(), LogError> {
+    if report.verdict() != Verdict::Clean {
+        return Ok(());
+    }
+    let raw = RawLog::open(fs, dir).map_err(OpenError::Io)?;
+    let next_seq = next_seq_at(&raw, stated.size)?.map_or("no end of a commit there".to_owned(), |seq| seq.to_string());
+    let sides = [
+        ("format version", stated.format_version.to_string(), FORMAT_VERSION.to_string()),
+        ("next seq", stated.next_seq.to_string(), next_seq),
+    ];
+    for (what, expected, found) in sides.into_iter().filter(|(_, expected, found)| expected != found) {
+        let (verdict, position, rule) = (Verdict::Tampered, stated.size, "C-54");
+        let message = format!("{what} in the checkpoint");
+        report.findings.add(Finding { verdict, position, seq: None, stream: None, rule, expected, found, message });
+    }
+    Ok(())
+}
+
+/// The seq behind the commit that ends at a position; none where no commit ends.
+fn next_seq_at(raw: &RawLog, position: Position) -> Result<Option<Seq>, LogError> {
+    let Some(segment) = raw.segments().iter().rfind(|segment| segment.position <= position) else { return Ok(None) };
+    let (mut rest, mut at, mut next) = (Vec::new(), segment.position.0, None);
+    let mut codec = None;
+    let part = 0..position.0 - segment.position.0;
+    // A segment that begins there tells it in its header.
+    let part = part.start..part.end.max(SEGMENT_HEADER_LEN as u64).min(segment.len);
+    let read = raw.read_in(segment, part, &mut |chunk| {
+        rest.extend_from_slice(chunk);
+        let mut done = 0;
+        if codec.is_none()
+            && let Ok(header) = SegmentHeader::decode(&rest)
+        {
+            codec = Some(FrameCodec::new(header.log_id));
+            next = Some(header.first_seq);
+            done = SEGMENT_HEADER_LEN;
+        }
+        let Some(codec) = &codec else { return };
+        while let Decoded::Frame(frame) = codec.decode(at + done as u64, &rest[done..]) {
+            let commit = CommitReader::new(frame.body, frame.position + FRAME_HEADER_LEN as u64);
+            next = commit.ok().map(|commit| Seq(commit.head.first_seq.0.saturating_add(commit.left())));
+            done += frame.len();
+        }
+        at += done as u64;
+        rest.drain(..done);
+    });
+    read.map_err(OpenError::Io)?;
+    let is_end = at == position.0 || position == segment.position;
+    Ok(next.filter(|_| is_end && rest.is_empty()))
+}
+
+/// The same of a log that is open.
+pub(crate) fn compare_with(
     raw: &RawLog,
     report: &mut Report,
     covered: &Covered,

@@ -20,7 +20,8 @@ Examples:
 /// Check a page of evidence, without the log
 ///
 /// The checkpoint is signed by the key; each event stands in the signed log, and none is missing between them; the projections
-/// follow from these events; the page is what its data makes. Exit code 1 when any of it does not hold, or when the run's
+/// follow from these events; the page is what its data makes. Whether the run has later events, no page proves: the answer
+/// says up to which event it goes. Exit code 1 when any of it does not hold, or when the run's
 /// contract forbids one of the events.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -79,14 +80,17 @@ fn read(path: &Path) -> Result<String, CommandError> {
 fn tell(ui: &mut Ui, evidence: &Evidence, judged: &Judged, witnesses: Option<&Witnesses>) {
     let checkpoint = &judged.checkpoint;
     let status = judged.status.as_deref().unwrap_or("unknown");
-    let events =
-        format!("{}, each in the signed log, none missing between", counted(judged.events.len() as u64, "event"));
+    let events = format!(
+        "{}, from the run's first on, each in the signed log, none missing between",
+        counted(judged.events.len() as u64, "event")
+    );
     let files = format!("{}, as the events give them", counted(judged.projections.len() as u64, "projection"));
     let mut rows = vec![
         ("evidence", "holds".to_owned(), Tone::Good),
         ("run", evidence.run.clone(), Tone::Strong),
         ("status", status.to_owned(), Tone::of(status)),
         ("events", events, Tone::Plain),
+        ("limit", judged.limit(), Tone::Warning),
         ("files", files, Tone::Plain),
         ("log", format!("{} ({})", checkpoint.origin, checkpoint.log_id), Tone::Plain),
         ("covers", format!("{} bytes, the events before seq {}", checkpoint.size, checkpoint.next_seq), Tone::Plain),
@@ -103,6 +107,7 @@ fn object(ui: &mut Ui, evidence: &Evidence, judged: &Judged, witnesses: Option<&
         contract: judged.contract.as_deref(),
         status: judged.status.as_deref(),
         events: judged.events.len() as u64,
+        limit: judged.limit(),
         files: judged.projections.len() as u64,
         origin: &checkpoint.origin,
         log_id: checkpoint.log_id.to_string(),

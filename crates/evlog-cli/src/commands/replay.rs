@@ -49,7 +49,11 @@ fn print(ui: &mut Ui, report: &Replay, agrees: bool) {
     for difference in &report.differences {
         ui.finding(format_args!("{}", sentence(difference)));
     }
-    let (word, tone) = if agrees { ("agrees", Tone::Good) } else { ("differs", Tone::Bad) };
+    let (word, tone) = match verdict(report, agrees) {
+        AGREES => (AGREES, Tone::Good),
+        DIFFERS => (DIFFERS, Tone::Bad),
+        _ => ("nothing to compare: no digest of a projected file is recorded", Tone::Warning),
+    };
     let Replay { runs, events, files, compared, .. } = report;
     facts(
         ui,
@@ -64,6 +68,18 @@ fn print(ui: &mut Ui, report: &Replay, agrees: bool) {
             ("digest", hex(&report.digest), Tone::Plain),
         ],
     );
+}
+
+const AGREES: &str = "agrees";
+const DIFFERS: &str = "differs";
+
+/// What the comparison came to. Files that could be made again, and were compared with nothing, agree with nothing.
+fn verdict(report: &Replay, agrees: bool) -> &'static str {
+    match (agrees, report.compared) {
+        (false, _) => DIFFERS,
+        (true, 0) => "nothing_compared",
+        (true, _) => AGREES,
+    }
 }
 
 fn sentence(difference: &ReplayDifference) -> String {
@@ -97,6 +113,7 @@ fn object(report: &Replay, agrees: bool) -> ReplayObject<'_> {
     });
     ReplayObject {
         agrees,
+        verdict: verdict(report, agrees),
         runs: report.runs,
         events: report.events,
         files: report.files,

@@ -9,22 +9,23 @@ use crate::json::{
     ReplayErrorObject, ResumedObject, VerifiedCheckpoint, VerifyFinding, VerifyLoss, VerifyObject, WitnessesObject,
     time,
 };
-use crate::notes::{Trust, Witnesses};
+use crate::notes::{self, Trust, Witnesses};
 use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
 use evlog::check::resume::Resumed;
 use evlog::check::{Check, check};
-use evlog::covered::compare;
-use evlog::history::Verified;
-use evlog_format::Position;
+use evlog::covered::{Stated, compare, compare_stated};
+use evlog::history::{LOG_STREAM, LossAccepted, Verified};
+use evlog_format::{Position, kind, payload};
 use evlog_projection::time::to_rfc3339;
-use evlog_proof::Signed;
+use evlog_proof::{Checkpoint, Signed};
 use evlog_store::{Checkpoints, StdFs};
 use evlog_verify::Covered;
 use evlog_verify::audit::Report;
 use std::cell::{Cell, OnceCell};
 use std::num::{NonZeroU64, NonZeroUsize};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -110,14 +111,18 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &VerifyArgs) -> Result<V
     if let Some(kept) = &kept {
         let (bar, told) = (OnceCell::new(), &*ui);
         let mut older = || kept.older(context);
-        compare(Arc::new(StdFs), &context.log, &mut found, &kept.covered(), &mut older, &mut |done, total| {
+        compare(Arc::new(StdFs), &context.log, &mut found.report, &kept.covered(), &mut older, &mut |done, total| {
             bar.get_or_init(|| told.progress("compare", total, Unit::Bytes)).at(done);
         })?;
     }
+    if let Some(kept) = &kept {
+        compare_stated(Arc::new(StdFs), &context.log, &mut found.report, &stated(kept.signed.checkpoint()))?;
+    }
+    let own = own(context, &mut found.report, kept.as_ref())?;
     if context.json {
-        ui.json(&object(&found, kept.as_ref(), resumed));
+        ui.json(&object(&found, kept.as_ref(), own.as_deref(), resumed));
     } else {
-        print(ui, &found, kept.as_ref(), resumed);
+        print(ui, &found, kept.as_ref(), own.as_deref(), resumed);
     }
     if args.record {
         record(context, &found, kept.as_ref(), resumed)?;
@@ -189,7 +194,50 @@ impl Kept {
 }
 
 fn covered(signed: &Signed) -> Covered {
-    let checkpoint = signed.checkpoint();
+    covered_by(signed.checkpoint())
+}
+
+fn stated(checkpoint: &Checkpoint) -> Stated {
+    let Checkpoint { size, format_version, next_seq, .. } = *checkpoint;
+    Stated { size, format_version, next_seq }
+}
+
+/// Compares with the largest checkpoint that the log itself keeps, where none was given that covers as much: a log that is
+/// shorter than its own note was cut. Nobody vouches for the note, and it counts all the same: what it says is there or it is
+/// not. The path of a note that found something.
+fn own(context: &Context, report: &mut Report, given: Option<&Kept>) -> Result<Option<PathBuf>, CommandError> {
+    let kept = Checkpoints::new(Arc::new(StdFs), &context.log);
+    let claimed = |size: &Position| Some((kept.path(*size), notes::claimed(&kept.path(*size)).ok()?));
+    let of_this_log = |claimed: &(PathBuf, Checkpoint)| report.log_id.is_none_or(|log_id| claimed.1.log_id == log_id);
+    let sizes = kept.sizes().unwrap_or_default();
+    let Some((path, checkpoint)) = sizes.iter().rev().filter_map(claimed).find(of_this_log) else { return Ok(None) };
+    if given.is_some_and(|given| given.covered().size >= checkpoint.size) {
+        return Ok(None);
+    }
+    let mut compared = report.clone();
+    compare(Arc::new(StdFs), &context.log, &mut compared, &covered_by(&checkpoint), &mut Vec::new, &mut |_, _| {})?;
+    if compared.findings.count() == report.findings.count() || gave_up(context, checkpoint.size) {
+        return Ok(None);
+    }
+    *report = compared;
+    Ok(Some(path))
+}
+
+/// Whether the log records that it gave up bytes that a note over so many covers: then the note says nothing of it any more.
+fn gave_up(context: &Context, size: Position) -> bool {
+    let Ok(view) = context.view(None) else { return false };
+    let mut found = false;
+    let read = view.stream(LOG_STREAM, &mut |fact| {
+        let loss: Option<LossAccepted> = Some(fact.event.kind == kind::LOG_LOSS_ACCEPTED)
+            .filter(|is_loss| *is_loss)
+            .and_then(|_| payload::decode(fact.event.payload).ok());
+        found |= loss.is_some_and(|loss| loss.position < size.0);
+        ControlFlow::Continue(())
+    });
+    read.is_ok() && found
+}
+
+fn covered_by(checkpoint: &Checkpoint) -> Covered {
     Covered { log_id: checkpoint.log_id, size: checkpoint.size, root: checkpoint.root }
 }
 
@@ -253,7 +301,7 @@ fn findings(ui: &Ui, report: &Report, kept: Option<&Kept>) {
     }
 }
 
-fn print(ui: &mut Ui, found: &Check, kept: Option<&Kept>, resumed: Before) {
+fn print(ui: &mut Ui, found: &Check, kept: Option<&Kept>, own: Option<&Path>, resumed: Before) {
     let report = &found.report;
     findings(ui, report, kept);
     for finding in &found.contract_findings {
@@ -293,7 +341,14 @@ fn print(ui: &mut Ui, found: &Check, kept: Option<&Kept>, resumed: Before) {
         rows.push(("checkpoint", format!("covers {size} bytes; {beyond} came after it"), Tone::Plain));
         rows.extend(kept.witnesses_row());
     }
+    rows.extend(own.map(own_row));
     facts(ui, &rows);
+}
+
+/// Which note of the log's own was taken as evidence.
+fn own_row(path: &Path) -> (&'static str, String, Tone) {
+    let text = format!("compared with the log's own `{}`, whose signature nobody vouched for", path.display());
+    ("own note", text, Tone::Warning)
 }
 
 /// What to do: about a checkpoint that covers what was given up, to ask for a newer one.
@@ -335,7 +390,7 @@ fn finding_objects(report: &Report) -> Vec<VerifyFinding<'_>> {
     findings.collect()
 }
 
-fn object<'a>(found: &'a Check, kept: Option<&'a Kept>, resumed: Before) -> VerifyObject<'a> {
+fn object<'a>(found: &'a Check, kept: Option<&'a Kept>, own: Option<&Path>, resumed: Before) -> VerifyObject<'a> {
     let report = &found.report;
     let contract_findings = found.contract_findings.iter();
     let losses = found.losses.iter().map(|(seq, loss)| VerifyLoss {
@@ -367,6 +422,7 @@ fn object<'a>(found: &'a Check, kept: Option<&'a Kept>, resumed: Before) -> Veri
             .collect(),
         losses: losses.collect(),
         checkpoint: kept.map(Kept::object),
+        own_checkpoint: own.map(|path| path.display().to_string()),
         resumed: resumed.map(|(before, begun_ns)| ResumedObject { position: before.0, begun: time(begun_ns) }),
     }
 }

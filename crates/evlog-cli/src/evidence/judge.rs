@@ -1,7 +1,8 @@
 //! What evidence shows: each proof against the checkpoint, the run's events in order and without a gap, its projections
 //! made again from the proven events alone.
 //!
-//! Does not: verify the checkpoint's signature, which takes a key that the reader trusts; read a log.
+//! Does not: verify the checkpoint's signature, which takes a key that the reader trusts; read a log; know whether the run
+//! has later events than the evidence shows, and says so.
 
 use super::{Evidence, Projected};
 use crate::commands::check_proof::each_fact;
@@ -21,6 +22,8 @@ pub(crate) struct Judged {
     pub(crate) events: Vec<(Value, Position)>,
     pub(crate) contract: Option<String>,
     pub(crate) status: Option<String>,
+    /// Whether the run has ended, by its contract.
+    pub(crate) has_ended: bool,
     /// The files that the proven events give.
     pub(crate) projections: Vec<Projected>,
     /// Why the proven events cannot be folded.
@@ -56,6 +59,7 @@ impl<'e> Judging<'e> {
             events: Vec::new(),
             contract: None,
             status: None,
+            has_ended: false,
             projections: Vec::new(),
             contract_finding: None,
             findings: Vec::new(),
@@ -101,6 +105,7 @@ impl<'e> Judging<'e> {
         if let Some(run) = self.fold.run() {
             self.judged.contract = Some(run.contract().name().to_owned());
             self.judged.status = Some(run.status().to_owned());
+            self.judged.has_ended = run.is_terminal();
         }
         let bundle = match self.failed.take() {
             Some(error) => Err(error),
@@ -153,6 +158,20 @@ impl Judged {
         let known = |found: &&Projected| !self.projections.iter().any(|expected| expected.path == found.path);
         let more: Vec<String> = evidence.projections.iter().filter(known).map(|found| found.path.clone()).collect();
         self.findings.extend(more.iter().map(|path| format!("the run has no projection `{path}`")));
+    }
+
+    /// What nothing in the evidence proves, in words for people. A run's events are proven one by one, and the format has no
+    /// proof of how many there are: whoever made the page chose where it ends.
+    pub(crate) fn limit(&self) -> String {
+        let last = self.events.len().saturating_sub(1);
+        let what = if self.has_ended {
+            "by its contract the run has ended here"
+        } else {
+            "the status may be another one since"
+        };
+        format!(
+            "proven up to event {last} of the run, counted from 0; later events may be left out, before the checkpoint too; {what}"
+        )
     }
 
     /// The root that the checkpoint states.

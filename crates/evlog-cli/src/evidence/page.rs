@@ -2,6 +2,7 @@
 
 use super::{Evidence, Judged};
 use crate::events::words;
+use crate::ui::visible;
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -45,12 +46,14 @@ fn head(page: &mut String, judged: &Judged) {
         "<p class=\"faint\">This page does not check itself, and anybody can write a page. \
          <code>evlog check-evidence FILE --key LOG.pub</code> checks all of it, without a network and without the log: \
          the signature by the log's public key, which you get from elsewhere; that each event stands in the signed log; \
-         that the files below follow from these events; and that this page says what its data says.</p>\n<dl>\n",
+         that the files below follow from these events; and that this page says what its data says. Nothing in it proves that \
+         the run has no later events: only the log shows that.</p>\n<dl>\n",
     );
     let mut row = |label: &str, text: &str, class: &str| {
         let _infallible = writeln!(page, "<dt>{label}</dt><dd class=\"{class}\">{}</dd>", escape(text));
     };
     row("status", judged.status.as_deref().unwrap_or("unknown"), "status");
+    row("limit", &judged.limit(), "");
     row("contract", judged.contract.as_deref().unwrap_or("unknown"), "");
     row("log", &format!("{} (id {})", checkpoint.origin, checkpoint.log_id), "");
     row("checkpoint", &format!("{} bytes, the events before seq {}", checkpoint.size, checkpoint.next_seq), "");
@@ -81,7 +84,8 @@ fn events(page: &mut String, judged: &Judged) {
             escape(&words(event.get("payload").unwrap_or(&Value::Null))),
         );
     }
-    page.push_str("</table>\n<p class=\"faint\">In order, without a gap, up to the checkpoint. The whole payloads are in the proofs.</p>\n");
+    page.push_str("</table>\n<p class=\"faint\">In order, without a gap, from the run's first event to the last one here; later ones may be left out. \
+         The whole payloads are in the proofs.</p>\n");
 }
 
 /// A time without the digits that nobody reads; the data has all of them.
@@ -121,6 +125,8 @@ fn proofs(page: &mut String, evidence: &Evidence) {
     }
 }
 
+/// Text of others as a browser shows it and does nothing else with it, line by line.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    let lines: Vec<String> = text.split('\n').map(visible).collect();
+    lines.join("\n").replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

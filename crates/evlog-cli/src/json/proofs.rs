@@ -85,6 +85,7 @@ pub(crate) struct EvidenceObject<'a> {
     pub(crate) contract: Option<&'a str>,
     pub(crate) status: Option<&'a str>,
     pub(crate) events: u64,
+    pub(crate) limit: String,
     pub(crate) files: u64,
     pub(crate) origin: &'a str,
     pub(crate) log_id: String,

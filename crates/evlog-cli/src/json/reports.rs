@@ -101,6 +101,7 @@ pub(crate) struct CheckFinding {
 #[derive(Serialize)]
 pub(crate) struct ReplayObject<'a> {
     pub(crate) agrees: bool,
+    pub(crate) verdict: &'static str,
     pub(crate) runs: u64,
     pub(crate) events: u64,
     pub(crate) files: u64,
@@ -168,6 +169,8 @@ pub(crate) struct VerifyObject<'a> {
     pub(crate) losses: Vec<VerifyLoss<'a>>,
     /// The checkpoint that the log was compared with.
     pub(crate) checkpoint: Option<VerifiedCheckpoint<'a>>,
+    /// The note of the log's own that it does not agree with.
+    pub(crate) own_checkpoint: Option<String>,
     /// Where it went on.
     pub(crate) resumed: Option<ResumedObject>,
 }

@@ -9,7 +9,7 @@
 //! one from the other, and the values beside a frame's way to the root are kept for segments.
 
 use super::{Progress, Subject, in_order, newer, read, with_subject};
-use crate::covered::compare_report;
+use crate::covered::compare_with;
 use crate::error::LogError;
 use crate::prove::trees;
 use evlog_format::{Position, Root, SEGMENT_HEADER_LEN, SegmentHeader};
@@ -142,7 +142,7 @@ fn lie_end_to_end(segments: &[RawSegment]) -> bool {
 fn judged(subject: &Subject<'_>, covered: Option<&Covered>, progress: &mut Progress<'_>) -> Result<Report, LogError> {
     let mut report = in_order(subject, progress)?.report;
     if let Some(covered) = covered {
-        compare_report(subject.raw, &mut report, covered, &mut Vec::new, progress)?;
+        compare_with(subject.raw, &mut report, covered, &mut Vec::new, progress)?;
     }
     Ok(report)
 }

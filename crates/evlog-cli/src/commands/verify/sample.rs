@@ -7,9 +7,11 @@ use crate::json::{MissedObject, SampleObject, SampledObject};
 use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
 use evlog::check::sample::{Sample, Sampled, sample};
+use evlog::covered::compare_stated;
 use evlog_store::StdFs;
 use evlog_verify::Covered;
 use std::cell::OnceCell;
+use std::path::Path;
 use std::sync::Arc;
 
 /// A sample that misses with at most this probability, in parts per million, is said to find.
@@ -49,7 +51,7 @@ pub(super) fn run(
 ) -> Result<Verdict, CommandError> {
     let chosen = Sample { parts_per_million, seed: seed.map_or_else(drawn, Ok)? };
     let covered = kept.map(Kept::covered);
-    let found = {
+    let mut found = {
         let (bar, told) = (OnceCell::new(), &*ui);
         sample(Arc::new(StdFs), &context.log, chosen, covered.as_ref(), &mut |done, total| {
             bar.get_or_init(|| told.progress("sample", total, Unit::Bytes)).at_of(done, total);
@@ -58,16 +60,20 @@ pub(super) fn run(
             }
         })?
     };
+    if let Some(kept) = kept {
+        compare_stated(Arc::new(StdFs), &context.log, &mut found.report, &super::stated(kept.signed.checkpoint()))?;
+    }
+    let own = super::own(context, &mut found.report, kept)?;
     let good = found.report.findings.count() == 0 && kept.is_none_or(Kept::is_witnessed);
     if context.json {
         ui.json(&object(&found, chosen, kept, good));
     } else {
-        print(ui, &found, chosen, kept);
+        print(ui, &found, chosen, kept, own.as_deref());
     }
     Ok(Verdict::of(good))
 }
 
-fn print(ui: &mut Ui, found: &Sampled, chosen: Sample, kept: Option<&Kept>) {
+fn print(ui: &mut Ui, found: &Sampled, chosen: Sample, kept: Option<&Kept>, own: Option<&Path>) {
     let report = &found.report;
     super::findings(ui, report, kept);
     let word = report.verdict().word();
@@ -97,6 +103,7 @@ fn print(ui: &mut Ui, found: &Sampled, chosen: Sample, kept: Option<&Kept>) {
     );
     rows.push(("checkpoint", against.0, against.1));
     rows.extend(kept.and_then(Kept::witnesses_row));
+    rows.extend(own.map(super::own_row));
     facts(ui, &rows);
 }
 
