@@ -22,6 +22,7 @@ mod deal;
 pub mod error;
 pub mod history;
 pub mod log;
+mod net;
 pub mod options;
 pub mod prove;
 pub mod publish;

@@ -6,6 +6,7 @@
 use crate::answer::{Answer, AnswerOutcome};
 use crate::error::LogError;
 use crate::history::{Closed, Created, LOG_STREAM, LossAccepted, Opened, Recovered, TailCut};
+use crate::net;
 use crate::options::Options;
 use crate::request::Request;
 use crate::runs::{Answered, Cache, Known, Loader};
@@ -305,21 +306,15 @@ impl Log {
     ) -> Result<Option<RunFold>, LogError> {
         let undecidable = |error: FoldError| LogError::Undecidable { run: request.run.clone(), message: error.message };
         let first = head.first_seq.0 + offset as u64;
+        let placed = Log::placed(request, first, decision, events, known);
+        let body = net::encoded(&CommitHead { first_seq: Seq(first), ..*head }, &placed)?;
+        let read = net::read_back(&request.run, &body, &placed)?;
         let mut fold: Option<RunFold> = None;
-        for ((seq, new), event) in (first..).zip(&decision.events).zip(events) {
+        for ((seq, new), event) in (first..).zip(&decision.events).zip(read) {
             if new.target != Target::Run {
                 continue;
             }
             let before = fold.take().or_else(|| known.map(|known| known.fold.clone()));
-            let event = Event {
-                stream: event.stream,
-                number: before.as_ref().map_or(0, |fold| fold.head().events),
-                kind: event.kind,
-                kind_version: event.kind_version,
-                causation: cause_of(request, new, first),
-                idempotency: event.idempotency,
-                payload: event.payload,
-            };
             let fact = Fact { seq: Seq(seq), commit: head.first_seq, time_ns: head.time_ns, actor: head.actor, event };
             fold = Some(match before {
                 None => self.contracts.start(&fact).map_err(undecidable)?,
@@ -330,6 +325,32 @@ impl Log {
             });
         }
         Ok(fold)
+    }
+
+    /// The decided events as they will stand in the log, but for the numbers of those of `$log`, which the store knows.
+    fn placed<'a>(
+        request: &Request,
+        first: u64,
+        decision: &Decision,
+        events: &[AppendEvent<'a>],
+        known: Option<&Known>,
+    ) -> Vec<Event<'a>> {
+        let mut number = known.map_or(0, |known| known.fold.head().events);
+        let place = |(new, event): (&NewEvent, &AppendEvent<'a>)| {
+            let is_run = new.target == Target::Run;
+            let placed = Event {
+                stream: event.stream,
+                number: if is_run { number } else { 0 },
+                kind: event.kind,
+                kind_version: event.kind_version,
+                causation: cause_of(request, new, first),
+                idempotency: event.idempotency,
+                payload: event.payload,
+            };
+            number += u64::from(is_run);
+            placed
+        };
+        decision.events.iter().zip(events).map(place).collect()
     }
 
     /// Gives a commit to the store, what waits for a first commit before the decided events.

@@ -196,6 +196,8 @@ pub(crate) struct SampledObject<'a> {
     pub(crate) findings_count: u64,
     pub(crate) findings: Vec<VerifyFinding<'a>>,
     pub(crate) checkpoint: Option<VerifiedCheckpoint<'a>>,
+    /// The note of the log's own that it does not agree with.
+    pub(crate) own_checkpoint: Option<String>,
 }
 
 /// What was taken.

@@ -1,9 +1,12 @@
 //! `evlog submit`: result lines, exit codes, what does not stop it, and `init`.
 
 use crate::support::{BATCH, Done, Room};
+use evlog_format::{Durability, Kind};
+use evlog_store::{Append, AppendEvent, Causation, Owner, StdFs, Writer};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::process::Command;
+use std::sync::Arc;
 
 #[test]
 fn each_line_has_a_result_line_of_the_promised_shape() {
@@ -190,4 +193,29 @@ fn a_log_that_cannot_be_written_stops_submit_and_says_which_lines_are_in_doubt()
     room.ends(0, &["verify"]);
     let kept = room.ends(0, &["cat", "--run", "r"]).out.lines().count();
     assert!(kept > answered, "{kept} events kept, {answered} answered");
+}
+
+#[test]
+fn a_run_that_cannot_be_read_silences_no_command_behind_it() {
+    let room = Room::with_batch();
+    let log = room.path("evlog");
+    let owner = Owner { program: "somebody".to_owned() };
+    let (writer, _) = Writer::open(Arc::new(StdFs), &log, &owner).unwrap();
+    let event = AppendEvent {
+        stream: "spoilt",
+        kind: Kind::Custom("custom/x"),
+        kind_version: 1,
+        causation: Causation::None,
+        idempotency: None,
+        payload: b"{ }",
+    };
+    writer.commit(&Append { time_ns: 0, class: Durability::Sync, actor: "somebody", events: &[event] }).unwrap();
+    drop(writer);
+    let line =
+        |run: &str| format!("{{\"contract\":\"custom\",\"run\":\"{run}\",\"do\":\"record\",\"kind\":\"custom/x\"}}\n");
+    let done = room.feed(&["submit"], &[line("a"), line("spoilt"), line("b")].concat());
+    let lines = done.lines();
+    let results: Vec<&str> = lines.iter().map(|line| line["result"].as_str().unwrap()).collect();
+    assert_eq!((done.code, results), (1, vec!["accepted", "refused", "accepted"]));
+    assert_eq!(lines[1]["error"]["code"], "RUN_UNREADABLE");
 }

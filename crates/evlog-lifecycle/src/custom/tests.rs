@@ -114,6 +114,31 @@ fn a_committed_event_that_is_not_one_of_these_is_found() {
     }
 }
 
+/// Numbers in any spelling, by themselves and within.
+fn any_numbers() -> impl Strategy<Value = String> {
+    let token = prop_oneof![
+        "-?(0|[1-9][0-9]{0,22})(\\.[0-9]{1,20})?([eE][-+]?[0-9]{1,3})?",
+        any::<u64>().prop_map(|whole| whole.to_string()),
+        any::<f64>().prop_filter("finite", |double| double.is_finite()).prop_map(|double| format!("{double:e}")),
+    ];
+    (token.clone(), token).prop_map(|(one, other)| format!("{{\"n\":[{one},{{\"m\":{other}}}]}}"))
+}
+
+proptest! {
+    #[test]
+    fn every_value_that_is_taken_is_folded_from_its_own_bytes_and_is_the_same(data in any_numbers()) {
+        let Ok(value) = evlog_projection::parse(data.as_bytes()) else { return Ok(()) };
+        let mut harness = Harness::new(Custom);
+        harness.accept(record("custom/x", &value));
+        let facts = harness.facts(RUN);
+        prop_assert_eq!(evlog_projection::parse(&facts[0].payload), Ok(value.clone()));
+        bundle(&Custom, &facts).unwrap();
+        let line = harness.bundle(RUN).unwrap().files["audit_events.jsonl"].bytes.clone();
+        let line = evlog_projection::parse(line.trim_ascii()).unwrap();
+        prop_assert_eq!(&line["data"], &value);
+    }
+}
+
 fn any_command() -> impl Strategy<Value = Value> {
     let kind = prop_oneof![4 => "custom/[a-z]{1,3}", 1 => any::<String>()];
     let data = prop_oneof![any::<i32>().prop_map(Value::from), any::<String>().prop_map(|text| json!({"text": text}))];

@@ -18,8 +18,8 @@ pub(super) enum Decided {
     Offered(Offered),
     /// It is not a command.
     Malformed(Malformed),
-    /// Its events are more than the format holds; nothing is recorded.
-    TooLarge { run: String, message: String },
+    /// Nothing is recorded: its events are more than the format holds, or could not be read again, or its run cannot be.
+    NotTaken { run: String, code: &'static str, message: String },
 }
 
 /// A line, and what became of it.
@@ -102,9 +102,9 @@ impl<'a> Answers<'a> {
                 self.ui.json(&ResultLine::malformed(item.line, &malformed));
                 return Ok(());
             }
-            Decided::TooLarge { run, message } => {
+            Decided::NotTaken { run, code, message } => {
                 self.tally.refused += 1;
-                self.ui.json(&ResultLine::too_large(item.line, &run, &message));
+                self.ui.json(&ResultLine::not_taken(item.line, &run, code, &message));
                 return Ok(());
             }
         };

@@ -8,6 +8,7 @@ use crate::error::CommandError;
 use crate::ui::Progress;
 use evlog::{Log, LogError, Request};
 use evlog_store::{AppendError, Reason};
+use std::fmt::Display;
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, SyncSender};
 
@@ -84,7 +85,14 @@ fn offer(
         Err(LogError::Malformed(malformed)) => Ok(Decided::Malformed(malformed)),
         Err(LogError::Append(AppendError::NotAppended {
             reason: reason @ (Reason::Refused(_) | Reason::TooLong { .. }),
-        })) => Ok(Decided::TooLarge { run: request.run.clone(), message: reason.to_string() }),
+        })) => Ok(not_taken(request, "TOO_LARGE", &reason)),
+        // One command, or one run of the log, is wrong: what stands behind it is decided all the same.
+        Err(error @ LogError::Undecidable { .. }) => Ok(not_taken(request, "UNDECIDABLE", &error)),
+        Err(LogError::Fold(error)) => Ok(not_taken(request, "RUN_UNREADABLE", &error)),
         Err(error) => Err(error.into()),
     }
+}
+
+fn not_taken(request: &Request, code: &'static str, why: &dyn Display) -> Decided {
+    Decided::NotTaken { run: request.run.clone(), code, message: why.to_string() }
 }

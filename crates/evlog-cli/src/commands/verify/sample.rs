@@ -66,7 +66,7 @@ pub(super) fn run(
     let own = super::own(context, &mut found.report, kept)?;
     let good = found.report.findings.count() == 0 && kept.is_none_or(Kept::is_witnessed);
     if context.json {
-        ui.json(&object(&found, chosen, kept, good));
+        ui.json(&object(&found, chosen, kept, own.as_deref(), good));
     } else {
         print(ui, &found, chosen, kept, own.as_deref());
     }
@@ -123,7 +123,13 @@ fn missed(found: &Sampled) -> String {
     )
 }
 
-fn object<'a>(found: &'a Sampled, chosen: Sample, kept: Option<&'a Kept>, good: bool) -> SampledObject<'a> {
+fn object<'a>(
+    found: &'a Sampled,
+    chosen: Sample,
+    kept: Option<&'a Kept>,
+    own: Option<&Path>,
+    good: bool,
+) -> SampledObject<'a> {
     let report = &found.report;
     let missed = |wrong: u64| MissedObject { segments: wrong, parts_per_million: found.missed(wrong) };
     SampledObject {
@@ -145,6 +151,7 @@ fn object<'a>(found: &'a Sampled, chosen: Sample, kept: Option<&'a Kept>, good: 
         findings_count: report.findings.count(),
         findings: super::finding_objects(report),
         checkpoint: kept.map(Kept::object),
+        own_checkpoint: own.map(|path| path.display().to_string()),
     }
 }
 
