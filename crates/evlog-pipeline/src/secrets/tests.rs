@@ -1,6 +1,8 @@
 //! Every value and every form of it is masked, however it is cut into pieces, and nothing else is.
 
 use super::*;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 fn secrets(values: &[&str]) -> Secrets {
     Secrets::from_values(values.iter().map(|value| value.as_bytes().to_vec()))
@@ -74,6 +76,70 @@ fn g52_a_value_is_masked_by_lines_and_in_json_url_hexadecimal_and_base64_form() 
             gone(&URL_SAFE_NO_PAD.encode(format!("{before}{value}{after}")));
         }
     }
+}
+
+#[test]
+fn g52_every_escape_of_json_urls_and_pointers_is_seen_through() {
+    let slashes = "wJalr/K7MDENG+bPxRfi=CY~EX";
+    for form in [
+        "wJalr/K7MDENG%2BbPxRfi%3DCY~EX",
+        "wJalr%2fK7MDENG%2BbPxRfi=CY%7eEX",
+        "%77%4a%61%6c%72%2f%4b%37%4d%44%45%4e%47%2b%62%50%78%52%66%69%3d%43%59%7e%45%58",
+        "wJalr\\/K7MDENG+bPxRfi=CY~EX",
+        "wJalr\\u002fK7MDENG\\u002BbPxRfi\\u003dCY~EX",
+        "wJalr~1K7MDENG+bPxRfi=CY~0EX",
+        "wJalr~1K7MDENG%2BbPxRfi=CY~0EX",
+        "wJalr%252FK7MDENG%252BbPxRfi%253DCY~EX",
+        "wJalr\\\\\\/K7MDENG+bPxRfi=CY~EX",
+        "\\x77\\x4aalr/K7MDENG+bPxRfi=CY~EX",
+    ] {
+        check(&[slashes], &format!("a {form} b"), "a *** b");
+    }
+    check(&["p\u{e4}ssw\u{f6}rt-1\u{20ac}x"], "\"p\\u00e4ssw\\u00f6rt-1\\u20acx\"", "\"***\"");
+    check(&["ab<cd&ef>ghij"], "\"ab\\u003ccd\\u0026ef\\u003eghij\"", "\"***\"");
+    check(&["ab cd/ef\u{1f600}"], "q=ab+cd%2Fef%F0%9F%98%80&r", "q=***&r");
+    check(&["ab cd/ef\u{1f600}"], "\"ab cd\\/ef\\ud83d\\ude00\"", "\"***\"");
+}
+
+#[test]
+fn g52_encoded_text_is_seen_through_over_line_breaks_and_escapes() {
+    let value = "a token/with+some bytes in it";
+    let secrets = secrets(&[value]);
+    let wrapped = |text: &str, width: usize, by: &str| {
+        text.as_bytes().chunks(width).map(|line| String::from_utf8(line.to_vec()).unwrap()).collect::<Vec<_>>().join(by)
+    };
+    let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
+    for (text, by) in
+        [(STANDARD.encode(format!("xy{value}z")), "\n"), (hex.clone(), "\r\n  "), (hex.to_uppercase(), ":")]
+    {
+        for width in [2, 7, 16, 64] {
+            let width = if by == ":" { 2 } else { width };
+            let masked = secrets.mask(&wrapped(&text, width, by)).into_owned();
+            assert!(masked.contains("***") && masked.len() < 16, "{width}: {masked:?}");
+        }
+    }
+    let standard = STANDARD.encode(value);
+    for text in
+        [standard.replace('/', "\\/"), standard.replace('+', "%2B").replace('/', "%2F"), wrapped(&standard, 10, "\\n")]
+    {
+        assert!(secrets.mask(&text).len() < 12, "{text}");
+    }
+    assert_eq!(secrets.mask(&format!("{}\u{1b}[0m{}", &standard[..9], &standard[9..])).trim_end_matches('='), "***");
+}
+
+#[test]
+fn g51_a_secret_within_which_colours_change_is_masked() {
+    check(&["hunter2-and-more"], "the hunter\u{1b}[1;31m2-and\u{1b}[0m-more\u{7}!", "the ***\u{7}!");
+    check(&["hunter2-and-more"], "\u{1b}]0;title\u{7}hunter2\u{8}-and-more", "\u{1b}]0;title\u{7}***");
+    check(&["tab\tin it"], "a tab\tin it b", "a *** b");
+}
+
+#[test]
+fn g51_the_beginning_of_a_value_that_does_not_go_on_is_shown() {
+    // Beginnings without an end, of a value that repeats itself: none of it is looked at more than a few times.
+    let value = "a".repeat(4000);
+    let text = format!("{}b", "a".repeat(3999)).repeat(500);
+    assert_eq!(secrets(&[&value]).mask(&text).len(), text.len());
 }
 
 #[test]

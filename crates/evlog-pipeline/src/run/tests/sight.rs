@@ -93,3 +93,36 @@ fn g25_what_a_stage_left_that_is_read_only_is_removed_and_its_own_outcome_stays(
     let script = "mkdir -p $EVLOG_STAGING_DIR/mod/a; touch $EVLOG_STAGING_DIR/mod/a/f; chmod -R a-w $EVLOG_STAGING_DIR/mod; exit 3";
     room.ends(&plan(&[(script, "")]), 20, &["one failed fail_closed one_broken"]);
 }
+
+#[test]
+fn g56_no_digest_of_a_run_depends_on_the_value_of_a_secret() {
+    let with = |value: &str| {
+        let room = Room::new();
+        let keys = format!("env = {{ PIN = \"{value}\", URL = \"https://user:{value}@host\" }}");
+        let plan = plan(&[(&format!("test {value}"), &keys)])
+            .replace("name = \"p\"", "name = \"p\"\nsecrets.optional = [\"PIN\"]");
+        room.ends(&plan, 0, &["one success fail_closed -"]);
+        (room.json("manifest.json")["extensions"]["orchestrator"]["plan"].clone(), room)
+    };
+    let ((one, _), (another, _), (longer, _)) = (with("7391"), with("7392"), with("a-longer-one"));
+    assert!(one["blake3"].is_string() && one["stages"]["one"].is_string());
+    assert_eq!((&one, &one), (&another, &longer));
+}
+
+#[test]
+fn g56_what_else_is_different_in_a_plan_with_secrets_is_still_seen() {
+    let room = Room::new();
+    let text = |script: &str| {
+        let keys = "env = { PIN = \"7391\" }";
+        plan(&[("true", ""), (script, keys)]).replace("name = \"p\"", "name = \"p\"\nsecrets.optional = [\"PIN\"]")
+    };
+    room.1.raise();
+    fs::write(room.path("plan.toml"), text("true")).unwrap();
+    let left = room.with(&|plan, session, claim, options, progress| run(plan, session, claim, options, progress));
+    assert!(matches!(left.result, Err(RunError::Interrupted { .. })));
+    let room = undisturbed(room);
+    fs::write(room.path("plan.toml"), text("false")).unwrap();
+    assert!(matches!(room.resume().result, Err(RunError::OtherPlan { .. })));
+    fs::write(room.path("plan.toml"), text("true")).unwrap();
+    assert!(room.resume().result.is_ok());
+}
