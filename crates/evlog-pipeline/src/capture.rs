@@ -10,6 +10,7 @@
 //! - Whatever happens to the file, all output is taken: a stage never waits for it.
 
 use crate::secrets::{Masking, Secrets};
+use crate::terminal::plain;
 use std::fs::File;
 use std::io::{self, Write};
 
@@ -33,7 +34,12 @@ impl<'a> Capture<'a> {
         let end_max = END_LEN_MAX.min(limit / 2);
         let kept =
             Kept { file, room: limit - end_max, end_max, end: Vec::new(), left_out: 0, last: b'\n', error: None };
-        Capture { masking: secrets.masking(), masked: Vec::new(), kept, lines: Lines { watch, line: Vec::new() } }
+        Capture {
+            masking: secrets.masking(),
+            masked: Vec::new(),
+            kept,
+            lines: Lines { secrets: secrets.clone(), watch, line: Vec::new() },
+        }
     }
 
     /// Takes a piece of output.
@@ -127,6 +133,7 @@ impl Kept<'_> {
 }
 
 struct Lines<'a> {
+    secrets: Secrets,
     watch: &'a mut dyn FnMut(&str),
     line: Vec<u8>,
 }
@@ -143,32 +150,14 @@ impl Lines<'_> {
     }
 
     fn end_line(&mut self) {
+        // What is shown is looked through once more: it is another text than the one that was masked.
         let line = plain(&String::from_utf8_lossy(&self.line));
+        let line = self.secrets.mask(&line);
         self.line.clear();
         if !line.trim().is_empty() {
             (self.watch)(line.trim_end());
         }
     }
-}
-
-/// The text without what would move a terminal's cursor or change its colours.
-fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\u{1b}' => {
-                // A sequence `ESC [ ... letter`; of others only the character after ESC.
-                if chars.next() == Some('[') {
-                    chars.by_ref().find(|c| matches!(c, '\u{40}'..='\u{7e}'));
-                }
-            }
-            '\t' => out.push(' '),
-            c if c.is_control() => {}
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ pub mod run;
 mod schema;
 mod secrets;
 pub mod step;
+mod terminal;
 mod tree;
 mod walk;
 mod yaml;

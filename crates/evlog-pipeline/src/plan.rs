@@ -20,7 +20,9 @@ pub use registry::{Binding, Registered, Registry, RegistryError, RegistryProblem
 
 use crate::glob::Glob;
 use crate::schema::Schema;
+use crate::secrets::Secrets;
 use evlog_lifecycle::pipeline::{Definition, FailMode};
+use evlog_projection::canonical;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -36,6 +38,8 @@ pub struct Plan {
     pub file: PathBuf,
     /// BLAKE3 of what it says, with the schemas that it binds. Comments, the order of keys and its place do not count.
     pub blake3: [u8; 32],
+    /// The same, of which that is the digest, as JSON.
+    pub said: Value,
     /// The plan file's directory, absolute: the working directory of every stage.
     pub directory: PathBuf,
     /// The stages and reason codes that the run is judged by.
@@ -221,6 +225,12 @@ impl Plan {
     /// Reads a plan file and the schemas that it names.
     pub fn load(path: &Path) -> Result<Plan, PlanError> {
         check::load(path)
+    }
+
+    /// BLAKE3 of what it says, without the values of secrets: a digest is no place for a short one, which whoever has the
+    /// digest finds by trying.
+    pub(crate) fn digest_without(&self, secrets: &Secrets) -> [u8; 32] {
+        *blake3::hash(&canonical(&secrets.mask_value(&self.said))).as_bytes()
     }
 
     /// The stages that take part, in canonical order.

@@ -217,7 +217,7 @@ impl Runner<'_> {
         let stages: Map<String, Value> = stages.map(|stage| (stage.id.clone(), configured(&stage.id))).collect();
         json!({
             "pipeline": self.plan.pipeline,
-            "manifest": same::manifest(self.plan, retry),
+            "manifest": same::manifest(self.plan, retry, &self.secrets),
             "stages": stages,
             "emit_health": self.plan.emit_health,
         })

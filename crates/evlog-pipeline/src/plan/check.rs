@@ -100,11 +100,13 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
     let secrets = environment::secrets(&raw.secrets, problems);
     let known = stages::Known { definition: &definition, contracts: &contracts, registry: registry.as_ref() };
     let stages = stages::stages(&raw, &known, problems);
+    let said = said(&document, &contracts, registry.as_ref(), &stages);
     let is_stage = |id: &str| stages.iter().any(|stage| stage.id == id);
     Some(Plan {
         name: raw.name.get_ref().clone(),
         file: path.file_name().map_or_else(|| directory.clone(), |name| directory.join(name)),
-        blake3: digest(&document, &contracts, registry.as_ref(), &stages),
+        blake3: *blake3::hash(&evlog_projection::canonical(&said)).as_bytes(),
+        said,
         directory,
         pipeline,
         emit_health: raw.emit_health,
@@ -119,14 +121,14 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
     })
 }
 
-/// BLAKE3 of what the plan says: its document as canonical JSON, with the digests of the schemas, and of the registry where
+/// What the plan says, to take a digest of: its document as JSON, with the digests of the schemas, and of the registry where
 /// there is one. The document and not the [`Plan`], so that a key that is added later is never left out.
-fn digest(
+fn said(
     document: &Map<String, Value>,
     contracts: &BTreeMap<String, ArtifactContract>,
     registry: Option<&registry::Named>,
     stages: &[Stage],
-) -> [u8; 32] {
+) -> Value {
     let is_enabled = |id: &str| stages.iter().any(|stage| stage.enabled && stage.id == id);
     let counts = |id: &str| registry.is_none_or(|registry| registry.counts(id, &is_enabled));
     let schemas = contracts.iter().filter(|(id, _)| counts(id));
@@ -135,7 +137,7 @@ fn digest(
     if let Some(registry) = registry {
         whole["registries"] = registry.digest();
     }
-    *blake3::hash(&evlog_projection::canonical(&whole)).as_bytes()
+    whole
 }
 
 fn hex(digest: [u8; 32]) -> String {

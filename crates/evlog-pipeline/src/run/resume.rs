@@ -45,7 +45,7 @@ pub fn resume(
         runner.outcomes = state.outcomes().cloned().collect();
         return runner.complete_ended(status);
     }
-    let differences = same::differences(plan, &state);
+    let differences = same::differences(plan, &state, &runner.secrets);
     if !differences.is_empty() {
         return Err(RunError::OtherPlan { run: runner.run, differences });
     }

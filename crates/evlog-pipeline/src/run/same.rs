@@ -1,6 +1,6 @@
 //! Whether a plan is the one that a run was created with.
 //!
-//! A run's manifest names the plan by the digest of what it says, with the schemas that it binds: its comments, the order
+//! A run's manifest names the plan by the digest of what it says, with the schemas that it binds and without the values of secrets: its comments, the order
 //! of its keys and its place on the disk do not count. Runs that were created without one are compared by what the log
 //! holds of the configuration.
 //!
@@ -8,6 +8,7 @@
 
 use super::{Retry, hex};
 use crate::plan::{Input, Plan, Stage};
+use crate::secrets::Secrets;
 use evlog_lifecycle::pipeline::State;
 use evlog_projection::canonical;
 use serde_json::{Map, Value, json};
@@ -18,12 +19,16 @@ const PLACE: [&str; 2] = ["orchestrator", "plan"];
 const RETRY: &str = "retry";
 
 /// The members of the manifest that a run of this plan is created with.
-pub(super) fn manifest(plan: &Plan, retry: Option<&Retry>) -> Value {
+pub(super) fn manifest(plan: &Plan, retry: Option<&Retry>, secrets: &Secrets) -> Value {
     let mut manifest = Value::Object(plan.manifest.clone());
-    let stages = plan.enabled().map(|stage| (stage.id.clone(), start_digest(stage).into()));
+    let [whole, _] = plan_digests(plan, secrets);
+    let stages = plan.enabled().map(|stage| {
+        let [digest, _] = start_digests(stage, secrets);
+        (stage.id.clone(), digest.into())
+    });
     let stages: Map<String, Value> = stages.collect();
     let orchestrator = &mut manifest["extensions"][PLACE[0]];
-    orchestrator[PLACE[1]] = json!({"name": plan.name, "blake3": hex(plan.blake3), "stages": stages});
+    orchestrator[PLACE[1]] = json!({"name": plan.name, "blake3": whole, "stages": stages});
     if let Some(Retry { of, from }) = retry {
         orchestrator[RETRY] = json!({"of": of});
         if let Some(from) = from {
@@ -33,9 +38,14 @@ pub(super) fn manifest(plan: &Plan, retry: Option<&Retry>) -> Value {
     manifest
 }
 
-/// BLAKE3 of what starts a stage: its command, its environment as the plan says it, its inputs as it declares them. What
+/// BLAKE3 of what the plan says, without the values of secrets; and as an earlier evlog recorded it, with them.
+pub(super) fn plan_digests(plan: &Plan, secrets: &Secrets) -> [String; 2] {
+    [plan.digest_without(secrets), plan.blake3].map(hex)
+}
+
+/// BLAKE3 of what starts a stage, in the same two ways: its command, its environment as the plan says it, its inputs as it declares them. What
 /// is asked of its files is not part of it: that is asked again.
-pub(super) fn start_digest(stage: &Stage) -> String {
+pub(super) fn start_digests(stage: &Stage, secrets: &Secrets) -> [String; 2] {
     let input = |input: &Input| {
         let path = format!("{}{}", input.above, input.glob.as_str());
         json!({"path": path, "glob": !input.glob.is_literal(), "from": input.from.word(), "required": input.required})
@@ -46,7 +56,7 @@ pub(super) fn start_digest(stage: &Stage) -> String {
         "inherit_environment": stage.inherited,
         "inputs": stage.inputs.iter().map(input).collect::<Vec<Value>>(),
     });
-    hex(*blake3::hash(&canonical(&whole)).as_bytes())
+    [secrets.mask_value(&whole), whole].map(|said| hex(*blake3::hash(&canonical(&said)).as_bytes()))
 }
 
 /// What the run's manifest says of the plan that it was created with.
@@ -62,7 +72,7 @@ pub(super) fn retry(state: &State) -> Option<Retry> {
 }
 
 /// What is different in the plan from what the run was created with; nothing when it is the same.
-pub(super) fn differences(plan: &Plan, state: &State) -> Vec<String> {
+pub(super) fn differences(plan: &Plan, state: &State, secrets: &Secrets) -> Vec<String> {
     let mut found = Vec::new();
     let mut differ = |what: &str, expected: &dyn std::fmt::Display, given: &dyn std::fmt::Display| {
         if expected.to_string() != given.to_string() {
@@ -91,8 +101,8 @@ pub(super) fn differences(plan: &Plan, state: &State) -> Vec<String> {
     let [expected, given] = [recorded, &plan.manifest].map(members);
     differ("manifest", &Value::Object(expected), &Value::Object(given));
     if let Some(expected) = pinned.and_then(|plan| plan["blake3"].as_str()).filter(|_| found.is_empty()) {
-        let given = hex(plan.blake3);
-        if expected != given {
+        let [given, earlier] = plan_digests(plan, secrets);
+        if expected != given && expected != earlier {
             let what = "commands, outputs, limits or schemas, by digest of the plan";
             found.push(format!("{what}: expected {expected}, found {given}"));
         }
