@@ -19,7 +19,7 @@ pub(crate) enum Shown {
 /// What stands at the beginning of these bytes, which are not empty.
 pub(crate) fn shown(bytes: &[u8]) -> Shown {
     match bytes {
-        [0x1b] | [0xc2] => Shown::Open,
+        [0x1b | 0xc2] => Shown::Open,
         // `ESC [ ... letter`.
         [0x1b, b'[', rest @ ..] => {
             sequence(2, rest, rest.iter().position(|b| matches!(b, 0x40..=0x7e)).map(|at| at + 1))
@@ -27,9 +27,9 @@ pub(crate) fn shown(bytes: &[u8]) -> Shown {
         // A command of the operating system and its like, up to BEL or `ESC \`.
         [0x1b, b']' | b'P' | b'X' | b'^' | b'_', rest @ ..] => sequence(2, rest, end_of_string(rest)),
         [0x1b, second, ..] if second.is_ascii() => Shown::Hidden(2),
-        [0x1b, ..] => Shown::Hidden(1),
         [0xc2, 0x80..=0x9f, ..] => Shown::Hidden(2),
         [b'\t' | b'\n' | b'\r', ..] => Shown::Byte,
+        // An escape character that begins nothing is hidden like the others.
         [0..=0x1f | 0x7f, ..] => Shown::Hidden(1),
         _ => Shown::Byte,
     }

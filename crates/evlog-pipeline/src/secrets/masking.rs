@@ -69,7 +69,7 @@ impl Known {
 
 /// Some words, to be found wherever they overlap.
 struct Words {
-    words: Vec<Vec<u8>>,
+    all: Vec<Vec<u8>>,
     finder: Option<AhoCorasick>,
     /// Whether some word begins with the byte.
     begins: [bool; 256],
@@ -87,7 +87,7 @@ impl Words {
             begins[usize::from(word[0])] = true;
         }
         let len_max = words.iter().map(Vec::len).max().unwrap_or(0);
-        Words { finder: (len_max > 0).then_some(finder), words, begins, len_max }
+        Words { finder: (len_max > 0).then_some(finder), all: words, begins, len_max }
     }
 
     fn are_in(&self, bytes: &[u8]) -> bool {
@@ -111,7 +111,7 @@ impl Words {
         let open = |at: &usize| {
             let rest = &bytes[*at..];
             self.begins[usize::from(rest[0])]
-                && self.words.iter().any(|word| word.len() > rest.len() && word.starts_with(rest))
+                && self.all.iter().any(|word| word.len() > rest.len() && word.starts_with(rest))
         };
         let begun = (first..bytes.len()).find(open);
         begun.map_or(reading.open(), |at| reading.places(at..at + 1).start.min(reading.open()))

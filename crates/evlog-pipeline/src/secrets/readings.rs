@@ -65,7 +65,7 @@ impl Reading {
     pub(super) fn shown(&self) -> Option<Reading> {
         let hides = |byte: &u8| (*byte < 0x20 && !matches!(byte, b'\t' | b'\n' | b'\r')) || matches!(byte, 0x7f | 0xc2);
         self.undo(hides, |rest, out| match shown(rest) {
-            Shown::Byte => out.keep(1),
+            Shown::Byte => Some(out.keep(1)),
             Shown::Hidden(len) => Some(len),
             Shown::Open => None,
         })
@@ -78,8 +78,8 @@ impl Reading {
             |rest, out| match rest {
                 [b'\\', b'u', ..] => unicode(rest, out),
                 [b'\\', b'x', high, low, ..] => match byte_of(*high, *low) {
-                    Some(byte) => out.put(&[byte], 4),
-                    None => out.keep(1),
+                    Some(byte) => Some(out.put(&[byte], 4)),
+                    None => Some(out.keep(1)),
                 },
                 [b'\\', b'x', ..] | [b'\\'] => None,
                 [b'\\', escaped, ..] => {
@@ -90,11 +90,11 @@ impl Reading {
                         b'b' => 8,
                         b'f' => 12,
                         b'"' | b'\\' | b'/' | b'\'' => *escaped,
-                        _ => return out.keep(1),
+                        _ => return Some(out.keep(1)),
                     };
-                    out.put(&[byte], 2)
+                    Some(out.put(&[byte], 2))
                 }
-                _ => out.keep(1),
+                _ => Some(out.keep(1)),
             },
         )
     }
@@ -106,7 +106,10 @@ impl Reading {
 
     /// The same of a form, where a plus is a space.
     pub(super) fn form(&self) -> Option<Reading> {
-        self.undo(|byte| *byte == b'+', |rest, out| if rest[0] == b'+' { out.put(b" ", 1) } else { percent(rest, out) })
+        self.undo(
+            |byte| *byte == b'+',
+            |rest, out| if rest[0] == b'+' { Some(out.put(b" ", 1)) } else { percent(rest, out) },
+        )
     }
 
     /// With the escapes of JSON pointers undone.
@@ -115,9 +118,9 @@ impl Reading {
             |byte| *byte == b'~',
             |rest, out| match rest {
                 [b'~'] => None,
-                [b'~', b'0', ..] => out.put(b"~", 2),
-                [b'~', b'1', ..] => out.put(b"/", 2),
-                _ => out.keep(1),
+                [b'~', b'0', ..] => Some(out.put(b"~", 2)),
+                [b'~', b'1', ..] => Some(out.put(b"/", 2)),
+                _ => Some(out.keep(1)),
             },
         )
     }
@@ -151,13 +154,11 @@ impl Reading {
         let mut open = self.open;
         while at < self.bytes.len() {
             let rest = &self.bytes[at..];
-            match read(rest, &mut Out { source: self, at, bytes: &mut bytes, places: &mut places }) {
-                Some(len) => at += len,
-                None => {
-                    open = self.place(at).start;
-                    break;
-                }
-            }
+            let Some(len) = read(rest, &mut Out { source: self, at, bytes: &mut bytes, places: &mut places }) else {
+                open = self.place(at).start;
+                break;
+            };
+            at += len;
         }
         Some(Reading { bytes, places: Some(places), open })
     }
@@ -194,34 +195,34 @@ struct Out<'r> {
 
 impl Out<'_> {
     /// Some bytes as they are.
-    fn keep(&mut self, len: usize) -> Option<usize> {
+    fn keep(&mut self, len: usize) -> usize {
         for at in self.at..self.at + len {
             self.bytes.push(self.source.bytes[at]);
             self.places.push(spot(&self.source.place(at)));
         }
-        Some(len)
+        len
     }
 
     /// What some bytes stand for.
-    fn put(&mut self, read: &[u8], len: usize) -> Option<usize> {
+    fn put(&mut self, read: &[u8], len: usize) -> usize {
         let place = spot(&self.source.places(self.at..self.at + len));
         for byte in read {
             self.bytes.push(*byte);
             self.places.push(place);
         }
-        Some(len)
+        len
     }
 }
 
 fn percent(rest: &[u8], out: &mut Out<'_>) -> Option<usize> {
     match rest {
         [b'%', high, low, ..] => match byte_of(*high, *low) {
-            Some(byte) => out.put(&[byte], 3),
-            None => out.keep(1),
+            Some(byte) => Some(out.put(&[byte], 3)),
+            None => Some(out.keep(1)),
         },
-        [b'%', high] if !high.is_ascii_hexdigit() => out.keep(1),
+        [b'%', high] if !high.is_ascii_hexdigit() => Some(out.keep(1)),
         [b'%', ..] => None,
-        _ => out.keep(1),
+        _ => Some(out.keep(1)),
     }
 }
 
@@ -245,7 +246,7 @@ fn unicode(rest: &[u8], out: &mut Out<'_>) -> Option<usize> {
             && rest.iter().skip(2).all(u8::is_ascii_hexdigit)
             && b"\\u".starts_with(&rest[..rest.len().min(2)])
     };
-    let Some(first) = unit(rest) else { return if is_begun(rest) { None } else { out.keep(1) } };
+    let Some(first) = unit(rest) else { return if is_begun(rest) { None } else { Some(out.keep(1)) } };
     let mut len = 6;
     let scalar = match first {
         0xd800..=0xdbff => match unit(&rest[6..]) {
@@ -259,8 +260,8 @@ fn unicode(rest: &[u8], out: &mut Out<'_>) -> Option<usize> {
         first => char::from_u32(first),
     };
     match scalar {
-        Some(scalar) => out.put(scalar.encode_utf8(&mut [0; 4]).as_bytes(), len),
-        None => out.keep(6),
+        Some(scalar) => Some(out.put(scalar.encode_utf8(&mut [0; 4]).as_bytes(), len)),
+        None => Some(out.keep(6)),
     }
 }
 

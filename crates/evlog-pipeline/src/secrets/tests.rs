@@ -108,7 +108,7 @@ fn g52_encoded_text_is_seen_through_over_line_breaks_and_escapes() {
     let wrapped = |text: &str, width: usize, by: &str| {
         text.as_bytes().chunks(width).map(|line| String::from_utf8(line.to_vec()).unwrap()).collect::<Vec<_>>().join(by)
     };
-    let hex: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = value.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<String>>().concat();
     for (text, by) in
         [(STANDARD.encode(format!("xy{value}z")), "\n"), (hex.clone(), "\r\n  "), (hex.to_uppercase(), ":")]
     {
