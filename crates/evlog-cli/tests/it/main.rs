@@ -48,6 +48,8 @@ mod stall;
 #[cfg(test)]
 mod stdout;
 #[cfg(test)]
+mod stop;
+#[cfg(test)]
 mod story;
 #[cfg(test)]
 mod submit;
@@ -59,3 +61,5 @@ mod tail;
 mod verify;
 #[cfg(test)]
 mod watch;
+#[cfg(test)]
+mod way_on;

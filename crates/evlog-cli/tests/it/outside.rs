@@ -10,9 +10,9 @@ use std::process::{Child, ChildStdin, Command};
 use std::time::{Duration, Instant};
 
 /// Far more than any of these commands takes, and less than a person waits.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-fn line(run: &str, number: usize) -> String {
+pub(crate) fn line(run: &str, number: usize) -> String {
     format!("{{\"contract\":\"custom\",\"run\":\"{run}\",\"do\":\"record\",\"kind\":\"custom/n\",\"data\":{number}}}\n")
 }
 
@@ -57,7 +57,7 @@ impl Writer {
 }
 
 /// How a command ends within the time that a person waits; one that does not is ended.
-fn ended(mut child: Child, what: &dyn std::fmt::Debug) -> Done {
+pub(crate) fn ended(mut child: Child, what: &dyn std::fmt::Debug) -> Done {
     let begun = Instant::now();
     while child.try_wait().unwrap().is_none() {
         if begun.elapsed() > PATIENCE {

@@ -1,0 +1,82 @@
+//! Signals that end `evlog submit`: what was read is recorded and answered, the last checkpoint is signed, and the log is
+//! closed in order.
+
+use crate::crash::Lines;
+use crate::outside::{ended, line};
+use crate::support::{Room, signal};
+use std::io::Write;
+use std::process::{ChildStdin, Stdio};
+
+fn assert_closed(room: &Room) {
+    let head = room.ends(0, &["inspect", "--json"]).lines().into_iter().find(|line| line["what"] == "head").unwrap();
+    assert_eq!(head["closed"], true, "{head}");
+    let last = room.ends(0, &["cat", "--run", "$log", "--json"]).lines().pop().unwrap();
+    assert_eq!(last["kind"], "log.closed");
+    room.ends(0, &["verify"]);
+}
+
+fn give(input: &mut ChildStdin, numbers: std::ops::Range<usize>) {
+    for number in numbers {
+        input.write_all(line("a", number).as_bytes()).unwrap();
+    }
+}
+
+#[test]
+fn a_signal_ends_submit_in_order_with_the_last_checkpoint() {
+    for name in ["TERM", "HUP", "INT"] {
+        let room = Room::new();
+        room.ends(0, &["key", "new", "example.com/x", "--out", "x.key"]);
+        let mut child = room.spawn(&["submit", "--key", "x.key", "--checkpoint-every", "1h"]);
+        let mut input = child.stdin.take().unwrap();
+        let answers = Lines::of(&mut child);
+        give(&mut input, 0..3);
+        answers.wait_for(3, &mut child);
+        signal(&child, name);
+        let done = ended(child, &name);
+        assert_eq!(done.code, 2, "{name}: {done:?}");
+        done.says(&format!("stopped by SIG{name}: lines up to 3 are done and answered"));
+        assert_eq!(answers.all().len(), 3, "{name}");
+        let notes = std::fs::read_dir(room.path("evlog/checkpoints")).unwrap();
+        assert_eq!(notes.filter(|note| note.as_ref().unwrap().path().extension().unwrap() == "note").count(), 1);
+        assert_closed(&room);
+        drop(input);
+    }
+}
+
+#[test]
+fn a_signal_ends_submit_though_nobody_reads_its_answers() {
+    let room = Room::new();
+    let lines: String = (0..3000).map(|number| line("a", number)).collect();
+    let mut child = room.spawn(&["submit"]);
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(lines.as_bytes()).unwrap();
+    // Recording does not wait for the reader: all lines are in the log while the pipe is full.
+    while !room.run(&["cat", "--run", "a"]).out.lines().count().eq(&3000) {
+        assert_eq!(child.try_wait().unwrap(), None, "submit ended by itself");
+    }
+    signal(&child, "TERM");
+    let begun = std::time::Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        assert!(begun.elapsed() < crate::outside::PATIENCE, "submit waits for its reader");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    assert_eq!(child.wait().unwrap().code(), Some(2));
+    drop(input);
+    assert_closed(&room);
+}
+
+#[test]
+fn under_nohup_a_closed_session_does_not_end_submit() {
+    let room = Room::new();
+    let mut command = room.command_of("sh", &["-c", "trap '' HUP; exec \"$0\" submit", env!("CARGO_BIN_EXE_evlog")]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let answers = Lines::of(&mut child);
+    give(&mut input, 0..1);
+    answers.wait_for(1, &mut child);
+    signal(&child, "HUP");
+    give(&mut input, 1..2);
+    answers.wait_for(2, &mut child);
+    drop(input);
+    assert_eq!(ended(child, &"submit").code, 0);
+}

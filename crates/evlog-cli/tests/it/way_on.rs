@@ -1,0 +1,210 @@
+//! After a refusal there is a way on, which the hint names: copies of a log, clocks that were wrong, names that a restored
+//! log cannot sign under any more, disks that were full.
+
+use crate::crash::Lines;
+use crate::outside::line;
+use crate::support::{Done, Room, files_below};
+use evlog::checkpoint::ReadBack;
+use evlog::clock::StepClock;
+use evlog::{Log, Options};
+use evlog_projection::Contracts;
+use serde_json::json;
+use std::fs;
+use std::io::Write;
+use std::process::Command;
+use std::sync::Arc;
+
+fn read(room: &Room, path: &str) -> String {
+    fs::read_to_string(room.path(path)).unwrap()
+}
+
+/// A room with a log of some segments, signed once.
+fn signed_room() -> Room {
+    let room = Room::new();
+    room.ends(0, &["key", "new", "example.com/x", "--out", "x.key"]);
+    room.ends(0, &["init", "--segment-limit", "1024"]);
+    grow(&room, 60);
+    room.ends(0, &["checkpoint", "--key", "x.key", "--out", "1.note"]);
+    room
+}
+
+fn grow(room: &Room, commits: usize) {
+    let lines: String = (0..commits).map(|number| line("a", number)).collect();
+    assert_eq!(room.feed(&["submit"], &lines).code, 0);
+}
+
+fn copy_all(room: &Room, from: &str, to: &str) {
+    assert!(Command::new("cp").arg("-a").arg(room.path(from)).arg(room.path(to)).status().unwrap().success());
+}
+
+#[test]
+fn a_backup_of_a_log_that_is_written_is_whole_and_a_writer_takes_it() {
+    let room = signed_room();
+    let mut writer = room.spawn(&["submit"]);
+    let mut input = writer.stdin.take().unwrap();
+    let answers = Lines::of(&mut writer);
+    for round in 0..5 {
+        for number in 0..40 {
+            input.write_all(line("live", number).as_bytes()).unwrap();
+        }
+        answers.wait_for(40 * round + 1, &mut writer);
+        let copy = format!("copy-{round}");
+        let told = room.ends(0, &["backup", &copy, "--json"]).json();
+        assert_eq!((&told["verdict"], &told["checkpoints"], &told["kept"]), (&json!("clean"), &json!(1), &json!(true)));
+        let found = room.ends(0, &["--log", &copy, "verify", "--json", "--checkpoint", "1.note", "--key", "x.pub"]);
+        assert_eq!((&found.json()["verdict"], &found.json()["size"]), (&json!("clean"), &told["size"]));
+        assert_eq!(room.feed(&["--log", &copy, "submit"], &line("there", 0)).code, 0);
+        room.ends(0, &["--log", &copy, "verify"]);
+    }
+    drop(input);
+    assert_eq!(writer.wait().unwrap().code(), Some(0));
+    // What is there already is not replaced, and what was not finished does not litter.
+    room.ends(2, &["backup", "copy-0"]).says("a copy replaces nothing");
+    let names: Vec<_> = fs::read_dir(room.path("")).unwrap().map(|name| name.unwrap().file_name()).collect();
+    assert!(names.iter().all(|name| !name.to_str().unwrap().starts_with('.')), "{names:?}");
+}
+
+#[test]
+fn a_backup_of_a_damaged_log_is_not_kept() {
+    let room = signed_room();
+    let segment = &room.segments()[0];
+    let mut bytes = fs::read(segment).unwrap();
+    bytes[600] ^= 1;
+    fs::write(segment, bytes).unwrap();
+    room.ends(1, &["backup", "copy"]).says("so no copy was kept");
+    assert!(!room.path("copy").exists());
+    room.ends(2, &["--log", "none", "backup", "copy"]).says("no log");
+}
+
+#[test]
+fn a_plain_copy_of_a_busy_log_goes_on_as_a_repaired_one() {
+    let room = signed_room();
+    copy_all(&room, "evlog", "copy");
+    grow(&room, 1);
+    fs::copy(room.path("evlog/HEAD"), room.path("copy/HEAD")).unwrap();
+    room.feed(&["--log", "copy", "submit"], &line("b", 0)).says("log is truncated");
+    room.ends(0, &["--log", "copy", "repair", "--accept-loss", "--yes"]);
+    assert_eq!(room.feed(&["--log", "copy", "submit"], &line("b", 0)).code, 0);
+    room.ends(0, &["--log", "copy", "verify"]);
+}
+
+/// Signs a checkpoint of the log with the clock far ahead.
+fn sign_in_the_future(room: &Room) {
+    let clock = StepClock::new(3_790_000_000 * 1_000_000_000, 1);
+    let options = Options { clock: Arc::new(clock), ..Options::new("a clock that runs ahead") };
+    let log = Log::open(&room.path("evlog"), Contracts::new(), options).unwrap();
+    let mut read = ReadBack::begin(&log, None, &mut |_, _| ()).unwrap();
+    let statement = read.statement(&mut |_, _| ()).unwrap();
+    read.record(&statement, "example.com/x", fs::read(room.path("1.note")).unwrap().as_slice()).unwrap();
+    fs::remove_file(log.checkpoints().path(statement.size)).unwrap();
+    log.close().unwrap();
+}
+
+#[test]
+fn after_a_checkpoint_of_a_wrong_clock_a_person_says_so_once_and_the_log_signs_again() {
+    // Rule C-23.
+    let room = signed_room();
+    sign_in_the_future(&room);
+    grow(&room, 1);
+    let refused = room.ends(2, &["checkpoint", "--key", "x.key"]);
+    refused.says("expected a time after that of the last checkpoint").says("--clock-was-wrong");
+    room.feed(&["submit", "--key", "x.key"], &line("a", 0)).says("--clock-was-wrong");
+    room.ends(
+        0,
+        &["checkpoint", "--key", "x.key", "--clock-was-wrong", "--actor", "ops@example.org", "--out", "2.note"],
+    );
+    let events = room.ends(0, &["cat", "--run", "$log", "--json"]).lines();
+    let corrected = events.iter().find(|event| event["kind"] == "log.clock_corrected").unwrap();
+    assert_eq!(
+        corrected["payload"],
+        json!({"last_time": "2090-02-05T17:46:40.000000000Z", "accepted_by": "ops@example.org"})
+    );
+    grow(&room, 1);
+    room.ends(0, &["checkpoint", "--key", "x.key", "--out", "3.note"]);
+    room.ends(0, &["verify", "--checkpoint", "3.note", "--key", "x.pub"]);
+    // Where the clock was right, nothing is recorded.
+    grow(&room, 1);
+    room.ends(0, &["checkpoint", "--key", "x.key", "--clock-was-wrong"]);
+    let events = room.ends(0, &["cat", "--run", "$log", "--json"]).lines();
+    assert_eq!(events.iter().filter(|event| event["kind"] == "log.clock_corrected").count(), 1);
+}
+
+#[test]
+fn a_log_that_was_restored_from_an_older_copy_goes_on_under_a_new_name() {
+    // Rule C-28.
+    let room = signed_room();
+    room.ends(0, &["key", "new", "w.example.com", "--witness", "--out", "w.key"]);
+    let witness = |code: i32, note: &str, key: &str, more: &[&str]| -> Done {
+        let arguments = ["witness", note, "--state", "seen", "--log-key", key, "--key", "w.key", "--out", "cosigned"];
+        room.ends(code, &[&arguments, more].concat())
+    };
+    witness(0, "1.note", "x.pub", &[]);
+    room.ends(0, &["backup", "older"]);
+    grow(&room, 5);
+    room.ends(0, &["checkpoint", "--key", "x.key", "--out", "2.note"]);
+    room.ends(0, &["prove", "--from", "1.note", "--to", "2.note", "--out", "p"]);
+    witness(0, "2.note", "x.pub", &["--proof", "p"]);
+    fs::remove_dir_all(room.path("evlog")).unwrap();
+    fs::rename(room.path("older"), room.path("evlog")).unwrap();
+    grow(&room, 9);
+    room.ends(0, &["checkpoint", "--key", "x.key", "--out", "3.note"]);
+    room.ends(0, &["prove", "--from", "1.note", "--to", "3.note", "--out", "p"]);
+    witness(2, "3.note", "x.pub", &["--proof", "p"]).says("docs/copying.md");
+    room.ends(0, &["key", "new", "example.com/x-2", "--out", "x2.key"]);
+    room.ends(2, &["checkpoint", "--key", "x2.key"]).says("--new-name");
+    let told = room.ends(0, &["checkpoint", "--key", "x2.key", "--new-name", "--actor", "ops", "--out", "4.note"]);
+    told.says("the log signs as example.com/x-2 from now on");
+    let events = room.ends(0, &["cat", "--run", "$log", "--json"]).lines();
+    let changed = events.iter().find(|event| event["kind"] == "log.name_changed").unwrap();
+    assert_eq!(changed["payload"], json!({"from": "example.com/x", "to": "example.com/x-2", "accepted_by": "ops"}));
+    // The old name is not signed under again; the new one needs nothing more to be said.
+    room.ends(2, &["checkpoint", "--key", "x.key"]).says("expected a key of a new name, found example.com/x");
+    room.ends(2, &["checkpoint", "--key", "x.key", "--new-name"]).says("expected a key of a new name");
+    grow(&room, 1);
+    room.ends(0, &["checkpoint", "--key", "x2.key", "--out", "5.note"]);
+    room.ends(0, &["verify", "--checkpoint", "5.note", "--key", "x2.pub"]);
+    witness(0, "5.note", "x2.pub", &[]).says("first checkpoint seen of example.com/x-2");
+}
+
+#[test]
+fn what_was_asked_for_is_written_whole_or_not_at_all() {
+    let room = signed_room();
+    let before = read(&room, "1.note");
+    // A directory in which nothing can be made takes no file, and what stands there stays.
+    room.ends(2, &["prove", "--seq", "3", "--to", "1.note", "--out", "none/p"]);
+    assert_eq!(read(&room, "1.note"), before);
+    // The disk is full: 1 KiB is no room for a proof, and an old one is left alone.
+    room.write("proof", "an older one");
+    let script = "ulimit -f 0; trap '' XFSZ; exec \"$0\" prove --seq 3 --to 1.note --out proof";
+    let done: Done = room.command_of("sh", &["-c", script, env!("CARGO_BIN_EXE_evlog")]).output().unwrap().into();
+    assert_eq!(done.code, 2, "{done:?}");
+    assert_eq!(read(&room, "proof"), "an older one");
+    let script = "ulimit -f 0; trap '' XFSZ; exec \"$0\" key new example.com/y --out y.key";
+    let done: Done = room.command_of("sh", &["-c", script, env!("CARGO_BIN_EXE_evlog")]).output().unwrap().into();
+    assert_eq!(done.code, 2, "{done:?}");
+    let litter: Vec<_> =
+        files_below(&room.path("")).into_iter().filter(|path| path.to_str().unwrap().contains("/.evlog-")).collect();
+    assert_eq!(litter, Vec::<std::path::PathBuf>::new());
+    room.ends(0, &["key", "new", "example.com/y", "--out", "y.key"]);
+    room.ends(0, &["prove", "--seq", "3", "--to", "1.note", "--out", "proof"]);
+    assert!(read(&room, "proof").starts_with("evlog"), "{}", read(&room, "proof"));
+}
+
+#[test]
+fn a_log_and_a_policy_that_contradict_a_key_are_told_apart() {
+    // Rule C-41.
+    let room = signed_room();
+    room.ends(0, &["key", "new", "example.com/other", "--out", "other.key"]);
+    room.write("policy", &format!("log {}\nquorum none\n", read(&room, "other.pub").trim()));
+    room.ends(0, &["prove", "--seq", "3", "--to", "1.note", "--out", "p"]);
+    room.ends(0, &["evidence", "a", "--out", "page.html"]);
+    for command in ["check-proof", "verify", "check-evidence"] {
+        let arguments: &[&str] = match command {
+            "check-proof" => &["check-proof", "p", "--checkpoint", "1.note"],
+            "verify" => &["verify", "--checkpoint", "1.note"],
+            _ => &["check-evidence", "page.html"],
+        };
+        room.ends(2, &[arguments, &["--key", "x.pub", "--policy", "policy"]].concat())
+            .says("--key and --policy contradict each other: the policy is for example.com/other+");
+    }
+}
