@@ -209,3 +209,23 @@ fn frame_before(bytes: &[u8], end: usize) -> usize {
         at = next;
     }
 }
+
+#[test]
+fn beside_a_writer_that_goes_on_behind_a_close_no_derived_file_is_called_spoilt() {
+    let fs = SimFs::new();
+    let writer = create(&fs, 1 << 20);
+    put(&writer, "a", &[7; 200]);
+    writer.close().unwrap();
+    let (writer, _) = open(&fs);
+    // Its first commit is in the file, and `HEAD` still says that the log was closed before it.
+    let last = segment_files(&fs).pop().unwrap();
+    let file = crate::Fs::open_write(&fs, &last).unwrap();
+    let len = file.len().unwrap();
+    file.write_at(b"in flight", len).unwrap();
+    let survey = crate::repair::Survey::look(Arc::new(fs.clone()), dir(), &mut |_, _| ()).unwrap();
+    let words: Vec<_> = survey.sidecars().iter().map(|sidecar| sidecar.standing.word()).collect();
+    assert!(!words.contains(&"spoilt") && !words.contains(&"missing"), "{words:?}");
+    assert!(!survey.is_moving());
+    file.set_len(len).unwrap();
+    writer.close().unwrap();
+}
