@@ -2,8 +2,8 @@
 //! `docs/cli.md` is made from it.
 
 use crate::commands::{
-    bench, cat, check_evidence, check_proof, checkpoint, conform, contract, evidence, explain, init, inspect, key,
-    project, prove, repair, replay, run, runs, show, submit, tail, verify, witness,
+    backup, bench, cat, check_evidence, check_proof, checkpoint, conform, contract, evidence, explain, init, inspect,
+    key, project, prove, repair, replay, run, runs, show, submit, tail, verify, witness,
 };
 use crate::ui::visible;
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -107,6 +107,7 @@ pub(crate) enum Command {
     Conform(conform::ConformArgs),
     Inspect(inspect::InspectArgs),
     Repair(repair::RepairArgs),
+    Backup(backup::BackupArgs),
     Bench(bench::BenchArgs),
     Contract(contract::ContractArgs),
     Key(key::KeyArgs),

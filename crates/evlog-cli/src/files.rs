@@ -148,11 +148,16 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
 
 /// A synced file beside the one that is to be made, which goes away unless it gets the name.
 pub(crate) fn draft(path: &Path, mode: u32, bytes: &[u8]) -> Result<tempfile::NamedTempFile, CommandError> {
-    let mode = fs::Permissions::from_mode(mode);
-    let made = tempfile::Builder::new().prefix(".evlog-").permissions(mode).tempfile_in(above(path));
-    let mut made = made.map_err(refuse("write", path))?;
-    made.write_all(bytes).and_then(|()| made.as_file().sync_all()).map_err(refuse("write", path))?;
-    Ok(made)
+    let permissions = fs::Permissions::from_mode(mode);
+    let draft = tempfile::Builder::new().prefix(".evlog-").permissions(permissions).tempfile_in(above(path));
+    let mut draft = draft.map_err(refuse("write", path))?;
+    draft.write_all(bytes).and_then(|()| draft.as_file().sync_all()).map_err(refuse("write", path))?;
+    Ok(draft)
+}
+
+/// A directory beside the one that is to be made, which goes away with all that is in it.
+pub(crate) fn draft_dir(path: &Path) -> Result<tempfile::TempDir, CommandError> {
+    tempfile::Builder::new().prefix(".evlog-").tempdir_in(above(path)).map_err(refuse("make", path))
 }
 
 /// Makes the name of a file survive a crash.

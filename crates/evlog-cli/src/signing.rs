@@ -5,6 +5,7 @@
 //! - A checkpoint that would say nothing new is not signed, so a log that rests does not grow.
 
 mod loss;
+mod name;
 
 use crate::error::CommandError;
 use crate::keys;
@@ -13,6 +14,7 @@ use crate::ui::{Ui, Unit};
 use clap::Args;
 use evlog::Log;
 use evlog::checkpoint::ReadBack;
+use evlog::history::ClockCorrected;
 use evlog_format::{FORMAT_VERSION, Position, Root, Seq};
 use evlog_projection::time::to_rfc3339;
 use evlog_proof::{Algorithm, Checkpoint, CheckpointError, SignatureError, Signed, SignerKey, VerifierKey};
@@ -94,11 +96,23 @@ fn run(command: &str, text: &str) -> Result<(), CommandError> {
     if ended.success() { Ok(()) } else { Err(failed(format!("ended with {ended}"))) }
 }
 
+/// What a person says of the checkpoints before, so that signing goes on where it would be refused.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Said {
+    /// The clock was wrong when the last one was signed.
+    pub(crate) clock_was_wrong: bool,
+    /// The log is to have the key's name from now on.
+    pub(crate) new_name: bool,
+    /// Who says so.
+    pub(crate) by: String,
+}
+
 /// A session's signing.
 pub(crate) struct Signing<'l> {
     log: &'l Log,
     key: SignerKey,
     publish: Publish,
+    said: Said,
     read: ReadBack<'l>,
     /// When the last checkpoint was recorded, Unix nanoseconds.
     last_ns: Option<i64>,
@@ -108,10 +122,26 @@ pub(crate) struct Signing<'l> {
 
 impl<'l> Signing<'l> {
     /// Takes up where the last checkpoint ended.
-    pub(crate) fn begin(ui: &Ui, log: &'l Log, key: SignerKey, publish: Publish) -> Result<Signing<'l>, CommandError> {
+    pub(crate) fn begin(
+        ui: &Ui,
+        log: &'l Log,
+        key: SignerKey,
+        publish: Publish,
+        said: Said,
+    ) -> Result<Signing<'l>, CommandError> {
         let history = log.signing_history()?;
-        let spoilt = loss::set_aside(ui, log, key.verifier(), history.loss.as_ref())?;
-        let kept = kept(log, key.verifier(), &history.keys, &spoilt)?;
+        let mut former = loss::set_aside(ui, log, key.verifier(), history.loss.as_ref())?;
+        former.extend(history.former_names.iter().cloned());
+        name::refuse_former(key.verifier(), &history.former_names)?;
+        let kept = match kept(log, key.verifier(), &history.keys, &former)? {
+            Kept::Ours(signed) => Some(signed),
+            Kept::Nothing => None,
+            Kept::OfAnotherName(name) if said.new_name => {
+                name::change(ui, log, &name, key.verifier(), &said.by)?;
+                None
+            }
+            Kept::OfAnotherName(name) => return Err(name::refused(&name, key.verifier())),
+        };
         let claimed = history.last.as_ref().map(|last| (Position(last.size), Root(last.root)));
         let signed = kept.as_ref().map(|signed| (signed.checkpoint().size, signed.checkpoint().root));
         let bar = OnceCell::new();
@@ -133,7 +163,7 @@ impl<'l> Signing<'l> {
             (signed, next)
         });
         let last_ns = history.last.is_some().then_some(history.last_time_ns);
-        Ok(Signing { log, key, publish, read, last_ns, last })
+        Ok(Signing { log, key, publish, said, read, last_ns, last })
     }
 
     /// Signs a checkpoint over everything that was added, unless nothing was; gives it out. The flag: whether it is new.
@@ -145,12 +175,19 @@ impl<'l> Signing<'l> {
             return Ok((signed.clone(), false));
         }
         let now = self.log.now_ns();
+        if let Some(last_time_ns) = self.last_ns.filter(|last| now < *last && self.said.clock_was_wrong) {
+            let corrected = ClockCorrected { last_time_ns, accepted_by: self.said.by.clone() };
+            self.log.record_clock_corrected(&corrected)?;
+            self.last_ns = None;
+        }
         if let Some(last) = self.last_ns.filter(|last| now < *last) {
             let (now, then) = (to_rfc3339(now), to_rfc3339(last));
             let message = format!(
                 "nothing was signed: expected a time after that of the last checkpoint, {then}, found that the clock says {now}"
             );
-            return Err(CommandError::user(message).hint("set the machine's clock"));
+            return Err(CommandError::user(message).hint("if the clock is wrong now, set it").hint(
+                "if it was wrong then, `evlog checkpoint --key FILE --clock-was-wrong` says so, once: the log records it, and signs again",
+            ));
         }
         let bar = OnceCell::new();
         let statement = self.read.statement(&mut |done, total| {
@@ -175,13 +212,22 @@ impl<'l> Signing<'l> {
     }
 }
 
+/// The newest checkpoint that a log keeps.
+enum Kept {
+    Nothing,
+    /// Of the key's name.
+    Ours(Signed),
+    /// Of this one.
+    OfAnotherName(String),
+}
+
 /// The newest checkpoint that the log keeps. It is signed by the key, or by one that the log has recorded. One of a name that
-/// the log does not sign under any more, since it gave up what it had signed, is not gone on from.
-fn kept(log: &Log, key: &VerifierKey, recorded: &[String], spoilt: &[String]) -> Result<Option<Signed>, CommandError> {
+/// the log does not sign under any more is not gone on from.
+fn kept(log: &Log, key: &VerifierKey, recorded: &[String], former: &[String]) -> Result<Kept, CommandError> {
     let checkpoints = log.checkpoints();
     let Some(size) = checkpoints.sizes().map_err(evlog_store::OpenError::Io).map_err(evlog::LogError::from)?.pop()
     else {
-        return Ok(None);
+        return Ok(Kept::Nothing);
     };
     let path = checkpoints.path(size);
     let bytes = notes::read(&path)?;
@@ -189,13 +235,9 @@ fn kept(log: &Log, key: &VerifierKey, recorded: &[String], spoilt: &[String]) ->
     let mut refused = None;
     for known in std::iter::once(key.clone()).chain(earlier) {
         match Signed::open(&bytes, &known) {
-            Ok(signed) if signed.checkpoint().origin == key.name() => return Ok(Some(signed)),
-            Ok(signed) if spoilt.contains(&signed.checkpoint().origin) => return Ok(None),
-            Ok(signed) => {
-                let (found, expected) = (key.name(), &signed.checkpoint().origin);
-                let message = format!("the log signs as {expected}: expected a key of that name, found one of {found}");
-                return Err(CommandError::user(message).hint("`evlog key new NAME` makes a new key of the same name"));
-            }
+            Ok(signed) if signed.checkpoint().origin == key.name() => return Ok(Kept::Ours(signed)),
+            Ok(signed) if former.contains(&signed.checkpoint().origin) => return Ok(Kept::Nothing),
+            Ok(signed) => return Ok(Kept::OfAnotherName(signed.checkpoint().origin.clone())),
             Err(error) => refused = Some(error),
         }
     }
@@ -270,7 +312,7 @@ fn sign_until<'l>(
 fn sign<'l>(ui: &Ui, log: &'l Log, signing: &mut Option<Signing<'l>>, signer: &Signer) -> Result<(), CommandError> {
     let begun = match signing.take() {
         Some(begun) => begun,
-        None => Signing::begin(ui, log, signer.key.clone(), signer.publish.clone())?,
+        None => Signing::begin(ui, log, signer.key.clone(), signer.publish.clone(), Said::default())?,
     };
     signing.insert(begun).checkpoint(ui).map(|_| ())
 }

@@ -89,6 +89,8 @@ pub(crate) struct Ui {
     answer: BufWriter<Answer>,
     /// Why the answer cannot be written any more. Nothing is written after that.
     lost: Option<io::Error>,
+    /// How long the end waits for a reader that is behind; without one, for ever.
+    patience: Option<Duration>,
     answer_colour: bool,
     talk_colour: bool,
     talk: Talk,
@@ -130,6 +132,7 @@ impl Ui {
         Ui {
             answer: BufWriter::with_capacity(BUFFER_LEN, Answer::Direct(io::stdout())),
             lost: None,
+            patience: None,
             answer_colour: shows_colour(&io::stdout()),
             talk_colour: shows_colour(&io::stderr()),
             talk: match (quiet, moves(&io::stderr())) {
@@ -176,6 +179,11 @@ impl Ui {
         self.flush();
         *self.answer.get_mut() = Answer::Spooled(Spool::new(io::stdout())?);
         Ok(())
+    }
+
+    /// From now on the end of the program does not wait longer for the reader of the answer.
+    pub(crate) fn hurry(&mut self, patience: Duration) {
+        self.patience = Some(patience);
     }
 
     fn write(&mut self, write: impl FnOnce(&mut BufWriter<Answer>) -> io::Result<()>) {
@@ -283,7 +291,7 @@ impl Ui {
 
     fn drain(&mut self) {
         if let (Answer::Spooled(spool), None) = (self.answer.get_ref(), &self.lost) {
-            self.lost = spool.finish(None).err();
+            self.lost = spool.finish(self.patience).err();
         }
     }
 

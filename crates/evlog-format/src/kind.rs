@@ -45,6 +45,10 @@ kinds! {
     LOG_KEY_ADDED = 9, "log.key_added";
     /// Synced bytes that were damaged or missing at the end of the log were given up.
     LOG_LOSS_ACCEPTED = 10, "log.loss_accepted";
+    /// The clock was wrong when the last checkpoint was signed.
+    LOG_CLOCK_CORRECTED = 11, "log.clock_corrected";
+    /// The log signs under another name from here on.
+    LOG_NAME_CHANGED = 12, "log.name_changed";
     /// A run of contract `status` was created.
     STATUS_CREATED = 100, "status.created";
     /// It went from one status to another.

@@ -14,6 +14,7 @@
 //! Read [`layout`], [`fs`], [`recovery`], then [`writer`] and [`reader`].
 #![deny(unsafe_code)]
 
+pub mod backup;
 pub mod checkpoints;
 mod closed;
 pub mod error;
@@ -44,6 +45,7 @@ pub use error::{AppendError, Failure, OpenError, ReadError, Reason, Refusal};
 pub use evlog_verify::Verdict;
 pub use fs::{Fs, StdFs};
 pub use head::Head;
+pub use open::find_log;
 pub use raw::{RawLog, RawSegment};
 pub use reader::{CommitRef, Commits, Committed, Follow, Reader, SegmentInfo, StreamSummary};
 pub use writer::{

@@ -175,6 +175,11 @@ pub(crate) fn begun(files: &Files) -> Result<(), OpenError> {
     }
 }
 
+/// Says why there is no log in `dir`, if there is none.
+pub fn find_log(fs: Arc<dyn Fs>, dir: &Path) -> Result<(), OpenError> {
+    begun(&Files::new(fs, dir))
+}
+
 /// Opens a log, and recovers it where the session before did not close it.
 pub(crate) fn open(fs: Arc<dyn Fs>, dir: &Path, owner: &Owner) -> Result<(Opened, Recovery), OpenError> {
     begun(&Files::new(Arc::clone(&fs), dir))?;

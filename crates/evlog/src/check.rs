@@ -14,15 +14,15 @@ mod saved;
 
 use crate::error::LogError;
 use crate::history::{
-    CheckpointSigned, Closed, Created, KeyAdded, LOG_STREAM, LossAccepted, Opened, ProjectionPublished, Recovered,
-    TailCut, Verified,
+    CheckpointSigned, ClockCorrected, Closed, Created, KeyAdded, LOG_STREAM, LossAccepted, NameChanged, Opened,
+    ProjectionPublished, Recovered, TailCut, Verified,
 };
 use evlog_format::commit::Commit;
 use evlog_format::ids::{is_bundle_path, is_run_id};
 use evlog_format::{CommitHead, Event, Kind, LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq, kind, payload};
 use evlog_projection::{Contracts, Fact, FoldError, RunFold};
 use evlog_store::fs::Fs;
-use evlog_store::{OpenError, RawLog, RawSegment};
+use evlog_store::{OpenError, RawLog, RawSegment, find_log};
 use evlog_verify::audit::{Audit, NewerVersion, Report, StreamLens};
 use evlog_verify::verdict::Verdict;
 use std::num::NonZeroUsize;
@@ -85,10 +85,11 @@ fn with_subject<T, E: From<LogError>>(
     contracts: &Contracts,
     judge: impl FnOnce(&Subject<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
-    let raw = RawLog::open(fs, dir).map_err(|failure| LogError::from(OpenError::Io(failure)))?;
+    let raw = RawLog::open(Arc::clone(&fs), dir).map_err(|failure| LogError::from(OpenError::Io(failure)))?;
     let head = raw.head().filter(|head| log_id_of(&raw) == Some(head.log_id));
     let segments = shown(&raw, head.map(|head| head.committed));
     if segments.is_empty() {
+        find_log(fs, dir).map_err(LogError::from)?;
         return Err(LogError::from(OpenError::NoLog { path: dir.to_path_buf() }).into());
     }
     judge(&Subject { raw: &raw, segments: &segments, durable: head.map(|head| head.durable), contracts })
@@ -242,6 +243,8 @@ fn history_readable(fact: &Fact<'_>) -> Result<(), FoldError> {
         kind::LOG_TAIL_CUT => readable::<TailCut>(event),
         kind::LOG_CHECKPOINT_SIGNED => readable::<CheckpointSigned>(event),
         kind::LOG_LOSS_ACCEPTED => readable::<LossAccepted>(event),
+        kind::LOG_CLOCK_CORRECTED => readable::<ClockCorrected>(event),
+        kind::LOG_NAME_CHANGED => readable::<NameChanged>(event),
         kind::LOG_PROJECTION_PUBLISHED => published(event),
         kind::LOG_VERIFIED => readable::<Verified>(event),
         kind::LOG_KEY_ADDED => readable::<KeyAdded>(event),

@@ -8,7 +8,7 @@
 //! - A statement extends the one before it: the tree that is kept between them only grows.
 
 use crate::error::LogError;
-use crate::history::{CheckpointSigned, KeyAdded, LOG_STREAM, LossAccepted, Verified};
+use crate::history::{CheckpointSigned, ClockCorrected, KeyAdded, LOG_STREAM, LossAccepted, NameChanged, Verified};
 use crate::log::{Log, payload_of};
 use evlog_format::{Event, Kind, LogId, Position, Root, Seq, kind, payload};
 use evlog_store::{Checkpoints, OpenError, RawLog, Settled};
@@ -35,8 +35,10 @@ pub struct SigningHistory {
     pub keys: Vec<String>,
     /// The last checkpoint.
     pub last: Option<CheckpointSigned>,
-    /// When it was recorded, Unix nanoseconds.
+    /// When it was recorded, Unix nanoseconds; when its time was said to be wrong, if it was since.
     pub last_time_ns: i64,
+    /// Names that were changed: nothing is signed under them any more.
+    pub former_names: Vec<String>,
     /// How many events after those that it covers tell of sessions and signatures alone.
     pub only_sessions: u64,
     /// The last loss that somebody accepted.
@@ -134,6 +136,10 @@ impl SigningHistory {
                 loss.signed.push(Position(signed.size));
             }
             (self.last, self.last_time_ns) = (Some(signed), time_ns);
+        } else if event.kind == kind::LOG_CLOCK_CORRECTED {
+            self.last_time_ns = time_ns;
+        } else if event.kind == kind::LOG_NAME_CHANGED {
+            self.former_names.push(payload::decode::<NameChanged>(event.payload).map_err(wrong)?.from);
         } else if event.kind == kind::LOG_LOSS_ACCEPTED {
             let accepted = payload::decode::<LossAccepted>(event.payload).map_err(wrong)?;
             self.loss = Some(AfterLoss { seq, accepted, signed: Vec::new() });
@@ -179,6 +185,16 @@ impl Log {
     /// Records that a key signs for this log from here on.
     pub fn record_key(&self, key: &str) -> Result<(), LogError> {
         self.record(kind::LOG_KEY_ADDED, &payload_of(&KeyAdded { key: key.to_owned() })?)
+    }
+
+    /// Records that the clock was wrong when the last checkpoint was signed.
+    pub fn record_clock_corrected(&self, corrected: &ClockCorrected) -> Result<(), LogError> {
+        self.record(kind::LOG_CLOCK_CORRECTED, &payload_of(corrected)?)
+    }
+
+    /// Records that the log signs under another name from here on.
+    pub fn record_name_changed(&self, changed: &NameChanged) -> Result<(), LogError> {
+        self.record(kind::LOG_NAME_CHANGED, &payload_of(changed)?)
     }
 
     /// Records a verification.

@@ -118,7 +118,7 @@ fn read_to(raw: &RawLog, tree: &mut Tree, size: u64, told: &mut dyn FnMut(&Tree)
     // Positions are those of the bytes as they lie one after another, whatever the names of their files say.
     let (mut left, mut start) = (size - tree.size().min(size), 0);
     for segment in raw.segments() {
-        let skipped = (tree.size() - start).min(segment.len);
+        let skipped = tree.size().saturating_sub(start).min(segment.len);
         start += segment.len;
         if left == 0 || skipped == segment.len {
             continue;

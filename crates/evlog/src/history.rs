@@ -114,6 +114,27 @@ pub struct LossAccepted {
     pub accepted_by: String,
 }
 
+/// `log.clock_corrected`, version 1: the clock was wrong when the last checkpoint was signed, so the next one may be signed
+/// at an earlier time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockCorrected {
+    /// When the last checkpoint was recorded, Unix nanoseconds, by the clock that was wrong.
+    pub last_time_ns: i64,
+    /// Who says so.
+    pub accepted_by: String,
+}
+
+/// `log.name_changed`, version 1: the log signs under another name from here on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NameChanged {
+    /// The name that nothing is signed under any more.
+    pub from: String,
+    /// The new name: that of the key.
+    pub to: String,
+    /// Who changed it.
+    pub accepted_by: String,
+}
+
 /// `log.projection_published`, version 1: files of one run were written out for others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProjectionPublished {

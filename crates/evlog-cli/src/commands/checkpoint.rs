@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::json::CheckpointObject;
 use crate::keys;
-use crate::signing::{Publish, Signing};
+use crate::signing::{Publish, Said, Signing};
 use crate::table::facts;
 use crate::ui::{Tone, Ui};
 use clap::Args;
@@ -33,6 +33,15 @@ pub(crate) struct CheckpointArgs {
     /// Write the checkpoint to this file too; `-` for stdout, and nothing else
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+    /// Sign though the clock is before that of the last checkpoint, since it was wrong then. The log records it
+    #[arg(long)]
+    clock_was_wrong: bool,
+    /// Let the log have this key's name from now on, and its old one never again. The log records it
+    #[arg(long)]
+    new_name: bool,
+    /// Who says so, for the event that records it
+    #[arg(long, value_name = "NAME", default_value = "operator")]
+    actor: String,
     /// Give the checkpoint to this shell command on its stdin
     #[arg(long, value_name = "COMMAND")]
     exec: Option<String>,
@@ -43,7 +52,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckpointArgs) -> Resu
     let to_stdout = args.out.as_deref() == Some(Path::new("-"));
     let publish = Publish { out: args.out.clone().filter(|_| !to_stdout), exec: args.exec.clone() };
     let log = context.writer("checkpoint", false)?;
-    let signed = Signing::begin(ui, &log, key, publish).and_then(|mut signing| signing.checkpoint(ui));
+    let said = Said { clock_was_wrong: args.clock_was_wrong, new_name: args.new_name, by: args.actor.clone() };
+    let signed = Signing::begin(ui, &log, key, publish, said).and_then(|mut signing| signing.checkpoint(ui));
     let checkpoints = log.checkpoints();
     let closed = log.close();
     let (signed, is_new) = signed?;

@@ -12,7 +12,7 @@ use clap::Args;
 use evlog::LogError;
 use evlog_format::Position;
 use evlog_store::inspect::{Inspection, Segment};
-use evlog_store::{OpenError, StdFs};
+use evlog_store::{OpenError, StdFs, find_log};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -52,6 +52,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &InspectArgs) -> Result<
     let could_not = |failure| CommandError::from(LogError::from(OpenError::Io(failure)));
     let inspection = Inspection::open(Arc::new(StdFs), &context.log).map_err(could_not)?;
     if inspection.segments().is_empty() {
+        find_log(Arc::new(StdFs), &context.log).map_err(LogError::from)?;
         return Err(LogError::from(OpenError::NoLog { path: context.log.clone() }).into());
     }
     if let Some(position) = args.segment {

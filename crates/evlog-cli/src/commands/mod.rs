@@ -1,5 +1,6 @@
 //! The commands, one file each: what it takes, and what it does.
 
+pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod cat;
 pub(crate) mod check_evidence;
@@ -48,6 +49,7 @@ pub(crate) fn run(ui: &mut Ui, arguments: &Arguments) -> Result<Verdict, Command
         Command::Conform(args) => conform::run(ui, &context, args),
         Command::Inspect(args) => inspect::run(ui, &context, args),
         Command::Repair(args) => repair::run(ui, &context, args),
+        Command::Backup(args) => backup::run(ui, &context, args),
         Command::Bench(args) => bench::run(ui, &context, args),
         Command::Key(args) => key::run(ui, &context, args),
         Command::Checkpoint(args) => checkpoint::run(ui, &context, args),

@@ -8,6 +8,7 @@
 mod answers;
 mod input;
 mod offer;
+mod stop;
 #[cfg(test)]
 mod tests;
 
@@ -27,9 +28,14 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::mpsc::sync_channel;
+use std::thread::Builder;
+use std::time::Duration;
+use stop::Stop;
 
 /// How many batches may wait between two threads.
 const QUEUE_LEN: usize = 4;
+/// How long the reader of the results is waited for after a signal.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 const EXAMPLES: &str = r#"Examples:
   evlog submit commands.jsonl > results.jsonl
@@ -42,7 +48,8 @@ const EXAMPLES: &str = r#"Examples:
 Exit codes:
   0   every line is accepted or a duplicate
   1   a line is rejected or refused
-  2   a line is malformed (the other lines are done all the same)"#;
+  2   a line is malformed (the other lines are done all the same); TERM, HUP or Ctrl-C ended the input: what was read is
+      recorded and answered, the last checkpoint signed, and the log closed in order"#;
 
 /// Take commands as JSON Lines, and answer each with a result line
 ///
@@ -73,22 +80,28 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<V
     if args.create.no_create || context.has_log()? {
         open_log(context, args, &brought, &log)?;
     }
-    ui.spool()
-        .map_err(|error| CommandError::user(format!("could not start the thread that writes answers: {error}")))?;
+    ui.spool().map_err(|error| no_thread("writes answers", &error))?;
     let progress = ui.progress_beside_answer("submit", len, Unit::Bytes);
     let (send, receive) = sync_channel(QUEUE_LEN);
-    input::start(source, send.clone());
-    let ((offering, answered), checkpoints) = signing::during(signer, &|| log.get(), || {
+    let stop = Stop::ending(send.clone()).map_err(|error| no_thread("waits for signals", &error))?;
+    input::start(source, send.clone()).map_err(|error| no_thread("reads the input", &error))?;
+    let (worked, checkpoints) = signing::during(signer, &|| log.get(), || {
         std::thread::scope(|scope| {
             let (offered, waiting) = sync_channel(QUEUE_LEN);
             let (log, brought) = (&log, brought.as_slice());
-            let answers = scope.spawn(move || Answers::new(ui, log).write_all(waiting, &send));
+            let ui = &mut *ui;
+            let answering = move || Answers::new(ui, log).write_all(waiting, &send);
+            let answers = Builder::new().name("evlog-answers".into()).spawn_scoped(scope, answering)?;
             let offering = offer_all(&|| open_log(context, args, brought, log), log, receive, &offered, &progress);
             drop(offered);
-            (offering, answers.join())
+            Ok::<_, io::Error>((offering, answers.join()))
         })
     });
-    drop(progress);
+    drop((progress, stop));
+    let (offering, answered) = worked.map_err(|error| no_thread("waits for commits", &error))?;
+    if offering.signal.is_some() {
+        ui.hurry(PATIENCE);
+    }
     let Ok(answers) = answered else { unreachable!("the thread that writes answers does not panic") };
     // Closed in any case: what was committed stays, and the next session finds the log closed in order.
     let closed = log.into_inner().map_or(Ok(()), Log::close);
@@ -106,12 +119,23 @@ fn conclude(answers: answers::Written, offering: Offering) -> Result<Verdict, Co
              again (a line with an `id` is never recorded twice)"
         )));
     }
+    if let Some(signal) = offering.signal {
+        let message =
+            format!("stopped by {signal}: lines up to {last} are done and answered, later ones are not recorded");
+        return Err(CommandError::user(message)
+            .hint("the log was closed in order; the rest of the input can be submitted again"));
+    }
     match offering.stopped {
         Some(error) => {
             Err(error.hint(format!("lines up to {last} are done and answered, later ones are not recorded")))
         }
         None => Ok(answers.tally.verdict()),
     }
+}
+
+fn no_thread(which: &str, error: &io::Error) -> CommandError {
+    CommandError::user(format!("could not start the thread that {which}: {error}"))
+        .hint("no line was recorded; end other programs, or raise the limit of threads (`ulimit -u`)")
 }
 
 fn open_log(

@@ -26,10 +26,10 @@ pub(crate) use inspect::{
 pub(crate) use proofs::{CheckpointObject, EvidenceObject, KeyObject, ProofObject, WitnessObject, WitnessesObject};
 pub(crate) use repair::{LossObject, RefusedObject, RepairObject, StepObject};
 pub(crate) use reports::{
-    BenchDisk, BenchMachine, BenchObject, BenchSeries, CheckFinding, CheckObject, Digested, InitObject, MissedObject,
-    OutcomeObject, ProjectedFile, ProjectedLine, ReplayErrorObject, ReplayObject, ReplayedDifference, ResumedObject,
-    RunLine, RunObject, SampleObject, SampledObject, StarterObject, VerifiedCheckpoint, VerifyFinding, VerifyLoss,
-    VerifyObject, Versions,
+    BackupObject, BenchDisk, BenchMachine, BenchObject, BenchSeries, CheckFinding, CheckObject, Digested, InitObject,
+    MissedObject, OutcomeObject, ProjectedFile, ProjectedLine, ReplayErrorObject, ReplayObject, ReplayedDifference,
+    ResumedObject, RunLine, RunObject, SampleObject, SampledObject, StarterObject, VerifiedCheckpoint, VerifyFinding,
+    VerifyLoss, VerifyObject, Versions,
 };
 pub(crate) use result::ResultLine;
 pub(crate) use run_event::RunEvent;

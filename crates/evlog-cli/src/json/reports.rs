@@ -11,6 +11,19 @@ pub(crate) struct InitObject<'a> {
     pub(crate) segment_limit: u64,
 }
 
+/// `backup`.
+#[derive(Serialize)]
+pub(crate) struct BackupObject<'a> {
+    pub(crate) copy: &'a str,
+    pub(crate) log_id: String,
+    pub(crate) size: u64,
+    pub(crate) next_seq: u64,
+    pub(crate) root: String,
+    pub(crate) checkpoints: u64,
+    pub(crate) verdict: &'static str,
+    pub(crate) kept: bool,
+}
+
 /// `run --init`.
 #[derive(Serialize)]
 pub(crate) struct StarterObject<'a> {

@@ -39,6 +39,7 @@ fn copy_all(room: &Room, from: &str, to: &str) {
 
 #[test]
 fn a_backup_of_a_log_that_is_written_is_whole_and_a_writer_takes_it() {
+    // Rules B-01, B-02 and B-03.
     let room = signed_room();
     let mut writer = room.spawn(&["submit"]);
     let mut input = writer.stdin.take().unwrap();
@@ -52,7 +53,7 @@ fn a_backup_of_a_log_that_is_written_is_whole_and_a_writer_takes_it() {
         let told = room.ends(0, &["backup", &copy, "--json"]).json();
         assert_eq!((&told["verdict"], &told["checkpoints"], &told["kept"]), (&json!("clean"), &json!(1), &json!(true)));
         let found = room.ends(0, &["--log", &copy, "verify", "--json", "--checkpoint", "1.note", "--key", "x.pub"]);
-        assert_eq!((&found.json()["verdict"], &found.json()["size"]), (&json!("clean"), &told["size"]));
+        assert_eq!((&found.json()["verdict"], &found.json()["bytes"]), (&json!("clean"), &told["size"]));
         assert_eq!(room.feed(&["--log", &copy, "submit"], &line("there", 0)).code, 0);
         room.ends(0, &["--log", &copy, "verify"]);
     }

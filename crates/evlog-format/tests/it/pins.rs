@@ -16,6 +16,8 @@ const KINDS: &[(u16, &str)] = &[
     (8, "log.verified"),
     (9, "log.key_added"),
     (10, "log.loss_accepted"),
+    (11, "log.clock_corrected"),
+    (12, "log.name_changed"),
     (100, "status.created"),
     (101, "status.transitioned"),
     (102, "status.rejected"),

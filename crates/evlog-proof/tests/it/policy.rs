@@ -14,7 +14,7 @@ fn enough(group: &str, quorum: &str, cosigned: &[u8]) -> bool {
     for n in cosigned {
         signed.cosign(&witness_key(*n), 1000 + u64::from(*n));
     }
-    let policy = Policy::parse(&policy(group, quorum)).unwrap();
+    let policy = Policy::parse(policy(group, quorum)).unwrap();
     let signed = policy.open(signed.to_string().as_bytes()).unwrap();
     let witnessed = policy.judge(signed.note()).unwrap();
     assert_eq!(witnessed.by.len(), cosigned.len());
@@ -42,7 +42,7 @@ fn a_quorum_counts_witnesses_and_groups() {
 #[test]
 fn a_policy_that_cannot_be_meant_is_refused_with_its_line() {
     // Rule C-41.
-    let line = |group: &str, quorum: &str| Policy::parse(&policy(group, quorum)).unwrap_err().line;
+    let line = |group: &str, quorum: &str| Policy::parse(policy(group, quorum)).unwrap_err().line;
     assert_eq!(line("group g 4 w1 w2 w3", "g"), 7);
     assert_eq!(line("group g 0 w1", "g"), 7);
     assert_eq!(line("group g any w4", "g"), 7);
@@ -64,7 +64,7 @@ fn a_cosignature_that_does_not_hold_spoils_the_checkpoint() {
     // Rule C-42.
     let mut signed = log(&[10]).signed(96);
     signed.cosign(&witness_key(1), 1000);
-    let policy = Policy::parse(&policy("", "none")).unwrap();
+    let policy = Policy::parse(policy("", "none")).unwrap();
     let moved = signed.to_string().replace("next-seq 0", "next-seq 1");
     let refused = policy.judge(&Note::parse(moved.as_bytes()).unwrap()).unwrap_err();
     assert!(matches!(refused, SignatureError::Invalid { .. }), "{refused}");
@@ -105,7 +105,7 @@ fn the_key_of_a_log_is_no_witness_of_it_whatever_its_name_is() {
     for lines in [["log", "witness w"], ["witness w", "log"]] {
         let vkey =
             |line: &str| if line == "log" { log_key().verifier().to_string() } else { witness.verifier().to_string() };
-        let text: String = lines.iter().map(|line| format!("{line} {}\n", vkey(line))).collect();
+        let text = lines.map(|line| format!("{line} {}\n", vkey(line))).concat();
         let refused = Policy::parse(format!("{text}quorum w\n")).unwrap_err();
         assert!(refused.message.contains("the witness w has the key of the log example.com/log"), "{refused}");
     }

@@ -64,9 +64,8 @@ fn look(files: &Files, writer: Writer) -> Result<End, OpenError> {
     let entries = files.entries()?;
     let mut positions = positions(&entries);
     let Some(&last) = positions.last() else {
-        return Err(crate::open::begun(files)
-            .err()
-            .unwrap_or_else(|| OpenError::NoLog { path: files.layout.dir().to_path_buf() }));
+        crate::open::begun(files)?;
+        return Err(OpenError::NoLog { path: files.layout.dir().to_path_buf() });
     };
     let mut open = files.open(last, Access::Read)?;
     let head = head.filter(|head| head.log_id == open.header.log_id);

@@ -26,6 +26,11 @@ use evlog_verify::{Tree, Verdict};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a log is looked at that a writer changes meanwhile, and the pause in between.
+const LOOKS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// What is told of the progress of a survey: bytes that were read, of how many.
 type Progress<'p> = dyn FnMut(u64, u64) + 'p;
@@ -41,6 +46,21 @@ pub struct Survey {
     pub(super) refusal: Option<(Refusal, Option<&'static str>)>,
     /// The last segment, unless that is what cannot be repaired.
     pub(super) last: Option<Last>,
+    is_moving: bool,
+}
+
+/// What tells that nobody wrote between two looks.
+#[derive(Debug, PartialEq, Eq)]
+struct Mark {
+    head: Option<Head>,
+    entries: Vec<SegmentEntry>,
+    writes: bool,
+}
+
+impl Mark {
+    fn of(files: &Files) -> Result<Mark, Failure> {
+        Ok(Mark { head: files.any_head()?, entries: files.entries()?, writes: files.has_writer().unwrap_or(true) })
+    }
 }
 
 /// A log that was read as a whole by who holds its lock, so that what was found is still so when it is repaired.
@@ -86,11 +106,35 @@ pub(super) struct Last {
 }
 
 impl Survey {
-    /// Reads the log in `dir`, beside a writer or without one.
+    /// Reads the log in `dir`, beside a writer or without one. What a writer changed meanwhile is looked at again.
     pub fn look(fs: Arc<dyn Fs>, dir: &Path, progress: &mut Progress<'_>) -> Result<Survey, OpenError> {
         let files = Files::new(fs, dir);
-        let writes = files.has_writer().unwrap_or(true);
-        Survey::of(files, writes, progress)
+        let mut left = LOOKS;
+        loop {
+            let before = Mark::of(&files)?;
+            let mut survey = Survey::of(files.clone(), before.writes, progress)?;
+            if !survey.doubts(&before) || Mark::of(&files)? == before {
+                return Ok(survey);
+            }
+            left -= 1;
+            if left == 0 {
+                survey.is_moving = true;
+                return Ok(survey);
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// Whether a writer changed the log each time that it was looked at, so that what was found of its end may be of two
+    /// moments.
+    pub fn is_moving(&self) -> bool {
+        self.is_moving
+    }
+
+    /// Whether a derived file does not hold that a writer may be about to change: `HEAD`, and those of the last two segments.
+    fn doubts(&self, before: &Mark) -> bool {
+        let moving = positions(&before.entries).iter().rev().nth(1).copied().unwrap_or(Position(0));
+        self.sidecars.iter().any(|sidecar| sidecar.step().is_some() && (sidecar.is_head() || sidecar.segment >= moving))
     }
 
     fn of(files: Files, writes: bool, progress: &mut Progress<'_>) -> Result<Survey, OpenError> {
@@ -98,6 +142,7 @@ impl Survey {
         let mut segments = positions(&entries);
         let log_id = segments.iter().find_map(|at| Some(files.open(*at, Access::Read).ok()?.header.log_id));
         let Some(&first) = segments.first() else {
+            crate::open::begun(&files)?;
             return Err(OpenError::NoLog { path: files.layout.dir().to_path_buf() });
         };
         let last = segments.last().copied().unwrap_or(first);
@@ -117,7 +162,7 @@ impl Survey {
         let (refusal, mut sidecars) = (pass.refusal, pass.sidecars);
         sidecars.push(head_file);
         let last = found.filter(|_| refusal.is_none());
-        Ok(Survey { files, entries, log_id, sidecars, refusal, last })
+        Ok(Survey { files, entries, log_id, sidecars, refusal, last, is_moving: false })
     }
 
     /// Every derived file, in order of the segments, then `HEAD`.
@@ -321,7 +366,9 @@ impl<'f> Pass<'f> {
     /// The sidecars that a close in order leaves.
     fn closed(&mut self, open: &OpenSegment, len: u64, head: Option<Head>, scan: &Scan, streams: &mut Streams) {
         let (files, position) = (self.files, open.header.position);
-        let closed = head.is_some_and(|head| head.closed && head.committed == scan.end) && scan.end == scan.file_end;
+        // A writer that goes on behind a close writes its first commit before `HEAD` says so.
+        let is_end = scan.end == scan.file_end && scan.end.0 == position.0 + len;
+        let closed = is_end && head.is_some_and(|head| head.closed && head.committed == scan.end);
         if closed && scan.last_commit.is_some() {
             let of = Of { log_id: open.header.log_id, position, len: scan.end.0 - position.0 };
             self.sidecars.push(sidecars::index(files, of, streams, self.entries));

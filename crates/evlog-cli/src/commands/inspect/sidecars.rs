@@ -19,6 +19,10 @@ pub(super) fn tell(ui: &mut Ui, context: &Context) -> Result<Verdict, CommandErr
     });
     drop(bar);
     let survey = survey.map_err(LogError::from)?;
+    if survey.is_moving() {
+        let message = "a writer is at work: the files were changed each time that they were looked at, so nothing is known of them";
+        return Err(CommandError::user(message).hint("try again, or when the writer has ended"));
+    }
     if context.json {
         survey.sidecars().iter().for_each(|sidecar| ui.json(&line(context, sidecar)));
     } else {

@@ -7,6 +7,7 @@ use evlog::Request;
 use evlog_projection::Malformed;
 use std::io::{self, Read};
 use std::sync::mpsc::SyncSender;
+use std::thread::Builder;
 
 /// The longest line, in bytes: what the longest commit takes.
 pub(super) const LINE_LEN_MAX: usize = 16 * 1024 * 1024;
@@ -29,17 +30,20 @@ pub(super) enum Input {
     End,
     /// The input cannot be read any further.
     Failed(io::Error),
+    /// This signal asked to stop.
+    Stopped(&'static str),
     /// Results cannot be written any more.
     AnswersEnded,
 }
 
 /// Starts to read. The thread is not waited for: it may stand in a read that never returns.
-pub(super) fn start(source: Box<dyn Read + Send>, send: SyncSender<Input>) {
-    std::thread::spawn(move || {
+pub(super) fn start(source: Box<dyn Read + Send>, send: SyncSender<Input>) -> io::Result<()> {
+    let reading = move || {
         let end = read_all(source, &send);
         // When nobody listens any more, there is nobody to tell.
         let _gone = send.send(end);
-    });
+    };
+    Builder::new().name("evlog-input".into()).spawn(reading).map(drop)
 }
 
 fn read_all(mut source: Box<dyn Read + Send>, send: &SyncSender<Input>) -> Input {

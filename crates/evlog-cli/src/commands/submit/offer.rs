@@ -19,6 +19,8 @@ pub(super) struct Offering {
     pub(super) last_line: u64,
     /// Why no more were.
     pub(super) stopped: Option<CommandError>,
+    /// The signal that ended the input.
+    pub(super) signal: Option<&'static str>,
 }
 
 /// Decides every command of the input, in order, until there are no more or one cannot be handed on. Takes the receiving
@@ -36,6 +38,10 @@ pub(super) fn offer_all(
             Input::Lines(lines, bytes) => (lines, bytes),
             Input::Failed(error) => {
                 offering.stopped = Some(CommandError::file("read", "the input", &error));
+                break;
+            }
+            Input::Stopped(signal) => {
+                offering.signal = Some(signal);
                 break;
             }
             Input::End | Input::AnswersEnded => break,

@@ -1,6 +1,6 @@
 //! Payloads of the log's own history.
 
-use super::{Digest, table, tables};
+use super::{Digest, Time, table, tables};
 use evlog_format::{Event, kind};
 use serde_json::Value;
 
@@ -16,6 +16,8 @@ tables! {
         verdict: String, position: u64, len: u64, floor: u64, next_seq: Option<u64>, kept_as: Option<String>,
         reason: String, accepted_by: String
     }
+    ClockCorrected { last_time: Time, accepted_by: String }
+    NameChanged { from: String, to: String, accepted_by: String }
     ProjectionPublished { run: String, seq: u64, events: u64, files: Vec<PublishedFile> }
     PublishedFile { path: String, projection: String, version: u16, bytes: u64, blake3: Digest }
 }
@@ -30,6 +32,8 @@ pub(super) fn read(event: &Event<'_>) -> Option<Value> {
         kind::LOG_VERIFIED => table::<Verified>(event),
         kind::LOG_KEY_ADDED => table::<KeyAdded>(event),
         kind::LOG_LOSS_ACCEPTED => table::<LossAccepted>(event),
+        kind::LOG_CLOCK_CORRECTED => table::<ClockCorrected>(event),
+        kind::LOG_NAME_CHANGED => table::<NameChanged>(event),
         kind::LOG_PROJECTION_PUBLISHED => table::<ProjectionPublished>(event),
         _ => None,
     }

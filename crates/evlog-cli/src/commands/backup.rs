@@ -1,0 +1,128 @@
+//! `evlog backup`: a copy of a log, judged before it gets its name.
+
+use crate::context::{Context, contracts};
+use crate::error::{CommandError, Verdict};
+use crate::files;
+use crate::json::BackupObject;
+use crate::table::facts;
+use crate::ui::{Tone, Ui, Unit};
+use clap::Args;
+use evlog::LogError;
+use evlog::check::{Check, check};
+use evlog_store::backup::{Copied, copy};
+use evlog_store::{Fs, StdFs};
+use std::cell::OnceCell;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+const EXAMPLES: &str = "\
+Exit codes:
+  0   the copy is there, and is clean
+  1   the copy is not clean: the log has findings, and no copy was kept
+  2   could not: no log, the directory is taken, input or output
+
+Examples:
+  evlog backup /backup/builds-2026-11-29         a copy of ./evlog, also beside a writer
+  evlog --log /backup/builds-2026-11-29 verify   judge it again, where it lies";
+
+/// Copy a log, beside a writer too, and verify the copy
+///
+/// The copy holds all that was committed when it began, and no byte more: segments, checkpoints, and what was cut and
+/// kept. It is read back and judged as `evlog verify` does, and gets its name only when it is clean and on the disk. A
+/// writer takes it as it is. docs/copying.md says how to bring a copy back, and what to sign after that.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct BackupArgs {
+    /// The directory of the copy, which must not be there yet
+    #[arg(value_name = "DIR")]
+    to: PathBuf,
+}
+
+pub(crate) fn run(ui: &mut Ui, context: &Context, args: &BackupArgs) -> Result<Verdict, CommandError> {
+    let fs: Arc<dyn Fs> = Arc::new(StdFs);
+    if args.to.symlink_metadata().is_ok() {
+        return Err(taken(&args.to));
+    }
+    // What is not finished goes away with this, and is in nobody's way when it cannot.
+    let draft = files::draft_dir(&args.to)?;
+    let made = draft.path().join("log");
+    let (copied, found) = {
+        let (bar, told) = (OnceCell::new(), &*ui);
+        let copied = copy(&fs, &context.log, &made, &mut |done, total| {
+            bar.get_or_init(|| told.progress("copy", total, Unit::Bytes)).at(done);
+        });
+        let copied = copied.map_err(LogError::from)?;
+        (copied, judge(ui, &fs, &made)?)
+    };
+    if !found.is_good() || found.report.end != copied.committed.position {
+        return Ok(refuse(ui, context, &args.to, &copied, &found));
+    }
+    fs.name(&made, &args.to).map_err(|error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => taken(&args.to),
+        _ => CommandError::file("make", args.to.display(), &error),
+    })?;
+    files::sync_above(&args.to)?;
+    tell(ui, context, &args.to, &copied, &found);
+    Ok(Verdict::Yes)
+}
+
+fn taken(to: &Path) -> CommandError {
+    CommandError::user(format!("expected nothing at `{}`, found something: a copy replaces nothing", to.display()))
+}
+
+fn judge(ui: &Ui, fs: &Arc<dyn Fs>, made: &Path) -> Result<Check, CommandError> {
+    let bar = OnceCell::new();
+    let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
+    Ok(check(Arc::clone(fs), made, &contracts(), threads, &mut |done, total| {
+        bar.get_or_init(|| ui.progress("verify", total, Unit::Bytes)).at_of(done, total);
+    })?)
+}
+
+fn object<'a>(to: &'a str, copied: &Copied, found: &Check) -> BackupObject<'a> {
+    BackupObject {
+        copy: to,
+        log_id: copied.log_id.to_string(),
+        size: copied.committed.position.0,
+        next_seq: copied.committed.next_seq.0,
+        root: found.report.root.to_string(),
+        checkpoints: copied.checkpoints,
+        verdict: found.report.verdict().word(),
+        kept: found.is_good(),
+    }
+}
+
+/// What is copied from a log that is not clean is not either.
+fn refuse(ui: &mut Ui, context: &Context, to: &Path, copied: &Copied, found: &Check) -> Verdict {
+    for finding in found.report.findings.kept() {
+        ui.finding(finding);
+    }
+    for finding in &found.contract_findings {
+        ui.finding(finding);
+    }
+    ui.finding(format_args!("the copy is {}, so no copy was kept", found.report.verdict()));
+    ui.advise("`evlog verify` judges the log itself; docs/repair.md says what can be done");
+    if context.json {
+        ui.json(&object(&to.display().to_string(), copied, found));
+    }
+    Verdict::No
+}
+
+fn tell(ui: &mut Ui, context: &Context, to: &Path, copied: &Copied, found: &Check) {
+    let shown = to.display().to_string();
+    if context.json {
+        return ui.json(&object(&shown, copied, found));
+    }
+    let Copied { log_id, committed, checkpoints } = copied;
+    let covers = format!("{} bytes, the events before seq {}", committed.position, committed.next_seq);
+    let verdict = found.report.verdict().word();
+    facts(
+        ui,
+        &[
+            ("copy", format!("{shown} (log {log_id})"), Tone::Strong),
+            ("holds", covers, Tone::Plain),
+            ("checkpoints", checkpoints.to_string(), Tone::Plain),
+            ("root", found.report.root.to_string(), Tone::Plain),
+            ("verdict", verdict.to_owned(), Tone::of(verdict)),
+        ],
+    );
+}

@@ -1,0 +1,59 @@
+//! Requests to stop, caught while commands are recorded: the end of the machine or of the session, and Ctrl-C. The first one
+//! ends the input, so that what is in flight is acknowledged, the last checkpoint signed and the log closed in order.
+//!
+//! Invariants:
+//! - A signal that is ignored, as HUP is under `nohup`, stays ignored.
+//! - After the first one, and once this is dropped, signals end the process as they usually do.
+
+use super::input::Input;
+use crate::signals::ignored;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::flag::register_conditional_default;
+use signal_hook::iterator::{Handle, Signals};
+use signal_hook::low_level::signal_name;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::SyncSender;
+use std::thread::{Builder, JoinHandle};
+
+/// Catches signals until it is dropped.
+pub(super) struct Stop {
+    handle: Handle,
+    thread: Option<JoinHandle<()>>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Stop {
+    /// Ends the input at the first signal that asks to stop.
+    pub(super) fn ending(input: SyncSender<Input>) -> io::Result<Stop> {
+        let (is_over, ignored) = (Arc::new(AtomicBool::new(false)), ignored());
+        let mut caught = vec![SIGHUP, SIGINT, SIGTERM];
+        caught.retain(|signal| ignored & (1 << (signal - 1)) == 0);
+        for signal in &caught {
+            // A handler is never taken back; from its end on it does what happens without one.
+            register_conditional_default(*signal, Arc::clone(&is_over))?;
+        }
+        let mut signals = Signals::new(caught)?;
+        let (handle, over) = (signals.handle(), Arc::clone(&is_over));
+        let thread = Builder::new().name("evlog-signals".into()).spawn(move || {
+            if let Some(signal) = signals.forever().next() {
+                over.store(true, Ordering::SeqCst);
+                // Where the input has ended, the session ends already.
+                let _ended = input.send(Input::Stopped(signal_name(signal).unwrap_or("a signal")));
+            }
+        })?;
+        Ok(Stop { handle, thread: Some(thread), is_over })
+    }
+}
+
+impl Drop for Stop {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        self.handle.close();
+        if let Some(thread) = self.thread.take() {
+            // It panics at nothing; were it to, the session is over all the same.
+            let _ended = thread.join();
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Copying a log, beside a writer or without one: as far as it is committed, no byte further.
+//!
+//! Does: copy segments, checkpoints and what was cut, and leave a `HEAD` that states how much there is. Does not: copy
+//! derived files, which the next writer makes again, or judge the copy; who asks for it does that before it gets its name.
+//!
+//! Invariants: the log is only read. What is in the copy survives a crash when this returns.
+
+use crate::error::{Failure, OpenError};
+use crate::fs::{File, Fs};
+use crate::head::Head;
+use crate::layout::{Layout, SegmentEntry};
+use crate::reader::{Committed, Reader, SegmentInfo};
+use crate::segment::{Files, refusal};
+use evlog_format::{LogId, Position};
+use evlog_verify::Verdict;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How much is copied at once, in bytes.
+const CHUNK: u64 = 1024 * 1024;
+
+/// What was copied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copied {
+    /// The log.
+    pub log_id: LogId,
+    /// How far it was committed when it was copied.
+    pub committed: Committed,
+    /// How many checkpoints the copy has.
+    pub checkpoints: u64,
+}
+
+/// Copies the log in `from` into `to`, a directory that is made. What is told of the progress: bytes of how many.
+pub fn copy(fs: &Arc<dyn Fs>, from: &Path, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Copied, OpenError> {
+    let reader = Reader::open(Arc::clone(fs), from)?;
+    let (log_id, committed) = (reader.log_id(), reader.committed());
+    let source = Files::new(Arc::clone(fs), from);
+    let copy = Files::new(Arc::clone(fs), to);
+    let segments = copy.layout.segments();
+    fs.create_dir(segments).map_err(Failure::of("create", segments))?;
+    for segment in reader.segments() {
+        copy_segment(&source, &copy, segment, &mut |done| progress(segment.position.0 + done, committed.position.0))?;
+    }
+    fs.sync_dir(segments).map_err(Failure::of("sync", segments))?;
+    let checkpoints = copy_notes(&source, &copy, committed.position)?;
+    copy_dir(&source, &source.layout.quarantine(), &copy.layout.quarantine(), &Layout::is_quarantined)?;
+    let Committed { position, next_seq } = committed;
+    let head = Head { log_id, durable: position, committed: position, next_seq, closed: false, sync_failed: false };
+    put(&copy, &copy.layout.head(), &head.encode())?;
+    fs.sync_dir(to).map_err(Failure::of("sync", to))?;
+    Ok(Copied { log_id, committed, checkpoints })
+}
+
+fn copy_segment(
+    source: &Files,
+    copy: &Files,
+    segment: &SegmentInfo,
+    progress: &mut dyn FnMut(u64),
+) -> Result<(), OpenError> {
+    let file = source.fs.open_read(&segment.path).map_err(Failure::of("open", &segment.path))?;
+    let path = copy.layout.entry(SegmentEntry::Segment(segment.position));
+    let made = copy.fs.create(&path).map_err(Failure::of("create", &path))?;
+    let copied = copy_bytes((file.as_ref(), &segment.path), (made.as_ref(), &path), segment.len, progress)?;
+    if copied == segment.len {
+        return Ok(());
+    }
+    let (at, expected) = (Position(segment.position.0 + copied), format!("{} bytes", segment.len));
+    Err(refusal(Verdict::Truncated, at, &segment.path, expected, format!("{copied} bytes")).into())
+}
+
+/// Copies so many bytes, or as many as there are; how many that were. The copy is synced.
+fn copy_bytes(
+    (file, source): (&dyn File, &Path),
+    (made, path): (&dyn File, &Path),
+    len: u64,
+    progress: &mut dyn FnMut(u64),
+) -> Result<u64, Failure> {
+    let (mut buf, mut at) = (vec![0; usize::try_from(CHUNK.min(len)).unwrap_or(0)], 0);
+    while at < len {
+        let want = usize::try_from((len - at).min(CHUNK)).unwrap_or(0);
+        let read = file.read_full_at(&mut buf[..want], at).map_err(Failure::of("read", source))?;
+        if read == 0 {
+            break;
+        }
+        made.write_at(&buf[..read], at).map_err(Failure::of("write", path))?;
+        at += read as u64;
+        progress(at);
+    }
+    made.sync_data().map_err(Failure::of("sync", path))?;
+    Ok(at)
+}
+
+fn put(copy: &Files, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    let made = copy.fs.create(path).map_err(Failure::of("create", path))?;
+    made.write_at(bytes, 0).map_err(Failure::of("write", path))?;
+    made.sync_data().map_err(Failure::of("sync", path))
+}
+
+/// The checkpoints over what was copied, and those that were set aside; how many of the first.
+fn copy_notes(source: &Files, copy: &Files, end: Position) -> Result<u64, Failure> {
+    let is_covered = |name: &str| Layout::parse_checkpoint(name).is_none_or(|size| size <= end);
+    let is_note = |name: &str| Layout::is_checkpoint(name) && is_covered(name);
+    let names = copy_dir(source, &source.layout.checkpoints(), &copy.layout.checkpoints(), &is_note)?;
+    Ok(names.iter().filter(|name| Layout::parse_checkpoint(name).is_some()).count() as u64)
+}
+
+/// Copies files of a directory that there need not be; their names.
+fn copy_dir(source: &Files, from: &Path, to: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<String>, Failure> {
+    let mut names = match source.fs.list(from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        listed => listed.map_err(Failure::of("list", from))?,
+    };
+    names.retain(|name| wanted(name));
+    if names.is_empty() {
+        return Ok(names);
+    }
+    source.fs.create_dir(to).map_err(Failure::of("create", to))?;
+    for name in &names {
+        let (path, target): (PathBuf, PathBuf) = (from.join(name), to.join(name));
+        let file = source.fs.open_read(&path).map_err(Failure::of("open", &path))?;
+        let len = file.len().map_err(Failure::of("read", &path))?;
+        let made = source.fs.create(&target).map_err(Failure::of("create", &target))?;
+        copy_bytes((file.as_ref(), &path), (made.as_ref(), &target), len, &mut |_| ())?;
+    }
+    source.fs.sync_dir(to).map_err(Failure::of("sync", to))?;
+    Ok(names)
+}
