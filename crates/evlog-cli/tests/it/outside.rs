@@ -6,7 +6,7 @@ use crate::support::{Done, Room};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Far more than any of these commands takes, and less than a person waits.
@@ -157,6 +157,33 @@ fn a_reader_that_holds_a_lock_of_its_own_on_the_files_keeps_no_writer_out() {
         .collect();
     held.iter().for_each(|file| file.lock().unwrap());
     assert_eq!(room.feed(&["submit"], &line("b", 0)).code, 0);
+}
+
+#[test]
+fn a_reader_that_holds_read_locks_on_purpose_keeps_no_writer_out_and_lets_no_second_one_in() {
+    let room = Room::with_batch();
+    let script = "import fcntl, os, sys\n\
+        for name in sys.argv[1:]: fcntl.lockf(os.open(name, os.O_RDONLY), fcntl.LOCK_SH)\n\
+        print('held', flush=True)\n\
+        sys.stdin.read()";
+    let segment = "evlog/segments/00000000000000000000.seg";
+    for held in [&["evlog/LOCK"][..], &[segment], &["evlog/LOCK", segment]] {
+        let mut command = room.command_of("python3", &[&["-c", script][..], held].concat());
+        let mut reader = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = Lines::of(&mut reader);
+        lines.wait_for(1, &mut reader);
+        assert_eq!(lines.so_far(), ["held\n"], "{held:?}");
+        let mut writer = Writer::of(&room);
+        let second = room.feed(&["submit"], &line("b", 0));
+        assert_eq!(second.code, 2, "{held:?}: {second:?}");
+        second.says("has a writer already");
+        writer.accepted();
+        assert_eq!(writer.ends().0, 0, "{held:?}");
+        drop(reader.stdin.take());
+        reader.wait().unwrap();
+    }
+    room.ends(0, &["verify"]);
+    assert_eq!(room.ends(0, &["cat", "--run", "a", "--json"]).lines().len(), 6);
 }
 
 #[test]
