@@ -54,7 +54,7 @@ fn disk(files: &Files) -> SimFs {
 }
 
 /// Verdict and findings in one text.
-fn told(check: Result<Check, LogError>) -> String {
+fn words_of(check: Result<Check, LogError>) -> String {
     match check {
         Ok(check) => format!("{}: {:?} {:?}", check.report.verdict(), check.report.findings, check.contract_findings),
         Err(LogError::Open(evlog_store::OpenError::Version { .. })) => NEWER.to_owned(),
@@ -68,7 +68,7 @@ fn verdict(changed: &Changed, differences: &mut Vec<String>) -> String {
     let fs = disk(files);
     let by = |threads: usize| {
         let threads = NonZeroUsize::new(threads).unwrap();
-        told(check(Arc::new(fs.clone()), Path::new(DIR), &contracts(), threads, &mut |_, _| {}))
+        words_of(check(Arc::new(fs.clone()), Path::new(DIR), &contracts(), threads, &mut |_, _| {}))
     };
     let serial = by(1);
     let mut same = |way: &str, found: &str, expected: &str| {
@@ -82,8 +82,8 @@ fn verdict(changed: &Changed, differences: &mut Vec<String>) -> String {
         [Some(begun)].into_iter().chain(kept.last().map(|kept| Some(check_from(&fs, Some(kept)).0))).flatten()
     {
         let resumed = match resumed {
-            Ok(resumed) => told(Ok(resumed.check)),
-            Err(ResumeError::Log(error)) => told(Err(error)),
+            Ok(resumed) => words_of(Ok(resumed.check)),
+            Err(ResumeError::Log(error)) => words_of(Err(error)),
             Err(error) => panic!("{how}: {error}"),
         };
         same("interrupted", &resumed, &serial);
@@ -92,7 +92,7 @@ fn verdict(changed: &Changed, differences: &mut Vec<String>) -> String {
     let all = Sample { parts_per_million: 1_000_000, seed: 1 };
     let sampled = match sample(Arc::new(fs.clone()), Path::new(DIR), all, None, &mut |_, _| {}) {
         Ok(sampled) => sampled.report.verdict().word().to_owned(),
-        Err(error) => told(Err(error)),
+        Err(error) => words_of(Err(error)),
     };
     same("a sample of all", &sampled, &word);
     let looked = Inspection::open(Arc::new(fs), Path::new(DIR)).unwrap();

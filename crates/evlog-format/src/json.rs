@@ -18,7 +18,7 @@ const NUMBER_LEN_MAX: usize = 40;
 /// Where text is not what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotCanonical {
-    /// Of the first byte that differs, as near as it can be told, within the text.
+    /// Of the first byte that differs, as near as can be said, within the text.
     pub offset: usize,
     /// What the rule calls for there.
     pub expected: &'static str,

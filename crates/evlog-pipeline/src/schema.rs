@@ -23,8 +23,8 @@ const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// How many steps are taken to check a value for a contract.
 const STEPS_MAX: u64 = 10_000_000;
 
-/// With how many of them errors are told: each takes memory then.
-const STEPS_TOLD_MAX: u64 = 200_000;
+/// With how many of them errors are reported: each takes memory then.
+const STEPS_REPORTED_MAX: u64 = 200_000;
 
 /// A compiled schema.
 pub struct Schema(Validator);
@@ -119,9 +119,10 @@ pub fn check_schema(schema: &Value, instance: &Value) -> Checked {
     if schema.accepts(instance) {
         return Checked::Valid;
     }
-    if steps > STEPS_TOLD_MAX {
-        let message =
-            format!("it does not fulfil the schema; with more than {STEPS_TOLD_MAX} steps it is not told where");
+    if steps > STEPS_REPORTED_MAX {
+        let message = format!(
+            "it does not fulfil the schema; with more than {STEPS_REPORTED_MAX} steps the place is not reported"
+        );
         return Checked::Invalid(message);
     }
     let mut first: Option<(String, String)> = None;
@@ -346,11 +347,11 @@ mod tests {
             let Checked::Unusable(why) = check_schema(&doubling(40), &instance) else { panic!("{instance}") };
             assert!(why.contains("takes more than 10000000 steps"), "{why}");
         }
-        // Steps that can be taken are; where an error stands is told only where that takes little memory.
+        // Steps that can be taken are; an error is reported with its place only where that takes little memory.
         assert_eq!(check_schema(&doubling(18), &json!({})), Checked::Valid);
         let Checked::Invalid(why) = check_schema(&doubling(2), &json!(1)) else { panic!("it is no object") };
         assert!(why.starts_with("expected type object (schema /$ref/allOf/0/"), "{why}");
         let Checked::Invalid(why) = check_schema(&doubling(18), &json!(1)) else { panic!("it is no object") };
-        assert!(why.contains("not told where"), "{why}");
+        assert!(why.contains("the place is not reported"), "{why}");
     }
 }

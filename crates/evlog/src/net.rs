@@ -17,7 +17,7 @@ pub(crate) fn encoded(head: &CommitHead<'_>, events: &[Event<'_>]) -> Result<Vec
     Ok(body)
 }
 
-/// The events as whoever reads the log will see them: equal to those that were encoded, or it is an error.
+/// The events as a reader of the log will see them: equal to those that were encoded, or it is an error.
 pub(crate) fn read_back<'b>(run: &str, body: &'b [u8], events: &[Event<'_>]) -> Result<Vec<Event<'b>>, LogError> {
     let undecidable = |message: String| LogError::Undecidable { run: run.to_owned(), message };
     let commit =

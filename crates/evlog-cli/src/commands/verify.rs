@@ -223,7 +223,7 @@ fn own(context: &Context, report: &mut Report, given: Option<&Kept>) -> Result<O
     Ok(Some(path))
 }
 
-/// Whether the log records that it gave up bytes that a note over so many covers: then the note says nothing of it any more.
+/// Whether the log records that it gave up bytes that are covered by a note of this size. Then the note says nothing about the log any more.
 fn gave_up(context: &Context, size: Position) -> bool {
     let Ok(view) = context.view(None) else { return false };
     let mut found = false;

@@ -161,7 +161,7 @@ impl Judged {
     }
 
     /// What nothing in the evidence proves, in words for people. A run's events are proven one by one, and the format has no
-    /// proof of how many there are: whoever made the page chose where it ends.
+    /// proof of how many there are: the author of the page chose where it ends.
     pub(crate) fn limit(&self) -> String {
         let last = self.events.len().saturating_sub(1);
         let what = if self.has_ended {

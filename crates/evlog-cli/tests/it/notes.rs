@@ -88,7 +88,7 @@ fn what_a_checkpoint_states_besides_its_root_is_compared_with_the_log() {
 
 #[test]
 fn a_page_of_evidence_and_its_check_say_that_later_events_may_be_left_out() {
-    // Rule E-51: a page over the whole run cannot be told from one that ends earlier, but for what it says of itself.
+    // Rule E-51: a page over the whole run looks like one that ends earlier, so each says how far it goes.
     let room = signed_room();
     for run in ["RUN_0001", "more"] {
         room.ends(0, &["evidence", run, "--out", "page.html"]);

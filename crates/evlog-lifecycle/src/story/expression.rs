@@ -4,7 +4,7 @@
 //! `output`, `!`, `==`, `!=`, `<`, `<=`, `>`, `>=`, `&&`, `||`, parentheses. What it cannot say is answered from outside,
 //! by the command `evaluate`. Whatever it answers is recorded as the event that follows from it; replay never asks again.
 //!
-//! Invariant: what is not of the language is told from what has no value, so that nobody takes the one for the other.
+//! Invariant: what is not of the language and what has no value are two errors, and only the second one is an answer.
 
 use evlog_projection::{canonical, parse};
 use serde_json::Value;
@@ -309,17 +309,12 @@ impl Reader<'_> {
             "null" | "nil" => return Ok(Value::Null),
             _ => {}
         }
-        let segments = segments_of(&text).ok_or_else(|| self.unknown_path(&text))?;
+        let segments = segments_of(&text).ok_or_else(|| unknown_path(&text))?;
         let found = self.lookup(&segments);
         if found.is_none() {
             self.missing.get_or_insert(text);
         }
         Ok(found.unwrap_or_default())
-    }
-
-    fn unknown_path(&self, text: &str) -> Trouble {
-        let shown = crate::members::quoted(text);
-        Trouble::Unknown(format!("expected a path into `inputs`, `steps` or `output`, found `{shown}`"))
     }
 
     fn lookup(&self, segments: &[String]) -> Option<Value> {
@@ -329,6 +324,11 @@ impl Reader<'_> {
         }
         Some(value)
     }
+}
+
+fn unknown_path(text: &str) -> Trouble {
+    let shown = crate::members::quoted(text);
+    Trouble::Unknown(format!("expected a path into `inputs`, `steps` or `output`, found `{shown}`"))
 }
 
 /// Where a path can begin, besides a point: every other name may be that of a function.

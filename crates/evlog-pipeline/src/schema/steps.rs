@@ -1,4 +1,4 @@
-//! How much work it is to hold a value against a schema, told before any of it is done.
+//! How much work it is to hold a value against a schema, counted before any of it is done.
 //!
 //! A schema of a few lines can refer to itself in a doubling way, so that a validator applies it more often than there is
 //! time or memory for. The number of applications is counted here without carrying them out: what a schema costs on one
@@ -18,7 +18,7 @@ const PAIRS_MAX: usize = 1_000_000;
 /// How deep schemas may apply one another.
 const DEPTH_MAX: usize = 400;
 
-/// The number of times that schemas are applied, at most; `u64::MAX` when that cannot be told.
+/// The number of times that schemas are applied, at most; `u64::MAX` when that cannot be known.
 pub(super) fn steps(schema: &Value, instance: &Value) -> u64 {
     let anchors = anchors_of(schema);
     let mut counting = Counting { root: schema, anchors, known: BTreeMap::new(), depth: 0 };
@@ -145,16 +145,9 @@ fn decoded(fragment: &str) -> String {
     let mut rest = fragment.as_bytes();
     while let Some((byte, after)) = rest.split_first() {
         let hex = after.get(..2).and_then(|digits| str::from_utf8(digits).ok());
-        match hex.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| *byte == b'%') {
-            Some(decoded) => {
-                bytes.push(decoded);
-                rest = &after[2..];
-            }
-            None => {
-                bytes.push(*byte);
-                rest = after;
-            }
-        }
+        let byte_of_hex = hex.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(|_| *byte == b'%');
+        bytes.push(byte_of_hex.unwrap_or(*byte));
+        rest = if byte_of_hex.is_some() { &after[2..] } else { after };
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -2,7 +2,7 @@
 //!
 //! Does: check each chosen segment whole, by itself and against the headers at both of its ends; lead its bytes to the root
 //! of a checkpoint, if there is one; say with what probability such a sample misses what is wrong. Where it finds anything,
-//! the log is read in order, and what that finds is told.
+//! the log is read in order, and what that finds is reported.
 //! Does not: judge runs, or order across segments. A sample has no whole runs.
 //!
 //! A sample of segments, not of frames: reading a frame here and there costs as much as reading all, since frames are found

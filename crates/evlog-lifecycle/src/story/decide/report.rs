@@ -325,7 +325,7 @@ impl Turn<'_> {
         self.move_step(number, StepMoved { exit_code, exit_class: Some(ExitClass::Success), ..described });
     }
 
-    /// An attempt that went well, as far as that can be told here: its result is put on record, and waits for an answer.
+    /// An attempt that went well, as far as evlog can see: its result is put on record, and waits for an answer.
     fn hold_result(&mut self, number: usize, report: &Report, trouble: &Trouble) {
         let described = self.described(number, Phase::Running, report);
         let message = format!("`postExecution` waits for an answer: {}", trouble.message());

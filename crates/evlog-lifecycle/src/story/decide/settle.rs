@@ -181,7 +181,7 @@ impl Turn<'_> {
         self.move_run(Moved { reason: Cow::Borrowed(reasons::OUTPUT_AWAITED), message, ..moved });
     }
 
-    /// The answer to the output of a run in which all is done: the output itself, true for one that is not told, false for
+    /// The answer to the output of a run in which all is done: the output itself, true for one that is not given, false for
     /// none.
     pub(super) fn answer_output(&mut self, result: &Value, message: Option<String>) {
         let (ending, error) = self.state.ending();

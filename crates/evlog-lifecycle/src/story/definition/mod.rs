@@ -150,7 +150,7 @@ pub struct PostExecution {
 }
 
 impl PostExecution {
-    /// What a step is told whose condition is false.
+    /// The message of a step whose condition is false.
     pub fn said_no(&self) -> &str {
         match self.failure_message.as_str() {
             "" => "post-execution condition evaluated to false",
