@@ -131,7 +131,7 @@ fn alarm(
             "a log that gave up signed bytes (`log.loss_accepted`) signs under a new name, which a witness takes as a new log; \
              nothing is cosigned under the old one again",
         );
-        ui.advise("a log that was restored from an older copy does the same: docs/copying.md tells its keeper how");
+        ui.advise("a log that was restored from an older copy does the same: see docs/copying.md");
     }
     if context.json {
         let (reason, note) = (refusal.to_string(), signed.to_string());
@@ -145,15 +145,15 @@ fn missing(state: &Path, refusal: &WitnessRefusal) -> CommandError {
     let refused = CommandError::user(format!("not cosigned: {refusal}"));
     match refusal {
         WitnessRefusal::Clock { .. } => refused.hint("if the clock is wrong now, set it").hint(
-            "if it was wrong then, the key has promised a time that is still to come: a new key (`evlog key new NAME --witness`) \
-             with a state of its own goes on, and whoever relies on this witness has to be told (docs/copying.md)",
+            "if it was wrong then, use a new key (`evlog key new NAME --witness`) with a new state directory, and inform those \
+             who rely on this witness (docs/copying.md)",
         ),
         _ => refused
             .hint(format!(
                 "`evlog witness --last --state {}` prints the checkpoint to give to `evlog prove --from`",
                 state.display()
             ))
-            .hint("a log that was restored from an older copy cannot give one: docs/copying.md tells its keeper how to go on"),
+            .hint("a log that was restored from an older copy cannot give one: docs/copying.md says how to go on"),
     }
 }
 
