@@ -400,7 +400,9 @@ fn what_a_check_needs_and_does_not_get_is_reported_and_not_passed() {
     assert_eq!(left(Needs::Plan), [11, 12, 20, 21, 23]);
     assert_eq!(left(Needs::ExitCode), [17]);
     assert_eq!(left(Needs::Against), [41]);
-    assert_eq!(found.checks.len(), 33);
+    assert_eq!(found.checks.len(), 34);
+    let why = &found.checks.last().unwrap().answer;
+    assert!(matches!(why, Err(NotRun::Impossible(why)) if why.contains("none was compared")), "{why:?}");
     assert!(found.conforms());
 }
 

@@ -173,3 +173,29 @@ fn a_summary_page_has_no_link_no_image_and_no_tag_of_what_a_run_recorded() {
         assert!(markdown.split('`').skip(1).step_by(2).all(|code| !code.contains('|')), "{message:?}: {markdown}");
     }
 }
+
+#[test]
+fn what_set_the_reason_code_is_blamed_and_not_what_comes_first_in_the_report() {
+    let room = Room::new();
+    room.write("c.json", r#"{"required":["ok"]}"#);
+    room.write(
+        "plan.toml",
+        r#"name = "p"
+[[schema]]
+contract = "c"
+file = "c.json"
+mode = "json_document"
+[[stage]]
+id = "work"
+reason_code = "input_missing"
+command = ["sh", "-c", "echo {} > $EVLOG_STAGING_DIR/a.json; ln -s /etc $EVLOG_STAGING_DIR/z"]
+extra_roots = ["z"]
+[[stage.output]]
+path = "a.json"
+contract = "c"
+"#,
+    );
+    room.ends(20, &["run", "plan.toml", "--run-id", "r"]);
+    let why = room.ends(0, &["explain", "r", "--json"]).json()["summary"].as_str().unwrap().to_owned();
+    assert!(why.contains("storage_io_error") && why.contains("`z`: expected a regular file"), "{why}");
+}

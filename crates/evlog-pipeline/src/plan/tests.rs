@@ -283,6 +283,18 @@ fn globs_roots_and_limits_are_refused_where_they_stand() {
 }
 
 #[test]
+fn a_schema_that_is_refused_binds_its_contract_all_the_same() {
+    let room = Room::new();
+    room.file("wrong.json", "{\"type\":\"objekt\"}");
+    let schema = "[[schema]]\ncontract = \"c\"\nfile = \"wrong.json\"\nmode = \"json_document\"";
+    let outputs =
+        "[[stage.output]]\npath = \"a\"\ncontract = \"c\"\n[[stage.output]]\nglob = \"b/*\"\ncontract = \"c\"";
+    let error = room.load(&plan(schema, outputs)).unwrap_err();
+    assert_eq!(error.problems.len(), 1, "{error}");
+    assert!(error.to_string().contains("not a JSON Schema 2020-12"), "{error}");
+}
+
+#[test]
 fn schemas_that_cannot_be_used_are_refused() {
     let room = Room::new();
     room.file("broken.json", "{\"type\":");
