@@ -6,6 +6,7 @@
 //!
 //! Invariant: of equal bundles, equal explanations; every reason names at least one event.
 
+use crate::pipeline::report::STORAGE_CODES;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -241,7 +242,7 @@ fn stage_text(stage: &Value, report: Option<&Value>, printed: Option<&Value>, mi
         [] => what,
         _ => format!("{what}: it never began, for an input is missing: {}", missing.join(", ")),
     };
-    match (report.and_then(gate_text), printed) {
+    match (report.and_then(|report| gate_text(report, &code)), printed) {
         (Some(found), _) => format!("{what}: {found}"),
         (None, Some(printed)) if stage["state"] == "failed" && printed["bytes"] != 0 => {
             format!("{what}; what it printed is in `{}`", text(&printed["path"]))
@@ -259,9 +260,12 @@ fn with_origin(why: String, stage: &Value, earlier: &[Origin]) -> String {
     format!("{why}; {what} from run `{from}` (seq {seq} there){}", earlier.collect::<String>())
 }
 
-/// What a publish gate found, by its primary diagnostic.
-fn gate_text(report: &Value) -> Option<String> {
-    let first = Some(&report["diagnostics"][0]).filter(|first| first.is_object())?;
+/// What a publish gate found, by the first diagnostic that could set the stage's reason code: a failure of storage is none
+/// of contents, whichever comes first in the report.
+fn gate_text(report: &Value, code: &str) -> Option<String> {
+    let is_storage = |found: &&Value| STORAGE_CODES.contains(&text(&found["reason_code"]).as_str());
+    let mut all = report["diagnostics"].as_array()?.iter();
+    let first = if code == STORAGE { all.find(is_storage) } else { all.next() }?;
     let line = first["location"]["span"]["start_line"].as_u64().map(|line| format!(", line {line}"));
     let pointer = text(&first["evidence"]["details"]["instance_path"]);
     let at = if pointer.is_empty() { String::new() } else { format!(", at `{pointer}`") };
@@ -272,6 +276,9 @@ fn gate_text(report: &Value) -> Option<String> {
     };
     Some(format!("its publish gate found in {place}: {}{more}", text(&first["message"])))
 }
+
+/// The reason code of failures of storage.
+const STORAGE: &str = "storage_io_error";
 
 /// The run itself, among the steps that can be named.
 const RUN: &str = "run";

@@ -4,6 +4,7 @@ mod modes;
 mod registry;
 
 use super::*;
+use evlog_lifecycle::pipeline::report::STORAGE_CODES;
 use std::fs;
 use std::ops::ControlFlow;
 use std::os::unix::fs::symlink;
@@ -163,6 +164,10 @@ impl Room {
             .collect();
         assert_eq!(found, expected);
         assert_eq!(failed.reason_code, reason_code);
+        // What explains a run looks for these.
+        let codes = expected.iter().flat_map(|(_, _, errors)| errors);
+        let is_storage = codes.into_iter().any(|error| STORAGE_CODES.contains(&error.as_str()));
+        assert_eq!(is_storage, reason_code == "storage_io_error", "{expected:?}");
     }
 }
 

@@ -98,7 +98,9 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
         registry::add_contracts(registry, &raw, &mut contracts, problems);
     }
     let secrets = environment::secrets(&raw.secrets, problems);
-    let known = stages::Known { definition: &definition, contracts: &contracts, registry: registry.as_ref() };
+    let declared = raw.schema.iter().map(|schema| schema.contract.get_ref().as_str()).collect();
+    let (declared, registry_known) = (&declared, registry.as_ref());
+    let known = stages::Known { definition: &definition, contracts: &contracts, declared, registry: registry_known };
     let stages = stages::stages(&raw, &known, problems);
     let said = said(&document, &contracts, registry.as_ref(), &stages);
     let is_stage = |id: &str| stages.iter().any(|stage| stage.id == id);

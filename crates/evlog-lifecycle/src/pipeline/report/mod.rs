@@ -20,6 +20,18 @@ use serde_json::{Map, Value, json};
 
 /// How many findings are kept per artifact unless a report says otherwise.
 pub const ERRORS_MAX_DEFAULT: u32 = 50;
+
+/// The codes of findings that fail a publish gate in its first two steps (pipeline.md 4.7): they come before all others, and
+/// the stage fails with `storage_io_error`.
+pub const STORAGE_CODES: [&str; 7] = [
+    "staging_replaced",
+    "non_regular_file",
+    "path_invalid",
+    "artifact_unreadable",
+    "too_many_artifacts",
+    "path_reserved",
+    "outside_output_roots",
+];
 /// `contract_version` of a report.
 pub const CONTRACT_VERSION: &str = "0.1.0";
 /// `schema_version` of a report.

@@ -88,7 +88,8 @@ pub(super) fn outputs<'r>(
 
 impl Known<'_> {
     fn has(&self, contract: &str) -> bool {
-        self.contracts.contains_key(contract) || self.registry.is_some_and(|registry| registry.has(contract))
+        // A schema that was refused binds its contract all the same: that it was refused is the one mistake.
+        self.declared.contains(contract) || self.registry.is_some_and(|registry| registry.has(contract))
     }
 
     /// A dataset is named by its `_schema.json`.

@@ -21,6 +21,8 @@ pub(super) fn fail_mode(raw: Option<raw::FailMode>) -> Option<FailMode> {
 pub(super) struct Known<'p> {
     pub(super) definition: &'p Definition,
     pub(super) contracts: &'p BTreeMap<String, ArtifactContract>,
+    /// The contracts that a `[[schema]]` names, also where it is refused.
+    pub(super) declared: &'p BTreeSet<&'p str>,
     pub(super) registry: Option<&'p Named>,
 }
 
