@@ -20,10 +20,10 @@ pub(crate) use dataset::tests::part;
 pub(crate) use dataset::{is_schema_path, schema_paths_of};
 pub(crate) use spelling::Spelling;
 
-use crate::limits::{DOCUMENT_LEN_MAX, LINE_LEN_MAX, YAML_LEN_MAX};
+use crate::limits::{DOCUMENT_LEN_MAX, DOCUMENT_MEMORY_MAX, LINE_LEN_MAX, YAML_LEN_MAX, memory_of_json};
 use crate::meter::Meter;
 use crate::plan::{ArtifactContract, ArtifactMode};
-use crate::schema::Schema;
+use crate::schema::{BUDGET, Schema};
 use crate::yaml;
 use evlog_lifecycle::pipeline::report::{ERRORS_MAX_DEFAULT, Finding};
 use evlog_projection::parse;
@@ -83,6 +83,15 @@ fn document(
         findings.add(Finding { message: too_long(len_max), ..Finding::default() });
         return Ok(None);
     };
+    let memory = memory_of_json(&text);
+    if memory > DOCUMENT_MEMORY_MAX {
+        let message = format!(
+            "expected a document that takes at most {DOCUMENT_MEMORY_MAX} bytes of memory, found one that takes about \
+             {memory}; JSON Lines take the memory of one line"
+        );
+        findings.add(Finding::coded(BUDGET, message));
+        return Ok(None);
+    }
     match parse(&text) {
         Ok(instance) => {
             schema.each_finding(&instance, &mut |finding| findings.add(finding));
@@ -147,9 +156,7 @@ fn lines(mut reader: impl BufRead, schema: &Schema, spelling: Spelling, findings
         }
         match object(&line) {
             Ok(instance) => {
-                if !schema.accepts(&instance) {
-                    schema.each_finding(&instance, &mut |finding| findings.add(finding.on_line(number)));
-                }
+                schema.each_finding(&instance, &mut |finding| findings.add(finding.on_line(number)));
                 let end = if is_ended { spelling::End::LineFeed } else { spelling::End::OfFile };
                 let found = spelling.of_line(&line, end, &instance);
                 if let Some(finding) = found {
@@ -302,6 +309,19 @@ mod tests {
         }
         let paths: Vec<String> = findings.kept.into_values().map(|found| found.instance_path).collect();
         assert_eq!((paths[0].as_str(), paths[50].as_str(), paths.len()), ("/000", "/050", 51));
+    }
+
+    #[test]
+    fn g65_a_document_that_would_take_too_much_memory_is_not_read() {
+        assert!(memory_of_json(b"[{},{},[1,2]]") < 300);
+        let small = b"{\"a\":1},";
+        let count = usize::try_from(DOCUMENT_MEMORY_MAX / 760).unwrap() + 1;
+        let text = [b"[".as_slice(), &small.repeat(count), b"{}]"].concat();
+        assert!(text.len() as u64 <= DOCUMENT_LEN_MAX);
+        let mut findings = Findings::new();
+        let read = document(text.as_slice(), &schema(), Spelling::Any, DOCUMENT_LEN_MAX, &mut findings).unwrap();
+        let found: Vec<Finding> = findings.kept.into_values().collect();
+        assert_eq!((read, found.len(), found[0].error_code.as_deref()), (None, 1, Some(BUDGET)));
     }
 
     #[test]

@@ -196,6 +196,12 @@ pub(crate) fn measure(path: &Path, meter: &Meter<'_>) -> Result<(u64, [u8; 32]),
     hash(&file, meter).map_err(at("read", path))
 }
 
+/// The same, with the digest as bundles spell it.
+pub fn measure_file(path: &Path) -> Result<(u64, String), FileError> {
+    let (len, digest) = measure(path, &Meter::silent())?;
+    Ok((len, blake3::Hash::from(digest).to_hex().to_string()))
+}
+
 /// The same of a file that is open, from its beginning.
 pub(crate) fn hash(mut file: &File, meter: &Meter<'_>) -> io::Result<(u64, [u8; 32])> {
     file.seek(SeekFrom::Start(0))?;

@@ -40,8 +40,9 @@ mod tree;
 mod walk;
 mod yaml;
 
-pub use files::{FileError, write_atomically};
+pub use files::{FileError, measure_file, write_atomically};
 pub use interrupt::Interrupts;
+pub use limits::memory_of_json;
 pub use lock::{Claim, noted_plan};
 pub use names::time_in;
 pub use plan::{Plan, PlanError};

@@ -23,6 +23,20 @@ pub(crate) const LINE_LEN_MAX: u64 = 16 * 1024 * 1024;
 /// The longest JSON document, in bytes. A document is held in memory whole; larger data belongs in JSON Lines.
 pub(crate) const DOCUMENT_LEN_MAX: u64 = 256 * 1024 * 1024;
 
+/// How much memory a JSON document may take once it is read, in bytes as [`memory_of_json`] estimates them. A list of small
+/// objects takes seventy times its length.
+pub(crate) const DOCUMENT_MEMORY_MAX: u64 = 2 * 1024 * 1024 * 1024;
+
+/// About how much memory a JSON text takes once it is read, in bytes: what is allocated for an object that is not empty, for
+/// each further value, and the texts. What stands within texts is counted too.
+pub fn memory_of_json(text: &[u8]) -> u64 {
+    const OBJECT_LEN: u64 = 720;
+    const VALUE_LEN: u64 = 40;
+    let objects = text.windows(2).filter(|two| two[0] == b'{' && two[1] != b'}').count() as u64;
+    let values = text.iter().filter(|byte| matches!(byte, b',' | b'[')).count() as u64;
+    objects * OBJECT_LEN + values * VALUE_LEN + text.len() as u64
+}
+
 /// The longest YAML document, in bytes. People write them; a single list in brackets takes two hundred bytes of memory for
 /// each of its own, since it could turn out to be a key.
 pub(crate) const YAML_LEN_MAX: u64 = 4 * 1024 * 1024;

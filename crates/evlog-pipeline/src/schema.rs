@@ -10,6 +10,7 @@
 
 mod files;
 mod steps;
+mod weight;
 
 use evlog_lifecycle::pipeline::report::Finding;
 use evlog_lifecycle::story::schema::Checked;
@@ -17,6 +18,7 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{Draft, ValidationError, Validator};
 use serde_json::Value;
 use std::path::Path;
+use weight::{Size, Spread};
 
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
@@ -26,8 +28,25 @@ const STEPS_MAX: u64 = 10_000_000;
 /// With how many of them errors are reported: each takes memory then.
 const STEPS_REPORTED_MAX: u64 = 200_000;
 
+/// How many steps are taken to hold a document or a line against its schema; and how many for each value that it holds,
+/// where it is large. What a schema needs beyond that has nothing to do with how much there is to check.
+const STEPS_CHECKED_MAX: u64 = 100_000_000;
+const STEPS_PER_VALUE_MAX: u64 = 2_000;
+
+/// With how many of them at most all errors are listed: each error takes memory, and there could be one a step. Else the
+/// first is named.
+const STEPS_LISTED_MAX: u64 = 500_000;
+
+/// The code of a finding that says that a budget is exhausted.
+pub(crate) const BUDGET: &str = "validation_budget_exceeded";
+
 /// A compiled schema.
-pub struct Schema(Validator);
+pub struct Schema {
+    validator: Validator,
+    spread: Spread,
+    /// What it says, where it stands in one file.
+    alone: Option<Value>,
+}
 
 /// A schema that was read from a file.
 #[derive(Debug)]
@@ -51,7 +70,9 @@ impl Schema {
     pub fn compile(schema: &Value) -> Result<Schema, String> {
         check_draft(schema)?;
         let options = jsonschema::options().with_draft(Draft::Draft202012).offline();
-        options.build(schema).map(Schema).map_err(|error| sentence(&error))
+        let validator = options.build(schema).map_err(|error| sentence(&error))?;
+        let spread = Spread::of(std::slice::from_ref(schema));
+        Ok(Schema { validator, spread, alone: Some(schema.clone()) })
     }
 
     /// Compiles the schema in a file, with those in the files that it refers to. The error is a sentence without the file's
@@ -60,29 +81,57 @@ impl Schema {
         files::load(file)
     }
 
-    /// Whether the instance is valid.
-    pub fn accepts(&self, instance: &Value) -> bool {
-        self.0.is_valid(instance)
+    /// Whether the instance is valid. Only for instances that are known to be small beside what the schema makes of them.
+    fn accepts(&self, instance: &Value) -> bool {
+        self.validator.is_valid(instance)
     }
 
-    /// Visits every error of an instance, in no particular order.
+    /// Visits the errors of an instance, in no particular order: all of them, or the first and one that says that there may
+    /// be more; or one that says that the instance was not held against the schema, for that would take too much.
     pub fn each_error(&self, instance: &Value, visit: &mut dyn FnMut(Finding)) {
-        for error in self.0.iter_errors(instance) {
-            visit(finding(&error, &message(error.kind())));
+        self.judge(instance, &mut |error| visit(finding(error, &message(error.kind())))).into_iter().for_each(visit);
+    }
+
+    /// The same without a finding for what would take too much; gives it.
+    fn judge(&self, instance: &Value, visit: &mut dyn FnMut(&ValidationError<'_>)) -> Option<Finding> {
+        let size = Size::of(instance);
+        let most = self.spread.steps(size);
+        let allowed = STEPS_CHECKED_MAX.max(size.values.saturating_mul(STEPS_PER_VALUE_MAX));
+        let exact = || self.alone.as_ref().map_or(u64::MAX, |schema| steps::steps(schema, instance));
+        let most = if most <= allowed { most } else { exact() };
+        if most > allowed {
+            let message =
+                format!("holding this against its schema takes more than {allowed} steps; it was not checked");
+            return Some(Finding::coded(BUDGET, message));
         }
+        if self.validator.is_valid(instance) {
+            return None;
+        }
+        if most <= STEPS_LISTED_MAX {
+            self.validator.iter_errors(instance).for_each(|error| visit(&error));
+            return None;
+        }
+        if let Err(first) = self.validator.validate(instance) {
+            visit(&first);
+        }
+        let values = size.values;
+        let message = format!("with {values} values to check only the first error is named; there may be more");
+        Some(Finding::coded(BUDGET, message))
     }
 
     /// The same for artifacts: what was found is told too, as far as it tells nothing of the contents.
     pub(crate) fn each_finding(&self, instance: &Value, visit: &mut dyn FnMut(Finding)) {
-        for error in self.0.iter_errors(instance) {
+        let mut with_found = |error: &ValidationError<'_>| {
             let asked = message(error.kind());
             let found = if asked.starts_with("expected ") {
                 format!(", found {}", kind_of(error.instance()))
             } else {
                 String::new()
             };
-            visit(finding(&error, &(asked + &found)));
-        }
+            visit(finding(error, &(asked + &found)));
+        };
+        let exceeded = self.judge(instance, &mut with_found);
+        exceeded.into_iter().for_each(visit);
     }
 }
 
@@ -330,6 +379,46 @@ mod tests {
         }
         Schema::compile(&json!({"$schema": "https://json-schema.org/draft/2020-12/schema"})).unwrap();
         Schema::compile(&json!(true)).unwrap();
+    }
+
+    fn listed(schema: &Value, instance: &Value) -> Vec<(Option<String>, String)> {
+        let mut found = Vec::new();
+        Schema::compile(schema).unwrap().each_finding(instance, &mut |finding| {
+            found.push((finding.error_code, finding.instance_path));
+        });
+        found
+    }
+
+    #[test]
+    fn g65_what_a_schema_would_make_of_a_document_is_bounded_before_it_is_checked() {
+        let code = Some(BUDGET.to_owned());
+        let part = |n: usize| {
+            let next = json!({"$ref": format!("#/$defs/d{}", n + 1)});
+            (format!("d{n}"), json!({"allOf": [next, next]}))
+        };
+        let mut parts: serde_json::Map<String, Value> = (0..40).map(part).collect();
+        parts.insert("d40".to_owned(), json!({"type": "object"}));
+        let doubling = json!({"$defs": parts, "$ref": "#/$defs/d0"});
+        assert_eq!(listed(&doubling, &json!({})), [(code.clone(), String::new())]);
+        // In every level of the document twice as often as in the one before.
+        let twice = json!({"properties": {"a": {"$ref": "#"}}});
+        let nested = (0..60).fold(json!(1), |inner, _| json!({"a": inner}));
+        assert_eq!(listed(&json!({"allOf": [twice, twice]}), &nested), [(code, String::new())]);
+        let shallow = (0..10).fold(json!(1), |inner, _| json!({"a": inner}));
+        assert_eq!(listed(&json!({"allOf": [twice, twice]}), &shallow), []);
+    }
+
+    #[test]
+    fn g65_of_a_large_document_with_errors_the_first_is_named_and_that_there_may_be_more() {
+        let schema = json!({"items": {"type": "object", "required": ["a"]}});
+        let rows = |good: usize, bad: usize| -> Value {
+            let good = std::iter::repeat_n(json!({"a": 1}), good);
+            good.chain(std::iter::repeat_n(json!({}), bad)).collect()
+        };
+        assert_eq!(listed(&schema, &rows(200_000, 0)), []);
+        assert_eq!(listed(&schema, &rows(10, 90)).len(), 90);
+        let found = listed(&schema, &rows(100_000, 600_000));
+        assert_eq!(found, [(None, "/100000".to_owned()), (Some(BUDGET.to_owned()), String::new())]);
     }
 
     #[test]

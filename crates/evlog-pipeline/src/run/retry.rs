@@ -125,15 +125,14 @@ impl Baseline {
         let (what, expected, found) = match digests {
             Some(digests) => {
                 let what = "command, environment and inputs, by digest";
-                (what, digests.get(&stage.id), same::start_digests(stage, secrets))
+                (what, digests.get(&stage.id), same::start_digest(stage, secrets))
             }
             None => {
-                ("plan, by digest", pinned.and_then(|pinned| pinned.get("blake3")), same::plan_digests(plan, secrets))
+                ("plan, by digest", pinned.and_then(|pinned| pinned.get("blake3")), same::plan_digest(plan, secrets))
             }
         };
-        let [found, earlier] = found;
         match expected.and_then(Value::as_str) {
-            Some(expected) if [&found, &earlier].into_iter().any(|digest| digest == expected) => Ok(()),
+            Some(expected) if expected == found => Ok(()),
             expected => {
                 let expected = expected.unwrap_or("none");
                 Err(format!("expected the {what}, that run `{}` had: {expected}; found {found}", self.run))

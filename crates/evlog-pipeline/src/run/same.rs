@@ -21,11 +21,8 @@ const RETRY: &str = "retry";
 /// The members of the manifest that a run of this plan is created with.
 pub(super) fn manifest(plan: &Plan, retry: Option<&Retry>, secrets: &Secrets) -> Value {
     let mut manifest = Value::Object(plan.manifest.clone());
-    let [whole, _] = plan_digests(plan, secrets);
-    let stages = plan.enabled().map(|stage| {
-        let [digest, _] = start_digests(stage, secrets);
-        (stage.id.clone(), digest.into())
-    });
+    let whole = plan_digest(plan, secrets);
+    let stages = plan.enabled().map(|stage| (stage.id.clone(), start_digest(stage, secrets).into()));
     let stages: Map<String, Value> = stages.collect();
     let orchestrator = &mut manifest["extensions"][PLACE[0]];
     orchestrator[PLACE[1]] = json!({"name": plan.name, "blake3": whole, "stages": stages});
@@ -38,14 +35,14 @@ pub(super) fn manifest(plan: &Plan, retry: Option<&Retry>, secrets: &Secrets) ->
     manifest
 }
 
-/// BLAKE3 of what the plan says, without the values of secrets; and as an earlier evlog recorded it, with them.
-pub(super) fn plan_digests(plan: &Plan, secrets: &Secrets) -> [String; 2] {
-    [plan.digest_without(secrets), plan.blake3].map(hex)
+/// BLAKE3 of what the plan says, without the values of secrets.
+pub(super) fn plan_digest(plan: &Plan, secrets: &Secrets) -> String {
+    hex(plan.digest_without(secrets))
 }
 
-/// BLAKE3 of what starts a stage, in the same two ways: its command, its environment as the plan says it, its inputs as it declares them. What
+/// BLAKE3 of what starts a stage, likewise: its command, its environment as the plan says it, its inputs as it declares them. What
 /// is asked of its files is not part of it: that is asked again.
-pub(super) fn start_digests(stage: &Stage, secrets: &Secrets) -> [String; 2] {
+pub(super) fn start_digest(stage: &Stage, secrets: &Secrets) -> String {
     let input = |input: &Input| {
         let path = format!("{}{}", input.above, input.glob.as_str());
         json!({"path": path, "glob": !input.glob.is_literal(), "from": input.from.word(), "required": input.required})
@@ -56,7 +53,7 @@ pub(super) fn start_digests(stage: &Stage, secrets: &Secrets) -> [String; 2] {
         "inherit_environment": stage.inherited,
         "inputs": stage.inputs.iter().map(input).collect::<Vec<Value>>(),
     });
-    [secrets.mask_value(&whole), whole].map(|said| hex(*blake3::hash(&canonical(&said)).as_bytes()))
+    hex(*blake3::hash(&canonical(&secrets.mask_value(&whole))).as_bytes())
 }
 
 /// What the run's manifest says of the plan that it was created with.
@@ -101,8 +98,8 @@ pub(super) fn differences(plan: &Plan, state: &State, secrets: &Secrets) -> Vec<
     let [expected, given] = [recorded, &plan.manifest].map(members);
     differ("manifest", &Value::Object(expected), &Value::Object(given));
     if let Some(expected) = pinned.and_then(|plan| plan["blake3"].as_str()).filter(|_| found.is_empty()) {
-        let [given, earlier] = plan_digests(plan, secrets);
-        if expected != given && expected != earlier {
+        let given = plan_digest(plan, secrets);
+        if expected != given {
             let what = "commands, outputs, limits or schemas, by digest of the plan";
             found.push(format!("{what}: expected {expected}, found {given}"));
         }

@@ -11,6 +11,7 @@
 //! - Number and length of the files are bounded, and a file is read once, however many ways lead to it.
 //! - The digest covers the content of every file. Of a file alone it is that of its bytes.
 
+use super::weight::Spread;
 use super::{Loaded, Schema, check_draft, sentence};
 use crate::files::read_text;
 use crate::limits::{SCHEMA_FILES_LEN_MAX, SCHEMA_FILES_MAX, SCHEMA_LEN_MAX};
@@ -211,7 +212,9 @@ impl Reading {
             let options = jsonschema::options().with_draft(Draft::Draft202012).offline();
             options.with_base_uri(file.uri.as_str()).with_registry(&registry).build(&file.value)
         };
-        build(&self.files[0]).map(Schema).map_err(|error| {
+        let documents: Vec<Value> = self.files.iter().map(|file| file.value.clone()).collect();
+        let spread = Spread::of(&documents);
+        build(&self.files[0]).map(|validator| Schema { validator, spread, alone: None }).map_err(|error| {
             // The file that is wrong by itself is named, rather than one that refers to it.
             let culprit = self.files[1..].iter().rev().find_map(|file| Some((file, build(file).err()?)));
             match culprit {

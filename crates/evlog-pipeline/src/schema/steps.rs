@@ -117,12 +117,23 @@ impl<'v> Counting<'v> {
 
     /// What a reference within the document leads to.
     fn target(&self, reference: &'v Value) -> Option<&'v Value> {
-        let fragment = reference.as_str()?.rsplit_once('#').map_or("", |(_, fragment)| fragment);
-        if fragment.is_empty() || fragment.starts_with('/') {
-            return self.root.pointer(&decoded(fragment));
-        }
-        self.anchors.get(fragment).copied()
+        target(self.root, &self.anchors, reference.as_str()?)
     }
+}
+
+/// What a reference within a document leads to.
+pub(super) fn target<'v>(
+    root: &'v Value,
+    anchors: &BTreeMap<&'v str, &'v Value>,
+    reference: &str,
+) -> Option<&'v Value> {
+    let (resource, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+    // A schema within the document that has a name of its own; what is in another file is found nowhere.
+    let base = if resource.is_empty() { root } else { anchors.get(resource).copied()? };
+    if fragment.is_empty() || fragment.starts_with('/') {
+        return base.pointer(&decoded(fragment));
+    }
+    anchors.get(fragment).copied()
 }
 
 fn items(value: &Value) -> impl Iterator<Item = &Value> {
@@ -153,10 +164,10 @@ fn decoded(fragment: &str) -> String {
 }
 
 /// Schemas by the names that references may use for them.
-fn anchors_of(schema: &Value) -> BTreeMap<&str, &Value> {
+pub(super) fn anchors_of(schema: &Value) -> BTreeMap<&str, &Value> {
     let (mut anchors, mut open) = (BTreeMap::new(), vec![schema]);
     while let Some(value) = open.pop() {
-        for name in ["$anchor", "$dynamicAnchor"] {
+        for name in ["$anchor", "$dynamicAnchor", "$id"] {
             if let Some(anchor) = value.get(name).and_then(Value::as_str) {
                 anchors.insert(anchor, value);
             }

@@ -1,0 +1,169 @@
+//! How much a schema can make of a value, told from the two of them before any of it is done.
+//!
+//! Does: bound from above how often schemas are applied, cheaply: from the schema, how many of its parts are applied to one
+//! value and how many of these go on into it; from the value, how many values it holds and how deep they stand.
+//! Does not: count exactly; `steps.rs` does, where this bound is not enough.
+//!
+//! Invariant: a bound is never too low for a schema that stands in one file. Of several files each is bounded by itself.
+
+use super::steps::anchors_of;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// What a schema can make of one value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spread {
+    /// How many of its parts are applied to one value, at most; `u64::MAX` where one applies itself.
+    parts: u64,
+    /// How many of these go on into the members and items of the value.
+    descents: u64,
+}
+
+impl Spread {
+    /// Of schemas that stand in these documents.
+    pub(super) fn of(documents: &[Value]) -> Spread {
+        let mut most = Spread { parts: 1, descents: 1 };
+        for document in documents {
+            let mut survey = Survey { root: document, anchors: anchors_of(document), known: BTreeMap::new() };
+            survey.each(document, &mut most);
+        }
+        most
+    }
+
+    /// How often schemas are applied at most when a value is held against them.
+    pub(super) fn steps(self, size: Size) -> u64 {
+        let depth = u32::try_from(size.depth).unwrap_or(u32::MAX);
+        size.values.saturating_mul(self.parts).saturating_mul(self.descents.saturating_pow(depth))
+    }
+}
+
+/// How much there is of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Size {
+    /// It, and all that it holds.
+    pub(super) values: u64,
+    /// How deep they stand.
+    depth: u64,
+}
+
+impl Size {
+    pub(super) fn of(value: &Value) -> Size {
+        let within = |inner: &mut dyn Iterator<Item = &Value>| {
+            inner.map(Size::of).fold(Size { values: 1, depth: 0 }, |size, inner| Size {
+                values: size.values + inner.values,
+                depth: size.depth.max(inner.depth + 1),
+            })
+        };
+        match value {
+            Value::Array(items) => within(&mut items.iter()),
+            Value::Object(members) => within(&mut members.values()),
+            _ => Size { values: 1, depth: 0 },
+        }
+    }
+}
+
+const IN_PLACE: [&str; 3] = ["not", "if", "then"];
+const IN_PLACE_LISTS: [&str; 3] = ["allOf", "anyOf", "oneOf"];
+const OTHER_MEMBERS: [&str; 3] = ["additionalProperties", "unevaluatedProperties", "propertyNames"];
+const ITEMS: [&str; 3] = ["prefixItems", "items", "unevaluatedItems"];
+
+/// How many of its schemas a schema can apply to one member or item of a value.
+fn descents(keywords: &Map<String, Value>) -> u64 {
+    let has = |names: &[&str]| u64::from(names.iter().any(|name| keywords.contains_key(*name)));
+    let patterns = keywords.get("patternProperties").and_then(Value::as_object).map_or(0, Map::len) as u64;
+    let of_members = (has(&["properties"]) + patterns).max(has(&OTHER_MEMBERS));
+    of_members.max(has(&ITEMS) + has(&["contains"]))
+}
+
+struct Survey<'v> {
+    root: &'v Value,
+    anchors: BTreeMap<&'v str, &'v Value>,
+    /// By the address of a part, which stands still meanwhile; none while it is computed.
+    known: BTreeMap<*const Value, Option<Spread>>,
+}
+
+impl<'v> Survey<'v> {
+    /// Looks at everything that could be a schema.
+    fn each(&mut self, value: &'v Value, most: &mut Spread) {
+        if let Value::Object(members) = value {
+            let spread = self.of(value);
+            most.parts = most.parts.max(spread.parts);
+            most.descents = most.descents.max(spread.descents);
+            members.values().for_each(|inner| self.each(inner, most));
+        } else if let Value::Array(items) = value {
+            for inner in items {
+                self.each(inner, most);
+            }
+        }
+    }
+
+    fn of(&mut self, schema: &'v Value) -> Spread {
+        let Value::Object(keywords) = schema else { return Spread { parts: 1, descents: 0 } };
+        let address = std::ptr::from_ref(schema);
+        match self.known.get(&address) {
+            Some(Some(known)) => return *known,
+            // It applies itself to the same value, which has no end.
+            Some(None) => return Spread { parts: u64::MAX, descents: u64::MAX },
+            None => {}
+        }
+        self.known.insert(address, None);
+        let mut spread = Spread { parts: 1, descents: descents(keywords) };
+        for part in self.in_place(keywords) {
+            let inner = self.of(part);
+            spread.parts = spread.parts.saturating_add(inner.parts);
+            spread.descents = spread.descents.saturating_add(inner.descents);
+        }
+        // What was not evaluated is found by evaluating the rest once more.
+        if keywords.keys().any(|name| name.starts_with("unevaluated")) {
+            spread = Spread { parts: spread.parts.saturating_mul(2), descents: spread.descents.saturating_mul(2) };
+        }
+        self.known.insert(address, Some(spread));
+        spread
+    }
+
+    /// The parts that are applied to the same value.
+    fn in_place(&self, keywords: &'v Map<String, Value>) -> Vec<&'v Value> {
+        let single = IN_PLACE.iter().chain(&["else"]).filter_map(|name| keywords.get(*name));
+        let listed = IN_PLACE_LISTS.iter().filter_map(|name| keywords.get(*name)?.as_array()).flatten();
+        let dependent = keywords.get("dependentSchemas").and_then(Value::as_object);
+        let referred = ["$ref", "$dynamicRef"].iter().filter_map(|name| self.target(keywords.get(*name)?.as_str()?));
+        single.chain(listed).chain(dependent.into_iter().flat_map(Map::values)).chain(referred).collect()
+    }
+
+    fn target(&self, reference: &str) -> Option<&'v Value> {
+        super::steps::target(self.root, &self.anchors, reference)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn spread(schema: &Value) -> (u64, u64) {
+        let found = Spread::of(std::slice::from_ref(schema));
+        (found.parts, found.descents)
+    }
+
+    #[test]
+    fn a_schema_spreads_as_far_as_its_parts_apply_one_another_in_place() {
+        assert_eq!(spread(&json!({"type": "object"})), (1, 1));
+        assert_eq!(spread(&json!({"patternProperties": {"a": {}, "b": {}}, "contains": {}, "items": {}})), (1, 2));
+        let row = json!({"properties": {"a": {"type": "string"}}, "items": {"$ref": "#"}});
+        assert_eq!(spread(&row), (2, 1));
+        let both = json!({"allOf": [{"properties": {"a": {}}}, {"properties": {"b": {}}}], "items": {}});
+        assert_eq!(spread(&both), (3, 3));
+        let doubling = json!({"$defs": {"a": {"allOf": [{"$ref": "#/$defs/b"}, {"$ref": "#/$defs/b"}]},
+            "b": {"allOf": [{"$ref": "#/$defs/c"}, {"$ref": "#/$defs/c"}]}, "c": {}}, "$ref": "#/$defs/a"});
+        assert_eq!(spread(&doubling).0, 14);
+        assert_eq!(spread(&json!({"anyOf": [{"type": "null"}, {"$ref": "#"}]})).0, u64::MAX);
+    }
+
+    #[test]
+    fn a_value_is_as_large_as_what_it_holds_and_as_deep() {
+        let size = Size::of(&json!({"a": [1, [2]], "b": {}}));
+        assert_eq!((size.values, size.depth), (6, 3));
+        assert_eq!(Spread { parts: 2, descents: 3 }.steps(size), 6 * 2 * 27);
+        assert_eq!(Spread { parts: 2, descents: u64::MAX }.steps(size), u64::MAX);
+    }
+}
