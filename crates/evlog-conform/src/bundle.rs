@@ -4,7 +4,7 @@
 //!
 //! Invariant: what a bundle holds is read into at most [`DOCUMENT_LEN_MAX`] bytes a document.
 
-use evlog_pipeline::{Entry, FileError, walk};
+use evlog_pipeline::{Entry, FileError, memory_of_json, walk};
 use evlog_projection::parse;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -15,6 +15,9 @@ use std::path::{Path, PathBuf};
 /// The longest document that is read, in bytes: manifests, health files and reports are written by machines for people,
 /// and are held in memory whole.
 const DOCUMENT_LEN_MAX: u64 = 64 * 1024 * 1024;
+
+/// How much memory a document may take once it is read, in bytes.
+const DOCUMENT_MEMORY_MAX: u64 = 1024 * 1024 * 1024;
 
 /// Where stages stage; nothing of it belongs to the bundle.
 const STAGING: &str = ".staging";
@@ -107,6 +110,11 @@ impl Bundle {
         Ok(Document { path: path.to_owned(), content })
     }
 
+    /// Length and BLAKE3 of a regular file that the walk has seen.
+    pub(crate) fn measure(&self, path: &str) -> Result<(u64, String), FileError> {
+        evlog_pipeline::measure_file(&self.root.join(path))
+    }
+
     fn read(&self, path: &str) -> Result<Content, FileError> {
         let place = self.root.join(path);
         let mut bytes = Vec::new();
@@ -114,6 +122,11 @@ impl Bundle {
         file.take(DOCUMENT_LEN_MAX + 1).read_to_end(&mut bytes).map_err(error("read", &place))?;
         if bytes.len() as u64 > DOCUMENT_LEN_MAX {
             return Ok(Content::Unusable(format!("more than {DOCUMENT_LEN_MAX} bytes")));
+        }
+        let memory = memory_of_json(&bytes);
+        if memory > DOCUMENT_MEMORY_MAX {
+            let most = DOCUMENT_MEMORY_MAX;
+            return Ok(Content::Unusable(format!("a document that takes more than {most} bytes of memory")));
         }
         Ok(match parse(&bytes) {
             Ok(value) => Content::Json(bytes, value),

@@ -2,6 +2,7 @@
 //!
 //! Does not: read files; a [`Subject`] holds what was read before the first check is asked.
 
+mod artifacts;
 mod determinism;
 mod files;
 mod health;
@@ -80,7 +81,8 @@ impl fmt::Debug for Check {
 
 macro_rules! checks {
     ($($number:literal $code:ident $needs:ident $ask:path, $title:literal;)*) => {
-        /// All checks, by number. 32 to 34, 36 to 40 and 42 are about files that evlog does not deal with.
+        /// All checks, by number. 32 to 34, 36 to 40 and 42 are about files that evlog does not
+        /// deal with; 43 is evlog's own.
         pub const CHECKS: &[Check] = &[$(Check {
             number: $number,
             code: stringify!($code),
@@ -125,6 +127,7 @@ checks! {
     31 bytes_not_canonical Bundle files::canonical_bytes, "`manifest.json`, `run_results.json`, `logs/pass_manifest.json` and reports are RFC 8785 JSON without a newline at the end";
     35 manifest_absent ExitCode run::absence_is_allowed, "without a manifest, the exit code is 20";
     41 not_deterministic Against determinism::same, "another execution left the same bytes, ids and times aside";
+    43 artifact_differs Bundle artifacts::as_recorded, "an artifact holds the bytes that `run.json` says";
 }
 
 /// Asks every check.

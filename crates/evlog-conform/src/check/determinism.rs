@@ -3,6 +3,7 @@
 //! Members are compared as text, in the order in which they were written: an order that hangs on a map shows there and
 //! nowhere else.
 
+use super::artifacts;
 use super::subject::Subject;
 use super::words::{cut, finding, text};
 use super::{Answer, Needs};
@@ -28,6 +29,7 @@ pub(super) fn same(subject: &Subject<'_>) -> Answer {
     for path in paths {
         findings.extend(compare(path, expected.get(path).copied(), own.get(path).copied()));
     }
+    findings.extend(artifacts::same(subject)?);
     Ok(findings)
 }
 

@@ -1,5 +1,6 @@
 //! What the checks look at, read once: the documents of a bundle, and the outcomes in them.
 
+use super::artifacts::{self, Artifacts, Recorded};
 use crate::Known;
 use crate::bundle::{Bundle, Document};
 use crate::check::Needs;
@@ -32,6 +33,10 @@ pub(crate) struct Subject<'a> {
     pub(super) others: Vec<Document>,
     /// The same of another execution.
     pub(super) against: Option<Vec<Document>>,
+    /// What the run's record says of artifacts, where there is one.
+    pub(super) recorded: Option<Vec<Recorded>>,
+    /// The artifacts of the bundle, and of another execution.
+    pub(super) artifacts: Option<(Artifacts, Artifacts)>,
 }
 
 /// One item of a list of outcomes.
@@ -62,6 +67,11 @@ impl<'a> Subject<'a> {
             reports,
             others: OTHERS.iter().map(|path| bundle.document(path)).collect::<Result<_, _>>()?,
             against: known.against.map(comparable).transpose()?,
+            recorded: artifacts::recorded(bundle)?,
+            artifacts: match known.against {
+                Some(other) => Some((artifacts::all(bundle)?, artifacts::all(other)?)),
+                None => None,
+            },
         })
     }
 
