@@ -42,7 +42,7 @@ fn log(id: LogId, fill: u8) -> Log {
     let options = CreateOptions { log_id: id, segment_limit: LIMIT };
     let writer = Writer::create(Arc::new(fs.clone()), dir(), options, &owner()).unwrap();
     for n in 0..11 {
-        put(&writer, ["run-a", "run-b"][n % 2], &[fill; 140]);
+        put(&writer, ["run-a", "run-b"][n % 2], &[fill; 149]);
     }
     writer.close().unwrap();
     let files: Vec<File> = segment_files(&fs).iter().map(|path| file(&fs, path)).collect();

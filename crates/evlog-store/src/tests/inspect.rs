@@ -8,7 +8,7 @@ fn log() -> SimFs {
     let fs = SimFs::new();
     let writer = create(&fs, LIMIT);
     for number in 0..14u8 {
-        put(&writer, &format!("run-{}", number % 3), &[number; 90]);
+        put(&writer, &format!("run-{}", number % 3), &[number; 99]);
     }
     writer.close().unwrap();
     assert_eq!(segment_files(&fs).len(), 3);
