@@ -207,8 +207,12 @@ fn last_segment(files: &Files) -> Result<(Vec<SegmentEntry>, OpenSegment), OpenE
         begun(files)?;
         let entries = files.entries()?;
         let Some(last) = positions(&entries).last().copied() else { continue };
-        let segment = files.open(last, Access::Write)?;
-        claim(files, segment.file.as_ref(), last)?;
+        let mut segment = files.open(last, Access::Write)?;
+        if claim(files, segment.file.as_ref(), last)? == Claim::HeldByReaders {
+            // They do not hold a copy of it that is locked before it has its name.
+            let len = segment.file.len().map_err(Failure::of("read", &files.layout.segment(last)))?;
+            segment.file = files.remake(last, segment.file.as_ref(), len)?;
+        }
         // Who let it go may have made another one after it was listed.
         if files.segments()?.last() == Some(&last) {
             return Ok((entries, segment));
@@ -216,11 +220,22 @@ fn last_segment(files: &Files) -> Result<(Vec<SegmentEntry>, OpenSegment), OpenE
     }
 }
 
-/// Takes the lock of the last segment.
-pub(crate) fn claim(files: &Files, file: &dyn File, position: Position) -> Result<(), OpenError> {
+/// What became of an attempt to lock a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    Taken,
+    /// No writer holds it, and readers do on purpose: none of ours takes a lock.
+    HeldByReaders,
+}
+
+/// Takes the lock of the last segment; fails when a writer holds it.
+pub(crate) fn claim(files: &Files, file: &dyn File, position: Position) -> Result<Claim, OpenError> {
     let path = files.layout.segment(position);
     if file.try_lock().map_err(Failure::of("lock", &path))? {
-        return Ok(());
+        return Ok(Claim::Taken);
+    }
+    if !file.is_locked().map_err(Failure::of("lock", &path))? {
+        return Ok(Claim::HeldByReaders);
     }
     Err(OpenError::Locked { path: files.layout.dir().to_path_buf(), pid: None, program: None })
 }

@@ -18,6 +18,9 @@ use std::sync::Arc;
 /// How much is hashed at once, in bytes.
 const CHUNK: u64 = 1024 * 1024;
 
+/// How often a file is made that somebody else locks before we do.
+const ATTEMPTS: usize = 20;
+
 /// A log's files and the way to them.
 #[derive(Clone, Debug)]
 pub(crate) struct Files {
@@ -149,15 +152,18 @@ impl Files {
     /// Makes a file that will get another name, in place of what an interrupted session left of one. It is locked, so that
     /// nobody else holds it when it has its name.
     pub(crate) fn create_anew(&self, unfinished: &Path) -> Result<Arc<dyn File>, Failure> {
-        match self.fs.remove(unfinished) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Failure::of("remove", unfinished)(error));
+        for _ in 0..ATTEMPTS {
+            match self.fs.remove(unfinished) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    return Err(Failure::of("remove", unfinished)(error));
+                }
+                _ => {}
             }
-            _ => {}
-        }
-        let file = self.fs.create(unfinished).map_err(Failure::of("create", unfinished))?;
-        if file.try_lock().map_err(Failure::of("lock", unfinished))? {
-            return Ok(file);
+            let file = self.fs.create(unfinished).map_err(Failure::of("create", unfinished))?;
+            // Somebody who looks into the directory all the time may have been faster.
+            if file.try_lock().map_err(Failure::of("lock", unfinished))? {
+                return Ok(file);
+            }
         }
         Err(Failure::of("lock", unfinished)(io::ErrorKind::WouldBlock.into()))
     }

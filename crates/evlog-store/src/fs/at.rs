@@ -10,7 +10,7 @@ use std::io;
 use std::path::Path;
 
 /// Files of a log: who may read the directory may read them, and the owner alone writes.
-const FILE_MODE: Mode = Mode::from_raw_mode(0o644);
+pub(super) const FILE_MODE: Mode = Mode::from_raw_mode(0o644);
 /// The lock: who may not write has no business with it.
 pub(super) const LOCK_MODE: Mode = Mode::from_raw_mode(0o600);
 /// Directories of a log.
@@ -76,8 +76,8 @@ fn alone(file: OsFile) -> io::Result<OsFile> {
     Ok(file)
 }
 
-pub(super) fn create(dir: BorrowedFd<'_>, path: &Path) -> io::Result<OsFile> {
-    let file = open(dir, path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, FILE_MODE)?;
+pub(super) fn create(dir: BorrowedFd<'_>, path: &Path, mode: Mode) -> io::Result<OsFile> {
+    let file = open(dir, path, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL, mode)?;
     keep_for_owner(file.as_fd(), OWNERS)?;
     Ok(file)
 }

@@ -74,7 +74,7 @@ impl Fs for HeldFs {
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        self.with(path, at::create).map(boxed)
+        self.with(path, |dir, name| at::create(dir, name, at::FILE_MODE)).map(boxed)
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {

@@ -4,7 +4,7 @@
 //! nothing to who takes locks of another kind (`flock`), they are asked for without being taken, and they end with the
 //! last handle, whatever else this process opens and closes. Elsewhere they are those of the standard library.
 
-use super::at::open_lock;
+use super::at::{LOCK_MODE, create, open_lock, remove, rename};
 use super::{Lock, LockAttempt};
 use rustix::fd::BorrowedFd;
 use std::fs::File as OsFile;
@@ -36,6 +36,11 @@ pub(super) fn take(dir: BorrowedFd<'_>, path: &Path, owner: &str) -> io::Result<
     for _ in 0..ATTEMPTS {
         let file = open_lock(dir, path)?;
         if !try_lock(&file)? {
+            if !is_locked(&file)? {
+                // Only readers are in the way, who do not hold what is made now.
+                replace(dir, path)?;
+                continue;
+            }
             let mut text = Vec::new();
             file.take(NOTE_LEN_MAX).read_to_end(&mut text)?;
             return Ok(LockAttempt::HeldBy(String::from_utf8_lossy(&text).into_owned()));
@@ -49,6 +54,19 @@ pub(super) fn take(dir: BorrowedFd<'_>, path: &Path, owner: &str) -> io::Result<
         return Ok(LockAttempt::Taken(Box::new(lock)));
     }
     Err(io::Error::other("somebody takes its file away again and again"))
+}
+
+/// Puts a new file in the place of one that only readers hold.
+fn replace(dir: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(".tmp");
+    let draft = Path::new(&draft);
+    match remove(dir, draft) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    create(dir, draft, LOCK_MODE)?;
+    rename(dir, draft, path)
 }
 
 fn is_named(dir: BorrowedFd<'_>, path: &Path, file: &OsFile) -> io::Result<bool> {

@@ -81,7 +81,7 @@ impl Fs for StdFs {
     }
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn File>> {
-        at::create(CWD, path).map(boxed)
+        at::create(CWD, path, at::FILE_MODE).map(boxed)
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
