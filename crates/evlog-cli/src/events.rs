@@ -39,7 +39,7 @@ impl<'u> Events<'u> {
         if self.json {
             self.ui.json(&line);
         } else {
-            self.show_line(fact, &line.payload);
+            self.show_line(fact, &line.payload.value);
         }
         if self.ui.is_read() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }

@@ -13,6 +13,7 @@ mod story;
 
 use super::hex;
 use evlog_format::{Event, Kind, payload};
+use evlog_projection::parse;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
@@ -23,7 +24,7 @@ const TABLE_VERSION: u16 = 1;
 /// An event's payload.
 pub(super) fn value_of(event: &Event<'_>) -> Value {
     let read = match event.kind {
-        Kind::Custom(_) => serde_json::from_slice(event.payload).ok(),
+        Kind::Custom(_) => parse(event.payload).ok(),
         Kind::BuiltIn(_) if event.kind_version != TABLE_VERSION => None,
         Kind::BuiltIn(_) => history::read(event)
             .or_else(|| status::read(event))

@@ -27,6 +27,11 @@ impl Formatter for Visible {
         }
         out.write_all(rest.as_bytes())
     }
+
+    /// JSON that is written as it was recorded: hidden characters stand in its strings only, where an escape is the same.
+    fn write_raw_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
+        self.write_string_fragment(out, fragment)
+    }
 }
 
 #[cfg(test)]

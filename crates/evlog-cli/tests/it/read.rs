@@ -173,3 +173,16 @@ fn the_log_can_be_named_by_option_and_by_environment() {
     assert!(named.status.success());
     assert_eq!(room.ends(0, &["runs", "--log", "there", "--json"]).lines().len(), 1);
 }
+
+#[test]
+fn cat_shows_the_numbers_of_a_payload_as_they_are_recorded() {
+    let room = Room::new();
+    let numbers = "[1e16,100000000000000000000,18446744073709552000,1e21,0.1,-0]";
+    let line = format!(
+        "{{\"contract\":\"custom\",\"run\":\"r\",\"do\":\"record\",\"kind\":\"custom/x\",\"data\":{numbers}}}\n"
+    );
+    room.feed(&["submit"], &line);
+    let shown = room.ends(0, &["cat", "--run", "r", "--json"]).out;
+    let recorded = "\"payload\":[10000000000000000,100000000000000000000,18446744073709552000,1e+21,0.1,0]}";
+    assert!(shown.trim_end().ends_with(recorded), "{shown}");
+}

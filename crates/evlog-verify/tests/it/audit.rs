@@ -445,7 +445,7 @@ fn a_body_that_is_no_commit_is_damage_though_its_checksum_matches() {
 fn a_kind_of_a_later_version_is_counted_and_is_no_finding() {
     // F-35.
     let mut builder = Builder::new();
-    builder.commit(&[Draft::new("run-1", evlog_format::Kind::BuiltIn(9999), b"")]);
+    builder.commit(&[Draft::new("run-1", Kind::BuiltIn(9999), b"")]);
     assert_eq!(check(&builder.files, &[]).unknown_kinds, 1);
 }
 
