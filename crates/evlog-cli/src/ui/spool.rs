@@ -3,7 +3,8 @@
 //!
 //! Invariants:
 //! - Bytes come out in the order in which they went in.
-//! - Memory is bounded by [`MEMORY_MAX`] and one write, however slow the reader is.
+//! - Memory is bounded by [`MEMORY_MAX`] and one write, however slow the reader is; only where no file can be made or written is
+//!   everything kept in memory.
 //! - After an error nothing more is kept or written, and every later write gets that error.
 
 use std::collections::VecDeque;
@@ -34,11 +35,15 @@ struct Shared {
 struct Kept {
     memory: VecDeque<Vec<u8>>,
     memory_len: usize,
+    /// What came after what is in the file, when no more could be written into it.
+    after: VecDeque<Vec<u8>>,
     /// What came when memory was full: the file, what was read of it, and its length.
     file: Option<(File, u64, u64)>,
     /// The thread has taken something and not written all of it.
     writing: bool,
     failed: Option<(io::ErrorKind, String)>,
+    /// No file can be made or written, so memory takes everything.
+    is_fileless: bool,
 }
 
 impl Spool {
@@ -72,7 +77,7 @@ impl Write for Spool {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut kept = self.shared.lock();
         kept.result()?;
-        kept.keep(bytes)?;
+        kept.keep(bytes);
         self.shared.changed.notify_all();
         Ok(bytes.len())
     }
@@ -116,13 +121,21 @@ impl Kept {
         self.failed.as_ref().map_or(Ok(()), |(kind, said)| Err(io::Error::new(*kind, said.clone())))
     }
 
-    fn keep(&mut self, bytes: &[u8]) -> io::Result<()> {
-        // Behind what is in the file nothing goes to memory: it would come out first.
-        if self.file.is_none() && self.memory_len < MEMORY_MAX {
-            self.memory_len += bytes.len();
-            self.memory.push_back(bytes.to_vec());
-            return Ok(());
+    fn keep(&mut self, bytes: &[u8]) {
+        // Behind what is in the file or after it nothing goes to memory: it would come out first.
+        if self.file.is_some() && self.after.is_empty() || self.file.is_none() && self.memory_len >= MEMORY_MAX {
+            if !self.is_fileless && self.keep_in_file(bytes).is_ok() {
+                return;
+            }
+            // Without room on the disk an answer is kept in memory rather than lost.
+            self.is_fileless = true;
         }
+        let last = if self.file.is_some() { &mut self.after } else { &mut self.memory };
+        last.push_back(bytes.to_vec());
+        self.memory_len += bytes.len();
+    }
+
+    fn keep_in_file(&mut self, bytes: &[u8]) -> io::Result<()> {
         let (file, _, len) = match &mut self.file {
             Some(file) => file,
             none => none.insert((tempfile::tempfile()?, 0, 0)),
@@ -146,6 +159,7 @@ impl Kept {
         *read += piece.len() as u64;
         if *read == *len {
             self.file = None;
+            self.memory = std::mem::take(&mut self.after);
         }
         Ok(piece)
     }
@@ -190,6 +204,27 @@ mod tests {
         assert!(spool.shared.lock().memory_len <= MEMORY_MAX + PIECE_LEN);
         let waited = spool.finish(Some(Duration::from_millis(1))).unwrap_err();
         assert_eq!(waited.kind(), io::ErrorKind::TimedOut);
+        go.send(()).unwrap();
+        spool.finish(None).unwrap();
+        assert!(*read.lock().unwrap() == given, "every byte, in order");
+    }
+
+    #[test]
+    fn where_no_file_can_be_written_memory_takes_everything_in_order() {
+        let (go, let_in) = channel();
+        let read = Arc::new(Mutex::new(Vec::new()));
+        let mut spool = Spool::new(Slow { let_in: Some(let_in), read: Arc::clone(&read) }).unwrap();
+        let mut given = Vec::new();
+        for number in 0..2 * MEMORY_MAX / PIECE_LEN {
+            if number == 3 * MEMORY_MAX / PIECE_LEN / 2 {
+                // A part is in the file by now.
+                spool.shared.lock().is_fileless = true;
+            }
+            let piece = vec![u8::try_from(number % 251).unwrap(); PIECE_LEN - number % 7];
+            spool.write_all(&piece).unwrap();
+            given.extend(piece);
+        }
+        assert!(spool.shared.lock().file.is_some() && !spool.shared.lock().after.is_empty());
         go.send(()).unwrap();
         spool.finish(None).unwrap();
         assert!(*read.lock().unwrap() == given, "every byte, in order");
