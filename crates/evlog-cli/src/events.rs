@@ -80,12 +80,23 @@ pub(crate) fn words(payload: &Value) -> String {
             let rank = |key: &str| FIRST.iter().position(|first| *first == key).unwrap_or(FIRST.len());
             // Sorting is stable: what has no rank stays in order, and what is nested comes last.
             pairs.sort_by_key(|(key, value)| (value.is_object() || value.is_array(), rank(key)));
-            let pairs: Vec<String> = pairs.iter().map(|(key, value)| format!("{key}={}", word(value))).collect();
+            let pairs: Vec<String> =
+                pairs.iter().map(|(key, value)| format!("{}={}", name(key), word(value))).collect();
             pairs.join(" ")
         }
         other => word(other),
     };
     cut(text, PAYLOAD_LEN_MAX)
+}
+
+/// A name that is no word is quoted as a value is, so that none looks like a member and its value.
+fn name(key: &str) -> String {
+    let is_word = !key.is_empty() && key.chars().all(is_plain);
+    if is_word { key.to_owned() } else { cut(Value::from(key).to_string(), VALUE_LEN_MAX) }
+}
+
+fn is_plain(c: char) -> bool {
+    c.is_alphanumeric() || "-_.:/@+".contains(c)
 }
 
 fn is_empty(value: &Value) -> bool {
@@ -98,13 +109,12 @@ fn is_empty(value: &Value) -> bool {
 }
 
 fn word(value: &Value) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_.:/@+".contains(c);
     let text = match value {
         Value::String(text) if is_digest(text) => return cut(text.clone(), DIGEST_SHOWN),
         Value::Array(items) if items.iter().any(|item| item.is_object() || item.is_array()) => {
             return format!("({} items)", items.len());
         }
-        Value::String(text) if !text.is_empty() && text.chars().all(plain) => text.clone(),
+        Value::String(text) if !text.is_empty() && text.chars().all(is_plain) => text.clone(),
         other => other.to_string(),
     };
     cut(text, VALUE_LEN_MAX)
@@ -114,7 +124,7 @@ fn is_digest(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-fn cut(text: String, max: usize) -> String {
+pub(crate) fn cut(text: String, max: usize) -> String {
     match text.char_indices().nth(max) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,

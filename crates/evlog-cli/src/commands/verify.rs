@@ -5,6 +5,7 @@ mod sample;
 
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
+use crate::events::cut;
 use crate::json::{
     ReplayErrorObject, ResumedObject, VerifiedCheckpoint, VerifyFinding, VerifyLoss, VerifyObject, WitnessesObject,
     time,
@@ -29,6 +30,9 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// Of a name in a sentence so much is shown, in characters.
+const NAME_LEN_SHOWN: usize = 120;
 
 const EXAMPLES: &str = "\
 Verdicts, worst first:
@@ -371,7 +375,7 @@ fn losses(found: &Check) -> String {
         let events = loss.next_seq.map_or("an unknown number of events".to_owned(), |next| {
             format!("at least {}", counted(next.saturating_sub(seq.0), "event"))
         });
-        format!("{events} from seq {seq} on, accepted by {}", loss.accepted_by)
+        format!("{events} from seq {seq} on, accepted by {}", cut(loss.accepted_by.clone(), NAME_LEN_SHOWN))
     });
     told.collect::<Vec<_>>().join("; ")
 }

@@ -6,6 +6,12 @@
 use super::{Tone, painted, wrap};
 use std::fmt::{Arguments, Display};
 
+/// No piece of a line is longer, in characters. `--json` has all of a text.
+const PIECE_LEN_MAX: usize = 2000;
+
+/// Where a line goes on that is too long for the terminal, in columns: text of others never begins a line there.
+const INDENT: usize = 4;
+
 /// What a line for people says, in pieces.
 #[derive(Debug, Default)]
 pub(crate) struct Text {
@@ -41,19 +47,25 @@ impl Text {
     }
 
     fn with(mut self, tone: Tone, text: impl Display, hanging: Option<usize>) -> Text {
-        self.pieces.push(Piece { tone, text: visible(&text.to_string()), hanging });
+        let text = visible(&text.to_string());
+        let text = match text.char_indices().nth(PIECE_LEN_MAX) {
+            Some((end, _)) => format!("{}…", &text[..end]),
+            None => text,
+        };
+        self.pieces.push(Piece { tone, text, hanging });
         self
     }
 
     /// The line as it is printed, without spaces at its end. `columns` is the width of the terminal, if it is one.
     pub(super) fn render(&self, colour: bool, columns: Option<usize>) -> String {
-        let mut line = String::new();
+        let (mut line, mut used) = (String::new(), 0);
         for piece in &self.pieces {
-            let text = match piece.hanging {
-                Some(before) => &wrap::hanging(&piece.text, before, columns),
-                None => &piece.text,
+            let text = match (piece.hanging, columns) {
+                (Some(before), _) => wrap::hanging(&piece.text, before, columns),
+                (None, Some(columns)) => wrap::flowing(&piece.text, &mut used, columns, INDENT),
+                (None, None) => piece.text.clone(),
             };
-            line.push_str(&painted(colour, piece.tone, text));
+            line.push_str(&painted(colour, piece.tone, &text));
         }
         line.truncate(line.trim_end().len());
         line
@@ -86,13 +98,14 @@ pub(crate) fn visible(text: &str) -> String {
     visible
 }
 
-/// Control characters, line and paragraph separators, annotation marks, and the code points that Unicode's
+/// Control characters, blanks that are no space, line and paragraph separators, annotation marks, and the code points that Unicode's
 /// `DerivedCoreProperties.txt` lists as `Default_Ignorable_Code_Point`: among them all marks of direction.
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()
         || !c.is_ascii()
             && matches!(c,
-                '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+                '\u{a0}' | '\u{1680}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{2800}' | '\u{3000}'
+                | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
                 | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
                 | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
                 | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
@@ -134,10 +147,11 @@ mod tests {
             '\u{e0041}',
             '\u{e01ef}',
         ];
-        for c in hidden {
+        let blank = ['\u{a0}', '\u{2007}', '\u{2800}', '\u{3000}'];
+        for c in hidden.into_iter().chain(blank) {
             assert_eq!(visible(&format!("a{c}b")), format!("a{}b", c.escape_unicode()));
         }
-        let shown = "a \\u{1b} \u{e9}e\u{301} \u{6f22}\u{5b57} \u{a0}\u{1f600} \u{5d0} \u{0915}\u{093f} ~`*<>";
+        let shown = "a \\u{1b} \u{e9}e\u{301} \u{6f22}\u{5b57} \u{1f600} \u{5d0} \u{0915}\u{093f} ~`*<>";
         assert_eq!(visible(shown), shown);
         let once = visible("\u{1b}[2J\u{202e}");
         assert_eq!(visible(&once), once);
@@ -159,5 +173,17 @@ mod tests {
         let text = "one two three four five six seven eight nine ten eleven twelve";
         let line = Text::default().plain("why: ").hanging(Tone::Plain, text, 5).render(false, Some(40));
         assert_eq!(line, "why: one two three four five six seven\n     eight nine ten eleven twelve");
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_goes_on_indented_and_a_piece_has_its_limit() {
+        let file = format!("x{}verdict     clean", " ".repeat(60));
+        let line = Text::from("differs: ").toned(Tone::Strong, file).plain(": y");
+        let shown = line.render(false, Some(80));
+        assert!(shown.lines().count() > 1 && shown.lines().skip(1).all(|line| line.starts_with("    ")), "{shown}");
+        assert_eq!(line.render(false, None).lines().count(), 1);
+        let long = Text::from("x".repeat(PIECE_LEN_MAX + 1).as_str()).render(false, None);
+        assert_eq!(long.chars().count(), PIECE_LEN_MAX + 1);
+        assert!(long.ends_with('…'));
     }
 }

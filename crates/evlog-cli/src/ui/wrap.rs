@@ -35,6 +35,27 @@ pub(super) fn hanging(text: &str, before: usize, columns: Option<usize>) -> Stri
     broken
 }
 
+/// The text, which begins in column `used`, and goes on in lines that begin after `indent` columns where it is too long.
+/// `used` becomes the column in which it ends.
+pub(super) fn flowing(text: &str, used: &mut usize, columns: usize, indent: usize) -> String {
+    let room = columns.saturating_sub(1);
+    let mut broken = String::with_capacity(text.len());
+    for (index, word) in text.split(' ').enumerate() {
+        let width = measure_text_width(word);
+        if index > 0 && *used + 1 + width > room && *used > indent {
+            broken.push('\n');
+            broken.extend(std::iter::repeat_n(' ', indent));
+            *used = indent;
+        } else if index > 0 {
+            broken.push(' ');
+            *used += 1;
+        }
+        broken.push_str(word);
+        *used += width;
+    }
+    broken
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -143,3 +143,18 @@ fn no_argument_and_no_lock_is_obeyed() {
     drop(writer.stdin.take());
     writer.wait().unwrap();
 }
+
+#[test]
+fn a_name_of_a_member_looks_like_no_member_with_a_value() {
+    let room = Room::new();
+    let lines =
+        [json!({"amount=5 currency": "EUR"}), json!({"amount": 5, "currency": "EUR"}), json!({"": 2})].map(|data| {
+            json!({"contract": "custom", "run": "o", "do": "record", "kind": "custom/x", "data": data}).to_string()
+                + "\n"
+        });
+    room.feed(&["submit"], &lines.concat());
+    let shown = room.ends(0, &["cat", "--run", "o"]).out;
+    assert!(shown.contains("  \"amount=5 currency\"=EUR\n"), "{shown}");
+    assert!(shown.contains("  amount=5 currency=EUR\n"), "{shown}");
+    assert!(shown.contains("  \"\"=2\n"), "{shown}");
+}

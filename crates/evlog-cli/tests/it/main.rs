@@ -26,6 +26,7 @@ mod kill;
 mod notes;
 #[cfg(test)]
 mod outside;
+#[cfg(test)]
 mod parts;
 #[cfg(test)]
 mod project;
