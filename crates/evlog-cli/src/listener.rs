@@ -8,6 +8,6 @@ pub(crate) fn is_gone() -> bool {
     let stdout = io::stdout();
     let mut asked = [PollFd::new(&stdout, PollFlags::empty())];
     // What cannot be found out is found out by the next line that is written.
-    let told = poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
-    told.is_ok_and(|told| told > 0) && asked[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
+    let polled = poll(&mut asked, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
+    polled.is_ok_and(|ready| ready > 0) && asked[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }

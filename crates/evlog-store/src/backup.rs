@@ -31,7 +31,7 @@ pub struct Copied {
     pub checkpoints: u64,
 }
 
-/// Copies the log in `from` into `to`, a directory that is made. What is told of the progress: bytes of how many.
+/// Copies the log in `from` into `to`, a directory that is made. Reports progress: bytes of how many.
 pub fn copy(fs: &Arc<dyn Fs>, from: &Path, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Copied, OpenError> {
     let reader = Reader::open(Arc::clone(fs), from)?;
     let (log_id, committed) = (reader.log_id(), reader.committed());
@@ -69,7 +69,7 @@ fn copy_segment(
     Err(refusal(Verdict::Truncated, at, &segment.path, expected, format!("{copied} bytes")).into())
 }
 
-/// Copies so many bytes, or as many as there are; how many that were. The copy is synced.
+/// Copies `len` bytes, or as many as there are, and returns their number. The copy is synced.
 fn copy_bytes(
     (file, source): (&dyn File, &Path),
     (made, path): (&dyn File, &Path),

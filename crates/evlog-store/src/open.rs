@@ -19,7 +19,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What the lock says besides while a log is being made, so that what is left of that is told from what is left of a log.
+/// What the lock says besides while a log is being made, so that what is left of that is not taken for what is left of a log.
 const MAKING: &str = "making";
 
 /// The longest `HEAD` or `LOCK` that is looked into, in bytes.

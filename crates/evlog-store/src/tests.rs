@@ -10,6 +10,7 @@ mod faults;
 mod harm;
 mod inspect;
 mod kill;
+mod kill_outside;
 mod model;
 mod outside;
 mod process;

@@ -47,9 +47,9 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &BackupArgs) -> Result<V
     let draft = files::draft_dir(&args.to)?;
     let made = draft.path().join("log");
     let (copied, found) = {
-        let (bar, told) = (OnceCell::new(), &*ui);
+        let (bar, talk) = (OnceCell::new(), &*ui);
         let copied = copy(&fs, &context.log, &made, &mut |done, total| {
-            bar.get_or_init(|| told.progress("copy", total, Unit::Bytes)).at(done);
+            bar.get_or_init(|| talk.progress("copy", total, Unit::Bytes)).at(done);
         });
         let copied = copied.map_err(LogError::from)?;
         (copied, judge(ui, &fs, &made)?)

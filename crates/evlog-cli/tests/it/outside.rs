@@ -16,6 +16,12 @@ pub(crate) fn line(run: &str, number: usize) -> String {
     format!("{{\"contract\":\"custom\",\"run\":\"{run}\",\"do\":\"record\",\"kind\":\"custom/n\",\"data\":{number}}}\n")
 }
 
+/// What somebody does to a log, in words.
+type Happening<'a> = (&'a str, &'a dyn Fn(&Room));
+
+/// What somebody puts in the place of a file, in words.
+type Put<'a> = (&'a str, &'a dyn Fn(&Path));
+
 /// A `submit` that is given one line after the other.
 struct Writer {
     child: Child,
@@ -87,12 +93,9 @@ fn replace(path: &Path) {
     fs::rename(copy, path).unwrap();
 }
 
-/// What somebody does to the files of a log, and its name.
-type Harm<'a, To> = (&'a str, &'a dyn Fn(&To));
-
 #[test]
 fn nothing_is_accepted_into_a_log_that_was_removed_moved_or_replaced() {
-    let outside: [Harm<'_, Room>; 6] = [
+    let outside: [Happening<'_>; 6] = [
         ("removed", &|room| fs::remove_dir_all(room.path("evlog")).unwrap()),
         ("moved", &|room| fs::rename(room.path("evlog"), room.path("old")).unwrap()),
         ("segments moved", &|room| fs::rename(room.path("evlog/segments"), room.path("old")).unwrap()),
@@ -203,7 +206,7 @@ fn a_directory_with_anything_of_a_log_but_its_first_segment_is_refused_with_a_ve
         .iter()
         .map(|path| path.strip_prefix(room.path("evlog")).unwrap().to_str().unwrap().to_owned())
         .collect();
-    assert!(room.segments().len() > 2 && all.iter().any(|name| name.starts_with("checkpoints/")));
+    assert!(room.segments().len() > 2 && all.iter().any(|name| name.starts_with("checkpoints/0")));
     for left in all.iter().filter(|name| *name != first && !name.ends_with("last.tree")) {
         let of = Room::new();
         let path = of.path("evlog").join(left);
@@ -251,7 +254,7 @@ fn what_a_link_in_the_place_of_a_file_leads_to_is_left_alone() {
 
 #[test]
 fn whatever_stands_in_the_place_of_a_file_every_command_ends() {
-    let place: [Harm<'_, Path>; 4] = [
+    let place: [Put<'_>; 4] = [
         ("a pipe", &|path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success())),
         ("a directory", &|path| fs::create_dir(path).unwrap()),
         ("a symbolic link", &|path| symlink("/dev/zero", path).unwrap()),
@@ -294,7 +297,7 @@ fn whatever_stands_in_the_place_of_a_file_every_command_ends() {
 
 #[test]
 fn a_follower_says_that_its_log_was_removed_moved_or_replaced() {
-    let outside: [Harm<'_, Room>; 3] = [
+    let outside: [Happening<'_>; 3] = [
         ("removed or moved", &|room| fs::remove_dir_all(room.path("evlog")).unwrap()),
         ("removed or moved", &|room| fs::rename(room.path("evlog"), room.path("old")).unwrap()),
         ("took the place", &|room| {
@@ -366,5 +369,72 @@ fn files_have_their_modes_whatever_the_umask_is() {
             assert_eq!(mode(&room.path(path)), dir, "umask {umask}: {path}");
         }
         assert_eq!((mode(&room.path("k.key")), mode(&room.path("k.pub"))), (0o600, 0o644), "umask {umask}");
+    }
+}
+
+/// What is done to the directory of a `submit` at any moment.
+const AT_ANY_MOMENT: [&str; 5] = ["move", "rotate", "remove", "remove the last segment", "remove LOCK"];
+
+fn happens(room: &Room, what: &str) {
+    match what {
+        "move" | "rotate" => fs::rename(room.path("evlog"), room.path("old")).unwrap(),
+        "remove" => {
+            fs::rename(room.path("evlog"), room.path("old")).unwrap();
+            fs::remove_dir_all(room.path("old")).unwrap();
+        }
+        "remove the last segment" => fs::remove_file(last_segment(room)).unwrap(),
+        _ => fs::remove_file(room.path("evlog/LOCK")).unwrap(),
+    }
+    if what == "rotate" {
+        let done = room.feed(&["submit"], &line("new", 0));
+        assert_eq!(done.code, 0, "{done:?}");
+    }
+}
+
+/// Every answer that said accepted is an event of the log.
+fn assert_there(room: &Room, log: &str, answers: &[String], what: &str) {
+    let there = room.ends(0, &["--log", log, "cat", "--json"]).lines();
+    for answer in answers.iter().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap()) {
+        let seq = answer["events"][0]["seq"].as_u64().unwrap();
+        let event = there.get(usize::try_from(seq).unwrap());
+        assert_eq!(event.map(|event| &event["stream"]), Some(&answer["run"]), "{what}: {answer} is lost");
+    }
+}
+
+#[test]
+fn whatever_happens_to_the_directory_at_any_moment_no_answer_is_of_an_event_that_is_lost() {
+    for round in 0..15 {
+        let (room, what) = (Room::new(), AT_ANY_MOMENT[round % AT_ANY_MOMENT.len()]);
+        room.ends(0, &["init", "--segment-limit", "8192"]);
+        let mut child = room.spawn(&["submit", "-q"]);
+        let (mut input, answers) = (child.stdin.take().unwrap(), Lines::of(&mut child));
+        let feeder = std::thread::spawn(move || {
+            use std::io::Write;
+            (0..1_000_000).take_while(|number| input.write_all(line("a", *number).as_bytes()).is_ok()).count()
+        });
+        answers.wait_for(10 + 40 * round as u64, &mut child);
+        std::thread::sleep(crate::crash::moment(round as u64, 3_000));
+        happens(&room, what);
+        if what == "remove LOCK" {
+            let second = room.feed(&["submit"], &line("b", 0));
+            assert_eq!((second.code, second.out.as_str()), (2, ""), "{what}: {second:?}");
+            assert_eq!(child.try_wait().unwrap(), None, "{what}: submit ended");
+            child.kill().unwrap();
+            child.wait().unwrap();
+        } else {
+            let done = ended(child, &what);
+            assert_eq!(done.code, 2, "{what}: {done:?}");
+        }
+        feeder.join().unwrap();
+        match what {
+            "move" => assert_there(&room, "old", &answers.all(), what),
+            "rotate" => {
+                assert_there(&room, "old", &answers.all(), what);
+                assert_eq!(room.ends(1, &["cat", "--run", "a"]).out, "", "the new log has events of the old one");
+                room.ends(0, &["verify"]);
+            }
+            "remove LOCK" => assert_there(&room, "evlog", &answers.all(), what),
+            _ => {}
+        }
     }
 }

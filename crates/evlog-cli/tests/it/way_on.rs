@@ -50,10 +50,10 @@ fn a_backup_of_a_log_that_is_written_is_whole_and_a_writer_takes_it() {
         }
         answers.wait_for(40 * round + 1, &mut writer);
         let copy = format!("copy-{round}");
-        let told = room.ends(0, &["backup", &copy, "--json"]).json();
-        assert_eq!((&told["verdict"], &told["checkpoints"], &told["kept"]), (&json!("clean"), &json!(1), &json!(true)));
+        let done = room.ends(0, &["backup", &copy, "--json"]).json();
+        assert_eq!((&done["verdict"], &done["checkpoints"], &done["kept"]), (&json!("clean"), &json!(1), &json!(true)));
         let found = room.ends(0, &["--log", &copy, "verify", "--json", "--checkpoint", "1.note", "--key", "x.pub"]);
-        assert_eq!((&found.json()["verdict"], &found.json()["bytes"]), (&json!("clean"), &told["size"]));
+        assert_eq!((&found.json()["verdict"], &found.json()["bytes"]), (&json!("clean"), &done["size"]));
         assert_eq!(room.feed(&["--log", &copy, "submit"], &line("there", 0)).code, 0);
         room.ends(0, &["--log", &copy, "verify"]);
     }
@@ -153,8 +153,8 @@ fn a_log_that_was_restored_from_an_older_copy_goes_on_under_a_new_name() {
     witness(2, "3.note", "x.pub", &["--proof", "p"]).says("docs/copying.md");
     room.ends(0, &["key", "new", "example.com/x-2", "--out", "x2.key"]);
     room.ends(2, &["checkpoint", "--key", "x2.key"]).says("--new-name");
-    let told = room.ends(0, &["checkpoint", "--key", "x2.key", "--new-name", "--actor", "ops", "--out", "4.note"]);
-    told.says("the log signs as example.com/x-2 from now on");
+    let done = room.ends(0, &["checkpoint", "--key", "x2.key", "--new-name", "--actor", "ops", "--out", "4.note"]);
+    done.says("the log signs as example.com/x-2 from now on");
     let events = room.ends(0, &["cat", "--run", "$log", "--json"]).lines();
     let changed = events.iter().find(|event| event["kind"] == "log.name_changed").unwrap();
     assert_eq!(changed["payload"], json!({"from": "example.com/x", "to": "example.com/x-2", "accepted_by": "ops"}));
@@ -192,7 +192,7 @@ fn what_was_asked_for_is_written_whole_or_not_at_all() {
 }
 
 #[test]
-fn a_log_and_a_policy_that_contradict_a_key_are_told_apart() {
+fn a_key_that_the_policy_contradicts_is_refused() {
     // Rule C-41.
     let room = signed_room();
     room.ends(0, &["key", "new", "example.com/other", "--out", "other.key"]);

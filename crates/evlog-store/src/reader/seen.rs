@@ -1,8 +1,8 @@
 //! The last bytes that a reader showed, so that it notices when they are not there any more.
 //!
 //! Committed bytes never change, with one exception: a repair that gave up synced bytes. The log goes on with other
-//! events then, under the same seqs, and who saw the first ones has to be told. So has who reads a log that is removed,
-//! moved, or replaced by another one under the same name: nothing would ever come.
+//! events then, under the same seqs, and a reader that showed the first ones has to report it. So has the reader of a log that is
+//! removed, moved, or replaced by another one under the same name: nothing would ever come.
 
 use super::SegmentInfo;
 use crate::error::{Failure, ReadError, Trouble};

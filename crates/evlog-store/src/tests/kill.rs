@@ -86,7 +86,7 @@ fn the_child_commits_with_eight_threads_until_it_is_killed() {
 
 /// A commit that the child says is there.
 #[derive(Clone, Copy, Debug)]
-struct Acknowledged {
+pub(super) struct Acknowledged {
     first_seq: u64,
     thread: u64,
     nth: u64,
@@ -98,27 +98,62 @@ fn acknowledged(line: &str) -> Option<Acknowledged> {
     Some(Acknowledged { first_seq, thread, nth })
 }
 
-/// A child, killed after it acknowledged so many commits and some time passed. What it acknowledged.
-fn killed_child(path: &Path, after: u64, pause: Duration, broken: bool) -> Vec<Acknowledged> {
-    let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "tests::kill::the_child_commits_with_eight_threads_until_it_is_killed", "--nocapture"]);
-    if broken {
-        command.env(BROKEN, "1");
-    }
-    let mut child = command.env(LOG_DIR, path).stdout(Stdio::piped()).spawn().unwrap();
-    let (tell, told) = mpsc::channel();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let reader = std::thread::spawn(move || {
-        for one in lines.filter_map(|line| acknowledged(&line.unwrap())) {
-            tell.send(one).unwrap();
+/// A child that commits, and what it acknowledged.
+pub(super) struct Running {
+    child: Child,
+    told: mpsc::Receiver<Acknowledged>,
+    reader: JoinHandle<()>,
+    all: Vec<Acknowledged>,
+}
+
+impl Running {
+    pub(super) fn start(path: &Path, broken: bool) -> Running {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args([
+            "--exact",
+            "tests::kill::the_child_commits_with_eight_threads_until_it_is_killed",
+            "--nocapture",
+        ]);
+        if broken {
+            command.env(BROKEN, "1");
         }
-    });
-    let mut all: Vec<Acknowledged> = told.iter().take(usize::try_from(after).unwrap()).collect();
+        let mut child = command.env(LOG_DIR, path).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let (tell, told) = mpsc::channel();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let reader = std::thread::spawn(move || {
+            for one in lines.filter_map(|line| acknowledged(&line.unwrap())) {
+                tell.send(one).unwrap();
+            }
+        });
+        Running { child, told, reader, all: Vec::new() }
+    }
+
+    /// Waits until it acknowledged as many as this more, or ended.
+    pub(super) fn wait_for(&mut self, more: u64) {
+        self.all.extend(self.told.iter().take(usize::try_from(more).unwrap()));
+    }
+
+    /// All that it acknowledged, once it is killed; it must have been alive.
+    pub(super) fn killed(mut self) -> Vec<Acknowledged> {
+        kill(&mut self.child);
+        self.ended()
+    }
+
+    /// All that it acknowledged, once it ended by itself.
+    pub(super) fn ended(mut self) -> Vec<Acknowledged> {
+        self.child.wait().unwrap();
+        self.reader.join().unwrap();
+        self.all.extend(self.told);
+        self.all
+    }
+}
+
+/// A child, killed after it acknowledged as many commits as this and some time passed. What it acknowledged.
+fn killed_child(path: &Path, after: u64, pause: Duration, broken: bool) -> Vec<Acknowledged> {
+    let mut running = Running::start(path, broken);
+    running.wait_for(after);
     std::thread::sleep(pause);
-    kill(&mut child);
-    reader.join().unwrap();
-    all.extend(told);
-    all
+    running.killed()
 }
 
 fn kill(child: &mut Child) {
@@ -183,14 +218,14 @@ fn opened(path: &Path) -> Option<Reader> {
 
 /// What is known of a log that writers are killed over.
 #[derive(Default)]
-struct Known {
+pub(super) struct Known {
     /// All events that the last look showed.
     events: Vec<Seen>,
 }
 
 impl Known {
     /// Looks at the log after a kill.
-    fn look(&mut self, path: &Path, acknowledged: &[Acknowledged], name: &str) {
+    pub(super) fn look(&mut self, path: &Path, acknowledged: &[Acknowledged], name: &str) {
         let Some(reader) = opened(path) else {
             assert!(acknowledged.is_empty() && self.events.is_empty(), "{name}: there is no log");
             return;

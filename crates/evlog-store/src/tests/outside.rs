@@ -6,7 +6,7 @@ use super::*;
 use crate::fs::StdFs;
 use crate::{OpenError, Verdict};
 
-/// How many stories are told.
+/// The number of stories.
 const STORIES: u64 = 400;
 
 /// What somebody does.
@@ -100,22 +100,22 @@ fn whenever_a_log_is_removed_moved_or_replaced_nothing_is_acknowledged_into_noth
             (0..dice.roll(3)).map(|_| offer(&writer, Durability::Sync, "a", &payload(&mut dice)).unwrap()).collect();
         let other = outside.happens(&fs);
         drop(gate);
-        let mut told: Vec<_> = in_flight.iter().map(|ticket| writer.wait(ticket)).collect();
+        let mut answers: Vec<_> = in_flight.iter().map(|ticket| writer.wait(ticket)).collect();
         for _ in 0..3 {
             let offered = offer(&writer, Durability::Sync, "a", &payload(&mut dice));
-            told.push(offered.and_then(|ticket| writer.wait(&ticket)));
+            answers.push(offered.and_then(|ticket| writer.wait(&ticket)));
         }
         if outside.is_harmless() {
-            assert!(told.iter().all(Result::is_ok), "{name}: {told:?}");
-            assert_eq!(events_in(&fs, dir()).len() as u64, before + told.len() as u64, "{name}");
+            assert!(answers.iter().all(Result::is_ok), "{name}: {answers:?}");
+            assert_eq!(events_in(&fs, dir()).len() as u64, before + answers.len() as u64, "{name}");
             let second = Writer::open(Arc::new(fs.clone()), dir(), &owner());
             assert!(matches!(second, Err(OpenError::Locked { .. })), "{name}: a second writer: {second:?}");
-            acknowledged_after += told.len();
+            acknowledged_after += answers.len();
             writer.close().unwrap();
             assert_eq!(audit(&fs).verdict(), Verdict::Clean, "{name}");
             continue;
         }
-        assert!(told.iter().all(Result::is_err), "{name}: {told:?}");
+        assert!(answers.iter().all(Result::is_err), "{name}: {answers:?}");
         if let Some(other) = other {
             // The new log gets what it is given and nothing else, as long as the old writer lives and after.
             for _ in 0..10 {

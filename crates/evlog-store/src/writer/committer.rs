@@ -37,7 +37,7 @@ const GATHER: usize = 16;
 /// Zeros written ahead hold so many groups at least; they cost longer groups more than they save.
 const AHEAD_GROUPS_MIN: u64 = 64;
 
-/// Of so many groups with a sync, one looks for `HEAD` by its path, which costs more.
+/// One in this number of groups with a sync looks for `HEAD` by its path, which costs more.
 const HEAD_ASKED: u32 = 16;
 
 /// A buffer that grew beyond this for one burst is given back, in bytes.

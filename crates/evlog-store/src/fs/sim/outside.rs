@@ -24,7 +24,7 @@ impl Disk {
 }
 
 impl SimFs {
-    /// Somebody removes a file. It is gone for good, whoever has it open.
+    /// Somebody removes a file. It is gone for good, also for those who have it open.
     pub fn take_away(&self, path: &Path) {
         let mut disk = lock(&self.0);
         disk.names.remove(path);
