@@ -183,3 +183,32 @@ fn a_read_that_fails_while_opening_is_told_with_its_file() {
     fs.heal();
     assert!(open(&fs).1.clean_close, "the lock was let go");
 }
+
+#[test]
+fn bytes_that_there_is_no_room_to_keep_leave_nothing_in_quarantine_and_are_not_cut() {
+    let fs = SimFs::new();
+    let writer = create(&fs, 1 << 20);
+    put(&writer, "a", &[7; 200]);
+    drop(writer);
+    // A commit that a crash left unfinished.
+    let last = segment_files(&fs).pop().unwrap();
+    let torn = [fs.bytes(&last).unwrap(), vec![9; 300]].concat();
+    fs.put(&last, torn.clone());
+    fs.put(&dir().join("HEAD"), Vec::new());
+    let kept = |fs: &SimFs| -> Vec<PathBuf> {
+        fs.files().into_iter().filter(|path| path.starts_with(dir().join("quarantine"))).collect()
+    };
+    for act in [Act::Write, Act::SyncData, Act::Rename] {
+        fs.fail(act, 0, ErrorKind::StorageFull);
+        for _ in 0..3 {
+            let opened = Writer::open(Arc::new(fs.clone()), dir(), &owner());
+            assert!(opened.is_err(), "{act:?}: {opened:?}");
+            assert_eq!(kept(&fs), Vec::<PathBuf>::new(), "{act:?}");
+            assert_eq!(fs.bytes(&last).unwrap(), torn, "{act:?}");
+        }
+        fs.heal();
+    }
+    let (_, recovery) = open(&fs);
+    let cut = recovery.cut.unwrap();
+    assert_eq!((kept(&fs).len(), fs.bytes(&dir().join(&cut.kept_as)).unwrap()), (1, vec![9; 300]));
+}
