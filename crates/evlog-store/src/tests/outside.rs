@@ -191,3 +191,43 @@ fn a_sealed_segment_that_is_shortened_under_a_reader_is_an_error_and_not_the_end
     let again = Reader::open(Arc::new(StdFs), &path).unwrap();
     assert!(more(&again, Position(0), &mut Vec::new()).is_err());
 }
+
+#[test]
+fn a_reader_whose_log_is_moved_or_replaced_while_it_reads_gives_that_as_the_reason() {
+    for replaced in [false, true] {
+        let fs = SimFs::new();
+        let writer = create(&fs, LIMIT);
+        for _ in 0..20 {
+            put(&writer, "a", &[7; 200]);
+        }
+        writer.close().unwrap();
+        let (reader, raw) = (reader(&fs), RawLog::open(Arc::new(fs.clone()), dir()).unwrap());
+        let mut commits = reader.commits(Position(0)).unwrap();
+        commits.next().unwrap().unwrap();
+        fs.move_dir(dir(), aside());
+        if replaced {
+            let options = CreateOptions { log_id: LogId([9; 16]), segment_limit: LIMIT };
+            let other = Writer::create(Arc::new(fs.clone()), dir(), options, &owner()).unwrap();
+            for _ in 0..20 {
+                put(&other, "a", &[8; 200]);
+            }
+            other.close().unwrap();
+        }
+        let failed = loop {
+            match commits.next() {
+                Ok(Some(_)) => {}
+                other => break other.map(drop).unwrap_err(),
+            }
+        };
+        let streamed = reader.stream("a", &mut |_, _, _| ControlFlow::Continue(())).unwrap_err();
+        for error in [failed, streamed, reader.streams().unwrap_err()] {
+            match error {
+                ReadError::Replaced { .. } if replaced => {}
+                ReadError::Moved { .. } if !replaced => {}
+                other => panic!("replaced: {replaced}: {other:?}"),
+            }
+        }
+        let refused = raw.read(&raw.segments()[1], &mut |_| ());
+        assert!(refused.is_err(), "bytes of another log are not judged as those of this one");
+    }
+}
