@@ -1,13 +1,14 @@
 //! The log's bytes as they lie, for those who judge them: nothing is refused here, nothing is believed, nothing written.
 
 use crate::error::{Failure, ReadError};
-use crate::fs::{File, Fs};
+use crate::fs::{File, FileId, Fs};
 use crate::head::Head;
 use crate::reader::CommitRef;
 use crate::segment::{Access, Files};
 use crate::walk::{Walk, Walked};
 use evlog_format::{CommitReader, FRAME_HEADER_LEN, FrameCodec, Position, SEGMENT_HEADER_LEN};
 use evlog_verify::Tree;
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +33,8 @@ pub struct RawSegment {
     pub len: u64,
     /// The file.
     pub path: PathBuf,
+    /// Which file that was.
+    pub id: FileId,
 }
 
 impl RawLog {
@@ -45,7 +48,8 @@ impl RawLog {
             let path = files.layout.segment(position);
             let file = files.fs.open_read(&path).map_err(Failure::of("open", &path))?;
             let len = file.len().map_err(Failure::of("read", &path))?;
-            segments.push(RawSegment { position, len, path });
+            let id = file.id().map_err(Failure::of("look at", &path))?;
+            segments.push(RawSegment { position, len, path, id });
         }
         Ok(RawLog { files, segments, head })
     }
@@ -87,13 +91,25 @@ impl RawLog {
 
     /// Gives a segment's bytes in order, in chunks, up to the length it was listed with or what is left of it.
     pub fn read(&self, segment: &RawSegment, visit: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
-        let file = self.files.fs.open_read(&segment.path).map_err(Failure::of("open", &segment.path))?;
+        let file = self.open_listed(segment)?;
         Self::read_part(file.as_ref(), segment, 0..segment.len, visit)
+    }
+
+    /// Opens a segment that was listed. What has its place now may be of another log, so a verdict on it would be of neither.
+    fn open_listed(&self, segment: &RawSegment) -> Result<Arc<dyn File>, Failure> {
+        let path = &segment.path;
+        let file = self.files.fs.open_read(path).map_err(Failure::of("open", path))?;
+        if file.id().map_err(Failure::of("look at", path))? == segment.id {
+            return Ok(file);
+        }
+        let source =
+            io::Error::other("another file took its place: the log was replaced, or mended, while it was read");
+        Err(Failure::of("go on with", path)(source))
     }
 
     /// Gives the bytes of a part of a segment, in order, in chunks.
     pub fn read_in(&self, segment: &RawSegment, part: Range<u64>, visit: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
-        let file = self.files.fs.open_read(&segment.path).map_err(Failure::of("open", &segment.path))?;
+        let file = self.open_listed(segment)?;
         Self::read_part(file.as_ref(), segment, part, visit)
     }
 

@@ -153,6 +153,19 @@ impl Reader {
         Ok(true)
     }
 
+    /// The reason of a failure to read: where the log is not where it was, that is the reason.
+    fn blamed(&self, error: ReadError) -> ReadError {
+        let place = match self.seen.is_in_place(&self.files) {
+            Ok(true) => Ok(()),
+            Ok(false) => self.seen.check(&self.files, self.log_id, self.committed.position),
+            Err(error) => Err(error),
+        };
+        match place {
+            Err(moved @ (ReadError::Moved { .. } | ReadError::Replaced { .. })) => moved,
+            _ => error,
+        }
+    }
+
     /// Waits for the log to grow, beside this reader: begin before a [`refresh`](Reader::refresh), so that nothing comes in
     /// between unnoticed.
     pub fn follow(&self) -> Follow {
@@ -188,6 +201,10 @@ impl Reader {
 
     /// All streams, in order of their first event.
     pub fn streams(&self) -> Result<Vec<StreamSummary>, ReadError> {
+        self.all_streams().map_err(|error| self.blamed(error))
+    }
+
+    fn all_streams(&self) -> Result<Vec<StreamSummary>, ReadError> {
         let (mut streams, mut gap) = (BTreeMap::new(), None);
         let mut add = |segment: Position, name: &str, found: Found| {
             let at = found.frames.first().copied().unwrap_or(0);
@@ -223,6 +240,10 @@ impl Reader {
 
     /// The same from a number on; false when the stream has no events at all.
     pub fn stream_from(&self, name: &str, from_number: u64, visit: &mut Visit<'_>) -> Result<bool, ReadError> {
+        self.visit_stream(name, from_number, visit).map_err(|error| self.blamed(error))
+    }
+
+    fn visit_stream(&self, name: &str, from_number: u64, visit: &mut Visit<'_>) -> Result<bool, ReadError> {
         let active = self.caught_up()?;
         let mut parts: Vec<_> = active.streams.part(name, active.segment).into_iter().collect();
         drop(active);

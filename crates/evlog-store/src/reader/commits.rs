@@ -52,7 +52,8 @@ impl<'r> Commits<'r> {
     /// The next commit; `None` at the end of what the reader sees.
     #[expect(clippy::should_implement_trait, reason = "it lends from its own buffer, which an Iterator cannot")]
     pub fn next(&mut self) -> Result<Option<CommitRef<'_>>, ReadError> {
-        let Some(at) = self.advance()? else { return Ok(None) };
+        let reader = self.reader;
+        let Some(at) = self.advance().map_err(|error| reader.blamed(error))? else { return Ok(None) };
         let Some(walk) = &self.walk else { unreachable!("a frame was just found in it") };
         let frame = walk.frame(at);
         let commit = CommitReader::new(frame.body, frame.position + FRAME_HEADER_LEN as u64)?;
