@@ -206,7 +206,14 @@ impl<'c> RunCheck<'c> {
         {
             self.losses.push((fact.seq, loss));
         }
-        history_readable(fact)
+        history_readable(fact)?;
+        let is_theirs =
+            matches!(fact.event.kind, Kind::BuiltIn(number) if number >= RUN_KINDS) && fact.event.kind.is_known();
+        if is_theirs && !self.contracts.names().any(|name| answers(self.contracts, name, fact)) {
+            let message = format!("{}: expected a refusal or rejection that can be read, found none", fact.event.kind);
+            return Err(FoldError::new(fact, message));
+        }
+        Ok(())
     }
 
     fn fold(&mut self, fact: &Fact<'_>) -> Result<(), FoldError> {
@@ -231,6 +238,14 @@ impl<'c> RunCheck<'c> {
         }
         told
     }
+}
+
+/// Kinds from here on belong to contracts; on `$log` they are what no run could be named for.
+const RUN_KINDS: u16 = 100;
+
+/// Whether a contract reads an event as one of its refusals or rejections.
+fn answers(contracts: &Contracts, name: &str, fact: &Fact<'_>) -> bool {
+    contracts.named(name).is_some_and(|contract| contract.answer(fact).is_some())
 }
 
 fn history_readable(fact: &Fact<'_>) -> Result<(), FoldError> {

@@ -9,7 +9,7 @@ use crate::history::{Closed, Created, LOG_STREAM, LossAccepted, Opened, Recovere
 use crate::net;
 use crate::options::Options;
 use crate::request::Request;
-use crate::runs::{Answered, Cache, Known, Loader};
+use crate::runs::{Answered, Cache, Known, Loader, Logged};
 use evlog_format::{
     CommitHead, Durability, Event, FORMAT_VERSION, Idempotency, Kind, LogId, Position, Root, Seq, kind, payload,
 };
@@ -47,6 +47,8 @@ type Pending = Vec<(Kind<'static>, Vec<u8>)>;
 
 struct Session {
     cache: Cache,
+    /// The keys of the log's own stream, once they were asked for.
+    logged: Option<Logged>,
     /// Events of `$log` that wait for the session's first commit, so that a session that appends nothing leaves no trace.
     pending: Pending,
     appended: bool,
@@ -75,7 +77,7 @@ impl Log {
 
     /// A session whose first commit begins with these events of `$log`.
     fn start(dir: PathBuf, writer: Writer, contracts: Contracts, options: Options, pending: Pending) -> Log {
-        let state = Mutex::new(Session { cache: Cache::default(), pending, appended: false });
+        let state = Mutex::new(Session { cache: Cache::default(), logged: None, pending, appended: false });
         Log { dir, writer, contracts, options, state }
     }
 
@@ -190,6 +192,21 @@ impl Log {
         }
     }
 
+    /// The keys in the log's own stream.
+    fn logged<'s>(&self, session: &'s mut Session) -> Result<&'s mut Logged, LogError> {
+        if session.logged.is_none() {
+            let mut logged = Logged::default();
+            if self.writer.stream_len(LOG_STREAM)? > 0 {
+                self.writer.read_stream(LOG_STREAM, 0, &mut |head, seq, event| {
+                    logged.push(&self.contracts, head, seq, event);
+                    ControlFlow::Continue(())
+                })?;
+            }
+            session.logged = Some(logged);
+        }
+        Ok(session.logged.get_or_insert_default())
+    }
+
     /// What the engine itself says to a command, before its contract is asked.
     fn forestall(&self, request: &Request, contract: &ContractRef, known: Option<&Known>) -> Option<Answer> {
         let fold = known.map(|known| &known.fold);
@@ -277,12 +294,27 @@ impl Log {
         // What waits for the session's first commit goes before the decision's events, within the same commit.
         let offset = session.pending.len();
         let head = stamp.head(self.writer.next_seq());
-        let key = request.id.as_deref().map(|key| Idempotency { key, content: request.content() });
+        let mut key = request.id.as_deref().map(|key| Idempotency { key, content: request.content() });
+        let is_logged = decision.events.first().is_some_and(|first| first.target != Target::Run);
+        if let Some(given) = key.filter(|_| is_logged) {
+            match self.logged(session)?.get(given.key) {
+                Some(first) if first.content == given.content => {
+                    let first = Answer { run: request.run.clone(), ..first.answer.clone() };
+                    return Ok(Offered { answer: Answer { outcome: AnswerOutcome::Duplicate, ..first }, ticket: None });
+                }
+                // A key stands for one content in a stream, and commands to runs that do not exist share this one.
+                Some(_) => key = None,
+                None => {}
+            }
+        }
         let events: Vec<AppendEvent<'_>> =
             (0..).zip(&decision.events).map(|(index, new)| append_event(request, key, new, index, offset)).collect();
         let moved = self.fold_decided(request, &head, offset, decision, &events, known.as_ref())?;
         let ticket = self.append(session, &head, &events)?;
         answer.events = decided_events(decision, head.first_seq.0 + offset as u64);
+        if let (Some(given), Some(logged), true) = (key, &mut session.logged, is_logged) {
+            logged.note(given.key, given.content, answer.clone());
+        }
         if let Some(fold) = moved {
             answer.status = Some(fold.status().to_owned());
             let mut answers = known.take().map(|known| known.answers).unwrap_or_default();

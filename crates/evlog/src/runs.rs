@@ -82,6 +82,35 @@ impl<'c> Loader<'c> {
     }
 }
 
+/// The answers whose keys stand in the log's own stream: to commands for which there was no run.
+#[derive(Default)]
+pub(crate) struct Logged(BTreeMap<String, Answered>);
+
+impl Logged {
+    /// Takes an event of `$log` into account.
+    pub(crate) fn push(&mut self, contracts: &Contracts, head: &CommitHead<'_>, seq: Seq, event: &Event<'_>) {
+        let Some(given) = event.idempotency else { return };
+        let fact = Fact { seq, commit: head.first_seq, time_ns: head.time_ns, actor: head.actor, event: *event };
+        let mut answer = Answer::empty("");
+        let answered = contracts.names().filter_map(|name| contracts.named(name)?.answer(&fact)).next();
+        if let Some((outcome, error)) = answered {
+            (answer.outcome, answer.error) = (outcome.into(), Some(error));
+        }
+        answer.events.push((seq, event.kind.to_string()));
+        self.note(given.key, given.content, answer);
+    }
+
+    /// Notes an answer under a key that has none yet.
+    pub(crate) fn note(&mut self, key: &str, content: [u8; 32], answer: Answer) {
+        self.0.entry(key.to_owned()).or_insert(Answered { content, answer });
+    }
+
+    /// The first answer under a key.
+    pub(crate) fn get(&self, key: &str) -> Option<&Answered> {
+        self.0.get(key)
+    }
+}
+
 /// The folded runs that a session keeps.
 #[derive(Default)]
 pub(crate) struct Cache {

@@ -219,3 +219,36 @@ fn a_run_that_cannot_be_read_silences_no_command_behind_it() {
     assert_eq!((done.code, results), (1, vec!["accepted", "refused", "accepted"]));
     assert_eq!(lines[1]["error"]["code"], "RUN_UNREADABLE");
 }
+
+#[test]
+fn commands_to_runs_that_do_not_exist_may_share_a_key_and_the_same_one_twice_is_a_duplicate() {
+    // F-36: they share a stream, and a key has one content there.
+    let command = |contract: &str, run: &str, action: &str| {
+        format!(
+            "{{\"contract\":\"{contract}\",\"run\":\"{run}\",\"do\":\"{action}\",\"to\":\"running\",\"id\":\"k1\"}}\n"
+        )
+        .replace("\"do\":\"finalize\",\"to\":\"running\"", "\"do\":\"finalize\"")
+    };
+    let results = |done: &Done| -> Vec<String> {
+        done.lines().iter().map(|line| line["result"].as_str().unwrap().to_owned()).collect()
+    };
+    for (contract, action) in
+        [("status", "transition"), ("machine", "transition"), ("pipeline", "finalize"), ("story", "transition")]
+    {
+        let room = Room::new();
+        let first = command(contract, "nosuch1", action);
+        let input = [first.clone(), command(contract, "nosuch2", action), first.clone()].concat();
+        let found = results(&room.feed(&["submit"], &input));
+        room.ends(0, &["verify"]);
+        // Also in another session, which reads the keys from the log.
+        let again = results(&room.feed(&["submit"], &first));
+        if contract == "story" {
+            // Nothing of it is on record.
+            assert_eq!((found, again), (vec!["refused".to_owned(); 3], vec!["refused".to_owned()]));
+        } else {
+            assert_eq!(found[0], found[1], "{contract}");
+            assert_eq!((found[2].as_str(), again[0].as_str()), ("duplicate", "duplicate"), "{contract}");
+        }
+        room.ends(0, &["verify"]);
+    }
+}
