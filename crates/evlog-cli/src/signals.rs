@@ -3,7 +3,7 @@
 //! Does not: end anything itself. It raises the request, and the run ends in its own order.
 //!
 //! Invariants:
-//! - What whoever started this process wanted ignored stays ignored: `nohup` ignores HUP, and a shell QUIT of what it runs
+//! - Signals that were ignored when this process started stay ignored: `nohup` ignores HUP, and a shell QUIT of what it runs
 //!   in the background.
 //! - Once this is dropped, signals end the process as they usually do.
 

@@ -1,7 +1,7 @@
 //! The content of a file, copied into another: shared by the file system where it can, else by the kernel, else by hand.
 //! Holes stay holes.
 //!
-//! Does not: know names. The copy is read again by whoever wants to know what it holds.
+//! Does not: know names. Callers that want to know what a copy holds read it again.
 
 use crate::meter::Meter;
 use std::fs::File;

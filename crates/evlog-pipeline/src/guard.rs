@@ -2,7 +2,7 @@
 //!
 //! It is this program again, as [`Guard`] says. It has a session of its own, so a stage that asks at the terminal finds
 //! none, and it inherits every process that a stage's process leaves (Linux: a child subreaper), so a process that has
-//! left the stage's group is found too. It is told through a pipe what to do. When the pipe closes, evlog wants all
+//! left the stage's group is found too. It gets its orders through a pipe. When the pipe closes, evlog wants all
 //! processes ended or is gone: both are the same to it.
 //!
 //! Does: start the stage's process, pass on the request to end it, end what is left of it, report.
@@ -58,7 +58,7 @@ impl Default for Guard {
     /// The binary of these tests, in which one of them guards.
     #[cfg(test)]
     fn default() -> Guard {
-        let test = ["--exact", "guard::tests::a_process_that_guards_a_stage_when_it_is_told_to", "--nocapture", "-q"];
+        let test = ["--exact", "guard::tests::a_process_that_guards_a_stage_when_it_is_asked_to", "--nocapture", "-q"];
         let arguments = test.iter().copied().chain([GUARD_WORD]).map(OsString::from).collect();
         Guard { program: std::env::current_exe().unwrap(), arguments }
     }
@@ -95,25 +95,25 @@ pub fn is_asked() -> bool {
     std::env::args_os().next_back().is_some_and(|last| last == GUARD_WORD)
 }
 
-/// Guards a stage, from the command that it is told to the last process.
+/// Guards a stage, from its command to its last process.
 pub fn serve() -> ExitCode {
     match guard() {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever started it has gone, or will see that it says nothing more.
+        // The process that started it has gone, or will see that it says nothing more.
         Err(_) => ExitCode::FAILURE,
     }
 }
 
 fn guard() -> io::Result<()> {
     // Standard input and output of the library are buffered; these are not.
-    let mut told = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let mut orders = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let mut says = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     setsid()?;
     descendants::inherit_all()?;
     say(&mut says, &Word::Ready)?;
-    let command = read_command(&mut told)?;
+    let command = read_command(&mut orders)?;
     let word = match start(&command) {
-        Ok(child) => watch(child, &mut told)?,
+        Ok(child) => watch(child, &mut orders)?,
         Err(error) => Word::NotStarted { number: error.raw_os_error(), message: error.to_string() },
     };
     say(&mut says, &word)
@@ -131,11 +131,11 @@ pub(crate) fn command_bytes(command: &[String]) -> io::Result<Vec<u8>> {
     Ok([&(text.len() as u64).to_le_bytes(), text.as_slice()].concat())
 }
 
-fn read_command(told: &mut File) -> io::Result<Vec<String>> {
+fn read_command(orders: &mut File) -> io::Result<Vec<String>> {
     let mut len = [0; 8];
-    told.read_exact(&mut len)?;
+    orders.read_exact(&mut len)?;
     let mut text = Vec::new();
-    told.take(u64::from_le_bytes(len)).read_to_end(&mut text)?;
+    orders.take(u64::from_le_bytes(len)).read_to_end(&mut text)?;
     Ok(serde_json::from_slice(&text)?)
 }
 
@@ -151,11 +151,11 @@ fn start(command: &[String]) -> io::Result<Child> {
 }
 
 /// Waits until the stage's process has ended, or all is to be ended, and ends what is left.
-fn watch(child: Child, told: &mut File) -> io::Result<Word> {
+fn watch(child: Child, orders: &mut File) -> io::Result<Word> {
     let leader = Pid::from_child(&child);
     let mut pause = PAUSE_MIN;
     while !has_ended(leader)? {
-        match request(told, pause)? {
+        match request(orders, pause)? {
             Some(Request::AskToEnd) => end_group(leader, Signal::TERM),
             Some(Request::EndAll) => break,
             None => pause = (pause * 2).min(PAUSE_MAX),
@@ -175,15 +175,15 @@ enum Request {
 }
 
 /// Waits a while for a request.
-fn request(told: &mut File, pause: Duration) -> io::Result<Option<Request>> {
+fn request(orders: &mut File, pause: Duration) -> io::Result<Option<Request>> {
     let pause = Timespec::try_from(pause).map_err(io::Error::other)?;
-    match poll(&mut [PollFd::new(told, PollFlags::IN)], Some(&pause)) {
+    match poll(&mut [PollFd::new(orders, PollFlags::IN)], Some(&pause)) {
         Ok(0) | Err(Errno::INTR) => return Ok(None),
         Ok(_) => {}
         Err(error) => return Err(error.into()),
     }
     let mut byte = [0];
-    match told.read(&mut byte) {
+    match orders.read(&mut byte) {
         Ok(0) => Ok(Some(Request::EndAll)),
         Ok(_) if byte == [ASK_TO_END] => Ok(Some(Request::AskToEnd)),
         Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
@@ -238,9 +238,9 @@ fn end_all(mut child: Child) -> io::Result<Word> {
 mod tests {
     use super::*;
 
-    /// Not a claim: a process of the others, when it is told to be one.
+    /// Not a claim: a process of the others, when it is asked to be one.
     #[test]
-    fn a_process_that_guards_a_stage_when_it_is_told_to() {
+    fn a_process_that_guards_a_stage_when_it_is_asked_to() {
         if is_asked() {
             serve();
         }

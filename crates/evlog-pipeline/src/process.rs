@@ -99,7 +99,7 @@ const STARTS: usize = 3;
 struct Guarded {
     child: Child,
     /// Closed when all is to be ended.
-    told: Option<ChildStdin>,
+    orders: Option<ChildStdin>,
     says: ChildStdout,
     heard: Vec<u8>,
     /// Whether it says nothing more.
@@ -110,7 +110,7 @@ impl Guarded {
     fn start(start: &Start<'_>, output: &io::PipeWriter) -> io::Result<Guarded> {
         for _ in 0..STARTS {
             let mut guarded = Guarded::spawn(start, output)?;
-            // A guard that has gone cannot be told anything, and says nothing either.
+            // A guard that has gone takes no orders, and says nothing either.
             let _gone = guarded.tell(&command_bytes(start.command)?);
             if guarded.hears_ready()? {
                 return Ok(guarded);
@@ -131,14 +131,14 @@ impl Guarded {
             .stdout(Stdio::piped())
             .stderr(output.try_clone()?)
             .spawn()?;
-        let (Some(told), Some(says)) = (child.stdin.take(), child.stdout.take()) else {
+        let (Some(orders), Some(says)) = (child.stdin.take(), child.stdout.take()) else {
             unreachable!("both were asked to be pipes")
         };
-        Ok(Guarded { child, told: Some(told), says, heard: Vec::new(), is_over: false })
+        Ok(Guarded { child, orders: Some(orders), says, heard: Vec::new(), is_over: false })
     }
 
     fn tell(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.told.as_mut().map_or(Ok(()), |told| told.write_all(bytes))
+        self.orders.as_mut().map_or(Ok(()), |orders| orders.write_all(bytes))
     }
 
     fn hears_ready(&mut self) -> io::Result<bool> {
@@ -205,7 +205,7 @@ impl Guarded {
     /// Has all ended, and gives the last word; nothing when there is none.
     fn finish(mut self, pipe: &mut Pipe<'_>) -> io::Result<Option<Word>> {
         // The guard ends everything when its pipe closes.
-        self.told = None;
+        self.orders = None;
         let ended = self.ends_within(pipe, GUARD_LIMIT, &|| false);
         if !matches!(ended, Ok(true)) {
             let _gone = self.child.kill();

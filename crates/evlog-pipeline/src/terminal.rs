@@ -1,5 +1,5 @@
-//! What a terminal does not show of a text: escape sequences and control characters. One place says it, for what is told of
-//! a stage's output and for where secrets are looked for in it.
+//! What a terminal does not show of a text: escape sequences and control characters. One place says it, for the
+//! lines of a stage's output that are shown and for the search for secrets in it.
 
 /// The longest sequence that is taken for one, in bytes. Of a longer one the escape character alone is hidden, and the rest
 /// is text.
@@ -10,7 +10,7 @@ const SEQUENCE_LEN_MAX: usize = 4096;
 pub(crate) enum Shown {
     /// A byte that is shown, or that ends a line.
     Byte,
-    /// So many bytes that are not shown.
+    /// As many bytes that are not shown.
     Hidden(usize),
     /// The beginning of what may not be shown: the bytes that decide are still to come.
     Open,

@@ -31,7 +31,7 @@ pub(crate) struct Named {
 }
 
 impl Tree {
-    /// Opens a directory. The path itself may lead through links, for whoever named it wanted that.
+    /// Opens a directory. The path itself may lead through links, since the person who named it wanted that.
     pub(crate) fn open(path: &Path) -> Result<Tree, FileError> {
         Tree::open_with(path, DIRECTORY)
     }

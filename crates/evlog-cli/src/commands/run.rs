@@ -17,7 +17,7 @@ use clap::Args;
 use desk::Desk;
 use evlog::{Log, View};
 use evlog_lifecycle::pipeline::RunStatus;
-use evlog_pipeline::{Claim, Interrupts, Options, Plan, Retry, RunError, RunReport, Secrets, Session, may_retry};
+use evlog_pipeline::{Claim, Interrupts, Options, Plan, Retry, RunReport, Secrets, Session, may_retry};
 use evlog_store::StdFs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -133,7 +133,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
         drop(caught);
         Ok::<_, CommandError>((done, closed))
     })??;
-    let report = done.map_err(|error| claim::failed(context, args, error))?;
+    let report = done?;
     closed?;
     let verdict = Verdict::Run(report.exit_code);
     tell(ui, context, &report);
@@ -159,14 +159,16 @@ fn run_plan(
     plan: &Plan,
     log: &Log,
     claim: &mut Option<Claim>,
-) -> Result<RunReport, RunError> {
-    // A new log has its first commit before the view opens it.
+) -> Result<RunReport, CommandError> {
+    // A new log has its first commit before the view opens it. As long as there is no run, none has failed.
     log.begin()?;
     let mut view = View::open(Arc::new(StdFs), &context.log, contracts())?;
-    let claim = claim::force(claim, &mut view, args)?;
+    let failed = |error| claim::failed(context, args, error);
+    let claim = claim::force(claim, &mut view, args).map_err(failed)?;
     let options = Options { interrupts, retry: retry(args), ..Options::default() };
     let begin = if args.resume.is_some() { evlog_pipeline::resume } else { evlog_pipeline::run };
     begin(plan, Session { log, view: &mut view }, claim, &options, &mut |progress| desk.hand_on(&progress))
+        .map_err(failed)
 }
 
 fn tell(ui: &mut Ui, context: &Context, report: &RunReport) {

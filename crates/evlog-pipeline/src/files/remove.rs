@@ -17,7 +17,7 @@ pub(crate) fn remove_tree(directory: &Path) -> Result<(), FileError> {
         if error.kind() != io::ErrorKind::PermissionDenied {
             return Err(error);
         }
-        // What it cannot unlock it cannot remove either, and that is what will be told.
+        // What it cannot unlock it cannot remove either, and the caller reports that.
         let _locked = unlock::below(directory);
         remove(directory)
     });

@@ -233,7 +233,7 @@ fn g27_when_evlog_has_gone_the_guard_ends_the_stage() {
         fs::read_to_string(room.directory.path().join("left")).is_ok_and(|text| text.ends_with('\n'))
     });
     // What the system does with the pipes of a process that was killed.
-    drop(guarded.told.take());
+    drop(guarded.orders.take());
     let left = room.pid_in("left");
     soon("a process of the stage still runs", || is_gone(left));
     guarded.child.wait().unwrap();

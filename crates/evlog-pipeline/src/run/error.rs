@@ -11,11 +11,11 @@ use std::path::PathBuf;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum RunError {
-    /// The given id cannot name a run. Nothing was touched.
+    /// The given id cannot name a run. Nothing of the run was touched.
     RunId(String),
-    /// The secrets of the plan cannot be kept. Nothing was touched.
+    /// The secrets of the plan cannot be kept. Nothing of the run was touched.
     Secrets(SecretsError),
-    /// The run lock is held (pipeline.md 2.4). Nothing was touched.
+    /// The run lock is held (pipeline.md 2.4). Nothing of the run was touched.
     Locked {
         /// The run.
         run: String,
@@ -24,48 +24,48 @@ pub enum RunError {
         /// What the file says of its holder.
         holder: String,
     },
-    /// There is a bundle of this name already, of another log perhaps. Nothing was touched.
+    /// There is a bundle of this name already, of another log perhaps. Nothing of the run was touched.
     BundleExists {
         /// The run.
         run: String,
         /// The bundle.
         path: PathBuf,
     },
-    /// There is no such run to take up or to retry. Nothing was touched.
+    /// There is no such run to take up or to retry. Nothing of the run was touched.
     UnknownRun(String),
-    /// The run to take up or to retry is not of contract `pipeline`. Nothing was touched.
+    /// The run to take up or to retry is not of contract `pipeline`. Nothing of the run was touched.
     OtherContract {
         /// The run.
         run: String,
         /// Its contract.
         contract: String,
     },
-    /// The run to take up has ended, and its bundle is complete. Nothing was touched.
+    /// The run to take up has ended, and its bundle is complete. Nothing of the run was touched.
     Ended {
         /// The run.
         run: String,
         /// How it has ended.
         status: RunStatus,
     },
-    /// The run to retry has not ended. Nothing was touched.
+    /// The run to retry has not ended. Nothing of the run was touched.
     InProgress(String),
-    /// The run to retry has succeeded. Nothing was touched.
+    /// The run to retry has succeeded. Nothing of the run was touched.
     NothingToRetry(String),
-    /// The plan has no such stage to run from. Nothing was touched.
+    /// The plan has no such stage to run from. Nothing of the run was touched.
     UnknownStage {
         /// What was named.
         stage: String,
         /// The enabled stages of the plan.
         known: Vec<String>,
     },
-    /// The run to take up was created with another plan. Nothing was touched.
+    /// The run to take up was created with another plan. Nothing of the run was touched.
     OtherPlan {
         /// The run.
         run: String,
         /// What is different, a sentence each; not empty.
         differences: Vec<String>,
     },
-    /// Stages of the run to take up have begun, and its bundle is not there. Nothing was touched.
+    /// Stages of the run to take up have begun, and its bundle is not there. Nothing of the run was touched.
     NoBundle {
         /// The run.
         run: String,
@@ -133,40 +133,41 @@ impl fmt::Display for RunError {
         match self {
             RunError::RunId(message) => f.write_str(message),
             RunError::Locked { run, path, holder } => {
-                write!(f, "run `{run}` is locked by `{}` (holder: {holder}); nothing was touched", path.display())
+                write!(
+                    f,
+                    "run `{run}` is locked by `{}` (holder: {holder}); nothing of the run was touched",
+                    path.display()
+                )
             }
             RunError::BundleExists { path, .. } => {
                 write!(
                     f,
-                    "there is a bundle already in `{}`; nothing was touched. Choose another run id",
+                    "there is a bundle already in `{}`; nothing of it was touched. Choose another run id",
                     path.display()
                 )
             }
             RunError::UnknownRun(run) => write!(f, "expected a run of the log, found no run `{run}` in it"),
             RunError::InProgress(run) => {
-                write!(f, "run `{run}`: expected a run that has ended, found it in progress; nothing was touched")
+                write!(f, "run `{run}`: expected a run that has ended, found it in progress; no run was begun")
             }
             RunError::NothingToRetry(run) => {
-                write!(f, "run `{run}` has ended, as success: there is nothing to retry; nothing was touched")
+                write!(f, "run `{run}` has ended, as success: there is nothing to retry; no run was begun")
             }
             RunError::UnknownStage { stage, known } => {
                 let known = known.join("`, `");
-                write!(
-                    f,
-                    "expected an enabled stage of the plan, one of `{known}`, found `{stage}`; nothing was touched"
-                )
+                write!(f, "expected an enabled stage of the plan, one of `{known}`, found `{stage}`; no run was begun")
             }
             RunError::OtherContract { run, contract } => {
                 write!(f, "run `{run}`: expected a run of contract `pipeline`, found one of contract `{contract}`")
             }
             RunError::Ended { run, status } => {
-                write!(f, "run `{run}` has ended, as {}; nothing was touched", status.word())
+                write!(f, "run `{run}` has ended, as {}; nothing of it was touched", status.word())
             }
             RunError::OtherPlan { run, differences } => {
                 let differences = differences.join("; ");
                 write!(
                     f,
-                    "the plan is not the one that run `{run}` was created with; nothing was touched: {differences}"
+                    "the plan is not the one that run `{run}` was created with; nothing of it was touched: {differences}"
                 )
             }
             RunError::NoBundle { run, path } => {

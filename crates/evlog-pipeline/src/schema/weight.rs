@@ -1,4 +1,4 @@
-//! How much a schema can make of a value, told from the two of them before any of it is done.
+//! How much work a schema can make of a value, estimated before any of it is done.
 //!
 //! Does: bound from above how often schemas are applied, cheaply: from the schema, how many of its parts are applied to one
 //! value and how many of these go on into it; from the value, how many values it holds and how deep they stand.

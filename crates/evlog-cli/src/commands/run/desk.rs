@@ -2,9 +2,8 @@
 //! the run, neither a time limit nor a signal nor an outcome.
 //!
 //! Invariants:
-//! - Everything is told, in its order, but for lines that stages print: of those only so many wait, and how many were left
-//!   out is told in their place.
-//! - Whoever hands something on never waits.
+//! - Everything is shown, in its order, except lines that stages print beyond a limit: a note says how many were left out.
+//! - The run never waits when it hands something on.
 
 use super::watch::Watch;
 use crate::error::CommandError;
@@ -16,24 +15,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{Builder, scope};
 
-/// So many lines that stages print wait for whoever reads them.
+/// How many lines that stages print may wait for a reader.
 const LINES_MAX: usize = 10_000;
 
 /// Something to tell.
-type Told = Box<dyn FnOnce(&mut Watch<'_>) + Send>;
+type Said = Box<dyn FnOnce(&mut Watch<'_>) + Send>;
 
 /// The desk, for the run.
 pub(super) struct Desk {
-    told: Sender<Told>,
+    said: Sender<Said>,
     lines: Arc<AtomicUsize>,
     reads: Arc<AtomicUsize>,
     left_out: Cell<usize>,
 }
 
-/// Does the work, and tells meanwhile what it hands on. Comes back when all is told.
+/// Does the work, and tells meanwhile what it hands on. Comes back when all is shown.
 pub(super) fn beside<T>(mut watch: Watch<'_>, work: impl FnOnce(&Desk) -> T) -> Result<T, CommandError> {
-    let (told, inbox) = channel::<Told>();
-    let alerts = told.clone();
+    let (said, inbox) = channel::<Said>();
+    let alerts = said.clone();
     scope(|scope| {
         let telling = move || inbox.into_iter().for_each(|tell| tell(&mut watch));
         let teller = Builder::new().name("teller".to_owned()).spawn_scoped(scope, telling);
@@ -43,7 +42,7 @@ pub(super) fn beside<T>(mut watch: Watch<'_>, work: impl FnOnce(&Desk) -> T) -> 
             // The run is over, and nobody tells any more.
             let _late = alerts.send(Box::new(move |_| ui::alert_now(&line)));
         })));
-        let desk = Desk { told, lines: Arc::default(), reads: Arc::default(), left_out: Cell::new(0) };
+        let desk = Desk { said, lines: Arc::default(), reads: Arc::default(), left_out: Cell::new(0) };
         let done = work(&desk);
         ui::hand_alerts_to(None);
         drop(desk);
@@ -95,9 +94,9 @@ impl Desk {
         }));
     }
 
-    fn send(&self, told: Told) {
+    fn send(&self, said: Said) {
         // The thread that takes it ends after the desk.
-        let _taken = self.told.send(told);
+        let _taken = self.said.send(said);
     }
 }
 
@@ -110,7 +109,7 @@ fn borrowed(names: &[String]) -> Vec<&str> {
 }
 
 /// What happened, with all that it names.
-fn owned(progress: &Progress<'_>) -> Told {
+fn owned(progress: &Progress<'_>) -> Said {
     match *progress {
         Progress::RunCreated { run, bundle, stages, retry_of } => {
             let (run, bundle, stages) = (run.to_owned(), bundle.to_owned(), names(stages));
@@ -150,7 +149,7 @@ fn owned(progress: &Progress<'_>) -> Told {
     }
 }
 
-fn owned_of_a_stage(progress: &Progress<'_>) -> Told {
+fn owned_of_a_stage(progress: &Progress<'_>) -> Said {
     match *progress {
         Progress::PromotionFinished { stage, artifacts } => {
             let stage = stage.to_owned();
