@@ -1,7 +1,7 @@
 //! The checks of `evlog conform` over the bundles of `tests/conform/cases.toml`: which findings, and in which words.
 //!
 //! Each check has a bundle that it accepts and one that it rejects: B-01 B-02 B-03 B-04 B-05 B-06 B-07 B-08 B-09 B-10 B-11
-//! B-12 B-13 B-14 B-15 B-16 B-17 B-18 B-19 B-20 B-21 B-22 B-23 B-24 B-25 B-26 B-27 B-28 B-29 B-30 B-31 B-35 B-41.
+//! B-12 B-13 B-14 B-15 B-16 B-17 B-18 B-19 B-20 B-21 B-22 B-23 B-24 B-25 B-26 B-27 B-28 B-29 B-30 B-31 B-35 B-41 B-43.
 
 use evlog_conform::{Bundle, CHECKS, Conformance, Known, Needs, NotRun, Yardstick, conform};
 use evlog_pipeline::Plan;
