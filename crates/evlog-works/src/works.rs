@@ -215,21 +215,3 @@ fn named<T>(work: &str, who: &str, done: Done<T>) -> Done<T> {
 
 #[cfg(test)]
 mod tests;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_page_of_measurements_names_every_work_and_no_other() {
-        let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benches/README.md");
-        let text = std::fs::read_to_string(page).unwrap();
-        let (_, table) = text.split_once("## The works\n").unwrap();
-        let rows = table.lines().skip_while(|line| !line.starts_with("| `")).take_while(|line| line.starts_with("| `"));
-        let mut named: Vec<&str> = rows.map(|row| row[3..].split('`').next().unwrap()).collect();
-        let mut works = Work::ALL.map(Work::name);
-        named.sort_unstable();
-        works.sort_unstable();
-        assert_eq!(named, works);
-    }
-}

@@ -92,7 +92,7 @@ impl Logged {
         let Some(given) = event.idempotency else { return };
         let fact = Fact { seq, commit: head.first_seq, time_ns: head.time_ns, actor: head.actor, event: *event };
         let mut answer = Answer::empty("");
-        let answered = contracts.names().filter_map(|name| contracts.named(name)?.answer(&fact)).next();
+        let answered = contracts.names().find_map(|name| contracts.named(name)?.answer(&fact));
         if let Some((outcome, error)) = answered {
             (answer.outcome, answer.error) = (outcome.into(), Some(error));
         }

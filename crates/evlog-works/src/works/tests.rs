@@ -104,3 +104,16 @@ fn works_have_the_names_by_which_they_are_found() {
     assert!(Work::ALL.into_iter().all(|work| Work::named(work.name()) == Some(work)));
     assert_eq!(Work::named("haste"), None);
 }
+
+#[test]
+fn the_page_of_measurements_names_every_work_and_no_other() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../benches/README.md");
+    let text = std::fs::read_to_string(page).unwrap();
+    let (_, table) = text.split_once("## The works\n").unwrap();
+    let rows = table.lines().skip_while(|line| !line.starts_with("| `")).take_while(|line| line.starts_with("| `"));
+    let mut named: Vec<&str> = rows.map(|row| row[3..].split('`').next().unwrap()).collect();
+    let mut works = Work::ALL.map(Work::name);
+    named.sort_unstable();
+    works.sort_unstable();
+    assert_eq!(named, works);
+}
