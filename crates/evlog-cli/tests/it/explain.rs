@@ -199,3 +199,22 @@ contract = "c"
     let why = room.ends(0, &["explain", "r", "--json"]).json()["summary"].as_str().unwrap().to_owned();
     assert!(why.contains("storage_io_error") && why.contains("`z`: expected a regular file"), "{why}");
 }
+
+#[test]
+fn a_substage_that_stopped_its_stage_is_the_cause_and_not_the_stage() {
+    let room = Room::new();
+    let outcome = r#"{"stage":"work.part","status":"failed","fail_mode":"fail_closed","reason_code":"part_broken"}"#;
+    let command = format!("echo '{outcome}' > $EVLOG_OUTCOMES");
+    room.write(
+        "plan.toml",
+        &format!(
+            "name = \"p\"\n[[reason_code]]\nstage = \"work.part\"\ncode = \"part_broken\"\nseverity = \"FATAL\"\n\
+             [[stage]]\nid = \"work\"\nreason_code = \"input_missing\"\ncommand = [\"sh\", \"-c\", \"\"\"{}\"\"\"]\n",
+            command.replace('"', "\\\"")
+        ),
+    );
+    room.ends(20, &["run", "plan.toml", "--run-id", "r"]);
+    let answer = room.ends(0, &["explain", "r", "--json"]).json();
+    assert_eq!(roles(&answer), [("cause", "work.part"), ("failure", "work")], "{answer}");
+    assert!(answer["summary"].as_str().unwrap().starts_with("failed, because of work.part: "), "{answer}");
+}
