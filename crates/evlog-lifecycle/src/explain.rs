@@ -174,7 +174,14 @@ fn stages(told: &Told<'_>) -> Vec<Reason> {
         ordered.extend(items("substages").iter().filter(|sub| text(&sub["stage"]).starts_with(&own)));
     }
     let is_fatal = |stage: &Value| stage["state"] == "failed" && stage["fail_mode"] == "fail_closed";
-    let first_fatal = ordered.iter().position(|stage| is_fatal(stage));
+    let first_fatal = ordered.iter().position(|stage| is_fatal(stage)).map(|at| {
+        // A substage that failed before its stage did has set the stage's outcome.
+        let own = format!("{}.", text(&ordered[at]["stage"]));
+        let earlier = |sub: &&Value| {
+            is_fatal(sub) && text(&sub["stage"]).starts_with(&own) && sub["seq"].as_u64() < ordered[at]["seq"].as_u64()
+        };
+        ordered.iter().position(earlier).unwrap_or(at)
+    });
     let created: Vec<u64> = audit.iter().take(1).filter_map(|line| line["sequence"].as_u64()).collect();
     let reason = |(index, stage): (usize, &&Value)| {
         let name = text(&stage["stage"]);
