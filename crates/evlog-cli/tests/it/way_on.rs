@@ -192,6 +192,38 @@ fn what_was_asked_for_is_written_whole_or_not_at_all() {
 }
 
 #[test]
+fn an_out_file_that_is_no_regular_file_is_written_to_and_not_replaced() {
+    let room = signed_room();
+    room.ends(0, &["key", "new", "w.example.com", "--witness", "--out", "w.key"]);
+    let commands: [&[&str]; 5] = [
+        &["checkpoint", "--key", "x.key", "--out"],
+        &["submit", "--key", "x.key", "--checkpoint-out"],
+        &["witness", "1.note", "--state", "seen", "--log-key", "x.pub", "--key", "w.key", "--out"],
+        &["prove", "--seq", "2", "--out"],
+        &["evidence", "a", "--checkpoint", "1.note", "--out"],
+    ];
+    for command in commands {
+        assert!(Command::new("mkfifo").arg(room.path("pipe")).status().unwrap().success());
+        room.write("target", "kept");
+        for (link, target) in [("link", "target"), ("dangling", "new")] {
+            std::os::unix::fs::symlink(target, room.path(link)).unwrap();
+            let done = room.feed(&[command, &[link]].concat(), &line("more", 0));
+            assert_eq!(done.code, 0, "{command:?} {link}: {done:?}");
+            assert!(fs::symlink_metadata(room.path(link)).unwrap().is_symlink(), "{command:?}: {link} was replaced");
+            assert!(read(&room, target).len() > 50, "{command:?}: nothing was written to {target}");
+        }
+        // Nobody reads the pipe: an error, which does not wait for a reader.
+        let done = room.feed(&[command, &["pipe"]].concat(), &line("more", 0));
+        assert_eq!(done.code, 2, "{command:?}: {done:?}");
+        use std::os::unix::fs::FileTypeExt;
+        assert!(fs::symlink_metadata(room.path("pipe")).unwrap().file_type().is_fifo(), "{command:?}");
+        for name in ["pipe", "link", "dangling", "target", "new"] {
+            fs::remove_file(room.path(name)).unwrap();
+        }
+    }
+}
+
+#[test]
 fn a_key_that_the_policy_contradicts_is_refused() {
     // Rule C-41.
     let room = signed_room();
