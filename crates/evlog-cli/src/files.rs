@@ -3,7 +3,7 @@
 use crate::error::CommandError;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Bytes that are read at once when a file is measured.
@@ -134,16 +134,33 @@ pub(crate) fn write(root: &Path, relative: &str, bytes: &[u8]) -> Result<bool, C
 const MODE: u32 = 0o644;
 
 /// Makes `bytes` the content of a file that was asked for: whole, or what stood there stays. What is no regular file, such as
-/// `/dev/stdout`, is written to as it is.
+/// `/dev/stdout` or a pipe, is written to and never replaced. A link stays, and leads to the new content.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
-    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
-        return fs::write(path, bytes).map_err(refuse("write", path));
+    // `/dev/stdout` leads to an open file of ours, which is to be written to.
+    if path.starts_with("/dev") {
+        return write_into(path, bytes);
     }
-    // A link is followed to what it stands for, which is what is replaced.
-    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
+    let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
+    let path = &match fs::canonicalize(path) {
+        Ok(real) => real,
+        // A link to a file that is not there yet: the system makes the file where the link leads.
+        Err(_) if is_link => return write_into(path, bytes),
+        Err(_) => path.to_path_buf(),
+    };
+    if fs::symlink_metadata(path).is_ok_and(|found| !found.is_file()) {
+        return write_into(path, bytes);
+    }
     let draft = draft(path, MODE, bytes)?;
     draft.persist(path).map_err(|error| refuse("write", path)(error.error))?;
     sync_above(path)
+}
+
+/// Writes to what stands there. A pipe that nobody reads is an error, and not waited for.
+fn write_into(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
+    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let mut options = fs::OpenOptions::new();
+    let opened = options.write(true).create(true).truncate(true).mode(MODE).custom_flags(nonblocking).open(path);
+    opened.and_then(|mut file| file.write_all(bytes)).map_err(refuse("write", path))
 }
 
 /// A synced file beside the one that is to be made, which goes away unless it gets the name.

@@ -20,7 +20,7 @@ use evlog_projection::time::to_rfc3339;
 use evlog_proof::{Algorithm, Checkpoint, CheckpointError, SignatureError, Signed, SignerKey, VerifierKey};
 use std::cell::OnceCell;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::Builder;
@@ -68,11 +68,7 @@ impl Publish {
     pub(crate) fn publish(&self, signed: &Signed) -> Result<(), CommandError> {
         let text = signed.to_string();
         if let Some(path) = &self.out {
-            let name = path.file_name().and_then(|name| name.to_str());
-            let name =
-                name.ok_or_else(|| CommandError::user(format!("expected a file, found `{}`", path.display())))?;
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            crate::files::write(parent, name, text.as_bytes())?;
+            crate::files::replace(path, text.as_bytes())?;
         }
         self.exec.as_deref().map_or(Ok(()), |command| run(command, &text))
     }
