@@ -195,22 +195,33 @@ fn a_log_that_cannot_be_written_stops_submit_and_says_which_lines_are_in_doubt()
     assert!(kept > answered, "{kept} events kept, {answered} answered");
 }
 
+/// Somebody who may write the log appends an event that evlog would not.
+fn append(room: &Room, stream: &str, kind: Kind<'_>, payload: &[u8]) {
+    let owner = Owner { program: "somebody".to_owned() };
+    let (writer, _) = Writer::open(Arc::new(StdFs), &room.path("evlog"), &owner).unwrap();
+    let event = AppendEvent { stream, kind, kind_version: 1, causation: Causation::None, idempotency: None, payload };
+    writer.commit(&Append { time_ns: 0, class: Durability::Sync, actor: "somebody", events: &[event] }).unwrap();
+}
+
+#[test]
+fn an_event_of_the_log_itself_that_cannot_be_read_is_found_whatever_contract_its_kind_is_of() {
+    // F-39: on `$log` stand the log's own events, and refusals and rejections that no run could be named for.
+    for kind in [1, 6, 100, 101, 102, 104, 203, 301, 307, 400, 402, 404] {
+        let room = Room::with_batch();
+        append(&room, "$log", Kind::BuiltIn(kind), b"\x00garbage");
+        let found = room.ends(1, &["verify", "--json"]).json();
+        assert_eq!(found["contract_findings"].as_array().unwrap().len(), 1, "{kind}: {found}");
+    }
+    // A kind of a later version may be anything.
+    let room = Room::with_batch();
+    append(&room, "$log", Kind::BuiltIn(60_000), b"\x00garbage");
+    room.ends(0, &["verify"]);
+}
+
 #[test]
 fn a_run_that_cannot_be_read_silences_no_command_behind_it() {
     let room = Room::with_batch();
-    let log = room.path("evlog");
-    let owner = Owner { program: "somebody".to_owned() };
-    let (writer, _) = Writer::open(Arc::new(StdFs), &log, &owner).unwrap();
-    let event = AppendEvent {
-        stream: "spoilt",
-        kind: Kind::Custom("custom/x"),
-        kind_version: 1,
-        causation: Causation::None,
-        idempotency: None,
-        payload: b"{ }",
-    };
-    writer.commit(&Append { time_ns: 0, class: Durability::Sync, actor: "somebody", events: &[event] }).unwrap();
-    drop(writer);
+    append(&room, "spoilt", Kind::Custom("custom/x"), b"{ }");
     let line =
         |run: &str| format!("{{\"contract\":\"custom\",\"run\":\"{run}\",\"do\":\"record\",\"kind\":\"custom/x\"}}\n");
     let done = room.feed(&["submit"], &[line("a"), line("spoilt"), line("b")].concat());

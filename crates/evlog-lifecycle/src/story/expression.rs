@@ -98,8 +98,16 @@ pub fn holds(text: &str, scope: &dyn Scope) -> Result<bool, Trouble> {
     };
     answer.ok_or_else(|| {
         let found = crate::members::kind(&found);
-        Trouble::Unfit(format!("expected a condition to be true or false, found {found}"))
+        let message = format!("expected a condition to be true or false, found {found}");
+        // Text around templates may be an expression of another language.
+        let is_mixed = text.contains("{{") && !is_one_template(text.trim());
+        if is_mixed { Trouble::Unknown(message) } else { Trouble::Unfit(message) }
     })
+}
+
+/// Whether a text is one template and nothing besides.
+fn is_one_template(text: &str) -> bool {
+    text.starts_with("{{") && text.find("}}").is_some_and(|at| at + 2 == text.len())
 }
 
 /// What text says to a question, in the words that the contract's source knows.
@@ -145,7 +153,7 @@ fn resolve_text(text: &str, scope: &dyn Scope) -> Result<Value, Trouble> {
         return Ok(Value::String(text.to_owned()));
     }
     let trimmed = text.trim();
-    if trimmed.starts_with("{{") && trimmed.find("}}").is_some_and(|at| at + 2 == trimmed.len()) {
+    if is_one_template(trimmed) {
         return value(trimmed, scope);
     }
     let mut whole = String::new();
@@ -334,6 +342,17 @@ fn unknown_path(text: &str) -> Trouble {
 /// Where a path can begin, besides a point: every other name may be that of a function.
 const ROOTS: [&str; 3] = ["inputs", "steps", "output"];
 
+/// What a path with a point before it may begin with where somebody else evaluates it, and what evlog knows nothing of. Any
+/// other name leads nowhere.
+const ELSEWHERE: [&str; 24] = [
+    "Values", "config", "context", "env", "error", "event", "impulse", "index", "item", "items", "key", "metadata",
+    "now", "packet", "params", "payload", "result", "run", "secrets", "signals", "step", "story", "storyRun",
+    "trigger",
+];
+
+/// What evlog knows of a step.
+const OF_STEPS: [&str; 3] = ["output", "outputs", "phase"];
+
 /// The names and places of a path; none when it is not a path of the language.
 fn segments_of(path: &str) -> Option<Vec<String>> {
     let is_field = path.starts_with('.');
@@ -341,7 +360,8 @@ fn segments_of(path: &str) -> Option<Vec<String>> {
     let mut segments = Vec::new();
     for (nth, part) in path.split('.').enumerate() {
         let (name, places) = part.split_once('[').map_or((part, None), |(name, rest)| (name, Some(rest)));
-        if name.is_empty() || name.contains(']') || nth == 0 && !is_field && !ROOTS.contains(&name) {
+        let is_known = ROOTS.contains(&name) || is_field && !ELSEWHERE.contains(&name);
+        if name.is_empty() || name.contains(']') || nth == 0 && !is_known {
             return None;
         }
         segments.push(name.to_owned());
@@ -350,7 +370,8 @@ fn segments_of(path: &str) -> Option<Vec<String>> {
             segments.push(Some(index).filter(|index| !index.is_empty())?.to_owned());
         }
     }
-    Some(segments)
+    let is_of_step = segments.get(2).is_some_and(|member| OF_STEPS.contains(&member.as_str()));
+    (segments[0] != "steps" || is_of_step).then_some(segments)
 }
 
 fn member<'a>(value: &'a Value, segment: &str) -> Option<&'a Value> {

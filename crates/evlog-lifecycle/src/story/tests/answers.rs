@@ -5,13 +5,16 @@ use crate::testing::Harness;
 use serde_json::{Value, json};
 
 /// Expressions of other languages, and texts that are of none.
-const FOREIGN: [&str; 7] = [
+const FOREIGN: [&str; 10] = [
     "{{ eq (index .steps \"a\" \"output\" \"ok\") true }}",
     "{{ steps['a'].output.ok }}",
     "{{ steps.a.output.name | upper }}",
     "{{ index .steps \"a\" }}",
     "{{ now }}",
     "has(inputs.x)",
+    "{{ .item.x }}",
+    "{{ .steps.a.exitCode }}",
+    "{{ len .run.id }} and more",
     "{{ steps.a.output.ok ",
 ];
 

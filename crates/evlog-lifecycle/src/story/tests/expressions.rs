@@ -82,6 +82,17 @@ fn what_is_not_of_the_language_is_told_from_what_has_no_value() {
         "steps['a'].x",
         "now",
         "1 < 1.5",
+        "{{ .item.x }}",
+        ".run.id",
+        ".env.HOME",
+        "{{ . }}",
+        "$.inputs.n",
+        "steps.x.exitCode",
+        "steps.x.signals.s",
+        "steps.x",
+        "{{ inputs.n }} == 3",
+        "prefix {{ inputs.n }}",
+        "!{{ inputs.ready }}",
     ];
     for text in unknown {
         assert!(matches!(holds(text, &scope()), Err(Trouble::Unknown(_))), "{text}: {:?}", holds(text, &scope()));
