@@ -8,6 +8,7 @@ use crate::error::LogError;
 use crate::history::{Closed, Created, LOG_STREAM, LossAccepted, Opened, Recovered, TailCut};
 use crate::net;
 use crate::options::Options;
+use crate::own_notes;
 use crate::request::Request;
 use crate::runs::{Answered, Cache, Known, Loader, Logged};
 use evlog_format::{
@@ -58,6 +59,7 @@ impl Log {
     /// Opens the log in `dir` for writing; recovers it first if its last session did not end in order.
     pub fn open(dir: &Path, contracts: Contracts, options: Options) -> Result<Log, LogError> {
         let owner = Owner { program: options.program.clone() };
+        own_notes::hold(&options.fs, dir)?;
         let (writer, pending) = match Writer::open(options.fs.clone(), dir, &owner) {
             Ok((writer, recovery)) => {
                 let pending = reopened(&options, &writer, &recovery)?;

@@ -49,6 +49,13 @@ fn a_log_that_is_shorter_than_a_note_of_its_own_is_truncated() {
         done.says("bytes that the checkpoint covers are missing (C-51)");
         assert!(done.out.starts_with("verdict") && done.out.contains("  truncated\n"), "{}", done.out);
         assert!(done.out.contains("own note") && done.out.contains("nobody vouched for"), "{}", done.out);
+        // Nobody writes there, and nothing is changed.
+        let before = fs::read(&room.segments()[0]).unwrap();
+        let line = "{\"contract\":\"custom\",\"run\":\"x\",\"do\":\"record\",\"kind\":\"custom/n\"}\n";
+        let refused = room.feed(&["submit"], line);
+        assert!(refused.code == 2 && refused.err.contains("truncated at position"), "{refused:?}");
+        assert_eq!(fs::read(&room.segments()[0]).unwrap(), before);
+        assert!(!room.path("evlog/HEAD").exists());
         // Without the note nothing in the log tells, and nothing is said of it.
         fs::remove_dir_all(room.path("evlog/checkpoints")).unwrap();
         assert!(!room.ends(0, way).out.contains("own note"));
