@@ -17,7 +17,7 @@ use core::fmt;
 use core::ops::Range;
 use evlog_format::commit::Commit;
 use evlog_format::frame::Decoded;
-use evlog_format::{Corruption, FRAME_HEADER_LEN, FrameCodec, LogId, Position, Seq};
+use evlog_format::{Corruption, FORMAT_VERSION, FRAME_HEADER_LEN, FrameCodec, LogId, Position, Seq};
 use evlog_verify::proof::{ProofError, check_consistency, check_slice};
 
 const HEAD: &str = "evlog-proof/v1 ";
@@ -220,7 +220,9 @@ impl ProofFile {
         let proven = ProvenCommit { position: frame.start, frame: bytes };
         let expected = || format!("{events} events from seq {first_seq} in a frame of {} bytes", proven.frame.len());
         let found = match found(*log_id, &proven) {
-            Ok(found) if found == (*first_seq, *events) => return Ok(proven),
+            Ok(found) if found == (*first_seq, *events) => {
+                return within(checkpoint, *first_seq, *events).map(|()| proven);
+            }
             Ok((first_seq, events)) => format!("{events} events from seq {first_seq}"),
             Err(found) => found,
         };
@@ -238,6 +240,20 @@ impl ProofFile {
         same_size(*new, newer)?;
         Ok(check_consistency(proof, (*old, &older.root), (*new, &newer.root))?)
     }
+}
+
+/// What the checkpoint states besides its root has to agree with what is proven.
+fn within(checkpoint: &Checkpoint, first_seq: Seq, events: u64) -> Result<(), FileError> {
+    let after = first_seq.0.saturating_add(events);
+    let (version, next) = (checkpoint.format_version, checkpoint.next_seq.0);
+    if version == FORMAT_VERSION && after <= next {
+        return Ok(());
+    }
+    let expected =
+        format!("a log of format version {version} whose events have seqs below {next}, as the checkpoint states");
+    let found =
+        format!("a commit of format version {FORMAT_VERSION}, and events up to seq {}", after.saturating_sub(1));
+    Err(FileError::Commit { expected, found })
 }
 
 fn same_log(found: LogId, checkpoint: &Checkpoint) -> Result<(), FileError> {

@@ -45,18 +45,32 @@ pub fn compare_stated(fs: Arc<dyn Fs>, dir: &Path, report: &mut Report, stated: 
     if report.verdict() != Verdict::Clean {
         return Ok(());
     }
-    let raw = RawLog::open(fs, dir).map_err(OpenError::Io)?;
-    let next_seq = next_seq_at(&raw, stated.size)?.map_or("no end of a commit there".to_owned(), |seq| seq.to_string());
-    let sides = [
-        ("format version", stated.format_version.to_string(), FORMAT_VERSION.to_string()),
-        ("next seq", stated.next_seq.to_string(), next_seq),
-    ];
-    for (what, expected, found) in sides.into_iter().filter(|(_, expected, found)| expected != found) {
+    for (what, expected, found) in stated_otherwise(fs, dir, stated)? {
         let (verdict, position, rule) = (Verdict::Tampered, stated.size, "C-54");
         let message = format!("{what} in the checkpoint");
         report.findings.add(Finding { verdict, position, seq: None, stream: None, rule, expected, found, message });
     }
     Ok(())
+}
+
+/// What a checkpoint states and the log does not: in words, what is stated, and what the log has. Of a checkpoint over more
+/// than the log has, nothing.
+pub fn stated_otherwise(
+    fs: Arc<dyn Fs>,
+    dir: &Path,
+    stated: &Stated,
+) -> Result<Vec<(&'static str, String, String)>, LogError> {
+    let raw = RawLog::open(fs, dir).map_err(OpenError::Io)?;
+    if raw.segments().iter().map(|segment| segment.len).sum::<u64>() < stated.size.0 {
+        return Ok(Vec::new());
+    }
+    let next_seq = next_seq_at(&raw, stated.size)?.map_or("no end of a commit there".to_owned(), |seq| seq.to_string());
+    let mut sides = vec![
+        ("format version", stated.format_version.to_string(), FORMAT_VERSION.to_string()),
+        ("next seq", stated.next_seq.to_string(), next_seq),
+    ];
+    sides.retain(|(_, expected, found)| expected != found);
+    Ok(sides)
 }
 
 /// The seq behind the commit that ends at a position; none where no commit ends.

@@ -1,6 +1,6 @@
 //! `evlog evidence`: one file about one run, for people and for `check-evidence`.
 
-use crate::commands::prove::{same_log, unproven, write};
+use crate::commands::prove::{as_stated, same_log, unproven, write};
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::evidence::{Evidence, judge};
@@ -51,6 +51,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &EvidenceArgs) -> Result
         return Ok(Verdict::No);
     }
     let proofs = prove(ui, context, &checkpoint, places)?;
+    as_stated(context, &checkpoint)?;
     let mut evidence = Evidence::new(&args.run, text, proofs);
     let judged = judge(&evidence, &contracts()).map_err(CommandError::user)?;
     judged.complete(&mut evidence);
@@ -79,14 +80,14 @@ fn note(context: &Context, args: &EvidenceArgs) -> Result<(PathBuf, String), Com
 fn places(view: &View, run: &str, checkpoint: &Checkpoint) -> Result<Vec<CommitPlace>, CommandError> {
     let mut commits = Vec::new();
     view.stream(run, &mut |fact| {
-        if commits.last() != Some(&fact.commit) {
-            commits.push(fact.commit);
+        if commits.last().is_none_or(|(commit, _)| *commit != fact.commit) {
+            commits.push((fact.commit, fact.seq));
         }
         ControlFlow::Continue(())
     })?;
     let mut places = Vec::new();
-    for seq in commits {
-        let Some(place) = view.place(seq)? else { unreachable!("the commit was just read") };
+    for (commit, seq) in commits {
+        let Some(place) = view.place(commit)? else { unreachable!("the commit was just read") };
         if place.frame.end > checkpoint.size.0 {
             let message = format!(
                 "event {seq} of the run came after the checkpoint: expected one that covers the whole run, found one that \

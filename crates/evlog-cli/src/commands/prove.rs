@@ -5,6 +5,7 @@ use crate::error::{CommandError, Verdict};
 use crate::notes;
 use crate::ui::{Ui, Unit};
 use clap::Args;
+use evlog::covered::{Stated, stated_otherwise};
 use evlog::prove::Prover;
 use evlog::{LogError, View};
 use evlog_format::{Position, Seq};
@@ -56,12 +57,15 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ProveArgs) -> Result<Ve
         (Some(from), _) => {
             let from = checkpoint(&checkpoints, Some(from))?;
             same_log(&view, &from)?;
-            grown(&prover, &from, &to, &mut progress)?
+            let file = grown(&prover, &from, &to, &mut progress)?;
+            as_stated(context, &from)?;
+            file
         }
         (None, Some(seq)) => included(&view, &prover, Seq(seq), &to, &mut progress)?,
         (None, None) => unreachable!("the argument parser asks for one of them"),
     };
     drop(bar);
+    as_stated(context, &to)?;
     write(ui, &args.out, &file.to_string())?;
     Ok(Verdict::Yes)
 }
@@ -98,6 +102,20 @@ pub(crate) fn same_log(view: &View, checkpoint: &Checkpoint) -> Result<(), Comma
     }
     let message = format!("the checkpoint is of another log: expected log id {expected}, found {found}");
     Err(CommandError::user(message).hint("`--log PATH` or EVLOG_LOG names another log"))
+}
+
+/// Refuses a checkpoint that states of the log what is not so: no proof makes that right.
+pub(crate) fn as_stated(context: &Context, checkpoint: &Checkpoint) -> Result<(), CommandError> {
+    let Checkpoint { size, format_version, next_seq, .. } = *checkpoint;
+    let stated = Stated { size, format_version, next_seq };
+    match stated_otherwise(Arc::new(StdFs), &context.log, &stated)?.first() {
+        None => Ok(()),
+        Some((what, expected, found)) => {
+            let message = format!("the checkpoint states {what} {expected} at {size} bytes, and the log has {found}");
+            Err(CommandError::user(message)
+                .hint("ask for a checkpoint of this log; `evlog verify --checkpoint` compares it"))
+        }
+    }
 }
 
 fn included(

@@ -88,9 +88,19 @@ fn what_a_checkpoint_states_besides_its_root_is_compared_with_the_log() {
         room.ends(code, &["verify", "--checkpoint", "it.note", "--key", "builds.pub"])
     };
     verified(&good, 0);
+    room.ends(0, &["prove", "--seq", "2", "--to", "old.note", "--out", "good.proof"]);
     let next_seq = Seq(good.next_seq.0 + 1);
     verified(&Checkpoint { next_seq, ..good.clone() }, 1).says("next seq in the checkpoint (C-54)");
     verified(&Checkpoint { format_version: 2, ..good.clone() }, 1).says("format version in the checkpoint (C-54)");
+    // Nothing is proven to such a note, and no proof of a commit that it denies holds.
+    for wrong in [Checkpoint { next_seq: Seq(1), ..good.clone() }, Checkpoint { format_version: 2, ..good.clone() }] {
+        fs::write(room.path("it.note"), wrong.sign(&key).note().to_string()).unwrap();
+        room.ends(2, &["prove", "--seq", "2", "--to", "it.note", "--out", "it.proof"]).says("the checkpoint states");
+        room.ends(2, &["evidence", "RUN_0001", "--checkpoint", "it.note", "--out", "it.html"])
+            .says("the checkpoint states");
+        let check = ["check-proof", "good.proof", "--checkpoint", "it.note", "--key", "builds.pub"];
+        room.ends(1, &check).says("as the checkpoint states");
+    }
 }
 
 #[test]
