@@ -16,6 +16,7 @@
 
 mod alone;
 mod contents;
+mod event;
 mod order;
 mod part;
 mod saved;
@@ -30,6 +31,7 @@ use alloc::vec::Vec;
 pub use alone::Alone;
 use contents::{Table, name_of};
 use core::fmt;
+pub use event::{EventFlaw, event_flaws};
 use evlog_format::{
     Commit, Corruption, FORMAT_VERSION, Frame, FrameCodec, HeaderError, LogId, Position, Root, SEGMENT_HEADER_LEN,
     SegmentHeader, Seq,

@@ -263,3 +263,17 @@ fn commands_to_runs_that_do_not_exist_may_share_a_key_and_the_same_one_twice_is_
         room.ends(0, &["verify"]);
     }
 }
+
+#[test]
+fn inspect_finds_wrong_what_no_writer_makes() {
+    for (stream, payload, rule) in [("a", &b"{ }"[..], "F-39"), ("../x", b"{}", "F-33")] {
+        let room = Room::with_batch();
+        let end = room.ends(0, &["verify", "--json"]).json()["end"].to_string();
+        append(&room, stream, Kind::Custom("custom/x"), payload);
+        for way in [["--segment", "0"], ["--frame", &end]] {
+            let lines = room.ends(1, &[&["inspect", "--json"], &way[..]].concat()).lines();
+            let wrong: Vec<&str> = lines.iter().filter_map(|line| line["wrong"].as_str()).collect();
+            assert!(wrong.len() == 1 && wrong[0].contains(rule), "{way:?}: {wrong:?}");
+        }
+    }
+}

@@ -10,14 +10,13 @@
 mod recent;
 
 use super::contents::{Contents, Half, Table, name_of};
+use super::event::{EventFlaw, event_flaws};
 use super::saved::Saved;
 use crate::verdict::{Finding, Findings, Verdict};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use evlog_format::ids::is_stream_name;
-use evlog_format::json::check_canonical;
-use evlog_format::{Commit, CommitReader, Corruption, Event, Frame, Kind, Position, Seq};
+use evlog_format::{Commit, CommitReader, Corruption, Event, Frame, Position, Seq};
 use recent::{Recent, Stream};
 
 /// What was read so far, as far as later events are measured by it.
@@ -176,15 +175,8 @@ impl Order {
             let expected = if self.lossy { at_least(expected) } else { expected.to_string() };
             place.tell(findings, "F-34", "number within the stream", &expected, event.number);
         }
-        if !is_stream_name(event.stream) {
-            let expected = "`$log`, or a run id of letters, digits, `.`, `_` and `-`";
-            place.tell(findings, "F-33", "name of the stream", expected, format_args!("`{}`", event.stream));
-        }
-        if matches!(event.kind, Kind::Custom(_))
-            && let Err(flaw) = check_canonical(event.payload)
-        {
-            let found = format!("other bytes: {flaw}");
-            place.tell(findings, "F-39", "payload of a user's kind", "JSON text in the form of RFC 8785", found);
+        for EventFlaw { rule, message, expected, found } in event_flaws(event) {
+            place.tell(findings, rule, message, expected, found);
         }
         if let Some(given) = event.idempotency
             && !self.contents.agrees(event.stream, given.key, &given.content)

@@ -6,10 +6,11 @@ use crate::json::{self, BytesLine, FrameLine};
 use crate::table::counted;
 use crate::ui::{Text, Tone, Ui, Unit};
 use evlog::LogError;
-use evlog_format::{CommitReader, Corruption, Frame};
+use evlog_format::{CommitReader, Corruption, Frame, Seq};
 use evlog_projection::time;
 use evlog_store::OpenError;
 use evlog_store::inspect::{Inspection, Segment, Stretch};
+use evlog_verify::audit::{EventFlaw, event_flaws};
 use std::ops::ControlFlow;
 
 pub(super) fn tell(
@@ -30,9 +31,10 @@ pub(super) fn tell(
     let walked = inspection.stretches(segment, &mut |stretch| {
         match &stretch {
             Stretch::Frame(frame, commit) => {
-                wrong += u64::from(commit.is_err());
+                let why = wrong_with(commit);
+                wrong += u64::from(why.is_some());
                 progress.at(frame.end() - segment.position.0);
-                frame_line(ui, context, frame, commit);
+                frame_line(ui, context, frame, commit, why);
             }
             Stretch::Other { position, len, reason } => {
                 // Zeros behind the last frame of the last segment are room for what comes.
@@ -56,7 +58,38 @@ pub(super) fn tell(
     Ok(Verdict::of(wrong == 0 && segment.wrong.is_empty()))
 }
 
-fn frame_line(ui: &mut Ui, context: &Context, frame: &Frame<'_>, commit: &Result<CommitReader<'_>, Corruption>) {
+/// What is wrong with a commit by itself, to its last event.
+fn wrong_with(commit: &Result<CommitReader<'_>, Corruption>) -> Option<String> {
+    let mut commit = match commit {
+        Ok(commit) => commit.clone(),
+        Err(error) => return Some(error.to_string()),
+    };
+    loop {
+        match commit.next_event() {
+            Ok(None) => return None,
+            Ok(Some((seq, event))) => {
+                if let Some(flaw) = event_flaws(&event).next() {
+                    return Some(flaw_words(seq, &flaw));
+                }
+            }
+            Err(error) => return Some(error.to_string()),
+        }
+    }
+}
+
+/// The sentence about an event that breaks a rule by itself.
+pub(super) fn flaw_words(seq: Seq, flaw: &EventFlaw) -> String {
+    let EventFlaw { rule, message, expected, found } = flaw;
+    format!("seq {seq}: {message} ({rule}): expected {expected}, found {found}")
+}
+
+fn frame_line(
+    ui: &mut Ui,
+    context: &Context,
+    frame: &Frame<'_>,
+    commit: &Result<CommitReader<'_>, Corruption>,
+    wrong: Option<String>,
+) {
     let (position, bytes, durable_before) = (frame.position, frame.len() as u64, frame.durable_before);
     let read = commit.as_ref().ok();
     if context.json {
@@ -70,11 +103,11 @@ fn frame_line(ui: &mut Ui, context: &Context, frame: &Frame<'_>, commit: &Result
             class: read.map(|commit| commit.head.class.name()),
             time: read.map(|commit| json::time(commit.head.time_ns)),
             actor: read.map(|commit| commit.head.actor),
-            wrong: commit.as_ref().err().map(ToString::to_string),
+            wrong,
         });
     }
-    match commit {
-        Ok(commit) => {
+    match (read, wrong) {
+        (Some(commit), None) => {
             let (head, events) = (commit.head, commit.left());
             let time = time::to_rfc3339(head.time_ns);
             let (seq, class, actor) = (head.first_seq.0, head.class.name(), head.actor);
@@ -82,9 +115,9 @@ fn frame_line(ui: &mut Ui, context: &Context, frame: &Frame<'_>, commit: &Result
                 "{position:>12}  {bytes:>8}  {durable_before:>12}  {seq:>8}  {events:>6}  {class:5}  {time:24}  {actor}"
             ));
         }
-        Err(error) => {
+        (_, wrong) => {
             let place = format!("{position:>12}  {bytes:>8}  {durable_before:>12}  ");
-            let wrong = format!("its checksum matches, and it is no commit: {error}");
+            let wrong = format!("its checksum matches, and it is no commit: {}", wrong.unwrap_or_default());
             ui.line(Text::default().plain(place).toned(Tone::Bad, wrong));
         }
     }

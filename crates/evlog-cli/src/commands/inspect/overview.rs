@@ -81,7 +81,10 @@ fn head_wrong(inspection: &Inspection) -> Option<String> {
         return Some("none, or not whole; the next writer makes it again".into());
     };
     let of = inspection.log_id().filter(|id| *id != head.log_id);
-    of.map(|_| format!("of another log: {}", head.log_id))
+    let len = total(inspection);
+    let short =
+        (head.durable.0 > len).then(|| format!("{} bytes are durable, it says, and the log has {len}", head.durable));
+    of.map(|_| format!("of another log: {}", head.log_id)).or(short)
 }
 
 fn total(inspection: &Inspection) -> u64 {

@@ -1,5 +1,6 @@
 //! One place of a log: a frame, field by field, with its events and its bytes; or what stands there instead.
 
+use super::frames::flaw_words;
 use super::within;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
@@ -12,6 +13,7 @@ use evlog_format::{CommitReader, Corruption, FRAME_HEADER_LEN, Position, Segment
 use evlog_projection::{Fact, time};
 use evlog_store::OpenError;
 use evlog_store::inspect::{Inspection, Place, Segment, What};
+use evlog_verify::audit::event_flaws;
 
 /// How many bytes people are shown at once; programs get all of them.
 const DUMP_MAX: usize = 4096;
@@ -34,6 +36,9 @@ pub(super) fn tell(
     let wrong = match (&place.what, &events) {
         (What::Other(reason), _) => Some(reason.clone()),
         (What::Frame, Err(error)) => Some(format!("its checksum matches, and it is no commit: {error}")),
+        (What::Frame, Ok(events)) => {
+            events.iter().find_map(|fact| event_flaws(&fact.event).next().map(|flaw| flaw_words(fact.seq, &flaw)))
+        }
         (What::SegmentHeader, _) if place.within.is_none() => {
             SegmentHeader::decode(&place.bytes).err().map(|error| error.to_string())
         }
