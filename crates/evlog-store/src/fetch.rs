@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 /// How much is read before the length of a frame is known, in bytes.
 const GUESS: usize = 4096;
+const GUESS_MAX: usize = 256 * 1024;
 
 /// One frame at a time, by place.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(crate) struct Fetch<'f> {
     codec: &'f FrameCodec,
     segment: Position,
     file: Arc<dyn File>,
+    /// How much the next frame is thought to take.
+    guess: usize,
     buf: Vec<u8>,
 }
 
@@ -33,7 +36,7 @@ impl<'f> Fetch<'f> {
         let segment = part.segment;
         let path = files.layout.segment(segment);
         let file = files.fs.open_read(&path).map_err(Failure::of("open", &path))?;
-        Ok(Fetch { files, codec, segment, file, buf: Vec::new() })
+        Ok(Fetch { files, codec, segment, file, guess: GUESS, buf: Vec::new() })
     }
 
     /// The frame at an offset of the segment, which an index says is there.
@@ -50,7 +53,7 @@ impl<'f> Fetch<'f> {
     /// Reads a frame, as far as it is there; how many bytes that are.
     fn read_frame(&mut self, offset: u32) -> Result<usize, Failure> {
         let position = self.segment.0 + u64::from(offset);
-        let (mut read, mut need) = (0, GUESS);
+        let (mut read, mut need) = (0, self.guess);
         // The header says how long the frame is, and nothing is checksummed before all of it is there.
         while need > read {
             let had = read;
@@ -60,6 +63,8 @@ impl<'f> Fetch<'f> {
                 _ => break,
             }
         }
+        // Frames of a stream are often alike: one read does for the next one then.
+        self.guess = need.clamp(GUESS, GUESS_MAX);
         Ok(read)
     }
 
