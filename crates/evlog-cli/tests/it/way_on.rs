@@ -39,7 +39,7 @@ fn copy_all(room: &Room, from: &str, to: &str) {
 
 #[test]
 fn a_backup_of_a_log_that_is_written_is_whole_and_a_writer_takes_it() {
-    // Rules B-01, B-02 and B-03.
+    // Rules Y-01, Y-02 and Y-03.
     let room = signed_room();
     let mut writer = room.spawn(&["submit"]);
     let mut input = writer.stdin.take().unwrap();
