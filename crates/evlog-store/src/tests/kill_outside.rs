@@ -47,7 +47,10 @@ fn happen(outside: Outside, log: &Path, aside: &Path) {
         }
         Outside::Remove => {
             fs::rename(log, aside).unwrap();
-            fs::remove_dir_all(aside).unwrap();
+            // The writer may make a file in it meanwhile, until it notices.
+            while aside.exists() {
+                let _again = fs::remove_dir_all(aside);
+            }
         }
         Outside::RemoveLastSegment => fs::remove_file(last_segment(log)).unwrap(),
         Outside::ReplaceLastSegment => {
