@@ -27,6 +27,8 @@ mod notes;
 #[cfg(test)]
 mod outside;
 #[cfg(test)]
+mod own_notes;
+#[cfg(test)]
 mod parts;
 #[cfg(test)]
 mod project;

@@ -227,6 +227,40 @@ fn a_directory_with_anything_of_a_log_but_its_first_segment_is_refused_with_a_ve
 }
 
 #[test]
+fn no_reader_answers_from_a_log_whose_first_segment_is_gone() {
+    // What is left would look like a whole log that began later.
+    let room = Room::new();
+    room.ends(0, &["init", "--segment-limit", "1024"]);
+    let lines: String = (0..40).map(|number| line(&format!("r{number}"), number)).collect();
+    room.feed(&["submit"], &lines);
+    room.ends(0, &["project", "--out", "out"]);
+    fs::remove_file(&room.segments()[0]).unwrap();
+    for arguments in [
+        &["cat"][..],
+        &["cat", "--run", "r39"],
+        &["tail"],
+        &["tail", "-f"],
+        &["runs"],
+        &["show", "r39"],
+        &["explain", "r39"],
+        &["replay"],
+        &["project", "--check", "out"],
+        &["project", "--out", "other"],
+        &["inspect", "--sidecars"],
+        &["backup", "copy"],
+        &["repair"],
+    ] {
+        let done = room.ends(2, arguments);
+        done.says("log is truncated at position 0").says("00000000000000000000.seg");
+        assert!(done.out.is_empty(), "{arguments:?}: {done:?}");
+    }
+    // These two look at what is there, and say what is not.
+    for arguments in [&["verify"][..], &["inspect"]] {
+        room.ends(1, arguments);
+    }
+}
+
+#[test]
 fn what_a_link_in_the_place_of_a_file_leads_to_is_left_alone() {
     for name in ["LOCK", "HEAD", "segments/00000000000000000000.seg"] {
         for hard in [false, true] {

@@ -1,0 +1,131 @@
+//! What every command says of a log that its own notes contradict, or whose notes cannot be read.
+
+use crate::notes::{claimed, cut, signed_room};
+use crate::support::Room;
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use serde_json::json;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+const LINE: &str = "{\"contract\":\"custom\",\"run\":\"x\",\"do\":\"record\",\"kind\":\"custom/n\"}\n";
+
+/// The larger of the two notes that the log keeps.
+fn newest(room: &Room) -> PathBuf {
+    let size = claimed(room, "new.note").size.0;
+    room.path(&format!("evlog/checkpoints/{size:020}.note"))
+}
+
+fn make_fifo(path: &Path) {
+    mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+}
+
+/// Makes something of a path that is no note any more.
+type Spoil = fn(&Path);
+
+/// Each way in which a note cannot be read.
+const SPOILT: [(&str, Spoil); 5] = [
+    ("one digit is another", |path| {
+        let text = fs::read_to_string(path).unwrap();
+        let (origin, rest) = text.split_once('\n').unwrap();
+        fs::write(path, format!("{origin}\nx{}", &rest[1..])).unwrap();
+    }),
+    ("empty", |path| fs::write(path, "").unwrap()),
+    ("a directory", |path| {
+        fs::remove_file(path).unwrap();
+        fs::create_dir(path).unwrap();
+    }),
+    ("a link", |path| {
+        fs::remove_file(path).unwrap();
+        symlink("/nowhere", path).unwrap();
+    }),
+    ("a pipe", |path| {
+        fs::remove_file(path).unwrap();
+        make_fifo(path);
+    }),
+];
+
+#[test]
+fn no_command_calls_a_log_clean_that_is_shorter_than_a_note_of_its_own() {
+    // Rules C-51, Y-02.
+    let room = signed_room();
+    cut(&room);
+    room.ends(1, &["backup", "copy"]).says("bytes that the checkpoint covers are missing (C-51)");
+    assert!(!room.path("copy").exists());
+    assert_eq!(room.ends(1, &["backup", "copy", "--json"]).json()["verdict"], "truncated");
+    for way in [&["repair", "--dry-run"][..], &["repair"]] {
+        let done = room.ends(1, way);
+        assert!(done.out.contains("truncated") && !done.out.contains("clean"), "{done:?}");
+        done.says(newest(&room).file_name().unwrap().to_str().unwrap());
+    }
+    assert_eq!(room.ends(1, &["repair", "--dry-run", "--json"]).json()["verdict"], "truncated");
+}
+
+#[test]
+fn what_a_note_of_the_log_covers_can_be_given_up_and_is_recorded() {
+    // Rules.
+    let room = signed_room();
+    cut(&room);
+    let [old, new] = ["old.note", "new.note"].map(|note| claimed(&room, note).size.0);
+    room.ends(0, &["repair", "--accept-loss", "--yes", "--actor", "ops@example.org"]);
+    let found = room.ends(0, &["verify", "--json"]).json();
+    assert_eq!((&found["verdict"], &found["losses"][0]["position"]), (&json!("clean"), &json!(old)));
+    let told = room.ends(0, &["cat", "--run", "$log", "--json"]);
+    let loss = told.lines().into_iter().find(|line| line["kind"] == "log.loss_accepted").unwrap();
+    assert_eq!(loss["payload"]["floor"], json!(new), "{loss}");
+    assert_eq!(room.feed(&["submit"], LINE).code, 0);
+    room.ends(0, &["backup", "copy"]);
+}
+
+#[test]
+fn a_note_that_cannot_be_read_is_not_absent() {
+    // Rule C-55.
+    for (how, spoil) in SPOILT {
+        let room = signed_room();
+        spoil(&newest(&room));
+        let done = room.ends(1, &["verify"]);
+        done.says("a note of the log's own cannot be read").says("(C-55)");
+        done.says(newest(&room).file_name().unwrap().to_str().unwrap());
+        assert!(done.out.contains("damaged"), "{how}: {done:?}");
+        assert_ne!(room.run(&["backup", "copy"]).code, 0, "{how}");
+        assert!(!room.path("copy").exists(), "{how}");
+        // Its name states how much there was.
+        cut(&room);
+        for way in [&["verify"][..], &["verify", "--sample", "100%"]] {
+            assert!(room.ends(1, way).out.contains("truncated"), "{how}");
+        }
+        assert_eq!(room.ends(1, &["repair", "--dry-run", "--json"]).json()["verdict"], "truncated", "{how}");
+        let refused = room.feed(&["submit"], LINE);
+        assert!(refused.code == 2 && refused.err.contains("truncated at position"), "{how}: {refused:?}");
+    }
+}
+
+#[test]
+fn a_pipe_in_the_place_of_a_note_is_refused_and_never_waited_for() {
+    // Were it waited for, this test would not end.
+    let size = claimed(&signed_room(), "new.note").size.0;
+    let names =
+        [format!("{size:020}.note"), "00000000000099999999.note".to_owned(), "00000000000000000005-1.void".to_owned()];
+    for name in names {
+        let room = signed_room();
+        let path = room.path("evlog/checkpoints").join(&name);
+        if path.exists() {
+            fs::remove_file(&path).unwrap();
+        }
+        make_fifo(&path);
+        let is_note = name.ends_with(".note");
+        assert_eq!(room.run(&["verify"]).code, i32::from(is_note), "{name}");
+        assert_eq!(room.run(&["verify", "--sample", "100%"]).code, i32::from(is_note), "{name}");
+        assert_ne!(room.run(&["backup", "copy"]).code, 0, "{name}");
+        for way in [&["checkpoint", "--key", "builds.key"][..], &["submit", "--key", "builds.key"]] {
+            let done = room.feed(way, LINE);
+            assert!(
+                done.code == 2 && done.err.contains("a pipe") || done.err.contains("truncated"),
+                "{name}: {done:?}"
+            );
+        }
+        for way in [&["prove", "--seq", "1", "--out", "p"][..], &["evidence", "more", "--out", "e"]] {
+            assert_eq!(room.run(way).code, if is_note { 2 } else { 0 }, "{name} {way:?}");
+        }
+    }
+}
