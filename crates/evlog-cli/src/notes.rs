@@ -3,7 +3,11 @@
 use crate::error::{CommandError, Verdict};
 use crate::keys;
 use crate::ui::Tone;
+use evlog::LogError;
+use evlog_format::Position;
 use evlog_proof::{Checkpoint, CheckpointError, Note, Policy, Signed, VerifierKey};
+use evlog_store::{Checkpoints, OpenError};
+use evlog_verify::Covered;
 use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
@@ -19,6 +23,28 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
         if path == Path::new("-") { Box::new(io::stdin()) } else { Box::new(fs::File::open(path).map_err(refused)?) };
     source.take(LEN_MAX).read_to_end(&mut bytes).map_err(refused)?;
     Ok(bytes)
+}
+
+/// The bytes of a checkpoint that a log keeps. Nothing but a regular file is read.
+pub(crate) fn read_kept(kept: &Checkpoints, size: Position) -> Result<Vec<u8>, CommandError> {
+    kept.read(size).map_err(|failure| LogError::from(OpenError::Io(failure)).into())
+}
+
+/// A checkpoint that a log keeps, as it claims it.
+pub(crate) fn claimed_kept(kept: &Checkpoints, size: Position) -> Result<Checkpoint, CommandError> {
+    parse_claimed(&kept.path(size), &read_kept(kept, size)?)
+}
+
+/// What a note claims to cover; in words why it is no checkpoint.
+pub(crate) fn covered(bytes: &[u8]) -> Result<Covered, String> {
+    let note = Note::parse(bytes).map_err(|error| CheckpointError::Note(error).to_string())?;
+    let checkpoint = Checkpoint::parse(note.text()).map_err(|error| error.to_string())?;
+    Ok(covered_by(&checkpoint))
+}
+
+/// What a checkpoint covers.
+pub(crate) fn covered_by(checkpoint: &Checkpoint) -> Covered {
+    Covered { log_id: checkpoint.log_id, size: checkpoint.size, root: checkpoint.root }
 }
 
 /// A checkpoint whose signature by the key holds.

@@ -226,7 +226,7 @@ fn kept(log: &Log, key: &VerifierKey, recorded: &[String], former: &[String]) ->
         return Ok(Kept::Nothing);
     };
     let path = checkpoints.path(size);
-    let bytes = notes::read(&path)?;
+    let bytes = notes::read_kept(&checkpoints, size)?;
     let earlier = recorded.iter().filter_map(|text| VerifierKey::parse(text).ok());
     let mut refused = None;
     for known in std::iter::once(key.clone()).chain(earlier) {

@@ -71,9 +71,13 @@ impl Checkpoints {
 
     /// The checkpoint over so many bytes.
     pub fn read(&self, size: Position) -> Result<Vec<u8>, Failure> {
-        let path = self.layout.checkpoint(size);
-        let file = self.fs.open_read(&path).map_err(Failure::of("open", &path))?;
-        file.read_to_end(NOTE_LEN_MAX).map_err(Failure::of("read", &path))
+        self.read_aside(&self.layout.checkpoint(size))
+    }
+
+    /// One that was set aside, by a path of [`aside`](Self::aside).
+    pub fn read_aside(&self, path: &Path) -> Result<Vec<u8>, Failure> {
+        let file = self.fs.open_read(path).map_err(Failure::of("open", path))?;
+        file.read_to_end(NOTE_LEN_MAX).map_err(Failure::of("read", path))
     }
 
     /// Keeps a checkpoint. When this returns, it survives a crash.

@@ -24,7 +24,7 @@ pub mod history;
 pub mod log;
 mod net;
 pub mod options;
-mod own_notes;
+pub mod own_notes;
 pub mod prove;
 pub mod publish;
 pub mod repair;

@@ -4,11 +4,13 @@ use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::files;
 use crate::json::BackupObject;
+use crate::notes;
 use crate::table::facts;
 use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
 use evlog::LogError;
 use evlog::check::{Check, check};
+use evlog::own_notes;
 use evlog_store::backup::{Copied, copy};
 use evlog_store::{Fs, StdFs};
 use std::cell::OnceCell;
@@ -46,7 +48,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &BackupArgs) -> Result<V
     // What is not finished goes away with this, and is in nobody's way when it cannot.
     let draft = files::draft_dir(&args.to)?;
     let made = draft.path().join("log");
-    let (copied, found) = {
+    let (copied, mut found) = {
         let (bar, talk) = (OnceCell::new(), &*ui);
         let copied = copy(&fs, &context.log, &made, &mut |done, total| {
             bar.get_or_init(|| talk.progress("copy", total, Unit::Bytes)).at(done);
@@ -54,6 +56,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &BackupArgs) -> Result<V
         let copied = copied.map_err(LogError::from)?;
         (copied, judge(ui, &fs, &made)?)
     };
+    // The notes are those of the log: the copy has none that covers more than it holds itself.
+    own_notes::judge(&fs, &context.log, &mut found.report, None, &notes::covered)?;
     if !found.is_good() || found.report.end != copied.committed.position {
         return Ok(refuse(ui, context, &args.to, &copied, &found));
     }

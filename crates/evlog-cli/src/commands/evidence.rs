@@ -61,16 +61,17 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &EvidenceArgs) -> Result
 
 /// The checkpoint's path and text.
 fn note(context: &Context, args: &EvidenceArgs) -> Result<(PathBuf, String), CommandError> {
-    let path = if let Some(path) = &args.checkpoint {
-        path.clone()
+    let (path, bytes) = if let Some(path) = &args.checkpoint {
+        (path.clone(), notes::read(path)?)
     } else {
         let kept = Checkpoints::new(Arc::new(StdFs), &context.log);
         let newest = kept.sizes().map_err(|failure| LogError::from(OpenError::Io(failure)))?.pop();
         let message = "the log keeps no checkpoint: expected one that the proofs can lead to";
         let hint = "`evlog checkpoint --key FILE` signs one";
-        kept.path(newest.ok_or_else(|| CommandError::user(message).hint(hint))?)
+        let newest = newest.ok_or_else(|| CommandError::user(message).hint(hint))?;
+        (kept.path(newest), notes::read_kept(&kept, newest)?)
     };
-    let text = String::from_utf8(notes::read(&path)?).map_err(|_| {
+    let text = String::from_utf8(bytes).map_err(|_| {
         CommandError::user(format!("checkpoint `{}`: expected text, found other bytes", path.display()))
     })?;
     Ok((path, text))

@@ -92,7 +92,7 @@ pub(crate) fn checkpoint(kept: &Checkpoints, named: Option<&str>) -> Result<Chec
         let message = "the log keeps no checkpoint: expected one that the proof can lead to";
         return Err(CommandError::user(message).hint("`evlog checkpoint --key FILE` signs one"));
     };
-    notes::claimed(&kept.path(size))
+    notes::claimed_kept(kept, size)
 }
 
 pub(crate) fn same_log(view: &View, checkpoint: &Checkpoint) -> Result<(), CommandError> {

@@ -7,9 +7,10 @@ use crate::table::{counted, facts};
 use crate::ui::{Text, Tone, Ui, Unit};
 use clap::Args;
 use evlog::LogError;
+use evlog::own_notes::{Beyond, beyond};
 use evlog_store::inspect::Inspection;
 use evlog_store::repair::{Accept, Held, Loss, Plan, Refused, Step, Survey};
-use evlog_store::{OpenError, Owner, StdFs};
+use evlog_store::{Fs, OpenError, Owner, StdFs};
 use std::cell::OnceCell;
 use std::path::Path;
 use std::sync::Arc;
@@ -56,13 +57,16 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RepairArgs) -> Result<V
     let accept = if args.accept_loss { Accept::Loss } else { Accept::Nothing };
     if args.dry_run {
         no_writer(context)?;
-        let plan = surveyed(ui, |progress| Survey::look(Arc::new(StdFs), &context.log, progress))?.plan(accept);
+        let mut survey = surveyed(ui, |progress| Survey::look(Arc::new(StdFs), &context.log, progress))?;
+        claim(context, &mut survey)?;
+        let plan = survey.plan(accept);
         tell(ui, context, args, &plan, Told::Planned);
         return Ok(Verdict::of(plan.refused.is_none() && plan.steps.is_empty()));
     }
     let options = Context::options("repair", false);
     let owner = Owner { program: options.program.clone() };
-    let held = surveyed(ui, |progress| Held::take(Arc::new(StdFs), &context.log, &owner, progress))?;
+    let mut held = surveyed(ui, |progress| Held::take(Arc::new(StdFs), &context.log, &owner, progress))?;
+    claim(context, held.survey_mut())?;
     let plan = held.survey().plan(accept);
     if plan.refused.is_some() || plan.steps.is_empty() {
         tell(ui, context, args, &plan, Told::Planned);
@@ -82,6 +86,15 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RepairArgs) -> Result<V
         ui.talk(format_args!("done; `evlog verify` judges the whole log"));
     }
     Ok(Verdict::Yes)
+}
+
+/// Tells what a note of the log's own says was there, beyond what there is.
+fn claim(context: &Context, survey: &mut Survey) -> Result<(), CommandError> {
+    let fs: Arc<dyn Fs> = Arc::new(StdFs);
+    if let Some(Beyond { note, size, .. }) = beyond(&fs, &context.log)? {
+        survey.claim(size, note);
+    }
+    Ok(())
 }
 
 /// Whether what is told was done.

@@ -17,16 +17,16 @@ use clap::Args;
 use evlog::check::resume::Resumed;
 use evlog::check::{Check, check};
 use evlog::covered::{Stated, compare, compare_stated};
-use evlog::history::{LOG_STREAM, LossAccepted, Verified};
-use evlog_format::{Position, kind, payload};
+use evlog::history::Verified;
+use evlog::own_notes;
+use evlog_format::Position;
 use evlog_projection::time::to_rfc3339;
 use evlog_proof::{Checkpoint, Signed};
-use evlog_store::{Checkpoints, StdFs};
+use evlog_store::{Checkpoints, Fs, StdFs};
 use evlog_verify::Covered;
 use evlog_verify::audit::Report;
 use std::cell::{Cell, OnceCell};
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -175,7 +175,8 @@ impl Kept {
     fn older(&self, context: &Context) -> Vec<Covered> {
         let kept = Checkpoints::new(Arc::new(StdFs), &context.log);
         let sizes = kept.sizes().unwrap_or_default().into_iter();
-        sizes.filter_map(|size| self.trust.open(&kept.path(size)).ok()).map(|signed| covered(&signed)).collect()
+        let opened = |size| self.trust.open_bytes(&kept.path(size), &kept.read(size).ok()?).ok();
+        sizes.filter_map(opened).map(|signed| covered(&signed)).collect()
     }
 
     fn is_witnessed(&self) -> bool {
@@ -198,7 +199,7 @@ impl Kept {
 }
 
 fn covered(signed: &Signed) -> Covered {
-    covered_by(signed.checkpoint())
+    notes::covered_by(signed.checkpoint())
 }
 
 fn stated(checkpoint: &Checkpoint) -> Stated {
@@ -206,43 +207,10 @@ fn stated(checkpoint: &Checkpoint) -> Stated {
     Stated { size, format_version, next_seq }
 }
 
-/// Compares with the largest checkpoint that the log itself keeps, where none was given that covers as much: a log that is
-/// shorter than its own note was cut. Nobody vouches for the note, and it counts all the same: what it says is there or it is
-/// not. The path of a note that found something.
+/// Adds what the log's own notes show, where none was given that covers as much. The path of a note that found something.
 fn own(context: &Context, report: &mut Report, given: Option<&Kept>) -> Result<Option<PathBuf>, CommandError> {
-    let kept = Checkpoints::new(Arc::new(StdFs), &context.log);
-    let claimed = |size: &Position| Some((kept.path(*size), notes::claimed(&kept.path(*size)).ok()?));
-    let of_this_log = |claimed: &(PathBuf, Checkpoint)| report.log_id.is_none_or(|log_id| claimed.1.log_id == log_id);
-    let sizes = kept.sizes().unwrap_or_default();
-    let Some((path, checkpoint)) = sizes.iter().rev().filter_map(claimed).find(of_this_log) else { return Ok(None) };
-    if given.is_some_and(|given| given.covered().size >= checkpoint.size) {
-        return Ok(None);
-    }
-    let mut compared = report.clone();
-    compare(Arc::new(StdFs), &context.log, &mut compared, &covered_by(&checkpoint), &mut Vec::new, &mut |_, _| {})?;
-    if compared.findings.count() == report.findings.count() || gave_up(context, checkpoint.size) {
-        return Ok(None);
-    }
-    *report = compared;
-    Ok(Some(path))
-}
-
-/// Whether the log records that it gave up bytes that are covered by a note of this size. Then the note says nothing about the log any more.
-fn gave_up(context: &Context, size: Position) -> bool {
-    let Ok(view) = context.view(None) else { return false };
-    let mut found = false;
-    let read = view.stream(LOG_STREAM, &mut |fact| {
-        let loss: Option<LossAccepted> = Some(fact.event.kind == kind::LOG_LOSS_ACCEPTED)
-            .filter(|is_loss| *is_loss)
-            .and_then(|_| payload::decode(fact.event.payload).ok());
-        found |= loss.is_some_and(|loss| loss.position < size.0);
-        ControlFlow::Continue(())
-    });
-    read.is_ok() && found
-}
-
-fn covered_by(checkpoint: &Checkpoint) -> Covered {
-    Covered { log_id: checkpoint.log_id, size: checkpoint.size, root: checkpoint.root }
+    let (fs, given): (Arc<dyn Fs>, _) = (Arc::new(StdFs), given.map(|given| given.covered().size));
+    Ok(own_notes::judge(&fs, &context.log, report, given, &notes::covered)?)
 }
 
 /// Keeps reading at a rate, by waiting where it is ahead.

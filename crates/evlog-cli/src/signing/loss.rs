@@ -39,7 +39,8 @@ pub(super) fn set_aside(
     }
     let mut spoilt = Vec::new();
     for path in checkpoints.aside().map_err(io)? {
-        spoilt.push(notes::claimed(&path)?.origin);
+        let bytes = checkpoints.read_aside(&path).map_err(io)?;
+        spoilt.push(notes::parse_claimed(&path, &bytes)?.origin);
     }
     if spoilt.iter().any(|origin| origin == key.name()) {
         return Err(refused(key.name(), loss));
@@ -49,7 +50,7 @@ pub(super) fn set_aside(
 
 /// Whether a checkpoint is one of the log as it is now: it was signed after the loss, and not recorded any more.
 fn covers_what_is_there(ui: &Ui, log: &Log, size: Position) -> Result<bool, CommandError> {
-    let claimed = notes::claimed(&log.checkpoints().path(size))?;
+    let claimed = notes::claimed_kept(&log.checkpoints(), size)?;
     let bar = OnceCell::new();
     let found = log.begins_with(size, &claimed.root, &mut |done, total| {
         bar.get_or_init(|| ui.progress("read back", total, Unit::Bytes)).at(done);

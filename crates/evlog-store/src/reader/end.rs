@@ -67,6 +67,9 @@ fn look(files: &Files, writer: Writer) -> Result<End, OpenError> {
         crate::open::begun(files)?;
         return Err(OpenError::NoLog { path: files.layout.dir().to_path_buf() });
     };
+    if positions.first() != Some(&Position(0)) {
+        crate::open::begun(files)?;
+    }
     let mut open = files.open(last, Access::Read)?;
     let head = head.filter(|head| head.log_id == open.header.log_id);
     let len = open.file.len().map_err(Failure::of("read", &files.layout.segment(last)))?;

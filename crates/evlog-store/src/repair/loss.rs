@@ -30,7 +30,9 @@ impl Last {
         let floor = self.durable().max(self.scan.floor);
         let (verdict, at, expected, found, row) = match (row.action, &self.mended) {
             (Action::Refuse(verdict), None) => {
-                let expected = format!("commits up to position {floor} at least, which was synced");
+                let by = self.claimed.as_ref().filter(|(size, _)| *size == floor);
+                let by = by.map_or("was synced".to_string(), |(_, note)| format!("`{}` covers", note.display()));
+                let expected = format!("commits up to position {floor} at least, which {by}");
                 (verdict, self.scan.end, expected, self.scan.reason.clone(), Some(row.id))
             }
             (action, mended) => {
@@ -47,7 +49,9 @@ impl Last {
             return (*refused, None);
         }
         let len = self.scan.file_end.0 - self.scan.end.0;
-        let known = self.head.map(|head| head.next_seq).max(self.later_next_seq);
+        // A `HEAD` that is older than the note does not tell how many events the note covers.
+        let told = self.head.filter(|head| self.claimed.as_ref().is_none_or(|(size, _)| head.committed >= *size));
+        let known = told.map(|head| head.next_seq).max(self.later_next_seq);
         let reason =
             if self.mended.is_some() && len > 0 { format!("{found}; behind it: {}", self.scan.reason) } else { found };
         let loss = Loss {

@@ -88,6 +88,11 @@ impl Held {
     pub fn survey(&self) -> &Survey {
         &self.survey
     }
+
+    /// The same, to add what else is known.
+    pub fn survey_mut(&mut self) -> &mut Survey {
+        &mut self.survey
+    }
 }
 
 /// The last segment.
@@ -99,6 +104,8 @@ pub(super) struct Last {
     pub(super) mended: Option<String>,
     pub(super) scan: Scan,
     pub(super) head: Option<Head>,
+    /// How much a note of the log's own covers, and which, where that is more than there is.
+    pub(super) claimed: Option<(Position, PathBuf)>,
     /// Seq after the last event of whole frames behind the stop.
     pub(super) later_next_seq: Option<Seq>,
     /// What the next bytes kept from the stop on are called.
@@ -145,6 +152,9 @@ impl Survey {
             crate::open::begun(&files)?;
             return Err(OpenError::NoLog { path: files.layout.dir().to_path_buf() });
         };
+        if first != Position(0) {
+            crate::open::begun(&files)?;
+        }
         let last = segments.last().copied().unwrap_or(first);
         let (head_file, head) = sidecars::head(&files, log_id, last)?;
         let committed = head.filter(|_| writes).map(|head| head.committed);
@@ -163,6 +173,13 @@ impl Survey {
         sidecars.push(head_file);
         let last = found.filter(|_| refusal.is_none());
         Ok(Survey { files, entries, log_id, sidecars, refusal, last, is_moving: false })
+    }
+
+    /// Adds what a note of the log's own says: so many bytes were synced.
+    pub fn claim(&mut self, size: Position, note: PathBuf) {
+        if let Some(last) = &mut self.last {
+            last.claimed = Some((size, note));
+        }
     }
 
     /// Every derived file, in order of the segments, then `HEAD`.
@@ -360,7 +377,8 @@ impl<'f> Pass<'f> {
         };
         let keep_from = if mended.is_some() { position } else { scan.end };
         let keep_name = crate::open::free_name(self.files, keep_from)?;
-        Ok(Some(Last { path, header: open.header, mended, scan, head, later_next_seq: later, keep_name }))
+        let claimed = None;
+        Ok(Some(Last { path, header: open.header, mended, scan, head, claimed, later_next_seq: later, keep_name }))
     }
 
     /// The sidecars that a close in order leaves.
@@ -400,8 +418,9 @@ fn later_next_seq(ground: &Ground, stop: u64) -> io::Result<Option<Seq>> {
 }
 
 impl Last {
-    /// Every byte before this position was synced, says `HEAD`.
+    /// Every byte before this position was synced, say `HEAD` and the log's own notes.
     pub(super) fn durable(&self) -> Position {
-        self.head.map_or(Position(0), |head| head.durable)
+        let claimed = self.claimed.as_ref().map_or(Position(0), |(size, _)| *size);
+        self.head.map_or(Position(0), |head| head.durable).max(claimed)
     }
 }
