@@ -4,7 +4,7 @@
 use super::story::Dice;
 use super::*;
 use crate::fs::StdFs;
-use crate::{OpenError, Verdict};
+use crate::{Ahead, OpenError, Verdict};
 
 /// The number of stories.
 const STORIES: u64 = 400;
@@ -22,9 +22,11 @@ enum Outside {
     Rotate,
     /// Puts a copy of the last segment in its place.
     ReplaceLastSegment,
+    /// Cuts it within its header, as `: > FILE` would.
+    ShortenLastSegment,
 }
 
-const ALL: [Outside; 8] = [
+const ALL: [Outside; 9] = [
     Outside::RemoveLog,
     Outside::RemoveSegments,
     Outside::RemoveLastSegment,
@@ -33,6 +35,7 @@ const ALL: [Outside; 8] = [
     Outside::MoveLog,
     Outside::Rotate,
     Outside::ReplaceLastSegment,
+    Outside::ShortenLastSegment,
 ];
 
 /// Where a log is moved to.
@@ -51,6 +54,7 @@ impl Outside {
             Outside::RemoveLog => fs.take_away_dir(dir()),
             Outside::RemoveSegments => fs.take_away_dir(&dir().join("segments")),
             Outside::RemoveLastSegment => fs.take_away(&last(fs)),
+            Outside::ShortenLastSegment => fs.shorten(&last(fs), 40),
             Outside::RemoveLock => fs.take_away(&dir().join("LOCK")),
             Outside::RemoveHead => fs.take_away(&dir().join("HEAD")),
             Outside::MoveLog => fs.move_dir(dir(), aside()),
@@ -83,12 +87,15 @@ fn events_in(fs: &SimFs, dir: &Path) -> Vec<Seen> {
 }
 
 #[test]
-fn whenever_a_log_is_removed_moved_or_replaced_nothing_is_acknowledged_into_nothing() {
+fn whenever_a_log_is_removed_moved_replaced_or_shortened_nothing_is_acknowledged_into_nothing() {
     let mut acknowledged_after = 0;
     for seed in 0..STORIES {
         let (fs, mut dice) = (SimFs::new(), Dice::new(seed));
         let writer = create(&fs, LIMIT);
         let outside = ALL[usize::try_from(dice.roll(ALL.len() as u64)).unwrap()];
+        // What is being written while somebody cuts the file leaves a hole, in the moments that ADR 0013 gives up.
+        let is_cut = outside == Outside::ShortenLastSegment;
+        let writer = if is_cut { writer.with_ahead(Ahead::NEVER) } else { writer };
         let name = format!("story {seed}, {outside:?}");
         let before = 1 + dice.roll(12);
         for _ in 0..before {
@@ -96,8 +103,9 @@ fn whenever_a_log_is_removed_moved_or_replaced_nothing_is_acknowledged_into_noth
         }
         // Some commits may be handed over and not written when it happens.
         let gate = fs.hold();
-        let in_flight: Vec<_> =
-            (0..dice.roll(3)).map(|_| offer(&writer, Durability::Sync, "a", &payload(&mut dice)).unwrap()).collect();
+        let in_flight: Vec<_> = (0..if is_cut { 0 } else { dice.roll(3) })
+            .map(|_| offer(&writer, Durability::Sync, "a", &payload(&mut dice)).unwrap())
+            .collect();
         let other = outside.happens(&fs);
         drop(gate);
         let mut answers: Vec<_> = in_flight.iter().map(|ticket| writer.wait(ticket)).collect();
@@ -190,6 +198,18 @@ fn a_sealed_segment_that_is_shortened_under_a_reader_is_an_error_and_not_the_end
     assert!(matches!(refused, Err(ReadError::Refused(_))), "{refused:?}");
     let again = Reader::open(Arc::new(StdFs), &path).unwrap();
     assert!(more(&again, Position(0), &mut Vec::new()).is_err());
+}
+
+#[test]
+fn a_follower_notices_that_the_log_is_shorter_than_what_it_has_shown() {
+    let fs = SimFs::new();
+    let writer = create(&fs, LIMIT);
+    put(&writer, "a", b"one");
+    let mut reader = Reader::open(Arc::new(fs.clone()), dir()).unwrap();
+    assert!(!reader.refresh().unwrap());
+    fs.shorten(&last(&fs), reader.committed().position.0 - 1);
+    let refreshed = reader.refresh();
+    assert!(matches!(refreshed, Err(ReadError::Gone { .. })), "{refreshed:?}");
 }
 
 #[test]

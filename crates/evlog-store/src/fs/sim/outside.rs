@@ -33,6 +33,17 @@ impl SimFs {
         disk.locks.remove(path);
     }
 
+    /// Somebody cuts a file in its place.
+    pub fn shorten(&self, path: &Path, len: u64) {
+        let mut disk = lock(&self.0);
+        if let Some(node) = disk.names.get(path).copied() {
+            let node = &mut disk.nodes[node];
+            node.now.truncate(super::index(len));
+            node.synced.truncate(super::index(len));
+            node.unsynced.clear();
+        }
+    }
+
     /// Somebody removes a directory with all that is in it.
     pub fn take_away_dir(&self, dir: &Path) {
         for path in self.files().into_iter().filter(|path| path.starts_with(dir)) {
