@@ -130,6 +130,9 @@ impl Reader {
     pub fn refresh(&mut self) -> Result<bool, ReadError> {
         let shown = self.committed.position;
         let is_in_place = self.seen.is_in_place(&self.files)?;
+        if is_in_place && !self.seen.is_whole()? {
+            return Err(ReadError::Gone { position: shown });
+        }
         let head = self.files.any_head()?;
         // Another file in the place, or another log's `HEAD`: the files were changed behind this reader.
         if !is_in_place || head.is_some_and(|head| head.log_id != self.log_id) {

@@ -24,7 +24,7 @@ pub(super) struct Seen {
     bytes: Vec<u8>,
     id: FileId,
     /// Kept open, so that no other file gets its number.
-    _file: Arc<dyn File>,
+    file: Arc<dyn File>,
 }
 
 impl Seen {
@@ -36,7 +36,7 @@ impl Seen {
         let bytes = read(file.as_ref(), offset, usize::try_from(last.len - offset).unwrap_or(0));
         let bytes = bytes.map_err(Failure::of("read", &path))?;
         let id = file.id().map_err(Failure::of("look at", &path))?;
-        Ok(Seen { position: last.position, path, offset, bytes, id, _file: file })
+        Ok(Seen { position: last.position, path, offset, bytes, id, file })
     }
 
     /// Whether the file that was shown still has its place.
@@ -46,6 +46,12 @@ impl Seen {
             Err(error) if is_gone(&error) => Err(ReadError::Moved { path: files.layout.dir().to_path_buf() }),
             Err(error) => Err(Failure::of("look at", &self.path)(error).into()),
         }
+    }
+
+    /// Whether the file is as long as it was when it was shown.
+    pub(super) fn is_whole(&self) -> Result<bool, Failure> {
+        let len = self.file.len().map_err(Failure::of("look at", &self.path))?;
+        Ok(len >= self.offset + self.bytes.len() as u64)
     }
 
     /// That what has the file's place now is of the same log, and holds what was shown.

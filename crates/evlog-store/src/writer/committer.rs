@@ -193,11 +193,31 @@ impl Committer {
         if syncs {
             self.sync(shared)?;
         }
-        self.files.check_ours(self.segment, self.file_id)?;
+        self.check_place()?;
         if syncs {
             self.keep_head()?;
         }
         self.write_head(false)
+    }
+
+    /// That the segment's path still names its file, and that the file still has all that was written.
+    fn check_place(&self) -> Result<(), Failure> {
+        self.files.check_ours(self.segment, self.file_id)?;
+        self.check_whole()
+    }
+
+    fn check_whole(&self) -> Result<(), Failure> {
+        let path = || self.files.layout.segment(self.segment);
+        let (least, len) = (self.written.0 - self.segment.0, self.file.len());
+        let len = len.map_err(|error| Failure::of("look at", &path())(error))?;
+        if len >= least {
+            return Ok(());
+        }
+        let source = io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            format!("it was shortened while it was written: expected {least} bytes at least, found {len}"),
+        );
+        Err(Failure::of("go on with", &path())(source))
     }
 
     /// `HEAD` is derived and may be deleted at any time; it is made again then, since readers look for it by its name.
@@ -238,6 +258,8 @@ impl Committer {
         if bytes.is_empty() {
             return Ok(());
         }
+        // Behind a file that was shortened the write would leave a hole, and its length would tell nothing any more.
+        self.check_whole()?;
         let offset = self.written.0 - self.segment.0;
         let written = self.file.write_at(bytes, offset);
         written.map_err(|source| Failure::of("write", &self.files.layout.segment(self.segment))(source))?;
@@ -268,10 +290,11 @@ impl Committer {
     /// Seals the segment and makes the next one.
     fn roll(&mut self, shared: &Shared, roll: &Roll) -> Result<(), Failure> {
         assert!(self.written == roll.position, "a segment begins where the one before it ends");
+        self.check_whole()?;
         self.cut_zeros()?;
         self.sync(shared)?;
         // Commits of this group stand in the segment that ends here.
-        self.files.check_ours(self.segment, self.file_id)?;
+        self.check_place()?;
         let header = SegmentHeader {
             log_id: self.log_id,
             segment_limit: self.segment_limit,
@@ -339,7 +362,8 @@ impl Committer {
         let limit = self.segment.0 + self.segment_limit;
         let end = Position((self.file_end.0 + self.ahead.len).min(limit));
         let zeros = vec![0; usize::try_from(end.0.saturating_sub(self.file_end.0)).unwrap_or(0)];
-        if !zeros.is_empty() && self.file.write_at(&zeros, self.file_end.0 - self.segment.0).is_ok() {
+        let is_free = !zeros.is_empty() && self.check_whole().is_ok();
+        if is_free && self.file.write_at(&zeros, self.file_end.0 - self.segment.0).is_ok() {
             self.file_end = end;
         } else {
             self.short_groups = 0;
@@ -360,7 +384,7 @@ impl Committer {
 
     /// After the last commit: cuts the file to its last frame and says in `HEAD` that the log was closed.
     pub(crate) fn close(mut self, shared: &Shared) -> Result<(), Failure> {
-        self.files.check_ours(self.segment, self.file_id)?;
+        self.check_place()?;
         self.cut_zeros()?;
         self.keep_sidecars(shared);
         self.keep_head()?;
