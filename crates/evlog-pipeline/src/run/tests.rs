@@ -1,6 +1,7 @@
 //! Whole runs with stages that are lines of shell: what is recorded, what stands in the bundle, what is not touched.
 
 mod interrupts;
+mod output;
 mod records;
 mod resume;
 mod retry;

@@ -1,0 +1,72 @@
+//! The file of a stage's output holds what evlog captured, whoever else writes there.
+
+use super::*;
+use std::os::unix::fs::MetadataExt;
+
+/// What the log says of a stage's output is what stands in its file, under one name.
+fn proven(room: &Room, at: usize, path: &str) {
+    let captured = &room.json("run.json")["captured"][at];
+    let text = room.text(path);
+    assert_eq!(captured["path"], path);
+    assert_eq!((&captured["bytes"], &captured["blake3"]), (
+        &json!(text.len()),
+        &json!(blake3::hash(text.as_bytes()).to_hex().as_str())
+    ));
+    let found = fs::symlink_metadata(room.bundle(path)).unwrap();
+    assert!(found.is_file() && found.nlink() == 1, "{path}");
+}
+
+#[test]
+fn g44_a_file_that_an_earlier_stage_put_in_the_place_of_an_output_is_set_aside_and_told() {
+    for plants in [
+        "echo forged > $EVLOG_RUN_DIR/logs/two.log",
+        "echo kept > $EVLOG_PLAN_DIR/victim; ln $EVLOG_PLAN_DIR/victim $EVLOG_RUN_DIR/logs/two.log",
+    ] {
+        let room = Room::new();
+        let left = room.run(&plan(&[(plants, ""), NOTHING]));
+        assert_eq!(left.result.unwrap().exit_code, 0);
+        assert_eq!(room.text("logs/two.log"), "nothing\n");
+        proven(&room, 1, "logs/two.log");
+        assert!(left.told.iter().any(|line| line.starts_with("note two") && line.contains(".aside")), "{:?}", left.told);
+        if plants.contains("victim") {
+            assert_eq!(fs::read_to_string(room.path("victim")).unwrap(), "kept\n");
+        }
+    }
+}
+
+#[test]
+fn g44_a_stage_that_changes_its_own_output_changes_nothing_of_what_was_captured() {
+    let waits = "while [ ! -s $EVLOG_RUN_DIR/logs/one.log ]; do sleep 0.01; done";
+    for forges in [
+        "echo forged > $EVLOG_RUN_DIR/logs/one.log",
+        "echo forged >> $EVLOG_RUN_DIR/logs/one.log",
+        "rm $EVLOG_RUN_DIR/logs/one.log",
+        "ln $EVLOG_RUN_DIR/logs/one.log $EVLOG_PLAN_DIR/second",
+        "rm $EVLOG_RUN_DIR/logs/one.log; mkdir $EVLOG_RUN_DIR/logs/one.log",
+        "echo kept > $EVLOG_PLAN_DIR/victim; rm $EVLOG_RUN_DIR/logs/one.log; ln $EVLOG_PLAN_DIR/victim $EVLOG_RUN_DIR/logs/one.log",
+        "echo kept > $EVLOG_PLAN_DIR/victim; rm $EVLOG_RUN_DIR/logs/one.log; ln -s $EVLOG_PLAN_DIR/victim $EVLOG_RUN_DIR/logs/one.log",
+    ] {
+        let room = Room::new();
+        let left = room.run(&plan(&[(&format!("echo truth; {waits}; {forges}; echo more"), "")]));
+        assert_eq!(left.result.unwrap().exit_code, 0, "{forges}");
+        let text = room.text("logs/one.log");
+        let rest = text.strip_prefix("truth\nmore\nevlog: ");
+        assert!(rest.is_some_and(|note| note.contains("made anew")), "{forges}: {text}");
+        proven(&room, 0, "logs/one.log");
+        assert!(left.told.iter().any(|line| line.contains("made anew")), "{forges}: {:?}", left.told);
+        if forges.contains("victim") {
+            assert_eq!(fs::read_to_string(room.path("victim")).unwrap(), "kept\n");
+        }
+    }
+}
+
+#[test]
+fn g44_what_a_stage_writes_past_evlog_does_not_stay_unmasked() {
+    let room = Room::new();
+    let writes = "echo begun; while [ ! -s $EVLOG_RUN_DIR/logs/one.log ]; do sleep 0.01; done; env > $EVLOG_RUN_DIR/logs/one.log";
+    let secret = "[secrets]\nnames = [\"TOKEN\"]\n";
+    let plan = plan(&[(writes, "env = { TOKEN = \"zz99secret\" }")]) + secret;
+    assert_eq!(room.run(&plan).result.unwrap().exit_code, 0);
+    assert!(room.text("logs/one.log").starts_with("begun\n") && !room.text("logs/one.log").contains("zz99secret"));
+    proven(&room, 0, "logs/one.log");
+}
