@@ -11,7 +11,6 @@
 
 use crate::secrets::{Masking, Secrets};
 use crate::terminal::plain;
-use std::fs::File;
 use std::io::{self, Write};
 
 /// The longest end that is kept of an output beyond its limit, in bytes. It is held in memory.
@@ -30,7 +29,12 @@ pub(crate) struct Capture<'a> {
 
 impl<'a> Capture<'a> {
     /// Writes to `file` at most `limit` bytes, and tells `watch` each line.
-    pub(crate) fn new(secrets: &Secrets, limit: u64, file: &'a File, watch: &'a mut dyn FnMut(&str)) -> Capture<'a> {
+    pub(crate) fn new(
+        secrets: &Secrets,
+        limit: u64,
+        file: &'a mut dyn Write,
+        watch: &'a mut dyn FnMut(&str),
+    ) -> Capture<'a> {
         let end_max = END_LEN_MAX.min(limit / 2);
         let kept =
             Kept { file, room: limit - end_max, end_max, end: Vec::new(), left_out: 0, last: b'\n', error: None };
@@ -66,7 +70,7 @@ impl<'a> Capture<'a> {
 
 /// The beginning goes to the file, the end waits.
 struct Kept<'a> {
-    file: &'a File,
+    file: &'a mut dyn Write,
     /// How many bytes more the beginning may have.
     room: u64,
     end_max: u64,
@@ -98,8 +102,7 @@ impl Kept<'_> {
 
     fn write(&mut self, bytes: &[u8]) {
         let (Some(last), None) = (bytes.last(), &self.error) else { return };
-        let mut file = self.file;
-        match file.write_all(bytes) {
+        match self.file.write_all(bytes) {
             Ok(()) => self.last = *last,
             Err(error) => self.error = Some(error),
         }
@@ -163,16 +166,16 @@ impl Lines<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
+    use std::fs::{self, File};
 
     /// What stands in the file, and which lines were told, of output that comes in these pieces.
     fn captured(limit: u64, pieces: &[&str]) -> (String, Vec<String>) {
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join("log");
-        let file = File::create(&path).unwrap();
+        let mut file = File::create(&path).unwrap();
         let mut lines = Vec::new();
         let mut watch = |line: &str| lines.push(line.to_owned());
-        let mut capture = Capture::new(&Secrets::default(), limit, &file, &mut watch);
+        let mut capture = Capture::new(&Secrets::default(), limit, &mut file, &mut watch);
         for piece in pieces {
             capture.take(piece.as_bytes());
         }
@@ -221,10 +224,10 @@ mod tests {
     fn a_file_that_cannot_be_written_is_told_at_the_end_and_output_is_still_taken() {
         let room = tempfile::tempdir().unwrap();
         fs::write(room.path().join("log"), "").unwrap();
-        let read_only = File::open(room.path().join("log")).unwrap();
+        let mut read_only = File::open(room.path().join("log")).unwrap();
         let mut lines = 0;
         let mut watch = |_: &str| lines += 1;
-        let mut capture = Capture::new(&Secrets::default(), 10, &read_only, &mut watch);
+        let mut capture = Capture::new(&Secrets::default(), 10, &mut read_only, &mut watch);
         (0..10).for_each(|_| capture.take(b"some line\n"));
         assert!(capture.finish().is_err());
         assert_eq!(lines, 10);

@@ -27,6 +27,7 @@ mod meter;
 mod names;
 mod orphans;
 mod outcomes;
+mod output;
 mod paths;
 pub mod plan;
 mod process;

@@ -26,16 +26,16 @@ pub(crate) fn clashing<'m>(taken: &BTreeMap<&'m str, &'m str>, path: &str) -> Op
     found.map(|(other, owner)| (*other, *owner))
 }
 
-/// The run's own path that this one clashes with, if any: a projected file, the temporary file it is written to, or the
-/// captured output of a stage.
+/// The run's own path that this one clashes with, if any: a projected file, the captured output of a stage, or
+/// the temporary file that one of these is written to.
 pub(crate) fn reserved(path: &str, definition: &Definition) -> Option<String> {
     let own = OWN.iter().map(|&own| own.to_owned());
-    let temporary = OWN.iter().map(|own| match own.rsplit_once('/') {
+    let temporary = |own: &str| match own.rsplit_once('/') {
         Some((directory, name)) => format!("{directory}/.{name}.tmp"),
         None => format!(".{own}.tmp"),
-    });
+    };
     let captured = definition.stages().iter().map(|stage| captured(&stage.id));
-    own.chain(temporary).chain(captured).find(|own| clash(path, own))
+    own.chain(captured).flat_map(|own| [temporary(&own), own]).find(|own| clash(path, own))
 }
 
 /// Where a stage's standard output and error stand in the bundle.

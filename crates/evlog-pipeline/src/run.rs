@@ -27,6 +27,7 @@ use crate::files::{at, make_directory, remove_tree, set_aside, write_as_holder};
 use crate::guard::Guard;
 use crate::interrupt::Interrupts;
 use crate::lock::Claim;
+use crate::output::Measured;
 use crate::plan::Plan;
 use crate::progress::{Progress, Watcher};
 use crate::secrets::Secrets;
@@ -130,6 +131,8 @@ struct Runner<'r> {
     published: BTreeMap<String, String>,
     /// What is recorded, as the last projection shows it.
     outcomes: Vec<Outcome>,
+    /// What the log says of the outputs of earlier attempts, by path.
+    captured: BTreeMap<String, Measured>,
     /// The stages that have begun in an earlier process.
     begun: BTreeSet<String>,
     /// The run that is retried, as long as every stage so far was taken over from it.
@@ -166,6 +169,7 @@ impl<'r> Runner<'r> {
             steps: options.steps.clone(),
             published: BTreeMap::new(),
             outcomes: Vec::new(),
+            captured: BTreeMap::new(),
             begun: BTreeSet::new(),
             baseline: None,
             began: Instant::now(),

@@ -16,6 +16,7 @@ use crate::custody::{Custody, sync_parents};
 use crate::files::{FileError, make_directory, measure, sync_files};
 use crate::lock::Claim;
 use crate::meter::Meter;
+use crate::output::adopt;
 use crate::plan::{Plan, Stage};
 use crate::progress::{Progress, Watcher};
 use crate::step::Step;
@@ -178,6 +179,13 @@ impl Runner<'_> {
             Ok(artifacts) => self.watcher.tell(Progress::PromotionFinished { stage: &stage.id, artifacts }),
             Err(error) => self.watcher.tell(Progress::StageNote { stage: &stage.id, message: &error.to_string() }),
         }
+        // What stands in the place of an output that nobody has begun to write is not evlog's.
+        if known.attempts(&stage.id) == 0 { Ok(()) } else { self.settle_output(known, stage, meter) }
+    }
+
+    /// Records the output of a stage that had begun, which its next attempt goes on with. What is not recorded yet could
+    /// have been written by the stage itself, and is made to say so.
+    fn settle_output(&mut self, known: &State, stage: &Stage, meter: &Meter<'_>) -> Result<(), RunError> {
         let path = paths::captured(&stage.id);
         if !fs::symlink_metadata(self.bundle.join(&path)).is_ok_and(|found| found.is_file()) {
             return Ok(());
@@ -185,12 +193,20 @@ impl Runner<'_> {
         self.steps.at(Step::SyncOutput);
         let measured = measure(&self.bundle.join(&path), meter);
         self.go_on(&stage.id, false)?;
-        let (bytes, blake3) = measured?;
-        sync_files(&self.bundle, &[&path])?;
-        if known.captured(&path).is_some_and(|of| (of.bytes, of.blake3) == (bytes, blake3)) {
-            return Ok(());
+        let mut measured = measured?;
+        let recorded = known.captured(&path).map(|of| (of.bytes, of.blake3));
+        if recorded == Some(measured) {
+            sync_files(&self.bundle, &[&path])?;
+        } else {
+            let adopted = adopt(&self.bundle, &path, &self.secrets, meter);
+            self.go_on(&stage.id, false)?;
+            measured = adopted?;
+            let (bytes, blake3) = measured;
+            let members = json!({"stage": stage.id, "path": path, "bytes": bytes, "blake3": hex(blake3)});
+            self.must("captured", members)?;
         }
-        self.must("captured", json!({"stage": stage.id, "path": path, "bytes": bytes, "blake3": hex(blake3)}))
+        self.captured.insert(path, measured);
+        Ok(())
     }
 
     /// Promotes what is left of a promotion whose intent is committed, if all of it is still what the gate has passed:

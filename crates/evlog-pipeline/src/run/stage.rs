@@ -7,13 +7,13 @@
 
 use super::{RunError, Runner, SHELF, hex};
 use crate::capture::Capture;
-use crate::files::{FILE_MODE, FileError, at, make_directory, make_parents, measure, sync_files};
+use crate::files::{FileError, at, make_directory};
 use crate::gate::{Artifact, Failed, Gate, Passed};
 use crate::inputs::Found;
 use crate::limits::REPORT_LEN_MAX;
-use crate::meter::Meter;
 use crate::orphans::{self, Mark};
 use crate::outcomes::{self, Told};
+use crate::output::{Opened, Output};
 use crate::plan::Stage;
 use crate::process::{self, End, Ended, Start};
 use crate::progress::Progress;
@@ -25,9 +25,8 @@ use evlog_projection::canonical;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -51,6 +50,8 @@ pub(super) struct Room {
     log_path: String,
     /// The same, absolute.
     pub(super) log: PathBuf,
+    /// The same, open.
+    pub(super) output: Option<Output>,
 }
 
 /// What stops a stage on its way to an outcome.
@@ -84,24 +85,23 @@ impl Room {
             shelf,
             outcomes_path,
             log_path,
+            output: None,
         }
     }
 
-    /// Makes the staging directory, empty, and opens the file of captured output.
-    pub(super) fn open(&self, bundle: &Path, steps: &Steps) -> Result<File, FileError> {
+    /// Makes the staging directory, empty.
+    pub(super) fn make_staging(&self, steps: &Steps) -> Result<(), FileError> {
         make_directory(&self.shelf, steps)?;
         if fs::symlink_metadata(&self.staging).is_ok() {
             let error = io::Error::new(io::ErrorKind::AlreadyExists, "expected nothing of an earlier stage or attempt");
             return Err(at("make", &self.staging)(error));
         }
-        make_directory(&self.staging, steps)?;
-        make_parents(bundle, &self.log_path, steps)?;
-        steps.at(Step::OpenOutput);
-        if fs::symlink_metadata(&self.log).is_ok_and(|found| !found.is_file()) {
-            let error = io::Error::new(io::ErrorKind::AlreadyExists, "expected a regular file or none");
-            return Err(at("open", &self.log)(error));
-        }
-        OpenOptions::new().create(true).append(true).mode(FILE_MODE).open(&self.log).map_err(at("open", &self.log))
+        make_directory(&self.staging, steps)
+    }
+
+    /// Writes a line of evlog's own into the stage's output.
+    pub(super) fn write_line(&mut self, line: &str) -> Result<(), FileError> {
+        self.output.as_mut().map_or(Ok(()), |output| writeln!(output, "{line}")).map_err(at("write", &self.log))
     }
 }
 
@@ -120,20 +120,20 @@ impl Runner<'_> {
         let offer = self.offer(stage, &inputs);
         self.must("begin", json!({"stage": stage.id}))?;
         self.project(Duration::ZERO)?;
-        let room = Room::new(&self.bundle, &stage.id);
+        let mut room = Room::new(&self.bundle, &stage.id);
         let attempted = match &offer {
-            Some(offer) => self.attempt_taking_over(stage, &room, offer),
-            None => self.attempt(stage, &room),
+            Some(offer) => self.attempt_taking_over(stage, &mut room, offer),
+            None => self.attempt(stage, &mut room),
         };
         let attempted = match attempted {
             Err(Stop::Run(error @ RunError::Interrupted { .. })) => {
-                self.leave(stage, &room)?;
+                self.leave(stage, &mut room)?;
                 return Err(error);
             }
             attempted => attempted,
         };
         let mut outcome = self.or_storage_failure(stage, attempted)?;
-        if let Err(stop) = self.capture(stage, &room) {
+        if let Err(stop) = self.capture(stage, &mut room) {
             outcome = self.or_storage_failure(stage, Err(stop))?;
         }
         self.clear_staging();
@@ -177,7 +177,7 @@ impl Runner<'_> {
     }
 
     /// The stage was interrupted: what it printed is kept, what it staged is not, and it has no outcome.
-    fn leave(&mut self, stage: &Stage, room: &Room) -> Result<(), RunError> {
+    fn leave(&mut self, stage: &Stage, room: &mut Room) -> Result<(), RunError> {
         let captured = self.capture(stage, room);
         self.clear_staging();
         match captured {
@@ -205,10 +205,31 @@ impl Runner<'_> {
     }
 
     /// Everything up to the outcome, which is returned and not yet recorded.
-    pub(super) fn attempt(&mut self, stage: &Stage, room: &Room) -> Result<Outcome, Stop> {
+    fn attempt(&mut self, stage: &Stage, room: &mut Room) -> Result<Outcome, Stop> {
+        self.open(stage, room)?;
+        self.attempt_within(stage, room)
+    }
+
+    /// Makes an empty staging directory, and opens the file of the stage's output. One that stands there and that the log
+    /// does not know is none of evlog's: it is set aside.
+    pub(super) fn open(&mut self, stage: &Stage, room: &mut Room) -> Result<(), FileError> {
         self.clear_staging();
-        let log = room.open(&self.bundle, &self.steps)?;
-        let ended = self.process(stage, room, &log)?;
+        room.make_staging(&self.steps)?;
+        self.steps.at(Step::OpenOutput);
+        let earlier = self.captured.get(&room.log_path).copied();
+        let Opened { output, set_aside } =
+            Output::open(&self.bundle, &room.log_path, &room.shelf, earlier, &self.steps)?;
+        room.output = Some(output);
+        if let Some(place) = set_aside {
+            let (log, place) = (room.log.display(), place.display());
+            self.note(stage, &format!("`{log}` was there, and evlog had not written it; it is kept in `{place}`"));
+        }
+        Ok(())
+    }
+
+    /// The same with staging and output at hand.
+    pub(super) fn attempt_within(&mut self, stage: &Stage, room: &mut Room) -> Result<Outcome, Stop> {
+        let ended = self.process(stage, room)?;
         self.steps.at(Step::ReadOutcomes);
         let told = outcomes::read(&room.outcomes, &stage.id).map_err(at("read", &room.outcomes))?;
         let mut findings = told.findings;
@@ -236,7 +257,7 @@ impl Runner<'_> {
     }
 
     /// Starts the stage's process and waits for it; `None` when it could not be started.
-    fn process(&mut self, stage: &Stage, room: &Room, log: &File) -> Result<Option<Ended>, Stop> {
+    fn process(&mut self, stage: &Stage, room: &mut Room) -> Result<Option<Ended>, Stop> {
         let mark = Mark::draw();
         self.claim.note_mark(&mark)?;
         self.steps.at(Step::StartStage);
@@ -250,29 +271,29 @@ impl Runner<'_> {
             guard: &self.guard,
         };
         let mut watch = |line: &str| self.watcher.tell(Progress::OutputLine { stage: &stage.id, line });
-        let mut capture = Capture::new(&self.secrets, stage.output_limit, log, &mut watch);
+        let Some(output) = &mut room.output else { unreachable!("the output is open when an attempt begins") };
+        let mut capture = Capture::new(&self.secrets, stage.output_limit, output, &mut watch);
         let end = process::run(&start, &mut |bytes| capture.take(bytes));
         let whole_line = capture.finish().map_err(at("write", &room.log))?;
         if !whole_line {
-            writeln!(&*log).map_err(at("write", &room.log))?;
+            room.write_line("")?;
         }
         if let Ok(Ended::Unguarded) = end.as_ref().map(|end| end.ended) {
             orphans::end(&self.run, &self.bundle, &mark);
         }
         self.claim.forget_mark()?;
         for message in end.iter().flat_map(left_behind) {
-            self.note_in(stage, room, log, &message)?;
+            self.note_in(stage, room, &message)?;
         }
         let ended = end.map(|end| end.ended);
-        self.how_it_ended(stage, room, log, ended)
+        self.how_it_ended(stage, room, ended)
     }
 
     /// Tells how the process ended, where that was not by itself.
     fn how_it_ended(
         &mut self,
         stage: &Stage,
-        room: &Room,
-        log: &File,
+        room: &mut Room,
         ended: io::Result<Ended>,
     ) -> Result<Option<Ended>, Stop> {
         let message = match &ended {
@@ -286,7 +307,7 @@ impl Runner<'_> {
             Ok(Ended::Unguarded) => "the process that guards the stage was ended, and the stage with it".to_owned(),
             Err(error) => format!("`{}` could not be started: {error}", stage.command[0]),
         };
-        self.note_in(stage, room, log, &message)?;
+        self.note_in(stage, room, &message)?;
         if let Ok(Ended::Interrupted) = ended {
             let (run, stage) = (self.run.clone(), stage.id.clone());
             return Err(RunError::Interrupted { run, stage, began: true }.into());
@@ -295,10 +316,9 @@ impl Runner<'_> {
     }
 
     /// A note that stands in the stage's log too.
-    fn note_in(&mut self, stage: &Stage, room: &Room, mut log: &File, message: &str) -> Result<(), Stop> {
+    fn note_in(&mut self, stage: &Stage, room: &mut Room, message: &str) -> Result<(), Stop> {
         self.note(stage, message);
-        writeln!(log, "evlog: {}", self.secrets.mask(message)).map_err(at("write", &room.log))?;
-        Ok(())
+        Ok(room.write_line(&format!("evlog: {}", self.secrets.mask(message)))?)
     }
 
     /// Everything that the process finds in its environment: what it inherits, what the plan adds, and evlog's own.
@@ -456,11 +476,17 @@ impl Runner<'_> {
         Ok(Outcome::failed(&stage.id, FailMode::FailClosed, reason_code))
     }
 
-    /// Records what stands in the bundle of the stage's standard output and error.
-    fn capture(&self, stage: &Stage, room: &Room) -> Result<(), Stop> {
+    /// Records what was captured of the stage's standard output and error, which then stands in the bundle.
+    fn capture(&mut self, stage: &Stage, room: &mut Room) -> Result<(), Stop> {
         self.steps.at(Step::SyncOutput);
-        let (len, digest) = measure(&room.log, &Meter::silent())?;
-        sync_files(&self.bundle, &[&room.log_path])?;
+        // An output that could not be opened is no output.
+        if room.output.as_ref().is_some_and(|output| !output.stands()) {
+            let message = "somebody else wrote in the file of this output, or in its place; it is made anew, with what \
+                           evlog captured";
+            self.note_in(stage, room, message)?;
+        }
+        let Some(output) = room.output.take() else { return Ok(()) };
+        let (len, digest) = output.settle()?;
         let members = json!({"stage": stage.id, "path": room.log_path, "bytes": len, "blake3": hex(digest)});
         Ok(self.must("captured", members)?)
     }

@@ -46,13 +46,18 @@ impl Runner<'_> {
     }
 
     /// Takes a stage over, up to its outcome, which is returned and not yet recorded; or runs it after all.
-    pub(super) fn attempt_taking_over(&mut self, stage: &Stage, room: &Room, offer: &Offer) -> Result<Outcome, Stop> {
-        self.clear_staging();
-        let log = room.open(&self.bundle, &self.steps)?;
+    pub(super) fn attempt_taking_over(
+        &mut self,
+        stage: &Stage,
+        room: &mut Room,
+        offer: &Offer,
+    ) -> Result<Outcome, Stop> {
+        self.open(stage, room)?;
         if let Some(why) = self.copy(stage, room, offer)? {
-            drop(log);
             self.run_from_here(stage, &why);
-            return self.attempt(stage, room);
+            self.clear_staging();
+            room.make_staging(&self.steps)?;
+            return self.attempt_within(stage, room);
         }
         let Some(baseline) = self.baseline.as_ref().map(|baseline| baseline.run.clone()) else {
             unreachable!("what is offered is offered by a run")
@@ -61,7 +66,7 @@ impl Runner<'_> {
         let (from, seq, files) = (baseline.as_str(), offer.seq, offer.artifacts.len());
         self.watcher.tell(Progress::StageTakenOver { stage: &stage.id, from, seq, files });
         let line = format!("evlog: taken over from run `{from}`, where its outcome is event {seq}");
-        writeln!(&log, "{line}").map_err(at("write", &room.log))?;
+        room.write_line(&line)?;
         let findings = self.record_substages(&offer.substages)?;
         let outcome = if findings.is_empty() {
             self.publish(stage, room, Outcome::success(&stage.id, stage.fail_mode))?

@@ -8,10 +8,10 @@ fn proven(room: &Room, at: usize, path: &str) {
     let captured = &room.json("run.json")["captured"][at];
     let text = room.text(path);
     assert_eq!(captured["path"], path);
-    assert_eq!((&captured["bytes"], &captured["blake3"]), (
-        &json!(text.len()),
-        &json!(blake3::hash(text.as_bytes()).to_hex().as_str())
-    ));
+    assert_eq!(
+        (&captured["bytes"], &captured["blake3"]),
+        (&json!(text.len()), &json!(blake3::hash(text.as_bytes()).to_hex().as_str()))
+    );
     let found = fs::symlink_metadata(room.bundle(path)).unwrap();
     assert!(found.is_file() && found.nlink() == 1, "{path}");
 }
@@ -27,7 +27,11 @@ fn g44_a_file_that_an_earlier_stage_put_in_the_place_of_an_output_is_set_aside_a
         assert_eq!(left.result.unwrap().exit_code, 0);
         assert_eq!(room.text("logs/two.log"), "nothing\n");
         proven(&room, 1, "logs/two.log");
-        assert!(left.told.iter().any(|line| line.starts_with("note two") && line.contains(".aside")), "{:?}", left.told);
+        assert!(
+            left.told.iter().any(|line| line.starts_with("note two") && line.contains(".aside")),
+            "{:?}",
+            left.told
+        );
         if plants.contains("victim") {
             assert_eq!(fs::read_to_string(room.path("victim")).unwrap(), "kept\n");
         }
@@ -69,4 +73,41 @@ fn g44_what_a_stage_writes_past_evlog_does_not_stay_unmasked() {
     assert_eq!(room.run(&plan).result.unwrap().exit_code, 0);
     assert!(room.text("logs/one.log").starts_with("begun\n") && !room.text("logs/one.log").contains("zz99secret"));
     proven(&room, 0, "logs/one.log");
+}
+
+#[test]
+fn t06_an_attempt_goes_on_with_what_the_log_knows_of_the_output_and_with_nothing_else() {
+    let script = "echo run; [ -e $EVLOG_PLAN_DIR/again ] || { touch $EVLOG_PLAN_DIR/again; sleep 100; }";
+    for (altered, expected) in [
+        (None, "run\nevlog: the run was interrupted; the process group was ended\nrun\n"),
+        (
+            Some("forged\n"),
+            "evlog: what follows stood here when the run was taken up; evlog was ended before it recorded it\nforged\nrun\n",
+        ),
+    ] {
+        let room = Room::new();
+        let (interrupts, begun) = (room.1.clone(), room.path("again"));
+        let asker = std::thread::spawn(move || {
+            while !begun.exists() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            (interrupts.raise(), interrupts.raise())
+        });
+        let left = room.run(&plan(&[(script, ""), NOTHING]));
+        asker.join().unwrap();
+        assert!(matches!(left.result, Err(RunError::Interrupted { began: true, .. })));
+        if let Some(text) = altered {
+            fs::write(room.bundle("logs/one.log"), text).unwrap();
+        }
+        // Put there while nobody looks, for a stage that has not begun.
+        fs::write(room.bundle("logs/two.log"), "forged\n").unwrap();
+        let room = undisturbed(room);
+        let left = room.resume();
+        assert_eq!(left.result.unwrap().exit_code, 0);
+        assert_eq!(room.text("logs/one.log"), expected);
+        assert_eq!(room.text("logs/two.log"), "nothing\n");
+        proven(&room, 0, "logs/one.log");
+        proven(&room, 1, "logs/two.log");
+        assert!(left.told.iter().any(|line| line.starts_with("note two") && line.contains(".aside")));
+    }
 }
