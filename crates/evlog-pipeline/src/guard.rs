@@ -14,6 +14,8 @@
 
 mod descendants;
 
+pub(crate) use descendants::end_below;
+
 use descendants::Descendants;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;

@@ -37,16 +37,29 @@ impl Mark {
     }
 }
 
-/// Ends what is left of a stage of a run, and says how many processes that were. Some may be left that are not this
-/// user's.
-pub(crate) fn end(run: &str, bundle: &Path, mark: &Mark) -> usize {
+/// Processes that were found by a mark.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marked {
+    /// How many were found, and a signal that ends them was sent to each.
+    pub(crate) found: usize,
+    /// How many of them were still there at the end.
+    pub(crate) left: usize,
+}
+
+/// Ends what is left of a stage of a run, as far as the mark finds it.
+pub(crate) fn end(run: &str, bundle: &Path, mark: &Mark) -> Marked {
     system::end(run, bundle, mark)
+}
+
+/// Whether a process is stopped by a signal or by a debugger. Where the system does not tell it is not.
+pub(crate) fn is_stopped(pid: u32) -> bool {
+    system::is_stopped(pid)
 }
 
 /// Other systems do not tell the environment of a process.
 #[cfg(not(target_os = "linux"))]
 mod system {
-    use super::Mark;
+    use super::{Mark, Marked};
     use std::path::Path;
 
     pub(super) fn boot() -> Option<String> {
@@ -57,14 +70,18 @@ mod system {
         None
     }
 
-    pub(super) fn end(_run: &str, _bundle: &Path, _mark: &Mark) -> usize {
-        0
+    pub(super) fn end(_run: &str, _bundle: &Path, _mark: &Mark) -> Marked {
+        Marked::default()
+    }
+
+    pub(super) fn is_stopped(_pid: u32) -> bool {
+        false
     }
 }
 
 #[cfg(target_os = "linux")]
 mod system {
-    use super::{MARK, Mark};
+    use super::{MARK, Mark, Marked};
     use crate::limits::GRACE;
     use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
     use std::collections::BTreeSet;
@@ -86,21 +103,31 @@ mod system {
         stat.rsplit(')').next()?.split_whitespace().nth(19)?.parse().ok()
     }
 
-    /// Looks again until none is found, since one that is seen may have started another that was not.
-    pub(super) fn end(run: &str, bundle: &Path, mark: &Mark) -> usize {
-        let (Some(since), true) = (mark.since, mark.boot.is_some() && mark.boot == boot()) else { return 0 };
+    pub(super) fn is_stopped(pid: u32) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // The name, which may hold blanks, ends with `)`.
+        stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['T', 't']))
+    }
+
+    /// Looks again until none is found twice: one that is seen may have started another that was not, and one that has just
+    /// been started has no environment for a moment.
+    pub(super) fn end(run: &str, bundle: &Path, mark: &Mark) -> Marked {
+        let is_of_this_life = mark.boot.is_some() && mark.boot == boot();
+        let (Some(since), true) = (mark.since, is_of_this_life) else { return Marked::default() };
         let marks = [
             format!("EVLOG_RUN_ID={run}").into_bytes(),
             [b"EVLOG_RUN_DIR=".as_slice(), bundle.as_os_str().as_bytes()].concat(),
             format!("{MARK}={}", mark.text).into_bytes(),
         ];
-        let (began, mut ended) = (Instant::now(), BTreeSet::new());
+        let (began, mut ended, mut looks_at_none) = (Instant::now(), BTreeSet::new(), 0);
         loop {
             let found: Vec<u32> = processes().filter(|pid| end_marked(*pid, &marks, since)).collect();
-            if found.is_empty() || began.elapsed() > GRACE {
-                return ended.len();
-            }
+            let left = found.len();
             ended.extend(found);
+            looks_at_none = if left == 0 { looks_at_none + 1 } else { 0 };
+            if looks_at_none == 2 || began.elapsed() > GRACE {
+                return Marked { found: ended.len(), left };
+            }
             sleep(Duration::from_millis(1));
         }
     }
@@ -155,10 +182,10 @@ mod tests {
         ];
         let mut others = others.map(|(run, directory, mark)| start(run, &directory, mark));
         // The shell may not have started its own yet.
-        let ended = end("left", bundle.path(), &mark);
+        let ended = end("left", bundle.path(), &mark).found;
         assert!((1..=2).contains(&ended), "{ended}");
         assert!(!left.wait().unwrap().success());
-        assert_eq!(end("left", bundle.path(), &mark), 0);
+        assert_eq!(end("left", bundle.path(), &mark), Marked::default());
         for other in &mut others {
             assert!(other.try_wait().unwrap().is_none(), "another process was ended");
             let children = format!("/proc/{}/task/{}/children", other.id(), other.id());
@@ -181,10 +208,10 @@ mod tests {
             Mark { boot: Some("another".to_owned()), ..mark.clone() },
             Mark { boot: None, since: None, ..mark.clone() },
         ] {
-            assert_eq!(end("r", bundle.path(), &not_its_own), 0, "{not_its_own:?}");
+            assert_eq!(end("r", bundle.path(), &not_its_own), Marked::default(), "{not_its_own:?}");
             assert!(there.try_wait().unwrap().is_none());
         }
-        assert!(end("r", bundle.path(), &mark) >= 1);
+        assert!(end("r", bundle.path(), &mark).found >= 1);
         there.wait().unwrap();
     }
 }

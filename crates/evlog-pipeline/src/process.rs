@@ -8,11 +8,12 @@
 //!   the background would otherwise change files after the publish gate has read them (`guard.rs`).
 //! - Standard output and standard error are one pipe, so they are read in the order written. A process that was given the
 //!   pipe and is not a descendant of the stage's can hold it for [`DRAIN`] after the end, and no longer.
-//! - No thread is started, and no zombie is left.
+//! - No thread is started, and no zombie is left, but of a guard whose end somebody holds up.
 
-use crate::guard::{ASK_TO_END, Guard, Word, command_bytes};
+use crate::guard::{ASK_TO_END, Guard, Word, command_bytes, end_below};
 use crate::interrupt::Interrupts;
 use crate::limits::{DRAIN, GRACE, GUARD_LIMIT};
+use crate::orphans::{self, Marked};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::ffi::OsString;
@@ -22,7 +23,6 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// What to start.
-#[derive(Debug)]
 pub(crate) struct Start<'a> {
     /// The program and its arguments; not empty.
     pub(crate) command: &'a [String],
@@ -36,6 +36,8 @@ pub(crate) struct Start<'a> {
     pub(crate) interrupts: &'a Interrupts,
     /// How its guard is started.
     pub(crate) guard: &'a Guard,
+    /// Ends what has the stage's mark, for where its guard does not.
+    pub(crate) end_marked: &'a dyn Fn() -> Marked,
 }
 
 /// How it ended.
@@ -49,8 +51,19 @@ pub(crate) enum Ended {
     TimedOut,
     /// It was ended, with all that came from it, because the run was asked to stop.
     Interrupted,
-    /// Its guard was ended by somebody else, and nobody knows how the process ended.
+    /// Its guard was ended or stopped by somebody else, and nobody knows how the process ended.
     Unguarded,
+}
+
+/// A guard that did not say how the process ended, and what was done in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lost {
+    /// Whether it was there, and did nothing; else it had ended.
+    pub(crate) was_stopped: bool,
+    /// What had come from it and was found by that.
+    pub(crate) below: Marked,
+    /// What was found by the stage's mark.
+    pub(crate) marked: Marked,
 }
 
 /// How a process ended, what it left, and whether all was read that it printed.
@@ -64,6 +77,8 @@ pub(crate) struct End {
     pub(crate) left: usize,
     /// How many could not be ended.
     pub(crate) stubborn: usize,
+    /// What became of its guard, where that did not do its work.
+    pub(crate) guard_lost: Option<Lost>,
 }
 
 /// Starts the process, hands on what it prints, waits for it, and ends what is left of it. An error means that it could
@@ -74,18 +89,18 @@ pub(crate) fn run(start: &Start<'_>, output: &mut dyn FnMut(&[u8])) -> io::Resul
     drop(writer);
     let mut pipe = Pipe { reader: Some(reader), piece: vec![0; PIECE_LEN], output };
     let cut_short = guarded.wait_for_end(start, &mut pipe);
-    let word = guarded.finish(&mut pipe);
+    let finished = guarded.finish(start, &mut pipe);
     let is_held = !pipe.drain();
-    let cut_short = cut_short?;
-    match word? {
+    let (cut_short, (word, guard_lost)) = (cut_short?, finished?);
+    match word {
         Some(Word::NotStarted { number: Some(number), .. }) => Err(io::Error::from_raw_os_error(number)),
         Some(Word::NotStarted { message, .. }) => Err(io::Error::new(io::ErrorKind::InvalidInput, message)),
         Some(Word::Ended { exited, signalled, left, stubborn }) => {
             let own = exited.map(Ended::Exited).or(signalled.map(Ended::Signalled)).unwrap_or(Ended::Unguarded);
-            Ok(End { ended: cut_short.unwrap_or(own), is_held, left, stubborn })
+            Ok(End { ended: cut_short.unwrap_or(own), is_held, left, stubborn, guard_lost })
         }
         Some(Word::Ready) | None => {
-            Ok(End { ended: cut_short.unwrap_or(Ended::Unguarded), is_held, left: 0, stubborn: 0 })
+            Ok(End { ended: cut_short.unwrap_or(Ended::Unguarded), is_held, left: 0, stubborn: 0, guard_lost })
         }
     }
 }
@@ -104,6 +119,9 @@ struct Guarded {
     heard: Vec<u8>,
     /// Whether it says nothing more.
     is_over: bool,
+    /// Since when it has been found stopped, whenever it was looked at.
+    stopped_since: Option<Instant>,
+    looked: Instant,
 }
 
 impl Guarded {
@@ -134,7 +152,8 @@ impl Guarded {
         let (Some(orders), Some(says)) = (child.stdin.take(), child.stdout.take()) else {
             unreachable!("both were asked to be pipes")
         };
-        Ok(Guarded { child, orders: Some(orders), says, heard: Vec::new(), is_over: false })
+        let (heard, looked) = (Vec::new(), Instant::now());
+        Ok(Guarded { child, orders: Some(orders), says, heard, is_over: false, stopped_since: None, looked })
     }
 
     fn tell(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -177,7 +196,7 @@ impl Guarded {
     /// Waits until the process has ended. Says how it was cut short, if it was.
     fn wait_for_end(&mut self, start: &Start<'_>, pipe: &mut Pipe<'_>) -> io::Result<Option<Ended>> {
         let limit = start.time_limit.unwrap_or(Duration::MAX);
-        if self.ends_within(pipe, limit, &|| start.interrupts.is_urgent())? {
+        if self.ends_within(pipe, limit, &|| start.interrupts.is_urgent())? || self.is_stopped() {
             return Ok(None);
         }
         let why = if start.interrupts.is_urgent() { Ended::Interrupted } else { Ended::TimedOut };
@@ -192,7 +211,7 @@ impl Guarded {
         let began = Instant::now();
         while self.last_word().is_none() && !self.is_over {
             let left = limit.saturating_sub(began.elapsed());
-            if left.is_zero() || cut_short() {
+            if left.is_zero() || cut_short() || self.is_stopped() {
                 return Ok(false);
             }
             if pipe.wait(Some(&self.says), left.min(PAUSE))? {
@@ -202,21 +221,49 @@ impl Guarded {
         Ok(true)
     }
 
-    /// Has all ended, and gives the last word; nothing when there is none.
-    fn finish(mut self, pipe: &mut Pipe<'_>) -> io::Result<Option<Word>> {
+    /// Whether somebody has stopped it: then it keeps no time, and ends nothing. It is not woken, for it could be stopped
+    /// again at once; and one that is held up for a moment is not given up.
+    fn is_stopped(&mut self) -> bool {
+        if self.looked.elapsed() >= PAUSE {
+            self.looked = Instant::now();
+            let since = self.stopped_since.unwrap_or(self.looked);
+            self.stopped_since = orphans::is_stopped(self.child.id()).then_some(since);
+        }
+        self.stopped_since.is_some_and(|since| since.elapsed() > STOPPED_MAX)
+    }
+
+    /// Has all ended, and gives the last word; nothing when there is none, and then what was done without a guard.
+    fn finish(mut self, start: &Start<'_>, pipe: &mut Pipe<'_>) -> io::Result<(Option<Word>, Option<Lost>)> {
         // The guard ends everything when its pipe closes.
         self.orders = None;
         let ended = self.ends_within(pipe, GUARD_LIMIT, &|| false);
-        if !matches!(ended, Ok(true)) {
-            let _gone = self.child.kill();
+        if let (Ok(true), Some(word)) = (&ended, self.last_word()) {
+            let _status = self.child.wait()?;
+            return Ok((Some(word), None));
         }
-        let _status = self.child.wait()?;
-        ended.map(|_| self.last_word())
+        let lost = self.give_up(start)?;
+        ended.map(|_| (None, Some(lost)))
+    }
+
+    /// Does what the guard does not. A process that it would inherit is its own as long as it is there.
+    fn give_up(&mut self, start: &Start<'_>) -> io::Result<Lost> {
+        let was_stopped = self.child.try_wait()?.is_none() && !self.is_over;
+        let below = if was_stopped { end_below(&self.child, GRACE) } else { Marked::default() };
+        let _gone = self.child.kill();
+        let marked = (start.end_marked)();
+        // A process that traces the guard could keep even its end from being seen.
+        let began = Instant::now();
+        while self.child.try_wait()?.is_none() && began.elapsed() < GRACE {
+            std::thread::sleep(PAUSE);
+        }
+        Ok(Lost { was_stopped, below, marked })
     }
 }
 
 /// After so long it is asked again whether the process is to be ended.
 const PAUSE: Duration = Duration::from_millis(20);
+/// After so long without a break a guard that is stopped is given up.
+const STOPPED_MAX: Duration = Duration::from_millis(500);
 
 /// The reading end of the process's output, until it is closed.
 struct Pipe<'a> {

@@ -13,6 +13,7 @@
 
 mod error;
 mod findings;
+mod leftover;
 mod resume;
 mod retry;
 mod same;

@@ -1,6 +1,7 @@
 //! What is claimed: the group is ended, nothing is left, the output is whole and in order.
 
 use super::*;
+use crate::orphans::Marked;
 use rustix::process::Pid;
 use std::cell::RefCell;
 use std::fs;
@@ -35,6 +36,7 @@ impl Room {
             time_limit,
             interrupts: &self.interrupts,
             guard: &Guard::default(),
+            end_marked: &Marked::default,
         };
         run(&start, &mut |bytes| self.printed.borrow_mut().extend_from_slice(bytes))
     }
@@ -187,6 +189,28 @@ fn g27_whoever_ends_the_guard_ends_the_stage_and_that_is_no_success() {
     let room = Room::new();
     let end = room.start(&["sh", "-c", "kill -9 $PPID; exit 0"], None).unwrap();
     assert_eq!(end.ended, Ended::Unguarded);
+    assert!(!end.guard_lost.expect("the guard is gone").was_stopped);
+}
+
+/// What this process leaves without a mark is found as well, as long as its guard is there.
+#[test]
+#[cfg(target_os = "linux")]
+fn g27_a_guard_that_was_stopped_is_given_up_and_what_came_from_the_stage_is_ended() {
+    let waits = "setsid env -i sleep 100 & echo $! > left";
+    for (script, limit) in [
+        (format!("{waits}; kill -STOP $PPID; sleep 100"), Some(Duration::from_millis(500))),
+        (format!("{waits}; kill -STOP $PPID; sleep 100"), None),
+        (format!("{waits}; kill -STOP $PPID; exit 0"), None),
+    ] {
+        let room = Room::new();
+        let began = Instant::now();
+        let end = room.start(&["sh", "-c", &script], limit).unwrap();
+        let lost = end.guard_lost.expect("the guard is given up");
+        assert!(lost.was_stopped && lost.below.found >= 1 && lost.below.left == 0, "{lost:?}");
+        assert!(matches!(end.ended, Ended::Unguarded | Ended::TimedOut), "{:?}", end.ended);
+        assert!(is_gone(room.pid_in("left")), "it still runs");
+        assert!(began.elapsed() < GUARD_LIMIT, "took {:?}", began.elapsed());
+    }
 }
 
 #[test]
@@ -203,6 +227,7 @@ fn a_process_that_is_not_the_stages_holds_the_output_for_a_second_and_not_for_ev
         time_limit: None,
         interrupts: &room.interrupts,
         guard: &Guard::default(),
+        end_marked: &Marked::default,
     };
     let began = Instant::now();
     let end = run(&start, &mut |_| {
@@ -226,6 +251,7 @@ fn g27_when_evlog_has_gone_the_guard_ends_the_stage() {
         time_limit: None,
         interrupts: &room.interrupts,
         guard: &Guard::default(),
+        end_marked: &Marked::default,
     };
     let (_reader, writer) = io::pipe().unwrap();
     let mut guarded = Guarded::start(&start, &writer).unwrap();

@@ -116,7 +116,7 @@ impl Runner<'_> {
         self.claim.note_plan(&self.plan.file)?;
         self.steps.at(Step::EndProcesses);
         let mark = self.claim.noted_mark();
-        let processes = mark.map_or(0, |mark| orphans::end(&self.run, &self.bundle, &mark));
+        let processes = mark.map_or(0, |mark| orphans::end(&self.run, &self.bundle, &mark).found);
         self.claim.forget_mark()?;
         let plan = self.plan;
         self.begun = plan.enabled().filter(|stage| state.attempts(&stage.id) > 0).map(|s| s.id.clone()).collect();

@@ -5,6 +5,7 @@
 //! - Artifacts are promoted after the intent to do so is committed, and reported as published before the outcome is.
 //! - The gate's failure is always fail-closed, as is every failure of storage.
 
+use super::leftover::left_behind;
 use super::{RunError, Runner, SHELF, hex};
 use crate::capture::Capture;
 use crate::files::{FileError, at, make_directory};
@@ -269,6 +270,7 @@ impl Runner<'_> {
             time_limit: stage.time_limit,
             interrupts: &self.interrupts,
             guard: &self.guard,
+            end_marked: &|| orphans::end(&self.run, &self.bundle, &mark),
         };
         let mut watch = |line: &str| self.watcher.tell(Progress::OutputLine { stage: &stage.id, line });
         let Some(output) = &mut room.output else { unreachable!("the output is open when an attempt begins") };
@@ -278,33 +280,28 @@ impl Runner<'_> {
         if !whole_line {
             room.write_line("")?;
         }
-        if let Ok(Ended::Unguarded) = end.as_ref().map(|end| end.ended) {
-            orphans::end(&self.run, &self.bundle, &mark);
-        }
         self.claim.forget_mark()?;
         for message in end.iter().flat_map(left_behind) {
             self.note_in(stage, room, &message)?;
         }
-        let ended = end.map(|end| end.ended);
-        self.how_it_ended(stage, room, ended)
+        self.how_it_ended(stage, room, end)
     }
 
     /// Tells how the process ended, where that was not by itself.
-    fn how_it_ended(
-        &mut self,
-        stage: &Stage,
-        room: &mut Room,
-        ended: io::Result<Ended>,
-    ) -> Result<Option<Ended>, Stop> {
+    fn how_it_ended(&mut self, stage: &Stage, room: &mut Room, end: io::Result<End>) -> Result<Option<Ended>, Stop> {
+        // Of a stage without a guard other notes say what was ended.
+        let is_guarded = end.as_ref().is_ok_and(|end| end.guard_lost.is_none());
+        let and_ended = if is_guarded { "; the process group was ended" } else { "" };
+        let ended = end.map(|end| end.ended);
         let message = match &ended {
             Ok(Ended::Exited(_)) => return Ok(ended.ok()),
             Ok(Ended::Signalled(signal)) => format!("the process was ended by signal {signal}"),
             Ok(Ended::TimedOut) => {
                 let limit = stage.time_limit.unwrap_or_default();
-                format!("the time limit of {limit:?} has passed; the process group was ended")
+                format!("the time limit of {limit:?} has passed{and_ended}")
             }
-            Ok(Ended::Interrupted) => "the run was interrupted; the process group was ended".to_owned(),
-            Ok(Ended::Unguarded) => "the process that guards the stage was ended, and the stage with it".to_owned(),
+            Ok(Ended::Interrupted) => format!("the run was interrupted{and_ended}"),
+            Ok(Ended::Unguarded) => "it is not known how the process ended, for its guard did not say".to_owned(),
             Err(error) => format!("`{}` could not be started: {error}", stage.command[0]),
         };
         self.note_in(stage, room, &message)?;
@@ -500,22 +497,6 @@ impl Runner<'_> {
         self.note(stage, &format!("the contract refused the outcome `{outcome}`: {code}: {message}"));
         self.must("outcome", Outcome::failed(&stage.id, FailMode::FailClosed, STORAGE).to_value())
     }
-}
-
-/// What a stage's processes left that a person should know, a sentence each.
-fn left_behind(end: &End) -> Vec<String> {
-    let mut messages = Vec::new();
-    if end.left > 0 {
-        let what = if end.left == 1 { "1 process" } else { &format!("{} processes", end.left) };
-        messages.push(format!("{what} that had left the stage's process group ended with the stage"));
-    }
-    if end.stubborn > 0 {
-        messages.push(format!("{} processes of the stage could not be ended, and still run", end.stubborn));
-    }
-    if end.is_held {
-        messages.push("a process that is not the stage's holds its output; the rest of that is lost".to_owned());
-    }
-    messages
 }
 
 /// What is published though no output names it, for those who watch.

@@ -111,3 +111,22 @@ fn t06_an_attempt_goes_on_with_what_the_log_knows_of_the_output_and_with_nothing
         assert!(left.told.iter().any(|line| line.starts_with("note two") && line.contains(".aside")));
     }
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn g27_a_stage_that_stops_its_guard_is_ended_at_its_limit_and_notes_say_what_is_known() {
+    let room = Room::new();
+    let script = "setsid sleep 100 & echo $! > left; kill -STOP $PPID; sleep 100";
+    let left = room.run(&plan(&[(script, "time_limit = \"1s\"\ntime_limit_reason_code = \"slow\"")]));
+    assert_eq!(left.result.unwrap().exit_code, 20);
+    let pid = fs::read_to_string(room.path("left")).unwrap();
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    assert!(
+        stat.rsplit(')').next().is_some_and(|rest| rest.is_empty() || rest.trim_start().starts_with('Z')),
+        "{stat}"
+    );
+    let log = room.text("logs/one.log");
+    assert!(log.contains("evlog: the process that guards the stage was stopped"), "{log}");
+    assert!(!log.contains("the process group was ended"), "{log}");
+    assert!(left.told.iter().any(|line| line.contains("guards the stage was stopped")), "{:?}", left.told);
+}

@@ -1,0 +1,75 @@
+//! What a stage's processes left, in sentences for people: no more than is known.
+
+use crate::orphans::Marked;
+use crate::process::{End, Lost};
+
+/// A sentence for each thing that a person should know.
+pub(super) fn left_behind(end: &End) -> Vec<String> {
+    let mut messages = Vec::new();
+    if end.left > 0 {
+        messages.push(format!("{} that had left the stage's process group ended with the stage", processes(end.left)));
+    }
+    if end.stubborn > 0 {
+        messages.push(format!("{} of the stage could not be ended, and still run", processes(end.stubborn)));
+    }
+    if let Some(lost) = &end.guard_lost {
+        messages.extend(of_lost(lost));
+    }
+    if end.is_held {
+        let whose = if end.guard_lost.is_none() { "a process that is not the stage's" } else { "some process" };
+        messages.push(format!("{whose} holds its output; the rest of that is lost"));
+    }
+    messages
+}
+
+/// Without a guard the processes of a stage are found by what they came from, as long as the guard is there, and by the
+/// mark in their environment.
+fn of_lost(lost: &Lost) -> Vec<String> {
+    let Marked { found, left } =
+        Marked { found: lost.below.found + lost.marked.found, left: lost.below.left.max(lost.marked.left) };
+    let mut messages = vec![if lost.was_stopped {
+        format!(
+            "the process that guards the stage was stopped, or did not answer; it was killed, and {} of the stage with it",
+            processes(found)
+        )
+    } else {
+        format!(
+            "the process that guards the stage was ended by somebody else; {} with the stage's mark were found, and \
+             ended; one that has cleared its environment is not found so, and may still run",
+            processes(found)
+        )
+    }];
+    if left > 0 {
+        messages.push(format!("{} of the stage could not be ended, and may still run", processes(left)));
+    } else if lost.was_stopped && cfg!(not(target_os = "linux")) {
+        messages.push("whether other processes of the stage still run is not known".to_owned());
+    }
+    messages
+}
+
+fn processes(count: usize) -> String {
+    if count == 1 { "1 process".to_owned() } else { format!("{count} processes") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::Ended;
+
+    #[test]
+    fn g27_of_a_guard_that_did_not_do_its_work_no_more_is_said_than_is_known() {
+        let of = |was_stopped, below: (usize, usize), marked: (usize, usize)| {
+            let marked_by = |(found, left)| Marked { found, left };
+            let lost = Lost { was_stopped, below: marked_by(below), marked: marked_by(marked) };
+            let end = End { ended: Ended::Unguarded, is_held: true, left: 0, stubborn: 0, guard_lost: Some(lost) };
+            left_behind(&end).join("\n")
+        };
+        let killed = of(false, (0, 0), (1, 0));
+        assert!(killed.contains("1 process with the stage's mark") && killed.contains("may still run"), "{killed}");
+        let stopped = of(true, (2, 0), (0, 0));
+        assert!(stopped.contains("it was killed, and 2 processes of the stage with it"), "{stopped}");
+        assert!(!stopped.contains("is not the stage's"), "{stopped}");
+        let stubborn = of(true, (2, 1), (0, 0));
+        assert!(stubborn.contains("1 process of the stage could not be ended, and may still run"), "{stubborn}");
+    }
+}
