@@ -109,21 +109,31 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// What the process should exit with: a run that has no end has failed (pipeline.md 2.4, 3.2), unless someone
-    /// stopped it; then as a shell says it of Ctrl-C. That what was asked for names no run that could go on is said of
-    /// the question, not of a run; and so it is of a plan that cannot be run. Of a run that has ended, and whose bundle is
-    /// not complete, neither yes nor no is true.
+    /// What the process should exit with. That a run is locked, is there, has ended or has not is an answer, and is said as
+    /// that of a run that has failed is (pipeline.md 2.4, 3.2); that someone stopped it, as a shell says it of Ctrl-C. All else
+    /// could not be done: there is no run, or what was asked for names none that could go on, or nobody knows how it
+    /// ends, since the log or the bundle could not be written. Then neither yes nor no is true.
     pub fn exit_code(&self) -> u8 {
         match self {
             RunError::Interrupted { .. } => 130,
-            RunError::UnknownRun(_)
+            RunError::Refused { command, .. } if command == "create" => 20,
+            RunError::Locked { .. }
+            | RunError::BundleExists { .. }
+            | RunError::Ended { .. }
+            | RunError::InProgress(_)
+            | RunError::NothingToRetry(_) => 20,
+            RunError::RunId(_)
+            | RunError::UnknownRun(_)
             | RunError::UnknownStage { .. }
             | RunError::OtherContract { .. }
             | RunError::OtherPlan { .. }
             | RunError::NoBundle { .. }
             | RunError::Incomplete { .. }
-            | RunError::Secrets(_) => 2,
-            _ => 20,
+            | RunError::Refused { .. }
+            | RunError::Secrets(_)
+            | RunError::Log(_)
+            | RunError::File(_)
+            | RunError::Projection(_) => 2,
         }
     }
 }
@@ -218,5 +228,42 @@ impl From<LogError> for RunError {
 impl From<FileError> for RunError {
     fn from(error: FileError) -> RunError {
         RunError::File(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+
+    #[test]
+    fn what_could_not_be_recorded_is_not_said_to_have_failed() {
+        let file = RunError::File(FileError {
+            action: "write",
+            path: PathBuf::from("run.json"),
+            source: io::Error::from(io::ErrorKind::StorageFull),
+        });
+        let refused = |command: &str| RunError::Refused {
+            command: command.to_owned(),
+            code: "RUN_EXISTS".to_owned(),
+            message: String::new(),
+        };
+        let log = RunError::Log(LogError::Undecidable { run: "r".to_owned(), message: String::new() });
+        for error in [file, refused("finalize"), log, RunError::Projection(String::new())] {
+            assert_eq!(error.exit_code(), 2, "{error}");
+        }
+        let locked = RunError::Locked { run: "r".into(), path: PathBuf::new(), holder: String::new() };
+        let ended = RunError::Ended { run: "r".into(), status: RunStatus::Failed };
+        let taken = RunError::BundleExists { run: "r".into(), path: PathBuf::new() };
+        for error in [
+            locked,
+            ended,
+            taken,
+            refused("create"),
+            RunError::InProgress("r".into()),
+            RunError::NothingToRetry("r".into()),
+        ] {
+            assert_eq!(error.exit_code(), 20, "{error}");
+        }
     }
 }

@@ -108,6 +108,12 @@ pub(super) fn failed(context: &Context, args: &RunArgs, error: RunError) -> Comm
         RunError::OtherPlan { .. } => {
             vec!["take it up with the plan as it was, or start another run: `evlog run PLAN.toml`".to_owned()]
         }
+        RunError::Log(_) | RunError::File(_) | RunError::Projection(_) => {
+            let known = id(args).map_or("`evlog runs` says whether it is there".to_owned(), |run| {
+                format!("`evlog explain {run}` says how far it came; if it is in progress, `{}`", take_up(run))
+            });
+            vec![format!("nothing is known of the run but what the log holds: {known}")]
+        }
         RunError::NoBundle { .. } => vec!["`--out DIR` names the directory that the run was started with".to_owned()],
         _ => Vec::new(),
     };
