@@ -1,4 +1,5 @@
-//! What every command says of a log that its own notes contradict, or whose notes cannot be read.
+//! What every command says of a log that its own notes contradict, or whose notes cannot be read, and what the log's own events say
+//! where notes are gone.
 
 use crate::notes::{claimed, cut, signed_room};
 use crate::support::Room;
@@ -128,4 +129,63 @@ fn a_pipe_in_the_place_of_a_note_is_refused_and_never_waited_for() {
             assert_eq!(room.run(way).code, if is_note { 2 } else { 0 }, "{name} {way:?}");
         }
     }
+}
+
+#[test]
+fn the_name_of_a_log_does_not_go_with_its_notes() {
+    // Rule C-28.
+    let room = signed_room();
+    room.ends(0, &["key", "new", "example.com/other"]);
+    fs::remove_dir_all(room.path("evlog/checkpoints")).unwrap();
+    room.ends(2, &["checkpoint", "--key", "other.key"]).says("the log signs as example.com/builds").says("--new-name");
+    room.ends(0, &["checkpoint", "--key", "builds.key"]);
+    fs::remove_dir_all(room.path("evlog/checkpoints")).unwrap();
+    room.ends(0, &["checkpoint", "--key", "other.key", "--new-name", "--actor", "ops"]);
+    let told = room.ends(0, &["cat", "--run", "$log", "--json"]);
+    assert!(told.lines().iter().any(|line| line["kind"] == "log.name_changed"), "{told:?}");
+}
+
+#[test]
+fn of_a_torn_tail_without_head_it_is_not_said_that_nothing_is_lost() {
+    let room = Room::with_batch();
+    let segment = &room.segments()[0];
+    let len = fs::metadata(segment).unwrap().len();
+    fs::OpenOptions::new().write(true).open(segment).unwrap().set_len(len - 1).unwrap();
+    fs::remove_file(room.path("evlog/HEAD")).unwrap();
+    let done = room.ends(1, &["verify"]);
+    assert!(done.out.contains("torn_tail") && done.out.contains("it is not known"), "{done:?}");
+    assert!(!done.out.contains("nothing is lost"), "{done:?}");
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_is_an_error_and_does_not_end_the_process() {
+    let room = Room::new();
+    let data = "x".repeat(4000);
+    let line = format!(
+        "{{\"contract\":\"custom\",\"run\":\"a\",\"do\":\"record\",\"kind\":\"custom/x\",\"data\":\"{data}\"}}\n"
+    );
+    room.write("lines", &line.repeat(10));
+    let limited = |arguments: &str| {
+        let script = format!("ulimit -f 4; exec {} {arguments}", env!("CARGO_BIN_EXE_evlog"));
+        let done = room.command_of("bash", &["-c", &script]).output().unwrap();
+        assert_eq!(done.status.code(), Some(2), "{arguments}: {done:?}");
+        assert!(String::from_utf8_lossy(&done.stderr).contains("File too large"), "{arguments}: {done:?}");
+    };
+    limited("submit lines");
+    room.ends(0, &["--log", "whole", "submit", "lines"]);
+    limited("--log whole backup copy");
+    limited("--log whole project --out out");
+    assert!(!room.path("copy").exists());
+}
+
+#[test]
+fn a_run_whose_log_is_moved_away_could_not_be_brought_to_its_end() {
+    let room = Room::new();
+    let plan = "name = \"p\"\n[[reason_code]]\nstage = \"a\"\ncode = \"boom\"\nseverity = \"FATAL\"\n\
+                [[stage]]\nid = \"a\"\ncommand = [\"mv\", \"evlog\", \"moved\"]\nreason_code = \"boom\"\n";
+    room.write("plan.toml", plan);
+    let done = room.ends(2, &["run", "plan.toml", "--run-id", "r"]);
+    done.says("may or may not be in the log").says("--resume");
+    let shown = room.ends(0, &["--log", "moved", "show", "r"]);
+    assert!(shown.out.contains("in_progress"), "{shown:?}");
 }

@@ -44,6 +44,29 @@ fn a_signal_ends_submit_in_order_with_the_last_checkpoint() {
 }
 
 #[test]
+fn a_second_signal_close_behind_the_first_does_not_keep_the_log_from_being_closed() {
+    for pair in ["-TERM -HUP", "-HUP -HUP", "-INT -TERM"] {
+        let room = Room::new();
+        room.ends(0, &["key", "new", "example.com/x", "--out", "x.key"]);
+        let mut child = room.spawn(&["submit", "--key", "x.key"]);
+        let mut input = child.stdin.take().unwrap();
+        let answers = Lines::of(&mut child);
+        give(&mut input, 0..50);
+        answers.wait_for(50, &mut child);
+        let (pid, [first, second]) = (child.id(), [0, 1].map(|nth| pair.split(' ').nth(nth).unwrap()));
+        // The second one comes while the session signs and closes the log, or is gone with it.
+        let kill = format!("kill {first} {pid}; kill {second} {pid} || true");
+        assert!(room.command_of("sh", &["-c", &kill]).status().unwrap().success());
+        let done = ended(child, &pair);
+        assert_eq!(done.code, 2, "{pair}: {done:?}");
+        assert_closed(&room);
+        let notes = std::fs::read_dir(room.path("evlog/checkpoints")).unwrap();
+        assert_eq!(notes.filter(|note| note.as_ref().unwrap().path().extension().unwrap() == "note").count(), 1);
+        drop(input);
+    }
+}
+
+#[test]
 fn a_signal_ends_submit_though_nobody_reads_its_answers() {
     let room = Room::new();
     let lines: String = (0..3000).map(|number| line("a", number)).collect();
