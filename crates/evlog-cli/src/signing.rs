@@ -129,7 +129,13 @@ impl<'l> Signing<'l> {
         let mut former = loss::set_aside(ui, log, key.verifier(), history.loss.as_ref())?;
         former.extend(history.former_names.iter().cloned());
         name::refuse_former(key.verifier(), &history.former_names)?;
-        let kept = match kept(log, key.verifier(), &history.keys, &former)? {
+        let found = match kept(log, key.verifier(), &history.keys, &former)? {
+            Kept::Nothing => {
+                name::recorded(&history, key.verifier(), &former).map_or(Kept::Nothing, Kept::OfAnotherName)
+            }
+            found => found,
+        };
+        let kept = match found {
             Kept::Ours(signed) => Some(signed),
             Kept::Nothing => None,
             Kept::OfAnotherName(name) if said.new_name => {

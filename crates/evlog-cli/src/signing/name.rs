@@ -6,6 +6,7 @@
 use crate::error::CommandError;
 use crate::ui::Ui;
 use evlog::Log;
+use evlog::checkpoint::SigningHistory;
 use evlog::history::NameChanged;
 use evlog_proof::VerifierKey;
 
@@ -19,6 +20,14 @@ pub(super) fn refuse_former(key: &VerifierKey, former: &[String]) -> Result<(), 
     Err(CommandError::user(message)
         .hint("`evlog cat --run '$log'` tells the new one (log.name_changed)")
         .hint(format!("`evlog key new NAME` with another name, such as `{name}-2`, makes a key")))
+}
+
+/// The name that the log's own events record, where it is another than the key's and the log still has it. The notes that say
+/// it may have been removed.
+pub(super) fn recorded(history: &SigningHistory, key: &VerifierKey, former: &[String]) -> Option<String> {
+    let signed = history.last.as_ref().map(|last| last.origin.clone());
+    let added = || history.keys.last().and_then(|text| Some(VerifierKey::parse(text).ok()?.name().to_owned()));
+    signed.or_else(added).filter(|name| name != key.name() && !former.contains(name))
 }
 
 /// A key of another name than the log has.
