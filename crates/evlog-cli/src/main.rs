@@ -35,6 +35,8 @@ fn main() -> ExitCode {
     if guard::is_asked() {
         return guard::serve();
     }
+    // Where this cannot be had, a limit on the size of files ends the process, as it ends others.
+    signals::outlive_size_limit().ok();
     let arguments = match args::parse() {
         Ok(arguments) => arguments,
         Err(error) => return ui::usage(&error),

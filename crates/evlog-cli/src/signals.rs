@@ -9,7 +9,7 @@
 
 use crate::ui;
 use evlog_pipeline::Interrupts;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::flag::register_conditional_default;
 use signal_hook::iterator::{Handle, Signals};
 use std::io;
@@ -63,6 +63,15 @@ impl Drop for Caught {
             let _ended = thread.join();
         }
     }
+}
+
+/// Makes a file that reaches the limit of this process for a file's size an error of the write, which says so. Without this the
+/// system ends the process. What it starts has the system's way again.
+pub(crate) fn outlive_size_limit() -> io::Result<()> {
+    if ignored() & (1 << (SIGXFSZ - 1)) == 0 {
+        signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
+    }
+    Ok(())
 }
 
 /// The signals that this process ignores, a bit each; none where the system does not say.
