@@ -49,7 +49,8 @@ Exit codes:
   0   every line is accepted or a duplicate
   1   a line is rejected or refused
   2   a line is malformed (the other lines are done all the same); TERM, HUP or Ctrl-C ended the input: what was read is
-      recorded and answered, the last checkpoint signed, and the log closed in order"#;
+      recorded and answered, the last checkpoint signed, and the log closed in order. Further signals are ignored meanwhile, for at
+      most 10 seconds"#;
 
 /// Take commands as JSON Lines, and answer each with a result line
 ///
@@ -97,7 +98,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<V
             Ok::<_, io::Error>((offering, answers.join()))
         })
     });
-    drop((progress, stop));
+    drop(progress);
     let (offering, answered) = worked.map_err(|error| no_thread("waits for commits", &error))?;
     if offering.signal.is_some() {
         ui.hurry(PATIENCE);
@@ -105,6 +106,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<V
     let Ok(answers) = answered else { unreachable!("the thread that writes answers does not panic") };
     // Closed in any case: what was committed stays, and the next session finds the log closed in order.
     let closed = log.into_inner().map_or(Ok(()), Log::close);
+    drop(stop);
     let verdict = conclude(answers, offering)?;
     closed?;
     checkpoints.map_err(|error| error.during("all lines are answered, but"))?;

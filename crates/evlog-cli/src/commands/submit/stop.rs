@@ -3,7 +3,8 @@
 //!
 //! Invariants:
 //! - A signal that is ignored, as HUP is under `nohup`, stays ignored.
-//! - After the first one, and once this is dropped, signals end the process as they usually do.
+//! - While the session ends after the first one, further signals do nothing: who stops a service often sends two. After
+//!   [`PATIENCE`], and once this is dropped, they end the process as they usually do.
 
 use super::input::Input;
 use crate::signals::ignored;
@@ -14,14 +15,20 @@ use signal_hook::low_level::signal_name;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::SyncSender;
+use std::sync::mpsc::{RecvTimeoutError, Sender, SyncSender, channel};
 use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+/// How long a session may take to end in order.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Catches signals until it is dropped.
 pub(super) struct Stop {
     handle: Handle,
     thread: Option<JoinHandle<()>>,
     is_over: Arc<AtomicBool>,
+    /// Ends the wait of the thread when it is dropped.
+    ended: Option<Sender<()>>,
 }
 
 impl Stop {
@@ -36,20 +43,24 @@ impl Stop {
         }
         let mut signals = Signals::new(caught)?;
         let (handle, over) = (signals.handle(), Arc::clone(&is_over));
+        let (ended, waits) = channel();
         let thread = Builder::new().name("evlog-signals".into()).spawn(move || {
             if let Some(signal) = signals.forever().next() {
-                over.store(true, Ordering::SeqCst);
                 // Where the input has ended, the session ends already.
                 let _ended = input.send(Input::Stopped(signal_name(signal).unwrap_or("a signal")));
+                if waits.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                    over.store(true, Ordering::SeqCst);
+                }
             }
         })?;
-        Ok(Stop { handle, thread: Some(thread), is_over })
+        Ok(Stop { handle, thread: Some(thread), is_over, ended: Some(ended) })
     }
 }
 
 impl Drop for Stop {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::SeqCst);
+        self.ended = None;
         self.handle.close();
         if let Some(thread) = self.thread.take() {
             // It panics at nothing; were it to, the session is over all the same.
