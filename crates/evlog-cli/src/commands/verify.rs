@@ -19,12 +19,12 @@ use evlog::check::{Check, check};
 use evlog::covered::{Stated, compare, compare_stated};
 use evlog::history::Verified;
 use evlog::own_notes;
-use evlog_format::Position;
+use evlog_format::{LogId, Position};
 use evlog_projection::time::to_rfc3339;
 use evlog_proof::{Checkpoint, Signed};
-use evlog_store::{Checkpoints, Fs, StdFs};
-use evlog_verify::Covered;
+use evlog_store::{Checkpoints, Fs, RawLog, StdFs};
 use evlog_verify::audit::Report;
+use evlog_verify::{Covered, Verdict as WorstVerdict};
 use std::cell::{Cell, OnceCell};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
@@ -126,7 +126,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &VerifyArgs) -> Result<V
     if context.json {
         ui.json(&object(&found, kept.as_ref(), own.as_deref(), resumed));
     } else {
-        print(ui, &found, kept.as_ref(), own.as_deref(), resumed);
+        print(ui, context, &found, kept.as_ref(), own.as_deref(), resumed);
     }
     if args.record {
         record(context, &found, kept.as_ref(), resumed)?;
@@ -273,7 +273,7 @@ fn findings(ui: &Ui, report: &Report, kept: Option<&Kept>) {
     }
 }
 
-fn print(ui: &mut Ui, found: &Check, kept: Option<&Kept>, own: Option<&Path>, resumed: Before) {
+fn print(ui: &mut Ui, context: &Context, found: &Check, kept: Option<&Kept>, own: Option<&Path>, resumed: Before) {
     let report = &found.report;
     findings(ui, report, kept);
     for finding in &found.contract_findings {
@@ -283,7 +283,7 @@ fn print(ui: &mut Ui, found: &Check, kept: Option<&Kept>, own: Option<&Path>, re
     let word = verdict.word();
     let mut rows = vec![("verdict", word.to_owned(), Tone::of(word))];
     if !found.is_good() && report.findings.count() > 0 {
-        rows.push(("advice", advice(found, kept), Tone::Plain));
+        rows.push(("advice", advice(context, found, kept), Tone::Plain));
     }
     let contracts = match broken {
         0 => format!("{}, each as its contract says", counted(found.runs, "run")),
@@ -324,7 +324,12 @@ fn own_row(path: &Path) -> (&'static str, String, Tone) {
 }
 
 /// What to do: about a checkpoint that covers what was given up, to ask for a newer one.
-fn advice(found: &Check, kept: Option<&Kept>) -> String {
+fn advice(context: &Context, found: &Check, kept: Option<&Kept>) -> String {
+    if found.report.verdict() == WorstVerdict::TornTail && !has_head(context, found.report.log_id) {
+        return "the next writer cuts the tail and keeps it in quarantine; no `HEAD` says how much was acknowledged, so it is not known \
+                whether any of it was: compare with a copy or a checkpoint first"
+            .to_owned();
+    }
     let is_only = found.report.findings.kept().iter().all(|finding| ["C-51", "C-52"].contains(&finding.rule));
     let covers = |position: u64| kept.is_some_and(|kept| is_only && kept.covered().size.0 > position);
     match found.losses.iter().find(|(_, loss)| covers(loss.position)) {
@@ -335,6 +340,12 @@ fn advice(found: &Check, kept: Option<&Kept>) -> String {
         ),
         None => found.report.verdict().advice().to_owned(),
     }
+}
+
+/// Whether a `HEAD` of this log says how much was synced.
+fn has_head(context: &Context, log_id: Option<LogId>) -> bool {
+    let raw = RawLog::open(Arc::new(StdFs), &context.log);
+    raw.is_ok_and(|raw| raw.head().is_some_and(|head| Some(head.log_id) == log_id))
 }
 
 /// What was given up, in words; the log itself records it, so it is no finding.
