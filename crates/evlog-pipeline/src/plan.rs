@@ -19,7 +19,7 @@ pub use error::{PlanError, Problem};
 pub use registry::{Binding, Registered, Registry, RegistryError, RegistryProblem, Scope};
 
 use crate::glob::Glob;
-use crate::schema::Schema;
+use crate::schema::{Schema, Texts};
 use crate::secrets::Secrets;
 use evlog_lifecycle::pipeline::{Definition, FailMode};
 use evlog_projection::canonical;
@@ -40,6 +40,8 @@ pub struct Plan {
     pub blake3: [u8; 32],
     /// The same, of which that is the digest, as JSON.
     pub said: Value,
+    /// The texts of other files whose digests stand in that, and where.
+    pub(crate) read: Vec<(String, Texts)>,
     /// The plan file's directory, absolute: the working directory of every stage.
     pub directory: PathBuf,
     /// The stages and reason codes that the run is judged by.
@@ -206,6 +208,8 @@ pub struct BoundSchema {
     pub schema: Schema,
     /// BLAKE3 of the schema's file.
     pub blake3: [u8; 32],
+    /// The texts of its files.
+    pub(crate) texts: Texts,
 }
 
 impl ArtifactMode {
@@ -230,7 +234,15 @@ impl Plan {
     /// BLAKE3 of what it says, without the values of secrets: a digest is no place for a short one, which whoever has the
     /// digest finds by trying.
     pub(crate) fn digest_without(&self, secrets: &Secrets) -> [u8; 32] {
-        *blake3::hash(&canonical(&secrets.mask_value(&self.said))).as_bytes()
+        let mut said = secrets.mask_value(&self.said);
+        for (pointer, texts) in &self.read {
+            if texts.0.iter().any(|text| secrets.are_in(text.as_bytes())) {
+                let masked = Texts(texts.0.iter().map(|text| secrets.mask(text).into_owned()).collect());
+                let digest = blake3::Hash::from(masked.digest()).to_hex().to_string();
+                said.pointer_mut(pointer).into_iter().for_each(|place| *place = digest.as_str().into());
+            }
+        }
+        *blake3::hash(&canonical(&said)).as_bytes()
     }
 
     /// The stages that take part, in canonical order.

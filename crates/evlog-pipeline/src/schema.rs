@@ -57,6 +57,28 @@ pub struct Loaded {
     pub blake3: [u8; 32],
     /// What the file says.
     pub document: Value,
+    /// The texts of the files.
+    pub(crate) texts: Texts,
+}
+
+/// Texts of files of which a digest is taken, in the order in which it is.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Texts(pub(crate) Vec<String>);
+
+impl Texts {
+    /// BLAKE3 of a text alone is that of its bytes, of several that of theirs.
+    pub(crate) fn digest(&self) -> [u8; 32] {
+        match self.0.as_slice() {
+            [alone] => *blake3::hash(alone.as_bytes()).as_bytes(),
+            texts => {
+                let mut hasher = blake3::Hasher::new();
+                for text in texts {
+                    hasher.update(blake3::hash(text.as_bytes()).as_bytes());
+                }
+                *hasher.finalize().as_bytes()
+            }
+        }
+    }
 }
 
 impl std::fmt::Debug for Schema {

@@ -125,7 +125,8 @@ impl Secrets {
     pub(crate) fn mask_finding(&self, finding: Finding) -> Finding {
         let Finding { instance_path, schema_path, message, error_code, keyword, line_number } = finding;
         let masked = |text: String| self.mask(&text).into_owned();
-        let (instance_path, message) = (masked(instance_path), masked(message));
+        let (instance_path, schema_path, message) = (masked(instance_path), masked(schema_path), masked(message));
+        let keyword = keyword.map(masked);
         Finding { instance_path, schema_path, message, error_code, keyword, line_number }
     }
 

@@ -11,8 +11,9 @@ mod stages;
 
 use super::error::Problem;
 use super::{ArtifactContract, Plan, PlanError, Stage, document, raw};
-use crate::files::read_text as read;
+use crate::files::read_text;
 use crate::limits::PLAN_LEN_MAX;
+use crate::schema::Texts;
 use evlog_lifecycle::form::{self, FILE_LEN_MAX, line_and_column};
 use evlog_lifecycle::pipeline::{Definition, built_in};
 use evlog_projection::parse;
@@ -54,7 +55,7 @@ impl Problems {
 
 pub(super) fn load(path: &Path) -> Result<Plan, PlanError> {
     let mut problems = Problems(Vec::new());
-    let text = match read(path, PLAN_LEN_MAX) {
+    let text = match read_text(path, PLAN_LEN_MAX) {
         Ok(text) => text,
         Err(message) => {
             problems.whole(message);
@@ -109,6 +110,7 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
         file: path.file_name().map_or_else(|| directory.clone(), |name| directory.join(name)),
         blake3: *blake3::hash(&evlog_projection::canonical(&said)).as_bytes(),
         said,
+        read: read(&contracts, registry.as_ref()),
         directory,
         pipeline,
         emit_health: raw.emit_health,
@@ -140,6 +142,13 @@ fn said(
         whole["registries"] = registry.digest();
     }
     whole
+}
+
+/// The texts of the files whose digests stand there, and where; more of them than stand there do no harm.
+fn read(contracts: &BTreeMap<String, ArtifactContract>, registry: Option<&registry::Named>) -> Vec<(String, Texts)> {
+    let schemas = contracts.iter().filter_map(|(id, contract)| Some((id, contract.mode.schema()?)));
+    let schemas = schemas.map(|(id, bound)| (format!("/schemas/{id}"), bound.texts.clone()));
+    schemas.chain(registry.into_iter().flat_map(registry::Named::texts)).collect()
 }
 
 fn hex(digest: [u8; 32]) -> String {
@@ -182,7 +191,7 @@ fn pipeline_of_file(directory: &Path, name: &str) -> Result<(Arc<Definition>, Va
             "expected a built-in pipeline such as `purple-axiom`, or a contract file `*.toml`, found `{name}`"
         )]);
     }
-    let text = read(&directory.join(name), FILE_LEN_MAX).map_err(|message| vec![format!("`{name}` {message}")])?;
+    let text = read_text(&directory.join(name), FILE_LEN_MAX).map_err(|message| vec![format!("`{name}` {message}")])?;
     match form::Definition::parse(&text) {
         Ok(form::Definition::Pipeline(definition)) => {
             let value = parse(definition.text().as_bytes())

@@ -38,6 +38,8 @@ pub struct Registry {
     pub version: String,
     /// BLAKE3 of what it says, as canonical JSON: white space and the order of keys do not count.
     pub blake3: [u8; 32],
+    /// The same, of which that is the digest.
+    pub(crate) said: String,
     /// Its bindings, in its order.
     pub bindings: Vec<Binding>,
     /// Its contracts, by id.
@@ -173,9 +175,9 @@ fn registry(file: &Path, scope: Scope<'_>, problems: &mut Problems) -> Option<Re
     if !problems.0.is_empty() {
         return None;
     }
-    let blake3 = *blake3::hash(&canonical(&value)).as_bytes();
+    let said = String::from_utf8_lossy(&canonical(&value)).into_owned();
     match serde_json::from_value(value) {
-        Ok(raw) => Some(rules::registry(file.parent().unwrap_or(Path::new("")), raw, blake3, scope, problems)),
+        Ok(raw) => Some(rules::registry(file.parent().unwrap_or(Path::new("")), raw, said, scope, problems)),
         Err(error) => {
             problems.at("", error.to_string());
             None

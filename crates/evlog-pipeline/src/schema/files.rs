@@ -9,10 +9,11 @@
 //! - A file alone is compiled as it is. In others only references between files are written anew, to names that the
 //!   validator knows the files by; the paths in findings do not show them.
 //! - Number and length of the files are bounded, and a file is read once, however many ways lead to it.
-//! - The digest covers the content of every file. Of a file alone it is that of its bytes.
+//! - The digest covers the content of every file, and which is which follows from their order, which hangs on what they say.
+//!   Of a file alone it is that of its bytes.
 
 use super::weight::Spread;
-use super::{Loaded, Schema, check_draft, sentence};
+use super::{Loaded, Schema, Texts, check_draft, sentence};
 use crate::files::read_text;
 use crate::limits::{SCHEMA_FILES_LEN_MAX, SCHEMA_FILES_MAX, SCHEMA_LEN_MAX};
 use evlog_projection::parse;
@@ -48,8 +49,9 @@ pub(super) fn load(path: &Path) -> Result<Loaded, String> {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     reading.add(path, name)?;
     reading.follow_all()?;
-    let (blake3, document) = (reading.digest(), reading.files[0].value.clone());
-    Ok(Loaded { schema: reading.compile()?, blake3, document })
+    let texts = Texts(reading.files.iter_mut().map(|file| std::mem::take(&mut file.text)).collect());
+    let (blake3, document) = (texts.digest(), reading.files[0].value.clone());
+    Ok(Loaded { schema: reading.compile()?, blake3, document, texts })
 }
 
 /// The files so far, in the order in which they were met.
@@ -65,7 +67,7 @@ struct File {
     shown: String,
     directory: PathBuf,
     value: Value,
-    blake3: [u8; 32],
+    text: String,
     /// The name that the validator knows it by.
     uri: Uri<String>,
     /// What has a URI in it, the file itself too, and where it stands.
@@ -112,7 +114,7 @@ impl Reading {
         let mut file = File {
             shown,
             directory: real.parent().unwrap_or(Path::new("/")).to_owned(),
-            blake3: *blake3::hash(text.as_bytes()).as_bytes(),
+            text,
             resources: BTreeMap::from([(uri.as_str().to_owned(), String::new())]),
             anchors: BTreeSet::new(),
             changes: Vec::new(),
@@ -177,20 +179,6 @@ impl Reading {
         let change = format!("{}{hash}{fragment}", to.uri);
         self.files[reference.file].changes.push((reference.pointer.clone(), reference.keyword, change));
         Ok(Some((index, pointer)))
-    }
-
-    /// BLAKE3 of what all files say. Which is which follows from their order, which hangs on what they say.
-    fn digest(&self) -> [u8; 32] {
-        match self.files.as_slice() {
-            [alone] => alone.blake3,
-            files => {
-                let mut hasher = blake3::Hasher::new();
-                for file in files {
-                    hasher.update(&file.blake3);
-                }
-                *hasher.finalize().as_bytes()
-            }
-        }
     }
 
     fn compile(mut self) -> Result<Schema, String> {

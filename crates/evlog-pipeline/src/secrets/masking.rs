@@ -16,6 +16,9 @@ use std::sync::Arc;
 /// What stands in the place of a secret.
 pub(super) const MASK: &[u8] = b"***";
 
+/// How deep JSON texts are seen through that stand in JSON texts.
+const NESTED_MAX: usize = 4;
+
 /// What is looked for.
 pub(super) struct Known {
     /// Values and their lines, in what can be read as text.
@@ -53,6 +56,14 @@ impl Known {
         let twice =
             once.into_iter().flatten().flat_map(|once| [once.json(), once.percent(), once.form(), once.pointer()]);
         let mut texts: Vec<Reading> = twice.chain([base.form(), base.pointer()]).flatten().collect();
+        // A JSON text in a JSON text in others, as logs are quoted by logs.
+        let again = |reading: &Reading| reading.json();
+        let deeper = std::iter::successors(json.as_ref().and_then(again).as_ref().and_then(again), again);
+        texts.extend(deeper.take(NESTED_MAX - 2));
+        texts.extend([base.json_by_characters()].into_iter().flatten());
+        if let Some(tight) = base.tight() {
+            texts.extend([tight.json(), tight.percent(), Some(tight)].into_iter().flatten());
+        }
         let packed = || once.into_iter().flatten().chain([base]);
         let base64: Vec<Reading> = packed().map(Reading::base64).collect();
         let hexadecimal: Vec<Reading> = packed().map(Reading::hexadecimal).collect();

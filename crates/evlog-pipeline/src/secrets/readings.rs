@@ -71,14 +71,34 @@ impl Reading {
         })
     }
 
+    /// Without tabs and carriage returns: a terminal shows what stands on both sides of them as if it were one.
+    pub(super) fn tight(&self) -> Option<Reading> {
+        let hides = |byte: &u8| matches!(byte, b'\t' | b'\r');
+        self.undo(hides, |rest, out| Some(if hides(&rest[0]) { 1 } else { out.keep(1) }))
+    }
+
     /// With the escapes of JSON texts undone, and those of most programming languages with them.
     pub(super) fn json(&self) -> Option<Reading> {
+        self.unescaped(|byte, out| out.put(&[byte], 4))
+    }
+
+    /// The same where `\xHH` stands for a character and not for a byte; nothing when that makes no difference.
+    pub(super) fn json_by_characters(&self) -> Option<Reading> {
+        let is_one = |four: &[u8]| four.starts_with(b"\\x") && four[2..].iter().all(u8::is_ascii_hexdigit);
+        let differs = |four: &[u8]| is_one(four) && four[2] >= b'8';
+        if !self.bytes.windows(4).any(differs) {
+            return None;
+        }
+        self.unescaped(|byte, out| out.put(char::from(byte).encode_utf8(&mut [0; 2]).as_bytes(), 4))
+    }
+
+    fn unescaped(&self, by_number: impl Fn(u8, &mut Out<'_>) -> usize) -> Option<Reading> {
         self.undo(
             |byte| *byte == b'\\',
             |rest, out| match rest {
                 [b'\\', b'u', ..] => unicode(rest, out),
                 [b'\\', b'x', high, low, ..] => match byte_of(*high, *low) {
-                    Some(byte) => Some(out.put(&[byte], 4)),
+                    Some(byte) => Some(by_number(byte, out)),
                     None => Some(out.keep(1)),
                 },
                 [b'\\', b'x', ..] | [b'\\'] => None,

@@ -208,3 +208,25 @@ fn g53_a_plan_of_a_built_in_pipeline_whose_name_holds_a_secret_is_refused() {
     plan.name = "open-sesame".to_owned();
     assert!(Secrets::of(&plan, None).is_err());
 }
+
+#[test]
+fn g52_a_value_is_seen_through_tabs_carriage_returns_nested_json_and_escapes_of_characters() {
+    let value = "Abcd-efgh \"q\"\\ij\u{e9}";
+    let mut nested = value.to_owned();
+    for depth in 1..=4 {
+        nested = serde_json::to_string(&nested).unwrap();
+        let masked = secrets(&[value]).mask(&nested).into_owned();
+        assert!(masked.contains("***") && !masked.contains("efgh"), "{depth}: {masked}");
+    }
+    check(&[value], "'Abcd-efgh \"q\"\\\\ij\\xe9'", "'***'");
+    check(&[value], "a Abcd-\refgh \"q\"\\ij\u{e9} b", "a *** b");
+    check(&[value], "a Abcd-\tefgh\t \"q\"\\ij\u{e9} b", "a *** b");
+    check(&["tab\tin it"], "a tab\tin it b", "a *** b");
+}
+
+#[test]
+fn g54_every_member_of_a_finding_is_masked() {
+    let finding = Finding::schema("/abcd~1efgh", "/properties/abcd~1efgh/type", "abcd/efgh", "no abcd/efgh");
+    let masked = format!("{:?}", secrets(&["abcd/efgh"]).mask_finding(finding));
+    assert!(!masked.contains("efgh"), "{masked}");
+}

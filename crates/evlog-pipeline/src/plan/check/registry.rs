@@ -6,6 +6,7 @@ use super::{Problems, hex};
 use crate::glob::Glob;
 use crate::plan::registry::{Binding, Registry, RegistryError, RegistryProblem, Scope};
 use crate::plan::{ArtifactContract, BoundElsewhere, Output, Pattern, raw};
+use crate::schema::Texts;
 use evlog_lifecycle::pipeline::{Definition, is_required};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -198,6 +199,13 @@ impl Named {
     pub(super) fn counts(&self, contract: &str, is_enabled: &dyn Fn(&str) -> bool) -> bool {
         let bound = |binding: &Binding| binding.contract == contract && is_enabled(&binding.owner);
         !self.has(contract) || self.registry.bindings.iter().any(bound)
+    }
+
+    /// The texts of the registries, and where their digests stand in what the plan says.
+    pub(super) fn texts(&self) -> Vec<(String, Texts)> {
+        let of = |name: &str, registry: &Registry| (format!("/registries/{name}"), Texts(vec![registry.said.clone()]));
+        let workspace = self.workspace.as_ref().map(|twin| of("workspace", twin));
+        std::iter::once(of("registry", &self.registry)).chain(workspace).collect()
     }
 
     /// What the registries say, for the plan's digest.

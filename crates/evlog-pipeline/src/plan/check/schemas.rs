@@ -46,7 +46,7 @@ fn mode(directory: &Path, schema: &raw::Schema, problems: &mut Problems) -> Opti
     };
     match Schema::load(&directory.join(file.get_ref())) {
         Ok(loaded) => {
-            let bound = BoundSchema { schema: loaded.schema, blake3: loaded.blake3 };
+            let bound = BoundSchema { schema: loaded.schema, blake3: loaded.blake3, texts: loaded.texts };
             Some(with_schema(*schema.mode.get_ref(), bound))
         }
         Err(message) => {

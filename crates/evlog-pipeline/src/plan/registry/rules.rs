@@ -24,7 +24,7 @@ const VERSION_CONST: &str = "/properties/contract_version/const";
 pub(super) fn registry(
     directory: &Path,
     raw: raw::Registry,
-    blake3: [u8; 32],
+    said: String,
     scope: Scope<'_>,
     problems: &mut Problems,
 ) -> Registry {
@@ -65,7 +65,8 @@ pub(super) fn registry(
             bind(&mut contracts, written);
         }
     }
-    Registry { version: raw.version, blake3, bindings, contracts }
+    let blake3 = *blake3::hash(said.as_bytes()).as_bytes();
+    Registry { version: raw.version, blake3, said, bindings, contracts }
 }
 
 fn contracts(directory: &Path, raw: &[raw::Contract], problems: &mut Problems) -> BTreeMap<String, Registered> {
@@ -79,9 +80,9 @@ fn contracts(directory: &Path, raw: &[raw::Contract], problems: &mut Problems) -
         }
         let schema_file = directory.join(&written.schema_path);
         let compiled = match Schema::load(&schema_file) {
-            Ok(Loaded { schema, blake3, document }) => {
+            Ok(Loaded { schema, blake3, document, texts }) => {
                 check_version(&document, index, written, problems);
-                Some(BoundSchema { schema, blake3 })
+                Some(BoundSchema { schema, blake3, texts })
             }
             Err(message) => {
                 let path = &written.schema_path;
