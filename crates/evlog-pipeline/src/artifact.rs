@@ -32,6 +32,9 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 
+/// The longest message of a finding, in bytes: one that quotes a name that is too long says so instead.
+const MESSAGE_LEN_MAX: usize = 64 * 1024;
+
 /// What a stage has staged.
 #[derive(Clone, Copy)]
 pub(crate) struct Staged<'s> {
@@ -208,7 +211,11 @@ impl Findings {
         Findings { kept: BTreeMap::new() }
     }
 
-    fn add(&mut self, finding: Finding) {
+    fn add(&mut self, mut finding: Finding) {
+        if finding.message.len() > MESSAGE_LEN_MAX {
+            // Not cut, for a cut could show a part of a secret.
+            finding.message = format!("a message of {} bytes, which is not shown", finding.message.len());
+        }
         let key = (
             finding.line_number.unwrap_or(0),
             finding.instance_path.clone(),

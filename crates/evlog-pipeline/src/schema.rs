@@ -17,6 +17,7 @@ use evlog_lifecycle::story::schema::Checked;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{Draft, ValidationError, Validator};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::path::Path;
 use weight::{Size, Spread};
 
@@ -36,6 +37,16 @@ const STEPS_PER_VALUE_MAX: u64 = 2_000;
 /// With how many of them at most all errors are listed: each error takes memory, and there could be one a step. Else the
 /// first is named.
 const STEPS_LISTED_MAX: u64 = 500_000;
+
+/// How long the pointers of all errors may be together, in bytes, where errors are named: each holds one, and some a copy
+/// for each of the alternatives that they come from.
+const POINTERS_LEN_MAX: u64 = 256 * 1024 * 1024;
+
+/// The longest name within a pointer or a message, in bytes, the longest pointer, and the longest text of the schema that
+/// a message shows. What is longer is told by its length, and not cut: a cut could show a part of a secret.
+const NAME_LEN_MAX: usize = 256;
+const POINTER_LEN_MAX: usize = 4096;
+const TEXT_LEN_MAX: usize = 4096;
 
 /// The code of a finding that says that a budget is exhausted.
 pub(crate) const BUDGET: &str = "validation_budget_exceeded";
@@ -129,6 +140,12 @@ impl Schema {
         if self.validator.is_valid(instance) {
             return None;
         }
+        let pointers = weight::longest_pointer(instance).saturating_mul(most);
+        if pointers > POINTERS_LEN_MAX && most <= STEPS_LISTED_MAX {
+            let message =
+                "it does not fulfil its schema; with names as long as in it the places are not told".to_owned();
+            return Some(Finding::coded(BUDGET, message));
+        }
         if most <= STEPS_LISTED_MAX {
             self.validator.iter_errors(instance).for_each(|error| visit(&error));
             return None;
@@ -213,12 +230,37 @@ pub fn check_schema(schema: &Value, instance: &Value) -> Checked {
 fn finding(error: &ValidationError<'_>, message: &str) -> Finding {
     let kind = error.kind();
     let (at, schema) = (error.instance_path(), error.evaluation_path());
-    let finding = Finding::schema(at.as_str(), schema.as_str(), kind.keyword(), message);
+    let (at, schema) = (short_pointer(at.as_str()), short_pointer(schema.as_str()));
+    let finding = Finding::schema(&at, &schema, kind.keyword(), message);
     match kind {
         // A schema that is `false` has no keyword.
         ValidationErrorKind::FalseSchema => Finding { keyword: None, ..finding },
         _ => finding,
     }
+}
+
+/// A pointer in which long names are told by their length, and what is left out of a long pointer by the number of names.
+fn short_pointer(pointer: &str) -> Cow<'_, str> {
+    if pointer.len() <= NAME_LEN_MAX {
+        return Cow::Borrowed(pointer);
+    }
+    let (mut short, mut left_out) = (String::new(), 0);
+    for name in pointer.split('/').skip(1) {
+        let name = short_name(name);
+        if short.len() + name.len() > POINTER_LEN_MAX {
+            left_out += 1;
+        } else {
+            short = short + "/" + &name;
+        }
+    }
+    if left_out > 0 {
+        short += &format!("/({left_out} more)");
+    }
+    Cow::Owned(short)
+}
+
+fn short_name(name: &str) -> Cow<'_, str> {
+    if name.len() <= NAME_LEN_MAX { Cow::Borrowed(name) } else { Cow::Owned(format!("({} bytes)", name.len())) }
 }
 
 /// What the schema asks, in a sentence that depends on the schema alone (and on the names of unknown members).
@@ -285,7 +327,8 @@ fn kind_of(value: &Value) -> String {
 }
 
 fn text_of(value: &Value) -> String {
-    String::from_utf8_lossy(&evlog_projection::canonical(value)).into_owned()
+    let text = String::from_utf8_lossy(&evlog_projection::canonical(value)).into_owned();
+    if text.len() <= TEXT_LEN_MAX { text } else { format!("what the schema says in {} bytes", text.len()) }
 }
 
 /// The names sorted, quoted, and not all of them.
@@ -293,7 +336,7 @@ fn names(unexpected: &[String]) -> String {
     const SHOWN: usize = 10;
     let mut sorted: Vec<&String> = unexpected.iter().collect();
     sorted.sort_unstable();
-    let shown: Vec<String> = sorted.iter().take(SHOWN).map(|name| text_of(&name.as_str().into())).collect();
+    let shown: Vec<String> = sorted.iter().take(SHOWN).map(|name| text_of(&short_name(name).into())).collect();
     let more = if sorted.len() > SHOWN { format!(" and {} more", sorted.len() - SHOWN) } else { String::new() };
     format!("{}{more}", shown.join(", "))
 }
@@ -373,6 +416,25 @@ mod tests {
     fn a_type_of_several_is_told_in_a_fixed_order() {
         let message = |schema: Value| findings(&schema, &json!([])).remove(0).2;
         assert_eq!(message(json!({"type": ["string", "null"]})), message(json!({"type": ["null", "string"]})));
+    }
+
+    #[test]
+    fn g66_names_that_are_long_take_no_memory_for_each_finding_and_are_told_by_their_length() {
+        let schema = json!({"additionalProperties": {"additionalProperties": {"type": "string"}}});
+        let inner = |count: usize| -> Value {
+            (0..count).map(|index| (format!("k{index}"), json!(1))).collect::<serde_json::Map<_, _>>().into()
+        };
+        let few = findings(&schema, &json!({"k".repeat(100_000): inner(2)}));
+        assert_eq!(few.len(), 2);
+        assert_eq!(few[0].0, "/(100000 bytes)/k0");
+        let many = findings(&schema, &json!({"k".repeat(100_000): inner(5000)}));
+        assert_eq!(many.len(), 1, "the places of five thousand findings would take a gigabyte");
+        assert!(many[0].2.contains("the places are not told"), "{many:?}");
+        let closed = json!({"properties": {"a": true}, "additionalProperties": false});
+        assert_eq!(findings(&closed, &json!({"k".repeat(1000): 1}))[0].2, "unknown member \"(1000 bytes)\"");
+        let deep = format!("/{}", vec!["n".repeat(200); 100].join("/"));
+        let short = short_pointer(&deep);
+        assert!(short.len() < POINTER_LEN_MAX + 100 && short.ends_with(" more)"), "{short}");
     }
 
     #[test]

@@ -37,6 +37,18 @@ impl Spread {
     }
 }
 
+/// The length of the longest pointer to anything in a value, in bytes, but for escapes.
+pub(super) fn longest_pointer(value: &Value) -> u64 {
+    const INDEX_LEN: u64 = 10;
+    match value {
+        Value::Array(items) => items.iter().map(|item| INDEX_LEN + longest_pointer(item)).max().unwrap_or(0),
+        Value::Object(members) => {
+            members.iter().map(|(name, member)| name.len() as u64 + 1 + longest_pointer(member)).max().unwrap_or(0)
+        }
+        _ => 0,
+    }
+}
+
 /// How much there is of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Size {
