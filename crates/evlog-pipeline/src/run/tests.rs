@@ -2,6 +2,7 @@
 
 mod interrupts;
 mod output;
+mod places;
 mod records;
 mod resume;
 mod retry;
