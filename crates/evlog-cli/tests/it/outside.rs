@@ -227,6 +227,38 @@ fn a_directory_with_anything_of_a_log_but_its_first_segment_is_refused_with_a_ve
 }
 
 #[test]
+fn what_is_left_of_a_log_without_segments_has_the_verdict_truncated() {
+    for empty in [false, true] {
+        let room = Room::with_batch();
+        fs::remove_dir_all(room.path("evlog/segments")).unwrap();
+        if empty {
+            fs::create_dir(room.path("evlog/segments")).unwrap();
+        }
+        let done = room.ends(1, &["verify"]);
+        done.says("00000000000000000000.seg` is missing (F-16)");
+        assert!(!done.err.contains("run `evlog verify`"), "{done:?}");
+        assert_eq!(room.ends(1, &["verify", "--json"]).json()["verdict"], "truncated");
+        room.ends(2, &["repair", "--dry-run"]).says("truncated");
+    }
+}
+
+#[test]
+fn directories_that_are_made_have_permissions_of_our_own() {
+    use std::os::unix::fs::MetadataExt;
+    let room = Room::with_batch();
+    let evlog = env!("CARGO_BIN_EXE_evlog");
+    let script = format!(
+        "umask 000; {evlog} project --out out/inner && {evlog} run --init ini && {evlog} run ini/plan.toml --out runs"
+    );
+    assert!(room.command_of("sh", &["-c", &script]).output().unwrap().status.success());
+    let mode = |path: &str| fs::metadata(room.path(path)).unwrap().mode() & 0o777;
+    for dir in ["out", "out/inner", "ini", "runs", "runs/runs"] {
+        assert_eq!(mode(dir), 0o755, "{dir}");
+    }
+    assert_eq!(mode("ini/plan.toml"), 0o644);
+}
+
+#[test]
 fn no_reader_answers_from_a_log_whose_first_segment_is_gone() {
     // What is left would look like a whole log that began later.
     let room = Room::new();
