@@ -3,7 +3,7 @@
 use crate::error::CommandError;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Bytes that are read at once when a file is measured.
@@ -126,12 +126,18 @@ pub(crate) fn walk(root: &Path, except: &str) -> Result<Vec<String>, CommandErro
 /// Makes `bytes` the content of the file at `relative` below `root`, which is made if there is none. Says whether
 /// anything was written: a file that holds the bytes already is left alone.
 pub(crate) fn write(root: &Path, relative: &str, bytes: &[u8]) -> Result<bool, CommandError> {
-    fs::create_dir_all(root).map_err(refuse("make", root))?;
+    make_dir(root)?;
     evlog_pipeline::write_atomically(root, relative, bytes).map_err(|error| CommandError::user(error.to_string()))
 }
 
-/// What files that are made for others may be read by, less the umask.
-const MODE: u32 = 0o644;
+/// The permissions of files that are made for others, and of directories, less the umask.
+pub(crate) const MODE: u32 = 0o644;
+const DIRECTORY_MODE: u32 = 0o755;
+
+/// Makes a directory and those above it, where there are none.
+pub(crate) fn make_dir(path: &Path) -> Result<(), CommandError> {
+    fs::DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path).map_err(refuse("make", path))
+}
 
 /// Makes `bytes` the content of a file that was asked for: whole, or what stood there stays. What is no regular file, such as
 /// `/dev/stdout` or a pipe, is written to and never replaced. A link stays, and leads to the new content.

@@ -11,7 +11,7 @@
 //! - A claim removes the lock that it made, and never one that another process has made since.
 //! - A claim of which nothing came leaves no directory that it made.
 
-use crate::files::{FILE_MODE, FileError, at, make_directory, write_as_holder};
+use crate::files::{DIRECTORY_MODE, FILE_MODE, FileError, at, make_directory, write_as_holder};
 use crate::orphans::Mark;
 use crate::run::RunError;
 use crate::step::{Step, Steps};
@@ -21,10 +21,10 @@ use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// How much is read of a lock file, or of a note of a stage, in bytes.
@@ -55,7 +55,8 @@ impl Claim {
         check_run_id(&run).map_err(RunError::RunId)?;
         let mut made = missing(&out_dir.join("runs/.locks"));
         for _ in 0..TRIES {
-            fs::create_dir_all(out_dir).map_err(at("make", out_dir))?;
+            let made_dir = DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(out_dir);
+            made_dir.map_err(at("make", out_dir))?;
             let runs = out_dir.canonicalize().map_err(at("find", out_dir))?.join("runs");
             make_directory(&runs, steps)?;
             make_directory(&runs.join(".locks"), steps)?;

@@ -22,9 +22,9 @@ use evlog_format::ids::{is_bundle_path, is_run_id};
 use evlog_format::{CommitHead, Event, Kind, LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq, kind, payload};
 use evlog_projection::{Contracts, Fact, FoldError, RunFold};
 use evlog_store::fs::Fs;
-use evlog_store::{OpenError, RawLog, RawSegment, find_log};
+use evlog_store::{OpenError, RawLog, RawSegment, Refusal, find_log};
 use evlog_verify::audit::{Audit, NewerVersion, Report, StreamLens};
-use evlog_verify::verdict::Verdict;
+use evlog_verify::verdict::{Finding, Verdict};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
@@ -72,10 +72,27 @@ pub fn check(
     threads: NonZeroUsize,
     progress: &mut Progress<'_>,
 ) -> Result<Check, LogError> {
+    if let Some(remains) = remains(&fs, dir)? {
+        return Ok(remains);
+    }
     with_subject(fs, dir, contracts, |subject| match apart::check(subject, threads, progress)? {
         Some(good) => Ok(good),
         None => in_order(subject, progress),
     })
+}
+
+/// The verdict where something of a log is left, and no segment.
+fn remains(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Option<Check>, LogError> {
+    let raw = RawLog::open(Arc::clone(fs), dir).map_err(OpenError::Io)?;
+    if !raw.segments().is_empty() {
+        return Ok(None);
+    }
+    let Err(OpenError::Refused(refusal)) = find_log(Arc::clone(fs), dir) else { return Ok(None) };
+    let Refusal { verdict, position, file, expected, found, .. } = *refusal;
+    let mut report = Audit::new(None).finish();
+    let message = format!("`{}` is missing", file.display());
+    report.findings.add(Finding { verdict, position, seq: None, stream: None, rule: "F-16", expected, found, message });
+    Ok(Some(Check::new(report, [])))
 }
 
 /// Opens the log in `dir` and hands it out; there is at least one segment.

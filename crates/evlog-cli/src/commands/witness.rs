@@ -166,7 +166,7 @@ struct State {
 impl State {
     fn lock(dir: &Path) -> Result<State, CommandError> {
         let refused = |error| CommandError::file("use", dir.display(), &error);
-        fs::create_dir_all(dir).map_err(refused)?;
+        crate::files::make_dir(dir)?;
         // It holds nothing, so it is not emptied: what stands under its name may be a link to something that matters.
         let lock =
             OpenOptions::new().write(true).create(true).truncate(false).open(dir.join("LOCK")).map_err(refused)?;

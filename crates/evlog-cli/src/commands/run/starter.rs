@@ -3,10 +3,12 @@
 //! Invariant: no file is written over. When one is there, none is written.
 
 use crate::error::{CommandError, Verdict};
+use crate::files;
 use crate::json::StarterObject;
 use crate::ui::{Text, Tone, Ui};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 const PLAN: &str = "plan.toml";
@@ -22,10 +24,10 @@ pub(super) fn write(ui: &mut Ui, json: bool, directory: &Path) -> Result<Verdict
         let refused = CommandError::user(format!("`{taken}` is there already; nothing was written"));
         return Err(refused.hint("name another directory: `evlog run --init DIR`"));
     }
-    fs::create_dir_all(directory).map_err(|error| CommandError::file("make", directory.display(), &error))?;
+    files::make_dir(directory)?;
     for (path, text) in &paths {
         // One that came between the question above and now is not written over either.
-        let made = OpenOptions::new().write(true).create_new(true).open(path);
+        let made = OpenOptions::new().write(true).create_new(true).mode(files::MODE).open(path);
         let written = made.and_then(|mut file| file.write_all(text.as_bytes()));
         written.map_err(|error| CommandError::file("write", path, &error))?;
     }
