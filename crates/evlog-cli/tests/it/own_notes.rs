@@ -114,7 +114,7 @@ fn a_pipe_in_the_place_of_a_note_is_refused_and_never_waited_for() {
             fs::remove_file(&path).unwrap();
         }
         make_fifo(&path);
-        let is_note = name.ends_with(".note");
+        let is_note = path.extension().is_some_and(|extension| extension == "note");
         assert_eq!(room.run(&["verify"]).code, i32::from(is_note), "{name}");
         assert_eq!(room.run(&["verify", "--sample", "100%"]).code, i32::from(is_note), "{name}");
         assert_ne!(room.run(&["backup", "copy"]).code, 0, "{name}");

@@ -11,6 +11,7 @@ use evlog_projection::Contracts;
 use serde_json::json;
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::FileTypeExt;
 use std::process::Command;
 use std::sync::Arc;
 
@@ -215,7 +216,6 @@ fn an_out_file_that_is_no_regular_file_is_written_to_and_not_replaced() {
         // Nobody reads the pipe: an error, which does not wait for a reader.
         let done = room.feed(&[command, &["pipe"]].concat(), &line("more", 0));
         assert_eq!(done.code, 2, "{command:?}: {done:?}");
-        use std::os::unix::fs::FileTypeExt;
         assert!(fs::symlink_metadata(room.path("pipe")).unwrap().file_type().is_fifo(), "{command:?}");
         for name in ["pipe", "link", "dangling", "target", "new"] {
             fs::remove_file(room.path(name)).unwrap();
