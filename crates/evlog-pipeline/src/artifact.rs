@@ -31,6 +31,16 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread::Builder;
+use std::time::Duration;
+
+/// How much stack the validator may take, in bytes: as much as the first thread of a process has on most systems.
+const STACK_LEN: usize = 8 * 1024 * 1024;
+
+/// After so long it is asked again whether the validator is still waited for.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The longest message of a finding, in bytes: one that quotes a name that is too long says so instead.
 const MESSAGE_LEN_MAX: usize = 64 * 1024;
@@ -58,17 +68,20 @@ pub(crate) fn inspect(
     let mut findings = Findings::new();
     match &contract.mode {
         ArtifactMode::JsonDocument(bound) => {
-            document(file, &bound.schema, spelling, DOCUMENT_LEN_MAX, &mut findings)?;
+            document(file, &bound.schema, spelling, DOCUMENT_LEN_MAX, staged.meter, &mut findings)?;
         }
         ArtifactMode::ParquetDataset(bound) => {
-            if let Some(said) = document(file, &bound.schema, spelling, DOCUMENT_LEN_MAX, &mut findings)? {
+            if let Some(said) = document(file, &bound.schema, spelling, DOCUMENT_LEN_MAX, staged.meter, &mut findings)?
+            {
                 dataset::check(staged, path, &said, &mut findings)?;
             }
         }
         ArtifactMode::JsonlLines(bound) => {
-            lines(BufReader::with_capacity(1 << 18, file), &bound.schema, spelling, &mut findings)?;
+            lines(BufReader::with_capacity(1 << 18, file), &bound.schema, spelling, staged.meter, &mut findings)?;
         }
-        ArtifactMode::YamlDocument(bound) => yaml_document(file, &bound.schema, YAML_LEN_MAX, &mut findings)?,
+        ArtifactMode::YamlDocument(bound) => {
+            yaml_document(file, &bound.schema, YAML_LEN_MAX, staged.meter, &mut findings)?
+        }
         ArtifactMode::TextDocument => text::check(file, &mut findings)?,
     }
     Ok(findings.kept.into_values().collect())
@@ -77,9 +90,10 @@ pub(crate) fn inspect(
 /// The document, if it is one.
 fn document(
     file: impl Read,
-    schema: &Schema,
+    schema: &Arc<Schema>,
     spelling: Spelling,
     len_max: u64,
+    meter: &Meter<'_>,
     findings: &mut Findings,
 ) -> io::Result<Option<Value>> {
     let Some(text) = whole(file, len_max)? else {
@@ -97,7 +111,7 @@ fn document(
     }
     match parse(&text) {
         Ok(instance) => {
-            schema.each_finding(&instance, &mut |finding| findings.add(finding));
+            let instance = judged(schema, instance, None, meter, findings)?;
             if let Some(finding) = spelling.of_document(&text, &instance) {
                 findings.add(finding);
             }
@@ -110,20 +124,67 @@ fn document(
     }
 }
 
-fn yaml_document(file: impl Read, schema: &Schema, len_max: u64, findings: &mut Findings) -> io::Result<()> {
+fn yaml_document(
+    file: impl Read,
+    schema: &Arc<Schema>,
+    len_max: u64,
+    meter: &Meter<'_>,
+    findings: &mut Findings,
+) -> io::Result<()> {
     const UNREADABLE: &str = "yaml_unreadable";
     let Some(text) = whole(file, len_max)? else {
         findings.add(Finding::coded(UNREADABLE, too_long(len_max)));
         return Ok(());
     };
     match yaml::parse(&text) {
-        Ok(instance) => schema.each_finding(&instance, &mut |finding| findings.add(finding)),
+        Ok(instance) => {
+            judged(schema, instance, None, meter, findings)?;
+        }
         Err(error) => {
             let message = format!("not YAML that is taken: column {}: {}", error.column, error.message);
             findings.add(Finding::coded(UNREADABLE, message).on_line(error.line as u64));
         }
     }
     Ok(())
+}
+
+/// Holds a value against its schema, and gives it back. Where that may take time a thread of its own does it, which nobody
+/// waits for any more once reading is to stop: it changes nothing, and ends with the process.
+fn judged(
+    schema: &Arc<Schema>,
+    instance: Value,
+    line: Option<u64>,
+    meter: &Meter<'_>,
+    findings: &mut Findings,
+) -> io::Result<Value> {
+    let placed = move |finding: Finding| match line {
+        Some(number) => finding.on_line(number),
+        None => finding,
+    };
+    if schema.is_quick(&instance) {
+        schema.each_finding(&instance, &mut |finding| findings.add(placed(finding)));
+        return Ok(instance);
+    }
+    let (schema, (done, judged)) = (Arc::clone(schema), mpsc::sync_channel(1));
+    let thread = Builder::new().name("validator".to_owned()).stack_size(STACK_LEN).spawn(move || {
+        let mut found = Findings::new();
+        schema.each_finding(&instance, &mut |finding| found.add(placed(finding)));
+        // Nobody may be there to take it.
+        let _gone = done.send((instance, found));
+    })?;
+    loop {
+        match judged.recv_timeout(PAUSE) {
+            Ok((instance, found)) => {
+                found.kept.into_values().for_each(|finding| findings.add(finding));
+                return Ok(instance);
+            }
+            Err(RecvTimeoutError::Timeout) => meter.wait()?,
+            Err(RecvTimeoutError::Disconnected) => {
+                let _panicked = thread.join();
+                return Err(io::Error::other("the validator ended and said nothing"));
+            }
+        }
+    }
 }
 
 /// What the file holds; nothing when it is too long.
@@ -138,7 +199,13 @@ fn too_long(len_max: u64) -> String {
 }
 
 /// Findings are ordered by line first, so no later line can add one that is kept once there are enough.
-fn lines(mut reader: impl BufRead, schema: &Schema, spelling: Spelling, findings: &mut Findings) -> io::Result<()> {
+fn lines(
+    mut reader: impl BufRead,
+    schema: &Arc<Schema>,
+    spelling: Spelling,
+    meter: &Meter<'_>,
+    findings: &mut Findings,
+) -> io::Result<()> {
     let mut line = Vec::new();
     let mut number = 0;
     while !findings.are_enough() {
@@ -159,7 +226,7 @@ fn lines(mut reader: impl BufRead, schema: &Schema, spelling: Spelling, findings
         }
         match object(&line) {
             Ok(instance) => {
-                schema.each_finding(&instance, &mut |finding| findings.add(finding.on_line(number)));
+                let instance = judged(schema, instance, Some(number), meter, findings)?;
                 let end = if is_ended { spelling::End::LineFeed } else { spelling::End::OfFile };
                 let found = spelling.of_line(&line, end, &instance);
                 if let Some(finding) = found {
@@ -239,20 +306,20 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn schema() -> Schema {
-        Schema::compile(&json!({"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}}))
-            .unwrap()
+    fn schema() -> Arc<Schema> {
+        let schema = json!({"type": "object", "required": ["a"], "properties": {"a": {"type": "integer"}}});
+        Arc::new(Schema::compile(&schema).unwrap())
     }
 
     fn of_lines(text: &[u8]) -> Vec<(u64, String)> {
         let mut findings = Findings::new();
-        lines(text, &schema(), Spelling::Any, &mut findings).unwrap();
+        lines(text, &schema(), Spelling::Any, &Meter::silent(), &mut findings).unwrap();
         findings.kept.into_values().map(|found| (found.line_number.unwrap_or(0), found.message)).collect()
     }
 
     fn of_document(text: &[u8]) -> Vec<Finding> {
         let mut findings = Findings::new();
-        document(text, &schema(), Spelling::Any, 100, &mut findings).unwrap();
+        document(text, &schema(), Spelling::Any, 100, &Meter::silent(), &mut findings).unwrap();
         findings.kept.into_values().collect()
     }
 
@@ -326,7 +393,9 @@ mod tests {
         let text = [b"[".as_slice(), &small.repeat(count), b"{}]"].concat();
         assert!(text.len() as u64 <= DOCUMENT_LEN_MAX);
         let mut findings = Findings::new();
-        let read = document(text.as_slice(), &schema(), Spelling::Any, DOCUMENT_LEN_MAX, &mut findings).unwrap();
+        let read =
+            document(text.as_slice(), &schema(), Spelling::Any, DOCUMENT_LEN_MAX, &Meter::silent(), &mut findings)
+                .unwrap();
         let found: Vec<Finding> = findings.kept.into_values().collect();
         assert_eq!((read, found.len(), found[0].error_code.as_deref()), (None, 1, Some(BUDGET)));
     }

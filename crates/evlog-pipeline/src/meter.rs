@@ -39,6 +39,15 @@ impl<'m> Meter<'m> {
         if self.is_stopped.get() { Err(io::Error::other("the run was interrupted")) } else { Ok(()) }
     }
 
+    /// Nothing is read, and time passes. The error says that reading is to stop.
+    pub(crate) fn wait(&self) -> io::Result<()> {
+        if !self.is_stopped.get() {
+            let done = self.done.get();
+            self.is_stopped.set((self.tell)(done, self.len.max(done)).is_break());
+        }
+        self.add(0)
+    }
+
     /// Counts what is read of this.
     pub(crate) fn over<R: Read>(&self, inner: R) -> Metered<'_, R> {
         Metered { inner, meter: self }

@@ -205,7 +205,7 @@ pub enum ArtifactMode {
 #[derive(Debug)]
 pub struct BoundSchema {
     /// The compiled schema.
-    pub schema: Schema,
+    pub schema: Arc<Schema>,
     /// BLAKE3 of the schema's file.
     pub blake3: [u8; 32],
     /// The texts of its files.

@@ -5,6 +5,7 @@ use crate::plan::{ArtifactContract, ArtifactMode, BoundSchema, raw};
 use crate::schema::Schema;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 pub(super) fn contracts(
     directory: &Path,
@@ -46,7 +47,7 @@ fn mode(directory: &Path, schema: &raw::Schema, problems: &mut Problems) -> Opti
     };
     match Schema::load(&directory.join(file.get_ref())) {
         Ok(loaded) => {
-            let bound = BoundSchema { schema: loaded.schema, blake3: loaded.blake3, texts: loaded.texts };
+            let bound = BoundSchema { schema: Arc::new(loaded.schema), blake3: loaded.blake3, texts: loaded.texts };
             Some(with_schema(*schema.mode.get_ref(), bound))
         }
         Err(message) => {

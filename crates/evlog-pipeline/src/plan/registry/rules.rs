@@ -13,6 +13,7 @@ use evlog_lifecycle::pipeline::{ORCHESTRATOR, is_word, relpath};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What registries have; the last number says what a binding must have.
 const VERSION: &str = "0.2.";
@@ -82,7 +83,7 @@ fn contracts(directory: &Path, raw: &[raw::Contract], problems: &mut Problems) -
         let compiled = match Schema::load(&schema_file) {
             Ok(Loaded { schema, blake3, document, texts }) => {
                 check_version(&document, index, written, problems);
-                Some(BoundSchema { schema, blake3, texts })
+                Some(BoundSchema { schema: Arc::new(schema), blake3, texts })
             }
             Err(message) => {
                 let path = &written.schema_path;

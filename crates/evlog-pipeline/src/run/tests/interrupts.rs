@@ -140,3 +140,23 @@ fn t08_asked_twice_while_a_promotion_is_finished_what_is_still_staged_stays_stag
     assert!(room.bundle("made/large").exists());
     assert_eq!(fs::read_to_string(room.path("ran")).unwrap(), "ran\n");
 }
+
+#[test]
+fn t08_asked_twice_a_validator_that_takes_its_time_is_not_waited_for() {
+    let room = Room::new();
+    // Valid, after sixteen million steps.
+    let doubled = |level: usize| json!({"allOf": vec![json!({"$ref": format!("#/$defs/d{}", level + 1)}); 2]});
+    let levels = 22;
+    let mut defs: Map<String, Value> = (0..levels).map(|level| (format!("d{level}"), doubled(level))).collect();
+    defs.insert(format!("d{levels}"), json!({"type": "object"}));
+    fs::write(room.path("row.json"), json!({"$defs": defs, "$ref": "#/$defs/d0"}).to_string()).unwrap();
+    fs::write(room.path("plan.toml"), plan(&[(MAKES_ROWS, ROWS), NOTHING])).unwrap();
+    // Of so little nothing is told but while the validator works.
+    let left = interrupted_while_reading(&room, Some("one"), &|plan, session, claim, options, progress| {
+        run(plan, session, claim, options, progress)
+    });
+    let error = left.result.unwrap_err();
+    assert!(matches!(&error, RunError::Interrupted { stage, began: true, .. } if stage == "one"), "{error}");
+    assert_eq!(room.json("run.json")["status"], "in_progress");
+    assert!(!room.bundle("rows").exists(), "nothing is promoted");
+}
