@@ -5,10 +5,13 @@
 //! Invariants:
 //! - Signals that were ignored when this process started stay ignored: `nohup` ignores HUP, and a shell QUIT of what it runs
 //!   in the background.
+//! - Signals that were blocked when this process started are taken all the same, for a blocked signal is no wish: it is what
+//!   some parents forget. They stay unblocked.
 //! - Once this is dropped, signals end the process as they usually do.
 
 use crate::ui;
 use evlog_pipeline::Interrupts;
+use nix::sys::signal::{SigSet, Signal};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
 use signal_hook::flag::register_conditional_default;
 use signal_hook::iterator::{Handle, Signals};
@@ -36,7 +39,8 @@ impl Caught {
             // A handler is never taken back; from its end on it does what happens without one.
             register_conditional_default(*signal, Arc::clone(&is_over))?;
         }
-        let mut signals = Signals::new(caught)?;
+        let mut signals = Signals::new(&caught)?;
+        unblock(&caught)?;
         let handle = signals.handle();
         let thread = Builder::new().name("signals".to_owned()).spawn(move || {
             for signal in signals.forever() {
@@ -72,6 +76,16 @@ pub(crate) fn outlive_size_limit() -> io::Result<()> {
         signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
     }
     Ok(())
+}
+
+/// Lets this thread take signals that the process it was started by has blocked, and that would else never arrive; what
+/// is started from it can take them too.
+fn unblock(signals: &[i32]) -> io::Result<()> {
+    let mut set = SigSet::empty();
+    for signal in signals {
+        set.add(Signal::try_from(*signal)?);
+    }
+    Ok(set.thread_unblock()?)
 }
 
 /// The signals that this process ignores, a bit each; none where the system does not say.

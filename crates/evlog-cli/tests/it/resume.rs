@@ -2,6 +2,7 @@
 
 use crate::crash::{ROUNDS, moment};
 use crate::support::{Done, Room, files_below, signal};
+use nix::sys::signal::{SigSet, Signal};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -287,4 +288,20 @@ fn a_run_that_is_killed_at_any_moment_and_again_while_it_is_taken_up_comes_to_it
         assert_proved(&room);
     }
     assert!(cut > 10, "the runs were over before they were killed: {cut}");
+}
+
+#[test]
+fn g29_signals_that_were_blocked_when_evlog_was_started_end_a_run() {
+    let room = room("touch working; while [ ! -e go ]; do sleep 0.02; done");
+    // What a process starts inherits the mask of the thread that starts it.
+    let child = std::thread::scope(|scope| {
+        let starter = scope.spawn(|| {
+            [Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT].into_iter().collect::<SigSet>().thread_block().unwrap();
+            room.spawn(&["run", "plan.toml", "--run-id", "r"])
+        });
+        starter.join().unwrap()
+    });
+    wait_for(&room.path("working"));
+    signal(&child, "TERM");
+    assert_eq!(ended(child).code, 130);
 }
