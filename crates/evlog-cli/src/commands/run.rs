@@ -135,7 +135,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
         Ok::<_, CommandError>((done, closed))
     })??;
     let report = done?;
-    closed?;
+    closed.map_err(|error| claim::not_closed(error, &report))?;
     let verdict = Verdict::Run(report.exit_code);
     tell(ui, context, &report);
     if report.status != RunStatus::Success {
@@ -162,7 +162,9 @@ fn run_plan(
     claim: &mut Option<Claim>,
 ) -> Result<RunReport, CommandError> {
     // A new log has its first commit before the view opens it. As long as there is no run, none has failed.
-    log.begin()?;
+    log.begin().map_err(|error| {
+        CommandError::from(error).hint("nothing was recorded; once that is mended, the same command can be given again")
+    })?;
     let mut view = View::open(Arc::new(StdFs), &context.log, contracts())?;
     let failed = |error| claim::failed(context, args, error);
     let claim = claim::force(claim, &mut view, args).map_err(failed)?;

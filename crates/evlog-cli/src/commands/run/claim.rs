@@ -6,9 +6,9 @@
 use super::RunArgs;
 use crate::context::Context;
 use crate::error::CommandError;
-use evlog::View;
+use evlog::{LogError, View};
 use evlog_lifecycle::pipeline::RunStatus;
-use evlog_pipeline::{Claim, RunError, Steps, is_in_progress, noted_plan, stale_locks};
+use evlog_pipeline::{Claim, RunError, RunReport, Steps, is_in_progress, noted_plan, stale_locks};
 use std::path::{Path, PathBuf};
 
 /// The plan that was named, or the one that is noted for the run that is taken up. A run that is none is refused here,
@@ -67,6 +67,13 @@ pub(super) fn not_taken(error: CommandError, claim: Option<&Claim>) -> CommandEr
         Some(_) => error,
         None => error.during("the run is locked, and its lock is not set aside").with_code(20),
     }
+}
+
+/// The run has its end, and what the log was to record after that may be missing.
+pub(super) fn not_closed(error: LogError, report: &RunReport) -> CommandError {
+    let (run, status) = (&report.run_id, report.status.word());
+    let ended = format!("run `{run}` has ended, as {status}, and the log could not be closed");
+    CommandError::from(error).during(ended).hint(format!("`evlog show {run}` says what the log holds of the run"))
 }
 
 /// The run's id, where the command line names it.
