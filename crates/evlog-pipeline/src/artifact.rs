@@ -80,7 +80,7 @@ pub(crate) fn inspect(
             lines(BufReader::with_capacity(1 << 18, file), &bound.schema, spelling, staged.meter, &mut findings)?;
         }
         ArtifactMode::YamlDocument(bound) => {
-            yaml_document(file, &bound.schema, YAML_LEN_MAX, staged.meter, &mut findings)?
+            yaml_document(file, &bound.schema, YAML_LEN_MAX, staged.meter, &mut findings)?;
         }
         ArtifactMode::TextDocument => text::check(file, &mut findings)?,
     }

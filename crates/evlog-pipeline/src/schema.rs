@@ -261,10 +261,8 @@ fn short_pointer(pointer: &str) -> Cow<'_, str> {
             short = short + "/" + &name;
         }
     }
-    if left_out > 0 {
-        short += &format!("/({left_out} more)");
-    }
-    Cow::Owned(short)
+    let more = if left_out > 0 { format!("/({left_out} more)") } else { String::new() };
+    Cow::Owned(short + &more)
 }
 
 fn short_name(name: &str) -> Cow<'_, str> {

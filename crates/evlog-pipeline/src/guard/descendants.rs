@@ -41,7 +41,9 @@ impl Descendants {
     pub(super) fn end(&mut self) -> usize {
         let own = rustix::process::getpid().as_raw_nonzero().get();
         let found = linux::descendants(own);
-        found.iter().for_each(|found| linux::end(found, own));
+        for found in &found {
+            linux::end(found, own);
+        }
         let outside = found.iter().filter(|found| u32::try_from(found.group) != Ok(self.group));
         self.left.extend(outside.map(|found| found.pid));
         found.len()
@@ -61,7 +63,9 @@ pub(crate) fn end_below(guard: &Child, limit: Duration) -> Marked {
     let (began, mut ended) = (std::time::Instant::now(), BTreeSet::new());
     loop {
         let found = linux::descendants(guard);
-        found.iter().for_each(|found| linux::end(found, guard));
+        for found in &found {
+            linux::end(found, guard);
+        }
         ended.extend(found.iter().map(|found| found.pid));
         if found.is_empty() || began.elapsed() > limit {
             return Marked { found: ended.len(), left: found.len() };
