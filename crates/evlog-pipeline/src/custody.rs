@@ -15,16 +15,15 @@
 //!   reported. No directory on the way is a link.
 
 use crate::copy::{CopyError, copy_content};
-use crate::files::{FileError, at, hash, make_parents, sync_directory};
+use crate::files::{FileError, at, hash, make_parents};
 use crate::meter::Meter;
 use crate::step::{Step, Steps};
 use crate::tree::{self, Tree};
-use rustix::fs::{AtFlags, Mode, OFlags, Stat, openat, renameat, statat};
+use rustix::fs::{AtFlags, Mode, OFlags, Stat, mkdirat, openat, renameat, statat};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{DirBuilder, File};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::PermissionsExt;
 
 /// How the name of the directory begins that holds the copies; no stage's id does. The rest is drawn at random.
 const PREFIX: &str = ".custody-";
@@ -69,20 +68,20 @@ pub(crate) type Taken = Result<(u64, [u8; 32]), io::Error>;
 
 impl Custody {
     /// An empty one, below the directory that also holds the stage's.
-    pub(crate) fn make(shelf: &Path, steps: &Steps) -> Result<Custody, FileError> {
-        let path = shelf.join(format!("{PREFIX}{}", uuid::Uuid::new_v4().simple()));
+    pub(crate) fn make(shelf: &Tree, steps: &Steps) -> Result<Custody, FileError> {
+        let name = format!("{PREFIX}{}", uuid::Uuid::new_v4().simple());
         steps.at(Step::MakeDirectory);
-        DirBuilder::new().mode(0o700).create(&path).map_err(at("make", &path))?;
-        Ok(Custody { tree: Tree::open_itself(&path)?, kept: BTreeMap::new() })
+        let made = mkdirat(shelf, &name, Mode::RWXU);
+        made.map_err(|error| at("make", &shelf.path().join(&name))(error.into()))?;
+        Ok(Custody { tree: shelf.within_named(&name)?, kept: BTreeMap::new() })
     }
 
     /// Those that were left, in the order of their names.
-    pub(crate) fn left(shelf: &Path) -> Vec<Custody> {
-        let Ok(tree) = Tree::open_itself(shelf) else { return Vec::new() };
-        let found = tree::entries(&tree).unwrap_or_default();
+    pub(crate) fn left(shelf: &Tree) -> Vec<Custody> {
+        let found = tree::entries(shelf).unwrap_or_default();
         let names = found.iter().filter_map(|named| named.name.to_str().ok()).filter(|name| name.starts_with(PREFIX));
         let names: BTreeSet<&str> = names.collect();
-        let opened = names.into_iter().filter_map(|name| Tree::open_itself(&shelf.join(name)).ok());
+        let opened = names.into_iter().filter_map(|name| shelf.within(name).ok());
         opened.map(|tree| Custody { tree, kept: BTreeMap::new() }).collect()
     }
 
@@ -140,12 +139,11 @@ impl Custody {
 
     /// Moves copies, by their paths, into the bundle. After an error, the paths before the one that it names are promoted
     /// and stay.
-    pub(crate) fn promote(&self, bundle: &Path, paths: &[&str], steps: &Steps) -> Result<(), FileError> {
-        let tree = Tree::open_itself(bundle)?;
+    pub(crate) fn promote(&self, bundle: &Tree, paths: &[&str], steps: &Steps) -> Result<(), FileError> {
         for path in paths {
             make_parents(bundle, path, steps)?;
             steps.at(Step::Promote);
-            self.promote_one(&tree, path).map_err(at("promote to", &bundle.join(path)))?;
+            self.promote_one(bundle, path).map_err(at("promote to", &bundle.path().join(path)))?;
         }
         sync_parents(bundle, paths, steps)
     }
@@ -183,12 +181,12 @@ fn changed() -> io::Error {
 }
 
 /// Makes the entries of promoted artifacts durable.
-pub(crate) fn sync_parents(bundle: &Path, paths: &[&str], steps: &Steps) -> Result<(), FileError> {
-    let directories: BTreeSet<PathBuf> =
-        paths.iter().filter_map(|path| bundle.join(path).parent().map(Path::to_owned)).collect();
+pub(crate) fn sync_parents(bundle: &Tree, paths: &[&str], steps: &Steps) -> Result<(), FileError> {
+    let directories: BTreeSet<&str> =
+        paths.iter().map(|path| path.rsplit_once('/').map_or("", |(directories, _)| directories)).collect();
     directories.iter().try_for_each(|directory| {
         steps.at(Step::SyncDirectory);
-        sync_directory(directory)
+        bundle.within_named(directory)?.sync()
     })
 }
 
@@ -198,6 +196,7 @@ mod tests {
     use std::fs::{self, OpenOptions};
     use std::io::Write;
     use std::os::unix::fs::{MetadataExt, symlink};
+    use std::path::{Path, PathBuf};
 
     struct Room(tempfile::TempDir);
 
@@ -217,8 +216,12 @@ mod tests {
             self.0.path().join(path)
         }
 
+        fn tree(&self) -> Tree {
+            Tree::open_itself(self.0.path()).unwrap()
+        }
+
         fn taken(&self, paths: &[&str]) -> Custody {
-            let mut custody = Custody::make(self.0.path(), &Steps::default()).unwrap();
+            let mut custody = Custody::make(&self.tree(), &Steps::default()).unwrap();
             let staged = Tree::open(&self.path("staging")).unwrap();
             for path in paths {
                 custody.take(&staged, path, &Meter::silent()).unwrap().unwrap();
@@ -227,14 +230,14 @@ mod tests {
         }
 
         fn promote(&self, custody: &Custody, paths: &[&str]) -> Result<(), FileError> {
-            custody.promote(&self.path("bundle"), paths, &Steps::default())
+            custody.promote(&self.tree().within("bundle").unwrap(), paths, &Steps::default())
         }
     }
 
     #[test]
     fn g13_files_are_copied_measured_and_moved_with_their_directories() {
         let room = Room::new();
-        let mut custody = Custody::make(room.0.path(), &Steps::default()).unwrap();
+        let mut custody = Custody::make(&room.tree(), &Steps::default()).unwrap();
         let staged = Tree::open(&room.path("staging")).unwrap();
         for path in ["a", "b/c", "b/d"] {
             let last = path.rsplit('/').next().unwrap();
@@ -322,7 +325,7 @@ mod tests {
     fn copies_that_were_left_are_found_and_measured_again() {
         let room = Room::new();
         let left = room.taken(&["a"]).tree.path().to_owned();
-        let mut found = Custody::left(room.0.path());
+        let mut found = Custody::left(&room.tree());
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].tree.path(), left);
         assert!(room.promote(&found[0], &["a"]).is_err(), "what was not measured is not promoted");
@@ -330,6 +333,6 @@ mod tests {
         assert_eq!(measured, (1, *blake3::hash(b"a").as_bytes()));
         assert!(found[0].measure("b/c", &Meter::silent()).is_err());
         room.promote(&found[0], &["a"]).unwrap();
-        assert!(Custody::left(&room.path("none")).is_empty());
+        assert!(Custody::left(&room.tree().within("bundle").unwrap()).is_empty());
     }
 }

@@ -13,10 +13,13 @@ pub(crate) use remove::{remove_tree, set_aside};
 use crate::meter::Meter;
 use crate::step::{Step, Steps};
 use crate::tree::{Tree, open_regular};
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, renameat, unlinkat};
+use rustix::io::Errno;
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+#[cfg(target_os = "linux")]
 use std::os::fd::AsFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 /// The permissions of files that are made, and of directories: only their owner may write. The umask takes away more.
@@ -70,23 +73,23 @@ pub(crate) fn read_text(path: &Path, len_max: u64) -> Result<String, String> {
 /// bytes is left as it is. Any number of processes may do it at the same time.
 pub fn write_atomically(root: &Path, relative: &str, bytes: &[u8]) -> Result<bool, FileError> {
     let temporary = |name: &str| format!(".{name}.{}.tmp", uuid::Uuid::new_v4().simple());
-    replace(root, relative, bytes, &temporary, &Steps::default())
+    replace(&Tree::open(root)?, relative, bytes, &temporary, &Steps::default())
 }
 
 /// The same for a file that only the holder of the run's lock writes, and tells of its steps. A temporary file that a
 /// crash has left is replaced.
-pub(crate) fn write_as_holder(root: &Path, relative: &str, bytes: &[u8], steps: &Steps) -> Result<bool, FileError> {
+pub(crate) fn write_as_holder(root: &Tree, relative: &str, bytes: &[u8], steps: &Steps) -> Result<bool, FileError> {
     replace(root, relative, bytes, &|name| format!(".{name}.tmp"), steps)
 }
 
 fn replace(
-    root: &Path,
+    root: &Tree,
     relative: &str,
     bytes: &[u8],
     temporary: &dyn Fn(&str) -> String,
     steps: &Steps,
 ) -> Result<bool, FileError> {
-    let target = root.join(relative);
+    let target = root.path().join(relative);
     // The callers have checked the names; this is the last place that can.
     if relative.split('/').any(|name| matches!(name, "" | "." | "..")) {
         return Err(at("write", &target)(io::Error::new(
@@ -94,55 +97,73 @@ fn replace(
             "the path leads out of the directory",
         )));
     }
-    if holds(&target, bytes) {
+    if holds(root, relative, bytes) {
         return Ok(false);
     }
     let directory = make_parents(root, relative, steps)?;
-    let temporary = directory.join(temporary(relative.rsplit('/').next().unwrap_or(relative)));
+    let name = relative.rsplit('/').next().unwrap_or(relative);
+    let temporary = temporary(name);
     steps.at(Step::WriteFile);
-    let written = write_new(&temporary, bytes).map_err(at("write", &temporary));
+    let written = write_new(&directory, &temporary, bytes).map_err(at("write", &directory.path().join(&temporary)));
     let replaced = written.and_then(|()| {
         steps.at(Step::RenameFile);
         // COMMIT POINT: readers see the new content from here on.
-        fs::rename(&temporary, &target).map_err(at("replace", &target))
+        renameat(&directory, &temporary, &directory, name).map_err(|error| at("replace", &target)(error.into()))
     });
     if replaced.is_err() {
         // The first error is the one to tell.
-        let _left = fs::remove_file(&temporary);
+        let _left = unlinkat(&directory, &temporary, AtFlags::empty());
     }
     replaced?;
     steps.at(Step::SyncDirectory);
-    sync_directory(&directory)?;
+    directory.sync()?;
     Ok(true)
 }
 
 /// A leftover temporary file may be a link that someone placed, so it is removed and made anew, never opened.
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+fn write_new(directory: &Tree, name: &str, bytes: &[u8]) -> io::Result<()> {
+    match unlinkat(directory, name, AtFlags::empty()) {
+        Err(error) if error != Errno::NOENT => return Err(error.into()),
         _ => {}
     }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(path)?;
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+    let mut file = directory.file_with(name, flags, Mode::from_raw_mode(FILE_MODE))?;
     file.write_all(bytes)?;
     file.sync_all()
 }
 
-fn holds(path: &Path, bytes: &[u8]) -> bool {
-    let same_len = fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() == bytes.len() as u64);
-    same_len && fs::read(path).is_ok_and(|found| found == bytes)
+fn holds(root: &Tree, relative: &str, bytes: &[u8]) -> bool {
+    let Ok(mut file) = root.file(relative) else { return false };
+    let mut found = Vec::new();
+    let same_len = file.metadata().is_ok_and(|meta| meta.len() == bytes.len() as u64);
+    same_len && file.read_to_end(&mut found).is_ok() && found == bytes
 }
 
 /// Makes the directories above `relative`, below `root`, and gives the last one. Each one on the way must be a
 /// directory and not a link to one.
-pub(crate) fn make_parents(root: &Path, relative: &str, steps: &Steps) -> Result<PathBuf, FileError> {
-    let mut directory = root.to_owned();
-    let mut segments: Vec<&str> = relative.split('/').collect();
-    segments.pop();
-    for segment in segments {
-        directory.push(segment);
-        make_directory(&directory, steps)?;
+pub(crate) fn make_parents(root: &Tree, relative: &str, steps: &Steps) -> Result<Tree, FileError> {
+    let (directories, _name) = relative.rsplit_once('/').unwrap_or(("", relative));
+    let mut directory = root.within_named("")?;
+    for segment in directories.split('/').filter(|segment| !segment.is_empty()) {
+        directory = make_within(&directory, segment, steps)?;
     }
     Ok(directory)
+}
+
+/// Makes a directory in another one unless it is there, and opens it.
+pub(crate) fn make_within(directory: &Tree, name: &str, steps: &Steps) -> Result<Tree, FileError> {
+    let path = directory.path().join(name);
+    if directory.stat(name).is_err() {
+        steps.at(Step::MakeDirectory);
+    }
+    match rustix::fs::mkdirat(directory, name, Mode::from_raw_mode(DIRECTORY_MODE)) {
+        Ok(()) => directory.sync()?,
+        Err(Errno::EXIST) => {
+            is_directory(directory.stat(name).map(|found| FileType::from_raw_mode(found.st_mode)), &path)?
+        }
+        Err(error) => return Err(at("make", &path)(error.into())),
+    }
+    directory.within_named(name)
 }
 
 /// Makes one directory unless it is there.
@@ -155,13 +176,18 @@ pub(crate) fn make_directory(directory: &Path, steps: &Steps) -> Result<(), File
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at("make", directory)(error)),
         Err(_) => {}
     }
-    let found = fs::symlink_metadata(directory).map_err(at("read", directory))?;
-    if found.is_dir() {
-        return Ok(());
-    }
-    let what = if found.is_symlink() { "a symbolic link" } else { "a file" };
+    let found = fs::symlink_metadata(directory).map(|found| FileType::from_raw_mode(found.mode()));
+    is_directory(found, directory)
+}
+
+fn is_directory(found: io::Result<FileType>, path: &Path) -> Result<(), FileError> {
+    let what = match found.map_err(at("read", path))? {
+        FileType::Directory => return Ok(()),
+        FileType::Symlink => "a symbolic link",
+        _ => "a file",
+    };
     let error = io::Error::new(io::ErrorKind::NotADirectory, format!("expected a directory, found {what}"));
-    Err(at("make", directory)(error))
+    Err(at("make", path)(error))
 }
 
 /// Makes the entries of a directory durable.
@@ -173,12 +199,7 @@ pub(crate) fn sync_directory(directory: &Path) -> Result<(), FileError> {
 #[cfg(target_os = "linux")]
 const SYNCED_ONE_BY_ONE_MAX: usize = 32;
 
-/// Makes the content of files below `root` durable, so that what is recorded in the log is also what a crash leaves.
-pub(crate) fn sync_files(root: &Path, paths: &[&str]) -> Result<(), FileError> {
-    sync_below(&Tree::open(root)?, paths)
-}
-
-/// The same below a directory that is held open.
+/// Makes the content of files below a directory durable, so that what is recorded in the log is also what a crash leaves.
 pub(crate) fn sync_below(root: &Tree, paths: &[impl AsRef<str>]) -> Result<(), FileError> {
     #[cfg(target_os = "linux")]
     if paths.len() > SYNCED_ONE_BY_ONE_MAX {
@@ -194,6 +215,13 @@ pub(crate) fn sync_below(root: &Tree, paths: &[impl AsRef<str>]) -> Result<(), F
 pub(crate) fn measure(path: &Path, meter: &Meter<'_>) -> Result<(u64, [u8; 32]), FileError> {
     let file = open_regular(path).map_err(at("open", path))?;
     hash(&file, meter).map_err(at("read", path))
+}
+
+/// The same of a file below a directory that is held open.
+pub(crate) fn measure_below(root: &Tree, relative: &str, meter: &Meter<'_>) -> Result<(u64, [u8; 32]), FileError> {
+    let path = root.path().join(relative);
+    let file = root.file(relative).map_err(at("open", &path))?;
+    hash(&file, meter).map_err(at("read", &path))
 }
 
 /// The same, with the digest as bundles spell it.
@@ -270,7 +298,7 @@ mod tests {
         fs::write(&victim, "untouched").unwrap();
         symlink(&victim, room.path().join(".a.json.tmp")).unwrap();
         symlink(&victim, room.path().join("a.json")).unwrap();
-        write_as_holder(room.path(), "a.json", b"untouched", &Steps::default()).unwrap();
+        write_as_holder(&Tree::open_itself(room.path()).unwrap(), "a.json", b"untouched", &Steps::default()).unwrap();
         assert_eq!(fs::read(&victim).unwrap(), b"untouched");
         assert!(fs::symlink_metadata(room.path().join("a.json")).unwrap().is_file());
     }
@@ -306,9 +334,10 @@ mod tests {
         for path in &paths {
             fs::write(room.path().join(path), path).unwrap();
         }
-        sync_files(room.path(), &paths).unwrap();
-        sync_files(room.path(), &paths[..2]).unwrap();
-        assert!(sync_files(room.path(), &["none"]).is_err());
+        let tree = Tree::open(room.path()).unwrap();
+        sync_below(&tree, &paths).unwrap();
+        sync_below(&tree, &paths[..2]).unwrap();
+        assert!(sync_below(&tree, &["none"]).is_err());
     }
 
     #[test]

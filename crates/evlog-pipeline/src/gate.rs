@@ -34,7 +34,6 @@ use evlog_lifecycle::pipeline::report::{
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::path::Path;
 
 /// What failed, in the order in which it names the reason code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -60,10 +59,12 @@ pub(crate) struct Gate<'a> {
     pub(crate) stage: &'a Stage,
     /// The run, for the report.
     pub(crate) run: &'a str,
-    /// The stage's staging directory.
-    pub(crate) staging: &'a Path,
-    /// Where a directory for the copies may be made, in the same file system.
-    pub(crate) shelf: &'a Path,
+    /// The bundle.
+    pub(crate) home: &'a Tree,
+    /// What holds the staging directory, below the bundle. A directory for the copies is made there.
+    pub(crate) shelf: &'a str,
+    /// The stage's staging directory, below that.
+    pub(crate) staging: &'a str,
     /// What earlier stages have published: path and stage.
     pub(crate) published: &'a BTreeMap<String, String>,
     /// What no report may show.
@@ -116,11 +117,10 @@ impl Gate<'_> {
     /// could not be read, or that the copies could not be written.
     pub(crate) fn check(&self) -> Result<Result<Passed, Failed>, FileError> {
         let mut found = Found::default();
-        let tree = match Tree::open_itself(self.staging) {
-            Ok(tree) => tree,
-            Err(error) if error.source.kind() == io::ErrorKind::NotADirectory => {
-                return Ok(Err(self.replaced(&error, &mut found)));
-            }
+        let opened = self.home.within_named(self.shelf);
+        let (shelf, tree) = match opened.and_then(|shelf| shelf.within_named(self.staging).map(|tree| (shelf, tree))) {
+            Ok(opened) => opened,
+            Err(error) if is_replaced(&error) => return Ok(Err(self.replaced(&error, &mut found))),
             Err(error) => return Err(error),
         };
         let staged = walk_tree(&tree)?;
@@ -134,7 +134,8 @@ impl Gate<'_> {
         self.check_presence(&regular, &mut found);
         let meter = Meter::new(self.reading_len(&tree, &regular), self.tell);
         // Where nothing will be promoted nothing is copied, and the report is of what is staged.
-        let taken = if found.first.is_none() { Some(self.take(&tree, &regular, &meter, &mut found)?) } else { None };
+        let taken =
+            if found.first.is_none() { Some(self.take((&shelf, &tree), &regular, &meter, &mut found)?) } else { None };
         match &taken {
             Some(passed) => self.inspect(&regular, &|path| passed.custody.file(path), &meter, &mut found),
             None => self.inspect(&regular, &|path| tree.file(path), &meter, &mut found),
@@ -277,8 +278,14 @@ impl Gate<'_> {
     }
 
     /// Copies every regular file, and measures the copies.
-    fn take(&self, tree: &Tree, regular: &[String], meter: &Meter<'_>, found: &mut Found) -> Result<Passed, FileError> {
-        let mut passed = Passed { artifacts: Vec::new(), custody: Custody::make(self.shelf, self.steps)? };
+    fn take(
+        &self,
+        (shelf, tree): (&Tree, &Tree),
+        regular: &[String],
+        meter: &Meter<'_>,
+        found: &mut Found,
+    ) -> Result<Passed, FileError> {
+        let mut passed = Passed { artifacts: Vec::new(), custody: Custody::make(shelf, self.steps)? };
         for path in regular {
             let contract = outputs(self.stage, path).next().and_then(|(_, output)| output.contract.clone());
             self.steps.at(Step::TakeStaged);
@@ -286,7 +293,7 @@ impl Gate<'_> {
                 Ok((len, blake3)) => {
                     passed.artifacts.push(Artifact { path: path.clone(), len, blake3, contract });
                 }
-                Err(error) => self.unreadable(found, path, &error.kind().to_string()),
+                Err(error) => self.unreadable(found, path, &error),
             }
         }
         Ok(passed)
@@ -307,7 +314,7 @@ impl Gate<'_> {
             let Some(bound) = contract.and_then(|id| self.plan.contracts.get(id)) else { continue };
             match artifact::inspect(staged, path, bound, spelling) {
                 Ok(findings) => self.add_all(found, Class::Content, path, findings),
-                Err(error) => self.unreadable(found, path, &error.kind().to_string()),
+                Err(error) => self.unreadable(found, path, &error),
             }
         }
     }
@@ -322,7 +329,11 @@ impl Gate<'_> {
         regular.iter().map(one).fold(0, u64::saturating_add)
     }
 
-    fn unreadable(&self, found: &mut Found, path: &str, why: &str) {
+    fn unreadable(&self, found: &mut Found, path: &str, error: &io::Error) {
+        let why = match error.kind() {
+            io::ErrorKind::CrossesDevices => "it is on another mount".to_owned(),
+            kind => kind.to_string(),
+        };
         let finding = Finding::coded("artifact_unreadable", format!("could not be read: {why}"));
         self.add(found, Class::Entry, path, finding);
     }
@@ -362,6 +373,11 @@ impl Gate<'_> {
         let known = known.or_else(|| elsewhere().map(|bound| (bound.contract.as_str(), bound.version.as_str())));
         known.unwrap_or((UNBOUND_CONTRACT, UNBOUND_CONTRACT_VERSION))
     }
+}
+
+/// Whether a link, a file or a mount stands in the place of the staging directory, or of what holds it.
+fn is_replaced(error: &FileError) -> bool {
+    matches!(error.source.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::CrossesDevices)
 }
 
 /// The length of a staged file; none of one that is not there any more.

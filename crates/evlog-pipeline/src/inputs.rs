@@ -8,10 +8,12 @@
 //!   a link, and then what it leads to is measured.
 //! - The list is in byte order of paths, each once.
 
-use crate::files::{FileError, at, measure};
+use crate::files::{FileError, at, measure, measure_below};
 use crate::meter::{Meter, Tell};
 use crate::plan::{Input, InputFrom};
+use crate::tree::Tree;
 use crate::walk::walk;
+use rustix::fs::FileType;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -47,7 +49,7 @@ impl Found {
 pub(crate) fn find(
     inputs: &[Input],
     plan_directory: &Path,
-    bundle: &Path,
+    bundle: &Tree,
     published: &BTreeMap<String, String>,
     tell: &Tell<'_>,
 ) -> Result<Vec<Found>, FileError> {
@@ -56,7 +58,7 @@ pub(crate) fn find(
         .iter()
         .map(|input| Ok((input, paths_of(input, plan_directory, published)?)))
         .collect::<Result<_, _>>()?;
-    let root = |from| if from == InputFrom::Plan { plan_directory } else { bundle };
+    let root = |from| if from == InputFrom::Plan { plan_directory } else { bundle.path() };
     let len = |(input, paths): &(&Input, BTreeSet<String>)| -> u64 {
         let len = |path: &String| fs::metadata(root(input.from).join(path)).map_or(0, |found| found.len());
         paths.iter().map(len).sum()
@@ -65,7 +67,10 @@ pub(crate) fn find(
     for (input, paths) in looked {
         let nothing = paths.is_empty().then(|| input.glob.as_str().to_owned());
         for path in paths.into_iter().chain(nothing) {
-            let content = content(&root(input.from).join(&path), &meter)?;
+            let content = match input.from {
+                InputFrom::Plan => content(&plan_directory.join(&path), &meter)?,
+                InputFrom::Run => published_content(bundle, &path, &meter)?,
+            };
             let one = Found { path: path.clone(), from: input.from, required: input.required, content };
             let listed = found.entry((path, input.from)).or_insert(one);
             // Named twice, it is needed if either says so.
@@ -110,6 +115,15 @@ fn content(path: &Path, meter: &Meter<'_>) -> Result<Option<(u64, [u8; 32])>, Fi
     }
 }
 
+/// Length and digest of the file at a path of the bundle, if one is there. No link is followed: what is published is none.
+fn published_content(bundle: &Tree, path: &str, meter: &Meter<'_>) -> Result<Option<(u64, [u8; 32])>, FileError> {
+    let found = bundle.stat(path).map(Some).or_else(absent).map_err(at("find", &bundle.path().join(path)))?;
+    match found.filter(|found| FileType::from_raw_mode(found.st_mode).is_file()) {
+        Some(_) => measure_below(bundle, path, meter).map(Some),
+        None => Ok(None),
+    }
+}
+
 /// Nothing, where nothing is there.
 fn absent<T>(error: io::Error) -> io::Result<Option<T>> {
     let is_absent = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
@@ -145,9 +159,13 @@ mod tests {
         let room = room();
         let published = BTreeMap::from([("rows/x".to_owned(), "one".to_owned())]);
         let find = |inputs: &[Input]| {
-            let found = find(inputs, &room.path().join("plan"), &room.path().join("bundle"), &published, &|_, _| {
-                ControlFlow::Continue(())
-            })
+            let found = find(
+                inputs,
+                &room.path().join("plan"),
+                &Tree::open_itself(&room.path().join("bundle")).unwrap(),
+                &published,
+                &|_, _| ControlFlow::Continue(()),
+            )
             .unwrap();
             found.into_iter().map(|one| (one.path, one.content.map(|(len, _)| len))).collect::<Vec<_>>()
         };

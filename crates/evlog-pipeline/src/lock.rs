@@ -11,20 +11,21 @@
 //! - A claim removes the lock that it made, and never one that another process has made since.
 //! - A claim of which nothing came leaves no directory that it made.
 
-use crate::files::{DIRECTORY_MODE, FILE_MODE, FileError, at, make_directory, write_as_holder};
+use crate::files::{DIRECTORY_MODE, FILE_MODE, FileError, at, make_directory, make_within, write_as_holder};
 use crate::orphans::Mark;
 use crate::run::RunError;
 use crate::step::{Step, Steps};
-use crate::tree::open_regular;
+use crate::tree::{Tree, entries, open_regular};
 use evlog::request::check_run_id;
+use rustix::fs::{AtFlags, Mode, OFlags, fstat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Write};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// How much is read of a lock file, or of a note of a stage, in bytes.
@@ -38,7 +39,9 @@ const TRIES: usize = 10;
 #[derive(Debug)]
 pub struct Claim {
     run: String,
-    runs: PathBuf,
+    /// Where all bundles are, and among them where all locks are, both held open: a stage may put others in their places.
+    runs: Tree,
+    locks: Tree,
     lock: PathBuf,
     file: File,
     steps: Steps,
@@ -59,12 +62,18 @@ impl Claim {
             made_dir.map_err(at("make", out_dir))?;
             let runs = out_dir.canonicalize().map_err(at("find", out_dir))?.join("runs");
             make_directory(&runs, steps)?;
-            make_directory(&runs.join(".locks"), steps)?;
-            let lock = runs.join(".locks").join(format!("{run}.lock"));
-            match create(&lock, steps) {
+            let (runs, locks) = match Tree::open_itself(&runs).and_then(|runs| {
+                let locks = make_within(&runs, ".locks", steps)?;
+                Ok((runs, locks))
+            }) {
+                Err(error) if error.source.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened?,
+            };
+            let lock = locks.path().join(lock_name(&run));
+            match create(&locks, &run, steps) {
                 Ok(file) => {
                     made = made.into_iter().filter_map(|directory| directory.canonicalize().ok()).collect();
-                    let claim = Claim { run, runs, lock, file, steps: steps.clone(), made, entered: false };
+                    let claim = Claim { run, runs, locks, lock, file, steps: steps.clone(), made, entered: false };
                     let written = writeln!(&claim.file, "pid={}", std::process::id());
                     written.and_then(|()| claim.file.sync_all()).map_err(at("write", &claim.lock))?;
                     return Ok(claim);
@@ -106,7 +115,17 @@ impl Claim {
 
     /// Its bundle.
     pub(crate) fn bundle(&self) -> PathBuf {
-        self.runs.join(&self.run)
+        self.runs.path().join(&self.run)
+    }
+
+    /// Where all bundles are.
+    pub(crate) fn runs(&self) -> &Tree {
+        &self.runs
+    }
+
+    /// Where all locks are.
+    pub(crate) fn locks(&self) -> &Tree {
+        &self.locks
     }
 
     /// From here on what the claim has made stays.
@@ -116,15 +135,14 @@ impl Claim {
 
     /// The locks of this run that were set aside, by name.
     pub(crate) fn stale(&self) -> Result<Vec<(String, PathBuf)>, RunError> {
-        let directory = self.runs.join(".locks");
         let prefix = format!("{}.lock.stale.", self.run);
         let mut found = Vec::new();
-        for entry in fs::read_dir(&directory).map_err(at("read", &directory))? {
-            let entry = entry.map_err(at("read", &directory))?;
-            let name = entry.file_name().into_string().unwrap_or_default();
+        for entry in entries(&self.locks).map_err(at("read", self.locks.path()))? {
+            let name = entry.name.into_string().unwrap_or_default();
             let number = name.strip_prefix(&prefix).filter(|rest| rest.len() == 4 && *rest != "0000");
             if number.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit())) {
-                found.push((name, entry.path()));
+                let path = self.locks.path().join(&name);
+                found.push((name, path));
             }
         }
         found.sort_unstable();
@@ -133,52 +151,55 @@ impl Claim {
 
     /// Notes where the run's plan is.
     pub(crate) fn note_plan(&self, plan: &Path) -> Result<(), RunError> {
-        let (note, text) = (note(&self.runs, &self.run), [plan.as_os_str().as_bytes(), b"\n"].concat());
-        if fs::read(&note).is_ok_and(|known| known == text) {
+        let (name, text) = (note_name(&self.run), [plan.as_os_str().as_bytes(), b"\n"].concat());
+        let mut known = Vec::new();
+        let read = self.locks.file(&name).and_then(|note| note.take(text.len() as u64 + 1).read_to_end(&mut known));
+        if read.is_ok() && known == text {
             return Ok(());
         }
         self.steps.at(Step::NotePlan);
-        write_as_holder(&self.runs.join(".locks"), &note_name(&self.run), &text, &self.steps)?;
+        write_as_holder(&self.locks, &name, &text, &self.steps)?;
         Ok(())
     }
 
     /// The run has ended: nobody will ask where its plan is. Says whether there was a note.
     pub(crate) fn forget_plan(&self) -> Result<bool, RunError> {
-        let note = note(&self.runs, &self.run);
         self.steps.at(Step::ForgetPlan);
-        match fs::remove_file(&note) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            removed => removed.map(|()| true).map_err(|error| at("remove", &note)(error).into()),
-        }
+        Ok(self.forget(&note_name(&self.run))?)
     }
 
     /// Notes by what the processes of the stage that begins can be known.
     pub(crate) fn note_mark(&self, mark: &Mark) -> Result<(), FileError> {
         self.steps.at(Step::NoteMark);
         let text = serde_json::to_vec(mark).unwrap_or_default();
-        write_as_holder(&self.runs.join(".locks"), &mark_name(&self.run), &text, &self.steps).map(drop)
+        write_as_holder(&self.locks, &mark_name(&self.run), &text, &self.steps).map(drop)
     }
 
     /// What was noted of the stage that ran when the run was left.
     pub(crate) fn noted_mark(&self) -> Option<Mark> {
-        let note = open_regular(&self.runs.join(".locks").join(mark_name(&self.run))).ok()?;
+        let note = self.locks.file(&mark_name(&self.run)).ok()?;
         serde_json::from_reader(note.take(HOLDER_LEN_MAX)).ok()
     }
 
     /// None of the stage's processes is left.
     pub(crate) fn forget_mark(&self) -> Result<(), FileError> {
-        let note = self.runs.join(".locks").join(mark_name(&self.run));
         self.steps.at(Step::ForgetMark);
-        match fs::remove_file(&note) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            removed => removed.map_err(at("remove", &note)),
+        self.forget(&mark_name(&self.run)).map(drop)
+    }
+
+    /// Removes a note; says whether there was one.
+    fn forget(&self, name: &str) -> Result<bool, FileError> {
+        match unlinkat(&self.locks, name, AtFlags::empty()) {
+            Err(Errno::NOENT) => Ok(false),
+            removed => {
+                removed.map(|()| true).map_err(|error| at("remove", &self.locks.path().join(name))(error.into()))
+            }
         }
     }
 
     fn is_ours(&self) -> bool {
-        let same = |found: fs::Metadata, own: fs::Metadata| (found.dev(), found.ino()) == (own.dev(), own.ino());
-        let found = fs::symlink_metadata(&self.lock).and_then(|found| Ok(same(found, self.file.metadata()?)));
-        found.unwrap_or(false)
+        let (Ok(found), Ok(own)) = (self.locks.stat(&lock_name(&self.run)), fstat(&self.file)) else { return false };
+        (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
     }
 }
 
@@ -187,7 +208,7 @@ impl Drop for Claim {
     fn drop(&mut self) {
         self.steps.at(Step::ReleaseLock);
         if self.is_ours() {
-            let _left = fs::remove_file(&self.lock);
+            let _left = self.forget(&lock_name(&self.run));
         }
         if !self.entered {
             for directory in self.made.iter().rev() {
@@ -218,9 +239,14 @@ fn note_name(run: &str) -> String {
     format!("{run}.plan")
 }
 
-fn create(lock: &Path, steps: &Steps) -> io::Result<File> {
+fn lock_name(run: &str) -> String {
+    format!("{run}.lock")
+}
+
+fn create(locks: &Tree, run: &str, steps: &Steps) -> io::Result<File> {
     steps.at(Step::TakeLock);
-    OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(lock)
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
+    locks.file_with(&lock_name(run), flags, Mode::from_raw_mode(FILE_MODE))
 }
 
 /// The directories on the way to this one, and itself, that are not there; outermost first.
@@ -244,7 +270,7 @@ fn free(lock: &Path, recorded: &BTreeSet<String>) -> Result<PathBuf, RunError> {
 fn holder(lock: &Path) -> String {
     let mut bytes = Vec::new();
     // Gone again, or not to be read: then nothing is known.
-    let _unread = File::open(lock).and_then(|file| file.take(HOLDER_LEN_MAX).read_to_end(&mut bytes));
+    let _unread = open_regular(lock).and_then(|file| file.take(HOLDER_LEN_MAX).read_to_end(&mut bytes));
     let text = String::from_utf8_lossy(&bytes);
     let text: String = text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     if text.is_empty() {

@@ -7,14 +7,14 @@
 //! Does: read the lines, and find what can be seen without the run. Whether an outcome is legal is the contract's to say.
 
 use crate::limits::OUTCOMES_LEN_MAX;
+use crate::tree::Tree;
 use evlog_lifecycle::pipeline::report::Finding;
 use evlog_lifecycle::pipeline::{FailMode, StageStatus, is_substage, root_of};
 use evlog_projection::parse;
+use rustix::fs::FileType;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
-use std::fs::{self, File};
 use std::io::{self, Read};
-use std::path::Path;
 
 /// One substage's outcome, as told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,16 +42,16 @@ pub(crate) struct Outcomes {
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Reads what a stage has told. An error means that the file could not be read.
-pub(crate) fn read(path: &Path, stage: &str) -> io::Result<Outcomes> {
-    match fs::symlink_metadata(path) {
-        Ok(found) if found.is_file() => {}
+/// Reads what a stage has told, at a path of the bundle. An error means that the file could not be read.
+pub(crate) fn read(home: &Tree, path: &str, stage: &str) -> io::Result<Outcomes> {
+    match home.stat(path) {
+        Ok(found) if FileType::from_raw_mode(found.st_mode).is_file() => {}
         Ok(_) => return Ok(Outcomes { findings: vec![not_a_file()], ..Outcomes::default() }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Outcomes::default()),
         Err(error) => return Err(error),
     }
     let mut text = Vec::new();
-    File::open(path)?.take(OUTCOMES_LEN_MAX + 1).read_to_end(&mut text)?;
+    home.file(path)?.take(OUTCOMES_LEN_MAX + 1).read_to_end(&mut text)?;
     if text.len() as u64 > OUTCOMES_LEN_MAX {
         let message = format!("expected at most {OUTCOMES_LEN_MAX} bytes, found more");
         return Ok(Outcomes { findings: vec![Finding::coded("outcomes_too_long", message)], ..Outcomes::default() });
@@ -135,6 +135,7 @@ fn text(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     #[test]
     fn substages_and_the_stages_own_code_are_read_in_order() {
@@ -190,11 +191,14 @@ mod tests {
     #[test]
     fn a_file_that_is_not_there_tells_nothing_and_a_directory_is_no_file() {
         let room = tempfile::tempdir().unwrap();
-        assert_eq!(read(&room.path().join("none"), "policy").unwrap(), Outcomes::default());
+        let home = Tree::open_itself(room.path()).unwrap();
+        let read = |path: &str| read(&home, path, "policy").unwrap();
+        assert_eq!(read("none"), Outcomes::default());
         fs::write(room.path().join("empty"), "").unwrap();
-        assert_eq!(read(&room.path().join("empty"), "policy").unwrap(), Outcomes::default());
-        assert_eq!(read(room.path(), "policy").unwrap().findings.len(), 1);
+        assert_eq!(read("empty"), Outcomes::default());
+        fs::create_dir(room.path().join("directory")).unwrap();
+        assert_eq!(read("directory").findings.len(), 1);
         fs::write(room.path().join("long"), vec![b' '; 1024 * 1024 + 1]).unwrap();
-        assert_eq!(read(&room.path().join("long"), "policy").unwrap().findings.len(), 1);
+        assert_eq!(read("long").findings.len(), 1);
     }
 }

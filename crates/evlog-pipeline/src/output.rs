@@ -10,14 +10,16 @@
 //! - Nothing is written into a file that evlog did not make, or that is not what the log says of it.
 //! - The length and digest that are given are those of the bytes that evlog wrote, and the file has these bytes.
 
-use crate::files::{FILE_MODE, FileError, at, hash, make_parents, set_aside, sync_directory};
+use crate::files::{FILE_MODE, FileError, at, hash, make_parents, set_aside};
 use crate::meter::Meter;
 use crate::secrets::Secrets;
 use crate::step::Steps;
-use crate::tree::{Tree, open_regular};
-use std::fs::{self, File, OpenOptions};
+use crate::tree::Tree;
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, renameat, unlinkat};
+use rustix::io::Errno;
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Length and BLAKE3.
@@ -27,9 +29,20 @@ pub(crate) type Measured = (u64, [u8; 32]);
 const FOUND: &[u8] =
     b"evlog: what follows stood here when the run was taken up; evlog was ended before it recorded it\n";
 
+/// Where the file of an output belongs.
+pub(crate) struct Place<'p> {
+    /// The bundle.
+    pub(crate) home: &'p Tree,
+    /// The bundles; what is set aside goes there.
+    pub(crate) runs: &'p Tree,
+    /// The run.
+    pub(crate) run: &'p str,
+    /// The directory in the bundle where files without a name are made.
+    pub(crate) shelf: &'p str,
+}
+
 /// The file of a stage's output, open.
 pub(crate) struct Output {
-    bundle: PathBuf,
     relative: String,
     path: PathBuf,
     /// The file in the bundle.
@@ -50,47 +63,45 @@ pub(crate) struct Opened {
 
 impl Output {
     /// Makes the file at `relative` in the bundle, or goes on with one that is what the log says of an earlier attempt's
-    /// output. The copy is made in `shelf`.
+    /// output.
     pub(crate) fn open(
-        bundle: &Path,
+        place: &Place<'_>,
         relative: &str,
-        shelf: &Path,
         earlier: Option<Measured>,
         steps: &Steps,
     ) -> Result<Opened, FileError> {
-        let path = bundle.join(relative);
-        make_parents(bundle, relative, steps)?;
+        let path = place.home.path().join(relative);
+        let directory = make_parents(place.home, relative, steps)?;
+        let name = name_of(relative);
         let mut aside = None;
-        if let Ok(found) = fs::symlink_metadata(&path) {
-            if !found.is_file() {
+        if let Ok(found) = directory.stat(name) {
+            if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile {
                 let error = io::Error::new(io::ErrorKind::AlreadyExists, "expected a regular file or none");
                 return Err(at("open", &path)(error));
             }
             if let Some(earlier) = earlier {
-                let copy = nameless(shelf)?;
-                let gone_on = go_on(&path, &copy, earlier).map_err(at("open", &path))?;
+                let copy = nameless(place)?;
+                let gone_on = go_on(&directory, name, &copy, earlier).map_err(at("open", &path))?;
                 if let Some((file, hasher)) = gone_on {
-                    let (bundle, relative, len) = (bundle.to_owned(), relative.to_owned(), earlier.0);
-                    let output = Output { bundle, relative, path, file, copy: Some(copy), hasher, len };
+                    let (relative, len) = (relative.to_owned(), earlier.0);
+                    let output = Output { relative, path, file, copy: Some(copy), hasher, len };
                     return Ok(Opened { output, set_aside: None });
                 }
             }
-            aside = Some(set_aside(&path, bundle)?);
+            aside = Some(set_aside(&directory, name, place.runs, place.run)?);
         }
-        let made = OpenOptions::new().read(true).append(true).create_new(true).mode(FILE_MODE).open(&path);
-        let file = made.map_err(at("open", &path))?;
-        let (copy, hasher) = (Some(nameless(shelf)?), blake3::Hasher::new());
-        let (bundle, relative) = (bundle.to_owned(), relative.to_owned());
-        Ok(Opened { output: Output { bundle, relative, path, file, copy, hasher, len: 0 }, set_aside: aside })
+        let file = make(&directory, name).map_err(at("open", &path))?;
+        let (copy, hasher) = (Some(nameless(place)?), blake3::Hasher::new());
+        let relative = relative.to_owned();
+        Ok(Opened { output: Output { relative, path, file, copy, hasher, len: 0 }, set_aside: aside })
     }
 
     /// Whether the file in the bundle is the one that is written here, under no other name, with the bytes that were
     /// written and no others.
-    pub(crate) fn stands(&self) -> bool {
+    pub(crate) fn stands(&self, home: &Tree) -> bool {
         let written = (self.len, *self.hasher.finalize().as_bytes());
         let found = || -> io::Result<bool> {
-            let Ok(tree) = Tree::open_itself(&self.bundle) else { return Ok(false) };
-            let found = tree.file(&self.relative)?;
+            let found = home.file(&self.relative)?;
             let (of_found, own) = (found.metadata()?, self.file.metadata()?);
             let is_it = (of_found.dev(), of_found.ino()) == (own.dev(), own.ino());
             Ok(is_it && own.nlink() == 1 && own.len() == self.len && hash(&found, &Meter::silent())? == written)
@@ -100,29 +111,29 @@ impl Output {
 
     /// Makes the file durable, and gives what was written. Where another file stands in its place, or other bytes stand
     /// in it, it is made anew from the copy.
-    pub(crate) fn settle(mut self) -> Result<Measured, FileError> {
-        if !self.stands() {
-            self.make_anew()?;
+    pub(crate) fn settle(mut self, place: &Place<'_>) -> Result<Measured, FileError> {
+        if !self.stands(place.home) {
+            self.make_anew(place)?;
         }
         self.file.sync_all().map_err(at("sync", &self.path))?;
         Ok((self.len, *self.hasher.finalize().as_bytes()))
     }
 
-    fn make_anew(&mut self) -> Result<(), FileError> {
+    fn make_anew(&mut self, place: &Place<'_>) -> Result<(), FileError> {
         let lost = || io::Error::other("expected the output that was captured, found other bytes and no copy of it");
         let mut copy = self.copy.take().ok_or_else(lost).map_err(at("write", &self.path))?;
-        let directory = make_parents(&self.bundle, &self.relative, &Steps::default())?;
-        if fs::symlink_metadata(&self.path).is_ok_and(|found| found.is_dir()) {
-            set_aside(&self.path, &self.bundle)?;
+        let directory = make_parents(place.home, &self.relative, &Steps::default())?;
+        let name = name_of(&self.relative);
+        if directory.stat(name).is_ok_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory) {
+            set_aside(&directory, name, place.runs, place.run)?;
         }
-        let temporary = temporary(&self.path);
         copy.seek(SeekFrom::Start(0)).map_err(at("read", &self.path))?;
-        let mut file = make_temporary(&temporary)?;
-        io::copy(&mut copy, &mut file).and_then(|_| file.sync_all()).map_err(at("write", &temporary))?;
-        fs::rename(&temporary, &self.path).map_err(at("replace", &self.path))?;
-        sync_directory(&directory)?;
+        let temporary = temporary(name);
+        let mut file = make_temporary(&directory, &temporary)?;
+        io::copy(&mut copy, &mut file).and_then(|_| file.sync_all()).map_err(at("write", &self.path))?;
+        rename(&directory, &temporary, name, &self.path)?;
         self.file = file;
-        if self.stands() { Ok(()) } else { Err(at("write", &self.path)(lost())) }
+        if self.stands(place.home) { Ok(()) } else { Err(at("write", &self.path)(lost())) }
     }
 }
 
@@ -144,14 +155,15 @@ impl Write for Output {
 }
 
 /// Opens a file that must be what was recorded, for writing at its end, and copies it.
-fn go_on(path: &Path, mut copy: &File, recorded: Measured) -> io::Result<Option<(File, blake3::Hasher)>> {
-    let file = OpenOptions::new()
-        .read(true)
-        .append(true)
-        .custom_flags(rustix::fs::OFlags::NOFOLLOW.union(rustix::fs::OFlags::NONBLOCK).bits().cast_signed())
-        .open(path)?;
+fn go_on(
+    directory: &Tree,
+    name: &str,
+    mut copy: &File,
+    recorded: Measured,
+) -> io::Result<Option<(File, blake3::Hasher)>> {
+    let file = directory.file_with(name, OFlags::RDWR | OFlags::APPEND, Mode::empty())?;
     let found = file.metadata()?;
-    if !found.is_file() || found.nlink() != 1 || found.len() != recorded.0 {
+    if found.nlink() != 1 || found.len() != recorded.0 {
         return Ok(None);
     }
     let (mut reader, mut hasher, mut piece) = (&file, blake3::Hasher::new(), vec![0; 1 << 16]);
@@ -169,26 +181,20 @@ fn go_on(path: &Path, mut copy: &File, recorded: Measured) -> io::Result<Option<
 
 /// Makes what an earlier process left, and could not record, a file of evlog's own: secrets are masked in it, for the
 /// stage may have written there too, and a line at its beginning says what it is. Gives what the file holds then.
-pub(crate) fn adopt(
-    bundle: &Path,
-    relative: &str,
-    secrets: &Secrets,
-    meter: &Meter<'_>,
-) -> Result<Measured, FileError> {
-    let path = bundle.join(relative);
-    let found = open_regular(&path).map_err(at("open", &path))?;
-    let directory = make_parents(bundle, relative, &Steps::default())?;
-    let temporary = temporary(&path);
-    let mut file = make_temporary(&temporary)?;
+pub(crate) fn adopt(home: &Tree, relative: &str, secrets: &Secrets, meter: &Meter<'_>) -> Result<Measured, FileError> {
+    let path = home.path().join(relative);
+    let found = home.file(relative).map_err(at("open", &path))?;
+    let directory = make_parents(home, relative, &Steps::default())?;
+    let temporary = temporary(name_of(relative));
+    let mut file = make_temporary(&directory, &temporary)?;
     let adopted = copy_masked(&found, &mut file, secrets, meter);
-    let adopted = adopted.and_then(|()| file.sync_all()).map_err(at("write", &temporary));
+    let adopted = adopted.and_then(|()| file.sync_all()).map_err(at("write", &path));
     if let Err(error) = adopted {
-        // The first error is the one to tell.
-        let _left = fs::remove_file(&temporary);
+        // The first error is the one to report.
+        let _left = unlinkat(&directory, &temporary, AtFlags::empty());
         return Err(error);
     }
-    fs::rename(&temporary, &path).map_err(at("replace", &path))?;
-    sync_directory(&directory)?;
+    rename(&directory, &temporary, name_of(relative), &path)?;
     hash(&file, meter).map_err(at("read", &path))
 }
 
@@ -214,23 +220,41 @@ fn copy_masked(found: &File, file: &mut File, secrets: &Secrets, meter: &Meter<'
 }
 
 /// A file that only this process can name.
-fn nameless(shelf: &Path) -> Result<File, FileError> {
-    let path = shelf.join(format!(".output-{}", uuid::Uuid::new_v4().simple()));
-    let made = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path);
-    let file = made.map_err(at("make", &path))?;
-    fs::remove_file(&path).map_err(at("remove", &path))?;
+fn nameless(place: &Place<'_>) -> Result<File, FileError> {
+    let name = format!(".output-{}", uuid::Uuid::new_v4().simple());
+    let path = place.home.path().join(place.shelf).join(&name);
+    let shelf = make_parents(place.home, &format!("{}/{name}", place.shelf), &Steps::default())?;
+    let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;
+    let file = shelf.file_with(&name, flags, Mode::from_raw_mode(0o600)).map_err(at("make", &path))?;
+    unlinkat(&shelf, &name, AtFlags::empty()).map_err(|error| at("remove", &path)(error.into()))?;
     Ok(file)
 }
 
-fn temporary(path: &Path) -> PathBuf {
-    path.with_file_name(format!(".{}.tmp", path.file_name().unwrap_or_default().to_string_lossy()))
+fn name_of(relative: &str) -> &str {
+    relative.rsplit('/').next().unwrap_or(relative)
+}
+
+fn temporary(name: &str) -> String {
+    format!(".{name}.tmp")
+}
+
+/// Makes a file that is not there, for reading and for writing at its end.
+fn make(directory: &Tree, name: &str) -> io::Result<File> {
+    let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::EXCL;
+    directory.file_with(name, flags, Mode::from_raw_mode(FILE_MODE))
 }
 
 /// What stands there may be a link that someone placed: it is removed, never opened.
-fn make_temporary(path: &Path) -> Result<File, FileError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at("remove", path)(error)),
+fn make_temporary(directory: &Tree, name: &str) -> Result<File, FileError> {
+    let path = directory.path().join(name);
+    match unlinkat(directory, name, AtFlags::empty()) {
+        Err(error) if error != Errno::NOENT => return Err(at("remove", &path)(error.into())),
         _ => {}
     }
-    OpenOptions::new().read(true).append(true).create_new(true).mode(FILE_MODE).open(path).map_err(at("make", path))
+    make(directory, name).map_err(at("make", &path))
+}
+
+fn rename(directory: &Tree, from: &str, to: &str, path: &Path) -> Result<(), FileError> {
+    renameat(directory, from, directory, to).map_err(|error| at("replace", path)(error.into()))?;
+    directory.sync()
 }

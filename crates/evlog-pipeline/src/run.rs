@@ -24,7 +24,7 @@ pub use error::RunError;
 pub use resume::{is_in_progress, resume, stale_locks};
 pub use retry::{Retry, may_retry};
 
-use crate::files::{at, make_directory, remove_tree, set_aside, write_as_holder};
+use crate::files::{FileError, at, make_within, remove_tree, set_aside, write_as_holder};
 use crate::guard::Guard;
 use crate::interrupt::Interrupts;
 use crate::lock::Claim;
@@ -33,6 +33,7 @@ use crate::plan::Plan;
 use crate::progress::{Progress, Watcher};
 use crate::secrets::Secrets;
 use crate::step::{Step, Steps};
+use crate::tree::Tree;
 use evlog::answer::{Answer, AnswerOutcome};
 use evlog::publish::Publisher;
 use evlog::request::Request;
@@ -47,7 +48,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -112,9 +113,10 @@ pub fn run(
     if let Some(retry) = &options.retry {
         runner.baseline = Some(runner.find_baseline(retry)?);
     }
+    let run = runner.run.clone();
     runner.create(options.retry.as_ref())?;
-    runner.stages()?;
-    runner.finalize()
+    let done = runner.begin(options.retry.as_ref()).and_then(|()| runner.stages()).and_then(|()| runner.finalize());
+    done.map_err(|error| error.leaving(&run))
 }
 
 struct Runner<'r> {
@@ -124,6 +126,8 @@ struct Runner<'r> {
     watcher: &'r Watcher<'r>,
     run: String,
     bundle: PathBuf,
+    /// The bundle's directory, from when it was made or found.
+    home: Option<Tree>,
     interrupts: Arc<Interrupts>,
     guard: Guard,
     secrets: Secrets,
@@ -163,6 +167,7 @@ impl<'r> Runner<'r> {
             watcher,
             run: claim.run().to_owned(),
             bundle: claim.bundle(),
+            home: None,
             claim,
             interrupts: options.interrupts.clone(),
             guard: options.guard.clone(),
@@ -203,8 +208,13 @@ impl Runner<'_> {
     fn create(&mut self, retry: Option<&Retry>) -> Result<(), RunError> {
         self.must("create", self.create_members(retry))?;
         self.claim.enter();
+        Ok(())
+    }
+
+    /// What follows the event that the run was created, before its first stage.
+    fn begin(&mut self, retry: Option<&Retry>) -> Result<(), RunError> {
         self.claim.note_plan(&self.plan.file)?;
-        make_directory(&self.bundle, &self.steps)?;
+        self.home = Some(make_within(self.claim.runs(), &self.run, &self.steps)?);
         self.project(Duration::ZERO)?;
         let plan = self.plan;
         let stages: Vec<&str> = plan.enabled().map(|stage| stage.id.as_str()).collect();
@@ -232,7 +242,7 @@ impl Runner<'_> {
     /// ended before it could say so (pipeline.md 5.1).
     fn record_stale_locks(&mut self, recorded: &BTreeSet<String>) -> Result<(), RunError> {
         for (name, path) in self.claim.stale()?.into_iter().filter(|(name, _)| !recorded.contains(name)) {
-            let sha256 = sha256(&path).map_err(at("read", &path))?;
+            let sha256 = self.claim.locks().file(&name).and_then(sha256).map_err(at("read", &path))?;
             self.must("lock_forced", json!({"stale_lock_filename": name, "stale_lock_sha256": sha256}))?;
             self.watcher.tell(Progress::LockForced { stale: &path });
         }
@@ -296,13 +306,32 @@ impl Runner<'_> {
     /// it changes neither the outcome of a stage nor whether the run ends.
     fn clear_staging(&self) {
         self.steps.at(Step::ClearStaging);
-        let staged = self.bundle.join(SHELF);
-        let Err(error) = remove_tree(&staged) else { return };
-        let message = match set_aside(&staged, &self.bundle) {
-            Ok(place) => format!("{error}; it is kept in `{}`, out of the bundle: remove it by hand", place.display()),
-            Err(second) => format!("{error}; {second}: remove it by hand"),
+        let removed = self.home().map(|home| (home, remove_tree(home, SHELF)));
+        let message = match removed {
+            Ok((_, Ok(()))) => return,
+            Ok((home, Err(error))) => self.kept(home, &error),
+            Err(error) => format!("staging is not removed: {error}"),
         };
         self.watcher.tell(Progress::Note { message: &self.secrets.mask(&message) });
+    }
+
+    /// Moves what could not be removed out of the bundle, and says where it is.
+    fn kept(&self, home: &Tree, error: &FileError) -> String {
+        let is_mount = error.source.kind() == io::ErrorKind::CrossesDevices;
+        let what = if is_mount { "unmount it, then remove the rest by hand" } else { "remove it by hand" };
+        match set_aside(home, SHELF, self.claim.runs(), &self.run) {
+            Ok(place) => format!("{error}; it is kept in `{}`, out of the bundle: {what}", place.display()),
+            Err(second) => format!("{error}; {second}: {what}"),
+        }
+    }
+
+    /// The bundle's directory, if it still stands where it was made or found. Nothing is written beside it, or in what
+    /// somebody put in its place.
+    fn home(&self) -> Result<&Tree, FileError> {
+        let missing = || at("open", &self.bundle)(io::ErrorKind::NotFound.into());
+        let home = self.home.as_ref().ok_or_else(missing)?;
+        home.is_in_its_place()?;
+        Ok(home)
     }
 
     /// What follows the end of a run: its files' digests are recorded, and the note of its plan goes. Says whether any of
@@ -370,7 +399,7 @@ impl Runner<'_> {
         let mut changed = false;
         for path in [MANIFEST, HEALTH].into_iter().chain(rest) {
             if let Some(file) = bundle.files.get(path) {
-                changed |= write_as_holder(&self.bundle, path, &file.bytes, &self.steps)?;
+                changed |= write_as_holder(self.home()?, path, &file.bytes, &self.steps)?;
             }
         }
         let outcomes = outcomes_of(&manifest_of(&bundle)?)?;
@@ -420,8 +449,8 @@ fn hex(digest: [u8; 32]) -> String {
 }
 
 /// SHA-256 of a file, as manifests spell it: the one digest of a bundle that is not BLAKE3 (pipeline.md 5.1).
-fn sha256(path: &Path) -> io::Result<String> {
-    let (mut file, mut hasher, mut buffer) = (File::open(path)?, Sha256::new(), [0; 8192]);
+fn sha256(mut file: File) -> io::Result<String> {
+    let (mut hasher, mut buffer) = (Sha256::new(), [0; 8192]);
     loop {
         match file.read(&mut buffer)? {
             0 => return Ok(hex(hasher.finalize().into())),

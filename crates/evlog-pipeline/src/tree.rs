@@ -2,24 +2,30 @@
 //!
 //! Invariants:
 //! - No symbolic link below the directory is followed, also not one that is put there while a path is walked.
+//! - Below a directory that was opened as itself nothing on another mount is opened, be it of the same file system.
 //! - Opening never waits: a named pipe in the place of a file is an error.
 
+mod mount;
+
 use crate::files::{FileError, at};
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, statat};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat};
 use rustix::io::Errno;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+const FILE: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
 /// A directory, and where it was when it was opened.
 #[derive(Debug)]
 pub(crate) struct Tree {
     path: PathBuf,
     directory: OwnedFd,
+    /// Whether what is mounted below it is out of reach.
+    confined: bool,
 }
 
 /// Something in a directory.
@@ -31,20 +37,21 @@ pub(crate) struct Named {
 }
 
 impl Tree {
-    /// Opens a directory. The path itself may lead through links, since the person who named it wanted that.
+    /// Opens a directory. The path itself may lead through links, since the person who named it wanted that, and what is
+    /// mounted below it belongs to it.
     pub(crate) fn open(path: &Path) -> Result<Tree, FileError> {
-        Tree::open_with(path, DIRECTORY)
+        Tree::open_with(path, DIRECTORY, false)
     }
 
-    /// Opens a directory that must not be a link to one.
+    /// Opens a directory that must not be a link to one. What is mounted below it is not reached.
     pub(crate) fn open_itself(path: &Path) -> Result<Tree, FileError> {
-        Tree::open_with(path, DIRECTORY | OFlags::NOFOLLOW)
+        Tree::open_with(path, DIRECTORY | OFlags::NOFOLLOW, true)
     }
 
-    fn open_with(path: &Path, flags: OFlags) -> Result<Tree, FileError> {
+    fn open_with(path: &Path, flags: OFlags, confined: bool) -> Result<Tree, FileError> {
         let opened = rustix::fs::open(path, flags, Mode::empty());
         let directory = opened.map_err(|error| at("open", path)(expected_directory(error)))?;
-        Ok(Tree { path: path.to_owned(), directory })
+        Ok(Tree { path: path.to_owned(), directory, confined })
     }
 
     /// Where it was.
@@ -52,28 +59,108 @@ impl Tree {
         &self.path
     }
 
+    /// A directory below it; itself by an empty path.
+    pub(crate) fn within(&self, relative: &str) -> io::Result<Tree> {
+        let mut directory = self.directory.try_clone()?;
+        for segment in relative.split('/').filter(|segment| !segment.is_empty()) {
+            directory = self.enter(&directory, segment)?;
+        }
+        let path = if relative.is_empty() { self.path.clone() } else { self.path.join(relative) };
+        Ok(Tree { path, directory, confined: self.confined })
+    }
+
+    /// The same, with an error that names it.
+    pub(crate) fn within_named(&self, relative: &str) -> Result<Tree, FileError> {
+        self.within(relative).map_err(at("open", &self.path.join(relative)))
+    }
+
+    /// A directory within one that is below this one.
+    pub(crate) fn enter(&self, directory: impl AsFd, name: impl rustix::path::Arg) -> io::Result<OwnedFd> {
+        self.open_in(directory.as_fd(), name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()).map_err(expected_directory)
+    }
+
+    fn open_in(
+        &self,
+        directory: BorrowedFd<'_>,
+        name: impl rustix::path::Arg,
+        flags: OFlags,
+        mode: Mode,
+    ) -> rustix::io::Result<OwnedFd> {
+        if self.confined { mount::open(directory, name, flags, mode) } else { openat(directory, name, flags, mode) }
+    }
+
     /// The regular file at a path below it, for reading.
     pub(crate) fn file(&self, relative: &str) -> io::Result<File> {
+        self.file_with(relative, OFlags::RDONLY, Mode::empty())
+    }
+
+    /// The same, opened as the flags say; it is made where they say so.
+    pub(crate) fn file_with(&self, relative: &str, flags: OFlags, mode: Mode) -> io::Result<File> {
         let (directory, name) = self.parent(relative)?;
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        regular(openat(&directory, name, flags, Mode::empty()))
+        regular(self.open_in(directory.as_fd(), name, flags | FILE, mode))
     }
 
     /// The directory in which a path below it ends, and the last name of the path.
     pub(crate) fn parent<'p>(&self, relative: &'p str) -> io::Result<(OwnedFd, &'p str)> {
-        let (directories, name) = relative.rsplit_once('/').map_or((None, relative), |(dirs, name)| (Some(dirs), name));
-        let mut directory = self.directory.try_clone()?;
-        for segment in directories.into_iter().flat_map(|directories| directories.split('/')) {
-            let flags = DIRECTORY | OFlags::NOFOLLOW;
-            directory = openat(&directory, segment, flags, Mode::empty()).map_err(expected_directory)?;
-        }
-        Ok((directory, name))
+        let (directories, name) = relative.rsplit_once('/').unwrap_or(("", relative));
+        Ok((self.within(directories)?.into_directory(), name))
     }
 
     /// What stands at a path below it, be it a link.
     pub(crate) fn stat(&self, relative: &str) -> io::Result<Stat> {
         let (directory, name) = self.parent(relative)?;
         Ok(statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    /// Whether anything stands at a path below it, be it a link that leads nowhere, or something that cannot be looked at.
+    pub(crate) fn has(&self, relative: &str) -> bool {
+        !matches!(self.stat(relative), Err(error) if error.kind() == io::ErrorKind::NotFound)
+    }
+
+    /// Makes its entries durable.
+    pub(crate) fn sync(&self) -> Result<(), FileError> {
+        rustix::fs::fsync(self).map_err(|error| at("sync", &self.path)(error.into()))
+    }
+
+    /// Lets the owner of a directory within one below this one do everything in it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn unlock(&self, directory: impl AsFd, name: &CStr) -> io::Result<()> {
+        use std::os::fd::AsRawFd;
+        // Without a permission to read, a directory can be named by a descriptor and not opened.
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let named = self.open_in(directory.as_fd(), name, flags, Mode::empty())?;
+        if !Mode::from_raw_mode(fstat(&named)?.st_mode).contains(Mode::RWXU) {
+            rustix::fs::chmod(format!("/proc/self/fd/{}", named.as_raw_fd()), Mode::RWXU)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the owner of a directory within one below this one do everything in it.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn unlock(&self, directory: impl AsFd, name: &CStr) -> io::Result<()> {
+        let found = statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW)?;
+        if found.st_dev != fstat(&directory)?.st_dev {
+            return Err(mounted());
+        }
+        Ok(rustix::fs::chmodat(directory, name, Mode::RWXU, AtFlags::SYMLINK_NOFOLLOW)?)
+    }
+
+    /// Its descriptor.
+    pub(crate) fn into_directory(self) -> OwnedFd {
+        self.directory
+    }
+
+    /// An error unless the directory still stands where it was opened.
+    pub(crate) fn is_in_its_place(&self) -> Result<(), FileError> {
+        let identity = |stat: Stat| (stat.st_dev, stat.st_ino);
+        let own = fstat(self).map_err(|error| at("read", &self.path)(error.into()))?;
+        let there = Tree::open_itself(&self.path)?;
+        let there = fstat(&there).map_err(|error| at("read", &self.path)(error.into()))?;
+        if identity(own) == identity(there) {
+            return Ok(());
+        }
+        let message = "expected the directory that was there when the run was begun or taken up, found another";
+        Err(at("write in", &self.path)(io::Error::new(io::ErrorKind::NotFound, message)))
     }
 }
 
@@ -85,8 +172,7 @@ impl AsFd for Tree {
 
 /// A regular file, opened for reading. The path itself may lead through links, but not end with one.
 pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    regular(rustix::fs::open(path, flags, Mode::empty()))
+    regular(rustix::fs::open(path, OFlags::RDONLY | FILE, Mode::empty()))
 }
 
 /// The entries of a directory, in the order of the file system.
@@ -109,16 +195,12 @@ pub(crate) fn entries(directory: impl AsFd) -> io::Result<Vec<Named>> {
     Ok(found)
 }
 
-/// A directory within another one.
-pub(crate) fn enter(directory: impl AsFd, name: &CString) -> io::Result<OwnedFd> {
-    openat(directory, name, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()).map_err(expected_directory)
-}
-
 fn regular(opened: rustix::io::Result<OwnedFd>) -> io::Result<File> {
     let expected = || io::Error::other("expected a regular file");
     let file = File::from(opened.map_err(|error| match error {
         // A link; a socket, or a pipe that nobody reads.
         Errno::LOOP | Errno::MLINK | Errno::NXIO => expected(),
+        Errno::XDEV => mounted(),
         error => error.into(),
     })?);
     if file.metadata()?.is_file() { Ok(file) } else { Err(expected()) }
@@ -130,8 +212,17 @@ fn expected_directory(error: Errno) -> io::Error {
         Errno::LOOP | Errno::MLINK | Errno::NOTDIR => {
             io::Error::new(io::ErrorKind::NotADirectory, "expected a directory, found a symbolic link or a file")
         }
+        Errno::XDEV => mounted(),
         error => error.into(),
     }
+}
+
+/// Something is mounted there.
+pub(crate) fn mounted() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::CrossesDevices,
+        "something is mounted here, and what is on another mount is left alone",
+    )
 }
 
 #[cfg(test)]
@@ -179,5 +270,32 @@ mod tests {
         let error = Tree::open_itself(&given).unwrap_err();
         assert!(error.to_string().contains("expected a directory, found a symbolic link"), "{error}");
         assert!(Tree::open(&given).unwrap().file("file").is_ok());
+        assert!(held.is_in_its_place().is_err());
+    }
+
+    #[test]
+    fn g66_a_directory_knows_whether_it_stands_where_it_was_opened() {
+        let room = tempfile::tempdir().unwrap();
+        let (given, moved) = (room.path().join("given"), room.path().join("moved"));
+        fs::create_dir(&given).unwrap();
+        let held = Tree::open_itself(&given).unwrap();
+        held.is_in_its_place().unwrap();
+        fs::rename(&given, &moved).unwrap();
+        assert!(held.is_in_its_place().is_err());
+        fs::create_dir(&given).unwrap();
+        let error = held.is_in_its_place().unwrap_err();
+        assert!(error.to_string().contains("found another"), "{error}");
+        fs::remove_dir(&given).unwrap();
+        fs::rename(&moved, &given).unwrap();
+        held.is_in_its_place().unwrap();
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn g67_a_mount_below_a_directory_is_out_of_reach_unless_a_person_named_the_directory() {
+        let error = Tree::open_itself(Path::new("/")).unwrap().within("proc").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::CrossesDevices);
+        assert!(Tree::open_itself(Path::new("/")).unwrap().file("proc/version").is_err());
+        assert!(Tree::open(Path::new("/")).unwrap().file("proc/version").is_ok());
     }
 }

@@ -1,9 +1,11 @@
-//! Enumerates the files of a directory: of a stage's staging, or of a bundle. No link is followed.
+//! Enumerates the files of a directory: of a stage's staging, or of a bundle. No link is followed,
+//! and nothing is looked at that is mounted below a staging directory or a bundle.
 
 use crate::files::{FileError, at};
 use crate::limits::DEPTH_MAX;
 use crate::tree::{self, Tree};
 use rustix::fs::FileType;
+use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
@@ -24,29 +26,31 @@ pub fn walk(root: &Path) -> Result<Vec<Entry>, FileError> {
 /// The same of a directory that is held open.
 pub(crate) fn walk_tree(root: &Tree) -> Result<Vec<Entry>, FileError> {
     let mut entries = Vec::new();
-    below(root.as_fd(), root.path(), "", 0, &mut entries)?;
+    below(root.as_fd(), root, "", 0, &mut entries)?;
     entries.sort_unstable_by(|a, b| a.path.cmp(&b.path));
     Ok(entries)
 }
 
 fn below(
     directory: BorrowedFd<'_>,
-    root: &Path,
+    root: &Tree,
     prefix: &str,
     depth: usize,
     entries: &mut Vec<Entry>,
 ) -> Result<(), FileError> {
-    for found in tree::entries(directory).map_err(|error| at("read", &root.join(prefix))(error))? {
+    for found in tree::entries(directory).map_err(|error| at("read", &root.path().join(prefix))(error))? {
         let path = format!("{prefix}{}", found.name.to_string_lossy());
         let irregular = match found.name.to_str() {
             Err(_) => Some("a name that is not UTF-8"),
             Ok(_) if found.kind.is_dir() && depth >= DEPTH_MAX => Some("a directory that is nested too deeply"),
-            Ok(_) if found.kind.is_dir() => {
-                let inner = tree::enter(directory, &found.name);
-                let inner = inner.map_err(|error| at("read", &root.join(&path))(error))?;
-                below(inner.as_fd(), root, &format!("{path}/"), depth + 1, entries)?;
-                continue;
-            }
+            Ok(_) if found.kind.is_dir() => match root.enter(directory, &found.name) {
+                Err(error) if error.kind() == io::ErrorKind::CrossesDevices => Some("a mount"),
+                inner => {
+                    let inner = inner.map_err(|error| at("read", &root.path().join(&path))(error))?;
+                    below(inner.as_fd(), root, &format!("{path}/"), depth + 1, entries)?;
+                    continue;
+                }
+            },
             Ok(_) => irregular(found.kind),
         };
         entries.push(Entry { path, irregular });

@@ -27,7 +27,7 @@ const EXAMPLES: &str = "\
 Exit codes:
   0 success, 10 partial, 20 failed; 2 when the plan is refused, before anything is written;
   20 also when the run is locked or there already, when the run to resume has ended, or the one to retry has not, or has succeeded;
-  2 when the plan is not that of the run to resume, when the run could not be created or recorded (a disk that is full):
+  2 when the plan is not that of the run to resume, when the run could not be created or recorded (a disk that is full, a file in the way):
   how it ends is not known then, and `evlog runs` says what the log holds of it; and when the run has ended in the log and its bundle could not be
   completed: the message says how it ended, and `--resume` completes it;
   130 when it was interrupted: it stays in progress in the log, and `--resume` takes it up

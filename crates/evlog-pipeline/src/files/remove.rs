@@ -1,101 +1,117 @@
 //! Directories that are removed with all below them, and where what cannot be removed is put.
 //!
-//! Invariant: no link is followed, and no permission outside of the directory is changed.
+//! Invariants:
+//! - No link is followed, and no permission outside of the directory is changed.
+//! - What is mounted below the directory, or in its place, is neither entered nor changed.
 
-use super::{FileError, at, make_directory};
+use super::{FileError, at, make_within};
 use crate::step::Steps;
-use std::fs;
+use crate::tree::{self, Named, Tree};
+use rustix::fs::{AtFlags, FileType, renameat, statat, unlinkat};
+use rustix::io::Errno;
+use std::ffi::{CString, OsStr};
 use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Where, beside the bundles, what a stage left stands that this user may not remove.
 const ASIDE: &str = ".aside";
 
-/// Removes a directory and all below it, also where it is read-only. Not there is as good.
-pub(crate) fn remove_tree(directory: &Path) -> Result<(), FileError> {
-    let removed = remove(directory).or_else(|error| {
-        if error.kind() != io::ErrorKind::PermissionDenied {
-            return Err(error);
-        }
+/// Removes something in a directory and all below it, also where it is read-only. Not there is as good. What cannot be
+/// removed is left, the rest is removed, and the first error is given.
+pub(crate) fn remove_tree(parent: &Tree, name: &str) -> Result<(), FileError> {
+    match remove(parent, name, false) {
         // What it cannot unlock it cannot remove either, and the caller reports that.
-        let _locked = unlock::below(directory);
-        remove(directory)
-    });
+        Err(error) if error.source.kind() == io::ErrorKind::PermissionDenied => remove(parent, name, true),
+        removed => removed,
+    }
+}
+
+/// A directory whose entries are being removed.
+struct Level {
+    directory: OwnedFd,
+    /// Its name in the level before.
+    name: CString,
+    rest: Vec<Named>,
+}
+
+/// The levels are in a list, so that a deep tree takes no stack.
+fn remove(parent: &Tree, name: &str, unlocks: bool) -> Result<(), FileError> {
+    let top = parent.path().to_owned();
+    let kind = match statat(parent, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => return Ok(()),
+        found => FileType::from_raw_mode(found.map_err(|error| at("remove", &top.join(name))(error.into()))?.st_mode),
+    };
+    let name = CString::new(name).map_err(|error| at("remove", &top)(error.into()))?;
+    let directory = parent.within_named("")?.into_directory();
+    let mut levels = vec![Level { directory, name: CString::default(), rest: vec![Named { name, kind }] }];
+    let mut first = Ok(());
+    loop {
+        let Some(level) = levels.last_mut() else { return first };
+        let tried = match level.rest.pop() {
+            Some(named) if named.kind.is_dir() => {
+                let entered = enter(parent, level, &named.name, unlocks);
+                entered.map(|inner| levels.push(inner)).map_err(|error| (named.name, error))
+            }
+            Some(named) => {
+                let removed = gone(unlinkat(&level.directory, &named.name, AtFlags::empty()));
+                removed.map_err(|error| (named.name, error))
+            }
+            None => {
+                let name = std::mem::take(&mut level.name);
+                levels.pop();
+                let Some(level) = levels.last() else { return first };
+                gone(unlinkat(&level.directory, &name, AtFlags::REMOVEDIR)).map_err(|error| (name, error))
+            }
+        };
+        if let (Err((name, error)), Ok(())) = (tried, &first) {
+            first = Err(at("remove", &path_of(&top, &levels, &name))(error));
+        }
+    }
+}
+
+fn enter(tree: &Tree, level: &Level, name: &CString, unlocks: bool) -> io::Result<Level> {
+    if unlocks {
+        // What cannot be unlocked may still be open to everybody.
+        let _locked = tree.unlock(&level.directory, name);
+    }
+    let directory = tree.enter(&level.directory, name)?;
+    let rest = tree::entries(&directory)?;
+    Ok(Level { directory, name: name.clone(), rest })
+}
+
+fn gone(removed: rustix::io::Result<()>) -> io::Result<()> {
     match removed {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at("remove", directory)(error)),
-        _ => Ok(()),
+        Ok(()) | Err(Errno::NOENT) => Ok(()),
+        Err(Errno::BUSY | Errno::XDEV) => Err(tree::mounted()),
+        Err(error) => Err(error.into()),
     }
 }
 
-fn remove(directory: &Path) -> io::Result<()> {
-    if fs::symlink_metadata(directory)?.is_dir() { fs::remove_dir_all(directory) } else { fs::remove_file(directory) }
+fn path_of(top: &Path, levels: &[Level], name: &CString) -> PathBuf {
+    let names = levels.iter().map(|level| &level.name).filter(|name| !name.is_empty()).chain([name]);
+    names.fold(top.to_owned(), |path, name| path.join(OsStr::from_bytes(name.to_bytes())))
 }
 
-/// Moves a directory of a bundle out of it, to a place of its own among the bundles, and says where that is.
-pub(crate) fn set_aside(directory: &Path, bundle: &Path) -> Result<PathBuf, FileError> {
-    let (runs, run) = (bundle.parent().unwrap_or(bundle), bundle.file_name().unwrap_or_default());
-    let aside = runs.join(ASIDE);
-    make_directory(&aside, &Steps::default())?;
-    let place = aside.join(format!("{}-{}", run.to_string_lossy(), uuid::Uuid::new_v4().simple()));
-    fs::rename(directory, &place).map_err(at("set aside", directory))?;
-    Ok(place)
-}
-
-#[cfg(target_os = "linux")]
-mod unlock {
-    use crate::tree;
-    use rustix::fs::{CWD, Mode, OFlags, chmod, fstat, openat};
-    use std::io;
-    use std::os::fd::{AsFd, AsRawFd};
-    use std::path::Path;
-
-    /// Lets the owner of every directory that this user owns do everything in it.
-    pub(super) fn below(directory: &Path) -> io::Result<()> {
-        unlock(CWD, directory)
-    }
-
-    fn unlock(parent: impl AsFd, name: impl rustix::path::Arg) -> io::Result<()> {
-        // Without a permission to read, a directory can be named by a descriptor and not opened.
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let named = openat(parent, name, flags, Mode::empty())?;
-        if !Mode::from_raw_mode(fstat(&named)?.st_mode).contains(Mode::RWXU) {
-            chmod(format!("/proc/self/fd/{}", named.as_raw_fd()), Mode::RWXU)?;
-        }
-        let open = openat(&named, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-        drop(named);
-        for found in tree::entries(&open)?.iter().filter(|found| found.kind.is_dir()) {
-            // The others are worth a try.
-            let _locked = unlock(&open, &found.name);
-        }
-        Ok(())
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-mod unlock {
-    use std::fs::{self, Permissions};
-    use std::io;
-    use std::os::unix::fs::PermissionsExt;
-    use std::path::Path;
-
-    /// Lets the owner of every directory that this user owns do everything in it.
-    pub(super) fn below(directory: &Path) -> io::Result<()> {
-        if !fs::symlink_metadata(directory)?.is_dir() {
-            return Ok(());
-        }
-        fs::set_permissions(directory, Permissions::from_mode(0o700))?;
-        for entry in fs::read_dir(directory)? {
-            // The others are worth a try.
-            let _locked = below(&entry?.path());
-        }
-        Ok(())
-    }
+/// Moves something in a bundle out of it, to a place of its own among the bundles, and says where that is.
+pub(crate) fn set_aside(bundle: &Tree, name: &str, runs: &Tree, run: &str) -> Result<PathBuf, FileError> {
+    let aside = make_within(runs, ASIDE, &Steps::default())?;
+    let place = format!("{run}-{}", uuid::Uuid::new_v4().simple());
+    let moved = renameat(bundle, name, &aside, &place);
+    moved.map_err(|error| at("set aside", &bundle.path().join(name))(error.into()))?;
+    Ok(aside.path().join(place))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
+
+    fn remove_in(room: &Path) -> Result<(), FileError> {
+        remove_tree(&Tree::open_itself(room).unwrap(), "tree")
+    }
 
     #[test]
     fn a_tree_is_removed_without_following_links() {
@@ -105,8 +121,8 @@ mod tests {
         let tree = room.path().join("tree");
         fs::create_dir(&tree).unwrap();
         symlink(outside.path(), tree.join("link")).unwrap();
-        remove_tree(&tree).unwrap();
-        remove_tree(&tree).unwrap();
+        remove_in(room.path()).unwrap();
+        remove_in(room.path()).unwrap();
         assert!(outside.path().join("kept").exists() && !tree.exists());
     }
 
@@ -121,24 +137,37 @@ mod tests {
         for (path, locked) in [(&tree.join("a/b"), 0), (&tree.join("a"), 0o500), (&outside, 0o500)] {
             fs::set_permissions(path, fs::Permissions::from_mode(locked)).unwrap();
         }
-        unlock::below(&tree).unwrap();
-        assert_eq!((mode(&tree.join("a")), mode(&tree.join("a/b"))), (0o700, 0o700));
+        let parent = Tree::open_itself(room.path()).unwrap();
+        parent.unlock(parent.within("tree").unwrap(), c"a").unwrap();
+        assert_eq!(mode(&tree.join("a")), 0o700);
+        assert!(parent.unlock(parent.within("tree/a").unwrap(), c"link").is_err());
+        remove(&parent, "tree", true).unwrap();
+        assert!(!tree.exists());
         assert_eq!(mode(&outside), 0o500, "what a link leads to is not touched");
-        remove_tree(&tree).unwrap();
     }
 
     #[test]
     fn what_is_set_aside_stands_among_the_bundles_under_a_name_of_its_own() {
         let room = tempfile::tempdir().unwrap();
         let bundle = room.path().join("runs/one");
+        fs::create_dir_all(&bundle).unwrap();
+        let [runs, tree] = [&room.path().join("runs"), &bundle].map(|path| Tree::open_itself(path).unwrap());
         let mut places = Vec::new();
         for _ in 0..2 {
             fs::create_dir_all(bundle.join("staging/a")).unwrap();
-            places.push(set_aside(&bundle.join("staging"), &bundle).unwrap());
+            places.push(set_aside(&tree, "staging", &runs, "one").unwrap());
         }
         assert_ne!(places[0], places[1]);
         for place in places {
             assert!(place.join("a").is_dir() && place.starts_with(room.path().join("runs/.aside")));
         }
+    }
+
+    #[test]
+    fn a_deep_tree_is_removed_and_takes_no_stack() {
+        let room = tempfile::tempdir().unwrap();
+        fs::create_dir_all(room.path().join("tree").join("d/".repeat(400))).unwrap();
+        remove_in(room.path()).unwrap();
+        assert!(!room.path().join("tree").exists());
     }
 }

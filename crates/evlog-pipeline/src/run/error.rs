@@ -90,6 +90,13 @@ pub enum RunError {
         /// Whether that stage had begun; its processes were ended then.
         began: bool,
     },
+    /// A run that has not ended in the log could not go on, for a file. It stays in progress, and can be taken up.
+    Left {
+        /// The run.
+        run: String,
+        /// What could not be done.
+        source: Box<RunError>,
+    },
     /// The run has ended in the log, and what follows could not be done: its files are not all written, or their digests
     /// not recorded. It can be completed.
     Incomplete {
@@ -130,10 +137,21 @@ impl RunError {
             | RunError::NoBundle { .. }
             | RunError::Incomplete { .. }
             | RunError::Refused { .. }
+            | RunError::Left { .. }
             | RunError::Secrets(_)
             | RunError::Log(_)
             | RunError::File(_)
             | RunError::Projection(_) => 2,
+        }
+    }
+
+    /// The same, of a run that is in progress in the log.
+    pub(super) fn leaving(self, run: &str) -> RunError {
+        match self {
+            RunError::File(_) | RunError::Projection(_) => {
+                RunError::Left { run: run.to_owned(), source: Box::new(self) }
+            }
+            error => error,
         }
     }
 }
@@ -192,6 +210,9 @@ impl fmt::Display for RunError {
                 let ended = if *began { ", whose processes were ended" } else { "" };
                 write!(f, "run `{run}` was interrupted {place} stage `{stage}`{ended}; it stays in progress in the log")
             }
+            RunError::Left { run, source } => {
+                write!(f, "run `{run}` could not go on; it stays in progress in the log: {source}")
+            }
             RunError::Incomplete { run, status, source } => {
                 write!(
                     f,
@@ -213,7 +234,7 @@ impl std::error::Error for RunError {
             RunError::Log(error) => Some(error),
             RunError::Secrets(error) => Some(error),
             RunError::File(error) => Some(error),
-            RunError::Incomplete { source, .. } => Some(source),
+            RunError::Incomplete { source, .. } | RunError::Left { source, .. } => Some(source),
             _ => None,
         }
     }

@@ -8,31 +8,31 @@
 //! - A file counts as a stage's output when an intent of the stage names it, with the digest of it. A file in an output's
 //!   place that no intent names was not put there by a run.
 
-use super::Runner;
-use crate::files::measure;
+use super::{RunError, Runner, SHELF};
+use crate::files::measure_below;
 use crate::meter::Meter;
 use crate::paths;
 use crate::plan::Stage;
-use crate::walk::walk;
+use crate::tree::Tree;
+use crate::walk::walk_tree;
 use evlog_lifecycle::pipeline::{Artifact, Outputs, StageStatus, State};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 
 impl Runner<'_> {
     /// The members of the command `reconcile`: what is found of every enabled stage.
-    pub(super) fn findings(&self, state: &State, meter: &Meter<'_>) -> Value {
+    pub(super) fn findings(&self, state: &State, meter: &Meter<'_>) -> Result<Value, RunError> {
+        let home = self.home()?;
         let one = |stage: &Stage| {
-            let outputs = outputs(&self.bundle, state, stage, meter);
-            let staging = fs::symlink_metadata(self.bundle.join(".staging").join(&stage.id)).is_ok();
+            let outputs = outputs(home, state, stage, meter);
+            let staging = home.stat(&format!("{SHELF}/{}", stage.id)).is_ok();
             json!({"stage": stage.id, "outputs": outputs.word(), "staging": staging})
         };
-        json!({"found": self.plan.enabled().map(one).collect::<Vec<Value>>()})
+        Ok(json!({"found": self.plan.enabled().map(one).collect::<Vec<Value>>()}))
     }
 }
 
-fn outputs(bundle: &Path, known: &State, stage: &Stage, meter: &Meter<'_>) -> Outputs {
+fn outputs(bundle: &Tree, known: &State, stage: &Stage, meter: &Meter<'_>) -> Outputs {
     let outcome = known.outcome(&stage.id);
     let published = outcome.is_some_and(|outcome| outcome.status != StageStatus::Skipped && !outcome.is_fatal());
     match known.intended(&stage.id) {
@@ -50,28 +50,27 @@ fn outputs(bundle: &Path, known: &State, stage: &Stage, meter: &Meter<'_>) -> Ou
 }
 
 /// Whether a file stands where the stage would leave one, and no stage has published it.
-fn has_foreign(bundle: &Path, known: &State, stage: &Stage) -> bool {
-    if stage.outputs.keys().any(|path| is_there(&bundle.join(path))) {
+fn has_foreign(bundle: &Tree, known: &State, stage: &Stage) -> bool {
+    if stage.outputs.keys().any(|path| bundle.has(path)) {
         return true;
     }
     if stage.patterns.is_empty() {
         return false;
     }
     let published: BTreeSet<&str> = known.published().map(|(_, artifact)| artifact.path.as_str()).collect();
-    let entries = walk(bundle).unwrap_or_default();
+    let entries = walk_tree(bundle).unwrap_or_default();
     let foreign = entries.iter().map(|entry| entry.path.as_str()).filter(|path| !published.contains(path));
     let mut foreign = foreign.filter(|path| paths::reserved(path, known.definition()).is_none());
     foreign.any(|path| stage.patterns.iter().any(|pattern| pattern.glob.matches(path)))
 }
 
 /// Whether files are what an intent says of them. None of none is all of them.
-fn look(bundle: &Path, artifacts: &[Artifact], meter: &Meter<'_>) -> Outputs {
+fn look(bundle: &Tree, artifacts: &[Artifact], meter: &Meter<'_>) -> Outputs {
     let mut missing = 0;
     for artifact in artifacts {
-        let path = bundle.join(&artifact.path);
-        if !is_there(&path) {
+        if !bundle.has(&artifact.path) {
             missing += 1;
-        } else if !is(&path, artifact, meter) {
+        } else if !is(bundle, artifact, meter) {
             return Outputs::Corrupt;
         }
     }
@@ -82,12 +81,8 @@ fn look(bundle: &Path, artifacts: &[Artifact], meter: &Meter<'_>) -> Outputs {
     }
 }
 
-/// Whether anything stands there, be it a link that leads nowhere, or something that cannot be looked at.
-fn is_there(path: &Path) -> bool {
-    !matches!(fs::symlink_metadata(path), Err(error) if error.kind() == std::io::ErrorKind::NotFound)
-}
-
 /// Whether a file has the bytes that an intent says.
-pub(super) fn is(path: &Path, artifact: &Artifact, meter: &Meter<'_>) -> bool {
-    measure(path, meter).is_ok_and(|(len, blake3)| (len, blake3) == (artifact.bytes, artifact.blake3))
+pub(super) fn is(bundle: &Tree, artifact: &Artifact, meter: &Meter<'_>) -> bool {
+    measure_below(bundle, &artifact.path, meter)
+        .is_ok_and(|(len, blake3)| (len, blake3) == (artifact.bytes, artifact.blake3))
 }

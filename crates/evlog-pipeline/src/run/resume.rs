@@ -13,7 +13,7 @@
 
 use super::{Options, RunError, RunReport, Runner, SHELF, Session, findings, hex, same};
 use crate::custody::{Custody, sync_parents};
-use crate::files::{FileError, make_directory, measure, sync_files};
+use crate::files::{FileError, make_within, measure_below, sync_below};
 use crate::lock::Claim;
 use crate::meter::Meter;
 use crate::output::adopt;
@@ -25,7 +25,6 @@ use evlog::{LogError, View};
 use evlog_lifecycle::pipeline::{Artifact, Left, RunStatus, State};
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::fs;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -53,9 +52,9 @@ pub fn resume(
     if let Some(retry) = same::retry(&state) {
         runner.baseline = Some(runner.find_baseline(&retry)?);
     }
-    runner.take_up(&state)?;
-    runner.stages()?;
-    runner.finalize()
+    let run = runner.run.clone();
+    let done = runner.take_up(&state).and_then(|()| runner.stages()).and_then(|()| runner.finalize());
+    done.map_err(|error| error.leaving(&run))
 }
 
 /// The names of the locks that were set aside in a run's past, as its log has them; none when there is no such run.
@@ -99,9 +98,8 @@ impl Runner<'_> {
     /// The run has ended in the log; its bundle is brought there, if it is not there yet.
     fn complete_ended(mut self, status: RunStatus) -> Result<RunReport, RunError> {
         let ended = RunError::Ended { run: self.run.clone(), status };
-        if !fs::symlink_metadata(&self.bundle).is_ok_and(|found| found.is_dir()) {
-            return Err(ended);
-        }
+        let Ok(home) = self.claim.runs().within(&self.run) else { return Err(ended) };
+        self.home = Some(home);
         let completed = self.project(Duration::ZERO).and_then(|projected| Ok((self.complete(&projected)?, projected)));
         match completed {
             Ok((false, projected)) if !projected.changed => Err(ended),
@@ -133,7 +131,7 @@ impl Runner<'_> {
             self.settle(state, stage, &meter)?;
         }
         self.clear_staging();
-        let findings = self.findings(state, &meter);
+        let findings = self.findings(state, &meter)?;
         let next = plan.enabled().find(|stage| state.outcome(&stage.id).is_none()).or(plan.enabled().last());
         next.map_or(Ok(()), |next| self.go_on(&next.id, false))?;
         self.must("reconcile", findings)?;
@@ -160,12 +158,12 @@ impl Runner<'_> {
     }
 
     /// The bundle is there, or nothing of it could be missed yet: then it is made.
-    fn enter_bundle(&self, state: &State) -> Result<(), RunError> {
-        let found = fs::symlink_metadata(&self.bundle);
-        if found.is_err() && state.has_any_begun() {
+    fn enter_bundle(&mut self, state: &State) -> Result<(), RunError> {
+        if !self.claim.runs().has(&self.run) && state.has_any_begun() {
             return Err(RunError::NoBundle { run: self.run.clone(), path: self.bundle.clone() });
         }
-        Ok(make_directory(&self.bundle, &self.steps)?)
+        self.home = Some(make_within(self.claim.runs(), &self.run, &self.steps)?);
+        Ok(())
     }
 
     /// Brings a stage without an outcome as far as what it left allows: its promotion, if that was intended, and the
@@ -187,18 +185,18 @@ impl Runner<'_> {
     /// have been written by the stage itself, and is made to say so.
     fn settle_output(&mut self, known: &State, stage: &Stage, meter: &Meter<'_>) -> Result<(), RunError> {
         let path = paths::captured(&stage.id);
-        if !fs::symlink_metadata(self.bundle.join(&path)).is_ok_and(|found| found.is_file()) {
+        if self.home()?.file(&path).is_err() {
             return Ok(());
         }
         self.steps.at(Step::SyncOutput);
-        let measured = measure(&self.bundle.join(&path), meter);
+        let measured = measure_below(self.home()?, &path, meter);
         self.go_on(&stage.id, false)?;
         let mut measured = measured?;
         let recorded = known.captured(&path).map(|of| (of.bytes, of.blake3));
         if recorded == Some(measured) {
-            sync_files(&self.bundle, &[&path])?;
+            sync_below(self.home()?, &[&path])?;
         } else {
-            let adopted = adopt(&self.bundle, &path, &self.secrets, meter);
+            let adopted = adopt(self.home()?, &path, &self.secrets, meter);
             self.go_on(&stage.id, false)?;
             measured = adopted?;
             let (bytes, blake3) = measured;
@@ -212,16 +210,16 @@ impl Runner<'_> {
     /// Promotes what is left of a promotion whose intent is committed, if all of it is still what the gate has passed:
     /// the log says so by digests. Says how many artifacts were still staged.
     fn finish_promotion(&self, known: &State, stage: &Stage, meter: &Meter<'_>) -> Result<usize, FileError> {
-        let intended = known.intended(&stage.id).unwrap_or_default();
-        let rest: Vec<_> = intended.iter().filter(|of| !findings::is(&self.bundle.join(&of.path), of, meter)).collect();
+        let (intended, home) = (known.intended(&stage.id).unwrap_or_default(), self.home()?);
+        let rest: Vec<_> = intended.iter().filter(|of| !findings::is(home, of, meter)).collect();
         if let Some(custody) = self.left_in_custody(&rest, meter) {
             let rest: Vec<&str> = rest.iter().map(|of| of.path.as_str()).collect();
-            custody.promote(&self.bundle, &rest, &self.steps)?;
+            custody.promote(home, &rest, &self.steps)?;
         } else if !rest.is_empty() {
             return Ok(0);
         }
         let all: Vec<&str> = intended.iter().map(|of| of.path.as_str()).collect();
-        sync_parents(&self.bundle, &all, &self.steps)?;
+        sync_parents(home, &all, &self.steps)?;
         Ok(rest.len())
     }
 
@@ -230,6 +228,7 @@ impl Runner<'_> {
         let has_all = |custody: &mut Custody| {
             rest.iter().all(|of| custody.measure(&of.path, meter).is_ok_and(|found| found == (of.bytes, of.blake3)))
         };
-        Custody::left(&self.bundle.join(SHELF)).into_iter().find_map(|mut left| has_all(&mut left).then_some(left))
+        let shelf = self.home().ok()?.within(SHELF).ok()?;
+        Custody::left(&shelf).into_iter().find_map(|mut left| has_all(&mut left).then_some(left))
     }
 }

@@ -8,17 +8,18 @@
 use super::leftover::left_behind;
 use super::{RunError, Runner, SHELF, hex};
 use crate::capture::Capture;
-use crate::files::{FileError, at, make_directory};
+use crate::files::{FileError, at, make_parents, make_within};
 use crate::gate::{Artifact, Failed, Gate, Passed};
 use crate::inputs::Found;
 use crate::limits::REPORT_LEN_MAX;
 use crate::orphans::{self, Mark};
 use crate::outcomes::{self, Told};
-use crate::output::{Opened, Output};
+use crate::output::{Opened, Output, Place};
 use crate::plan::Stage;
 use crate::process::{self, End, Ended, Start};
 use crate::progress::Progress;
 use crate::step::{Step, Steps};
+use crate::tree::Tree;
 use crate::{inputs, paths};
 use evlog_lifecycle::pipeline::report::{ArtifactReport, ERRORS_MAX_DEFAULT, Finding, Report};
 use evlog_lifecycle::pipeline::{Coupling, FailMode, Outcome, Severity, StageStatus, is_substage, root_of};
@@ -26,7 +27,6 @@ use evlog_projection::canonical;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -39,10 +39,10 @@ const OUTCOMES_CONTRACT: (&str, &str) = ("stage_outcomes", "0.1.0");
 
 /// Where a stage works.
 pub(super) struct Room {
-    /// `.staging/`, which holds the two below.
-    shelf: PathBuf,
     /// What it stages.
-    pub(super) staging: PathBuf,
+    staging: PathBuf,
+    /// The same, below the bundle.
+    pub(super) staging_path: String,
     /// Where it tells its substages' outcomes.
     outcomes: PathBuf,
     /// The same, below the bundle.
@@ -77,13 +77,13 @@ impl From<FileError> for Stop {
 
 impl Room {
     fn new(bundle: &Path, stage: &str) -> Room {
-        let shelf = bundle.join(SHELF);
+        let staging_path = format!("{SHELF}/{stage}");
         let (outcomes_path, log_path) = (format!("{SHELF}/{stage}.outcomes.jsonl"), paths::captured(stage));
         Room {
-            staging: shelf.join(stage),
+            staging: bundle.join(&staging_path),
+            staging_path,
             outcomes: bundle.join(&outcomes_path),
             log: bundle.join(&log_path),
-            shelf,
             outcomes_path,
             log_path,
             output: None,
@@ -91,13 +91,13 @@ impl Room {
     }
 
     /// Makes the staging directory, empty.
-    pub(super) fn make_staging(&self, steps: &Steps) -> Result<(), FileError> {
-        make_directory(&self.shelf, steps)?;
-        if fs::symlink_metadata(&self.staging).is_ok() {
+    pub(super) fn make_staging(&self, home: &Tree, steps: &Steps) -> Result<(), FileError> {
+        let shelf = make_parents(home, &self.staging_path, steps)?;
+        if home.stat(&self.staging_path).is_ok() {
             let error = io::Error::new(io::ErrorKind::AlreadyExists, "expected nothing of an earlier stage or attempt");
             return Err(at("make", &self.staging)(error));
         }
-        make_directory(&self.staging, steps)
+        make_within(&shelf, self.staging_path.rsplit('/').next().unwrap_or_default(), steps).map(drop)
     }
 
     /// Writes a line of evlog's own into the stage's output.
@@ -152,7 +152,9 @@ impl Runner<'_> {
         }
         let failed = |code: &str| Err(Outcome::failed(&stage.id, FailMode::FailClosed, code));
         let tell = self.reading(Some(&stage.id));
-        let found = inputs::find(&stage.inputs, &self.plan.directory, &self.bundle, &self.published, &tell);
+        let found = self
+            .home()
+            .and_then(|home| inputs::find(&stage.inputs, &self.plan.directory, home, &self.published, &tell));
         self.go_on(&stage.id, false)?;
         let found = match found {
             Ok(found) => found,
@@ -205,6 +207,11 @@ impl Runner<'_> {
         self.watcher.tell(Progress::StageNote { stage: &stage.id, message: &self.secrets.mask(message) });
     }
 
+    /// Where the files of outputs belong.
+    fn place(&self) -> Result<Place<'_>, FileError> {
+        Ok(Place { home: self.home()?, runs: self.claim.runs(), run: &self.run, shelf: SHELF })
+    }
+
     /// Everything up to the outcome, which is returned and not yet recorded.
     fn attempt(&mut self, stage: &Stage, room: &mut Room) -> Result<Outcome, Stop> {
         self.open(stage, room)?;
@@ -215,11 +222,10 @@ impl Runner<'_> {
     /// does not know is none of evlog's: it is set aside.
     pub(super) fn open(&mut self, stage: &Stage, room: &mut Room) -> Result<(), FileError> {
         self.clear_staging();
-        room.make_staging(&self.steps)?;
+        room.make_staging(self.home()?, &self.steps)?;
         self.steps.at(Step::OpenOutput);
         let earlier = self.captured.get(&room.log_path).copied();
-        let Opened { output, set_aside } =
-            Output::open(&self.bundle, &room.log_path, &room.shelf, earlier, &self.steps)?;
+        let Opened { output, set_aside } = Output::open(&self.place()?, &room.log_path, earlier, &self.steps)?;
         room.output = Some(output);
         if let Some(place) = set_aside {
             let (log, place) = (room.log.display(), place.display());
@@ -232,7 +238,7 @@ impl Runner<'_> {
     pub(super) fn attempt_within(&mut self, stage: &Stage, room: &mut Room) -> Result<Outcome, Stop> {
         let ended = self.process(stage, room)?;
         self.steps.at(Step::ReadOutcomes);
-        let told = outcomes::read(&room.outcomes, &stage.id).map_err(at("read", &room.outcomes))?;
+        let told = outcomes::read(self.home()?, &room.outcomes_path, &stage.id).map_err(at("read", &room.outcomes))?;
         let mut findings = told.findings;
         if findings.is_empty() {
             findings = self.record_substages(&told.substages)?;
@@ -245,7 +251,7 @@ impl Runner<'_> {
             return Ok(self.fail_told(stage, room, findings)?);
         }
         let outcome = self.coupled(stage, self.judge(stage, ended, own), &told.substages);
-        if outcome.is_fatal() { Ok(outcome) } else { self.publish(stage, room, outcome) }
+        if outcome.is_fatal() { Ok(outcome) } else { self.publish(stage, outcome) }
     }
 
     /// Fails a stage closed whose word on its substages cannot be taken.
@@ -428,14 +434,15 @@ impl Runner<'_> {
     }
 
     /// Passes the publish gate and promotes, or fails closed.
-    pub(super) fn publish(&mut self, stage: &Stage, room: &Room, outcome: Outcome) -> Result<Outcome, Stop> {
+    pub(super) fn publish(&mut self, stage: &Stage, outcome: Outcome) -> Result<Outcome, Stop> {
         let tell = self.reading(Some(&stage.id));
         let gate = Gate {
             plan: self.plan,
             stage,
             run: &self.run,
-            staging: &room.staging,
-            shelf: &room.shelf,
+            home: self.home()?,
+            shelf: SHELF,
+            staging: &stage.id,
             published: &self.published,
             secrets: &self.secrets,
             tell: &tell,
@@ -458,7 +465,7 @@ impl Runner<'_> {
         let members = json!({"stage": stage.id, "artifacts": listing(&artifacts)});
         self.must("intend", members.clone())?;
         let paths: Vec<&str> = artifacts.iter().map(|artifact| artifact.path.as_str()).collect();
-        custody.promote(&self.bundle, &paths, &self.steps)?;
+        custody.promote(self.home()?, &paths, &self.steps)?;
         self.must("publish", members)?;
         self.published.extend(artifacts.into_iter().map(|artifact| (artifact.path, stage.id.clone())));
         Ok(outcome)
@@ -477,13 +484,14 @@ impl Runner<'_> {
     fn capture(&mut self, stage: &Stage, room: &mut Room) -> Result<(), Stop> {
         self.steps.at(Step::SyncOutput);
         // An output that could not be opened is no output.
-        if room.output.as_ref().is_some_and(|output| !output.stands()) {
+        let home = self.home()?;
+        if room.output.as_ref().is_some_and(|output| !output.stands(home)) {
             let message = "somebody else wrote in the file of this output, or in its place; it is made anew, with what \
                            evlog captured";
             self.note_in(stage, room, message)?;
         }
         let Some(output) = room.output.take() else { return Ok(()) };
-        let (len, digest) = output.settle()?;
+        let (len, digest) = output.settle(&self.place()?)?;
         let members = json!({"stage": stage.id, "path": room.log_path, "bytes": len, "blake3": hex(digest)});
         Ok(self.must("captured", members)?)
     }

@@ -11,17 +11,18 @@
 use super::Runner;
 use super::retry::Offer;
 use super::stage::{Room, Stop};
-use crate::files::{FileError, at, make_parents, measure};
+use crate::files::{FILE_MODE, FileError, at, make_parents, measure_below};
 use crate::inputs::Found;
 use crate::meter::Meter;
 use crate::plan::Stage;
 use crate::progress::Progress;
 use crate::step::Step;
+use crate::tree::Tree;
 use evlog_lifecycle::pipeline::{Artifact, Outcome};
+use rustix::fs::{Mode, OFlags};
 use serde_json::json;
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::Path;
 
 /// What a copy comes to.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ impl Runner<'_> {
         if let Some(why) = self.copy(stage, room, offer)? {
             self.run_from_here(stage, &why);
             self.clear_staging();
-            room.make_staging(&self.steps)?;
+            room.make_staging(self.home()?, &self.steps)?;
             return self.attempt_within(stage, room);
         }
         let Some(baseline) = self.baseline.as_ref().map(|baseline| baseline.run.clone()) else {
@@ -69,7 +70,7 @@ impl Runner<'_> {
         room.write_line(&line)?;
         let findings = self.record_substages(&offer.substages)?;
         let outcome = if findings.is_empty() {
-            self.publish(stage, room, Outcome::success(&stage.id, stage.fail_mode))?
+            self.publish(stage, Outcome::success(&stage.id, stage.fail_mode))?
         } else {
             self.fail_told(stage, room, findings)?
         };
@@ -87,12 +88,14 @@ impl Runner<'_> {
         let tell = self.reading(Some(&stage.id));
         // Each is read there, and here again.
         let meter = Meter::new(offer.artifacts.iter().map(|artifact| 2 * artifact.bytes).sum(), &tell);
+        let staging = self.home()?.within_named(&room.staging_path)?;
         for artifact in &offer.artifacts {
             self.go_on(&stage.id, true)?;
-            make_parents(&room.staging, &artifact.path, &self.steps)?;
+            make_parents(&staging, &artifact.path, &self.steps)?;
             self.steps.at(Step::CopyTaken);
-            let (from, to) = (baseline.bundle.join(&artifact.path), room.staging.join(&artifact.path));
-            let copied = copy(&from, &to, artifact, &meter);
+            let from = Tree::open_itself(&baseline.bundle).map_err(|error| error.source);
+            let from = from.and_then(|bundle| bundle.file(&artifact.path));
+            let copied = copy(from, (&staging, &artifact.path), artifact, &meter);
             self.go_on(&stage.id, true)?;
             if let Copied::Other(found) = copied? {
                 let (path, run, expected) = (&artifact.path, &baseline.run, described(artifact.bytes, artifact.blake3));
@@ -109,19 +112,21 @@ fn described(bytes: u64, blake3: [u8; 32]) -> String {
 
 /// Copies a file with its permissions, if it is what was recorded of it. What cannot be read is another file; an error is
 /// one of the copy.
-fn copy(from: &Path, to: &Path, artifact: &Artifact, meter: &Meter<'_>) -> Result<Copied, FileError> {
-    let opened = fs::symlink_metadata(from).and_then(|found| {
-        if found.is_file() {
-            Ok((File::open(from)?, found.permissions()))
-        } else {
-            Err(io::Error::other("expected a regular file"))
-        }
-    });
+fn copy(
+    from: io::Result<File>,
+    (tree, path): (&Tree, &str),
+    artifact: &Artifact,
+    meter: &Meter<'_>,
+) -> Result<Copied, FileError> {
+    let to = &tree.path().join(path);
+    let opened = from.and_then(|file| file.metadata().map(|found| (file, found.permissions())));
     let (mut source, permissions) = match opened {
         Ok(opened) => opened,
         Err(error) => return Ok(Copied::Other(error.to_string())),
     };
-    let mut target = OpenOptions::new().write(true).create_new(true).open(to).map_err(at("make", to))?;
+    let mut target = tree
+        .file_with(path, OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL, Mode::from_raw_mode(FILE_MODE))
+        .map_err(at("make", to))?;
     let (mut hasher, mut len, mut buffer) = (blake3::Hasher::new(), 0, vec![0; 1 << 18]);
     loop {
         let read = match source.read(&mut buffer) {
@@ -132,7 +137,7 @@ fn copy(from: &Path, to: &Path, artifact: &Artifact, meter: &Meter<'_>) -> Resul
         };
         hasher.update(&buffer[..read]);
         len += read as u64;
-        meter.add(read as u64).map_err(at("copy", from))?;
+        meter.add(read as u64).map_err(at("copy to", to))?;
         target.write_all(&buffer[..read]).map_err(at("write", to))?;
     }
     let found = (len, *hasher.finalize().as_bytes());
@@ -141,7 +146,7 @@ fn copy(from: &Path, to: &Path, artifact: &Artifact, meter: &Meter<'_>) -> Resul
     }
     target.set_permissions(permissions).map_err(at("write", to))?;
     // The copy is what will be promoted: what counts is what stands there.
-    if measure(to, meter)? != found {
+    if measure_below(tree, path, meter)? != found {
         return Err(at("copy to", to)(io::Error::other("expected the bytes that were written, found others")));
     }
     Ok(Copied::Whole)
@@ -150,7 +155,14 @@ fn copy(from: &Path, to: &Path, artifact: &Artifact, meter: &Meter<'_>) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::path::Path;
+
+    fn copy_in(room: &Path, from: &str, to: &str, artifact: &Artifact) -> Copied {
+        let tree = Tree::open_itself(room).unwrap();
+        copy(tree.file(from), (&tree, to), artifact, &Meter::silent()).unwrap()
+    }
 
     fn artifact(content: &[u8]) -> Artifact {
         let (bytes, blake3) = (content.len() as u64, *blake3::hash(content).as_bytes());
@@ -164,7 +176,7 @@ mod tests {
         let content = vec![7; 600_000];
         fs::write(&from, &content).unwrap();
         fs::set_permissions(&from, fs::Permissions::from_mode(0o555)).unwrap();
-        assert_eq!(copy(&from, &to, &artifact(&content), &Meter::silent()).unwrap(), Copied::Whole);
+        assert_eq!(copy_in(room.path(), "from", "to", &artifact(&content)), Copied::Whole);
         assert!(fs::read(&to).unwrap() == content);
         assert_eq!(fs::metadata(&to).unwrap().permissions().mode() & 0o777, 0o555);
         fs::remove_file(&from).unwrap();
@@ -177,9 +189,8 @@ mod tests {
         let room = tempfile::tempdir().unwrap();
         let expected = artifact(b"content");
         let found = |name: &str, make: &dyn Fn(&Path)| {
-            let (from, to) = (room.path().join(name), room.path().join(format!("{name}.copy")));
-            make(&from);
-            match copy(&from, &to, &expected, &Meter::silent()).unwrap() {
+            make(&room.path().join(name));
+            match copy_in(room.path(), name, &format!("{name}.copy"), &expected) {
                 Copied::Other(found) => found,
                 Copied::Whole => panic!("{name}"),
             }

@@ -95,6 +95,7 @@ pub(super) fn failed(context: &Context, args: &RunArgs, error: RunError) -> Comm
         RunError::Interrupted { run, .. } | RunError::InProgress(run) => {
             vec![format!("`{}` takes it to its end", take_up(run))]
         }
+        RunError::Left { run, .. } => vec![format!("once that is mended, `{}` takes it to its end", take_up(run))],
         RunError::Incomplete { run, .. } => {
             vec![format!("once that is mended, `{}` completes the bundle; nothing runs again", take_up(run))]
         }

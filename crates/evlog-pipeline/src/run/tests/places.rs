@@ -47,7 +47,7 @@ fn g66_nothing_is_written_or_removed_through_a_link_in_the_place_of_the_bundle()
 }
 
 #[test]
-fn g66_t14_a_run_whose_bundle_is_moved_away_goes_on_when_it_is_back() {
+fn g66_t09_a_run_whose_bundle_is_moved_away_goes_on_when_it_is_back() {
     let room = Room::new();
     let script = format!("[ -e $EVLOG_PLAN_DIR/again ] || mv $EVLOG_RUN_DIR $EVLOG_PLAN_DIR/again; {STAGES_A_FILE}");
     let left = room.run(&plan(&[(&script, "")]));
@@ -60,7 +60,7 @@ fn g66_t14_a_run_whose_bundle_is_moved_away_goes_on_when_it_is_back() {
 }
 
 #[test]
-fn t14_a_bundle_that_cannot_be_written_leaves_the_run_in_progress_and_is_no_verdict() {
+fn t09_a_bundle_that_cannot_be_written_leaves_the_run_in_progress_and_is_no_verdict() {
     let room = Room::new();
     let script = "rm $EVLOG_RUN_DIR/run.json; mkdir -p $EVLOG_RUN_DIR/run.json/in_the_way";
     let left = room.run(&plan(&[(script, "")]));
