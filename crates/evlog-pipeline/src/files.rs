@@ -159,7 +159,7 @@ pub(crate) fn make_within(directory: &Tree, name: &str, steps: &Steps) -> Result
     match rustix::fs::mkdirat(directory, name, Mode::from_raw_mode(DIRECTORY_MODE)) {
         Ok(()) => directory.sync()?,
         Err(Errno::EXIST) => {
-            is_directory(directory.stat(name).map(|found| FileType::from_raw_mode(found.st_mode)), &path)?
+            is_directory(directory.stat(name).map(|found| FileType::from_raw_mode(found.st_mode)), &path)?;
         }
         Err(error) => return Err(at("make", &path)(error.into())),
     }

@@ -118,7 +118,7 @@ impl Gate<'_> {
     pub(crate) fn check(&self) -> Result<Result<Passed, Failed>, FileError> {
         let mut found = Found::default();
         let opened = self.home.within_named(self.shelf);
-        let (shelf, tree) = match opened.and_then(|shelf| shelf.within_named(self.staging).map(|tree| (shelf, tree))) {
+        let (above, tree) = match opened.and_then(|above| above.within_named(self.staging).map(|tree| (above, tree))) {
             Ok(opened) => opened,
             Err(error) if is_replaced(&error) => return Ok(Err(self.replaced(&error, &mut found))),
             Err(error) => return Err(error),
@@ -135,7 +135,7 @@ impl Gate<'_> {
         let meter = Meter::new(self.reading_len(&tree, &regular), self.tell);
         // Where nothing will be promoted nothing is copied, and the report is of what is staged.
         let taken =
-            if found.first.is_none() { Some(self.take((&shelf, &tree), &regular, &meter, &mut found)?) } else { None };
+            if found.first.is_none() { Some(self.take((&above, &tree), &regular, &meter, &mut found)?) } else { None };
         match &taken {
             Some(passed) => self.inspect(&regular, &|path| passed.custody.file(path), &meter, &mut found),
             None => self.inspect(&regular, &|path| tree.file(path), &meter, &mut found),
@@ -280,12 +280,12 @@ impl Gate<'_> {
     /// Copies every regular file, and measures the copies.
     fn take(
         &self,
-        (shelf, tree): (&Tree, &Tree),
+        (above, tree): (&Tree, &Tree),
         regular: &[String],
         meter: &Meter<'_>,
         found: &mut Found,
     ) -> Result<Passed, FileError> {
-        let mut passed = Passed { artifacts: Vec::new(), custody: Custody::make(shelf, self.steps)? };
+        let mut passed = Passed { artifacts: Vec::new(), custody: Custody::make(above, self.steps)? };
         for path in regular {
             let contract = outputs(self.stage, path).next().and_then(|(_, output)| output.contract.clone());
             self.steps.at(Step::TakeStaged);

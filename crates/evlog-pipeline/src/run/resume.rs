@@ -228,7 +228,7 @@ impl Runner<'_> {
         let has_all = |custody: &mut Custody| {
             rest.iter().all(|of| custody.measure(&of.path, meter).is_ok_and(|found| found == (of.bytes, of.blake3)))
         };
-        let shelf = self.home().ok()?.within(SHELF).ok()?;
-        Custody::left(&shelf).into_iter().find_map(|mut left| has_all(&mut left).then_some(left))
+        let above = self.home().ok()?.within(SHELF).ok()?;
+        Custody::left(&above).into_iter().find_map(|mut left| has_all(&mut left).then_some(left))
     }
 }

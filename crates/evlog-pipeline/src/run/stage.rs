@@ -92,12 +92,12 @@ impl Room {
 
     /// Makes the staging directory, empty.
     pub(super) fn make_staging(&self, home: &Tree, steps: &Steps) -> Result<(), FileError> {
-        let shelf = make_parents(home, &self.staging_path, steps)?;
+        let above = make_parents(home, &self.staging_path, steps)?;
         if home.stat(&self.staging_path).is_ok() {
             let error = io::Error::new(io::ErrorKind::AlreadyExists, "expected nothing of an earlier stage or attempt");
             return Err(at("make", &self.staging)(error));
         }
-        make_within(&shelf, self.staging_path.rsplit('/').next().unwrap_or_default(), steps).map(drop)
+        make_within(&above, self.staging_path.rsplit('/').next().unwrap_or_default(), steps).map(drop)
     }
 
     /// Writes a line of evlog's own into the stage's output.

@@ -13,6 +13,7 @@ use super::*;
 use evlog_lifecycle::pipeline::Pipeline;
 use evlog_projection::Contracts;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 const RUN: &str = "11111111-1111-4111-8111-111111111111";
 
