@@ -107,6 +107,17 @@ fn what_cannot_be_taken_up_is_refused_and_nothing_is_touched() {
     assert_proved(&room);
 }
 
+#[test]
+fn t09_a_run_that_cannot_go_on_for_a_file_is_no_failed_run_and_is_taken_up_as_the_hint_says() {
+    let room = room("[ -e mended ] || { rm $EVLOG_RUN_DIR/run.json; mkdir -p $EVLOG_RUN_DIR/run.json/in_the_way; }");
+    let done = room.ends(2, &["run", "plan.toml", "--run-id", "r"]);
+    done.says("stays in progress in the log").says("`evlog run --resume r`");
+    fs::remove_dir_all(room.path("runs/r/run.json")).unwrap();
+    room.write("mended", "");
+    room.ends(0, &["run", "--resume", "r"]);
+    assert_proved(&room);
+}
+
 /// Exactly one of two works, and the other says why not.
 fn one_of(two: [Child; 2]) -> Done {
     let [mut first, mut second] = two.map(ended);

@@ -21,11 +21,8 @@ const ASIDE: &str = ".aside";
 /// Removes something in a directory and all below it, also where it is read-only. Not there is as good. What cannot be
 /// removed is left, the rest is removed, and the first error is given.
 pub(crate) fn remove_tree(parent: &Tree, name: &str) -> Result<(), FileError> {
-    match remove(parent, name, false) {
-        // What it cannot unlock it cannot remove either, and the caller reports that.
-        Err(error) if error.source.kind() == io::ErrorKind::PermissionDenied => remove(parent, name, true),
-        removed => removed,
-    }
+    // What it cannot unlock it cannot remove either, and the caller reports that.
+    remove(parent, name, false).or_else(|_locked| remove(parent, name, true))
 }
 
 /// A directory whose entries are being removed.

@@ -93,7 +93,7 @@ impl Runner<'_> {
             self.go_on(&stage.id, true)?;
             make_parents(&staging, &artifact.path, &self.steps)?;
             self.steps.at(Step::CopyTaken);
-            let from = Tree::open_itself(&baseline.bundle).map_err(|error| error.source);
+            let from = Tree::open(&baseline.bundle).map_err(|error| error.source);
             let from = from.and_then(|bundle| bundle.file(&artifact.path));
             let copied = copy(from, (&staging, &artifact.path), artifact, &meter);
             self.go_on(&stage.id, true)?;
