@@ -34,8 +34,8 @@ fn of_lost(lost: &Lost) -> Vec<String> {
         )
     } else {
         format!(
-            "the process that guards the stage was ended by somebody else; {} with the stage's mark were found, and \
-             ended; one that has cleared its environment is not found so, and may still run",
+            "the process that guards the stage was ended by somebody else, and {} with the stage's mark after it; one \
+             that has cleared its environment is not found so, and may still run",
             processes(found)
         )
     }];
