@@ -71,8 +71,8 @@ fn what_a_note_of_the_log_covers_can_be_given_up_and_is_recorded() {
     room.ends(0, &["repair", "--accept-loss", "--yes", "--actor", "ops@example.org"]);
     let found = room.ends(0, &["verify", "--json"]).json();
     assert_eq!((&found["verdict"], &found["losses"][0]["position"]), (&json!("clean"), &json!(old)));
-    let told = room.ends(0, &["cat", "--run", "$log", "--json"]);
-    let loss = told.lines().into_iter().find(|line| line["kind"] == "log.loss_accepted").unwrap();
+    let history = room.ends(0, &["cat", "--run", "$log", "--json"]);
+    let loss = history.lines().into_iter().find(|line| line["kind"] == "log.loss_accepted").unwrap();
     assert_eq!(loss["payload"]["floor"], json!(new), "{loss}");
     assert_eq!(room.feed(&["submit"], LINE).code, 0);
     room.ends(0, &["backup", "copy"]);
@@ -141,8 +141,8 @@ fn the_name_of_a_log_does_not_go_with_its_notes() {
     room.ends(0, &["checkpoint", "--key", "builds.key"]);
     fs::remove_dir_all(room.path("evlog/checkpoints")).unwrap();
     room.ends(0, &["checkpoint", "--key", "other.key", "--new-name", "--actor", "ops"]);
-    let told = room.ends(0, &["cat", "--run", "$log", "--json"]);
-    assert!(told.lines().iter().any(|line| line["kind"] == "log.name_changed"), "{told:?}");
+    let history = room.ends(0, &["cat", "--run", "$log", "--json"]);
+    assert!(history.lines().iter().any(|line| line["kind"] == "log.name_changed"), "{history:?}");
 }
 
 #[test]
