@@ -11,9 +11,14 @@ use std::fs::File as OsFile;
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
+use std::time::Duration;
 
 /// The longest note in a lock that is read, in bytes.
 const NOTE_LEN_MAX: u64 = 4096;
+
+/// How often a lock is tried that a writer holds, and how long is waited between.
+const PATIENCE: usize = 20;
+const PAUSE: Duration = Duration::from_millis(10);
 
 /// How often a lock is tried whose file is taken away and made again at the same time.
 const ATTEMPTS: usize = 20;
@@ -132,4 +137,19 @@ mod system {
     }
 }
 
-pub(super) use system::{is_locked, try_lock};
+pub(super) use system::is_locked;
+
+/// Takes the lock of an open file; false when another holds it. A process that was killed while it started another one leaves
+/// its locks to that one until it has begun its own program, so a writer that is in the way is given a moment.
+pub(super) fn try_lock(file: &OsFile) -> io::Result<bool> {
+    for _ in 0..PATIENCE {
+        if system::try_lock(file)? {
+            return Ok(true);
+        }
+        if !is_locked(file)? {
+            return Ok(false);
+        }
+        std::thread::sleep(PAUSE);
+    }
+    Ok(false)
+}
