@@ -75,8 +75,9 @@ fn check_run(
     }
     let known: BTreeSet<&str> =
         bundle.files.keys().map(String::as_str).chain(listed.iter().map(|artifact| artifact.path.as_str())).collect();
+    let unfinished: BTreeSet<String> = bundle.files.keys().map(|path| unfinished(path)).collect();
     for path in files::walk(root, STAGING)? {
-        if !known.contains(path.as_str()) {
+        if !known.contains(path.as_str()) && !unfinished.contains(&path) {
             report.add(
                 "unexpected",
                 name,
@@ -87,6 +88,14 @@ fn check_run(
         }
     }
     Ok(())
+}
+
+/// What a run that is killed while it writes a file leaves beside it. The next attempt to write the file replaces it.
+fn unfinished(path: &str) -> String {
+    match path.rsplit_once('/') {
+        Some((directory, name)) => format!("{directory}/.{name}.tmp"),
+        None => format!(".{path}.tmp"),
+    }
 }
 
 fn listed(bundle: &Bundle) -> Vec<Listed> {
