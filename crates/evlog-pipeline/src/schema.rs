@@ -425,7 +425,7 @@ mod tests {
     }
 
     #[test]
-    fn g66_names_that_are_long_take_no_memory_for_each_finding_and_are_told_by_their_length() {
+    fn g68_names_that_are_long_take_no_memory_for_each_finding_and_are_told_by_their_length() {
         let schema = json!({"additionalProperties": {"additionalProperties": {"type": "string"}}});
         let inner = |count: usize| -> Value {
             (0..count).map(|index| (format!("k{index}"), json!(1))).collect::<serde_json::Map<_, _>>().into()
