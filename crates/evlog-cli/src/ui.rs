@@ -327,7 +327,7 @@ pub(crate) fn hand_alerts_to(alerts: Option<Alerts>) {
     *ALERTS.lock().unwrap_or_else(PoisonError::into_inner) = alerts;
 }
 
-/// A line that a person must see, from any thread. While it is handed on, whoever raises it does not wait for its reader.
+/// A line that a person must see, from any thread. While it is handed on, its sender does not wait for its reader.
 pub(crate) fn alert(line: &str) {
     match &*ALERTS.lock().unwrap_or_else(PoisonError::into_inner) {
         Some(hand_on) => hand_on(line),

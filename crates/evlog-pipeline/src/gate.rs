@@ -71,7 +71,7 @@ pub(crate) struct Gate<'a> {
     pub(crate) secrets: &'a Secrets,
     /// Told how much was read. Where it stops that, what the check says means nothing.
     pub(crate) tell: &'a Tell<'a>,
-    /// Told of what is made.
+    /// Is notified of each step.
     pub(crate) steps: &'a Steps,
 }
 

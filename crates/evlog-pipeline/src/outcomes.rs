@@ -42,7 +42,7 @@ pub(crate) struct Outcomes {
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Reads what a stage has told, at a path of the bundle. An error means that the file could not be read.
+/// Reads what a stage has reported, at a path of the bundle. An error means that the file could not be read.
 pub(crate) fn read(home: &Tree, path: &str, stage: &str) -> io::Result<Outcomes> {
     match home.stat(path) {
         Ok(found) if FileType::from_raw_mode(found.st_mode).is_file() => {}

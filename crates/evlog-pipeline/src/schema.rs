@@ -43,7 +43,7 @@ const STEPS_LISTED_MAX: u64 = 500_000;
 const POINTERS_LEN_MAX: u64 = 256 * 1024 * 1024;
 
 /// The longest name within a pointer or a message, in bytes, the longest pointer, and the longest text of the schema that
-/// a message shows. What is longer is told by its length, and not cut: a cut could show a part of a secret.
+/// a message shows. What is longer is reported by its length, and not cut: a cut could show a part of a secret.
 const NAME_LEN_MAX: usize = 256;
 const POINTER_LEN_MAX: usize = 4096;
 const TEXT_LEN_MAX: usize = 4096;
@@ -146,7 +146,7 @@ impl Schema {
         let pointers = weight::longest_pointer(instance).saturating_mul(most);
         if pointers > POINTERS_LEN_MAX && most <= STEPS_LISTED_MAX {
             let message =
-                "it does not fulfil its schema; with names as long as in it the places are not told".to_owned();
+                "it does not fulfil its schema; its names are too long for the places to be reported".to_owned();
             return Some(Finding::coded(BUDGET, message));
         }
         if most <= STEPS_LISTED_MAX {
@@ -247,7 +247,7 @@ fn finding(error: &ValidationError<'_>, message: &str) -> Finding {
     }
 }
 
-/// A pointer in which long names are told by their length, and what is left out of a long pointer by the number of names.
+/// A pointer in which long names are reported by their length, and what is left out of a long pointer by the number of names.
 fn short_pointer(pointer: &str) -> Cow<'_, str> {
     if pointer.len() <= NAME_LEN_MAX {
         return Cow::Borrowed(pointer);
@@ -435,7 +435,7 @@ mod tests {
         assert_eq!(few[0].0, "/(100000 bytes)/k0");
         let many = findings(&schema, &json!({"k".repeat(100_000): inner(5000)}));
         assert_eq!(many.len(), 1, "the places of five thousand findings would take a gigabyte");
-        assert!(many[0].2.contains("the places are not told"), "{many:?}");
+        assert!(many[0].2.contains("too long for the places to be reported"), "{many:?}");
         let closed = json!({"properties": {"a": true}, "additionalProperties": false});
         let unknown = &findings(&closed, &json!({"k".repeat(1000): 1}))[0].2;
         assert!(unknown.starts_with("unknown member \"(1000 bytes)\""), "{unknown}");

@@ -175,7 +175,7 @@ impl Survey {
         Ok(Survey { files, entries, log_id, sidecars, refusal, last, is_moving: false })
     }
 
-    /// Adds what a note of the log's own says: so many bytes were synced.
+    /// Adds what a note of the log's own says: how many bytes were synced.
     pub fn claim(&mut self, size: Position, note: PathBuf) {
         if let Some(last) = &mut self.last {
             last.claimed = Some((size, note));

@@ -15,7 +15,7 @@ const FINGERPRINT: &str = "evlogConform/v1";
 
 /// GitHub shows the first 5,000 results of a report, and refuses one of more than 25,000.
 const RESULTS_MAX: usize = 5000;
-/// GitHub refuses a report of more than 10 MB, compressed; this is so many bytes of results before that.
+/// GitHub refuses a report of more than 10 MB, compressed. This bounds the results before compression, in bytes.
 const RESULTS_LEN_MAX: usize = 8_000_000;
 /// GitHub takes texts of at most this length, in characters.
 const TEXT_LEN_MAX: usize = 1024;
