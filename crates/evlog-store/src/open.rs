@@ -201,9 +201,12 @@ pub(crate) fn open_locked(files: Files, lock: Box<dyn Lock>) -> Result<(Opened, 
     }
 }
 
+/// How often the last segment is looked for while somebody makes more of them.
+const ATTEMPTS: usize = 20;
+
 /// The last segment, opened for writing and locked. Who holds its lock writes the log, even if its `LOCK` was taken away.
 fn last_segment(files: &Files) -> Result<(Vec<SegmentEntry>, OpenSegment), OpenError> {
-    loop {
+    for _ in 0..ATTEMPTS {
         begun(files)?;
         let entries = files.entries()?;
         let Some(last) = positions(&entries).last().copied() else { continue };
@@ -218,6 +221,8 @@ fn last_segment(files: &Files) -> Result<(Vec<SegmentEntry>, OpenSegment), OpenE
             return Ok((entries, segment));
         }
     }
+    // A segment that is full is let go at once, so its lock says nothing of the writer who goes on in the next one.
+    Err(OpenError::Locked { path: files.layout.dir().to_path_buf(), pid: None, program: None })
 }
 
 /// What became of an attempt to lock a segment.
