@@ -133,6 +133,10 @@ impl Running {
         self.all.extend(self.told.iter().take(usize::try_from(more).unwrap()));
     }
 
+    pub(super) fn is_alive(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
     /// All that it acknowledged, once it is killed; it must have been alive.
     pub(super) fn killed(mut self) -> Vec<Acknowledged> {
         kill(&mut self.child);

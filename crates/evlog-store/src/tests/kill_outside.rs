@@ -32,9 +32,9 @@ const ALL: [Outside; 6] = [
     Outside::RemoveLock,
 ];
 
-fn last_segment(log: &Path) -> PathBuf {
+fn last_segment(log: &Path) -> Option<PathBuf> {
     let names = fs::read_dir(log.join("segments")).unwrap().map(|entry| entry.unwrap().path());
-    names.filter(|path| path.extension().is_some_and(|suffix| suffix == "seg")).max().unwrap()
+    names.filter(|path| path.extension().is_some_and(|suffix| suffix == "seg")).max()
 }
 
 /// Somebody does it, now. A writer may be faster than the hand that copies.
@@ -52,9 +52,9 @@ fn happen(outside: Outside, log: &Path, aside: &Path) {
                 let _again = fs::remove_dir_all(aside);
             }
         }
-        Outside::RemoveLastSegment => fs::remove_file(last_segment(log)).unwrap(),
+        Outside::RemoveLastSegment => fs::remove_file(last_segment(log).unwrap()).unwrap(),
         Outside::ReplaceLastSegment => {
-            let (path, copy) = (last_segment(log), log.join("copy"));
+            let (path, copy) = (last_segment(log).unwrap(), log.join("copy"));
             fs::copy(&path, &copy).unwrap();
             fs::rename(copy, path).unwrap();
         }
@@ -76,6 +76,13 @@ fn once(outside: Outside, dice: &mut Dice, name: &str) -> usize {
         let acknowledged = first.killed();
         Known::default().look(&log, &acknowledged, name);
         return acknowledged.len();
+    }
+    // A writer that was already in the next segment does not notice, and it is done to that one.
+    while matches!(outside, Outside::RemoveLastSegment | Outside::ReplaceLastSegment) && first.is_alive() {
+        std::thread::sleep(Duration::from_millis(50));
+        if last_segment(&log).is_some() {
+            happen(outside, &log, &aside);
+        }
     }
     // It ends by itself: nothing is acknowledged for ever into what no path leads to.
     let acknowledged = first.ended();
