@@ -36,7 +36,7 @@ impl Verdict {
     }
 }
 
-/// Why a command could not be done, and what to tell the user.
+/// Why a command could not be done, and the message for the user.
 #[derive(Debug)]
 pub(crate) struct CommandError {
     /// What happened.

@@ -267,8 +267,8 @@ fn with_origin(why: String, stage: &Value, earlier: &[Origin]) -> String {
     format!("{why}; {what} from run `{from}` (seq {seq} there){}", earlier.collect::<String>())
 }
 
-/// What a publish gate found, by the first diagnostic that could set the stage's reason code: a failure of storage is none
-/// of contents, whichever comes first in the report.
+/// What a publish gate found, by the first diagnostic that could set the stage's reason code: a failure of storage is not
+/// one of contents, in whatever order the report lists them.
 fn gate_text(report: &Value, code: &str) -> Option<String> {
     let is_storage = |found: &&Value| STORAGE_CODES.contains(&text(&found["reason_code"]).as_str());
     let mut all = report["diagnostics"].as_array()?.iter();

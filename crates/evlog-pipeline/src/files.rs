@@ -76,7 +76,7 @@ pub fn write_atomically(root: &Path, relative: &str, bytes: &[u8]) -> Result<boo
     replace(&Tree::open(root)?, relative, bytes, &temporary, &Steps::default())
 }
 
-/// The same for a file that only the holder of the run's lock writes, and tells of its steps. A temporary file that a
+/// The same for a file that only the holder of the run's lock writes, and reports its steps. A temporary file that a
 /// crash has left is replaced.
 pub(crate) fn write_as_holder(root: &Tree, relative: &str, bytes: &[u8], steps: &Steps) -> Result<bool, FileError> {
     replace(root, relative, bytes, &|name| format!(".{name}.tmp"), steps)
@@ -111,7 +111,7 @@ fn replace(
         renameat(&directory, &temporary, &directory, name).map_err(|error| at("replace", &target)(error.into()))
     });
     if replaced.is_err() {
-        // The first error is the one to tell.
+        // The first error is the one to report.
         let _left = unlinkat(&directory, &temporary, AtFlags::empty());
     }
     replaced?;

@@ -23,7 +23,7 @@ pub(crate) const MARK: &str = "EVLOG_STAGE_MARK";
 pub(crate) struct Mark {
     /// What stands in their environment under [`MARK`].
     pub(crate) text: String,
-    /// The start of the machine in which they run; none where the system does not tell.
+    /// The start of the machine in which they run; none where the system does not say.
     boot: Option<String>,
     /// When evlog itself was started, in the system's ticks since then; all of them were started later.
     since: Option<u64>,
@@ -51,12 +51,12 @@ pub(crate) fn end(run: &str, bundle: &Path, mark: &Mark) -> Marked {
     system::end(run, bundle, mark)
 }
 
-/// Whether a process is stopped by a signal or by a debugger. Where the system does not tell it is not.
+/// Whether a process is stopped by a signal or by a debugger. Where the system does not say, it counts as running.
 pub(crate) fn is_stopped(pid: u32) -> bool {
     system::is_stopped(pid)
 }
 
-/// Other systems do not tell the environment of a process.
+/// Other systems do not show the environment of a process.
 #[cfg(not(target_os = "linux"))]
 mod system {
     use super::{Mark, Marked};

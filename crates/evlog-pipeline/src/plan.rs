@@ -38,7 +38,7 @@ pub struct Plan {
     pub file: PathBuf,
     /// BLAKE3 of what it says, with the schemas that it binds. Comments, the order of keys and its place do not count.
     pub blake3: [u8; 32],
-    /// The same, of which that is the digest, as JSON.
+    /// The text that the digest is taken of, as JSON.
     pub said: Value,
     /// The texts of other files whose digests stand in that, and where.
     pub(crate) read: Vec<(String, Texts)>,
@@ -231,8 +231,8 @@ impl Plan {
         check::load(path)
     }
 
-    /// BLAKE3 of what it says, without the values of secrets: a digest is no place for a short one, which whoever has the
-    /// digest finds by trying.
+    /// BLAKE3 of what it says, without the values of secrets: somebody with the digest could find a
+    /// short one by trying.
     pub(crate) fn digest_without(&self, secrets: &Secrets) -> [u8; 32] {
         let mut said = secrets.mask_value(&self.said);
         for (pointer, texts) in &self.read {

@@ -129,7 +129,7 @@ impl Guarded {
         for _ in 0..STARTS {
             let mut guarded = Guarded::spawn(start, output)?;
             // A guard that has gone takes no orders, and says nothing either.
-            let _gone = guarded.tell(&command_bytes(start.command)?);
+            let _gone = guarded.send(&command_bytes(start.command)?);
             if guarded.hears_ready()? {
                 return Ok(guarded);
             }
@@ -156,7 +156,7 @@ impl Guarded {
         Ok(Guarded { child, orders: Some(orders), says, heard, is_over: false, stopped_since: None, looked })
     }
 
-    fn tell(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.orders.as_mut().map_or(Ok(()), |orders| orders.write_all(bytes))
     }
 
@@ -200,7 +200,7 @@ impl Guarded {
             return Ok(None);
         }
         let why = if start.interrupts.is_urgent() { Ended::Interrupted } else { Ended::TimedOut };
-        let _gone = self.tell(&[ASK_TO_END]);
+        let _gone = self.send(&[ASK_TO_END]);
         self.ends_within(pipe, GRACE, &|| false)?;
         Ok(Some(why))
     }

@@ -128,15 +128,15 @@ pub enum Progress<'a> {
     },
 }
 
-/// Whoever watches a run, told from many places of it.
+/// Receives the progress of a run, from many places of it.
 pub(crate) struct Watcher<'w>(RefCell<&'w mut dyn FnMut(Progress<'_>)>);
 
 impl<'w> Watcher<'w> {
-    pub(crate) fn new(tell: &'w mut dyn FnMut(Progress<'_>)) -> Watcher<'w> {
-        Watcher(RefCell::new(tell))
+    pub(crate) fn new(receive: &'w mut dyn FnMut(Progress<'_>)) -> Watcher<'w> {
+        Watcher(RefCell::new(receive))
     }
 
-    pub(crate) fn tell(&self, progress: Progress<'_>) {
+    pub(crate) fn report(&self, progress: Progress<'_>) {
         (self.0.borrow_mut())(progress);
     }
 }

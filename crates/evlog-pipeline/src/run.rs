@@ -193,7 +193,7 @@ impl<'r> Runner<'r> {
     fn reading<'t>(&self, stage: Option<&'t str>) -> impl Fn(u64, u64) -> ControlFlow<()> + use<'t, 'r> {
         let (watcher, interrupts) = (self.watcher, Arc::clone(&self.interrupts));
         move |done, len| {
-            watcher.tell(Progress::Reading { stage, done, len });
+            watcher.report(Progress::Reading { stage, done, len });
             if interrupts.is_urgent() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }
     }
@@ -219,7 +219,7 @@ impl Runner<'_> {
         let plan = self.plan;
         let stages: Vec<&str> = plan.enabled().map(|stage| stage.id.as_str()).collect();
         let retry_of = retry.map(|retry| retry.of.as_str());
-        self.watcher.tell(Progress::RunCreated { run: &self.run, bundle: &self.bundle, stages: &stages, retry_of });
+        self.watcher.report(Progress::RunCreated { run: &self.run, bundle: &self.bundle, stages: &stages, retry_of });
         self.record_stale_locks(&BTreeSet::new())
     }
 
@@ -244,7 +244,7 @@ impl Runner<'_> {
         for (name, path) in self.claim.stale()?.into_iter().filter(|(name, _)| !recorded.contains(name)) {
             let sha256 = self.claim.locks().file(&name).and_then(sha256).map_err(at("read", &path))?;
             self.must("lock_forced", json!({"stale_lock_filename": name, "stale_lock_sha256": sha256}))?;
-            self.watcher.tell(Progress::LockForced { stale: &path });
+            self.watcher.report(Progress::LockForced { stale: &path });
         }
         Ok(())
     }
@@ -302,8 +302,8 @@ impl Runner<'_> {
         }
     }
 
-    /// Removes what is staged, and everything beside it. What this user may not remove is moved out of the bundle and told:
-    /// it changes neither the outcome of a stage nor whether the run ends.
+    /// Removes what is staged, and everything beside it. What this user may not remove is moved out of the bundle and
+    /// reported; the outcome of the stage and the end of the run stay as they are.
     fn clear_staging(&self) {
         self.steps.at(Step::ClearStaging);
         let removed = self.home().map(|home| (home, remove_tree(home, SHELF)));
@@ -312,7 +312,7 @@ impl Runner<'_> {
             Ok((home, Err(error))) => self.kept(home, &error),
             Err(error) => format!("staging is not removed: {error}"),
         };
-        self.watcher.tell(Progress::Note { message: &self.secrets.mask(&message) });
+        self.watcher.report(Progress::Note { message: &self.secrets.mask(&message) });
     }
 
     /// Moves what could not be removed out of the bundle, and says where it is.
@@ -351,7 +351,7 @@ impl Runner<'_> {
         let Some(status) = statuses.into_iter().find(|known| Some(known.word()) == status) else {
             return Err(RunError::Projection(format!("a final status in `{MANIFEST}`, found {status:?}")));
         };
-        self.watcher.tell(Progress::Finished { status, elapsed: self.began.elapsed() });
+        self.watcher.report(Progress::Finished { status, elapsed: self.began.elapsed() });
         Ok(RunReport {
             run_id: self.run,
             bundle: self.bundle,
@@ -406,7 +406,7 @@ impl Runner<'_> {
         for outcome in outcomes.iter().filter(|outcome| !self.outcomes.contains(outcome)) {
             let ran = outcome.status != StageStatus::Skipped && self.plan.stage(&outcome.stage).is_some();
             let elapsed = if ran { elapsed } else { Duration::ZERO };
-            self.watcher.tell(Progress::OutcomeRecorded { outcome, elapsed });
+            self.watcher.report(Progress::OutcomeRecorded { outcome, elapsed });
         }
         self.outcomes = outcomes;
         Ok(Projected { bundle, changed })

@@ -75,7 +75,7 @@ pub struct Loaded {
     pub(crate) texts: Texts,
 }
 
-/// Texts of files of which a digest is taken, in the order in which it is.
+/// Texts of the files that a digest covers, in the order of the digest.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Texts(pub(crate) Vec<String>);
 

@@ -100,7 +100,7 @@ fn is_part(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')
 }
 
-/// As [`number`], without making the number where the length alone tells that it is carried.
+/// As [`number`], without making the number where the length alone shows that it is carried.
 fn checked(token: &str) -> Result<(), String> {
     if token.len() <= DIGITS_CARRIED && !token.contains(['e', 'E']) {
         return Ok(());

@@ -71,7 +71,7 @@ pub trait Fs: Debug + Send + Sync {
     }
 }
 
-/// Tells files apart: device and number. A number is used again only when nobody holds the file any more.
+/// Identifies a file: device and number. A number is used again only when nobody holds the file any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileId(pub u64, pub u64);
 
@@ -117,7 +117,7 @@ pub trait File: Debug + Send + Sync {
     }
     /// Which file it is.
     fn id(&self) -> io::Result<FileId>;
-    /// Whether it still has a name, whichever.
+    /// Whether it still has any name.
     fn is_named(&self) -> io::Result<bool>;
     /// Takes the file's lock until this handle is dropped; false when another handle holds it.
     fn try_lock(&self) -> io::Result<bool>;

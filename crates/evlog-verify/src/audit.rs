@@ -371,7 +371,7 @@ impl Audit {
         Ok(Some(SEGMENT_HEADER_LEN))
     }
 
-    /// Rule F-11: the header at the log's start speaks for the log, whichever way it is read; a later one cannot silence
+    /// Rule F-11: the header at the log's start speaks for the log, however it is read; a later one cannot silence
     /// what is found.
     fn is_at_the_start(&self) -> bool {
         self.segments == 1 && self.segment.name == 0

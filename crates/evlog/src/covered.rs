@@ -79,7 +79,7 @@ fn next_seq_at(raw: &RawLog, position: Position) -> Result<Option<Seq>, LogError
     let (mut rest, mut at, mut next) = (Vec::new(), segment.position.0, None);
     let mut codec = None;
     let part = 0..position.0 - segment.position.0;
-    // A segment that begins there tells it in its header.
+    // A segment that begins there states it in its header.
     let part = part.start..part.end.max(SEGMENT_HEADER_LEN as u64).min(segment.len);
     let read = raw.read_in(segment, part, &mut |chunk| {
         rest.extend_from_slice(chunk);

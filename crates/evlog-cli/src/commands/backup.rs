@@ -66,7 +66,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &BackupArgs) -> Result<V
         _ => CommandError::file("make", args.to.display(), &error),
     })?;
     files::sync_above(&args.to)?;
-    tell(ui, context, &args.to, &copied, &found);
+    print(ui, context, &args.to, &copied, &found);
     Ok(Verdict::Yes)
 }
 
@@ -111,7 +111,7 @@ fn refuse(ui: &mut Ui, context: &Context, to: &Path, copied: &Copied, found: &Ch
     Verdict::No
 }
 
-fn tell(ui: &mut Ui, context: &Context, to: &Path, copied: &Copied, found: &Check) {
+fn print(ui: &mut Ui, context: &Context, to: &Path, copied: &Copied, found: &Check) {
     let shown = to.display().to_string();
     if context.json {
         return ui.json(&object(&shown, copied, found));

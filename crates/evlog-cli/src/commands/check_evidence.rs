@@ -65,7 +65,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckEvidenceArgs) -> R
     if context.json {
         object(ui, &evidence, &judged, witnesses.as_ref(), holds);
     } else if holds {
-        tell(ui, &evidence, &judged, witnesses.as_ref());
+        print(ui, &evidence, &judged, witnesses.as_ref());
     }
     Ok(Verdict::of(holds))
 }
@@ -77,7 +77,7 @@ fn read(path: &Path) -> Result<String, CommandError> {
     Ok(page)
 }
 
-fn tell(ui: &mut Ui, evidence: &Evidence, judged: &Judged, witnesses: Option<&Witnesses>) {
+fn print(ui: &mut Ui, evidence: &Evidence, judged: &Judged, witnesses: Option<&Witnesses>) {
     let checkpoint = &judged.checkpoint;
     let status = judged.status.as_deref().unwrap_or("unknown");
     let events = format!(

@@ -71,7 +71,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckProofArgs) -> Resu
     if context.json {
         object(ui, &proof, &signed, commit.as_ref(), witnesses.as_ref(), holds)?;
     } else if holds {
-        tell(ui, &proof, &signed, commit.as_ref(), witnesses.as_ref())?;
+        print(ui, &proof, &signed, commit.as_ref(), witnesses.as_ref())?;
     }
     Ok(Verdict::of(holds))
 }
@@ -133,7 +133,7 @@ pub(crate) fn each_fact<'c>(
     Ok(())
 }
 
-fn tell(
+fn print(
     ui: &mut Ui,
     proof: &ProofFile,
     signed: &Signed,

@@ -62,12 +62,12 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckpointArgs) -> Resu
         ui.file(signed.to_string().as_bytes());
     } else {
         let path = checkpoints.path(signed.checkpoint().size);
-        tell(ui, context, &signed, is_new, &path);
+        print(ui, context, &signed, is_new, &path);
     }
     Ok(Verdict::Yes)
 }
 
-fn tell(ui: &mut Ui, context: &Context, signed: &Signed, is_new: bool, path: &Path) {
+fn print(ui: &mut Ui, context: &Context, signed: &Signed, is_new: bool, path: &Path) {
     let checkpoint = signed.checkpoint();
     let (path, log_id, root) = (path.display().to_string(), checkpoint.log_id.to_string(), checkpoint.root.to_string());
     let (size, next_seq) = (checkpoint.size.0, checkpoint.next_seq.0);

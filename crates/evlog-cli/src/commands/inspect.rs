@@ -57,13 +57,13 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &InspectArgs) -> Result<
     }
     if let Some(position) = args.segment {
         let segment = segment_of(&inspection, Position(position))?;
-        return frames::tell(ui, context, &inspection, segment);
+        return frames::show(ui, context, &inspection, segment);
     }
     if let Some(position) = args.frame {
         let segment = segment_of(&inspection, Position(position))?;
-        return place::tell(ui, context, &inspection, segment, Position(position));
+        return place::show(ui, context, &inspection, segment, Position(position));
     }
-    if args.sidecars { sidecars::tell(ui, context) } else { Ok(overview::tell(ui, context, &inspection)) }
+    if args.sidecars { sidecars::show(ui, context) } else { Ok(overview::show(ui, context, &inspection)) }
 }
 
 fn segment_of(inspection: &Inspection, position: Position) -> Result<&Segment, CommandError> {

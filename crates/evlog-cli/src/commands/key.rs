@@ -54,7 +54,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &KeyArgs) -> Result<Verd
         KeyCommand::New(args) => new(ui, context, args)?,
         KeyCommand::Show { file } => {
             let key = keys::verifier(file)?;
-            tell(ui, context, &key, None, file);
+            print(ui, context, &key, None, file);
         }
     }
     Ok(Verdict::Yes)
@@ -67,11 +67,11 @@ fn new(ui: &mut Ui, context: &Context, args: &NewArgs) -> Result<(), CommandErro
     let private = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{last}.key")));
     let public = keys::public_path(&private);
     keys::write(&key, &private, &public)?;
-    tell(ui, context, key.verifier(), Some(&private), &public);
+    print(ui, context, key.verifier(), Some(&private), &public);
     Ok(())
 }
 
-fn tell(ui: &mut Ui, context: &Context, key: &VerifierKey, private: Option<&Path>, public: &Path) {
+fn print(ui: &mut Ui, context: &Context, key: &VerifierKey, private: Option<&Path>, public: &Path) {
     let text = key.to_string();
     let role = match key.algorithm() {
         Algorithm::Note => "log",

@@ -115,7 +115,7 @@ fn write_runs(
             Some(publisher) => publisher.publish(&bundle)?,
             None => false,
         };
-        tell(ui, context, &bundle, &written, recorded);
+        print(ui, context, &bundle, &written, recorded);
         progress.step();
         Ok::<_, CommandError>(())
     })?;
@@ -130,7 +130,7 @@ fn write_bundle(dir: &Path, bundle: &Bundle) -> Result<Vec<bool>, CommandError> 
     bundle.files.values().map(|file| files::write(dir, &place(&file.path), &file.bytes)).collect()
 }
 
-fn tell(ui: &mut Ui, context: &Context, bundle: &Bundle, written: &[bool], recorded: bool) {
+fn print(ui: &mut Ui, context: &Context, bundle: &Bundle, written: &[bool], recorded: bool) {
     if context.json {
         let files = bundle.files.values().zip(written).map(|(file, written)| ProjectedFile {
             path: &file.path,

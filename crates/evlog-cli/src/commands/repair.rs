@@ -60,7 +60,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RepairArgs) -> Result<V
         let mut survey = surveyed(ui, |progress| Survey::look(Arc::new(StdFs), &context.log, progress))?;
         claim(context, &mut survey)?;
         let plan = survey.plan(accept);
-        tell(ui, context, args, &plan, Told::Planned);
+        print(ui, context, args, &plan, State::Planned);
         return Ok(Verdict::of(plan.refused.is_none() && plan.steps.is_empty()));
     }
     let options = Context::options("repair", false);
@@ -69,26 +69,26 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RepairArgs) -> Result<V
     claim(context, held.survey_mut())?;
     let plan = held.survey().plan(accept);
     if plan.refused.is_some() || plan.steps.is_empty() {
-        tell(ui, context, args, &plan, Told::Planned);
+        print(ui, context, args, &plan, State::Planned);
         return Ok(Verdict::of(plan.refused.is_none()));
     }
     if let Some(loss) = plan.loss.as_ref().filter(|_| !args.yes) {
         agree(ui, loss)?;
     }
     if !context.json {
-        tell(ui, context, args, &plan, Told::Planned);
+        print(ui, context, args, &plan, State::Planned);
         ui.flush();
     }
     evlog::repair::carry_out(held, &plan, &args.actor, contracts(), options)?;
     if context.json {
-        tell(ui, context, args, &plan, Told::Done);
+        print(ui, context, args, &plan, State::Done);
     } else {
         ui.talk(format_args!("done; `evlog verify` judges the whole log"));
     }
     Ok(Verdict::Yes)
 }
 
-/// Tells what a note of the log's own says was there, beyond what there is.
+/// Adds to the survey what one of the log's own notes says was there, beyond what there is.
 fn claim(context: &Context, survey: &mut Survey) -> Result<(), CommandError> {
     let fs: Arc<dyn Fs> = Arc::new(StdFs);
     if let Some(Beyond { note, size, .. }) = beyond(&fs, &context.log)? {
@@ -97,9 +97,9 @@ fn claim(context: &Context, survey: &mut Survey) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Whether what is told was done.
+/// Whether the plan that is printed was carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Told {
+enum State {
     Planned,
     Done,
 }
@@ -127,7 +127,7 @@ fn no_writer(context: &Context) -> Result<(), CommandError> {
     }
 }
 
-/// Asks whoever sits there; where nobody does, `--yes` has to say it.
+/// Asks the user; without a terminal `--yes` has to say it.
 fn agree(ui: &mut Ui, loss: &Loss) -> Result<(), CommandError> {
     let question = format!("give up {}?", given_up(loss));
     match ui.confirm(&question)? {
@@ -154,9 +154,9 @@ fn given_up(loss: &Loss) -> String {
     format!("{bytes} from position {} on, {events} from seq {} on{missing}", loss.position, loss.first_seq)
 }
 
-fn tell(ui: &mut Ui, context: &Context, args: &RepairArgs, plan: &Plan, told: Told) {
+fn print(ui: &mut Ui, context: &Context, args: &RepairArgs, plan: &Plan, state: State) {
     if context.json {
-        return ui.json(&object(&context.log, args, plan, told));
+        return ui.json(&object(&context.log, args, plan, state));
     }
     let word = plan.verdict.word();
     facts(ui, &[("verdict", word.to_owned(), Tone::of(word))]);
@@ -201,7 +201,7 @@ fn refusal(ui: &mut Ui, args: &RepairArgs, refused: &Refused) {
     match &refused.acceptable {
         Some(loss) if !args.accept_loss => {
             ui.advise(&format!(
-                "`evlog repair --accept-loss --dry-run` tells what going on without would give up: {}",
+                "`evlog repair --accept-loss --dry-run` shows what would be given up: {}",
                 given_up(loss)
             ));
         }
@@ -210,7 +210,7 @@ fn refusal(ui: &mut Ui, args: &RepairArgs, refused: &Refused) {
     }
 }
 
-fn object<'a>(log: &Path, args: &RepairArgs, plan: &'a Plan, told: Told) -> RepairObject<'a> {
+fn object<'a>(log: &Path, args: &RepairArgs, plan: &'a Plan, state: State) -> RepairObject<'a> {
     let step = |step: &'a Step| StepObject {
         act: step.act.word(),
         file: within(log, &step.file),
@@ -231,7 +231,7 @@ fn object<'a>(log: &Path, args: &RepairArgs, plan: &'a Plan, told: Told) -> Repa
     RepairObject {
         verdict: plan.verdict.word(),
         dry_run: args.dry_run,
-        done: told == Told::Done,
+        done: state == State::Done,
         steps: plan.steps.iter().map(step).collect(),
         loss: plan.loss.as_ref().map(loss_object),
         refused,

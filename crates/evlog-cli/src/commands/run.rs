@@ -123,12 +123,12 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
         let interrupts = Arc::new(Interrupts::default());
         let caught = Caught::raising(interrupts.clone());
         let caught = caught.map_err(|error| CommandError::user(format!("could not catch signals: {error}")))?;
-        // A checkpoint that cannot be signed is told when that happens; the exit code is the run's.
+        // A checkpoint that cannot be signed is reported when that happens; the exit code is the run's.
         let (done, _told) = signing::during(signer, &|| Some(&log), || {
             run_plan(desk, context, args, interrupts, &plan, &log, &mut claim)
         });
         let closed = log.close();
-        // Whoever gets the lock next finds the log free.
+        // The next holder of the lock finds the log free.
         drop(claim);
         // From here on only the reader is waited for, and a signal ends that.
         drop(caught);
@@ -137,7 +137,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
     let report = done?;
     closed.map_err(|error| claim::not_closed(error, &report))?;
     let verdict = Verdict::Run(report.exit_code);
-    tell(ui, context, &report);
+    print(ui, context, &report);
     if report.status != RunStatus::Success {
         ui.advise(&claim::way_on(context, args, &report.run_id));
     }
@@ -174,7 +174,7 @@ fn run_plan(
         .map_err(failed)
 }
 
-fn tell(ui: &mut Ui, context: &Context, report: &RunReport) {
+fn print(ui: &mut Ui, context: &Context, report: &RunReport) {
     let status = report.status.word();
     let bundle = shown(&report.bundle);
     if context.json {

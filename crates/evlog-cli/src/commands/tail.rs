@@ -66,7 +66,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
         return Ok(Verdict::of(known));
     }
     let mut growth = view.follow();
-    // Who reads may have gone; while nothing is committed, no write tells.
+    // The reader may have gone. While nothing is committed, no write fails and shows it.
     while events.ui.is_read() && !listener::is_gone() {
         if view.refresh()? {
             next = show(&view, next, args, &mut events)?;

@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Of a name in a sentence so much is shown, in characters.
+/// How many characters of a name a sentence shows.
 const NAME_LEN_SHOWN: usize = 120;
 
 const EXAMPLES: &str = "\

@@ -63,7 +63,7 @@ impl<'a> ResultLine<'a> {
         ResultLine { line, result: "malformed", run: None, status: None, events: None, error }
     }
 
-    /// A command of which nothing is recorded, for a reason that is not its contract's.
+    /// A command that records nothing, for a reason outside its contract.
     pub(crate) fn not_taken(line: u64, run: &'a str, code: &'a str, message: &'a str) -> ResultLine<'a> {
         let error = Some(ErrorObject { code, message, pointer: None });
         ResultLine { line, result: "refused", run: Some(run), status: None, events: Some(Events(&[])), error }

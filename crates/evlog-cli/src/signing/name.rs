@@ -18,7 +18,7 @@ pub(super) fn refuse_former(key: &VerifierKey, former: &[String]) -> Result<(), 
     }
     let message = format!("nothing was signed: the log changed its name: expected a key of a new name, found {name}");
     Err(CommandError::user(message)
-        .hint("`evlog cat --run '$log'` tells the new one (log.name_changed)")
+        .hint("`evlog cat --run '$log'` shows the new one (log.name_changed)")
         .hint(format!("`evlog key new NAME` with another name, such as `{name}-2`, makes a key")))
 }
 

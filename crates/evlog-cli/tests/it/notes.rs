@@ -56,7 +56,7 @@ fn a_log_that_is_shorter_than_a_note_of_its_own_is_truncated() {
         assert!(refused.code == 2 && refused.err.contains("truncated at position"), "{refused:?}");
         assert_eq!(fs::read(&room.segments()[0]).unwrap(), before);
         assert!(!room.path("evlog/HEAD").exists());
-        // Without the note nothing in the log tells, and nothing is said of it.
+        // Without the note nothing in the log shows it, and no finding names it.
         fs::remove_dir_all(room.path("evlog/checkpoints")).unwrap();
         assert!(!room.ends(0, way).out.contains("own note"));
     }

@@ -120,7 +120,7 @@ fn a_forged_frame_is_found_by_a_sample_of_all_that_is_led_to_the_signed_root() {
     let last = segments.last().unwrap();
     let sound = fs::read(last).unwrap();
     rewrite(last, 0, other_number);
-    assert_eq!(sample(1, &[]), (json!("tampered"), json!("C-52")), "the log's own note tells too");
+    assert_eq!(sample(1, &[]), (json!("tampered"), json!("C-52")), "the log's own note shows it too");
     fs::remove_dir_all(room.path("evlog/checkpoints")).unwrap();
     assert_eq!(sample(0, &[]), (json!("clean"), json!(null)));
     assert_eq!(sample(1, &against), (json!("tampered"), json!("C-52")));

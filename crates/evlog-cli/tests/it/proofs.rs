@@ -276,7 +276,7 @@ fn a_checkpoint_that_was_kept_elsewhere_tells_what_the_log_alone_cannot() {
     fs::write(kept("old.note"), note.replace("\nlog-id ", "\nlog-id 0")).unwrap();
     assert_eq!(verdict(1, "new.note")["findings"][0]["position"], 0, "one that is not signed tells nothing");
     fs::write(kept("old.note"), note).unwrap();
-    // What was changed came after the old one, and the log's own newer note tells of it.
+    // What was changed came after the old one, and the log's own newer note shows it.
     assert!(verdict(1, "old.note")["own_checkpoint"].is_string());
     fs::remove_file(kept("new.note")).unwrap();
     assert_eq!(verdict(0, "old.note")["verdict"], "clean");

@@ -105,7 +105,7 @@ fn a_committed_event_that_is_not_one_of_these_is_found() {
     spaced[1].payload = br#"{"by": "sea"}"#.to_vec();
     let mut broken = good;
     broken[1].payload = b"{".to_vec();
-    // Before it is shown: a run whose state is told can be projected too.
+    // Before it is shown: a run whose state is shown can be projected too.
     assert!(Custom.evolve(&mut Custom.start(&spaced[0].fact()).unwrap(), &spaced[1].fact()).is_err());
     for events in [foreign, named, later, spaced, broken] {
         let error = bundle(&Custom, &events).expect_err("not of this contract");

@@ -38,7 +38,7 @@ pub struct Registry {
     pub version: String,
     /// BLAKE3 of what it says, as canonical JSON: white space and the order of keys do not count.
     pub blake3: [u8; 32],
-    /// The same, of which that is the digest.
+    /// The text that the digest is taken of.
     pub(crate) said: String,
     /// Its bindings, in its order.
     pub bindings: Vec<Binding>,

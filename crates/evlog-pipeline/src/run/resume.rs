@@ -122,7 +122,7 @@ impl Runner<'_> {
             plan.enabled().map(|stage| stage.id.as_str()).filter(|id| state.outcome(id).is_some()).collect();
         let stages: Vec<&str> = plan.enabled().map(|stage| stage.id.as_str()).collect();
         let (run, bundle) = (&self.run, &self.bundle);
-        self.watcher.tell(Progress::Resumed { run, bundle, stages: &stages, finished: &finished, processes });
+        self.watcher.report(Progress::Resumed { run, bundle, stages: &stages, finished: &finished, processes });
         self.record_stale_locks(&state.stale_locks().map(str::to_owned).collect())?;
         self.project(Duration::ZERO)?;
         let tell = self.reading(None);
@@ -174,8 +174,8 @@ impl Runner<'_> {
         self.go_on(&stage.id, false)?;
         match finished {
             Ok(0) => {}
-            Ok(artifacts) => self.watcher.tell(Progress::PromotionFinished { stage: &stage.id, artifacts }),
-            Err(error) => self.watcher.tell(Progress::StageNote { stage: &stage.id, message: &error.to_string() }),
+            Ok(artifacts) => self.watcher.report(Progress::PromotionFinished { stage: &stage.id, artifacts }),
+            Err(error) => self.watcher.report(Progress::StageNote { stage: &stage.id, message: &error.to_string() }),
         }
         // What stands in the place of an output that nobody has begun to write is not evlog's.
         if known.attempts(&stage.id) == 0 { Ok(()) } else { self.settle_output(known, stage, meter) }

@@ -204,7 +204,7 @@ impl Runner<'_> {
     }
 
     pub(super) fn note(&mut self, stage: &Stage, message: &str) {
-        self.watcher.tell(Progress::StageNote { stage: &stage.id, message: &self.secrets.mask(message) });
+        self.watcher.report(Progress::StageNote { stage: &stage.id, message: &self.secrets.mask(message) });
     }
 
     /// Where the files of outputs belong.
@@ -268,7 +268,7 @@ impl Runner<'_> {
         let mark = Mark::draw();
         self.claim.note_mark(&mark)?;
         self.steps.at(Step::StartStage);
-        self.watcher.tell(Progress::StageStarted { stage: &stage.id, log: &room.log });
+        self.watcher.report(Progress::StageStarted { stage: &stage.id, log: &room.log });
         let start = Start {
             command: &stage.command,
             directory: &self.plan.directory,
@@ -278,7 +278,7 @@ impl Runner<'_> {
             guard: &self.guard,
             end_marked: &|| orphans::end(&self.run, &self.bundle, &mark),
         };
-        let mut watch = |line: &str| self.watcher.tell(Progress::OutputLine { stage: &stage.id, line });
+        let mut watch = |line: &str| self.watcher.report(Progress::OutputLine { stage: &stage.id, line });
         let Some(output) = &mut room.output else { unreachable!("the output is open when an attempt begins") };
         let mut capture = Capture::new(&self.secrets, stage.output_limit, output, &mut watch);
         let end = process::run(&start, &mut |bytes| capture.take(bytes));
@@ -293,7 +293,7 @@ impl Runner<'_> {
         self.how_it_ended(stage, room, end)
     }
 
-    /// Tells how the process ended, where that was not by itself.
+    /// Reports how the process ended, where that was not by itself.
     fn how_it_ended(&mut self, stage: &Stage, room: &mut Room, end: io::Result<End>) -> Result<Option<Ended>, Stop> {
         // Of a stage without a guard other notes say what was ended.
         let is_guarded = end.as_ref().is_ok_and(|end| end.guard_lost.is_none());
@@ -476,7 +476,7 @@ impl Runner<'_> {
         let report = fitting(&failed.report, REPORT_LEN_MAX);
         self.must("report", json!({"stage": stage.id, "report": report.to_value()}))?;
         let reason_code = failed.reason_code.as_str();
-        self.watcher.tell(Progress::GateFailed { stage: &stage.id, reason_code, report: &report });
+        self.watcher.report(Progress::GateFailed { stage: &stage.id, reason_code, report: &report });
         Ok(Outcome::failed(&stage.id, FailMode::FailClosed, reason_code))
     }
 

@@ -65,7 +65,7 @@ impl Runner<'_> {
         };
         self.must("take_over", json!({"stage": stage.id, "baseline": baseline, "seq": offer.seq}))?;
         let (from, seq, files) = (baseline.as_str(), offer.seq, offer.artifacts.len());
-        self.watcher.tell(Progress::StageTakenOver { stage: &stage.id, from, seq, files });
+        self.watcher.report(Progress::StageTakenOver { stage: &stage.id, from, seq, files });
         let line = format!("evlog: taken over from run `{from}`, where its outcome is event {seq}");
         room.write_line(&line)?;
         let findings = self.record_substages(&offer.substages)?;
@@ -84,7 +84,7 @@ impl Runner<'_> {
     /// Copies what the stage published into its staging directory. A sentence when that is no longer what it was.
     fn copy(&mut self, stage: &Stage, room: &Room, offer: &Offer) -> Result<Option<String>, Stop> {
         let Some(baseline) = &self.baseline else { unreachable!("what is offered is offered by a run") };
-        self.watcher.tell(Progress::TakingOver { stage: &stage.id, from: &baseline.run });
+        self.watcher.report(Progress::TakingOver { stage: &stage.id, from: &baseline.run });
         let tell = self.reading(Some(&stage.id));
         // Each is read there, and here again.
         let meter = Meter::new(offer.artifacts.iter().map(|artifact| 2 * artifact.bytes).sum(), &tell);

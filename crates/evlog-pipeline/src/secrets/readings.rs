@@ -119,7 +119,7 @@ impl Reading {
         )
     }
 
-    /// With the escapes of URLs undone, whichever characters were escaped.
+    /// With the escapes of URLs undone, no matter which characters were escaped.
     pub(super) fn percent(&self) -> Option<Reading> {
         self.undo(|byte| *byte == b'%', percent)
     }
@@ -145,7 +145,7 @@ impl Reading {
         )
     }
 
-    /// As base64 text, in the standard alphabet, whichever it is written in.
+    /// As base64 text, in the standard alphabet, even if it is written in another one.
     pub(super) fn base64(&self) -> Reading {
         self.packed(|byte| match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' => Some(byte),
@@ -251,7 +251,7 @@ fn byte_of(high: u8, low: u8) -> Option<u8> {
     u8::try_from(digit(high)? * 16 + digit(low)?).ok()
 }
 
-/// `\uXXXX`, or two of them that stand for one character.
+/// `\u` and four hex digits, or two of them that stand for one character.
 fn unicode(rest: &[u8], out: &mut Out<'_>) -> Option<usize> {
     let unit = |rest: &[u8]| match rest {
         [b'\\', b'u', a, b, c, d, ..] => {

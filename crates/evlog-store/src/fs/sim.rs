@@ -93,7 +93,7 @@ struct Disk {
     nodes: Vec<Node>,
     names: BTreeMap<PathBuf, usize>,
     synced_names: BTreeMap<PathBuf, usize>,
-    /// Each with what tells it from one that gets its name later.
+    /// Each with an identity of its own, since another may get its name later.
     dirs: BTreeMap<PathBuf, u64>,
     /// Who holds them, and by which handle.
     locks: BTreeMap<PathBuf, (String, u64)>,

@@ -28,7 +28,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// The last bytes of these segments, of which there is one at least.
+    /// The last bytes of these segments; there is at least one.
     pub(super) fn of(files: &Files, segments: &[SegmentInfo]) -> Result<Seen, Failure> {
         let Some(last) = segments.last() else { unreachable!("a log has a segment") };
         let (path, offset) = (last.path.clone(), last.len.saturating_sub(LEN));

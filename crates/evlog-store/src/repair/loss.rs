@@ -49,7 +49,7 @@ impl Last {
             return (*refused, None);
         }
         let len = self.scan.file_end.0 - self.scan.end.0;
-        // A `HEAD` that is older than the note does not tell how many events the note covers.
+        // A `HEAD` that is older than the note does not say how many events the note covers.
         let told = self.head.filter(|head| self.claimed.as_ref().is_none_or(|(size, _)| head.committed >= *size));
         let known = told.map(|head| head.next_seq).max(self.later_next_seq);
         let reason =

@@ -49,7 +49,7 @@ pub struct Survey {
     is_moving: bool,
 }
 
-/// What tells that nobody wrote between two looks.
+/// What shows that nobody wrote between two looks.
 #[derive(Debug, PartialEq, Eq)]
 struct Mark {
     head: Option<Head>,

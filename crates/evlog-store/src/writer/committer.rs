@@ -258,7 +258,7 @@ impl Committer {
         if bytes.is_empty() {
             return Ok(());
         }
-        // Behind a file that was shortened the write would leave a hole, and its length would tell nothing any more.
+        // Behind a file that was shortened the write would leave a hole, and its length would mean nothing any more.
         self.check_whole()?;
         let offset = self.written.0 - self.segment.0;
         let written = self.file.write_at(bytes, offset);

@@ -13,7 +13,7 @@ use evlog_store::inspect::{Inspection, Segment, Stretch};
 use evlog_verify::audit::{EventFlaw, event_flaws};
 use std::ops::ControlFlow;
 
-pub(super) fn tell(
+pub(super) fn show(
     ui: &mut Ui,
     context: &Context,
     inspection: &Inspection,

@@ -12,7 +12,7 @@ use evlog_store::inspect::{Inspection, LockState, Segment};
 /// Roots are shown by this many digits.
 const ROOT_SHOWN: usize = 12;
 
-pub(super) fn tell(ui: &mut Ui, context: &Context, inspection: &Inspection) -> Verdict {
+pub(super) fn show(ui: &mut Ui, context: &Context, inspection: &Inspection) -> Verdict {
     if context.json {
         lines(ui, context, inspection);
     } else {

@@ -21,7 +21,7 @@ const DUMP_ROW: usize = 16;
 
 type Facts = Vec<(&'static str, String, Tone)>;
 
-pub(super) fn tell(
+pub(super) fn show(
     ui: &mut Ui,
     context: &Context,
     inspection: &Inspection,

@@ -12,7 +12,7 @@ use evlog_store::repair::{Sidecar, Standing, Survey};
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-pub(super) fn tell(ui: &mut Ui, context: &Context) -> Result<Verdict, CommandError> {
+pub(super) fn show(ui: &mut Ui, context: &Context) -> Result<Verdict, CommandError> {
     let bar = OnceCell::new();
     let survey = Survey::look(Arc::new(StdFs), &context.log, &mut |done, total| {
         bar.get_or_init(|| ui.progress("inspect", total, Unit::Bytes)).at(done);

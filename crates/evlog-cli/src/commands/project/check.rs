@@ -1,6 +1,6 @@
 //! Compares the bundles of a directory with the log. Never writes.
 
-use super::report::{Listed, Report, tell};
+use super::report::{Listed, Report, print};
 use super::{ProjectArgs, RUNS, runs_of};
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
@@ -41,7 +41,7 @@ pub(super) fn run(ui: &mut Ui, context: &Context, args: &ProjectArgs, dir: &Path
     if args.run.is_none() {
         report.unknown_runs(&runs, &names)?;
     }
-    tell(ui, context, &report);
+    print(ui, context, &report);
     Ok(Verdict::of(report.findings.is_empty()))
 }
 

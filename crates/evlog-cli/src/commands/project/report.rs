@@ -93,7 +93,7 @@ impl Report {
     }
 }
 
-pub(super) fn tell(ui: &mut Ui, context: &Context, report: &Report) {
+pub(super) fn print(ui: &mut Ui, context: &Context, report: &Report) {
     let Report { runs, files, artifacts, findings } = report;
     if context.json {
         return ui.json(&CheckObject { runs: *runs, files: *files, artifacts: *artifacts, findings });

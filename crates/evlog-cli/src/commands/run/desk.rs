@@ -1,5 +1,5 @@
-//! Where a run leaves what it has to tell: a thread of its own tells it, so that a reader who does not read delays nothing of
-//! the run, neither a time limit nor a signal nor an outcome.
+//! A queue of what a run has to print. A thread of its own prints it, so that a slow reader delays no time limit, no signal and
+//! no outcome of the run.
 //!
 //! Invariants:
 //! - Everything is shown, in its order, except lines that stages print beyond a limit: a note says how many were left out.
@@ -18,7 +18,7 @@ use std::thread::{Builder, scope};
 /// How many lines that stages print may wait for a reader.
 const LINES_MAX: usize = 10_000;
 
-/// Something to tell.
+/// Something to print.
 type Said = Box<dyn FnOnce(&mut Watch<'_>) + Send>;
 
 /// The desk, for the run.
@@ -29,24 +29,24 @@ pub(super) struct Desk {
     left_out: Cell<usize>,
 }
 
-/// Does the work, and tells meanwhile what it hands on. Comes back when all is shown.
+/// Does the work, and prints meanwhile what it hands on. Returns when everything is printed.
 pub(super) fn beside<T>(mut watch: Watch<'_>, work: impl FnOnce(&Desk) -> T) -> Result<T, CommandError> {
     let (said, inbox) = channel::<Said>();
     let alerts = said.clone();
     scope(|scope| {
-        let telling = move || inbox.into_iter().for_each(|tell| tell(&mut watch));
-        let teller = Builder::new().name("teller".to_owned()).spawn_scoped(scope, telling);
-        let teller = teller.map_err(|error| CommandError::user(format!("could not start a thread: {error}")))?;
+        let printing = move || inbox.into_iter().for_each(|print| print(&mut watch));
+        let printer = Builder::new().name("printer".to_owned()).spawn_scoped(scope, printing);
+        let printer = printer.map_err(|error| CommandError::user(format!("could not start a thread: {error}")))?;
         ui::hand_alerts_to(Some(Box::new(move |line| {
             let line = line.to_owned();
-            // The run is over, and nobody tells any more.
+            // The run is over, and nothing is printed any more.
             let _late = alerts.send(Box::new(move |_| ui::alert_now(&line)));
         })));
         let desk = Desk { said, lines: Arc::default(), reads: Arc::default(), left_out: Cell::new(0) };
         let done = work(&desk);
         ui::hand_alerts_to(None);
         drop(desk);
-        let Ok(()) = teller.join() else { unreachable!("the thread that tells does not panic") };
+        let Ok(()) = printer.join() else { unreachable!("the thread that prints does not panic") };
         Ok(done)
     })
 }
@@ -84,12 +84,12 @@ impl Desk {
         }
     }
 
-    /// Hands on something of which only so much may wait.
+    /// Hands on something, and counts it until it is printed.
     fn send_counted(&self, waiting: &Arc<AtomicUsize>, progress: &Progress<'_>) {
-        let (counted, tell) = (Arc::clone(waiting), owned(progress));
+        let (counted, print) = (Arc::clone(waiting), owned(progress));
         counted.fetch_add(1, Ordering::Relaxed);
         self.send(Box::new(move |watch| {
-            tell(watch);
+            print(watch);
             counted.fetch_sub(1, Ordering::Relaxed);
         }));
     }
@@ -116,34 +116,34 @@ fn owned(progress: &Progress<'_>) -> Said {
             let retry_of = retry_of.map(str::to_owned);
             Box::new(move |watch| {
                 let (stages, retry_of) = (&*borrowed(&stages), retry_of.as_deref());
-                watch.tell(&Progress::RunCreated { run: &run, bundle: &bundle, stages, retry_of });
+                watch.show(&Progress::RunCreated { run: &run, bundle: &bundle, stages, retry_of });
             })
         }
         Progress::Resumed { run, bundle, stages, finished, processes } => {
             let (run, bundle, stages, finished) = (run.to_owned(), bundle.to_owned(), names(stages), names(finished));
             Box::new(move |watch| {
                 let (stages, finished) = (&*borrowed(&stages), &*borrowed(&finished));
-                watch.tell(&Progress::Resumed { run: &run, bundle: &bundle, stages, finished, processes });
+                watch.show(&Progress::Resumed { run: &run, bundle: &bundle, stages, finished, processes });
             })
         }
         Progress::LockForced { stale } => {
             let stale = stale.to_owned();
-            Box::new(move |watch| watch.tell(&Progress::LockForced { stale: &stale }))
+            Box::new(move |watch| watch.show(&Progress::LockForced { stale: &stale }))
         }
         Progress::Note { message } => {
             let message = message.to_owned();
-            Box::new(move |watch| watch.tell(&Progress::Note { message: &message }))
+            Box::new(move |watch| watch.show(&Progress::Note { message: &message }))
         }
         Progress::Reading { stage, done, len } => {
             let stage = stage.map(str::to_owned);
-            Box::new(move |watch| watch.tell(&Progress::Reading { stage: stage.as_deref(), done, len }))
+            Box::new(move |watch| watch.show(&Progress::Reading { stage: stage.as_deref(), done, len }))
         }
         Progress::OutcomeRecorded { outcome, elapsed } => {
             let outcome = outcome.clone();
-            Box::new(move |watch| watch.tell(&Progress::OutcomeRecorded { outcome: &outcome, elapsed }))
+            Box::new(move |watch| watch.show(&Progress::OutcomeRecorded { outcome: &outcome, elapsed }))
         }
         Progress::Finished { status, elapsed } => {
-            Box::new(move |watch| watch.tell(&Progress::Finished { status, elapsed }))
+            Box::new(move |watch| watch.show(&Progress::Finished { status, elapsed }))
         }
         ref of_a_stage => owned_of_a_stage(of_a_stage),
     }
@@ -153,36 +153,36 @@ fn owned_of_a_stage(progress: &Progress<'_>) -> Said {
     match *progress {
         Progress::PromotionFinished { stage, artifacts } => {
             let stage = stage.to_owned();
-            Box::new(move |watch| watch.tell(&Progress::PromotionFinished { stage: &stage, artifacts }))
+            Box::new(move |watch| watch.show(&Progress::PromotionFinished { stage: &stage, artifacts }))
         }
         Progress::TakingOver { stage, from } => {
             let (stage, from) = (stage.to_owned(), from.to_owned());
-            Box::new(move |watch| watch.tell(&Progress::TakingOver { stage: &stage, from: &from }))
+            Box::new(move |watch| watch.show(&Progress::TakingOver { stage: &stage, from: &from }))
         }
         Progress::StageTakenOver { stage, from, seq, files } => {
             let (stage, from) = (stage.to_owned(), from.to_owned());
-            Box::new(move |watch| watch.tell(&Progress::StageTakenOver { stage: &stage, from: &from, seq, files }))
+            Box::new(move |watch| watch.show(&Progress::StageTakenOver { stage: &stage, from: &from, seq, files }))
         }
         Progress::StageStarted { stage, log } => {
             let (stage, log) = (stage.to_owned(), log.to_owned());
-            Box::new(move |watch| watch.tell(&Progress::StageStarted { stage: &stage, log: &log }))
+            Box::new(move |watch| watch.show(&Progress::StageStarted { stage: &stage, log: &log }))
         }
         Progress::OutputLine { stage, line } => {
             let (stage, line) = (stage.to_owned(), line.to_owned());
-            Box::new(move |watch| watch.tell(&Progress::OutputLine { stage: &stage, line: &line }))
+            Box::new(move |watch| watch.show(&Progress::OutputLine { stage: &stage, line: &line }))
         }
         Progress::StageNote { stage, message } => {
             let (stage, message) = (stage.to_owned(), message.to_owned());
-            Box::new(move |watch| watch.tell(&Progress::StageNote { stage: &stage, message: &message }))
+            Box::new(move |watch| watch.show(&Progress::StageNote { stage: &stage, message: &message }))
         }
         Progress::GateFailed { stage, reason_code, report } => {
             let (stage, reason_code, report) = (stage.to_owned(), reason_code.to_owned(), report.clone());
             Box::new(move |watch| {
                 let reason_code = reason_code.as_str();
-                watch.tell(&Progress::GateFailed { stage: &stage, reason_code, report: &report });
+                watch.show(&Progress::GateFailed { stage: &stage, reason_code, report: &report });
             })
         }
-        // What a later version of the library tells and this one does not know.
+        // Progress that a later version of the library reports and this one does not know.
         _ => Box::new(|_| {}),
     }
 }

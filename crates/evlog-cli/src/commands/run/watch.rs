@@ -51,7 +51,7 @@ impl<'u> Watch<'u> {
     }
 
     /// One thing happened.
-    pub(super) fn tell(&mut self, progress: &Progress<'_>) {
+    pub(super) fn show(&mut self, progress: &Progress<'_>) {
         if self.form.json {
             self.object(progress);
         }

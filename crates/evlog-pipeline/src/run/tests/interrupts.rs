@@ -151,7 +151,7 @@ fn t08_asked_twice_a_validator_that_takes_its_time_is_not_waited_for() {
     defs.insert(format!("d{levels}"), json!({"type": "object"}));
     fs::write(room.path("row.json"), json!({"$defs": defs, "$ref": "#/$defs/d0"}).to_string()).unwrap();
     fs::write(room.path("plan.toml"), plan(&[(MAKES_ROWS, ROWS), NOTHING])).unwrap();
-    // Of so little nothing is told but while the validator works.
+    // For so few bytes progress is reported only while the validator works.
     let left = interrupted_while_reading(&room, Some("one"), &|plan, session, claim, options, progress| {
         run(plan, session, claim, options, progress)
     });

@@ -1,4 +1,4 @@
-//! The file of a stage's output holds what evlog captured, whoever else writes there.
+//! The file of a stage's output holds what evlog captured, even if others write there.
 
 use super::*;
 use std::os::unix::fs::MetadataExt;
