@@ -1,6 +1,6 @@
 //! Disks that do not take what they are given: read-only, full, and several writers at once.
 
-use crate::support::{Done, Room};
+use crate::support::{Done, READING, Room};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -9,20 +9,11 @@ use std::process::Command;
 /// A user that owns nothing.
 const NOBODY: u32 = 65534;
 
-const READING: [&[&str]; 12] = [
-    &["verify"],
-    &["cat"],
-    &["tail"],
-    &["runs"],
-    &["show", "RUN_0001"],
-    &["replay"],
-    &["inspect"],
-    &["inspect", "--segment", "0"],
-    &["inspect", "--frame", "96"],
-    &["inspect", "--sidecars"],
-    &["repair", "--dry-run"],
-    &["project", "--check", "."],
-];
+/// All that reads, with the one that needs a run.
+fn reading() -> Vec<&'static [&'static str]> {
+    READING.into_iter().chain([&["show", "RUN_0001"][..]]).collect()
+}
+
 const WRITING: [&[&str]; 3] = [&["submit"], &["project", "--out", "out"], &["repair"]];
 
 /// A log and its bundles, for everybody to read.
@@ -57,9 +48,9 @@ fn in_own_mounts(room: &Room, script: &str) -> Option<Done> {
 #[test]
 fn a_log_on_a_read_only_file_system_is_read_as_any_other_and_writers_say_why_not() {
     let room = room();
-    let expected: Vec<Done> = READING.iter().map(|arguments| room.ends(0, arguments)).collect();
+    let expected: Vec<Done> = reading().iter().map(|arguments| room.ends(0, arguments)).collect();
     let mut script = "mount --bind evlog evlog\nmount -o remount,ro,bind evlog\n".to_owned();
-    for (n, arguments) in READING.iter().chain(&WRITING).enumerate() {
+    for (n, arguments) in reading().iter().chain(&WRITING).enumerate() {
         let line = arguments.join(" ");
         script +=
             &["code=0; \"$EVLOG\" ", &line, &format!(" > {n}.out 2> {n}.err || code=$?; echo $code > {n}.code\n")]
@@ -71,11 +62,11 @@ fn a_log_on_a_read_only_file_system_is_read_as_any_other_and_writers_say_why_not
         let file = |suffix: &str| fs::read_to_string(room.path(&format!("{n}.{suffix}"))).unwrap();
         Done { code: file("code").trim().parse().unwrap(), out: file("out"), err: file("err") }
     };
-    for (n, (arguments, expected)) in READING.iter().zip(&expected).enumerate() {
+    for (n, (arguments, expected)) in reading().iter().zip(&expected).enumerate() {
         let done = answer(n);
         assert_eq!((done.code, &done.out), (0, &expected.out), "{arguments:?}: {done:?}");
     }
-    for (n, arguments) in (READING.len()..).zip(WRITING) {
+    for (n, arguments) in (reading().len()..).zip(WRITING) {
         let done = answer(n);
         assert_eq!(done.code, 2, "{arguments:?}: {done:?}");
         done.says("LOCK").says("Read-only file system").says("hint: commands that read work");
@@ -106,7 +97,7 @@ fn a_log_that_another_user_may_only_read_is_read_and_writers_say_why_not() {
         eprintln!("skipped: another user may not run {}", env!("CARGO_BIN_EXE_evlog"));
         return;
     }
-    for arguments in READING {
+    for arguments in reading() {
         assert_eq!(run(arguments).code, 0, "{arguments:?}: {:?}", run(arguments));
     }
     for arguments in [&["submit"][..], &["repair"]] {

@@ -1,7 +1,7 @@
 //! Text of others is shown, never obeyed: no escape code, no line and no direction of a log, a bundle, a lock or an argument
 //! reaches the screen. JSON keeps every character.
 
-use crate::support::{Done, Room};
+use crate::support::{Done, READING, Room};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -46,24 +46,14 @@ fn room() -> Room {
 #[test]
 fn no_text_answer_obeys_what_was_recorded() {
     let room = room();
-    for words in [
-        &["cat"] as &[&str],
-        &["tail"],
-        &["runs"],
+    let of_runs: [&[&str]; 5] = [
         &["show", "o"],
         &["show", "s"],
         &["explain", "s"],
         &["explain", "o"],
         &["explain", "s", "--format", "markdown"],
-        &["verify"],
-        &["replay"],
-        &["inspect"],
-        &["inspect", "--segment", "0"],
-        &["inspect", "--frame", "96"],
-        &["inspect", "--sidecars"],
-        &["repair", "--dry-run"],
-        &["project", "--check", "."],
-    ] {
+    ];
+    for words in READING.into_iter().chain(of_runs) {
         shows_nothing_hidden(words, &room.run(words));
         let json = [words, &["--json"]].concat();
         if !words.contains(&"markdown") && words[0] != "show" {

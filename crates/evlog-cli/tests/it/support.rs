@@ -19,6 +19,21 @@ pub(crate) const BATCH: &str = r#"{"contract":"status","run":"RUN_0001","do":"cr
 {"contract":"status","run":"RUN_0001","do":"create","id":"c1","at":"2026-02-23T18:00:00Z","actor":"agent:intake","data":{}}
 "#;
 
+/// Commands that read a log, without those that need the name of a run.
+pub(crate) const READING: [&[&str]; 11] = [
+    &["verify"],
+    &["cat"],
+    &["tail"],
+    &["runs"],
+    &["replay"],
+    &["inspect"],
+    &["inspect", "--segment", "0"],
+    &["inspect", "--frame", "96"],
+    &["inspect", "--sidecars"],
+    &["repair", "--dry-run"],
+    &["project", "--check", "."],
+];
+
 /// A directory that goes away with the test; the log is `evlog` within it.
 pub(crate) struct Room {
     dir: tempfile::TempDir,
