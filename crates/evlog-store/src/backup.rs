@@ -5,6 +5,7 @@
 //!
 //! Invariants: the log is only read. What is in the copy survives a crash when this returns.
 
+use crate::copy::{self, Side};
 use crate::error::{Failure, OpenError};
 use crate::fs::{File, Fs};
 use crate::head::Head;
@@ -16,9 +17,6 @@ use evlog_verify::Verdict;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// How much is copied at once, in bytes.
-const CHUNK: u64 = 1024 * 1024;
 
 /// What was copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +59,7 @@ fn copy_segment(
     let file = source.fs.open_read(&segment.path).map_err(Failure::of("open", &segment.path))?;
     let path = copy.layout.entry(SegmentEntry::Segment(segment.position));
     let made = copy.fs.create(&path).map_err(Failure::of("create", &path))?;
-    let copied = copy_bytes((file.as_ref(), &segment.path), (made.as_ref(), &path), segment.len, progress)?;
+    let copied = copy::copy(side(file.as_ref(), &segment.path), side(made.as_ref(), &path), segment.len, progress)?;
     if copied == segment.len {
         return Ok(());
     }
@@ -69,26 +67,8 @@ fn copy_segment(
     Err(refusal(Verdict::Truncated, at, &segment.path, expected, format!("{copied} bytes")).into())
 }
 
-/// Copies `len` bytes, or as many as there are, and returns their number. The copy is synced.
-fn copy_bytes(
-    (file, source): (&dyn File, &Path),
-    (made, path): (&dyn File, &Path),
-    len: u64,
-    progress: &mut dyn FnMut(u64),
-) -> Result<u64, Failure> {
-    let (mut buf, mut at) = (vec![0; usize::try_from(CHUNK.min(len)).unwrap_or(0)], 0);
-    while at < len {
-        let want = usize::try_from((len - at).min(CHUNK)).unwrap_or(0);
-        let read = file.read_full_at(&mut buf[..want], at).map_err(Failure::of("read", source))?;
-        if read == 0 {
-            break;
-        }
-        made.write_at(&buf[..read], at).map_err(Failure::of("write", path))?;
-        at += read as u64;
-        progress(at);
-    }
-    made.sync_data().map_err(Failure::of("sync", path))?;
-    Ok(at)
+fn side<'f>(file: &'f dyn File, path: &'f Path) -> Side<'f> {
+    Side { file, path, offset: 0 }
 }
 
 fn put(copy: &Files, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
@@ -121,7 +101,7 @@ fn copy_dir(source: &Files, from: &Path, to: &Path, wanted: &dyn Fn(&str) -> boo
         let file = source.fs.open_read(&path).map_err(Failure::of("open", &path))?;
         let len = file.len().map_err(Failure::of("read", &path))?;
         let made = source.fs.create(&target).map_err(Failure::of("create", &target))?;
-        copy_bytes((file.as_ref(), &path), (made.as_ref(), &target), len, &mut |_| ())?;
+        copy::copy(side(file.as_ref(), &path), side(made.as_ref(), &target), len, &mut |_| ())?;
     }
     source.fs.sync_dir(to).map_err(Failure::of("sync", to))?;
     Ok(names)

@@ -17,6 +17,7 @@
 pub mod backup;
 pub mod checkpoints;
 mod closed;
+mod copy;
 pub mod error;
 mod fetch;
 pub mod fs;

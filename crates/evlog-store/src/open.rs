@@ -2,6 +2,7 @@
 //! it writes. A log that was closed in order is not scanned.
 
 use crate::closed::{ClosedEnd, closed_end};
+use crate::copy::{Side, copy_all};
 use crate::error::{Failure, OpenError, Trouble};
 use crate::fs::{File, Fs, Lock, LockAttempt};
 use crate::head::{HEAD_LEN, Head};
@@ -27,9 +28,6 @@ const NOTE_LEN_MAX: u64 = 64 * 1024;
 
 /// What bytes are called within `quarantine/` until all of them are kept.
 const UNFINISHED_COPY: &str = "copy.tmp";
-
-/// How much is copied at once, in bytes.
-const CHUNK: u64 = 1024 * 1024;
 
 /// All that a writer begins with.
 #[derive(Debug)]
@@ -457,7 +455,10 @@ pub(crate) fn quarantine(
     let kept_as = free_name(files, from)?;
     let (path, source) = (files.layout.dir().join(&kept_as), files.layout.segment(segment));
     let unfinished = files.layout.quarantine().join(UNFINISHED_COPY);
-    let copied = copy(files, file, (segment, &source), (from, to), &unfinished);
+    let copied = files.create_anew(&unfinished).and_then(|made| {
+        let source = Side { file, path: &source, offset: from.0 - segment.0 };
+        copy_all(source, Side { file: made.as_ref(), path: &unfinished, offset: 0 }, to.0 - from.0)
+    });
     let named = copied.and_then(|()| files.fs.name(&unfinished, &path).map_err(Failure::of("name", &path)));
     if let Err(failure) = named {
         // Half a copy is of no use, and the disk may be full.
@@ -466,29 +467,6 @@ pub(crate) fn quarantine(
     }
     files.fs.sync_dir(&dir).map_err(Failure::of("sync", &dir))?;
     Ok(kept_as)
-}
-
-/// Copies a part of a segment into a new file, and syncs it.
-fn copy(
-    files: &Files,
-    file: &dyn File,
-    (segment, source): (Position, &Path),
-    (from, to): (Position, Position),
-    path: &Path,
-) -> Result<(), Failure> {
-    let copy = files.create_anew(path)?;
-    let (mut buf, mut at) = (vec![0; usize::try_from(CHUNK).unwrap_or(0)], from.0);
-    while at < to.0 {
-        let want = usize::try_from(CHUNK.min(to.0 - at)).unwrap_or(0);
-        let read = file.read_full_at(&mut buf[..want], at - segment.0).map_err(Failure::of("read", source))?;
-        if read == 0 {
-            let gone = io::Error::from(io::ErrorKind::UnexpectedEof);
-            return Err(Failure::of("read", source)(gone));
-        }
-        copy.write_at(&buf[..read], at - from.0).map_err(Failure::of("write", path))?;
-        at += read as u64;
-    }
-    copy.sync_data().map_err(Failure::of("sync", path))
 }
 
 /// The name that the next bytes kept from this position on get.

@@ -5,6 +5,7 @@
 //!   segment before it was synced first, so only the last one can hold an unfinished commit.
 //! - A frontier from a sidecar is used only when its root is the one in the segment's header.
 
+use crate::copy::{Side, copy_all};
 use crate::error::{Failure, Refusal, Trouble};
 use crate::fs::{File, FileId, Fs};
 use crate::head::{HEAD_LEN, Head};
@@ -174,17 +175,8 @@ impl Files {
         let unfinished = self.layout.entry(SegmentEntry::Unfinished(position));
         let path = self.layout.segment(position);
         let made = self.create_anew(&unfinished)?;
-        let (mut buf, mut at) = (vec![0; usize::try_from(CHUNK.min(len)).unwrap_or(0)], 0);
-        while at < len {
-            let want = usize::try_from((len - at).min(CHUNK)).unwrap_or(0);
-            let read = file.read_full_at(&mut buf[..want], at).map_err(Failure::of("read", &path))?;
-            if read == 0 {
-                return Err(Failure::of("read", &path)(io::ErrorKind::UnexpectedEof.into()));
-            }
-            made.write_at(&buf[..read], at).map_err(Failure::of("write", &unfinished))?;
-            at += read as u64;
-        }
-        made.sync_data().map_err(Failure::of("sync", &unfinished))?;
+        let source = Side { file, path: &path, offset: 0 };
+        copy_all(source, Side { file: made.as_ref(), path: &unfinished, offset: 0 }, len)?;
         self.fs.rename(&unfinished, &path).map_err(Failure::of("name", &path))?;
         let dir = self.layout.segments();
         self.fs.sync_dir(dir).map_err(Failure::of("sync", dir))?;

@@ -6,6 +6,7 @@
 
 use super::Loss;
 use super::survey::Last;
+use crate::copy::{Side, copy_all};
 use crate::error::{Failure, OpenError, Refusal, Trouble};
 use crate::fs::{File, Lock};
 use crate::head::Head;
@@ -18,11 +19,7 @@ use crate::segment::{Files, refusal};
 use crate::streams::Streams;
 use evlog_format::{Position, SEGMENT_HEADER_LEN};
 use evlog_verify::Verdict;
-use std::io;
 use std::sync::Arc;
-
-/// How much is copied at once, in bytes.
-const CHUNK: u64 = 1024 * 1024;
 
 impl Last {
     /// Why the table refuses the segment, and what accepting that would give up.
@@ -119,19 +116,11 @@ fn rewrite(files: &Files, last: &Last, file: &dyn File) -> Result<Arc<dyn File>,
     let unfinished = files.layout.entry(SegmentEntry::Unfinished(last.header.position));
     let made = files.create_anew(&unfinished)?;
     made.write_at(&last.header.encode(), 0).map_err(Failure::of("write", &unfinished))?;
-    let (len, mut at) = (last.scan.end.0 - last.header.position.0, SEGMENT_HEADER_LEN as u64);
-    let mut buf = vec![0; usize::try_from(CHUNK.min(len)).unwrap_or(0)];
-    while at < len {
-        let want = usize::try_from((len - at).min(CHUNK)).unwrap_or(0);
-        let read = file.read_full_at(&mut buf[..want], at).map_err(Failure::of("read", &last.path))?;
-        if read == 0 {
-            return Err(Failure::of("read", &last.path)(io::ErrorKind::UnexpectedEof.into()));
-        }
-        made.write_at(&buf[..read], at).map_err(Failure::of("write", &unfinished))?;
-        at += read as u64;
-    }
-    made.sync_data().map_err(Failure::of("sync", &unfinished))?;
-    // COMMIT POINT: the bytes behind are given up. What they were, `HEAD` and the quarantine tell.
+    let offset = SEGMENT_HEADER_LEN as u64;
+    let source = Side { file, path: &last.path, offset };
+    let target = Side { file: made.as_ref(), path: &unfinished, offset };
+    copy_all(source, target, (last.scan.end.0 - last.header.position.0).saturating_sub(offset))?;
+    // COMMIT POINT: the bytes behind are given up. What they were stands in `HEAD` and the quarantine.
     files.fs.rename(&unfinished, &last.path).map_err(Failure::of("name", &last.path))?;
     let dir = files.layout.segments();
     files.fs.sync_dir(dir).map_err(Failure::of("sync", dir))?;
