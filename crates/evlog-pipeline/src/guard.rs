@@ -30,7 +30,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-/// The last argument of a program that is to guard a stage.
+/// The only argument of a program that is to guard a stage.
 pub const GUARD_WORD: &str = "guard-of-a-stage";
 
 /// The request to end the stage's process group, as a byte of the pipe.
@@ -92,9 +92,10 @@ pub(crate) enum Word {
     },
 }
 
-/// Whether this process was started to guard a stage.
+/// Whether this process was started to guard a stage: with the arguments of a guard and no others, since the word may also
+/// be the name of a run.
 pub fn is_asked() -> bool {
-    std::env::args_os().next_back().is_some_and(|last| last == GUARD_WORD)
+    std::env::args_os().skip(1).eq(Guard::default().arguments)
 }
 
 /// Guards a stage, from its command to its last process.
