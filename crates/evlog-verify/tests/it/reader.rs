@@ -13,30 +13,21 @@ fn script() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/evlog_reader.py")
 }
 
-/// Runs the reader. `None` where there is no Python, which is an error in CI.
-fn run(arguments: &[&OsStr]) -> Option<Output> {
-    match Command::new("python3").arg(script()).args(arguments).output() {
-        Ok(output) => Some(output),
-        Err(error) => missing(&error),
-    }
+const NEEDED: &str = "python3, which the README asks for, can be run";
+
+/// Runs the reader.
+fn run(arguments: &[&OsStr]) -> Output {
+    Command::new("python3").arg(script()).args(arguments).output().expect(NEEDED)
 }
 
 /// Runs the reader over many logs in one process; what it prints of each.
-fn run_all(logs: &[Directory]) -> Option<Vec<String>> {
+fn run_all(logs: &[Directory]) -> Vec<String> {
     let source = "import sys; sys.path.insert(0, sys.argv[1]); import evlog_reader
 for log in sys.argv[2:]: evlog_reader.main([log]); print('next log')";
     let logs = logs.iter().map(|directory| directory.0.as_os_str());
     let tools = script().parent().unwrap().to_path_buf();
-    match Command::new("python3").args(["-B", "-c", source]).arg(tools).args(logs).output() {
-        Ok(output) => Some(text(&output.stdout).split_terminator("next log\n").map(str::to_string).collect()),
-        Err(error) => missing(&error),
-    }
-}
-
-fn missing<T>(error: &std::io::Error) -> Option<T> {
-    assert!(std::env::var_os("CI").is_none(), "python3 is needed in CI: {error}");
-    println!("skipped: python3 cannot be run: {error}");
-    None
+    let asked = Command::new("python3").args(["-B", "-c", source]).arg(tools).args(logs).output();
+    text(&asked.expect(NEEDED).stdout).split_terminator("next log\n").map(str::to_string).collect()
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -66,7 +57,7 @@ impl Drop for Directory {
 #[test]
 fn the_reader_in_python_prints_the_same_of_every_golden_log() {
     for (name, _) in LOGS {
-        let Some(output) = run(&[directory(name).as_os_str()]) else { return };
+        let output = run(&[directory(name).as_os_str()]);
         let expected = fs::read_to_string(directory(name).join("events.txt")).unwrap();
         assert_eq!(text(&output.stdout), expected, "{name}: {}", text(&output.stderr));
         let code = i32::from(!expected.contains("\nverdict clean\n"));
@@ -110,7 +101,7 @@ fn the_reader_in_python_agrees_on_harmed_logs() {
     case(&|files| files[1].position += 1);
     let logs: Vec<Directory> =
         cases.iter().zip(0..).map(|(files, n)| Directory::of(&format!("harm-{n}"), files)).collect();
-    let Some(all) = run_all(&logs) else { return };
+    let all = run_all(&logs);
     assert_eq!(all.len(), cases.len());
     for (n, (found, files)) in all.iter().zip(&cases).enumerate() {
         assert_eq!(*found, printed(files), "case {n}");
@@ -128,21 +119,21 @@ fn files_that_are_no_segments_change_nothing() {
     for name in ["00000000000000009999.seg.tmp", "9999.seg", "0000000000000000000x.seg", "000000000000000009999.seg"] {
         fs::write(directory.0.join("segments").join(name), b"nonsense").unwrap();
     }
-    let Some(output) = run(&[directory.0.as_os_str()]) else { return };
+    let output = run(&[directory.0.as_os_str()]);
     assert_eq!(text(&output.stdout), printed(&files));
 }
 
 #[test]
 fn the_reader_in_python_says_when_it_cannot_read() {
-    let Some(output) = run(&[OsStr::new("no/such/log")]) else { return };
+    let output = run(&[OsStr::new("no/such/log")]);
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()));
-    let Some(output) = run(&[]) else { return };
+    let output = run(&[]);
     assert_eq!(output.status.code(), Some(2));
     let mut newer = Builder::new().files;
     newer[0].bytes[8..12].copy_from_slice(&2u32.to_le_bytes());
     newer[0].bytes[20] ^= 1;
     let directory = Directory::of("newer", &newer);
-    let Some(output) = run(&[directory.0.as_os_str()]) else { return };
+    let output = run(&[directory.0.as_os_str()]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("newer than this program reads"), "F-11");
 }
@@ -165,7 +156,7 @@ fn the_reader_in_python_refuses_a_custom_payload_that_is_not_canonical() {
         Directory::of(&format!("canonical-{n}"), &builder.files)
     };
     let logs: Vec<Directory> = cases.iter().map(|case| case.0).zip(0..).map(log).collect();
-    let Some(all) = run_all(&logs) else { return };
+    let all = run_all(&logs);
     for (found, (payload, good)) in all.iter().zip(cases) {
         assert_eq!(found.contains("\nverdict clean\n"), good, "{payload}: {found}");
         assert_eq!(found.contains(" F-39\n"), !good, "{payload}: {found}");
@@ -183,7 +174,7 @@ fn the_reader_in_python_knows_the_names_of_streams() {
         Directory::of(&format!("named-{n}"), &builder.files)
     };
     let logs: Vec<Directory> = streams.iter().enumerate().map(log).collect();
-    let Some(all) = run_all(&logs) else { return };
+    let all = run_all(&logs);
     for (found, (stream, good)) in all.iter().zip(streams) {
         assert_eq!(found.contains("\nverdict clean\n"), good, "{stream}: {found}");
         assert_eq!(found.contains("finding tampered 96 F-33\n"), !good, "{stream}: {found}");
