@@ -4,16 +4,13 @@
 //!
 //! Invariant: text that is taken is the only spelling of its value.
 
-use core::fmt::{self, Write as _};
+use core::fmt;
 
 /// How deep arrays and objects may be nested.
 pub const DEPTH_MAX: usize = 127;
 
 /// How many digits an integer may have that a double carries whatever they are.
 const DIGITS_CARRIED: usize = 15;
-
-/// The longest number that ECMAScript writes, with room to spare.
-const NUMBER_LEN_MAX: usize = 40;
 
 /// Where text is not what it should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -235,74 +232,7 @@ fn is_short_integer(token: &str) -> bool {
 /// Whether a number is spelt as ECMAScript writes the double that it means.
 fn is_shortest(token: &str) -> bool {
     let Ok(double) = token.parse::<f64>() else { return false };
-    let mut written = Line::default();
-    double.is_finite() && write_double(double, &mut written).is_ok() && written.as_str() == token
-}
-
-/// Writes a finite double as ECMAScript's `Number.prototype.toString` does.
-fn write_double(double: f64, out: &mut Line) -> fmt::Result {
-    if double == 0.0 {
-        return out.write_char('0');
-    }
-    // The shortest digits that mean this double, `d.ddde-x`; the same ones that ECMAScript asks for.
-    let mut shortest = Line::default();
-    write!(shortest, "{:e}", double.abs())?;
-    let (mantissa, exponent) = shortest.as_str().split_once('e').ok_or(fmt::Error)?;
-    let mut digits = Line::default();
-    mantissa.chars().filter(|char| *char != '.').try_for_each(|digit| digits.write_char(digit))?;
-    let (digits, exponent) = (digits.as_str(), exponent.parse::<i32>().map_err(|_| fmt::Error)?);
-    let (len, point) = (i32::try_from(digits.len()).map_err(|_| fmt::Error)?, exponent + 1);
-    if double < 0.0 {
-        out.write_char('-')?;
-    }
-    let zeros = |out: &mut Line, count: i32| (0..count).try_for_each(|_| out.write_char('0'));
-    let split = usize::try_from(point).unwrap_or(0).min(digits.len());
-    match point {
-        1..=21 if len <= point => {
-            out.write_str(digits)?;
-            zeros(out, point - len)
-        }
-        1..=21 => write!(out, "{}.{}", &digits[..split], &digits[split..]),
-        -5..=0 => {
-            out.write_str("0.")?;
-            zeros(out, -point)?;
-            out.write_str(digits)
-        }
-        _ => {
-            out.write_str(&digits[..1])?;
-            if len > 1 {
-                write!(out, ".{}", &digits[1..])?;
-            }
-            write!(out, "e{exponent:+}")
-        }
-    }
-}
-
-/// A short line of ASCII, without allocating.
-struct Line {
-    bytes: [u8; NUMBER_LEN_MAX],
-    len: usize,
-}
-
-impl Default for Line {
-    fn default() -> Line {
-        Line { bytes: [0; NUMBER_LEN_MAX], len: 0 }
-    }
-}
-
-impl Line {
-    fn as_str(&self) -> &str {
-        core::str::from_utf8(&self.bytes[..self.len]).unwrap_or_default()
-    }
-}
-
-impl fmt::Write for Line {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = self.bytes.get_mut(self.len..self.len + text.len()).ok_or(fmt::Error)?;
-        room.copy_from_slice(text.as_bytes());
-        self.len += text.len();
-        Ok(())
-    }
+    double.is_finite() && ryu_js::Buffer::new().format_finite(double) == token
 }
 
 #[cfg(test)]
