@@ -95,6 +95,9 @@ impl Inspection {
             compare(segment, first.as_ref(), next);
         }
         let log_id = first.map(|header| header.log_id).or(head.map(|head| head.log_id));
+        if let Some((last, head)) = segments.last_mut().zip(head.filter(|head| log_id == Some(head.log_id))) {
+            reaches(last, head.durable);
+        }
         Ok(Inspection { files, log_id, head, head_failure, segments })
     }
 
@@ -215,6 +218,14 @@ fn compare(segment: &mut Segment, first: Option<&SegmentHeader>, next: Option<Po
     }
     if let Some(expected) = next.map(|next| next.0 - segment.position.0).filter(|expected| *expected != segment.len) {
         tell("length up to the next segment", &expected, &segment.len);
+    }
+}
+
+/// What the last segment's length contradicts: `HEAD`, which was read before it.
+fn reaches(last: &mut Segment, durable: Position) {
+    let end = last.position.0 + last.len;
+    if end < durable.0 {
+        last.wrong.push(format!("it ends at position {end}, and HEAD says that the log is durable to {durable}"));
     }
 }
 

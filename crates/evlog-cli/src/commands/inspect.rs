@@ -63,7 +63,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &InspectArgs) -> Result<
         let segment = segment_of(&inspection, Position(position))?;
         return place::show(ui, context, &inspection, segment, Position(position));
     }
-    if args.sidecars { sidecars::show(ui, context) } else { Ok(overview::show(ui, context, &inspection)) }
+    if args.sidecars { sidecars::show(ui, context, &inspection) } else { Ok(overview::show(ui, context, &inspection)) }
 }
 
 fn segment_of(inspection: &Inspection, position: Position) -> Result<&Segment, CommandError> {

@@ -24,7 +24,7 @@ then records the loss as an event of `$log`.
 Exit codes:
   0   nothing to do, or done
   1   with --dry-run: there is something to do; refused, with the verdict
-  2   could not: a writer is at work, input or output, no --yes where it is needed
+  2   could not: a writer is at work, no segment is left, input or output, no --yes where it is needed
 
 Examples:
   evlog repair --dry-run                   the plan, and nothing else

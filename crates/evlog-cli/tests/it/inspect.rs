@@ -130,3 +130,20 @@ fn it_works_beside_a_writer_and_writes_nothing() {
     drop(stdin);
     assert!(writer.wait().unwrap().success());
 }
+
+#[test]
+fn a_log_shorter_than_its_head_is_no_good_in_any_view_that_reaches_its_end() {
+    let room = room();
+    let last = room.segments().pop().unwrap();
+    let whole = fs::read(&last).unwrap();
+    let lines = room.ends(0, &["inspect", "--json"]).lines();
+    let position = only(&lines, "segment").last().unwrap()["position"].to_string();
+    let frames = room.ends(0, &["inspect", "--segment", &position, "--json"]).lines();
+    let kept = frames.last().unwrap()["position"].as_u64().unwrap() - position.parse::<u64>().unwrap();
+    fs::write(&last, &whole[..usize::try_from(kept).unwrap()]).unwrap();
+    for view in [&["inspect"][..], &["inspect", "--segment", &position], &["inspect", "--sidecars"]] {
+        room.ends(1, view).says("HEAD says");
+        room.ends(1, &[view, &["--json"]].concat());
+    }
+    room.ends(0, &["inspect", "--segment", "0"]);
+}

@@ -18,8 +18,7 @@ pub(super) fn show(ui: &mut Ui, context: &Context, inspection: &Inspection) -> V
     } else {
         print(ui, context, inspection);
     }
-    let sound = inspection.segments().iter().all(|segment| segment.wrong.is_empty());
-    Verdict::of(sound && head_wrong(inspection).is_none())
+    Verdict::of(is_sound(inspection) && head_wrong(inspection).is_none())
 }
 
 fn print(ui: &mut Ui, context: &Context, inspection: &Inspection) {
@@ -65,11 +64,20 @@ fn print(ui: &mut Ui, context: &Context, inspection: &Inspection) {
     ui.line(format_args!(""));
     let rows: Vec<Vec<Cell>> = segments.iter().map(row).collect();
     table::print(ui, &["POSITION", "BYTES", "STATE", "FIRST SEQ", "ROOT BEFORE"], &rows);
-    for segment in segments {
+    findings(ui, context, inspection);
+}
+
+/// What the segments' headers and lengths contradict.
+pub(super) fn findings(ui: &mut Ui, context: &Context, inspection: &Inspection) {
+    for segment in inspection.segments() {
         for wrong in &segment.wrong {
             ui.finding(format_args!("`{}`: {wrong}", within(context, &segment.path)));
         }
     }
+}
+
+pub(super) fn is_sound(inspection: &Inspection) -> bool {
+    inspection.segments().iter().all(|segment| segment.wrong.is_empty())
 }
 
 /// What is wrong with `HEAD`, as far as the headers tell. A log that was never opened for writing again has none.
@@ -80,11 +88,7 @@ fn head_wrong(inspection: &Inspection) -> Option<String> {
     let Some(head) = inspection.head() else {
         return Some("none, or not whole; the next writer makes it again".into());
     };
-    let of = inspection.log_id().filter(|id| *id != head.log_id);
-    let len = total(inspection);
-    let short =
-        (head.durable.0 > len).then(|| format!("{} bytes are durable, it says, and the log has {len}", head.durable));
-    of.map(|_| format!("of another log: {}", head.log_id)).or(short)
+    inspection.log_id().filter(|id| *id != head.log_id).map(|_| format!("of another log: {}", head.log_id))
 }
 
 fn total(inspection: &Inspection) -> u64 {

@@ -1,6 +1,6 @@
 //! Every derived file, and whether it holds against the log.
 
-use super::within;
+use super::{overview, within};
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::json::SidecarLine;
@@ -8,11 +8,12 @@ use crate::table::{self, Cell};
 use crate::ui::{Tone, Ui, Unit};
 use evlog::LogError;
 use evlog_store::StdFs;
+use evlog_store::inspect::Inspection;
 use evlog_store::repair::{Sidecar, Standing, Survey};
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-pub(super) fn show(ui: &mut Ui, context: &Context) -> Result<Verdict, CommandError> {
+pub(super) fn show(ui: &mut Ui, context: &Context, inspection: &Inspection) -> Result<Verdict, CommandError> {
     let bar = OnceCell::new();
     let survey = Survey::look(Arc::new(StdFs), &context.log, &mut |done, total| {
         bar.get_or_init(|| ui.progress("inspect", total, Unit::Bytes)).at(done);
@@ -42,7 +43,8 @@ pub(super) fn show(ui: &mut Ui, context: &Context) -> Result<Verdict, CommandErr
             );
         }
     }
-    Ok(Verdict::of(spoilt.is_empty()))
+    overview::findings(ui, context, inspection);
+    Ok(Verdict::of(spoilt.is_empty() && overview::is_sound(inspection)))
 }
 
 fn is_good(standing: &Standing) -> bool {
