@@ -246,10 +246,13 @@ impl Command {
 
 impl Create {
     fn read(members: &mut Members) -> Result<Create, Malformed> {
-        let Some(story) = members.take("story") else {
-            return Err(malformed("", "`story` is missing"));
+        let mode = word(members, "mode", Mode::ALL, Mode::word)?.unwrap_or(Mode::Decided);
+        let story = match members.take("story") {
+            Some(story) => story,
+            None if mode == Mode::Observed => Value::Null,
+            None => return Err(malformed("", "`story` is missing")),
         };
-        let definition = Definition::read(&story, "/story")?;
+        let definition = Definition::pinned(&story, mode, "/story")?;
         let inputs = match members.take("inputs") {
             None => None,
             Some(inputs @ Value::Object(_)) => Some(bounded(&inputs, "/inputs", OUTPUT_LEN_MAX)?),
@@ -261,7 +264,7 @@ impl Create {
             text: bounded(&story, "/story", STORY_LEN_MAX)?,
             story: definition,
             inputs,
-            mode: word(members, "mode", Mode::ALL, Mode::word)?.unwrap_or(Mode::Decided),
+            mode,
             impulse: members.text("impulse", 1, ID_CHARS_MAX)?,
         })
     }

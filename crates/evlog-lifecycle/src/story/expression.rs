@@ -84,12 +84,15 @@ fn named_after(rest: &str) -> Option<String> {
     Some(name.to_owned()).filter(|name| !name.is_empty() && name.bytes().all(is_name))
 }
 
-/// Whether a condition holds: an expression, or text with templates that says yes or no.
+/// Whether a condition holds: text that says yes or no, with templates or without.
 pub fn holds(text: &str, scope: &dyn Scope) -> Result<bool, Trouble> {
     let found = match said(text) {
         Some(flag) if !text.trim().is_empty() => return Ok(flag),
         _ if text.contains("{{") => resolve_text(text, scope)?,
-        _ => value(text, scope)?,
+        // As in the contract's source, text without braces is text: whether it was meant to say more is not known.
+        _ => {
+            return Err(Trouble::Unknown("expected a condition in `{{ }}`, or one that says true or false".to_owned()));
+        }
     };
     let answer = match &found {
         Value::Bool(flag) => Some(*flag),

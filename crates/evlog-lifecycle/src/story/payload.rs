@@ -168,7 +168,7 @@ words! {
 /// `story.created`: a run begins, in phase `Pending`. The story holds for as long as the run lives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Created {
-    /// The story, as RFC 8785 text.
+    /// The story, as RFC 8785 text; `null` in an observed run without one.
     pub story: String,
     /// The inputs, as RFC 8785 text of an object.
     pub inputs: Option<String>,

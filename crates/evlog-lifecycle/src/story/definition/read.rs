@@ -3,6 +3,7 @@
 use super::graph::id;
 use super::{Definition, Group, Kind, Pattern, PostExecution, STEP_NAME_LEN_MAX, STEPS_MAX, Step, StoryPolicy};
 use crate::members::{Members, kind, malformed, pointer, quoted};
+use crate::story::payload::Mode;
 use crate::story::retry::Given;
 use evlog_projection::Malformed;
 use serde_json::{Map, Value};
@@ -18,6 +19,12 @@ impl Definition {
         let story = within(at, Definition::members(&mut members))?;
         within(at, members.end("story"))?;
         Ok(story)
+    }
+
+    /// What a run has for its story: an observed one may have none, when whoever executes it did not find it (S-10).
+    pub fn pinned(value: &Value, mode: Mode, at: &str) -> Result<Definition, Malformed> {
+        let is_none = mode == Mode::Observed && value.is_null();
+        if is_none { Ok(Definition::default()) } else { Definition::read(value, at) }
     }
 
     fn members(members: &mut Members) -> Result<Definition, Malformed> {

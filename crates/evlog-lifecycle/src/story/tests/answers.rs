@@ -120,7 +120,7 @@ fn arguments_that_cannot_be_evaluated_hold_the_step_and_an_answer_lets_it_go_or_
 #[test]
 fn an_if_and_then_arguments_are_asked_one_after_the_other() {
     // S-31.
-    let step = json!({"name": "a", "needs": ["z"], "if": "f(x)", "requires": ["steps.z.output | x"]});
+    let step = json!({"name": "a", "needs": ["z"], "if": "{{ f(x) }}", "requires": ["steps.z.output | x"]});
     let mut harness = started(json!({"steps": [{"name": "z"}, step]}));
     exit(&mut harness, "z", 0);
     held(&harness, "a", "Pending", "`if` waits for an answer: ");

@@ -15,7 +15,7 @@ fn family(call: Value) -> Harness<super::Story> {
         step.extend(more);
     }
     let mut harness = started(json!({"steps": [step, {"name": "then", "needs": ["call"]}]}));
-    let story = json!({"steps": plain(&["work"]), "compensations": [{"name": "undo", "if": "inputs.undo"}],
+    let story = json!({"steps": plain(&["work"]), "compensations": [{"name": "undo", "if": "{{ inputs.undo }}"}],
         "output": {"x": "{{ steps.work.output.x }}"}});
     harness.accept(json!({"run": CHILD, "do": "create", "story": story, "inputs": {"undo": false}}));
     harness.accept(json!({"run": CHILD, "do": "start"}));
@@ -108,7 +108,7 @@ fn output_schemas_and_post_executions_judge_what_a_child_gives() {
     // S-41, S-43, S-59.
     let cases = [
         (json!({"outputSchema": {"required": ["y"]}}), "OutputSchemaFailed"),
-        (json!({"postExecution": {"condition": "output.x == 8"}}), "ExpressionFailed"),
+        (json!({"postExecution": {"condition": "{{ output.x == 8 }}"}}), "ExpressionFailed"),
     ];
     for (call, reason) in cases {
         let mut harness = family(call);

@@ -23,42 +23,44 @@ fn conditions_are_answered() {
     let table = [
         ("true", Ok(true)),
         ("{{ inputs.ready }}", Ok(true)),
-        ("!inputs.ready", Ok(false)),
-        ("inputs.n == 3", Ok(true)),
-        ("inputs.n != 3", Ok(false)),
-        ("inputs.n > 2 && inputs.n <= 3", Ok(true)),
-        ("inputs.n < 3 || inputs.name == 'x'", Ok(true)),
-        ("inputs.name < \"y\"", Ok(true)),
-        ("(1 == 2) || !(1 == 2)", Ok(true)),
-        ("inputs.list[1].k == \"v\"", Ok(true)),
-        ("inputs.list.0 >= 1", Ok(true)),
-        ("inputs.a-b == 1", Ok(true)),
-        ("'false'", Ok(false)),
-        ("null == nil", Ok(true)),
+        ("{{ !inputs.ready }}", Ok(false)),
+        ("{{ inputs.n == 3 }}", Ok(true)),
+        ("{{ inputs.n != 3 }}", Ok(false)),
+        ("{{ inputs.n > 2 && inputs.n <= 3 }}", Ok(true)),
+        ("{{ inputs.n < 3 || inputs.name == 'x' }}", Ok(true)),
+        ("{{ inputs.name < \"y\" }}", Ok(true)),
+        ("{{ (1 == 2) || !(1 == 2) }}", Ok(true)),
+        ("{{ inputs.list[1].k == \"v\" }}", Ok(true)),
+        ("{{ inputs.list.0 >= 1 }}", Ok(true)),
+        ("{{ inputs.a-b == 1 }}", Ok(true)),
+        ("{{ 'false' }}", Ok(false)),
+        ("{{ null == nil }}", Ok(true)),
+        ("inputs.ready", Err("expected a condition in `{{ }}`")),
+        ("inputs.n == 3", Err("expected a condition in `{{ }}`")),
         ("{{ inputs.name }}{{ inputs.n }}", Err("found text")),
         ("{{ inputs.yes }}", Ok(true)),
         ("no", Ok(false)),
         (" TRUE ", Ok(true)),
         ("{{ inputs.blank }}", Ok(false)),
-        ("inputs.none", Err("`inputs.none` has no value")),
-        (".nonexistent.deep.path", Err("`.nonexistent.deep.path` has no value")),
-        ("inputs.none && inputs.n < 'x'", Err("`inputs.none` has no value")),
-        ("inputs.n", Err("found a number")),
-        ("1 ==", Err("expected a value")),
-        ("(true", Err("expected `)`")),
-        ("true true", Err("the end of the expression")),
-        ("'open", Err("a closing quote")),
-        ("other.x", Err("expected a path into `inputs`")),
-        ("f(x)", Err("expected a path into `inputs`")),
-        ("now", Err("expected a path into `inputs`")),
+        ("{{ inputs.none }}", Err("`inputs.none` has no value")),
+        ("{{ .nonexistent.deep.path }}", Err("`.nonexistent.deep.path` has no value")),
+        ("{{ inputs.none && inputs.n < 'x' }}", Err("`inputs.none` has no value")),
+        ("{{ inputs.n }}", Err("found a number")),
+        ("{{ 1 == }}", Err("expected a value")),
+        ("{{ (true }}", Err("expected `)`")),
+        ("{{ true true }}", Err("the end of the expression")),
+        ("{{ 'open }}", Err("a closing quote")),
+        ("{{ other.x }}", Err("expected a path into `inputs`")),
+        ("{{ f(x) }}", Err("expected a path into `inputs`")),
+        ("{{ now }}", Err("expected a path into `inputs`")),
         ("{{ eq (index .steps \"a\" \"output\" \"ok\") true }}", Err("expected a path into `inputs`")),
         ("{{ inputs.none | upper }}", Err("the end of the expression")),
         ("{{ steps['a'].output.ok }}", Err("expected a path into `inputs`")),
         ("{{ inputs.list[x] }}", Err("expected a path into `inputs`")),
         ("{{ not inputs.ready }}", Err("expected a path into `inputs`")),
-        ("inputs.n < 'x'", Err("two whole numbers or two texts")),
-        ("1 && true", Err("true or false on both sides")),
-        ("", Err("expected a value")),
+        ("{{ inputs.n < 'x' }}", Err("two whole numbers or two texts")),
+        ("{{ 1 && true }}", Err("true or false on both sides")),
+        ("{{  }}", Err("expected a value")),
     ];
     for (text, expected) in table {
         match (holds(text, &scope()), expected) {
@@ -75,21 +77,21 @@ fn conditions_are_answered() {
 fn what_is_not_of_the_language_is_told_from_what_has_no_value() {
     // Only what was read to its end has, or has not, a value.
     let unknown = [
-        "f(inputs.none)",
+        "{{ f(inputs.none) }}",
         "{{ inputs.none | upper }}",
-        "inputs.none eq 1",
+        "{{ inputs.none eq 1 }}",
         "{{ inputs.none",
-        "steps['a'].x",
-        "now",
-        "1 < 1.5",
+        "{{ steps['a'].x }}",
+        "{{ now }}",
+        "{{ 1 < 1.5 }}",
         "{{ .item.x }}",
-        ".run.id",
-        ".env.HOME",
+        "{{ .run.id }}",
+        "{{ .env.HOME }}",
         "{{ . }}",
-        "$.inputs.n",
-        "steps.x.exitCode",
-        "steps.x.signals.s",
-        "steps.x",
+        "{{ $.inputs.n }}",
+        "{{ steps.x.exitCode }}",
+        "{{ steps.x.signals.s }}",
+        "{{ steps.x }}",
         "{{ inputs.n }} == 3",
         "prefix {{ inputs.n }}",
         "!{{ inputs.ready }}",
@@ -97,12 +99,16 @@ fn what_is_not_of_the_language_is_told_from_what_has_no_value() {
     for text in unknown {
         assert!(matches!(holds(text, &scope()), Err(Trouble::Unknown(_))), "{text}: {:?}", holds(text, &scope()));
     }
-    for text in
-        ["inputs.none", "{{ .other.x }}", "!inputs.none", "inputs.none == 1 || inputs.none > 2", "(inputs.none)"]
-    {
+    for text in [
+        "{{ inputs.none }}",
+        "{{ .other.x }}",
+        "{{ !inputs.none }}",
+        "{{ inputs.none == 1 || inputs.none > 2 }}",
+        "{{ (inputs.none) }}",
+    ] {
         assert!(matches!(holds(text, &scope()), Err(Trouble::Missing(_))), "{text}: {:?}", holds(text, &scope()));
     }
-    for text in ["inputs.n", "{{ inputs.list }}", "{{ inputs.name }}"] {
+    for text in ["{{ inputs.n }}", "{{ inputs.list }}", "{{ inputs.name }}"] {
         assert!(matches!(holds(text, &scope()), Err(Trouble::Unfit(_))), "{text}: {:?}", holds(text, &scope()));
     }
 }

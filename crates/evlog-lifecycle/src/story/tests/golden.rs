@@ -18,7 +18,7 @@ fn history() -> Harness<Story> {
             {"name": "fetch", "execution": {"retry": {"maxRetries": 1, "delay": "5s"}, "timeout": "1m"}},
             {"name": "lint", "allowFailure": true, "execution": {"retry": {"maxRetries": 0}}},
             {"name": "approve", "type": "gate", "needs": ["fetch"], "with": {"timeout": "1h"}},
-            {"name": "ship", "needs": ["approve"], "if": "inputs.ship == true", "execution": {"retry": {"maxRetries": 0}}},
+            {"name": "ship", "needs": ["approve"], "if": "{{ inputs.ship == true }}", "execution": {"retry": {"maxRetries": 0}}},
         ],
         "compensations": [{"name": "undo"}], "finally": [{"name": "tell"}],
         "policy": {"timeouts": {"story": "2h"}},

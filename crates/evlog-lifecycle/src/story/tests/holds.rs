@@ -96,8 +96,8 @@ fn an_if_skips_executes_or_asks() {
     // S-31.
     let step = |name: &str, condition: &str| json!({"name": name, "if": condition});
     let story = json!({"steps": [
-        step("no", "false"), step("yes", "true"), {"name": "c", "type": "condition", "if": "1 == 1"},
-        {"name": "later", "type": "condition", "if": "hasPrefix(x, y)"}, step("never", "hasPrefix(x, y)"),
+        step("no", "false"), step("yes", "true"), {"name": "c", "type": "condition", "if": "{{ 1 == 1 }}"},
+        {"name": "later", "type": "condition", "if": "{{ hasPrefix(x, y) }}"}, step("never", "hasPrefix(x, y)"),
     ]});
     let mut harness = started(story);
     assert_eq!(status(&harness)["stepStates"]["no"]["message"], "Skipped due to 'if' condition");
@@ -117,7 +117,7 @@ fn an_if_skips_executes_or_asks() {
 #[test]
 fn a_step_that_is_held_for_its_if_has_not_begun() {
     // S-15, S-31.
-    let mut harness = started(json!({"steps": [plain(&["a"])[0], {"name": "b", "if": "hasPrefix(x, y)"}]}));
+    let mut harness = started(json!({"steps": [plain(&["a"])[0], {"name": "b", "if": "{{ hasPrefix(x, y) }}"}]}));
     exit(&mut harness, "a", 1);
     assert_eq!((phase(&harness, "b"), run_phase(&harness).0), (json!("Skipped"), "Failed".to_owned()));
 }

@@ -89,6 +89,21 @@ fn a_story_that_admission_would_refuse_can_be_observed() {
 }
 
 #[test]
+fn a_run_whose_story_its_controller_did_not_find_is_observed_without_one() {
+    // S-10: what is not known of it is not made up.
+    let mut harness = super::harness();
+    accept(&mut harness, "create", json!({"mode": "observed"}));
+    accept(&mut harness, "transition", json!({"to": "Pending", "reason": "StoryNotFound"}));
+    assert_eq!(run_phase(&harness).1, "StoryNotFound");
+    assert_eq!(harness.json("s-1", "manifest.json")["story"], Value::Null);
+    refuse(&mut harness, "step", json!({"step": "a", "to": "Running"}), "STEP_NOT_FOUND");
+    accept(&mut harness, "transition", json!({"to": "Failed", "reason": "StoryNotFound"}));
+    for members in [json!({}), json!({"mode": "decided"}), json!({"mode": "decided", "story": null})] {
+        assert!(super::harness().play(crate::testing::addressed("s-1", "create", members)).is_err());
+    }
+}
+
+#[test]
 fn commands_to_no_run_and_to_one_that_exists_are_refused() {
     // S-10.
     let mut harness = super::harness();

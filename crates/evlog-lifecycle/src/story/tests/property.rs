@@ -48,7 +48,7 @@ fn any_story() -> impl Strategy<Value = Value> {
         if hold {
             steps.push(json!({"name": "g", "type": "gate", "with": {"timeout": "9s", "onTimeout": "skip"}}));
             steps.push(
-                json!({"name": "w", "type": "wait", "with": {"until": "steps.a.output.x == 1", "timeout": "20s"}}),
+                json!({"name": "w", "type": "wait", "with": {"until": "{{ steps.a.output.x == 1 }}", "timeout": "20s"}}),
             );
         }
         let compensations = if compensate { plain(&["u"]) } else { json!([]) };

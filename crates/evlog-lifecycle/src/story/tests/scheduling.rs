@@ -47,7 +47,7 @@ fn steps_follow_one_another_by_what_they_need() {
     let story = json!({"steps": [
         step("a", &[]), step("b", &["a"]),
         {"name": "c", "with": {"from": "{{ steps.a.output.x }}"}},
-        {"name": "d", "if": "steps.b.output.ok == true"},
+        {"name": "d", "if": "{{ steps.b.output.ok == true }}"},
     ]});
     let mut harness = started(story);
     assert_eq!(

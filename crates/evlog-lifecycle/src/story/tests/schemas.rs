@@ -23,7 +23,7 @@ fn begun(story: Value, inputs: Value) -> Harness<Story> {
 fn a_run_whose_guards_fail_never_runs() {
     // S-11, S-36, S-41: rows 1, 3 and 4 of story.md 4.2, in that order.
     let long = "x".repeat(6000);
-    let cyclic = json!([{"name": "a", "if": "steps.b.output.x"}, {"name": "b", "if": "steps.a.output.x"}]);
+    let cyclic = json!([{"name": "a", "if": "{{ steps.b.output.x }}"}, {"name": "b", "if": "{{ steps.a.output.x }}"}]);
     let table = [
         (json!({"steps": cyclic, "inputsSchema": needs_foo()}), json!({"foo": long}), "InputTooLarge", "5120"),
         (json!({"steps": cyclic, "inputsSchema": needs_foo()}), json!({"foo": 1}), "InputSchemaFailed", "schema"),
@@ -34,7 +34,7 @@ fn a_run_whose_guards_fail_never_runs() {
             "dependency cycle detected",
         ),
         (
-            json!({"steps": [{"name": "a", "if": "steps.z.output"}]}),
+            json!({"steps": [{"name": "a", "if": "{{ steps.z.output }}"}]}),
             json!({}),
             "InvalidConfiguration",
             "unknown step dependencies",
@@ -60,7 +60,8 @@ fn outputs_of_steps_are_checked_before_they_count() {
         step.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
         json!({"steps": [step]})
     };
-    let post = |message: &str| json!({"postExecution": {"condition": "output.ok == true", "failureMessage": message}});
+    let post =
+        |message: &str| json!({"postExecution": {"condition": "{{ output.ok == true }}", "failureMessage": message}});
     let table = [
         (json!({"outputSchema": needs_foo()}), json!({"foo": 123}), Some(("OutputSchemaFailed", "schema"))),
         (json!({"outputSchema": needs_foo()}), json!(null), Some(("OutputSchemaFailed", "schema"))),
@@ -187,7 +188,7 @@ fn inputs_get_the_defaults_of_their_schema() {
     for (given, expected) in table {
         assert_eq!(with_defaults(Some(&schema), given), expected);
     }
-    let story = json!({"inputsSchema": schema, "steps": [{"name": "a", "if": "inputs.region == \"us-east-1\""}]});
+    let story = json!({"inputsSchema": schema, "steps": [{"name": "a", "if": "{{ inputs.region == \"us-east-1\" }}"}]});
     assert_eq!(phase(&begun(story, json!({})), "a"), "Pending");
 }
 
