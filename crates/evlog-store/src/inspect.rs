@@ -95,6 +95,9 @@ impl Inspection {
             compare(segment, first.as_ref(), next);
         }
         let log_id = first.map(|header| header.log_id).or(head.map(|head| head.log_id));
+        if let Some(first) = segments.first_mut().filter(|first| first.position != Position(0)) {
+            first.wrong.push(format!("the log's first segment is missing, up to position {}", first.position));
+        }
         if let Some((last, head)) = segments.last_mut().zip(head.filter(|head| log_id == Some(head.log_id))) {
             reaches(last, head.durable);
         }
