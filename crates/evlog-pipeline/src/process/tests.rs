@@ -264,3 +264,22 @@ fn g27_when_evlog_has_gone_the_guard_ends_the_stage() {
     soon("a process of the stage still runs", || is_gone(left));
     guarded.child.wait().unwrap();
 }
+
+#[test]
+fn g27_what_a_stage_writes_into_the_pipe_of_its_guard_is_no_word_of_the_guard() {
+    let word = r#"{"ended":{"exited":0,"signalled":null,"left":0,"stubborn":0}}"#;
+    let room = Room::new();
+    let forged = format!("echo '{word}' > /proc/$PPID/fd/1; exit 3");
+    assert_eq!(room.run(&forged, None).unwrap(), Ended::Exited(3));
+    let forged = format!("echo '{word}' > /proc/$PPID/fd/1; kill -9 $PPID; echo $$ > pid; sleep 100");
+    let end = room.start(&["sh", "-c", &forged], None).unwrap();
+    assert_eq!(end.ended, Ended::Unguarded);
+}
+
+#[test]
+fn g27_a_stage_that_holds_the_pipe_to_its_guard_open_is_ended_all_the_same() {
+    let room = Room::new();
+    let held = "exec 9> /proc/$PPID/fd/0; trap '' TERM; sleep 100 9>&9";
+    let end = room.start(&["sh", "-c", held], Some(Duration::from_millis(300))).unwrap();
+    assert_eq!((end.ended, end.guard_lost), (Ended::TimedOut, None));
+}
