@@ -2,8 +2,9 @@
 //!
 //! It is this program again, as [`Guard`] says. It has a session of its own, so a stage that asks at the terminal finds
 //! none, and it inherits every process that a stage's process leaves (Linux: a child subreaper), so a process that has
-//! left the stage's group is found too. It gets its orders through a pipe. When the pipe closes, evlog wants all
-//! processes ended or is gone: both are the same to it.
+//! left the stage's group is found too. It gets its orders through a pipe. When it is told to, when the pipe closes, or
+//! when evlog is gone, it ends all processes. What it says of the stage begins with a secret that came with the command:
+//! a stage of the same user can open a pipe of its guard, and must not be able to speak for it.
 //!
 //! Does: start the stage's process, pass on the request to end it, end what is left of it, report.
 //! Does not: know stages, time limits or the log.
@@ -19,12 +20,15 @@ pub(crate) use descendants::end_below;
 use descendants::Descendants;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, WaitOptions, kill_process_group, setsid, wait, waitid};
+use rustix::process::{
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, getppid, kill_process_group, pidfd_open, setsid, wait,
+    waitid,
+};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode, Stdio};
@@ -35,6 +39,9 @@ pub const GUARD_WORD: &str = "guard-of-a-stage";
 
 /// The request to end the stage's process group, as a byte of the pipe.
 pub(crate) const ASK_TO_END: u8 = b't';
+
+/// The request to end all processes.
+pub(crate) const END_ALL: u8 = b'e';
 
 /// How long processes that cannot be ended are waited for. A process that waits for a device, or that another user
 /// started, could keep the run for ever.
@@ -66,7 +73,8 @@ impl Default for Guard {
     }
 }
 
-/// What a guard says: first that it is there, last what became of the stage. A line of JSON each.
+/// What a guard says: first that it is there, last what became of the stage. A line each: the secret, but for the first
+/// one, and JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Word {
@@ -113,28 +121,39 @@ fn guard() -> io::Result<()> {
     let mut says = File::from(io::stdout().as_fd().try_clone_to_owned()?);
     setsid()?;
     descendants::inherit_all()?;
-    say(&mut says, &Word::Ready)?;
-    let command = read_command(&mut orders)?;
+    keep_out();
+    // None where it has gone already, and where the system cannot say so: then the pipe alone tells.
+    let evlog = getppid().and_then(|evlog| pidfd_open(evlog, PidfdFlags::empty()).ok());
+    say(&mut says, "", &Word::Ready)?;
+    let (secret, command) = read_command(&mut orders)?;
     let word = match start(&command) {
-        Ok(child) => watch(child, &mut orders)?,
+        Ok(child) => watch(child, &mut Orders { pipe: orders, evlog })?,
         Err(error) => Word::NotStarted { number: error.raw_os_error(), message: error.to_string() },
     };
-    say(&mut says, &word)
+    say(&mut says, &secret, &word)
 }
 
-fn say(says: &mut File, word: &Word) -> io::Result<()> {
-    let mut line = serde_json::to_vec(word)?;
+/// Keeps other processes of the same user from this one's descriptors, memory and environment, where the system can: all
+/// but those of the superuser.
+pub(crate) fn keep_out() {
+    #[cfg(target_os = "linux")]
+    let _refused = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
+}
+
+fn say(says: &mut File, secret: &str, word: &Word) -> io::Result<()> {
+    let mut line = secret.as_bytes().to_vec();
+    serde_json::to_writer(&mut line, word)?;
     line.push(b'\n');
     says.write_all(&line)
 }
 
-/// The command, as bytes for the pipe.
-pub(crate) fn command_bytes(command: &[String]) -> io::Result<Vec<u8>> {
-    let text = serde_json::to_vec(command)?;
+/// The secret and the command, as bytes for the pipe.
+pub(crate) fn command_bytes(secret: &str, command: &[String]) -> io::Result<Vec<u8>> {
+    let text = serde_json::to_vec(&(secret, command))?;
     Ok([&(text.len() as u64).to_le_bytes(), text.as_slice()].concat())
 }
 
-fn read_command(orders: &mut File) -> io::Result<Vec<String>> {
+fn read_command(orders: &mut File) -> io::Result<(String, Vec<String>)> {
     let mut len = [0; 8];
     orders.read_exact(&mut len)?;
     let mut text = Vec::new();
@@ -154,11 +173,11 @@ fn start(command: &[String]) -> io::Result<Child> {
 }
 
 /// Waits until the stage's process has ended, or all is to be ended, and ends what is left.
-fn watch(child: Child, orders: &mut File) -> io::Result<Word> {
+fn watch(child: Child, orders: &mut Orders) -> io::Result<Word> {
     let leader = Pid::from_child(&child);
     let mut pause = PAUSE_MIN;
     while !has_ended(leader)? {
-        match request(orders, pause)? {
+        match orders.next(pause)? {
             Some(Request::AskToEnd) => end_group(leader, Signal::TERM),
             Some(Request::EndAll) => break,
             None => pause = (pause * 2).min(PAUSE_MAX),
@@ -177,20 +196,36 @@ enum Request {
     EndAll,
 }
 
-/// Waits a while for a request.
-fn request(orders: &mut File, pause: Duration) -> io::Result<Option<Request>> {
-    let pause = Timespec::try_from(pause).map_err(io::Error::other)?;
-    match poll(&mut [PollFd::new(orders, PollFlags::IN)], Some(&pause)) {
-        Ok(0) | Err(Errno::INTR) => return Ok(None),
-        Ok(_) => {}
-        Err(error) => return Err(error.into()),
-    }
-    let mut byte = [0];
-    match orders.read(&mut byte) {
-        Ok(0) => Ok(Some(Request::EndAll)),
-        Ok(_) if byte == [ASK_TO_END] => Ok(Some(Request::AskToEnd)),
-        Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-        _ => Ok(None),
+/// Where requests come from.
+struct Orders {
+    pipe: File,
+    /// The process that gives them; readable once it has ended.
+    evlog: Option<OwnedFd>,
+}
+
+impl Orders {
+    /// Waits a while for a request.
+    fn next(&mut self, pause: Duration) -> io::Result<Option<Request>> {
+        let pause = Timespec::try_from(pause).map_err(io::Error::other)?;
+        let mut asked = vec![PollFd::new(&self.pipe, PollFlags::IN)];
+        asked.extend(self.evlog.as_ref().map(|evlog| PollFd::new(evlog, PollFlags::IN)));
+        match poll(&mut asked, Some(&pause)) {
+            Ok(0) | Err(Errno::INTR) => return Ok(None),
+            Ok(_) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let has_something = |at: usize| asked.get(at).is_some_and(|asked| !asked.revents().is_empty());
+        if has_something(1) {
+            return Ok(Some(Request::EndAll));
+        }
+        let mut byte = [0];
+        match self.pipe.read(&mut byte) {
+            Ok(0) => Ok(Some(Request::EndAll)),
+            Ok(_) if byte == [END_ALL] => Ok(Some(Request::EndAll)),
+            Ok(_) if byte == [ASK_TO_END] => Ok(Some(Request::AskToEnd)),
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+            _ => Ok(None),
+        }
     }
 }
 

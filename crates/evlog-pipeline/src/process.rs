@@ -10,7 +10,7 @@
 //!   pipe and is not a descendant of the stage's can hold it for [`DRAIN`] after the end, and no longer.
 //! - No thread is started, and no zombie is left, but of a guard whose end somebody holds up.
 
-use crate::guard::{ASK_TO_END, Guard, Word, command_bytes, end_below};
+use crate::guard::{ASK_TO_END, END_ALL, Guard, Word, command_bytes, end_below, keep_out};
 use crate::interrupt::Interrupts;
 use crate::limits::{DRAIN, GRACE, GUARD_LIMIT};
 use crate::orphans::{self, Marked};
@@ -84,6 +84,7 @@ pub(crate) struct End {
 /// Starts the process, hands on what it prints, waits for it, and ends what is left of it. An error means that it could
 /// not be started, or could not be waited for.
 pub(crate) fn run(start: &Start<'_>, output: &mut dyn FnMut(&[u8])) -> io::Result<End> {
+    keep_out();
     let (reader, writer) = io::pipe()?;
     let mut guarded = Guarded::start(start, &writer)?;
     drop(writer);
@@ -116,6 +117,8 @@ struct Guarded {
     /// Closed when all is to be ended.
     orders: Option<ChildStdin>,
     says: ChildStdout,
+    /// What its word about the stage begins with.
+    secret: String,
     heard: Vec<u8>,
     /// Whether it says nothing more.
     is_over: bool,
@@ -129,7 +132,7 @@ impl Guarded {
         for _ in 0..STARTS {
             let mut guarded = Guarded::spawn(start, output)?;
             // A guard that has gone takes no orders, and says nothing either.
-            let _gone = guarded.send(&command_bytes(start.command)?);
+            let _gone = guarded.send(&command_bytes(&guarded.secret, start.command)?);
             if guarded.hears_ready()? {
                 return Ok(guarded);
             }
@@ -152,8 +155,8 @@ impl Guarded {
         let (Some(orders), Some(says)) = (child.stdin.take(), child.stdout.take()) else {
             unreachable!("both were asked to be pipes")
         };
-        let (heard, looked) = (Vec::new(), Instant::now());
-        Ok(Guarded { child, orders: Some(orders), says, heard, is_over: false, stopped_since: None, looked })
+        let (heard, looked, secret) = (Vec::new(), Instant::now(), uuid::Uuid::new_v4().simple().to_string());
+        Ok(Guarded { child, orders: Some(orders), says, secret, heard, is_over: false, stopped_since: None, looked })
     }
 
     fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -185,7 +188,14 @@ impl Guarded {
     /// What it has said so far.
     fn words(&self) -> impl Iterator<Item = Word> {
         let whole = self.heard.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        self.heard[..whole].split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok())
+        self.heard[..whole].split(|byte| *byte == b'\n').filter_map(|line| {
+            let word = |text| serde_json::from_slice(text).ok();
+            match line.strip_prefix(self.secret.as_bytes()) {
+                Some(text) => word(text),
+                // Said before there is a stage. Whatever else has no secret is not the guard's.
+                None => word(line).filter(|word| *word == Word::Ready),
+            }
+        })
     }
 
     /// What it says last.
@@ -234,7 +244,8 @@ impl Guarded {
 
     /// Has all ended, and gives the last word; nothing when there is none, and then what was done without a guard.
     fn finish(mut self, start: &Start<'_>, pipe: &mut Pipe<'_>) -> io::Result<(Option<Word>, Option<Lost>)> {
-        // The guard ends everything when its pipe closes.
+        // The guard ends everything when it is told to, and when its pipe closes, which a stage may hold open.
+        let _gone = self.send(&[END_ALL]);
         self.orders = None;
         let ended = self.ends_within(pipe, GUARD_LIMIT, &|| false);
         if let (Ok(true), Some(word)) = (&ended, self.last_word()) {
