@@ -500,6 +500,31 @@ mod tests {
     }
 
     #[test]
+    fn g65_every_name_that_is_required_counts_as_an_error_that_there_could_be() {
+        let code = Some(BUDGET.to_owned());
+        let names: Vec<String> = (0..2000).map(|n| format!("member-{n}")).collect();
+        let objects = vec![json!({"a": 1}); 20_000];
+        for items in [json!({"required": names}), json!({"dependentRequired": {"a": names}})] {
+            let found = listed(&json!({"items": items}), &json!(objects));
+            assert_eq!((found.len(), &found[1].0), (2, &code), "the first, and that there may be more");
+            assert!(matches!(check_schema(&json!({"items": items}), &json!(objects)), Checked::Unusable(_)));
+            assert_eq!(listed(&items, &json!({"a": 1})).len(), 2000);
+        }
+    }
+
+    #[test]
+    fn g65_errors_that_repeat_a_long_constant_are_not_all_named() {
+        let long = "x".repeat(1_000_000);
+        let zeros = vec![json!(0); 100_000];
+        for items in [json!({"const": long}), json!({"enum": [1, long]})] {
+            let found = listed(&json!({"items": items}), &json!(zeros));
+            assert_eq!((found.len(), found[1].0.as_deref()), (2, Some(BUDGET)));
+            let Checked::Invalid(said) = check_schema(&json!({"items": items}), &json!(zeros)) else { panic!() };
+            assert!(said.len() < 70_000, "{}", said.len());
+        }
+    }
+
+    #[test]
     fn g65_of_a_large_document_with_errors_the_first_is_named_and_that_there_may_be_more() {
         let schema = json!({"items": {"type": "object", "required": ["a"]}});
         let rows = |good: usize, bad: usize| -> Value {
