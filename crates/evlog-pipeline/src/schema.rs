@@ -19,7 +19,7 @@ use jsonschema::{Draft, ValidationError, Validator};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::path::Path;
-use weight::{Size, Spread};
+use weight::{Size, Spread, longest_constant};
 
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 
@@ -42,6 +42,9 @@ const STEPS_LISTED_MAX: u64 = 500_000;
 /// for each of the alternatives that they come from.
 const POINTERS_LEN_MAX: u64 = 256 * 1024 * 1024;
 
+/// How long the constants of all errors may be together, in bytes, where all errors are named.
+const CONSTANTS_LEN_MAX: u64 = 1024 * 1024 * 1024;
+
 /// The longest name within a pointer or a message, in bytes, the longest pointer, and the longest text of the schema that
 /// a message shows. What is longer is reported by its length, and not cut: a cut could show a part of a secret.
 const NAME_LEN_MAX: usize = 256;
@@ -58,6 +61,8 @@ pub(crate) const BUDGET: &str = "validation_budget_exceeded";
 pub struct Schema {
     validator: Validator,
     spread: Spread,
+    /// Length of its longest constant, in bytes.
+    constant: u64,
     /// What it says, where it stands in one file.
     alone: Option<Value>,
 }
@@ -108,7 +113,7 @@ impl Schema {
         let options = jsonschema::options().with_draft(Draft::Draft202012).offline();
         let validator = options.build(schema).map_err(|error| sentence(&error))?;
         let spread = Spread::of(std::slice::from_ref(schema));
-        Ok(Schema { validator, spread, alone: Some(schema.clone()) })
+        Ok(Schema { validator, spread, constant: longest_constant(schema), alone: Some(schema.clone()) })
     }
 
     /// Compiles the schema in a file, with those in the files that it refers to. The error is a sentence without the file's
@@ -149,7 +154,7 @@ impl Schema {
                 "it does not fulfil its schema; its names are too long for the places to be reported".to_owned();
             return Some(Finding::coded(BUDGET, message));
         }
-        if most <= STEPS_LISTED_MAX {
+        if most <= STEPS_LISTED_MAX && self.constant.saturating_mul(most) <= CONSTANTS_LEN_MAX {
             self.validator.iter_errors(instance).for_each(|error| visit(&error));
             return None;
         }

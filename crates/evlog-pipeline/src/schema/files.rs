@@ -12,7 +12,7 @@
 //! - The digest covers the content of every file, and which is which follows from their order, which hangs on what they say.
 //!   Of a file alone it is that of its bytes.
 
-use super::weight::Spread;
+use super::weight::{Spread, longest_constant};
 use super::{Loaded, Schema, Texts, check_draft, sentence};
 use crate::files::read_text;
 use crate::limits::{SCHEMA_FILES_LEN_MAX, SCHEMA_FILES_MAX, SCHEMA_LEN_MAX};
@@ -202,7 +202,8 @@ impl Reading {
         };
         let documents: Vec<Value> = self.files.iter().map(|file| file.value.clone()).collect();
         let spread = Spread::of(&documents);
-        build(&self.files[0]).map(|validator| Schema { validator, spread, alone: None }).map_err(|error| {
+        let constant = documents.iter().map(longest_constant).max().unwrap_or(0);
+        build(&self.files[0]).map(|validator| Schema { validator, spread, constant, alone: None }).map_err(|error| {
             // The file that is wrong by itself is named, rather than one that refers to it.
             let culprit = self.files[1..].iter().rev().find_map(|file| Some((file, build(file).err()?)));
             match culprit {

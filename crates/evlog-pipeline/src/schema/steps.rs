@@ -94,6 +94,8 @@ impl<'v> Counting<'v> {
                 self.of_each([value], instance, &Applies::Within)
             }
             "enum" => items(value).count() as u64,
+            // Each name that is not there is an error.
+            "required" | "dependentRequired" if instance.is_object() => names(value),
             "uniqueItems" => items(instance).count() as u64,
             // Kept for later: not applied by itself.
             _ => u64::from(keywords.len() > 1),
@@ -134,6 +136,11 @@ pub(super) fn target<'v>(
         return base.pointer(&decoded(fragment));
     }
     anchors.get(fragment).copied()
+}
+
+/// How many names `required` or `dependentRequired` has.
+pub(super) fn names(value: &Value) -> u64 {
+    items(value).count() as u64 + members(value).map(|names| items(names).count() as u64).sum::<u64>()
 }
 
 fn items(value: &Value) -> impl Iterator<Item = &Value> {

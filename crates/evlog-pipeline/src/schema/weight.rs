@@ -6,14 +6,15 @@
 //!
 //! Invariant: a bound is never too low for a schema that stands in one file. Of several files each is bounded by itself.
 
-use super::steps::anchors_of;
+use super::steps::{anchors_of, names};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// What a schema can make of one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Spread {
-    /// How many of its parts are applied to one value, at most; `u64::MAX` where one applies itself.
+    /// How many of its parts are applied to one value, and names required of it, at most; `u64::MAX` where one part applies
+    /// itself.
     parts: u64,
     /// How many of these go on into the members and items of the value.
     descents: u64,
@@ -35,6 +36,17 @@ impl Spread {
         let depth = u32::try_from(size.depth).unwrap_or(u32::MAX);
         size.values.saturating_mul(self.parts).saturating_mul(self.descents.saturating_pow(depth))
     }
+}
+
+/// The length of the longest constant, or choice of constants, of a schema, in bytes of JSON: an error holds a copy of it.
+pub(super) fn longest_constant(schema: &Value) -> u64 {
+    let inner = |value: &Value| match value {
+        Value::Array(items) => items.iter().map(longest_constant).max().unwrap_or(0),
+        Value::Object(members) => members.values().map(longest_constant).max().unwrap_or(0),
+        _ => 0,
+    };
+    let constants = ["const", "enum"].iter().filter_map(|name| schema.get(*name));
+    constants.map(|constant| constant.to_string().len() as u64).max().unwrap_or(0).max(inner(schema))
 }
 
 /// The length of the longest pointer to anything in a value, in bytes, but for escapes.
@@ -119,7 +131,8 @@ impl<'v> Survey<'v> {
             None => {}
         }
         self.known.insert(address, None);
-        let mut spread = Spread { parts: 1, descents: descents(keywords) };
+        let required = ["required", "dependentRequired"].iter().filter_map(|name| keywords.get(*name)).map(names);
+        let mut spread = Spread { parts: 1 + required.sum::<u64>(), descents: descents(keywords) };
         for part in self.in_place(keywords) {
             let inner = self.of(part);
             spread.parts = spread.parts.saturating_add(inner.parts);
@@ -160,6 +173,10 @@ mod tests {
     #[test]
     fn a_schema_spreads_as_far_as_its_parts_apply_one_another_in_place() {
         assert_eq!(spread(&json!({"type": "object"})), (1, 1));
+        assert_eq!(
+            spread(&json!({"required": ["a", "b"], "dependentRequired": {"a": ["c"], "b": ["d", "e"]}})),
+            (6, 1)
+        );
         assert_eq!(spread(&json!({"patternProperties": {"a": {}, "b": {}}, "contains": {}, "items": {}})), (1, 2));
         let row = json!({"properties": {"a": {"type": "string"}}, "items": {"$ref": "#"}});
         assert_eq!(spread(&row), (2, 1));
