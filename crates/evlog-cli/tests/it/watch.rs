@@ -148,3 +148,25 @@ fn a_schema_that_does_not_match_is_told_so_that_it_can_be_mended() {
     assert_eq!(failed["findings"][0]["file"], "parcels.jsonl");
     assert_eq!((&failed["findings"][0]["line"], &failed["findings"][0]["contract"]), (&json!(2), &json!("parcel")));
 }
+
+#[test]
+fn g29_a_terminal_that_is_closed_ends_a_run_in_order_whatever_is_drawn_on_it() {
+    // The terminal hangs up and takes nothing any more: exit code 130, the lock given back, and the run can go on.
+    const PROGRAM: &str = "import os, pty, sys, time\n\
+        pid, fd = pty.fork()\n\
+        if pid == 0: os.execv(sys.argv[1], sys.argv[1:])\n\
+        time.sleep(1)\n\
+        os.close(fd)\n\
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) % 256)";
+    let room = Room::new();
+    let stage = "[[stage]]\nid = \"a\"\nreason_code = \"input_missing\"\ncommand = [\"sh\", \"-c\", 'sleep 20']\n";
+    room.write("plan.toml", &format!("name = \"p\"\n{stage}"));
+    for run in ["r", "s"] {
+        let mut command = Command::new("python3");
+        command.args(["-c", PROGRAM, env!("CARGO_BIN_EXE_evlog"), "run", "plan.toml", "--run-id", run]);
+        command.current_dir(room.path("")).env_remove("EVLOG_LOG").env("TERM", "xterm");
+        let done: Done = command.stdin(Stdio::null()).output().unwrap().into();
+        assert_eq!(done.code, 130, "{done:?}");
+        assert!(!room.path(&format!("runs/.locks/{run}")).exists(), "the lock is given back");
+    }
+}
