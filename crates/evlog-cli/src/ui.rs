@@ -8,6 +8,7 @@
 
 mod json;
 mod region;
+mod screen;
 mod spool;
 mod text;
 mod wrap;
@@ -394,7 +395,7 @@ impl Progress {
     fn show(&self) {
         let Some(due) = self.due.filter(|_| !self.shown.load(Ordering::Relaxed)) else { return };
         if Instant::now() >= due && !self.shown.swap(true, Ordering::Relaxed) {
-            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+            self.bar.set_draw_target(screen::screen());
         }
     }
 

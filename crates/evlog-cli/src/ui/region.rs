@@ -60,7 +60,7 @@ enum Doing {
 impl Region {
     /// Shows stages that wait. Their names are padded to `width`.
     pub(super) fn new(stages: &[&str], width: usize, colour: bool) -> Region {
-        let lines = MultiProgress::new();
+        let lines = MultiProgress::with_draw_target(super::screen::screen());
         *slot() = Some(lines.clone());
         let line = |stage: &&str| {
             let shown = Arc::new(Mutex::new(Shown::default()));
