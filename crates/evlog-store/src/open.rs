@@ -20,8 +20,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What the lock says besides while a log is being made, so that what is left of that is not taken for what is left of a log.
-const MAKING: &str = "making";
+/// What the lock says first while a log is being made, so that what is left of that, however little was written, is not
+/// taken for what is left of a log.
+const MAKING: &[u8] = b"making\n";
 
 /// The longest `HEAD` or `LOCK` that is looked into, in bytes.
 const NOTE_LEN_MAX: u64 = 64 * 1024;
@@ -63,7 +64,8 @@ pub(crate) fn create(files: Files, options: CreateOptions, owner: &Owner) -> Res
     refuse_second(&files)?;
     let segments = files.layout.segments();
     files.fs.create_dir(segments).map_err(Failure::of("create", segments))?;
-    let lock = take_lock(&files, &Owner { program: format!("{}\n{MAKING}", owner.program) })?;
+    let making = format!("{}{}", String::from_utf8_lossy(MAKING), note(owner));
+    let lock = take_lock_with(&files, &making)?;
     if !matches!(traces(&files)?, Traces::Nothing) {
         return Err(OpenError::Exists { path: dir });
     }
@@ -153,7 +155,7 @@ fn remains(files: &Files) -> Result<Traces, Failure> {
     if has(&files.layout.head(), &|bytes| !bytes.is_empty())? {
         return Ok(Traces::Remains("HEAD".into()));
     }
-    let lasts = |bytes: &[u8]| !bytes.is_empty() && !String::from_utf8_lossy(bytes).lines().any(|line| line == MAKING);
+    let lasts = |bytes: &[u8]| !bytes.starts_with(MAKING) && !MAKING.starts_with(bytes);
     Ok(if has(&files.layout.lock(), &lasts)? { Traces::Remains("LOCK".into()) } else { Traces::Nothing })
 }
 
@@ -362,8 +364,12 @@ pub(crate) fn open_head(files: &Files) -> Result<Arc<dyn File>, Failure> {
 }
 
 pub(crate) fn take_lock(files: &Files, owner: &Owner) -> Result<Box<dyn Lock>, OpenError> {
+    take_lock_with(files, &note(owner))
+}
+
+fn take_lock_with(files: &Files, note: &str) -> Result<Box<dyn Lock>, OpenError> {
     let path = files.layout.lock();
-    match files.fs.lock(&path, &note(owner)).map_err(Failure::of("lock", &path))? {
+    match files.fs.lock(&path, note).map_err(Failure::of("lock", &path))? {
         LockAttempt::Taken(lock) => Ok(lock),
         LockAttempt::HeldBy(text) => {
             let (pid, program) = holder(&text);

@@ -251,3 +251,23 @@ fn a_reader_whose_log_is_moved_or_replaced_while_it_reads_gives_that_as_the_reas
         assert!(refused.is_err(), "bytes of another log are not judged as those of this one");
     }
 }
+
+#[test]
+fn whatever_was_written_of_the_lock_while_a_log_was_made_is_no_log() {
+    // A disk that is full, or a limit on the length of files, cuts it anywhere.
+    let whole = "making\npid=12345\nprogram=tests 1\n";
+    for len in 0..=whole.len() {
+        let room = tempfile::tempdir().unwrap();
+        let dir = room.path().join("log");
+        std::fs::create_dir_all(dir.join("segments")).unwrap();
+        std::fs::write(dir.join("LOCK"), &whole[..len]).unwrap();
+        let fs: Arc<dyn crate::Fs> = Arc::new(StdFs);
+        assert!(matches!(Reader::open(Arc::clone(&fs), &dir), Err(OpenError::NoLog { .. })), "{len}");
+        let options = CreateOptions { log_id: LOG, segment_limit: LIMIT };
+        Writer::create(fs, &dir, options, &owner()).unwrap_or_else(|error| panic!("{len}: {error}"));
+    }
+    let room = tempfile::tempdir().unwrap();
+    std::fs::write(room.path().join("LOCK"), "pid=12345\nprogram=tests 1\n").unwrap();
+    let refused = Reader::open(Arc::new(StdFs), room.path());
+    assert!(matches!(refused, Err(OpenError::Refused(refusal)) if refusal.verdict == Verdict::Truncated));
+}
