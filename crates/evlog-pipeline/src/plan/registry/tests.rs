@@ -256,6 +256,11 @@ fn k07_bindings_that_meet_are_refused_and_those_that_only_look_so_are_taken() {
         assert!(error.to_string().contains(message), "K-07: {glob}: {error}");
         assert!(error.problems.iter().all(|problem| problem.pointer == "/bindings/3/artifact_glob"), "{error}");
     }
+    // Where many meet, each names the first that it meets: there could be as many pairs as there are time to tell.
+    let many: Vec<_> =
+        (0..400).map(|n| binding(&format!("made/docs/*f{n}*"), "doc", "json_document", "judge")).collect();
+    let error = room.load(&edited(&many)).map(|_| ()).expect_err("they meet");
+    assert!(error.problems.len() <= 400, "{}", error.problems.len());
     for glob in ["made/docs/*.jsonl", "made/docs/*/x.json", "made/?ows.json", "made/docs/*.[!j]son", "*.json"] {
         let registry = edited(&[binding(glob, "doc", "json_document", "judge")]);
         assert!(room.load(&registry).is_ok(), "K-07: {glob}");
