@@ -193,3 +193,19 @@ fn of_writers_that_start_together_one_at_a_time_writes_and_the_others_name_it() 
     assert!(found.len() > before);
     room.ends(0, &["verify"]);
 }
+
+#[test]
+fn a_first_plan_that_did_not_fit_on_a_disk_is_not_in_the_way_of_the_next_try() {
+    let room = Room::new();
+    let script = r#"
+mkdir disk; mount -t tmpfs -o size=8k none disk; mkdir disk/first
+code=0; "$EVLOG" run --init disk/first > first.out 2> first.err || code=$?; echo $code > first.code
+ls -A disk/first > left
+mount -o remount,size=1m disk
+"$EVLOG" run --init disk/first
+"#;
+    let Some(done) = in_own_mounts(&room, script) else { return };
+    assert_eq!(done.code, 0, "{done:?}");
+    let text = |name: &str| fs::read_to_string(room.path(name)).unwrap();
+    assert_eq!((text("first.code").as_str(), text("left").as_str()), ("2\n", ""), "{}", text("first.err"));
+}

@@ -6,9 +6,7 @@ use crate::error::{CommandError, Verdict};
 use crate::files;
 use crate::json::StarterObject;
 use crate::ui::{Text, Tone, Ui};
-use std::fs::{self, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
 use std::path::Path;
 
 const PLAN: &str = "plan.toml";
@@ -25,11 +23,14 @@ pub(super) fn write(ui: &mut Ui, json: bool, directory: &Path) -> Result<Verdict
         return Err(refused.hint("name another directory: `evlog run --init DIR`"));
     }
     files::make_dir(directory)?;
-    for (path, text) in &paths {
+    // All of them are written before the first gets its name: what a full disk leaves is not in the way of the next try.
+    let drafts: Vec<_> = paths
+        .iter()
+        .map(|(path, text)| Ok((path, files::draft(Path::new(path), files::MODE, text.as_bytes())?)))
+        .collect::<Result<_, CommandError>>()?;
+    for (path, draft) in drafts {
         // One that came between the question above and now is not written over either.
-        let made = OpenOptions::new().write(true).create_new(true).mode(files::MODE).open(path);
-        let written = made.and_then(|mut file| file.write_all(text.as_bytes()));
-        written.map_err(|error| CommandError::file("write", path, &error))?;
+        draft.persist_noclobber(path).map_err(|error| CommandError::file("write", path, &error.error))?;
     }
     let files: Vec<&str> = paths.iter().map(|(path, _)| path.as_str()).collect();
     if json {

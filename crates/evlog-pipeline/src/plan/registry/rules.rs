@@ -128,7 +128,7 @@ fn glob(text: &str, at: &str, problems: &mut Problems) -> Option<Glob> {
     Some(glob)
 }
 
-/// A path has one binding.
+/// A path has one binding. The first that it shares paths with is told: of many bindings there are too many pairs.
 fn check_apart(glob: &Glob, others: &[Binding], at: &str, problems: &mut Problems) {
     for other in others {
         let place = format!("`{}` at /bindings/{}", other.glob.as_str(), other.index);
@@ -137,9 +137,11 @@ fn check_apart(glob: &Glob, others: &[Binding], at: &str, problems: &mut Problem
             let message = format!(
                 "expected paths that no other binding matches, found `{path}`, which `{text}` and {place} match"
             );
-            problems.at(at, message);
-        } else if glob.is_literal() && other.glob.is_literal() && paths::clash(text, other.glob.as_str()) {
-            problems.at(at, format!("expected a file beside the others, found `{text}`, which clashes with {place}"));
+            return problems.at(at, message);
+        }
+        if glob.is_literal() && other.glob.is_literal() && paths::clash(text, other.glob.as_str()) {
+            let message = format!("expected a file beside the others, found `{text}`, which clashes with {place}");
+            return problems.at(at, message);
         }
     }
 }
