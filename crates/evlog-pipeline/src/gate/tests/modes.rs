@@ -205,3 +205,12 @@ fn g21_the_example_of_the_reference_is_a_dataset() {
     room.stage("normalized/events/1.parquet", &artifact::part(part));
     room.passes(&["normalized/events/1.parquet", schema]);
 }
+
+#[test]
+fn g17_a_document_that_is_too_long_to_be_read_is_not_copied_first() {
+    // A file with a hole takes no room, and would keep the gate busy for hours.
+    let room = room("json_document");
+    room.stage("made/it", b"");
+    File::options().write(true).open(room.staging().join("made/it")).unwrap().set_len(1 << 40).unwrap();
+    room.fails("contract_validation_failed", &[("made/it", "it 0.1.0", &["parse"])]);
+}
