@@ -56,6 +56,15 @@ pub(crate) struct Staged<'s> {
     pub(crate) meter: &'s Meter<'s>,
 }
 
+/// The longest file that is read, in bytes, where it is read as a whole.
+pub(crate) fn len_max(mode: &ArtifactMode) -> Option<u64> {
+    match mode {
+        ArtifactMode::JsonDocument(_) | ArtifactMode::ParquetDataset(_) => Some(DOCUMENT_LEN_MAX),
+        ArtifactMode::YamlDocument(_) => Some(YAML_LEN_MAX),
+        ArtifactMode::JsonlLines(_) | ArtifactMode::TextDocument => None,
+    }
+}
+
 /// What is wrong with the file at this path, at least as much of it as a report keeps; nothing when it fulfils its
 /// contract. An error means that the file, or a part of its dataset, could not be read.
 pub(crate) fn inspect(

@@ -134,8 +134,8 @@ impl Gate<'_> {
         self.check_presence(&regular, &mut found);
         let meter = Meter::new(self.reading_len(&tree, &regular), self.tell);
         // Where nothing will be promoted nothing is copied, and the report is of what is staged.
-        let taken =
-            if found.first.is_none() { Some(self.take((&above, &tree), &regular, &meter, &mut found)?) } else { None };
+        let is_hopeless = found.first.is_some() || self.is_beyond_reading(&tree, &regular);
+        let taken = if is_hopeless { None } else { Some(self.take((&above, &tree), &regular, &meter, &mut found)?) };
         match &taken {
             Some(passed) => self.inspect(&regular, &|path| passed.custody.file(path), &meter, &mut found),
             None => self.inspect(&regular, &|path| tree.file(path), &meter, &mut found),
@@ -275,6 +275,16 @@ impl Gate<'_> {
         };
         let paths = passed.iter().map(|artifact| artifact.path.as_str());
         paths.filter(|path| promises && !is_expected(path)).collect()
+    }
+
+    /// Whether a document is longer than its mode takes: it may be a hole of any length.
+    fn is_beyond_reading(&self, tree: &Tree, regular: &[String]) -> bool {
+        regular.iter().any(|path| {
+            let id = outputs(self.stage, path).next().and_then(|(_, output)| output.contract.as_deref());
+            let contract = id.and_then(|id| self.plan.contracts.get(id));
+            let len_max = contract.and_then(|contract| artifact::len_max(&contract.mode));
+            len_max.is_some_and(|len_max| len_of(tree, path) > len_max)
+        })
     }
 
     /// Copies every regular file, and measures the copies.
