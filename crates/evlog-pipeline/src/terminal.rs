@@ -79,7 +79,8 @@ mod tests {
         for (text, expected) in [
             ("\u{1b}[1;31mred\u{1b}[0m\ttab\u{7}\u{1b}c!", "red tab!"),
             ("\u{1b}]8;;https://example.com\u{1b}\\link\u{1b}]8;;\u{7}!", "link!"),
-            ("a\u{9b}31mb\u{85}c", "a31mbc"),
+            ("a\u{9b}31mb\u{85}c", "abc"),
+            ("a\u{1b}(Bb\u{1b}#8c\u{1b}%Gd\u{1b} Fe\u{1b}(", "abcde"),
             ("\u{1b}\u{e9}", "\u{e9}"),
             ("begun \u{1b}[31", "begun "),
             ("\u{a0}\u{e9}\u{6f22}", "\u{a0}\u{e9}\u{6f22}"),
@@ -90,7 +91,9 @@ mod tests {
 
     #[test]
     fn what_is_still_to_come_is_waited_for_and_not_for_ever() {
-        for open in [&b"\x1b"[..], b"\x1b[", b"\x1b[31;", b"\x1b]8;;x", b"\x1b]8;;x\x1b", b"\xc2"] {
+        for open in
+            [&b"\x1b"[..], b"\x1b[", b"\x1b[31;", b"\x1b]8;;x", b"\x1b]8;;x\x1b", b"\x1b(", b"\xc2\x9b3", b"\xc2"]
+        {
             assert_eq!(shown(open), Shown::Open, "{open:?}");
         }
         let long = [b"\x1b[".as_slice(), &[b'1'; SEQUENCE_LEN_MAX]].concat();

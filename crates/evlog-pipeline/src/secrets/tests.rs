@@ -230,3 +230,26 @@ fn g54_every_member_of_a_finding_is_masked() {
     let masked = format!("{:?}", secrets(&["abcd/efgh"]).mask_finding(finding));
     assert!(!masked.contains("efgh"), "{masked}");
 }
+
+#[test]
+fn g52_spellings_within_spellings_and_every_kind_of_escape_code_are_seen_through() {
+    let secret = "hunt-er2/x~y z";
+    let json = |text: &str| text.replace('/', "\\/").replace(' ', "\\u0020");
+    let form = |text: &str| text.replace('~', "%7E").replace('/', "%2F").replace('\\', "%5C").replace(' ', "+");
+    let pointer = |text: &str| text.replace('~', "~0").replace('/', "~1");
+    let spelt = [
+        form(&json(secret)),
+        json(&form(secret)),
+        form(&pointer(secret)),
+        pointer(&form(secret)),
+        json(&pointer(secret)),
+        pointer(&pointer(secret)),
+    ];
+    let split = |text: &str, by: &str| format!("{}{by}{}", &text[..3], &text[3..]);
+    let codes = ["\u{1b}(B", "\u{1b}#8", "\u{1b}%G", "\u{9b}31m", "\u{1b}[m"];
+    let shown = codes.iter().map(|code| split(secret, code));
+    let returned = [form(secret), pointer(secret)].map(|text| text.chars().flat_map(|c| [c, '\r']).collect::<String>());
+    for text in spelt.into_iter().chain(shown).chain(returned) {
+        check(&[secret], &format!("is: {text} !"), "is: *** !");
+    }
+}
