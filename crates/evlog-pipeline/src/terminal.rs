@@ -26,6 +26,14 @@ pub(crate) fn shown(bytes: &[u8]) -> Shown {
         }
         // A command of the operating system and its like, up to BEL or `ESC \`.
         [0x1b, b']' | b'P' | b'X' | b'^' | b'_', rest @ ..] => sequence(2, rest, end_of_string(rest)),
+        // `ESC [` as one character.
+        [0xc2, 0x9b, rest @ ..] => {
+            sequence(2, rest, rest.iter().position(|b| matches!(b, 0x40..=0x7e)).map(|at| at + 1))
+        }
+        // A choice of characters and its like, `ESC ( B`: bytes below the digits, and one more.
+        [0x1b, 0x20..=0x2f, rest @ ..] => {
+            sequence(2, rest, rest.iter().position(|b| !matches!(b, 0x20..=0x2f)).map(|at| at + 1))
+        }
         [0x1b, second, ..] if second.is_ascii() => Shown::Hidden(2),
         [0xc2, 0x80..=0x9f, ..] => Shown::Hidden(2),
         [b'\t' | b'\n' | b'\r', ..] => Shown::Byte,

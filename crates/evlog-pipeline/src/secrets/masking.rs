@@ -52,17 +52,19 @@ impl Known {
         let base = shown.as_ref().unwrap_or(&whole);
         let (json, percent) = (base.json(), base.percent());
         let once = [json.as_ref(), percent.as_ref()];
-        // A JSON text in a JSON text, a pointer in either, a URL in a JSON text and the like.
-        let twice =
-            once.into_iter().flatten().flat_map(|once| [once.json(), once.percent(), once.form(), once.pointer()]);
-        let mut texts: Vec<Reading> = twice.chain([base.form(), base.pointer()]).flatten().collect();
+        // A JSON text in a JSON text, a pointer in a form, a URL in a JSON text and the like.
+        let (form, pointer) = (base.form(), base.pointer());
+        let all = once.into_iter().chain([form.as_ref(), pointer.as_ref()]).flatten();
+        let spelt = |reading: &Reading| [reading.json(), reading.percent(), reading.form(), reading.pointer()];
+        let mut texts: Vec<Reading> = all.flat_map(spelt).flatten().collect();
+        texts.extend([form, pointer].into_iter().flatten());
         // A JSON text in a JSON text in others, as logs are quoted by logs.
         let again = |reading: &Reading| reading.json();
         let deeper = std::iter::successors(json.as_ref().and_then(again).as_ref().and_then(again), again);
         texts.extend(deeper.take(NESTED_MAX - 2));
         texts.extend([base.json_by_characters()].into_iter().flatten());
         if let Some(tight) = base.tight() {
-            texts.extend([tight.json(), tight.percent(), Some(tight)].into_iter().flatten());
+            texts.extend(spelt(&tight).into_iter().chain([Some(tight)]).flatten());
         }
         let packed = || once.into_iter().flatten().chain([base]);
         let base64: Vec<Reading> = packed().map(Reading::base64).collect();

@@ -248,7 +248,8 @@ fn g52_spellings_within_spellings_and_every_kind_of_escape_code_are_seen_through
     let split = |text: &str, by: &str| format!("{}{by}{}", &text[..3], &text[3..]);
     let codes = ["\u{1b}(B", "\u{1b}#8", "\u{1b}%G", "\u{9b}31m", "\u{1b}[m"];
     let shown = codes.iter().map(|code| split(secret, code));
-    let returned = [form(secret), pointer(secret)].map(|text| text.chars().flat_map(|c| [c, '\r']).collect::<String>());
+    let returned =
+        [form(secret), pointer(secret)].map(|text| text.chars().map(String::from).collect::<Vec<_>>().join("\r"));
     for text in spelt.into_iter().chain(shown).chain(returned) {
         check(&[secret], &format!("is: {text} !"), "is: *** !");
     }
