@@ -122,7 +122,13 @@ pub(super) fn failed(context: &Context, args: &RunArgs, error: RunError) -> Comm
             });
             vec![format!("nothing is known of the run but what the log holds: {known}")]
         }
-        RunError::NoBundle { .. } => vec!["`--out DIR` names the directory that the run was started with".to_owned()],
+        RunError::NoBundle { run, .. } => vec![
+            "`--out DIR` names the directory that the run was started with".to_owned(),
+            format!(
+                "if it is gone: `evlog project --run {run} --out DIR` writes what follows from the log, and the run can be \
+                 taken up; what its stages published comes back from a copy only"
+            ),
+        ],
         _ => Vec::new(),
     };
     let code = error.exit_code();
