@@ -20,6 +20,7 @@ mod repair;
 mod rows;
 mod sidecars;
 mod story;
+mod unbroken;
 mod waiting;
 
 use crate::fs::SimFs;
