@@ -61,6 +61,9 @@ fn copy_segment(
     let made = copy.fs.create(&path).map_err(Failure::of("create", &path))?;
     let copied = copy::copy(side(file.as_ref(), &segment.path), side(made.as_ref(), &path), segment.len, progress)?;
     if copied == segment.len {
+        if segment.sealed {
+            source.check_sealed_len(file.as_ref(), segment.position, Position(segment.position.0 + copied))?;
+        }
         return Ok(());
     }
     let (at, expected) = (Position(segment.position.0 + copied), format!("{} bytes", segment.len));

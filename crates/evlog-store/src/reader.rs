@@ -186,20 +186,30 @@ impl Reader {
         if seq >= next_seq {
             return if seq == next_seq { Ok(end) } else { Err(ReadError::NoEvent { seq, next_seq }) };
         }
-        // The last segment whose first seq is not above `seq` holds it.
-        let (mut low, mut high) = (0, self.segments.len());
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            let header = self.files.open_of(self.log_id, self.segments[middle].position)?.header;
-            if header.first_seq <= seq { low = middle } else { high = middle }
-        }
-        let mut commits = self.commits(self.segments[low].position)?;
+        let mut commits = self.commits(self.segments[self.holding(seq)?].position)?;
         while let Some(CommitRef { frame, commit }) = commits.next()? {
             if seq.0 < commit.head.first_seq.0 + commit.left() {
                 return Ok(Position(frame.position));
             }
         }
         Err(ReadError::NoEvent { seq, next_seq })
+    }
+
+    /// Which segment holds `seq`: the last one whose first seq is not above it. A header that fails, or that does not come
+    /// after those before it, is left to the walk, which comes to it behind all that stands before it.
+    fn holding(&self, seq: Seq) -> Result<usize, ReadError> {
+        let (mut low, mut low_seq, mut high) = (0, Seq(0), self.segments.len());
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            match self.files.open_of(self.log_id, self.segments[middle].position) {
+                Ok(open) if low_seq < open.header.first_seq && open.header.first_seq <= seq => {
+                    (low, low_seq) = (middle, open.header.first_seq);
+                }
+                Ok(_) | Err(Trouble::Refused(_)) => high = middle,
+                Err(trouble) => return Err(trouble.into()),
+            }
+        }
+        Ok(low)
     }
 
     /// All streams, in order of their first event.

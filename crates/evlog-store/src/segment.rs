@@ -10,7 +10,7 @@ use crate::error::{Failure, Refusal, Trouble};
 use crate::fs::{File, FileId, Fs};
 use crate::head::{HEAD_LEN, Head};
 use crate::layout::{Layout, SegmentEntry};
-use evlog_format::{HeaderError, LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader};
+use evlog_format::{FORMAT_VERSION, HeaderError, LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader};
 use evlog_verify::{Frontier, Tree, Verdict};
 use std::io;
 use std::path::Path;
@@ -112,10 +112,13 @@ impl Files {
         let read = file.read_full_at(&mut bytes, 0).map_err(Failure::of("read", &path))?;
         let header = match SegmentHeader::decode(&bytes[..read]) {
             Ok(header) => header,
-            Err(HeaderError::Version { found }) => return Err(Trouble::Version { path, found }),
+            // Rule F-11: the first header speaks for the log; a later one of another version is damage.
+            Err(HeaderError::Version { found }) if position == Position(0) => {
+                return Err(Trouble::Version { path, found });
+            }
             Err(error) => {
                 let expected = "a segment header".to_string();
-                return Err(refusal(Verdict::Damaged, position, &path, expected, error.to_string()));
+                return Err(refusal(Verdict::Damaged, position, &path, expected, header_words(&error, position)));
             }
         };
         if header.position != position {
@@ -299,6 +302,16 @@ impl Files {
 pub(crate) fn positions(entries: &[SegmentEntry]) -> Vec<Position> {
     let segment = |entry: &SegmentEntry| if let SegmentEntry::Segment(at) = entry { Some(*at) } else { None };
     entries.iter().filter_map(segment).collect()
+}
+
+/// What a header is that cannot be read. Only the first one of a log can be newer than this program.
+pub(crate) fn header_words(error: &HeaderError, position: Position) -> String {
+    match error {
+        HeaderError::Version { found } if position != Position(0) => {
+            format!("one of format version {found}, in a log of version {FORMAT_VERSION}")
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// Reads `HEAD` from its open file.

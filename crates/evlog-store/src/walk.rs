@@ -68,6 +68,11 @@ impl Walk {
         self.offset
     }
 
+    /// The file that it goes through.
+    pub(crate) fn file(&self) -> &dyn File {
+        self.file.as_ref()
+    }
+
     /// Bytes from `at` on: at least `need`, unless the file ends before.
     pub(crate) fn bytes(&mut self, at: u64, need: usize) -> io::Result<&[u8]> {
         let end = self.buf_at + self.filled as u64;

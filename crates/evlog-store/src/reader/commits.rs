@@ -80,11 +80,21 @@ impl<'r> Commits<'r> {
             match walk.next().map_err(Failure::of("read", path))? {
                 Walked::Frame(at) => return Ok(Some(at)),
                 Walked::Stopped(Stop::End, _) if walk.offset() == self.reader.segments[self.next_segment - 1].len => {
-                    self.walk = None;
+                    self.leave()?;
                 }
                 Walked::Stopped(stop, reason) => return Err(self.stopped(stop, reason)),
             }
         }
+    }
+
+    /// Leaves a segment behind its last frame. What follows there in a sealed one is damage, and what follows that is
+    /// not shown.
+    fn leave(&mut self) -> Result<(), Trouble> {
+        let SegmentInfo { position, len, sealed, .. } = self.reader.segments[self.next_segment - 1];
+        if let Some(walk) = self.walk.take().filter(|_| sealed) {
+            self.reader.files.check_sealed_len(walk.file(), position, Position(position.0 + len))?;
+        }
+        Ok(())
     }
 
     /// Enters the next segment; false when there is none.
