@@ -17,6 +17,7 @@ mod process;
 mod read;
 mod reopen;
 mod repair;
+mod replaced;
 mod rows;
 mod sidecars;
 mod story;

@@ -514,3 +514,39 @@ fn whatever_happens_to_the_directory_at_any_moment_no_answer_is_of_an_event_that
         }
     }
 }
+
+/// What the log at this path says was verified of it, and the root that it has up to there.
+fn verified(room: &Room, log: &str) -> Option<(String, String)> {
+    let events = room.run(&["--log", log, "cat", "--run", "$log", "--json"]).lines();
+    let event = events.iter().find(|event| event["kind"] == "log.verified")?;
+    let size = usize::try_from(event["payload"]["size"].as_u64().unwrap()).unwrap();
+    let bytes = fs::read(room.path(log).join("segments/00000000000000000000.seg")).unwrap();
+    let its_own = blake3::hash(&bytes[..size]).to_hex().to_string();
+    Some((event["payload"]["root"].as_str().unwrap().to_owned(), its_own))
+}
+
+#[test]
+fn a_verification_is_recorded_in_the_log_that_was_verified_and_in_no_other() {
+    for is_same_log in [true, false] {
+        let room = Room::new();
+        room.feed(&["submit"], &line("a", 0));
+        if is_same_log {
+            Command::new("cp").args(["-a", "evlog", "new"]).current_dir(room.path("")).status().unwrap();
+        }
+        room.feed(&["submit"], &(0..40).map(|number| line("a", number)).collect::<String>());
+        room.feed(&["--log", "new", "submit"], &(0..90).map(|number| line("b", number)).collect::<String>());
+        // It has read the log at once, and then waits for two seconds.
+        let child = room.spawn(&["verify", "--record", "--max-rate", "1K"]);
+        std::thread::sleep(Duration::from_millis(700));
+        fs::rename(room.path("evlog"), room.path("old")).unwrap();
+        fs::rename(room.path("new"), room.path("evlog")).unwrap();
+        let done = ended(child, &"verify --record");
+        for log in ["evlog", "old"] {
+            if let Some((recorded, its_own)) = verified(&room, log) {
+                assert_eq!(recorded, its_own, "{log}, the same log: {is_same_log}: {done:?}");
+            }
+        }
+        let is_recorded = ["evlog", "old"].iter().any(|log| verified(&room, log).is_some());
+        assert_eq!(done.code, if is_recorded { 0 } else { 2 }, "{done:?}");
+    }
+}
