@@ -42,6 +42,7 @@ impl<'f> Fetch<'f> {
     /// The frame at an offset of the segment, which an index says is there.
     pub(crate) fn frame(&mut self, offset: u32) -> Result<Frame<'_>, Trouble> {
         let read = self.read_frame(offset)?;
+        self.files.check_listed(self.segment, self.file.as_ref())?;
         match self.codec.decode(self.segment.0 + u64::from(offset), &self.buf[..read]) {
             Decoded::Frame(frame) => Ok(frame),
             Decoded::Corrupt(corruption) => Err(self.damaged(offset, corruption.flaw.to_string())),

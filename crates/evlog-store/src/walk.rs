@@ -73,6 +73,11 @@ impl Walk {
         self.file.as_ref()
     }
 
+    /// Tells one filling of the buffer from the next: where it ends in the file.
+    pub(crate) fn filled_to(&self) -> u64 {
+        self.buf_at + self.filled as u64
+    }
+
     /// Bytes from `at` on: at least `need`, unless the file ends before.
     pub(crate) fn bytes(&mut self, at: u64, need: usize) -> io::Result<&[u8]> {
         let end = self.buf_at + self.filled as u64;
