@@ -11,6 +11,7 @@ use crate::options::Options;
 use crate::own_notes;
 use crate::request::Request;
 use crate::runs::{Answered, Cache, Known, Loader, Logged};
+use crate::view::View;
 use evlog_format::{
     CommitHead, Durability, Event, FORMAT_VERSION, Idempotency, Kind, LogId, Position, Root, Seq, kind, payload,
 };
@@ -430,6 +431,12 @@ impl Log {
     /// What the clock says now, Unix nanoseconds.
     pub fn now_ns(&self) -> i64 {
         self.options.clock.now_ns()
+    }
+
+    /// A reader's view of this log, as the writer reaches its files: whatever has the directory's name meanwhile, what is
+    /// read is of the log that is written.
+    pub fn view(&self) -> Result<View, LogError> {
+        View::open(self.fs(), &self.dir, self.contracts.clone())
     }
 
     /// The log's directory.

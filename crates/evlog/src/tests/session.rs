@@ -201,3 +201,29 @@ fn an_unknown_contract_and_an_unknown_action_are_malformed() {
     }
     assert_eq!(log.next_seq(), Seq(0), "nothing was recorded");
 }
+
+#[test]
+fn what_a_session_reads_is_of_the_log_that_it_writes_whatever_has_its_name() {
+    let room = tempfile::tempdir().unwrap();
+    let [dir, old, other] = ["log", "old", "other"].map(|name| room.path().join(name));
+    let log = open(&other);
+    ask(&log, "b", "begin", json!({}));
+    log.close().unwrap();
+    let log = open(&dir);
+    for run in 0..60 {
+        ask(&log, &format!("a{run}"), "begin", json!({}));
+    }
+    let before = log.view().unwrap();
+    for (from, to) in [(&dir, &old), (&other, &dir)] {
+        std::fs::rename(from, to).unwrap();
+    }
+    let after = log.view().unwrap();
+    for view in [&before, &after] {
+        let names = view.run_names().unwrap();
+        assert_eq!(names.len(), 60);
+        assert!(names.iter().all(|name| view.bundle(name).unwrap().is_some()));
+        assert_eq!(view.runs().unwrap().runs.len(), 60);
+    }
+    assert!(view(&dir).bundle("b").unwrap().is_some());
+    assert!(log.close().is_err());
+}
