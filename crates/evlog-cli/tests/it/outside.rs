@@ -237,8 +237,24 @@ fn what_is_left_of_a_log_without_segments_has_the_verdict_truncated() {
         let done = room.ends(1, &["verify"]);
         done.says("00000000000000000000.seg` is missing (F-16)");
         assert!(!done.err.contains("run `evlog verify`"), "{done:?}");
-        assert_eq!(room.ends(1, &["verify", "--json"]).json()["verdict"], "truncated");
-        room.ends(2, &["repair", "--dry-run"]).says("truncated");
+        for arguments in [
+            &["verify"][..],
+            &["verify", "--resume", "kept"],
+            &["verify", "--sample", "10%"],
+            &["inspect"],
+            &["inspect", "--sidecars"],
+            &["inspect", "--segment", "0"],
+            &["repair"],
+            &["repair", "--dry-run"],
+            &["repair", "--accept-loss", "--yes"],
+        ] {
+            let done = room.ends(1, arguments);
+            done.says("00000000000000000000.seg");
+            assert!(done.out.starts_with("verdict") && done.out.contains("  truncated\n"), "{arguments:?}: {done:?}");
+            let answer = room.ends(1, &[arguments, &["--json"]].concat()).json();
+            assert_eq!(answer["verdict"], "truncated", "{arguments:?}");
+        }
+        assert!(!room.path("kept").exists());
     }
 }
 
@@ -280,13 +296,17 @@ fn no_reader_answers_from_a_log_whose_first_segment_is_gone() {
         &["project", "--out", "other"],
         &["inspect", "--sidecars"],
         &["backup", "copy"],
-        &["repair"],
     ] {
         let done = room.ends(2, arguments);
         done.says("log is truncated at position 0").says("00000000000000000000.seg");
         assert!(done.out.is_empty(), "{arguments:?}: {done:?}");
     }
-    // These two look at what is there, and say what is not.
+    // These look at what is there, and say what is not.
+    for arguments in [&["repair"][..], &["repair", "--dry-run"]] {
+        let done = room.ends(1, arguments);
+        done.says("log is truncated at position 0").says("00000000000000000000.seg");
+        assert!(done.out.starts_with("verdict  truncated\nrefused"), "{arguments:?}: {done:?}");
+    }
     for arguments in [&["verify"][..], &["inspect"]] {
         room.ends(1, arguments);
     }
