@@ -227,3 +227,19 @@ fn what_a_session_reads_is_of_the_log_that_it_writes_whatever_has_its_name() {
     assert!(view(&dir).bundle("b").unwrap().is_some());
     assert!(log.close().is_err());
 }
+
+#[test]
+fn an_answer_that_needs_no_commit_is_given_only_where_the_log_is_still_there() {
+    let room = tempfile::tempdir().unwrap();
+    let [dir, old] = ["log", "old"].map(|name| room.path().join(name));
+    let log = open(&dir);
+    let request = line(r#"{"contract":"toy","run":"a","do":"begin","id":"k"}"#);
+    log.submit(&request).unwrap();
+    assert_eq!(log.submit(&request).unwrap().outcome, AnswerOutcome::Duplicate);
+    std::fs::rename(&dir, &old).unwrap();
+    let refused = log.submit(&request).unwrap_err();
+    assert!(refused.to_string().contains("removed or moved"), "{refused}");
+    open(&dir).begin().unwrap();
+    let refused = log.submit(&request).unwrap_err();
+    assert!(refused.to_string().contains("another file has its place"), "{refused}");
+}
