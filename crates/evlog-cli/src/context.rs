@@ -44,7 +44,11 @@ impl Context {
 
     /// Opens the log for reading, as of a seq if one is given.
     pub(crate) fn view(&self, at: Option<u64>) -> Result<View, CommandError> {
-        let view = View::open(Arc::new(StdFs), &self.log, contracts())?;
+        Context::as_of(View::open(Arc::new(StdFs), &self.log, contracts())?, at)
+    }
+
+    /// The same of a view that is open.
+    pub(crate) fn as_of(view: View, at: Option<u64>) -> Result<View, CommandError> {
         if let Some(at) = at {
             let next = view.next_seq().0;
             if at >= next {

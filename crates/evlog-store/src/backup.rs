@@ -33,16 +33,16 @@ pub struct Copied {
 pub fn copy(fs: &Arc<dyn Fs>, from: &Path, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Copied, OpenError> {
     let reader = Reader::open(Arc::clone(fs), from)?;
     let (log_id, committed) = (reader.log_id(), reader.committed());
-    let source = Files::new(Arc::clone(fs), from);
+    let source = reader.files();
     let copy = Files::new(Arc::clone(fs), to);
     let segments = copy.layout.segments();
     fs.create_dir(segments).map_err(Failure::of("create", segments))?;
     for segment in reader.segments() {
-        copy_segment(&source, &copy, segment, &mut |done| progress(segment.position.0 + done, committed.position.0))?;
+        copy_segment(source, &copy, segment, &mut |done| progress(segment.position.0 + done, committed.position.0))?;
     }
     fs.sync_dir(segments).map_err(Failure::of("sync", segments))?;
-    let checkpoints = copy_notes(&source, &copy, committed.position)?;
-    copy_dir(&source, &source.layout.quarantine(), &copy.layout.quarantine(), &Layout::is_quarantined)?;
+    let checkpoints = copy_notes(source, &copy, committed.position)?;
+    copy_dir((source, &copy), &source.layout.quarantine(), &copy.layout.quarantine(), &Layout::is_quarantined)?;
     let Committed { position, next_seq } = committed;
     let head = Head { log_id, durable: position, committed: position, next_seq, closed: false, sync_failed: false };
     put(&copy, &copy.layout.head(), &head.encode())?;
@@ -60,7 +60,11 @@ fn copy_segment(
     let path = copy.layout.entry(SegmentEntry::Segment(segment.position));
     let made = copy.fs.create(&path).map_err(Failure::of("create", &path))?;
     let copied = copy::copy(side(file.as_ref(), &segment.path), side(made.as_ref(), &path), segment.len, progress)?;
+    source.check_listed(segment.position, file.as_ref())?;
     if copied == segment.len {
+        if segment.sealed {
+            source.check_sealed_len(file.as_ref(), segment.position, Position(segment.position.0 + copied))?;
+        }
         return Ok(());
     }
     let (at, expected) = (Position(segment.position.0 + copied), format!("{} bytes", segment.len));
@@ -81,12 +85,17 @@ fn put(copy: &Files, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 fn copy_notes(source: &Files, copy: &Files, end: Position) -> Result<u64, Failure> {
     let is_covered = |name: &str| Layout::parse_checkpoint(name).is_none_or(|size| size <= end);
     let is_note = |name: &str| Layout::is_checkpoint(name) && is_covered(name);
-    let names = copy_dir(source, &source.layout.checkpoints(), &copy.layout.checkpoints(), &is_note)?;
+    let names = copy_dir((source, copy), &source.layout.checkpoints(), &copy.layout.checkpoints(), &is_note)?;
     Ok(names.iter().filter(|name| Layout::parse_checkpoint(name).is_some()).count() as u64)
 }
 
 /// Copies files of a directory that there need not be; their names.
-fn copy_dir(source: &Files, from: &Path, to: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<String>, Failure> {
+fn copy_dir(
+    (source, copy): (&Files, &Files),
+    from: &Path,
+    to: &Path,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Vec<String>, Failure> {
     let mut names = match source.fs.list(from) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         listed => listed.map_err(Failure::of("list", from))?,
@@ -95,14 +104,14 @@ fn copy_dir(source: &Files, from: &Path, to: &Path, wanted: &dyn Fn(&str) -> boo
     if names.is_empty() {
         return Ok(names);
     }
-    source.fs.create_dir(to).map_err(Failure::of("create", to))?;
+    copy.fs.create_dir(to).map_err(Failure::of("create", to))?;
     for name in &names {
         let (path, target): (PathBuf, PathBuf) = (from.join(name), to.join(name));
         let file = source.fs.open_read(&path).map_err(Failure::of("open", &path))?;
         let len = file.len().map_err(Failure::of("read", &path))?;
-        let made = source.fs.create(&target).map_err(Failure::of("create", &target))?;
+        let made = copy.fs.create(&target).map_err(Failure::of("create", &target))?;
         copy::copy(side(file.as_ref(), &path), side(made.as_ref(), &target), len, &mut |_| ())?;
     }
-    source.fs.sync_dir(to).map_err(Failure::of("sync", to))?;
+    copy.fs.sync_dir(to).map_err(Failure::of("sync", to))?;
     Ok(names)
 }

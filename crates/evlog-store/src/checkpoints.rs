@@ -101,7 +101,7 @@ impl Checkpoints {
 
     fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
         let unfinished = Layout::unfinished(path);
-        let written = Files { fs: Arc::clone(&self.fs), layout: self.layout.clone() }
+        let written = Files::new(Arc::clone(&self.fs), self.layout.dir())
             .create_anew(&unfinished)
             .and_then(|file| {
                 file.write_at(bytes, 0).map_err(Failure::of("write", &unfinished))?;

@@ -304,7 +304,8 @@ impl fmt::Display for ReadError {
             ReadError::NoEvent { seq, next_seq } => write!(f, "no event {seq} yet: the next one will be {next_seq}"),
             ReadError::Gone { position } => write!(
                 f,
-                "the log does not hold what this reader has shown, up to position {position}: it was cut below"
+                "the log does not hold what this reader has shown, up to position {position}: it was \
+                 cut below, or other bytes took their place"
             ),
             ReadError::Moved { path } => {
                 write!(f, "the log `{}` was removed or moved while it was read: its segments are gone", path.display())

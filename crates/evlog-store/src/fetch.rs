@@ -42,6 +42,7 @@ impl<'f> Fetch<'f> {
     /// The frame at an offset of the segment, which an index says is there.
     pub(crate) fn frame(&mut self, offset: u32) -> Result<Frame<'_>, Trouble> {
         let read = self.read_frame(offset)?;
+        self.files.check_listed(self.segment, self.file.as_ref())?;
         match self.codec.decode(self.segment.0 + u64::from(offset), &self.buf[..read]) {
             Decoded::Frame(frame) => Ok(frame),
             Decoded::Corrupt(corruption) => Err(self.damaged(offset, corruption.flaw.to_string())),
@@ -121,6 +122,9 @@ pub(crate) fn visit_parts(
             let last = part.frames.last().copied().unwrap_or(0);
             return Err(fetch.out_of_order(last, name, next, "no more of them in the segment"));
         }
+        if let Some(end) = part.sealed_end {
+            files.check_sealed_len(fetch.file.as_ref(), part.segment, end)?;
+        }
     }
     Ok(())
 }
@@ -138,6 +142,8 @@ fn visit_frame(
     let outcome = (|| {
         let mut commit = CommitReader::new(frame.body, frame.position + FRAME_HEADER_LEN as u64)?;
         let head = commit.head;
+        // Rule F-05: the events of a commit happened together or not at all.
+        whole(commit.clone())?;
         while let Some((seq, event)) = commit.next_event()? {
             if event.stream != name {
                 continue;
@@ -157,6 +163,12 @@ fn visit_frame(
         Ok(Err((expected, found))) => Err(fetch.out_of_order(offset, name, expected, &format!("event {found}"))),
         Err(corruption) => Err(fetch.damaged(offset, corruption.to_string())),
     }
+}
+
+/// That a commit can be read to its end.
+fn whole(mut commit: CommitReader<'_>) -> Result<(), Corruption> {
+    while commit.next_event()?.is_some() {}
+    Ok(())
 }
 
 /// That the last frame of a part holds the last event of the stream that the part speaks of.

@@ -59,6 +59,10 @@ pub trait Fs: Debug + Send + Sync {
         let _ = dir;
         None
     }
+    /// What tells whether the file at `path` is changed later, or another one.
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        self.open_read(path)?.stamp()
+    }
     /// Whether somebody holds the lock at `path`.
     fn is_locked(&self, path: &Path) -> io::Result<bool>;
     /// Which file the path names now, from the root of the file system on, whatever handles are held.
@@ -74,6 +78,17 @@ pub trait Fs: Debug + Send + Sync {
 /// Identifies a file: device and number. A number is used again only when nobody holds the file any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileId(pub u64, pub u64);
+
+/// What a file is that nobody is to write to any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// Which file.
+    pub id: FileId,
+    /// Its length in bytes.
+    pub len: u64,
+    /// When it was written to, Unix nanoseconds; none where the file system does not tell.
+    pub modified_ns: Option<i128>,
+}
 
 /// Tells of changes to the files in a directory.
 pub trait Watch: Debug + Send {
@@ -117,6 +132,10 @@ pub trait File: Debug + Send + Sync {
     }
     /// Which file it is.
     fn id(&self) -> io::Result<FileId>;
+    /// What tells whether it is changed later, or another file.
+    fn stamp(&self) -> io::Result<Stamp> {
+        Ok(Stamp { id: self.id()?, len: self.len()?, modified_ns: None })
+    }
     /// Whether it still has any name.
     fn is_named(&self) -> io::Result<bool>;
     /// Takes the file's lock until this handle is dropped; false when another handle holds it.

@@ -14,7 +14,7 @@ use crate::head::Head;
 use crate::layout::SegmentEntry;
 use crate::open::holder;
 use crate::resync::Ground;
-use crate::segment::Files;
+use crate::segment::{Files, header_words};
 use crate::walk::Walked;
 use evlog_format::{
     CommitReader, Corruption, FRAME_HEADER_LEN, Frame, FrameCodec, LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader,
@@ -195,7 +195,7 @@ fn segment(files: &Files, position: Position) -> Segment {
         Ok((len, Ok(header))) => (found.len, found.header) = (len, Some(header)),
         Ok((len, Err(error))) => {
             found.len = len;
-            found.wrong.push(error.to_string());
+            found.wrong.push(header_words(&error, position));
         }
         Err(error) => found.wrong.push(format!("it cannot be read: {error}")),
     }

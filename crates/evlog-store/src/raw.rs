@@ -37,6 +37,18 @@ pub struct RawSegment {
     pub id: FileId,
 }
 
+impl RawSegment {
+    /// That a file is the one that was listed.
+    fn check(&self, file: &dyn File) -> Result<(), Failure> {
+        if file.id().map_err(Failure::of("look at", &self.path))? == self.id {
+            return Ok(());
+        }
+        let source =
+            io::Error::other("another file took its place: the log was replaced, or mended, while it was read");
+        Err(Failure::of("go on with", &self.path)(source))
+    }
+}
+
 impl RawLog {
     /// Lists the files of the log in `dir`. No segments, or no directory, is no failure.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<RawLog, Failure> {
@@ -99,12 +111,8 @@ impl RawLog {
     fn open_listed(&self, segment: &RawSegment) -> Result<Arc<dyn File>, Failure> {
         let path = &segment.path;
         let file = self.files.fs.open_read(path).map_err(Failure::of("open", path))?;
-        if file.id().map_err(Failure::of("look at", path))? == segment.id {
-            return Ok(file);
-        }
-        let source =
-            io::Error::other("another file took its place: the log was replaced, or mended, while it was read");
-        Err(Failure::of("go on with", path)(source))
+        segment.check(file.as_ref())?;
+        Ok(file)
     }
 
     /// Gives the bytes of a part of a segment, in order, in chunks.
@@ -136,6 +144,7 @@ impl RawLog {
     /// where they should end is for others to judge.
     pub fn commits(&self, segment: &RawSegment, visit: &mut dyn FnMut(CommitRef<'_>)) -> Result<(), ReadError> {
         let open = self.files.open(segment.position, Access::Read)?;
+        segment.check(open.file.as_ref())?;
         let (codec, first) = (FrameCodec::new(open.header.log_id), SEGMENT_HEADER_LEN as u64);
         let mut walk = Walk::new(open.file, codec, segment.position.0, first, segment.len);
         while let Walked::Frame(at) = walk.next().map_err(Failure::of("read", &segment.path))? {

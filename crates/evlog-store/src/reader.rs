@@ -80,7 +80,10 @@ pub struct CommitRef<'a> {
 /// A log, as far as it was committed when this reader last looked.
 #[derive(Debug)]
 pub struct Reader {
+    /// By the handle of the directory that was opened: whatever takes its name later is another log.
     files: Files,
+    /// By its path, to see whether the log is still where others look for it.
+    place: Files,
     log_id: LogId,
     codec: FrameCodec,
     committed: Committed,
@@ -104,15 +107,17 @@ struct Active {
 impl Reader {
     /// Opens the log in `dir`. Costs a pass over its last segment, unless the log was closed in order.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Reader, OpenError> {
-        let files = Files::new(fs, dir);
+        let place = Files::new(fs, dir);
+        let mut files = hold(&place)?;
         let end::End { log_id, positions, committed, active, closed, head } = end::find(&files)?;
         let segments = infos(&files, &positions, committed.position);
         let (codec, mut sealed) = (FrameCodec::new(log_id), Sealed::new(log_id, Keep::Memory, &positions));
         if let Some(end) = closed {
             sealed.set_closed(active.segment, end);
         }
+        files.list_sealed(sealed_of(&segments))?;
         let (seen, active) = (Seen::of(&files, &segments)?, Mutex::new(active));
-        Ok(Reader { files, log_id, codec, committed, segments, sealed, active, head, seen })
+        Ok(Reader { files, place, log_id, codec, committed, segments, sealed, active, head, seen })
     }
 
     /// The log's identity.
@@ -129,13 +134,14 @@ impl Reader {
     /// Fails when what this reader showed is not in the log any more, or the log is not where it was.
     pub fn refresh(&mut self) -> Result<bool, ReadError> {
         let shown = self.committed.position;
-        let is_in_place = self.seen.is_in_place(&self.files)?;
-        if is_in_place && !self.seen.is_whole()? {
+        if !self.seen.is_in_place(&self.place)? {
+            self.move_in()?;
+        } else if !self.seen.is_whole()? {
             return Err(ReadError::Gone { position: shown });
         }
         let head = self.files.any_head()?;
-        // Another file in the place, or another log's `HEAD`: the files were changed behind this reader.
-        if !is_in_place || head.is_some_and(|head| head.log_id != self.log_id) {
+        // Another log's `HEAD`: the files were changed behind this reader.
+        if head.is_some_and(|head| head.log_id != self.log_id) {
             self.seen.check(&self.files, self.log_id, shown)?;
             self.seen = Seen::of(&self.files, &self.segments)?;
         }
@@ -152,15 +158,36 @@ impl Reader {
         positions.retain(|position| end::begins_before(*position, head.committed));
         self.segments = infos(&self.files, &positions, head.committed);
         self.sealed.extend(&positions);
+        self.files.list_sealed(sealed_of(&self.segments))?;
         self.seen = Seen::of(&self.files, &self.segments)?;
         Ok(true)
     }
 
+    /// Goes on with what has the log's place now, if that ends with what was shown: a copy of it, or the same with its last
+    /// segment written again.
+    fn move_in(&mut self) -> Result<(), ReadError> {
+        self.seen.check(&self.place, self.log_id, self.committed.position)?;
+        self.files = Files::held(Arc::clone(&self.place.fs), self.place.layout.dir())?;
+        self.files.list_sealed(sealed_of(&self.segments))?;
+        self.seen = Seen::of(&self.files, &self.segments)?;
+        Ok(())
+    }
+
+    /// That the log is still where it is looked for, and ends with what was shown.
+    fn check_place(&self) -> Result<(), ReadError> {
+        self.seen.check(&self.place, self.log_id, self.committed.position)
+    }
+
+    /// The log's files, as this reader reaches them.
+    pub(crate) fn files(&self) -> &Files {
+        &self.files
+    }
+
     /// The reason of a failure to read: where the log is not where it was, that is the reason.
     fn blamed(&self, error: ReadError) -> ReadError {
-        let place = match self.seen.is_in_place(&self.files) {
+        let place = match self.seen.is_in_place(&self.place) {
             Ok(true) => Ok(()),
-            Ok(false) => self.seen.check(&self.files, self.log_id, self.committed.position),
+            Ok(false) => self.check_place(),
             Err(error) => Err(error),
         };
         match place {
@@ -172,7 +199,7 @@ impl Reader {
     /// Waits for the log to grow, beside this reader: begin before a [`refresh`](Reader::refresh), so that nothing comes in
     /// between unnoticed.
     pub fn follow(&self) -> Follow {
-        Follow::new(self.files.fs.as_ref(), self.files.layout.dir())
+        Follow::new(self.place.fs.as_ref(), self.place.layout.dir())
     }
 
     /// The commits from a position on, as far as this reader sees: that of a commit, of a segment, or the end.
@@ -186,20 +213,30 @@ impl Reader {
         if seq >= next_seq {
             return if seq == next_seq { Ok(end) } else { Err(ReadError::NoEvent { seq, next_seq }) };
         }
-        // The last segment whose first seq is not above `seq` holds it.
-        let (mut low, mut high) = (0, self.segments.len());
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            let header = self.files.open_of(self.log_id, self.segments[middle].position)?.header;
-            if header.first_seq <= seq { low = middle } else { high = middle }
-        }
-        let mut commits = self.commits(self.segments[low].position)?;
+        let mut commits = self.commits(self.segments[self.holding(seq)?].position)?;
         while let Some(CommitRef { frame, commit }) = commits.next()? {
             if seq.0 < commit.head.first_seq.0 + commit.left() {
                 return Ok(Position(frame.position));
             }
         }
         Err(ReadError::NoEvent { seq, next_seq })
+    }
+
+    /// Which segment holds `seq`: the last one whose first seq is not above it. A header that fails, or that does not come
+    /// after those before it, is left to the walk, which comes to it behind all that stands before it.
+    fn holding(&self, seq: Seq) -> Result<usize, ReadError> {
+        let (mut low, mut low_seq, mut high) = (0, Seq(0), self.segments.len());
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            match self.files.open_of(self.log_id, self.segments[middle].position) {
+                Ok(open) if low_seq < open.header.first_seq && open.header.first_seq <= seq => {
+                    (low, low_seq) = (middle, open.header.first_seq);
+                }
+                Ok(_) | Err(Trouble::Refused(_)) => high = middle,
+                Err(trouble) => return Err(trouble.into()),
+            }
+        }
+        Ok(low)
     }
 
     /// All streams, in order of their first event.
@@ -231,6 +268,7 @@ impl Reader {
             let path = self.files.layout.segment(segment);
             return Err(refusal(Verdict::Damaged, segment, &path, expected, format!("event {found}")).into());
         }
+        self.check_place()?;
         let mut streams: Vec<StreamSummary> = streams.into_values().collect();
         streams.sort_by_key(|stream| (stream.first_seq, stream.first_position));
         Ok(streams)
@@ -252,6 +290,7 @@ impl Reader {
         drop(active);
         self.sealed.parts(&self.files, name, from_number, &mut parts)?;
         visit_parts(&self.files, &self.codec, name, &parts, from_number, visit)?;
+        self.check_place()?;
         Ok(!parts.is_empty())
     }
 
@@ -283,6 +322,18 @@ impl Reader {
         }
         Ok(active)
     }
+}
+
+/// The files of the directory that has this path now; why there is no log, where there is none.
+fn hold(place: &Files) -> Result<Files, OpenError> {
+    Files::held(Arc::clone(&place.fs), place.layout.dir()).or_else(|failure| {
+        crate::open::begun(place)?;
+        Err(failure.into())
+    })
+}
+
+fn sealed_of(segments: &[SegmentInfo]) -> impl Iterator<Item = Position> {
+    segments.iter().filter(|segment| segment.sealed).map(|segment| segment.position)
 }
 
 /// The segments among `positions`, which all begin before `end`.

@@ -151,6 +151,11 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// A plan that is refused for what somebody else found, who read more than a survey does.
+    pub fn refused_for(refusal: Refusal) -> Plan {
+        Plan::refused(refusal, None, None)
+    }
+
     fn refused(refusal: Refusal, row: Option<&'static str>, acceptable: Option<Loss>) -> Plan {
         let (verdict, refused) = (refusal.verdict, Some(Refused { refusal, row, acceptable }));
         Plan { verdict, steps: Vec::new(), loss: None, refused, opens: false }

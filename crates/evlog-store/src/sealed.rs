@@ -77,6 +77,8 @@ pub(crate) struct Part {
     pub(crate) events: u64,
     /// Offsets of the frames that hold them.
     pub(crate) frames: Vec<u32>,
+    /// Where the segment's file has to end; none where that is not known, as in the last segment.
+    pub(crate) sealed_end: Option<Position>,
 }
 
 impl Sealed {
@@ -203,7 +205,7 @@ impl Sealed {
     pub(crate) fn stream_len(&self, files: &Files, name: &str) -> Result<u64, Trouble> {
         for segment in self.all().rev() {
             if let Some(found) = self.ask(files, segment, |index| index.find(name))? {
-                let part = Part::new(segment.position, found);
+                let part = Part::new(segment.position, found, None);
                 check_last(files, &FrameCodec::new(self.log_id), name, &part)?;
                 return Ok(part.end_number());
             }
@@ -221,13 +223,16 @@ impl Sealed {
     ) -> Result<(), Trouble> {
         let mut earlier = Vec::new();
         let mut first = parts.first().map(|part| part.first_number);
+        // A writer counts a segment as sealed before it has cut the zeros that it wrote ahead.
+        let is_cut = |end: &Position| self.keep == Keep::Memory && self.closed_end() != Some(*end);
         for segment in self.all().rev() {
             if first.is_some_and(|first| first <= from_number) {
                 break;
             }
             if let Some(found) = self.ask(files, segment, |index| index.find(name))? {
                 first = Some(found.first_number);
-                earlier.push(Part::new(segment.position, found));
+                let sealed_end = Some(segment.end).filter(is_cut);
+                earlier.push(Part::new(segment.position, found, sealed_end));
             }
         }
         earlier.reverse();
@@ -248,9 +253,9 @@ impl Sealed {
 }
 
 impl Part {
-    fn new(segment: Position, found: Found) -> Part {
+    fn new(segment: Position, found: Found, sealed_end: Option<Position>) -> Part {
         let Found { first_number, events, frames, .. } = found;
-        Part { segment, first_number, events, frames }
+        Part { segment, first_number, events, frames, sealed_end }
     }
 
     /// Number after the stream's last event there.

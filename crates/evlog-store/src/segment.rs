@@ -7,11 +7,13 @@
 
 use crate::copy::{Side, copy_all};
 use crate::error::{Failure, Refusal, Trouble};
-use crate::fs::{File, FileId, Fs};
+use crate::fs::{File, FileId, Fs, Stamp};
 use crate::head::{HEAD_LEN, Head};
 use crate::layout::{Layout, SegmentEntry};
-use evlog_format::{HeaderError, LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader};
+use evlog_format::{FORMAT_VERSION, HeaderError, LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader};
 use evlog_verify::{Frontier, Tree, Verdict};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +29,8 @@ const ATTEMPTS: usize = 20;
 pub(crate) struct Files {
     pub(crate) fs: Arc<dyn Fs>,
     pub(crate) layout: Layout,
+    /// What a reader's sealed segments were when it listed them.
+    listed: Arc<BTreeMap<Position, Stamp>>,
 }
 
 /// A segment file whose header was read.
@@ -44,12 +48,12 @@ pub(crate) enum Access {
 }
 
 impl Files {
-    /// Those of readers, by their paths.
+    /// By their paths.
     pub(crate) fn new(fs: Arc<dyn Fs>, dir: &Path) -> Files {
-        Files { fs, layout: Layout::new(dir) }
+        Files { fs, layout: Layout::new(dir), listed: Arc::default() }
     }
 
-    /// Those of a writer, by the handle of the directory that has this path now.
+    /// By the handle of the directory that has this path now.
     pub(crate) fn held(fs: Arc<dyn Fs>, dir: &Path) -> Result<Files, Failure> {
         let held = fs.hold(dir).map_err(Failure::of("open", dir))?;
         Ok(Files::new(held.unwrap_or(fs), dir))
@@ -68,6 +72,35 @@ impl Files {
             Err(error) => error,
         };
         Err(Failure { doing: "go on with", path, source })
+    }
+
+    /// From here on these sealed segments are those that they are now. Of those that are listed already, that stays.
+    pub(crate) fn list_sealed(&mut self, sealed: impl Iterator<Item = Position>) -> Result<(), Failure> {
+        let mut listed = BTreeMap::clone(&self.listed);
+        for position in sealed {
+            if let Entry::Vacant(new) = listed.entry(position) {
+                let path = self.layout.segment(position);
+                new.insert(self.fs.stamp(&path).map_err(Failure::of("look at", &path))?);
+            }
+        }
+        self.listed = Arc::new(listed);
+        Ok(())
+    }
+
+    /// That a sealed segment is the file that was listed, as it was then. Another one, or other bytes in it, may be another
+    /// log's, whose ids, seqs and checksums can be the same.
+    pub(crate) fn check_listed(&self, position: Position, file: &dyn File) -> Result<(), Trouble> {
+        let Some(listed) = self.listed.get(&position) else { return Ok(()) };
+        let path = self.layout.segment(position);
+        let found = file.stamp().map_err(Failure::of("look at", &path))?;
+        if found == *listed {
+            return Ok(());
+        }
+        if found.id == listed.id && found.len < listed.len {
+            self.check_sealed_len(file, position, Position(position.0 + listed.len))?;
+        }
+        let changed = "it is another file, or was written to: the log was replaced or changed while it was read";
+        Err(Failure { doing: "go on with", path, source: io::Error::other(changed) }.into())
     }
 
     /// What lies in `segments/`, in order of kind and position; nothing when there is no such directory.
@@ -108,14 +141,18 @@ impl Files {
             Access::Write => self.fs.open_write(&path),
         };
         let file = file.map_err(Failure::of("open", &path))?;
+        self.check_listed(position, file.as_ref())?;
         let mut bytes = [0u8; SEGMENT_HEADER_LEN];
         let read = file.read_full_at(&mut bytes, 0).map_err(Failure::of("read", &path))?;
         let header = match SegmentHeader::decode(&bytes[..read]) {
             Ok(header) => header,
-            Err(HeaderError::Version { found }) => return Err(Trouble::Version { path, found }),
+            // Rule F-11: the first header speaks for the log; a later one of another version is damage.
+            Err(HeaderError::Version { found }) if position == Position(0) => {
+                return Err(Trouble::Version { path, found });
+            }
             Err(error) => {
                 let expected = "a segment header".to_string();
-                return Err(refusal(Verdict::Damaged, position, &path, expected, error.to_string()));
+                return Err(refusal(Verdict::Damaged, position, &path, expected, header_words(&error, position)));
             }
         };
         if header.position != position {
@@ -299,6 +336,16 @@ impl Files {
 pub(crate) fn positions(entries: &[SegmentEntry]) -> Vec<Position> {
     let segment = |entry: &SegmentEntry| if let SegmentEntry::Segment(at) = entry { Some(*at) } else { None };
     entries.iter().filter_map(segment).collect()
+}
+
+/// What a header is that cannot be read. Only the first one of a log can be newer than this program.
+pub(crate) fn header_words(error: &HeaderError, position: Position) -> String {
+    match error {
+        HeaderError::Version { found } if position != Position(0) => {
+            format!("one of format version {found}, in a log of version {FORMAT_VERSION}")
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// Reads `HEAD` from its open file.

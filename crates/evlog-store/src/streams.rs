@@ -72,7 +72,7 @@ impl Streams {
     pub(crate) fn part(&self, name: &str, segment: Position) -> Option<Part> {
         let stream = self.find(name).map(|at| self.get(at)).filter(|stream| !stream.frames.is_empty())?;
         let Stream { first_number, events, .. } = *stream;
-        Some(Part { segment, first_number, events, frames: stream.frames.clone() })
+        Some(Part { segment, first_number, events, frames: stream.frames.clone(), sealed_end: None })
     }
 
     /// Changes how many events a stream has, ahead of [`add`](Self::add) or after a failed attempt.

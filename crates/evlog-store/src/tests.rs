@@ -17,9 +17,11 @@ mod process;
 mod read;
 mod reopen;
 mod repair;
+mod replaced;
 mod rows;
 mod sidecars;
 mod story;
+mod unbroken;
 mod waiting;
 
 use crate::fs::SimFs;

@@ -68,6 +68,16 @@ impl Walk {
         self.offset
     }
 
+    /// The file that it goes through.
+    pub(crate) fn file(&self) -> &dyn File {
+        self.file.as_ref()
+    }
+
+    /// Tells one filling of the buffer from the next: where it ends in the file.
+    pub(crate) fn filled_to(&self) -> u64 {
+        self.buf_at + self.filled as u64
+    }
+
     /// Bytes from `at` on: at least `need`, unless the file ends before.
     pub(crate) fn bytes(&mut self, at: u64, need: usize) -> io::Result<&[u8]> {
         let end = self.buf_at + self.filled as u64;

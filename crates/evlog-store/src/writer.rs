@@ -16,9 +16,9 @@ mod append;
 mod committer;
 mod state;
 
-use crate::error::{AppendError, OpenError, ReadError};
+use crate::error::{AppendError, Failure, OpenError, ReadError};
 use crate::fetch::visit_parts;
-use crate::fs::{Fs, Lock};
+use crate::fs::{FileId, Fs, Lock};
 use crate::open::{self, Opened};
 use crate::sealed::Part;
 use crate::segment::Files;
@@ -172,6 +172,8 @@ pub struct Writer {
     codec: FrameCodec,
     log_id: LogId,
     segment_limit: u64,
+    /// Which file the first segment is.
+    first: FileId,
     thread: Option<JoinHandle<Option<Box<Committer>>>>,
     /// Dropped last: until then the files are ours.
     _lock: Box<dyn Lock>,
@@ -193,8 +195,13 @@ impl Writer {
         let Opened { files, lock, header, file, head, end, last_commit, next_seq, tree, streams, sealed } = opened;
         let (log_id, segment_limit) = (header.log_id, header.segment_limit);
         let (segment_path, head_path) = (files.layout.segment(header.position), files.layout.head());
-        let file_id = file.id().map_err(crate::error::Failure::of("look at", &segment_path))?;
-        let head_id = head.id().map_err(crate::error::Failure::of("look at", &head_path))?;
+        let file_id = file.id().map_err(Failure::of("look at", &segment_path))?;
+        let head_id = head.id().map_err(Failure::of("look at", &head_path))?;
+        let first_path = files.layout.segment(Position(0));
+        let first = match header.position {
+            Position(0) => file_id,
+            _ => files.fs.stamp(&first_path).map_err(Failure::of("look at", &first_path))?.id,
+        };
         let committer = Box::new(Committer {
             files: files.clone(),
             log_id,
@@ -242,9 +249,9 @@ impl Writer {
         let shared = Arc::new(Shared::new(state, tree));
         let at_work = Arc::clone(&shared);
         let spawned = Builder::new().name("evlog-commit".into()).spawn(move || committer::run(&at_work));
-        let thread = Some(spawned.map_err(crate::error::Failure::of("start a thread for", files.layout.dir()))?);
+        let thread = Some(spawned.map_err(Failure::of("start a thread for", files.layout.dir()))?);
         let codec = FrameCodec::new(log_id);
-        Ok(Writer { shared, files, codec, log_id, segment_limit, thread, _lock: lock })
+        Ok(Writer { shared, files, codec, log_id, segment_limit, first, thread, _lock: lock })
     }
 
     /// The same writer, with another rule for zeros written ahead.
@@ -268,6 +275,11 @@ impl Writer {
     /// The log's files, by the handles that this writer holds.
     pub fn fs(&self) -> Arc<dyn Fs> {
         Arc::clone(&self.files.fs)
+    }
+
+    /// That the log is still where it is looked for. Who waits for a commit need not ask.
+    pub fn check_place(&self) -> Result<(), Failure> {
+        self.files.check_ours(Position(0), self.first)
     }
 
     /// Returns when the commit is committed under its class.

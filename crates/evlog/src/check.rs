@@ -121,22 +121,37 @@ struct Subject<'s> {
     contracts: &'s Contracts,
 }
 
+/// Reads the whole log in `dir` in one pass, and judges its bytes: runs are left to others.
+pub fn bytes(fs: Arc<dyn Fs>, dir: &Path, progress: &mut Progress<'_>) -> Result<Report, LogError> {
+    with_subject(fs, dir, &Contracts::new(), |subject| audited(subject, &mut |_| (), progress))
+}
+
 /// Reads the log from its start to its end, in one pass.
 fn in_order(subject: &Subject<'_>, progress: &mut Progress<'_>) -> Result<Check, LogError> {
-    let Subject { segments, contracts, .. } = *subject;
+    let mut runs = RunCheck::new(subject.contracts, None);
+    let report = audited(subject, &mut |commit| runs.commit(commit), progress)?;
+    Ok(Check::new(report, [runs]))
+}
+
+/// Audits the log's bytes in order, and hands out the commits.
+fn audited(
+    subject: &Subject<'_>,
+    visit: &mut dyn FnMut(&Commit<'_>),
+    progress: &mut Progress<'_>,
+) -> Result<Report, LogError> {
+    let segments = subject.segments;
     let mut audit = Audit::new(subject.durable);
-    let mut runs = RunCheck::new(contracts, None);
     let (mut done, total) = (0, segments.iter().map(|segment| segment.len).sum());
     for (index, segment) in segments.iter().enumerate() {
         audit.begin_segment(segment.position, index + 1 == segments.len());
         read(subject.raw, segment, &mut |chunk| {
             done += chunk.len() as u64;
             progress(done, total);
-            audit.bytes(chunk, &mut |_, commit| runs.commit(commit))
+            audit.bytes(chunk, &mut |_, commit| visit(commit))
         })?;
         audit.end_segment().map_err(|error| newer(segment, error))?;
     }
-    Ok(Check::new(audit.finish(), [runs]))
+    Ok(audit.finish())
 }
 
 /// Gives a segment's bytes, as long as they are of a version that is known.

@@ -164,6 +164,17 @@ impl Log {
         }
     }
 
+    /// Whether the log begins with so many bytes of this root, as the roots in its headers and what follows the last of them
+    /// say: the bytes before that are not read again. For one who has read them, and asks whether this is still that log.
+    pub fn is_still(&self, size: Position, root: &Root) -> Result<bool, LogError> {
+        let raw = RawLog::open(self.fs(), self.dir()).map_err(OpenError::Io)?;
+        let holding = raw.segments().iter().rfind(|segment| segment.position <= size);
+        let mut tree = holding.and_then(|segment| raw.tree_before(segment)).unwrap_or_default();
+        let read = raw.read_range(&(tree.size()..size.0), &mut |chunk| tree.update(chunk));
+        read.map_err(OpenError::Io)?;
+        Ok((Position(tree.size()), tree.root()) == (size, *root))
+    }
+
     /// What `$log` says of signatures.
     pub fn signing_history(&self) -> Result<SigningHistory, LogError> {
         let mut history = SigningHistory::default();

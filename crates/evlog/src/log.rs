@@ -11,6 +11,7 @@ use crate::options::Options;
 use crate::own_notes;
 use crate::request::Request;
 use crate::runs::{Answered, Cache, Known, Loader, Logged};
+use crate::view::View;
 use evlog_format::{
     CommitHead, Durability, Event, FORMAT_VERSION, Idempotency, Kind, LogId, Position, Root, Seq, kind, payload,
 };
@@ -139,8 +140,10 @@ impl Log {
 
     /// Waits until an offered command is committed, and gives its answer.
     pub fn wait(&self, offered: Offered) -> Result<Answer, LogError> {
-        if let Some(ticket) = &offered.ticket {
-            self.writer.wait(ticket)?;
+        match &offered.ticket {
+            Some(ticket) => self.writer.wait(ticket)?,
+            // An answer from memory is true of a log that is there.
+            None => self.writer.check_place().map_err(OpenError::Io)?,
         }
         Ok(offered.answer)
     }
@@ -430,6 +433,12 @@ impl Log {
     /// What the clock says now, Unix nanoseconds.
     pub fn now_ns(&self) -> i64 {
         self.options.clock.now_ns()
+    }
+
+    /// A reader's view of this log, as the writer reaches its files: whatever has the directory's name meanwhile, what is
+    /// read is of the log that is written.
+    pub fn view(&self) -> Result<View, LogError> {
+        View::open(self.fs(), &self.dir, self.contracts.clone())
     }
 
     /// The log's directory.

@@ -1,19 +1,73 @@
 //! Repairing a log and recording the repair: what the store's plan does to the log's bytes becomes events of `$log`.
 //!
-//! Does: carry out a plan and append what was done in the same session. Does not: plan; that is
-//! [`evlog_store::repair`].
+//! Does: hold a plan against what an audit and the log's own notes say; carry it out and append what was done in the same
+//! session. Does not: plan; that is [`evlog_store::repair`].
 //!
 //! Invariant: who made derived files again leaves no trace in the log, since its bytes are what they were. Everything
 //! else is recorded, a loss in the first commit after it.
 
+use crate::check::{self, Progress};
 use crate::error::LogError;
 use crate::history::LossAccepted;
 use crate::log::Log;
 use crate::options::Options;
+use crate::own_notes::{self, Parse};
 use evlog_format::Position;
 use evlog_projection::Contracts;
-use evlog_store::Recovery;
+use evlog_store::fs::Fs;
 use evlog_store::repair::{Held, Loss, Plan, Repaired};
+use evlog_store::{OpenError, RawLog, Recovery, Refusal};
+use evlog_verify::audit::Report;
+use evlog_verify::{Finding, Verdict};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Holds a plan against what `verify` finds: the log is audited, and compared with its own notes. Where that is worse than a
+/// torn tail, and not what the plan gives up, the plan is refused with that verdict. A survey asks what can be opened, and
+/// a log that can be opened may be tampered with.
+pub fn audited(
+    plan: Plan,
+    fs: &Arc<dyn Fs>,
+    dir: &Path,
+    parse: &Parse<'_>,
+    progress: &mut Progress<'_>,
+) -> Result<Plan, LogError> {
+    if plan.refused.is_some() {
+        return Ok(plan);
+    }
+    let mut report = check::bytes(Arc::clone(fs), dir, progress)?;
+    // A note over what is given up says nothing of what stays.
+    let note = match plan.loss {
+        Some(_) => None,
+        None => own_notes::judge(fs, dir, &mut report, None, parse)?,
+    };
+    let stays = |finding: &&Finding| plan.loss.as_ref().is_none_or(|loss| finding.position < loss.position);
+    let worst = report.findings.kept().iter().filter(stays).min_by_key(|finding| finding.verdict);
+    match worst.filter(|finding| finding.verdict < Verdict::TornTail) {
+        None => Ok(plan),
+        Some(finding) => Ok(Plan::refused_for(refusal(fs, dir, &report, finding, note)?)),
+    }
+}
+
+fn refusal(
+    fs: &Arc<dyn Fs>,
+    dir: &Path,
+    report: &Report,
+    finding: &Finding,
+    note: Option<PathBuf>,
+) -> Result<Refusal, LogError> {
+    let Finding { verdict, position, rule, ref expected, ref found, ref message, .. } = *finding;
+    let raw = RawLog::open(Arc::clone(fs), dir).map_err(OpenError::Io)?;
+    let holding = raw.segments().iter().rfind(|segment| segment.position <= position);
+    let of_note = note.filter(|_| rule.starts_with("C-"));
+    let file = of_note.or(holding.map(|segment| segment.path.clone())).unwrap_or_else(|| dir.to_path_buf());
+    let hint = verdict.advice().to_owned();
+    let found = match report.findings.count() {
+        1 => format!("{found}: {message} ({rule})"),
+        count => format!("{found}: {message} ({rule}), and {} more findings", count - 1),
+    };
+    Ok(Refusal { verdict, position, file, expected: expected.clone(), found, hint })
+}
 
 /// Carries out a plan of a survey that holds the lock, and records it. `accepted_by` says who accepts what the plan
 /// gives up.

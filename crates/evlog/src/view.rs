@@ -281,6 +281,9 @@ fn each_fact(
     visit: &mut dyn FnMut(&Fact<'_>) -> ControlFlow<()>,
 ) -> Result<ControlFlow<()>, LogError> {
     let head = commit.head;
+    // Rule F-05: the events of a commit happened together or not at all, so it is read to its end before one is shown.
+    let mut ahead = commit.clone();
+    while ahead.next_event()?.is_some() {}
     while let Some((seq, event)) = commit.next_event()? {
         let fact = Fact { seq, commit: head.first_seq, time_ns: head.time_ns, actor: head.actor, event };
         if visit(&fact).is_break() {

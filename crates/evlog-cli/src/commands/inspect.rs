@@ -7,12 +7,14 @@ mod sidecars;
 
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
-use crate::ui::Ui;
+use crate::json::VerdictLine;
+use crate::table::facts;
+use crate::ui::{Tone, Ui};
 use clap::Args;
 use evlog::LogError;
 use evlog_format::Position;
 use evlog_store::inspect::{Inspection, Segment};
-use evlog_store::{OpenError, StdFs, find_log};
+use evlog_store::{OpenError, Refusal, StdFs, find_log};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -52,7 +54,10 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &InspectArgs) -> Result<
     let could_not = |failure| CommandError::from(LogError::from(OpenError::Io(failure)));
     let inspection = Inspection::open(Arc::new(StdFs), &context.log).map_err(could_not)?;
     if inspection.segments().is_empty() {
-        find_log(Arc::new(StdFs), &context.log).map_err(LogError::from)?;
+        match find_log(Arc::new(StdFs), &context.log) {
+            Err(OpenError::Refused(refusal)) => return Ok(nothing_left(ui, context, &refusal)),
+            found => found.map_err(LogError::from)?,
+        }
         return Err(LogError::from(OpenError::NoLog { path: context.log.clone() }).into());
     }
     if let Some(position) = args.segment {
@@ -64,6 +69,21 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &InspectArgs) -> Result<
         return place::show(ui, context, &inspection, segment, Position(position));
     }
     if args.sidecars { sidecars::show(ui, context, &inspection) } else { Ok(overview::show(ui, context, &inspection)) }
+}
+
+/// The verdict where something of a log is left, and no segment.
+fn nothing_left(ui: &mut Ui, context: &Context, refusal: &Refusal) -> Verdict {
+    let word = refusal.verdict.word();
+    if context.json {
+        let (what, position) = ("verdict", refusal.position.0);
+        let (path, wrong) = (within(context, &refusal.file), refusal.to_string());
+        ui.json(&VerdictLine { what, verdict: word, path, position, wrong });
+    } else {
+        facts(ui, &[("verdict", word.to_owned(), Tone::of(word))]);
+    }
+    ui.finding(refusal);
+    ui.advise(&refusal.hint);
+    Verdict::No
 }
 
 fn segment_of(inspection: &Inspection, position: Position) -> Result<&Segment, CommandError> {

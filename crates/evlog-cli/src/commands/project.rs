@@ -73,13 +73,29 @@ fn write(ui: &mut Ui, context: &Context, args: &ProjectArgs, dir: &Path) -> Resu
         ui.no_run(args.run.as_deref().unwrap_or_default());
         return Ok(Verdict::No);
     };
+    if args.no_record {
+        return write_runs(ui, context, &view, &names, dir, None);
+    }
     // Before the first file is written: a log that is held by another leaves the directory as it is.
-    let log = if args.no_record { None } else { Some(recording(context)?) };
-    let verdict = write_runs(ui, context, &view, &names, dir, log.as_ref());
-    let closed = log.map_or(Ok(()), Log::close);
+    let log = recording(context)?;
+    let verdict = write_recorded(ui, context, args, dir, &log);
+    let closed = log.close();
     let verdict = verdict?;
     closed?;
     Ok(verdict)
+}
+
+/// What is written is of the log that it is recorded in, so both are reached in one way.
+fn write_recorded(
+    ui: &mut Ui,
+    context: &Context,
+    args: &ProjectArgs,
+    dir: &Path,
+    log: &Log,
+) -> Result<Verdict, CommandError> {
+    let view = Context::as_of(log.view()?, args.at.at)?;
+    let names = runs_of(&view, args)?.unwrap_or_default();
+    write_runs(ui, context, &view, &names, dir, Some(log))
 }
 
 fn recording(context: &Context) -> Result<Log, CommandError> {

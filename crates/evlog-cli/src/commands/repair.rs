@@ -3,6 +3,7 @@
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::json::{LossObject, RefusedObject, RepairObject, StepObject};
+use crate::notes;
 use crate::table::{counted, facts};
 use crate::ui::{Text, Tone, Ui, Unit};
 use clap::Args;
@@ -24,7 +25,7 @@ then records the loss as an event of `$log`.
 Exit codes:
   0   nothing to do, or done
   1   with --dry-run: there is something to do; refused, with the verdict
-  2   could not: a writer is at work, no segment is left, input or output, no --yes where it is needed
+  2   could not: a writer is at work, no log, input or output, no --yes where it is needed
 
 Examples:
   evlog repair --dry-run                   the plan, and nothing else
@@ -34,7 +35,7 @@ Examples:
 
 /// Repair a log: print the plan, and carry it out
 ///
-/// The whole log is read first. Bytes that are cut are copied to quarantine/ and synced before, and what was done is
+/// The whole log is read first, and judged as `evlog verify` judges bytes and the log's own notes. Bytes that are cut are copied to quarantine/ and synced before, and what was done is
 /// recorded in `$log`. A plan that is refused changes nothing.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -57,17 +58,19 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RepairArgs) -> Result<V
     let accept = if args.accept_loss { Accept::Loss } else { Accept::Nothing };
     if args.dry_run {
         no_writer(context)?;
-        let mut survey = surveyed(ui, |progress| Survey::look(Arc::new(StdFs), &context.log, progress))?;
+        let looked = surveyed(ui, |progress| Survey::look(Arc::new(StdFs), &context.log, progress));
+        let Some(mut survey) = found(ui, context, args, looked)? else { return Ok(Verdict::No) };
         claim(context, &mut survey)?;
-        let plan = survey.plan(accept);
+        let plan = audited(ui, context, survey.plan(accept))?;
         print(ui, context, args, &plan, State::Planned);
         return Ok(Verdict::of(plan.refused.is_none() && plan.steps.is_empty()));
     }
     let options = Context::options("repair", false);
     let owner = Owner { program: options.program.clone() };
-    let mut held = surveyed(ui, |progress| Held::take(Arc::new(StdFs), &context.log, &owner, progress))?;
+    let taken = surveyed(ui, |progress| Held::take(Arc::new(StdFs), &context.log, &owner, progress));
+    let Some(mut held) = found(ui, context, args, taken)? else { return Ok(Verdict::No) };
     claim(context, held.survey_mut())?;
-    let plan = held.survey().plan(accept);
+    let plan = audited(ui, context, held.survey().plan(accept))?;
     if plan.refused.is_some() || plan.steps.is_empty() {
         print(ui, context, args, &plan, State::Planned);
         return Ok(Verdict::of(plan.refused.is_none()));
@@ -88,6 +91,31 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RepairArgs) -> Result<V
     Ok(Verdict::Yes)
 }
 
+/// What was looked at; nothing where the log cannot be surveyed and a verdict says why, which is then printed.
+fn found<T>(
+    ui: &mut Ui,
+    context: &Context,
+    args: &RepairArgs,
+    looked: Result<T, OpenError>,
+) -> Result<Option<T>, CommandError> {
+    match looked {
+        Ok(looked) => Ok(Some(looked)),
+        Err(OpenError::Refused(refusal)) => {
+            print(ui, context, args, &Plan::refused_for(*refusal), State::Planned);
+            Ok(None)
+        }
+        Err(error) => Err(LogError::from(error).into()),
+    }
+}
+
+/// The plan, refused where `verify` finds what a survey does not.
+fn audited(ui: &Ui, context: &Context, plan: Plan) -> Result<Plan, CommandError> {
+    let (bar, fs): (_, Arc<dyn Fs>) = (OnceCell::new(), Arc::new(StdFs));
+    Ok(evlog::repair::audited(plan, &fs, &context.log, &notes::covered, &mut |done, total| {
+        bar.get_or_init(|| ui.progress("verify", total, Unit::Bytes)).at_of(done, total);
+    })?)
+}
+
 /// Adds to the survey what one of the log's own notes says was there, beyond what there is.
 fn claim(context: &Context, survey: &mut Survey) -> Result<(), CommandError> {
     let fs: Arc<dyn Fs> = Arc::new(StdFs);
@@ -105,13 +133,9 @@ enum State {
 }
 
 /// Reads the log with a bar.
-fn surveyed<T>(
-    ui: &Ui,
-    read: impl FnOnce(&mut dyn FnMut(u64, u64)) -> Result<T, OpenError>,
-) -> Result<T, CommandError> {
+fn surveyed<T>(ui: &Ui, read: impl FnOnce(&mut dyn FnMut(u64, u64)) -> Result<T, OpenError>) -> Result<T, OpenError> {
     let bar = OnceCell::new();
     read(&mut |done, total| bar.get_or_init(|| ui.progress("read", total, Unit::Bytes)).at(done))
-        .map_err(|error| LogError::from(error).into())
 }
 
 /// A plan beside a writer would be about bytes that are in flight.

@@ -18,7 +18,7 @@ use evlog::check::resume::Resumed;
 use evlog::check::{Check, check};
 use evlog::covered::{Stated, compare, compare_stated};
 use evlog::history::Verified;
-use evlog::own_notes;
+use evlog::{Log, own_notes};
 use evlog_format::{LogId, Position};
 use evlog_projection::time::to_rfc3339;
 use evlog_proof::{Checkpoint, Signed};
@@ -82,7 +82,8 @@ pub(crate) struct VerifyArgs {
     /// Choose the same segments again that an earlier sample said it chose
     #[arg(long, value_name = "NUMBER", requires = "sample", value_parser = clap::value_parser!(u64).range(..1 << 53))]
     seed: Option<u64>,
-    /// Record the verification as an event of `$log`; the only thing that verify writes into a log
+    /// Record the verification as an event of `$log`, if that still begins with what was verified; the only thing that
+    /// verify writes into a log
     #[arg(long)]
     record: bool,
 }
@@ -254,9 +255,25 @@ fn record(context: &Context, found: &Check, kept: Option<&Kept>, resumed: Before
         checkpoint: kept.map(|kept| kept.covered().size.0),
     };
     let log = context.writer("verify", false)?;
-    let recorded = log.record_verified(&verified);
+    let recorded = if is_of(&log, report)? { Some(log.record_verified(&verified)) } else { None };
     log.close()?;
-    Ok(recorded?)
+    match recorded {
+        Some(recorded) => Ok(recorded?),
+        None => Err(CommandError::user(format!(
+            "the verification is not recorded: `{}` is not the log that was verified, or not as it was: expected log {}, which \
+             begins with {} bytes of root {}",
+            context.log.display(),
+            report.log_id.map_or("of no id that can be read".to_owned(), |id| id.to_string()),
+            report.end,
+            report.root
+        ))
+        .hint("the verdict is of the log that was there before; verify this one")),
+    }
+}
+
+/// Whether a log is the one that the report is about.
+fn is_of(log: &Log, report: &Report) -> Result<bool, CommandError> {
+    Ok(report.log_id == Some(log.log_id()) && log.is_still(report.end, &report.root)?)
 }
 
 /// What is wrong with the bytes, and with the checkpoint.

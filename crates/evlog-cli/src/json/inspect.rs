@@ -12,6 +12,16 @@ pub(crate) struct LogLine {
     pub(crate) bytes: u64,
 }
 
+/// The verdict where no segment is left.
+#[derive(Serialize)]
+pub(crate) struct VerdictLine {
+    pub(crate) what: &'static str,
+    pub(crate) verdict: &'static str,
+    pub(crate) path: String,
+    pub(crate) position: u64,
+    pub(crate) wrong: String,
+}
+
 /// A segment file. The members of its header are `null` when that cannot be read.
 #[derive(Serialize)]
 pub(crate) struct SegmentLine<'a> {

@@ -21,7 +21,7 @@ pub(crate) use event::EventLine;
 pub(crate) use explain::{ExplainObject, ExplainReason};
 pub(crate) use inspect::{
     BytesLine, FrameLine, HeadLine, LockLine, LogLine, PlaceLine, QuarantineLine, SegmentLine, SidecarLine,
-    StrangerLine,
+    StrangerLine, VerdictLine,
 };
 pub(crate) use proofs::{CheckpointObject, EvidenceObject, KeyObject, ProofObject, WitnessObject, WitnessesObject};
 pub(crate) use repair::{LossObject, RefusedObject, RepairObject, StepObject};

@@ -237,8 +237,24 @@ fn what_is_left_of_a_log_without_segments_has_the_verdict_truncated() {
         let done = room.ends(1, &["verify"]);
         done.says("00000000000000000000.seg` is missing (F-16)");
         assert!(!done.err.contains("run `evlog verify`"), "{done:?}");
-        assert_eq!(room.ends(1, &["verify", "--json"]).json()["verdict"], "truncated");
-        room.ends(2, &["repair", "--dry-run"]).says("truncated");
+        for arguments in [
+            &["verify"][..],
+            &["verify", "--resume", "kept"],
+            &["verify", "--sample", "10%"],
+            &["inspect"],
+            &["inspect", "--sidecars"],
+            &["inspect", "--segment", "0"],
+            &["repair"],
+            &["repair", "--dry-run"],
+            &["repair", "--accept-loss", "--yes"],
+        ] {
+            let done = room.ends(1, arguments);
+            done.says("00000000000000000000.seg");
+            assert!(done.out.starts_with("verdict") && done.out.contains("  truncated\n"), "{arguments:?}: {done:?}");
+            let answer = room.ends(1, &[arguments, &["--json"]].concat()).json();
+            assert_eq!(answer["verdict"], "truncated", "{arguments:?}");
+        }
+        assert!(!room.path("kept").exists());
     }
 }
 
@@ -280,13 +296,17 @@ fn no_reader_answers_from_a_log_whose_first_segment_is_gone() {
         &["project", "--out", "other"],
         &["inspect", "--sidecars"],
         &["backup", "copy"],
-        &["repair"],
     ] {
         let done = room.ends(2, arguments);
         done.says("log is truncated at position 0").says("00000000000000000000.seg");
         assert!(done.out.is_empty(), "{arguments:?}: {done:?}");
     }
-    // These two look at what is there, and say what is not.
+    // These look at what is there, and say what is not.
+    for arguments in [&["repair"][..], &["repair", "--dry-run"]] {
+        let done = room.ends(1, arguments);
+        done.says("log is truncated at position 0").says("00000000000000000000.seg");
+        assert!(done.out.starts_with("verdict  truncated\nrefused"), "{arguments:?}: {done:?}");
+    }
     for arguments in [&["verify"][..], &["inspect"]] {
         room.ends(1, arguments);
     }
@@ -512,5 +532,41 @@ fn whatever_happens_to_the_directory_at_any_moment_no_answer_is_of_an_event_that
             "remove LOCK" => assert_there(&room, "evlog", &answers.all(), what),
             _ => {}
         }
+    }
+}
+
+/// What the log at this path says was verified of it, and the root that it has up to there.
+fn verified(room: &Room, log: &str) -> Option<(String, String)> {
+    let events = room.run(&["--log", log, "cat", "--run", "$log", "--json"]).lines();
+    let event = events.iter().find(|event| event["kind"] == "log.verified")?;
+    let size = usize::try_from(event["payload"]["size"].as_u64().unwrap()).unwrap();
+    let bytes = fs::read(room.path(log).join("segments/00000000000000000000.seg")).unwrap();
+    let its_own = blake3::hash(&bytes[..size]).to_hex().to_string();
+    Some((event["payload"]["root"].as_str().unwrap().to_owned(), its_own))
+}
+
+#[test]
+fn a_verification_is_recorded_in_the_log_that_was_verified_and_in_no_other() {
+    for is_same_log in [true, false] {
+        let room = Room::new();
+        room.feed(&["submit"], &line("a", 0));
+        if is_same_log {
+            Command::new("cp").args(["-a", "evlog", "new"]).current_dir(room.path("")).status().unwrap();
+        }
+        room.feed(&["submit"], &(0..40).map(|number| line("a", number)).collect::<String>());
+        room.feed(&["--log", "new", "submit"], &(0..90).map(|number| line("b", number)).collect::<String>());
+        // It has read the log at once, and then waits for two seconds.
+        let child = room.spawn(&["verify", "--record", "--max-rate", "1K"]);
+        std::thread::sleep(Duration::from_millis(700));
+        fs::rename(room.path("evlog"), room.path("old")).unwrap();
+        fs::rename(room.path("new"), room.path("evlog")).unwrap();
+        let done = ended(child, &"verify --record");
+        for log in ["evlog", "old"] {
+            if let Some((recorded, its_own)) = verified(&room, log) {
+                assert_eq!(recorded, its_own, "{log}, the same log: {is_same_log}: {done:?}");
+            }
+        }
+        let is_recorded = ["evlog", "old"].iter().any(|log| verified(&room, log).is_some());
+        assert_eq!(done.code, if is_recorded { 0 } else { 2 }, "{done:?}");
     }
 }

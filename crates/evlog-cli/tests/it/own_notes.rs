@@ -1,6 +1,7 @@
 //! What every command says of a log that its own notes contradict, or whose notes cannot be read, and what the log's own events say
 //! where notes are gone.
 
+use crate::forge::{other_number, rewrite};
 use crate::notes::{claimed, cut, signed_room};
 use crate::support::Room;
 use rustix::fs::{CWD, FileType, Mode, mknodat};
@@ -62,6 +63,52 @@ fn no_command_calls_a_log_clean_that_is_shorter_than_a_note_of_its_own() {
     assert_eq!(room.ends(1, &["repair", "--dry-run", "--json"]).json()["verdict"], "truncated");
 }
 
+/// What is at the log's segments, which a refused repair leaves as they are.
+fn bytes(room: &Room) -> Vec<Vec<u8>> {
+    room.segments().iter().map(|path| fs::read(path).unwrap()).collect()
+}
+
+/// That `repair` says what `verify` says of a log that it could open, and does nothing.
+fn refuses_to_repair(room: &Room, verdict: &str, rule: &str) {
+    let before = bytes(room);
+    assert_eq!(room.ends(1, &["verify", "--json"]).json()["verdict"], verdict);
+    for way in [&["repair", "--dry-run"][..], &["repair"], &["repair", "--accept-loss", "--yes"]] {
+        let done = room.ends(1, way);
+        assert!(done.out.starts_with(&format!("verdict  {verdict}\nrefused")), "{way:?}: {done:?}");
+        done.says(&format!("log is {verdict} at position")).says(rule);
+        let answer = room.ends(1, &[way, &["--json"]].concat()).json();
+        assert_eq!((&answer["verdict"], &answer["steps"]), (&json!(verdict), &json!([])));
+    }
+    assert!(bytes(room) == before);
+}
+
+#[test]
+fn repair_says_what_verify_says_of_a_log_that_its_own_note_contradicts() {
+    // Rule C-52.
+    let room = signed_room();
+    rewrite(&room.segments()[0], 0, other_number);
+    refuses_to_repair(&room, "tampered", "(C-52)");
+}
+
+#[test]
+fn repair_says_what_verify_says_of_a_log_that_can_be_opened_and_breaks_a_rule() {
+    // Rule F-39: the audit alone reads payloads.
+    let room = Room::new();
+    let twice = r#"{"contract":"custom","run":"x","do":"record","kind":"custom/n","data":{"a":1,"b":2}}"#;
+    room.feed(&["submit"], &format!("{twice}\n{LINE}"));
+    rewrite(&room.segments()[0], 0, |body| {
+        let at = body.windows(4).position(|found| found == b"\"b\":").unwrap();
+        body[at + 1] = b'a';
+    });
+    refuses_to_repair(&room, "tampered", "(F-39)");
+    // A torn tail does not hide it.
+    let segment = room.segments().remove(0);
+    let torn = [fs::read(&segment).unwrap(), vec![9; 7]].concat();
+    fs::write(&segment, torn).unwrap();
+    fs::remove_file(room.path("evlog/HEAD")).unwrap();
+    refuses_to_repair(&room, "tampered", "(F-39)");
+}
+
 #[test]
 fn what_a_note_of_the_log_covers_can_be_given_up_and_is_recorded() {
     // Rules R-04, R-05.
@@ -90,6 +137,7 @@ fn a_note_that_cannot_be_read_is_not_absent() {
         assert!(done.out.contains("damaged"), "{how}: {done:?}");
         assert_ne!(room.run(&["backup", "copy"]).code, 0, "{how}");
         assert!(!room.path("copy").exists(), "{how}");
+        refuses_to_repair(&room, "damaged", "(C-55)");
         // Its name states how much there was.
         cut(&room);
         for way in [&["verify"][..], &["verify", "--sample", "100%"]] {

@@ -1,6 +1,9 @@
 //! `cat`, `runs`, `show`, `replay`: what they answer, as of now and as of earlier.
 
+use crate::forge::rewrite;
+use crate::outside::line;
 use crate::support::Room;
+use evlog_format::CommitReader;
 use serde_json::{Value, json};
 
 #[test]
@@ -185,4 +188,32 @@ fn cat_shows_the_numbers_of_a_payload_as_they_are_recorded() {
     let shown = room.ends(0, &["cat", "--run", "r", "--json"]).out;
     let recorded = "\"payload\":[10000000000000000,100000000000000000000,18446744073709552000,1e+21,0.1,0]}";
     assert!(shown.trim_end().ends_with(recorded), "{shown}");
+}
+
+#[test]
+fn no_event_of_a_commit_whose_body_is_refused_is_shown() {
+    // Rules F-05, F-30.
+    let room = Room::new();
+    room.ends(0, &["init", "--segment-limit", "1024"]);
+    room.feed(&["submit"], &line("a", 0));
+    room.feed(&["submit"], &(1..60).map(|number| line("a", number)).collect::<String>());
+    assert!(room.segments().len() > 2);
+    // The first commit of the second session: it says that it holds one event less than there are.
+    let mut first = 0;
+    rewrite(&room.segments()[0], 4, |body| {
+        let commit = CommitReader::new(body, 0).unwrap();
+        let (head, left) = (commit.head.first_seq, commit.left());
+        first = usize::try_from(head.0).unwrap();
+        let says_less = |at: &usize| {
+            let mut other = body.to_vec();
+            other[*at] = other[*at].wrapping_sub(1);
+            CommitReader::new(&other, 0).is_ok_and(|found| (found.head.first_seq, found.left()) == (head, left - 1))
+        };
+        let at = (0..body.len()).find(says_less).unwrap();
+        body[at] -= 1;
+    });
+    let shown = room.ends(2, &["cat", "--json"]);
+    assert_eq!(shown.lines().len(), first, "{shown:?}");
+    let run = room.ends(2, &["cat", "--run", "a", "--json"]);
+    assert!(run.lines().iter().all(|event| event["seq"].as_u64() < Some(first as u64)), "{run:?}");
 }

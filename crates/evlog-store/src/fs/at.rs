@@ -3,6 +3,7 @@
 //! Invariants: no link is followed in the last part of a path, nothing but a regular file is opened, and nothing is waited
 //! for but a disk. What is made has the modes that are stated here, less what the umask takes from others than the owner.
 
+use super::{FileId, Stamp};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
 use std::fs::File as OsFile;
@@ -42,6 +43,19 @@ fn word(kind: FileType) -> &'static str {
 
 fn kind_of(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
+}
+
+fn stamp_of(stat: &Stat) -> Stamp {
+    let modified_ns = Some(i128::from(stat.st_mtime) * 1_000_000_000 + i128::from(stat.st_mtime_nsec));
+    Stamp { id: FileId(stat.st_dev, stat.st_ino), len: u64::try_from(stat.st_size).unwrap_or(0), modified_ns }
+}
+
+pub(super) fn stamp(dir: BorrowedFd<'_>, path: &Path) -> io::Result<Stamp> {
+    Ok(stamp_of(&rustix::fs::statat(dir, path, AtFlags::SYMLINK_NOFOLLOW)?))
+}
+
+pub(super) fn stamp_of_file(file: BorrowedFd<'_>) -> io::Result<Stamp> {
+    Ok(stamp_of(&rustix::fs::fstat(file)?))
 }
 
 /// Opens a regular file.

@@ -4,7 +4,7 @@
 //! Invariant: directories below it are opened once, without following links, and kept.
 
 use super::std_fs::boxed;
-use super::{File, FileId, Fs, LockAttempt, StdFs, at, lock};
+use super::{File, FileId, Fs, LockAttempt, Stamp, StdFs, at, lock};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, OFlags};
 use std::collections::BTreeMap;
@@ -106,6 +106,10 @@ impl Fs for HeldFs {
 
     fn lock(&self, path: &Path, owner: &str) -> io::Result<LockAttempt> {
         self.with(path, |dir, name| lock::take(dir, name, owner))
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        self.with(path, at::stamp)
     }
 
     fn is_locked(&self, path: &Path) -> io::Result<bool> {

@@ -1,7 +1,8 @@
 //! The real file system.
 
 use super::held::HeldFs;
-use super::{File, FileId, Fs, LockAttempt, Syncing, at, lock};
+use super::{File, FileId, Fs, LockAttempt, Stamp, Syncing, at, lock};
+use rustix::fd::AsFd;
 use rustix::fs::{CWD, OFlags};
 use std::fs::File as OsFile;
 use std::io;
@@ -47,6 +48,10 @@ impl File for StdFile {
     fn id(&self) -> io::Result<FileId> {
         let found = self.0.metadata()?;
         Ok(FileId(found.dev(), found.ino()))
+    }
+
+    fn stamp(&self) -> io::Result<Stamp> {
+        at::stamp_of_file(self.0.as_fd())
     }
 
     fn is_named(&self) -> io::Result<bool> {
@@ -130,6 +135,10 @@ impl Fs for StdFs {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             opened => opened?.is_locked(),
         }
+    }
+
+    fn stamp(&self, path: &Path) -> io::Result<Stamp> {
+        at::stamp(CWD, path)
     }
 
     fn id(&self, path: &Path) -> io::Result<FileId> {

@@ -53,7 +53,10 @@ impl<'r> Commits<'r> {
     #[expect(clippy::should_implement_trait, reason = "it lends from its own buffer, which an Iterator cannot")]
     pub fn next(&mut self) -> Result<Option<CommitRef<'_>>, ReadError> {
         let reader = self.reader;
-        let Some(at) = self.advance().map_err(|error| reader.blamed(error))? else { return Ok(None) };
+        let Some(at) = self.advance().map_err(|error| reader.blamed(error))? else {
+            reader.check_place()?;
+            return Ok(None);
+        };
         let Some(walk) = &self.walk else { unreachable!("a frame was just found in it") };
         let frame = walk.frame(at);
         let commit = CommitReader::new(frame.body, frame.position + FRAME_HEADER_LEN as u64)?;
@@ -76,26 +79,44 @@ impl<'r> Commits<'r> {
                 }
                 continue;
             };
-            let path = &self.reader.segments[self.next_segment - 1].path;
-            match walk.next().map_err(Failure::of("read", path))? {
+            let SegmentInfo { position, ref path, .. } = self.reader.segments[self.next_segment - 1];
+            let filled_to = walk.filled_to();
+            let walked = walk.next().map_err(Failure::of("read", path))?;
+            if walk.filled_to() != filled_to {
+                self.reader.files.check_listed(position, walk.file())?;
+            }
+            match walked {
                 Walked::Frame(at) => return Ok(Some(at)),
                 Walked::Stopped(Stop::End, _) if walk.offset() == self.reader.segments[self.next_segment - 1].len => {
-                    self.walk = None;
+                    self.leave()?;
                 }
                 Walked::Stopped(stop, reason) => return Err(self.stopped(stop, reason)),
             }
         }
     }
 
+    /// Leaves a segment behind its last frame. What follows there in a sealed one is damage, and what follows that is
+    /// not shown.
+    fn leave(&mut self) -> Result<(), Trouble> {
+        let SegmentInfo { position, len, sealed, .. } = self.reader.segments[self.next_segment - 1];
+        if let Some(walk) = self.walk.take().filter(|_| sealed) {
+            self.reader.files.check_sealed_len(walk.file(), position, Position(position.0 + len))?;
+        }
+        Ok(())
+    }
+
     /// Enters the next segment; false when there is none.
-    fn enter(&mut self) -> Result<bool, Trouble> {
+    fn enter(&mut self) -> Result<bool, ReadError> {
         let reader = self.reader;
         let Some(segment) = reader.segments.get(self.next_segment) else { return Ok(false) };
         let open = reader.files.open_of(reader.log_id, segment.position)?;
         self.next_segment += 1;
+        if !segment.sealed {
+            reader.seen.check_file(&reader.files, open.file.as_ref(), reader.log_id)?;
+        }
         if let Some(expected) = self.next_seq.filter(|expected| *expected != open.header.first_seq) {
             let (expected, found) = (format!("first seq {expected}"), format!("first seq {}", open.header.first_seq));
-            return Err(self.refusal(Verdict::Tampered, segment.position, expected, found));
+            return Err(self.refusal(Verdict::Tampered, segment.position, expected, found).into());
         }
         self.next_seq = Some(open.header.first_seq);
         self.walk = Some(walk(reader, segment, Arc::clone(&open.file), SEGMENT_HEADER_LEN as u64));

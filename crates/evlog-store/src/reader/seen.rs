@@ -8,7 +8,7 @@ use super::SegmentInfo;
 use crate::error::{Failure, ReadError, Trouble};
 use crate::fs::{File, FileId};
 use crate::segment::{Access, Files};
-use evlog_format::{LogId, Position};
+use evlog_format::{LogId, Position, SegmentHeader};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +19,8 @@ const LEN: u64 = 4096;
 #[derive(Debug)]
 pub(super) struct Seen {
     position: Position,
+    /// Its root is over all bytes before the segment.
+    header: SegmentHeader,
     path: PathBuf,
     offset: u64,
     bytes: Vec<u8>,
@@ -29,14 +31,15 @@ pub(super) struct Seen {
 
 impl Seen {
     /// The last bytes of these segments; there is at least one.
-    pub(super) fn of(files: &Files, segments: &[SegmentInfo]) -> Result<Seen, Failure> {
+    pub(super) fn of(files: &Files, segments: &[SegmentInfo]) -> Result<Seen, Trouble> {
         let Some(last) = segments.last() else { unreachable!("a log has a segment") };
         let (path, offset) = (last.path.clone(), last.len.saturating_sub(LEN));
         let file = files.fs.open_read(&path).map_err(Failure::of("open", &path))?;
         let bytes = read(file.as_ref(), offset, usize::try_from(last.len - offset).unwrap_or(0));
         let bytes = bytes.map_err(Failure::of("read", &path))?;
         let id = file.id().map_err(Failure::of("look at", &path))?;
-        Ok(Seen { position: last.position, path, offset, bytes, id, file })
+        let header = files.open(last.position, Access::Read)?.header;
+        Ok(Seen { position: last.position, header, path, offset, bytes, id, file })
     }
 
     /// Whether the file that was shown still has its place.
@@ -51,7 +54,18 @@ impl Seen {
     /// Whether the file is as long as it was when it was shown.
     pub(super) fn is_whole(&self) -> Result<bool, Failure> {
         let len = self.file.len().map_err(Failure::of("look at", &self.path))?;
-        Ok(len >= self.offset + self.bytes.len() as u64)
+        Ok(len >= self.end())
+    }
+
+    /// That a file that was opened for the last segment is the one that was shown, or holds the same.
+    pub(super) fn check_file(&self, files: &Files, file: &dyn File, log_id: LogId) -> Result<(), ReadError> {
+        let id = file.id().map_err(Failure::of("look at", &self.path))?;
+        if id == self.id { Ok(()) } else { self.check(files, log_id, Position(self.position.0 + self.end())) }
+    }
+
+    /// Offset in the file up to which was shown.
+    fn end(&self) -> u64 {
+        self.offset + self.bytes.len() as u64
     }
 
     /// That what has the file's place now is of the same log, and holds what was shown.
@@ -66,7 +80,7 @@ impl Seen {
             return Err(ReadError::Replaced { path, expected, found });
         }
         let bytes = read(open.file.as_ref(), self.offset, self.bytes.len());
-        if bytes.map_err(Failure::of("read", &self.path))? == self.bytes {
+        if open.header == self.header && bytes.map_err(Failure::of("read", &self.path))? == self.bytes {
             return Ok(());
         }
         Err(ReadError::Gone { position: shown })

@@ -248,11 +248,6 @@ fn a_header_of_the_last_segment_is_computed_from_all_before_it_and_its_commits_s
     for at in [0, 9, 20, 40, 70, 95] {
         let harmed = fs.kill();
         flip(&harmed, &path, at);
-        if at == 9 {
-            // A version of which nothing is known is not damage.
-            assert!(matches!(Survey::look(Arc::new(harmed), dir(), &mut |_, _| ()), Err(OpenError::Version { .. })));
-            continue;
-        }
         let loss = repair(&harmed, Accept::Loss).unwrap().loss.unwrap();
         assert_eq!((loss.len, loss.missing(), loss.events()), (0, 0, Some(0)), "byte {at}");
         assert!(harmed.bytes(&path).unwrap().starts_with(&whole), "byte {at}: the bytes are those that were written");

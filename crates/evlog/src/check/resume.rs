@@ -11,7 +11,7 @@
 //!   compared first. The root in the header behind it is then found to be that of what was read, as in any log.
 
 use super::saved::{Head, Saved, SeenRun, decode, encode};
-use super::{Check, Progress, RunCheck, Subject, log_id_of, newer, read, with_subject};
+use super::{Check, Progress, RunCheck, Subject, log_id_of, newer, read, remains, with_subject};
 use crate::error::LogError;
 use crate::history::LOG_STREAM;
 use evlog_format::frame::Decoded;
@@ -133,6 +133,9 @@ pub fn check_on(
     progress: &mut Progress<'_>,
 ) -> Result<Resumed, ResumeError> {
     let saved = kept.map(decode).transpose()?;
+    if let Some(check) = remains(&fs, dir)? {
+        return Ok(Resumed { check, begun_ns: now_ns, before: Position(0) });
+    }
     with_subject(fs, dir, contracts, |subject| match saved {
         None => Going::new(subject, Audit::new(subject.durable), Saved::default(), now_ns).run(keep, progress),
         Some(mut saved) => {

@@ -8,7 +8,7 @@
 //! A sample of segments, not of frames: reading a frame here and there costs as much as reading all, since frames are found
 //! one from the other, and the values beside a frame's way to the root are kept for segments.
 
-use super::{Progress, Subject, in_order, newer, read, with_subject};
+use super::{Check, Progress, Subject, in_order, newer, read, remains, with_subject};
 use crate::covered::compare_with;
 use crate::error::LogError;
 use crate::prove::trees;
@@ -95,6 +95,9 @@ pub fn sample(
     covered: Option<&Covered>,
     progress: &mut Progress<'_>,
 ) -> Result<Sampled, LogError> {
+    if let Some(Check { report, .. }) = remains(&fs, dir)? {
+        return Ok(Sampled { report, log_bytes: 0, sealed: 0, taken: 0, rooted: 0 });
+    }
     with_subject(fs, dir, &Contracts::new(), |subject| {
         let sealed = subject.segments.len() - 1;
         let taken = sample.choose(sealed);

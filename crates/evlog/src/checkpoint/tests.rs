@@ -194,3 +194,34 @@ fn keys_and_verifications_are_events_that_are_read_back() {
     assert_eq!((history.keys, history.last), (vec!["a+00000000+AQ==".to_owned()], None));
     log.close().unwrap();
 }
+
+#[test]
+fn a_log_that_was_read_is_known_again_by_a_root_over_any_of_its_bytes() {
+    let room = tempfile::tempdir().unwrap();
+    let [dir, other] = ["log", "other"].map(|name| room.path().join(name));
+    for (dir, run) in [(&dir, "a"), (&other, "b")] {
+        let log = open(dir);
+        for number in 0..200 {
+            ask(&log, &format!("{run}-{number}"), "begin", json!({}));
+        }
+        log.close().unwrap();
+    }
+    assert!(files(&dir, "seg").len() > 2);
+    let (whole, log) = (bytes(&dir), open(&dir));
+    let root_over = |size: usize| Root(*blake3::hash(&whole[..size]).as_bytes());
+    let starts = files(&dir, "seg").iter().map(|path| usize::try_from(position_of(path)).unwrap()).collect::<Vec<_>>();
+    for size in starts.into_iter().flat_map(|at| [at, at + 50, at + 97]).chain([whole.len()]) {
+        let at = Position(size as u64);
+        assert!(log.is_still(at, &root_over(size)).unwrap(), "{size}");
+        assert!(!log.is_still(at, &Root([7; 32])).unwrap(), "{size}");
+        assert!(size == 0 || !open_and_ask(&other, at, &root_over(size)), "{size}");
+    }
+    assert!(!log.is_still(Position(whole.len() as u64 + 1), &root_over(whole.len())).unwrap());
+}
+
+fn open_and_ask(dir: &Path, size: Position, root: &Root) -> bool {
+    let log = open(dir);
+    let is_still = log.is_still(size, root).unwrap();
+    log.close().unwrap();
+    is_still
+}

@@ -201,3 +201,45 @@ fn an_unknown_contract_and_an_unknown_action_are_malformed() {
     }
     assert_eq!(log.next_seq(), Seq(0), "nothing was recorded");
 }
+
+#[test]
+fn what_a_session_reads_is_of_the_log_that_it_writes_whatever_has_its_name() {
+    let room = tempfile::tempdir().unwrap();
+    let [dir, old, other] = ["log", "old", "other"].map(|name| room.path().join(name));
+    let log = open(&other);
+    ask(&log, "b", "begin", json!({}));
+    log.close().unwrap();
+    let log = open(&dir);
+    for run in 0..60 {
+        ask(&log, &format!("a{run}"), "begin", json!({}));
+    }
+    let before = log.view().unwrap();
+    for (from, to) in [(&dir, &old), (&other, &dir)] {
+        std::fs::rename(from, to).unwrap();
+    }
+    let after = log.view().unwrap();
+    for view in [&before, &after] {
+        let names = view.run_names().unwrap();
+        assert_eq!(names.len(), 60);
+        assert!(names.iter().all(|name| view.bundle(name).unwrap().is_some()));
+        assert_eq!(view.runs().unwrap().runs.len(), 60);
+    }
+    assert!(view(&dir).bundle("b").unwrap().is_some());
+    assert!(log.close().is_err());
+}
+
+#[test]
+fn an_answer_that_needs_no_commit_is_given_only_where_the_log_is_still_there() {
+    let room = tempfile::tempdir().unwrap();
+    let [dir, old] = ["log", "old"].map(|name| room.path().join(name));
+    let log = open(&dir);
+    let request = line(r#"{"contract":"toy","run":"a","do":"begin","id":"k"}"#);
+    log.submit(&request).unwrap();
+    assert_eq!(log.submit(&request).unwrap().outcome, AnswerOutcome::Duplicate);
+    std::fs::rename(&dir, &old).unwrap();
+    let refused = log.submit(&request).unwrap_err();
+    assert!(refused.to_string().contains("removed or moved"), "{refused}");
+    open(&dir).begin().unwrap();
+    let refused = log.submit(&request).unwrap_err();
+    assert!(refused.to_string().contains("another file has its place"), "{refused}");
+}
