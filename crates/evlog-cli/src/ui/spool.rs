@@ -168,6 +168,7 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsRawFd;
     use std::sync::mpsc::{Receiver, channel};
 
     /// A reader that takes nothing before it is let, and then everything.
@@ -209,25 +210,55 @@ mod tests {
         assert!(*read.lock().unwrap() == given, "every byte, in order");
     }
 
-    #[test]
-    fn where_no_file_can_be_written_memory_takes_everything_in_order() {
+    /// Gives pieces to a spool whose file cannot be written from some piece on, and reads them once memory is full.
+    fn given_without_a_disk(broken: fn(&mut Kept), from: usize) {
         let (go, let_in) = channel();
         let read = Arc::new(Mutex::new(Vec::new()));
         let mut spool = Spool::new(Slow { let_in: Some(let_in), read: Arc::clone(&read) }).unwrap();
-        let mut given = Vec::new();
-        for number in 0..2 * MEMORY_MAX / PIECE_LEN {
-            if number == 3 * MEMORY_MAX / PIECE_LEN / 2 {
-                // A part is in the file by now.
-                spool.shared.lock().is_fileless = true;
+        let shared = Arc::clone(&spool.shared);
+        let pieces = (0..4 * MEMORY_MAX / PIECE_LEN)
+            .map(|number| vec![u8::try_from(number % 251).unwrap(); PIECE_LEN - number % 7])
+            .collect::<Vec<_>>();
+        let expected = pieces.concat();
+        let writer = thread::spawn(move || {
+            for (number, piece) in pieces.iter().enumerate() {
+                if number == from {
+                    broken(&mut spool.shared.lock());
+                }
+                spool.write_all(piece).unwrap();
             }
-            let piece = vec![u8::try_from(number % 251).unwrap(); PIECE_LEN - number % 7];
-            spool.write_all(&piece).unwrap();
-            given.extend(piece);
+            spool
+        });
+        let is_full = |kept: &Kept| kept.is_fileless && kept.memory_len >= MEMORY_MAX;
+        while !is_full(&shared.lock()) {
+            thread::sleep(Duration::from_millis(1));
         }
-        assert!(spool.shared.lock().file.is_some() && !spool.shared.lock().after.is_empty());
+        thread::sleep(Duration::from_millis(100));
+        assert!(shared.lock().memory_len <= MEMORY_MAX + PIECE_LEN, "{} bytes are kept", shared.lock().memory_len);
+        assert!(!writer.is_finished(), "the writer waits for the reader");
         go.send(()).unwrap();
-        spool.finish(None).unwrap();
-        assert!(*read.lock().unwrap() == given, "every byte, in order");
+        let spool = writer.join().unwrap();
+        spool.finish(Some(Duration::from_secs(20))).unwrap();
+        assert!(*read.lock().unwrap() == expected, "every byte, in order");
+    }
+
+    #[test]
+    fn where_no_file_can_be_made_memory_stays_bounded_and_waits_for_the_reader() {
+        given_without_a_disk(|kept| kept.is_fileless = true, 0);
+    }
+
+    #[test]
+    fn what_a_full_disk_took_in_part_comes_from_memory_and_in_order() {
+        // A part of a write got into the file, which takes no more.
+        let torn = |kept: &mut Kept| {
+            let (mut file, read, len) = kept.file.take().unwrap_or_else(|| (tempfile::tempfile().unwrap(), 0, 0));
+            file.seek(SeekFrom::Start(len)).unwrap();
+            file.write_all(b"a part").unwrap();
+            let closed = File::open(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap();
+            kept.file = Some((closed, read, len));
+        };
+        given_without_a_disk(torn, MEMORY_MAX / PIECE_LEN);
+        given_without_a_disk(torn, 2 * MEMORY_MAX / PIECE_LEN);
     }
 
     #[test]
