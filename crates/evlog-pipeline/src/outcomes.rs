@@ -201,4 +201,21 @@ mod tests {
         fs::write(room.path().join("long"), vec![b' '; 1024 * 1024 + 1]).unwrap();
         assert_eq!(read("long").findings.len(), 1);
     }
+
+    #[test]
+    fn a_stage_tells_at_most_a_thousand_outcomes() {
+        let line = |number| format!("{{\"stage\":\"policy.x{number}\",\"status\":\"success\"}}\n");
+        let text = |count: usize| (0..count).map(line).collect::<Vec<String>>().concat();
+        let whole = parse_lines(text(1000).as_bytes(), "policy");
+        assert_eq!((whole.substages.len(), whole.findings.len()), (1000, 0));
+        for beyond in [text(1001), format!("{}{{\"reason_code\":\"x\"}}", text(1000)), "\n".repeat(1_000_000)] {
+            let outcomes = parse_lines(beyond.as_bytes(), "policy");
+            assert_eq!((outcomes.substages.len(), outcomes.reason_code, outcomes.findings.len()), (0, None, 1));
+            assert!(
+                outcomes.findings[0].message.contains("expected at most 1000 lines, found 1"),
+                "{:?}",
+                outcomes.findings
+            );
+        }
+    }
 }
