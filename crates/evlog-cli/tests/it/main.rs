@@ -47,6 +47,8 @@ mod retry;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod special;
+#[cfg(test)]
 mod stall;
 #[cfg(test)]
 mod stdout;
