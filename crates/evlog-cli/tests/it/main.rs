@@ -25,6 +25,8 @@ mod kill;
 #[cfg(test)]
 mod notes;
 #[cfg(test)]
+mod outputs;
+#[cfg(test)]
 mod outside;
 #[cfg(test)]
 mod own_notes;
