@@ -21,6 +21,7 @@ mod json;
 mod keys;
 mod listener;
 mod notes;
+mod outputs;
 #[cfg(test)]
 mod reference;
 mod signals;

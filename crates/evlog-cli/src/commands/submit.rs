@@ -74,7 +74,7 @@ pub(crate) struct SubmitArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<Verdict, CommandError> {
-    let signer = args.signing.signer()?;
+    let signer = args.signing.signer(&context.log)?;
     let brought = brought(&args.contracts)?;
     let (source, len) = open(&args.file)?;
     let log = OnceLock::new();

@@ -10,6 +10,7 @@ use crate::files;
 use crate::json::WitnessObject;
 use crate::keys;
 use crate::notes;
+use crate::outputs;
 use crate::ui::Ui;
 use clap::Args;
 use evlog::clock::{Clock, SystemClock};
@@ -65,6 +66,7 @@ pub(crate) struct WitnessArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &WitnessArgs) -> Result<Verdict, CommandError> {
+    outputs::check("--out", &args.out, &context.log, args.key.as_deref())?;
     let log_key = keys::verifier(&args.log_key)?;
     let state = State::lock(&args.state)?;
     if args.last {
