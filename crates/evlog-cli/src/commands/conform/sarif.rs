@@ -171,6 +171,32 @@ mod tests {
     }
 
     #[test]
+    fn a_message_is_measured_as_it_is_written() {
+        let len = |text: &str| message(text).chars().count();
+        assert_eq!((len(&"{".repeat(512)), len(&"{".repeat(513)), len(&"}".repeat(3000))), (1024, 1023, 1023));
+        assert_eq!(message(&format!("a{}", "{".repeat(512))), format!("a{}…", "{".repeat(1022)));
+        assert_eq!(len(&"[](".repeat(1000)), 1024);
+    }
+
+    #[test]
+    fn a_place_outside_the_bundle_is_no_location_and_is_named_all_the_same() {
+        let of = |file: &str, pointer: &str| {
+            let (file, pointer) = (file.to_owned(), pointer.to_owned());
+            result(&CHECKS[0], &Finding { file, pointer, expected: "a".to_owned(), found: "b".to_owned() })
+        };
+        for file in ["/etc/passwd", "//evil.example/x", "../../x", "a/../../x", "a//b", ".", ""] {
+            let found = of(file, "");
+            assert_eq!(found["locations"], json!([]), "{file}");
+            assert!(found["message"]["text"].as_str().unwrap().contains(file));
+            let places = of(file, "/a")["locations"].clone();
+            assert!(places[0].get("physicalLocation").is_none() && places[0]["logicalLocations"][0]["kind"] == "value");
+        }
+        let uri = |file: &str| of(file, "")["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].clone();
+        assert_eq!(uri("logs/a:b c%2e\u{e9}\\.json"), "logs/a%3Ab%20c%252e%C3%A9%5C.json");
+        assert_eq!(uri("..a/b.."), "..a/b..");
+    }
+
+    #[test]
     fn a_text_is_cut_only_where_it_is_too_long() {
         let whole = "\u{e9}".repeat(TEXT_LEN_MAX);
         assert_eq!(cut(&whole), whole);
