@@ -24,6 +24,7 @@ mod notes;
 mod outputs;
 #[cfg(test)]
 mod reference;
+mod shell;
 mod signals;
 mod signing;
 mod table;

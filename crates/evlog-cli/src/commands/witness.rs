@@ -11,6 +11,7 @@ use crate::json::WitnessObject;
 use crate::keys;
 use crate::notes;
 use crate::outputs;
+use crate::shell::quoted;
 use crate::ui::Ui;
 use clap::Args;
 use evlog::clock::{Clock, SystemClock};
@@ -155,7 +156,7 @@ fn missing(state: &Path, refusal: &WitnessRefusal) -> CommandError {
         _ => refused
             .hint(format!(
                 "`evlog witness --last --state {}` prints the checkpoint to give to `evlog prove --from`",
-                state.display()
+                quoted(&state.display().to_string())
             ))
             .hint("a log that was restored from an older copy cannot give one: docs/copying.md says how to go on"),
     }
