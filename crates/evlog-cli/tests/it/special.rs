@@ -79,7 +79,13 @@ fn a_note_of_a_plan_that_is_no_regular_file_is_none() {
         put(special, &note);
         ends(&room, 2, &["run", "--resume", "r"]).says("it is not noted in `.` where the plan");
     }
+    // Nor is a plan that is none waited for, where a note names it.
     put(|_| {}, &note);
+    SPECIAL[0](&room.path("pipe"));
+    for plan in ["pipe", "/dev/zero", "."] {
+        fs::write(&note, format!("{plan}\n")).unwrap();
+        ends(&room, 2, &["run", "--resume", "r"]).says("it is not noted in `.` where the plan");
+    }
     fs::write(&note, vec![b'x'; 100_000]).unwrap();
     ends(&room, 2, &["run", "--resume", "r"]).says("it is not noted in `.` where the plan");
 }
@@ -106,4 +112,8 @@ fn what_stands_in_a_bundle_is_not_waited_for() {
         put(|_| {}, &place);
         room.ends(0, &["project", "--out", "."]);
     }
+    // A file with a length and no content is not read to its end.
+    let sparse = fs::OpenOptions::new().write(true).open(room.path("runs/RUN_0001/run.json")).unwrap();
+    sparse.set_len(1 << 40).unwrap();
+    ends(&room, 1, &["project", "--check", ".", "--json"]);
 }
