@@ -11,6 +11,9 @@ use std::path::Path;
 /// Bytes that are read at once when a file is measured.
 const PIECE_LEN: usize = 64 * 1024;
 
+/// By how many bytes a file may be longer than what is expected of it, so that it is read and compared.
+const LONGER_MAX: u64 = 64 * 1024 * 1024;
+
 /// What stands at a path.
 #[derive(Debug)]
 pub(crate) enum Found {
@@ -46,17 +49,16 @@ fn unlike_file(path: &Path) -> Result<Option<Found>, CommandError> {
     })
 }
 
-/// What stands at a path, a file with its bytes.
-pub(crate) fn find(path: &Path) -> Result<Found, CommandError> {
-    match unlike_file(path)? {
-        Some(other) => Ok(other),
-        None => {
-            let mut bytes = Vec::new();
-            let mut file = open_regular(path).map_err(refuse("read", path))?;
-            file.read_to_end(&mut bytes).map_err(refuse("read", path))?;
-            Ok(Found::File(bytes))
-        }
+/// What stands at a path, a file with its bytes, if it is not far longer than what is expected of it.
+pub(crate) fn find(path: &Path, expected_len: usize) -> Result<Found, CommandError> {
+    if let Some(other) = unlike_file(path)? {
+        return Ok(other);
     }
+    let len_max = expected_len as u64 + LONGER_MAX;
+    let mut bytes = Vec::new();
+    let file = open_regular(path).map_err(refuse("read", path))?;
+    file.take(len_max + 1).read_to_end(&mut bytes).map_err(refuse("read", path))?;
+    Ok(if bytes.len() as u64 > len_max { Found::Other("a far longer file") } else { Found::File(bytes) })
 }
 
 /// A file that evlog made itself, of bounded length; none where there is none. No link is followed, and nothing but a regular

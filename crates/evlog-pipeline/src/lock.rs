@@ -228,7 +228,9 @@ pub fn noted_plan(out_dir: &Path, run: &str) -> Option<PathBuf> {
     note.take(PLAN_NOTE_LEN_MAX).read_to_end(&mut noted).ok()?;
     // A note without its end was written by halves, by an earlier evlog, or is none.
     noted.pop_if(|last| *last == b'\n')?;
-    Some(PathBuf::from(OsString::from_vec(noted)))
+    let plan = PathBuf::from(OsString::from_vec(noted));
+    // One that was a pipe has been read, and one that is a pipe now would be waited for.
+    Some(plan).filter(|plan| !fs::metadata(plan).is_ok_and(|found| !found.is_file()))
 }
 
 fn note(runs: &Path, run: &str) -> PathBuf {
