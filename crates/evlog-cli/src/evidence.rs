@@ -15,7 +15,7 @@ const VERSION: u32 = 1;
 /// What stands before and behind the data in the page.
 const BEGIN: &str = "<script type=\"application/json\" id=\"evlog-evidence\">\n";
 const END: &str = "\n</script>";
-/// The longest file that is read, in bytes.
+/// The longest page, in bytes: no longer one is made, and none is read.
 pub(crate) const LEN_MAX: u64 = 256 * 1024 * 1024;
 
 /// The data. Members are never renamed; a new need gets a new version.
@@ -57,7 +57,8 @@ impl Evidence {
         let json = serde_json::to_string_pretty(self)
             .map_err(|error| CommandError::user(format!("the evidence cannot be written as JSON: {error}")))?;
         // Within a page nothing may look like the end of the data.
-        Ok(page::render(self, judged, &format!("{BEGIN}{}{END}", json.replace('<', "\\u003c"))))
+        let page = page::render(self, judged, &format!("{BEGIN}{}{END}", json.replace('<', "\\u003c")));
+        bounded(page, LEN_MAX)
     }
 
     /// The data of a page.
@@ -69,5 +70,29 @@ impl Evidence {
             return Err(format!("expected evidence of version {VERSION}, found version {}", read.shape));
         }
         Ok(read)
+    }
+}
+
+/// The page, unless it is longer than one that is read.
+fn bounded(page: String, len_max: u64) -> Result<String, CommandError> {
+    let found = page.len() as u64;
+    if found <= len_max {
+        return Ok(page);
+    }
+    let message =
+        format!("the evidence was not written: expected a page of at most {len_max} bytes, found {found} for this run");
+    Err(CommandError::user(message)
+        .hint("`evlog prove --seq SEQ` proves single events of the run, and `evlog backup` copies the whole log"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_page_is_made_that_is_too_long_to_be_read() {
+        assert_eq!(bounded("page".to_owned(), 4).unwrap(), "page");
+        let refused = bounded("page!".to_owned(), 4).unwrap_err();
+        assert!(refused.message.contains("expected a page of at most 4 bytes, found 5"), "{}", refused.message);
     }
 }

@@ -1,6 +1,8 @@
 //! Files of bundles: written whole or not at all, found without following links.
 
 use crate::error::CommandError;
+use evlog_pipeline::open_regular;
+use rustix::fs::OFlags;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
@@ -8,6 +10,9 @@ use std::path::Path;
 
 /// Bytes that are read at once when a file is measured.
 const PIECE_LEN: usize = 64 * 1024;
+
+/// By how many bytes a file may be longer than what is expected of it, so that it is read and compared.
+const LONGER_MAX: u64 = 64 * 1024 * 1024;
 
 /// What stands at a path.
 #[derive(Debug)]
@@ -44,12 +49,49 @@ fn unlike_file(path: &Path) -> Result<Option<Found>, CommandError> {
     })
 }
 
-/// What stands at a path, a file with its bytes.
-pub(crate) fn find(path: &Path) -> Result<Found, CommandError> {
-    match unlike_file(path)? {
-        Some(other) => Ok(other),
-        None => Ok(Found::File(fs::read(path).map_err(refuse("read", path))?)),
+/// What stands at a path, a file with its bytes, if it is not far longer than what is expected of it.
+pub(crate) fn find(path: &Path, expected_len: usize) -> Result<Found, CommandError> {
+    if let Some(other) = unlike_file(path)? {
+        return Ok(other);
     }
+    let len_max = expected_len as u64 + LONGER_MAX;
+    let mut bytes = Vec::new();
+    let file = open_regular(path).map_err(refuse("read", path))?;
+    file.take(len_max + 1).read_to_end(&mut bytes).map_err(refuse("read", path))?;
+    Ok(if bytes.len() as u64 > len_max { Found::Other("a far longer file") } else { Found::File(bytes) })
+}
+
+/// A file that evlog made itself, of bounded length; none where there is none. No link is followed, and nothing but a regular
+/// file is opened.
+pub(crate) fn read_own(path: &Path, len_max: u64) -> Result<Option<Vec<u8>>, CommandError> {
+    let file = match open_regular(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        opened => opened.map_err(refuse("read", path))?,
+    };
+    if file.metadata().is_ok_and(|found| found.len() > len_max) {
+        return Err(too_long(path, len_max));
+    }
+    let mut bytes = Vec::new();
+    file.take(len_max.saturating_add(1)).read_to_end(&mut bytes).map_err(refuse("read", path))?;
+    if bytes.len() as u64 > len_max { Err(too_long(path, len_max)) } else { Ok(Some(bytes)) }
+}
+
+/// A file that evlog makes for itself if there is none, to lock it. What stands there is not emptied; a link is not followed.
+pub(crate) fn open_lock(path: &Path) -> Result<File, CommandError> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let mut options = fs::OpenOptions::new();
+    let opened = options.read(true).write(true).create(true).custom_flags(flags.bits().cast_signed()).open(path);
+    match (opened, fs::symlink_metadata(path)) {
+        (Ok(file), _) if file.metadata().is_ok_and(|found| found.is_file()) => Ok(file),
+        (Err(error), Err(_)) => Err(refuse("open", path)(error)),
+        (Err(error), Ok(found)) if found.is_file() => Err(refuse("open", path)(error)),
+        _ => Err(refuse("open", path)(io::Error::other("expected a regular file"))),
+    }
+}
+
+fn too_long(path: &Path, len_max: u64) -> CommandError {
+    let message = format!("`{}`: expected a file of at most {len_max} bytes, found a longer one", path.display());
+    CommandError::user(message)
 }
 
 /// The text of a file that a person wrote, of bounded length.
@@ -58,8 +100,7 @@ pub(crate) fn read_text(path: &Path, len_max: u64) -> Result<String, CommandErro
     let file = File::open(path).map_err(refuse("read", path))?;
     file.take(len_max + 1).read_to_end(&mut bytes).map_err(refuse("read", path))?;
     if bytes.len() as u64 > len_max {
-        let message = format!("`{}`: expected a file of at most {len_max} bytes, found a longer one", path.display());
-        return Err(CommandError::user(message));
+        return Err(too_long(path, len_max));
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
@@ -72,7 +113,7 @@ pub(crate) fn measure(path: &Path) -> Result<Result<(u64, [u8; 32]), Found>, Com
     if let Some(other) = unlike_file(path)? {
         return Ok(Err(other));
     }
-    let mut file = File::open(path).map_err(refuse("read", path))?;
+    let mut file = open_regular(path).map_err(refuse("read", path))?;
     let mut piece = vec![0; PIECE_LEN];
     let mut hasher = blake3::Hasher::new();
     let mut len = 0;
@@ -163,7 +204,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
 
 /// Writes to what stands there. A pipe that nobody reads is an error, and not waited for.
 fn write_into(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
-    let nonblocking = i32::try_from(rustix::fs::OFlags::NONBLOCK.bits()).unwrap_or_default();
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
     let mut options = fs::OpenOptions::new();
     let opened = options.write(true).create(true).truncate(true).mode(MODE).custom_flags(nonblocking).open(path);
     opened.and_then(|mut file| file.write_all(bytes)).map_err(refuse("write", path))

@@ -2,6 +2,7 @@
 
 use crate::error::CommandError;
 use crate::files;
+use crate::shell::quoted;
 use evlog_proof::{Algorithm, KeyError, Policy, SignerKey, VerifierKey};
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -89,7 +90,8 @@ pub(crate) fn signer(path: &Path, algorithm: Algorithm) -> Result<SignerKey, Com
     if found.is_file() && mode & OTHERS != 0 {
         let message = format!("the private key `{shown}` can be read by others: expected mode 600, found {mode:o}");
         return Err(CommandError::user(message).hint(format!(
-            "if nobody can have read it, `chmod 600 {shown}`; otherwise make a new one with `evlog key new`"
+            "if nobody can have read it, `chmod 600 {}`; otherwise make a new one with `evlog key new`",
+            quoted(&shown.to_string())
         )));
     }
     let key = SignerKey::parse(line(path, file)?.trim_end()).map_err(|error| unlike(path, &error))?;

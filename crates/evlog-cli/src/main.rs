@@ -21,8 +21,10 @@ mod json;
 mod keys;
 mod listener;
 mod notes;
+mod outputs;
 #[cfg(test)]
 mod reference;
+mod shell;
 mod signals;
 mod signing;
 mod table;

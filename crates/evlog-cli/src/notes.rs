@@ -13,7 +13,7 @@ use std::io::{self, Read};
 use std::path::Path;
 
 /// A note has no more bytes; what is longer is refused by the parser.
-const LEN_MAX: u64 = 65 * 1024;
+pub(crate) const LEN_MAX: u64 = 65 * 1024;
 
 /// A file's bytes, or those of stdin for `-`.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, CommandError> {

@@ -10,6 +10,7 @@ mod name;
 use crate::error::CommandError;
 use crate::keys;
 use crate::notes;
+use crate::outputs;
 use crate::ui::{Ui, Unit};
 use clap::Args;
 use evlog::Log;
@@ -20,7 +21,7 @@ use evlog_projection::time::to_rfc3339;
 use evlog_proof::{Algorithm, Checkpoint, CheckpointError, SignatureError, Signed, SignerKey, VerifierKey};
 use std::cell::OnceCell;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::Builder;
@@ -255,9 +256,12 @@ pub(crate) struct Signer {
 }
 
 impl SigningArgs {
-    /// Reads the key, if one is given.
-    pub(crate) fn signer(&self) -> Result<Option<Signer>, CommandError> {
+    /// Reads the key, if one is given. `log` is the log's directory, in which nothing is published.
+    pub(crate) fn signer(&self, log: &Path) -> Result<Option<Signer>, CommandError> {
         let Some(path) = &self.key else { return Ok(None) };
+        if let Some(out) = &self.checkpoint_out {
+            outputs::check("--checkpoint-out", out, log, Some(path))?;
+        }
         let key = keys::signer(path, Algorithm::Note)?;
         let publish = Publish { out: self.checkpoint_out.clone(), exec: self.checkpoint_exec.clone() };
         Ok(Some(Signer { key, publish, every: self.checkpoint_every }))

@@ -14,6 +14,7 @@ mod text;
 mod wrap;
 
 pub(crate) use region::Region;
+pub(crate) use spool::LetGo;
 pub(crate) use text::{Text, is_hidden, visible};
 
 use crate::error::{CommandError, Verdict};
@@ -175,11 +176,14 @@ impl Ui {
         self.lost.is_none()
     }
 
-    /// From now on nobody waits for the reader of the answer, who may be slow or asleep; only the end of the program does.
-    pub(crate) fn spool(&mut self) -> io::Result<()> {
+    /// From now on nobody waits for the reader of the answer, who may be slow or asleep, as long as there is room for what it
+    /// has not read; only the end of the program does. Gives what ends a wait for want of room.
+    pub(crate) fn spool(&mut self) -> io::Result<LetGo> {
         self.flush();
-        *self.answer.get_mut() = Answer::Spooled(Spool::new(io::stdout())?);
-        Ok(())
+        let spool = Spool::new(io::stdout())?;
+        let let_go = spool.let_go();
+        *self.answer.get_mut() = Answer::Spooled(spool);
+        Ok(let_go)
     }
 
     /// From now on the end of the program does not wait longer for the reader of the answer.

@@ -4,11 +4,11 @@
 //!
 //! Invariant: what a bundle holds is read into at most [`DOCUMENT_LEN_MAX`] bytes a document.
 
-use evlog_pipeline::{Entry, FileError, memory_of_json, walk};
+use evlog_pipeline::{Entry, FileError, memory_of_json, open_regular, walk};
 use evlog_projection::parse;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -118,7 +118,7 @@ impl Bundle {
     fn read(&self, path: &str) -> Result<Content, FileError> {
         let place = self.root.join(path);
         let mut bytes = Vec::new();
-        let file = File::open(&place).map_err(error("open", &place))?;
+        let file = open_regular(&place).map_err(error("open", &place))?;
         file.take(DOCUMENT_LEN_MAX + 1).read_to_end(&mut bytes).map_err(error("read", &place))?;
         if bytes.len() as u64 > DOCUMENT_LEN_MAX {
             return Ok(Content::Unusable(format!("more than {DOCUMENT_LEN_MAX} bytes")));

@@ -7,6 +7,7 @@
 //! Invariant: of equal bundles, equal explanations; every reason names at least one event.
 
 use crate::pipeline::report::STORAGE_CODES;
+use crate::story::{self, ignored::Ignored};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -102,6 +103,7 @@ pub fn explain(told: &Told<'_>) -> Explanation {
     let contract = text(&run["contract"]);
     let mut reasons = if contract == "pipeline" { stages(told) } else { moves(audit) };
     reasons.extend(retried(told));
+    reasons.extend(ignored(told));
     reasons.extend(audit.iter().filter_map(refused));
     reasons.extend(audit.iter().filter_map(noted));
     // A stable sort: within a role the order of stages, or of events, is kept.
@@ -154,6 +156,20 @@ fn retried(told: &Told<'_>) -> Option<Reason> {
     let seqs = told.audit.iter().take(1).filter_map(|line| line["sequence"].as_u64()).collect();
     let text = format!("it retries run `{of}`; {what}");
     Some(Reason { role: Role::Note, subject: RUN.to_owned(), state: "retry".to_owned(), text, seqs })
+}
+
+/// What a story says and evlog, which decides its run, does not go by.
+fn ignored(told: &Told<'_>) -> Vec<Reason> {
+    let manifest = told.manifest;
+    if manifest["mode"] != "decided" {
+        return Vec::new();
+    }
+    let seqs: Vec<u64> = told.audit.iter().take(1).filter_map(|line| line["sequence"].as_u64()).collect();
+    let reason = |(step, text): Ignored| {
+        let subject = step.unwrap_or_else(|| RUN.to_owned());
+        Reason { role: Role::Note, subject, state: "ignored".to_owned(), text, seqs: seqs.clone() }
+    };
+    story::ignored::ignored(&manifest["story"]).into_iter().map(reason).collect()
 }
 
 /// The seqs of audit lines of a kind that are about a stage.

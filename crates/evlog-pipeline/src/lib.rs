@@ -52,4 +52,5 @@ pub use run::{Options, Retry, RunError, RunReport, Session, is_in_progress, may_
 pub use schema::{Loaded, Schema, check_schema};
 pub use secrets::{Secrets, SecretsError};
 pub use step::{Step, Steps};
+pub use tree::open_regular;
 pub use walk::{Entry, walk};

@@ -58,6 +58,9 @@ pub(crate) const COLUMN_DEPTH_MAX: usize = 128;
 /// The longest file of substage outcomes, in bytes.
 pub(crate) const OUTCOMES_LEN_MAX: u64 = 1024 * 1024;
 
+/// How many lines a file of substage outcomes may have. Each is a commit of its own, which is judged beside all before it.
+pub(crate) const OUTCOMES_MAX: usize = 1000;
+
 /// The longest list of a stage's artifacts, in bytes: the sum over files of the path's length and 160. The list is one
 /// event of the log, and the payload of an event has a limit.
 pub(crate) const LISTING_LEN_MAX: u64 = 6 * 1024 * 1024;

@@ -30,6 +30,8 @@ use std::path::{Path, PathBuf};
 
 /// How much is read of a lock file, or of a note of a stage, in bytes.
 const HOLDER_LEN_MAX: u64 = 512;
+/// How much is read of the note of a plan, in bytes: systems open no longer path.
+const PLAN_NOTE_LEN_MAX: u64 = 4096;
 /// The last number of a lock that is set aside: four digits.
 const STALE_MAX: u32 = 9999;
 /// How often the lock is tried when its directory is taken away by a claim that withdraws.
@@ -221,10 +223,14 @@ impl Drop for Claim {
 /// Where the plan of a run that was left is, as far as was noted.
 pub fn noted_plan(out_dir: &Path, run: &str) -> Option<PathBuf> {
     check_run_id(run).ok()?;
-    let mut noted = fs::read(note(&out_dir.join("runs"), run)).ok()?;
-    // A note without its end was written by halves, by an earlier evlog.
+    let mut noted = Vec::new();
+    let note = open_regular(&note(&out_dir.join("runs"), run)).ok()?;
+    note.take(PLAN_NOTE_LEN_MAX).read_to_end(&mut noted).ok()?;
+    // A note without its end was written by halves, by an earlier evlog, or is none.
     noted.pop_if(|last| *last == b'\n')?;
-    Some(PathBuf::from(OsString::from_vec(noted)))
+    let plan = PathBuf::from(OsString::from_vec(noted));
+    // One that was a pipe has been read, and one that is a pipe now would be waited for.
+    Some(plan).filter(|plan| !fs::metadata(plan).is_ok_and(|found| !found.is_file()))
 }
 
 fn note(runs: &Path, run: &str) -> PathBuf {

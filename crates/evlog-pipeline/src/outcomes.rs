@@ -6,7 +6,7 @@
 //!
 //! Does: read the lines, and find what can be seen without the run. Whether an outcome is legal is the contract's to say.
 
-use crate::limits::OUTCOMES_LEN_MAX;
+use crate::limits::{OUTCOMES_LEN_MAX, OUTCOMES_MAX};
 use crate::tree::Tree;
 use evlog_lifecycle::pipeline::report::Finding;
 use evlog_lifecycle::pipeline::{FailMode, StageStatus, is_substage, root_of};
@@ -66,8 +66,14 @@ fn not_a_file() -> Finding {
 fn parse_lines(text: &[u8], stage: &str) -> Outcomes {
     let mut outcomes = Outcomes::default();
     let mut seen = BTreeSet::new();
-    let lines = text.strip_suffix(b"\n").unwrap_or(text).split(|b| *b == b'\n');
-    for (number, line) in (1..).zip(lines).filter(|_| !text.is_empty()) {
+    let lines = || text.strip_suffix(b"\n").unwrap_or(text).split(|b| *b == b'\n');
+    let found = lines().count();
+    if found > OUTCOMES_MAX {
+        let message = format!("expected at most {OUTCOMES_MAX} lines, found {found}");
+        outcomes.findings.push(Finding::coded("outcomes_too_many", message));
+        return outcomes;
+    }
+    for (number, line) in (1..).zip(lines()).filter(|_| !text.is_empty()) {
         let told = parse_line(line, number, stage).and_then(|told| match told {
             Line::Own(code) if outcomes.reason_code.is_none() => {
                 outcomes.reason_code = Some(code);
@@ -200,5 +206,22 @@ mod tests {
         assert_eq!(read("directory").findings.len(), 1);
         fs::write(room.path().join("long"), vec![b' '; 1024 * 1024 + 1]).unwrap();
         assert_eq!(read("long").findings.len(), 1);
+    }
+
+    #[test]
+    fn a_stage_tells_at_most_a_thousand_outcomes() {
+        let line = |number| format!("{{\"stage\":\"policy.x{number}\",\"status\":\"success\"}}\n");
+        let text = |count: usize| (0..count).map(line).collect::<Vec<String>>().concat();
+        let whole = parse_lines(text(1000).as_bytes(), "policy");
+        assert_eq!((whole.substages.len(), whole.findings.len()), (1000, 0));
+        for beyond in [text(1001), format!("{}{{\"reason_code\":\"x\"}}", text(1000)), "\n".repeat(1_000_000)] {
+            let outcomes = parse_lines(beyond.as_bytes(), "policy");
+            assert_eq!((outcomes.substages.len(), outcomes.reason_code, outcomes.findings.len()), (0, None, 1));
+            assert!(
+                outcomes.findings[0].message.contains("expected at most 1000 lines, found 1"),
+                "{:?}",
+                outcomes.findings
+            );
+        }
     }
 }

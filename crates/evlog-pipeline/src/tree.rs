@@ -170,8 +170,9 @@ impl AsFd for Tree {
     }
 }
 
-/// A regular file, opened for reading. The path itself may lead through links, but not end with one.
-pub(crate) fn open_regular(path: &Path) -> io::Result<File> {
+/// A regular file, opened for reading without waiting for anybody. The path itself may lead through links, but not end with
+/// one.
+pub fn open_regular(path: &Path) -> io::Result<File> {
     regular(rustix::fs::open(path, OFlags::RDONLY | FILE, Mode::empty()))
 }
 

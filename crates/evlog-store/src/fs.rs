@@ -44,6 +44,11 @@ pub trait Fs: Debug + Send + Sync {
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// Names of a directory's entries, in byte order; names that are not UTF-8 are left out.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
+    /// The names that are left out there, to be shown: what is not UTF-8 in them as `\xNN`.
+    fn list_unnameable(&self, dir: &Path) -> io::Result<Vec<String>> {
+        let _ = dir;
+        Ok(Vec::new())
+    }
     /// Moves a file over another name in the same directory.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Gives a file another name in the same directory. Fails where anything has that name.

@@ -167,18 +167,26 @@ impl Inspection {
         Some(LockState { held, pid, program })
     }
 
-    /// Files of bytes that were cut and kept: path within the log's directory, and length.
+    /// Files of bytes that were cut and kept: path within the log's directory, and length, where the name is UTF-8.
     pub fn quarantine(&self) -> Vec<(String, Option<u64>)> {
         let dir = self.files.layout.quarantine();
         let names = self.files.fs.list(&dir).unwrap_or_default();
         let len = |name: &str| self.files.fs.open_read(&dir.join(name)).ok()?.len().ok();
-        names.into_iter().map(|name| (format!("quarantine/{name}"), len(&name))).collect()
+        let unnameable = self.files.fs.list_unnameable(&dir).unwrap_or_default();
+        let measured = names.into_iter().map(|name| {
+            let len = len(&name);
+            (name, len)
+        });
+        let all = measured.chain(unnameable.into_iter().map(|name| (name, None)));
+        all.map(|(name, len)| (format!("quarantine/{name}"), len)).collect()
     }
 
     /// Names in `segments/` that are not ours.
     pub fn strangers(&self) -> Vec<String> {
-        let mut names = self.files.fs.list(self.files.layout.segments()).unwrap_or_default();
+        let dir = self.files.layout.segments();
+        let mut names = self.files.fs.list(dir).unwrap_or_default();
         names.retain(|name| SegmentEntry::parse(name).is_none());
+        names.extend(self.files.fs.list_unnameable(dir).unwrap_or_default());
         names
     }
 }

@@ -212,6 +212,25 @@ impl Log {
         Ok(session.logged.get_or_insert_default())
     }
 
+    /// The first answer to a command that was given before there was its run.
+    fn answered_without_run(
+        &self,
+        session: &mut Session,
+        request: &Request,
+        known: Option<&Known>,
+    ) -> Result<Option<Answer>, LogError> {
+        let Some(key) = request.id.as_deref() else { return Ok(None) };
+        if known.is_some_and(|known| known.answers.contains_key(key)) {
+            return Ok(None);
+        }
+        let first = self.logged(session)?.get(&request.run, key, request.content());
+        let again = |first: &Answered| {
+            let answer = first.answer.clone();
+            Answer { run: request.run.clone(), outcome: AnswerOutcome::Duplicate, ..answer }
+        };
+        Ok(first.map(again))
+    }
+
     /// What the engine itself says to a command, before its contract is asked.
     fn forestall(&self, request: &Request, contract: &ContractRef, known: Option<&Known>) -> Option<Answer> {
         let fold = known.map(|known| &known.fold);
@@ -250,6 +269,9 @@ impl Log {
         command: &Command,
         known: &mut Option<Known>,
     ) -> Result<Offered, LogError> {
+        if let Some(answer) = self.answered_without_run(session, request, known.as_ref())? {
+            return Ok(Offered { answer, ticket: None });
+        }
         if let Some(answer) = self.forestall(request, contract, known.as_ref()) {
             return Ok(Offered { answer, ticket: None });
         }
@@ -301,16 +323,12 @@ impl Log {
         let head = stamp.head(self.writer.next_seq());
         let mut key = request.id.as_deref().map(|key| Idempotency { key, content: request.content() });
         let is_logged = decision.events.first().is_some_and(|first| first.target != Target::Run);
-        if let Some(given) = key.filter(|_| is_logged) {
-            match self.logged(session)?.get(given.key) {
-                Some(first) if first.content == given.content => {
-                    let first = Answer { run: request.run.clone(), ..first.answer.clone() };
-                    return Ok(Offered { answer: Answer { outcome: AnswerOutcome::Duplicate, ..first }, ticket: None });
-                }
-                // A key stands for one content in a stream, and commands to runs that do not exist share this one.
-                Some(_) => key = None,
-                None => {}
-            }
+        let logged_as = match key.filter(|_| is_logged) {
+            Some(given) => self.logged(session)?.free_key(&request.run, given.key),
+            None => None,
+        };
+        if is_logged {
+            key = key.zip(logged_as.as_deref()).map(|(given, key)| Idempotency { key, ..given });
         }
         let events: Vec<AppendEvent<'_>> =
             (0..).zip(&decision.events).map(|(index, new)| append_event(request, key, new, index, offset)).collect();

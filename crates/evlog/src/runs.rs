@@ -3,6 +3,7 @@
 //! Invariant: the cache holds a bounded number of runs. What is dropped is read again from the log, through the index.
 
 use crate::answer::Answer;
+use evlog_format::limits::IDEMPOTENCY_KEY_LEN_MAX;
 use evlog_format::{CommitHead, Event, Seq};
 use evlog_projection::{Contracts, Fact, FoldError, RunFold};
 use std::collections::BTreeMap;
@@ -105,10 +106,24 @@ impl Logged {
         self.0.entry(key.to_owned()).or_insert(Answered { content, answer });
     }
 
-    /// The first answer under a key.
-    pub(crate) fn get(&self, key: &str) -> Option<&Answered> {
-        self.0.get(key)
+    /// The first answer to a command of a run under its key.
+    pub(crate) fn get(&self, run: &str, key: &str, content: [u8; 32]) -> Option<&Answered> {
+        let of_run = of_run(run, key);
+        let mut known = [key, &of_run].into_iter().filter_map(|key| self.0.get(key));
+        known.find(|first| first.content == content)
     }
+
+    /// Under which key the answer to a command of a run can stand: a key stands for one content in a stream, and commands to
+    /// runs that do not exist share this one. So where it has the key already, the run is named with it.
+    pub(crate) fn free_key(&self, run: &str, key: &str) -> Option<String> {
+        let is_free = |key: &String| key.len() as u64 <= IDEMPOTENCY_KEY_LEN_MAX && !self.0.contains_key(key);
+        [key.to_owned(), of_run(run, key)].into_iter().find(is_free)
+    }
+}
+
+/// A key with the run that it was given for; no run has a space in its name.
+fn of_run(run: &str, key: &str) -> String {
+    format!("{run} {key}")
 }
 
 /// The folded runs that a session keeps.

@@ -5,6 +5,7 @@ use crate::error::{CommandError, Verdict};
 use crate::files;
 use crate::json::BackupObject;
 use crate::notes;
+use crate::outputs;
 use crate::table::facts;
 use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
@@ -45,6 +46,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &BackupArgs) -> Result<V
     if args.to.symlink_metadata().is_ok() {
         return Err(taken(&args.to));
     }
+    outputs::check("backup", &args.to, &context.log, None)?;
     // What is not finished goes away with this, and is in nobody's way when it cannot.
     let draft = files::draft_dir(&args.to)?;
     let made = draft.path().join("log");

@@ -3,14 +3,13 @@
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::evidence::{Evidence, Judged, LEN_MAX, judge};
+use crate::files;
 use crate::json::{EvidenceObject, WitnessesObject};
 use crate::notes::{Trust, Witnesses};
 use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui};
 use clap::Args;
-use std::fs::File;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -40,7 +39,7 @@ pub(crate) struct CheckEvidenceArgs {
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckEvidenceArgs) -> Result<Verdict, CommandError> {
     let unread = |what: String| CommandError::user(format!("evidence `{}`: {what}", args.file.display()));
     let trust = Trust::load(args.key.as_deref(), args.policy.as_deref())?;
-    let page = read(&args.file)?;
+    let page = files::read_text(&args.file, LEN_MAX)?;
     let evidence = Evidence::of_page(&page).map_err(unread)?;
     let signed = trust.open_bytes(&args.file, evidence.checkpoint.as_bytes())?;
     let witnesses = trust.witnesses(&args.file, &signed)?;
@@ -68,13 +67,6 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckEvidenceArgs) -> R
         print(ui, &evidence, &judged, witnesses.as_ref());
     }
     Ok(Verdict::of(holds))
-}
-
-fn read(path: &Path) -> Result<String, CommandError> {
-    let refused = |error: std::io::Error| CommandError::file("read", path.display(), &error);
-    let mut page = String::new();
-    File::open(path).map_err(refused)?.take(LEN_MAX).read_to_string(&mut page).map_err(refused)?;
-    Ok(page)
 }
 
 fn print(ui: &mut Ui, evidence: &Evidence, judged: &Judged, witnesses: Option<&Witnesses>) {

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::json::CheckpointObject;
 use crate::keys;
+use crate::outputs;
 use crate::signing::{Publish, Said, Signing};
 use crate::table::facts;
 use crate::ui::{Tone, Ui};
@@ -48,6 +49,9 @@ pub(crate) struct CheckpointArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckpointArgs) -> Result<Verdict, CommandError> {
+    if let Some(out) = &args.out {
+        outputs::check("--out", out, &context.log, Some(&args.key))?;
+    }
     let key = keys::signer(&args.key, Algorithm::Note)?;
     let to_stdout = args.out.as_deref() == Some(Path::new("-"));
     let publish = Publish { out: args.out.clone().filter(|_| !to_stdout), exec: args.exec.clone() };

@@ -5,6 +5,7 @@ use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::evidence::{Evidence, judge};
 use crate::notes;
+use crate::outputs;
 use crate::ui::{Ui, Unit};
 use clap::Args;
 use evlog::prove::{CommitPlace, Prover};
@@ -41,6 +42,7 @@ pub(crate) struct EvidenceArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &EvidenceArgs) -> Result<Verdict, CommandError> {
+    outputs::check("--out", &args.out, &context.log, None)?;
     let view = context.view(None)?;
     let (path, text) = note(context, args)?;
     let checkpoint = notes::parse_claimed(&path, text.as_bytes())?;

@@ -3,6 +3,7 @@
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::notes;
+use crate::outputs;
 use crate::ui::{Ui, Unit};
 use clap::Args;
 use evlog::covered::{Stated, stated_otherwise};
@@ -45,6 +46,7 @@ pub(crate) struct ProveArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ProveArgs) -> Result<Verdict, CommandError> {
+    outputs::check("--out", &args.out, &context.log, None)?;
     let view = context.view(None)?;
     let checkpoints = Checkpoints::new(Arc::new(StdFs), &context.log);
     let to = checkpoint(&checkpoints, args.to.as_deref())?;

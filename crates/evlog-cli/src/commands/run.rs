@@ -113,7 +113,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
         let known = may_retry(&mut context.view(None)?, &plan, &retry);
         known.map_err(|error| claim::failed(context, args, error))?;
     }
-    let signer = args.signing.signer()?;
+    let signer = args.signing.signer(&context.log)?;
     // The run's lock first: of two processes for one run the other is told so, and not that the log is written (5.1).
     let mut claim = claim::take(context, args)?;
     let log = context.writer("run", !args.create.no_create && args.resume.is_none() && args.retry.is_none());

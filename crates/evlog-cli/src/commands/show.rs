@@ -8,6 +8,7 @@ use crate::ui::{Text, Tone, Ui};
 use clap::Args;
 use evlog_projection::Bundle;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// The state of a run of any contract, within its bundle.
 const RUN_FILE: &str = "run.json";
@@ -18,7 +19,7 @@ const FIRST: [&str; 4] = ["run_id", "contract", "pipeline", "status"];
 const EXAMPLES: &str = "\
 Examples:
   evlog show RUN_0001                  the run's state
-  evlog show RUN_0001 --json | jq .    its run.json, byte for byte, and a newline
+  evlog show RUN_0001 --json | jq .    its run.json, and a newline
   evlog show RUN_0001 --at 41          as it was at seq 41";
 
 /// Show one run's state, its `run.json`
@@ -40,11 +41,17 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ShowArgs) -> Result<Ver
     };
     let Some(file) = bundle.files.get(RUN_FILE) else { unreachable!("every contract projects `{RUN_FILE}`") };
     if context.json {
-        ui.file(&[&file.bytes[..], b"\n"].concat());
+        ui.json(&as_written(&file.bytes)?);
     } else {
         show(ui, &bundle, &file.bytes);
     }
     Ok(Verdict::Yes)
+}
+
+/// The file as it stands: its numbers and the order of its members are kept.
+fn as_written(bytes: &[u8]) -> Result<&RawValue, CommandError> {
+    let unread = |error| CommandError::user(format!("`{RUN_FILE}`: expected JSON, found: {error}"));
+    serde_json::from_slice(bytes).map_err(unread)
 }
 
 /// The members of `run.json`, lists line by line; then the files of the bundle.

@@ -56,7 +56,8 @@ Exit codes:
 ///
 /// One command a line, one result line for each, in order, on stdout: accepted, rejected, refused, duplicate or
 /// malformed. A result is written only when its events are committed. Blank lines are counted and skipped. Recording does not
-/// wait for the reader of the results: what is not read yet is kept, beyond 16 MiB in a temporary file.
+/// wait for the reader of the results: what is not read yet is kept, beyond 16 MiB in a temporary file (below TMPDIR). Where no such
+/// file can be made or written, recording waits for the reader.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SubmitArgs {
@@ -73,7 +74,7 @@ pub(crate) struct SubmitArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<Verdict, CommandError> {
-    let signer = args.signing.signer()?;
+    let signer = args.signing.signer(&context.log)?;
     let brought = brought(&args.contracts)?;
     let (source, len) = open(&args.file)?;
     let log = OnceLock::new();
@@ -81,10 +82,10 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<V
     if args.create.no_create || context.has_log()? {
         open_log(context, args, &brought, &log)?;
     }
-    ui.spool().map_err(|error| no_thread("writes answers", &error))?;
+    let let_go = ui.spool().map_err(|error| no_thread("writes answers", &error))?;
     let progress = ui.progress_beside_answer("submit", len, Unit::Bytes);
     let (send, receive) = sync_channel(QUEUE_LEN);
-    let stop = Stop::ending(send.clone()).map_err(|error| no_thread("waits for signals", &error))?;
+    let stop = Stop::ending(send.clone(), let_go.clone()).map_err(|error| no_thread("waits for signals", &error))?;
     input::start(source, send.clone()).map_err(|error| no_thread("reads the input", &error))?;
     let (worked, checkpoints) = signing::during(signer, &|| log.get(), || {
         std::thread::scope(|scope| {
@@ -100,7 +101,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<V
     });
     drop(progress);
     let (offering, answered) = worked.map_err(|error| no_thread("waits for commits", &error))?;
-    if offering.signal.is_some() {
+    // Also where the whole input was read before the signal was seen, for the answers waited.
+    if offering.signal.is_some() || let_go.was_said() {
         ui.hurry(PATIENCE);
     }
     let Ok(answers) = answered else { unreachable!("the thread that writes answers does not panic") };

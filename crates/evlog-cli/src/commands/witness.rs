@@ -6,15 +6,19 @@
 use crate::commands::prove::write;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
+use crate::files;
 use crate::json::WitnessObject;
 use crate::keys;
 use crate::notes;
+use crate::outputs;
+use crate::shell::quoted;
 use crate::ui::Ui;
 use clap::Args;
 use evlog::clock::{Clock, SystemClock};
 use evlog_proof::witness::{Seen, WitnessRefusal, judge};
 use evlog_proof::{Algorithm, ProofFile, Signed, SignerKey, VerifierKey};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -63,6 +67,7 @@ pub(crate) struct WitnessArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &WitnessArgs) -> Result<Verdict, CommandError> {
+    outputs::check("--out", &args.out, &context.log, args.key.as_deref())?;
     let log_key = keys::verifier(&args.log_key)?;
     let state = State::lock(&args.state)?;
     if args.last {
@@ -151,7 +156,7 @@ fn missing(state: &Path, refusal: &WitnessRefusal) -> CommandError {
         _ => refused
             .hint(format!(
                 "`evlog witness --last --state {}` prints the checkpoint to give to `evlog prove --from`",
-                state.display()
+                quoted(&state.display().to_string())
             ))
             .hint("a log that was restored from an older copy cannot give one: docs/copying.md says how to go on"),
     }
@@ -165,12 +170,9 @@ struct State {
 
 impl State {
     fn lock(dir: &Path) -> Result<State, CommandError> {
-        let refused = |error| CommandError::file("use", dir.display(), &error);
-        crate::files::make_dir(dir)?;
-        // It holds nothing, so it is not emptied: what stands under its name may be a link to something that matters.
-        let lock =
-            OpenOptions::new().write(true).create(true).truncate(false).open(dir.join("LOCK")).map_err(refused)?;
-        lock.lock().map_err(refused)?;
+        files::make_dir(dir)?;
+        let lock = files::open_lock(&dir.join("LOCK"))?;
+        lock.lock().map_err(|error| CommandError::file("use", dir.display(), &error))?;
         Ok(State { dir: dir.to_path_buf(), _lock: lock })
     }
 
@@ -180,11 +182,9 @@ impl State {
 
     fn note(&self, log: &VerifierKey) -> Result<Option<String>, CommandError> {
         let path = self.dir.join(State::name(log.name()));
-        match fs::read_to_string(&path) {
-            Ok(note) => Ok(Some(note)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(CommandError::file("read", path.display(), &error)),
-        }
+        let Some(bytes) = files::read_own(&path, notes::LEN_MAX)? else { return Ok(None) };
+        let text = String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error));
+        text.map(Some).map_err(|error| CommandError::file("read", path.display(), &error))
     }
 
     /// What was seen last. It is believed as far as both signatures under it hold.
@@ -202,14 +202,14 @@ impl State {
 
     fn keep(&self, signed: &Signed) -> Result<(), CommandError> {
         let name = State::name(&signed.checkpoint().origin);
-        crate::files::write(&self.dir, &name, signed.to_string().as_bytes()).map(|_| ())
+        files::write(&self.dir, &name, signed.to_string().as_bytes()).map(|_| ())
     }
 
     fn keep_evidence(&self, signed: &Signed) -> Result<PathBuf, CommandError> {
         let (text, name) = (signed.to_string(), State::name(&signed.checkpoint().origin));
         let digest = blake3::hash(text.as_bytes()).to_hex();
         let name = format!("{}-refused-{}.note", name.trim_end_matches(".note"), &digest[..16]);
-        crate::files::write(&self.dir, &name, text.as_bytes())?;
+        files::write(&self.dir, &name, text.as_bytes())?;
         Ok(self.dir.join(name))
     }
 }

@@ -4,6 +4,7 @@
 //! checkpoint of that name a fork, for ever. So the log goes on under a new name, and an event says from which one.
 
 use crate::error::CommandError;
+use crate::shell::quoted;
 use crate::ui::Ui;
 use evlog::Log;
 use evlog::checkpoint::SigningHistory;
@@ -34,7 +35,7 @@ pub(super) fn recorded(history: &SigningHistory, key: &VerifierKey, former: &[St
 pub(super) fn refused(name: &str, key: &VerifierKey) -> CommandError {
     let found = key.name();
     CommandError::user(format!("the log signs as {name}: expected a key of that name, found one of {found}"))
-        .hint(format!("`evlog key new {name}` makes a new key of the same name"))
+        .hint(format!("`evlog key new {}` makes a new key of the same name", quoted(name)))
         .hint(
             "after a restore from an older copy no witness takes the old name: `evlog checkpoint --key FILE --new-name` goes on \
              under the key's, and the log records it (docs/copying.md)",

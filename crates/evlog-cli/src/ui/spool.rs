@@ -1,10 +1,10 @@
-//! Output that never waits for its reader: a thread writes it, and what it has not written yet is kept, first in memory, then in
-//! a file without a name.
+//! Output that does not wait for its reader: a thread writes it, and what it has not written yet is kept, first in memory, then
+//! in a file without a name. Only where no such file can be made or written does the writer wait, until it is let go.
 //!
 //! Invariants:
 //! - Bytes come out in the order in which they went in.
-//! - Memory is bounded by [`MEMORY_MAX`] and one write, however slow the reader is; only where no file can be made or written is
-//!   everything kept in memory.
+//! - Memory is bounded by [`MEMORY_MAX`] and one write, however slow the reader is. A writer that was let go does not wait, and
+//!   what it still writes is kept in memory.
 //! - After an error nothing more is kept or written, and every later write gets that error.
 
 use std::collections::VecDeque;
@@ -22,6 +22,23 @@ const PIECE_LEN: usize = 64 * 1024;
 /// The door for the one who writes.
 pub(super) struct Spool {
     shared: Arc<Shared>,
+}
+
+/// Lets a writer go that waits for the reader.
+#[derive(Clone)]
+pub(crate) struct LetGo(Arc<Shared>);
+
+impl LetGo {
+    /// From now on nothing that is written waits: the writer is about to end, and what is left of it is little.
+    pub(crate) fn now(&self) {
+        self.0.lock().is_let_go = true;
+        self.0.changed.notify_all();
+    }
+
+    /// Whether that was said.
+    pub(crate) fn was_said(&self) -> bool {
+        self.0.lock().is_let_go
+    }
 }
 
 #[derive(Default)]
@@ -42,8 +59,10 @@ struct Kept {
     /// The thread has taken something and not written all of it.
     writing: bool,
     failed: Option<(io::ErrorKind, String)>,
-    /// No file can be made or written, so memory takes everything.
+    /// No file can be made or written.
     is_fileless: bool,
+    /// The writer does not wait any more.
+    is_let_go: bool,
 }
 
 impl Spool {
@@ -53,6 +72,11 @@ impl Spool {
         let theirs = Arc::clone(&shared);
         thread::Builder::new().name("answers".to_owned()).spawn(move || theirs.write_all(out))?;
         Ok(Spool { shared })
+    }
+
+    /// What lets the writer go, from another thread.
+    pub(super) fn let_go(&self) -> LetGo {
+        LetGo(Arc::clone(&self.shared))
     }
 
     /// Waits until everything is written; with a limit, no longer than that. Says what went wrong.
@@ -77,7 +101,12 @@ impl Write for Spool {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut kept = self.shared.lock();
         kept.result()?;
-        kept.keep(bytes);
+        if !kept.keep(bytes) {
+            let waits = |kept: &mut Kept| kept.failed.is_none() && !kept.is_let_go && kept.memory_len >= MEMORY_MAX;
+            kept = self.shared.changed.wait_while(kept, waits).unwrap_or_else(PoisonError::into_inner);
+            kept.result()?;
+            kept.keep_in_memory(bytes);
+        }
         self.shared.changed.notify_all();
         Ok(bytes.len())
     }
@@ -121,15 +150,23 @@ impl Kept {
         self.failed.as_ref().map_or(Ok(()), |(kind, said)| Err(io::Error::new(*kind, said.clone())))
     }
 
-    fn keep(&mut self, bytes: &[u8]) {
-        // Behind what is in the file or after it nothing goes to memory: it would come out first.
-        if self.file.is_some() && self.after.is_empty() || self.file.is_none() && self.memory_len >= MEMORY_MAX {
-            if !self.is_fileless && self.keep_in_file(bytes).is_ok() {
-                return;
-            }
-            // Without room on the disk an answer is kept in memory rather than lost.
-            self.is_fileless = true;
+    /// Keeps it where it has its place: in memory, or behind that in the file. Where the file takes nothing more, only
+    /// [`Kept::keep_in_memory`] is left.
+    fn keep(&mut self, bytes: &[u8]) -> bool {
+        if self.file.is_none() && self.memory_len < MEMORY_MAX {
+            self.keep_in_memory(bytes);
+            return true;
         }
+        if !self.is_fileless && self.keep_in_file(bytes).is_err() {
+            // Some of the bytes may be in the file: behind its length nothing of it counts.
+            self.is_fileless = true;
+            self.file.take_if(|(_, read, len)| read == len);
+        }
+        !self.is_fileless
+    }
+
+    fn keep_in_memory(&mut self, bytes: &[u8]) {
+        // Before what is in the file nothing goes: it would come out first.
         let last = if self.file.is_some() { &mut self.after } else { &mut self.memory };
         last.push_back(bytes.to_vec());
         self.memory_len += bytes.len();
@@ -153,9 +190,10 @@ impl Kept {
             return Ok(bytes);
         }
         let Some((file, read, len)) = &mut self.file else { return Ok(Vec::new()) };
-        let mut piece = Vec::with_capacity(PIECE_LEN);
+        let piece_len = usize::try_from(*len - *read).map_or(PIECE_LEN, |left| left.min(PIECE_LEN));
+        let mut piece = vec![0; piece_len];
         file.seek(SeekFrom::Start(*read))?;
-        file.take(PIECE_LEN as u64).read_to_end(&mut piece)?;
+        file.read_exact(&mut piece)?;
         *read += piece.len() as u64;
         if *read == *len {
             self.file = None;
@@ -168,6 +206,7 @@ impl Kept {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::fd::AsRawFd;
     use std::sync::mpsc::{Receiver, channel};
 
     /// A reader that takes nothing before it is let, and then everything.
@@ -209,25 +248,70 @@ mod tests {
         assert!(*read.lock().unwrap() == given, "every byte, in order");
     }
 
-    #[test]
-    fn where_no_file_can_be_written_memory_takes_everything_in_order() {
+    /// Gives pieces to a spool whose file cannot be written from some piece on, and reads them once memory is full.
+    fn given_without_a_disk(broken: fn(&mut Kept), from: usize) {
         let (go, let_in) = channel();
         let read = Arc::new(Mutex::new(Vec::new()));
         let mut spool = Spool::new(Slow { let_in: Some(let_in), read: Arc::clone(&read) }).unwrap();
-        let mut given = Vec::new();
-        for number in 0..2 * MEMORY_MAX / PIECE_LEN {
-            if number == 3 * MEMORY_MAX / PIECE_LEN / 2 {
-                // A part is in the file by now.
-                spool.shared.lock().is_fileless = true;
+        let shared = Arc::clone(&spool.shared);
+        let pieces = (0..4 * MEMORY_MAX / PIECE_LEN)
+            .map(|number| vec![u8::try_from(number % 251).unwrap(); PIECE_LEN - number % 7])
+            .collect::<Vec<_>>();
+        let expected = pieces.concat();
+        let writer = thread::spawn(move || {
+            for (number, piece) in pieces.iter().enumerate() {
+                if number == from {
+                    broken(&mut spool.shared.lock());
+                }
+                spool.write_all(piece).unwrap();
             }
-            let piece = vec![u8::try_from(number % 251).unwrap(); PIECE_LEN - number % 7];
-            spool.write_all(&piece).unwrap();
-            given.extend(piece);
+            spool
+        });
+        let is_full = |kept: &Kept| kept.is_fileless && kept.memory_len >= MEMORY_MAX;
+        while !is_full(&shared.lock()) {
+            thread::sleep(Duration::from_millis(1));
         }
-        assert!(spool.shared.lock().file.is_some() && !spool.shared.lock().after.is_empty());
+        thread::sleep(Duration::from_millis(100));
+        assert!(shared.lock().memory_len <= MEMORY_MAX + PIECE_LEN, "{} bytes are kept", shared.lock().memory_len);
+        assert!(!writer.is_finished(), "the writer waits for the reader");
         go.send(()).unwrap();
-        spool.finish(None).unwrap();
-        assert!(*read.lock().unwrap() == given, "every byte, in order");
+        let spool = writer.join().unwrap();
+        spool.finish(Some(Duration::from_secs(20))).unwrap();
+        assert!(*read.lock().unwrap() == expected, "every byte, in order");
+    }
+
+    #[test]
+    fn where_no_file_can_be_made_memory_stays_bounded_and_waits_for_the_reader() {
+        given_without_a_disk(|kept| kept.is_fileless = true, 0);
+    }
+
+    #[test]
+    fn what_a_full_disk_took_in_part_comes_from_memory_and_in_order() {
+        // A part of a write got into the file, which takes no more.
+        let torn = |kept: &mut Kept| {
+            let (mut file, read, len) = kept.file.take().unwrap_or_else(|| (tempfile::tempfile().unwrap(), 0, 0));
+            file.seek(SeekFrom::Start(len)).unwrap();
+            file.write_all(b"a part").unwrap();
+            let closed = File::open(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap();
+            kept.file = Some((closed, read, len));
+        };
+        given_without_a_disk(torn, MEMORY_MAX / PIECE_LEN);
+        given_without_a_disk(torn, 2 * MEMORY_MAX / PIECE_LEN);
+    }
+
+    #[test]
+    fn a_writer_that_is_let_go_waits_for_nobody() {
+        let (_go, let_in) = channel();
+        let mut spool = Spool::new(Slow { let_in: Some(let_in), read: Arc::default() }).unwrap();
+        spool.shared.lock().is_fileless = true;
+        let let_go = spool.let_go();
+        let writer = thread::spawn(move || {
+            (0..2 * MEMORY_MAX / PIECE_LEN).for_each(|_| spool.write_all(&vec![0; PIECE_LEN]).unwrap());
+        });
+        thread::sleep(Duration::from_millis(100));
+        assert!(!writer.is_finished());
+        let_go.now();
+        writer.join().unwrap();
     }
 
     #[test]

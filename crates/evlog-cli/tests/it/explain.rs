@@ -218,3 +218,44 @@ fn a_substage_that_stopped_its_stage_is_the_cause_and_not_the_stage() {
     assert_eq!(roles(&answer), [("cause", "work.part"), ("failure", "work")], "{answer}");
     assert!(answer["summary"].as_str().unwrap().starts_with("failed, because of work.part: "), "{answer}");
 }
+
+#[test]
+fn times_of_a_story_that_count_for_nothing_are_told_with_what_holds_instead() {
+    let room = Room::new();
+    let story = json!({
+        "policy": {"timeouts": {"story": "soon"}, "retries": {"stepRetryPolicy": {"delay": "1 s"}}},
+        "steps": [
+            {"name": "a", "execution": {"retry": {"delay": "2s", "maxDelay": "never"}}},
+            {"name": "b", "execution": {"retry": {"delay": "", "maxDelay": "9s"}}},
+        ],
+    });
+    for (run, mode) in [("d", "decided"), ("o", "observed")] {
+        let create = json!({"contract": "story", "run": run, "do": "create", "mode": mode, "story": story});
+        assert_eq!(room.feed(&["submit"], &format!("{create}\n")).code, 0);
+    }
+    let told = |run: &str| -> Vec<(String, String)> {
+        let answer = room.ends(0, &["explain", run, "--json"]).json();
+        let ignored =
+            answer["reasons"].as_array().unwrap().iter().filter(|reason| reason["state"] == "ignored").cloned();
+        ignored
+            .map(|reason| [&reason["subject"], &reason["text"]].map(|said| said.as_str().unwrap().to_owned()).into())
+            .collect()
+    };
+    let expected = [
+        (
+            "run",
+            "`policy.timeouts.story` is `soon`, which is no duration above zero, and counts as not given: no limit is in force",
+        ),
+        (
+            "run",
+            "`policy.retries.stepRetryPolicy.delay` is `1 s`, which is no duration above zero, and counts as not given: 1 s is in force",
+        ),
+        (
+            "a",
+            "`execution.retry.maxDelay` is `never`, which is no duration above zero, and counts as not given: no cap is in force",
+        ),
+    ];
+    assert_eq!(told("d"), expected.map(|(subject, text)| (subject.to_owned(), text.to_owned())));
+    // Whoever decides elsewhere may read them.
+    assert_eq!(told("o"), []);
+}

@@ -2,7 +2,9 @@
 
 use crate::support::{BATCH, Room, files_below};
 use serde_json::{Value, json};
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 fn room() -> Room {
     let room = Room::new();
@@ -146,4 +148,23 @@ fn a_log_shorter_than_its_head_is_no_good_in_any_view_that_reaches_its_end() {
         room.ends(1, &[view, &["--json"]].concat());
     }
     room.ends(0, &["inspect", "--segment", "0"]);
+}
+
+#[test]
+fn files_whose_names_are_no_text_are_listed_too() {
+    let room = room();
+    fs::create_dir_all(room.path("evlog/quarantine")).unwrap();
+    for dir in ["segments", "quarantine"] {
+        fs::write(room.path("evlog").join(dir).join(OsStr::from_bytes(b"a\xff\xc3\xa9\xed\xa0")), "x").unwrap();
+    }
+    let lines = room.ends(0, &["inspect", "--json"]).lines();
+    for (what, dir) in [("stranger", "segments"), ("quarantine", "quarantine")] {
+        let paths: Vec<&Value> = only(&lines, what).iter().map(|line| &line["path"]).collect();
+        assert_eq!(paths, [&json!(format!("{dir}/a\\xff\u{e9}\\xed\\xa0"))]);
+    }
+    let people = room.ends(0, &["inspect"]);
+    assert!(
+        people.out.contains("segments/a\\xff\u{e9}\\xed\\xa0") && people.out.contains("quarantine/a\\xff"),
+        "{people:?}"
+    );
 }

@@ -25,6 +25,8 @@ mod kill;
 #[cfg(test)]
 mod notes;
 #[cfg(test)]
+mod outputs;
+#[cfg(test)]
 mod outside;
 #[cfg(test)]
 mod own_notes;
@@ -46,6 +48,8 @@ mod resume;
 mod retry;
 #[cfg(test)]
 mod run;
+#[cfg(test)]
+mod special;
 #[cfg(test)]
 mod stall;
 #[cfg(test)]

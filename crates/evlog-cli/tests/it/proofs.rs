@@ -394,3 +394,12 @@ fn the_evidence_of_a_run_holds_without_the_log_and_no_change_of_it_does() {
     room.ends(2, &["evidence", "more", "--out", "none.html"]).says(&says);
     assert!(!room.path("none.html").exists());
 }
+
+#[test]
+fn a_page_that_is_too_long_is_told_from_one_that_is_cut() {
+    let room = signed_room();
+    let page = fs::File::create(room.path("long.html")).unwrap();
+    page.set_len(256 * 1024 * 1024 + 1).unwrap();
+    room.ends(2, &["check-evidence", "long.html", "--key", "builds.pub"])
+        .says("`long.html`: expected a file of at most 268435456 bytes, found a longer one");
+}

@@ -3,9 +3,9 @@
 
 use crate::crash::Lines;
 use crate::outside::{ended, line};
-use crate::support::{Room, signal};
+use crate::support::{Done, Room, signal};
 use std::io::Write;
-use std::process::{ChildStdin, Stdio};
+use std::process::{Child, ChildStdin, Stdio};
 
 fn assert_closed(room: &Room) {
     let head = room.ends(0, &["inspect", "--json"]).lines().into_iter().find(|line| line["what"] == "head").unwrap();
@@ -85,6 +85,42 @@ fn a_signal_ends_submit_though_nobody_reads_its_answers() {
     }
     assert_eq!(child.wait().unwrap().code(), Some(2));
     drop(input);
+    assert_closed(&room);
+}
+
+#[test]
+fn a_signal_ends_submit_that_waits_for_its_reader_for_want_of_room() {
+    let room = Room::new();
+    // Answers of thirty megabytes: more than is kept in memory, and nowhere to keep them but there.
+    room.write("lines", &(line("a", 0) + &"x\n".repeat(250_000)));
+    let mut command = room.command(&["submit", "lines"]);
+    command.env("TMPDIR", room.path("nowhere")).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let ticks = |child: &Child| {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+        let fields: Vec<i64> =
+            stat.rsplit(')').next().unwrap().split(' ').filter_map(|field| field.parse().ok()).collect();
+        fields[10] + fields[11]
+    };
+    // It waits, and does nothing meanwhile.
+    let mut last = ticks(&child);
+    loop {
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        let now = ticks(&child);
+        if now <= last + 1 && now > 5 {
+            break;
+        }
+        last = now;
+    }
+    signal(&child, "TERM");
+    let begun = std::time::Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        assert!(begun.elapsed() < crate::outside::PATIENCE, "submit waits for its reader");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let done: Done = child.wait_with_output().unwrap().into();
+    assert_eq!(done.code, 2, "{}", done.err);
+    done.says("nobody reads the end of the answer");
     assert_closed(&room);
 }
 

@@ -241,3 +241,18 @@ fn a_key_that_the_policy_contradicts_is_refused() {
             .says("--key and --policy contradict each other: the policy is for example.com/other+");
     }
 }
+
+#[test]
+fn a_command_in_a_hint_can_be_given_to_a_shell_as_it_stands() {
+    let room = Room::new();
+    let stage = "id = \"work\"\nreason_code = \"input_missing\"\ncommand = [\"sh\", \"-c\", \"test -e mended\"]";
+    room.write("my $plan's.toml", &format!("name = \"p\"\n[[stage]]\n{stage}\n"));
+    let options = ["--out", "a place; rm", "--log", "a log"];
+    let failed = room.ends(20, &[&["run", "my $plan's.toml", "--run-id", "r"], &options[..]].concat());
+    room.write("mended", "");
+    let hint = failed.err.split('`').find(|part| part.starts_with("evlog run ")).unwrap();
+    let command = hint.replacen("evlog", env!("CARGO_BIN_EXE_evlog"), 1);
+    let pasted = room.command_of("sh", &["-c", &command]).output().unwrap();
+    assert!(pasted.status.success(), "{command}: {}", String::from_utf8_lossy(&pasted.stderr));
+    assert_eq!(fs::read_dir(room.path("a place; rm/runs")).unwrap().count(), 3, "two bundles, and the locks");
+}

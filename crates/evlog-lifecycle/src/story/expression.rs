@@ -47,7 +47,7 @@ pub fn references(text: &str) -> Vec<String> {
     let mut at = 0;
     while let Some(byte) = text.as_bytes().get(at) {
         if matches!(byte, b'"' | b'\'' | b'`') {
-            let len = text[at + 1..].find(char::from(*byte));
+            let len = quoted_len(&text[at + 1..], char::from(*byte));
             at += len.map_or(text.len(), |len| len + 2);
         } else if text.as_bytes()[at..].starts_with(b"steps") && is_root(&text[..at]) {
             at += "steps".len();
@@ -57,6 +57,16 @@ pub fn references(text: &str) -> Vec<String> {
         }
     }
     names
+}
+
+/// How long the text behind an opening quote is. Between double quotes, as in JSON, a quote behind a backslash is part of it.
+fn quoted_len(rest: &str, quote: char) -> Option<usize> {
+    let mut is_escaped = false;
+    rest.find(|char| {
+        let ends = char == quote && !is_escaped;
+        is_escaped = quote == '"' && char == '\\' && !is_escaped;
+        ends
+    })
 }
 
 fn is_name(byte: u8) -> bool {
@@ -292,13 +302,22 @@ impl Reader<'_> {
     }
 
     fn quoted(&mut self) -> Result<Value, Trouble> {
-        let quote = &self.rest()[..1].to_owned();
-        let Some(len) = self.rest()[1..].find(quote.as_str()) else {
+        let is_json = self.rest().starts_with('"');
+        let Some(len) = quoted_len(&self.rest()[1..], if is_json { '"' } else { '\'' }) else {
             return Err(self.unknown("a closing quote"));
         };
-        let text = self.rest()[1..=len].to_owned();
+        let text = &self.rest()[1..=len];
+        let value = match (text.contains('\\'), is_json) {
+            (false, _) => Value::String(text.to_owned()),
+            (true, true) => {
+                let read = parse(&self.rest().as_bytes()[..len + 2]);
+                read.map_err(|_| self.unknown("the escapes of JSON between double quotes"))?
+            }
+            // JSON has no such quotes, and what a backslash means between them depends on the language.
+            (true, false) => return Err(self.unknown("no backslash between single quotes")),
+        };
         self.at += len + 2;
-        Ok(Value::String(text))
+        Ok(value)
     }
 
     fn number(&mut self) -> Result<Value, Trouble> {

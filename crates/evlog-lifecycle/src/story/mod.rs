@@ -34,6 +34,7 @@ pub mod duration;
 pub mod expression;
 pub mod failure;
 mod fold;
+pub(crate) mod ignored;
 pub mod machine;
 pub mod payload;
 mod project;

@@ -241,7 +241,7 @@ impl Runner<'_> {
         let told = outcomes::read(self.home()?, &room.outcomes_path, &stage.id).map_err(at("read", &room.outcomes))?;
         let mut findings = told.findings;
         if findings.is_empty() {
-            findings = self.record_substages(&told.substages)?;
+            findings = self.record_substages(&stage.id, &told.substages)?;
         }
         let own = told.reason_code;
         if let Some(message) = own.as_deref().and_then(|code| self.disbelief(stage, ended, code)) {
@@ -345,10 +345,11 @@ impl Runner<'_> {
     }
 
     /// Records what the stage told of its substages, in its order. What the contract refuses is a finding, and so is what
-    /// must not be recorded, be it as a refusal.
-    pub(super) fn record_substages(&mut self, substages: &[Told]) -> Result<Vec<Finding>, RunError> {
+    /// must not be recorded, be it as a refusal. A run that is to be ended at once waits for none of them.
+    pub(super) fn record_substages(&mut self, stage: &str, substages: &[Told]) -> Result<Vec<Finding>, RunError> {
         let mut findings = Vec::new();
         for told in substages {
+            self.go_on(stage, true)?;
             let is_secret = |text: &str| self.secrets.are_in(text.as_bytes());
             if is_secret(&told.stage) || told.reason_code.as_deref().is_some_and(is_secret) {
                 let message = "the value of a secret is told as the name of a substage or as a reason code";

@@ -68,7 +68,7 @@ impl Runner<'_> {
         self.watcher.report(Progress::StageTakenOver { stage: &stage.id, from, seq, files });
         let line = format!("evlog: taken over from run `{from}`, where its outcome is event {seq}");
         room.write_line(&line)?;
-        let findings = self.record_substages(&offer.substages)?;
+        let findings = self.record_substages(&stage.id, &offer.substages)?;
         let outcome = if findings.is_empty() {
             self.publish(stage, Outcome::success(&stage.id, stage.fail_mode))?
         } else {

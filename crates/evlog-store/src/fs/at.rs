@@ -152,6 +152,29 @@ pub(super) fn list(dir: impl AsFd) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
+/// The names that are left out there, as they are shown.
+pub(super) fn list_unnameable(dir: impl AsFd) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in rustix::fs::Dir::read_from(dir)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if std::str::from_utf8(name).is_err() {
+            names.push(shown(name));
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+fn shown(name: &[u8]) -> String {
+    let mut shown = String::new();
+    for chunk in name.utf8_chunks() {
+        shown.push_str(chunk.valid());
+        shown.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    shown
+}
+
 pub(super) fn rename(dir: BorrowedFd<'_>, from: &Path, to: &Path) -> io::Result<()> {
     Ok(rustix::fs::renameat(dir, from, dir, to)?)
 }

@@ -88,6 +88,10 @@ impl Fs for HeldFs {
         at::list(&*self.dir(dir)?)
     }
 
+    fn list_unnameable(&self, dir: &Path) -> io::Result<Vec<String>> {
+        at::list_unnameable(&*self.dir(dir)?)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.with(from, |dir, name| at::rename(dir, name, name_of(to)))
     }

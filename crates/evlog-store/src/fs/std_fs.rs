@@ -105,6 +105,10 @@ impl Fs for StdFs {
         at::list(at::open_dir(CWD, dir_path(dir), OFlags::empty())?)
     }
 
+    fn list_unnameable(&self, dir: &Path) -> io::Result<Vec<String>> {
+        at::list_unnameable(at::open_dir(CWD, dir_path(dir), OFlags::empty())?)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         at::rename(CWD, from, to)
     }

@@ -114,6 +114,33 @@ fn a_second_delivery_is_given_the_first_answer_again_also_by_a_later_session() {
 }
 
 #[test]
+fn what_was_answered_before_there_was_a_run_is_answered_again_once_there_is_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let keyed = |log: &Log, run: &str, amount: u64| ask(log, run, "add", json!({"amount": amount, "id": "k"}));
+    // Two runs, one key; and the same key for another content of a run.
+    let first = ["a", "b", "c"].map(|run| keyed(&log, run, 1));
+    assert!(first.iter().all(|answer| (answer.outcome, answer.events.len()) == (AnswerOutcome::Rejected, 1)));
+    let next = log.next_seq();
+    let expected = first.map(|answer| crate::Answer { outcome: AnswerOutcome::Duplicate, ..answer });
+    assert_eq!(["a", "b", "c"].map(|run| keyed(&log, run, 1)), expected);
+    assert_eq!(log.next_seq(), next, "a duplicate appends nothing");
+    for run in ["a", "b"] {
+        assert_eq!(ask(&log, run, "begin", json!({"id": "begun"})).outcome, AnswerOutcome::Accepted);
+    }
+    assert_eq!(["a", "b", "c"].map(|run| keyed(&log, run, 1)), expected);
+    log.close().unwrap();
+    let log = open(dir.path());
+    let next = log.next_seq();
+    assert_eq!(["a", "b", "c"].map(|run| keyed(&log, run, 1)), expected, "also by a later session");
+    assert_eq!(ask(&log, "a", "begin", json!({"id": "begun"})).outcome, AnswerOutcome::Duplicate);
+    assert_eq!(log.next_seq(), next);
+    assert_eq!(keyed(&log, "d", 1).outcome, AnswerOutcome::Rejected, "another run is another command");
+    assert_eq!(keyed(&log, "d", 1).outcome, AnswerOutcome::Duplicate);
+    log.close().unwrap();
+}
+
+#[test]
 fn the_engine_refuses_before_the_contract_is_asked_and_records_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());

@@ -112,6 +112,10 @@ impl Contract for Toy {
     }
 
     fn answer(&self, fact: &Fact<'_>) -> Option<(Outcome, ContractError)> {
+        if fact.event.kind == Kind::Custom("custom/lost") {
+            let error = ContractError { code: "UNKNOWN".to_owned(), message: "no such run".to_owned() };
+            return Some((Outcome::Rejected, error));
+        }
         (fact.event.kind == Kind::Custom("custom/rejected")).then(|| {
             let payload: Value = serde_json::from_slice(fact.event.payload).unwrap();
             let message = format!("expected at most 100, found {}", payload["amount"]);

@@ -3,7 +3,7 @@
 
 use crate::ui::visible;
 use evlog_conform::{CHECKS, Check, Conformance, Finding};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -94,27 +94,49 @@ fn result(check: &Check, finding: &Finding) -> Value {
     let Finding { file, pointer, expected, found } = finding;
     let basis = [check.code, file, pointer, expected, found].join("\n");
     let fingerprint = blake3::hash(basis.as_bytes()).to_hex().to_string();
-    let mut location = json!({"physicalLocation": {
-        "artifactLocation": {"uri": encoded(file), "uriBaseId": BASE},
-        // Canonical JSON is one line.
-        "region": {"startLine": 1},
-    }});
-    if !pointer.is_empty() {
-        location["logicalLocations"] = json!([{"fullyQualifiedName": cut(pointer), "kind": "value"}]);
+    let mut location = Map::new();
+    if is_below(file) {
+        let place = json!({
+            "artifactLocation": {"uri": encoded(file), "uriBaseId": BASE},
+            // Canonical JSON is one line.
+            "region": {"startLine": 1},
+        });
+        location.insert("physicalLocation".to_owned(), place);
     }
+    if !pointer.is_empty() {
+        let place = json!([{"fullyQualifiedName": cut(pointer), "kind": "value"}]);
+        location.insert("logicalLocations".to_owned(), place);
+    }
+    let locations = if location.is_empty() { Vec::new() } else { vec![location] };
     json!({
         "ruleId": check.code,
         "ruleIndex": index_of(check),
         "level": "error",
         "message": {"text": message(&finding.to_string())},
-        "locations": [location],
+        "locations": locations,
         "partialFingerprints": {FINGERPRINT: fingerprint},
     })
 }
 
-/// A message in which nothing is a placeholder or a link (SARIF 2.1.0, 3.11.5 and 3.11.6), and nothing is hidden.
+/// Whether a path leads below the bundle. A URI of any other would lead out of it; the message names it all the same.
+fn is_below(path: &str) -> bool {
+    path.split('/').all(|name| !matches!(name, "" | "." | ".."))
+}
+
+/// A message in which nothing is a placeholder or a link (SARIF 2.1.0, 3.11.5 and 3.11.6), and nothing is hidden. It is cut
+/// as it will be counted, and never within a pair of braces.
 fn message(text: &str) -> String {
-    cut(&visible(text)).replace('{', "{{").replace('}', "}}").replace("](", "\\](")
+    let text = visible(text).replace("](", "\\](");
+    let len = |c: char| if matches!(c, '{' | '}') { 2 } else { 1 };
+    let is_long = text.chars().map(len).sum::<usize>() > TEXT_LEN_MAX;
+    let mut left = if is_long { TEXT_LEN_MAX - 1 } else { TEXT_LEN_MAX };
+    let fits = |c: &char| {
+        let fits = len(*c) <= left;
+        left = left.saturating_sub(len(*c));
+        fits
+    };
+    let kept: String = text.chars().take_while(fits).collect();
+    kept.replace('{', "{{").replace('}', "}}") + if is_long { "…" } else { "" }
 }
 
 /// The beginning of a text that is too long.
@@ -168,6 +190,32 @@ mod tests {
     fn a_message_has_no_link_no_placeholder_and_nothing_hidden() {
         let text = "[see](https://e.example) {0} {\"a\":1} \u{202e}\u{1b}";
         assert_eq!(message(text), "[see\\](https://e.example) {{0}} {{\"a\":1}} \\u{{202e}}\\u{{1b}}");
+    }
+
+    #[test]
+    fn a_message_is_measured_as_it_is_written() {
+        let len = |text: &str| message(text).chars().count();
+        assert_eq!((len(&"{".repeat(512)), len(&"{".repeat(513)), len(&"}".repeat(3000))), (1024, 1023, 1023));
+        assert_eq!(message(&format!("a{}", "{".repeat(512))), format!("a{}…", "{".repeat(1022)));
+        assert_eq!(len(&"[](".repeat(1000)), 1024);
+    }
+
+    #[test]
+    fn a_place_outside_the_bundle_is_no_location_and_is_named_all_the_same() {
+        let of = |file: &str, pointer: &str| {
+            let (file, pointer) = (file.to_owned(), pointer.to_owned());
+            result(&CHECKS[0], &Finding { file, pointer, expected: "a".to_owned(), found: "b".to_owned() })
+        };
+        for file in ["/etc/passwd", "//evil.example/x", "../../x", "a/../../x", "a//b", ".", ""] {
+            let found = of(file, "");
+            assert_eq!(found["locations"], json!([]), "{file}");
+            assert!(found["message"]["text"].as_str().unwrap().contains(file));
+            let places = of(file, "/a")["locations"].clone();
+            assert!(places[0].get("physicalLocation").is_none() && places[0]["logicalLocations"][0]["kind"] == "value");
+        }
+        let uri = |file: &str| of(file, "")["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].clone();
+        assert_eq!(uri("logs/a:b c%2e\u{e9}\\.json"), "logs/a%3Ab%20c%252e%C3%A9%5C.json");
+        assert_eq!(uri("..a/b.."), "..a/b..");
     }
 
     #[test]

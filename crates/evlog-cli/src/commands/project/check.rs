@@ -63,7 +63,7 @@ fn check_run(
     report.runs += 1;
     for file in bundle.files.values() {
         report.files += 1;
-        match files::find(&root.join(&file.path))? {
+        match files::find(&root.join(&file.path), file.bytes.len())? {
             Found::File(bytes) => report.compare(name, &file.path, &file.bytes, &bytes),
             other => report.absent(name, &file.path, "the projected file", &other),
         }

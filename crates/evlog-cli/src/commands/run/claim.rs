@@ -6,6 +6,7 @@
 use super::RunArgs;
 use crate::context::Context;
 use crate::error::CommandError;
+use crate::shell::quoted;
 use evlog::{LogError, View};
 use evlog_lifecycle::pipeline::RunStatus;
 use evlog_pipeline::{Claim, RunError, RunReport, Steps, is_in_progress, noted_plan, stale_locks};
@@ -148,14 +149,18 @@ fn resuming(run: &str, out: &Path, log: &Path) -> String {
 
 /// The command that retries a run.
 fn retrying(plan: Option<&Path>, run: &str, out: &Path, log: &Path) -> String {
-    let plan = plan.map_or_else(|| "PLAN.toml".to_owned(), |plan| plan.display().to_string());
+    let plan = plan.map_or_else(|| "PLAN.toml".to_owned(), |plan| quoted(&plan.display().to_string()));
     format!("evlog run {plan} --retry {run}{}", placed(out, log))
 }
 
 /// The options that name places other than the usual ones.
 fn placed(out: &Path, log: &Path) -> String {
     let named = |option: &str, path: &Path, default: &str| {
-        if path == Path::new(default) { String::new() } else { format!(" {option} {}", path.display()) }
+        if path == Path::new(default) {
+            String::new()
+        } else {
+            format!(" {option} {}", quoted(&path.display().to_string()))
+        }
     };
     format!("{}{}", named("--out", out, "."), named("--log", log, "./evlog"))
 }

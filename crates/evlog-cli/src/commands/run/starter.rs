@@ -5,6 +5,7 @@
 use crate::error::{CommandError, Verdict};
 use crate::files;
 use crate::json::StarterObject;
+use crate::shell::quoted;
 use crate::ui::{Text, Tone, Ui};
 use std::fs;
 use std::path::Path;
@@ -41,7 +42,7 @@ pub(super) fn write(ui: &mut Ui, json: bool, directory: &Path) -> Result<Verdict
         }
     }
     ui.flush();
-    let plan = spelled(directory, PLAN);
+    let plan = quoted(&spelled(directory, PLAN));
     ui.advise(&format!("`evlog run {plan}` runs it; the comments in it say what to change"));
     ui.advise("then `evlog explain RUN` says why the run ended as it did");
     Ok(Verdict::Yes)

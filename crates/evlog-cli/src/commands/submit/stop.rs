@@ -8,6 +8,7 @@
 
 use super::input::Input;
 use crate::signals::ignored;
+use crate::ui::LetGo;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag::register_conditional_default;
 use signal_hook::iterator::{Handle, Signals};
@@ -32,8 +33,8 @@ pub(super) struct Stop {
 }
 
 impl Stop {
-    /// Ends the input at the first signal that asks to stop.
-    pub(super) fn ending(input: SyncSender<Input>) -> io::Result<Stop> {
+    /// Ends the input at the first signal that asks to stop, and any wait for the reader of the answers.
+    pub(super) fn ending(input: SyncSender<Input>, answers: LetGo) -> io::Result<Stop> {
         let (is_over, ignored) = (Arc::new(AtomicBool::new(false)), ignored());
         let mut caught = vec![SIGHUP, SIGINT, SIGTERM];
         caught.retain(|signal| ignored & (1 << (signal - 1)) == 0);
@@ -46,6 +47,8 @@ impl Stop {
         let (ended, waits) = channel();
         let thread = Builder::new().name("evlog-signals".into()).spawn(move || {
             if let Some(signal) = signals.forever().next() {
+                // First, for the input is not taken while the answers wait for their reader.
+                answers.now();
                 // Where the input has ended, the session ends already.
                 let _ended = input.send(Input::Stopped(signal_name(signal).unwrap_or("a signal")));
                 if waits.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {

@@ -5,6 +5,7 @@
 use super::Pace;
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
+use crate::files;
 use crate::ui::{Ui, Unit};
 use evlog::check::resume::{ResumeError, Resumed, check_on};
 use evlog::clock::{Clock, SystemClock};
@@ -20,14 +21,13 @@ use std::time::{Duration, Instant};
 const SELDOM: Duration = Duration::from_secs(2);
 const SHARE: u32 = 10;
 
+/// The longest file that is read back, in bytes: that of a log with a hundred million runs.
+const KEPT_LEN_MAX: u64 = 16 * 1024 * 1024 * 1024;
+
 /// Goes on where the file says, or begins; the file is gone when this ends well.
 pub(super) fn run(ui: &Ui, context: &Context, path: &Path, pace: Option<&Pace>) -> Result<Resumed, CommandError> {
     let (dir, name) = place(path)?;
-    let kept = match fs::read(path) {
-        Ok(bytes) => Some(bytes),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => return Err(CommandError::file("read", path.display(), &error)),
-    };
+    let kept = files::read_own(path, KEPT_LEN_MAX)?;
     let mut file = Keeper { ui, dir, name, next: None, failed: false };
     let bar = OnceCell::new();
     let mut keep = |make: &dyn Fn() -> Option<Vec<u8>>| file.keep(make);
@@ -97,7 +97,7 @@ impl Keeper<'_> {
             return;
         }
         let Some(bytes) = make() else { return };
-        if let Err(failure) = crate::files::write(self.dir, self.name, &bytes) {
+        if let Err(failure) = files::write(self.dir, self.name, &bytes) {
             // The verification itself goes on; it is only not kept.
             self.failed = true;
             self.ui.talk(format_args!("warning: how far it came is not kept any more: {}", failure.message));

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 /// Whether the story may be run at all; the sentence says why not.
 pub fn check(story: &Definition) -> Result<(), String> {
     unique(story)?;
+    timeouts(story)?;
     for (number, step) in story.steps.iter().enumerate() {
         primitive(step, story.pattern)?;
         parallel(story, number)?;
@@ -21,6 +22,29 @@ pub(crate) fn unique(story: &Definition) -> Result<(), String> {
     match story.steps.iter().find(|step| !seen.insert(&step.name)) {
         None => Ok(()),
         Some(step) => Err(format!("duplicate step name `{}`: expected names that are unique in the story", step.name)),
+    }
+}
+
+/// A time that cannot be read would be as good as none. Blank, as in the source, counts as not given; what the source says of
+/// the time of a story and of retries is that it ignores them, so those are not looked at.
+fn timeouts(story: &Definition) -> Result<(), String> {
+    let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+    let invalid = |member: &str, expected: &str, found: &str| {
+        format!("invalid `{member}`: expected {expected}, such as `10m`, found `{}`", quoted(found))
+    };
+    let (above, any) = ("a duration above zero", "a duration");
+    for step in &story.steps {
+        if let Some(found) = given(&step.timeout).filter(|text| duration::parse_positive(text).is_none()) {
+            return Err(format!("step `{}`: {}", step.name, invalid("execution.timeout", above, &found)));
+        }
+    }
+    let policy = &story.policy;
+    if let Some(found) = given(&policy.step_timeout).filter(|text| duration::parse_positive(text).is_none()) {
+        return Err(invalid("policy.timeouts.step", above, &found));
+    }
+    match given(&policy.drain_timeout).filter(|text| duration::parse(text).is_none()) {
+        Some(found) => Err(invalid("policy.timeouts.gracefulShutdownTimeout", any, &found)),
+        None => Ok(()),
     }
 }
 

@@ -32,6 +32,15 @@ fn admission_refuses_with_a_reason() {
         (step(json!({"type": "gate", "with": {"timeout": 3}})), "invalid gate timeout"),
         (step(json!({"type": "sleep", "with": {"duration": "long"}})), "invalid sleep duration"),
         (step(json!({"type": "stop", "with": {"outcome": "maybe"}})), "invalid stop outcome"),
+        (step(json!({"execution": {"timeout": "1 hour"}})), "step `x`: invalid `execution.timeout`"),
+        (step(json!({"execution": {"timeout": "0s"}})), "step `x`: invalid `execution.timeout`"),
+        (step(json!({"execution": {"timeout": "99999999h"}})), "step `x`: invalid `execution.timeout`"),
+        (json!({"policy": {"timeouts": {"step": "soon"}}}), "invalid `policy.timeouts.step`"),
+        (json!({"policy": {"timeouts": {"step": "-1s"}}}), "invalid `policy.timeouts.step`"),
+        (
+            json!({"policy": {"timeouts": {"gracefulShutdownTimeout": "30"}}}),
+            "invalid `policy.timeouts.gracefulShutdownTimeout`",
+        ),
         (json!({"pattern": "realtime", "steps": [{"name": "g", "type": "gate"}]}), "only supported for batch"),
         (
             json!({"pattern": "realtime", "steps": [{"name": "w", "type": "wait", "with": {"until": "x"}}]}),
@@ -49,6 +58,10 @@ fn admission_refuses_with_a_reason() {
         json!({"steps": [{"name": "a"}], "finally": [{"name": "f", "requires": ["steps.a.output.x"]}]}),
         json!({"pattern": "realtime", "steps": [{"name": "p"}], "compensations": [{"name": "r"}], "finally": [{"name": "n"}]}),
         json!({"steps": [{"name": "fetch-feed"}, {"name": "b", "needs": ["fetch_feed"]}]}),
+        step(json!({"execution": {"timeout": ""}})),
+        // The source ignores these: S-27 and S-22.
+        json!({"policy": {"timeouts": {"story": "soon", "step": " ", "gracefulShutdownTimeout": "0s"}}}),
+        step(json!({"execution": {"retry": {"delay": "soon", "maxDelay": "never"}}})),
     ];
     for story in accepted {
         assert_eq!(admitted(&story), Ok(()), "{story}");

@@ -114,6 +114,30 @@ fn what_is_not_of_the_language_is_told_from_what_has_no_value() {
 }
 
 #[test]
+fn s31_a_text_between_double_quotes_is_read_as_json_reads_it() {
+    let scope = Fixed(json!({"inputs": {"s": "é", "lines": "a\nb", "quote": "\"", "slash": "/", "back": "\\"}}));
+    for text in [
+        r#"inputs.s == "\u00e9""#,
+        r#"inputs.s == "é""#,
+        r#"inputs.lines == "a\nb""#,
+        r#"inputs.quote == "\"""#,
+        r#"inputs.slash == "\/""#,
+        r#"inputs.back == "\\""#,
+        r#""\ud83d\ude00" == "😀""#,
+        r#""\"" < "a" && "}" == "\u007d""#,
+    ] {
+        assert_eq!(value(text, &scope), Ok(json!(true)), "{text}");
+    }
+    assert_eq!(resolve(&json!("{{ \"a\\tb\" }}, {{ \"\\\"\" }}"), &scope), Ok(json!("a\tb, \"")));
+    // What is no JSON, or stands between quotes that JSON does not have, is left to others.
+    for text in
+        [r#""\x41" == "A""#, r#""\d" == "d""#, r#""\ud800" == "x""#, r#""\u00" == "x""#, r#""a\" == 1"#, r"'\n' == 'n'"]
+    {
+        assert!(matches!(value(text, &scope), Err(Trouble::Unknown(_))), "{text}: {:?}", value(text, &scope));
+    }
+}
+
+#[test]
 fn templates_keep_types_by_themselves_and_are_text_within_text() {
     // S-20.
     let template = json!({"a": "{{ inputs.n }}", "b": "n={{ inputs.n }}, {{ inputs.name }}!", "c": ["{{inputs.list}}", 7], "d": "plain"});
@@ -133,4 +157,5 @@ fn references_are_names_of_steps() {
     assert_eq!(references("{{ or (index steps \"a\").output.x (index .steps `b` \"output\") }}"), ["a", "b"]);
     assert!(references("mysteps.a, x.steps.b and steps. and inputs.steps['c'] and steps [x]").is_empty());
     assert!(references("{{ eq inputs.a \"steps.b\" }} {{ 'steps.c' }}").is_empty());
+    assert_eq!(references(r#"{{ "\"" == steps.b.output.x && "\" steps.c" != "\\" }}"#), ["b"]);
 }

@@ -209,7 +209,7 @@ fn an_attempt_that_takes_too_long_times_out_by_the_clock() {
     let table = [
         (json!({"timeout": "20s", "retry": {"maxRetries": 1, "delay": "1s"}}), json!({"timeouts": {"step": "5s"}}), 20),
         (json!({"timeout": "", "retry": {"maxRetries": 1, "delay": "1s"}}), json!({"timeouts": {"step": "5s"}}), 5),
-        (json!({"retry": {"maxRetries": 1, "delay": "1s"}}), json!({"timeouts": {"step": "never"}}), 1800),
+        (json!({"retry": {"maxRetries": 1, "delay": "1s"}}), json!({"timeouts": {"step": ""}}), 1800),
     ];
     for (execution, policy, limit) in table {
         let mut harness = started(json!({"steps": [{"name": "a", "execution": execution}], "policy": policy}));

@@ -110,6 +110,31 @@ fn t08_asked_twice_reading_stops_and_counts_for_nothing() {
 }
 
 #[test]
+fn asked_twice_between_outcomes_of_substages_the_rest_waits_for_the_next_attempt() {
+    let room = Room::new();
+    let script = "seq 9 | sed 's/.*/{\"stage\":\"one.x&\",\"status\":\"success\"}/' > $EVLOG_OUTCOMES";
+    fs::write(room.path("plan.toml"), plan(&[(script, "")])).unwrap();
+    let left = room.with(&|plan, session, claim, options, progress| {
+        let (interrupts, recorded) = (options.interrupts.clone(), AtomicUsize::new(0));
+        let steps = Steps::told_to(move |step| {
+            if step == Step::CommitSubstage && recorded.fetch_add(1, Ordering::SeqCst) == 3 {
+                interrupts.raise();
+                interrupts.raise();
+            }
+        });
+        let options = Options { steps, interrupts: options.interrupts.clone(), ..Options::default() };
+        run(plan, session, claim, &options, progress)
+    });
+    let error = left.result.unwrap_err();
+    assert!(matches!(&error, RunError::Interrupted { stage, began: true, .. } if stage == "one"), "{error}");
+    assert_eq!(room.json("manifest.json")["stage_outcomes"].as_array().unwrap().len(), 4);
+    let room = undisturbed(room);
+    let left = room.resume();
+    assert_eq!(left.result.unwrap().status, RunStatus::Success);
+    assert_eq!(room.json("manifest.json")["stage_outcomes"].as_array().unwrap().len(), 10);
+}
+
+#[test]
 fn t08_asked_twice_while_a_promotion_is_finished_what_is_still_staged_stays_staged() {
     let mut room = Room::new();
     let makes = "echo ran >> $EVLOG_PLAN_DIR/ran; cd $EVLOG_STAGING_DIR; mkdir made; echo a > made/a; truncate -s 20M made/large";

@@ -1,0 +1,27 @@
+//! Arguments in the commands that hints give, so that they can be pasted into a shell.
+
+/// An argument as a POSIX shell reads it: as it is where nothing in it means anything to a shell, else between single quotes.
+pub(crate) fn quoted(argument: &str) -> String {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(&byte);
+    if !argument.is_empty() && argument.bytes().all(is_plain) {
+        return argument.to_owned();
+    }
+    format!("'{}'", argument.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_shell_reads_what_was_quoted_as_one_argument() {
+        assert_eq!(quoted("a/b-1_2.toml"), "a/b-1_2.toml");
+        assert_eq!(quoted("a b"), "'a b'");
+        for argument in ["", "a b", "it's", "$(id) `id` $HOME", "a\\b\n\"c\"", "*?[x]~;&|<>#!", "~", "\u{e9}''"] {
+            let script = format!("printf %s {}", quoted(argument));
+            let said = Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert_eq!(String::from_utf8(said.stdout).unwrap(), argument, "{script}");
+        }
+    }
+}

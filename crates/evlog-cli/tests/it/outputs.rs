@@ -1,0 +1,65 @@
+//! Files of answers: none takes the place of the private key of its command, or of what the log holds.
+
+use crate::support::{Room, files_below};
+use std::fs;
+use std::os::unix::fs::symlink;
+
+/// A room with a signed log, and keys of the log and of a witness.
+fn room() -> Room {
+    let room = Room::with_batch();
+    room.ends(0, &["key", "new", "builds.example.com", "--out", "b.key"]);
+    room.ends(0, &["key", "new", "ci.example.com/w", "--witness", "--out", "w.key"]);
+    room.ends(0, &["checkpoint", "--key", "b.key", "--out", "b.note"]);
+    symlink("b.key", room.path("link")).unwrap();
+    symlink("evlog", room.path("other")).unwrap();
+    symlink("evlog/new", room.path("nowhere")).unwrap();
+    fs::hard_link(room.path("w.key"), room.path("hard")).unwrap();
+    room
+}
+
+#[test]
+fn no_answer_replaces_the_key_or_a_file_of_the_log() {
+    let room = room();
+    room.write("one.jsonl", "{\"contract\":\"status\",\"run\":\"N\",\"do\":\"create\"}\n");
+    room.write(
+        "plan.toml",
+        "name = \"p\"\n[[stage]]\nid = \"a\"\ncommand = [\"touch\", \"ran\"]\nreason_code = \"input_missing\"\n",
+    );
+    let segment = room.segments()[0].strip_prefix(room.path("")).unwrap().to_str().unwrap().to_owned();
+    let kept = || {
+        let files = files_below(&room.path("evlog")).into_iter().chain([room.path("b.key"), room.path("w.key")]);
+        files.map(|path| (path.clone(), fs::read(path).unwrap())).collect::<Vec<_>>()
+    };
+    let before = kept();
+    let key = "found the private key of this command";
+    let log = "expected a place outside the log";
+    let witness = ["witness", "b.note", "--state", "seen", "--log-key", "b.pub", "--key", "w.key", "--out"];
+    let refused: [(&[&str], &str, &str); 17] = [
+        (&["checkpoint", "--key", "b.key", "--out"], "b.key", key),
+        (&["checkpoint", "--key", "b.key", "--out"], "./seen/../b.key", key),
+        (&["checkpoint", "--key", "b.key", "--out"], "link", key),
+        (&["checkpoint", "--key", "link", "--out"], "b.key", key),
+        (&["checkpoint", "--key", "b.key", "--out"], &segment, log),
+        (&["checkpoint", "--key", "b.key", "--out"], "nowhere", log),
+        (&["submit", "one.jsonl", "--key", "b.key", "--checkpoint-out"], "b.key", key),
+        (&["submit", "one.jsonl", "--key", "b.key", "--checkpoint-out"], "other/HEAD", log),
+        (&["run", "plan.toml", "--run-id", "p", "--key", "b.key", "--checkpoint-out"], "b.key", key),
+        (&witness, "w.key", key),
+        (&witness, "hard", key),
+        (&witness, "evlog/HEAD", log),
+        (&["prove", "--seq", "0", "--out"], &segment, log),
+        (&["evidence", "RUN_0001", "--out"], &segment, log),
+        (&["evidence", "RUN_0001", "--out"], "evlog/checkpoints/page.html", log),
+        (&["backup"], "evlog/segments/x", log),
+        (&["backup"], "other/x", log),
+    ];
+    fs::create_dir(room.path("seen")).unwrap();
+    for (arguments, out, says) in refused {
+        room.ends(2, &[arguments, &[out]].concat()).says(says).says("nothing was done");
+        assert!(kept() == before, "{arguments:?} {out}");
+    }
+    assert!(!room.path("ran").exists() && fs::read_dir(room.path("seen")).unwrap().next().is_none());
+    room.ends(0, &["prove", "--seq", "0", "--out", "evlog.proof"]);
+    room.ends(0, &["checkpoint", "--key", "b.key", "--out", "-"]);
+    room.ends(0, &["backup", "evlog-copy"]);
+}

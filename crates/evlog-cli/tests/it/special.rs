@@ -1,0 +1,119 @@
+//! What is no regular file in the places where evlog reads back what it wrote itself: it is refused in words, at once, and no
+//! link is followed.
+
+use crate::support::{Done, Room, signal};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+/// What may stand there instead.
+const SPECIAL: [fn(&Path); 4] = [
+    |path| mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap(),
+    |path| symlink("/dev/zero", path).unwrap(),
+    |path| symlink("nowhere", path).unwrap(),
+    |path| fs::create_dir(path).unwrap(),
+];
+
+/// Puts it in the place of a file.
+fn put(special: fn(&Path), path: &Path) {
+    if fs::remove_file(path).is_err() {
+        let _nothing = fs::remove_dir(path);
+    }
+    special(path);
+}
+
+/// Runs a command that must end by itself, and soon.
+fn ends(room: &Room, code: i32, arguments: &[&str]) -> Done {
+    let limited = [&["-s", "KILL", "20", env!("CARGO_BIN_EXE_evlog")], arguments].concat();
+    let done: Done = room.command_of("timeout", &limited).output().unwrap().into();
+    assert_eq!(done.code, code, "{arguments:?}: {done:?}");
+    done
+}
+
+#[test]
+fn a_witness_opens_nothing_but_regular_files_of_its_own() {
+    let room = Room::with_batch();
+    room.ends(0, &["key", "new", "builds.example.com", "--out", "b.key"]);
+    room.ends(0, &["key", "new", "ci.example.com/w", "--witness", "--out", "w.key"]);
+    room.ends(0, &["checkpoint", "--key", "b.key", "--out", "b.note"]);
+    let witness = ["witness", "b.note", "--state", "seen", "--log-key", "b.pub", "--key", "w.key"];
+    let last = ["witness", "--last", "--state", "seen", "--log-key", "b.pub"];
+    room.ends(0, &witness);
+    let notes = fs::read_dir(room.path("seen")).unwrap().map(|entry| entry.unwrap().path());
+    let note = notes.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "note")).unwrap();
+    let kept = fs::read(&note).unwrap();
+    for special in SPECIAL {
+        for place in [room.path("seen/LOCK"), note.clone()] {
+            put(special, &place);
+            ends(&room, 2, &witness).says("expected a regular file");
+            ends(&room, 2, &last).says("expected a regular file");
+            put(|_| {}, &place);
+            fs::write(&place, if place == note { &kept[..] } else { b"" }).unwrap();
+        }
+    }
+    assert!(!room.path("seen/nowhere").exists(), "a link was followed");
+    fs::write(&note, vec![b'x'; 100_000]).unwrap();
+    ends(&room, 2, &witness).says("expected a file of at most 66560 bytes");
+    fs::write(&note, kept).unwrap();
+    ends(&room, 0, &last);
+}
+
+#[test]
+fn a_note_of_a_plan_that_is_no_regular_file_is_none() {
+    let room = Room::new();
+    let stage =
+        "id = \"work\"\nreason_code = \"input_missing\"\ncommand = [\"sh\", \"-c\", \"touch working; sleep 100\"]";
+    room.write("plan.toml", &format!("name = \"p\"\n[[stage]]\n{stage}\n"));
+    let child = room.spawn(&["run", "plan.toml", "--run-id", "r"]);
+    while !room.path("working").exists() {
+        sleep(Duration::from_millis(2));
+    }
+    signal(&child, "TERM");
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(130));
+    let note = room.path("runs/.locks/r.plan");
+    assert!(note.is_file());
+    for special in SPECIAL {
+        put(special, &note);
+        ends(&room, 2, &["run", "--resume", "r"]).says("it is not noted in `.` where the plan");
+    }
+    // Nor is a plan that is none waited for, where a note names it.
+    put(|_| {}, &note);
+    SPECIAL[0](&room.path("pipe"));
+    for plan in ["pipe", "/dev/zero", "."] {
+        fs::write(&note, format!("{plan}\n")).unwrap();
+        ends(&room, 2, &["run", "--resume", "r"]).says("it is not noted in `.` where the plan");
+    }
+    fs::write(&note, vec![b'x'; 100_000]).unwrap();
+    ends(&room, 2, &["run", "--resume", "r"]).says("it is not noted in `.` where the plan");
+}
+
+#[test]
+fn how_far_a_verification_came_is_read_from_a_regular_file() {
+    let room = Room::with_batch();
+    for special in SPECIAL {
+        put(special, &room.path("far"));
+        let done = ends(&room, 2, &["verify", "--resume", "far"]);
+        done.says("expected a regular file");
+    }
+    assert!(!room.path("nowhere").exists());
+}
+
+#[test]
+fn what_stands_in_a_bundle_is_not_waited_for() {
+    let room = Room::with_batch();
+    room.ends(0, &["project", "--out", "."]);
+    for special in SPECIAL {
+        let place = room.path("runs/RUN_0001/run.json");
+        put(special, &place);
+        ends(&room, 1, &["project", "--check", "."]);
+        put(|_| {}, &place);
+        room.ends(0, &["project", "--out", "."]);
+    }
+    // A file with a length and no content is not read to its end.
+    let sparse = fs::OpenOptions::new().write(true).open(room.path("runs/RUN_0001/run.json")).unwrap();
+    sparse.set_len(1 << 40).unwrap();
+    ends(&room, 1, &["project", "--check", ".", "--json"]);
+}
