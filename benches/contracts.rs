@@ -2,7 +2,7 @@
 //! story of thousands of steps, driven to its end.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use evlog_format::{Event, Seq, payload};
+use evlog_format::{CommitHead, Durability, Event, PLAIN, Seq, payload};
 use evlog_lifecycle::form;
 use evlog_lifecycle::machine::Machine;
 use evlog_lifecycle::pipeline::Pipeline;
@@ -19,6 +19,10 @@ fn asked() -> Asked<'static, ()> {
     Asked { run: "RUN_0001", state: None, related: None, time_ns, actor: "bench", content: Content(&|| [0; 32]) }
 }
 
+fn head(first_seq: u64) -> CommitHead<'static> {
+    CommitHead::new(Seq(first_seq), asked().time_ns, Durability::Sync, "bench")
+}
+
 fn fact(decision: &Decision, number: u64) -> Fact<'_> {
     let new = &decision.events[0];
     let event = Event {
@@ -27,10 +31,10 @@ fn fact(decision: &Decision, number: u64) -> Fact<'_> {
         kind: new.kind.as_kind(),
         kind_version: new.kind_version,
         causation: None,
-        idempotency: None,
+        protection: PLAIN,
         payload: &new.payload,
     };
-    Fact { seq: Seq(number), commit: Seq(number), time_ns: asked().time_ns, actor: "bench", event }
+    Fact { seq: Seq(number), head: head(number), event }
 }
 
 fn command(contracts: &Contracts, action: &str, members: Value) -> Command {
@@ -108,11 +112,10 @@ impl Played {
                 kind: new.kind.as_kind(),
                 kind_version: new.kind_version,
                 causation,
-                idempotency: None,
+                protection: PLAIN,
                 payload: &new.payload,
             };
-            let fact =
-                Fact { seq: Seq(self.events), commit: Seq(commit), time_ns: asked().time_ns, actor: "bench", event };
+            let fact = Fact { seq: Seq(self.events), head: head(commit), event };
             let folded = match &mut self.run {
                 None => self.contracts.start(&fact).map(|run| self.run = Some(run)),
                 Some(run) => run.evolve(&fact),
@@ -215,16 +218,10 @@ impl StoryRun {
                 kind: new.kind.as_kind(),
                 kind_version: new.kind_version,
                 causation: None,
-                idempotency: None,
+                protection: PLAIN,
                 payload: &new.payload,
             };
-            let fact = Fact {
-                seq: Seq(self.events),
-                commit: Seq(self.events),
-                time_ns: asked().time_ns,
-                actor: "bench",
-                event,
-            };
+            let fact = Fact { seq: Seq(self.events), head: head(self.events), event };
             contract.evolve(&mut state, &fact).unwrap_or_else(|error| unreachable!("what was decided folds: {error}"));
             self.events += 1;
         }

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Reads an evlog log, format version 1, with nothing but the Python standard library.
+"""Reads an evlog log, format version 2, with nothing but the Python standard library.
 
 Written from docs/format.md alone; it shares no code with evlog, BLAKE3 included. It is the proof that the page is
 enough: CI compares what it prints with what evlog reads. It is slow (about a second for 200 kB of log) and meant to
@@ -9,9 +9,11 @@ be read.
 
 Prints one line for each event of the unbroken prefix, its fields separated by tabs:
 
-    seq time_ns class actor stream number kind kind_version causation key content payload
+    seq recorded occurred class actor principal correlation key content
+    stream number kind kind_version causation protection payload
 
-with `-` for what is absent; the payload is JSON text where the kind is custom, else hexadecimal. Then the findings,
+with `-` for what is absent. The payload is JSON text where the kind is custom and the payload plain, else hexadecimal;
+with `--json` a protected payload is null, since it cannot be shown. Then the findings,
 `finding VERDICT POSITION RULE`; the verdict; and the root. Sentences go to stderr.
 Exit code: 0 clean, 1 findings, 2 the log could not be read.
 """
@@ -27,19 +29,27 @@ import zlib
 
 FRAME_BODY_LEN_MAX = 16 * 1024 * 1024
 EVENTS_PER_COMMIT_MAX = 65_536
+EVENT_LEN_MAX = 8_388_864
 PAYLOAD_LEN_MAX = 8 * 1024 * 1024
 STREAM_LEN_MAX = 200
 KIND_NAME_LEN_MAX = 120
 ACTOR_LEN_MAX = 256
+PRINCIPAL_LEN_MAX = 256
+CORRELATION_LEN_MAX = 256
 IDEMPOTENCY_KEY_LEN_MAX = 256
 SEGMENT_LIMIT_MIN = 1024
 SEGMENT_LIMIT_MAX = 1024 * 1024 * 1024
 POSITION_MAX = 2**63 - 1
 
+FORMAT_VERSION = 2
+PRE_RELEASE = 1
+CODEC = 1
 HEADER_LEN = 96
 FRAME_HEADER_LEN = 16
-BODY_LEN_MIN = 14
+BODY_LEN_MIN = 20
 DEPTH_MAX = 127
+PLAIN = 0
+OF_CONTRACTS = 100
 
 KINDS = {
     1: "log.created",
@@ -54,6 +64,7 @@ KINDS = {
     10: "log.loss_accepted",
     11: "log.clock_corrected",
     12: "log.name_changed",
+    13: "log.clock_stepped",
     100: "status.created",
     101: "status.transitioned",
     102: "status.rejected",
@@ -242,6 +253,16 @@ class Cursor:
     def string(self, what, most):
         return self.take(self.varint(what, most), what)
 
+    def given(self, what, most, rule):
+        """Text that is left out rather than empty."""
+        if not self.option(what):
+            return None
+        start = self.at
+        text = self.text(what, most)
+        if not text:
+            self.fail(rule, f"{what} is empty", start)
+        return text
+
     def text(self, what, most, rule="F-44"):
         start = self.at
         raw = self.string(what, most)
@@ -254,60 +275,97 @@ class Cursor:
         return text
 
 
+# --- Commits and events (rules F-30 to F-39, F-46 to F-48) -------------------------------------------------------------
+
+
 def read_commit(body, position):
-    """One commit (rules F-30 to F-39). Raises Flaw."""
+    """One commit: its head, and its events. Raises Flaw."""
     cursor = Cursor(body, position)
-    first_seq = cursor.varint("first seq", POSITION_MAX)
-    time_ns = cursor.signed("time")
-    if cursor.data[cursor.at:cursor.at + 1] not in (b"\1", b"\2"):
-        cursor.byte("durability class")
-        cursor.fail("F-32", "durability class has no meaning", cursor.at - 1)
-    durability = CLASSES[cursor.byte("durability class")]
-    actor = cursor.text("actor", ACTOR_LEN_MAX)
-    count = cursor.varint("number of events", EVENTS_PER_COMMIT_MAX)
+    head = read_head(cursor)
+    streams = read_streams(cursor)
+    start, count = cursor.at, cursor.varint("number of events", EVENTS_PER_COMMIT_MAX)
     if count == 0:
         cursor.fail("F-38", "a commit without events")
-    events = []
-    for seq in range(first_seq, first_seq + count):
-        event = read_event(cursor, seq)
-        event.update(seq=seq, time_ns=time_ns, durability=durability, actor=actor)
+    if len(streams) > count:
+        cursor.fail("F-47", f"{len(streams)} streams for {count} events", start)
+    events, used = [], set()
+    for seq in range(head["first_seq"], head["first_seq"] + count):
+        start, index = cursor.at, cursor.varint("stream of an event", len(streams) - 1, "F-47")
+        used.add(index)
+        stream = streams[index]
+        event = read_event(cursor, start, seq, stream["name"], stream["next"])
+        stream["next"] += 1
         events.append(event)
     if cursor.at != len(body):
         cursor.fail("F-30", f"{len(body) - cursor.at} bytes after the last event")
-    return first_seq, events
+    if len(used) != len(streams):
+        cursor.fail("F-47", "a stream without events")
+    return head, events
 
 
-def read_event(cursor, seq):
-    start = cursor.at
-    stream = cursor.text("stream", STREAM_LEN_MAX)
-    number = cursor.varint("number within the stream", POSITION_MAX)
-    kind_start, tag = cursor.at, cursor.varint("kind")
+def read_head(cursor):
+    first_seq = cursor.varint("first seq", POSITION_MAX)
+    recorded_ns = cursor.signed("recorded")
+    occurred_ns = cursor.signed("occurred") if cursor.option("occurred") else None
+    start, durability = cursor.at, cursor.byte("durability class")
+    if durability not in CLASSES:
+        cursor.fail("F-32", "durability class has no meaning", start)
+    actor = cursor.text("actor", ACTOR_LEN_MAX)
+    principal = cursor.given("principal", PRINCIPAL_LEN_MAX, "F-48")
+    correlation = cursor.given("correlation", CORRELATION_LEN_MAX, "F-48")
+    key = cursor.given("idempotency key", IDEMPOTENCY_KEY_LEN_MAX, "F-36")
+    content = None if key is None else cursor.take(32, "content digest")
+    return {
+        "first_seq": first_seq, "recorded_ns": recorded_ns, "occurred_ns": occurred_ns,
+        "durability": CLASSES[durability], "actor": actor, "principal": principal, "correlation": correlation,
+        "key": key, "content": content,
+    }
+
+
+def read_streams(cursor):
+    """The list of streams (rule F-46)."""
+    count = cursor.varint("number of streams", EVENTS_PER_COMMIT_MAX)
+    if count == 0:
+        cursor.fail("F-46", "a commit without streams")
+    streams = []
+    for _ in range(count):
+        start, name = cursor.at, cursor.text("stream", STREAM_LEN_MAX)
+        if not name:
+            cursor.fail("F-33", "a stream without a name", start)
+        number = cursor.varint("number within the stream", POSITION_MAX)
+        if streams and name.encode("utf-8") <= streams[-1]["name"].encode("utf-8"):
+            cursor.fail("F-46", f"stream `{name}` does not follow in the order of the bytes", start)
+        streams.append({"name": name, "next": number})
+    return streams
+
+
+def read_event(cursor, start, seq, stream, number):
+    """An event behind the index of its stream; its details are a byte string."""
+    length = cursor.varint("event", EVENT_LEN_MAX)
+    begin = cursor.at
+    details = Cursor(cursor.take(length, "event"), cursor.base + begin)
+    kind_start, tag = details.at, details.varint("kind")
     if tag == 0:
-        kind = cursor.varint("kind", 65_535)
+        kind = details.varint("kind", 65_535)
     elif tag == 1:
-        kind = cursor.text("kind", KIND_NAME_LEN_MAX, "F-35")
+        kind = details.text("kind", KIND_NAME_LEN_MAX, "F-35")
     else:
-        cursor.fail("F-35", f"kind: expected 0 or 1, found {tag}", kind_start)
-    version = cursor.varint("kind version", 65_535)
-    causation = cursor.varint("causation") if cursor.option("causation") else None
-    key = content = None
-    if cursor.option("idempotency key"):
-        key = cursor.text("idempotency key", IDEMPOTENCY_KEY_LEN_MAX)
-        content = cursor.take(32, "content digest")
-    payload = cursor.string("payload", PAYLOAD_LEN_MAX)
-    if not stream:
-        cursor.fail("F-33", "a stream without a name", start)
+        details.fail("F-35", f"kind: expected 0 or 1, found {tag}", kind_start)
+    version = details.varint("kind version", 65_535)
+    causation = details.varint("causation") if details.option("causation") else None
+    protection = details.byte("protection")
+    payload = details.data[details.at:]
+    if len(payload) > PAYLOAD_LEN_MAX:
+        details.fail("F-04", f"payload: expected at most {PAYLOAD_LEN_MAX}, found {len(payload)}")
     if number > seq:
         cursor.fail("F-34", f"number {number} within the stream is more than seq {seq}", start)
     if isinstance(kind, str) and (not kind.startswith("custom/") or kind == "custom/"):
         cursor.fail("F-35", f"kind `{kind}` does not begin with `custom/`", start)
-    if key == "":
-        cursor.fail("F-36", "an empty idempotency key", start)
     if causation is not None and causation >= seq:
         cursor.fail("F-37", f"seq {seq} is caused by {causation}, which is not earlier", start)
     return {
-        "stream": stream, "number": number, "kind": kind, "kind_version": version,
-        "causation": causation, "key": key, "content": content, "payload": payload,
+        "seq": seq, "stream": stream, "number": number, "kind": kind, "kind_version": version,
+        "causation": causation, "protection": protection, "payload": payload,
     }
 
 
@@ -367,6 +425,15 @@ def is_canonical(payload):
         return depth(value) <= DEPTH_MAX and canonical(value) == text
     except (ValueError, RecursionError, OverflowError):
         return False
+
+
+def is_plain_custom(event):
+    return isinstance(event["kind"], str) and event["protection"] == PLAIN
+
+
+def is_of_log(event):
+    """Whether the kind is one of the log's own (rule F-49)."""
+    return isinstance(event["kind"], int) and event["kind"] < OF_CONTRACTS
 
 
 def is_stream_name(name):
@@ -454,17 +521,20 @@ class Reader:
         crc_ok = zlib.crc32(header[:92]) == struct.unpack_from("<I", header, 92)[0]
         if header[:8] != b"evlogseg":
             return "F-10", "segment header: expected it to begin with `evlogseg`"
-        if version > 1:
-            mended = header[:8] + struct.pack("<I", 1) + header[12:92]
+        at_start = self.segments == 1 and name == 0
+        if version > FORMAT_VERSION:
+            mended = header[:8] + struct.pack("<I", FORMAT_VERSION) + header[12:92]
             only_that = zlib.crc32(mended) == struct.unpack_from("<I", header, 92)[0]
-            if self.segments == 1 and name == 0 and not only_that:
-                raise Unreadable(f"format version {version} is newer than this program reads: expected 1")
-            return "F-11", f"format version: expected 1, found {version}"
+            if at_start and not only_that:
+                raise Unreadable(f"format version {version} is newer than this program reads: expected 2")
+            return "F-11", f"format version: expected 2, found {version}"
         if not crc_ok:
             return "F-13", "segment header: checksum does not match"
+        if version == PRE_RELEASE and at_start:
+            raise Unreadable("format version 1 was written by a pre-release of evlog: expected 2")
         limit, position, first_seq = struct.unpack_from("<QQQ", header, 32)
-        if version != 1 or codec != 1:
-            return "F-11", f"expected version 1 and codec 1, found {version} and {codec}"
+        if version != FORMAT_VERSION or codec != CODEC:
+            return "F-11", f"expected version 2 and codec 1, found {version} and {codec}"
         if not SEGMENT_LIMIT_MIN <= limit <= SEGMENT_LIMIT_MAX or max(position, first_seq) > POSITION_MAX:
             return "F-12", "segment header: a field is out of range"
         if header[88:92] != bytes(4):
@@ -553,14 +623,14 @@ class Reader:
     def frame(self, data, at, durable, body):
         position, end = self.base + at, at + FRAME_HEADER_LEN + len(body)
         try:
-            first_seq, events = read_commit(body, position + FRAME_HEADER_LEN)
+            head, events = read_commit(body, position + FRAME_HEADER_LEN)
         except Flaw as flaw:
             self.tell("damaged", flaw.position, flaw.rule, str(flaw))
             self.end_prefix()
             self.gap()
         else:
             self.check_roll(at, end - at, durable)
-            self.commit(position, durable, first_seq, events)
+            self.commit(position, durable, head, events)
         self.frames += 1
         self.advance(data[at:end])
         return end
@@ -577,32 +647,42 @@ class Reader:
             if before <= HEADER_LEN or before + length <= self.limit:
                 self.tell("tampered", position, "F-15", "the frame would have fitted into the segment before")
 
-    def commit(self, position, durable, first_seq, events):
-        """The order of commits and events (rules F-24, F-31, F-34, F-36)."""
+    def commit(self, position, durable, head, events):
+        """The order of commits and events (rules F-24, F-31), and each event."""
         if durable < self.durable:
             self.tell("tampered", position, "F-24", f"durable-before fell from {self.durable} to {durable}")
         self.durable = max(self.durable, durable)
+        first_seq = head["first_seq"]
         if not self.expects(first_seq):
             self.tell("tampered", position, "F-31", f"first seq: expected {self.next_seq}, found {first_seq}")
             self.lossy = True
+        before = None
         for event in events:
-            stream, number = event["stream"], event["number"]
-            expected = self.numbers.get(stream, 0)
-            if number < expected or (number != expected and not self.lossy):
-                self.tell("tampered", position, "F-34", f"stream `{stream}`: expected {expected}, found {number}")
-            self.numbers[stream] = number + 1
-            if event["key"] is not None:
-                first = self.contents.setdefault((stream, event["key"]), event["content"])
-                if first != event["content"]:
-                    self.tell("tampered", position, "F-36", f"key `{event['key']}` comes again with other content")
-            if not is_stream_name(stream):
-                self.tell("tampered", position, "F-33", f"seq {event['seq']}: the stream's name is that of no run")
-            if isinstance(event["kind"], str) and not is_canonical(event["payload"]):
-                self.tell("tampered", position, "F-39", f"seq {event['seq']}: payload is not RFC 8785 text")
+            self.event(position, head, event, is_of_log(events[0]))
+            if head["key"] is not None and event["stream"] != before:
+                first = self.contents.setdefault((event["stream"], head["key"]), head["content"])
+                if first != head["content"]:
+                    self.tell("tampered", position, "F-36", f"key `{head['key']}` comes again with other content")
+            before = event["stream"]
             if self.prefix is None:
-                self.on_event(event)
+                self.on_event(head, event)
         self.seq_unknown = False
         self.next_seq = first_seq + len(events)
+
+    def event(self, position, head, event, is_own):
+        """One event in its place (rules F-33, F-34, F-39, F-49)."""
+        stream, number, seq = event["stream"], event["number"], event["seq"]
+        expected = self.numbers.get(stream, 0)
+        if number < expected or (number != expected and not self.lossy):
+            self.tell("tampered", position, "F-34", f"stream `{stream}`: expected {expected}, found {number}")
+        self.numbers[stream] = number + 1
+        if not is_stream_name(stream):
+            self.tell("tampered", position, "F-33", f"seq {seq}: the stream's name is that of no run")
+        said = any(head[name] is not None for name in ("occurred_ns", "correlation", "key"))
+        if is_of_log(event) != is_own or (is_own and (stream != "$log" or said)):
+            self.tell("tampered", position, "F-49", f"seq {seq}: an event of the log's own is not by itself in `$log`")
+        if is_plain_custom(event) and not is_canonical(event["payload"]):
+            self.tell("tampered", position, "F-39", f"seq {seq}: payload is not RFC 8785 text")
 
     def search(self, data, start, flaw):
         """Rule F-26: what a frame that fails means depends on what follows it, and on the segment."""
@@ -637,7 +717,7 @@ def kind_name(kind):
 
 def payload_text(event):
     payload = event["payload"]
-    if isinstance(event["kind"], str):
+    if is_plain_custom(event):
         try:
             text = payload.decode("utf-8")
             if not any(byte < 32 or byte == 127 for byte in payload):
@@ -647,21 +727,26 @@ def payload_text(event):
     return payload.hex() or "-"
 
 
-def print_line(event):
+def print_line(head, event):
     absent = lambda value: "-" if value is None else str(value)
-    content = None if event["content"] is None else event["content"].hex()
+    content = None if head["content"] is None else head["content"].hex()
     fields = (
-        event["seq"], event["time_ns"], event["durability"], event["actor"] or "-", event["stream"], event["number"],
-        kind_name(event["kind"]), event["kind_version"], absent(event["causation"]), absent(event["key"]),
-        absent(content), payload_text(event),
+        event["seq"], head["recorded_ns"], absent(head["occurred_ns"]), head["durability"], head["actor"] or "-",
+        absent(head["principal"]), absent(head["correlation"]), absent(head["key"]), absent(content),
+        event["stream"], event["number"], kind_name(event["kind"]), event["kind_version"], absent(event["causation"]),
+        event["protection"], payload_text(event),
     )
     print("\t".join(map(str, fields)))
 
 
-def print_json(event):
-    out = dict(event, kind=kind_name(event["kind"]), payload=event["payload"].hex())
-    out["content"] = None if event["content"] is None else event["content"].hex()
-    if isinstance(event["kind"], str) and is_canonical(event["payload"]):
+def print_json(head, event):
+    out = dict(head, **event)
+    del out["first_seq"]
+    out["kind"], out["payload"] = kind_name(event["kind"]), event["payload"].hex()
+    out["content"] = None if head["content"] is None else head["content"].hex()
+    if event["protection"] != PLAIN:
+        out["payload"] = None
+    elif isinstance(event["kind"], str) and is_canonical(event["payload"]):
         out["payload"] = json.loads(event["payload"])
     print(json.dumps(out, ensure_ascii=False, sort_keys=True))
 

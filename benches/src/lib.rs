@@ -6,7 +6,7 @@ pub mod asked;
 pub mod driver;
 pub mod gate;
 
-use evlog_format::{CommitHead, Durability, Event, Seq, kind};
+use evlog_format::{CommitHead, Durability, Event, PLAIN, Seq, kind};
 
 /// Payloads of 208 to 271 bytes, deterministic and not compressible by repetition.
 pub fn payloads(count: u64) -> Vec<Vec<u8>> {
@@ -26,12 +26,7 @@ pub fn payloads(count: u64) -> Vec<Vec<u8>> {
 
 /// The head of a commit.
 pub fn head(first_seq: u64) -> CommitHead<'static> {
-    CommitHead {
-        first_seq: Seq(first_seq),
-        time_ns: 1_771_869_600_000_000_000,
-        class: Durability::Sync,
-        actor: "bench",
-    }
+    CommitHead::new(Seq(first_seq), 1_771_869_600_000_000_000, Durability::Sync, "bench")
 }
 
 /// One event of a run for each payload; runs have ten events each.
@@ -42,7 +37,7 @@ pub fn events<'a>(first_seq: u64, streams: &'a [String], payloads: &'a [Vec<u8>]
         kind: kind::STATUS_TRANSITIONED,
         kind_version: 1,
         causation: None,
-        idempotency: None,
+        protection: PLAIN,
         payload,
     };
     (first_seq..).zip(payloads).map(event).collect()

@@ -154,7 +154,8 @@ fn a_log_that_grew_is_gone_on_with_and_its_runs_are_folded_whole() {
 #[test]
 fn a_sample_reads_what_it_says_and_is_led_to_the_root_that_was_signed() {
     // Rule C-53.
-    let (fs, covered) = (log(), covered(&log()));
+    let fs = log();
+    let covered = covered(&fs);
     for (parts, expected) in [(1, 1), (300_000, 0), (1_000_000, 0)] {
         let found = sampled(&fs, parts, Some(&covered));
         assert_eq!(found.report.verdict(), Verdict::Clean, "{found:?}");

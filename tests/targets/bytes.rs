@@ -4,8 +4,8 @@
 use evlog_format::checksum::Seed;
 use evlog_format::frame::Decoded;
 use evlog_format::{
-    Commit, CommitReader, Event, FRAME_HEADER_LEN, FrameCodec, Kind, LogId, SEGMENT_HEADER_LEN, SegmentHeader, Seq,
-    encode_commit, limits,
+    Commit, CommitHead, CommitReader, Durability, Event, FRAME_HEADER_LEN, FrameCodec, Kind, LogId, PLAIN,
+    SEGMENT_HEADER_LEN, SegmentHeader, Seq, encode_commit, limits,
 };
 use evlog_lifecycle::{custom::Custom, pipeline::Pipeline, status::Status};
 use evlog_projection::registry::BundleFold;
@@ -76,13 +76,17 @@ fn sealed_frame(position: u64, frame: &[u8]) -> Vec<u8> {
     sealed
 }
 
-/// The body of a commit: read event by event and as a whole, with the same outcome, and written in the same bytes.
+/// The body of a commit: read event by event and as a whole, with the same outcome, and written in the same bytes. Read for
+/// one stream alone, it gives that stream's events.
 pub(crate) fn commit(bytes: &[u8]) {
     let walked = walk(bytes);
+    let one = of_first_stream(bytes);
     let read = Commit::decode(bytes, 0);
     assert_eq!(walked.is_some(), read.is_ok(), "walking and reading differ: {read:?}");
     let (Some(events), Ok(commit)) = (walked, read) else { return };
     assert!(events == commit.events && !events.is_empty());
+    let is_first = |event: &&Event<'_>| event.stream == events[0].stream;
+    assert_eq!(one, events.iter().filter(is_first).copied().collect::<Vec<_>>(), "one stream alone");
     let mut again = Vec::new();
     let encoded = encode_commit(&commit.head, &commit.events, &mut again);
     assert!(encoded.is_ok() && again == bytes, "a commit has another encoding: {encoded:?}");
@@ -98,6 +102,18 @@ fn walk(bytes: &[u8]) -> Option<Vec<Event<'_>>> {
         events.push(event);
     }
     Some(events)
+}
+
+/// The events of the stream that the first event is of, as far as they are read; the others are passed over.
+fn of_first_stream(bytes: &[u8]) -> Vec<Event<'_>> {
+    let mut events = Vec::new();
+    let Ok(reader) = CommitReader::new(bytes, 0) else { return events };
+    let Ok(Some((_, first))) = reader.clone().next_event() else { return events };
+    let mut reader = reader.only(|stream| stream == first.stream);
+    while let Ok(Some((_, event))) = reader.next_event() {
+        events.push(event);
+    }
+    events
 }
 
 /// A kind's number in two bytes, then the payload of a run's first event and, behind a first one that holds, of its second.
@@ -117,9 +133,10 @@ fn fold(contracts: &Contracts, events: &[(Kind<'_>, &[u8])]) {
     let bundle = || {
         let mut fold = BundleFold::new(contracts);
         for (number, &(kind, payload)) in (0..).zip(events) {
-            let (causation, idempotency) = (None, None);
-            let event = Event { stream: "RUN_0001", number, kind, kind_version: 1, causation, idempotency, payload };
-            fold.push(&Fact { seq: Seq(number), commit: Seq(number), time_ns: 7, actor: "a", event }).ok()?;
+            let (causation, protection) = (None, PLAIN);
+            let event = Event { stream: "RUN_0001", number, kind, kind_version: 1, causation, protection, payload };
+            let head = CommitHead::new(Seq(number), 7, Durability::Sync, "a");
+            fold.push(&Fact { seq: Seq(number), head, event }).ok()?;
         }
         Some(fold.run()?.project().map_err(|error| error.to_string()))
     };

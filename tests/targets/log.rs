@@ -78,16 +78,16 @@ fn shown(fs: &SimFs) -> (Vec<Seen>, bool) {
     (seen, true)
 }
 
-/// Nothing for a log of a newer version.
+/// Nothing for a log of another version.
 fn audit(fs: &SimFs) -> Option<Verdict> {
     let Ok(raw) = RawLog::open(Arc::new(fs.clone()), Path::new(seeds::DIR)) else { unreachable!("the disk is well") };
     let mut audit = Audit::new(raw.head().map(|head| head.durable));
     for (at, segment) in raw.segments().iter().enumerate() {
         audit.begin_segment(segment.position, at + 1 == raw.segments().len());
-        let mut is_newer = false;
-        let read = raw.read(segment, &mut |chunk| is_newer |= audit.bytes(chunk, &mut |_, _| ()).is_err());
+        let mut is_other = false;
+        let read = raw.read(segment, &mut |chunk| is_other |= audit.bytes(chunk, &mut |_, _| ()).is_err());
         assert!(read.is_ok(), "the disk is well");
-        if is_newer || audit.end_segment().is_err() {
+        if is_other || audit.end_segment().is_err() {
             return None;
         }
     }

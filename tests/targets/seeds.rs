@@ -24,7 +24,7 @@ struct Segment {
 }
 
 fn golden(name: &str) -> Vec<Segment> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/v1").join(name).join("segments");
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/v2").join(name).join("segments");
     let Ok(entries) = std::fs::read_dir(&dir) else { panic!("no golden log in `{}`", dir.display()) };
     let read = |path: PathBuf| {
         let position = path.file_stem()?.to_str()?.parse().ok()?;

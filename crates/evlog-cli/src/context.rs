@@ -4,12 +4,20 @@ use crate::args::Global;
 use crate::error::CommandError;
 use evlog::{Log, LogError, Options, View};
 use evlog_format::Seq;
+use evlog_format::limits::CORRELATION_LEN_MAX;
 use evlog_lifecycle::form::Definition;
 use evlog_lifecycle::{custom::Custom, machine::Machine, pipeline::Pipeline, status::Status, story::Story};
 use evlog_projection::Contracts;
 use evlog_store::{OpenError, StdFs};
+use nix::unistd::{User, getuid};
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// The longest name of a user that is recorded, in bytes; those that have a longer one are recorded by number.
+const NAME_LEN_MAX: usize = 200;
+
+/// Length of a W3C `traceparent` of version 00.
+const TRACE_LEN: usize = 55;
 
 /// What every command knows.
 pub(crate) struct Context {
@@ -71,9 +79,10 @@ impl Context {
     }
 
     /// How the log is opened for writing. `command` names the holder to whoever finds the log locked.
-    pub(crate) fn options(command: &str, create: bool) -> Options {
+    pub(crate) fn options(command: &str, create: bool) -> Result<Options, CommandError> {
         let program = format!("evlog {command} {}", env!("CARGO_PKG_VERSION"));
-        Options { create, ..Options::new(program) }
+        let (principal, correlation) = (Some(principal()), correlation()?);
+        Ok(Options { create, principal, correlation, ..Options::new(program) })
     }
 
     /// Opens the log for writing.
@@ -83,6 +92,31 @@ impl Context {
 
     /// Opens the log for writing, with contracts that were brought.
     pub(crate) fn writer_with(&self, brought: &[Definition], command: &str, create: bool) -> Result<Log, CommandError> {
-        Ok(Log::open(&self.log, contracts_with(brought), Context::options(command, create))?)
+        Ok(Log::open(&self.log, contracts_with(brought), Context::options(command, create)?)?)
     }
+}
+
+/// The user of the operating system that runs the command.
+fn principal() -> String {
+    let id = getuid();
+    match User::from_uid(id) {
+        Ok(Some(user)) if !user.name.is_empty() && user.name.len() <= NAME_LEN_MAX => format!("os:{}", user.name),
+        _ => format!("os:uid-{id}"),
+    }
+}
+
+/// What the environment says that all commands of this call belong to.
+fn correlation() -> Result<Option<String>, CommandError> {
+    let given = |name: &str| std::env::var_os(name).filter(|text| !text.is_empty());
+    if let Some(text) = given("EVLOG_CORRELATION") {
+        let text = text.to_string_lossy().into_owned();
+        let message =
+            format!("EVLOG_CORRELATION: expected at most {CORRELATION_LEN_MAX} bytes, without control characters");
+        let is_good = text.len() as u64 <= CORRELATION_LEN_MAX && !text.chars().any(char::is_control);
+        return if is_good { Ok(Some(text)) } else { Err(CommandError::user(message)) };
+    }
+    // What others set for others is left out where it is not of their own form.
+    let is_trace =
+        |text: &String| text.len() == TRACE_LEN && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
+    Ok(given("TRACEPARENT").and_then(|text| text.into_string().ok()).filter(is_trace))
 }

@@ -122,7 +122,6 @@ impl CommandError {
             OpenError::Io(failure) if matches!(failure.doing, "lock" | "create") && is_forbidden(&failure.source) => {
                 self.hint("commands that read work on a log that may not be written; this one has to write")
             }
-            OpenError::Version { .. } => self.hint("use a newer evlog"),
             OpenError::Refused(refusal) => self.hint_for_refusal(refusal),
             _ => self,
         }

@@ -2,6 +2,7 @@
 
 use crate::json::EventLine;
 use crate::ui::{Text, Tone, Ui};
+use evlog_format::{CommitHead, Event, PLAIN};
 use evlog_projection::{Fact, time};
 use serde_json::Value;
 use std::ops::ControlFlow;
@@ -17,6 +18,8 @@ const KIND_WIDTH_MIN: usize = 20;
 const FIRST: [&str; 8] = ["stage", "state", "from", "to", "status", "requested", "reason_code", "action"];
 /// What people do not look for in one line.
 const LEFT_OUT: [&str; 2] = ["request", "definition"];
+/// Times that are further apart count as two, in nanoseconds.
+const TIME_APART_NS: u64 = 60 * 1_000_000_000;
 /// Digests are shown by this many digits.
 const DIGEST_SHOWN: usize = 12;
 
@@ -51,19 +54,40 @@ impl<'u> Events<'u> {
         let (stream_width, kind_width) = (self.stream_width, self.kind_width);
         let line = Text::default()
             .plain(format_args!("{:>6}  ", fact.seq.0))
-            .toned(Tone::Faint, time::to_rfc3339(fact.time_ns))
+            .toned(Tone::Faint, time::to_rfc3339(fact.head.recorded_ns))
             .plain(format_args!("  {stream:stream_width$}  "))
             .toned(tone_of_kind(&kind), format_args!("{kind:kind_width$}"))
             .plain("  ")
-            .plain(words(payload));
+            .toned(Tone::Warning, apart(&fact.head))
+            .plain(if fact.event.protection == PLAIN { words(payload) } else { hidden(&fact.event) });
         self.ui.line(line);
     }
+}
+
+/// The word for what happened, by its own account, at another time than it was recorded. Both in Unix nanoseconds.
+pub(crate) fn out_of_time(occurred_ns: i64, recorded_ns: i64) -> Option<&'static str> {
+    let is_apart = occurred_ns.abs_diff(recorded_ns) > TIME_APART_NS;
+    is_apart.then_some(if occurred_ns < recorded_ns { "backdated" } else { "ahead" })
+}
+
+fn apart(head: &CommitHead<'_>) -> String {
+    let Some(occurred) = head.occurred_ns else { return String::new() };
+    match out_of_time(occurred, head.recorded_ns) {
+        Some(word) => format!("{word}: occurred {}  ", time::to_rfc3339(occurred)),
+        None => String::new(),
+    }
+}
+
+/// A payload that this program cannot show.
+fn hidden(event: &Event<'_>) -> String {
+    let (len, protection) = (event.payload.len(), event.protection);
+    format!("(payload of {len} bytes, protected in a way that this program does not know: {protection})")
 }
 
 fn tone_of_kind(kind: &str) -> Tone {
     match kind.rsplit_once('.') {
         Some(("log", "loss_accepted")) => Tone::Bad,
-        Some(("log", "tail_cut" | "recovered")) => Tone::Warning,
+        Some(("log", "tail_cut" | "recovered" | "clock_stepped")) => Tone::Warning,
         Some(("log", _)) => Tone::Faint,
         Some((_, "rejected" | "forced_failed")) => Tone::Bad,
         Some((_, "refused" | "overridden" | "validation_reported")) => Tone::Warning,

@@ -1,23 +1,34 @@
-//! A commit: one or more events appended together (rules F-30 to F-45). The body of a frame.
+//! A commit: one or more events appended together (rules F-30 to F-49). The body of a frame.
 //!
 //! Encoding is the codec library's; decoding is written here, strict and borrowing, and tested against the library.
+//! Streams are named once for a commit, and an event by the place of its stream's name: `streams`.
+
+mod streams;
 
 use crate::cursor::{Cursor, has_control};
 use crate::error::{Corruption, Flaw};
 use crate::ids::Seq;
 use crate::kind::{CUSTOM_PREFIX, Kind};
 use crate::limits::{
-    ACTOR_LEN_MAX, EVENTS_PER_COMMIT_MAX, IDEMPOTENCY_KEY_LEN_MAX, KIND_NAME_LEN_MAX, PAYLOAD_LEN_MAX, POSITION_MAX,
-    STREAM_LEN_MAX,
+    ACTOR_LEN_MAX, CORRELATION_LEN_MAX, EVENT_LEN_MAX, EVENTS_PER_COMMIT_MAX, IDEMPOTENCY_KEY_LEN_MAX,
+    KIND_NAME_LEN_MAX, PAYLOAD_LEN_MAX, POSITION_MAX, PRINCIPAL_LEN_MAX, STREAM_LEN_MAX,
 };
 use alloc::vec::Vec;
 use bincode::Encode;
 use bincode::enc::Encoder;
 use bincode::error::EncodeError;
 use core::fmt;
+use streams::{Rows, Streams, Taken};
 
-/// The fewest bytes that an event takes: a stream of one letter, and one byte for each other field's number or length.
-const EVENT_LEN_MIN: usize = 9;
+/// The fewest bytes that an event takes: one for its stream, one for its length, and those of its kind, version,
+/// causation and protection.
+const EVENT_LEN_MIN: usize = 7;
+
+/// Room for what stands before an event's payload: at most a kind's name and 20 bytes.
+const ENVELOPE_LEN_MAX: usize = 160;
+
+/// The protection of a payload that stands as it is.
+pub const PLAIN: u8 = 0;
 
 /// Length of a content digest in bytes.
 const CONTENT_LEN: usize = 32;
@@ -37,12 +48,35 @@ pub enum Durability {
 pub struct CommitHead<'a> {
     /// Seq of the first event; the others follow without a gap.
     pub first_seq: Seq,
-    /// Unix time in nanoseconds, recorded once. May repeat or go backwards; never decides order.
-    pub time_ns: i64,
+    /// What the recorder's clock said when the commit was made, as Unix time in nanoseconds. May repeat or go backwards;
+    /// never decides order.
+    pub recorded_ns: i64,
+    /// When it happened, as the caller says.
+    pub occurred_ns: Option<i64>,
     /// When the commit was to be acknowledged.
     pub class: Durability,
-    /// Who asked for it.
+    /// Who asked for it, as the caller says.
     pub actor: &'a str,
+    /// Who was authenticated, as the recorder found out.
+    pub principal: Option<&'a str>,
+    /// What ties it to commits of other runs: the id of a request, a trace.
+    pub correlation: Option<&'a str>,
+    /// Names the command, so that a second delivery of it is recognised.
+    pub idempotency: Option<Idempotency<'a>>,
+}
+
+impl<'a> CommitHead<'a> {
+    /// A head that says only what every commit must.
+    pub fn new(first_seq: Seq, recorded_ns: i64, class: Durability, actor: &'a str) -> CommitHead<'a> {
+        let (occurred_ns, principal, correlation, idempotency) = (None, None, None, None);
+        CommitHead { first_seq, recorded_ns, occurred_ns, class, actor, principal, correlation, idempotency }
+    }
+
+    /// When it happened: as the caller says, or else when it was recorded.
+    #[inline]
+    pub fn time_ns(&self) -> i64 {
+        self.occurred_ns.unwrap_or(self.recorded_ns)
+    }
 }
 
 /// One fact: what happened to one stream.
@@ -58,9 +92,9 @@ pub struct Event<'a> {
     pub kind_version: u16,
     /// Seq of the earlier event that caused this one.
     pub causation: Option<Seq>,
-    /// Names the command, so that a second delivery of it is recognised.
-    pub idempotency: Option<Idempotency<'a>>,
-    /// The details, as the kind's table says.
+    /// How the payload is kept: [`PLAIN`], or in a way that this version does not know.
+    pub protection: u8,
+    /// The details, as the kind's table says, unless they are protected.
     pub payload: &'a [u8],
 }
 
@@ -133,39 +167,60 @@ impl Durability {
     }
 }
 
-impl Encode for Event<'_> {
+/// What stands before an event's payload.
+struct Envelope<'e>(&'e Event<'e>);
+
+impl Encode for Envelope<'_> {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-        self.stream.encode(encoder)?;
-        self.number.encode(encoder)?;
-        match self.kind {
+        let event = self.0;
+        match event.kind {
             Kind::BuiltIn(number) => (0u32, number).encode(encoder)?,
             Kind::Custom(name) => (1u32, name).encode(encoder)?,
         }
-        self.kind_version.encode(encoder)?;
-        self.causation.map(|seq| seq.0).encode(encoder)?;
-        self.idempotency.map(|given| (given.key, given.content)).encode(encoder)?;
-        self.payload.encode(encoder)
+        event.kind_version.encode(encoder)?;
+        event.causation.map(|seq| seq.0).encode(encoder)?;
+        event.protection.encode(encoder)
     }
 }
 
 impl Encode for CommitHead<'_> {
     fn encode<E: Encoder>(&self, encoder: &mut E) -> Result<(), EncodeError> {
-        self.first_seq.0.encode(encoder)?;
-        self.time_ns.encode(encoder)?;
-        (self.class as u8).encode(encoder)?;
-        self.actor.encode(encoder)
+        (self.first_seq.0, self.recorded_ns, self.occurred_ns).encode(encoder)?;
+        (self.class as u8, self.actor, self.principal, self.correlation).encode(encoder)?;
+        self.idempotency.map(|given| (given.key, given.content)).encode(encoder)
     }
 }
 
 /// Appends the body of a commit to `out`. What a reader would refuse is refused here, and `out` is left as it was.
 pub fn encode_commit(head: &CommitHead<'_>, events: &[Event<'_>], out: &mut Vec<u8>) -> Result<(), EncodeRefusal> {
     check_writable(head, events)?;
+    let mut table = Rows::of(events);
     let start = out.len();
-    let written = bincode::encode_into_writer((head, events), Appender(out), bincode::config::standard());
+    let written = write(head, events, &mut table, out);
     if written.is_err() {
-        // The encoder fails only with its writer, and appending to memory does not; kept so that nothing can panic.
         out.truncate(start);
-        return Err(EncodeRefusal::Invalid(Flaw::Truncated { of: "commit" }));
+    }
+    written
+}
+
+fn write(
+    head: &CommitHead<'_>,
+    events: &[Event<'_>],
+    table: &mut Rows<'_>,
+    out: &mut Vec<u8>,
+) -> Result<(), EncodeRefusal> {
+    // The encoder fails only with its writer, and appending to memory does not; kept so that nothing can panic.
+    let failed = |_: EncodeError| EncodeRefusal::Invalid(Flaw::Truncated { of: "commit" });
+    let config = bincode::config::standard();
+    bincode::encode_into_writer((head, table.rows(), events.len() as u64), Appender(out), config).map_err(failed)?;
+    let mut envelope = [0u8; ENVELOPE_LEN_MAX];
+    for event in events {
+        let index = table.take(event.stream, event.number).map_err(EncodeRefusal::Invalid)?;
+        let len = bincode::encode_into_slice(Envelope(event), &mut envelope, config).map_err(failed)?;
+        let whole = (index, (len + event.payload.len()) as u64);
+        bincode::encode_into_writer(whole, Appender(out), config).map_err(failed)?;
+        out.extend_from_slice(&envelope[..len]);
+        out.extend_from_slice(event.payload);
     }
     Ok(())
 }
@@ -192,10 +247,22 @@ fn text(of: &'static str, text: &str, max: u64) -> Result<(), EncodeRefusal> {
     if has_control(text) { Err(EncodeRefusal::Invalid(Flaw::Text { of })) } else { Ok(()) }
 }
 
+/// Text that is left out rather than empty.
+fn given(of: &'static str, given: Option<&str>, max: u64) -> Result<(), EncodeRefusal> {
+    match given {
+        Some("") => Err(EncodeRefusal::Invalid(Flaw::Empty { of })),
+        Some(given) => text(of, given, max),
+        None => Ok(()),
+    }
+}
+
 fn check_writable(head: &CommitHead<'_>, events: &[Event<'_>]) -> Result<(), EncodeRefusal> {
     at_most("first seq", head.first_seq.0, POSITION_MAX)?;
     within("number of events", events.len(), EVENTS_PER_COMMIT_MAX)?;
     text("actor", head.actor, ACTOR_LEN_MAX)?;
+    given("principal", head.principal, PRINCIPAL_LEN_MAX)?;
+    given("correlation", head.correlation, CORRELATION_LEN_MAX)?;
+    given("idempotency key", head.idempotency.map(|given| given.key), IDEMPOTENCY_KEY_LEN_MAX)?;
     if events.is_empty() {
         return Err(EncodeRefusal::Invalid(Flaw::Empty { of: "events" }));
     }
@@ -205,9 +272,6 @@ fn check_writable(head: &CommitHead<'_>, events: &[Event<'_>]) -> Result<(), Enc
         within("payload", event.payload.len(), PAYLOAD_LEN_MAX)?;
         if let Kind::Custom(name) = event.kind {
             text("kind", name, KIND_NAME_LEN_MAX)?;
-        }
-        if let Some(given) = event.idempotency {
-            text("idempotency key", given.key, IDEMPOTENCY_KEY_LEN_MAX)?;
         }
         check_event(event, seq).map_err(EncodeRefusal::Invalid)?;
     }
@@ -231,9 +295,6 @@ fn check_event(event: &Event<'_>, seq: u64) -> Result<(), Flaw> {
     {
         return Err(Flaw::Text { of: "kind" });
     }
-    if event.idempotency.is_some_and(|given| given.key.is_empty()) {
-        return Err(Flaw::Empty { of: "idempotency key" });
-    }
     match event.causation {
         Some(cause) if cause.0 >= seq => {
             Err(Flaw::Order { of: "causation, less than the seq", expected: seq, found: cause.0 })
@@ -242,34 +303,32 @@ fn check_event(event: &Event<'_>, seq: u64) -> Result<(), Flaw> {
     }
 }
 
-/// Walks a commit's events without allocating.
+/// Walks a commit's events; it allocates for the names of streams alone, where there is more than one.
 #[derive(Clone, Debug)]
 pub struct CommitReader<'a> {
     /// What the events share.
     pub head: CommitHead<'a>,
+    streams: Streams<'a>,
     cursor: Cursor<'a>,
     next_seq: u64,
     left: u64,
 }
 
 impl<'a> CommitReader<'a> {
-    /// Reads the head of a body; `position` is that of its first byte.
+    /// Reads what the events share; `position` is that of the body's first byte.
     pub fn new(body: &'a [u8], position: u64) -> Result<CommitReader<'a>, Corruption> {
         let mut cursor = Cursor::new(body, position);
-        let first_seq = cursor.varint_max(POSITION_MAX, "first seq")?;
-        let time_ns = cursor.varint_signed("time")?;
+        let head = read_head(&mut cursor)?;
+        let streams = Streams::read(&mut cursor)?;
         let at = cursor;
-        let class = cursor.u8("durability class")?;
-        let Some(class) = Durability::from_byte(class) else {
-            return Err(at.corrupt(Flaw::Tag { of: "durability class", found: u64::from(class) }));
-        };
-        let actor = cursor.text(ACTOR_LEN_MAX, "actor")?;
         let left = cursor.varint_max(EVENTS_PER_COMMIT_MAX, "number of events")?;
         if left == 0 {
             return Err(cursor.corrupt(Flaw::Empty { of: "events" }));
         }
-        let head = CommitHead { first_seq: Seq(first_seq), time_ns, class, actor };
-        Ok(CommitReader { head, cursor, next_seq: first_seq, left })
+        if streams.len() > left {
+            return Err(at.corrupt(Flaw::Empty { of: "events of a stream" }));
+        }
+        Ok(CommitReader { head, streams, cursor, next_seq: head.first_seq.0, left })
     }
 
     /// How many events have not been read yet.
@@ -277,75 +336,82 @@ impl<'a> CommitReader<'a> {
         self.left
     }
 
-    /// The same of one event of those whose stream's name, as bytes, is wanted. The others are passed over by their
-    /// lengths: what they hold is not looked at, which is for readers of bytes that were checked before.
-    pub fn next_of(&mut self, wanted: impl Fn(&[u8]) -> bool) -> Result<Option<(Seq, Event<'a>)>, Corruption> {
-        while self.left > 0 {
-            let mut ahead = self.cursor;
-            if wanted(ahead.byte_string(STREAM_LEN_MAX, "stream")?) {
-                break;
-            }
-            pass_event(&mut ahead)?;
-            self.cursor = ahead;
-            self.left -= 1;
-            self.next_seq += 1;
-        }
-        self.next_event()
+    /// Gives the events of wanted streams alone. The others are passed over by their lengths: what they hold is not looked
+    /// at, which is for readers of bytes that were checked before.
+    #[must_use]
+    pub fn only(mut self, wanted: impl Fn(&str) -> bool) -> CommitReader<'a> {
+        self.streams.want(wanted);
+        self
     }
 
     /// The next event with its seq; `None` after the last, if nothing follows it.
     #[inline]
     pub fn next_event(&mut self) -> Result<Option<(Seq, Event<'a>)>, Corruption> {
-        if self.left == 0 {
-            return match self.cursor.remaining() {
-                0 => Ok(None),
-                found => Err(self.cursor.corrupt(Flaw::Trailing { found: found as u64 })),
-            };
+        while self.left > 0 {
+            let at = self.cursor;
+            let index = self.streams.index(&mut self.cursor)?;
+            let Taken { stream, number, is_wanted } = self.streams.take(index);
+            let seq = Seq(self.next_seq);
+            self.left -= 1;
+            self.next_seq += 1;
+            if !is_wanted {
+                self.cursor.byte_string(EVENT_LEN_MAX, "event")?;
+                continue;
+            }
+            let event = read_event(&mut self.cursor, stream, number)?;
+            check_event(&event, seq.0).map_err(|flaw| at.corrupt(flaw))?;
+            return Ok(Some((seq, event)));
         }
-        let at = self.cursor;
-        let event = read_event(&mut self.cursor)?;
-        check_event(&event, self.next_seq).map_err(|flaw| at.corrupt(flaw))?;
-        let seq = Seq(self.next_seq);
-        self.left -= 1;
-        self.next_seq += 1;
-        Ok(Some((seq, event)))
+        match self.cursor.remaining() {
+            0 if self.streams.are_all_used() => Ok(None),
+            0 => Err(self.cursor.corrupt(Flaw::Empty { of: "events of a stream" })),
+            found => Err(self.cursor.corrupt(Flaw::Trailing { found: found as u64 })),
+        }
     }
+}
+
+fn read_head<'a>(cursor: &mut Cursor<'a>) -> Result<CommitHead<'a>, Corruption> {
+    let first_seq = Seq(cursor.varint_max(POSITION_MAX, "first seq")?);
+    let recorded_ns = cursor.varint_signed("recorded")?;
+    let occurred_ns = if cursor.option("occurred")? { Some(cursor.varint_signed("occurred")?) } else { None };
+    let at = *cursor;
+    let class = cursor.u8("durability class")?;
+    let Some(class) = Durability::from_byte(class) else {
+        return Err(at.corrupt(Flaw::Tag { of: "durability class", found: u64::from(class) }));
+    };
+    let actor = cursor.text(ACTOR_LEN_MAX, "actor")?;
+    let principal = read_given(cursor, PRINCIPAL_LEN_MAX, "principal")?;
+    let correlation = read_given(cursor, CORRELATION_LEN_MAX, "correlation")?;
+    let idempotency = match read_given(cursor, IDEMPOTENCY_KEY_LEN_MAX, "idempotency key")? {
+        Some(key) => Some(Idempotency { key, content: cursor.array("content digest")? }),
+        None => None,
+    };
+    Ok(CommitHead { first_seq, recorded_ns, occurred_ns, class, actor, principal, correlation, idempotency })
+}
+
+/// Text that is left out rather than empty.
+fn read_given<'a>(cursor: &mut Cursor<'a>, max: u64, of: &'static str) -> Result<Option<&'a str>, Corruption> {
+    if !cursor.option(of)? {
+        return Ok(None);
+    }
+    let at = *cursor;
+    let text = cursor.text(max, of)?;
+    if text.is_empty() { Err(at.corrupt(Flaw::Empty { of })) } else { Ok(Some(text)) }
 }
 
 #[inline]
-fn read_event<'a>(cursor: &mut Cursor<'a>) -> Result<Event<'a>, Corruption> {
-    let stream = cursor.text(STREAM_LEN_MAX, "stream")?;
-    let number = cursor.varint_max(POSITION_MAX, "number within the stream")?;
-    let kind = read_kind(cursor)?;
-    let kind_version = read_u16(cursor, "kind version")?;
-    let causation = if cursor.option("causation")? { Some(Seq(cursor.varint("causation")?)) } else { None };
-    let idempotency = if cursor.option("idempotency key")? {
-        let key = cursor.text(IDEMPOTENCY_KEY_LEN_MAX, "idempotency key")?;
-        Some(Idempotency { key, content: cursor.array("content digest")? })
-    } else {
-        None
-    };
-    let payload = cursor.byte_string(PAYLOAD_LEN_MAX, "payload")?;
-    Ok(Event { stream, number, kind, kind_version, causation, idempotency, payload })
-}
-
-/// Passes over what follows an event's stream.
-fn pass_event(cursor: &mut Cursor<'_>) -> Result<(), Corruption> {
-    cursor.varint("number within the stream")?;
-    match cursor.varint("kind")? {
-        0 => drop(cursor.varint("kind")?),
-        _ => drop(cursor.byte_string(KIND_NAME_LEN_MAX, "kind")?),
+fn read_event<'a>(cursor: &mut Cursor<'a>, stream: &'a str, number: u64) -> Result<Event<'a>, Corruption> {
+    let mut within = cursor.within(EVENT_LEN_MAX, "event")?;
+    let kind = read_kind(&mut within)?;
+    let kind_version = read_u16(&mut within, "kind version")?;
+    let causation = if within.option("causation")? { Some(Seq(within.varint("causation")?)) } else { None };
+    let protection = within.u8("protection")?;
+    let found = within.remaining() as u64;
+    if found > PAYLOAD_LEN_MAX {
+        return Err(within.corrupt(Flaw::Length { of: "payload", max: PAYLOAD_LEN_MAX, found }));
     }
-    cursor.varint("kind version")?;
-    if cursor.option("causation")? {
-        cursor.varint("causation")?;
-    }
-    if cursor.option("idempotency key")? {
-        cursor.byte_string(IDEMPOTENCY_KEY_LEN_MAX, "idempotency key")?;
-        cursor.bytes(CONTENT_LEN, "content digest")?;
-    }
-    cursor.byte_string(PAYLOAD_LEN_MAX, "payload")?;
-    Ok(())
+    let payload = within.rest();
+    Ok(Event { stream, number, kind, kind_version, causation, protection, payload })
 }
 
 #[inline]

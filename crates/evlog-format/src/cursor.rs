@@ -73,7 +73,7 @@ impl<'a> Cursor<'a> {
             251 => (u64::from(u16::from_le_bytes(self.array(of)?)), u64::from(SINGLE_BYTE_MAX) + 1),
             252 => (u64::from(u32::from_le_bytes(self.array(of)?)), u64::from(u16::MAX) + 1),
             253 => (u64::from_le_bytes(self.array(of)?), u64::from(u32::MAX) + 1),
-            tag => return Err(at.corrupt(Flaw::Tag { of, found: u64::from(tag) })),
+            found => return Err(at.corrupt(Flaw::Width { of, found })),
         };
         if value < min { Err(at.corrupt(Flaw::Overlong)) } else { Ok(value) }
     }
@@ -112,6 +112,19 @@ impl<'a> Cursor<'a> {
             Ok(len) => self.bytes(len, of),
             Err(_) => Err(self.corrupt(Flaw::Truncated { of })),
         }
+    }
+
+    /// A place in a byte string of at most `max` bytes, which is passed over here.
+    #[inline]
+    pub fn within(&mut self, max: u64, of: &'static str) -> Result<Cursor<'a>, Corruption> {
+        let bytes = self.byte_string(max, of)?;
+        Ok(Cursor { rest: bytes, position: self.position.saturating_sub(bytes.len() as u64) })
+    }
+
+    /// All that is left.
+    #[inline]
+    pub fn rest(self) -> &'a [u8] {
+        self.rest
     }
 
     /// A byte string that is UTF-8 without control characters.

@@ -48,6 +48,13 @@ pub enum Flaw {
         /// How many.
         found: u64,
     },
+    /// A byte announces an integer that is wider than 64 bits (rule F-40).
+    Width {
+        /// Which integer.
+        of: &'static str,
+        /// The byte found.
+        found: u8,
+    },
     /// A tag or class has no meaning in this version.
     Tag {
         /// What it is the tag of.
@@ -60,6 +67,8 @@ pub enum Flaw {
         /// What it is the text of.
         of: &'static str,
     },
+    /// Names of streams are not in the order of their bytes, each once.
+    Unsorted,
     /// A number breaks an order that the format promises.
     Order {
         /// Which number.
@@ -77,16 +86,19 @@ impl Flaw {
         match *self {
             Flaw::Checksum { .. } => "F-22",
             Flaw::Length { of: "frame body", .. } => "F-21",
+            Flaw::Length { of: "stream of an event", .. } | Flaw::Empty { of: "events of a stream" } => "F-47",
             Flaw::Length { .. } => "F-04",
             Flaw::Empty { of: "events" } => "F-38",
             Flaw::Empty { of: "stream" } => "F-33",
-            Flaw::Empty { .. } => "F-36",
+            Flaw::Empty { of: "idempotency key" } => "F-36",
+            Flaw::Empty { of: "streams" } | Flaw::Unsorted => "F-46",
+            Flaw::Empty { .. } => "F-48",
             Flaw::Truncated { .. } | Flaw::Trailing { .. } => "F-30",
             Flaw::Overlong => "F-41",
             Flaw::Tag { of: "durability class", .. } => "F-32",
             Flaw::Tag { of: "kind", .. } | Flaw::Text { of: "kind" } => "F-35",
-            Flaw::Tag { found: 2..=250, .. } => "F-43",
-            Flaw::Tag { .. } => "F-40",
+            Flaw::Tag { .. } => "F-43",
+            Flaw::Width { .. } => "F-40",
             Flaw::Text { .. } => "F-44",
             Flaw::Order { of: "durable-before", .. } => "F-23",
             Flaw::Order { of: "causation, less than the seq", .. } => "F-37",
@@ -106,7 +118,9 @@ impl fmt::Display for Flaw {
             Flaw::Truncated { of } => write!(f, "commit ends within {of}"),
             Flaw::Overlong => write!(f, "integer is written in more bytes than it needs"),
             Flaw::Trailing { found } => write!(f, "expected the end of the commit, found {found} more bytes"),
+            Flaw::Width { of, found } => write!(f, "{of}: expected an integer of at most 64 bits, found {found}"),
             Flaw::Tag { of, found } => write!(f, "{of} {found} has no meaning in this format version"),
+            Flaw::Unsorted => write!(f, "names of streams are not in the order of their bytes, each once"),
             Flaw::Text { of } => write!(f, "{of} is not text without control characters"),
             Flaw::Order { of, expected, found } => write!(f, "{of}: expected {expected}, found {found}"),
         }

@@ -49,6 +49,8 @@ kinds! {
     LOG_CLOCK_CORRECTED = 11, "log.clock_corrected";
     /// The log signs under another name from here on.
     LOG_NAME_CHANGED = 12, "log.name_changed";
+    /// The clock was stepped.
+    LOG_CLOCK_STEPPED = 13, "log.clock_stepped";
     /// A run of contract `status` was created.
     STATUS_CREATED = 100, "status.created";
     /// It went from one status to another.
@@ -145,6 +147,9 @@ impl From<Kind<'_>> for KindBuf {
     }
 }
 
+/// Kinds below this number are the log's own.
+const OF_CONTRACTS: u16 = 100;
+
 /// Whether each number is of a kind that this version knows: asked of every event that is verified.
 const KNOWN: [bool; KNOWN_LEN] = {
     let mut known = [false; KNOWN_LEN];
@@ -165,6 +170,11 @@ impl Kind<'_> {
             Kind::Custom(_) => true,
             Kind::BuiltIn(number) => KNOWN.get(usize::from(*number)).copied().unwrap_or(false),
         }
+    }
+
+    /// Whether the kind is one of the log's own, which the recorder alone makes.
+    pub fn is_of_log(&self) -> bool {
+        matches!(self, Kind::BuiltIn(number) if *number < OF_CONTRACTS)
     }
 
     /// The kind's name; `None` for a number that only a later version knows.

@@ -1,4 +1,4 @@
-//! The bytes of an evlog log: segment headers, frames, commits and events, in format version 1.
+//! The bytes of an evlog log: segment headers, frames, commits and events, in format version 2.
 //!
 //! Does: turn values into bytes and bytes into values, exactly as `docs/format.md` says, and name every limit.
 //! Does not: open files, know what a payload means, judge digests, ask the time.
@@ -26,7 +26,7 @@ pub mod limits;
 pub mod payload;
 pub mod segment;
 
-pub use commit::{Commit, CommitHead, CommitReader, Durability, Event, Idempotency, encode_commit};
+pub use commit::{Commit, CommitHead, CommitReader, Durability, Event, Idempotency, PLAIN, encode_commit};
 pub use error::{Corruption, Flaw};
 pub use frame::{Decoded, FRAME_HEADER_LEN, Frame, FrameCodec};
 pub use ids::{LogId, Position, Root, Seq};

@@ -12,6 +12,9 @@ pub const EVENTS_PER_COMMIT_MAX: u64 = 65_536;
 /// The longest payload of one event, in bytes: half a frame, so that a commit of a large event and its companions fits.
 pub const PAYLOAD_LEN_MAX: u64 = 8 * 1024 * 1024;
 
+/// The longest event, in bytes from its kind to the end of its payload: a payload, and what stands before it.
+pub const EVENT_LEN_MAX: u64 = PAYLOAD_LEN_MAX + 256;
+
 /// The longest stream name, in bytes of UTF-8. Names become file names, whose usual limit is 255.
 pub const STREAM_LEN_MAX: u64 = 200;
 
@@ -20,6 +23,12 @@ pub const KIND_NAME_LEN_MAX: u64 = 120;
 
 /// The longest actor, in bytes of UTF-8.
 pub const ACTOR_LEN_MAX: u64 = 256;
+
+/// The longest principal, in bytes of UTF-8.
+pub const PRINCIPAL_LEN_MAX: u64 = 256;
+
+/// The longest correlation, in bytes of UTF-8: several times a W3C `traceparent`.
+pub const CORRELATION_LEN_MAX: u64 = 256;
 
 /// The longest idempotency key, in bytes of UTF-8.
 pub const IDEMPOTENCY_KEY_LEN_MAX: u64 = 256;

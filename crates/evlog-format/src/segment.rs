@@ -10,7 +10,7 @@ use core::fmt;
 /// First bytes of every segment.
 pub const MAGIC: [u8; 8] = *b"evlogseg";
 /// The version this crate writes, and the newest it reads.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 /// The codec of commit bodies: bincode 2 `standard()`.
 pub const CODEC: u32 = 1;
 
@@ -54,7 +54,7 @@ pub enum HeaderError {
     },
     /// Not a segment of an evlog log.
     Magic,
-    /// Written by a newer version of the format.
+    /// Of another version of the format: a newer one, or that of pre-releases.
     Version {
         /// The version found.
         found: u32,
@@ -87,10 +87,14 @@ impl fmt::Display for HeaderError {
                 write!(f, "segment header: expected {SEGMENT_HEADER_LEN} bytes, found {found}")
             }
             HeaderError::Magic => write!(f, "not an evlog segment: expected it to begin with `evlogseg`"),
+            HeaderError::Version { found } if found < FORMAT_VERSION => write!(
+                f,
+                "format version {found} was written by a pre-release of evlog: expected {FORMAT_VERSION}; read the log \
+                 with the program that wrote it, and make a new one"
+            ),
             HeaderError::Version { found } => write!(
                 f,
-                "format version {found} is newer than this program reads: expected at most {FORMAT_VERSION}; \
-                 use a newer evlog"
+                "format version {found} is newer than this program reads: expected {FORMAT_VERSION}; use a newer evlog"
             ),
             HeaderError::Codec { found } => write!(f, "commit codec {found} is not known: expected {CODEC}"),
             HeaderError::Checksum { expected, found } => {
@@ -149,16 +153,19 @@ impl SegmentHeader {
         if expected != found {
             return Err(HeaderError::Checksum { expected, found });
         }
-        Self::fields(bytes, version)
+        match version {
+            FORMAT_VERSION => Self::fields(bytes),
+            0 => Err(HeaderError::Field { name: "format version", found: 0 }),
+            found => Err(HeaderError::Version { found }),
+        }
     }
 
-    fn fields(bytes: &[u8; SEGMENT_HEADER_LEN], version: u32) -> Result<SegmentHeader, HeaderError> {
+    fn fields(bytes: &[u8; SEGMENT_HEADER_LEN]) -> Result<SegmentHeader, HeaderError> {
         let codec = u32_at(bytes, CODEC_AT);
         if codec != CODEC {
             return Err(HeaderError::Codec { found: codec });
         }
         let check = |name, found: u64, ok: bool| if ok { Ok(found) } else { Err(HeaderError::Field { name, found }) };
-        check("format version", u64::from(version), version >= 1)?;
         let limit = u64_at(bytes, LIMIT_AT);
         let (position, first_seq) = (u64_at(bytes, POSITION_AT), u64_at(bytes, FIRST_SEQ_AT));
         let reserved = u64::from(u32_at(bytes, RESERVED_AT));

@@ -101,7 +101,7 @@ impl Contract for Custom {
 
     fn start(&self, fact: &Fact<'_>) -> Result<State, FoldError> {
         let kind = check(fact)?;
-        Ok(State { events: 1, created_ns: fact.time_ns, first_kind: kind.into(), last_kind: kind.into() })
+        Ok(State { events: 1, created_ns: fact.head.time_ns(), first_kind: kind.into(), last_kind: kind.into() })
     }
 
     // The state does not depend on the payload, which is checked all the same: what is folded can be shown.

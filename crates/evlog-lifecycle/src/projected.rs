@@ -31,12 +31,12 @@ pub(crate) fn mirrored(run: &Map<String, Value>, names: &[&str]) -> Map<String, 
 pub(crate) fn audit_line(fact: &Fact<'_>, own: Value) -> Value {
     let mut line = object(json!({
         "sequence": fact.seq.0,
-        "commit": fact.commit.0,
+        "commit": fact.head.first_seq.0,
         "number": fact.event.number,
         "kind": fact.event.kind.to_string(),
         "caused_by": fact.event.causation.map(|seq| seq.0),
-        "timestamp_utc": to_rfc3339(fact.time_ns),
-        "actor": fact.actor,
+        "timestamp_utc": to_rfc3339(fact.head.time_ns()),
+        "actor": fact.head.actor,
         "run_id": fact.event.stream,
     }));
     line.extend(object(own));

@@ -5,7 +5,7 @@
 
 pub(crate) mod written;
 
-use evlog_format::{Event, Idempotency, KindBuf, Seq};
+use evlog_format::{CommitHead, Durability, Event, Idempotency, KindBuf, PLAIN, Seq};
 use evlog_projection::registry::BundleFold;
 use evlog_projection::{
     Asked, Bundle, Cause, Content, Contract, ContractError, Contracts, Decision, Fact, FoldError, Malformed, Outcome,
@@ -43,18 +43,17 @@ impl Recorded {
     /// The event as contracts see it.
     pub(crate) fn fact(&self) -> Fact<'_> {
         let idempotency = self.idempotency.as_ref().map(|(key, content)| Idempotency { key, content: *content });
+        let head = CommitHead::new(Seq(self.commit), self.time_ns, Durability::Sync, &self.actor);
         Fact {
             seq: Seq(self.seq),
-            commit: Seq(self.commit),
-            time_ns: self.time_ns,
-            actor: &self.actor,
+            head: CommitHead { idempotency, ..head },
             event: Event {
                 stream: &self.stream,
                 number: self.number,
                 kind: self.kind.as_kind(),
                 kind_version: self.kind_version,
                 causation: self.causation.map(Seq),
-                idempotency,
+                protection: PLAIN,
                 payload: &self.payload,
             },
         }

@@ -6,7 +6,7 @@
 //! attempts, never for history.
 
 use crate::bundle::File;
-use evlog_format::{Kind, KindBuf, Seq};
+use evlog_format::{CommitHead, Kind, KindBuf, Seq};
 use serde_json::{Map, Value};
 use std::fmt;
 
@@ -15,12 +15,8 @@ use std::fmt;
 pub struct Fact<'a> {
     /// The event's number in the log.
     pub seq: Seq,
-    /// Seq of the first event of its commit.
-    pub commit: Seq,
-    /// Unix time of its commit, in nanoseconds.
-    pub time_ns: i64,
-    /// Who asked for the commit.
-    pub actor: &'a str,
+    /// What the events of its commit share. When it happened is [`CommitHead::time_ns`].
+    pub head: CommitHead<'a>,
     /// The event itself.
     pub event: evlog_format::Event<'a>,
 }
@@ -143,7 +139,7 @@ pub struct Asked<'a, S> {
     pub state: Option<&'a S>,
     /// The state of the run that [`Contract::reads`] named, if it exists and is of this contract.
     pub related: Option<&'a S>,
-    /// Time of the commit that will hold the events, Unix nanoseconds.
+    /// When it happens: as the command says, or else what the clock says; Unix nanoseconds.
     pub time_ns: i64,
     /// Who asks.
     pub actor: &'a str,

@@ -6,7 +6,7 @@ use crate::bundle::{Bundle, File};
 use crate::canonical::canonical;
 use crate::contract::{Asked, Contract, ContractError, Decision, Fact, FoldError, Malformed, Outcome, RunHead};
 use evlog_format::ids::{is_bundle_path, is_run_id};
-use evlog_format::{Kind, Seq};
+use evlog_format::{Kind, PLAIN, Seq};
 use serde_json::{Map, Value};
 use std::any::Any;
 use std::sync::Arc;
@@ -38,6 +38,18 @@ trait Erased: Send + Sync {
 }
 
 struct Typed<C>(C);
+
+/// A payload that is kept in another way than plain says nothing to a contract.
+fn is_plain(fact: &Fact<'_>) -> Result<(), FoldError> {
+    match fact.event.protection {
+        PLAIN => Ok(()),
+        found => {
+            let message =
+                format!("expected a plain payload, found one that is protected in a way not known here ({found})");
+            Err(FoldError::new(fact, message))
+        }
+    }
+}
 
 /// The registry hands a contract only values that the same contract made.
 fn own<T: 'static>(value: Option<&T>) -> &T {
@@ -171,6 +183,7 @@ impl Contracts {
             let found = fact.event.number;
             return Err(FoldError::new(fact, format!("expected the run's event number 0, found {found}")));
         }
+        is_plain(fact)?;
         let state = contract.0.start(fact)?;
         Ok(RunFold {
             contract,
@@ -179,7 +192,7 @@ impl Contracts {
             events: 1,
             first_seq: fact.seq,
             last_seq: fact.seq,
-            last_time_ns: fact.time_ns,
+            last_time_ns: fact.head.time_ns(),
         })
     }
 }
@@ -261,10 +274,11 @@ impl RunFold {
                 format!("expected the run's event number {}, found {found}", self.events),
             ));
         }
+        is_plain(fact)?;
         self.contract.0.evolve(&mut self.state, fact)?;
         self.events += 1;
         self.last_seq = fact.seq;
-        self.last_time_ns = fact.time_ns;
+        self.last_time_ns = fact.head.time_ns();
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 //! expected and found; what to do stands in `hint`.
 
 use evlog_format::commit::EncodeRefusal;
-use evlog_format::{Corruption, LogId, Position, Seq};
+use evlog_format::{Corruption, HeaderError, LogId, Position, Seq};
 use evlog_verify::Verdict;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -61,7 +61,7 @@ pub enum OpenError {
         /// The other's program, where it could be read.
         program: Option<String>,
     },
-    /// The log was written by a newer version of the format.
+    /// The log is of another version of the format.
     Version {
         /// The segment file that says so.
         path: PathBuf,
@@ -170,7 +170,7 @@ pub enum ReadError {
     },
     /// A commit does not decode, though its checksum matches.
     Corrupt(Corruption),
-    /// A segment was written by a newer version of the format.
+    /// A segment is of another version of the format.
     Version {
         /// The segment file that says so.
         path: PathBuf,
@@ -211,13 +211,8 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-fn newer(path: &Path, found: u32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let (path, known) = (path.display(), evlog_format::FORMAT_VERSION);
-    write!(
-        f,
-        "`{path}` was written by a newer version of evlog: expected format version {known} at most, found {found}; \
-         use a newer evlog"
-    )
+fn other_version(path: &Path, found: u32, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "`{}`: {}", path.display(), HeaderError::Version { found })
 }
 
 impl fmt::Display for OpenError {
@@ -237,7 +232,7 @@ impl fmt::Display for OpenError {
                     _ => write!(f, "another process holds its lock"),
                 }
             }
-            OpenError::Version { path, found } => newer(path, *found, f),
+            OpenError::Version { path, found } => other_version(path, *found, f),
             OpenError::SegmentLimit { found } => write!(
                 f,
                 "segment size limit: expected {} to {} bytes, found {found}",
@@ -316,7 +311,7 @@ impl fmt::Display for ReadError {
                 path.display()
             ),
             ReadError::Corrupt(corruption) => write!(f, "log is damaged {corruption}"),
-            ReadError::Version { path, found } => newer(path, *found, f),
+            ReadError::Version { path, found } => other_version(path, *found, f),
             ReadError::Poisoned(cause) => write!(f, "a commit of the stream could not be written: {cause}"),
             ReadError::Io(failure) => failure.fmt(f),
         }

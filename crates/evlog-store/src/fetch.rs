@@ -140,14 +140,11 @@ fn visit_frame(
 ) -> Result<ControlFlow<(), u64>, Trouble> {
     let frame = fetch.frame(offset)?;
     let outcome = (|| {
-        let mut commit = CommitReader::new(frame.body, frame.position + FRAME_HEADER_LEN as u64)?;
-        let head = commit.head;
+        let commit = CommitReader::new(frame.body, frame.position + FRAME_HEADER_LEN as u64)?;
         // Rule F-05: the events of a commit happened together or not at all.
         whole(commit.clone())?;
+        let (head, mut commit) = (commit.head, commit.only(|stream| stream == name));
         while let Some((seq, event)) = commit.next_event()? {
-            if event.stream != name {
-                continue;
-            }
             if event.number != next {
                 return Ok(Err((next, event.number)));
             }
@@ -177,10 +174,10 @@ pub(crate) fn check_last(files: &Files, codec: &FrameCodec, name: &str, part: &P
     let offset = part.frames.last().copied().unwrap_or(0);
     let frame = fetch.frame(offset)?;
     let last = (|| {
-        let mut commit = CommitReader::new(frame.body, frame.position + FRAME_HEADER_LEN as u64)?;
-        let mut last = None;
+        let commit = CommitReader::new(frame.body, frame.position + FRAME_HEADER_LEN as u64)?;
+        let (mut commit, mut last) = (commit.only(|stream| stream == name), None);
         while let Some((_, event)) = commit.next_event()? {
-            last = if event.stream == name { Some(event.number) } else { last };
+            last = Some(event.number);
         }
         Ok::<_, Corruption>(last)
     })();

@@ -22,17 +22,18 @@ mod tests;
 use crate::fs::{File, Fs};
 use block::Blocks;
 use evlog_format::checksum::crc32;
-use evlog_format::{LogId, Position, Seq};
+use evlog_format::{CommitHead, LogId, Position, Seq};
 use std::borrow::Cow;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 const MAGIC: [u8; 8] = *b"evlogidx";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 const BLOCKS_AT: usize = 12;
 const STREAMS_AT: usize = 48;
-const TABLE_AT: usize = 52;
+const TIMES_AT: usize = 52;
+const TABLE_AT: usize = 84;
 const ROW_LEN: usize = 12;
 const CRC_LEN: usize = 4;
 /// Two bits of sixteen for each stream: one stream of seventy that are not there passes.
@@ -76,11 +77,48 @@ pub(crate) struct Of {
     pub(crate) len: u64,
 }
 
+/// The smallest and largest times of the commits of a segment, Unix nanoseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Times {
+    /// When they were recorded.
+    pub recorded: (i64, i64),
+    /// When they happened, by their own account, or else were recorded.
+    pub happened: (i64, i64),
+}
+
+impl Default for Times {
+    fn default() -> Times {
+        Times::NONE
+    }
+}
+
+impl Times {
+    /// Of no commit: no time lies within.
+    pub(crate) const NONE: Times = Times { recorded: (i64::MAX, i64::MIN), happened: (i64::MAX, i64::MIN) };
+
+    /// With the times of one more commit.
+    pub(crate) fn with(self, head: &CommitHead<'_>) -> Times {
+        let (recorded, happened) = (head.recorded_ns, head.time_ns());
+        self.and(Times { recorded: (recorded, recorded), happened: (happened, happened) })
+    }
+
+    /// Of the commits of both.
+    pub(crate) fn and(self, other: Times) -> Times {
+        let join = |one: (i64, i64), other: (i64, i64)| (one.0.min(other.0), one.1.max(other.1));
+        Times { recorded: join(self.recorded, other.recorded), happened: join(self.happened, other.happened) }
+    }
+
+    fn numbers(self) -> [i64; 4] {
+        [self.recorded.0, self.recorded.1, self.happened.0, self.happened.1]
+    }
+}
+
 /// The index of one segment: its table of blocks, and the way to the rest.
 #[derive(Debug)]
 pub(crate) struct SealedIndex {
     source: Source,
     streams: usize,
+    times: Times,
     rows: Vec<Row>,
     filter_at: usize,
     blocks_at: usize,
@@ -153,7 +191,7 @@ fn exactly(file: &dyn File, at: usize, len: usize) -> Option<Vec<u8>> {
 
 impl SealedIndex {
     /// Makes the index of a segment from its streams, in any order.
-    pub(crate) fn build<'a>(of: Of, entries: impl Iterator<Item = Entry<'a>>) -> SealedIndex {
+    pub(crate) fn build<'a>(of: Of, times: Times, entries: impl Iterator<Item = Entry<'a>>) -> SealedIndex {
         let mut entries: Vec<(u32, Entry<'a>)> = entries.map(|entry| (hash(entry.name), entry)).collect();
         entries.sort_unstable_by(|(hash, entry), (other, next)| (hash, entry.name).cmp(&(other, next.name)));
         let (mut filter, mut blocks) = (vec![0u8; entries.len() * FILTER_LEN], Blocks::default());
@@ -165,6 +203,7 @@ impl SealedIndex {
         }
         let (rows, blocks) = blocks.finish();
         let mut bytes = head(of, rows.len(), entries.len());
+        times.numbers().iter().for_each(|number| bytes.extend_from_slice(&number.to_le_bytes()));
         for row in &rows {
             for number in [row.first, narrow(row.end as u64), row.crc] {
                 bytes.extend_from_slice(&number.to_le_bytes());
@@ -176,12 +215,23 @@ impl SealedIndex {
         bytes.extend_from_slice(&crc32(&filter).to_le_bytes());
         let (blocks_at, streams) = (bytes.len(), entries.len());
         bytes.extend_from_slice(&blocks);
-        SealedIndex::with(Source::Memory(bytes), streams, rows, filter_at, blocks_at)
+        SealedIndex::with(Source::Memory(bytes), (streams, times), rows, filter_at, blocks_at)
     }
 
-    fn with(source: Source, streams: usize, rows: Vec<Row>, filter_at: usize, blocks_at: usize) -> SealedIndex {
+    fn with(
+        source: Source,
+        (streams, times): (usize, Times),
+        rows: Vec<Row>,
+        filter_at: usize,
+        blocks_at: usize,
+    ) -> SealedIndex {
         let (misses, filter) = (AtomicU32::new(0), OnceLock::new());
-        SealedIndex { source, streams, rows, filter_at, blocks_at, misses, filter }
+        SealedIndex { source, streams, times, rows, filter_at, blocks_at, misses, filter }
+    }
+
+    /// The times of the segment's commits.
+    pub(crate) fn times(&self) -> Times {
+        self.times
     }
 
     /// The sidecar's bytes, if this index was made and not read.
@@ -200,9 +250,11 @@ impl SealedIndex {
         let fixed = source.read(0, TABLE_AT, None)?;
         let (blocks, streams) = (u32_at(&fixed, BLOCKS_AT) as usize, u32_at(&fixed, STREAMS_AT) as usize);
         // A block has a stream at least; else the filter, which is as long as there are streams, could have no byte.
-        if *fixed != head(of, blocks, streams) || streams < blocks {
+        if fixed[..TIMES_AT] != head(of, blocks, streams) || streams < blocks {
             return None;
         }
+        let time = |at: usize| u64_at(&fixed, TIMES_AT + 8 * at).cast_signed();
+        let times = Times { recorded: (time(0), time(1)), happened: (time(2), time(3)) };
         let table_end = TABLE_AT.checked_add(blocks.checked_mul(ROW_LEN)?)?;
         let filter_at = table_end.checked_add(CRC_LEN)?;
         let blocks_at = filter_at.checked_add(streams.checked_mul(FILTER_LEN)?)?.checked_add(CRC_LEN)?;
@@ -216,7 +268,7 @@ impl SealedIndex {
         let ordered = rows.is_sorted_by(|row, next| row.first < next.first && row.end < next.end);
         let end = blocks_at.checked_add(rows.last().map_or(0, |row| row.end))?;
         drop((fixed, table));
-        (ordered && len == end as u64).then(|| SealedIndex::with(source, streams, rows, filter_at, blocks_at))
+        (ordered && len == end as u64).then(|| SealedIndex::with(source, (streams, times), rows, filter_at, blocks_at))
     }
 
     fn block(&self, at: usize) -> Option<Cow<'_, [u8]>> {
@@ -287,4 +339,8 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
     let mut raw = [0u8; 4];
     raw.copy_from_slice(&bytes[at..at + 4]);
     u32::from_le_bytes(raw)
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
 }

@@ -56,7 +56,7 @@ pub struct Segment {
 #[derive(Debug)]
 pub enum Stretch<'a> {
     /// A frame whose checksum matches, and its commit, if it decodes.
-    Frame(Frame<'a>, Result<CommitReader<'a>, Corruption>),
+    Frame(Frame<'a>, Result<Box<CommitReader<'a>>, Corruption>),
     /// Bytes that are no frame.
     Other {
         /// Where they begin.
@@ -246,7 +246,7 @@ fn walk(ground: &Ground, visit: &mut dyn FnMut(Stretch<'_>) -> ControlFlow<()>) 
         let (position, reason) = match walk.next()? {
             Walked::Frame(at) => {
                 let frame = walk.frame(at);
-                let commit = CommitReader::new(frame.body, frame.position + FRAME_HEADER_LEN as u64);
+                let commit = CommitReader::new(frame.body, frame.position + FRAME_HEADER_LEN as u64).map(Box::new);
                 if visit(Stretch::Frame(frame, commit)).is_break() {
                     return Ok(());
                 }

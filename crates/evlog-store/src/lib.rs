@@ -46,6 +46,7 @@ pub use error::{AppendError, Failure, OpenError, ReadError, Reason, Refusal};
 pub use evlog_verify::Verdict;
 pub use fs::{Fs, StdFs};
 pub use head::Head;
+pub use index::Times;
 pub use open::find_log;
 pub use raw::{RawLog, RawSegment};
 pub use reader::{CommitRef, Commits, Committed, Follow, Reader, SegmentInfo, StreamSummary};

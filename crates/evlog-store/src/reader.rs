@@ -16,7 +16,7 @@ use crate::error::{Failure, OpenError, ReadError, Trouble};
 use crate::fetch::visit_parts;
 use crate::fs::Fs;
 use crate::head::Head;
-use crate::index::Found;
+use crate::index::{Found, Times};
 use crate::recovery::Stop;
 use crate::scan::Pass;
 use crate::sealed::{Keep, Sealed};
@@ -297,6 +297,11 @@ impl Reader {
     /// The segments, in order, as far as they are committed.
     pub fn segments(&self) -> &[SegmentInfo] {
         &self.segments
+    }
+
+    /// The times of a segment's commits, as its index says; none of the one that grows.
+    pub fn times(&self, segment: &SegmentInfo) -> Result<Option<Times>, ReadError> {
+        Ok(self.sealed.times(&self.files, segment.position)?)
     }
 
     /// The streams of the last segment, up to what this reader sees.

@@ -128,6 +128,7 @@ impl Pass {
             })?;
             next_seq = Seq(seq.0 + 1);
         }
+        streams.time(&commit.head);
         self.mark = self.mark.max(at.durable_before);
         self.last = Some(at.offset);
         (self.end, self.next_seq) = (at.offset + at.len as u64, next_seq);

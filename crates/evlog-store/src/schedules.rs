@@ -61,8 +61,8 @@ type Hand = fn(&Writer, &Append<'_>) -> Result<Ticket, AppendError>;
 
 fn hand(writer: &Writer, how: Hand, class: Durability, payload: &[u8]) -> Result<Ticket, AppendError> {
     let (kind, causation) = (Kind::Custom("custom/test"), Causation::None);
-    let event = AppendEvent { stream: "run", kind, kind_version: 1, causation, idempotency: None, payload };
-    how(writer, &Append { time_ns: 7, class, actor: "tester", events: &[event] })
+    let event = AppendEvent { stream: "run", kind, kind_version: 1, causation, payload };
+    how(writer, &Append::new(7, class, "tester", &[event]))
 }
 
 /// The log's byte string, as far as its files hold it.

@@ -6,12 +6,12 @@
 use crate::closed::ClosedEnd;
 use crate::error::{Failure, Trouble};
 use crate::fetch::check_last;
-use crate::index::{Found, Of, SealedIndex, Spoilt};
+use crate::index::{Found, Of, SealedIndex, Spoilt, Times};
 use crate::layout::SegmentEntry;
 use crate::recovery::{Action, Place, plan};
 use crate::scan::scan;
 use crate::segment::{Files, refusal};
-use crate::streams::Streams;
+use crate::streams::{Before, Streams};
 use evlog_format::{FrameCodec, LogId, Position};
 use std::sync::{Arc, OnceLock};
 
@@ -108,8 +108,9 @@ impl Sealed {
     }
 
     /// What an earlier session left in the last segment, which has to be joined to what this one adds.
-    pub(crate) fn closed_streams(&self, files: &Files) -> Result<Vec<(String, Found)>, Trouble> {
-        self.closed.as_ref().map_or(Ok(Vec::new()), |segment| self.ask(files, segment, SealedIndex::all))
+    pub(crate) fn closed_streams(&self, files: &Files) -> Result<Before, Trouble> {
+        let all = |index: &SealedIndex| index.all().map(|streams| Before { streams, times: index.times() });
+        self.closed.as_ref().map_or(Ok(Before::NOTHING), |segment| self.ask(files, segment, all))
     }
 
     /// Leaves the sidecars of a close in order: the index of the last segment, and where the log ends.
@@ -193,7 +194,7 @@ impl Sealed {
         if let Action::Refuse(verdict) = plan(scan.case(Place::Sealed, end)).action {
             return Err(refusal(verdict, scan.end, &path, "a commit".to_string(), scan.reason));
         }
-        let index = streams.seal(segment.of(self.log_id), &[]);
+        let index = streams.seal(segment.of(self.log_id), &Before::NOTHING);
         if let (Keep::Sidecar, Some(bytes)) = (self.keep, index.bytes()) {
             files.keep_sidecar(SegmentEntry::Index(position), bytes).ok();
         }
@@ -238,6 +239,12 @@ impl Sealed {
         earlier.reverse();
         parts.splice(..0, earlier);
         Ok(())
+    }
+
+    /// The times of a segment's commits; none of one that grows.
+    pub(crate) fn times(&self, files: &Files, position: Position) -> Result<Option<Times>, Trouble> {
+        let Some(segment) = self.all().find(|segment| segment.position == position) else { return Ok(None) };
+        self.ask(files, segment, |index| Ok(index.times())).map(Some)
     }
 
     /// Calls `visit` for each stream of each segment, in order of the segments.

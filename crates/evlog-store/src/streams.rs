@@ -2,9 +2,9 @@
 //!
 //! Invariant: a stream is in `touched` exactly when its `frames` are not empty.
 
-use crate::index::{Entry, Found, Of, SealedIndex};
+use crate::index::{Entry, Found, Of, SealedIndex, Times};
 use crate::sealed::Part;
-use evlog_format::{Position, Seq};
+use evlog_format::{CommitHead, Position, Seq};
 #[expect(clippy::disallowed_types, reason = "looked up by name on every append, never iterated")]
 use std::collections::HashMap;
 use std::collections::{BTreeMap, btree_map::Entry as Slot};
@@ -35,6 +35,8 @@ pub(crate) struct Streams {
     by_name: HashMap<Arc<str>, usize>,
     list: Vec<Stream>,
     touched: Vec<usize>,
+    /// Of the segment's commits, as far as this session has met them.
+    times: Times,
 }
 
 /// Where an event lies.
@@ -48,7 +50,24 @@ pub(crate) struct EventAt {
     pub(crate) end: u64,
 }
 
+/// What of a segment an earlier session left.
+#[derive(Debug)]
+pub(crate) struct Before {
+    pub(crate) streams: Vec<(String, Found)>,
+    pub(crate) times: Times,
+}
+
+impl Before {
+    /// Nothing.
+    pub(crate) const NOTHING: Before = Before { streams: Vec::new(), times: Times::NONE };
+}
+
 impl Streams {
+    /// Notes the times of a commit of the segment.
+    pub(crate) fn time(&mut self, head: &CommitHead<'_>) {
+        self.times = self.times.with(head);
+    }
+
     /// Where a stream stands in the list.
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
@@ -114,10 +133,12 @@ impl Streams {
 
     /// Makes the segment's index and begins with the next segment. `before` are the streams of the segment's commits that
     /// an earlier session made.
-    pub(crate) fn seal(&mut self, of: Of, before: &[(String, Found)]) -> SealedIndex {
+    pub(crate) fn seal(&mut self, of: Of, before: &Before) -> SealedIndex {
+        let times = std::mem::replace(&mut self.times, Times::NONE).and(before.times);
         let touched = std::mem::take(&mut self.touched);
         let frames: Vec<_> = touched.iter().map(|&at| (at, std::mem::take(&mut self.list[at].frames))).collect();
-        let mut parts: BTreeMap<&str, Found> = before.iter().map(|(name, found)| (&**name, found.clone())).collect();
+        let mut parts: BTreeMap<&str, Found> =
+            before.streams.iter().map(|(name, found)| (&**name, found.clone())).collect();
         for (at, frames) in frames {
             let Stream { name, first_number, first_seq, events, .. } = &self.list[at];
             match parts.entry(name) {
@@ -135,6 +156,6 @@ impl Streams {
             let (first_number, first_seq, events) = (found.first_number, found.first_seq, found.events);
             Entry { name, first_number, first_seq, events, frames: &found.frames }
         });
-        SealedIndex::build(of, entries)
+        SealedIndex::build(of, times, entries)
     }
 }

@@ -62,11 +62,11 @@ fn reader(fs: &SimFs) -> Reader {
 fn event<'a>(stream: &'a str, payload: &'a [u8]) -> AppendEvent<'a> {
     // A kind of a later version, whose payload nobody judges: here it is any bytes.
     let (kind, causation) = (Kind::BuiltIn(u16::MAX), Causation::None);
-    AppendEvent { stream, kind, kind_version: 1, causation, idempotency: None, payload }
+    AppendEvent { stream, kind, kind_version: 1, causation, payload }
 }
 
 fn commit<'a>(class: Durability, events: &'a [AppendEvent<'a>]) -> Append<'a> {
-    Append { time_ns: 7, class, actor: "tester", events }
+    Append::new(7, class, "tester", events)
 }
 
 /// Hands over a commit of one event.

@@ -17,14 +17,16 @@ mod committer;
 mod state;
 
 use crate::error::{AppendError, Failure, OpenError, ReadError};
-use crate::fetch::visit_parts;
+use crate::fetch::{Fetch, visit_parts};
 use crate::fs::{FileId, Fs, Lock};
 use crate::open::{self, Opened};
 use crate::sealed::Part;
 use crate::segment::Files;
 use crate::sync::{Builder, JoinHandle};
 use committer::Committer;
-use evlog_format::{CommitHead, Durability, Event, FrameCodec, Idempotency, Kind, LogId, Position, Root, Seq};
+use evlog_format::{
+    CommitHead, CommitReader, Durability, Event, FrameCodec, Idempotency, Kind, LogId, Position, Root, Seq,
+};
 use state::{Pending, Shared, State};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -52,14 +54,35 @@ pub struct Owner {
 /// A commit to append. The store gives it its seq.
 #[derive(Clone, Copy, Debug)]
 pub struct Append<'a> {
-    /// Unix time in nanoseconds.
-    pub time_ns: i64,
+    /// What the clock says, Unix time in nanoseconds.
+    pub recorded_ns: i64,
+    /// When it happened, as the caller says, Unix time in nanoseconds.
+    pub occurred_ns: Option<i64>,
     /// When to acknowledge it.
     pub class: Durability,
-    /// Who asked for it.
+    /// Who asked for it, as the caller says.
     pub actor: &'a str,
+    /// Who was authenticated.
+    pub principal: Option<&'a str>,
+    /// What ties it to commits of other runs.
+    pub correlation: Option<&'a str>,
+    /// Names the command.
+    pub idempotency: Option<Idempotency<'a>>,
     /// At least one.
     pub events: &'a [AppendEvent<'a>],
+}
+
+impl<'a> Append<'a> {
+    /// A commit that says only what every commit must.
+    pub fn new(recorded_ns: i64, class: Durability, actor: &'a str, events: &'a [AppendEvent<'a>]) -> Append<'a> {
+        let (occurred_ns, principal, correlation, idempotency) = (None, None, None, None);
+        Append { recorded_ns, occurred_ns, class, actor, principal, correlation, idempotency, events }
+    }
+
+    fn head(&self, first_seq: Seq) -> CommitHead<'a> {
+        let Append { recorded_ns, occurred_ns, class, actor, principal, correlation, idempotency, .. } = *self;
+        CommitHead { first_seq, recorded_ns, occurred_ns, class, actor, principal, correlation, idempotency }
+    }
 }
 
 /// An event to append. The store gives it its seq and its number within the stream.
@@ -73,8 +96,6 @@ pub struct AppendEvent<'a> {
     pub kind_version: u16,
     /// What caused it.
     pub causation: Causation,
-    /// Names the command.
-    pub idempotency: Option<Idempotency<'a>>,
     /// The details.
     pub payload: &'a [u8],
 }
@@ -300,6 +321,22 @@ impl Writer {
     /// The seq that the next event gets.
     pub fn next_seq(&self) -> Seq {
         self.shared.lock().next_seq
+    }
+
+    /// When the last commit of the last segment was recorded, Unix nanoseconds, for a session that has not appended yet;
+    /// none when the segment has no commit.
+    pub fn last_recorded_ns(&self) -> Result<Option<i64>, ReadError> {
+        let (segment, last) = {
+            let state = self.shared.lock();
+            (state.segment, state.last_commit)
+        };
+        let Some(offset) = last.and_then(|last| u32::try_from(last.0 - segment.0).ok()) else {
+            return Ok(None);
+        };
+        let part = Part { segment, first_number: 0, events: 0, frames: vec![offset], sealed_end: None };
+        let mut fetch = Fetch::open(&self.files, &self.codec, &part)?;
+        let frame = fetch.frame(offset)?;
+        Ok(Some(CommitReader::new(frame.body, frame.position)?.head.recorded_ns))
     }
 
     /// Where the log ends, commits that wait included.

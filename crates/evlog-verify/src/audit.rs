@@ -31,7 +31,7 @@ use alloc::vec::Vec;
 pub use alone::Alone;
 use contents::{Table, name_of};
 use core::fmt;
-pub use event::{EventFlaw, event_flaws};
+pub use event::{EventFlaw, Judge};
 use evlog_format::{
     Commit, Corruption, FORMAT_VERSION, Frame, FrameCodec, HeaderError, LogId, Position, Root, SEGMENT_HEADER_LEN,
     SegmentHeader, Seq,
@@ -96,25 +96,20 @@ impl StreamLens {
     }
 }
 
-/// The log is of a newer format version, so nothing can be said of it (rule F-11).
+/// The log is of another format version, so nothing can be said of it (rule F-11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NewerVersion {
+pub struct OtherVersion {
     /// The version found.
     pub found: u32,
 }
 
-impl fmt::Display for NewerVersion {
+impl fmt::Display for OtherVersion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let NewerVersion { found } = self;
-        write!(
-            f,
-            "format version {found} is newer than this program reads: expected at most {FORMAT_VERSION}; \
-             use a newer evlog"
-        )
+        HeaderError::Version { found: self.found }.fmt(f)
     }
 }
 
-impl core::error::Error for NewerVersion {}
+impl core::error::Error for OtherVersion {}
 
 /// Why the bytes at a position are not a frame.
 #[derive(Clone, Copy, Debug)]
@@ -233,7 +228,7 @@ impl Audit {
     }
 
     /// The next bytes of the segment file.
-    pub fn bytes(&mut self, chunk: &[u8], visit: &mut Visit<'_>) -> Result<(), NewerVersion> {
+    pub fn bytes(&mut self, chunk: &[u8], visit: &mut Visit<'_>) -> Result<(), OtherVersion> {
         self.size += chunk.len() as u64;
         let mut waiting = core::mem::take(&mut self.rest);
         if waiting.is_empty() {
@@ -248,7 +243,7 @@ impl Audit {
     }
 
     /// The segment file ends.
-    pub fn end_segment(&mut self) -> Result<(), NewerVersion> {
+    pub fn end_segment(&mut self) -> Result<(), OtherVersion> {
         self.segment.ending = true;
         let waiting = core::mem::take(&mut self.rest);
         // What waits is not a whole frame, and after a break none is handed out: nothing can reach this visitor.
@@ -328,7 +323,7 @@ impl Audit {
     }
 
     /// Deals with as many of the bytes as it can; gives back those that wait for more.
-    fn work<'b>(&mut self, mut bytes: &'b [u8], visit: &mut Visit<'_>) -> Result<&'b [u8], NewerVersion> {
+    fn work<'b>(&mut self, mut bytes: &'b [u8], visit: &mut Visit<'_>) -> Result<&'b [u8], OtherVersion> {
         while let Some(len) = self.step(bytes, visit)? {
             let (done, later) = bytes.split_at(len);
             self.pass(done);
@@ -346,7 +341,7 @@ impl Audit {
     }
 
     /// One step: how many bytes it dealt with, or `None` when it needs more. A step of no bytes changes the state.
-    fn step(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Result<Option<usize>, NewerVersion> {
+    fn step(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Result<Option<usize>, OtherVersion> {
         match self.state {
             State::Header => self.header(bytes),
             State::Frames => Ok(self.frames(bytes, visit)),
@@ -356,14 +351,14 @@ impl Audit {
         }
     }
 
-    fn header(&mut self, bytes: &[u8]) -> Result<Option<usize>, NewerVersion> {
+    fn header(&mut self, bytes: &[u8]) -> Result<Option<usize>, OtherVersion> {
         if bytes.len() < SEGMENT_HEADER_LEN {
             return Ok(None);
         }
         match SegmentHeader::decode(bytes) {
             Ok(header) => self.good_header(&header),
             Err(HeaderError::Version { found }) if self.is_at_the_start() && !only_version_is_wrong(bytes) => {
-                return Err(NewerVersion { found });
+                return Err(OtherVersion { found });
             }
             Err(error) => self.bad_header(&error),
         }

@@ -18,7 +18,7 @@ pub mod proof;
 pub mod tree;
 pub mod verdict;
 
-pub use audit::{Audit, NewerVersion, Report};
+pub use audit::{Audit, OtherVersion, Report};
 pub use covered::Covered;
 pub use tree::{Frontier, FrontierError, Tree};
 pub use verdict::{Finding, Findings, Verdict};

@@ -100,7 +100,7 @@ impl Events {
             _ => kind::STATUS_REFUSED,
         };
         let (stream, payload) = (self.names[stream].as_str(), self.payload(number));
-        AppendEvent { stream, kind, kind_version: 1, causation: Causation::None, idempotency: None, payload }
+        AppendEvent { stream, kind, kind_version: 1, causation: Causation::None, payload }
     }
 
     /// The name of a stream.

@@ -51,7 +51,7 @@ fn open_growing(dir: &Path) -> Done<Box<dyn Store>> {
 }
 
 fn offer(writer: &Writer, class: Durability, events: &[AppendEvent<'_>]) -> Done<Ticket> {
-    Ok(writer.append(&Append { time_ns: TIME_NS, class, actor: ACTOR, events })?)
+    Ok(writer.append(&Append::new(TIME_NS, class, ACTOR, events))?)
 }
 
 /// Appends events as one commit, and waits for it when it is to be synced.
@@ -68,7 +68,7 @@ impl Store for Ours {
 
     fn durable(&self, events: &Events, number: usize) -> Done<()> {
         let events = &[events.event(number)];
-        self.writer.commit(&Append { time_ns: TIME_NS, class: Durability::Sync, actor: ACTOR, events })?;
+        self.writer.commit(&Append::new(TIME_NS, Durability::Sync, ACTOR, events))?;
         Ok(())
     }
 

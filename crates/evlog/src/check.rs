@@ -14,8 +14,8 @@ mod saved;
 
 use crate::error::LogError;
 use crate::history::{
-    CheckpointSigned, ClockCorrected, Closed, Created, KeyAdded, LOG_STREAM, LossAccepted, NameChanged, Opened,
-    ProjectionPublished, Recovered, TailCut, Verified,
+    CheckpointSigned, ClockCorrected, ClockStepped, Closed, Created, KeyAdded, LOG_STREAM, LossAccepted, NameChanged,
+    Opened, ProjectionPublished, Recovered, TailCut, Verified,
 };
 use evlog_format::commit::Commit;
 use evlog_format::ids::{is_bundle_path, is_run_id};
@@ -23,7 +23,7 @@ use evlog_format::{CommitHead, Event, Kind, LogId, Position, SEGMENT_HEADER_LEN,
 use evlog_projection::{Contracts, Fact, FoldError, RunFold};
 use evlog_store::fs::Fs;
 use evlog_store::{OpenError, RawLog, RawSegment, Refusal, find_log};
-use evlog_verify::audit::{Audit, NewerVersion, Report, StreamLens};
+use evlog_verify::audit::{Audit, OtherVersion, Report, StreamLens};
 use evlog_verify::verdict::{Finding, Verdict};
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -158,7 +158,7 @@ fn audited(
 fn read(
     raw: &RawLog,
     segment: &RawSegment,
-    visit: &mut dyn FnMut(&[u8]) -> Result<(), NewerVersion>,
+    visit: &mut dyn FnMut(&[u8]) -> Result<(), OtherVersion>,
 ) -> Result<(), LogError> {
     let mut told = Ok(());
     let read = raw.read(segment, &mut |chunk| {
@@ -170,7 +170,7 @@ fn read(
     told.map_err(|error| newer(segment, error))
 }
 
-fn newer(segment: &RawSegment, error: NewerVersion) -> LogError {
+fn newer(segment: &RawSegment, error: OtherVersion) -> LogError {
     OpenError::Version { path: segment.path.clone(), found: error.found }.into()
 }
 
@@ -227,7 +227,7 @@ impl<'c> RunCheck<'c> {
     }
 
     fn event(&mut self, head: &CommitHead<'_>, seq: Seq, event: Event<'_>) {
-        let fact = Fact { seq, commit: head.first_seq, time_ns: head.time_ns, actor: head.actor, event };
+        let fact = Fact { seq, head: *head, event };
         let told = if event.stream == LOG_STREAM { self.history(&fact) } else { self.fold(&fact) };
         self.findings.extend(told.err());
     }
@@ -292,6 +292,7 @@ fn history_readable(fact: &Fact<'_>) -> Result<(), FoldError> {
         kind::LOG_LOSS_ACCEPTED => readable::<LossAccepted>(event),
         kind::LOG_CLOCK_CORRECTED => readable::<ClockCorrected>(event),
         kind::LOG_NAME_CHANGED => readable::<NameChanged>(event),
+        kind::LOG_CLOCK_STEPPED => readable::<ClockStepped>(event),
         kind::LOG_PROJECTION_PUBLISHED => published(event),
         kind::LOG_VERIFIED => readable::<Verified>(event),
         kind::LOG_KEY_ADDED => readable::<KeyAdded>(event),

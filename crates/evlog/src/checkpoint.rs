@@ -99,7 +99,7 @@ impl<'l> ReadBack<'l> {
             next_seq: statement.next_seq.0,
             root: statement.root.0,
         };
-        self.log.record(kind::LOG_CHECKPOINT_SIGNED, &payload_of(&signed)?)
+        self.log.record_one(kind::LOG_CHECKPOINT_SIGNED, payload_of(&signed)?)
     }
 
     fn read_to(
@@ -184,7 +184,7 @@ impl Log {
             if [kind::LOG_OPENED, kind::LOG_CLOSED, kind::LOG_CHECKPOINT_SIGNED].contains(&event.kind) {
                 sessions.push(seq);
             }
-            read = history.take(seq, head.time_ns, event);
+            read = history.take(seq, head.recorded_ns, event);
             if read.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         read?;
@@ -195,26 +195,26 @@ impl Log {
 
     /// Records that a key signs for this log from here on.
     pub fn record_key(&self, key: &str) -> Result<(), LogError> {
-        self.record(kind::LOG_KEY_ADDED, &payload_of(&KeyAdded { key: key.to_owned() })?)
+        self.record_one(kind::LOG_KEY_ADDED, payload_of(&KeyAdded { key: key.to_owned() })?)
     }
 
     /// Records that the clock was wrong when the last checkpoint was signed.
     pub fn record_clock_corrected(&self, corrected: &ClockCorrected) -> Result<(), LogError> {
-        self.record(kind::LOG_CLOCK_CORRECTED, &payload_of(corrected)?)
+        self.record_one(kind::LOG_CLOCK_CORRECTED, payload_of(corrected)?)
     }
 
     /// Records that the log signs under another name from here on.
     pub fn record_name_changed(&self, changed: &NameChanged) -> Result<(), LogError> {
-        self.record(kind::LOG_NAME_CHANGED, &payload_of(changed)?)
+        self.record_one(kind::LOG_NAME_CHANGED, payload_of(changed)?)
     }
 
     /// Records a verification.
     pub fn record_verified(&self, verified: &Verified) -> Result<(), LogError> {
-        self.record(kind::LOG_VERIFIED, &payload_of(verified)?)
+        self.record_one(kind::LOG_VERIFIED, payload_of(verified)?)
     }
 
     /// Appends an event of `$log` and waits until it is committed.
-    fn record(&self, kind: Kind<'static>, payload: &[u8]) -> Result<(), LogError> {
+    fn record_one(&self, kind: Kind<'static>, payload: Vec<u8>) -> Result<(), LogError> {
         let ticket = self.offer_history(kind, payload)?;
         Ok(self.writer().wait(&ticket)?)
     }

@@ -2,10 +2,45 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
+/// By how much the clock may differ from the time that passed, in nanoseconds, before it counts as stepped.
+const STEP_MIN_NS: i64 = 1_000_000_000;
+
+/// What the clocks say at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// Unix time in nanoseconds, as people and programs set it. May repeat or go backwards.
+    pub wall_ns: i64,
+    /// Time since some moment, in nanoseconds, which nobody sets; none where the moment is another one.
+    pub passed_ns: Option<i64>,
+}
+
 /// Says what time it is.
 pub trait Clock: Send + Sync {
+    /// Asks.
+    fn read(&self) -> Reading;
+
     /// Unix time in nanoseconds. May repeat or go backwards.
-    fn now_ns(&self) -> i64;
+    fn now_ns(&self) -> i64 {
+        self.read().wall_ns
+    }
+}
+
+impl Reading {
+    /// The recorded time of another session's commit.
+    pub(crate) fn of_another_session(wall_ns: i64) -> Reading {
+        Reading { wall_ns, passed_ns: None }
+    }
+
+    /// From when to when the clock was stepped since an earlier reading. Between two sessions only a step back can be
+    /// told, for nobody knows how much time passed.
+    pub(crate) fn step_since(&self, earlier: Option<&Reading>) -> Option<(i64, i64)> {
+        let earlier = earlier?;
+        let Some((passed, before)) = self.passed_ns.zip(earlier.passed_ns) else {
+            return (self.wall_ns < earlier.wall_ns).then_some((earlier.wall_ns, self.wall_ns));
+        };
+        let expected = earlier.wall_ns.saturating_add(passed.saturating_sub(before));
+        (self.wall_ns.abs_diff(expected) > STEP_MIN_NS.unsigned_abs()).then_some((expected, self.wall_ns))
+    }
 }
 
 /// The machine's clock.
@@ -14,9 +49,12 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
-    fn now_ns(&self) -> i64 {
+    fn read(&self) -> Reading {
         let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        since.ok().and_then(|age| i64::try_from(age.as_nanos()).ok()).unwrap_or(0)
+        let wall_ns = since.ok().and_then(|age| i64::try_from(age.as_nanos()).ok()).unwrap_or(0);
+        // Goes on while the machine sleeps, as the other one does.
+        let passed = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Reading { wall_ns, passed_ns: Some(passed.tv_sec * 1_000_000_000 + passed.tv_nsec) }
     }
 }
 
@@ -35,7 +73,8 @@ impl StepClock {
 }
 
 impl Clock for StepClock {
-    fn now_ns(&self) -> i64 {
-        self.next_ns.fetch_add(self.step_ns, Ordering::Relaxed)
+    fn read(&self) -> Reading {
+        let now = self.next_ns.fetch_add(self.step_ns, Ordering::Relaxed);
+        Reading { wall_ns: now, passed_ns: Some(now) }
     }
 }

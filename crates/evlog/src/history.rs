@@ -135,6 +135,15 @@ pub struct NameChanged {
     pub accepted_by: String,
 }
 
+/// `log.clock_stepped`, version 1: the clock did not go on as time does. Times recorded before and after do not compare.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockStepped {
+    /// What the clock had to say if it had gone on, or said at the last commit before the session, Unix nanoseconds.
+    pub from_ns: i64,
+    /// What it said, Unix nanoseconds.
+    pub to_ns: i64,
+}
+
 /// `log.projection_published`, version 1: files of one run were written out for others.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProjectionPublished {

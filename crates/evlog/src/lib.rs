@@ -23,6 +23,7 @@ pub mod error;
 pub mod history;
 pub mod log;
 mod net;
+mod opening;
 pub mod options;
 pub mod own_notes;
 pub mod prove;

@@ -4,17 +4,17 @@
 //! fold what it decided, give it to the store. Only then is the run in memory moved on.
 
 use crate::answer::{Answer, AnswerOutcome};
+use crate::clock::Reading;
 use crate::error::LogError;
-use crate::history::{Closed, Created, LOG_STREAM, LossAccepted, Opened, Recovered, TailCut};
+use crate::history::{ClockStepped, Closed, LOG_STREAM, LossAccepted, Opened};
 use crate::net;
+use crate::opening::{created, last_recorded_ns, reopened};
 use crate::options::Options;
 use crate::own_notes;
 use crate::request::Request;
 use crate::runs::{Answered, Cache, Known, Loader, Logged};
 use crate::view::View;
-use evlog_format::{
-    CommitHead, Durability, Event, FORMAT_VERSION, Idempotency, Kind, LogId, Position, Root, Seq, kind, payload,
-};
+use evlog_format::{CommitHead, Event, Idempotency, Kind, LogId, PLAIN, Position, Root, Seq, kind, payload};
 use evlog_projection::contract::{Cause, Target};
 use evlog_projection::registry::{Command, ContractRef};
 use evlog_projection::{Asked, Content, Contracts, Decision, Fact, FoldError, Malformed, NewEvent, RunFold};
@@ -44,8 +44,11 @@ pub struct Log {
     state: Mutex<Session>,
 }
 
+/// An event of `$log`.
+pub(crate) type HistoryEvent = (Kind<'static>, Vec<u8>);
+
 /// Events of `$log` that are not appended yet.
-type Pending = Vec<(Kind<'static>, Vec<u8>)>;
+pub(crate) type Pending = Vec<HistoryEvent>;
 
 struct Session {
     cache: Cache,
@@ -53,7 +56,10 @@ struct Session {
     logged: Option<Logged>,
     /// Events of `$log` that wait for the session's first commit, so that a session that appends nothing leaves no trace.
     pending: Pending,
-    appended: bool,
+    /// Whether `log.opened` is written: only with something that it was opened for, and only then is it closed.
+    opened: bool,
+    /// What the clock said at the last commit: of this session, or of the one before it.
+    last: Option<Reading>,
 }
 
 impl Log {
@@ -71,17 +77,24 @@ impl Log {
                 let create = CreateOptions { log_id, segment_limit: options.segment_limit };
                 let writer = Writer::create(options.fs.clone(), dir, create, &owner)?;
                 let limit = options.segment_limit;
-                (writer, vec![created(&options, limit)?, opened(&options)?])
+                (writer, vec![created(&options, limit)?])
             }
             Err(error) => return Err(error.into()),
         };
-        Ok(Log::start(dir.to_path_buf(), writer, contracts, options, pending))
+        Log::start(dir.to_path_buf(), writer, contracts, options, pending)
     }
 
     /// A session whose first commit begins with these events of `$log`.
-    fn start(dir: PathBuf, writer: Writer, contracts: Contracts, options: Options, pending: Pending) -> Log {
-        let state = Mutex::new(Session { cache: Cache::default(), logged: None, pending, appended: false });
-        Log { dir, writer, contracts, options, state }
+    fn start(
+        dir: PathBuf,
+        writer: Writer,
+        contracts: Contracts,
+        options: Options,
+        pending: Pending,
+    ) -> Result<Log, LogError> {
+        let last = last_recorded_ns(&writer, &dir)?.map(Reading::of_another_session);
+        let state = Mutex::new(Session { cache: Cache::default(), logged: None, pending, opened: false, last });
+        Ok(Log { dir, writer, contracts, options, state })
     }
 
     /// Goes on where a repair opened the log: what was done is recorded with the session's first commit.
@@ -98,7 +111,7 @@ impl Log {
             pending.push((kind::LOG_LOSS_ACCEPTED, payload_of(loss)?));
         }
         pending.extend(reopened(&options, &writer, recovery)?);
-        Ok(Log::start(dir.to_path_buf(), writer, contracts, options, pending))
+        Log::start(dir.to_path_buf(), writer, contracts, options, pending)
     }
 
     /// The log's identity.
@@ -123,14 +136,11 @@ impl Log {
 
     /// Appends what waits for a first commit, so that a new log exists with its history.
     pub fn begin(&self) -> Result<(), LogError> {
-        let ticket = {
-            let mut session = self.session();
-            if session.pending.is_empty() {
-                return Ok(());
-            }
-            self.append_history(&mut session, &[])?
-        };
-        Ok(self.writer.wait(&ticket)?)
+        let (mut session, reading) = (self.session(), self.options.clock.read());
+        let waiting = session.pending.clone();
+        let ticket = self.append_history(&mut session, &reading, &waiting)?;
+        drop(session);
+        Ok(ticket.map_or(Ok(()), |ticket| self.writer.wait(&ticket))?)
     }
 
     /// Decides a command and waits until it is committed.
@@ -281,13 +291,17 @@ impl Log {
             Some(run) => self.related(session, run, contract)?,
             None => None,
         };
-        let time_ns = request.at.as_ref().map_or_else(|| self.options.clock.now_ns(), |at| at.time_ns);
-        let actor = request.actor.as_deref().unwrap_or(&self.options.actor);
+        let reading = self.options.clock.read();
+        if let Some(message) = request.time_flaw(reading.wall_ns) {
+            let answer = Answer::refused(&request.run, fold, "AT_OUT_OF_RANGE", message);
+            return Ok(Offered { answer, ticket: None });
+        }
+        let head = self.head(request, reading.wall_ns);
         let content = Content(&|| request.content());
+        let (time_ns, actor) = (head.time_ns(), head.actor);
         let asked = Asked { run: &request.run, state: None, related: None, time_ns, actor, content };
         let decision = contract.decide(&asked, fold, related.as_ref(), command);
-        let stamp = Stamp { time_ns, class: self.options.class, actor };
-        self.carry_out(session, request, &stamp, &decision, known)
+        self.carry_out(session, request, (reading, head), &decision, known)
     }
 
     fn related(&self, session: &mut Session, run: &str, contract: &ContractRef) -> Result<Option<RunFold>, LogError> {
@@ -304,7 +318,7 @@ impl Log {
         &self,
         session: &mut Session,
         request: &Request,
-        stamp: &Stamp<'_>,
+        at: (Reading, CommitHead<'_>),
         decision: &Decision,
         known: &mut Option<Known>,
     ) -> Result<Offered, LogError> {
@@ -318,30 +332,33 @@ impl Log {
         if decision.events.is_empty() {
             return Ok(Offered { answer, ticket: None });
         }
-        // What waits for the session's first commit goes before the decision's events, within the same commit.
-        let offset = session.pending.len();
-        let head = stamp.head(self.writer.next_seq());
-        let mut key = request.id.as_deref().map(|key| Idempotency { key, content: request.content() });
+        // What the log has to say of itself goes before, in a commit of its own.
+        let (reading, mut head) = at;
+        let history = self.history(session, &reading)?;
+        head.first_seq = Seq(self.writer.next_seq().0 + history.len() as u64);
         let is_logged = decision.events.first().is_some_and(|first| first.target != Target::Run);
-        let logged_as = match key.filter(|_| is_logged) {
+        let logged_as = match head.idempotency.filter(|_| is_logged) {
             Some(given) => self.logged(session)?.free_key(&request.run, given.key),
             None => None,
         };
         if is_logged {
-            key = key.zip(logged_as.as_deref()).map(|(given, key)| Idempotency { key, ..given });
+            let given = head.idempotency.zip(logged_as.as_deref());
+            head.idempotency = given.map(|(given, key)| Idempotency { key, ..given });
         }
-        let events: Vec<AppendEvent<'_>> =
-            (0..).zip(&decision.events).map(|(index, new)| append_event(request, key, new, index, offset)).collect();
-        let moved = self.fold_decided(request, &head, offset, decision, &events, known.as_ref())?;
-        let ticket = self.append(session, &head, &events)?;
-        answer.events = decided_events(decision, head.first_seq.0 + offset as u64);
-        if let (Some(given), Some(logged), true) = (key, &mut session.logged, is_logged) {
+        let events: Vec<AppendEvent<'_>> = decision.events.iter().map(|new| append_event(request, new)).collect();
+        let moved = self.fold_decided(request, &head, decision, &events, known.as_ref())?;
+        self.append_history(session, &reading, &history)?;
+        session.opened = true;
+        let ticket = self.append(&head, &events)?;
+        session.last = Some(reading);
+        answer.events = decided_events(decision, head.first_seq.0);
+        if let (Some(given), Some(logged), true) = (head.idempotency, &mut session.logged, is_logged) {
             logged.note(given.key, given.content, answer.clone());
         }
         if let Some(fold) = moved {
             answer.status = Some(fold.status().to_owned());
             let mut answers = known.take().map(|known| known.answers).unwrap_or_default();
-            if let Some(Idempotency { key, content }) = key {
+            if let Some(Idempotency { key, content }) = head.idempotency {
                 answers.insert(key.to_owned(), Answered { content, answer: answer.clone() });
             }
             *known = Some(Known { fold, answers });
@@ -354,23 +371,21 @@ impl Log {
         &self,
         request: &Request,
         head: &CommitHead<'_>,
-        offset: usize,
         decision: &Decision,
         events: &[AppendEvent<'_>],
         known: Option<&Known>,
     ) -> Result<Option<RunFold>, LogError> {
         let undecidable = |error: FoldError| LogError::Undecidable { run: request.run.clone(), message: error.message };
-        let first = head.first_seq.0 + offset as u64;
-        let placed = Log::placed(request, first, decision, events, known);
-        let body = net::encoded(&CommitHead { first_seq: Seq(first), ..*head }, &placed)?;
-        let read = net::read_back(&request.run, &body, &placed)?;
+        let placed = Log::placed(request, head.first_seq.0, decision, events, known);
+        let body = net::encoded(head, &placed)?;
+        let read = net::read_back(&request.run, &body, head, &placed)?;
         let mut fold: Option<RunFold> = None;
-        for ((seq, new), event) in (first..).zip(&decision.events).zip(read) {
+        for ((seq, new), event) in (head.first_seq.0..).zip(&decision.events).zip(read) {
             if new.target != Target::Run {
                 continue;
             }
             let before = fold.take().or_else(|| known.map(|known| known.fold.clone()));
-            let fact = Fact { seq: Seq(seq), commit: head.first_seq, time_ns: head.time_ns, actor: head.actor, event };
+            let fact = Fact { seq: Seq(seq), head: *head, event };
             fold = Some(match before {
                 None => self.contracts.start(&fact).map_err(undecidable)?,
                 Some(mut fold) => {
@@ -399,7 +414,7 @@ impl Log {
                 kind: event.kind,
                 kind_version: event.kind_version,
                 causation: cause_of(request, new, first),
-                idempotency: event.idempotency,
+                protection: PLAIN,
                 payload: event.payload,
             };
             number += u64::from(is_run);
@@ -408,35 +423,69 @@ impl Log {
         decision.events.iter().zip(events).map(place).collect()
     }
 
-    /// Gives a commit to the store, what waits for a first commit before the decided events.
-    fn append(
-        &self,
-        session: &mut Session,
-        head: &CommitHead<'_>,
-        decided: &[AppendEvent<'_>],
-    ) -> Result<Ticket, LogError> {
-        let events: Vec<AppendEvent<'_>> = session
-            .pending
-            .iter()
-            .map(|(kind, payload)| history_event(*kind, payload))
-            .chain(decided.iter().copied())
-            .collect();
-        let commit = Append { time_ns: head.time_ns, class: head.class, actor: head.actor, events: &events };
-        let ticket = self.writer.append(&commit)?;
-        session.appended = true;
-        session.pending.clear();
-        Ok(ticket)
+    /// Gives a commit to the store.
+    fn append(&self, head: &CommitHead<'_>, events: &[AppendEvent<'_>]) -> Result<Ticket, LogError> {
+        let CommitHead { recorded_ns, occurred_ns, class, actor, principal, correlation, idempotency, .. } = *head;
+        let commit = Append { recorded_ns, occurred_ns, class, actor, principal, correlation, idempotency, events };
+        Ok(self.writer.append(&commit)?)
     }
 
-    /// Appends what waits for a first commit, and events of `$log` after it.
-    fn append_history(&self, session: &mut Session, decided: &[AppendEvent<'_>]) -> Result<Ticket, LogError> {
-        let stamp = Stamp { time_ns: self.options.clock.now_ns(), class: self.options.class, actor: "evlog" };
-        self.append(session, &stamp.head(self.writer.next_seq()), decided)
+    /// Gives events of `$log` to the store, if there are any: by the clock, the program and the principal alone.
+    fn append_history(
+        &self,
+        session: &mut Session,
+        reading: &Reading,
+        history: &[HistoryEvent],
+    ) -> Result<Option<Ticket>, LogError> {
+        session.last = Some(*reading);
+        session.pending.clear();
+        if history.is_empty() {
+            return Ok(None);
+        }
+        let principal = self.options.principal.as_deref();
+        let head = CommitHead::new(Seq(0), reading.wall_ns, self.options.class, &self.options.program);
+        let events: Vec<_> = history.iter().map(|(kind, payload)| history_event(*kind, payload)).collect();
+        self.append(&CommitHead { principal, ..head }, &events).map(Some)
+    }
+
+    /// What the log has to say of itself before the next commit: what waits, that it was opened for it, and that the clock
+    /// was stepped.
+    fn history(&self, session: &Session, reading: &Reading) -> Result<Pending, LogError> {
+        let mut history = session.pending.clone();
+        if !session.opened {
+            history.push((kind::LOG_OPENED, payload_of(&Opened { program: self.options.program.clone() })?));
+        }
+        if let Some((from_ns, to_ns)) = reading.step_since(session.last.as_ref()) {
+            history.push((kind::LOG_CLOCK_STEPPED, payload_of(&ClockStepped { from_ns, to_ns })?));
+        }
+        Ok(history)
     }
 
     /// Gives an event of `$log` to the store.
-    pub(crate) fn offer_history(&self, kind: Kind<'static>, payload: &[u8]) -> Result<Ticket, LogError> {
-        self.append_history(&mut self.session(), &[history_event(kind, payload)])
+    pub(crate) fn offer_history(&self, kind: Kind<'static>, payload: Vec<u8>) -> Result<Ticket, LogError> {
+        let (mut session, reading) = (self.session(), self.options.clock.read());
+        let mut history = self.history(&session, &reading)?;
+        history.push((kind, payload));
+        let Some(ticket) = self.append_history(&mut session, &reading, &history)? else {
+            unreachable!("an event was given")
+        };
+        session.opened = true;
+        Ok(ticket)
+    }
+
+    /// What the commit of a command says, but for its place.
+    fn head<'r>(&'r self, request: &'r Request, recorded_ns: i64) -> CommitHead<'r> {
+        let Options { class, actor, principal, correlation, .. } = &self.options;
+        CommitHead {
+            first_seq: Seq(0),
+            recorded_ns,
+            occurred_ns: request.at.as_ref().map(|at| at.time_ns),
+            class: *class,
+            actor: request.actor.as_deref().unwrap_or(actor),
+            principal: principal.as_deref(),
+            correlation: request.correlation.as_deref().or(correlation.as_deref()),
+            idempotency: request.id.as_deref().map(|key| Idempotency { key, content: request.content() }),
+        }
     }
 
     /// Waits until everything that was offered is synced, and says where the log ends. Nothing is offered meanwhile.
@@ -480,27 +529,12 @@ impl Log {
     /// Ends the session in order: records that the log was closed, if anything was recorded at all, and cuts the last
     /// segment to its last frame.
     pub fn close(self) -> Result<(), LogError> {
-        let mut session = self.session();
-        if session.appended {
+        if self.session().opened {
             let closed = payload_of(&Closed { program: self.options.program.clone() })?;
-            let ticket = self.append_history(&mut session, &[history_event(kind::LOG_CLOSED, &closed)])?;
+            let ticket = self.offer_history(kind::LOG_CLOSED, closed)?;
             self.writer.wait(&ticket)?;
         }
-        drop(session);
         Ok(self.writer.close()?)
-    }
-}
-
-/// What the engine adds to a commit.
-struct Stamp<'a> {
-    time_ns: i64,
-    class: Durability,
-    actor: &'a str,
-}
-
-impl<'a> Stamp<'a> {
-    fn head(&self, first_seq: Seq) -> CommitHead<'a> {
-        CommitHead { first_seq, time_ns: self.time_ns, class: self.class, actor: self.actor }
     }
 }
 
@@ -508,49 +542,13 @@ pub(crate) fn payload_of<T: Serialize>(value: &T) -> Result<Vec<u8>, LogError> {
     payload::encode(value).map_err(|error| LogError::Payload { seq: None, message: error.to_string() })
 }
 
-fn created(options: &Options, segment_limit: u64) -> Result<(Kind<'static>, Vec<u8>), LogError> {
-    let created = Created { format_version: FORMAT_VERSION, segment_limit, program: options.program.clone() };
-    Ok((kind::LOG_CREATED, payload_of(&created)?))
-}
-
-fn opened(options: &Options) -> Result<(Kind<'static>, Vec<u8>), LogError> {
-    Ok((kind::LOG_OPENED, payload_of(&Opened { program: options.program.clone() })?))
-}
-
-fn reopened(options: &Options, writer: &Writer, recovery: &Recovery) -> Result<Pending, LogError> {
-    let mut pending = Pending::new();
-    if let Some(cut) = &recovery.cut {
-        let cut = TailCut {
-            position: cut.position.0,
-            len: cut.len,
-            kept_as: cut.kept_as.clone(),
-            reason: cut.reason.clone(),
-        };
-        pending.push((kind::LOG_TAIL_CUT, payload_of(&cut)?));
-    }
-    if !recovery.clean_close {
-        pending.push((kind::LOG_RECOVERED, payload_of(&Recovered { end: writer.end().0 })?));
-    }
-    if writer.next_seq() == Seq(0) {
-        pending.push(created(options, writer.segment_limit())?);
-    }
-    pending.push(opened(options)?);
-    Ok(pending)
-}
-
 fn history_event<'a>(kind: Kind<'static>, payload: &'a [u8]) -> AppendEvent<'a> {
-    AppendEvent { stream: LOG_STREAM, kind, kind_version: 1, causation: Causation::None, idempotency: None, payload }
+    AppendEvent { stream: LOG_STREAM, kind, kind_version: 1, causation: Causation::None, payload }
 }
 
-fn append_event<'a>(
-    request: &'a Request,
-    key: Option<Idempotency<'a>>,
-    new: &'a NewEvent,
-    index: usize,
-    offset: usize,
-) -> AppendEvent<'a> {
+fn append_event<'a>(request: &'a Request, new: &'a NewEvent) -> AppendEvent<'a> {
     let causation = match new.cause {
-        Cause::Decided(earlier) => Causation::Earlier(offset + earlier),
+        Cause::Decided(earlier) => Causation::Earlier(earlier),
         Cause::Command => request.causation.map_or(Causation::None, Causation::Seq),
     };
     AppendEvent {
@@ -558,8 +556,6 @@ fn append_event<'a>(
         kind: new.kind.as_kind(),
         kind_version: new.kind_version,
         causation,
-        // The key stands on the first event; the commit is one, so one mark is enough.
-        idempotency: key.filter(|_| index == 0),
         payload: &new.payload,
     }
 }

@@ -18,11 +18,16 @@ pub(crate) fn encoded(head: &CommitHead<'_>, events: &[Event<'_>]) -> Result<Vec
 }
 
 /// The events as a reader of the log will see them: equal to those that were encoded, or it is an error.
-pub(crate) fn read_back<'b>(run: &str, body: &'b [u8], events: &[Event<'_>]) -> Result<Vec<Event<'b>>, LogError> {
+pub(crate) fn read_back<'b>(
+    run: &str,
+    body: &'b [u8],
+    head: &CommitHead<'_>,
+    events: &[Event<'_>],
+) -> Result<Vec<Event<'b>>, LogError> {
     let undecidable = |message: String| LogError::Undecidable { run: run.to_owned(), message };
     let commit =
         Commit::decode(body, 0).map_err(|flaw| undecidable(format!("its own bytes cannot be read: {flaw}")))?;
-    if commit.events != events {
+    if commit.head != *head || commit.events != events {
         return Err(undecidable("what was encoded reads back as something else".to_owned()));
     }
     Ok(commit.events)
@@ -31,27 +36,27 @@ pub(crate) fn read_back<'b>(run: &str, body: &'b [u8], events: &[Event<'_>]) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use evlog_format::{Durability, Kind, Seq};
+    use evlog_format::{Durability, Kind, PLAIN, Seq};
 
     #[test]
     fn what_does_not_read_back_as_it_was_is_never_offered() {
-        let head = CommitHead { first_seq: Seq(7), time_ns: 1, class: Durability::Sync, actor: "a" };
-        let event = |payload| Event {
+        let head = CommitHead::new(Seq(7), 1, Durability::Sync, "a");
+        let event = |number, payload| Event {
             stream: "r",
-            number: 3,
+            number,
             kind: Kind::Custom("custom/x"),
             kind_version: 1,
             causation: Some(Seq(2)),
-            idempotency: None,
+            protection: PLAIN,
             payload,
         };
-        let events = [event(b"{}"), event(b"1")];
+        let events = [event(3, b"{}"), event(4, b"1")];
         let body = encoded(&head, &events).unwrap();
-        assert_eq!(read_back("r", &body, &events).unwrap(), events);
+        assert_eq!(read_back("r", &body, &head, &events).unwrap(), events);
         for (body, events) in
-            [(&body[..body.len() - 1], &events[..]), (&body, &events[..1]), (&body, &[event(b"{}"), event(b"2")])]
+            [(&body[..body.len() - 1], &events[..]), (&body, &events[..1]), (&body, &[event(3, b"{}"), event(4, b"2")])]
         {
-            assert!(matches!(read_back("r", body, events), Err(LogError::Undecidable { .. })));
+            assert!(matches!(read_back("r", body, &head, events), Err(LogError::Undecidable { .. })));
         }
         let refused = encoded(&head, &[Event { stream: "", ..events[0] }]);
         assert!(matches!(refused, Err(LogError::Append(AppendError::NotAppended { reason: Reason::Refused(_) }))));

@@ -17,6 +17,10 @@ pub struct Options {
     pub program: String,
     /// Actor of commands that name none.
     pub actor: String,
+    /// Who was authenticated: never what a command says.
+    pub principal: Option<String>,
+    /// Correlation of commands that name none.
+    pub correlation: Option<String>,
     /// Durability class of commits.
     pub class: Durability,
     /// The clock.
@@ -35,6 +39,8 @@ impl Options {
             segment_limit: SEGMENT_LIMIT_DEFAULT,
             program: program.into(),
             actor: "operator".to_owned(),
+            principal: None,
+            correlation: None,
             class: Durability::Sync,
             clock: Arc::new(SystemClock),
             fs: Arc::new(StdFs),

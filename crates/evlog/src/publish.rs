@@ -37,7 +37,7 @@ impl<'l> Publisher<'l> {
             return Ok(false);
         }
         let payload = payload_of(&published)?;
-        self.ticket = Some(self.log.offer_history(kind::LOG_PROJECTION_PUBLISHED, &payload)?);
+        self.ticket = Some(self.log.offer_history(kind::LOG_PROJECTION_PUBLISHED, payload)?);
         self.last.insert(published.run.clone(), published);
         Ok(true)
     }

@@ -5,10 +5,13 @@
 use evlog_format::Seq;
 pub use evlog_format::ids::RUN_ID_LEN_MAX;
 use evlog_format::ids::is_run_id;
-use evlog_format::limits::{ACTOR_LEN_MAX, IDEMPOTENCY_KEY_LEN_MAX};
+use evlog_format::limits::{ACTOR_LEN_MAX, CORRELATION_LEN_MAX, IDEMPOTENCY_KEY_LEN_MAX};
 use evlog_projection::{Malformed, canonical, number, parse, time};
 use serde_json::{Map, Value};
 use std::sync::OnceLock;
+
+/// How far ahead of the clock a command may say that something happened, in nanoseconds.
+const AHEAD_MAX_NS: i64 = 5 * 60 * 1_000_000_000;
 
 /// A command before its contract has read it.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,10 +24,12 @@ pub struct Request {
     pub action: String,
     /// Idempotency key (`id`).
     pub id: Option<String>,
-    /// Time of the commit (`at`); stamped by the engine when absent.
+    /// When it happened (`at`); when it is recorded, if absent.
     pub at: Option<Instant>,
     /// Who asks; the session's default when absent.
     pub actor: Option<String>,
+    /// What ties it to commands to other runs; the session's default when absent.
+    pub correlation: Option<String>,
     /// Seq of the earlier event that caused this command.
     pub causation: Option<Seq>,
     /// How many events the run's stream must have now, or the command is refused.
@@ -73,6 +78,7 @@ impl Request {
     pub fn from_members(whole: Map<String, Value>) -> Result<Request, Malformed> {
         let (mut contract, mut run, mut action) = (None, None, None);
         let (mut id, mut at, mut actor, mut causation, mut expect) = (None, None, None, None, None);
+        let mut correlation = None;
         let mut members = Map::new();
         for (key, value) in whole {
             match key.as_str() {
@@ -82,6 +88,7 @@ impl Request {
                 "id" => id = Some(read(&key, value, text)?),
                 "at" => at = Some(read(&key, value, instant)?),
                 "actor" => actor = Some(read(&key, value, text)?),
+                "correlation" => correlation = Some(read(&key, value, text)?),
                 "causation" => causation = Some(Seq(read(&key, value, count)?)),
                 "expect" => expect = Some(read(&key, value, count)?),
                 _ => {
@@ -96,6 +103,7 @@ impl Request {
             id,
             at,
             actor,
+            correlation,
             causation,
             expect,
             members,
@@ -104,6 +112,7 @@ impl Request {
         check_run_id(&request.run).map_err(|message| malformed("/run", message))?;
         check_len("/id", request.id.as_deref(), IDEMPOTENCY_KEY_LEN_MAX)?;
         check_len("/actor", request.actor.as_deref(), ACTOR_LEN_MAX)?;
+        check_len("/correlation", request.correlation.as_deref(), CORRELATION_LEN_MAX)?;
         if request.id.is_some() {
             // It will be asked for; whoever reads commands is not the one who holds up all others.
             request.content();
@@ -111,10 +120,23 @@ impl Request {
         Ok(request)
     }
 
-    /// BLAKE3 of the command in canonical form, without `id`: what a second delivery of it must equal.
+    /// BLAKE3 of the command in canonical form, without `id` and `correlation`: what a second delivery of it must equal,
+    /// which may belong to another request.
     /// Computed when first asked for.
     pub fn content(&self) -> [u8; 32] {
         *self.content.get_or_init(|| self.digest())
+    }
+
+    /// Why its time cannot be recorded now, if it cannot.
+    pub(crate) fn time_flaw(&self, now_ns: i64) -> Option<String> {
+        let at = self.at.as_ref()?;
+        if at.time_ns < 0 {
+            return Some(format!("at: expected a time from 1970 on, found `{}`", at.text));
+        }
+        (at.time_ns > now_ns.saturating_add(AHEAD_MAX_NS)).then(|| {
+            let now = time::to_rfc3339(now_ns);
+            format!("at: expected a time at most 5 minutes ahead of the clock, which says {now}, found `{}`", at.text)
+        })
     }
 
     fn digest(&self) -> [u8; 32] {

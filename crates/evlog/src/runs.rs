@@ -41,13 +41,11 @@ impl<'c> Loader<'c> {
         if self.commit != Some(head.first_seq) {
             self.finish_commit();
             self.commit = Some(head.first_seq);
+            self.key = head.idempotency.map(|given| (given.key.to_owned(), given.content));
         }
-        let fact = Fact { seq, commit: head.first_seq, time_ns: head.time_ns, actor: head.actor, event: *event };
+        let fact = Fact { seq, head: *head, event: *event };
         self.fold(&fact)?;
-        if let Some(given) = event.idempotency {
-            self.key = Some((given.key.to_owned(), given.content));
-        }
-        // Only commands with a key can be delivered again; the key stands on the commit's first event.
+        // Only commands with a key can be delivered again.
         let (Some(known), Some(_)) = (&self.known, &self.key) else { return Ok(()) };
         if self.pending.error.is_none()
             && let Some((outcome, error)) = known.fold.contract().answer(&fact)
@@ -90,8 +88,9 @@ pub(crate) struct Logged(BTreeMap<String, Answered>);
 impl Logged {
     /// Takes an event of `$log` into account.
     pub(crate) fn push(&mut self, contracts: &Contracts, head: &CommitHead<'_>, seq: Seq, event: &Event<'_>) {
-        let Some(given) = event.idempotency else { return };
-        let fact = Fact { seq, commit: head.first_seq, time_ns: head.time_ns, actor: head.actor, event: *event };
+        // What a command recorded of its run as well is known by the run.
+        let Some(given) = head.idempotency.filter(|_| seq == head.first_seq) else { return };
+        let fact = Fact { seq, head: *head, event: *event };
         let mut answer = Answer::empty("");
         let answered = contracts.names().find_map(|name| contracts.named(name)?.answer(&fact));
         if let Some((outcome, error)) = answered {

@@ -148,6 +148,34 @@ impl View {
         Ok(next)
     }
 
+    /// Visits, in order, the events of commits that were recorded from one time on and before another, Unix nanoseconds.
+    /// Clocks go back, so they may stand anywhere; segments without any are passed over.
+    pub fn each_recorded(
+        &self,
+        since_ns: i64,
+        until_ns: i64,
+        visit: &mut dyn FnMut(&Fact<'_>) -> ControlFlow<()>,
+    ) -> Result<(), LogError> {
+        let is_during = |time: i64| since_ns <= time && time < until_ns;
+        for segment in self.reader.segments() {
+            let times = self.reader.times(segment)?;
+            if times.is_some_and(|times| times.recorded.1 < since_ns || times.recorded.0 >= until_ns) {
+                continue;
+            }
+            let end = Position(segment.position.0 + segment.len);
+            let mut commits = self.reader.commits(segment.position)?;
+            while let Some(found) = commits.next()? {
+                if found.frame.position >= end.0 || self.hides(&found.commit.head) {
+                    break;
+                }
+                if is_during(found.commit.head.recorded_ns) && each_fact(found.commit, visit)?.is_break() {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Visits, in order, all events of those streams whose name, as bytes, is wanted.
     pub(crate) fn each_of(
         &self,
@@ -156,12 +184,13 @@ impl View {
     ) -> Result<(), LogError> {
         let mut commits = self.reader.commits(self.reader.seek(Seq(0))?)?;
         while let Some(found) = commits.next()? {
-            let (mut commit, head) = (found.commit.clone(), found.commit.head);
+            let head = found.commit.head;
             if self.hides(&head) {
                 break;
             }
-            while let Some((seq, event)) = commit.next_of(wanted)? {
-                visit(&Fact { seq, commit: head.first_seq, time_ns: head.time_ns, actor: head.actor, event });
+            let mut commit = found.commit.only(|stream| wanted(stream.as_bytes()));
+            while let Some((seq, event)) = commit.next_event()? {
+                visit(&Fact { seq, head, event });
             }
         }
         Ok(())
@@ -179,7 +208,7 @@ impl View {
                 return ControlFlow::Break(());
             }
             seen = true;
-            visit(&Fact { seq, commit: head.first_seq, time_ns: head.time_ns, actor: head.actor, event: *event })
+            visit(&Fact { seq, head: *head, event: *event })
         })?;
         Ok(seen)
     }
@@ -199,7 +228,7 @@ impl View {
             }
             match folds.get_mut(fact.event.stream) {
                 None => {
-                    folds.insert(fact.event.stream.to_owned(), (fact.time_ns, self.contracts.start(fact)));
+                    folds.insert(fact.event.stream.to_owned(), (fact.head.time_ns(), self.contracts.start(fact)));
                 }
                 Some((_, state @ Ok(_))) => {
                     if let Ok(fold) = state
@@ -285,7 +314,7 @@ fn each_fact(
     let mut ahead = commit.clone();
     while ahead.next_event()?.is_some() {}
     while let Some((seq, event)) = commit.next_event()? {
-        let fact = Fact { seq, commit: head.first_seq, time_ns: head.time_ns, actor: head.actor, event };
+        let fact = Fact { seq, head, event };
         if visit(&fact).is_break() {
             return Ok(ControlFlow::Break(()));
         }

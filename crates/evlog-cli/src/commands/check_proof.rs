@@ -121,14 +121,13 @@ fn covers(proof: &ProofFile, seq: Seq) -> bool {
 }
 
 /// Visits the events of a proven commit.
-pub(crate) fn each_fact<'c>(
-    commit: &'c ProvenCommit,
-    visit: &mut dyn FnMut(&Fact<'c>) -> Result<(), CommandError>,
+pub(crate) fn each_fact(
+    commit: &ProvenCommit,
+    visit: &mut dyn FnMut(&Fact<'_>) -> Result<(), CommandError>,
 ) -> Result<(), CommandError> {
     let read = commit.commit().map_err(|error| CommandError::user(format!("the proven commit: {error}")))?;
     for (seq, event) in (read.head.first_seq.0..).zip(&read.events) {
-        let (commit, time_ns, actor) = (read.head.first_seq, read.head.time_ns, read.head.actor);
-        visit(&Fact { seq: Seq(seq), commit, time_ns, actor, event: *event })?;
+        visit(&Fact { seq: Seq(seq), head: read.head, event: *event })?;
     }
     Ok(())
 }

@@ -83,8 +83,8 @@ fn note(context: &Context, args: &EvidenceArgs) -> Result<(PathBuf, String), Com
 fn places(view: &View, run: &str, checkpoint: &Checkpoint) -> Result<Vec<CommitPlace>, CommandError> {
     let mut commits = Vec::new();
     view.stream(run, &mut |fact| {
-        if commits.last().is_none_or(|(commit, _)| *commit != fact.commit) {
-            commits.push((fact.commit, fact.seq));
+        if commits.last().is_none_or(|(commit, _)| *commit != fact.head.first_seq) {
+            commits.push((fact.head.first_seq, fact.seq));
         }
         ControlFlow::Continue(())
     })?;

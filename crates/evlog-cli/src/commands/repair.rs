@@ -65,7 +65,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RepairArgs) -> Result<V
         print(ui, context, args, &plan, State::Planned);
         return Ok(Verdict::of(plan.refused.is_none() && plan.steps.is_empty()));
     }
-    let options = Context::options("repair", false);
+    let options = Context::options("repair", false)?;
     let owner = Owner { program: options.program.clone() };
     let taken = surveyed(ui, |progress| Held::take(Arc::new(StdFs), &context.log, &owner, progress));
     let Some(mut held) = found(ui, context, args, taken)? else { return Ok(Verdict::No) };

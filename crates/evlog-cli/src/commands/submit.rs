@@ -44,6 +44,11 @@ const EXAMPLES: &str = r#"Examples:
   echo '{"contract":"story","run":"s-1","do":"create","story":{"steps":[{"name":"fetch"}]}}' | evlog submit
   evlog submit --contract order.toml orders.jsonl
   echo '{"contract":"custom","run":"o-7","do":"record","kind":"custom/paid"}' | evlog submit
+  EVLOG_CORRELATION=req-7 evlog submit commands.jsonl       all of them belong to one request
+
+Every command may have `id` (a key: the same command again gets the first answer), `at` (when it
+happened, from 1970 to 5 minutes ahead of the clock), `actor`, `correlation` (in its place counts
+EVLOG_CORRELATION, or TRACEPARENT), `causation` (a seq) and `expect` (how many events the run has).
 
 Exit codes:
   0   every line is accepted or a duplicate

@@ -11,6 +11,7 @@ use crate::ui::Ui;
 use clap::Args;
 use evlog::View;
 use evlog_format::Seq;
+use evlog_projection::Fact;
 use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::time::Duration;
@@ -41,11 +42,21 @@ pub(crate) struct TailArgs {
     /// Only events of this run; `$log` for the log's own
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
+    /// Only events of this correlation
+    #[arg(long, value_name = "TEXT")]
+    correlation: Option<String>,
     /// With -f: if there is no log yet, wait for one
     #[arg(long, requires = "follow")]
     wait: bool,
     #[command(flatten)]
     at: At,
+}
+
+impl TailArgs {
+    fn leaves_out(&self, fact: &Fact<'_>) -> bool {
+        self.run.as_deref().is_some_and(|run| run != fact.event.stream)
+            || self.correlation.as_deref().is_some_and(|wanted| fact.head.correlation != Some(wanted))
+    }
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Verdict, CommandError> {
@@ -95,23 +106,42 @@ fn wait_for_log(ui: &Ui, context: &Context) -> Result<bool, CommandError> {
 fn first_of_last(view: &View, args: &TailArgs) -> Result<Option<Seq>, CommandError> {
     let next = view.next_seq();
     let Some(run) = &args.run else {
+        if args.correlation.is_some() {
+            return last_of(args, &mut |visit| Ok(view.each(Seq(0), visit).map(|_| true)?))
+                .map(|last| last.or(Some(next)));
+        }
         return Ok(Some(Seq(next.0.saturating_sub(args.lines as u64))));
     };
+    let mut known = false;
+    let first = last_of(args, &mut |visit| {
+        known = view.stream(run, visit)?;
+        Ok(known)
+    })?;
+    Ok(known.then(|| first.unwrap_or(next)))
+}
+
+/// Visits the events that are read.
+type Walk<'w> = dyn FnMut(&mut dyn FnMut(&Fact<'_>) -> ControlFlow<()>) -> Result<bool, CommandError> + 'w;
+
+/// Seq of the first of the last events that are wanted.
+fn last_of(args: &TailArgs, walk: &mut Walk<'_>) -> Result<Option<Seq>, CommandError> {
     let mut last = VecDeque::new();
-    let known = view.stream(run, &mut |fact| {
-        last.push_back(fact.seq);
+    walk(&mut |fact| {
+        if !args.leaves_out(fact) {
+            last.push_back(fact.seq);
+        }
         if last.len() > args.lines {
             last.pop_front();
         }
         ControlFlow::Continue(())
     })?;
-    Ok(known.then(|| last.front().copied().unwrap_or(next)))
+    Ok(last.front().copied())
 }
 
 /// Shows events from a seq on; gives the seq to go on from.
 fn show(view: &View, from: Seq, args: &TailArgs, events: &mut Events<'_>) -> Result<Seq, CommandError> {
     let next = view.each(from, &mut |fact| {
-        if args.run.as_deref().is_some_and(|run| run != fact.event.stream) {
+        if args.leaves_out(fact) {
             return ControlFlow::Continue(());
         }
         events.show(fact)

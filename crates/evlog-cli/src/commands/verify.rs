@@ -330,8 +330,19 @@ fn print(ui: &mut Ui, context: &Context, found: &Check, kept: Option<&Kept>, own
         rows.push(("checkpoint", format!("covers {size} bytes; {beyond} came after it"), Tone::Plain));
         rows.extend(kept.witnesses_row());
     }
+    rows.push(("evidence", evidence(context, kept), Tone::Plain));
     rows.extend(own.map(own_row));
     facts(ui, &rows);
+}
+
+/// What the log was compared with: only what is kept elsewhere shows that nothing was made anew, notes included.
+fn evidence(context: &Context, kept: Option<&Kept>) -> String {
+    let own = Checkpoints::new(Arc::new(StdFs), &context.log).sizes().map_or(0, |sizes| sizes.len() as u64);
+    let outside = if kept.is_some() { "one from outside" } else { "none from outside" };
+    match own {
+        0 => format!("no kept checkpoint; {outside}"),
+        own => format!("compared with {}; {outside}", counted(own, "kept checkpoint")),
+    }
 }
 
 /// Which note of the log's own was taken as evidence.

@@ -1,8 +1,9 @@
 //! The page for people: one file, no network, no script that runs. The same data gives the same bytes.
 
 use super::{Evidence, Judged};
-use crate::events::words;
+use crate::events::{out_of_time, words};
 use crate::ui::visible;
+use evlog_projection::time;
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -68,24 +69,42 @@ fn head(page: &mut String, judged: &Judged) {
 fn events(page: &mut String, judged: &Judged) {
     let _infallible = write!(
         page,
-        "<h2>Events</h2>\n<table>\n<tr><th>seq</th><th>time</th><th>what</th><th>who</th><th>details</th><th>position</th></tr>\n"
+        "<h2>Events</h2>\n<table>\n<tr><th>seq</th><th>recorded</th><th>occurred</th><th>what</th><th>who</th><th>details</th><th>position</th></tr>\n"
     );
     for (event, position) in &judged.events {
         let text = |key: &str| escape(event[key].as_str().unwrap_or_default());
-        let time = event["time"].as_str().unwrap_or_default();
+        let recorded = event["recorded"].as_str().unwrap_or_default();
         let _infallible = writeln!(
             page,
-            "<tr><td class=\"n\">{}</td><td class=\"n w\">{}</td><td class=\"w\">{}</td><td>{}</td><td class=\"d\">{}</td>\
+            "<tr><td class=\"n\">{}</td><td class=\"n w\">{}</td><td class=\"n w\">{}</td><td class=\"w\">{}</td><td>{}</td><td class=\"d\">{}</td>\
              <td class=\"n\">{position}</td></tr>",
             event["seq"],
-            escape(&shorter(time)),
+            escape(&shorter(recorded)),
+            escape(&occurred(event)),
             text("kind"),
-            text("actor"),
+            who(event),
             escape(&words(event.get("payload").unwrap_or(&Value::Null))),
         );
     }
     page.push_str("</table>\n<p class=\"faint\">In order, without a gap, from the run's first event to the last one here; later ones may be left out. \
          The whole payloads are in the proofs.</p>\n");
+}
+
+/// When it happened, as the command said; with a word where that is another time than it was recorded.
+fn occurred(event: &Value) -> String {
+    let Some(text) = event["occurred"].as_str() else { return String::new() };
+    let time = |key: &str| event[key].as_str().and_then(|text| time::from_rfc3339(text).ok());
+    let word = time("occurred").zip(time("recorded")).and_then(|(occurred, recorded)| out_of_time(occurred, recorded));
+    format!("{} {}", shorter(text), word.unwrap_or_default()).trim_end().to_owned()
+}
+
+/// Who caused it, as the command said, and who was authenticated.
+fn who(event: &Value) -> String {
+    let actor = escape(event["actor"].as_str().unwrap_or_default());
+    match event["principal"].as_str() {
+        Some(principal) => format!("{actor} <span class=\"faint\">({})</span>", escape(principal)),
+        None => actor,
+    }
 }
 
 /// A time without the digits that nobody reads; the data has all of them.

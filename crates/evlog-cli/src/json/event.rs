@@ -2,7 +2,7 @@
 
 use super::{payload, time};
 use evlog_format::json::check_canonical;
-use evlog_format::{Event, Kind};
+use evlog_format::{CommitHead, Event, Kind, PLAIN};
 use evlog_projection::Fact;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -13,15 +13,39 @@ use serde_json::value::RawValue;
 pub(crate) struct EventLine<'a> {
     seq: u64,
     commit: u64,
-    time: String,
     stream: &'a str,
     number: u64,
     kind: String,
     kind_version: u16,
-    actor: &'a str,
     causation: Option<u64>,
-    id: Option<&'a str>,
+    #[serde(flatten)]
+    head: HeadMembers<'a>,
+    protection: u8,
     pub(crate) payload: Payload,
+}
+
+/// What the events of a commit share.
+#[derive(Serialize)]
+pub(crate) struct HeadMembers<'a> {
+    recorded: String,
+    occurred: Option<String>,
+    actor: &'a str,
+    principal: Option<&'a str>,
+    correlation: Option<&'a str>,
+    id: Option<&'a str>,
+}
+
+impl<'a> HeadMembers<'a> {
+    pub(crate) fn new(head: &CommitHead<'a>) -> HeadMembers<'a> {
+        HeadMembers {
+            recorded: time(head.recorded_ns),
+            occurred: head.occurred_ns.map(time),
+            actor: head.actor,
+            principal: head.principal,
+            correlation: head.correlation,
+            id: head.idempotency.map(|given| given.key),
+        }
+    }
 }
 
 /// A payload: what it says, and its own text where it is JSON.
@@ -43,7 +67,7 @@ impl Payload {
     fn of(event: &Event<'_>) -> Payload {
         // In the form of RFC 8785 it is one line, and its numbers are the recorded ones, digit by digit.
         let text = match event.kind {
-            Kind::Custom(_) if check_canonical(event.payload).is_ok() => {
+            Kind::Custom(_) if event.protection == PLAIN && check_canonical(event.payload).is_ok() => {
                 String::from_utf8(event.payload.to_vec()).ok().and_then(|text| RawValue::from_string(text).ok())
             }
             _ => None,
@@ -57,15 +81,14 @@ impl<'a> EventLine<'a> {
         let event = fact.event;
         EventLine {
             seq: fact.seq.0,
-            commit: fact.commit.0,
-            time: time(fact.time_ns),
+            commit: fact.head.first_seq.0,
             stream: event.stream,
             number: event.number,
             kind: event.kind.to_string(),
             kind_version: event.kind_version,
-            actor: fact.actor,
             causation: event.causation.map(|seq| seq.0),
-            id: event.idempotency.map(|given| given.key),
+            head: HeadMembers::new(&fact.head),
+            protection: event.protection,
             payload: Payload::of(&event),
         }
     }

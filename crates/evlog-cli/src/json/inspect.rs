@@ -1,6 +1,6 @@
 //! The lines of `inspect`. Each says in `what` which shape it has; paths are within the log's directory.
 
-use super::EventLine;
+use super::{EventLine, HeadMembers};
 use serde::Serialize;
 
 /// The log as a whole.
@@ -98,8 +98,8 @@ pub(crate) struct FrameLine<'a> {
     pub(crate) first_seq: Option<u64>,
     pub(crate) events: Option<u64>,
     pub(crate) class: Option<&'static str>,
-    pub(crate) time: Option<String>,
-    pub(crate) actor: Option<&'a str>,
+    #[serde(flatten)]
+    pub(crate) head: Option<HeadMembers<'a>>,
     pub(crate) wrong: Option<String>,
 }
 

@@ -17,7 +17,7 @@ mod run_event;
 
 pub(crate) use conform::{ConformCheck, ConformFinding, ConformObject};
 pub(crate) use contract::{ContractCheck, ContractFinding, ContractObject, ContractRow};
-pub(crate) use event::EventLine;
+pub(crate) use event::{EventLine, HeadMembers};
 pub(crate) use explain::{ExplainObject, ExplainReason};
 pub(crate) use inspect::{
     BytesLine, FrameLine, HeadLine, LockLine, LogLine, PlaceLine, QuarantineLine, SegmentLine, SidecarLine,

@@ -12,7 +12,7 @@ mod status;
 mod story;
 
 use super::hex;
-use evlog_format::{Event, Kind, payload};
+use evlog_format::{Event, Kind, PLAIN, payload};
 use evlog_projection::parse;
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -24,6 +24,7 @@ const TABLE_VERSION: u16 = 1;
 /// An event's payload.
 pub(super) fn value_of(event: &Event<'_>) -> Value {
     let read = match event.kind {
+        _ if event.protection != PLAIN => None,
         Kind::Custom(_) => parse(event.payload).ok(),
         Kind::BuiltIn(_) if event.kind_version != TABLE_VERSION => None,
         Kind::BuiltIn(_) => history::read(event)

@@ -17,9 +17,7 @@ pub(super) fn screen() -> ProgressDrawTarget {
     ProgressDrawTarget::term_like_with_hz(Box::new(Screen(Term::buffered_stderr())), DRAWINGS)
 }
 
-fn ignored(_written: io::Result<()>) -> io::Result<()> {
-    Ok(())
-}
+fn ignore(_written: io::Result<()>) {}
 
 impl TermLike for Screen {
     fn width(&self) -> u16 {
@@ -31,34 +29,42 @@ impl TermLike for Screen {
     }
 
     fn move_cursor_up(&self, n: usize) -> io::Result<()> {
-        ignored(self.0.move_cursor_up(n))
+        ignore(self.0.move_cursor_up(n));
+        Ok(())
     }
 
     fn move_cursor_down(&self, n: usize) -> io::Result<()> {
-        ignored(self.0.move_cursor_down(n))
+        ignore(self.0.move_cursor_down(n));
+        Ok(())
     }
 
     fn move_cursor_right(&self, n: usize) -> io::Result<()> {
-        ignored(self.0.move_cursor_right(n))
+        ignore(self.0.move_cursor_right(n));
+        Ok(())
     }
 
     fn move_cursor_left(&self, n: usize) -> io::Result<()> {
-        ignored(self.0.move_cursor_left(n))
+        ignore(self.0.move_cursor_left(n));
+        Ok(())
     }
 
     fn write_line(&self, text: &str) -> io::Result<()> {
-        ignored(self.0.write_line(text))
+        ignore(self.0.write_line(text));
+        Ok(())
     }
 
     fn write_str(&self, text: &str) -> io::Result<()> {
-        ignored(self.0.write_str(text))
+        ignore(self.0.write_str(text));
+        Ok(())
     }
 
     fn clear_line(&self) -> io::Result<()> {
-        ignored(self.0.clear_line())
+        ignore(self.0.clear_line());
+        Ok(())
     }
 
     fn flush(&self) -> io::Result<()> {
-        ignored(self.0.flush())
+        ignore(self.0.flush());
+        Ok(())
     }
 }

@@ -53,7 +53,7 @@ fn the_frames_of_all_segments_are_the_commits_of_the_log() {
         for frame in room.ends(0, &["inspect", "--segment", &within.to_string(), "--json"]).lines() {
             assert_eq!((&frame["what"], &frame["first_seq"]), (&json!("frame"), &json!(next)));
             let first = &events[next];
-            assert_eq!((&frame["time"], &frame["actor"]), (&first["time"], &first["actor"]));
+            assert_eq!((&frame["recorded"], &frame["actor"]), (&first["recorded"], &first["actor"]));
             let place = room.ends(0, &["inspect", "--frame", &frame["position"].to_string(), "--json"]).json();
             let count = usize::try_from(frame["events"].as_u64().unwrap()).unwrap();
             assert_eq!(place["contents"].as_array().unwrap().as_slice(), &events[next..next + count]);

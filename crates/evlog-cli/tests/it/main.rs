@@ -64,6 +64,7 @@ mod submit;
 mod support;
 #[cfg(test)]
 mod tail;
+mod times;
 #[cfg(test)]
 mod verify;
 #[cfg(test)]

@@ -88,9 +88,9 @@ fn what_a_checkpoint_states_besides_its_root_is_compared_with_the_log() {
     room.ends(0, &["prove", "--seq", "2", "--to", "old.note", "--out", "good.proof"]);
     let next_seq = Seq(good.next_seq.0 + 1);
     verified(&Checkpoint { next_seq, ..good.clone() }, 1).says("next seq in the checkpoint (C-54)");
-    verified(&Checkpoint { format_version: 2, ..good.clone() }, 1).says("format version in the checkpoint (C-54)");
+    verified(&Checkpoint { format_version: 1, ..good.clone() }, 1).says("format version in the checkpoint (C-54)");
     // Nothing is proven to such a note, and no proof of a commit that it denies holds.
-    for wrong in [Checkpoint { next_seq: Seq(1), ..good.clone() }, Checkpoint { format_version: 2, ..good.clone() }] {
+    for wrong in [Checkpoint { next_seq: Seq(1), ..good.clone() }, Checkpoint { format_version: 1, ..good.clone() }] {
         fs::write(room.path("it.note"), wrong.sign(&key).note().to_string()).unwrap();
         room.ends(2, &["prove", "--seq", "2", "--to", "it.note", "--out", "it.proof"]).says("the checkpoint states");
         room.ends(2, &["evidence", "RUN_0001", "--checkpoint", "it.note", "--out", "it.html"])
@@ -143,4 +143,18 @@ fn a_replay_that_had_nothing_to_compare_with_says_so() {
     assert_eq!(room.ends(0, &["replay", "--json"]).json()["verdict"], "nothing_compared");
     room.ends(0, &["project", "--out", "."]);
     assert_eq!(room.ends(0, &["replay", "--json"]).json()["verdict"], "agrees");
+}
+
+#[test]
+fn a_verdict_says_which_evidence_it_had() {
+    let room = signed_room();
+    let says = |arguments: &[&str], text: &str| {
+        let done = room.ends(0, &[&["verify"], arguments].concat());
+        assert!(done.out.contains(text), "{done:?}");
+    };
+    says(&[], "compared with 2 kept checkpoints; none from outside");
+    let outside = ["--checkpoint", "old.note", "--key", "builds.pub"];
+    says(&outside, "compared with 2 kept checkpoints; one from outside");
+    fs::remove_dir_all(room.path("evlog/checkpoints")).unwrap();
+    says(&[], "no kept checkpoint; none from outside");
 }

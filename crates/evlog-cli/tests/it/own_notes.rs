@@ -96,7 +96,7 @@ fn repair_says_what_verify_says_of_a_log_that_can_be_opened_and_breaks_a_rule() 
     let room = Room::new();
     let twice = r#"{"contract":"custom","run":"x","do":"record","kind":"custom/n","data":{"a":1,"b":2}}"#;
     room.feed(&["submit"], &format!("{twice}\n{LINE}"));
-    rewrite(&room.segments()[0], 0, |body| {
+    rewrite(&room.segments()[0], 1, |body| {
         let at = body.windows(4).position(|found| found == b"\"b\":").unwrap();
         body[at + 1] = b'a';
     });

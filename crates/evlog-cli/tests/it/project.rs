@@ -152,9 +152,8 @@ fn with_stream(room: &Room, stream: &str) {
     let owner = Owner { program: "somebody".to_owned() };
     let (writer, _) = Writer::open(Arc::new(StdFs), &room.path("evlog"), &owner).unwrap();
     let (kind, causation) = (Kind::Custom("custom/noted"), Causation::None);
-    let event = AppendEvent { stream, kind, kind_version: 1, causation, idempotency: None, payload: b"{}" };
-    let commit = Append { time_ns: 0, class: Durability::Sync, actor: "somebody", events: &[event] };
-    writer.commit(&commit).unwrap();
+    let event = AppendEvent { stream, kind, kind_version: 1, causation, payload: b"{}" };
+    writer.commit(&Append::new(0, Durability::Sync, "somebody", &[event])).unwrap();
 }
 
 #[test]

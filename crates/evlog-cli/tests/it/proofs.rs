@@ -378,7 +378,7 @@ fn the_evidence_of_a_run_holds_without_the_log_and_no_change_of_it_does() {
         room.ends(code, &["check-evidence", "changed.html", "--key", "builds.pub"]).says(says);
     };
     // What people read, a projection, an event's place, the checkpoint, the run, the data's form.
-    changed(1, "<td>agent:intake</td>", "<td>agent:outlaw</td>", "the page is not what its data makes");
+    changed(1, "<td>agent:intake ", "<td>agent:outlaw ", "the page is not what its data makes");
     changed(1, "\"path\": \"run.json\"", "\"path\": \"ran.json\"", "projection `run.json` is missing");
     changed(1, "\\nfirst-seq 3\\n", "\\nfirst-seq 5\\n", "the proven bytes are not the commit");
     changed(1, "\\nnext-seq ", "\\nnext-seq 1", "does not hold: the text was changed");

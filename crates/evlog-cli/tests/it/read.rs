@@ -17,9 +17,10 @@ fn cat_gives_every_event_in_order_with_its_payload_read() {
     let by_kind = |kind: &str| events.iter().find(|event| event["kind"] == kind).unwrap();
     let created = by_kind("status.created");
     let expected = json!({
-        "seq": 2, "commit": 0, "time": "2026-02-23T18:00:00.000000000Z", "stream": "RUN_0001", "number": 0,
-        "kind": "status.created", "kind_version": 1, "actor": "agent:intake", "causation": null, "id": "c1",
-        "payload": created["payload"],
+        "seq": 2, "commit": 2, "stream": "RUN_0001", "number": 0,
+        "kind": "status.created", "kind_version": 1, "causation": null, "recorded": created["recorded"],
+        "occurred": "2026-02-23T18:00:00.000000000Z", "actor": "agent:intake", "principal": created["principal"],
+        "correlation": null, "id": "c1", "protection": 0, "payload": created["payload"],
     });
     assert_eq!(*created, expected);
     assert_eq!(created["payload"]["root_run_id"], "RUN_0001");
@@ -88,8 +89,9 @@ fn cat_can_be_cut_by_run_and_by_seq() {
 #[test]
 fn a_commit_is_shown_whole_or_not_at_all() {
     let room = Room::with_batch();
-    // The first commit holds seq 0 to 2.
-    assert_eq!(room.ends(0, &["cat", "--json", "--at", "1"]).lines().len(), 0);
+    // The first commit holds seq 0 and 1, what the log says of itself; the second holds seq 2.
+    assert_eq!(room.ends(0, &["cat", "--json", "--at", "0"]).lines().len(), 0);
+    assert_eq!(room.ends(0, &["cat", "--json", "--at", "1"]).lines().len(), 2);
     assert_eq!(room.ends(0, &["cat", "--json", "--at", "2"]).lines().len(), 3);
 }
 
@@ -196,11 +198,17 @@ fn no_event_of_a_commit_whose_body_is_refused_is_shown() {
     let room = Room::new();
     room.ends(0, &["init", "--segment-limit", "1024"]);
     room.feed(&["submit"], &line("a", 0));
+    // A rejection and what it forces are one commit.
+    let rejected = r#"{"contract":"status","run":"a-status","do":"transition","to":"success"}"#;
+    let created = r#"{"contract":"status","run":"a-status","do":"create"}"#;
+    room.feed(&["submit"], &format!("{created}\n{rejected}\n"));
     room.feed(&["submit"], &(1..60).map(|number| line("a", number)).collect::<String>());
     assert!(room.segments().len() > 2);
-    // The first commit of the second session: it says that it holds one event less than there are.
+    let frames = room.ends(0, &["inspect", "--segment", "0", "--json"]).lines();
+    let of_two = frames.iter().position(|frame| frame["events"] == 2).unwrap();
+    // It says that it holds one event less than there are.
     let mut first = 0;
-    rewrite(&room.segments()[0], 4, |body| {
+    rewrite(&room.segments()[0], of_two, |body| {
         let commit = CommitReader::new(body, 0).unwrap();
         let (head, left) = (commit.head.first_seq, commit.left());
         first = usize::try_from(head.0).unwrap();
@@ -214,6 +222,6 @@ fn no_event_of_a_commit_whose_body_is_refused_is_shown() {
     });
     let shown = room.ends(2, &["cat", "--json"]);
     assert_eq!(shown.lines().len(), first, "{shown:?}");
-    let run = room.ends(2, &["cat", "--run", "a", "--json"]);
+    let run = room.ends(2, &["cat", "--run", "a-status", "--json"]);
     assert!(run.lines().iter().all(|event| event["seq"].as_u64() < Some(first as u64)), "{run:?}");
 }

@@ -199,8 +199,8 @@ fn a_log_that_cannot_be_written_stops_submit_and_says_which_lines_are_in_doubt()
 fn append(room: &Room, stream: &str, kind: Kind<'_>, payload: &[u8]) {
     let owner = Owner { program: "somebody".to_owned() };
     let (writer, _) = Writer::open(Arc::new(StdFs), &room.path("evlog"), &owner).unwrap();
-    let event = AppendEvent { stream, kind, kind_version: 1, causation: Causation::None, idempotency: None, payload };
-    writer.commit(&Append { time_ns: 0, class: Durability::Sync, actor: "somebody", events: &[event] }).unwrap();
+    let event = AppendEvent { stream, kind, kind_version: 1, causation: Causation::None, payload };
+    writer.commit(&Append::new(0, Durability::Sync, "somebody", &[event])).unwrap();
 }
 
 #[test]

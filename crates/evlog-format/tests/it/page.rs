@@ -45,10 +45,13 @@ fn the_limits_of_the_page_are_those_of_the_code() {
     let expected = [
         ("FRAME_BODY_LEN_MAX", u64::from(limits::FRAME_BODY_LEN_MAX)),
         ("EVENTS_PER_COMMIT_MAX", limits::EVENTS_PER_COMMIT_MAX),
+        ("EVENT_LEN_MAX", limits::EVENT_LEN_MAX),
         ("PAYLOAD_LEN_MAX", limits::PAYLOAD_LEN_MAX),
         ("STREAM_LEN_MAX", limits::STREAM_LEN_MAX),
         ("KIND_NAME_LEN_MAX", limits::KIND_NAME_LEN_MAX),
         ("ACTOR_LEN_MAX", limits::ACTOR_LEN_MAX),
+        ("PRINCIPAL_LEN_MAX", limits::PRINCIPAL_LEN_MAX),
+        ("CORRELATION_LEN_MAX", limits::CORRELATION_LEN_MAX),
         ("IDEMPOTENCY_KEY_LEN_MAX", limits::IDEMPOTENCY_KEY_LEN_MAX),
         ("SEGMENT_LIMIT_MIN", limits::SEGMENT_LIMIT_MIN),
         ("SEGMENT_LIMIT_MAX", limits::SEGMENT_LIMIT_MAX),
@@ -207,6 +210,11 @@ impl<'a> Dump<'a> {
         value
     }
 
+    fn signed(&mut self, what: &str) {
+        let value = self.cursor.varint_signed("number").unwrap();
+        self.name(&format!("{what} {value}"));
+    }
+
     fn string(&mut self, what: &str) -> String {
         let value = self.cursor.text(1000, "text").unwrap().to_string();
         self.name(&format!("{what} `{value}`"));
@@ -220,7 +228,7 @@ impl<'a> Dump<'a> {
     }
 
     fn header(&mut self) {
-        for (len, what) in [(8, "magic"), (4, "format version 1"), (4, "codec 1"), (16, "log id")] {
+        for (len, what) in [(8, "magic"), (4, "format version 2"), (4, "codec 1"), (16, "log id")] {
             self.fixed(len, what);
         }
         for what in ["segment size limit", "position", "first seq"] {
@@ -238,20 +246,44 @@ impl<'a> Dump<'a> {
         self.fixed(4, "checksum of log id, position, length, durable-before, body");
         let durable = u64::from_le_bytes(*self.bytes.first_chunk().unwrap());
         self.fixed(8, &format!("durable-before {durable}"));
-        self.number("first seq");
-        let time = self.cursor.varint_signed("time").unwrap();
-        self.name(&format!("time {time}"));
-        let class = if self.bytes[0] == 1 { "class `sync`" } else { "class `os`" };
-        self.fixed(1, class);
-        self.string("actor");
+        self.head();
+        let streams: Vec<String> = (0..self.number("number of streams")).map(|_| self.stream()).collect();
         for _ in 0..self.number("number of events") {
-            self.event();
+            self.event(&streams);
         }
     }
 
-    fn event(&mut self) {
-        self.string("stream");
-        self.number("number within the stream");
+    fn head(&mut self) {
+        self.number("first seq");
+        self.signed("recorded");
+        if self.option("occurred") {
+            self.signed("occurred");
+        }
+        let class = if self.bytes[0] == 1 { "class `sync`" } else { "class `os`" };
+        self.fixed(1, class);
+        self.string("actor");
+        for what in ["principal", "correlation"] {
+            if self.option(what) {
+                self.string(what);
+            }
+        }
+        if self.option("idempotency key") {
+            self.string("key");
+            self.fixed(32, "digest of the command");
+        }
+    }
+
+    fn stream(&mut self) -> String {
+        let name = self.string("stream");
+        self.number("number of its first event");
+        name
+    }
+
+    fn event(&mut self, streams: &[String]) {
+        let index = self.cursor.varint("stream").unwrap();
+        self.name(&format!("stream {index}, `{}`", streams[usize::try_from(index).unwrap()]));
+        let len = self.number("length of the details");
+        let end = self.cursor.remaining() - usize::try_from(len).unwrap();
         if self.number("kind tag") == 0 {
             let number = self.number("kind number");
             assert!(BUILT_IN.iter().any(|(known, _)| u64::from(*known) == number));
@@ -262,12 +294,9 @@ impl<'a> Dump<'a> {
         if self.option("causation") {
             self.number("caused by seq");
         }
-        if self.option("idempotency key") {
-            self.string("key");
-            self.fixed(32, "digest of the command");
-        }
-        let len = self.cursor.byte_string(10_000, "payload").unwrap().len();
-        self.name(&format!("payload, {len} bytes behind their length"));
+        self.number("protection");
+        let len = self.cursor.remaining() - end;
+        self.fixed(len, &format!("payload, {len} bytes, the rest"));
     }
 }
 
@@ -277,9 +306,16 @@ enum Part {
     Frame(usize),
 }
 
+impl Part {
+    fn position(&self) -> usize {
+        let (Part::Header(at) | Part::Frame(at)) = *self;
+        at
+    }
+}
+
 fn example() -> String {
     let mut log = Vec::new();
-    let mut names: Vec<_> = fs::read_dir(root().join("tests/golden/v1/healthy/segments"))
+    let mut names: Vec<_> = fs::read_dir(root().join("tests/golden/v2/healthy/segments"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
@@ -288,8 +324,12 @@ fn example() -> String {
         log.extend(fs::read(path).unwrap());
     }
     let mut out = String::from("```text\nposition  bytes                                field\n");
-    for part in [Part::Header(0), Part::Frame(96), Part::Frame(349), Part::Header(966), Part::Frame(1062)] {
-        let (Part::Header(at) | Part::Frame(at)) = part;
+    let segments = [Part::Header(0), Part::Header(923)];
+    let frames = [96, 429, 1215, 2267, 2508].map(Part::Frame);
+    let mut parts: Vec<Part> = segments.into_iter().chain(frames).collect();
+    parts.sort_by_key(Part::position);
+    for part in parts {
+        let at = part.position();
         let mut dump = Dump::new(&log[at..], at);
         match part {
             Part::Header(_) => dump.header(),

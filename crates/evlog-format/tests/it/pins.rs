@@ -2,7 +2,7 @@
 
 use evlog_format::kind::{BUILT_IN, CUSTOM_PREFIX};
 use evlog_format::segment::{CODEC, MAGIC};
-use evlog_format::{FORMAT_VERSION, Kind, KindBuf};
+use evlog_format::{FORMAT_VERSION, Kind, KindBuf, PLAIN};
 
 /// Never renumbered, never reused; new kinds are added.
 const KINDS: &[(u16, &str)] = &[
@@ -18,6 +18,7 @@ const KINDS: &[(u16, &str)] = &[
     (10, "log.loss_accepted"),
     (11, "log.clock_corrected"),
     (12, "log.name_changed"),
+    (13, "log.clock_stepped"),
     (100, "status.created"),
     (101, "status.transitioned"),
     (102, "status.rejected"),
@@ -78,5 +79,19 @@ fn a_kind_of_a_later_version_is_shown_by_its_number() {
 #[test]
 fn magic_version_and_codec_stay() {
     // F-10, F-11.
-    assert_eq!((&MAGIC, FORMAT_VERSION, CODEC), (b"evlogseg", 1, 1));
+    assert_eq!((&MAGIC, FORMAT_VERSION, CODEC), (b"evlogseg", 2, 1));
+}
+
+#[test]
+fn kinds_below_a_hundred_are_the_logs_own() {
+    // F-49.
+    assert!([0, 1, 14, 99].iter().all(|number| Kind::BuiltIn(*number).is_of_log()));
+    assert!([100, 404, u16::MAX].iter().all(|number| !Kind::BuiltIn(*number).is_of_log()));
+    assert!(!Kind::Custom("custom/log.opened").is_of_log());
+}
+
+#[test]
+fn a_plain_payload_stays_plain() {
+    // F-39.
+    assert_eq!(PLAIN, 0);
 }

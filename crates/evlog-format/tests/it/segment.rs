@@ -30,7 +30,7 @@ fn a_header_has_these_bytes() {
     // F-03, F-10 to F-13, F-16: golden; the checksum was computed with another implementation of CRC-32.
     let expected = [
         "65766c6f67736567", // magic
-        "01000000",         // format version
+        "02000000",         // format version
         "01000000",         // codec
         "30313233343536373839616263646566",
         "0302010000000000", // segment size limit
@@ -38,7 +38,7 @@ fn a_header_has_these_bytes() {
         "0908000000000000", // first seq
         "abababababababababababababababababababababababababababababababab",
         "00000000", // reserved
-        "11b0717b", // checksum
+        "40517595", // checksum
     ];
     assert_eq!(hex(&sample().encode()), expected.concat());
     assert_eq!(SegmentHeader::decode(&sample().encode()), Ok(sample()));
@@ -69,10 +69,21 @@ fn another_magic_or_a_newer_version_is_named_before_the_checksum_is_asked() {
     bytes[0] = b'E';
     assert_eq!(SegmentHeader::decode(&bytes), Err(HeaderError::Magic));
     let mut bytes = sample().encode();
-    bytes[8] = 2;
+    bytes[8] = 3;
     let error = SegmentHeader::decode(&bytes).unwrap_err();
-    assert_eq!(error, HeaderError::Version { found: 2 });
+    assert_eq!(error, HeaderError::Version { found: 3 });
     assert!(error.to_string().contains("newer than this program reads"), "{error}");
+}
+
+#[test]
+fn the_version_of_pre_releases_is_named_where_the_checksum_matches() {
+    // F-11: its header has the same layout.
+    let error = SegmentHeader::decode(&with(8, &1u32.to_le_bytes())).unwrap_err();
+    assert_eq!(error, HeaderError::Version { found: 1 });
+    assert!(error.to_string().contains("written by a pre-release of evlog"), "{error}");
+    let mut bytes = sample().encode();
+    bytes[8] = 1;
+    assert!(matches!(SegmentHeader::decode(&bytes), Err(HeaderError::Checksum { .. })));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! Values to encode: a fixed one with every part, and any.
 
-use evlog_format::{Commit, CommitHead, Durability, Event, Idempotency, Kind, LogId, Seq, encode_commit};
+use evlog_format::{Commit, CommitHead, Durability, Event, Idempotency, Kind, LogId, PLAIN, Seq, encode_commit};
 use proptest::prelude::*;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 pub(crate) const LOG_ID: LogId = LogId(*b"0123456789abcdef");
@@ -14,7 +15,18 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 pub(crate) fn head() -> CommitHead<'static> {
-    CommitHead { first_seq: Seq(300), time_ns: -2, class: Durability::Os, actor: "an" }
+    CommitHead::new(Seq(300), -2, Durability::Os, "an")
+}
+
+/// The same with every part.
+pub(crate) fn full_head() -> CommitHead<'static> {
+    CommitHead {
+        occurred_ns: Some(300),
+        principal: Some("os:a"),
+        correlation: Some("t-ü"),
+        idempotency: Some(Idempotency { key: "k", content: [0xee; 32] }),
+        ..head()
+    }
 }
 
 pub(crate) fn plain() -> Event<'static> {
@@ -24,7 +36,7 @@ pub(crate) fn plain() -> Event<'static> {
         kind: Kind::BuiltIn(100),
         kind_version: 1,
         causation: None,
-        idempotency: None,
+        protection: PLAIN,
         payload: b"",
     }
 }
@@ -36,7 +48,7 @@ pub(crate) fn full() -> Event<'static> {
         kind: Kind::Custom("custom/a"),
         kind_version: 251,
         causation: Some(Seq(299)),
-        idempotency: Some(Idempotency { key: "k", content: [0xee; 32] }),
+        protection: 9,
         payload: b"{}",
     }
 }
@@ -52,9 +64,13 @@ pub(crate) fn body(head: &CommitHead<'_>, events: &[Event<'_>]) -> Vec<u8> {
 #[derive(Clone, Debug)]
 pub(crate) struct AnyCommit {
     pub(crate) first_seq: u64,
-    pub(crate) time_ns: i64,
+    pub(crate) recorded_ns: i64,
+    pub(crate) occurred_ns: Option<i64>,
     pub(crate) class: Durability,
     pub(crate) actor: String,
+    pub(crate) principal: Option<String>,
+    pub(crate) correlation: Option<String>,
+    pub(crate) idempotency: Option<(String, [u8; 32])>,
     pub(crate) events: Vec<AnyEvent>,
 }
 
@@ -66,18 +82,34 @@ pub(crate) struct AnyEvent {
     kind: Result<u16, String>,
     kind_version: u16,
     causation: Option<u64>,
-    idempotency: Option<(String, [u8; 32])>,
+    protection: u8,
     payload: Vec<u8>,
 }
 
 impl AnyCommit {
     pub(crate) fn head(&self) -> CommitHead<'_> {
-        let AnyCommit { first_seq, time_ns, class, .. } = *self;
-        CommitHead { first_seq: Seq(first_seq), time_ns, class, actor: &self.actor }
+        let AnyCommit { first_seq, recorded_ns, occurred_ns, class, .. } = *self;
+        CommitHead {
+            occurred_ns,
+            principal: self.principal.as_deref(),
+            correlation: self.correlation.as_deref(),
+            idempotency: self.idempotency.as_ref().map(|(key, content)| Idempotency { key, content: *content }),
+            ..CommitHead::new(Seq(first_seq), recorded_ns, class, &self.actor)
+        }
     }
 
     pub(crate) fn events(&self) -> Vec<Event<'_>> {
-        (self.first_seq..).zip(&self.events).map(|(seq, event)| event.at(seq)).collect()
+        // Dense in each stream, from the number that its first event has.
+        let mut nexts: BTreeMap<&str, u64> = BTreeMap::new();
+        let place = |(seq, event): (u64, &'_ AnyEvent)| (seq, event.number.min(self.first_seq));
+        let firsts = (self.first_seq..).zip(&self.events).map(place);
+        let mut events = Vec::new();
+        for ((seq, first), event) in firsts.zip(&self.events) {
+            let next = nexts.entry(&event.stream).or_insert(first);
+            events.push(event.at(seq, *next));
+            *next += 1;
+        }
+        events
     }
 
     pub(crate) fn commit(&self) -> Commit<'_> {
@@ -87,17 +119,17 @@ impl AnyCommit {
 
 impl AnyEvent {
     /// The event, bent to what may stand at this seq.
-    fn at(&self, seq: u64) -> Event<'_> {
+    fn at(&self, seq: u64, number: u64) -> Event<'_> {
         Event {
             stream: &self.stream,
-            number: self.number.min(seq),
+            number,
             kind: match &self.kind {
                 Ok(number) => Kind::BuiltIn(*number),
                 Err(name) => Kind::Custom(name),
             },
             kind_version: self.kind_version,
             causation: self.causation.filter(|_| seq > 0).map(|cause| Seq(cause.min(seq - 1))),
-            idempotency: self.idempotency.as_ref().map(|(key, content)| Idempotency { key, content: *content }),
+            protection: self.protection,
             payload: &self.payload,
         }
     }
@@ -111,16 +143,15 @@ fn number() -> impl Strategy<Value = u64> {
 
 fn event() -> impl Strategy<Value = AnyEvent> {
     let kind = prop_oneof![any::<u16>().prop_map(Ok), "custom/[a-z_.]{1,20}".prop_map(Err)];
-    let idempotency = prop::option::of(("[ -~äß€🚢]{1,30}", any::<[u8; 32]>()));
     let payload = prop::collection::vec(any::<u8>(), 0..300);
-    let parts = ("[!-~äß€]{1,20}", number(), kind, any::<u16>(), prop::option::of(number()), idempotency, payload);
-    parts.prop_map(|(stream, number, kind, kind_version, causation, idempotency, payload)| AnyEvent {
+    let parts = ("[a-c]|[!-~äß€]{1,20}", number(), kind, any::<u16>(), prop::option::of(number()), 0..3u8, payload);
+    parts.prop_map(|(stream, number, kind, kind_version, causation, protection, payload)| AnyEvent {
         stream,
         number,
         kind,
         kind_version,
         causation,
-        idempotency,
+        protection,
         payload,
     })
 }
@@ -129,6 +160,12 @@ fn event() -> impl Strategy<Value = AnyEvent> {
 pub(crate) fn any_commit() -> impl Strategy<Value = AnyCommit> {
     let class = prop_oneof![Just(Durability::Sync), Just(Durability::Os)];
     let events = prop::collection::vec(event(), 1..6);
-    (number(), any::<i64>(), class, "[ -~ü]{0,40}", events)
-        .prop_map(|(first_seq, time_ns, class, actor, events)| AnyCommit { first_seq, time_ns, class, actor, events })
+    let text = || prop::option::of("[ -~äß€🚢]{1,30}");
+    let idempotency = prop::option::of(("[ -~äß€🚢]{1,30}", any::<[u8; 32]>()));
+    let times = (any::<i64>(), prop::option::of(any::<i64>()));
+    (number(), times, class, "[ -~ü]{0,40}", text(), text(), idempotency, events).prop_map(
+        |(first_seq, (recorded_ns, occurred_ns), class, actor, principal, correlation, idempotency, events)| {
+            AnyCommit { first_seq, recorded_ns, occurred_ns, class, actor, principal, correlation, idempotency, events }
+        },
+    )
 }

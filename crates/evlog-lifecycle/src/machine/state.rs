@@ -89,11 +89,11 @@ impl State {
 
     fn enter(&mut self, to: StatusId, fact: &Fact<'_>, reason_code: Option<String>, data: Map<String, Value>) {
         let times = self.entered[to.0].as_ref().map_or(0, |earlier| earlier.times) + 1;
-        let entered = Entered { seq: fact.seq, time_ns: fact.time_ns, times, reason_code, data };
+        let entered = Entered { seq: fact.seq, time_ns: fact.head.time_ns(), times, reason_code, data };
         self.entered[to.0] = Some(Arc::new(entered));
         self.status = to;
         if self.is_terminal() {
-            self.ended_ns = Some(fact.time_ns);
+            self.ended_ns = Some(fact.head.time_ns());
         }
     }
 }
@@ -139,7 +139,7 @@ pub(super) fn start(fact: &Fact<'_>) -> Result<State, FoldError> {
     rules::data(&definition, initial, &data).map_err(|refusal| wrong(refusal.message))?;
     let mut state = State {
         entered: vec![None; definition.statuses().len()],
-        pinned: Arc::new(Pinned { definition, time_ns: fact.time_ns }),
+        pinned: Arc::new(Pinned { definition, time_ns: fact.head.time_ns() }),
         status: initial,
         counts: Counts::default(),
         owed: None,
@@ -174,7 +174,7 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
 /// What is owed must be the very next event, of the same commit, and say what causes it.
 fn check_owed(owed: &Owed, fact: &Fact<'_>, payload: &Payload) -> Result<(), String> {
     let as_owed = matches!(payload, Payload::Forced(event) if *event == owed.event);
-    if as_owed && fact.commit == owed.commit && fact.event.causation == Some(owed.cause) {
+    if as_owed && fact.head.first_seq == owed.commit && fact.event.causation == Some(owed.cause) {
         return Ok(());
     }
     let Owed { cause, commit, event } = owed;
@@ -182,7 +182,7 @@ fn check_owed(owed: &Owed, fact: &Fact<'_>, payload: &Payload) -> Result<(), Str
     Err(format!(
         "expected the run to be forced to `{}` in commit {commit}, caused by {cause}; found `{}` in commit {}, caused by \
          {causation}",
-        event.to, fact.event.kind, fact.commit
+        event.to, fact.event.kind, fact.head.first_seq
     ))
 }
 
@@ -217,7 +217,7 @@ fn rejected(state: &mut State, fact: &Fact<'_>, event: &Rejected) -> Result<(), 
     }
     state.counts.rejections += 1;
     state.owed = rules::reaction(state, &event.requested)
-        .map(|event| Box::new(Owed { cause: fact.seq, commit: fact.commit, event }));
+        .map(|event| Box::new(Owed { cause: fact.seq, commit: fact.head.first_seq, event }));
     Ok(())
 }
 

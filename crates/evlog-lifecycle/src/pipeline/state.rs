@@ -222,7 +222,7 @@ pub(super) fn start(fact: &Fact<'_>) -> Result<State, FoldError> {
             manifest,
             emit_health: created.emit_health,
             seq: fact.seq,
-            time_ns: fact.time_ns,
+            time_ns: fact.head.time_ns(),
         }),
         outcomes: BTreeMap::new(),
         artifacts: Arc::default(),
@@ -279,13 +279,13 @@ fn tail(state: &mut State, fact: &Fact<'_>, payload: Payload, mut owed: Owed) ->
     if found != expected {
         return Err(format!("expected `{expected}`, {why}, found `{found}`"));
     }
-    if fact.commit != owed.commit || fact.event.causation != Some(owed.cause) {
+    if fact.head.first_seq != owed.commit || fact.event.causation != Some(owed.cause) {
         let Owed { cause, commit, .. } = owed;
         let causation = fact.event.causation.map_or_else(|| "none".to_owned(), |seq| seq.to_string());
         return Err(format!(
             "`{found}`: expected it in the commit that begins at {commit}, caused by {cause}; found the commit that \
              begins at {}, caused by {causation}",
-            fact.commit
+            fact.head.first_seq
         ));
     }
     if owed.reconciled && found.status != StageStatus::Skipped && !found.is_fatal() {
@@ -305,7 +305,7 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
         Payload::Inputs(recorded) => inputs(state, recorded),
         Payload::Begun(begun) => {
             let index = rules::begin(state, &begun.stage).map_err(told)?;
-            begin(&mut state.progress[index], fact.time_ns);
+            begin(&mut state.progress[index], fact.head.time_ns());
             Ok(())
         }
         Payload::TakenOver(taken) => {
@@ -332,7 +332,7 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
                 return Err("report: expected canonical JSON, found other text".to_owned());
             }
             rules::report(state, &stage, &value).map_err(told)?;
-            Arc::make_mut(&mut state.reports).insert(stage, Reported { report: value, time_ns: fact.time_ns });
+            Arc::make_mut(&mut state.reports).insert(stage, Reported { report: value, time_ns: fact.head.time_ns() });
             Ok(())
         }
         Payload::Captured(captured) => {
@@ -350,7 +350,7 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
             if outcomes.is_empty() {
                 return Err("expected findings that lead to an outcome, found others".to_owned());
             }
-            state.owed = Some(Owed { cause: fact.seq, commit: fact.commit, outcomes, reconciled: true });
+            state.owed = Some(Owed { cause: fact.seq, commit: fact.head.first_seq, outcomes, reconciled: true });
             Ok(())
         }
         Payload::LockForced(forced) => {
@@ -360,7 +360,7 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
         }
         Payload::LimitExceeded(exceeded) => {
             rules::limit_exceeded(state, &exceeded).map_err(told)?;
-            Arc::make_mut(&mut state.limits_exceeded).push((exceeded, fact.time_ns));
+            Arc::make_mut(&mut state.limits_exceeded).push((exceeded, fact.head.time_ns()));
             Ok(())
         }
         Payload::Finalized(end) => finalized(state, fact, end.status, end.exit_code),
@@ -400,7 +400,7 @@ fn outcome(state: &mut State, fact: &Fact<'_>, record: OutcomeRecorded) -> Resul
             state.put(outcome, fact, false)?;
             if !tail.is_empty() {
                 let outcomes = tail.into_iter().map(|index| state.blocked(index)).collect();
-                state.owed = Some(Owed { cause: fact.seq, commit: fact.commit, outcomes, reconciled: false });
+                state.owed = Some(Owed { cause: fact.seq, commit: fact.head.first_seq, outcomes, reconciled: false });
             }
             Ok(())
         }
@@ -416,7 +416,7 @@ fn finalized(state: &mut State, fact: &Fact<'_>, status: RunStatus, exit_code: u
         let (want, code) = (expected.word(), expected.exit_code());
         return Err(format!("expected {want} with exit code {code}, found {} with {exit_code}", status.word()));
     }
-    state.end = Some(End { status, time_ns: fact.time_ns });
+    state.end = Some(End { status, time_ns: fact.head.time_ns() });
     Ok(())
 }
 
@@ -433,7 +433,7 @@ impl State {
     fn put(&mut self, outcome: Outcome, fact: &Fact<'_>, reconciled: bool) -> Result<(), String> {
         let place = self.definition().order_key(&outcome.stage);
         let key = place.ok_or_else(|| format!("`{}` has no place in the order", outcome.stage))?;
-        self.outcomes.insert(key, Entry { outcome, seq: fact.seq, time_ns: fact.time_ns, reconciled });
+        self.outcomes.insert(key, Entry { outcome, seq: fact.seq, time_ns: fact.head.time_ns(), reconciled });
         Ok(())
     }
 }

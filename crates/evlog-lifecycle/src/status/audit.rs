@@ -30,7 +30,7 @@ pub(crate) fn line(fact: &Fact<'_>, after: &State) -> Result<Value, FoldError> {
     let own = json!({
         "event_id": format!("EVT-{:020}", fact.seq.0),
         "action_type": if fact.event.kind == STATUS_OVERRIDDEN { "override" } else { "system" },
-        "actor": actor(fact.actor),
+        "actor": actor(fact.head.actor),
         "contract_version": created.contract_version,
         "policy_versions": created.policy_versions.as_ref().map(PolicyVersions::to_json),
         "case_id": created.case_id,

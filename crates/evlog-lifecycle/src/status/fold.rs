@@ -155,7 +155,7 @@ pub(crate) fn start(fact: &Fact<'_>) -> Result<State, FoldError> {
     let created: Created = read(fact)?;
     check(&created, fact.event.stream).map_err(|what| FoldError::new(fact, what))?;
     Ok(State {
-        origin: Arc::new(Origin { created, time_ns: fact.time_ns, actor: fact.actor.to_owned() }),
+        origin: Arc::new(Origin { created, time_ns: fact.head.time_ns(), actor: fact.head.actor.to_owned() }),
         status: RunStatus::Created,
         started_ns: None,
         ended_ns: None,
@@ -188,8 +188,8 @@ fn check_owed(state: &State, fact: &Fact<'_>) -> Result<(), FoldError> {
         What::Transitioned { .. } => STATUS_TRANSITIONED,
     };
     let expected = owed.in_words();
-    if fact.event.kind != kind || fact.commit != owed.commit {
-        let (found, commit) = (fact.event.kind, fact.commit);
+    if fact.event.kind != kind || fact.head.first_seq != owed.commit {
+        let (found, commit) = (fact.event.kind, fact.head.first_seq);
         let message = format!("expected {expected} in commit {}, found `{found}` in commit {commit}", owed.commit);
         return Err(FoldError::new(fact, message));
     }
@@ -234,7 +234,7 @@ fn is_pins(event: &Transitioned) -> bool {
 
 /// The debt of an event; boxed, because a run has one only within a commit.
 fn owe(state: &mut State, fact: &Fact<'_>, what: What) {
-    state.owed = Some(Box::new(Owed { commit: fact.commit, by: fact.seq, what }));
+    state.owed = Some(Box::new(Owed { commit: fact.head.first_seq, by: fact.seq, what }));
 }
 
 /// Whether the cause goes with the transition; the status that the same commit must lead to next, if any.
@@ -277,10 +277,10 @@ fn enter(state: &mut State, fact: &Fact<'_>, to: RunStatus) {
     state.status = to;
     state.counts.transitions += 1;
     if to == RunStatus::Running {
-        state.started_ns.get_or_insert(fact.time_ns);
+        state.started_ns.get_or_insert(fact.head.time_ns());
     }
     if to.is_terminal() {
-        state.ended_ns = Some(fact.time_ns);
+        state.ended_ns = Some(fact.head.time_ns());
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn start(fact: &Fact<'_>) -> Result<State, FoldError> {
         return Err(FoldError::new(fact, format!("expected the run to begin with `{STORY_CREATED}`, found `{found}`")));
     }
     let created: Created = read(fact)?;
-    begun(created, fact.time_ns, fact.actor).map_err(|message| FoldError::new(fact, message))
+    begun(created, fact.head.time_ns(), fact.head.actor).map_err(|message| FoldError::new(fact, message))
 }
 
 /// The state that a creation leads to.
@@ -107,7 +107,7 @@ fn moved(state: &mut State, fact: &Fact<'_>, event: &Moved) -> Result<(), FoldEr
     let decided = state.mode() == Mode::Decided && event.to.is_terminal();
     let live = state.live;
     expect(fact, !decided || live == 0, || format!("expected every step to have ended, found {live} that have not"))?;
-    state.apply_moved(fact.time_ns, event);
+    state.apply_moved(fact.head.time_ns(), event);
     Ok(())
 }
 
@@ -121,7 +121,7 @@ fn step_moved(state: &mut State, fact: &Fact<'_>, event: &StepMoved) -> Result<(
     joins(state, fact, number, event)?;
     let open = state.mode() == Mode::Observed || !state.is_terminal();
     expect(fact, open, || format!("step `{}`: expected no phase after the run has ended", event.step))?;
-    state.apply_step_moved(fact.time_ns, number, event);
+    state.apply_step_moved(fact.head.time_ns(), number, event);
     Ok(())
 }
 
@@ -158,7 +158,7 @@ fn rejected(state: &mut State, fact: &Fact<'_>, event: &Rejected) -> Result<(), 
 
 fn cancel_requested(state: &mut State, fact: &Fact<'_>, event: &CancelRequested) -> Result<(), FoldError> {
     expect(fact, !state.is_terminal(), || "expected no request to cancel what has ended".to_owned())?;
-    state.apply_cancel(fact.time_ns, event);
+    state.apply_cancel(fact.head.time_ns(), event);
     Ok(())
 }
 
@@ -167,7 +167,7 @@ fn gate_decided(state: &mut State, fact: &Fact<'_>, event: &GateDecided) -> Resu
     expect(fact, !state.steps().get(number).is_terminal(), || {
         format!("gate `{}`: expected no decision after its end", event.step)
     })?;
-    state.apply_gate(fact.time_ns, number, event, fact.actor);
+    state.apply_gate(fact.head.time_ns(), number, event, fact.head.actor);
     Ok(())
 }
 

@@ -9,7 +9,7 @@ fn a_checkpoint_is_read_back_and_has_the_documented_lines() {
     let lines: Vec<String> = signed.note().text().lines().map(str::to_owned).collect();
     assert_eq!((lines[0].as_str(), lines[1].as_str()), ("example.com/log", "200"));
     assert_eq!(lines[2].len(), 44);
-    assert_eq!(lines[3..], ["evlog-format 1".to_owned(), format!("log-id {LOG_ID}"), "next-seq 1".to_owned()]);
+    assert_eq!(lines[3..], ["evlog-format 2".to_owned(), format!("log-id {LOG_ID}"), "next-seq 1".to_owned()]);
     let again = Signed::open(signed.to_string().as_bytes(), log_key().verifier()).unwrap();
     assert_eq!(again, signed);
 }
@@ -46,7 +46,7 @@ fn a_text_with_a_wrong_line_is_refused_by_its_number() {
         (2, "96", "9007199254740992"),
         (6, "next-seq 0", "next-seq 9007199254740992"),
         (3, "=\n", "\n"),
-        (4, "evlog-format 1", "evlog-format one"),
+        (4, "evlog-format 2", "evlog-format one"),
         (5, "log-id ", "log_id "),
         (5, &LOG_ID.to_string(), "00"),
         (6, "next-seq 0", "next-seq  0"),

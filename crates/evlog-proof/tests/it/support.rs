@@ -1,7 +1,8 @@
 //! Keys, and a log in memory with a checkpoint over it.
 
 use evlog_format::{
-    CommitHead, Durability, Event, FrameCodec, Kind, LogId, Position, Root, SegmentHeader, Seq, encode_commit,
+    CommitHead, Durability, Event, FORMAT_VERSION, FrameCodec, Kind, LogId, PLAIN, Position, Root, SegmentHeader, Seq,
+    encode_commit,
 };
 use evlog_proof::{Algorithm, Checkpoint, ProofFile, Signed, SignerKey};
 use evlog_verify::proof;
@@ -36,14 +37,14 @@ pub(crate) fn log(payloads: &[usize]) -> Log {
     let mut log = Log { bytes: header.encode().to_vec(), frames: Vec::new() };
     for (seq, len) in (0..).zip(payloads) {
         let payload = format!("{:?}", "x".repeat(*len));
-        let head = CommitHead { first_seq: Seq(seq), time_ns: 7, class: Durability::Sync, actor: "test" };
+        let head = CommitHead::new(Seq(seq), 7, Durability::Sync, "test");
         let event = Event {
             stream: "order-7",
             number: seq,
             kind: Kind::Custom("custom/noted"),
             kind_version: 1,
             causation: None,
-            idempotency: None,
+            protection: PLAIN,
             payload: payload.as_bytes(),
         };
         let start = log.bytes.len() as u64;
@@ -62,7 +63,7 @@ impl Log {
             origin: log_key().verifier().name().to_owned(),
             size: Position(size_u64),
             root: Root(*blake3::hash(&self.bytes[..size]).as_bytes()),
-            format_version: 1,
+            format_version: FORMAT_VERSION,
             log_id: LOG_ID,
             next_seq: Seq(self.frames.iter().filter(|(frame, _)| frame.end <= size_u64).count() as u64),
         }

@@ -1,15 +1,13 @@
 //! For fuzzing: an index that is asked as what its bytes say it is, and the checksums that it would need.
 
-use super::{BLOCKS_AT, CRC_LEN, FILTER_LEN, Of, ROW_LEN, STREAMS_AT, SealedIndex, Source, TABLE_AT, crc32, u32_at};
+use super::{
+    BLOCKS_AT, CRC_LEN, FILTER_LEN, Of, ROW_LEN, STREAMS_AT, SealedIndex, Source, TABLE_AT, crc32, u32_at, u64_at,
+};
 use evlog_format::{LogId, Position};
 
 const LOG_ID_AT: usize = BLOCKS_AT + 4;
 const POSITION_AT: usize = LOG_ID_AT + 16;
 const LEN_AT: usize = POSITION_AT + 8;
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
-}
 
 impl SealedIndex {
     /// Reads an index of whatever segment it says it is of.

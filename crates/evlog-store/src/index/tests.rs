@@ -2,12 +2,14 @@
 
 use super::*;
 
+/// Times of a segment whose clock went back.
+const TIMES: Times = Times { recorded: (-3, 1_771_869_600_000_000_000), happened: (i64::MIN, i64::MAX) };
 const OF: Of = Of { log_id: LogId([3; 16]), position: Position(4096), len: 2048 };
 
 fn index() -> SealedIndex {
     let entry = |name, first_number, frames| Entry { name, first_number, first_seq: Seq(40), events: 3, frames };
     let entries = [entry("$log", 0, &[96][..]), entry("a", 7, &[96, 300, 512]), entry("ab", 0, &[1000])];
-    SealedIndex::build(OF, entries.into_iter())
+    SealedIndex::build(OF, TIMES, entries.into_iter())
 }
 
 fn read(bytes: &[u8], of: Of) -> Option<SealedIndex> {
@@ -40,8 +42,11 @@ fn every_one_of_many_streams_is_found_and_no_other_with_and_without_the_filter()
         frames,
     };
     let (names, frames): (&'static [String], &'static [Vec<u32>]) = (names.leak(), frames.leak());
-    let built =
-        SealedIndex::build(OF, names.iter().map(String::as_str).zip(frames.iter().map(Vec::as_slice)).map(entry));
+    let built = SealedIndex::build(
+        OF,
+        TIMES,
+        names.iter().map(String::as_str).zip(frames.iter().map(Vec::as_slice)).map(entry),
+    );
     let read = read(built.bytes().unwrap(), OF).unwrap();
     assert!(read.rows.len() > 20, "many blocks");
     for _ in 0..2 {
@@ -62,7 +67,7 @@ fn streams_whose_names_have_the_same_hash_are_told_apart() {
     let many = vec![5; 1000];
     let entry = |name, frames| Entry { name, first_number: 0, first_seq: Seq(0), events: 1, frames };
     let entries = [entry("plumless", &many[..]), entry("buckeroo", &[7]), entry("x", &[8])];
-    let index = SealedIndex::build(OF, entries.into_iter());
+    let index = SealedIndex::build(OF, TIMES, entries.into_iter());
     assert_eq!(index.find("plumless").unwrap().unwrap().frames, many);
     assert_eq!(index.find("buckeroo").unwrap().unwrap().frames, [7]);
     assert_eq!(index.find("x").unwrap().unwrap().frames, [8]);
@@ -75,7 +80,7 @@ fn numbers_of_every_length_come_back_and_frames_need_not_rise() {
     for (first_number, first_seq) in numbers.into_iter().zip(numbers.into_iter().rev()) {
         let (first_seq, events) = (Seq(first_seq), u64::MAX - first_number);
         let entries = [Entry { name: "a", first_number, first_seq, events, frames: &frames }];
-        let index = SealedIndex::build(OF, entries.into_iter());
+        let index = SealedIndex::build(OF, TIMES, entries.into_iter());
         let expected = Found { first_number, first_seq, events, frames: frames.to_vec() };
         assert_eq!(index.find("a"), Ok(Some(expected)));
     }

@@ -8,7 +8,7 @@ use crate::index::{Of, SealedIndex};
 use crate::layout::SegmentEntry;
 use crate::sealed::{Keep, Sealed};
 use crate::segment::{Access, Files, OpenSegment};
-use crate::streams::Streams;
+use crate::streams::{Before, Streams};
 use evlog_format::{LogId, Position, SegmentHeader};
 use evlog_verify::Frontier;
 use std::io;
@@ -112,7 +112,7 @@ pub(super) fn tree(files: &Files, header: &SegmentHeader, entries: &[SegmentEntr
 /// The index of a segment, against the streams that a scan of it found.
 pub(super) fn index(files: &Files, of: Of, streams: &mut Streams, entries: &[SegmentEntry]) -> Sidecar {
     let entry = SegmentEntry::Index(of.position);
-    let made = streams.seal(of, &[]);
+    let made = streams.seal(of, &Before::NOTHING);
     if entries.binary_search(&entry).is_err() {
         return sidecar(files, entry, String::new(), Standing::Missing);
     }

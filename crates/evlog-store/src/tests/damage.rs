@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::{OpenError, Verdict};
-use evlog_format::{CommitHead, Event, FrameCodec, SEGMENT_HEADER_LEN, Seq, encode_commit};
+use evlog_format::checksum::crc32;
+use evlog_format::{CommitHead, Event, FrameCodec, PLAIN, SEGMENT_HEADER_LEN, Seq, encode_commit};
 
 /// A closed log of some commits in one segment; the positions where commits begin, and the end.
 fn log(commits: u8) -> (SimFs, Vec<u64>) {
@@ -203,17 +204,22 @@ fn a_second_cut_at_the_same_place_keeps_the_first_copy() {
 }
 
 #[test]
-fn a_log_of_a_newer_format_version_is_called_so() {
-    let (fs, _) = log(1);
-    let mut bytes = fs.bytes(&segment(0)).unwrap();
-    bytes[8] = 2;
-    fs.put(&segment(0), bytes);
-    for error in [
-        Writer::open(Arc::new(fs.clone()), dir(), &owner()).unwrap_err(),
-        Reader::open(Arc::new(fs.clone()), dir()).unwrap_err(),
-    ] {
-        assert!(matches!(error, OpenError::Version { found: 2, .. }), "{error}");
-        assert!(error.to_string().contains("newer"), "{error}");
+fn a_log_of_another_format_version_is_called_so() {
+    // F-11.
+    for (version, words) in [(1, "was written by a pre-release of evlog"), (3, "is newer than this program reads")] {
+        let (fs, _) = log(1);
+        let mut bytes = fs.bytes(&segment(0)).unwrap();
+        bytes[8] = version;
+        let sum = crc32(&bytes[..92]).to_le_bytes();
+        bytes[92..96].copy_from_slice(&sum);
+        fs.put(&segment(0), bytes);
+        for error in [
+            Writer::open(Arc::new(fs.clone()), dir(), &owner()).unwrap_err(),
+            Reader::open(Arc::new(fs.clone()), dir()).unwrap_err(),
+        ] {
+            assert!(matches!(error, OpenError::Version { found, .. } if found == u32::from(version)), "{error}");
+            assert!(error.to_string().contains(words), "{error}");
+        }
     }
 }
 
@@ -238,9 +244,9 @@ fn a_forged_commit_that_contradicts_the_log_is_tampered_and_one_that_is_none_is_
         assert_eq!(refused(&spliced), expected);
     };
     let commit = |first_seq: u64, number: u64| {
-        let head = CommitHead { first_seq: Seq(first_seq), time_ns: 0, class: Durability::Sync, actor: "m" };
-        let (kind, kind_version, causation, idempotency) = (Kind::BuiltIn(1), 1, None, None);
-        let event = Event { stream: "run", number, kind, kind_version, causation, idempotency, payload: b"" };
+        let head = CommitHead::new(Seq(first_seq), 0, Durability::Sync, "m");
+        let (kind, kind_version, causation, protection) = (Kind::BuiltIn(1), 1, None, PLAIN);
+        let event = Event { stream: "run", number, kind, kind_version, causation, protection, payload: b"" };
         forged(end, |out| encode_commit(&head, &[event], out).unwrap())
     };
     check(commit(7, 2), Verdict::Tampered);

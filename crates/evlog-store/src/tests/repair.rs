@@ -6,7 +6,7 @@ use super::*;
 use crate::fs::sim::Keep;
 use crate::repair::{Accept, Act, Held, Plan, Repaired, Standing, Survey};
 use crate::{OpenError, ReadError, Verdict};
-use evlog_format::{CommitHead, Event, FrameCodec, SegmentHeader, Seq, encode_commit};
+use evlog_format::{CommitHead, Event, FrameCodec, PLAIN, SegmentHeader, Seq, encode_commit};
 use std::collections::BTreeMap;
 
 /// A log of some segments that was closed in order; what it holds.
@@ -207,10 +207,10 @@ fn what_was_made_to_match_is_not_given_up() {
     let bytes = fs.bytes(&path).unwrap();
     let end = reader(&fs).committed().position.0;
     let mut forged = Vec::new();
-    let (kind, kind_version, causation, idempotency) = (Kind::BuiltIn(1), 1, None, None);
-    let event = Event { stream: "run-0", number: 0, kind, kind_version, causation, idempotency, payload: b"" };
+    let (kind, kind_version, causation, protection) = (Kind::BuiltIn(1), 1, None, PLAIN);
+    let event = Event { stream: "run-0", number: 0, kind, kind_version, causation, protection, payload: b"" };
     let first_seq = Seq(truth.len() as u64 + 3);
-    let head = CommitHead { first_seq, time_ns: 0, class: Durability::Sync, actor: "m" };
+    let head = CommitHead::new(first_seq, 0, Durability::Sync, "m");
     let encoded = FrameCodec::new(LOG).encode(end, 96, &mut forged, |out| encode_commit(&head, &[event], out));
     assert_eq!(encoded, Ok(Ok(forged.len())));
     let header = SegmentHeader::decode(&bytes).unwrap();

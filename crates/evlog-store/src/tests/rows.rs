@@ -7,7 +7,7 @@ use crate::scan::scan;
 use crate::segment::{Access, Files};
 use crate::streams::Streams;
 use crate::{OpenError, Verdict};
-use evlog_format::{CommitHead, Event, FrameCodec, SEGMENT_HEADER_LEN, SegmentHeader, Seq, encode_commit};
+use evlog_format::{CommitHead, Event, FrameCodec, PLAIN, SEGMENT_HEADER_LEN, SegmentHeader, Seq, encode_commit};
 
 /// A segment in the making.
 struct Made {
@@ -47,10 +47,10 @@ impl Made {
         let seq = self.next_seq + skipped;
         self.next_seq = seq + 1;
         self.frame(mark, |out| {
-            let head = CommitHead { first_seq: Seq(seq), time_ns: 0, class: Durability::Sync, actor: "m" };
-            let (kind, kind_version, causation, idempotency) = (Kind::BuiltIn(1), 1, None, None);
+            let head = CommitHead::new(Seq(seq), 0, Durability::Sync, "m");
+            let (kind, kind_version, causation, protection) = (Kind::BuiltIn(1), 1, None, PLAIN);
             let (stream, number, payload) = ("run", seq, &[7; 40][..]);
-            let event = Event { stream, number, kind, kind_version, causation, idempotency, payload };
+            let event = Event { stream, number, kind, kind_version, causation, protection, payload };
             encode_commit(&head, &[event], out).unwrap();
         })
     }

@@ -1,7 +1,7 @@
 //! Sidecars can be deleted, emptied or spoilt at any time, one by one and together.
 
 use super::*;
-use crate::index::{Entry, Of, SealedIndex};
+use crate::index::{Entry, Of, SealedIndex, Times};
 use crate::{OpenError, ReadError, Verdict};
 use evlog_format::Seq;
 
@@ -123,7 +123,7 @@ fn an_index_that_is_whole_and_wrong_numbers_no_event() {
     for (name, is_in_last_segment) in [("always", true), ("run-10", false), ("absent", false)] {
         let entry = Entry { name, first_number: 1, first_seq: Seq(0), events: 1, frames: &frames };
         let of = Of { log_id: LOG, position: spoilt.position, len: spoilt.len };
-        let index = SealedIndex::build(of, std::iter::once(entry));
+        let index = SealedIndex::build(of, Times::NONE, std::iter::once(entry));
         fs.put(&spoilt.path.with_extension("idx"), index.bytes().unwrap().to_vec());
         let (writer, _) = open(&fs);
         let read = writer.read_stream(name, 0, &mut |_, _, _| ControlFlow::Continue(()));

@@ -73,11 +73,11 @@ fn another_version_in_a_later_header_is_damage_there_and_silences_nothing_before
     let paths = segment_files(&whole);
     for (nth, path) in paths.iter().enumerate().skip(1) {
         let (fs, kept) = (whole.kill(), before(&whole, path));
-        set(&fs, path, 8, &2u32.to_le_bytes());
+        set(&fs, path, 8, &3u32.to_le_bytes());
         assert!(audit(&fs).findings.kept().iter().any(|finding| finding.rule == "F-11"));
         assert_eq!(planned(&fs), Verdict::Damaged, "segment {nth}");
         let looked = Inspection::open(Arc::new(fs.clone()), dir()).unwrap();
-        assert_eq!(looked.segments()[nth].wrong, ["one of format version 2, in a log of version 1"]);
+        assert_eq!(looked.segments()[nth].wrong, ["one of format version 3, in a log of version 2"]);
         if nth + 1 < paths.len() {
             assert_eq!(shown(&fs), (truth[..kept].to_vec(), Some(Verdict::Damaged)), "segment {nth}");
         } else {

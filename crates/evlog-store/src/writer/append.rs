@@ -7,11 +7,13 @@
 use super::state::{self, Number, Roll, State};
 use super::{Append, AppendEvent, Causation, Ticket, Writer};
 use crate::error::{AppendError, Reason, Trouble};
-use crate::index::{Found, Of};
-use crate::streams::EventAt;
+use crate::index::Of;
+use crate::streams::{Before, EventAt};
 use crate::sync::{EXPLORED, MutexGuard};
 use evlog_format::limits::POSITION_MAX;
-use evlog_format::{CommitHead, Durability, Event, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq, encode_commit};
+use evlog_format::{
+    CommitHead, Durability, Event, PLAIN, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq, encode_commit,
+};
 use std::sync::Arc;
 
 /// Callers wait when this many bytes do, so that memory is bounded where the disk is slower than they are.
@@ -65,7 +67,10 @@ impl Writer {
     fn append_to(&self, state: &mut State, commit: &Append<'_>, numbers: &mut Vec<Number>) -> Result<Ticket, Reason> {
         let numbered = self.number(state, commit.events, numbers);
         match numbered.and_then(|()| self.encode(state, commit, numbers)) {
-            Ok((position, frame_len)) => Ok(accept(state, commit.class, numbers, position, frame_len)),
+            Ok((position, frame_len)) => {
+                state.streams.time(&commit.head(state.next_seq));
+                Ok(accept(state, commit.class, numbers, position, frame_len))
+            }
             Err(reason) => {
                 // In reverse, so that a stream that occurs more than once gets its first value back.
                 numbers.iter().rev().for_each(|given| state.streams.set_len(given.stream, given.number));
@@ -103,7 +108,7 @@ impl Writer {
     /// and length.
     fn encode(&self, state: &mut State, commit: &Append<'_>, numbers: &[Number]) -> Result<(Position, u64), Reason> {
         let first_seq = state.next_seq;
-        let head = CommitHead { first_seq, time_ns: commit.time_ns, class: commit.class, actor: commit.actor };
+        let head = commit.head(first_seq);
         let one;
         let many;
         let events: &[Event<'_>] = match commit.events {
@@ -155,7 +160,7 @@ impl Writer {
 
     /// Seals the segment: its streams, with those that an earlier session left in it, become its index, and the frame at
     /// `at` begins the next one.
-    fn roll(&self, state: &mut State, at: usize, before: &[(String, Found)]) {
+    fn roll(&self, state: &mut State, at: usize, before: &Before) {
         let (position, end) = (state.segment, state.end);
         let of = Of { log_id: self.log_id, position, len: end.0 - position.0 };
         let index = state.streams.seal(of, before);
@@ -179,7 +184,7 @@ fn place<'a>(event: &AppendEvent<'a>, at: usize, first_seq: Seq, numbers: &[Numb
         kind: event.kind,
         kind_version: event.kind_version,
         causation,
-        idempotency: event.idempotency,
+        protection: PLAIN,
         payload: event.payload,
     })
 }

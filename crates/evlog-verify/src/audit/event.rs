@@ -1,11 +1,11 @@
-//! What must hold of an event by itself, beyond what reading it has checked: its stream's name (F-33), and a payload of a
-//! user's kind (F-39).
+//! What must hold of an event beyond what reading it has checked: its stream's name (F-33), a payload of a user's kind
+//! (F-39), and where the log's own events stand (F-49).
 
 use alloc::format;
 use alloc::string::String;
-use evlog_format::ids::is_stream_name;
+use evlog_format::ids::{LOG_STREAM, is_stream_name};
 use evlog_format::json::check_canonical;
-use evlog_format::{Event, Kind};
+use evlog_format::{CommitHead, Event, Kind, PLAIN};
 
 /// A rule that an event does not obey.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,20 +20,60 @@ pub struct EventFlaw {
     pub found: String,
 }
 
-/// What is wrong with an event by itself. Nobody but a writer other than evlog makes such an event.
-pub fn event_flaws(event: &Event<'_>) -> impl Iterator<Item = EventFlaw> {
-    let name = (!is_stream_name(event.stream)).then(|| EventFlaw {
-        rule: "F-33",
-        message: "name of the stream",
-        expected: "`$log`, or a run id of letters, digits, `.`, `_` and `-`",
-        found: format!("`{}`", event.stream),
-    });
-    let checked = if matches!(event.kind, Kind::Custom(_)) { check_canonical(event.payload) } else { Ok(()) };
-    let payload = checked.err().map(|flaw| EventFlaw {
+/// Judges the events of one commit, in order, each by itself and by what its commit says.
+#[derive(Clone, Copy, Debug)]
+pub struct Judge<'a> {
+    head: CommitHead<'a>,
+    is_own: Option<bool>,
+}
+
+impl<'a> Judge<'a> {
+    /// Of a commit's events.
+    pub fn new(head: CommitHead<'a>) -> Judge<'a> {
+        Judge { head, is_own: None }
+    }
+
+    /// What is wrong with the next event. Nobody but a writer other than evlog makes such an event.
+    pub fn flaws(&mut self, event: &Event<'_>) -> impl Iterator<Item = EventFlaw> + use<> {
+        let name = (!is_stream_name(event.stream)).then(|| EventFlaw {
+            rule: "F-33",
+            message: "name of the stream",
+            expected: "`$log`, or a run id of letters, digits, `.`, `_` and `-`",
+            found: format!("`{}`", event.stream),
+        });
+        [name, self.own_flaw(event), payload_flaw(event)].into_iter().flatten()
+    }
+
+    /// The log's own events stand in commits of their own, which say nothing that a caller said.
+    fn own_flaw(&mut self, event: &Event<'_>) -> Option<EventFlaw> {
+        let is_own = event.kind.is_of_log();
+        let CommitHead { occurred_ns, correlation, idempotency, .. } = self.head;
+        let found = if *self.is_own.get_or_insert(is_own) != is_own {
+            "beside other events"
+        } else if is_own && event.stream != LOG_STREAM {
+            "in the stream of a run"
+        } else if is_own && (occurred_ns.is_some() || correlation.is_some() || idempotency.is_some()) {
+            "with what a command said"
+        } else {
+            return None;
+        };
+        Some(EventFlaw {
+            rule: "F-49",
+            message: "event of the log's own kinds",
+            expected: "in `$log`, in a commit of its own, without occurred, correlation and idempotency",
+            found: found.into(),
+        })
+    }
+}
+
+fn payload_flaw(event: &Event<'_>) -> Option<EventFlaw> {
+    if event.protection != PLAIN || !matches!(event.kind, Kind::Custom(_)) {
+        return None;
+    }
+    check_canonical(event.payload).err().map(|flaw| EventFlaw {
         rule: "F-39",
         message: "payload of a user's kind",
         expected: "JSON text in the form of RFC 8785",
         found: format!("other bytes: {flaw}"),
-    });
-    name.into_iter().chain(payload)
+    })
 }

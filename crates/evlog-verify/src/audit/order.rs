@@ -10,13 +10,13 @@
 mod recent;
 
 use super::contents::{Contents, Half, Table, name_of};
-use super::event::{EventFlaw, event_flaws};
+use super::event::{EventFlaw, Judge};
 use super::saved::Saved;
 use crate::verdict::{Finding, Findings, Verdict};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use evlog_format::{Commit, CommitReader, Corruption, Event, Frame, Position, Seq};
+use evlog_format::{Commit, CommitHead, CommitReader, Corruption, Event, Frame, Idempotency, Position, Seq};
 use recent::{Recent, Stream};
 
 /// What was read so far, as far as later events are measured by it.
@@ -119,7 +119,7 @@ impl Order {
     }
 
     pub(super) fn commit(&mut self, frame: &Frame<'_>, commit: &Commit<'_>, findings: &mut Findings) {
-        let mut place = self.begin(frame, commit.head.first_seq, findings);
+        let mut place = self.begin(frame, commit.head, findings);
         for event in &commit.events {
             self.event(event, &mut place, findings);
         }
@@ -134,7 +134,7 @@ impl Order {
         mut commit: CommitReader<'_>,
         findings: &mut Findings,
     ) -> Result<(), Corruption> {
-        let mut place = self.begin(frame, commit.head.first_seq, findings);
+        let mut place = self.begin(frame, commit.head, findings);
         while let Some((_, event)) = commit.next_event()? {
             self.event(&event, &mut place, findings);
         }
@@ -142,8 +142,9 @@ impl Order {
         Ok(())
     }
 
-    fn begin<'a>(&mut self, frame: &Frame<'_>, first: Seq, findings: &mut Findings) -> Place<'a> {
-        let place = Place { position: Position(frame.position), seq: first, stream: None };
+    fn begin<'a>(&mut self, frame: &Frame<'_>, head: CommitHead<'a>, findings: &mut Findings) -> Place<'a> {
+        let (first, judge, given) = (head.first_seq, Judge::new(head), head.idempotency);
+        let place = Place { position: Position(frame.position), seq: first, stream: None, judge, given };
         if frame.durable_before < self.durable_before {
             place.tell(findings, "F-24", "durable-before", &at_least(self.durable_before), frame.durable_before);
         }
@@ -166,7 +167,7 @@ impl Order {
 
     /// An event at its place, which then is that of the next one.
     fn event<'a>(&mut self, event: &Event<'a>, place: &mut Place<'a>, findings: &mut Findings) {
-        place.stream = Some(event.stream);
+        let is_another = place.stream.replace(event.stream) != Some(event.stream);
         self.events += 1;
         self.unknown_kinds += u64::from(!event.kind.is_known());
         let expected = self.next_number(event.stream, event.number);
@@ -175,10 +176,10 @@ impl Order {
             let expected = if self.lossy { at_least(expected) } else { expected.to_string() };
             place.tell(findings, "F-34", "number within the stream", &expected, event.number);
         }
-        for EventFlaw { rule, message, expected, found } in event_flaws(event) {
+        for EventFlaw { rule, message, expected, found } in place.judge.flaws(event) {
             place.tell(findings, rule, message, expected, found);
         }
-        if let Some(given) = event.idempotency
+        if let Some(given) = place.given.filter(|_| is_another)
             && !self.contents.agrees(event.stream, given.key, &given.content)
         {
             let message = format!("idempotency key `{}`", given.key);
@@ -226,6 +227,8 @@ struct Place<'a> {
     position: Position,
     seq: Seq,
     stream: Option<&'a str>,
+    judge: Judge<'a>,
+    given: Option<Idempotency<'a>>,
 }
 
 impl Place<'_> {

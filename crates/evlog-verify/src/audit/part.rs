@@ -7,7 +7,7 @@
 //! Invariant: an audit that joined parts says what it would have said had it read them.
 
 use super::order::Order;
-use super::{Audit, NewerVersion, Segment, State};
+use super::{Audit, OtherVersion, Segment, State};
 use crate::tree::Span;
 use crate::verdict::Verdict;
 use evlog_format::{Position, SegmentHeader};
@@ -46,7 +46,7 @@ impl Audit {
     }
 
     /// The segment file ends. Nothing when anything is wrong in it.
-    pub fn end_part(mut self) -> Result<Option<Part>, NewerVersion> {
+    pub fn end_part(mut self) -> Result<Option<Part>, OtherVersion> {
         self.end_segment()?;
         let Some(Apart { header: Some(header), span, previous_len }) = self.apart else { return Ok(None) };
         self.order.settle();

@@ -11,8 +11,9 @@ use evlog_format::{Commit, CommitReader, Corruption, FRAME_HEADER_LEN, Frame, Po
 /// like frame headers at every place could otherwise cost the square of the segment's length.
 pub(super) const SEARCH_BUDGET: u64 = 4 << 30;
 
-/// The shortest body: five bytes of head, with an actor of no letters, and an event's nine.
-const BODY_LEN_MIN: u32 = 14;
+/// The shortest body: eight bytes of head, with an actor of no letters, five of a list of one stream with a name of one
+/// letter, counted with the events, and an event's seven.
+const BODY_LEN_MIN: u32 = 20;
 
 impl Audit {
     /// Reads whole frames as far as they go. Stops before the first that is not one, so that the tree and the position

@@ -13,6 +13,9 @@ pub(super) fn header_error(error: &HeaderError) -> (&'static str, String, String
         HeaderError::Version { found } => ("F-11", format!("version {FORMAT_VERSION}"), found.to_string()),
         HeaderError::Codec { found } => ("F-11", "codec 1".to_string(), found.to_string()),
         HeaderError::Checksum { expected, found } => ("F-13", hex(expected), hex(found)),
+        HeaderError::Field { name: "format version", found } => {
+            ("F-11", format!("version {FORMAT_VERSION}"), found.to_string())
+        }
         HeaderError::Field { name, found } => ("F-12", format!("{name} within its range"), found.to_string()),
         ref other => ("F-10", "a segment header".to_string(), other.to_string()),
     }
@@ -36,6 +39,7 @@ pub(super) fn flaw(flaw: &Flaw) -> (&'static str, String, String) {
         Flaw::Checksum { expected, found } => (format!("checksum {}", hex(expected)), hex(found)),
         Flaw::Length { of, max, found } => (format!("{of} of at most {max}"), found.to_string()),
         Flaw::Order { of, expected, found } => (format!("{of} {expected}"), found.to_string()),
+        Flaw::Width { of, found } => (format!("{of} of at most 64 bits"), found.to_string()),
         Flaw::Tag { of, found } => (format!("{of} that this version knows"), found.to_string()),
         Flaw::Empty { of } => (format!("{of}, at least one"), "none".to_string()),
         Flaw::Trailing { found } => ("the end of the commit".to_string(), format!("{found} more bytes")),

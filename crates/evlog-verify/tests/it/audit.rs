@@ -1,8 +1,11 @@
 //! The audit says of each log what it is: tables of logs with one thing wrong, and what must be found.
 
-use crate::support::{Builder, Draft, File, LOG_ID, NOON, audit, audit_in, event, found, frames_of};
-use evlog_format::{CommitHead, Durability, Kind, LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader, Seq};
-use evlog_verify::{Audit, NewerVersion, Report, Verdict};
+use crate::support::{Builder, Draft, File, LOG_ID, audit, audit_in, event, found, frames_of, head};
+use evlog_format::checksum::crc32;
+use evlog_format::{
+    Commit, CommitHead, Frame, Idempotency, Kind, LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader, Seq, kind,
+};
+use evlog_verify::{Audit, OtherVersion, Report, Verdict};
 
 const HEADER: u64 = SEGMENT_HEADER_LEN as u64;
 
@@ -15,10 +18,6 @@ fn log(commits: u64) -> Builder {
 
 fn note(builder: &mut Builder) {
     builder.commit(&[Draft::custom("run-1", &format!("{{\"text\":\"{}\"}}", "x".repeat(80)))]);
-}
-
-fn head() -> CommitHead<'static> {
-    CommitHead { first_seq: Seq(0), time_ns: NOON, class: Durability::Sync, actor: "agent:test" }
 }
 
 /// A frame whose seq and number are the caller's, at the builder's end.
@@ -294,20 +293,44 @@ fn a_segment_file_shorter_than_a_header_is_damage() {
 }
 
 #[test]
-fn a_log_of_a_newer_version_is_not_judged() {
+fn a_log_of_another_version_is_not_judged() {
     // F-11: a newer version's header may look different after its first twelve bytes.
-    let newer = |bytes: &[u8]| {
+    let judged = |bytes: &[u8]| {
         let mut audit = Audit::new(None);
         audit.begin_segment(Position(0), true);
         audit.bytes(bytes, &mut |_, _| ())
     };
     let mut bytes = log(1).files[0].bytes.clone();
-    bytes[8..12].copy_from_slice(&2u32.to_le_bytes());
+    bytes[8..12].copy_from_slice(&3u32.to_le_bytes());
     bytes[12] = 77;
-    assert_eq!(newer(&bytes), Err(NewerVersion { found: 2 }));
+    assert_eq!(judged(&bytes), Err(OtherVersion { found: 3 }));
     let mut bytes = log(1).files[0].bytes.clone();
-    bytes[8] ^= 2;
-    assert_eq!(newer(&bytes), Ok(()), "only the version's byte differs: that is damage");
+    for version in [3, 1] {
+        bytes[8] = version;
+        assert_eq!(judged(&bytes), Ok(()), "only the version's byte differs: that is damage");
+    }
+    // That of pre-releases has the same header, and a checksum over it.
+    let checksum = crc32(&bytes[..92]).to_le_bytes();
+    bytes[92..96].copy_from_slice(&checksum);
+    let refused = judged(&bytes).unwrap_err();
+    assert_eq!(refused, OtherVersion { found: 1 });
+    assert!(refused.to_string().contains("written by a pre-release of evlog"), "{refused}");
+}
+
+#[test]
+fn another_version_in_a_later_header_is_damage() {
+    // F-11: whoever changed it, the header at the log's start has said what the log is.
+    for version in [0, 1, 3] {
+        let mut builder = log(20);
+        let file = &mut builder.files[1];
+        file.bytes[8] = version;
+        let checksum = crc32(&file.bytes[..92]).to_le_bytes();
+        file.bytes[92..96].copy_from_slice(&checksum);
+        let at = file.position;
+        let report = audit(&builder.files);
+        assert_eq!(found(&report)[0], ("damaged", at, "F-11"), "version {version}");
+        assert_eq!((report.verdict(), report.events), (Verdict::Damaged, 20));
+    }
 }
 
 #[test]
@@ -339,20 +362,84 @@ fn durable_before_never_falls() {
 #[test]
 fn a_key_comes_again_only_with_the_same_content() {
     // F-36.
-    let keyed = |stream, content: u8| {
-        let mut draft = Draft::custom(stream, "{}");
-        draft.key = Some(("k", [content; 32]));
-        draft
+    let keyed = |builder: &mut Builder, content: u8, streams: &[&'static str]| {
+        let drafts: Vec<Draft> = streams.iter().map(|stream| Draft::custom(stream, "{}")).collect();
+        let idempotency = Some(Idempotency { key: "k", content: [content; 32] });
+        builder.commit_as(&CommitHead { idempotency, ..head() }, &drafts);
     };
     let mut builder = Builder::new();
-    builder.commit(&[keyed("a", 1)]);
-    builder.commit(&[keyed("b", 2), keyed("a", 1)]);
+    keyed(&mut builder, 1, &["a"]);
+    keyed(&mut builder, 2, &["b"]);
+    keyed(&mut builder, 1, &["a"]);
+    keyed(&mut builder, 2, &["c", "b"]);
     check(&builder.files, &[]);
     let at = builder.end();
-    builder.commit(&[Draft::custom("a", "{}"), keyed("a", 2)]);
+    keyed(&mut builder, 2, &["c", "a", "a"]);
     let report = check(&builder.files, &[("tampered", at, "F-36")]);
     let finding = &report.findings.kept()[0];
-    assert_eq!((finding.seq, finding.stream.as_deref()), (Some(Seq(4)), Some("a")));
+    assert_eq!((finding.seq, finding.stream.as_deref()), (Some(Seq(6)), Some("a")));
+}
+
+#[test]
+fn an_event_of_the_logs_own_kinds_stands_in_its_stream_in_a_commit_of_its_own() {
+    // F-49.
+    let own = |stream| Draft::new(stream, kind::LOG_OPENED, b"\x01p");
+    let other = || Draft::custom("a", "{}");
+    let unknown = || Draft::new("$log", Kind::BuiltIn(99), b"");
+    let in_log = || Draft::custom("$log", "{}");
+    let refused = || Draft::new("$log", kind::STATUS_REFUSED, b"");
+    let principal = CommitHead { principal: Some("os:keeper"), ..head() };
+    let occurred = CommitHead { occurred_ns: Some(7), ..head() };
+    let correlation = CommitHead { correlation: Some("t"), ..head() };
+    let keyed = CommitHead { idempotency: Some(Idempotency { key: "k", content: [1; 32] }), ..head() };
+    let cases: [(CommitHead<'_>, Vec<Draft>, usize); 15] = [
+        (head(), vec![own("$log"), own("$log")], 0),
+        (principal, vec![own("$log")], 0),
+        (head(), vec![other(), in_log(), refused()], 0),
+        (keyed, vec![refused()], 0),
+        // In the stream of a run.
+        (head(), vec![own("a")], 1),
+        (head(), vec![own("$log"), own("a")], 1),
+        // Beside other events, also those of `$log`, before it or behind it.
+        (head(), vec![own("$log"), other()], 1),
+        (head(), vec![other(), own("$log")], 1),
+        (head(), vec![own("$log"), in_log(), refused()], 2),
+        // With what a command said.
+        (occurred, vec![own("$log")], 1),
+        (correlation, vec![own("$log")], 1),
+        (keyed, vec![own("$log"), own("$log")], 2),
+        // Kinds of later versions count as well, by their number.
+        (head(), vec![unknown()], 0),
+        (occurred, vec![unknown()], 1),
+        (head(), vec![other(), unknown()], 1),
+    ];
+    for (n, (head, drafts, count)) in cases.iter().enumerate() {
+        let mut builder = log(1);
+        let at = builder.end();
+        builder.commit_as(head, drafts);
+        let report = audit(&builder.files);
+        assert_eq!(found(&report), vec![("tampered", at, "F-49"); *count], "case {n}");
+        assert_eq!(report.verdict() == Verdict::Tampered, *count > 0);
+    }
+}
+
+#[test]
+fn a_protected_payload_is_kept_and_not_held_to_its_kinds_form() {
+    // F-39: nobody but who protected it can read it.
+    let mut builder = Builder::new();
+    builder.commit(&[Draft { protection: 1, ..Draft::custom("a", "no JSON") }]);
+    builder.commit(&[Draft { protection: 255, ..Draft::new("a", kind::STATUS_CREATED, b"\xff") }]);
+    let mut seen = Vec::new();
+    let mut audit = Audit::new(None);
+    audit.begin_segment(Position(0), true);
+    let mut visit = |_: &Frame<'_>, commit: &Commit<'_>| {
+        seen.extend(commit.events.iter().map(|event| (event.protection, event.payload.to_vec())));
+    };
+    audit.bytes(&builder.files[0].bytes, &mut visit).unwrap();
+    audit.end_segment().unwrap();
+    assert_eq!(audit.finish().verdict(), Verdict::Clean);
+    assert_eq!(seen, [(1, b"no JSON".to_vec()), (255, b"\xff".to_vec())]);
+    check(&builder.files, &[]);
 }
 
 /// The events are well-formed and in order, and no writer of evlog makes them.

@@ -1,10 +1,10 @@
 //! An attacker who owns the machine: changes any byte, and makes all checksums, headers and roots right again. Against a
 //! checkpoint that was kept elsewhere it does not help.
 
-use crate::support::{Builder, Draft, File, LOG_ID, audit_in};
+use crate::support::{Builder, Draft, File, LOG_ID, NOON, audit, audit_in, found, head, key};
 use evlog_format::checksum::crc32;
 use evlog_format::frame::Decoded;
-use evlog_format::{FrameCodec, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader};
+use evlog_format::{CommitHead, FrameCodec, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader};
 use evlog_verify::{Covered, Report, Tree, Verdict};
 
 /// A thousand commits, in many segments.
@@ -166,4 +166,56 @@ fn a_log_that_was_shortened_replaced_or_taken_back_has_its_verdict() {
     older.root = root_of(&sound, 5000).unwrap();
     assert_eq!(judged(&sound, &older).verdict(), Verdict::Clean);
     assert_eq!(judged(&forge(&sound, 9000, 1), &older).verdict(), audit_of(&forge(&sound, 9000, 1)).verdict());
+}
+
+/// Changes what a commit says: the clock that it is recorded by, and its head.
+type Claim = fn(&mut i64, &mut CommitHead<'static>);
+
+/// A log whose commits say all that a commit can. The nth says something else, and all that follows from it is right.
+fn claimed(nth: u32, claim: Claim) -> Vec<File> {
+    let mut builder = Builder::new();
+    for n in 0..20 {
+        let mut head = CommitHead {
+            occurred_ns: Some(NOON - 1000),
+            principal: Some("os:keeper"),
+            correlation: Some("request-7"),
+            idempotency: Some(key("k")),
+            ..head()
+        };
+        let clock_ns = builder.clock_ns;
+        if n == nth {
+            claim(&mut builder.clock_ns, &mut head);
+        }
+        builder.commit_as(&head, &[Draft::custom("a", r#"{"by":"sea"}"#)]);
+        builder.clock_ns = clock_ns;
+    }
+    builder.files
+}
+
+#[test]
+fn a_forged_time_actor_principal_or_correlation_is_tampering() {
+    // F-14, F-32, F-48, rule C-52.
+    let claims: [(&str, Claim); 5] = [
+        ("recorded", |clock_ns, _| *clock_ns -= 3_600_000_000_000),
+        ("occurred", |_, head| head.occurred_ns = Some(NOON - 999)),
+        ("actor", |_, head| head.actor = "agent:tesT"),
+        ("principal", |_, head| head.principal = Some("os:nobody")),
+        ("correlation", |_, head| head.correlation = Some("request-8")),
+    ];
+    let sound = claimed(u32::MAX, |_, _| ());
+    assert!(sound.len() > 3);
+    let checkpoint = covered(&sound);
+    assert_eq!(judged(&sound, &checkpoint).verdict(), Verdict::Clean);
+    for (what, claim) in claims {
+        for nth in [0, 19] {
+            let forged = claimed(nth, claim);
+            assert_eq!(total(&forged), total(&sound), "{what}");
+            assert_eq!(audit_of(&forged).verdict(), Verdict::Clean, "{what}: nothing in the log contradicts it");
+            assert_eq!(judged(&forged, &checkpoint).verdict(), Verdict::Tampered, "{what} of commit {nth}");
+        }
+        // Who forges one segment is contradicted by the next one's header.
+        let mut files = sound.clone();
+        files[0] = claimed(0, claim).remove(0);
+        assert_eq!(found(&audit(&files)), [("tampered", files[1].position, "F-14")], "{what}");
+    }
 }

@@ -1,11 +1,12 @@
-//! The golden logs of format version 1: small, kept for ever, and read by every later version.
+//! The golden logs of format version 2: small, kept for ever, and read by every later version.
 //!
-//! `tests/golden/v1/NAME/` holds `segments/`, `expect.json` (what the audit must say) and `events.txt` (what a reader
+//! `tests/golden/v2/NAME/` holds `segments/`, `expect.json` (what the audit must say) and `events.txt` (what a reader
 //! prints). They are written by this module when `EVLOG_BLESS=1` is set, and compared with what it would write else.
 
 use crate::harm::swapped;
-use crate::support::{Builder, Draft, File, LIMIT, audit, audit_in, frames_of};
-use evlog_format::{Commit, Durability, Kind, kind, payload};
+use crate::support::{Builder, Draft, File, LIMIT, NOON, audit, audit_in, frames_of, head, key};
+use evlog_format::cursor::has_control;
+use evlog_format::{Commit, CommitHead, Durability, FORMAT_VERSION, Kind, PLAIN, kind, payload};
 use evlog_verify::{Report, Tree};
 use std::fmt::Write as _;
 use std::fs;
@@ -19,7 +20,7 @@ pub(crate) const LOGS: [(&str, Write); 4] =
     [("healthy", healthy), ("torn", torn), ("bit_flipped", bit_flipped), ("reordered", reordered)];
 
 pub(crate) fn directory(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/v1").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/v2").join(name)
 }
 
 pub(crate) fn blessing() -> bool {
@@ -56,12 +57,44 @@ fn transitioned(from: u8, to: u8, cause: u8, diagnostic: Option<Diagnostic>) -> 
     payload::encode(&(from, to, cause, reason, diagnostic)).unwrap()
 }
 
+const DIAGNOSTIC: Diagnostic = (
+    "TOOL_DEPENDENCY_DOWN",
+    4,
+    "The registry did not answer within thirty seconds, three times in a row.",
+    "The registry is being moved to another machine this evening.",
+    "Wait until the move is announced as finished, then create the run again.",
+    true,
+    2,
+);
+
 fn shipped(json: &str) -> Draft {
     Draft::new("order-7", Kind::Custom("custom/shipped"), json.as_bytes())
 }
 
 fn moved(run: &'static str, payload: &[u8]) -> Draft {
     Draft::new(run, kind::STATUS_TRANSITIONED, payload)
+}
+
+const PROGRAM: &str = "golden 1";
+const HOUR: i64 = 3_600_000_000_000;
+
+/// Events of the log's own: by the program, as whoever runs it.
+fn own(log: &mut Builder, events: &[(Kind<'static>, Vec<u8>)]) {
+    let drafts: Vec<Draft> = events.iter().map(|(kind, payload)| Draft::new("$log", *kind, payload)).collect();
+    log.commit_as(&CommitHead { actor: PROGRAM, principal: Some("os:keeper"), ..head() }, &drafts);
+}
+
+/// What an agent asks for.
+fn agent(log: &mut Builder, given: Option<&str>, drafts: &[Draft]) {
+    let idempotency = given.map(key);
+    let head = CommitHead { actor: "agent:intake", principal: Some("os:intake"), idempotency, ..head() };
+    log.commit_as(&head, drafts);
+}
+
+/// What is told of an order, under class `os`.
+fn harbour(log: &mut Builder, occurred_ns: Option<i64>, correlation: Option<&str>, drafts: &[Draft]) {
+    let head = CommitHead { class: Durability::Os, actor: "agent:harbour", occurred_ns, correlation, ..head() };
+    log.commit_as(&CommitHead { principal: Some("token:harbour"), ..head }, drafts);
 }
 
 /// Three segments; streams, kinds and options of every sort. The payloads are those of their kinds' tables.
@@ -71,49 +104,39 @@ fn healthy() -> Vec<File> {
     const WAITING: u8 = 2;
     const SUCCESS: u8 = 3;
     const FAILED: u8 = 4;
-    let program = "golden 1";
+    let program = || payload::encode(&(PROGRAM,)).unwrap();
     let mut log = Builder::new();
-    let agent = |log: &mut Builder, drafts: &[Draft]| log.commit_as(Durability::Sync, "agent:intake", drafts);
-    agent(
-        &mut log,
-        &[
-            Draft::new("$log", kind::LOG_CREATED, &payload::encode(&(1u32, LIMIT, program)).unwrap()),
-            Draft::new("$log", kind::LOG_OPENED, &payload::encode(&(program,)).unwrap()),
-            Draft::new("RUN_0001", kind::STATUS_CREATED, &status_created("RUN_0001", None)).key("c1"),
-        ],
-    );
-    agent(&mut log, &[moved("RUN_0001", &transitioned(CREATED, RUNNING, 0, None)).key("c2")]);
-    log.commit_as(Durability::Os, "agent:harbour", &[shipped(r#"{"by":"sea","parts":[1,2.5,true,null]}"#)]);
-    let diagnostic = (
-        "TOOL_DEPENDENCY_DOWN",
-        4,
-        "The registry did not answer within thirty seconds, three times in a row.",
-        "The registry is being moved to another machine this evening.",
-        "Wait until the move is announced as finished, then create the run again.",
-        true,
-        2,
-    );
-    agent(&mut log, &[moved("RUN_0001", &transitioned(RUNNING, FAILED, 0, Some(diagnostic))).key("c3")]);
+    let created = payload::encode(&(FORMAT_VERSION, LIMIT, PROGRAM)).unwrap();
+    own(&mut log, &[(kind::LOG_CREATED, created), (kind::LOG_OPENED, program())]);
+    let begun = Draft::new("RUN_0001", kind::STATUS_CREATED, &status_created("RUN_0001", None));
+    agent(&mut log, Some("c1"), &[begun]);
+    agent(&mut log, Some("c2"), &[moved("RUN_0001", &transitioned(CREATED, RUNNING, 0, None))]);
+    let first = shipped(r#"{"by":"sea","parts":[1,2.5,true,null]}"#);
+    harbour(&mut log, Some(NOON - 90 * HOUR / 60), Some("order-7/sea"), &[first]);
+    let failed = transitioned(RUNNING, FAILED, 0, Some(DIAGNOSTIC));
+    agent(&mut log, Some("c3"), &[moved("RUN_0001", &failed)]);
     let details = r#"{"run_name":"begun again after RUN_0001 failed; the registry is up"}"#;
     let again = Draft::new("RUN_0002", kind::STATUS_CREATED, &status_created("RUN_0002", Some(details)));
-    agent(&mut log, &[again.key("c4").caused_by(5)]);
+    agent(&mut log, Some("c4"), &[again.caused_by(5)]);
     let overridden = payload::encode(&(CREATED, RUNNING, "OPS-1207", "the intake queue is held back")).unwrap();
-    agent(
-        &mut log,
-        &[
-            Draft::new("RUN_0002", kind::STATUS_OVERRIDDEN, &overridden).key("c5"),
-            moved("RUN_0002", &transitioned(CREATED, RUNNING, 1, None)).caused_by(7),
-        ],
-    );
-    let boxed = format!(r#"{{"box":"\u0000 \"grüße\" 🚢","manifest":"{}"}}"#, "abcdefghij".repeat(22));
-    log.commit_as(Durability::Os, "agent:harbour", &[shipped(&boxed)]);
-    agent(&mut log, &[moved("RUN_0002", &transitioned(RUNNING, WAITING, 0, None))]);
-    agent(&mut log, &[moved("RUN_0002", &transitioned(WAITING, RUNNING, 0, None))]);
-    log.commit_as(Durability::Os, "agent:harbour", &[shipped(&format!(r#"{{"more":"{}"}}"#, "0123456789".repeat(40)))]);
-    agent(&mut log, &[moved("RUN_0002", &transitioned(RUNNING, SUCCESS, 0, None)).key("c6").caused_by(11)]);
-    let delivered = Kind::Custom("custom/delivered");
-    log.commit(&[Draft::new("order-7", delivered, br#"{"to":"quay 4"}"#), shipped(r#"{"by":"road"}"#)]);
-    agent(&mut log, &[Draft::new("$log", kind::LOG_CLOSED, &payload::encode(&(program,)).unwrap())]);
+    let by_override = moved("RUN_0002", &transitioned(CREATED, RUNNING, 1, None)).caused_by(7);
+    agent(&mut log, Some("c5"), &[Draft::new("RUN_0002", kind::STATUS_OVERRIDDEN, &overridden), by_override]);
+    let boxed = format!(r#"{{"box":"\u0000 \"grüße\" 🚢","manifest":"{}"}}"#, "abcdefghij".repeat(8));
+    harbour(&mut log, None, None, &[shipped(&boxed)]);
+    let from = log.recorded_ns();
+    log.clock_ns -= HOUR;
+    let stepped = payload::encode(&(from, log.recorded_ns())).unwrap();
+    own(&mut log, &[(kind::LOG_CLOCK_STEPPED, stepped)]);
+    agent(&mut log, None, &[moved("RUN_0002", &transitioned(RUNNING, WAITING, 0, None))]);
+    agent(&mut log, None, &[moved("RUN_0002", &transitioned(WAITING, RUNNING, 0, None))]);
+    harbour(&mut log, Some(-1), None, &[shipped(&format!(r#"{{"more":"{}"}}"#, "0123456789".repeat(12)))]);
+    agent(&mut log, Some("c6"), &[moved("RUN_0002", &transitioned(RUNNING, SUCCESS, 0, None)).caused_by(12)]);
+    let delivered = |stream, json: &str| Draft::new(stream, Kind::Custom("custom/delivered"), json.as_bytes());
+    let several = [delivered("order-8", r#"{"to":"quay 4"}"#), shipped(r#"{"by":"road"}"#), delivered("order-8", "[]")];
+    harbour(&mut log, Some(NOON), Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), &several);
+    let sealed = Draft::new("order-8", Kind::Custom("custom/invoiced"), b"\xc4\x00 sealed");
+    harbour(&mut log, None, None, &[Draft { protection: 1, ..sealed }]);
+    own(&mut log, &[(kind::LOG_CLOSED, program())]);
     log.files
 }
 
@@ -192,22 +215,28 @@ pub(crate) fn printed(files: &[File]) -> String {
         for (n, event) in commit.events.iter().enumerate() {
             let seq = commit.head.first_seq.0 + n as u64;
             let text = |value: Option<String>| value.filter(|text| !text.is_empty()).unwrap_or("-".into());
-            let payload = match event.kind {
-                Kind::Custom(_) => String::from_utf8(event.payload.to_vec()).unwrap(),
-                Kind::BuiltIn(_) => hex(event.payload),
+            let is_text = matches!(event.kind, Kind::Custom(_)) && event.protection == PLAIN;
+            let payload = match std::str::from_utf8(event.payload) {
+                Ok(text) if is_text && !has_control(text) => text.into(),
+                _ => hex(event.payload),
             };
+            let head = commit.head;
             let fields = [
                 seq.to_string(),
-                commit.head.time_ns.to_string(),
-                commit.head.class.to_string(),
-                text(Some(commit.head.actor.into())),
+                head.recorded_ns.to_string(),
+                text(head.occurred_ns.map(|time| time.to_string())),
+                head.class.to_string(),
+                text(Some(head.actor.into())),
+                text(head.principal.map(Into::into)),
+                text(head.correlation.map(Into::into)),
+                text(head.idempotency.map(|given| given.key.into())),
+                text(head.idempotency.map(|given| hex(&given.content))),
                 event.stream.into(),
                 event.number.to_string(),
                 event.kind.to_string(),
                 event.kind_version.to_string(),
                 text(event.causation.map(|seq| seq.to_string())),
-                text(event.idempotency.map(|given| given.key.into())),
-                text(event.idempotency.map(|given| hex(&given.content))),
+                event.protection.to_string(),
                 text(Some(payload)),
             ];
             writeln!(out, "{}", fields.join("\t")).unwrap();
@@ -254,7 +283,7 @@ fn golden_logs_are_what_they_were_and_say_what_they_said() {
             }
         }
         let files = read(name);
-        assert_eq!(files, written, "{name}: the encoder no longer writes the bytes of format version 1");
+        assert_eq!(files, written, "{name}: the encoder no longer writes the bytes of format version 2");
         let report = audit(&files);
         check(name, "expect.json", &expectation(&files, &report));
         check(name, "events.txt", &printed(&files));
@@ -290,13 +319,21 @@ fn the_golden_log_has_three_segments_and_every_optional_part() {
     let files = read("healthy");
     assert_eq!(files.len(), 3);
     let (mut keys, mut causes, mut custom, mut several) = (0, 0, 0, 0);
+    let (mut times, mut principals, mut correlations, mut streams, mut protected) = (0, 0, 0, 0, 0);
     walk(&files, &mut |_, commit| {
         several += usize::from(commit.events.len() > 1);
-        keys += commit.events.iter().filter(|event| event.idempotency.is_some()).count();
+        streams += usize::from(commit.events.windows(2).any(|pair| pair[0].stream != pair[1].stream));
+        keys += usize::from(commit.head.idempotency.is_some());
+        times += usize::from(commit.head.occurred_ns.is_some());
+        principals += usize::from(commit.head.principal.is_some());
+        correlations += usize::from(commit.head.correlation.is_some());
+        protected += commit.events.iter().filter(|event| event.protection != PLAIN).count();
         causes += commit.events.iter().filter(|event| event.causation.is_some()).count();
         custom += commit.events.iter().filter(|event| matches!(event.kind, Kind::Custom(_))).count();
     });
     assert!(keys > 2 && causes > 2 && custom > 2 && several > 2, "{keys} {causes} {custom} {several}");
+    assert!(times > 2 && principals > 2 && correlations > 1, "{times} {principals} {correlations}");
+    assert!(streams > 0 && protected > 0, "{streams} {protected}");
 }
 
 #[test]

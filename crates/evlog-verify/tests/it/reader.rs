@@ -1,9 +1,12 @@
 //! The reader in Python, written from the format page alone, prints the same events, findings and root.
 
 use crate::golden::{LOGS, directory, printed};
-use crate::support::{Builder, Draft, File};
+use crate::support::{Builder, Draft, File, LOG_ID, head, key};
+use evlog_format::checksum::crc32;
+use evlog_format::frame::Decoded;
 use evlog_format::kind::BUILT_IN;
-use evlog_format::limits;
+use evlog_format::{CommitHead, FrameCodec, kind, limits};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -71,7 +74,8 @@ fn the_reader_in_python_agrees_on_harmed_logs() {
     let mut builder = Builder::new();
     for n in 0..12 {
         let text = format!("{{\"n\":{n},\"text\":\"{}\"}}", "q".repeat(200));
-        builder.commit(&[Draft::custom("a", &text).key("k"), Draft::custom("b", "[]")]);
+        let head = CommitHead { idempotency: Some(key("k")), correlation: Some("t"), ..head() };
+        builder.commit_as(&head, &[Draft::custom("a", &text), Draft::custom("b", "[]")]);
     }
     let files = builder.files;
     let last = files.len() - 1;
@@ -113,7 +117,7 @@ fn files_that_are_no_segments_change_nothing() {
     // F-02, F-06.
     let files = crate::golden::read("healthy");
     let directory = Directory::of("others", &files);
-    for name in ["HEAD", "LOCK", "segments/00000000000000000000.tree", "segments/00000000000000000966.idx"] {
+    for name in ["HEAD", "LOCK", "segments/00000000000000000000.tree", "segments/00000000000000000923.idx"] {
         fs::write(directory.0.join(name), b"nonsense").unwrap();
     }
     for name in ["00000000000000009999.seg.tmp", "9999.seg", "0000000000000000000x.seg", "000000000000000009999.seg"] {
@@ -129,13 +133,18 @@ fn the_reader_in_python_says_when_it_cannot_read() {
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()));
     let output = run(&[]);
     assert_eq!(output.status.code(), Some(2));
-    let mut newer = Builder::new().files;
-    newer[0].bytes[8..12].copy_from_slice(&2u32.to_le_bytes());
-    newer[0].bytes[20] ^= 1;
-    let directory = Directory::of("newer", &newer);
-    let output = run(&[directory.0.as_os_str()]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("newer than this program reads"), "F-11");
+    // F-11.
+    for (version, sentence) in [(3, "newer than this program reads"), (1, "written by a pre-release of evlog")] {
+        let mut other = Builder::new().files;
+        let bytes = &mut other[0].bytes;
+        bytes[8..12].copy_from_slice(&u32::to_le_bytes(version));
+        let checksum = crc32(&bytes[..92]).to_le_bytes();
+        bytes[92..96].copy_from_slice(&checksum);
+        let directory = Directory::of(&format!("version-{version}"), &other);
+        let output = run(&[directory.0.as_os_str()]);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()));
+        assert!(text(&output.stderr).contains(sentence), "{version}: {}", text(&output.stderr));
+    }
 }
 
 #[test]
@@ -160,6 +169,95 @@ fn the_reader_in_python_refuses_a_custom_payload_that_is_not_canonical() {
     for (found, (payload, good)) in all.iter().zip(cases) {
         assert_eq!(found.contains("\nverdict clean\n"), good, "{payload}: {found}");
         assert_eq!(found.contains(" F-39\n"), !good, "{payload}: {found}");
+    }
+}
+
+#[test]
+fn the_reader_in_python_knows_where_the_logs_own_events_stand() {
+    // F-49.
+    let own = |stream| Draft::new(stream, kind::LOG_OPENED, b"\x01p");
+    let other = || Draft::custom("a", "{}");
+    let correlated = CommitHead { correlation: Some("t"), ..head() };
+    let occurred = CommitHead { occurred_ns: Some(7), ..head() };
+    let keyed = CommitHead { idempotency: Some(key("k")), ..head() };
+    let cases: [(CommitHead<'_>, Vec<Draft>); 8] = [
+        (head(), vec![own("$log"), own("$log")]),
+        (CommitHead { principal: Some("os:keeper"), ..head() }, vec![own("$log")]),
+        (head(), vec![own("$log"), own("a")]),
+        (head(), vec![own("$log"), other(), Draft::custom("$log", "{}")]),
+        (head(), vec![other(), own("$log")]),
+        (occurred, vec![own("$log")]),
+        (correlated, vec![own("$log"), own("$log")]),
+        (keyed, vec![own("$log"), own("a")]),
+    ];
+    let files: Vec<Vec<File>> = (cases.iter())
+        .map(|(head, drafts)| {
+            let mut builder = Builder::new();
+            builder.commit_as(head, drafts);
+            builder.files
+        })
+        .collect();
+    let logs: Vec<Directory> =
+        files.iter().zip(0..).map(|(files, n)| Directory::of(&format!("own-{n}"), files)).collect();
+    for (n, (found, files)) in run_all(&logs).iter().zip(&files).enumerate() {
+        assert_eq!(*found, printed(files), "case {n}");
+        assert_eq!(found.contains(" F-49\n"), n > 1, "case {n}");
+    }
+}
+
+/// Bodies that are no commits, under checksums that match: both readers name the same rule and place.
+#[test]
+fn the_reader_in_python_refuses_the_same_bodies() {
+    // F-30 to F-38, F-40 to F-48.
+    let mut builder = Builder::new();
+    let full = CommitHead {
+        occurred_ns: Some(300),
+        principal: Some("p"),
+        correlation: Some("c"),
+        idempotency: Some(key("k")),
+        ..head()
+    };
+    let drafts = [Draft::custom("b", "{}"), Draft::new("a", kind::STATUS_CREATED, b"\0"), Draft::custom("b", "1")];
+    builder.commit_as(&full, &drafts);
+    let codec = FrameCodec::new(LOG_ID);
+    let Decoded::Frame(frame) = codec.decode(96, &builder.files[0].bytes[96..]) else { panic!("a frame") };
+    let body = frame.body.to_vec();
+    let mut bodies: Vec<Vec<u8>> = (1..body.len()).map(|len| body[..len].to_vec()).collect();
+    bodies.push([&body[..], &[0]].concat());
+    for at in 0..body.len() {
+        for byte in [0, 1, 2, 3, 5, 0x1f, 0x7f, 0x80, 0xfa, 0xfb, 0xfc, 0xfd, 0xfe, 0xff] {
+            let mut other = body.clone();
+            other[at] = byte;
+            bodies.push(other);
+        }
+    }
+    let header = builder.files[0].bytes[..96].to_vec();
+    let files: Vec<Vec<File>> = (bodies.iter())
+        .map(|body| {
+            let mut bytes = header.clone();
+            let write = |out: &mut Vec<u8>| {
+                out.extend_from_slice(body);
+                Ok::<(), ()>(())
+            };
+            codec.encode(96, 0, &mut bytes, write).unwrap().unwrap();
+            vec![File { position: 0, bytes }]
+        })
+        .collect();
+    let logs: Vec<Directory> =
+        files.iter().zip(0..).map(|(files, n)| Directory::of(&format!("body-{n}"), files)).collect();
+    let mut rules = BTreeSet::new();
+    for (n, (found, files)) in run_all(&logs).iter().zip(&files).enumerate() {
+        assert_eq!(*found, printed(files), "case {n}: {:02x?}", bodies[n]);
+        rules.extend(
+            found
+                .lines()
+                .filter(|line| line.starts_with("finding"))
+                .filter_map(|line| line.split(' ').nth(3))
+                .map(str::to_owned),
+        );
+    }
+    for rule in ["F-30", "F-32", "F-34", "F-35", "F-36", "F-38", "F-43", "F-44", "F-46", "F-47", "F-48"] {
+        assert!(rules.contains(rule), "{rule} is not among {rules:?}");
     }
 }
 
@@ -198,10 +296,13 @@ fn the_reader_in_python_knows_the_same_kinds_and_limits() {
     for (name, limit) in [
         ("FRAME_BODY_LEN_MAX", u64::from(limits::FRAME_BODY_LEN_MAX)),
         ("EVENTS_PER_COMMIT_MAX", limits::EVENTS_PER_COMMIT_MAX),
+        ("EVENT_LEN_MAX", limits::EVENT_LEN_MAX),
         ("PAYLOAD_LEN_MAX", limits::PAYLOAD_LEN_MAX),
         ("STREAM_LEN_MAX", limits::STREAM_LEN_MAX),
         ("KIND_NAME_LEN_MAX", limits::KIND_NAME_LEN_MAX),
         ("ACTOR_LEN_MAX", limits::ACTOR_LEN_MAX),
+        ("PRINCIPAL_LEN_MAX", limits::PRINCIPAL_LEN_MAX),
+        ("CORRELATION_LEN_MAX", limits::CORRELATION_LEN_MAX),
         ("IDEMPOTENCY_KEY_LEN_MAX", limits::IDEMPOTENCY_KEY_LEN_MAX),
         ("SEGMENT_LIMIT_MIN", limits::SEGMENT_LIMIT_MIN),
         ("SEGMENT_LIMIT_MAX", limits::SEGMENT_LIMIT_MAX),

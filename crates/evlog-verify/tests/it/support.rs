@@ -1,7 +1,8 @@
 //! A log in memory, written with the format and the tree alone, so that what reads it is not tested with the store.
 
 use evlog_format::{
-    CommitHead, Durability, Event, FrameCodec, Idempotency, Kind, LogId, Position, SegmentHeader, Seq, encode_commit,
+    CommitHead, Durability, Event, FrameCodec, Idempotency, Kind, LogId, PLAIN, Position, SegmentHeader, Seq,
+    encode_commit,
 };
 use evlog_verify::{Audit, Report, Tree, Verdict};
 use std::collections::BTreeMap;
@@ -25,27 +26,32 @@ pub(crate) struct Draft {
     pub(crate) stream: &'static str,
     pub(crate) kind: Kind<'static>,
     pub(crate) causation: Option<u64>,
-    pub(crate) key: Option<(&'static str, [u8; 32])>,
+    pub(crate) protection: u8,
     pub(crate) payload: Vec<u8>,
 }
 
 impl Draft {
     pub(crate) fn new(stream: &'static str, kind: Kind<'static>, payload: &[u8]) -> Draft {
-        Draft { stream, kind, causation: None, key: None, payload: payload.to_vec() }
+        Draft { stream, kind, causation: None, protection: PLAIN, payload: payload.to_vec() }
     }
 
     pub(crate) fn custom(stream: &'static str, json: &str) -> Draft {
         Draft::new(stream, Kind::Custom("custom/noted"), json.as_bytes())
     }
 
-    pub(crate) fn key(self, key: &'static str) -> Draft {
-        let content = *blake3::hash(key.as_bytes()).as_bytes();
-        Draft { key: Some((key, content)), ..self }
-    }
-
     pub(crate) fn caused_by(self, seq: u64) -> Draft {
         Draft { causation: Some(seq), ..self }
     }
+}
+
+/// What a commit says of itself; the builder says which seq it begins with, and when it was recorded.
+pub(crate) fn head() -> CommitHead<'static> {
+    CommitHead::new(Seq(0), NOON, Durability::Sync, "agent:test")
+}
+
+/// A command's key.
+pub(crate) fn key(key: &str) -> Idempotency<'_> {
+    Idempotency { key, content: *blake3::hash(key.as_bytes()).as_bytes() }
 }
 
 /// Writes a log as a writer does that syncs after every commit.
@@ -55,6 +61,8 @@ pub(crate) struct Builder {
     pub(crate) durable: u64,
     pub(crate) numbers: BTreeMap<String, u64>,
     pub(crate) limit: u64,
+    /// What the clock says at seq 0; it gains a millisecond with each event.
+    pub(crate) clock_ns: i64,
     tree: Tree,
     codec: FrameCodec,
 }
@@ -67,6 +75,7 @@ impl Builder {
             durable: 0,
             numbers: BTreeMap::new(),
             limit: LIMIT,
+            clock_ns: NOON,
             tree: Tree::new(),
             codec: FrameCodec::new(LOG_ID),
         };
@@ -76,6 +85,11 @@ impl Builder {
 
     pub(crate) fn end(&self) -> u64 {
         self.tree.size()
+    }
+
+    /// What the clock says now.
+    pub(crate) fn recorded_ns(&self) -> i64 {
+        self.clock_ns + 1_000_000 * i64::try_from(self.next_seq).unwrap()
     }
 
     /// The header that the next segment would have.
@@ -123,18 +137,17 @@ impl Builder {
     }
 
     pub(crate) fn commit(&mut self, drafts: &[Draft]) {
-        self.commit_as(Durability::Sync, "agent:test", drafts);
+        self.commit_as(&head(), drafts);
     }
 
-    pub(crate) fn commit_as(&mut self, class: Durability, actor: &str, drafts: &[Draft]) {
+    pub(crate) fn commit_as(&mut self, head: &CommitHead<'_>, drafts: &[Draft]) {
         let numbers = drafts.iter().map(|draft| {
             let next = self.numbers.entry(draft.stream.into()).or_default();
             *next += 1;
             *next - 1
         });
         let events: Vec<Event<'_>> = drafts.iter().zip(numbers).map(|(draft, number)| event(draft, number)).collect();
-        let time_ns = NOON + 1_000_000 * i64::try_from(self.next_seq).unwrap();
-        let head = CommitHead { first_seq: Seq(self.next_seq), time_ns, class, actor };
+        let head = CommitHead { recorded_ns: self.recorded_ns(), ..*head };
         let mut frame = self.frame_at(self.end(), self.next_seq, &events, &head);
         if !SegmentHeader::takes(self.limit, self.files.last().unwrap().bytes.len() as u64, frame.len() as u64) {
             self.durable = self.end();
@@ -154,7 +167,7 @@ pub(crate) fn event(draft: &Draft, number: u64) -> Event<'_> {
         kind: draft.kind,
         kind_version: 1,
         causation: draft.causation.map(Seq),
-        idempotency: draft.key.map(|(key, content)| Idempotency { key, content }),
+        protection: draft.protection,
         payload: &draft.payload,
     }
 }

@@ -158,10 +158,10 @@ fn each_event(
 ) -> Result<(), LogError> {
     let mut told = Ok(());
     subject.raw.commits(segment, &mut |found| {
-        let mut commit = found.commit;
-        let head = commit.head;
+        let head = found.commit.head;
+        let mut commit = found.commit.only(|stream| hand.holds(stream.as_bytes()));
         while told.is_ok() {
-            match commit.next_of(|stream| hand.holds(stream)) {
+            match commit.next_event() {
                 Ok(Some((seq, event))) => check.event(&head, seq, event),
                 Ok(None) => break,
                 Err(corruption) => told = Err(evlog_store::ReadError::from(corruption)),

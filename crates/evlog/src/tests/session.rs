@@ -1,11 +1,15 @@
 //! Claims about writer sessions: the guard, the answers, the log's own history.
 
 use super::toy::{ask, contracts, line, open, options, view};
-use crate::{AnswerOutcome, Log, LogError, Request};
-use evlog_format::Seq;
+use crate::clock::{Clock, Reading, StepClock};
+use crate::history::ClockStepped;
+use crate::{AnswerOutcome, Log, LogError, Options, Request};
+use evlog_format::{Seq, kind, payload};
 use serde_json::json;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 fn kinds(dir: &Path) -> Vec<String> {
     let mut all = Vec::new();
@@ -32,8 +36,9 @@ fn a_session_that_appends_nothing_leaves_no_trace() {
 #[test]
 fn the_log_records_its_own_history_with_the_first_commit_of_a_session() {
     let dir = tempfile::tempdir().unwrap();
-    for _ in 0..2 {
-        let log = open(dir.path());
+    for day in 0..2 {
+        let clock = Arc::new(StepClock::new(day * 86_400_000_000_000, 1_000_000_000));
+        let log = Log::open(dir.path(), contracts(), Options { clock, ..options() }).unwrap();
         ask(&log, "a", "begin", json!({}));
         ask(&log, "a", "add", json!({}));
         log.close().unwrap();
@@ -58,14 +63,14 @@ fn init_makes_a_log_that_is_there() {
     log.begin().unwrap();
     log.begin().unwrap();
     log.close().unwrap();
-    assert_eq!(kinds(&dir.path().join("deep/log")), ["$log log.created", "$log log.opened", "$log log.closed"]);
+    assert_eq!(kinds(&dir.path().join("deep/log")), ["$log log.created"]);
 }
 
 #[test]
 fn a_log_is_not_made_unless_asked_for() {
     let dir = tempfile::tempdir().unwrap();
     let none = dir.path().join("none");
-    let options = crate::Options { create: false, ..options() };
+    let options = Options { create: false, ..options() };
     assert!(matches!(Log::open(&none, contracts(), options), Err(LogError::Open(_))));
     assert!(!none.exists());
 }
@@ -82,7 +87,7 @@ fn a_rejection_and_what_it_forces_are_one_commit_and_one_answer() {
     log.close().unwrap();
     let mut seen = Vec::new();
     let visit = &mut |fact: &evlog_projection::Fact<'_>| {
-        seen.push((fact.seq, fact.commit, fact.event.causation));
+        seen.push((fact.seq, fact.head.first_seq, fact.event.causation));
         ControlFlow::Continue(())
     };
     view(dir.path()).stream("a", visit).unwrap();
@@ -205,7 +210,7 @@ fn a_decision_may_read_another_run() {
 #[test]
 fn more_runs_than_the_cache_holds_are_read_again_from_the_log() {
     let dir = tempfile::tempdir().unwrap();
-    let log = Log::open(dir.path(), contracts(), crate::Options { segment_limit: 1 << 20, ..options() }).unwrap();
+    let log = Log::open(dir.path(), contracts(), Options { segment_limit: 1 << 20, ..options() }).unwrap();
     let mut last = None;
     for number in 0..20_000 {
         let request = Request::new("toy", &format!("r{number}"), "begin", serde_json::Map::new()).unwrap();
@@ -227,6 +232,199 @@ fn an_unknown_contract_and_an_unknown_action_are_malformed() {
         assert!(matches!(log.submit(&line(text)), Err(LogError::Malformed(_))), "{text}");
     }
     assert_eq!(log.next_seq(), Seq(0), "nothing was recorded");
+}
+
+/// A clock that goes on by a second each time, and can be set.
+struct Settable {
+    passed_ns: AtomicI64,
+    offset_ns: AtomicI64,
+}
+
+const HOUR_NS: i64 = 3_600_000_000_000;
+const SECOND_NS: i64 = 1_000_000_000;
+
+impl Settable {
+    fn at(offset_ns: i64) -> Arc<Settable> {
+        Arc::new(Settable { passed_ns: AtomicI64::new(0), offset_ns: AtomicI64::new(offset_ns) })
+    }
+
+    fn step(&self, by_ns: i64) {
+        self.offset_ns.fetch_add(by_ns, Ordering::Relaxed);
+    }
+}
+
+impl Clock for Settable {
+    fn read(&self) -> Reading {
+        let passed = self.passed_ns.fetch_add(SECOND_NS, Ordering::Relaxed);
+        Reading { wall_ns: passed + self.offset_ns.load(Ordering::Relaxed), passed_ns: Some(passed) }
+    }
+}
+
+/// The steps that `$log` has, with the kinds and recorded times of all events.
+fn steps(dir: &Path) -> (Vec<ClockStepped>, Vec<i64>) {
+    let (mut steps, mut recorded) = (Vec::new(), Vec::new());
+    view(dir)
+        .each(Seq(0), &mut |fact| {
+            if fact.event.kind == kind::LOG_CLOCK_STEPPED {
+                steps.push(payload::decode(fact.event.payload).unwrap());
+            }
+            recorded.push(fact.head.recorded_ns);
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    (steps, recorded)
+}
+
+#[test]
+fn a_clock_that_was_stepped_is_recorded_as_it_was_read_with_one_event_for_each_step() {
+    // F-32.
+    let dir = tempfile::tempdir().unwrap();
+    let begun = 100 * HOUR_NS;
+    let clock = Settable::at(begun);
+    let log = Log::open(dir.path(), contracts(), Options { clock: clock.clone(), ..options() }).unwrap();
+    ask(&log, "a", "begin", json!({}));
+    ask(&log, "a", "add", json!({}));
+    clock.step(-HOUR_NS);
+    ask(&log, "a", "add", json!({}));
+    ask(&log, "a", "add", json!({}));
+    clock.step(2 * HOUR_NS);
+    ask(&log, "a", "add", json!({}));
+    clock.step(SECOND_NS);
+    ask(&log, "a", "add", json!({}));
+    log.close().unwrap();
+    let (found, recorded) = steps(dir.path());
+    let stepped = |from: i64, to: i64| ClockStepped { from_ns: begun + from, to_ns: begun + to };
+    let expected =
+        [stepped(2 * SECOND_NS, 2 * SECOND_NS - HOUR_NS), stepped(4 * SECOND_NS - HOUR_NS, 4 * SECOND_NS + HOUR_NS)];
+    assert_eq!(found, expected);
+    assert!(!recorded.is_sorted(), "nothing is adjusted");
+
+    let last = *recorded.last().unwrap();
+    let clock = Settable::at(last - HOUR_NS);
+    let log = Log::open(dir.path(), contracts(), Options { clock, ..options() }).unwrap();
+    ask(&log, "a", "add", json!({}));
+    ask(&log, "a", "add", json!({}));
+    log.close().unwrap();
+    let (found, _) = steps(dir.path());
+    assert_eq!(found[2..], [ClockStepped { from_ns: last, to_ns: last - HOUR_NS }]);
+}
+
+#[test]
+fn a_clock_that_is_behind_the_last_commit_is_told_though_that_stands_in_another_segment() {
+    let dir = tempfile::tempdir().unwrap();
+    let (log, mut asked) = (open(dir.path()), 0);
+    ask(&log, "a", "begin", json!({}));
+    while log.root().0.0 < 3 * 4096 {
+        ask(&log, "a", "add", json!({}));
+        asked += 1;
+    }
+    log.close().unwrap();
+    assert!(asked > 20 && steps(dir.path()).0.is_empty());
+    let log = Log::open(dir.path(), contracts(), Options { clock: Settable::at(0), ..options() }).unwrap();
+    ask(&log, "a", "add", json!({}));
+    log.close().unwrap();
+    assert_eq!(steps(dir.path()).0.len(), 1);
+}
+
+#[test]
+fn a_lookup_by_time_finds_everything_though_the_clock_went_back_and_forth() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Settable::at(100 * HOUR_NS);
+    for session in 0..3 {
+        let log = Log::open(dir.path(), contracts(), Options { clock: clock.clone(), ..options() }).unwrap();
+        ask(&log, "a", "begin", json!({}));
+        for number in 0..90 {
+            if number % 30 == 29 {
+                clock.step(if number % 20 == 9 { -5 * HOUR_NS } else { 3 * HOUR_NS });
+            }
+            ask(&log, "a", "add", json!({}));
+        }
+        if session < 2 {
+            log.close().unwrap();
+        } else {
+            drop(log);
+        }
+    }
+    let view = view(dir.path());
+    let mut all = Vec::new();
+    view.each(Seq(0), &mut |fact| {
+        all.push((fact.head.recorded_ns, fact.seq));
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    let mut times: Vec<i64> = all.iter().map(|(time, _)| *time).collect();
+    times.sort_unstable();
+    assert!(times.len() > 270 && !all.is_sorted());
+    for (since, until) in [(0, i64::MAX), (times[10], times[200]), (times[150], times[151] + 1), (times[269], i64::MAX)]
+    {
+        let mut found = Vec::new();
+        view.each_recorded(since, until, &mut |fact| {
+            found.push((fact.head.recorded_ns, fact.seq));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        let expected: Vec<_> = all.iter().copied().filter(|(time, _)| (since..until).contains(time)).collect();
+        assert_eq!(found, expected, "{since} to {until}");
+    }
+}
+
+#[test]
+fn an_event_of_the_log_is_of_the_engine_and_says_nothing_that_a_command_said() {
+    // F-49.
+    let dir = tempfile::tempdir().unwrap();
+    let said = Options { principal: Some("os:ada".into()), correlation: Some("trace-1".into()), ..options() };
+    let log = Log::open(dir.path(), contracts(), said).unwrap();
+    let line = json!({"contract": "toy", "run": "a", "do": "begin", "at": "1970-01-01T00:00:00Z", "actor": "bob",
+        "correlation": "req-7", "id": "k"});
+    log.submit(&Request::parse_line(line.to_string().as_bytes()).unwrap()).unwrap();
+    let mut again = line.clone();
+    again["correlation"] = "req-8".into();
+    let answer = log.submit(&Request::parse_line(again.to_string().as_bytes()).unwrap()).unwrap();
+    assert_eq!(answer.outcome, AnswerOutcome::Duplicate, "another request may deliver the same command");
+    ask(&log, "a", "add", json!({}));
+    log.close().unwrap();
+    let mut heads = Vec::new();
+    view(dir.path())
+        .each(Seq(0), &mut |fact| {
+            let head = fact.head;
+            assert_eq!(head.principal, Some("os:ada"));
+            heads.push((
+                fact.event.kind.to_string(),
+                head.actor.to_owned(),
+                head.correlation.map(str::to_owned),
+                head.occurred_ns,
+            ));
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+    let own = |kind: &str| (kind.to_owned(), "tests 1.0".to_owned(), None, None);
+    let expected = [
+        own("log.created"),
+        own("log.opened"),
+        ("custom/begun".to_owned(), "bob".to_owned(), Some("req-7".to_owned()), Some(0)),
+        ("custom/added".to_owned(), options().actor, Some("trace-1".to_owned()), None),
+        own("log.closed"),
+    ];
+    assert_eq!(heads, expected);
+}
+
+#[test]
+fn a_time_before_1970_or_far_ahead_of_the_clock_is_refused_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Settable::at(1_000_000 * HOUR_NS);
+    let log = Log::open(dir.path(), contracts(), Options { clock, ..options() }).unwrap();
+    ask(&log, "a", "begin", json!({}));
+    let at = |at: &str| {
+        let line = json!({"contract": "toy", "run": "a", "do": "add", "at": at}).to_string();
+        log.submit(&Request::parse_line(line.as_bytes()).unwrap()).unwrap()
+    };
+    assert_eq!(at("2084-01-29T16:04:59Z").outcome, AnswerOutcome::Accepted);
+    assert_eq!(at("1970-01-01T00:00:00Z").outcome, AnswerOutcome::Accepted);
+    for refused in ["2084-01-29T16:06:00Z", "1969-12-31T23:59:59.999Z", "2199-01-01T00:00:00Z"] {
+        let answer = at(refused);
+        assert_eq!((answer.outcome, answer.error.unwrap().code.as_str()), (AnswerOutcome::Refused, "AT_OUT_OF_RANGE"));
+    }
+    log.close().unwrap();
 }
 
 #[test]

@@ -168,11 +168,10 @@ fn a_committed_event_that_its_contract_forbids_is_a_finding_and_the_rest_is_stil
             kind: evlog_format::Kind::Custom(kind),
             kind_version: 1,
             causation: evlog_store::Causation::None,
-            idempotency: None,
             payload: b"{}",
         };
         let class = evlog_format::Durability::Sync;
-        let commit = evlog_store::Append { time_ns: 0, class, actor: "tests", events: &[event] };
+        let commit = evlog_store::Append::new(0, class, "tests", std::slice::from_ref(&event));
         writer.wait(&writer.append(&commit).unwrap()).unwrap();
     }
     writer.close().unwrap();

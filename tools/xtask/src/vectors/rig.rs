@@ -1,7 +1,7 @@
 //! A run in memory, in whatever state a case gives: made of events, as a log would hold them, and asked by commands.
 
 use super::values::phase;
-use evlog_format::{Event, Kind, KindBuf, Seq, kind, payload};
+use evlog_format::{CommitHead, Durability, Event, Kind, KindBuf, PLAIN, Seq, kind, payload};
 use evlog_lifecycle::story::payload::{
     CancelMode, CancelRequested, Created, Mode, MoveCause, Moved, StepCause, StepMoved,
 };
@@ -67,10 +67,12 @@ impl Played {
     }
 }
 
-fn fact<'a>(seq: u64, time_ns: i64, kind: Kind<'a>, payload: &'a [u8]) -> Fact<'a> {
-    let event =
-        Event { stream: "run", number: seq, kind, kind_version: 1, causation: None, idempotency: None, payload };
-    Fact { seq: Seq(seq), commit: Seq(seq), time_ns, actor: "vectors", event }
+fn event<'a>(number: u64, kind: Kind<'a>, payload: &'a [u8]) -> Event<'a> {
+    Event { stream: "run", number, kind, kind_version: 1, causation: None, protection: PLAIN, payload }
+}
+
+fn head(seq: u64, time_ns: i64) -> CommitHead<'static> {
+    CommitHead::new(Seq(seq), time_ns, Durability::Sync, "vectors")
 }
 
 fn encoded<T: Serialize>(table: &T) -> Result<Vec<u8>, String> {
@@ -85,7 +87,8 @@ impl Rig {
         let created = Created { story: story.to_string(), inputs, mode, impulse: None };
         let payload = encoded(&created)?;
         let time_ns = NOW_NS - 24 * 3_600_000_000_000;
-        let state = contract.start(&fact(0, time_ns, kind::STORY_CREATED, &payload)).map_err(|error| error.message)?;
+        let begun = Fact { seq: Seq(0), head: head(0, time_ns), event: event(0, kind::STORY_CREATED, &payload) };
+        let state = contract.start(&begun).map_err(|error| error.message)?;
         Ok(Rig { contract, state, related: None, seq: 1 })
     }
 
@@ -96,7 +99,8 @@ impl Rig {
     }
 
     fn fold(&mut self, time_ns: i64, kind: &KindBuf, payload: &[u8]) -> Result<(), String> {
-        let fact = fact(self.seq, time_ns, kind.as_kind(), payload);
+        let (head, event) = (head(self.seq, time_ns), event(self.seq, kind.as_kind(), payload));
+        let fact = Fact { seq: Seq(self.seq), head, event };
         self.contract.evolve(&mut self.state, &fact).map_err(|error| error.message)?;
         self.seq += 1;
         Ok(())

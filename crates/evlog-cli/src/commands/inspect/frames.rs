@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
-use crate::json::{self, BytesLine, FrameLine};
+use crate::json::{BytesLine, FrameLine, HeadMembers};
 use crate::table::counted;
 use crate::ui::{Text, Tone, Ui, Unit};
 use evlog::LogError;
@@ -10,7 +10,7 @@ use evlog_format::{CommitReader, Corruption, Frame, Seq};
 use evlog_projection::time;
 use evlog_store::OpenError;
 use evlog_store::inspect::{Inspection, Segment, Stretch};
-use evlog_verify::audit::{EventFlaw, event_flaws};
+use evlog_verify::audit::{EventFlaw, Judge};
 use std::ops::ControlFlow;
 
 pub(super) fn show(
@@ -22,7 +22,7 @@ pub(super) fn show(
     if !context.json {
         let heading = format!(
             "{:>12}  {:>8}  {:>12}  {:>8}  {:>6}  {:5}  {:24}  ACTOR",
-            "POSITION", "BYTES", "DURABLE", "SEQ", "EVENTS", "CLASS", "TIME"
+            "POSITION", "BYTES", "DURABLE", "SEQ", "EVENTS", "CLASS", "RECORDED"
         );
         ui.line(Text::default().toned(Tone::Faint, heading));
     }
@@ -59,16 +59,17 @@ pub(super) fn show(
 }
 
 /// What is wrong with a commit by itself, to its last event.
-fn wrong_with(commit: &Result<CommitReader<'_>, Corruption>) -> Option<String> {
+fn wrong_with(commit: &Result<Box<CommitReader<'_>>, Corruption>) -> Option<String> {
     let mut commit = match commit {
-        Ok(commit) => commit.clone(),
+        Ok(commit) => CommitReader::clone(commit),
         Err(error) => return Some(error.to_string()),
     };
+    let mut judge = Judge::new(commit.head);
     loop {
         match commit.next_event() {
             Ok(None) => return None,
             Ok(Some((seq, event))) => {
-                if let Some(flaw) = event_flaws(&event).next() {
+                if let Some(flaw) = judge.flaws(&event).next() {
                     return Some(flaw_words(seq, &flaw));
                 }
             }
@@ -87,7 +88,7 @@ fn frame_line(
     ui: &mut Ui,
     context: &Context,
     frame: &Frame<'_>,
-    commit: &Result<CommitReader<'_>, Corruption>,
+    commit: &Result<Box<CommitReader<'_>>, Corruption>,
     wrong: Option<String>,
 ) {
     let (position, bytes, durable_before) = (frame.position, frame.len() as u64, frame.durable_before);
@@ -99,17 +100,16 @@ fn frame_line(
             bytes,
             durable_before,
             first_seq: read.map(|commit| commit.head.first_seq.0),
-            events: read.map(CommitReader::left),
+            events: read.map(|commit| commit.left()),
             class: read.map(|commit| commit.head.class.name()),
-            time: read.map(|commit| json::time(commit.head.time_ns)),
-            actor: read.map(|commit| commit.head.actor),
+            head: read.map(|commit| HeadMembers::new(&commit.head)),
             wrong,
         });
     }
     match (read, wrong) {
         (Some(commit), None) => {
             let (head, events) = (commit.head, commit.left());
-            let time = time::to_rfc3339(head.time_ns);
+            let time = time::to_rfc3339(head.recorded_ns);
             let (seq, class, actor) = (head.first_seq.0, head.class.name(), head.actor);
             ui.line(format_args!(
                 "{position:>12}  {bytes:>8}  {durable_before:>12}  {seq:>8}  {events:>6}  {class:5}  {time:24}  {actor}"

@@ -9,11 +9,11 @@ use crate::json::{EventLine, PlaceLine, hex};
 use crate::table::{counted, facts};
 use crate::ui::{Text, Tone, Ui};
 use evlog::LogError;
-use evlog_format::{CommitReader, Corruption, FRAME_HEADER_LEN, Position, SegmentHeader};
+use evlog_format::{Commit, CommitHead, Corruption, FRAME_HEADER_LEN, Position, SegmentHeader, Seq};
 use evlog_projection::{Fact, time};
 use evlog_store::OpenError;
 use evlog_store::inspect::{Inspection, Place, Segment, What};
-use evlog_verify::audit::event_flaws;
+use evlog_verify::audit::Judge;
 
 /// How many bytes people are shown at once; programs get all of them.
 const DUMP_MAX: usize = 4096;
@@ -32,37 +32,37 @@ pub(super) fn show(
     let Some(place) = found else {
         return Err(CommandError::user(format!("`{}` has no byte at position {position}", segment.path.display())));
     };
-    let events = events_of(&place);
-    let wrong = match (&place.what, &events) {
+    let commit = commit_of(&place);
+    let wrong = match (&place.what, &commit) {
         (What::Other(reason), _) => Some(reason.clone()),
         (What::Frame, Err(error)) => Some(format!("its checksum matches, and it is no commit: {error}")),
-        (What::Frame, Ok(events)) => {
-            events.iter().find_map(|fact| event_flaws(&fact.event).next().map(|flaw| flaw_words(fact.seq, &flaw)))
+        (What::Frame, Ok(Some(commit))) => {
+            let mut judge = Judge::new(commit.head);
+            facts_of(commit).find_map(|fact| judge.flaws(&fact.event).next().map(|flaw| flaw_words(fact.seq, &flaw)))
         }
         (What::SegmentHeader, _) if place.within.is_none() => {
             SegmentHeader::decode(&place.bytes).err().map(|error| error.to_string())
         }
         _ => None,
     };
+    let events: Vec<Fact<'_>> = commit.iter().flatten().flat_map(facts_of).collect();
     if context.json {
-        ui.json(&line(context, &place, wrong.as_deref(), events.as_deref().unwrap_or_default()));
+        ui.json(&line(context, &place, wrong.as_deref(), &events));
     } else {
-        print(ui, context, &place, wrong.as_deref(), events.as_deref().unwrap_or_default());
+        print(ui, context, &place, wrong.as_deref(), &events);
     }
     Ok(Verdict::of(wrong.is_none()))
 }
 
-/// The events of the place's commit, when it has one.
-fn events_of(place: &Place) -> Result<Vec<Fact<'_>>, Corruption> {
-    let Some(body) = place.bytes.get(FRAME_HEADER_LEN..).filter(|_| place.what == What::Frame) else {
-        return Ok(Vec::new());
-    };
-    let mut commit = CommitReader::new(body, place.position.0 + FRAME_HEADER_LEN as u64)?;
-    let (head, mut facts) = (commit.head, Vec::new());
-    while let Some((seq, event)) = commit.next_event()? {
-        facts.push(Fact { seq, commit: head.first_seq, time_ns: head.time_ns, actor: head.actor, event });
-    }
-    Ok(facts)
+/// The commit of the place, when it has one.
+fn commit_of(place: &Place) -> Result<Option<Commit<'_>>, Corruption> {
+    let body = place.bytes.get(FRAME_HEADER_LEN..).filter(|_| place.what == What::Frame);
+    body.map(|body| Commit::decode(body, place.position.0 + FRAME_HEADER_LEN as u64)).transpose()
+}
+
+fn facts_of<'c>(commit: &'c Commit<'c>) -> impl Iterator<Item = Fact<'c>> {
+    let seqs = (commit.head.first_seq.0..).map(Seq);
+    seqs.zip(&commit.events).map(|(seq, event)| Fact { seq, head: commit.head, event: *event })
 }
 
 fn line<'a>(context: &Context, place: &'a Place, wrong: Option<&'a str>, events: &[Fact<'a>]) -> PlaceLine<'a> {
@@ -126,18 +126,23 @@ fn rows(context: &Context, place: &Place, wrong: Option<&str>, events: &[Fact<'_
     if let Some(first) = events.first() {
         let count = counted(events.len() as u64, "event");
         rows.push(("commit", format!("{count} from seq {} on", first.seq), Tone::Plain));
-        rows.push(("time", time::to_rfc3339(first.time_ns), Tone::Plain));
-        rows.push(("actor", first.actor.to_owned(), Tone::Plain));
-    }
-    if let Some(class) = class_of(place) {
-        rows.push(("class", class.to_owned(), Tone::Plain));
+        rows.extend(head_rows(&first.head));
     }
     rows
 }
 
-fn class_of(place: &Place) -> Option<&'static str> {
-    let body = place.bytes.get(FRAME_HEADER_LEN..).filter(|_| place.what == What::Frame)?;
-    CommitReader::new(body, 0).ok().map(|commit| commit.head.class.name())
+fn head_rows(head: &CommitHead<'_>) -> Facts {
+    let mut rows = vec![("recorded", time::to_rfc3339(head.recorded_ns), Tone::Plain)];
+    let given = [
+        ("occurred", head.occurred_ns.map(time::to_rfc3339)),
+        ("actor", Some(head.actor.to_owned())),
+        ("principal", head.principal.map(str::to_owned)),
+        ("correlation", head.correlation.map(str::to_owned)),
+        ("key", head.idempotency.map(|given| given.key.to_owned())),
+        ("class", Some(head.class.name().to_owned())),
+    ];
+    rows.extend(given.into_iter().filter_map(|(name, text)| Some((name, text?, Tone::Plain))));
+    rows
 }
 
 fn header_rows(header: &SegmentHeader) -> Facts {

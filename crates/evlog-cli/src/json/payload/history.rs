@@ -17,6 +17,7 @@ tables! {
         reason: String, accepted_by: String
     }
     ClockCorrected { last_time: Time, accepted_by: String }
+    ClockStepped { from: Time, to: Time }
     NameChanged { from: String, to: String, accepted_by: String }
     ProjectionPublished { run: String, seq: u64, events: u64, files: Vec<PublishedFile> }
     PublishedFile { path: String, projection: String, version: u16, bytes: u64, blake3: Digest }
@@ -33,6 +34,7 @@ pub(super) fn read(event: &Event<'_>) -> Option<Value> {
         kind::LOG_KEY_ADDED => table::<KeyAdded>(event),
         kind::LOG_LOSS_ACCEPTED => table::<LossAccepted>(event),
         kind::LOG_CLOCK_CORRECTED => table::<ClockCorrected>(event),
+        kind::LOG_CLOCK_STEPPED => table::<ClockStepped>(event),
         kind::LOG_NAME_CHANGED => table::<NameChanged>(event),
         kind::LOG_PROJECTION_PUBLISHED => table::<ProjectionPublished>(event),
         _ => None,

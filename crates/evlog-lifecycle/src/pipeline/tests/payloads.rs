@@ -7,7 +7,7 @@ use crate::pipeline::payload::{
     ValidationReported,
 };
 use crate::pipeline::reconcile::{Found, Outputs};
-use evlog_format::Event;
+use evlog_format::{Event, PLAIN};
 use std::fmt::Write;
 
 fn all() -> Vec<(Payload, &'static str)> {
@@ -84,7 +84,7 @@ fn event<'a>(payload: &Payload, bytes: &'a [u8]) -> Event<'a> {
         kind: payload.kind(),
         kind_version: 1,
         causation: None,
-        idempotency: None,
+        protection: PLAIN,
         payload: bytes,
     }
 }

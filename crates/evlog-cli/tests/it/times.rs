@@ -1,0 +1,139 @@
+//! What is recorded of a command beside its words: when, by whom, and what it belongs to.
+
+use crate::support::Room;
+use serde_json::{Value, json};
+
+fn record(run: &str, more: &Value) -> String {
+    let mut line = json!({"contract": "custom", "run": run, "do": "record", "kind": "custom/noted"});
+    let Value::Object(more) = more else { panic!("members are an object") };
+    for (name, value) in more {
+        line[name] = value.clone();
+    }
+    format!("{line}\n")
+}
+
+fn events(room: &Room, arguments: &[&str]) -> Vec<Value> {
+    room.ends(0, &[&["cat", "--json"], arguments].concat()).lines()
+}
+
+#[test]
+fn an_event_says_when_it_was_recorded_and_when_it_happened_and_people_see_where_these_are_apart() {
+    let room = Room::new();
+    let lines = record("old", &json!({"at": "2001-02-03T04:05:06Z"})) + &record("now", &json!({}));
+    room.feed(&["submit"], &lines);
+    let all = events(&room, &[]);
+    let of = |run: &str| all.iter().find(|event| event["stream"] == run).unwrap();
+    assert_eq!(of("old")["occurred"], "2001-02-03T04:05:06.000000000Z");
+    assert_eq!(of("now")["occurred"], Value::Null);
+    assert!(all.iter().all(|event| event["recorded"].as_str().unwrap() > "2026"), "{all:?}");
+    let people = room.ends(0, &["cat"]).out;
+    let line = |run: &str| people.lines().find(|line| line.contains(&format!(" {run} "))).unwrap().to_owned();
+    assert!(line("old").contains("backdated: occurred 2001-02-03T04:05:06.000Z"), "{people}");
+    assert!(!line("now").contains("occurred"), "{people}");
+    // What contracts make of it is when it happened.
+    assert_eq!(room.ends(0, &["show", "old", "--json"]).json()["created_at_utc"], "2001-02-03T04:05:06.000Z");
+}
+
+#[test]
+fn a_time_that_nobody_can_mean_is_refused_by_name_and_records_nothing() {
+    let room = Room::new();
+    room.feed(&["submit"], &record("r", &json!({})));
+    let before = events(&room, &[]).len();
+    for at in ["1969-12-31T23:59:59Z", "2099-01-01T00:00:00Z"] {
+        let done = room.feed(&["submit"], &record("r", &json!({"at": at})));
+        assert_eq!((done.code, &done.json()["error"]["code"]), (1, &json!("AT_OUT_OF_RANGE")), "{done:?}");
+        assert!(done.out.contains(at), "{done:?}");
+    }
+    assert_eq!(events(&room, &[]).len(), before, "a session that recorded nothing leaves no trace");
+}
+
+#[test]
+fn who_was_authenticated_is_never_what_a_command_says() {
+    let room = Room::new();
+    room.feed(&["submit"], &record("r", &json!({"actor": "os:nobody-of-that-name"})));
+    let all = events(&room, &[]);
+    let principals: Vec<&Value> = all.iter().map(|event| &event["principal"]).collect();
+    assert!(principals.iter().all(|one| *one == principals[0] && one.as_str().unwrap().starts_with("os:")), "{all:?}");
+    let of_run = all.iter().find(|event| event["stream"] == "r").unwrap();
+    assert_eq!(of_run["actor"], "os:nobody-of-that-name");
+    assert_ne!(of_run["principal"], of_run["actor"]);
+    let own = all.iter().find(|event| event["kind"] == "log.created").unwrap();
+    assert!(own["actor"].as_str().unwrap().starts_with("evlog submit "), "{own}");
+    let refused = room.feed(&["submit"], &record("r", &json!({"principal": "os:root"})));
+    assert_eq!(refused.code, 2, "{refused:?}");
+}
+
+#[test]
+fn events_of_many_runs_are_found_by_what_they_belong_to() {
+    let room = Room::new();
+    let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    let feed = |lines: &str, variables: &[(&str, &str)]| {
+        room.write("in.jsonl", lines);
+        let mut command = room.command(&["submit", "in.jsonl"]);
+        assert!(command.envs(variables.iter().copied()).output().unwrap().status.success(), "{variables:?}");
+    };
+    feed(
+        &(record("a", &json!({"correlation": "req-7"})) + &record("b", &json!({}))),
+        &[("EVLOG_CORRELATION", "req-8")],
+    );
+    feed(&record("c", &json!({"correlation": "req-7"})), &[]);
+    feed(&record("d", &json!({})), &[("TRACEPARENT", trace)]);
+    feed(&record("e", &json!({})), &[("TRACEPARENT", "nonsense\n")]);
+    let streams = |arguments: &[&str]| -> Vec<Value> {
+        events(&room, arguments).iter().map(|event| event["stream"].clone()).collect()
+    };
+    assert_eq!(streams(&["--correlation", "req-7"]), ["a", "c"]);
+    assert_eq!(streams(&["--correlation", "req-8"]), ["b"]);
+    assert_eq!(streams(&["--correlation", trace]), ["d"]);
+    let last = room.ends(0, &["tail", "-n", "1", "--correlation", "req-7", "--json"]).json();
+    assert_eq!(last["stream"], "c");
+    let mut command = room.command(&["submit", "in.jsonl"]);
+    let refused = command.env("EVLOG_CORRELATION", "a\u{7}b").output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    // The same command may belong to another request when it is delivered again.
+    let once = record("f", &json!({"id": "k", "correlation": "req-9"}));
+    room.feed(&["submit"], &once);
+    let again = room.feed(&["submit"], &once.replace("req-9", "req-10"));
+    assert_eq!(again.json()["result"], "duplicate");
+}
+
+#[test]
+fn events_are_found_by_the_time_at_which_they_were_recorded() {
+    let room = Room::new();
+    room.ends(0, &["init", "--segment-limit", "1024"]);
+    for run in ["a", "b", "c", "d", "e", "f"] {
+        room.feed(&["submit"], &record(run, &json!({"data": "x".repeat(300)})));
+    }
+    let all = events(&room, &[]);
+    let recorded = |run: &str| {
+        let event = all.iter().find(|event| event["stream"] == run).unwrap();
+        event["recorded"].as_str().unwrap().to_owned()
+    };
+    let runs = |arguments: &[&str]| -> Vec<Value> {
+        let found = events(&room, arguments);
+        found.iter().map(|event| event["stream"].clone()).filter(|stream| stream != "$log").collect()
+    };
+    assert!(room.segments().len() > 3);
+    assert_eq!(runs(&["--since", &recorded("c"), "--until", &recorded("e")]), ["c", "d"]);
+    assert_eq!(runs(&["--since", &recorded("f")]), ["f"]);
+    assert_eq!(runs(&["--until", &recorded("b")]), ["a"]);
+    assert_eq!(runs(&["--run", "c", "--since", &recorded("d")]), [] as [Value; 0]);
+    room.ends(2, &["cat", "--since", "yesterday"]);
+}
+
+#[test]
+fn a_log_is_opened_and_closed_only_around_what_it_was_opened_for() {
+    let room = Room::new();
+    room.ends(0, &["init"]);
+    let kinds = |room: &Room| -> Vec<Value> { events(room, &[]).iter().map(|event| event["kind"].clone()).collect() };
+    assert_eq!(kinds(&room), ["log.created"]);
+    room.write(
+        "plan.toml",
+        "name = \"p\"\n[[stage]]\nid = \"a\"\nreason_code = \"input_missing\"\ncommand = [\"true\"]\n",
+    );
+    room.ends(0, &["run", "plan.toml", "--run-id", "r", "-q"]);
+    let before = kinds(&room);
+    assert_eq!(room.run(&["run", "plan.toml", "--run-id", "r", "-q"]).code, 20);
+    room.feed(&["submit"], "{\"contract\":\"status\",\"run\":\"r\",\"do\":\"create\"}\n");
+    assert_eq!(kinds(&room), before, "what was refused before anything was recorded leaves no trace");
+}

@@ -1,0 +1,51 @@
+//! What a session begins with: what the log has to say of its making and of its recovery, and the last time that it
+//! recorded.
+
+use crate::error::LogError;
+use crate::history::{Created, Recovered, TailCut};
+use crate::log::{HistoryEvent, Pending, payload_of};
+use crate::options::Options;
+use evlog_format::{FORMAT_VERSION, Seq, kind};
+use evlog_store::{OpenError, RawLog, Recovery, Writer};
+use std::path::Path;
+
+/// That the log was made.
+pub(crate) fn created(options: &Options, segment_limit: u64) -> Result<HistoryEvent, LogError> {
+    let created = Created { format_version: FORMAT_VERSION, segment_limit, program: options.program.clone() };
+    Ok((kind::LOG_CREATED, payload_of(&created)?))
+}
+
+/// What was found of the session before.
+pub(crate) fn reopened(options: &Options, writer: &Writer, recovery: &Recovery) -> Result<Pending, LogError> {
+    let mut pending = Pending::new();
+    if let Some(cut) = &recovery.cut {
+        let cut = TailCut {
+            position: cut.position.0,
+            len: cut.len,
+            kept_as: cut.kept_as.clone(),
+            reason: cut.reason.clone(),
+        };
+        pending.push((kind::LOG_TAIL_CUT, payload_of(&cut)?));
+    }
+    if !recovery.clean_close {
+        pending.push((kind::LOG_RECOVERED, payload_of(&Recovered { end: writer.end().0 })?));
+    }
+    if writer.next_seq() == Seq(0) {
+        pending.push(created(options, writer.segment_limit())?);
+    }
+    Ok(pending)
+}
+
+/// When the last commit was recorded. A segment without any is what a writer leaves that ended behind a new header.
+pub(crate) fn last_recorded_ns(writer: &Writer, dir: &Path) -> Result<Option<i64>, LogError> {
+    let last = writer.last_recorded_ns()?;
+    if last.is_some() || writer.next_seq() == Seq(0) {
+        return Ok(last);
+    }
+    let raw = RawLog::open(writer.fs(), dir).map_err(OpenError::Io)?;
+    let mut last = None;
+    if let Some(segment) = raw.segments().iter().rev().nth(1) {
+        raw.commits(segment, &mut |found| last = Some(found.commit.head.recorded_ns))?;
+    }
+    Ok(last)
+}
