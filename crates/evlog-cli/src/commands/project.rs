@@ -15,6 +15,8 @@ use evlog::bundles::bundles;
 use evlog::publish::Publisher;
 use evlog::{Log, View};
 use evlog_projection::Bundle;
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 /// Bundles stand below this directory, one for each run.
@@ -59,6 +61,9 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ProjectArgs) -> Result<
     }
 }
 
+/// How often runs that went on are written again. One that goes on longer is written by who runs it.
+const AGAIN_MAX: usize = 100;
+
 /// The runs that are asked for; none when the one that is asked for is not known.
 fn runs_of(view: &View, args: &ProjectArgs) -> Result<Option<Vec<String>>, CommandError> {
     let mut names = view.run_names()?;
@@ -68,13 +73,13 @@ fn runs_of(view: &View, args: &ProjectArgs) -> Result<Option<Vec<String>>, Comma
 }
 
 fn write(ui: &mut Ui, context: &Context, args: &ProjectArgs, dir: &Path) -> Result<Verdict, CommandError> {
-    let view = context.view(args.at.at)?;
+    let mut view = context.view(args.at.at)?;
     let Some(names) = runs_of(&view, args)? else {
         ui.no_run(args.run.as_deref().unwrap_or_default());
         return Ok(Verdict::No);
     };
     if args.no_record {
-        return write_runs(ui, context, &view, &names, dir, None);
+        return write_beside(ui, context, args, dir, &mut view, names);
     }
     // Before the first file is written: a log that is held by another leaves the directory as it is.
     let log = recording(context)?;
@@ -82,6 +87,35 @@ fn write(ui: &mut Ui, context: &Context, args: &ProjectArgs, dir: &Path) -> Resu
     let closed = log.close();
     let verdict = verdict?;
     closed?;
+    Ok(verdict)
+}
+
+/// A run may go on meanwhile, and write what follows from it into the same directory. What is written here over that would
+/// be older, and stay if nothing more happened: so runs that went on are written again.
+fn write_beside(
+    ui: &mut Ui,
+    context: &Context,
+    args: &ProjectArgs,
+    dir: &Path,
+    view: &mut View,
+    mut names: Vec<String>,
+) -> Result<Verdict, CommandError> {
+    let mut verdict = write_runs(ui, context, view, &names, dir, None)?;
+    for _ in 0..AGAIN_MAX {
+        let from = view.next_seq();
+        if args.at.at.is_some() || !view.refresh()? {
+            break;
+        }
+        let mut went_on = BTreeSet::new();
+        view.each(from, &mut |fact| {
+            went_on.insert(fact.event.stream.to_owned());
+            ControlFlow::Continue(())
+        })?;
+        names = runs_of(view, args)?.unwrap_or_default();
+        names.retain(|name| went_on.contains(name));
+        let again = write_runs(ui, context, view, &names, dir, None)?;
+        verdict = Verdict::of(verdict == Verdict::Yes && again == Verdict::Yes);
+    }
     Ok(verdict)
 }
 
