@@ -12,7 +12,7 @@ use crate::history::LossAccepted;
 use crate::log::Log;
 use crate::options::Options;
 use crate::own_notes::{self, Parse};
-use evlog_format::Position;
+use evlog_format::{Position, SEGMENT_HEADER_LEN};
 use evlog_projection::Contracts;
 use evlog_store::fs::Fs;
 use evlog_store::repair::{Held, Loss, Plan, Repaired};
@@ -41,12 +41,20 @@ pub fn audited(
         Some(_) => None,
         None => own_notes::judge(fs, dir, &mut report, None, parse)?,
     };
-    let stays = |finding: &&Finding| plan.loss.as_ref().is_none_or(|loss| finding.position < loss.position);
+    let given_up = plan.loss.as_ref().map(|loss| given_up(fs, dir, loss.position)).transpose()?;
+    let stays = |finding: &&Finding| given_up.is_none_or(|given_up| finding.position < given_up);
     let worst = report.findings.kept().iter().filter(stays).min_by_key(|finding| finding.verdict);
     match worst.filter(|finding| finding.verdict < Verdict::TornTail) {
         None => Ok(plan),
         Some(finding) => Ok(Plan::refused_for(refusal(fs, dir, &report, finding, note)?)),
     }
+}
+
+/// From where on nothing counts: the loss, and the header of its segment where not even that is whole. It is made anew.
+fn given_up(fs: &Arc<dyn Fs>, dir: &Path, loss: Position) -> Result<Position, LogError> {
+    let raw = RawLog::open(Arc::clone(fs), dir).map_err(OpenError::Io)?;
+    let last = raw.segments().last().filter(|last| last.len < SEGMENT_HEADER_LEN as u64 && last.position < loss);
+    Ok(last.map_or(loss, |last| last.position))
 }
 
 fn refusal(
