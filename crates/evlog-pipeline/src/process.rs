@@ -224,8 +224,13 @@ impl Guarded {
             if left.is_zero() || cut_short() || self.is_stopped() {
                 return Ok(false);
             }
+            // Asked before it is listened to: what it said before it ended is heard then.
+            let has_ended = self.child.try_wait()?.is_some();
             if pipe.wait(Some(&self.says), left.min(PAUSE))? {
                 self.hear()?;
+            } else if has_ended {
+                // Somebody else may hold its pipe open, and nobody says anything of worth through it.
+                self.is_over = true;
             }
         }
         Ok(true)

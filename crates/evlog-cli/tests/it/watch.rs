@@ -152,10 +152,11 @@ fn a_schema_that_does_not_match_is_told_so_that_it_can_be_mended() {
 #[test]
 fn g29_a_terminal_that_is_closed_ends_a_run_in_order_whatever_is_drawn_on_it() {
     // The terminal hangs up and takes nothing any more: exit code 130, the lock given back, and the run can go on.
-    const PROGRAM: &str = "import os, pty, sys, time\n\
+    const PROGRAM: &str = "import os, pty, sys\n\
         pid, fd = pty.fork()\n\
         if pid == 0: os.execv(sys.argv[1], sys.argv[1:])\n\
-        time.sleep(1)\n\
+        seen = b''\n\
+        while b'running' not in seen: seen += os.read(fd, 65536)\n\
         os.close(fd)\n\
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) % 256)";
     let room = Room::new();
