@@ -28,7 +28,7 @@ pub struct Request {
     pub at: Option<Instant>,
     /// Who asks; the session's default when absent.
     pub actor: Option<String>,
-    /// What ties it to commands to other runs; the session's default when absent.
+    /// What ties it to others, of other runs too; the session's default when absent.
     pub correlation: Option<String>,
     /// Seq of the earlier event that caused this command.
     pub causation: Option<Seq>,

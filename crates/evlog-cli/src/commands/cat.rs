@@ -16,11 +16,11 @@ Examples:
   evlog cat --run RUN_0001                  those of one run
   evlog cat --run '$log'                    the log's own history
   evlog cat --correlation req-7             those of one request, in all runs
-  evlog cat --since 2026-03-01T00:00:00Z    those recorded from then on, however the clock was set
+  evlog cat --since 2026-03-01T00:00:00Z    those recorded from then on, in whatever order
   evlog cat --from 1000 --json | jq .kind   from seq 1000 on, for programs
 
-The time is when an event was recorded. What happened more than a minute apart, as the command
-said, is marked `backdated` or `ahead`, with that time.";
+The time is when an event was recorded. Where its command said another time, more than a minute
+from that, the event is marked `backdated` or `ahead`, with the time that was said.";
 
 /// Print events, in order
 #[derive(Args, Debug)]

@@ -12,7 +12,7 @@ use evlog_projection::time;
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog runs                                   every run, in the order they began
+  evlog runs                                   every run, in the order of their first events
   evlog runs --contract status --status failed
   evlog runs --contract order                  those of a contract file of that name
   evlog runs --json | jq -r 'select(.terminal | not) | .run'";

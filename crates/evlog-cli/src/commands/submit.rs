@@ -47,7 +47,7 @@ const EXAMPLES: &str = r#"Examples:
   EVLOG_CORRELATION=req-7 evlog submit commands.jsonl       all of them belong to one request
 
 Every command may have `id` (a key: the same command again gets the first answer), `at` (when it
-happened, from 1970 to 5 minutes ahead of the clock), `actor`, `correlation` (in its place counts
+happened, from 1970 to 5 minutes ahead of the clock), `actor`, `correlation` (else that is
 EVLOG_CORRELATION, or TRACEPARENT), `causation` (a seq) and `expect` (how many events the run has).
 
 Exit codes:

@@ -175,9 +175,9 @@ fn a_run_whose_name_leads_out_of_the_directory_is_not_written_and_the_log_is_not
 #[test]
 fn a_run_that_goes_on_while_bundles_are_written_beside_it_is_written_again() {
     let room = Room::new();
-    let creates: String =
-        (0..1500).map(|n| format!("{{\"contract\":\"status\",\"run\":\"R{n:04}\",\"do\":\"create\"}}\n")).collect();
-    room.feed(&["submit"], &creates);
+    let create = |n: usize| format!(r#"{{"contract":"status","run":"R{n:04}","do":"create"}}"#);
+    let creates: Vec<String> = (0..1500).map(create).collect();
+    room.feed(&["submit"], &creates.join("\n"));
     let mut project = room.spawn(&["project", "--out", "out", "--no-record"]);
     let first = room.path("out/runs/R0000/run.json");
     while !first.exists() {
