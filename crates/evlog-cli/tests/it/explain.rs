@@ -233,7 +233,7 @@ fn times_of_a_story_that_count_for_nothing_are_told_with_what_holds_instead() {
         let create = json!({"contract": "story", "run": run, "do": "create", "mode": mode, "story": story});
         assert_eq!(room.feed(&["submit"], &format!("{create}\n")).code, 0);
     }
-    let told = |run: &str| -> Vec<(String, String)> {
+    let ignored = |run: &str| -> Vec<(String, String)> {
         let answer = room.ends(0, &["explain", run, "--json"]).json();
         let ignored =
             answer["reasons"].as_array().unwrap().iter().filter(|reason| reason["state"] == "ignored").cloned();
@@ -255,7 +255,7 @@ fn times_of_a_story_that_count_for_nothing_are_told_with_what_holds_instead() {
             "`execution.retry.maxDelay` is `never`, which is no duration above zero, and counts as not given: no cap is in force",
         ),
     ];
-    assert_eq!(told("d"), expected.map(|(subject, text)| (subject.to_owned(), text.to_owned())));
-    // Whoever decides elsewhere may read them.
-    assert_eq!(told("o"), []);
+    assert_eq!(ignored("d"), expected.map(|(subject, text)| (subject.to_owned(), text.to_owned())));
+    // The controller that decides may read them.
+    assert_eq!(ignored("o"), []);
 }
