@@ -97,7 +97,7 @@ impl From<LogError> for CommandError {
             LogError::Open(error) => failed.hint_for_opening(error),
             LogError::Read(ReadError::Refused(refusal)) => failed.hint_for_refusal(refusal),
             LogError::Read(ReadError::Gone { .. }) => failed
-                .hint("if a loss was accepted, `evlog cat --run '$log'` tells what was given up (log.loss_accepted)")
+                .hint("if a loss was accepted, `evlog cat --run '$log'` shows what was given up (log.loss_accepted)")
                 .hint("seqs were given again then, or another log is there: what was read before is not in the log"),
             LogError::Read(ReadError::Moved { .. } | ReadError::Replaced { .. }) => {
                 failed.hint("nothing more is shown: what was shown is of a log that is not there any more")

@@ -2,7 +2,7 @@
 //!
 //! It is this program again, as [`Guard`] says. It has a session of its own, so a stage that asks at the terminal finds
 //! none, and it inherits every process that a stage's process leaves (Linux: a child subreaper), so a process that has
-//! left the stage's group is found too. It gets its orders through a pipe. When it is told to, when the pipe closes, or
+//! left the stage's group is found too. It gets its orders through a pipe. On an order, when the pipe closes, or
 //! when evlog is gone, it ends all processes. What it says of the stage begins with a secret that came with the command:
 //! a stage of the same user can open a pipe of its guard, and must not be able to speak for it.
 //!
@@ -122,7 +122,7 @@ fn guard() -> io::Result<()> {
     setsid()?;
     descendants::inherit_all()?;
     keep_out();
-    // None where it has gone already, and where the system cannot say so: then the pipe alone tells.
+    // None where it has gone already, and where the system cannot say so: then only the pipe shows it.
     let evlog = getppid().and_then(|evlog| pidfd_open(evlog, PidfdFlags::empty()).ok());
     say(&mut says, "", &Word::Ready)?;
     let (secret, command) = read_command(&mut orders)?;

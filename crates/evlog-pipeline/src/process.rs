@@ -249,7 +249,7 @@ impl Guarded {
 
     /// Has all ended, and gives the last word; nothing when there is none, and then what was done without a guard.
     fn finish(mut self, start: &Start<'_>, pipe: &mut Pipe<'_>) -> io::Result<(Option<Word>, Option<Lost>)> {
-        // The guard ends everything when it is told to, and when its pipe closes, which a stage may hold open.
+        // The guard ends everything on an order, and when its pipe closes, which a stage may hold open.
         let _gone = self.send(&[END_ALL]);
         self.orders = None;
         let ended = self.ends_within(pipe, GUARD_LIMIT, &|| false);

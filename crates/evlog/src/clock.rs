@@ -32,7 +32,7 @@ impl Reading {
     }
 
     /// From when to when the clock was stepped since an earlier reading. Between two sessions only a step back can be
-    /// told, for nobody knows how much time passed.
+    /// seen, since how much time passed is not known.
     pub(crate) fn step_since(&self, earlier: Option<&Reading>) -> Option<(i64, i64)> {
         let earlier = earlier?;
         let Some((passed, before)) = self.passed_ns.zip(earlier.passed_ns) else {

@@ -1,5 +1,5 @@
 //! Times that a story gives and that count for nothing, since they cannot be read: the source ignores them, and so does evlog.
-//! They are told with what is in force instead.
+//! `explain` shows each, with what is in force instead.
 
 use super::definition::Definition;
 use super::duration;
@@ -18,8 +18,8 @@ pub(crate) fn ignored(story: &Value) -> Vec<Ignored> {
     let limit = unread("policy.timeouts.story", policy.story_timeout.as_deref(), "no limit");
     let own = limit.into_iter().chain(of_retry("policy.retries.stepRetryPolicy", policy.step_retry.as_ref()));
     let of_steps = story.steps.iter().flat_map(|step| {
-        let told = of_retry("execution.retry", step.retry.as_ref());
-        told.map(|text| (Some(step.name.clone()), text))
+        let texts = of_retry("execution.retry", step.retry.as_ref());
+        texts.map(|text| (Some(step.name.clone()), text))
     });
     own.map(|text| (None, text)).chain(of_steps).collect()
 }

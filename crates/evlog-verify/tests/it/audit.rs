@@ -319,7 +319,7 @@ fn a_log_of_another_version_is_not_judged() {
 
 #[test]
 fn another_version_in_a_later_header_is_damage() {
-    // F-11: whoever changed it, the header at the log's start has said what the log is.
+    // F-11: no change undoes this: the header at the log's start has said what the log is.
     for version in [0, 1, 3] {
         let mut builder = log(20);
         let file = &mut builder.files[1];

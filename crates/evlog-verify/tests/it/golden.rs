@@ -78,7 +78,7 @@ fn moved(run: &'static str, payload: &[u8]) -> Draft {
 const PROGRAM: &str = "golden 1";
 const HOUR: i64 = 3_600_000_000_000;
 
-/// Events of the log's own: by the program, as whoever runs it.
+/// Events of the log itself: the program is the actor, and its user the principal.
 fn own(log: &mut Builder, events: &[(Kind<'static>, Vec<u8>)]) {
     let drafts: Vec<Draft> = events.iter().map(|(kind, payload)| Draft::new("$log", *kind, payload)).collect();
     log.commit_as(&CommitHead { actor: PROGRAM, principal: Some("os:keeper"), ..head() }, &drafts);

@@ -21,7 +21,7 @@ impl Definition {
         Ok(story)
     }
 
-    /// What a run has for its story: an observed one may have none, when whoever executes it did not find it (S-10).
+    /// What a run has for its story: an observed run may have none, when its controller did not find it (S-10).
     pub fn pinned(value: &Value, mode: Mode, at: &str) -> Result<Definition, Malformed> {
         let is_none = mode == Mode::Observed && value.is_null();
         if is_none { Ok(Definition::default()) } else { Definition::read(value, at) }

@@ -128,7 +128,7 @@ fn glob(text: &str, at: &str, problems: &mut Problems) -> Option<Glob> {
     Some(glob)
 }
 
-/// A path has one binding. The first that it shares paths with is told: of many bindings there are too many pairs.
+/// A path has one binding. Only the first that shares a path with it is reported: many bindings have too many pairs.
 fn check_apart(glob: &Glob, others: &[Binding], at: &str, problems: &mut Problems) {
     for other in others {
         let place = format!("`{}` at /bindings/{}", other.glob.as_str(), other.index);
