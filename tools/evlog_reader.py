@@ -65,6 +65,7 @@ KINDS = {
     11: "log.clock_corrected",
     12: "log.name_changed",
     13: "log.clock_stepped",
+    14: "log.policy_set",
     100: "status.created",
     101: "status.transitioned",
     102: "status.rejected",

@@ -10,6 +10,7 @@ mod crash;
 #[cfg(test)]
 mod decoders;
 #[cfg(test)]
+mod policy;
 mod replay;
 #[cfg(test)]
 mod verdicts;

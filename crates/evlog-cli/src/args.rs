@@ -3,10 +3,11 @@
 
 use crate::commands::{
     backup, bench, cat, check_evidence, check_proof, checkpoint, conform, contract, evidence, explain, init, inspect,
-    key, project, prove, repair, replay, run, runs, show, submit, tail, verify, witness,
+    key, policy, project, prove, repair, replay, run, runs, show, submit, tail, verify, witness,
 };
 use crate::ui::visible;
 use clap::{Args, CommandFactory, Parser, Subcommand};
+use evlog_format::limits::ACTOR_LEN_MAX;
 use std::path::PathBuf;
 
 /// Shown under the help of `evlog` itself.
@@ -85,10 +86,20 @@ pub(crate) struct At {
 
 /// For commands that write.
 #[derive(Args, Debug)]
-pub(crate) struct Create {
+pub(crate) struct Writing {
     /// Refuse to make a log where there is none
     #[arg(long)]
     pub(crate) no_create: bool,
+    /// The actor of commands that name none
+    #[arg(long, env = "EVLOG_ACTOR", value_name = "NAME", default_value = "operator", value_parser = actor,
+        hide_env_values = true)]
+    pub(crate) actor: String,
+}
+
+fn actor(text: &str) -> Result<String, String> {
+    let is_good = !text.is_empty() && text.len() as u64 <= ACTOR_LEN_MAX && !text.chars().any(char::is_control);
+    let expected = || format!("expected 1 to {ACTOR_LEN_MAX} bytes of text without control characters");
+    if is_good { Ok(text.to_owned()) } else { Err(expected()) }
 }
 
 #[derive(Debug, Subcommand)]
@@ -110,6 +121,7 @@ pub(crate) enum Command {
     Backup(backup::BackupArgs),
     Bench(bench::BenchArgs),
     Contract(contract::ContractArgs),
+    Policy(policy::PolicyArgs),
     Key(key::KeyArgs),
     Checkpoint(checkpoint::CheckpointArgs),
     Prove(prove::ProveArgs),

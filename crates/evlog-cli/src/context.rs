@@ -1,6 +1,6 @@
 //! How a command gets at the log: as a reader or as its one writer.
 
-use crate::args::Global;
+use crate::args::{Global, Writing};
 use crate::error::CommandError;
 use evlog::{Log, LogError, Options, View};
 use evlog_format::Seq;
@@ -87,12 +87,19 @@ impl Context {
 
     /// Opens the log for writing.
     pub(crate) fn writer(&self, command: &str, create: bool) -> Result<Log, CommandError> {
-        self.writer_with(&[], command, create)
+        Ok(Log::open(&self.log, contracts(), Context::options(command, create)?)?)
     }
 
-    /// Opens the log for writing, with contracts that were brought.
-    pub(crate) fn writer_with(&self, brought: &[Definition], command: &str, create: bool) -> Result<Log, CommandError> {
-        Ok(Log::open(&self.log, contracts_with(brought), Context::options(command, create)?)?)
+    /// Opens the log for commands of an actor, with contracts that were brought.
+    pub(crate) fn writer_with(
+        &self,
+        brought: &[Definition],
+        command: &str,
+        args: &Writing,
+        create: bool,
+    ) -> Result<Log, CommandError> {
+        let options = Options { actor: args.actor.clone(), ..Context::options(command, create && !args.no_create)? };
+        Ok(Log::open(&self.log, contracts_with(brought), options)?)
     }
 }
 

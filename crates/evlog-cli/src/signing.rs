@@ -33,7 +33,8 @@ pub(crate) struct SigningArgs {
     /// Sign checkpoints with this private key: at the end, and as --checkpoint-every says
     #[arg(long, env = "EVLOG_KEY", value_name = "FILE", hide_env_values = true)]
     pub(crate) key: Option<PathBuf>,
-    /// Sign one at this interval too, if anything was added: `90s`, `5m`, `1h`
+    /// Sign one at this interval too, if anything was added: `90s`, `5m`, `1h`. As often as the policy of the log wants
+    /// without it
     #[arg(long, value_name = "TIME", value_parser = interval, requires = "key")]
     pub(crate) checkpoint_every: Option<Duration>,
     /// Write each checkpoint to this file, in place of the one before
@@ -275,7 +276,10 @@ pub(crate) fn during<'l, T>(
     log: &(dyn Fn() -> Option<&'l Log> + Sync),
     work: impl FnOnce() -> T,
 ) -> (T, Result<(), CommandError>) {
-    let Some(signer) = signer else { return (work(), Ok(())) };
+    let Some(mut signer) = signer else { return (work(), Ok(())) };
+    if let Some(log) = log() {
+        meet_policy(log, &mut signer);
+    }
     let signer = &signer;
     std::thread::scope(|scope| {
         let (stop, stopped) = channel::<()>();
@@ -290,6 +294,17 @@ pub(crate) fn during<'l, T>(
         let Ok(all) = signing.join() else { unreachable!("the thread that signs does not panic") };
         (done, all)
     })
+}
+
+/// Where the log's policy wants checkpoints for runs to begin, signs one that is due, and often enough from then on. Where
+/// that fails, the commands are refused and say why, and the failure is reported when the next one is to be signed.
+fn meet_policy(log: &Log, signer: &mut Signer) {
+    let Ok(Some(within_ns)) = log.policy().map(|in_force| in_force.policy.unsigned_max_ns) else { return };
+    let half = Duration::from_nanos(within_ns.unsigned_abs() / 2).max(Duration::from_secs(1));
+    signer.every = Some(signer.every.map_or(half, |every| every.min(half)));
+    if log.is_checkpoint_due().unwrap_or(false) {
+        sign(&Ui::new(true), log, &mut None, signer).ok();
+    }
 }
 
 /// Signs at the interval until told to stop, and then once more. After a failure no more is signed.

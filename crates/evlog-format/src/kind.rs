@@ -51,6 +51,8 @@ kinds! {
     LOG_NAME_CHANGED = 12, "log.name_changed";
     /// The clock was stepped.
     LOG_CLOCK_STEPPED = 13, "log.clock_stepped";
+    /// The log's policy was set: what it demands of every command from here on.
+    LOG_POLICY_SET = 14, "log.policy_set";
     /// A run of contract `status` was created.
     STATUS_CREATED = 100, "status.created";
     /// It went from one status to another.

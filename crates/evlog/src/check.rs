@@ -15,8 +15,9 @@ mod saved;
 use crate::error::LogError;
 use crate::history::{
     CheckpointSigned, ClockCorrected, ClockStepped, Closed, Created, KeyAdded, LOG_STREAM, LossAccepted, NameChanged,
-    Opened, ProjectionPublished, Recovered, TailCut, Verified,
+    Opened, PolicySet, ProjectionPublished, Recovered, TailCut, Verified,
 };
+use crate::policy::{Noted, Orders, Policies};
 use evlog_format::commit::Commit;
 use evlog_format::ids::{is_bundle_path, is_run_id};
 use evlog_format::{CommitHead, Event, Kind, LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq, kind, payload};
@@ -36,7 +37,8 @@ pub struct Check {
     pub report: Report,
     /// Runs that were folded.
     pub runs: u64,
-    /// Committed events that their contracts forbid, at most one for each run, and unreadable events of `$log`.
+    /// Committed events that their contracts or the log's policy forbid, at most one for each run, and unreadable events of
+    /// `$log`.
     pub contract_findings: Vec<FoldError>,
     /// What somebody decided to go on without, with the seq of the event that records it. No finding: the log says so.
     pub losses: Vec<(Seq, LossAccepted)>,
@@ -128,7 +130,7 @@ pub fn bytes(fs: Arc<dyn Fs>, dir: &Path, progress: &mut Progress<'_>) -> Result
 
 /// Reads the log from its start to its end, in one pass.
 fn in_order(subject: &Subject<'_>, progress: &mut Progress<'_>) -> Result<Check, LogError> {
-    let mut runs = RunCheck::new(subject.contracts, None);
+    let mut runs = RunCheck::new(subject.contracts, Policies::default(), None);
     let report = audited(subject, &mut |commit| runs.commit(commit), progress)?;
     Ok(Check::new(report, [runs]))
 }
@@ -195,6 +197,7 @@ fn log_id_of(raw: &RawLog) -> Option<LogId> {
 /// Folds every run as its commits come by.
 struct RunCheck<'c> {
     contracts: &'c Contracts,
+    policies: Policies,
     /// How many events each run has, where that is known: then a run is forgotten after its last one.
     lens: Option<&'c StreamLens>,
     open: OpenRuns,
@@ -211,13 +214,17 @@ type OpenRuns = std::collections::HashMap<String, OpenRun>;
 struct OpenRun {
     /// None once it failed, so that each is told once.
     fold: Option<RunFold>,
+    /// What the policy's rules on order have seen of it.
+    orders: Orders,
     /// How many events it has.
     len: Option<u64>,
 }
 
 impl<'c> RunCheck<'c> {
-    fn new(contracts: &'c Contracts, lens: Option<&'c StreamLens>) -> RunCheck<'c> {
-        RunCheck { contracts, lens, open: OpenRuns::new(), runs: 0, findings: Vec::new(), losses: Vec::new() }
+    /// `policies`: those of the commits before, or of the whole log.
+    fn new(contracts: &'c Contracts, policies: Policies, lens: Option<&'c StreamLens>) -> RunCheck<'c> {
+        let (open, findings, losses) = (OpenRuns::new(), Vec::new(), Vec::new());
+        RunCheck { contracts, policies, lens, open, runs: 0, findings, losses }
     }
 
     fn commit(&mut self, commit: &Commit<'_>) {
@@ -238,7 +245,9 @@ impl<'c> RunCheck<'c> {
         {
             self.losses.push((fact.seq, loss));
         }
-        history_readable(fact)?;
+        let noted = Noted::read(fact).map_or(Ok(()), |noted| self.policies.take(noted?));
+        noted.map_err(|message| FoldError::new(fact, message))?;
+        history_readable(fact, &self.policies)?;
         let is_theirs =
             matches!(fact.event.kind, Kind::BuiltIn(number) if number >= RUN_KINDS) && fact.event.kind.is_known();
         if is_theirs && !self.contracts.names().any(|name| answers(self.contracts, name, fact)) {
@@ -253,16 +262,23 @@ impl<'c> RunCheck<'c> {
         let Some(run) = self.open.get_mut(stream) else {
             self.runs += 1;
             let len = self.lens.and_then(|lens| lens.of(stream));
-            let (fold, told) = match self.contracts.start(fact) {
+            let mut orders = Orders::default();
+            let judged = policy_kept(&self.policies, &mut orders, fact);
+            let (fold, told) = match judged.and_then(|()| self.contracts.start(fact)) {
                 Ok(fold) => (Some(fold), Ok(())),
                 Err(error) => (None, Err(error)),
             };
             if len != reached {
-                self.open.insert(stream.to_owned(), OpenRun { fold, len });
+                self.open.insert(stream.to_owned(), OpenRun { fold, orders, len });
             }
             return told;
         };
-        let told = run.fold.as_mut().map_or(Ok(()), |fold| fold.evolve(fact));
+        let OpenRun { fold, orders, .. } = run;
+        let judged = |fold: &mut RunFold| {
+            policy_kept(&self.policies, orders, fact)?;
+            fold.evolve(fact)
+        };
+        let told = fold.as_mut().map_or(Ok(()), judged);
         if run.len == reached {
             self.open.remove(stream);
         } else if told.is_err() {
@@ -280,11 +296,32 @@ fn answers(contracts: &Contracts, name: &str, fact: &Fact<'_>) -> bool {
     contracts.named(name).is_some_and(|contract| contract.answer(fact).is_some())
 }
 
-fn history_readable(fact: &Fact<'_>) -> Result<(), FoldError> {
+/// That an event of a run is one that the policy of its time allowed.
+fn policy_kept(policies: &Policies, orders: &mut Orders, fact: &Fact<'_>) -> Result<(), FoldError> {
+    let in_force = policies.at(fact.seq);
+    let seq = in_force.set.as_ref().map(|set| set.seq);
+    let told = |message: String| {
+        let policy = seq.map_or("by default".to_owned(), |seq| format!("set by seq {seq}"));
+        FoldError::new(fact, format!("policy {policy}: {message}"))
+    };
+    if let Some(breach) = in_force.policy.commit_breach(&fact.head, None) {
+        return Err(told(breach.message));
+    }
+    if fact.event.number == 0
+        && let Some(breach) =
+            in_force.unsigned_breach(fact.head.recorded_ns, policies.signed_before(fact.head.first_seq))
+    {
+        return Err(told(breach.message));
+    }
+    in_force.next(orders, fact).map_or(Ok(()), |message| Err(told(message)))
+}
+
+fn history_readable(fact: &Fact<'_>, policies: &Policies) -> Result<(), FoldError> {
     let event = &fact.event;
     let read = match event.kind {
         kind::LOG_CREATED => readable::<Created>(event),
-        kind::LOG_OPENED => readable::<Opened>(event),
+        kind::LOG_OPENED => opened(fact, policies),
+        kind::LOG_POLICY_SET => readable::<PolicySet>(event),
         kind::LOG_CLOSED => readable::<Closed>(event),
         kind::LOG_RECOVERED => readable::<Recovered>(event),
         kind::LOG_TAIL_CUT => readable::<TailCut>(event),
@@ -300,6 +337,18 @@ fn history_readable(fact: &Fact<'_>) -> Result<(), FoldError> {
         Kind::BuiltIn(_) | Kind::Custom(_) => Ok(()),
     };
     read.map_err(|message| FoldError::new(fact, message))
+}
+
+/// It names the policy that was in force.
+fn opened(fact: &Fact<'_>, policies: &Policies) -> Result<(), String> {
+    let told = |why: String| format!("{}: {why}", fact.event.kind);
+    let opened: Opened = payload::decode(fact.event.payload).map_err(|error| told(error.to_string()))?;
+    let expected = policies.at(fact.seq).number();
+    if opened.policy == expected {
+        return Ok(());
+    }
+    let number = |of: Option<u64>| of.map_or("none".to_owned(), |number| format!("event {number} of `{LOG_STREAM}`"));
+    Err(told(format!("expected the policy in force, {}, found {}", number(expected), number(opened.policy))))
 }
 
 /// The names in it are those that a writer of the log would take.

@@ -214,7 +214,7 @@ impl Log {
     }
 
     /// Appends an event of `$log` and waits until it is committed.
-    fn record_one(&self, kind: Kind<'static>, payload: Vec<u8>) -> Result<(), LogError> {
+    pub(crate) fn record_one(&self, kind: Kind<'static>, payload: Vec<u8>) -> Result<(), LogError> {
         let ticket = self.offer_history(kind, payload)?;
         Ok(self.writer().wait(&ticket)?)
     }

@@ -1,5 +1,6 @@
 //! What can go wrong at the door: opening, reading, submitting.
 
+use crate::policy::PolicyError;
 use evlog_format::{Corruption, Position, Root, Seq};
 use evlog_projection::{FoldError, Malformed};
 use evlog_store::{AppendError, OpenError, ReadError};
@@ -42,6 +43,8 @@ pub enum LogError {
     },
     /// Bytes of the log do not lead to the root of the checkpoint. Nothing was proven.
     Unproven(ProofError),
+    /// A text is no policy: nothing was recorded.
+    Policy(PolicyError),
     /// A contract decided something that it cannot fold itself; nothing was recorded. A defect of the contract.
     Undecidable {
         /// The run.
@@ -58,6 +61,7 @@ impl fmt::Display for LogError {
             LogError::Read(error) => error.fmt(f),
             LogError::Append(error) => error.fmt(f),
             LogError::Malformed(error) => error.fmt(f),
+            LogError::Policy(error) => error.fmt(f),
             LogError::Corrupt(error) => write!(f, "the log is damaged {error}; run `evlog verify`"),
             LogError::Fold(error) => error.fmt(f),
             LogError::Payload { seq: Some(seq), message } => write!(f, "event {seq} of `$log`: {message}"),
@@ -90,6 +94,7 @@ impl std::error::Error for LogError {
             LogError::Corrupt(error) => Some(error),
             LogError::Fold(error) => Some(error),
             LogError::Unproven(error) => Some(error),
+            LogError::Policy(error) => Some(error),
             LogError::Payload { .. } | LogError::ReadBack { .. } | LogError::Undecidable { .. } => None,
         }
     }

@@ -24,6 +24,8 @@ pub struct Created {
 pub struct Opened {
     /// The program that opened it, with its version.
     pub program: String,
+    /// Number in `$log` of the event that set the policy in force; none where no policy was set.
+    pub policy: Option<u64>,
 }
 
 /// `log.closed`, version 1.
@@ -142,6 +144,19 @@ pub struct ClockStepped {
     pub from_ns: i64,
     /// What it said, Unix nanoseconds.
     pub to_ns: i64,
+}
+
+/// `log.policy_set`, version 1: what the log demands of every command from here on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicySet {
+    /// The whole text, as `docs/policy.md` says.
+    pub text: String,
+    /// BLAKE3 of the text.
+    pub blake3: [u8; 32],
+    /// Number in `$log` of the event that set the policy before; none where there was none.
+    pub previous: Option<u64>,
+    /// Who set it.
+    pub set_by: String,
 }
 
 /// `log.projection_published`, version 1: files of one run were written out for others.

@@ -1,7 +1,7 @@
 //! The engine: one door to a log for every caller.
 //!
 //! Does: hold contracts behind a guard ([`Log`]), read a log back as events, runs and bundles ([`View`]), keep the log's
-//! own history in `$log` ([`history`]), judge a whole log ([`check`]), say what may be signed ([`checkpoint`]) and prove
+//! own history in `$log` ([`history`]) and its [`policy`], judge a whole log ([`check`]), say what may be signed ([`checkpoint`]) and prove
 //! what was ([`prove`]).
 //! Does not: know any contract (callers hand them in), print, parse arguments, speak a network.
 //!
@@ -21,11 +21,13 @@ pub mod covered;
 mod deal;
 pub mod error;
 pub mod history;
+mod in_force;
 pub mod log;
 mod net;
 mod opening;
 pub mod options;
 pub mod own_notes;
+pub mod policy;
 pub mod prove;
 pub mod publish;
 pub mod repair;

@@ -3,14 +3,18 @@
 //! The order of things, in [`Log::offer`]: read the command, load the run, know a second delivery, ask the contract,
 //! fold what it decided, give it to the store. Only then is the run in memory moved on.
 
-use crate::answer::{Answer, AnswerOutcome};
+mod forestall;
+
+use crate::answer::Answer;
 use crate::clock::Reading;
 use crate::error::LogError;
 use crate::history::{ClockStepped, Closed, LOG_STREAM, LossAccepted, Opened};
+use crate::in_force::Judging;
 use crate::net;
 use crate::opening::{created, last_recorded_ns, reopened};
 use crate::options::Options;
 use crate::own_notes;
+use crate::policy::{InForce, Orders};
 use crate::request::Request;
 use crate::runs::{Answered, Cache, Known, Loader, Logged};
 use crate::view::View;
@@ -50,8 +54,10 @@ pub(crate) type HistoryEvent = (Kind<'static>, Vec<u8>);
 /// Events of `$log` that are not appended yet.
 pub(crate) type Pending = Vec<HistoryEvent>;
 
-struct Session {
+pub(crate) struct Session {
     cache: Cache,
+    /// What commands are judged by, once it was asked for.
+    judging: Option<Judging>,
     /// The keys of the log's own stream, once they were asked for.
     logged: Option<Logged>,
     /// Events of `$log` that wait for the session's first commit, so that a session that appends nothing leaves no trace.
@@ -60,6 +66,18 @@ struct Session {
     opened: bool,
     /// What the clock said at the last commit: of this session, or of the one before it.
     last: Option<Reading>,
+}
+
+impl Session {
+    /// What an event of `$log` changes in what commands are judged by.
+    fn note(&mut self, kind: Kind<'_>, reading: &Reading) {
+        if kind == kind::LOG_POLICY_SET {
+            // The runs in memory were loaded by the policy before.
+            (self.judging, self.cache) = (None, Cache::default());
+        } else if let (kind::LOG_CHECKPOINT_SIGNED, Some(judging)) = (kind, &mut self.judging) {
+            judging.signed_ns = Some(reading.wall_ns);
+        }
+    }
 }
 
 impl Log {
@@ -93,7 +111,8 @@ impl Log {
         pending: Pending,
     ) -> Result<Log, LogError> {
         let last = last_recorded_ns(&writer, &dir)?.map(Reading::of_another_session);
-        let state = Mutex::new(Session { cache: Cache::default(), logged: None, pending, opened: false, last });
+        let (cache, judging, logged, opened) = (Cache::default(), None, None, false);
+        let state = Mutex::new(Session { cache, judging, logged, pending, opened, last });
         Ok(Log { dir, writer, contracts, options, state })
     }
 
@@ -181,8 +200,16 @@ impl Log {
         Ok((contract, command))
     }
 
-    fn session(&self) -> MutexGuard<'_, Session> {
+    pub(crate) fn session(&self) -> MutexGuard<'_, Session> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the session's commands are judged by.
+    pub(crate) fn judging<'s>(&self, session: &'s mut Session) -> Result<&'s Judging, LogError> {
+        if session.judging.is_none() {
+            session.judging = Some(self.find_judging()?);
+        }
+        Ok(session.judging.get_or_insert_default())
     }
 
     fn load(&self, session: &mut Session, run: &str) -> Result<Option<Known>, LogError> {
@@ -192,7 +219,7 @@ impl Log {
         if self.writer.stream_len(run)? == 0 {
             return Ok(None);
         }
-        let mut loader = Loader::new(&self.contracts, run);
+        let mut loader = Loader::new(&self.contracts, &self.judging(session)?.in_force, run);
         let mut failed = None;
         self.writer.read_stream(run, 0, &mut |head, seq, event| match loader.push(head, seq, event) {
             Ok(()) => ControlFlow::Continue(()),
@@ -205,70 +232,6 @@ impl Log {
             Some(error) => Err(error.into()),
             None => Ok(loader.finish()),
         }
-    }
-
-    /// The keys in the log's own stream.
-    fn logged<'s>(&self, session: &'s mut Session) -> Result<&'s mut Logged, LogError> {
-        if session.logged.is_none() {
-            let mut logged = Logged::default();
-            if self.writer.stream_len(LOG_STREAM)? > 0 {
-                self.writer.read_stream(LOG_STREAM, 0, &mut |head, seq, event| {
-                    logged.push(&self.contracts, head, seq, event);
-                    ControlFlow::Continue(())
-                })?;
-            }
-            session.logged = Some(logged);
-        }
-        Ok(session.logged.get_or_insert_default())
-    }
-
-    /// The first answer to a command that was given before there was its run.
-    fn answered_without_run(
-        &self,
-        session: &mut Session,
-        request: &Request,
-        known: Option<&Known>,
-    ) -> Result<Option<Answer>, LogError> {
-        let Some(key) = request.id.as_deref() else { return Ok(None) };
-        if known.is_some_and(|known| known.answers.contains_key(key)) {
-            return Ok(None);
-        }
-        let first = self.logged(session)?.get(&request.run, key, request.content());
-        let again = |first: &Answered| {
-            let answer = first.answer.clone();
-            Answer { run: request.run.clone(), outcome: AnswerOutcome::Duplicate, ..answer }
-        };
-        Ok(first.map(again))
-    }
-
-    /// What the engine itself says to a command, before its contract is asked.
-    fn forestall(&self, request: &Request, contract: &ContractRef, known: Option<&Known>) -> Option<Answer> {
-        let fold = known.map(|known| &known.fold);
-        let refused = |code, message| Some(Answer::refused(&request.run, fold, code, message));
-        if let Some(known) = known {
-            let has = known.fold.contract().name();
-            if has != contract.name() {
-                let message = format!("run `{}` is of contract `{has}`: expected commands for it", request.run);
-                return refused("CONTRACT_MISMATCH", message);
-            }
-            if let Some(first) = request.id.as_ref().and_then(|id| known.answers.get(id)) {
-                if first.content == request.content() {
-                    return Some(Answer { outcome: AnswerOutcome::Duplicate, ..first.answer.clone() });
-                }
-                let message = "the idempotency key was given before, with other content".to_owned();
-                return refused("IDEMPOTENCY_CONFLICT", message);
-            }
-        }
-        let events = known.map_or(0, |known| known.fold.head().events);
-        if let Some(expect) = request.expect.filter(|expect| *expect != events) {
-            let message = format!("run `{}`: expected {expect} events, found {events}", request.run);
-            return refused("STALE_EXPECTATION", message);
-        }
-        if let Some(cause) = request.causation.filter(|cause| *cause >= self.writer.next_seq()) {
-            let next = self.writer.next_seq();
-            return refused("UNKNOWN_CAUSE", format!("causation: expected a seq below {next}, found {cause}"));
-        }
-        None
     }
 
     fn judge(
@@ -292,11 +255,12 @@ impl Log {
             None => None,
         };
         let reading = self.options.clock.read();
-        if let Some(message) = request.time_flaw(reading.wall_ns) {
-            let answer = Answer::refused(&request.run, fold, "AT_OUT_OF_RANGE", message);
+        let head = self.head(request, reading.wall_ns);
+        let at = request.at.as_ref().map(|at| at.text.as_str());
+        if let Some(breach) = self.judging(session)?.breach(&head, at, fold.is_none()) {
+            let answer = Answer::refused(&request.run, fold, breach.code, breach.message);
             return Ok(Offered { answer, ticket: None });
         }
-        let head = self.head(request, reading.wall_ns);
         let content = Content(&|| request.content());
         let (time_ns, actor) = (head.time_ns(), head.actor);
         let asked = Asked { run: &request.run, state: None, related: None, time_ns, actor, content };
@@ -346,7 +310,15 @@ impl Log {
             head.idempotency = given.map(|(given, key)| Idempotency { key, ..given });
         }
         let events: Vec<AppendEvent<'_>> = decision.events.iter().map(|new| append_event(request, new)).collect();
-        let moved = self.fold_decided(request, &head, decision, &events, known.as_ref())?;
+        let in_force = &self.judging(session)?.in_force;
+        let moved = match self.fold_decided(request, (&head, in_force), decision, &events, known.as_ref())? {
+            Ok(moved) => moved,
+            Err(message) => {
+                let fold = known.as_ref().map(|known| &known.fold);
+                let answer = Answer::refused(&request.run, fold, "POLICY_ORDER", message);
+                return Ok(Offered { answer, ticket: None });
+            }
+        };
         self.append_history(session, &reading, &history)?;
         session.opened = true;
         let ticket = self.append(&head, &events)?;
@@ -355,30 +327,32 @@ impl Log {
         if let (Some(given), Some(logged), true) = (head.idempotency, &mut session.logged, is_logged) {
             logged.note(given.key, given.content, answer.clone());
         }
-        if let Some(fold) = moved {
+        if let Some((fold, orders)) = moved {
             answer.status = Some(fold.status().to_owned());
             let mut answers = known.take().map(|known| known.answers).unwrap_or_default();
             if let Some(Idempotency { key, content }) = head.idempotency {
                 answers.insert(key.to_owned(), Answered { content, answer: answer.clone() });
             }
-            *known = Some(Known { fold, answers });
+            *known = Some(Known { fold, answers, orders });
         }
         Ok(Offered { answer, ticket: Some(ticket) })
     }
 
-    /// The run after the decision; none if the decision does not touch it. Nothing is changed yet.
+    /// The run after the decision; none if the decision does not touch it. Or what of the policy's order it breaks. Nothing is
+    /// changed yet.
     fn fold_decided(
         &self,
         request: &Request,
-        head: &CommitHead<'_>,
+        (head, in_force): (&CommitHead<'_>, &InForce),
         decision: &Decision,
         events: &[AppendEvent<'_>],
         known: Option<&Known>,
-    ) -> Result<Option<RunFold>, LogError> {
+    ) -> Result<Result<Option<(RunFold, Orders)>, String>, LogError> {
         let undecidable = |error: FoldError| LogError::Undecidable { run: request.run.clone(), message: error.message };
         let placed = Log::placed(request, head.first_seq.0, decision, events, known);
         let body = net::encoded(head, &placed)?;
         let read = net::read_back(&request.run, &body, head, &placed)?;
+        let mut orders = known.map(|known| known.orders.clone()).unwrap_or_default();
         let mut fold: Option<RunFold> = None;
         for ((seq, new), event) in (head.first_seq.0..).zip(&decision.events).zip(read) {
             if new.target != Target::Run {
@@ -386,6 +360,9 @@ impl Log {
             }
             let before = fold.take().or_else(|| known.map(|known| known.fold.clone()));
             let fact = Fact { seq: Seq(seq), head: *head, event };
+            if let Some(breach) = in_force.next(&mut orders, &fact) {
+                return Ok(Err(breach));
+            }
             fold = Some(match before {
                 None => self.contracts.start(&fact).map_err(undecidable)?,
                 Some(mut fold) => {
@@ -394,7 +371,7 @@ impl Log {
                 }
             });
         }
-        Ok(fold)
+        Ok(Ok(fold.map(|fold| (fold, orders))))
     }
 
     /// The decided events as they will stand in the log, but for the numbers of those of `$log`, which the store knows.
@@ -450,10 +427,12 @@ impl Log {
 
     /// What the log has to say of itself before the next commit: what waits, that it was opened for it, and that the clock
     /// was stepped.
-    fn history(&self, session: &Session, reading: &Reading) -> Result<Pending, LogError> {
+    fn history(&self, session: &mut Session, reading: &Reading) -> Result<Pending, LogError> {
         let mut history = session.pending.clone();
         if !session.opened {
-            history.push((kind::LOG_OPENED, payload_of(&Opened { program: self.options.program.clone() })?));
+            let policy = self.judging(session)?.in_force.number();
+            let opened = Opened { program: self.options.program.clone(), policy };
+            history.push((kind::LOG_OPENED, payload_of(&opened)?));
         }
         if let Some((from_ns, to_ns)) = reading.step_since(session.last.as_ref()) {
             history.push((kind::LOG_CLOCK_STEPPED, payload_of(&ClockStepped { from_ns, to_ns })?));
@@ -464,12 +443,13 @@ impl Log {
     /// Gives an event of `$log` to the store.
     pub(crate) fn offer_history(&self, kind: Kind<'static>, payload: Vec<u8>) -> Result<Ticket, LogError> {
         let (mut session, reading) = (self.session(), self.options.clock.read());
-        let mut history = self.history(&session, &reading)?;
+        let mut history = self.history(&mut session, &reading)?;
         history.push((kind, payload));
         let Some(ticket) = self.append_history(&mut session, &reading, &history)? else {
             unreachable!("an event was given")
         };
         session.opened = true;
+        session.note(kind, &reading);
         Ok(ticket)
     }
 

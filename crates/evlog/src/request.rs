@@ -10,9 +10,6 @@ use evlog_projection::{Malformed, canonical, number, parse, time};
 use serde_json::{Map, Value};
 use std::sync::OnceLock;
 
-/// How far ahead of the clock a command may say that something happened, in nanoseconds.
-const AHEAD_MAX_NS: i64 = 5 * 60 * 1_000_000_000;
-
 /// A command before its contract has read it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
@@ -125,18 +122,6 @@ impl Request {
     /// Computed when first asked for.
     pub fn content(&self) -> [u8; 32] {
         *self.content.get_or_init(|| self.digest())
-    }
-
-    /// Why its time cannot be recorded now, if it cannot.
-    pub(crate) fn time_flaw(&self, now_ns: i64) -> Option<String> {
-        let at = self.at.as_ref()?;
-        if at.time_ns < 0 {
-            return Some(format!("at: expected a time from 1970 on, found `{}`", at.text));
-        }
-        (at.time_ns > now_ns.saturating_add(AHEAD_MAX_NS)).then(|| {
-            let now = time::to_rfc3339(now_ns);
-            format!("at: expected a time at most 5 minutes ahead of the clock, which says {now}, found `{}`", at.text)
-        })
     }
 
     fn digest(&self) -> [u8; 32] {

@@ -3,6 +3,7 @@
 //! Invariant: the cache holds a bounded number of runs. What is dropped is read again from the log, through the index.
 
 use crate::answer::Answer;
+use crate::policy::{InForce, Orders};
 use evlog_format::limits::IDEMPOTENCY_KEY_LEN_MAX;
 use evlog_format::{CommitHead, Event, Seq};
 use evlog_projection::{Contracts, Fact, FoldError, RunFold};
@@ -15,6 +16,14 @@ const CACHED_RUNS_MAX: usize = 16_384;
 pub(crate) struct Known {
     pub(crate) fold: RunFold,
     pub(crate) answers: BTreeMap<String, Answered>,
+    /// What the policy's rules on order have seen of it.
+    pub(crate) orders: Orders,
+}
+
+impl Known {
+    pub(crate) fn new(fold: RunFold) -> Known {
+        Known { fold, answers: BTreeMap::new(), orders: Orders::default() }
+    }
 }
 
 /// The first answer to a command with an idempotency key.
@@ -26,6 +35,7 @@ pub(crate) struct Answered {
 /// Folds the events of one run, commit by commit.
 pub(crate) struct Loader<'c> {
     contracts: &'c Contracts,
+    in_force: &'c InForce,
     known: Option<Known>,
     key: Option<(String, [u8; 32])>,
     commit: Option<Seq>,
@@ -33,8 +43,8 @@ pub(crate) struct Loader<'c> {
 }
 
 impl<'c> Loader<'c> {
-    pub(crate) fn new(contracts: &'c Contracts, run: &str) -> Loader<'c> {
-        Loader { contracts, known: None, key: None, commit: None, pending: Answer::empty(run) }
+    pub(crate) fn new(contracts: &'c Contracts, in_force: &'c InForce, run: &str) -> Loader<'c> {
+        Loader { contracts, in_force, known: None, key: None, commit: None, pending: Answer::empty(run) }
     }
 
     pub(crate) fn push(&mut self, head: &CommitHead<'_>, seq: Seq, event: &Event<'_>) -> Result<(), FoldError> {
@@ -58,10 +68,14 @@ impl<'c> Loader<'c> {
     }
 
     fn fold(&mut self, fact: &Fact<'_>) -> Result<(), FoldError> {
-        if let Some(known) = &mut self.known {
-            return known.fold.evolve(fact);
+        match &mut self.known {
+            Some(known) => known.fold.evolve(fact)?,
+            None => self.known = Some(Known::new(self.contracts.start(fact)?)),
         }
-        self.known = Some(Known { fold: self.contracts.start(fact)?, answers: BTreeMap::new() });
+        if let Some(known) = &mut self.known {
+            // What was recorded was judged when it was.
+            self.in_force.next(&mut known.orders, fact);
+        }
         Ok(())
     }
 

@@ -5,6 +5,7 @@
 
 use crate::error::LogError;
 use crate::history::{LOG_STREAM, ProjectionPublished, published};
+use crate::policy::{Noted, Policies};
 use evlog_format::{CommitHead, CommitReader, LogId, Position, Seq};
 use evlog_projection::registry::BundleFold;
 use evlog_projection::{Bundle, Contracts, Fact, FoldError, RunFold};
@@ -211,6 +212,17 @@ impl View {
             visit(&Fact { seq, head: *head, event: *event })
         })?;
         Ok(seen)
+    }
+
+    /// The policies of the log, as far as the view shows it. One that cannot be read is an error.
+    pub fn policies(&self) -> Result<Policies, LogError> {
+        let (mut policies, mut flaw) = (Policies::default(), None);
+        self.stream(LOG_STREAM, &mut |fact| {
+            let taken = Noted::read(fact).map_or(Ok(()), |noted| policies.take(noted?));
+            flaw = taken.err().map(|message| LogError::Payload { seq: Some(fact.seq), message });
+            if flaw.is_none() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        flaw.map_or(Ok(policies), Err)
     }
 
     /// All runs, folded in one pass.

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// Where the rules of each letter are defined.
-const DOCUMENTS: [(char, &str); 13] = [
+const DOCUMENTS: [(char, &str); 14] = [
     ('C', "docs/checkpoint.md"),
     ('E', "docs/proofs.md"),
     ('F', "docs/format.md"),
@@ -26,6 +26,7 @@ const DOCUMENTS: [(char, &str); 13] = [
     ('G', "docs/stages.md"),
     ('T', "docs/resume.md"),
     ('K', "docs/registry.md"),
+    ('L', "docs/policy.md"),
 ];
 
 /// The id of a rule: its letter and its number, `F-22`, ordered as people count.

@@ -13,6 +13,7 @@ pub(crate) mod explain;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod key;
+pub(crate) mod policy;
 pub(crate) mod project;
 pub(crate) mod prove;
 pub(crate) mod repair;
@@ -51,6 +52,7 @@ pub(crate) fn run(ui: &mut Ui, arguments: &Arguments) -> Result<Verdict, Command
         Command::Repair(args) => repair::run(ui, &context, args),
         Command::Backup(args) => backup::run(ui, &context, args),
         Command::Bench(args) => bench::run(ui, &context, args),
+        Command::Policy(args) => policy::run(ui, &context, args),
         Command::Key(args) => key::run(ui, &context, args),
         Command::Checkpoint(args) => checkpoint::run(ui, &context, args),
         Command::Prove(args) => prove::run(ui, &context, args),

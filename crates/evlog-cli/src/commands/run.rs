@@ -5,7 +5,7 @@ mod desk;
 mod starter;
 mod watch;
 
-use crate::args::Create;
+use crate::args::Writing;
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::json::{OutcomeObject, RunObject};
@@ -93,7 +93,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     show_output: bool,
     #[command(flatten)]
-    create: Create,
+    writing: Writing,
     #[command(flatten)]
     signing: SigningArgs,
 }
@@ -116,7 +116,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
     let signer = args.signing.signer(&context.log)?;
     // The run's lock first: of two processes for one run the other is told so, and not that the log is written (5.1).
     let mut claim = claim::take(context, args)?;
-    let log = context.writer("run", !args.create.no_create && args.resume.is_none() && args.retry.is_none());
+    let log = context.writer_with(&[], "run", &args.writing, args.resume.is_none() && args.retry.is_none());
     let log = log.map_err(|error| claim::not_taken(error, claim.as_ref()))?;
     let watch = Watch::new(ui, Form { json: context.json, output: args.show_output });
     let (done, closed) = desk::beside(watch, |desk| {

@@ -12,7 +12,7 @@ mod stop;
 #[cfg(test)]
 mod tests;
 
-use crate::args::Create;
+use crate::args::Writing;
 use crate::commands::contract::load;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
@@ -47,7 +47,7 @@ const EXAMPLES: &str = r#"Examples:
   EVLOG_CORRELATION=req-7 evlog submit commands.jsonl       all of them belong to one request
 
 Every command may have `id` (a key: the same command again gets the first answer), `at` (when it
-happened, from 1970 to 5 minutes ahead of the clock), `actor`, `correlation` (else that is
+happened, from 1970 to 5 minutes ahead of the clock or as `evlog policy` says), `actor`, `correlation` (else that is
 EVLOG_CORRELATION, or TRACEPARENT), `causation` (a seq) and `expect` (how many events the run has).
 
 Exit codes:
@@ -73,7 +73,7 @@ pub(crate) struct SubmitArgs {
     #[arg(long = "contract", value_name = "FILE")]
     contracts: Vec<PathBuf>,
     #[command(flatten)]
-    create: Create,
+    writing: Writing,
     #[command(flatten)]
     signing: SigningArgs,
 }
@@ -84,7 +84,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<V
     let (source, len) = open(&args.file)?;
     let log = OnceLock::new();
     // A log that is there, or must be there, is opened before the first line: a refusal should not wait for one.
-    if args.create.no_create || context.has_log()? {
+    if args.writing.no_create || context.has_log()? {
         open_log(context, args, &brought, &log)?;
     }
     let let_go = ui.spool().map_err(|error| no_thread("writes answers", &error))?;
@@ -154,7 +154,7 @@ fn open_log(
     log: &OnceLock<Log>,
 ) -> Result<(), CommandError> {
     if log.get().is_none() {
-        let opened = context.writer_with(brought, "submit", !args.create.no_create)?;
+        let opened = context.writer_with(brought, "submit", &args.writing, true)?;
         assert!(log.set(opened).is_ok(), "only one thread opens the log");
     }
     Ok(())

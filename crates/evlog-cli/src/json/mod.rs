@@ -9,6 +9,7 @@ mod event;
 mod explain;
 mod inspect;
 mod payload;
+mod policy;
 mod proofs;
 mod repair;
 mod reports;
@@ -23,6 +24,7 @@ pub(crate) use inspect::{
     BytesLine, FrameLine, HeadLine, LockLine, LogLine, PlaceLine, QuarantineLine, SegmentLine, SidecarLine,
     StrangerLine, VerdictLine,
 };
+pub(crate) use policy::{PolicyAt, PolicyObject, PolicyRule};
 pub(crate) use proofs::{CheckpointObject, EvidenceObject, KeyObject, ProofObject, WitnessObject, WitnessesObject};
 pub(crate) use repair::{LossObject, RefusedObject, RepairObject, StepObject};
 pub(crate) use reports::{

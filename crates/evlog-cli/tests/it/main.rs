@@ -33,6 +33,7 @@ mod own_notes;
 #[cfg(test)]
 mod parts;
 #[cfg(test)]
+mod policy;
 mod project;
 #[cfg(test)]
 mod proofs;

@@ -10,6 +10,9 @@
 use super::{Check, Progress, RunCheck, Subject, newer, read};
 use crate::deal::{Hand, TICK, deal};
 use crate::error::LogError;
+use crate::policy::{Noted, Policies};
+use evlog_format::{Commit, Seq};
+use evlog_projection::Fact;
 use evlog_store::RawSegment;
 use evlog_verify::Verdict;
 use evlog_verify::audit::{Audit, Part, StreamLens};
@@ -34,12 +37,13 @@ pub(super) fn check(
     let total: u64 = subject.segments.iter().map(|segment| segment.len).sum();
     // The log is read twice.
     let (done, both) = (AtomicU64::new(0), total * 2);
-    let Some(audit) = bytes(subject, threads, &done, &mut |done| progress(done, both))? else { return Ok(None) };
+    let read = bytes(subject, threads, &done, &mut |done| progress(done, both))?;
+    let Some((audit, policies)) = read else { return Ok(None) };
     let (report, lens) = audit.finish_counted();
     if report.verdict() != Verdict::Clean {
         return Ok(None);
     }
-    let runs = Runs { subject, lens: &lens, done: &done };
+    let runs = Runs { subject, policies: &policies, lens: &lens, done: &done };
     let dealt = deal(threads, &|hand| fold(&runs, hand), &mut || progress(done.load(Ordering::Relaxed), both))?;
     Ok(Some(Check::new(report, dealt)))
 }
@@ -50,7 +54,7 @@ fn bytes(
     threads: NonZeroUsize,
     done: &AtomicU64,
     progress: &mut dyn FnMut(u64),
-) -> Result<Option<Audit>, LogError> {
+) -> Result<Option<(Audit, Policies)>, LogError> {
     let segments = subject.segments;
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     std::thread::scope(|scope| {
@@ -78,15 +82,26 @@ fn bytes(
     })
 }
 
-type Outcome = Result<Option<Part>, LogError>;
+/// A segment, and what `$log` notes in it.
+type Outcome = Result<(Option<Part>, Vec<Noted>), LogError>;
+
+/// Adds what the log's own events of a commit note. One that cannot be read is found where the log is read in order.
+fn note(commit: &Commit<'_>, noted: &mut Vec<Noted>) {
+    let is_of_log = commit.events.first().is_some_and(|first| first.kind.is_of_log());
+    for (seq, event) in (commit.head.first_seq.0..).zip(&commit.events).filter(|_| is_of_log) {
+        let read = Noted::read(&Fact { seq: Seq(seq), head: commit.head, event: *event });
+        noted.extend(read.and_then(Result::ok));
+    }
+}
 
 /// Joins parts in the order of the log, whatever order they come in.
 fn join(
     subject: &Subject<'_>,
     parts: &mpsc::Receiver<(usize, Outcome)>,
     tick: &mut dyn FnMut(),
-) -> Result<Option<Audit>, LogError> {
+) -> Result<Option<(Audit, Policies)>, LogError> {
     let (mut audit, mut waiting, mut next) = (Audit::new(subject.durable), BTreeMap::new(), 0);
+    let mut policies = Policies::default();
     while next < subject.segments.len() {
         match parts.recv_timeout(TICK) {
             Ok((nth, part)) => drop(waiting.insert(nth, part?)),
@@ -94,53 +109,63 @@ fn join(
             Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(None),
         }
         tick();
-        while let Some(part) = waiting.remove(&next) {
+        while let Some((part, mut noted)) = waiting.remove(&next) {
             let is_last = next + 1 == subject.segments.len();
             if part.is_none() && is_last {
                 // The one that may end within a frame, or in zeros, as a writer left it.
-                read_last(subject, &mut audit, tick)?;
+                noted = read_last(subject, &mut audit, tick)?;
             } else if !part.is_some_and(|part| audit.join(part)) {
+                return Ok(None);
+            }
+            if noted.into_iter().any(|noted| policies.take(noted).is_err()) {
                 return Ok(None);
             }
             next += 1;
         }
     }
-    Ok(Some(audit))
+    Ok(Some((audit, policies)))
 }
 
 /// The last segment, behind those before it.
-fn read_last(subject: &Subject<'_>, audit: &mut Audit, tick: &mut dyn FnMut()) -> Result<(), LogError> {
-    let Some(last) = subject.segments.last() else { return Ok(()) };
+fn read_last(subject: &Subject<'_>, audit: &mut Audit, tick: &mut dyn FnMut()) -> Result<Vec<Noted>, LogError> {
+    let mut noted = Vec::new();
+    let Some(last) = subject.segments.last() else { return Ok(noted) };
     audit.begin_segment(last.position, true);
     read(subject.raw, last, &mut |chunk| {
         tick();
-        audit.bytes(chunk, &mut |_, _| ())
+        audit.bytes(chunk, &mut |_, commit| note(commit, &mut noted))
     })?;
-    audit.end_segment().map_err(|error| newer(last, error))
+    audit.end_segment().map_err(|error| newer(last, error))?;
+    Ok(noted)
 }
 
 /// One segment by itself.
 fn part(subject: &Subject<'_>, nth: usize, done: &AtomicU64, stop: &AtomicBool) -> Outcome {
     let segment = &subject.segments[nth];
     let previous_len = nth.checked_sub(1).map(|before| subject.segments[before].len);
-    let mut audit = Audit::part(segment.position, previous_len);
+    let (mut audit, mut noted) = (Audit::part(segment.position, previous_len), Vec::new());
     read(subject.raw, segment, &mut |chunk| {
         done.fetch_add(chunk.len() as u64, Ordering::Relaxed);
-        if stop.load(Ordering::Relaxed) { Ok(()) } else { audit.bytes(chunk, &mut |_, _| ()) }
+        if stop.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        audit.bytes(chunk, &mut |_, commit| note(commit, &mut noted))
     })?;
-    audit.end_part().map_err(|error| newer(segment, error))
+    let part = audit.end_part().map_err(|error| newer(segment, error))?;
+    Ok((part, noted))
 }
 
 /// What the runs are folded from.
 struct Runs<'r, 's> {
     subject: &'r Subject<'s>,
+    policies: &'r Policies,
     lens: &'r StreamLens,
     done: &'r AtomicU64,
 }
 
 /// Folds the runs, each thread those that are dealt to it.
 fn fold<'r>(runs: &Runs<'r, '_>, hand: Hand) -> Result<RunCheck<'r>, LogError> {
-    let mut check = RunCheck::new(runs.subject.contracts, Some(runs.lens));
+    let mut check = RunCheck::new(runs.subject.contracts, runs.policies.clone(), Some(runs.lens));
     for segment in runs.subject.segments {
         each_event(runs.subject, segment, hand, &mut check)?;
         if hand.is_first() {

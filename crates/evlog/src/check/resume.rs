@@ -206,7 +206,8 @@ struct Going<'s> {
 
 impl<'s> Going<'s> {
     fn new(subject: &'s Subject<'s>, audit: Audit, saved: Saved, begun_ns: i64) -> Going<'s> {
-        let mut check = RunCheck::new(subject.contracts, None);
+        let policies = saved.head.policies();
+        let mut check = RunCheck::new(subject.contracts, policies, None);
         (check.findings, check.losses) = saved.head.into_found();
         let before = Position(audit.frontier().size());
         let asleep = saved.runs.keys().cloned().collect();
@@ -253,7 +254,7 @@ impl<'s> Going<'s> {
     }
 
     fn save(&self) -> Option<Vec<u8>> {
-        let head = Head::new(self.begun_ns, &self.check.findings, &self.check.losses);
+        let head = Head::new(self.begun_ns, &self.check);
         encode(&head, &self.audit.save()?, &self.seen)
     }
 }

@@ -10,8 +10,10 @@
 //! Invariant: the digest is compared before anything else is read. It shows accidents, not intent: whoever can write the
 //! file can make it say anything, so it belongs where the log's own keepers are trusted to read the log.
 
+use super::RunCheck;
 use super::resume::ResumeError;
-use crate::history::LossAccepted;
+use crate::history::{LossAccepted, PolicySet};
+use crate::policy::{Noted, Policies, Set};
 use evlog_format::{Seq, payload};
 use evlog_projection::FoldError;
 use serde::{Deserialize, Serialize};
@@ -23,6 +25,9 @@ const DIGEST_LEN: usize = 32;
 /// What was kept by another version may have been judged by other rules.
 const PROGRAM: &str = concat!("evlog ", env!("CARGO_PKG_VERSION"));
 
+/// A policy that was set: seq, number in `$log`, when, by which principal, what.
+type SavedPolicy = (u64, u64, i64, Option<String>, PolicySet);
+
 /// What was found in the part that was read, besides its bytes being sound.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Head {
@@ -31,17 +36,41 @@ pub(super) struct Head {
     pub(super) begun_ns: i64,
     contract_findings: Vec<(u64, String, String)>,
     losses: Vec<(u64, LossAccepted)>,
+    policies: Vec<SavedPolicy>,
+    /// When checkpoints were signed.
+    signed: Vec<(u64, i64)>,
 }
 
 impl Head {
-    pub(super) fn new(begun_ns: i64, findings: &[FoldError], losses: &[(Seq, LossAccepted)]) -> Head {
+    pub(super) fn new(begun_ns: i64, check: &RunCheck<'_>) -> Head {
+        let RunCheck { findings, losses, policies, .. } = check;
         let finding = |error: &FoldError| (error.seq.0, error.run.clone(), error.message.clone());
+        let policy = |set: &Set| (set.seq.0, set.number, set.recorded_ns, set.principal.clone(), set.said.clone());
         Head {
             program: PROGRAM.to_owned(),
             begun_ns,
             contract_findings: findings.iter().map(finding).collect(),
             losses: losses.iter().map(|(seq, loss)| (seq.0, loss.clone())).collect(),
+            policies: policies.all().iter().filter_map(|known| known.set.as_ref()).map(policy).collect(),
+            signed: policies.signed().iter().map(|(seq, recorded_ns)| (seq.0, *recorded_ns)).collect(),
         }
+    }
+
+    /// The policies of what was read.
+    pub(super) fn policies(&self) -> Policies {
+        let set = |(seq, number, recorded_ns, principal, said): &SavedPolicy| {
+            let (seq, number, recorded_ns) = (Seq(*seq), *number, *recorded_ns);
+            Noted::Set(Set { seq, number, recorded_ns, principal: principal.clone(), said: said.clone() })
+        };
+        let signed = self.signed.iter().map(|(seq, recorded_ns)| Noted::Signed(Seq(*seq), *recorded_ns));
+        let mut all: Vec<Noted> = self.policies.iter().map(set).chain(signed).collect();
+        all.sort_by_key(Noted::seq);
+        let mut policies = Policies::default();
+        for noted in all {
+            // What is wrong with one was found, and stands among the findings.
+            policies.take(noted).ok();
+        }
+        policies
     }
 
     pub(super) fn into_found(self) -> (Vec<FoldError>, Vec<(Seq, LossAccepted)>) {
@@ -185,7 +214,10 @@ mod tests {
 
     #[test]
     fn no_byte_of_the_file_can_be_changed_or_lost() {
-        let head = Head::new(5, &[FoldError { seq: Seq(3), run: "a".into(), message: "m".into() }], &[]);
+        let contracts = evlog_projection::Contracts::new();
+        let mut check = RunCheck::new(&contracts, Policies::default(), None);
+        check.findings.push(FoldError { seq: Seq(3), run: "a".into(), message: "m".into() });
+        let head = Head::new(5, &check);
         let mut runs = BTreeMap::from([("a".to_owned(), SeenRun::default()), ("b".to_owned(), SeenRun::default())]);
         for run in runs.values_mut() {
             run.push(3000);

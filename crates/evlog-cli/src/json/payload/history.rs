@@ -6,7 +6,9 @@ use serde_json::Value;
 
 tables! {
     Created { format_version: u32, segment_limit: u64, program: String }
-    Session { program: String }
+    Opened { program: String, policy: Option<u64> }
+    Closed { program: String }
+    PolicySet { text: String, blake3: Digest, previous: Option<u64>, set_by: String }
     Recovered { end: u64 }
     TailCut { position: u64, len: u64, kept_as: String, reason: String }
     CheckpointSigned { origin: String, size: u64, next_seq: u64, root: Digest }
@@ -26,7 +28,9 @@ tables! {
 pub(super) fn read(event: &Event<'_>) -> Option<Value> {
     match event.kind {
         kind::LOG_CREATED => table::<Created>(event),
-        kind::LOG_OPENED | kind::LOG_CLOSED => table::<Session>(event),
+        kind::LOG_OPENED => table::<Opened>(event),
+        kind::LOG_CLOSED => table::<Closed>(event),
+        kind::LOG_POLICY_SET => table::<PolicySet>(event),
         kind::LOG_RECOVERED => table::<Recovered>(event),
         kind::LOG_TAIL_CUT => table::<TailCut>(event),
         kind::LOG_CHECKPOINT_SIGNED => table::<CheckpointSigned>(event),

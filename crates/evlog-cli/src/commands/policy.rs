@@ -1,0 +1,189 @@
+//! `evlog policy`: what a log demands of every command.
+
+use crate::context::{Context, contracts};
+use crate::error::{CommandError, Verdict};
+use crate::files;
+use crate::json::{PolicyAt, PolicyObject, PolicyRule, hex, time};
+use crate::table::facts;
+use crate::ui::{Tone, Ui};
+use clap::{Args, Subcommand};
+use evlog::policy::{InForce, POLICY_LEN_MAX, span};
+use evlog_format::Seq;
+use evlog_projection::time::to_rfc3339;
+use evlog_store::StdFs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+const EXAMPLES: &str = "\
+Examples:
+  evlog policy set policy.toml --actor alice     from now on; what was recorded before is judged as it was
+  evlog policy show                              what is in force
+  evlog policy show --at 118                     what was in force when event 118 was recorded
+  evlog policy show --text > policy.toml         its text, to change it
+
+A policy is TOML; every member is optional:
+  durability = \"sync\"                 the weakest durability class that is taken
+  checkpoint_within = \"24h\"           no run begins when the last signed checkpoint is older
+  actors = [\"user:*\", \"ci:*\"]         the forms of actors; `*` stands for any text
+
+  [at]
+  ahead = \"5m\"                        how far ahead of the clock `at` may be; or \"unbounded\"
+  behind = \"30d\"                      how far behind it; or \"unbounded\"
+  mark = \"1m\"                         beyond this distance an event is marked backdated or ahead
+
+  [[order]]                           rules on the order of a run's events, as many as are needed
+  name = \"four-eyes\"
+  template = \"precedence\"             or init, absence, alternate_precedence, chain_precedence,
+  first = \"custom/approved\"           not_succession, not_chain_succession, not_co_existence
+  then = \"custom/executed\"
+  different = \"actor\"";
+
+/// Say what the log demands of every command, or show it
+///
+/// A policy is an event of the log's own, with its whole text. A command that breaks it is refused, with a code that begins
+/// with `POLICY_` (or is `AT_OUT_OF_RANGE`); `evlog verify` judges what was recorded by the policy of that time.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct PolicyArgs {
+    #[command(subcommand)]
+    command: PolicyCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum PolicyCommand {
+    /// Put a policy into force, in place of the one before
+    Set(SetArgs),
+    /// Say which policy is in force, since when, and what it demands
+    Show(ShowArgs),
+}
+
+#[derive(Args, Debug)]
+struct SetArgs {
+    /// The policy
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Who sets it, for the event that records it
+    #[arg(long, value_name = "NAME", default_value = "operator")]
+    actor: String,
+}
+
+#[derive(Args, Debug)]
+struct ShowArgs {
+    /// Show the policy by which this event was judged
+    #[arg(long, value_name = "SEQ")]
+    at: Option<u64>,
+    /// Print its text as it was set, and nothing else
+    #[arg(long)]
+    text: bool,
+}
+
+pub(crate) fn run(ui: &mut Ui, context: &Context, args: &PolicyArgs) -> Result<Verdict, CommandError> {
+    match &args.command {
+        PolicyCommand::Set(args) => set(ui, context, args),
+        PolicyCommand::Show(args) => show(ui, context, args),
+    }
+}
+
+fn set(ui: &mut Ui, context: &Context, args: &SetArgs) -> Result<Verdict, CommandError> {
+    let text = files::read_text(&args.file, POLICY_LEN_MAX as u64)?;
+    let wrong = |error: evlog::LogError| match error {
+        evlog::LogError::Policy(error) => CommandError::user(format!("`{}`: {error}", args.file.display()))
+            .hint("nothing was recorded; `evlog policy --help` shows what a policy can say"),
+        error => error.into(),
+    };
+    // Before the log is opened: a text that is no policy leaves no trace.
+    evlog::policy::Policy::read(&text).map_err(|error| wrong(evlog::LogError::Policy(error)))?;
+    let log = context.writer("policy", false)?;
+    let is_new = log.set_policy(&text, &args.actor).map_err(wrong);
+    let in_force = log.policy();
+    let closed = log.close();
+    let (is_new, in_force) = (is_new?.is_some(), in_force?);
+    closed?;
+    if context.json {
+        ui.json(&object(&in_force, is_new));
+        return Ok(Verdict::Yes);
+    }
+    facts(
+        ui,
+        &[("policy", if is_new { "set now" } else { "as before: this text is in force" }.to_owned(), Tone::Good)],
+    );
+    print(ui, &in_force);
+    Ok(Verdict::Yes)
+}
+
+fn show(ui: &mut Ui, context: &Context, args: &ShowArgs) -> Result<Verdict, CommandError> {
+    let view = Context::as_of(evlog::View::open(Arc::new(StdFs), &context.log, contracts())?, args.at)?;
+    let policies = view.policies()?;
+    let in_force = args.at.map_or_else(|| policies.last(), |at| policies.at(Seq(at)));
+    if args.text {
+        let Some(set) = &in_force.set else {
+            return Err(CommandError::user("expected a policy that was set, found that the default is in force")
+                .with_code(Verdict::No.code()));
+        };
+        ui.file(set.said.text.as_bytes());
+    } else if context.json {
+        ui.json(&object(in_force, false));
+    } else {
+        print(ui, in_force);
+    }
+    Ok(Verdict::Yes)
+}
+
+fn object(in_force: &InForce, is_new: bool) -> PolicyObject<'_> {
+    let (policy, set) = (&in_force.policy, in_force.set.as_ref());
+    let rules = in_force.rules();
+    let order = rules.map(|(rule, since)| PolicyRule { name: &rule.name, rule: rule.to_string(), since: since.0 });
+    PolicyObject {
+        seq: set.map(|set| set.seq.0),
+        recorded: set.map(|set| time(set.recorded_ns)),
+        set_by: set.map(|set| set.said.set_by.as_str()),
+        principal: set.and_then(|set| set.principal.clone()),
+        blake3: set.map(|set| hex(&set.said.blake3)),
+        replaced: in_force.replaced.map(|seq| seq.0),
+        at: PolicyAt {
+            ahead: policy.ahead_ns.map(span),
+            behind: policy.behind_ns.map(span),
+            mark: span(policy.mark_ns),
+        },
+        durability: policy.weakest.name(),
+        checkpoint_within: policy.unsigned_max_ns.map(span),
+        actors: &policy.actors,
+        order: order.collect(),
+        text: set.map(|set| set.said.text.as_str()),
+        new: is_new,
+    }
+}
+
+fn print(ui: &mut Ui, in_force: &InForce) {
+    let policy = &in_force.policy;
+    let mut rows = match &in_force.set {
+        None => vec![("in force", "the default; no policy was set".to_owned(), Tone::Strong)],
+        Some(set) => {
+            let by = set.principal.as_ref().map_or_else(String::new, |principal| format!(" ({principal})"));
+            vec![
+                ("in force", format!("since seq {}, recorded {}", set.seq, to_rfc3339(set.recorded_ns)), Tone::Strong),
+                ("set by", format!("{}{by}", set.said.set_by), Tone::Plain),
+                ("blake3", hex(&set.said.blake3), Tone::Plain),
+            ]
+        }
+    };
+    if let Some(replaced) = in_force.replaced {
+        rows.push(("replaced", format!("that of seq {replaced}"), Tone::Plain));
+    }
+    let bound =
+        |bound: Option<i64>| bound.map_or("as far as times go".to_owned(), |ns| format!("at most {}", span(ns)));
+    let (ahead, behind) = (bound(policy.ahead_ns), bound(policy.behind_ns));
+    rows.push(("at", format!("{ahead} ahead of the clock, {behind} behind it"), Tone::Plain));
+    rows.push(("marks", format!("backdated and ahead: more than {} from recorded", span(policy.mark_ns)), Tone::Plain));
+    rows.push(("durability", format!("`{}` or stronger", policy.weakest.name()), Tone::Plain));
+    let unsigned = policy.unsigned_max_ns.map_or("none needed for a run to begin".to_owned(), |ns| {
+        format!("signed within the last {} when a run begins", span(ns))
+    });
+    rows.push(("checkpoint", unsigned, Tone::Plain));
+    let actors = if policy.actors.is_empty() { "any".to_owned() } else { policy.actors.join(", ") };
+    rows.push(("actors", actors, Tone::Plain));
+    for (rule, since) in in_force.rules() {
+        rows.push(("order", format!("{}: {rule} (since seq {since})", rule.name), Tone::Plain));
+    }
+    facts(ui, &rows);
+}

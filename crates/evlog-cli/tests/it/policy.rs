@@ -1,0 +1,138 @@
+//! `evlog policy`, as people and programs meet it. The rules are those of `docs/policy.md`.
+
+use crate::support::Room;
+use serde_json::{Value, json};
+use std::fs;
+
+fn record(run: &str, kind: &str, actor: &str) -> String {
+    format!(r#"{{"contract":"custom","run":"{run}","do":"record","kind":"custom/{kind}","actor":"{actor}"}}"#) + "\n"
+}
+
+/// The code that each line was answered with, or its result.
+fn codes(out: &str) -> Vec<String> {
+    let of = |line: &str| {
+        let answer: Value = serde_json::from_str(line).unwrap();
+        answer["error"]["code"].as_str().or(answer["result"].as_str()).unwrap().to_owned()
+    };
+    out.lines().map(of).collect()
+}
+
+fn set(room: &Room, text: &str) -> Value {
+    fs::write(room.path("policy.toml"), text).unwrap();
+    room.ends(0, &["policy", "set", "policy.toml", "--actor", "keeper", "--json"]).json()
+}
+
+#[test]
+fn the_example_of_the_documents_is_a_policy_and_is_shown_as_it_was_set() {
+    let page = include_str!("../../../../docs/policy.md");
+    let text = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
+    let room = Room::new();
+    room.ends(0, &["init"]);
+    let done = set(&room, text);
+    assert_eq!(
+        (&done["new"], &done["set_by"], &done["checkpoint_within"]),
+        (&json!(true), &json!("keeper"), &json!("1d"))
+    );
+    assert_eq!(set(&room, text)["new"], json!(false));
+    assert_eq!(room.ends(0, &["policy", "show", "--text"]).out, text);
+    let shown = room.ends(0, &["policy", "show"]).out;
+    for expected in [
+        "set by      keeper (os:",
+        "at          at most 5m ahead of the clock, at most 30d behind it",
+        "durability  `sync` or stronger",
+        "checkpoint  signed within the last 1d when a run begins",
+        "order       four-eyes: precedence(custom/approved, custom/executed), by another actor, within 2d (since seq",
+    ] {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+    let seq = done["seq"].as_u64().unwrap();
+    let of = |at: u64| room.ends(0, &["policy", "show", "--json", "--at", &at.to_string()]).json()["seq"].clone();
+    assert_eq!((of(seq), of(seq + 1)), (Value::Null, json!(seq)), "an event is not judged by the policy that it sets");
+}
+
+#[test]
+fn without_a_policy_the_default_is_shown_and_has_no_text() {
+    let room = Room::new();
+    room.ends(0, &["init"]);
+    assert!(room.ends(0, &["policy", "show"]).out.starts_with("in force    the default; no policy was set"));
+    let done = room.ends(1, &["policy", "show", "--text"]);
+    assert!(done.out.is_empty() && done.err.contains("the default is in force"), "{done:?}");
+    assert!(room.ends(2, &["policy", "show", "--at", "99"]).err.contains("--at 99"));
+}
+
+#[test]
+fn a_file_that_is_no_policy_is_refused_with_its_place_and_leaves_no_trace() {
+    let room = Room::new();
+    room.ends(0, &["init"]);
+    let before = room.ends(0, &["cat"]).out;
+    fs::write(room.path("p.toml"), "durability = \"sync\"\nactros = []\n").unwrap();
+    let done = room.ends(2, &["policy", "set", "p.toml"]);
+    assert!(done.err.contains("`p.toml`: line 2, column 1: unknown field `actros`"), "{done:?}");
+    assert!(room.ends(2, &["policy", "set", "none.toml"]).err.contains("could not read `none.toml`"));
+    assert_eq!(room.ends(0, &["cat"]).out, before);
+    let nowhere = Room::new();
+    fs::write(nowhere.path("p.toml"), "").unwrap();
+    assert!(nowhere.ends(2, &["policy", "set", "p.toml"]).err.contains("no log"));
+}
+
+#[test]
+fn what_breaks_the_policy_is_refused_and_verify_finds_all_that_was_taken_good() {
+    let room = Room::new();
+    room.ends(0, &["init"]);
+    set(
+        &room,
+        "actors = [\"user:*\"]\n[[order]]\nname = \"eyes\"\ntemplate = \"precedence\"\nfirst = \"custom/ok\"\nthen = \"custom/do\"\ndifferent = \"actor\"",
+    );
+    let lines = [
+        record("o", "do", "user:a"),
+        record("o", "ok", "user:a"),
+        record("o", "do", "user:a"),
+        record("o", "do", "user:b"),
+        record("o", "ok", "x"),
+    ];
+    let done = room.feed(&["submit"], &lines.concat());
+    assert_eq!(done.code, 1);
+    assert_eq!(codes(&done.out), ["POLICY_ORDER", "accepted", "POLICY_ORDER", "accepted", "POLICY_ACTOR"]);
+    let unnamed = r#"{"contract":"custom","run":"o","do":"record","kind":"custom/note"}"#;
+    assert_eq!(codes(&room.feed(&["submit"], unnamed).out), ["POLICY_ACTOR"]);
+    assert_eq!(codes(&room.feed(&["submit", "--actor", "user:c"], unnamed).out), ["accepted"]);
+    room.ends(0, &["verify"]);
+}
+
+#[test]
+fn a_session_with_a_key_signs_what_the_policy_wants_before_its_runs_begin() {
+    // L-07.
+    let room = Room::new();
+    room.ends(0, &["init"]);
+    room.ends(0, &["key", "new", "example.com/t", "--out", "t.key"]);
+    set(&room, "checkpoint_within = \"0s\"");
+    let line = record("o", "note", "a");
+    assert_eq!(codes(&room.feed(&["submit"], &line).out), ["POLICY_CHECKPOINT"]);
+    let signed = |room: &Room| room.ends(0, &["cat", "--json"]).out.matches("log.checkpoint_signed").count();
+    assert_eq!(signed(&room), 0);
+    // Nothing is so new that it was signed at the same moment, but it was tried before the first command.
+    assert_eq!(codes(&room.feed(&["submit", "--key", "t.key"], &line).out), ["POLICY_CHECKPOINT"]);
+    assert_eq!(signed(&room), 1);
+    set(&room, "checkpoint_within = \"1h\"");
+    assert_eq!(codes(&room.feed(&["submit"], &line).out), ["accepted"]);
+    set(&room, "checkpoint_within = \"0s\"");
+    let late = record("p", "note", "a");
+    assert_eq!(codes(&room.feed(&["submit"], &late).out), ["POLICY_CHECKPOINT"]);
+    assert_eq!(codes(&room.feed(&["submit"], &line).out), ["accepted"], "a run that began goes on");
+    room.ends(0, &["verify"]);
+}
+
+#[test]
+fn a_pipeline_that_the_policy_refuses_does_not_begin() {
+    let room = Room::new();
+    room.ends(0, &["run", "--init", "demo"]);
+    room.ends(0, &["init"]);
+    set(&room, "actors = [\"ci:*\"]");
+    let done = room.ends(20, &["run", "demo/plan.toml"]);
+    assert!(done.err.contains("POLICY_ACTOR"), "{done:?}");
+    assert!(room.ends(0, &["runs"]).out.is_empty());
+    room.ends(0, &["run", "demo/plan.toml", "--actor", "ci:main"]);
+    let events = room.ends(0, &["cat", "--json"]).lines();
+    let of_run = events.iter().filter(|event| event["kind"].as_str().unwrap().starts_with("pipeline."));
+    assert!(of_run.clone().count() > 3 && of_run.clone().all(|event| event["actor"] == "ci:main"), "{events:?}");
+}

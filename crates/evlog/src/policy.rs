@@ -1,0 +1,163 @@
+//! The policy of a log: what its keeper demands of every command, as a text that the log itself holds.
+//!
+//! Does: read the text ([`Policy::read`]), judge a commit and the order of a run's events by it, and know which policy was in
+//! force when ([`Policies`]). A command is judged before it is recorded; an audit judges what was recorded, by the policy of
+//! that time and by the same functions. The rules stand in `docs/policy.md`.
+//! Does not: open files, ask the clock.
+
+mod order;
+mod read;
+mod timeline;
+
+pub use order::{OrderRule, Orders, Template};
+pub use read::PolicyError;
+pub use timeline::{InForce, Noted, Policies, Set};
+
+use evlog_format::{CommitHead, Durability};
+use evlog_projection::time::to_rfc3339;
+
+/// The longest text of a policy, in bytes.
+pub const POLICY_LEN_MAX: usize = 64 * 1024;
+/// The most forms of actors, and the most rules on order.
+pub const ITEMS_MAX: usize = 256;
+
+const SECOND_NS: i64 = 1_000_000_000;
+
+/// What is demanded of commands. The default is that of a log without a policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How far ahead of the clock `at` may be, in nanoseconds; none: as far as times go.
+    pub ahead_ns: Option<i64>,
+    /// How far behind the clock `at` may be, in nanoseconds; none: as far as times go.
+    pub behind_ns: Option<i64>,
+    /// From which distance on an event is marked as backdated or ahead, in nanoseconds.
+    pub mark_ns: i64,
+    /// The weakest durability class.
+    pub weakest: Durability,
+    /// How old the last signed checkpoint may be when a run begins, in nanoseconds.
+    pub unsigned_max_ns: Option<i64>,
+    /// The forms of actors, of which one must fit; `*` stands for any text. None: any actor.
+    pub actors: Vec<String>,
+    /// Rules on the order of a run's events.
+    pub order: Vec<OrderRule>,
+}
+
+impl Default for Policy {
+    fn default() -> Policy {
+        Policy {
+            ahead_ns: Some(5 * 60 * SECOND_NS),
+            behind_ns: None,
+            mark_ns: 60 * SECOND_NS,
+            weakest: Durability::Os,
+            unsigned_max_ns: None,
+            actors: Vec::new(),
+            order: Vec::new(),
+        }
+    }
+}
+
+/// What a policy refuses: a code for programs, and a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    /// `AT_OUT_OF_RANGE`, or `POLICY_…`.
+    pub code: &'static str,
+    /// What was expected and what was found.
+    pub message: String,
+}
+
+impl Policy {
+    /// What is wrong with the commit of a command, if anything is. `at`: the time as the command wrote it, for the message.
+    pub fn commit_breach(&self, head: &CommitHead<'_>, at: Option<&str>) -> Option<Breach> {
+        let at_breach = head.occurred_ns.and_then(|occurred| self.at_breach(occurred, head.recorded_ns, at));
+        at_breach.or_else(|| self.class_breach(head.class)).or_else(|| self.actor_breach(head.actor))
+    }
+
+    fn at_breach(&self, occurred_ns: i64, recorded_ns: i64, at: Option<&str>) -> Option<Breach> {
+        let found = || at.map_or_else(|| to_rfc3339(occurred_ns), str::to_owned);
+        let breach = |message| Some(Breach { code: "AT_OUT_OF_RANGE", message });
+        if occurred_ns < 0 {
+            return breach(format!("at: expected a time from 1970 on, found `{}`", found()));
+        }
+        let distance = i128::from(occurred_ns) - i128::from(recorded_ns);
+        let clock = || to_rfc3339(recorded_ns);
+        if let Some(ahead) = self.ahead_ns.filter(|ahead| distance > i128::from(*ahead)) {
+            let (span, clock) = (span(ahead), clock());
+            return breach(format!(
+                "at: expected a time at most {span} ahead of the clock, which says {clock}, found `{}`",
+                found()
+            ));
+        }
+        if let Some(behind) = self.behind_ns.filter(|behind| -distance > i128::from(*behind)) {
+            let (span, clock) = (span(behind), clock());
+            return breach(format!(
+                "at: expected a time at most {span} behind the clock, which says {clock}, found `{}`",
+                found()
+            ));
+        }
+        None
+    }
+
+    fn class_breach(&self, class: Durability) -> Option<Breach> {
+        // A class of a greater number promises less.
+        (class as u8 > self.weakest as u8).then(|| {
+            let (expected, found) = (self.weakest.name(), class.name());
+            Breach {
+                code: "POLICY_DURABILITY",
+                message: format!("durability: expected `{expected}`, found the weaker `{found}`"),
+            }
+        })
+    }
+
+    fn actor_breach(&self, actor: &str) -> Option<Breach> {
+        let is_of_a_form = self.actors.is_empty() || self.actors.iter().any(|form| fits(form, actor));
+        (!is_of_a_form).then(|| {
+            let forms: Vec<String> = self.actors.iter().map(|form| format!("`{form}`")).collect();
+            let message = format!("actor: expected one of the form {}, found `{actor}`", forms.join(" or "));
+            Breach { code: "POLICY_ACTOR", message }
+        })
+    }
+
+    /// What is wrong with a run that begins, where the last signed checkpoint, or the policy, was recorded at `since_ns`.
+    pub fn unsigned_breach(&self, recorded_ns: i64, since_ns: i64) -> Option<Breach> {
+        let max = self.unsigned_max_ns?;
+        let age = i128::from(recorded_ns) - i128::from(since_ns);
+        (age > i128::from(max)).then(|| {
+            let (max, since) = (span(max), to_rfc3339(since_ns));
+            let message = format!(
+                "expected a checkpoint signed within the last {max} before a run begins, found none since {since}"
+            );
+            Breach { code: "POLICY_CHECKPOINT", message }
+        })
+    }
+
+    /// The word for what happened, by its own account, at another time than it was recorded. Both in Unix nanoseconds.
+    pub fn mark(&self, occurred_ns: i64, recorded_ns: i64) -> Option<&'static str> {
+        let distance = i128::from(occurred_ns) - i128::from(recorded_ns);
+        let is_apart = distance.abs() > i128::from(self.mark_ns);
+        is_apart.then_some(if distance < 0 { "backdated" } else { "ahead" })
+    }
+}
+
+/// Whether text is of a form in which `*` stands for any text, also for none.
+fn fits(form: &str, text: &str) -> bool {
+    let Some((first, rest)) = form.split_once('*') else { return form == text };
+    let Some(mut text) = text.strip_prefix(first) else { return false };
+    let mut parts: Vec<&str> = rest.split('*').collect();
+    let last = parts.pop().unwrap_or_default();
+    // The earliest place of each part leaves the most for those behind it.
+    for part in parts {
+        let Some(at) = text.find(part) else { return false };
+        text = &text[at + part.len()..];
+    }
+    text.ends_with(last)
+}
+
+/// A distance in time as the policy's text writes it, in the largest unit that gives a whole number.
+pub fn span(ns: i64) -> String {
+    let seconds = ns / SECOND_NS;
+    let unit = read::UNITS.iter().rev().find(|(_, unit)| seconds % unit == 0 && seconds >= *unit);
+    unit.map_or_else(|| format!("{seconds}s"), |(name, unit)| format!("{}{name}", seconds / unit))
+}
+
+#[cfg(test)]
+mod tests;

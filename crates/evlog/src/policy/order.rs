@@ -1,0 +1,221 @@
+//! Rules on the order of a run's events, as data: those templates of DECLARE whose breach shows at the event that breaks
+//! them, so that the command can be refused. What must still happen can only be asked of a run that has ended.
+//!
+//! Invariant: a rule sees a run's events from the moment on since which it stands in the log's policy without a change. So
+//! what it says of an event depends on the log before that event alone, for the writer as for an audit.
+
+use super::span;
+use evlog_format::{Kind, KindBuf, Seq};
+use evlog_projection::Fact;
+use std::fmt;
+
+/// A rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderRule {
+    /// Its name.
+    pub name: String,
+    /// What it demands.
+    pub template: Template,
+    /// The event that the template calls A; none for those of one kind.
+    pub first: Option<KindBuf>,
+    /// The event that the template calls B, or its only one.
+    pub then: KindBuf,
+    /// How often it may occur, for [`Template::Absence`].
+    pub at_most: u64,
+    /// Whether the first event must be by another actor.
+    pub other_actor: bool,
+    /// How long before, by the recorded times, the first event may be, in nanoseconds.
+    pub within_ns: Option<i64>,
+}
+
+/// What a rule demands, by the names of DECLARE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Template {
+    /// A run begins with it.
+    Init,
+    /// It occurs so often at most.
+    Absence,
+    /// The second one occurs only after the first one.
+    Precedence,
+    /// As before, and each needs a first one of its own.
+    AlternatePrecedence,
+    /// The second one occurs only directly after the first one.
+    ChainPrecedence,
+    /// The second one does not occur after the first one.
+    NotSuccession,
+    /// The second one does not occur directly after the first one.
+    NotChainSuccession,
+    /// Not both of them occur.
+    NotCoExistence,
+}
+
+impl Template {
+    /// Its name in a policy's text.
+    pub fn name(self) -> &'static str {
+        match self {
+            Template::Init => "init",
+            Template::Absence => "absence",
+            Template::Precedence => "precedence",
+            Template::AlternatePrecedence => "alternate_precedence",
+            Template::ChainPrecedence => "chain_precedence",
+            Template::NotSuccession => "not_succession",
+            Template::NotChainSuccession => "not_chain_succession",
+            Template::NotCoExistence => "not_co_existence",
+        }
+    }
+}
+
+/// As `precedence(custom/approved, custom/executed), by another actor`.
+impl fmt::Display for OrderRule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}(", self.template.name())?;
+        if let Some(first) = &self.first {
+            write!(f, "{}, ", first.as_kind())?;
+        }
+        write!(f, "{})", self.then.as_kind())?;
+        if self.template == Template::Absence {
+            write!(f, ", at most {} times", self.at_most)?;
+        }
+        if self.other_actor {
+            f.write_str(", by another actor")?;
+        }
+        self.within_ns.map_or(Ok(()), |within| write!(f, ", within {}", span(within)))
+    }
+}
+
+/// An event that may come first.
+#[derive(Clone, Debug)]
+struct Seen {
+    seq: Seq,
+    recorded_ns: i64,
+    actor: String,
+}
+
+/// What a rule has seen of one run.
+#[derive(Clone, Debug, Default)]
+struct Progress {
+    /// The last of the first events, and the last of those by another actor.
+    first: Option<Seen>,
+    first_of_other: Option<Seen>,
+    /// The run's last event, if it is a first one.
+    just_before: Option<Seen>,
+    /// The last of the second events, and how many there were.
+    then: Option<Seq>,
+    count: u64,
+}
+
+/// What the rules in force have seen of one run.
+#[derive(Clone, Debug, Default)]
+pub struct Orders(Vec<Stands>);
+
+/// A rule by its name and the seq since which it stands, and what it has seen.
+#[derive(Clone, Debug)]
+struct Stands {
+    name: String,
+    since: Seq,
+    progress: Progress,
+}
+
+impl Orders {
+    /// Takes the run's next event into account, and says what it breaks. The rules are those in force, each with the seq
+    /// since which it stands.
+    pub fn next<'r>(
+        &mut self,
+        rules: impl IntoIterator<Item = (&'r OrderRule, Seq)>,
+        fact: &Fact<'_>,
+    ) -> Option<String> {
+        let mut breach = None;
+        for (rule, since) in rules {
+            let told = self.progress(rule, since).next(rule, fact);
+            breach = breach.or_else(|| told.map(|told| format!("policy rule `{}`: {told}", rule.name)));
+        }
+        breach
+    }
+
+    fn progress(&mut self, rule: &OrderRule, since: Seq) -> &mut Progress {
+        let known = self.0.iter().position(|stands| stands.since == since && stands.name == rule.name);
+        let at = known.unwrap_or_else(|| {
+            self.0.push(Stands { name: rule.name.clone(), since, progress: Progress::default() });
+            self.0.len() - 1
+        });
+        &mut self.0[at].progress
+    }
+}
+
+impl Progress {
+    fn next(&mut self, rule: &OrderRule, fact: &Fact<'_>) -> Option<String> {
+        let kind = fact.event.kind;
+        let is_first = rule.first.as_ref().is_some_and(|first| first.as_kind() == kind);
+        let is_then = rule.then.as_kind() == kind;
+        let breach = self.breach(rule, fact, is_first, is_then);
+        if is_then {
+            (self.then, self.count) = (Some(fact.seq), self.count + 1);
+            if rule.template == Template::AlternatePrecedence {
+                (self.first, self.first_of_other) = (None, None);
+            }
+        }
+        let head = &fact.head;
+        let seen = || Seen { seq: fact.seq, recorded_ns: head.recorded_ns, actor: head.actor.to_owned() };
+        self.just_before = is_first.then(seen);
+        if is_first {
+            let before = self.first.replace(seen());
+            self.first_of_other = before.filter(|before| before.actor != head.actor).or(self.first_of_other.take());
+        }
+        breach
+    }
+
+    fn breach(&self, rule: &OrderRule, fact: &Fact<'_>, is_first: bool, is_then: bool) -> Option<String> {
+        let (a, b) =
+            (rule.first.as_ref().map(|first| name(first.as_kind())).unwrap_or_default(), name(rule.then.as_kind()));
+        match rule.template {
+            Template::Init => (fact.event.number == 0 && !is_then)
+                .then(|| format!("expected a run to begin with {b}, found {}", name(fact.event.kind))),
+            Template::Absence => (is_then && self.count >= rule.at_most)
+                .then(|| format!("expected {b} at most {} times, found it once more", rule.at_most)),
+            Template::Precedence | Template::AlternatePrecedence if is_then => {
+                let candidates = [&self.first, &self.first_of_other];
+                let fitting = candidates.into_iter().flatten().find(|seen| fits(rule, seen, fact));
+                fitting.is_none().then(|| wanted(rule, &a, &b, "before", self.first.as_ref()))
+            }
+            Template::ChainPrecedence if is_then => {
+                let fitting = self.just_before.as_ref().filter(|seen| fits(rule, seen, fact));
+                fitting.is_none().then(|| wanted(rule, &a, &b, "directly before", self.just_before.as_ref()))
+            }
+            Template::NotSuccession if is_then => {
+                self.first.as_ref().map(|seen| format!("expected no {b} after {a}, which is seq {}", seen.seq))
+            }
+            Template::NotChainSuccession if is_then => self
+                .just_before
+                .as_ref()
+                .map(|seen| format!("expected no {b} directly after {a}, which is seq {}", seen.seq)),
+            Template::NotCoExistence if is_then || is_first => {
+                let (other, here) =
+                    if is_then { (self.first.as_ref().map(|seen| seen.seq), &b) } else { (self.then, &a) };
+                let there = if is_then { &a } else { &b };
+                other.map(|seq| format!("expected no {here} beside {there}, which is seq {seq}"))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Whether an event may stand before the one that is judged.
+fn fits(rule: &OrderRule, seen: &Seen, fact: &Fact<'_>) -> bool {
+    let age = i128::from(fact.head.recorded_ns) - i128::from(seen.recorded_ns);
+    let is_in_time = rule.within_ns.is_none_or(|within| age <= i128::from(within));
+    is_in_time && !(rule.other_actor && seen.actor == fact.head.actor)
+}
+
+fn wanted(rule: &OrderRule, a: &str, b: &str, place: &str, found: Option<&Seen>) -> String {
+    let by = if rule.other_actor { " by another actor" } else { "" };
+    let within = rule.within_ns.map(|within| format!(", at most {} earlier", span(within))).unwrap_or_default();
+    let found = match found {
+        None => "none".to_owned(),
+        Some(seen) => format!("seq {} by `{}`", seen.seq, seen.actor),
+    };
+    format!("expected {a}{by} {place} {b}{within}, found {found}")
+}
+
+fn name(kind: Kind<'_>) -> String {
+    format!("`{kind}`")
+}

@@ -1,0 +1,158 @@
+//! Claims about the policy of a log: what is refused by it, what the log says of it, and that a session finds it.
+
+use super::toy::{ask, contracts, line, open, options, view};
+use crate::clock::StepClock;
+use crate::{Answer, Log, LogError, Options};
+use evlog_format::{Durability, Seq, kind};
+use serde_json::json;
+use std::path::Path;
+use std::sync::Arc;
+
+const ONCE: &str = "[[order]]\nname = \"once\"\ntemplate = \"absence\"\nkind = \"custom/added\"\nat_most = 2\n";
+
+fn code(answer: &Answer) -> &str {
+    answer.error.as_ref().map_or("", |error| &error.code)
+}
+
+fn kinds(dir: &Path) -> Vec<String> {
+    let mut all = Vec::new();
+    let visit = &mut |fact: &evlog_projection::Fact<'_>| {
+        all.push(fact.event.kind.to_string());
+        std::ops::ControlFlow::Continue(())
+    };
+    view(dir).each(Seq(0), visit).unwrap();
+    all
+}
+
+#[test]
+fn a_policy_is_an_event_with_its_text_and_the_same_text_is_not_recorded_again() {
+    // L-01, L-03.
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    assert_eq!(log.policy().unwrap().set, None);
+    let first = log.set_policy(ONCE, "alice").unwrap().unwrap();
+    assert_eq!(log.set_policy(ONCE, "bob").unwrap(), None);
+    let second = log.set_policy("durability = \"sync\"", "bob").unwrap().unwrap();
+    let in_force = log.policy().unwrap();
+    let set = in_force.set.unwrap();
+    assert_eq!((set.seq, set.said.set_by.as_str(), in_force.replaced), (second, "bob", Some(first)));
+    assert_eq!(set.said.blake3, *blake3::hash(b"durability = \"sync\"").as_bytes());
+    assert!(matches!(log.set_policy("durability = 1", "bob"), Err(LogError::Policy(_))));
+    log.close().unwrap();
+    let set = kinds(dir.path()).iter().filter(|found| **found == kind::LOG_POLICY_SET.to_string()).count();
+    assert_eq!(set, 2);
+}
+
+#[test]
+fn a_later_session_judges_by_the_policy_in_force_however_long_ago_it_was_set() {
+    // L-11.
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    log.set_policy("", "alice").unwrap();
+    log.set_policy(ONCE, "alice").unwrap();
+    ask(&log, "a", "begin", json!({}));
+    ask(&log, "a", "add", json!({}));
+    log.close().unwrap();
+    for _ in 0..40 {
+        let log = open(dir.path());
+        ask(&log, "b", "begin", json!({}));
+        ask(&log, "b", "end", json!({}));
+        log.close().unwrap();
+    }
+    let log = open(dir.path());
+    assert_eq!(code(&ask(&log, "a", "add", json!({}))), "");
+    let refused = ask(&log, "a", "add", json!({}));
+    assert_eq!((code(&refused), refused.status.as_deref()), ("POLICY_ORDER", Some("open")));
+    let message = "policy rule `once`: expected `custom/added` at most 2 times, found it once more";
+    assert_eq!(refused.error.unwrap().message, message);
+    log.close().unwrap();
+}
+
+#[test]
+fn what_is_refused_by_the_policy_leaves_no_trace() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    log.set_policy("actors = [\"user:*\"]", "alice").unwrap();
+    log.close().unwrap();
+    let before = kinds(dir.path());
+    let log = open(dir.path());
+    assert_eq!(code(&ask(&log, "a", "begin", json!({}))), "POLICY_ACTOR");
+    log.close().unwrap();
+    assert_eq!(kinds(dir.path()), before);
+}
+
+#[test]
+fn a_class_that_is_too_weak_is_refused_whoever_opened_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Log::open(dir.path(), contracts(), Options { class: Durability::Os, ..options() }).unwrap();
+    assert_eq!(code(&ask(&log, "a", "begin", json!({}))), "");
+    log.set_policy("durability = \"sync\"", "alice").unwrap();
+    assert_eq!(code(&ask(&log, "a", "add", json!({}))), "POLICY_DURABILITY");
+    log.close().unwrap();
+}
+
+#[test]
+fn a_rule_counts_what_was_recorded_since_it_stands_also_through_other_policies() {
+    // L-09.
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    ask(&log, "a", "begin", json!({}));
+    ask(&log, "a", "add", json!({}));
+    log.set_policy(ONCE, "alice").unwrap();
+    ask(&log, "a", "add", json!({}));
+    // The rule stands on: what it counted counts.
+    log.set_policy(&format!("durability = \"os\"\n{ONCE}"), "alice").unwrap();
+    assert_eq!(code(&ask(&log, "a", "add", json!({}))), "");
+    assert_eq!(code(&ask(&log, "a", "add", json!({}))), "POLICY_ORDER");
+    // It was taken back, and stands anew.
+    log.set_policy("", "alice").unwrap();
+    assert_eq!(code(&ask(&log, "a", "add", json!({}))), "");
+    log.set_policy(ONCE, "alice").unwrap();
+    assert_eq!(code(&ask(&log, "a", "add", json!({}))), "");
+    assert_eq!(code(&ask(&log, "a", "add", json!({}))), "");
+    assert_eq!(code(&ask(&log, "a", "add", json!({}))), "POLICY_ORDER");
+    log.close().unwrap();
+    let threads = std::num::NonZeroUsize::MIN;
+    let fs = Arc::new(evlog_store::fs::StdFs);
+    assert!(crate::check::check(fs, dir.path(), &contracts(), threads, &mut |_, _| {}).unwrap().is_good());
+}
+
+#[test]
+fn no_run_begins_when_the_last_checkpoint_is_too_old_and_those_that_began_go_on() {
+    // L-07.
+    let dir = tempfile::tempdir().unwrap();
+    // A second at each question.
+    let clock = Arc::new(StepClock::new(0, 1_000_000_000));
+    let log = Log::open(dir.path(), contracts(), Options { clock, ..options() }).unwrap();
+    log.set_policy("checkpoint_within = \"5s\"", "alice").unwrap();
+    let begun = |n: u32| code(&ask(&log, &format!("r{n}"), "begin", json!({}))).to_owned();
+    let answers: Vec<String> = (0..8).map(begun).collect();
+    assert!(answers[0].is_empty() && answers[7] == "POLICY_CHECKPOINT", "{answers:?}");
+    assert!(log.is_checkpoint_due().unwrap());
+    assert_eq!(code(&ask(&log, "r0", "add", json!({}))), "");
+    let mut read = crate::checkpoint::ReadBack::begin(&log, None, &mut |_, _| {}).unwrap();
+    let statement = read.statement(&mut |_, _| {}).unwrap();
+    read.record(&statement, "tests", b"a note").unwrap();
+    assert_eq!(begun(8), "");
+    drop(read);
+    log.close().unwrap();
+    // A later session knows of it.
+    let clock = Arc::new(StepClock::new(100_000_000_000, 1_000_000_000));
+    let log = Log::open(dir.path(), contracts(), Options { clock, ..options() }).unwrap();
+    assert_eq!(code(&ask(&log, "r9", "begin", json!({}))), "POLICY_CHECKPOINT");
+    log.close().unwrap();
+}
+
+#[test]
+fn bounds_of_at_are_those_of_the_policy() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let at = |run: &str, at: &str| {
+        let command = format!(r#"{{"contract":"toy","run":"{run}","do":"begin","at":"{at}"}}"#);
+        code(&log.submit(&line(&command)).unwrap()).to_owned()
+    };
+    assert_eq!(at("a", "2100-01-01T00:00:00Z"), "AT_OUT_OF_RANGE");
+    log.set_policy("[at]\nahead = \"unbounded\"", "alice").unwrap();
+    assert_eq!(at("a", "2100-01-01T00:00:00Z"), "");
+    log.close().unwrap();
+}
