@@ -40,6 +40,7 @@ IDEMPOTENCY_KEY_LEN_MAX = 256
 SEGMENT_LIMIT_MIN = 1024
 SEGMENT_LIMIT_MAX = 1024 * 1024 * 1024
 POSITION_MAX = 2**63 - 1
+TIME_MAX_NS = 253_402_300_799_999_999_999
 
 FORMAT_VERSION = 2
 PRE_RELEASE = 1
@@ -198,7 +199,7 @@ class Blake3:
         return struct.pack("<8I", *value)
 
 
-# --- The codec (rules F-40 to F-45) ----------------------------------------------------------------------------------
+# --- The codec (rules F-40 to F-45, F-50) ----------------------------------------------------------------------------------
 
 
 class Flaw(Exception):
@@ -244,6 +245,21 @@ class Cursor:
     def signed(self, what):
         zigzag = self.varint(what)
         return (zigzag >> 1) ^ -(zigzag & 1)
+
+    def time(self, what):
+        """A signed integer of up to 16 bytes (rule F-50)."""
+        start = self.at
+        if self.data[start:start + 1] == b"\xfe":
+            self.at += 1
+            zigzag = int.from_bytes(self.take(16, what), "little")
+            if zigzag < 2**64:
+                self.fail("F-41", f"{what} is written in more bytes than it needs", start)
+            time_ns = (zigzag >> 1) ^ -(zigzag & 1)
+        else:
+            time_ns = self.signed(what)
+        if not 0 <= time_ns <= TIME_MAX_NS:
+            self.fail("F-50", f"{what}: expected from 0 to {TIME_MAX_NS}, found {time_ns}", start)
+        return time_ns
 
     def option(self, what):
         start, tag = self.at, self.byte(what)
@@ -307,7 +323,7 @@ def read_commit(body, position):
 def read_head(cursor):
     first_seq = cursor.varint("first seq", POSITION_MAX)
     recorded_ns = cursor.signed("recorded")
-    occurred_ns = cursor.signed("occurred") if cursor.option("occurred") else None
+    occurred_ns = cursor.time("occurred") if cursor.option("occurred") else None
     start, durability = cursor.at, cursor.byte("durability class")
     if durability not in CLASSES:
         cursor.fail("F-32", "durability class has no meaning", start)

@@ -11,6 +11,7 @@ mod crash;
 mod decoders;
 #[cfg(test)]
 mod policy;
+#[cfg(test)]
 mod replay;
 #[cfg(test)]
 mod verdicts;

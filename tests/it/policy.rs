@@ -108,7 +108,10 @@ fn what_the_policy_of_its_time_forbids_is_found_by_all_who_judge() {
     ];
     for (event, (recorded_ns, class, actor), occurred_ns, expected) in cases {
         let (fs, events) = (log(), [custom("order", event)]);
-        forge(&fs, &[Append { occurred_ns, ..Append::new(recorded_ns, class, actor, &events) }]);
+        forge(
+            &fs,
+            &[Append { occurred_ns: occurred_ns.map(i128::from), ..Append::new(recorded_ns, class, actor, &events) }],
+        );
         let found = findings(&fs);
         assert!(found.len() == 1 && found[0].starts_with(&told("order", &expected)), "{found:?}");
     }
@@ -131,7 +134,7 @@ fn without_a_policy_the_default_is_what_history_is_judged_by() {
     log.close().unwrap();
     let events = [custom("order", "custom/note")];
     let ahead = Append::new(SET_NS, Durability::Os, "anybody", &events);
-    forge(&fs, &[Append { occurred_ns: Some(SET_NS + 6 * MINUTE_NS), ..ahead }]);
+    forge(&fs, &[Append { occurred_ns: Some((SET_NS + 6 * MINUTE_NS).into()), ..ahead }]);
     let found = findings(&fs);
     let expected = "order: policy by default: at: expected a time at most 5m ahead of the clock, which says 2026-02-23T18:00:00.000Z, found `2026-02-23T18:06:00.000Z`";
     assert_eq!(found, [expected]);

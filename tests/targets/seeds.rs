@@ -3,7 +3,11 @@
 use crate::bytes::LOG;
 use evlog_format::commit::CommitReader;
 use evlog_format::frame::Decoded;
-use evlog_format::{Event, FRAME_HEADER_LEN, Frame, FrameCodec, Kind, KindBuf, Position, SEGMENT_HEADER_LEN, kind};
+use evlog_format::limits::TIME_MAX_NS;
+use evlog_format::{
+    Commit, CommitHead, Event, FRAME_HEADER_LEN, Frame, FrameCodec, Kind, KindBuf, Position, SEGMENT_HEADER_LEN,
+    encode_commit, kind,
+};
 use evlog_store::fs::SimFs;
 use evlog_store::{Fs, Owner, Reader, Writer};
 use evlog_verify::Tree;
@@ -150,9 +154,21 @@ fn frames() -> Vec<Seed> {
     seeds
 }
 
+/// The commit with the last time that there is, in sixteen bytes: no golden log has such a one.
+fn of_year_9999(body: &[u8]) -> Vec<u8> {
+    let Ok(commit) = Commit::decode(body, 0) else { panic!("a golden commit") };
+    let head = CommitHead { occurred_ns: Some(TIME_MAX_NS), ..commit.head };
+    let mut out = Vec::new();
+    let Ok(()) = encode_commit(&head, &commit.events, &mut out) else { panic!("a time of a log") };
+    out
+}
+
 fn commits() -> Vec<Seed> {
     let mut seeds = Vec::new();
-    each_frame(&mut |_, frame| seeds.push((frame.position.to_string(), frame.body.to_vec())));
+    each_frame(&mut |_, frame| {
+        seeds.push((frame.position.to_string(), frame.body.to_vec()));
+    });
+    seeds.push(("year-9999".to_string(), of_year_9999(&seeds[0].1)));
     seeds
 }
 

@@ -19,7 +19,7 @@ const FIRST: [&str; 8] = ["stage", "state", "from", "to", "status", "requested",
 /// What people do not look for in one line.
 const LEFT_OUT: [&str; 2] = ["request", "definition"];
 /// Times that are further apart count as two, in nanoseconds.
-const TIME_APART_NS: u64 = 60 * 1_000_000_000;
+const TIME_APART_NS: u128 = 60 * 1_000_000_000;
 /// Digests are shown by this many digits.
 const DIGEST_SHOWN: usize = 12;
 
@@ -65,14 +65,14 @@ impl<'u> Events<'u> {
 }
 
 /// The word for what happened, by its own account, at another time than it was recorded. Both in Unix nanoseconds.
-pub(crate) fn out_of_time(occurred_ns: i64, recorded_ns: i64) -> Option<&'static str> {
+pub(crate) fn out_of_time(occurred_ns: i128, recorded_ns: i128) -> Option<&'static str> {
     let is_apart = occurred_ns.abs_diff(recorded_ns) > TIME_APART_NS;
     is_apart.then_some(if occurred_ns < recorded_ns { "backdated" } else { "ahead" })
 }
 
 fn apart(head: &CommitHead<'_>) -> String {
     let Some(occurred) = head.occurred_ns else { return String::new() };
-    match out_of_time(occurred, head.recorded_ns) {
+    match out_of_time(occurred, head.recorded_ns.into()) {
         Some(word) => format!("{word}: occurred {}  ", time::to_rfc3339(occurred)),
         None => String::new(),
     }

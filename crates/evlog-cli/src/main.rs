@@ -27,6 +27,7 @@ mod reference;
 mod shell;
 mod signals;
 mod signing;
+mod span;
 mod table;
 mod ui;
 

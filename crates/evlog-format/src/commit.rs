@@ -1,11 +1,11 @@
-//! A commit: one or more events appended together (rules F-30 to F-49). The body of a frame.
+//! A commit: one or more events appended together (rules F-30 to F-50). The body of a frame.
 //!
 //! Encoding is the codec library's; decoding is written here, strict and borrowing, and tested against the library.
 //! Streams are named once for a commit, and an event by the place of its stream's name: `streams`.
 
 mod streams;
 
-use crate::cursor::{Cursor, has_control};
+use crate::cursor::{Cursor, check_time, has_control};
 use crate::error::{Corruption, Flaw};
 use crate::ids::Seq;
 use crate::kind::{CUSTOM_PREFIX, Kind};
@@ -51,8 +51,8 @@ pub struct CommitHead<'a> {
     /// What the recorder's clock said when the commit was made, as Unix time in nanoseconds. May repeat or go backwards;
     /// never decides order.
     pub recorded_ns: i64,
-    /// When it happened, as the caller says.
-    pub occurred_ns: Option<i64>,
+    /// When it happened, as the caller says, as Unix time in nanoseconds: in the years 1970 to 9999.
+    pub occurred_ns: Option<i128>,
     /// When the commit was to be acknowledged.
     pub class: Durability,
     /// Who asked for it, as the caller says.
@@ -74,8 +74,8 @@ impl<'a> CommitHead<'a> {
 
     /// When it happened: as the caller says, or else when it was recorded.
     #[inline]
-    pub fn time_ns(&self) -> i64 {
-        self.occurred_ns.unwrap_or(self.recorded_ns)
+    pub fn time_ns(&self) -> i128 {
+        self.occurred_ns.unwrap_or(i128::from(self.recorded_ns))
     }
 }
 
@@ -132,7 +132,7 @@ pub struct TooLarge {
 pub enum EncodeRefusal {
     /// A part exceeds its limit.
     TooLarge(TooLarge),
-    /// A part is empty, is not text without control characters, or is out of order.
+    /// A part is empty, is not text without control characters, is a time out of range, or is out of order.
     Invalid(Flaw),
 }
 
@@ -259,6 +259,9 @@ fn given(of: &'static str, given: Option<&str>, max: u64) -> Result<(), EncodeRe
 fn check_writable(head: &CommitHead<'_>, events: &[Event<'_>]) -> Result<(), EncodeRefusal> {
     at_most("first seq", head.first_seq.0, POSITION_MAX)?;
     within("number of events", events.len(), EVENTS_PER_COMMIT_MAX)?;
+    if let Some(occurred_ns) = head.occurred_ns {
+        check_time("occurred", occurred_ns).map_err(EncodeRefusal::Invalid)?;
+    }
     text("actor", head.actor, ACTOR_LEN_MAX)?;
     given("principal", head.principal, PRINCIPAL_LEN_MAX)?;
     given("correlation", head.correlation, CORRELATION_LEN_MAX)?;
@@ -373,7 +376,7 @@ impl<'a> CommitReader<'a> {
 fn read_head<'a>(cursor: &mut Cursor<'a>) -> Result<CommitHead<'a>, Corruption> {
     let first_seq = Seq(cursor.varint_max(POSITION_MAX, "first seq")?);
     let recorded_ns = cursor.varint_signed("recorded")?;
-    let occurred_ns = if cursor.option("occurred")? { Some(cursor.varint_signed("occurred")?) } else { None };
+    let occurred_ns = if cursor.option("occurred")? { Some(cursor.time("occurred")?) } else { None };
     let at = *cursor;
     let class = cursor.u8("durability class")?;
     let Some(class) = Durability::from_byte(class) else {

@@ -3,9 +3,13 @@
 //! Stricter than the library: an integer in more bytes than it needs is refused, so that a commit has one encoding.
 
 use crate::error::{Corruption, Flaw};
+use crate::limits::TIME_MAX_NS;
 
 /// Integers up to this one are their own single byte; the three numbers after it announce 2, 4 and 8 bytes.
 const SINGLE_BYTE_MAX: u8 = 250;
+
+/// Announces 16 bytes, in times alone.
+const SIXTEEN_BYTES: u8 = 254;
 
 /// A place in a body. Each method reads one value and moves on, or says what is wrong and where.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +97,23 @@ impl<'a> Cursor<'a> {
         Ok((zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed())
     }
 
+    /// A time in Unix nanoseconds: a signed integer, but of up to 16 bytes, within the years 1970 to 9999.
+    #[inline]
+    pub fn time(&mut self, of: &'static str) -> Result<i128, Corruption> {
+        let at = *self;
+        let found = if let Some((&SIXTEEN_BYTES, _)) = self.rest.split_first() {
+            self.u8(of)?;
+            let zigzag = u128::from_le_bytes(self.array(of)?);
+            if zigzag <= u128::from(u64::MAX) {
+                return Err(at.corrupt(Flaw::Overlong));
+            }
+            (zigzag >> 1).cast_signed() ^ -(zigzag & 1).cast_signed()
+        } else {
+            i128::from(self.varint_signed(of)?)
+        };
+        check_time(of, found).map_err(|flaw| at.corrupt(flaw))
+    }
+
     /// Whether an optional value follows.
     #[inline]
     pub fn option(&mut self, of: &'static str) -> Result<bool, Corruption> {
@@ -137,6 +158,12 @@ impl<'a> Cursor<'a> {
             _ => Err(at.corrupt(Flaw::Text { of })),
         }
     }
+}
+
+/// The time, if a log may hold it.
+#[inline]
+pub(crate) fn check_time(of: &'static str, found: i128) -> Result<i128, Flaw> {
+    if (0..=TIME_MAX_NS).contains(&found) { Ok(found) } else { Err(Flaw::Time { of, found }) }
 }
 
 /// Whether the text holds a character of U+0000 to U+001F or U+007F.

@@ -1,5 +1,6 @@
 //! Why bytes are not what they claim to be.
 
+use crate::limits::TIME_MAX_NS;
 use core::fmt;
 
 /// Bytes that are present and wrong: where, and in which way.
@@ -55,6 +56,13 @@ pub enum Flaw {
         /// The byte found.
         found: u8,
     },
+    /// A time that is before 1970 or after 9999 (rule F-50).
+    Time {
+        /// Which time.
+        of: &'static str,
+        /// The time found, Unix nanoseconds.
+        found: i128,
+    },
     /// A tag or class has no meaning in this version.
     Tag {
         /// What it is the tag of.
@@ -99,6 +107,7 @@ impl Flaw {
             Flaw::Tag { of: "kind", .. } | Flaw::Text { of: "kind" } => "F-35",
             Flaw::Tag { .. } => "F-43",
             Flaw::Width { .. } => "F-40",
+            Flaw::Time { .. } => "F-50",
             Flaw::Text { .. } => "F-44",
             Flaw::Order { of: "durable-before", .. } => "F-23",
             Flaw::Order { of: "causation, less than the seq", .. } => "F-37",
@@ -119,6 +128,9 @@ impl fmt::Display for Flaw {
             Flaw::Overlong => write!(f, "integer is written in more bytes than it needs"),
             Flaw::Trailing { found } => write!(f, "expected the end of the commit, found {found} more bytes"),
             Flaw::Width { of, found } => write!(f, "{of}: expected an integer of at most 64 bits, found {found}"),
+            Flaw::Time { of, found } => {
+                write!(f, "{of}: expected at least 0 and at most {TIME_MAX_NS} nanoseconds since 1970, found {found}")
+            }
             Flaw::Tag { of, found } => write!(f, "{of} {found} has no meaning in this format version"),
             Flaw::Unsorted => write!(f, "names of streams are not in the order of their bytes, each once"),
             Flaw::Text { of } => write!(f, "{of} is not text without control characters"),

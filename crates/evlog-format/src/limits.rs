@@ -42,6 +42,10 @@ pub const SEGMENT_LIMIT_MAX: u64 = 1024 * 1024 * 1024;
 /// The segment size limit that a log gets unless told otherwise, in bytes.
 pub const SEGMENT_LIMIT_DEFAULT: u64 = 64 * 1024 * 1024;
 
+/// The last time of a caller or a contract, in nanoseconds since 1970-01-01T00:00:00Z, which is the first:
+/// 9999-12-31T23:59:59.999999999Z, the last that RFC 3339 can write. Exceeded: [`Flaw::Time`](crate::Flaw::Time).
+pub const TIME_MAX_NS: i128 = 253_402_300_799_999_999_999;
+
 /// The largest position and the largest seq: they fit a signed 64-bit integer in every language.
 pub const POSITION_MAX: u64 = i64::MAX.unsigned_abs();
 

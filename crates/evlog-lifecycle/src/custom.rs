@@ -33,7 +33,7 @@ pub struct Custom;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     events: u64,
-    created_ns: i64,
+    created_ns: i128,
     first_kind: Box<str>,
     last_kind: Box<str>,
 }

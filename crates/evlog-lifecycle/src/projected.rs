@@ -9,13 +9,17 @@ use evlog_projection::time::to_rfc3339;
 use serde_json::{Map, Value, json};
 
 /// Nanoseconds of a millisecond.
-const MILLISECOND: i64 = 1_000_000;
+const MILLISECOND: i128 = 1_000_000;
 
 /// Milliseconds from start to end as both are shown; 0 when the clock went backwards; null if the run never started or
 /// has not ended.
-pub(crate) fn duration_ms(started_ns: Option<i64>, ended_ns: Option<i64>) -> Value {
+pub(crate) fn duration_ms(started_ns: Option<i128>, ended_ns: Option<i128>) -> Value {
     match (started_ns, ended_ns) {
-        (Some(start), Some(end)) => (end.div_euclid(MILLISECOND) - start.div_euclid(MILLISECOND)).max(0).into(),
+        (Some(start), Some(end)) => {
+            // Times of a log are less than 2^48 milliseconds apart.
+            let whole = end.div_euclid(MILLISECOND).saturating_sub(start.div_euclid(MILLISECOND)).max(0);
+            i64::try_from(whole).unwrap_or(i64::MAX).into()
+        }
         _ => Value::Null,
     }
 }

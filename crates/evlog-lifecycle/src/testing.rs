@@ -15,9 +15,9 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// 2026-02-23T18:00:00Z, the time of the first commit, Unix nanoseconds.
-pub(crate) const FIRST_TIME_NS: i64 = 1_771_869_600_000_000_000;
+pub(crate) const FIRST_TIME_NS: i128 = 1_771_869_600_000_000_000;
 /// Each further commit is one second later.
-pub(crate) const STEP_NS: i64 = 1_000_000_000;
+pub(crate) const STEP_NS: i128 = 1_000_000_000;
 /// Who asks, unless the command says.
 pub(crate) const ACTOR: &str = "agent:test";
 /// The stream of what cannot be bound to a run.
@@ -28,7 +28,7 @@ pub(crate) const LOG_STREAM: &str = "$log";
 pub(crate) struct Recorded {
     pub(crate) seq: u64,
     pub(crate) commit: u64,
-    pub(crate) time_ns: i64,
+    pub(crate) time_ns: i128,
     pub(crate) actor: String,
     pub(crate) stream: String,
     pub(crate) number: u64,
@@ -43,10 +43,10 @@ impl Recorded {
     /// The event as contracts see it.
     pub(crate) fn fact(&self) -> Fact<'_> {
         let idempotency = self.idempotency.as_ref().map(|(key, content)| Idempotency { key, content: *content });
-        let head = CommitHead::new(Seq(self.commit), self.time_ns, Durability::Sync, &self.actor);
+        let head = CommitHead::new(Seq(self.commit), 0, Durability::Sync, &self.actor);
         Fact {
             seq: Seq(self.seq),
-            head: CommitHead { idempotency, ..head },
+            head: CommitHead { occurred_ns: Some(self.time_ns), idempotency, ..head },
             event: Event {
                 stream: &self.stream,
                 number: self.number,
@@ -89,7 +89,7 @@ pub(crate) struct Harness<C: Contract + Clone> {
     /// The live states, kept by `start` and `evolve` as the engine keeps them.
     pub(crate) states: BTreeMap<String, C::State>,
     /// Time of the next commit.
-    pub(crate) time_ns: i64,
+    pub(crate) time_ns: i128,
 }
 
 /// A command of these members: what to do, in which run.

@@ -140,7 +140,7 @@ pub struct Asked<'a, S> {
     /// The state of the run that [`Contract::reads`] named, if it exists and is of this contract.
     pub related: Option<&'a S>,
     /// When it happens: as the command says, or else what the clock says; Unix nanoseconds.
-    pub time_ns: i64,
+    pub time_ns: i128,
     /// Who asks.
     pub actor: &'a str,
     /// The command's content, for those events that record its digest.
@@ -177,7 +177,7 @@ pub struct RunHead<'a> {
     /// Seq of the last one.
     pub last_seq: Seq,
     /// Time of the last commit, Unix nanoseconds.
-    pub last_time_ns: i64,
+    pub last_time_ns: i128,
 }
 
 /// A committed event that its contract forbids, or that cannot be read.

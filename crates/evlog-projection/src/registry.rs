@@ -250,7 +250,7 @@ pub struct RunFold {
     events: u64,
     first_seq: Seq,
     last_seq: Seq,
-    last_time_ns: i64,
+    last_time_ns: i128,
 }
 
 impl Clone for RunFold {

@@ -1,29 +1,45 @@
 //! Times as text: RFC 3339 in UTC, spelled `Z`. No time zone, no locale, no clock.
 
-use jiff::Timestamp;
+use jiff::civil::DateTime;
 use jiff::fmt::temporal::DateTimePrinter;
+use jiff::{SignedDuration, civil};
 
 /// Nanoseconds of a millisecond.
-const MILLISECOND: i64 = 1_000_000;
+const MILLISECOND: i128 = 1_000_000;
+
+/// Where Unix time begins. The calendar is used without a time zone: with one, it would end before the year 9999 does.
+const EPOCH: DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
+
+/// Digits in these places, and the rest as it stands.
+const SHAPE: &[u8; 19] = b"0000-00-00T00:00:00";
 
 /// Unix nanoseconds as `2026-02-23T18:00:00.000Z`: always three digits, later ones cut off, so that equal times have
-/// equal text. The log keeps the nanoseconds.
-pub fn to_rfc3339(time_ns: i64) -> String {
-    let whole = time_ns.div_euclid(MILLISECOND);
-    let time = Timestamp::from_millisecond(whole)
-        .unwrap_or_else(|error| unreachable!("64-bit nanoseconds are within the calendar: {error}"));
-    DateTimePrinter::new().precision(Some(3)).timestamp_to_string(&time)
+/// equal text. The log keeps the nanoseconds. What is beyond the calendar, as no time of a log is, is shown as its end.
+pub fn to_rfc3339(time_ns: impl Into<i128>) -> String {
+    let whole = i64::try_from(time_ns.into().div_euclid(MILLISECOND)).unwrap_or(i64::MAX);
+    let time = EPOCH.saturating_add(SignedDuration::from_millis(whole));
+    DateTimePrinter::new().precision(Some(3)).datetime_to_string(&time) + "Z"
 }
 
-/// Reads `YYYY-MM-DDTHH:MM:SS[.fraction]Z` as Unix nanoseconds. Offsets other than `Z` are refused.
-pub fn from_rfc3339(text: &str) -> Result<i64, String> {
+/// Reads `YYYY-MM-DDTHH:MM:SS[.fraction]Z` as Unix nanoseconds, to the end of the year 9999. Offsets other than `Z` are
+/// refused.
+pub fn from_rfc3339(text: &str) -> Result<i128, String> {
     let refuse = || format!("expected a UTC time such as 2026-02-23T18:00:00Z, found `{text}`");
-    let shape = text.len() >= 20 && text.is_ascii() && text.as_bytes()[10] == b'T' && text.ends_with('Z');
-    if !shape || text.contains("60Z") || text.contains(":60.") {
-        return Err(refuse());
-    }
-    let time: Timestamp = text.parse().map_err(|_| refuse())?;
-    i64::try_from(time.as_nanosecond()).map_err(|_| refuse())
+    let local = text.strip_suffix('Z').filter(|local| is_shaped(local.as_bytes())).ok_or_else(refuse)?;
+    let time: DateTime = local.parse().map_err(|_| refuse())?;
+    Ok(time.duration_since(EPOCH).as_nanos())
+}
+
+/// Whether it is a date and a time of day without a leap second, and nothing else.
+fn is_shaped(text: &[u8]) -> bool {
+    let Some((whole, fraction)) = text.split_first_chunk::<19>() else { return false };
+    let fits = |(found, shape): (&u8, &u8)| if *shape == b'0' { found.is_ascii_digit() } else { found == shape };
+    let is_fraction = match fraction {
+        [] => true,
+        [b'.', digits @ ..] => !digits.is_empty() && digits.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    is_fraction && whole.iter().zip(SHAPE).all(fits) && !whole.ends_with(b"60")
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! magic 8 | version 4 | blocks 4 | log id 16 | position 8 | segment length 8 | streams 4
+//! times 16 each: recorded first and last, happened first and last
 //! blocks times: hash of its first stream 4 | where it ends 4 | CRC-32 4
 //! CRC-32 of all before | filter, 2 for each stream | CRC-32 of the filter | blocks
 //! ```
@@ -29,11 +30,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 const MAGIC: [u8; 8] = *b"evlogidx";
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 const BLOCKS_AT: usize = 12;
 const STREAMS_AT: usize = 48;
 const TIMES_AT: usize = 52;
-const TABLE_AT: usize = 84;
+const TABLE_AT: usize = 116;
 const ROW_LEN: usize = 12;
 const CRC_LEN: usize = 4;
 /// Two bits of sixteen for each stream: one stream of seventy that are not there passes.
@@ -81,9 +82,9 @@ pub(crate) struct Of {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Times {
     /// When they were recorded.
-    pub recorded: (i64, i64),
+    pub recorded: (i128, i128),
     /// When they happened, by their own account, or else were recorded.
-    pub happened: (i64, i64),
+    pub happened: (i128, i128),
 }
 
 impl Default for Times {
@@ -94,21 +95,21 @@ impl Default for Times {
 
 impl Times {
     /// Of no commit: no time lies within.
-    pub(crate) const NONE: Times = Times { recorded: (i64::MAX, i64::MIN), happened: (i64::MAX, i64::MIN) };
+    pub(crate) const NONE: Times = Times { recorded: (i128::MAX, i128::MIN), happened: (i128::MAX, i128::MIN) };
 
     /// With the times of one more commit.
     pub(crate) fn with(self, head: &CommitHead<'_>) -> Times {
-        let (recorded, happened) = (head.recorded_ns, head.time_ns());
+        let (recorded, happened) = (i128::from(head.recorded_ns), head.time_ns());
         self.and(Times { recorded: (recorded, recorded), happened: (happened, happened) })
     }
 
     /// Of the commits of both.
     pub(crate) fn and(self, other: Times) -> Times {
-        let join = |one: (i64, i64), other: (i64, i64)| (one.0.min(other.0), one.1.max(other.1));
+        let join = |one: (i128, i128), other: (i128, i128)| (one.0.min(other.0), one.1.max(other.1));
         Times { recorded: join(self.recorded, other.recorded), happened: join(self.happened, other.happened) }
     }
 
-    fn numbers(self) -> [i64; 4] {
+    fn numbers(self) -> [i128; 4] {
         [self.recorded.0, self.recorded.1, self.happened.0, self.happened.1]
     }
 }
@@ -253,7 +254,7 @@ impl SealedIndex {
         if fixed[..TIMES_AT] != head(of, blocks, streams) || streams < blocks {
             return None;
         }
-        let time = |at: usize| u64_at(&fixed, TIMES_AT + 8 * at).cast_signed();
+        let time = |at: usize| i128_at(&fixed, TIMES_AT + 16 * at);
         let times = Times { recorded: (time(0), time(1)), happened: (time(2), time(3)) };
         let table_end = TABLE_AT.checked_add(blocks.checked_mul(ROW_LEN)?)?;
         let filter_at = table_end.checked_add(CRC_LEN)?;
@@ -343,4 +344,8 @@ fn u32_at(bytes: &[u8], at: usize) -> u32 {
 
 fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from(u32_at(bytes, at)) | u64::from(u32_at(bytes, at + 4)) << 32
+}
+
+fn i128_at(bytes: &[u8], at: usize) -> i128 {
+    i128::from(u64_at(bytes, at)) | i128::from(u64_at(bytes, at + 8).cast_signed()) << 64
 }

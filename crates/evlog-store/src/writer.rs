@@ -57,7 +57,7 @@ pub struct Append<'a> {
     /// What the clock says, Unix time in nanoseconds.
     pub recorded_ns: i64,
     /// When it happened, as the caller says, Unix time in nanoseconds.
-    pub occurred_ns: Option<i64>,
+    pub occurred_ns: Option<i128>,
     /// When to acknowledge it.
     pub class: Durability,
     /// Who asked for it, as the caller says.

@@ -41,7 +41,7 @@ pub use error::LogError;
 pub use log::{Log, Offered};
 pub use options::Options;
 pub use request::Request;
-pub use view::View;
+pub use view::{Moment, View};
 
 #[cfg(test)]
 mod tests;

@@ -72,13 +72,13 @@ impl Policy {
         at_breach.or_else(|| self.class_breach(head.class)).or_else(|| self.actor_breach(head.actor))
     }
 
-    fn at_breach(&self, occurred_ns: i64, recorded_ns: i64, at: Option<&str>) -> Option<Breach> {
+    fn at_breach(&self, occurred_ns: i128, recorded_ns: i64, at: Option<&str>) -> Option<Breach> {
         let found = || at.map_or_else(|| to_rfc3339(occurred_ns), str::to_owned);
         let breach = |message| Some(Breach { code: "AT_OUT_OF_RANGE", message });
         if occurred_ns < 0 {
             return breach(format!("at: expected a time from 1970 on, found `{}`", found()));
         }
-        let distance = i128::from(occurred_ns) - i128::from(recorded_ns);
+        let distance = occurred_ns - i128::from(recorded_ns);
         let clock = || to_rfc3339(recorded_ns);
         if let Some(ahead) = self.ahead_ns.filter(|ahead| distance > i128::from(*ahead)) {
             let (span, clock) = (span(ahead), clock());
@@ -131,8 +131,8 @@ impl Policy {
     }
 
     /// The word for what happened, by its own account, at another time than it was recorded. Both in Unix nanoseconds.
-    pub fn mark(&self, occurred_ns: i64, recorded_ns: i64) -> Option<&'static str> {
-        let distance = i128::from(occurred_ns) - i128::from(recorded_ns);
+    pub fn mark(&self, occurred_ns: i128, recorded_ns: i64) -> Option<&'static str> {
+        let distance = occurred_ns - i128::from(recorded_ns);
         let is_apart = distance.abs() > i128::from(self.mark_ns);
         is_apart.then_some(if distance < 0 { "backdated" } else { "ahead" })
     }

@@ -42,7 +42,7 @@ pub struct Instant {
     /// As written, RFC 3339: the text is part of the command's content.
     pub text: String,
     /// Unix nanoseconds.
-    pub time_ns: i64,
+    pub time_ns: i128,
 }
 
 fn malformed(pointer: &str, message: impl Into<String>) -> Malformed {

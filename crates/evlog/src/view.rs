@@ -24,6 +24,25 @@ pub struct View {
     bound: Option<Seq>,
 }
 
+/// One of the two times of a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// When it was recorded.
+    Recorded,
+    /// When it happened: as the caller says, or else when it was recorded.
+    Happened,
+}
+
+impl Moment {
+    /// This time of a commit, Unix nanoseconds.
+    pub fn of(self, head: &CommitHead<'_>) -> i128 {
+        match self {
+            Moment::Recorded => i128::from(head.recorded_ns),
+            Moment::Happened => head.time_ns(),
+        }
+    }
+}
+
 /// One run, in a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunSummary {
@@ -44,9 +63,9 @@ pub struct RunSummary {
     /// Seq of the last one.
     pub last_seq: Seq,
     /// Time of the first one, Unix nanoseconds.
-    pub first_time_ns: i64,
+    pub first_time_ns: i128,
     /// Time of the last one, Unix nanoseconds.
-    pub last_time_ns: i64,
+    pub last_time_ns: i128,
 }
 
 /// All runs of a log, and the events at which a run could not be folded further.
@@ -149,18 +168,19 @@ impl View {
         Ok(next)
     }
 
-    /// Visits, in order, the events of commits that were recorded from one time on and before another, Unix nanoseconds.
-    /// Clocks go back, so they may stand anywhere; segments without any are passed over.
-    pub fn each_recorded(
+    /// Visits, in order, the events of commits of one time on and before another, Unix nanoseconds. Clocks go back, so they
+    /// may stand anywhere; segments without any are passed over.
+    pub fn each_during(
         &self,
-        since_ns: i64,
-        until_ns: i64,
+        moment: Moment,
+        since_ns: i128,
+        until_ns: i128,
         visit: &mut dyn FnMut(&Fact<'_>) -> ControlFlow<()>,
     ) -> Result<(), LogError> {
-        let is_during = |time: i64| since_ns <= time && time < until_ns;
         for segment in self.reader.segments() {
             let times = self.reader.times(segment)?;
-            if times.is_some_and(|times| times.recorded.1 < since_ns || times.recorded.0 >= until_ns) {
+            let ends = times.map(|times| if moment == Moment::Recorded { times.recorded } else { times.happened });
+            if ends.is_some_and(|(first, last)| last < since_ns || first >= until_ns) {
                 continue;
             }
             let end = Position(segment.position.0 + segment.len);
@@ -169,7 +189,8 @@ impl View {
                 if found.frame.position >= end.0 || self.hides(&found.commit.head) {
                     break;
                 }
-                if is_during(found.commit.head.recorded_ns) && each_fact(found.commit, visit)?.is_break() {
+                let time_ns = moment.of(&found.commit.head);
+                if (since_ns..until_ns).contains(&time_ns) && each_fact(found.commit, visit)?.is_break() {
                     return Ok(());
                 }
             }
@@ -232,7 +253,7 @@ impl View {
 
     /// The same; `told` is told the seq of each event.
     pub fn runs_telling(&self, told: &mut dyn FnMut(Seq)) -> Result<Runs, LogError> {
-        let mut folds: BTreeMap<String, (i64, Result<RunFold, FoldError>)> = BTreeMap::new();
+        let mut folds: BTreeMap<String, (i128, Result<RunFold, FoldError>)> = BTreeMap::new();
         self.each(Seq(0), &mut |fact| {
             told(fact.seq);
             if fact.event.stream == LOG_STREAM {
@@ -300,7 +321,7 @@ impl View {
     }
 }
 
-fn summary(fold: &RunFold, first_time_ns: i64) -> RunSummary {
+fn summary(fold: &RunFold, first_time_ns: i128) -> RunSummary {
     let head = fold.head();
     RunSummary {
         run: head.run.to_owned(),

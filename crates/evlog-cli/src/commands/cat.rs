@@ -4,10 +4,11 @@ use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::events::Events;
+use crate::span::Span;
 use crate::ui::{Ui, Unit};
 use clap::Args;
 use evlog_format::Seq;
-use evlog_projection::{Fact, time};
+use evlog_projection::Fact;
 use std::ops::ControlFlow;
 
 const EXAMPLES: &str = "\
@@ -32,12 +33,8 @@ pub(crate) struct CatArgs {
     /// Only events from this one on
     #[arg(long, value_name = "SEQ", default_value_t = 0)]
     from: u64,
-    /// Only events that were recorded at this time or later
-    #[arg(long, value_name = "TIME", value_parser = time::from_rfc3339)]
-    since: Option<i64>,
-    /// Only events that were recorded before this time
-    #[arg(long, value_name = "TIME", value_parser = time::from_rfc3339)]
-    until: Option<i64>,
+    #[command(flatten)]
+    span: Span,
     /// Only events of this correlation
     #[arg(long, value_name = "TEXT")]
     correlation: Option<String>,
@@ -47,10 +44,8 @@ pub(crate) struct CatArgs {
 
 impl CatArgs {
     fn leaves_out(&self, fact: &Fact<'_>) -> bool {
-        let recorded = fact.head.recorded_ns;
         fact.seq.0 < self.from
-            || self.since.is_some_and(|since| recorded < since)
-            || self.until.is_some_and(|until| recorded >= until)
+            || !self.span.holds(&fact.head)
             || self.correlation.as_deref().is_some_and(|wanted| fact.head.correlation != Some(wanted))
     }
 }
@@ -60,9 +55,9 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CatArgs) -> Result<Verd
     let from = Seq(args.from);
     let mut events = Events::new(ui, context.json);
     let Some(run) = &args.run else {
-        if args.since.is_some() || args.until.is_some() {
-            let (since, until) = (args.since.unwrap_or(i64::MIN), args.until.unwrap_or(i64::MAX));
-            view.each_recorded(since, until, &mut |fact| {
+        if args.span.is_given() {
+            let (since, until) = args.span.ends();
+            view.each_during(args.span.moment(), since, until, &mut |fact| {
                 if args.leaves_out(fact) { ControlFlow::Continue(()) } else { events.show(fact) }
             })?;
             return Ok(Verdict::Yes);

@@ -57,9 +57,9 @@ impl<'de> Deserialize<'de> for Digest {
 }
 
 /// Unix nanoseconds: in JSON a time with nine digits of the second, because its number may be beyond 2^53.
-struct Time(i64);
+struct Time<N>(N);
 
-impl Serialize for Time {
+impl<N: Serialize + Into<i128> + Copy> Serialize for Time<N> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
             super::time(self.0).serialize(serializer)
@@ -69,8 +69,8 @@ impl Serialize for Time {
     }
 }
 
-impl<'de> Deserialize<'de> for Time {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Time, D::Error> {
+impl<'de, N: Deserialize<'de>> Deserialize<'de> for Time<N> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Time<N>, D::Error> {
         Deserialize::deserialize(deserializer).map(Time)
     }
 }

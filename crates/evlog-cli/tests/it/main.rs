@@ -34,6 +34,7 @@ mod own_notes;
 mod parts;
 #[cfg(test)]
 mod policy;
+#[cfg(test)]
 mod project;
 #[cfg(test)]
 mod proofs;
@@ -65,6 +66,7 @@ mod submit;
 mod support;
 #[cfg(test)]
 mod tail;
+#[cfg(test)]
 mod times;
 #[cfg(test)]
 mod verify;

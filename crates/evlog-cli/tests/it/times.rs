@@ -1,7 +1,11 @@
 //! What is recorded of a command beside its words: when, by whom, and what it belongs to.
 
 use crate::support::Room;
+use evlog_format::limits::TIME_MAX_NS;
+use evlog_format::{Durability, Kind};
+use evlog_store::{Append, AppendEvent, Causation, Owner, StdFs, Writer};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 fn record(run: &str, more: &Value) -> String {
     let mut line = json!({"contract": "custom", "run": run, "do": "record", "kind": "custom/noted"});
@@ -39,7 +43,7 @@ fn a_time_that_nobody_can_mean_is_refused_by_name_and_records_nothing() {
     let room = Room::new();
     room.feed(&["submit"], &record("r", &json!({})));
     let before = events(&room, &[]).len();
-    for at in ["1969-12-31T23:59:59Z", "2099-01-01T00:00:00Z"] {
+    for at in ["1969-12-31T23:59:59Z", "2099-01-01T00:00:00Z", "9999-12-31T23:59:59.999999999Z"] {
         let done = room.feed(&["submit"], &record("r", &json!({"at": at})));
         assert_eq!((done.code, &done.json()["error"]["code"]), (1, &json!("AT_OUT_OF_RANGE")), "{done:?}");
         assert!(done.out.contains(at), "{done:?}");
@@ -119,6 +123,50 @@ fn events_are_found_by_the_time_at_which_they_were_recorded() {
     assert_eq!(runs(&["--until", &recorded("b")]), ["a"]);
     assert_eq!(runs(&["--run", "c", "--since", &recorded("d")]), [] as [Value; 0]);
     room.ends(2, &["cat", "--since", "yesterday"]);
+}
+
+/// A log with a commit of a run `late` that happened at the last time that there is, recorded now, among others.
+fn room_with_the_last_time() -> Room {
+    let room = Room::new();
+    room.ends(0, &["init", "--segment-limit", "1024"]);
+    for run in ["a", "b", "c"] {
+        room.feed(&["submit"], &record(run, &json!({"data": "x".repeat(300)})));
+    }
+    let owner = Owner { program: "somebody".to_owned() };
+    let (writer, _) = Writer::open(Arc::new(StdFs), &room.path("evlog"), &owner).unwrap();
+    let (kind, causation) = (Kind::Custom("custom/noted"), Causation::None);
+    let event = AppendEvent { stream: "late", kind, kind_version: 1, causation, payload: b"{}" };
+    let now_ns = 1_771_869_600_000_000_000;
+    let commit = Append::new(now_ns, Durability::Sync, "somebody", std::slice::from_ref(&event));
+    writer.commit(&Append { occurred_ns: Some(TIME_MAX_NS), ..commit }).unwrap();
+    writer.close().unwrap();
+    for run in ["d", "e", "f"] {
+        room.feed(&["submit"], &record(run, &json!({"data": "x".repeat(300)})));
+    }
+    room
+}
+
+#[test]
+fn what_happened_in_the_year_9999_is_shown_found_projected_and_verified() {
+    // F-50.
+    let room = room_with_the_last_time();
+    let found = events(&room, &["--occurred", "--since", "9000-01-01T00:00:00Z"]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(
+        (&found[0]["stream"], &found[0]["occurred"]),
+        (&json!("late"), &json!("9999-12-31T23:59:59.999999999Z"))
+    );
+    assert_eq!(events(&room, &["--since", "9000-01-01T00:00:00Z"]).len(), 0, "no clock has said so");
+    assert_eq!(events(&room, &["--occurred", "--until", "9999-12-31T23:59:59.999999999Z", "--run", "late"]).len(), 0);
+    let people = room.ends(0, &["cat", "--run", "late"]).out;
+    assert!(people.contains("9999-12-31T23:59:59.999Z"), "{people}");
+    assert_eq!(room.ends(0, &["show", "late", "--json"]).json()["created_at_utc"], "9999-12-31T23:59:59.999Z");
+    room.ends(0, &["show", "late"]);
+    room.ends(0, &["explain", "late"]);
+    assert!(room.ends(0, &["runs"]).out.contains("9999-12-31T23:59:59.999Z"));
+    room.ends(0, &["project", "--out", "."]);
+    assert_eq!(room.ends(0, &["replay", "--json"]).json()["agrees"], true);
+    room.ends(0, &["verify"]);
 }
 
 #[test]

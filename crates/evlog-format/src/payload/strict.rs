@@ -3,8 +3,8 @@
 //! Does: read what the tables of `docs/format.md` use, each value in its one encoding, by the same cursor that reads
 //! commits. Does not: know the order of a map, which is its type's; whoever reads one compares it once more.
 //!
-//! Invariants: no number is believed further than the bytes that are there; floats, characters and integers of 128 bits,
-//! which no table has, are refused.
+//! Invariants: no number is believed further than the bytes that are there; an integer of 128 bits is a time; floats and
+//! characters, which no table has, are refused.
 
 use super::PayloadError;
 use crate::cursor::Cursor;
@@ -105,10 +105,11 @@ impl<'de> Deserializer<'de> for &mut Strict<'de> {
         deserialize_i16, varint_signed, visit_i64;
         deserialize_i32, varint_signed, visit_i64;
         deserialize_i64, varint_signed, visit_i64;
+        deserialize_i128, time, visit_i128;
     }
 
     refused! {
-        deserialize_any deserialize_i8 deserialize_i128 deserialize_u128 deserialize_f32 deserialize_f64
+        deserialize_any deserialize_i8 deserialize_u128 deserialize_f32 deserialize_f64
         deserialize_char deserialize_identifier deserialize_ignored_any
     }
 

@@ -2,6 +2,7 @@
 
 use evlog_format::Flaw;
 use evlog_format::cursor::{Cursor, has_control};
+use evlog_format::limits::TIME_MAX_NS;
 use proptest::prelude::*;
 
 fn library<T: bincode::Encode>(value: &T) -> Vec<u8> {
@@ -68,6 +69,25 @@ fn signed_integers_are_zigzag() {
     for value in [i64::MIN, i64::MAX] {
         assert_eq!(Cursor::new(&library(&value), 0).varint_signed("n"), Ok(value));
     }
+}
+
+#[test]
+fn a_time_is_a_signed_integer_of_up_to_sixteen_bytes_each_in_its_fewest() {
+    // F-50, F-41.
+    for time_ns in [0, 125, 126, i128::from(i64::MAX), i128::from(i64::MAX) + 1, TIME_MAX_NS] {
+        assert_eq!(Cursor::new(&library(&time_ns), 0).time("t"), Ok(time_ns));
+    }
+    assert_eq!(library(&TIME_MAX_NS).len(), 17, "254 announces sixteen bytes");
+    for time_ns in [-1, TIME_MAX_NS + 1] {
+        let flaw = Cursor::new(&library(&time_ns), 0).time("t").unwrap_err().flaw;
+        assert_eq!((flaw, flaw.rule()), (Flaw::Time { of: "t", found: time_ns }, "F-50"));
+    }
+    for (narrow, expected) in [(u64::MAX, Flaw::Overlong), (0, Flaw::Overlong)] {
+        let wide = [&[254][..], &u128::from(narrow).to_le_bytes()].concat();
+        assert_eq!(Cursor::new(&wide, 0).time("t").unwrap_err().flaw, expected);
+        assert!(matches!(Cursor::new(&wide[..9], 0).time("t").unwrap_err().flaw, Flaw::Truncated { .. }));
+    }
+    assert_eq!(Cursor::new(&[255], 0).time("t").unwrap_err().flaw, Flaw::Width { of: "t", found: 255 });
 }
 
 #[test]

@@ -5,7 +5,7 @@ use bincode::Decode;
 use evlog_format::commit::{EncodeRefusal, TooLarge};
 use evlog_format::limits::{
     ACTOR_LEN_MAX, CORRELATION_LEN_MAX, EVENT_LEN_MAX, EVENTS_PER_COMMIT_MAX, IDEMPOTENCY_KEY_LEN_MAX,
-    KIND_NAME_LEN_MAX, PAYLOAD_LEN_MAX, POSITION_MAX, PRINCIPAL_LEN_MAX, STREAM_LEN_MAX,
+    KIND_NAME_LEN_MAX, PAYLOAD_LEN_MAX, POSITION_MAX, PRINCIPAL_LEN_MAX, STREAM_LEN_MAX, TIME_MAX_NS,
 };
 use evlog_format::{
     Commit, CommitHead, CommitReader, Corruption, Durability, Event, Flaw, Idempotency, Kind, Seq, encode_commit,
@@ -19,7 +19,7 @@ enum LibraryKind {
     Custom(String),
 }
 type LibraryKey = (String, [u8; 32]);
-type LibraryHead = (u64, i64, Option<i64>, u8, String, Option<String>, Option<String>, Option<LibraryKey>);
+type LibraryHead = (u64, i64, Option<i128>, u8, String, Option<String>, Option<String>, Option<LibraryKey>);
 type LibraryEvent = (u64, Vec<u8>);
 type LibraryCommit = (LibraryHead, Vec<(String, u64)>, Vec<LibraryEvent>);
 type LibraryEnvelope = (LibraryKind, u16, Option<u64>, u8);
@@ -215,6 +215,29 @@ fn a_reader_refuses_what_a_writer_would_have_refused() {
     for (bytes, rule) in cases {
         let found = Commit::decode(bytes, 0).map_or_else(|error| error.flaw.rule(), |_| "accepted");
         assert_eq!(found, *rule, "{}", hex(bytes));
+    }
+}
+
+#[test]
+fn a_commit_happened_from_1970_to_9999_and_both_sides_refuse_all_else() {
+    // F-50. The encoder writes a time within 64 bits as it writes any number of 64 bits.
+    let of = |occurred_ns: i128| CommitHead { occurred_ns: Some(occurred_ns), ..head() };
+    for time_ns in [0, 1, i128::from(i64::MAX), i128::from(i64::MAX) + 1, TIME_MAX_NS] {
+        let bytes = body(&of(time_ns), &[plain()]);
+        assert_eq!(Commit::decode(&bytes, 0).unwrap().head.time_ns(), time_ns);
+        if let Ok(narrow) = i64::try_from(time_ns) {
+            let narrow = bincode::encode_to_vec(Some(narrow), CONFIG).unwrap();
+            assert_eq!(bytes[4..4 + narrow.len()], narrow, "{time_ns}");
+        }
+    }
+    let without = body(&head(), &[plain()]);
+    for time_ns in [-1, i128::from(i64::MIN), TIME_MAX_NS + 1, i128::MAX, i128::MIN] {
+        let flaw = Flaw::Time { of: "occurred", found: time_ns };
+        assert_eq!(encode_commit(&of(time_ns), &[plain()], &mut Vec::new()), Err(EncodeRefusal::Invalid(flaw)));
+        let claim = bincode::encode_to_vec(Some(time_ns), CONFIG).unwrap();
+        let bytes = [&without[..4], &claim, &without[5..]].concat();
+        assert_eq!(refusal(&bytes), Corruption { position: 1005, flaw });
+        assert_eq!(flaw.rule(), "F-50");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Values to encode: a fixed one with every part, and any.
 
+use evlog_format::limits::TIME_MAX_NS;
 use evlog_format::{Commit, CommitHead, Durability, Event, Idempotency, Kind, LogId, PLAIN, Seq, encode_commit};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -65,7 +66,7 @@ pub(crate) fn body(head: &CommitHead<'_>, events: &[Event<'_>]) -> Vec<u8> {
 pub(crate) struct AnyCommit {
     pub(crate) first_seq: u64,
     pub(crate) recorded_ns: i64,
-    pub(crate) occurred_ns: Option<i64>,
+    pub(crate) occurred_ns: Option<i128>,
     pub(crate) class: Durability,
     pub(crate) actor: String,
     pub(crate) principal: Option<String>,
@@ -162,7 +163,9 @@ pub(crate) fn any_commit() -> impl Strategy<Value = AnyCommit> {
     let events = prop::collection::vec(event(), 1..6);
     let text = || prop::option::of("[ -~äß€🚢]{1,30}");
     let idempotency = prop::option::of(("[ -~äß€🚢]{1,30}", any::<[u8; 32]>()));
-    let times = (any::<i64>(), prop::option::of(any::<i64>()));
+    let beyond_64_bits = i128::from(i64::MAX) - 9..=i128::from(i64::MAX) + 9;
+    let occurred = prop_oneof![0..=i128::from(i64::MAX), beyond_64_bits, 0..=TIME_MAX_NS];
+    let times = (any::<i64>(), prop::option::of(occurred));
     (number(), times, class, "[ -~ü]{0,40}", text(), text(), idempotency, events).prop_map(
         |(first_seq, (recorded_ns, occurred_ns), class, actor, principal, correlation, idempotency, events)| {
             AnyCommit { first_seq, recorded_ns, occurred_ns, class, actor, principal, correlation, idempotency, events }

@@ -26,21 +26,21 @@ pub struct State {
     pub(super) entered: Vec<Option<Arc<Entered>>>,
     pub(super) counts: Counts,
     pub(super) owed: Option<Box<Owed>>,
-    pub(super) ended_ns: Option<i64>,
+    pub(super) ended_ns: Option<i128>,
 }
 
 /// What the run's first event fixed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pinned {
     pub definition: Arc<Definition>,
-    pub time_ns: i64,
+    pub time_ns: i128,
 }
 
 /// How a status was entered last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Entered {
     pub seq: Seq,
-    pub time_ns: i64,
+    pub time_ns: i128,
     /// How often it was entered, this time included.
     pub times: u64,
     pub reason_code: Option<String>,

@@ -92,7 +92,7 @@ pub(super) fn manifest(state: &State) -> Value {
 }
 
 /// An exceeded limit (rule P-91). A run that stops because of one and keeps what it has is cut there.
-fn limit((exceeded, time_ns): &(LimitExceeded, i64)) -> Value {
+fn limit((exceeded, time_ns): &(LimitExceeded, i128)) -> Value {
     let LimitExceeded { limit, configured, observed, behavior, stage } = exceeded;
     let word = behavior.word();
     let mut value =

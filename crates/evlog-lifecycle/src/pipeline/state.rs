@@ -34,7 +34,7 @@ pub struct State {
     pub(super) reports: Arc<BTreeMap<String, Reported>>,
     pub(super) forced_locks: Arc<Vec<LockForced>>,
     /// With the time of each, Unix nanoseconds.
-    pub(super) limits_exceeded: Arc<Vec<(LimitExceeded, i64)>>,
+    pub(super) limits_exceeded: Arc<Vec<(LimitExceeded, i128)>>,
     pub(super) owed: Option<Owed>,
     pub(super) end: Option<End>,
 }
@@ -49,7 +49,7 @@ pub(super) struct Pinned {
     pub manifest: Map<String, Value>,
     pub emit_health: bool,
     pub seq: Seq,
-    pub time_ns: i64,
+    pub time_ns: i128,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +64,7 @@ pub(super) struct Progress {
     /// How often it began.
     pub attempts: u64,
     /// When it began last.
-    pub begun_ns: Option<i64>,
+    pub begun_ns: Option<i128>,
     /// What it was about to read when it began last, or is about to read now.
     pub inputs: Option<Arc<Vec<Input>>>,
     /// What the gate let through, since it began last.
@@ -82,7 +82,7 @@ pub(super) struct Progress {
 pub(super) struct Entry {
     pub outcome: Outcome,
     pub seq: Seq,
-    pub time_ns: i64,
+    pub time_ns: i128,
     /// Whether it follows from what was found of an interrupted run.
     pub reconciled: bool,
 }
@@ -98,7 +98,7 @@ pub(super) struct Held {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Reported {
     pub report: Value,
-    pub time_ns: i64,
+    pub time_ns: i128,
 }
 
 /// Outcomes that the events so far must be followed by.
@@ -125,7 +125,7 @@ impl Owed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct End {
     pub status: RunStatus,
-    pub time_ns: i64,
+    pub time_ns: i128,
 }
 
 impl State {
@@ -368,7 +368,7 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
 }
 
 /// Another attempt: nothing of an earlier one counts but the inputs that were recorded for this one.
-fn begin(progress: &mut Progress, time_ns: i64) {
+fn begin(progress: &mut Progress, time_ns: i128) {
     let (attempts, inputs) = (progress.attempts + 1, progress.inputs.take());
     *progress = Progress { attempts, begun_ns: Some(time_ns), inputs, ..Progress::default() };
 }

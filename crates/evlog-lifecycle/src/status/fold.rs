@@ -27,8 +27,8 @@ use std::sync::Arc;
 pub struct State {
     origin: Arc<Origin>,
     status: RunStatus,
-    started_ns: Option<i64>,
-    ended_ns: Option<i64>,
+    started_ns: Option<i128>,
+    ended_ns: Option<i128>,
     diagnostic: Option<Arc<Diagnostic>>,
     counts: Counts,
     owed: Option<Box<Owed>>,
@@ -38,7 +38,7 @@ pub struct State {
 #[derive(Debug, PartialEq, Eq)]
 struct Origin {
     created: Created,
-    time_ns: i64,
+    time_ns: i128,
     actor: String,
 }
 
@@ -96,7 +96,7 @@ impl State {
     }
 
     /// When the run was created, Unix nanoseconds.
-    pub fn created_ns(&self) -> i64 {
+    pub fn created_ns(&self) -> i128 {
         self.origin.time_ns
     }
 
@@ -106,12 +106,12 @@ impl State {
     }
 
     /// When the run was first `running`, Unix nanoseconds; none if it never was.
-    pub fn started_ns(&self) -> Option<i64> {
+    pub fn started_ns(&self) -> Option<i128> {
         self.started_ns
     }
 
     /// When the run reached its terminal status, Unix nanoseconds.
-    pub fn ended_ns(&self) -> Option<i64> {
+    pub fn ended_ns(&self) -> Option<i128> {
         self.ended_ns
     }
 

@@ -32,7 +32,7 @@ fn file(path: &str, projection: &'static str, members: Map<String, Value>) -> Fi
     File { path: path.to_owned(), projection, version: 1, bytes: canonical(&Value::Object(members)) }
 }
 
-fn time(time_ns: Option<i64>) -> Value {
+fn time(time_ns: Option<i128>) -> Value {
     time_ns.map_or(Value::Null, |time| to_rfc3339(time).into())
 }
 

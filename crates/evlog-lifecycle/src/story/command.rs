@@ -77,7 +77,7 @@ pub struct Report {
     pub(crate) child: Option<String>,
     pub(crate) cached: bool,
     pub(crate) retries: Option<u32>,
-    pub(crate) next_retry_ns: Option<i64>,
+    pub(crate) next_retry_ns: Option<i128>,
     /// Whether it is taken over from the run that the step executes.
     pub(crate) mirrors: bool,
 }
@@ -359,9 +359,13 @@ fn whole(members: &mut Members, name: &'static str) -> Result<Option<i64>, Malfo
     }
 }
 
-fn instant(members: &mut Members, name: &'static str) -> Result<Option<i64>, Malformed> {
+fn instant(members: &mut Members, name: &'static str) -> Result<Option<i128>, Malformed> {
     let text = members.text(name, 1, 80)?;
-    text.map(|text| from_rfc3339(&text).map_err(|message| malformed(pointer("", name), message))).transpose()
+    let read = |text: String| match from_rfc3339(&text)? {
+        ..0 => Err(format!("expected a time from 1970 on, found `{text}`")),
+        time_ns => Ok(time_ns),
+    };
+    text.map(|text| read(text).map_err(|message| malformed(pointer("", name), message))).transpose()
 }
 
 fn output(members: &mut Members) -> Result<Option<(String, Value)>, Malformed> {

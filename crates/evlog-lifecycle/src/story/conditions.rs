@@ -12,19 +12,19 @@ pub struct Condition {
     /// Whether it is true.
     pub status: bool,
     /// Since when, Unix nanoseconds.
-    pub since_ns: i64,
+    pub since_ns: i128,
 }
 
 /// All three, in the order of [`TYPES`].
 pub type Conditions = [Condition; 3];
 
 /// The conditions after a phase was written.
-pub fn after(before: Option<Conditions>, phase: Phase, time_ns: i64) -> Conditions {
+pub fn after(before: Option<Conditions>, phase: Phase, time_ns: i128) -> Conditions {
     written(before, phase.conditions(), time_ns)
 }
 
 /// The conditions after their statuses were written.
-pub(super) fn written(before: Option<Conditions>, statuses: [bool; 3], time_ns: i64) -> Conditions {
+pub(super) fn written(before: Option<Conditions>, statuses: [bool; 3], time_ns: i128) -> Conditions {
     let at = |index: usize| {
         let kept = before.map(|before| before[index]).filter(|known| known.status == statuses[index]);
         kept.unwrap_or(Condition { status: statuses[index], since_ns: time_ns })

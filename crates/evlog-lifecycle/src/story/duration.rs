@@ -1,5 +1,7 @@
 //! Durations as the source writes them: a sequence of numbers with units, such as `1h30m`, `1500ms` or `1.5s`.
 
+use evlog_format::limits::TIME_MAX_NS;
+
 /// Units and their nanoseconds, the longer spelling of a common beginning first.
 const UNITS: [(&str, i64); 7] = [
     ("ns", 1),
@@ -65,9 +67,14 @@ pub fn parse_positive(text: &str) -> Option<i64> {
     parse(text).filter(|duration| *duration > 0)
 }
 
+/// The time that is so long after another, within those that a log may hold.
+pub fn after(time_ns: i128, duration_ns: i64) -> i128 {
+    time_ns.saturating_add(i128::from(duration_ns)).clamp(0, TIME_MAX_NS)
+}
+
 /// The time from start to end in whole seconds, halves away from zero, as `1m35s`; `0s` when the clock went backwards.
-pub(crate) fn elapsed(start_ns: i64, end_ns: i64) -> String {
-    let elapsed = i128::from(end_ns) - i128::from(start_ns);
+pub(crate) fn elapsed(start_ns: i128, end_ns: i128) -> String {
+    let elapsed = end_ns.saturating_sub(start_ns);
     let seconds = (elapsed.max(0) + i128::from(SECOND) / 2) / i128::from(SECOND);
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     match (hours, minutes) {

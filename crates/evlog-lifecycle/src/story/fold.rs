@@ -30,7 +30,7 @@ pub(crate) fn start(fact: &Fact<'_>) -> Result<State, FoldError> {
 }
 
 /// The state that a creation leads to.
-pub(super) fn begun(created: Created, time_ns: i64, actor: &str) -> Result<State, String> {
+pub(super) fn begun(created: Created, time_ns: i128, actor: &str) -> Result<State, String> {
     let story = parse(created.story.as_bytes()).map_err(|error| format!("story: {error}"))?;
     let story = Definition::pinned(&story, created.mode, "").map_err(|error| format!("story: {error}"))?;
     let given = match &created.inputs {

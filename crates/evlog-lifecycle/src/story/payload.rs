@@ -223,9 +223,9 @@ pub struct StepMoved {
     /// How many retries were scheduled so far.
     pub retries: u32,
     /// When the next attempt is due, Unix nanoseconds.
-    pub next_retry_ns: Option<i64>,
+    pub next_retry_ns: Option<i128>,
     /// When the attempt, the wait or the sleep is over, Unix nanoseconds.
-    pub deadline_ns: Option<i64>,
+    pub deadline_ns: Option<i128>,
     /// The output, as RFC 8785 text.
     pub output: Option<String>,
     /// What went wrong.
@@ -263,7 +263,7 @@ pub struct CancelRequested {
     /// How.
     pub how: CancelMode,
     /// When what still runs is ended by force, Unix nanoseconds.
-    pub deadline_ns: i64,
+    pub deadline_ns: i128,
     /// Why.
     pub message: Option<String>,
 }

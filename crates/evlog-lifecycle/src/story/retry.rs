@@ -182,12 +182,15 @@ impl Policy {
 }
 
 /// The number that stands for a draw: the same run, step, retry and time give the same, and no two look alike.
-pub(crate) fn draw(run: &str, step: &str, number: u32, time_ns: i64) -> u64 {
+pub(crate) fn draw(run: &str, step: &str, number: u32, time_ns: i128) -> u64 {
     let mut hasher = blake3::Hasher::new();
     for part in [run.as_bytes(), step.as_bytes()] {
         hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
     }
-    hasher.update(&number.to_le_bytes()).update(&time_ns.to_le_bytes());
+    // The draws of times within 64 bits stay what they were.
+    let wide = time_ns.to_le_bytes();
+    let time = if i64::try_from(time_ns).is_ok() { &wide[..8] } else { &wide[..] };
+    hasher.update(&number.to_le_bytes()).update(time);
     let digest = hasher.finalize();
     digest.as_bytes().iter().take(8).fold(0, |draw, byte| draw << 8 | u64::from(*byte))
 }

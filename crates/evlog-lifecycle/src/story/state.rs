@@ -11,6 +11,7 @@ use super::conditions::{self, Conditions};
 use super::definition::graph::{self, Graph};
 use super::definition::{Definition, Group};
 use super::derive::{Bucket, Dependency, Tally, bucket};
+use super::duration;
 use super::failure::RunError;
 use super::machine::Phase;
 use super::payload::{CancelMode, CancelRequested, GateDecided, Mode, Moved, Redriven, StepCause, StepMoved};
@@ -36,7 +37,7 @@ pub(crate) struct Origin {
     pub(crate) graph: Result<Graph, String>,
     /// Steps with a condition that may be answered later: waits, and those with an `if`.
     pub(crate) askable: Vec<u32>,
-    pub(crate) time_ns: i64,
+    pub(crate) time_ns: i128,
     pub(crate) actor: String,
 }
 
@@ -46,9 +47,9 @@ pub struct Cancel {
     /// How.
     pub how: CancelMode,
     /// When it was asked for, Unix nanoseconds.
-    pub at_ns: i64,
+    pub at_ns: i128,
     /// When what still runs is ended by force.
-    pub deadline_ns: i64,
+    pub deadline_ns: i128,
     /// Why.
     pub message: Option<String>,
 }
@@ -67,9 +68,9 @@ pub struct Run {
     /// Whether its output was too long to be kept.
     pub output_dropped: bool,
     /// When it was first `Running`.
-    pub started_ns: Option<i64>,
+    pub started_ns: Option<i128>,
     /// When it ended.
-    pub finished_ns: Option<i64>,
+    pub finished_ns: Option<i128>,
     /// How often it became `Running`.
     pub attempts: u32,
     /// The number of the epoch, from 1.
@@ -168,7 +169,7 @@ impl State {
     }
 
     /// When time next has something to say to the run.
-    pub fn due_ns(&self) -> Option<i64> {
+    pub fn due_ns(&self) -> Option<i128> {
         if self.is_terminal() || self.mode() == Mode::Observed {
             return None;
         }
@@ -180,12 +181,12 @@ impl State {
     }
 
     /// When the story's time is up.
-    pub(super) fn story_deadline_ns(&self) -> Option<i64> {
-        Some(self.run.started_ns?.saturating_add(self.story().story_timeout_ns()?))
+    pub(super) fn story_deadline_ns(&self) -> Option<i128> {
+        Some(duration::after(self.run.started_ns?, self.story().story_timeout_ns()?))
     }
 
     /// Takes a phase of the run into account.
-    pub(super) fn apply_moved(&mut self, time_ns: i64, event: &Moved) {
+    pub(super) fn apply_moved(&mut self, time_ns: i128, event: &Moved) {
         let run = &mut self.run;
         let entered = run.phase != Some(event.to);
         let mut statuses = event.to.conditions();
@@ -229,7 +230,7 @@ impl State {
     }
 
     /// Takes a phase of a step into account.
-    pub(super) fn apply_step_moved(&mut self, time_ns: i64, number: usize, event: &StepMoved) {
+    pub(super) fn apply_step_moved(&mut self, time_ns: i128, number: usize, event: &StepMoved) {
         let before = self.weight(number);
         let was = self.steps.get(number).phase;
         self.steps.update(number, |step| step.enter(time_ns, event));
@@ -295,14 +296,14 @@ impl State {
     }
 
     /// Takes a request to cancel into account.
-    pub(super) fn apply_cancel(&mut self, time_ns: i64, event: &CancelRequested) {
+    pub(super) fn apply_cancel(&mut self, time_ns: i128, event: &CancelRequested) {
         let at_ns = self.run.cancel.as_ref().map_or(time_ns, |known| known.at_ns);
         let (how, deadline_ns, message) = (event.how, event.deadline_ns, event.message.clone());
         self.run.cancel = Some(Arc::new(Cancel { how, at_ns, deadline_ns, message }));
     }
 
     /// Takes the decision of a gate into account.
-    pub(super) fn apply_gate(&mut self, time_ns: i64, number: usize, event: &GateDecided, by: &str) {
+    pub(super) fn apply_gate(&mut self, time_ns: i128, number: usize, event: &GateDecided, by: &str) {
         let gate = Gate { state: event.state, message: event.message.clone(), at_ns: time_ns, by: by.to_owned() };
         self.steps.update(number, |step| step.gate = Some(Arc::new(gate)));
     }
@@ -404,7 +405,7 @@ impl Origin {
 
 impl StepState {
     /// Takes an event into account.
-    fn enter(&mut self, time_ns: i64, event: &StepMoved) {
+    fn enter(&mut self, time_ns: i128, event: &StepMoved) {
         if event.to == Phase::Running && self.attempt_ns.is_none() {
             self.attempt_ns = Some(time_ns);
             self.worker = None;

@@ -18,7 +18,7 @@ use evlog_projection::time::to_rfc3339;
 use serde_json::{Map, Value, json};
 
 /// A time in whole seconds: `2026-02-23T18:00:00Z`.
-pub(super) fn seconds(time_ns: i64) -> String {
+pub(super) fn seconds(time_ns: i128) -> String {
     let text = to_rfc3339(time_ns);
     format!("{}Z", text.split('.').next().unwrap_or(&text))
 }
@@ -32,7 +32,7 @@ fn text(text: Option<&str>) -> Option<Value> {
     text.filter(|text| !text.is_empty()).map(Value::from)
 }
 
-fn time(time_ns: Option<i64>) -> Option<Value> {
+fn time(time_ns: Option<i128>) -> Option<Value> {
     time_ns.map(|time| seconds(time).into())
 }
 
@@ -69,7 +69,7 @@ fn conditions(
     Some((0..TYPES.len()).map(condition).collect())
 }
 
-fn duration(started_ns: Option<i64>, finished_ns: Option<i64>) -> Option<Value> {
+fn duration(started_ns: Option<i128>, finished_ns: Option<i128>) -> Option<Value> {
     Some(elapsed(started_ns?, finished_ns?).into())
 }
 

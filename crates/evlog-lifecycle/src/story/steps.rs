@@ -25,7 +25,7 @@ pub struct Gate {
     /// Why.
     pub message: Option<String>,
     /// When, Unix nanoseconds.
-    pub at_ns: i64,
+    pub at_ns: i128,
     /// By whom.
     pub by: String,
 }
@@ -53,19 +53,19 @@ pub struct StepState {
     /// Its conditions.
     pub conditions: Option<Conditions>,
     /// When it first had a phase.
-    pub started_ns: Option<i64>,
+    pub started_ns: Option<i128>,
     /// When it ended.
-    pub finished_ns: Option<i64>,
+    pub finished_ns: Option<i128>,
     /// When its output was recorded.
-    pub last_output_ns: Option<i64>,
+    pub last_output_ns: Option<i128>,
     /// When the attempt that is under way began.
-    pub attempt_ns: Option<i64>,
+    pub attempt_ns: Option<i128>,
     /// How many retries were scheduled.
     pub retries: u32,
     /// When the next attempt is due.
-    pub next_retry_ns: Option<i64>,
+    pub next_retry_ns: Option<i128>,
     /// When the attempt, the wait or the sleep is over.
-    pub deadline_ns: Option<i64>,
+    pub deadline_ns: Option<i128>,
     /// The exit code of the last attempt that ended.
     pub exit_code: Option<u32>,
     /// What its end means.
@@ -128,7 +128,7 @@ impl StepState {
     }
 
     /// When time next has something to say to it.
-    pub fn due_ns(&self) -> Option<i64> {
+    pub fn due_ns(&self) -> Option<i128> {
         if self.is_live() { self.next_retry_ns.or(self.deadline_ns) } else { None }
     }
 }
@@ -137,7 +137,7 @@ impl StepState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Node {
     below: Below,
-    due_ns: Option<i64>,
+    due_ns: Option<i128>,
     queued: u32,
 }
 
@@ -205,12 +205,12 @@ impl Steps {
     }
 
     /// When time next has something to say to one of them.
-    pub fn due_ns(&self) -> Option<i64> {
+    pub fn due_ns(&self) -> Option<i128> {
         self.root.due_ns
     }
 
     /// The numbers of those that are due, in order.
-    pub(super) fn due(&self, now_ns: i64) -> Vec<usize> {
+    pub(super) fn due(&self, now_ns: i128) -> Vec<usize> {
         let mut due = Vec::new();
         self.root.due(now_ns, 0, self.width, &mut due);
         due
@@ -265,8 +265,8 @@ impl Node {
     }
 
     /// Adds the numbers of the steps below this node that are due; its first one has the number `first`.
-    fn due(&self, now_ns: i64, first: usize, width: usize, due: &mut Vec<usize>) {
-        let is_late = |due: Option<i64>| due.is_some_and(|due| due <= now_ns);
+    fn due(&self, now_ns: i128, first: usize, width: usize, due: &mut Vec<usize>) {
+        let is_late = |due: Option<i128>| due.is_some_and(|due| due <= now_ns);
         match &self.below {
             Below::Steps(steps) => {
                 let late = steps.iter().enumerate().filter(|(_, step)| is_late(step.due_ns()));
@@ -293,7 +293,7 @@ mod tests {
             let empty = Steps::new(len, waits);
             let (mut steps, mut due, mut queued) = (empty.clone(), Vec::new(), Vec::new());
             for number in (0..len).filter(|number| number % 7 == 3 || number + 1 == len) {
-                let at_ns = i64::try_from(number % 50).unwrap();
+                let at_ns = i128::try_from(number % 50).unwrap();
                 steps.update(number, |step| {
                     (step.phase, step.deadline_ns) = (Some(Phase::Running), Some(at_ns));
                     step.queued = number % 2 == 0;

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Times of a segment whose clock went back.
-const TIMES: Times = Times { recorded: (-3, 1_771_869_600_000_000_000), happened: (i64::MIN, i64::MAX) };
+const TIMES: Times = Times { recorded: (-3, 1_771_869_600_000_000_000), happened: (i128::MIN, i128::MAX - 9) };
 const OF: Of = Of { log_id: LogId([3; 16]), position: Position(4096), len: 2048 };
 
 fn index() -> SealedIndex {

@@ -3,6 +3,7 @@
 use super::Stop;
 use alloc::format;
 use alloc::string::{String, ToString};
+use evlog_format::limits::TIME_MAX_NS;
 use evlog_format::{FORMAT_VERSION, Flaw, HeaderError, SEGMENT_HEADER_LEN};
 
 /// Rule, what is expected, what was found.
@@ -40,6 +41,9 @@ pub(super) fn flaw(flaw: &Flaw) -> (&'static str, String, String) {
         Flaw::Length { of, max, found } => (format!("{of} of at most {max}"), found.to_string()),
         Flaw::Order { of, expected, found } => (format!("{of} {expected}"), found.to_string()),
         Flaw::Width { of, found } => (format!("{of} of at most 64 bits"), found.to_string()),
+        Flaw::Time { of, found } => {
+            (format!("{of} from 0 to {TIME_MAX_NS}, nanoseconds since 1970"), found.to_string())
+        }
         Flaw::Tag { of, found } => (format!("{of} that this version knows"), found.to_string()),
         Flaw::Empty { of } => (format!("{of}, at least one"), "none".to_string()),
         Flaw::Trailing { found } => ("the end of the commit".to_string(), format!("{found} more bytes")),

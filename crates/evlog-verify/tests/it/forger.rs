@@ -176,7 +176,7 @@ fn claimed(nth: u32, claim: Claim) -> Vec<File> {
     let mut builder = Builder::new();
     for n in 0..20 {
         let mut head = CommitHead {
-            occurred_ns: Some(NOON - 1000),
+            occurred_ns: Some(i128::from(NOON) - 1000),
             principal: Some("os:keeper"),
             correlation: Some("request-7"),
             idempotency: Some(key("k")),
@@ -197,7 +197,7 @@ fn a_forged_time_actor_principal_or_correlation_is_tampering() {
     // F-14, F-32, F-48, rule C-52.
     let claims: [(&str, Claim); 5] = [
         ("recorded", |clock_ns, _| *clock_ns -= 3_600_000_000_000),
-        ("occurred", |_, head| head.occurred_ns = Some(NOON - 999)),
+        ("occurred", |_, head| head.occurred_ns = Some(i128::from(NOON) - 999)),
         ("actor", |_, head| head.actor = "agent:tesT"),
         ("principal", |_, head| head.principal = Some("os:nobody")),
         ("correlation", |_, head| head.correlation = Some("request-8")),

@@ -92,7 +92,7 @@ fn agent(log: &mut Builder, given: Option<&str>, drafts: &[Draft]) {
 }
 
 /// What is told of an order, under class `os`.
-fn harbour(log: &mut Builder, occurred_ns: Option<i64>, correlation: Option<&str>, drafts: &[Draft]) {
+fn harbour(log: &mut Builder, occurred_ns: Option<i128>, correlation: Option<&str>, drafts: &[Draft]) {
     let head = CommitHead { class: Durability::Os, actor: "agent:harbour", occurred_ns, correlation, ..head() };
     log.commit_as(&CommitHead { principal: Some("token:harbour"), ..head }, drafts);
 }
@@ -112,7 +112,7 @@ fn healthy() -> Vec<File> {
     agent(&mut log, Some("c1"), &[begun]);
     agent(&mut log, Some("c2"), &[moved("RUN_0001", &transitioned(CREATED, RUNNING, 0, None))]);
     let first = shipped(r#"{"by":"sea","parts":[1,2.5,true,null]}"#);
-    harbour(&mut log, Some(NOON - 90 * HOUR / 60), Some("order-7/sea"), &[first]);
+    harbour(&mut log, Some(i128::from(NOON - 90 * HOUR / 60)), Some("order-7/sea"), &[first]);
     let failed = transitioned(RUNNING, FAILED, 0, Some(DIAGNOSTIC));
     agent(&mut log, Some("c3"), &[moved("RUN_0001", &failed)]);
     let details = r#"{"run_name":"begun again after RUN_0001 failed; the registry is up"}"#;
@@ -129,11 +129,11 @@ fn healthy() -> Vec<File> {
     own(&mut log, &[(kind::LOG_CLOCK_STEPPED, stepped)]);
     agent(&mut log, None, &[moved("RUN_0002", &transitioned(RUNNING, WAITING, 0, None))]);
     agent(&mut log, None, &[moved("RUN_0002", &transitioned(WAITING, RUNNING, 0, None))]);
-    harbour(&mut log, Some(-1), None, &[shipped(&format!(r#"{{"more":"{}"}}"#, "0123456789".repeat(12)))]);
+    harbour(&mut log, Some(0), None, &[shipped(&format!(r#"{{"more":"{}"}}"#, "0123456789".repeat(12)))]);
     agent(&mut log, Some("c6"), &[moved("RUN_0002", &transitioned(RUNNING, SUCCESS, 0, None)).caused_by(12)]);
     let delivered = |stream, json: &str| Draft::new(stream, Kind::Custom("custom/delivered"), json.as_bytes());
     let several = [delivered("order-8", r#"{"to":"quay 4"}"#), shipped(r#"{"by":"road"}"#), delivered("order-8", "[]")];
-    harbour(&mut log, Some(NOON), Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), &several);
+    harbour(&mut log, Some(NOON.into()), Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), &several);
     let sealed = Draft::new("order-8", Kind::Custom("custom/invoiced"), b"\xc4\x00 sealed");
     harbour(&mut log, None, None, &[Draft { protection: 1, ..sealed }]);
     own(&mut log, &[(kind::LOG_CLOSED, program())]);

@@ -205,10 +205,59 @@ fn the_reader_in_python_knows_where_the_logs_own_events_stand() {
     }
 }
 
+/// A log of one frame with this body, under a checksum that matches.
+fn of_body(body: &[u8]) -> Vec<File> {
+    let mut bytes = Builder::new().files.remove(0).bytes;
+    let write = |out: &mut Vec<u8>| {
+        out.extend_from_slice(body);
+        Ok::<(), ()>(())
+    };
+    FrameCodec::new(LOG_ID).encode(96, 0, &mut bytes, write).unwrap().unwrap();
+    vec![File { position: 0, bytes }]
+}
+
+#[test]
+fn the_reader_in_python_reads_times_of_the_years_1970_to_9999_and_refuses_all_others() {
+    // F-50, F-41.
+    let without = {
+        let mut builder = Builder::new();
+        builder.commit(&[Draft::custom("a", "{}")]);
+        builder.files[0].bytes[112..].to_vec()
+    };
+    // First seq, recorded in nine bytes, and no occurred.
+    assert_eq!((without[1], without[10]), (0xfd, 0));
+    let wide = |zigzag: u128| [&[1, 254][..], &zigzag.to_le_bytes()].concat();
+    let last = limits::TIME_MAX_NS.unsigned_abs() * 2;
+    let cases = [
+        (vec![1, 0], None),
+        ([&[1, 253][..], &[0xfe], &[0xff; 7]].concat(), None),
+        (wide(1 << 64), None),
+        (wide(last), None),
+        (vec![1, 1], Some("F-50")),
+        ([&[1, 253][..], &[0xff; 8]].concat(), Some("F-50")),
+        (wide((1 << 64) + 1), Some("F-50")),
+        (wide(last + 2), Some("F-50")),
+        (wide(u128::MAX), Some("F-50")),
+        (wide(u128::MAX - 1), Some("F-50")),
+        (wide(0), Some("F-41")),
+        (wide((1 << 64) - 1), Some("F-41")),
+        (vec![1, 255], Some("F-40")),
+    ];
+    let files: Vec<Vec<File>> =
+        cases.iter().map(|(claim, _)| of_body(&[&without[..10], claim, &without[11..]].concat())).collect();
+    let logs: Vec<Directory> =
+        files.iter().zip(0..).map(|(files, n)| Directory::of(&format!("time-{n}"), files)).collect();
+    for ((found, files), (claim, rule)) in run_all(&logs).iter().zip(&files).zip(cases) {
+        assert_eq!(*found, printed(files), "{claim:02x?}");
+        assert_eq!(found.contains("\nverdict clean\n"), rule.is_none(), "{claim:02x?}: {found}");
+        assert!(rule.is_none_or(|rule| found.contains(&format!(" {rule}\n"))), "{claim:02x?}: {found}");
+    }
+}
+
 /// Bodies that are no commits, under checksums that match: both readers name the same rule and place.
 #[test]
 fn the_reader_in_python_refuses_the_same_bodies() {
-    // F-30 to F-38, F-40 to F-48.
+    // F-30 to F-38, F-40 to F-48, F-50.
     let mut builder = Builder::new();
     let full = CommitHead {
         occurred_ns: Some(300),
@@ -231,18 +280,7 @@ fn the_reader_in_python_refuses_the_same_bodies() {
             bodies.push(other);
         }
     }
-    let header = builder.files[0].bytes[..96].to_vec();
-    let files: Vec<Vec<File>> = (bodies.iter())
-        .map(|body| {
-            let mut bytes = header.clone();
-            let write = |out: &mut Vec<u8>| {
-                out.extend_from_slice(body);
-                Ok::<(), ()>(())
-            };
-            codec.encode(96, 0, &mut bytes, write).unwrap().unwrap();
-            vec![File { position: 0, bytes }]
-        })
-        .collect();
+    let files: Vec<Vec<File>> = bodies.iter().map(|body| of_body(body)).collect();
     let logs: Vec<Directory> =
         files.iter().zip(0..).map(|(files, n)| Directory::of(&format!("body-{n}"), files)).collect();
     let mut rules = BTreeSet::new();
@@ -291,21 +329,22 @@ fn the_reader_in_python_knows_the_same_kinds_and_limits() {
     assert_eq!(known.count(), BUILT_IN.len());
     let value = |name: &str| {
         let line = script.lines().find_map(|line| line.strip_prefix(&format!("{name} = "))).unwrap_or_default();
-        line.replace('_', "").split(" * ").map(|factor| factor.parse::<u64>().unwrap()).product::<u64>()
+        line.replace('_', "").split(" * ").map(|factor| factor.parse::<i128>().unwrap()).product::<i128>()
     };
     for (name, limit) in [
-        ("FRAME_BODY_LEN_MAX", u64::from(limits::FRAME_BODY_LEN_MAX)),
-        ("EVENTS_PER_COMMIT_MAX", limits::EVENTS_PER_COMMIT_MAX),
-        ("EVENT_LEN_MAX", limits::EVENT_LEN_MAX),
-        ("PAYLOAD_LEN_MAX", limits::PAYLOAD_LEN_MAX),
-        ("STREAM_LEN_MAX", limits::STREAM_LEN_MAX),
-        ("KIND_NAME_LEN_MAX", limits::KIND_NAME_LEN_MAX),
-        ("ACTOR_LEN_MAX", limits::ACTOR_LEN_MAX),
-        ("PRINCIPAL_LEN_MAX", limits::PRINCIPAL_LEN_MAX),
-        ("CORRELATION_LEN_MAX", limits::CORRELATION_LEN_MAX),
-        ("IDEMPOTENCY_KEY_LEN_MAX", limits::IDEMPOTENCY_KEY_LEN_MAX),
-        ("SEGMENT_LIMIT_MIN", limits::SEGMENT_LIMIT_MIN),
-        ("SEGMENT_LIMIT_MAX", limits::SEGMENT_LIMIT_MAX),
+        ("FRAME_BODY_LEN_MAX", i128::from(limits::FRAME_BODY_LEN_MAX)),
+        ("EVENTS_PER_COMMIT_MAX", i128::from(limits::EVENTS_PER_COMMIT_MAX)),
+        ("EVENT_LEN_MAX", i128::from(limits::EVENT_LEN_MAX)),
+        ("PAYLOAD_LEN_MAX", i128::from(limits::PAYLOAD_LEN_MAX)),
+        ("STREAM_LEN_MAX", i128::from(limits::STREAM_LEN_MAX)),
+        ("KIND_NAME_LEN_MAX", i128::from(limits::KIND_NAME_LEN_MAX)),
+        ("ACTOR_LEN_MAX", i128::from(limits::ACTOR_LEN_MAX)),
+        ("PRINCIPAL_LEN_MAX", i128::from(limits::PRINCIPAL_LEN_MAX)),
+        ("CORRELATION_LEN_MAX", i128::from(limits::CORRELATION_LEN_MAX)),
+        ("IDEMPOTENCY_KEY_LEN_MAX", i128::from(limits::IDEMPOTENCY_KEY_LEN_MAX)),
+        ("SEGMENT_LIMIT_MIN", i128::from(limits::SEGMENT_LIMIT_MIN)),
+        ("SEGMENT_LIMIT_MAX", i128::from(limits::SEGMENT_LIMIT_MAX)),
+        ("TIME_MAX_NS", limits::TIME_MAX_NS),
     ] {
         assert_eq!(value(name), limit, "{name}");
     }

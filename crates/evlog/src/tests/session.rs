@@ -3,7 +3,7 @@
 use super::toy::{ask, contracts, line, open, options, view};
 use crate::clock::{Clock, Reading, StepClock};
 use crate::history::ClockStepped;
-use crate::{AnswerOutcome, Log, LogError, Options, Request};
+use crate::{AnswerOutcome, Log, LogError, Moment, Options, Request};
 use evlog_format::{Seq, kind, payload};
 use serde_json::json;
 use std::ops::ControlFlow;
@@ -358,7 +358,7 @@ fn a_lookup_by_time_finds_everything_though_the_clock_went_back_and_forth() {
     for (since, until) in [(0, i64::MAX), (times[10], times[200]), (times[150], times[151] + 1), (times[269], i64::MAX)]
     {
         let mut found = Vec::new();
-        view.each_recorded(since, until, &mut |fact| {
+        view.each_during(Moment::Recorded, since.into(), until.into(), &mut |fact| {
             found.push((fact.head.recorded_ns, fact.seq));
             ControlFlow::Continue(())
         })

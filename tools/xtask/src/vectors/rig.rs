@@ -2,6 +2,7 @@
 
 use super::values::phase;
 use evlog_format::{CommitHead, Durability, Event, Kind, KindBuf, PLAIN, Seq, kind, payload};
+use evlog_lifecycle::story::duration;
 use evlog_lifecycle::story::payload::{
     CancelMode, CancelRequested, Created, Mode, MoveCause, Moved, StepCause, StepMoved,
 };
@@ -12,17 +13,17 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// The instant that cases call `T`: 2026-02-23T18:00:00Z.
-pub(super) const NOW_NS: i64 = 1_771_869_600_000_000_000;
+pub(super) const NOW_NS: i128 = 1_771_869_600_000_000_000;
 
 /// A time that a case writes as `T`, `T-2s` or `T+10s`.
-pub(super) fn instant(value: &Value) -> Option<i64> {
+pub(super) fn instant(value: &Value) -> Option<i128> {
     let rest = value.as_str()?.strip_prefix('T')?;
-    let offset = if rest.is_empty() { Some(0) } else { evlog_lifecycle::story::duration::parse(rest) };
-    NOW_NS.checked_add(offset?)
+    let offset = if rest.is_empty() { Some(0) } else { duration::parse(rest) };
+    Some(duration::after(NOW_NS, offset?))
 }
 
 /// A time as `status.json` writes it.
-pub(super) fn written(time_ns: i64) -> Value {
+pub(super) fn written(time_ns: i128) -> Value {
     let text = to_rfc3339(time_ns);
     format!("{}Z", text.split('.').next().unwrap_or_default()).into()
 }
@@ -71,8 +72,8 @@ fn event<'a>(number: u64, kind: Kind<'a>, payload: &'a [u8]) -> Event<'a> {
     Event { stream: "run", number, kind, kind_version: 1, causation: None, protection: PLAIN, payload }
 }
 
-fn head(seq: u64, time_ns: i64) -> CommitHead<'static> {
-    CommitHead::new(Seq(seq), time_ns, Durability::Sync, "vectors")
+fn head(seq: u64, time_ns: i128) -> CommitHead<'static> {
+    CommitHead { occurred_ns: Some(time_ns), ..CommitHead::new(Seq(seq), 0, Durability::Sync, "vectors") }
 }
 
 fn encoded<T: Serialize>(table: &T) -> Result<Vec<u8>, String> {
@@ -93,12 +94,12 @@ impl Rig {
     }
 
     /// Adds an event to the run's history.
-    fn put<T: Serialize>(&mut self, time_ns: i64, kind: Kind<'static>, table: &T) -> Result<(), String> {
+    fn put<T: Serialize>(&mut self, time_ns: i128, kind: Kind<'static>, table: &T) -> Result<(), String> {
         let payload = encoded(table)?;
         self.fold(time_ns, &kind.into(), &payload)
     }
 
-    fn fold(&mut self, time_ns: i64, kind: &KindBuf, payload: &[u8]) -> Result<(), String> {
+    fn fold(&mut self, time_ns: i128, kind: &KindBuf, payload: &[u8]) -> Result<(), String> {
         let (head, event) = (head(self.seq, time_ns), event(self.seq, kind.as_kind(), payload));
         let fact = Fact { seq: Seq(self.seq), head, event };
         self.contract.evolve(&mut self.state, &fact).map_err(|error| error.message)?;
@@ -107,7 +108,7 @@ impl Rig {
     }
 
     /// Gives the run a phase, through `Running` where the way leads there.
-    pub(super) fn put_run(&mut self, time_ns: i64, to: &Value, message: &Value) -> Result<(), String> {
+    pub(super) fn put_run(&mut self, time_ns: i128, to: &Value, message: &Value) -> Result<(), String> {
         let Some(to) = phase(to)? else { return Ok(()) };
         if self.state.phase() == Some(to) {
             return Ok(());
@@ -123,7 +124,7 @@ impl Rig {
     /// Gives a step a phase; `change` says the rest.
     pub(super) fn put_step(
         &mut self,
-        time_ns: i64,
+        time_ns: i128,
         name: &str,
         to: &Value,
         change: impl FnOnce(&mut StepMoved),
@@ -149,14 +150,14 @@ impl Rig {
     }
 
     /// The request to cancel, as it was observed.
-    pub(super) fn put_cancel(&mut self, time_ns: i64, drain_ns: i64) -> Result<(), String> {
+    pub(super) fn put_cancel(&mut self, time_ns: i128, drain_ns: i64) -> Result<(), String> {
         let request =
-            CancelRequested { how: CancelMode::Drain, deadline_ns: time_ns.saturating_add(drain_ns), message: None };
+            CancelRequested { how: CancelMode::Drain, deadline_ns: duration::after(time_ns, drain_ns), message: None };
         self.put(time_ns, kind::STORY_CANCEL_REQUESTED, &request)
     }
 
     /// What else a run has that goes on: an error, an output.
-    pub(super) fn put_running_with(&mut self, time_ns: i64, given: &Value) -> Result<(), String> {
+    pub(super) fn put_running_with(&mut self, time_ns: i128, given: &Value) -> Result<(), String> {
         let moved = Moved::new(self.state.phase(), Phase::Running, MoveCause::Requested);
         let output = (!given["output"].is_null()).then(|| given["output"].to_string());
         let message = given["message"].as_str().map(str::to_owned);
@@ -164,7 +165,7 @@ impl Rig {
     }
 
     /// Asks the run, and moves it on by what is decided.
-    pub(super) fn play(&mut self, time_ns: i64, action: &str, members: Value) -> Result<Played, String> {
+    pub(super) fn play(&mut self, time_ns: i128, action: &str, members: Value) -> Result<Played, String> {
         let members = match members {
             Value::Object(members) => members.into_iter().filter(|(_, value)| !value.is_null()).collect(),
             _ => Map::new(),

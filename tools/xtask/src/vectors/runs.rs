@@ -6,6 +6,7 @@ use super::values::{list, texts};
 use evlog_lifecycle::story::Phase;
 use evlog_lifecycle::story::definition::{Definition, Group};
 use evlog_lifecycle::story::derive::Stage;
+use evlog_lifecycle::story::duration;
 use evlog_lifecycle::story::payload::{Mode, StepCause};
 use serde_json::{Map, Value, json};
 
@@ -42,7 +43,7 @@ fn rig(mode: Mode, story: Map<String, Value>, given: &Value) -> Result<Rig, Stri
 }
 
 /// `now` of a case.
-fn now(when: &Value) -> i64 {
+fn now(when: &Value) -> i128 {
     instant(&when["now"]).unwrap_or(NOW_NS)
 }
 
@@ -229,10 +230,10 @@ pub(super) fn sync_sub_stories(given: &Value, when: &Value) -> Found {
 }
 
 /// When a step that holds since then is over, by its own arguments.
-fn own_deadline(story: &Definition, name: &str, started_ns: i64) -> Option<i64> {
+fn own_deadline(story: &Definition, name: &str, started_ns: i128) -> Option<i128> {
     let step = &story.steps[story.number(name)?];
     let lasts = ["timeout", "duration"].into_iter().find_map(|argument| step.argument(argument))?;
-    started_ns.checked_add(evlog_lifecycle::story::duration::parse_positive(lasts)?)
+    Some(duration::after(started_ns, duration::parse_positive(lasts)?))
 }
 
 /// Where a realtime run stands once its stream has ended, if it has.
@@ -363,8 +364,8 @@ pub(super) fn stop_request(given: &Value, when: &Value) -> Found {
     let times = [&given["startedAt"], &given["finishedAt"]].map(instant);
     let terminal = super::values::phase(&given["phase"])?.is_some_and(Phase::is_terminal);
     let work = if terminal { "Succeeded" } else { "Running" };
-    rig.put_step(NOW_NS - 3600 * SECOND, "work", &work.into(), |_| ())?;
-    let begun_ns = times[0].unwrap_or(NOW_NS - 1800 * SECOND);
+    rig.put_step(NOW_NS - i128::from(3600 * SECOND), "work", &work.into(), |_| ())?;
+    let begun_ns = times[0].unwrap_or(NOW_NS - i128::from(1800 * SECOND));
     rig.put_run(begun_ns, &"Running".into(), &Value::Null)?;
     rig.put_run(times[1].unwrap_or(NOW_NS), &given["phase"], &given["message"])?;
     let played = rig.play(now(when), "cancel", Value::Null)?;

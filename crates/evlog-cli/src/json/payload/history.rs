@@ -18,8 +18,8 @@ tables! {
         verdict: String, position: u64, len: u64, floor: u64, next_seq: Option<u64>, kept_as: Option<String>,
         reason: String, accepted_by: String
     }
-    ClockCorrected { last_time: Time, accepted_by: String }
-    ClockStepped { from: Time, to: Time }
+    ClockCorrected { last_time: Time<i64>, accepted_by: String }
+    ClockStepped { from: Time<i64>, to: Time<i64> }
     NameChanged { from: String, to: String, accepted_by: String }
     ProjectionPublished { run: String, seq: u64, events: u64, files: Vec<PublishedFile> }
     PublishedFile { path: String, projection: String, version: u16, bytes: u64, blake3: Digest }

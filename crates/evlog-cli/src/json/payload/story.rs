@@ -47,8 +47,8 @@ tables! {
         exit_code: Option<u32>,
         exit_class: Option<Word<ExitClass>>,
         retries: u32,
-        next_retry_at: Option<Time>,
-        deadline_at: Option<Time>,
+        next_retry_at: Option<Time<i128>>,
+        deadline_at: Option<Time<i128>>,
         output: Option<Text>,
         error: Option<StepError>,
         worker: Option<String>,
@@ -73,7 +73,7 @@ tables! {
         note: Option<String>,
         request: Digest,
     }
-    CancelRequested { how: Word<CancelMode>, deadline_at: Time, message: Option<String> }
+    CancelRequested { how: Word<CancelMode>, deadline_at: Time<i128>, message: Option<String> }
     GateDecided { step: String, state: Word<GateState>, message: Option<String> }
     Redriven { epoch: u32, token: Option<String>, from_step: Option<String>, cleared: Vec<String> }
 }

@@ -128,7 +128,7 @@ fn two_runs_of_the_same_story_differ_in_ids_and_times_only() {
     let story = |run: &str| {
         let mut harness = crate::testing::Harness::new(crate::pipeline::Pipeline::default());
         harness.accept(json!({"run": "other", "do": "create", "pipeline": "purple-axiom"}));
-        harness.time_ns += i64::try_from(run.len()).expect("short") * crate::testing::STEP_NS;
+        harness.time_ns += i128::try_from(run.len()).expect("short") * crate::testing::STEP_NS;
         harness.accept(json!({"run": run, "do": "create", "pipeline": "purple-axiom"}));
         harness.accept(json!({"run": run, "do": "outcome", "stage": "lab_provider", "status": "failed", "reason_code": "provider_api_error"}));
         harness.accept(json!({"run": run, "do": "finalize"}));

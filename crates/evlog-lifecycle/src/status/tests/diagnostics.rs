@@ -161,7 +161,7 @@ fn a_success_has_neither_error_nor_diagnostic() {
 /// Check 25: the same failure gives the same bytes, whenever and wherever it happens.
 #[test]
 fn the_engines_own_diagnostics_depend_on_the_request_alone() {
-    let diagnostic_of = |time_ns: i64, run: &str| {
+    let diagnostic_of = |time_ns: i128, run: &str| {
         let mut harness = Harness::new(Status);
         harness.time_ns = time_ns;
         harness.accept(super::create(run));

@@ -71,8 +71,7 @@ impl Turn<'_> {
             return;
         }
         // How long the child may take is its own affair, unless this story says something.
-        let deadline_ns =
-            self.state.story().stated_timeout_ns(number).map(|timeout| self.now_ns().saturating_add(timeout));
+        let deadline_ns = self.state.story().stated_timeout_ns(number).map(|timeout| self.after_now(timeout));
         let moved = self.next(number, Phase::Running, StepCause::Child);
         let deadline_ns = moved.deadline_ns.or(deadline_ns);
         self.move_step(number, StepMoved { deadline_ns, child: Some(run.to_owned()), ..moved });

@@ -22,7 +22,7 @@ pub(super) fn cancel(mut turn: Turn<'_>, request: &Cancelled) -> Decision {
         return turn.done();
     }
     let drain_ns = if request.how == CancelMode::Drain { turn.state.story().drain_ns().max(0) } else { 0 };
-    let deadline_ns = turn.now_ns().saturating_add(drain_ns);
+    let deadline_ns = turn.after_now(drain_ns);
     turn.request_cancel(&CancelRequested { how: request.how, deadline_ns, message: request.message.clone() });
     if request.how == CancelMode::Drain && drain_ns > 0 {
         turn.cancel_unbegun();

@@ -236,15 +236,15 @@ impl Turn<'_> {
         if duration <= 0 {
             return self.move_step(number, self.next(number, Phase::Succeeded, StepCause::Evaluated));
         }
-        let deadline_ns = Some(self.now_ns().saturating_add(duration));
+        let deadline_ns = Some(self.after_now(duration));
         let moved = self.next(number, Phase::Paused, StepCause::Ready);
         self.move_step(number, StepMoved { deadline_ns, ..moved });
     }
 
     /// When a gate or wait is over; none without a timeout.
-    fn deadline_of(&self, number: usize) -> Option<i64> {
+    fn deadline_of(&self, number: usize) -> Option<i128> {
         let timeout = self.definition(number).argument("timeout").and_then(duration::parse_positive);
-        timeout.map(|timeout| self.now_ns().saturating_add(timeout))
+        timeout.map(|timeout| self.after_now(timeout))
     }
 
     fn stop_by_step(&mut self, number: usize) {

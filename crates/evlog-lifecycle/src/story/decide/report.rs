@@ -258,7 +258,7 @@ impl Turn<'_> {
         let timeout = self.state.story().timeout_ns(number);
         let begins = self.step(number).attempt_ns.is_none();
         let reason = if begins { Cow::Borrowed(reasons::SCHEDULED) } else { usual.reason.clone() };
-        let deadline_ns = usual.deadline_ns.filter(|_| !begins).or(Some(self.now_ns().saturating_add(timeout)));
+        let deadline_ns = usual.deadline_ns.filter(|_| !begins).or(Some(self.after_now(timeout)));
         StepMoved { reason, deadline_ns, worker: report.worker.clone(), child: report.child.clone(), ..usual }
     }
 
@@ -399,7 +399,7 @@ impl Turn<'_> {
             let draw = draw(asked.run, &self.definition(number).name, number_of_retry, asked.time_ns);
             let delay = policy.delay_ns(number_of_retry, draw);
             moved.reason = Cow::Borrowed(reasons::RETRY_SCHEDULED);
-            (moved.retries, moved.next_retry_ns) = (number_of_retry, Some(asked.time_ns.saturating_add(delay)));
+            (moved.retries, moved.next_retry_ns) = (number_of_retry, Some(self.after_now(delay)));
         }
         self.move_step(number, moved);
     }

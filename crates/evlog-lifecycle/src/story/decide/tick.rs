@@ -38,7 +38,7 @@ impl Turn<'_> {
     fn time_out(&mut self) {
         self.close_steps(Phase::Skipped, "the story run timed out");
         let limit = self.state.story().story_timeout_ns().unwrap_or_default();
-        let message = format!("StoryRun exceeded timeout of {}.", elapsed(0, limit));
+        let message = format!("StoryRun exceeded timeout of {}.", elapsed(0, i128::from(limit)));
         let error = RunError {
             kind: Phase::Timeout.default_reason().to_owned(),
             message: message.clone(),

@@ -4,6 +4,7 @@ use super::Question;
 use crate::members::cut;
 use crate::story::definition::Step;
 use crate::story::derive::Stage;
+use crate::story::duration;
 use crate::story::machine::Phase;
 use crate::story::payload::{CancelRequested, GateDecided, MoveCause, Moved, Redriven, StepCause, StepMoved, event};
 use crate::story::redact::redacted;
@@ -42,8 +43,13 @@ impl<'a> Turn<'a> {
         }
     }
 
-    pub(super) fn now_ns(&self) -> i64 {
+    pub(super) fn now_ns(&self) -> i128 {
         self.question.asked.time_ns
+    }
+
+    /// The time that is so long after now.
+    pub(super) fn after_now(&self, duration_ns: i64) -> i128 {
+        duration::after(self.now_ns(), duration_ns)
     }
 
     pub(super) fn definition(&self, number: usize) -> &Step {

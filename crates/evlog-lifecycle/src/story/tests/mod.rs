@@ -149,6 +149,6 @@ fn exit(harness: &mut Harness<Story>, step: &str, code: i64) -> Answered {
 }
 
 /// Moves the clock of the next command.
-fn wait(harness: &mut Harness<Story>, seconds: i64) {
+fn wait(harness: &mut Harness<Story>, seconds: i128) {
     harness.time_ns += seconds * 1_000_000_000;
 }

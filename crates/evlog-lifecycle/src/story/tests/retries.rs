@@ -1,8 +1,9 @@
 //! Attempts: how they end, whether another follows, and when.
 
-use super::{accept, exit, phase, reject, run_phase, started, status, wait};
+use super::{RUN, accept, created, exit, phase, reject, run_phase, started, status, wait};
 use crate::story::duration;
 use crate::story::retry::{Backoff, DEFAULT, ExitClass, Given, Policy, chosen, classify, draw};
+use evlog_format::limits::TIME_MAX_NS;
 use serde_json::{Value, json};
 
 fn policy(given: &Value) -> Policy {
@@ -125,7 +126,7 @@ fn a_failed_attempt_is_followed_by_another_while_one_is_left() {
     assert_eq!((&waiting["retries"], &waiting["nextRetryAt"]), (&json!(1), &json!("2026-02-23T18:00:13Z")));
     assert_eq!((&waiting["exitClass"], &waiting["lastFailureMsg"]), (&json!("unknown"), &json!("node lost")));
     assert_eq!((&waiting["finishedAt"], &waiting["exitCode"]), (&Value::Null, &Value::Null));
-    assert_eq!(harness.json(super::RUN, "run.json")["next_due_utc"], "2026-02-23T18:00:13.000Z");
+    assert_eq!(harness.json(RUN, "run.json")["next_due_utc"], "2026-02-23T18:00:13.000Z");
     accept(&mut harness, "tick", json!({}));
     reject(&mut harness, "step", json!({"step": "a", "to": "Running"}), "RETRY_NOT_DUE");
     wait(&mut harness, 10);
@@ -145,7 +146,7 @@ fn the_drawn_wait_is_recorded_and_never_drawn_again() {
     // S-23.
     let mut harness = started(one(json!({"maxRetries": 3, "delay": "100s", "jitter": 100})));
     exit(&mut harness, "a", 137);
-    let recorded = harness.states[super::RUN].steps().get(0).next_retry_ns.expect("a time");
+    let recorded = harness.states[RUN].steps().get(0).next_retry_ns.expect("a time");
     let mut event: crate::story::payload::StepMoved = {
         let last = harness.log.last().expect("an event").clone();
         crate::story::payload::read(&last.fact()).expect("a table")
@@ -255,8 +256,26 @@ fn durations_are_read_and_written_as_the_source_does() {
     for (ms, expected) in
         [(0, "0s"), (499, "0s"), (500, "1s"), (45_000, "45s"), (95_000, "1m35s"), (7_200_000, "2h0m0s"), (-5, "0s")]
     {
-        assert_eq!(duration::elapsed(0, ms * MS), expected, "{ms}");
+        assert_eq!(duration::elapsed(0, i128::from(ms * MS)), expected, "{ms}");
     }
+}
+
+#[test]
+fn a_run_of_the_last_second_of_9999_has_deadlines_that_are_no_later() {
+    // F-50.
+    const LAST: &str = "9999-12-31T23:59:59.999Z";
+    assert_eq!(duration::after(TIME_MAX_NS, i64::MAX), TIME_MAX_NS);
+    assert_eq!(duration::after(-9, -9), 0);
+    let mut harness = created(json!({"steps": [{"name": "a"}]}));
+    harness.time_ns = TIME_MAX_NS - 3_000_000_000;
+    accept(&mut harness, "start", json!({}));
+    accept(&mut harness, "step", json!({"step": "a", "to": "Running"}));
+    let run = harness.json(RUN, "run.json");
+    assert_eq!(run["started_at_utc"], "9999-12-31T23:59:56.999Z");
+    assert_eq!(run["next_due_utc"], LAST, "{run}");
+    harness.time_ns = TIME_MAX_NS;
+    exit(&mut harness, "a", 0);
+    assert_eq!(harness.json(RUN, "run.json")["completed_at_utc"], LAST);
 }
 
 #[test]

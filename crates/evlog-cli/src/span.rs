@@ -1,0 +1,42 @@
+//! From one time to another, as it is typed.
+
+use clap::Args;
+use evlog::Moment;
+use evlog_format::CommitHead;
+use evlog_projection::time::from_rfc3339;
+
+/// Which events are wanted, by their time.
+#[derive(Args, Debug)]
+pub(crate) struct Span {
+    /// Only events that were recorded at this time or later
+    #[arg(long, value_name = "TIME", value_parser = from_rfc3339)]
+    since: Option<i128>,
+    /// Only events that were recorded before this time
+    #[arg(long, value_name = "TIME", value_parser = from_rfc3339)]
+    until: Option<i128>,
+    /// Let --since and --until be about when an event occurred, as its command said
+    #[arg(long)]
+    occurred: bool,
+}
+
+impl Span {
+    /// Whether any time is left out.
+    pub(crate) fn is_given(&self) -> bool {
+        self.since.is_some() || self.until.is_some()
+    }
+
+    /// Which time of a commit counts.
+    pub(crate) fn moment(&self) -> Moment {
+        if self.occurred { Moment::Happened } else { Moment::Recorded }
+    }
+
+    /// Its first time, and the time behind its last one, Unix nanoseconds.
+    pub(crate) fn ends(&self) -> (i128, i128) {
+        (self.since.unwrap_or(i128::MIN), self.until.unwrap_or(i128::MAX))
+    }
+
+    pub(crate) fn holds(&self, head: &CommitHead<'_>) -> bool {
+        let (since, until) = self.ends();
+        (since..until).contains(&self.moment().of(head))
+    }
+}
