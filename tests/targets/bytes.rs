@@ -83,6 +83,8 @@ pub(crate) fn commit(bytes: &[u8]) {
     let one = of_first_stream(bytes);
     let read = Commit::decode(bytes, 0);
     assert_eq!(walked.is_some(), read.is_ok(), "walking and reading differ: {read:?}");
+    let whole = CommitReader::new(bytes, 0).and_then(|reader| reader.events_of("$log"));
+    assert_eq!(whole.is_ok(), read.is_ok(), "one stream of a commit that is read whole");
     let (Some(events), Ok(commit)) = (walked, read) else { return };
     assert!(events == commit.events && !events.is_empty());
     let is_first = |event: &&Event<'_>| event.stream == events[0].stream;

@@ -347,6 +347,23 @@ impl<'a> CommitReader<'a> {
         self
     }
 
+    /// The events of one stream, with their seqs, once all were read: none of a commit that cannot be read to its end.
+    pub fn events_of(mut self, stream: &str) -> Result<Vec<(Seq, Event<'a>)>, Corruption> {
+        let (wanted, mut events) = (self.streams.place(stream), Vec::new());
+        for seq in (self.next_seq..).take(usize::try_from(self.left).unwrap_or(usize::MAX)) {
+            let at = self.cursor;
+            let index = self.streams.index(&mut self.cursor)?;
+            let Taken { stream, number, .. } = self.streams.take(index);
+            let event = read_event(&mut self.cursor, stream, number)?;
+            check_event(&event, seq).map_err(|flaw| at.corrupt(flaw))?;
+            if wanted == Some(index) {
+                events.push((Seq(seq), event));
+            }
+        }
+        self.end()?;
+        Ok(events)
+    }
+
     /// The next event with its seq; `None` after the last, if nothing follows it.
     #[inline]
     pub fn next_event(&mut self) -> Result<Option<(Seq, Event<'a>)>, Corruption> {
@@ -365,8 +382,15 @@ impl<'a> CommitReader<'a> {
             check_event(&event, seq.0).map_err(|flaw| at.corrupt(flaw))?;
             return Ok(Some((seq, event)));
         }
+        self.end()?;
+        Ok(None)
+    }
+
+    /// That nothing follows the last event, and that each stream had one.
+    #[inline]
+    fn end(&self) -> Result<(), Corruption> {
         match self.cursor.remaining() {
-            0 if self.streams.are_all_used() => Ok(None),
+            0 if self.streams.are_all_used() => Ok(()),
             0 => Err(self.cursor.corrupt(Flaw::Empty { of: "events of a stream" })),
             found => Err(self.cursor.corrupt(Flaw::Trailing { found: found as u64 })),
         }

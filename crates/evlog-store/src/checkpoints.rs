@@ -1,6 +1,7 @@
 //! The checkpoints that a log keeps, and the byte tree at the last of them.
 //!
-//! Does: write each under another name, sync it and give it its name, so that a checkpoint is there whole or not at all.
+//! Does: write each under another name, sync it and give it its name, so that a checkpoint is there whole or not at all; and
+//! see whether its path leads to it then, whatever became of the directory.
 //! Does not: know what a checkpoint says, or whether it is signed.
 
 use crate::error::Failure;

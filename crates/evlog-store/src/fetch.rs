@@ -3,13 +3,16 @@
 //! An index is derived and not believed: each frame is checked, and the stream's numbers have to be dense over all its
 //! parts, so a frame that an index left out, or made up, is found.
 
+mod ahead;
+
 use crate::error::{Failure, Refusal, Trouble};
 use crate::fs::File;
 use crate::sealed::Part;
 use crate::segment::{Files, refusal};
 use crate::writer::Visit;
+use ahead::Helper;
 use evlog_format::frame::Decoded;
-use evlog_format::{CommitReader, Corruption, FRAME_HEADER_LEN, Frame, FrameCodec, Position};
+use evlog_format::{CommitHead, CommitReader, Corruption, Event, FRAME_HEADER_LEN, Frame, FrameCodec, Position, Seq};
 use evlog_verify::Verdict;
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -17,6 +20,11 @@ use std::sync::Arc;
 /// How much is read before the length of a frame is known, in bytes.
 const GUESS: usize = 4096;
 const GUESS_MAX: usize = 256 * 1024;
+/// From so many bytes on, about, a second thread reads along, which takes some hundredths of a millisecond to begin.
+const HELP_FROM: usize = 4 * 1024 * 1024;
+
+/// What a commit says, and some of its events, with their seqs.
+type Events<'a> = (CommitHead<'a>, Vec<(Seq, Event<'a>)>);
 
 /// One frame at a time, by place.
 #[derive(Debug)]
@@ -33,22 +41,40 @@ pub(crate) struct Fetch<'f> {
 impl<'f> Fetch<'f> {
     /// Opens the segment of a part.
     pub(crate) fn open(files: &'f Files, codec: &'f FrameCodec, part: &Part) -> Result<Fetch<'f>, Failure> {
-        let segment = part.segment;
-        let path = files.layout.segment(segment);
-        let file = files.fs.open_read(&path).map_err(Failure::of("open", &path))?;
+        let (segment, file) = (part.segment, open(files, part.segment)?);
         Ok(Fetch { files, codec, segment, file, guess: GUESS, buf: Vec::new() })
+    }
+
+    /// Goes on in the segment of another part.
+    fn enter(&mut self, part: &Part) -> Result<(), Failure> {
+        if part.segment != self.segment {
+            (self.segment, self.file) = (part.segment, open(self.files, part.segment)?);
+        }
+        Ok(())
     }
 
     /// The frame at an offset of the segment, which an index says is there.
     pub(crate) fn frame(&mut self, offset: u32) -> Result<Frame<'_>, Trouble> {
         let read = self.read_frame(offset)?;
-        self.files.check_listed(self.segment, self.file.as_ref())?;
-        match self.codec.decode(self.segment.0 + u64::from(offset), &self.buf[..read]) {
+        let Fetch { files, segment, .. } = *self;
+        files.check_listed(segment, self.file.as_ref())?;
+        let damaged = |found: String| Err(damaged(files, segment, offset, found));
+        match self.codec.decode(segment.0 + u64::from(offset), &self.buf[..read]) {
             Decoded::Frame(frame) => Ok(frame),
-            Decoded::Corrupt(corruption) => Err(self.damaged(offset, corruption.flaw.to_string())),
-            Decoded::Incomplete { .. } => Err(self.damaged(offset, "the end of the file".to_string())),
-            Decoded::Empty => Err(self.damaged(offset, "zeros".to_string())),
+            Decoded::Corrupt(corruption) => damaged(corruption.flaw.to_string()),
+            Decoded::Incomplete { .. } => damaged("the end of the file".to_string()),
+            Decoded::Empty => damaged("zeros".to_string()),
         }
+    }
+
+    /// What the commit at an offset says, and its events of one stream.
+    fn events_of(&mut self, offset: u32, stream: &str) -> Result<Events<'_>, Trouble> {
+        let Fetch { files, segment, .. } = *self;
+        let frame = self.frame(offset)?;
+        let commit = CommitReader::new(frame.body, frame.position + FRAME_HEADER_LEN as u64);
+        // Rule F-05: the events of a commit happened together or not at all.
+        let events = commit.and_then(|commit| Ok((commit.head, commit.events_of(stream)?)));
+        events.map_err(|corruption| damaged(files, segment, offset, corruption.to_string()))
     }
 
     /// Reads a frame, as far as it is there; how many bytes that are.
@@ -81,11 +107,6 @@ impl<'f> Fetch<'f> {
         Ok(had + read)
     }
 
-    fn damaged(&self, offset: u32, found: String) -> Trouble {
-        let position = Position(self.segment.0 + u64::from(offset));
-        refusal(Verdict::Damaged, position, &self.files.layout.segment(self.segment), "a commit".to_string(), found)
-    }
-
     fn out_of_order(&self, offset: u32, name: &str, expected: u64, found: &str) -> Trouble {
         let position = Position(self.segment.0 + u64::from(offset));
         let hint = "delete the `.idx` file beside the segment; if that does not help, verify the log".to_string();
@@ -94,6 +115,16 @@ impl<'f> Fetch<'f> {
         let (verdict, found) = (Verdict::Damaged, found.to_string());
         Trouble::Refused(Box::new(Refusal { verdict, position, file, expected, found, hint }))
     }
+}
+
+fn open(files: &Files, segment: Position) -> Result<Arc<dyn File>, Failure> {
+    let path = files.layout.segment(segment);
+    files.fs.open_read(&path).map_err(Failure::of("open", &path))
+}
+
+fn damaged(files: &Files, segment: Position, offset: u32, found: String) -> Trouble {
+    let position = Position(segment.0 + u64::from(offset));
+    refusal(Verdict::Damaged, position, &files.layout.segment(segment), "a commit".to_string(), found)
 }
 
 /// Visits the events of a stream that its parts hold, from a number on.
@@ -105,67 +136,71 @@ pub(crate) fn visit_parts(
     from_number: u64,
     visit: &mut Visit<'_>,
 ) -> Result<(), Trouble> {
-    let mut next = parts.first().map_or(0, |part| part.first_number);
-    for part in parts {
-        let mut fetch = Fetch::open(files, codec, part)?;
-        let first = part.frames.first().copied().unwrap_or(0);
-        if part.first_number != next {
-            return Err(fetch.out_of_order(first, name, next, &format!("event {}", part.first_number)));
-        }
-        for &offset in &part.frames {
-            match visit_frame(&mut fetch, offset, name, next, from_number, visit)? {
-                ControlFlow::Break(()) => return Ok(()),
-                ControlFlow::Continue(number) => next = number,
+    let Some(first) = parts.first() else { return Ok(()) };
+    let frames: usize = parts.iter().map(|part| part.frames.len()).sum();
+    let mut fetch = Fetch::open(files, codec, first)?;
+    let mut visiting = Visiting { from_number, next: first.first_number, visit };
+    std::thread::scope(|scope| {
+        // Within, so that it is gone when the visit ends early, and nobody waits for a thread that waits for us.
+        let (mut helper, mut visited): (Option<Helper>, usize) = (None, 0);
+        for part in parts {
+            fetch.enter(part)?;
+            if part.first_number != visiting.next {
+                let (offset, found) = (part.frames.first(), format!("event {}", part.first_number));
+                return Err(fetch.out_of_order(offset.copied().unwrap_or(0), name, visiting.next, &found));
+            }
+            for &offset in &part.frames {
+                let told = match helper.as_ref().filter(|_| Helper::reads(visited)) {
+                    Some(helper) => visiting.events(helper.next()?.events()),
+                    None => visiting.events(fetch.events_of(offset, name)?),
+                };
+                match told {
+                    Ok(ControlFlow::Continue(())) => {}
+                    Ok(ControlFlow::Break(())) => return Ok(()),
+                    Err(found) => {
+                        return Err(fetch.out_of_order(offset, name, visiting.next, &format!("event {found}")));
+                    }
+                }
+                visited += 1;
+                // Frames of a stream are often alike: the first one tells how much there is to read.
+                if visited == 1 && fetch.guess.saturating_mul(frames) >= HELP_FROM {
+                    helper = Helper::begin(scope, files, codec, name, parts);
+                }
+            }
+            if visiting.next != part.end_number() {
+                let last = part.frames.last().copied().unwrap_or(0);
+                return Err(fetch.out_of_order(last, name, visiting.next, "no more of them in the segment"));
+            }
+            if let Some(end) = part.sealed_end {
+                files.check_sealed_len(fetch.file.as_ref(), part.segment, end)?;
             }
         }
-        if next != part.end_number() {
-            let last = part.frames.last().copied().unwrap_or(0);
-            return Err(fetch.out_of_order(last, name, next, "no more of them in the segment"));
-        }
-        if let Some(end) = part.sealed_end {
-            files.check_sealed_len(fetch.file.as_ref(), part.segment, end)?;
-        }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
-/// The same for one frame; gives the number that comes next.
-fn visit_frame(
-    fetch: &mut Fetch<'_>,
-    offset: u32,
-    name: &str,
-    mut next: u64,
+/// A visit to the events of a stream.
+struct Visiting<'v, 'f> {
     from_number: u64,
-    visit: &mut Visit<'_>,
-) -> Result<ControlFlow<(), u64>, Trouble> {
-    let frame = fetch.frame(offset)?;
-    let outcome = (|| {
-        let commit = CommitReader::new(frame.body, frame.position + FRAME_HEADER_LEN as u64)?;
-        // Rule F-05: the events of a commit happened together or not at all.
-        whole(commit.clone())?;
-        let (head, mut commit) = (commit.head, commit.only(|stream| stream == name));
-        while let Some((seq, event)) = commit.next_event()? {
-            if event.number != next {
-                return Ok(Err((next, event.number)));
-            }
-            next += 1;
-            if event.number >= from_number && visit(&head, seq, &event).is_break() {
-                return Ok(Ok(ControlFlow::Break(())));
-            }
-        }
-        Ok::<_, Corruption>(Ok(ControlFlow::Continue(next)))
-    })();
-    match outcome {
-        Ok(Ok(flow)) => Ok(flow),
-        Ok(Err((expected, found))) => Err(fetch.out_of_order(offset, name, expected, &format!("event {found}"))),
-        Err(corruption) => Err(fetch.damaged(offset, corruption.to_string())),
-    }
+    /// Number that the next event has to have.
+    next: u64,
+    visit: &'v mut Visit<'f>,
 }
 
-/// That a commit can be read to its end.
-fn whole(mut commit: CommitReader<'_>) -> Result<(), Corruption> {
-    while commit.next_event()?.is_some() {}
-    Ok(())
+impl Visiting<'_, '_> {
+    /// Goes on with events of one commit, or says which number does not follow.
+    fn events(&mut self, (head, events): Events<'_>) -> Result<ControlFlow<()>, u64> {
+        for (seq, event) in events {
+            if event.number != self.next {
+                return Err(event.number);
+            }
+            self.next += 1;
+            if event.number >= self.from_number && (self.visit)(&head, seq, &event).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
 }
 
 /// That the last frame of a part holds the last event of the stream that the part speaks of.
@@ -186,6 +221,6 @@ pub(crate) fn check_last(files: &Files, codec: &FrameCodec, name: &str, part: &P
         Ok(Some(found)) if found == expected => Ok(()),
         Ok(Some(found)) => Err(fetch.out_of_order(offset, name, expected, &format!("event {found}"))),
         Ok(None) => Err(fetch.out_of_order(offset, name, expected, "none of its events")),
-        Err(corruption) => Err(fetch.damaged(offset, corruption.to_string())),
+        Err(corruption) => Err(damaged(files, part.segment, offset, corruption.to_string())),
     }
 }

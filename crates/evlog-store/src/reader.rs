@@ -5,7 +5,8 @@
 //! Invariants:
 //! - An event that a reader showed is not gone later. Beside a writer a reader shows what `HEAD` calls committed; without
 //!   one, all that the next writer will keep.
-//! - Memory is bounded by one chunk or one frame, and the indexes of the segments in which streams were looked up.
+//! - Memory is bounded by one chunk or one frame, where a stream is looked up by two frames and what they hold of it, and the
+//!   indexes of the segments in which streams were looked up.
 
 mod commits;
 mod end;

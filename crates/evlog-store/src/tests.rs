@@ -11,6 +11,7 @@ mod harm;
 mod inspect;
 mod kill;
 mod kill_outside;
+mod lookup;
 mod model;
 mod outside;
 mod process;

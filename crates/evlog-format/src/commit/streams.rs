@@ -109,6 +109,14 @@ impl<'a> Streams<'a> {
         self.others.len() as u64 + 1
     }
 
+    /// The place of a stream.
+    pub(super) fn place(&self, name: &str) -> Option<usize> {
+        if self.first.name == name {
+            return Some(0);
+        }
+        self.others.binary_search_by_key(&name, |stream| stream.name).ok().map(|at| at + 1)
+    }
+
     /// Wants the events of some streams alone.
     pub(super) fn want(&mut self, wanted: impl Fn(&str) -> bool) {
         self.first.is_wanted = wanted(self.first.name);

@@ -358,6 +358,15 @@ proptest! {
             }
         }
         prop_assert_eq!(some.next_event(), Ok(None));
+        for stream in any.events().iter().map(|event| event.stream).chain(["none"]) {
+            let mut all = CommitReader::new(&bytes, 0).unwrap();
+            let mut expected = Vec::new();
+            while let Some((seq, event)) = all.next_event().unwrap() {
+                expected.extend(Some((seq, event)).filter(|_| event.stream == stream));
+            }
+            prop_assert_eq!(CommitReader::new(&bytes, 0).unwrap().events_of(stream), Ok(expected));
+            prop_assert!(CommitReader::new(&bytes[..bytes.len() - 1], 0).unwrap().events_of(stream).is_err());
+        }
         // What is cut is noticed, also when nobody wants it.
         let mut cut = CommitReader::new(&bytes[..bytes.len() - 1], 0).unwrap().only(|_| false);
         prop_assert!(cut.next_event().is_err());
