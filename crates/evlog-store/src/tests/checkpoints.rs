@@ -97,3 +97,29 @@ fn a_settled_log_is_synced_to_its_end_and_its_bytes_are_read_by_position() {
     }
     writer.close().unwrap();
 }
+
+#[test]
+fn a_checkpoint_that_goes_along_into_a_directory_that_was_moved_is_not_called_kept() {
+    let happenings: [fn(&Path); 2] = [
+        |log| std::fs::rename(log.join("checkpoints"), log.join("moved")).unwrap(),
+        |log| {
+            std::fs::rename(log.join("checkpoints"), log.join("moved")).unwrap();
+            std::fs::create_dir(log.join("checkpoints")).unwrap();
+        },
+    ];
+    for act in happenings {
+        let room = tempfile::tempdir().unwrap();
+        let options = CreateOptions { log_id: LOG, segment_limit: LIMIT };
+        let writer = Writer::create(Arc::new(crate::StdFs), room.path(), options, &owner()).unwrap();
+        let kept = Checkpoints::new(writer.fs(), room.path());
+        kept.keep(Position(100), b"first").unwrap();
+        kept.keep(Position(200), b"second").unwrap();
+        act(room.path());
+        let refused = [kept.keep(Position(300), b"third").unwrap_err(), kept.set_aside(Position(100)).unwrap_err()];
+        for failure in refused {
+            assert!(failure.path.starts_with(room.path().join("checkpoints")), "{failure}");
+            assert!(failure.to_string().contains("the directory of checkpoints was"), "{failure}");
+        }
+        writer.close().unwrap();
+    }
+}
