@@ -5,9 +5,9 @@
 //! Does not: know what a checkpoint says, or whether it is signed.
 
 use crate::error::Failure;
-use crate::fs::Fs;
+use crate::fs::{FileId, Fs};
 use crate::layout::Layout;
-use crate::segment::Files;
+use crate::segment::{Files, check_path};
 use evlog_format::Position;
 use evlog_verify::Frontier;
 use std::io;
@@ -60,8 +60,10 @@ impl Checkpoints {
         let free = (0..=names.len() as u64).map(|n| Layout::void(size, n)).find(|name| !names.contains(name));
         let Some(name) = free else { unreachable!("there are more numbers than files") };
         let to = dir.join(name);
+        let id = self.fs.open_read(&from).and_then(|file| file.id()).map_err(Failure::of("open", &from))?;
         self.fs.name(&from, &to).map_err(Failure::of("rename", &from))?;
         self.fs.sync_dir(&dir).map_err(Failure::of("sync", &dir))?;
+        self.check_place(&to, id)?;
         Ok(to)
     }
 
@@ -81,17 +83,25 @@ impl Checkpoints {
         file.read_to_end(NOTE_LEN_MAX).map_err(Failure::of("read", path))
     }
 
+    /// That a checkpoint is where it is looked for. Its directory is reached by a handle, which leads to it also when others
+    /// moved it away.
+    fn check_place(&self, path: &Path, id: FileId) -> Result<(), Failure> {
+        check_path(self.fs.as_ref(), path, id, "the directory of checkpoints")
+    }
+
     /// Keeps a checkpoint. When this returns, it survives a crash.
     pub fn keep(&self, size: Position, note: &[u8]) -> Result<(), Failure> {
         let dir = self.layout.checkpoints();
         self.fs.create_dir(&dir).map_err(Failure::of("create", &dir))?;
-        self.put(&self.layout.checkpoint(size), note)?;
-        self.fs.sync_dir(&dir).map_err(Failure::of("sync", &dir))
+        let path = self.layout.checkpoint(size);
+        let id = self.put(&path, note)?;
+        self.fs.sync_dir(&dir).map_err(Failure::of("sync", &dir))?;
+        self.check_place(&path, id)
     }
 
     /// Keeps the byte tree at the last checkpoint. Derived: what a crash leaves of it fails its checksum.
     pub fn keep_tree(&self, frontier: &Frontier) -> Result<(), Failure> {
-        self.put(&self.layout.checkpoint_tree(), &frontier.encode())
+        self.put(&self.layout.checkpoint_tree(), &frontier.encode()).map(drop)
     }
 
     /// The byte tree that was kept, if it can be read. It is not to be believed before its root was compared.
@@ -100,15 +110,16 @@ impl Checkpoints {
         Frontier::decode(&file.read_to_end(Frontier::ENCODED_LEN_MAX as u64).ok()?).ok()
     }
 
-    fn put(&self, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    fn put(&self, path: &Path, bytes: &[u8]) -> Result<FileId, Failure> {
         let unfinished = Layout::unfinished(path);
         let written = Files::new(Arc::clone(&self.fs), self.layout.dir())
             .create_anew(&unfinished)
             .and_then(|file| {
                 file.write_at(bytes, 0).map_err(Failure::of("write", &unfinished))?;
-                file.sync_data().map_err(Failure::of("sync", &unfinished))
+                file.sync_data().map_err(Failure::of("sync", &unfinished))?;
+                file.id().map_err(Failure::of("look at", &unfinished))
             })
-            .and_then(|()| self.fs.rename(&unfinished, path).map_err(Failure::of("name", path)));
+            .and_then(|id| self.fs.rename(&unfinished, path).map(|()| id).map_err(Failure::of("name", path)));
         if written.is_err() {
             self.fs.remove(&unfinished).ok();
         }

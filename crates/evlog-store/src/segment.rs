@@ -47,6 +47,19 @@ pub(crate) enum Access {
     Write,
 }
 
+/// That a path still names this file of something, which is written.
+pub(crate) fn check_path(fs: &dyn Fs, path: &Path, id: FileId, of: &str) -> Result<(), Failure> {
+    let source = match fs.id(path) {
+        Ok(found) if found == id => return Ok(()),
+        Ok(_) => io::Error::other(format!("another file has its place: {of} was replaced while it was written")),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            io::Error::new(error.kind(), format!("it is gone: {of} was removed or moved while it was written"))
+        }
+        Err(error) => error,
+    };
+    Err(Failure { doing: "go on with", path: path.to_path_buf(), source })
+}
+
 impl Files {
     /// By their paths.
     pub(crate) fn new(fs: Arc<dyn Fs>, dir: &Path) -> Files {
@@ -62,16 +75,7 @@ impl Files {
     /// That the path of a segment still names this file. A log whose directory was removed, moved or replaced is nobody's
     /// who looks for it there, so nothing of it is to be acknowledged.
     pub(crate) fn check_ours(&self, position: Position, id: FileId) -> Result<(), Failure> {
-        let path = self.layout.segment(position);
-        let source = match self.fs.id(&path) {
-            Ok(found) if found == id => return Ok(()),
-            Ok(_) => io::Error::other("another file has its place: the log was replaced while it was written"),
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-                io::Error::new(error.kind(), "it is gone: the log was removed or moved while it was written")
-            }
-            Err(error) => error,
-        };
-        Err(Failure { doing: "go on with", path, source })
+        check_path(self.fs.as_ref(), &self.layout.segment(position), id, "the log")
     }
 
     /// From here on these sealed segments are those that they are now. Of those that are listed already, that stays.
