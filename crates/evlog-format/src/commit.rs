@@ -27,6 +27,10 @@ const EVENT_LEN_MIN: usize = 7;
 /// Room for what stands before an event's payload: at most a kind's name and 20 bytes.
 const ENVELOPE_LEN_MAX: usize = 160;
 
+/// About how long the head of a commit is, and an event without its payload and its stream's name, in bytes.
+const HEAD_LEN: usize = 160;
+const EVENT_LEN: usize = 40;
+
 /// The protection of a payload that stands as it is.
 pub const PLAIN: u8 = 0;
 
@@ -116,6 +120,14 @@ pub struct Commit<'a> {
     pub events: Vec<Event<'a>>,
 }
 
+/// A commit and its body, which is what the commit is encoded as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Encoded<'a> {
+    head: CommitHead<'a>,
+    events: &'a [Event<'a>],
+    body: Vec<u8>,
+}
+
 /// A commit that the format cannot hold: which part, its limit and its size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooLarge {
@@ -148,6 +160,32 @@ impl fmt::Display for EncodeRefusal {
 }
 
 impl core::error::Error for EncodeRefusal {}
+
+impl<'a> Encoded<'a> {
+    /// Encodes a commit. What a reader would refuse is refused.
+    pub fn new(head: CommitHead<'a>, events: &'a [Event<'a>]) -> Result<Encoded<'a>, EncodeRefusal> {
+        // As much as it takes, about: a buffer that grows step by step costs more than the encoding.
+        let len = events.iter().map(|event| event.payload.len() + event.stream.len() + EVENT_LEN).sum::<usize>();
+        let mut body = Vec::with_capacity(len + HEAD_LEN);
+        encode_commit(&head, events, &mut body)?;
+        Ok(Encoded { head, events, body })
+    }
+
+    /// What its events share.
+    pub fn head(&self) -> &CommitHead<'a> {
+        &self.head
+    }
+
+    /// Its events.
+    pub fn events(&self) -> &'a [Event<'a>] {
+        self.events
+    }
+
+    /// Its bytes.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+}
 
 impl Durability {
     fn from_byte(byte: u8) -> Option<Durability> {

@@ -26,7 +26,7 @@ pub mod limits;
 pub mod payload;
 pub mod segment;
 
-pub use commit::{Commit, CommitHead, CommitReader, Durability, Event, Idempotency, PLAIN, encode_commit};
+pub use commit::{Commit, CommitHead, CommitReader, Durability, Encoded, Event, Idempotency, PLAIN, encode_commit};
 pub use error::{Corruption, Flaw};
 pub use frame::{Decoded, FRAME_HEADER_LEN, Frame, FrameCodec};
 pub use ids::{LogId, Position, Root, Seq};

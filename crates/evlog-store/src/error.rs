@@ -120,6 +120,15 @@ pub enum Reason {
         /// Index of the cause.
         cause: usize,
     },
+    /// It was encoded for another place than the log's end.
+    Misplaced {
+        /// What has another place.
+        of: &'static str,
+        /// The place that is next.
+        expected: u64,
+        /// The place that it has.
+        found: u64,
+    },
     /// The log has reached the largest position or seq.
     Full,
     /// A failure came before any byte of it was given to the file.
@@ -265,6 +274,9 @@ impl fmt::Display for Reason {
             ),
             Reason::Causation { event, cause } => {
                 write!(f, "causation of event {event} of the commit: expected an event before it, found event {cause}")
+            }
+            Reason::Misplaced { of, expected, found } => {
+                write!(f, "{of} of a commit that was encoded before: expected {expected}, found {found}")
             }
             Reason::Full => write!(f, "log is full: its next position or seq would exceed the format's largest"),
             Reason::NeverWritten(cause) => write!(f, "an earlier failure came first: {cause}"),

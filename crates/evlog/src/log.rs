@@ -18,7 +18,7 @@ use crate::policy::{InForce, Orders};
 use crate::request::Request;
 use crate::runs::{Answered, Cache, Known, Loader, Logged};
 use crate::view::View;
-use evlog_format::{CommitHead, Event, Idempotency, Kind, LogId, PLAIN, Position, Root, Seq, kind, payload};
+use evlog_format::{CommitHead, Encoded, Event, Idempotency, Kind, LogId, PLAIN, Position, Root, Seq, kind, payload};
 use evlog_projection::contract::{Cause, Target};
 use evlog_projection::registry::{Command, ContractRef};
 use evlog_projection::{Asked, Content, Contracts, Decision, Fact, FoldError, Malformed, NewEvent, RunFold};
@@ -309,9 +309,10 @@ impl Log {
             let given = head.idempotency.zip(logged_as.as_deref());
             head.idempotency = given.map(|(given, key)| Idempotency { key, ..given });
         }
-        let events: Vec<AppendEvent<'_>> = decision.events.iter().map(|new| append_event(request, new)).collect();
+        let events = self.placed(request, head.first_seq.0, decision, known.as_ref(), history.len())?;
+        let commit = net::encoded(head, &events)?;
         let in_force = &self.judging(session)?.in_force;
-        let moved = match self.fold_decided(request, (&head, in_force), decision, &events, known.as_ref())? {
+        let moved = match self.fold_decided(request, (&commit, in_force), decision, known.as_ref())? {
             Ok(moved) => moved,
             Err(message) => {
                 let fold = known.as_ref().map(|known| &known.fold);
@@ -321,7 +322,7 @@ impl Log {
         };
         self.append_history(session, &reading, &history)?;
         session.opened = true;
-        let ticket = self.append(&head, &events)?;
+        let ticket = self.writer.append_encoded(&commit)?;
         session.last = Some(reading);
         answer.events = decided_events(decision, head.first_seq.0);
         if let (Some(given), Some(logged), true) = (head.idempotency, &mut session.logged, is_logged) {
@@ -338,20 +339,18 @@ impl Log {
         Ok(Offered { answer, ticket: Some(ticket) })
     }
 
-    /// The run after the decision; none if the decision does not touch it. Or what of the policy's order it breaks. Nothing is
-    /// changed yet.
+    /// The run after the decision, folded from what the commit reads back as; none if the decision does not touch it. Or what
+    /// of the policy's order it breaks. Nothing is changed yet.
     fn fold_decided(
         &self,
         request: &Request,
-        (head, in_force): (&CommitHead<'_>, &InForce),
+        (commit, in_force): (&Encoded<'_>, &InForce),
         decision: &Decision,
-        events: &[AppendEvent<'_>],
         known: Option<&Known>,
     ) -> Result<Result<Option<(RunFold, Orders)>, String>, LogError> {
         let undecidable = |error: FoldError| LogError::Undecidable { run: request.run.clone(), message: error.message };
-        let placed = Log::placed(request, head.first_seq.0, decision, events, known);
-        let body = net::encoded(head, &placed)?;
-        let read = net::read_back(&request.run, &body, head, &placed)?;
+        let head = *commit.head();
+        let read = net::read_back(&request.run, commit.body(), &head, commit.events())?;
         let mut orders = known.map(|known| known.orders.clone()).unwrap_or_default();
         let mut fold: Option<RunFold> = None;
         for ((seq, new), event) in (head.first_seq.0..).zip(&decision.events).zip(read) {
@@ -359,7 +358,7 @@ impl Log {
                 continue;
             }
             let before = fold.take().or_else(|| known.map(|known| known.fold.clone()));
-            let fact = Fact { seq: Seq(seq), head: *head, event };
+            let fact = Fact { seq: Seq(seq), head, event };
             if let Some(breach) = in_force.next(&mut orders, &fact) {
                 return Ok(Err(breach));
             }
@@ -374,30 +373,32 @@ impl Log {
         Ok(Ok(fold.map(|fold| (fold, orders))))
     }
 
-    /// The decided events as they will stand in the log, but for the numbers of those of `$log`, which the store knows.
+    /// The decided events as they will stand in the log, behind so many of the log's own history.
     fn placed<'a>(
-        request: &Request,
+        &self,
+        request: &'a Request,
         first: u64,
-        decision: &Decision,
-        events: &[AppendEvent<'a>],
+        decision: &'a Decision,
         known: Option<&Known>,
-    ) -> Vec<Event<'a>> {
-        let mut number = known.map_or(0, |known| known.fold.head().events);
-        let place = |(new, event): (&NewEvent, &AppendEvent<'a>)| {
-            let is_run = new.target == Target::Run;
-            let placed = Event {
-                stream: event.stream,
-                number: if is_run { number } else { 0 },
-                kind: event.kind,
-                kind_version: event.kind_version,
-                causation: cause_of(request, new, first),
-                protection: PLAIN,
-                payload: event.payload,
-            };
-            number += u64::from(is_run);
-            placed
+        history: usize,
+    ) -> Result<Vec<Event<'a>>, LogError> {
+        let mut of_run = known.map_or(0, |known| known.fold.head().events);
+        let mut of_log = match decision.events.iter().all(|new| new.target == Target::Run) {
+            true => 0,
+            false => self.writer.stream_len(LOG_STREAM)? + history as u64,
         };
-        decision.events.iter().zip(events).map(place).collect()
+        let place = |new: &'a NewEvent| {
+            let (stream, next) = match new.target {
+                Target::Run => (&*request.run, &mut of_run),
+                Target::Log => (LOG_STREAM, &mut of_log),
+            };
+            let number = *next;
+            *next += 1;
+            let (kind, kind_version) = (new.kind.as_kind(), new.kind_version);
+            let causation = cause_of(request, new, first);
+            Event { stream, number, kind, kind_version, causation, protection: PLAIN, payload: &new.payload }
+        };
+        Ok(decision.events.iter().map(place).collect())
     }
 
     /// Gives a commit to the store.
@@ -524,20 +525,6 @@ pub(crate) fn payload_of<T: Serialize>(value: &T) -> Result<Vec<u8>, LogError> {
 
 fn history_event<'a>(kind: Kind<'static>, payload: &'a [u8]) -> AppendEvent<'a> {
     AppendEvent { stream: LOG_STREAM, kind, kind_version: 1, causation: Causation::None, payload }
-}
-
-fn append_event<'a>(request: &'a Request, new: &'a NewEvent) -> AppendEvent<'a> {
-    let causation = match new.cause {
-        Cause::Decided(earlier) => Causation::Earlier(earlier),
-        Cause::Command => request.causation.map_or(Causation::None, Causation::Seq),
-    };
-    AppendEvent {
-        stream: if new.target == Target::Run { &request.run } else { LOG_STREAM },
-        kind: new.kind.as_kind(),
-        kind_version: new.kind_version,
-        causation,
-        payload: &new.payload,
-    }
 }
 
 fn cause_of(request: &Request, new: &NewEvent, first: u64) -> Option<Seq> {

@@ -4,23 +4,15 @@
 //! Does not: know why a contract decided what it did, or what stands in the log already.
 
 use crate::error::LogError;
-use evlog_format::{Commit, CommitHead, Event, encode_commit};
+use evlog_format::{Commit, CommitHead, Encoded, Event};
 use evlog_store::{AppendError, Reason};
 
-/// About how long the head of a commit is, and an event without its payload and its stream's name, in bytes.
-const HEAD_LEN: usize = 160;
-const ENVELOPE_LEN: usize = 40;
-
-/// The body of a commit of these events.
-pub(crate) fn encoded(head: &CommitHead<'_>, events: &[Event<'_>]) -> Result<Vec<u8>, LogError> {
-    // As much as it takes, about: a buffer that grows step by step costs more than all the rest here.
-    let len = events.iter().map(|event| event.payload.len() + event.stream.len() + ENVELOPE_LEN).sum::<usize>();
-    let mut body = Vec::with_capacity(len + HEAD_LEN);
-    encode_commit(head, events, &mut body).map_err(|refusal| {
+/// A commit of these events with its body, which the store takes as it is: what is recorded is what was read back.
+pub(crate) fn encoded<'a>(head: CommitHead<'a>, events: &'a [Event<'a>]) -> Result<Encoded<'a>, LogError> {
+    Encoded::new(head, events).map_err(|refusal| {
         let reason = Reason::Refused(refusal);
         LogError::Append(AppendError::NotAppended { reason })
-    })?;
-    Ok(body)
+    })
 }
 
 /// The events as a reader of the log will see them: equal to those that were encoded, or it is an error.
@@ -57,14 +49,16 @@ mod tests {
             payload,
         };
         let events = [event(3, b"{}"), event(4, b"1")];
-        let body = encoded(&head, &events).unwrap();
-        assert_eq!(read_back("r", &body, &head, &events).unwrap(), events);
+        let encoded_here = encoded(head, &events).unwrap();
+        let body = encoded_here.body();
+        assert_eq!(read_back("r", body, &head, &events).unwrap(), events);
         for (body, events) in
-            [(&body[..body.len() - 1], &events[..]), (&body, &events[..1]), (&body, &[event(3, b"{}"), event(4, b"2")])]
+            [(&body[..body.len() - 1], &events[..]), (body, &events[..1]), (body, &[event(3, b"{}"), event(4, b"2")])]
         {
             assert!(matches!(read_back("r", body, &head, events), Err(LogError::Undecidable { .. })));
         }
-        let refused = encoded(&head, &[Event { stream: "", ..events[0] }]);
+        let nameless = [Event { stream: "", ..events[0] }];
+        let refused = encoded(head, &nameless);
         assert!(matches!(refused, Err(LogError::Append(AppendError::NotAppended { reason: Reason::Refused(_) }))));
     }
 }

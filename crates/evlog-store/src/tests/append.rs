@@ -3,7 +3,7 @@
 use super::*;
 use crate::{OpenError, Reason, StdFs};
 use evlog_format::commit::{EncodeRefusal, TooLarge};
-use evlog_format::{SEGMENT_HEADER_LEN, SegmentHeader, Seq};
+use evlog_format::{CommitHead, Encoded, Event, PLAIN, SEGMENT_HEADER_LEN, SegmentHeader, Seq};
 
 #[test]
 fn what_was_appended_is_read_after_reopening_in_the_same_order() {
@@ -236,4 +236,62 @@ fn a_second_writer_is_refused_and_told_who_holds_the_log() {
     drop(writer);
     let (_, recovery) = Writer::open(fs, &path, &owner()).unwrap();
     assert_eq!((recovery.clean_close, recovery.cut), (false, None));
+}
+
+/// Four events of two streams as they stand in an empty log, and as they are given to be placed.
+fn placed(first: u64) -> (Vec<Event<'static>>, Vec<AppendEvent<'static>>) {
+    let given: Vec<AppendEvent<'static>> =
+        ["a", "b", "a", "a"].map(|stream| event(stream, b"payload")).into_iter().collect();
+    let numbers = [first, 0, first + 1, first + 2];
+    let placed = given.iter().zip(numbers).map(|(event, number)| Event {
+        stream: event.stream,
+        number,
+        kind: event.kind,
+        kind_version: event.kind_version,
+        causation: None,
+        protection: PLAIN,
+        payload: event.payload,
+    });
+    (placed.collect(), given)
+}
+
+#[test]
+fn a_commit_that_was_encoded_before_stands_in_the_log_as_one_that_is_encoded_here() {
+    let logs = [SimFs::new(), SimFs::new()];
+    let writers = [0, 1].map(|at| create(&logs[at], LIMIT));
+    for round in 0..20 {
+        let (_, given) = placed(0);
+        let commit = commit(Durability::Sync, &given);
+        let (mut events, next) = (placed(3 * round).0, Seq(4 * round));
+        events[1].number = round;
+        let encoded = Encoded::new(CommitHead::new(next, 7, Durability::Sync, "tester"), &events).unwrap();
+        let tickets = [writers[0].append(&commit).unwrap(), writers[1].append_encoded(&encoded).unwrap()];
+        assert_eq!(tickets[0], tickets[1]);
+        writers[0].wait(&tickets[0]).unwrap();
+        writers[1].wait(&tickets[1]).unwrap();
+    }
+    assert!(segment_files(&logs[1]).len() > 3);
+    assert_eq!(cat_root(&logs[0]), cat_root(&logs[1]));
+}
+
+#[test]
+fn a_commit_that_was_encoded_for_another_place_is_not_appended_and_leaves_nothing() {
+    let fs = SimFs::new();
+    let writer = create(&fs, LIMIT);
+    let head = |seq| CommitHead::new(Seq(seq), 7, Durability::Sync, "tester");
+    let right = placed(0).0;
+    let mut other = placed(0).0;
+    other[0].number = 1;
+    other.truncate(1);
+    let mut late = right.clone();
+    late[1].number = 1;
+    for (head, events) in [(head(8), &right), (head(1), &other), (head(0), &late)] {
+        let encoded = Encoded::new(head, events).unwrap();
+        let refused = writer.append_encoded(&encoded);
+        assert!(matches!(refused, Err(AppendError::NotAppended { reason: Reason::Misplaced { .. } })), "{refused:?}");
+        assert_eq!((writer.next_seq(), writer.stream_len("a").unwrap()), (Seq(0), 0));
+    }
+    let ticket = writer.append_encoded(&Encoded::new(head(0), &right).unwrap()).unwrap();
+    writer.wait(&ticket).unwrap();
+    assert_eq!((all(&reader(&fs)).len(), writer.stream_len("a").unwrap()), (4, 3));
 }

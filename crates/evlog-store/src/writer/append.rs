@@ -12,16 +12,44 @@ use crate::streams::{Before, EventAt};
 use crate::sync::{EXPLORED, MutexGuard};
 use evlog_format::limits::POSITION_MAX;
 use evlog_format::{
-    CommitHead, Durability, Event, PLAIN, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq, encode_commit,
+    CommitHead, Durability, Encoded, Event, PLAIN, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq, encode_commit,
 };
 use std::sync::Arc;
 
 /// Callers wait when this many bytes do, so that memory is bounded where the disk is slower than they are.
 const PENDING_MAX: usize = if EXPLORED { 256 } else { 8 * 1024 * 1024 };
 
+/// A commit that is handed over.
+#[derive(Clone, Copy, Debug)]
+enum Given<'g> {
+    /// It gets its place here.
+    Free(&'g Append<'g>),
+    /// It was encoded for the place that is next.
+    Encoded(&'g Encoded<'g>),
+}
+
+impl Given<'_> {
+    fn head(&self, next_seq: Seq) -> CommitHead<'_> {
+        match self {
+            Given::Free(commit) => commit.head(next_seq),
+            Given::Encoded(commit) => *commit.head(),
+        }
+    }
+}
+
 impl Writer {
     /// Hands over a commit and returns at once, unless very many wait. The order of calls is the order in the log.
     pub fn append(&self, commit: &Append<'_>) -> Result<Ticket, AppendError> {
+        self.hand_over(Given::Free(commit))
+    }
+
+    /// The same with a commit that was encoded before, for the seq and the numbers that are next: its bytes are taken as they
+    /// are, or it is not appended.
+    pub fn append_encoded(&self, commit: &Encoded<'_>) -> Result<Ticket, AppendError> {
+        self.hand_over(Given::Encoded(commit))
+    }
+
+    fn hand_over(&self, commit: Given<'_>) -> Result<Ticket, AppendError> {
         let (mut state, ticket) = self.offer(commit)?;
         let wake = state::must_wake(&mut state);
         drop(state);
@@ -34,12 +62,12 @@ impl Writer {
     /// Hands over a commit and returns when it is committed under its class. Where nobody else commits just now, the
     /// calling thread does, with all that waits: so a single caller waits for the disk alone, and not for another thread.
     pub fn commit(&self, commit: &Append<'_>) -> Result<Ticket, AppendError> {
-        let (state, ticket) = self.offer(commit)?;
+        let (state, ticket) = self.offer(Given::Free(commit))?;
         let committed = self.shared.commit_up_to(state, ticket.end, ticket.class);
         committed.map(|()| ticket).map_err(|poison| poison.of(&ticket))
     }
 
-    fn offer(&self, commit: &Append<'_>) -> Result<(MutexGuard<'_, State>, Ticket), AppendError> {
+    fn offer(&self, commit: Given<'_>) -> Result<(MutexGuard<'_, State>, Ticket), AppendError> {
         let mut state = self.uncrowded()?;
         let mut scratch = std::mem::take(&mut state.scratch);
         let appended = self.append_to(&mut state, commit, &mut scratch);
@@ -64,12 +92,18 @@ impl Writer {
         }
     }
 
-    fn append_to(&self, state: &mut State, commit: &Append<'_>, numbers: &mut Vec<Number>) -> Result<Ticket, Reason> {
-        let numbered = self.number(state, commit.events, numbers);
-        match numbered.and_then(|()| self.encode(state, commit, numbers)) {
+    fn append_to(&self, state: &mut State, commit: Given<'_>, numbers: &mut Vec<Number>) -> Result<Ticket, Reason> {
+        let head = commit.head(state.next_seq);
+        let numbered = match commit {
+            Given::Free(commit) => self.number(state, commit.events.iter().map(|event| event.stream), numbers),
+            Given::Encoded(commit) => self
+                .number(state, commit.events().iter().map(|event| event.stream), numbers)
+                .and_then(|()| check_place(state, commit, numbers)),
+        };
+        match numbered.and_then(|()| self.encode(state, &head, commit, numbers)) {
             Ok((position, frame_len)) => {
-                state.streams.time(&commit.head(state.next_seq));
-                Ok(accept(state, commit.class, numbers, position, frame_len))
+                state.streams.time(&head);
+                Ok(accept(state, head.class, numbers, position, frame_len))
             }
             Err(reason) => {
                 // In reverse, so that a stream that occurs more than once gets its first value back.
@@ -80,14 +114,19 @@ impl Writer {
     }
 
     /// Gives each event the next number of its stream.
-    fn number(&self, state: &mut State, events: &[AppendEvent<'_>], numbers: &mut Vec<Number>) -> Result<(), Reason> {
+    fn number<'n>(
+        &self,
+        state: &mut State,
+        names: impl Iterator<Item = &'n str>,
+        numbers: &mut Vec<Number>,
+    ) -> Result<(), Reason> {
         let mut last = None;
-        for event in events {
+        for name in names {
             let stream = match last {
-                Some((name, stream)) if name == event.stream => stream,
-                _ => self.stream_at(state, event.stream).map_err(|trouble| Reason::Index(Arc::new(trouble.into())))?,
+                Some((before, stream)) if before == name => stream,
+                _ => self.stream_at(state, name).map_err(|trouble| Reason::Index(Arc::new(trouble.into())))?,
             };
-            last = Some((event.stream, stream));
+            last = Some((name, stream));
             let number = state.streams.get(stream).len;
             state.streams.set_len(stream, number + 1);
             numbers.push(Number { stream, number });
@@ -106,23 +145,28 @@ impl Writer {
 
     /// Encodes the frame behind the pending bytes, in the next segment if this one does not take it; gives its position
     /// and length.
-    fn encode(&self, state: &mut State, commit: &Append<'_>, numbers: &[Number]) -> Result<(Position, u64), Reason> {
-        let first_seq = state.next_seq;
-        let head = commit.head(first_seq);
+    fn encode(
+        &self,
+        state: &mut State,
+        head: &CommitHead<'_>,
+        commit: Given<'_>,
+        numbers: &[Number],
+    ) -> Result<(Position, u64), Reason> {
         let one;
         let many;
-        let events: &[Event<'_>] = match commit.events {
-            [event] => {
-                one = [place(event, 0, first_seq, numbers)?];
-                &one
+        let body = match commit {
+            Given::Encoded(commit) => Body::Encoded(commit),
+            Given::Free(Append { events: [event], .. }) => {
+                one = [place(event, 0, head.first_seq, numbers)?];
+                Body::Events(&one)
             }
-            events => {
-                let placed = events.iter().enumerate().map(|(at, event)| place(event, at, first_seq, numbers));
+            Given::Free(Append { events, .. }) => {
+                let placed = events.iter().enumerate().map(|(at, event)| place(event, at, head.first_seq, numbers));
                 many = placed.collect::<Result<Vec<_>, _>>()?;
-                &many
+                Body::Events(&many)
             }
         };
-        let len = self.frame(state, state.end, &head, events)?;
+        let len = self.frame(state, state.end, head, &body)?;
         if SegmentHeader::takes(self.segment_limit, state.end.0 - state.segment.0, len) {
             return Ok((state.end, len));
         }
@@ -133,7 +177,7 @@ impl Writer {
         let before = state.sealed.closed_streams(&self.files);
         let before = before.map_err(|trouble| Reason::Index(Arc::new(trouble.into())))?;
         let position = Position(state.end.0 + SEGMENT_HEADER_LEN as u64);
-        self.frame(state, position, &head, events)?;
+        self.frame(state, position, head, &body)?;
         self.roll(state, start, &before);
         Ok((position, len))
     }
@@ -143,15 +187,22 @@ impl Writer {
         state: &mut State,
         position: Position,
         head: &CommitHead<'_>,
-        events: &[Event<'_>],
+        body: &Body<'_>,
     ) -> Result<u64, Reason> {
         let (start, durable) = (state.pending.bytes.len(), state.durable.0);
-        let body = |out: &mut Vec<u8>| encode_commit(head, events, out);
+        let events = body.events().len() as u64;
+        let body = |out: &mut Vec<u8>| match body {
+            Body::Events(events) => encode_commit(head, events, out),
+            Body::Encoded(commit) => {
+                out.extend_from_slice(commit.body());
+                Ok(())
+            }
+        };
         let encoded = self.codec.encode(position.0, durable, &mut state.pending.bytes, body);
         let len = encoded.map_err(|found| Reason::TooLong { found })?.map_err(Reason::Refused)? as u64;
         // Room is left for the header of another segment.
         let end = position.0.saturating_add(len).saturating_add(SEGMENT_HEADER_LEN as u64);
-        if end > POSITION_MAX || head.first_seq.0.saturating_add(events.len() as u64) > POSITION_MAX {
+        if end > POSITION_MAX || head.first_seq.0.saturating_add(events) > POSITION_MAX {
             state.pending.bytes.truncate(start);
             return Err(Reason::Full);
         }
@@ -168,6 +219,37 @@ impl Writer {
         state.pending.rolls.push(Roll { at, position: end, first_seq: state.next_seq, sealed });
         state.segment = end;
         state.end = Position(end.0 + SEGMENT_HEADER_LEN as u64);
+    }
+}
+
+/// What stands in a frame.
+#[derive(Clone, Copy, Debug)]
+enum Body<'b> {
+    Events(&'b [Event<'b>]),
+    Encoded(&'b Encoded<'b>),
+}
+
+impl Body<'_> {
+    fn events(&self) -> &[Event<'_>] {
+        match self {
+            Body::Events(events) => events,
+            Body::Encoded(commit) => commit.events(),
+        }
+    }
+}
+
+/// That a commit was encoded for the place that is next.
+fn check_place(state: &State, commit: &Encoded<'_>, numbers: &[Number]) -> Result<(), Reason> {
+    let (expected, found) = (state.next_seq.0, commit.head().first_seq.0);
+    if expected != found {
+        return Err(Reason::Misplaced { of: "first seq", expected, found });
+    }
+    match numbers.iter().zip(commit.events()).find(|(given, event)| given.number != event.number) {
+        None => Ok(()),
+        Some((given, event)) => {
+            let (of, expected, found) = ("number within the stream", given.number, event.number);
+            Err(Reason::Misplaced { of, expected, found })
+        }
     }
 }
 
