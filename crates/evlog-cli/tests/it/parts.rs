@@ -1,7 +1,9 @@
 //! A log verified in parts, by the binary: interrupted and gone on with, and by a sample.
 
 use crate::forge::{other_number, rewrite};
+use crate::submit::append;
 use crate::support::Room;
+use evlog_format::Kind;
 use serde_json::json;
 use std::fs;
 
@@ -103,6 +105,23 @@ fn a_sample_is_chosen_again_by_its_seed_and_says_how_much_it_tells() {
     }
     room.ends(2, &["verify", "--sample", "1%", "--record"]).says("cannot be used with");
     room.ends(2, &["verify", "--seed", "1"]).says("--sample");
+}
+
+#[test]
+fn a_sample_of_all_judges_runs_by_their_contracts_and_a_smaller_one_says_that_it_does_not() {
+    let room = room();
+    let all = room.ends(0, &["verify", "--sample", "100%", "--json"]).json();
+    let whole = room.ends(0, &["verify", "--json"]).json();
+    assert_eq!((&all["runs"], &all["contract_findings"]), (&whole["runs"], &json!([])));
+    room.ends(0, &["verify", "--sample", "100%"]).says("each as its contract says");
+    let some = room.ends(0, &["verify", "--sample", "10%", "--json"]).json();
+    assert_eq!((&some["runs"], &some["contract_findings"]), (&json!(null), &json!(null)));
+    room.ends(0, &["verify", "--sample", "10%"]).says("not judged: a sample has no whole runs");
+    // What is well-formed and says nothing that can be read, only its contract tells.
+    append(&room, "$log", Kind::BuiltIn(1), b"\x00garbage");
+    let found = room.ends(1, &["verify", "--sample", "100%", "--json"]).json();
+    assert_eq!((&found["verdict"], &found["good"]), (&json!("clean"), &json!(false)), "{found}");
+    assert_eq!(found["contract_findings"].as_array().unwrap().len(), 1, "{found}");
 }
 
 #[test]

@@ -196,7 +196,7 @@ fn a_log_that_cannot_be_written_stops_submit_and_says_which_lines_are_in_doubt()
 }
 
 /// Somebody who may write the log appends an event that evlog would not.
-fn append(room: &Room, stream: &str, kind: Kind<'_>, payload: &[u8]) {
+pub(crate) fn append(room: &Room, stream: &str, kind: Kind<'_>, payload: &[u8]) {
     let owner = Owner { program: "somebody".to_owned() };
     let (writer, _) = Writer::open(Arc::new(StdFs), &room.path("evlog"), &owner).unwrap();
     let event = AppendEvent { stream, kind, kind_version: 1, causation: Causation::None, payload };
