@@ -20,6 +20,7 @@ use evlog::covered::{Stated, compare, compare_stated};
 use evlog::history::Verified;
 use evlog::{Log, own_notes};
 use evlog_format::{LogId, Position};
+use evlog_projection::FoldError;
 use evlog_projection::time::to_rfc3339;
 use evlog_proof::{Checkpoint, Signed};
 use evlog_store::{Checkpoints, Fs, RawLog, StdFs};
@@ -290,26 +291,43 @@ fn findings(ui: &Ui, report: &Report, kept: Option<&Kept>) {
     }
 }
 
+/// What is wrong with runs.
+fn contract_findings(ui: &Ui, findings: &[FoldError]) {
+    for finding in findings {
+        ui.finding(format_args!("{finding}"));
+    }
+}
+
+/// How many runs were judged, and how many of them are not what their contracts say.
+fn contracts_row(runs: u64, broken: usize) -> (&'static str, String, Tone) {
+    let runs = counted(runs, "run");
+    match broken {
+        0 => ("contracts", format!("{runs}, each as its contract says"), Tone::Plain),
+        _ => ("contracts", format!("{runs}, of which {broken} cannot be folded"), Tone::Bad),
+    }
+}
+
+fn contract_objects(findings: &[FoldError]) -> Vec<ReplayErrorObject<'_>> {
+    findings
+        .iter()
+        .map(|error| ReplayErrorObject { seq: error.seq.0, run: &error.run, message: &error.message })
+        .collect()
+}
+
 fn print(ui: &mut Ui, context: &Context, found: &Check, kept: Option<&Kept>, own: Option<&Path>, resumed: Before) {
     let report = &found.report;
     findings(ui, report, kept);
-    for finding in &found.contract_findings {
-        ui.finding(format_args!("{finding}"));
-    }
-    let (verdict, broken) = (report.verdict(), found.contract_findings.len());
+    contract_findings(ui, &found.contract_findings);
+    let verdict = report.verdict();
     let word = verdict.word();
     let mut rows = vec![("verdict", word.to_owned(), Tone::of(word))];
     if !found.is_good() && report.findings.count() > 0 {
         rows.push(("advice", advice(context, found, kept), Tone::Plain));
     }
-    let contracts = match broken {
-        0 => format!("{}, each as its contract says", counted(found.runs, "run")),
-        _ => format!("{}, of which {broken} cannot be folded", counted(found.runs, "run")),
-    };
     if !found.losses.is_empty() {
         rows.push(("losses", losses(found), Tone::Warning));
     }
-    rows.push(("contracts", contracts, if broken == 0 { Tone::Plain } else { Tone::Bad }));
+    rows.push(contracts_row(found.runs, found.contract_findings.len()));
     let [events, commits] = [counted(report.events, "event"), counted(report.commits, "commit")];
     let [streams, segments] = [counted(report.streams, "stream"), counted(report.segments, "segment")];
     let read = format!("{events} in {commits} of {streams}; {} bytes in {segments}", report.size);
@@ -403,7 +421,6 @@ fn finding_objects(report: &Report) -> Vec<VerifyFinding<'_>> {
 
 fn object<'a>(found: &'a Check, kept: Option<&'a Kept>, own: Option<&Path>, resumed: Before) -> VerifyObject<'a> {
     let report = &found.report;
-    let contract_findings = found.contract_findings.iter();
     let losses = found.losses.iter().map(|(seq, loss)| VerifyLoss {
         seq: seq.0,
         position: loss.position,
@@ -428,9 +445,7 @@ fn object<'a>(found: &'a Check, kept: Option<&'a Kept>, own: Option<&Path>, resu
         root: report.root.to_string(),
         findings_count: report.findings.count(),
         findings: finding_objects(report),
-        contract_findings: contract_findings
-            .map(|error| ReplayErrorObject { seq: error.seq.0, run: &error.run, message: &error.message })
-            .collect(),
+        contract_findings: contract_objects(&found.contract_findings),
         losses: losses.collect(),
         checkpoint: kept.map(Kept::object),
         own_checkpoint: own.map(|path| path.display().to_string()),

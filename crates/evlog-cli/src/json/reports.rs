@@ -208,6 +208,9 @@ pub(crate) struct SampledObject<'a> {
     pub(crate) events: u64,
     pub(crate) findings_count: u64,
     pub(crate) findings: Vec<VerifyFinding<'a>>,
+    /// None where runs were not judged.
+    pub(crate) runs: Option<u64>,
+    pub(crate) contract_findings: Option<Vec<ReplayErrorObject<'a>>>,
     pub(crate) checkpoint: Option<VerifiedCheckpoint<'a>>,
     /// The note of the log's own that it does not agree with.
     pub(crate) own_checkpoint: Option<String>,

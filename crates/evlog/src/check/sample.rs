@@ -3,7 +3,7 @@
 //! Does: check each chosen segment whole, by itself and against the headers at both of its ends; lead its bytes to the root
 //! of a checkpoint, if there is one; say with what probability such a sample misses what is wrong. Where it finds anything,
 //! the log is read in order, and what that finds is reported.
-//! Does not: judge runs, or order across segments. A sample has no whole runs.
+//! Does not: judge runs, or order across segments, where it has not read the whole log. A sample has no whole runs.
 //!
 //! A sample of segments, not of frames: reading a frame here and there costs as much as reading all, since frames are found
 //! one from the other, and the values beside a frame's way to the root are kept for segments.
@@ -13,7 +13,7 @@ use crate::covered::compare_with;
 use crate::error::LogError;
 use crate::prove::trees;
 use evlog_format::{Position, Root, SEGMENT_HEADER_LEN, SegmentHeader};
-use evlog_projection::Contracts;
+use evlog_projection::{Contracts, FoldError};
 use evlog_store::fs::Fs;
 use evlog_store::{OpenError, RawSegment};
 use evlog_verify::audit::{Alone, Audit, Report};
@@ -49,9 +49,26 @@ pub struct Sampled {
     /// Of how many of these the bytes lead from the root in their own header to that in the next one. Of others no tree
     /// was at hand.
     pub rooted: u64,
+    /// What was found in the runs, where the whole log was read.
+    pub judged: Option<Judged>,
+}
+
+/// What was found in the runs of a log that was read whole.
+#[derive(Clone, Debug)]
+pub struct Judged {
+    /// Runs that were folded.
+    pub runs: u64,
+    /// As in [`Check::contract_findings`].
+    pub contract_findings: Vec<FoldError>,
 }
 
 impl Sampled {
+    /// Whether there is nothing to find, as far as was read.
+    pub fn is_good(&self) -> bool {
+        let is_judged_good = self.judged.as_ref().is_none_or(|judged| judged.contract_findings.is_empty());
+        self.report.findings.count() == 0 && is_judged_good
+    }
+
     /// With what probability, in parts per million, a sample of this size takes none of `wrong` sealed segments, wherever
     /// they are.
     pub fn missed(&self, wrong: u64) -> u64 {
@@ -91,14 +108,15 @@ impl Sample {
 pub fn sample(
     fs: Arc<dyn Fs>,
     dir: &Path,
+    contracts: &Contracts,
     sample: Sample,
     covered: Option<&Covered>,
     progress: &mut Progress<'_>,
 ) -> Result<Sampled, LogError> {
     if let Some(Check { report, .. }) = remains(&fs, dir)? {
-        return Ok(Sampled { report, log_bytes: 0, sealed: 0, taken: 0, rooted: 0 });
+        return Ok(Sampled { report, log_bytes: 0, sealed: 0, taken: 0, rooted: 0, judged: None });
     }
-    with_subject(fs, dir, &Contracts::new(), |subject| {
+    with_subject(fs, dir, contracts, |subject| {
         let sealed = subject.segments.len() - 1;
         let taken = sample.choose(sealed);
         let read: Vec<usize> = taken.iter().copied().chain([sealed]).collect();
@@ -121,13 +139,14 @@ pub fn sample(
             sampling.lead(&read, covered)?;
         }
         let (sealed, taken) = (sealed as u64, taken.len() as u64);
-        let Sampling { mut report, mut rooted, progress, .. } = sampling;
+        let (Sampling { mut report, mut rooted, progress, .. }, mut judged) = (sampling, None);
         if is_all || report.findings.count() > 0 || !lie_end_to_end(subject.segments) {
-            report = judged(subject, covered, progress)?;
+            let (whole, runs) = read_whole(subject, covered, progress)?;
+            (report, judged) = (whole, Some(runs));
             rooted = if is_all && report.findings.count() == 0 { taken } else { rooted };
         }
         let log_bytes = subject.segments.iter().map(|segment| segment.len).sum();
-        Ok(Sampled { report, log_bytes, sealed, taken, rooted })
+        Ok(Sampled { report, log_bytes, sealed, taken, rooted, judged })
     })
 }
 
@@ -141,13 +160,17 @@ fn lie_end_to_end(segments: &[RawSegment]) -> bool {
     })
 }
 
-/// The report on the whole log, read in order: whatever a sample stumbled on, one way of reading says what it is.
-fn judged(subject: &Subject<'_>, covered: Option<&Covered>, progress: &mut Progress<'_>) -> Result<Report, LogError> {
-    let mut report = in_order(subject, progress)?.report;
+/// The whole log, read in order: whatever a sample stumbled on, one way of reading says what it is.
+fn read_whole(
+    subject: &Subject<'_>,
+    covered: Option<&Covered>,
+    progress: &mut Progress<'_>,
+) -> Result<(Report, Judged), LogError> {
+    let Check { mut report, runs, contract_findings, .. } = in_order(subject, progress)?;
     if let Some(covered) = covered {
         compare_with(subject.raw, &mut report, covered, &mut Vec::new, progress)?;
     }
-    Ok(report)
+    Ok((report, Judged { runs, contract_findings }))
 }
 
 /// A sample that is being read.
@@ -279,7 +302,7 @@ mod tests {
     use super::*;
 
     fn sampled(sealed: u64, taken: u64) -> Sampled {
-        Sampled { report: Audit::new(None).finish(), log_bytes: 0, sealed, taken, rooted: 0 }
+        Sampled { report: Audit::new(None).finish(), log_bytes: 0, sealed, taken, rooted: 0, judged: None }
     }
 
     #[test]

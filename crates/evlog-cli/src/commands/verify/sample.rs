@@ -1,7 +1,7 @@
 //! `evlog verify --sample`: some of the segments, and how much that tells.
 
 use super::{Kept, Pace};
-use crate::context::Context;
+use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::json::{MissedObject, SampleObject, SampledObject};
 use crate::table::{counted, facts};
@@ -53,7 +53,7 @@ pub(super) fn run(
     let covered = kept.map(Kept::covered);
     let mut found = {
         let (bar, told) = (OnceCell::new(), &*ui);
-        sample(Arc::new(StdFs), &context.log, chosen, covered.as_ref(), &mut |done, total| {
+        sample(Arc::new(StdFs), &context.log, &contracts(), chosen, covered.as_ref(), &mut |done, total| {
             bar.get_or_init(|| told.progress("sample", total, Unit::Bytes)).at_of(done, total);
             if let Some(pace) = pace {
                 pace.keep(done);
@@ -64,7 +64,7 @@ pub(super) fn run(
         compare_stated(Arc::new(StdFs), &context.log, &mut found.report, &super::stated(kept.signed.checkpoint()))?;
     }
     let own = super::own(context, &mut found.report, kept)?;
-    let good = found.report.findings.count() == 0 && kept.is_none_or(Kept::is_witnessed);
+    let good = found.is_good() && kept.is_none_or(Kept::is_witnessed);
     if context.json {
         ui.json(&object(&found, chosen, kept, own.as_deref(), good));
     } else {
@@ -76,9 +76,13 @@ pub(super) fn run(
 fn print(ui: &mut Ui, found: &Sampled, chosen: Sample, kept: Option<&Kept>, own: Option<&Path>) {
     let report = &found.report;
     super::findings(ui, report, kept);
+    super::contract_findings(ui, found.judged.as_ref().map_or(&[], |judged| &judged.contract_findings));
     let word = report.verdict().word();
-    let verdict =
-        if report.findings.count() == 0 { format!("{word}, as far as the sample shows") } else { word.to_owned() };
+    let verdict = if report.findings.count() == 0 && found.judged.is_none() {
+        format!("{word}, as far as the sample shows")
+    } else {
+        word.to_owned()
+    };
     let mut rows = vec![("verdict", verdict, Tone::of(word))];
     if report.findings.count() > 0 {
         rows.push(("advice", "`evlog verify` without --sample reads all, and says where".to_owned(), Tone::Plain));
@@ -91,7 +95,10 @@ fn print(ui: &mut Ui, found: &Sampled, chosen: Sample, kept: Option<&Kept>, own:
         ("read", format!("{events} in {commits}; {} of {log_bytes} bytes", report.size), Tone::Plain),
         ("roots", format!("{rooted} of {taken} lead from the root in their header to that in the next"), Tone::Plain),
         ("missed", missed(found), Tone::Plain),
-        ("contracts", "not judged: a sample has no whole runs".to_owned(), Tone::Plain),
+        match &found.judged {
+            Some(judged) => super::contracts_row(judged.runs, judged.contract_findings.len()),
+            None => ("contracts", "not judged: a sample has no whole runs".to_owned(), Tone::Plain),
+        },
     ]);
     let against = kept.map_or_else(
         || ("none: whoever made checksums and roots anew is not found out".to_owned(), Tone::Warning),
@@ -150,6 +157,8 @@ fn object<'a>(
         events: report.events,
         findings_count: report.findings.count(),
         findings: super::finding_objects(report),
+        runs: found.judged.as_ref().map(|judged| judged.runs),
+        contract_findings: found.judged.as_ref().map(|judged| super::contract_objects(&judged.contract_findings)),
         checkpoint: kept.map(Kept::object),
         own_checkpoint: own.map(|path| path.display().to_string()),
     }
