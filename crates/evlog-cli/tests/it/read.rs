@@ -3,8 +3,9 @@
 use crate::forge::rewrite;
 use crate::outside::line;
 use crate::support::Room;
-use evlog_format::CommitReader;
+use evlog_format::{CommitReader, FRAME_HEADER_LEN, SEGMENT_HEADER_LEN, SegmentHeader};
 use serde_json::{Value, json};
+use std::fs;
 
 #[test]
 fn cat_gives_every_event_in_order_with_its_payload_read() {
@@ -136,7 +137,7 @@ fn show_gives_run_json_byte_for_byte() {
     let room = Room::with_batch();
     room.ends(0, &["project", "--out", "."]);
     for run in ["RUN_0001", "RUN_0002", "11111111-1111-4111-8111-111111111111", "order-7"] {
-        let mut expected = std::fs::read_to_string(room.path(&format!("runs/{run}/run.json"))).unwrap();
+        let mut expected = fs::read_to_string(room.path(&format!("runs/{run}/run.json"))).unwrap();
         expected.push('\n');
         assert_eq!(room.ends(0, &["show", run, "--json"]).out, expected);
         assert!(room.ends(0, &["show", run]).out.contains("status"));
@@ -224,4 +225,53 @@ fn no_event_of_a_commit_whose_body_is_refused_is_shown() {
     assert_eq!(shown.lines().len(), first, "{shown:?}");
     let run = room.ends(2, &["cat", "--run", "a-status", "--json"]);
     assert!(run.lines().iter().all(|event| event["seq"].as_u64() < Some(first as u64)), "{run:?}");
+}
+
+/// A log whose last segment is damaged, in its second commit or in its header; with the seq of the first event that is not
+/// before that.
+fn damaged_at_the_end(room: &Room, in_header: bool) -> usize {
+    room.ends(0, &["init", "--segment-limit", "1024"]);
+    let of = |number| line(if number % 2 == 0 { "even" } else { "odd" }, number);
+    assert_eq!(room.feed(&["submit"], &(0..30).map(of).collect::<String>()).code, 0);
+    let segment = room.segments().pop().unwrap();
+    let mut bytes = fs::read(&segment).unwrap();
+    let first_seq = SegmentHeader::decode(&bytes[..SEGMENT_HEADER_LEN]).unwrap().first_seq;
+    let len = u32::from_le_bytes(*bytes[SEGMENT_HEADER_LEN..].first_chunk().unwrap());
+    let second = SEGMENT_HEADER_LEN + FRAME_HEADER_LEN + usize::try_from(len).unwrap();
+    let commit = CommitReader::new(&bytes[second + FRAME_HEADER_LEN..], 0).unwrap();
+    let (at, seq) = if in_header { (20, first_seq) } else { (second + FRAME_HEADER_LEN + 9, commit.head.first_seq) };
+    bytes[at] ^= 1;
+    fs::write(segment, bytes).unwrap();
+    usize::try_from(seq.0).unwrap()
+}
+
+#[test]
+fn what_stands_before_damage_in_the_last_segment_is_shown_before_the_damage_is_the_error() {
+    for in_header in [false, true] {
+        let room = Room::new();
+        let before = damaged_at_the_end(&room, in_header);
+        let shown = [
+            &["cat"][..],
+            &["tail", "-n", "1000"],
+            &["tail", "-f", "-n", "1000"],
+            &["cat", "--since", "1971-01-01T00:00:00Z"],
+        ];
+        for arguments in shown {
+            let done = room.ends(2, &[arguments, &["--json"]].concat());
+            done.says("damaged");
+            assert_eq!(done.lines().len(), before, "{arguments:?}, in the header: {in_header}");
+        }
+        let done = room.ends(2, &["cat", "--run", "odd", "--json"]);
+        done.says("damaged");
+        assert!(done.lines().len() > 3);
+        assert!(room.run(&["inspect", "--segment", "2", "--json"]).lines().len() > 1);
+        room.ends(1, &["verify"]).says("damaged");
+        // What is folded from all events is shown as it was before, to whoever asks for that.
+        let last = (before - 1).to_string();
+        for command in [&["runs"][..], &["show", "odd"], &["replay"]] {
+            room.ends(2, command).says("damaged");
+            room.ends(0, &[command, &["--at", &last]].concat());
+            room.ends(2, &[command, &["--at", "1000"]].concat()).says("damaged");
+        }
+    }
 }

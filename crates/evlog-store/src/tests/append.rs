@@ -259,7 +259,7 @@ fn placed(first: u64) -> (Vec<Event<'static>>, Vec<AppendEvent<'static>>) {
 fn a_commit_that_was_encoded_before_stands_in_the_log_as_one_that_is_encoded_here() {
     let logs = [SimFs::new(), SimFs::new()];
     let writers = [0, 1].map(|at| create(&logs[at], LIMIT));
-    for round in 0..20 {
+    for round in 0..80 {
         let (_, given) = placed(0);
         let commit = commit(Durability::Sync, &given);
         let (mut events, next) = (placed(3 * round).0, Seq(4 * round));
