@@ -55,11 +55,18 @@ impl Context {
         Context::as_of(View::open(Arc::new(StdFs), &self.log, contracts())?, at)
     }
 
+    /// The same for a command that shows events, or the state as of a seq: what stands before damage in the last segment is
+    /// shown, and then the damage is the error.
+    pub(crate) fn view_up_to_damage(&self, at: Option<u64>) -> Result<View, CommandError> {
+        Context::as_of(View::open_up_to_damage(Arc::new(StdFs), &self.log, contracts())?, at)
+    }
+
     /// The same of a view that is open.
     pub(crate) fn as_of(view: View, at: Option<u64>) -> Result<View, CommandError> {
         if let Some(at) = at {
             let next = view.next_seq().0;
             if at >= next {
+                view.check_whole()?;
                 let message = format!(
                     "--at {at}: expected the seq of a committed event, found that the log ends before seq {next}"
                 );

@@ -13,7 +13,7 @@ mod end;
 mod follow;
 mod seen;
 
-use crate::error::{Failure, OpenError, ReadError, Trouble};
+use crate::error::{Failure, OpenError, ReadError, Refusal, Trouble};
 use crate::fetch::visit_parts;
 use crate::fs::Fs;
 use crate::head::Head;
@@ -93,6 +93,8 @@ pub struct Reader {
     active: Mutex<Active>,
     /// What `HEAD` said when it was last looked at.
     head: Option<Head>,
+    /// What is wrong behind what this reader sees.
+    damage: Option<Box<Refusal>>,
     /// What was committed last when this reader last looked.
     seen: Seen,
 }
@@ -108,9 +110,16 @@ struct Active {
 impl Reader {
     /// Opens the log in `dir`. Costs a pass over its last segment, unless the log was closed in order.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Reader, OpenError> {
+        let mut reader = Reader::open_up_to_damage(fs, dir)?;
+        reader.damage.take().map_or(Ok(reader), |refusal| Err(OpenError::Refused(refusal)))
+    }
+
+    /// The same of a log whose last segment is damaged: what stands before the damage is shown, as if it were all. Who is to
+    /// know that it is not asks [`check_whole`](Reader::check_whole).
+    pub fn open_up_to_damage(fs: Arc<dyn Fs>, dir: &Path) -> Result<Reader, OpenError> {
         let place = Files::new(fs, dir);
         let mut files = hold(&place)?;
-        let end::End { log_id, positions, committed, active, closed, head } = end::find(&files)?;
+        let end::End { log_id, positions, committed, active, closed, head, damage } = end::find(&files)?;
         let segments = infos(&files, &positions, committed.position);
         let (codec, mut sealed) = (FrameCodec::new(log_id), Sealed::new(log_id, Keep::Memory, &positions));
         if let Some(end) = closed {
@@ -118,12 +127,17 @@ impl Reader {
         }
         files.list_sealed(sealed_of(&segments))?;
         let (seen, active) = (Seen::of(&files, &segments)?, Mutex::new(active));
-        Ok(Reader { files, place, log_id, codec, committed, segments, sealed, active, head, seen })
+        Ok(Reader { files, place, log_id, codec, committed, segments, sealed, active, head, damage, seen })
     }
 
     /// The log's identity.
     pub fn log_id(&self) -> LogId {
         self.log_id
+    }
+
+    /// That nothing is wrong behind what this reader sees.
+    pub fn check_whole(&self) -> Result<(), ReadError> {
+        self.damage.clone().map_or(Ok(()), |refusal| Err(ReadError::Refused(refusal)))
     }
 
     /// How far this reader sees.

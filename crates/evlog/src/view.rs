@@ -83,6 +83,29 @@ impl View {
         Ok(View { reader: Reader::open(fs, dir)?, contracts, bound: None })
     }
 
+    /// The same of a log whose last segment is damaged: what stands before the damage is shown, and then that is the error,
+    /// unless only what was before it is asked for.
+    pub fn open_up_to_damage(fs: Arc<dyn Fs>, dir: &Path, contracts: Contracts) -> Result<View, LogError> {
+        Ok(View { reader: Reader::open_up_to_damage(fs, dir)?, contracts, bound: None })
+    }
+
+    /// That nothing is wrong behind what the view shows, unless it shows an earlier seq.
+    pub fn check_whole(&self) -> Result<(), LogError> {
+        if self.bound.is_none() {
+            self.reader.check_whole()?;
+        }
+        Ok(())
+    }
+
+    /// The same log as it was before damage in its last segment, and that damage.
+    pub fn before_damage(mut self) -> (View, Result<(), LogError>) {
+        let damage = self.check_whole();
+        if damage.is_err() {
+            self.bound = Some(self.next_seq());
+        }
+        (self, damage)
+    }
+
     /// The same log as of an earlier seq; none means now.
     pub fn as_of(mut self, at: Option<Seq>) -> Result<View, LogError> {
         self.bound = None;
@@ -145,6 +168,7 @@ impl View {
     /// Visits events in order, from the given seq on. Gives the seq to go on from.
     pub fn each(&self, from: Seq, visit: &mut dyn FnMut(&Fact<'_>) -> ControlFlow<()>) -> Result<Seq, LogError> {
         if from >= self.next_seq() {
+            self.check_whole()?;
             return Ok(from);
         }
         let mut commits = self.reader.commits(self.reader.seek(from)?)?;
@@ -162,9 +186,10 @@ impl View {
                 visit(fact)
             })?;
             if flow.is_break() {
-                break;
+                return Ok(next);
             }
         }
+        self.check_whole()?;
         Ok(next)
     }
 
@@ -195,7 +220,7 @@ impl View {
                 }
             }
         }
-        Ok(())
+        self.check_whole()
     }
 
     /// Visits, in order, all events of those streams whose name, as bytes, is wanted.
@@ -215,7 +240,7 @@ impl View {
                 visit(&Fact { seq, head, event });
             }
         }
-        Ok(())
+        self.check_whole()
     }
 
     fn hides(&self, head: &CommitHead<'_>) -> bool {
@@ -224,14 +249,19 @@ impl View {
 
     /// Visits the events of one stream in order; says whether there is such a stream.
     pub fn stream(&self, name: &str, visit: &mut dyn FnMut(&Fact<'_>) -> ControlFlow<()>) -> Result<bool, LogError> {
-        let mut seen = false;
+        let (mut seen, mut is_left) = (false, false);
         self.reader.stream(name, &mut |head, seq, event| {
             if self.hides(head) {
                 return ControlFlow::Break(());
             }
             seen = true;
-            visit(&Fact { seq, head: *head, event: *event })
+            let flow = visit(&Fact { seq, head: *head, event: *event });
+            is_left = flow.is_break();
+            flow
         })?;
+        if !is_left {
+            self.check_whole()?;
+        }
         Ok(seen)
     }
 
@@ -289,6 +319,7 @@ impl View {
     /// The names of all runs, in byte order.
     pub fn run_names(&self) -> Result<Vec<String>, LogError> {
         let streams = self.reader.streams()?.into_iter();
+        self.check_whole()?;
         let mut names: Vec<String> = streams
             .filter(|stream| stream.name != LOG_STREAM && self.bound.is_none_or(|bound| stream.first_seq < bound))
             .map(|stream| stream.name)

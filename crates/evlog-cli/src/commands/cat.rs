@@ -51,7 +51,7 @@ impl CatArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CatArgs) -> Result<Verdict, CommandError> {
-    let view = context.view(args.at.at)?;
+    let view = context.view_up_to_damage(args.at.at)?;
     let from = Seq(args.from);
     let mut events = Events::new(ui, context.json);
     let Some(run) = &args.run else {

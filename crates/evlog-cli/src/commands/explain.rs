@@ -53,7 +53,7 @@ enum Format {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs) -> Result<Verdict, CommandError> {
-    let view = context.view(args.at.at)?;
+    let view = context.view_up_to_damage(args.at.at)?;
     let Some(bundle) = view.bundle(&args.run)? else {
         ui.no_run(&args.run);
         return Ok(Verdict::No);

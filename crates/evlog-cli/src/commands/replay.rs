@@ -28,7 +28,7 @@ pub(crate) struct ReplayArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ReplayArgs) -> Result<Verdict, CommandError> {
-    let view = context.view(args.at.at)?;
+    let view = context.view_up_to_damage(args.at.at)?;
     let progress = ui.progress("replay", view.next_seq().0, Unit::Events);
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let report = replay(&view, threads, &mut |done| progress.at(done))?;

@@ -32,7 +32,7 @@ pub(crate) struct RunsArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Verdict, CommandError> {
-    let view = context.view(args.at.at)?;
+    let (view, damage) = context.view_up_to_damage(args.at.at)?.before_damage();
     let progress = ui.progress("runs", view.next_seq().0, Unit::Events);
     let all = view.runs_telling(&mut |seq| progress.at(seq.0))?;
     drop(progress);
@@ -74,6 +74,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Ver
     for error in &all.errors {
         ui.finding(format_args!("{error}"));
     }
+    damage?;
     Ok(Verdict::of(all.errors.is_empty()))
 }
 

@@ -34,8 +34,9 @@ pub(crate) struct ShowArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ShowArgs) -> Result<Verdict, CommandError> {
-    let view = context.view(args.at.at)?;
+    let (view, damage) = context.view_up_to_damage(args.at.at)?.before_damage();
     let Some(bundle) = view.bundle(&args.run)? else {
+        damage?;
         ui.no_run(&args.run);
         return Ok(Verdict::No);
     };
@@ -45,6 +46,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ShowArgs) -> Result<Ver
     } else {
         show(ui, &bundle, &file.bytes);
     }
+    damage?;
     Ok(Verdict::Yes)
 }
 

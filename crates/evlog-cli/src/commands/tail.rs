@@ -63,7 +63,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
     if args.wait && !wait_for_log(ui, context)? {
         return Ok(Verdict::Yes);
     }
-    let mut view = context.view(args.at.at).map_err(|error| {
+    let mut view = context.view_up_to_damage(args.at.at).map_err(|error| {
         if args.follow { error.hint("with --wait, `evlog tail -f` waits for a log") } else { error }
     })?;
     let mut events = Events::new(ui, context.json);

@@ -266,7 +266,10 @@ fn what_stands_before_damage_in_the_last_segment_is_shown_before_the_damage_is_t
         assert!(done.lines().len() > 3);
         assert!(room.run(&["inspect", "--segment", "2", "--json"]).lines().len() > 1);
         room.ends(1, &["verify"]).says("damaged");
-        // What is folded from all events is shown as it was before, to whoever asks for that.
+        for command in [&["runs", "--json"][..], &["show", "odd", "--json"]] {
+            assert!(!room.ends(2, command).lines().is_empty(), "{command:?}");
+        }
+        // A verdict is not given on a part, unless that part is asked for.
         let last = (before - 1).to_string();
         for command in [&["runs"][..], &["show", "odd"], &["replay"]] {
             room.ends(2, command).says("damaged");
