@@ -1,7 +1,7 @@
 //! A whole log is judged the same by one thread, by many, and by one that was interrupted, whatever was done to it; a sample
 //! of all of it finds what they find in its bytes.
 
-use crate::workload::{DIR, check_from, checked, commands, open, submit};
+use crate::workload::{DIR, check_from, checked, commands, contracts, open, submit};
 use evlog::check::sample::{Sample, Sampled, sample};
 use evlog_format::{LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader};
 use evlog_store::fs::sim::SimFs;
@@ -25,7 +25,7 @@ fn segments(fs: &SimFs) -> Vec<PathBuf> {
 
 fn sampled(fs: &SimFs, parts_per_million: u64, covered: Option<&Covered>) -> Sampled {
     let chosen = Sample { parts_per_million, seed: 3 };
-    sample(Arc::new(fs.clone()), Path::new(DIR), chosen, covered, &mut |_, _| {}).unwrap()
+    sample(Arc::new(fs.clone()), Path::new(DIR), &contracts(), chosen, covered, &mut |_, _| {}).unwrap()
 }
 
 /// What a checkpoint over all that there is would state.

@@ -90,7 +90,7 @@ fn verdict(changed: &Changed, differences: &mut Vec<String>) -> String {
     }
     let word = serial.split(':').next().unwrap().to_owned();
     let all = Sample { parts_per_million: 1_000_000, seed: 1 };
-    let sampled = match sample(Arc::new(fs.clone()), Path::new(DIR), all, None, &mut |_, _| {}) {
+    let sampled = match sample(Arc::new(fs.clone()), Path::new(DIR), &contracts(), all, None, &mut |_, _| {}) {
         Ok(sampled) => sampled.report.verdict().word().to_owned(),
         Err(error) => words_of(Err(error)),
     };

@@ -383,10 +383,9 @@ impl Log {
         history: usize,
     ) -> Result<Vec<Event<'a>>, LogError> {
         let mut of_run = known.map_or(0, |known| known.fold.head().events);
-        let mut of_log = match decision.events.iter().all(|new| new.target == Target::Run) {
-            true => 0,
-            false => self.writer.stream_len(LOG_STREAM)? + history as u64,
-        };
+        let is_of_run = |new: &NewEvent| new.target == Target::Run;
+        let is_run_only = decision.events.iter().all(is_of_run);
+        let mut of_log = if is_run_only { 0 } else { self.writer.stream_len(LOG_STREAM)? + history as u64 };
         let place = |new: &'a NewEvent| {
             let (stream, next) = match new.target {
                 Target::Run => (&*request.run, &mut of_run),
