@@ -1,0 +1,210 @@
+use super::*;
+use serde_json::json;
+
+fn findings(schema: &Value, instance: &Value) -> Vec<(String, String, String)> {
+    let mut found = Vec::new();
+    Schema::compile(schema).unwrap().each_error(instance, &mut |finding| {
+        found.push((finding.instance_path, finding.schema_path, finding.message));
+    });
+    found.sort();
+    found
+}
+
+#[test]
+fn messages_are_made_from_the_schema_and_not_from_the_values() {
+    let schema = json!({"type": "object", "required": ["a", "b"], "additionalProperties": false,
+        "properties": {"a": {"type": ["string", "null"], "pattern": "^x"}, "n": {"minimum": 3}, "e": {"enum": ["p", 1]},
+                       "never": false, "r": {"$ref": "#/$defs/short"}},
+        "$defs": {"short": {"maxLength": 2}}});
+    let cases = [
+        (json!({"a": "x", "b": 1}), "/additionalProperties", "unknown member \"b\" (schema /additionalProperties)"),
+        (json!({"a": "x"}), "/required", "required member \"b\" is missing (schema /required)"),
+        (json!("secret"), "/type", "expected type object (schema /type)"),
+        (
+            json!({"a": "secret"}),
+            "/properties/a/pattern",
+            "expected text that matches `^x` (schema /properties/a/pattern)",
+        ),
+        (json!({"n": 1}), "/properties/n/minimum", "expected at least 3 (schema /properties/n/minimum)"),
+        (json!({"e": "secret"}), "/properties/e/enum", "expected one of [\"p\",1] (schema /properties/e/enum)"),
+        (
+            json!({"r": "secret"}),
+            "/properties/r/$ref/maxLength",
+            "expected at most 2 characters (schema /properties/r/$ref/maxLength)",
+        ),
+    ];
+    for (instance, path, message) in cases {
+        let found = findings(&schema, &instance);
+        let one = found.iter().find(|(_, at, _)| at == path);
+        assert_eq!(one.map(|(_, _, text)| text.as_str()), Some(message), "{instance}: {found:?}");
+        assert!(found.iter().all(|(_, _, text)| !text.contains("secret")), "{found:?}");
+    }
+}
+
+#[test]
+fn findings_in_artifacts_say_what_kind_of_value_was_found_and_nothing_of_it() {
+    let schema = json!({"properties": {"n": {"type": "integer"}, "t": {"maxLength": 2}, "l": {"minItems": 2}}, "required": ["r"]});
+    let found = |instance: Value| {
+        let mut found = Vec::new();
+        let schema = Schema::compile(&schema).unwrap();
+        schema.each_finding(&instance, &mut |finding| found.push(finding.message));
+        found.into_iter().filter(|message| !message.starts_with("required")).collect::<Vec<String>>()
+    };
+    let cases = [
+        (json!({"n": "secret"}), "expected type integer, found text of 6 characters (schema /properties/n/type)"),
+        (json!({"n": 1.5}), "expected type integer, found a number (schema /properties/n/type)"),
+        (json!({"n": null}), "expected type integer, found null (schema /properties/n/type)"),
+        (json!({"n": true}), "expected type integer, found a boolean (schema /properties/n/type)"),
+        (json!({"n": {"a": 1}}), "expected type integer, found an object of 1 member (schema /properties/n/type)"),
+        (
+            json!({"t": "abc"}),
+            "expected at most 2 characters, found text of 3 characters (schema /properties/t/maxLength)",
+        ),
+        (json!({"l": [7]}), "expected at least 2 items, found a list of 1 item (schema /properties/l/minItems)"),
+    ];
+    for (instance, message) in cases {
+        assert_eq!(found(instance), [message]);
+    }
+}
+
+#[test]
+fn a_type_of_several_is_told_in_a_fixed_order() {
+    let message = |schema: Value| findings(&schema, &json!([])).remove(0).2;
+    assert_eq!(message(json!({"type": ["string", "null"]})), message(json!({"type": ["null", "string"]})));
+}
+
+#[test]
+fn g68_names_that_are_long_take_no_memory_for_each_finding_and_are_told_by_their_length() {
+    let schema = json!({"additionalProperties": {"additionalProperties": {"type": "string"}}});
+    let inner = |count: usize| -> Value {
+        (0..count).map(|index| (format!("k{index}"), json!(1))).collect::<serde_json::Map<_, _>>().into()
+    };
+    let few = findings(&schema, &json!({"k".repeat(100_000): inner(2)}));
+    assert_eq!(few.len(), 2);
+    assert_eq!(few[0].0, "/(100000 bytes)/k0");
+    let many = findings(&schema, &json!({"k".repeat(100_000): inner(5000)}));
+    assert_eq!(many.len(), 1, "the places of five thousand findings would take a gigabyte");
+    assert!(many[0].2.contains("too long for the places to be reported"), "{many:?}");
+    let closed = json!({"properties": {"a": true}, "additionalProperties": false});
+    let unknown = &findings(&closed, &json!({"k".repeat(1000): 1}))[0].2;
+    assert!(unknown.starts_with("unknown member \"(1000 bytes)\""), "{unknown}");
+    let deep = format!("/{}", vec!["n".repeat(200); 100].join("/"));
+    let short = short_pointer(&deep);
+    assert!(short.len() < POINTER_LEN_MAX + 100 && short.ends_with(" more)"), "{short}");
+}
+
+#[test]
+fn every_missing_member_is_an_error_of_its_own() {
+    assert_eq!(findings(&json!({"required": ["a", "b", "c"]}), &json!({})).len(), 3);
+}
+
+#[test]
+fn schemas_that_cannot_be_used_are_refused() {
+    let cases = [
+        (json!({"type": "objekt"}), "at /type"),
+        (json!({"$ref": "#/$defs/none"}), "none"),
+        (json!({"$ref": "other.json"}), "other.json"),
+        (json!({"$ref": "https://example.com/other.json"}), "example.com"),
+        (
+            json!({"$schema": "http://json-schema.org/draft-07/schema#"}),
+            "found `http://json-schema.org/draft-07/schema`",
+        ),
+        (json!({"$schema": 7}), "not text"),
+        (json!({"pattern": "("}), "pattern"),
+        (json!([]), ""),
+    ];
+    for (schema, expected) in cases {
+        let error = Schema::compile(&schema).map(|_| ()).expect_err(&schema.to_string());
+        assert!(error.contains(expected), "{schema}: {error}");
+    }
+    Schema::compile(&json!({"$schema": "https://json-schema.org/draft/2020-12/schema"})).unwrap();
+    Schema::compile(&json!(true)).unwrap();
+}
+
+fn listed(schema: &Value, instance: &Value) -> Vec<(Option<String>, String)> {
+    let mut found = Vec::new();
+    Schema::compile(schema).unwrap().each_finding(instance, &mut |finding| {
+        found.push((finding.error_code, finding.instance_path));
+    });
+    found
+}
+
+#[test]
+fn g65_what_a_schema_would_make_of_a_document_is_bounded_before_it_is_checked() {
+    let code = Some(BUDGET.to_owned());
+    let part = |n: usize| {
+        let next = json!({"$ref": format!("#/$defs/d{}", n + 1)});
+        (format!("d{n}"), json!({"allOf": [next, next]}))
+    };
+    let mut parts: serde_json::Map<String, Value> = (0..40).map(part).collect();
+    parts.insert("d40".to_owned(), json!({"type": "object"}));
+    let doubling = json!({"$defs": parts, "$ref": "#/$defs/d0"});
+    assert_eq!(listed(&doubling, &json!({})), [(code.clone(), String::new())]);
+    // In every level of the document twice as often as in the one before.
+    let twice = json!({"properties": {"a": {"$ref": "#"}}});
+    let nested = (0..60).fold(json!(1), |inner, _| json!({"a": inner}));
+    assert_eq!(listed(&json!({"allOf": [twice, twice]}), &nested), [(code, String::new())]);
+    let shallow = (0..10).fold(json!(1), |inner, _| json!({"a": inner}));
+    assert_eq!(listed(&json!({"allOf": [twice, twice]}), &shallow), []);
+}
+
+#[test]
+fn g65_every_name_that_is_required_counts_as_an_error_that_there_could_be() {
+    let code = Some(BUDGET.to_owned());
+    let names: Vec<String> = (0..2000).map(|n| format!("member-{n}")).collect();
+    let objects = vec![json!({"a": 1}); 20_000];
+    for items in [json!({"required": names}), json!({"dependentRequired": {"a": names}})] {
+        let found = listed(&json!({"items": items}), &json!(objects));
+        assert_eq!((found.len(), &found[1].0), (2, &code), "the first, and that there may be more");
+        assert!(matches!(check_schema(&json!({"items": items}), &json!(objects)), Checked::Unusable(_)));
+        assert_eq!(listed(&items, &json!({"a": 1})).len(), 2000);
+    }
+}
+
+#[test]
+fn g65_errors_that_repeat_a_long_constant_are_not_all_named() {
+    let long = "x".repeat(1_000_000);
+    let zeros = vec![json!(0); 100_000];
+    for items in [json!({"const": long}), json!({"enum": [1, long]})] {
+        let found = listed(&json!({"items": items}), &json!(zeros));
+        assert_eq!((found.len(), found[1].0.as_deref()), (2, Some(BUDGET)));
+        let Checked::Invalid(said) = check_schema(&json!({"items": items}), &json!(zeros)) else { panic!() };
+        assert!(said.len() < 70_000, "{}", said.len());
+    }
+}
+
+#[test]
+fn g65_of_a_large_document_with_errors_the_first_is_named_and_that_there_may_be_more() {
+    let schema = json!({"items": {"type": "object", "required": ["a"]}});
+    let rows = |good: usize, bad: usize| -> Value {
+        let good = std::iter::repeat_n(json!({"a": 1}), good);
+        good.chain(std::iter::repeat_n(json!({}), bad)).collect()
+    };
+    assert_eq!(listed(&schema, &rows(200_000, 0)), []);
+    assert_eq!(listed(&schema, &rows(10, 90)).len(), 90);
+    let found = listed(&schema, &rows(100_000, 600_000));
+    assert_eq!(found, [(None, "/100000".to_owned()), (Some(BUDGET.to_owned()), String::new())]);
+}
+
+#[test]
+fn a_schema_that_doubles_itself_is_refused_for_what_it_would_cost() {
+    let part = |n: usize| {
+        let next = json!({"$ref": format!("#/$defs/d{}", n + 1)});
+        (format!("d{n}"), json!({"allOf": [next, next]}))
+    };
+    let doubling = |levels: usize| {
+        let mut parts: serde_json::Map<String, Value> = (0..levels).map(part).collect();
+        parts.insert(format!("d{levels}"), json!({"type": "object"}));
+        json!({"$defs": parts, "$ref": "#/$defs/d0"})
+    };
+    for instance in [json!(null), json!({"a": 1})] {
+        let Checked::Unusable(why) = check_schema(&doubling(40), &instance) else { panic!("{instance}") };
+        assert!(why.contains("takes more than 10000000 steps"), "{why}");
+    }
+    // Steps that can be taken are; an error is reported with its place only where that takes little memory.
+    assert_eq!(check_schema(&doubling(18), &json!({})), Checked::Valid);
+    let Checked::Invalid(why) = check_schema(&doubling(2), &json!(1)) else { panic!("it is no object") };
+    assert!(why.starts_with("expected type object (schema /$ref/allOf/0/"), "{why}");
+    let Checked::Invalid(why) = check_schema(&doubling(18), &json!(1)) else { panic!("it is no object") };
+    assert!(why.contains("the place is not reported"), "{why}");
+}
