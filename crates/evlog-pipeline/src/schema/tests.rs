@@ -1,5 +1,6 @@
 use super::*;
 use serde_json::json;
+use std::time::Instant;
 
 fn findings(schema: &Value, instance: &Value) -> Vec<(String, String, String)> {
     let mut found = Vec::new();
@@ -207,4 +208,53 @@ fn a_schema_that_doubles_itself_is_refused_for_what_it_would_cost() {
     assert!(why.starts_with("expected type object (schema /$ref/allOf/0/"), "{why}");
     let Checked::Invalid(why) = check_schema(&doubling(18), &json!(1)) else { panic!("it is no object") };
     assert!(why.contains("the place is not reported"), "{why}");
+}
+
+/// Patterns that take far more time than a text is long, with texts that they do not match.
+fn hostile(len: usize) -> Vec<(Value, Value)> {
+    let (long, short) = ("a".repeat(len), "a".repeat(30));
+    let text = |pattern: &str, text: &str| (json!({"pattern": pattern}), json!(text));
+    let name = |pattern: &str, name: &str| (json!({"patternProperties": {pattern: false}}), json!({name: 1}));
+    vec![
+        text("(?<=a.*)b", &long),
+        text("(?=.*b)a", &long),
+        text("^(?:(?=[^x]*x)a)*$", &(long.clone() + "x")),
+        text(r"(a*)\1b", &long),
+        text("^(?=a)(?:(?:a*)*)*b", &long),
+        text("(?:[ab]?){1000}(?=.*c)c", &long),
+        text(r"^(a|a)*\1b", &(short + "!")),
+        name("(?<=a.*)b", &long),
+        (json!({"propertyNames": {"pattern": "(?<=a.*)b"}}), json!({long.clone(): 1})),
+        (json!({"items": {"not": {"pattern": "(?<=a.*)b"}}}), json!([long.clone()])),
+        (json!({"pattern": "(?<=a.*)b", "anyOf": [{"pattern": r"(a*)\1b"}, {"pattern": "(?=.*b)a"}]}), json!(long)),
+    ]
+}
+
+#[test]
+fn g65_what_a_pattern_makes_of_a_long_text_is_bounded_and_what_is_given_up_is_never_valid() {
+    for (schema, instance) in hostile(300_000) {
+        let began = Instant::now();
+        let found = listed(&schema, &instance);
+        assert_eq!(found.len(), 1, "{schema}: {found:?}");
+        assert_eq!(found[0].0.as_deref(), Some(BUDGET), "{schema}");
+        let said = check_schema(&schema, &instance);
+        assert!(matches!(said, Checked::Unusable(_)), "{schema}: {said:?}");
+        assert!(began.elapsed().as_secs() < 60, "{schema} took {:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn g65_patterns_that_are_matched_in_one_pass_are_held_against_long_texts() {
+    let long = "word ".repeat(200_000);
+    for (pattern, expected) in [("^[a-z ]+$", 0), ("^[a-z]+$", 1), (r"^(?!\s*$)[\s\S]+", 0), (r"(?:\w{1,9} )*$", 0)] {
+        assert_eq!(listed(&json!({"pattern": pattern}), &json!(long)).len(), expected, "{pattern}");
+        let is_valid = check_schema(&json!({"pattern": pattern}), &json!(long)) == Checked::Valid;
+        assert_eq!(is_valid, expected == 0, "{pattern}");
+    }
+    // A text beside it is as long as it likes.
+    let schema = json!({"properties": {"id": {"pattern": r"^(?:(?!--)[a-z-])+$"}}});
+    let document = json!({"id": "a-b-c", "text": long});
+    assert_eq!(listed(&schema, &document), []);
+    let rows: Vec<Value> = (0..20_000).map(|row| json!({"id": format!("row-{}", "x".repeat(row % 60))})).collect();
+    assert_eq!(listed(&json!({"items": schema}), &json!(rows)), []);
 }
