@@ -9,16 +9,21 @@
 //! schema is a file itself (`schema/files.rs`); every other reference out of a document is refused.
 
 mod files;
+mod patterns;
 mod steps;
+mod validators;
 mod weight;
 
 use evlog_lifecycle::pipeline::report::Finding;
 use evlog_lifecycle::story::schema::Checked;
 use jsonschema::error::{TypeKind, ValidationErrorKind};
-use jsonschema::{Draft, ValidationError, Validator};
+use jsonschema::{Draft, PatternOptions, ValidationError, ValidationOptions, Validator};
 use serde_json::Value;
 use std::borrow::Cow;
+use std::cell::LazyCell;
 use std::path::Path;
+use steps::Work;
+use validators::{TRIES_MAX, Validators};
 use weight::{Size, Spread, longest_constant};
 
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -33,6 +38,18 @@ const STEPS_REPORTED_MAX: u64 = 200_000;
 /// where it is large. What a schema needs beyond that has nothing to do with how much there is to check.
 const STEPS_CHECKED_MAX: u64 = 100_000_000;
 const STEPS_PER_VALUE_MAX: u64 = 2_000;
+
+/// How much matching is done to hold a document or a line against the patterns of its schema, in characters looked at by
+/// each part of a pattern; how much for each value that it holds, where it is large; and how much for a contract.
+const MATCHING_MAX: u64 = 1_000_000_000;
+const MATCHING_PER_VALUE_MAX: u64 = 500_000;
+const MATCHING_FOR_CONTRACT_MAX: u64 = 100_000_000;
+
+/// With so many tries for each text nobody looks more closely at what may be needed.
+const TRIES_MANY: u64 = 16_384;
+
+/// How much matching is done while nobody can stop it.
+const MATCHING_QUICK_MAX: u64 = 10_000_000;
 
 /// With how many of them at most all errors are listed: each error takes memory, and there could be one a step. Else the
 /// first is named.
@@ -54,12 +71,16 @@ const TEXT_LEN_MAX: usize = 4096;
 /// With how many steps at most a value is held against its schema while nobody can stop that.
 const STEPS_QUICK_MAX: u64 = 20_000;
 
+/// What is said of a value whose texts would take too much matching.
+const TOO_LONG_TO_MATCH: &str =
+    "its texts are too long to be matched against the patterns of the schema; it was not checked";
+
 /// The code of a finding that says that a budget is exhausted.
 pub(crate) const BUDGET: &str = "validation_budget_exceeded";
 
 /// A compiled schema.
 pub struct Schema {
-    validator: Validator,
+    validators: Validators,
     spread: Spread,
     /// Length of its longest constant, in bytes.
     constant: u64,
@@ -110,21 +131,17 @@ impl Schema {
     /// Compiles a schema that refers to nothing outside of it. The error is a sentence.
     pub fn compile(schema: &Value) -> Result<Schema, String> {
         check_draft(schema)?;
-        let options = jsonschema::options().with_draft(Draft::Draft202012).offline();
-        let validator = options.build(schema).map_err(|error| sentence(&error))?;
-        let spread = Spread::of(std::slice::from_ref(schema));
-        Ok(Schema { validator, spread, constant: longest_constant(schema), alone: Some(schema.clone()) })
+        let alone = schema.clone();
+        let compile = move |tries| options(tries).build(&alone).map_err(|error| sentence(&error));
+        let validators = Validators::new(Box::new(compile))?;
+        let spread = Spread::of([schema]);
+        Ok(Schema { validators, spread, constant: longest_constant(schema), alone: Some(schema.clone()) })
     }
 
     /// Compiles the schema in a file, with those in the files that it refers to. The error is a sentence without the file's
     /// name.
     pub fn load(file: &Path) -> Result<Loaded, String> {
         files::load(file)
-    }
-
-    /// Whether the instance is valid. Only for instances that are known to be small beside what the schema makes of them.
-    fn accepts(&self, instance: &Value) -> bool {
-        self.validator.is_valid(instance)
     }
 
     /// Visits the errors of an instance, in no particular order: all of them, or the first and one that says that there may
@@ -136,16 +153,36 @@ impl Schema {
     /// The same without a finding for what would take too much; gives it.
     fn judge(&self, instance: &Value, visit: &mut dyn FnMut(&ValidationError<'_>)) -> Option<Finding> {
         let size = Size::of(instance);
-        let most = self.spread.steps(size);
+        let exact = LazyCell::new(|| self.alone.as_ref().map_or(Work::ENDLESS, |schema| steps::work(schema, instance)));
         let allowed = STEPS_CHECKED_MAX.max(size.values.saturating_mul(STEPS_PER_VALUE_MAX));
-        let exact = || self.alone.as_ref().map_or(u64::MAX, |schema| steps::steps(schema, instance));
-        let most = if most <= allowed { most } else { exact() };
+        let rough = self.spread.steps(size);
+        let most = if rough <= allowed { rough } else { exact.steps };
         if most > allowed {
             let message =
                 format!("holding this against its schema takes more than {allowed} steps; it was not checked");
             return Some(Finding::coded(BUDGET, message));
         }
-        if self.validator.is_valid(instance) {
+        let allowed = MATCHING_MAX.max(size.values.saturating_mul(MATCHING_PER_VALUE_MAX));
+        let tries = match self.spread.effort(size).tries_within(allowed) {
+            Some(tries) if tries >= TRIES_MANY => Some(tries),
+            rough => exact.effort.tries_within(allowed).max(rough),
+        };
+        let Some(tries) = tries else { return Some(Finding::coded(BUDGET, TOO_LONG_TO_MATCH)) };
+        match self.validators.within(tries) {
+            Ok(validator) => self.errors(validator, instance, (most, size.values), visit),
+            Err(why) => Some(Finding::coded(BUDGET, why)),
+        }
+    }
+
+    /// The errors that a validator finds in so many steps at most, of so many values.
+    fn errors(
+        &self,
+        validator: &Validator,
+        instance: &Value,
+        (most, values): (u64, u64),
+        visit: &mut dyn FnMut(&ValidationError<'_>),
+    ) -> Option<Finding> {
+        if validator.is_valid(instance) {
             return None;
         }
         let pointers = weight::longest_pointer(instance).saturating_mul(most);
@@ -155,20 +192,21 @@ impl Schema {
             return Some(Finding::coded(BUDGET, message));
         }
         if most <= STEPS_LISTED_MAX && self.constant.saturating_mul(most) <= CONSTANTS_LEN_MAX {
-            self.validator.iter_errors(instance).for_each(|error| visit(&error));
+            validator.iter_errors(instance).for_each(|error| visit(&error));
             return None;
         }
-        if let Err(first) = self.validator.validate(instance) {
+        if let Err(first) = validator.validate(instance) {
             visit(&first);
         }
-        let values = size.values;
         let message = format!("with {values} values to check only the first error is named; there may be more");
         Some(Finding::coded(BUDGET, message))
     }
 
     /// Whether holding a value against it takes no time that anybody would notice.
     pub(crate) fn is_quick(&self, instance: &Value) -> bool {
-        self.spread.steps(Size::of(instance)) <= STEPS_QUICK_MAX
+        let size = Size::of(instance);
+        self.spread.steps(size) <= STEPS_QUICK_MAX
+            && self.spread.effort(size).with_tries(TRIES_MAX) <= MATCHING_QUICK_MAX
     }
 
     /// The same for artifacts: what was found is told too, as far as it tells nothing of the contents.
@@ -185,6 +223,12 @@ impl Schema {
         let exceeded = self.judge(instance, &mut with_found);
         exceeded.into_iter().for_each(visit);
     }
+}
+
+/// How every schema is compiled, with a limit of how often a pattern may be tried anew on one text.
+fn options<'o>(tries: usize) -> ValidationOptions<'o> {
+    let patterns = PatternOptions::fancy_regex().backtrack_limit(tries);
+    jsonschema::options().with_draft(Draft::Draft202012).offline().with_pattern_options(patterns)
 }
 
 fn check_draft(schema: &Value) -> Result<(), String> {
@@ -208,16 +252,22 @@ fn sentence(error: &ValidationError<'_>) -> String {
 
 /// Checks a value against a schema, for contracts that are given a checker. The error that is told is the first by place.
 pub fn check_schema(schema: &Value, instance: &Value) -> Checked {
-    let steps = steps::steps(schema, instance);
+    let Work { steps, effort } = steps::work(schema, instance);
     if steps > STEPS_MAX {
         let message = format!("schema: holding the value against it takes more than {STEPS_MAX} steps");
         return Checked::Unusable(message);
     }
-    let schema = match Schema::compile(schema) {
-        Ok(schema) => schema,
+    let Some(tries) = effort.tries_within(MATCHING_FOR_CONTRACT_MAX) else {
+        return Checked::Unusable(format!("schema: {TOO_LONG_TO_MATCH}"));
+    };
+    let compiled = Schema::compile(schema);
+    let within =
+        compiled.as_ref().map_err(Clone::clone).and_then(|schema| Ok((schema, schema.validators.within(tries)?)));
+    let (schema, validator) = match within {
+        Ok(both) => both,
         Err(why) => return Checked::Unusable(format!("schema: {why}")),
     };
-    if schema.accepts(instance) {
+    if validator.is_valid(instance) {
         return Checked::Valid;
     }
     if steps > STEPS_REPORTED_MAX {
@@ -226,18 +276,28 @@ pub fn check_schema(schema: &Value, instance: &Value) -> Checked {
         );
         return Checked::Invalid(message);
     }
-    let mut first: Option<(String, String)> = None;
-    schema.each_error(instance, &mut |finding| {
+    let (mut first, mut is_judged): (Option<(String, String)>, bool) = (None, true);
+    let mut visit = |error: &ValidationError<'_>| {
+        is_judged &= !is_unfinished(error.kind());
+        let finding = finding(error, &message(error.kind()));
         let found = (finding.instance_path, finding.message);
         if first.as_ref().is_none_or(|first| found < *first) {
             first = Some(found);
         }
-    });
+    };
+    let more = schema.errors(validator, instance, (steps, Size::of(instance).values), &mut visit);
+    let first = first.or(more.map(|finding| (finding.instance_path, finding.message)));
     match first {
         None => Checked::Valid,
+        Some((at, message)) if !is_judged => Checked::Unusable(format!("schema: {at}: {message}")),
         Some((at, message)) if at.is_empty() => Checked::Invalid(message),
         Some((at, message)) => Checked::Invalid(format!("{at}: {message}")),
     }
+}
+
+/// Whether the error says that a pattern was given up, and not that anything is wrong.
+fn is_unfinished(kind: &ValidationErrorKind) -> bool {
+    matches!(kind, ValidationErrorKind::BacktrackLimitExceeded { .. } | ValidationErrorKind::RegexEngineFailure { .. })
 }
 
 fn finding(error: &ValidationError<'_>, message: &str) -> Finding {
@@ -248,6 +308,7 @@ fn finding(error: &ValidationError<'_>, message: &str) -> Finding {
     match kind {
         // A schema that is `false` has no keyword.
         ValidationErrorKind::FalseSchema => Finding { keyword: None, ..finding },
+        kind if is_unfinished(kind) => Finding { error_code: Some(BUDGET.to_owned()), ..finding },
         _ => finding,
     }
 }
@@ -309,7 +370,7 @@ fn message(kind: &ValidationErrorKind) -> String {
         Kind::MultipleOf { multiple_of } => format!("expected a multiple of {multiple_of}"),
         Kind::Pattern { pattern } => format!("expected text that matches `{pattern}`"),
         Kind::BacktrackLimitExceeded { .. } | Kind::RegexEngineFailure { .. } => {
-            "the pattern takes too long to match".to_owned()
+            "the pattern takes too long to match; whether the text matches is not known".to_owned()
         }
         Kind::PropertyNames { .. } => "a member has a name that the schema forbids".to_owned(),
         Kind::Required { property } => format!("required member {} is missing", text_of(property)),

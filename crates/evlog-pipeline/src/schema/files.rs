@@ -12,13 +12,14 @@
 //! - The digest covers the content of every file, and which is which follows from their order, which hangs on what they say.
 //!   Of a file alone it is that of its bytes.
 
+use super::validators::Validators;
 use super::weight::{Spread, longest_constant};
-use super::{Loaded, Schema, Texts, check_draft, sentence};
+use super::{Loaded, Schema, Texts, check_draft, options, sentence};
 use crate::files::read_text;
 use crate::limits::{SCHEMA_FILES_LEN_MAX, SCHEMA_FILES_MAX, SCHEMA_LEN_MAX};
 use evlog_projection::parse;
 use jsonschema::uri::{from_str, resolve_against};
-use jsonschema::{Draft, Registry, RegistryBuilder, Uri, draft202012};
+use jsonschema::{Draft, Registry, RegistryBuilder, Uri, Validator, draft202012};
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fs;
@@ -193,25 +194,34 @@ impl Reading {
                 }
             }
         }
-        let named = self.files.iter().map(|file| (file.uri.as_str(), &file.value));
-        let registry = Registry::new().draft(Draft::Draft202012).extend(named).and_then(RegistryBuilder::prepare);
-        let registry = registry.map_err(|error| wrong(error.to_string()))?;
-        let build = |file: &File| {
-            let options = jsonschema::options().with_draft(Draft::Draft202012).offline();
-            options.with_base_uri(file.uri.as_str()).with_registry(&registry).build(&file.value)
+        let named: Vec<(Uri<String>, Value)> =
+            self.files.iter().map(|file| (file.uri.clone(), file.value.clone())).collect();
+        let spread = Spread::of(named.iter().map(|(_, value)| value));
+        let constant = named.iter().map(|(_, value)| longest_constant(value)).max().unwrap_or(0);
+        // The file that is wrong by itself is named, rather than one that refers to it.
+        let culprit = |why: String| {
+            let others = self.files[1..].iter().enumerate().rev();
+            let found = others.into_iter().find_map(|(at, file)| Some((file, build(&named, at + 1, 1).err()?)));
+            found.map_or_else(|| wrong(why), |(file, why)| format!("`{}`: {}", file.shown, wrong(why)))
         };
-        let documents: Vec<Value> = self.files.iter().map(|file| file.value.clone()).collect();
-        let spread = Spread::of(&documents);
-        let constant = documents.iter().map(longest_constant).max().unwrap_or(0);
-        build(&self.files[0]).map(|validator| Schema { validator, spread, constant, alone: None }).map_err(|error| {
-            // The file that is wrong by itself is named, rather than one that refers to it.
-            let culprit = self.files[1..].iter().rev().find_map(|file| Some((file, build(file).err()?)));
-            match culprit {
-                Some((file, error)) => format!("`{}`: {}", file.shown, wrong(sentence(&error))),
-                None => wrong(sentence(&error)),
-            }
-        })
+        registry(&named).map_err(wrong)?;
+        let all = named.clone();
+        let validators = Validators::new(Box::new(move |tries| build(&all, 0, tries))).map_err(culprit)?;
+        Ok(Schema { validators, spread, constant, alone: None })
     }
+}
+
+/// Compiles one of several files, which are known by their names.
+fn build(files: &[(Uri<String>, Value)], at: usize, tries: usize) -> Result<Validator, String> {
+    let (registry, (uri, value)) = (registry(files)?, &files[at]);
+    let options = options(tries).with_base_uri(uri.as_str()).with_registry(&registry);
+    options.build(value).map_err(|error| sentence(&error))
+}
+
+fn registry(files: &[(Uri<String>, Value)]) -> Result<Registry<'_>, String> {
+    let named = files.iter().map(|(uri, value)| (uri.as_str(), value));
+    let registry = Registry::new().draft(Draft::Draft202012).extend(named).and_then(RegistryBuilder::prepare);
+    registry.map_err(|error| error.to_string())
 }
 
 impl File {

@@ -9,6 +9,8 @@
 //!
 //! Invariant: the counting itself is bounded, in places and in depth; what is beyond counts as endless.
 
+use super::patterns::{Effort, Lengths, Matching};
+use super::weight::Spread;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -18,18 +20,47 @@ const PAIRS_MAX: usize = 1_000_000;
 /// How deep schemas may apply one another.
 const DEPTH_MAX: usize = 400;
 
-/// The number of times that schemas are applied, at most; `u64::MAX` when that cannot be known.
-pub(super) fn steps(schema: &Value, instance: &Value) -> u64 {
+/// What it is to hold a value against a schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Work {
+    /// The number of times that schemas are applied, at most; `u64::MAX` when that cannot be known.
+    pub(super) steps: u64,
+    /// What matching its texts takes.
+    pub(super) effort: Effort,
+}
+
+impl Work {
+    pub(super) const ENDLESS: Work = Work { steps: u64::MAX, effort: Effort::ENDLESS };
+
+    /// Of so many steps, and no matching.
+    fn steps(steps: u64) -> Work {
+        Work { steps, effort: Effort::default() }
+    }
+
+    fn and(self, other: Work) -> Work {
+        Work { steps: self.steps.saturating_add(other.steps), effort: self.effort.and(other.effort) }
+    }
+
+    fn times(self, count: u64) -> Work {
+        Work { steps: self.steps.saturating_mul(count), effort: self.effort.times(count) }
+    }
+}
+
+/// What holding this value against this schema takes.
+pub(super) fn work(schema: &Value, instance: &Value) -> Work {
     let anchors = anchors_of(schema);
-    let mut counting = Counting { root: schema, anchors, known: BTreeMap::new(), depth: 0 };
+    let matching = Spread::of([schema]).matching;
+    let mut counting = Counting { root: schema, anchors, matching, known: BTreeMap::new(), depth: 0 };
     counting.of(schema, instance)
 }
 
 struct Counting<'v> {
     root: &'v Value,
     anchors: BTreeMap<&'v str, &'v Value>,
+    /// The most that the patterns of it can make of one text.
+    matching: Matching,
     /// By the addresses of both, which stand still meanwhile.
-    known: BTreeMap<(*const Value, *const Value), u64>,
+    known: BTreeMap<(*const Value, *const Value), Work>,
     depth: usize,
 }
 
@@ -42,25 +73,24 @@ enum Applies {
 }
 
 impl<'v> Counting<'v> {
-    fn of(&mut self, schema: &'v Value, instance: &'v Value) -> u64 {
-        let Value::Object(keywords) = schema else { return 1 };
+    fn of(&mut self, schema: &'v Value, instance: &'v Value) -> Work {
+        let Value::Object(keywords) = schema else { return Work::steps(1) };
         let pair = (std::ptr::from_ref(schema), std::ptr::from_ref(instance));
         if let Some(known) = self.known.get(&pair) {
             return *known;
         }
         if self.depth == DEPTH_MAX || self.known.len() == PAIRS_MAX {
-            return u64::MAX;
+            return Work::ENDLESS;
         }
         // What applies itself to the same value, by whatever way, has no end.
-        self.known.insert(pair, u64::MAX);
+        self.known.insert(pair, Work::ENDLESS);
         self.depth += 1;
         let total = keywords
             .iter()
-            .fold(1_u64, |total, (name, value)| total.saturating_add(self.of_keyword(keywords, name, value, instance)));
+            .fold(Work::steps(1), |total, (name, value)| total.and(self.of_keyword(keywords, name, value, instance)));
         self.depth -= 1;
         // What was not evaluated is found by evaluating the rest once more.
-        let total =
-            if keywords.keys().any(|name| name.starts_with("unevaluated")) { total.saturating_mul(2) } else { total };
+        let total = if keywords.keys().any(|name| name.starts_with("unevaluated")) { total.times(2) } else { total };
         self.known.insert(pair, total);
         total
     }
@@ -71,45 +101,60 @@ impl<'v> Counting<'v> {
         name: &str,
         value: &'v Value,
         instance: &'v Value,
-    ) -> u64 {
+    ) -> Work {
         match name {
-            "$ref" | "$dynamicRef" => self.target(value).map_or(1, |target| self.of(target, instance)),
+            "$ref" | "$dynamicRef" => self.target(value).map_or(Work::steps(1), |target| self.of(target, instance)),
             "allOf" | "anyOf" | "oneOf" => self.of_each(items(value), instance, &Applies::Here),
             "not" | "if" | "then" | "else" => self.of(value, instance),
             "dependentSchemas" => self.of_each(members(value), instance, &Applies::Here),
             "properties" => members_with(value, instance)
-                .fold(0, |total: u64, (schema, inner)| total.saturating_add(self.of(schema, inner))),
-            "patternProperties" => self.of_each(members(value), instance, &Applies::Within),
+                .fold(Work::steps(0), |total, (schema, inner)| total.and(self.of(schema, inner))),
+            "pattern" => {
+                let lengths = instance.as_str().map(Lengths::of).unwrap_or_default();
+                Work { steps: u64::from(keywords.len() > 1), effort: Matching::of_text(keywords).on(lengths) }
+            }
+            "patternProperties" => {
+                let lengths = instance.as_object().map(Lengths::of_names).unwrap_or_default();
+                let names = Work { steps: 0, effort: Matching::of_names(keywords).on(lengths) };
+                self.of_each(members(value), instance, &Applies::Within).and(names)
+            }
             "additionalProperties" | "unevaluatedProperties" if instance.is_object() => {
                 self.of_each([value], instance, &Applies::Within)
             }
             "propertyNames" => {
                 let count = instance.as_object().map_or(0, Map::len) as u64;
-                count.saturating_mul(self.of(value, &Value::Null))
+                let lengths = instance.as_object().map(Lengths::of_names).unwrap_or_default();
+                let names = Work { steps: 0, effort: self.matching.on(lengths) };
+                self.of(value, &Value::Null).times(count).and(names)
             }
             "prefixItems" => items(value)
                 .zip(items(instance))
-                .fold(0, |total: u64, (schema, item)| total.saturating_add(self.of(schema, item))),
+                .fold(Work::steps(0), |total, (schema, item)| total.and(self.of(schema, item))),
             "items" | "unevaluatedItems" | "contains" if instance.is_array() => {
                 self.of_each([value], instance, &Applies::Within)
             }
-            "enum" => items(value).count() as u64,
+            "enum" => Work::steps(items(value).count() as u64),
             // Each name that is not there is an error.
-            "required" | "dependentRequired" if instance.is_object() => names(value),
-            "uniqueItems" => items(instance).count() as u64,
+            "required" | "dependentRequired" if instance.is_object() => Work::steps(names(value)),
+            "uniqueItems" => Work::steps(items(instance).count() as u64),
             // Kept for later: not applied by itself.
-            _ => u64::from(keywords.len() > 1),
+            _ => Work::steps(u64::from(keywords.len() > 1)),
         }
     }
 
-    fn of_each(&mut self, schemas: impl IntoIterator<Item = &'v Value>, instance: &'v Value, applies: &Applies) -> u64 {
-        let mut total = 0_u64;
+    fn of_each(
+        &mut self,
+        schemas: impl IntoIterator<Item = &'v Value>,
+        instance: &'v Value,
+        applies: &Applies,
+    ) -> Work {
+        let mut total = Work::steps(0);
         for schema in schemas {
             match applies {
-                Applies::Here => total = total.saturating_add(self.of(schema, instance)),
+                Applies::Here => total = total.and(self.of(schema, instance)),
                 Applies::Within => {
                     for inner in items(instance).chain(members(instance)) {
-                        total = total.saturating_add(self.of(schema, inner));
+                        total = total.and(self.of(schema, inner));
                     }
                 }
             }
@@ -188,6 +233,10 @@ pub(super) fn anchors_of(schema: &Value) -> BTreeMap<&str, &Value> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    fn steps(schema: &Value, instance: &Value) -> u64 {
+        work(schema, instance).steps
+    }
 
     /// A schema that applies each of its parts twice, `levels` times over.
     fn doubling(levels: usize) -> Value {

@@ -6,6 +6,7 @@
 //!
 //! Invariant: a bound is never too low for a schema that stands in one file. Of several files each is bounded by itself.
 
+use super::patterns::{Effort, Lengths, Matching};
 use super::steps::{anchors_of, names};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -18,12 +19,14 @@ pub(super) struct Spread {
     parts: u64,
     /// How many of these go on into the members and items of the value.
     descents: u64,
+    /// What the patterns of these take, of a text and of the names of members.
+    pub(super) matching: Matching,
 }
 
 impl Spread {
     /// Of schemas that stand in these documents.
-    pub(super) fn of(documents: &[Value]) -> Spread {
-        let mut most = Spread { parts: 1, descents: 1 };
+    pub(super) fn of<'d>(documents: impl IntoIterator<Item = &'d Value>) -> Spread {
+        let mut most = Spread { parts: 1, descents: 1, matching: Matching::default() };
         for document in documents {
             let mut survey = Survey { root: document, anchors: anchors_of(document), known: BTreeMap::new() };
             survey.each(document, &mut most);
@@ -33,8 +36,17 @@ impl Spread {
 
     /// How often schemas are applied at most when a value is held against them.
     pub(super) fn steps(self, size: Size) -> u64 {
-        let depth = u32::try_from(size.depth).unwrap_or(u32::MAX);
-        size.values.saturating_mul(self.parts).saturating_mul(self.descents.saturating_pow(depth))
+        size.values.saturating_mul(self.parts).saturating_mul(self.ways(size))
+    }
+
+    /// What matching the texts and names of a value takes at most.
+    pub(super) fn effort(self, size: Size) -> Effort {
+        if self.matching.is_none() { Effort::default() } else { self.matching.times(self.ways(size)).on(size.lengths) }
+    }
+
+    /// By how many ways schemas come to one value.
+    fn ways(self, size: Size) -> u64 {
+        self.descents.saturating_pow(u32::try_from(size.depth).unwrap_or(u32::MAX))
     }
 }
 
@@ -68,20 +80,31 @@ pub(super) struct Size {
     pub(super) values: u64,
     /// How deep they stand.
     depth: u64,
+    /// How long its texts and the names of its members are.
+    lengths: Lengths,
 }
 
 impl Size {
     pub(super) fn of(value: &Value) -> Size {
-        let within = |inner: &mut dyn Iterator<Item = &Value>| {
-            inner.map(Size::of).fold(Size { values: 1, depth: 0 }, |size, inner| Size {
-                values: size.values + inner.values,
-                depth: size.depth.max(inner.depth + 1),
-            })
-        };
+        let alone = |lengths| Size { values: 1, depth: 0, lengths };
         match value {
-            Value::Array(items) => within(&mut items.iter()),
-            Value::Object(members) => within(&mut members.values()),
-            _ => Size { values: 1, depth: 0 },
+            Value::String(text) => alone(Lengths::of(text)),
+            Value::Array(items) => items.iter().fold(alone(Lengths::default()), Size::around),
+            Value::Object(members) => {
+                // Patterns look at names, and so does `propertyNames`.
+                let names = Lengths::of_names(members);
+                members.values().fold(alone(names.and(names)), Size::around)
+            }
+            _ => alone(Lengths::default()),
+        }
+    }
+
+    fn around(self, inner: &Value) -> Size {
+        let inner = Size::of(inner);
+        Size {
+            values: self.values + inner.values,
+            depth: self.depth.max(inner.depth + 1),
+            lengths: self.lengths.and(inner.lengths),
         }
     }
 }
@@ -113,6 +136,7 @@ impl<'v> Survey<'v> {
             let spread = self.of(value);
             most.parts = most.parts.max(spread.parts);
             most.descents = most.descents.max(spread.descents);
+            most.matching = most.matching.or(spread.matching);
             members.values().for_each(|inner| self.each(inner, most));
         } else if let Value::Array(items) = value {
             for inner in items {
@@ -122,25 +146,30 @@ impl<'v> Survey<'v> {
     }
 
     fn of(&mut self, schema: &'v Value) -> Spread {
-        let Value::Object(keywords) = schema else { return Spread { parts: 1, descents: 0 } };
+        let nothing = Spread { parts: 1, descents: 0, matching: Matching::default() };
+        let Value::Object(keywords) = schema else { return nothing };
         let address = std::ptr::from_ref(schema);
         match self.known.get(&address) {
             Some(Some(known)) => return *known,
             // It applies itself to the same value, which has no end.
-            Some(None) => return Spread { parts: u64::MAX, descents: u64::MAX },
+            Some(None) => return Spread { parts: u64::MAX, descents: u64::MAX, ..nothing },
             None => {}
         }
         self.known.insert(address, None);
         let required = ["required", "dependentRequired"].iter().filter_map(|name| keywords.get(*name)).map(names);
-        let mut spread = Spread { parts: 1 + required.sum::<u64>(), descents: descents(keywords) };
+        let matching = Matching::of_text(keywords).and(Matching::of_names(keywords));
+        let mut spread = Spread { parts: 1 + required.sum::<u64>(), descents: descents(keywords), matching };
         for part in self.in_place(keywords) {
             let inner = self.of(part);
             spread.parts = spread.parts.saturating_add(inner.parts);
             spread.descents = spread.descents.saturating_add(inner.descents);
+            spread.matching = spread.matching.and(inner.matching);
         }
         // What was not evaluated is found by evaluating the rest once more.
         if keywords.keys().any(|name| name.starts_with("unevaluated")) {
-            spread = Spread { parts: spread.parts.saturating_mul(2), descents: spread.descents.saturating_mul(2) };
+            let Spread { parts, descents, matching } = spread;
+            let (parts, descents) = (parts.saturating_mul(2), descents.saturating_mul(2));
+            spread = Spread { parts, descents, matching: matching.times(2) };
         }
         self.known.insert(address, Some(spread));
         spread
@@ -166,7 +195,7 @@ mod tests {
     use serde_json::json;
 
     fn spread(schema: &Value) -> (u64, u64) {
-        let found = Spread::of(std::slice::from_ref(schema));
+        let found = Spread::of([schema]);
         (found.parts, found.descents)
     }
 
@@ -192,7 +221,8 @@ mod tests {
     fn a_value_is_as_large_as_what_it_holds_and_as_deep() {
         let size = Size::of(&json!({"a": [1, [2]], "b": {}}));
         assert_eq!((size.values, size.depth), (6, 3));
-        assert_eq!(Spread { parts: 2, descents: 3 }.steps(size), 6 * 2 * 27);
-        assert_eq!(Spread { parts: 2, descents: u64::MAX }.steps(size), u64::MAX);
+        let matching = Matching::default();
+        assert_eq!(Spread { parts: 2, descents: 3, matching }.steps(size), 6 * 2 * 27);
+        assert_eq!(Spread { parts: 2, descents: u64::MAX, matching }.steps(size), u64::MAX);
     }
 }

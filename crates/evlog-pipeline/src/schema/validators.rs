@@ -1,0 +1,49 @@
+//! The validators of one schema, which differ in how often a pattern may be tried anew on one text.
+//!
+//! Invariant: the same schema and the same limit make the same validator. Which limit is taken hangs on the schema and the
+//! value alone, never on how long anything took.
+
+use jsonschema::Validator;
+use std::sync::OnceLock;
+
+/// How often a pattern is tried anew at most, however short the text is.
+pub(super) const TRIES_MAX: u64 = 1_000_000;
+
+/// So many limits there are, each four times the one before.
+const LEVELS: usize = 11;
+
+/// Compiles the schema with a limit. The error is a sentence.
+type Compile = Box<dyn Fn(usize) -> Result<Validator, String> + Send + Sync>;
+
+pub(super) struct Validators {
+    compile: Compile,
+    by_level: [OnceLock<Validator>; LEVELS],
+}
+
+impl Validators {
+    /// The error is that of the schema.
+    pub(super) fn new(compile: Compile) -> Result<Validators, String> {
+        let all = Validators { compile, by_level: [const { OnceLock::new() }; LEVELS] };
+        all.at(LEVELS - 1)?;
+        Ok(all)
+    }
+
+    /// The validator that tries no pattern more often than this, and hardly less often.
+    pub(super) fn within(&self, tries: u64) -> Result<&Validator, String> {
+        let level = (0..LEVELS).rev().find(|level| limit(*level) <= tries).unwrap_or(0);
+        self.at(level)
+    }
+
+    fn at(&self, level: usize) -> Result<&Validator, String> {
+        let place = &self.by_level[level];
+        if let Some(made) = place.get() {
+            return Ok(made);
+        }
+        let made = (self.compile)(usize::try_from(limit(level)).unwrap_or(usize::MAX))?;
+        Ok(place.get_or_init(|| made))
+    }
+}
+
+fn limit(level: usize) -> u64 {
+    (0..level).fold(1_u64, |limit, _| limit * 4).min(TRIES_MAX)
+}
