@@ -418,3 +418,19 @@ fn k12_bindings_of_a_workspace_are_held_to_what_is_not_about_stages() {
     assert!(load(&[binding("a", "none", "json_document", "workspace")]).is_err());
     assert!(load(&[("/contracts/0/contract_version", json!("3.0.0"))]).is_err());
 }
+
+#[test]
+fn k07_thousands_of_patterns_that_do_not_meet_are_read_in_time() {
+    let room = Room::new();
+    let mut registry = base();
+    let names = (0..4000).map(|n| format!("made/{n:04}/{}*/part-*.json", "deep/".repeat(8)));
+    let more = names.map(|glob| binding(&glob, "doc", "json_document", "make").1);
+    registry["bindings"].as_array_mut().unwrap().extend(more);
+    let began = std::time::Instant::now();
+    room.load(&registry).unwrap();
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+    registry["bindings"].as_array_mut().unwrap().push(binding("made/3*/**", "doc", "json_document", "make").1);
+    let error = room.load(&registry).map(|_| ()).unwrap_err();
+    assert_eq!(error.problems.len(), 1);
+    assert!(error.problems[0].message.contains("at /bindings/3003 match"), "{error}");
+}
