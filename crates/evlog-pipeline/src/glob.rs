@@ -88,8 +88,18 @@ impl Glob {
         !self.text.contains(['*', '?', '['])
     }
 
+    /// What every path that it matches begins with.
+    pub(crate) fn beginning(&self) -> &str {
+        let fixed = self.text.find(['*', '?', '[']).map_or(self.text.as_str(), |at| &self.text[..at]);
+        // `a/**` matches `a`, too.
+        if self.text[fixed.len()..].starts_with("**") { fixed.trim_end_matches('/') } else { fixed }
+    }
+
     /// Whether it matches a path.
     pub fn matches(&self, path: &str) -> bool {
+        if !path.starts_with(self.beginning()) {
+            return false;
+        }
         let path: Vec<&str> = path.split('/').collect();
         let one = |segment: &Segment, text: &&str| match segment {
             Segment::Any => true,

@@ -8,7 +8,8 @@
 //! - What is returned is matched by both, and is made of segments that a path of a bundle may have (P-61).
 //! - Where nothing is returned, no such path is matched by both. How long a path may be, and its first characters (a drive
 //!   letter, `runs/`), are not looked at.
-//! - The search visits each pair of places in the two patterns once.
+//! - The search visits each pair of places in the two patterns once, and is not begun where their fixed beginnings, or those
+//!   of a segment of both, tell them apart.
 
 use super::{Glob, Part, Segment};
 
@@ -39,6 +40,27 @@ impl Read {
 impl Glob {
     /// A path that both match.
     pub fn common(&self, other: &Glob) -> Option<String> {
+        if self.is_plainly_apart(other) { None } else { self.search(other) }
+    }
+
+    /// Whether it is seen without a search that no path matches both.
+    fn is_plainly_apart(&self, other: &Glob) -> bool {
+        let (a, b) = (self.beginning(), other.beginning());
+        if !a.starts_with(b) && !b.starts_with(a) {
+            return true;
+        }
+        let is_any = |segment: &Segment| *segment == Segment::Any;
+        if self.segments.iter().chain(&other.segments).any(is_any) {
+            return false;
+        }
+        let differ = |(a, b): (&Segment, &Segment)| match (a, b) {
+            (Segment::One(a), Segment::One(b)) => differ_at_an_end(a, b),
+            _ => false,
+        };
+        self.segments.len() != other.segments.len() || self.segments.iter().zip(&other.segments).any(differ)
+    }
+
+    fn search(&self, other: &Glob) -> Option<String> {
         let (a, b) = (self.segments.as_slice(), other.segments.as_slice());
         let mut seen = vec![false; (a.len() + 1) * (b.len() + 1)];
         let mut path: Vec<String> = Vec::new();
@@ -73,6 +95,16 @@ impl Glob {
         }
         None
     }
+}
+
+/// Whether fixed characters at the beginnings, or at the ends, of two segments differ.
+fn differ_at_an_end(a: &[Part], b: &[Part]) -> bool {
+    let fixed = |parts: (&Part, &Part)| match parts {
+        (Part::Exactly(a), Part::Exactly(b)) => Some(a != b),
+        _ => None,
+    };
+    let beginnings = a.iter().zip(b).map_while(fixed).any(|differ| differ);
+    beginnings || a.iter().rev().zip(b.iter().rev()).map_while(fixed).any(|differ| differ)
 }
 
 /// A segment that both match.
@@ -161,6 +193,7 @@ mod tests {
             for (b, of_b) in globs.iter().zip(&matched) {
                 let tried = of_a.iter().zip(of_b).any(|(a, b)| a & b != 0);
                 let found = a.common(b);
+                assert_eq!(found, a.search(b), "{} {}", a.as_str(), b.as_str());
                 assert_eq!(found.is_some(), tried, "{} {} {found:?}", a.as_str(), b.as_str());
                 if let Some(path) = found {
                     assert!(a.matches(&path) && b.matches(&path), "{} {} {path}", a.as_str(), b.as_str());
@@ -182,7 +215,23 @@ mod tests {
 
     #[test]
     fn k07_two_patterns_of_paths_meet_exactly_where_a_path_matches_both() {
-        holds(&texts(&["a", "b", "*", "?", "**", "a*"], 3, "/"), &texts(&["a", "b", "ab"], 5, "/"));
+        holds(&texts(&["a", "b", "*", "?", "**", "a*", "*b"], 3, "/"), &texts(&["a", "b", "ab"], 5, "/"));
+    }
+
+    #[test]
+    fn k07_every_path_begins_as_the_patterns_do_that_match_it() {
+        for (pattern, beginning) in [
+            ("a/b.json", "a/b.json"),
+            ("a/b*.json", "a/b"),
+            ("a/**", "a"),
+            ("a/**/b", "a"),
+            ("a/*", "a/"),
+            ("[ab]/c", ""),
+            ("**", ""),
+        ] {
+            assert_eq!(Glob::parse(pattern).unwrap().beginning(), beginning);
+        }
+        assert!(Glob::parse("a/**").unwrap().matches("a"));
     }
 
     #[test]

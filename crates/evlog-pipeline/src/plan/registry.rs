@@ -9,6 +9,7 @@
 //! - A path has one binding at most, for patterns too: they are proved apart.
 
 mod agree;
+mod beside;
 mod raw;
 mod rules;
 

@@ -1,5 +1,6 @@
 //! The rules of a registry that its schema cannot say (rules K-02 to K-11).
 
+use super::beside::Beside;
 use super::{Binding, Problems, Registered, Registry, Scope, raw};
 use crate::artifact::is_schema_path;
 use crate::glob::Glob;
@@ -35,7 +36,7 @@ pub(super) fn registry(
         problems.at("/registry_version", format!("expected version {VERSION}x of registries, found `{found}`"));
     }
     let mut contracts = contracts(directory, &raw.contracts, problems);
-    let mut bindings = Vec::new();
+    let (mut bindings, mut beside) = (Vec::new(), Beside::default());
     let mut modes: BTreeMap<&str, &raw::Binding> = BTreeMap::new();
     for (index, written) in raw.bindings.iter().enumerate() {
         let at = |member: &str| format!("/bindings/{index}/{member}");
@@ -55,9 +56,11 @@ pub(super) fn registry(
             problems.at(at("validation_mode"), message);
         }
         if let Some(glob) = glob(&written.artifact_glob, &at("artifact_glob"), problems) {
-            check_apart(&glob, &bindings, &at("artifact_glob"), problems);
+            let others = beside.near(&glob).into_iter().map(|place| &bindings[place]);
+            check_apart(&glob, others, &at("artifact_glob"), problems);
             let (contract, owner) = (written.contract_id.clone(), written.stage_owner.clone());
             bindings.push(Binding { glob, contract, owner, index });
+            beside.add_last(&bindings);
         }
         if !matches!(scope, Scope::Workspace) {
             check_owner(written, scope, &at, problems);
@@ -129,7 +132,7 @@ fn glob(text: &str, at: &str, problems: &mut Problems) -> Option<Glob> {
 }
 
 /// A path has one binding. Only the first that shares a path with it is reported: many bindings have too many pairs.
-fn check_apart(glob: &Glob, others: &[Binding], at: &str, problems: &mut Problems) {
+fn check_apart<'b>(glob: &Glob, others: impl Iterator<Item = &'b Binding>, at: &str, problems: &mut Problems) {
     for other in others {
         let place = format!("`{}` at /bindings/{}", other.glob.as_str(), other.index);
         let text = glob.as_str();

@@ -419,6 +419,38 @@ fn k12_bindings_of_a_workspace_are_held_to_what_is_not_about_stages() {
     assert!(load(&[("/contracts/0/contract_version", json!("3.0.0"))]).is_err());
 }
 
+/// Patterns of a few pieces, some of which meet.
+fn patterns(count: usize) -> Vec<String> {
+    let pieces = ["a", "b", "a*", "*b", "**", "?", "ab", "a[bc]", "c.d"];
+    let mut state = 7_u64;
+    let mut draw = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    (0..count).map(|_| (0..=draw(4)).map(|_| pieces[draw(pieces.len())]).collect::<Vec<_>>().join("/")).collect()
+}
+
+#[test]
+fn k07_a_pattern_is_compared_with_every_binding_that_it_could_meet() {
+    let mut bindings: Vec<Binding> = Vec::new();
+    let mut beside = beside::Beside::default();
+    let (mut met, mut spared) = (0, 0);
+    for (index, text) in patterns(1500).iter().enumerate() {
+        let glob = Glob::parse(text).unwrap();
+        let near = beside.near(&glob);
+        let meets = |binding: &Binding| {
+            glob.common(&binding.glob).is_some() || crate::paths::clash(text, binding.glob.as_str())
+        };
+        let all: Vec<usize> = (0..bindings.len()).filter(|place| meets(&bindings[*place])).collect();
+        let found: Vec<usize> = near.iter().copied().filter(|place| meets(&bindings[*place])).collect();
+        assert_eq!(found, all, "{text}");
+        (met, spared) = (met + all.len(), spared + bindings.len() - near.len());
+        bindings.push(Binding { glob, contract: String::new(), owner: String::new(), index });
+        beside.add_last(&bindings);
+    }
+    assert!(met > 10_000 && spared > 10_000, "{met} {spared}");
+}
+
 #[test]
 fn k07_thousands_of_patterns_that_do_not_meet_are_read_in_time() {
     let room = Room::new();
