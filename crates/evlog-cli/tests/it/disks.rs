@@ -1,4 +1,5 @@
-//! Disks that do not take what they are given: read-only, full, and several writers at once.
+//! Machines that do not give what is asked for: disks that are read-only or full, memory that ends, and several writers at
+//! once.
 
 use crate::support::{Done, READING, Room};
 use std::fs;
@@ -208,4 +209,21 @@ mount -o remount,size=1m disk
     assert_eq!(done.code, 0, "{done:?}");
     let text = |name: &str| fs::read_to_string(room.path(name)).unwrap();
     assert_eq!((text("first.code").as_str(), text("left").as_str()), ("2\n", ""), "{}", text("first.err"));
+}
+
+#[test]
+fn where_memory_ends_a_command_ends_with_2_and_a_sentence_and_what_was_answered_is_in_the_log() {
+    let room = Room::new();
+    let small: String = (0..3).map(|number| crate::outside::line("a", number)).collect();
+    let large = format!("{{\"l\":[{}0]}}", "{},".repeat(2_000_000));
+    let large = crate::outside::line("a", 3).replace("\"data\":{", &format!("\"data\":{{\"large\":{large},"));
+    room.write("lines", &(small + &large));
+    let script = "ulimit -v 150000; exec \"$0\" submit lines";
+    let done: Done = room.command_of("bash", &["-c", script, env!("CARGO_BIN_EXE_evlog")]).output().unwrap().into();
+    assert_eq!(done.code, 2, "{done:?}");
+    done.says("memory allocation of");
+    assert_eq!(room.ends(0, &["cat", "--run", "a"]).out.lines().count(), 3, "{done:?}");
+    assert!(done.out.lines().count() <= 3);
+    room.ends(0, &["verify"]);
+    assert_eq!(room.feed(&["submit"], &crate::outside::line("a", 3)).code, 0);
 }

@@ -316,3 +316,33 @@ fn g29_signals_that_were_blocked_when_evlog_was_started_end_a_run() {
     signal(&child, "TERM");
     assert_eq!(ended(child).code, 130);
 }
+
+/// The command that a hint gives, as a shell runs it.
+fn as_hinted(room: &Room, done: &Done) -> Done {
+    let hint = done.err.lines().find(|line| line.starts_with("hint: ") && line.contains("--resume")).unwrap();
+    let command = hint.split('`').find(|text| text.starts_with("evlog run")).unwrap();
+    let command = command.replacen("evlog", env!("CARGO_BIN_EXE_evlog"), 1);
+    room.command_of("sh", &["-c", &command]).output().unwrap().into()
+}
+
+#[test]
+fn the_hint_takes_a_run_up_whose_plan_is_not_noted() {
+    // T-06.
+    for again in [false, true] {
+        let room = room("touch working; while [ ! -e go ]; do sleep 0.02; done");
+        fs::rename(room.path("plan.toml"), room.path("the plan's.toml")).unwrap();
+        let begin = ["--log", "a log", "run", "the plan's.toml", "--run-id", "r", "--out", "an'out"];
+        let child = room.spawn(&begin);
+        wait_for(&room.path("working"));
+        // As after a crash between the run's first event and the note.
+        fs::remove_file(room.path("an'out/runs/.locks/r.plan")).unwrap();
+        signal(&child, "TERM");
+        let mut done = ended(child);
+        room.write("go", "");
+        if again {
+            done = room.ends(20, &begin);
+        }
+        let taken_up = as_hinted(&room, &done);
+        assert_eq!(taken_up.code, 0, "{done:?} {taken_up:?}");
+    }
+}

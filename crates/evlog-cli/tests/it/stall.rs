@@ -81,11 +81,33 @@ fn g28_a_signal_ends_a_run_that_only_waits_for_its_reader() {
     while room.path("runs/.locks/r.lock").exists() {
         sleep(Duration::from_millis(5));
     }
-    while child.try_wait().unwrap().is_none() {
-        signal(&child, "TERM");
+    assert_eq!(until_it_ends(&mut child), Some(20), "the run's exit code, as for a reader who reads");
+    assert_eq!(status(&room), "failed", "what is recorded stays");
+}
+
+/// Sends TERM until the process has ended; its exit code, or none where a signal ended it.
+fn until_it_ends(child: &mut Child) -> Option<i32> {
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status.code();
+        }
+        signal(child, "TERM");
         sleep(Duration::from_millis(20));
     }
-    assert_eq!(status(&room), "failed", "what is recorded stays");
+}
+
+#[test]
+fn g28_a_second_signal_while_nobody_reads_ends_evlog_as_the_first_said_and_the_run_is_taken_up() {
+    let room = room("echo $$ > pid; [ ! -e go ] || exit 0; while :; do echo a line that nobody wants to see; done", "");
+    let mut child = room.spawn(&["run", "plan.toml", "--run-id", "r", "--show-output"]);
+    is_there(&room, "pid");
+    assert_eq!(until_it_ends(&mut child), Some(130));
+    let pid = fs::read_to_string(room.path("pid")).unwrap();
+    let stage = fs::read_to_string(format!("/proc/{}/cmdline", pid.trim())).unwrap_or_default();
+    assert_eq!(stage, "", "no stage outlives evlog");
+    assert!(!room.path("runs/.locks/r.lock").exists());
+    room.write("go", "");
+    room.ends(0, &["run", "--resume", "r"]);
 }
 
 #[test]
