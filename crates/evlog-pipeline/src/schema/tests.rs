@@ -258,3 +258,35 @@ fn g65_patterns_that_are_matched_in_one_pass_are_held_against_long_texts() {
     let rows: Vec<Value> = (0..20_000).map(|row| json!({"id": format!("row-{}", "x".repeat(row % 60))})).collect();
     assert_eq!(listed(&json!({"items": schema}), &json!(rows)), []);
 }
+
+#[test]
+fn multiples_of_integers_beyond_2_to_the_53_are_judged_by_what_is_written() {
+    let judge = |divisor: &str, value: &str| {
+        let [divisor, value] = [divisor, value].map(|text| evlog_projection::parse(text.as_bytes()).unwrap());
+        let schema = json!({"properties": {"n": {"multipleOf": divisor}}});
+        let (found, said) = (findings(&schema, &json!({"n": value})), check_schema(&schema, &json!({"n": value})));
+        assert_eq!(found.is_empty(), said == Checked::Valid, "{schema} {value}");
+        found
+    };
+    for (divisor, value) in [
+        ("1000", "1152921504606847000"),
+        ("10", "1e23"),
+        ("1152921504606847000", "2305843009213694000"),
+        ("0.01", "19.99"),
+        ("3", "9007199254740990"),
+        ("0.5", "1e22"),
+    ] {
+        assert_eq!(judge(divisor, value), [], "{value} is a multiple of {divisor}");
+    }
+    for (divisor, value) in [
+        ("1024", "1152921504606847000"),
+        ("3", "9007199254740992"),
+        ("18446744073709552000", "9223372036854776000"),
+        ("0.01", "19.995"),
+    ] {
+        let found = judge(divisor, value);
+        assert_eq!(found.len(), 1, "{value} is no multiple of {divisor}");
+        assert_eq!((found[0].0.as_str(), found[0].1.as_str()), ("/n", "/properties/n/multipleOf"));
+        assert_eq!(found[0].2, format!("expected a multiple of {divisor} (schema /properties/n/multipleOf)"));
+    }
+}
