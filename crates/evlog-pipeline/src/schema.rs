@@ -9,6 +9,7 @@
 //! schema is a file itself (`schema/files.rs`); every other reference out of a document is refused.
 
 mod files;
+mod multiples;
 mod patterns;
 mod steps;
 mod validators;
@@ -23,7 +24,7 @@ use std::borrow::Cow;
 use std::cell::LazyCell;
 use std::path::Path;
 use steps::Work;
-use validators::{TRIES_MAX, Validators};
+use validators::{Numbers, TRIES_MAX, Validators};
 use weight::{Size, Spread, longest_constant};
 
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
@@ -84,6 +85,8 @@ pub struct Schema {
     spread: Spread,
     /// Length of its longest constant, in bytes.
     constant: u64,
+    /// Whether it asks for multiples of a number that a double does not carry exactly.
+    has_large: bool,
     /// What it says, where it stands in one file.
     alone: Option<Value>,
 }
@@ -132,10 +135,10 @@ impl Schema {
     pub fn compile(schema: &Value) -> Result<Schema, String> {
         check_draft(schema)?;
         let alone = schema.clone();
-        let compile = move |tries| options(tries).build(&alone).map_err(|error| sentence(&error));
+        let compile = move |tries, numbers| options(tries, numbers).build(&alone).map_err(|error| sentence(&error));
         let validators = Validators::new(Box::new(compile))?;
-        let spread = Spread::of([schema]);
-        Ok(Schema { validators, spread, constant: longest_constant(schema), alone: Some(schema.clone()) })
+        let (spread, has_large) = (Spread::of([schema]), multiples::has_large_divisor(schema));
+        Ok(Schema { validators, spread, constant: longest_constant(schema), has_large, alone: Some(schema.clone()) })
     }
 
     /// Compiles the schema in a file, with those in the files that it refers to. The error is a sentence without the file's
@@ -168,10 +171,14 @@ impl Schema {
             rough => exact.effort.tries_within(allowed).max(rough),
         };
         let Some(tries) = tries else { return Some(Finding::coded(BUDGET, TOO_LONG_TO_MATCH)) };
-        match self.validators.within(tries) {
+        match self.validators.within(tries, self.numbers(size)) {
             Ok(validator) => self.errors(validator, instance, (most, size.values), visit),
             Err(why) => Some(Finding::coded(BUDGET, why)),
         }
+    }
+
+    fn numbers(&self, size: Size) -> Numbers {
+        if self.has_large || size.has_large { Numbers::Large } else { Numbers::Exact }
     }
 
     /// The errors that a validator finds in so many steps at most, of so many values.
@@ -226,9 +233,13 @@ impl Schema {
 }
 
 /// How every schema is compiled, with a limit of how often a pattern may be tried anew on one text.
-fn options<'o>(tries: usize) -> ValidationOptions<'o> {
+fn options<'o>(tries: usize, numbers: Numbers) -> ValidationOptions<'o> {
     let patterns = PatternOptions::fancy_regex().backtrack_limit(tries);
-    jsonschema::options().with_draft(Draft::Draft202012).offline().with_pattern_options(patterns)
+    let options = jsonschema::options().with_draft(Draft::Draft202012).offline().with_pattern_options(patterns);
+    match numbers {
+        Numbers::Exact => options,
+        Numbers::Large => options.with_keyword(multiples::KEYWORD, multiples::keyword),
+    }
 }
 
 fn check_draft(schema: &Value) -> Result<(), String> {
@@ -260,9 +271,11 @@ pub fn check_schema(schema: &Value, instance: &Value) -> Checked {
     let Some(tries) = effort.tries_within(MATCHING_FOR_CONTRACT_MAX) else {
         return Checked::Unusable(format!("schema: {TOO_LONG_TO_MATCH}"));
     };
-    let compiled = Schema::compile(schema);
-    let within =
-        compiled.as_ref().map_err(Clone::clone).and_then(|schema| Ok((schema, schema.validators.within(tries)?)));
+    let (compiled, size) = (Schema::compile(schema), Size::of(instance));
+    let within = compiled
+        .as_ref()
+        .map_err(Clone::clone)
+        .and_then(|schema| Ok((schema, schema.validators.within(tries, schema.numbers(size))?)));
     let (schema, validator) = match within {
         Ok(both) => both,
         Err(why) => return Checked::Unusable(format!("schema: {why}")),
@@ -285,7 +298,7 @@ pub fn check_schema(schema: &Value, instance: &Value) -> Checked {
             first = Some(found);
         }
     };
-    let more = schema.errors(validator, instance, (steps, Size::of(instance).values), &mut visit);
+    let more = schema.errors(validator, instance, (steps, size.values), &mut visit);
     let first = first.or(more.map(|finding| (finding.instance_path, finding.message)));
     match first {
         None => Checked::Valid,
@@ -354,6 +367,7 @@ fn message(kind: &ValidationErrorKind) -> String {
         Kind::ContentEncoding { content_encoding } => format!("expected text encoded as {content_encoding}"),
         Kind::FromUtf8 { .. } => "expected encoded UTF-8 text".to_owned(),
         Kind::ContentMediaType { content_media_type } => format!("expected content of type {content_media_type}"),
+        Kind::Custom { keyword, message } if keyword == multiples::KEYWORD => message.clone(),
         Kind::Custom { keyword, .. } => format!("violates `{keyword}`"),
         Kind::ExclusiveMaximum { limit } => format!("expected less than {limit}"),
         Kind::ExclusiveMinimum { limit } => format!("expected more than {limit}"),

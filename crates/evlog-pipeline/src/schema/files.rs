@@ -12,7 +12,8 @@
 //! - The digest covers the content of every file, and which is which follows from their order, which hangs on what they say.
 //!   Of a file alone it is that of its bytes.
 
-use super::validators::Validators;
+use super::multiples::has_large_divisor;
+use super::validators::{Numbers, Validators};
 use super::weight::{Spread, longest_constant};
 use super::{Loaded, Schema, Texts, check_draft, options, sentence};
 use crate::files::read_text;
@@ -201,20 +202,23 @@ impl Reading {
         // The file that is wrong by itself is named, rather than one that refers to it.
         let culprit = |why: String| {
             let others = self.files[1..].iter().enumerate().rev();
-            let found = others.into_iter().find_map(|(at, file)| Some((file, build(&named, at + 1, 1).err()?)));
+            let found =
+                others.into_iter().find_map(|(at, file)| Some((file, build(&named, at + 1, 1, Numbers::Exact).err()?)));
             found.map_or_else(|| wrong(why), |(file, why)| format!("`{}`: {}", file.shown, wrong(why)))
         };
+        let has_large = named.iter().any(|(_, value)| has_large_divisor(value));
         registry(&named).map_err(wrong)?;
         let all = named.clone();
-        let validators = Validators::new(Box::new(move |tries| build(&all, 0, tries))).map_err(culprit)?;
-        Ok(Schema { validators, spread, constant, alone: None })
+        let validators =
+            Validators::new(Box::new(move |tries, numbers| build(&all, 0, tries, numbers))).map_err(culprit)?;
+        Ok(Schema { validators, spread, constant, has_large, alone: None })
     }
 }
 
 /// Compiles one of several files, which are known by their names.
-fn build(files: &[(Uri<String>, Value)], at: usize, tries: usize) -> Result<Validator, String> {
+fn build(files: &[(Uri<String>, Value)], at: usize, tries: usize, numbers: Numbers) -> Result<Validator, String> {
     let (registry, (uri, value)) = (registry(files)?, &files[at]);
-    let options = options(tries).with_base_uri(uri.as_str()).with_registry(&registry);
+    let options = options(tries, numbers).with_base_uri(uri.as_str()).with_registry(&registry);
     options.build(value).map_err(|error| sentence(&error))
 }
 

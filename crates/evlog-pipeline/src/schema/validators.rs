@@ -1,4 +1,5 @@
-//! The validators of one schema, which differ in how often a pattern may be tried anew on one text.
+//! The validators of one schema, which differ in how often a pattern may be tried anew on one text, and in whether there are
+//! numbers that doubles do not carry exactly.
 //!
 //! Invariant: the same schema and the same limit make the same validator. Which limit is taken hangs on the schema and the
 //! value alone, never on how long anything took.
@@ -12,34 +13,46 @@ pub(super) const TRIES_MAX: u64 = 1_000_000;
 /// So many limits there are, each four times the one before.
 const LEVELS: usize = 11;
 
+/// Which numbers a validator is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Numbers {
+    /// Those that doubles carry exactly.
+    Exact,
+    /// Others too.
+    Large,
+}
+
 /// Compiles the schema with a limit. The error is a sentence.
-type Compile = Box<dyn Fn(usize) -> Result<Validator, String> + Send + Sync>;
+type Compile = Box<dyn Fn(usize, Numbers) -> Result<Validator, String> + Send + Sync>;
 
 pub(super) struct Validators {
     compile: Compile,
-    by_level: [OnceLock<Validator>; LEVELS],
+    exact: [OnceLock<Validator>; LEVELS],
+    large: [OnceLock<Validator>; LEVELS],
 }
 
 impl Validators {
     /// The error is that of the schema.
     pub(super) fn new(compile: Compile) -> Result<Validators, String> {
-        let all = Validators { compile, by_level: [const { OnceLock::new() }; LEVELS] };
-        all.at(LEVELS - 1)?;
+        let none = || [const { OnceLock::new() }; LEVELS];
+        let all = Validators { compile, exact: none(), large: none() };
+        all.at(LEVELS - 1, Numbers::Exact)?;
         Ok(all)
     }
 
     /// The validator that tries no pattern more often than this, and hardly less often.
-    pub(super) fn within(&self, tries: u64) -> Result<&Validator, String> {
+    pub(super) fn within(&self, tries: u64, numbers: Numbers) -> Result<&Validator, String> {
         let level = (0..LEVELS).rev().find(|level| limit(*level) <= tries).unwrap_or(0);
-        self.at(level)
+        self.at(level, numbers)
     }
 
-    fn at(&self, level: usize) -> Result<&Validator, String> {
-        let place = &self.by_level[level];
+    fn at(&self, level: usize, numbers: Numbers) -> Result<&Validator, String> {
+        let places = if numbers == Numbers::Large { &self.large } else { &self.exact };
+        let place = &places[level];
         if let Some(made) = place.get() {
             return Ok(made);
         }
-        let made = (self.compile)(usize::try_from(limit(level)).unwrap_or(usize::MAX))?;
+        let made = (self.compile)(usize::try_from(limit(level)).unwrap_or(usize::MAX), numbers)?;
         Ok(place.get_or_init(|| made))
     }
 }

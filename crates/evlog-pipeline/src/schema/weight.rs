@@ -6,6 +6,7 @@
 //!
 //! Invariant: a bound is never too low for a schema that stands in one file. Of several files each is bounded by itself.
 
+use super::multiples::is_large;
 use super::patterns::{Effort, Lengths, Matching};
 use super::steps::{anchors_of, names};
 use serde_json::{Map, Value};
@@ -82,12 +83,15 @@ pub(super) struct Size {
     depth: u64,
     /// How long its texts and the names of its members are.
     lengths: Lengths,
+    /// Whether there is a number that a double does not carry exactly.
+    pub(super) has_large: bool,
 }
 
 impl Size {
     pub(super) fn of(value: &Value) -> Size {
-        let alone = |lengths| Size { values: 1, depth: 0, lengths };
+        let alone = |lengths| Size { values: 1, depth: 0, lengths, has_large: false };
         match value {
+            Value::Number(number) => Size { has_large: is_large(number), ..alone(Lengths::default()) },
             Value::String(text) => alone(Lengths::of(text)),
             Value::Array(items) => items.iter().fold(alone(Lengths::default()), Size::around),
             Value::Object(members) => {
@@ -105,6 +109,7 @@ impl Size {
             values: self.values + inner.values,
             depth: self.depth.max(inner.depth + 1),
             lengths: self.lengths.and(inner.lengths),
+            has_large: self.has_large || inner.has_large,
         }
     }
 }
