@@ -15,7 +15,7 @@ const EXAMPLES: &str = "\
 Exit codes:
   0   yes: done, and the answer is good
   1   no: findings, differences, rejected commands, no such run
-  2   could not: usage, input or output, malformed lines
+  2   could not: usage, input or output, malformed lines, no memory
   `evlog run` ends by its run: 0 success, 10 partial, 20 failed
 
 Examples:

@@ -40,6 +40,8 @@ fn main() -> ExitCode {
     }
     // Where this cannot be had, a limit on the size of files ends the process, as it ends others.
     signals::outlive_size_limit().ok();
+    // Where this cannot be had, a process without memory ends by a signal, as others do.
+    signals::end_where_memory_ends().ok();
     let arguments = match args::parse() {
         Ok(arguments) => arguments,
         Err(error) => return ui::usage(&error),

@@ -7,13 +7,16 @@
 //!   in the background.
 //! - Signals that were blocked when this process started are taken all the same, for a blocked signal is no wish: it is what
 //!   some parents forget. They stay unblocked.
-//! - Once this is dropped, signals end the process as they usually do.
+//! - Once a run has its end, a signal ends the process with the exit code of the run: only the reader of what is left to say
+//!   is waited for, and the parent learns the same as from a reader who reads. Where the run has none, signals end the
+//!   process as they usually do.
 
+use crate::error::Verdict;
 use crate::ui;
 use evlog_pipeline::Interrupts;
 use nix::sys::signal::{SigSet, Signal};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
-use signal_hook::flag::register_conditional_default;
+use signal_hook::consts::{SIGABRT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXFSZ};
+use signal_hook::flag::{register_conditional_default, register_conditional_shutdown};
 use signal_hook::iterator::{Handle, Signals};
 use std::io;
 use std::sync::Arc;
@@ -22,6 +25,7 @@ use std::thread::{Builder, JoinHandle};
 
 /// Catches signals until it is dropped.
 pub(crate) struct Caught {
+    signals: Vec<i32>,
     handle: Handle,
     thread: Option<JoinHandle<()>>,
     is_over: Arc<AtomicBool>,
@@ -54,7 +58,19 @@ impl Caught {
                 });
             }
         })?;
-        Ok(Caught { handle, thread: Some(thread), is_over })
+        Ok(Caught { signals: caught, handle, thread: Some(thread), is_over })
+    }
+
+    /// Nothing is left to do but to say how it went: from now on a signal ends the process, with this exit code.
+    pub(crate) fn end_with(mut self, code: u8) {
+        let is_said = Arc::new(AtomicBool::new(false));
+        let end = |signal: &i32| register_conditional_shutdown(*signal, code.into(), Arc::clone(&is_said)).is_ok();
+        // Where this cannot be had, a signal ends the process as it usually does.
+        if self.signals.iter().all(end) {
+            is_said.store(true, Ordering::SeqCst);
+            // What happens without a handler happens no more.
+            self.is_over = Arc::default();
+        }
     }
 }
 
@@ -75,6 +91,15 @@ pub(crate) fn outlive_size_limit() -> io::Result<()> {
     if ignored() & (1 << (SIGXFSZ - 1)) == 0 {
         signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
     }
+    Ok(())
+}
+
+/// Makes the end of memory an end with exit code 2, as that of everything else that could not be had. The library that
+/// finds no memory says so on standard error, in one line, and raises this signal; without this a signal ends the process.
+/// What it starts has the system's way again.
+pub(crate) fn end_where_memory_ends() -> io::Result<()> {
+    let code = Verdict::CouldNot.code();
+    register_conditional_shutdown(SIGABRT, code.into(), Arc::new(AtomicBool::new(true)))?;
     Ok(())
 }
 

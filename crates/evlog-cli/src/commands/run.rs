@@ -23,6 +23,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use watch::{Form, Watch};
 
+pub(super) use claim::resuming;
+
 const EXAMPLES: &str = "\
 Exit codes:
   0 success, 10 partial, 20 failed; 2 when the plan is refused, before anything is written;
@@ -131,7 +133,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
         // The next holder of the lock finds the log free.
         drop(claim);
         // From here on only the reader is waited for, and a signal ends that.
-        drop(caught);
+        caught.end_with(code(&done, closed.is_ok()));
         Ok::<_, CommandError>((done, closed))
     })??;
     let report = done?;
@@ -142,6 +144,15 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
         ui.advise(&claim::way_on(context, args, &report.run_id));
     }
     Ok(verdict)
+}
+
+/// What the process ends with, once everything is said.
+fn code(done: &Result<RunReport, CommandError>, is_closed: bool) -> u8 {
+    match done {
+        Ok(report) if is_closed => report.exit_code,
+        Ok(_) => Verdict::CouldNot.code(),
+        Err(error) => error.code,
+    }
 }
 
 fn refused(problems: impl IntoIterator<Item = String>) -> CommandError {

@@ -1,5 +1,6 @@
 //! `evlog runs`: the runs and their states.
 
+use super::run::resuming;
 use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
@@ -9,6 +10,7 @@ use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
 use evlog::view::RunSummary;
 use evlog_projection::time;
+use std::path::Path;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -65,10 +67,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Ver
         let rows: Vec<Vec<table::Cell>> = runs.iter().map(|run| row(run)).collect();
         table::print(ui, &["RUN", "CONTRACT", "STATUS", "EVENTS", "BEGAN", "LAST EVENT"], &rows);
         if let Some(run) = runs.iter().find(|run| run.contract == "pipeline" && !run.terminal) {
-            let run = &run.run;
-            ui.advise(&format!(
-                "a pipeline that `evlog run` left in progress is taken up by `evlog run --resume {run}`"
-            ));
+            let command = resuming(None, &run.run, Path::new("."), &context.log);
+            ui.advise(&format!("a pipeline that `evlog run` left in progress is taken up by `{command}`"));
         }
     }
     for error in &all.errors {

@@ -215,8 +215,7 @@ mount -o remount,size=1m disk
 fn where_memory_ends_a_command_ends_with_2_and_a_sentence_and_what_was_answered_is_in_the_log() {
     let room = Room::new();
     let small: String = (0..3).map(|number| crate::outside::line("a", number)).collect();
-    let large = format!("{{\"l\":[{}0]}}", "{},".repeat(2_000_000));
-    let large = crate::outside::line("a", 3).replace("\"data\":{", &format!("\"data\":{{\"large\":{large},"));
+    let large = crate::outside::line("a", 3).replace("\"data\":3", &format!("\"data\":[{}0]", "{},".repeat(2_000_000)));
     room.write("lines", &(small + &large));
     let script = "ulimit -v 150000; exec \"$0\" submit lines";
     let done: Done = room.command_of("bash", &["-c", script, env!("CARGO_BIN_EXE_evlog")]).output().unwrap().into();

@@ -30,8 +30,9 @@ pub(super) fn plan(context: &Context, args: &RunArgs) -> Result<PathBuf, Command
         (Ok(()), None) => {
             let dir = args.out.display();
             let message = format!("it is not noted in `{dir}` where the plan of run `{run}` is: expected PLAN.toml");
+            let command = resuming(None, run, &args.out, &context.log);
             Err(CommandError::user(message)
-                .hint(format!("`evlog run --resume {run} PLAN.toml`"))
+                .hint(format!("`{command}` with the plan that it was started with"))
                 .hint("`--out DIR` names the directory that the run was started with"))
         }
     }
@@ -84,7 +85,7 @@ pub(super) fn id(args: &RunArgs) -> Option<&str> {
 
 /// The error with its exit code and with advice.
 pub(super) fn failed(context: &Context, args: &RunArgs, error: RunError) -> CommandError {
-    let take_up = |run: &str| resuming(run, &args.out, &context.log);
+    let take_up = |run: &str| resuming(args.plan.as_deref(), run, &args.out, &context.log);
     let hints = match &error {
         RunError::Locked { .. } => vec![
             "somebody runs it, or a crash left the lock; `--force-run-lock` sets it aside and records that".to_owned(),
@@ -142,15 +143,20 @@ pub(super) fn way_on(context: &Context, args: &RunArgs, run: &str) -> String {
     format!("once that is mended, `{retry}` takes over what succeeded, and runs the rest")
 }
 
-/// The command that takes up a run.
-fn resuming(run: &str, out: &Path, log: &Path) -> String {
-    format!("evlog run --resume {run}{}", placed(out, log))
+/// The command that takes up a run. The plan is part of it where it is not noted, as before a run has begun.
+pub(in crate::commands) fn resuming(plan: Option<&Path>, run: &str, out: &Path, log: &Path) -> String {
+    let plan = if noted_plan(out, run).is_some() { String::new() } else { format!(" {}", named(plan)) };
+    format!("evlog run{plan} --resume {}{}", quoted(run), placed(out, log))
 }
 
 /// The command that retries a run.
 fn retrying(plan: Option<&Path>, run: &str, out: &Path, log: &Path) -> String {
-    let plan = plan.map_or_else(|| "PLAN.toml".to_owned(), |plan| quoted(&plan.display().to_string()));
-    format!("evlog run {plan} --retry {run}{}", placed(out, log))
+    format!("evlog run {} --retry {}{}", named(plan), quoted(run), placed(out, log))
+}
+
+/// A plan as an argument; a word for it where it is not known.
+fn named(plan: Option<&Path>) -> String {
+    plan.map_or_else(|| "PLAN.toml".to_owned(), |plan| quoted(&plan.display().to_string()))
 }
 
 /// The options that name places other than the usual ones.
