@@ -1,7 +1,7 @@
 //! `evlog run`: exit codes, what it leaves, what it refuses, and `kill -9`.
 
 use crate::crash::{Lines, ROUNDS, assert_sound, moment};
-use crate::support::{Room, signal};
+use crate::support::{Done, Room, signal};
 use serde_json::{Value, json};
 use std::fs;
 use std::io::Write;
@@ -264,4 +264,24 @@ fn ctrl_c_once_lets_the_running_stage_end_and_begins_no_other() {
     let stages = &room.ends(0, &["show", "stopped", "--json"]).json()["stages"];
     let words: Vec<&str> = (0..3).map(|at| stages[at]["state"].as_str().unwrap()).collect();
     assert_eq!(words, ["success", "success", "pending"]);
+}
+
+#[test]
+fn a_run_that_could_not_open_enough_files_is_refused_before_its_first_stage_with_the_limit() {
+    let room = Room::new();
+    room.write(
+        "plan.toml",
+        "name = \"p\"\n[[stage]]\nid = \"one\"\nreason_code = \"storage_io_error\"\ncommand = [\"sh\", \"-c\", \"echo said; touch ran\"]\n",
+    );
+    for limit in [14, 20, 30] {
+        let script = format!("ulimit -n {limit}; exec \"$0\" run plan.toml --run-id r");
+        let done: Done = room.command_of("sh", &["-c", &script, env!("CARGO_BIN_EXE_evlog")]).output().unwrap().into();
+        assert_eq!(done.code, 2, "{limit}: {done:?}");
+        done.says("expected to open 32 more files at a time").says(&format!("a limit of {limit}, `ulimit -n`"));
+        assert!(!room.path("ran").exists() && !room.path("runs/r").exists(), "{limit}");
+    }
+    let script = "ulimit -n 64; exec \"$0\" run plan.toml --run-id r";
+    let done: Done = room.command_of("sh", &["-c", script, env!("CARGO_BIN_EXE_evlog")]).output().unwrap().into();
+    assert_eq!(done.code, 0, "{done:?}");
+    assert_eq!(std::fs::read_to_string(room.path("runs/r/logs/one.log")).unwrap(), "said\n");
 }

@@ -68,7 +68,8 @@ fn soon(what: &str, holds: impl Fn() -> bool) {
 
 fn is_gone(pid: Pid) -> bool {
     // A process whose parent has ended is reaped by the system; until then it is a zombie, which runs no code.
-    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    let stat = fs::read(format!("/proc/{}/stat", pid.as_raw_nonzero())).unwrap_or_default();
+    let stat = String::from_utf8_lossy(&stat);
     stat.is_empty() || stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'))
 }
 
@@ -304,4 +305,30 @@ fn g27_a_stage_that_holds_the_pipe_to_its_guard_open_is_ended_all_the_same() {
     let held = "exec 9> /proc/$PPID/fd/0; trap '' TERM; sleep 100 9>&9";
     let end = room.start(&["sh", "-c", held], Some(Duration::from_millis(300))).unwrap();
     assert_eq!((end.ended, end.guard_lost), (Ended::TimedOut, None));
+}
+
+/// A guard that somebody leaves no descriptors to look with, and a process that has left the stage's group and environment.
+#[test]
+#[cfg(target_os = "linux")]
+fn g27_a_guard_that_cannot_see_says_so_and_what_came_from_the_stage_is_ended() {
+    for limit in [3, 6] {
+        let room = Room::new();
+        let script = format!("prlimit --pid $PPID --nofile={limit}:{limit} && {LEAVE}; exit 0");
+        let end = room.start(&["sh", "-c", &script], None).unwrap();
+        let left = room.pid_in("left");
+        assert!(is_gone(left), "limit {limit}: it still runs: {end:?}");
+        assert!(end.left == 1 || end.ended == Ended::Unguarded, "limit {limit}: {end:?}");
+    }
+}
+
+/// What the name of a process says is its own business, and need not be text.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_process_whose_name_is_no_text_is_found_and_ended() {
+    let room = Room::new();
+    let leave = "cp \"$(command -v sleep)\" \"$(printf 'x\\377')\" && setsid env -i ./x* 100 > /dev/null 2>&1 & sleep 0.2; \
+                 for d in /proc/[0-9]*; do grep -qa '^Name:.x' $d/status && echo ${d#/proc/} > left; done; exit 0";
+    let end = room.start(&["sh", "-c", leave], None).unwrap();
+    assert_eq!((end.ended, end.stubborn), (Ended::Exited(0), 0));
+    assert!(is_gone(room.pid_in("left")), "it still runs: {end:?}");
 }
