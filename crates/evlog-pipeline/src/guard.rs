@@ -11,6 +11,8 @@
 //!
 //! Invariants:
 //! - It ends after all descendants that it may end, and the stage's leader is reaped after its group was ended.
+//! - A guard that cannot see what is left, for want of descriptors, says that instead of how the stage ended, and goes on
+//!   looking until it is ended itself.
 //! - However evlog ends, the stage ends with it.
 
 mod descendants;
@@ -42,6 +44,9 @@ pub(crate) const ASK_TO_END: u8 = b't';
 
 /// The request to end all processes.
 pub(crate) const END_ALL: u8 = b'e';
+
+/// For how long a guard that cannot see tries again before it says so. What was ended with the group is gone by then.
+const BLIND: Duration = Duration::from_millis(200);
 
 /// How long processes that cannot be ended are waited for. A process that waits for a device, or that another user
 /// started, could keep the run for ever.
@@ -98,6 +103,11 @@ pub(crate) enum Word {
         /// How many could not be ended.
         stubborn: usize,
     },
+    /// Something is left of the stage, and this process cannot see what.
+    Blind {
+        /// Why, for people.
+        message: String,
+    },
 }
 
 /// Whether this process was started to guard a stage: with the arguments of a guard and no others, since the word may also
@@ -127,7 +137,7 @@ fn guard() -> io::Result<()> {
     say(&mut says, "", &Word::Ready)?;
     let (secret, command) = read_command(&mut orders)?;
     let word = match start(&command) {
-        Ok(child) => watch(child, &mut Orders { pipe: orders, evlog })?,
+        Ok(child) => watch(child, Orders { pipe: orders, evlog }, &mut |blind| say(&mut says, &secret, &blind))?,
         Err(error) => Word::NotStarted { number: error.raw_os_error(), message: error.to_string() },
     };
     say(&mut says, &secret, &word)
@@ -173,7 +183,7 @@ fn start(command: &[String]) -> io::Result<Child> {
 }
 
 /// Waits until the stage's process has ended, or all is to be ended, and ends what is left.
-fn watch(child: Child, orders: &mut Orders) -> io::Result<Word> {
+fn watch(child: Child, mut orders: Orders, tell: &mut dyn FnMut(Word) -> io::Result<()>) -> io::Result<Word> {
     let leader = Pid::from_child(&child);
     let mut pause = PAUSE_MIN;
     while !has_ended(leader)? {
@@ -184,7 +194,9 @@ fn watch(child: Child, orders: &mut Orders) -> io::Result<Word> {
         }
     }
     end_group(leader, Signal::KILL);
-    end_all(child)
+    // Two descriptors more to look with.
+    drop(orders);
+    end_all(child, tell)
 }
 
 /// A wait with a limit that needs neither a thread nor a signal handler, and is the same on every Unix.
@@ -248,25 +260,29 @@ fn end_group(leader: Pid, signal: Signal) {
 }
 
 /// Reaps the leader and every process that it left, and ends those that still run, again and again: one that is ended may
-/// have started another.
-fn end_all(mut child: Child) -> io::Result<Word> {
+/// have started another. Where it cannot see them, that is told once.
+fn end_all(mut child: Child, tell: &mut dyn FnMut(Word) -> io::Result<()>) -> io::Result<Word> {
     use std::os::unix::process::ExitStatusExt;
     let (began, mut descendants) = (Instant::now(), Descendants::beside_group_of(&child));
-    let status = child.wait()?;
+    let (status, mut is_told) = (child.wait()?, false);
     let stubborn = loop {
         match wait(WaitOptions::NOHANG) {
-            Ok(Some(_)) | Err(Errno::INTR) => {}
+            Ok(Some(_)) | Err(Errno::INTR) => continue,
             // There are some, and none of them has ended.
-            Ok(None) => {
-                let found = descendants.end();
-                if began.elapsed() > STUBBORN {
-                    break found;
-                }
-                std::thread::sleep(PAUSE_MIN);
-            }
+            Ok(None) => {}
             // There are none.
             Err(_) => break 0,
         }
+        match descendants.end() {
+            Ok(found) if began.elapsed() > STUBBORN => break found,
+            Err(error) if !is_told && began.elapsed() > BLIND => {
+                // Where evlog has gone nobody is there to hear it.
+                let _gone = tell(Word::Blind { message: error.to_string() });
+                is_told = true;
+            }
+            Ok(_) | Err(_) => {}
+        }
+        std::thread::sleep(PAUSE_MIN);
     };
     let left = descendants.had_left_the_group().saturating_sub(stubborn);
     Ok(Word::Ended { exited: status.code(), signalled: status.signal(), left, stubborn })
@@ -290,6 +306,7 @@ mod tests {
             Word::Ready,
             Word::NotStarted { number: Some(2), message: "No such file".to_owned() },
             Word::Ended { exited: Some(3), signalled: None, left: 1, stubborn: 0 },
+            Word::Blind { message: "Too many open files".to_owned() },
         ] {
             let text = serde_json::to_string(&word).unwrap();
             assert_eq!(serde_json::from_str::<Word>(&text).unwrap(), word, "{text}");

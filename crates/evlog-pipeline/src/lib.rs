@@ -15,6 +15,7 @@ mod artifact;
 mod capture;
 mod copy;
 mod custody;
+mod descriptors;
 mod files;
 mod gate;
 pub mod glob;
@@ -41,6 +42,7 @@ mod tree;
 mod walk;
 mod yaml;
 
+pub use descriptors::{FewDescriptors, check as check_descriptors};
 pub use files::{FileError, measure_file, write_atomically};
 pub use interrupt::Interrupts;
 pub use limits::memory_of_json;

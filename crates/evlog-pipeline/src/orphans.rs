@@ -11,7 +11,11 @@
 //! Invariant: a signal goes to a process whose environment was read while it was held by its descriptor, so never to
 //! another one that was given the same number.
 
+#[cfg(target_os = "linux")]
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+#[cfg(target_os = "linux")]
+use std::io;
 use std::path::Path;
 
 /// The variable that holds the mark in the environment of a stage.
@@ -44,7 +48,26 @@ pub(crate) struct Marked {
     pub(crate) found: usize,
     /// How many of them were still there at the end.
     pub(crate) left: usize,
+    /// Whether there may be more, for processes could not be looked at.
+    pub(crate) is_blind: bool,
 }
+
+/// What was asked of a process; none of one that has ended meanwhile, or that is another user's. An error means that
+/// nothing can be said, since this process has no descriptors left or no memory.
+#[cfg(target_os = "linux")]
+pub(crate) fn if_there<T>(asked: io::Result<T>) -> io::Result<Option<T>> {
+    match asked {
+        Ok(said) => Ok(Some(said)),
+        Err(error) if BLINDING.iter().any(|blinding| error.raw_os_error() == Some(blinding.raw_os_error())) => {
+            Err(error)
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+/// The errors of a process that cannot look.
+#[cfg(target_os = "linux")]
+const BLINDING: [Errno; 3] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
 
 /// Ends what is left of a stage of a run, as far as the mark finds it.
 pub(crate) fn end(run: &str, bundle: &Path, mark: &Mark) -> Marked {
@@ -81,11 +104,13 @@ mod system {
 
 #[cfg(target_os = "linux")]
 mod system {
-    use super::{MARK, Mark, Marked};
+    use super::{MARK, Mark, Marked, if_there};
     use crate::limits::GRACE;
     use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
     use std::collections::BTreeSet;
+    use std::ffi::OsString;
     use std::fs;
+    use std::io;
     use std::os::unix::ffi::OsStrExt;
     use std::path::Path;
     use std::thread::sleep;
@@ -98,15 +123,15 @@ mod system {
 
     /// When a process was started, in ticks since the machine was.
     pub(super) fn started(pid: u32) -> Option<u64> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let stat = String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?).into_owned();
         // The 22nd field; the second one may hold blanks and ends with `)`.
         stat.rsplit(')').next()?.split_whitespace().nth(19)?.parse().ok()
     }
 
     pub(super) fn is_stopped(pid: u32) -> bool {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        // The name, which may hold blanks, ends with `)`.
-        stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['T', 't']))
+        let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
+        // The name, which may hold blanks and what is no text, ends with `)`.
+        String::from_utf8_lossy(&stat).rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['T', 't']))
     }
 
     /// Looks again until none is found twice: one that is seen may have started another that was not, and one that has just
@@ -121,37 +146,50 @@ mod system {
         ];
         let (began, mut ended, mut looks_at_none) = (Instant::now(), BTreeSet::new(), 0);
         loop {
-            let found: Vec<u32> = processes().filter(|pid| end_marked(*pid, &marks, since)).collect();
+            let looked = look(&marks, since);
+            let (found, is_blind) = looked.map_or_else(|_| (Vec::new(), true), |found| (found, false));
             let left = found.len();
             ended.extend(found);
-            looks_at_none = if left == 0 { looks_at_none + 1 } else { 0 };
+            looks_at_none = if left == 0 && !is_blind { looks_at_none + 1 } else { 0 };
             if looks_at_none == 2 || began.elapsed() > GRACE {
-                return Marked { found: ended.len(), left };
+                return Marked { found: ended.len(), left, is_blind };
             }
             sleep(Duration::from_millis(1));
         }
     }
 
-    fn processes() -> impl Iterator<Item = u32> {
+    /// Ends all that have the marks, and says which these are. An error means that there may be others.
+    fn look(marks: &[Vec<u8>], since: u64) -> io::Result<Vec<u32>> {
+        let mut found = Vec::new();
+        for pid in processes()? {
+            if end_marked(pid, marks, since)? {
+                found.push(pid);
+            }
+        }
+        Ok(found)
+    }
+
+    fn processes() -> io::Result<impl Iterator<Item = u32>> {
         let own = std::process::id();
-        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-        let numbers = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        numbers.filter(move |pid| *pid != own)
+        let names: Vec<OsString> =
+            fs::read_dir("/proc")?.map(|entry| Ok(entry?.file_name())).collect::<io::Result<_>>()?;
+        Ok(names.into_iter().filter_map(|name| name.to_str()?.parse().ok()).filter(move |pid| *pid != own))
     }
 
     /// Kills a process that has all the marks in its environment and was not started before; says whether it was one. A
     /// process that has ended has no environment.
-    fn end_marked(pid: u32, marks: &[Vec<u8>], since: u64) -> bool {
-        let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return false };
-        let Ok(held) = pidfd_open(number, PidfdFlags::empty()) else { return false };
-        let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    fn end_marked(pid: u32, marks: &[Vec<u8>], since: u64) -> io::Result<bool> {
+        let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(false) };
+        let held = pidfd_open(number, PidfdFlags::empty()).map_err(io::Error::from);
+        let Some(held) = if_there(held)? else { return Ok(false) };
+        let Some(environment) = if_there(fs::read(format!("/proc/{pid}/environ")))? else { return Ok(false) };
         let has = |mark: &Vec<u8>| environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_slice());
         let marked = marks.iter().all(has) && started(pid).is_some_and(|started| started >= since);
         if marked {
             // One that ended by itself meanwhile is as good.
             let _ended = pidfd_send_signal(&held, Signal::KILL);
         }
-        marked
+        Ok(marked)
     }
 }
 

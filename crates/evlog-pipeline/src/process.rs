@@ -55,11 +55,22 @@ pub(crate) enum Ended {
     Unguarded,
 }
 
+/// Why a guard did not say how the process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LostGuard {
+    /// It was there, and did nothing.
+    Stopped,
+    /// It could not see what was left of the stage.
+    Blind,
+    /// It had ended.
+    Ended,
+}
+
 /// A guard that did not say how the process ended, and what was done in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lost {
-    /// Whether it was there, and did nothing; else it had ended.
-    pub(crate) was_stopped: bool,
+    /// What had become of it.
+    pub(crate) guard: LostGuard,
     /// What had come from it and was found by that.
     pub(crate) below: Marked,
     /// What was found by the stage's mark.
@@ -100,7 +111,7 @@ pub(crate) fn run(start: &Start<'_>, output: &mut dyn FnMut(&[u8])) -> io::Resul
             let own = exited.map(Ended::Exited).or(signalled.map(Ended::Signalled)).unwrap_or(Ended::Unguarded);
             Ok(End { ended: cut_short.unwrap_or(own), is_held, left, stubborn, guard_lost })
         }
-        Some(Word::Ready) | None => {
+        Some(Word::Ready | Word::Blind { .. }) | None => {
             Ok(End { ended: cut_short.unwrap_or(Ended::Unguarded), is_held, left: 0, stubborn: 0, guard_lost })
         }
     }
@@ -253,7 +264,7 @@ impl Guarded {
         let _gone = self.send(&[END_ALL]);
         self.orders = None;
         let ended = self.ends_within(pipe, GUARD_LIMIT, &|| false);
-        if let (Ok(true), Some(word)) = (&ended, self.last_word()) {
+        if let (Ok(true), Some(word)) = (&ended, self.last_word().filter(|word| !is_blind(word))) {
             let _status = self.child.wait()?;
             return Ok((Some(word), None));
         }
@@ -263,8 +274,13 @@ impl Guarded {
 
     /// Does what the guard does not. A process that it would inherit is its own as long as it is there.
     fn give_up(&mut self, start: &Start<'_>) -> io::Result<Lost> {
-        let was_stopped = self.child.try_wait()?.is_none() && !self.is_over;
-        let below = if was_stopped { end_below(&self.child, GRACE) } else { Marked::default() };
+        let is_there = self.child.try_wait()?.is_none() && !self.is_over;
+        let guard = match self.last_word() {
+            Some(word) if is_blind(&word) => LostGuard::Blind,
+            _ if is_there => LostGuard::Stopped,
+            _ => LostGuard::Ended,
+        };
+        let below = if is_there { end_below(&self.child, GRACE) } else { Marked::default() };
         let _gone = self.child.kill();
         let marked = (start.end_marked)();
         // A process that traces the guard could keep even its end from being seen.
@@ -272,8 +288,12 @@ impl Guarded {
         while self.child.try_wait()?.is_none() && began.elapsed() < GRACE {
             std::thread::sleep(PAUSE);
         }
-        Ok(Lost { was_stopped, below, marked })
+        Ok(Lost { guard, below, marked })
     }
+}
+
+fn is_blind(word: &Word) -> bool {
+    matches!(word, Word::Blind { .. })
 }
 
 /// After so long it is asked again whether the process is to be ended.

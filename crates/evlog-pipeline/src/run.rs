@@ -24,6 +24,7 @@ pub use error::RunError;
 pub use resume::{is_in_progress, resume, stale_locks};
 pub use retry::{Retry, may_retry};
 
+use crate::descriptors;
 use crate::files::{FileError, at, make_within, remove_tree, set_aside, write_as_holder};
 use crate::guard::Guard;
 use crate::interrupt::Interrupts;
@@ -102,6 +103,7 @@ pub fn run(
     options: &Options,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<RunReport, RunError> {
+    descriptors::check().map_err(RunError::Descriptors)?;
     if fs::symlink_metadata(claim.bundle()).is_ok() {
         return Err(RunError::BundleExists { run: claim.run().to_owned(), path: claim.bundle() });
     }

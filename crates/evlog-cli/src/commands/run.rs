@@ -17,7 +17,9 @@ use clap::Args;
 use desk::Desk;
 use evlog::{Log, View};
 use evlog_lifecycle::pipeline::RunStatus;
-use evlog_pipeline::{Claim, Interrupts, Options, Plan, Retry, RunReport, Secrets, Session, may_retry};
+use evlog_pipeline::{
+    Claim, Interrupts, Options, Plan, Retry, RunError, RunReport, Secrets, Session, check_descriptors, may_retry,
+};
 use evlog_store::StdFs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -108,6 +110,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
     if let Some(directory) = &args.init {
         return starter::write(ui, context.json, directory);
     }
+    check_descriptors().map_err(|few| claim::failed(context, args, RunError::Descriptors(few)))?;
     let plan = claim::plan(context, args)?;
     let plan = Plan::load(&plan).map_err(|error| refused(error.sentences()))?;
     Secrets::of(&plan, claim::id(args)).map_err(|error| refused(error.problems))?;

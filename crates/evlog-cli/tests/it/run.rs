@@ -283,5 +283,5 @@ fn a_run_that_could_not_open_enough_files_is_refused_before_its_first_stage_with
     let script = "ulimit -n 64; exec \"$0\" run plan.toml --run-id r";
     let done: Done = room.command_of("sh", &["-c", script, env!("CARGO_BIN_EXE_evlog")]).output().unwrap().into();
     assert_eq!(done.code, 0, "{done:?}");
-    assert_eq!(std::fs::read_to_string(room.path("runs/r/logs/one.log")).unwrap(), "said\n");
+    assert_eq!(fs::read_to_string(room.path("runs/r/logs/one.log")).unwrap(), "said\n");
 }

@@ -195,7 +195,7 @@ fn g27_whoever_ends_the_guard_ends_the_stage_and_that_is_no_success() {
     let room = Room::new();
     let end = room.start(&["sh", "-c", "kill -9 $PPID; exit 0"], None).unwrap();
     assert_eq!(end.ended, Ended::Unguarded);
-    assert!(!end.guard_lost.expect("the guard is gone").was_stopped);
+    assert_eq!(end.guard_lost.expect("the guard is gone").guard, LostGuard::Ended);
 }
 
 /// Leaves a process that has left the stage's group and its environment, and waits until it has.
@@ -217,7 +217,8 @@ fn g27_a_guard_that_was_stopped_is_given_up_and_what_came_from_the_stage_is_ende
         let began = Instant::now();
         let end = room.start(&["sh", "-c", &script], limit).unwrap();
         let lost = end.guard_lost.expect("the guard is given up");
-        assert!(lost.was_stopped && lost.below.found >= 1 && lost.below.left == 0, "{lost:?}");
+        assert_eq!(lost.guard, LostGuard::Stopped);
+        assert!(lost.below.found >= 1 && lost.below.left == 0, "{lost:?}");
         assert!(matches!(end.ended, Ended::Unguarded | Ended::TimedOut), "{:?}", end.ended);
         assert!(is_gone(room.pid_in("left")), "it still runs");
         assert!(began.elapsed() < GUARD_LIMIT, "took {:?}", began.elapsed());
@@ -317,7 +318,14 @@ fn g27_a_guard_that_cannot_see_says_so_and_what_came_from_the_stage_is_ended() {
         let end = room.start(&["sh", "-c", &script], None).unwrap();
         let left = room.pid_in("left");
         assert!(is_gone(left), "limit {limit}: it still runs: {end:?}");
-        assert!(end.left == 1 || end.ended == Ended::Unguarded, "limit {limit}: {end:?}");
+        match end.guard_lost {
+            Some(lost) => {
+                assert_eq!((lost.guard, end.ended), (LostGuard::Blind, Ended::Unguarded), "limit {limit}");
+                assert!(lost.below.found >= 1 && lost.below.left == 0 && !lost.below.is_blind, "{lost:?}");
+            }
+            // What it closed was enough to look with.
+            None => assert_eq!((limit, end.ended, end.left), (6, Ended::Exited(0), 1)),
+        }
     }
 }
 

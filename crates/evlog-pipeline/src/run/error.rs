@@ -1,5 +1,6 @@
 //! Why a run could not be brought to its end.
 
+use crate::descriptors::FewDescriptors;
 use crate::files::FileError;
 use crate::secrets::SecretsError;
 use evlog::LogError;
@@ -81,6 +82,8 @@ pub enum RunError {
         /// A sentence.
         message: String,
     },
+    /// This process may not open as many files as a stage needs. Of a run that is not created yet: there is none.
+    Descriptors(FewDescriptors),
     /// The run was asked to stop.
     Interrupted {
         /// The run.
@@ -138,6 +141,7 @@ impl RunError {
             | RunError::Incomplete { .. }
             | RunError::Refused { .. }
             | RunError::Left { .. }
+            | RunError::Descriptors(_)
             | RunError::Secrets(_)
             | RunError::Log(_)
             | RunError::File(_)
@@ -148,7 +152,7 @@ impl RunError {
     /// The same, of a run that is in progress in the log.
     pub(super) fn leaving(self, run: &str) -> RunError {
         match self {
-            RunError::File(_) | RunError::Projection(_) => {
+            RunError::File(_) | RunError::Projection(_) | RunError::Descriptors(_) => {
                 RunError::Left { run: run.to_owned(), source: Box::new(self) }
             }
             error => error,
@@ -220,6 +224,7 @@ impl fmt::Display for RunError {
                     status.word()
                 )
             }
+            RunError::Descriptors(few) => few.fmt(f),
             RunError::Secrets(error) => error.fmt(f),
             RunError::Log(error) => error.fmt(f),
             RunError::File(error) => error.fmt(f),

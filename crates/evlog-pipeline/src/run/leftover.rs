@@ -1,7 +1,6 @@
 //! What a stage's processes left, in sentences for people: no more than is known.
 
-use crate::orphans::Marked;
-use crate::process::{End, Lost};
+use crate::process::{End, Lost, LostGuard};
 
 /// A sentence for each thing that a person should know.
 pub(super) fn left_behind(end: &End) -> Vec<String> {
@@ -16,7 +15,9 @@ pub(super) fn left_behind(end: &End) -> Vec<String> {
         messages.extend(of_lost(lost));
     }
     if end.is_held {
-        let whose = if end.guard_lost.is_none() { "a process that is not the stage's" } else { "some process" };
+        // Only where everything of the stage was seen and ended it is known to be another's.
+        let is_seen = end.guard_lost.is_none() && end.stubborn == 0;
+        let whose = if is_seen { "a process that is not the stage's" } else { "some process" };
         messages.push(format!("{whose} holds its output; the rest of that is lost"));
     }
     messages
@@ -25,23 +26,25 @@ pub(super) fn left_behind(end: &End) -> Vec<String> {
 /// Without a guard the processes of a stage are found by what they came from, as long as the guard is there, and by the
 /// mark in their environment.
 fn of_lost(lost: &Lost) -> Vec<String> {
-    let Marked { found, left } =
-        Marked { found: lost.below.found + lost.marked.found, left: lost.below.left.max(lost.marked.left) };
-    let mut messages = vec![if lost.was_stopped {
-        format!(
-            "the process that guards the stage was stopped, or did not answer; it was killed, and {} of the stage with it",
-            processes(found)
-        )
-    } else {
-        format!(
-            "the process that guards the stage was ended by somebody else, and {} with the stage's mark after it; one \
-             that has cleared its environment is not found so, and may still run",
-            processes(found)
-        )
+    let (found, left) = (lost.below.found + lost.marked.found, lost.below.left.max(lost.marked.left));
+    let ended = processes(found);
+    let mut messages = vec![match lost.guard {
+        LostGuard::Stopped => format!(
+            "the process that guards the stage was stopped, or did not answer; it was killed, and {ended} of the stage with it"
+        ),
+        LostGuard::Blind => format!(
+            "the process that guards the stage could not see what was left of it, for somebody left it no descriptors; it \
+             was killed, and {ended} of the stage with it"
+        ),
+        LostGuard::Ended => format!(
+            "the process that guards the stage was ended by somebody else, and {ended} with the stage's mark after it; one \
+             that has cleared its environment is not found so, and may still run"
+        ),
     }];
+    let is_blind = lost.below.is_blind || lost.marked.is_blind;
     if left > 0 {
         messages.push(format!("{} of the stage could not be ended, and may still run", processes(left)));
-    } else if lost.was_stopped && cfg!(not(target_os = "linux")) {
+    } else if is_blind || lost.guard != LostGuard::Ended && cfg!(not(target_os = "linux")) {
         messages.push("whether other processes of the stage still run is not known".to_owned());
     }
     messages
@@ -54,22 +57,23 @@ fn processes(count: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::orphans::Marked;
     use crate::process::Ended;
 
     #[test]
     fn g27_of_a_guard_that_did_not_do_its_work_no_more_is_said_than_is_known() {
-        let of = |was_stopped, below: (usize, usize), marked: (usize, usize)| {
-            let marked_by = |(found, left)| Marked { found, left };
-            let lost = Lost { was_stopped, below: marked_by(below), marked: marked_by(marked) };
+        let of = |guard, below: (usize, usize), marked: (usize, usize)| {
+            let marked_by = |(found, left)| Marked { found, left, is_blind: false };
+            let lost = Lost { guard, below: marked_by(below), marked: marked_by(marked) };
             let end = End { ended: Ended::Unguarded, is_held: true, left: 0, stubborn: 0, guard_lost: Some(lost) };
             left_behind(&end).join("\n")
         };
-        let killed = of(false, (0, 0), (1, 0));
+        let killed = of(LostGuard::Ended, (0, 0), (1, 0));
         assert!(killed.contains("1 process with the stage's mark") && killed.contains("may still run"), "{killed}");
-        let stopped = of(true, (2, 0), (0, 0));
+        let stopped = of(LostGuard::Stopped, (2, 0), (0, 0));
         assert!(stopped.contains("it was killed, and 2 processes of the stage with it"), "{stopped}");
         assert!(!stopped.contains("is not the stage's"), "{stopped}");
-        let stubborn = of(true, (2, 1), (0, 0));
+        let stubborn = of(LostGuard::Blind, (2, 1), (0, 0));
         assert!(stubborn.contains("1 process of the stage could not be ended, and may still run"), "{stubborn}");
     }
 }

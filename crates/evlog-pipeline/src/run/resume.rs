@@ -20,7 +20,7 @@ use crate::output::adopt;
 use crate::plan::{Plan, Stage};
 use crate::progress::{Progress, Watcher};
 use crate::step::Step;
-use crate::{orphans, paths};
+use crate::{descriptors, orphans, paths};
 use evlog::{LogError, View};
 use evlog_lifecycle::pipeline::{Artifact, Left, RunStatus, State};
 use serde_json::json;
@@ -37,6 +37,7 @@ pub fn resume(
     options: &Options,
     progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<RunReport, RunError> {
+    descriptors::check().map_err(RunError::Descriptors)?;
     let state = left(session.view, claim.run())?;
     let watcher = Watcher::new(progress);
     let mut runner = Runner::new(plan, session, claim, options, &watcher)?;
@@ -114,7 +115,12 @@ impl Runner<'_> {
         self.claim.note_plan(&self.plan.file)?;
         self.steps.at(Step::EndProcesses);
         let mark = self.claim.noted_mark();
-        let processes = mark.map_or(0, |mark| orphans::end(&self.run, &self.bundle, &mark).found);
+        let ended = mark.map(|mark| orphans::end(&self.run, &self.bundle, &mark)).unwrap_or_default();
+        if ended.is_blind {
+            let message = "whether processes of the stage that was left still run could not be seen";
+            self.watcher.report(Progress::Note { message });
+        }
+        let processes = ended.found;
         self.claim.forget_mark()?;
         let plan = self.plan;
         self.begun = plan.enabled().filter(|stage| state.attempts(&stage.id) > 0).map(|s| s.id.clone()).collect();

@@ -20,7 +20,7 @@ use crate::process::{self, End, Ended, Start};
 use crate::progress::Progress;
 use crate::step::{Step, Steps};
 use crate::tree::Tree;
-use crate::{inputs, paths};
+use crate::{descriptors, inputs, paths};
 use evlog_lifecycle::pipeline::report::{ArtifactReport, ERRORS_MAX_DEFAULT, Finding, Report};
 use evlog_lifecycle::pipeline::{Coupling, FailMode, Outcome, Severity, StageStatus, is_substage, root_of};
 use evlog_projection::canonical;
@@ -110,6 +110,7 @@ impl Runner<'_> {
     /// Runs one stage, or takes it over, and records its outcome.
     pub(super) fn stage(&mut self, stage: &Stage) -> Result<(), RunError> {
         let began = Instant::now();
+        descriptors::check().map_err(RunError::Descriptors)?;
         let inputs = match self.inputs(stage)? {
             Ok(inputs) => inputs,
             Err(outcome) => {

@@ -101,6 +101,7 @@ pub(super) fn failed(context: &Context, args: &RunArgs, error: RunError) -> Comm
         RunError::Incomplete { run, .. } => {
             vec![format!("once that is mended, `{}` completes the bundle; nothing runs again", take_up(run))]
         }
+        RunError::Descriptors(_) => vec!["`ulimit -n 1024` raises the limit, as far as the hard limit goes".to_owned()],
         RunError::UnknownRun(_) => vec!["`evlog runs` lists the runs; `--log PATH` names another log".to_owned()],
         RunError::OtherContract { .. } => {
             vec!["only what `evlog run` has started can be taken up or retried".to_owned()]

@@ -1,0 +1,47 @@
+//! Whether this process may still open as many files as a stage needs at a time.
+//!
+//! Without them a stage would run and its output, its copies or its guard would be missing, one by one and each with an error
+//! of its own. So it is asked before a stage begins.
+
+use rustix::process::{Resource, getrlimit};
+use std::fmt;
+use std::fs::File;
+
+/// How many a stage needs at a time: pipes to its guard and from it, its output, the log's files, and directories that are held
+/// open on the way to a file.
+const NEEDED: usize = 32;
+
+/// Too few may be opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FewDescriptors {
+    /// How many more a stage needs at a time.
+    pub needed: usize,
+    /// How many more could be opened.
+    pub found: usize,
+    /// How many the process may have open in all; none where that is not limited.
+    pub limit: Option<u64>,
+}
+
+impl fmt::Display for FewDescriptors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FewDescriptors { needed, found, .. } = self;
+        let limit = self.limit.map_or("no limit".to_owned(), |limit| format!("a limit of {limit}"));
+        write!(
+            f,
+            "expected to open {needed} more files at a time for a stage, found room for {found} (the process has {limit}, \
+             `ulimit -n`)"
+        )
+    }
+}
+
+/// Whether a stage could open as many files as it needs; asked by opening as many.
+pub fn check() -> Result<(), FewDescriptors> {
+    let Ok(first) = File::open("/dev/null") else { return Err(few(0)) };
+    let more = std::iter::repeat_with(|| first.try_clone()).take(NEEDED - 1).map_while(Result::ok);
+    let opened = 1 + more.collect::<Vec<File>>().len();
+    if opened < NEEDED { Err(few(opened)) } else { Ok(()) }
+}
+
+fn few(found: usize) -> FewDescriptors {
+    FewDescriptors { needed: NEEDED, found, limit: getrlimit(Resource::Nofile).current }
+}
