@@ -1,3 +1,5 @@
+//! What schemas make of values: messages, budgets, and what is refused. Does not: read files (`files/tests.rs`).
+
 use super::*;
 use serde_json::json;
 use std::time::Instant;
