@@ -66,3 +66,15 @@ fn what_is_not_a_utc_time_is_refused() {
         assert!(from_rfc3339(text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_fraction_may_end_as_a_leap_second_does_and_a_leap_second_is_refused() {
+    for (text, nanoseconds) in
+        [("2026-11-29T22:58:35.459174860Z", 459_174_860), ("2026-11-29T22:58:35.60Z", 600_000_000)]
+    {
+        assert_eq!(from_rfc3339(text).map(|time| time.rem_euclid(1_000_000_000)), Ok(nanoseconds), "{text}");
+    }
+    for text in ["2026-12-31T23:59:60Z", "2026-12-31T23:59:60.5Z"] {
+        assert!(from_rfc3339(text).is_err(), "{text}");
+    }
+}
