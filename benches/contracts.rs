@@ -14,13 +14,16 @@ use evlog_projection::{Asked, Cause, Content, Contract, Contracts, Decision, Fac
 use serde_json::{Map, Value, json};
 use std::hint::black_box;
 
+/// When all of it happens, Unix nanoseconds.
+const TIME_NS: i64 = 1_771_869_600_000_000_000;
+
 fn asked() -> Asked<'static, ()> {
-    let time_ns = 1_771_869_600_000_000_000;
+    let time_ns = TIME_NS.into();
     Asked { run: "RUN_0001", state: None, related: None, time_ns, actor: "bench", content: Content(&|| [0; 32]) }
 }
 
 fn head(first_seq: u64) -> CommitHead<'static> {
-    CommitHead::new(Seq(first_seq), asked().time_ns, Durability::Sync, "bench")
+    CommitHead::new(Seq(first_seq), TIME_NS, Durability::Sync, "bench")
 }
 
 fn fact(decision: &Decision, number: u64) -> Fact<'_> {
