@@ -350,15 +350,15 @@ impl Log {
     ) -> Result<Result<Option<(RunFold, Orders)>, String>, LogError> {
         let undecidable = |error: FoldError| LogError::Undecidable { run: request.run.clone(), message: error.message };
         let head = *commit.head();
-        let read = net::read_back(&request.run, commit.body(), &head, commit.events())?;
+        net::check_reads_back(&request.run, commit.body(), &head, commit.events())?;
         let mut orders = known.map(|known| known.orders.clone()).unwrap_or_default();
         let mut fold: Option<RunFold> = None;
-        for ((seq, new), event) in (head.first_seq.0..).zip(&decision.events).zip(read) {
+        for ((seq, new), event) in (head.first_seq.0..).zip(&decision.events).zip(commit.events()) {
             if new.target != Target::Run {
                 continue;
             }
             let before = fold.take().or_else(|| known.map(|known| known.fold.clone()));
-            let fact = Fact { seq: Seq(seq), head, event };
+            let fact = Fact { seq: Seq(seq), head, event: *event };
             if let Some(breach) = in_force.next(&mut orders, &fact) {
                 return Ok(Err(breach));
             }
