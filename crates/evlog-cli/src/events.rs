@@ -1,8 +1,11 @@
 //! Events for people and for programs: what `cat` and `tail` have in common.
 
 use crate::json::EventLine;
+use crate::marks;
 use crate::ui::{Text, Tone, Ui};
-use evlog_format::{CommitHead, Event, PLAIN};
+use evlog::Times;
+use evlog::policy::{Noted, Policies};
+use evlog_format::{Event, PLAIN};
 use evlog_projection::{Fact, time};
 use serde_json::Value;
 use std::ops::ControlFlow;
@@ -18,8 +21,6 @@ const KIND_WIDTH_MIN: usize = 20;
 const FIRST: [&str; 8] = ["stage", "state", "from", "to", "status", "requested", "reason_code", "action"];
 /// What people do not look for in one line.
 const LEFT_OUT: [&str; 2] = ["request", "definition"];
-/// Times that are further apart count as two, in nanoseconds.
-const TIME_APART_NS: u128 = 60 * 1_000_000_000;
 /// Digests are shown by this many digits.
 const DIGEST_SHOWN: usize = 12;
 
@@ -27,18 +28,24 @@ const DIGEST_SHOWN: usize = 12;
 pub(crate) struct Events<'u> {
     pub(crate) ui: &'u mut Ui,
     json: bool,
+    policies: Policies,
     stream_width: usize,
     kind_width: usize,
 }
 
 impl<'u> Events<'u> {
-    pub(crate) fn new(ui: &'u mut Ui, json: bool) -> Events<'u> {
-        Events { ui, json, stream_width: STREAM_WIDTH_MIN, kind_width: KIND_WIDTH_MIN }
+    /// The policies say which times are so far apart that they get a mark.
+    pub(crate) fn new(ui: &'u mut Ui, json: bool, policies: Policies) -> Events<'u> {
+        Events { ui, json, policies, stream_width: STREAM_WIDTH_MIN, kind_width: KIND_WIDTH_MIN }
     }
 
     /// Prints an event; says to stop when nobody reads any more.
     pub(crate) fn show(&mut self, fact: &Fact<'_>) -> ControlFlow<()> {
-        let line = EventLine::new(fact);
+        // A policy that is set while events are followed.
+        if let Some(Ok(noted)) = Noted::read(fact) {
+            self.policies.take(noted).ok();
+        }
+        let line = EventLine::new(fact, self.policies.apart_ns(fact.seq));
         if self.json {
             self.ui.json(&line);
         } else {
@@ -52,29 +59,17 @@ impl<'u> Events<'u> {
         self.stream_width = self.stream_width.max(stream.chars().count().min(STREAM_WIDTH_MAX));
         self.kind_width = self.kind_width.max(kind.chars().count());
         let (stream_width, kind_width) = (self.stream_width, self.kind_width);
+        let mark = Times::of(&fact.head).mark(self.policies.apart_ns(fact.seq));
+        let mark = mark.map_or_else(String::new, |mark| marks::told(mark) + "  ");
         let line = Text::default()
             .plain(format_args!("{:>6}  ", fact.seq.0))
             .toned(Tone::Faint, time::to_rfc3339(fact.head.recorded_ns))
             .plain(format_args!("  {stream:stream_width$}  "))
             .toned(tone_of_kind(&kind), format_args!("{kind:kind_width$}"))
             .plain("  ")
-            .toned(Tone::Warning, apart(&fact.head))
+            .toned(Tone::Warning, mark)
             .plain(if fact.event.protection == PLAIN { words(payload) } else { hidden(&fact.event) });
         self.ui.line(line);
-    }
-}
-
-/// The word for what happened, by its own account, at another time than it was recorded. Both in Unix nanoseconds.
-pub(crate) fn out_of_time(occurred_ns: i128, recorded_ns: i128) -> Option<&'static str> {
-    let is_apart = occurred_ns.abs_diff(recorded_ns) > TIME_APART_NS;
-    is_apart.then_some(if occurred_ns < recorded_ns { "backdated" } else { "ahead" })
-}
-
-fn apart(head: &CommitHead<'_>) -> String {
-    let Some(occurred) = head.occurred_ns else { return String::new() };
-    match out_of_time(occurred, head.recorded_ns.into()) {
-        Some(word) => format!("{word}: occurred {}  ", time::to_rfc3339(occurred)),
-        None => String::new(),
     }
 }
 

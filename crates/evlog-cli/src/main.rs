@@ -20,6 +20,7 @@ mod files;
 mod json;
 mod keys;
 mod listener;
+mod marks;
 mod notes;
 mod outputs;
 #[cfg(test)]

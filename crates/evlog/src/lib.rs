@@ -23,6 +23,7 @@ pub mod error;
 pub mod history;
 mod in_force;
 pub mod log;
+mod moment;
 mod net;
 mod opening;
 pub mod options;
@@ -39,9 +40,10 @@ pub mod view;
 pub use answer::{Answer, AnswerOutcome};
 pub use error::LogError;
 pub use log::{Log, Offered};
+pub use moment::{APART_NS, Mark, Moment, Times};
 pub use options::Options;
 pub use request::Request;
-pub use view::{Moment, View};
+pub use view::View;
 
 #[cfg(test)]
 mod tests;

@@ -30,7 +30,7 @@ pub struct Policy {
     pub ahead_ns: Option<i64>,
     /// How far behind the clock `at` may be, in nanoseconds; none: as far as times go.
     pub behind_ns: Option<i64>,
-    /// From which distance on an event is marked as backdated or ahead, in nanoseconds.
+    /// Beyond which distance an event is marked as backdated or ahead, in nanoseconds.
     pub mark_ns: i64,
     /// The weakest durability class.
     pub weakest: Durability,
@@ -128,13 +128,6 @@ impl Policy {
             );
             Breach { code: "POLICY_CHECKPOINT", message }
         })
-    }
-
-    /// The word for what happened, by its own account, at another time than it was recorded. Both in Unix nanoseconds.
-    pub fn mark(&self, occurred_ns: i128, recorded_ns: i64) -> Option<&'static str> {
-        let distance = occurred_ns - i128::from(recorded_ns);
-        let is_apart = distance.abs() > i128::from(self.mark_ns);
-        is_apart.then_some(if distance < 0 { "backdated" } else { "ahead" })
     }
 }
 

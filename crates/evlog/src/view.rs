@@ -5,6 +5,7 @@
 
 use crate::error::LogError;
 use crate::history::{LOG_STREAM, ProjectionPublished, published};
+use crate::moment::{Moment, Times};
 use crate::policy::{Noted, Policies};
 use evlog_format::{CommitHead, CommitReader, LogId, Position, Seq};
 use evlog_projection::registry::BundleFold;
@@ -22,25 +23,6 @@ pub struct View {
     contracts: Contracts,
     /// Commits from this seq on are not shown.
     bound: Option<Seq>,
-}
-
-/// One of the two times of a commit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
-    /// When it was recorded.
-    Recorded,
-    /// When it happened: as the caller says, or else when it was recorded.
-    Happened,
-}
-
-impl Moment {
-    /// This time of a commit, Unix nanoseconds.
-    pub fn of(self, head: &CommitHead<'_>) -> i128 {
-        match self {
-            Moment::Recorded => i128::from(head.recorded_ns),
-            Moment::Happened => head.time_ns(),
-        }
-    }
 }
 
 /// One run, in a line.
@@ -62,10 +44,10 @@ pub struct RunSummary {
     pub first_seq: Seq,
     /// Seq of the last one.
     pub last_seq: Seq,
-    /// Time of the first one, Unix nanoseconds.
-    pub first_time_ns: i128,
-    /// Time of the last one, Unix nanoseconds.
-    pub last_time_ns: i128,
+    /// Times of the first one.
+    pub first: Times,
+    /// Times of the last one.
+    pub last: Times,
 }
 
 /// All runs of a log, and the events at which a run could not be folded further.
@@ -283,17 +265,19 @@ impl View {
 
     /// The same; `told` is told the seq of each event.
     pub fn runs_telling(&self, told: &mut dyn FnMut(Seq)) -> Result<Runs, LogError> {
-        let mut folds: BTreeMap<String, (i128, Result<RunFold, FoldError>)> = BTreeMap::new();
+        let mut folds: BTreeMap<String, (Ends, Result<RunFold, FoldError>)> = BTreeMap::new();
         self.each(Seq(0), &mut |fact| {
             told(fact.seq);
             if fact.event.stream == LOG_STREAM {
                 return ControlFlow::Continue(());
             }
+            let times = Times::of(&fact.head);
             match folds.get_mut(fact.event.stream) {
                 None => {
-                    folds.insert(fact.event.stream.to_owned(), (fact.head.time_ns(), self.contracts.start(fact)));
+                    folds.insert(fact.event.stream.to_owned(), ((times, times), self.contracts.start(fact)));
                 }
-                Some((_, state @ Ok(_))) => {
+                Some(((_, last), state @ Ok(_))) => {
+                    *last = times;
                     if let Ok(fold) = state
                         && let Err(error) = fold.evolve(fact)
                     {
@@ -305,9 +289,9 @@ impl View {
             ControlFlow::Continue(())
         })?;
         let mut all = Runs::default();
-        for (first_time_ns, state) in folds.into_values() {
+        for (times, state) in folds.into_values() {
             match state {
-                Ok(fold) => all.runs.push(summary(&fold, first_time_ns)),
+                Ok(fold) => all.runs.push(summary(&fold, times)),
                 Err(error) => all.errors.push(error),
             }
         }
@@ -352,7 +336,10 @@ impl View {
     }
 }
 
-fn summary(fold: &RunFold, first_time_ns: i128) -> RunSummary {
+/// The times of the first and of the last event.
+type Ends = (Times, Times);
+
+fn summary(fold: &RunFold, (first, last): Ends) -> RunSummary {
     let head = fold.head();
     RunSummary {
         run: head.run.to_owned(),
@@ -363,8 +350,8 @@ fn summary(fold: &RunFold, first_time_ns: i128) -> RunSummary {
         events: head.events,
         first_seq: head.first_seq,
         last_seq: head.last_seq,
-        first_time_ns,
-        last_time_ns: head.last_time_ns,
+        first,
+        last,
     }
 }
 

@@ -4,6 +4,7 @@ use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::events::Events;
+use crate::marks;
 use crate::span::Span;
 use crate::ui::{Ui, Unit};
 use clap::Args;
@@ -53,7 +54,7 @@ impl CatArgs {
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CatArgs) -> Result<Verdict, CommandError> {
     let view = context.view_up_to_damage(args.at.at)?;
     let from = Seq(args.from);
-    let mut events = Events::new(ui, context.json);
+    let mut events = Events::new(ui, context.json, marks::policies(&view));
     let Some(run) = &args.run else {
         if args.span.is_given() {
             let (since, until) = args.span.ends();

@@ -4,11 +4,14 @@ use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::evidence::{Evidence, Judged, LEN_MAX, judge};
 use crate::files;
-use crate::json::{EvidenceObject, WitnessesObject};
+use crate::json::{EvidenceObject, MarkedEvent, TimesMembers, WitnessesObject};
+use crate::marks;
 use crate::notes::{Trust, Witnesses};
 use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui};
 use clap::Args;
+use evlog::{APART_NS, Times};
+use evlog_format::Seq;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -82,13 +85,36 @@ fn print(ui: &mut Ui, evidence: &Evidence, judged: &Judged, witnesses: Option<&W
         ("run", evidence.run.clone(), Tone::Strong),
         ("status", status.to_owned(), Tone::of(status)),
         ("events", events, Tone::Plain),
+        ("recorded", recorded(judged), Tone::Plain),
         ("limit", judged.limit(), Tone::Warning),
         ("files", files, Tone::Plain),
         ("log", format!("{} ({})", checkpoint.origin, checkpoint.log_id), Tone::Plain),
         ("covers", format!("{} bytes, the events before seq {}", checkpoint.size, checkpoint.next_seq), Tone::Plain),
     ];
+    rows.extend(mark(judged).map(|text| ("mark", text, Tone::Warning)));
     rows.extend(witnesses.map(Witnesses::row));
     facts(ui, &rows);
+}
+
+/// How many events are marked, and the first of them.
+fn mark(judged: &Judged) -> Option<String> {
+    let mut marked = judged.times.iter().filter_map(|(seq, times)| Some((seq, times.mark(APART_NS)?)));
+    let (seq, first) = marked.next()?;
+    let text = format!("seq {seq}: {}", marks::told(first));
+    match marked.count() as u64 {
+        0 => Some(text),
+        more => Some(format!("{text}; and {}, which `--json` lists", counted(more, "more event"))),
+    }
+}
+
+/// When the first and the last event were recorded.
+fn recorded(judged: &Judged) -> String {
+    let ends = [judged.times.first(), judged.times.last()].into_iter().flatten();
+    ends.map(|(_, times)| marks::to_second(times.recorded_ns)).collect::<Vec<_>>().join(" to ")
+}
+
+fn marked((seq, times): &(Seq, Times)) -> Option<MarkedEvent> {
+    times.mark(APART_NS).map(|_| MarkedEvent { seq: seq.0, times: TimesMembers::new(*times, APART_NS) })
 }
 
 fn object(ui: &mut Ui, evidence: &Evidence, judged: &Judged, witnesses: Option<&Witnesses>, holds: bool) {
@@ -99,6 +125,9 @@ fn object(ui: &mut Ui, evidence: &Evidence, judged: &Judged, witnesses: Option<&
         contract: judged.contract.as_deref(),
         status: judged.status.as_deref(),
         events: judged.events.len() as u64,
+        first: judged.times.first().map(|(_, times)| TimesMembers::new(*times, APART_NS)),
+        last: judged.times.last().map(|(_, times)| TimesMembers::new(*times, APART_NS)),
+        marked: judged.times.iter().filter_map(marked).collect(),
         limit: judged.limit(),
         files: judged.projections.len() as u64,
         origin: &checkpoint.origin,

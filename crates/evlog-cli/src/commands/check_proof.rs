@@ -8,6 +8,8 @@ use crate::notes::{Trust, Witnesses};
 use crate::table::facts;
 use crate::ui::{Tone, Ui};
 use clap::Args;
+use evlog::APART_NS;
+use evlog::policy::Policies;
 use evlog_format::Seq;
 use evlog_projection::Fact;
 use evlog_proof::{FileError, ProofFile, ProvenCommit, Signed};
@@ -159,7 +161,7 @@ fn print(
     rows.extend(witnesses.map(Witnesses::row));
     facts(ui, &rows);
     let Some(commit) = commit else { return Ok(()) };
-    let mut events = Events::new(ui, false);
+    let mut events = Events::new(ui, false, Policies::default());
     each_fact(commit, &mut |fact| {
         let _stopped = events.show(fact);
         Ok(())
@@ -177,7 +179,7 @@ fn object(
     let mut events = Vec::new();
     if let Some(commit) = commit {
         each_fact(commit, &mut |fact| {
-            let line = serde_json::to_value(EventLine::new(fact));
+            let line = serde_json::to_value(EventLine::new(fact, APART_NS));
             events.push(line.map_err(|error| CommandError::user(error.to_string()))?);
             Ok(())
         })?;

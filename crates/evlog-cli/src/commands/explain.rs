@@ -3,16 +3,21 @@
 use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
-use crate::json::{ExplainObject, ExplainReason};
+use crate::json::{ExplainObject, ExplainReason, TimesMembers};
+use crate::marks;
 use crate::table::{facts, print};
 use crate::ui::{Tone, Ui, visible};
 use clap::{Args, ValueEnum};
-use evlog::{LogError, View};
+use evlog::{LogError, Times, View};
 use evlog_lifecycle::explain::{Explanation, Origin, Reason, Role, Told, explain, taken_from};
 use evlog_projection::Bundle;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::ops::ControlFlow;
+
+/// Times by seq, and beyond which distance they get a mark.
+type TimesBySeq = BTreeMap<u64, (Times, u128)>;
 
 /// Where the validation reports of a bundle stand.
 const REPORTS: &str = "logs/contract_validation/";
@@ -60,10 +65,11 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs) -> Result<
     };
     let run_json = json(&bundle, "run.json");
     let found = explanation(&bundle, &run_json, &earlier(&view, &run_json)?);
+    let times = times(&view, &args.run)?;
     match args.format.unwrap_or(if context.json { Format::Json } else { Format::Text }) {
-        Format::Text => text(ui, &args.run, &found),
-        Format::Json => ui.json(&object(&args.run, &found)),
-        Format::Markdown => ui.file(markdown(&args.run, &found).as_bytes()),
+        Format::Text => text(ui, &args.run, &found, &times),
+        Format::Json => ui.json(&object(&args.run, &found, &times)),
+        Format::Markdown => ui.file(markdown(&args.run, &found, &times).as_bytes()),
     }
     if can_be_retried(&bundle, &found) {
         ui.advise(&format!(
@@ -72,6 +78,25 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs) -> Result<
         ));
     }
     Ok(Verdict::Yes)
+}
+
+/// When the events of a run were recorded and happened, by seq.
+fn times(view: &View, run: &str) -> Result<TimesBySeq, LogError> {
+    let (mut times, policies) = (BTreeMap::new(), marks::policies(view));
+    view.stream(run, &mut |fact| {
+        times.insert(fact.seq.0, (Times::of(&fact.head), policies.apart_ns(fact.seq)));
+        ControlFlow::Continue(())
+    })?;
+    Ok(times)
+}
+
+/// The sentence, and the mark of the last of its events.
+fn sentence(reason: &Reason, times: &TimesBySeq) -> String {
+    let last = reason.seqs.last().and_then(|seq| times.get(seq));
+    match last.and_then(|(times, apart_ns)| times.mark(*apart_ns)) {
+        Some(mark) => format!("{} ({})", reason.text, marks::told(mark)),
+        None => reason.text.clone(),
+    }
 }
 
 fn bytes<'b>(bundle: &'b Bundle, path: &str) -> &'b [u8] {
@@ -124,13 +149,18 @@ fn can_be_retried(bundle: &Bundle, found: &Explanation) -> bool {
     found.contract == "pipeline" && has_plan && ["failed", "partial"].contains(&found.status.as_str())
 }
 
-fn object<'a>(run: &'a str, found: &'a Explanation) -> ExplainObject<'a> {
+fn object<'a>(run: &'a str, found: &'a Explanation, times: &TimesBySeq) -> ExplainObject<'a> {
     let reason = |reason: &'a Reason| ExplainReason {
         role: reason.role.word(),
         subject: &reason.subject,
         state: &reason.state,
         text: &reason.text,
         seqs: &reason.seqs,
+        times: reason
+            .seqs
+            .iter()
+            .map(|seq| times.get(seq).map(|(times, apart_ns)| TimesMembers::new(*times, *apart_ns)))
+            .collect(),
     };
     ExplainObject {
         run,
@@ -155,7 +185,7 @@ fn seqs(reason: &Reason) -> String {
     reason.seqs.iter().map(u64::to_string).collect::<Vec<String>>().join(", ")
 }
 
-fn text(ui: &mut Ui, run: &str, found: &Explanation) {
+fn text(ui: &mut Ui, run: &str, found: &Explanation, times: &TimesBySeq) {
     let status = Tone::of(&found.status.to_lowercase());
     facts(
         ui,
@@ -171,7 +201,7 @@ fn text(ui: &mut Ui, run: &str, found: &Explanation) {
             (reason.role.word().to_owned(), tone(reason.role)),
             (reason.subject.clone(), Tone::Strong),
             (seqs(reason), Tone::Faint),
-            (reason.text.clone(), Tone::Plain),
+            (sentence(reason, times), Tone::Plain),
         ]
     };
     let rows: Vec<_> = found.reasons.iter().map(row).collect();
@@ -179,9 +209,9 @@ fn text(ui: &mut Ui, run: &str, found: &Explanation) {
 }
 
 /// A heading, the sentence, a table. What a run recorded stays text: it makes no markup of its own.
-fn markdown(run: &str, found: &Explanation) -> String {
+fn markdown(run: &str, found: &Explanation, times: &TimesBySeq) -> String {
     let row = |reason: &Reason| {
-        let [subject, text] = [&reason.subject, &reason.text].map(|text| plain(text));
+        let [subject, text] = [&reason.subject, &sentence(reason, times)].map(|text| plain(text));
         format!("| {} | {subject} | {} | {text} | {} |\n", reason.role.word(), plain(&reason.state), seqs(reason))
     };
     let rows: String = found.reasons.iter().map(row).collect();

@@ -4,12 +4,15 @@ use super::run::resuming;
 use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
-use crate::json::{self, RunLine};
+use crate::json::{self, RunLine, TimesMembers};
+use crate::marks;
 use crate::table;
 use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
+use evlog::Times;
+use evlog::policy::Policies;
 use evlog::view::RunSummary;
-use evlog_projection::time;
+use evlog_format::Seq;
 use std::path::Path;
 
 const EXAMPLES: &str = "\
@@ -17,7 +20,10 @@ Examples:
   evlog runs                                   every run, in the order of their first events
   evlog runs --contract status --status failed
   evlog runs --contract order                  those of a contract file of that name
-  evlog runs --json | jq -r 'select(.terminal | not) | .run'";
+  evlog runs --json | jq -r 'select(.terminal | not) | .run'
+
+The times are when the first and the last event of a run were recorded. Where one of the two
+occurred more than a minute from that, or as far as the policy says, it is listed below, `backdated` or `ahead`.";
 
 /// List the runs and their states
 #[derive(Args, Debug)]
@@ -57,15 +63,21 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Ver
         })
         .filter(|run| wanted(&args.status, &run.status))
         .collect();
+    let policies = marks::policies(&view);
     if context.json {
         for run in runs {
-            ui.json(&line(run));
+            ui.json(&line(run, &policies));
         }
     } else if runs.is_empty() {
         ui.talk(format_args!("no runs"));
     } else {
         let rows: Vec<Vec<table::Cell>> = runs.iter().map(|run| row(run)).collect();
-        table::print(ui, &["RUN", "CONTRACT", "STATUS", "EVENTS", "BEGAN", "LAST EVENT"], &rows);
+        table::print(ui, &["RUN", "CONTRACT", "STATUS", "EVENTS", "FIRST RECORDED", "LAST RECORDED"], &rows);
+        let marked: Vec<Vec<table::Cell>> = runs.iter().flat_map(|run| marked(run, &policies)).collect();
+        if !marked.is_empty() {
+            ui.line(format_args!(""));
+            table::print(ui, &["RUN", "EVENT", "MARK"], &marked);
+        }
         if let Some(run) = runs.iter().find(|run| run.contract == "pipeline" && !run.terminal) {
             let command = resuming(None, &run.run, Path::new("."), &context.log);
             ui.advise(&format!("a pipeline that `evlog run` left in progress is taken up by `{command}`"));
@@ -78,7 +90,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Ver
     Ok(Verdict::of(all.errors.is_empty()))
 }
 
-fn line(run: &RunSummary) -> RunLine<'_> {
+fn line<'r>(run: &'r RunSummary, policies: &Policies) -> RunLine<'r> {
     RunLine {
         run: &run.run,
         contract: run.contract,
@@ -88,8 +100,10 @@ fn line(run: &RunSummary) -> RunLine<'_> {
         events: run.events,
         first_seq: run.first_seq.0,
         last_seq: run.last_seq.0,
-        first_time: json::time(run.first_time_ns),
-        last_time: json::time(run.last_time_ns),
+        first_time: json::time(run.first.happened_ns()),
+        last_time: json::time(run.last.happened_ns()),
+        first: TimesMembers::new(run.first, policies.apart_ns(run.first_seq)),
+        last: TimesMembers::new(run.last, policies.apart_ns(run.last_seq)),
     }
 }
 
@@ -101,6 +115,20 @@ fn named(run: &RunSummary) -> String {
     }
 }
 
+/// A row for the first and one for the last event, where they have a mark.
+fn marked(run: &RunSummary, policies: &Policies) -> Vec<Vec<table::Cell>> {
+    let mut ends = vec![("first", run.first, run.first_seq), ("last", run.last, run.last_seq)];
+    if run.first_seq == run.last_seq {
+        ends.truncate(1);
+    }
+    let row = |(which, times, seq): (&str, Times, Seq)| {
+        let mark = times.mark(policies.apart_ns(seq))?;
+        let (run, which) = ((run.run.clone(), Tone::Strong), (which.to_owned(), Tone::Plain));
+        Some(vec![run, which, (marks::told(mark), Tone::Warning)])
+    };
+    ends.into_iter().filter_map(row).collect()
+}
+
 fn row(run: &RunSummary) -> Vec<table::Cell> {
     let plain = |text: String| (text, Tone::Plain);
     vec![
@@ -108,7 +136,7 @@ fn row(run: &RunSummary) -> Vec<table::Cell> {
         plain(named(run)),
         (run.status.clone(), Tone::of(&run.status)),
         plain(run.events.to_string()),
-        plain(time::to_rfc3339(run.first_time_ns)),
-        plain(time::to_rfc3339(run.last_time_ns)),
+        plain(marks::to_second(run.first.recorded_ns)),
+        plain(marks::to_second(run.last.recorded_ns)),
     ]
 }

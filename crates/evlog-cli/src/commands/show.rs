@@ -4,14 +4,21 @@ use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::events::words;
+use crate::marks;
 use crate::ui::{Text, Tone, Ui};
 use clap::Args;
+use evlog::{LogError, Mark, Times, View};
+use evlog_format::Seq;
 use evlog_projection::Bundle;
 use serde_json::Value;
 use serde_json::value::RawValue;
+use std::ops::ControlFlow;
 
 /// The state of a run of any contract, within its bundle.
 const RUN_FILE: &str = "run.json";
+
+/// The label of the run's last event.
+const LAST: &str = "last event";
 
 /// What people look for first.
 const FIRST: [&str; 4] = ["run_id", "contract", "pipeline", "status"];
@@ -44,7 +51,13 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ShowArgs) -> Result<Ver
     if context.json {
         ui.json(&as_written(&file.bytes)?);
     } else {
-        show(ui, &bundle, &file.bytes);
+        show(
+            ui,
+            &bundle,
+            &file.bytes,
+            last_event(&view, &args.run)?
+                .map(|(seq, times)| (seq, times, times.mark(marks::policies(&view).apart_ns(seq)))),
+        );
     }
     damage?;
     Ok(Verdict::Yes)
@@ -56,16 +69,32 @@ fn as_written(bytes: &[u8]) -> Result<&RawValue, CommandError> {
     serde_json::from_slice(bytes).map_err(unread)
 }
 
+/// The run's last event, and when it was recorded and happened.
+fn last_event(view: &View, run: &str) -> Result<Option<(Seq, Times)>, LogError> {
+    let mut last = None;
+    view.stream(run, &mut |fact| {
+        last = Some((fact.seq, Times::of(&fact.head)));
+        ControlFlow::Continue(())
+    })?;
+    Ok(last)
+}
+
 /// The members of `run.json`, lists line by line; then the files of the bundle.
-fn show(ui: &mut Ui, bundle: &Bundle, bytes: &[u8]) {
+fn show(ui: &mut Ui, bundle: &Bundle, bytes: &[u8], last: Option<(Seq, Times, Option<Mark>)>) {
     let state: Value = serde_json::from_slice(bytes).unwrap_or_default();
     let members = state.as_object().cloned().unwrap_or_default();
-    let width = members.keys().map(String::len).max().unwrap_or(0).max("files".len());
+    let width = members.keys().map(String::len).max().unwrap_or(0).max(LAST.len());
     let first = FIRST.iter().filter_map(|key| members.get_key_value(*key));
     let rest = members.iter().filter(|(key, _)| !FIRST.contains(&key.as_str()));
     for (key, value) in first.chain(rest) {
         member(ui, key, width, &lines(value));
     }
+    if let Some((seq, times, mark)) = last {
+        let recorded = format!("seq {seq}, recorded {}", marks::to_second(times.recorded_ns));
+        let mark = mark.map(marks::told);
+        member(ui, LAST, width, &[vec![recorded], Vec::from_iter(mark)].concat());
+    }
+    member(ui, "times", width, &["when it occurred, as commands say, or else when it was recorded".to_owned()]);
     let files: Vec<String> =
         bundle.files.values().map(|file| format!("{} ({} bytes)", file.path, file.bytes.len())).collect();
     member(ui, "files", width, &files);

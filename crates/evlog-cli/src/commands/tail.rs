@@ -7,6 +7,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::events::Events;
 use crate::listener;
+use crate::marks;
 use crate::ui::Ui;
 use clap::Args;
 use evlog::View;
@@ -66,7 +67,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
     let mut view = context.view_up_to_damage(args.at.at).map_err(|error| {
         if args.follow { error.hint("with --wait, `evlog tail -f` waits for a log") } else { error }
     })?;
-    let mut events = Events::new(ui, context.json);
+    let mut events = Events::new(ui, context.json, marks::policies(&view));
     let first = first_of_last(&view, args)?;
     let known = first.is_some() || args.run.is_none();
     let mut next = show(&view, first.unwrap_or(view.next_seq()), args, &mut events)?;

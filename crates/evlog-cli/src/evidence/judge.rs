@@ -8,6 +8,7 @@ use super::{Evidence, Projected};
 use crate::commands::check_proof::each_fact;
 use crate::error::CommandError;
 use crate::json::{EventLine, hex};
+use evlog::{APART_NS, Times};
 use evlog_format::{Position, Root, Seq};
 use evlog_projection::registry::BundleFold;
 use evlog_projection::{Bundle, Contracts, FoldError};
@@ -20,6 +21,8 @@ pub(crate) struct Judged {
     pub(crate) checkpoint: Checkpoint,
     /// The run's proven events, as `cat --json` shows them, and the position of the commit of each.
     pub(crate) events: Vec<(Value, Position)>,
+    /// When they were recorded and happened, by their seqs.
+    pub(crate) times: Vec<(Seq, Times)>,
     pub(crate) contract: Option<String>,
     pub(crate) status: Option<String>,
     /// Whether the run has ended, by its contract.
@@ -57,6 +60,7 @@ impl<'e> Judging<'e> {
         let judged = Judged {
             checkpoint,
             events: Vec::new(),
+            times: Vec::new(),
             contract: None,
             status: None,
             has_ended: false,
@@ -86,8 +90,9 @@ impl<'e> Judging<'e> {
                     .push(format!("proof {nth}: expected event {expected} of the run, found event {number}"));
             }
             self.after = Some(fact.seq);
-            let line = serde_json::to_value(EventLine::new(fact)).unwrap_or_default();
+            let line = serde_json::to_value(EventLine::new(fact, APART_NS)).unwrap_or_default();
             self.judged.events.push((line, position));
+            self.judged.times.push((fact.seq, Times::of(&fact.head)));
             if self.failed.is_none() {
                 self.failed = self.fold.push(fact).err();
             }

@@ -1,9 +1,8 @@
 //! The page for people: one file, no network, no script that runs. The same data gives the same bytes.
 
 use super::{Evidence, Judged};
-use crate::events::{out_of_time, words};
+use crate::events::words;
 use crate::ui::visible;
-use evlog_projection::time;
 use serde_json::Value;
 use std::fmt::Write;
 
@@ -93,9 +92,7 @@ fn events(page: &mut String, judged: &Judged) {
 /// When it happened, as the command said; with a word where that is another time than it was recorded.
 fn occurred(event: &Value) -> String {
     let Some(text) = event["occurred"].as_str() else { return String::new() };
-    let time = |key: &str| event[key].as_str().and_then(|text| time::from_rfc3339(text).ok());
-    let word = time("occurred").zip(time("recorded")).and_then(|(occurred, recorded)| out_of_time(occurred, recorded));
-    format!("{} {}", shorter(text), word.unwrap_or_default()).trim_end().to_owned()
+    format!("{} {}", shorter(text), event["mark"].as_str().unwrap_or_default()).trim_end().to_owned()
 }
 
 /// Who caused it, as the command said, and who was authenticated.

@@ -1,6 +1,7 @@
 //! An event, as `cat` and `tail` show it.
 
 use super::{payload, time};
+use evlog::Times;
 use evlog_format::json::check_canonical;
 use evlog_format::{CommitHead, Event, Kind, PLAIN};
 use evlog_projection::Fact;
@@ -24,11 +25,29 @@ pub(crate) struct EventLine<'a> {
     pub(crate) payload: Payload,
 }
 
+/// The times of a commit, and the mark where these are apart.
+#[derive(Serialize)]
+pub(crate) struct TimesMembers {
+    recorded: String,
+    occurred: Option<String>,
+    mark: Option<&'static str>,
+}
+
+impl TimesMembers {
+    pub(crate) fn new(times: Times, apart_ns: u128) -> TimesMembers {
+        TimesMembers {
+            recorded: time(times.recorded_ns),
+            occurred: times.occurred_ns.map(time),
+            mark: times.mark(apart_ns).map(|mark| mark.word),
+        }
+    }
+}
+
 /// What the events of a commit share.
 #[derive(Serialize)]
 pub(crate) struct HeadMembers<'a> {
-    recorded: String,
-    occurred: Option<String>,
+    #[serde(flatten)]
+    times: TimesMembers,
     actor: &'a str,
     principal: Option<&'a str>,
     correlation: Option<&'a str>,
@@ -36,10 +55,9 @@ pub(crate) struct HeadMembers<'a> {
 }
 
 impl<'a> HeadMembers<'a> {
-    pub(crate) fn new(head: &CommitHead<'a>) -> HeadMembers<'a> {
+    pub(crate) fn new(head: &CommitHead<'a>, apart_ns: u128) -> HeadMembers<'a> {
         HeadMembers {
-            recorded: time(head.recorded_ns),
-            occurred: head.occurred_ns.map(time),
+            times: TimesMembers::new(Times::of(head), apart_ns),
             actor: head.actor,
             principal: head.principal,
             correlation: head.correlation,
@@ -77,7 +95,7 @@ impl Payload {
 }
 
 impl<'a> EventLine<'a> {
-    pub(crate) fn new(fact: &Fact<'a>) -> EventLine<'a> {
+    pub(crate) fn new(fact: &Fact<'a>, apart_ns: u128) -> EventLine<'a> {
         let event = fact.event;
         EventLine {
             seq: fact.seq.0,
@@ -87,7 +105,7 @@ impl<'a> EventLine<'a> {
             kind: event.kind.to_string(),
             kind_version: event.kind_version,
             causation: event.causation.map(|seq| seq.0),
-            head: HeadMembers::new(&fact.head),
+            head: HeadMembers::new(&fact.head, apart_ns),
             protection: event.protection,
             payload: Payload::of(&event),
         }

@@ -1,5 +1,6 @@
 //! The answer of `explain`.
 
+use super::TimesMembers;
 use serde::Serialize;
 
 /// Why a run is as it is.
@@ -20,4 +21,6 @@ pub(crate) struct ExplainReason<'a> {
     pub(crate) state: &'a str,
     pub(crate) text: &'a str,
     pub(crate) seqs: &'a [u64],
+    /// One for each seq; null where the event is of another run.
+    pub(crate) times: Vec<Option<TimesMembers>>,
 }

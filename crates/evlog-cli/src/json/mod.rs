@@ -18,14 +18,16 @@ mod run_event;
 
 pub(crate) use conform::{ConformCheck, ConformFinding, ConformObject};
 pub(crate) use contract::{ContractCheck, ContractFinding, ContractObject, ContractRow};
-pub(crate) use event::{EventLine, HeadMembers};
+pub(crate) use event::{EventLine, HeadMembers, TimesMembers};
 pub(crate) use explain::{ExplainObject, ExplainReason};
 pub(crate) use inspect::{
     BytesLine, FrameLine, HeadLine, LockLine, LogLine, PlaceLine, QuarantineLine, SegmentLine, SidecarLine,
     StrangerLine, VerdictLine,
 };
 pub(crate) use policy::{PolicyAt, PolicyObject, PolicyRule};
-pub(crate) use proofs::{CheckpointObject, EvidenceObject, KeyObject, ProofObject, WitnessObject, WitnessesObject};
+pub(crate) use proofs::{
+    CheckpointObject, EvidenceObject, KeyObject, MarkedEvent, ProofObject, WitnessObject, WitnessesObject,
+};
 pub(crate) use repair::{LossObject, RefusedObject, RepairObject, StepObject};
 pub(crate) use reports::{
     BackupObject, BenchDisk, BenchMachine, BenchObject, BenchSeries, CheckFinding, CheckObject, Digested, InitObject,

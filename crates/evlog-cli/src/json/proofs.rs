@@ -1,5 +1,6 @@
 //! The answers of the commands about keys, checkpoints and proofs.
 
+use super::TimesMembers;
 use crate::notes::Witnesses;
 use serde::Serialize;
 use serde_json::Value;
@@ -85,6 +86,9 @@ pub(crate) struct EvidenceObject<'a> {
     pub(crate) contract: Option<&'a str>,
     pub(crate) status: Option<&'a str>,
     pub(crate) events: u64,
+    pub(crate) first: Option<TimesMembers>,
+    pub(crate) last: Option<TimesMembers>,
+    pub(crate) marked: Vec<MarkedEvent>,
     pub(crate) limit: String,
     pub(crate) files: u64,
     pub(crate) origin: &'a str,
@@ -95,4 +99,12 @@ pub(crate) struct EvidenceObject<'a> {
     pub(crate) witnesses: Option<WitnessesObject<'a>>,
     pub(crate) findings: &'a [String],
     pub(crate) contract_finding: Option<&'a str>,
+}
+
+/// An event that happened at another time than it was recorded.
+#[derive(Serialize)]
+pub(crate) struct MarkedEvent {
+    pub(crate) seq: u64,
+    #[serde(flatten)]
+    pub(crate) times: TimesMembers,
 }

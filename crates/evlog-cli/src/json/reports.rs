@@ -1,6 +1,6 @@
 //! The answers of the other commands. Absent members of findings are `null`.
 
-use super::WitnessesObject;
+use super::{TimesMembers, WitnessesObject};
 use serde::Serialize;
 
 /// `init`.
@@ -64,6 +64,8 @@ pub(crate) struct RunLine<'a> {
     pub(crate) last_seq: u64,
     pub(crate) first_time: String,
     pub(crate) last_time: String,
+    pub(crate) first: TimesMembers,
+    pub(crate) last: TimesMembers,
 }
 
 /// `project --out`: one line for each run.

@@ -136,3 +136,26 @@ fn a_pipeline_that_the_policy_refuses_does_not_begin() {
     let of_run = events.iter().filter(|event| event["kind"].as_str().unwrap().starts_with("pipeline."));
     assert!(of_run.clone().count() > 3 && of_run.clone().all(|event| event["actor"] == "ci:main"), "{events:?}");
 }
+
+#[test]
+fn marks_are_by_the_policy_of_the_events_time() {
+    // L-12.
+    let room = Room::new();
+    room.ends(0, &["init"]);
+    let late = r#"{"contract":"custom","run":"RUN","do":"record","kind":"custom/note","at":"2026-01-01T00:00:00Z"}"#;
+    assert_eq!(codes(&room.feed(&["submit"], &late.replace("RUN", "before")).out), ["accepted"]);
+    set(&room, "[at]\nmark = \"30000d\"");
+    assert_eq!(codes(&room.feed(&["submit"], &late.replace("RUN", "after")).out), ["accepted"]);
+    let mark = |lines: &[Value], of: &dyn Fn(&Value) -> Value, run: &str| {
+        lines.iter().find(|line| line["stream"] == run || line["run"] == run).map(of).unwrap()
+    };
+    let (events, runs) = (room.ends(0, &["cat", "--json"]).lines(), room.ends(0, &["runs", "--json"]).lines());
+    for (run, expected) in [("before", json!("backdated")), ("after", Value::Null)] {
+        assert_eq!(mark(&events, &|line| line["mark"].clone(), run), expected, "{run}");
+        assert_eq!(mark(&runs, &|line| line["last"]["mark"].clone(), run), expected, "{run}");
+        let shown = room.ends(0, &["show", run]).out;
+        assert_eq!(shown.contains("backdated"), expected != Value::Null, "{shown}");
+    }
+    let tail = room.ends(0, &["tail"]).out;
+    assert_eq!(tail.matches("backdated").count(), 1, "{tail}");
+}

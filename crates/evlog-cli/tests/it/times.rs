@@ -32,7 +32,7 @@ fn an_event_says_when_it_was_recorded_and_when_it_happened_and_people_see_where_
     assert!(all.iter().all(|event| event["recorded"].as_str().unwrap() > "2026"), "{all:?}");
     let people = room.ends(0, &["cat"]).out;
     let line = |run: &str| people.lines().find(|line| line.contains(&format!(" {run} "))).unwrap().to_owned();
-    assert!(line("old").contains("backdated: occurred 2001-02-03T04:05:06.000Z"), "{people}");
+    assert!(line("old").contains("2001-02-03T04:05:06Z occurred, backdated "), "{people}");
     assert!(!line("now").contains("occurred"), "{people}");
     // What contracts make of it is when it happened.
     assert_eq!(room.ends(0, &["show", "old", "--json"]).json()["created_at_utc"], "2001-02-03T04:05:06.000Z");
@@ -159,11 +159,11 @@ fn what_happened_in_the_year_9999_is_shown_found_projected_and_verified() {
     assert_eq!(events(&room, &["--since", "9000-01-01T00:00:00Z"]).len(), 0, "no clock has said so");
     assert_eq!(events(&room, &["--occurred", "--until", "9999-12-31T23:59:59.999999999Z", "--run", "late"]).len(), 0);
     let people = room.ends(0, &["cat", "--run", "late"]).out;
-    assert!(people.contains("9999-12-31T23:59:59.999Z"), "{people}");
+    assert!(people.contains("9999-12-31T23:59:59Z occurred, ahead "), "{people}");
     assert_eq!(room.ends(0, &["show", "late", "--json"]).json()["created_at_utc"], "9999-12-31T23:59:59.999Z");
     room.ends(0, &["show", "late"]);
     room.ends(0, &["explain", "late"]);
-    assert!(room.ends(0, &["runs"]).out.contains("9999-12-31T23:59:59.999Z"));
+    assert!(room.ends(0, &["runs"]).out.contains("9999-12-31T23:59:59Z occurred, ahead "));
     room.ends(0, &["project", "--out", "."]);
     assert_eq!(room.ends(0, &["replay", "--json"]).json()["agrees"], true);
     room.ends(0, &["verify"]);
@@ -184,4 +184,86 @@ fn a_log_is_opened_and_closed_only_around_what_it_was_opened_for() {
     assert_eq!(room.run(&["run", "plan.toml", "--run-id", "r", "-q"]).code, 20);
     room.feed(&["submit"], "{\"contract\":\"status\",\"run\":\"r\",\"do\":\"create\"}\n");
     assert_eq!(kinds(&room), before, "what was refused before anything was recorded leaves no trace");
+}
+
+/// A run whose last event is backdated, and one without marks.
+fn room_with_marks() -> Room {
+    let room = Room::new();
+    let lines = [
+        json!({"contract": "status", "run": "s", "do": "create"}),
+        json!({"contract": "status", "run": "s", "do": "transition", "to": "running", "at": "2001-02-03T04:05:06Z"}),
+        json!({"contract": "status", "run": "t", "do": "create"}),
+    ];
+    room.feed(&["submit"], &lines.map(|line| line.to_string() + "\n").concat());
+    room
+}
+
+const MARKED: &str = "2001-02-03T04:05:06Z occurred, backdated ";
+
+#[test]
+fn every_view_that_shows_a_time_says_which_one_and_marks_what_is_apart() {
+    let room = room_with_marks();
+    let of = |arguments: &[&str]| room.ends(0, arguments).out;
+    let line = |text: &str, with: &str| text.lines().find(|line| line.contains(with)).unwrap_or_default().to_owned();
+    let runs = of(&["runs"]);
+    assert!(runs.starts_with("RUN") && runs.contains("LAST RECORDED"), "{runs}");
+    assert_eq!(runs.matches(&format!("s    last   {MARKED}")).count(), 1, "{runs}");
+    assert!(!line(&of(&["runs", "--status", "created"]), "RUN").contains("MARK"), "{runs}");
+    let show = of(&["show", "s"]);
+    let last = line(&show, "last event");
+    assert!(last.contains("seq 3, recorded 20"), "{show}");
+    assert!(line(&show, "occurred, backdated").trim_start().starts_with(MARKED), "{show}");
+    assert!(line(&show, "times").contains("occurred"), "{show}");
+    assert!(!of(&["show", "t"]).contains("backdated"));
+    for format in ["text", "markdown"] {
+        let explained = of(&["explain", "s", "--format", format]);
+        assert!(explained.contains("backdated") && explained.contains("occurred"), "{explained}");
+        assert!(!of(&["explain", "t", "--format", format]).contains("backdated"));
+    }
+    let frames = of(&["inspect", "--segment", "0"]);
+    assert!(frames.contains("RECORDED") && frames.matches(MARKED).count() == 1, "{frames}");
+    assert!(of(&["cat", "--run", "s"]).contains(MARKED));
+}
+
+#[test]
+fn programs_get_both_times_and_the_mark() {
+    let room = room_with_marks();
+    let lines = |arguments: &[&str]| room.ends(0, arguments).lines();
+    let is_marked = |times: &Value| {
+        let occurred = times["occurred"].as_str() == Some("2001-02-03T04:05:06.000000000Z");
+        assert!(times["recorded"].is_string(), "{times}");
+        assert_eq!(times["mark"], if occurred { json!("backdated") } else { Value::Null }, "{times}");
+        occurred
+    };
+    let events = lines(&["cat", "--run", "s", "--json"]);
+    assert_eq!(events.iter().map(is_marked).collect::<Vec<_>>(), [false, true]);
+    let runs = lines(&["runs", "--json"]);
+    let ends: Vec<bool> = runs.iter().flat_map(|run| [is_marked(&run["first"]), is_marked(&run["last"])]).collect();
+    assert_eq!(ends, [false, true, false, false]);
+    let explained = room.ends(0, &["explain", "s", "--json"]).json();
+    let reasons = explained["reasons"].as_array().unwrap();
+    let times: Vec<&Value> = reasons.iter().flat_map(|reason| reason["times"].as_array().unwrap()).collect();
+    assert!(times.iter().any(|times| is_marked(times)), "{explained}");
+    let frames = lines(&["inspect", "--segment", "0", "--json"]);
+    assert_eq!(frames.iter().filter(|frame| frame["what"] == "frame" && is_marked(frame)).count(), 1);
+}
+
+#[test]
+fn checked_evidence_says_when_the_events_were_recorded_and_which_are_backdated() {
+    let room = room_with_marks();
+    room.ends(0, &["key", "new", "example.com/builds"]);
+    room.ends(0, &["checkpoint", "--key", "builds.key"]);
+    for (run, marks) in [("s", 1), ("t", 0)] {
+        let page = format!("{run}.html");
+        room.ends(0, &["evidence", run, "--out", &page]);
+        let check = ["check-evidence", page.as_str(), "--key", "builds.pub"];
+        let people = room.ends(0, &check).out;
+        assert!(people.contains("\nrecorded  20"), "{people}");
+        assert_eq!(people.matches(MARKED).count(), marks, "{people}");
+        let found = room.ends(0, &[&check[..], &["--json"]].concat()).json();
+        let marked = found["marked"].as_array().unwrap();
+        assert_eq!(marked.iter().filter(|event| event["mark"] == "backdated").count(), marks, "{found}");
+        assert_eq!(marked.len(), marks);
+        assert!(found["first"]["recorded"].as_str() <= found["last"]["recorded"].as_str(), "{found}");
+    }
 }

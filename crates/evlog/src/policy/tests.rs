@@ -143,12 +143,9 @@ fn a_run_begins_only_where_a_checkpoint_is_new_enough() {
 }
 
 #[test]
-fn an_event_is_marked_beyond_the_distance_and_not_at_it() {
+fn what_is_marked_without_a_policy_is_what_views_without_a_log_mark() {
     // L-12.
-    let policy = Policy { mark_ns: 5, ..Policy::default() };
-    let marks = [94, 95, 105, 106].map(|occurred| policy.mark(occurred, 100));
-    assert_eq!(marks, [Some("backdated"), None, None, Some("ahead")]);
-    assert_eq!(policy.mark(0, i64::MAX), Some("backdated"));
+    assert_eq!(Policies::default().apart_ns(Seq(0)), crate::APART_NS);
 }
 
 #[test]

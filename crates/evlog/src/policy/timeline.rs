@@ -153,6 +153,11 @@ impl Policies {
         count.checked_sub(1).and_then(|last| self.set.get(last)).unwrap_or(&self.before)
     }
 
+    /// Beyond which distance from the clock an event is marked, in nanoseconds.
+    pub fn apart_ns(&self, seq: Seq) -> u128 {
+        self.at(seq).policy.mark_ns.unsigned_abs().into()
+    }
+
     /// The policy that is in force where the log ends.
     pub fn last(&self) -> &InForce {
         self.set.last().unwrap_or(&self.before)

@@ -3,9 +3,10 @@
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::json::{BytesLine, FrameLine, HeadMembers};
+use crate::marks;
 use crate::table::counted;
 use crate::ui::{Text, Tone, Ui, Unit};
-use evlog::LogError;
+use evlog::{APART_NS, LogError, Times};
 use evlog_format::{CommitReader, Corruption, Frame, Seq};
 use evlog_projection::time;
 use evlog_store::OpenError;
@@ -102,7 +103,7 @@ fn frame_line(
             first_seq: read.map(|commit| commit.head.first_seq.0),
             events: read.map(|commit| commit.left()),
             class: read.map(|commit| commit.head.class.name()),
-            head: read.map(|commit| HeadMembers::new(&commit.head)),
+            head: read.map(|commit| HeadMembers::new(&commit.head, APART_NS)),
             wrong,
         });
     }
@@ -111,9 +112,12 @@ fn frame_line(
             let (head, events) = (commit.head, commit.left());
             let time = time::to_rfc3339(head.recorded_ns);
             let (seq, class, actor) = (head.first_seq.0, head.class.name(), head.actor);
-            ui.line(format_args!(
+            let mark =
+                Times::of(&head).mark(APART_NS).map_or_else(String::new, |mark| format!("  {}", marks::told(mark)));
+            let row = format!(
                 "{position:>12}  {bytes:>8}  {durable_before:>12}  {seq:>8}  {events:>6}  {class:5}  {time:24}  {actor}"
-            ));
+            );
+            ui.line(Text::default().plain(row).toned(Tone::Warning, mark));
         }
         (_, wrong) => {
             let place = format!("{position:>12}  {bytes:>8}  {durable_before:>12}  ");

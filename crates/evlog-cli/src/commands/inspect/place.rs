@@ -6,9 +6,11 @@ use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::events::Events;
 use crate::json::{EventLine, PlaceLine, hex};
+use crate::marks;
 use crate::table::{counted, facts};
 use crate::ui::{Text, Tone, Ui};
-use evlog::LogError;
+use evlog::policy::Policies;
+use evlog::{APART_NS, LogError, Times};
 use evlog_format::{Commit, CommitHead, Corruption, FRAME_HEADER_LEN, Position, SegmentHeader, Seq};
 use evlog_projection::{Fact, time};
 use evlog_store::OpenError;
@@ -80,7 +82,7 @@ fn line<'a>(context: &Context, place: &'a Place, wrong: Option<&'a str>, events:
         durable_before: place.fields.map(|fields| fields.durable_before),
         within: place.within.map(|position| position.0),
         wrong,
-        contents: events.iter().map(EventLine::new).collect(),
+        contents: events.iter().map(|fact| EventLine::new(fact, APART_NS)).collect(),
         hex: hex(&place.bytes),
     }
 }
@@ -89,7 +91,7 @@ fn print(ui: &mut Ui, context: &Context, place: &Place, wrong: Option<&str>, eve
     facts(ui, &rows(context, place, wrong, events));
     if !events.is_empty() {
         ui.line(format_args!(""));
-        let mut lines = Events::new(ui, false);
+        let mut lines = Events::new(ui, false, Policies::default());
         let _stopped = events.iter().try_for_each(|fact| lines.show(fact));
     }
     ui.line(format_args!(""));
@@ -133,8 +135,11 @@ fn rows(context: &Context, place: &Place, wrong: Option<&str>, events: &[Fact<'_
 
 fn head_rows(head: &CommitHead<'_>) -> Facts {
     let mut rows = vec![("recorded", time::to_rfc3339(head.recorded_ns), Tone::Plain)];
+    let mark =
+        Times::of(head).mark(APART_NS).map(|mark| format!(", {} {}", mark.word, marks::distance(mark.distance_ns)));
+    let occurred = head.occurred_ns.map(|time_ns| time::to_rfc3339(time_ns) + &mark.unwrap_or_default());
     let given = [
-        ("occurred", head.occurred_ns.map(time::to_rfc3339)),
+        ("occurred", occurred),
         ("actor", Some(head.actor.to_owned())),
         ("principal", head.principal.map(str::to_owned)),
         ("correlation", head.correlation.map(str::to_owned)),
