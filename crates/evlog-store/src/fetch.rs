@@ -32,7 +32,8 @@ pub(crate) struct Fetch<'f> {
     files: &'f Files,
     codec: &'f FrameCodec,
     segment: Position,
-    file: Arc<dyn File>,
+    /// None only while it is let go for the next one.
+    file: Option<Arc<dyn File>>,
     /// How much the next frame is thought to take.
     guess: usize,
     buf: Vec<u8>,
@@ -41,23 +42,28 @@ pub(crate) struct Fetch<'f> {
 impl<'f> Fetch<'f> {
     /// Opens the segment of a part.
     pub(crate) fn open(files: &'f Files, codec: &'f FrameCodec, part: &Part) -> Result<Fetch<'f>, Failure> {
-        let (segment, file) = (part.segment, open(files, part.segment)?);
+        let (segment, file) = (part.segment, Some(open(files, part.segment)?));
         Ok(Fetch { files, codec, segment, file, guess: GUESS, buf: Vec::new() })
     }
 
-    /// Goes on in the segment of another part.
+    /// Goes on in the segment of another part. One file is open at a time.
     fn enter(&mut self, part: &Part) -> Result<(), Failure> {
         if part.segment != self.segment {
-            (self.segment, self.file) = (part.segment, open(self.files, part.segment)?);
+            self.file = None;
+            (self.segment, self.file) = (part.segment, Some(open(self.files, part.segment)?));
         }
         Ok(())
+    }
+
+    fn file(&self) -> &dyn File {
+        opened(self.file.as_ref())
     }
 
     /// The frame at an offset of the segment, which an index says is there.
     pub(crate) fn frame(&mut self, offset: u32) -> Result<Frame<'_>, Trouble> {
         let read = self.read_frame(offset)?;
         let Fetch { files, segment, .. } = *self;
-        files.check_listed(segment, self.file.as_ref())?;
+        files.check_listed(segment, self.file())?;
         let damaged = |found: String| Err(damaged(files, segment, offset, found));
         match self.codec.decode(segment.0 + u64::from(offset), &self.buf[..read]) {
             Decoded::Frame(frame) => Ok(frame),
@@ -102,8 +108,8 @@ impl<'f> Fetch<'f> {
             self.buf.resize(need, 0);
         }
         let path = || self.files.layout.segment(self.segment);
-        let (rest, at) = (&mut self.buf[had..need], u64::from(offset) + had as u64);
-        let read = self.file.read_full_at(rest, at).map_err(|e| Failure::of("read", &path())(e))?;
+        let (file, at) = (opened(self.file.as_ref()), u64::from(offset) + had as u64);
+        let read = file.read_full_at(&mut self.buf[had..need], at).map_err(|e| Failure::of("read", &path())(e))?;
         Ok(had + read)
     }
 
@@ -114,6 +120,13 @@ impl<'f> Fetch<'f> {
         let file = self.files.layout.segment(self.segment);
         let (verdict, found) = (Verdict::Damaged, found.to_string());
         Trouble::Refused(Box::new(Refusal { verdict, position, file, expected, found, hint }))
+    }
+}
+
+fn opened(file: Option<&Arc<dyn File>>) -> &dyn File {
+    match file {
+        Some(file) => file.as_ref(),
+        None => unreachable!("nothing is read after a segment that could not be opened"),
     }
 }
 
@@ -150,9 +163,14 @@ pub(crate) fn visit_parts(
                 return Err(fetch.out_of_order(offset.copied().unwrap_or(0), name, visiting.next, &found));
             }
             for &offset in &part.frames {
-                let told = match helper.as_ref().filter(|_| Helper::reads(visited)) {
-                    Some(helper) => visiting.events(helper.next()?.events()),
-                    None => visiting.events(fetch.events_of(offset, name)?),
+                let copied = helper.as_ref().filter(|_| Helper::reads(visited)).map(Helper::next);
+                if let Some(Err(_)) = copied {
+                    // It may lack a descriptor. What is wrong with the log is found here as well.
+                    helper = None;
+                }
+                let told = match &copied {
+                    Some(Ok(copied)) => visiting.events(copied.events()),
+                    _ => visiting.events(fetch.events_of(offset, name)?),
                 };
                 match told {
                     Ok(ControlFlow::Continue(())) => {}
@@ -172,7 +190,7 @@ pub(crate) fn visit_parts(
                 return Err(fetch.out_of_order(last, name, visiting.next, "no more of them in the segment"));
             }
             if let Some(end) = part.sealed_end {
-                files.check_sealed_len(fetch.file.as_ref(), part.segment, end)?;
+                files.check_sealed_len(fetch.file(), part.segment, end)?;
             }
         }
         Ok(())

@@ -4,6 +4,7 @@ use crate::support::{BATCH, Done, Room};
 use evlog_format::{Durability, Kind};
 use evlog_store::{Append, AppendEvent, Causation, Owner, StdFs, Writer};
 use serde_json::{Value, json};
+use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::Command;
 use std::sync::Arc;
@@ -275,5 +276,30 @@ fn inspect_finds_wrong_what_no_writer_makes() {
             let wrong: Vec<&str> = lines.iter().filter_map(|line| line["wrong"].as_str()).collect();
             assert!(wrong.len() == 1 && wrong[0].contains(rule), "{way:?}: {wrong:?}");
         }
+    }
+}
+
+/// Of a stream whose events stand in several segments one file is open at a time.
+#[test]
+fn twelve_descriptors_are_enough_for_a_log_of_many_segments() {
+    let room = Room::new();
+    room.ends(0, &["init", "--segment-limit", "1024"]);
+    let line = |run: &str, n: usize| {
+        format!(r#"{{"contract":"custom","run":"{run}","do":"record","kind":"custom/x","data":{n}}}"#) + "\n"
+    };
+    for session in 0..3 {
+        room.feed(&["submit"], &(0..60).map(|n| line(&format!("r{}", n % 3), n + session)).collect::<String>());
+    }
+    let few = |arguments: &str, input: String| {
+        fs::write(room.path("in.jsonl"), input).unwrap();
+        let script = format!("ulimit -n 12; exec \"$0\" {arguments}");
+        let done = Command::new("bash").args(["-c", &script, env!("CARGO_BIN_EXE_evlog")]);
+        let done = done.current_dir(room.path(".")).output().unwrap();
+        assert!(done.status.success(), "{arguments}: {}", String::from_utf8_lossy(&done.stderr));
+    };
+    few("submit in.jsonl", line("r1", 0));
+    few("submit in.jsonl", line("new", 0));
+    for reading in ["verify", "cat", "cat --run r1", "tail", "runs", "show r1", "replay", "inspect"] {
+        few(reading, String::new());
     }
 }
