@@ -9,10 +9,8 @@ use crate::marks;
 use crate::table;
 use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
-use evlog::Times;
 use evlog::policy::Policies;
 use evlog::view::RunSummary;
-use evlog_format::Seq;
 use std::path::Path;
 
 const EXAMPLES: &str = "\
@@ -22,8 +20,9 @@ Examples:
   evlog runs --contract order                  those of a contract file of that name
   evlog runs --json | jq -r 'select(.terminal | not) | .run'
 
-The times are when the first and the last event of a run were recorded. Where one of the two
-occurred more than a minute from that, or as far as the policy says, it is listed below, `backdated` or `ahead`.";
+The times are when the first and the last event of a run were recorded. Where the last one, or else
+the first, occurred more than a minute from that (or as far as the policy says), the run is listed
+below, `backdated` or `ahead`.";
 
 /// List the runs and their states
 #[derive(Args, Debug)]
@@ -73,7 +72,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Ver
     } else {
         let rows: Vec<Vec<table::Cell>> = runs.iter().map(|run| row(run)).collect();
         table::print(ui, &["RUN", "CONTRACT", "STATUS", "EVENTS", "FIRST RECORDED", "LAST RECORDED"], &rows);
-        let marked: Vec<Vec<table::Cell>> = runs.iter().flat_map(|run| marked(run, &policies)).collect();
+        let marked: Vec<Vec<table::Cell>> = runs.iter().filter_map(|run| marked(run, &policies)).collect();
         if !marked.is_empty() {
             ui.line(format_args!(""));
             table::print(ui, &["RUN", "EVENT", "MARK"], &marked);
@@ -115,18 +114,12 @@ fn named(run: &RunSummary) -> String {
     }
 }
 
-/// A row for the first and one for the last event, where they have a mark.
-fn marked(run: &RunSummary, policies: &Policies) -> Vec<Vec<table::Cell>> {
-    let mut ends = vec![("first", run.first, run.first_seq), ("last", run.last, run.last_seq)];
-    if run.first_seq == run.last_seq {
-        ends.truncate(1);
-    }
-    let row = |(which, times, seq): (&str, Times, Seq)| {
-        let mark = times.mark(policies.apart_ns(seq))?;
-        let (run, which) = ((run.run.clone(), Tone::Strong), (which.to_owned(), Tone::Plain));
-        Some(vec![run, which, (marks::told(mark), Tone::Warning)])
-    };
-    ends.into_iter().filter_map(row).collect()
+/// The mark of a run: that of its last event, or else that of its first.
+fn marked(run: &RunSummary, policies: &Policies) -> Option<Vec<table::Cell>> {
+    let last = run.last.mark(policies.apart_ns(run.last_seq)).map(|mark| ("last", mark));
+    let first = run.first.mark(policies.apart_ns(run.first_seq)).map(|mark| ("first", mark));
+    let (which, mark) = last.or(first)?;
+    Some(vec![(run.run.clone(), Tone::Strong), (which.to_owned(), Tone::Plain), (marks::told(mark), Tone::Warning)])
 }
 
 fn row(run: &RunSummary) -> Vec<table::Cell> {

@@ -20,7 +20,7 @@ fn cat_gives_every_event_in_order_with_its_payload_read() {
     let expected = json!({
         "seq": 2, "commit": 2, "stream": "RUN_0001", "number": 0,
         "kind": "status.created", "kind_version": 1, "causation": null, "recorded": created["recorded"],
-        "occurred": "2026-02-23T18:00:00.000000000Z", "actor": "agent:intake", "principal": created["principal"],
+        "occurred": "2026-02-23T18:00:00.000000000Z", "mark": "backdated", "actor": "agent:intake", "principal": created["principal"],
         "correlation": null, "id": "c1", "protection": 0, "payload": created["payload"],
     });
     assert_eq!(*created, expected);
@@ -129,7 +129,11 @@ fn runs_lists_states_and_can_be_narrowed() {
     assert_eq!(states(&["runs", "--json", "--at", "3"]), [pair("RUN_0001", "running")]);
     let table = room.ends(0, &["runs"]).out;
     assert!(table.starts_with("RUN "), "{table}");
-    assert_eq!(table.lines().count(), 5);
+    let (runs, marks) = table.split_once("\n\n").unwrap();
+    assert_eq!(runs.lines().count(), 5, "{table}");
+    // Only one run has an event whose command says when it occurred.
+    assert!(marks.contains("\nRUN_0001  first  2026-02-23T18:00:00Z occurred, backdated "), "{table}");
+    assert_eq!(marks.lines().count(), 2, "{table}");
 }
 
 #[test]

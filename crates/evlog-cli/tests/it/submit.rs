@@ -293,8 +293,9 @@ fn twelve_descriptors_are_enough_for_a_log_of_many_segments() {
     let few = |arguments: &str, input: String| {
         fs::write(room.path("in.jsonl"), input).unwrap();
         let script = format!("ulimit -n 12; exec \"$0\" {arguments}");
-        let done = Command::new("bash").args(["-c", &script, env!("CARGO_BIN_EXE_evlog")]);
-        let done = done.current_dir(room.path(".")).output().unwrap();
+        let mut shell = Command::new("bash");
+        shell.args(["-c", &script, env!("CARGO_BIN_EXE_evlog")]).current_dir(room.path("."));
+        let done = shell.output().unwrap();
         assert!(done.status.success(), "{arguments}: {}", String::from_utf8_lossy(&done.stderr));
     };
     few("submit in.jsonl", line("r1", 0));
