@@ -2,21 +2,31 @@
 
 use clap::Args;
 use evlog::Moment;
+use evlog::clock::{Clock, SystemClock};
 use evlog_format::CommitHead;
+use evlog_lifecycle::story::duration;
 use evlog_projection::time::from_rfc3339;
 
 /// Which events are wanted, by their time.
 #[derive(Args, Debug)]
 pub(crate) struct Span {
-    /// Only events that were recorded at this time or later
-    #[arg(long, value_name = "TIME", value_parser = from_rfc3339)]
+    /// Only events that were recorded at this time or later: a UTC time, or how long ago, such as -2h
+    #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
     since: Option<i128>,
-    /// Only events that were recorded before this time
-    #[arg(long, value_name = "TIME", value_parser = from_rfc3339)]
+    /// Only events that were recorded before this time, in the same form
+    #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
     until: Option<i128>,
     /// Let --since and --until be about when an event occurred, as its command said
     #[arg(long)]
     occurred: bool,
+}
+
+/// A time, or how long it is ago.
+fn time(text: &str) -> Result<i128, String> {
+    let Some(ago) = text.strip_prefix('-') else { return from_rfc3339(text) };
+    let ago_ns = duration::parse_positive(ago)
+        .ok_or_else(|| format!("expected how long ago, such as -2h, -90s or -1h30m, in h, m and s, found `{text}`"))?;
+    Ok(i128::from(SystemClock.now_ns()) - i128::from(ago_ns))
 }
 
 impl Span {

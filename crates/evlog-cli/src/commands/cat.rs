@@ -19,6 +19,7 @@ Examples:
   evlog cat --run '$log'                    the log's own history
   evlog cat --correlation req-7             those of one request, in all runs
   evlog cat --since 2026-03-01T00:00:00Z    those recorded from then on, in whatever order
+  evlog cat --since -2h                     those of the last two hours
   evlog cat --from 1000 --json | jq .kind   from seq 1000 on, for programs
 
 The time is when an event was recorded. Where its command said another time, more than a minute

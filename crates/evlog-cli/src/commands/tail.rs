@@ -8,6 +8,7 @@ use crate::error::{CommandError, Verdict};
 use crate::events::Events;
 use crate::listener;
 use crate::marks;
+use crate::span::Span;
 use crate::ui::Ui;
 use clap::Args;
 use evlog::View;
@@ -26,6 +27,7 @@ Examples:
   evlog tail -f                   and those that come, until Ctrl-C
   evlog tail -n 0 -f --json       only those that come, for programs
   evlog tail -f --run RUN_0001    those of one run
+  evlog tail -n 50 --since -2h    the last 50 of the last two hours
   evlog tail -f --wait            also before there is a log";
 
 /// Print the last events, and follow those that come
@@ -43,6 +45,8 @@ pub(crate) struct TailArgs {
     /// Only events of this run; `$log` for the log's own
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
+    #[command(flatten)]
+    span: Span,
     /// Only events of this correlation
     #[arg(long, value_name = "TEXT")]
     correlation: Option<String>,
@@ -56,6 +60,7 @@ pub(crate) struct TailArgs {
 impl TailArgs {
     fn leaves_out(&self, fact: &Fact<'_>) -> bool {
         self.run.as_deref().is_some_and(|run| run != fact.event.stream)
+            || !self.span.holds(&fact.head)
             || self.correlation.as_deref().is_some_and(|wanted| fact.head.correlation != Some(wanted))
     }
 }
@@ -107,7 +112,7 @@ fn wait_for_log(ui: &Ui, context: &Context) -> Result<bool, CommandError> {
 fn first_of_last(view: &View, args: &TailArgs) -> Result<Option<Seq>, CommandError> {
     let next = view.next_seq();
     let Some(run) = &args.run else {
-        if args.correlation.is_some() {
+        if args.correlation.is_some() || args.span.is_given() {
             return last_of(args, &mut |visit| Ok(view.each(Seq(0), visit).map(|_| true)?))
                 .map(|last| last.or(Some(next)));
         }

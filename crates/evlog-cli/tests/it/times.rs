@@ -123,6 +123,22 @@ fn events_are_found_by_the_time_at_which_they_were_recorded() {
     assert_eq!(runs(&["--until", &recorded("b")]), ["a"]);
     assert_eq!(runs(&["--run", "c", "--since", &recorded("d")]), [] as [Value; 0]);
     room.ends(2, &["cat", "--since", "yesterday"]);
+    let last = |arguments: &[&str]| room.ends(0, &[&["tail", "--json"], arguments].concat()).lines();
+    assert_eq!(last(&["--since", &recorded("e"), "-n", "1", "--run", "e"])[0]["stream"], "e");
+    assert!(last(&["--until", &recorded("c"), "-n", "99"]).iter().all(|event| event["stream"] != "c"));
+    assert_eq!(last(&["--until", &recorded("b"), "--run", "a", "-n", "1"])[0]["stream"], "a");
+}
+
+#[test]
+fn a_time_can_be_told_as_how_long_ago_it_is() {
+    let room = room_with_marks();
+    let count = |arguments: &[&str]| events(&room, arguments).len();
+    let all = count(&[]);
+    assert_eq!((count(&["--since", "-2h"]), count(&["--until=-2h"])), (all, 0));
+    assert_eq!(count(&["--occurred", "--until", "-1h30m"]), 1);
+    for wrong in ["-2", "-", "-2 h", "-2d", "--2h"] {
+        room.ends(2, &["cat", &format!("--since={wrong}")]).says("how long ago, such as -2h");
+    }
 }
 
 /// A log with a commit of a run `late` that happened at the last time that there is, recorded now, among others.
