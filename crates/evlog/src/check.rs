@@ -37,6 +37,8 @@ pub struct Check {
     pub report: Report,
     /// Runs that were folded.
     pub runs: u64,
+    /// Policies that were set.
+    pub policies: u64,
     /// Committed events that their contracts or the log's policy forbid, at most one for each run, and unreadable events of
     /// `$log`.
     pub contract_findings: Vec<FoldError>,
@@ -47,14 +49,15 @@ pub struct Check {
 impl Check {
     /// Of the report on the bytes, and of the runs, which were dealt out.
     fn new<'c>(report: Report, dealt: impl IntoIterator<Item = RunCheck<'c>>) -> Check {
-        let (mut runs, mut contract_findings, mut losses) = (0, Vec::new(), Vec::new());
+        let (mut runs, mut policies, mut contract_findings, mut losses) = (0, 0, Vec::new(), Vec::new());
         for part in dealt {
             runs += part.runs;
+            policies = policies.max(part.policies.all().len() as u64);
             contract_findings.extend(part.findings);
             losses.extend(part.losses);
         }
         contract_findings.sort_by_key(|finding| finding.seq);
-        Check { report, runs, contract_findings, losses }
+        Check { report, runs, policies, contract_findings, losses }
     }
 
     /// Whether there is nothing to find.

@@ -298,12 +298,14 @@ fn contract_findings(ui: &Ui, findings: &[FoldError]) {
     }
 }
 
-/// How many runs were judged, and how many of them are not what their contracts say.
-fn contracts_row(runs: u64, broken: usize) -> (&'static str, String, Tone) {
+/// How many runs were judged, and how many of them are not what their contracts and the policies say.
+fn contracts_row(runs: u64, policies: u64, broken: usize) -> (&'static str, String, Tone) {
     let runs = counted(runs, "run");
-    match broken {
-        0 => ("contracts", format!("{runs}, each as its contract says"), Tone::Plain),
-        _ => ("contracts", format!("{runs}, of which {broken} cannot be folded"), Tone::Bad),
+    match (broken, policies) {
+        (0, 0) => ("contracts", format!("{runs}, each as its contract says"), Tone::Plain),
+        (0, _) => ("contracts", format!("{runs}, each as its contract and the policy of its time say"), Tone::Plain),
+        (_, 0) => ("contracts", format!("{runs}, of which {broken} cannot be folded"), Tone::Bad),
+        (_, _) => ("contracts", format!("{runs}, of which {broken} break the policy or cannot be folded"), Tone::Bad),
     }
 }
 
@@ -327,7 +329,7 @@ fn print(ui: &mut Ui, context: &Context, found: &Check, kept: Option<&Kept>, own
     if !found.losses.is_empty() {
         rows.push(("losses", losses(found), Tone::Warning));
     }
-    rows.push(contracts_row(found.runs, found.contract_findings.len()));
+    rows.push(contracts_row(found.runs, found.policies, found.contract_findings.len()));
     let [events, commits] = [counted(report.events, "event"), counted(report.commits, "commit")];
     let [streams, segments] = [counted(report.streams, "stream"), counted(report.segments, "segment")];
     let read = format!("{events} in {commits} of {streams}; {} bytes in {segments}", report.size);
@@ -439,6 +441,7 @@ fn object<'a>(found: &'a Check, kept: Option<&'a Kept>, own: Option<&Path>, resu
         events: report.events,
         streams: report.streams,
         runs: found.runs,
+        policies: found.policies,
         unknown_kinds: report.unknown_kinds,
         end: report.end.0,
         next_seq: report.next_seq.0,

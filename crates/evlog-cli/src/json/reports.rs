@@ -172,6 +172,7 @@ pub(crate) struct VerifyObject<'a> {
     pub(crate) events: u64,
     pub(crate) streams: u64,
     pub(crate) runs: u64,
+    pub(crate) policies: u64,
     pub(crate) unknown_kinds: u64,
     /// Position after the last good commit, seq that follows it, and the root of the bytes before it.
     pub(crate) end: u64,

@@ -129,6 +129,8 @@ impl Shared {
             let taken = kept.take();
             kept.writing = true;
             drop(kept);
+            // There is room now, though it may take long until this is written.
+            self.changed.notify_all();
             let written = taken.and_then(|bytes| out.write_all(&bytes)).and_then(|()| out.flush());
             let mut kept = self.lock();
             kept.writing = false;

@@ -58,6 +58,8 @@ pub struct Sampled {
 pub struct Judged {
     /// Runs that were folded.
     pub runs: u64,
+    /// Policies that were set.
+    pub policies: u64,
     /// As in [`Check::contract_findings`].
     pub contract_findings: Vec<FoldError>,
 }
@@ -166,11 +168,11 @@ fn read_whole(
     covered: Option<&Covered>,
     progress: &mut Progress<'_>,
 ) -> Result<(Report, Judged), LogError> {
-    let Check { mut report, runs, contract_findings, .. } = in_order(subject, progress)?;
+    let Check { mut report, runs, policies, contract_findings, .. } = in_order(subject, progress)?;
     if let Some(covered) = covered {
         compare_with(subject.raw, &mut report, covered, &mut Vec::new, progress)?;
     }
-    Ok((report, Judged { runs, contract_findings }))
+    Ok((report, Judged { runs, policies, contract_findings }))
 }
 
 /// A sample that is being read.
