@@ -1,11 +1,7 @@
 //! What is recorded of a command beside its words: when, by whom, and what it belongs to.
 
 use crate::support::Room;
-use evlog_format::limits::TIME_MAX_NS;
-use evlog_format::{Durability, Kind};
-use evlog_store::{Append, AppendEvent, Causation, Owner, StdFs, Writer};
 use serde_json::{Value, json};
-use std::sync::Arc;
 
 fn record(run: &str, more: &Value) -> String {
     let mut line = json!({"contract": "custom", "run": run, "do": "record", "kind": "custom/noted"});
@@ -148,14 +144,9 @@ fn room_with_the_last_time() -> Room {
     for run in ["a", "b", "c"] {
         room.feed(&["submit"], &record(run, &json!({"data": "x".repeat(300)})));
     }
-    let owner = Owner { program: "somebody".to_owned() };
-    let (writer, _) = Writer::open(Arc::new(StdFs), &room.path("evlog"), &owner).unwrap();
-    let (kind, causation) = (Kind::Custom("custom/noted"), Causation::None);
-    let event = AppendEvent { stream: "late", kind, kind_version: 1, causation, payload: b"{}" };
-    let now_ns = 1_771_869_600_000_000_000;
-    let commit = Append::new(now_ns, Durability::Sync, "somebody", std::slice::from_ref(&event));
-    writer.commit(&Append { occurred_ns: Some(TIME_MAX_NS), ..commit }).unwrap();
-    writer.close().unwrap();
+    room.write("policy.toml", "[at]\nahead = \"unbounded\"\n");
+    room.ends(0, &["policy", "set", "policy.toml"]);
+    room.feed(&["submit"], &record("late", &json!({"at": "9999-12-31T23:59:59.999999999Z"})));
     for run in ["d", "e", "f"] {
         room.feed(&["submit"], &record(run, &json!({"data": "x".repeat(300)})));
     }
