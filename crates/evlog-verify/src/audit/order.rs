@@ -127,19 +127,20 @@ impl Order {
     }
 
     /// The same of a commit that nobody else asks for, without room for all its events. What of it was read before an
-    /// error stays in here, so that an error ends what can be told.
+    /// error stays in here, so that an error ends what can be told. Says whether an event is one of the log's own.
     pub(super) fn walk(
         &mut self,
         frame: &Frame<'_>,
         mut commit: CommitReader<'_>,
         findings: &mut Findings,
-    ) -> Result<(), Corruption> {
-        let mut place = self.begin(frame, commit.head, findings);
+    ) -> Result<bool, Corruption> {
+        let (mut place, mut is_of_log) = (self.begin(frame, commit.head, findings), false);
         while let Some((_, event)) = commit.next_event()? {
+            is_of_log |= event.kind.is_of_log();
             self.event(&event, &mut place, findings);
         }
         self.end(&place);
-        Ok(())
+        Ok(is_of_log)
     }
 
     fn begin<'a>(&mut self, frame: &Frame<'_>, head: CommitHead<'a>, findings: &mut Findings) -> Place<'a> {

@@ -33,7 +33,7 @@ pub(super) struct Apart {
 
 impl Audit {
     /// Begins with a segment whose name states `position`: one that another one follows, or the last one, which is a part
-    /// only where it ends as if it were sealed. `previous_len` is the length of the file before it. Then `bytes` as often as needed, and [`end_part`](Self::end_part).
+    /// only where it ends as if it were sealed. `previous_len` is the length of the file before it. Of its commits only those of the log's own are handed out. Then `bytes` as often as needed, and [`end_part`](Self::end_part).
     pub fn part(position: Position, previous_len: Option<u64>) -> Audit {
         let mut audit = Audit::new(None);
         audit.position = position.0;

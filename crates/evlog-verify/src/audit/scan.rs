@@ -56,10 +56,13 @@ impl Audit {
     fn commit(&mut self, frame: &Frame<'_>, visit: &mut Visit<'_>) -> Result<(), Corruption> {
         let at = frame.position + FRAME_HEADER_LEN as u64;
         if self.apart.is_some() {
-            // Nobody is handed its commits, and an error ends it.
+            // An error ends it, and only what the log says of itself is handed out: all others need it to be judged.
             let commit = CommitReader::new(frame.body, at)?;
             self.check_roll(frame);
-            return self.order.walk(frame, commit, &mut self.findings);
+            if self.order.walk(frame, commit, &mut self.findings)? {
+                visit(frame, &Commit::decode(frame.body, at)?);
+            }
+            return Ok(());
         }
         let commit = Commit::decode(frame.body, at)?;
         self.check_roll(frame);
