@@ -16,4 +16,6 @@ mod replay;
 #[cfg(test)]
 mod verdicts;
 #[cfg(test)]
+mod within;
+#[cfg(test)]
 mod workload;

@@ -8,6 +8,7 @@
 //! A length of 0 means that no frame is here: zeros that were written ahead of the log's end.
 
 use crate::checksum::Seed;
+use crate::commit::CommitReader;
 use crate::error::{Corruption, Flaw};
 use crate::ids::LogId;
 use crate::limits::FRAME_BODY_LEN_MAX;
@@ -19,6 +20,12 @@ const DURABLE_AT: usize = CRC_AT + 4;
 pub const FRAME_HEADER_LEN: usize = DURABLE_AT + 8;
 
 const _: () = assert!(FRAME_HEADER_LEN == 16);
+
+/// The largest fourth byte of a length.
+const LENGTH_HIGH_MAX: u8 = FRAME_BODY_LEN_MAX.to_le_bytes()[CRC_AT - 1];
+/// How many bytes are checksummed at most to find a frame within a body: so many, and so many times the body's length.
+const WITHIN_WORK_MIN: usize = 1024 * 1024;
+const WITHIN_WORK_TIMES: usize = 16;
 
 /// A frame whose checksum matches. The body is not decoded yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +119,33 @@ impl FrameCodec {
         out[start + CRC_AT..start + DURABLE_AT].copy_from_slice(&crc.to_le_bytes());
         out[start + DURABLE_AT..start + FRAME_HEADER_LEN].copy_from_slice(&durable_before.to_le_bytes());
         Ok(Ok(FRAME_HEADER_LEN + body_len))
+    }
+
+    /// Where within `body`, whose first byte has this position, another frame of the log could be read (rule F-51).
+    /// Bytes that look like very many frames count as one.
+    pub fn frame_within(&self, position: u64, body: &[u8]) -> Option<usize> {
+        // Only what a caller made for it looks like a frame at more than a few places.
+        let mut work_left = WITHIN_WORK_MIN + body.len() * WITHIN_WORK_TIMES;
+        for at in 0..body.len().saturating_sub(FRAME_HEADER_LEN) {
+            // The largest length has no other bits here; almost all other bytes are told apart by it.
+            if body[at + CRC_AT - 1] > LENGTH_HIGH_MAX {
+                continue;
+            }
+            let rest = &body[at..];
+            let (Some(len), Some(durable_before)) = (u32_at(rest, 0), u64_at(rest, DURABLE_AT)) else { return None };
+            let here = position + at as u64;
+            let Some(within) = rest.get(FRAME_HEADER_LEN..FRAME_HEADER_LEN + len as usize) else { continue };
+            let begins_as_commit = || CommitReader::new(within, here + FRAME_HEADER_LEN as u64).is_ok();
+            if within.is_empty() || durable_before > here || !begins_as_commit() {
+                continue;
+            }
+            let Some(left) = work_left.checked_sub(within.len()) else { return Some(at) };
+            work_left = left;
+            if Some(self.seed.frame(here, len, durable_before, within)) == u32_at(rest, CRC_AT) {
+                return Some(at);
+            }
+        }
+        None
     }
 
     /// Says what stands at the start of `bytes`, whose first byte has this position.

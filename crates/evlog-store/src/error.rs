@@ -120,6 +120,11 @@ pub enum Reason {
         /// Index of the cause.
         cause: usize,
     },
+    /// Bytes of it could be read as a frame of their own (rule F-51).
+    HoldsFrame {
+        /// Offset of the first of them within its body.
+        offset: usize,
+    },
     /// It was encoded for another place than the log's end.
     Misplaced {
         /// What has another place.
@@ -274,6 +279,12 @@ impl fmt::Display for Reason {
             ),
             Reason::Causation { event, cause } => {
                 write!(f, "causation of event {event} of the commit: expected an event before it, found event {cause}")
+            }
+            Reason::HoldsFrame { offset } => {
+                write!(
+                    f,
+                    "expected a command whose bytes are no frame of the log, found one at byte {offset} of its commit"
+                )
             }
             Reason::Misplaced { of, expected, found } => {
                 write!(f, "{of} of a commit that was encoded before: expected {expected}, found {found}")

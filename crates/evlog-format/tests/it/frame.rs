@@ -141,3 +141,33 @@ proptest! {
         prop_assert!(!matches!(decoded, Decoded::Frame(_)), "four billion to one");
     }
 }
+
+#[test]
+fn a_frame_within_a_body_is_found_wherever_it_stands_and_nothing_else_is() {
+    // F-51.
+    let codec = FrameCodec::new(LOG_ID);
+    let inner = body(&head(), &[plain()]);
+    for (before, behind) in [(0, 0), (1, 0), (7, 30), (500, 2)] {
+        let at = 1000 + before as u64;
+        let outer = [vec![b'x'; before], framed(at, 96, &inner), vec![b'y'; behind]].concat();
+        assert_eq!(codec.frame_within(1000, &outer), Some(before), "{before} {behind}");
+        // Of another place, of another log, cut, or behind its own durable floor: no frame of this log.
+        assert_eq!(codec.frame_within(1001, &outer), None);
+        assert_eq!(FrameCodec::new(LogId([9; 16])).frame_within(1000, &outer), None);
+        assert_eq!(codec.frame_within(1000, &outer[..outer.len() - behind - 1]), None);
+        let late = [vec![b'x'; before], framed(at, at + 1, &inner)].concat();
+        assert_eq!(codec.frame_within(1000, &late), None);
+    }
+    let no_commit = framed(1000, 96, &[0xff; 40]);
+    assert_eq!(codec.frame_within(1000, &no_commit), None);
+    assert_eq!(codec.frame_within(1000, &body(&head(), &[plain(), full()])), None);
+}
+
+#[test]
+fn bytes_that_look_like_very_many_frames_are_given_up_as_one() {
+    // F-51: the work is bounded, whatever somebody made.
+    let inner = body(&head(), &[plain()]);
+    let start = [&[0x00, 0x00, 0x08, 0x00], &[1; 4][..], &[0; 8], &inner].concat();
+    let many: Vec<u8> = start.iter().copied().cycle().take(4 * 1024 * 1024).collect();
+    assert!(FrameCodec::new(LOG_ID).frame_within(1000, &many).is_some());
+}

@@ -12,7 +12,8 @@ use crate::streams::{Before, EventAt};
 use crate::sync::{EXPLORED, MutexGuard};
 use evlog_format::limits::POSITION_MAX;
 use evlog_format::{
-    CommitHead, Durability, Encoded, Event, PLAIN, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq, encode_commit,
+    CommitHead, Durability, Encoded, Event, FRAME_HEADER_LEN, PLAIN, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq,
+    encode_commit,
 };
 use std::sync::Arc;
 
@@ -191,6 +192,8 @@ impl Writer {
     ) -> Result<u64, Reason> {
         let (start, durable) = (state.pending.bytes.len(), state.durable.0);
         let events = body.events().len() as u64;
+        // What is encoded before is the engine's, and may be what somebody asked it to record.
+        let of_caller = if let Body::Encoded(commit) = body { Some(*commit) } else { None };
         let body = |out: &mut Vec<u8>| match body {
             Body::Events(events) => encode_commit(head, events, out),
             Body::Encoded(commit) => {
@@ -200,6 +203,12 @@ impl Writer {
         };
         let encoded = self.codec.encode(position.0, durable, &mut state.pending.bytes, body);
         let len = encoded.map_err(|found| Reason::TooLong { found })?.map_err(Reason::Refused)? as u64;
+        if let Some(commit) = of_caller
+            && let Some(offset) = self.codec.frame_within(position.0 + FRAME_HEADER_LEN as u64, commit.body())
+        {
+            state.pending.bytes.truncate(start);
+            return Err(Reason::HoldsFrame { offset });
+        }
         // Room is left for the header of another segment.
         let end = position.0.saturating_add(len).saturating_add(SEGMENT_HEADER_LEN as u64);
         if end > POSITION_MAX || head.first_seq.0.saturating_add(events) > POSITION_MAX {

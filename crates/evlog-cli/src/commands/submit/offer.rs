@@ -92,6 +92,9 @@ fn offer(
         Err(LogError::Append(AppendError::NotAppended {
             reason: reason @ (Reason::Refused(_) | Reason::TooLong { .. }),
         })) => Ok(not_taken(request, "TOO_LARGE", &reason)),
+        Err(LogError::Append(AppendError::NotAppended { reason: reason @ Reason::HoldsFrame { .. } })) => {
+            Ok(not_taken(request, "HOLDS_FRAME", &reason))
+        }
         // One command, or one run of the log, is wrong: what stands behind it is decided all the same.
         Err(error @ LogError::Undecidable { .. }) => Ok(not_taken(request, "UNDECIDABLE", &error)),
         Err(LogError::Fold(error)) => Ok(not_taken(request, "RUN_UNREADABLE", &error)),
