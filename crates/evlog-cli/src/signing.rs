@@ -2,7 +2,8 @@
 //!
 //! Invariants:
 //! - What is published is kept in the log first.
-//! - A checkpoint that would say nothing new is not signed, so a log that rests does not grow.
+//! - A checkpoint that would say nothing new is not signed, so a log that rests does not grow, unless its policy wants one for
+//!   runs to begin.
 
 mod loss;
 mod name;
@@ -111,6 +112,8 @@ pub(crate) struct Signing<'l> {
     key: SignerKey,
     publish: Publish,
     said: Said,
+    /// When the next one is signed: what would be missing by then is signed now.
+    ahead: Duration,
     read: ReadBack<'l>,
     /// When the last checkpoint was recorded, Unix nanoseconds.
     last_ns: Option<i64>,
@@ -167,13 +170,17 @@ impl<'l> Signing<'l> {
             (signed, next)
         });
         let last_ns = history.last.is_some().then_some(history.last_time_ns);
-        Ok(Signing { log, key, publish, said, read, last_ns, last })
+        let ahead = Duration::ZERO;
+        Ok(Signing { log, key, publish, said, ahead, read, last_ns, last })
     }
 
     /// Signs a checkpoint over everything that was added, unless nothing was; gives it out. The flag: whether it is new.
     pub(crate) fn checkpoint(&mut self, ui: &Ui) -> Result<(Signed, bool), CommandError> {
+        // The policy may want a new one of a log that rests, so that runs can begin.
+        let ahead_ns = i64::try_from(self.ahead.as_nanos()).unwrap_or(i64::MAX);
         if let Some((signed, Some(next))) = &self.last
             && self.log.next_seq() == *next
+            && !self.log.is_checkpoint_due(ahead_ns)?
         {
             self.publish.publish(signed)?;
             return Ok((signed.clone(), false));
@@ -302,7 +309,7 @@ fn meet_policy(log: &Log, signer: &mut Signer) {
     let Ok(Some(within_ns)) = log.policy().map(|in_force| in_force.policy.unsigned_max_ns) else { return };
     let half = Duration::from_nanos(within_ns.unsigned_abs() / 2).max(Duration::from_secs(1));
     signer.every = Some(signer.every.map_or(half, |every| every.min(half)));
-    if log.is_checkpoint_due().unwrap_or(false) {
+    if log.is_checkpoint_due(0).unwrap_or(false) {
         sign(&Ui::new(true), log, &mut None, signer).ok();
     }
 }
@@ -333,7 +340,10 @@ fn sign_until<'l>(
 fn sign<'l>(ui: &Ui, log: &'l Log, signing: &mut Option<Signing<'l>>, signer: &Signer) -> Result<(), CommandError> {
     let begun = match signing.take() {
         Some(begun) => begun,
-        None => Signing::begin(ui, log, signer.key.clone(), signer.publish.clone(), Said::default())?,
+        None => Signing {
+            ahead: signer.every.unwrap_or_default(),
+            ..Signing::begin(ui, log, signer.key.clone(), signer.publish.clone(), Said::default())?
+        },
     };
     signing.insert(begun).checkpoint(ui).map(|_| ())
 }

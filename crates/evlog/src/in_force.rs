@@ -124,9 +124,9 @@ impl Log {
         Ok(self.judging(&mut self.session())?.in_force.clone())
     }
 
-    /// Whether a run that began now would be refused until a checkpoint is signed.
-    pub fn is_checkpoint_due(&self) -> Result<bool, LogError> {
-        let now_ns = self.now_ns();
+    /// Whether a run that began so many nanoseconds from now would be refused unless a checkpoint is signed.
+    pub fn is_checkpoint_due(&self, ahead_ns: i64) -> Result<bool, LogError> {
+        let now_ns = self.now_ns().saturating_add(ahead_ns);
         let mut session = self.session();
         let judging = self.judging(&mut session)?;
         Ok(judging.in_force.unsigned_breach(now_ns, judging.signed_ns).is_some())

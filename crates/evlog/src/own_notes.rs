@@ -1,6 +1,6 @@
 //! What the checkpoints show that a log keeps itself, in `checkpoints/`.
 //!
-//! Does: compare the log with the largest of its notes, and say which notes cannot be read. Does not: check signatures, since
+//! Does: compare the log with the largest of its notes, some of them, and say which notes cannot be read. Does not: check signatures, since
 //! nobody vouches for these notes; what they say is there, or it is not.
 //!
 //! Invariants:
@@ -36,8 +36,22 @@ pub struct Beyond {
     pub len: Position,
 }
 
-/// Why a note cannot be read.
+/// How many notes a log is compared with: for each of them a part of a segment is read.
+const COMPARED_MAX: u64 = 16;
+
+/// What the notes show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Judged {
+    /// The first note that found something.
+    pub note: Option<PathBuf>,
+    /// How many notes the log was compared with.
+    pub compared: u64,
+}
+
+/// Why a note says nothing of the log.
 enum Unread {
+    /// It is about another log.
+    Foreign(LogId),
     /// What stands there is no checkpoint.
     Unlike(String),
     /// The system did not give it.
@@ -45,24 +59,25 @@ enum Unread {
 }
 
 /// Adds to a report what the log's own notes show (rules C-51, C-52, C-55), those that cover more than `given`: the largest
-/// that can be read is compared, and each larger one that cannot be read is a finding. The first note that found something.
+/// ones that can be read are compared, up to the first that does not agree, and one that cannot be read, or is about another
+/// log, is a finding.
 pub fn judge(
     fs: &Arc<dyn Fs>,
     dir: &Path,
     report: &mut Report,
     given: Option<Position>,
     parse: &Parse<'_>,
-) -> Result<Option<PathBuf>, LogError> {
+) -> Result<Judged, LogError> {
     let notes = Checkpoints::new(Arc::clone(fs), dir);
     let mut sizes = notes.sizes().map_err(OpenError::Io)?;
     sizes.retain(|size| given.is_none_or(|given| *size > given));
-    let mut first = None;
+    let mut judged = Judged::default();
     for size in sizes.into_iter().rev() {
         let mut compared = report.clone();
-        let is_last = match read(&notes, size, report.log_id, parse) {
-            Ok(None) => continue,
-            Ok(Some(covered)) => {
+        let is_read = match read(&notes, size, report.log_id, parse) {
+            Ok(covered) => {
                 compare(Arc::clone(fs), dir, &mut compared, &covered, &mut Vec::new, &mut |_, _| {})?;
+                judged.compared += 1;
                 true
             }
             Err(unread) => {
@@ -71,30 +86,26 @@ pub fn judge(
                 false
             }
         };
-        if compared.findings.count() > report.findings.count() && !gave_up(fs, dir, size) {
+        let is_finding = compared.findings.count() > report.findings.count() && !gave_up(fs, dir, size);
+        if is_finding {
             *report = compared;
-            first.get_or_insert_with(|| notes.path(size));
+            judged.note.get_or_insert_with(|| notes.path(size));
         }
-        if is_last {
+        if is_read && is_finding || judged.compared == COMPARED_MAX {
             break;
         }
     }
-    Ok(first)
+    Ok(judged)
 }
 
-/// What a note says whose name states this size; nothing if it is about another log.
-fn read(
-    notes: &Checkpoints,
-    size: Position,
-    log_id: Option<LogId>,
-    parse: &Parse<'_>,
-) -> Result<Option<Covered>, Unread> {
+/// What a note says whose name states this size.
+fn read(notes: &Checkpoints, size: Position, log_id: Option<LogId>, parse: &Parse<'_>) -> Result<Covered, Unread> {
     let covered = parse(&bytes(notes, size)?).map_err(Unread::Unlike)?;
     if log_id.is_some_and(|log_id| log_id != covered.log_id) {
-        return Ok(None);
+        return Err(Unread::Foreign(covered.log_id));
     }
     if covered.size == size {
-        return Ok(Some(covered));
+        return Ok(covered);
     }
     Err(Unread::Unlike(format!("it states that it covers {} bytes, and its name states {size}", covered.size)))
 }
@@ -109,7 +120,14 @@ fn bytes(notes: &Checkpoints, size: Position) -> Result<Vec<u8>, Unread> {
 /// What a note amounts to that cannot be read. Where only the system did not give it, and the log is as long as its name
 /// states, nothing is known of the log.
 fn finding(unread: Unread, path: &Path, size: Position, len: Position) -> Result<Finding, LogError> {
+    let (seq, stream, rule) = (None, None, "C-55");
     let why = match unread {
+        Unread::Foreign(log_id) => {
+            let (verdict, position) = (Verdict::Damaged, size.min(len));
+            let (expected, found) = ("a checkpoint of this log".to_owned(), format!("one of log {log_id}"));
+            let message = format!("a note among the log's own is not about it: `{}`", path.display());
+            return Ok(Finding { verdict, position, seq, stream, rule, expected, found, message });
+        }
         Unread::Failed(failure) if size <= len => return Err(OpenError::Io(failure).into()),
         Unread::Failed(failure) => failure.to_string(),
         Unread::Unlike(why) => format!("`{}`: {why}", path.display()),
@@ -121,7 +139,7 @@ fn finding(unread: Unread, path: &Path, size: Position, len: Position) -> Result
     };
     let verdict = if size > len { Verdict::Truncated } else { Verdict::Damaged };
     let message = format!("a note of the log's own cannot be read: {why}");
-    Ok(Finding { verdict, position: size.min(len), seq: None, stream: None, rule: "C-55", expected, found, message })
+    Ok(Finding { verdict, position: size.min(len), seq, stream, rule, expected, found, message })
 }
 
 /// The largest note of the log's own that covers more than the log has, unless the log records that it gave that up. A note

@@ -39,7 +39,7 @@ pub fn audited(
     // A note over what is given up says nothing of what stays.
     let note = match plan.loss {
         Some(_) => None,
-        None => own_notes::judge(fs, dir, &mut report, None, parse)?,
+        None => own_notes::judge(fs, dir, &mut report, None, parse)?.note,
     };
     let given_up = plan.loss.as_ref().map(|loss| given_up(fs, dir, loss.position)).transpose()?;
     let stays = |finding: &&Finding| given_up.is_none_or(|given_up| finding.position < given_up);

@@ -7,18 +7,19 @@ use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::events::cut;
 use crate::json::{
-    ReplayErrorObject, ResumedObject, VerifiedCheckpoint, VerifyFinding, VerifyLoss, VerifyObject, WitnessesObject,
-    time,
+    EvidenceFrom, ReplayErrorObject, ResumedObject, VerifiedCheckpoint, VerifyFinding, VerifyLoss, VerifyObject,
+    WitnessesObject, time,
 };
 use crate::notes::{self, Trust, Witnesses};
 use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
+use evlog::Log;
 use evlog::check::resume::Resumed;
 use evlog::check::{Check, check};
 use evlog::covered::{Stated, compare, compare_stated};
 use evlog::history::Verified;
-use evlog::{Log, own_notes};
+use evlog::own_notes::{self, Judged};
 use evlog_format::{LogId, Position};
 use evlog_projection::FoldError;
 use evlog_projection::time::to_rfc3339;
@@ -126,9 +127,9 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &VerifyArgs) -> Result<V
     }
     let own = own(context, &mut found.report, kept.as_ref())?;
     if context.json {
-        ui.json(&object(&found, kept.as_ref(), own.as_deref(), resumed));
+        ui.json(&object(context, &found, kept.as_ref(), &own, resumed));
     } else {
-        print(ui, context, &found, kept.as_ref(), own.as_deref(), resumed);
+        print(ui, context, &found, kept.as_ref(), &own, resumed);
     }
     if args.record {
         record(context, &found, kept.as_ref(), resumed)?;
@@ -209,9 +210,11 @@ fn stated(checkpoint: &Checkpoint) -> Stated {
     Stated { size, format_version, next_seq }
 }
 
-/// Adds what the log's own notes show, where none was given that covers as much. The path of a note that found something.
-fn own(context: &Context, report: &mut Report, given: Option<&Kept>) -> Result<Option<PathBuf>, CommandError> {
-    let (fs, given): (Arc<dyn Fs>, _) = (Arc::new(StdFs), given.map(|given| given.covered().size));
+/// Adds what the log's own notes show.
+fn own(context: &Context, report: &mut Report, given: Option<&Kept>) -> Result<Judged, CommandError> {
+    // What one from outside has shown already is not said again.
+    let given = given.filter(|_| report.findings.count() > 0).map(|given| given.covered().size);
+    let fs: Arc<dyn Fs> = Arc::new(StdFs);
     Ok(own_notes::judge(&fs, &context.log, report, given, &notes::covered)?)
 }
 
@@ -316,7 +319,7 @@ fn contract_objects(findings: &[FoldError]) -> Vec<ReplayErrorObject<'_>> {
         .collect()
 }
 
-fn print(ui: &mut Ui, context: &Context, found: &Check, kept: Option<&Kept>, own: Option<&Path>, resumed: Before) {
+fn print(ui: &mut Ui, context: &Context, found: &Check, kept: Option<&Kept>, own: &Judged, resumed: Before) {
     let report = &found.report;
     findings(ui, report, kept);
     contract_findings(ui, &found.contract_findings);
@@ -350,19 +353,27 @@ fn print(ui: &mut Ui, context: &Context, found: &Check, kept: Option<&Kept>, own
         rows.push(("checkpoint", format!("covers {size} bytes; {beyond} came after it"), Tone::Plain));
         rows.extend(kept.witnesses_row());
     }
-    rows.push(("evidence", evidence(context, kept), Tone::Plain));
-    rows.extend(own.map(own_row));
+    rows.push(("evidence", evidence(context, kept.is_some(), own), Tone::Plain));
+    rows.extend(own.note.as_deref().map(own_row));
     facts(ui, &rows);
 }
 
 /// What the log was compared with: only what is kept elsewhere shows that nothing was made anew, notes included.
-fn evidence(context: &Context, kept: Option<&Kept>) -> String {
-    let own = Checkpoints::new(Arc::new(StdFs), &context.log).sizes().map_or(0, |sizes| sizes.len() as u64);
-    let outside = if kept.is_some() { "one from outside" } else { "none from outside" };
-    match own {
-        0 => format!("no kept checkpoint; {outside}"),
-        own => format!("compared with {}; {outside}", counted(own, "kept checkpoint")),
+fn evidence(context: &Context, has_outside: bool, own: &Judged) -> String {
+    let count = own_count(context);
+    let outside = if has_outside { "one from outside" } else { "none from outside" };
+    match (count, own.compared) {
+        (0, _) => format!("no kept checkpoint; {outside}"),
+        (count, compared) if compared == count => {
+            format!("compared with {}; {outside}", counted(count, "kept checkpoint"))
+        }
+        (count, compared) => format!("compared with {compared} of {}; {outside}", counted(count, "kept checkpoint")),
     }
+}
+
+/// How many notes the log keeps.
+fn own_count(context: &Context) -> u64 {
+    Checkpoints::new(Arc::new(StdFs), &context.log).sizes().map_or(0, |sizes| sizes.len() as u64)
 }
 
 /// Which note of the log's own was taken as evidence.
@@ -421,7 +432,13 @@ fn finding_objects(report: &Report) -> Vec<VerifyFinding<'_>> {
     findings.collect()
 }
 
-fn object<'a>(found: &'a Check, kept: Option<&'a Kept>, own: Option<&Path>, resumed: Before) -> VerifyObject<'a> {
+fn object<'a>(
+    context: &Context,
+    found: &'a Check,
+    kept: Option<&'a Kept>,
+    own: &Judged,
+    resumed: Before,
+) -> VerifyObject<'a> {
     let report = &found.report;
     let losses = found.losses.iter().map(|(seq, loss)| VerifyLoss {
         seq: seq.0,
@@ -451,7 +468,8 @@ fn object<'a>(found: &'a Check, kept: Option<&'a Kept>, own: Option<&Path>, resu
         contract_findings: contract_objects(&found.contract_findings),
         losses: losses.collect(),
         checkpoint: kept.map(Kept::object),
-        own_checkpoint: own.map(|path| path.display().to_string()),
+        own_checkpoint: own.note.as_ref().map(|path| path.display().to_string()),
+        evidence: EvidenceFrom { kept: own_count(context), compared: own.compared, outside: kept.is_some() },
         resumed: resumed.map(|(before, begun_ns)| ResumedObject { position: before.0, begun: time(begun_ns) }),
     }
 }

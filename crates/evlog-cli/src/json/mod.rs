@@ -30,10 +30,10 @@ pub(crate) use proofs::{
 };
 pub(crate) use repair::{LossObject, RefusedObject, RepairObject, StepObject};
 pub(crate) use reports::{
-    BackupObject, BenchDisk, BenchMachine, BenchObject, BenchSeries, CheckFinding, CheckObject, Digested, InitObject,
-    MissedObject, OutcomeObject, ProjectedFile, ProjectedLine, ReplayErrorObject, ReplayObject, ReplayedDifference,
-    ResumedObject, RunLine, RunObject, SampleObject, SampledObject, StarterObject, VerifiedCheckpoint, VerifyFinding,
-    VerifyLoss, VerifyObject, Versions,
+    BackupObject, BenchDisk, BenchMachine, BenchObject, BenchSeries, CheckFinding, CheckObject, Digested, EvidenceFrom,
+    InitObject, MissedObject, OutcomeObject, ProjectedFile, ProjectedLine, ReplayErrorObject, ReplayObject,
+    ReplayedDifference, ResumedObject, RunLine, RunObject, SampleObject, SampledObject, StarterObject,
+    VerifiedCheckpoint, VerifyFinding, VerifyLoss, VerifyObject, Versions,
 };
 pub(crate) use result::ResultLine;
 pub(crate) use run_event::RunEvent;

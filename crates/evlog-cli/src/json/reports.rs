@@ -187,6 +187,7 @@ pub(crate) struct VerifyObject<'a> {
     pub(crate) checkpoint: Option<VerifiedCheckpoint<'a>>,
     /// The note of the log's own that it does not agree with.
     pub(crate) own_checkpoint: Option<String>,
+    pub(crate) evidence: EvidenceFrom,
     /// Where it went on.
     pub(crate) resumed: Option<ResumedObject>,
 }
@@ -217,6 +218,17 @@ pub(crate) struct SampledObject<'a> {
     pub(crate) checkpoint: Option<VerifiedCheckpoint<'a>>,
     /// The note of the log's own that it does not agree with.
     pub(crate) own_checkpoint: Option<String>,
+}
+
+/// What a log was compared with.
+#[derive(Serialize)]
+pub(crate) struct EvidenceFrom {
+    /// How many checkpoints it keeps itself.
+    pub(crate) kept: u64,
+    /// With how many of them it was compared.
+    pub(crate) compared: u64,
+    /// Whether it was compared with one from outside.
+    pub(crate) outside: bool,
 }
 
 /// What was taken.

@@ -63,15 +63,18 @@ fn a_log_that_is_shorter_than_a_note_of_its_own_is_truncated() {
 }
 
 #[test]
-fn a_note_of_another_log_says_nothing() {
+fn a_note_of_another_log_is_a_finding_and_is_not_counted_as_compared() {
+    // C-55.
     let (room, other) = (signed_room(), signed_room());
     cut(&room);
     for name in fs::read_dir(room.path("evlog/checkpoints")).unwrap() {
         let path = name.unwrap().path();
         fs::copy(other.path("new.note"), &path).unwrap();
     }
-    let found = room.ends(0, &["verify", "--json"]).json();
-    assert_eq!((&found["verdict"], &found["own_checkpoint"]), (&json!("clean"), &json!(null)));
+    let found = room.ends(1, &["verify", "--json"]).json();
+    assert_eq!((&found["verdict"], &found["evidence"]["compared"]), (&json!("damaged"), &json!(0)));
+    assert!(found["own_checkpoint"].as_str().unwrap().contains("checkpoints"), "{found}");
+    assert!(room.ends(1, &["verify"]).out.contains("compared with 0 of 2 kept checkpoints; none from outside"));
 }
 
 #[test]

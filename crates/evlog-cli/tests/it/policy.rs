@@ -113,7 +113,8 @@ fn a_session_with_a_key_signs_what_the_policy_wants_before_its_runs_begin() {
     assert_eq!(signed(&room), 0);
     // Nothing is so new that it was signed at the same moment, but it was tried before the first command.
     assert_eq!(codes(&room.feed(&["submit", "--key", "t.key"], &line).out), ["POLICY_CHECKPOINT"]);
-    assert_eq!(signed(&room), 1);
+    // Once before, and once at the end: what was signed at the start is too old already.
+    assert_eq!(signed(&room), 2);
     set(&room, "checkpoint_within = \"1h\"");
     assert_eq!(codes(&room.feed(&["submit"], &line).out), ["accepted"]);
     set(&room, "checkpoint_within = \"0s\"");
@@ -129,8 +130,8 @@ fn a_pipeline_that_the_policy_refuses_does_not_begin() {
     room.ends(0, &["run", "--init", "demo"]);
     room.ends(0, &["init"]);
     set(&room, "actors = [\"ci:*\"]");
-    let done = room.ends(20, &["run", "demo/plan.toml"]);
-    assert!(done.err.contains("POLICY_ACTOR"), "{done:?}");
+    let done = room.ends(2, &["run", "demo/plan.toml"]);
+    assert!(done.err.contains("the policy of the log refused the command `create`: POLICY_ACTOR"), "{done:?}");
     assert!(room.ends(0, &["runs"]).out.is_empty());
     room.ends(0, &["run", "demo/plan.toml", "--actor", "ci:main"]);
     let events = room.ends(0, &["cat", "--json"]).lines();
@@ -159,4 +160,17 @@ fn marks_are_by_the_policy_of_the_events_time() {
     }
     let tail = room.ends(0, &["tail"]).out;
     assert_eq!(tail.matches("backdated").count(), 1, "{tail}");
+}
+
+#[test]
+fn a_log_that_rests_is_signed_again_where_its_policy_wants_that() {
+    // L-07.
+    let room = Room::new();
+    room.ends(0, &["init"]);
+    room.ends(0, &["key", "new", "example.com/t", "--out", "t.key"]);
+    set(&room, "checkpoint_within = \"0s\"");
+    let is_new = || room.ends(0, &["checkpoint", "--key", "t.key", "--json"]).json()["new"].clone();
+    assert_eq!([is_new(), is_new()], [json!(true), json!(true)]);
+    set(&room, "");
+    assert_eq!([is_new(), is_new()], [json!(true), json!(false)], "nothing was added, and nobody wants it again");
 }

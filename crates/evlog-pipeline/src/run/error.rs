@@ -8,6 +8,9 @@ use evlog_lifecycle::pipeline::RunStatus;
 use std::fmt;
 use std::path::PathBuf;
 
+/// What the codes of a policy's refusals begin with.
+const OF_POLICY: &str = "POLICY_";
+
 /// A run that was not brought to its end. Unless stated otherwise the run exists and stays in progress.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -126,6 +129,7 @@ impl RunError {
     pub fn exit_code(&self) -> u8 {
         match self {
             RunError::Interrupted { .. } => 130,
+            RunError::Refused { code, .. } if code.starts_with(OF_POLICY) => 2,
             RunError::Refused { command, .. } if command == "create" => 20,
             RunError::Locked { .. }
             | RunError::BundleExists { .. }
@@ -207,7 +211,8 @@ impl fmt::Display for RunError {
                 write!(f, "stages of run `{run}` have begun: expected its bundle in `{path}`, found none")
             }
             RunError::Refused { command, code, message } => {
-                write!(f, "the contract refused the command `{command}`: {code}: {message}")
+                let who = if code.starts_with(OF_POLICY) { "policy of the log" } else { "contract" };
+                write!(f, "the {who} refused the command `{command}`: {code}: {message}")
             }
             RunError::Interrupted { run, stage, began } => {
                 let place = if *began { "in" } else { "before" };

@@ -128,7 +128,7 @@ fn no_run_begins_when_the_last_checkpoint_is_too_old_and_those_that_began_go_on(
     let begun = |n: u32| code(&ask(&log, &format!("r{n}"), "begin", json!({}))).to_owned();
     let answers: Vec<String> = (0..8).map(begun).collect();
     assert!(answers[0].is_empty() && answers[7] == "POLICY_CHECKPOINT", "{answers:?}");
-    assert!(log.is_checkpoint_due().unwrap());
+    assert!(log.is_checkpoint_due(0).unwrap());
     assert_eq!(code(&ask(&log, "r0", "add", json!({}))), "");
     let mut read = crate::checkpoint::ReadBack::begin(&log, None, &mut |_, _| {}).unwrap();
     let statement = read.statement(&mut |_, _| {}).unwrap();

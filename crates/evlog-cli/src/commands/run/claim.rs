@@ -94,6 +94,12 @@ pub(super) fn failed(context: &Context, args: &RunArgs, error: RunError) -> Comm
         RunError::Refused { code, .. } if code == "RUN_EXISTS" => {
             id(args).map(|run| format!("if that run was left in progress: `{}`", take_up(run))).into_iter().collect()
         }
+        RunError::Refused { code, .. } if code == "POLICY_CHECKPOINT" => {
+            vec!["`evlog checkpoint --key FILE` signs one; with `--key FILE` the run does so first".to_owned()]
+        }
+        RunError::Refused { code, .. } if code.starts_with("POLICY_") => {
+            vec!["`evlog policy show` says what the log demands".to_owned()]
+        }
         RunError::Interrupted { run, .. } | RunError::InProgress(run) => {
             vec![format!("`{}` takes it to its end", take_up(run))]
         }

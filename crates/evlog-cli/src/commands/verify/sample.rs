@@ -66,9 +66,9 @@ pub(super) fn run(
     let own = super::own(context, &mut found.report, kept)?;
     let good = found.is_good() && kept.is_none_or(Kept::is_witnessed);
     if context.json {
-        ui.json(&object(&found, chosen, kept, own.as_deref(), good));
+        ui.json(&object(&found, chosen, kept, own.note.as_deref(), good));
     } else {
-        print(ui, &found, chosen, kept, own.as_deref());
+        print(ui, &found, chosen, kept, own.note.as_deref());
     }
     Ok(Verdict::of(good))
 }
