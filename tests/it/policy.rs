@@ -202,3 +202,33 @@ fn a_writer_that_cannot_read_the_policy_records_nothing() {
     log.close().unwrap();
     assert_eq!(view(&fs).next_seq(), before);
 }
+
+#[test]
+fn what_a_later_program_says_of_the_log_is_kept_and_a_policy_of_it_is_not_guessed() {
+    // L-11.
+    let later = |kind, payload: &[u8]| {
+        let fs = log();
+        let event = AppendEvent { stream: LOG_STREAM, kind, kind_version: 2, causation: Causation::None, payload };
+        forge_last(&fs, &[event]);
+        fs
+    };
+    let submits = |fs: &SimFs| {
+        let log = open(fs, 1024).unwrap();
+        let refused = log.submit(&commands(8)[70]).map(|_| ());
+        log.close().unwrap();
+        refused
+    };
+    for kind in [kind::LOG_CLOSED, kind::LOG_KEY_ADDED, kind::LOG_LOSS_ACCEPTED, kind::LOG_PROJECTION_PUBLISHED] {
+        let fs = later(kind, b"of another table");
+        assert_eq!(findings(&fs), Vec::<String>::new(), "{kind}");
+        assert!(submits(&fs).is_ok(), "{kind}");
+    }
+    let fs = later(kind::LOG_POLICY_SET, b"of another table");
+    let found = findings(&fs);
+    assert!(found.len() == 1 && found[0].contains("a later program set it"), "{found:?}");
+    for fs in [fs, later(kind::LOG_OPENED, b"of another table")] {
+        let before = view(&fs).next_seq();
+        assert!(submits(&fs).unwrap_err().to_string().contains("a later program"));
+        assert_eq!(view(&fs).next_seq(), before);
+    }
+}

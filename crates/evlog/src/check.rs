@@ -15,7 +15,7 @@ mod saved;
 use crate::error::LogError;
 use crate::history::{
     CheckpointSigned, ClockCorrected, ClockStepped, Closed, Created, KeyAdded, LOG_STREAM, LossAccepted, NameChanged,
-    Opened, PolicySet, ProjectionPublished, Recovered, TailCut, Verified,
+    Opened, PolicySet, ProjectionPublished, Recovered, TailCut, Verified, is_readable,
 };
 use crate::policy::{Noted, Orders, Policies};
 use evlog_format::commit::Commit;
@@ -244,12 +244,17 @@ impl<'c> RunCheck<'c> {
 
     fn history(&mut self, fact: &Fact<'_>) -> Result<(), FoldError> {
         if fact.event.kind == kind::LOG_LOSS_ACCEPTED
+            && is_readable(&fact.event)
             && let Ok(loss) = payload::decode(fact.event.payload)
         {
             self.losses.push((fact.seq, loss));
         }
         let noted = Noted::read(fact).map_or(Ok(()), |noted| self.policies.take(noted?));
         noted.map_err(|message| FoldError::new(fact, message))?;
+        // What a later program recorded is kept, and nothing is said of it.
+        if fact.event.kind.is_of_log() && !is_readable(&fact.event) {
+            return Ok(());
+        }
         history_readable(fact, &self.policies)?;
         let is_theirs =
             matches!(fact.event.kind, Kind::BuiltIn(number) if number >= RUN_KINDS) && fact.event.kind.is_known();

@@ -8,7 +8,9 @@
 //! - A statement extends the one before it: the tree that is kept between them only grows.
 
 use crate::error::LogError;
-use crate::history::{CheckpointSigned, ClockCorrected, KeyAdded, LOG_STREAM, LossAccepted, NameChanged, Verified};
+use crate::history::{
+    CheckpointSigned, ClockCorrected, KeyAdded, LOG_STREAM, LossAccepted, NameChanged, Verified, is_readable,
+};
 use crate::log::{Log, payload_of};
 use evlog_format::{Event, Kind, LogId, Position, Root, Seq, kind, payload};
 use evlog_store::{Checkpoints, OpenError, RawLog, Settled};
@@ -128,6 +130,9 @@ impl<'l> ReadBack<'l> {
 impl SigningHistory {
     fn take(&mut self, seq: Seq, time_ns: i64, event: &Event<'_>) -> Result<(), LogError> {
         let wrong = |error: payload::PayloadError| LogError::Payload { seq: Some(seq), message: error.to_string() };
+        if !is_readable(event) {
+            return Ok(());
+        }
         if event.kind == kind::LOG_KEY_ADDED {
             self.keys.push(payload::decode::<KeyAdded>(event.payload).map_err(wrong)?.key);
         } else if event.kind == kind::LOG_CHECKPOINT_SIGNED {

@@ -2,7 +2,7 @@
 //! never moved, a new need gets a new kind or a new kind version.
 
 use crate::error::LogError;
-use evlog_format::{Event, Seq, kind, payload};
+use evlog_format::{Event, PLAIN, Seq, kind, payload};
 use serde::{Deserialize, Serialize};
 
 /// Name of the log's own stream.
@@ -187,9 +187,14 @@ pub struct PublishedFile {
     pub blake3: [u8; 32],
 }
 
+/// Whether this program can read an event's payload: it is not protected, and of the version that stands here.
+pub(crate) fn is_readable(event: &Event<'_>) -> bool {
+    event.protection == PLAIN && event.kind_version == 1
+}
+
 /// What an event of `$log` says was published; none for events of other kinds.
 pub(crate) fn published(seq: Seq, event: &Event<'_>) -> Result<Option<ProjectionPublished>, LogError> {
-    if event.kind != kind::LOG_PROJECTION_PUBLISHED {
+    if event.kind != kind::LOG_PROJECTION_PUBLISHED || !is_readable(event) {
         return Ok(None);
     }
     let read = payload::decode(event.payload);

@@ -2,7 +2,7 @@
 //! no more than opening one of few, and set anew.
 
 use crate::error::LogError;
-use crate::history::{LOG_STREAM, Opened, PolicySet};
+use crate::history::{LOG_STREAM, Opened, PolicySet, is_readable};
 use crate::log::{Log, payload_of};
 use crate::policy::{Breach, InForce, Policy, Set};
 use evlog_format::{CommitHead, Seq, kind, payload};
@@ -49,6 +49,11 @@ impl Log {
     fn policy_number(&self) -> Result<Option<u64>, LogError> {
         let number = |fact: &Fact<'_>| match fact.event.kind {
             kind::LOG_POLICY_SET => Some(Ok(Some(fact.event.number))),
+            kind::LOG_OPENED if !is_readable(&fact.event) => {
+                let message =
+                    "a later program opened the log, and says of its policy what cannot be read here".to_owned();
+                Some(Err(LogError::Payload { seq: Some(fact.seq), message }))
+            }
             kind::LOG_OPENED => {
                 let opened = payload::decode::<Opened>(fact.event.payload);
                 let wrong = |error: payload::PayloadError| LogError::Payload {

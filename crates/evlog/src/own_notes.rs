@@ -9,7 +9,7 @@
 
 use crate::covered::compare;
 use crate::error::LogError;
-use crate::history::{LOG_STREAM, LossAccepted};
+use crate::history::{LOG_STREAM, LossAccepted, is_readable};
 use crate::view::View;
 use evlog_format::{LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader, kind, payload};
 use evlog_projection::Contracts;
@@ -197,6 +197,7 @@ fn gave_up(fs: &Arc<dyn Fs>, dir: &Path, size: Position) -> bool {
     let mut found = false;
     let read = view.stream(LOG_STREAM, &mut |fact| {
         if fact.event.kind == kind::LOG_LOSS_ACCEPTED
+            && is_readable(&fact.event)
             && let Ok(loss) = payload::decode::<LossAccepted>(fact.event.payload)
         {
             found |= loss.position < size.0;

@@ -21,6 +21,9 @@ pub const POLICY_LEN_MAX: usize = 64 * 1024;
 /// The most forms of actors, and the most rules on order.
 pub const ITEMS_MAX: usize = 256;
 
+/// How many forms of actors a message shows.
+const FORMS_SHOWN: usize = 5;
+
 const SECOND_NS: i64 = 1_000_000_000;
 
 /// What is demanded of commands. The default is that of a log without a policy.
@@ -111,8 +114,9 @@ impl Policy {
     fn actor_breach(&self, actor: &str) -> Option<Breach> {
         let is_of_a_form = self.actors.is_empty() || self.actors.iter().any(|form| fits(form, actor));
         (!is_of_a_form).then(|| {
-            let forms: Vec<String> = self.actors.iter().map(|form| format!("`{form}`")).collect();
-            let message = format!("actor: expected one of the form {}, found `{actor}`", forms.join(" or "));
+            let forms: Vec<String> = self.actors.iter().take(FORMS_SHOWN).map(|form| format!("`{form}`")).collect();
+            let more = if self.actors.len() > FORMS_SHOWN { " or another of the policy" } else { "" };
+            let message = format!("actor: expected one of the form {}{more}, found `{actor}`", forms.join(" or "));
             Breach { code: "POLICY_ACTOR", message }
         })
     }

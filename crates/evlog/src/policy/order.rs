@@ -49,6 +49,15 @@ pub enum Template {
     NotCoExistence,
 }
 
+impl OrderRule {
+    /// Whether an event of this kind changes what the rule has seen, or can break it.
+    fn concerns(&self, kind: Kind<'_>) -> bool {
+        let by_neighbours =
+            matches!(self.template, Template::Init | Template::ChainPrecedence | Template::NotChainSuccession);
+        by_neighbours || self.then.as_kind() == kind || self.first.as_ref().is_some_and(|first| first.as_kind() == kind)
+    }
+}
+
 impl Template {
     /// Its name in a policy's text.
     pub fn name(self) -> &'static str {
@@ -125,7 +134,8 @@ impl Orders {
         fact: &Fact<'_>,
     ) -> Option<String> {
         let mut breach = None;
-        for (rule, since) in rules {
+        let kind = fact.event.kind;
+        for (rule, since) in rules.into_iter().filter(|(rule, _)| rule.concerns(kind)) {
             let told = self.progress(rule, since).next(rule, fact);
             breach = breach.or_else(|| told.map(|told| format!("policy rule `{}`: {told}", rule.name)));
         }

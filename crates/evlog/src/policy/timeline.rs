@@ -2,7 +2,7 @@
 
 use super::order::{OrderRule, Orders};
 use super::{Breach, Policy};
-use crate::history::PolicySet;
+use crate::history::{PolicySet, is_readable};
 use evlog_format::{Seq, kind, payload};
 use evlog_projection::Fact;
 
@@ -66,6 +66,9 @@ impl Set {
     /// What an event of kind `log.policy_set` sets.
     pub(crate) fn read(fact: &Fact<'_>) -> Result<Set, String> {
         let told = |why: String| format!("{}: {why}", fact.event.kind);
+        if !is_readable(&fact.event) {
+            return Err(told("a later program set it, and what follows cannot be judged by it here".to_owned()));
+        }
         let said: PolicySet = payload::decode(fact.event.payload).map_err(|error| told(error.to_string()))?;
         let digest = *blake3::hash(said.text.as_bytes()).as_bytes();
         if fact.event.kind != kind::LOG_POLICY_SET || digest != said.blake3 {
