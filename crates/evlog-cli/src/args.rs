@@ -5,6 +5,7 @@ use crate::commands::{
     backup, bench, cat, check_evidence, check_proof, checkpoint, conform, contract, evidence, explain, init, inspect,
     key, policy, project, prove, repair, replay, run, runs, show, submit, tail, verify, witness,
 };
+use crate::error::CommandError;
 use crate::ui::visible;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use evlog_format::limits::ACTOR_LEN_MAX;
@@ -91,9 +92,30 @@ pub(crate) struct Writing {
     #[arg(long)]
     pub(crate) no_create: bool,
     /// The actor of commands that name none
-    #[arg(long, env = "EVLOG_ACTOR", value_name = "NAME", default_value = "operator", value_parser = actor,
-        hide_env_values = true)]
-    pub(crate) actor: String,
+    #[command(flatten)]
+    pub(crate) actor: Actor,
+}
+
+/// For commands that somebody gives.
+#[derive(Args, Debug)]
+pub(crate) struct Actor {
+    /// Who acts, where a command does not say so itself [env: `EVLOG_ACTOR`] [default: `operator`]
+    #[arg(long, value_name = "NAME", value_parser = actor)]
+    actor: Option<String>,
+}
+
+impl Actor {
+    /// What was typed, or what the environment says.
+    pub(crate) fn name(&self) -> Result<String, CommandError> {
+        if let Some(actor) = &self.actor {
+            return Ok(actor.clone());
+        }
+        let Some(given) = std::env::var_os("EVLOG_ACTOR").filter(|text| !text.is_empty()) else {
+            return Ok("operator".to_owned());
+        };
+        let text = given.to_str().ok_or_else(|| "expected text in UTF-8".to_owned());
+        text.and_then(actor).map_err(|why| CommandError::user(format!("EVLOG_ACTOR: {why}")))
+    }
 }
 
 fn actor(text: &str) -> Result<String, String> {

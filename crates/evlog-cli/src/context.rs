@@ -105,7 +105,7 @@ impl Context {
         args: &Writing,
         create: bool,
     ) -> Result<Log, CommandError> {
-        let options = Options { actor: args.actor.clone(), ..Context::options(command, create && !args.no_create)? };
+        let options = Options { actor: args.actor.name()?, ..Context::options(command, create && !args.no_create)? };
         Ok(Log::open(&self.log, contracts_with(brought), options)?)
     }
 }
@@ -123,9 +123,10 @@ fn principal() -> String {
 fn correlation() -> Result<Option<String>, CommandError> {
     let given = |name: &str| std::env::var_os(name).filter(|text| !text.is_empty());
     if let Some(text) = given("EVLOG_CORRELATION") {
-        let text = text.to_string_lossy().into_owned();
-        let message =
-            format!("EVLOG_CORRELATION: expected at most {CORRELATION_LEN_MAX} bytes, without control characters");
+        let message = format!(
+            "EVLOG_CORRELATION: expected at most {CORRELATION_LEN_MAX} bytes of UTF-8, without control characters"
+        );
+        let Ok(text) = text.into_string() else { return Err(CommandError::user(message)) };
         let is_good = text.len() as u64 <= CORRELATION_LEN_MAX && !text.chars().any(char::is_control);
         return if is_good { Ok(Some(text)) } else { Err(CommandError::user(message)) };
     }

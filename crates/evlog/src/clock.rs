@@ -50,8 +50,10 @@ pub struct SystemClock;
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that asks")]
     fn read(&self) -> Reading {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let wall_ns = since.ok().and_then(|age| i64::try_from(age.as_nanos()).ok()).unwrap_or(0);
+        let wall_ns = match std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH) {
+            Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
+            Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |age| -age),
+        };
         // Goes on while the machine sleeps, as the other one does.
         let passed = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         Reading { wall_ns, passed_ns: Some(passed.tv_sec * 1_000_000_000 + passed.tv_nsec) }

@@ -82,6 +82,8 @@ impl Request {
                 "contract" => contract = Some(read(&key, value, text)?),
                 "run" => run = Some(read(&key, value, text)?),
                 "do" => action = Some(read(&key, value, text)?),
+                // As in the contracts: null says nothing.
+                "id" | "at" | "actor" | "correlation" | "causation" | "expect" if value.is_null() => {}
                 "id" => id = Some(read(&key, value, text)?),
                 "at" => at = Some(read(&key, value, instant)?),
                 "actor" => actor = Some(read(&key, value, text)?),

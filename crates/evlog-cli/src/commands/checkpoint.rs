@@ -1,5 +1,6 @@
 //! `evlog checkpoint`: signs what the log is now.
 
+use crate::args::Actor;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::json::CheckpointObject;
@@ -40,9 +41,8 @@ pub(crate) struct CheckpointArgs {
     /// Let the log have this key's name from now on, and its old one never again. The log records it
     #[arg(long)]
     new_name: bool,
-    /// Who says so, for the event that records it
-    #[arg(long, value_name = "NAME", default_value = "operator")]
-    actor: String,
+    #[command(flatten)]
+    actor: Actor,
     /// Give the checkpoint to this shell command on its stdin
     #[arg(long, value_name = "COMMAND")]
     exec: Option<String>,
@@ -56,7 +56,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckpointArgs) -> Resu
     let to_stdout = args.out.as_deref() == Some(Path::new("-"));
     let publish = Publish { out: args.out.clone().filter(|_| !to_stdout), exec: args.exec.clone() };
     let log = context.writer("checkpoint", false)?;
-    let said = Said { clock_was_wrong: args.clock_was_wrong, new_name: args.new_name, by: args.actor.clone() };
+    let said = Said { clock_was_wrong: args.clock_was_wrong, new_name: args.new_name, by: args.actor.name()? };
     let signed = Signing::begin(ui, &log, key, publish, said).and_then(|mut signing| signing.checkpoint(ui));
     let checkpoints = log.checkpoints();
     let closed = log.close();

@@ -1,5 +1,6 @@
 //! `evlog policy`: what a log demands of every command.
 
+use crate::args::Actor;
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::files;
@@ -62,9 +63,8 @@ struct SetArgs {
     /// The policy
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Who sets it, for the event that records it
-    #[arg(long, value_name = "NAME", default_value = "operator")]
-    actor: String,
+    #[command(flatten)]
+    actor: Actor,
 }
 
 #[derive(Args, Debug)]
@@ -93,8 +93,9 @@ fn set(ui: &mut Ui, context: &Context, args: &SetArgs) -> Result<Verdict, Comman
     };
     // Before the log is opened: a text that is no policy leaves no trace.
     evlog::policy::Policy::read(&text).map_err(|error| wrong(evlog::LogError::Policy(error)))?;
+    let actor = args.actor.name()?;
     let log = context.writer("policy", false)?;
-    let is_new = log.set_policy(&text, &args.actor).map_err(wrong);
+    let is_new = log.set_policy(&text, &actor).map_err(wrong);
     let in_force = log.policy();
     let closed = log.close();
     let (is_new, in_force) = (is_new?.is_some(), in_force?);

@@ -1,5 +1,6 @@
 //! `evlog repair`: what is wrong, what would be done about it, and doing it.
 
+use crate::args::Actor;
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::json::{LossObject, RefusedObject, RepairObject, StepObject};
@@ -49,12 +50,12 @@ pub(crate) struct RepairArgs {
     /// Do not ask before a loss is accepted
     #[arg(long)]
     yes: bool,
-    /// Who accepts the loss, for the event that records it
-    #[arg(long, value_name = "NAME", default_value = "operator")]
-    actor: String,
+    #[command(flatten)]
+    actor: Actor,
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RepairArgs) -> Result<Verdict, CommandError> {
+    let actor = args.actor.name()?;
     let accept = if args.accept_loss { Accept::Loss } else { Accept::Nothing };
     if args.dry_run {
         no_writer(context)?;
@@ -82,7 +83,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RepairArgs) -> Result<V
         print(ui, context, args, &plan, State::Planned);
         ui.flush();
     }
-    evlog::repair::carry_out(held, &plan, &args.actor, contracts(), options)?;
+    evlog::repair::carry_out(held, &plan, &actor, contracts(), options)?;
     if context.json {
         print(ui, context, args, &plan, State::Done);
     } else {

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use std::fmt;
 use std::ops::Range;
 use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
 /// Units of distances in time, and their seconds, the shortest first.
 pub(super) const UNITS: [(&str, i64); 4] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
@@ -47,7 +48,7 @@ struct RawPolicy {
     #[serde(default)]
     actors: Vec<Spanned<String>>,
     #[serde(default)]
-    order: Vec<Spanned<RawRule>>,
+    order: Vec<toml::Value>,
 }
 
 #[derive(Default, Deserialize)]
@@ -135,15 +136,24 @@ fn policy(text: &str) -> Result<Policy, Flaw> {
             return Err((None, format!("expected at most {ITEMS_MAX} {what}, found {len}")));
         }
     }
-    for found in &raw.order {
-        let rule = of(found, rule)?;
+    for (nth, found) in raw.order.into_iter().enumerate() {
+        let read = found.try_into::<RawRule>().map_err(|error| error.message().replace('\n', " "));
+        let rule = read.and_then(|found| rule(&found)).map_err(|message| (place_of_rule(text, nth), message))?;
         if policy.order.iter().any(|earlier| earlier.name == rule.name) {
             let message = format!("expected rules of different names, found `{}` again", rule.name);
-            return Err((Some(found.span()), message));
+            return Err((place_of_rule(text, nth), message));
         }
         policy.order.push(rule);
     }
     Ok(policy)
+}
+
+/// Where a rule stands: that of its first member. Reading it as one of several kinds of rules loses its place.
+fn place_of_rule(text: &str, nth: usize) -> Option<Range<usize>> {
+    let table = DeTable::parse(text).ok()?;
+    let DeValue::Array(rules) = table.get_ref().get("order")?.get_ref() else { return None };
+    let DeValue::Table(members) = rules.get(nth)?.get_ref() else { return None };
+    members.keys().map(Spanned::span).min_by_key(|span| span.start)
 }
 
 /// Reads a part, and says where it stands if that fails.
@@ -168,7 +178,7 @@ fn distance(found: &str) -> Result<i64, String> {
         let number = number.parse::<i64>().ok().filter(|_| is_plain)?;
         number.checked_mul(*seconds)?.checked_mul(SECOND_NS)
     };
-    read().ok_or_else(|| format!("expected a number with s, m, h or d, such as `90s` or `30d`, found `{found}`"))
+    read().ok_or_else(|| format!("expected a number with s, m, h or d, such as `90s` or `30d`, at most 106751d, found `{found}`"))
 }
 
 fn class(found: &str) -> Result<Durability, String> {

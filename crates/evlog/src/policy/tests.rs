@@ -69,10 +69,10 @@ fn a_text_that_is_no_policy_is_refused_with_its_place() {
         ("actors = [\"\"]".into(), "line 1, column 11: expected 1 to 200 bytes of text"),
         ("actors = [\"a\\nb\"]".into(), "line 1, column 11: expected 1 to 200 bytes of text"),
         (rule("template = \"response\"\nfirst = \"custom/a\"\nthen = \"custom/b\""), "unknown variant `response`"),
-        (rule("template = \"init\"\nkind = \"log.opened\""), "line 1, column 1: expected the kind of a run's event"),
+        (rule("template = \"init\"\nkind = \"log.opened\""), "line 2, column 1: expected the kind of a run's event"),
         (rule("template = \"init\"\nkind = \"custom/\""), "expected the kind of a run's event"),
         (rule("template = \"init\"\nkind = \"paid\""), "expected the kind of a run's event"),
-        (rule("template = \"precedence\"\nfirst = \"custom/a\""), "missing field `then`"),
+        (rule("template = \"precedence\"\nfirst = \"custom/a\""), "line 2, column 1: missing field `then`"),
         (
             rule("template = \"not_succession\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\nwithin = \"1h\""),
             "unknown field",
@@ -81,7 +81,10 @@ fn a_text_that_is_no_policy_is_refused_with_its_place() {
             rule("template = \"precedence\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\ndifferent = \"run\""),
             "unknown variant",
         ),
-        (format!("{0}\n{0}", rule("template = \"init\"\nkind = \"custom/a\"")), "found `n` again"),
+        (
+            format!("{0}\n{0}", rule("template = \"init\"\nkind = \"custom/a\"")),
+            "line 6, column 1: expected rules of different names, found `n` again",
+        ),
         (format!("actors = [{}]", "\"a\",".repeat(ITEMS_MAX + 1)), "expected at most 256 forms of actors, found 257"),
         (" ".repeat(POLICY_LEN_MAX + 1), "expected at most 65536 bytes, found 65537"),
     ];
