@@ -82,6 +82,7 @@ pub struct LockState {
 impl Inspection {
     /// Looks at the log in `dir`. No segments, or no directory, is no failure.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Inspection, Failure> {
+        Files::check_dirs(&fs, dir)?;
         let files = Files::new(fs, dir);
         let (head, head_failure) = match files.any_head() {
             Ok(head) => (head, None),

@@ -52,6 +52,7 @@ impl RawSegment {
 impl RawLog {
     /// Lists the files of the log in `dir`. No segments, or no directory, is no failure.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<RawLog, Failure> {
+        Files::check_dirs(&fs, dir)?;
         let files = Files::new(fs, dir);
         // `HEAD` is read before the files are listed, so that it cannot speak of bytes that came after.
         let head = files.any_head()?;

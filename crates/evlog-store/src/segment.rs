@@ -78,6 +78,17 @@ impl Files {
         check_path(self.fs.as_ref(), &self.layout.segment(position), id, "the log")
     }
 
+    /// That what has the place of `segments/` is a directory, and no link to one: no other reader would follow it.
+    pub(crate) fn check_dirs(fs: &Arc<dyn Fs>, dir: &Path) -> Result<(), Failure> {
+        match fs.hold(dir) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            held => match held.map_err(Failure::of("open", dir))? {
+                Some(held) => Files::new(held, dir).entries().map(drop),
+                None => Ok(()),
+            },
+        }
+    }
+
     /// From here on these sealed segments are those that they are now. Of those that are listed already, that stays.
     pub(crate) fn list_sealed(&mut self, sealed: impl Iterator<Item = Position>) -> Result<(), Failure> {
         let mut listed = BTreeMap::clone(&self.listed);

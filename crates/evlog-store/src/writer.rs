@@ -244,6 +244,7 @@ impl Writer {
             begun: None,
             begun_at: end,
             batch: Pending { end, next_seq, ..Pending::default() },
+            sealed: Vec::new(),
         });
         let state = State {
             pending: Pending { end, next_seq, ..Pending::default() },

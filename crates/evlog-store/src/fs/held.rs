@@ -123,7 +123,14 @@ impl Fs for HeldFs {
         }
     }
 
+    /// Of what has this path now. Where a link or another directory has the place of one that is held, nothing is ours below.
     fn id(&self, path: &Path) -> io::Result<FileId> {
+        if let Some(above) = path.parent().filter(|above| *above != self.root) {
+            let held = rustix::fs::fstat(&*self.dir(above)?)?;
+            if StdFs.id(above)? != FileId(held.st_dev, held.st_ino) {
+                return Err(io::Error::other("a link or another directory has the place of its directory"));
+            }
+        }
         StdFs.id(path)
     }
 }

@@ -3,7 +3,7 @@
 
 use super::story::Dice;
 use super::*;
-use crate::fs::StdFs;
+use crate::fs::{Fs, StdFs};
 use crate::{Ahead, OpenError, Verdict};
 
 /// The number of stories.
@@ -261,7 +261,7 @@ fn whatever_was_written_of_the_lock_while_a_log_was_made_is_no_log() {
         let dir = room.path().join("log");
         std::fs::create_dir_all(dir.join("segments")).unwrap();
         std::fs::write(dir.join("LOCK"), &whole[..len]).unwrap();
-        let fs: Arc<dyn crate::Fs> = Arc::new(StdFs);
+        let fs: Arc<dyn Fs> = Arc::new(StdFs);
         assert!(matches!(Reader::open(Arc::clone(&fs), &dir), Err(OpenError::NoLog { .. })), "{len}");
         let options = CreateOptions { log_id: LOG, segment_limit: LIMIT };
         Writer::create(fs, &dir, options, &owner()).unwrap_or_else(|error| panic!("{len}: {error}"));
@@ -270,4 +270,117 @@ fn whatever_was_written_of_the_lock_while_a_log_was_made_is_no_log() {
     std::fs::write(room.path().join("LOCK"), "pid=12345\nprogram=tests 1\n").unwrap();
     let refused = Reader::open(Arc::new(StdFs), room.path());
     assert!(matches!(refused, Err(OpenError::Refused(refusal)) if refusal.verdict == Verdict::Truncated));
+}
+
+/// A file system on which somebody acts whenever a file gets its name.
+#[derive(Debug)]
+struct AtEachName {
+    fs: SimFs,
+    act: fn(&SimFs, &Path),
+}
+
+impl Fs for AtEachName {
+    fn name(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        let before = segment_files(&self.fs).pop();
+        self.fs.name(from, to)?;
+        if let Some(before) = before.filter(|_| to.extension().is_some_and(|extension| extension == "seg")) {
+            (self.act)(&self.fs, &before);
+        }
+        Ok(())
+    }
+
+    fn open_read(&self, path: &Path) -> std::io::Result<Arc<dyn crate::fs::File>> {
+        self.fs.open_read(path)
+    }
+
+    fn open_write(&self, path: &Path) -> std::io::Result<Arc<dyn crate::fs::File>> {
+        self.fs.open_write(path)
+    }
+
+    fn create(&self, path: &Path) -> std::io::Result<Arc<dyn crate::fs::File>> {
+        self.fs.create(path)
+    }
+
+    fn create_dir(&self, path: &Path) -> std::io::Result<()> {
+        Fs::create_dir(&self.fs, path)
+    }
+
+    fn list(&self, dir: &Path) -> std::io::Result<Vec<String>> {
+        self.fs.list(dir)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> std::io::Result<()> {
+        self.fs.rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> std::io::Result<()> {
+        self.fs.remove(path)
+    }
+
+    fn sync_dir(&self, dir: &Path) -> std::io::Result<()> {
+        self.fs.sync_dir(dir)
+    }
+
+    fn lock(&self, path: &Path, owner: &str) -> std::io::Result<crate::fs::LockAttempt> {
+        self.fs.lock(path, owner)
+    }
+
+    fn stamp(&self, path: &Path) -> std::io::Result<crate::fs::Stamp> {
+        self.fs.stamp(path)
+    }
+
+    fn is_locked(&self, path: &Path) -> std::io::Result<bool> {
+        self.fs.is_locked(path)
+    }
+
+    fn id(&self, path: &Path) -> std::io::Result<crate::fs::FileId> {
+        self.fs.id(path)
+    }
+}
+
+#[test]
+fn a_segment_that_is_cut_or_written_to_while_the_next_one_is_made_ends_the_writer() {
+    let acts: [fn(&SimFs, &Path); 3] = [
+        |fs, path| fs.shorten(path, 500),
+        |fs, path| fs.shorten(path, 0),
+        |fs, path| {
+            let longer = [fs.bytes(path).unwrap(), vec![b'x'; 5]].concat();
+            fs.open_write(path).unwrap().write_at(&longer, 0).unwrap();
+        },
+    ];
+    for act in acts {
+        let fs = SimFs::new();
+        let options = CreateOptions { log_id: LogId([7; 16]), segment_limit: LIMIT };
+        let outside = Arc::new(AtEachName { fs: fs.clone(), act });
+        let writer = Writer::create(outside, dir(), options, &owner()).unwrap();
+        let failed = (0..200).find_map(|_| {
+            let offered = offer(&writer, Durability::Sync, "a", &[7; 100]);
+            offered.and_then(|ticket| writer.wait(&ticket)).err()
+        });
+        let failed = failed.unwrap_or_else(|| panic!("it went on beyond {} segments", segment_files(&fs).len()));
+        assert!(failed.to_string().contains("while the next segment was made"), "{failed}");
+        assert!(segment_files(&fs).len() <= 2, "the first one that was changed ended it");
+        assert!(writer.close().is_err());
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn a_directory_that_became_a_link_to_itself_is_no_part_of_the_log_for_anybody() {
+    let room = tempfile::tempdir().unwrap();
+    let log = room.path().join("log");
+    let options = CreateOptions { log_id: LogId([7; 16]), segment_limit: LIMIT };
+    let writer = Writer::create(Arc::new(StdFs), &log, options, &owner()).unwrap();
+    put(&writer, "a", b"before");
+    std::fs::rename(log.join("segments"), log.join("s")).unwrap();
+    std::os::unix::fs::symlink("s", log.join("segments")).unwrap();
+    let offered = offer(&writer, Durability::Sync, "a", b"after").and_then(|ticket| writer.wait(&ticket));
+    assert!(offered.unwrap_err().to_string().contains("a link or another directory"));
+    assert!(writer.close().is_err());
+    let raw = RawLog::open(Arc::new(StdFs), &log).map(|_| ()).unwrap_err().to_string();
+    let inspected = crate::inspect::Inspection::open(Arc::new(StdFs), &log).map(|_| ()).unwrap_err().to_string();
+    let read = Reader::open(Arc::new(StdFs), &log).map(|_| ()).unwrap_err().to_string();
+    for refused in [raw, inspected, read] {
+        assert!(refused.contains("expected a directory, found a symbolic link"), "{refused}");
+    }
 }

@@ -77,6 +77,16 @@ pub(crate) struct Committer {
     pub(crate) begun_at: Position,
     /// The group that is being committed.
     pub(crate) batch: Pending,
+    /// Segments that were sealed for this group, which is not acknowledged yet.
+    pub(crate) sealed: Vec<JustSealed>,
+}
+
+/// A segment that was sealed, as it was then.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct JustSealed {
+    position: Position,
+    id: FileId,
+    len: u64,
 }
 
 /// Why the committer is at work.
@@ -194,6 +204,9 @@ impl Committer {
             self.sync(shared)?;
         }
         self.check_place()?;
+        for sealed in std::mem::take(&mut self.sealed) {
+            self.check_sealed(sealed)?;
+        }
         if syncs {
             self.keep_head()?;
         }
@@ -204,6 +217,21 @@ impl Committer {
     fn check_place(&self) -> Result<(), Failure> {
         self.files.check_ours(self.segment, self.file_id)?;
         self.check_whole()
+    }
+
+    /// That a segment is what it was when it was sealed: the group that is acknowledged next may stand in it.
+    fn check_sealed(&self, sealed: JustSealed) -> Result<(), Failure> {
+        self.files.check_ours(sealed.position, sealed.id)?;
+        let path = self.files.layout.segment(sealed.position);
+        let found = self.files.fs.stamp(&path).map_err(Failure::of("look at", &path))?.len;
+        if found == sealed.len {
+            return Ok(());
+        }
+        let expected = sealed.len;
+        let source = io::Error::other(format!(
+            "somebody else wrote to it or cut it while the next segment was made: expected {expected} bytes, found {found}"
+        ));
+        Err(Failure::of("go on with", &path)(source))
     }
 
     fn check_whole(&self) -> Result<(), Failure> {
@@ -304,7 +332,10 @@ impl Committer {
         };
         // The segment before stays locked until the next one, which is, has its name.
         let file = self.files.create(&header)?;
-        self.files.check_ours(self.segment, self.file_id)?;
+        let len = roll.position.0 - self.segment.0;
+        let sealed = JustSealed { position: self.segment, id: self.file_id, len };
+        self.check_sealed(sealed)?;
+        self.sealed.push(sealed);
         let path = || self.files.layout.segment(roll.position);
         self.file_id = file.id().map_err(|error| Failure::of("look at", &path())(error))?;
         self.file = file;

@@ -178,7 +178,9 @@ fn distance(found: &str) -> Result<i64, String> {
         let number = number.parse::<i64>().ok().filter(|_| is_plain)?;
         number.checked_mul(*seconds)?.checked_mul(SECOND_NS)
     };
-    read().ok_or_else(|| format!("expected a number with s, m, h or d, such as `90s` or `30d`, at most 106751d, found `{found}`"))
+    read().ok_or_else(|| {
+        format!("expected a number with s, m, h or d, such as `90s` or `30d`, at most 106751d, found `{found}`")
+    })
 }
 
 fn class(found: &str) -> Result<Durability, String> {
