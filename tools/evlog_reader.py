@@ -21,6 +21,7 @@ Exit code: 0 clean, 1 findings, 2 the log could not be read.
 import json
 import os
 import re
+import stat
 import struct
 import sys
 import zlib
@@ -770,12 +771,18 @@ def print_json(head, event):
 
 def read_log(directory, on_event):
     segments = os.path.join(directory, "segments")
+    if not stat.S_ISDIR(os.lstat(segments).st_mode):
+        raise Unreadable(f"{segments}: no directory")
     names = sorted(name for name in os.listdir(segments) if re.fullmatch(r"[0-9]{20}\.seg", name))
     if not names:
         raise Unreadable(f"{segments}: no segment file")
     reader = Reader(on_event)
     for n, name in enumerate(names):
-        with open(os.path.join(segments, name), "rb") as file:
+        path = os.path.join(segments, name)
+        # A link may lead to another log, and a pipe would be waited for.
+        if not stat.S_ISREG(os.lstat(path).st_mode):
+            raise Unreadable(f"{path}: no regular file")
+        with open(path, "rb") as file:
             reader.segment(int(name[:20]), file.read(), n == len(names) - 1)
     return reader
 

@@ -148,6 +148,27 @@ fn the_reader_in_python_says_when_it_cannot_read() {
 }
 
 #[test]
+#[cfg(unix)]
+fn the_reader_in_python_follows_no_link_and_waits_for_no_pipe() {
+    let directory = Directory::of("link", &Builder::new().files);
+    let segment = directory.0.join("segments/00000000000000000000.seg");
+    fs::rename(&segment, directory.0.join("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("../elsewhere", &segment).unwrap();
+    let refused = |sentence: &str| {
+        let output = run(&[directory.0.as_os_str()]);
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(2), String::new()));
+        assert!(text(&output.stderr).contains(sentence), "{}", text(&output.stderr));
+    };
+    refused("no regular file");
+    fs::remove_file(&segment).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&segment).status().unwrap().success());
+    refused("no regular file");
+    fs::rename(directory.0.join("segments"), directory.0.join("s")).unwrap();
+    std::os::unix::fs::symlink("s", directory.0.join("segments")).unwrap();
+    refused("no directory");
+}
+
+#[test]
 fn the_reader_in_python_refuses_a_custom_payload_that_is_not_canonical() {
     // F-39.
     let cases = [
