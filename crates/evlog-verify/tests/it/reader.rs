@@ -161,7 +161,7 @@ fn the_reader_in_python_follows_no_link_and_waits_for_no_pipe() {
     };
     refused("no regular file");
     fs::remove_file(&segment).unwrap();
-    assert!(std::process::Command::new("mkfifo").arg(&segment).status().unwrap().success());
+    assert!(Command::new("mkfifo").arg(&segment).status().unwrap().success());
     refused("no regular file");
     fs::rename(directory.0.join("segments"), directory.0.join("s")).unwrap();
     std::os::unix::fs::symlink("s", directory.0.join("segments")).unwrap();
