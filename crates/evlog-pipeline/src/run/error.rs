@@ -164,6 +164,10 @@ impl RunError {
     }
 }
 
+fn who_refuses(code: &str) -> &'static str {
+    if code.starts_with(OF_POLICY) { "policy of the log" } else { "contract" }
+}
+
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -211,8 +215,7 @@ impl fmt::Display for RunError {
                 write!(f, "stages of run `{run}` have begun: expected its bundle in `{path}`, found none")
             }
             RunError::Refused { command, code, message } => {
-                let who = if code.starts_with(OF_POLICY) { "policy of the log" } else { "contract" };
-                write!(f, "the {who} refused the command `{command}`: {code}: {message}")
+                write!(f, "the {} refused the command `{command}`: {code}: {message}", who_refuses(code))
             }
             RunError::Interrupted { run, stage, began } => {
                 let place = if *began { "in" } else { "before" };
