@@ -63,15 +63,21 @@ impl Caught {
 
     /// Nothing is left to do but to say how it went: from now on a signal ends the process, with this exit code.
     pub(crate) fn end_with(mut self, code: u8) {
-        let is_said = Arc::new(AtomicBool::new(false));
-        let end = |signal: &i32| register_conditional_shutdown(*signal, code.into(), Arc::clone(&is_said)).is_ok();
-        // Where this cannot be had, a signal ends the process as it usually does.
-        if self.signals.iter().all(end) {
-            is_said.store(true, Ordering::SeqCst);
+        if end_with(&self.signals, code) {
             // What happens without a handler happens no more.
             self.is_over = Arc::default();
         }
     }
+}
+
+/// Lets these signals end the process with this exit code from now on. False where that cannot be had: then a signal ends it
+/// as it usually does.
+pub(crate) fn end_with(signals: &[i32], code: u8) -> bool {
+    let is_said = Arc::new(AtomicBool::new(false));
+    let end = |signal: &i32| register_conditional_shutdown(*signal, code.into(), Arc::clone(&is_said)).is_ok();
+    let is_had = signals.iter().all(end);
+    is_said.store(is_had, Ordering::SeqCst);
+    is_had
 }
 
 impl Drop for Caught {

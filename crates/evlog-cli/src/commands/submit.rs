@@ -114,11 +114,13 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<V
     let Ok(answers) = answered else { unreachable!("the thread that writes answers does not panic") };
     // Closed in any case: what was committed stays, and the next session finds the log closed in order.
     let closed = log.into_inner().map_or(Ok(()), Log::close);
-    drop(stop);
-    let verdict = conclude(answers, offering)?;
-    closed?;
-    checkpoints.map_err(|error| error.during("all lines are answered, but"))?;
-    Ok(verdict)
+    let concluded = conclude(answers, offering).and_then(|verdict| {
+        closed?;
+        checkpoints.map_err(|error| error.during("all lines are answered, but"))?;
+        Ok(verdict)
+    });
+    stop.end_with(concluded.as_ref().map_or_else(|error| error.code, |verdict| verdict.code()));
+    concluded
 }
 
 fn conclude(answers: answers::Written, offering: Offering) -> Result<Verdict, CommandError> {

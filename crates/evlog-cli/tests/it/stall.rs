@@ -161,3 +161,20 @@ fn g29_the_end_of_the_session_ends_the_stage_and_leaves_the_run_to_be_taken_up()
         room.ends(0, &["run", "--resume", "r"]);
     }
 }
+
+#[test]
+fn a_signal_ends_a_submit_that_only_waits_for_its_reader_with_what_it_came_to() {
+    for (last, code) in [("", 0), (r#"{"contract":"status","run":"none","do":"transition","to":"running"}"#, 1)] {
+        let room = Room::new();
+        let line =
+            |n| format!(r#"{{"contract":"custom","run":"r","do":"record","kind":"custom/x","data":{n}}}"#) + "\n";
+        room.write("in.jsonl", &((0..3000).map(line).collect::<String>() + last));
+        let mut child = room.spawn(&["submit", "in.jsonl"]);
+        while !room.run(&["cat", "--run", "$log"]).out.contains("log.closed") {
+            sleep(Duration::from_millis(20));
+        }
+        // All is recorded and the log is closed: the answers alone wait.
+        sleep(Duration::from_millis(300));
+        assert_eq!(until_it_ends(&mut child), Some(code));
+    }
+}

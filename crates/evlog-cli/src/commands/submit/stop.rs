@@ -4,10 +4,10 @@
 //! Invariants:
 //! - A signal that is ignored, as HUP is under `nohup`, stays ignored.
 //! - While the session ends after the first one, further signals do nothing: who stops a service often sends two. After
-//!   [`PATIENCE`], and once this is dropped, they end the process as they usually do.
+//!   [`PATIENCE`] they end the process as they usually do; once all is recorded, with the exit code that says how it went.
 
 use super::input::Input;
-use crate::signals::ignored;
+use crate::signals::{end_with, ignored};
 use crate::ui::LetGo;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::flag::register_conditional_default;
@@ -25,6 +25,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Catches signals until it is dropped.
 pub(super) struct Stop {
+    signals: Vec<i32>,
     handle: Handle,
     thread: Option<JoinHandle<()>>,
     is_over: Arc<AtomicBool>,
@@ -42,7 +43,7 @@ impl Stop {
             // A handler is never taken back; from its end on it does what happens without one.
             register_conditional_default(*signal, Arc::clone(&is_over))?;
         }
-        let mut signals = Signals::new(caught)?;
+        let mut signals = Signals::new(&caught)?;
         let (handle, over) = (signals.handle(), Arc::clone(&is_over));
         let (ended, waits) = channel();
         let thread = Builder::new().name("evlog-signals".into()).spawn(move || {
@@ -56,7 +57,18 @@ impl Stop {
                 }
             }
         })?;
-        Ok(Stop { handle, thread: Some(thread), is_over, ended: Some(ended) })
+        Ok(Stop { signals: caught, handle, thread: Some(thread), is_over, ended: Some(ended) })
+    }
+}
+
+impl Stop {
+    /// All is recorded, and only the reader of the answers is waited for: from now on a signal ends the process, with this
+    /// exit code.
+    pub(super) fn end_with(mut self, code: u8) {
+        if end_with(&self.signals, code) {
+            // What happens without a handler happens no more.
+            self.is_over = Arc::default();
+        }
     }
 }
 
