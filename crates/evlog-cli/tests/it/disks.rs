@@ -226,3 +226,13 @@ fn where_memory_ends_a_command_ends_with_2_and_a_sentence_and_what_was_answered_
     room.ends(0, &["verify"]);
     assert_eq!(room.feed(&["submit"], &crate::outside::line("a", 3)).code, 0);
 }
+
+#[test]
+fn what_a_log_writes_ahead_of_itself_takes_no_room_on_a_small_disk() {
+    let room = Room::new();
+    let plan = "name = \"p\"\n[[stage]]\nid = \"a\"\nreason_code = \"input_missing\"\ncommand = [\"true\"]\n";
+    room.write("plan.toml", plan);
+    let script = "mkdir small\nmount -t tmpfs -o size=400k none small\ncp plan.toml small\ncd small\n\"$EVLOG\" run plan.toml --run-id r\n";
+    let Some(done) = in_own_mounts(&room, script) else { return };
+    assert!(done.out.contains("success") && done.code == 0, "{done:?}");
+}

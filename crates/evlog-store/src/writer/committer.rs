@@ -393,11 +393,15 @@ impl Committer {
         let limit = self.segment.0 + self.segment_limit;
         let end = Position((self.file_end.0 + self.ahead.len).min(limit));
         let zeros = vec![0; usize::try_from(end.0.saturating_sub(self.file_end.0)).unwrap_or(0)];
-        let is_free = !zeros.is_empty() && self.check_whole().is_ok();
-        if is_free && self.file.write_at(&zeros, self.file_end.0 - self.segment.0).is_ok() {
+        let (is_free, at) = (!zeros.is_empty() && self.check_whole().is_ok(), self.file_end.0 - self.segment.0);
+        if is_free && self.file.write_at(&zeros, at).is_ok() {
             self.file_end = end;
-        } else {
-            self.short_groups = 0;
+            return;
+        }
+        self.short_groups = 0;
+        if is_free {
+            // Some of them may have taken the last of the disk, which others need.
+            self.file.set_len(at).ok();
         }
     }
 
