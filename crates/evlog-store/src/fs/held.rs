@@ -128,7 +128,8 @@ impl Fs for HeldFs {
         if let Some(above) = path.parent().filter(|above| *above != self.root) {
             let held = rustix::fs::fstat(&*self.dir(above)?)?;
             if StdFs.id(above)? != FileId(held.st_dev, held.st_ino) {
-                return Err(io::Error::other("a link or another directory has the place of its directory"));
+                let message = "a link or another directory has the place of its directory";
+                return Err(io::Error::new(io::ErrorKind::NotADirectory, message));
             }
         }
         StdFs.id(path)
