@@ -49,6 +49,12 @@ impl Glob {
         if !a.starts_with(b) && !b.starts_with(a) {
             return true;
         }
+        // Whatever stands before them, the last segments are those of one path.
+        if let (Some(Segment::One(a)), Some(Segment::One(b))) = (self.segments.last(), other.segments.last())
+            && differ_at_an_end(a, b)
+        {
+            return true;
+        }
         let is_any = |segment: &Segment| *segment == Segment::Any;
         if self.segments.iter().chain(&other.segments).any(is_any) {
             return false;
