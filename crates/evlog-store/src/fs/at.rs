@@ -5,7 +5,7 @@
 
 use super::{FileId, Stamp};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, Stat};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat};
 use std::fs::File as OsFile;
 use std::io;
 use std::path::Path;
@@ -120,6 +120,14 @@ pub(super) fn open_dir(dir: BorrowedFd<'_>, path: &Path, flags: OFlags) -> io::R
             _ => error.into(),
         }
     })
+}
+
+/// That a path leads to a directory without following a link at its end.
+pub(super) fn check_dir(path: &Path) -> io::Result<()> {
+    match kind_of(&rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?) {
+        FileType::Directory => Ok(()),
+        _ => Err(io::ErrorKind::NotADirectory.into()),
+    }
 }
 
 /// Makes a directory; says whether it is new.

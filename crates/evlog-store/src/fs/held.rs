@@ -123,14 +123,11 @@ impl Fs for HeldFs {
         }
     }
 
-    /// Of what has this path now. Where a link or another directory has the place of one that is held, nothing is ours below.
+    /// Of what has this path now. Behind a link that has the place of a directory nothing is ours, even where it leads to the
+    /// same files.
     fn id(&self, path: &Path) -> io::Result<FileId> {
         if let Some(above) = path.parent().filter(|above| *above != self.root) {
-            let held = rustix::fs::fstat(&*self.dir(above)?)?;
-            if StdFs.id(above)? != FileId(held.st_dev, held.st_ino) {
-                let message = "a link or another directory has the place of its directory";
-                return Err(io::Error::new(io::ErrorKind::NotADirectory, message));
-            }
+            at::check_dir(above)?;
         }
         StdFs.id(path)
     }
