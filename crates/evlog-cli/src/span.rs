@@ -1,6 +1,6 @@
 //! From one time to another, as it is typed.
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 use evlog::Moment;
 use evlog::clock::{Clock, SystemClock};
 use evlog_format::CommitHead;
@@ -9,15 +9,16 @@ use evlog_projection::time::from_rfc3339;
 
 /// Which events are wanted, by their time.
 #[derive(Args, Debug)]
+#[command(group(ArgGroup::new("bound").multiple(true)))]
 pub(crate) struct Span {
     /// Only events that were recorded at this time or later: a UTC time, or how long ago, such as -2h
-    #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true, group = "bound")]
     since: Option<i128>,
     /// Only events that were recorded before this time, in the same form
-    #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true)]
+    #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true, group = "bound")]
     until: Option<i128>,
-    /// Let --since and --until be about when an event occurred, as its command said
-    #[arg(long)]
+    /// Let --since and --until be about when an event occurred, as its command said, or else when it was recorded
+    #[arg(long, requires = "bound")]
     occurred: bool,
 }
 

@@ -23,7 +23,7 @@ const _: () = assert!(FRAME_HEADER_LEN == 16);
 
 /// The largest fourth byte of a length.
 const LENGTH_HIGH_MAX: u8 = FRAME_BODY_LEN_MAX.to_le_bytes()[CRC_AT - 1];
-/// How many bytes are checksummed at most to find a frame within a body: so many, and so many times the body's length.
+/// The most bytes that are checksummed to find a frame within a body: the first number, and the second one times the body's length.
 const WITHIN_WORK_MIN: usize = 1024 * 1024;
 const WITHIN_WORK_TIMES: usize = 16;
 

@@ -373,7 +373,7 @@ impl Log {
         Ok(Ok(fold.map(|fold| (fold, orders))))
     }
 
-    /// The decided events as they will stand in the log, behind so many of the log's own history.
+    /// The decided events as they will stand in the log, behind `history` events of the log's own.
     fn placed<'a>(
         &self,
         request: &'a Request,

@@ -165,6 +165,9 @@ fn what_happened_in_the_year_9999_is_shown_found_projected_and_verified() {
     );
     assert_eq!(events(&room, &["--since", "9000-01-01T00:00:00Z"]).len(), 0, "no clock has said so");
     assert_eq!(events(&room, &["--occurred", "--until", "9999-12-31T23:59:59.999999999Z", "--run", "late"]).len(), 0);
+    let both = ["--occurred", "--since", "9000-01-01T00:00:00Z", "--until", "9999-12-31T23:59:59.999999999Z"];
+    assert_eq!(events(&room, &both).len(), 0);
+    assert!(room.ends(2, &["cat", "--occurred"]).err.contains("--since"), "it says nothing alone");
     let people = room.ends(0, &["cat", "--run", "late"]).out;
     assert!(people.contains("9999-12-31T23:59:59Z occurred, ahead "), "{people}");
     assert_eq!(room.ends(0, &["show", "late", "--json"]).json()["created_at_utc"], "9999-12-31T23:59:59.999Z");
