@@ -82,7 +82,7 @@ fn what_the_policy_of_its_time_forbids_is_found_by_all_who_judge() {
     let set = view(&log()).policies().unwrap().all()[0].set.clone().unwrap().seq;
     let by = |actor| move |class, more: i64| (SET_NS + more, class, actor);
     let (user, sync) = (by("user:a"), Durability::Sync);
-    let told = |run: &str, message: &str| format!("{run}: policy set by seq {set}: {message}");
+    let finding = |run: &str, message: &str| format!("{run}: policy set by seq {set}: {message}");
     let cases = [
         ("custom/note", user(Durability::Os, 0), None, "durability: expected `sync`, found the weaker `os`".to_owned()),
         (
@@ -107,13 +107,15 @@ fn what_the_policy_of_its_time_forbids_is_found_by_all_who_judge() {
         ),
     ];
     for (event, (recorded_ns, class, actor), occurred_ns, expected) in cases {
-        let (fs, events) = (log(), [custom("order", event)]);
-        forge(
-            &fs,
-            &[Append { occurred_ns: occurred_ns.map(i128::from), ..Append::new(recorded_ns, class, actor, &events) }],
-        );
-        let found = findings(&fs);
-        assert!(found.len() == 1 && found[0].starts_with(&told("order", &expected)), "{found:?}");
+        // Of several names, so that each of several threads has one of them.
+        for run in ["order", "order-1", "order-2", "order-3", "order-4"] {
+            let (fs, events) = (log(), [custom(run, event)]);
+            let commit = Append::new(recorded_ns, class, actor, &events);
+            forge(&fs, &[Append { occurred_ns: occurred_ns.map(i128::from), ..commit }]);
+            // What stands before it differs from run to run.
+            let (found, expected) = (findings(&fs), expected.split(", found seq").next().unwrap());
+            assert!(found.len() == 1 && found[0].starts_with(&finding(run, expected)), "{found:?}");
+        }
     }
     // A run that begins so late that a checkpoint is missing; one that began before goes on.
     let (fs, late, old) = (log(), [custom("late", "custom/note")], [custom("order", "custom/note")]);
@@ -121,7 +123,7 @@ fn what_the_policy_of_its_time_forbids_is_found_by_all_who_judge() {
     forge(&fs, &[at(&old), at(&late)]);
     let found = findings(&fs);
     let expected =
-        told("late", "expected a checkpoint signed within the last 1h before a run begins, found none since");
+        finding("late", "expected a checkpoint signed within the last 1h before a run begins, found none since");
     assert!(found.len() == 1 && found[0].starts_with(&expected), "{found:?}");
 }
 

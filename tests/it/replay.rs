@@ -103,6 +103,6 @@ fn a_replay_reads_the_log_twice_however_many_runs_take_turns_in_it() {
     };
     let ((few, _), (many, events)) = (reads(2), reads(40));
     assert_eq!(many, few, "forty rounds have {events} events, and all of them fit into one read");
-    // Twice over the log, the indexes, and where a pass ends, what its path leads to: one that was moved is told.
+    // Twice over the log, the indexes, and where a pass ends, what its path leads to: one that was moved is reported.
     assert!(few <= 20, "{few} reads, those of the indexes among them");
 }

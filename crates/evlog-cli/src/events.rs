@@ -60,7 +60,7 @@ impl<'u> Events<'u> {
         self.kind_width = self.kind_width.max(kind.chars().count());
         let (stream_width, kind_width) = (self.stream_width, self.kind_width);
         let mark = Times::of(&fact.head).mark(self.policies.apart_ns(fact.seq));
-        let mark = mark.map_or_else(String::new, |mark| marks::told(mark) + "  ");
+        let mark = mark.map_or_else(String::new, |mark| marks::text(mark) + "  ");
         let line = Text::default()
             .plain(format_args!("{:>6}  ", fact.seq.0))
             .toned(Tone::Faint, time::to_rfc3339(fact.head.recorded_ns))

@@ -20,7 +20,7 @@ pub(crate) fn to_second(time_ns: impl Into<i128>) -> String {
 }
 
 /// `2026-11-29T10:00:00Z occurred, backdated 2 h 3 min`.
-pub(crate) fn told(mark: Mark) -> String {
+pub(crate) fn text(mark: Mark) -> String {
     format!("{} occurred, {} {}", to_second(mark.occurred_ns), mark.word, distance(mark.distance_ns))
 }
 

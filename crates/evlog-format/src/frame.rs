@@ -127,7 +127,7 @@ impl FrameCodec {
         // Only what a caller made for it looks like a frame at more than a few places.
         let mut work_left = WITHIN_WORK_MIN + body.len() * WITHIN_WORK_TIMES;
         for at in 0..body.len().saturating_sub(FRAME_HEADER_LEN) {
-            // The largest length has no other bits here; almost all other bytes are told apart by it.
+            // No length has a larger byte here, and almost everything that is no frame has one.
             if body[at + CRC_AT - 1] > LENGTH_HIGH_MAX {
                 continue;
             }

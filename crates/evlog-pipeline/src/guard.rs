@@ -260,7 +260,7 @@ fn end_group(leader: Pid, signal: Signal) {
 }
 
 /// Reaps the leader and every process that it left, and ends those that still run, again and again: one that is ended may
-/// have started another. Where it cannot see them, that is told once.
+/// have started another. Where it cannot see them, it says so once.
 fn end_all(mut child: Child, tell: &mut dyn FnMut(Word) -> io::Result<()>) -> io::Result<Word> {
     use std::os::unix::process::ExitStatusExt;
     let (began, mut descendants) = (Instant::now(), Descendants::beside_group_of(&child));

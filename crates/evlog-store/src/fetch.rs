@@ -168,11 +168,11 @@ pub(crate) fn visit_parts(
                     // It may lack a descriptor. What is wrong with the log is found here as well.
                     helper = None;
                 }
-                let told = match &copied {
+                let visited_events = match &copied {
                     Some(Ok(copied)) => visiting.events(copied.events()),
                     _ => visiting.events(fetch.events_of(offset, name)?),
                 };
-                match told {
+                match visited_events {
                     Ok(ControlFlow::Continue(())) => {}
                     Ok(ControlFlow::Break(())) => return Ok(()),
                     Err(found) => {

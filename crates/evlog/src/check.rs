@@ -308,20 +308,20 @@ fn answers(contracts: &Contracts, name: &str, fact: &Fact<'_>) -> bool {
 fn policy_kept(policies: &Policies, orders: &mut Orders, fact: &Fact<'_>) -> Result<(), FoldError> {
     let in_force = policies.at(fact.seq);
     let seq = in_force.set.as_ref().map(|set| set.seq);
-    let told = |message: String| {
+    let flaw = |message: String| {
         let policy = seq.map_or("by default".to_owned(), |seq| format!("set by seq {seq}"));
         FoldError::new(fact, format!("policy {policy}: {message}"))
     };
     if let Some(breach) = in_force.policy.commit_breach(&fact.head, None) {
-        return Err(told(breach.message));
+        return Err(flaw(breach.message));
     }
     if fact.event.number == 0
         && let Some(breach) =
             in_force.unsigned_breach(fact.head.recorded_ns, policies.signed_before(fact.head.first_seq))
     {
-        return Err(told(breach.message));
+        return Err(flaw(breach.message));
     }
-    in_force.next(orders, fact).map_or(Ok(()), |message| Err(told(message)))
+    in_force.next(orders, fact).map_or(Ok(()), |message| Err(flaw(message)))
 }
 
 fn history_readable(fact: &Fact<'_>, policies: &Policies) -> Result<(), FoldError> {
@@ -349,14 +349,14 @@ fn history_readable(fact: &Fact<'_>, policies: &Policies) -> Result<(), FoldErro
 
 /// It names the policy that was in force.
 fn opened(fact: &Fact<'_>, policies: &Policies) -> Result<(), String> {
-    let told = |why: String| format!("{}: {why}", fact.event.kind);
-    let opened: Opened = payload::decode(fact.event.payload).map_err(|error| told(error.to_string()))?;
+    let flaw = |why: String| format!("{}: {why}", fact.event.kind);
+    let opened: Opened = payload::decode(fact.event.payload).map_err(|error| flaw(error.to_string()))?;
     let expected = policies.at(fact.seq).number();
     if opened.policy == expected {
         return Ok(());
     }
     let number = |of: Option<u64>| of.map_or("none".to_owned(), |number| format!("event {number} of `{LOG_STREAM}`"));
-    Err(told(format!("expected the policy in force, {}, found {}", number(expected), number(opened.policy))))
+    Err(flaw(format!("expected the policy in force, {}, found {}", number(expected), number(opened.policy))))
 }
 
 /// The names in it are those that a writer of the log would take.

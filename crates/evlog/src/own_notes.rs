@@ -1,7 +1,7 @@
 //! What the checkpoints show that a log keeps itself, in `checkpoints/`.
 //!
-//! Does: compare the log with the largest of its notes, some of them, and say which notes cannot be read. Does not: check signatures, since
-//! nobody vouches for these notes; what they say is there, or it is not.
+//! Does: compare the log with its largest notes, at most 16 of them, and say which notes cannot be read. Does not: check
+//! signatures, since nobody vouches for these notes; what they say is there, or it is not.
 //!
 //! Invariants:
 //! - A note that cannot be read is not absent: its name states how many bytes the log has at least.

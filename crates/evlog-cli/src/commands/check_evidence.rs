@@ -100,7 +100,7 @@ fn print(ui: &mut Ui, evidence: &Evidence, judged: &Judged, witnesses: Option<&W
 fn mark(judged: &Judged) -> Option<String> {
     let mut marked = judged.times.iter().filter_map(|(seq, times)| Some((seq, times.mark(APART_NS)?)));
     let (seq, first) = marked.next()?;
-    let text = format!("seq {seq}: {}", marks::told(first));
+    let text = format!("seq {seq}: {}", marks::text(first));
     match marked.count() as u64 {
         0 => Some(text),
         more => Some(format!("{text}; and {}, which `--json` lists", counted(more, "more event"))),

@@ -94,7 +94,7 @@ fn times(view: &View, run: &str) -> Result<TimesBySeq, LogError> {
 fn sentence(reason: &Reason, times: &TimesBySeq) -> String {
     let last = reason.seqs.last().and_then(|seq| times.get(seq));
     match last.and_then(|(times, apart_ns)| times.mark(*apart_ns)) {
-        Some(mark) => format!("{} ({})", reason.text, marks::told(mark)),
+        Some(mark) => format!("{} ({})", reason.text, marks::text(mark)),
         None => reason.text.clone(),
     }
 }

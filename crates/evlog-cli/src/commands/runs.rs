@@ -119,7 +119,7 @@ fn marked(run: &RunSummary, policies: &Policies) -> Option<Vec<table::Cell>> {
     let last = run.last.mark(policies.apart_ns(run.last_seq)).map(|mark| ("last", mark));
     let first = run.first.mark(policies.apart_ns(run.first_seq)).map(|mark| ("first", mark));
     let (which, mark) = last.or(first)?;
-    Some(vec![(run.run.clone(), Tone::Strong), (which.to_owned(), Tone::Plain), (marks::told(mark), Tone::Warning)])
+    Some(vec![(run.run.clone(), Tone::Strong), (which.to_owned(), Tone::Plain), (marks::text(mark), Tone::Warning)])
 }
 
 fn row(run: &RunSummary) -> Vec<table::Cell> {

@@ -91,7 +91,7 @@ fn show(ui: &mut Ui, bundle: &Bundle, bytes: &[u8], last: Option<(Seq, Times, Op
     }
     if let Some((seq, times, mark)) = last {
         let recorded = format!("seq {seq}, recorded {}", marks::to_second(times.recorded_ns));
-        let mark = mark.map(marks::told);
+        let mark = mark.map(marks::text);
         member(ui, LAST, width, &[vec![recorded], Vec::from_iter(mark)].concat());
     }
     member(ui, "times", width, &["when it occurred, as commands say, or else when it was recorded".to_owned()]);

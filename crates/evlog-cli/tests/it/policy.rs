@@ -17,6 +17,20 @@ fn codes(out: &str) -> Vec<String> {
     out.lines().map(of).collect()
 }
 
+/// A room with a log.
+fn log() -> Room {
+    let room = Room::new();
+    room.ends(0, &["init"]);
+    room
+}
+
+/// The same, with a key that signs for it.
+fn log_with_key() -> Room {
+    let room = log();
+    room.ends(0, &["key", "new", "example.com/t", "--out", "t.key"]);
+    room
+}
+
 fn set(room: &Room, text: &str) -> Value {
     fs::write(room.path("policy.toml"), text).unwrap();
     room.ends(0, &["policy", "set", "policy.toml", "--actor", "keeper", "--json"]).json()
@@ -26,8 +40,7 @@ fn set(room: &Room, text: &str) -> Value {
 fn the_example_of_the_documents_is_a_policy_and_is_shown_as_it_was_set() {
     let page = include_str!("../../../../docs/policy.md");
     let text = page.split("```toml\n").nth(1).unwrap().split("```").next().unwrap();
-    let room = Room::new();
-    room.ends(0, &["init"]);
+    let room = log();
     let done = set(&room, text);
     assert_eq!(
         (&done["new"], &done["set_by"], &done["checkpoint_within"]),
@@ -52,8 +65,7 @@ fn the_example_of_the_documents_is_a_policy_and_is_shown_as_it_was_set() {
 
 #[test]
 fn without_a_policy_the_default_is_shown_and_has_no_text() {
-    let room = Room::new();
-    room.ends(0, &["init"]);
+    let room = log();
     assert!(room.ends(0, &["policy", "show"]).out.starts_with("in force    the default; no policy was set"));
     let done = room.ends(1, &["policy", "show", "--text"]);
     assert!(done.out.is_empty() && done.err.contains("the default is in force"), "{done:?}");
@@ -62,8 +74,7 @@ fn without_a_policy_the_default_is_shown_and_has_no_text() {
 
 #[test]
 fn a_file_that_is_no_policy_is_refused_with_its_place_and_leaves_no_trace() {
-    let room = Room::new();
-    room.ends(0, &["init"]);
+    let room = log();
     let before = room.ends(0, &["cat"]).out;
     fs::write(room.path("p.toml"), "durability = \"sync\"\nactros = []\n").unwrap();
     let done = room.ends(2, &["policy", "set", "p.toml"]);
@@ -77,8 +88,7 @@ fn a_file_that_is_no_policy_is_refused_with_its_place_and_leaves_no_trace() {
 
 #[test]
 fn what_breaks_the_policy_is_refused_and_verify_finds_all_that_was_taken_good() {
-    let room = Room::new();
-    room.ends(0, &["init"]);
+    let room = log();
     set(
         &room,
         "actors = [\"user:*\"]\n[[order]]\nname = \"eyes\"\ntemplate = \"precedence\"\nfirst = \"custom/ok\"\nthen = \"custom/do\"\ndifferent = \"actor\"",
@@ -103,9 +113,7 @@ fn what_breaks_the_policy_is_refused_and_verify_finds_all_that_was_taken_good() 
 #[test]
 fn a_session_with_a_key_signs_what_the_policy_wants_before_its_runs_begin() {
     // L-07.
-    let room = Room::new();
-    room.ends(0, &["init"]);
-    room.ends(0, &["key", "new", "example.com/t", "--out", "t.key"]);
+    let room = log_with_key();
     set(&room, "checkpoint_within = \"0s\"");
     let line = record("o", "note", "a");
     assert_eq!(codes(&room.feed(&["submit"], &line).out), ["POLICY_CHECKPOINT"]);
@@ -142,8 +150,7 @@ fn a_pipeline_that_the_policy_refuses_does_not_begin() {
 #[test]
 fn marks_are_by_the_policy_of_the_events_time() {
     // L-12.
-    let room = Room::new();
-    room.ends(0, &["init"]);
+    let room = log();
     let late = r#"{"contract":"custom","run":"RUN","do":"record","kind":"custom/note","at":"2026-01-01T00:00:00Z"}"#;
     assert_eq!(codes(&room.feed(&["submit"], &late.replace("RUN", "before")).out), ["accepted"]);
     set(&room, "[at]\nmark = \"30000d\"");
@@ -165,9 +172,7 @@ fn marks_are_by_the_policy_of_the_events_time() {
 #[test]
 fn a_log_that_rests_is_signed_again_where_its_policy_wants_that() {
     // L-07.
-    let room = Room::new();
-    room.ends(0, &["init"]);
-    room.ends(0, &["key", "new", "example.com/t", "--out", "t.key"]);
+    let room = log_with_key();
     set(&room, "checkpoint_within = \"0s\"");
     let is_new = || room.ends(0, &["checkpoint", "--key", "t.key", "--json"]).json()["new"].clone();
     assert_eq!([is_new(), is_new()], [json!(true), json!(true)]);

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// How many depths of endless repetitions are told apart; what is deeper has no bound.
+/// How many depths of endless repetitions are distinguished; what is deeper has no bound.
 const DEPTHS: usize = 3;
 
 /// What matching one text takes, by its length: characters that are looked at, each against each part of a pattern.

@@ -127,7 +127,7 @@ impl Order {
     }
 
     /// The same of a commit that nobody else asks for, without room for all its events. What of it was read before an
-    /// error stays in here, so that an error ends what can be told. Says whether an event is one of the log's own.
+    /// error stays in here, so after an error nothing more is known. Says whether an event is one of the log's own.
     pub(super) fn walk(
         &mut self,
         frame: &Frame<'_>,

@@ -33,7 +33,7 @@ pub struct OrderRule {
 pub enum Template {
     /// A run begins with it.
     Init,
-    /// It occurs so often at most.
+    /// It occurs at most as often as the rule says.
     Absence,
     /// The second one occurs only after the first one.
     Precedence,
@@ -136,8 +136,8 @@ impl Orders {
         let mut breach = None;
         let kind = fact.event.kind;
         for (rule, since) in rules.into_iter().filter(|(rule, _)| rule.concerns(kind)) {
-            let told = self.progress(rule, since).next(rule, fact);
-            breach = breach.or_else(|| told.map(|told| format!("policy rule `{}`: {told}", rule.name)));
+            let broken = self.progress(rule, since).next(rule, fact);
+            breach = breach.or_else(|| broken.map(|how| format!("policy rule `{}`: {how}", rule.name)));
         }
         breach
     }

@@ -65,14 +65,14 @@ impl Noted {
 impl Set {
     /// What an event of kind `log.policy_set` sets.
     pub(crate) fn read(fact: &Fact<'_>) -> Result<Set, String> {
-        let told = |why: String| format!("{}: {why}", fact.event.kind);
+        let flaw = |why: String| format!("{}: {why}", fact.event.kind);
         if !is_readable(&fact.event) {
-            return Err(told("a later program set it, and what follows cannot be judged by it here".to_owned()));
+            return Err(flaw("a later program set it, and what follows cannot be judged by it here".to_owned()));
         }
-        let said: PolicySet = payload::decode(fact.event.payload).map_err(|error| told(error.to_string()))?;
+        let said: PolicySet = payload::decode(fact.event.payload).map_err(|error| flaw(error.to_string()))?;
         let digest = *blake3::hash(said.text.as_bytes()).as_bytes();
         if fact.event.kind != kind::LOG_POLICY_SET || digest != said.blake3 {
-            return Err(told("expected a policy and the digest of its text, found another".to_owned()));
+            return Err(flaw("expected a policy and the digest of its text, found another".to_owned()));
         }
         let principal = fact.head.principal.map(str::to_owned);
         Ok(Set { seq: fact.seq, number: fact.event.number, recorded_ns: fact.head.recorded_ns, principal, said })
@@ -82,14 +82,14 @@ impl Set {
 impl InForce {
     /// The policy that an event sets in place of this one.
     pub fn followed_by(&self, set: Set) -> Result<InForce, String> {
-        let told = |why: String| format!("{}: {why}", kind::LOG_POLICY_SET);
+        let flaw = |why: String| format!("{}: {why}", kind::LOG_POLICY_SET);
         let (expected, found) = (self.number(), set.said.previous);
         if found != expected {
             let number = |of: Option<u64>| of.map_or("none".to_owned(), |number| number.to_string());
             let (expected, found) = (number(expected), number(found));
-            return Err(told(format!("expected the number of the policy before, {expected}, found {found}")));
+            return Err(flaw(format!("expected the number of the policy before, {expected}, found {found}")));
         }
-        let policy = Policy::read(&set.said.text).map_err(|error| told(error.to_string()))?;
+        let policy = Policy::read(&set.said.text).map_err(|error| flaw(error.to_string()))?;
         let stood = |rule: &OrderRule| {
             let at = self.policy.order.iter().position(|earlier| earlier == rule)?;
             self.since.get(at).copied()

@@ -113,7 +113,7 @@ fn frame_line(
             let time = time::to_rfc3339(head.recorded_ns);
             let (seq, class, actor) = (head.first_seq.0, head.class.name(), head.actor);
             let mark =
-                Times::of(&head).mark(APART_NS).map_or_else(String::new, |mark| format!("  {}", marks::told(mark)));
+                Times::of(&head).mark(APART_NS).map_or_else(String::new, |mark| format!("  {}", marks::text(mark)));
             let row = format!(
                 "{position:>12}  {bytes:>8}  {durable_before:>12}  {seq:>8}  {events:>6}  {class:5}  {time:24}  {actor}"
             );
