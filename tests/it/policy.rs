@@ -5,6 +5,7 @@
 use crate::workload::{DIR, checked, commands, open, submit, view};
 use evlog::Request;
 use evlog::history::{LOG_STREAM, Opened, PolicySet};
+use evlog::policy::Policies;
 use evlog_format::{Durability, Kind, kind, payload};
 use evlog_store::fs::sim::SimFs;
 use evlog_store::{Append, AppendEvent, Causation, Owner, Writer};
@@ -62,6 +63,12 @@ fn forge(fs: &SimFs, commits: &[Append<'_>]) {
     log.close().unwrap();
 }
 
+fn policies(fs: &SimFs) -> Policies {
+    let (policies, flaw) = view(fs).policies();
+    assert!(flaw.is_none(), "{flaw:?}");
+    policies
+}
+
 fn findings(fs: &SimFs) -> Vec<String> {
     let found = checked(fs);
     assert_eq!(found.report.verdict(), evlog_verify::Verdict::Clean);
@@ -73,13 +80,13 @@ fn what_was_taken_under_a_policy_is_never_a_finding() {
     // L-10.
     let fs = log();
     assert_eq!(findings(&fs), Vec::<String>::new());
-    assert_eq!(view(&fs).policies().unwrap().all().len(), 1);
+    assert_eq!(policies(&fs).all().len(), 1);
 }
 
 #[test]
 fn what_the_policy_of_its_time_forbids_is_found_by_all_who_judge() {
     // L-10.
-    let set = view(&log()).policies().unwrap().all()[0].set.clone().unwrap().seq;
+    let set = policies(&log()).all()[0].set.clone().unwrap().seq;
     let by = |actor| move |class, more: i64| (SET_NS + more, class, actor);
     let (user, sync) = (by("user:a"), Durability::Sync);
     let finding = |run: &str, message: &str| format!("{run}: policy set by seq {set}: {message}");
@@ -145,7 +152,7 @@ fn without_a_policy_the_default_is_what_history_is_judged_by() {
 #[test]
 fn events_that_say_something_else_of_the_policy_are_found() {
     // L-01, L-11.
-    let number = view(&log()).policies().unwrap().all()[0].number();
+    let number = policies(&log()).all()[0].number();
     let set = |text: &str, digest: &str, previous| {
         let blake3 = *blake3::hash(digest.as_bytes()).as_bytes();
         let said = PolicySet { text: text.to_owned(), blake3, previous, set_by: "mallory".to_owned() };
@@ -186,7 +193,7 @@ fn forge_last(fs: &SimFs, events: &[AppendEvent<'_>]) {
 fn a_writer_that_cannot_read_the_policy_records_nothing() {
     // L-11.
     let fs = log();
-    let number = view(&fs).policies().unwrap().all()[0].number();
+    let number = policies(&fs).all()[0].number();
     let text = "later = \"member\"".to_owned();
     let said = PolicySet {
         blake3: *blake3::hash(text.as_bytes()).as_bytes(),

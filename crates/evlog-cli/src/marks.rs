@@ -4,10 +4,10 @@ use evlog::policy::Policies;
 use evlog::{Mark, View};
 use evlog_projection::time::to_rfc3339;
 
-/// The policies of a log, which say how far apart times may be without a mark. As many as can be read: a view shows the events
-/// all the same.
+/// The policies of a log, which say how far apart times may be without a mark: as many as can be read. What ends them ends
+/// the command's own reading of the log too, and is said there; a policy that cannot be read is for `verify` to judge.
 pub(crate) fn policies(view: &View) -> Policies {
-    view.policies().unwrap_or_default()
+    view.policies().0
 }
 
 /// Units, and their seconds.

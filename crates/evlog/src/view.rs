@@ -247,15 +247,15 @@ impl View {
         Ok(seen)
     }
 
-    /// The policies of the log, as far as the view shows it. One that cannot be read is an error.
-    pub fn policies(&self) -> Result<Policies, LogError> {
+    /// The policies of the log, as far as the view shows it and they can be read, and why they are not all, if they are not.
+    pub fn policies(&self) -> (Policies, Option<LogError>) {
         let (mut policies, mut flaw) = (Policies::default(), None);
-        self.stream(LOG_STREAM, &mut |fact| {
+        let ended = self.stream(LOG_STREAM, &mut |fact| {
             let taken = Noted::read(fact).map_or(Ok(()), |noted| policies.take(noted?));
             flaw = taken.err().map(|message| LogError::Payload { seq: Some(fact.seq), message });
             if flaw.is_none() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        })?;
-        flaw.map_or(Ok(policies), Err)
+        });
+        (policies, flaw.or(ended.err()))
     }
 
     /// All runs, folded in one pass.

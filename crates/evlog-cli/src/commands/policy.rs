@@ -114,7 +114,10 @@ fn set(ui: &mut Ui, context: &Context, args: &SetArgs) -> Result<Verdict, Comman
 
 fn show(ui: &mut Ui, context: &Context, args: &ShowArgs) -> Result<Verdict, CommandError> {
     let view = Context::as_of(evlog::View::open(Arc::new(StdFs), &context.log, contracts())?, args.at)?;
-    let policies = view.policies()?;
+    let (policies, flaw) = view.policies();
+    if let Some(flaw) = flaw {
+        return Err(flaw.into());
+    }
     let in_force = args.at.map_or_else(|| policies.last(), |at| policies.at(Seq(at)));
     if args.text {
         let Some(set) = &in_force.set else {

@@ -69,13 +69,15 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
     if args.wait && !wait_for_log(ui, context)? {
         return Ok(Verdict::Yes);
     }
-    let mut view = context.view_up_to_damage(args.at.at).map_err(|error| {
+    let view = context.view_up_to_damage(args.at.at).map_err(|error| {
         if args.follow { error.hint("with --wait, `evlog tail -f` waits for a log") } else { error }
     })?;
+    let (mut view, damage) = view.before_damage();
     let mut events = Events::new(ui, context.json, marks::policies(&view));
     let first = first_of_last(&view, args)?;
     let known = first.is_some() || args.run.is_none();
     let mut next = show(&view, first.unwrap_or(view.next_seq()), args, &mut events)?;
+    damage?;
     if !args.follow {
         if let (false, Some(run)) = (known, &args.run) {
             ui.no_run(run);

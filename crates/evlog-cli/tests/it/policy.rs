@@ -1,8 +1,12 @@
 //! `evlog policy`, as people and programs meet it. The rules are those of `docs/policy.md`.
 
 use crate::support::Room;
+use evlog::clock::{Clock, StepClock, SystemClock};
+use evlog::{Log, Options};
+use evlog_projection::Contracts;
 use serde_json::{Value, json};
 use std::fs;
+use std::sync::Arc;
 
 fn record(run: &str, kind: &str, actor: &str) -> String {
     format!(r#"{{"contract":"custom","run":"{run}","do":"record","kind":"custom/{kind}","actor":"{actor}"}}"#) + "\n"
@@ -117,7 +121,6 @@ fn a_session_with_a_key_signs_what_the_policy_wants_before_its_runs_begin() {
     set(&room, "checkpoint_within = \"0s\"");
     let line = record("o", "note", "a");
     assert_eq!(codes(&room.feed(&["submit"], &line).out), ["POLICY_CHECKPOINT"]);
-    let signed = |room: &Room| room.ends(0, &["cat", "--json"]).out.matches("log.checkpoint_signed").count();
     assert_eq!(signed(&room), 0);
     // Nothing is so new that it was signed at the same moment, but it was tried before the first command.
     assert_eq!(codes(&room.feed(&["submit", "--key", "t.key"], &line).out), ["POLICY_CHECKPOINT"]);
@@ -130,6 +133,73 @@ fn a_session_with_a_key_signs_what_the_policy_wants_before_its_runs_begin() {
     assert_eq!(codes(&room.feed(&["submit"], &late).out), ["POLICY_CHECKPOINT"]);
     assert_eq!(codes(&room.feed(&["submit"], &line).out), ["accepted"], "a run that began goes on");
     room.ends(0, &["verify"]);
+}
+
+/// A log whose policy was set three hours ago, with a key.
+fn log_with_old_policy(text: &str) -> Room {
+    let room = Room::new();
+    room.ends(0, &["key", "new", "example.com/t", "--out", "t.key"]);
+    let hours_ago_ns = SystemClock.now_ns() - 3 * 3_600_000_000_000;
+    let options = Options { clock: Arc::new(StepClock::new(hours_ago_ns, 1)), ..Options::new("three hours ago") };
+    let log = Log::open(&room.path("evlog"), Contracts::new(), options).unwrap();
+    log.set_policy(text, "keeper").unwrap();
+    log.close().unwrap();
+    room
+}
+
+fn signed(room: &Room) -> usize {
+    room.ends(0, &["cat", "--json"]).out.matches("log.checkpoint_signed").count()
+}
+
+#[test]
+fn where_the_last_checkpoint_is_too_old_a_session_with_a_key_signs_one_and_its_runs_begin() {
+    // L-07.
+    let room = log_with_old_policy("checkpoint_within = \"1h\"");
+    let line = |run| record(run, "note", "a");
+    assert_eq!(codes(&room.feed(&["submit"], &line("o")).out), ["POLICY_CHECKPOINT"]);
+    assert_eq!(codes(&room.feed(&["submit", "--key", "t.key"], &line("o")).out), ["accepted"]);
+    // One before the command and one of it.
+    assert_eq!(signed(&room), 2);
+    assert_eq!(codes(&room.feed(&["submit"], &line("p")).out), ["accepted"]);
+    room.ends(0, &["verify"]);
+}
+
+#[test]
+fn a_session_with_a_key_signs_again_and_again_as_the_policy_wants() {
+    // L-07.
+    let room = log_with_old_policy("checkpoint_within = \"2s\"");
+    let mut child = room.spawn(&["submit", "--key", "t.key"]);
+    // The first before any command, the others though nothing is added; it takes as long as it takes.
+    while signed(&room) < 3 {
+        assert!(child.try_wait().unwrap().is_none());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    drop(child.stdin.take());
+    let done = child.wait_with_output().unwrap();
+    assert!(done.status.success(), "{done:?}");
+    room.ends(0, &["verify"]);
+}
+
+#[test]
+fn where_the_log_ends_in_damage_the_policies_before_it_decide_what_is_marked() {
+    // L-12.
+    let room = log();
+    let late = record("o", "note", "a").replace(",\"actor\"", ",\"at\":\"2026-01-01T00:00:00Z\",\"actor\"");
+    set(&room, "[at]\nmark = \"30000d\"");
+    assert_eq!(codes(&room.feed(&["submit"], &late).out), ["accepted"]);
+    room.feed(&["submit"], &record("o", "note", "a"));
+    let segment = room.segments().pop().unwrap();
+    let mut bytes = fs::read(&segment).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&segment, bytes).unwrap();
+    for command in
+        [&["cat", "--run", "o"][..], &["cat", "--from", "5"], &["tail", "-n", "4"], &["runs"], &["show", "o"]]
+    {
+        let done = room.ends(2, command);
+        done.says("damaged");
+        assert!(!done.out.is_empty() && !done.out.contains("backdated"), "{command:?}: {done:?}");
+    }
+    room.ends(2, &["policy", "show"]).says("damaged");
 }
 
 #[test]

@@ -259,15 +259,21 @@ fn what_stands_before_damage_in_the_last_segment_is_shown_before_the_damage_is_t
             &["tail", "-n", "1000"],
             &["tail", "-f", "-n", "1000"],
             &["cat", "--since", "1971-01-01T00:00:00Z"],
+            &["tail", "-n", "1000", "--since", "1971-01-01T00:00:00Z"],
         ];
         for arguments in shown {
             let done = room.ends(2, &[arguments, &["--json"]].concat());
             done.says("damaged");
             assert_eq!(done.lines().len(), before, "{arguments:?}, in the header: {in_header}");
         }
-        let done = room.ends(2, &["cat", "--run", "odd", "--json"]);
-        done.says("damaged");
-        assert!(done.lines().len() > 3);
+        let of_run = ["--run", "odd", "--json"];
+        let counts =
+            [&["cat"][..], &["tail", "-n", "1000"], &["tail", "-n", "1000", "--since", "1971-01-01T00:00:00Z"]];
+        for arguments in counts {
+            let done = room.ends(2, &[arguments, &of_run].concat());
+            done.says("damaged");
+            assert!(done.lines().len() > 3, "{arguments:?}: {done:?}");
+        }
         assert!(room.run(&["inspect", "--segment", "2", "--json"]).lines().len() > 1);
         room.ends(1, &["verify"]).says("damaged");
         for command in [&["runs", "--json"][..], &["show", "odd", "--json"]] {

@@ -4,6 +4,7 @@ use super::toy::{ask, contracts, line, open, options, view};
 use crate::clock::StepClock;
 use crate::{Answer, Log, LogError, Options};
 use evlog_format::{Durability, Seq, kind};
+use evlog_projection::Fact;
 use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ fn code(answer: &Answer) -> &str {
 
 fn kinds(dir: &Path) -> Vec<String> {
     let mut all = Vec::new();
-    let visit = &mut |fact: &evlog_projection::Fact<'_>| {
+    let visit = &mut |fact: &Fact<'_>| {
         all.push(fact.event.kind.to_string());
         std::ops::ControlFlow::Continue(())
     };
@@ -82,7 +83,7 @@ fn what_is_refused_by_the_policy_leaves_no_trace() {
 }
 
 #[test]
-fn a_class_that_is_too_weak_is_refused_whoever_opened_the_log() {
+fn a_session_of_too_weak_a_class_is_refused_though_it_was_open_before_the_policy() {
     let dir = tempfile::tempdir().unwrap();
     let log = Log::open(dir.path(), contracts(), Options { class: Durability::Os, ..options() }).unwrap();
     assert_eq!(code(&ask(&log, "a", "begin", json!({}))), "");
@@ -136,11 +137,21 @@ fn no_run_begins_when_the_last_checkpoint_is_too_old_and_those_that_began_go_on(
     assert_eq!(begun(8), "");
     drop(read);
     log.close().unwrap();
-    // A later session knows of it.
-    let clock = Arc::new(StepClock::new(100_000_000_000, 1_000_000_000));
-    let log = Log::open(dir.path(), contracts(), Options { clock, ..options() }).unwrap();
-    assert_eq!(code(&ask(&log, "r9", "begin", json!({}))), "POLICY_CHECKPOINT");
-    log.close().unwrap();
+    let mut signed = None;
+    let visit = &mut |fact: &Fact<'_>| {
+        if fact.event.kind == kind::LOG_CHECKPOINT_SIGNED {
+            signed = Some(fact.head.recorded_ns);
+        }
+        std::ops::ControlFlow::Continue(())
+    };
+    view(dir.path()).each(Seq(0), visit).unwrap();
+    // A later session knows of it, long after the policy was set.
+    for (after_s, run, expected) in [(2, "r9", ""), (100, "r10", "POLICY_CHECKPOINT")] {
+        let clock = Arc::new(StepClock::new(signed.unwrap() + after_s * 1_000_000_000, 1));
+        let log = Log::open(dir.path(), contracts(), Options { clock, ..options() }).unwrap();
+        assert_eq!(code(&ask(&log, run, "begin", json!({}))), expected);
+        log.close().unwrap();
+    }
 }
 
 #[test]
