@@ -91,37 +91,35 @@ pub(crate) struct Writing {
     /// Refuse to make a log where there is none
     #[arg(long)]
     pub(crate) no_create: bool,
-    /// The actor of commands that name none
-    #[command(flatten)]
-    pub(crate) actor: Actor,
+    /// The actor of commands that name none [env: `EVLOG_ACTOR`] [default: `operator`]
+    #[arg(long, value_name = "NAME", value_parser = Actor::parse)]
+    pub(crate) actor: Option<Actor>,
 }
 
-/// For commands that somebody gives.
-#[derive(Args, Debug)]
-pub(crate) struct Actor {
-    /// Who acts, where a command does not say so itself [env: `EVLOG_ACTOR`] [default: `operator`]
-    #[arg(long, value_name = "NAME", value_parser = actor)]
-    actor: Option<String>,
-}
+/// Who acts: a name that the log takes.
+#[derive(Clone, Debug)]
+pub(crate) struct Actor(String);
 
 impl Actor {
+    pub(crate) fn parse(text: &str) -> Result<Actor, String> {
+        let is_good = !text.is_empty() && text.len() as u64 <= ACTOR_LEN_MAX && !text.chars().any(char::is_control);
+        let expected = || format!("expected 1 to {ACTOR_LEN_MAX} bytes of text without control characters");
+        if is_good { Ok(Actor(text.to_owned())) } else { Err(expected()) }
+    }
+
     /// What was typed, or what the environment says.
-    pub(crate) fn name(&self) -> Result<String, CommandError> {
-        if let Some(actor) = &self.actor {
+    pub(crate) fn name(typed: Option<&Actor>) -> Result<String, CommandError> {
+        if let Some(Actor(actor)) = typed {
             return Ok(actor.clone());
         }
         let Some(given) = std::env::var_os("EVLOG_ACTOR").filter(|text| !text.is_empty()) else {
             return Ok("operator".to_owned());
         };
         let text = given.to_str().ok_or_else(|| "expected text in UTF-8".to_owned());
-        text.and_then(actor).map_err(|why| CommandError::user(format!("EVLOG_ACTOR: {why}")))
+        let Actor(name) =
+            text.and_then(Actor::parse).map_err(|why| CommandError::user(format!("EVLOG_ACTOR: {why}")))?;
+        Ok(name)
     }
-}
-
-fn actor(text: &str) -> Result<String, String> {
-    let is_good = !text.is_empty() && text.len() as u64 <= ACTOR_LEN_MAX && !text.chars().any(char::is_control);
-    let expected = || format!("expected 1 to {ACTOR_LEN_MAX} bytes of text without control characters");
-    if is_good { Ok(text.to_owned()) } else { Err(expected()) }
 }
 
 #[derive(Debug, Subcommand)]

@@ -1,6 +1,6 @@
 //! How a command gets at the log: as a reader or as its one writer.
 
-use crate::args::{Global, Writing};
+use crate::args::{Actor, Global, Writing};
 use crate::error::CommandError;
 use evlog::{Log, LogError, Options, View};
 use evlog_format::Seq;
@@ -105,7 +105,10 @@ impl Context {
         args: &Writing,
         create: bool,
     ) -> Result<Log, CommandError> {
-        let options = Options { actor: args.actor.name()?, ..Context::options(command, create && !args.no_create)? };
+        let options = Options {
+            actor: Actor::name(args.actor.as_ref())?,
+            ..Context::options(command, create && !args.no_create)?
+        };
         Ok(Log::open(&self.log, contracts_with(brought), options)?)
     }
 }

@@ -112,7 +112,7 @@ pub(crate) fn verifier(path: &Path) -> Result<VerifierKey, CommandError> {
     VerifierKey::parse(line(path, file)?.trim_end()).map_err(|error| unlike(path, &error))
 }
 
-/// Reads a policy.
+/// Reads a witness policy.
 pub(crate) fn policy(path: &Path) -> Result<Policy, CommandError> {
     let bytes = fs::read(path).map_err(cannot("read", path))?;
     Policy::parse(&bytes).map_err(|error| CommandError::user(format!("`{}`: {error}", path.display())))

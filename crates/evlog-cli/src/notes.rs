@@ -71,13 +71,13 @@ pub(crate) fn refused(path: &Path, error: &CheckpointError) -> CommandError {
             .with_code(Verdict::No.code())
             .hint("nothing that it says counts; ask whoever keeps the log for its public key"),
         CheckpointError::WitnessKey { .. } => {
-            refused.hint("--key takes the log's key; a policy takes those of witnesses")
+            refused.hint("--key takes the log's key; a witness policy takes those of witnesses")
         }
         _ => refused,
     }
 }
 
-/// Who vouches for checkpoints: a log's key, or a policy, or both.
+/// Who vouches for checkpoints: a log's key, or a witness policy, or both.
 pub(crate) struct Trust {
     key: Option<VerifierKey>,
     policy: Option<Policy>,
@@ -89,16 +89,15 @@ impl Trust {
         let (key, policy) = (key.map(keys::verifier).transpose()?, policy.map(keys::policy).transpose()?);
         let has_log = key.is_some() || policy.as_ref().is_some_and(|policy| !policy.logs().is_empty());
         if !has_log {
-            let message = "expected the log's public key, by --key FILE or by a policy with a `log` line";
+            let message = "expected the log's public key, by --key FILE or by a witness policy with a `log` line";
             return Err(CommandError::user(message));
         }
         if let (Some(key), Some(policy)) = (&key, &policy)
             && let Some(why) = policy.contradicts(key)
         {
             let message = format!("--key and --policy contradict each other: {why}");
-            return Err(
-                CommandError::user(message).hint("a policy names the keys of its logs: --key need not be given then")
-            );
+            return Err(CommandError::user(message)
+                .hint("a witness policy names the keys of its logs, so --key is not needed with it"));
         }
         Ok(Trust { key, policy })
     }
@@ -118,7 +117,7 @@ impl Trust {
         opened.map_err(|error| refused(path, &error))
     }
 
-    /// What the policy, if there is one, says of the witnesses: a row for people, whether it is enough.
+    /// What the witness policy, if there is one, says of the witnesses: a row for people, whether it is enough.
     pub(crate) fn witnesses(&self, path: &Path, signed: &Signed) -> Result<Option<Witnesses>, CommandError> {
         let Some(policy) = &self.policy else { return Ok(None) };
         let judged = policy.judge(signed.note());

@@ -34,8 +34,8 @@ pub(crate) struct SigningArgs {
     /// Sign checkpoints with this private key: at the end, and as --checkpoint-every says
     #[arg(long, env = "EVLOG_KEY", value_name = "FILE", hide_env_values = true)]
     pub(crate) key: Option<PathBuf>,
-    /// Sign one at this interval too, if anything was added: `90s`, `5m`, `1h`. As often as the policy of the log wants
-    /// without it
+    /// Sign one at this interval too, if anything was added: `90s`, `5m`, `1h`. A policy of the log can make the
+    /// interval shorter
     #[arg(long, value_name = "TIME", value_parser = interval, requires = "key")]
     pub(crate) checkpoint_every: Option<Duration>,
     /// Write each checkpoint to this file, in place of the one before

@@ -52,7 +52,7 @@ pub enum Durability {
 pub struct CommitHead<'a> {
     /// Seq of the first event; the others follow without a gap.
     pub first_seq: Seq,
-    /// What the recorder's clock said when the commit was made, as Unix time in nanoseconds. May repeat or go backwards;
+    /// What the engine's clock said when the commit was made, as Unix time in nanoseconds. May repeat or go backwards;
     /// never decides order.
     pub recorded_ns: i64,
     /// When it happened, as the caller says, as Unix time in nanoseconds: in the years 1970 to 9999.
@@ -61,7 +61,7 @@ pub struct CommitHead<'a> {
     pub class: Durability,
     /// Who asked for it, as the caller says.
     pub actor: &'a str,
-    /// Who was authenticated, as the recorder found out.
+    /// Who was authenticated, as the engine found out.
     pub principal: Option<&'a str>,
     /// What ties it to commits of other runs: the id of a request, a trace.
     pub correlation: Option<&'a str>,

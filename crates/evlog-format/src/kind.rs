@@ -174,7 +174,7 @@ impl Kind<'_> {
         }
     }
 
-    /// Whether the kind is one of the log's own, which the recorder alone makes.
+    /// Whether the kind is one of the log's own, which the engine alone makes.
     pub fn is_of_log(&self) -> bool {
         matches!(self, Kind::BuiltIn(number) if *number < OF_CONTRACTS)
     }

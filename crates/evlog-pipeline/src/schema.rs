@@ -46,10 +46,10 @@ const MATCHING_MAX: u64 = 1_000_000_000;
 const MATCHING_PER_VALUE_MAX: u64 = 500_000;
 const MATCHING_FOR_CONTRACT_MAX: u64 = 100_000_000;
 
-/// With so many tries for each text nobody looks more closely at what may be needed.
+/// From this many tries for each text on, what may be needed is not counted more exactly.
 const TRIES_MANY: u64 = 16_384;
 
-/// How much matching is done while nobody can stop it.
+/// Matching up to this size is done without asking whether the run was stopped.
 const MATCHING_QUICK_MAX: u64 = 10_000_000;
 
 /// With how many of them at most all errors are listed: each error takes memory, and there could be one a step. Else the

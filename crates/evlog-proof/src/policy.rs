@@ -12,7 +12,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-/// A policy.
+/// A witness policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     logs: Vec<VerifierKey>,
@@ -28,7 +28,7 @@ enum Member {
     Group { needed: usize, members: Vec<usize> },
 }
 
-/// Why text is not a policy.
+/// Why text is not a witness policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyError {
     /// The line, from 1; 0 for the file as a whole.
@@ -48,7 +48,7 @@ impl fmt::Display for PolicyError {
 
 impl core::error::Error for PolicyError {}
 
-/// How a policy finds a checkpoint.
+/// How a witness policy judges a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Witnessed {
     /// Whether the quorum is there.
@@ -63,7 +63,7 @@ pub struct Witnessed {
 }
 
 impl Policy {
-    /// Reads a policy. Its bytes beyond ASCII mean nothing, so names are compared byte by byte.
+    /// Reads a witness policy. Its bytes beyond ASCII mean nothing, so names are compared byte by byte.
     pub fn parse(bytes: impl AsRef<[u8]>) -> Result<Policy, PolicyError> {
         let (mut reading, mut lines) = (Reading::default(), 0);
         for (line, ended) in (1..).zip(bytes.as_ref().split_inclusive(|byte| *byte == b'\n')) {

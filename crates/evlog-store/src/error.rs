@@ -283,7 +283,7 @@ impl fmt::Display for Reason {
             Reason::HoldsFrame { offset } => {
                 write!(
                     f,
-                    "expected a command whose bytes are no frame of the log, found one at byte {offset} of its commit"
+                    "expected a command whose bytes cannot be read as a frame of the log, found what looks like one, or like too many to try, at byte {offset} of its commit"
                 )
             }
             Reason::Misplaced { of, expected, found } => {

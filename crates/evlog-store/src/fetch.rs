@@ -20,7 +20,8 @@ use std::sync::Arc;
 /// How much is read before the length of a frame is known, in bytes.
 const GUESS: usize = 4096;
 const GUESS_MAX: usize = 256 * 1024;
-/// From so many bytes on, about, a second thread reads along, which takes some hundredths of a millisecond to begin.
+/// From about this many bytes on a second thread reads along. Less is read sooner than a thread begins (hundredths of a
+/// millisecond).
 const HELP_FROM: usize = 4 * 1024 * 1024;
 
 /// What a commit says, and some of its events, with their seqs.

@@ -140,9 +140,9 @@ pub struct NameChanged {
 /// `log.clock_stepped`, version 1: the clock did not go on as time does. Times recorded before and after do not compare.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockStepped {
-    /// What the clock had to say if it had gone on, or said at the last commit before the session, Unix nanoseconds.
+    /// The time expected from the clock that only runs on, or that of the last commit before the session, Unix nanoseconds.
     pub from_ns: i64,
-    /// What it said, Unix nanoseconds.
+    /// The time that the clock gave, Unix nanoseconds.
     pub to_ns: i64,
 }
 

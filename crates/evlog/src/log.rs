@@ -1,7 +1,8 @@
 //! A writer session: commands in, commits out.
 //!
-//! The order of things, in [`Log::offer`]: read the command, load the run, know a second delivery, ask the contract,
-//! fold what it decided, give it to the store. Only then is the run in memory moved on.
+//! The steps of [`Log::offer`]: read the command, load the run, recognize a second delivery, judge by the policy, ask the
+//! contract, fold what it decided and judge its events by the policy's rules on order, give it to the store. Only then is
+//! the run in memory moved on.
 
 mod forestall;
 

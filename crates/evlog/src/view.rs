@@ -260,14 +260,14 @@ impl View {
 
     /// All runs, folded in one pass.
     pub fn runs(&self) -> Result<Runs, LogError> {
-        self.runs_telling(&mut |_| ())
+        self.runs_with_progress(&mut |_| ())
     }
 
-    /// The same; `told` is told the seq of each event.
-    pub fn runs_telling(&self, told: &mut dyn FnMut(Seq)) -> Result<Runs, LogError> {
+    /// The same; `progress` is called with the seq of each event.
+    pub fn runs_with_progress(&self, progress: &mut dyn FnMut(Seq)) -> Result<Runs, LogError> {
         let mut folds: BTreeMap<String, (Ends, Result<RunFold, FoldError>)> = BTreeMap::new();
         self.each(Seq(0), &mut |fact| {
-            told(fact.seq);
+            progress(fact.seq);
             if fact.event.stream == LOG_STREAM {
                 return ControlFlow::Continue(());
             }

@@ -22,8 +22,8 @@ Examples:
   evlog cat --since -2h                     those of the last two hours
   evlog cat --from 1000 --json | jq .kind   from seq 1000 on, for programs
 
-The time is when an event was recorded. Where its command said another time, more than a minute
-from that, the event is marked `backdated` or `ahead`, with the time that was said.";
+The time is when an event was recorded. If its command gave another time, more than a minute away
+(or as far as the policy's `mark` says), the event is marked `backdated` or `ahead`, with that time.";
 
 /// Print events, in order
 #[derive(Args, Debug)]

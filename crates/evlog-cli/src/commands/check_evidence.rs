@@ -34,7 +34,7 @@ pub(crate) struct CheckEvidenceArgs {
     /// The log's public key, which you have from elsewhere than the page
     #[arg(long, value_name = "FILE", required_unless_present = "policy")]
     key: Option<PathBuf>,
-    /// Which witnesses have to have cosigned the checkpoint
+    /// A witness policy: which witnesses must have cosigned the checkpoint
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
 }

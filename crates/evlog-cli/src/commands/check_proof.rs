@@ -41,7 +41,7 @@ pub(crate) struct CheckProofArgs {
     /// The log's public key
     #[arg(long, value_name = "FILE", required_unless_present = "policy")]
     key: Option<PathBuf>,
-    /// Which witnesses have to have cosigned the checkpoint
+    /// A witness policy: which witnesses must have cosigned the checkpoint
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// The event that the proof should be about

@@ -41,8 +41,9 @@ pub(crate) struct CheckpointArgs {
     /// Let the log have this key's name from now on, and its old one never again. The log records it
     #[arg(long)]
     new_name: bool,
-    #[command(flatten)]
-    actor: Actor,
+    /// Who signs, recorded in the log [env: `EVLOG_ACTOR`] [default: `operator`]
+    #[arg(long, value_name = "NAME", value_parser = Actor::parse)]
+    actor: Option<Actor>,
     /// Give the checkpoint to this shell command on its stdin
     #[arg(long, value_name = "COMMAND")]
     exec: Option<String>,
@@ -56,7 +57,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckpointArgs) -> Resu
     let to_stdout = args.out.as_deref() == Some(Path::new("-"));
     let publish = Publish { out: args.out.clone().filter(|_| !to_stdout), exec: args.exec.clone() };
     let log = context.writer("checkpoint", false)?;
-    let said = Said { clock_was_wrong: args.clock_was_wrong, new_name: args.new_name, by: args.actor.name()? };
+    let said =
+        Said { clock_was_wrong: args.clock_was_wrong, new_name: args.new_name, by: Actor::name(args.actor.as_ref())? };
     let signed = Signing::begin(ui, &log, key, publish, said).and_then(|mut signing| signing.checkpoint(ui));
     let checkpoints = log.checkpoints();
     let closed = log.close();

@@ -63,8 +63,9 @@ struct SetArgs {
     /// The policy
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    #[command(flatten)]
-    actor: Actor,
+    /// Who sets the policy, recorded in the log [env: `EVLOG_ACTOR`] [default: `operator`]
+    #[arg(long, value_name = "NAME", value_parser = Actor::parse)]
+    actor: Option<Actor>,
 }
 
 #[derive(Args, Debug)]
@@ -93,7 +94,7 @@ fn set(ui: &mut Ui, context: &Context, args: &SetArgs) -> Result<Verdict, Comman
     };
     // Before the log is opened: a text that is no policy leaves no trace.
     evlog::policy::Policy::read(&text).map_err(|error| wrong(evlog::LogError::Policy(error)))?;
-    let actor = args.actor.name()?;
+    let actor = Actor::name(args.actor.as_ref())?;
     let log = context.writer("policy", false)?;
     let is_new = log.set_policy(&text, &actor).map_err(wrong);
     let in_force = log.policy();

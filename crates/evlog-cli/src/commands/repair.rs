@@ -50,12 +50,13 @@ pub(crate) struct RepairArgs {
     /// Do not ask before a loss is accepted
     #[arg(long)]
     yes: bool,
-    #[command(flatten)]
-    actor: Actor,
+    /// Who accepts the loss, recorded in the log [env: `EVLOG_ACTOR`] [default: `operator`]
+    #[arg(long, value_name = "NAME", value_parser = Actor::parse)]
+    actor: Option<Actor>,
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RepairArgs) -> Result<Verdict, CommandError> {
-    let actor = args.actor.name()?;
+    let actor = Actor::name(args.actor.as_ref())?;
     let accept = if args.accept_loss { Accept::Loss } else { Accept::Nothing };
     if args.dry_run {
         no_writer(context)?;

@@ -29,12 +29,17 @@ pub(super) use claim::resuming;
 
 const EXAMPLES: &str = "\
 Exit codes:
-  0 success, 10 partial, 20 failed; 2 when the plan is refused, before anything is written;
-  20 also when the run is locked or there already, when the run to resume has ended, or the one to retry has not, or has succeeded;
-  2 when the plan is not that of the run to resume, when the run could not be created or recorded (a disk that is full, a file in the way):
-  how it ends is not known then, and `evlog runs` says what the log holds of it; and when the run has ended in the log and its bundle could not be
-  completed: the message says how it ended, and `--resume` completes it;
-  130 when it was interrupted: it stays in progress in the log, and `--resume` takes it up
+  0    success
+  10   partial
+  20   failed; also when the run is locked or exists, when the run to resume has ended, or when the run to retry
+       has not ended or has succeeded
+  2    the plan is refused, the policy of the log refuses the run, or too few files can be opened: nothing was written;
+       the plan is not that of the run to resume;
+       the run could not be recorded (a full disk, a file in the way): it may not have ended, `evlog runs` shows what
+       the log holds;
+       the run ended in the log, but its bundle is not complete: the message says how it ended, and `--resume`
+       completes the bundle
+  130  interrupted: the run stays in progress in the log, and `--resume` continues it
 
 Examples:
   evlog run --init first                         a plan to begin with, first/plan.toml
@@ -43,9 +48,9 @@ Examples:
   evlog run plan.toml --out /srv/builds          bundle in /srv/builds/runs/<run id>/
   evlog run plan.toml --run-id build-1047 --json
   evlog run plan.toml --show-output              what stages print, for the log of a CI job
-  evlog run --resume build-1047                  it was stopped: go on where it was left
-  evlog run --resume build-1047 --force-run-lock    it was killed, and left its lock
-  evlog run plan.toml --retry build-1047         it failed, and the cause is mended: run what did not succeed
+  evlog run --resume build-1047                  it was stopped: continue it
+  evlog run --resume build-1047 --force-run-lock    it was killed and left its lock
+  evlog run plan.toml --retry build-1047         after a fix: run what did not succeed
   evlog run plan.toml --retry build-1047 --from link    a script that no input names was changed";
 
 /// Run a staged pipeline: stages, staging, publish gate, outcomes; log and bundle

@@ -68,7 +68,7 @@ pub(crate) struct VerifyArgs {
     /// The public key of the log, which must have signed the checkpoint
     #[arg(long, value_name = "FILE", requires = "checkpoint")]
     key: Option<PathBuf>,
-    /// Which witnesses have to have cosigned the checkpoint
+    /// A witness policy: which witnesses must have cosigned the checkpoint
     #[arg(long, value_name = "FILE", requires = "checkpoint")]
     policy: Option<PathBuf>,
     /// Read at most so many bytes a second, with one thread: `50M`, `1G`

@@ -25,10 +25,10 @@ pub(crate) struct EventLine<'a> {
     pub(crate) payload: Payload,
 }
 
-/// The times of a commit, and the mark where these are apart.
-#[derive(Serialize)]
+/// The times of a commit, and the mark where these are apart. All `null` where there is no commit.
+#[derive(Default, Serialize)]
 pub(crate) struct TimesMembers {
-    recorded: String,
+    recorded: Option<String>,
     occurred: Option<String>,
     mark: Option<&'static str>,
 }
@@ -36,19 +36,19 @@ pub(crate) struct TimesMembers {
 impl TimesMembers {
     pub(crate) fn new(times: Times, apart_ns: u128) -> TimesMembers {
         TimesMembers {
-            recorded: time(times.recorded_ns),
+            recorded: Some(time(times.recorded_ns)),
             occurred: times.occurred_ns.map(time),
             mark: times.mark(apart_ns).map(|mark| mark.word),
         }
     }
 }
 
-/// What the events of a commit share.
-#[derive(Serialize)]
+/// What the events of a commit share. All `null` where there is no commit.
+#[derive(Default, Serialize)]
 pub(crate) struct HeadMembers<'a> {
     #[serde(flatten)]
     times: TimesMembers,
-    actor: &'a str,
+    actor: Option<&'a str>,
     principal: Option<&'a str>,
     correlation: Option<&'a str>,
     id: Option<&'a str>,
@@ -58,7 +58,7 @@ impl<'a> HeadMembers<'a> {
     pub(crate) fn new(head: &CommitHead<'a>, apart_ns: u128) -> HeadMembers<'a> {
         HeadMembers {
             times: TimesMembers::new(Times::of(head), apart_ns),
-            actor: head.actor,
+            actor: Some(head.actor),
             principal: head.principal,
             correlation: head.correlation,
             id: head.idempotency.map(|given| given.key),

@@ -99,7 +99,7 @@ pub(crate) struct FrameLine<'a> {
     pub(crate) events: Option<u64>,
     pub(crate) class: Option<&'static str>,
     #[serde(flatten)]
-    pub(crate) head: Option<HeadMembers<'a>>,
+    pub(crate) head: HeadMembers<'a>,
     pub(crate) wrong: Option<String>,
 }
 

@@ -43,7 +43,7 @@ pub(crate) struct ProofObject<'a> {
     pub(crate) witnesses: Option<WitnessesObject<'a>>,
 }
 
-/// Who cosigned, by a policy.
+/// Who cosigned, by a witness policy.
 #[derive(Serialize)]
 pub(crate) struct WitnessesObject<'a> {
     enough: bool,

@@ -1,5 +1,6 @@
 //! `evlog inspect`: what the files of a log are, whatever state they are in.
 
+use crate::forge;
 use crate::support::{BATCH, Room, files_below};
 use serde_json::{Value, json};
 use std::ffi::OsStr;
@@ -167,4 +168,19 @@ fn files_whose_names_are_no_text_are_listed_too() {
         people.out.contains("segments/a\\xff\u{e9}\\xed\\xa0") && people.out.contains("quarantine/a\\xff"),
         "{people:?}"
     );
+}
+
+#[test]
+fn a_frame_that_is_no_commit_has_all_keys_of_one_that_is() {
+    let room = room();
+    let segment = room.segments().remove(0);
+    let keys = |line: &Value| line.as_object().unwrap().keys().cloned().collect::<Vec<String>>();
+    let good = room.ends(0, &["inspect", "--segment", "0", "--json"]).lines().remove(0);
+    forge::rewrite(&segment, 0, |body| body.fill(0xff));
+    let bad = room.ends(1, &["inspect", "--segment", "0", "--json"]).lines().remove(0);
+    assert_eq!((&bad["what"], keys(&bad)), (&json!("frame"), keys(&good)));
+    for key in ["first_seq", "events", "class", "recorded", "occurred", "mark", "actor", "principal", "id"] {
+        assert_eq!(bad[key], Value::Null, "{key}");
+    }
+    assert!(bad["wrong"].is_string());
 }

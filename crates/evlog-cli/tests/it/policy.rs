@@ -3,7 +3,9 @@
 use crate::support::Room;
 use evlog::clock::{Clock, StepClock, SystemClock};
 use evlog::{Log, Options};
+use evlog_format::{Durability, Kind};
 use evlog_projection::Contracts;
+use evlog_store::{Append, AppendEvent, Causation, Owner, StdFs, Writer};
 use serde_json::{Value, json};
 use std::fs;
 use std::sync::Arc;
@@ -203,6 +205,27 @@ fn where_the_log_ends_in_damage_the_policies_before_it_decide_what_is_marked() {
 }
 
 #[test]
+fn an_event_that_breaks_the_policy_is_a_finding_of_verify_and_a_run_has_one_at_most() {
+    // L-10.
+    let room = log();
+    set(&room, "actors = [\"user:*\"]");
+    let owner = Owner { program: "forger".to_owned() };
+    let (writer, _) = Writer::open(Arc::new(StdFs), &room.path("evlog"), &owner).unwrap();
+    for run in ["o", "p", "o"] {
+        let (kind, payload) = (Kind::Custom("custom/note"), b"null".as_slice());
+        let event = AppendEvent { stream: run, kind, kind_version: 1, causation: Causation::None, payload };
+        let now = SystemClock::default().read().wall_ns;
+        let ticket = writer.append(&Append::new(now, Durability::Sync, "mallory", &[event])).unwrap();
+        writer.wait(&ticket).unwrap();
+    }
+    writer.close().unwrap();
+    let done = room.ends(1, &["verify", "--json"]).json();
+    let runs: Vec<&Value> = done["contract_findings"].as_array().unwrap().iter().map(|found| &found["run"]).collect();
+    assert_eq!((&done["verdict"], runs), (&json!("clean"), vec![&json!("o"), &json!("p")]));
+    room.ends(1, &["verify"]).says("found `mallory`");
+}
+
+#[test]
 fn a_pipeline_that_the_policy_refuses_does_not_begin() {
     let room = Room::new();
     room.ends(0, &["run", "--init", "demo"]);
@@ -234,7 +257,12 @@ fn marks_are_by_the_policy_of_the_events_time() {
         assert_eq!(mark(&runs, &|line| line["last"]["mark"].clone(), run), expected, "{run}");
         let shown = room.ends(0, &["show", run]).out;
         assert_eq!(shown.contains("backdated"), expected != Value::Null, "{shown}");
+        let explained = room.ends(0, &["explain", run]).out;
+        assert_eq!(explained.contains("backdated"), expected != Value::Null, "{explained}");
     }
+    // Without the policy both are marked.
+    let frames = room.ends(0, &["inspect", "--segment", "0", "--json"]).lines();
+    assert_eq!(frames.iter().filter(|frame| frame["mark"] == "backdated").count(), 2);
     let tail = room.ends(0, &["tail"]).out;
     assert_eq!(tail.matches("backdated").count(), 1, "{tail}");
 }

@@ -1,9 +1,9 @@
 //! `multipleOf` for numbers that a double does not carry exactly.
 //!
-//! A number has one value within evlog, the decimal one that it is written with (ADR 0012). The validator computes with
-//! doubles from 2^53 on, whose values are others: 1152921504606847000 is a multiple of 1000, and its double is not. So where
-//! such numbers occur, this is asked instead. It is not where there are none, for the validator does not say the way of
-//! references to a keyword that is not its own.
+//! In evlog the value of a number is the decimal that is written (ADR 0012). From 2^53 on the validator computes with
+//! doubles, whose values differ: 1152921504606847000 is a multiple of 1000, and its double is not. So this keyword takes
+//! the validator's place where such numbers occur. Elsewhere the validator's own is used, because it reports the path
+//! through references, which it does not give to a keyword that is not its own.
 //!
 //! Invariant: exact for every number that is taken, integer or not.
 

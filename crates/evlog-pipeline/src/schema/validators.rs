@@ -1,24 +1,24 @@
-//! The validators of one schema, which differ in how often a pattern may be tried anew on one text, and in whether there are
-//! numbers that doubles do not carry exactly.
+//! The validators of one schema. They differ in how often a pattern may be tried again on one text, and in whether they
+//! take numbers that a double does not hold exactly.
 //!
-//! Invariant: the same schema and the same limit make the same validator. Which limit is taken hangs on the schema and the
+//! Invariant: the same schema and the same limit make the same validator. The limit depends on the schema and the
 //! value alone, never on how long anything took.
 
 use jsonschema::Validator;
 use std::sync::OnceLock;
 
-/// How often a pattern is tried anew at most, however short the text is.
+/// How often a pattern is tried again at most, however short the text is.
 pub(super) const TRIES_MAX: u64 = 1_000_000;
 
-/// So many limits there are, each four times the one before.
+/// The number of limits. Each is four times the one before.
 const LEVELS: usize = 11;
 
 /// Which numbers a validator is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Numbers {
-    /// Those that doubles carry exactly.
+    /// Numbers that a double holds exactly.
     Exact,
-    /// Others too.
+    /// All numbers.
     Large,
 }
 

@@ -68,7 +68,7 @@ impl Helper {
         Builder::new().spawn_scoped(scope, work).ok().map(|_| Helper(take))
     }
 
-    /// Whether the commit before which so many were visited is the helper's.
+    /// Whether the helper reads the next commit, after `visited` ones. The two threads alternate.
     pub(super) fn reads(visited: usize) -> bool {
         visited % 2 == 1
     }

@@ -192,7 +192,8 @@ impl Writer {
     ) -> Result<u64, Reason> {
         let (start, durable) = (state.pending.bytes.len(), state.durable.0);
         let events = body.events().len() as u64;
-        // What is encoded before is the engine's, and may be what somebody asked it to record.
+        // A commit that arrives encoded holds what a caller asked the engine to record; events given one by one are the
+        // log's own, and cannot hold a frame.
         let of_caller = if let Body::Encoded(commit) = body { Some(*commit) } else { None };
         let body = |out: &mut Vec<u8>| match body {
             Body::Events(events) => encode_commit(head, events, out),

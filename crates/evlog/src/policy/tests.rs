@@ -55,6 +55,18 @@ fn a_text_says_all_that_a_policy_demands_and_what_it_does_not_say_is_the_default
 }
 
 #[test]
+fn a_policy_has_256_forms_of_actors_and_256_rules_at_most() {
+    // L-02.
+    let rule = |n: usize| format!("[[order]]\nname = \"r{n}\"\ntemplate = \"init\"\nkind = \"custom/a\"\n");
+    let rules = |count: usize| (0..count).map(rule).collect::<String>();
+    let actors = |count: usize| format!("actors = {:?}", (0..count).map(|n| format!("a{n}")).collect::<Vec<String>>());
+    assert_eq!(Policy::read(&rules(256)).unwrap().order.len(), 256);
+    assert!(flaw(&rules(257)).contains("expected at most 256 rules, found 257"), "{}", flaw(&rules(257)));
+    assert_eq!(Policy::read(&actors(256)).unwrap().actors.len(), 256);
+    assert!(flaw(&actors(257)).contains("expected at most 256 forms of actors, found 257"), "{}", flaw(&actors(257)));
+}
+
+#[test]
 fn a_text_that_is_no_policy_is_refused_with_its_place() {
     // L-02.
     let rule = |rest: &str| format!("[[order]]\nname = \"n\"\n{rest}");

@@ -1,28 +1,17 @@
 //! Claims about the policy of a log: what is refused by it, what the log says of it, and that a session finds it.
 
-use super::toy::{ask, contracts, line, open, options, view};
+use super::toy::{ask, contracts, kinds, line, open, options, view};
 use crate::clock::StepClock;
 use crate::{Answer, Log, LogError, Options};
 use evlog_format::{Durability, Seq, kind};
 use evlog_projection::Fact;
 use serde_json::json;
-use std::path::Path;
 use std::sync::Arc;
 
 const ONCE: &str = "[[order]]\nname = \"once\"\ntemplate = \"absence\"\nkind = \"custom/added\"\nat_most = 2\n";
 
 fn code(answer: &Answer) -> &str {
     answer.error.as_ref().map_or("", |error| &error.code)
-}
-
-fn kinds(dir: &Path) -> Vec<String> {
-    let mut all = Vec::new();
-    let visit = &mut |fact: &Fact<'_>| {
-        all.push(fact.event.kind.to_string());
-        std::ops::ControlFlow::Continue(())
-    };
-    view(dir).each(Seq(0), visit).unwrap();
-    all
 }
 
 #[test]
@@ -40,8 +29,8 @@ fn a_policy_is_an_event_with_its_text_and_the_same_text_is_not_recorded_again() 
     assert_eq!(set.said.blake3, *blake3::hash(b"durability = \"sync\"").as_bytes());
     assert!(matches!(log.set_policy("durability = 1", "bob"), Err(LogError::Policy(_))));
     log.close().unwrap();
-    let set = kinds(dir.path()).iter().filter(|found| **found == kind::LOG_POLICY_SET.to_string()).count();
-    assert_eq!(set, 2);
+    let set = format!("$log {}", kind::LOG_POLICY_SET);
+    assert_eq!(kinds(dir.path()).iter().filter(|found| **found == set).count(), 2);
 }
 
 #[test]
@@ -93,7 +82,7 @@ fn a_session_of_too_weak_a_class_is_refused_though_it_was_open_before_the_policy
 }
 
 #[test]
-fn a_rule_counts_what_was_recorded_since_it_stands_also_through_other_policies() {
+fn a_rule_counts_what_was_recorded_since_it_came_into_force_also_across_other_policies() {
     // L-09.
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
@@ -101,11 +90,11 @@ fn a_rule_counts_what_was_recorded_since_it_stands_also_through_other_policies()
     ask(&log, "a", "add", json!({}));
     log.set_policy(ONCE, "alice").unwrap();
     ask(&log, "a", "add", json!({}));
-    // The rule stands on: what it counted counts.
+    // The rule stays in force, with what it has seen.
     log.set_policy(&format!("durability = \"os\"\n{ONCE}"), "alice").unwrap();
     assert_eq!(code(&ask(&log, "a", "add", json!({}))), "");
     assert_eq!(code(&ask(&log, "a", "add", json!({}))), "POLICY_ORDER");
-    // It was taken back, and stands anew.
+    // It was removed, and comes into force again with nothing seen.
     log.set_policy("", "alice").unwrap();
     assert_eq!(code(&ask(&log, "a", "add", json!({}))), "");
     log.set_policy(ONCE, "alice").unwrap();
@@ -116,6 +105,18 @@ fn a_rule_counts_what_was_recorded_since_it_stands_also_through_other_policies()
     let threads = std::num::NonZeroUsize::MIN;
     let fs = Arc::new(evlog_store::fs::StdFs);
     assert!(crate::check::check(fs, dir.path(), &contracts(), threads, &mut |_, _| {}).unwrap().is_good());
+}
+
+#[test]
+fn a_rule_on_the_first_event_is_silent_about_runs_that_began_before_it() {
+    // L-09.
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    ask(&log, "old", "begin", json!({}));
+    log.set_policy("[[order]]\nname = \"n\"\ntemplate = \"init\"\nkind = \"custom/other\"\n", "alice").unwrap();
+    assert_eq!(code(&ask(&log, "old", "add", json!({}))), "");
+    assert_eq!(code(&ask(&log, "new", "begin", json!({}))), "POLICY_ORDER");
+    log.close().unwrap();
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Claims about writer sessions: the guard, the answers, the log's own history.
 
-use super::toy::{ask, contracts, line, open, options, view};
+use super::toy::{ask, contracts, kinds, line, open, options, view};
 use crate::clock::{Clock, Reading, StepClock};
 use crate::history::ClockStepped;
 use crate::{AnswerOutcome, Log, LogError, Moment, Options, Request};
@@ -10,17 +10,6 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-
-fn kinds(dir: &Path) -> Vec<String> {
-    let mut all = Vec::new();
-    view(dir)
-        .each(Seq(0), &mut |fact| {
-            all.push(format!("{} {}", fact.event.stream, fact.event.kind));
-            ControlFlow::Continue(())
-        })
-        .unwrap();
-    all
-}
 
 #[test]
 fn a_session_that_appends_nothing_leaves_no_trace() {

@@ -2,7 +2,7 @@
 
 use crate::clock::StepClock;
 use crate::{Answer, Log, Options, Request, View};
-use evlog_format::{Kind, KindBuf};
+use evlog_format::{Kind, KindBuf, Seq};
 use evlog_projection::contract::{Cause, Target};
 use evlog_projection::{
     Asked, Contract, ContractError, Contracts, Decision, Fact, File, FoldError, Malformed, NewEvent, Outcome, RunHead,
@@ -10,6 +10,7 @@ use evlog_projection::{
 };
 use evlog_store::fs::StdFs;
 use serde_json::{Map, Value, json};
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -166,4 +167,15 @@ pub(crate) fn line(text: &str) -> Request {
 pub(crate) fn ask(log: &Log, run: &str, action: &str, more: Value) -> Answer {
     let Value::Object(members) = more else { panic!("members are an object") };
     log.submit(&Request::new("toy", run, action, members).unwrap()).unwrap()
+}
+
+/// The stream and the kind of every event, in order.
+pub(crate) fn kinds(dir: &Path) -> Vec<String> {
+    let mut all = Vec::new();
+    let visit = &mut |fact: &Fact<'_>| {
+        all.push(format!("{} {}", fact.event.stream, fact.event.kind));
+        ControlFlow::Continue(())
+    };
+    view(dir).each(Seq(0), visit).unwrap();
+    all
 }

@@ -103,7 +103,7 @@ fn frame_line(
             first_seq: read.map(|commit| commit.head.first_seq.0),
             events: read.map(|commit| commit.left()),
             class: read.map(|commit| commit.head.class.name()),
-            head: read.map(|commit| HeadMembers::new(&commit.head, APART_NS)),
+            head: read.map_or_else(HeadMembers::default, |commit| HeadMembers::new(&commit.head, APART_NS)),
             wrong,
         });
     }
