@@ -7,6 +7,7 @@ use crate::commands::{
 };
 use crate::error::CommandError;
 use crate::ui::visible;
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use evlog_format::limits::ACTOR_LEN_MAX;
 use std::path::PathBuf;
@@ -38,13 +39,27 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// What was typed. An error shows it, and a terminal does not obey it.
+/// What was typed. An error shows it in a form that a terminal does not obey.
 pub(crate) fn parse() -> Result<Arguments, clap::Error> {
     Arguments::try_parse().map_err(|error| {
         let shown = std::env::args_os().map(|typed| visible(&typed.to_string_lossy()));
-        let refused = Arguments::try_parse_from(shown).err();
-        refused.unwrap_or_else(|| Arguments::command().error(error.kind(), "an argument holds hidden characters"))
+        // Where hidden characters are what is wrong, their visible form is accepted.
+        Arguments::try_parse_from(shown).err().unwrap_or_else(|| made_visible(error))
     })
+}
+
+fn made_visible(mut error: clap::Error) -> clap::Error {
+    let texts: Vec<(ContextKind, String)> = error
+        .context()
+        .filter_map(
+            |(kind, value)| if let ContextValue::String(text) = value { Some((kind, visible(text))) } else { None },
+        )
+        .collect();
+    for (kind, text) in texts {
+        error.insert(kind, ContextValue::String(text));
+    }
+    let is_visible = error.to_string().lines().all(|line| visible(line) == line);
+    if is_visible { error } else { Arguments::command().error(error.kind(), "an argument holds hidden characters") }
 }
 
 /// Options of every command.

@@ -75,6 +75,9 @@ fn a_note_of_another_log_is_a_finding_and_is_not_counted_as_compared() {
     assert_eq!((&found["verdict"], &found["evidence"]["compared"]), (&json!("damaged"), &json!(0)));
     assert!(found["own_checkpoint"].as_str().unwrap().contains("checkpoints"), "{found}");
     assert!(room.ends(1, &["verify"]).out.contains("compared with 0 of 2 kept checkpoints; none from outside"));
+    // A writer opens such a log.
+    let line = "{\"contract\":\"custom\",\"run\":\"x\",\"do\":\"record\",\"kind\":\"custom/n\"}\n";
+    assert_eq!(other.feed(&["submit"], line).code, 0);
 }
 
 #[test]
@@ -146,6 +149,17 @@ fn a_replay_that_had_nothing_to_compare_with_says_so() {
     assert_eq!(room.ends(0, &["replay", "--json"]).json()["verdict"], "nothing_compared");
     room.ends(0, &["project", "--out", "."]);
     assert_eq!(room.ends(0, &["replay", "--json"]).json()["verdict"], "agrees");
+}
+
+#[test]
+fn at_most_16_of_the_kept_checkpoints_are_compared() {
+    let room = signed_room();
+    for n in 0..17 {
+        let line = format!("{{\"contract\":\"custom\",\"run\":\"n{n}\",\"do\":\"record\",\"kind\":\"custom/n\"}}\n");
+        room.feed(&["submit", "--key", "builds.key"], &line);
+    }
+    let done = room.ends(0, &["verify"]);
+    assert!(done.out.contains("compared with 16 of 19 kept checkpoints; none from outside"), "{done:?}");
 }
 
 #[test]

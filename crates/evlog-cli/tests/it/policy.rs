@@ -7,7 +7,9 @@ use evlog_format::{Durability, Kind};
 use evlog_projection::Contracts;
 use evlog_store::{Append, AppendEvent, Causation, Owner, StdFs, Writer};
 use serde_json::{Value, json};
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 fn record(run: &str, kind: &str, actor: &str) -> String {
@@ -214,7 +216,7 @@ fn an_event_that_breaks_the_policy_is_a_finding_of_verify_and_a_run_has_one_at_m
     for run in ["o", "p", "o"] {
         let (kind, payload) = (Kind::Custom("custom/note"), b"null".as_slice());
         let event = AppendEvent { stream: run, kind, kind_version: 1, causation: Causation::None, payload };
-        let now = SystemClock::default().read().wall_ns;
+        let now = SystemClock.read().wall_ns;
         let ticket = writer.append(&Append::new(now, Durability::Sync, "mallory", &[event])).unwrap();
         writer.wait(&ticket).unwrap();
     }
@@ -276,4 +278,34 @@ fn a_log_that_rests_is_signed_again_where_its_policy_wants_that() {
     assert_eq!([is_new(), is_new()], [json!(true), json!(true)]);
     set(&room, "");
     assert_eq!([is_new(), is_new()], [json!(true), json!(false)], "nothing was added, and nobody wants it again");
+}
+
+#[test]
+fn an_actor_is_checked_wherever_it_is_given() {
+    let room = log_with_key();
+    fs::write(room.path("policy.toml"), "").unwrap();
+    let expected = "expected 1 to 256 bytes of text without control characters";
+    let long = "x".repeat(257);
+    for command in [&["submit"][..], &["policy", "set", "policy.toml"], &["checkpoint", "--key", "t.key"], &["repair"]]
+    {
+        for actor in ["", "a\nb", &long] {
+            room.ends(2, &[command, &["--actor", actor]].concat()).says(expected);
+        }
+        let given = |actor: &OsStr| room.command(command).env("EVLOG_ACTOR", actor).output().unwrap();
+        let refused = given(OsStr::new("a\u{1}b"));
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && said.contains(expected) && said.contains("EVLOG_ACTOR"), "{said}");
+        let refused = given(OsStr::from_bytes(b"a\xff"));
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(2) && said.contains("EVLOG_ACTOR: expected text in UTF-8"), "{said}");
+    }
+    // What is typed wins; an empty variable is none.
+    let by = |variable: &str, typed: &[&str]| {
+        fs::write(room.path("policy.toml"), format!("# {variable} {typed:?}")).unwrap();
+        let arguments = [&["policy", "set", "policy.toml", "--json"], typed].concat();
+        let done = room.command(&arguments).env("EVLOG_ACTOR", variable).output().unwrap();
+        serde_json::from_slice::<Value>(&done.stdout).unwrap()["set_by"].clone()
+    };
+    assert_eq!(by("env", &["--actor", "typed"]), "typed");
+    assert_eq!([by("env", &[]), by("", &[])], ["env", "operator"]);
 }

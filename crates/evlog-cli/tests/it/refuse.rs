@@ -1,6 +1,8 @@
 //! What is not done, and what is said about it: usage, no log, no such run, a second writer, a newer format.
 
 use crate::support::{BATCH, Room};
+use evlog_format::{CommitHead, Durability, Event, FrameCodec, Kind, LogId, PLAIN, SegmentHeader, Seq, encode_commit};
+use serde_json::json;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 
@@ -132,4 +134,50 @@ fn with_version(header: &[u8], version: u32) -> Vec<u8> {
     let sum = evlog_format::checksum::crc32(&newer[..end]);
     newer[end..].copy_from_slice(&sum.to_le_bytes());
     newer
+}
+
+/// Text whose bytes are a frame of the log, if they come to stand at this position.
+fn frame_as_text(codec: &FrameCodec, position: u64) -> String {
+    let framed = |n: u32| {
+        let payload = n.to_string();
+        let kind = Kind::Custom("custom/paid");
+        let event = Event {
+            stream: "x",
+            number: 0,
+            kind,
+            kind_version: 1,
+            causation: None,
+            protection: PLAIN,
+            payload: payload.as_bytes(),
+        };
+        let head = CommitHead::new(Seq(9), 7, Durability::Sync, "mallory");
+        let mut bytes = Vec::new();
+        codec.encode(position, 0, &mut bytes, |out| encode_commit(&head, &[event], out)).unwrap().unwrap();
+        bytes
+    };
+    // One checksum of sixteen has no byte beyond ASCII.
+    (100..1000).map(framed).find(|bytes| bytes.is_ascii()).and_then(|bytes| String::from_utf8(bytes).ok()).unwrap()
+}
+
+#[test]
+fn a_command_whose_text_is_a_frame_of_the_log_is_refused_and_those_after_it_are_taken() {
+    // F-51.
+    let room = Room::new();
+    room.feed(&["submit"], r#"{"contract":"status","run":"A","do":"create","data":{}}"#);
+    let cancel = |reason: &str| json!({"contract": "status", "run": "A", "do": "cancel", "reason": reason}).to_string();
+    // A copy of the log shows at which position the text of such a command is written.
+    let copy = room.again();
+    let len = frame_as_text(&FrameCodec::new(LogId([0; 16])), 0).len();
+    let mark = "Z".repeat(len);
+    copy.feed(&["submit"], &cancel(&mark));
+    let segment = fs::read(&copy.segments()[0]).unwrap();
+    let log_id = SegmentHeader::decode(&segment).unwrap().log_id;
+    let position = segment.windows(len).position(|found| found == mark.as_bytes()).unwrap() as u64;
+    let text = frame_as_text(&FrameCodec::new(log_id), position);
+    let answers = room.feed(&["submit"], &format!("{}\n{}\n", cancel(&text), cancel("harmless")));
+    let answers = answers.lines();
+    assert_eq!((&answers[0]["result"], &answers[0]["error"]["code"]), (&json!("refused"), &json!("HOLDS_FRAME")));
+    assert_eq!(answers[1]["result"], "accepted", "{answers:?}");
+    assert!(!room.ends(0, &["cat"]).out.contains("custom/paid"));
+    room.ends(0, &["verify"]);
 }

@@ -327,7 +327,6 @@ fn as_hinted(room: &Room, done: &Done) -> Done {
 
 #[test]
 fn the_hint_takes_a_run_up_whose_plan_is_not_noted() {
-    // T-06.
     for again in [false, true] {
         let room = room("touch working; while [ ! -e go ]; do sleep 0.02; done");
         fs::rename(room.path("plan.toml"), room.path("the plan's.toml")).unwrap();

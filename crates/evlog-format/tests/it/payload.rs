@@ -1,6 +1,6 @@
 //! Payloads of built-in kinds: read whole, in their one encoding, without trusting a length.
 
-use evlog_format::limits::PAYLOAD_LEN_MAX;
+use evlog_format::limits::{PAYLOAD_LEN_MAX, TIME_MAX_NS};
 use evlog_format::payload::{decode, encode};
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -189,4 +189,17 @@ fn a_payload_beyond_its_limit_is_not_written() {
     assert!(encode(&text(PAYLOAD_LEN_MAX - 5)).is_ok());
     let error = encode(&text(PAYLOAD_LEN_MAX)).unwrap_err();
     assert!(error.to_string().contains("expected at most 8388608"), "{error}");
+}
+
+#[test]
+fn an_integer_of_128_bits_is_a_time_and_none_before_1970_or_after_9999() {
+    // F-50.
+    for time_ns in [0, i128::from(i64::MAX) + 1, TIME_MAX_NS] {
+        assert_eq!(decode::<i128>(&encode(&time_ns).unwrap()).unwrap(), time_ns);
+    }
+    for time_ns in [-1, TIME_MAX_NS + 1, i128::MIN, i128::MAX] {
+        let bytes = bincode::serde::encode_to_vec(time_ns, bincode::config::standard()).unwrap();
+        assert!(by_the_library::<i128>(&bytes).is_some(), "the library is lax");
+        assert!(decode::<i128>(&bytes).is_err(), "{time_ns}");
+    }
 }
