@@ -457,3 +457,15 @@ fn an_answer_that_needs_no_commit_is_given_only_where_the_log_is_still_there() {
     let refused = log.submit(&request).unwrap_err();
     assert!(refused.to_string().contains("another file has its place"), "{refused}");
 }
+
+#[test]
+fn a_request_cannot_name_a_run_that_no_run_may_be_named_and_its_digest_is_of_what_is_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let mut outside = line(r#"{"contract":"toy","run":"a","do":"begin","id":"k"}"#);
+    outside.run = "../x".to_owned();
+    assert!(log.submit(&outside).is_err());
+    let mut stale = line(r#"{"contract":"toy","run":"a","do":"begin","id":"k"}"#);
+    stale.expect = Some(0);
+    assert_eq!(stale.content(), line(r#"{"contract":"toy","run":"a","do":"begin","id":"k","expect":0}"#).content());
+}
