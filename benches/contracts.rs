@@ -10,7 +10,7 @@ use evlog_lifecycle::status::Status;
 use evlog_lifecycle::status::payload::Transitioned;
 use evlog_lifecycle::story::{State, Story};
 use evlog_projection::registry::{Command, ContractRef};
-use evlog_projection::{Asked, Cause, Content, Contract, Contracts, Decision, Fact, RunFold};
+use evlog_projection::{Asked, Cause, Content, Contract, Contracts, Decision, Fact, Request, RunFold};
 use serde_json::{Map, Value, json};
 use std::hint::black_box;
 
@@ -41,9 +41,14 @@ fn fact(decision: &Decision, number: u64) -> Fact<'_> {
 }
 
 fn command(contracts: &Contracts, action: &str, members: Value) -> Command {
-    let Value::Object(members) = members else { unreachable!("members are an object") };
     let contract = contracts.named("status").unwrap_or_else(|| unreachable!("the contract is there"));
-    contract.parse(action, members).unwrap_or_else(|error| unreachable!("a good command: {error}"))
+    read(&contract, action, members)
+}
+
+fn read(contract: &ContractRef, action: &str, members: Value) -> Command {
+    let request = Request::json(contract.name(), "RUN_0001", action).members(object(members)).build();
+    let command = request.and_then(|request| contract.read(&request));
+    command.unwrap_or_else(|error| unreachable!("a good command: {error}"))
 }
 
 fn running(contracts: &Contracts) -> RunFold {
@@ -95,8 +100,7 @@ impl Played {
     }
 
     fn command(&self, action: &str, members: Value) -> Command {
-        let parsed = self.contract().parse(action, object(members));
-        parsed.unwrap_or_else(|error| unreachable!("a good command: {error}"))
+        read(&self.contract(), action, members)
     }
 
     /// Decides a command, and folds what follows.

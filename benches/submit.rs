@@ -1,7 +1,7 @@
 //! Commands through the engine, synced: what one thread gets that offers commands and waits for them later.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use evlog::{Log, Options, Request};
+use evlog::{Options, Request};
 use evlog_benches::commands;
 use evlog_lifecycle::status::Status;
 use evlog_projection::Contracts;
@@ -20,7 +20,8 @@ fn submit(criterion: &mut Criterion) {
         bencher.iter(|| {
             let dir = tempfile::tempdir().unwrap_or_else(|error| unreachable!("a directory can be made: {error}"));
             let contracts = Contracts::new().with(Status);
-            let log = Log::open(dir.path(), contracts, Options::new("bench"))
+            let log = Options::new("bench")
+                .open(dir.path(), contracts)
                 .unwrap_or_else(|error| unreachable!("a new log opens: {error}"));
             let offered: Vec<_> = commands.iter().filter_map(|command| log.offer(command).ok()).collect();
             let taken = offered.into_iter().filter_map(|offered| log.wait(offered).ok()).count();

@@ -5,7 +5,7 @@
 //! files cost without evlog.
 //! Does not: judge; the figures that were asked for are in the page of a kept result.
 
-use evlog::{Log, View};
+use evlog::View;
 use evlog_lifecycle::pipeline::Pipeline;
 use evlog_pipeline::{Claim, Options, Plan, Progress, Session};
 use evlog_projection::Contracts;
@@ -133,8 +133,8 @@ fn run_once(room: &Path, stage: &[&str], outputs: &str) -> Done<Took> {
     )?;
     let plan = Plan::load(&room.join("plan.toml"))?;
     let contracts = || Contracts::default().with(Pipeline::default());
-    let log = Log::open(&room.join("log"), contracts(), evlog::Options::new("bench"))?;
-    let mut view = View::open(evlog::Options::new("bench").fs, &room.join("log"), contracts())?;
+    let log = evlog::Options::new("bench").open(room.join("log"), contracts())?;
+    let mut view = View::open(room.join("log"), contracts())?;
     let options = Options::default();
     let mut claim = Claim::take(&room.join("out"), None, &options.steps)?;
     let (mut ready, mut took) = (None, None);

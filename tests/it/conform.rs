@@ -511,7 +511,7 @@ fn every_run_that_the_contract_takes_to_its_end_conforms() {
         .collect();
     let submit = |run: &str, action: &str, members: Value| {
         let Value::Object(members) = members else { unreachable!("an object") };
-        log.submit(&evlog::Request::new("pipeline", run, action, members).unwrap()).unwrap().outcome
+        log.submit(&evlog::Request::json("pipeline", run, action).members(members).build().unwrap()).unwrap().outcome
     };
     let mut ended = BTreeMap::<String, u32>::new();
     for seed in 0..60 {

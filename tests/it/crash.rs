@@ -2,7 +2,7 @@
 //! opens, is clean, and every projection agrees.
 
 use crate::workload::{checked, commands, open, replayed, submit, view};
-use evlog::{Answer, AnswerOutcome};
+use evlog::{Answer, AnswerOutcome, LogError};
 use evlog_format::Seq;
 use evlog_store::fs::sim::{Act, Keep, SimFs};
 use std::collections::BTreeMap;
@@ -36,9 +36,9 @@ fn crashed(fs: &SimFs, way: u64, seed: &mut u64) -> SimFs {
 fn events(fs: &SimFs) -> BTreeMap<Seq, (String, String)> {
     let mut events = BTreeMap::new();
     view(fs)
-        .each(Seq(0), &mut |fact| {
+        .each::<LogError>(Seq(0), &mut |fact| {
             events.insert(fact.seq, (fact.event.stream.to_owned(), fact.event.kind.to_string()));
-            ControlFlow::Continue(())
+            Ok(ControlFlow::Continue(()))
         })
         .unwrap();
     events

@@ -3,7 +3,7 @@
 use evlog::check::resume::{ResumeError, Resumed, check_on};
 use evlog::check::{Check, check};
 use evlog::replay::{Replay, replay};
-use evlog::{Answer, Log, LogError, Options, Request, View};
+use evlog::{Answer, Log, LogError, Options, ReadOptions, Request, View};
 use evlog_format::LogId;
 use evlog_lifecycle::{custom::Custom, pipeline::Pipeline, status::Status, story::Story};
 use evlog_projection::Contracts;
@@ -28,11 +28,11 @@ pub(crate) fn open(fs: &SimFs, segment_limit: u64) -> Result<Log, LogError> {
         segment_limit,
         ..Options::new("tests 1.0")
     };
-    Log::open(Path::new(DIR), contracts(), options)
+    options.open(Path::new(DIR), contracts())
 }
 
 pub(crate) fn view(fs: &SimFs) -> View {
-    View::open(Arc::new(fs.clone()), Path::new(DIR), contracts()).unwrap()
+    ReadOptions { fs: Arc::new(fs.clone()), ..ReadOptions::new() }.open(DIR, contracts()).unwrap()
 }
 
 /// What one thread finds; many find the same, and so does one that was interrupted.

@@ -4,7 +4,7 @@ use crate::bytes::LOG;
 use crate::seeds::{self, Closed, Place};
 use evlog_format::Position;
 use evlog_store::fs::SimFs;
-use evlog_store::{Fs, OpenError, Owner, RawLog, Reader, Verdict, Writer};
+use evlog_store::{Fs, OpenError, Owner, RawLog, ReadError, Reader, Verdict, Writer};
 use evlog_verify::Audit;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -68,10 +68,10 @@ fn shown(fs: &SimFs) -> (Vec<Seen>, bool) {
     let streams: BTreeSet<&String> = seen.iter().map(|(stream, ..)| stream).collect();
     for stream in streams {
         // An index that holds and is wrong may hide events; what is shown is still true.
-        let visited = reader.stream(stream, &mut |_, _, event| {
+        let visited = reader.stream::<ReadError>(stream, &mut |_, _, event| {
             let event = (event.stream.to_string(), event.number, event.payload.to_vec());
             assert!(seen.contains(&event), "an event is made up: {event:?}");
-            ControlFlow::Continue(())
+            Ok(ControlFlow::Continue(()))
         });
         drop(visited);
     }

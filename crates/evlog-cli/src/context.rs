@@ -2,13 +2,13 @@
 
 use crate::args::{Actor, Global, Writing};
 use crate::error::CommandError;
-use evlog::{Log, LogError, Options, View};
+use evlog::{Log, LogError, Options, ReadOptions, View};
 use evlog_format::Seq;
 use evlog_format::limits::CORRELATION_LEN_MAX;
 use evlog_lifecycle::form::Definition;
 use evlog_lifecycle::{custom::Custom, machine::Machine, pipeline::Pipeline, status::Status, story::Story};
 use evlog_projection::Contracts;
-use evlog_store::{OpenError, StdFs};
+use evlog_store::OpenError;
 use nix::unistd::{User, getuid};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -52,13 +52,14 @@ impl Context {
 
     /// Opens the log for reading, as of a seq if one is given.
     pub(crate) fn view(&self, at: Option<u64>) -> Result<View, CommandError> {
-        Context::as_of(View::open(Arc::new(StdFs), &self.log, contracts())?, at)
+        Context::as_of(View::open(&self.log, contracts())?, at)
     }
 
     /// The same for a command that shows events, or the state as of a seq: what stands before damage in the last segment is
     /// shown, and then the damage is the error.
     pub(crate) fn view_up_to_damage(&self, at: Option<u64>) -> Result<View, CommandError> {
-        Context::as_of(View::open_up_to_damage(Arc::new(StdFs), &self.log, contracts())?, at)
+        let options = ReadOptions { up_to_damage: true, ..ReadOptions::new() };
+        Context::as_of(options.open(&self.log, contracts())?, at)
     }
 
     /// The same of a view that is open.
@@ -78,7 +79,7 @@ impl Context {
 
     /// Whether there is a log. One that cannot be opened is there, and says why.
     pub(crate) fn has_log(&self) -> Result<bool, CommandError> {
-        match View::open(Arc::new(StdFs), &self.log, contracts()) {
+        match View::open(&self.log, contracts()) {
             Ok(_) => Ok(true),
             Err(LogError::Open(OpenError::NoLog { .. })) => Ok(false),
             Err(error) => Err(error.into()),
@@ -94,7 +95,7 @@ impl Context {
 
     /// Opens the log for writing.
     pub(crate) fn writer(&self, command: &str, create: bool) -> Result<Log, CommandError> {
-        Ok(Log::open(&self.log, contracts(), Context::options(command, create)?)?)
+        Ok(Context::options(command, create)?.open(&self.log, contracts())?)
     }
 
     /// Opens the log for commands of an actor, with contracts that were brought.
@@ -109,7 +110,7 @@ impl Context {
             actor: Actor::name(args.actor.as_ref())?,
             ..Context::options(command, create && !args.no_create)?
         };
-        Ok(Log::open(&self.log, contracts_with(brought), options)?)
+        Ok(options.open(&self.log, contracts_with(brought))?)
     }
 }
 

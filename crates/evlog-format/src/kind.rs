@@ -191,6 +191,12 @@ impl Kind<'_> {
     }
 }
 
+impl fmt::Display for KindBuf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_kind().fmt(f)
+    }
+}
+
 impl fmt::Display for Kind<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.name(), self) {

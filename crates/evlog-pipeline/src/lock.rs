@@ -16,7 +16,7 @@ use crate::orphans::Mark;
 use crate::run::RunError;
 use crate::step::{Step, Steps};
 use crate::tree::{Tree, entries, open_regular};
-use evlog::request::check_run_id;
+use evlog::check_run_id;
 use rustix::fs::{AtFlags, Mode, OFlags, fstat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};

@@ -35,9 +35,9 @@ use crate::progress::{Progress, Watcher};
 use crate::secrets::Secrets;
 use crate::step::{Step, Steps};
 use crate::tree::Tree;
+use evlog::Request;
 use evlog::answer::{Answer, AnswerOutcome};
 use evlog::publish::Publisher;
-use evlog::request::Request;
 use evlog::{Log, LogError, View};
 use evlog_lifecycle::pipeline::{FailMode, Outcome, RunStatus, StageStatus, is_substage, root_of};
 use evlog_projection::{Bundle, parse};
@@ -368,7 +368,7 @@ impl Runner<'_> {
         let Value::Object(members) = members else {
             unreachable!("the members of a command are an object");
         };
-        let request = Request::new("pipeline", &self.run, action, members)?;
+        let request = Request::json("pipeline", &self.run, action).members(members).build()?;
         self.steps.at(step);
         self.session.log.submit(&request)
     }

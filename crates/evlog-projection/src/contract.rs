@@ -222,7 +222,7 @@ pub trait Contract: Send + Sync + 'static {
     /// State of an existing run: what `decide` and `project` need, and no more.
     type State: Clone + Send + Sync + 'static;
     /// A command, parsed.
-    type Command: Send + 'static;
+    type Command: Send + Sync + 'static;
 
     /// The contract's name, as commands give it.
     fn name(&self) -> &'static str;

@@ -2,7 +2,8 @@
 //!
 //! Does: say what a contract is ([`contract`]), fold a run's events into the files of its bundle ([`bundle`]) or into
 //! the digests of them ([`digests`]), write and compare canonical JSON ([`mod@canonical`], [`difference`]), say which
-//! numbers are taken ([`mod@number`]), keep the contracts that a log knows ([`registry`]).
+//! numbers are taken ([`mod@number`]), read commands ([`request`], [`members`]), keep the contracts that a log knows
+//! ([`registry`]).
 //! Does not: touch files, ask the time, know any contract.
 //!
 //! Invariants:
@@ -16,8 +17,10 @@ pub mod canonical;
 pub mod contract;
 pub mod difference;
 pub mod digests;
+pub mod members;
 pub mod number;
 pub mod registry;
+pub mod request;
 pub mod time;
 
 pub use bundle::{Bundle, File};
@@ -26,4 +29,6 @@ pub use contract::{
     Asked, Cause, Content, Contract, ContractError, Decision, Fact, FoldError, Malformed, NewEvent, Outcome, RunHead,
     Target,
 };
+pub use members::Members;
 pub use registry::{Contracts, RunFold};
+pub use request::{Request, RequestBuilder, TypedCommand};

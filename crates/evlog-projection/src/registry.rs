@@ -5,6 +5,8 @@
 use crate::bundle::{Bundle, File};
 use crate::canonical::canonical;
 use crate::contract::{Asked, Contract, ContractError, Decision, Fact, FoldError, Malformed, Outcome, RunHead};
+use crate::members::malformed;
+use crate::request::{Body, Request};
 use evlog_format::ids::{is_bundle_path, is_run_id};
 use evlog_format::{Kind, PLAIN, Seq};
 use serde_json::{Map, Value};
@@ -16,14 +18,26 @@ pub(crate) const AUDIT_PROJECTION: (&str, u16) = ("audit_events", 1);
 pub(crate) const AUDIT_PATH: &str = "audit_events.jsonl";
 
 type State = Box<dyn Any + Send + Sync>;
-/// A parsed command whose type only its contract knows.
-pub struct Command(Box<dyn Any + Send>);
+/// A command whose type only its contract knows.
+#[derive(Clone)]
+pub struct Command(Arc<dyn Any + Send + Sync>);
+
+impl Command {
+    pub(crate) fn new<C: Send + Sync + 'static>(command: C) -> Command {
+        Command(Arc::new(command))
+    }
+
+    pub(crate) fn downcast<C: 'static>(&self) -> Option<&C> {
+        self.0.downcast_ref()
+    }
+}
 
 /// A contract with its types erased.
 trait Erased: Send + Sync {
     fn name(&self) -> &'static str;
     fn begins_with(&self, kind: Kind<'_>) -> bool;
     fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed>;
+    fn takes(&self, command: &Command) -> bool;
     fn reads<'a>(&self, command: &'a Command) -> Option<&'a str>;
     fn decide(&self, asked: &Asked<'_, State>, command: &Command) -> Decision;
     fn start(&self, fact: &Fact<'_>) -> Result<State, FoldError>;
@@ -52,7 +66,7 @@ fn is_plain(fact: &Fact<'_>) -> Result<(), FoldError> {
 }
 
 /// The registry hands a contract only values that the same contract made.
-fn own<T: 'static>(value: Option<&T>) -> &T {
+pub(crate) fn own<T: 'static>(value: Option<&T>) -> &T {
     value.unwrap_or_else(|| unreachable!("a contract is given its own states and commands"))
 }
 
@@ -72,11 +86,15 @@ impl<C: Contract> Erased for Typed<C> {
     }
 
     fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
-        Ok(Command(Box::new(self.0.parse(action, members)?)))
+        Ok(Command::new(self.0.parse(action, members)?))
+    }
+
+    fn takes(&self, command: &Command) -> bool {
+        command.downcast::<C::Command>().is_some()
     }
 
     fn reads<'a>(&self, command: &'a Command) -> Option<&'a str> {
-        self.0.reads(own(command.0.downcast_ref()))
+        self.0.reads(own(command.downcast()))
     }
 
     fn decide(&self, asked: &Asked<'_, State>, command: &Command) -> Decision {
@@ -88,7 +106,7 @@ impl<C: Contract> Erased for Typed<C> {
             actor: asked.actor,
             content: asked.content,
         };
-        self.0.decide(&asked, own(command.0.downcast_ref()))
+        self.0.decide(&asked, own(command.downcast()))
     }
 
     fn start(&self, fact: &Fact<'_>) -> Result<State, FoldError> {
@@ -207,9 +225,17 @@ impl ContractRef {
         self.0.name()
     }
 
-    /// Reads the contract's own members of a command.
-    pub fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
-        self.0.parse(action, members)
+    /// Reads what a request asks of a run of this contract.
+    pub fn read(&self, request: &Request) -> Result<Command, Malformed> {
+        match request.body() {
+            Body::Json { action, members } => self.0.parse(action, members.clone()),
+            Body::Typed { command, .. } if self.0.takes(command) => Ok(command.clone()),
+            Body::Typed { .. } => {
+                let message =
+                    format!("expected a command of the contract `{}` here, found one of another", self.name());
+                Err(malformed("/contract", message))
+            }
+        }
     }
 
     /// Another run whose state the decision needs.
@@ -285,6 +311,11 @@ impl RunFold {
     /// The run's contract.
     pub fn contract(&self) -> &ContractRef {
         &self.contract
+    }
+
+    /// The run's state, if the run is of this contract.
+    pub fn state<C: Contract>(&self) -> Option<&C::State> {
+        self.state.downcast_ref()
     }
 
     /// The run's state in one word.

@@ -5,11 +5,10 @@
 
 mod ahead;
 
-use crate::error::{Failure, Refusal, Trouble};
+use crate::error::{Failure, ReadError, Refusal, Trouble};
 use crate::fs::File;
 use crate::sealed::Part;
 use crate::segment::{Files, refusal};
-use crate::writer::Visit;
 use ahead::Helper;
 use evlog_format::frame::Decoded;
 use evlog_format::{CommitHead, CommitReader, Corruption, Event, FRAME_HEADER_LEN, Frame, FrameCodec, Position, Seq};
@@ -26,6 +25,29 @@ const HELP_FROM: usize = 4 * 1024 * 1024;
 
 /// What a commit says, and some of its events, with their seqs.
 type Events<'a> = (CommitHead<'a>, Vec<(Seq, Event<'a>)>);
+
+/// Called for each event of a stream, in order. It can end the visit, and it can fail.
+pub type Visit<'v, E> = dyn FnMut(&CommitHead<'_>, Seq, &Event<'_>) -> Result<ControlFlow<()>, E> + 'v;
+
+/// The same that can only end it.
+pub(crate) type Ending<'v> = dyn FnMut(&CommitHead<'_>, Seq, &Event<'_>) -> ControlFlow<()> + 'v;
+
+/// Runs a visit that can fail where one that can only end is expected. Its own error comes first.
+pub(crate) fn failing<T, E: From<ReadError>>(
+    visit: &mut Visit<'_, E>,
+    run: impl FnOnce(&mut Ending<'_>) -> Result<T, ReadError>,
+) -> Result<T, E> {
+    let mut failed = None;
+    let done = run(&mut |head, seq, event| match visit(head, seq, event) {
+        Ok(flow) => flow,
+        Err(error) => {
+            failed = Some(error);
+            ControlFlow::Break(())
+        }
+    });
+    failed.map_or(Ok(()), Err)?;
+    Ok(done?)
+}
 
 /// One frame at a time, by place.
 #[derive(Debug)]
@@ -148,7 +170,7 @@ pub(crate) fn visit_parts(
     name: &str,
     parts: &[Part],
     from_number: u64,
-    visit: &mut Visit<'_>,
+    visit: &mut Ending<'_>,
 ) -> Result<(), Trouble> {
     let Some(first) = parts.first() else { return Ok(()) };
     let frames: usize = parts.iter().map(|part| part.frames.len()).sum();
@@ -203,7 +225,7 @@ struct Visiting<'v, 'f> {
     from_number: u64,
     /// Number that the next event has to have.
     next: u64,
-    visit: &'v mut Visit<'f>,
+    visit: &'v mut Ending<'f>,
 }
 
 impl Visiting<'_, '_> {

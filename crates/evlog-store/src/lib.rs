@@ -44,15 +44,14 @@ pub mod writer;
 pub use checkpoints::Checkpoints;
 pub use error::{AppendError, Failure, OpenError, ReadError, Reason, Refusal};
 pub use evlog_verify::Verdict;
+pub use fetch::Visit;
 pub use fs::{Fs, StdFs};
 pub use head::Head;
 pub use index::Times;
 pub use open::find_log;
 pub use raw::{RawLog, RawSegment};
 pub use reader::{CommitRef, Commits, Committed, Follow, Reader, SegmentInfo, StreamSummary};
-pub use writer::{
-    Ahead, Append, AppendEvent, Causation, CreateOptions, Cut, Owner, Recovery, Settled, Ticket, Visit, Writer,
-};
+pub use writer::{Ahead, Append, AppendEvent, Causation, CreateOptions, Cut, Owner, Recovery, Settled, Ticket, Writer};
 
 #[cfg(test)]
 #[cfg(feature = "schedules")]

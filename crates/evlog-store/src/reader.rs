@@ -14,7 +14,7 @@ mod follow;
 mod seen;
 
 use crate::error::{Failure, OpenError, ReadError, Refusal, Trouble};
-use crate::fetch::visit_parts;
+use crate::fetch::{Ending, Visit, failing, visit_parts};
 use crate::fs::Fs;
 use crate::head::Head;
 use crate::index::{Found, Times};
@@ -24,7 +24,6 @@ use crate::sealed::{Keep, Sealed};
 use crate::segment::{Files, refusal};
 use crate::streams::Streams;
 use crate::walk::Walk;
-use crate::writer::Visit;
 pub use commits::Commits;
 use evlog_format::{CommitReader, Frame, FrameCodec, LogId, Position, Seq};
 use evlog_verify::Verdict;
@@ -290,16 +289,21 @@ impl Reader {
     }
 
     /// Visits the committed events of a stream, in order; false when it has none.
-    pub fn stream(&self, name: &str, visit: &mut Visit<'_>) -> Result<bool, ReadError> {
+    pub fn stream<E: From<ReadError>>(&self, name: &str, visit: &mut Visit<'_, E>) -> Result<bool, E> {
         self.stream_from(name, 0, visit)
     }
 
     /// The same from a number on; false when the stream has no events at all.
-    pub fn stream_from(&self, name: &str, from_number: u64, visit: &mut Visit<'_>) -> Result<bool, ReadError> {
-        self.visit_stream(name, from_number, visit).map_err(|error| self.blamed(error))
+    pub fn stream_from<E: From<ReadError>>(
+        &self,
+        name: &str,
+        from_number: u64,
+        visit: &mut Visit<'_, E>,
+    ) -> Result<bool, E> {
+        failing(visit, |visit| self.visit_stream(name, from_number, visit).map_err(|error| self.blamed(error)))
     }
 
-    fn visit_stream(&self, name: &str, from_number: u64, visit: &mut Visit<'_>) -> Result<bool, ReadError> {
+    fn visit_stream(&self, name: &str, from_number: u64, visit: &mut Ending<'_>) -> Result<bool, ReadError> {
         let active = self.caught_up()?;
         let mut parts: Vec<_> = active.streams.part(name, active.segment).into_iter().collect();
         drop(active);

@@ -276,9 +276,9 @@ fn a_stream_is_read_beside_callers_and_never_in_part() {
                 let mut visit = |_: &evlog_format::CommitHead<'_>, _, event: &evlog_format::Event<'_>| {
                     assert_eq!(event.number, number);
                     number += 1;
-                    ControlFlow::Continue(())
+                    Ok(ControlFlow::Continue(()))
                 };
-                reading.read_stream("run", 0, &mut visit).unwrap();
+                reading.read_stream::<crate::ReadError>("run", 0, &mut visit).unwrap();
                 assert!(number >= len, "{number} events of a stream that has {len}");
                 let (position, _) = reading.root();
                 assert!(synced(&disk).len() as u64 >= position.0, "the root covers what is not synced");

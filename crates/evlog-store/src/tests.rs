@@ -112,10 +112,10 @@ fn more(reader: &Reader, from: Position, seen: &mut Vec<Seen>) -> Result<(), Rea
 
 fn stream(reader: &Reader, name: &str) -> Vec<Seen> {
     let mut seen = Vec::new();
-    let found = reader.stream(name, &mut |_, seq, event| {
+    let found = reader.stream::<ReadError>(name, &mut |_, seq, event| {
         let (stream, payload) = (event.stream.to_string(), event.payload.to_vec());
         seen.push(Seen { seq: seq.0, stream, number: event.number, payload });
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     });
     assert_eq!(found.unwrap(), !seen.is_empty());
     seen

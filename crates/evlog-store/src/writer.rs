@@ -17,18 +17,15 @@ mod committer;
 mod state;
 
 use crate::error::{AppendError, Failure, OpenError, ReadError};
-use crate::fetch::{Fetch, visit_parts};
+use crate::fetch::{Ending, Fetch, Visit, failing, visit_parts};
 use crate::fs::{FileId, Fs, Lock};
 use crate::open::{self, Opened};
 use crate::sealed::Part;
 use crate::segment::Files;
 use crate::sync::{Builder, JoinHandle};
 use committer::Committer;
-use evlog_format::{
-    CommitHead, CommitReader, Durability, Event, FrameCodec, Idempotency, Kind, LogId, Position, Root, Seq,
-};
+use evlog_format::{CommitHead, CommitReader, Durability, FrameCodec, Idempotency, Kind, LogId, Position, Root, Seq};
 use state::{Pending, Shared, State};
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -180,9 +177,6 @@ impl Default for Ahead {
         Ahead { after: 4, len: 1024 * 1024 }
     }
 }
-
-/// What is called for each event of a stream, in order.
-pub type Visit<'v> = dyn FnMut(&CommitHead<'_>, Seq, &Event<'_>) -> ControlFlow<()> + 'v;
 
 /// The one writer of a log. Dropping it without [`close`](Writer::close) still commits what waits, as well as it can, but
 /// the next open will not call it closed in order.
@@ -383,7 +377,16 @@ impl Writer {
     }
 
     /// Visits a stream's events from a number on, in order; waits first until all of them are written.
-    pub fn read_stream(&self, stream: &str, from_number: u64, visit: &mut Visit<'_>) -> Result<(), ReadError> {
+    pub fn read_stream<E: From<ReadError>>(
+        &self,
+        stream: &str,
+        from_number: u64,
+        visit: &mut Visit<'_, E>,
+    ) -> Result<(), E> {
+        failing(visit, |visit| self.visit_stream(stream, from_number, visit))
+    }
+
+    fn visit_stream(&self, stream: &str, from_number: u64, visit: &mut Ending<'_>) -> Result<(), ReadError> {
         let state = self.shared.lock();
         let mut parts: Vec<Part> = state.streams.part(stream, state.segment).into_iter().collect();
         let end = state.streams.find(stream).map_or(0, |at| state.streams.get(at).end);

@@ -5,7 +5,7 @@ use crate::contender::{Contender, Store};
 use crate::events::Events;
 use evlog_format::{Durability, LogId, Position, kind, payload};
 use evlog_lifecycle::status::payload::{Created, Refused, Transitioned};
-use evlog_store::{Ahead, Append, AppendEvent, CreateOptions, Owner, Reader, StdFs, Ticket, Writer};
+use evlog_store::{Ahead, Append, AppendEvent, CreateOptions, Owner, ReadError, Reader, StdFs, Ticket, Writer};
 use std::hint::black_box;
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
@@ -131,10 +131,10 @@ pub fn replay_typed(dir: &Path) -> Done<u64> {
 pub fn lookup(dir: &Path, stream: &str) -> Done<u64> {
     let reader = Reader::open(Arc::new(StdFs), dir)?;
     let mut seen = 0;
-    reader.stream(stream, &mut |_, _, event| {
+    reader.stream::<ReadError>(stream, &mut |_, _, event| {
         black_box(event);
         seen += 1;
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     })?;
     Ok(seen)
 }

@@ -2,6 +2,7 @@
 
 use evlog_format::Seq;
 use evlog_projection::{ContractError, Outcome, RunFold};
+use std::fmt;
 
 /// How a command ended, from the caller's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +30,11 @@ impl AnswerOutcome {
 }
 
 /// What a command is answered.
+///
+/// A command that is not accepted is an answer too, and no error of the log. [`into_accepted`](Answer::into_accepted) makes it
+/// an error for callers who expect a yes.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "a command may be rejected or refused: look at the answer, or call `into_accepted`"]
 pub struct Answer {
     /// How it ended.
     pub outcome: AnswerOutcome,
@@ -43,7 +48,47 @@ pub struct Answer {
     pub error: Option<ContractError>,
 }
 
+/// A command that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    /// The run it was about.
+    pub run: String,
+    /// The run's status after it.
+    pub status: Option<String>,
+    /// The events that record it: seq and kind. None when there was nothing to do.
+    pub events: Vec<(Seq, String)>,
+    /// Whether this is the first answer again, since the idempotency key was given before.
+    pub is_duplicate: bool,
+}
+
+/// A command that was not accepted. The answer has `error`, always.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// The whole answer.
+    pub answer: Box<Answer>,
+    /// Why.
+    pub error: ContractError,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Refused { answer, error } = self;
+        write!(f, "run `{}`: {}: {}: {}", answer.run, answer.outcome.word(), error.code, error.message)
+    }
+}
+
+impl std::error::Error for Refused {}
+
 impl Answer {
+    /// What was accepted; an answer that is not a yes becomes the error.
+    pub fn into_accepted(self) -> Result<Accepted, Refused> {
+        if let Some(error) = self.error.clone() {
+            return Err(Refused { answer: Box::new(self), error });
+        }
+        let is_duplicate = self.outcome == AnswerOutcome::Duplicate;
+        Ok(Accepted { run: self.run, status: self.status, events: self.events, is_duplicate })
+    }
+
     pub(crate) fn empty(run: &str) -> Answer {
         Answer { outcome: AnswerOutcome::Accepted, run: run.to_owned(), status: None, events: Vec::new(), error: None }
     }

@@ -22,7 +22,7 @@ use evlog_format::commit::Commit;
 use evlog_format::ids::{is_bundle_path, is_run_id};
 use evlog_format::{CommitHead, Event, Kind, LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq, kind, payload};
 use evlog_projection::{Contracts, Fact, FoldError, RunFold};
-use evlog_store::fs::Fs;
+use evlog_store::fs::{Fs, StdFs};
 use evlog_store::{OpenError, RawLog, RawSegment, Refusal, find_log};
 use evlog_verify::audit::{Audit, OtherVersion, Report, StreamLens};
 use evlog_verify::verdict::{Finding, Verdict};
@@ -68,6 +68,13 @@ impl Check {
 
 /// Told how many bytes of how many were read.
 pub type Progress<'p> = dyn FnMut(u64, u64) + 'p;
+
+/// Reads the whole log in `dir` with all cores, and judges it: bytes, checksums, order, roots, and every run by its contract
+/// and the policy of its time. Checkpoints are not compared.
+pub fn verify(dir: impl AsRef<Path>, contracts: &Contracts) -> Result<Check, LogError> {
+    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    check(Arc::new(StdFs), dir.as_ref(), contracts, threads, &mut |_, _| ())
+}
 
 /// Reads the whole log in `dir`, with so many threads.
 pub fn check(

@@ -184,15 +184,13 @@ impl Log {
     pub fn signing_history(&self) -> Result<SigningHistory, LogError> {
         let mut history = SigningHistory::default();
         let mut sessions: Vec<Seq> = Vec::new();
-        let mut read = Ok(());
-        self.writer().read_stream(LOG_STREAM, 0, &mut |head, seq, event| {
+        self.writer().read_stream::<LogError>(LOG_STREAM, 0, &mut |head, seq, event| {
             if [kind::LOG_OPENED, kind::LOG_CLOSED, kind::LOG_CHECKPOINT_SIGNED].contains(&event.kind) {
                 sessions.push(seq);
             }
-            read = history.take(seq, head.recorded_ns, event);
-            if read.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            history.take(seq, head.recorded_ns, event)?;
+            Ok(ControlFlow::Continue(()))
         })?;
-        read?;
         let covered = history.last.as_ref().map_or(u64::MAX, |last| last.next_seq);
         history.only_sessions = sessions.iter().filter(|seq| seq.0 >= covered).count() as u64;
         Ok(history)

@@ -5,6 +5,7 @@ use crate::error::LogError;
 use crate::history::{LOG_STREAM, Opened, PolicySet, is_readable};
 use crate::log::{Log, payload_of};
 use crate::policy::{Breach, InForce, Policy, Set};
+use crate::view::Visit;
 use evlog_format::{CommitHead, Seq, kind, payload};
 use evlog_projection::Fact;
 use std::ops::ControlFlow;
@@ -73,16 +74,13 @@ impl Log {
         while let Some(number) = next {
             let mut found = None;
             self.each_of_log(number, &mut |fact| {
-                found = Some(Set::read(fact).map_err(|why| (fact.seq, why)));
-                ControlFlow::Break(())
+                let set = Set::read(fact).map_err(|message| LogError::Payload { seq: Some(fact.seq), message })?;
+                found = Some(set);
+                Ok(ControlFlow::Break(()))
             })?;
-            let set = match found {
-                Some(Ok(set)) => set,
-                Some(Err((seq, message))) => return Err(LogError::Payload { seq: Some(seq), message }),
-                None => {
-                    let message = format!("expected a policy as event {number} of `{LOG_STREAM}`, found none");
-                    return Err(LogError::Payload { seq: None, message });
-                }
+            let Some(set) = found else {
+                let message = format!("expected a policy as event {number} of `{LOG_STREAM}`, found none");
+                return Err(LogError::Payload { seq: None, message });
             };
             next = set.said.previous.filter(|previous| *previous < number);
             chain.push(set);
@@ -104,10 +102,10 @@ impl Log {
             let mut last = None;
             self.each_of_log(start, &mut |fact| {
                 if fact.event.number >= end {
-                    return ControlFlow::Break(());
+                    return Ok(ControlFlow::Break(()));
                 }
                 last = find(fact).or_else(|| last.take());
-                ControlFlow::Continue(())
+                Ok(ControlFlow::Continue(()))
             })?;
             if last.is_some() {
                 return Ok(last);
@@ -117,11 +115,11 @@ impl Log {
         Ok(None)
     }
 
-    fn each_of_log(&self, from: u64, visit: &mut dyn FnMut(&Fact<'_>) -> ControlFlow<()>) -> Result<(), LogError> {
+    fn each_of_log(&self, from: u64, visit: &mut Visit<'_, LogError>) -> Result<(), LogError> {
         let mut each = |head: &CommitHead<'_>, seq: Seq, event: &evlog_format::Event<'_>| {
             visit(&Fact { seq, head: *head, event: *event })
         };
-        Ok(self.writer().read_stream(LOG_STREAM, from, &mut each)?)
+        self.writer().read_stream(LOG_STREAM, from, &mut each)
     }
 
     /// The policy in force.

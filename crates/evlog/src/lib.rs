@@ -1,12 +1,74 @@
-//! The engine: one door to a log for every caller.
+//! An append-only log of checksummed segments that records every transition of a run as an event. The states of runs are
+//! computed from the log, and replaying it gives the same result byte for byte.
 //!
-//! Does: hold contracts behind a guard ([`Log`]), read a log back as events, runs and bundles ([`View`]), keep the log's
-//! own history in `$log` ([`history`]) and its [`policy`], judge a whole log ([`check`]), say what may be signed ([`checkpoint`]) and prove
-//! what was ([`prove`]).
-//! Does not: know any contract (callers hand them in), print, parse arguments, speak a network.
+//! # A first example
+//!
+//! ```
+//! use evlog::contracts::{self, RunStatus, Status};
+//! use evlog::{Log, Seq};
+//!
+//! # let room = std::env::temp_dir().join(format!("evlog-doc-{}", std::process::id()));
+//! # std::fs::remove_dir_all(&room).ok();
+//! # std::fs::create_dir_all(&room)?;
+//! # let dir = room.join("log");
+//! let log = Log::open(&dir, contracts::built_in())?;
+//! log.submit(&Status::create("RUN_1", Default::default()).build()?)?.into_accepted()?;
+//! let answer = log.submit(&Status::transition("RUN_1", RunStatus::Running).actor("ci").build()?)?;
+//! println!("{:?} {:?}", answer.outcome, answer.status);
+//! answer.into_accepted()?;
+//! for event in log.view()?.events(Seq(0))? {
+//!     let event = event?;
+//!     println!("{} {} {}", event.seq, event.stream, event.kind);
+//! }
+//! log.close()?;
+//! assert!(evlog::verify(&dir, &contracts::built_in())?.is_good());
+//! # std::fs::remove_dir_all(&room)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! More: `examples/append.rs`, `own_contract.rs`, `follow.rs`, `verify_without_writer.rs`.
+//!
+//! # Concepts
+//!
+//! - A **run** is a stream of events under one name. A **contract** is the rules of a run, as three pure functions: it
+//!   decides what a command leads to, folds events into a state, and projects the state to files. The contracts that come
+//!   with evlog are in `contracts`; [`Contract`] is the trait for your own.
+//! - A **command** asks for something ([`Request`]). It becomes one **commit** of events, or none. Its [`Answer`] says which
+//!   events were recorded, or why it was not accepted. A command with an idempotency key can be sent again: it is recorded
+//!   once, and answered as the first time.
+//! - [`Log`] is the one writer of a log. Threads share it by reference, and their commits are synced together. [`View`]
+//!   reads: as many as you like, beside a writer, in other processes too. Reading never writes.
+//! - A **projection** is a file that is computed from a run's events ([`View::bundle`]). Its digest can be recorded
+//!   ([`publish`]), and a replay proves it later ([`replay`]).
+//! - [`verify`] reads everything and gives a verdict. A signed [`checkpoint`] makes a history that was rewritten visible, and
+//!   [`prove`] shows that an event is covered by one.
+//! - The log keeps its own history in the stream `$log` ([`history`]), and can have a [`policy`] that every command must
+//!   satisfy.
+//!
+//! # Errors
+//!
+//! A command that a contract does not accept is an [`Answer`], not an error; [`Answer::into_accepted`] makes it one.
+//! [`LogError`] says that something could not be done. [`LogError::Append`] says whether the commit did not happen or may
+//! have happened: in the second case open the log again, and send the command again under its idempotency key.
+//!
+//! # Units
+//!
+//! Times are Unix nanoseconds: `recorded_ns` as the clock said when the commit was made, `occurred_ns` as the caller said.
+//! [`Seq`] numbers the events of a log from 0 without gaps. [`Position`] is a byte's place in the log. Lengths are bytes.
+//!
+//! # Stability
+//!
+//! Before release 0.1.0 everything may change. From then on a log that was written is read by every later version, and what
+//! a projection of some version makes of it stays the same, byte for byte. The format is specified in `docs/format.md`.
+//!
+//! # Inside
+//!
+//! Does: hold contracts behind a guard ([`Log`]), read a log back as events, runs and bundles ([`View`]), judge a whole log
+//! ([`check`]), say what may be signed and prove what was. Does not: know any contract, print, parse arguments, speak a
+//! network.
 //!
 //! Invariants:
-//! - One order of things: guard, stamp, encode, write, acknowledge.
+//! - One order of steps: guard, stamp, encode, write, acknowledge.
 //! - The clock is asked once for each command, in [`clock`], and nowhere below.
 //! - A command becomes one commit or none; a commit that its contract cannot fold is never offered to the store.
 //! - Reading never writes.
@@ -17,9 +79,12 @@ pub mod bundles;
 pub mod check;
 pub mod checkpoint;
 pub mod clock;
+#[cfg(feature = "contracts")]
+pub mod contracts;
 pub mod covered;
 mod deal;
 pub mod error;
+pub mod events;
 pub mod history;
 mod in_force;
 pub mod log;
@@ -33,17 +98,25 @@ pub mod prove;
 pub mod publish;
 pub mod repair;
 pub mod replay;
-pub mod request;
 mod runs;
 pub mod view;
 
-pub use answer::{Answer, AnswerOutcome};
+pub use answer::{Accepted, Answer, AnswerOutcome, Refused};
+pub use check::verify;
 pub use error::LogError;
+pub use events::{CommitInfo, Events, RecordedEvent};
 pub use log::{Log, Offered};
 pub use moment::{APART_NS, Mark, Moment, Times};
-pub use options::Options;
-pub use request::Request;
+pub use options::{Options, ReadOptions};
 pub use view::View;
+
+pub use evlog_format::{CommitHead, Durability, Event, Kind, KindBuf, LogId, Position, Root, Seq};
+pub use evlog_projection::members::check_run_id;
+pub use evlog_projection::{
+    Asked, Bundle, Cause, Contract, ContractError, Contracts, Decision, Fact, File, FoldError, Malformed, Members,
+    NewEvent, Outcome, Request, RequestBuilder, RunFold, RunHead, Target, TypedCommand, canonical,
+};
+pub use evlog_store::{AppendError, Follow, OpenError, ReadError, Verdict};
 
 #[cfg(test)]
 mod tests;

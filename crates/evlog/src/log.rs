@@ -13,16 +13,15 @@ use crate::history::{ClockStepped, Closed, LOG_STREAM, LossAccepted, Opened};
 use crate::in_force::Judging;
 use crate::net;
 use crate::opening::{created, last_recorded_ns, reopened};
-use crate::options::Options;
+use crate::options::{Options, ReadOptions};
 use crate::own_notes;
 use crate::policy::{InForce, Orders};
-use crate::request::Request;
 use crate::runs::{Answered, Cache, Known, Loader, Logged};
 use crate::view::View;
 use evlog_format::{CommitHead, Encoded, Event, Idempotency, Kind, LogId, PLAIN, Position, Root, Seq, kind, payload};
 use evlog_projection::contract::{Cause, Target};
 use evlog_projection::registry::{Command, ContractRef};
-use evlog_projection::{Asked, Content, Contracts, Decision, Fact, FoldError, Malformed, NewEvent, RunFold};
+use evlog_projection::{Asked, Content, Contracts, Decision, Fact, FoldError, Malformed, NewEvent, Request, RunFold};
 use evlog_store::fs::Fs;
 use evlog_store::{
     Append, AppendEvent, Causation, Checkpoints, CreateOptions, OpenError, Owner, Recovery, Settled, Ticket, Writer,
@@ -82,8 +81,13 @@ impl Session {
 }
 
 impl Log {
-    /// Opens the log in `dir` for writing; recovers it first if its last session did not end in order.
-    pub fn open(dir: &Path, contracts: Contracts, options: Options) -> Result<Log, LogError> {
+    /// Opens the log in `dir` for writing, and makes it if there is none. [`Options`] opens it in other ways.
+    pub fn open(dir: impl AsRef<Path>, contracts: Contracts) -> Result<Log, LogError> {
+        Options::default().open(dir, contracts)
+    }
+
+    /// Recovers the log first if its last session did not end in order.
+    pub(crate) fn open_with(dir: &Path, contracts: Contracts, options: Options) -> Result<Log, LogError> {
         let owner = Owner { program: options.program.clone() };
         own_notes::hold(&options.fs, dir)?;
         let (writer, pending) = match Writer::open(options.fs.clone(), dir, &owner) {
@@ -183,21 +187,21 @@ impl Log {
     pub fn offer(&self, request: &Request) -> Result<Offered, LogError> {
         let (contract, command) = self.read(request)?;
         let mut session = self.session();
-        let mut known = self.load(&mut session, &request.run)?;
+        let mut known = self.load(&mut session, request.run())?;
         let offered = self.judge(&mut session, request, &contract, &command, &mut known)?;
         if let Some(known) = known {
-            session.cache.put(&request.run, known);
+            session.cache.put(request.run(), known);
         }
         Ok(offered)
     }
 
     fn read(&self, request: &Request) -> Result<(ContractRef, Command), LogError> {
-        let Some(contract) = self.contracts.named(&request.contract) else {
+        let Some(contract) = self.contracts.named(request.contract()) else {
             let names: Vec<&str> = self.contracts.names().collect();
-            let message = format!("expected one of {}, found {:?}", names.join(", "), request.contract);
+            let message = format!("expected one of {}, found {:?}", names.join(", "), request.contract());
             return Err(LogError::Malformed(Malformed { pointer: "/contract".to_owned(), message }));
         };
-        let command = contract.parse(&request.action, request.members.clone())?;
+        let command = contract.read(request)?;
         Ok((contract, command))
     }
 
@@ -221,18 +225,11 @@ impl Log {
             return Ok(None);
         }
         let mut loader = Loader::new(&self.contracts, &self.judging(session)?.in_force, run);
-        let mut failed = None;
-        self.writer.read_stream(run, 0, &mut |head, seq, event| match loader.push(head, seq, event) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failed = Some(error);
-                ControlFlow::Break(())
-            }
+        self.writer.read_stream::<LogError>(run, 0, &mut |head, seq, event| {
+            loader.push(head, seq, event)?;
+            Ok(ControlFlow::Continue(()))
         })?;
-        match failed {
-            Some(error) => Err(error.into()),
-            None => Ok(loader.finish()),
-        }
+        Ok(loader.finish())
     }
 
     fn judge(
@@ -251,20 +248,20 @@ impl Log {
         }
         let fold = known.as_ref().map(|known| &known.fold);
         let related = match contract.reads(command) {
-            Some(run) if run == request.run => fold.cloned(),
+            Some(run) if run == request.run() => fold.cloned(),
             Some(run) => self.related(session, run, contract)?,
             None => None,
         };
         let reading = self.options.clock.read();
         let head = self.head(request, reading.wall_ns);
-        let at = request.at.as_ref().map(|at| at.text.as_str());
+        let at = request.at().map(|at| at.text.as_str());
         if let Some(breach) = self.judging(session)?.breach(&head, at, fold.is_none()) {
-            let answer = Answer::refused(&request.run, fold, breach.code, breach.message);
+            let answer = Answer::refused(request.run(), fold, breach.code, breach.message);
             return Ok(Offered { answer, ticket: None });
         }
         let content = Content(&|| request.content());
         let (time_ns, actor) = (head.time_ns(), head.actor);
-        let asked = Asked { run: &request.run, state: None, related: None, time_ns, actor, content };
+        let asked = Asked { run: request.run(), state: None, related: None, time_ns, actor, content };
         let decision = contract.decide(&asked, fold, related.as_ref(), command);
         self.carry_out(session, request, (reading, head), &decision, known)
     }
@@ -292,7 +289,7 @@ impl Log {
             outcome: decision.outcome.into(),
             error: decision.error.clone(),
             status,
-            ..Answer::empty(&request.run)
+            ..Answer::empty(request.run())
         };
         if decision.events.is_empty() {
             return Ok(Offered { answer, ticket: None });
@@ -303,7 +300,7 @@ impl Log {
         head.first_seq = Seq(self.writer.next_seq().0 + history.len() as u64);
         let is_logged = decision.events.first().is_some_and(|first| first.target != Target::Run);
         let logged_as = match head.idempotency.filter(|_| is_logged) {
-            Some(given) => self.logged(session)?.free_key(&request.run, given.key),
+            Some(given) => self.logged(session)?.free_key(request.run(), given.key),
             None => None,
         };
         if is_logged {
@@ -317,7 +314,7 @@ impl Log {
             Ok(moved) => moved,
             Err(message) => {
                 let fold = known.as_ref().map(|known| &known.fold);
-                let answer = Answer::refused(&request.run, fold, "POLICY_ORDER", message);
+                let answer = Answer::refused(request.run(), fold, "POLICY_ORDER", message);
                 return Ok(Offered { answer, ticket: None });
             }
         };
@@ -349,9 +346,10 @@ impl Log {
         decision: &Decision,
         known: Option<&Known>,
     ) -> Result<Result<Option<(RunFold, Orders)>, String>, LogError> {
-        let undecidable = |error: FoldError| LogError::Undecidable { run: request.run.clone(), message: error.message };
+        let undecidable =
+            |error: FoldError| LogError::Undecidable { run: request.run().to_owned(), message: error.message };
         let head = *commit.head();
-        net::check_reads_back(&request.run, commit.body(), &head, commit.events())?;
+        net::check_reads_back(request.run(), commit.body(), &head, commit.events())?;
         let mut orders = known.map(|known| known.orders.clone()).unwrap_or_default();
         let mut fold: Option<RunFold> = None;
         for ((seq, new), event) in (head.first_seq.0..).zip(&decision.events).zip(commit.events()) {
@@ -389,7 +387,7 @@ impl Log {
         let mut of_log = if is_run_only { 0 } else { self.writer.stream_len(LOG_STREAM)? + history as u64 };
         let place = |new: &'a NewEvent| {
             let (stream, next) = match new.target {
-                Target::Run => (&*request.run, &mut of_run),
+                Target::Run => (request.run(), &mut of_run),
                 Target::Log => (LOG_STREAM, &mut of_log),
             };
             let number = *next;
@@ -460,12 +458,12 @@ impl Log {
         CommitHead {
             first_seq: Seq(0),
             recorded_ns,
-            occurred_ns: request.at.as_ref().map(|at| at.time_ns),
+            occurred_ns: request.at().map(|at| at.time_ns),
             class: *class,
-            actor: request.actor.as_deref().unwrap_or(actor),
+            actor: request.actor().unwrap_or(actor),
             principal: principal.as_deref(),
-            correlation: request.correlation.as_deref().or(correlation.as_deref()),
-            idempotency: request.id.as_deref().map(|key| Idempotency { key, content: request.content() }),
+            correlation: request.correlation().or(correlation.as_deref()),
+            idempotency: request.id().map(|key| Idempotency { key, content: request.content() }),
         }
     }
 
@@ -486,7 +484,7 @@ impl Log {
     /// A reader's view of this log, as the writer reaches its files: whatever has the directory's name meanwhile, what is
     /// read is of the log that is written.
     pub fn view(&self) -> Result<View, LogError> {
-        View::open(self.fs(), &self.dir, self.contracts.clone())
+        ReadOptions { fs: self.fs(), ..ReadOptions::new() }.open(&self.dir, self.contracts.clone())
     }
 
     /// The log's directory.
@@ -530,7 +528,7 @@ fn history_event<'a>(kind: Kind<'static>, payload: &'a [u8]) -> AppendEvent<'a> 
 fn cause_of(request: &Request, new: &NewEvent, first: u64) -> Option<Seq> {
     match new.cause {
         Cause::Decided(earlier) => Some(Seq(first + earlier as u64)),
-        Cause::Command => request.causation,
+        Cause::Command => request.causation(),
     }
 }
 

@@ -1,38 +1,58 @@
-//! How a session is opened.
+//! How a log is opened, for writing and for reading.
 
 use crate::clock::{Clock, SystemClock};
+use crate::error::LogError;
+use crate::log::Log;
+use crate::view::View;
 use evlog_format::limits::SEGMENT_LIMIT_DEFAULT;
 use evlog_format::{Durability, LogId};
+use evlog_projection::Contracts;
+use evlog_store::Reader;
 use evlog_store::fs::{Fs, StdFs};
+use std::path::Path;
 use std::sync::Arc;
 
-/// How a session is opened.
+/// How a log is opened for writing. Fields that are not given have the values of [`Options::default`]:
+///
+/// ```no_run
+/// use evlog::{Contracts, Options};
+///
+/// let options = Options { create: false, actor: "ci".to_owned(), ..Options::new("builds 1.2") };
+/// let log = options.open("./evlog", Contracts::new())?;
+/// # Ok::<(), evlog::LogError>(())
+/// ```
 #[derive(Clone)]
 pub struct Options {
-    /// Make the log if there is none.
+    /// Make the log if there is none. Default: true.
     pub create: bool,
-    /// Where segments of a new log are cut, in bytes.
+    /// Where segments of a new log are cut, in bytes. Default: 64 MiB.
     pub segment_limit: u64,
-    /// The program, with its version, for `$log` and for the message that a second writer gets.
+    /// The program, with its version, for `$log` and for the message that a second writer gets. Default: this library.
     pub program: String,
-    /// Actor of commands that name none.
+    /// Actor of commands that name none. Default: `operator`.
     pub actor: String,
-    /// Who was authenticated: never what a command says.
+    /// Who was authenticated: never what a command says. Default: nobody.
     pub principal: Option<String>,
-    /// Correlation of commands that name none.
+    /// Correlation of commands that name none. Default: none.
     pub correlation: Option<String>,
-    /// Durability class of commits.
+    /// Durability class of commits. Default: synced before the answer.
     pub class: Durability,
-    /// The clock.
+    /// The clock. Default: the machine's.
     pub clock: Arc<dyn Clock>,
-    /// The file system.
+    /// The file system. Default: the machine's.
     pub fs: Arc<dyn Fs>,
-    /// Id of a new log; drawn at random when absent.
+    /// Id of a new log. Default: drawn at random.
     pub log_id: Option<LogId>,
 }
 
+impl Default for Options {
+    fn default() -> Options {
+        Options::new(concat!("evlog (library) ", env!("CARGO_PKG_VERSION")))
+    }
+}
+
 impl Options {
-    /// Opens or creates, on the real file system, with the machine's clock, synced commits and default segments.
+    /// The defaults for a program.
     pub fn new(program: impl Into<String>) -> Options {
         Options {
             create: true,
@@ -46,5 +66,45 @@ impl Options {
             fs: Arc::new(StdFs),
             log_id: None,
         }
+    }
+
+    /// The defaults for a program, with a file system in memory, for tests. Logs of the same options share it.
+    #[cfg(feature = "memory")]
+    pub fn in_memory(program: impl Into<String>) -> Options {
+        Options { fs: Arc::new(evlog_store::fs::sim::SimFs::new()), ..Options::new(program) }
+    }
+
+    /// Opens the log in `dir` for writing.
+    pub fn open(self, dir: impl AsRef<Path>, contracts: Contracts) -> Result<Log, LogError> {
+        Log::open_with(dir.as_ref(), contracts, self)
+    }
+}
+
+/// How a log is opened for reading.
+#[derive(Clone)]
+pub struct ReadOptions {
+    /// The file system. Default: the machine's.
+    pub fs: Arc<dyn Fs>,
+    /// Whether a log whose last segment is damaged is opened too: what stands before the damage is shown, and then the
+    /// damage is the error, unless only what was before it is asked for. Default: false.
+    pub up_to_damage: bool,
+}
+
+impl Default for ReadOptions {
+    fn default() -> ReadOptions {
+        ReadOptions { fs: Arc::new(StdFs), up_to_damage: false }
+    }
+}
+
+impl ReadOptions {
+    /// The defaults.
+    pub fn new() -> ReadOptions {
+        ReadOptions::default()
+    }
+
+    /// Opens the log in `dir` for reading.
+    pub fn open(self, dir: impl AsRef<Path>, contracts: Contracts) -> Result<View, LogError> {
+        let open = if self.up_to_damage { Reader::open_up_to_damage } else { Reader::open };
+        Ok(View { reader: open(self.fs, dir.as_ref())?, contracts, bound: None })
     }
 }

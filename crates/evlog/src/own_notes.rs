@@ -10,7 +10,7 @@
 use crate::covered::compare;
 use crate::error::LogError;
 use crate::history::{LOG_STREAM, LossAccepted, is_readable};
-use crate::view::View;
+use crate::options::ReadOptions;
 use evlog_format::{LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader, kind, payload};
 use evlog_projection::Contracts;
 use evlog_store::fs::Fs;
@@ -193,16 +193,17 @@ fn stated_log_id(note: &[u8]) -> Option<String> {
 /// Whether the log records that it gave up bytes that a note of this size covers. Then the note says nothing about the log any
 /// more.
 fn gave_up(fs: &Arc<dyn Fs>, dir: &Path, size: Position) -> bool {
-    let Ok(view) = View::open(Arc::clone(fs), dir, Contracts::new()) else { return false };
+    let options = ReadOptions { fs: Arc::clone(fs), ..ReadOptions::new() };
+    let Ok(view) = options.open(dir, Contracts::new()) else { return false };
     let mut found = false;
-    let read = view.stream(LOG_STREAM, &mut |fact| {
+    let read = view.stream::<LogError>(LOG_STREAM, &mut |fact| {
         if fact.event.kind == kind::LOG_LOSS_ACCEPTED
             && is_readable(&fact.event)
             && let Ok(loss) = payload::decode::<LossAccepted>(fact.event.payload)
         {
             found |= loss.position < size.0;
         }
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     });
     read.is_ok() && found
 }

@@ -20,14 +20,11 @@ impl<'l> Publisher<'l> {
     /// Reads what was published before, once.
     pub fn new(log: &'l Log) -> Result<Publisher<'l>, LogError> {
         let mut last = BTreeMap::new();
-        let mut read = Ok(());
-        log.writer().read_stream(LOG_STREAM, 0, &mut |_, seq, event| {
-            read = published(seq, event).map(|found| {
-                last.extend(found.map(|published| (published.run.clone(), published)));
-            });
-            if read.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        log.writer().read_stream::<LogError>(LOG_STREAM, 0, &mut |_, seq, event| {
+            last.extend(published(seq, event)?.map(|published| (published.run.clone(), published)));
+            Ok(ControlFlow::Continue(()))
         })?;
-        read.map(|()| Publisher { log, last, ticket: None })
+        Ok(Publisher { log, last, ticket: None })
     }
 
     /// Records a bundle that was written out; says whether it was new.

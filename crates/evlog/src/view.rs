@@ -4,25 +4,28 @@
 //! Invariant: a commit is seen whole or not at all. As of seq N, the commits that end at N or before are seen.
 
 use crate::error::LogError;
+use crate::events::Events;
 use crate::history::{LOG_STREAM, ProjectionPublished, published};
 use crate::moment::{Moment, Times};
+use crate::options::ReadOptions;
 use crate::policy::{Noted, Policies};
 use evlog_format::{CommitHead, CommitReader, LogId, Position, Seq};
 use evlog_projection::registry::BundleFold;
 use evlog_projection::{Bundle, Contracts, Fact, FoldError, RunFold};
-use evlog_store::fs::Fs;
-use evlog_store::{Follow, Reader};
+use evlog_store::{Follow, ReadError, Reader};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::Arc;
+
+/// Called for each event, in order. It can end the visit, and it can fail.
+pub type Visit<'v, E> = dyn FnMut(&Fact<'_>) -> Result<ControlFlow<()>, E> + 'v;
 
 /// A log, as one reader sees it.
 pub struct View {
-    reader: Reader,
-    contracts: Contracts,
+    pub(crate) reader: Reader,
+    pub(crate) contracts: Contracts,
     /// Commits from this seq on are not shown.
-    bound: Option<Seq>,
+    pub(crate) bound: Option<Seq>,
 }
 
 /// One run, in a line.
@@ -60,15 +63,9 @@ pub struct Runs {
 }
 
 impl View {
-    /// Opens the log in `dir` for reading.
-    pub fn open(fs: Arc<dyn Fs>, dir: &Path, contracts: Contracts) -> Result<View, LogError> {
-        Ok(View { reader: Reader::open(fs, dir)?, contracts, bound: None })
-    }
-
-    /// The same of a log whose last segment is damaged: what stands before the damage is shown, and then that is the error,
-    /// unless only what was before it is asked for.
-    pub fn open_up_to_damage(fs: Arc<dyn Fs>, dir: &Path, contracts: Contracts) -> Result<View, LogError> {
-        Ok(View { reader: Reader::open_up_to_damage(fs, dir)?, contracts, bound: None })
+    /// Opens the log in `dir` for reading. [`ReadOptions`] opens it in other ways.
+    pub fn open(dir: impl AsRef<Path>, contracts: Contracts) -> Result<View, LogError> {
+        ReadOptions::new().open(dir, contracts)
     }
 
     /// That nothing is wrong behind what the view shows, unless it shows an earlier seq.
@@ -147,22 +144,28 @@ impl View {
         self.reader.follow()
     }
 
+    /// The events in order, from the given seq on, each as a value of its own. [`each`](View::each) copies nothing.
+    pub fn events(&self, from: Seq) -> Result<Events<'_>, LogError> {
+        Events::new(self, from)
+    }
+
     /// Visits events in order, from the given seq on. Gives the seq to go on from.
-    pub fn each(&self, from: Seq, visit: &mut dyn FnMut(&Fact<'_>) -> ControlFlow<()>) -> Result<Seq, LogError> {
+    pub fn each<E: From<LogError>>(&self, from: Seq, visit: &mut Visit<'_, E>) -> Result<Seq, E> {
         if from >= self.next_seq() {
             self.check_whole()?;
             return Ok(from);
         }
-        let mut commits = self.reader.commits(self.reader.seek(from)?)?;
+        let start = self.reader.seek(from).map_err(LogError::from)?;
+        let mut commits = self.reader.commits(start).map_err(LogError::from)?;
         let mut next = from;
-        while let Some(found) = commits.next()? {
+        while let Some(found) = commits.next().map_err(LogError::from)? {
             let commit = found.commit;
             if self.hides(&commit.head) {
                 break;
             }
             let flow = each_fact(commit, &mut |fact| {
                 if fact.seq < from {
-                    return ControlFlow::Continue(());
+                    return Ok(ControlFlow::Continue(()));
                 }
                 next = Seq(fact.seq.0 + 1);
                 visit(fact)
@@ -177,22 +180,21 @@ impl View {
 
     /// Visits, in order, the events of commits of one time on and before another, Unix nanoseconds. Clocks go back, so they
     /// may stand anywhere; segments without any are passed over.
-    pub fn each_during(
+    pub fn each_during<E: From<LogError>>(
         &self,
         moment: Moment,
-        since_ns: i128,
-        until_ns: i128,
-        visit: &mut dyn FnMut(&Fact<'_>) -> ControlFlow<()>,
-    ) -> Result<(), LogError> {
+        (since_ns, until_ns): (i128, i128),
+        visit: &mut Visit<'_, E>,
+    ) -> Result<(), E> {
         for segment in self.reader.segments() {
-            let times = self.reader.times(segment)?;
+            let times = self.reader.times(segment).map_err(LogError::from)?;
             let ends = times.map(|times| if moment == Moment::Recorded { times.recorded } else { times.happened });
             if ends.is_some_and(|(first, last)| last < since_ns || first >= until_ns) {
                 continue;
             }
             let end = Position(segment.position.0 + segment.len);
-            let mut commits = self.reader.commits(segment.position)?;
-            while let Some(found) = commits.next()? {
+            let mut commits = self.reader.commits(segment.position).map_err(LogError::from)?;
+            while let Some(found) = commits.next().map_err(LogError::from)? {
                 if found.frame.position >= end.0 || self.hides(&found.commit.head) {
                     break;
                 }
@@ -202,7 +204,7 @@ impl View {
                 }
             }
         }
-        self.check_whole()
+        Ok(self.check_whole()?)
     }
 
     /// Visits, in order, all events of those streams whose name, as bytes, is wanted.
@@ -225,22 +227,27 @@ impl View {
         self.check_whole()
     }
 
-    fn hides(&self, head: &CommitHead<'_>) -> bool {
+    pub(crate) fn hides(&self, head: &CommitHead<'_>) -> bool {
         self.bound.is_some_and(|bound| head.first_seq >= bound)
     }
 
     /// Visits the events of one stream in order; says whether there is such a stream.
-    pub fn stream(&self, name: &str, visit: &mut dyn FnMut(&Fact<'_>) -> ControlFlow<()>) -> Result<bool, LogError> {
+    pub fn stream<E: From<LogError>>(&self, name: &str, visit: &mut Visit<'_, E>) -> Result<bool, E> {
         let (mut seen, mut is_left) = (false, false);
-        self.reader.stream(name, &mut |head, seq, event| {
+        let visited = self.reader.stream::<Ended<E>>(name, &mut |head, seq, event| {
             if self.hides(head) {
-                return ControlFlow::Break(());
+                return Ok(ControlFlow::Break(()));
             }
             seen = true;
-            let flow = visit(&Fact { seq, head: *head, event: *event });
+            let flow = visit(&Fact { seq, head: *head, event: *event }).map_err(Ended::Visitor)?;
             is_left = flow.is_break();
-            flow
-        })?;
+            Ok(flow)
+        });
+        match visited {
+            Err(Ended::Visitor(error)) => return Err(error),
+            Err(Ended::Reader(error)) => return Err(LogError::from(error).into()),
+            Ok(_) => {}
+        }
         if !is_left {
             self.check_whole()?;
         }
@@ -249,13 +256,13 @@ impl View {
 
     /// The policies of the log, as far as the view shows it and they can be read, and why they are not all, if they are not.
     pub fn policies(&self) -> (Policies, Option<LogError>) {
-        let (mut policies, mut flaw) = (Policies::default(), None);
+        let mut policies = Policies::default();
         let ended = self.stream(LOG_STREAM, &mut |fact| {
             let taken = Noted::read(fact).map_or(Ok(()), |noted| policies.take(noted?));
-            flaw = taken.err().map(|message| LogError::Payload { seq: Some(fact.seq), message });
-            if flaw.is_none() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            taken.map_err(|message| LogError::Payload { seq: Some(fact.seq), message })?;
+            Ok(ControlFlow::Continue(()))
         });
-        (policies, flaw.or(ended.err()))
+        (policies, ended.err())
     }
 
     /// All runs, folded in one pass.
@@ -266,10 +273,10 @@ impl View {
     /// The same; `progress` is called with the seq of each event.
     pub fn runs_with_progress(&self, progress: &mut dyn FnMut(Seq)) -> Result<Runs, LogError> {
         let mut folds: BTreeMap<String, (Ends, Result<RunFold, FoldError>)> = BTreeMap::new();
-        self.each(Seq(0), &mut |fact| {
+        self.each::<LogError>(Seq(0), &mut |fact| {
             progress(fact.seq);
             if fact.event.stream == LOG_STREAM {
-                return ControlFlow::Continue(());
+                return Ok(ControlFlow::Continue(()));
             }
             let times = Times::of(&fact.head);
             match folds.get_mut(fact.event.stream) {
@@ -286,7 +293,7 @@ impl View {
                 }
                 Some((_, Err(_))) => {}
             }
-            ControlFlow::Continue(())
+            Ok(ControlFlow::Continue(()))
         })?;
         let mut all = Runs::default();
         for (times, state) in folds.into_values() {
@@ -312,27 +319,49 @@ impl View {
         Ok(names)
     }
 
+    /// One run, folded to its last event; none if there is no such run.
+    pub fn run(&self, run: &str) -> Result<Option<RunFold>, LogError> {
+        let mut fold: Option<RunFold> = None;
+        self.stream::<LogError>(run, &mut |fact| {
+            match &mut fold {
+                None => fold = Some(self.contracts.start(fact)?),
+                Some(fold) => fold.evolve(fact)?,
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(fold)
+    }
+
     /// The bundle of one run; none if there is no such run.
     pub fn bundle(&self, run: &str) -> Result<Option<Bundle>, LogError> {
         let mut fold = BundleFold::new(&self.contracts);
-        let mut told = Ok(());
-        self.stream(run, &mut |fact| {
-            told = fold.push(fact);
-            if told.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        self.stream::<LogError>(run, &mut |fact| {
+            fold.push(fact)?;
+            Ok(ControlFlow::Continue(()))
         })?;
-        told?;
         Ok(fold.bundle()?)
     }
 
     /// What was published, in order: see [`ProjectionPublished`].
     pub fn published(&self) -> Result<Vec<ProjectionPublished>, LogError> {
         let mut all = Vec::new();
-        let mut read = Ok(());
-        self.stream(LOG_STREAM, &mut |fact| {
-            read = published(fact.seq, &fact.event).map(|found| all.extend(found));
-            if read.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        self.stream::<LogError>(LOG_STREAM, &mut |fact| {
+            all.extend(published(fact.seq, &fact.event)?);
+            Ok(ControlFlow::Continue(()))
         })?;
-        read.map(|()| all)
+        Ok(all)
+    }
+}
+
+/// What ended a visit: the visitor, or the reader.
+enum Ended<E> {
+    Visitor(E),
+    Reader(ReadError),
+}
+
+impl<E> From<ReadError> for Ended<E> {
+    fn from(error: ReadError) -> Ended<E> {
+        Ended::Reader(error)
     }
 }
 
@@ -356,17 +385,14 @@ fn summary(fold: &RunFold, (first, last): Ends) -> RunSummary {
 }
 
 /// Visits the events of one commit.
-fn each_fact(
-    mut commit: CommitReader<'_>,
-    visit: &mut dyn FnMut(&Fact<'_>) -> ControlFlow<()>,
-) -> Result<ControlFlow<()>, LogError> {
+fn each_fact<E: From<LogError>>(mut commit: CommitReader<'_>, visit: &mut Visit<'_, E>) -> Result<ControlFlow<()>, E> {
     let head = commit.head;
     // Rule F-05: the events of a commit happened together or not at all, so it is read to its end before one is shown.
     let mut ahead = commit.clone();
-    while ahead.next_event()?.is_some() {}
-    while let Some((seq, event)) = commit.next_event()? {
+    while ahead.next_event().map_err(LogError::from)?.is_some() {}
+    while let Some((seq, event)) = commit.next_event().map_err(LogError::from)? {
         let fact = Fact { seq, head, event };
-        if visit(&fact).is_break() {
+        if visit(&fact)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
     }

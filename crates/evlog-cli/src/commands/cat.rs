@@ -8,6 +8,7 @@ use crate::marks;
 use crate::span::Span;
 use crate::ui::{Ui, Unit};
 use clap::Args;
+use evlog::LogError;
 use evlog_format::Seq;
 use evlog_projection::Fact;
 use std::ops::ControlFlow;
@@ -58,26 +59,22 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CatArgs) -> Result<Verd
     let mut events = Events::new(ui, context.json, marks::policies(&view));
     let Some(run) = &args.run else {
         if args.span.is_given() {
-            let (since, until) = args.span.ends();
-            view.each_during(args.span.moment(), since, until, &mut |fact| {
-                if args.leaves_out(fact) { ControlFlow::Continue(()) } else { events.show(fact) }
+            view.each_during::<LogError>(args.span.moment(), args.span.ends(), &mut |fact| {
+                Ok(if args.leaves_out(fact) { ControlFlow::Continue(()) } else { events.show(fact) })
             })?;
             return Ok(Verdict::Yes);
         }
         let left = view.next_seq().0.saturating_sub(from.0);
         let progress = events.ui.progress_beside_answer("cat", left, Unit::Events);
-        view.each(from, &mut |fact| {
+        view.each::<LogError>(from, &mut |fact| {
             progress.step();
-            if args.leaves_out(fact) { ControlFlow::Continue(()) } else { events.show(fact) }
+            Ok(if args.leaves_out(fact) { ControlFlow::Continue(()) } else { events.show(fact) })
         })?;
         drop(progress);
         return Ok(Verdict::Yes);
     };
-    let known = view.stream(run, &mut |fact| {
-        if args.leaves_out(fact) {
-            return ControlFlow::Continue(());
-        }
-        events.show(fact)
+    let known = view.stream::<LogError>(run, &mut |fact| {
+        Ok(if args.leaves_out(fact) { ControlFlow::Continue(()) } else { events.show(fact) })
     })?;
     if !known {
         ui.no_run(run);

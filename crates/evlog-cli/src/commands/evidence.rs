@@ -82,11 +82,11 @@ fn note(context: &Context, args: &EvidenceArgs) -> Result<(PathBuf, String), Com
 /// Where the run's commits stand. All of them are covered by the checkpoint.
 fn places(view: &View, run: &str, checkpoint: &Checkpoint) -> Result<Vec<CommitPlace>, CommandError> {
     let mut commits = Vec::new();
-    view.stream(run, &mut |fact| {
+    view.stream::<LogError>(run, &mut |fact| {
         if commits.last().is_none_or(|(commit, _)| *commit != fact.head.first_seq) {
             commits.push((fact.head.first_seq, fact.seq));
         }
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     })?;
     let mut places = Vec::new();
     for (commit, seq) in commits {

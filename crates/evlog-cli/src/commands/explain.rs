@@ -83,9 +83,9 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs) -> Result<
 /// When the events of a run were recorded and happened, by seq.
 fn times(view: &View, run: &str) -> Result<TimesBySeq, LogError> {
     let (mut times, policies) = (BTreeMap::new(), marks::policies(view));
-    view.stream(run, &mut |fact| {
+    view.stream::<LogError>(run, &mut |fact| {
         times.insert(fact.seq.0, (Times::of(&fact.head), policies.apart_ns(fact.seq)));
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     })?;
     Ok(times)
 }

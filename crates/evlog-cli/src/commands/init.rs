@@ -5,7 +5,7 @@ use crate::error::{CommandError, Verdict};
 use crate::json::InitObject;
 use crate::ui::{Text, Tone, Ui};
 use clap::Args;
-use evlog::{Log, Options};
+use evlog::Options;
 use evlog_format::limits::{SEGMENT_LIMIT_DEFAULT, SEGMENT_LIMIT_MAX, SEGMENT_LIMIT_MIN};
 
 const EXAMPLES: &str = "\
@@ -33,7 +33,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &InitArgs) -> Result<Ver
     if context.has_log()? {
         return Err(CommandError::user(format!("expected no log in `{shown}`, found one")));
     }
-    let log = Log::open(&context.log, contracts(), options)?;
+    let log = options.open(&context.log, contracts())?;
     log.begin()?;
     let log_id = log.log_id().to_string();
     log.close()?;

@@ -11,9 +11,7 @@ use clap::{Args, Subcommand};
 use evlog::policy::{InForce, POLICY_LEN_MAX, span};
 use evlog_format::Seq;
 use evlog_projection::time::to_rfc3339;
-use evlog_store::StdFs;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -114,7 +112,7 @@ fn set(ui: &mut Ui, context: &Context, args: &SetArgs) -> Result<Verdict, Comman
 }
 
 fn show(ui: &mut Ui, context: &Context, args: &ShowArgs) -> Result<Verdict, CommandError> {
-    let view = Context::as_of(evlog::View::open(Arc::new(StdFs), &context.log, contracts())?, args.at)?;
+    let view = Context::as_of(evlog::View::open(&context.log, contracts())?, args.at)?;
     let (policies, flaw) = view.policies();
     if let Some(flaw) = flaw {
         return Err(flaw.into());

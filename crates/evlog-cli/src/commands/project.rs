@@ -13,7 +13,7 @@ use crate::ui::{Text, Tone, Ui, Unit};
 use clap::Args;
 use evlog::bundles::bundles;
 use evlog::publish::Publisher;
-use evlog::{Log, View};
+use evlog::{Log, LogError, View};
 use evlog_projection::Bundle;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -107,9 +107,9 @@ fn write_beside(
             break;
         }
         let mut went_on = BTreeSet::new();
-        view.each(from, &mut |fact| {
+        view.each::<LogError>(from, &mut |fact| {
             went_on.insert(fact.event.stream.to_owned());
-            ControlFlow::Continue(())
+            Ok(ControlFlow::Continue(()))
         })?;
         names = runs_of(view, args)?.unwrap_or_default();
         names.retain(|name| went_on.contains(name));

@@ -20,7 +20,6 @@ use evlog_lifecycle::pipeline::RunStatus;
 use evlog_pipeline::{
     Claim, Interrupts, Options, Plan, Retry, RunError, RunReport, Secrets, Session, check_descriptors, may_retry,
 };
-use evlog_store::StdFs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use watch::{Form, Watch};
@@ -108,7 +107,7 @@ pub(crate) struct RunArgs {
 }
 
 fn run_id(text: &str) -> Result<String, String> {
-    evlog::request::check_run_id(text).map(|()| text.to_owned())
+    evlog::check_run_id(text).map(|()| text.to_owned())
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verdict, CommandError> {
@@ -184,7 +183,7 @@ fn run_plan(
     log.begin().map_err(|error| {
         CommandError::from(error).hint("nothing was recorded; once that is mended, the same command can be given again")
     })?;
-    let mut view = View::open(Arc::new(StdFs), &context.log, contracts())?;
+    let mut view = View::open(&context.log, contracts())?;
     let failed = |error| claim::failed(context, args, error);
     let claim = claim::force(claim, &mut view, args).map_err(failed)?;
     let options = Options { interrupts, retry: retry(args), ..Options::default() };

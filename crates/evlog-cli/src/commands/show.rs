@@ -72,9 +72,9 @@ fn as_written(bytes: &[u8]) -> Result<&RawValue, CommandError> {
 /// The run's last event, and when it was recorded and happened.
 fn last_event(view: &View, run: &str) -> Result<Option<(Seq, Times)>, LogError> {
     let mut last = None;
-    view.stream(run, &mut |fact| {
+    view.stream::<LogError>(run, &mut |fact| {
         last = Some((fact.seq, Times::of(&fact.head)));
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     })?;
     Ok(last)
 }

@@ -12,6 +12,7 @@ use crate::span::Span;
 use crate::ui::Ui;
 use clap::Args;
 use evlog::View;
+use evlog::view::Visit;
 use evlog_format::Seq;
 use evlog_projection::Fact;
 use std::collections::VecDeque;
@@ -115,8 +116,7 @@ fn first_of_last(view: &View, args: &TailArgs) -> Result<Option<Seq>, CommandErr
     let next = view.next_seq();
     let Some(run) = &args.run else {
         if args.correlation.is_some() || args.span.is_given() {
-            return last_of(args, &mut |visit| Ok(view.each(Seq(0), visit).map(|_| true)?))
-                .map(|last| last.or(Some(next)));
+            return last_of(args, &mut |visit| view.each(Seq(0), visit).map(|_| true)).map(|last| last.or(Some(next)));
         }
         return Ok(Some(Seq(next.0.saturating_sub(args.lines as u64))));
     };
@@ -129,7 +129,7 @@ fn first_of_last(view: &View, args: &TailArgs) -> Result<Option<Seq>, CommandErr
 }
 
 /// Visits the events that are read.
-type Walk<'w> = dyn FnMut(&mut dyn FnMut(&Fact<'_>) -> ControlFlow<()>) -> Result<bool, CommandError> + 'w;
+type Walk<'w> = dyn FnMut(&mut Visit<'_, CommandError>) -> Result<bool, CommandError> + 'w;
 
 /// Seq of the first of the last events that are wanted.
 fn last_of(args: &TailArgs, walk: &mut Walk<'_>) -> Result<Option<Seq>, CommandError> {
@@ -141,18 +141,15 @@ fn last_of(args: &TailArgs, walk: &mut Walk<'_>) -> Result<Option<Seq>, CommandE
         if last.len() > args.lines {
             last.pop_front();
         }
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     })?;
     Ok(last.front().copied())
 }
 
 /// Shows events from a seq on; gives the seq to go on from.
 fn show(view: &View, from: Seq, args: &TailArgs, events: &mut Events<'_>) -> Result<Seq, CommandError> {
-    let next = view.each(from, &mut |fact| {
-        if args.leaves_out(fact) {
-            return ControlFlow::Continue(());
-        }
-        events.show(fact)
+    let next = view.each::<CommandError>(from, &mut |fact| {
+        Ok(if args.leaves_out(fact) { ControlFlow::Continue(()) } else { events.show(fact) })
     })?;
     events.ui.flush();
     Ok(next)

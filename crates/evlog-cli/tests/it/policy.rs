@@ -1,8 +1,8 @@
 //! `evlog policy`, as people and programs meet it. The rules are those of `docs/policy.md`.
 
 use crate::support::Room;
+use evlog::Options;
 use evlog::clock::{Clock, StepClock, SystemClock};
-use evlog::{Log, Options};
 use evlog_format::{Durability, Kind};
 use evlog_projection::Contracts;
 use evlog_store::{Append, AppendEvent, Causation, Owner, StdFs, Writer};
@@ -145,7 +145,7 @@ fn log_with_old_policy(text: &str) -> Room {
     room.ends(0, &["key", "new", "example.com/t", "--out", "t.key"]);
     let hours_ago_ns = SystemClock.now_ns() - 3 * 3_600_000_000_000;
     let options = Options { clock: Arc::new(StepClock::new(hours_ago_ns, 1)), ..Options::new("three hours ago") };
-    let log = Log::open(&room.path("evlog"), Contracts::new(), options).unwrap();
+    let log = options.open(room.path("evlog"), Contracts::new()).unwrap();
     log.set_policy(text, "keeper").unwrap();
     log.close().unwrap();
     room

@@ -2,9 +2,9 @@
 
 use crate::forge::{other_number, rewrite};
 use crate::support::{BATCH, Done, Room};
+use evlog::Options;
 use evlog::checkpoint::ReadBack;
 use evlog::clock::StepClock;
-use evlog::{Log, Options};
 use evlog_projection::Contracts;
 use serde_json::json;
 use std::fs;
@@ -131,7 +131,7 @@ fn a_changed_byte_or_clock_or_key_signs_nothing() {
     // The newest checkpoint was recorded at a time that is still to come.
     let (dir, clock) = (room.path("evlog"), StepClock::new(i64::MAX / 2, 1));
     let options = Options { clock: Arc::new(clock), ..Options::new("a clock that runs ahead") };
-    let log = Log::open(&dir, Contracts::new(), options).unwrap();
+    let log = options.open(&dir, Contracts::new()).unwrap();
     let mut read = ReadBack::begin(&log, None, &mut |_, _| ()).unwrap();
     let statement = read.statement(&mut |_, _| ()).unwrap();
     read.record(&statement, "example.com/builds", &fs::read(room.path("new.note")).unwrap()).unwrap();

@@ -4,9 +4,9 @@
 use crate::crash::Lines;
 use crate::outside::line;
 use crate::support::{Done, Room, files_below};
+use evlog::Options;
 use evlog::checkpoint::ReadBack;
 use evlog::clock::StepClock;
-use evlog::{Log, Options};
 use evlog_projection::Contracts;
 use serde_json::json;
 use std::fs;
@@ -94,7 +94,7 @@ fn a_plain_copy_of_a_busy_log_goes_on_as_a_repaired_one() {
 fn sign_in_the_future(room: &Room) {
     let clock = StepClock::new(3_790_000_000 * 1_000_000_000, 1);
     let options = Options { clock: Arc::new(clock), ..Options::new("a clock that runs ahead") };
-    let log = Log::open(&room.path("evlog"), Contracts::new(), options).unwrap();
+    let log = options.open(room.path("evlog"), Contracts::new()).unwrap();
     let mut read = ReadBack::begin(&log, None, &mut |_, _| ()).unwrap();
     let statement = read.statement(&mut |_, _| ()).unwrap();
     read.record(&statement, "example.com/x", fs::read(room.path("1.note")).unwrap().as_slice()).unwrap();

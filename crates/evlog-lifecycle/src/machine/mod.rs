@@ -28,7 +28,10 @@ pub use read::{ORDER_RULES_MAX, REASON_CODES_MAX, REQUIRED_MAX, RESERVED, STATUS
 pub use state::State;
 
 use evlog_format::{Kind, kind};
-use evlog_projection::{Asked, Contract, ContractError, Decision, Fact, File, FoldError, Malformed, Outcome, RunHead};
+use evlog_projection::{
+    Asked, Contract, ContractError, Decision, Fact, File, FoldError, Malformed, Outcome, Request, RequestBuilder,
+    RunHead,
+};
 use payload::Payload;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -41,6 +44,16 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// The command that begins a run of a lifecycle that is known by name.
+    pub fn create(run: impl Into<String>, lifecycle: impl Into<String>) -> RequestBuilder {
+        Request::json("machine", run, "create").member("machine", lifecycle.into())
+    }
+
+    /// The command that asks for a status. `reason_code` and `data` are given with [`RequestBuilder::member`].
+    pub fn transition(run: impl Into<String>, to: impl Into<String>) -> RequestBuilder {
+        Request::json("machine", run, "transition").member("to", to.into())
+    }
+
     /// Knows one lifecycle more. Runs that exist are judged by what they were created with.
     #[must_use]
     pub fn knowing(mut self, definition: Arc<Definition>) -> Machine {

@@ -7,9 +7,8 @@
 use super::definition::{Definition, NAMES};
 use super::outcome::{FailMode, StageStatus};
 use super::payload::{Artifact, Behavior, Input, InputContent, LimitExceeded, LockForced, Origin, TakenOver};
-use super::reader::Members;
 use super::reconcile::{Found, Outputs};
-use crate::members::{malformed, pointer, quoted};
+use crate::members::{Members, malformed, pointer, quoted};
 use evlog_projection::Malformed;
 use serde_json::{Map, Value};
 
@@ -159,7 +158,7 @@ pub(super) fn parse(action: &str, members: Map<String, Value>) -> Result<Command
             return Err(malformed("/do", format!("expected {}, found `{}`", list.join(", "), quoted(other))));
         }
     };
-    members.finish()?;
+    members.end(action)?;
     Ok(Command(command))
 }
 
@@ -172,17 +171,17 @@ fn create(members: &mut Members) -> Result<Create, Malformed> {
         Some(Value::String(name)) => Chosen::Named(name),
         Some(brought) => Chosen::Brought(Definition::parse_at(brought, "/pipeline")?),
     };
-    let manifest = members.optional_object("manifest")?.unwrap_or_default();
+    let manifest = members.object("manifest")?.unwrap_or_default();
     if let Some(found) = manifest.get("extensions").filter(|value| !value.is_object()) {
         return Err(malformed("/manifest/extensions", format!("expected an object, found {found}")));
     }
     let mut stages = Vec::new();
-    for (id, value) in members.optional_object("stages")?.unwrap_or_default() {
+    for (id, value) in members.object("stages")?.unwrap_or_default() {
         let at = pointer("/stages", &id);
         let mut given = Members::of(value, at)?;
         let enabled = given.optional_bool("enabled")?;
         let fail_mode = given.optional_word("fail_mode", &FAIL_MODES)?;
-        given.finish()?;
+        given.end("a stage")?;
         stages.push((id, Configured { enabled, fail_mode }));
     }
     let emit_health = members.optional_bool("emit_health")?.unwrap_or(true);
@@ -199,10 +198,10 @@ fn inputs(members: &mut Members) -> Result<Vec<Input>, Malformed> {
             Some(bytes) => Some(InputContent { bytes, blake3: digest_of(&mut given, "blake3")? }),
             None => None,
         };
-        given.finish()?;
+        given.end("an input")?;
         Ok(Input { path, from, required, content })
     };
-    let mut inputs = members.required_items("inputs")?.into_iter().map(input).collect::<Result<Vec<Input>, _>>()?;
+    let mut inputs = members.items("inputs")?.into_iter().map(input).collect::<Result<Vec<Input>, _>>()?;
     inputs.sort_by(|a, b| (&a.path, a.from).cmp(&(&b.path, b.from)));
     Ok(inputs)
 }
@@ -213,13 +212,13 @@ fn taken_over(members: &mut Members) -> Result<TakenOver, Malformed> {
 }
 
 fn artifacts(members: &mut Members) -> Result<Vec<Artifact>, Malformed> {
-    let items = members.required_items("artifacts")?;
+    let items = members.items("artifacts")?;
     let mut artifacts = Vec::with_capacity(items.len());
     for (at, item) in items {
         let mut given = Members::of(item, at)?;
         let contract = given.optional_string("contract")?;
         let artifact = digest(&mut given)?;
-        given.finish()?;
+        given.end("an artifact")?;
         artifacts.push(Artifact { contract, ..artifact });
     }
     artifacts.sort_by(|a, b| a.path.cmp(&b.path));
@@ -234,7 +233,7 @@ fn digest(members: &mut Members) -> Result<Artifact, Malformed> {
 }
 
 /// A digest of 32 bytes, as lowercase hex digits.
-fn digest_of(members: &mut Members, name: &str) -> Result<[u8; 32], Malformed> {
+fn digest_of(members: &mut Members, name: &'static str) -> Result<[u8; 32], Malformed> {
     let at = members.pointer(name);
     let text = members.string(name)?;
     let lower = text.bytes().all(|b| !b.is_ascii_uppercase());
@@ -244,7 +243,7 @@ fn digest_of(members: &mut Members, name: &str) -> Result<[u8; 32], Malformed> {
 
 fn report(members: &mut Members) -> Result<Do, Malformed> {
     let stage = members.string("stage")?;
-    let report = members.optional_object("report")?;
+    let report = members.object("report")?;
     let report = report.ok_or_else(|| malformed("", "expected the member `report`, found none"))?;
     if report.contains_key("generated_at_utc") {
         return Err(malformed("/report/generated_at_utc", "expected none: it is the time of the commit"));
@@ -266,14 +265,14 @@ fn told(members: &mut Members) -> Result<Told, Malformed> {
 }
 
 fn found(members: &mut Members) -> Result<Vec<Found>, Malformed> {
-    let items = members.required_items("found")?.into_iter();
+    let items = members.items("found")?.into_iter();
     items
         .map(|(at, item)| {
             let mut item = Members::of(item, at)?;
             let stage = item.string("stage")?;
             let outputs = item.word("outputs", &Outputs::WORDS)?;
             let staging = item.optional_bool("staging")?.unwrap_or(false);
-            item.finish()?;
+            item.end("what was found")?;
             Ok(Found { stage, outputs, staging })
         })
         .collect()

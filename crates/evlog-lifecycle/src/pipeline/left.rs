@@ -1,39 +1,15 @@
-//! A run as it was left: what whoever takes it up must know, read from its events.
+//! What a program that resumes a run must know of its state.
 //!
-//! Does: fold a run's events one by one, and answer about its configuration, its promotions and its files. Does not: look at
-//! a bundle, or decide what becomes of the run; that is [`reconcile`](super::reconcile), and whoever holds the lock.
+//! Does: answer about its configuration, its promotions and its files. Does not: look at a bundle, or decide how the run goes
+//! on; that is [`reconcile`](super::reconcile).
 
+use super::is_substage;
 use super::outcome::FailMode;
 use super::payload::Artifact;
 use super::project::input;
 use super::state::State;
-use super::{Pipeline, is_substage};
 use evlog_format::Seq;
-use evlog_projection::{Contract, Fact, FoldError};
 use serde_json::{Map, Value};
-
-/// A run's events so far, folded.
-#[derive(Clone, Debug, Default)]
-pub struct Left {
-    contract: Pipeline,
-    state: Option<State>,
-}
-
-impl Left {
-    /// One more event of the run. Its first one must create a run of this contract.
-    pub fn push(&mut self, fact: &Fact<'_>) -> Result<(), FoldError> {
-        if let Some(state) = &mut self.state {
-            return self.contract.evolve(state, fact);
-        }
-        self.state = Some(self.contract.start(fact)?);
-        Ok(())
-    }
-
-    /// The run's state; none before its first event.
-    pub fn state(&self) -> Option<&State> {
-        self.state.as_ref()
-    }
-}
 
 impl State {
     /// The run's id.

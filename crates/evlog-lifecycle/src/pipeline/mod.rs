@@ -19,7 +19,6 @@ mod matrix;
 mod outcome;
 mod payload;
 mod project;
-mod reader;
 mod reconcile;
 pub mod relpath;
 pub mod report;
@@ -35,7 +34,6 @@ pub use definition::{
     is_stage_name, is_substage, is_word, purple_axiom, root_of,
 };
 pub(crate) use definition::{Origin, read_definition};
-pub use left::Left;
 pub use matrix::{is_required, published_contracts};
 pub use outcome::{BLOCKED, FailMode, Outcome, RunStatus, StageStatus, derive_status};
 pub use payload::Artifact;
@@ -44,7 +42,8 @@ pub use state::State;
 
 use evlog_format::{Kind, kind};
 use evlog_projection::{
-    Asked, Contract, ContractError, Decision, Fact, File, FoldError, Malformed, Outcome as Answered, RunHead,
+    Asked, Contract, ContractError, Decision, Fact, File, FoldError, Malformed, Outcome as Answered, Request,
+    RequestBuilder, RunHead,
 };
 use payload::Payload;
 use serde_json::{Map, Value};
@@ -58,6 +57,26 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
+    /// The command that begins a run of a pipeline that is known by name.
+    pub fn create(run: impl Into<String>, pipeline: impl Into<String>) -> RequestBuilder {
+        Request::json("pipeline", run, "create").member("pipeline", pipeline.into())
+    }
+
+    /// The command that begins a stage.
+    pub fn begin(run: impl Into<String>, stage: impl Into<String>) -> RequestBuilder {
+        Request::json("pipeline", run, "begin").member("stage", stage.into())
+    }
+
+    /// The command that reports how a stage ended. A failed one needs a `reason_code`.
+    pub fn outcome(run: impl Into<String>, stage: impl Into<String>, status: StageStatus) -> RequestBuilder {
+        Request::json("pipeline", run, "outcome").member("stage", stage.into()).member("status", status.word())
+    }
+
+    /// The command that ends a run.
+    pub fn finalize(run: impl Into<String>) -> RequestBuilder {
+        Request::json("pipeline", run, "finalize")
+    }
+
     /// Knows one pipeline more. Runs that exist are judged by what they were created with.
     #[must_use]
     pub fn knowing(mut self, definition: Arc<Definition>) -> Pipeline {

@@ -31,13 +31,52 @@ pub use next_action::{NextAction, next_action};
 
 use evlog_format::Kind;
 use evlog_format::kind::{STATUS_CREATED, STATUS_FORCED_FAILED, STATUS_REFUSED, STATUS_REJECTED, STATUS_TRANSITIONED};
-use evlog_projection::{Asked, Contract, ContractError, Decision, Fact, File, FoldError, Malformed, Outcome, RunHead};
+use evlog_projection::{
+    Asked, Contract, ContractError, Decision, Fact, File, FoldError, Malformed, Outcome, Request, RequestBuilder,
+    RunHead,
+};
 use payload::{ForcedFailed, Refused, Rejected, TransitionCause, Transitioned, read};
 use serde_json::{Map, Value};
 
 /// The contract `status`.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Status;
+
+/// Commands. Members that an action takes besides are given with [`RequestBuilder::member`].
+impl Status {
+    /// Begins a run. `data` is what its record holds.
+    pub fn create(run: impl Into<String>, data: Map<String, Value>) -> RequestBuilder {
+        Request::json("status", run, "create").member("data", data)
+    }
+
+    /// Asks for a status. One that cannot follow forces the run to `failed`. `failed`, `denied` and `timeout` need a
+    /// `diagnostic`.
+    pub fn transition(run: impl Into<String>, to: RunStatus) -> RequestBuilder {
+        Request::json("status", run, "transition").member("to", to.word())
+    }
+
+    /// Ends a run on purpose, from any live status.
+    pub fn cancel(run: impl Into<String>) -> RequestBuilder {
+        Request::json("status", run, "cancel")
+    }
+
+    /// Begins a run that repeats another one.
+    pub fn retry(run: impl Into<String>, of: impl Into<String>) -> RequestBuilder {
+        Request::json("status", run, "retry").member("of", of.into())
+    }
+
+    /// Asks for a status by break-glass, for the reason and under the ticket that are recorded.
+    pub fn force(
+        run: impl Into<String>,
+        to: RunStatus,
+        ticket: impl Into<String>,
+        reason: impl Into<String>,
+    ) -> RequestBuilder {
+        let members = [("to", to.word().into()), ("ticket", ticket.into()), ("reason", reason.into())];
+        let members = members.map(|(name, value): (&str, String)| (name.to_owned(), value.into()));
+        Request::json("status", run, "override").members(members)
+    }
+}
 
 impl Contract for Status {
     type State = State;

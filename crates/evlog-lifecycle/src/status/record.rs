@@ -4,7 +4,8 @@
 
 use super::diagnostic::{CODE_SYNTAX, INVALID_STATE_TRANSITION, is_error_code};
 use super::payload::{Created, PolicyVersions};
-use crate::members::{is_run_id, kind, malformed, not_a_run_id, pointer, quoted};
+use crate::members::{check_run_id, kind, malformed, pointer, quoted};
+use evlog_format::ids::is_run_id;
 use evlog_projection::{Malformed, canonical, parse};
 use serde_json::{Map, Value};
 
@@ -291,8 +292,11 @@ fn shaped(shape: Shape, value: Value, at: &str) -> Result<Value, Malformed> {
         }
         (Shape::Text(min, max), Value::String(text)) => (min..=max).contains(&text.chars().count()),
         (Shape::Word(words), Value::String(text)) => words.contains(&text.as_str()),
-        (Shape::RunId, Value::String(text)) if !is_run_id(text) => return Err(malformed(at, not_a_run_id(text))),
-        (Shape::RunId, Value::String(_)) | (Shape::Flag, Value::Bool(_)) => true,
+        (Shape::RunId, Value::String(text)) => {
+            check_run_id(text).map_err(|message| malformed(at, message))?;
+            true
+        }
+        (Shape::Flag, Value::Bool(_)) => true,
         (Shape::ErrorCode, Value::String(text)) => is_error_code(text) && text != INVALID_STATE_TRANSITION,
         (Shape::Count(max), Value::Number(number)) => number.as_u64().is_some_and(|count| count <= max),
         (Shape::Sha256, Value::String(text)) => {

@@ -53,7 +53,10 @@ pub use state::{Cancel, Counts, Run, State};
 
 use evlog_format::Kind;
 use evlog_format::kind::{STORY_CREATED, STORY_REJECTED};
-use evlog_projection::{Asked, Contract, ContractError, Decision, Fact, File, FoldError, Malformed, Outcome, RunHead};
+use evlog_projection::{
+    Asked, Contract, ContractError, Decision, Fact, File, FoldError, Malformed, Outcome, Request, RequestBuilder,
+    RunHead,
+};
 use payload::{Rejected, read};
 use schema::Check;
 use serde_json::{Map, Value};
@@ -67,6 +70,34 @@ pub struct Story {
 impl Default for Story {
     fn default() -> Story {
         Story { check: schema::none }
+    }
+}
+
+/// Commands. Members that an action takes besides are given with [`RequestBuilder::member`].
+impl Story {
+    /// Begins a run of a story, whose definition is pinned.
+    pub fn create(run: impl Into<String>, story: impl Into<Value>) -> RequestBuilder {
+        Request::json("story", run, "create").member("story", story)
+    }
+
+    /// Lets a run start.
+    pub fn start(run: impl Into<String>) -> RequestBuilder {
+        Request::json("story", run, "start")
+    }
+
+    /// Reports the phase of a step.
+    pub fn step(run: impl Into<String>, step: impl Into<String>, to: Phase) -> RequestBuilder {
+        Request::json("story", run, "step").member("step", step.into()).member("to", to.word())
+    }
+
+    /// Says what time it is, so that timers and deadlines take effect.
+    pub fn tick(run: impl Into<String>) -> RequestBuilder {
+        Request::json("story", run, "tick")
+    }
+
+    /// Ends a run before its work is done.
+    pub fn cancel(run: impl Into<String>) -> RequestBuilder {
+        Request::json("story", run, "cancel")
     }
 }
 

@@ -21,11 +21,10 @@ use crate::plan::{Plan, Stage};
 use crate::progress::{Progress, Watcher};
 use crate::step::Step;
 use crate::{descriptors, orphans, paths};
-use evlog::{LogError, View};
-use evlog_lifecycle::pipeline::{Artifact, Left, RunStatus, State};
+use evlog::View;
+use evlog_lifecycle::pipeline::{Artifact, Pipeline, RunStatus, State};
 use serde_json::json;
 use std::collections::BTreeSet;
-use std::ops::ControlFlow;
 use std::time::Duration;
 
 /// Takes up a run that was left, with the plan that it was created with, and brings it to its end. One that has ended
@@ -78,21 +77,9 @@ pub fn is_in_progress(view: &mut View, run: &str) -> Result<(), RunError> {
 /// The state of a run of contract `pipeline`.
 pub(super) fn left(view: &mut View, run: &str) -> Result<State, RunError> {
     view.refresh()?;
-    let (mut left, mut other, mut folded) = (Left::default(), None, Ok(()));
-    view.stream(run, &mut |fact| {
-        let contract = view.contracts().beginning_with(fact.event.kind).map(|contract| contract.name());
-        if left.state().is_none() && contract != Some("pipeline") {
-            other = Some(contract.unwrap_or("unknown").to_owned());
-            return ControlFlow::Break(());
-        }
-        folded = left.push(fact);
-        if folded.is_err() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
-    folded.map_err(LogError::from)?;
-    if let Some(contract) = other {
-        return Err(RunError::OtherContract { run: run.to_owned(), contract });
-    }
-    left.state().cloned().ok_or_else(|| RunError::UnknownRun(run.to_owned()))
+    let fold = view.run(run)?.ok_or_else(|| RunError::UnknownRun(run.to_owned()))?;
+    let other = || RunError::OtherContract { run: run.to_owned(), contract: fold.contract().name().to_owned() };
+    fold.state::<Pipeline>().cloned().ok_or_else(other)
 }
 
 impl Runner<'_> {

@@ -73,8 +73,8 @@ impl Room {
     fn with_run(&self, run: &str, begin: &Begin<'_>) -> Left {
         let plan = Plan::load(&self.path("plan.toml")).unwrap_or_else(|error| panic!("{error}"));
         let contracts = || Contracts::default().with(Pipeline::default());
-        let log = Log::open(&self.path("log"), contracts(), evlog::Options::new("test")).unwrap();
-        let mut view = View::open(evlog::Options::new("test").fs, &self.path("log"), contracts()).unwrap();
+        let log = evlog::Options::new("test").open(self.path("log"), contracts()).unwrap();
+        let mut view = View::open(self.path("log"), contracts()).unwrap();
         let options = Options { interrupts: self.1.clone(), ..Options::default() };
         let mut told = Vec::new();
         let session = Session { log: &log, view: &mut view };

@@ -89,10 +89,10 @@ fn a_commit_of_several_events_gets_dense_seqs_and_numbers_and_points_at_its_own_
     writer.wait(&ticket).unwrap();
     let mut causes = Vec::new();
     writer
-        .read_stream("a", 0, &mut |head, seq, event| {
+        .read_stream::<ReadError>("a", 0, &mut |head, seq, event| {
             causes.push((seq, event.number, event.causation));
             assert_eq!(head.actor, "tester");
-            ControlFlow::Continue(())
+            Ok(ControlFlow::Continue(()))
         })
         .unwrap();
     assert_eq!(causes, [(Seq(1), 0, None), (Seq(3), 1, Some(Seq(2)))]);

@@ -180,7 +180,7 @@ fn a_reader_whose_disk_fails_at_any_read_shows_the_truth_or_says_so() {
                     Err(error) => panic!("{name}: {error}"),
                 };
                 more(&reader, Position(0), &mut seen)?;
-                reader.stream("run-1", &mut |_, _, _| ControlFlow::Continue(())).map(|_| ())
+                reader.stream::<crate::ReadError>("run-1", &mut |_, _, _| Ok(ControlFlow::Continue(()))).map(|_| ())
             };
             let outcome = read();
             told.matched(&seen, &name);

@@ -32,11 +32,11 @@ type Visited = (u64, u64, String, Vec<u8>);
 /// What a visit gives before it ends, up to so many events.
 fn visited(reader: &Reader, at_most: usize) -> (Vec<Visited>, Result<bool, ReadError>) {
     let mut seen = Vec::new();
-    let told = reader.stream("wanted", &mut |head: &CommitHead<'_>, seq, event| {
+    let told = reader.stream::<ReadError>("wanted", &mut |head: &CommitHead<'_>, seq, event| {
         assert_eq!((head.actor, head.principal, head.correlation), ("tester", None, Some("c")));
         let key = head.idempotency.unwrap().key.to_owned();
         seen.push((seq.0, event.number, key, event.payload.to_vec()));
-        if seen.len() < at_most { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        if seen.len() < at_most { Ok(ControlFlow::Continue(())) } else { Ok(ControlFlow::Break(())) }
     });
     (seen, told)
 }

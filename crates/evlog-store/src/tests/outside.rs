@@ -194,7 +194,7 @@ fn a_sealed_segment_that_is_shortened_under_a_reader_is_an_error_and_not_the_end
     let mut len = 0;
     raw.read(sealed, &mut |chunk| len += chunk.len()).unwrap();
     assert_eq!(len, 8192, "what is there is given");
-    let refused = reader.stream("a", &mut |_, _, _| ControlFlow::Continue(()));
+    let refused = reader.stream::<ReadError>("a", &mut |_, _, _| Ok(ControlFlow::Continue(())));
     assert!(matches!(refused, Err(ReadError::Refused(_))), "{refused:?}");
     let again = Reader::open(Arc::new(StdFs), &path).unwrap();
     assert!(more(&again, Position(0), &mut Vec::new()).is_err());
@@ -239,7 +239,7 @@ fn a_reader_whose_log_is_moved_or_replaced_while_it_reads_gives_that_as_the_reas
                 other => break other.map(drop).unwrap_err(),
             }
         };
-        let streamed = reader.stream("a", &mut |_, _, _| ControlFlow::Continue(())).unwrap_err();
+        let streamed = reader.stream::<ReadError>("a", &mut |_, _, _| Ok(ControlFlow::Continue(()))).unwrap_err();
         for error in [failed, streamed, reader.streams().unwrap_err()] {
             match error {
                 ReadError::Replaced { .. } if replaced => {}

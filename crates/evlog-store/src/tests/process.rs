@@ -72,9 +72,9 @@ fn a_writer_that_is_killed_loses_nothing_acknowledged_and_leaves_the_lock_free()
         let mut visit = |_: &evlog_format::CommitHead<'_>, seq: Seq, event: &evlog_format::Event<'_>| {
             assert_eq!((seq.0, event.payload), (expected, &expected.to_le_bytes()[..]));
             expected += 1;
-            ControlFlow::Continue(())
+            Ok(ControlFlow::Continue(()))
         };
-        writer.read_stream("run", 0, &mut visit).unwrap();
+        writer.read_stream::<ReadError>("run", 0, &mut visit).unwrap();
         assert_eq!(expected, writer.next_seq().0);
         drop(writer);
     }

@@ -143,7 +143,7 @@ fn streams_are_listed_in_the_order_of_their_first_event() {
     let listed = reader(&fs).streams().unwrap();
     let listed: Vec<_> = listed.into_iter().map(|s| (s.name, s.events, s.first_seq, s.first_position)).collect();
     assert_eq!(listed, firsts);
-    assert!(!reader(&fs).stream("absent", &mut |_, _, _| ControlFlow::Continue(())).unwrap());
+    assert!(!reader(&fs).stream::<crate::ReadError>("absent", &mut |_, _, _| Ok(ControlFlow::Continue(()))).unwrap());
 }
 
 #[test]
@@ -155,9 +155,9 @@ fn a_visit_begins_at_a_number_and_stops_when_told() {
         let mut numbers = Vec::new();
         let mut visit = |_: &evlog_format::CommitHead<'_>, _: Seq, event: &evlog_format::Event<'_>| {
             numbers.push(event.number);
-            if numbers.len() == 5 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if numbers.len() == 5 { Ok(ControlFlow::Break(())) } else { Ok(ControlFlow::Continue(())) }
         };
-        writer.read_stream("run", from, &mut visit).unwrap();
+        writer.read_stream::<crate::ReadError>("run", from, &mut visit).unwrap();
         assert_eq!(numbers, (from..30).take(5).collect::<Vec<_>>());
     }
 }
@@ -172,9 +172,9 @@ fn a_writer_reads_its_streams_back_while_commits_wait() {
         let mut last = None;
         let mut visit = |_: &evlog_format::CommitHead<'_>, _: Seq, event: &evlog_format::Event<'_>| {
             last = Some((event.number, event.payload.to_vec()));
-            ControlFlow::Continue(())
+            Ok(ControlFlow::Continue(()))
         };
-        writer.read_stream(name, 0, &mut visit).unwrap();
+        writer.read_stream::<crate::ReadError>(name, 0, &mut visit).unwrap();
         assert_eq!(last, Some((u64::from(number / 3), number.to_le_bytes().to_vec())));
     }
 }

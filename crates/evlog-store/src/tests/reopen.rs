@@ -157,9 +157,9 @@ fn told(fs: &SimFs) -> impl PartialEq + std::fmt::Debug + use<> {
     for name in 0..6 {
         let mut visit = |_: &evlog_format::CommitHead<'_>, seq: evlog_format::Seq, event: &evlog_format::Event<'_>| {
             read.push((seq, event.number));
-            ControlFlow::Continue(())
+            Ok(ControlFlow::Continue(()))
         };
-        writer.read_stream(&format!("s{name}"), 0, &mut visit).unwrap();
+        writer.read_stream::<ReadError>(&format!("s{name}"), 0, &mut visit).unwrap();
     }
     drop(writer);
     let before = (all(&reader(fs)), reader(fs).streams().unwrap());

@@ -146,12 +146,12 @@ fn read_stream(
     act: fn(&Path, &Path, &Path),
 ) -> (Vec<u8>, Result<(), ReadError>) {
     let mut seen = Vec::new();
-    let ended = reader.stream("run", &mut |_, _, event| {
+    let ended = reader.stream::<ReadError>("run", &mut |_, _, event| {
         seen.push(event.payload[0]);
         if seen.len() == after {
             rooms.happens(act);
         }
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     });
     (seen, ended.map(drop))
 }

@@ -42,9 +42,9 @@ fn count(writer: &Writer, stream: &str) -> u64 {
     let mut count = 0;
     let mut visit = |_: &evlog_format::CommitHead<'_>, _, _: &evlog_format::Event<'_>| {
         count += 1;
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     };
-    writer.read_stream(stream, 0, &mut visit).unwrap();
+    writer.read_stream::<crate::ReadError>(stream, 0, &mut visit).unwrap();
     count
 }
 
@@ -126,7 +126,7 @@ fn an_index_that_is_whole_and_wrong_numbers_no_event() {
         let index = SealedIndex::build(of, Times::NONE, std::iter::once(entry));
         fs.put(&spoilt.path.with_extension("idx"), index.bytes().unwrap().to_vec());
         let (writer, _) = open(&fs);
-        let read = writer.read_stream(name, 0, &mut |_, _, _| ControlFlow::Continue(()));
+        let read = writer.read_stream::<crate::ReadError>(name, 0, &mut |_, _, _| Ok(ControlFlow::Continue(())));
         assert!(read.unwrap_err().to_string().contains("expected event"), "the gap in `{name}` was not seen");
         let appended = offer(&writer, Durability::Sync, name, b"");
         assert_eq!(appended.is_ok(), is_in_last_segment, "{name}: {appended:?}");

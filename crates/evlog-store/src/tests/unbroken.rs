@@ -54,9 +54,9 @@ fn verdict(error: &ReadError) -> Verdict {
 /// The verdict of a reader of one stream, and how many of its events it showed.
 fn streamed(fs: &SimFs) -> (usize, Option<Verdict>) {
     let mut count = 0;
-    let read = reader(fs).stream("run", &mut |_, _, _| {
+    let read = reader(fs).stream::<ReadError>("run", &mut |_, _, _| {
         count += 1;
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     });
     (count, read.err().map(|error| verdict(&error)))
 }

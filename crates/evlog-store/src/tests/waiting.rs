@@ -40,7 +40,7 @@ fn append_and_wait(writer: &Writer, thread: u64, rounds: u64) -> Result<(), Appe
             assert!(class == Durability::Os || durable >= ticket.end, "acknowledged and not durable");
         }
         if round % 16 == 0 {
-            writer.read_stream(&name, 0, &mut |_, _, _| ControlFlow::Continue(())).unwrap();
+            writer.read_stream::<ReadError>(&name, 0, &mut |_, _, _| Ok(ControlFlow::Continue(()))).unwrap();
         }
     }
     Ok(())

@@ -10,7 +10,7 @@ fn bundles_are_those_of_each_run_alone_however_few_fit_at_one_time() {
     let log = open(dir.path());
     for (action, members) in [("begin", json!({})), ("add", json!({"amount": 1})), ("add", json!({"amount": 2}))] {
         for run in 0..20 {
-            ask(&log, &format!("r{run:02}"), action, members.clone());
+            ask(&log, &format!("r{run:02}"), action, members.clone()).into_accepted().unwrap();
         }
     }
     log.close().unwrap();
@@ -38,7 +38,7 @@ fn a_group_leaves_to_later_ones_what_does_not_fit() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     for run in ["a", "b", "c"] {
-        ask(&log, run, "begin", json!({}));
+        ask(&log, run, "begin", json!({})).into_accepted().unwrap();
     }
     log.close().unwrap();
     let (view, names) = (view(dir.path()), ["a", "b", "c"].map(str::to_owned));

@@ -47,8 +47,8 @@ fn a_statement_is_about_the_bytes_on_disk_and_extends_the_last_one() {
     let mut last = None;
     for round in 0..3 {
         for _ in 0..30 {
-            ask(&log, "a", "begin", json!({}));
-            ask(&log, &format!("run-{round}"), "begin", json!({}));
+            drop(ask(&log, "a", "begin", json!({})));
+            drop(ask(&log, &format!("run-{round}"), "begin", json!({})));
         }
         let statement = seal(&log, last.as_ref()).unwrap();
         let prefix = &bytes(dir.path())[..usize::try_from(statement.size.0).unwrap()];
@@ -73,7 +73,7 @@ fn a_statement_is_about_the_bytes_on_disk_and_extends_the_last_one() {
 fn bytes_that_changed_since_they_were_written_are_not_signed() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
-    ask(&log, "a", "begin", json!({}));
+    ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
     let first = seal(&log, None).unwrap();
     let path = dir.path().join("segments/00000000000000000000.seg");
     let flip = |at: usize| {
@@ -81,7 +81,7 @@ fn bytes_that_changed_since_they_were_written_are_not_signed() {
         bytes[at] ^= 1;
         fs::write(&path, &bytes).unwrap();
     };
-    ask(&log, "a", "add", json!({}));
+    ask(&log, "a", "add", json!({})).into_accepted().unwrap();
     let at = usize::try_from(first.size.0).unwrap() + 3;
     flip(at);
     let refused = seal(&log, Some(&first)).unwrap_err().to_string();
@@ -102,7 +102,7 @@ fn bytes_that_changed_since_they_were_written_are_not_signed() {
 fn a_log_that_is_shorter_than_its_last_checkpoint_signs_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
-    ask(&log, "a", "begin", json!({}));
+    ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
     let statement = seal(&log, None).unwrap();
     let beyond = Statement { size: Position(statement.size.0 + 5000), ..statement };
     assert!(matches!(seal(&log, Some(&beyond)), Err(LogError::ReadBack { .. })));
@@ -114,10 +114,10 @@ fn events_are_proven_and_a_changed_log_proves_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     for n in 0..40 {
-        ask(&log, &format!("run-{n}"), "begin", json!({}));
+        ask(&log, &format!("run-{n}"), "begin", json!({})).into_accepted().unwrap();
     }
     let first = seal(&log, None).unwrap();
-    ask(&log, "a", "begin", json!({}));
+    ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
     let second = seal(&log, Some(&first)).unwrap();
     log.close().unwrap();
     let view = view(dir.path());
@@ -140,7 +140,7 @@ fn events_are_proven_and_a_changed_log_proves_nothing() {
 fn a_proof_reads_what_it_needs_and_is_the_same_without_trees() {
     let dir = tempfile::tempdir().unwrap();
     let options = Options { class: Durability::Os, ..options() };
-    let log = Log::open(dir.path(), contracts(), options).unwrap();
+    let log = options.open(dir.path(), contracts()).unwrap();
     let mut rounds = [1000, 1001].map(|end| {
         (0..end).for_each(|n| drop(ask(&log, &format!("run-{end}-{n}"), "begin", json!({}))));
         seal(&log, None).unwrap()
@@ -202,7 +202,7 @@ fn a_log_that_was_read_is_known_again_by_a_root_over_any_of_its_bytes() {
     for (dir, run) in [(&dir, "a"), (&other, "b")] {
         let log = open(dir);
         for number in 0..200 {
-            ask(&log, &format!("{run}-{number}"), "begin", json!({}));
+            ask(&log, &format!("{run}-{number}"), "begin", json!({})).into_accepted().unwrap();
         }
         log.close().unwrap();
     }

@@ -5,8 +5,8 @@ use super::{Log, Session};
 use crate::answer::{Answer, AnswerOutcome};
 use crate::error::LogError;
 use crate::history::LOG_STREAM;
-use crate::request::Request;
 use crate::runs::{Answered, Known, Logged};
+use evlog_projection::Request;
 use evlog_projection::registry::ContractRef;
 use std::ops::ControlFlow;
 
@@ -16,9 +16,9 @@ impl Log {
         if session.logged.is_none() {
             let mut logged = Logged::default();
             if self.writer.stream_len(LOG_STREAM)? > 0 {
-                self.writer.read_stream(LOG_STREAM, 0, &mut |head, seq, event| {
+                self.writer.read_stream::<LogError>(LOG_STREAM, 0, &mut |head, seq, event| {
                     logged.push(&self.contracts, head, seq, event);
-                    ControlFlow::Continue(())
+                    Ok(ControlFlow::Continue(()))
                 })?;
             }
             session.logged = Some(logged);
@@ -33,14 +33,14 @@ impl Log {
         request: &Request,
         known: Option<&Known>,
     ) -> Result<Option<Answer>, LogError> {
-        let Some(key) = request.id.as_deref() else { return Ok(None) };
+        let Some(key) = request.id() else { return Ok(None) };
         if known.is_some_and(|known| known.answers.contains_key(key)) {
             return Ok(None);
         }
-        let first = self.logged(session)?.get(&request.run, key, request.content());
+        let first = self.logged(session)?.get(request.run(), key, request.content());
         let again = |first: &Answered| {
             let answer = first.answer.clone();
-            Answer { run: request.run.clone(), outcome: AnswerOutcome::Duplicate, ..answer }
+            Answer { run: request.run().to_owned(), outcome: AnswerOutcome::Duplicate, ..answer }
         };
         Ok(first.map(again))
     }
@@ -48,14 +48,14 @@ impl Log {
     /// What the engine itself says to a command, before its contract is asked.
     pub(super) fn forestall(&self, request: &Request, contract: &ContractRef, known: Option<&Known>) -> Option<Answer> {
         let fold = known.map(|known| &known.fold);
-        let refused = |code, message| Some(Answer::refused(&request.run, fold, code, message));
+        let refused = |code, message| Some(Answer::refused(request.run(), fold, code, message));
         if let Some(known) = known {
             let has = known.fold.contract().name();
             if has != contract.name() {
-                let message = format!("run `{}` is of contract `{has}`: expected commands for it", request.run);
+                let message = format!("run `{}` is of contract `{has}`: expected commands for it", request.run());
                 return refused("CONTRACT_MISMATCH", message);
             }
-            if let Some(first) = request.id.as_ref().and_then(|id| known.answers.get(id)) {
+            if let Some(first) = request.id().and_then(|id| known.answers.get(id)) {
                 if first.content == request.content() {
                     return Some(Answer { outcome: AnswerOutcome::Duplicate, ..first.answer.clone() });
                 }
@@ -64,11 +64,11 @@ impl Log {
             }
         }
         let events = known.map_or(0, |known| known.fold.head().events);
-        if let Some(expect) = request.expect.filter(|expect| *expect != events) {
-            let message = format!("run `{}`: expected {expect} events, found {events}", request.run);
+        if let Some(expect) = request.expect().filter(|expect| *expect != events) {
+            let message = format!("run `{}`: expected {expect} events, found {events}", request.run());
             return refused("STALE_EXPECTATION", message);
         }
-        if let Some(cause) = request.causation.filter(|cause| *cause >= self.writer.next_seq()) {
+        if let Some(cause) = request.causation().filter(|cause| *cause >= self.writer.next_seq()) {
             let next = self.writer.next_seq();
             return refused("UNKNOWN_CAUSE", format!("causation: expected a seq below {next}, found {cause}"));
         }

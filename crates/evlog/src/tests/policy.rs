@@ -2,7 +2,7 @@
 
 use super::toy::{ask, contracts, kinds, line, open, options, view};
 use crate::clock::StepClock;
-use crate::{Answer, Log, LogError, Options};
+use crate::{Answer, LogError, Options};
 use evlog_format::{Durability, Seq, kind};
 use evlog_projection::Fact;
 use serde_json::json;
@@ -40,13 +40,13 @@ fn a_later_session_judges_by_the_policy_in_force_however_long_ago_it_was_set() {
     let log = open(dir.path());
     log.set_policy("", "alice").unwrap();
     log.set_policy(ONCE, "alice").unwrap();
-    ask(&log, "a", "begin", json!({}));
-    ask(&log, "a", "add", json!({}));
+    ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
+    ask(&log, "a", "add", json!({})).into_accepted().unwrap();
     log.close().unwrap();
     for _ in 0..40 {
         let log = open(dir.path());
-        ask(&log, "b", "begin", json!({}));
-        ask(&log, "b", "end", json!({}));
+        drop(ask(&log, "b", "begin", json!({})));
+        ask(&log, "b", "end", json!({})).into_accepted().unwrap();
         log.close().unwrap();
     }
     let log = open(dir.path());
@@ -74,7 +74,7 @@ fn what_is_refused_by_the_policy_leaves_no_trace() {
 #[test]
 fn a_session_of_too_weak_a_class_is_refused_though_it_was_open_before_the_policy() {
     let dir = tempfile::tempdir().unwrap();
-    let log = Log::open(dir.path(), contracts(), Options { class: Durability::Os, ..options() }).unwrap();
+    let log = Options { class: Durability::Os, ..options() }.open(dir.path(), contracts()).unwrap();
     assert_eq!(code(&ask(&log, "a", "begin", json!({}))), "");
     log.set_policy("durability = \"sync\"", "alice").unwrap();
     assert_eq!(code(&ask(&log, "a", "add", json!({}))), "POLICY_DURABILITY");
@@ -86,10 +86,10 @@ fn a_rule_counts_what_was_recorded_since_it_came_into_force_also_across_other_po
     // L-09.
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
-    ask(&log, "a", "begin", json!({}));
-    ask(&log, "a", "add", json!({}));
+    ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
+    ask(&log, "a", "add", json!({})).into_accepted().unwrap();
     log.set_policy(ONCE, "alice").unwrap();
-    ask(&log, "a", "add", json!({}));
+    ask(&log, "a", "add", json!({})).into_accepted().unwrap();
     // The rule stays in force, with what it has seen.
     log.set_policy(&format!("durability = \"os\"\n{ONCE}"), "alice").unwrap();
     assert_eq!(code(&ask(&log, "a", "add", json!({}))), "");
@@ -112,7 +112,7 @@ fn a_rule_on_the_first_event_is_silent_about_runs_that_began_before_it() {
     // L-09.
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
-    ask(&log, "old", "begin", json!({}));
+    ask(&log, "old", "begin", json!({})).into_accepted().unwrap();
     log.set_policy("[[order]]\nname = \"n\"\ntemplate = \"init\"\nkind = \"custom/other\"\n", "alice").unwrap();
     assert_eq!(code(&ask(&log, "old", "add", json!({}))), "");
     assert_eq!(code(&ask(&log, "new", "begin", json!({}))), "POLICY_ORDER");
@@ -125,7 +125,7 @@ fn no_run_begins_when_the_last_checkpoint_is_too_old_and_those_that_began_go_on(
     let dir = tempfile::tempdir().unwrap();
     // A second at each question.
     let clock = Arc::new(StepClock::new(0, 1_000_000_000));
-    let log = Log::open(dir.path(), contracts(), Options { clock, ..options() }).unwrap();
+    let log = Options { clock, ..options() }.open(dir.path(), contracts()).unwrap();
     log.set_policy("checkpoint_within = \"5s\"", "alice").unwrap();
     let begun = |n: u32| code(&ask(&log, &format!("r{n}"), "begin", json!({}))).to_owned();
     let answers: Vec<String> = (0..8).map(begun).collect();
@@ -143,13 +143,13 @@ fn no_run_begins_when_the_last_checkpoint_is_too_old_and_those_that_began_go_on(
         if fact.event.kind == kind::LOG_CHECKPOINT_SIGNED {
             signed = Some(fact.head.recorded_ns);
         }
-        std::ops::ControlFlow::Continue(())
+        Ok(std::ops::ControlFlow::Continue(()))
     };
-    view(dir.path()).each(Seq(0), visit).unwrap();
+    view(dir.path()).each::<LogError>(Seq(0), visit).unwrap();
     // A later session knows of it, long after the policy was set.
     for (after_s, run, expected) in [(2, "r9", ""), (100, "r10", "POLICY_CHECKPOINT")] {
         let clock = Arc::new(StepClock::new(signed.unwrap() + after_s * 1_000_000_000, 1));
-        let log = Log::open(dir.path(), contracts(), Options { clock, ..options() }).unwrap();
+        let log = Options { clock, ..options() }.open(dir.path(), contracts()).unwrap();
         assert_eq!(code(&ask(&log, run, "begin", json!({}))), expected);
         log.close().unwrap();
     }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 fn a_session_that_appends_nothing_leaves_no_trace() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
-    ask(&log, "a", "begin", json!({}));
+    ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
     log.close().unwrap();
     let before = kinds(dir.path());
     open(dir.path()).close().unwrap();
@@ -27,9 +27,9 @@ fn the_log_records_its_own_history_with_the_first_commit_of_a_session() {
     let dir = tempfile::tempdir().unwrap();
     for day in 0..2 {
         let clock = Arc::new(StepClock::new(day * 86_400_000_000_000, 1_000_000_000));
-        let log = Log::open(dir.path(), contracts(), Options { clock, ..options() }).unwrap();
-        ask(&log, "a", "begin", json!({}));
-        ask(&log, "a", "add", json!({}));
+        let log = Options { clock, ..options() }.open(dir.path(), contracts()).unwrap();
+        drop(ask(&log, "a", "begin", json!({})));
+        ask(&log, "a", "add", json!({})).into_accepted().unwrap();
         log.close().unwrap();
     }
     let expected = [
@@ -60,7 +60,7 @@ fn a_log_is_not_made_unless_asked_for() {
     let dir = tempfile::tempdir().unwrap();
     let none = dir.path().join("none");
     let options = Options { create: false, ..options() };
-    assert!(matches!(Log::open(&none, contracts(), options), Err(LogError::Open(_))));
+    assert!(matches!(options.open(&none, contracts()), Err(LogError::Open(_))));
     assert!(!none.exists());
 }
 
@@ -68,7 +68,7 @@ fn a_log_is_not_made_unless_asked_for() {
 fn a_rejection_and_what_it_forces_are_one_commit_and_one_answer() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
-    ask(&log, "a", "begin", json!({}));
+    ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
     let answer = ask(&log, "a", "add", json!({"amount": 101}));
     assert_eq!((answer.outcome, answer.status.as_deref()), (AnswerOutcome::Rejected, Some("ended")));
     assert_eq!(answer.error.unwrap().code, "TOO_MUCH");
@@ -77,9 +77,9 @@ fn a_rejection_and_what_it_forces_are_one_commit_and_one_answer() {
     let mut seen = Vec::new();
     let visit = &mut |fact: &evlog_projection::Fact<'_>| {
         seen.push((fact.seq, fact.head.first_seq, fact.event.causation));
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     };
-    view(dir.path()).stream("a", visit).unwrap();
+    view(dir.path()).stream::<LogError>("a", visit).unwrap();
     assert_eq!(seen[1..], [(first, first, None), (second, first, Some(first))]);
 }
 
@@ -89,7 +89,7 @@ fn a_second_delivery_is_given_the_first_answer_again_also_by_a_later_session() {
     let log = open(dir.path());
     let given = |run: &str| line(&format!(r#"{{"contract":"toy","run":"{run}","do":"begin","id":"k0"}}"#));
     let first = [log.submit(&given("a")).unwrap(), ask(&log, "a", "add", json!({"amount": 200, "id": "k1"}))];
-    ask(&log, "a", "add", json!({}));
+    ask(&log, "a", "add", json!({})).into_accepted().unwrap();
     let again =
         |log: &Log| [log.submit(&given("a")).unwrap(), ask(log, "a", "add", json!({"amount": 200, "id": "k1"}))];
     let duplicate = |mut answer: crate::Answer| {
@@ -138,7 +138,7 @@ fn what_was_answered_before_there_was_a_run_is_answered_again_once_there_is_one(
 fn the_engine_refuses_before_the_contract_is_asked_and_records_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
-    ask(&log, "a", "begin", json!({"id": "k"}));
+    ask(&log, "a", "begin", json!({"id": "k"})).into_accepted().unwrap();
     let next = log.next_seq();
     let cases = [
         (json!({"id": "k", "amount": 2}), "IDEMPOTENCY_CONFLICT"),
@@ -172,9 +172,9 @@ fn what_cannot_be_bound_to_a_run_goes_to_the_logs_own_stream() {
 fn a_decision_that_its_contract_cannot_fold_is_not_recorded() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
-    ask(&log, "a", "begin", json!({}));
+    ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
     let next = log.next_seq();
-    let request = Request::new("toy", "a", "betray", serde_json::Map::new()).unwrap();
+    let request = Request::json("toy", "a", "betray").build().unwrap();
     assert!(matches!(log.submit(&request), Err(LogError::Undecidable { .. })));
     assert_eq!(log.next_seq(), next);
     assert_eq!(ask(&log, "a", "add", json!({})).outcome, AnswerOutcome::Accepted, "the run goes on");
@@ -186,11 +186,11 @@ fn a_decision_may_read_another_run() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     for run in ["a", "b"] {
-        ask(&log, run, "begin", json!({}));
+        ask(&log, run, "begin", json!({})).into_accepted().unwrap();
     }
-    ask(&log, "a", "add", json!({"amount": 40}));
-    ask(&log, "b", "add_from", json!({"of": "a"}));
-    ask(&log, "b", "add_from", json!({"of": "b"}));
+    ask(&log, "a", "add", json!({"amount": 40})).into_accepted().unwrap();
+    ask(&log, "b", "add_from", json!({"of": "a"})).into_accepted().unwrap();
+    ask(&log, "b", "add_from", json!({"of": "b"})).into_accepted().unwrap();
     log.close().unwrap();
     let bundle = view(dir.path()).bundle("b").unwrap().unwrap();
     assert_eq!(bundle.files["run.json"].bytes, br#"{"ended":false,"run_id":"b","total":80}"#);
@@ -199,13 +199,13 @@ fn a_decision_may_read_another_run() {
 #[test]
 fn more_runs_than_the_cache_holds_are_read_again_from_the_log() {
     let dir = tempfile::tempdir().unwrap();
-    let log = Log::open(dir.path(), contracts(), Options { segment_limit: 1 << 20, ..options() }).unwrap();
+    let log = Options { segment_limit: 1 << 20, ..options() }.open(dir.path(), contracts()).unwrap();
     let mut last = None;
     for number in 0..20_000 {
-        let request = Request::new("toy", &format!("r{number}"), "begin", serde_json::Map::new()).unwrap();
+        let request = Request::json("toy", format!("r{number}"), "begin").build().unwrap();
         last = Some(log.offer(&request).unwrap());
     }
-    log.wait(last.unwrap()).unwrap();
+    log.wait(last.unwrap()).unwrap().into_accepted().unwrap();
     for number in [0, 1, 9_999, 19_999] {
         let answer = ask(&log, &format!("r{number}"), "begin", json!({}));
         assert_eq!(answer.error.unwrap().code, "EXISTS", "r{number}");
@@ -253,12 +253,12 @@ impl Clock for Settable {
 fn steps(dir: &Path) -> (Vec<ClockStepped>, Vec<i64>) {
     let (mut steps, mut recorded) = (Vec::new(), Vec::new());
     view(dir)
-        .each(Seq(0), &mut |fact| {
+        .each::<LogError>(Seq(0), &mut |fact| {
             if fact.event.kind == kind::LOG_CLOCK_STEPPED {
                 steps.push(payload::decode(fact.event.payload).unwrap());
             }
             recorded.push(fact.head.recorded_ns);
-            ControlFlow::Continue(())
+            Ok(ControlFlow::Continue(()))
         })
         .unwrap();
     (steps, recorded)
@@ -270,16 +270,16 @@ fn a_clock_that_was_stepped_is_recorded_as_it_was_read_with_one_event_for_each_s
     let dir = tempfile::tempdir().unwrap();
     let begun = 100 * HOUR_NS;
     let clock = Settable::at(begun);
-    let log = Log::open(dir.path(), contracts(), Options { clock: clock.clone(), ..options() }).unwrap();
-    ask(&log, "a", "begin", json!({}));
-    ask(&log, "a", "add", json!({}));
+    let log = Options { clock: clock.clone(), ..options() }.open(dir.path(), contracts()).unwrap();
+    ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
+    ask(&log, "a", "add", json!({})).into_accepted().unwrap();
     clock.step(-HOUR_NS);
-    ask(&log, "a", "add", json!({}));
-    ask(&log, "a", "add", json!({}));
+    ask(&log, "a", "add", json!({})).into_accepted().unwrap();
+    ask(&log, "a", "add", json!({})).into_accepted().unwrap();
     clock.step(2 * HOUR_NS);
-    ask(&log, "a", "add", json!({}));
+    ask(&log, "a", "add", json!({})).into_accepted().unwrap();
     clock.step(SECOND_NS);
-    ask(&log, "a", "add", json!({}));
+    ask(&log, "a", "add", json!({})).into_accepted().unwrap();
     log.close().unwrap();
     let (found, recorded) = steps(dir.path());
     let stepped = |from: i64, to: i64| ClockStepped { from_ns: begun + from, to_ns: begun + to };
@@ -290,9 +290,9 @@ fn a_clock_that_was_stepped_is_recorded_as_it_was_read_with_one_event_for_each_s
 
     let last = *recorded.last().unwrap();
     let clock = Settable::at(last - HOUR_NS);
-    let log = Log::open(dir.path(), contracts(), Options { clock, ..options() }).unwrap();
-    ask(&log, "a", "add", json!({}));
-    ask(&log, "a", "add", json!({}));
+    let log = Options { clock, ..options() }.open(dir.path(), contracts()).unwrap();
+    ask(&log, "a", "add", json!({})).into_accepted().unwrap();
+    ask(&log, "a", "add", json!({})).into_accepted().unwrap();
     log.close().unwrap();
     let (found, _) = steps(dir.path());
     assert_eq!(found[2..], [ClockStepped { from_ns: last, to_ns: last - HOUR_NS }]);
@@ -302,15 +302,15 @@ fn a_clock_that_was_stepped_is_recorded_as_it_was_read_with_one_event_for_each_s
 fn a_clock_that_is_behind_the_last_commit_is_told_though_that_stands_in_another_segment() {
     let dir = tempfile::tempdir().unwrap();
     let (log, mut asked) = (open(dir.path()), 0);
-    ask(&log, "a", "begin", json!({}));
+    ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
     while log.root().0.0 < 3 * 4096 {
-        ask(&log, "a", "add", json!({}));
+        ask(&log, "a", "add", json!({})).into_accepted().unwrap();
         asked += 1;
     }
     log.close().unwrap();
     assert!(asked > 20 && steps(dir.path()).0.is_empty());
-    let log = Log::open(dir.path(), contracts(), Options { clock: Settable::at(0), ..options() }).unwrap();
-    ask(&log, "a", "add", json!({}));
+    let log = Options { clock: Settable::at(0), ..options() }.open(dir.path(), contracts()).unwrap();
+    ask(&log, "a", "add", json!({})).into_accepted().unwrap();
     log.close().unwrap();
     assert_eq!(steps(dir.path()).0.len(), 1);
 }
@@ -320,13 +320,13 @@ fn a_lookup_by_time_finds_everything_though_the_clock_went_back_and_forth() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Settable::at(100 * HOUR_NS);
     for session in 0..3 {
-        let log = Log::open(dir.path(), contracts(), Options { clock: clock.clone(), ..options() }).unwrap();
-        ask(&log, "a", "begin", json!({}));
+        let log = Options { clock: clock.clone(), ..options() }.open(dir.path(), contracts()).unwrap();
+        drop(ask(&log, "a", "begin", json!({})));
         for number in 0..90 {
             if number % 30 == 29 {
                 clock.step(if number % 20 == 9 { -5 * HOUR_NS } else { 3 * HOUR_NS });
             }
-            ask(&log, "a", "add", json!({}));
+            ask(&log, "a", "add", json!({})).into_accepted().unwrap();
         }
         if session < 2 {
             log.close().unwrap();
@@ -336,9 +336,9 @@ fn a_lookup_by_time_finds_everything_though_the_clock_went_back_and_forth() {
     }
     let view = view(dir.path());
     let mut all = Vec::new();
-    view.each(Seq(0), &mut |fact| {
+    view.each::<LogError>(Seq(0), &mut |fact| {
         all.push((fact.head.recorded_ns, fact.seq));
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     })
     .unwrap();
     let mut times: Vec<i64> = all.iter().map(|(time, _)| *time).collect();
@@ -347,9 +347,9 @@ fn a_lookup_by_time_finds_everything_though_the_clock_went_back_and_forth() {
     for (since, until) in [(0, i64::MAX), (times[10], times[200]), (times[150], times[151] + 1), (times[269], i64::MAX)]
     {
         let mut found = Vec::new();
-        view.each_during(Moment::Recorded, since.into(), until.into(), &mut |fact| {
+        view.each_during::<LogError>(Moment::Recorded, (since.into(), until.into()), &mut |fact| {
             found.push((fact.head.recorded_ns, fact.seq));
-            ControlFlow::Continue(())
+            Ok(ControlFlow::Continue(()))
         })
         .unwrap();
         let expected: Vec<_> = all.iter().copied().filter(|(time, _)| (since..until).contains(time)).collect();
@@ -362,19 +362,19 @@ fn an_event_of_the_log_is_of_the_engine_and_says_nothing_that_a_command_said() {
     // F-49.
     let dir = tempfile::tempdir().unwrap();
     let said = Options { principal: Some("os:ada".into()), correlation: Some("trace-1".into()), ..options() };
-    let log = Log::open(dir.path(), contracts(), said).unwrap();
+    let log = said.open(dir.path(), contracts()).unwrap();
     let line = json!({"contract": "toy", "run": "a", "do": "begin", "at": "1970-01-01T00:00:00Z", "actor": "bob",
         "correlation": "req-7", "id": "k"});
-    log.submit(&Request::parse_line(line.to_string().as_bytes()).unwrap()).unwrap();
+    log.submit(&Request::parse_line(line.to_string().as_bytes()).unwrap()).unwrap().into_accepted().unwrap();
     let mut again = line.clone();
     again["correlation"] = "req-8".into();
     let answer = log.submit(&Request::parse_line(again.to_string().as_bytes()).unwrap()).unwrap();
     assert_eq!(answer.outcome, AnswerOutcome::Duplicate, "another request may deliver the same command");
-    ask(&log, "a", "add", json!({}));
+    ask(&log, "a", "add", json!({})).into_accepted().unwrap();
     log.close().unwrap();
     let mut heads = Vec::new();
     view(dir.path())
-        .each(Seq(0), &mut |fact| {
+        .each::<LogError>(Seq(0), &mut |fact| {
             let head = fact.head;
             assert_eq!(head.principal, Some("os:ada"));
             heads.push((
@@ -383,7 +383,7 @@ fn an_event_of_the_log_is_of_the_engine_and_says_nothing_that_a_command_said() {
                 head.correlation.map(str::to_owned),
                 head.occurred_ns,
             ));
-            ControlFlow::Continue(())
+            Ok(ControlFlow::Continue(()))
         })
         .unwrap();
     let own = |kind: &str| (kind.to_owned(), "tests 1.0".to_owned(), None, None);
@@ -401,8 +401,8 @@ fn an_event_of_the_log_is_of_the_engine_and_says_nothing_that_a_command_said() {
 fn a_time_before_1970_or_far_ahead_of_the_clock_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let clock = Settable::at(1_000_000 * HOUR_NS);
-    let log = Log::open(dir.path(), contracts(), Options { clock, ..options() }).unwrap();
-    ask(&log, "a", "begin", json!({}));
+    let log = Options { clock, ..options() }.open(dir.path(), contracts()).unwrap();
+    ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
     let at = |at: &str| {
         let line = json!({"contract": "toy", "run": "a", "do": "add", "at": at}).to_string();
         log.submit(&Request::parse_line(line.as_bytes()).unwrap()).unwrap()
@@ -421,11 +421,11 @@ fn what_a_session_reads_is_of_the_log_that_it_writes_whatever_has_its_name() {
     let room = tempfile::tempdir().unwrap();
     let [dir, old, other] = ["log", "old", "other"].map(|name| room.path().join(name));
     let log = open(&other);
-    ask(&log, "b", "begin", json!({}));
+    ask(&log, "b", "begin", json!({})).into_accepted().unwrap();
     log.close().unwrap();
     let log = open(&dir);
     for run in 0..60 {
-        ask(&log, &format!("a{run}"), "begin", json!({}));
+        ask(&log, &format!("a{run}"), "begin", json!({})).into_accepted().unwrap();
     }
     let before = log.view().unwrap();
     for (from, to) in [(&dir, &old), (&other, &dir)] {
@@ -448,7 +448,7 @@ fn an_answer_that_needs_no_commit_is_given_only_where_the_log_is_still_there() {
     let [dir, old] = ["log", "old"].map(|name| room.path().join(name));
     let log = open(&dir);
     let request = line(r#"{"contract":"toy","run":"a","do":"begin","id":"k"}"#);
-    log.submit(&request).unwrap();
+    log.submit(&request).unwrap().into_accepted().unwrap();
     assert_eq!(log.submit(&request).unwrap().outcome, AnswerOutcome::Duplicate);
     std::fs::rename(&dir, &old).unwrap();
     let refused = log.submit(&request).unwrap_err();
@@ -460,12 +460,7 @@ fn an_answer_that_needs_no_commit_is_given_only_where_the_log_is_still_there() {
 
 #[test]
 fn a_request_cannot_name_a_run_that_no_run_may_be_named_and_its_digest_is_of_what_is_sent() {
-    let dir = tempfile::tempdir().unwrap();
-    let log = open(dir.path());
-    let mut outside = line(r#"{"contract":"toy","run":"a","do":"begin","id":"k"}"#);
-    outside.run = "../x".to_owned();
-    assert!(log.submit(&outside).is_err());
-    let mut stale = line(r#"{"contract":"toy","run":"a","do":"begin","id":"k"}"#);
-    stale.expect = Some(0);
+    assert!(Request::json("toy", "../x", "begin").build().is_err());
+    let stale = Request::json("toy", "a", "begin").id("k").expect(0).build().unwrap();
     assert_eq!(stale.content(), line(r#"{"contract":"toy","run":"a","do":"begin","id":"k","expect":0}"#).content());
 }

@@ -1,14 +1,13 @@
 //! A contract for tests: a counter that is begun, added to, and ended; more than 100 at once is against its rules.
 
 use crate::clock::StepClock;
-use crate::{Answer, Log, Options, Request, View};
+use crate::{Answer, Log, LogError, Options, Request, View};
 use evlog_format::{Kind, KindBuf, Seq};
 use evlog_projection::contract::{Cause, Target};
 use evlog_projection::{
     Asked, Contract, ContractError, Contracts, Decision, Fact, File, FoldError, Malformed, NewEvent, Outcome, RunHead,
     canonical,
 };
-use evlog_store::fs::StdFs;
 use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -148,7 +147,7 @@ pub(crate) fn contracts() -> Contracts {
 
 /// A session with a clock that steps a second from the epoch.
 pub(crate) fn open(dir: &Path) -> Log {
-    Log::open(dir, contracts(), options()).unwrap()
+    options().open(dir, contracts()).unwrap()
 }
 
 pub(crate) fn options() -> Options {
@@ -156,7 +155,7 @@ pub(crate) fn options() -> Options {
 }
 
 pub(crate) fn view(dir: &Path) -> View {
-    View::open(Arc::new(StdFs), dir, contracts()).unwrap()
+    View::open(dir, contracts()).unwrap()
 }
 
 pub(crate) fn line(text: &str) -> Request {
@@ -164,9 +163,12 @@ pub(crate) fn line(text: &str) -> Request {
 }
 
 /// Submits `{"contract":"toy","run":…,"do":…}` with more members.
-pub(crate) fn ask(log: &Log, run: &str, action: &str, more: Value) -> Answer {
-    let Value::Object(members) = more else { panic!("members are an object") };
-    log.submit(&Request::new("toy", run, action, members).unwrap()).unwrap()
+pub(crate) fn ask(log: &Log, run: &str, action: &str, members: Value) -> Answer {
+    let Value::Object(mut command) = members else { panic!("members are an object") };
+    for (key, value) in [("contract", "toy"), ("run", run), ("do", action)] {
+        command.insert(key.to_owned(), value.into());
+    }
+    log.submit(&line(&Value::Object(command).to_string())).unwrap()
 }
 
 /// The stream and the kind of every event, in order.
@@ -174,8 +176,8 @@ pub(crate) fn kinds(dir: &Path) -> Vec<String> {
     let mut all = Vec::new();
     let visit = &mut |fact: &Fact<'_>| {
         all.push(format!("{} {}", fact.event.stream, fact.event.kind));
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     };
-    view(dir).each(Seq(0), visit).unwrap();
+    view(dir).each::<LogError>(Seq(0), visit).unwrap();
     all
 }

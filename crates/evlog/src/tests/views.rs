@@ -1,6 +1,7 @@
 //! Claims about reading back: runs, bundles, as of a seq, publishing and replay.
 
 use super::toy::{ask, contracts, open, view};
+use crate::LogError;
 use crate::check::check;
 use crate::publish::Publisher;
 use crate::replay::replay;
@@ -16,16 +17,16 @@ use std::sync::Arc;
 fn a_view_as_of_a_seq_shows_whole_commits_that_end_there_or_before() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
-    ask(&log, "a", "begin", json!({}));
+    ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
     let answer = ask(&log, "a", "add", json!({"amount": 101}));
     log.close().unwrap();
     let (first, second) = (answer.events[0].0, answer.events[1].0);
     let seen = |at: Seq| {
         let view = view(dir.path()).as_of(Some(at)).unwrap();
         let mut count = 0;
-        view.each(Seq(0), &mut |_| {
+        view.each::<LogError>(Seq(0), &mut |_| {
             count += 1;
-            ControlFlow::Continue(())
+            Ok(ControlFlow::Continue(()))
         })
         .unwrap();
         (count, view.runs().unwrap().runs[0].events)
@@ -39,17 +40,17 @@ fn events_are_visited_from_any_seq_on_also_from_within_a_commit() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     for run in 0..50 {
-        ask(&log, &format!("r{run}"), "begin", json!({}));
-        ask(&log, &format!("r{run}"), "add", json!({"amount": 101}));
+        ask(&log, &format!("r{run}"), "begin", json!({})).into_accepted().unwrap();
+        drop(ask(&log, &format!("r{run}"), "add", json!({"amount": 101})));
     }
     log.close().unwrap();
     let view = view(dir.path());
     let all = view.next_seq().0;
     for from in 0..=all + 1 {
         let mut seqs = Vec::new();
-        let next = view.each(Seq(from), &mut |fact| {
+        let next = view.each::<LogError>(Seq(from), &mut |fact| {
             seqs.push(fact.seq.0);
-            ControlFlow::Continue(())
+            Ok(ControlFlow::Continue(()))
         });
         assert_eq!(next.unwrap().0, all.max(from));
         assert_eq!(seqs, (from..all).collect::<Vec<_>>());
@@ -61,9 +62,9 @@ fn runs_are_told_in_the_order_of_their_first_events() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     for run in ["b", "a", "c"] {
-        ask(&log, run, "begin", json!({}));
+        ask(&log, run, "begin", json!({})).into_accepted().unwrap();
     }
-    ask(&log, "a", "end", json!({}));
+    ask(&log, "a", "end", json!({})).into_accepted().unwrap();
     log.close().unwrap();
     let runs = view(dir.path()).runs().unwrap().runs;
     let told: Vec<_> = runs.iter().map(|run| (run.run.as_str(), run.status.as_str(), run.terminal)).collect();
@@ -74,9 +75,9 @@ fn runs_are_told_in_the_order_of_their_first_events() {
 fn what_was_published_is_recorded_once_and_proved_by_replay() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
-    ask(&log, "a", "begin", json!({}));
+    ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
     for amount in [1, 2] {
-        ask(&log, "a", "add", json!({"amount": amount}));
+        ask(&log, "a", "add", json!({"amount": amount})).into_accepted().unwrap();
         let bundle = view(dir.path()).bundle("a").unwrap().unwrap();
         let mut publisher = Publisher::new(&log).unwrap();
         assert!(publisher.publish(&bundle).unwrap());
@@ -98,7 +99,7 @@ fn what_was_published_is_recorded_once_and_proved_by_replay() {
 fn a_published_file_that_the_log_does_not_reproduce_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
-    ask(&log, "a", "begin", json!({}));
+    ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
     let mut bundle = view(dir.path()).bundle("a").unwrap().unwrap();
     bundle.files.get_mut("run.json").unwrap().bytes[0] ^= 1;
     let mut publisher = Publisher::new(&log).unwrap();
@@ -123,14 +124,14 @@ fn a_log_is_clean_while_a_writer_is_at_work_after_it_was_dropped_and_after_it_wa
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     for run in 0..40 {
-        ask(&log, &format!("r{run}"), "begin", json!({}));
-        ask(&log, &format!("r{run}"), "add", json!({"amount": run * 5}));
+        ask(&log, &format!("r{run}"), "begin", json!({})).into_accepted().unwrap();
+        drop(ask(&log, &format!("r{run}"), "add", json!({"amount": run * 5})));
     }
     assert_eq!(verdict(dir.path()), (Verdict::Clean, 0));
     drop(log);
     assert_eq!(verdict(dir.path()), (Verdict::Clean, 0));
     let log = open(dir.path());
-    ask(&log, "r0", "add", json!({}));
+    ask(&log, "r0", "add", json!({})).into_accepted().unwrap();
     let (size, root) = {
         let before = log.root();
         log.close().unwrap();
@@ -187,7 +188,7 @@ fn a_flipped_bit_is_damage_and_a_cut_tail_is_a_torn_tail_or_truncation() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     for run in 0..8 {
-        ask(&log, &format!("r{run}"), "begin", json!({}));
+        ask(&log, &format!("r{run}"), "begin", json!({})).into_accepted().unwrap();
     }
     log.close().unwrap();
     let path = segments(dir.path()).remove(0);

@@ -103,5 +103,5 @@ fn offer(
 }
 
 fn not_taken(request: &Request, code: &'static str, why: &dyn Display) -> Decided {
-    Decided::NotTaken { run: request.run.clone(), code, message: why.to_string() }
+    Decided::NotTaken { run: request.run().to_owned(), code, message: why.to_string() }
 }

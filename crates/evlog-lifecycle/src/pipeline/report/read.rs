@@ -3,7 +3,7 @@
 //! Does not: look at the artifacts that it speaks of.
 
 use super::{ArtifactReport, CONTRACT_VERSION, Finding, Report, SCHEMA_VERSION};
-use crate::pipeline::reader::Members;
+use crate::members::Members;
 use evlog_projection::{Malformed, canonical, difference};
 use serde_json::Value;
 
@@ -37,9 +37,9 @@ pub(super) fn members(value: &Value) -> Result<Report, Malformed> {
     let run_id = given.string("run_id")?;
     let stage_id = given.string("stage_id")?;
     let max = given.count("max_errors_per_artifact")?;
-    let items = given.required_items("artifacts")?;
-    given.items("diagnostics")?;
-    given.finish()?;
+    let items = given.items("artifacts")?;
+    given.optional_items("diagnostics")?;
+    given.end("a report")?;
     let wrong = |at: &str, message: &str| Malformed { pointer: at.to_owned(), message: message.to_owned() };
     let max = u32::try_from(max).ok().filter(|max| *max >= 1);
     let max = max.ok_or_else(|| wrong("/max_errors_per_artifact", "expected a number from 1"))?;
@@ -60,8 +60,8 @@ fn artifact(at: &str, item: Value) -> Result<ArtifactReport, Malformed> {
     let contract_version = given.string("contract_version")?;
     given.word("status", &[("valid", ()), ("invalid", ())])?;
     let truncated = given.optional_bool("errors_truncated")?;
-    let items = given.required_items("errors")?;
-    given.finish()?;
+    let items = given.items("errors")?;
+    given.end("an artifact's report")?;
     let missing = || Malformed { pointer: at.to_owned(), message: "expected the member `errors_truncated`".into() };
     let truncated = truncated.ok_or_else(missing)?;
     if contract_id.is_empty() || contract_version.is_empty() {
@@ -86,7 +86,7 @@ fn finding(at: &str, item: Value) -> Result<Finding, Malformed> {
         keyword: given.optional_string("keyword")?,
         line_number: given.optional_count("line_number")?,
     };
-    given.finish()?;
+    given.end("a finding")?;
     let wrong = |name: &str, expected: &str| Malformed { pointer: format!("{at}/{name}"), message: expected.into() };
     if made.line_number == Some(0) {
         return Err(wrong("line_number", "expected a number from 1"));

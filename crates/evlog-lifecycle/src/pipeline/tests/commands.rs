@@ -51,7 +51,7 @@ fn unknown_members_and_wrong_types_are_named() {
         "/stages/runner/fail_mode",
     );
     malformed("create", json!({"pipeline": "purple-axiom", "stages": []}), "/stages");
-    malformed("create", json!({"pipeline": "purple-axiom", "manifest": null}), "/manifest");
+    malformed("create", json!({"pipeline": "purple-axiom", "manifest": []}), "/manifest");
     malformed("create", json!({"pipeline": "purple-axiom", "manifest": {"extensions": 1}}), "/manifest/extensions");
     malformed("create", json!({"pipeline": "purple-axiom", "emit_health": "no"}), "/emit_health");
     malformed("begin", json!({}), "");

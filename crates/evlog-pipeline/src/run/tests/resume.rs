@@ -171,10 +171,10 @@ fn what_is_no_run_that_was_left_is_refused() {
     assert!(!room.path("out").exists(), "nothing was touched");
 
     let contracts = || Contracts::default().with(Pipeline::default()).with(evlog_lifecycle::status::Status);
-    let log = Log::open(&room.path("other"), contracts(), evlog::Options::new("test")).unwrap();
+    let log = evlog::Options::new("test").open(room.path("other"), contracts()).unwrap();
     let request = Request::parse_line(br#"{"contract":"status","run":"A","do":"create"}"#).unwrap();
-    log.submit(&request).unwrap();
-    let mut view = View::open(evlog::Options::new("test").fs, &room.path("other"), contracts()).unwrap();
+    log.submit(&request).unwrap().into_accepted().unwrap();
+    let mut view = View::open(room.path("other"), contracts()).unwrap();
     let error = is_in_progress(&mut view, "A").unwrap_err();
     assert!(error.to_string().contains("found one of contract `status`"), "{error}");
 }

@@ -346,7 +346,8 @@ fn t22_a_run_without_digests_of_its_stages_is_held_against_the_whole_plan() {
                 members
             };
             let Value::Object(members) = members else { unreachable!() };
-            session.log.submit(&Request::new("pipeline", BEFORE, "create", members).unwrap())?;
+            let create = Request::json("pipeline", BEFORE, "create").members(members).build().unwrap();
+            session.log.submit(&create)?.into_accepted().unwrap();
             resume(plan, session, claim, options, progress)
         });
         assert_eq!(left.result.unwrap().exit_code, 20, "{:#?}", left.told);

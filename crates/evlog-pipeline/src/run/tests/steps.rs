@@ -114,9 +114,9 @@ fn go_as(id: &str, room: &Path, steps: &Steps) -> Result<RunReport, RunError> {
         taken => Some(taken?),
     };
     let contracts = || Contracts::default().with(Pipeline::default());
-    let log = Log::open(&room.join("log"), contracts(), evlog::Options::new("test"))?;
+    let log = evlog::Options::new("test").open(room.join("log"), contracts())?;
     log.begin()?;
-    let mut view = View::open(evlog::Options::new("test").fs, &room.join("log"), contracts())?;
+    let mut view = View::open(room.join("log"), contracts())?;
     let recorded = stale_locks(&mut view, id)?;
     let mut claim = claim.map_or_else(|| Claim::force(&out, id, &recorded, steps), Ok)?;
     let retry = room.join(MENDED).exists().then(|| Retry { of: FAILED.to_owned(), from: None });

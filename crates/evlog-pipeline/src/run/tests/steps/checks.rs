@@ -1,15 +1,14 @@
 //! What must be so of a run between its end and its being taken up, and when it has ended.
 
 use super::*;
-use evlog_lifecycle::pipeline::Left;
+use evlog_lifecycle::pipeline::Pipeline;
 use std::num::NonZeroUsize;
-use std::ops::ControlFlow;
 
 type Files = BTreeMap<String, Vec<u8>>;
 
 fn view(room: &Path) -> Result<View, String> {
     let contracts = Contracts::default().with(Pipeline::default());
-    View::open(evlog::Options::new("test").fs, &room.join("log"), contracts).map_err(|error| error.to_string())
+    View::open(room.join("log"), contracts).map_err(|error| error.to_string())
 }
 
 fn bundle(room: &Path) -> PathBuf {
@@ -47,13 +46,8 @@ impl Middle {
         }
         // A process may have been ended before the log's first commit.
         let Ok(view) = view(room) else { return Ok(nothing) };
-        let mut left = Left::default();
-        let folded = view.stream(RUN, &mut |fact| {
-            left.push(fact).unwrap_or_else(|error| panic!("{error}"));
-            ControlFlow::Continue(())
-        });
-        folded.map_err(|error| error.to_string())?;
-        let Some(state) = left.state() else {
+        let fold = view.run(RUN).map_err(|error| error.to_string())?;
+        let Some(state) = fold.as_ref().and_then(|fold| fold.state::<Pipeline>()) else {
             let untouched = !bundle(room).exists();
             return if untouched { Ok(nothing) } else { Err("a bundle of a run that is not in the log".to_owned()) };
         };

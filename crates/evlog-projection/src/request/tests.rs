@@ -12,14 +12,15 @@ fn a_command_keeps_what_every_contract_shares_and_hands_on_the_rest() {
     let line = br#"{"contract":"status","run":"RUN_1","do":"transition","id":"c1","at":"2026-02-23T18:00:00Z",
         "actor":"agent:x","causation":3,"expect":2,"to":"running"}"#;
     let request = Request::parse_line(line).unwrap();
-    assert_eq!(
-        (request.contract.as_str(), request.run.as_str(), request.action.as_str()),
-        ("status", "RUN_1", "transition")
-    );
-    assert_eq!(request.id.as_deref(), Some("c1"));
-    assert_eq!(request.at.map(|at| at.time_ns), Some(1_771_869_600_000_000_000));
-    assert_eq!((request.causation, request.expect), (Some(Seq(3)), Some(2)));
-    assert_eq!(Value::Object(request.members), serde_json::json!({"to": "running"}));
+    assert_eq!((request.contract(), request.run(), request.actor()), ("status", "RUN_1", Some("agent:x")));
+    assert_eq!(request.id(), Some("c1"));
+    assert_eq!(request.at().map(|at| at.time_ns), Some(1_771_869_600_000_000_000));
+    assert_eq!((request.causation(), request.expect()), (Some(Seq(3)), Some(2)));
+    let (action, members) = request.body.said();
+    assert_eq!((action, Value::Object(members)), ("transition", json!({"to": "running"})));
+    let built = Request::json("status", "RUN_1", "transition").member("to", "running").id("c1").actor("agent:x");
+    let built = built.at("2026-02-23T18:00:00Z").causation(Seq(3)).expect(2).build().unwrap();
+    assert_eq!(built.content(), request.content(), "both doors say the same");
 }
 
 #[test]
@@ -45,8 +46,8 @@ fn what_is_not_a_command_is_named_by_its_place() {
     let cases = [
         ("[1]", "expected an object, found an array"),
         ("{", "not JSON"),
-        (r#"{"run":"r","do":"x"}"#, "expected the key `contract`, found none"),
-        (r#"{"contract":"c","run":"r","do":1}"#, "/do: expected a string, found a number"),
+        (r#"{"run":"r","do":"x"}"#, "expected the member `contract`, found none"),
+        (r#"{"contract":"c","run":"r","do":1}"#, "/do: expected text, found a number"),
         (r#"{"contract":"c","run":"../r","do":"x"}"#, "/run: expected a run id"),
         (r#"{"contract":"c","run":".","do":"x"}"#, "/run: expected a run id"),
         (r#"{"contract":"c","run":"r","do":"x","at":"yesterday"}"#, "/at: expected a UTC time"),
@@ -64,9 +65,48 @@ fn what_is_not_a_command_is_named_by_its_place() {
 
 #[test]
 fn a_command_made_within_the_program_is_held_to_the_same_numbers() {
-    let made = |data: Value| Request::new("c", "r", "x", Map::from_iter([("data".to_owned(), data)]));
+    let made = |data: Value| Request::json("c", "r", "x").member("data", data).build();
     let read =
         |data: &str| Request::parse_line(format!(r#"{{"contract":"c","run":"r","do":"x","data":{data}}}"#).as_bytes());
-    assert_eq!(made(json!([1.0, 1e16])), read("[1,10000000000000000]"));
+    assert_eq!(made(json!([1.0, 1e16])).unwrap().content(), read("[1,10000000000000000]").unwrap().content());
     assert!(made(json!([u64::MAX])).unwrap_err().to_string().starts_with("/data: number 18446744073709551615 would"));
+}
+
+#[test]
+fn a_request_cannot_say_what_no_line_may_say() {
+    let json = |run: &str| Request::json("c", run, "x");
+    let refused = |builder: RequestBuilder| builder.build().unwrap_err().to_string();
+    assert!(refused(json("../x")).starts_with("/run: expected a run id"));
+    assert!(refused(json("")).starts_with("/run: expected a run id"));
+    for (name, builder) in [
+        ("id", json("r").id("")),
+        ("actor", json("r").actor("a\nb")),
+        ("correlation", json("r").correlation("x".repeat(1000))),
+        ("at", json("r").at("yesterday")),
+    ] {
+        assert!(refused(builder).starts_with(&format!("/{name}: expected")), "{name}");
+    }
+    for shared in SHARED {
+        assert!(refused(json("r").member(shared, 1)).starts_with(&format!("/{shared}: expected a member of the")));
+    }
+}
+
+/// A command of a contract that the tests do not have.
+struct Add(u64);
+
+impl TypedCommand for Add {
+    const CONTRACT: &'static str = "counter";
+
+    fn to_json(&self) -> (&'static str, Map<String, Value>) {
+        ("add", Map::from_iter([("amount".to_owned(), self.0.into())]))
+    }
+}
+
+#[test]
+fn a_command_that_is_a_value_says_the_same_as_its_json() {
+    let line = br#"{"contract":"counter","run":"r","do":"add","amount":2,"id":"k","expect":7}"#;
+    let typed = Request::typed("r", Add(2)).id("k").expect(7).build().unwrap();
+    assert_eq!(typed.content(), Request::parse_line(line).unwrap().content());
+    assert_eq!((typed.contract(), typed.run(), typed.id()), ("counter", "r", Some("k")));
+    assert_eq!(format!("{:?}", typed.body), r#"("add", {"amount": Number(2)})"#);
 }

@@ -1,0 +1,311 @@
+//! A command as a caller gives it: as one JSON object, as `submit` takes it, or as a value of its contract.
+//!
+//! The members that every contract shares are read here, strictly; the rest is the contract's.
+//!
+//! Invariant: a request was checked when it was made, and does not change. Its content digest is of what it says.
+
+use crate::canonical::{canonical, parse};
+use crate::contract::Malformed;
+use crate::members::{Members, check_run_id, kind, malformed};
+use crate::{number, registry, time};
+use evlog_format::Seq;
+use evlog_format::limits::{ACTOR_LEN_MAX, CORRELATION_LEN_MAX, IDEMPOTENCY_KEY_LEN_MAX};
+use serde_json::{Map, Value};
+use std::fmt;
+use std::sync::OnceLock;
+
+/// The members that every contract shares.
+const SHARED: [&str; 9] = ["contract", "run", "do", "id", "at", "actor", "correlation", "causation", "expect"];
+
+/// A command of a contract, as a value in place of JSON.
+pub trait TypedCommand: Send + Sync + 'static {
+    /// Name of its contract, whose [`Contract::Command`](crate::Contract::Command) this is.
+    const CONTRACT: &'static str;
+
+    /// The same in JSON: the word of `do`, and the contract's own members. [`Contract::parse`](crate::Contract::parse)
+    /// reads them back as the same command.
+    fn to_json(&self) -> (&'static str, Map<String, Value>);
+}
+
+/// A command that was checked as far as that can be done without its contract.
+///
+/// ```
+/// use evlog_projection::Request;
+///
+/// let begin = Request::json("status", "RUN_1", "transition").member("to", "running").id("k-1").build()?;
+/// assert_eq!(begin.run(), "RUN_1");
+/// assert!(Request::json("status", "../RUN_1", "transition").build().is_err());
+/// # Ok::<(), evlog_projection::Malformed>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Request {
+    contract: String,
+    run: String,
+    body: Body,
+    id: Option<String>,
+    at: Option<Instant>,
+    actor: Option<String>,
+    correlation: Option<String>,
+    causation: Option<Seq>,
+    expect: Option<u64>,
+    content: OnceLock<[u8; 32]>,
+}
+
+#[derive(Clone)]
+pub(crate) enum Body {
+    Json { action: String, members: Map<String, Value> },
+    Typed { command: registry::Command, to_json: fn(&registry::Command) -> (&'static str, Map<String, Value>) },
+}
+
+impl Body {
+    /// The word of `do`, and the contract's own members.
+    fn said(&self) -> (&str, Map<String, Value>) {
+        match self {
+            Body::Json { action, members } => (action, members.clone()),
+            Body::Typed { command, to_json } => to_json(command),
+        }
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.said().fmt(f)
+    }
+}
+
+/// A time as a command gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Instant {
+    /// As written, RFC 3339: the text is part of the command's content.
+    pub text: String,
+    /// Unix nanoseconds.
+    pub time_ns: i128,
+}
+
+/// Makes a [`Request`]: what is given is checked by [`build`](RequestBuilder::build).
+#[derive(Debug)]
+#[must_use = "a builder is no request until `build`"]
+pub struct RequestBuilder {
+    request: Request,
+    at: Option<String>,
+}
+
+impl Request {
+    /// A command as a value of its contract.
+    pub fn typed<C: TypedCommand>(run: impl Into<String>, command: C) -> RequestBuilder {
+        let to_json = |command: &registry::Command| registry::own(command.downcast::<C>()).to_json();
+        RequestBuilder::new(C::CONTRACT, run, Body::Typed { command: registry::Command::new(command), to_json })
+    }
+
+    /// A command in JSON; its members are given to the builder.
+    pub fn json(contract: impl Into<String>, run: impl Into<String>, action: impl Into<String>) -> RequestBuilder {
+        RequestBuilder::new(contract, run, Body::Json { action: action.into(), members: Map::new() })
+    }
+
+    /// Reads a line of JSON.
+    pub fn parse_line(line: &[u8]) -> Result<Request, Malformed> {
+        let value = parse(line).map_err(|error| malformed("", format!("not JSON: {error}")))?;
+        match value {
+            Value::Object(members) => Request::from_members(members),
+            other => Err(malformed("", format!("expected an object, found {}", kind(&other)))),
+        }
+    }
+
+    /// Reads a command from its members, whose numbers are those that [`number`] takes.
+    fn from_members(mut whole: Map<String, Value>) -> Result<Request, Malformed> {
+        // Null says nothing, as in the contracts.
+        let shared = SHARED.into_iter().filter_map(|name| whole.remove_entry(name)).collect();
+        let mut shared = Members::new(shared);
+        let (contract, run, action) = (shared.string("contract")?, shared.string("run")?, shared.string("do")?);
+        let mut builder = RequestBuilder::new(contract, run, Body::Json { action, members: whole });
+        let request = &mut builder.request;
+        request.id = shared.optional_string("id")?;
+        request.actor = shared.optional_string("actor")?;
+        request.correlation = shared.optional_string("correlation")?;
+        request.causation = shared.optional_count("causation")?.map(Seq);
+        request.expect = shared.optional_count("expect")?;
+        builder.at = shared.optional_string("at")?;
+        builder.checked()
+    }
+
+    /// The contract's name.
+    pub fn contract(&self) -> &str {
+        &self.contract
+    }
+
+    /// The run that it is about.
+    pub fn run(&self) -> &str {
+        &self.run
+    }
+
+    /// Its idempotency key.
+    pub fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    /// When it happened; when it is recorded, if absent.
+    pub fn at(&self) -> Option<&Instant> {
+        self.at.as_ref()
+    }
+
+    /// Who asks; the session's default, if absent.
+    pub fn actor(&self) -> Option<&str> {
+        self.actor.as_deref()
+    }
+
+    /// What ties it to other commands, of other runs too; the session's default, if absent.
+    pub fn correlation(&self) -> Option<&str> {
+        self.correlation.as_deref()
+    }
+
+    /// Seq of the earlier event that caused it.
+    pub fn causation(&self) -> Option<Seq> {
+        self.causation
+    }
+
+    /// How many events the run must have now, or the command is refused.
+    pub fn expect(&self) -> Option<u64> {
+        self.expect
+    }
+
+    pub(crate) fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// BLAKE3 of the command in canonical form, without `id` and `correlation`: what a second delivery of it must equal,
+    /// which may belong to another request. Computed when first asked for.
+    pub fn content(&self) -> [u8; 32] {
+        *self.content.get_or_init(|| self.digest())
+    }
+
+    fn digest(&self) -> [u8; 32] {
+        let (action, mut whole) = self.body.said();
+        let mut put = |key: &str, value: Option<Value>| value.map(|value| whole.insert(key.to_owned(), value));
+        put("contract", Some(self.contract.as_str().into()));
+        put("run", Some(self.run.as_str().into()));
+        put("do", Some(action.into()));
+        put("at", self.at.as_ref().map(|at| at.text.as_str().into()));
+        put("actor", self.actor.as_deref().map(Value::from));
+        put("causation", self.causation.map(|cause| cause.0.into()));
+        put("expect", self.expect.map(Value::from));
+        *blake3::hash(&canonical(&Value::Object(whole))).as_bytes()
+    }
+}
+
+impl RequestBuilder {
+    fn new(contract: impl Into<String>, run: impl Into<String>, body: Body) -> RequestBuilder {
+        let request = Request {
+            contract: contract.into(),
+            run: run.into(),
+            body,
+            id: None,
+            at: None,
+            actor: None,
+            correlation: None,
+            causation: None,
+            expect: None,
+            content: OnceLock::new(),
+        };
+        RequestBuilder { request, at: None }
+    }
+
+    /// Gives a member of a command in JSON. A command that is a value has its members already.
+    pub fn member(self, name: impl Into<String>, value: impl Into<Value>) -> RequestBuilder {
+        self.members([(name.into(), value.into())])
+    }
+
+    /// Gives several members of a command in JSON.
+    pub fn members(mut self, given: impl IntoIterator<Item = (String, Value)>) -> RequestBuilder {
+        if let Body::Json { members, .. } = &mut self.request.body {
+            members.extend(given);
+        }
+        self
+    }
+
+    /// The idempotency key: a command that is given again under it is answered as the first time, and recorded once.
+    pub fn id(mut self, id: impl Into<String>) -> RequestBuilder {
+        self.request.id = Some(id.into());
+        self
+    }
+
+    /// When it happened: UTC, RFC 3339, such as `2026-02-23T18:00:00Z`.
+    pub fn at(mut self, at: impl Into<String>) -> RequestBuilder {
+        self.at = Some(at.into());
+        self
+    }
+
+    /// Who asks.
+    pub fn actor(mut self, actor: impl Into<String>) -> RequestBuilder {
+        self.request.actor = Some(actor.into());
+        self
+    }
+
+    /// What ties it to other commands.
+    pub fn correlation(mut self, correlation: impl Into<String>) -> RequestBuilder {
+        self.request.correlation = Some(correlation.into());
+        self
+    }
+
+    /// The earlier event that caused it.
+    pub fn causation(mut self, cause: Seq) -> RequestBuilder {
+        self.request.causation = Some(cause);
+        self
+    }
+
+    /// How many events the run must have now, or the command is refused.
+    pub fn expect(mut self, events: u64) -> RequestBuilder {
+        self.request.expect = Some(events);
+        self
+    }
+
+    /// Checks what was given.
+    pub fn build(mut self) -> Result<Request, Malformed> {
+        if let Body::Json { members, .. } = &mut self.request.body {
+            if let Some(shared) = SHARED.into_iter().find(|name| members.contains_key(*name)) {
+                return Err(malformed(
+                    format!("/{shared}"),
+                    "expected a member of the contract, found one that all share",
+                ));
+            }
+            for (key, value) in members {
+                number::settle(value).map_err(|message| malformed(format!("/{key}"), message))?;
+            }
+        }
+        self.checked()
+    }
+
+    fn checked(self) -> Result<Request, Malformed> {
+        let mut request = self.request;
+        check_run_id(&request.run).map_err(|message| malformed("/run", message))?;
+        check_text("/id", request.id(), IDEMPOTENCY_KEY_LEN_MAX)?;
+        check_text("/actor", request.actor(), ACTOR_LEN_MAX)?;
+        check_text("/correlation", request.correlation(), CORRELATION_LEN_MAX)?;
+        request.at = self.at.map(instant).transpose()?;
+        if request.id.is_some() {
+            // It will be asked for, and the thread that makes requests holds up nobody else.
+            request.content();
+        }
+        Ok(request)
+    }
+}
+
+fn instant(text: String) -> Result<Instant, Malformed> {
+    let time_ns = time::from_rfc3339(&text).map_err(|message| malformed("/at", message))?;
+    Ok(Instant { text, time_ns })
+}
+
+fn check_text(pointer: &str, given: Option<&str>, max: u64) -> Result<(), Malformed> {
+    match given {
+        Some("") => Err(malformed(pointer, "expected text, found an empty string")),
+        Some(text) if text.len() as u64 > max => {
+            Err(malformed(pointer, format!("expected at most {max} bytes, found {}", text.len())))
+        }
+        Some(text) if text.chars().any(char::is_control) => {
+            Err(malformed(pointer, "expected text without control characters"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

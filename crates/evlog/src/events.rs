@@ -1,0 +1,142 @@
+//! Events as values, for iteration.
+
+use crate::error::LogError;
+use crate::moment::Times;
+use crate::view::View;
+use evlog_format::{CommitHead, CommitReader, Durability, Event, KindBuf, Seq};
+use evlog_store::Commits;
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// What the events of a commit share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitInfo {
+    /// Seq of its first event.
+    pub first_seq: Seq,
+    /// When it was recorded, and when it occurred.
+    pub times: Times,
+    /// Its durability class.
+    pub class: Durability,
+    /// Who asked, as the command says.
+    pub actor: String,
+    /// Who was authenticated.
+    pub principal: Option<String>,
+    /// What ties it to other commits.
+    pub correlation: Option<String>,
+    /// The command's idempotency key.
+    pub id: Option<String>,
+}
+
+/// A committed event, as a value of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordedEvent {
+    /// Its number in the log.
+    pub seq: Seq,
+    /// Its commit.
+    pub commit: Arc<CommitInfo>,
+    /// The run it belongs to, or `$log`.
+    pub stream: String,
+    /// Its number within the stream, from 0.
+    pub number: u64,
+    /// What happened.
+    pub kind: KindBuf,
+    /// Version of the payload's table.
+    pub kind_version: u16,
+    /// Seq of the earlier event that caused it.
+    pub causation: Option<Seq>,
+    /// How the payload is kept: 0, plain; other numbers are of later versions.
+    pub protection: u8,
+    /// The details. Those of users' kinds are JSON in the form of RFC 8785; those of built-in kinds are in the encoding of
+    /// the format's tables.
+    pub payload: Vec<u8>,
+}
+
+/// The events of a view, in order. After an error there are no more.
+pub struct Events<'v> {
+    view: &'v View,
+    commits: Option<Commits<'v>>,
+    from: Seq,
+    waiting: VecDeque<RecordedEvent>,
+}
+
+impl<'v> Events<'v> {
+    pub(crate) fn new(view: &'v View, from: Seq) -> Result<Events<'v>, LogError> {
+        let mut commits = None;
+        if from < view.next_seq() {
+            commits = Some(view.reader().commits(view.reader().seek(from)?)?);
+        } else {
+            view.check_whole()?;
+        }
+        Ok(Events { view, commits, from, waiting: VecDeque::new() })
+    }
+
+    /// Takes in the events of the next commit; says whether there was one.
+    fn take_commit(&mut self) -> Result<bool, LogError> {
+        let Some(commits) = &mut self.commits else { return Ok(false) };
+        let found = commits.next()?.map(|found| found.commit).filter(|commit| !self.view.hides(&commit.head));
+        let Some(commit) = found else {
+            self.commits = None;
+            self.view.check_whole()?;
+            return Ok(false);
+        };
+        let from = self.from;
+        self.waiting.extend(read(commit)?.into_iter().filter(|event| event.seq >= from));
+        Ok(true)
+    }
+}
+
+/// Rule F-05: the events of a commit happened together or not at all, so it is read to its end before one is given.
+fn read(mut commit: CommitReader<'_>) -> Result<Vec<RecordedEvent>, LogError> {
+    let info = Arc::new(info(&commit.head));
+    let mut events = Vec::new();
+    while let Some((seq, event)) = commit.next_event()? {
+        events.push(recorded(&info, seq, &event));
+    }
+    Ok(events)
+}
+
+fn info(head: &CommitHead<'_>) -> CommitInfo {
+    CommitInfo {
+        first_seq: head.first_seq,
+        times: Times::of(head),
+        class: head.class,
+        actor: head.actor.to_owned(),
+        principal: head.principal.map(str::to_owned),
+        correlation: head.correlation.map(str::to_owned),
+        id: head.idempotency.map(|given| given.key.to_owned()),
+    }
+}
+
+fn recorded(commit: &Arc<CommitInfo>, seq: Seq, event: &Event<'_>) -> RecordedEvent {
+    RecordedEvent {
+        seq,
+        commit: Arc::clone(commit),
+        stream: event.stream.to_owned(),
+        number: event.number,
+        kind: event.kind.into(),
+        kind_version: event.kind_version,
+        causation: event.causation,
+        protection: event.protection,
+        payload: event.payload.to_vec(),
+    }
+}
+
+impl Iterator for Events<'_> {
+    type Item = Result<RecordedEvent, LogError>;
+
+    fn next(&mut self) -> Option<Result<RecordedEvent, LogError>> {
+        loop {
+            if let Some(event) = self.waiting.pop_front() {
+                return Some(Ok(event));
+            }
+            match self.take_commit() {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => {
+                    self.commits = None;
+                    return Some(Err(error));
+                }
+            }
+        }
+    }
+}
