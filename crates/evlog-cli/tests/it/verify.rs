@@ -1,6 +1,6 @@
 //! `evlog verify`: verdicts, findings, exit codes.
 
-use crate::support::{BATCH, Room};
+use crate::support::{BATCH, Room, files_below};
 use serde_json::json;
 use std::fs;
 use std::path::Path;
@@ -84,4 +84,20 @@ fn a_damaged_log_is_refused_to_writers_and_left_as_it_is() {
     done.says("damaged at position").says("expected").says("found").says("evlog verify");
     assert_eq!(fs::read(segment).unwrap(), bytes);
     room.ends(2, &["cat"]).says("evlog verify");
+}
+
+#[test]
+fn the_golden_log_of_the_format_page_breaks_no_contract_and_no_policy() {
+    let room = Room::new();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/v2/healthy");
+    for file in files_below(&golden.join("segments")) {
+        let copy = room.path("evlog/segments").join(file.file_name().unwrap());
+        fs::create_dir_all(copy.parent().unwrap()).unwrap();
+        fs::copy(&file, copy).unwrap();
+    }
+    let found = room.ends(1, &["verify", "--json"]).json();
+    assert_eq!(found["verdict"], "clean");
+    // One event is protected in a way that only a later program can show.
+    let findings = found["contract_findings"].as_array().unwrap();
+    assert!(findings.len() == 1 && findings[0]["message"].as_str().unwrap().contains("protected"), "{found}");
 }

@@ -325,8 +325,8 @@ fn example() -> String {
         log.extend(fs::read(path).unwrap());
     }
     let mut out = String::from("```text\nposition  bytes                                field\n");
-    let segments = [Part::Header(0), Part::Header(923)];
-    let frames = [96, 429, 1215, 2267, 2508].map(Part::Frame);
+    let segments = [Part::Header(0), Part::Header(924)];
+    let frames = [96, 430, 1216, 2268, 2509].map(Part::Frame);
     let mut parts: Vec<Part> = segments.into_iter().chain(frames).collect();
     parts.sort_by_key(Part::position);
     for part in parts {

@@ -104,10 +104,10 @@ fn healthy() -> Vec<File> {
     const WAITING: u8 = 2;
     const SUCCESS: u8 = 3;
     const FAILED: u8 = 4;
-    let program = || payload::encode(&(PROGRAM,)).unwrap();
     let mut log = Builder::new();
     let created = payload::encode(&(FORMAT_VERSION, LIMIT, PROGRAM)).unwrap();
-    own(&mut log, &[(kind::LOG_CREATED, created), (kind::LOG_OPENED, program())]);
+    let opened = payload::encode(&(PROGRAM, None::<u64>)).unwrap();
+    own(&mut log, &[(kind::LOG_CREATED, created), (kind::LOG_OPENED, opened)]);
     let begun = Draft::new("RUN_0001", kind::STATUS_CREATED, &status_created("RUN_0001", None));
     agent(&mut log, Some("c1"), &[begun]);
     agent(&mut log, Some("c2"), &[moved("RUN_0001", &transitioned(CREATED, RUNNING, 0, None))]);
@@ -133,10 +133,10 @@ fn healthy() -> Vec<File> {
     agent(&mut log, Some("c6"), &[moved("RUN_0002", &transitioned(RUNNING, SUCCESS, 0, None)).caused_by(12)]);
     let delivered = |stream, json: &str| Draft::new(stream, Kind::Custom("custom/delivered"), json.as_bytes());
     let several = [delivered("order-8", r#"{"to":"quay 4"}"#), shipped(r#"{"by":"road"}"#), delivered("order-8", "[]")];
-    harbour(&mut log, Some(NOON.into()), Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), &several);
+    harbour(&mut log, Some((NOON - HOUR).into()), Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), &several);
     let sealed = Draft::new("order-8", Kind::Custom("custom/invoiced"), b"\xc4\x00 sealed");
     harbour(&mut log, None, None, &[Draft { protection: 1, ..sealed }]);
-    own(&mut log, &[(kind::LOG_CLOSED, program())]);
+    own(&mut log, &[(kind::LOG_CLOSED, payload::encode(&(PROGRAM,)).unwrap())]);
     log.files
 }
 
