@@ -170,7 +170,9 @@ impl<'l> Signing<'l> {
             (signed, next)
         });
         let last_ns = history.last.is_some().then_some(history.last_time_ns);
-        let ahead = Duration::ZERO;
+        // A log that rests is signed again in good time: by the next call it would be too late.
+        let within_ns = log.policy()?.policy.unsigned_max_ns;
+        let ahead = within_ns.map_or(Duration::ZERO, |within_ns| Duration::from_nanos(within_ns.unsigned_abs() / 2));
         Ok(Signing { log, key, publish, said, ahead, read, last_ns, last })
     }
 

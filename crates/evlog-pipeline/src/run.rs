@@ -40,7 +40,7 @@ use evlog::answer::{Answer, AnswerOutcome};
 use evlog::publish::Publisher;
 use evlog::{Log, LogError, View};
 use evlog_lifecycle::pipeline::{FailMode, Outcome, RunStatus, StageStatus, is_substage, root_of};
-use evlog_projection::{Bundle, parse};
+use evlog_projection::{Bundle, Fact, parse};
 use resume::left;
 use retry::Baseline;
 use serde_json::{Map, Value, json};
@@ -208,6 +208,13 @@ impl Runner<'_> {
     }
 
     fn create(&mut self, retry: Option<&Retry>) -> Result<(), RunError> {
+        // A command that the contract is certain to refuse would be recorded in the run, whose bundle would then differ.
+        self.session.view.refresh()?;
+        let stop = &mut |_: &Fact<'_>| Ok(ControlFlow::Break(()));
+        if self.session.view.stream::<LogError>(&self.run, stop)? {
+            let message = format!("run `{}` exists already", self.run);
+            return Err(RunError::Refused { command: "create".to_owned(), code: "RUN_EXISTS".to_owned(), message });
+        }
         self.must("create", self.create_members(retry))?;
         self.claim.enter();
         Ok(())

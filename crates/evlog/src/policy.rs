@@ -125,10 +125,11 @@ impl Policy {
     pub fn unsigned_breach(&self, recorded_ns: i64, since_ns: i64) -> Option<Breach> {
         let max = self.unsigned_max_ns?;
         let age = i128::from(recorded_ns) - i128::from(since_ns);
-        (age > i128::from(max)).then(|| {
+        // Either way: a checkpoint that was signed while the clock was ahead is not new for good.
+        (age.unsigned_abs() > u128::from(max.unsigned_abs())).then(|| {
             let (max, since) = (span(max), to_rfc3339(since_ns));
             let message = format!(
-                "expected a checkpoint signed within the last {max} before a run begins, found none since {since}"
+                "expected a checkpoint signed within the last {max} before a run begins, found the last one, or the policy, of {since}"
             );
             Breach { code: "POLICY_CHECKPOINT", message }
         })

@@ -16,7 +16,7 @@ Examples:
 
 /// Make a log
 ///
-/// Other commands make the log on their first append, so this is for a log with other than the default segments, or
+/// `submit` and `run` make the log on their first append, so this is for a log with other than the default segments, or
 /// for writers that run with --no-create. A log that is there already is refused, and left as it is.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]

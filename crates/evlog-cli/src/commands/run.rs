@@ -39,6 +39,7 @@ Exit codes:
        the run ended in the log, but its bundle is not complete: the message says how it ended, and `--resume`
        completes the bundle
   130  interrupted: the run stays in progress in the log, and `--resume` continues it
+  A checkpoint that could not be signed is a warning; the exit code is that of the run.
 
 Examples:
   evlog run --init first                         a plan to begin with, first/plan.toml

@@ -53,10 +53,13 @@ EVLOG_CORRELATION, or TRACEPARENT), `causation` (a seq) and `expect` (how many e
 Exit codes:
   0   every line is accepted or a duplicate
   1   a line is rejected or refused
-  2   a line is malformed (the other lines are done all the same); TERM, HUP or Ctrl-C ended the input: what was read is
-      recorded and answered, the last checkpoint signed, and the log closed in order. Further signals are ignored meanwhile, for at
-      most 10 seconds. Also when there was no memory left: what was answered is recorded, and of the commands in flight it is unknown;
-      those with an `id` can be given again"#;
+  2   one of these:
+      a line is malformed (the other lines are done all the same);
+      TERM, HUP or Ctrl-C ended the input: what was read is recorded and answered, the last checkpoint is signed, and
+      the log is closed in order. Further signals are ignored meanwhile, for at most 10 seconds;
+      a checkpoint could not be signed: what was answered is recorded;
+      memory ended: what was answered is recorded, and whether commands in flight were recorded is unknown. Those with
+      an `id` can be given again"#;
 
 /// Take commands as JSON Lines, and answer each with a result line
 ///

@@ -18,7 +18,7 @@ use evlog::Log;
 use evlog::check::resume::Resumed;
 use evlog::check::{Check, check};
 use evlog::covered::{Stated, compare, compare_stated};
-use evlog::history::Verified;
+use evlog::history::{LOG_STREAM, Verified};
 use evlog::own_notes::{self, Judged};
 use evlog_format::{LogId, Position};
 use evlog_projection::FoldError;
@@ -301,15 +301,23 @@ fn contract_findings(ui: &Ui, findings: &[FoldError]) {
     }
 }
 
-/// How many runs were judged, and how many of them are not what their contracts and the policies say.
-fn contracts_row(runs: u64, policies: u64, broken: usize) -> (&'static str, String, Tone) {
+/// How many runs were judged, and how many of them, and events of the log's own, are not what contracts and policies say.
+fn contracts_row(runs: u64, policies: u64, findings: &[FoldError]) -> (&'static str, String, Tone) {
     let runs = counted(runs, "run");
-    match (broken, policies) {
-        (0, 0) => ("contracts", format!("{runs}, each as its contract says"), Tone::Plain),
-        (0, _) => ("contracts", format!("{runs}, each as its contract and the policy of its time say"), Tone::Plain),
-        (_, 0) => ("contracts", format!("{runs}, of which {broken} cannot be folded"), Tone::Bad),
-        (_, _) => ("contracts", format!("{runs}, of which {broken} break the policy or cannot be folded"), Tone::Bad),
-    }
+    let own = findings.iter().filter(|finding| finding.run == LOG_STREAM).count();
+    let said = match (findings.len() - own, policies) {
+        (0, 0) => format!("{runs}, each as its contract says"),
+        (0, _) => format!("{runs}, each as its contract and the policy of its time say"),
+        (broken, 0) => format!("{runs}, of which {broken} cannot be folded"),
+        (broken, _) => format!("{runs}, of which {broken} break the policy or cannot be folded"),
+    };
+    let tone = if findings.is_empty() { Tone::Plain } else { Tone::Bad };
+    let of_own = if own == 0 {
+        String::new()
+    } else {
+        format!("; {} about the log's own events", counted(own as u64, "finding"))
+    };
+    ("contracts", said + &of_own, tone)
 }
 
 fn contract_objects(findings: &[FoldError]) -> Vec<ReplayErrorObject<'_>> {
@@ -332,7 +340,7 @@ fn print(ui: &mut Ui, context: &Context, found: &Check, kept: Option<&Kept>, own
     if !found.losses.is_empty() {
         rows.push(("losses", losses(found), Tone::Warning));
     }
-    rows.push(contracts_row(found.runs, found.policies, found.contract_findings.len()));
+    rows.push(contracts_row(found.runs, found.policies, &found.contract_findings));
     let [events, commits] = [counted(report.events, "event"), counted(report.commits, "commit")];
     let [streams, segments] = [counted(report.streams, "stream"), counted(report.segments, "segment")];
     let read = format!("{events} in {commits} of {streams}; {} bytes in {segments}", report.size);

@@ -2,9 +2,11 @@
 
 use crate::support::Room;
 use evlog::Options;
+use evlog::checkpoint::{ReadBack, Statement};
 use evlog::clock::{Clock, StepClock, SystemClock};
-use evlog_format::{Durability, Kind};
+use evlog_format::{Durability, FORMAT_VERSION, Kind};
 use evlog_projection::Contracts;
+use evlog_proof::{Checkpoint, SignerKey};
 use evlog_store::{Append, AppendEvent, Causation, Owner, StdFs, Writer};
 use serde_json::{Value, json};
 use std::ffi::OsStr;
@@ -308,4 +310,41 @@ fn an_actor_is_checked_wherever_it_is_given() {
     };
     assert_eq!(by("env", &["--actor", "typed"]), "typed");
     assert_eq!([by("env", &[]), by("", &[])], ["env", "operator"]);
+}
+
+/// Signs the log as by a clock that is so many days from now.
+fn sign_at(room: &Room, days: i64) {
+    let clock = Arc::new(StepClock::new(SystemClock.now_ns() + days * 86_400_000_000_000, 1));
+    let log = Options { clock, ..Options::new("tests") }.open(room.path("evlog"), Contracts::new()).unwrap();
+    let key = SignerKey::parse(fs::read_to_string(room.path("t.key")).unwrap().trim()).unwrap();
+    log.record_key(&key.verifier().to_string()).unwrap();
+    let mut read = ReadBack::begin(&log, None, &mut |_, _| {}).unwrap();
+    let Statement { size, root, log_id, next_seq, .. } = read.statement(&mut |_, _| {}).unwrap();
+    let origin = key.verifier().name().to_owned();
+    let note = Checkpoint { origin, size, root, format_version: FORMAT_VERSION, log_id, next_seq }.sign(&key);
+    let statement = read.statement(&mut |_, _| {}).unwrap();
+    read.record(&statement, key.verifier().name(), note.to_string().as_bytes()).unwrap();
+    drop(read);
+    log.close().unwrap();
+}
+
+#[test]
+fn a_checkpoint_of_a_clock_that_was_ahead_is_not_new_for_good() {
+    // L-07.
+    let room = log_with_key();
+    set(&room, "checkpoint_within = \"1h\"");
+    sign_at(&room, 365);
+    assert_eq!(codes(&room.feed(&["submit"], &record("o", "note", "a")).out), ["POLICY_CHECKPOINT"]);
+}
+
+#[test]
+fn a_log_that_rests_is_signed_again_once_half_of_the_time_has_passed() {
+    // L-07.
+    for (days_ago, expected) in [(40, false), (60, true)] {
+        let room = log_with_key();
+        set(&room, "checkpoint_within = \"100d\"");
+        sign_at(&room, -days_ago);
+        let done = room.ends(0, &["checkpoint", "--key", "t.key", "--json"]).json();
+        assert_eq!(done["new"], json!(expected), "{days_ago}");
+    }
 }

@@ -285,3 +285,16 @@ fn a_run_that_could_not_open_enough_files_is_refused_before_its_first_stage_with
     assert_eq!(done.code, 0, "{done:?}");
     assert_eq!(fs::read_to_string(room.path("runs/r/logs/one.log")).unwrap(), "said\n");
 }
+
+#[test]
+fn a_run_id_that_the_log_has_leaves_no_trace_also_with_another_directory() {
+    let room = Room::new();
+    room.ends(0, &["run", "--init", "first"]);
+    room.ends(0, &["run", "first/plan.toml", "--run-id", "one"]);
+    let before = room.ends(0, &["cat", "--json"]).out;
+    room.ends(20, &["run", "first/plan.toml", "--run-id", "one", "--out", "elsewhere"])
+        .says("run `one` exists already");
+    assert_eq!(room.ends(0, &["cat", "--json"]).out, before);
+    room.ends(0, &["project", "--check", "."]);
+    assert!(!room.path("elsewhere/runs/one").exists());
+}

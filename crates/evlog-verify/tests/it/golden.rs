@@ -133,7 +133,12 @@ fn healthy() -> Vec<File> {
     agent(&mut log, Some("c6"), &[moved("RUN_0002", &transitioned(RUNNING, SUCCESS, 0, None)).caused_by(12)]);
     let delivered = |stream, json: &str| Draft::new(stream, Kind::Custom("custom/delivered"), json.as_bytes());
     let several = [delivered("order-8", r#"{"to":"quay 4"}"#), shipped(r#"{"by":"road"}"#), delivered("order-8", "[]")];
-    harbour(&mut log, Some((NOON - HOUR).into()), Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"), &several);
+    harbour(
+        &mut log,
+        Some((NOON - HOUR).into()),
+        Some("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),
+        &several,
+    );
     let sealed = Draft::new("order-8", Kind::Custom("custom/invoiced"), b"\xc4\x00 sealed");
     harbour(&mut log, None, None, &[Draft { protection: 1, ..sealed }]);
     own(&mut log, &[(kind::LOG_CLOSED, payload::encode(&(PROGRAM,)).unwrap())]);

@@ -59,6 +59,30 @@ impl OrderRule {
 }
 
 impl Template {
+    /// All of them.
+    pub const ALL: [Template; 8] = [
+        Template::Init,
+        Template::Absence,
+        Template::Precedence,
+        Template::AlternatePrecedence,
+        Template::ChainPrecedence,
+        Template::NotSuccession,
+        Template::NotChainSuccession,
+        Template::NotCoExistence,
+    ];
+
+    /// The members of a rule of the template in a policy's text, besides `name` and `template`.
+    pub(super) fn members(self) -> &'static [&'static str] {
+        match self {
+            Template::Init => &["kind"],
+            Template::Absence => &["kind", "at_most"],
+            Template::Precedence | Template::AlternatePrecedence | Template::ChainPrecedence => {
+                &["first", "then", "different", "within"]
+            }
+            Template::NotSuccession | Template::NotChainSuccession | Template::NotCoExistence => &["first", "then"],
+        }
+    }
+
     /// Its name in a policy's text.
     pub fn name(self) -> &'static str {
         match self {
@@ -211,8 +235,9 @@ impl Progress {
 
 /// Whether an event may stand before the one that is judged.
 fn fits(rule: &OrderRule, seen: &Seen, fact: &Fact<'_>) -> bool {
+    // Either way: a clock that was ahead once must not make an old event new for good.
     let age = i128::from(fact.head.recorded_ns) - i128::from(seen.recorded_ns);
-    let is_in_time = rule.within_ns.is_none_or(|within| age <= i128::from(within));
+    let is_in_time = rule.within_ns.is_none_or(|within| age.unsigned_abs() <= u128::from(within.unsigned_abs()));
     is_in_time && !(rule.other_actor && seen.actor == fact.head.actor)
 }
 

@@ -9,7 +9,6 @@ use serde::Deserialize;
 use std::fmt;
 use std::ops::Range;
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
 
 /// Units of distances in time, and their seconds, the shortest first.
 pub(super) const UNITS: [(&str, i64); 4] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
@@ -48,7 +47,7 @@ struct RawPolicy {
     #[serde(default)]
     actors: Vec<Spanned<String>>,
     #[serde(default)]
-    order: Vec<toml::Value>,
+    order: Vec<Spanned<RawRule>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -59,42 +58,18 @@ struct RawAt {
     mark: Option<Spanned<String>>,
 }
 
-/// A rule: its template says which members it has.
-#[derive(Deserialize)]
-#[serde(tag = "template", rename_all = "snake_case", deny_unknown_fields)]
-enum RawRule {
-    Init { name: String, kind: String },
-    Absence { name: String, kind: String, at_most: Option<u64> },
-    Precedence(RawPrecedence),
-    AlternatePrecedence(RawPrecedence),
-    ChainPrecedence(RawPrecedence),
-    NotSuccession(RawPair),
-    NotChainSuccession(RawPair),
-    NotCoExistence(RawPair),
-}
-
+/// A rule with the members of every template.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawPair {
-    name: String,
-    first: String,
-    then: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPrecedence {
-    name: String,
-    first: String,
-    then: String,
-    different: Option<Different>,
-    within: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Different {
-    Actor,
+struct RawRule {
+    name: Option<Spanned<String>>,
+    template: Option<Spanned<String>>,
+    kind: Option<Spanned<String>>,
+    first: Option<Spanned<String>>,
+    then: Option<Spanned<String>>,
+    at_most: Option<Spanned<u64>>,
+    different: Option<Spanned<String>>,
+    within: Option<Spanned<String>>,
 }
 
 /// What is wrong, and at which bytes of the text; none: with all of it.
@@ -136,24 +111,15 @@ fn policy(text: &str) -> Result<Policy, Flaw> {
             return Err((None, format!("expected at most {ITEMS_MAX} {what}, found {len}")));
         }
     }
-    for (nth, found) in raw.order.into_iter().enumerate() {
-        let read = found.try_into::<RawRule>().map_err(|error| error.message().replace('\n', " "));
-        let rule = read.and_then(|found| rule(&found)).map_err(|message| (place_of_rule(text, nth), message))?;
+    for found in &raw.order {
+        let rule = rule(found)?;
         if policy.order.iter().any(|earlier| earlier.name == rule.name) {
             let message = format!("expected rules of different names, found `{}` again", rule.name);
-            return Err((place_of_rule(text, nth), message));
+            return Err((found.get_ref().name.as_ref().map(Spanned::span), message));
         }
         policy.order.push(rule);
     }
     Ok(policy)
-}
-
-/// Where a rule stands: that of its first member. Reading it as one of several kinds of rules loses its place.
-fn place_of_rule(text: &str, nth: usize) -> Option<Range<usize>> {
-    let table = DeTable::parse(text).ok()?;
-    let DeValue::Array(rules) = table.get_ref().get("order")?.get_ref() else { return None };
-    let DeValue::Table(members) = rules.get(nth)?.get_ref() else { return None };
-    members.keys().map(Spanned::span).min_by_key(|span| span.start)
 }
 
 /// Reads a part, and says where it stands if that fails.
@@ -208,28 +174,50 @@ fn kind(found: &str) -> Result<KindBuf, String> {
     })
 }
 
-fn rule(found: &RawRule) -> Result<OrderRule, String> {
-    let single = |template, name: &str, of: &str, at_most: u64| {
-        let (name, then) = (words(name)?, kind(of)?);
-        Ok(OrderRule { name, template, first: None, then, at_most, other_actor: false, within_ns: None })
+/// The template of this name.
+fn template(found: &str) -> Result<Template, String> {
+    let named = Template::ALL.into_iter().find(|template| template.name() == found);
+    named.ok_or_else(|| {
+        let names = Template::ALL.map(Template::name).join("`, `");
+        format!("expected one of `{names}`, found `{found}`")
+    })
+}
+
+/// Which event the first one must differ in: there is one word.
+fn different(found: &str) -> Result<bool, String> {
+    if found == "actor" { Ok(true) } else { Err(format!("expected `actor`, found `{found}`")) }
+}
+
+fn rule(found: &Spanned<RawRule>) -> Result<OrderRule, Flaw> {
+    let raw = found.get_ref();
+    let needed = |name: &str, member: &Option<Spanned<String>>| {
+        let missing = || (Some(found.span()), format!("expected the member `{name}`, found none"));
+        member.clone().ok_or_else(missing)
     };
-    let pair = |template, name: &str, first: &str, then: &str| {
-        let (name, first, then) = (words(name)?, Some(kind(first)?), kind(then)?);
-        Ok(OrderRule { name, template, first, then, at_most: 0, other_actor: false, within_ns: None })
-    };
-    let precedence = |template, raw: &RawPrecedence| {
-        let within_ns = raw.within.as_deref().map(distance).transpose()?;
-        let rule = pair(template, &raw.name, &raw.first, &raw.then)?;
-        Ok(OrderRule { other_actor: raw.different.is_some(), within_ns, ..rule })
-    };
-    match found {
-        RawRule::Init { name, kind } => single(Template::Init, name, kind, 0),
-        RawRule::Absence { name, kind, at_most } => single(Template::Absence, name, kind, at_most.unwrap_or(0)),
-        RawRule::Precedence(raw) => precedence(Template::Precedence, raw),
-        RawRule::AlternatePrecedence(raw) => precedence(Template::AlternatePrecedence, raw),
-        RawRule::ChainPrecedence(raw) => precedence(Template::ChainPrecedence, raw),
-        RawRule::NotSuccession(raw) => pair(Template::NotSuccession, &raw.name, &raw.first, &raw.then),
-        RawRule::NotChainSuccession(raw) => pair(Template::NotChainSuccession, &raw.name, &raw.first, &raw.then),
-        RawRule::NotCoExistence(raw) => pair(Template::NotCoExistence, &raw.name, &raw.first, &raw.then),
+    let name = of(&needed("name", &raw.name)?, |text| words(text))?;
+    let template = of(&needed("template", &raw.template)?, |text| template(text))?;
+    let given = [
+        ("kind", raw.kind.as_ref().map(Spanned::span)),
+        ("first", raw.first.as_ref().map(Spanned::span)),
+        ("then", raw.then.as_ref().map(Spanned::span)),
+        ("at_most", raw.at_most.as_ref().map(Spanned::span)),
+        ("different", raw.different.as_ref().map(Spanned::span)),
+        ("within", raw.within.as_ref().map(Spanned::span)),
+    ];
+    let other = given.into_iter().find(|(member, span)| span.is_some() && !template.members().contains(member));
+    if let Some((member, span)) = other {
+        return Err((span, format!("expected no member `{member}` in a rule `{}`", template.name())));
     }
+    let is_of_one = template.members().contains(&"kind");
+    let first = if is_of_one { None } else { Some(of(&needed("first", &raw.first)?, |text| kind(text))?) };
+    let then = if is_of_one { needed("kind", &raw.kind)? } else { needed("then", &raw.then)? };
+    Ok(OrderRule {
+        name,
+        template,
+        first,
+        then: of(&then, |text| kind(text))?,
+        at_most: raw.at_most.as_ref().map_or(0, |at_most| *at_most.get_ref()),
+        other_actor: at(raw.different.as_ref(), different)?.unwrap_or(false),
+        within_ns: at(raw.within.as_ref(), distance)?,
+    })
 }

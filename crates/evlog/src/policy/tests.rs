@@ -80,23 +80,34 @@ fn a_text_that_is_no_policy_is_refused_with_its_place() {
         ("[at]\nmark = \"unbounded\"".into(), "line 2, column 8: expected a number"),
         ("actors = [\"\"]".into(), "line 1, column 11: expected 1 to 200 bytes of text"),
         ("actors = [\"a\\nb\"]".into(), "line 1, column 11: expected 1 to 200 bytes of text"),
-        (rule("template = \"response\"\nfirst = \"custom/a\"\nthen = \"custom/b\""), "unknown variant `response`"),
-        (rule("template = \"init\"\nkind = \"log.opened\""), "line 2, column 1: expected the kind of a run's event"),
+        (
+            rule("template = \"response\"\nfirst = \"custom/a\"\nthen = \"custom/b\""),
+            "line 3, column 12: expected one of `init`, `absence`",
+        ),
+        (rule("template = \"init\"\nkind = \"log.opened\""), "line 4, column 8: expected the kind of a run's event"),
         (rule("template = \"init\"\nkind = \"custom/\""), "expected the kind of a run's event"),
         (rule("template = \"init\"\nkind = \"paid\""), "expected the kind of a run's event"),
-        (rule("template = \"precedence\"\nfirst = \"custom/a\""), "line 2, column 1: missing field `then`"),
+        (
+            rule("template = \"precedence\"\nfirst = \"custom/a\""),
+            "line 1, column 1: expected the member `then`, found none",
+        ),
         (
             rule("template = \"not_succession\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\nwithin = \"1h\""),
-            "unknown field",
+            "line 6, column 10: expected no member `within` in a rule `not_succession`",
         ),
         (
             rule("template = \"precedence\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\ndifferent = \"run\""),
-            "unknown variant",
+            "line 6, column 13: expected `actor`, found `run`",
         ),
         (
             format!("{0}\n{0}", rule("template = \"init\"\nkind = \"custom/a\"")),
-            "line 6, column 1: expected rules of different names, found `n` again",
+            "line 6, column 8: expected rules of different names, found `n` again",
         ),
+        (
+            rule("template = \"init\"\nkind = \"custom/a\"\ndiferent = \"actor\""),
+            "line 5, column 1: unknown field `diferent`",
+        ),
+        ("[[order]]".into(), "line 1, column 1: expected the member `name`, found none"),
         (format!("actors = [{}]", "\"a\",".repeat(ITEMS_MAX + 1)), "expected at most 256 forms of actors, found 257"),
         (" ".repeat(POLICY_LEN_MAX + 1), "expected at most 65536 bytes, found 65537"),
     ];
@@ -152,8 +163,9 @@ fn a_run_begins_only_where_a_checkpoint_is_new_enough() {
     let policy = Policy { unsigned_max_ns: Some(10), ..Policy::default() };
     assert_eq!(policy.unsigned_breach(20, 10), None);
     assert_eq!(policy.unsigned_breach(21, 10).unwrap().code, "POLICY_CHECKPOINT");
-    // A clock that went back makes nothing old.
+    // A clock that went back makes nothing old, and one that was ahead nothing new for good.
     assert_eq!(policy.unsigned_breach(0, 10), None);
+    assert_eq!(policy.unsigned_breach(0, 11).unwrap().code, "POLICY_CHECKPOINT");
     assert_eq!(Policy::default().unsigned_breach(i64::MAX, i64::MIN), None);
 }
 

@@ -96,7 +96,7 @@ fn print(ui: &mut Ui, found: &Sampled, chosen: Sample, kept: Option<&Kept>, own:
         ("roots", format!("{rooted} of {taken} lead from the root in their header to that in the next"), Tone::Plain),
         ("missed", missed(found), Tone::Plain),
         match &found.judged {
-            Some(judged) => super::contracts_row(judged.runs, judged.policies, judged.contract_findings.len()),
+            Some(judged) => super::contracts_row(judged.runs, judged.policies, &judged.contract_findings),
             None => ("contracts", "not judged: a sample has no whole runs".to_owned(), Tone::Plain),
         },
     ]);
