@@ -178,8 +178,8 @@ fn kind(found: &str) -> Result<KindBuf, String> {
 fn template(found: &str) -> Result<Template, String> {
     let named = Template::ALL.into_iter().find(|template| template.name() == found);
     named.ok_or_else(|| {
-        let names = Template::ALL.map(Template::name).join("`, `");
-        format!("expected one of `{names}`, found `{found}`")
+        let known = Template::ALL.map(Template::name).join("`, `");
+        format!("expected one of `{known}`, found `{found}`")
     })
 }
 
