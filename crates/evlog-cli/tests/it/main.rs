@@ -17,6 +17,8 @@ mod explain;
 #[cfg(test)]
 mod forge;
 #[cfg(test)]
+mod harmed;
+#[cfg(test)]
 mod hidden;
 #[cfg(test)]
 mod inspect;

@@ -1,0 +1,226 @@
+//! What readers show of a log of which a file cannot be read: all that stands before it, and then why no more is shown.
+
+use crate::notes::{cut, signed_room};
+use crate::support::{Done, Room};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+/// What may stand in the place of a file, in words, and how it gets there.
+pub(crate) const SPECIAL: [(&str, fn(&Path)); 4] = [
+    ("a symbolic link", |path| {
+        fs::rename(path, path.with_extension("moved")).unwrap();
+        symlink(path.with_extension("moved"), path).unwrap();
+    }),
+    ("a pipe", |path| {
+        fs::remove_file(path).unwrap();
+        mknodat(CWD, path, FileType::Fifo, Mode::from_raw_mode(0o600), 0).unwrap();
+    }),
+    ("a directory", |path| {
+        fs::remove_file(path).unwrap();
+        fs::create_dir(path).unwrap();
+    }),
+    ("a socket", |path| {
+        fs::remove_file(path).unwrap();
+        drop(std::os::unix::net::UnixListener::bind(path).unwrap());
+    }),
+];
+
+/// A log of several segments, whose runs are published in `out`.
+pub(crate) fn long_room() -> Room {
+    let room = Room::new();
+    room.ends(0, &["init", "--segment-limit", "1024"]);
+    let line = |number: usize| {
+        let run = if number % 2 == 0 { "even" } else { "odd" };
+        format!(
+            "{{\"contract\":\"custom\",\"run\":\"{run}\",\"do\":\"record\",\"kind\":\"custom/n\",\"data\":{number}}}\n"
+        )
+    };
+    assert_eq!(room.feed(&["submit"], &(0..40).map(line).collect::<String>()).code, 0);
+    assert!(room.segments().len() > 3);
+    room
+}
+
+/// How many events stand before a segment.
+fn before(whole: &Room, segment: usize) -> usize {
+    let frames = |nth: usize| whole.ends(0, &["inspect", "--segment", &nth.to_string(), "--json"]).lines();
+    let events = |frame: &serde_json::Value| frame["events"].as_u64().unwrap();
+    let count: u64 = (0..segment).flat_map(frames).map(|frame| events(&frame)).sum();
+    usize::try_from(count).unwrap()
+}
+
+/// What a command shows before it ends with 2 and says this.
+#[track_caller]
+fn stops(room: &Room, arguments: &[&str], sentence: &str) -> Done {
+    let done = room.ends(2, arguments);
+    done.says(sentence);
+    done
+}
+
+#[test]
+fn what_stands_before_a_segment_that_is_no_regular_file_is_shown() {
+    let whole = long_room();
+    let count = whole.segments().len();
+    for (word, put) in SPECIAL {
+        for nth in 1..count {
+            let room = whole.again();
+            let sentence = format!("expected a regular file, found {word}");
+            put(&room.segments()[nth]);
+            let shown = before(&whole, nth);
+            let ways = [
+                &["cat"][..],
+                &["tail", "-n", "1000"],
+                &["cat", "--since", "1971-01-01T00:00:00Z"],
+                &["tail", "-n", "1000", "--since", "1971-01-01T00:00:00Z"],
+            ];
+            for way in ways {
+                let done = stops(&room, &[way, &["--json"]].concat(), &sentence);
+                assert_eq!(done.lines().len(), shown, "{way:?}, segment {nth} is {word}");
+            }
+            for run in ["odd", "even"] {
+                let done = stops(&room, &["cat", "--run", run, "--json"], &sentence);
+                assert!(!done.lines().is_empty(), "{run}, segment {nth} is {word}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_stands_before_it_is_shown_without_the_indexes_too() {
+    // They can be deleted at any time.
+    let whole = long_room();
+    for nth in 1..whole.segments().len() {
+        let room = whole.again();
+        let shown = |run: &str| room.run(&["cat", "--run", run, "--json"]).lines().len();
+        let segment = room.segments().remove(nth);
+        SPECIAL[1].1(&segment);
+        let with = ["odd", "even"].map(shown);
+        for index in room.segments() {
+            let _none = fs::remove_file(index.with_extension("idx"));
+        }
+        let without = ["odd", "even"].map(shown);
+        assert_eq!(with, without, "segment {nth}");
+        stops(&room, &["cat", "--run", "odd"], "expected a regular file, found a pipe");
+    }
+}
+
+#[test]
+fn runs_and_show_answer_as_of_the_events_before_a_last_segment_that_is_no_regular_file() {
+    for (word, put) in SPECIAL {
+        let room = long_room();
+        put(room.segments().last().unwrap());
+        let sentence = format!("expected a regular file, found {word}");
+        for way in [&["runs", "--json"][..], &["show", "odd", "--json"]] {
+            assert!(!stops(&room, way, &sentence).lines().is_empty(), "{way:?}, {word}");
+        }
+        stops(&room, &["tail", "-f"], &sentence);
+        for way in [&["runs"][..], &["show", "odd"], &["replay"], &["explain", "odd"]] {
+            room.ends(0, &[way, &["--at", "5"]].concat());
+        }
+        for way in [&["verify"][..], &["repair", "--dry-run"], &["backup", "copy"], &["submit"]] {
+            stops(&room, way, &sentence);
+        }
+    }
+}
+
+#[test]
+fn several_segments_at_the_end_that_cannot_be_read_hide_nothing_before_them() {
+    let whole = long_room();
+    let count = whole.segments().len();
+    let harms: [fn(&Path); 3] = [SPECIAL[0].1, SPECIAL[2].1, |path| fs::write(path, "").unwrap()];
+    for first in harms {
+        for second in harms {
+            let room = whole.again();
+            let segments = room.segments();
+            first(&segments[count - 2]);
+            second(&segments[count - 1]);
+            let done = room.ends(2, &["cat", "--json"]);
+            assert_eq!(done.lines().len(), before(&whole, count - 2));
+            done.says(segments[count - 2].file_name().unwrap().to_str().unwrap());
+        }
+    }
+}
+
+#[test]
+fn a_head_that_cannot_be_read_stops_no_reader_and_is_said() {
+    let whole = long_room();
+    whole.ends(0, &["project", "--out", "out"]);
+    let reading = [
+        &["cat"][..],
+        &["cat", "--run", "odd"],
+        &["tail"],
+        &["runs"],
+        &["show", "odd"],
+        &["explain", "odd"],
+        &["replay"],
+        &["project", "--check", "out"],
+    ];
+    let garbage: (&str, fn(&Path)) = ("other bytes", |path| fs::write(path, "garbage").unwrap());
+    for (word, put) in SPECIAL.into_iter().chain([garbage]) {
+        let room = whole.again();
+        put(&room.path("evlog/HEAD"));
+        for way in reading {
+            let done = room.ends(0, way);
+            assert_eq!(done.out, whole.ends(0, way).out, "{way:?}: {word}");
+            done.says("`HEAD` says nothing of how much of the log was synced").says(word);
+        }
+        room.ends(0, &["project", "--out", "other"]);
+    }
+}
+
+#[test]
+fn a_head_that_cannot_be_read_stops_every_writer_and_every_judge() {
+    for (word, put) in SPECIAL {
+        let room = long_room();
+        put(&room.path("evlog/HEAD"));
+        for way in [&["submit"][..], &["repair"], &["repair", "--dry-run"], &["verify"], &["backup", "copy"]] {
+            stops(&room, way, "HEAD").says(&format!("expected a regular file, found {word}"));
+        }
+        assert!(!room.path("copy").exists());
+    }
+}
+
+#[test]
+fn a_follower_that_cannot_read_head_ends_since_nothing_would_ever_come() {
+    let room = long_room();
+    SPECIAL[2].1(&room.path("evlog/HEAD"));
+    let done = stops(&room, &["tail", "-f", "-n", "1000", "--json"], "expected a regular file, found a directory");
+    assert!(done.lines().len() > 40);
+}
+
+#[test]
+fn every_reader_says_that_a_log_is_shorter_than_a_note_of_its_own() {
+    // Rule C-51, without HEAD and without a sealed segment behind it.
+    let room = signed_room();
+    room.ends(0, &["project", "--out", "out"]);
+    let whole = room.ends(0, &["cat", "--json"]).lines().len();
+    cut(&room);
+    for way in [&["cat"][..], &["tail", "-n", "1000"], &["runs"], &["show", "RUN_0001"], &["cat", "--run", "RUN_0001"]]
+    {
+        let done = stops(&room, &[way, &["--json"]].concat(), "log is truncated at position");
+        assert!(!done.lines().is_empty(), "{way:?}");
+        done.says(".note");
+    }
+    assert!(room.run(&["cat", "--json"]).lines().len() < whole);
+    let refusing = [
+        &["replay"][..],
+        &["explain", "RUN_0001"],
+        &["project", "--check", "out"],
+        &["project", "--out", "other"],
+        &["tail", "-f"],
+        &["policy", "show"],
+    ];
+    for way in refusing {
+        stops(&room, way, "log is truncated at position");
+    }
+    assert!(!room.path("other").exists());
+    for way in [&["cat"][..], &["runs"], &["show", "RUN_0001"], &["replay"]] {
+        room.ends(0, &[way, &["--at", "3"]].concat());
+    }
+    // What the log records as given up is missing to nobody.
+    room.ends(0, &["repair", "--accept-loss", "--yes", "--actor", "ops@example.org"]);
+    for way in [&["cat"][..], &["tail"], &["runs"], &["show", "RUN_0001"]] {
+        room.ends(0, way);
+    }
+}
