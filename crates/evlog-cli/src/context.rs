@@ -2,6 +2,7 @@
 
 use crate::args::{Actor, Global, Writing};
 use crate::error::CommandError;
+use crate::ui::alert;
 use evlog::{Log, LogError, Options, ReadOptions, View};
 use evlog_format::Seq;
 use evlog_format::limits::CORRELATION_LEN_MAX;
@@ -52,14 +53,14 @@ impl Context {
 
     /// Opens the log for reading, as of a seq if one is given.
     pub(crate) fn view(&self, at: Option<u64>) -> Result<View, CommandError> {
-        Context::as_of(View::open(&self.log, contracts())?, at)
+        Context::as_of(warned(View::open(&self.log, contracts())?), at)
     }
 
     /// The same for a command that shows events, or the state as of a seq: what stands before damage in the last segment is
     /// shown, and then the damage is the error.
     pub(crate) fn view_up_to_damage(&self, at: Option<u64>) -> Result<View, CommandError> {
         let options = ReadOptions { up_to_damage: true, ..ReadOptions::new() };
-        Context::as_of(options.open(&self.log, contracts())?, at)
+        Context::as_of(warned(options.open(&self.log, contracts())?), at)
     }
 
     /// The same of a view that is open.
@@ -112,6 +113,14 @@ impl Context {
         };
         Ok(options.open(&self.log, contracts_with(brought))?)
     }
+}
+
+/// The same view, after a warning of what could not be asked how much there was.
+fn warned(view: View) -> View {
+    for sentence in view.unasked() {
+        alert(&format!("warning: {sentence}"));
+    }
+    view
 }
 
 /// The user of the operating system that runs the command.

@@ -32,6 +32,8 @@ pub struct Copied {
 /// Copies the log in `from` into `to`, a directory that is made. Reports progress: bytes of how many.
 pub fn copy(fs: &Arc<dyn Fs>, from: &Path, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Copied, OpenError> {
     let reader = Reader::open(Arc::clone(fs), from)?;
+    // What of the log was synced has to be known: the copy says that all of it is.
+    reader.files().any_head()?;
     let (log_id, committed) = (reader.log_id(), reader.committed());
     let source = reader.files();
     let copy = Files::new(Arc::clone(fs), to);

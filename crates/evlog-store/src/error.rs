@@ -359,9 +359,26 @@ pub(crate) enum Trouble {
 }
 
 impl Failure {
+    /// The same, for one more who asks.
+    pub(crate) fn again(&self) -> Failure {
+        let source = std::io::Error::new(self.source.kind(), self.source.to_string());
+        Failure { doing: self.doing, path: self.path.clone(), source }
+    }
+
     /// For `map_err`: names what was being done, and to what.
     pub(crate) fn of(doing: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Failure {
         move |source| Failure { doing, path: path.to_path_buf(), source }
+    }
+}
+
+impl Trouble {
+    /// The same, for one more who asks.
+    pub(crate) fn again(&self) -> Trouble {
+        match self {
+            Trouble::Version { path, found } => Trouble::Version { path: path.clone(), found: *found },
+            Trouble::Refused(refusal) => Trouble::Refused(refusal.clone()),
+            Trouble::Io(failure) => Trouble::Io(failure.again()),
+        }
     }
 }
 

@@ -163,7 +163,7 @@ fn damaged(files: &Files, segment: Position, offset: u32, found: String) -> Trou
     refusal(Verdict::Damaged, position, &files.layout.segment(segment), "a commit".to_string(), found)
 }
 
-/// Visits the events of a stream that its parts hold, from a number on.
+/// Visits the events of a stream that its parts hold, from a number on; says whether the visitor left.
 pub(crate) fn visit_parts(
     files: &Files,
     codec: &FrameCodec,
@@ -171,8 +171,8 @@ pub(crate) fn visit_parts(
     parts: &[Part],
     from_number: u64,
     visit: &mut Ending<'_>,
-) -> Result<(), Trouble> {
-    let Some(first) = parts.first() else { return Ok(()) };
+) -> Result<ControlFlow<()>, Trouble> {
+    let Some(first) = parts.first() else { return Ok(ControlFlow::Continue(())) };
     let frames: usize = parts.iter().map(|part| part.frames.len()).sum();
     let mut fetch = Fetch::open(files, codec, first)?;
     let mut visiting = Visiting { from_number, next: first.first_number, visit };
@@ -197,7 +197,7 @@ pub(crate) fn visit_parts(
                 };
                 match visited_events {
                     Ok(ControlFlow::Continue(())) => {}
-                    Ok(ControlFlow::Break(())) => return Ok(()),
+                    Ok(ControlFlow::Break(())) => return Ok(ControlFlow::Break(())),
                     Err(found) => {
                         return Err(fetch.out_of_order(offset, name, visiting.next, &format!("event {found}")));
                     }
@@ -216,7 +216,7 @@ pub(crate) fn visit_parts(
                 files.check_sealed_len(fetch.file(), part.segment, end)?;
             }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })
 }
 

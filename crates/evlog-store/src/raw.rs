@@ -21,7 +21,7 @@ const CHUNK: usize = 1024 * 1024;
 pub struct RawLog {
     files: Files,
     segments: Vec<RawSegment>,
-    head: Option<Head>,
+    head: Result<Option<Head>, Failure>,
 }
 
 /// One segment file.
@@ -50,12 +50,13 @@ impl RawSegment {
 }
 
 impl RawLog {
-    /// Lists the files of the log in `dir`. No segments, or no directory, is no failure.
+    /// Lists the files of the log in `dir`. No segments, or no directory, is no failure, and a `HEAD` that cannot be read is one
+    /// only for those who ask for it.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<RawLog, Failure> {
         Files::check_dirs(&fs, dir)?;
         let files = Files::new(fs, dir);
         // `HEAD` is read before the files are listed, so that it cannot speak of bytes that came after.
-        let head = files.any_head()?;
+        let head = files.any_head();
         let mut segments = Vec::new();
         for position in files.segments()? {
             let path = files.layout.segment(position);
@@ -73,8 +74,11 @@ impl RawLog {
     }
 
     /// What `HEAD` says, if it is there and whole. It may be of another log.
-    pub fn head(&self) -> Option<Head> {
-        self.head
+    pub fn head(&self) -> Result<Option<Head>, Failure> {
+        match &self.head {
+            Ok(head) => Ok(*head),
+            Err(failure) => Err(failure.again()),
+        }
     }
 
     /// Whether a writer holds the log now; `None` when that cannot be found out.

@@ -13,7 +13,7 @@ mod end;
 mod follow;
 mod seen;
 
-use crate::error::{Failure, OpenError, ReadError, Refusal, Trouble};
+use crate::error::{Failure, OpenError, ReadError, Trouble};
 use crate::fetch::{Ending, Visit, failing, visit_parts};
 use crate::fs::Fs;
 use crate::head::Head;
@@ -30,6 +30,7 @@ use evlog_verify::Verdict;
 pub use follow::Follow;
 use seen::Seen;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -92,8 +93,10 @@ pub struct Reader {
     active: Mutex<Active>,
     /// What `HEAD` said when it was last looked at.
     head: Option<Head>,
+    /// Why a `HEAD` that is there said nothing when this reader was opened.
+    head_flaw: Option<String>,
     /// What is wrong behind what this reader sees.
-    damage: Option<Box<Refusal>>,
+    damage: Option<Trouble>,
     /// What was committed last when this reader last looked.
     seen: Seen,
 }
@@ -110,15 +113,15 @@ impl Reader {
     /// Opens the log in `dir`. Costs a pass over its last segment, unless the log was closed in order.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Reader, OpenError> {
         let mut reader = Reader::open_up_to_damage(fs, dir)?;
-        reader.damage.take().map_or(Ok(reader), |refusal| Err(OpenError::Refused(refusal)))
+        reader.damage.take().map_or(Ok(reader), |trouble| Err(trouble.into()))
     }
 
-    /// The same of a log whose last segment is damaged: what stands before the damage is shown, as if it were all. Who is to
+    /// The same of a log whose last segment is damaged, or cannot be opened: what stands before is shown, as if it were all. Who is to
     /// know that it is not asks [`check_whole`](Reader::check_whole).
     pub fn open_up_to_damage(fs: Arc<dyn Fs>, dir: &Path) -> Result<Reader, OpenError> {
         let place = Files::new(fs, dir);
         let mut files = hold(&place)?;
-        let end::End { log_id, positions, committed, active, closed, head, damage } = end::find(&files)?;
+        let end::End { log_id, positions, committed, active, closed, head, head_flaw, damage } = end::find(&files)?;
         let segments = infos(&files, &positions, committed.position);
         let (codec, mut sealed) = (FrameCodec::new(log_id), Sealed::new(log_id, Keep::Memory, &positions));
         if let Some(end) = closed {
@@ -126,7 +129,7 @@ impl Reader {
         }
         files.list_sealed(sealed_of(&segments))?;
         let (seen, active) = (Seen::of(&files, &segments)?, Mutex::new(active));
-        Ok(Reader { files, place, log_id, codec, committed, segments, sealed, active, head, damage, seen })
+        Ok(Reader { files, place, log_id, codec, committed, segments, sealed, active, head, head_flaw, damage, seen })
     }
 
     /// The log's identity.
@@ -136,7 +139,12 @@ impl Reader {
 
     /// That nothing is wrong behind what this reader sees.
     pub fn check_whole(&self) -> Result<(), ReadError> {
-        self.damage.clone().map_or(Ok(()), |refusal| Err(ReadError::Refused(refusal)))
+        self.damage.as_ref().map_or(Ok(()), |trouble| Err(trouble.again().into()))
+    }
+
+    /// Why a `HEAD` that is there says nothing, where that is so. The reader goes by the segments alone then.
+    pub fn head_flaw(&self) -> Option<&str> {
+        self.head_flaw.as_deref()
     }
 
     /// How far this reader sees.
@@ -227,7 +235,7 @@ impl Reader {
         if seq >= next_seq {
             return if seq == next_seq { Ok(end) } else { Err(ReadError::NoEvent { seq, next_seq }) };
         }
-        let mut commits = self.commits(self.segments[self.holding(seq)?].position)?;
+        let mut commits = self.commits(self.segments[self.holding(seq)].position)?;
         while let Some(CommitRef { frame, commit }) = commits.next()? {
             if seq.0 < commit.head.first_seq.0 + commit.left() {
                 return Ok(Position(frame.position));
@@ -236,9 +244,9 @@ impl Reader {
         Err(ReadError::NoEvent { seq, next_seq })
     }
 
-    /// Which segment holds `seq`: the last one whose first seq is not above it. A header that fails, or that does not come
-    /// after those before it, is left to the walk, which comes to it behind all that stands before it.
-    fn holding(&self, seq: Seq) -> Result<usize, ReadError> {
+    /// Which segment holds `seq`: the last one whose first seq is not above it. One that cannot be opened, or whose header
+    /// fails or does not come after those before it, is left to the walk, which comes to it behind all that stands before it.
+    fn holding(&self, seq: Seq) -> usize {
         let (mut low, mut low_seq, mut high) = (0, Seq(0), self.segments.len());
         while high - low > 1 {
             let middle = low + (high - low) / 2;
@@ -246,11 +254,10 @@ impl Reader {
                 Ok(open) if low_seq < open.header.first_seq && open.header.first_seq <= seq => {
                     (low, low_seq) = (middle, open.header.first_seq);
                 }
-                Ok(_) | Err(Trouble::Refused(_)) => high = middle,
-                Err(trouble) => return Err(trouble.into()),
+                _ => high = middle,
             }
         }
-        Ok(low)
+        low
     }
 
     /// All streams, in order of their first event.
@@ -307,8 +314,11 @@ impl Reader {
         let active = self.caught_up()?;
         let mut parts: Vec<_> = active.streams.part(name, active.segment).into_iter().collect();
         drop(active);
-        self.sealed.parts(&self.files, name, from_number, &mut parts)?;
-        visit_parts(&self.files, &self.codec, name, &parts, from_number, visit)?;
+        let flaw = self.sealed.parts(&self.files, name, from_number, &mut parts);
+        let visited = visit_parts(&self.files, &self.codec, name, &parts, from_number, visit)?;
+        if let (Some(flaw), ControlFlow::Continue(())) = (flaw, visited) {
+            return Err(flaw.into());
+        }
         self.check_place()?;
         Ok(!parts.is_empty())
     }

@@ -214,15 +214,10 @@ impl Sealed {
         Ok(0)
     }
 
-    /// A stream's parts from the newest back to the one that holds `from_number`, put before `parts`, in order.
-    pub(crate) fn parts(
-        &self,
-        files: &Files,
-        name: &str,
-        from_number: u64,
-        parts: &mut Vec<Part>,
-    ) -> Result<(), Trouble> {
-        let mut earlier = Vec::new();
+    /// A stream's parts from the newest back to the one that holds `from_number`, put before `parts`, in order. Where a
+    /// segment cannot be asked, those before it alone, and why.
+    pub(crate) fn parts(&self, files: &Files, name: &str, from_number: u64, parts: &mut Vec<Part>) -> Option<Trouble> {
+        let (mut earlier, mut flaw) = (Vec::new(), None);
         let mut first = parts.first().map(|part| part.first_number);
         // A writer counts a segment as sealed before it has cut the zeros that it wrote ahead.
         let is_cut = |end: &Position| self.keep == Keep::Memory && self.closed_end() != Some(*end);
@@ -230,15 +225,23 @@ impl Sealed {
             if first.is_some_and(|first| first <= from_number) {
                 break;
             }
-            if let Some(found) = self.ask(files, segment, |index| index.find(name))? {
-                first = Some(found.first_number);
-                let sealed_end = Some(segment.end).filter(is_cut);
-                earlier.push(Part::new(segment.position, found, sealed_end));
+            match self.ask(files, segment, |index| index.find(name)) {
+                Ok(None) => {}
+                Ok(Some(found)) => {
+                    first = Some(found.first_number);
+                    let sealed_end = Some(segment.end).filter(is_cut);
+                    earlier.push(Part::new(segment.position, found, sealed_end));
+                }
+                Err(trouble) => {
+                    (first, flaw) = (None, Some(trouble));
+                    parts.clear();
+                    earlier.clear();
+                }
             }
         }
         earlier.reverse();
         parts.splice(..0, earlier);
-        Ok(())
+        flaw
     }
 
     /// The times of a segment's commits; none of one that grows.

@@ -266,6 +266,22 @@ impl Files {
         read_head(file.as_ref()).map_err(Failure::of("read", &path))
     }
 
+    /// What `HEAD` says to those who can go on without it, or else, where something is there, why it says nothing.
+    pub(crate) fn usable_head(&self) -> (Option<Head>, Option<String>) {
+        match self.any_head() {
+            Ok(Some(head)) => (Some(head), None),
+            Ok(None) => (None, self.head_flaw()),
+            Err(failure) => (None, Some(failure.to_string())),
+        }
+    }
+
+    /// Why a `HEAD` that can be read is none. It is empty from when a log is made until it is first written.
+    fn head_flaw(&self) -> Option<String> {
+        let path = self.layout.head();
+        let len = self.fs.open_read(&path).and_then(|file| file.len()).ok().filter(|len| *len > 0)?;
+        Some(format!("`{}`: expected what a writer notes of the log, found other bytes, {len} of them", path.display()))
+    }
+
     /// The same, if it is of this log.
     pub(crate) fn head(&self, log_id: LogId) -> Result<Option<Head>, Failure> {
         Ok(self.any_head()?.filter(|head| head.log_id == log_id))

@@ -132,7 +132,7 @@ fn audit(fs: &SimFs) -> Report {
 
 fn audit_in(fs: Arc<dyn crate::Fs>, dir: &Path) -> Report {
     let raw = RawLog::open(fs, dir).unwrap();
-    let mut audit = Audit::new(raw.head().map(|head| head.durable));
+    let mut audit = Audit::new(raw.head().unwrap().map(|head| head.durable));
     for (at, segment) in raw.segments().iter().enumerate() {
         audit.begin_segment(segment.position, at + 1 == raw.segments().len());
         raw.read(segment, &mut |chunk| audit.bytes(chunk, &mut |_, _| ()).unwrap()).unwrap();

@@ -390,10 +390,12 @@ impl Writer {
         let state = self.shared.lock();
         let mut parts: Vec<Part> = state.streams.part(stream, state.segment).into_iter().collect();
         let end = state.streams.find(stream).map_or(0, |at| state.streams.get(at).end);
-        state.sealed.parts(&self.files, stream, from_number, &mut parts)?;
+        if let Some(flaw) = state.sealed.parts(&self.files, stream, from_number, &mut parts) {
+            return Err(flaw.into());
+        }
         drop(state);
         self.shared.wait_for(Position(end), Durability::Os).map_err(|poison| ReadError::Poisoned(poison.cause))?;
-        visit_parts(&self.files, &self.codec, stream, &parts, from_number, visit)?;
+        let _flow = visit_parts(&self.files, &self.codec, stream, &parts, from_number, visit)?;
         Ok(())
     }
 

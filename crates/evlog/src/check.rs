@@ -115,7 +115,8 @@ fn with_subject<T, E: From<LogError>>(
     judge: impl FnOnce(&Subject<'_>) -> Result<T, E>,
 ) -> Result<T, E> {
     let raw = RawLog::open(Arc::clone(&fs), dir).map_err(|failure| LogError::from(OpenError::Io(failure)))?;
-    let head = raw.head().filter(|head| log_id_of(&raw) == Some(head.log_id));
+    let head = raw.head().map_err(|failure| LogError::from(OpenError::Io(failure)))?;
+    let head = head.filter(|head| log_id_of(&raw) == Some(head.log_id));
     let segments = shown(&raw, head.map(|head| head.committed));
     if segments.is_empty() {
         find_log(fs, dir).map_err(LogError::from)?;

@@ -7,7 +7,6 @@ use crate::view::View;
 use evlog_format::limits::SEGMENT_LIMIT_DEFAULT;
 use evlog_format::{Durability, LogId};
 use evlog_projection::Contracts;
-use evlog_store::Reader;
 use evlog_store::fs::{Fs, StdFs};
 use std::path::Path;
 use std::sync::Arc;
@@ -85,8 +84,8 @@ impl Options {
 pub struct ReadOptions {
     /// The file system. Default: the machine's.
     pub fs: Arc<dyn Fs>,
-    /// Whether a log whose last segment is damaged is opened too: what stands before the damage is shown, and then the
-    /// damage is the error, unless only what was before it is asked for. Default: false.
+    /// Whether a log is opened too whose last segment is damaged, or that is shorter than a note of its own: what is there is
+    /// shown, and then that is the error, unless only what was before it is asked for. Default: false.
     pub up_to_damage: bool,
 }
 
@@ -104,7 +103,10 @@ impl ReadOptions {
 
     /// Opens the log in `dir` for reading.
     pub fn open(self, dir: impl AsRef<Path>, contracts: Contracts) -> Result<View, LogError> {
-        let open = if self.up_to_damage { Reader::open_up_to_damage } else { Reader::open };
-        Ok(View { reader: open(self.fs, dir.as_ref())?, contracts, bound: None })
+        let view = View::open_up_to_damage(&self.fs, dir.as_ref(), contracts)?;
+        if !self.up_to_damage {
+            view.check_whole()?;
+        }
+        Ok(view)
     }
 }

@@ -10,9 +10,8 @@
 use crate::covered::compare;
 use crate::error::LogError;
 use crate::history::{LOG_STREAM, LossAccepted, is_readable};
-use crate::options::ReadOptions;
+use crate::view::View;
 use evlog_format::{LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader, kind, payload};
-use evlog_projection::Contracts;
 use evlog_store::fs::Fs;
 use evlog_store::{Checkpoints, Failure, OpenError, RawLog, Refusal};
 use evlog_verify::audit::Report;
@@ -165,11 +164,26 @@ pub fn beyond(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Option<Beyond>, LogError> 
 
 /// Refuses a log that has fewer bytes than its largest note covers, unless it records that it gave them up.
 pub(crate) fn hold(fs: &Arc<dyn Fs>, dir: &Path) -> Result<(), LogError> {
-    let Some(Beyond { note: file, size, len }) = beyond(fs, dir)? else { return Ok(()) };
-    let (expected, found) = (format!("at least the {size} bytes that this note covers"), format!("{len} bytes"));
-    let hint = "bring the missing bytes back from a copy".to_owned();
-    let refusal = Refusal { verdict: Verdict::Truncated, position: len, file, expected, found, hint };
-    Err(OpenError::Refused(Box::new(refusal)).into())
+    beyond(fs, dir)?.map_or(Ok(()), |beyond| Err(OpenError::Refused(Box::new(beyond.refusal())).into()))
+}
+
+/// What a reader says of a log that has fewer bytes than its largest note covers. Where the log is as long as the names of its
+/// notes state, nothing but these names is read.
+pub(crate) fn missing(fs: &Arc<dyn Fs>, dir: &Path, end: Position) -> Result<Option<Refusal>, LogError> {
+    let sizes = Checkpoints::new(Arc::clone(fs), dir).sizes().map_err(OpenError::Io)?;
+    if sizes.last().is_none_or(|largest| *largest <= end) {
+        return Ok(None);
+    }
+    Ok(beyond(fs, dir)?.map(Beyond::refusal))
+}
+
+impl Beyond {
+    fn refusal(self) -> Refusal {
+        let Beyond { note: file, size, len } = self;
+        let (expected, found) = (format!("at least the {size} bytes that this note covers"), format!("{len} bytes"));
+        let hint = "bring the missing bytes back from a copy".to_owned();
+        Refusal { verdict: Verdict::Truncated, position: len, file, expected, found, hint }
+    }
 }
 
 fn len(raw: &RawLog) -> Position {
@@ -193,8 +207,7 @@ fn stated_log_id(note: &[u8]) -> Option<String> {
 /// Whether the log records that it gave up bytes that a note of this size covers. Then the note says nothing about the log any
 /// more.
 fn gave_up(fs: &Arc<dyn Fs>, dir: &Path, size: Position) -> bool {
-    let options = ReadOptions { fs: Arc::clone(fs), ..ReadOptions::new() };
-    let Ok(view) = options.open(dir, Contracts::new()) else { return false };
+    let Ok(view) = View::open_by_segments(Arc::clone(fs), dir) else { return false };
     let mut found = false;
     let read = view.stream::<LogError>(LOG_STREAM, &mut |fact| {
         if fact.event.kind == kind::LOG_LOSS_ACCEPTED

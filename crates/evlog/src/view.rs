@@ -8,14 +8,17 @@ use crate::events::Events;
 use crate::history::{LOG_STREAM, ProjectionPublished, published};
 use crate::moment::{Moment, Times};
 use crate::options::ReadOptions;
+use crate::own_notes;
 use crate::policy::{Noted, Policies};
 use evlog_format::{CommitHead, CommitReader, LogId, Position, Seq};
 use evlog_projection::registry::BundleFold;
 use evlog_projection::{Bundle, Contracts, Fact, FoldError, RunFold};
-use evlog_store::{Follow, ReadError, Reader};
+use evlog_store::fs::Fs;
+use evlog_store::{Follow, OpenError, ReadError, Reader, Refusal};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Called for each event, in order. It can end the visit, and it can fail.
 pub type Visit<'v, E> = dyn FnMut(&Fact<'_>) -> Result<ControlFlow<()>, E> + 'v;
@@ -25,7 +28,11 @@ pub struct View {
     pub(crate) reader: Reader,
     pub(crate) contracts: Contracts,
     /// Commits from this seq on are not shown.
-    pub(crate) bound: Option<Seq>,
+    bound: Option<Seq>,
+    /// What the log's own notes say is missing.
+    missing: Option<Box<Refusal>>,
+    /// Why what else says how much there was cannot be used.
+    unasked: Vec<String>,
 }
 
 /// One run, in a line.
@@ -68,12 +75,38 @@ impl View {
         ReadOptions::new().open(dir, contracts)
     }
 
+    /// Opens a log whose last segment may be damaged, or that may be shorter than a note of its own.
+    pub(crate) fn open_up_to_damage(fs: &Arc<dyn Fs>, dir: &Path, contracts: Contracts) -> Result<View, LogError> {
+        let reader = Reader::open_up_to_damage(Arc::clone(fs), dir)?;
+        let mut unasked: Vec<String> = reader.head_flaw().map(unused_head).into_iter().collect();
+        // Notes say nothing more of a log that is known not to be whole.
+        let is_whole = reader.check_whole().is_ok();
+        let missing = if is_whole { own_notes::missing(fs, dir, reader.committed().position) } else { Ok(None) };
+        let missing = missing.unwrap_or_else(|error| {
+            unasked.push(format!("the log's own notes say nothing of how long it was: {error}"));
+            None
+        });
+        Ok(View { reader, contracts, bound: None, missing: missing.map(Box::new), unasked })
+    }
+
+    /// The same, by what the segments hold: nobody else is asked what was there.
+    pub(crate) fn open_by_segments(fs: Arc<dyn Fs>, dir: &Path) -> Result<View, LogError> {
+        let (reader, contracts, unasked) = (Reader::open(fs, dir)?, Contracts::new(), Vec::new());
+        Ok(View { reader, contracts, bound: None, missing: None, unasked })
+    }
+
+    /// What says how much there was, and cannot be used, in sentences. The view goes by the segments.
+    pub fn unasked(&self) -> &[String] {
+        &self.unasked
+    }
+
     /// That nothing is wrong behind what the view shows, unless it shows an earlier seq.
     pub fn check_whole(&self) -> Result<(), LogError> {
-        if self.bound.is_none() {
-            self.reader.check_whole()?;
+        if self.bound.is_some() {
+            return Ok(());
         }
-        Ok(())
+        self.reader.check_whole()?;
+        self.missing.as_ref().map_or(Ok(()), |missing| Err(OpenError::Refused(missing.clone()).into()))
     }
 
     /// The same log as it was before damage in its last segment, and that damage.
@@ -363,6 +396,10 @@ impl<E> From<ReadError> for Ended<E> {
     fn from(error: ReadError) -> Ended<E> {
         Ended::Reader(error)
     }
+}
+
+fn unused_head(flaw: &str) -> String {
+    format!("`HEAD` says nothing of how much of the log was synced: {flaw}")
 }
 
 /// The times of the first and of the last event.

@@ -1,7 +1,7 @@
 //! `evlog policy`: what a log demands of every command.
 
 use crate::args::Actor;
-use crate::context::{Context, contracts};
+use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::files;
 use crate::json::{PolicyAt, PolicyObject, PolicyRule, hex, time};
@@ -112,7 +112,7 @@ fn set(ui: &mut Ui, context: &Context, args: &SetArgs) -> Result<Verdict, Comman
 }
 
 fn show(ui: &mut Ui, context: &Context, args: &ShowArgs) -> Result<Verdict, CommandError> {
-    let view = Context::as_of(evlog::View::open(&context.log, contracts())?, args.at)?;
+    let view = context.view(args.at)?;
     let (policies, flaw) = view.policies();
     if let Some(flaw) = flaw {
         return Err(flaw.into());

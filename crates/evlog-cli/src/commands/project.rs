@@ -103,7 +103,8 @@ fn write_beside(
     let mut verdict = write_runs(ui, context, view, &names, dir, None)?;
     for _ in 0..AGAIN_MAX {
         let from = view.next_seq();
-        if args.at.at.is_some() || !view.refresh()? {
+        // Without `HEAD` nobody can know whether they do.
+        if args.at.at.is_some() || !view.unasked().is_empty() || !view.refresh()? {
             break;
         }
         let mut went_on = BTreeSet::new();

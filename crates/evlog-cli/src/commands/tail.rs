@@ -75,9 +75,9 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
     })?;
     let (mut view, damage) = view.before_damage();
     let mut events = Events::new(ui, context.json, marks::policies(&view));
-    let first = first_of_last(&view, args)?;
-    let known = first.is_some() || args.run.is_none();
+    let (first, looked) = first_of_last(&view, args);
     let mut next = show(&view, first.unwrap_or(view.next_seq()), args, &mut events)?;
+    let known = looked?;
     damage?;
     if !args.follow {
         if let (false, Some(run)) = (known, &args.run) {
@@ -111,30 +111,25 @@ fn wait_for_log(ui: &Ui, context: &Context) -> Result<bool, CommandError> {
     Ok(true)
 }
 
-/// Seq of the first of the last events that were asked for; none when the run is not known.
-fn first_of_last(view: &View, args: &TailArgs) -> Result<Option<Seq>, CommandError> {
-    let next = view.next_seq();
-    let Some(run) = &args.run else {
-        if args.correlation.is_some() || args.span.is_given() {
-            return last_of(args, &mut |visit| view.each(Seq(0), visit).map(|_| true)).map(|last| last.or(Some(next)));
-        }
-        return Ok(Some(Seq(next.0.saturating_sub(args.lines as u64))));
-    };
-    let mut known = false;
-    let first = last_of(args, &mut |visit| {
-        known = view.stream(run, visit)?;
-        Ok(known)
-    })?;
-    Ok(known.then(|| first.unwrap_or(next)))
+/// Seq of the first of the last events that were asked for, if there are any, as far as the log could be read; and whether
+/// the run is known.
+fn first_of_last(view: &View, args: &TailArgs) -> (Option<Seq>, Result<bool, CommandError>) {
+    if let Some(run) = &args.run {
+        return last_of(args, &mut |visit| view.stream(run, visit));
+    }
+    if args.correlation.is_some() || args.span.is_given() {
+        return last_of(args, &mut |visit| view.each(Seq(0), visit).map(|_| true));
+    }
+    (Some(Seq(view.next_seq().0.saturating_sub(args.lines as u64))), Ok(true))
 }
 
 /// Visits the events that are read.
 type Walk<'w> = dyn FnMut(&mut Visit<'_, CommandError>) -> Result<bool, CommandError> + 'w;
 
-/// Seq of the first of the last events that are wanted.
-fn last_of(args: &TailArgs, walk: &mut Walk<'_>) -> Result<Option<Seq>, CommandError> {
+/// Seq of the first of the last events that are wanted, and what became of the walk to them.
+fn last_of(args: &TailArgs, walk: &mut Walk<'_>) -> (Option<Seq>, Result<bool, CommandError>) {
     let mut last = VecDeque::new();
-    walk(&mut |fact| {
+    let walked = walk(&mut |fact| {
         if !args.leaves_out(fact) {
             last.push_back(fact.seq);
         }
@@ -142,8 +137,8 @@ fn last_of(args: &TailArgs, walk: &mut Walk<'_>) -> Result<Option<Seq>, CommandE
             last.pop_front();
         }
         Ok(ControlFlow::Continue(()))
-    })?;
-    Ok(last.front().copied())
+    });
+    (last.front().copied(), walked)
 }
 
 /// Shows events from a seq on; gives the seq to go on from.

@@ -412,7 +412,8 @@ fn advice(context: &Context, found: &Check, kept: Option<&Kept>) -> String {
 /// Whether a `HEAD` of this log says how much was synced.
 fn has_head(context: &Context, log_id: Option<LogId>) -> bool {
     let raw = RawLog::open(Arc::new(StdFs), &context.log);
-    raw.is_ok_and(|raw| raw.head().is_some_and(|head| Some(head.log_id) == log_id))
+    let head = raw.and_then(|raw| raw.head()).ok().flatten();
+    head.is_some_and(|head| Some(head.log_id) == log_id)
 }
 
 /// What was given up, in words; the log itself records it, so it is no finding.

@@ -8,7 +8,9 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 /// What may stand in the place of a file, in words, and how it gets there.
-pub(crate) const SPECIAL: [(&str, fn(&Path)); 4] = [
+type Harm = (&'static str, fn(&Path));
+
+const SPECIAL: [Harm; 4] = [
     ("a symbolic link", |path| {
         fs::rename(path, path.with_extension("moved")).unwrap();
         symlink(path.with_extension("moved"), path).unwrap();
@@ -32,7 +34,7 @@ pub(crate) fn long_room() -> Room {
     let room = Room::new();
     room.ends(0, &["init", "--segment-limit", "1024"]);
     let line = |number: usize| {
-        let run = if number % 2 == 0 { "even" } else { "odd" };
+        let run = if number.is_multiple_of(2) { "even" } else { "odd" };
         format!(
             "{{\"contract\":\"custom\",\"run\":\"{run}\",\"do\":\"record\",\"kind\":\"custom/n\",\"data\":{number}}}\n"
         )
@@ -156,7 +158,7 @@ fn a_head_that_cannot_be_read_stops_no_reader_and_is_said() {
         &["replay"],
         &["project", "--check", "out"],
     ];
-    let garbage: (&str, fn(&Path)) = ("other bytes", |path| fs::write(path, "garbage").unwrap());
+    let garbage: Harm = ("other bytes", |path| fs::write(path, "garbage").unwrap());
     for (word, put) in SPECIAL.into_iter().chain([garbage]) {
         let room = whole.again();
         put(&room.path("evlog/HEAD"));
@@ -165,7 +167,7 @@ fn a_head_that_cannot_be_read_stops_no_reader_and_is_said() {
             assert_eq!(done.out, whole.ends(0, way).out, "{way:?}: {word}");
             done.says("`HEAD` says nothing of how much of the log was synced").says(word);
         }
-        room.ends(0, &["project", "--out", "other"]);
+        room.ends(0, &["project", "--out", "other", "--no-record"]);
     }
 }
 

@@ -5,11 +5,11 @@
 
 use super::{Active, Committed};
 use crate::closed::{ClosedEnd, closed_end};
-use crate::error::{Failure, OpenError, Refusal, Trouble};
+use crate::error::{Failure, OpenError, Trouble};
 use crate::head::Head;
 use crate::recovery::{Action, Place, plan};
 use crate::scan::{Pass, Scan, scan};
-use crate::segment::{Access, Files, OpenSegment, positions};
+use crate::segment::{Access, Files, OpenSegment, positions, refusal};
 use crate::streams::Streams;
 use evlog_format::{LogId, Position, SEGMENT_HEADER_LEN};
 
@@ -28,8 +28,10 @@ pub(super) struct End {
     pub(super) closed: Option<Position>,
     /// What `HEAD` said, which may be more than there is.
     pub(super) head: Option<Head>,
+    /// Why a `HEAD` that is there said nothing.
+    pub(super) head_flaw: Option<String>,
     /// What is wrong behind what is committed, where that is not all that there was.
-    pub(super) damage: Option<Box<Refusal>>,
+    pub(super) damage: Option<Trouble>,
 }
 
 /// Whether a writer is at work.
@@ -62,27 +64,27 @@ fn writer(files: &Files) -> Writer {
 
 fn look(files: &Files, writer: Writer) -> Result<End, OpenError> {
     // `HEAD` first: what it covers is there when the segments are listed.
-    let head = files.any_head()?;
+    let (head, mut head_flaw) = files.usable_head();
     let entries = files.entries()?;
     let mut positions = positions(&entries);
-    let Some(&last) = positions.last() else {
-        crate::open::begun(files)?;
-        return Err(OpenError::NoLog { path: files.layout.dir().to_path_buf() });
-    };
     if positions.first() != Some(&Position(0)) {
         crate::open::begun(files)?;
     }
-    let mut open = match files.open(last, Access::Read) {
-        Err(Trouble::Refused(refusal)) if positions.len() > 1 => {
-            positions.pop();
-            return before(files, positions, refusal, head);
-        }
-        opened => opened?,
+    let (mut open, unopened) = last_readable(files, &mut positions)?;
+    let last = open.header.position;
+    let (head, others) = match head {
+        Some(head) if head.log_id != open.header.log_id => (None, Some(head.log_id)),
+        head => (head, None),
     };
-    let head = head.filter(|head| head.log_id == open.header.log_id);
+    if let Some(other) = others {
+        head_flaw = Some(format!("`{}` is of another log, {other}", files.layout.head().display()));
+    }
+    if let Some((next, trouble)) = unopened {
+        return Ok(End { head_flaw, ..before(files, &open, positions, next, trouble, head)? });
+    }
     let len = open.file.len().map_err(Failure::of("read", &files.layout.segment(last)))?;
     if let Some(closed) = closed_end(files, &open, len, head, &entries) {
-        return Ok(at_closed_end(&open, positions, &closed, head));
+        return Ok(End { head_flaw, ..at_closed_end(&open, positions, &closed, head) });
     }
     if let (Writer::Lives, Some(head)) = (writer, head) {
         positions.retain(|position| begins_before(*position, head.committed));
@@ -97,20 +99,46 @@ fn look(files: &Files, writer: Writer) -> Result<End, OpenError> {
         (Writer::Lives, None) => up_to_floor(files, &open)?,
         (Writer::None, _) => up_to_recovery(files, &open, floor)?,
     };
-    Ok(at_scanned_end(&open, positions, &scan, streams, damage, head))
+    Ok(End { head_flaw, ..at_scanned_end(&open, positions, &scan, streams, damage, head) })
 }
 
-/// Where the header of the last segment is damaged: all that stands before it.
+/// The last segment that can be opened; those behind it are taken off, and the first of them is given with the reason.
+fn last_readable(
+    files: &Files,
+    positions: &mut Vec<Position>,
+) -> Result<(OpenSegment, Option<(Position, Trouble)>), OpenError> {
+    let mut lost = None;
+    while let Some(&last) = positions.last() {
+        match files.open(last, Access::Read) {
+            Ok(open) => return Ok((open, lost)),
+            Err(trouble @ Trouble::Version { .. }) => return Err(trouble.into()),
+            Err(trouble) => lost = Some((last, trouble)),
+        }
+        positions.pop();
+    }
+    Err(lost.map_or(OpenError::NoLog { path: files.layout.dir().to_path_buf() }, |(_, trouble)| trouble.into()))
+}
+
+/// Where the segments from `next` on cannot be opened: all that stands before them.
 fn before(
     files: &Files,
+    open: &OpenSegment,
     positions: Vec<Position>,
-    refusal: Box<Refusal>,
+    next: Position,
+    lost: Trouble,
     head: Option<Head>,
 ) -> Result<End, OpenError> {
-    let Some(&last) = positions.last() else { return Err(OpenError::Refused(refusal)) };
-    let open = files.open(last, Access::Read)?;
-    let (scan, streams) = scan_to(files, &open, None)?;
-    Ok(at_scanned_end(&open, positions, &scan, streams, Some(refusal), head))
+    let position = open.header.position;
+    let (scan, streams) = scan_to(files, open, Some(next.0 - position.0))?;
+    let action = plan(scan.case(Place::Sealed, next)).action;
+    let damage = match (files.check_sealed_len(open.file.as_ref(), position, next), action) {
+        (Err(trouble), _) => trouble,
+        (Ok(()), Action::Refuse(verdict)) => {
+            refusal(verdict, scan.end, &files.layout.segment(position), "a commit".to_string(), scan.reason.clone())
+        }
+        (Ok(()), _) => lost,
+    };
+    Ok(at_scanned_end(open, positions, &scan, streams, Some(damage), head))
 }
 
 fn at_scanned_end(
@@ -118,14 +146,15 @@ fn at_scanned_end(
     positions: Vec<Position>,
     scan: &Scan,
     streams: Streams,
-    damage: Option<Box<Refusal>>,
+    damage: Option<Trouble>,
     head: Option<Head>,
 ) -> End {
     let (log_id, segment) = (open.header.log_id, open.header.position);
     let committed = Committed { position: scan.end, next_seq: scan.next_seq };
     let mut pass = Pass::new(&open.header);
     (pass.end, pass.next_seq) = (scan.end.0 - segment.0, scan.next_seq);
-    End { log_id, positions, committed, active: Active { segment, pass, streams }, closed: None, head, damage }
+    let (active, closed, head_flaw) = (Active { segment, pass, streams }, None, None);
+    End { log_id, positions, committed, active, closed, head, head_flaw, damage }
 }
 
 /// Closed in order: all is committed, and nothing has to be scanned to know it.
@@ -135,11 +164,11 @@ fn at_closed_end(open: &OpenSegment, positions: Vec<Position>, closed: &ClosedEn
     let mut pass = Pass::new(&open.header);
     (pass.end, pass.next_seq) = (closed.end().0 - segment.0, closed.next_seq);
     let active = Active { segment, pass, streams: Streams::default() };
-    End { log_id, positions, committed, active, closed: Some(closed.end()), head, damage: None }
+    End { log_id, positions, committed, active, closed: Some(closed.end()), head, head_flaw: None, damage: None }
 }
 
 /// What a scan showed of the last segment, and what is wrong behind it.
-type Scanned = (Scan, Streams, Option<Box<Refusal>>);
+type Scanned = (Scan, Streams, Option<Trouble>);
 
 fn scan_to(files: &Files, open: &OpenSegment, limit: Option<u64>) -> Result<(Scan, Streams), OpenError> {
     let path = files.layout.segment(open.header.position);
@@ -173,10 +202,9 @@ fn up_to_recovery(files: &Files, open: &OpenSegment, floor: Position) -> Result<
     Ok((scan, streams, damage))
 }
 
-fn judge(files: &Files, open: &OpenSegment, scan: &Scan, floor: Position) -> Option<Box<Refusal>> {
+fn judge(files: &Files, open: &OpenSegment, scan: &Scan, floor: Position) -> Option<Trouble> {
     let Action::Refuse(verdict) = plan(scan.case(Place::Last, floor)).action else { return None };
-    let (file, floor) = (files.layout.segment(open.header.position), floor.max(scan.floor));
+    let (path, floor) = (files.layout.segment(open.header.position), floor.max(scan.floor));
     let expected = format!("commits up to position {floor} at least, which was synced");
-    let (position, found, hint) = (scan.end, scan.reason.clone(), verdict.advice().to_string());
-    Some(Box::new(Refusal { verdict, position, file, expected, found, hint }))
+    Some(refusal(verdict, scan.end, &path, expected, scan.reason.clone()))
 }

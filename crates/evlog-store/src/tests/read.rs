@@ -311,7 +311,7 @@ fn the_raw_log_hands_out_the_bytes_whatever_they_are() {
     let writer = create(&fs, LIMIT);
     fill(&writer, 20);
     let raw = RawLog::open(Arc::new(fs.clone()), dir()).unwrap();
-    assert_eq!((raw.has_writer(), raw.head().unwrap().committed), (Some(true), writer.end()));
+    assert_eq!((raw.has_writer(), raw.head().unwrap().unwrap().committed), (Some(true), writer.end()));
     let mut bytes = Vec::new();
     for segment in raw.segments() {
         raw.read(segment, &mut |chunk| bytes.extend_from_slice(chunk)).unwrap();
