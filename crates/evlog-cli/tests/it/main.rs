@@ -71,6 +71,8 @@ mod tail;
 #[cfg(test)]
 mod times;
 #[cfg(test)]
+mod verdicts;
+#[cfg(test)]
 mod verify;
 #[cfg(test)]
 mod watch;
