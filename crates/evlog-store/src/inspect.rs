@@ -198,13 +198,14 @@ fn segment(files: &Files, position: Position) -> Segment {
     let read = files.fs.open_read(&found.path).and_then(|file| {
         let mut bytes = [0u8; SEGMENT_HEADER_LEN];
         let read = file.read_full_at(&mut bytes, 0)?;
-        Ok((file.len()?, SegmentHeader::decode(&bytes[..read])))
+        let header = SegmentHeader::decode(&bytes[..read]);
+        Ok((file.len()?, header.map_err(|error| header_words(&error, position, &bytes[..read]))))
     });
     match read {
         Ok((len, Ok(header))) => (found.len, found.header) = (len, Some(header)),
-        Ok((len, Err(error))) => {
+        Ok((len, Err(wrong))) => {
             found.len = len;
-            found.wrong.push(header_words(&error, position));
+            found.wrong.push(wrong);
         }
         Err(error) => found.wrong.push(format!("it cannot be read: {error}")),
     }

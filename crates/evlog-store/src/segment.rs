@@ -11,6 +11,7 @@ use crate::fs::{File, FileId, Fs, Stamp};
 use crate::head::{HEAD_LEN, Head};
 use crate::layout::{Layout, SegmentEntry};
 use evlog_format::{FORMAT_VERSION, HeaderError, LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader};
+use evlog_verify::audit::only_version_is_wrong;
 use evlog_verify::{Frontier, Tree, Verdict};
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -162,12 +163,18 @@ impl Files {
         let header = match SegmentHeader::decode(&bytes[..read]) {
             Ok(header) => header,
             // Rule F-11: the first header speaks for the log; a later one of another version is damage.
-            Err(HeaderError::Version { found }) if position == Position(0) => {
+            Err(HeaderError::Version { found }) if position == Position(0) && !only_version_is_wrong(&bytes) => {
                 return Err(Trouble::Version { path, found });
             }
             Err(error) => {
                 let expected = "a segment header".to_string();
-                return Err(refusal(Verdict::Damaged, position, &path, expected, header_words(&error, position)));
+                return Err(refusal(
+                    Verdict::Damaged,
+                    position,
+                    &path,
+                    expected,
+                    header_words(&error, position, &bytes),
+                ));
             }
         };
         if header.position != position {
@@ -370,8 +377,11 @@ pub(crate) fn positions(entries: &[SegmentEntry]) -> Vec<Position> {
 }
 
 /// What a header is that cannot be read. Only the first one of a log can be newer than this program.
-pub(crate) fn header_words(error: &HeaderError, position: Position) -> String {
+pub(crate) fn header_words(error: &HeaderError, position: Position, bytes: &[u8]) -> String {
     match error {
+        HeaderError::Version { found } if only_version_is_wrong(bytes) => {
+            format!("one that states format version {found}, with the checksum of version {FORMAT_VERSION}")
+        }
         HeaderError::Version { found } if position != Position(0) => {
             format!("one of format version {found}, in a log of version {FORMAT_VERSION}")
         }

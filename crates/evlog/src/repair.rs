@@ -22,32 +22,51 @@ use evlog_verify::{Finding, Verdict};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Holds a plan against what `verify` finds: the log is audited, and compared with its own notes. Where that is worse than a
-/// torn tail, and not what the plan gives up, the plan is refused with that verdict. A survey asks what can be opened, and
-/// a log that can be opened may be tampered with.
+/// Holds a plan against what `verify` finds: the log is audited, and compared with its own notes. The verdict is that of
+/// `verify`, whatever the survey met first. Where it is worse than a torn tail, and not what the plan gives up, the plan is
+/// refused with it. A survey asks what can be opened, and a log that can be opened may be tampered with.
 pub fn audited(
-    plan: Plan,
+    mut plan: Plan,
     fs: &Arc<dyn Fs>,
     dir: &Path,
     parse: &Parse<'_>,
     progress: &mut Progress<'_>,
 ) -> Result<Plan, LogError> {
-    if plan.refused.is_some() {
-        return Ok(plan);
+    let of_bytes = check::bytes(Arc::clone(fs), dir, progress)?;
+    let mut report = of_bytes.clone();
+    let note = own_notes::judge(fs, dir, &mut report, None, parse)?.note;
+    plan.verdict = report.verdict();
+    if let Some(loss) = &plan.loss {
+        // A note over what is given up says nothing of what stays.
+        return match staying(fs, dir, &of_bytes, loss)? {
+            None => Ok(plan),
+            Some(finding) => Ok(Plan::refused_for(refusal(fs, dir, &of_bytes, finding, None)?)),
+        };
     }
-    let mut report = check::bytes(Arc::clone(fs), dir, progress)?;
-    // A note over what is given up says nothing of what stays.
-    let note = match plan.loss {
-        Some(_) => None,
-        None => own_notes::judge(fs, dir, &mut report, None, parse)?.note,
+    let Some(worst) = bad(&report).min_by_key(|finding| finding.verdict) else { return Ok(plan) };
+    let Some(refused) = &mut plan.refused else {
+        return Ok(Plan::refused_for(refusal(fs, dir, &report, worst, note)?));
     };
-    let given_up = plan.loss.as_ref().map(|loss| given_up(fs, dir, loss.position)).transpose()?;
-    let stays = |finding: &&Finding| given_up.is_none_or(|given_up| finding.position < given_up);
-    let worst = report.findings.kept().iter().filter(stays).min_by_key(|finding| finding.verdict);
-    match worst.filter(|finding| finding.verdict < Verdict::TornTail) {
-        None => Ok(plan),
-        Some(finding) => Ok(Plan::refused_for(refusal(fs, dir, &report, finding, note)?)),
+    if refused.refusal.verdict != worst.verdict {
+        (refused.refusal, refused.row) = (refusal(fs, dir, &report, worst, note)?, None);
     }
+    if let Some(loss) = &refused.acceptable
+        && staying(fs, dir, &of_bytes, loss)?.is_some()
+    {
+        refused.acceptable = None;
+    }
+    Ok(plan)
+}
+
+/// What is worse than a torn tail.
+fn bad(report: &Report) -> impl Iterator<Item = &Finding> {
+    report.findings.kept().iter().filter(|finding| finding.verdict < Verdict::TornTail)
+}
+
+/// The worst finding about what stays when a loss is accepted.
+fn staying<'r>(fs: &Arc<dyn Fs>, dir: &Path, report: &'r Report, loss: &Loss) -> Result<Option<&'r Finding>, LogError> {
+    let given_up = given_up(fs, dir, loss.position)?;
+    Ok(bad(report).filter(|finding| finding.position < given_up).min_by_key(|finding| finding.verdict))
 }
 
 /// From where on nothing counts: the loss, and the header of its segment where not even that is whole. It is made anew.

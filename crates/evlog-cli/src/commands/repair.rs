@@ -103,7 +103,8 @@ fn found<T>(
     match looked {
         Ok(looked) => Ok(Some(looked)),
         Err(OpenError::Refused(refusal)) => {
-            print(ui, context, args, &Plan::refused_for(*refusal), State::Planned);
+            let plan = audited(ui, context, Plan::refused_for(*refusal))?;
+            print(ui, context, args, &plan, State::Planned);
             Ok(None)
         }
         Err(error) => Err(LogError::from(error).into()),
