@@ -53,6 +53,8 @@ mod retry;
 #[cfg(test)]
 mod run;
 #[cfg(test)]
+mod shown;
+#[cfg(test)]
 mod special;
 #[cfg(test)]
 mod stall;

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// A change to the segments of a log, in words.
-type Change = (String, Box<dyn Fn(&Room)>);
+pub(crate) type Change = (String, Box<dyn Fn(&Room)>);
 
 /// Renames a segment to what begins at another position.
 fn rename(room: &Room, from: &Path, position: u64) {
@@ -25,10 +25,10 @@ fn set_len(segment: &Path, len: u64) {
 }
 
 /// Changes one segment, with the end of the log at hand.
-type Harm = fn(&Room, &Path, u64);
+pub(crate) type Harm = fn(&Room, &Path, u64);
 
 /// What is done to one segment.
-const ONE: [(&str, Harm); 22] = [
+pub(crate) const ONE: [(&str, Harm); 22] = [
     ("missing", |_, it, _| fs::remove_file(it).unwrap()),
     ("renamed by one", |room, it, _| rename(room, it, position(it) + 1)),
     ("renamed to the end", |room, it, end| rename(room, it, end)),
@@ -72,13 +72,13 @@ fn flip(segment: &Path, at: usize) {
 }
 
 /// Every change to one segment, every swap of two, and every one in the place of another.
-fn changes(whole: &Room) -> Vec<Change> {
+pub(crate) fn changes(whole: &Room, of_one: &'static [(&'static str, Harm)]) -> Vec<Change> {
     let segments = whole.segments();
     let (count, last) = (segments.len(), segments.last().unwrap());
     let end = position(last) + fs::metadata(last).unwrap().len();
     let mut all: Vec<Change> = vec![("nothing".to_owned(), Box::new(|_| ()))];
     for nth in 0..count {
-        for (word, harm) in ONE {
+        for &(word, harm) in of_one {
             all.push((format!("segment {nth}: {word}"), Box::new(move |room| harm(room, &room.segments()[nth], end))));
         }
         for other in 0..count {
@@ -111,18 +111,22 @@ fn verdict(room: &Room, arguments: &[&str]) -> (bool, String) {
     (done.code == 2, answer["verdict"].as_str().unwrap_or_default().to_owned())
 }
 
-/// What the reader in Python says, which looks at the segments alone.
-fn in_python(room: &Room) -> (bool, String) {
+/// What the reader in Python prints, which looks at the segments alone.
+pub(crate) fn python(room: &Room) -> (Option<i32>, String) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tools/evlog_reader.py");
     let output = Command::new("python3").arg(script).arg(room.path("evlog")).output().unwrap();
-    let out = String::from_utf8(output.stdout).unwrap();
+    (output.status.code(), String::from_utf8(output.stdout).unwrap())
+}
+
+fn in_python(room: &Room) -> (bool, String) {
+    let (code, out) = python(room);
     let word = out.lines().find_map(|line| line.strip_prefix("verdict "));
-    (output.status.code() == Some(2), word.unwrap_or_default().to_owned())
+    (code == Some(2), word.unwrap_or_default().to_owned())
 }
 
 /// Says where judges differ.
 fn differences(whole: &Room, is_bare: bool, differ: &mut Vec<String>) {
-    for (word, change) in changes(whole) {
+    for (word, change) in changes(whole, &ONE) {
         let room = whole.again();
         if is_bare {
             fs::remove_file(room.path("evlog/HEAD")).unwrap();
