@@ -7,7 +7,8 @@ be read.
 
     evlog_reader.py LOGDIR [--json]
 
-Prints one line for each event of the unbroken prefix, its fields separated by tabs:
+Prints one line for each event of the unbroken prefix, up to the first segment or commit that is not in its place (rules F-02,
+F-05, F-12, F-16, F-24, F-31), its fields separated by tabs:
 
     seq recorded occurred class actor principal correlation key content
     stream number kind kind_version causation protection payload
@@ -493,10 +494,14 @@ class Reader:
     def here(self):
         return self.position, self.next_seq, self.tree.root()
 
-    def end_prefix(self):
-        self.whole = False
+    def end_shown(self):
+        """The unbroken prefix ends here (rule F-05)."""
         if self.prefix is None:
             self.prefix = self.here()
+
+    def end_prefix(self):
+        self.whole = False
+        self.end_shown()
 
     def gap(self):
         self.seq_unknown = self.lossy = True
@@ -505,8 +510,12 @@ class Reader:
         self.tree.update(data)
         self.position += len(data)
 
-    def segment(self, name, data, last):
+    def segment(self, name, data, following):
+        """One segment file; `following` is the position in the next one's name, None for the last file."""
+        last = following is None
         self.base, self.frames, self.whole, self.last = self.position, 0, True, last
+        # What stands where the next segment begins is not shown: it is the one or the other.
+        self.until = POSITION_MAX if last else following
         self.segments += 1
         readable = self.header(name, data)
         at = min(HEADER_LEN, len(data))
@@ -564,6 +573,9 @@ class Reader:
         limit, position, first_seq = struct.unpack_from("<QQQ", header, 32)
         if self.log_id is None:
             self.log_id, self.limit = log_id, limit
+        # Readers show nothing of a segment that is not in its place.
+        if log_id != self.log_id or position != name or not self.expects(first_seq):
+            self.end_shown()
         if (log_id, limit) != (self.log_id, self.limit):
             self.tell("tampered", position, "F-12", "log id or segment size limit is not that of the first segment")
         if position != name:
@@ -648,7 +660,7 @@ class Reader:
             self.gap()
         else:
             self.check_roll(at, end - at, durable)
-            self.commit(position, durable, head, events)
+            self.commit(position, self.base + end, durable, head, events)
         self.frames += 1
         self.advance(data[at:end])
         return end
@@ -665,12 +677,15 @@ class Reader:
             if before <= HEADER_LEN or before + length <= self.limit:
                 self.tell("tampered", position, "F-15", "the frame would have fitted into the segment before")
 
-    def commit(self, position, durable, head, events):
+    def commit(self, position, end, durable, head, events):
         """The order of commits and events (rules F-24, F-31), and each event."""
+        first_seq = head["first_seq"]
+        # Readers show nothing from a commit on that is not in its place.
+        if durable < self.durable or not self.expects(first_seq):
+            self.end_shown()
         if durable < self.durable:
             self.tell("tampered", position, "F-24", f"durable-before fell from {self.durable} to {durable}")
         self.durable = max(self.durable, durable)
-        first_seq = head["first_seq"]
         if not self.expects(first_seq):
             self.tell("tampered", position, "F-31", f"first seq: expected {self.next_seq}, found {first_seq}")
             self.lossy = True
@@ -682,7 +697,7 @@ class Reader:
                 if first != head["content"]:
                     self.tell("tampered", position, "F-36", f"key `{head['key']}` comes again with other content")
             before = event["stream"]
-            if self.prefix is None:
+            if self.prefix is None and end <= self.until:
                 self.on_event(head, event)
         self.seq_unknown = False
         self.next_seq = first_seq + len(events)
@@ -783,7 +798,8 @@ def read_log(directory, on_event):
         if not stat.S_ISREG(os.lstat(path).st_mode):
             raise Unreadable(f"{path}: no regular file")
         with open(path, "rb") as file:
-            reader.segment(int(name[:20]), file.read(), n == len(names) - 1)
+            following = int(names[n + 1][:20]) if n + 1 < len(names) else None
+            reader.segment(int(name[:20]), file.read(), following)
     return reader
 
 

@@ -388,6 +388,9 @@ impl Audit {
     }
 
     fn good_header(&mut self, header: &SegmentHeader) {
+        if self.is_misplaced(header) {
+            self.end_shown();
+        }
         self.check_identity(header);
         if let Some(apart) = &mut self.apart {
             self.order = Order::of_part(header.first_seq);
@@ -422,6 +425,15 @@ impl Audit {
             // Every later root is over the same bytes and would differ for the same reason.
             self.roots_known = false;
         }
+    }
+
+    /// Whether a segment does not stand where it belongs, so that no reader shows what is in it: F-02, F-12, F-16.
+    fn is_misplaced(&self, header: &SegmentHeader) -> bool {
+        let is_of_another = self.identity.as_ref().is_some_and(|identity| identity.log_id != header.log_id);
+        let is_read_apart = self.apart.is_some();
+        is_of_another
+            || header.position.0 != self.segment.name
+            || !is_read_apart && !self.order.expects(header.first_seq)
     }
 
     fn check_identity(&mut self, header: &SegmentHeader) {
@@ -460,11 +472,16 @@ impl Audit {
         Prefix { end: self.position, next_seq: self.order.next_seq, root: self.tree.root() }
     }
 
-    /// The unbroken prefix ends here, if it has not ended before.
-    fn end_prefix(&mut self) {
+    /// What readers show ends here, if it has not ended before: the unbroken prefix.
+    fn end_shown(&mut self) {
         if self.prefix.is_none() {
             self.prefix = Some(self.here());
         }
+    }
+
+    /// It ends here, and the bytes are not whole.
+    fn end_prefix(&mut self) {
+        self.end_shown();
         self.segment.whole = false;
     }
 

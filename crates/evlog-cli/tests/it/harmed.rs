@@ -172,6 +172,22 @@ fn a_head_that_cannot_be_read_stops_no_reader_and_is_said() {
 }
 
 #[test]
+fn a_head_of_another_log_and_a_directory_of_notes_that_is_none_are_said_and_stop_no_reader() {
+    let (room, other) = (long_room(), long_room());
+    let whole = room.ends(0, &["cat"]).out;
+    fs::copy(other.path("evlog/HEAD"), room.path("evlog/HEAD")).unwrap();
+    let done = room.ends(0, &["cat"]);
+    assert_eq!(done.out, whole);
+    done.says("is of another log");
+    let room = long_room();
+    let whole = room.ends(0, &["cat"]).out;
+    fs::write(room.path("evlog/checkpoints"), "").unwrap();
+    let done = room.ends(0, &["cat"]);
+    assert_eq!(done.out, whole);
+    done.says("the log's own notes say nothing of how long it was");
+}
+
+#[test]
 fn a_head_that_cannot_be_read_stops_every_writer_and_every_judge() {
     for (word, put) in SPECIAL {
         let room = long_room();

@@ -19,6 +19,8 @@ pub struct Commits<'r> {
     walk: Option<Walk>,
     /// Seq of the next event, once one was read or a segment was entered at its start.
     next_seq: Option<Seq>,
+    /// The largest durable-before so far (rule F-24).
+    mark: u64,
     /// Where the caller asked to begin, until a commit was found there.
     asked: Option<Position>,
 }
@@ -28,7 +30,7 @@ impl<'r> Commits<'r> {
         let end = reader.committed.position;
         let holding = reader.segments.partition_point(|segment| segment.position <= from);
         let mut commits =
-            Commits { reader, next_segment: reader.segments.len(), walk: None, next_seq: None, asked: None };
+            Commits { reader, next_segment: reader.segments.len(), walk: None, next_seq: None, mark: 0, asked: None };
         if from == end {
             return Ok(commits);
         }
@@ -66,6 +68,11 @@ impl<'r> Commits<'r> {
             let (expected, found) = (format!("a commit that begins with seq {expected}"), format!("seq {first_seq}"));
             return Err(self.refusal(Verdict::Tampered, position, expected, found).into());
         }
+        if frame.durable_before < self.mark {
+            let (position, expected) = (Position(frame.position), format!("durable-before of {} at least", self.mark));
+            return Err(self.refusal(Verdict::Tampered, position, expected, frame.durable_before.to_string()).into());
+        }
+        self.mark = frame.durable_before;
         (self.next_seq, self.asked) = (Some(Seq(first_seq.0 + commit.left())), None);
         Ok(Some(CommitRef { frame, commit }))
     }

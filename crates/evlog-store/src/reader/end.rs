@@ -102,16 +102,29 @@ fn look(files: &Files, writer: Writer) -> Result<End, OpenError> {
     Ok(End { head_flaw, ..at_scanned_end(&open, positions, &scan, streams, damage, head) })
 }
 
-/// The last segment that can be opened; those behind it are taken off, and the first of them is given with the reason.
+/// The id in the log's first header, which says whose log this is (rule F-12); none where it cannot be read.
+fn first_log_id(files: &Files, positions: &[Position]) -> Result<Option<LogId>, OpenError> {
+    match positions.first().map(|first| files.open(*first, Access::Read)) {
+        Some(Ok(open)) => Ok(Some(open.header.log_id)),
+        Some(Err(trouble @ Trouble::Version { .. })) => Err(trouble.into()),
+        _ => Ok(None),
+    }
+}
+
+/// The last segment that can be opened and is of this log; those behind it are taken off, and the first of them is given with the
+/// reason.
 fn last_readable(
     files: &Files,
     positions: &mut Vec<Position>,
 ) -> Result<(OpenSegment, Option<(Position, Trouble)>), OpenError> {
-    let mut lost = None;
+    let (log_id, mut lost) = (first_log_id(files, positions)?, None);
     while let Some(&last) = positions.last() {
-        match files.open(last, Access::Read) {
+        let opened = match log_id {
+            Some(log_id) => files.open_of(log_id, last),
+            None => files.open(last, Access::Read),
+        };
+        match opened {
             Ok(open) => return Ok((open, lost)),
-            Err(trouble @ Trouble::Version { .. }) => return Err(trouble.into()),
             Err(trouble) => lost = Some((last, trouble)),
         }
         positions.pop();

@@ -111,6 +111,11 @@ impl Order {
         if self.seq_unknown { seq.0 >= self.next_seq } else { seq.0 == self.next_seq }
     }
 
+    /// Whether a commit does not stand where it belongs, so that no reader shows it: F-24, F-31.
+    pub(super) fn is_misplaced(&self, frame: &Frame<'_>, head: &CommitHead<'_>) -> bool {
+        frame.durable_before < self.durable_before || !self.expects(head.first_seq)
+    }
+
     /// A header states the next seq.
     pub(super) fn resume_at(&mut self, seq: Seq) {
         self.lossy |= seq.0 != self.next_seq;

@@ -25,7 +25,8 @@ impl Audit {
         let mut at = 0;
         while let Decoded::Frame(frame) = codec.decode(self.position + at as u64, &bytes[at..]) {
             match self.commit(&frame, visit) {
-                Ok(()) => {}
+                Ok(true) => {}
+                Ok(false) => return Some(at),
                 Err(_) if at > 0 => return Some(at),
                 Err(corruption) => self.undecodable(corruption),
             }
@@ -53,7 +54,8 @@ impl Audit {
         Some(0)
     }
 
-    fn commit(&mut self, frame: &Frame<'_>, visit: &mut Visit<'_>) -> Result<(), Corruption> {
+    /// Deals with a frame. False when it ends the unbroken prefix, and bytes before it have to be passed first.
+    fn commit(&mut self, frame: &Frame<'_>, visit: &mut Visit<'_>) -> Result<bool, Corruption> {
         let at = frame.position + FRAME_HEADER_LEN as u64;
         if self.apart.is_some() {
             // An error ends it, and only what the log says of itself is handed out: all others need it to be judged.
@@ -62,15 +64,21 @@ impl Audit {
             if self.order.walk(frame, commit, &mut self.findings)? {
                 visit(frame, &Commit::decode(frame.body, at)?);
             }
-            return Ok(());
+            return Ok(true);
         }
         let commit = Commit::decode(frame.body, at)?;
+        if self.prefix.is_none() && self.order.is_misplaced(frame, &commit.head) {
+            if frame.position != self.position {
+                return Ok(false);
+            }
+            self.end_shown();
+        }
         self.check_roll(frame);
         self.order.commit(frame, &commit, &mut self.findings);
         if self.prefix.is_none() {
             visit(frame, &commit);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// A checksum that matches over a body that is none: it was written so, whole.

@@ -360,6 +360,32 @@ fn durable_before_never_falls() {
 }
 
 #[test]
+fn nothing_is_handed_out_from_a_commit_on_that_is_not_in_its_place() {
+    // F-05, F-24, F-31: however the bytes are cut, the prefix ends in front of the commit.
+    let misplaced: [fn(&mut Builder); 3] = [
+        |builder| put_odd(builder, 4, 3),
+        |builder| put_odd(builder, 2, 2),
+        |builder| {
+            builder.durable = HEADER;
+            note(builder);
+        },
+    ];
+    for misplace in misplaced {
+        let mut builder = log(3);
+        let end = builder.end();
+        misplace(&mut builder);
+        note(&mut builder);
+        for piece in [1, 7, 1 << 20] {
+            let (report, handed_out) = audit_in(&builder.files, piece, None);
+            assert_eq!((report.end, report.next_seq), (Position(end), Seq(3)), "pieces of {piece} bytes");
+            assert_eq!(report.root, prefix_root(&builder.files, end));
+            assert_eq!(handed_out.len(), 3);
+            assert_eq!(report.commits, 5, "what comes behind it is still checked");
+        }
+    }
+}
+
+#[test]
 fn a_key_comes_again_only_with_the_same_content() {
     // F-36.
     let keyed = |builder: &mut Builder, content: u8, streams: &[&'static str]| {
