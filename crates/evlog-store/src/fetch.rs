@@ -163,13 +163,15 @@ fn damaged(files: &Files, segment: Position, offset: u32, found: String) -> Trou
     refusal(Verdict::Damaged, position, &files.layout.segment(segment), "a commit".to_string(), found)
 }
 
-/// Visits the events of a stream that its parts hold, from a number on; says whether the visitor left.
+/// Visits the events of a stream that its parts hold, from a number on, in commits before a position; says whether that or the visitor
+/// ended it.
 pub(crate) fn visit_parts(
     files: &Files,
     codec: &FrameCodec,
     name: &str,
     parts: &[Part],
     from_number: u64,
+    until: Position,
     visit: &mut Ending<'_>,
 ) -> Result<ControlFlow<()>, Trouble> {
     let Some(first) = parts.first() else { return Ok(ControlFlow::Continue(())) };
@@ -186,6 +188,9 @@ pub(crate) fn visit_parts(
                 return Err(fetch.out_of_order(offset.copied().unwrap_or(0), name, visiting.next, &found));
             }
             for &offset in &part.frames {
+                if part.segment.0 + u64::from(offset) >= until.0 {
+                    return Ok(ControlFlow::Break(()));
+                }
                 let copied = helper.as_ref().filter(|_| Helper::reads(visited)).map(Helper::next);
                 if let Some(Err(_)) = copied {
                     // It may lack a descriptor. What is wrong with the log is found here as well.

@@ -307,15 +307,33 @@ impl Reader {
         from_number: u64,
         visit: &mut Visit<'_, E>,
     ) -> Result<bool, E> {
-        failing(visit, |visit| self.visit_stream(name, from_number, visit).map_err(|error| self.blamed(error)))
+        let all = Position(u64::MAX);
+        failing(visit, |visit| self.visit_stream(name, from_number, all, visit).map_err(|error| self.blamed(error)))
     }
 
-    fn visit_stream(&self, name: &str, from_number: u64, visit: &mut Ending<'_>) -> Result<bool, ReadError> {
+    /// Visits those of the commits before a position: what stands behind it is not read.
+    pub fn stream_until<E: From<ReadError>>(
+        &self,
+        name: &str,
+        until: Position,
+        visit: &mut Visit<'_, E>,
+    ) -> Result<bool, E> {
+        failing(visit, |visit| self.visit_stream(name, 0, until, visit).map_err(|error| self.blamed(error)))
+    }
+
+    fn visit_stream(
+        &self,
+        name: &str,
+        from_number: u64,
+        until: Position,
+        visit: &mut Ending<'_>,
+    ) -> Result<bool, ReadError> {
         let active = self.caught_up()?;
         let mut parts: Vec<_> = active.streams.part(name, active.segment).into_iter().collect();
+        parts.retain(|part| part.segment < until);
         drop(active);
-        let flaw = self.sealed.parts(&self.files, name, from_number, &mut parts);
-        let visited = visit_parts(&self.files, &self.codec, name, &parts, from_number, visit)?;
+        let flaw = self.sealed.parts(&self.files, name, from_number, until, &mut parts);
+        let visited = visit_parts(&self.files, &self.codec, name, &parts, from_number, until, visit)?;
         if let (Some(flaw), ControlFlow::Continue(())) = (flaw, visited) {
             return Err(flaw.into());
         }

@@ -214,14 +214,21 @@ impl Sealed {
         Ok(0)
     }
 
-    /// A stream's parts from the newest back to the one that holds `from_number`, put before `parts`, in order. Where a
-    /// segment cannot be asked, those before it alone, and why.
-    pub(crate) fn parts(&self, files: &Files, name: &str, from_number: u64, parts: &mut Vec<Part>) -> Option<Trouble> {
+    /// A stream's parts from the newest before `until` back to the one that holds `from_number`, put before `parts`, in order.
+    /// Where a segment cannot be asked, those before it alone, and why.
+    pub(crate) fn parts(
+        &self,
+        files: &Files,
+        name: &str,
+        from_number: u64,
+        until: Position,
+        parts: &mut Vec<Part>,
+    ) -> Option<Trouble> {
         let (mut earlier, mut flaw) = (Vec::new(), None);
         let mut first = parts.first().map(|part| part.first_number);
         // A writer counts a segment as sealed before it has cut the zeros that it wrote ahead.
         let is_cut = |end: &Position| self.keep == Keep::Memory && self.closed_end() != Some(*end);
-        for segment in self.all().rev() {
+        for segment in self.all().rev().filter(|segment| segment.position < until) {
             if first.is_some_and(|first| first <= from_number) {
                 break;
             }

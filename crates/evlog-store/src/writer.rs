@@ -388,14 +388,14 @@ impl Writer {
 
     fn visit_stream(&self, stream: &str, from_number: u64, visit: &mut Ending<'_>) -> Result<(), ReadError> {
         let state = self.shared.lock();
-        let mut parts: Vec<Part> = state.streams.part(stream, state.segment).into_iter().collect();
+        let (mut parts, end_of_all) = (Vec::from_iter(state.streams.part(stream, state.segment)), Position(u64::MAX));
         let end = state.streams.find(stream).map_or(0, |at| state.streams.get(at).end);
-        if let Some(flaw) = state.sealed.parts(&self.files, stream, from_number, &mut parts) {
+        if let Some(flaw) = state.sealed.parts(&self.files, stream, from_number, end_of_all, &mut parts) {
             return Err(flaw.into());
         }
         drop(state);
         self.shared.wait_for(Position(end), Durability::Os).map_err(|poison| ReadError::Poisoned(poison.cause))?;
-        let _flow = visit_parts(&self.files, &self.codec, stream, &parts, from_number, visit)?;
+        let _flow = visit_parts(&self.files, &self.codec, stream, &parts, from_number, end_of_all, visit)?;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use crate::error::LogError;
 use crate::moment::Times;
 use crate::view::View;
-use evlog_format::{CommitHead, CommitReader, Durability, Event, KindBuf, Seq};
+use evlog_format::{CommitHead, CommitReader, Durability, Event, KindBuf, Position, Seq};
 use evlog_store::Commits;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -55,32 +55,36 @@ pub struct RecordedEvent {
 pub struct Events<'v> {
     view: &'v View,
     commits: Option<Commits<'v>>,
+    /// Where the next commit begins.
+    reached: Position,
     from: Seq,
     waiting: VecDeque<RecordedEvent>,
 }
 
 impl<'v> Events<'v> {
     pub(crate) fn new(view: &'v View, from: Seq) -> Result<Events<'v>, LogError> {
-        let mut commits = None;
+        let (mut commits, mut reached) = (None, Position(0));
         if from < view.next_seq() {
-            commits = Some(view.reader().commits(view.reader().seek(from)?)?);
+            reached = view.reader().seek(from)?;
+            commits = Some(view.reader().commits(reached)?);
         } else {
             view.check_whole()?;
         }
-        Ok(Events { view, commits, from, waiting: VecDeque::new() })
+        Ok(Events { view, commits, reached, from, waiting: VecDeque::new() })
     }
 
     /// Takes in the events of the next commit; says whether there was one.
     fn take_commit(&mut self) -> Result<bool, LogError> {
         let Some(commits) = &mut self.commits else { return Ok(false) };
-        let found = commits.next()?.map(|found| found.commit).filter(|commit| !self.view.hides(&commit.head));
-        let Some(commit) = found else {
+        let found = if self.view.shows(self.reached) { commits.next()? } else { None };
+        let Some(found) = found else {
             self.commits = None;
             self.view.check_whole()?;
             return Ok(false);
         };
         let from = self.from;
-        self.waiting.extend(read(commit)?.into_iter().filter(|event| event.seq >= from));
+        self.reached = Position(found.frame.end());
+        self.waiting.extend(read(found.commit)?.into_iter().filter(|event| event.seq >= from));
         Ok(true)
     }
 }

@@ -10,7 +10,7 @@ use crate::moment::{Moment, Times};
 use crate::options::ReadOptions;
 use crate::own_notes;
 use crate::policy::{Noted, Policies};
-use evlog_format::{CommitHead, CommitReader, LogId, Position, Seq};
+use evlog_format::{CommitReader, LogId, Position, Seq};
 use evlog_projection::registry::BundleFold;
 use evlog_projection::{Bundle, Contracts, Fact, FoldError, RunFold};
 use evlog_store::fs::Fs;
@@ -27,12 +27,19 @@ pub type Visit<'v, E> = dyn FnMut(&Fact<'_>) -> Result<ControlFlow<()>, E> + 'v;
 pub struct View {
     pub(crate) reader: Reader,
     pub(crate) contracts: Contracts,
-    /// Commits from this seq on are not shown.
-    bound: Option<Seq>,
+    /// Where it ends, if that is before what the reader sees.
+    bound: Option<Bound>,
     /// What the log's own notes say is missing.
     missing: Option<Box<Refusal>>,
     /// Why what else says how much there was cannot be used.
     unasked: Vec<String>,
+}
+
+/// Where a view ends: no commit from here on is shown, and none is read.
+#[derive(Clone, Copy, Debug)]
+struct Bound {
+    seq: Seq,
+    position: Position,
 }
 
 /// One run, in a line.
@@ -113,7 +120,8 @@ impl View {
     pub fn before_damage(mut self) -> (View, Result<(), LogError>) {
         let damage = self.check_whole();
         if damage.is_err() {
-            self.bound = Some(self.next_seq());
+            let (position, seq) = self.committed();
+            self.bound = Some(Bound { seq, position });
         }
         (self, damage)
     }
@@ -126,13 +134,15 @@ impl View {
         };
         let after = Seq(at.0 + 1);
         let position = self.reader.seek(at)?;
-        let bound = match self.reader.commits(position)?.next()? {
+        let (seq, position) = match self.reader.commits(position)?.next()? {
             // The commit ends at `at`: it is shown whole. Otherwise none of it is.
-            Some(found) if found.commit.head.first_seq.0.saturating_add(found.commit.left()) == after.0 => after,
-            Some(found) => found.commit.head.first_seq,
-            None => after,
+            Some(found) if found.commit.head.first_seq.0.saturating_add(found.commit.left()) == after.0 => {
+                (after, Position(found.frame.end()))
+            }
+            Some(found) => (found.commit.head.first_seq, position),
+            None => (after, position),
         };
-        self.bound = Some(bound);
+        self.bound = Some(Bound { seq, position });
         Ok(self)
     }
 
@@ -164,7 +174,7 @@ impl View {
     /// Seq after the last event that the view shows.
     pub fn next_seq(&self) -> Seq {
         let next = self.committed().1;
-        self.bound.map_or(next, |bound| next.min(bound))
+        self.bound.map_or(next, |bound| next.min(bound.seq))
     }
 
     /// Looks whether more was committed since; says whether it was.
@@ -188,14 +198,13 @@ impl View {
             self.check_whole()?;
             return Ok(from);
         }
-        let start = self.reader.seek(from).map_err(LogError::from)?;
-        let mut commits = self.reader.commits(start).map_err(LogError::from)?;
-        let mut next = from;
-        while let Some(found) = commits.next().map_err(LogError::from)? {
+        let (mut next, mut reached) = (from, self.reader.seek(from).map_err(LogError::from)?);
+        let mut commits = self.reader.commits(reached).map_err(LogError::from)?;
+        while self.shows(reached)
+            && let Some(found) = commits.next().map_err(LogError::from)?
+        {
+            reached = Position(found.frame.end());
             let commit = found.commit;
-            if self.hides(&commit.head) {
-                break;
-            }
             let flow = each_fact(commit, &mut |fact| {
                 if fact.seq < from {
                     return Ok(ControlFlow::Continue(()));
@@ -219,18 +228,21 @@ impl View {
         (since_ns, until_ns): (i128, i128),
         visit: &mut Visit<'_, E>,
     ) -> Result<(), E> {
-        for segment in self.reader.segments() {
+        for segment in self.reader.segments().iter().filter(|segment| self.shows(segment.position)) {
             let times = self.reader.times(segment).map_err(LogError::from)?;
             let ends = times.map(|times| if moment == Moment::Recorded { times.recorded } else { times.happened });
             if ends.is_some_and(|(first, last)| last < since_ns || first >= until_ns) {
                 continue;
             }
-            let end = Position(segment.position.0 + segment.len);
-            let mut commits = self.reader.commits(segment.position).map_err(LogError::from)?;
-            while let Some(found) = commits.next().map_err(LogError::from)? {
-                if found.frame.position >= end.0 || self.hides(&found.commit.head) {
+            let (mut reached, end) = (segment.position, segment.position.0 + segment.len);
+            let mut commits = self.reader.commits(reached).map_err(LogError::from)?;
+            while self.shows(reached)
+                && let Some(found) = commits.next().map_err(LogError::from)?
+            {
+                if found.frame.position >= end {
                     break;
                 }
+                reached = Position(found.frame.end());
                 let time_ns = moment.of(&found.commit.head);
                 if (since_ns..until_ns).contains(&time_ns) && each_fact(found.commit, visit)?.is_break() {
                     return Ok(());
@@ -246,12 +258,13 @@ impl View {
         wanted: &dyn Fn(&[u8]) -> bool,
         visit: &mut dyn FnMut(&Fact<'_>),
     ) -> Result<(), LogError> {
-        let mut commits = self.reader.commits(self.reader.seek(Seq(0))?)?;
-        while let Some(found) = commits.next()? {
+        let mut reached = self.reader.seek(Seq(0))?;
+        let mut commits = self.reader.commits(reached)?;
+        while self.shows(reached)
+            && let Some(found) = commits.next()?
+        {
+            reached = Position(found.frame.end());
             let head = found.commit.head;
-            if self.hides(&head) {
-                break;
-            }
             let mut commit = found.commit.only(|stream| wanted(stream.as_bytes()));
             while let Some((seq, event)) = commit.next_event()? {
                 visit(&Fact { seq, head, event });
@@ -260,17 +273,16 @@ impl View {
         self.check_whole()
     }
 
-    pub(crate) fn hides(&self, head: &CommitHead<'_>) -> bool {
-        self.bound.is_some_and(|bound| head.first_seq >= bound)
+    /// Whether a commit at this position is shown. One that is not may be damaged, so it is not read.
+    pub(crate) fn shows(&self, position: Position) -> bool {
+        self.bound.is_none_or(|bound| position < bound.position)
     }
 
     /// Visits the events of one stream in order; says whether there is such a stream.
     pub fn stream<E: From<LogError>>(&self, name: &str, visit: &mut Visit<'_, E>) -> Result<bool, E> {
         let (mut seen, mut is_left) = (false, false);
-        let visited = self.reader.stream::<Ended<E>>(name, &mut |head, seq, event| {
-            if self.hides(head) {
-                return Ok(ControlFlow::Break(()));
-            }
+        let until = self.bound.map_or(Position(u64::MAX), |bound| bound.position);
+        let visited = self.reader.stream_until::<Ended<E>>(name, until, &mut |head, seq, event| {
             seen = true;
             let flow = visit(&Fact { seq, head: *head, event: *event }).map_err(Ended::Visitor)?;
             is_left = flow.is_break();
@@ -345,7 +357,7 @@ impl View {
         let streams = self.reader.streams()?.into_iter();
         self.check_whole()?;
         let mut names: Vec<String> = streams
-            .filter(|stream| stream.name != LOG_STREAM && self.bound.is_none_or(|bound| stream.first_seq < bound))
+            .filter(|stream| stream.name != LOG_STREAM && self.bound.is_none_or(|bound| stream.first_seq < bound.seq))
             .map(|stream| stream.name)
             .collect();
         names.sort_unstable();
