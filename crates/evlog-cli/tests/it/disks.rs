@@ -220,7 +220,7 @@ fn where_memory_ends_a_command_ends_with_2_and_a_sentence_and_what_was_answered_
     let script = "ulimit -v 150000; exec \"$0\" submit lines";
     let done: Done = room.command_of("bash", &["-c", script, env!("CARGO_BIN_EXE_evlog")]).output().unwrap().into();
     assert_eq!(done.code, 2, "{done:?}");
-    done.says("memory allocation of");
+    done.says("error: no memory is left");
     assert_eq!(room.ends(0, &["cat", "--run", "a"]).out.lines().count(), 3, "{done:?}");
     assert!(done.out.lines().count() <= 3);
     room.ends(0, &["verify"]);

@@ -25,6 +25,8 @@ mod inspect;
 #[cfg(test)]
 mod kill;
 #[cfg(test)]
+mod memory;
+#[cfg(test)]
 mod notes;
 #[cfg(test)]
 mod outputs;

@@ -1,0 +1,142 @@
+//! Where memory ends: one sentence of evlog, exit code 2, and the verdict on what was in flight.
+
+use crate::support::{Done, Room};
+use std::fs;
+
+/// Limits of memory, in KiB, from one with which evlog begins to work to one with which it ends well.
+const LIMITS: [u32; 7] = [70_000, 90_000, 120_000, 160_000, 220_000, 300_000, 400_000];
+
+/// What a large value is made of.
+const MANY: usize = 3_000_000;
+
+/// A log with an event that takes much memory, its bundle, and what else the commands take.
+fn room() -> Room {
+    let room = Room::new();
+    let list = "3,".repeat(MANY);
+    let large = format!(
+        "{{\"contract\":\"custom\",\"run\":\"a\",\"do\":\"record\",\"kind\":\"custom/n\",\"data\":[{}0]}}\n",
+        &list[..MANY]
+    );
+    let small: String = (0..3).map(|number| crate::outside::line("a", number)).collect();
+    room.write("lines", &(small + &large));
+    room.ends(0, &["--log", "kept", "submit", "lines"]);
+    room.ends(0, &["--log", "kept", "project", "--out", "."]);
+    room.write("any.schema.json", r#"{"type":"object"}"#);
+    room.write("large.json", &format!("{{\"list\":[{list}0]}}"));
+    room.write(
+        "plan.toml",
+        r#"name = "large"
+
+[[schema]]
+contract = "any"
+file = "any.schema.json"
+mode = "json_document"
+
+[[stage]]
+id = "make"
+command = ["sh", "-c", 'cp large.json "$EVLOG_STAGING_DIR"']
+reason_code = "storage_io_error"
+[[stage.output]]
+path = "large.json"
+contract = "any"
+"#,
+    );
+    room
+}
+
+/// Runs a command with little memory. With a trace of where it ended, which somebody may have asked for.
+fn limited(room: &Room, limit: u32, arguments: &[&str]) -> Done {
+    let script = format!("ulimit -c 0; ulimit -v {limit}; exec \"$0\" \"$@\"");
+    let arguments = [&["-c", &script, env!("CARGO_BIN_EXE_evlog")], arguments].concat();
+    room.command_of("bash", &arguments).env("RUST_BACKTRACE", "1").output().unwrap().into()
+}
+
+/// What a command says where memory ends, with each limit; asked of those that it did not get by with.
+fn where_memory_ends(room: &Room, arguments: &[&str], after: &dyn Fn(&Done)) -> Vec<Done> {
+    let mut ended = Vec::new();
+    for limit in LIMITS {
+        let done = limited(room, limit, arguments);
+        after(&done);
+        assert!(matches!(done.code, 0 | 2), "{limit} {arguments:?}: {done:?}");
+        if done.code == 2 {
+            ended.push(done);
+        }
+    }
+    assert!(!ended.is_empty(), "{arguments:?} had enough memory every time");
+    ended
+}
+
+/// One sentence, and advice; nothing of the language that evlog is written in.
+#[track_caller]
+fn says_only(done: &Done, sentence: &str) {
+    let errors: Vec<&str> = done.err.lines().filter(|line| !line.starts_with("hint: ")).collect();
+    assert_eq!(errors.last(), Some(&sentence), "{done:?}");
+    for foreign in ["allocation", "backtrace", "panicked"] {
+        assert!(!done.err.contains(foreign), "{done:?}");
+    }
+}
+
+const READ: &str = "error: no memory is left; the answer is not complete";
+
+#[test]
+fn where_memory_ends_what_reads_says_that_its_answer_is_not_complete() {
+    let room = room();
+    let conform = ["conform", "runs/a"];
+    for arguments in [&["--log", "kept", "cat"][..], &["--log", "kept", "show", "a"], &conform] {
+        if arguments == conform {
+            fs::rename(room.path("large.json"), room.path("runs/a/run.json")).unwrap();
+        }
+        for done in where_memory_ends(&room, arguments, &|_| {}) {
+            says_only(&done, READ);
+        }
+    }
+}
+
+#[test]
+fn where_memory_ends_submit_says_that_what_was_in_flight_is_unknown() {
+    let room = room();
+    let after = |done: &Done| {
+        let recorded = room.run(&["cat", "--run", "a"]).out.lines().count();
+        assert!(done.out.lines().count() <= recorded, "what was answered is recorded: {recorded} {done:?}");
+        room.run(&["verify"]);
+        fs::remove_dir_all(room.path("evlog")).unwrap();
+    };
+    for done in where_memory_ends(&room, &["submit", "lines"], &after) {
+        says_only(
+            &done,
+            "error: no memory is left; what was answered is recorded, and of the commands without an answer it is unknown",
+        );
+        done.says("hint: ");
+    }
+}
+
+#[test]
+fn where_memory_ends_run_says_that_what_was_in_flight_is_unknown() {
+    let room = room();
+    let after = |_: &Done| {
+        room.run(&["verify"]);
+        let _none = (fs::remove_dir_all(room.path("evlog")), fs::remove_dir_all(room.path("runs/r")));
+    };
+    for done in where_memory_ends(&room, &["run", "plan.toml", "--run-id", "r"], &after) {
+        says_only(
+            &done,
+            "error: no memory is left; what the run did last may be recorded or not, and unless it has ended it stays in \
+             progress",
+        );
+        done.says("hint: ");
+    }
+}
+
+#[test]
+fn where_memory_ends_what_writes_says_that_what_was_in_flight_is_unknown() {
+    let room = room();
+    let after = |_: &Done| {
+        let _none = fs::remove_dir_all(room.path("out"));
+    };
+    for done in where_memory_ends(&room, &["--log", "kept", "project", "--out", "out"], &after) {
+        says_only(
+            &done,
+            "error: no memory is left; what was in flight may be recorded or written or not, and what was before it stays",
+        );
+    }
+}
