@@ -19,6 +19,7 @@ mod evidence;
 mod files;
 mod json;
 mod keys;
+mod last_words;
 mod listener;
 mod marks;
 mod notes;
@@ -41,13 +42,15 @@ fn main() -> ExitCode {
     }
     // Where this cannot be had, a limit on the size of files ends the process, as it ends others.
     signals::outlive_size_limit().ok();
-    // Where this cannot be had, a process without memory ends by a signal, as others do.
-    signals::end_where_memory_ends().ok();
     let arguments = match args::parse() {
         Ok(arguments) => arguments,
         Err(error) => return ui::usage(&error),
     };
     let mut ui = ui::Ui::new(arguments.global.quiet);
+    // Where this cannot be had, Rust's library says in its own words that memory has ended.
+    last_words::prepare(&arguments.command).ok();
+    // Where this cannot be had, a process without memory ends by a signal, as others do.
+    signals::end_where_memory_ends().ok();
     let done = commands::run(&mut ui, &arguments);
     ui.end(done)
 }

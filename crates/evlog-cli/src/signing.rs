@@ -12,7 +12,7 @@ use crate::error::CommandError;
 use crate::keys;
 use crate::notes;
 use crate::outputs;
-use crate::ui::{Ui, Unit};
+use crate::ui::{Ui, Unit, talk_of_a_child};
 use clap::Args;
 use evlog::Log;
 use evlog::checkpoint::ReadBack;
@@ -83,12 +83,11 @@ fn run(command: &str, text: &str) -> Result<(), CommandError> {
         CommandError::user(format!("the checkpoint is signed and kept, but `{command}` {what}"))
             .hint("`evlog checkpoint` gives it out again")
     };
-    let mut child = Command::new("sh")
-        .args(["-c", command])
-        .stdin(Stdio::piped())
-        .stdout(std::io::stderr())
-        .spawn()
-        .map_err(|error| failed(format!("could not be started: {error}")))?;
+    let start = || {
+        let (said, complained) = (talk_of_a_child()?, talk_of_a_child()?);
+        Command::new("sh").args(["-c", command]).stdin(Stdio::piped()).stdout(said).stderr(complained).spawn()
+    };
+    let mut child = start().map_err(|error| failed(format!("could not be started: {error}")))?;
     // A command that does not read its stdin to the end is free to do so.
     let _unread = child.stdin.take().map(|mut stdin| stdin.write_all(text.as_bytes()));
     let ended = child.wait().map_err(|error| failed(format!("could not be waited for: {error}")))?;

@@ -10,11 +10,13 @@ mod json;
 mod region;
 mod screen;
 mod spool;
+mod talk;
 mod text;
 mod wrap;
 
 pub(crate) use region::Region;
 pub(crate) use spool::LetGo;
+pub(crate) use talk::{apart as talk_apart, of_a_child as talk_of_a_child, write as talk};
 pub(crate) use text::{Text, is_hidden, visible};
 
 use crate::error::{CommandError, Verdict};
@@ -228,7 +230,7 @@ impl Ui {
     }
 
     fn say(&self, line: &Text) {
-        say(&line.render(self.talk_colour, columns(&Term::stderr())));
+        say(&line.render(self.talk_colour, columns(&talk::term())));
     }
 
     /// Asks whoever sits at the terminal; `None` when nobody does.
@@ -238,7 +240,7 @@ impl Ui {
         }
         self.flush();
         let question = Text::from(question).render(false, None);
-        let _gone = write!(io::stderr().lock(), "{question} [y/N] ");
+        talk::write(&format!("{question} [y/N] "));
         let mut answer = String::new();
         io::stdin().read_line(&mut answer).map_err(|error| CommandError::file("read", "stdin", &error))?;
         Ok(Some(matches!(answer.trim(), "y" | "Y" | "yes")))
@@ -345,14 +347,13 @@ pub(crate) fn alert_now(line: &str) {
     say(&Text::from(line).render(false, None));
 }
 
-/// Nothing can be done about a stderr that is gone.
 fn say(line: &str) {
     let region = REGION.lock().unwrap_or_else(PoisonError::into_inner);
-    let write = || writeln!(io::stderr().lock(), "{line}");
-    let _gone = match &*region {
+    let write = || talk::write(&format!("{line}\n"));
+    match &*region {
         Some(lines) => lines.suspend(write),
         None => write(),
-    };
+    }
 }
 
 /// What progress counts.

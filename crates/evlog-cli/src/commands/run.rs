@@ -34,7 +34,7 @@ Exit codes:
        has not ended or has succeeded
   2    the plan is refused, the policy of the log refuses the run, or too few files can be opened: nothing was written;
        the plan is not that of the run to resume;
-       the run could not be recorded (a full disk, a file in the way): it may not have ended, `evlog runs` shows what
+       the run could not be recorded (a full disk, a file in the way, no memory left): it may not have ended, `evlog runs` shows what
        the log holds;
        the run ended in the log, but its bundle is not complete: the message says how it ended, and `--resume`
        completes the bundle

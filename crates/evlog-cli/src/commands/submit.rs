@@ -150,7 +150,7 @@ fn conclude(answers: answers::Written, offering: Offering) -> Result<Verdict, Co
 
 fn no_thread(which: &str, error: &io::Error) -> CommandError {
     CommandError::user(format!("could not start the thread that {which}: {error}"))
-        .hint("no line was recorded; end other programs, or raise the limit of threads (`ulimit -u`)")
+        .hint("no line was recorded; end other programs, or raise the limit of threads or of memory (`ulimit -u`, `ulimit -v`)")
 }
 
 fn open_log(

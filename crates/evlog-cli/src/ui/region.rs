@@ -10,8 +10,8 @@
 //! - No control character of what a stage printed reaches the terminal.
 //! - When this is dropped, nothing of it is left on the screen.
 
-use super::{REGION, Tone, painted, visible};
-use console::{Term, truncate_str};
+use super::{REGION, Tone, painted, talk, visible};
+use console::truncate_str;
 use indicatif::{BinaryBytes, MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -161,7 +161,7 @@ fn locked(shown: &Mutex<Shown>) -> MutexGuard<'_, Shown> {
 /// Each drawing asks anew how wide the terminal is.
 fn style(stage: String, width: usize, colour: bool, shown: Arc<Mutex<Shown>>) -> ProgressStyle {
     let key = move |state: &ProgressState, line: &mut dyn Write| {
-        let (_, columns) = Term::stderr().size();
+        let (_, columns) = talk::term().size();
         let text = compose(usize::from(columns), &stage, width, &locked(&shown), state.elapsed());
         let tone = if locked(&shown).state == Doing::Waits { Tone::Faint } else { Tone::Plain };
         let _infallible = line.write_str(&painted(colour, tone, &text));

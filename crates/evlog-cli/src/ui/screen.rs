@@ -1,70 +1,85 @@
 //! The terminal that moving lines are drawn on. One that has gone, or takes nothing, is no failure of what is drawn: the
 //! command goes on, and ends as it would without lines.
 
-use console::Term;
+use super::talk;
 use indicatif::{ProgressDrawTarget, TermLike};
 use std::io;
+use std::mem::take;
+use std::sync::{Mutex, PoisonError};
 
 /// How often lines are drawn at most, in a second.
 const DRAWINGS: u8 = 20;
 
-/// Standard error as a terminal whose errors are of no interest: the library that draws would panic at one.
-#[derive(Debug)]
-struct Screen(Term);
+/// Standard error as a terminal whose errors are of no interest: the library that draws would panic at one. A drawing is
+/// gathered here, and written at once.
+#[derive(Debug, Default)]
+struct Screen(Mutex<String>);
 
 /// Where lines are drawn.
 pub(super) fn screen() -> ProgressDrawTarget {
-    ProgressDrawTarget::term_like_with_hz(Box::new(Screen(Term::buffered_stderr())), DRAWINGS)
+    ProgressDrawTarget::term_like_with_hz(Box::<Screen>::default(), DRAWINGS)
 }
 
-fn ignore(_written: io::Result<()>) {}
+impl Screen {
+    fn draw(&self, text: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
+    }
+
+    /// Moves by so many places; none of them would be taken for one.
+    fn go(&self, count: usize, direction: char) {
+        if count > 0 {
+            self.draw(&format!("\x1b[{count}{direction}"));
+        }
+    }
+}
 
 impl TermLike for Screen {
     fn width(&self) -> u16 {
-        TermLike::width(&self.0)
+        talk::term().size().1
     }
 
     fn height(&self) -> u16 {
-        TermLike::height(&self.0)
+        talk::term().size().0
     }
 
     fn move_cursor_up(&self, n: usize) -> io::Result<()> {
-        ignore(self.0.move_cursor_up(n));
+        self.go(n, 'A');
         Ok(())
     }
 
     fn move_cursor_down(&self, n: usize) -> io::Result<()> {
-        ignore(self.0.move_cursor_down(n));
+        self.go(n, 'B');
         Ok(())
     }
 
     fn move_cursor_right(&self, n: usize) -> io::Result<()> {
-        ignore(self.0.move_cursor_right(n));
+        self.go(n, 'C');
         Ok(())
     }
 
     fn move_cursor_left(&self, n: usize) -> io::Result<()> {
-        ignore(self.0.move_cursor_left(n));
+        self.go(n, 'D');
         Ok(())
     }
 
     fn write_line(&self, text: &str) -> io::Result<()> {
-        ignore(self.0.write_line(text));
+        self.draw(text);
+        self.draw("\n");
         Ok(())
     }
 
     fn write_str(&self, text: &str) -> io::Result<()> {
-        ignore(self.0.write_str(text));
+        self.draw(text);
         Ok(())
     }
 
     fn clear_line(&self) -> io::Result<()> {
-        ignore(self.0.clear_line());
+        self.draw("\r\x1b[2K");
         Ok(())
     }
 
     fn flush(&self) -> io::Result<()> {
-        ignore(self.0.flush());
+        talk::write(&take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner)));
         Ok(())
     }
 }

@@ -1,0 +1,183 @@
+//! What is said where memory ends.
+//!
+//! Rust's library finds no memory, says so on descriptor 2 in its own words, perhaps with a trace of the stack, and raises
+//! SIGABRT. From then on nothing may be allocated, and any lock may be held. So a thread waits from the beginning: it reads
+//! what is written to descriptor 2, which leads to it, and says instead what a person can use. The handler of the signal
+//! waits for it, by a write to a pipe that is full. What evlog itself says goes by another descriptor (`ui/talk.rs`).
+//!
+//! Does not: end the process; the next handler does ([`crate::signals::end_where_memory_ends`]).
+//!
+//! Invariants:
+//! - The thread allocates nothing and takes no lock.
+//! - What is written to descriptor 2 for any other reason is passed on as it is.
+//! - Where any of this cannot be had, Rust's own words are shown.
+
+use crate::args::Command;
+use crate::ui;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{OFlags, fcntl_setfl};
+use rustix::io::Errno;
+use signal_hook::consts::SIGABRT;
+use signal_hook::low_level::pipe::register;
+use std::backtrace::Backtrace;
+use std::fs::File;
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
+use std::thread::Builder;
+
+/// How Rust's library begins.
+const NO_MEMORY: &[u8] = b"memory allocation of ";
+
+/// More than the thread needs, in bytes.
+const STACK_LEN: usize = 64 * 1024;
+
+/// Of a command that only reads.
+const READING: &str = "error: no memory is left; the answer is not complete\n";
+
+const SUBMIT: &str =
+    "error: no memory is left; what was answered is recorded, and of the commands without an answer it is unknown
+hint: `evlog tail` shows what is recorded; a command with an `id` can be submitted again, for it is never recorded twice
+";
+
+const RUN: &str = "error: no memory is left; what the run did last may be recorded or not, and unless it has ended it stays in progress
+hint: `evlog runs` says what the log holds of it, and `evlog run --resume RUN --force-run-lock` takes it up; its stage was ended
+";
+
+/// Of every other command that writes.
+const WRITING: &str =
+    "error: no memory is left; what was in flight may be recorded or written or not, and what was before it stays
+hint: look with `evlog verify`, then give the command again
+";
+
+/// Has this said where memory ends while a command runs.
+pub(crate) fn prepare(command: &Command) -> io::Result<()> {
+    let (texts, to_texts) = io::pipe()?;
+    let (aborted, to_aborted) = io::pipe()?;
+    let (held, to_held) = full_pipe()?;
+    let talk = ui::talk_apart()?;
+    let words = words(command).as_bytes();
+    let speaking = move || {
+        speak(texts, &aborted, talk, words);
+        // Ends the write that the handler waits for.
+        drop(held);
+    };
+    Builder::new().name("evlog-last-words".into()).stack_size(STACK_LEN).spawn(speaking)?;
+    register(SIGABRT, to_aborted)?;
+    let same = to_held.try_clone()?;
+    register(SIGABRT, to_held)?;
+    // A pipe that was registered does not wait.
+    fcntl_setfl(&same, OFlags::empty())?;
+    rustix::stdio::dup2_stderr(&to_texts)?;
+    // A panic may end the process before the thread has passed on what it says.
+    std::panic::set_hook(Box::new(|panic| ui::talk(&format!("{panic}\n{}\n", Backtrace::capture()))));
+    Ok(())
+}
+
+fn words(command: &Command) -> &'static str {
+    match command {
+        Command::Submit(_) => SUBMIT,
+        Command::Run(_) => RUN,
+        Command::Init(_)
+        | Command::Project(_)
+        | Command::Repair(_)
+        | Command::Backup(_)
+        | Command::Policy(_)
+        | Command::Key(_)
+        | Command::Checkpoint(_)
+        | Command::Prove(_)
+        | Command::Witness(_)
+        | Command::Evidence(_) => WRITING,
+        Command::Tail(_)
+        | Command::Cat(_)
+        | Command::Runs(_)
+        | Command::Show(_)
+        | Command::Explain(_)
+        | Command::Replay(_)
+        | Command::Verify(_)
+        | Command::Conform(_)
+        | Command::Inspect(_)
+        | Command::Bench(_)
+        | Command::Contract(_)
+        | Command::CheckProof(_)
+        | Command::CheckEvidence(_) => READING,
+    }
+}
+
+/// Passes on what is written to descriptor 2, or says these words in its place, until the process is to be aborted.
+fn speak(mut texts: PipeReader, aborted: &PipeReader, mut talk: &File, words: &[u8]) {
+    let (mut piece, mut is_said) = ([0; 4096], false);
+    loop {
+        let mut asked = [PollFd::new(&texts, PollFlags::IN), PollFd::new(aborted, PollFlags::IN)];
+        match poll(&mut asked, None) {
+            Err(Errno::INTR) => continue,
+            Err(_) => return,
+            Ok(_) => {}
+        }
+        // What was written before the signal is there before it.
+        if asked[0].revents().is_empty() {
+            return;
+        }
+        let Ok(len) = texts.read(&mut piece) else { return };
+        let piece = &piece[..len];
+        let _gone = if is_said {
+            Ok(())
+        } else if piece.starts_with(NO_MEMORY) {
+            is_said = true;
+            talk.write_all(words)
+        } else {
+            talk.write_all(piece)
+        };
+    }
+}
+
+/// A pipe that takes nothing more: who writes to it waits until its other end is gone.
+fn full_pipe() -> io::Result<(PipeReader, PipeWriter)> {
+    let (reader, mut writer) = io::pipe()?;
+    fcntl_setfl(&writer, OFlags::NONBLOCK)?;
+    let piece = [0; 4096];
+    loop {
+        match writer.write(&piece) {
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok((reader, writer)),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Seek;
+
+    /// What is said when these texts are written to descriptor 2 and the process is then to be aborted.
+    fn said(written: &[&str]) -> String {
+        let (texts, mut to_texts) = io::pipe().unwrap();
+        let (aborted, to_aborted) = io::pipe().unwrap();
+        let mut talk = tempfile::tempfile().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| speak(texts, &aborted, &talk, READING.as_bytes()));
+            for text in written {
+                to_texts.write_all(text.as_bytes()).unwrap();
+                // Taken before the next one is written, or with it: both are as good.
+                std::thread::yield_now();
+            }
+            drop(to_aborted);
+        });
+        talk.rewind().unwrap();
+        io::read_to_string(talk).unwrap()
+    }
+
+    #[test]
+    fn what_rusts_library_says_where_memory_ends_is_replaced_and_all_else_is_passed_on() {
+        assert_eq!(said(&["memory allocation of 8 bytes failed\n", "stack backtrace:\n"]), READING);
+        assert_eq!(said(&["thread 'main' has ", "overflowed its stack\n"]), "thread 'main' has overflowed its stack\n");
+        assert_eq!(said(&[]), "");
+    }
+
+    #[test]
+    fn a_full_pipe_takes_nothing_until_its_other_end_is_gone() {
+        let (held, mut writer) = full_pipe().unwrap();
+        assert_eq!(writer.write(b"X").unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        drop(held);
+        assert_eq!(writer.write(b"X").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+}

@@ -1,0 +1,44 @@
+//! Where the talk goes: standard error, by a descriptor of its own once [`apart`] was asked for, so that descriptor 2 is left to
+//! what others say in this process.
+
+use console::Term;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::process::Stdio;
+use std::sync::OnceLock;
+
+struct Talk {
+    file: File,
+    term: Term,
+}
+
+static APART: OnceLock<Talk> = OnceLock::new();
+
+/// From now on the talk goes by this descriptor, which leads where standard error does now.
+pub(crate) fn apart() -> io::Result<&'static File> {
+    let file = || io::stderr().as_fd().try_clone_to_owned().map(File::from);
+    let talk = Talk { file: file()?, term: Term::read_write_pair(file()?, file()?) };
+    Ok(&APART.get_or_init(|| talk).file)
+}
+
+/// Nothing can be done about a standard error that is gone.
+pub(crate) fn write(text: &str) {
+    let _gone = match APART.get() {
+        Some(talk) => (&talk.file).write_all(text.as_bytes()),
+        None => io::stderr().lock().write_all(text.as_bytes()),
+    };
+}
+
+/// The terminal, where it is one.
+pub(super) fn term() -> Term {
+    APART.get().map_or_else(Term::stderr, |talk| talk.term.clone())
+}
+
+/// For a program that says something for us.
+pub(crate) fn of_a_child() -> io::Result<Stdio> {
+    match APART.get() {
+        Some(talk) => talk.file.try_clone().map(Stdio::from),
+        None => io::stderr().as_fd().try_clone_to_owned().map(Stdio::from),
+    }
+}
