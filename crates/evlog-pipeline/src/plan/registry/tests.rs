@@ -1,5 +1,7 @@
 //! Registries that are taken, and every way in which one is refused, with its place.
 
+mod apart;
+
 use super::*;
 use crate::plan::ArtifactMode;
 use serde_json::json;
