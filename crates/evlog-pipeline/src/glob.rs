@@ -7,6 +7,9 @@
 //! Invariant: to match takes at most the product of the two lengths.
 
 mod common;
+mod fixed;
+
+pub(crate) use fixed::Spot;
 
 use std::fmt;
 

@@ -1,36 +1,91 @@
-//! Bindings so far, found by what all paths begin with that they match.
+//! Bindings so far, found by what is fixed in all paths that they match.
 //!
 //! Does: give those that could share a path with another pattern, or could need a file where that needs a directory.
 //! Does not: compare them.
 //!
-//! Invariant: none is left out. Two patterns meet only where one's beginning is the beginning of the other's, and so it is
-//! with paths that clash.
+//! Invariant: none is left out. Two patterns meet only where, at each spot that is fixed in both, the text of one is the
+//! beginning of the other's; and paths clash only where one is the beginning of the other.
 
 use super::Binding;
-use crate::glob::Glob;
+use crate::glob::{Glob, Spot};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-/// The places of bindings, by their beginnings.
+/// The places of bindings.
 #[derive(Default)]
-pub(super) struct Beside(BTreeMap<String, Vec<usize>>);
+pub(super) struct Beside {
+    /// How many there are.
+    count: usize,
+    spots: BTreeMap<Spot, At>,
+    /// Of those without wildcards, by their paths.
+    literal: Texts,
+}
+
+/// Bindings, by what is fixed at a spot.
+#[derive(Default)]
+struct At {
+    fixed: Texts,
+    /// Those in which nothing is fixed there.
+    others: Vec<usize>,
+}
+
+#[derive(Default)]
+struct Texts(BTreeMap<String, Vec<usize>>);
 
 impl Beside {
     /// Adds the last of the bindings.
     pub(super) fn add_last(&mut self, bindings: &[Binding]) {
-        if let Some((last, others)) = bindings.split_last() {
-            self.0.entry(last.glob.beginning().to_owned()).or_default().push(others.len());
+        let Some((last, others)) = bindings.split_last() else { return };
+        let (place, mut fixed) = (others.len(), last.glob.fixed());
+        if last.glob.is_literal() {
+            self.literal.add(last.glob.as_str().to_owned(), place);
         }
+        for (spot, at) in &mut self.spots {
+            match fixed.remove(spot) {
+                Some(text) => at.fixed.add(text, place),
+                None => at.others.push(place),
+            }
+        }
+        for (spot, text) in fixed {
+            let at = self.spots.entry(spot).or_default();
+            at.others = (0..place).collect();
+            at.fixed.add(text, place);
+        }
+        self.count = bindings.len();
     }
 
-    /// The places of all that a pattern has to be compared with, in their order.
+    /// The places of all that a pattern has to be compared with, in their order: those that remain at the spot at which the
+    /// fewest do.
     pub(super) fn near(&self, glob: &Glob) -> Vec<usize> {
-        let whole = glob.beginning();
-        let shorter = whole.char_indices().filter_map(|(at, _)| self.0.get(&whole[..at]));
-        let longer = self.0.range::<str, _>((Bound::Included(whole), Bound::Unbounded));
-        let longer = longer.take_while(|(other, _)| other.starts_with(whole)).map(|(_, places)| places);
-        let mut places: Vec<usize> = shorter.chain(longer).flatten().copied().collect();
+        let mut fewest: Option<Vec<usize>> = None;
+        for (spot, text) in glob.fixed() {
+            let Some(at) = self.spots.get(&spot) else { continue };
+            let most = fewest.as_ref().map_or(self.count, Vec::len);
+            let here: Vec<usize> = at.others.iter().copied().chain(at.fixed.near(&text)).take(most).collect();
+            if here.len() < most {
+                fewest = Some(here);
+            }
+        }
+        let mut places = fewest.unwrap_or_else(|| (0..self.count).collect());
+        if glob.is_literal() {
+            places.extend(self.literal.near(glob.as_str()));
+        }
         places.sort_unstable();
+        places.dedup();
         places
+    }
+}
+
+impl Texts {
+    fn add(&mut self, text: String, place: usize) {
+        self.0.entry(text).or_default().push(place);
+    }
+
+    /// The places of texts that a text begins with, and of those that begin with it.
+    fn near<'t>(&'t self, text: &'t str) -> impl Iterator<Item = usize> + 't {
+        let shorter = text.char_indices().filter_map(|(at, _)| self.0.get(&text[..at]));
+        let longer = self.0.range::<str, _>((Bound::Included(text), Bound::Unbounded));
+        let longer = longer.take_while(move |(other, _)| other.starts_with(text)).map(|(_, places)| places);
+        shorter.chain(longer).flatten().copied()
     }
 }
