@@ -1,6 +1,7 @@
 //! How much it takes to see that no path has two bindings, counted.
 
 use super::super::{Binding, beside};
+use super::{Room, base, binding};
 use crate::glob::Glob;
 
 /// As many bindings as a registry may have, a few.
@@ -31,4 +32,15 @@ fn k07_what_is_compared_grows_with_the_bindings_and_not_with_their_pairs() {
         }
         assert!(compared <= 2 * MANY, "{}: {compared} were compared", shape(0));
     }
+}
+
+#[test]
+fn k07_a_registry_whose_patterns_take_too_much_comparing_is_refused_and_named_once() {
+    // Nothing is fixed at the edges of any segment, and only the middle of one tells them apart.
+    let alike = (0..2000).map(|n| binding(&format!("*/?x{n:04}?/*"), "doc", "json_document", "make").1);
+    let mut registry = base();
+    registry["bindings"].as_array_mut().unwrap().extend(alike);
+    let error = Room::new().load(&registry).map(|_| ()).unwrap_err();
+    assert_eq!(error.problems.len(), 1, "{error}");
+    assert!(error.problems[0].message.contains("takes more than 10000000 steps"), "{error}");
 }
