@@ -9,6 +9,7 @@
 mod common;
 mod fixed;
 
+pub(crate) use common::{Exhausted, Steps};
 pub(crate) use fixed::Spot;
 
 use std::fmt;

@@ -10,6 +10,10 @@ pub(crate) const PLAN_LEN_MAX: u64 = 1024 * 1024;
 /// The longest registry of contracts, in bytes. People write them.
 pub(crate) const REGISTRY_LEN_MAX: u64 = 1024 * 1024;
 
+/// How much is done to compare the patterns of a registry with each other, and those of a plan with them: patterns that are
+/// looked at, and pairs of places in two of them. Thousands of bindings whose paths people can tell apart take less.
+pub(crate) const COMPARING_MAX: u64 = 10_000_000;
+
 /// The longest schema file, in bytes.
 pub(crate) const SCHEMA_LEN_MAX: u64 = 8 * 1024 * 1024;
 

@@ -9,12 +9,33 @@
 //! - Where nothing is returned, no such path is matched by both. How long a path may be, and its first characters (a drive
 //!   letter, `runs/`), are not looked at.
 //! - The search visits each pair of places in the two patterns once, and is not begun where their fixed beginnings, or those
-//!   of a segment of both, tell them apart.
+//!   of a segment of both, tell them apart. Each visit is a step, and there are no more steps than the caller allows.
 
 use super::{Glob, Part, Segment};
 
 /// Characters that no path of a bundle has, and the one between its segments.
 const NEVER: [char; 5] = ['\0', '\n', '\r', '/', '\\'];
+
+/// How much comparing may still be done.
+#[derive(Debug)]
+pub(crate) struct Steps(u64);
+
+/// The steps are used up: whether two patterns meet is not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Exhausted;
+
+impl Steps {
+    pub(crate) fn new(most: u64) -> Steps {
+        Steps(most)
+    }
+
+    /// Takes so many of them.
+    pub(crate) fn take(&mut self, count: usize) -> Result<(), Exhausted> {
+        let left = self.0.checked_sub(count as u64);
+        self.0 = left.unwrap_or(0);
+        left.map(|_| ()).ok_or(Exhausted)
+    }
+}
 
 /// What has been read of a segment: `.` and `..` are none.
 #[derive(Clone, Copy)]
@@ -39,8 +60,10 @@ impl Read {
 
 impl Glob {
     /// A path that both match.
-    pub fn common(&self, other: &Glob) -> Option<String> {
-        if self.is_plainly_apart(other) { None } else { self.search(other) }
+    pub(crate) fn common(&self, other: &Glob, steps: &mut Steps) -> Result<Option<String>, Exhausted> {
+        // A look goes along the texts, which takes no more than a step for so many bytes.
+        steps.take(1 + self.text.len().min(other.text.len()) / 64)?;
+        if self.is_plainly_apart(other) { Ok(None) } else { self.search(other, steps) }
     }
 
     /// Whether it is seen without a search that no path matches both.
@@ -66,13 +89,14 @@ impl Glob {
         self.segments.len() != other.segments.len() || self.segments.iter().zip(&other.segments).any(differ)
     }
 
-    fn search(&self, other: &Glob) -> Option<String> {
+    fn search(&self, other: &Glob, steps: &mut Steps) -> Result<Option<String>, Exhausted> {
         let (a, b) = (self.segments.as_slice(), other.segments.as_slice());
         let mut seen = vec![false; (a.len() + 1) * (b.len() + 1)];
         let mut path: Vec<String> = Vec::new();
         // Where to go on in both, how many segments lead there, and one more.
         let mut open: Vec<(usize, usize, usize, Option<String>)> = vec![(0, 0, 0, None)];
         while let Some((i, j, len, segment)) = open.pop() {
+            steps.take(1)?;
             path.truncate(len);
             path.extend(segment);
             let len = path.len();
@@ -80,26 +104,26 @@ impl Glob {
                 continue;
             }
             match (a.get(i), b.get(j)) {
-                (None, None) if path.is_empty() => return word(&[Part::Any], &[Part::Any]),
-                (None, None) => return Some(path.join("/")),
+                (None, None) if path.is_empty() => return word(&[Part::Any], &[Part::Any], steps),
+                (None, None) => return Ok(Some(path.join("/"))),
                 (Some(Segment::Any), Some(Segment::Any)) => open.extend([(i + 1, j, len, None), (i, j + 1, len, None)]),
                 (Some(Segment::Any), None) => open.push((i + 1, j, len, None)),
                 (None, Some(Segment::Any)) => open.push((i, j + 1, len, None)),
                 (Some(Segment::Any), Some(Segment::One(parts))) => {
-                    open.extend(word(parts, &[Part::Any]).map(|word| (i, j + 1, len, Some(word))));
+                    open.extend(word(parts, &[Part::Any], steps)?.map(|word| (i, j + 1, len, Some(word))));
                     open.push((i + 1, j, len, None));
                 }
                 (Some(Segment::One(parts)), Some(Segment::Any)) => {
-                    open.extend(word(parts, &[Part::Any]).map(|word| (i + 1, j, len, Some(word))));
+                    open.extend(word(parts, &[Part::Any], steps)?.map(|word| (i + 1, j, len, Some(word))));
                     open.push((i, j + 1, len, None));
                 }
                 (Some(Segment::One(a)), Some(Segment::One(b))) => {
-                    open.extend(word(a, b).map(|word| (i + 1, j + 1, len, Some(word))));
+                    open.extend(word(a, b, steps)?.map(|word| (i + 1, j + 1, len, Some(word))));
                 }
                 (Some(Segment::One(_)), None) | (None, Some(Segment::One(_))) => {}
             }
         }
-        None
+        Ok(None)
     }
 }
 
@@ -114,11 +138,12 @@ fn differ_at_an_end(a: &[Part], b: &[Part]) -> bool {
 }
 
 /// A segment that both match.
-fn word(a: &[Part], b: &[Part]) -> Option<String> {
+fn word(a: &[Part], b: &[Part], steps: &mut Steps) -> Result<Option<String>, Exhausted> {
     let mut seen = vec![false; (a.len() + 1) * (b.len() + 1) * Read::COUNT];
     let mut word: Vec<char> = Vec::new();
     let mut open: Vec<(usize, usize, Read, usize, Option<char>)> = vec![(0, 0, Read::Nothing, 0, None)];
     while let Some((i, j, read, len, c)) = open.pop() {
+        steps.take(1)?;
         word.truncate(len);
         word.extend(c);
         let len = word.len();
@@ -126,7 +151,7 @@ fn word(a: &[Part], b: &[Part]) -> Option<String> {
             continue;
         }
         if (i, j) == (a.len(), b.len()) && matches!(read, Read::Name) {
-            return Some(word.into_iter().collect());
+            return Ok(Some(word.into_iter().collect()));
         }
         let (of_a, of_b) = (a.get(i), b.get(j));
         if let (Some(x), Some(y)) = (of_a, of_b) {
@@ -141,7 +166,7 @@ fn word(a: &[Part], b: &[Part]) -> Option<String> {
             open.push((i + 1, j, read, len, None));
         }
     }
-    None
+    Ok(None)
 }
 
 /// The dot, and another character, that both take. Between two edges of their ranges all characters are alike, so one of
@@ -169,6 +194,14 @@ fn after(c: char) -> Option<char> {
 mod tests {
     use super::*;
     use evlog_lifecycle::pipeline::relpath;
+
+    fn common(one: &Glob, other: &Glob) -> Option<String> {
+        one.common(other, &mut Steps::new(u64::MAX)).unwrap()
+    }
+
+    fn search(one: &Glob, other: &Glob) -> Option<String> {
+        one.search(other, &mut Steps::new(u64::MAX)).unwrap()
+    }
 
     /// All texts of at most so many of the pieces.
     fn texts(pieces: &[&str], most: usize, between: &str) -> Vec<String> {
@@ -198,8 +231,8 @@ mod tests {
         for (a, of_a) in globs.iter().zip(&matched) {
             for (b, of_b) in globs.iter().zip(&matched) {
                 let tried = of_a.iter().zip(of_b).any(|(a, b)| a & b != 0);
-                let found = a.common(b);
-                assert_eq!(found, a.search(b), "{} {}", a.as_str(), b.as_str());
+                let found = common(a, b);
+                assert_eq!(found, search(a, b), "{} {}", a.as_str(), b.as_str());
                 assert_eq!(found.is_some(), tried, "{} {} {found:?}", a.as_str(), b.as_str());
                 if let Some(path) = found {
                     assert!(a.matches(&path) && b.matches(&path), "{} {} {path}", a.as_str(), b.as_str());
@@ -263,8 +296,8 @@ mod tests {
         ];
         for (a, b, meet) in cases {
             let (one, other) = (Glob::parse(a).unwrap(), Glob::parse(b).unwrap());
-            assert_eq!(one.common(&other).is_some(), meet, "{a:?} {b:?}");
-            assert_eq!(other.common(&one).is_some(), meet, "{b:?} {a:?}");
+            assert_eq!(common(&one, &other).is_some(), meet, "{a:?} {b:?}");
+            assert_eq!(common(&other, &one).is_some(), meet, "{b:?} {a:?}");
         }
     }
 
@@ -273,8 +306,20 @@ mod tests {
         for stars in ["*a", "**/a/"] {
             let end = |end: &str| Glob::parse(&(stars.repeat(300) + end)).unwrap();
             let (one, other) = (end("b"), end("c"));
-            assert_eq!(one.common(&other), None);
-            assert_eq!(one.search(&other), None, "the search itself ends too");
+            assert_eq!(common(&one, &other), None);
+            assert_eq!(search(&one, &other), None, "the search itself ends too");
         }
+    }
+
+    #[test]
+    fn k07_patterns_that_take_more_steps_than_are_left_are_not_decided() {
+        let one = Glob::parse("*/?x1?/*").unwrap();
+        let other = Glob::parse("*/?x2?/*").unwrap();
+        let mut steps = Steps::new(1_000_000);
+        assert_eq!(one.common(&other, &mut steps), Ok(None));
+        let taken = 1_000_000 - steps.0;
+        assert!((5..100).contains(&taken), "{taken}");
+        assert_eq!(one.common(&other, &mut Steps::new(taken)), Ok(None));
+        assert_eq!(one.common(&other, &mut Steps::new(taken - 1)), Err(Exhausted));
     }
 }

@@ -15,7 +15,7 @@ mod rules;
 
 use super::{ArtifactContract, BoundSchema};
 use crate::files::read_text as read;
-use crate::glob::Glob;
+use crate::glob::{Exhausted, Glob, Steps};
 use crate::limits::REGISTRY_LEN_MAX;
 use crate::schema::Schema;
 use evlog_lifecycle::pipeline::Definition;
@@ -45,6 +45,8 @@ pub struct Registry {
     pub bindings: Vec<Binding>,
     /// Its contracts, by id.
     pub contracts: BTreeMap<String, Registered>,
+    /// The same bindings, by what is fixed in their paths.
+    beside: beside::Beside,
 }
 
 /// A contract of a registry.
@@ -152,6 +154,17 @@ impl Registry {
     /// The binding that matches a path.
     pub fn binding_of(&self, path: &str) -> Option<&Binding> {
         self.bindings.iter().find(|binding| binding.glob.matches(path))
+    }
+
+    /// The first binding that a pattern meets, and a path that both match.
+    pub(super) fn meeting(&self, glob: &Glob, steps: &mut Steps) -> Result<Option<(&Binding, String)>, Exhausted> {
+        for place in self.beside.near(glob, steps)? {
+            let binding = &self.bindings[place];
+            if let Some(path) = glob.common(&binding.glob, steps)? {
+                return Ok(Some((binding, path)));
+            }
+        }
+        Ok(None)
     }
 
     /// The bindings of an owner.

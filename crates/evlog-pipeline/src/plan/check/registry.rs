@@ -3,12 +3,14 @@
 
 use super::outputs::Outputs;
 use super::{Problems, hex};
-use crate::glob::Glob;
+use crate::glob::{Exhausted, Glob, Steps};
+use crate::limits::COMPARING_MAX;
 use crate::plan::registry::{Binding, Registry, RegistryError, RegistryProblem, Scope};
 use crate::plan::{ArtifactContract, BoundElsewhere, Output, Pattern, raw};
 use crate::schema::Texts;
 use evlog_lifecycle::pipeline::{Definition, is_required};
 use serde_json::{Value, json};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
@@ -20,6 +22,8 @@ pub(super) struct Named {
     registry: Registry,
     workspace: Option<Registry>,
     name: String,
+    /// What is left to compare the patterns of the plan with those of the registry.
+    steps: RefCell<Steps>,
 }
 
 /// Reads what the plan names.
@@ -52,7 +56,8 @@ pub(super) fn load(
             problems.at(twin.span(), told(twin.get_ref(), &problem));
         }
     }
-    Some(Named { registry: registry?, workspace: workspace.flatten(), name: name.get_ref().clone() })
+    let steps = RefCell::new(Steps::new(COMPARING_MAX));
+    Some(Named { registry: registry?, workspace: workspace.flatten(), name: name.get_ref().clone(), steps })
 }
 
 /// A mistake of a registry in the words of its plan.
@@ -107,10 +112,16 @@ impl Named {
     /// Whether a stage may call all paths that match its outputs, of this contract.
     pub(super) fn check_glob(&self, glob: &Glob, contract: Option<&str>) -> Result<(), String> {
         let text = glob.as_str();
-        let meets = |binding: &Binding| Some((self.words(binding), glob.common(&binding.glob)?));
-        match self.registry.bindings.iter().find_map(meets) {
-            Some((words, path)) => Err(format!("`{text}` matches `{path}`, and so does a binding: {words}")),
-            None => self.check_unbound(text, contract),
+        match self.registry.meeting(glob, &mut self.steps.borrow_mut()) {
+            Ok(Some((binding, path))) => {
+                Err(format!("`{text}` matches `{path}`, and so does a binding: {}", self.words(binding)))
+            }
+            Ok(None) => self.check_unbound(text, contract),
+            Err(Exhausted) => Err(format!(
+                "`{text}`: comparing the patterns of the plan with those of registry `{}` takes more than {COMPARING_MAX} \
+                 steps; expected patterns that a fixed beginning or end of a segment tells apart",
+                self.name
+            )),
         }
     }
 

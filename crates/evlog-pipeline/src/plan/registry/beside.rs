@@ -7,12 +7,15 @@
 //! beginning of the other's; and paths clash only where one is the beginning of the other.
 
 use super::Binding;
-use crate::glob::{Glob, Spot};
+use crate::glob::{Exhausted, Glob, Spot, Steps};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
+/// With fewer bindings at a spot nobody looks for a better one.
+const FEW: usize = 16;
+
 /// The places of bindings.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(super) struct Beside {
     /// How many there are.
     count: usize,
@@ -22,14 +25,14 @@ pub(super) struct Beside {
 }
 
 /// Bindings, by what is fixed at a spot.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct At {
     fixed: Texts,
     /// Those in which nothing is fixed there.
     others: Vec<usize>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Texts(BTreeMap<String, Vec<usize>>);
 
 impl Beside {
@@ -54,25 +57,34 @@ impl Beside {
         self.count = bindings.len();
     }
 
-    /// The places of all that a pattern has to be compared with, in their order: those that remain at the spot at which the
-    /// fewest do.
-    pub(super) fn near(&self, glob: &Glob) -> Vec<usize> {
-        let mut fewest: Option<Vec<usize>> = None;
-        for (spot, text) in glob.fixed() {
-            let Some(at) = self.spots.get(&spot) else { continue };
-            let most = fewest.as_ref().map_or(self.count, Vec::len);
-            let here: Vec<usize> = at.others.iter().copied().chain(at.fixed.near(&text)).take(most).collect();
-            if here.len() < most {
-                fewest = Some(here);
-            }
-        }
-        let mut places = fewest.unwrap_or_else(|| (0..self.count).collect());
+    /// The places of all that a pattern has to be compared with, in their order. Each that is looked at is a step.
+    pub(super) fn near(&self, glob: &Glob, steps: &mut Steps) -> Result<Vec<usize>, Exhausted> {
+        let mut places = self.at_the_best_spot(glob, steps)?;
         if glob.is_literal() {
             places.extend(self.literal.near(glob.as_str()));
         }
         places.sort_unstable();
         places.dedup();
-        places
+        steps.take(places.len())?;
+        Ok(places)
+    }
+
+    /// Those that remain at the spot at which the fewest do, or hardly more. No spot is looked at for much longer than the
+    /// best.
+    fn at_the_best_spot(&self, glob: &Glob, steps: &mut Steps) -> Result<Vec<usize>, Exhausted> {
+        let (fixed, mut most) = (glob.fixed(), FEW);
+        while most <= self.count {
+            for (spot, text) in &fixed {
+                let Some(at) = self.spots.get(spot) else { continue };
+                let here: Vec<usize> = at.others.iter().copied().chain(at.fixed.near(text)).take(most).collect();
+                steps.take(here.len())?;
+                if here.len() < most {
+                    return Ok(here);
+                }
+            }
+            most *= 4;
+        }
+        Ok((0..self.count).collect())
     }
 }
 

@@ -3,7 +3,8 @@
 use super::beside::Beside;
 use super::{Binding, Problems, Registered, Registry, Scope, raw};
 use crate::artifact::is_schema_path;
-use crate::glob::Glob;
+use crate::glob::{Exhausted, Glob, Steps};
+use crate::limits::COMPARING_MAX;
 use crate::names::time_in;
 use crate::paths;
 use crate::plan::check::schemas;
@@ -37,6 +38,7 @@ pub(super) fn registry(
     }
     let mut contracts = contracts(directory, &raw.contracts, problems);
     let (mut bindings, mut beside) = (Vec::new(), Beside::default());
+    let (mut steps, mut compared) = (Steps::new(COMPARING_MAX), Ok(()));
     let mut modes: BTreeMap<&str, &raw::Binding> = BTreeMap::new();
     for (index, written) in raw.bindings.iter().enumerate() {
         let at = |member: &str| format!("/bindings/{index}/{member}");
@@ -56,8 +58,17 @@ pub(super) fn registry(
             problems.at(at("validation_mode"), message);
         }
         if let Some(glob) = glob(&written.artifact_glob, &at("artifact_glob"), problems) {
-            let others = beside.near(&glob).into_iter().map(|place| &bindings[place]);
-            check_apart(&glob, others, &at("artifact_glob"), problems);
+            compared = compared.and_then(|()| {
+                let others = beside.near(&glob, &mut steps)?.into_iter().map(|place| &bindings[place]);
+                check_apart(&glob, others, &at("artifact_glob"), &mut steps, problems).inspect_err(|_| {
+                    let message = format!(
+                        "comparing the patterns of the bindings with each other takes more than {COMPARING_MAX} steps; from \
+                         here on they were not compared. Expected patterns that a fixed beginning or end of a segment tells \
+                         apart"
+                    );
+                    problems.at(at("artifact_glob"), message);
+                })
+            });
             let (contract, owner) = (written.contract_id.clone(), written.stage_owner.clone());
             bindings.push(Binding { glob, contract, owner, index });
             beside.add_last(&bindings);
@@ -70,7 +81,7 @@ pub(super) fn registry(
         }
     }
     let blake3 = *blake3::hash(said.as_bytes()).as_bytes();
-    Registry { version: raw.version, blake3, said, bindings, contracts }
+    Registry { version: raw.version, blake3, said, bindings, contracts, beside }
 }
 
 fn contracts(directory: &Path, raw: &[raw::Contract], problems: &mut Problems) -> BTreeMap<String, Registered> {
@@ -132,21 +143,30 @@ fn glob(text: &str, at: &str, problems: &mut Problems) -> Option<Glob> {
 }
 
 /// A path has one binding. Only the first that shares a path with it is reported: many bindings have too many pairs.
-fn check_apart<'b>(glob: &Glob, others: impl Iterator<Item = &'b Binding>, at: &str, problems: &mut Problems) {
+fn check_apart<'b>(
+    glob: &Glob,
+    others: impl Iterator<Item = &'b Binding>,
+    at: &str,
+    steps: &mut Steps,
+    problems: &mut Problems,
+) -> Result<(), Exhausted> {
     for other in others {
         let place = format!("`{}` at /bindings/{}", other.glob.as_str(), other.index);
         let text = glob.as_str();
-        if let Some(path) = glob.common(&other.glob) {
+        if let Some(path) = glob.common(&other.glob, steps)? {
             let message = format!(
                 "expected paths that no other binding matches, found `{path}`, which `{text}` and {place} match"
             );
-            return problems.at(at, message);
+            problems.at(at, message);
+            return Ok(());
         }
         if glob.is_literal() && other.glob.is_literal() && paths::clash(text, other.glob.as_str()) {
             let message = format!("expected a file beside the others, found `{text}`, which clashes with {place}");
-            return problems.at(at, message);
+            problems.at(at, message);
+            return Ok(());
         }
     }
+    Ok(())
 }
 
 fn check_owner(written: &raw::Binding, scope: Scope<'_>, at: &dyn Fn(&str) -> String, problems: &mut Problems) {
