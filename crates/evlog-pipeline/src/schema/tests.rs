@@ -292,3 +292,35 @@ fn multiples_of_integers_beyond_2_to_the_53_are_judged_by_what_is_written() {
         assert_eq!(found[0].2, format!("expected a multiple of {divisor} (schema /properties/n/multipleOf)"));
     }
 }
+
+/// A schema with so many patterns, each of which takes much to compile.
+fn with_large_patterns(count: usize) -> Value {
+    let properties: serde_json::Map<String, Value> =
+        (0..count).map(|n| (format!("p{n}"), json!({"pattern": format!(r"^\p{{L}}{{100}}x{n}$")}))).collect();
+    json!({"properties": properties})
+}
+
+#[test]
+fn g69_a_schema_whose_patterns_take_too_much_to_compile_is_refused_before_they_are() {
+    assert!(Schema::compile(&with_large_patterns(3)).is_ok());
+    let error = Schema::compile(&with_large_patterns(40)).expect_err("too much");
+    assert!(error.contains("patterns take more than 2000000 steps to compile"), "{error}");
+    // Names of members are patterns too, and what cannot be read counts as large.
+    let names: serde_json::Map<String, Value> = (0..3).map(|n| (format!("(?i)a{{{n}}}"), json!(true))).collect();
+    assert!(Schema::compile(&json!({"patternProperties": names})).is_err());
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("large.json");
+    std::fs::write(&file, with_large_patterns(40).to_string()).unwrap();
+    let error = Schema::load(&file).unwrap_err();
+    assert!(error.starts_with("its patterns take more than"), "{error}");
+    std::fs::write(directory.path().join("small.json"), r#"{"$ref":"large.json"}"#).unwrap();
+    let error = Schema::load(&directory.path().join("small.json")).unwrap_err();
+    assert!(error.starts_with("its patterns take more than"), "{error}");
+}
+
+#[test]
+fn g69_a_command_is_refused_where_the_patterns_of_its_schema_take_too_much_to_compile() {
+    let said = check_schema(&with_large_patterns(5), &json!({}));
+    assert!(matches!(&said, Checked::Unusable(why) if why.contains("more than 200000 steps to compile")), "{said:?}");
+    assert_eq!(check_schema(&with_large_patterns(2), &json!({})), Checked::Valid);
+}

@@ -472,3 +472,20 @@ fn k07_thousands_of_patterns_that_do_not_meet_are_accepted() {
     assert_eq!(error.problems.len(), 1);
     assert!(error.problems[0].message.contains("at /bindings/3003 match"), "{error}");
 }
+
+#[test]
+fn g69_the_patterns_of_all_schemas_of_a_registry_have_one_budget() {
+    let room = Room::new();
+    room.file(
+        "contracts/schemas/large.json",
+        r#"{"properties":{"contract_version":{"const":"1.0.0"},"a":{"pattern":"(?i)a{2}"}}}"#,
+    );
+    let mut registry = base();
+    let contract = |n: usize| json!({"contract_id": format!("large{n}"), "schema_path": "schemas/large.json", "contract_version": "1.0.0"});
+    registry["contracts"].as_array_mut().unwrap().extend((0..10).map(contract));
+    room.load(&registry).unwrap();
+    registry["contracts"].as_array_mut().unwrap().extend((10..30).map(contract));
+    let error = room.load(&registry).map(|_| ()).unwrap_err();
+    assert_eq!(error.problems.len(), 1, "{error}");
+    assert!(error.problems[0].message.contains("take more than 10000000 steps to compile"), "{error}");
+}
