@@ -46,6 +46,12 @@ const MATCHING_MAX: u64 = 1_000_000_000;
 const MATCHING_PER_VALUE_MAX: u64 = 500_000;
 const MATCHING_FOR_CONTRACT_MAX: u64 = 100_000_000;
 
+/// How many steps are taken to compile the patterns of one schema, those of all schemas of a plan or of a registry, and those
+/// of a schema for a contract, which is compiled for each command.
+const COMPILING_MAX: u64 = 2_000_000;
+pub(crate) const COMPILING_ALL_MAX: u64 = 10_000_000;
+const COMPILING_FOR_CONTRACT_MAX: u64 = 200_000;
+
 /// From this many tries for each text on, what may be needed is not counted more exactly.
 const TRIES_MANY: u64 = 16_384;
 
@@ -102,6 +108,8 @@ pub struct Loaded {
     pub document: Value,
     /// The texts of the files.
     pub(crate) texts: Texts,
+    /// How many steps it took to compile its patterns.
+    pub(crate) compiling: u64,
 }
 
 /// Texts of the files that a digest covers, in the order of the digest.
@@ -134,6 +142,7 @@ impl Schema {
     /// Compiles a schema that refers to nothing outside of it. The error is a sentence.
     pub fn compile(schema: &Value) -> Result<Schema, String> {
         check_draft(schema)?;
+        check_compiling(patterns::compiling(schema), COMPILING_MAX)?;
         let alone = schema.clone();
         let compile = move |tries, numbers| options(tries, numbers).build(&alone).map_err(|error| sentence(&error));
         let validators = Validators::new(Box::new(compile))?;
@@ -242,6 +251,11 @@ fn options<'o>(tries: usize, numbers: Numbers) -> ValidationOptions<'o> {
     }
 }
 
+/// Whether patterns that take so many steps to compile are compiled.
+pub(crate) fn check_compiling(steps: u64, most: u64) -> Result<(), String> {
+    if steps > most { Err(format!("its patterns take more than {most} steps to compile")) } else { Ok(()) }
+}
+
 fn check_draft(schema: &Value) -> Result<(), String> {
     match schema.get("$schema").map(|draft| draft.as_str().map(|text| text.trim_end_matches('#'))) {
         None | Some(Some(DRAFT)) => Ok(()),
@@ -271,6 +285,9 @@ pub fn check_schema(schema: &Value, instance: &Value) -> Checked {
     let Some(tries) = effort.tries_within(MATCHING_FOR_CONTRACT_MAX) else {
         return Checked::Unusable(format!("schema: {TOO_LONG_TO_MATCH}"));
     };
+    if let Err(why) = check_compiling(patterns::compiling(schema), COMPILING_FOR_CONTRACT_MAX) {
+        return Checked::Unusable(format!("schema: {why}"));
+    }
     let (compiled, size) = (Schema::compile(schema), Size::of(instance));
     let within = compiled
         .as_ref()

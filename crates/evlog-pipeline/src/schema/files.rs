@@ -13,9 +13,10 @@
 //!   Of a file alone it is that of its bytes.
 
 use super::multiples::has_large_divisor;
+use super::patterns::compiling;
 use super::validators::{Numbers, Validators};
 use super::weight::{Spread, longest_constant};
-use super::{Loaded, Schema, Texts, check_draft, options, sentence};
+use super::{COMPILING_MAX, Loaded, Schema, Texts, check_compiling, check_draft, options, sentence};
 use crate::files::read_text;
 use crate::limits::{SCHEMA_FILES_LEN_MAX, SCHEMA_FILES_MAX, SCHEMA_LEN_MAX};
 use evlog_projection::parse;
@@ -53,7 +54,9 @@ pub(super) fn load(path: &Path) -> Result<Loaded, String> {
     reading.follow_all()?;
     let texts = Texts(reading.files.iter_mut().map(|file| std::mem::take(&mut file.text)).collect());
     let (blake3, document) = (texts.digest(), reading.files[0].value.clone());
-    Ok(Loaded { schema: reading.compile()?, blake3, document, texts })
+    let compiling = reading.files.iter().map(|file| compiling(&file.value)).fold(0, u64::saturating_add);
+    check_compiling(compiling, COMPILING_MAX)?;
+    Ok(Loaded { schema: reading.compile()?, blake3, document, texts, compiling })
 }
 
 /// The files so far, in the order in which they were met.

@@ -1,7 +1,8 @@
 //! How much work it is to match texts against the patterns of a schema, bounded from above before any of it is done.
 //!
 //! Does: read a pattern only so far as to bound the matching: how large it is with its repetitions written out, how deep
-//! its endless repetitions stand within each other, and whether it is matched in one pass over a text or by trying.
+//! its endless repetitions stand within each other, and whether it is matched in one pass over a text or by trying. From the
+//! same reading, bound what it takes to compile it.
 //! Does not: match, or say that a pattern is wrong.
 //!
 //! Invariants:
@@ -16,6 +17,39 @@ use std::str::Chars;
 
 /// How many depths of endless repetitions are distinguished; what is deeper has no bound.
 const DEPTHS: usize = 3;
+
+/// What it takes to compile a pattern, in steps of about a microsecond: any pattern, a class of most characters of Unicode, and
+/// a property of Unicode, which is a list of ranges that takes more than anything else.
+const COMPILED: u64 = 50;
+const COMPILED_CLASS: u64 = 12;
+const COMPILED_PROPERTY: u64 = 600;
+
+/// The same of a pattern that is not understood and has counted repetitions: as much as the compiler gives up at.
+const COMPILED_AT_MOST: u64 = 1_000_000;
+
+/// What it takes to compile the patterns of a schema, in steps.
+pub(super) fn compiling(schema: &Value) -> u64 {
+    let inner = |values: &mut dyn Iterator<Item = &Value>| values.map(compiling).fold(0, u64::saturating_add);
+    match schema {
+        Value::Array(items) => inner(&mut items.iter()),
+        Value::Object(members) => {
+            let own = members.get("pattern").and_then(Value::as_str).map_or(0, compiling_one);
+            let names = members.get("patternProperties").and_then(Value::as_object);
+            let names = names.into_iter().flat_map(Map::keys).map(|name| compiling_one(name));
+            names.fold(own, u64::saturating_add).saturating_add(inner(&mut members.values()))
+        }
+        _ => 0,
+    }
+}
+
+fn compiling_one(pattern: &str) -> u64 {
+    let steps = match Reading::of(pattern) {
+        Some(part) => part.compiled,
+        None if pattern.contains('{') => COMPILED_AT_MOST,
+        None => COMPILED_CLASS.saturating_mul(pattern.len() as u64),
+    };
+    steps.saturating_add(COMPILED)
+}
 
 /// What matching one text takes, by its length: characters that are looked at, each against each part of a pattern.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,7 +76,7 @@ pub(super) struct Effort {
 impl Matching {
     /// Of one pattern.
     pub(super) fn of(pattern: &str) -> Matching {
-        let Some(Part { size, depth, is_tried }) = Reading::of(pattern) else {
+        let Some(Part { size, depth, is_tried, .. }) = Reading::of(pattern) else {
             return Matching { passes: 0, tries: [u64::MAX; DEPTHS] };
         };
         if !is_tried {
@@ -151,6 +185,8 @@ impl Effort {
 struct Part {
     /// How many characters and signs it has, with its repetitions written out.
     size: u64,
+    /// How many steps it takes to compile it.
+    compiled: u64,
     /// How deep endless repetitions stand within each other in it.
     depth: usize,
     /// Whether it has what is matched by trying.
@@ -158,9 +194,13 @@ struct Part {
 }
 
 impl Part {
+    /// One character or sign.
+    const ONE: Part = Part { size: 1, compiled: 1, depth: 0, is_tried: false };
+
     fn then(self, next: Part) -> Part {
         Part {
             size: self.size.saturating_add(next.size),
+            compiled: self.compiled.saturating_add(next.compiled),
             depth: self.depth.max(next.depth),
             is_tried: self.is_tried || next.is_tried,
         }
@@ -177,9 +217,8 @@ struct Reading<'p> {
 impl Reading<'_> {
     /// The whole pattern; none where it holds what has no bound, or what is not understood.
     fn of(pattern: &str) -> Option<Part> {
-        let mut reading = Reading { rest: pattern.chars().peekable(), open: vec![Part { size: 1, ..Part::default() }] };
+        let mut reading = Reading { rest: pattern.chars().peekable(), open: vec![Part::ONE] };
         while let Some(sign) = reading.rest.next() {
-            let one = Part { size: 1, ..Part::default() };
             let part = match sign {
                 '(' => {
                     let group = reading.group()?;
@@ -189,7 +228,8 @@ impl Reading<'_> {
                 ')' => reading.open.pop().filter(|_| !reading.open.is_empty())?,
                 '[' => reading.class(),
                 '\\' => reading.escape()?,
-                _ => one,
+                '.' => Part { compiled: COMPILED_CLASS, ..Part::ONE },
+                _ => Part::ONE,
             };
             let part = reading.repeated(part);
             let last = reading.open.last_mut()?;
@@ -200,7 +240,7 @@ impl Reading<'_> {
 
     /// What stands between a parenthesis and what is in it.
     fn group(&mut self) -> Option<Part> {
-        let plain = Part { size: 1, ..Part::default() };
+        let plain = Part::ONE;
         let tried = Part { is_tried: true, ..plain };
         if self.rest.peek() == Some(&'*') {
             return None;
@@ -219,20 +259,23 @@ impl Reading<'_> {
 
     /// The rest of a class of characters.
     fn class(&mut self) -> Part {
+        let mut compiled = COMPILED_CLASS;
         while let Some(sign) = self.rest.next() {
-            match sign {
+            let one = match sign {
                 ']' => break,
-                '\\' => drop(self.rest.next()),
-                _ => {}
-            }
+                '\\' => self.rest.next().map_or(1, compiled_escape),
+                _ => 1,
+            };
+            compiled = compiled.saturating_add(one);
         }
-        Part { size: 1, ..Part::default() }
+        Part { compiled, ..Part::ONE }
     }
 
     /// What a backslash stands before.
     fn escape(&mut self) -> Option<Part> {
-        let plain = Part { size: 1, ..Part::default() };
-        match self.rest.next()? {
+        let sign = self.rest.next()?;
+        let plain = Part { compiled: compiled_escape(sign), ..Part::ONE };
+        match sign {
             // Another part of the pattern, which may hold this one.
             'g' => None,
             'p' | 'P' | 'u' | 'x' => {
@@ -256,6 +299,7 @@ impl Reading<'_> {
                 '{' => match self.counts() {
                     Some((times, is_endless)) => {
                         part.size = part.size.saturating_mul(times.max(1));
+                        part.compiled = part.compiled.saturating_mul(times.max(1));
                         part.depth += usize::from(is_endless);
                         count += 1;
                         continue;
@@ -285,6 +329,14 @@ impl Reading<'_> {
         };
         self.rest = ahead;
         Some(counts)
+    }
+}
+
+fn compiled_escape(sign: char) -> u64 {
+    match sign {
+        'p' | 'P' => COMPILED_PROPERTY,
+        'D' | 'W' | 'S' | 's' => COMPILED_CLASS,
+        _ => 1,
     }
 }
 
@@ -329,5 +381,24 @@ mod tests {
         assert!(tries("(?<=a.*)b", 999) > Some(10_000));
         assert_eq!(tries("(?:(?=a*)a)*b", 99_999), None);
         assert_eq!(tries("(?=a{1000}{1000})", 10), None);
+    }
+
+    #[test]
+    fn g69_a_pattern_takes_as_much_to_compile_as_its_classes_with_repetitions_written_out() {
+        let cases = [
+            ("ab", 3),
+            (r"\d{3}", 1 + 3),
+            (r"\p{L}{100}", 1 + 100 * COMPILED_PROPERTY),
+            (r"([\p{L}_]{2}){3}", 1 + 3 * (1 + 2 * (COMPILED_CLASS + COMPILED_PROPERTY + 4))),
+            (".{10}", 1 + 10 * COMPILED_CLASS),
+            (r"\S+", 1 + COMPILED_CLASS),
+            ("(?i)abc", 7 * COMPILED_CLASS),
+            ("(?i)a{2}", COMPILED_AT_MOST),
+        ];
+        for (pattern, expected) in cases {
+            assert_eq!(compiling_one(pattern), COMPILED + expected, "{pattern}");
+        }
+        let schema = serde_json::json!({"items": [{"pattern": "ab", "not": {"patternProperties": {"a": true}}}]});
+        assert_eq!(compiling(&schema), compiling_one("ab") + compiling_one("a"));
     }
 }

@@ -10,7 +10,7 @@ use crate::paths;
 use crate::plan::check::schemas;
 use crate::plan::raw::Mode;
 use crate::plan::{ArtifactContract, BoundSchema};
-use crate::schema::{Loaded, Schema};
+use crate::schema::{COMPILING_ALL_MAX, Loaded, Schema, check_compiling};
 use evlog_lifecycle::pipeline::{ORCHESTRATOR, is_word, relpath};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -86,6 +86,7 @@ pub(super) fn registry(
 
 fn contracts(directory: &Path, raw: &[raw::Contract], problems: &mut Problems) -> BTreeMap<String, Registered> {
     let mut contracts: BTreeMap<String, Registered> = BTreeMap::new();
+    let (mut compiling, mut is_within) = (0_u64, true);
     for (index, written) in raw.iter().enumerate() {
         let id = &written.id;
         if let Some(first) = contracts.get(id) {
@@ -94,15 +95,26 @@ fn contracts(directory: &Path, raw: &[raw::Contract], problems: &mut Problems) -
             continue;
         }
         let schema_file = directory.join(&written.schema_path);
-        let compiled = match Schema::load(&schema_file) {
-            Ok(Loaded { schema, blake3, document, texts }) => {
+        let mut refuse = |message: String| {
+            let path = &written.schema_path;
+            let message = format!("expected the schema of contract `{id}`, found `{path}`: {message}");
+            problems.at(format!("/contracts/{index}/schema_path"), message);
+        };
+        // Once it is too much none is compiled any more, and that is said once.
+        let loaded = is_within.then(|| Schema::load(&schema_file));
+        let compiled = match loaded {
+            None => None,
+            Some(Ok(Loaded { schema, blake3, document, texts, compiling: more })) => {
+                compiling = compiling.saturating_add(more);
+                if let Err(why) = check_compiling(compiling, COMPILING_ALL_MAX) {
+                    refuse(format!("with those before it {why}"));
+                    is_within = false;
+                }
                 check_version(&document, index, written, problems);
                 Some(BoundSchema { schema: Arc::new(schema), blake3, texts })
             }
-            Err(message) => {
-                let path = &written.schema_path;
-                let message = format!("expected the schema of contract `{id}`, found `{path}`: {message}");
-                problems.at(format!("/contracts/{index}/schema_path"), message);
+            Some(Err(message)) => {
+                refuse(message);
                 None
             }
         };
