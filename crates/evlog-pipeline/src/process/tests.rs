@@ -312,7 +312,7 @@ fn g27_a_stage_that_holds_the_pipe_to_its_guard_open_is_ended_all_the_same() {
 #[test]
 #[cfg(target_os = "linux")]
 fn g27_a_guard_that_cannot_see_says_so_and_what_came_from_the_stage_is_ended() {
-    for limit in [3, 6] {
+    for limit in [0, 1, 2, 3, 6] {
         let room = Room::new();
         let script = format!("prlimit --pid $PPID --nofile={limit}:{limit} && {LEAVE}; exit 0");
         let end = room.start(&["sh", "-c", &script], None).unwrap();
