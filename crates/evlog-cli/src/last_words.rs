@@ -17,12 +17,16 @@ use crate::ui;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 use signal_hook::consts::SIGABRT;
 use signal_hook::low_level::pipe::register;
 use std::backtrace::Backtrace;
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::thread::Builder;
+
+/// With fewer descriptors allowed (`ulimit -n`) none is taken for this.
+const DESCRIPTORS_MIN: u64 = 64;
 
 /// How Rust's library begins.
 const NO_MEMORY: &[u8] = b"memory allocation of ";
@@ -50,13 +54,17 @@ hint: look with `evlog verify`, then give the command again
 
 /// Has this said where memory ends while a command runs.
 pub(crate) fn prepare(command: &Command) -> io::Result<()> {
+    if getrlimit(Resource::Nofile).current.is_some_and(|limit| limit < DESCRIPTORS_MIN) {
+        return Err(io::ErrorKind::QuotaExceeded.into());
+    }
     let (texts, to_texts) = io::pipe()?;
+    fcntl_setfl(&texts, OFlags::NONBLOCK)?;
     let (aborted, to_aborted) = io::pipe()?;
     let (held, to_held) = full_pipe()?;
     let talk = ui::talk_apart()?;
     let words = words(command).as_bytes();
     let speaking = move || {
-        speak(texts, &aborted, talk, words);
+        speak(texts, aborted, talk, words);
         // Ends the write that the handler waits for.
         drop(held);
     };
@@ -102,30 +110,26 @@ fn words(command: &Command) -> &'static str {
     }
 }
 
-/// Passes on what is written to descriptor 2, or says these words in its place, until the process is to be aborted.
-fn speak(mut texts: PipeReader, aborted: &PipeReader, mut talk: &File, words: &[u8]) {
-    let (mut piece, mut is_said) = ([0; 4096], false);
-    loop {
-        let mut asked = [PollFd::new(&texts, PollFlags::IN), PollFd::new(aborted, PollFlags::IN)];
-        match poll(&mut asked, None) {
-            Err(Errno::INTR) => continue,
-            Err(_) => return,
-            Ok(_) => {}
-        }
-        // What was written before the signal is there before it.
-        if asked[0].revents().is_empty() {
-            return;
-        }
-        let Ok(len) = texts.read(&mut piece) else { return };
-        let piece = &piece[..len];
-        let _gone = if is_said {
-            Ok(())
-        } else if piece.starts_with(NO_MEMORY) {
-            is_said = true;
-            talk.write_all(words)
-        } else {
-            talk.write_all(piece)
+/// Passes on what is written to descriptor 2, or says these words in its place, until the process is to be aborted. Reading
+/// `texts` does not wait.
+fn speak(mut texts: PipeReader, mut aborted: PipeReader, mut talk: &File, words: &[u8]) {
+    let (mut piece, mut is_said, mut is_aborted) = ([0; 4096], false, false);
+    while !is_aborted {
+        let mut asked = [PollFd::new(&texts, PollFlags::IN), PollFd::new(&aborted, PollFlags::IN)];
+        is_aborted = match poll(&mut asked, None) {
+            Ok(_) => !asked[1].revents().is_empty(),
+            Err(Errno::INTR) => false,
+            // Somebody has left this process fewer descriptors than are asked here.
+            Err(_) => aborted.read(&mut [0]).is_ok(),
         };
+        // What was written before the signal is there before it.
+        while let Ok(len @ 1..) = texts.read(&mut piece) {
+            if is_said {
+                continue;
+            }
+            is_said = piece[..len].starts_with(NO_MEMORY);
+            let _gone = talk.write_all(if is_said { words } else { &piece[..len] });
+        }
     }
 }
 
@@ -151,10 +155,11 @@ mod tests {
     /// What is said when these texts are written to descriptor 2 and the process is then to be aborted.
     fn said(written: &[&str]) -> String {
         let (texts, mut to_texts) = io::pipe().unwrap();
+        fcntl_setfl(&texts, OFlags::NONBLOCK).unwrap();
         let (aborted, to_aborted) = io::pipe().unwrap();
         let mut talk = tempfile::tempfile().unwrap();
         std::thread::scope(|scope| {
-            scope.spawn(|| speak(texts, &aborted, &talk, READING.as_bytes()));
+            scope.spawn(|| speak(texts, aborted, &talk, READING.as_bytes()));
             for text in written {
                 to_texts.write_all(text.as_bytes()).unwrap();
                 // Taken before the next one is written, or with it: both are as good.

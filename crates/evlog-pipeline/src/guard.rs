@@ -21,6 +21,7 @@ pub(crate) use descendants::end_below;
 
 use descendants::Descendants;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::process::{
     Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, getppid, kill_process_group, pidfd_open, setsid, wait,
@@ -137,7 +138,7 @@ fn guard() -> io::Result<()> {
     say(&mut says, "", &Word::Ready)?;
     let (secret, command) = read_command(&mut orders)?;
     let word = match start(&command) {
-        Ok(child) => watch(child, Orders { pipe: orders, evlog }, &mut |blind| say(&mut says, &secret, &blind))?,
+        Ok(child) => watch(child, Orders::of(orders, evlog)?, &mut |blind| say(&mut says, &secret, &blind))?,
         Err(error) => Word::NotStarted { number: error.raw_os_error(), message: error.to_string() },
     };
     say(&mut says, &secret, &word)
@@ -213,29 +214,36 @@ struct Orders {
     pipe: File,
     /// The process that gives them; readable once it has ended.
     evlog: Option<OwnedFd>,
+    /// The same process, as long as it is this one's parent.
+    parent: Option<Pid>,
 }
 
 impl Orders {
+    fn of(pipe: File, evlog: Option<OwnedFd>) -> io::Result<Orders> {
+        fcntl_setfl(&pipe, OFlags::NONBLOCK)?;
+        Ok(Orders { pipe, evlog, parent: getppid() })
+    }
+
     /// Waits a while for a request.
     fn next(&mut self, pause: Duration) -> io::Result<Option<Request>> {
-        let pause = Timespec::try_from(pause).map_err(io::Error::other)?;
+        let (wait, pause) = (pause, Timespec::try_from(pause).map_err(io::Error::other)?);
         let mut asked = vec![PollFd::new(&self.pipe, PollFlags::IN)];
         asked.extend(self.evlog.as_ref().map(|evlog| PollFd::new(evlog, PollFlags::IN)));
         match poll(&mut asked, Some(&pause)) {
             Ok(0) | Err(Errno::INTR) => return Ok(None),
+            Ok(_) if asked.get(1).is_some_and(|asked| !asked.revents().is_empty()) => return Ok(Some(Request::EndAll)),
             Ok(_) => {}
+            // Somebody has left this process fewer descriptors than are asked here (`prlimit --nofile=1`).
+            Err(Errno::INVAL) if getppid() != self.parent => return Ok(Some(Request::EndAll)),
+            Err(Errno::INVAL) => std::thread::sleep(wait),
             Err(error) => return Err(error.into()),
-        }
-        let has_something = |at: usize| asked.get(at).is_some_and(|asked| !asked.revents().is_empty());
-        if has_something(1) {
-            return Ok(Some(Request::EndAll));
         }
         let mut byte = [0];
         match self.pipe.read(&mut byte) {
             Ok(0) => Ok(Some(Request::EndAll)),
             Ok(_) if byte == [END_ALL] => Ok(Some(Request::EndAll)),
             Ok(_) if byte == [ASK_TO_END] => Ok(Some(Request::AskToEnd)),
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
+            Err(error) if !matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => Err(error),
             _ => Ok(None),
         }
     }

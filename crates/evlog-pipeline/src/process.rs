@@ -15,6 +15,7 @@ use crate::interrupt::Interrupts;
 use crate::limits::{DRAIN, GRACE, GUARD_LIMIT};
 use crate::orphans::{self, Marked};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::io::{self, PipeReader, Read, Write};
@@ -99,6 +100,9 @@ pub(crate) fn run(start: &Start<'_>, output: &mut dyn FnMut(&[u8])) -> io::Resul
     let (reader, writer) = io::pipe()?;
     let mut guarded = Guarded::start(start, &writer)?;
     drop(writer);
+    // Both are only read when they have something, or looked at without waiting.
+    fcntl_setfl(&reader, OFlags::NONBLOCK)?;
+    fcntl_setfl(&guarded.says, OFlags::NONBLOCK)?;
     let mut pipe = Pipe { reader: Some(reader), piece: vec![0; PIECE_LEN], output };
     let cut_short = guarded.wait_for_end(start, &mut pipe);
     let finished = guarded.finish(start, &mut pipe);
@@ -184,16 +188,16 @@ impl Guarded {
         Ok(self.words().any(|word| word == Word::Ready))
     }
 
-    /// Takes a piece of what it says.
-    fn hear(&mut self) -> io::Result<()> {
+    /// Takes a piece of what it says. Says whether there was anything to hear.
+    fn hear(&mut self) -> io::Result<bool> {
         let mut piece = [0; 4096];
         match self.says.read(&mut piece) {
             Ok(0) => self.is_over = true,
             Ok(len) => self.heard.extend_from_slice(&piece[..len]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if is_nothing_yet(&error) => return Ok(false),
             Err(error) => return Err(error),
         }
-        Ok(())
+        Ok(true)
     }
 
     /// What it has said so far.
@@ -237,9 +241,8 @@ impl Guarded {
             }
             // Asked before it is listened to: what it said before it ended is heard then.
             let has_ended = self.child.try_wait()?.is_some();
-            if pipe.wait(Some(&self.says), left.min(PAUSE))? {
-                self.hear()?;
-            } else if has_ended {
+            let is_heard = pipe.wait(Some(&self.says), left.min(PAUSE))? && self.hear()?;
+            if !is_heard && has_ended {
                 // Somebody else may hold its pipe open, and nobody says anything of worth through it.
                 self.is_over = true;
             }
@@ -292,6 +295,10 @@ impl Guarded {
     }
 }
 
+fn is_nothing_yet(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock)
+}
+
 fn is_blind(word: &Word) -> bool {
     matches!(word, Word::Blind { .. })
 }
@@ -309,15 +316,21 @@ struct Pipe<'a> {
 }
 
 impl Pipe<'_> {
-    /// Waits for output, at most for `pause`, and hands on one piece of it. Says whether the other stream has something.
+    /// Waits for output, at most for `pause`, and hands on one piece of it. Says whether the other stream may have something.
     fn wait(&mut self, other: Option<&ChildStdout>, pause: Duration) -> io::Result<bool> {
-        let pause = Timespec::try_from(pause).map_err(io::Error::other)?;
+        let (limit, pause) = (pause, Timespec::try_from(pause).map_err(io::Error::other)?);
         let mut asked: Vec<PollFd<'_>> = Vec::with_capacity(2);
         asked.extend(other.map(|other| PollFd::new(other, PollFlags::IN)));
         asked.extend(self.reader.as_ref().map(|reader| PollFd::new(reader, PollFlags::IN)));
         match poll(&mut asked, Some(&pause)) {
             Ok(0) | Err(Errno::INTR) => return Ok(false),
             Ok(_) => {}
+            // A stage has left this process fewer descriptors than are asked here (`prlimit --nofile=1`).
+            Err(Errno::INVAL) => {
+                drop(asked);
+                std::thread::sleep(limit.min(PAUSE));
+                return self.take().map(|()| other.is_some());
+            }
             Err(error) => return Err(error.into()),
         }
         let mut has_something = asked.iter().map(|asked| !asked.revents().is_empty());
@@ -334,7 +347,7 @@ impl Pipe<'_> {
         match reader.read(&mut self.piece) {
             Ok(0) => self.reader = None,
             Ok(len) => (self.output)(&self.piece[..len]),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if is_nothing_yet(&error) => {}
             Err(error) => return Err(error),
         }
         Ok(())

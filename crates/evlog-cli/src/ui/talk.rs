@@ -3,14 +3,15 @@
 
 use console::Term;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::process::Stdio;
 use std::sync::OnceLock;
 
 struct Talk {
     file: File,
-    term: Term,
+    /// Where it is one: it takes two descriptors more.
+    term: Option<Term>,
 }
 
 static APART: OnceLock<Talk> = OnceLock::new();
@@ -18,7 +19,8 @@ static APART: OnceLock<Talk> = OnceLock::new();
 /// From now on the talk goes by this descriptor, which leads where standard error does now.
 pub(crate) fn apart() -> io::Result<&'static File> {
     let file = || io::stderr().as_fd().try_clone_to_owned().map(File::from);
-    let talk = Talk { file: file()?, term: Term::read_write_pair(file()?, file()?) };
+    let term = if io::stderr().is_terminal() { Some(Term::read_write_pair(file()?, file()?)) } else { None };
+    let talk = Talk { file: file()?, term };
     Ok(&APART.get_or_init(|| talk).file)
 }
 
@@ -30,9 +32,9 @@ pub(crate) fn write(text: &str) {
     };
 }
 
-/// The terminal, where it is one.
+/// The terminal, or something that says that it is none.
 pub(super) fn term() -> Term {
-    APART.get().map_or_else(Term::stderr, |talk| talk.term.clone())
+    APART.get().and_then(|talk| talk.term.clone()).unwrap_or_else(Term::stderr)
 }
 
 /// For a program that says something for us.

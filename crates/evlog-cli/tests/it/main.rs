@@ -9,6 +9,8 @@ mod contract;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod descriptors;
+#[cfg(test)]
 mod disks;
 #[cfg(test)]
 mod examples;

@@ -76,4 +76,20 @@ mod tests {
         let stubborn = of(LostGuard::Blind, (2, 1), (0, 0));
         assert!(stubborn.contains("1 process of the stage could not be ended, and may still run"), "{stubborn}");
     }
+
+    #[test]
+    fn g27_where_evlog_cannot_see_either_the_note_says_that_nothing_is_known() {
+        let blind = |is_blind| Marked { is_blind, ..Marked::default() };
+        for (guard, below, marked) in [
+            (LostGuard::Blind, true, false),
+            (LostGuard::Blind, false, true),
+            (LostGuard::Stopped, true, true),
+            (LostGuard::Ended, false, true),
+        ] {
+            let lost = Lost { guard, below: blind(below), marked: blind(marked) };
+            let end = End { ended: Ended::Unguarded, is_held: false, left: 0, stubborn: 0, guard_lost: Some(lost) };
+            let said = left_behind(&end).join("\n");
+            assert!(said.contains("whether other processes of the stage still run is not known"), "{guard:?}: {said}");
+        }
+    }
 }

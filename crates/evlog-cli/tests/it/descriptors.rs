@@ -1,0 +1,78 @@
+//! Stages that take descriptors away, from evlog or from their guard: nothing is said that is not known, and a run that cannot
+//! go on stays in progress.
+
+use crate::support::{Done, Room};
+use std::fs;
+use std::process::Command;
+
+/// Leaves a process that has left the stage's group and environment, and waits until it has.
+const LEAVE: &str =
+    "setsid env -i sh -c 'echo > out; exec sleep 100' & echo $! > left; until test -e out; do sleep 0.01; done";
+
+/// The process that evlog is: the parent of the guard.
+const EVLOG: &str = "evlog=$(cut -d' ' -f4 /proc/$PPID/stat)";
+
+/// Runs two stages, of which the first does this.
+fn run(script: &str) -> (Room, Done) {
+    let room = Room::new();
+    let stage = |id: &str, script: &str| {
+        format!(
+            "[[stage]]\nid = \"{id}\"\nreason_code = \"input_missing\"\ncommand = [\"sh\", \"-c\", '''{script}''']\n"
+        )
+    };
+    room.write("plan.toml", &format!("name = \"p\"\n{}{}", stage("one", script), stage("two", "true")));
+    let done = room.run(&["run", "plan.toml", "--run-id", "r"]);
+    (room, done)
+}
+
+/// Whether what the stage left still runs; it is ended then.
+fn is_left(room: &Room) -> bool {
+    let pid = fs::read_to_string(room.path("left")).unwrap();
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    let runs = stat.rsplit(')').next().is_some_and(|rest| !rest.is_empty() && !rest.trim_start().starts_with('Z'));
+    if runs {
+        Command::new("kill").args(["-9", pid.trim()]).status().unwrap();
+    }
+    runs
+}
+
+#[track_caller]
+fn is_in_progress(room: &Room, done: &Done) {
+    assert_eq!(done.code, 2, "{done:?}");
+    let runs = room.ends(0, &["runs", "--json"]);
+    assert_eq!(runs.lines()[0]["status"], "in_progress", "{runs:?}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn g40_a_run_that_has_begun_stays_in_progress_where_too_few_files_can_be_opened_for_a_stage() {
+    // Enough to end the first stage.
+    let (room, done) = run(&format!("{EVLOG}; prlimit --pid $evlog --nofile=44:44"));
+    is_in_progress(&room, &done);
+    done.says("run `r` could not go on; it stays in progress in the log: expected to open 32 more files at a time");
+    assert!(done.err.contains("one                 success") && !done.err.contains("two  "), "{done:?}");
+    let resumed = room.run(&["run", "--resume", "r"]);
+    assert_eq!(resumed.code, 0, "{resumed:?}");
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn g27_where_neither_the_guard_nor_evlog_can_see_a_note_says_that_nothing_is_known() {
+    let take = format!("{EVLOG}; prlimit --pid $evlog --nofile=2:2; {LEAVE}; prlimit --pid $PPID --nofile=1:1; exit 0");
+    let (room, done) = run(&take);
+    is_in_progress(&room, &done);
+    done.says("could not see what was left of it").says("whether other processes of the stage still run is not known");
+    is_left(&room);
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn g27_a_guard_ends_what_came_from_its_stage_though_evlog_has_no_descriptors_left() {
+    for limit in [0, 1, 2] {
+        let (room, done) = run(&format!("{EVLOG}; prlimit --pid $evlog --nofile={limit}:{limit}; {LEAVE}; exit 0"));
+        is_in_progress(&room, &done);
+        done.says("1 process that had left the stage's process group ended with the stage");
+        assert!(!done.err.contains("could not be started"), "{limit}: {done:?}");
+        assert!(!is_left(&room), "{limit}: {done:?}");
+    }
+}
