@@ -77,10 +77,4 @@ mod tail;
 #[cfg(test)]
 mod times;
 #[cfg(test)]
-mod verdicts;
-#[cfg(test)]
-mod verify;
-#[cfg(test)]
-mod watch;
-#[cfg(test)]
-mod way_on;
+mod traced;
