@@ -24,8 +24,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, getppid, kill_process_group, pidfd_open, setsid, wait,
-    waitid,
+    Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, WaitOptions, getppid, kill_process, kill_process_group, pidfd_open,
+    setsid, wait, waitid,
 };
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
@@ -103,6 +103,8 @@ pub(crate) enum Word {
         left: usize,
         /// How many could not be ended.
         stubborn: usize,
+        /// Whether one of its processes traced evlog, and all were ended for that.
+        traced: bool,
     },
     /// Something is left of the stage, and this process cannot see what.
     Blind {
@@ -183,22 +185,49 @@ fn start(command: &[String]) -> io::Result<Child> {
     started.spawn()
 }
 
-/// Waits until the stage's process has ended, or all is to be ended, and ends what is left.
+/// Waits until the stage's process has ended, or all is to be ended, and ends what is left. All is to be ended too when a
+/// process of the stage traces evlog, for it can keep evlog from doing anything.
 fn watch(child: Child, mut orders: Orders, tell: &mut dyn FnMut(Word) -> io::Result<()>) -> io::Result<Word> {
     let leader = Pid::from_child(&child);
-    let mut pause = PAUSE_MIN;
-    while !has_ended(leader)? {
+    let (mut pause, mut looked) = (PAUSE_MIN, Instant::now());
+    let mut traced = false;
+    while !traced && !has_ended(leader)? {
         match orders.next(pause)? {
             Some(Request::AskToEnd) => end_group(leader, Signal::TERM),
             Some(Request::EndAll) => break,
             None => pause = (pause * 2).min(PAUSE_MAX),
         }
+        if looked.elapsed() > LOOK {
+            traced = orders.parent.is_some_and(descendants::trace);
+            looked = Instant::now();
+        }
     }
+    let evlog = orders.parent;
+    traced |= evlog.is_some_and(descendants::trace);
     end_group(leader, Signal::KILL);
     // Two descriptors more to look with.
     drop(orders);
-    end_all(child, tell)
+    let word = end_all(child, traced, tell);
+    if let Some(evlog) = evlog.filter(|_| traced) {
+        wake(evlog);
+    }
+    word
 }
+
+/// Lets evlog go on: a process that was traced is left stopped by the signal that stopped it, a moment after its tracer is gone.
+fn wake(evlog: Pid) {
+    for _ in 0..WAKINGS {
+        std::thread::sleep(PAUSE_MAX);
+        if getppid() == Some(evlog) && crate::orphans::is_stopped(evlog.as_raw_nonzero().get().unsigned_abs()) {
+            let _gone = kill_process(evlog, Signal::CONT);
+        }
+    }
+}
+
+/// How often it is looked whether evlog is traced.
+const LOOK: Duration = Duration::from_millis(200);
+/// How often evlog is looked at once its tracer is gone.
+const WAKINGS: usize = 10;
 
 /// A wait with a limit that needs neither a thread nor a signal handler, and is the same on every Unix.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
@@ -269,7 +298,7 @@ fn end_group(leader: Pid, signal: Signal) {
 
 /// Reaps the leader and every process that it left, and ends those that still run, again and again: one that is ended may
 /// have started another. Where it cannot see them, it says so once.
-fn end_all(mut child: Child, tell: &mut dyn FnMut(Word) -> io::Result<()>) -> io::Result<Word> {
+fn end_all(mut child: Child, traced: bool, tell: &mut dyn FnMut(Word) -> io::Result<()>) -> io::Result<Word> {
     use std::os::unix::process::ExitStatusExt;
     let (began, mut descendants) = (Instant::now(), Descendants::beside_group_of(&child));
     let (status, mut is_told) = (child.wait()?, false);
@@ -293,7 +322,7 @@ fn end_all(mut child: Child, tell: &mut dyn FnMut(Word) -> io::Result<()>) -> io
         std::thread::sleep(PAUSE_MIN);
     };
     let left = descendants.had_left_the_group().saturating_sub(stubborn);
-    Ok(Word::Ended { exited: status.code(), signalled: status.signal(), left, stubborn })
+    Ok(Word::Ended { exited: status.code(), signalled: status.signal(), left, stubborn, traced })
 }
 
 #[cfg(test)]
@@ -313,7 +342,7 @@ mod tests {
         for word in [
             Word::Ready,
             Word::NotStarted { number: Some(2), message: "No such file".to_owned() },
-            Word::Ended { exited: Some(3), signalled: None, left: 1, stubborn: 0 },
+            Word::Ended { exited: Some(3), signalled: None, left: 1, stubborn: 0, traced: false },
             Word::Blind { message: "Too many open files".to_owned() },
         ] {
             let text = serde_json::to_string(&word).unwrap();

@@ -52,6 +52,8 @@ pub(crate) enum Ended {
     TimedOut,
     /// It was ended, with all that came from it, because the run was asked to stop.
     Interrupted,
+    /// It was ended, with all that came from it, because a process of it traced this one.
+    Traced,
     /// Its guard was ended or stopped by somebody else, and nobody knows how the process ended.
     Unguarded,
 }
@@ -111,8 +113,9 @@ pub(crate) fn run(start: &Start<'_>, output: &mut dyn FnMut(&[u8])) -> io::Resul
     match word {
         Some(Word::NotStarted { number: Some(number), .. }) => Err(io::Error::from_raw_os_error(number)),
         Some(Word::NotStarted { message, .. }) => Err(io::Error::new(io::ErrorKind::InvalidInput, message)),
-        Some(Word::Ended { exited, signalled, left, stubborn }) => {
+        Some(Word::Ended { exited, signalled, left, stubborn, traced }) => {
             let own = exited.map(Ended::Exited).or(signalled.map(Ended::Signalled)).unwrap_or(Ended::Unguarded);
+            let own = if traced { Ended::Traced } else { own };
             Ok(End { ended: cut_short.unwrap_or(own), is_held, left, stubborn, guard_lost })
         }
         Some(Word::Ready | Word::Blind { .. }) | None => {

@@ -56,6 +56,22 @@ impl Descendants {
     }
 }
 
+/// Whether a process that came from this one traces any thread of another. What cannot be seen counts as not traced.
+#[cfg(target_os = "linux")]
+pub(super) fn trace(process: rustix::process::Pid) -> bool {
+    let own = rustix::process::getpid().as_raw_nonzero().get();
+    let tracers = linux::tracers(process.as_raw_nonzero().get());
+    if tracers.is_empty() {
+        return false;
+    }
+    linux::descendants(own).is_ok_and(|found| found.iter().any(|found| tracers.contains(&found.pid)))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn trace(_process: rustix::process::Pid) -> bool {
+    false
+}
+
 /// Ends everything that came from a guard which does not do so itself. What the guard would inherit stays its own, so it is
 /// found as long as the guard is there. Looks again until none is left twice, for one that is seen may have started another that
 /// was not, or the limit has passed.
@@ -91,6 +107,7 @@ mod linux {
     use std::ffi::OsString;
     use std::fs;
     use std::io;
+    use std::path::Path;
 
     /// A process.
     pub(super) struct Found {
@@ -121,6 +138,21 @@ mod linux {
             false
         };
         Ok(found.into_iter().filter(|found| found.runs && comes_from_it(found.pid)).collect())
+    }
+
+    /// The processes that trace a thread of this one.
+    pub(super) fn tracers(of: i32) -> Vec<i32> {
+        let threads = fs::read_dir(format!("/proc/{of}/task")).into_iter().flatten().flatten();
+        let tracers = threads.filter_map(|thread| said(&thread.path().join("status"), "TracerPid:"));
+        // A thread may trace by itself.
+        let whole = |tracer: i32| said(format!("/proc/{tracer}/status").as_ref(), "Tgid:");
+        tracers.filter(|tracer| *tracer != 0).filter_map(whole).collect()
+    }
+
+    /// A number that a file of the system says.
+    fn said(file: &Path, name: &str) -> Option<i32> {
+        let status = fs::read(file).ok()?;
+        String::from_utf8_lossy(&status).lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
     }
 
     /// The process of a number; none where there is none.

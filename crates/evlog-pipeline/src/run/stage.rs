@@ -308,6 +308,11 @@ impl Runner<'_> {
                 format!("the time limit of {limit:?} has passed{and_ended}")
             }
             Ok(Ended::Interrupted) => format!("the run was interrupted{and_ended}"),
+            Ok(Ended::Traced) => {
+                "a process of the stage traced evlog (ptrace), which could keep it stopped; everything that \
+                                  came from the stage was ended"
+                    .to_owned()
+            }
             Ok(Ended::Unguarded) => "it is not known how the process ended, for its guard did not say".to_owned(),
             Err(error) => format!("`{}` could not be started: {error}", stage.command[0]),
         };
@@ -391,7 +396,7 @@ impl Runner<'_> {
                 .or_else(|| stage.exit_reason_codes.get(&status).cloned())
                 .unwrap_or_else(|| stage.reason_code.clone()),
             // An interrupted stage is left without an outcome before anyone asks.
-            Some(Ended::Signalled(_) | Ended::Interrupted | Ended::Unguarded) | None => {
+            Some(Ended::Signalled(_) | Ended::Interrupted | Ended::Traced | Ended::Unguarded) | None => {
                 own.unwrap_or_else(|| stage.reason_code.clone())
             }
         };
