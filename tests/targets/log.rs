@@ -81,7 +81,8 @@ fn shown(fs: &SimFs) -> (Vec<Seen>, bool) {
 /// Nothing for a log of another version.
 fn audit(fs: &SimFs) -> Option<Verdict> {
     let Ok(raw) = RawLog::open(Arc::new(fs.clone()), Path::new(seeds::DIR)) else { unreachable!("the disk is well") };
-    let mut audit = Audit::new(raw.head().map(|head| head.durable));
+    let Ok(head) = raw.head() else { unreachable!("the disk is well") };
+    let mut audit = Audit::new(head.map(|head| head.durable));
     for (at, segment) in raw.segments().iter().enumerate() {
         audit.begin_segment(segment.position, at + 1 == raw.segments().len());
         let mut is_other = false;

@@ -78,3 +78,11 @@ mod tail;
 mod times;
 #[cfg(test)]
 mod traced;
+#[cfg(test)]
+mod verdicts;
+#[cfg(test)]
+mod verify;
+#[cfg(test)]
+mod watch;
+#[cfg(test)]
+mod way_on;
