@@ -1,7 +1,7 @@
 //! What the repository checks and prints about itself.
 //!
 //! Does: read the repository's own text (sources, manifests, documents) and say what breaks its rules; print the
-//! dependency count and the evidence matrix; run the vectors of contract `story`. `cargo test -p xtask` fails on every finding.
+//! dependency count and the evidence matrix. `cargo test -p xtask` fails on every finding.
 //! Does not: change a file, run a compiler, need a network.
 //!
 //! Invariants:
@@ -24,7 +24,6 @@ mod repository;
 mod rust_source;
 #[cfg(test)]
 mod tests;
-mod vectors;
 
 use finding::Finding;
 use repository::Repository;
@@ -40,14 +39,12 @@ commands:
   tidy      every finding of every check, one a line; exit 1 when there are any
   deps      the packages behind the six core crates, and their ceiling
   evidence  each numbered rule of the documents, and the tests that cite it
-  vectors FILE.jsonl
-            each case of the file run against contract `story`, one a line; exit 1 when one fails
   help      this text
 ";
 
 fn main() -> ExitCode {
     let command = std::env::args().nth(1).unwrap_or_else(|| "help".to_owned());
-    match run(&command, std::env::args().nth(2).as_deref(), &mut io::stdout().lock()) {
+    match run(&command, &mut io::stdout().lock()) {
         Ok(code) => code,
         Err(error) => {
             // Standard error is gone as well when this fails; the exit code remains.
@@ -57,12 +54,11 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: &str, argument: Option<&str>, out: &mut dyn Write) -> io::Result<ExitCode> {
+fn run(command: &str, out: &mut dyn Write) -> io::Result<ExitCode> {
     match command {
         "tidy" => print_findings(&all_findings(&Repository::here()?), out),
         "deps" => print_lines(&floors::core_report(&Repository::here()?), out),
         "evidence" => print_lines(&evidence::matrix(&Repository::here()?), out),
-        "vectors" => run_vectors(argument, out),
         "help" | "--help" | "-h" => print_lines(HELP, out),
         unknown => {
             write!(out, "{HELP}")?;
@@ -85,15 +81,6 @@ fn all_findings(repository: &Repository) -> Vec<Finding> {
         evidence::check_all,
     ];
     checks.iter().flat_map(|check| check(repository)).collect()
-}
-
-fn run_vectors(path: Option<&str>, out: &mut dyn Write) -> io::Result<ExitCode> {
-    let path =
-        path.ok_or_else(|| io::Error::other("expected a file of cases: `cargo run -p xtask -- vectors FILE.jsonl`"))?;
-    let file = std::fs::read_to_string(path).map_err(|error| io::Error::other(format!("{path}: {error}")))?;
-    let report = vectors::run(&file);
-    out.write_all(report.text.as_bytes())?;
-    Ok(if report.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn print_lines(text: &str, out: &mut dyn Write) -> io::Result<ExitCode> {

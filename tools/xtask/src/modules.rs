@@ -82,16 +82,14 @@ fn forgotten_files(files: &[SourceFile]) -> Vec<Finding> {
 }
 
 fn is_module(path: &str) -> bool {
-    extension_of(path) == "rs" && (path.contains("/src/") || is_in_tests(path))
+    extension_of(path) == "rs" && path.match_indices('/').any(|(at, _)| is_top(&path[..at]))
 }
 
-/// One test binary for each package, `it`: the workspace's own, and those of crates that have one.
-fn is_in_tests(path: &str) -> bool {
-    path.starts_with("tests/it/") || path.contains("/tests/it/")
-}
-
+/// Where a crate, a program or a test binary begins: one test binary for each package, `it`, and what the workspace's tests
+/// share.
 fn is_top(dir: &str) -> bool {
-    dir.ends_with("/src") || dir == "tests/it" || dir.ends_with("/tests/it")
+    let of_tests = matches!(dir, "tests/it" | "tests/targets" | "tests/vectors");
+    dir.ends_with("/src") || dir.ends_with("/tests/it") || of_tests
 }
 
 fn is_root(path: &str) -> bool {
@@ -152,6 +150,8 @@ mod tests {
         let files =
             [main, sim, file("tests/it/golden.rs", ""), file("tests/it/sim/crash.rs", ""), file("tests/it/cli.rs", "")];
         check(&files, &["tests/it/cli.rs"]);
+        let targets = [file("tests/targets/lib.rs", "pub mod seeds;"), file("tests/targets/log.rs", "")];
+        check(&targets, &["tests/targets/log.rs"]);
     }
 
     #[test]

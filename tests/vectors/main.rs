@@ -5,6 +5,7 @@
 //! list `skips.tsv`, with a reason.
 //! Does not: know an outcome. Whatever is compared comes from the contract: its functions, or a run that was folded,
 //! decided and projected ([`rig`]).
+#![forbid(unsafe_code)]
 
 mod attempts;
 mod compare;
@@ -17,9 +18,13 @@ mod values;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
 
 /// Cases that are not run, by id, and why.
 const SKIPS: &str = include_str!("skips.tsv");
+
+const USAGE: &str = "cargo run --release -p evlog-tests --bin vectors -- FILE.jsonl";
 
 /// What an operation gives: the members that a case may expect, or why it cannot be done.
 type Found = Result<Value, String>;
@@ -33,15 +38,36 @@ enum Verdict {
 }
 
 /// What became of a file.
-pub(crate) struct Report {
+struct Report {
     /// A line a case, and the sum.
-    pub(crate) text: String,
+    text: String,
     /// How many failed.
-    pub(crate) failed: usize,
+    failed: usize,
+}
+
+fn main() -> ExitCode {
+    match run_file(std::env::args().nth(1).as_deref(), &mut io::stdout().lock()) {
+        Ok(0) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            // When this fails, standard error is gone as well; the exit code remains.
+            writeln!(io::stderr(), "error: {error}").unwrap_or_default();
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// How many cases of a file fail; every case is printed.
+fn run_file(path: Option<&str>, out: &mut dyn io::Write) -> io::Result<usize> {
+    let path = path.ok_or_else(|| io::Error::other(format!("expected a file of cases: `{USAGE}`")))?;
+    let file = std::fs::read_to_string(path).map_err(|error| io::Error::other(format!("{path}: {error}")))?;
+    let report = run(&file);
+    out.write_all(report.text.as_bytes())?;
+    Ok(report.failed)
 }
 
 /// Runs a file's cases, in order.
-pub(crate) fn run(file: &str) -> Report {
+fn run(file: &str) -> Report {
     let skips = skips();
     let mut text = String::new();
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
