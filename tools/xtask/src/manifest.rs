@@ -1,19 +1,12 @@
-//! As much of `Cargo.toml` and `Cargo.lock` as the checks need: tables, and the names of their keys.
+//! As much of `Cargo.toml` and `Cargo.lock` as the checks need.
 //!
-//! Does not: parse TOML. Manifests of this workspace keep one key a line, and inherit versions from the root.
+//! A text that is no TOML has no tables here. Cargo says so before any check runs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use toml::{Table, Value};
 
-/// The table headings of a manifest, each with the lines that follow it.
-fn tables(text: &str) -> impl Iterator<Item = (&str, Vec<&str>)> {
-    let mut tables = vec![("", Vec::new())];
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        match line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            Some(name) => tables.push((name.trim_matches(['[', ']']), Vec::new())),
-            None => tables.iter_mut().next_back().into_iter().for_each(|(_, lines)| lines.push(line)),
-        }
-    }
-    tables.into_iter()
+fn parse(text: &str) -> Table {
+    text.parse().unwrap_or_default()
 }
 
 /// The member patterns of the workspace.
@@ -27,17 +20,17 @@ pub(crate) fn excluded(root_manifest: &str) -> Vec<String> {
 }
 
 fn workspace_list(root_manifest: &str, key: &str) -> Vec<String> {
-    let workspace = tables(root_manifest).find(|(name, _)| *name == "workspace");
-    let lines = workspace.map(|(_, lines)| lines).unwrap_or_default();
-    let text = lines.into_iter().skip_while(|line| !line.starts_with(key)).collect::<Vec<_>>().join(" ");
-    let list = text.split_once('[').map_or("", |(_, rest)| rest);
-    let list = list.split_once(']').map_or("", |(list, _)| list);
-    list.split(',').map(|item| item.trim().trim_matches('"').to_owned()).filter(|item| !item.is_empty()).collect()
+    parse(root_manifest).get("workspace").and_then(|workspace| workspace.get(key)).map(texts).unwrap_or_default()
+}
+
+fn texts(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 /// Whether a manifest says `workspace = true` under `[lints]`.
 pub(crate) fn inherits_lints(manifest: &str) -> bool {
-    tables(manifest).any(|(name, lines)| name == "lints" && lines.contains(&"workspace = true"))
+    let inherits = |lints: &Value| lints.get("workspace").and_then(Value::as_bool);
+    parse(manifest).get("lints").and_then(inherits).unwrap_or(false)
 }
 
 /// What a crate depends on, by name.
@@ -51,29 +44,14 @@ pub(crate) struct Dependencies {
 
 /// Reads a crate's manifest. Build dependencies count as normal ones: they run on the machine that builds.
 pub(crate) fn dependencies(manifest: &str) -> Dependencies {
-    let mut found = Dependencies::default();
-    for (name, lines) in tables(manifest) {
-        let (table, own_table) = match name.rsplit_once("dependencies.") {
-            Some((before, own)) => (format!("{before}dependencies"), Some(own)),
-            None => (name.to_owned(), None),
-        };
-        if !table.ends_with("dependencies") {
-            continue;
-        }
-        let set = if table.ends_with("dev-dependencies") { &mut found.tests } else { &mut found.normal };
-        match own_table {
-            Some(own) => drop(set.insert(own.trim_matches('"').to_owned())),
-            None => set.extend(lines.iter().filter_map(|line| key(line))),
-        }
-    }
-    found
-}
-
-/// The name that a line `name = …` or `name.workspace = true` gives a value to.
-fn key(line: &str) -> Option<String> {
-    let (left, _) = line.split_once('=')?;
-    let name = left.split('.').next().unwrap_or(left).trim().trim_matches('"');
-    Some(name.to_owned())
+    let manifest = parse(manifest);
+    let targets = manifest.get("target").and_then(Value::as_table).into_iter().flat_map(Table::values);
+    let everywhere = std::iter::once(&manifest).chain(targets.filter_map(Value::as_table)).collect::<Vec<_>>();
+    let names = |tables: &[&str]| {
+        let found = everywhere.iter().flat_map(|place| tables.iter().filter_map(|table| place.get(*table)?.as_table()));
+        found.flat_map(Table::keys).cloned().collect()
+    };
+    Dependencies { normal: names(&["dependencies", "build-dependencies"]), tests: names(&["dev-dependencies"]) }
 }
 
 /// A package of `Cargo.lock`.
@@ -124,23 +102,16 @@ pub(crate) fn reached(lock: &str, start: &BTreeSet<String>) -> BTreeSet<String> 
 }
 
 fn locked(lock: &str) -> Vec<Locked> {
-    let value = |lines: &[&str], key: &str| {
-        let prefix = format!("{key} = ");
-        lines.iter().find_map(|line| line.strip_prefix(&prefix)).unwrap_or("").trim_matches('"').to_owned()
+    let package = |package: &Value| {
+        let text = |key: &str| package.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Locked {
+            name: text("name"),
+            version: text("version"),
+            is_foreign: package.get("source").is_some(),
+            needs: package.get("dependencies").map(texts).unwrap_or_default(),
+        }
     };
-    let needs = |lines: &[&str]| {
-        let list = lines.iter().skip_while(|line| !line.starts_with("dependencies")).skip(1);
-        list.take_while(|line| **line != "]").map(|line| line.trim_matches([',', '"', ' ']).to_owned()).collect()
-    };
-    let packages = tables(lock).filter(|(name, _)| *name == "package");
-    packages
-        .map(|(_, lines)| Locked {
-            name: value(&lines, "name"),
-            version: value(&lines, "version"),
-            is_foreign: !value(&lines, "source").is_empty(),
-            needs: needs(&lines),
-        })
-        .collect()
+    parse(lock).get("package").and_then(Value::as_array).into_iter().flatten().map(package).collect()
 }
 
 #[cfg(test)]
@@ -157,6 +128,7 @@ mod tests {
         assert_eq!(members("[workspace]\nmembers = [\n  \"a\",\n  \"b\",\n]\n"), ["a", "b"]);
         assert_eq!(excluded("[workspace]\nmembers = [\"a\"]\nexclude = [\"c\"]\n"), ["c"]);
         assert_eq!(excluded("[workspace]\nmembers = [\"a\"]\n"), [""; 0]);
+        assert_eq!(members("workspace.members = [ # a comment, and a ]\n  \"a\"]\n"), ["a"]);
     }
 
     #[test]
