@@ -4,11 +4,10 @@
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// Directories that are not written by people, by path: build output, another tool's own, a log and bundles made by
-/// trying the commands, and golden logs, whose bytes are nobody's prose.
-const SKIPPED: &[&str] = &["target", ".git", "evlog", "runs", "tests/golden"];
+/// Golden logs: known by name only, since their bytes are nobody's prose.
+const GOLDEN: &str = "tests/golden";
 
 /// What is read as text. A file of another kind is known by name only.
 const TEXT: &[&str] = &["rs", "md", "toml", "sh", "awk", "py", "json", "tsv", "txt", "yml", "yaml", "lock"];
@@ -25,7 +24,6 @@ pub(crate) struct SourceFile {
 /// Every file that people write.
 #[derive(Debug)]
 pub(crate) struct Repository {
-    root: PathBuf,
     files: Vec<SourceFile>,
 }
 
@@ -33,10 +31,15 @@ impl Repository {
     /// The repository that this program was built from.
     pub(crate) fn here() -> io::Result<Repository> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
+        let ignored = fs::read_to_string(root.join(".gitignore"))?;
         let mut files = Vec::new();
-        walk(&root, "", &mut files)?;
+        walk(&root, "", &|path, name| is_skipped(&ignored, path, name), &mut files)?;
+        Ok(Repository::of(files))
+    }
+
+    fn of(mut files: Vec<SourceFile>) -> Repository {
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(Repository { root, files })
+        Repository { files }
     }
 
     /// All files, by path.
@@ -54,9 +57,11 @@ impl Repository {
         self.files.iter().find(|file| file.path == path).map(|file| file.text.as_str())
     }
 
-    /// Whether a path stands in the repository, as file or directory.
+    /// Whether a path is a file that people write, or a directory of such files. The disk is not asked: there may be build
+    /// output on it, and it may take `A.md` for `a.md`.
     pub(crate) fn exists(&self, path: &str) -> bool {
-        self.root.join(path).exists()
+        let is_dir_of = |file: &SourceFile| file.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'));
+        path.is_empty() || self.files.iter().any(|file| file.path == path || is_dir_of(file))
     }
 }
 
@@ -66,15 +71,28 @@ pub(crate) fn extension_of(path: &str) -> &str {
     name.rsplit_once('.').map_or("", |(_, extension)| extension)
 }
 
-fn walk(root: &Path, relative: &str, files: &mut Vec<SourceFile>) -> io::Result<()> {
+/// What nobody wrote: what `.gitignore` names, from the root or anywhere, and what other tools keep for themselves.
+fn is_skipped(ignored: &str, path: &str, name: &str) -> bool {
+    let matches = |line: &str| line.strip_prefix('/').map_or(line == name, |anchored| anchored == path);
+    matches!(name, ".git" | "__pycache__") || ignored.lines().any(matches)
+}
+
+fn walk(
+    root: &Path,
+    relative: &str,
+    is_skipped: &dyn Fn(&str, &str) -> bool,
+    files: &mut Vec<SourceFile>,
+) -> io::Result<()> {
     for entry in fs::read_dir(root.join(relative))? {
         let entry = entry?;
         let kind = entry.file_type()?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = if relative.is_empty() { name.clone() } else { format!("{relative}/{name}") };
-        let is_skipped = SKIPPED.contains(&path.as_str()) || name == "__pycache__" || is_cache(&root.join(&path));
-        if kind.is_dir() && !is_skipped {
-            walk(root, &path, files)?;
+        if is_skipped(&path, &name) {
+            continue;
+        }
+        if kind.is_dir() && !is_cache(&root.join(&path)) {
+            walk(root, &path, is_skipped, files)?;
         } else if kind.is_file() {
             files.push(read(root, path)?);
         }
@@ -90,7 +108,7 @@ fn is_cache(dir: &Path) -> bool {
 fn read(root: &Path, path: String) -> io::Result<SourceFile> {
     let is_text =
         TEXT.contains(&extension_of(&path)) || matches!(path.as_str(), ".ci/run" | ".ci/stages/test" | "justfile");
-    let bytes = if is_text { fs::read(root.join(&path))? } else { Vec::new() };
+    let bytes = if is_text && !path.starts_with(GOLDEN) { fs::read(root.join(&path))? } else { Vec::new() };
     let text = String::from_utf8_lossy(&bytes).into_owned();
     Ok(SourceFile { path, text })
 }
@@ -107,6 +125,17 @@ mod tests {
         assert!(repository.files().iter().all(|file| !file.path.contains("target/")));
         assert!(repository.exists("crates/evlog-format"));
         assert!(!repository.exists("crates/evlog-common"));
+    }
+
+    #[test]
+    fn a_path_exists_on_every_machine_or_on_none() {
+        let file = |path: &str| SourceFile { path: path.to_owned(), text: String::new() };
+        let repository = Repository::of(vec![file("docs/adr/a.md"), file("README.md")]);
+        assert!(["README.md", "docs/adr/a.md", "docs/adr", "docs", ""].iter().all(|path| repository.exists(path)));
+        assert!(!["readme.md", "docs/ad", "docs/adr/a", "target"].iter().any(|path| repository.exists(path)));
+        assert!(is_skipped("/target\nnotes\n", "target", "target"));
+        assert!(is_skipped("/target\nnotes\n", "docs/notes", "notes"));
+        assert!(!is_skipped("/target\nnotes\n", "docs/target", "target"));
     }
 
     #[test]
