@@ -9,6 +9,7 @@
 //! - A finding names file and line, what is wrong, and what to do instead.
 #![forbid(unsafe_code)]
 
+mod circles;
 mod claims;
 mod codemap;
 mod evidence;
@@ -18,10 +19,12 @@ mod lexer;
 mod licences;
 mod locks;
 mod manifest;
+mod module_tree;
 mod modules;
 mod prose;
 mod repository;
 mod rust_source;
+mod syntax;
 #[cfg(test)]
 mod tests;
 
@@ -69,7 +72,8 @@ fn run(command: &str, out: &mut dyn Write) -> io::Result<ExitCode> {
 
 /// Every check over the whole repository.
 fn all_findings(repository: &Repository) -> Vec<Finding> {
-    let checks: [fn(&Repository) -> Vec<Finding>; 9] = [
+    let checks: [fn(&Repository) -> Vec<Finding>; 10] = [
+        circles::check_all,
         claims::check_all,
         rust_source::check_all,
         modules::check_all,

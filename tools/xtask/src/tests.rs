@@ -2,7 +2,7 @@
 
 use crate::finding::Finding;
 use crate::repository::Repository;
-use crate::{claims, codemap, evidence, floors, licences, locks, modules, prose, rust_source};
+use crate::{circles, claims, codemap, evidence, floors, licences, locks, modules, prose, rust_source};
 
 fn check(rules: fn(&Repository) -> Vec<Finding>) {
     let repository = Repository::here().expect("the repository can be read");
@@ -24,6 +24,11 @@ fn tidy_no_file_is_forgotten_and_every_crate_is_a_member() {
 #[test]
 fn tidy_links_lead_somewhere_and_no_text_names_a_machine() {
     check(prose::check_all);
+}
+
+#[test]
+fn tidy_modules_beside_each_other_use_each_other_one_way() {
+    check(circles::check_all);
 }
 
 #[test]
