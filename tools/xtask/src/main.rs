@@ -27,6 +27,7 @@ mod rust_source;
 mod syntax;
 #[cfg(test)]
 mod tests;
+mod unused;
 
 use finding::Finding;
 use repository::Repository;
@@ -72,7 +73,7 @@ fn run(command: &str, out: &mut dyn Write) -> io::Result<ExitCode> {
 
 /// Every check over the whole repository.
 fn all_findings(repository: &Repository) -> Vec<Finding> {
-    let checks: [fn(&Repository) -> Vec<Finding>; 10] = [
+    let checks: [fn(&Repository) -> Vec<Finding>; 11] = [
         circles::check_all,
         claims::check_all,
         rust_source::check_all,
@@ -82,6 +83,7 @@ fn all_findings(repository: &Repository) -> Vec<Finding> {
         licences::check_all,
         locks::check_all,
         floors::check_all,
+        unused::check_all,
         evidence::check_all,
     ];
     checks.iter().flat_map(|check| check(repository)).collect()

@@ -27,6 +27,22 @@ fn texts(list: &Value) -> Vec<String> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
+/// The dependencies that the workspace names for its members.
+pub(crate) fn of_workspace(root_manifest: &str) -> Vec<String> {
+    let manifest = parse(root_manifest);
+    let table = manifest.get("workspace").and_then(|workspace| workspace.get("dependencies")?.as_table());
+    table.into_iter().flat_map(Table::keys).cloned().collect()
+}
+
+/// Where the sources of a package's tests, benches and examples are: the directories that cargo looks in, and the files that
+/// the manifest names.
+pub(crate) fn test_targets(manifest: &str) -> Vec<String> {
+    let manifest = parse(manifest);
+    let targets = ["test", "bench", "example"].into_iter().filter_map(|kind| manifest.get(kind)?.as_array()).flatten();
+    let named = targets.filter_map(|target| target.get("path")?.as_str()).map(str::to_owned);
+    ["tests/", "benches/", "examples/"].map(str::to_owned).into_iter().chain(named).collect()
+}
+
 /// Whether a manifest says `workspace = true` under `[lints]`.
 pub(crate) fn inherits_lints(manifest: &str) -> bool {
     let inherits = |lints: &Value| lints.get("workspace").and_then(Value::as_bool);
@@ -40,6 +56,13 @@ pub(crate) struct Dependencies {
     pub(crate) normal: BTreeSet<String>,
     /// When it is tested.
     pub(crate) tests: BTreeSet<String>,
+}
+
+impl Dependencies {
+    /// Those of both kinds.
+    pub(crate) fn all(self) -> BTreeSet<String> {
+        self.normal.into_iter().chain(self.tests).collect()
+    }
 }
 
 /// Reads a crate's manifest. Build dependencies count as normal ones: they run on the machine that builds.

@@ -2,7 +2,7 @@
 
 use crate::finding::Finding;
 use crate::repository::Repository;
-use crate::{circles, claims, codemap, evidence, floors, licences, locks, modules, prose, rust_source};
+use crate::{circles, claims, codemap, evidence, floors, licences, locks, modules, prose, rust_source, unused};
 
 fn check(rules: fn(&Repository) -> Vec<Finding>) {
     let repository = Repository::here().expect("the repository can be read");
@@ -56,6 +56,11 @@ fn floors_are_as_the_architecture_page_says() {
     let repository = Repository::here().expect("the repository can be read");
     print!("{}", floors::core_report(&repository));
     check(floors::check_all);
+}
+
+#[test]
+fn floors_no_dependency_is_unused() {
+    check(unused::check_all);
 }
 
 #[test]
