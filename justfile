@@ -40,6 +40,14 @@ bench-table RAW:
 deps:
     cargo run --quiet --locked -p xtask -- deps
 
+# Licences, sources and bans of every package, under the rules of .deny.toml.
+licences:
+    cargo run --quiet --locked -p xtask -- licences
+
+# Known faults of the packages that are locked. Needs cargo-deny, and the network for its database.
+advisories:
+    cargo deny check --config .deny.toml advisories
+
 # Each numbered rule of the documents, and the tests that cite it.
 evidence:
     cargo run --quiet --locked -p xtask -- evidence

@@ -2,7 +2,7 @@
 //!
 //! Does: read the repository's own text (sources, manifests, documents) and say what breaks its rules; print the
 //! dependency count and the evidence matrix. `cargo test -p xtask` fails on every finding.
-//! Does not: change a file, run a compiler, need a network.
+//! Does not: change a file or run a compiler. One command runs another program: `licences` asks cargo for the packages.
 //!
 //! Invariants:
 //! - Each check is a function from text to [`finding::Finding`]s, and has a test in which it must find something.
@@ -12,11 +12,11 @@
 mod circles;
 mod claims;
 mod codemap;
+mod deny_rules;
 mod evidence;
 mod finding;
 mod floors;
 mod lexer;
-mod licences;
 mod locks;
 mod manifest;
 mod module_tree;
@@ -24,6 +24,7 @@ mod modules;
 mod prose;
 mod repository;
 mod rust_source;
+mod supply_chain;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,7 @@ usage: cargo run -p xtask -- COMMAND
 commands:
   tidy      every finding of every check, one a line; exit 1 when there are any
   deps      the packages behind the six core crates, and their ceiling
+  licences  every package behind the workspace that breaks a rule of .deny.toml: licences, sources, bans
   evidence  each numbered rule of the documents, and the tests that cite it
   help      this text
 ";
@@ -62,6 +64,7 @@ fn run(command: &str, out: &mut dyn Write) -> io::Result<ExitCode> {
     match command {
         "tidy" => print_findings(&all_findings(&Repository::here()?), out),
         "deps" => print_lines(&floors::core_report(&Repository::here()?), out),
+        "licences" => licences(out),
         "evidence" => print_lines(&evidence::matrix(&Repository::here()?), out),
         "help" | "--help" | "-h" => print_lines(HELP, out),
         unknown => {
@@ -80,13 +83,19 @@ fn all_findings(repository: &Repository) -> Vec<Finding> {
         modules::check_all,
         prose::check_all,
         codemap::check_all,
-        licences::check_all,
+        deny_rules::check_all,
         locks::check_all,
         floors::check_all,
         unused::check_all,
         evidence::check_all,
     ];
     checks.iter().flat_map(|check| check(repository)).collect()
+}
+
+fn licences(out: &mut dyn Write) -> io::Result<ExitCode> {
+    let (findings, packages) = supply_chain::check_all(&Repository::here()?)?;
+    writeln!(out, "{packages} packages: licences, sources and bans compared with {}", deny_rules::DENY)?;
+    print_findings(&findings, out)
 }
 
 fn print_lines(text: &str, out: &mut dyn Write) -> io::Result<ExitCode> {

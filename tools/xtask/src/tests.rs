@@ -2,7 +2,7 @@
 
 use crate::finding::Finding;
 use crate::repository::Repository;
-use crate::{circles, claims, codemap, evidence, floors, licences, locks, modules, prose, rust_source, unused};
+use crate::{circles, claims, codemap, deny_rules, evidence, floors, locks, modules, prose, rust_source, unused};
 
 fn check(rules: fn(&Repository) -> Vec<Finding>) {
     let repository = Repository::here().expect("the repository can be read");
@@ -42,8 +42,8 @@ fn tidy_the_tests_that_the_table_of_safety_names_are_there() {
 }
 
 #[test]
-fn tidy_the_two_lists_of_licences_are_one() {
-    check(licences::check_all);
+fn tidy_every_rule_of_deny_toml_is_decided_here_and_the_two_lists_of_licences_are_one() {
+    check(deny_rules::check_all);
 }
 
 #[test]
