@@ -22,6 +22,7 @@ mod manifest;
 mod module_tree;
 mod modules;
 mod prose;
+mod purity;
 mod repository;
 mod rust_source;
 mod supply_chain;
@@ -76,7 +77,7 @@ fn run(command: &str, out: &mut dyn Write) -> io::Result<ExitCode> {
 
 /// Every check over the whole repository.
 fn all_findings(repository: &Repository) -> Vec<Finding> {
-    let checks: [fn(&Repository) -> Vec<Finding>; 11] = [
+    let checks: [fn(&Repository) -> Vec<Finding>; 12] = [
         circles::check_all,
         claims::check_all,
         rust_source::check_all,
@@ -86,6 +87,7 @@ fn all_findings(repository: &Repository) -> Vec<Finding> {
         deny_rules::check_all,
         locks::check_all,
         floors::check_all,
+        purity::check_all,
         unused::check_all,
         evidence::check_all,
     ];

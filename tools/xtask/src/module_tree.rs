@@ -54,6 +54,21 @@ pub(crate) fn ties<'a>(root: &str, text: &dyn Fn(&str) -> Option<&'a str>) -> Ve
     paths.iter().filter_map(tie).collect()
 }
 
+/// The paths that a crate writes, each with its file. A name that the file imports is written out.
+pub(crate) fn paths<'a>(root: &str, text: &dyn Fn(&str) -> Option<&'a str>) -> Vec<(String, Path)> {
+    let mut tree = ModuleTree::default();
+    let mut paths = Vec::new();
+    tree.take(&Place::new(), root, text, &mut paths);
+    let whole = |(file, within, mut path): (String, Place, Path)| {
+        let import = path.segments.first().and_then(|first| tree.modules.get(&within)?.imports.get(first));
+        if let Some(import) = import.filter(|_| path.role == Role::Mention) {
+            path.segments.splice(..1, import.iter().cloned());
+        }
+        (file, path)
+    };
+    paths.into_iter().map(whole).collect()
+}
+
 impl ModuleTree {
     /// Takes in a file, and the files of its modules. Every path that it writes is added to `paths`.
     fn take<'a>(

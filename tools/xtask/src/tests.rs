@@ -2,7 +2,9 @@
 
 use crate::finding::Finding;
 use crate::repository::Repository;
-use crate::{circles, claims, codemap, deny_rules, evidence, floors, locks, modules, prose, rust_source, unused};
+use crate::{
+    circles, claims, codemap, deny_rules, evidence, floors, locks, modules, prose, purity, rust_source, unused,
+};
 
 fn check(rules: fn(&Repository) -> Vec<Finding>) {
     let repository = Repository::here().expect("the repository can be read");
@@ -56,6 +58,11 @@ fn floors_are_as_the_architecture_page_says() {
     let repository = Repository::here().expect("the repository can be read");
     print!("{}", floors::core_report(&repository));
     check(floors::check_all);
+}
+
+#[test]
+fn floors_what_computes_asks_nothing_of_the_world() {
+    check(purity::check_all);
 }
 
 #[test]

@@ -1,0 +1,153 @@
+//! Purity: what computes asks nothing of the world. `docs/architecture.md` has a table of classes, and says which crates are in
+//! each; here stands what the two lowest classes do without.
+//!
+//! Tests are left out: they read golden files.
+//! Does not: find what a foreign crate does behind another name. Clippy denies printing, and maps without an order.
+
+use crate::finding::Finding;
+use crate::module_tree;
+use crate::repository::Repository;
+use crate::syntax::{Path, Role};
+
+const DOCUMENT: &str = "docs/architecture.md";
+
+/// What no crate below the engine names, and what it stands for.
+const DENIED: [(&str, &str); 8] = [
+    ("std::env", "the environment"),
+    ("std::process", "processes"),
+    ("std::net", "the network"),
+    ("std::time::Instant", "the clock"),
+    ("std::time::SystemTime", "the clock"),
+    ("std::io::stdin", "the terminal"),
+    ("std::io::stdout", "the terminal"),
+    ("std::io::stderr", "the terminal"),
+];
+
+/// What pure crates do without besides. In the store, files stand behind its trait `Fs`.
+const DENIED_TO_PURE: [(&str, &str); 3] =
+    [("std::fs", "files"), ("std::os", "the operating system"), ("std::thread", "threads")];
+const DENIED_TO_DISK: [(&str, &str); 2] = [("std::fs", "files"), ("rustix::fs", "files")];
+const FILE_SYSTEM: &str = "crates/evlog-store/src/fs/";
+
+/// What is taken all the same: the file, the path, and why.
+const EXCEPTIONS: [(&str, &str, &str); 1] =
+    [("crates/evlog-store/src/open.rs", "std::process::id", "LOCK says which process holds it")];
+
+/// A name that a crate does without, and names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Breach {
+    file: String,
+    line: usize,
+    path: String,
+    what: &'static str,
+}
+
+/// All breaches, and exceptions that nothing needs.
+pub(crate) fn check_all(repository: &Repository) -> Vec<Finding> {
+    let table = repository.text(DOCUMENT).unwrap_or_default();
+    let roots = |class| crates(table, class).into_iter().map(|name| format!("crates/evlog-{name}/src/lib.rs"));
+    let paths = |root: String| module_tree::paths(&root, &|path| repository.text(path));
+    let pure = roots("pure").flat_map(paths).filter_map(|(file, path)| breach(&file, &path, &DENIED_TO_PURE));
+    let disk = roots("disk").flat_map(paths).filter_map(|(file, path)| {
+        let is_file_system = file.starts_with(FILE_SYSTEM);
+        breach(&file, &path, if is_file_system { &[] } else { &DENIED_TO_DISK })
+    });
+    let mut findings = findings(&pure.chain(disk).collect::<Vec<_>>(), &EXCEPTIONS);
+    let missing = ["pure", "disk"].into_iter().filter(|class| crates(table, class).is_empty());
+    findings
+        .extend(missing.map(|class| Finding::new(DOCUMENT, 1, format!("the table of classes has no row `{class}`"))));
+    findings
+}
+
+/// The crates of a class: the second cell of the row that begins with its name.
+fn crates<'a>(document: &'a str, class: &str) -> Vec<&'a str> {
+    let cells = |line: &'a str| line.split('|').map(str::trim).collect::<Vec<_>>();
+    let row = document.lines().map(cells).find(|cells| cells.len() == 6 && cells[1] == class);
+    row.map(|cells| cells[2].split(", ").collect()).unwrap_or_default()
+}
+
+/// What a path names that the crate does without. The path is whole: its first name is not that of an import.
+fn breach(file: &str, path: &Path, denied: &[(&str, &'static str)]) -> Option<Breach> {
+    let text = path.segments.join("::");
+    let names = |(name, _): &&(&str, &'static str)| {
+        let all_of = path.role == Role::Glob && name.starts_with(&format!("{text}::"));
+        text == *name || text.starts_with(&format!("{name}::")) || all_of
+    };
+    let asks_clock = text.ends_with("::now").then_some("the clock");
+    let what = DENIED.iter().chain(denied).find(names).map(|(_, what)| *what).or(asks_clock)?;
+    Some(Breach { file: file.to_owned(), line: path.line, path: text, what })
+}
+
+fn findings(breaches: &[Breach], exceptions: &[(&str, &str, &str)]) -> Vec<Finding> {
+    let is_taken = |breach: &Breach, (file, path, _): &(&str, &str, &str)| breach.file == *file && breach.path == *path;
+    let new = breaches.iter().filter(|breach| !exceptions.iter().any(|exception| is_taken(breach, exception)));
+    let new = new.map(|breach| {
+        let Breach { file, line, path, what } = breach;
+        let advice = format!("let the caller hand in what it is for, or use it in a crate above ({DOCUMENT})");
+        Finding::new(file, *line, format!("`{path}` asks {what}, which this crate does without; {advice}"))
+    });
+    let stale = exceptions.iter().filter(|exception| !breaches.iter().any(|breach| is_taken(breach, exception)));
+    let stale = stale.map(|(file, path, _)| {
+        Finding::new(file, 1, format!("the exception for `{path}` is not needed any more; remove it from `purity.rs`"))
+    });
+    new.chain(stale).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(text: &str, denied: &[(&str, &'static str)]) -> Vec<String> {
+        let files = [("src/lib.rs", text), ("src/a.rs", ""), ("src/b.rs", "use std::fs;")];
+        let text = |path: &str| files.iter().find(|(name, _)| *name == path).map(|(_, text)| *text);
+        let paths = module_tree::paths("src/lib.rs", &text);
+        let breaches: Vec<Breach> = paths.iter().filter_map(|(file, path)| breach(file, path, denied)).collect();
+        findings(&breaches, &[]).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn what_computes_is_no_finding_and_tests_may_read_files() {
+        let text = "use std::{collections::BTreeMap, io, time::Duration};\nfn f(e: io::Error) -> Vec<u8> { now() }\n\
+                    #[cfg(test)]\nmod b;\n#[cfg(test)]\nmod c { use std::env; }\n";
+        assert_eq!(found(text, &DENIED_TO_PURE), [""; 0]);
+    }
+
+    #[test]
+    fn files_the_clock_the_environment_processes_the_network_threads_and_the_terminal_are_found() {
+        let cases = [
+            ("fn f() { std::fs::read(p) }", "`std::fs::read` asks files"),
+            ("use std::{fs as files, vec};", "`std::fs` asks files"),
+            ("fn f() { std::env::var(n) }", "`std::env::var` asks the environment"),
+            ("use std::process::Command;", "`std::process::Command` asks processes"),
+            ("use std::net::*;", "`std::net` asks the network"),
+            ("use std::thread;", "`std::thread` asks threads"),
+            ("use std::os::unix::fs::FileExt;", "`std::os::unix::fs::FileExt` asks the operating system"),
+            ("use std::time::{Duration, Instant};", "`std::time::Instant` asks the clock"),
+            ("use std::time::*;", "`std::time` asks the clock"),
+            ("use std::time;\nfn f() -> u8 { time::SystemTime }", "`std::time::SystemTime` asks the clock"),
+            ("use std::io;\nfn f() { io::stdout() }", "`std::io::stdout` asks the terminal"),
+            ("use jiff::Timestamp;\nfn f() { Timestamp::now() }", "`jiff::Timestamp::now` asks the clock"),
+        ];
+        for (text, expected) in cases {
+            let found = found(text, &DENIED_TO_PURE);
+            assert!(found.len() == 1 && found[0].contains(expected), "{text}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn an_exception_takes_its_own_path_in_its_own_file_and_goes_when_it_is_not_needed() {
+        let breach =
+            Breach { file: "a.rs".to_owned(), line: 3, path: "std::process::id".to_owned(), what: "processes" };
+        let taken = ("a.rs", "std::process::id", "a reason");
+        assert_eq!(findings(std::slice::from_ref(&breach), &[taken]), []);
+        assert_eq!(findings(&[breach], &[("b.rs", "std::process::id", "a reason")]).len(), 2);
+        assert!(EXCEPTIONS.iter().all(|(_, _, reason)| reason.len() > 10));
+    }
+
+    #[test]
+    fn the_crates_of_a_class_are_read_from_the_table() {
+        let table = "| class | crates | may | may not |\n| --- | --- | --- | --- |\n| pure | a, b | x | y |\n";
+        assert_eq!(crates(table, "pure"), ["a", "b"]);
+        assert_eq!(crates(table, "disk"), [""; 0]);
+    }
+}
