@@ -15,7 +15,8 @@
 //!   reported. No directory on the way is a link.
 
 use crate::copy::{CopyError, copy_content};
-use crate::files::{FileError, at, hash, make_parents};
+use crate::file_error::{FileError, at};
+use crate::files::{hash, make_parents};
 use crate::meter::Meter;
 use crate::step::{Step, Steps};
 use crate::tree::{self, Tree};

@@ -10,6 +10,7 @@ mod remove;
 
 pub(crate) use remove::{remove_tree, set_aside};
 
+use crate::file_error::{FileError, at};
 use crate::meter::Meter;
 use crate::step::{Step, Steps};
 use crate::tree::{Tree, open_regular};
@@ -20,39 +21,11 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 #[cfg(target_os = "linux")]
 use std::os::fd::AsFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The permissions of files that are made, and of directories: only their owner may write. The umask takes away more.
 pub(crate) const FILE_MODE: u32 = 0o644;
 pub(crate) const DIRECTORY_MODE: u32 = 0o755;
-
-/// An operation on a file that could not be done, and on which one.
-#[derive(Debug)]
-pub struct FileError {
-    /// What was tried, such as `write`.
-    pub action: &'static str,
-    /// The file.
-    pub path: PathBuf,
-    /// What the system said.
-    pub source: io::Error,
-}
-
-impl std::fmt::Display for FileError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "could not {} `{}`: {}", self.action, self.path.display(), self.source)
-    }
-}
-
-impl std::error::Error for FileError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
-    }
-}
-
-/// Names the file and the action of an error.
-pub(crate) fn at<'p>(action: &'static str, path: &'p Path) -> impl FnOnce(io::Error) -> FileError + use<'p> {
-    move |source| FileError { action, path: path.to_owned(), source }
-}
 
 /// A text file of bounded length. The error is a sentence without the file's name.
 pub(crate) fn read_text(path: &Path, len_max: u64) -> Result<String, String> {

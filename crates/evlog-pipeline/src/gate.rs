@@ -16,7 +16,7 @@ mod bindings;
 
 use crate::artifact::{Spelling, Staged};
 use crate::custody::Custody;
-use crate::files::FileError;
+use crate::file_error::FileError;
 use crate::limits::LISTING_LEN_MAX;
 use crate::meter::{Meter, Tell};
 use crate::names::time_in;

@@ -8,7 +8,8 @@
 //!   a link, and then what it leads to is measured.
 //! - The list is in byte order of paths, each once.
 
-use crate::files::{FileError, at, measure, measure_below};
+use crate::file_error::{FileError, at};
+use crate::files::{measure, measure_below};
 use crate::meter::{Meter, Tell};
 use crate::plan::{Input, InputFrom};
 use crate::tree::Tree;

@@ -11,9 +11,10 @@
 //! - A claim removes the lock that it made, and never one that another process has made since.
 //! - A claim of which nothing came leaves no directory that it made.
 
-use crate::files::{DIRECTORY_MODE, FILE_MODE, FileError, at, make_directory, make_within, write_as_holder};
+use crate::error::RunError;
+use crate::file_error::{FileError, at};
+use crate::files::{DIRECTORY_MODE, FILE_MODE, make_directory, make_within, write_as_holder};
 use crate::orphans::Mark;
-use crate::run::RunError;
 use crate::step::{Step, Steps};
 use crate::tree::{Tree, entries, open_regular};
 use evlog::check_run_id;

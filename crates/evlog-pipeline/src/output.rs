@@ -10,7 +10,8 @@
 //! - Nothing is written into a file that evlog did not make, or that is not what the log says of it.
 //! - The length and digest that are given are those of the bytes that evlog wrote, and the file has these bytes.
 
-use crate::files::{FILE_MODE, FileError, at, hash, make_parents, set_aside};
+use crate::file_error::{FileError, at};
+use crate::files::{FILE_MODE, hash, make_parents, set_aside};
 use crate::meter::Meter;
 use crate::secrets::Secrets;
 use crate::step::Steps;

@@ -11,7 +11,6 @@
 //! - A run that was left stays in progress in the log, until it is taken up with the plan that it was created with.
 //! - Only the holder of the run lock touches the bundle.
 
-mod error;
 mod findings;
 mod leftover;
 mod resume;
@@ -20,12 +19,13 @@ mod same;
 mod stage;
 mod taken;
 
-pub use error::RunError;
 pub use resume::{is_in_progress, resume, stale_locks};
 pub use retry::{Retry, may_retry};
 
 use crate::descriptors;
-use crate::files::{FileError, at, make_within, remove_tree, set_aside, write_as_holder};
+use crate::error::RunError;
+use crate::file_error::{FileError, at};
+use crate::files::{make_within, remove_tree, set_aside, write_as_holder};
 use crate::guard::Guard;
 use crate::interrupt::Interrupts;
 use crate::lock::Claim;

@@ -7,7 +7,7 @@
 
 mod mount;
 
-use crate::files::{FileError, at};
+use crate::file_error::{FileError, at};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, openat, statat};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};

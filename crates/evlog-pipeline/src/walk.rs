@@ -1,7 +1,7 @@
 //! Enumerates the files of a directory: of a stage's staging, or of a bundle. No link is followed,
 //! and nothing is looked at that is mounted below a staging directory or a bundle.
 
-use crate::files::{FileError, at};
+use crate::file_error::{FileError, at};
 use crate::limits::DEPTH_MAX;
 use crate::tree::{self, Tree};
 use rustix::fs::FileType;

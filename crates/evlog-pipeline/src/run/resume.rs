@@ -13,7 +13,8 @@
 
 use super::{Options, RunError, RunReport, Runner, SHELF, Session, findings, hex, same};
 use crate::custody::{Custody, sync_parents};
-use crate::files::{FileError, make_within, measure_below, sync_below};
+use crate::file_error::FileError;
+use crate::files::{make_within, measure_below, sync_below};
 use crate::lock::Claim;
 use crate::meter::Meter;
 use crate::output::adopt;

@@ -8,7 +8,8 @@
 use super::leftover::left_behind;
 use super::{RunError, Runner, SHELF, hex};
 use crate::capture::Capture;
-use crate::files::{FileError, at, make_parents, make_within};
+use crate::file_error::{FileError, at};
+use crate::files::{make_parents, make_within};
 use crate::gate::{Artifact, Failed, Gate, Passed};
 use crate::inputs::Found;
 use crate::limits::REPORT_LEN_MAX;

@@ -11,7 +11,8 @@
 use super::Runner;
 use super::retry::Offer;
 use super::stage::{Room, Stop};
-use crate::files::{FILE_MODE, FileError, at, make_parents, measure_below};
+use crate::file_error::{FileError, at};
+use crate::files::{FILE_MODE, make_parents, measure_below};
 use crate::inputs::Found;
 use crate::meter::Meter;
 use crate::plan::Stage;

@@ -1,7 +1,7 @@
 //! Why a run could not be brought to its end.
 
 use crate::descriptors::FewDescriptors;
-use crate::files::FileError;
+use crate::file_error::FileError;
 use crate::secrets::SecretsError;
 use evlog::LogError;
 use evlog_lifecycle::pipeline::RunStatus;
@@ -154,7 +154,7 @@ impl RunError {
     }
 
     /// The same, of a run that is in progress in the log.
-    pub(super) fn leaving(self, run: &str) -> RunError {
+    pub(crate) fn leaving(self, run: &str) -> RunError {
         match self {
             RunError::File(_) | RunError::Projection(_) | RunError::Descriptors(_) => {
                 RunError::Left { run: run.to_owned(), source: Box::new(self) }
