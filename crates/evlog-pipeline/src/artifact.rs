@@ -15,9 +15,9 @@ mod dataset;
 mod spelling;
 mod text;
 
+pub(crate) use dataset::schema_paths_of;
 #[cfg(test)]
 pub(crate) use dataset::tests::part;
-pub(crate) use dataset::{is_schema_path, schema_paths_of};
 pub(crate) use spelling::Spelling;
 
 use crate::limits::{DOCUMENT_LEN_MAX, DOCUMENT_MEMORY_MAX, LINE_LEN_MAX, YAML_LEN_MAX, memory_of_json};

@@ -1,4 +1,4 @@
-//! Paths of a bundle that cannot stand side by side, and those that are the run's own.
+//! Paths of a bundle that cannot stand side by side, those that are the run's own, and those of datasets' schemas.
 
 use evlog_lifecycle::pipeline::Definition;
 use std::collections::BTreeMap;
@@ -7,6 +7,9 @@ use std::ops::Bound;
 /// What the projections of a run write; directories stand for everything in them. The contract refuses them too.
 const OWN: [&str; 6] =
     ["run.json", "manifest.json", "audit_events.jsonl", "logs/health.json", "logs/contract_validation", ".staging"];
+
+/// The name of the file that says which columns a dataset has.
+pub(crate) const DATASET_SCHEMA: &str = "_schema.json";
 
 /// Whether two paths are the same, or one would be a file where the other needs a directory.
 pub(crate) fn clash(a: &str, b: &str) -> bool {
@@ -41,6 +44,12 @@ pub(crate) fn reserved(path: &str, definition: &Definition) -> Option<String> {
 /// Where a stage's standard output and error stand in the bundle.
 pub(crate) fn captured(stage: &str) -> String {
     format!("logs/{stage}.log")
+}
+
+/// Whether paths that are written so, as a path or a pattern, are in a directory and have the name of a dataset's
+/// schema.
+pub(crate) fn is_dataset_schema(text: &str) -> bool {
+    text.strip_suffix(DATASET_SCHEMA).is_some_and(|directory| directory.len() > 1 && directory.ends_with('/'))
 }
 
 #[cfg(test)]
@@ -87,6 +96,21 @@ mod tests {
         }
         for path in ["report/run.json", "logs/other.log", "logs/run.log", "a", "manifest.jsonl", "logs/scratch/x"] {
             assert_eq!(reserved(path, &definition), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn the_schema_of_a_dataset_stands_in_a_directory() {
+        for (text, is) in [
+            ("a/_schema.json", true),
+            ("*/b/_schema.json", true),
+            ("_schema.json", false),
+            ("/_schema.json", false),
+            ("a/x_schema.json", false),
+            ("a/_schema.jsonl", false),
+            ("a/b", false),
+        ] {
+            assert_eq!(is_dataset_schema(text), is, "{text}");
         }
     }
 }

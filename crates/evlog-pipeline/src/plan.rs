@@ -20,9 +20,7 @@ pub use registry::{Binding, Registered, Registry, RegistryError, RegistryProblem
 
 use crate::glob::Glob;
 use crate::schema::{Schema, Texts};
-use crate::secrets::Secrets;
 use evlog_lifecycle::pipeline::{Definition, FailMode};
-use evlog_projection::canonical;
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -229,20 +227,6 @@ impl Plan {
     /// Reads a plan file and the schemas that it names.
     pub fn load(path: &Path) -> Result<Plan, PlanError> {
         check::load(path)
-    }
-
-    /// BLAKE3 of what it says, without the values of secrets: somebody with the digest could find a
-    /// short one by trying.
-    pub(crate) fn digest_without(&self, secrets: &Secrets) -> [u8; 32] {
-        let mut said = secrets.mask_value(&self.said);
-        for (pointer, texts) in &self.read {
-            if texts.0.iter().any(|text| secrets.are_in(text.as_bytes())) {
-                let masked = Texts(texts.0.iter().map(|text| secrets.mask(text).into_owned()).collect());
-                let digest = blake3::Hash::from(masked.digest()).to_hex().to_string();
-                said.pointer_mut(pointer).into_iter().for_each(|place| *place = digest.as_str().into());
-            }
-        }
-        *blake3::hash(&canonical(&said)).as_bytes()
     }
 
     /// The stages that take part, in canonical order.

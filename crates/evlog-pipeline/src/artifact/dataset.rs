@@ -11,32 +11,25 @@
 mod footer;
 
 use super::{Findings, Staged};
+use crate::paths::DATASET_SCHEMA;
 use evlog_lifecycle::pipeline::report::Finding;
 use footer::{Footer, Leaf};
 use serde_json::Value;
 use std::io;
 
-/// The name of the file that says which columns a dataset has.
-const SCHEMA_NAME: &str = "_schema.json";
 /// How the paths of its parts end.
 const PART_SUFFIX: &str = ".parquet";
-
-/// Whether paths that are written so, as a path or a pattern, are in a directory and have the name of a dataset's
-/// `_schema.json`.
-pub(crate) fn is_schema_path(text: &str) -> bool {
-    text.strip_suffix(SCHEMA_NAME).is_some_and(|directory| directory.len() > 1 && directory.ends_with('/'))
-}
 
 /// The `_schema.json` files, nearest first, whose part the path would be.
 pub(crate) fn schema_paths_of(path: &str) -> impl Iterator<Item = String> {
     let is_part = path.ends_with(PART_SUFFIX);
     let directories = path.rmatch_indices('/').map(|(at, _)| &path[..=at]).chain([""]);
-    directories.filter(move |_| is_part).map(|directory| format!("{directory}{SCHEMA_NAME}"))
+    directories.filter(move |_| is_part).map(|directory| format!("{directory}{DATASET_SCHEMA}"))
 }
 
 /// Holds the parts of a dataset against its `_schema.json`, which stands at this path and says this.
 pub(super) fn check(staged: Staged<'_>, path: &str, said: &Value, findings: &mut Findings) -> io::Result<()> {
-    let directory = path.strip_suffix(SCHEMA_NAME).unwrap_or_default();
+    let directory = path.strip_suffix(DATASET_SCHEMA).unwrap_or_default();
     let below = staged.paths.iter().filter_map(|path| path.strip_prefix(directory));
     let mut parts = below.filter(|part| part.ends_with(PART_SUFFIX)).peekable();
     if parts.peek().is_none() {

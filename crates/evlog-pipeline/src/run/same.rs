@@ -8,6 +8,7 @@
 
 use super::{Retry, hex};
 use crate::plan::{Input, Plan, Stage};
+use crate::schema::Texts;
 use crate::secrets::Secrets;
 use evlog_lifecycle::pipeline::State;
 use evlog_projection::canonical;
@@ -35,9 +36,17 @@ pub(super) fn manifest(plan: &Plan, retry: Option<&Retry>, secrets: &Secrets) ->
     manifest
 }
 
-/// BLAKE3 of what the plan says, without the values of secrets.
+/// BLAKE3 of what the plan says, without the values of secrets: somebody with the digest could find a short one by trying.
 pub(super) fn plan_digest(plan: &Plan, secrets: &Secrets) -> String {
-    hex(plan.digest_without(secrets))
+    let mut said = secrets.mask_value(&plan.said);
+    for (pointer, texts) in &plan.read {
+        if texts.0.iter().any(|text| secrets.are_in(text.as_bytes())) {
+            let masked = Texts(texts.0.iter().map(|text| secrets.mask(text).into_owned()).collect());
+            let digest = hex(masked.digest());
+            said.pointer_mut(pointer).into_iter().for_each(|place| *place = digest.as_str().into());
+        }
+    }
+    hex(*blake3::hash(&canonical(&said)).as_bytes())
 }
 
 /// BLAKE3 of what starts a stage, likewise: its command, its environment as the plan says it, its inputs as it declares them. What

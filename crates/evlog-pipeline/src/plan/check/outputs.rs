@@ -2,10 +2,10 @@
 
 use super::Problems;
 use super::stages::Known;
-use crate::artifact::is_schema_path;
 use crate::glob::Glob;
 use crate::names::time_in;
 use crate::paths;
+use crate::paths::is_dataset_schema;
 use crate::plan::{ArtifactMode, Output, Pattern, raw};
 use evlog_lifecycle::pipeline::{Definition, relpath};
 use std::collections::BTreeMap;
@@ -96,7 +96,8 @@ impl Known<'_> {
     fn misplaced(&self, contract: &str, output: &raw::Output) -> Option<(Range<usize>, String)> {
         let contract = self.contracts.get(contract)?;
         let text = output.path.as_ref().or(output.glob.as_ref())?;
-        let is_misplaced = matches!(contract.mode, ArtifactMode::ParquetDataset(_)) && !is_schema_path(text.get_ref());
+        let is_misplaced =
+            matches!(contract.mode, ArtifactMode::ParquetDataset(_)) && !is_dataset_schema(text.get_ref());
         is_misplaced.then(|| {
             let (mode, found) = (raw::Mode::ParquetDatasetV1.word(), text.get_ref());
             (text.span(), format!("expected the `_schema.json` of a directory with `{mode}`, found `{found}`"))

@@ -2,11 +2,11 @@
 
 use super::beside::Beside;
 use super::{Binding, Problems, Registered, Registry, Scope, raw};
-use crate::artifact::is_schema_path;
 use crate::glob::{Exhausted, Glob, Steps};
 use crate::limits::COMPARING_MAX;
 use crate::names::time_in;
 use crate::paths;
+use crate::paths::is_dataset_schema;
 use crate::plan::check::schemas;
 use crate::plan::raw::Mode;
 use crate::plan::{ArtifactContract, BoundSchema};
@@ -224,7 +224,7 @@ fn check_mode(written: &raw::Binding, at: &dyn Fn(&str) -> String, problems: &mu
                     .at(at("artifact_glob"), format!("expected a path below `report/` with `{mode}`, found `{glob}`"));
             }
         }
-        Mode::ParquetDatasetV1 if !is_schema_path(glob) => {
+        Mode::ParquetDatasetV1 if !is_dataset_schema(glob) => {
             let message = format!("expected the `_schema.json` of a directory with `{mode}`, found `{glob}`");
             problems.at(at("artifact_glob"), message);
         }
