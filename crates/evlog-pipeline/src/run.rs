@@ -20,7 +20,7 @@ mod stage;
 mod taken;
 
 pub use resume::{is_in_progress, resume, stale_locks};
-pub use retry::{Retry, may_retry};
+pub use retry::may_retry;
 
 use crate::descriptors;
 use crate::error::RunError;
@@ -57,6 +57,15 @@ const MANIFEST: &str = "manifest.json";
 const HEALTH: &str = "logs/health.json";
 /// What holds the staging directory of the stage that runs, and the copies of what it staged.
 const SHELF: &str = ".staging";
+
+/// Which run is to be retried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// The run, which has ended.
+    pub of: String,
+    /// The stage that runs in any case, and all after it; none: as many are taken over as can be.
+    pub from: Option<String>,
+}
 
 /// Who may stop a run, and who is told of its steps.
 #[derive(Clone, Debug, Default)]

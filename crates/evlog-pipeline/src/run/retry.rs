@@ -9,7 +9,7 @@
 //! - A run that was left is taken up with the run that its manifest says it retries.
 
 use super::resume::left;
-use super::{RunError, same};
+use super::{Retry, RunError, same};
 use crate::inputs::Found;
 use crate::outcomes::Told;
 use crate::plan::{Plan, Stage};
@@ -18,15 +18,6 @@ use evlog::View;
 use evlog_lifecycle::pipeline::{Artifact, Outcome, RunStatus, StageStatus, State, is_substage, root_of};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-
-/// Which run is to be retried.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Retry {
-    /// The run, which has ended.
-    pub of: String,
-    /// The stage that runs in any case, and all after it; none: as many are taken over as can be.
-    pub from: Option<String>,
-}
 
 /// Whether a run can be retried with a plan; the error says why not. Its id is recorded, so it holds no secret of the plan.
 pub fn may_retry(view: &mut View, plan: &Plan, retry: &Retry) -> Result<(), RunError> {
