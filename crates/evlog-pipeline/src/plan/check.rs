@@ -6,15 +6,15 @@ mod environment;
 mod inputs;
 mod outputs;
 mod registry;
-pub(super) mod schemas;
+mod schemas;
 mod stages;
 
-use super::error::Problem;
+use super::error::Problems;
 use super::{ArtifactContract, Plan, PlanError, Stage, document, raw};
 use crate::files::read_text;
 use crate::limits::PLAN_LEN_MAX;
 use crate::schema::Texts;
-use evlog_lifecycle::form::{self, FILE_LEN_MAX, line_and_column};
+use evlog_lifecycle::form::{self, FILE_LEN_MAX};
 use evlog_lifecycle::pipeline::{Definition, built_in};
 use evlog_projection::parse;
 use serde_json::{Map, Value, json};
@@ -28,33 +28,8 @@ use toml::Spanned;
 const MANIFEST_RESERVED: [&str; 6] =
     ["contract_version", "run_id", "status", "started_at_utc", "ended_at_utc", "stage_outcomes"];
 
-/// Mistakes found so far, with their offsets in the file.
-pub(super) struct Problems(Vec<(Option<usize>, String)>);
-
-impl Problems {
-    /// A mistake at a place.
-    pub(super) fn at(&mut self, span: Range<usize>, message: impl Into<String>) {
-        self.0.push((Some(span.start), message.into()));
-    }
-
-    /// A mistake of the file as a whole.
-    pub(super) fn whole(&mut self, message: impl Into<String>) {
-        self.0.push((None, message.into()));
-    }
-
-    fn into_error(self, file: &Path, text: &str) -> PlanError {
-        let place = |(offset, message): (Option<usize>, String)| Problem {
-            place: offset.map(|offset| line_and_column(text, offset)),
-            message,
-        };
-        let mut problems: Vec<Problem> = self.0.into_iter().map(place).collect();
-        problems.sort_unstable();
-        PlanError { file: file.to_owned(), problems }
-    }
-}
-
 pub(super) fn load(path: &Path) -> Result<Plan, PlanError> {
-    let mut problems = Problems(Vec::new());
+    let mut problems = Problems::default();
     let text = match read_text(path, PLAN_LEN_MAX) {
         Ok(text) => text,
         Err(message) => {
@@ -63,7 +38,7 @@ pub(super) fn load(path: &Path) -> Result<Plan, PlanError> {
         }
     };
     match plan(path, &text, &mut problems) {
-        Some(plan) if problems.0.is_empty() => Ok(plan),
+        Some(plan) if problems.is_empty() => Ok(plan),
         _ => Err(problems.into_error(path, &text)),
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! Invariant: no number is rounded. One that JSON would not carry is a problem with its place.
 
-use super::check::Problems;
+use super::error::Problems;
 use evlog_projection::number;
 use serde_json::{Map, Value};
 use toml::Spanned;

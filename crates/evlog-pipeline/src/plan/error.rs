@@ -1,7 +1,9 @@
 //! What is wrong with a plan: every mistake that was found, with its place.
 
+use evlog_lifecycle::form::line_and_column;
 use std::fmt;
-use std::path::PathBuf;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 /// A plan that cannot be run. Nothing was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,3 +40,33 @@ impl fmt::Display for PlanError {
 }
 
 impl std::error::Error for PlanError {}
+
+/// Mistakes found so far, with their offsets in the file.
+#[derive(Default)]
+pub(super) struct Problems(Vec<(Option<usize>, String)>);
+
+impl Problems {
+    /// A mistake at a place.
+    pub(super) fn at(&mut self, span: Range<usize>, message: impl Into<String>) {
+        self.0.push((Some(span.start), message.into()));
+    }
+
+    /// A mistake of the file as a whole.
+    pub(super) fn whole(&mut self, message: impl Into<String>) {
+        self.0.push((None, message.into()));
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn into_error(self, file: &Path, text: &str) -> PlanError {
+        let place = |(offset, message): (Option<usize>, String)| Problem {
+            place: offset.map(|offset| line_and_column(text, offset)),
+            message,
+        };
+        let mut problems: Vec<Problem> = self.0.into_iter().map(place).collect();
+        problems.sort_unstable();
+        PlanError { file: file.to_owned(), problems }
+    }
+}

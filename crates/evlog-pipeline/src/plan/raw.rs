@@ -1,5 +1,6 @@
 //! The plan file as it is written: keys and types, with their places, and nothing judged yet.
 
+use super::{ArtifactMode, BoundSchema};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
@@ -77,6 +78,19 @@ pub(super) enum Mode {
     YamlDocument,
     TextDocumentV1,
     ParquetDatasetV1,
+}
+
+impl Mode {
+    /// How artifacts of this mode are checked, with the schema where it has one.
+    pub(super) fn with_schema(self, bound: BoundSchema) -> ArtifactMode {
+        match self {
+            Mode::JsonDocument => ArtifactMode::JsonDocument(bound),
+            Mode::JsonlLines => ArtifactMode::JsonlLines(bound),
+            Mode::YamlDocument => ArtifactMode::YamlDocument(bound),
+            Mode::TextDocumentV1 => ArtifactMode::TextDocument,
+            Mode::ParquetDatasetV1 => ArtifactMode::ParquetDataset(bound),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]

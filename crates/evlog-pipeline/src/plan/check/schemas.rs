@@ -56,23 +56,12 @@ fn mode(directory: &Path, schema: &raw::Schema, compiling: &mut u64, problems: &
     match loaded {
         Ok(loaded) => {
             let bound = BoundSchema { schema: Arc::new(loaded.schema), blake3: loaded.blake3, texts: loaded.texts };
-            Some(with_schema(*schema.mode.get_ref(), bound))
+            Some(schema.mode.get_ref().with_schema(bound))
         }
         Err(message) => {
             problems.at(file.span(), format!("schema `{}`: {message}", file.get_ref()));
             None
         }
-    }
-}
-
-/// A mode, with the schema where it has one.
-pub(in crate::plan) fn with_schema(mode: raw::Mode, bound: BoundSchema) -> ArtifactMode {
-    match mode {
-        raw::Mode::JsonDocument => ArtifactMode::JsonDocument(bound),
-        raw::Mode::JsonlLines => ArtifactMode::JsonlLines(bound),
-        raw::Mode::YamlDocument => ArtifactMode::YamlDocument(bound),
-        raw::Mode::TextDocumentV1 => ArtifactMode::TextDocument,
-        raw::Mode::ParquetDatasetV1 => ArtifactMode::ParquetDataset(bound),
     }
 }
 

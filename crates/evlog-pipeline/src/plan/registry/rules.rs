@@ -7,7 +7,6 @@ use crate::limits::COMPARING_MAX;
 use crate::names::time_in;
 use crate::paths;
 use crate::paths::is_dataset_schema;
-use crate::plan::check::schemas;
 use crate::plan::raw::Mode;
 use crate::plan::{ArtifactContract, BoundSchema};
 use crate::schema::{COMPILING_ALL_MAX, Loaded, Schema, check_compiling};
@@ -255,7 +254,6 @@ fn bind(contracts: &mut BTreeMap<String, Registered>, written: &raw::Binding) {
     }
     if let Some(bound) = contract.compiled.take() {
         let version = contract.version.clone();
-        contract.artifact =
-            Some(ArtifactContract { version, mode: schemas::with_schema(written.validation_mode, bound) });
+        contract.artifact = Some(ArtifactContract { version, mode: written.validation_mode.with_schema(bound) });
     }
 }
