@@ -10,7 +10,7 @@ mod schemas;
 mod stages;
 
 use super::error::Problems;
-use super::{ArtifactContract, Plan, PlanError, Stage, document, raw};
+use super::{ArtifactContract, Output, Pattern, Plan, PlanError, Stage, document, raw};
 use crate::files::read_text;
 use crate::limits::PLAN_LEN_MAX;
 use crate::schema::Texts;
@@ -27,6 +27,13 @@ use toml::Spanned;
 /// Members of the manifest that are the engine's.
 const MANIFEST_RESERVED: [&str; 6] =
     ["contract_version", "run_id", "status", "started_at_utc", "ended_at_utc", "stage_outcomes"];
+
+/// What a stage leaves.
+#[derive(Default)]
+struct Outputs {
+    paths: BTreeMap<String, Output>,
+    patterns: Vec<Pattern>,
+}
 
 pub(super) fn load(path: &Path) -> Result<Plan, PlanError> {
     let mut problems = Problems::default();
@@ -76,7 +83,7 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
     let secrets = environment::secrets(&raw.secrets, problems);
     let declared = raw.schema.iter().map(|schema| schema.contract.get_ref().as_str()).collect();
     let (declared, registry_known) = (&declared, registry.as_ref());
-    let known = stages::Known { definition: &definition, contracts: &contracts, declared, registry: registry_known };
+    let known = outputs::Known { definition: &definition, contracts: &contracts, declared, registry: registry_known };
     let stages = stages::stages(&raw, &known, problems);
     let said = said(&document, &contracts, registry.as_ref(), &stages);
     let is_stage = |id: &str| stages.iter().any(|stage| stage.id == id);

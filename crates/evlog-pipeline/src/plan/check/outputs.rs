@@ -1,28 +1,30 @@
 //! What the stages of a plan leave: every path, or pattern of paths, belongs to one output of one stage.
 
-use super::Problems;
-use super::stages::Known;
+use super::registry::Named;
+use super::{Outputs, Problems};
 use crate::glob::Glob;
 use crate::names::time_in;
 use crate::paths;
 use crate::paths::is_dataset_schema;
-use crate::plan::{ArtifactMode, Output, Pattern, raw};
+use crate::plan::{ArtifactContract, ArtifactMode, Output, Pattern, raw};
 use evlog_lifecycle::pipeline::{Definition, relpath};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-
-/// What a stage leaves.
-#[derive(Default)]
-pub(super) struct Outputs {
-    pub(super) paths: BTreeMap<String, Output>,
-    pub(super) patterns: Vec<Pattern>,
-}
 
 /// What the outputs so far are, each with its stage.
 #[derive(Default)]
 pub(super) struct Taken<'r> {
     paths: BTreeMap<&'r str, &'r str>,
     patterns: Vec<(Glob, &'r str)>,
+}
+
+/// What the stages of a plan may speak of.
+pub(super) struct Known<'p> {
+    pub(super) definition: &'p Definition,
+    pub(super) contracts: &'p BTreeMap<String, ArtifactContract>,
+    /// The contracts that a `[[schema]]` names, also where it is refused.
+    pub(super) declared: &'p BTreeSet<&'p str>,
+    pub(super) registry: Option<&'p Named>,
 }
 
 pub(super) fn outputs<'r>(

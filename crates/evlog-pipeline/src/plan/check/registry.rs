@@ -1,8 +1,7 @@
 //! The registry that a plan names, and what it makes of the plan's stages: another source of their outputs (rules K-13 to
 //! K-17).
 
-use super::outputs::Outputs;
-use super::{Problems, hex};
+use super::{Outputs, Problems, hex};
 use crate::glob::{Exhausted, Glob, Steps};
 use crate::limits::COMPARING_MAX;
 use crate::plan::registry::{Binding, Registry, RegistryError, RegistryProblem, Scope};

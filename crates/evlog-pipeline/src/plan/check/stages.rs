@@ -1,10 +1,9 @@
 //! The stages of a plan: order, codes, limits.
 
-use super::outputs::{Outputs, Taken};
-use super::registry::Named;
-use super::{Problems, environment, inputs, outputs};
+use super::outputs::{Known, Taken};
+use super::{Outputs, Problems, environment, inputs, outputs};
 use crate::limits::{OUTPUT_LIMIT_DEFAULT, OUTPUT_LIMIT_MIN, TIME_LIMIT_MAX};
-use crate::plan::{ArtifactContract, Stage, raw};
+use crate::plan::{Stage, raw};
 use evlog_lifecycle::pipeline::{Definition, FailMode, Severity};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -15,15 +14,6 @@ pub(super) fn fail_mode(raw: Option<raw::FailMode>) -> Option<FailMode> {
         raw::FailMode::FailClosed => FailMode::FailClosed,
         raw::FailMode::WarnAndSkip => FailMode::WarnAndSkip,
     })
-}
-
-/// What the stages of a plan may speak of.
-pub(super) struct Known<'p> {
-    pub(super) definition: &'p Definition,
-    pub(super) contracts: &'p BTreeMap<String, ArtifactContract>,
-    /// The contracts that a `[[schema]]` names, also where it is refused.
-    pub(super) declared: &'p BTreeSet<&'p str>,
-    pub(super) registry: Option<&'p Named>,
 }
 
 /// The stages in canonical order.
