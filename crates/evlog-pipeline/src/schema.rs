@@ -8,6 +8,7 @@
 //! `format` is an annotation, as the draft says, and is not asserted. References to other files are followed where the
 //! schema is a file itself (`schema/files.rs`); every other reference out of a document is refused.
 
+mod document;
 mod files;
 mod multiples;
 mod patterns;

@@ -6,9 +6,9 @@
 //!
 //! Invariant: a bound is never too low for a schema that stands in one file. Of several files each is bounded by itself.
 
+use super::document::{anchors_of, names, target};
 use super::multiples::is_large;
 use super::patterns::{Effort, Lengths, Matching};
-use super::steps::{anchors_of, names};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -190,7 +190,7 @@ impl<'v> Survey<'v> {
     }
 
     fn target(&self, reference: &str) -> Option<&'v Value> {
-        super::steps::target(self.root, &self.anchors, reference)
+        target(self.root, &self.anchors, reference)
     }
 }
 
