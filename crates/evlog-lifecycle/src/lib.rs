@@ -18,6 +18,8 @@ pub mod pipeline;
 pub mod status;
 pub mod story;
 
+mod fields;
+mod located;
 mod members;
 mod projected;
 mod table;

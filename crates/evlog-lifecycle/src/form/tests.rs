@@ -68,7 +68,7 @@ fn the_canonical_text_reads_again_as_the_same_definition() {
         let first = machine(text);
         let flaws = super::Flaws::default();
         let value = serde_json::from_str(first.text()).expect("JSON");
-        let again = crate::machine::read(value, "", crate::pipeline::Origin::Brought, &flaws).expect("the same");
+        let again = crate::machine::read(value, "", crate::fields::Origin::Brought, &flaws).expect("the same");
         assert_eq!(again, *first);
     }
     let Ok(Definition::Pipeline(own)) = Definition::parse(PIPELINE) else { panic!("a pipeline") };

@@ -3,9 +3,8 @@
 //! Invariant: a command that was read holds values of the right types, and a definition without flaws.
 
 use super::definition::Definition;
-use crate::form::fields::Flaws;
+use crate::fields::{Flaws, Origin};
 use crate::members::{Members, kind, malformed, quoted};
-use crate::pipeline::Origin;
 use evlog_projection::Malformed;
 use serde_json::{Map, Value};
 use std::sync::Arc;

@@ -7,10 +7,8 @@
 
 use super::definition::{ANY_STATUS, DataType, Definition, OrderRule, Parts, StatusDefinition, StatusId, Undefined};
 use super::soundness;
-use crate::form::fields::{Fields, Flaws, items, text, word};
-use crate::form::{NAME_LEN_MAX, about, name, within};
+use crate::fields::{Fields, Flaws, NAME_LEN_MAX, Origin, about, is_word, items, name, text, within, word};
 use crate::members::quoted;
-use crate::pipeline::{Origin, is_word};
 use serde_json::Value;
 use std::collections::BTreeMap;
 

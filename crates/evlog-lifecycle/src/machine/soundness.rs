@@ -5,7 +5,7 @@
 //! Invariant: every status of a definition without flaws is entered by some run.
 
 use super::definition::{OrderRule, Parts, StatusId, Undefined};
-use crate::form::fields::Flaws;
+use crate::fields::Flaws;
 use crate::members::{pointer, quoted};
 use std::collections::BTreeSet;
 

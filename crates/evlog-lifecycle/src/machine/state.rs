@@ -10,8 +10,7 @@
 use super::definition::{Definition, StatusId, Undefined};
 use super::payload::{Created, Forced, Payload, Rejected, Transitioned};
 use super::rules::{self, Entry};
-use crate::form::fields::Flaws;
-use crate::pipeline::Origin;
+use crate::fields::{Flaws, Origin};
 use evlog_format::Seq;
 use evlog_projection::{Fact, FoldError, canonical};
 use serde_json::{Map, Value};

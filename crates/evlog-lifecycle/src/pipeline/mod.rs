@@ -33,7 +33,7 @@ pub use definition::{
     REASON_CODES_MAX, ReasonCode, STAGES_MAX, SUBSTAGES_MAX, Severity, StageDefinition, SubstageDefinition, built_in,
     is_stage_name, is_substage, is_word, purple_axiom, root_of,
 };
-pub(crate) use definition::{Origin, read_definition};
+pub(crate) use definition::{PURPLE_AXIOM_FILE, read_definition};
 pub use matrix::{is_required, published_contracts};
 pub use outcome::{BLOCKED, FailMode, Outcome, RunStatus, StageStatus, derive_status};
 pub use payload::Artifact;

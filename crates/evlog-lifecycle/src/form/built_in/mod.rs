@@ -2,22 +2,20 @@
 //!
 //! Invariant: a file, once released, stays: runs are judged by it years later.
 
-use super::{Definition, Origin};
+pub use crate::pipeline::purple_axiom;
+
+use super::Definition;
+use crate::fields::Origin;
 use crate::{machine, pipeline};
 use std::sync::{Arc, LazyLock};
 
 /// The files: name and text.
 pub const BUILT_IN: [(&str, &str); 2] =
-    [("status", include_str!("status.toml")), ("purple-axiom", include_str!("purple-axiom.toml"))];
+    [("status", include_str!("status.toml")), ("purple-axiom", pipeline::PURPLE_AXIOM_FILE)];
 
 static STATUS: LazyLock<Arc<machine::Definition>> = LazyLock::new(|| match read(BUILT_IN[0].1) {
     Definition::Machine(definition) => definition,
     Definition::Pipeline(_) => unreachable!("status.toml has statuses"),
-});
-
-static PURPLE_AXIOM: LazyLock<Arc<pipeline::Definition>> = LazyLock::new(|| match read(BUILT_IN[1].1) {
-    Definition::Pipeline(definition) => definition,
-    Definition::Machine(_) => unreachable!("purple-axiom.toml has stages"),
 });
 
 fn read(text: &str) -> Definition {
@@ -28,11 +26,6 @@ fn read(text: &str) -> Definition {
 /// The lifecycle that contract `status` is judged by.
 pub fn status() -> Arc<machine::Definition> {
     Arc::clone(&STATUS)
-}
-
-/// The pipeline of nine stages that contract `pipeline` was specified for.
-pub fn purple_axiom() -> Arc<pipeline::Definition> {
-    Arc::clone(&PURPLE_AXIOM)
 }
 
 /// The built-in definition of this name.

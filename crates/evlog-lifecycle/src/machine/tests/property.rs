@@ -2,7 +2,6 @@
 //! agrees with what was decided live at every prefix.
 
 use super::{Play, RUN};
-use crate::form;
 use crate::machine::{Definition, Machine};
 use crate::testing::{Harness, bundle};
 use evlog_projection::Contract;
@@ -42,8 +41,8 @@ fn any_definition() -> impl Strategy<Value = Value> {
 }
 
 fn sound(value: &Value) -> Option<Arc<Definition>> {
-    let flaws = form::fields::Flaws::default();
-    crate::machine::read(value.clone(), "", crate::pipeline::Origin::Brought, &flaws).map(Arc::new)
+    let flaws = crate::fields::Flaws::default();
+    crate::machine::read(value.clone(), "", crate::fields::Origin::Brought, &flaws).map(Arc::new)
 }
 
 fn any_command() -> impl Strategy<Value = Value> {

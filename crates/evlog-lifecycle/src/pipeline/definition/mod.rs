@@ -10,23 +10,41 @@
 
 mod read;
 
-pub use crate::form::built_in::purple_axiom;
+pub use crate::fields::is_word;
+pub(crate) use read::definition as read_definition;
 pub use read::{ORDER_RULES_MAX, REASON_CODES_MAX, STAGES_MAX, SUBSTAGES_MAX};
-pub(crate) use read::{Origin, definition as read_definition};
 
-use crate::form::fields::Flaws;
+use crate::fields::{Flaws, Origin};
+use crate::located::Located;
 use crate::members::malformed;
 use crate::pipeline::outcome::{FailMode, Outcome, StageStatus};
 use evlog_projection::canonical;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 /// The owner of what belongs to no stage, such as the run's own inputs. Never a stage (rule P-05).
 pub const ORCHESTRATOR: &str = "orchestrator";
 
 /// Names of the built-in pipelines.
 pub const NAMES: [&str; 1] = ["purple-axiom"];
+
+/// The file of the built-in one.
+pub(crate) const PURPLE_AXIOM_FILE: &str = include_str!("purple-axiom.toml");
+
+static PURPLE_AXIOM: LazyLock<Arc<Definition>> = LazyLock::new(|| {
+    let flaws = Flaws::default();
+    let read = |located: Located<'_>| read_definition(located.value, "", Origin::BuiltIn, &flaws);
+    match Located::parse(PURPLE_AXIOM_FILE).map(read) {
+        Ok(Some(definition)) => Arc::new(definition),
+        wrong => unreachable!("a built-in file is right: {wrong:?} {flaws:?}"),
+    }
+});
+
+/// The pipeline of nine stages that contract `pipeline` was specified for.
+pub fn purple_axiom() -> Arc<Definition> {
+    Arc::clone(&PURPLE_AXIOM)
+}
 
 /// The built-in pipeline of this name.
 pub fn built_in(name: &str) -> Option<Arc<Definition>> {
@@ -166,12 +184,6 @@ pub fn is_substage(stage: &str) -> bool {
 /// Whether each dotted segment is `[a-z][a-z0-9_]*` (rule P-02).
 pub fn is_stage_name(text: &str) -> bool {
     text.split('.').all(is_word)
-}
-
-/// Whether it is `[a-z][a-z0-9_]*`: a segment of a stage, or a reason code.
-pub fn is_word(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_lowercase())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
 impl Severity {

@@ -6,10 +6,9 @@
 
 use super::{
     ANY_STAGE, Catalogue, Coupling, Definition, Must, NAMES, ORCHESTRATOR, OrderRule, ReasonCode, Severity,
-    StageDefinition, SubstageDefinition, is_stage_name, is_substage, is_word, purple_axiom, root_of,
+    StageDefinition, SubstageDefinition, is_stage_name, is_substage, purple_axiom, root_of,
 };
-use crate::form::fields::{Fields, Flaws, text};
-use crate::form::{about, name, within};
+use crate::fields::{Fields, Flaws, Origin, about, is_word, name, text, within};
 use crate::members::quoted;
 use crate::pipeline::outcome::FailMode;
 use serde_json::Value;
@@ -28,15 +27,6 @@ pub const SUBSTAGES_MAX: usize = 1024;
 pub const ORDER_RULES_MAX: usize = 256;
 /// The most rows of a catalogue.
 pub const REASON_CODES_MAX: usize = 4096;
-
-/// Whose definition is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
-    /// Ours: it may have a reserved name, and has its cross-cutting codes itself.
-    BuiltIn,
-    /// A user's.
-    Brought,
-}
 
 /// The definition, when nothing is wrong with it; else `flaws` has grown.
 pub(crate) fn definition(value: Value, at: &str, origin: Origin, flaws: &Flaws) -> Option<Definition> {

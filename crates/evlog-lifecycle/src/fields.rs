@@ -5,10 +5,24 @@
 //!
 //! Invariant: every flaw names the part as a JSON pointer, what was expected, and what was found.
 
-use super::located::Half;
+use crate::located::Half;
 use crate::members::{kind, pointer, quoted};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
+
+/// The longest name, in characters.
+pub const NAME_LEN_MAX: usize = 64;
+/// The longest sentence about something, in characters.
+pub const ABOUT_LEN_MAX: usize = 200;
+
+/// Whose definition is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Ours: it may have a reserved name, and has its cross-cutting codes itself.
+    BuiltIn,
+    /// A user's.
+    Brought,
+}
 
 /// Something wrong with a part of a definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,4 +202,49 @@ pub(crate) fn word<T: Copy>(text: &str, at: &str, words: &[(&'static str, T)], f
         flaws.at(at, format!("expected {}, found `{}`", list.join(" or "), quoted(text)));
     }
     known
+}
+
+/// The member `name`: `[a-z][a-z0-9_-]*`, and not one of these.
+pub(crate) fn name(fields: &mut Fields<'_>, flaws: &Flaws, reserved: &[&str]) -> Option<String> {
+    let pointer = fields.pointer("name");
+    let name = fields.text("name")?;
+    let plain = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'-');
+    if !plain || name.len() > NAME_LEN_MAX {
+        let found = quoted(&name);
+        flaws.at(
+            pointer,
+            format!("expected a name of the form [a-z][a-z0-9_-]*, at most {NAME_LEN_MAX} long, found `{found}`"),
+        );
+    } else if reserved.contains(&name.as_str()) {
+        flaws.at(pointer, format!("`{name}` is the name of a built-in one; choose another"));
+    }
+    Some(name)
+}
+
+/// The member `about`: a sentence for people.
+pub(crate) fn about(fields: &mut Fields<'_>, flaws: &Flaws) -> Option<String> {
+    let pointer = fields.pointer("about");
+    let about = fields.optional_text("about")?;
+    let found = about.chars().count();
+    if !(1..=ABOUT_LEN_MAX).contains(&found) {
+        flaws.at(&pointer, format!("expected 1 to {ABOUT_LEN_MAX} characters, found {found}"));
+    }
+    if about.chars().any(char::is_control) {
+        flaws.at(pointer, "expected one line without control characters");
+    }
+    Some(about)
+}
+
+/// Finds fault with more of something than there may be.
+pub(crate) fn within(flaws: &Flaws, pointer: &str, what: &str, found: usize, max: usize) {
+    if found > max {
+        flaws.at(pointer, format!("expected at most {max} {what}, found {found}"));
+    }
+}
+
+/// Whether it is `[a-z][a-z0-9_]*`: a segment of a stage, or a reason code.
+pub fn is_word(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_lowercase())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }

@@ -6,14 +6,31 @@
 //! - A part is named by its JSON pointer, so that definitions read from TOML and from JSON are read by the same code.
 //! - Text that is not TOML gives findings, each with its place, and no value.
 
-use super::Finding;
 use crate::members::pointer;
 use evlog_projection::number;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+
+/// Something wrong with a contract file.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Finding {
+    /// Line, from 1.
+    pub line: usize,
+    /// Column in characters, from 1.
+    pub column: usize,
+    /// What was expected and what was found.
+    pub message: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.line, self.column, self.message)
+    }
+}
 
 /// A document, and the byte offsets of its parts.
 #[derive(Debug)]
