@@ -99,7 +99,7 @@ fn moved(state: &mut State, fact: &Fact<'_>, event: &Moved) -> Result<(), FoldEr
     if event.cause == MoveCause::Derived {
         let derived = state.is_all_done();
         let (ending, _) = state.ending();
-        let known = super::decide::settle::is_output_failure(&event.reason) || ending.phase == event.to;
+        let known = super::reasons::is_output_failure(&event.reason) || ending.phase == event.to;
         expect(fact, derived && known, || {
             format!("expected `{}` to follow from the steps, found `{}`", ending.phase, event.to)
         })?;

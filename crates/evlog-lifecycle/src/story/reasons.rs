@@ -92,3 +92,8 @@ pub(crate) fn known(text: Cow<'static, str>) -> Cow<'static, str> {
 pub(crate) fn is_final(reason: &str) -> bool {
     [INPUT_SCHEMA_FAILED, OUTPUT_SCHEMA_FAILED, EXPRESSION_FAILED, INPUT_TOO_LARGE, DEPENDENCY_FAILED].contains(&reason)
 }
+
+/// Whether a run that is done fails for its output, and not for its steps.
+pub(crate) fn is_output_failure(reason: &str) -> bool {
+    [OUTPUT_RESOLUTION_FAILED, OUTPUT_SCHEMA_FAILED].contains(&reason)
+}

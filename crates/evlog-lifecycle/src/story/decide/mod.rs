@@ -11,7 +11,7 @@ mod launch;
 mod parallel;
 mod redrive;
 mod report;
-pub(crate) mod settle;
+mod settle;
 mod tick;
 pub(crate) mod turn;
 

@@ -25,11 +25,6 @@ fn fail(moved: &mut Moved, reason: &'static str, message: String) {
     (moved.message, moved.error) = (Some(message), Some(error));
 }
 
-/// Whether a run that is done fails for its output, and not for its steps.
-pub(crate) fn is_output_failure(reason: &str) -> bool {
-    [reasons::OUTPUT_RESOLUTION_FAILED, reasons::OUTPUT_SCHEMA_FAILED].contains(&reason)
-}
-
 impl State {
     /// Whether every step of every stage that is to be executed has ended.
     pub(crate) fn is_all_done(&self) -> bool {
