@@ -31,6 +31,7 @@ mod decide;
 pub mod definition;
 pub mod derive;
 pub mod duration;
+mod ending;
 pub mod expression;
 pub mod failure;
 mod fold;

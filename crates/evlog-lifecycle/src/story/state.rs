@@ -10,7 +10,7 @@
 use super::conditions::{self, Conditions};
 use super::definition::graph::{self, Graph};
 use super::definition::{Definition, Group};
-use super::derive::{Bucket, Dependency, Tally, bucket};
+use super::derive::{Bucket, Dependency, Tally, bucket, meaning};
 use super::duration;
 use super::failure::RunError;
 use super::machine::Phase;
@@ -279,7 +279,7 @@ impl State {
         let Ok(graph) = &origin.graph else { return };
         for dependent in graph.dependents(number) {
             let dependent = *dependent as usize;
-            let judge = |phase| State::means(&origin.story, dependent, number, phase);
+            let judge = |phase| meaning(&origin.story, dependent, number, phase);
             let (before, after) = (judge(was), judge(Some(is)));
             if before == after || self.steps.get(dependent).is_terminal() {
                 continue;
@@ -345,7 +345,7 @@ impl State {
             let (mut unmet, mut failed_need) = (0, None);
             for need in graph.needs(*number) {
                 let phase = self.steps.get(*need as usize).phase;
-                match State::means(&origin.story, *number, *need as usize, phase) {
+                match meaning(&origin.story, *number, *need as usize, phase) {
                     Dependency::Met => {}
                     Dependency::Unmet => unmet += 1,
                     Dependency::Failed => {

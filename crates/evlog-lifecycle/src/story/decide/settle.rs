@@ -13,7 +13,6 @@ use crate::story::machine::Phase;
 use crate::story::payload::{CancelMode, MoveCause, Moved, StepCause};
 use crate::story::reasons;
 use crate::story::schema::Checked;
-use crate::story::state::State;
 use evlog_projection::canonical;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -23,13 +22,6 @@ fn fail(moved: &mut Moved, reason: &'static str, message: String) {
     let error = RunError { kind: reason.to_owned(), message: message.clone(), failed_steps: Vec::new() };
     (moved.to, moved.reason) = (Phase::Failed, Cow::Borrowed(reason));
     (moved.message, moved.error) = (Some(message), Some(error));
-}
-
-impl State {
-    /// Whether every step of every stage that is to be executed has ended.
-    pub(crate) fn is_all_done(&self) -> bool {
-        self.stage() == Stage::Done
-    }
 }
 
 impl Turn<'_> {
