@@ -12,6 +12,7 @@
 mod command;
 mod decide;
 mod definition;
+mod fold;
 mod payload;
 mod project;
 mod read;
@@ -83,11 +84,11 @@ impl Contract for Machine {
     }
 
     fn start(&self, fact: &Fact<'_>) -> Result<State, FoldError> {
-        state::start(fact)
+        fold::start(fact)
     }
 
     fn evolve(&self, state: &mut State, fact: &Fact<'_>) -> Result<(), FoldError> {
-        state::evolve(state, fact)
+        fold::evolve(state, fact)
     }
 
     fn answer(&self, fact: &Fact<'_>) -> Option<(Outcome, ContractError)> {
