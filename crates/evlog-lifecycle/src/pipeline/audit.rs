@@ -8,10 +8,10 @@
 use super::definition::is_substage;
 use super::outcome::{Outcome, RunStatus};
 use super::payload::{
-    Artifact, Created, LimitExceeded, OutcomeRecorded, OutputCaptured, Payload, Refused, TakenOver, ValidationReported,
+    Artifact, Created, Found, LimitExceeded, OutcomeRecorded, OutputCaptured, Payload, Refused, TakenOver,
+    ValidationReported,
 };
 use super::project::{IN_PROGRESS, artifact, hex, input, stage_state};
-use super::reconcile::Found;
 use super::state::State;
 use crate::projected::audit_line;
 use evlog_projection::{Fact, FoldError};

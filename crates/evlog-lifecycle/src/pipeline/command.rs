@@ -6,8 +6,9 @@
 
 use super::definition::{Definition, NAMES};
 use super::outcome::{FailMode, StageStatus};
-use super::payload::{Artifact, Behavior, Input, InputContent, LimitExceeded, LockForced, Origin, TakenOver};
-use super::reconcile::{Found, Outputs};
+use super::payload::{
+    Artifact, Behavior, Found, Input, InputContent, LimitExceeded, LockForced, Origin, Outputs, TakenOver,
+};
 use crate::members::{Members, malformed, pointer, quoted};
 use evlog_projection::Malformed;
 use serde_json::{Map, Value};

@@ -9,10 +9,10 @@ use super::command::{Chosen, Command, Create, Do, Told};
 use super::definition::{Definition, NAMES, built_in};
 use super::outcome::{FailMode, Outcome};
 use super::payload::{
-    Artifacts, Created, Finalized, InputsRecorded, OutcomeRecorded, OutputCaptured, Payload, Reconciled, Refused,
-    StageBegun, StageSetting, TakenOver, ValidationReported,
+    Artifacts, Created, Finalized, Found, InputsRecorded, OutcomeRecorded, OutputCaptured, Payload, Reconciled,
+    Refused, StageBegun, StageSetting, TakenOver, ValidationReported,
 };
-use super::reconcile::{self, Found};
+use super::reconcile;
 use super::rules::{self, Judged, Recording, refuse};
 use super::state::State;
 use crate::members::{cut, quoted};

@@ -14,6 +14,7 @@ mod audit;
 mod command;
 mod decide;
 mod definition;
+mod fold;
 mod left;
 mod matrix;
 mod outcome;
@@ -37,7 +38,7 @@ pub(crate) use definition::{PURPLE_AXIOM_FILE, read_definition};
 pub use matrix::{is_required, published_contracts};
 pub use outcome::{BLOCKED, FailMode, Outcome, RunStatus, StageStatus, derive_status};
 pub use payload::Artifact;
-pub use reconcile::Outputs;
+pub use payload::Outputs;
 pub use state::State;
 
 use evlog_format::{Kind, kind};
@@ -110,11 +111,11 @@ impl Contract for Pipeline {
     }
 
     fn start(&self, fact: &Fact<'_>) -> Result<State, FoldError> {
-        state::start(fact)
+        fold::start(fact)
     }
 
     fn evolve(&self, state: &mut State, fact: &Fact<'_>) -> Result<(), FoldError> {
-        state::evolve(state, fact)
+        fold::evolve(state, fact)
     }
 
     fn answer(&self, fact: &Fact<'_>) -> Option<(Answered, ContractError)> {

@@ -5,7 +5,6 @@
 //!
 //! Invariant: a payload is read whole and in its one encoding, or refused with a sentence.
 
-use super::reconcile::Found;
 use crate::pipeline::outcome::{FailMode, Outcome, RunStatus, StageStatus};
 use evlog_format::payload::{PayloadError, decode, encode};
 use evlog_format::{Kind, kind};
@@ -164,6 +163,49 @@ pub(super) struct Refused {
     pub code: String,
     /// For people.
     pub message: String,
+}
+
+/// What was found of a stage's outputs in the bundle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Outputs {
+    /// None of them.
+    None,
+    /// All that are required, and valid.
+    Valid,
+    /// All that are required, and some do not fulfil their contract.
+    Invalid,
+    /// Some that are required, and some not.
+    Partial,
+    /// Some that cannot be read.
+    Corrupt,
+}
+
+/// What was found of a stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Found {
+    /// The stage.
+    pub stage: String,
+    /// Its outputs.
+    pub outputs: Outputs,
+    /// Whether its staging directory could not be cleared.
+    pub staging: bool,
+}
+
+impl Outputs {
+    /// All of them, with the words of commands.
+    pub const WORDS: [(&'static str, Outputs); 5] = [
+        ("none", Outputs::None),
+        ("valid", Outputs::Valid),
+        ("invalid", Outputs::Invalid),
+        ("partial", Outputs::Partial),
+        ("corrupt", Outputs::Corrupt),
+    ];
+
+    /// The word of commands.
+    pub fn word(self) -> &'static str {
+        let known = Outputs::WORDS.iter().find(|(_, outputs)| *outputs == self);
+        known.map_or_else(|| unreachable!("every finding has a word"), |(word, _)| word)
+    }
 }
 
 /// `pipeline.reconciled`: what was found of an interrupted run. The outcomes that follow from it are the next events.

@@ -7,52 +7,9 @@
 
 use super::definition::is_substage;
 use super::outcome::{Outcome, StageStatus};
+use super::payload::{Found, Outputs};
 use super::rules::{self, Judged, refuse};
 use super::state::State;
-use serde::{Deserialize, Serialize};
-
-/// What was found of a stage's outputs in the bundle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub enum Outputs {
-    /// None of them.
-    None,
-    /// All that are required, and valid.
-    Valid,
-    /// All that are required, and some do not fulfil their contract.
-    Invalid,
-    /// Some that are required, and some not.
-    Partial,
-    /// Some that cannot be read.
-    Corrupt,
-}
-
-/// What was found of a stage.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Found {
-    /// The stage.
-    pub stage: String,
-    /// Its outputs.
-    pub outputs: Outputs,
-    /// Whether its staging directory could not be cleared.
-    pub staging: bool,
-}
-
-impl Outputs {
-    /// All of them, with the words of commands.
-    pub const WORDS: [(&'static str, Outputs); 5] = [
-        ("none", Outputs::None),
-        ("valid", Outputs::Valid),
-        ("invalid", Outputs::Invalid),
-        ("partial", Outputs::Partial),
-        ("corrupt", Outputs::Corrupt),
-    ];
-
-    /// The word of commands.
-    pub fn word(self) -> &'static str {
-        let known = Outputs::WORDS.iter().find(|(_, outputs)| *outputs == self);
-        known.map_or_else(|| unreachable!("every finding has a word"), |(word, _)| word)
-    }
-}
 
 const STORAGE: &str = "storage_io_error";
 const MISSING: &str = "input_missing";

@@ -6,7 +6,7 @@ use crate::pipeline::payload::{
     Origin, OutcomeRecorded, OutputCaptured, Payload, Reconciled, Refused, StageBegun, StageSetting, TakenOver,
     ValidationReported,
 };
-use crate::pipeline::reconcile::{Found, Outputs};
+use crate::pipeline::payload::{Found, Outputs};
 use evlog_format::{Event, PLAIN};
 use std::fmt::Write;
 
