@@ -1,20 +1,18 @@
 //! Targets that are one decoder each. Bytes are tried as they are, and again with a checksum that matches, since few
 //! changed bytes would get past it.
 
+use crate::LOG;
 use evlog_format::checksum::Seed;
 use evlog_format::frame::Decoded;
 use evlog_format::{
-    Commit, CommitHead, CommitReader, Durability, Event, FRAME_HEADER_LEN, FrameCodec, Kind, LogId, PLAIN,
-    SEGMENT_HEADER_LEN, SegmentHeader, Seq, encode_commit, limits,
+    Commit, CommitHead, CommitReader, Durability, Event, FRAME_HEADER_LEN, FrameCodec, Kind, PLAIN, SEGMENT_HEADER_LEN,
+    SegmentHeader, Seq, encode_commit, limits,
 };
 use evlog_lifecycle::{custom::Custom, pipeline::Pipeline, status::Status};
 use evlog_projection::registry::BundleFold;
 use evlog_projection::{Contracts, Fact};
 use evlog_store::fuzz::sealed;
 use evlog_verify::{Frontier, Tree};
-
-/// The log that the golden frames are of.
-pub(crate) const LOG: LogId = LogId(*b"evlog-golden-log");
 
 /// What is read is written in the same bytes.
 pub(crate) fn segment_header(bytes: &[u8]) {

@@ -10,8 +10,11 @@ mod bytes;
 mod log;
 pub mod seeds;
 
-use evlog_format::{Decoded, FrameCodec};
+use evlog_format::{Decoded, FrameCodec, LogId};
 use std::path::{Path, PathBuf};
+
+/// The log that the golden frames are of.
+const LOG: LogId = LogId(*b"evlog-golden-log");
 
 /// A decoder, and what must hold of it.
 #[derive(Clone, Copy, Debug)]
@@ -69,7 +72,7 @@ pub fn target(name: &str) -> Target {
 
 /// Holds what a decoder said of the bytes at a position against what it may say of them.
 pub fn check_decoded(position: u64, bytes: &[u8], decoded: Decoded<'_>) {
-    bytes::check_decoded(&FrameCodec::new(bytes::LOG), position, bytes, decoded);
+    bytes::check_decoded(&FrameCodec::new(LOG), position, bytes, decoded);
 }
 
 /// Where the inputs of a target lie.

@@ -1,6 +1,6 @@
 //! A small log, one of whose files is replaced by any bytes: reader, writer and auditor agree, and nothing made up is shown.
 
-use crate::bytes::LOG;
+use crate::LOG;
 use crate::seeds::{self, Closed, Place};
 use evlog_format::Position;
 use evlog_store::fs::SimFs;

@@ -1,6 +1,6 @@
 //! The inputs that fuzzing begins with, made from the golden logs: always the same bytes.
 
-use crate::bytes::LOG;
+use crate::LOG;
 use evlog_format::commit::CommitReader;
 use evlog_format::frame::Decoded;
 use evlog_format::limits::TIME_MAX_NS;
