@@ -4,7 +4,7 @@
 //! Does not: decide whether a log may sign one, which takes the log.
 
 use crate::key::{Algorithm, KeyError, SignerKey, VerifierKey, check_name};
-use crate::note::{Note, NoteError, SignatureError};
+use crate::note::{NUMBER_END, Note, NoteError, SignatureError};
 use alloc::format;
 use alloc::string::{String, ToString};
 use base64::Engine;
@@ -132,9 +132,6 @@ impl Checkpoint {
 fn value<'l>(line: &'l str, name: &str) -> Option<&'l str> {
     line.strip_prefix(name)?.strip_prefix(' ')
 }
-
-/// Numbers of notes and proofs are smaller: other people's readers hold them as doubles, and round what is not.
-pub(crate) const NUMBER_END: u64 = 1 << 53;
 
 /// A decimal number in its one spelling.
 pub(crate) fn number(text: &str) -> Option<u64> {

@@ -3,7 +3,6 @@
 //! Does: read and write them, sign and cosign, verify a signature of a known key.
 //! Does not: know what the text says.
 
-use crate::checkpoint::NUMBER_END;
 use crate::key::{Algorithm, SignerKey, VerifierKey};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -14,6 +13,8 @@ use core::fmt;
 
 /// The longest note that is read, in bytes: a checkpoint with hundreds of signatures has no more.
 pub const NOTE_LEN_MAX: usize = 64 * 1024;
+/// Numbers of notes and proofs are smaller: other people's readers hold them as doubles, and round what is not.
+pub(crate) const NUMBER_END: u64 = 1 << 53;
 const DASH: &str = "\u{2014} ";
 const ID_LEN: usize = 4;
 const TIME_LEN: usize = 8;
