@@ -187,6 +187,11 @@ fn transitioned(from: RunStatus, to: RunStatus) -> Done<Vec<u8>> {
     Ok(payload::encode(&table)?)
 }
 
+/// The events of the works that append: ten of a run, one run after the other.
+pub fn audit_events(count: usize) -> Done<Events> {
+    Events::new(Sizes::Audit, Layout { len: 10, at_once: 1 }, count)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,8 +1,8 @@
 //! Works that need a process of their own: whole commands timed from start to end, followers, and writers that are killed.
 
+use crate::events::audit_events;
 use crate::machine::process_bytes;
 use crate::watch::Stopped;
-use crate::works::audit_events;
 use crate::{Done, during, ours};
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read};

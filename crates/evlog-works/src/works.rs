@@ -6,7 +6,6 @@ mod whole;
 
 use crate::Done;
 use crate::contender::Contender;
-use crate::events::{Events, Layout, Sizes};
 use crate::programs::Programs;
 use crate::series::Results;
 use crate::watch::Watch;
@@ -191,11 +190,6 @@ pub fn run(plan: &Plan<'_>, works: &[Work], watch: &mut dyn Watch) -> Done<Resul
         whole::follow(plan, watch, &mut results)?;
     }
     Ok(results)
-}
-
-/// The events of the works that append: ten of a run, one run after the other.
-pub fn audit_events(count: usize) -> Done<Events> {
-    Events::new(Sizes::Audit, Layout { len: 10, at_once: 1 }, count)
 }
 
 /// That a store gave back what it was given.

@@ -1,9 +1,9 @@
 //! Works that append, and read back what they appended.
 
-use super::{Plan, Work, audit_events, expect_events, named};
+use super::{Plan, Work, expect_events, named};
 use crate::busy::Busy;
 use crate::contender::{Contender, Store};
-use crate::events::{Events, Layout, NATURAL, Sizes};
+use crate::events::{Events, Layout, NATURAL, Sizes, audit_events};
 use crate::floor::FLOOR;
 use crate::machine::bytes_below;
 use crate::ours::{self, EVLOG};

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::contender::Store;
+use crate::events::Events;
 use crate::floor::{FLOOR, ZEROED};
 use crate::ours::EVLOG;
 use crate::watch::{Stopped, Unwatched};

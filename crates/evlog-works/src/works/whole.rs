@@ -1,7 +1,8 @@
 //! Whole commands, as a user types them.
 
-use super::{Plan, Work, audit_events, named};
+use super::{Plan, Work, named};
 use crate::Done;
+use crate::events::audit_events;
 use crate::machine::{bytes_below, process_sleeps};
 use crate::ours::EVLOG;
 use crate::programs::{Guard, lines, piped, run, run_patiently};
