@@ -1,9 +1,9 @@
 //! Deterministic folds of events, and the bytes they end in.
 //!
 //! Does: say what a contract is ([`contract`]), fold a run's events into the files of its bundle ([`bundle`]) or into
-//! the digests of them ([`digests`]), write and compare canonical JSON ([`mod@canonical`], [`difference`]), say which
-//! numbers are taken ([`mod@number`]), read commands ([`request`], [`members`]), keep the contracts that a log knows
-//! ([`registry`]).
+//! the digests of them ([`digests`]), write, read and compare canonical JSON ([`mod@canonical`], [`strict`],
+//! [`difference`]), say which numbers are taken ([`mod@number`]), read commands ([`request`], [`members`]), keep the
+//! contracts that a log knows ([`registry`]).
 //! Does not: touch files, ask the time, know any contract.
 //!
 //! Invariants:
@@ -21,10 +21,11 @@ pub mod members;
 pub mod number;
 pub mod registry;
 pub mod request;
+pub mod strict;
 pub mod time;
 
 pub use bundle::{Bundle, File};
-pub use canonical::{JsonError, canonical, parse};
+pub use canonical::canonical;
 pub use contract::{
     Asked, Cause, Content, Contract, ContractError, Decision, Fact, FoldError, Malformed, NewEvent, Outcome, RunHead,
     Target,
@@ -32,3 +33,4 @@ pub use contract::{
 pub use members::Members;
 pub use registry::{Contracts, RunFold};
 pub use request::{Request, RequestBuilder, TypedCommand};
+pub use strict::{JsonError, parse};

@@ -4,9 +4,10 @@
 //!
 //! Invariant: a request was checked when it was made, and does not change. Its content digest is of what it says.
 
-use crate::canonical::{canonical, parse};
+use crate::canonical::canonical;
 use crate::contract::Malformed;
 use crate::members::{Members, check_run_id, kind, malformed};
+use crate::strict::parse;
 use crate::{number, registry, time};
 use evlog_format::Seq;
 use evlog_format::limits::{ACTOR_LEN_MAX, CORRELATION_LEN_MAX, IDEMPOTENCY_KEY_LEN_MAX};

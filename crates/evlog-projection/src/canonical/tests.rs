@@ -1,6 +1,7 @@
 //! Claims about canonical JSON and strict reading.
 
 use super::*;
+use crate::parse;
 use proptest::prelude::*;
 use serde_json::json;
 
