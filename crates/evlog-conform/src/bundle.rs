@@ -19,6 +19,11 @@ const DOCUMENT_LEN_MAX: u64 = 64 * 1024 * 1024;
 /// How much memory a document may take once it is read, in bytes.
 const DOCUMENT_MEMORY_MAX: u64 = 1024 * 1024 * 1024;
 
+/// The files of a bundle that checks ask for by name, and where its reports are.
+pub(crate) const MANIFEST: &str = "manifest.json";
+pub(crate) const HEALTH: &str = "logs/health.json";
+pub(crate) const REPORTS: &str = "logs/contract_validation/";
+
 /// Where stages stage; nothing of it belongs to the bundle.
 const STAGING: &str = ".staging";
 

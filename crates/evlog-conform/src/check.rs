@@ -6,6 +6,7 @@ mod artifacts;
 mod determinism;
 mod files;
 mod health;
+mod measured;
 mod order;
 mod plan;
 mod reports;

@@ -1,9 +1,9 @@
 //! Checks 24, 30 and 31: what lies in the bundle, under which names, in which bytes.
 
 use super::Answer;
-use super::subject::{MANIFEST, Subject, impossible};
+use super::subject::{Subject, impossible};
 use super::words::finding;
-use crate::bundle::{Content, Document};
+use crate::bundle::{Content, Document, MANIFEST};
 use evlog_pipeline::time_in;
 use evlog_projection::canonical;
 use evlog_projection::difference::first_difference;

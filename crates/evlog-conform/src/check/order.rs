@@ -1,8 +1,9 @@
 //! Checks 8, 9 and 10: the order of outcomes (pipeline.md 1.6), and that there is one of each.
 
 use super::Answer;
-use super::subject::{Entry, HEALTH, MANIFEST, Subject};
+use super::subject::{Entry, Subject};
 use super::words::{finding, text};
+use crate::bundle::{HEALTH, MANIFEST};
 use crate::finding::Finding;
 use evlog_lifecycle::pipeline::{Definition, OrderKey};
 use std::collections::BTreeMap;

@@ -2,9 +2,9 @@
 
 use super::Answer;
 use super::run::of_schema;
-use super::subject::{Entry, MANIFEST, REPORTS, Subject, top_level};
+use super::subject::{Entry, Subject, top_level};
 use super::words::{finding, quoted, text};
-use crate::bundle::Document;
+use crate::bundle::{Document, MANIFEST, REPORTS};
 use crate::finding::{Finding, NotRun};
 use evlog_lifecycle::pipeline::report::Report;
 use evlog_lifecycle::pipeline::{ORCHESTRATOR, Outcome, StageStatus};

@@ -1,8 +1,9 @@
 //! Checks 13, 17, 18, 19 and 22: what outcomes come to, and which may stand beside which.
 
 use super::Answer;
-use super::subject::{MANIFEST, OUTCOMES, Subject, all_tuples, top_level};
+use super::subject::{OUTCOMES, Subject, all_tuples, top_level};
 use super::words::{self, finding, text};
+use crate::bundle::MANIFEST;
 use evlog_lifecycle::pipeline::{BLOCKED, Definition, Outcome, derive_status, is_substage, root_of};
 use std::collections::{BTreeMap, BTreeSet};
 

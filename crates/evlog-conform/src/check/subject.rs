@@ -1,8 +1,8 @@
 //! What the checks look at, read once: the documents of a bundle, and the outcomes in them.
 
-use super::artifacts::{self, Artifacts, Recorded};
+use super::measured::{self, Artifacts, Recorded};
 use crate::Known;
-use crate::bundle::{Bundle, Document};
+use crate::bundle::{Bundle, Document, HEALTH, MANIFEST, REPORTS};
 use crate::check::Needs;
 use crate::finding::NotRun;
 use crate::yardstick::Yardstick;
@@ -10,9 +10,6 @@ use evlog_lifecycle::pipeline::{Definition, FailMode, Outcome, RunStatus, StageS
 use evlog_pipeline::{FileError, Plan};
 use serde_json::{Map, Value};
 
-pub(super) const MANIFEST: &str = "manifest.json";
-pub(super) const HEALTH: &str = "logs/health.json";
-pub(super) const REPORTS: &str = "logs/contract_validation/";
 /// What stands in a bundle in canonical bytes beside them.
 const OTHERS: [&str; 2] = ["run_results.json", "logs/pass_manifest.json"];
 /// The list of outcomes in the manifest, and in the health file.
@@ -67,9 +64,9 @@ impl<'a> Subject<'a> {
             reports,
             others: OTHERS.iter().map(|path| bundle.document(path)).collect::<Result<_, _>>()?,
             against: known.against.map(comparable).transpose()?,
-            recorded: artifacts::recorded(bundle)?,
+            recorded: measured::recorded(bundle)?,
             artifacts: match known.against {
-                Some(other) => Some((artifacts::all(bundle)?, artifacts::all(other)?)),
+                Some(other) => Some((measured::all(bundle)?, measured::all(other)?)),
                 None => None,
             },
         })

@@ -1,0 +1,59 @@
+//! The artifacts of a bundle, measured: length and digest of each, to be compared.
+
+use crate::bundle::{Bundle, HEALTH, MANIFEST, REPORTS};
+use evlog_pipeline::FileError;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// What a run's own record says of its artifacts.
+const RECORD: &str = "run.json";
+/// What evlog itself writes beside the documents that are compared member by member.
+const OWN: [&str; 2] = [RECORD, "audit_events.jsonl"];
+
+/// Length and BLAKE3.
+pub(super) type Content = (u64, String);
+
+/// An artifact that the run's record names, and what was found in its place.
+pub(crate) struct Recorded {
+    pub(super) path: String,
+    pub(super) expected: Content,
+    pub(super) found: Result<Content, &'static str>,
+}
+
+/// By path: the artifacts of a bundle.
+pub(crate) type Artifacts = BTreeMap<String, Content>;
+
+/// Reads what the run's record names; none where there is no such record.
+pub(super) fn recorded(bundle: &Bundle) -> Result<Option<Vec<Recorded>>, FileError> {
+    let record = bundle.document(RECORD)?;
+    let Some(list) = record.value().and_then(|record| record.get("artifacts")).and_then(Value::as_array) else {
+        return Ok(None);
+    };
+    let mut recorded = Vec::new();
+    for artifact in list {
+        let (path, digest) = (artifact["path"].as_str(), artifact["blake3"].as_str());
+        let (Some(path), Some(digest), Some(bytes)) = (path, digest, artifact["bytes"].as_u64()) else { continue };
+        let found = match bundle.unlike_file(path) {
+            Some(other) => Err(other),
+            None => Ok(bundle.measure(path)?),
+        };
+        recorded.push(Recorded { path: path.to_owned(), expected: (bytes, digest.to_owned()), found });
+    }
+    Ok(Some(recorded))
+}
+
+/// Reads every artifact. What else stands in a bundle is compared elsewhere, or differs in every execution.
+pub(super) fn all(bundle: &Bundle) -> Result<Artifacts, FileError> {
+    let is_own = |path: &&str| {
+        [MANIFEST, HEALTH].contains(path) || OWN.contains(path) || path.starts_with(REPORTS) || is_output(path)
+    };
+    let artifacts = bundle.paths().filter(|path| !is_own(path) && bundle.unlike_file(path).is_none());
+    artifacts.map(|path| Ok((path.to_owned(), bundle.measure(path)?))).collect()
+}
+
+/// What stages print, and scratch that nobody compares.
+fn is_output(path: &str) -> bool {
+    let name = path.strip_prefix("logs/");
+    let is_log = |name: &str| name.strip_suffix(".log").is_some_and(|stage| !stage.contains('/'));
+    name.is_some_and(|name| name.starts_with("scratch/") || is_log(name))
+}
