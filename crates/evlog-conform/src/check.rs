@@ -5,6 +5,7 @@
 mod artifacts;
 mod determinism;
 mod files;
+mod finding;
 mod health;
 mod measured;
 mod order;
@@ -16,9 +17,10 @@ mod subject;
 mod tuples;
 mod words;
 
+pub use finding::{Checked, Conformance, FINDINGS_MAX, Finding, NotRun};
+
 use crate::Known;
 use crate::bundle::Bundle;
-use crate::finding::{Checked, Conformance, FINDINGS_MAX, Finding, NotRun};
 use crate::yardstick::Yardstick;
 use evlog_pipeline::FileError;
 use std::fmt;

@@ -13,12 +13,10 @@
 
 mod bundle;
 mod check;
-mod finding;
 mod yardstick;
 
 pub use bundle::Bundle;
-pub use check::{CHECKS, Check, Needs};
-pub use finding::{Checked, Conformance, FINDINGS_MAX, Finding, NotRun};
+pub use check::{CHECKS, Check, Checked, Conformance, FINDINGS_MAX, Finding, Needs, NotRun};
 pub use yardstick::{Yardstick, YardstickError};
 
 use evlog_pipeline::{FileError, Plan};

@@ -1,10 +1,10 @@
 //! Check 43, and what check 41 says of artifacts: whether they hold the bytes that they should.
 
+use super::finding::{Finding, NotRun};
 use super::measured::{Content, Recorded};
 use super::subject::{Subject, impossible};
 use super::words::finding;
 use super::{Answer, Needs};
-use crate::finding::{Finding, NotRun};
 use std::collections::BTreeSet;
 
 /// Check 43.

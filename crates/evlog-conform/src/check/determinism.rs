@@ -3,12 +3,11 @@
 //! Members are compared as text, in the order in which they were written: an order that hangs on a map shows there and
 //! nowhere else.
 
-use super::artifacts;
+use super::finding::{Finding, NotRun};
 use super::subject::Subject;
 use super::words::{cut, finding, text};
-use super::{Answer, Needs};
+use super::{Answer, Needs, artifacts};
 use crate::bundle::{Content, Document};
-use crate::finding::{Finding, NotRun};
 use evlog_projection::difference::first_difference;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;

@@ -1,11 +1,11 @@
 //! Checks 14, 15 and 16: the health file, a mirror of the manifest's outcomes.
 
 use super::Answer;
+use super::finding::Finding;
 use super::subject::{Entry, Subject, impossible};
 use super::tuples::MEMBERS;
 use super::words::{finding, one_of, quoted, text};
 use crate::bundle::{Content, HEALTH};
-use crate::finding::Finding;
 use serde_json::{Map, Value};
 
 const HEALTH_MEMBERS: [&str; 3] = ["run_id", "status", "stages"];

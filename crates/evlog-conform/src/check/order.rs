@@ -1,10 +1,10 @@
 //! Checks 8, 9 and 10: the order of outcomes (pipeline.md 1.6), and that there is one of each.
 
 use super::Answer;
+use super::finding::Finding;
 use super::subject::{Entry, Subject};
 use super::words::{finding, text};
 use crate::bundle::{HEALTH, MANIFEST};
-use crate::finding::Finding;
 use evlog_lifecycle::pipeline::{Definition, OrderKey};
 use std::collections::BTreeMap;
 

@@ -1,10 +1,10 @@
 //! Checks 11, 12, 20, 21 and 23: the bundle beside the plan that the run followed.
 
 use super::Answer;
+use super::finding::Finding;
 use super::subject::{Entry, OUTCOMES, Subject, top_level};
 use super::words::{self, finding, text};
 use crate::bundle::MANIFEST;
-use crate::finding::Finding;
 use evlog_lifecycle::pipeline::{Coupling, FailMode, Outcome, StageStatus, is_substage, root_of};
 use evlog_pipeline::plan::{Pattern, Stage};
 use std::collections::BTreeSet;

@@ -1,11 +1,11 @@
 //! Checks 25 to 29: the reports of publish gates that failed (pipeline.md 4.8 to 4.11).
 
 use super::Answer;
+use super::finding::{Finding, NotRun};
 use super::run::of_schema;
 use super::subject::{Entry, Subject, top_level};
 use super::words::{finding, quoted, text};
 use crate::bundle::{Document, MANIFEST, REPORTS};
-use crate::finding::{Finding, NotRun};
 use evlog_lifecycle::pipeline::report::Report;
 use evlog_lifecycle::pipeline::{ORCHESTRATOR, Outcome, StageStatus};
 use evlog_projection::canonical;

@@ -1,10 +1,10 @@
 //! Checks 1, 2 and 35: the manifest, whose run it is, and when it may be missing.
 
+use super::finding::{Finding, NotRun};
 use super::subject::{OUTCOMES, Subject, impossible};
 use super::words::{finding, quoted, text};
 use super::{Answer, Needs};
 use crate::bundle::{Content, MANIFEST};
-use crate::finding::{Finding, NotRun};
 use evlog_lifecycle::pipeline::RunStatus;
 use evlog_lifecycle::pipeline::report::Finding as SchemaFinding;
 use serde_json::Value;

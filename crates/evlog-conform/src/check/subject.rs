@@ -1,10 +1,10 @@
 //! What the checks look at, read once: the documents of a bundle, and the outcomes in them.
 
+use super::finding::NotRun;
 use super::measured::{self, Artifacts, Recorded};
 use crate::Known;
 use crate::bundle::{Bundle, Document, HEALTH, MANIFEST, REPORTS};
 use crate::check::Needs;
-use crate::finding::NotRun;
 use crate::yardstick::Yardstick;
 use evlog_lifecycle::pipeline::{Definition, FailMode, Outcome, RunStatus, StageStatus, is_substage};
 use evlog_pipeline::{FileError, Plan};

@@ -3,10 +3,10 @@
 //! They look at the manifest; the health file must say the same (check 15).
 
 use super::Answer;
+use super::finding::Finding;
 use super::subject::{Entry, Subject};
 use super::words::{finding, one_of, quoted, text};
 use crate::bundle::MANIFEST;
-use crate::finding::Finding;
 use evlog_lifecycle::pipeline::{FailMode, Severity, StageStatus, is_word};
 use serde_json::Value;
 

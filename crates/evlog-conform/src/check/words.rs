@@ -1,6 +1,6 @@
 //! How findings quote what was found: as JSON text, on one line, cut.
 
-use crate::finding::Finding;
+use super::finding::Finding;
 use evlog_lifecycle::pipeline::Outcome;
 use serde_json::Value;
 

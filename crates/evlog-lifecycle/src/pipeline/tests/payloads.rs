@@ -2,11 +2,10 @@
 
 use crate::pipeline::outcome::{FailMode, RunStatus, StageStatus};
 use crate::pipeline::payload::{
-    Artifact, Artifacts, Behavior, Created, Finalized, Input, InputContent, InputsRecorded, LimitExceeded, LockForced,
-    Origin, OutcomeRecorded, OutputCaptured, Payload, Reconciled, Refused, StageBegun, StageSetting, TakenOver,
-    ValidationReported,
+    Artifact, Artifacts, Behavior, Created, Finalized, Found, Input, InputContent, InputsRecorded, LimitExceeded,
+    LockForced, Origin, OutcomeRecorded, OutputCaptured, Outputs, Payload, Reconciled, Refused, StageBegun,
+    StageSetting, TakenOver, ValidationReported,
 };
-use crate::pipeline::payload::{Found, Outputs};
 use evlog_format::{Event, PLAIN};
 use std::fmt::Write;
 

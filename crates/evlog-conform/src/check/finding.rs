@@ -1,6 +1,6 @@
 //! What the checks answer.
 
-use crate::check::{Check, Needs};
+use super::{Check, Needs};
 use std::fmt;
 
 /// The most findings that are kept of one check: the first in order. All are counted.
