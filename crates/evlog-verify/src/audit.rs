@@ -17,6 +17,7 @@
 mod alone;
 mod contents;
 mod event;
+mod left;
 mod order;
 mod part;
 mod saved;

@@ -3,7 +3,7 @@
 //! A hash table by hand, because the names are hashes already and this crate has no `std`. It only grows, and its order
 //! cannot reach a report.
 
-use super::saved::Saved;
+use super::left::Left;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -63,7 +63,7 @@ impl<V: Copy + Default> Table<V> {
     }
 
     /// Reads what [`save`](Self::save) wrote. Room is made as names come, whatever their number is said to be.
-    pub(super) fn resume<const N: usize>(saved: &mut Saved<'_>, value: impl Fn([u8; N]) -> V) -> Option<Table<V>> {
+    pub(super) fn resume<const N: usize>(saved: &mut Left<'_>, value: impl Fn([u8; N]) -> V) -> Option<Table<V>> {
         let mut table = Table::default();
         for _ in 0..saved.number()? {
             let (name, bytes) = (saved.array()?, saved.array()?);
@@ -113,7 +113,7 @@ impl Contents {
         self.0.save(out, |content| content);
     }
 
-    pub(super) fn resume(saved: &mut Saved<'_>) -> Option<Contents> {
+    pub(super) fn resume(saved: &mut Left<'_>) -> Option<Contents> {
         Table::resume(saved, |content| content).map(Contents)
     }
 

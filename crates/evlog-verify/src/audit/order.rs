@@ -11,7 +11,7 @@ mod recent;
 
 use super::contents::{Contents, Half, Table, name_of};
 use super::event::{EventFlaw, Judge};
-use super::saved::Saved;
+use super::left::Left;
 use crate::verdict::{Finding, Findings, Verdict};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -88,7 +88,7 @@ impl Order {
     }
 
     /// Reads what [`save`](Self::save) wrote.
-    pub(super) fn resume(saved: &mut Saved<'_>) -> Option<Order> {
+    pub(super) fn resume(saved: &mut Left<'_>) -> Option<Order> {
         Some(Order {
             next_seq: saved.number()?,
             durable_before: saved.number()?,

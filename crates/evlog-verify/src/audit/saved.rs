@@ -7,6 +7,7 @@
 //!
 //! Invariant: an audit that went on says what it would have said had it not been interrupted.
 
+use super::left::Left;
 use super::order::Order;
 use super::{Audit, Identity, Segment, State};
 use crate::tree::{Frontier, Tree};
@@ -70,7 +71,7 @@ impl Audit {
 }
 
 fn read(bytes: &[u8], durable_claim: Option<Position>) -> Option<Audit> {
-    let mut saved = Saved(bytes);
+    let mut saved = Left::new(bytes);
     if saved.array()? != VERSION.to_le_bytes() {
         return None;
     }
@@ -80,7 +81,7 @@ fn read(bytes: &[u8], durable_claim: Option<Position>) -> Option<Audit> {
     let tree = Tree::resume(Frontier::decode(saved.bytes(len)?).ok()?);
     let order = Order::resume(&mut saved)?;
     let position = tree.size();
-    saved.0.is_empty().then(|| Audit {
+    saved.is_empty().then(|| Audit {
         identity: Some(Identity { log_id, segment_limit, codec: FrameCodec::new(log_id) }),
         order,
         segments,
@@ -92,25 +93,4 @@ fn read(bytes: &[u8], durable_claim: Option<Position>) -> Option<Audit> {
         state: State::Frames,
         ..Audit::new(durable_claim)
     })
-}
-
-/// What is left of the bytes.
-pub(super) struct Saved<'b>(&'b [u8]);
-
-impl<'b> Saved<'b> {
-    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
-        let (head, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(*head)
-    }
-
-    pub(super) fn number(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
-    }
-
-    fn bytes(&mut self, len: u64) -> Option<&'b [u8]> {
-        let (head, rest) = self.0.split_at_checked(usize::try_from(len).ok()?)?;
-        self.0 = rest;
-        Some(head)
-    }
 }
