@@ -5,19 +5,18 @@
 //! the run in memory moved on.
 
 mod forestall;
+mod in_force;
+mod opening;
 
 use crate::answer::Answer;
 use crate::clock::Reading;
 use crate::error::LogError;
 use crate::history::{ClockStepped, Closed, LOG_STREAM, LossAccepted, Opened};
-use crate::in_force::Judging;
-use crate::net;
-use crate::opening::{created, last_recorded_ns, reopened};
 use crate::options::{Options, ReadOptions};
-use crate::own_notes;
 use crate::policy::{InForce, Orders};
 use crate::runs::{Answered, Cache, Known, Loader, Logged};
 use crate::view::View;
+use crate::{net, own_notes};
 use evlog_format::{CommitHead, Encoded, Event, Idempotency, Kind, LogId, PLAIN, Position, Root, Seq, kind, payload};
 use evlog_projection::contract::{Cause, Target};
 use evlog_projection::registry::{Command, ContractRef};
@@ -26,6 +25,8 @@ use evlog_store::fs::Fs;
 use evlog_store::{
     Append, AppendEvent, Causation, Checkpoints, CreateOptions, OpenError, Owner, Recovery, Settled, Ticket, Writer,
 };
+use in_force::Judging;
+use opening::{created, last_recorded_ns, reopened};
 use serde::Serialize;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};

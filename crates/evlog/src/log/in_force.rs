@@ -1,9 +1,9 @@
 //! The policy that a writer's session judges by: found in `$log` from its end, so that opening a log of many sessions costs
 //! no more than opening one of few, and set anew.
 
+use super::{Log, payload_of};
 use crate::error::LogError;
 use crate::history::{LOG_STREAM, Opened, PolicySet, is_readable};
-use crate::log::{Log, payload_of};
 use crate::policy::{Breach, InForce, Policy, Set};
 use crate::view::Visit;
 use evlog_format::{CommitHead, Seq, kind, payload};

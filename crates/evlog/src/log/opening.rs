@@ -1,9 +1,9 @@
 //! What a session begins with: what the log has to say of its making and of its recovery, and the last time that it
 //! recorded.
 
+use super::{HistoryEvent, Pending, payload_of};
 use crate::error::LogError;
 use crate::history::{Created, Recovered, TailCut};
-use crate::log::{HistoryEvent, Pending, payload_of};
 use crate::options::Options;
 use evlog_format::{FORMAT_VERSION, Seq, kind};
 use evlog_store::{OpenError, RawLog, Recovery, Writer};
