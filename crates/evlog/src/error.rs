@@ -1,11 +1,30 @@
 //! What can go wrong at the door: opening, reading, submitting.
 
-use crate::policy::PolicyError;
 use evlog_format::{Corruption, Position, Root, Seq};
 use evlog_projection::{FoldError, Malformed};
 use evlog_store::{AppendError, OpenError, ReadError};
 use evlog_verify::proof::ProofError;
 use std::fmt;
+
+/// Why a text is no policy, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyError {
+    /// Line and column, both from 1, the column in characters; none: it is about the whole text.
+    pub place: Option<(usize, usize)>,
+    /// What was expected and what was found.
+    pub message: String,
+}
+
+impl fmt::Display for PolicyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.place {
+            Some((line, column)) => write!(f, "line {line}, column {column}: {}", self.message),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for PolicyError {}
 
 /// An operation on a log that could not be done.
 #[derive(Debug)]

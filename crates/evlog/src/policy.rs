@@ -9,8 +9,8 @@ mod order;
 mod read;
 mod timeline;
 
+pub use crate::error::PolicyError;
 pub use order::{OrderRule, Orders, Template};
-pub use read::PolicyError;
 pub use timeline::{InForce, Noted, Policies, Set};
 
 use evlog_format::{CommitHead, Durability};

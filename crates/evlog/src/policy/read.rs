@@ -2,11 +2,11 @@
 
 use super::order::{OrderRule, Template};
 use super::{ITEMS_MAX, POLICY_LEN_MAX, Policy, SECOND_NS};
+use crate::error::PolicyError;
 use evlog_format::kind::{BUILT_IN, CUSTOM_PREFIX};
 use evlog_format::limits::KIND_NAME_LEN_MAX;
 use evlog_format::{Durability, Kind, KindBuf};
 use serde::Deserialize;
-use std::fmt;
 use std::ops::Range;
 use toml::Spanned;
 
@@ -16,26 +16,6 @@ pub(super) const UNITS: [(&str, i64); 4] = [("s", 1), ("m", 60), ("h", 3600), ("
 const UNBOUNDED: &str = "unbounded";
 /// The longest name of a rule, and the longest form of an actor, in bytes.
 const TEXT_LEN_MAX: usize = 200;
-
-/// Why a text is no policy, and where.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PolicyError {
-    /// Line and column, both from 1, the column in characters; none: it is about the whole text.
-    pub place: Option<(usize, usize)>,
-    /// What was expected and what was found.
-    pub message: String,
-}
-
-impl fmt::Display for PolicyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.place {
-            Some((line, column)) => write!(f, "line {line}, column {column}: {}", self.message),
-            None => f.write_str(&self.message),
-        }
-    }
-}
-
-impl std::error::Error for PolicyError {}
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
