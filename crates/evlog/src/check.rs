@@ -9,6 +9,7 @@
 
 mod apart;
 pub mod resume;
+mod resume_error;
 pub mod sample;
 mod saved;
 

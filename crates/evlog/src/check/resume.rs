@@ -10,18 +10,19 @@
 //! - What goes on is the log that was begun: its id, its segments up to there, and the bytes before the interruption are
 //!   compared first. The root in the header behind it is then found to be that of what was read, as in any log.
 
+pub use super::resume_error::ResumeError;
+
 use super::saved::{Head, Saved, SeenRun, decode, encode};
 use super::{Check, Progress, RunCheck, Subject, log_id_of, newer, read, remains, with_subject};
 use crate::error::LogError;
 use crate::history::LOG_STREAM;
 use evlog_format::frame::Decoded;
-use evlog_format::{Commit, FRAME_HEADER_LEN, Frame, FrameCodec, LogId, Position, Seq};
+use evlog_format::{Commit, FRAME_HEADER_LEN, Frame, FrameCodec, Position, Seq};
 use evlog_projection::Contracts;
 use evlog_store::fs::Fs;
 use evlog_store::{OpenError, RawSegment};
 use evlog_verify::audit::Audit;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -38,88 +39,6 @@ pub struct Resumed {
     pub begun_ns: i64,
     /// How many bytes were read by the earlier ones, and not again.
     pub before: Position,
-}
-
-/// Why a verification does not go on from what was kept.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum ResumeError {
-    /// The log cannot be read.
-    Log(LogError),
-    /// The bytes are something else.
-    Foreign,
-    /// The bytes are not those that were kept.
-    Spoilt,
-    /// They were kept by another version.
-    Program {
-        /// This one.
-        expected: &'static str,
-        /// The one that kept them.
-        found: String,
-    },
-    /// They are about another log.
-    OtherLog {
-        /// The log that was begun.
-        expected: LogId,
-        /// This one; none where that cannot be read.
-        found: Option<LogId>,
-    },
-    /// The log has fewer bytes than were read of it.
-    Shorter {
-        /// How many were read.
-        expected: Position,
-        /// How many there are.
-        found: u64,
-    },
-    /// What was read is not what stands there now.
-    Changed {
-        /// Where.
-        position: Position,
-        /// What was read, in words.
-        expected: String,
-        /// What is there.
-        found: String,
-    },
-}
-
-impl ResumeError {
-    /// Whether it says something of the log: that it is no longer what was read of it.
-    pub fn is_finding(&self) -> bool {
-        matches!(self, ResumeError::Shorter { .. } | ResumeError::Changed { .. })
-    }
-}
-
-impl fmt::Display for ResumeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ResumeError::Log(error) => error.fmt(f),
-            ResumeError::Foreign => write!(f, "not a file that `evlog verify --resume` of this version keeps"),
-            ResumeError::Spoilt => write!(f, "the file is damaged: its digest is not that of its bytes"),
-            ResumeError::Program { expected, found } => {
-                write!(f, "it was kept by another version: expected {expected}, found {found}")
-            }
-            ResumeError::OtherLog { expected, found } => {
-                let found = found.map_or("none that can be read".to_owned(), |id| id.to_string());
-                write!(f, "it is about another log: expected log id {expected}, found {found}")
-            }
-            ResumeError::Shorter { expected, found } => write!(
-                f,
-                "the log is shorter than what was read of it: expected at least {expected} bytes, found {found}"
-            ),
-            ResumeError::Changed { position, expected, found } => write!(
-                f,
-                "the log changed since it was read: at position {position}: expected {expected}, found {found}"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for ResumeError {}
-
-impl From<LogError> for ResumeError {
-    fn from(error: LogError) -> ResumeError {
-        ResumeError::Log(error)
-    }
 }
 
 /// Reads the log in `dir` from where `kept` was made, or from its start. `now_ns` is the time now, Unix nanoseconds.

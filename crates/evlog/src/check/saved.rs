@@ -11,7 +11,7 @@
 //! file can make it say anything, so it belongs where the log's own keepers are trusted to read the log.
 
 use super::RunCheck;
-use super::resume::ResumeError;
+use super::resume_error::ResumeError;
 use crate::history::{LossAccepted, PolicySet};
 use crate::policy::{Noted, Policies, Set};
 use evlog_format::{Seq, payload};

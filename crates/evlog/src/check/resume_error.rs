@@ -1,0 +1,87 @@
+//! Why a verification does not go on.
+
+use crate::error::LogError;
+use evlog_format::{LogId, Position};
+use std::fmt;
+
+/// Why a verification does not go on from what was kept.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum ResumeError {
+    /// The log cannot be read.
+    Log(LogError),
+    /// The bytes are something else.
+    Foreign,
+    /// The bytes are not those that were kept.
+    Spoilt,
+    /// They were kept by another version.
+    Program {
+        /// This one.
+        expected: &'static str,
+        /// The one that kept them.
+        found: String,
+    },
+    /// They are about another log.
+    OtherLog {
+        /// The log that was begun.
+        expected: LogId,
+        /// This one; none where that cannot be read.
+        found: Option<LogId>,
+    },
+    /// The log has fewer bytes than were read of it.
+    Shorter {
+        /// How many were read.
+        expected: Position,
+        /// How many there are.
+        found: u64,
+    },
+    /// What was read is not what stands there now.
+    Changed {
+        /// Where.
+        position: Position,
+        /// What was read, in words.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+}
+
+impl ResumeError {
+    /// Whether it says something of the log: that it is no longer what was read of it.
+    pub fn is_finding(&self) -> bool {
+        matches!(self, ResumeError::Shorter { .. } | ResumeError::Changed { .. })
+    }
+}
+
+impl fmt::Display for ResumeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ResumeError::Log(error) => error.fmt(f),
+            ResumeError::Foreign => write!(f, "not a file that `evlog verify --resume` of this version keeps"),
+            ResumeError::Spoilt => write!(f, "the file is damaged: its digest is not that of its bytes"),
+            ResumeError::Program { expected, found } => {
+                write!(f, "it was kept by another version: expected {expected}, found {found}")
+            }
+            ResumeError::OtherLog { expected, found } => {
+                let found = found.map_or("none that can be read".to_owned(), |id| id.to_string());
+                write!(f, "it is about another log: expected log id {expected}, found {found}")
+            }
+            ResumeError::Shorter { expected, found } => write!(
+                f,
+                "the log is shorter than what was read of it: expected at least {expected} bytes, found {found}"
+            ),
+            ResumeError::Changed { position, expected, found } => write!(
+                f,
+                "the log changed since it was read: at position {position}: expected {expected}, found {found}"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ResumeError {}
+
+impl From<LogError> for ResumeError {
+    fn from(error: LogError) -> ResumeError {
+        ResumeError::Log(error)
+    }
+}
