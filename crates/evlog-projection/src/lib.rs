@@ -14,6 +14,7 @@
 
 pub mod bundle;
 pub mod canonical;
+mod command;
 pub mod contract;
 pub mod difference;
 pub mod digests;

@@ -2,8 +2,11 @@
 //!
 //! This is where the contracts' own types are hidden, so that the engine can hold them side by side.
 
+pub use crate::command::Command;
+
 use crate::bundle::{Bundle, File};
 use crate::canonical::canonical;
+use crate::command::own;
 use crate::contract::{Asked, Contract, ContractError, Decision, Fact, FoldError, Malformed, Outcome, RunHead};
 use crate::members::malformed;
 use crate::request::{Body, Request};
@@ -18,19 +21,6 @@ pub(crate) const AUDIT_PROJECTION: (&str, u16) = ("audit_events", 1);
 pub(crate) const AUDIT_PATH: &str = "audit_events.jsonl";
 
 type State = Box<dyn Any + Send + Sync>;
-/// A command whose type only its contract knows.
-#[derive(Clone)]
-pub struct Command(Arc<dyn Any + Send + Sync>);
-
-impl Command {
-    pub(crate) fn new<C: Send + Sync + 'static>(command: C) -> Command {
-        Command(Arc::new(command))
-    }
-
-    pub(crate) fn downcast<C: 'static>(&self) -> Option<&C> {
-        self.0.downcast_ref()
-    }
-}
 
 /// A contract with its types erased.
 trait Erased: Send + Sync {
@@ -63,11 +53,6 @@ fn is_plain(fact: &Fact<'_>) -> Result<(), FoldError> {
             Err(FoldError::new(fact, message))
         }
     }
-}
-
-/// The registry hands a contract only values that the same contract made.
-pub(crate) fn own<T: 'static>(value: Option<&T>) -> &T {
-    value.unwrap_or_else(|| unreachable!("a contract is given its own states and commands"))
 }
 
 impl<C: Contract> Typed<C> {

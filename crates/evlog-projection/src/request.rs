@@ -5,10 +5,11 @@
 //! Invariant: a request was checked when it was made, and does not change. Its content digest is of what it says.
 
 use crate::canonical::canonical;
+use crate::command::{Command, own};
 use crate::contract::Malformed;
 use crate::members::{Members, check_run_id, kind, malformed};
 use crate::strict::parse;
-use crate::{number, registry, time};
+use crate::{number, time};
 use evlog_format::Seq;
 use evlog_format::limits::{ACTOR_LEN_MAX, CORRELATION_LEN_MAX, IDEMPOTENCY_KEY_LEN_MAX};
 use serde_json::{Map, Value};
@@ -55,7 +56,7 @@ pub struct Request {
 #[derive(Clone)]
 pub(crate) enum Body {
     Json { action: String, members: Map<String, Value> },
-    Typed { command: registry::Command, to_json: fn(&registry::Command) -> (&'static str, Map<String, Value>) },
+    Typed { command: Command, to_json: fn(&Command) -> (&'static str, Map<String, Value>) },
 }
 
 impl Body {
@@ -94,8 +95,8 @@ pub struct RequestBuilder {
 impl Request {
     /// A command as a value of its contract.
     pub fn typed<C: TypedCommand>(run: impl Into<String>, command: C) -> RequestBuilder {
-        let to_json = |command: &registry::Command| registry::own(command.downcast::<C>()).to_json();
-        RequestBuilder::new(C::CONTRACT, run, Body::Typed { command: registry::Command::new(command), to_json })
+        let to_json = |command: &Command| own(command.downcast::<C>()).to_json();
+        RequestBuilder::new(C::CONTRACT, run, Body::Typed { command: Command::new(command), to_json })
     }
 
     /// A command in JSON; its members are given to the builder.
