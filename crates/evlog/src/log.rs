@@ -81,6 +81,13 @@ impl Session {
     }
 }
 
+impl Options {
+    /// Opens the log in `dir` for writing.
+    pub fn open(self, dir: impl AsRef<Path>, contracts: Contracts) -> Result<Log, LogError> {
+        Log::open_with(dir.as_ref(), contracts, self)
+    }
+}
+
 impl Log {
     /// Opens the log in `dir` for writing, and makes it if there is none. [`Options`] opens it in other ways.
     pub fn open(dir: impl AsRef<Path>, contracts: Contracts) -> Result<Log, LogError> {

@@ -1,14 +1,9 @@
 //! How a log is opened, for writing and for reading.
 
 use crate::clock::{Clock, SystemClock};
-use crate::error::LogError;
-use crate::log::Log;
-use crate::view::View;
 use evlog_format::limits::SEGMENT_LIMIT_DEFAULT;
 use evlog_format::{Durability, LogId};
-use evlog_projection::Contracts;
 use evlog_store::fs::{Fs, StdFs};
-use std::path::Path;
 use std::sync::Arc;
 
 /// How a log is opened for writing. Fields that are not given have the values of [`Options::default`]:
@@ -72,11 +67,6 @@ impl Options {
     pub fn in_memory(program: impl Into<String>) -> Options {
         Options { fs: Arc::new(evlog_store::fs::sim::SimFs::new()), ..Options::new(program) }
     }
-
-    /// Opens the log in `dir` for writing.
-    pub fn open(self, dir: impl AsRef<Path>, contracts: Contracts) -> Result<Log, LogError> {
-        Log::open_with(dir.as_ref(), contracts, self)
-    }
 }
 
 /// How a log is opened for reading.
@@ -99,14 +89,5 @@ impl ReadOptions {
     /// The defaults.
     pub fn new() -> ReadOptions {
         ReadOptions::default()
-    }
-
-    /// Opens the log in `dir` for reading.
-    pub fn open(self, dir: impl AsRef<Path>, contracts: Contracts) -> Result<View, LogError> {
-        let view = View::open_up_to_damage(&self.fs, dir.as_ref(), contracts)?;
-        if !self.up_to_damage {
-            view.check_whole()?;
-        }
-        Ok(view)
     }
 }

@@ -3,13 +3,15 @@
 //!
 //! Invariant: a commit is seen whole or not at all. As of seq N, the commits that end at N or before are seen.
 
+pub mod events;
+
 use crate::error::LogError;
-use crate::events::Events;
 use crate::history::{LOG_STREAM, ProjectionPublished, published};
 use crate::moment::{Moment, Times};
 use crate::options::ReadOptions;
 use crate::own_notes;
 use crate::policy::{Noted, Policies};
+use events::Events;
 use evlog_format::{CommitReader, LogId, Position, Seq};
 use evlog_projection::registry::BundleFold;
 use evlog_projection::{Bundle, Contracts, Fact, FoldError, RunFold};
@@ -74,6 +76,17 @@ pub struct Runs {
     pub runs: Vec<RunSummary>,
     /// At most one for each run.
     pub errors: Vec<FoldError>,
+}
+
+impl ReadOptions {
+    /// Opens the log in `dir` for reading.
+    pub fn open(self, dir: impl AsRef<Path>, contracts: Contracts) -> Result<View, LogError> {
+        let view = View::open_up_to_damage(&self.fs, dir.as_ref(), contracts)?;
+        if !self.up_to_damage {
+            view.check_whole()?;
+        }
+        Ok(view)
+    }
 }
 
 impl View {

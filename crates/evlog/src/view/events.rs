@@ -1,8 +1,8 @@
 //! Events as values, for iteration.
 
+use super::View;
 use crate::error::LogError;
 use crate::moment::Times;
-use crate::view::View;
 use evlog_format::{CommitHead, CommitReader, Durability, Event, KindBuf, Position, Seq};
 use evlog_store::Commits;
 use std::collections::VecDeque;
