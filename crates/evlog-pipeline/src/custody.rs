@@ -20,6 +20,7 @@ use crate::files::{hash, make_parents};
 use crate::meter::Meter;
 use crate::step::{Step, Steps};
 use crate::tree::{self, Tree};
+use evlog::random;
 use rustix::fs::{AtFlags, Mode, OFlags, Stat, mkdirat, openat, renameat, statat};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -70,7 +71,7 @@ pub(crate) type Taken = Result<(u64, [u8; 32]), io::Error>;
 impl Custody {
     /// An empty one, below the directory that also holds the stage's.
     pub(crate) fn make(shelf: &Tree, steps: &Steps) -> Result<Custody, FileError> {
-        let name = format!("{PREFIX}{}", uuid::Uuid::new_v4().simple());
+        let name = format!("{PREFIX}{}", random::name());
         steps.at(Step::MakeDirectory);
         let made = mkdirat(shelf, &name, Mode::RWXU);
         made.map_err(|error| at("make", &shelf.path().join(&name))(error.into()))?;

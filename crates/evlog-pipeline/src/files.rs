@@ -14,6 +14,7 @@ use crate::file_error::{FileError, at};
 use crate::meter::Meter;
 use crate::step::{Step, Steps};
 use crate::tree::{Tree, open_regular};
+use evlog::random;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, renameat, unlinkat};
 use rustix::io::Errno;
 use std::fs::{self, DirBuilder, File};
@@ -45,7 +46,7 @@ pub(crate) fn read_text(path: &Path, len_max: u64) -> Result<String, String> {
 /// directory synced. Directories are made as needed. Says whether anything was written: a file that already holds the
 /// bytes is left as it is. Any number of processes may do it at the same time.
 pub fn write_atomically(root: &Path, relative: &str, bytes: &[u8]) -> Result<bool, FileError> {
-    let temporary = |name: &str| format!(".{name}.{}.tmp", uuid::Uuid::new_v4().simple());
+    let temporary = |name: &str| format!(".{name}.{}.tmp", random::name());
     replace(&Tree::open(root)?, relative, bytes, &temporary, &Steps::default())
 }
 

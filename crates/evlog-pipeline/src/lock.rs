@@ -18,6 +18,7 @@ use crate::orphans::Mark;
 use crate::step::{Step, Steps};
 use crate::tree::{Tree, entries, open_regular};
 use evlog::check_run_id;
+use evlog::random;
 use rustix::fs::{AtFlags, Mode, OFlags, fstat, unlinkat};
 use rustix::io::Errno;
 use rustix::process::{Pid, test_kill_process};
@@ -57,7 +58,7 @@ pub struct Claim {
 impl Claim {
     /// Takes the lock of a run below `out_dir`; of a new id, drawn at random (UUID, version 4), when none is given.
     pub fn take(out_dir: &Path, run: Option<&str>, steps: &Steps) -> Result<Claim, RunError> {
-        let run = run.map_or_else(|| uuid::Uuid::new_v4().to_string(), str::to_owned);
+        let run = run.map_or_else(random::uuid, str::to_owned);
         check_run_id(&run).map_err(RunError::RunId)?;
         let mut made = missing(&out_dir.join("runs/.locks"));
         for _ in 0..TRIES {

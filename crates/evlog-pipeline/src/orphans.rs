@@ -12,6 +12,7 @@
 //! another one that was given the same number.
 
 #[cfg(target_os = "linux")]
+use evlog::random;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 #[cfg(target_os = "linux")]
@@ -36,7 +37,7 @@ pub(crate) struct Mark {
 impl Mark {
     /// A new one.
     pub(crate) fn draw() -> Mark {
-        let text = uuid::Uuid::new_v4().to_string();
+        let text = random::uuid();
         Mark { text, boot: system::boot(), since: system::started(std::process::id()) }
     }
 }

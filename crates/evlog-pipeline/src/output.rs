@@ -16,6 +16,7 @@ use crate::meter::Meter;
 use crate::secrets::Secrets;
 use crate::step::Steps;
 use crate::tree::Tree;
+use evlog::random;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, renameat, unlinkat};
 use rustix::io::Errno;
 use std::fs::File;
@@ -222,7 +223,7 @@ fn copy_masked(found: &File, file: &mut File, secrets: &Secrets, meter: &Meter<'
 
 /// A file that only this process can name.
 fn nameless(place: &Place<'_>) -> Result<File, FileError> {
-    let name = format!(".output-{}", uuid::Uuid::new_v4().simple());
+    let name = format!(".output-{}", random::name());
     let path = place.home.path().join(place.shelf).join(&name);
     let shelf = make_parents(place.home, &format!("{}/{name}", place.shelf), &Steps::default())?;
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL;

@@ -14,6 +14,7 @@ use crate::guard::{ASK_TO_END, END_ALL, Guard, Word, command_bytes, end_below, k
 use crate::interrupt::Interrupts;
 use crate::limits::{DRAIN, GRACE, GUARD_LIMIT};
 use crate::orphans::{self, Marked};
+use evlog::random;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
 use rustix::io::Errno;
@@ -173,7 +174,7 @@ impl Guarded {
         let (Some(orders), Some(says)) = (child.stdin.take(), child.stdout.take()) else {
             unreachable!("both were asked to be pipes")
         };
-        let (heard, looked, secret) = (Vec::new(), Instant::now(), uuid::Uuid::new_v4().simple().to_string());
+        let (heard, looked, secret) = (Vec::new(), Instant::now(), random::name());
         Ok(Guarded { child, orders: Some(orders), says, secret, heard, is_over: false, stopped_since: None, looked })
     }
 

@@ -93,6 +93,7 @@ pub mod own_notes;
 pub mod policy;
 pub mod prove;
 pub mod publish;
+pub mod random;
 pub mod repair;
 pub mod replay;
 mod runs;

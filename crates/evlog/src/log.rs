@@ -16,7 +16,7 @@ use crate::options::{Options, ReadOptions};
 use crate::policy::{InForce, Orders};
 use crate::runs::{Answered, Cache, Known, Loader, Logged};
 use crate::view::View;
-use crate::{net, own_notes};
+use crate::{net, own_notes, random};
 use evlog_format::{CommitHead, Encoded, Event, Idempotency, Kind, LogId, PLAIN, Position, Root, Seq, kind, payload};
 use evlog_projection::contract::{Cause, Target};
 use evlog_projection::registry::{Command, ContractRef};
@@ -104,7 +104,7 @@ impl Log {
                 (writer, pending)
             }
             Err(OpenError::NoLog { .. }) if options.create => {
-                let log_id = options.log_id.unwrap_or_else(|| LogId(*uuid::Uuid::new_v4().as_bytes()));
+                let log_id = options.log_id.unwrap_or_else(|| LogId(random::id()));
                 let create = CreateOptions { log_id, segment_limit: options.segment_limit };
                 let writer = Writer::create(options.fs.clone(), dir, create, &owner)?;
                 let limit = options.segment_limit;

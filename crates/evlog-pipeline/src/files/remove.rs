@@ -7,6 +7,7 @@
 use super::{FileError, at, make_within};
 use crate::step::Steps;
 use crate::tree::{self, Named, Tree};
+use evlog::random;
 use rustix::fs::{AtFlags, FileType, renameat, statat, unlinkat};
 use rustix::io::Errno;
 use std::ffi::{CString, OsStr};
@@ -94,7 +95,7 @@ fn path_of(top: &Path, levels: &[Level], name: &CString) -> PathBuf {
 /// Moves something in a bundle out of it, to a place of its own among the bundles, and says where that is.
 pub(crate) fn set_aside(bundle: &Tree, name: &str, runs: &Tree, run: &str) -> Result<PathBuf, FileError> {
     let aside = make_within(runs, ASIDE, &Steps::default())?;
-    let place = format!("{run}-{}", uuid::Uuid::new_v4().simple());
+    let place = format!("{run}-{}", random::name());
     let moved = renameat(bundle, name, &aside, &place);
     moved.map_err(|error| at("set aside", &bundle.path().join(name))(error.into()))?;
     Ok(aside.path().join(place))
