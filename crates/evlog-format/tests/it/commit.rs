@@ -2,6 +2,8 @@
 
 use crate::support::{any_commit, body, full, full_head, head, hex, plain};
 use bincode::Decode;
+use bincode::de::Decoder;
+use bincode::error::DecodeError;
 use evlog_format::commit::{EncodeRefusal, TooLarge};
 use evlog_format::limits::{
     ACTOR_LEN_MAX, CORRELATION_LEN_MAX, EVENT_LEN_MAX, EVENTS_PER_COMMIT_MAX, IDEMPOTENCY_KEY_LEN_MAX,
@@ -13,11 +15,23 @@ use evlog_format::{
 use proptest::prelude::*;
 
 /// The same tables, in the library's words.
-#[derive(Debug, PartialEq, Decode)]
+#[derive(Debug, PartialEq)]
 enum LibraryKind {
     BuiltIn(u16),
     Custom(String),
 }
+
+/// As the library derives it: the number of the variant, then what it holds.
+impl<Context> Decode<Context> for LibraryKind {
+    fn decode<D: Decoder<Context = Context>>(decoder: &mut D) -> Result<LibraryKind, DecodeError> {
+        match u32::decode(decoder)? {
+            0 => Ok(LibraryKind::BuiltIn(u16::decode(decoder)?)),
+            1 => Ok(LibraryKind::Custom(String::decode(decoder)?)),
+            _ => Err(DecodeError::Other("no variant has this number")),
+        }
+    }
+}
+
 type LibraryKey = (String, [u8; 32]);
 type LibraryHead = (u64, i64, Option<i128>, u8, String, Option<String>, Option<String>, Option<LibraryKey>);
 type LibraryEvent = (u64, Vec<u8>);
