@@ -7,8 +7,8 @@ mod ahead;
 
 use crate::error::{Failure, ReadError, Refusal, Trouble};
 use crate::fs::File;
-use crate::sealed::Part;
 use crate::segment::{Files, refusal};
+use crate::streams::Part;
 use ahead::Helper;
 use evlog_format::frame::Decoded;
 use evlog_format::{CommitHead, CommitReader, Corruption, Event, FRAME_HEADER_LEN, Frame, FrameCodec, Position, Seq};

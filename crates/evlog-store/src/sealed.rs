@@ -11,7 +11,7 @@ use crate::layout::SegmentEntry;
 use crate::recovery::{Action, Place, plan};
 use crate::scan::scan;
 use crate::segment::{Files, refusal};
-use crate::streams::{Before, Streams};
+use crate::streams::{Before, Part, Streams};
 use evlog_format::{FrameCodec, LogId, Position};
 use std::sync::{Arc, OnceLock};
 
@@ -64,21 +64,6 @@ impl SealedSegment {
             files.keep_sidecar(SegmentEntry::Index(self.position), bytes).ok();
         }
     }
-}
-
-/// A stream's part in one segment.
-#[derive(Clone, Debug)]
-pub(crate) struct Part {
-    /// The segment.
-    pub(crate) segment: Position,
-    /// Number of the stream's first event there.
-    pub(crate) first_number: u64,
-    /// How many events it has there.
-    pub(crate) events: u64,
-    /// Offsets of the frames that hold them.
-    pub(crate) frames: Vec<u32>,
-    /// Where the segment's file has to end; none where that is not known, as in the last segment.
-    pub(crate) sealed_end: Option<Position>,
 }
 
 impl Sealed {

@@ -3,7 +3,6 @@
 //! Invariant: a stream is in `touched` exactly when its `frames` are not empty.
 
 use crate::index::{Entry, Found, Of, SealedIndex, Times};
-use crate::sealed::Part;
 use evlog_format::{CommitHead, Position, Seq};
 #[expect(clippy::disallowed_types, reason = "looked up by name on every append, never iterated")]
 use std::collections::HashMap;
@@ -48,6 +47,21 @@ pub(crate) struct EventAt {
     pub(crate) offset: u32,
     /// Position after its frame.
     pub(crate) end: u64,
+}
+
+/// A stream's part in one segment.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    /// The segment.
+    pub(crate) segment: Position,
+    /// Number of the stream's first event there.
+    pub(crate) first_number: u64,
+    /// How many events it has there.
+    pub(crate) events: u64,
+    /// Offsets of the frames that hold them.
+    pub(crate) frames: Vec<u32>,
+    /// Where the segment's file has to end; none where that is not known, as in the last segment.
+    pub(crate) sealed_end: Option<Position>,
 }
 
 /// What of a segment an earlier session left.

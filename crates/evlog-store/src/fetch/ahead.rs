@@ -5,8 +5,8 @@
 
 use super::{Events, Fetch};
 use crate::error::Trouble;
-use crate::sealed::Part;
 use crate::segment::Files;
+use crate::streams::Part;
 use evlog_format::kind::KindBuf;
 use evlog_format::{CommitHead, Event, FrameCodec, Idempotency, Seq};
 use std::sync::mpsc::{Receiver, sync_channel};
