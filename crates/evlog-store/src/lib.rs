@@ -48,10 +48,10 @@ pub use fetch::Visit;
 pub use fs::{Fs, StdFs};
 pub use head::Head;
 pub use index::Times;
-pub use open::find_log;
+pub use open::{CreateOptions, Cut, Owner, Recovery, find_log};
 pub use raw::{RawLog, RawSegment};
 pub use reader::{CommitRef, Commits, Committed, Follow, Reader, SegmentInfo, StreamSummary};
-pub use writer::{Ahead, Append, AppendEvent, Causation, CreateOptions, Cut, Owner, Recovery, Settled, Ticket, Writer};
+pub use writer::{Ahead, Append, AppendEvent, Causation, Settled, Ticket, Writer};
 
 #[cfg(test)]
 #[cfg(feature = "schedules")]

@@ -12,7 +12,6 @@ use crate::scan::{Scan, scan};
 use crate::sealed::{Keep, Sealed};
 use crate::segment::{Access, Files, OpenSegment, positions, refusal};
 use crate::streams::Streams;
-use crate::writer::{CreateOptions, Cut, Owner, Recovery};
 use evlog_format::limits::{SEGMENT_LIMIT_MAX, SEGMENT_LIMIT_MIN};
 use evlog_format::{LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader, Seq};
 use evlog_verify::{Frontier, Tree, Verdict};
@@ -29,6 +28,46 @@ const NOTE_LEN_MAX: u64 = 64 * 1024;
 
 /// What bytes are called within `quarantine/` until all of them are kept.
 const UNFINISHED_COPY: &str = "copy.tmp";
+
+/// How a log is made.
+#[derive(Clone, Copy, Debug)]
+pub struct CreateOptions {
+    /// The log's identity: 16 random bytes, drawn by the caller.
+    pub log_id: LogId,
+    /// Where segments are cut, in bytes (`limits::SEGMENT_LIMIT_MIN` to `SEGMENT_LIMIT_MAX`).
+    pub segment_limit: u64,
+}
+
+/// Who holds the lock, for the message that another writer gets.
+#[derive(Clone, Debug)]
+pub struct Owner {
+    /// The program, with its version.
+    pub program: String,
+}
+
+/// What opening a log found and did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    /// Whether the session before closed the log in order.
+    pub clean_close: bool,
+    /// Where the log ends now.
+    pub end: Position,
+    /// What was cut from its end, if anything.
+    pub cut: Option<Cut>,
+}
+
+/// Bytes cut from the end of the log: an unfinished commit that was never acknowledged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Position of the first byte that was cut.
+    pub position: Position,
+    /// How many bytes.
+    pub len: u64,
+    /// Where they are kept, as a path within the log's directory.
+    pub kept_as: String,
+    /// Why reading stopped there.
+    pub reason: String,
+}
 
 /// All that a writer begins with.
 #[derive(Debug)]

@@ -19,7 +19,7 @@ mod state;
 use crate::error::{AppendError, Failure, OpenError, ReadError};
 use crate::fetch::{Ending, Fetch, Visit, failing, visit_parts};
 use crate::fs::{FileId, Fs, Lock};
-use crate::open::{self, Opened};
+use crate::open::{self, CreateOptions, Opened, Owner, Recovery};
 use crate::segment::Files;
 use crate::streams::Part;
 use crate::sync::{Builder, JoinHandle};
@@ -31,22 +31,6 @@ use std::sync::Arc;
 
 /// So many bytes of commits that nobody waits for are given to the disk at once, beside the next ones.
 const BEGIN_AFTER: u64 = 8 * 1024 * 1024;
-
-/// How a log is made.
-#[derive(Clone, Copy, Debug)]
-pub struct CreateOptions {
-    /// The log's identity: 16 random bytes, drawn by the caller.
-    pub log_id: LogId,
-    /// Where segments are cut, in bytes (`limits::SEGMENT_LIMIT_MIN` to `SEGMENT_LIMIT_MAX`).
-    pub segment_limit: u64,
-}
-
-/// Who holds the lock, for the message that another writer gets.
-#[derive(Clone, Debug)]
-pub struct Owner {
-    /// The program, with its version.
-    pub program: String,
-}
 
 /// A commit to append. The store gives it its seq.
 #[derive(Clone, Copy, Debug)]
@@ -130,30 +114,6 @@ pub struct Settled {
     pub next_seq: Seq,
     /// Root of all bytes before `end`, as it was kept while they were written.
     pub root: Root,
-}
-
-/// What opening a log found and did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recovery {
-    /// Whether the session before closed the log in order.
-    pub clean_close: bool,
-    /// Where the log ends now.
-    pub end: Position,
-    /// What was cut from its end, if anything.
-    pub cut: Option<Cut>,
-}
-
-/// Bytes cut from the end of the log: an unfinished commit that was never acknowledged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cut {
-    /// Position of the first byte that was cut.
-    pub position: Position,
-    /// How many bytes.
-    pub len: u64,
-    /// Where they are kept, as a path within the log's directory.
-    pub kept_as: String,
-    /// Why reading stopped there.
-    pub reason: String,
 }
 
 /// How zeros are written ahead of the last commit. A sync after extending a file waits for the file system's journal;

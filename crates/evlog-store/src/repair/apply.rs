@@ -5,9 +5,9 @@ use super::sidecars::make_again;
 use super::{Act, Held, Loss, Plan, Survey};
 use crate::error::OpenError;
 use crate::layout::SegmentEntry;
-use crate::open::open_locked;
+use crate::open::{Recovery, open_locked};
 use crate::segment::positions;
-use crate::writer::{Recovery, Writer};
+use crate::writer::Writer;
 
 /// A plan that was carried out.
 #[derive(Debug)]

@@ -11,13 +11,12 @@ use crate::fs::{Fs, Lock};
 use crate::head::Head;
 use crate::index::Of;
 use crate::layout::SegmentEntry;
-use crate::open::take_lock;
+use crate::open::{Owner, take_lock};
 use crate::recovery::{Action, Place, Stop, plan};
 use crate::resync::Ground;
 use crate::scan::{Scan, scan};
 use crate::segment::{Access, Files, OpenSegment, positions, refusal};
 use crate::streams::Streams;
-use crate::writer::Owner;
 use evlog_format::frame::Decoded;
 use evlog_format::{
     CommitReader, FRAME_HEADER_LEN, FrameCodec, LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader, Seq,
