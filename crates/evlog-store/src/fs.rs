@@ -24,6 +24,7 @@ mod held;
 mod lock;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+mod std_file;
 mod std_fs;
 #[cfg(target_os = "linux")]
 mod watch;

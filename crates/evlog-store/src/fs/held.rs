@@ -3,8 +3,8 @@
 //!
 //! Invariant: directories below it are opened once, without following links, and kept.
 
-use super::std_fs::boxed;
-use super::{File, FileId, Fs, LockAttempt, Stamp, StdFs, at, lock};
+use super::std_file::boxed;
+use super::{File, FileId, Fs, LockAttempt, Stamp, at, lock};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, OFlags};
 use std::collections::BTreeMap;
@@ -129,6 +129,6 @@ impl Fs for HeldFs {
         if let Some(above) = path.parent().filter(|above| *above != self.root) {
             at::check_dir(above)?;
         }
-        StdFs.id(path)
+        Ok(at::stamp(CWD, path)?.id)
     }
 }
