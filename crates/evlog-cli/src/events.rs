@@ -1,12 +1,14 @@
 //! Events for people and for programs: what `cat` and `tail` have in common.
 
+use crate::error::CommandError;
 use crate::json::EventLine;
 use crate::marks;
 use crate::ui::{Text, Tone, Ui};
 use evlog::Times;
 use evlog::policy::{Noted, Policies};
-use evlog_format::{Event, PLAIN};
+use evlog_format::{Event, PLAIN, Seq};
 use evlog_projection::{Fact, time};
+use evlog_proof::ProvenCommit;
 use serde_json::Value;
 use std::ops::ControlFlow;
 
@@ -148,4 +150,16 @@ pub(crate) fn cut(text: String, max: usize) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }
+}
+
+/// Visits the events of a proven commit.
+pub(crate) fn each_fact(
+    commit: &ProvenCommit,
+    visit: &mut dyn FnMut(&Fact<'_>) -> Result<(), CommandError>,
+) -> Result<(), CommandError> {
+    let read = commit.commit().map_err(|error| CommandError::user(format!("the proven commit: {error}")))?;
+    for (seq, event) in (read.head.first_seq.0..).zip(&read.events) {
+        visit(&Fact { seq: Seq(seq), head: read.head, event: *event })?;
+    }
+    Ok(())
 }

@@ -12,7 +12,7 @@
 //! - What is written to descriptor 2 for any other reason is passed on as it is.
 //! - Where any of this cannot be had, Rust's own words are shown.
 
-use crate::args::Command;
+use crate::commands::arguments::Command;
 use crate::ui;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{OFlags, fcntl_setfl};

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     }
     // Where this cannot be had, a limit on the size of files ends the process, as it ends others.
     signals::outlive_size_limit().ok();
-    let arguments = match args::parse() {
+    let arguments = match commands::arguments::parse() {
         Ok(arguments) => arguments,
         Err(error) => return ui::usage(&error),
     };

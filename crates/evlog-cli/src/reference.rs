@@ -1,6 +1,6 @@
 //! `docs/cli.md`, made from what the argument parser knows, so that help and documentation are one text.
 
-use crate::args::Arguments;
+use crate::commands::arguments::Arguments;
 use clap::{Command, CommandFactory};
 use std::fmt::Write;
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
-use crate::events::Events;
+use crate::events::{Events, each_fact};
 use crate::json::{EventLine, ProofObject, WitnessesObject};
 use crate::notes::{Trust, Witnesses};
 use crate::table::facts;
@@ -11,7 +11,6 @@ use clap::Args;
 use evlog::APART_NS;
 use evlog::policy::Policies;
 use evlog_format::Seq;
-use evlog_projection::Fact;
 use evlog_proof::{FileError, ProofFile, ProvenCommit, Signed};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -120,18 +119,6 @@ fn covers(proof: &ProofFile, seq: Seq) -> bool {
         ProofFile::Inclusion { first_seq, events, .. } => (first_seq.0..first_seq.0 + events).contains(&seq.0),
         ProofFile::Consistency { .. } => false,
     }
-}
-
-/// Visits the events of a proven commit.
-pub(crate) fn each_fact(
-    commit: &ProvenCommit,
-    visit: &mut dyn FnMut(&Fact<'_>) -> Result<(), CommandError>,
-) -> Result<(), CommandError> {
-    let read = commit.commit().map_err(|error| CommandError::user(format!("the proven commit: {error}")))?;
-    for (seq, event) in (read.head.first_seq.0..).zip(&read.events) {
-        visit(&Fact { seq: Seq(seq), head: read.head, event: *event })?;
-    }
-    Ok(())
 }
 
 fn print(

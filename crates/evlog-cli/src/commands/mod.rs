@@ -1,5 +1,6 @@
 //! The commands, one file each: what it takes, and what it does.
 
+pub(crate) mod arguments;
 pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod cat;
@@ -26,10 +27,10 @@ pub(crate) mod tail;
 pub(crate) mod verify;
 pub(crate) mod witness;
 
-use crate::args::{Arguments, Command};
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::ui::Ui;
+use arguments::{Arguments, Command};
 
 /// Runs the command that was asked for.
 pub(crate) fn run(ui: &mut Ui, arguments: &Arguments) -> Result<Verdict, CommandError> {

@@ -5,8 +5,8 @@
 //! has later events than the evidence shows, and says so.
 
 use super::{Evidence, Projected};
-use crate::commands::check_proof::each_fact;
 use crate::error::CommandError;
+use crate::events::each_fact;
 use crate::json::{EventLine, hex};
 use evlog::{APART_NS, Times};
 use evlog_format::{Position, Root, Seq};
