@@ -10,10 +10,9 @@
 use crate::covered::compare;
 use crate::error::LogError;
 use crate::history::{LOG_STREAM, LossAccepted, is_readable};
-use crate::view::View;
 use evlog_format::{LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader, kind, payload};
 use evlog_store::fs::Fs;
-use evlog_store::{Checkpoints, Failure, OpenError, RawLog, Refusal};
+use evlog_store::{Checkpoints, Failure, OpenError, RawLog, ReadError, Reader, Refusal};
 use evlog_verify::audit::Report;
 use evlog_verify::{Covered, Finding, Verdict};
 use std::io;
@@ -207,16 +206,16 @@ fn stated_log_id(note: &[u8]) -> Option<String> {
 /// Whether the log records that it gave up bytes that a note of this size covers. Then the note says nothing about the log any
 /// more.
 fn gave_up(fs: &Arc<dyn Fs>, dir: &Path, size: Position) -> bool {
-    let Ok(view) = View::open_by_segments(Arc::clone(fs), dir) else { return false };
+    let Ok(reader) = Reader::open(Arc::clone(fs), dir) else { return false };
     let mut found = false;
-    let read = view.stream::<LogError>(LOG_STREAM, &mut |fact| {
-        if fact.event.kind == kind::LOG_LOSS_ACCEPTED
-            && is_readable(&fact.event)
-            && let Ok(loss) = payload::decode::<LossAccepted>(fact.event.payload)
+    let read = reader.stream::<ReadError>(LOG_STREAM, &mut |_, _, event| {
+        if event.kind == kind::LOG_LOSS_ACCEPTED
+            && is_readable(event)
+            && let Ok(loss) = payload::decode::<LossAccepted>(event.payload)
         {
             found |= loss.position < size.0;
         }
         Ok(ControlFlow::Continue(()))
     });
-    read.is_ok() && found
+    read.is_ok() && reader.check_whole().is_ok() && found
 }

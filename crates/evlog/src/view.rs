@@ -109,12 +109,6 @@ impl View {
         Ok(View { reader, contracts, bound: None, missing: missing.map(Box::new), unasked })
     }
 
-    /// The same, by what the segments hold: nobody else is asked what was there.
-    pub(crate) fn open_by_segments(fs: Arc<dyn Fs>, dir: &Path) -> Result<View, LogError> {
-        let (reader, contracts, unasked) = (Reader::open(fs, dir)?, Contracts::new(), Vec::new());
-        Ok(View { reader, contracts, bound: None, missing: None, unasked })
-    }
-
     /// What says how much there was, and cannot be used, in sentences. The view goes by the segments.
     pub fn unasked(&self) -> &[String] {
         &self.unasked
