@@ -18,6 +18,14 @@ test:
 ci:
     .ci/run
 
+# Build the program as it is handed on, stripped: `target/dist/evlog`.
+dist:
+    cargo build --locked --profile dist -p evlog-cli
+
+# What each crate costs to build from nothing; the report is in `target/timings`.
+timings:
+    cargo build --locked --release --timings -p evlog-cli --target-dir target/timings
+
 # Build the API documentation of the libraries, warnings denied.
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --lib --no-deps
