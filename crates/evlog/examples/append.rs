@@ -1,6 +1,6 @@
 //! Appends a few commands of the built-in contract `status`, and shows what was answered and what was recorded.
 //!
-//! `cargo run -p evlog --example append -- DIR`
+//! `cargo run -p evlog-engine --example append -- DIR`
 #![expect(clippy::print_stdout, reason = "an example prints what it does")]
 
 use evlog::contracts::{self, RunStatus, Status};

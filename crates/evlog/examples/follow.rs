@@ -1,6 +1,6 @@
 //! Follows a log while another thread writes it, until the run has ended. The reader could be another process.
 //!
-//! `cargo run -p evlog --example follow -- DIR`
+//! `cargo run -p evlog-engine --example follow -- DIR`
 #![expect(clippy::print_stdout, reason = "an example prints what it does")]
 
 use evlog::contracts::{self, RunStatus, Status};

@@ -1,6 +1,6 @@
 //! A contract of one's own: an account that takes deposits and withdrawals, and never goes below zero.
 //!
-//! `cargo run -p evlog --example own_contract -- DIR`
+//! `cargo run -p evlog-engine --example own_contract -- DIR`
 #![expect(clippy::print_stdout, reason = "an example prints what it does")]
 
 use evlog::{

@@ -1,6 +1,6 @@
 //! Verifies a log and projects its runs, without a writer: what an auditor's own program does.
 //!
-//! `cargo run -p evlog --example verify_without_writer -- DIR`
+//! `cargo run -p evlog-engine --example verify_without_writer -- DIR`
 #![expect(clippy::print_stdout, reason = "an example prints what it does")]
 
 use evlog::{View, contracts};

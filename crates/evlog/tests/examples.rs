@@ -6,7 +6,7 @@ use std::process::Command;
 
 /// What an example prints; it ends well.
 fn prints(name: &str, dir: &Path) -> String {
-    let run = ["run", "-q", "-p", "evlog", "--example", name, "--"];
+    let run = ["run", "-q", "-p", "evlog-engine", "--example", name, "--"];
     let done = Command::new(env!("CARGO")).args(run).arg(dir).output().unwrap();
     assert!(done.status.success(), "{name}: {done:?}");
     String::from_utf8(done.stdout).unwrap()

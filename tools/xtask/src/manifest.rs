@@ -77,6 +77,14 @@ pub(crate) fn dependencies(manifest: &str) -> Dependencies {
     Dependencies { normal: names(&["dependencies", "build-dependencies"]), tests: names(&["dev-dependencies"]) }
 }
 
+/// The package whose name is another one than that of its library: the name was taken.
+const RENAMED: (&str, &str) = ("evlog-engine", "evlog");
+
+/// The name by which manifests and sources know a package.
+pub(crate) fn in_rust(package: &str) -> String {
+    if package == RENAMED.0 { RENAMED.1.to_owned() } else { package.to_owned() }
+}
+
 /// A package of `Cargo.lock`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Locked {
@@ -128,10 +136,16 @@ fn locked(lock: &str) -> Vec<Locked> {
     let package = |package: &Value| {
         let text = |key: &str| package.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         Locked {
-            name: text("name"),
+            name: in_rust(&text("name")),
             version: text("version"),
             is_foreign: package.get("source").is_some(),
-            needs: package.get("dependencies").map(texts).unwrap_or_default(),
+            needs: package
+                .get("dependencies")
+                .map(texts)
+                .unwrap_or_default()
+                .iter()
+                .map(|need| in_rust(need))
+                .collect(),
         }
     };
     parse(lock).get("package").and_then(Value::as_array).into_iter().flatten().map(package).collect()
