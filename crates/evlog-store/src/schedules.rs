@@ -349,6 +349,8 @@ fn the_writer_takes_its_locks_from_the_module_that_this_exploration_replaces() {
         include_str!("writer.rs"),
         include_str!("writer/append.rs"),
         include_str!("writer/committer.rs"),
+        include_str!("writer/committing.rs"),
+        include_str!("writer/pending.rs"),
         include_str!("writer/state.rs"),
     ];
     for line in sources.iter().flat_map(|source| source.lines()) {

@@ -14,6 +14,8 @@
 
 mod append;
 mod committer;
+mod committing;
+mod pending;
 mod state;
 
 use crate::error::{AppendError, Failure, OpenError, ReadError};
@@ -25,7 +27,8 @@ use crate::streams::Part;
 use crate::sync::{Builder, JoinHandle};
 use committer::Committer;
 use evlog_format::{CommitHead, CommitReader, Durability, FrameCodec, Idempotency, Kind, LogId, Position, Root, Seq};
-use state::{Pending, Shared, State};
+use pending::Pending;
+use state::{Shared, State};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -224,7 +227,7 @@ impl Writer {
         };
         let shared = Arc::new(Shared::new(state, tree));
         let at_work = Arc::clone(&shared);
-        let spawned = Builder::new().name("evlog-commit".into()).spawn(move || committer::run(&at_work));
+        let spawned = Builder::new().name("evlog-commit".into()).spawn(move || committing::run(&at_work));
         let thread = Some(spawned.map_err(Failure::of("start a thread for", files.layout.dir()))?);
         let codec = FrameCodec::new(log_id);
         Ok(Writer { shared, files, codec, log_id, segment_limit, first, thread, _lock: lock })
@@ -373,7 +376,9 @@ impl Writer {
     pub fn close(mut self) -> Result<(), AppendError> {
         let poisoned = |cause| AppendError::Poisoned { cause };
         match self.finish() {
-            Some(committer) => committer.close(&self.shared).map_err(|failure| poisoned(Arc::new(failure))),
+            Some(committer) => {
+                committing::close(committer, &self.shared).map_err(|failure| poisoned(Arc::new(failure)))
+            }
             None => match &self.shared.lock().stopped {
                 Some(poison) => Err(poisoned(Arc::clone(&poison.cause))),
                 None => unreachable!("the thread ends without its committer only after it said why"),

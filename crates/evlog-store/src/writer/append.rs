@@ -4,7 +4,8 @@
 //! follow the order of calls. Nothing here touches the disk, but for a stream that this session has not met yet and that
 //! an earlier segment may hold.
 
-use super::state::{self, Number, Roll, State};
+use super::pending::Roll;
+use super::state::{self, Number, State};
 use super::{Append, AppendEvent, Causation, Ticket, Writer};
 use crate::error::{AppendError, Reason, Trouble};
 use crate::index::Of;

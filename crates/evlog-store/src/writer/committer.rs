@@ -1,47 +1,31 @@
-//! Committing: takes all that waits, writes it, syncs once, publishes the new end, acknowledges all.
+//! What it takes to commit: writes a group, syncs once, and says in `HEAD` where the log ends.
 //!
-//! Done by the thread that is there for it, or by a caller of [`Writer::commit`](super::Writer::commit) that finds nobody
-//! at it.
+//! Does not: know who waits. [`committing`](super::committing) hands it groups, and acknowledges them.
 //!
 //! Invariants:
-//! - Order within a group: write, hash, sync, see that the log is where it was, `HEAD`, acknowledge. What `HEAD` says was
-//!   true before it was said.
-//! - After any failure the committer says so and is gone. It does not try again: a sync that failed once may have dropped
-//!   the bytes that the next one would find clean.
+//! - Order within a group: write, hash, sync, see that the log is where it was, `HEAD`. What `HEAD` says was true before it
+//!   was said.
 //! - Zeros are written ahead between two groups only, behind the last byte of the file.
 //! - A sync that was begun beside the writing promises nothing: what it began with counts as synced only after the sync
 //!   that follows it, which waits for it first and fails where it failed.
 
 use super::Ahead;
-use super::state::{Pending, Poison, Roll, Shared, State};
-use crate::closed::ClosedEnd;
+use super::pending::{Pending, Roll};
 use crate::error::Failure;
 use crate::fs::{File, FileId, Syncing};
 use crate::head::Head;
 use crate::layout::SegmentEntry;
 use crate::segment::{Files, distrust};
-use crate::sync::{MutexGuard, yield_now};
 use evlog_format::{LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq};
 use evlog_verify::Tree;
 use std::io;
-use std::sync::{Arc, PoisonError};
-use std::time::Duration;
-
-/// How long commits of class `os` may wait for a sync when nothing else comes.
-const IDLE_SYNC: Duration = Duration::from_millis(50);
-
-/// How often a committer lets other threads run, so that callers that were woken together come back together. Who is
-/// missing after that has something else to do.
-const GATHER: usize = 16;
+use std::sync::Arc;
 
 /// Zeros written ahead hold so many groups at least; they cost longer groups more than they save.
 const AHEAD_GROUPS_MIN: u64 = 64;
 
 /// One in this number of groups with a sync looks for `HEAD` by its path, which costs more.
 const HEAD_ASKED: u32 = 16;
-
-/// A buffer that grew beyond this for one burst is given back, in bytes.
-const KEPT_CAPACITY: usize = 16 * 1024 * 1024;
 
 /// What it takes to commit.
 #[derive(Debug)]
@@ -98,110 +82,18 @@ pub(super) enum Task {
     Sync,
 }
 
-/// Reports a panic of whoever commits, so that nobody waits for ever.
-struct Alarm<'s>(&'s Shared);
-
-impl Drop for Alarm<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            let source = io::Error::other("the committing thread panicked");
-            let cause = Arc::new(Failure { doing: "commit to", path: "the log".into(), source });
-            self.0.stop(Poison { cause, attempted: Position(u64::MAX) });
-        }
-    }
-}
-
-/// The committing thread. Works until the writer closes or something fails; gives the committer for the close in order.
-pub(super) fn run(shared: &Shared) -> Option<Box<Committer>> {
-    let mut state = shared.lock();
-    while state.stopped.is_none() {
-        let nothing_waits = state.pending.bytes.is_empty();
-        match state.committer.take() {
-            Some(committer) if !nothing_waits => commit(shared, state, committer, Task::Commit),
-            Some(committer) if state.closing && state.durable == state.committed => return Some(committer),
-            Some(committer) if state.closing => commit(shared, state, committer, Task::Sync),
-            committer => {
-                state.committer = committer;
-                sleep(shared, state);
-            }
-        }
-        state = shared.lock();
-    }
-    None
-}
-
-/// Sleeps until there is something to do. What is not synced is, when nothing else comes for a while.
-fn sleep(shared: &Shared, mut state: MutexGuard<'_, State>) {
-    state.asleep = true;
-    if state.durable == state.committed {
-        super::state::wait(&shared.work, state).asleep = false;
-        return;
-    }
-    let waited = shared.work.wait_timeout(state, IDLE_SYNC);
-    let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-    state.asleep = false;
-    if timeout.timed_out()
-        && state.pending.bytes.is_empty()
-        && let Some(committer) = state.committer.take()
-    {
-        commit(shared, state, committer, Task::Sync);
-    }
-}
-
-/// Commits what waits, acknowledges it, and puts the committer back, unless something failed.
-pub(super) fn commit(shared: &Shared, state: MutexGuard<'_, State>, mut committer: Box<Committer>, task: Task) {
-    let _alarm = Alarm(shared);
-    let mut state = gather(shared, state);
-    committer.take(&mut state);
-    let crowded = state.crowded > 0;
-    drop(state);
-    if crowded {
-        shared.room.notify_all();
-    }
-    if let Err(cause) = committer.commit_batch(shared, task) {
-        shared.stop(Poison { cause: Arc::new(cause), attempted: committer.attempted() });
-    } else if committer.lacks_zeros() {
-        shared.acknowledge(committer.durable, committer.written, None);
-        committer.write_ahead();
-        shared.put_back(committer);
-    } else {
-        shared.acknowledge(committer.durable, committer.written, Some(committer));
-    }
-}
-
-/// Callers that were woken together come back one after the other. Whoever takes the first of them alone, or those alone
-/// that came during the last sync, makes all others wait for two syncs, so the committer lets them run first.
-fn gather<'s>(shared: &'s Shared, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
-    let mut turns = 0;
-    while turns < GATHER && state.pending.sync && state.pending.commits < state.returning && !state.closing {
-        drop(state);
-        yield_now();
-        turns += 1;
-        state = shared.lock();
-    }
-    state
-}
-
 impl Committer {
-    /// Takes all that waits.
-    fn take(&mut self, state: &mut State) {
-        recycle(&mut self.batch);
-        (self.batch.end, self.batch.next_seq) = (state.pending.end, state.pending.next_seq);
-        state.turn = 1 - state.turn;
-        state.taken = state.pending.end;
-        std::mem::swap(&mut state.pending, &mut self.batch);
-    }
-
-    fn commit_batch(&mut self, shared: &Shared, task: Task) -> Result<(), Failure> {
+    /// Commits what it took. Once it is synced, the tree over it is published.
+    pub(super) fn commit_batch(&mut self, publish: &dyn Fn(&Tree), task: Task) -> Result<(), Failure> {
         // Apart from `self` while it is written, and back whatever happens: it tells what was attempted.
         let batch = std::mem::take(&mut self.batch);
-        let written = self.write_batch(shared, &batch);
+        let written = self.write_batch(publish, &batch);
         self.batch = batch;
         written?;
         self.next_seq = self.batch.next_seq;
         let syncs = self.batch.sync || task == Task::Sync;
         if syncs {
-            self.sync(shared)?;
+            self.sync(publish)?;
         }
         self.check_place()?;
         for sealed in std::mem::take(&mut self.sealed) {
@@ -214,7 +106,7 @@ impl Committer {
     }
 
     /// That the segment's path still names its file, and that the file still has all that was written.
-    fn check_place(&self) -> Result<(), Failure> {
+    pub(super) fn check_place(&self) -> Result<(), Failure> {
         self.files.check_ours(self.segment, self.file_id)?;
         self.check_whole()
     }
@@ -249,7 +141,7 @@ impl Committer {
     }
 
     /// `HEAD` is derived and may be deleted at any time; it is made again then, since readers look for it by its name.
-    fn keep_head(&mut self) -> Result<(), Failure> {
+    pub(super) fn keep_head(&mut self) -> Result<(), Failure> {
         let path = self.files.layout.head();
         // Asking the file is cheap; one that was moved, and not removed, is found by its path now and then.
         self.head_asked = (self.head_asked + 1) % HEAD_ASKED;
@@ -272,11 +164,11 @@ impl Committer {
         }
     }
 
-    fn write_batch(&mut self, shared: &Shared, batch: &Pending) -> Result<(), Failure> {
+    fn write_batch(&mut self, publish: &dyn Fn(&Tree), batch: &Pending) -> Result<(), Failure> {
         let mut from = 0;
         for roll in &batch.rolls {
             self.write(&batch.bytes[from..roll.at])?;
-            self.roll(shared, roll)?;
+            self.roll(publish, roll)?;
             from = roll.at;
         }
         self.write(&batch.bytes[from..])
@@ -316,11 +208,11 @@ impl Committer {
     }
 
     /// Seals the segment and makes the next one.
-    fn roll(&mut self, shared: &Shared, roll: &Roll) -> Result<(), Failure> {
+    fn roll(&mut self, publish: &dyn Fn(&Tree), roll: &Roll) -> Result<(), Failure> {
         assert!(self.written == roll.position, "a segment begins where the one before it ends");
         self.check_whole()?;
         self.cut_zeros()?;
-        self.sync(shared)?;
+        self.sync(publish)?;
         // Commits of this group stand in the segment that ends here.
         self.check_place()?;
         let header = SegmentHeader {
@@ -349,14 +241,14 @@ impl Committer {
         Ok(())
     }
 
-    fn sync(&mut self, shared: &Shared) -> Result<(), Failure> {
+    fn sync(&mut self, publish: &dyn Fn(&Tree)) -> Result<(), Failure> {
         if self.durable == self.written {
             return Ok(());
         }
         // COMMIT POINT: of all commits written so far, under class `sync`.
         self.sync_file()?;
         self.durable = self.written;
-        shared.durable_tree().clone_from(&self.tree);
+        publish(&self.tree);
         Ok(())
     }
 
@@ -371,7 +263,7 @@ impl Committer {
         Failure::of("sync", &self.files.layout.segment(self.segment))(source)
     }
 
-    fn write_head(&self, closed: bool) -> Result<(), Failure> {
+    pub(super) fn write_head(&self, closed: bool) -> Result<(), Failure> {
         let (log_id, next_seq) = (self.log_id, self.next_seq);
         let head =
             Head { log_id, durable: self.durable, committed: self.written, next_seq, closed, sync_failed: false };
@@ -380,7 +272,7 @@ impl Committer {
     }
 
     /// Whether zeros are to be written ahead before the next group.
-    fn lacks_zeros(&mut self) -> bool {
+    pub(super) fn lacks_zeros(&mut self) -> bool {
         let len = self.batch.bytes.len() as u64;
         let is_short = self.batch.sync && len <= self.ahead.len / AHEAD_GROUPS_MIN;
         self.short_groups = if is_short { self.short_groups.saturating_add(1) } else { 0 };
@@ -389,7 +281,7 @@ impl Committer {
 
     /// Writes zeros ahead, up to the segment size limit. The next sync writes them to the disk with its own group. A disk
     /// that has no room for them may have room for commits.
-    fn write_ahead(&mut self) {
+    pub(super) fn write_ahead(&mut self) {
         let limit = self.segment.0 + self.segment_limit;
         let end = Position((self.file_end.0 + self.ahead.len).min(limit));
         let zeros = vec![0; usize::try_from(end.0.saturating_sub(self.file_end.0)).unwrap_or(0)];
@@ -406,7 +298,7 @@ impl Committer {
     }
 
     /// Cuts what was written ahead, and syncs the cut.
-    fn cut_zeros(&mut self) -> Result<(), Failure> {
+    pub(super) fn cut_zeros(&mut self) -> Result<(), Failure> {
         let path = self.files.layout.segment(self.segment);
         let len = self.written.0 - self.segment.0;
         if self.file.len().map_err(Failure::of("read", &path))? != len {
@@ -417,37 +309,9 @@ impl Committer {
         Ok(())
     }
 
-    /// After the last commit: cuts the file to its last frame and says in `HEAD` that the log was closed.
-    pub(crate) fn close(mut self, shared: &Shared) -> Result<(), Failure> {
-        self.check_place()?;
-        self.cut_zeros()?;
-        self.keep_sidecars(shared);
-        self.keep_head()?;
-        self.write_head(true)?;
-        self.head.sync_data().map_err(Failure::of("sync", &self.files.layout.head()))
-    }
-
-    /// So that the next open need not scan. What cannot be made here is made then.
-    fn keep_sidecars(&self, shared: &Shared) {
-        let mut state = shared.lock();
-        let State { sealed, streams, last_commit, .. } = &mut *state;
-        let Some(last_commit) = *last_commit else { return };
-        if sealed.closed_end() != Some(self.written) {
-            let closed = ClosedEnd { last_commit, next_seq: self.next_seq, tree: self.tree.clone() };
-            sealed.close(&self.files, self.segment, &closed, streams).ok();
-        }
-    }
-
     /// Up to where bytes of the batch may have been given to a file.
-    fn attempted(&self) -> Position {
+    pub(super) fn attempted(&self) -> Position {
         let next_roll = self.batch.rolls.iter().find(|roll| roll.position >= self.written);
         next_roll.map_or(self.batch.end.max(self.written), |roll| roll.position)
     }
-}
-
-fn recycle(batch: &mut Pending) {
-    batch.bytes.clear();
-    batch.bytes.shrink_to(KEPT_CAPACITY);
-    batch.rolls.clear();
-    (batch.commits, batch.sync) = (0, false);
 }

@@ -12,9 +12,10 @@
 //!   after that. So two turns tell apart whom an acknowledgement concerns.
 //! - Once `stopped` is set by a failure, nothing is acknowledged any more.
 
-use super::committer::{self, Committer, Task};
+use super::committer::Committer;
+use super::pending::Pending;
 use crate::error::{AppendError, Failure, Reason};
-use crate::sealed::{Sealed, SealedSegment};
+use crate::sealed::Sealed;
 use crate::streams::Streams;
 use crate::sync::{AtomicU64, Condvar, Mutex, MutexGuard};
 use crate::writer::Ticket;
@@ -22,34 +23,6 @@ use evlog_format::{Durability, Position, Seq};
 use evlog_verify::Tree;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-
-/// Bytes that wait for the committing thread.
-#[derive(Debug, Default)]
-pub(crate) struct Pending {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) rolls: Vec<Roll>,
-    /// How many commits they are.
-    pub(crate) commits: usize,
-    /// Whether a commit among them asks for a sync.
-    pub(crate) sync: bool,
-    /// Position after them.
-    pub(crate) end: Position,
-    /// Seq after them.
-    pub(crate) next_seq: Seq,
-}
-
-/// A place among the pending bytes where a segment begins.
-#[derive(Debug)]
-pub(crate) struct Roll {
-    /// Index of the first byte of the new segment's first frame.
-    pub(crate) at: usize,
-    /// Position of the new segment.
-    pub(crate) position: Position,
-    /// Seq of its first event.
-    pub(crate) first_seq: Seq,
-    /// The segment before it.
-    pub(crate) sealed: Arc<SealedSegment>,
-}
 
 /// Why the committer is gone.
 #[derive(Clone, Debug)]
@@ -116,7 +89,7 @@ pub(crate) struct Shared {
     /// The pending bytes were taken.
     pub(crate) room: Condvar,
     /// The committer was put back.
-    freed: Condvar,
+    pub(super) freed: Condvar,
     durable: AtomicU64,
     committed: AtomicU64,
     tree: Mutex<Tree>,
@@ -155,6 +128,11 @@ impl Shared {
         lock(&self.tree)
     }
 
+    /// Publishes the tree over the bytes that are durable now.
+    pub(super) fn publish(&self, tree: &Tree) {
+        self.durable_tree().clone_from(tree);
+    }
+
     pub(crate) fn durable(&self) -> Position {
         Position(self.durable.load(Ordering::Acquire))
     }
@@ -164,7 +142,7 @@ impl Shared {
     }
 
     /// Whether the commit that ends here is acknowledged under its class.
-    fn is_committed(&self, end: Position, class: Durability) -> bool {
+    pub(super) fn is_committed(&self, end: Position, class: Durability) -> bool {
         match class {
             Durability::Sync => end <= self.durable(),
             Durability::Os => end <= self.committed(),
@@ -228,53 +206,9 @@ impl Shared {
         Ok(())
     }
 
-    /// The same; where nobody commits, this thread does.
-    pub(crate) fn commit_up_to<'s>(
-        &'s self,
-        mut state: MutexGuard<'s, State>,
-        end: Position,
-        class: Durability,
-    ) -> Result<(), Poison> {
-        while !self.is_committed(end, class) {
-            state = match state.committer.take() {
-                Some(committer) => {
-                    committer::commit(self, state, committer, Task::Commit);
-                    self.lock()
-                }
-                None => match self.wait_turn(state, end, class)? {
-                    Some(woken) => woken,
-                    None => return Ok(()),
-                },
-            };
-        }
-        Ok(())
-    }
-
-    /// Syncs everything up to `end`, whatever class it was handed over under: an acknowledgement under class `os` may be
-    /// long past, and nobody else may have a reason to sync.
-    pub(crate) fn sync_up_to(&self, end: Position) -> Result<(), Poison> {
-        let mut state = self.lock();
-        while state.durable < end {
-            if let Some(poison) = &state.stopped {
-                return Err(poison.clone());
-            }
-            state = if let Some(committer) = state.committer.take() {
-                committer::commit(self, state, committer, Task::Sync);
-                self.lock()
-            } else {
-                // Somebody commits, perhaps something else: look again when that is done.
-                state.settling += 1;
-                let mut state = wait(&self.freed, state);
-                state.settling -= 1;
-                state
-            };
-        }
-        Ok(())
-    }
-
     /// Sleeps until the group that `end` belongs to was acknowledged, or somebody thought so; nothing when it was
     /// before.
-    fn wait_turn<'s>(
+    pub(super) fn wait_turn<'s>(
         &'s self,
         mut state: MutexGuard<'s, State>,
         end: Position,

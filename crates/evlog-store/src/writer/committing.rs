@@ -1,0 +1,187 @@
+//! Committing: takes all that waits, has it written and synced, publishes the new end, acknowledges all.
+//!
+//! Done by the thread that is there for it, or by a caller of [`Writer::commit`](super::Writer::commit) that finds nobody
+//! at it.
+//!
+//! Invariants:
+//! - What is acknowledged was committed before.
+//! - After any failure the committer says so and is gone. It does not try again: a sync that failed once may have dropped
+//!   the bytes that the next one would find clean.
+
+use super::committer::{Committer, Task};
+use super::state::{Poison, Shared, State, wait};
+use crate::closed::ClosedEnd;
+use crate::error::Failure;
+use crate::sync::{MutexGuard, yield_now};
+use evlog_format::{Durability, Position};
+use std::io;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+/// How long commits of class `os` may wait for a sync when nothing else comes.
+const IDLE_SYNC: Duration = Duration::from_millis(50);
+
+/// How often a committer lets other threads run, so that callers that were woken together come back together. Who is
+/// missing after that has something else to do.
+const GATHER: usize = 16;
+
+/// Reports a panic of whoever commits, so that nobody waits for ever.
+struct Alarm<'s>(&'s Shared);
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let source = io::Error::other("the committing thread panicked");
+            let cause = Arc::new(Failure { doing: "commit to", path: "the log".into(), source });
+            self.0.stop(Poison { cause, attempted: Position(u64::MAX) });
+        }
+    }
+}
+
+/// The committing thread. Works until the writer closes or something fails; gives the committer for the close in order.
+pub(super) fn run(shared: &Shared) -> Option<Box<Committer>> {
+    let mut state = shared.lock();
+    while state.stopped.is_none() {
+        let nothing_waits = state.pending.bytes.is_empty();
+        match state.committer.take() {
+            Some(committer) if !nothing_waits => commit(shared, state, committer, Task::Commit),
+            Some(committer) if state.closing && state.durable == state.committed => return Some(committer),
+            Some(committer) if state.closing => commit(shared, state, committer, Task::Sync),
+            committer => {
+                state.committer = committer;
+                sleep(shared, state);
+            }
+        }
+        state = shared.lock();
+    }
+    None
+}
+
+/// Sleeps until there is something to do. What is not synced is, when nothing else comes for a while.
+fn sleep(shared: &Shared, mut state: MutexGuard<'_, State>) {
+    state.asleep = true;
+    if state.durable == state.committed {
+        wait(&shared.work, state).asleep = false;
+        return;
+    }
+    let waited = shared.work.wait_timeout(state, IDLE_SYNC);
+    let (mut state, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+    state.asleep = false;
+    if timeout.timed_out()
+        && state.pending.bytes.is_empty()
+        && let Some(committer) = state.committer.take()
+    {
+        commit(shared, state, committer, Task::Sync);
+    }
+}
+
+/// Commits what waits, acknowledges it, and puts the committer back, unless something failed.
+pub(super) fn commit(shared: &Shared, state: MutexGuard<'_, State>, mut committer: Box<Committer>, task: Task) {
+    let _alarm = Alarm(shared);
+    let mut state = gather(shared, state);
+    take(&mut committer, &mut state);
+    let crowded = state.crowded > 0;
+    drop(state);
+    if crowded {
+        shared.room.notify_all();
+    }
+    if let Err(cause) = committer.commit_batch(&|tree| shared.publish(tree), task) {
+        shared.stop(Poison { cause: Arc::new(cause), attempted: committer.attempted() });
+    } else if committer.lacks_zeros() {
+        shared.acknowledge(committer.durable, committer.written, None);
+        committer.write_ahead();
+        shared.put_back(committer);
+    } else {
+        shared.acknowledge(committer.durable, committer.written, Some(committer));
+    }
+}
+
+/// Callers that were woken together come back one after the other. Whoever takes the first of them alone, or those alone
+/// that came during the last sync, makes all others wait for two syncs, so the committer lets them run first.
+fn gather<'s>(shared: &'s Shared, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
+    let mut turns = 0;
+    while turns < GATHER && state.pending.sync && state.pending.commits < state.returning && !state.closing {
+        drop(state);
+        yield_now();
+        turns += 1;
+        state = shared.lock();
+    }
+    state
+}
+
+/// Takes all that waits.
+fn take(committer: &mut Committer, state: &mut State) {
+    committer.batch.recycle();
+    (committer.batch.end, committer.batch.next_seq) = (state.pending.end, state.pending.next_seq);
+    state.turn = 1 - state.turn;
+    state.taken = state.pending.end;
+    std::mem::swap(&mut state.pending, &mut committer.batch);
+}
+
+/// After the last commit: cuts the file to its last frame and says in `HEAD` that the log was closed.
+pub(super) fn close(mut committer: Box<Committer>, shared: &Shared) -> Result<(), Failure> {
+    committer.check_place()?;
+    committer.cut_zeros()?;
+    keep_sidecars(&committer, shared);
+    committer.keep_head()?;
+    committer.write_head(true)?;
+    let path = committer.files.layout.head();
+    committer.head.sync_data().map_err(Failure::of("sync", &path))
+}
+
+/// So that the next open need not scan. What cannot be made here is made then.
+fn keep_sidecars(committer: &Committer, shared: &Shared) {
+    let mut state = shared.lock();
+    let State { sealed, streams, last_commit, .. } = &mut *state;
+    let Some(last_commit) = *last_commit else { return };
+    if sealed.closed_end() != Some(committer.written) {
+        let closed = ClosedEnd { last_commit, next_seq: committer.next_seq, tree: committer.tree.clone() };
+        sealed.close(&committer.files, committer.segment, &closed, streams).ok();
+    }
+}
+
+impl Shared {
+    /// The same; where nobody commits, this thread does.
+    pub(crate) fn commit_up_to<'s>(
+        &'s self,
+        mut state: MutexGuard<'s, State>,
+        end: Position,
+        class: Durability,
+    ) -> Result<(), Poison> {
+        while !self.is_committed(end, class) {
+            state = match state.committer.take() {
+                Some(committer) => {
+                    commit(self, state, committer, Task::Commit);
+                    self.lock()
+                }
+                None => match self.wait_turn(state, end, class)? {
+                    Some(woken) => woken,
+                    None => return Ok(()),
+                },
+            };
+        }
+        Ok(())
+    }
+
+    /// Syncs everything up to `end`, whatever class it was handed over under: an acknowledgement under class `os` may be
+    /// long past, and nobody else may have a reason to sync.
+    pub(crate) fn sync_up_to(&self, end: Position) -> Result<(), Poison> {
+        let mut state = self.lock();
+        while state.durable < end {
+            if let Some(poison) = &state.stopped {
+                return Err(poison.clone());
+            }
+            state = if let Some(committer) = state.committer.take() {
+                commit(self, state, committer, Task::Sync);
+                self.lock()
+            } else {
+                // Somebody commits, perhaps something else: look again when that is done.
+                state.settling += 1;
+                let mut state = wait(&self.freed, state);
+                state.settling -= 1;
+                state
+            };
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,46 @@
+//! What waits to be committed.
+
+use crate::sealed::SealedSegment;
+use evlog_format::{Position, Seq};
+use std::sync::Arc;
+
+/// A buffer that grew beyond this for one burst is given back, in bytes.
+const KEPT_CAPACITY: usize = 16 * 1024 * 1024;
+
+/// Bytes that wait for the committing thread.
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) rolls: Vec<Roll>,
+    /// How many commits they are.
+    pub(crate) commits: usize,
+    /// Whether a commit among them asks for a sync.
+    pub(crate) sync: bool,
+    /// Position after them.
+    pub(crate) end: Position,
+    /// Seq after them.
+    pub(crate) next_seq: Seq,
+}
+
+/// A place among the pending bytes where a segment begins.
+#[derive(Debug)]
+pub(crate) struct Roll {
+    /// Index of the first byte of the new segment's first frame.
+    pub(crate) at: usize,
+    /// Position of the new segment.
+    pub(crate) position: Position,
+    /// Seq of its first event.
+    pub(crate) first_seq: Seq,
+    /// The segment before it.
+    pub(crate) sealed: Arc<SealedSegment>,
+}
+
+impl Pending {
+    /// Forgets what was committed, and keeps the room for the next group.
+    pub(super) fn recycle(&mut self) {
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_CAPACITY);
+        self.rolls.clear();
+        (self.commits, self.sync) = (0, false);
+    }
+}
