@@ -292,25 +292,25 @@ pub fn plan(case: Case) -> &'static Row {
 const DOCUMENT_HEAD: &str = "\
 # Recovery
 
-Made from the table in `crates/evlog-store/src/recovery.rs`; a test compares the two. To make it again:
+This page is made from the table in `crates/evlog-store/src/recovery.rs`; a test compares the two. To make it again:
 `EVLOG_BLESS=1 cargo test -p evlog-store recovery`.
 
-Opening a log that was closed in order reads its last commit and what the close left beside the last segment, and scans
-nothing while they agree. In all other cases its last segment is scanned from the start, frame by frame, up to the first
-byte that is not a commit. What happens then is read from this table, whose every combination of inputs matches exactly
+If a log was closed in order, opening it reads its last commit and the sidecar that the close wrote beside the last segment. While these agree, nothing
+is scanned. In all other cases the last segment is scanned from the start, frame by frame, up to the first
+byte that is not a commit. This table then decides what happens. Every combination of inputs matches exactly
 one row.
 
 - *stop*: why the scan ended. `end`: at the file's end. `zeros`: only zeros follow. `gap`: a length of zero, and other
   bytes behind it. `incomplete`: the frame reaches beyond the file's end. `corrupt`: its checksum or length is wrong.
   `malformed`: its checksum matches, but the commit does not decode. `disordered`: the commit does not continue the log.
-- *floor*: the largest *durable-before* mark of all valid frames of the segment, those behind the stop included, and the
-  durable position in `HEAD`. `reached`: it is not above the stop. `missed`: it is above it, within the file. `beyond`: it
+- *floor*: the largest position among the *durable-before* marks of all valid frames of the segment (also those behind the stop) and the
+  durable position in `HEAD`. `reached`: it is not above the stop. `missed`: it is above the stop, within the file. `beyond`: it
   is above the file's end. A sealed segment's floor is the position of the next segment.
-- *later*: whether a valid frame stands anywhere behind the stop.
+- *later*: whether there is a valid frame anywhere behind the stop.
 - *action*: `keep`; `trim`: cut the zeros; `cut`: copy the bytes behind the stop into `quarantine/`, sync the copy, then cut
-  them; `refuse`: change nothing, and give the verdict.
+  them; `refuse`: change nothing, and report the verdict.
 
-The same table is behind `evlog repair`; what becomes of a refused log is in [repair.md](repair.md).
+`evlog repair` uses the same table. [repair.md](repair.md) says what you can do with a refused log.
 
 | row | segment | stop | floor | later | action | why |
 | --- | --- | --- | --- | --- | --- | --- |
