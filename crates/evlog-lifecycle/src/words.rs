@@ -7,23 +7,23 @@
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident: $of:literal { $($(#[$each:meta])* $variant:ident = $number:literal, $word:literal;)* }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "u8", into = "u8")]
         #[repr(u8)]
         pub enum $name { $($(#[$each])* $variant = $number),* }
 
         impl $name {
             /// All of them, by number.
-            pub const ALL: &[$name] = &[$($name::$variant),*];
+            pub const ALL: [$name; [$($number),*].len()] = [$($name::$variant),*];
 
             /// The word, as the contract spells it.
             pub const fn word(self) -> &'static str {
                 match self { $($name::$variant => $word),* }
             }
 
-            /// The member of exactly this word.
+            /// The member of exactly this word, byte for byte: no aliases, no case folding, no trimming.
             pub fn from_word(word: &str) -> Option<$name> {
-                $name::ALL.iter().copied().find(|known| known.word() == word)
+                $name::ALL.into_iter().find(|known| known.word() == word)
             }
         }
 
@@ -39,7 +39,7 @@ macro_rules! words {
             fn try_from(number: u8) -> Result<$name, String> {
                 match number {
                     $($number => Ok($name::$variant),)*
-                    _ => Err(format!(concat!($of, " number {} has no meaning"), number)),
+                    _ => Err(format!(concat!("expected a ", $of, " number that has a meaning, found {}"), number)),
                 }
             }
         }

@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use core::fmt;
 use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use evlog_format::ids::hex;
 use sha2::{Digest, Sha256};
 
 const PRIVATE: &str = "PRIVATE+KEY+";
@@ -144,8 +145,7 @@ impl VerifierKey {
 
     /// The id that stands in signatures, in hexadecimal.
     pub fn id(&self) -> String {
-        let [a, b, c, d] = self.id;
-        format!("{a:02x}{b:02x}{c:02x}{d:02x}")
+        hex(&self.id)
     }
 
     /// The same as bytes.

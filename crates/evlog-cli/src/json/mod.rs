@@ -38,15 +38,7 @@ pub(crate) use reports::{
 pub(crate) use result::ResultLine;
 pub(crate) use run_event::RunEvent;
 
-use std::fmt::Write;
-
-/// Bytes as lowercase hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _infallible = write!(text, "{byte:02x}");
-        text
-    })
-}
+pub(crate) use evlog_format::ids::hex;
 
 /// A time of the log, all nine digits of its nanoseconds: JSON answers lose nothing.
 pub(crate) fn time(time_ns: impl Into<i128>) -> String {

@@ -9,6 +9,7 @@ use super::words::{cut, finding, text};
 use super::{Answer, Needs, artifacts};
 use crate::bundle::{Content, Document};
 use evlog_projection::difference::first_difference;
+use evlog_projection::members::pointer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
@@ -81,8 +82,8 @@ impl Members {
             }
             if expected.1.get() != found.1.get() {
                 let inner = first_difference("", expected.1.get().as_bytes(), found.1.get().as_bytes())?;
-                let name = expected.0.replace('~', "~0").replace('/', "~1");
-                return Some(finding(path, format!("/{name}{}", inner.pointer), cut(inner.expected), cut(inner.found)));
+                let place = pointer("", &expected.0) + &inner.pointer;
+                return Some(finding(path, place, cut(inner.expected), cut(inner.found)));
             }
         }
         None

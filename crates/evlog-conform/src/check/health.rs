@@ -6,6 +6,7 @@ use super::subject::{Entry, Subject, impossible};
 use super::tuples::MEMBERS;
 use super::words::{finding, one_of, quoted, text};
 use crate::bundle::{Content, HEALTH};
+use evlog_projection::members::pointer;
 use serde_json::{Map, Value};
 
 const HEALTH_MEMBERS: [&str; 3] = ["run_id", "status", "stages"];
@@ -107,8 +108,12 @@ pub(super) fn outcomes_only(subject: &Subject<'_>) -> Answer {
 fn extra(members: &Map<String, Value>, at: &str, known: &[&str]) -> Vec<Finding> {
     let unknown = members.keys().filter(|name| !known.contains(&name.as_str()));
     let one = |name: &String| {
-        let pointer = format!("{at}/{}", name.replace('~', "~0").replace('/', "~1"));
-        finding(HEALTH, pointer, format!("no members but {}", known.join(", ")), format!("the member {}", text(name)))
+        finding(
+            HEALTH,
+            pointer(at, name),
+            format!("no members but {}", known.join(", ")),
+            format!("the member {}", text(name)),
+        )
     };
     unknown.map(one).collect()
 }

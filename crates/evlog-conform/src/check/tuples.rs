@@ -8,12 +8,13 @@ use super::subject::{Entry, Subject};
 use super::words::{finding, one_of, quoted, text};
 use crate::bundle::MANIFEST;
 use evlog_lifecycle::pipeline::{FailMode, Severity, StageStatus, is_word};
+use evlog_projection::members::pointer;
 use serde_json::Value;
 
 pub(super) const MEMBERS: [&str; 4] = ["stage", "status", "fail_mode", "reason_code"];
 
 fn at(entry: &Entry<'_>, member: &str, expected: impl Into<String>, found: impl Into<String>) -> Finding {
-    finding(MANIFEST, format!("{}/{member}", entry.pointer), expected, found)
+    finding(MANIFEST, pointer(&entry.pointer, member), expected, found)
 }
 
 fn nothing_or(value: Option<&Value>) -> String {
@@ -29,9 +30,8 @@ pub(super) fn shape(subject: &Subject<'_>) -> Answer {
             continue;
         };
         for name in members.keys().filter(|name| !MEMBERS.contains(&name.as_str())) {
-            let pointer = name.replace('~', "~0").replace('/', "~1");
             let expected = format!("no members but {}", MEMBERS.join(", "));
-            findings.push(at(&entry, &pointer, expected, format!("the member {}", text(name))));
+            findings.push(at(&entry, name, expected, format!("the member {}", text(name))));
         }
         if entry.stage.is_none() {
             findings.push(at(&entry, "stage", "the name of a stage", nothing_or(members.get("stage"))));

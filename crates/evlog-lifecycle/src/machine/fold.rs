@@ -12,6 +12,7 @@ use super::payload::{Created, Forced, Payload, Rejected, Transitioned};
 use super::rules::{self, Entry};
 use super::state::{Counts, Owed, Pinned, State};
 use crate::fields::{Flaws, Origin};
+use evlog_format::ids::hex;
 use evlog_projection::{Fact, FoldError, canonical};
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -29,8 +30,7 @@ fn pinned(created: &Created) -> Result<Definition, String> {
         return Err(format!("definition: expected the canonical text of `{}`, found another", created.machine));
     }
     if definition.digest() != created.definition {
-        let hex = |digest| blake3::Hash::from_bytes(digest).to_hex();
-        let (expected, found) = (hex(created.definition), hex(definition.digest()));
+        let (expected, found) = (hex(&created.definition), hex(&definition.digest()));
         return Err(format!("definition: expected the one with BLAKE3 {expected}, found {found}"));
     }
     Ok(definition)

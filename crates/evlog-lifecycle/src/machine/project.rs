@@ -7,13 +7,10 @@ use super::payload::{Created, Forced, Payload, Refused, Rejected, Transitioned};
 use super::state::{Entered, State};
 use crate::members::object;
 use crate::projected::{self, mirrored};
+use evlog_format::ids::hex;
 use evlog_projection::time::to_rfc3339;
 use evlog_projection::{Fact, File, FoldError, RunHead, canonical, parse};
 use serde_json::{Map, Value, json};
-
-fn hex(digest: &[u8; 32]) -> String {
-    blake3::Hash::from_bytes(*digest).to_hex().to_string()
-}
 
 fn file(path: &str, projection: &'static str, members: Map<String, Value>) -> File {
     File { path: path.to_owned(), projection, version: 1, bytes: canonical(&Value::Object(members)) }

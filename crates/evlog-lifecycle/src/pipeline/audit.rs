@@ -11,9 +11,10 @@ use super::payload::{
     Artifact, Created, Found, LimitExceeded, OutcomeRecorded, OutputCaptured, Payload, Refused, TakenOver,
     ValidationReported,
 };
-use super::project::{IN_PROGRESS, artifact, hex, input, stage_state};
+use super::project::{IN_PROGRESS, artifact, input, stage_state};
 use super::state::State;
 use crate::projected::audit_line;
+use evlog_format::ids::hex;
 use evlog_projection::{Fact, FoldError};
 use serde_json::{Value, json};
 

@@ -14,6 +14,7 @@ use super::payload::{Artifact, Artifacts, Created, InputsRecorded, OutcomeRecord
 use super::reconcile;
 use super::rules::{self, Recording};
 use super::state::{End, Held, Owed, Pinned, Progress, Reported, Setting, State};
+use evlog_format::ids::hex;
 use evlog_projection::{Fact, FoldError, canonical};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -61,10 +62,6 @@ pub(super) fn start(fact: &Fact<'_>) -> Result<State, FoldError> {
     })
 }
 
-fn hex(digest: [u8; 32]) -> String {
-    blake3::Hash::from_bytes(digest).to_hex().to_string()
-}
-
 /// The definition that the run was created with, found again or read again (rule P-80).
 fn pinned_definition(created: &Created) -> Result<Arc<Definition>, String> {
     let name = &created.pipeline;
@@ -80,7 +77,7 @@ fn pinned_definition(created: &Created) -> Result<Arc<Definition>, String> {
         }
     };
     if definition.digest() != created.definition {
-        let (expected, found) = (hex(created.definition), hex(definition.digest()));
+        let (expected, found) = (hex(&created.definition), hex(&definition.digest()));
         return Err(format!("pipeline `{name}`: expected the definition with BLAKE3 {expected}, found {found}"));
     }
     Ok(definition)

@@ -9,6 +9,7 @@
 use super::outcome::Outcome;
 use super::payload::{Artifact, Behavior, Input, LimitExceeded};
 use super::state::{Entry, Held, Progress, State};
+use evlog_format::ids::hex;
 use evlog_projection::time::to_rfc3339;
 use evlog_projection::{File, FoldError, RunHead, canonical};
 use serde_json::{Map, Value, json};
@@ -18,10 +19,6 @@ use std::collections::BTreeMap;
 const MANIFEST_VERSION: &str = "0.1.0";
 /// The state of a run without an end, as `run.json` and result lines tell it.
 pub(super) const IN_PROGRESS: &str = "in_progress";
-
-pub(super) fn hex(digest: &[u8; 32]) -> Value {
-    blake3::Hash::from_bytes(*digest).to_hex().as_str().into()
-}
 
 fn file(path: impl Into<String>, projection: &'static str, value: &Value) -> File {
     File { path: path.into(), projection, version: 1, bytes: canonical(value) }
@@ -208,7 +205,7 @@ pub(super) fn input(input: &Input) -> Value {
     let mut value = json!({"path": input.path, "from": input.from.word(), "required": input.required});
     if let Some(content) = &input.content {
         value["bytes"] = content.bytes.into();
-        value["blake3"] = hex(&content.blake3);
+        value["blake3"] = hex(&content.blake3).into();
     }
     value
 }

@@ -7,6 +7,7 @@ use super::machine::RunStatus;
 use super::payload::{Created, ForcedFailed, Overridden, PolicyVersions, Refused, Rejected, Transitioned, read};
 use super::project::actor;
 use crate::projected::audit_line;
+use evlog_format::ids::hex;
 use evlog_format::kind::{
     STATUS_CREATED, STATUS_FORCED_FAILED, STATUS_OVERRIDDEN, STATUS_REFUSED, STATUS_REJECTED, STATUS_TRANSITIONED,
 };
@@ -181,8 +182,4 @@ fn overridden(event: &Overridden) -> Entry {
 /// What a caller offered, as JSON again; text that is not JSON is shown as text, since it is evidence either way.
 fn json_text(text: Option<&str>) -> Value {
     text.map_or(Value::Null, |text| parse(text.as_bytes()).unwrap_or_else(|_| text.into()))
-}
-
-fn hex(digest: &[u8; 32]) -> String {
-    blake3::Hash::from_bytes(*digest).to_hex().to_string()
 }

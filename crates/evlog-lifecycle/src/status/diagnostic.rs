@@ -106,8 +106,8 @@ impl Diagnostic {
         let retryable = retryable
             .as_bool()
             .ok_or_else(|| format!("`retryable`: expected true or false, found {}", kind(retryable)))?;
-        let category = one_of(members, "category", Category::ALL, Category::word)?;
-        let severity = one_of(members, "severity", Severity::ALL, Severity::word)?;
+        let category = one_of(members, "category", &Category::ALL, Category::word)?;
+        let severity = one_of(members, "severity", &Severity::ALL, Severity::word)?;
         let diagnostic = Diagnostic {
             error_code: text(members, "error_code")?,
             category,

@@ -4,35 +4,35 @@
 //! `status.toml`, once. What the file cannot say is here: the numbers of the log, and the words.
 
 use crate::form::built_in::status;
+use crate::words::words;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::LazyLock;
 
-/// A run's status. The numbers stand in every log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "u8", into = "u8")]
-#[repr(u8)]
-pub enum RunStatus {
-    /// The record exists, work has not begun.
-    Created = 0,
-    /// Work is under way.
-    Running = 1,
-    /// Paused for an outside dependency or an asynchronous result.
-    Waiting = 2,
-    /// Finished successfully.
-    Success = 3,
-    /// Attempted, and hit a runtime failure or the rule for undefined transitions.
-    Failed = 4,
-    /// Stopped by policy.
-    Denied = 5,
-    /// Ran past its time allowance.
-    Timeout = 6,
-    /// Stopped on purpose.
-    Canceled = 7,
+words! {
+    /// A run's status. The numbers stand in every log.
+    RunStatus: "status" {
+        /// The record exists, work has not begun.
+        Created = 0, "created";
+        /// Work is under way.
+        Running = 1, "running";
+        /// Paused for an outside dependency or an asynchronous result.
+        Waiting = 2, "waiting";
+        /// Finished successfully.
+        Success = 3, "success";
+        /// Attempted, and hit a runtime failure or the rule for undefined transitions.
+        Failed = 4, "failed";
+        /// Stopped by policy.
+        Denied = 5, "denied";
+        /// Ran past its time allowance.
+        Timeout = 6, "timeout";
+        /// Stopped on purpose.
+        Canceled = 7, "canceled";
+    }
 }
 
 /// How many statuses there are.
-const COUNT: usize = 8;
+const COUNT: usize = RunStatus::ALL.len();
 
 /// What a request from a status to another leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,37 +46,6 @@ pub enum Reaction {
 }
 
 impl RunStatus {
-    /// All eight, in the source's order.
-    pub const ALL: [RunStatus; COUNT] = [
-        RunStatus::Created,
-        RunStatus::Running,
-        RunStatus::Waiting,
-        RunStatus::Success,
-        RunStatus::Failed,
-        RunStatus::Denied,
-        RunStatus::Timeout,
-        RunStatus::Canceled,
-    ];
-
-    /// The token, as the source spells it.
-    pub const fn word(self) -> &'static str {
-        match self {
-            RunStatus::Created => "created",
-            RunStatus::Running => "running",
-            RunStatus::Waiting => "waiting",
-            RunStatus::Success => "success",
-            RunStatus::Failed => "failed",
-            RunStatus::Denied => "denied",
-            RunStatus::Timeout => "timeout",
-            RunStatus::Canceled => "canceled",
-        }
-    }
-
-    /// The status of exactly this token, byte for byte: no aliases, no case folding, no trimming (H5).
-    pub fn from_word(word: &str) -> Option<RunStatus> {
-        RunStatus::ALL.into_iter().find(|status| status.word() == word)
-    }
-
     /// Whether the run has ended for good.
     pub fn is_terminal(self) -> bool {
         TABLE.terminal[self as usize]
@@ -105,21 +74,6 @@ impl RunStatus {
 impl fmt::Display for RunStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
-    }
-}
-
-impl From<RunStatus> for u8 {
-    fn from(status: RunStatus) -> u8 {
-        status as u8
-    }
-}
-
-impl TryFrom<u8> for RunStatus {
-    type Error = String;
-
-    fn try_from(number: u8) -> Result<RunStatus, String> {
-        let known = RunStatus::ALL.get(usize::from(number));
-        known.copied().ok_or_else(|| format!("expected a status number from 0 to 7, found {number}"))
     }
 }
 

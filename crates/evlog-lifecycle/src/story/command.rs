@@ -197,7 +197,7 @@ impl Command {
             }
             Action::Gate => Command::Gate(Decided {
                 step: step(members)?,
-                state: word(members, "state", GateState::ALL, GateState::word)?
+                state: word(members, "state", &GateState::ALL, GateState::word)?
                     .ok_or_else(|| malformed("", "`state` is missing"))?,
                 message: note(members)?,
             }),
@@ -205,7 +205,7 @@ impl Command {
                 Command::Evaluate(Answered { step: step(members)?, result: result(members)?, message: note(members)? })
             }
             Action::Cancel => Command::Cancel(Cancelled {
-                how: word(members, "how", CancelMode::ALL, CancelMode::word)?.unwrap_or(CancelMode::Drain),
+                how: word(members, "how", &CancelMode::ALL, CancelMode::word)?.unwrap_or(CancelMode::Drain),
                 message: note(members)?,
             }),
             Action::Stop => Command::Stop(Stopped { outcome: outcome(members)?, message: note(members)? }),
@@ -246,7 +246,7 @@ impl Command {
 
 impl Create {
     fn read(members: &mut Members) -> Result<Create, Malformed> {
-        let mode = word(members, "mode", Mode::ALL, Mode::word)?.unwrap_or(Mode::Decided);
+        let mode = word(members, "mode", &Mode::ALL, Mode::word)?.unwrap_or(Mode::Decided);
         let story = match members.take("story") {
             Some(story) => story,
             None if mode == Mode::Observed => Value::Null,
@@ -278,7 +278,7 @@ impl Report {
             reason: reason(members)?,
             message: members.text("message", 0, MESSAGE_LEN_MAX)?,
             exit_code: whole(members, "exit_code")?,
-            exit_class: word(members, "exit_class", ExitClass::ALL, ExitClass::word)?,
+            exit_class: word(members, "exit_class", &ExitClass::ALL, ExitClass::word)?,
             output: output(members)?,
             error: error(members)?,
             worker: members.text("worker", 1, ID_CHARS_MAX)?,

@@ -19,6 +19,7 @@ use super::weight::{Spread, longest_constant};
 use super::{COMPILING_MAX, Loaded, Schema, Texts, check_compiling, check_draft, options, sentence};
 use crate::files::read_text;
 use crate::limits::{SCHEMA_FILES_LEN_MAX, SCHEMA_FILES_MAX, SCHEMA_LEN_MAX};
+use evlog_projection::members::pointer;
 use evlog_projection::parse;
 use jsonschema::uri::{from_str, resolve_against};
 use jsonschema::{Draft, Registry, RegistryBuilder, Uri, Validator, draft202012};
@@ -301,7 +302,7 @@ fn each_child(schema: &Map<String, Value>, visit: &mut dyn FnMut(String, &Value)
             }
             Value::Object(members) if SCHEMAS_BY_NAME.contains(&keyword) => {
                 for (name, member) in members {
-                    visit(format!("/{keyword}/{}", name.replace('~', "~0").replace('/', "~1")), member);
+                    visit(pointer(&format!("/{keyword}"), name), member);
                 }
             }
             _ => {}

@@ -166,9 +166,8 @@ fn dump(ui: &mut Ui, place: &Place) {
     let shown = &place.bytes[..place.bytes.len().min(DUMP_MAX)];
     for (row, bytes) in shown.chunks(DUMP_ROW).enumerate() {
         let at = place.position.0 + (row * DUMP_ROW) as u64;
-        let spaced = bytes
-            .chunks(DUMP_ROW / 2)
-            .map(|half| half.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" "));
+        let spaced =
+            bytes.chunks(DUMP_ROW / 2).map(|half| half.iter().map(|byte| hex(&[*byte])).collect::<Vec<_>>().join(" "));
         let spaced = spaced.collect::<Vec<_>>().join("  ");
         let printable = |byte: &u8| if byte.is_ascii_graphic() || *byte == b' ' { char::from(*byte) } else { '.' };
         let text: String = bytes.iter().map(printable).collect();

@@ -5,11 +5,11 @@
 //! Invariant: the list is a function of the report: one record per finding, ordered, the first of each fingerprint kept.
 
 use super::{ArtifactReport, Finding, Report};
+use evlog_format::ids::hex;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
-use std::fmt::Write;
 
 const SEVERITY: &str = "error";
 const CATEGORY: &str = "syntax";
@@ -61,12 +61,7 @@ pub fn fingerprint(reason_code: &str, stable_id: &str, file_path: &str, start_li
     let line = start_line.to_string() + ":0";
     let basis =
         [SEVERITY, CATEGORY, reason_code, RULE_ID, SUBJECT_KIND, stable_id, file_path, line.as_str(), message.as_str()];
-    let digest = Sha256::digest(basis.join("\n").as_bytes());
-    digest.iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex(&Sha256::digest(basis.join("\n").as_bytes()))
 }
 
 fn reason_code(finding: &Finding) -> String {

@@ -52,11 +52,11 @@ fn set<T: Copy + Into<u8>>(name: &str, all: &[T], word: impl Fn(T) -> &'static s
 
 fn sets() -> String {
     [
-        set("cause of a transition", TransitionCause::ALL, TransitionCause::word),
-        set("reason of a rejection", RejectionReason::ALL, RejectionReason::word),
-        set("action", Action::ALL, Action::word),
-        set("category", Category::ALL, Category::word),
-        set("severity", Severity::ALL, Severity::word),
+        set("cause of a transition", &TransitionCause::ALL, TransitionCause::word),
+        set("reason of a rejection", &RejectionReason::ALL, RejectionReason::word),
+        set("action", &Action::ALL, Action::word),
+        set("category", &Category::ALL, Category::word),
+        set("severity", &Severity::ALL, Severity::word),
     ]
     .concat()
 }

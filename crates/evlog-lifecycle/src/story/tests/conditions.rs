@@ -32,12 +32,12 @@ fn each_phase_says_these_three() {
         _ => [false, true, false],
     };
     for phase in Phase::ALL {
-        assert_eq!(phase.conditions(), expected(*phase), "{phase}");
+        assert_eq!(phase.conditions(), expected(phase), "{phase}");
         let mut harness = watched(json!({"steps": [{"name": "x", "type": "executeStory"}]}));
         accept(&mut harness, "step", json!({"step": "x", "to": phase.word()}));
         let own = &status(&harness)["stepRuns"]["x"]["conditions"];
         let found: Vec<bool> = (0..3).map(|index| own[index]["status"] == "True").collect();
-        assert_eq!(found, expected(*phase), "{phase}");
+        assert_eq!(found, expected(phase), "{phase}");
         assert_eq!(own[0]["reason"], phase.default_reason(), "{phase}");
     }
 }

@@ -127,7 +127,7 @@ fn buckets_are_these() {
             Phase::Blocked | Phase::Scheduling => [Bucket::Neither; 2],
             _ => [Bucket::Failed, Bucket::Completed],
         };
-        let found = [false, true].map(|allowed| bucket(Some(*phase), false, allowed));
+        let found = [false, true].map(|allowed| bucket(Some(phase), false, allowed));
         assert_eq!(found, expected, "{phase}");
     }
     assert_eq!(bucket(None, false, true), Bucket::Neither);

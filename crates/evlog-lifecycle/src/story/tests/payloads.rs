@@ -83,27 +83,27 @@ fn closed_sets_have_these_numbers() {
         assert!(all.iter().zip(0_u8..).all(|(known, number)| (*known).into() == number));
         all.iter().map(|known| word(*known)).collect::<Vec<_>>().join(" ")
     }
-    assert_eq!(words(Mode::ALL, Mode::word), "decided observed");
-    assert_eq!(words(MoveCause::ALL, MoveCause::word), "requested derived clock cancel stop guard redrive held");
+    assert_eq!(words(&Mode::ALL, Mode::word), "decided observed");
+    assert_eq!(words(&MoveCause::ALL, MoveCause::word), "requested derived clock cancel stop guard redrive held");
     assert_eq!(
-        words(StepCause::ALL, StepCause::word),
+        words(&StepCause::ALL, StepCause::word),
         "ready queued reported evaluated decided clock failed_dependency fail_fast unused run_ended topology_terminated \
          cache_hit held parallel child"
     );
     assert_eq!(
-        words(RejectionReason::ALL, RejectionReason::word),
+        words(&RejectionReason::ALL, RejectionReason::word),
         "undefined_transition unknown_phase guard_unmet terminal not_started not_ready retry_not_due stale_worker cancelled"
     );
     assert_eq!(
-        words(Action::ALL, Action::word),
+        words(&Action::ALL, Action::word),
         "create start step transition tick gate evaluate cancel stop terminate redrive child"
     );
-    assert_eq!(words(CancelMode::ALL, CancelMode::word), "drain now kill");
-    assert_eq!(words(GateState::ALL, GateState::word), "Pending Approved Rejected");
-    assert_eq!(words(ExitClass::ALL, ExitClass::word), "success retry terminal rateLimited unknown");
-    assert_eq!(words(Backoff::ALL, Backoff::word), "exponential linear constant");
+    assert_eq!(words(&CancelMode::ALL, CancelMode::word), "drain now kill");
+    assert_eq!(words(&GateState::ALL, GateState::word), "Pending Approved Rejected");
+    assert_eq!(words(&ExitClass::ALL, ExitClass::word), "success retry terminal rateLimited unknown");
+    assert_eq!(words(&Backoff::ALL, Backoff::word), "exponential linear constant");
     assert_eq!(
-        words(ErrorType::ALL, ErrorType::word),
+        words(&ErrorType::ALL, ErrorType::word),
         "timeout storage_error serialization_error validation_error initialization_error execution_error unknown"
     );
 }
