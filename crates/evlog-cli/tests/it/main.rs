@@ -25,6 +25,8 @@ mod hidden;
 #[cfg(test)]
 mod inspect;
 #[cfg(test)]
+mod kept;
+#[cfg(test)]
 mod kill;
 #[cfg(test)]
 mod memory;

@@ -48,7 +48,7 @@ fn a_log_that_is_shorter_than_a_note_of_its_own_is_truncated() {
         let done = room.ends(1, way);
         done.says("bytes that the checkpoint covers are missing (C-51)");
         assert!(done.out.starts_with("verdict") && done.out.contains("  truncated\n"), "{}", done.out);
-        assert!(done.out.contains("own note") && done.out.contains("nobody vouched for"), "{}", done.out);
+        assert!(done.out.contains("own note") && done.out.contains("a note that the log keeps itself"), "{}", done.out);
         // Nobody writes there, and nothing is changed.
         let before = fs::read(&room.segments()[0]).unwrap();
         let line = "{\"contract\":\"custom\",\"run\":\"x\",\"do\":\"record\",\"kind\":\"custom/n\"}\n";
@@ -173,5 +173,5 @@ fn a_verdict_says_which_evidence_it_had() {
     let outside = ["--checkpoint", "old.note", "--key", "builds.pub"];
     says(&outside, "compared with 2 kept checkpoints; one from outside");
     fs::remove_dir_all(room.path("evlog/checkpoints")).unwrap();
-    says(&[], "no kept checkpoint; none from outside");
+    says(&[], "no kept checkpoint; 2 that the log records are not kept; none from outside");
 }

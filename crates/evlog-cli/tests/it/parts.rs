@@ -96,7 +96,7 @@ fn a_sample_is_chosen_again_by_its_seed_and_says_how_much_it_tells() {
     assert_eq!(room.ends(0, &["verify", "--sample", "10%", "--seed", &seed, "--json"]).json(), found);
     let people = room.ends(0, &["verify", "--sample", "10%", "--seed", &seed]).out;
     for said in
-        [&seed, "such a sample would miss it with probability 0.", "made checksums and roots anew is not found out"]
+        [&seed, "such a sample would miss it with probability 0.", "made checksums, roots and notes anew is not found"]
     {
         assert!(people.contains(said), "{said}: {people}");
     }
