@@ -4,6 +4,7 @@ use crate::error::{CommandError, Verdict};
 use crate::keys;
 use crate::ui::Tone;
 use evlog::LogError;
+use evlog::own_notes::Claim;
 use evlog_format::Position;
 use evlog_proof::{Checkpoint, CheckpointError, Note, Policy, Signed, VerifierKey};
 use evlog_store::{Checkpoints, OpenError};
@@ -35,11 +36,22 @@ pub(crate) fn claimed_kept(kept: &Checkpoints, size: Position) -> Result<Checkpo
     parse_claimed(&kept.path(size), &read_kept(kept, size)?)
 }
 
-/// What a note claims to cover; in words why it is no checkpoint.
-pub(crate) fn covered(bytes: &[u8]) -> Result<Covered, String> {
+/// What a note claims, and whether one of the keys that the log records has signed it, or one that `trust` knows from elsewhere; in
+/// words why it is no checkpoint.
+pub(crate) fn claim(bytes: &[u8], recorded: &[String], trust: Option<&Trust>) -> Result<Claim, String> {
     let note = Note::parse(bytes).map_err(|error| CheckpointError::Note(error).to_string())?;
     let checkpoint = Checkpoint::parse(note.text()).map_err(|error| error.to_string())?;
-    Ok(covered_by(&checkpoint))
+    let from_outside = trust.map(|trust| trust.opened(bytes));
+    let by_recorded =
+        recorded.iter().filter_map(|key| VerifierKey::parse(key).ok()).map(|key| Signed::open(bytes, &key));
+    let mut refused = "the log records no key (`log.key_added`)".to_owned();
+    for opened in from_outside.into_iter().chain(by_recorded) {
+        match opened {
+            Ok(_) => return Ok(Claim { covered: covered_by(&checkpoint), signed: Ok(()) }),
+            Err(error) => refused = error.to_string(),
+        }
+    }
+    Ok(Claim { covered: covered_by(&checkpoint), signed: Err(refused) })
 }
 
 /// What a checkpoint covers.
@@ -109,12 +121,15 @@ impl Trust {
 
     /// The same from its bytes, which stood in this file.
     pub(crate) fn open_bytes(&self, path: &Path, bytes: &[u8]) -> Result<Signed, CommandError> {
-        let opened = match (&self.key, &self.policy) {
+        self.opened(bytes).map_err(|error| refused(path, &error))
+    }
+
+    fn opened(&self, bytes: &[u8]) -> Result<Signed, CheckpointError> {
+        match (&self.key, &self.policy) {
             (Some(key), _) => Signed::open(bytes, key),
             (None, Some(policy)) => policy.open(bytes),
             (None, None) => unreachable!("one of them was asked for"),
-        };
-        opened.map_err(|error| refused(path, &error))
+        }
     }
 
     /// What the witness policy, if there is one, says of the witnesses: a row for people, whether it is enough.

@@ -1,27 +1,39 @@
 //! What the checkpoints show that a log keeps itself, in `checkpoints/`.
 //!
-//! Does: compare the log with its largest notes, at most 16 of them, and say which notes cannot be read. Does not: check
-//! signatures, since nobody vouches for these notes; what they say is there, or it is not.
+//! Does: compare the log with its largest notes, at most 16 of them, say which notes cannot be read or are not signed, and compare
+//! the log with the checkpoints that its own events record. Does not: check signatures; whoever calls it does.
 //!
 //! Invariants:
+//! - A note counts as compared only where a key that the log records, or one that the caller trusts, has signed it.
 //! - A note that cannot be read is not absent: its name states how many bytes the log has at least.
 //! - Before a log is opened for writing its notes were asked, so a log that was cut stays as it is.
 
+mod recorded;
+
 use crate::covered::compare;
 use crate::error::LogError;
-use crate::history::{LOG_STREAM, LossAccepted, is_readable};
-use evlog_format::{LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader, kind, payload};
+use evlog_format::{LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader};
 use evlog_store::fs::Fs;
-use evlog_store::{Checkpoints, Failure, OpenError, RawLog, ReadError, Reader, Refusal};
+use evlog_store::{Checkpoints, Failure, OpenError, RawLog, Refusal};
 use evlog_verify::audit::Report;
-use evlog_verify::{Covered, Finding, Verdict};
+use evlog_verify::{Covered, Finding, Findings, Verdict};
+use recorded::Recorded;
 use std::io;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Reads what a note covers, or says in words why it is no checkpoint. The engine does not know how notes are signed.
-pub type Parse<'p> = dyn Fn(&[u8]) -> Result<Covered, String> + 'p;
+/// Reads a note, given the keys that the log records; or says in words why it is no checkpoint. The engine does not know how notes
+/// are signed.
+pub type Parse<'p> = dyn Fn(&[u8], &[String]) -> Result<Claim, String> + 'p;
+
+/// What a note claims.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// What it covers.
+    pub covered: Covered,
+    /// Whether a key has signed it that the log records or the caller trusts; in words why not.
+    pub signed: Result<(), String>,
+}
 
 /// A note over more bytes than the log has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,16 +46,22 @@ pub struct Beyond {
     pub len: Position,
 }
 
-/// How many notes a log is compared with: for each of them a part of a segment is read.
-const COMPARED_MAX: u64 = 16;
+/// How many notes a log is compared with, and how many recorded checkpoints: for each of them a part of a segment is read.
+const COMPARED_MAX: usize = 16;
 
 /// What the notes show.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Judged {
     /// The first note that found something.
     pub note: Option<PathBuf>,
+    /// How many notes the log keeps.
+    pub kept: u64,
     /// How many notes the log was compared with.
     pub compared: u64,
+    /// How many checkpoints the log records.
+    pub recorded: u64,
+    /// How many of these it does not keep.
+    pub not_kept: u64,
 }
 
 /// Why a note says nothing of the log.
@@ -52,13 +70,16 @@ enum Unread {
     Foreign(LogId),
     /// What stands there is no checkpoint.
     Unlike(String),
+    /// No key has signed it that the log records or the caller trusts.
+    Unsigned(String),
     /// The system did not give it.
     Failed(Failure),
 }
 
 /// Adds to a report what the log's own notes show (rules C-51, C-52, C-55), those that cover more than `given`: the largest
-/// ones that can be read are compared, up to the first that does not agree, and one that cannot be read, or is about another
-/// log, is a finding.
+/// ones that can be read and are signed are compared, up to the first that does not agree, and one that cannot be read, is not
+/// signed or is about another log, is a finding. Where they show nothing against the log, it is compared with the
+/// checkpoints that its own events record (rule C-56).
 pub fn judge(
     fs: &Arc<dyn Fs>,
     dir: &Path,
@@ -68,42 +89,118 @@ pub fn judge(
 ) -> Result<Judged, LogError> {
     let notes = Checkpoints::new(Arc::clone(fs), dir);
     let mut sizes = notes.sizes().map_err(OpenError::Io)?;
+    // A key is recorded before its first note is kept, and a checkpoint after its note: so a writer beside this is not accused.
+    let recorded = Recorded::read(fs, dir);
+    let kept = notes.sizes().map_err(OpenError::Io)?;
+    let not_kept = recorded.sizes().iter().filter(|size| !kept.contains(size)).count();
     sizes.retain(|size| given.is_none_or(|given| *size > given));
-    let mut judged = Judged::default();
-    for size in sizes.into_iter().rev() {
-        let mut compared = report.clone();
-        let is_read = match read(&notes, size, report.log_id, parse) {
-            Ok(covered) => {
-                compare(Arc::clone(fs), dir, &mut compared, &covered, &mut Vec::new, &mut |_, _| {})?;
-                judged.compared += 1;
-                true
-            }
-            Err(unread) => {
-                let (path, len) = (notes.path(size), len(&RawLog::open(Arc::clone(fs), dir).map_err(OpenError::Io)?));
-                compared.findings.add(finding(unread, &path, size, len)?);
-                false
-            }
-        };
-        let is_finding = compared.findings.count() > report.findings.count() && !gave_up(fs, dir, size);
-        if is_finding {
-            *report = compared;
-            judged.note.get_or_insert_with(|| notes.path(size));
-        }
-        if is_read && is_finding || judged.compared == COMPARED_MAX {
-            break;
-        }
+    let is_sound = report.verdict() >= Verdict::TornTail;
+    let mut judging = Judging { fs, dir, notes, recorded, agreed: Vec::new(), note: None };
+    let contradicted = judging.notes(report, sizes, parse)?;
+    if is_sound && !contradicted {
+        judging.recorded(report)?;
     }
-    Ok(judged)
+    let (note, compared) = (judging.note, judging.agreed.len() as u64 + u64::from(contradicted));
+    let recorded = judging.recorded.sizes().len() as u64;
+    Ok(Judged { note, kept: kept.len() as u64, compared, recorded, not_kept: not_kept as u64 })
+}
+
+struct Judging<'j> {
+    fs: &'j Arc<dyn Fs>,
+    dir: &'j Path,
+    notes: Checkpoints,
+    recorded: Recorded,
+    /// What the notes cover that agree with the log.
+    agreed: Vec<Covered>,
+    /// The first note that found something.
+    note: Option<PathBuf>,
+}
+
+impl Judging<'_> {
+    /// Compares the notes of these sizes. Says whether one of them contradicts the log.
+    fn notes(&mut self, report: &mut Report, sizes: Vec<Position>, parse: &Parse<'_>) -> Result<bool, LogError> {
+        for size in sizes.into_iter().rev() {
+            let mut compared = report.clone();
+            let read = read(&self.notes, size, report.log_id, &|bytes| parse(bytes, &self.recorded.keys));
+            let covered = match read {
+                Ok(covered) => {
+                    self.compare(&mut compared, &covered)?;
+                    Some(covered)
+                }
+                Err(unread) => {
+                    compared.findings = self.unread(&compared, unread, size)?;
+                    None
+                }
+            };
+            let has_found = compared.findings.count() > report.findings.count();
+            let is_excused = has_found && self.recorded.gave_up(size);
+            if has_found && !is_excused {
+                *report = compared;
+                self.note.get_or_insert_with(|| self.notes.path(size));
+            }
+            match covered {
+                Some(_) if has_found && !is_excused => return Ok(true),
+                Some(covered) if !has_found => self.agreed.push(covered),
+                _ => {}
+            }
+            if self.agreed.len() == COMPARED_MAX {
+                break;
+            }
+        }
+        Ok(false)
+    }
+
+    fn compare(&self, report: &mut Report, covered: &Covered) -> Result<(), LogError> {
+        compare(Arc::clone(self.fs), self.dir, report, covered, &mut Vec::new, &mut |_, _| {})
+    }
+
+    /// The findings, with that on a note that says nothing of the log.
+    fn unread(&self, report: &Report, unread: Unread, size: Position) -> Result<Findings, LogError> {
+        let mut findings = report.findings.clone();
+        let len = len(&RawLog::open(Arc::clone(self.fs), self.dir).map_err(OpenError::Io)?);
+        // Where not all can be read that the log records, the key of this note may be what is missing.
+        let is_unknown = matches!(unread, Unread::Unsigned(_)) && !self.recorded.is_whole && size <= len;
+        if !is_unknown {
+            findings.add(finding(unread, &self.notes.path(size), size, len)?);
+        }
+        Ok(findings)
+    }
+
+    /// Compares the last checkpoints that the log records, but for those that a note has shown already.
+    fn recorded(&self, report: &mut Report) -> Result<(), LogError> {
+        let Some(log_id) = report.log_id else { return Ok(()) };
+        for signed in self.recorded.signed.iter().rev().take(COMPARED_MAX) {
+            let covered = Covered { log_id, size: Position(signed.size), root: Root(signed.root) };
+            if self.agreed.contains(&covered) {
+                continue;
+            }
+            let mut compared = report.clone();
+            self.compare(&mut compared, &covered)?;
+            let added = compared.findings.kept().get(report.findings.kept().len()).cloned();
+            if let Some(found) = added {
+                let (verdict, rule) = (Verdict::Tampered, "C-56");
+                let message = format!("the log records that it signed other bytes than these: {}", found.message);
+                report.findings.add(Finding { verdict, rule, message, ..found });
+                break;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What a note says whose name states this size.
-fn read(notes: &Checkpoints, size: Position, log_id: Option<LogId>, parse: &Parse<'_>) -> Result<Covered, Unread> {
-    let covered = parse(&bytes(notes, size)?).map_err(Unread::Unlike)?;
+fn read(
+    notes: &Checkpoints,
+    size: Position,
+    log_id: Option<LogId>,
+    parse: &dyn Fn(&[u8]) -> Result<Claim, String>,
+) -> Result<Covered, Unread> {
+    let Claim { covered, signed } = parse(&bytes(notes, size)?).map_err(Unread::Unlike)?;
     if log_id.is_some_and(|log_id| log_id != covered.log_id) {
         return Err(Unread::Foreign(covered.log_id));
     }
     if covered.size == size {
-        return Ok(covered);
+        return signed.map(|()| covered).map_err(Unread::Unsigned);
     }
     Err(Unread::Unlike(format!("it states that it covers {} bytes, and its name states {size}", covered.size)))
 }
@@ -127,8 +224,9 @@ fn finding(unread: Unread, path: &Path, size: Position, len: Position) -> Result
             return Ok(Finding { verdict, position, seq, stream, rule, expected, found, message });
         }
         Unread::Failed(failure) if size <= len => return Err(OpenError::Io(failure).into()),
-        Unread::Failed(failure) => failure.to_string(),
-        Unread::Unlike(why) => format!("`{}`: {why}", path.display()),
+        Unread::Failed(failure) => format!("cannot be read: {failure}"),
+        Unread::Unlike(why) => format!("cannot be read: `{}`: {why}", path.display()),
+        Unread::Unsigned(why) => format!("is not signed by a key that the log records: `{}`: {why}", path.display()),
     };
     let (expected, found) = if size > len {
         (format!("at least the {size} bytes that its name states"), len.to_string())
@@ -136,7 +234,7 @@ fn finding(unread: Unread, path: &Path, size: Position, len: Position) -> Result
         ("a checkpoint".to_owned(), "none".to_owned())
     };
     let verdict = if size > len { Verdict::Truncated } else { Verdict::Damaged };
-    let message = format!("a note of the log's own cannot be read: {why}");
+    let message = format!("a note of the log's own {why}");
     Ok(Finding { verdict, position: size.min(len), seq, stream, rule, expected, found, message })
 }
 
@@ -158,7 +256,11 @@ pub fn beyond(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Option<Beyond>, LogError> 
         of.is_none() || log_id.is_none() || of == log_id.map(|log_id| log_id.to_string())
     };
     let largest = sizes.into_iter().rev().take_while(|size| *size > len).find(is_ours);
-    Ok(largest.filter(|size| !gave_up(fs, dir, *size)).map(|size| Beyond { note: notes.path(size), size, len }))
+    Ok(largest.filter(|size| !Recorded::read(fs, dir).gave_up(*size)).map(|size| Beyond {
+        note: notes.path(size),
+        size,
+        len,
+    }))
 }
 
 /// Refuses a log that has fewer bytes than its largest note covers, unless it records that it gave them up.
@@ -201,21 +303,4 @@ fn log_id(raw: &RawLog) -> Option<LogId> {
 
 fn stated_log_id(note: &[u8]) -> Option<String> {
     String::from_utf8_lossy(note).lines().find_map(|line| line.strip_prefix("log-id ").map(str::to_owned))
-}
-
-/// Whether the log records that it gave up bytes that a note of this size covers. Then the note says nothing about the log any
-/// more.
-fn gave_up(fs: &Arc<dyn Fs>, dir: &Path, size: Position) -> bool {
-    let Ok(reader) = Reader::open(Arc::clone(fs), dir) else { return false };
-    let mut found = false;
-    let read = reader.stream::<ReadError>(LOG_STREAM, &mut |_, _, event| {
-        if event.kind == kind::LOG_LOSS_ACCEPTED
-            && is_readable(event)
-            && let Ok(loss) = payload::decode::<LossAccepted>(event.payload)
-        {
-            found |= loss.position < size.0;
-        }
-        Ok(ControlFlow::Continue(()))
-    });
-    read.is_ok() && reader.check_whole().is_ok() && found
 }

@@ -59,7 +59,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &BackupArgs) -> Result<V
         (copied, judge(ui, &fs, &made)?)
     };
     // The notes are those of the log: the copy has none that covers more than it holds itself.
-    own_notes::judge(&fs, &context.log, &mut found.report, None, &notes::covered)?;
+    let parse = |bytes: &[u8], recorded: &[String]| notes::claim(bytes, recorded, None);
+    own_notes::judge(&fs, &context.log, &mut found.report, None, &parse)?;
     if !found.is_good() || found.report.end != copied.committed.position {
         return Ok(refuse(ui, context, &args.to, &copied, &found));
     }

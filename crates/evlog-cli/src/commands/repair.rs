@@ -114,7 +114,8 @@ fn found<T>(
 /// The plan, refused where `verify` finds what a survey does not.
 fn audited(ui: &Ui, context: &Context, plan: Plan) -> Result<Plan, CommandError> {
     let (bar, fs): (_, Arc<dyn Fs>) = (OnceCell::new(), Arc::new(StdFs));
-    Ok(evlog::repair::audited(plan, &fs, &context.log, &notes::covered, &mut |done, total| {
+    let parse = |bytes: &[u8], recorded: &[String]| notes::claim(bytes, recorded, None);
+    Ok(evlog::repair::audited(plan, &fs, &context.log, &parse, &mut |done, total| {
         bar.get_or_init(|| ui.progress("verify", total, Unit::Bytes)).at_of(done, total);
     })?)
 }

@@ -127,7 +127,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &VerifyArgs) -> Result<V
     }
     let own = own(context, &mut found.report, kept.as_ref())?;
     if context.json {
-        ui.json(&object(context, &found, kept.as_ref(), &own, resumed));
+        ui.json(&object(&found, kept.as_ref(), &own, resumed));
     } else {
         print(ui, context, &found, kept.as_ref(), &own, resumed);
     }
@@ -212,10 +212,11 @@ fn stated(checkpoint: &Checkpoint) -> Stated {
 
 /// Adds what the log's own notes show.
 fn own(context: &Context, report: &mut Report, given: Option<&Kept>) -> Result<Judged, CommandError> {
+    let parse = |bytes: &[u8], recorded: &[String]| notes::claim(bytes, recorded, given.map(|given| &given.trust));
     // What one from outside has shown already is not said again.
     let given = given.filter(|_| report.findings.count() > 0).map(|given| given.covered().size);
     let fs: Arc<dyn Fs> = Arc::new(StdFs);
-    Ok(own_notes::judge(&fs, &context.log, report, given, &notes::covered)?)
+    Ok(own_notes::judge(&fs, &context.log, report, given, &parse)?)
 }
 
 /// Keeps reading at a rate, by waiting where it is ahead.
@@ -361,33 +362,36 @@ fn print(ui: &mut Ui, context: &Context, found: &Check, kept: Option<&Kept>, own
         rows.push(("checkpoint", format!("covers {size} bytes; {beyond} came after it"), Tone::Plain));
         rows.extend(kept.witnesses_row());
     }
-    rows.push(("evidence", evidence(context, kept.is_some(), own), Tone::Plain));
+    rows.push(evidence_row(kept.is_some(), own));
     rows.extend(own.note.as_deref().map(own_row));
     facts(ui, &rows);
 }
 
 /// What the log was compared with: only what is kept elsewhere shows that nothing was made anew, notes included.
-fn evidence(context: &Context, has_outside: bool, own: &Judged) -> String {
-    let count = own_count(context);
+fn evidence_row(has_outside: bool, own: &Judged) -> (&'static str, String, Tone) {
+    let count = counted(own.kept, "kept checkpoint");
+    let kept = match (own.kept, own.compared) {
+        (0, _) => "no kept checkpoint".to_owned(),
+        (all, compared) if compared == all => format!("compared with {count}"),
+        (_, compared) => format!("compared with {compared} of {count}"),
+    };
+    let (not_kept, tone) = match own.not_kept {
+        0 => (String::new(), Tone::Plain),
+        1 => ("; 1 that the log records is not kept".to_owned(), Tone::Warning),
+        some => (format!("; {some} that the log records are not kept"), Tone::Warning),
+    };
     let outside = if has_outside { "one from outside" } else { "none from outside" };
-    match (count, own.compared) {
-        (0, _) => format!("no kept checkpoint; {outside}"),
-        (count, compared) if compared == count => {
-            format!("compared with {}; {outside}", counted(count, "kept checkpoint"))
-        }
-        (count, compared) => format!("compared with {compared} of {}; {outside}", counted(count, "kept checkpoint")),
-    }
+    ("evidence", format!("{kept}{not_kept}; {outside}"), tone)
 }
 
-/// How many notes the log keeps.
-fn own_count(context: &Context) -> u64 {
-    Checkpoints::new(Arc::new(StdFs), &context.log).sizes().map_or(0, |sizes| sizes.len() as u64)
+fn evidence_object(has_outside: bool, own: &Judged) -> EvidenceFrom {
+    let Judged { kept, compared, recorded, not_kept, .. } = *own;
+    EvidenceFrom { kept, compared, recorded, not_kept, outside: has_outside }
 }
 
 /// Which note of the log's own was taken as evidence.
 fn own_row(path: &Path) -> (&'static str, String, Tone) {
-    let text = format!("compared with the log's own `{}`, whose signature nobody vouched for", path.display());
-    ("own note", text, Tone::Warning)
+    ("own note", format!("`{}`, a note that the log keeps itself", path.display()), Tone::Warning)
 }
 
 /// What to do: about a checkpoint that covers what was given up, to ask for a newer one.
@@ -441,13 +445,7 @@ fn finding_objects(report: &Report) -> Vec<VerifyFinding<'_>> {
     findings.collect()
 }
 
-fn object<'a>(
-    context: &Context,
-    found: &'a Check,
-    kept: Option<&'a Kept>,
-    own: &Judged,
-    resumed: Before,
-) -> VerifyObject<'a> {
+fn object<'a>(found: &'a Check, kept: Option<&'a Kept>, own: &Judged, resumed: Before) -> VerifyObject<'a> {
     let report = &found.report;
     let losses = found.losses.iter().map(|(seq, loss)| VerifyLoss {
         seq: seq.0,
@@ -478,7 +476,7 @@ fn object<'a>(
         losses: losses.collect(),
         checkpoint: kept.map(Kept::object),
         own_checkpoint: own.note.as_ref().map(|path| path.display().to_string()),
-        evidence: EvidenceFrom { kept: own_count(context), compared: own.compared, outside: kept.is_some() },
+        evidence: evidence_object(kept.is_some(), own),
         resumed: resumed.map(|(before, begun_ns)| ResumedObject { position: before.0, begun: time(begun_ns) }),
     }
 }

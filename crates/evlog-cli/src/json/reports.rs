@@ -218,6 +218,7 @@ pub(crate) struct SampledObject<'a> {
     pub(crate) checkpoint: Option<VerifiedCheckpoint<'a>>,
     /// The note of the log's own that it does not agree with.
     pub(crate) own_checkpoint: Option<String>,
+    pub(crate) evidence: EvidenceFrom,
 }
 
 /// What a log was compared with.
@@ -227,6 +228,10 @@ pub(crate) struct EvidenceFrom {
     pub(crate) kept: u64,
     /// With how many of them it was compared.
     pub(crate) compared: u64,
+    /// How many checkpoints its events record.
+    pub(crate) recorded: u64,
+    /// How many of these it does not keep.
+    pub(crate) not_kept: u64,
     /// Whether it was compared with one from outside.
     pub(crate) outside: bool,
 }

@@ -3,7 +3,7 @@
 use crate::forge::{other_number, rewrite};
 use crate::notes::{claimed, signed_room};
 use crate::support::Room;
-use evlog_format::{LogId, Position, Root, Seq};
+use evlog_format::{Position, Root, SegmentHeader, Seq};
 use evlog_proof::{Checkpoint, Note, SignerKey};
 use serde_json::json;
 use std::fs;
@@ -98,7 +98,7 @@ fn a_log_that_records_no_key_has_no_kept_checkpoints() {
     let checkpoint = Checkpoint {
         size: Position(bytes.len() as u64),
         root: Root(*blake3::hash(&bytes).as_bytes()),
-        log_id: LogId(u128::from_str_radix(whole["log_id"].as_str().unwrap(), 16).unwrap().to_be_bytes()),
+        log_id: SegmentHeader::decode(&bytes).unwrap().log_id,
         next_seq: Seq(whole["next_seq"].as_u64().unwrap()),
         ..claimed(&room, "old.note")
     };

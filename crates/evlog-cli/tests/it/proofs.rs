@@ -1,6 +1,7 @@
 //! Keys, checkpoints, proofs and witnesses, by the binary.
 
-use crate::forge::{other_number, rewrite};
+use crate::forge::{mend_record, other_number, rewrite};
+use crate::notes::claimed;
 use crate::support::{BATCH, Done, Room};
 use evlog::Options;
 use evlog::checkpoint::ReadBack;
@@ -240,7 +241,7 @@ fn a_witness_cosigns_what_grew_and_refuses_loudly_what_did_not() {
 
 #[test]
 fn a_checkpoint_that_was_kept_elsewhere_tells_what_the_log_alone_cannot() {
-    // Rules C-50 and C-52.
+    // Rules C-50, C-52 and C-56.
     let room = signed_room();
     let verdict = |code: i32, note: &str| {
         let arguments = ["verify", "--checkpoint", note, "--key", "builds.pub", "--json"];
@@ -255,10 +256,12 @@ fn a_checkpoint_that_was_kept_elsewhere_tells_what_the_log_alone_cannot() {
     }
     let segment = &room.segments()[0];
     let sound = fs::read(segment).unwrap();
-    // Rewritten, with checksums that are right: the log alone is clean, once its own notes are gone too.
+    // Rewritten, with checksums that are right: the log alone is clean, once its own notes are gone, and its record of them is mended.
     rewrite(segment, 15, other_number);
     room.ends(1, &["verify"]).says("C-52");
     fs::rename(room.path("evlog/checkpoints"), room.path("notes")).unwrap();
+    room.ends(1, &["verify"]).says("C-56");
+    mend_record(&room.segments(), &claimed(&room, "new.note"));
     assert_eq!(room.ends(0, &["verify", "--json"]).json()["verdict"], "clean");
     fs::rename(room.path("notes"), room.path("evlog/checkpoints")).unwrap();
     let found = verdict(1, "new.note");

@@ -8,10 +8,10 @@ use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
 use evlog::check::sample::{Sample, Sampled, sample};
 use evlog::covered::compare_stated;
+use evlog::own_notes::Judged;
 use evlog_store::StdFs;
 use evlog_verify::Covered;
 use std::cell::OnceCell;
-use std::path::Path;
 use std::sync::Arc;
 
 /// A sample that misses with at most this probability, in parts per million, is said to find.
@@ -66,14 +66,14 @@ pub(super) fn run(
     let own = super::own(context, &mut found.report, kept)?;
     let good = found.is_good() && kept.is_none_or(Kept::is_witnessed);
     if context.json {
-        ui.json(&object(&found, chosen, kept, own.note.as_deref(), good));
+        ui.json(&object(&found, chosen, kept, &own, good));
     } else {
-        print(ui, &found, chosen, kept, own.note.as_deref());
+        print(ui, &found, chosen, kept, &own);
     }
     Ok(Verdict::of(good))
 }
 
-fn print(ui: &mut Ui, found: &Sampled, chosen: Sample, kept: Option<&Kept>, own: Option<&Path>) {
+fn print(ui: &mut Ui, found: &Sampled, chosen: Sample, kept: Option<&Kept>, own: &Judged) {
     let report = &found.report;
     super::findings(ui, report, kept);
     super::contract_findings(ui, found.judged.as_ref().map_or(&[], |judged| &judged.contract_findings));
@@ -85,7 +85,7 @@ fn print(ui: &mut Ui, found: &Sampled, chosen: Sample, kept: Option<&Kept>, own:
     };
     let mut rows = vec![("verdict", verdict, Tone::of(word))];
     if report.findings.count() > 0 {
-        rows.push(("advice", "`evlog verify` without --sample reads all, and says where".to_owned(), Tone::Plain));
+        rows.push(("advice", advice(found), Tone::Plain));
     }
     let Sampled { sealed, taken, rooted, log_bytes, .. } = *found;
     let [events, commits] = [counted(report.events, "event"), counted(report.commits, "commit")];
@@ -100,18 +100,36 @@ fn print(ui: &mut Ui, found: &Sampled, chosen: Sample, kept: Option<&Kept>, own:
             None => ("contracts", "not judged: a sample has no whole runs".to_owned(), Tone::Plain),
         },
     ]);
-    let against = kept.map_or_else(
-        || ("none: whoever made checksums and roots anew is not found out".to_owned(), Tone::Warning),
-        |kept| {
+    rows.extend(checkpoint_row(found, kept));
+    rows.extend(kept.and_then(Kept::witnesses_row));
+    rows.push(super::evidence_row(kept.is_some(), own));
+    rows.extend(own.note.as_deref().map(super::own_row));
+    facts(ui, &rows);
+}
+
+/// What to do about what was found.
+fn advice(found: &Sampled) -> String {
+    match found.judged {
+        Some(_) => found.report.verdict().advice().to_owned(),
+        None => "`evlog verify` without --sample reads all, and says where".to_owned(),
+    }
+}
+
+/// What the checkpoint from outside adds; without one, what a sample in which nothing was found does not show.
+fn checkpoint_row(found: &Sampled, kept: Option<&Kept>) -> Option<(&'static str, String, Tone)> {
+    let row = |text, tone| Some(("checkpoint", text, tone));
+    match kept {
+        Some(kept) => {
             let Covered { size, .. } = kept.covered();
             let what = "what was read of them was led to the signed root, byte by byte";
-            (format!("covers {size} bytes; {what}"), Tone::Plain)
-        },
-    );
-    rows.push(("checkpoint", against.0, against.1));
-    rows.extend(kept.and_then(Kept::witnesses_row));
-    rows.extend(own.map(super::own_row));
-    facts(ui, &rows);
+            row(format!("covers {size} bytes; {what}"), Tone::Plain)
+        }
+        None if found.report.findings.count() > 0 => None,
+        None => row(
+            "none from outside: a forger who made checksums, roots and notes anew is not found".to_owned(),
+            Tone::Warning,
+        ),
+    }
 }
 
 /// How much the sample tells, in words.
@@ -134,7 +152,7 @@ fn object<'a>(
     found: &'a Sampled,
     chosen: Sample,
     kept: Option<&'a Kept>,
-    own: Option<&Path>,
+    own: &Judged,
     good: bool,
 ) -> SampledObject<'a> {
     let report = &found.report;
@@ -160,7 +178,8 @@ fn object<'a>(
         runs: found.judged.as_ref().map(|judged| judged.runs),
         contract_findings: found.judged.as_ref().map(|judged| super::contract_objects(&judged.contract_findings)),
         checkpoint: kept.map(Kept::object),
-        own_checkpoint: own.map(|path| path.display().to_string()),
+        own_checkpoint: own.note.as_ref().map(|path| path.display().to_string()),
+        evidence: super::evidence_object(kept.is_some(), own),
     }
 }
 
