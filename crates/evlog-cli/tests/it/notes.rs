@@ -142,6 +142,26 @@ fn text_of_others_is_visible_on_a_page_of_evidence() {
 }
 
 #[test]
+fn a_page_of_evidence_and_its_check_show_what_ties_the_run_to_others() {
+    let room = Room::new();
+    room.ends(0, &["key", "new", "example.com/builds"]);
+    let line = |run: &str, more: &str| {
+        format!("{{\"contract\":\"custom\",\"run\":\"{run}\",\"do\":\"record\",\"kind\":\"custom/n\"{more}}}\n")
+    };
+    let tied = ["req-7<b>", "req-8", "req-7<b>", "req-9", "req-10"].map(|text| format!(",\"correlation\":\"{text}\""));
+    room.feed(&["submit"], &(tied.iter().map(|more| line("r", more)).collect::<String>() + &line("alone", "")));
+    room.ends(0, &["checkpoint", "--key", "builds.key"]);
+    room.ends(0, &["evidence", "r", "--out", "r.html"]);
+    let page = fs::read_to_string(room.path("r.html")).unwrap();
+    assert!(page.contains("<th>correlation</th>") && page.contains("<td class=\"d\">req-7&lt;b&gt;</td>"), "{page}");
+    let done = room.ends(0, &["check-evidence", "r.html", "--key", "builds.pub"]);
+    assert!(done.out.contains("req-7<b>, req-8, req-9 and 1 more"), "{done:?}");
+    room.ends(0, &["evidence", "alone", "--out", "alone.html"]);
+    assert!(!fs::read_to_string(room.path("alone.html")).unwrap().contains("correlation</th>"));
+    assert!(!room.ends(0, &["check-evidence", "alone.html", "--key", "builds.pub"]).out.contains("correlation"));
+}
+
+#[test]
 fn a_replay_that_had_nothing_to_compare_with_says_so() {
     let room = signed_room();
     let done = room.ends(0, &["replay"]);

@@ -121,24 +121,37 @@ fn what_breaks_the_policy_is_refused_and_verify_finds_all_that_was_taken_good() 
 }
 
 #[test]
-fn a_session_with_a_key_signs_what_the_policy_wants_before_its_runs_begin() {
-    // L-07.
-    let room = log_with_key();
-    set(&room, "checkpoint_within = \"0s\"");
-    let line = record("o", "note", "a");
-    assert_eq!(codes(&room.feed(&["submit"], &line).out), ["POLICY_CHECKPOINT"]);
-    assert_eq!(signed(&room), 0);
-    // Nothing is so new that it was signed at the same moment, but it was tried before the first command.
-    assert_eq!(codes(&room.feed(&["submit", "--key", "t.key"], &line).out), ["POLICY_CHECKPOINT"]);
-    // Once before, and once at the end: what was signed at the start is too old already.
-    assert_eq!(signed(&room), 2);
-    set(&room, "checkpoint_within = \"1h\"");
-    assert_eq!(codes(&room.feed(&["submit"], &line).out), ["accepted"]);
-    set(&room, "checkpoint_within = \"0s\"");
-    let late = record("p", "note", "a");
-    assert_eq!(codes(&room.feed(&["submit"], &late).out), ["POLICY_CHECKPOINT"]);
-    assert_eq!(codes(&room.feed(&["submit"], &line).out), ["accepted"], "a run that began goes on");
-    room.ends(0, &["verify"]);
+fn a_rule_that_did_not_see_what_came_before_it_says_since_when_it_is_in_force() {
+    // L-09.
+    let room = log();
+    room.feed(&["submit"], &record("o", "approved", "a"));
+    let rule = "[[order]]\nname = \"eyes\"\ntemplate = \"precedence\"\nfirst = \"custom/approved\"\nthen = \"custom/executed\"\n";
+    let seq = set(&room, rule)["seq"].to_string();
+    let done = room.feed(&["submit"], &record("o", "executed", "a"));
+    let said = format!(
+        "expected `custom/approved` before `custom/executed`, found none since the rule is in force (seq {seq})"
+    );
+    assert!(done.out.contains(&said), "{done:?}");
+}
+
+#[test]
+fn a_text_that_cannot_mean_what_it_says_is_refused_where_it_is_set() {
+    // L-02.
+    let room = log();
+    for (text, said) in [
+        ("checkpoint_within = \"0s\"", "line 1, column 21: expected at least `1s`, found `0s`"),
+        ("\nactors = []", "line 2, column 10: expected at least one form of an actor, found none"),
+    ] {
+        fs::write(room.path("p.toml"), text).unwrap();
+        room.ends(2, &["policy", "set", "p.toml"]).says(said);
+    }
+    for template in ["not_co_existence", "precedence", "alternate_precedence", "chain_precedence"] {
+        let rule = "first = \"custom/paid\"\nthen = \"custom/paid\"";
+        fs::write(room.path("p.toml"), format!("[[order]]\nname = \"n\"\ntemplate = \"{template}\"\n{rule}")).unwrap();
+        room.ends(2, &["policy", "set", "p.toml"])
+            .says("line 5, column 8: expected another kind than `first`, found the same");
+    }
+    room.ends(0, &["policy", "show"]);
 }
 
 /// A log whose policy was set three hours ago, with a key.

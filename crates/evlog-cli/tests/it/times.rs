@@ -132,8 +132,9 @@ fn a_time_can_be_told_as_how_long_ago_it_is() {
     let all = count(&[]);
     assert_eq!((count(&["--since", "-2h"]), count(&["--until=-2h"])), (all, 0));
     assert_eq!(count(&["--occurred", "--until", "-1h30m"]), 1);
-    for wrong in ["-2", "-", "-2 h", "-2d", "--2h"] {
-        room.ends(2, &["cat", &format!("--since={wrong}")]).says("how long ago, such as -2h");
+    assert_eq!(count(&["--since", "-1d"]), all, "the units are those of a policy");
+    for wrong in ["-2", "-", "-2 h", "-2w", "--2h"] {
+        room.ends(2, &["cat", &format!("--since={wrong}")]).says("such as `90s`, `2d` or `1h30m`");
     }
 }
 
