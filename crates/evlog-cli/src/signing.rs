@@ -18,7 +18,7 @@ use evlog::Log;
 use evlog::checkpoint::ReadBack;
 use evlog::history::ClockCorrected;
 use evlog_format::{FORMAT_VERSION, Position, Root, Seq};
-use evlog_projection::time::to_rfc3339;
+use evlog_projection::time::{from_span, to_rfc3339};
 use evlog_proof::{Algorithm, Checkpoint, CheckpointError, SignatureError, Signed, SignerKey, VerifierKey};
 use std::cell::OnceCell;
 use std::io::Write;
@@ -34,7 +34,7 @@ pub(crate) struct SigningArgs {
     /// Sign checkpoints with this private key: at the end, and as --checkpoint-every says
     #[arg(long, env = "EVLOG_KEY", value_name = "FILE", hide_env_values = true)]
     pub(crate) key: Option<PathBuf>,
-    /// Sign one at this interval too, if anything was added: `90s`, `5m`, `1h`. A policy of the log can make the
+    /// Sign one at this interval too, if anything was added: `90s`, `5m`, `1h30m`. A policy of the log can make the
     /// interval shorter
     #[arg(long, value_name = "TIME", value_parser = interval, requires = "key")]
     pub(crate) checkpoint_every: Option<Duration>,
@@ -47,16 +47,8 @@ pub(crate) struct SigningArgs {
 }
 
 fn interval(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("expected a number and s, m or h, such as `90s`, found {text:?}");
-    let (number, unit) = text.split_at_checked(text.len().saturating_sub(1)).ok_or_else(wrong)?;
-    let seconds: u64 = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return Err(wrong()),
-    };
-    let number = number.parse::<u64>().ok().filter(|number| (1..=1_000_000).contains(number)).ok_or_else(wrong)?;
-    Ok(Duration::from_secs(number * seconds))
+    let ns = u64::try_from(from_span(text)?).unwrap_or_default();
+    if ns == 0 { Err(format!("expected at least `1s`, found `{text}`")) } else { Ok(Duration::from_nanos(ns)) }
 }
 
 /// Where checkpoints go besides the log's own directory.

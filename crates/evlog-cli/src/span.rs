@@ -4,14 +4,13 @@ use clap::{ArgGroup, Args};
 use evlog::Moment;
 use evlog::clock::{Clock, SystemClock};
 use evlog_format::CommitHead;
-use evlog_lifecycle::story::duration;
-use evlog_projection::time::from_rfc3339;
+use evlog_projection::time::{from_rfc3339, from_span};
 
 /// Which events are wanted, by their time.
 #[derive(Args, Debug)]
 #[command(group(ArgGroup::new("bound").multiple(true)))]
 pub(crate) struct Span {
-    /// Only events that were recorded at this time or later: a UTC time, or how long ago, such as -2h
+    /// Only events that were recorded at this time or later: a UTC time, or how long ago, such as -2h or -1d
     #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true, group = "bound")]
     since: Option<i128>,
     /// Only events that were recorded before this time, in the same form
@@ -25,8 +24,7 @@ pub(crate) struct Span {
 /// A time, or how long it is ago.
 fn time(text: &str) -> Result<i128, String> {
     let Some(ago) = text.strip_prefix('-') else { return from_rfc3339(text) };
-    let ago_ns = duration::parse_positive(ago)
-        .ok_or_else(|| format!("expected how long ago, such as -2h, -90s or -1h30m, in h, m and s, found `{text}`"))?;
+    let ago_ns = from_span(ago)?;
     Ok(i128::from(SystemClock.now_ns()) - i128::from(ago_ns))
 }
 

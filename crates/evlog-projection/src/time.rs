@@ -1,4 +1,4 @@
-//! Times as text: RFC 3339 in UTC, spelled `Z`. No time zone, no locale, no clock.
+//! Times as text: RFC 3339 in UTC, spelled `Z`; and lengths of time. No time zone, no locale, no clock.
 
 use jiff::civil::DateTime;
 use jiff::fmt::temporal::DateTimePrinter;
@@ -6,6 +6,12 @@ use jiff::{SignedDuration, civil};
 
 /// Nanoseconds of a millisecond.
 const MILLISECOND: i128 = 1_000_000;
+
+/// Nanoseconds of a second.
+const SECOND: i64 = 1_000_000_000;
+
+/// Units of lengths of time, and their seconds, the longest first.
+const UNITS: [(&str, i64); 4] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)];
 
 /// Where Unix time begins. The calendar is used without a time zone: with one, it would end before the year 9999 does.
 const EPOCH: DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
@@ -40,6 +46,36 @@ fn is_shaped(text: &[u8]) -> bool {
         _ => false,
     };
     is_fraction && whole.iter().zip(SHAPE).all(fits) && !whole.ends_with(b"60")
+}
+
+/// Reads a length of time in nanoseconds: whole numbers, each with `d`, `h`, `m` or `s`, as `90s` or `1h30m`.
+pub fn from_span(text: &str) -> Result<i64, String> {
+    summed(text).ok_or_else(|| {
+        format!(
+            "expected whole numbers with d, h, m or s, such as `90s`, `2d` or `1h30m`, at most 106751d, found `{text}`"
+        )
+    })
+}
+
+fn summed(text: &str) -> Option<i64> {
+    let (mut sum, mut rest) = (0_i64, text);
+    loop {
+        let (number, from_unit) = rest.split_at(rest.find(|digit: char| !digit.is_ascii_digit())?);
+        let (name, seconds) = UNITS.iter().find(|(name, _)| from_unit.starts_with(name))?;
+        let ns = number.parse::<i64>().ok()?.checked_mul(*seconds)?.checked_mul(SECOND)?;
+        sum = sum.checked_add(ns)?;
+        rest = &from_unit[name.len()..];
+        if rest.is_empty() {
+            return Some(sum);
+        }
+    }
+}
+
+/// Writes a length of time, in whole seconds, in the largest unit that gives a whole number. [`from_span`] reads it.
+pub fn to_span(ns: i64) -> String {
+    let seconds = ns / SECOND;
+    let unit = UNITS.iter().find(|(_, unit)| seconds % unit == 0 && seconds >= *unit);
+    unit.map_or_else(|| format!("{seconds}s"), |(name, unit)| format!("{}{name}", seconds / unit))
 }
 
 #[cfg(test)]

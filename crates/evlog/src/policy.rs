@@ -14,7 +14,7 @@ pub use order::{OrderRule, Orders, Template};
 pub use timeline::{InForce, Noted, Policies, Set};
 
 use evlog_format::{CommitHead, Durability};
-use evlog_projection::time::to_rfc3339;
+use evlog_projection::time::{to_rfc3339, to_span};
 
 /// The longest text of a policy, in bytes.
 pub const POLICY_LEN_MAX: usize = 64 * 1024;
@@ -84,14 +84,14 @@ impl Policy {
         let distance = occurred_ns - i128::from(recorded_ns);
         let clock = || to_rfc3339(recorded_ns);
         if let Some(ahead) = self.ahead_ns.filter(|ahead| distance > i128::from(*ahead)) {
-            let (span, clock) = (span(ahead), clock());
+            let (span, clock) = (to_span(ahead), clock());
             return breach(format!(
                 "at: expected a time at most {span} ahead of the clock, which says {clock}, found `{}`",
                 found()
             ));
         }
         if let Some(behind) = self.behind_ns.filter(|behind| -distance > i128::from(*behind)) {
-            let (span, clock) = (span(behind), clock());
+            let (span, clock) = (to_span(behind), clock());
             return breach(format!(
                 "at: expected a time at most {span} behind the clock, which says {clock}, found `{}`",
                 found()
@@ -127,7 +127,7 @@ impl Policy {
         let age = i128::from(recorded_ns) - i128::from(since_ns);
         // Either way: a checkpoint that was signed while the clock was ahead is not new for good.
         (age.unsigned_abs() > u128::from(max.unsigned_abs())).then(|| {
-            let (max, since) = (span(max), to_rfc3339(since_ns));
+            let (max, since) = (to_span(max), to_rfc3339(since_ns));
             let message = format!(
                 "expected a checkpoint signed within the last {max} before a run begins, found the last one, or the policy, of {since}"
             );
@@ -148,13 +148,6 @@ fn fits(form: &str, text: &str) -> bool {
         text = &text[at + part.len()..];
     }
     text.ends_with(last)
-}
-
-/// A distance in time as the policy's text writes it, in the largest unit that gives a whole number.
-pub fn span(ns: i64) -> String {
-    let seconds = ns / SECOND_NS;
-    let unit = read::UNITS.iter().rev().find(|(_, unit)| seconds % unit == 0 && seconds >= *unit);
-    unit.map_or_else(|| format!("{seconds}s"), |(name, unit)| format!("{}{name}", seconds / unit))
 }
 
 #[cfg(test)]

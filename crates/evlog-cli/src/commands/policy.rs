@@ -8,9 +8,9 @@ use crate::json::{PolicyAt, PolicyObject, PolicyRule, hex, time};
 use crate::table::facts;
 use crate::ui::{Tone, Ui};
 use clap::{Args, Subcommand};
-use evlog::policy::{InForce, POLICY_LEN_MAX, span};
+use evlog::policy::{InForce, POLICY_LEN_MAX};
 use evlog_format::Seq;
-use evlog_projection::time::to_rfc3339;
+use evlog_projection::time::{to_rfc3339, to_span};
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -91,7 +91,7 @@ fn set(ui: &mut Ui, context: &Context, args: &SetArgs) -> Result<Verdict, Comman
         error => error.into(),
     };
     // Before the log is opened: a text that is no policy leaves no trace.
-    evlog::policy::Policy::read(&text).map_err(|error| wrong(evlog::LogError::Policy(error)))?;
+    evlog::policy::Policy::read_new(&text).map_err(|error| wrong(evlog::LogError::Policy(error)))?;
     let actor = Actor::name(args.actor.as_ref())?;
     let log = context.writer("policy", false)?;
     let is_new = log.set_policy(&text, &actor).map_err(wrong);
@@ -144,12 +144,12 @@ fn object(in_force: &InForce, is_new: bool) -> PolicyObject<'_> {
         blake3: set.map(|set| hex(&set.said.blake3)),
         replaced: in_force.replaced.map(|seq| seq.0),
         at: PolicyAt {
-            ahead: policy.ahead_ns.map(span),
-            behind: policy.behind_ns.map(span),
-            mark: span(policy.mark_ns),
+            ahead: policy.ahead_ns.map(to_span),
+            behind: policy.behind_ns.map(to_span),
+            mark: to_span(policy.mark_ns),
         },
         durability: policy.weakest.name(),
-        checkpoint_within: policy.unsigned_max_ns.map(span),
+        checkpoint_within: policy.unsigned_max_ns.map(to_span),
         actors: &policy.actors,
         order: order.collect(),
         text: set.map(|set| set.said.text.as_str()),
@@ -174,13 +174,17 @@ fn print(ui: &mut Ui, in_force: &InForce) {
         rows.push(("replaced", format!("that of seq {replaced}"), Tone::Plain));
     }
     let bound =
-        |bound: Option<i64>| bound.map_or("as far as times go".to_owned(), |ns| format!("at most {}", span(ns)));
+        |bound: Option<i64>| bound.map_or("as far as times go".to_owned(), |ns| format!("at most {}", to_span(ns)));
     let (ahead, behind) = (bound(policy.ahead_ns), bound(policy.behind_ns));
     rows.push(("at", format!("{ahead} ahead of the clock, {behind} behind it"), Tone::Plain));
-    rows.push(("marks", format!("backdated and ahead: more than {} from recorded", span(policy.mark_ns)), Tone::Plain));
+    rows.push((
+        "marks",
+        format!("backdated and ahead: more than {} from recorded", to_span(policy.mark_ns)),
+        Tone::Plain,
+    ));
     rows.push(("durability", format!("`{}` or stronger", policy.weakest.name()), Tone::Plain));
     let unsigned = policy.unsigned_max_ns.map_or("none needed for a run to begin".to_owned(), |ns| {
-        format!("signed within the last {} when a run begins", span(ns))
+        format!("signed within the last {} when a run begins", to_span(ns))
     });
     rows.push(("checkpoint", unsigned, Tone::Plain));
     let actors = if policy.actors.is_empty() { "any".to_owned() } else { policy.actors.join(", ") };

@@ -78,3 +78,31 @@ fn a_fraction_may_end_as_a_leap_second_does_and_a_leap_second_is_refused() {
         assert!(from_rfc3339(text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_length_of_time_is_whole_numbers_with_units() {
+    let second = 1_000_000_000;
+    let cases = [
+        ("0s", 0),
+        ("90s", 90 * second),
+        ("5m", 300 * second),
+        ("1h30m", 5400 * second),
+        ("2d", 172_800 * second),
+        ("1d1h1m1s", 90_061 * second),
+        ("106751d", 106_751 * 86_400 * second),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(from_span(text), Ok(expected), "{text}");
+    }
+    for text in ["", "1", "s", "1 h", "-1s", "+1s", "1.5h", "1ms", "1w", "1h30", "106752d", "99999999999999999999s"] {
+        let refused = from_span(text).unwrap_err();
+        assert!(refused.ends_with(&format!("found `{text}`")), "{refused}");
+    }
+}
+
+#[test]
+fn a_length_of_time_is_written_as_it_is_read() {
+    for text in ["0s", "1s", "90s", "1m", "61m", "1h", "1d", "25h", "30d"] {
+        assert_eq!(to_span(from_span(text).unwrap()), text);
+    }
+}

@@ -137,7 +137,7 @@ impl Log {
 
     /// Sets the policy from here on. Gives the seq of the event that records it; none where this text is in force already.
     pub fn set_policy(&self, text: &str, set_by: &str) -> Result<Option<Seq>, LogError> {
-        Policy::read(text).map_err(LogError::Policy)?;
+        Policy::read_new(text).map_err(LogError::Policy)?;
         let in_force = self.policy()?;
         if in_force.set.as_ref().is_some_and(|set| set.said.text == text) {
             return Ok(None);

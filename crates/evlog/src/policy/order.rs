@@ -4,9 +4,9 @@
 //! Invariant: a rule sees a run's events from the moment on since which it stands in the log's policy without a change. So
 //! what it says of an event depends on the log before that event alone, for the writer as for an audit.
 
-use super::span;
 use evlog_format::{Kind, KindBuf, Seq};
 use evlog_projection::Fact;
+use evlog_projection::time::to_span;
 use std::fmt;
 
 /// A rule.
@@ -112,7 +112,7 @@ impl fmt::Display for OrderRule {
         if self.other_actor {
             f.write_str(", by another actor")?;
         }
-        self.within_ns.map_or(Ok(()), |within| write!(f, ", within {}", span(within)))
+        self.within_ns.map_or(Ok(()), |within| write!(f, ", within {}", to_span(within)))
     }
 }
 
@@ -160,7 +160,7 @@ impl Orders {
         let mut breach = None;
         let kind = fact.event.kind;
         for (rule, since) in rules.into_iter().filter(|(rule, _)| rule.concerns(kind)) {
-            let broken = self.progress(rule, since).next(rule, fact);
+            let broken = self.progress(rule, since).next(rule, since, fact);
             breach = breach.or_else(|| broken.map(|how| format!("policy rule `{}`: {how}", rule.name)));
         }
         breach
@@ -177,11 +177,11 @@ impl Orders {
 }
 
 impl Progress {
-    fn next(&mut self, rule: &OrderRule, fact: &Fact<'_>) -> Option<String> {
+    fn next(&mut self, rule: &OrderRule, since: Seq, fact: &Fact<'_>) -> Option<String> {
         let kind = fact.event.kind;
         let is_first = rule.first.as_ref().is_some_and(|first| first.as_kind() == kind);
         let is_then = rule.then.as_kind() == kind;
-        let breach = self.breach(rule, fact, is_first, is_then);
+        let breach = self.breach((rule, since), fact, (is_first, is_then));
         if is_then {
             (self.then, self.count) = (Some(fact.seq), self.count + 1);
             if rule.template == Template::AlternatePrecedence {
@@ -198,7 +198,12 @@ impl Progress {
         breach
     }
 
-    fn breach(&self, rule: &OrderRule, fact: &Fact<'_>, is_first: bool, is_then: bool) -> Option<String> {
+    fn breach(
+        &self,
+        (rule, since): (&OrderRule, Seq),
+        fact: &Fact<'_>,
+        (is_first, is_then): (bool, bool),
+    ) -> Option<String> {
         let (a, b) =
             (rule.first.as_ref().map(|first| name(first.as_kind())).unwrap_or_default(), name(rule.then.as_kind()));
         match rule.template {
@@ -209,11 +214,13 @@ impl Progress {
             Template::Precedence | Template::AlternatePrecedence if is_then => {
                 let candidates = [&self.first, &self.first_of_other];
                 let fitting = candidates.into_iter().flatten().find(|seen| fits(rule, seen, fact));
-                fitting.is_none().then(|| wanted(rule, &a, &b, "before", self.first.as_ref()))
+                fitting
+                    .is_none()
+                    .then(|| wanted(rule, (&a, "before", &b), self.first.as_ref(), &self.none_since(rule, since, &b)))
             }
             Template::ChainPrecedence if is_then => {
                 let fitting = self.just_before.as_ref().filter(|seen| fits(rule, seen, fact));
-                fitting.is_none().then(|| wanted(rule, &a, &b, "directly before", self.just_before.as_ref()))
+                fitting.is_none().then(|| wanted(rule, (&a, "directly before", &b), self.just_before.as_ref(), "none"))
             }
             Template::NotSuccession if is_then => {
                 self.first.as_ref().map(|seen| format!("expected no {b} after {a}, which is seq {}", seen.seq))
@@ -233,6 +240,16 @@ impl Progress {
     }
 }
 
+impl Progress {
+    /// That the rule has seen no first event, and since when it looks for one.
+    fn none_since(&self, rule: &OrderRule, since: Seq, b: &str) -> String {
+        match self.then.filter(|_| rule.template == Template::AlternatePrecedence) {
+            Some(then) => format!("none since {b}, which is seq {then}"),
+            None => format!("none since the rule is in force (seq {since})"),
+        }
+    }
+}
+
 /// Whether an event may stand before the one that is judged.
 fn fits(rule: &OrderRule, seen: &Seen, fact: &Fact<'_>) -> bool {
     // Either way: a clock that was ahead once must not make an old event new for good.
@@ -241,11 +258,11 @@ fn fits(rule: &OrderRule, seen: &Seen, fact: &Fact<'_>) -> bool {
     is_in_time && !(rule.other_actor && seen.actor == fact.head.actor)
 }
 
-fn wanted(rule: &OrderRule, a: &str, b: &str, place: &str, found: Option<&Seen>) -> String {
+fn wanted(rule: &OrderRule, (a, place, b): (&str, &str, &str), found: Option<&Seen>, none: &str) -> String {
     let by = if rule.other_actor { " by another actor" } else { "" };
-    let within = rule.within_ns.map(|within| format!(", at most {} earlier", span(within))).unwrap_or_default();
+    let within = rule.within_ns.map(|within| format!(", at most {} earlier", to_span(within))).unwrap_or_default();
     let found = match found {
-        None => "none".to_owned(),
+        None => none.to_owned(),
         Some(seen) => format!("seq {} by `{}`", seen.seq, seen.actor),
     };
     format!("expected {a}{by} {place} {b}{within}, found {found}")

@@ -1,17 +1,16 @@
 //! Reads the text of a policy: TOML, of which every member is optional and none is unknown.
 
 use super::order::{OrderRule, Template};
-use super::{ITEMS_MAX, POLICY_LEN_MAX, Policy, SECOND_NS};
+use super::{ITEMS_MAX, POLICY_LEN_MAX, Policy};
 use crate::error::PolicyError;
 use evlog_format::kind::{BUILT_IN, CUSTOM_PREFIX};
 use evlog_format::limits::KIND_NAME_LEN_MAX;
 use evlog_format::{Durability, Kind, KindBuf};
+use evlog_projection::time::from_span;
 use serde::Deserialize;
 use std::ops::Range;
 use toml::Spanned;
 
-/// Units of distances in time, and their seconds, the shortest first.
-pub(super) const UNITS: [(&str, i64); 4] = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
 /// What stands in place of a distance that has no bound.
 const UNBOUNDED: &str = "unbounded";
 /// The longest name of a rule, and the longest form of an actor, in bytes.
@@ -24,8 +23,7 @@ struct RawPolicy {
     at: RawAt,
     durability: Option<Spanned<String>>,
     checkpoint_within: Option<Spanned<String>>,
-    #[serde(default)]
-    actors: Vec<Spanned<String>>,
+    actors: Option<Spanned<Vec<Spanned<String>>>>,
     #[serde(default)]
     order: Vec<Spanned<RawRule>>,
 }
@@ -56,13 +54,24 @@ struct RawRule {
 type Flaw = (Option<Range<usize>>, String);
 
 impl Policy {
-    /// Reads the text of a policy.
+    /// Reads the text of a policy that a log holds.
     pub fn read(text: &str) -> Result<Policy, PolicyError> {
-        policy(text).map_err(|(span, message)| {
-            let place = span.map(|span| place(text, span.start));
-            PolicyError { place, message }
-        })
+        raw(text).and_then(|raw| policy(&raw)).map_err(|flaw| located(text, flaw))
     }
+
+    /// Reads a text that is to be set. What cannot mean what it says is refused, too; a log that holds such a text is judged by it.
+    pub fn read_new(text: &str) -> Result<Policy, PolicyError> {
+        let read = raw(text).and_then(|raw| {
+            let policy = policy(&raw)?;
+            check_sense(&raw, &policy)?;
+            Ok(policy)
+        });
+        read.map_err(|flaw| located(text, flaw))
+    }
+}
+
+fn located(text: &str, (span, message): Flaw) -> PolicyError {
+    PolicyError { place: span.map(|span| place(text, span.start)), message }
 }
 
 fn place(text: &str, offset: usize) -> (usize, usize) {
@@ -71,22 +80,50 @@ fn place(text: &str, offset: usize) -> (usize, usize) {
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
-fn policy(text: &str) -> Result<Policy, Flaw> {
+fn raw(text: &str) -> Result<RawPolicy, Flaw> {
     if text.len() > POLICY_LEN_MAX {
         return Err((None, format!("expected at most {POLICY_LEN_MAX} bytes, found {}", text.len())));
     }
-    let raw: RawPolicy = toml::from_str(text).map_err(|error| (error.span(), error.message().replace('\n', " ")))?;
+    toml::from_str(text).map_err(|error| (error.span(), error.message().replace('\n', " ")))
+}
+
+/// That the text means what it says.
+fn check_sense(raw: &RawPolicy, policy: &Policy) -> Result<(), Flaw> {
+    if let (Some(text), Some(0)) = (&raw.checkpoint_within, policy.unsigned_max_ns) {
+        let message = format!("expected at least `1s`, found `{}`: no run could begin", text.get_ref());
+        return Err((Some(text.span()), message));
+    }
+    if let Some(actors) = raw.actors.as_ref().filter(|actors| actors.get_ref().is_empty()) {
+        let message = "expected at least one form of an actor, found none: without the member any actor is taken";
+        return Err((Some(actors.span()), message.to_owned()));
+    }
+    for (raw, rule) in raw.order.iter().zip(&policy.order) {
+        let means = match rule.template {
+            Template::Precedence | Template::AlternatePrecedence | Template::ChainPrecedence => "it could never occur",
+            Template::NotCoExistence => "`absence` with `at_most = 1` lets a kind occur once",
+            _ => continue,
+        };
+        if rule.first.as_ref() == Some(&rule.then) {
+            let message = format!("expected another kind than `first`, found the same: {means}");
+            return Err((raw.get_ref().then.as_ref().map(Spanned::span), message));
+        }
+    }
+    Ok(())
+}
+
+fn policy(raw: &RawPolicy) -> Result<Policy, Flaw> {
+    let forms = raw.actors.as_ref().map(|actors| actors.get_ref().as_slice()).unwrap_or_default();
     let by_default = Policy::default();
     let mut policy = Policy {
         ahead_ns: at(raw.at.ahead.as_ref(), bound)?.unwrap_or(by_default.ahead_ns),
         behind_ns: at(raw.at.behind.as_ref(), bound)?.unwrap_or(by_default.behind_ns),
-        mark_ns: at(raw.at.mark.as_ref(), distance)?.unwrap_or(by_default.mark_ns),
+        mark_ns: at(raw.at.mark.as_ref(), from_span)?.unwrap_or(by_default.mark_ns),
         weakest: at(raw.durability.as_ref(), class)?.unwrap_or(by_default.weakest),
-        unsigned_max_ns: at(raw.checkpoint_within.as_ref(), distance)?,
-        actors: raw.actors.iter().map(|form| of(form, |form| words(form))).collect::<Result<_, _>>()?,
+        unsigned_max_ns: at(raw.checkpoint_within.as_ref(), from_span)?,
+        actors: forms.iter().map(|form| of(form, |form| words(form))).collect::<Result<_, _>>()?,
         order: Vec::new(),
     };
-    for (what, len) in [("forms of actors", raw.actors.len()), ("rules", raw.order.len())] {
+    for (what, len) in [("forms of actors", forms.len()), ("rules", raw.order.len())] {
         if len > ITEMS_MAX {
             return Err((None, format!("expected at most {ITEMS_MAX} {what}, found {len}")));
         }
@@ -113,20 +150,7 @@ fn at<T>(text: Option<&Spanned<String>>, read: fn(&str) -> Result<T, String>) ->
 
 /// A distance, or that there is no bound.
 fn bound(text: &str) -> Result<Option<i64>, String> {
-    if text == UNBOUNDED { Ok(None) } else { distance(text).map(Some) }
-}
-
-fn distance(found: &str) -> Result<i64, String> {
-    let read = || {
-        let (number, unit) = found.split_at_checked(found.len().checked_sub(1)?)?;
-        let (_, seconds) = UNITS.iter().find(|(name, _)| *name == unit)?;
-        let is_plain = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-        let number = number.parse::<i64>().ok().filter(|_| is_plain)?;
-        number.checked_mul(*seconds)?.checked_mul(SECOND_NS)
-    };
-    read().ok_or_else(|| {
-        format!("expected a number with s, m, h or d, such as `90s` or `30d`, at most 106751d, found `{found}`")
-    })
+    if text == UNBOUNDED { Ok(None) } else { from_span(text).map(Some) }
 }
 
 fn class(found: &str) -> Result<Durability, String> {
@@ -198,6 +222,6 @@ fn rule(found: &Spanned<RawRule>) -> Result<OrderRule, Flaw> {
         then: of(&then, |text| kind(text))?,
         at_most: raw.at_most.as_ref().map_or(0, |at_most| *at_most.get_ref()),
         other_actor: at(raw.different.as_ref(), different)?.unwrap_or(false),
-        within_ns: at(raw.within.as_ref(), distance)?,
+        within_ns: at(raw.within.as_ref(), from_span)?,
     })
 }

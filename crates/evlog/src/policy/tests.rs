@@ -74,10 +74,10 @@ fn a_text_that_is_no_policy_is_refused_with_its_place() {
         ("durability = ".into(), "line 1, column 1"),
         ("actros = []".into(), "line 1, column 1: unknown field `actros`"),
         ("durability = \"group\"".into(), "line 1, column 14: expected `sync` or `os`, found `group`"),
-        ("\ncheckpoint_within = \"1 h\"".into(), "line 2, column 21: expected a number with s, m, h or d"),
-        ("[at]\nahead = \"-1s\"".into(), "line 2, column 9: expected a number"),
-        ("[at]\nahead = \"99999999999999d\"".into(), "line 2, column 9: expected a number"),
-        ("[at]\nmark = \"unbounded\"".into(), "line 2, column 8: expected a number"),
+        ("\ncheckpoint_within = \"1 h\"".into(), "line 2, column 21: expected whole numbers with d, h, m or s"),
+        ("[at]\nahead = \"-1s\"".into(), "line 2, column 9: expected whole numbers"),
+        ("[at]\nahead = \"99999999999999d\"".into(), "line 2, column 9: expected whole numbers"),
+        ("[at]\nmark = \"unbounded\"".into(), "line 2, column 8: expected whole numbers"),
         ("actors = [\"\"]".into(), "line 1, column 11: expected 1 to 200 bytes of text"),
         ("actors = [\"a\\nb\"]".into(), "line 1, column 11: expected 1 to 200 bytes of text"),
         (
@@ -176,10 +176,13 @@ fn what_is_marked_without_a_policy_is_what_views_without_a_log_mark() {
 }
 
 #[test]
-fn distances_are_written_as_they_are_read() {
-    for text in ["0s", "1s", "90s", "1m", "61m", "1h", "1d", "25h", "30d"] {
-        let policy = Policy::read(&format!("[at]\nmark = \"{text}\"")).unwrap();
-        assert_eq!(span(policy.mark_ns), text);
+fn a_log_is_judged_by_a_text_that_it_holds_and_that_is_not_set_any_more() {
+    // L-02.
+    for text in ["checkpoint_within = \"0s\"", "actors = []"] {
+        assert!(Policy::read(text).is_ok() && Policy::read_new(text).is_err(), "{text}");
+    }
+    for text in ["", WHOLE, "checkpoint_within = \"1s\"", "[at]\nmark = \"0s\""] {
+        assert_eq!(Policy::read_new(text), Policy::read(text), "{text}");
     }
 }
 
