@@ -14,6 +14,9 @@ use evlog::{APART_NS, Times};
 use evlog_format::Seq;
 use std::path::PathBuf;
 
+/// How many texts that tie the run to others a line shows.
+const CORRELATIONS_SHOWN: usize = 3;
+
 const EXAMPLES: &str = "\
 Examples:
   evlog check-evidence RUN_0001.html --key builds.pub
@@ -91,6 +94,7 @@ fn print(ui: &mut Ui, evidence: &Evidence, judged: &Judged, witnesses: Option<&W
         ("log", format!("{} ({})", checkpoint.origin, checkpoint.log_id), Tone::Plain),
         ("covers", format!("{} bytes, the events before seq {}", checkpoint.size, checkpoint.next_seq), Tone::Plain),
     ];
+    rows.extend(correlations(judged).map(|text| ("correlation", text, Tone::Plain)));
     rows.extend(mark(judged).map(|text| ("mark", text, Tone::Warning)));
     rows.extend(witnesses.map(Witnesses::row));
     facts(ui, &rows);
@@ -104,6 +108,17 @@ fn mark(judged: &Judged) -> Option<String> {
     match marked.count() as u64 {
         0 => Some(text),
         more => Some(format!("{text}; and {}, which `--json` lists", counted(more, "more event"))),
+    }
+}
+
+/// What ties the run to others: the first few texts, and how many more there are.
+fn correlations(judged: &Judged) -> Option<String> {
+    let all = judged.correlations();
+    let shown = all.iter().take(CORRELATIONS_SHOWN).copied().collect::<Vec<_>>().join(", ");
+    match all.len().saturating_sub(CORRELATIONS_SHOWN) {
+        _ if all.is_empty() => None,
+        0 => Some(shown),
+        more => Some(format!("{shown} and {more} more")),
     }
 }
 

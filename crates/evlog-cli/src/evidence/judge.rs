@@ -14,6 +14,7 @@ use evlog_projection::registry::BundleFold;
 use evlog_projection::{Bundle, Contracts, FoldError};
 use evlog_proof::{Checkpoint, Note, ProofFile};
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// What the evidence shows.
 #[derive(Debug)]
@@ -177,6 +178,13 @@ impl Judged {
         format!(
             "proven up to event {last} of the run, counted from 0; later events may be left out, before the checkpoint too; {what}"
         )
+    }
+
+    /// What ties the events to those of other runs, each text once, in order.
+    pub(crate) fn correlations(&self) -> Vec<&str> {
+        let mut seen = BTreeSet::new();
+        let texts = self.events.iter().filter_map(|(event, _)| event["correlation"].as_str());
+        texts.filter(|text| seen.insert(*text)).collect()
     }
 
     /// The root that the checkpoint states.

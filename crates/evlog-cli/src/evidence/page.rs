@@ -20,6 +20,9 @@ td.d{overflow-wrap:anywhere;font:13px/1.45 ui-monospace,monospace}.w{white-space
 dl{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1.2rem}dt{color:var(--faint)}dd{margin:0;overflow-wrap:anywhere}
 details{margin:.4rem 0}summary{cursor:pointer}";
 
+/// A long correlation is broken, and a short one is not squeezed by the details beside it.
+const TIED_WIDTH: &str = "style=\"min-width:9rem\"";
+
 /// The whole page. `data` is the element that holds the data.
 pub(super) fn render(evidence: &Evidence, judged: &Judged, data: &str) -> String {
     let run = escape(&evidence.run);
@@ -66,16 +69,20 @@ fn head(page: &mut String, judged: &Judged) {
 }
 
 fn events(page: &mut String, judged: &Judged) {
+    let is_tied = !judged.correlations().is_empty();
+    let tied = if is_tied { "<th>correlation</th>" } else { "" };
     let _infallible = write!(
         page,
-        "<h2>Events</h2>\n<table>\n<tr><th>seq</th><th>recorded</th><th>occurred</th><th>what</th><th>who</th><th>details</th><th>position</th></tr>\n"
+        "<h2>Events</h2>\n<table>\n<tr><th>seq</th><th>recorded</th><th>occurred</th><th>what</th><th>who</th>{tied}<th>details</th><th>position</th></tr>\n"
     );
     for (event, position) in &judged.events {
         let text = |key: &str| escape(event[key].as_str().unwrap_or_default());
         let recorded = event["recorded"].as_str().unwrap_or_default();
+        let tied =
+            if is_tied { format!("<td class=\"d\" {TIED_WIDTH}>{}</td>", text("correlation")) } else { String::new() };
         let _infallible = writeln!(
             page,
-            "<tr><td class=\"n\">{}</td><td class=\"n w\">{}</td><td class=\"n w\">{}</td><td class=\"w\">{}</td><td>{}</td><td class=\"d\">{}</td>\
+            "<tr><td class=\"n\">{}</td><td class=\"n w\">{}</td><td class=\"n w\">{}</td><td class=\"w\">{}</td><td>{}</td>{tied}<td class=\"d\">{}</td>\
              <td class=\"n\">{position}</td></tr>",
             event["seq"],
             escape(&shorter(recorded)),
