@@ -46,6 +46,9 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => return ui::usage(&error),
     };
+    if arguments.global.quiet {
+        ui::silence_alerts();
+    }
     let mut ui = ui::Ui::new(arguments.global.quiet);
     // Where this cannot be had, Rust's library says in its own words that memory has ended.
     last_words::prepare(&arguments.command).ok();

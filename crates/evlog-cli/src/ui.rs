@@ -334,8 +334,19 @@ pub(crate) fn hand_alerts_to(alerts: Option<Alerts>) {
     *ALERTS.lock().unwrap_or_else(PoisonError::into_inner) = alerts;
 }
 
-/// A line that a person must see, from any thread. While it is handed on, its sender does not wait for its reader.
+/// Whether nothing but errors is said.
+static IS_QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on no alert is said: an alert is no error.
+pub(crate) fn silence_alerts() {
+    IS_QUIET.store(true, Ordering::Relaxed);
+}
+
+/// A line of talk from any thread that a person must see. While it is handed on, its sender does not wait for its reader.
 pub(crate) fn alert(line: &str) {
+    if IS_QUIET.load(Ordering::Relaxed) {
+        return;
+    }
     match &*ALERTS.lock().unwrap_or_else(PoisonError::into_inner) {
         Some(hand_on) => hand_on(line),
         None => alert_now(line),
