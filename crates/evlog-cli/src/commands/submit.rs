@@ -50,11 +50,11 @@ Every command may have `id` (a key: the same command again gets the first answer
 happened, from 1970 to 5 minutes ahead of the clock or as `evlog policy` says), `actor`, `correlation` (else that is
 EVLOG_CORRELATION, or TRACEPARENT), `causation` (a seq) and `expect` (how many events the run has).
 
-EVLOG_CORRELATION is set for evlog: one that is no text of at most 256 bytes is an error. TRACEPARENT is set for
-others, too: one that has not the form of W3C Trace Context is read over.
+EVLOG_CORRELATION must be text of at most 256 bytes, else it is an error. TRACEPARENT is set for other
+programs, too: it is ignored if it does not have the form of W3C Trace Context.
 
-A log that is not there yet is made when the first command is read, also when that command is refused. Then
-it has no events. --no-create makes none.
+If there is no log yet, the first command creates it, even if that command is refused. The log then has
+no events. --no-create creates none.
 
 Exit codes:
   0   every line is accepted or a duplicate
