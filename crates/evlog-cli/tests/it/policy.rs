@@ -132,6 +132,12 @@ fn a_rule_that_did_not_see_what_came_before_it_says_since_when_it_is_in_force() 
         "expected `custom/approved` before `custom/executed`, found none since the rule is in force (seq {seq})"
     );
     assert!(done.out.contains(&said), "{done:?}");
+    // What an earlier event has used up is not there any more, whatever the rule has seen.
+    set(&room, &rule.replace("\"precedence", "\"alternate_precedence"));
+    let lines: String = ["approved", "executed", "executed"].map(|kind| record("o", kind, "a")).concat();
+    let done = room.feed(&["submit"], &lines);
+    assert_eq!(codes(&done.out), ["accepted", "accepted", "POLICY_ORDER"]);
+    assert!(done.out.contains("found none since `custom/executed`, which is seq"), "{done:?}");
 }
 
 #[test]
