@@ -127,10 +127,12 @@ impl Policy {
         let age = i128::from(recorded_ns) - i128::from(since_ns);
         // Either way: a checkpoint that was signed while the clock was ahead is not new for good.
         (age.unsigned_abs() > u128::from(max.unsigned_abs())).then(|| {
-            let (max, since) = (to_span(max), to_rfc3339(since_ns));
-            let message = format!(
-                "expected a checkpoint signed within the last {max} before a run begins, found the last one, or the policy, of {since}"
-            );
+            let since = to_rfc3339(since_ns);
+            let found =
+                if age > 0 { format!("none since {since}") } else { format!("one of {since}, ahead of the clock") };
+            let max = to_span(max);
+            let message =
+                format!("expected a checkpoint signed within the last {max} before a run begins, found {found}");
             Breach { code: "POLICY_CHECKPOINT", message }
         })
     }
