@@ -26,6 +26,7 @@ pub mod fuzz;
 mod head;
 mod index;
 pub mod inspect;
+mod last_commit;
 pub mod layout;
 mod open;
 pub mod raw;

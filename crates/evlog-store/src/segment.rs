@@ -9,6 +9,7 @@ use crate::copy::{Side, copy_all};
 use crate::error::{Failure, Refusal, Trouble};
 use crate::fs::{File, FileId, Fs, Stamp};
 use crate::head::{HEAD_LEN, Head};
+use crate::last_commit::seq_after;
 use crate::layout::{Layout, SegmentEntry};
 use evlog_format::{FORMAT_VERSION, HeaderError, LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader};
 use evlog_verify::audit::only_version_is_wrong;
@@ -193,6 +194,18 @@ impl Files {
             return Err(refusal(Verdict::Tampered, position, &self.layout.segment(position), expected, found));
         }
         Ok(segment)
+    }
+
+    /// That a segment begins with the seq after the last commit of the one before it (rule F-16). What is wrong with that one
+    /// is reported by others.
+    pub(crate) fn check_first_seq(&self, before: Option<Position>, segment: &SegmentHeader) -> Result<(), Trouble> {
+        let Some(Ok(previous)) = before.map(|before| self.open_of(segment.log_id, before)) else { return Ok(()) };
+        let (position, len) = (previous.header.position, segment.position.0 - previous.header.position.0);
+        let after = seq_after(previous.file.as_ref(), &previous.header, len);
+        let after = after.map_err(Failure::of("read", &self.layout.segment(position)))?;
+        let Some(expected) = after.filter(|expected| *expected != segment.first_seq) else { return Ok(()) };
+        let (expected, found) = (format!("first seq {expected} (F-16)"), format!("first seq {}", segment.first_seq));
+        Err(refusal(Verdict::Tampered, segment.position, &self.layout.segment(segment.position), expected, found))
     }
 
     /// Makes a segment. When this returns, the segment survives a crash.

@@ -2,7 +2,7 @@
 
 use crate::notes::{cut, signed_room};
 use crate::support::{Done, Room};
-use evlog_format::SegmentHeader;
+use evlog_format::{Position, Root, SegmentHeader, Seq};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -269,5 +269,39 @@ fn every_reader_says_that_a_log_is_shorter_than_a_note_of_its_own() {
     room.ends(0, &["repair", "--accept-loss", "--yes", "--actor", "ops@example.org"]);
     for way in [&["cat"][..], &["tail"], &["runs"], &["show", "RUN_0001"]] {
         room.ends(0, way);
+    }
+}
+
+/// Appends a segment that has a header alone, in which everything is right but the first seq.
+fn append_header(room: &Room, first_seq: u64) {
+    let segments = room.segments();
+    let bytes: Vec<u8> = segments.iter().flat_map(|path| fs::read(path).unwrap()).collect();
+    let first = SegmentHeader::decode(&bytes).unwrap();
+    let (position, root_before) = (Position(bytes.len() as u64), Root(*blake3::hash(&bytes).as_bytes()));
+    let header = SegmentHeader { position, first_seq: Seq(first_seq), root_before, ..first };
+    fs::write(segments[0].with_file_name(format!("{position:020}.seg")), header.encode()).unwrap();
+}
+
+#[test]
+fn a_last_segment_that_begins_with_another_seq_hides_nothing_and_takes_nothing() {
+    // F-16.
+    let line = "{\"contract\":\"custom\",\"run\":\"r\",\"do\":\"record\",\"kind\":\"custom/n\"}\n";
+    for first_seq in [0, 1, 1000] {
+        let room = Room::new();
+        room.ends(0, &["init", "--segment-limit", "1024"]);
+        room.feed(&["submit"], &line.repeat(20));
+        let whole = room.ends(0, &["cat"]).out;
+        append_header(&room, first_seq);
+        for reading in [&["cat"][..], &["tail", "-n", "1000"]] {
+            let done = room.ends(2, reading);
+            assert_eq!(done.out, whole, "{first_seq} {reading:?}");
+            done.says("tampered").says("F-16");
+        }
+        for reading in [&["runs"][..], &["replay"], &["show", "r"]] {
+            room.ends(2, reading).says("tampered");
+        }
+        assert_eq!(room.ends(1, &["verify", "--json"]).json()["verdict"], "tampered");
+        let refused = room.feed(&["submit"], line);
+        assert!(refused.code == 2 && refused.err.contains("tampered"), "{refused:?}");
     }
 }

@@ -123,6 +123,8 @@ fn last_readable(
             Some(log_id) => files.open_of(log_id, last),
             None => files.open(last, Access::Read),
         };
+        let before = positions.len().checked_sub(2).map(|at| positions[at]);
+        let opened = opened.and_then(|open| files.check_first_seq(before, &open.header).map(|()| open));
         match opened {
             Ok(open) => return Ok((open, lost)),
             Err(trouble) => lost = Some((last, trouble)),
