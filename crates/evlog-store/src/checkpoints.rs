@@ -38,8 +38,13 @@ impl Checkpoints {
     }
 
     fn names(&self) -> Result<Vec<String>, Failure> {
-        let dir = self.layout.checkpoints();
-        match self.fs.list(&dir) {
+        let (log, dir) = (self.layout.dir(), self.layout.checkpoints());
+        // A handle of the log's directory follows no link within it. A link that leads nowhere is not "no checkpoints".
+        let held = match self.fs.hold(log) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            held => held.map_err(Failure::of("open", log))?,
+        };
+        match held.as_ref().unwrap_or(&self.fs).list(&dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             listed => listed.map_err(Failure::of("list", &dir)),
         }

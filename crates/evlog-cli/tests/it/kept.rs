@@ -7,6 +7,7 @@ use evlog_format::{Position, Root, SegmentHeader, Seq};
 use evlog_proof::{Checkpoint, Note, SignerKey};
 use serde_json::json;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
 const STRANGE_SIGNATURE: &str = "\u{2014} somebody.else/x AAAAAAAA\n";
@@ -174,4 +175,23 @@ fn a_sample_says_which_evidence_it_had_and_gives_advice_that_can_be_followed() {
     let done = room.ends(1, &["verify", "--sample", "100%"]);
     assert!(done.out.contains("  tampered\n") && done.out.contains("own note"), "{done:?}");
     assert!(!done.out.contains("is not found") && !done.out.contains("without --sample"), "{done:?}");
+}
+
+#[test]
+fn a_link_in_the_place_of_checkpoints_is_not_followed_and_is_not_absent() {
+    // Rule C-55.
+    for target in ["nowhere", "elsewhere"] {
+        let room = signed_room();
+        fs::rename(room.path("evlog/checkpoints"), room.path("elsewhere")).unwrap();
+        symlink(room.path(target), room.path("evlog/checkpoints")).unwrap();
+        for command in [&["verify"][..], &["verify", "--sample", "100%"], &["verify", "--max-rate", "1G"], &["repair"]]
+        {
+            let done = room.ends(2, command);
+            assert!(done.err.contains("expected a directory, found a symbolic link"), "{command:?}: {done:?}");
+        }
+        let line = "{\"contract\":\"custom\",\"run\":\"x\",\"do\":\"record\",\"kind\":\"custom/n\"}\n";
+        assert_eq!(room.feed(&["submit"], line).code, 2);
+        // A reader shows what there is, and what it could not ask.
+        room.ends(0, &["cat"]).says("symbolic link");
+    }
 }
