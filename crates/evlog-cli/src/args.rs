@@ -18,7 +18,7 @@ pub(crate) struct Global {
         hide_env_values = true
     )]
     pub(crate) log: PathBuf,
-    /// Answer in JSON, of the given version of its shapes [default: 1]
+    /// Print the answer as JSON; VERSION selects the version of its shapes [default: 1]
     #[arg(
         long,
         global = true,
@@ -30,7 +30,7 @@ pub(crate) struct Global {
         hide_possible_values = true
     )]
     pub(crate) json: Option<String>,
-    /// Say nothing on stderr but errors
+    /// Print only errors on stderr
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
 }
@@ -38,7 +38,7 @@ pub(crate) struct Global {
 /// For commands that read.
 #[derive(Args, Debug)]
 pub(crate) struct At {
-    /// Show the log as it was when this event was its last
+    /// Show the log as it was right after this event
     #[arg(long, value_name = "SEQ")]
     pub(crate) at: Option<u64>,
 }
@@ -46,10 +46,10 @@ pub(crate) struct At {
 /// For commands that write.
 #[derive(Args, Debug)]
 pub(crate) struct Writing {
-    /// Refuse to make a log where there is none
+    /// Fail if there is no log, instead of creating one
     #[arg(long)]
     pub(crate) no_create: bool,
-    /// The actor of commands that name none [env: `EVLOG_ACTOR`] [default: `operator`]
+    /// The actor for commands that do not name one [env: `EVLOG_ACTOR`] [default: `operator`]
     #[arg(long, value_name = "NAME", value_parser = Actor::parse)]
     pub(crate) actor: Option<Actor>,
 }

@@ -31,17 +31,17 @@ use std::time::Duration;
 /// For commands that write, and sign as they go.
 #[derive(Args, Debug)]
 pub(crate) struct SigningArgs {
-    /// Sign checkpoints with this private key: at the end, and as --checkpoint-every says
+    /// Sign checkpoints with this private key: at the end, and at each --checkpoint-every interval
     #[arg(long, env = "EVLOG_KEY", value_name = "FILE", hide_env_values = true)]
     pub(crate) key: Option<PathBuf>,
-    /// Sign one at this interval too, if anything was added: `90s`, `5m`, `1h30m`. A policy of the log can make the
-    /// interval shorter
+    /// Also sign a checkpoint at this interval, if events were added: `90s`, `5m`, `1h30m`. The log's policy can shorten
+    /// the interval
     #[arg(long, value_name = "TIME", value_parser = interval, requires = "key")]
     pub(crate) checkpoint_every: Option<Duration>,
-    /// Write each checkpoint to this file, in place of the one before
+    /// Write each checkpoint to this file, replacing the previous one
     #[arg(long, value_name = "FILE", requires = "key")]
     pub(crate) checkpoint_out: Option<PathBuf>,
-    /// Give each checkpoint to this shell command on its stdin
+    /// Run this shell command for each checkpoint, with the checkpoint on its stdin
     #[arg(long, value_name = "COMMAND", requires = "key")]
     pub(crate) checkpoint_exec: Option<String>,
 }

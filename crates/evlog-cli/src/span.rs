@@ -10,13 +10,13 @@ use evlog_projection::time::{from_rfc3339, from_span};
 #[derive(Args, Debug)]
 #[command(group(ArgGroup::new("bound").multiple(true)))]
 pub(crate) struct Span {
-    /// Only events that were recorded at this time or later: a UTC time, or how long ago, such as -2h or -1d
+    /// Only events recorded at this time or later: a UTC time, or a time before now such as -2h or -1d
     #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true, group = "bound")]
     since: Option<i128>,
-    /// Only events that were recorded before this time, in the same form
+    /// Only events recorded before this time; same form as --since
     #[arg(long, value_name = "TIME", value_parser = time, allow_hyphen_values = true, group = "bound")]
     until: Option<i128>,
-    /// Let --since and --until be about when an event occurred, as its command said, or else when it was recorded
+    /// Apply --since and --until to the time when an event occurred, where its command gave one (`at`)
     #[arg(long, requires = "bound")]
     occurred: bool,
 }

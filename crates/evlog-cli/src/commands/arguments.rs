@@ -12,21 +12,21 @@ use clap::{CommandFactory, Parser, Subcommand};
 /// Shown under the help of `evlog` itself.
 const EXAMPLES: &str = "\
 Exit codes:
-  0   yes: done, and the answer is good
+  0   yes: done, with nothing to report
   1   no: findings, differences, rejected commands, no such run
-  2   could not: usage, input or output, malformed lines, no memory
-  `evlog run` ends by its run: 0 success, 10 partial, 20 failed
+  2   could not: wrong usage, input or output error, malformed lines, out of memory
+  `evlog run` exits with the outcome of its run: 0 success, 10 partial, 20 failed
 
 Examples:
   evlog run docs/examples/supply-chain/plan.toml   run a pipeline, recorded in ./evlog
   evlog tail -f                                    watch it from another terminal
-  evlog verify                                     bytes, checksums, order, roots, contracts
+  evlog verify                                     check bytes, checksums, order, roots, contracts
   evlog project --check .                          compare ./runs with the log, byte for byte";
 
-/// Records every transition of a run as an event, and proves it
+/// Record every step of a run as an event in an append-only log, and prove it later
 ///
 /// evlog keeps runs in an append-only log of checksummed segments. Run states, manifests and health files are
-/// projections of that log: made from its events, the same byte for byte every time.
+/// projections: evlog computes them from the log, and gets the same bytes every time.
 #[derive(Debug, Parser)]
 #[command(name = "evlog", version, after_help = EXAMPLES, arg_required_else_help = true, disable_help_subcommand = true)]
 pub(crate) struct Arguments {

@@ -20,23 +20,23 @@ use std::sync::Arc;
 
 const EXAMPLES: &str = "\
 Exit codes:
-  0   the copy is there, and is clean
-  1   the copy is not clean: the log has findings, and no copy was kept
-  2   could not: no log, the directory is taken, input or output
+  0   the copy was made, and is clean
+  1   the log has findings; the copy was removed
+  2   could not: no log, the directory exists, input or output error
 
 Examples:
-  evlog backup /backup/builds-2026-11-29         a copy of ./evlog, also beside a writer
-  evlog --log /backup/builds-2026-11-29 verify   judge it again, where it lies";
+  evlog backup /backup/builds-2026-11-29         copy ./evlog, even while it is written
+  evlog --log /backup/builds-2026-11-29 verify   verify the copy again";
 
-/// Copy a log, beside a writer too, and verify the copy
+/// Copy a log, even while it is written, and verify the copy
 ///
-/// The copy holds all that was committed when it began, and no byte more: segments, checkpoints, and what was cut and
-/// kept. It is read back and judged as `evlog verify` does, and gets its name only when it is clean and on the disk. A
-/// writer takes it as it is. docs/copying.md says how to bring a copy back, and what to sign after that.
+/// The copy has exactly what was committed when the backup began: segments, checkpoints and quarantine. It is read back
+/// and verified as `evlog verify` does, and gets its name only when it is clean and synced. The copy is a complete log
+/// that can be opened for writing. docs/copying.md explains how to restore a copy, and what to sign after that.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct BackupArgs {
-    /// The directory of the copy, which must not be there yet
+    /// The directory of the copy; it must not exist
     #[arg(value_name = "DIR")]
     to: PathBuf,
 }

@@ -26,54 +26,54 @@ use std::sync::atomic::{AtomicBool, Ordering};
 const INTERRUPTED: u8 = 130;
 
 const EXAMPLES: &str = "\
-Works:
+Workloads:
   bulk          commits of 1,000 events, one sync at the end
   replay        every frame checked, every event walked in order
   durable1      one thread, one event a commit, each synced before the next
   durable8      eight threads, each waits for its own commit
-  pipelined     one thread offers single-event commits, and waits for all of them later
-  replay-typed  as replay, every payload decoded
+  pipelined     one thread sends single-event commits, and waits for all of them at the end
+  replay-typed  like replay, with every payload decoded
   disk          bytes on disk for each byte of payload
-  open          opening after a close in order, with few and with all events
+  open          opening after a clean close, with few events and with all
   open-killed   opening after the writer was killed with a full last segment
-  lookup        one stream of 100 events out of all
-  verify        the whole command `evlog verify`, beside `b3sum` where that is installed
-  memory        of `evlog verify`, `replay` and `cat`; `time` is how long each took
+  lookup        reading one stream of 100 events out of all events
+  verify        the command `evlog verify`, compared with `b3sum` if that is installed
+  memory        memory use of `evlog verify`, `replay` and `cat`; `time` is the duration of each
   follow        from the acknowledgement of a commit to the line of `evlog tail -f`
 
-The floor is one file of length, checksum and bytes; the zeroed floor has its file filled with zeros ahead. All take
-turns, and a figure is the median of the rounds. A ratio above 1 is better than what stands beside it. While something
-else writes to the same disk, only ratios mean something.
+The floor writes the same bytes to one plain file, as length, checksum and data. The zeroed floor fills its file with
+zeros first. They take turns with the store, and each figure is the median of the rounds. A ratio above 1 means that the
+store is faster than the floor. If something else writes to the same disk, only the ratios are meaningful.
 
 Examples:
-  evlog bench                                all works, in the current directory: about two minutes
-  evlog bench --dir /mnt/data durable1       one work, on another disk
+  evlog bench                                all workloads, in the current directory: about two minutes
+  evlog bench --dir /mnt/data durable1       one workload, on another disk
   evlog bench durable1 durable8 --busy       also while something else writes to it
   evlog bench --events 10000000 lookup open  with a log of 2.6 GB
   evlog bench --json > bench.json            every figure, for programs";
 
-/// Measure the store on this disk, beside the bare file system
+/// Measure the speed of the store on this disk, compared with plain files
 ///
-/// Makes logs of its own in a directory that it removes again, does the works that are named, or all of them, and shows
-/// what the same work costs on the bare file system.
+/// Creates logs in a temporary directory, and removes it at the end. Measures the named workloads, or all of them, and
+/// shows what the same work costs with plain files.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct BenchArgs {
-    /// The works to do; all when none is named
+    /// The workloads to measure [default: all]
     #[arg(value_name = "WORK", value_parser = PossibleValuesParser::new(Work::ALL.map(Work::name)),
         hide_possible_values = true)]
     works: Vec<String>,
-    /// Where to write: a directory on the disk in question
+    /// A directory on the disk to measure
     #[arg(long, value_name = "DIR", default_value = ".")]
     dir: PathBuf,
-    /// Events of the largest log; works that append take at most 1,000,000
+    /// Number of events in the largest log; workloads that append use at most 1,000,000
     #[arg(long, value_name = "COUNT", default_value_t = 1_000_000,
         value_parser = clap::value_parser!(u64).range(1_000..=100_000_000))]
     events: u64,
-    /// How often each figure is taken
+    /// Number of times each figure is measured
     #[arg(long, value_name = "COUNT", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=1_000))]
     rounds: u64,
-    /// Do the works that sync also while something else writes to the disk
+    /// Also measure the workloads that sync while something else writes to the disk
     #[arg(long)]
     busy: bool,
     /// In a child of this command: write so many events into a directory, and wait to be killed

@@ -16,24 +16,24 @@ use std::ops::ControlFlow;
 const EXAMPLES: &str = "\
 Examples:
   evlog cat                                 every event, in order
-  evlog cat --run RUN_0001                  those of one run
-  evlog cat --run '$log'                    the log's own history
-  evlog cat --correlation req-7             those of one request, in all runs
-  evlog cat --since 2026-03-01T00:00:00Z    those recorded from then on, in whatever order
-  evlog cat --since -2h                     those of the last two hours
-  evlog cat --from 1000 --json | jq .kind   from seq 1000 on, for programs
+  evlog cat --run RUN_0001                  the events of one run
+  evlog cat --run '$log'                    the events about the log itself
+  evlog cat --correlation req-7             the events of one request, in all runs
+  evlog cat --since 2026-03-01T00:00:00Z    the events recorded since then
+  evlog cat --since -2h                     the events of the last two hours
+  evlog cat --from 1000 --json | jq .kind   from seq 1000, for programs
 
-The time is when an event was recorded. If its command gave another time, more than a minute away
-(or as far as the policy's `mark` says), the event is marked `backdated` or `ahead`, with that time.";
+The time shown is the recorded time. If the time that the command gave differs by more than a minute
+(or by more than the policy's `mark`), the event is marked `backdated` or `ahead`, with that time.";
 
 /// Print events, in order
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CatArgs {
-    /// Only events of this run; `$log` for the log's own
+    /// Only events of this run; `$log` for events about the log itself
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
-    /// Only events from this one on
+    /// Start at this event
     #[arg(long, value_name = "SEQ", default_value_t = 0)]
     from: u64,
     #[command(flatten)]

@@ -22,19 +22,19 @@ Examples:
   evlog check-evidence RUN_0001.html --key builds.pub
   evlog check-evidence RUN_0001.html --policy policy.txt --json";
 
-/// Check a page of evidence, without the log
+/// Check an evidence page, without the log
 ///
-/// The checkpoint is signed by the key; each event stands in the signed log, and none is missing between them; the projections
-/// follow from these events; the page is what its data makes. Whether the run has later events, no page proves: the answer
-/// says up to which event it goes. Exit code 1 when any of it does not hold, or when the run's
-/// contract forbids one of the events.
+/// Checks that the key has signed the checkpoint, that the signed log contains each event and none is missing between
+/// them, that the projections follow from these events, and that the page shows its data unchanged. No page can prove
+/// that the run has no later events: the answer reports the last event that it covers. The exit code is 1 if a check
+/// fails, or if the run's contract forbids one of the events.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CheckEvidenceArgs {
-    /// The page
+    /// The evidence page
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The log's public key, which you have from elsewhere than the page
+    /// The log's public key; get it from another source than the page
     #[arg(long, value_name = "FILE", required_unless_present = "policy")]
     key: Option<PathBuf>,
     /// A witness policy: which witnesses must have cosigned the checkpoint

@@ -23,18 +23,19 @@ Examples:
 
 /// Check a proof, without the log
 ///
-/// Exit code 0: the proof holds. What it shows is printed: the events of the commit, or that one log is the beginning of
-/// the other. Exit code 1: it does not hold, or the checkpoint is not signed by the key. No log is opened.
+/// Exit code 0: the proof holds, and the command prints what it shows: the events of the commit, or that one log
+/// extends the other. Exit code 1: the proof does not hold, or the checkpoint is not signed by the key. No log is
+/// opened.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CheckProofArgs {
     /// The proof; `-` for stdin
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The checkpoint that it leads to
+    /// The checkpoint that the proof leads to
     #[arg(long, value_name = "FILE")]
     checkpoint: PathBuf,
-    /// The older checkpoint, of a proof of consistency
+    /// The older checkpoint; for a consistency proof
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
     /// The log's public key
@@ -43,7 +44,7 @@ pub(crate) struct CheckProofArgs {
     /// A witness policy: which witnesses must have cosigned the checkpoint
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
-    /// The event that the proof should be about
+    /// The event that the proof must be about
     #[arg(long, value_name = "SEQ")]
     seq: Option<u64>,
 }

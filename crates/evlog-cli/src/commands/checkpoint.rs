@@ -19,32 +19,32 @@ Examples:
   evlog checkpoint --key builds.key --out /srv/www/builds.checkpoint
   evlog checkpoint --key builds.key --out -                                print it, for a pipe
   evlog checkpoint --key builds.key --exec 'curl -fsS -T - https://example.com/builds'
-  EVLOG_KEY=builds.key evlog submit --checkpoint-every 5m                  sign while a log is written";
+  EVLOG_KEY=builds.key evlog submit --checkpoint-every 5m                  sign while the log is written";
 
-/// Sign what the log is now: size, root, next seq
+/// Sign the log's current size and root
 ///
-/// What was added since the last checkpoint is read back from the files and hashed again; a difference refuses the
-/// signature. The checkpoint is kept in the log's directory, below `checkpoints/`, and recorded in `$log`. A log that has
-/// nothing new since the last one is not signed again.
+/// evlog reads back the bytes added since the last checkpoint and hashes them again; if they differ, it does not sign.
+/// The checkpoint is stored in the log's directory, below `checkpoints/`, and recorded in `$log`. If nothing was added
+/// since the last checkpoint, no new one is signed.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct CheckpointArgs {
     /// The private key of the log
     #[arg(long, env = "EVLOG_KEY", value_name = "FILE", hide_env_values = true)]
     key: PathBuf,
-    /// Write the checkpoint to this file too; `-` for stdout, and nothing else
+    /// Also write the checkpoint to this file; with `-`, print only the checkpoint on stdout
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Sign though the clock is before that of the last checkpoint, since it was wrong then. The log records it
+    /// Sign although the last checkpoint has a later time, because the clock was wrong then. The log records this
     #[arg(long)]
     clock_was_wrong: bool,
-    /// Let the log have this key's name from now on, and its old one never again. The log records it
+    /// Change the log's name to the name of this key. The log records this, and never signs under its old name again
     #[arg(long)]
     new_name: bool,
     /// Who signs, recorded in the log [env: `EVLOG_ACTOR`] [default: `operator`]
     #[arg(long, value_name = "NAME", value_parser = Actor::parse)]
     actor: Option<Actor>,
-    /// Give the checkpoint to this shell command on its stdin
+    /// Run this shell command, with the checkpoint on its stdin
     #[arg(long, value_name = "COMMAND")]
     exec: Option<String>,
 }

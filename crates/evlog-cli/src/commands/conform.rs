@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Exit codes:
-  0 nothing was found; 1 findings; 2 the bundle, the plan or the pipeline cannot be read
+  0 no findings; 1 findings; 2 the bundle, the plan or the pipeline cannot be read
 
 Examples:
   evlog conform runs/11111111-1111-4111-8111-111111111111
@@ -24,30 +24,31 @@ Examples:
   evlog conform runs/build-1047 --plan plan.toml --format sarif > conform.sarif
   evlog conform runs/b --against runs/a --pipeline pipeline.toml";
 
-/// Check a bundle that anyone made against the contract of pipelines
+/// Check a pipeline bundle, made by any program, against the pipeline contract
 ///
-/// No log is needed, and nothing is written. Each check has the number that it has in the contract of pipelines, and is
-/// explained in docs/conform.md. Checks that need more than the bundle are reported as not run when it is not given:
-/// the plan (enabled stages, configured fail modes, outputs), the captured exit code, or the bundle of another execution.
+/// No log is needed, and nothing is written. Checks have the numbers of the rules in the pipeline contract;
+/// docs/conform.md explains each. Some checks need more than the bundle: the plan (enabled stages, configured fail
+/// modes, outputs), the captured exit code, or the bundle of another execution. Without it, they are reported as not
+/// run.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ConformArgs {
     /// The bundle: the directory of one run
     #[arg(value_name = "BUNDLE")]
     bundle: PathBuf,
-    /// The pipeline: `purple-axiom`, or a contract file [default: that of the plan, else purple-axiom]
+    /// The pipeline: `purple-axiom`, or a contract file [default: the plan's pipeline, else purple-axiom]
     #[arg(long, value_name = "NAME-OR-FILE")]
     pipeline: Option<String>,
-    /// The plan that the run followed; its commands are not run
+    /// The plan of the run; its commands are not executed
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
-    /// The exit code that was captured of whoever ran it
+    /// The exit code of the program that ran the pipeline
     #[arg(long, value_name = "N")]
     exit_code: Option<u8>,
-    /// The bundle of another execution of the same, which must not differ
+    /// The bundle of another execution of the same pipeline; it must not differ
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
-    /// How to answer [default: text]
+    /// Format of the answer [default: text]
     #[arg(long, value_name = "FORMAT", value_enum, conflicts_with = "json")]
     format: Option<Format>,
 }
@@ -58,9 +59,9 @@ enum Format {
     Text,
     /// One object, as with --json.
     Json,
-    /// XML as `JUnit` writes it: a test case for each check.
+    /// `JUnit` XML: one test case per check.
     Junit,
-    /// SARIF 2.1.0: a rule for each check.
+    /// SARIF 2.1.0: one rule per check.
     Sarif,
 }
 

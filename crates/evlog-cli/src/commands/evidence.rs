@@ -20,20 +20,20 @@ use std::sync::Arc;
 const EXAMPLES: &str = "\
 Examples:
   evlog evidence RUN_0001 --out RUN_0001.html
-  evlog evidence RUN_0001 --checkpoint cosigned.note --out RUN_0001.html    with the witnesses' signatures
+  evlog evidence RUN_0001 --checkpoint cosigned.note --out RUN_0001.html    include the signatures of witnesses
   evlog check-evidence RUN_0001.html --key builds.pub";
 
-/// Write a run's events, projections, checkpoint and proofs into one page
+/// Write one HTML page with a run's events, projections, checkpoint and proofs
 ///
-/// The file opens in a browser, needs no network, and holds all that `check-evidence` needs, so it can be checked anywhere by
-/// whoever has the log's public key.
+/// The page opens in a browser without a network. It contains everything that `check-evidence` needs: anyone with the
+/// log's public key can check it anywhere.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct EvidenceArgs {
     /// The run
     #[arg(value_name = "RUN")]
     run: String,
-    /// Where the page goes; `-` for stdout
+    /// The file of the page; `-` for stdout
     #[arg(long, value_name = "FILE.html")]
     out: PathBuf,
     /// The checkpoint that the proofs lead to [default: the newest that the log keeps]

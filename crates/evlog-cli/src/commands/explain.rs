@@ -29,18 +29,19 @@ Examples:
   evlog explain build-1047 --json | jq -r .summary
   evlog explain build-1047 --at 41            as it was at seq 41";
 
-/// Say why a run is as it is, blame first, with the events that made it so
+/// Explain why a run is in its state, cause first, with the events that show it
 ///
-/// Of a pipeline: the first fatal failure is the cause, stages that never ran are consequences, and a failed publish gate
-/// is told by its first diagnostic; of a run that retries another one it says which stages it took over, and from where.
-/// Of other runs: the last move of the run and of each step. Everything is read from the log.
+/// For a pipeline, the first fatal failure is the cause, and stages that never ran are consequences. A failed publish
+/// gate is explained by its first finding. For a retry, it lists the stages that were reused, and the run that they
+/// come from. For other runs, it shows the last transition of the run and of each step. Everything is read from the
+/// log.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ExplainArgs {
     /// The run
     #[arg(value_name = "RUN")]
     run: String,
-    /// How to answer [default: text]
+    /// Format of the answer [default: text]
     #[arg(long, value_name = "FORMAT", value_enum, conflicts_with = "json")]
     format: Option<Format>,
     #[command(flatten)]

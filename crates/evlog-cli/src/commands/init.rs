@@ -10,18 +10,18 @@ use evlog_format::limits::{SEGMENT_LIMIT_DEFAULT, SEGMENT_LIMIT_MAX, SEGMENT_LIM
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog init                               make a log in ./evlog
-  evlog --log /var/log/builds init         make it elsewhere
-  evlog init --segment-limit 1048576       cut its segments at 1 MiB";
+  evlog init                               create a log in ./evlog
+  evlog --log /var/log/builds init         create it in another directory
+  evlog init --segment-limit 1048576       limit its segments to 1 MiB";
 
-/// Make a log
+/// Create a log
 ///
-/// `submit` and `run` make the log on their first append, so this is for a log with other than the default segments, or
-/// for writers that run with --no-create. A log that is there already is refused, and left as it is.
+/// `submit` and `run` create the log when they first append. Use this command to choose another segment size, or if the
+/// writers run with --no-create. It refuses to touch an existing log.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InitArgs {
-    /// Where segments are cut, in bytes; fixed for the log's life
+    /// Size limit of a segment, in bytes; it cannot change later
     #[arg(long, value_name = "BYTES", default_value_t = SEGMENT_LIMIT_DEFAULT,
         value_parser = clap::value_parser!(u64).range(SEGMENT_LIMIT_MIN..=SEGMENT_LIMIT_MAX))]
     segment_limit: u64,

@@ -19,12 +19,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 const EXAMPLES: &str = "\
-Nothing is written, nothing is locked, and nothing stops at damage: what is wrong is told where
-it stands, and the rest is told all the same.
+inspect writes nothing and takes no lock. It does not stop at damage: it reports each problem at its
+position, and continues.
 
 Exit codes:
-  0   all that was looked at is as it must be
-  1   something is not
+  0   no problem found
+  1   a problem was found
 
 Examples:
   evlog inspect                      segments, HEAD, LOCK, quarantine
@@ -33,19 +33,19 @@ Examples:
   evlog inspect --sidecars           every derived file, compared with the log
   evlog inspect --segment 0 --json | jq 'select(.wrong)'";
 
-/// Show segments, frames, headers and sidecars, as they are
+/// Show the raw contents of the log: segments, frames, headers, sidecars
 ///
-/// Positions are places in the log's byte string: a file's name is the position of its first byte.
+/// Positions count bytes from the beginning of the log. The name of a segment file is the position of its first byte.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct InspectArgs {
-    /// The frames of the segment that holds this position
+    /// Show the frames of the segment that contains this position
     #[arg(long, value_name = "POSITION", group = "of")]
     segment: Option<u64>,
-    /// What stands at this position, field by field and byte by byte
+    /// Show the frame at this position, field by field and byte by byte
     #[arg(long, value_name = "POSITION", group = "of")]
     frame: Option<u64>,
-    /// Every derived file (.tree, .idx, .end, HEAD), compared with the log; reads all of it
+    /// Compare every derived file (.tree, .idx, .end, HEAD) with the log; reads the whole log
     #[arg(long, group = "of")]
     sidecars: bool,
 }

@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog key new example.com/builds                     builds.key (yours alone) and builds.pub (for everybody)
+  evlog key new example.com/builds                     builds.key (keep it secret) and builds.pub (publish it)
   evlog key new ci.example.com/witness --witness       the key of a witness
   evlog key show builds.pub";
 
-/// Make the key that signs checkpoints, or that of a witness
+/// Create or show the keys that sign checkpoints
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct KeyArgs {
@@ -26,11 +26,11 @@ pub(crate) struct KeyArgs {
 
 #[derive(Debug, Subcommand)]
 enum KeyCommand {
-    /// Make a key: a file for its private part, which nobody else may read, and one for its public part
+    /// Create a key pair: a private key file that only its owner can read, and a public key file
     New(NewArgs),
-    /// Say whose key a file holds
+    /// Show the name and the kind of a public key
     Show {
-        /// The file of a public key
+        /// The public key file
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
@@ -38,13 +38,13 @@ enum KeyCommand {
 
 #[derive(Args, Debug)]
 struct NewArgs {
-    /// The log's name, or the witness's: an address without a scheme collides with nobody's
+    /// The name of the log or of the witness. Use an address that you own, without a scheme: example.com/builds
     #[arg(value_name = "NAME")]
     name: String,
-    /// Make the key of a witness, which cosigns
+    /// Create the key of a witness, which cosigns checkpoints
     #[arg(long)]
     witness: bool,
-    /// Where the private part goes; the public one goes beside it, as `.pub` [default: last part of NAME, and `.key`]
+    /// File for the private key; the public key gets the same name with `.pub` [default: last part of NAME, with `.key`]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }

@@ -15,32 +15,33 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog policy set policy.toml --actor alice     from now on; what was recorded before is judged as it was
-  evlog policy show                              what is in force
-  evlog policy show --at 118                     what was in force when event 118 was recorded
-  evlog policy show --text > policy.toml         its text, to change it
+  evlog policy set policy.toml --actor alice     in force for what is recorded from now on
+  evlog policy show                              the policy in force
+  evlog policy show --at 118                     the policy in force when event 118 was recorded
+  evlog policy show --text > policy.toml         save its text, to change it
 
 A policy is TOML; every member is optional:
-  durability = \"sync\"                 the weakest durability class that is taken
-  checkpoint_within = \"24h\"           no run begins when the last signed checkpoint is older
-  actors = [\"user:*\", \"ci:*\"]         the forms of actors; `*` stands for any text
+  durability = \"sync\"                 the weakest durability class that is accepted
+  checkpoint_within = \"24h\"           no run can begin if the last signed checkpoint is older
+  actors = [\"user:*\", \"ci:*\"]         allowed actors; `*` matches any text
 
   [at]
-  ahead = \"5m\"                        how far ahead of the clock `at` may be; or \"unbounded\"
-  behind = \"30d\"                      how far behind it; or \"unbounded\"
-  mark = \"1m\"                         beyond this distance an event is marked backdated or ahead
+  ahead = \"5m\"                        how far `at` can be ahead of the clock, or \"unbounded\"
+  behind = \"30d\"                      how far it can be behind the clock, or \"unbounded\"
+  mark = \"1m\"                         beyond this difference an event is marked backdated or ahead
 
-  [[order]]                           rules on the order of a run's events, as many as are needed
+  [[order]]                           a rule on the order of a run's events; can be repeated
   name = \"four-eyes\"
   template = \"precedence\"             or init, absence, alternate_precedence, chain_precedence,
   first = \"custom/approved\"           not_succession, not_chain_succession, not_co_existence
   then = \"custom/executed\"
   different = \"actor\"";
 
-/// Say what the log demands of every command, or show it
+/// Set or show the policy of the log: its demands on every command
 ///
-/// A policy is an event of the log's own, with its whole text. A command that breaks it is refused, with a code that begins
-/// with `POLICY_` (or is `AT_OUT_OF_RANGE`); `evlog verify` judges what was recorded by the policy of that time.
+/// The log records the full text of each policy as an event. A command that breaks the policy is refused, with the code
+/// `AT_OUT_OF_RANGE` or a code that begins with `POLICY_`. `evlog verify` checks each event against the policy that was
+/// in force when it was recorded.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct PolicyArgs {
@@ -50,9 +51,9 @@ pub(crate) struct PolicyArgs {
 
 #[derive(Debug, Subcommand)]
 enum PolicyCommand {
-    /// Put a policy into force, in place of the one before
+    /// Put a policy into force, replacing the previous one
     Set(SetArgs),
-    /// Say which policy is in force, since when, and what it demands
+    /// Show which policy is in force, since when, and what it demands
     Show(ShowArgs),
 }
 
@@ -68,10 +69,10 @@ struct SetArgs {
 
 #[derive(Args, Debug)]
 struct ShowArgs {
-    /// Show the policy by which this event was judged
+    /// Show the policy that was in force when this event was recorded
     #[arg(long, value_name = "SEQ")]
     at: Option<u64>,
-    /// Print its text as it was set, and nothing else
+    /// Print only its text, as it was set
     #[arg(long)]
     text: bool,
 }

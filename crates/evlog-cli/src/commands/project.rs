@@ -25,15 +25,16 @@ const RUNS: &str = "runs";
 const EXAMPLES: &str = "\
 Examples:
   evlog project --out .                   write ./runs/<run id>/ for every run, record digests
-  evlog project --out copy --no-record    write them elsewhere, and leave the log alone
+  evlog project --out copy --no-record    write them to ./copy, record nothing
   evlog project --check .                 compare ./runs with the log, byte for byte
-  evlog project --check . --run RUN_0001  one run of it";
+  evlog project --check . --run RUN_0001  compare one run";
 
-/// Write the bundles, or compare them with the log byte for byte
+/// Write the bundles of runs, or compare them with the log byte for byte
 ///
-/// A bundle is the directory of one run's projected files, DIR/runs/<run id>/. With --out, files are written whole or not
-/// at all, and their digests are recorded in the log, so that `evlog replay` can prove them. With --check, nothing is
-/// written: every projected file, and every artifact and captured output that `run.json` lists, is compared.
+/// A bundle is the directory of one run's projected files, DIR/runs/<run id>/. With --out, each file is written
+/// completely or not at all, and its digest is recorded in the log, so that `evlog replay` can compare it later. With
+/// --check, nothing is written: every projected file is compared, and so is every artifact and captured output that
+/// `run.json` lists.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ProjectArgs {
@@ -43,10 +44,10 @@ pub(crate) struct ProjectArgs {
     /// Compare the bundles below this directory
     #[arg(long, value_name = "DIR")]
     check: Option<PathBuf>,
-    /// Only this run
+    /// Write or compare only this run
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
-    /// With --out: leave the log alone
+    /// With --out: do not record digests in the log
     #[arg(long, conflicts_with = "check")]
     no_record: bool,
     #[command(flatten)]

@@ -18,26 +18,26 @@ use std::sync::Arc;
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog prove --seq 42 --out 42.proof               that event 42 is in the log of the newest checkpoint
-  evlog prove --from old.note --out grown.proof     that the log of old.note is its beginning
-  evlog prove --from 52341 --to 90017               the same of two checkpoints that the log keeps
+  evlog prove --seq 42 --out 42.proof               the newest checkpoint covers event 42
+  evlog prove --from old.note --out grown.proof     the newest checkpoint extends old.note
+  evlog prove --from 52341 --to 90017               the same for two checkpoints that the log keeps
   evlog check-proof 42.proof --checkpoint builds.note --key builds.pub";
 
-/// Prove that an event is in the log, or that the log extends an older one
+/// Write a proof that the log contains an event, or extends an older checkpoint
 ///
-/// The proof leads to the root of a checkpoint, so it holds for everybody who has that checkpoint and the log's public key.
-/// Making one reads the segments that it needs, not the whole log; it is checked against the checkpoint before it is given
-/// out. The file is specified in docs/proofs.md.
+/// The proof leads to the root of a checkpoint. Anyone who has that checkpoint and the log's public key can check it.
+/// Only the segments that the proof needs are read, not the whole log. The proof is checked against the checkpoint
+/// before it is written. docs/proofs.md specifies the file.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ProveArgs {
-    /// Prove that the commit with this event is in the log
+    /// Prove that the log contains the commit with this event
     #[arg(long, value_name = "SEQ", required_unless_present = "from", conflicts_with = "from")]
     seq: Option<u64>,
-    /// Prove that the log of this checkpoint is the beginning: a file, or the size of one that the log keeps
+    /// Prove that the log extends this older checkpoint: a file, or the size of a checkpoint that the log keeps
     #[arg(long, value_name = "OLD")]
     from: Option<String>,
-    /// The checkpoint that the proof leads to, likewise [default: the newest that the log keeps]
+    /// The checkpoint that the proof leads to: a file or a size, like --from [default: the newest that the log keeps]
     #[arg(long, value_name = "NEW", visible_alias = "checkpoint")]
     to: Option<String>,
     /// Write the proof to this file; `-` for stdout

@@ -18,33 +18,32 @@ use std::path::Path;
 use std::sync::Arc;
 
 const EXAMPLES: &str = "\
-What is repaired: an unfinished commit at the end of the log is cut and kept, derived files that
-do not hold are made again. What is not: bytes that were synced once and are damaged or gone. They
-come back from a copy, or, at the end of the log only, can be given up with --accept-loss; the log
-then records the loss as an event of `$log`.
+Repaired: an unfinished commit at the end of the log is cut, and a copy is kept; wrong derived files
+are rebuilt. Not repaired: synced bytes that are damaged or missing. Restore them from a copy of the
+log. At the end of the log only, --accept-loss gives them up, and records the loss in `$log`.
 
 Exit codes:
-  0   nothing to do, or done
-  1   with --dry-run: there is something to do; refused, with the verdict
-  2   could not: a writer is at work, no log, input or output, no --yes where it is needed
+  0   nothing to do, or repaired
+  1   with --dry-run: there is something to repair; without it: the repair was refused
+  2   could not: a writer has the log open, no log, input or output error, --yes is missing
 
 Examples:
-  evlog repair --dry-run                   the plan, and nothing else
+  evlog repair --dry-run                   print the plan only
   evlog repair                             carry it out
-  evlog repair --accept-loss --dry-run     what would be given up
+  evlog repair --accept-loss --dry-run     print what would be lost
   evlog repair --accept-loss --yes --actor ops@example.org";
 
-/// Repair a log: print the plan, and carry it out
+/// Repair a log: print the repair plan, and carry it out
 ///
-/// The whole log is read first, and judged as `evlog verify` judges bytes and the log's own notes. Bytes that are cut are copied to quarantine/ and synced before, and what was done is
-/// recorded in `$log`. A plan that is refused changes nothing.
+/// The whole log is verified first, as `evlog verify` does. Before bytes are cut, they are copied to quarantine/ and
+/// synced. Each repair is recorded in `$log`. If the plan is refused, nothing changes.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RepairArgs {
     /// Print the plan, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Give up synced bytes at the end of the log that are damaged or gone, and all behind them
+    /// Accept the loss of synced bytes that are damaged or missing at the end of the log, and of everything after them
     #[arg(long)]
     accept_loss: bool,
     /// Do not ask before a loss is accepted

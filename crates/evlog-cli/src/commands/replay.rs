@@ -12,14 +12,14 @@ use std::num::NonZeroUsize;
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog replay                          agrees or differs
+  evlog replay                          list each difference
   evlog replay --json | jq -r .digest   one value for all projections: the same on every machine
-  evlog replay --at 1000                as of seq 1000";
+  evlog replay --at 1000                replay the log up to seq 1000";
 
-/// Rebuild every projection, and compare with the digests in the log
+/// Rebuild all projections, and compare them with the recorded digests
 ///
-/// Each time files are written out, their digests are recorded. A replay makes the files again from the events alone
-/// and compares.
+/// When evlog writes projected files, it records their digests in the log. A replay computes the files again from the
+/// events alone, and compares the digests.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ReplayArgs {

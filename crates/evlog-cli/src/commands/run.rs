@@ -33,45 +33,46 @@ Exit codes:
   20   failed; also when the run is locked or exists, when the run to resume has ended, or when the run to retry
        has not ended or has succeeded
   2    the plan is refused, the policy of the log refuses the run, or too few files can be opened: nothing was written;
-       the plan is not that of the run to resume;
-       the run could not be recorded (a full disk, a file in the way, no memory left): it may not have ended, `evlog runs` shows what
-       the log holds;
-       the run ended in the log, but its bundle is not complete: the message says how it ended, and `--resume`
+       the plan differs from that of the run to resume;
+       the run could not be recorded (full disk, a file in the way, out of memory): it may not have ended.
+       `evlog runs` shows what the log holds;
+       the run ended in the log, but its bundle is incomplete: the message gives its outcome, and `--resume`
        completes the bundle
   130  interrupted: the run stays in progress in the log, and `--resume` continues it
-  A checkpoint that could not be signed is a warning; the exit code is that of the run.
+  A checkpoint that could not be signed is only a warning. It does not change the exit code.
 
 Examples:
-  evlog run --init first                         a plan to begin with, first/plan.toml
+  evlog run --init first                         write a starter plan, first/plan.toml
   evlog run first/plan.toml
   evlog run docs/examples/supply-chain/plan.toml
   evlog run plan.toml --out /srv/builds          bundle in /srv/builds/runs/<run id>/
   evlog run plan.toml --run-id build-1047 --json
-  evlog run plan.toml --show-output              what stages print, for the log of a CI job
-  evlog run --resume build-1047                  it was stopped: continue it
-  evlog run --resume build-1047 --force-run-lock    it was killed and left its lock
-  evlog run plan.toml --retry build-1047         after a fix: run what did not succeed
-  evlog run plan.toml --retry build-1047 --from link    a script that no input names was changed";
+  evlog run plan.toml --show-output              print the output of stages, for a CI job
+  evlog run --resume build-1047                  continue a run that was stopped
+  evlog run --resume build-1047 --force-run-lock    continue a run that was killed and left its lock
+  evlog run plan.toml --retry build-1047         after a fix: run only what did not succeed
+  evlog run plan.toml --retry build-1047 --from link    run `link` again: a script changed that no input names";
 
-/// Run a staged pipeline: stages, staging, publish gate, outcomes; log and bundle
+/// Run a pipeline of stages, record it in the log, and write its bundle
 ///
-/// Each stage is a process that writes to a directory of its own. What it wrote is checked, moved into the bundle
-/// DIR/runs/<run id>/ in one step, and recorded in the log. `evlog tail -f` shows the same from another terminal. Ctrl-C lets the running
-/// stage end, and begins no other; a second one ends the stage with all its processes.
+/// Each stage is a process that writes to its own staging directory. evlog checks the files, moves them into the bundle
+/// DIR/runs/<run id>/ in one step, and records the outcome in the log. `evlog tail -f` shows the same from another
+/// terminal. After Ctrl-C the running stage finishes and no other stage starts. A second Ctrl-C ends the stage with all
+/// its processes.
 ///
-/// A run that was left, by Ctrl-C or a crash, is taken up with --resume: what it had begun is settled by what the log holds,
-/// stages that have an outcome do not run again, and the others run.
+/// --resume continues a run that was interrupted by Ctrl-C or a crash. evlog first uses the log to settle the stage
+/// that was running. Stages that have an outcome do not run again. The others run.
 ///
-/// A run that has ended stays as it is. Once what made it fail is mended, --retry begins a new run, which takes over the
-/// stages that succeeded, as long as nothing that they hang on has changed: their files are copied from its bundle and
-/// pass the publish gate again. The first stage that cannot be taken over runs, and so do all after it.
+/// A run that has ended does not change. After the fix, --retry starts a new run that reuses the stages that succeeded
+/// and have not changed. It copies their files from the old bundle, and the publish gate checks them again. The first
+/// stage that cannot be reused runs, and so do all stages after it.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RunArgs {
-    /// The plan; with --resume the one that the run was created with, which may be left out where it still is
+    /// The plan. With --resume it must be the plan of that run; leave it out if the file is still in the same place
     #[arg(value_name = "PLAN.toml", required_unless_present_any = ["init", "resume"])]
     plan: Option<PathBuf>,
-    /// Write a plan to begin with into DIR [default: .] and run nothing; a file that is there is not written over
+    /// Write a starter plan into DIR [default: .] and run nothing; existing files are not overwritten
     #[arg(
         long,
         value_name = "DIR",
@@ -80,25 +81,25 @@ pub(crate) struct RunArgs {
         conflicts_with_all = ["plan", "out", "run_id", "show_output", "resume", "force_run_lock", "retry", "from"]
     )]
     init: Option<PathBuf>,
-    /// Where the bundle is written, below `runs/<run id>/`
+    /// Write the bundle to DIR/runs/<run id>/
     #[arg(long, value_name = "DIR", default_value = ".")]
     out: PathBuf,
-    /// The run's id; drawn at random unless given
+    /// The run's id [default: a random id]
     #[arg(long, value_name = "ID", value_parser = run_id)]
     run_id: Option<String>,
-    /// Take up a run that was left in progress, and bring it to its end
+    /// Continue a run that is still in progress
     #[arg(long, value_name = "RUN", value_parser = run_id, conflicts_with = "run_id")]
     resume: Option<String>,
-    /// Begin a run that takes over what succeeded in RUN, which has ended as failed or partial, and runs the rest
+    /// Start a new run: reuse the stages that succeeded in RUN, and run the rest. RUN must have ended as failed or partial
     #[arg(long, value_name = "RUN", value_parser = run_id, requires = "plan", conflicts_with = "resume")]
     retry: Option<String>,
-    /// Run this stage and all after it in any case; RUN may then have succeeded
+    /// Run this stage and all stages after it, even if they could be reused. RUN can then have ended as success
     #[arg(long, value_name = "STAGE", requires = "retry")]
     from: Option<String>,
-    /// Set aside a lock of the run that a crash left, and record that; never while another process writes the log
+    /// Set aside a run lock that a crash left, and record that. Refused while another process writes the log
     #[arg(long)]
     force_run_lock: bool,
-    /// Show what stages print, line by line; with --json as events
+    /// Print the output of stages line by line; with --json as events
     #[arg(long)]
     show_output: bool,
     #[command(flatten)]

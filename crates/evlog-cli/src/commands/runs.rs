@@ -15,20 +15,20 @@ use std::path::Path;
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog runs                                   every run, in the order of their first events
+  evlog runs                                   every run, ordered by first event
   evlog runs --contract status --status failed
-  evlog runs --contract order                  those of a contract file of that name
+  evlog runs --contract order                  runs of the contract file with that name
   evlog runs --json | jq -r 'select(.terminal | not) | .run'
 
-The times are when the first and the last event of a run were recorded. Where the last one, or else
-the first, occurred more than a minute from that (or as far as the policy says), the run is listed
-below, `backdated` or `ahead`.";
+The times shown are the recorded times of a run's first and last event. If one of them occurred more
+than a minute before or after that (or more than the policy's `mark`), the run is also listed below
+the table as `backdated` or `ahead`.";
 
-/// List the runs and their states
+/// List runs and their states
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RunsArgs {
-    /// Only runs of this contract, or of this definition that runs brought
+    /// Only runs of this contract, built in or defined by a contract file
     #[arg(long, value_name = "CONTRACT")]
     contract: Option<String>,
     /// Only runs in this state

@@ -26,10 +26,10 @@ const FIRST: [&str; 4] = ["run_id", "contract", "pipeline", "status"];
 const EXAMPLES: &str = "\
 Examples:
   evlog show RUN_0001                  the run's state
-  evlog show RUN_0001 --json | jq .    its run.json, and a newline
+  evlog show RUN_0001 --json | jq .    its run.json, with a newline
   evlog show RUN_0001 --at 41          as it was at seq 41";
 
-/// Show one run's state, its `run.json`
+/// Show the state of one run (its `run.json`)
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ShowArgs {

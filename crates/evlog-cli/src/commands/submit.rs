@@ -44,11 +44,15 @@ const EXAMPLES: &str = r#"Examples:
   echo '{"contract":"story","run":"s-1","do":"create","story":{"steps":[{"name":"fetch"}]}}' | evlog submit
   evlog submit --contract order.toml orders.jsonl
   echo '{"contract":"custom","run":"o-7","do":"record","kind":"custom/paid"}' | evlog submit
-  EVLOG_CORRELATION=req-7 evlog submit commands.jsonl       all of them belong to one request
+  EVLOG_CORRELATION=req-7 evlog submit commands.jsonl       give all of them one correlation
 
-Every command may have `id` (a key: the same command again gets the first answer), `at` (when it
-happened, from 1970 to 5 minutes ahead of the clock or as `evlog policy` says), `actor`, `correlation` (else that is
-EVLOG_CORRELATION, or TRACEPARENT), `causation` (a seq) and `expect` (how many events the run has).
+Optional members of every command:
+  id           a key: the same command sent again gets the first answer
+  at           when it occurred; from 1970 to 5 minutes ahead of the clock, unless a policy sets other bounds
+  actor        who acts
+  correlation  ties events of several runs together [default: EVLOG_CORRELATION, else TRACEPARENT]
+  causation    the seq of the event that caused it
+  expect       the number of events that the run has; the command is refused if it has another number
 
 EVLOG_CORRELATION must be text of at most 256 bytes, else it is an error. TRACEPARENT is set for other
 programs, too: it is ignored if it does not have the form of W3C Trace Context.
@@ -60,26 +64,26 @@ Exit codes:
   0   every line is accepted or a duplicate
   1   a line is rejected or refused
   2   one of these:
-      a line is malformed (the other lines are done all the same);
-      TERM, HUP or Ctrl-C ended the input: what was read is recorded and answered, the last checkpoint is signed, and
-      the log is closed in order. Further signals are ignored meanwhile, for at most 10 seconds;
-      a checkpoint could not be signed: what was answered is recorded;
-      memory ended: what was answered is recorded, and whether commands in flight were recorded is unknown. Those with
-      an `id` can be given again"#;
+      a line is malformed (the other lines are processed);
+      TERM, HUP or Ctrl-C ended the input: every command read so far is recorded and answered, the last checkpoint
+      is signed, and the log is closed. Until then, for at most 10 seconds, further signals are ignored;
+      a checkpoint could not be signed: every answered command is recorded;
+      memory ran out: every answered command is recorded. Commands without an answer may or may not be recorded;
+      those with an `id` can safely be sent again"#;
 
-/// Take commands as JSON Lines, and answer each with a result line
+/// Record commands from JSON Lines, and print one result line for each
 ///
-/// One command a line, one result line for each, in order, on stdout: accepted, rejected, refused, duplicate or
-/// malformed. A result is written only when its events are committed. Blank lines are counted and skipped. Recording does not
-/// wait for the reader of the results: what is not read yet is kept, beyond 16 MiB in a temporary file (below TMPDIR). Where no such
-/// file can be made or written, recording waits for the reader.
+/// Each input line is a command. Results go to stdout, in the order of the commands: accepted, rejected, refused,
+/// duplicate or malformed. A result is printed only after its events are committed. Blank lines are counted and
+/// skipped. A slow reader of the results does not delay recording: unread results wait in memory, and beyond 16 MiB in
+/// a temporary file (below TMPDIR). If that file cannot be written, recording waits for the reader.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct SubmitArgs {
-    /// Where commands are read from; `-` for stdin
+    /// The file with the commands; `-` for stdin
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
-    /// A contract file; runs can be created with it by its name. May be given more than once
+    /// A contract file. Commands use it by its name. Can be given more than once
     #[arg(long = "contract", value_name = "FILE")]
     contracts: Vec<PathBuf>,
     #[command(flatten)]

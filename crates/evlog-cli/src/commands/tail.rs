@@ -25,25 +25,25 @@ const PAUSE_FOR_LOG: Duration = Duration::from_millis(200);
 const EXAMPLES: &str = "\
 Examples:
   evlog tail                      the last 10 events
-  evlog tail -f                   and those that come, until Ctrl-C
-  evlog tail -n 0 -f --json       only those that come, for programs
-  evlog tail -f --run RUN_0001    those of one run
-  evlog tail -n 50 --since -2h    the last 50 of the last two hours
-  evlog tail -f --wait            also before there is a log";
+  evlog tail -f                   and new ones, until Ctrl-C
+  evlog tail -n 0 -f --json       only new ones, for programs
+  evlog tail -f --run RUN_0001    the events of one run
+  evlog tail -n 50 --since -2h    the last 50 events of the last two hours
+  evlog tail -f --wait            start before the log exists";
 
-/// Print the last events, and follow those that come
+/// Print the last events, and with -f new ones as they are committed
 ///
-/// An event is printed only when it is committed.
+/// Only committed events are printed.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct TailArgs {
-    /// How many of the last events
+    /// Number of past events to print
     #[arg(short = 'n', long, value_name = "COUNT", default_value_t = 10)]
     lines: usize,
-    /// Go on with events as they are committed
+    /// Keep printing events as they are committed
     #[arg(short, long, conflicts_with = "at")]
     follow: bool,
-    /// Only events of this run; `$log` for the log's own
+    /// Only events of this run; `$log` for events about the log itself
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
     #[command(flatten)]
@@ -51,7 +51,7 @@ pub(crate) struct TailArgs {
     /// Only events of this correlation
     #[arg(long, value_name = "TEXT")]
     correlation: Option<String>,
-    /// With -f: if there is no log yet, wait for one
+    /// With -f: if there is no log yet, wait until there is one
     #[arg(long, requires = "follow")]
     wait: bool,
     #[command(flatten)]

@@ -38,31 +38,31 @@ const NAME_LEN_SHOWN: usize = 120;
 
 const EXAMPLES: &str = "\
 Verdicts, worst first:
-  tampered    bytes are well-formed, but a root, an order or a digest does not match
-  truncated   bytes are missing that the log itself says were synced
-  damaged     bytes that were committed are not what was written
-  torn_tail   the last bytes are an unfinished commit that nobody was told of; the next writer cuts them
-  clean       everything was read and matches
+  tampered    the bytes are well-formed, but a root, the order or a digest does not match
+  truncated   bytes are missing that were synced, by the log's own records
+  damaged     committed bytes have changed
+  torn_tail   the last bytes are an unfinished commit that was never acknowledged; the next writer cuts it
+  clean       everything matches
 
 Examples:
   evlog verify
   evlog verify --json | jq -r .root
-  evlog verify --checkpoint builds.note --key builds.pub     and nothing was rewritten or cut since it was signed
+  evlog verify --checkpoint builds.note --key builds.pub     check that nothing was rewritten or cut since then
   evlog verify --checkpoint builds.note --policy policy.txt --record
-  evlog verify --max-rate 50M                                beside a busy writer
-  evlog verify --resume progress                             again after Ctrl-C: it goes on where it was
-  evlog verify --sample 1% --checkpoint builds.note --key builds.pub     a hundredth of the segments, led to the signed root
-  cat evlog/segments/*.seg | b3sum        the same root, by a tool that is not ours (log closed)";
+  evlog verify --max-rate 50M                                leave disk bandwidth for a writer
+  evlog verify --resume progress                             after Ctrl-C, run it again: it continues
+  evlog verify --sample 1% --checkpoint builds.note --key builds.pub     check 1% of the segments against the signed root
+  cat evlog/segments/*.seg | b3sum        the same root from another tool (closed log only)";
 
-/// Read the whole log, check all of it, and say the verdict
+/// Verify the whole log, and print the verdict
 ///
-/// Exit code 0 only when the verdict is clean and no run breaks its contract. Nothing is written or repaired, unless --record
-/// asks for an event. A log alone cannot show that its history was not made anew, checksums and roots included: a checkpoint
-/// that was kept elsewhere does.
+/// The exit code is 0 only if the verdict is clean and no run breaks its contract. Nothing is repaired, and nothing is
+/// written except with --record. A log alone cannot show whether its whole history was rewritten, with new checksums
+/// and roots. A checkpoint that was kept elsewhere can: use --checkpoint.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct VerifyArgs {
-    /// Compare with a checkpoint that was kept elsewhere: nothing that it covers may be missing or changed
+    /// Compare the log with a checkpoint that was kept elsewhere: what it covers must be unchanged
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
     /// The public key of the log, which must have signed the checkpoint
@@ -71,21 +71,21 @@ pub(crate) struct VerifyArgs {
     /// A witness policy: which witnesses must have cosigned the checkpoint
     #[arg(long, value_name = "FILE", requires = "checkpoint")]
     policy: Option<PathBuf>,
-    /// Read at most so many bytes a second, with one thread: `50M`, `1G`
+    /// Limit the reading rate, in bytes per second (`50M`, `1G`); uses one thread
     #[arg(long, value_name = "BYTES", value_parser = rate)]
     max_rate: Option<NonZeroU64>,
-    /// Keep in this file how far it came, and go on from there when the file is there; one thread. It is removed when the
-    /// verdict is said. What was read before is not read again
+    /// Save progress in FILE, and continue from it if it exists. FILE is removed when the verdict is printed. Parts
+    /// that were read before are not read again. Uses one thread
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
-    /// Read only so many of the sealed segments, chosen at random, and the last one, and say how much that tells: `1%`
+    /// Read only this share of the sealed segments (`1%`), chosen at random, and the last segment, and report the confidence
     #[arg(long, value_name = "SHARE", value_parser = sample::share, conflicts_with_all = ["resume", "record"])]
     sample: Option<u64>,
-    /// Choose the same segments again that an earlier sample said it chose
+    /// With --sample: choose the same segments as an earlier sample, by the seed that it printed
     #[arg(long, value_name = "NUMBER", requires = "sample", value_parser = clap::value_parser!(u64).range(..1 << 53))]
     seed: Option<u64>,
-    /// Record the verification as an event of `$log`, if that still begins with what was verified; the only thing that
-    /// verify writes into a log
+    /// Record the verification as an event of `$log`, if the log still begins with what was verified. Nothing else is
+    /// written to the log
     #[arg(long)]
     record: bool,
 }

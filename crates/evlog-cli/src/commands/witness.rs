@@ -25,22 +25,23 @@ const EXAMPLES: &str = "\
 Examples:
   evlog key new ci.example.com/witness --witness
   evlog witness builds.note --state seen --log-key builds.pub --key witness.key > cosigned.note
-  evlog witness --last --state seen --log-key builds.pub > last.note       what it saw last, for the keeper of the log
-  evlog prove --from last.note --out grown.proof                           there, beside the log
+  evlog witness --last --state seen --log-key builds.pub > last.note       the last checkpoint seen, for the log's owner
+  evlog prove --from last.note --out grown.proof                           run by the log's owner
   evlog witness builds.note --proof grown.proof --state seen --log-key builds.pub --key witness.key";
 
-/// Cosign a checkpoint, if its log only grew since the last one
+/// Cosign a checkpoint if its log extends the last one seen
 ///
-/// The first checkpoint of a log is taken as it is. After that a proof of consistency is asked for. A fork, a shorter log, and
-/// another log under the same name are refused with exit code 1, and the checkpoint is kept as evidence: the log's key has
-/// signed both. Works on files and pipes, so a build job or a second team can be a witness.
+/// The first checkpoint of a log is accepted without a proof. Every later one needs a consistency proof. A fork, a
+/// shorter log, or another log with the same name is refused with exit code 1. The refused checkpoint is kept as
+/// evidence, because the log's key has signed both. The command works on files and pipes, so a build job or a second
+/// team can be a witness.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct WitnessArgs {
     /// The checkpoint; `-` for stdin
     #[arg(value_name = "CHECKPOINT", required_unless_present = "last")]
     checkpoint: Option<PathBuf>,
-    /// Where the witness keeps what it saw
+    /// The directory where the witness keeps the checkpoints that it saw
     #[arg(long, value_name = "DIR")]
     state: PathBuf,
     /// The log's public key
@@ -55,13 +56,13 @@ pub(crate) struct WitnessArgs {
         required_unless_present = "last"
     )]
     key: Option<PathBuf>,
-    /// The proof that the log of the last checkpoint is the beginning of this one
+    /// The proof that this checkpoint extends the last one
     #[arg(long, value_name = "FILE")]
     proof: Option<PathBuf>,
     /// Write the cosigned checkpoint to this file; `-` for stdout
     #[arg(long, value_name = "FILE", default_value = "-")]
     out: PathBuf,
-    /// Print the last checkpoint that was seen of this log, and do nothing else
+    /// Only print the last checkpoint that the witness saw of this log
     #[arg(long, conflicts_with_all = ["checkpoint", "proof"])]
     last: bool,
 }

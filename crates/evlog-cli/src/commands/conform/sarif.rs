@@ -1,4 +1,4 @@
-//! The answer as SARIF 2.1.0: a rule for each check, a result for each finding, a notification for each check that was
+//! The answer as SARIF 2.1.0: one rule per check, a result for each finding, a notification for each check that was
 //! not asked.
 
 use crate::ui::visible;

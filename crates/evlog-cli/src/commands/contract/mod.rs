@@ -18,13 +18,13 @@ use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
-  evlog contract list                                what is built in
+  evlog contract list                                the built-in contracts
   evlog contract show status                         its statuses, transitions and rules
   evlog contract show status --format mermaid        the same as a diagram
   evlog contract check docs/examples/contracts/order.toml
   evlog submit --contract docs/examples/contracts/order.toml commands.jsonl
 
-docs/contracts.md says what a contract file holds.";
+docs/contracts.md specifies contract files.";
 
 const CHECK_EXAMPLES: &str = "\
 Examples:
@@ -33,8 +33,8 @@ Examples:
   evlog contract check contracts/registry.json       a registry of contracts, with its schemas
 
 Exit codes:
-  0   every file is a contract, or a registry (`*.json`)
-  1   something is wrong in a file: all of it is listed, with line and column
+  0   every file is a valid contract, or a valid registry (`*.json`)
+  1   a file has errors: all of them are listed, with line and column
   2   a file cannot be read";
 
 const SHOW_EXAMPLES: &str = "\
@@ -48,7 +48,7 @@ Examples:
   evlog contract list
   evlog contract list --json | jq -r .blake3";
 
-/// List, draw and check contracts: lifecycles and pipelines as files
+/// List, show and check contracts: the rules of runs, built in or in files
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ContractArgs {
@@ -58,16 +58,16 @@ pub(crate) struct ContractArgs {
 
 #[derive(Debug, Subcommand)]
 enum What {
-    /// List the contracts that are built in
+    /// List the built-in contracts
     #[command(after_help = LIST_EXAMPLES)]
     List,
-    /// Draw one: statuses or stages, what leads where, rules and reason codes
+    /// Show a contract: statuses or stages, transitions, rules and reason codes
     #[command(after_help = SHOW_EXAMPLES)]
     Show(ShowArgs),
-    /// Say everything that is wrong in contract files and registries, with line and column
+    /// Check contract files and registries, and report every error with line and column
     #[command(after_help = CHECK_EXAMPLES)]
     Check {
-        /// The files
+        /// The contract files and registries
         #[arg(value_name = "FILE", required = true)]
         files: Vec<PathBuf>,
     },
