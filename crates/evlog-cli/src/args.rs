@@ -1,4 +1,4 @@
-//! What can be typed: the options that several commands take. The text here is the help, and `docs/cli.md` is made from it.
+//! The options that several commands share. The doc comments are the help texts, and `docs/cli.md` is made from it.
 
 use crate::error::CommandError;
 use clap::Args;
@@ -35,7 +35,7 @@ pub(crate) struct Global {
     pub(crate) quiet: bool,
 }
 
-/// For commands that read.
+/// Options of commands that read.
 #[derive(Args, Debug)]
 pub(crate) struct At {
     /// Show the log as it was right after this event
@@ -43,7 +43,7 @@ pub(crate) struct At {
     pub(crate) at: Option<u64>,
 }
 
-/// For commands that write.
+/// Options of commands that write.
 #[derive(Args, Debug)]
 pub(crate) struct Writing {
     /// Fail if there is no log, instead of creating one
@@ -54,7 +54,7 @@ pub(crate) struct Writing {
     pub(crate) actor: Option<Actor>,
 }
 
-/// Who acts: a name that the log takes.
+/// The name of an actor, checked against the log's limits.
 #[derive(Clone, Debug)]
 pub(crate) struct Actor(String);
 
@@ -65,7 +65,7 @@ impl Actor {
         if is_good { Ok(Actor(text.to_owned())) } else { Err(expected()) }
     }
 
-    /// What was typed, or what the environment says.
+    /// The actor from the command line, or else from the environment.
     pub(crate) fn name(typed: Option<&Actor>) -> Result<String, CommandError> {
         if let Some(Actor(actor)) = typed {
             return Ok(actor.clone());

@@ -14,7 +14,7 @@ use nix::unistd::{User, getuid};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The longest name of a user that is recorded, in bytes; those that have a longer one are recorded by number.
+/// The longest user name that is recorded, in bytes; users with a longer name are recorded by number.
 const NAME_LEN_MAX: usize = 200;
 
 /// Length of a W3C `traceparent` of version 00.
@@ -56,8 +56,8 @@ impl Context {
         Context::as_of(warned(View::open(&self.log, contracts())?), at)
     }
 
-    /// The same for a command that shows events, or the state as of a seq: what stands before damage in the last segment is
-    /// shown, and then the damage is the error.
+    /// The same for a command that shows events, or the state as of a seq: it shows what is before damage in the last
+    /// segment, and then reports the damage as the error.
     pub(crate) fn view_up_to_damage(&self, at: Option<u64>) -> Result<View, CommandError> {
         let options = ReadOptions { up_to_damage: true, ..ReadOptions::new() };
         Context::as_of(warned(options.open(&self.log, contracts())?), at)
@@ -78,7 +78,7 @@ impl Context {
         Ok(view.as_of(at.map(Seq))?)
     }
 
-    /// Whether there is a log. One that cannot be opened is there, and says why.
+    /// Whether there is a log. A log that cannot be opened counts: opening it reports why.
     pub(crate) fn has_log(&self) -> Result<bool, CommandError> {
         match View::open(&self.log, contracts()) {
             Ok(_) => Ok(true),
@@ -87,7 +87,7 @@ impl Context {
         }
     }
 
-    /// How the log is opened for writing. `command` names the holder to whoever finds the log locked.
+    /// How the log is opened for writing. `command` is the name that other processes see when they find the log locked.
     pub(crate) fn options(command: &str, create: bool) -> Result<Options, CommandError> {
         let program = format!("evlog {command} {}", env!("CARGO_PKG_VERSION"));
         let (principal, correlation) = (Some(principal()), correlation()?);
@@ -115,7 +115,7 @@ impl Context {
     }
 }
 
-/// The same view, after a warning of what could not be asked how much there was.
+/// Returns the view, after a warning for each thing whose length could not be determined.
 fn warned(view: View) -> View {
     for sentence in view.unasked() {
         alert(&format!("warning: {sentence}"));
@@ -132,7 +132,7 @@ fn principal() -> String {
     }
 }
 
-/// What the environment says that all commands of this call belong to.
+/// The correlation from the environment, for all commands of this call.
 fn correlation() -> Result<Option<String>, CommandError> {
     let given = |name: &str| std::env::var_os(name).filter(|text| !text.is_empty());
     if let Some(text) = given("EVLOG_CORRELATION") {
@@ -143,7 +143,7 @@ fn correlation() -> Result<Option<String>, CommandError> {
         let is_good = text.len() as u64 <= CORRELATION_LEN_MAX && !text.chars().any(char::is_control);
         return if is_good { Ok(Some(text)) } else { Err(CommandError::user(message)) };
     }
-    // What others set for others is left out where it is not of their own form.
+    // TRACEPARENT is set by other tools for their own use: ignore it if it does not have the W3C form.
     let is_trace =
         |text: &String| text.len() == TRACE_LEN && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
     Ok(given("TRACEPARENT").and_then(|text| text.into_string().ok()).filter(is_trace))

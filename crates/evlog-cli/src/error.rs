@@ -98,9 +98,9 @@ impl From<LogError> for CommandError {
             LogError::Read(ReadError::Refused(refusal)) => failed.hint_for_refusal(refusal),
             LogError::Read(ReadError::Gone { .. }) => failed
                 .hint("if a loss was accepted, `evlog cat --run '$log'` shows what was given up (log.loss_accepted)")
-                .hint("seqs were given again then, or another log is there: what was read before is not in the log"),
+                .hint("its seqs were then used again, or this is another log: the events read before are not in it"),
             LogError::Read(ReadError::Moved { .. } | ReadError::Replaced { .. }) => {
-                failed.hint("nothing more is shown: what was shown is of a log that is not there any more")
+                failed.hint("output stops here: the events shown are from a log that no longer exists")
             }
             LogError::Corrupt(_) | LogError::Fold(_) | LogError::Payload { .. } => failed.hint("run `evlog verify`"),
             LogError::Undecidable { .. } => failed.hint("this is a defect of evlog; please report it"),
@@ -114,13 +114,13 @@ impl CommandError {
         match error {
             OpenError::NoLog { .. } => self.hint("`evlog init` makes one; `--log PATH` or EVLOG_LOG names another"),
             OpenError::Locked { .. } => {
-                self.hint("a log has one writer at a time; readers such as `evlog tail -f` work meanwhile")
+                self.hint("a log has one writer at a time; readers such as `evlog tail -f` can run at the same time")
             }
             OpenError::Io(failure) if failure.source.kind() == io::ErrorKind::NotADirectory => {
                 self.hint("a log is a directory; `--log PATH` or EVLOG_LOG names another")
             }
             OpenError::Io(failure) if matches!(failure.doing, "lock" | "create") && is_forbidden(&failure.source) => {
-                self.hint("commands that read work on a log that may not be written; this one has to write")
+                self.hint("this command has to write to the log; commands that only read need no write permission")
             }
             OpenError::Refused(refusal) => self.hint_for_refusal(refusal),
             _ => self,

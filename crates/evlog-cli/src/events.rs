@@ -19,9 +19,9 @@ const PAYLOAD_LEN_MAX: usize = 160;
 const STREAM_WIDTH_MIN: usize = 12;
 const STREAM_WIDTH_MAX: usize = 36;
 const KIND_WIDTH_MIN: usize = 20;
-/// What people look for first, in this order; the rest follows as it is.
+/// The members that people look for first, in this order; the others follow in their own order.
 const FIRST: [&str; 8] = ["stage", "state", "from", "to", "status", "requested", "reason_code", "action"];
-/// What people do not look for in one line.
+/// Members that are left out of the short line.
 const LEFT_OUT: [&str; 2] = ["request", "definition"];
 /// Digests are shown by this many digits.
 const DIGEST_SHOWN: usize = 12;
@@ -36,14 +36,14 @@ pub(crate) struct Events<'u> {
 }
 
 impl<'u> Events<'u> {
-    /// The policies say which times are so far apart that they get a mark.
+    /// The policies define when two times differ enough to get a mark.
     pub(crate) fn new(ui: &'u mut Ui, json: bool, policies: Policies) -> Events<'u> {
         Events { ui, json, policies, stream_width: STREAM_WIDTH_MIN, kind_width: KIND_WIDTH_MIN }
     }
 
-    /// Prints an event; says to stop when nobody reads any more.
+    /// Prints an event; returns `Break` if the answer has no reader any more.
     pub(crate) fn show(&mut self, fact: &Fact<'_>) -> ControlFlow<()> {
-        // A policy that is set while events are followed.
+        // A policy can be set while events are followed.
         if let Some(Ok(noted)) = Noted::read(fact) {
             self.policies.take(noted).ok();
         }
@@ -78,7 +78,7 @@ impl<'u> Events<'u> {
 /// A payload that this program cannot show.
 fn hidden(event: &Event<'_>) -> String {
     let (len, protection) = (event.payload.len(), event.protection);
-    format!("(payload of {len} bytes, protected in a way that this program does not know: {protection})")
+    format!("(payload of {len} bytes, with a protection that this version does not know: {protection})")
 }
 
 fn tone_of_kind(kind: &str) -> Tone {
@@ -110,7 +110,7 @@ pub(crate) fn words(payload: &Value) -> String {
     cut(text, PAYLOAD_LEN_MAX)
 }
 
-/// A name that is no word is quoted as a value is, so that none looks like a member and its value.
+/// A name that is not a plain word is quoted like a value, so that it cannot look like `key=value`.
 fn name(key: &str) -> String {
     let is_word = !key.is_empty() && key.chars().all(is_plain);
     if is_word { key.to_owned() } else { cut(Value::from(key).to_string(), VALUE_LEN_MAX) }

@@ -11,10 +11,10 @@ use std::path::Path;
 /// Bytes that are read at once when a file is measured.
 const PIECE_LEN: usize = 64 * 1024;
 
-/// By how many bytes a file may be longer than what is expected of it, so that it is read and compared.
+/// A file is read and compared only if it exceeds the expected length by at most this many bytes.
 const LONGER_MAX: u64 = 64 * 1024 * 1024;
 
-/// What stands at a path.
+/// What is at a path.
 #[derive(Debug)]
 pub(crate) enum Found {
     /// A regular file, with its bytes.
@@ -49,7 +49,7 @@ fn unlike_file(path: &Path) -> Result<Option<Found>, CommandError> {
     })
 }
 
-/// What stands at a path, a file with its bytes, if it is not far longer than what is expected of it.
+/// What is at a path; a file is read unless it is much longer than expected.
 pub(crate) fn find(path: &Path, expected_len: usize) -> Result<Found, CommandError> {
     if let Some(other) = unlike_file(path)? {
         return Ok(other);
@@ -61,8 +61,8 @@ pub(crate) fn find(path: &Path, expected_len: usize) -> Result<Found, CommandErr
     Ok(if bytes.len() as u64 > len_max { Found::Other("a far longer file") } else { Found::File(bytes) })
 }
 
-/// A file that evlog made itself, of bounded length; none where there is none. No link is followed, and nothing but a regular
-/// file is opened.
+/// Reads a file that evlog made itself, of bounded length; `None` if there is none. Links are not followed, and only a
+/// regular file is opened.
 pub(crate) fn read_own(path: &Path, len_max: u64) -> Result<Option<Vec<u8>>, CommandError> {
     let file = match open_regular(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -76,7 +76,7 @@ pub(crate) fn read_own(path: &Path, len_max: u64) -> Result<Option<Vec<u8>>, Com
     if bytes.len() as u64 > len_max { Err(too_long(path, len_max)) } else { Ok(Some(bytes)) }
 }
 
-/// A file that evlog makes for itself if there is none, to lock it. What stands there is not emptied; a link is not followed.
+/// Opens a file to lock it, and creates it if needed. An existing file is not emptied; a link is not followed.
 pub(crate) fn open_lock(path: &Path) -> Result<File, CommandError> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
     let mut options = fs::OpenOptions::new();
@@ -108,7 +108,7 @@ pub(crate) fn read_text(path: &Path, len_max: u64) -> Result<String, CommandErro
     })
 }
 
-/// Length and BLAKE3 of a file, read in pieces; or what stands there instead.
+/// Length and BLAKE3 of a file, read in pieces; or what is there instead.
 pub(crate) fn measure(path: &Path) -> Result<Result<(u64, [u8; 32]), Found>, CommandError> {
     if let Some(other) = unlike_file(path)? {
         return Ok(Err(other));
@@ -164,8 +164,8 @@ pub(crate) fn walk(root: &Path, except: &str) -> Result<Vec<String>, CommandErro
     Ok(found)
 }
 
-/// Makes `bytes` the content of the file at `relative` below `root`, which is made if there is none. Says whether
-/// anything was written: a file that holds the bytes already is left alone.
+/// Writes `bytes` to the file at `relative` below `root`, which is created if needed. Returns whether anything was
+/// written: a file that already has these bytes is not touched.
 pub(crate) fn write(root: &Path, relative: &str, bytes: &[u8]) -> Result<bool, CommandError> {
     make_dir(root)?;
     evlog_pipeline::write_atomically(root, relative, bytes).map_err(|error| CommandError::user(error.to_string()))
@@ -180,17 +180,17 @@ pub(crate) fn make_dir(path: &Path) -> Result<(), CommandError> {
     fs::DirBuilder::new().recursive(true).mode(DIRECTORY_MODE).create(path).map_err(refuse("make", path))
 }
 
-/// Makes `bytes` the content of a file that was asked for: whole, or what stood there stays. What is no regular file, such as
-/// `/dev/stdout` or a pipe, is written to and never replaced. A link stays, and leads to the new content.
+/// Writes `bytes` to a file completely, or leaves the old file unchanged. Other than regular files, such as
+/// `/dev/stdout` or a pipe, are written to and never replaced. A link stays, and leads to the new content.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
-    // `/dev/stdout` leads to an open file of ours, which is to be written to.
+    // `/dev/stdout` leads to an open file of this process: write to it, do not replace it.
     if path.starts_with("/dev") {
         return write_into(path, bytes);
     }
     let is_link = fs::symlink_metadata(path).is_ok_and(|found| found.is_symlink());
     let path = &match fs::canonicalize(path) {
         Ok(real) => real,
-        // A link to a file that is not there yet: the system makes the file where the link leads.
+        // A link to a file that does not exist yet: the system creates the file at the link's target.
         Err(_) if is_link => return write_into(path, bytes),
         Err(_) => path.to_path_buf(),
     };
@@ -202,7 +202,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     sync_above(path)
 }
 
-/// Writes to what stands there. A pipe that nobody reads is an error, and not waited for.
+/// Writes to what is at the path. A pipe without a reader is an error; the command does not wait for one.
 fn write_into(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
     let mut options = fs::OpenOptions::new();
@@ -210,7 +210,7 @@ fn write_into(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
     opened.and_then(|mut file| file.write_all(bytes)).map_err(refuse("write", path))
 }
 
-/// A synced file beside the one that is to be made, which goes away unless it gets the name.
+/// A synced temporary file beside the target, removed unless it gets the target's name.
 pub(crate) fn draft(path: &Path, mode: u32, bytes: &[u8]) -> Result<tempfile::NamedTempFile, CommandError> {
     let permissions = fs::Permissions::from_mode(mode);
     let draft = tempfile::Builder::new().prefix(".evlog-").permissions(permissions).tempfile_in(above(path));
@@ -219,7 +219,7 @@ pub(crate) fn draft(path: &Path, mode: u32, bytes: &[u8]) -> Result<tempfile::Na
     Ok(draft)
 }
 
-/// A directory beside the one that is to be made, which goes away with all that is in it.
+/// A temporary directory beside the target, removed with its content.
 pub(crate) fn draft_dir(path: &Path) -> Result<tempfile::TempDir, CommandError> {
     tempfile::Builder::new().prefix(".evlog-").tempdir_in(above(path)).map_err(refuse("make", path))
 }

@@ -1,4 +1,4 @@
-//! Key files: one line of text each. That of a private key is readable by its owner alone, or refused.
+//! Key files: one line of text each. A private key file must be readable by its owner only; otherwise it is refused.
 
 use crate::error::CommandError;
 use crate::files;
@@ -10,11 +10,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use tempfile::NamedTempFile;
 
-/// The permissions that a private key's file is made with.
+/// The permissions of a new private key file.
 const PRIVATE_MODE: u32 = 0o600;
-/// Those of a public one.
+/// The permissions of a new public key file.
 const PUBLIC_MODE: u32 = 0o644;
-/// Those that others have.
+/// The permission bits of group and others.
 const OTHERS: u32 = 0o077;
 /// A key has one line; more is not read.
 const LEN_MAX: u64 = 4096;
@@ -41,8 +41,8 @@ pub(crate) fn public_path(private: &Path) -> PathBuf {
     PathBuf::from(path)
 }
 
-/// Writes both parts of a key into new files: both, or none. What a full disk or an interruption leaves has another name,
-/// so it is in nobody's way.
+/// Writes both parts of a key into new files: both, or neither. After a full disk or an interruption, only temporary
+/// names are left, which do not block the next attempt.
 pub(crate) fn write(key: &SignerKey, private: &Path, public: &Path) -> Result<(), CommandError> {
     for path in [private, public] {
         if path.symlink_metadata().is_ok() {
@@ -53,7 +53,7 @@ pub(crate) fn write(key: &SignerKey, private: &Path, public: &Path) -> Result<()
     let open = draft(public, PUBLIC_MODE, &key.verifier().to_string())?;
     name(secret, private)?;
     if let Err(error) = name(open, public) {
-        // Only this command knows the private part, and its public part went nowhere.
+        // It is safe to remove the private part: only this command knows it, and its public part was not published.
         let _gone = fs::remove_file(private);
         return Err(error);
     }
@@ -65,7 +65,7 @@ fn taken(path: &Path) -> CommandError {
     CommandError::user(format!("expected no file `{}`, found one: a key is not overwritten", path.display()))
 }
 
-/// A file of one line that has no name yet. The umask does not count: who may read a key is not left to it.
+/// A temporary file with one line. Its permissions are set explicitly and do not depend on the umask.
 fn draft(path: &Path, mode: u32, line: &str) -> Result<NamedTempFile, CommandError> {
     let draft = files::draft(path, mode, format!("{line}\n").as_bytes())?;
     draft.as_file().set_permissions(Permissions::from_mode(mode)).map_err(cannot("make", path))?;
@@ -90,7 +90,7 @@ pub(crate) fn signer(path: &Path, algorithm: Algorithm) -> Result<SignerKey, Com
     if found.is_file() && mode & OTHERS != 0 {
         let message = format!("the private key `{shown}` can be read by others: expected mode 600, found {mode:o}");
         return Err(CommandError::user(message).hint(format!(
-            "if nobody can have read it, `chmod 600 {}`; otherwise make a new one with `evlog key new`",
+            "if no one else has read it, run `chmod 600 {}`; otherwise create a new key with `evlog key new`",
             quoted(&shown.to_string())
         )));
     }
@@ -125,7 +125,7 @@ fn line(path: &Path, file: File) -> Result<String, CommandError> {
 fn unlike(path: &Path, error: &KeyError) -> CommandError {
     let refused = CommandError::user(format!("`{}`: {error}", path.display()));
     match error {
-        KeyError::Private => refused.hint("give the file that ends in `.pub`, and keep this one to yourself"),
+        KeyError::Private => refused.hint("give the file that ends in `.pub`, and keep this one secret"),
         KeyError::Public => refused.hint("give the file that ends in `.key`"),
         _ => refused,
     }

@@ -34,22 +34,21 @@ const NO_MEMORY: &[u8] = b"memory allocation of ";
 /// More than the thread needs, in bytes.
 const STACK_LEN: usize = 64 * 1024;
 
-/// Of a command that only reads.
-const READING: &str = "error: no memory is left; the answer is not complete\n";
+/// For a command that only reads.
+const READING: &str = "error: out of memory; the answer is incomplete\n";
 
-const SUBMIT: &str =
-    "error: no memory is left; what was answered is recorded, and of the commands without an answer it is unknown
-hint: `evlog tail` shows what is recorded; a command with an `id` can be submitted again, for it is never recorded twice
+const SUBMIT: &str = "error: out of memory; every answered command is recorded, the others may or may not be recorded
+hint: `evlog tail` shows what is recorded; a command with an `id` can be submitted again, it is never recorded twice
 ";
 
-const RUN: &str = "error: no memory is left; what the run did last may be recorded or not, and unless it has ended it stays in progress
-hint: `evlog runs` says what the log holds of it, and `evlog run --resume RUN --force-run-lock` takes it up; its stage was ended
+const RUN: &str =
+    "error: out of memory; the last step of the run may or may not be recorded. Unless the run has ended, it is in progress
+hint: `evlog runs` shows the state in the log, and `evlog run --resume RUN --force-run-lock` continues the run; its stage was ended
 ";
 
-/// Of every other command that writes.
-const WRITING: &str =
-    "error: no memory is left; what was in flight may be recorded or written or not, and what was before it stays
-hint: look with `evlog verify`, then give the command again
+/// For every other command that writes.
+const WRITING: &str = "error: out of memory; the last writes may or may not be complete, earlier ones are kept
+hint: check with `evlog verify`, then run the command again
 ";
 
 /// Has this said where memory ends while a command runs.

@@ -1,12 +1,12 @@
 //! The command `evlog`.
 //!
-//! Does: parse arguments, run one command, end with the exit code that says how it went; or guard a stage of a run, where
-//! that is what this process was started for.
+//! Does: parse arguments, run one command, and exit with its exit code. Or guard a stage of a run, if the process was
+//! started for that.
 //! Does not: decide anything that the library decides.
 //!
 //! Invariants:
-//! - stdout carries the answer, stderr the talk, the exit code the verdict: 0 yes, 1 no, 2 could not. `run` alone ends
-//!   by its run: 0, 10 or 20.
+//! - The answer goes to stdout, messages go to stderr, and the exit code is the verdict: 0 yes, 1 no, 2 could not. Only
+//!   `run` exits with the outcome of its run: 0, 10 or 20.
 //! - Only this function ends the program, and only [`ui`] prints.
 #![forbid(unsafe_code)]
 
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     if guard::is_asked() {
         return guard::serve();
     }
-    // Where this cannot be had, a limit on the size of files ends the process, as it ends others.
+    // If this fails, exceeding the file size limit ends the process, which is the default.
     signals::outlive_size_limit().ok();
     let arguments = match commands::arguments::parse() {
         Ok(arguments) => arguments,
@@ -50,9 +50,9 @@ fn main() -> ExitCode {
         ui::silence_alerts();
     }
     let mut ui = ui::Ui::new(arguments.global.quiet);
-    // Where this cannot be had, Rust's library says in its own words that memory has ended.
+    // If this fails, Rust's library prints its own message when memory runs out.
     last_words::prepare(&arguments.command).ok();
-    // Where this cannot be had, a process without memory ends by a signal, as others do.
+    // If this fails, running out of memory ends the process by a signal, which is the default.
     signals::end_where_memory_ends().ok();
     let done = commands::run(&mut ui, &arguments);
     ui.end(done)

@@ -79,11 +79,11 @@ pub(crate) fn parse_claimed(path: &Path, bytes: &[u8]) -> Result<Checkpoint, Com
 pub(crate) fn refused(path: &Path, error: &CheckpointError) -> CommandError {
     let refused = CommandError::user(format!("checkpoint `{}`: {error}", path.display()));
     match error {
-        CheckpointError::Signature(_) | CheckpointError::Origin { .. } => refused
-            .with_code(Verdict::No.code())
-            .hint("nothing that it says counts; ask whoever keeps the log for its public key"),
+        CheckpointError::Signature(_) | CheckpointError::Origin { .. } => {
+            refused.with_code(Verdict::No.code()).hint("do not trust it; ask the owner of the log for the public key")
+        }
         CheckpointError::WitnessKey { .. } => {
-            refused.hint("--key takes the log's key; a witness policy takes those of witnesses")
+            refused.hint("--key takes the log's key; keys of witnesses belong in a witness policy")
         }
         _ => refused,
     }

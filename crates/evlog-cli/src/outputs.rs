@@ -1,16 +1,16 @@
-//! What the file of an answer may not replace: the private key that was given to the same command, and the log's own files.
+//! Refuses output files that would replace the private key of the same command, or files of the log.
 //!
-//! Invariant: it is asked before anything is done, by what stands on the disk and not by how it is spelled.
+//! Invariant: the check comes before any other work, and compares files on the disk, not the spelling of paths.
 
 use crate::error::CommandError;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// How many links that lead nowhere are followed one after the other, as the system does when it makes a file there.
+/// The most dangling links that are followed in a chain, as the system does when it creates a file.
 const LINKS_MAX: usize = 40;
 
-/// Refuses an output that would stand in the log's directory, or in the place of the key. `-` is stdout.
+/// Refuses an output in the log's directory, or at the path of the key. `-` is stdout.
 pub(crate) fn check(option: &str, out: &Path, log: &Path, key: Option<&Path>) -> Result<(), CommandError> {
     if out == Path::new("-") {
         return Ok(());
@@ -24,12 +24,12 @@ pub(crate) fn check(option: &str, out: &Path, log: &Path, key: Option<&Path>) ->
     let log = real(log);
     if place.starts_with(&log) || place.ancestors().any(|above| same(above, &log)) {
         let message = format!("{option} `{shown}`: expected a place outside the log, found one in `{}`", log.display());
-        return Err(CommandError::user(message).hint("nothing was done; what stands in a log's directory is the log's"));
+        return Err(CommandError::user(message).hint("nothing was done; files in a log's directory belong to the log"));
     }
     Ok(())
 }
 
-/// Where a path leads, links followed; what is not there yet is where it would be made.
+/// Where a path leads after links are followed; for a new file, where it would be created.
 fn real(path: &Path) -> PathBuf {
     let mut path = path.to_path_buf();
     for _ in 0..LINKS_MAX {

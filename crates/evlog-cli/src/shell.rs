@@ -1,6 +1,6 @@
-//! Arguments in the commands that hints give, so that they can be pasted into a shell.
+//! Quotes arguments in the commands that hints suggest, so that they can be pasted into a shell.
 
-/// An argument as a POSIX shell reads it: as it is where nothing in it means anything to a shell, else between single quotes.
+/// An argument for a POSIX shell: unchanged if it has no special characters, otherwise in single quotes.
 pub(crate) fn quoted(argument: &str) -> String {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"%+,-./:=@_".contains(&byte);
     if !argument.is_empty() && argument.bytes().all(is_plain) {

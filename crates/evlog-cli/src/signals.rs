@@ -1,15 +1,15 @@
 //! Requests to stop, caught while a run works: Ctrl-C, and the end of the session or the machine.
 //!
-//! Does not: end anything itself. It raises the request, and the run ends in its own order.
+//! Does not: end anything itself. It raises the request, and the run stops in order.
 //!
 //! Invariants:
 //! - Signals that were ignored when this process started stay ignored: `nohup` ignores HUP, and a shell QUIT of what it runs
 //!   in the background.
-//! - Signals that were blocked when this process started are taken all the same, for a blocked signal is no wish: it is what
-//!   some parents forget. They stay unblocked.
-//! - Once a run has its end, a signal ends the process with the exit code of the run: only the reader of what is left to say
-//!   is waited for, and the parent learns the same as from a reader who reads. Where the run has none, signals end the
-//!   process as they usually do.
+//! - Signals that were blocked when this process started are unblocked: some parents block signals by mistake and
+//!   forget to undo it.
+//! - After the run has ended, a signal ends the process with the exit code of the run. By then the process only waits
+//!   for the reader of its output, and the parent gets the same exit code as with a fast reader. If the run has no end,
+//!   signals end the process as usual.
 
 use crate::error::Verdict;
 use crate::ui;
@@ -40,7 +40,7 @@ impl Caught {
             [SIGHUP, SIGINT, SIGQUIT, SIGTERM].iter().filter(|signal| !stays(signal)).copied().collect();
         let is_over = Arc::new(AtomicBool::new(false));
         for signal in &caught {
-            // A handler is never taken back; from its end on it does what happens without one.
+            // Handlers stay registered. After this is dropped, they do what the default action does.
             register_conditional_default(*signal, Arc::clone(&is_over))?;
         }
         let mut signals = Signals::new(&caught)?;
@@ -48,11 +48,11 @@ impl Caught {
         let handle = signals.handle();
         let thread = Builder::new().name("signals".to_owned()).spawn(move || {
             for signal in signals.forever() {
-                // Ctrl-C is a person, who may ask again; the others will not.
+                // Ctrl-C comes from a person, who can press it again; the other signals come once.
                 let first = interrupts.raise();
                 let asked = if signal == SIGINT { first } else { interrupts.raise() };
                 ui::alert(if asked == 1 {
-                    "interrupted: the running stage goes on to its end, none begins after it; once more ends it"
+                    "interrupted: the running stage finishes, and no other starts; interrupt again to end it"
                 } else {
                     "interrupted: ending the running stage"
                 });
@@ -61,17 +61,17 @@ impl Caught {
         Ok(Caught { signals: caught, handle, thread: Some(thread), is_over })
     }
 
-    /// Nothing is left to do but to say how it went: from now on a signal ends the process, with this exit code.
+    /// Only output is left: from now on a signal ends the process with this exit code.
     pub(crate) fn end_with(mut self, code: u8) {
         if end_with(&self.signals, code) {
-            // What happens without a handler happens no more.
+            // Disables the default action, so that only the exit code below counts.
             self.is_over = Arc::default();
         }
     }
 }
 
-/// Lets these signals end the process with this exit code from now on. False where that cannot be had: then a signal ends it
-/// as it usually does.
+/// Lets these signals end the process with this exit code from now on. Returns false if that is not possible: then a
+/// signal has its default action.
 pub(crate) fn end_with(signals: &[i32], code: u8) -> bool {
     let is_said = Arc::new(AtomicBool::new(false));
     let end = |signal: &i32| register_conditional_shutdown(*signal, code.into(), Arc::clone(&is_said)).is_ok();
@@ -85,14 +85,14 @@ impl Drop for Caught {
         self.is_over.store(true, Ordering::SeqCst);
         self.handle.close();
         if let Some(thread) = self.thread.take() {
-            // It panics at nothing; were it to, the run is over all the same.
+            // It does not panic. Even if it did, the run has ended.
             let _ended = thread.join();
         }
     }
 }
 
-/// Makes a file that reaches the limit of this process for a file's size an error of the write, which says so. Without this the
-/// system ends the process. What it starts has the system's way again.
+/// Turns a write beyond the file size limit of this process into an error of that write. Without this, the system ends
+/// the process. Child processes get the default action again.
 pub(crate) fn outlive_size_limit() -> io::Result<()> {
     if ignored() & (1 << (SIGXFSZ - 1)) == 0 {
         signal_hook::flag::register(SIGXFSZ, Arc::new(AtomicBool::new(false)))?;
@@ -100,17 +100,17 @@ pub(crate) fn outlive_size_limit() -> io::Result<()> {
     Ok(())
 }
 
-/// Makes the end of memory an end with exit code 2, as that of everything else that could not be had. The library that
-/// finds no memory says so on standard error, in one line, and raises this signal; without this a signal ends the process.
-/// What it starts has the system's way again.
+/// Makes the process exit with code 2 when it runs out of memory, as for other missing resources. Rust's library prints
+/// one line on standard error and raises this signal; without this handler, the signal ends the process. Child
+/// processes get the default action again.
 pub(crate) fn end_where_memory_ends() -> io::Result<()> {
     let code = Verdict::CouldNot.code();
     register_conditional_shutdown(SIGABRT, code.into(), Arc::new(AtomicBool::new(true)))?;
     Ok(())
 }
 
-/// Lets this thread take signals that the process it was started by has blocked, and that would else never arrive; what
-/// is started from it can take them too.
+/// Unblocks signals that the parent process has blocked, for this thread and for everything started from it. Otherwise
+/// they would never arrive.
 fn unblock(signals: &[i32]) -> io::Result<()> {
     let mut set = SigSet::empty();
     for signal in signals {
@@ -119,7 +119,7 @@ fn unblock(signals: &[i32]) -> io::Result<()> {
     Ok(set.thread_unblock()?)
 }
 
-/// The signals that this process ignores, a bit each; none where the system does not say.
+/// The signals that this process ignores, one bit each; `None` if the system does not report them.
 pub(crate) fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

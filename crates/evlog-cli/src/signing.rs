@@ -1,9 +1,9 @@
 //! Signing checkpoints while a log is open for writing: once, at intervals, and before it is closed.
 //!
 //! Invariants:
-//! - What is published is kept in the log first.
-//! - A checkpoint that would say nothing new is not signed, so a log that rests does not grow, unless its policy wants one for
-//!   runs to begin.
+//! - A checkpoint is stored in the log before it is published.
+//! - No checkpoint is signed if nothing was added, so an idle log does not grow. Exception: its policy demands a recent
+//!   checkpoint before a run can begin.
 
 mod loss;
 mod name;
@@ -28,7 +28,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::Builder;
 use std::time::Duration;
 
-/// For commands that write, and sign as they go.
+/// Options of commands that write, and can sign checkpoints meanwhile.
 #[derive(Args, Debug)]
 pub(crate) struct SigningArgs {
     /// Sign checkpoints with this private key: at the end, and at each --checkpoint-every interval
@@ -59,7 +59,7 @@ pub(crate) struct Publish {
 }
 
 impl Publish {
-    /// Gives a checkpoint away.
+    /// Publishes a checkpoint: writes the file, runs the command.
     pub(crate) fn publish(&self, signed: &Signed) -> Result<(), CommandError> {
         let text = signed.to_string();
         if let Some(path) = &self.out {
@@ -73,47 +73,47 @@ impl Publish {
 fn run(command: &str, text: &str) -> Result<(), CommandError> {
     let failed = |what: String| {
         CommandError::user(format!("the checkpoint is signed and kept, but `{command}` {what}"))
-            .hint("`evlog checkpoint` gives it out again")
+            .hint("`evlog checkpoint` delivers it again")
     };
     let start = || {
         let (said, complained) = (talk_of_a_child()?, talk_of_a_child()?);
         Command::new("sh").args(["-c", command]).stdin(Stdio::piped()).stdout(said).stderr(complained).spawn()
     };
     let mut child = start().map_err(|error| failed(format!("could not be started: {error}")))?;
-    // A command that does not read its stdin to the end is free to do so.
+    // A broken pipe is no error: the command need not read all of its stdin.
     let _unread = child.stdin.take().map(|mut stdin| stdin.write_all(text.as_bytes()));
     let ended = child.wait().map_err(|error| failed(format!("could not be waited for: {error}")))?;
     if ended.success() { Ok(()) } else { Err(failed(format!("ended with {ended}"))) }
 }
 
-/// What a person says of the checkpoints before, so that signing goes on where it would be refused.
+/// What a person confirms about earlier checkpoints, so that signing is not refused.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Said {
     /// The clock was wrong when the last one was signed.
     pub(crate) clock_was_wrong: bool,
-    /// The log is to have the key's name from now on.
+    /// The log gets the key's name from now on.
     pub(crate) new_name: bool,
-    /// Who says so.
+    /// The person who confirms it.
     pub(crate) by: String,
 }
 
-/// A session's signing.
+/// The signer of one session.
 pub(crate) struct Signing<'l> {
     log: &'l Log,
     key: SignerKey,
     publish: Publish,
     said: Said,
-    /// When the next one is signed: what would be missing by then is signed now.
+    /// The time until the next call. If the policy would want a newer checkpoint before then, one is signed now.
     ahead: Duration,
     read: ReadBack<'l>,
     /// When the last checkpoint was recorded, Unix nanoseconds.
     last_ns: Option<i64>,
-    /// The last checkpoint, and the log's next seq as long as nothing is added.
+    /// The last checkpoint, and the log's next seq if nothing was added since.
     last: Option<(Signed, Option<Seq>)>,
 }
 
 impl<'l> Signing<'l> {
-    /// Takes up where the last checkpoint ended.
+    /// Continues from the last checkpoint.
     pub(crate) fn begin(
         ui: &Ui,
         log: &'l Log,
@@ -150,7 +150,7 @@ impl<'l> Signing<'l> {
         if !is_known {
             log.record_key(&key.verifier().to_string())?;
         }
-        // Events that only tell of sessions and signatures are nothing new.
+        // Events about sessions and signatures alone do not need a new checkpoint.
         let rests = |signed: &Signed| {
             let told = claimed.is_some_and(|(size, _)| size == signed.checkpoint().size);
             let next = Seq(signed.checkpoint().next_seq.0 + history.only_sessions);
@@ -161,15 +161,15 @@ impl<'l> Signing<'l> {
             (signed, next)
         });
         let last_ns = history.last.is_some().then_some(history.last_time_ns);
-        // A log that rests is signed again in good time: by the next call it would be too late.
+        // An idle log is signed again before the policy's limit: the next call would be too late.
         let within_ns = log.policy()?.policy.unsigned_max_ns;
         let ahead = within_ns.map_or(Duration::ZERO, |within_ns| Duration::from_nanos(within_ns.unsigned_abs() / 2));
         Ok(Signing { log, key, publish, said, ahead, read, last_ns, last })
     }
 
-    /// Signs a checkpoint over everything that was added, unless nothing was; gives it out. The flag: whether it is new.
+    /// Signs a checkpoint if anything was added, and publishes it. The flag says whether it is new.
     pub(crate) fn checkpoint(&mut self, ui: &Ui) -> Result<(Signed, bool), CommandError> {
-        // The policy may want a new one of a log that rests, so that runs can begin.
+        // The policy can demand a recent checkpoint even of an idle log, so that runs can begin.
         let ahead_ns = i64::try_from(self.ahead.as_nanos()).unwrap_or(i64::MAX);
         if let Some((signed, Some(next))) = &self.last
             && self.log.next_seq() == *next
@@ -187,10 +187,10 @@ impl<'l> Signing<'l> {
         if let Some(last) = self.last_ns.filter(|last| now < *last) {
             let (now, then) = (to_rfc3339(now), to_rfc3339(last));
             let message = format!(
-                "nothing was signed: expected a time after that of the last checkpoint, {then}, found that the clock says {now}"
+                "nothing was signed: expected a time after that of the last checkpoint, {then}, found {now} on the clock"
             );
             return Err(CommandError::user(message).hint("if the clock is wrong now, set it").hint(
-                "if it was wrong then, `evlog checkpoint --key FILE --clock-was-wrong` says so, once: the log records it, and signs again",
+                "if it was wrong then, `evlog checkpoint --key FILE --clock-was-wrong` signs once in spite of it, and the log records it",
             ));
         }
         let bar = OnceCell::new();
@@ -209,24 +209,24 @@ impl<'l> Signing<'l> {
         let signed = checkpoint.sign(&self.key);
         self.read.record(&statement, origin, signed.to_string().as_bytes())?;
         self.last_ns = Some(now);
-        // The log has grown by the event that tells of this checkpoint, if by nothing else.
+        // The log has grown at least by the event that records this checkpoint.
         self.last = Some((signed.clone(), Some(Seq(statement.next_seq.0 + 1))));
         self.publish.publish(&signed)?;
         Ok((signed, true))
     }
 }
 
-/// The newest checkpoint that a log keeps.
+/// The newest checkpoint that a log keeps, and whose name it has.
 enum Kept {
     Nothing,
-    /// Of the key's name.
+    /// It has the key's name.
     Ours(Signed),
-    /// Of this one.
+    /// It has this other name.
     OfAnotherName(String),
 }
 
-/// The newest checkpoint that the log keeps. It is signed by the key, or by one that the log has recorded. One of a name that
-/// the log does not sign under any more is not gone on from.
+/// The newest checkpoint that the log keeps. It is signed by the key, or by one that the log has recorded. Signing does
+/// not continue from a checkpoint whose name the log no longer uses.
 fn kept(log: &Log, key: &VerifierKey, recorded: &[String], former: &[String]) -> Result<Kept, CommandError> {
     let checkpoints = log.checkpoints();
     let Some(size) = checkpoints.sizes().map_err(evlog_store::OpenError::Io).map_err(evlog::LogError::from)?.pop()
@@ -269,8 +269,8 @@ impl SigningArgs {
     }
 }
 
-/// Does the work, and signs checkpoints at the interval meanwhile and once it is done. `log` gives the log when it is open.
-/// Says what the work gave, and whether all was signed.
+/// Does the work, and signs checkpoints at the interval and at the end. `log` returns the log once it is open. Returns
+/// the result of the work and of the signing.
 pub(crate) fn during<'l, T>(
     signer: Option<Signer>,
     log: &(dyn Fn() -> Option<&'l Log> + Sync),
@@ -288,7 +288,7 @@ pub(crate) fn during<'l, T>(
         let done = work();
         drop(stop);
         let Ok(signing) = begun else {
-            // Without a thread of its own nothing is signed meanwhile, and all the same at the end.
+            // Without a thread, no checkpoint is signed at intervals, but one is still signed at the end.
             return (done, sign_until(&channel::<()>().1, log, signer));
         };
         let Ok(all) = signing.join() else { unreachable!("the thread that signs does not panic") };
@@ -296,8 +296,8 @@ pub(crate) fn during<'l, T>(
     })
 }
 
-/// Where the log's policy wants checkpoints for runs to begin, signs one that is due, and often enough from then on. Where
-/// that fails, the commands are refused and say why, and the failure is reported when the next one is to be signed.
+/// If the log's policy demands recent checkpoints for runs to begin, signs one that is due, and then often enough. If
+/// this fails, the policy refuses the commands with a reason, and the failure is reported at the next signing.
 fn meet_policy(log: &Log, signer: &mut Signer) {
     let Ok(Some(within_ns)) = log.policy().map(|in_force| in_force.policy.unsigned_max_ns) else { return };
     let half = Duration::from_nanos(within_ns.unsigned_abs() / 2).max(Duration::from_secs(1));
@@ -307,7 +307,7 @@ fn meet_policy(log: &Log, signer: &mut Signer) {
     }
 }
 
-/// Signs at the interval until told to stop, and then once more. After a failure no more is signed.
+/// Signs at the interval until it receives the signal to stop, and then once more. Signs nothing after a failure.
 fn sign_until<'l>(
     stopped: &Receiver<()>,
     log: &dyn Fn() -> Option<&'l Log>,
@@ -321,7 +321,7 @@ fn sign_until<'l>(
         };
         if let Some(log) = log() {
             sign(&ui, log, &mut signing, signer).inspect_err(|failure| {
-                crate::ui::alert(&format!("warning: no checkpoint is signed any more: {}", failure.message));
+                crate::ui::alert(&format!("warning: signing of checkpoints has stopped: {}", failure.message));
             })?;
         }
         if waited != Err(RecvTimeoutError::Timeout) {

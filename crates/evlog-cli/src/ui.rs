@@ -1,10 +1,10 @@
-//! The only place that prints. stdout carries the answer, stderr the talk; colour is ornament, and absent where it would
-//! not be seen as colour.
+//! The only place that prints. The answer goes to stdout, messages go to stderr. Colours are used only on a terminal
+//! that shows them.
 //!
 //! Invariants:
-//! - A line for people is a [`Text`], so what comes from others is shown and not obeyed. JSON keeps every character, the
-//!   hidden ones escaped.
-//! - An answer that cannot be written changes no verdict but a yes: printing does not fail, and the command goes on.
+//! - A line for people is a [`Text`], so untrusted text cannot control the terminal. JSON keeps every character, with
+//!   invisible ones escaped.
+//! - Printing never fails, and the command continues. If the answer could not be written, a yes becomes an error; other verdicts stay.
 
 mod json;
 mod region;
@@ -35,10 +35,10 @@ use std::time::{Duration, Instant};
 /// Bytes of the answer that are gathered before they are written.
 const BUFFER_LEN: usize = 64 * 1024;
 
-/// Work that takes no longer is done without a bar.
+/// Work that takes less than this has no progress bar.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What a piece of text wants to say beside its words.
+/// The meaning of a piece of text, shown as a colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
     Plain,
@@ -84,16 +84,16 @@ fn moves(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
-/// The lines that move at the foot of the terminal, if there are any: there is one terminal, and whoever writes to it
-/// writes above them, from whichever thread.
+/// The moving lines at the foot of the terminal, if there are any. There is one terminal, so every thread that writes
+/// to it must write above them.
 static REGION: Mutex<Option<MultiProgress>> = Mutex::new(None);
 
-/// The conversation with whoever called.
+/// The output of a command: its answer, messages and exit code.
 pub(crate) struct Ui {
     answer: BufWriter<Answer>,
-    /// Why the answer cannot be written any more. Nothing is written after that.
+    /// Why the answer can no longer be written. Nothing is written after that.
     lost: Option<io::Error>,
-    /// How long the end waits for a reader that is behind; without one, for ever.
+    /// How long the end of the program waits for a slow reader; without a limit, for ever.
     patience: Option<Duration>,
     answer_colour: bool,
     talk_colour: bool,
@@ -122,7 +122,7 @@ impl Write for Answer {
     }
 }
 
-/// How much is said on stderr besides errors.
+/// How much is printed on stderr besides errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Talk {
     Nothing,
@@ -158,7 +158,7 @@ impl Ui {
         self.write(|answer| json::write_line(answer, object));
     }
 
-    /// A file of the answer, byte for byte. On a terminal, what it would obey is shown instead.
+    /// A file of the answer, byte for byte. On a terminal, control characters are escaped.
     pub(crate) fn file(&mut self, bytes: &[u8]) {
         if io::stdout().is_terminal() {
             let text = String::from_utf8_lossy(bytes);
@@ -168,7 +168,7 @@ impl Ui {
         }
     }
 
-    /// Makes what was answered so far visible.
+    /// Flushes the answer so far.
     pub(crate) fn flush(&mut self) {
         self.write(Write::flush);
     }
@@ -178,8 +178,8 @@ impl Ui {
         self.lost.is_none()
     }
 
-    /// From now on nobody waits for the reader of the answer, who may be slow or asleep, as long as there is room for what it
-    /// has not read; only the end of the program does. Gives what ends a wait for want of room.
+    /// From now on writes do not wait for a slow reader of the answer, as long as there is room for unread output. Only
+    /// the end of the program waits. Returns a handle that ends a wait for room.
     pub(crate) fn spool(&mut self) -> io::Result<LetGo> {
         self.flush();
         let spool = Spool::new(io::stdout())?;
@@ -199,7 +199,7 @@ impl Ui {
         }
     }
 
-    /// A line of talk.
+    /// A message for people, on stderr.
     pub(crate) fn talk(&self, line: impl Into<Text>) {
         if self.talk != Talk::Nothing {
             self.say(&line.into());
@@ -211,7 +211,7 @@ impl Ui {
         self.say(&Text::default().toned(Tone::Bad, "finding:").plain(" ").plain(finding));
     }
 
-    /// Says that the log has no such run.
+    /// Reports that the log has no such run.
     pub(crate) fn no_run(&self, run: &str) {
         self.error(format_args!("no run `{run}` in the log"));
         self.hint("`evlog runs` lists them");
@@ -233,7 +233,7 @@ impl Ui {
         say(&line.render(self.talk_colour, columns(&talk::term())));
     }
 
-    /// Asks whoever sits at the terminal; `None` when nobody does.
+    /// Asks the user at the terminal; `None` if there is no terminal.
     pub(crate) fn confirm(&mut self, question: &str) -> Result<Option<bool>, CommandError> {
         if !io::stdin().is_terminal() {
             return Ok(None);
@@ -253,7 +253,7 @@ impl Ui {
         }
     }
 
-    /// Shows how far long work has come, once it has taken a while; invisible unless stderr is a terminal. `len` in units
+    /// Shows the progress of long work after a while; invisible unless stderr is a terminal. `len` in units
     /// of the work.
     pub(crate) fn progress(&self, what: &'static str, len: u64, unit: Unit) -> Progress {
         if self.talk != Talk::Bars || len == 0 {
@@ -273,8 +273,8 @@ impl Ui {
         Progress::new(bar, Some(Instant::now() + PATIENCE))
     }
 
-    /// The same beside an answer that is printed meanwhile: on a terminal that shows the answer a bar is in its way, and
-    /// not needed.
+    /// The same while an answer is printed: there is no bar if the answer goes to a terminal, because it would be in
+    /// the way.
     pub(crate) fn progress_beside_answer(&self, what: &'static str, len: u64, unit: Unit) -> Progress {
         self.progress(what, if io::stdout().is_terminal() { 0 } else { len }, unit)
     }
@@ -284,8 +284,8 @@ impl Ui {
         (self.talk == Talk::Bars).then(|| Region::new(stages, width, self.talk_colour))
     }
 
-    /// Ends the conversation: what went wrong goes to stderr, and the verdict becomes the exit code. A reader that has gone is
-    /// no failure; an answer that could not be written is one, and leaves no yes.
+    /// Ends the output: errors go to stderr, and the verdict becomes the exit code. A reader that has gone is no error.
+    /// An answer that could not be written is one, and turns a yes into an error.
     pub(crate) fn end(mut self, done: Result<Verdict, CommandError>) -> ExitCode {
         self.flush();
         self.drain();
@@ -326,23 +326,23 @@ fn painted(colour: bool, tone: Tone, text: &str) -> String {
 /// Takes alerts while another thread prints.
 type Alerts = Box<dyn Fn(&str) + Send>;
 
-/// Who takes alerts, if it is not the one who raises them.
+/// The receiver of alerts, if they are not printed at once.
 static ALERTS: Mutex<Option<Alerts>> = Mutex::new(None);
 
-/// From now on alerts are handed to this; or printed again at once.
+/// From now on alerts go to this receiver; with `None`, they are printed at once.
 pub(crate) fn hand_alerts_to(alerts: Option<Alerts>) {
     *ALERTS.lock().unwrap_or_else(PoisonError::into_inner) = alerts;
 }
 
-/// Whether nothing but errors is said.
+/// Whether only errors are printed.
 static IS_QUIET: AtomicBool = AtomicBool::new(false);
 
-/// From now on no alert is said: an alert is no error.
+/// From now on alerts are not printed: an alert is not an error.
 pub(crate) fn silence_alerts() {
     IS_QUIET.store(true, Ordering::Relaxed);
 }
 
-/// A line of talk from any thread that a person must see. While it is handed on, its sender does not wait for its reader.
+/// A message that a person must see, from any thread. If a receiver takes it, the sender does not wait for it to be printed.
 pub(crate) fn alert(line: &str) {
     if IS_QUIET.load(Ordering::Relaxed) {
         return;
@@ -373,11 +373,11 @@ pub(crate) enum Unit {
     Bytes,
     Runs,
     Events,
-    /// Rounds of works that take unlike times.
+    /// Rounds of workloads that take different times.
     Rounds,
 }
 
-/// How far long work has come. Goes away when dropped.
+/// The progress of long work. The bar disappears when this is dropped.
 pub(crate) struct Progress {
     bar: ProgressBar,
     /// When it becomes visible.
@@ -390,13 +390,13 @@ impl Progress {
         Progress { bar, due, shown: AtomicBool::new(false) }
     }
 
-    /// So much is done, from the beginning.
+    /// Sets the amount done since the beginning.
     pub(crate) fn at(&self, done: u64) {
         self.bar.set_position(done);
         self.show();
     }
 
-    /// So much of so much is done: for work whose size is known better as it goes on.
+    /// Sets the amount done and the total: for work whose size becomes known on the way.
     pub(crate) fn at_of(&self, done: u64, len: u64) {
         self.bar.set_length(len);
         self.at(done);
@@ -428,7 +428,7 @@ impl Drop for Progress {
     }
 }
 
-/// Prints what the argument parser says: help and version are answers, everything else is a refusal.
+/// Prints the output of the argument parser: help and version are answers, everything else is a usage error.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
     let _gone = error.print();
     u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)

@@ -1,4 +1,4 @@
-//! What can be typed: the list of commands. The text here is the help, and `docs/cli.md` is made from it.
+//! The list of commands. The doc comments are the help texts, and `docs/cli.md` is made from it.
 
 use super::{
     backup, bench, cat, check_evidence, check_proof, checkpoint, conform, contract, evidence, explain, init, inspect,
@@ -56,7 +56,7 @@ fn made_visible(mut error: clap::Error) -> clap::Error {
         error.insert(kind, ContextValue::String(text));
     }
     let is_visible = error.to_string().lines().all(|line| visible(line) == line);
-    if is_visible { error } else { Arguments::command().error(error.kind(), "an argument holds hidden characters") }
+    if is_visible { error } else { Arguments::command().error(error.kind(), "an argument contains hidden characters") }
 }
 
 #[derive(Debug, Subcommand)]

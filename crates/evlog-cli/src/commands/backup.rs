@@ -74,7 +74,10 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &BackupArgs) -> Result<V
 }
 
 fn taken(to: &Path) -> CommandError {
-    CommandError::user(format!("expected nothing at `{}`, found something: a copy replaces nothing", to.display()))
+    CommandError::user(format!(
+        "expected no file or directory at `{}`, found one: a backup never replaces anything",
+        to.display()
+    ))
 }
 
 fn judge(ui: &Ui, fs: &Arc<dyn Fs>, made: &Path) -> Result<Check, CommandError> {
@@ -106,8 +109,8 @@ fn refuse(ui: &mut Ui, context: &Context, to: &Path, copied: &Copied, found: &Ch
     for finding in &found.contract_findings {
         ui.finding(finding);
     }
-    ui.finding(format_args!("the copy is {}, so no copy was kept", found.report.verdict()));
-    ui.advise("`evlog verify` judges the log itself; docs/repair.md says what can be done");
+    ui.finding(format_args!("the copy is {}, so it was removed", found.report.verdict()));
+    ui.advise("run `evlog verify` on the log itself; docs/repair.md explains what to do");
     if context.json {
         ui.json(&object(&to.display().to_string(), copied, found));
     }

@@ -121,7 +121,7 @@ fn victim(ui: &mut Ui, count: &str, dir: &Path) -> Result<Verdict, CommandError>
     let done = write_until_killed(count, dir, &mut |line| {
         ui.line(line);
         ui.flush();
-        if ui.is_read() { Ok(()) } else { Err("nobody reads what a victim says".into()) }
+        if ui.is_read() { Ok(()) } else { Err("the output of the child process is not read".into()) }
     });
     done.map(|()| Verdict::Yes).map_err(|error| CommandError::user(error.to_string()))
 }
@@ -137,8 +137,9 @@ fn check_room(dir: &Path, scale: &Scale, works: &[Work]) -> Result<(), CommandEr
         return Ok(());
     }
     let [needed, found] = [needed, found].map(|bytes| bytes.div_ceil(1 << 20));
-    let message = format!("no room in `{shown}`: expected {needed} MiB free for these works, found {found} MiB");
-    Err(CommandError::user(message).hint("`--events COUNT` takes less room, `--dir DIR` names another directory"))
+    let message = format!("no room in `{shown}`: expected {needed} MiB free for these workloads, found {found} MiB");
+    Err(CommandError::user(message)
+        .hint("a smaller `--events COUNT` needs less room; `--dir DIR` names another directory"))
 }
 
 /// The first request to stop ends the works in order, a second one the program.

@@ -56,7 +56,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckEvidenceArgs) -> R
     judged.complete(&mut sound);
     if judged.findings.is_empty() && sound.to_page(&judged)? != page {
         judged.findings.push(
-            "the page is not what its data makes: what it shows was changed, or another version of evlog wrote it"
+            "the page does not show what its data says: it was changed, or another version of evlog wrote it"
                 .to_owned(),
         );
     }
@@ -79,7 +79,7 @@ fn print(ui: &mut Ui, evidence: &Evidence, judged: &Judged, witnesses: Option<&W
     let checkpoint = &judged.checkpoint;
     let status = judged.status.as_deref().unwrap_or("unknown");
     let events = format!(
-        "{}, from the run's first on, each in the signed log, none missing between",
+        "{}, from the first event of the run; each is in the signed log, none is missing",
         counted(judged.events.len() as u64, "event")
     );
     let files = format!("{}, as the events give them", counted(judged.projections.len() as u64, "projection"));

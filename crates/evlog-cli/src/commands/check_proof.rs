@@ -136,9 +136,9 @@ fn print(
                 1 => format!("event {first_seq}"),
                 _ => format!("the commit of events {first_seq} to {}", first_seq.0 + events - 1),
             };
-            format!("{which} stands at position {} of the log", frame.start)
+            format!("{which} is at position {} of the log", frame.start)
         }
-        ProofFile::Consistency { old, .. } => format!("the log of {old} bytes is the beginning of this one"),
+        ProofFile::Consistency { old, .. } => format!("this log extends the log of {old} bytes"),
     };
     let mut rows = vec![
         ("proof", "holds".to_owned(), Tone::Good),

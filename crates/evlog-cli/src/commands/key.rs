@@ -84,7 +84,7 @@ fn print(ui: &mut Ui, context: &Context, key: &VerifierKey, private: Option<&Pat
         return;
     }
     let mut rows = vec![("name", key.name().to_owned(), Tone::Strong), ("signs as", role.to_owned(), Tone::Plain)];
-    rows.extend(private.map(|path| ("private", format!("{path}: keep it to yourself"), Tone::Plain)));
+    rows.extend(private.map(|path| ("private", format!("{path}: keep it secret"), Tone::Plain)));
     rows.push(("public", public, Tone::Plain));
     rows.push(("key", text, Tone::Plain));
     facts(ui, &rows);

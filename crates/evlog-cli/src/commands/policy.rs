@@ -88,7 +88,7 @@ fn set(ui: &mut Ui, context: &Context, args: &SetArgs) -> Result<Verdict, Comman
     let text = files::read_text(&args.file, POLICY_LEN_MAX as u64)?;
     let wrong = |error: evlog::LogError| match error {
         evlog::LogError::Policy(error) => CommandError::user(format!("`{}`: {error}", args.file.display()))
-            .hint("nothing was recorded; `evlog policy --help` shows what a policy can say"),
+            .hint("nothing was recorded; `evlog policy --help` shows the members of a policy"),
         error => error.into(),
     };
     // Before the log is opened: a text that is no policy leaves no trace.
@@ -106,7 +106,11 @@ fn set(ui: &mut Ui, context: &Context, args: &SetArgs) -> Result<Verdict, Comman
     }
     facts(
         ui,
-        &[("policy", if is_new { "set now" } else { "as before: this text is in force" }.to_owned(), Tone::Good)],
+        &[(
+            "policy",
+            if is_new { "set now" } else { "unchanged: this text is already in force" }.to_owned(),
+            Tone::Good,
+        )],
     );
     print(ui, &in_force);
     Ok(Verdict::Yes)
@@ -121,7 +125,7 @@ fn show(ui: &mut Ui, context: &Context, args: &ShowArgs) -> Result<Verdict, Comm
     let in_force = args.at.map_or_else(|| policies.last(), |at| policies.at(Seq(at)));
     if args.text {
         let Some(set) = &in_force.set else {
-            return Err(CommandError::user("expected a policy that was set, found that the default is in force")
+            return Err(CommandError::user("expected a policy that was set, found the default policy")
                 .with_code(Verdict::No.code()));
         };
         ui.file(set.said.text.as_bytes());
@@ -172,10 +176,9 @@ fn print(ui: &mut Ui, in_force: &InForce) {
         }
     };
     if let Some(replaced) = in_force.replaced {
-        rows.push(("replaced", format!("that of seq {replaced}"), Tone::Plain));
+        rows.push(("replaced", format!("the policy of seq {replaced}"), Tone::Plain));
     }
-    let bound =
-        |bound: Option<i64>| bound.map_or("as far as times go".to_owned(), |ns| format!("at most {}", to_span(ns)));
+    let bound = |bound: Option<i64>| bound.map_or("any time".to_owned(), |ns| format!("at most {}", to_span(ns)));
     let (ahead, behind) = (bound(policy.ahead_ns), bound(policy.behind_ns));
     rows.push(("at", format!("{ahead} ahead of the clock, {behind} behind it"), Tone::Plain));
     rows.push((

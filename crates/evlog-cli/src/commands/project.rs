@@ -137,7 +137,7 @@ fn write_recorded(
 fn recording(context: &Context) -> Result<Log, CommandError> {
     context
         .writer("project", false)
-        .map_err(|error| error.hint("with --no-record, files are written and the log is left alone"))
+        .map_err(|error| error.hint("with --no-record, files are written and nothing is recorded in the log"))
 }
 
 fn write_runs(
@@ -198,6 +198,6 @@ fn print(ui: &mut Ui, context: &Context, bundle: &Bundle, written: &[bool], reco
     let (count, new) = (written.len(), written.iter().filter(|written| **written).count());
     let recorded = if recorded { ", digests recorded" } else { "" };
     let count = counted(count as u64, "file");
-    let new = if new == 0 { "as they were".to_owned() } else { format!("{new} written") };
+    let new = if new == 0 { "unchanged".to_owned() } else { format!("{new} written") };
     ui.line(Text::default().toned(Tone::Strong, &bundle.run).plain(format_args!("  {count}, {new}{recorded}")));
 }

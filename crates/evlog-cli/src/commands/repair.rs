@@ -87,7 +87,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RepairArgs) -> Result<V
     if context.json {
         print(ui, context, args, &plan, State::Done);
     } else {
-        ui.talk(format_args!("done; `evlog verify` judges the whole log"));
+        ui.talk(format_args!("done; run `evlog verify` to check the whole log"));
     }
     Ok(Verdict::Yes)
 }
@@ -176,7 +176,7 @@ fn given_up(loss: &Loss) -> String {
     let bytes = counted(loss.len, "byte");
     let missing = match loss.missing() {
         0 => String::new(),
-        missing => format!(", besides {} that are gone already", counted(missing, "byte")),
+        missing => format!(", in addition to {} that are already missing", counted(missing, "byte")),
     };
     format!("{bytes} from position {} on, {events} from seq {} on{missing}", loss.position, loss.first_seq)
 }
@@ -233,7 +233,7 @@ fn refusal(ui: &mut Ui, args: &RepairArgs, refused: &Refused) {
             ));
         }
         Some(_) => {}
-        None => ui.advise("only the end of a log can be given up; `evlog inspect` shows what can be read besides"),
+        None => ui.advise("only the end of a log can be given up; `evlog inspect` shows what is still readable"),
     }
 }
 

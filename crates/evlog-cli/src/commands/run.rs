@@ -183,7 +183,7 @@ fn run_plan(
 ) -> Result<RunReport, CommandError> {
     // A new log has its first commit before the view opens it. As long as there is no run, none has failed.
     log.begin().map_err(|error| {
-        CommandError::from(error).hint("nothing was recorded; once that is mended, the same command can be given again")
+        CommandError::from(error).hint("nothing was recorded; after the fix, run the same command again")
     })?;
     let mut view = View::open(&context.log, contracts())?;
     let failed = |error| claim::failed(context, args, error);

@@ -49,7 +49,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Ver
     {
         let known: Vec<&str> = view.contracts().names().collect();
         return Err(CommandError::user(format!(
-            "--contract: expected one of {}, or a definition that a run brought, found `{contract}`",
+            "--contract: expected one of {}, or a contract file that a run was created with, found `{contract}`",
             known.join(", ")
         )));
     }
@@ -79,7 +79,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Ver
         }
         if let Some(run) = runs.iter().find(|run| run.contract == "pipeline" && !run.terminal) {
             let command = resuming(None, &run.run, Path::new("."), &context.log);
-            ui.advise(&format!("a pipeline that `evlog run` left in progress is taken up by `{command}`"));
+            ui.advise(&format!("to continue a pipeline run that is in progress: `{command}`"));
         }
     }
     for error in &all.errors {

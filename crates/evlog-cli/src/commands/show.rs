@@ -94,7 +94,12 @@ fn show(ui: &mut Ui, bundle: &Bundle, bytes: &[u8], last: Option<(Seq, Times, Op
         let mark = mark.map(marks::text);
         member(ui, LAST, width, &[vec![recorded], Vec::from_iter(mark)].concat());
     }
-    member(ui, "times", width, &["when it occurred, as commands say, or else when it was recorded".to_owned()]);
+    member(
+        ui,
+        "times",
+        width,
+        &["when it occurred, if its command gave a time, or else when it was recorded".to_owned()],
+    );
     let files: Vec<String> =
         bundle.files.values().map(|file| format!("{} ({} bytes)", file.path, file.bytes.len())).collect();
     member(ui, "files", width, &files);

@@ -140,19 +140,20 @@ fn conclude(answers: answers::Written, offering: Offering) -> Result<Verdict, Co
     let last = offering.last_line;
     if let Some((line, error)) = answers.failed {
         return Err(error.during(format_args!("line {line}")).hint(format!(
-            "lines {line} to {last} may have been recorded, later ones were not: look with `evlog tail` before you submit them \
+            "lines {line} to {last} may have been recorded, later lines were not: check with `evlog tail` before you submit them \
              again (a line with an `id` is never recorded twice)"
         )));
     }
     if let Some(signal) = offering.signal {
         let message =
-            format!("stopped by {signal}: lines up to {last} are done and answered, later ones are not recorded");
-        return Err(CommandError::user(message)
-            .hint("the log was closed in order; the rest of the input can be submitted again"));
+            format!("stopped by {signal}: lines up to {last} are processed and answered, later lines are not recorded");
+        return Err(
+            CommandError::user(message).hint("the log was closed; the rest of the input can be submitted again")
+        );
     }
     match offering.stopped {
         Some(error) => {
-            Err(error.hint(format!("lines up to {last} are done and answered, later ones are not recorded")))
+            Err(error.hint(format!("lines up to {last} are processed and answered, later lines are not recorded")))
         }
         None => Ok(answers.tally.verdict()),
     }

@@ -213,7 +213,7 @@ fn stated(checkpoint: &Checkpoint) -> Stated {
 /// Adds what the log's own notes show.
 fn own(context: &Context, report: &mut Report, given: Option<&Kept>) -> Result<Judged, CommandError> {
     let parse = |bytes: &[u8], recorded: &[String]| notes::claim(bytes, recorded, given.map(|given| &given.trust));
-    // What one from outside has shown already is not said again.
+    // What one from elsewhere has shown already is not said again.
     let given = given.filter(|_| report.findings.count() > 0).map(|given| given.covered().size);
     let fs: Arc<dyn Fs> = Arc::new(StdFs);
     Ok(own_notes::judge(&fs, &context.log, report, given, &parse)?)
@@ -265,14 +265,14 @@ fn record(context: &Context, found: &Check, kept: Option<&Kept>, resumed: Before
     match recorded {
         Some(recorded) => Ok(recorded?),
         None => Err(CommandError::user(format!(
-            "the verification is not recorded: `{}` is not the log that was verified, or not as it was: expected log {}, which \
+            "the verification is not recorded: `{}` is not the log that was verified, or has changed: expected log {}, which \
              begins with {} bytes of root {}",
             context.log.display(),
             report.log_id.map_or("of no id that can be read".to_owned(), |id| id.to_string()),
             report.end,
             report.root
         ))
-        .hint("the verdict is of the log that was there before; verify this one")),
+        .hint("the verdict is about the previous log; verify the new one")),
     }
 }
 
@@ -307,8 +307,8 @@ fn contracts_row(runs: u64, policies: u64, findings: &[FoldError]) -> (&'static 
     let runs = counted(runs, "run");
     let own = findings.iter().filter(|finding| finding.run == LOG_STREAM).count();
     let said = match (findings.len() - own, policies) {
-        (0, 0) => format!("{runs}, each as its contract says"),
-        (0, _) => format!("{runs}, each as its contract and the policy of its time say"),
+        (0, 0) => format!("{runs}, each follows its contract"),
+        (0, _) => format!("{runs}, each follows its contract and the policy of its time"),
         (broken, 0) => format!("{runs}, of which {broken} cannot be folded"),
         (broken, _) => format!("{runs}, of which {broken} break the policy or cannot be folded"),
     };
@@ -353,7 +353,7 @@ fn print(ui: &mut Ui, context: &Context, found: &Check, kept: Option<&Kept>, own
     ]);
     if let Some((before, begun_ns)) = resumed {
         let begun = to_rfc3339(begun_ns);
-        let text = format!("from position {before}; the bytes before were read by a verification that began {begun}");
+        let text = format!("from position {before}; an earlier verification, begun {begun}, read the bytes before");
         rows.push(("resumed", text, Tone::Warning));
     }
     if let Some(kept) = kept {
@@ -380,7 +380,7 @@ fn evidence_row(has_outside: bool, own: &Judged) -> (&'static str, String, Tone)
         1 => ("; 1 that the log records is not kept".to_owned(), Tone::Warning),
         some => (format!("; {some} that the log records are not kept"), Tone::Warning),
     };
-    let outside = if has_outside { "one from outside" } else { "none from outside" };
+    let outside = if has_outside { "one from elsewhere" } else { "none from elsewhere" };
     ("evidence", format!("{kept}{not_kept}; {outside}"), tone)
 }
 
@@ -397,15 +397,15 @@ fn own_row(path: &Path) -> (&'static str, String, Tone) {
 /// What to do: about a checkpoint that covers what was given up, to ask for a newer one.
 fn advice(context: &Context, found: &Check, kept: Option<&Kept>) -> String {
     if found.report.verdict() == WorstVerdict::TornTail && !has_head(context, found.report.log_id) {
-        return "the next writer cuts the tail and keeps it in quarantine; no `HEAD` says how much was acknowledged, so it is not known \
-                whether any of it was: compare with a copy or a checkpoint first"
+        return "the next writer cuts the tail and keeps it in quarantine. Without `HEAD` it is unknown \
+                whether any of it was acknowledged: first compare the log with a copy or a checkpoint"
             .to_owned();
     }
     let is_only = found.report.findings.kept().iter().all(|finding| ["C-51", "C-52"].contains(&finding.rule));
     let covers = |position: u64| kept.is_some_and(|kept| is_only && kept.covered().size.0 > position);
     match found.losses.iter().find(|(_, loss)| covers(loss.position)) {
         Some((seq, loss)) => format!(
-            "the log says that it gave up the bytes from position {} on (event {seq}, accepted by {}), which this checkpoint \
+            "the log records that it gave up the bytes from position {} on (event {seq}, accepted by {}), which this checkpoint \
              covers: ask who accepted it, and for a checkpoint under the log's new name",
             loss.position, loss.accepted_by
         ),

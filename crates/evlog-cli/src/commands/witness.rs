@@ -73,7 +73,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &WitnessArgs) -> Result<
     let state = State::lock(&args.state)?;
     if args.last {
         let Some(note) = state.note(&log_key)? else {
-            ui.finding(format_args!("nothing was seen yet of {}", log_key.name()));
+            ui.finding(format_args!("no checkpoint of {} was seen yet", log_key.name()));
             return Ok(Verdict::No);
         };
         return write(ui, &args.out, &note).map(|()| Verdict::Yes);
@@ -92,7 +92,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &WitnessArgs) -> Result<
         Err(refusal) => return Err(missing(&args.state, &refusal)),
     }
     if seen.is_none() {
-        ui.talk(format_args!("first checkpoint seen of {}: it is taken as it is", log_key.name()));
+        ui.talk(format_args!("first checkpoint seen of {}: accepted without a proof", log_key.name()));
     }
     signed.cosign(&key, now);
     state.keep(&signed)?;
@@ -129,15 +129,15 @@ fn alarm(
     ui.finding(format_args!("{}: {refusal}", checkpoint.origin));
     let evidence = state.keep_evidence(signed)?;
     ui.talk(format_args!(
-        "not cosigned. The checkpoint is kept as `{}`: the log's key has signed it and the one before it",
+        "not cosigned. The checkpoint is kept as `{}`: the log's key has signed both it and the previous one",
         evidence.display()
     ));
     if matches!(refusal, WitnessRefusal::Shorter { .. } | WitnessRefusal::Fork { .. } | WitnessRefusal::Unproven(_)) {
         ui.advise(
-            "a log that gave up signed bytes (`log.loss_accepted`) signs under a new name, which a witness takes as a new log; \
-             nothing is cosigned under the old one again",
+            "a log that gave up signed bytes (`log.loss_accepted`) signs under a new name, and a witness treats it as a new log; \
+             nothing is cosigned under the old name again",
         );
-        ui.advise("a log that was restored from an older copy does the same: see docs/copying.md");
+        ui.advise("a log that was restored from an older copy looks the same: see docs/copying.md");
     }
     if context.json {
         let (reason, note) = (refusal.to_string(), signed.to_string());
@@ -159,7 +159,7 @@ fn missing(state: &Path, refusal: &WitnessRefusal) -> CommandError {
                 "`evlog witness --last --state {}` prints the checkpoint to give to `evlog prove --from`",
                 quoted(&state.display().to_string())
             ))
-            .hint("a log that was restored from an older copy cannot give one: docs/copying.md says how to go on"),
+            .hint("a log that was restored from an older copy cannot provide one: docs/copying.md explains what to do"),
     }
 }
 
@@ -193,8 +193,11 @@ impl State {
         let Some(note) = self.note(log)? else { return Ok(None) };
         let path = self.dir.join(State::name(log.name()));
         let changed = |why: &dyn std::fmt::Display| {
-            CommandError::user(format!("what this witness saw last, `{}`, cannot be believed: {why}", path.display()))
-                .hint("bring the file back from a copy; without it a fork would go unnoticed")
+            CommandError::user(format!(
+                "the last checkpoint that this witness saw, `{}`, is not valid: {why}",
+                path.display()
+            ))
+            .hint("restore the file from a copy; without it, a fork cannot be detected")
         };
         let signed = Signed::open(note.as_bytes(), log).map_err(|error| changed(&error))?;
         let time = signed.note().verify(key.verifier()).map_err(|error| changed(&error))?;

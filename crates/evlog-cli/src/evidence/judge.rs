@@ -171,12 +171,12 @@ impl Judged {
     pub(crate) fn limit(&self) -> String {
         let last = self.events.len().saturating_sub(1);
         let what = if self.has_ended {
-            "by its contract the run has ended here"
+            "by its contract, the run has ended here"
         } else {
-            "the status may be another one since"
+            "the status may have changed since"
         };
         format!(
-            "proven up to event {last} of the run, counted from 0; later events may be left out, before the checkpoint too; {what}"
+            "proven up to event {last} of the run (counted from 0); later events may be left out, even if the checkpoint covers them; {what}"
         )
     }
 

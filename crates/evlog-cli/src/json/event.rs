@@ -25,7 +25,7 @@ pub(crate) struct EventLine<'a> {
     pub(crate) payload: Payload,
 }
 
-/// The times of a commit, and the mark where these are apart. All `null` where there is no commit.
+/// The times of a commit, and the mark if they differ too much. All `null` if there is no commit.
 #[derive(Default, Serialize)]
 pub(crate) struct TimesMembers {
     recorded: Option<String>,
@@ -43,7 +43,7 @@ impl TimesMembers {
     }
 }
 
-/// What the events of a commit share. All `null` where there is no commit.
+/// What the events of a commit share. All `null` if there is no commit.
 #[derive(Default, Serialize)]
 pub(crate) struct HeadMembers<'a> {
     #[serde(flatten)]
@@ -66,7 +66,7 @@ impl<'a> HeadMembers<'a> {
     }
 }
 
-/// A payload: what it says, and its own text where it is JSON.
+/// A payload: its decoded members, or its own text if it is JSON.
 pub(crate) struct Payload {
     pub(crate) value: Value,
     text: Option<Box<RawValue>>,

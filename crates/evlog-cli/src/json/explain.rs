@@ -3,7 +3,7 @@
 use super::TimesMembers;
 use serde::Serialize;
 
-/// Why a run is as it is.
+/// Why a run is in its state.
 #[derive(Serialize)]
 pub(crate) struct ExplainObject<'a> {
     pub(crate) run: &'a str,
@@ -13,7 +13,7 @@ pub(crate) struct ExplainObject<'a> {
     pub(crate) reasons: Vec<ExplainReason<'a>>,
 }
 
-/// One reason, blame first.
+/// One reason; the cause comes first.
 #[derive(Serialize)]
 pub(crate) struct ExplainReason<'a> {
     pub(crate) role: &'static str,

@@ -1,4 +1,4 @@
-//! The lines of `inspect`. Each says in `what` which shape it has; paths are within the log's directory.
+//! The lines of `inspect`. Member `what` names the shape of each line; paths are within the log's directory.
 
 use super::{EventLine, HeadMembers};
 use serde::Serialize;
@@ -12,7 +12,7 @@ pub(crate) struct LogLine {
     pub(crate) bytes: u64,
 }
 
-/// The verdict where no segment is left.
+/// The verdict if no segment is left.
 #[derive(Serialize)]
 pub(crate) struct VerdictLine {
     pub(crate) what: &'static str,
@@ -22,7 +22,7 @@ pub(crate) struct VerdictLine {
     pub(crate) wrong: String,
 }
 
-/// A segment file. The members of its header are `null` when that cannot be read.
+/// A segment file. The members of its header are `null` if the header cannot be read.
 #[derive(Serialize)]
 pub(crate) struct SegmentLine<'a> {
     pub(crate) what: &'static str,
@@ -88,7 +88,7 @@ pub(crate) struct SidecarLine<'a> {
     pub(crate) wrong: Option<&'a str>,
 }
 
-/// A frame whose checksum matches. What its commit says is `null` when that does not decode.
+/// A frame whose checksum matches. The members of its commit are `null` if the commit does not decode.
 #[derive(Serialize)]
 pub(crate) struct FrameLine<'a> {
     pub(crate) what: &'static str,
@@ -103,7 +103,7 @@ pub(crate) struct FrameLine<'a> {
     pub(crate) wrong: Option<String>,
 }
 
-/// Bytes that are no frame.
+/// Bytes that are not a frame.
 #[derive(Serialize)]
 pub(crate) struct BytesLine<'a> {
     pub(crate) what: &'static str,
@@ -112,7 +112,7 @@ pub(crate) struct BytesLine<'a> {
     pub(crate) wrong: &'a str,
 }
 
-/// One place: the fields of a frame header as they stand there, the commit when it is one, and the bytes.
+/// One position: the fields of a frame header as stored there, the commit if it is one, and the bytes.
 #[derive(Serialize)]
 pub(crate) struct PlaceLine<'a> {
     pub(crate) what: &'static str,

@@ -1,4 +1,4 @@
-//! The shapes of `--json`, version 1: own structs, so that no change inside the program can change a promise. They are
+//! The shapes of `--json`, version 1: separate structs, so that no change inside the program can change a shape by accident. They are
 //! described in `docs/json.md`.
 //!
 //! Within a version no key is renamed, removed, or given another type; new keys may come.

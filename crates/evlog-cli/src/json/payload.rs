@@ -1,9 +1,9 @@
 //! Payloads of built-in kinds as JSON: a mirror of the tables in `docs/format.md` and `docs/lifecycle/`, for reading.
 //!
-//! Each struct here has the fields of its table in the table's order, so it reads the bytes; its names are the promise.
+//! Each struct has the fields of its table in the table's order, so it can decode the bytes. Its field names are a stable interface.
 //! Digests are hexadecimal, closed sets are their words, JSON that a payload carries as text is JSON again.
 //!
-//! Invariant: what cannot be read is shown as it is, in hexadecimal. `verify` is the place that judges it.
+//! Invariant: bytes that cannot be decoded are shown in hexadecimal. Only `verify` reports them as findings.
 
 mod history;
 mod machine;

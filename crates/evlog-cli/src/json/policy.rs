@@ -6,7 +6,7 @@ use serde::Serialize;
 /// written as in the text of a policy.
 #[derive(Serialize)]
 pub(crate) struct PolicyObject<'a> {
-    /// Null where no policy was set: then the rest is the default.
+    /// `null` if no policy was set: then the other members are the default policy.
     pub(crate) seq: Option<u64>,
     pub(crate) recorded: Option<String>,
     pub(crate) set_by: Option<&'a str>,

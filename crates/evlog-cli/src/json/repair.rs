@@ -26,7 +26,7 @@ pub(crate) struct StepObject<'a> {
     pub(crate) kept_as: Option<&'a str>,
 }
 
-/// What is given up, or would be.
+/// The loss that is accepted, or would be.
 #[derive(Serialize)]
 pub(crate) struct LossObject<'a> {
     pub(crate) position: u64,
@@ -40,7 +40,7 @@ pub(crate) struct LossObject<'a> {
     pub(crate) kept_as: Option<&'a str>,
 }
 
-/// Why nothing is done.
+/// Why the repair is refused.
 #[derive(Serialize)]
 pub(crate) struct RefusedObject<'a> {
     pub(crate) row: Option<&'static str>,

@@ -98,7 +98,7 @@ pub(crate) struct CheckObject<'a> {
     pub(crate) findings: &'a [CheckFinding],
 }
 
-/// A file that is not as the log says.
+/// A file that differs from what the log says.
 #[derive(Debug, Serialize)]
 pub(crate) struct CheckFinding {
     /// `different`, `missing`, `unexpected`, `unknown_run` or `unreadable`.
@@ -174,7 +174,7 @@ pub(crate) struct VerifyObject<'a> {
     pub(crate) runs: u64,
     pub(crate) policies: u64,
     pub(crate) unknown_kinds: u64,
-    /// Position after the last good commit, seq that follows it, and the root of the bytes before it.
+    /// Position after the last good commit, the next seq, and the root of the bytes before that position.
     pub(crate) end: u64,
     pub(crate) next_seq: u64,
     pub(crate) root: String,
@@ -188,11 +188,11 @@ pub(crate) struct VerifyObject<'a> {
     /// The note of the log's own that it does not agree with.
     pub(crate) own_checkpoint: Option<String>,
     pub(crate) evidence: EvidenceFrom,
-    /// Where it went on.
+    /// Where a resumed verification continued.
     pub(crate) resumed: Option<ResumedObject>,
 }
 
-/// Where a verification went on that was interrupted.
+/// Where an interrupted verification continued.
 #[derive(Serialize)]
 pub(crate) struct ResumedObject {
     pub(crate) position: u64,
@@ -212,7 +212,7 @@ pub(crate) struct SampledObject<'a> {
     pub(crate) events: u64,
     pub(crate) findings_count: u64,
     pub(crate) findings: Vec<VerifyFinding<'a>>,
-    /// None where runs were not judged.
+    /// `None` if runs were not judged.
     pub(crate) runs: Option<u64>,
     pub(crate) contract_findings: Option<Vec<ReplayErrorObject<'a>>>,
     pub(crate) checkpoint: Option<VerifiedCheckpoint<'a>>,
@@ -224,19 +224,19 @@ pub(crate) struct SampledObject<'a> {
 /// What a log was compared with.
 #[derive(Serialize)]
 pub(crate) struct EvidenceFrom {
-    /// How many checkpoints it keeps itself.
+    /// Number of checkpoints that the log keeps itself.
     pub(crate) kept: u64,
-    /// With how many of them it was compared.
+    /// Number of those that it was compared with.
     pub(crate) compared: u64,
-    /// How many checkpoints its events record.
+    /// Number of checkpoints that its events record.
     pub(crate) recorded: u64,
-    /// How many of these it does not keep.
+    /// Number of these that it does not keep.
     pub(crate) not_kept: u64,
-    /// Whether it was compared with one from outside.
+    /// Whether it was compared with one from elsewhere.
     pub(crate) outside: bool,
 }
 
-/// What was taken.
+/// The sample.
 #[derive(Serialize)]
 pub(crate) struct SampleObject {
     pub(crate) parts_per_million: u64,
@@ -247,7 +247,7 @@ pub(crate) struct SampleObject {
     pub(crate) missed: [MissedObject; 2],
 }
 
-/// With what probability so many wrong segments are missed.
+/// The probability that a sample of this size misses this number of wrong segments.
 #[derive(Serialize)]
 pub(crate) struct MissedObject {
     pub(crate) segments: u64,
@@ -298,7 +298,7 @@ pub(crate) struct BenchObject<'a> {
     pub(crate) series: Vec<BenchSeries<'a>>,
 }
 
-/// What the works ran on.
+/// The machine that the workloads ran on.
 #[derive(Serialize)]
 pub(crate) struct BenchMachine<'a> {
     pub(crate) processor: &'a str,
@@ -310,7 +310,7 @@ pub(crate) struct BenchMachine<'a> {
     pub(crate) load: &'a str,
 }
 
-/// Syncs before the works began, in nanoseconds.
+/// Duration of syncs before the workloads began, in nanoseconds.
 #[derive(Serialize)]
 pub(crate) struct BenchDisk {
     pub(crate) growing: u64,
@@ -319,7 +319,7 @@ pub(crate) struct BenchDisk {
     pub(crate) looks_quiet: bool,
 }
 
-/// The figures of one contender in one case of a work.
+/// The figures of one contender in one case of a workload.
 #[derive(Serialize)]
 pub(crate) struct BenchSeries<'a> {
     pub(crate) work: &'a str,

@@ -5,7 +5,7 @@ use evlog_format::Seq;
 use evlog_projection::Malformed;
 use serde::{Serialize, Serializer};
 
-/// What one line of input was answered. Absent members are left out.
+/// The answer to one line of input. Absent members are left out.
 #[derive(Serialize)]
 pub(crate) struct ResultLine<'a> {
     line: u64,
@@ -56,7 +56,7 @@ impl<'a> ResultLine<'a> {
         }
     }
 
-    /// What is not a command. `pointer` is absent when it is the whole line that is wrong.
+    /// A line that is not a command. `pointer` is absent if the whole line is wrong.
     pub(crate) fn malformed(line: u64, malformed: &'a Malformed) -> ResultLine<'a> {
         let pointer = Some(malformed.pointer.as_str()).filter(|pointer| !pointer.is_empty());
         let error = Some(ErrorObject { code: "MALFORMED", message: &malformed.message, pointer });

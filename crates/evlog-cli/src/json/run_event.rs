@@ -1,10 +1,10 @@
-//! What `run --json` tells before its answer: one object a line for each thing that happens.
+//! What `run --json` prints before its answer: one line with an object for each step of the run.
 
 use evlog_pipeline::Progress;
 use serde::Serialize;
 use std::path::Path;
 
-/// One thing that happened; `event` names it.
+/// One step of the run; `event` names its kind.
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum RunEvent<'a> {
@@ -31,7 +31,7 @@ pub(crate) struct GateFinding<'a> {
 }
 
 impl<'a> RunEvent<'a> {
-    /// The object for what happened; none for the end, which is the answer. `shown` spells paths.
+    /// The object for a step; `None` for the end of the run, which is the answer. `shown` formats paths.
     pub(crate) fn of(progress: &Progress<'a>, shown: &dyn Fn(&Path) -> String) -> Option<RunEvent<'a>> {
         Some(match *progress {
             Progress::RunCreated { run, bundle, stages, retry_of } => {

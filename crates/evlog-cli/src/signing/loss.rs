@@ -1,8 +1,8 @@
-//! Checkpoints that cover what a log gave up: they are set aside, and their name is not signed under again.
+//! Checkpoints that cover lost bytes: they are set aside, and the log never signs under their name again.
 //!
-//! Why: a checkpoint is a promise about everything after it, too. Whoever holds one over the lost bytes, a witness first of
-//! all, would rightly call every later one of that name a contradiction. So the log goes on under a new name, and the event
-//! of the loss says what happened.
+//! Why: a checkpoint promises that every later checkpoint extends it. A witness that holds a checkpoint over the lost
+//! bytes would rightly report every later checkpoint of that name as a contradiction. So the log continues under a new
+//! name, and the event of the loss explains why.
 
 use crate::error::CommandError;
 use crate::notes;
@@ -14,7 +14,7 @@ use evlog_proof::VerifierKey;
 use evlog_store::OpenError;
 use std::cell::OnceCell;
 
-/// Sets aside what covers the last loss. The names under which such checkpoints were signed; the key's must not be one.
+/// Sets aside the checkpoints that cover the last loss. Returns the names that signed them, and refuses a key that has one of these names.
 pub(super) fn set_aside(
     ui: &Ui,
     log: &Log,
@@ -48,7 +48,7 @@ pub(super) fn set_aside(
     Ok(spoilt)
 }
 
-/// Whether a checkpoint is one of the log as it is now: it was signed after the loss, and not recorded any more.
+/// Whether a checkpoint describes the current log: it was signed after the loss, but the event that recorded it is gone.
 fn covers_what_is_there(ui: &Ui, log: &Log, size: Position) -> Result<bool, CommandError> {
     let claimed = notes::claimed_kept(&log.checkpoints(), size)?;
     let bar = OnceCell::new();
@@ -68,6 +68,6 @@ fn refused(name: &str, loss: Option<&AfterLoss>) -> CommandError {
     let message =
         format!("nothing was signed: the log gave up {what} as {name}: expected a key of a new name, found {name}");
     CommandError::user(message)
-        .hint(format!("`evlog key new NAME` with another name, such as `{name}-2`, makes one"))
-        .hint("whoever holds checkpoints of the old name has to be told: docs/repair.md, \"Signed bytes that were given up\"")
+        .hint(format!("`evlog key new NAME` with another name, such as `{name}-2`, creates one"))
+        .hint("inform everyone who holds checkpoints of the old name: docs/repair.md, \"Signed bytes that were given up\"")
 }

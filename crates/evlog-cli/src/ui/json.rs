@@ -1,4 +1,4 @@
-//! JSON of the answer: one line an object, every character kept. What a terminal would obey or hide is escaped.
+//! JSON of the answer: one object per line, every character kept. Control and invisible characters are escaped.
 
 use super::is_hidden;
 use serde::Serialize;
@@ -18,7 +18,7 @@ struct Visible;
 impl Formatter for Visible {
     fn write_string_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
         let mut rest = fragment;
-        // Nearly all text is plain, and this is how nearly all of `cat --json` is written.
+        // Fast path: nearly all text in `cat --json` is plain.
         if fragment.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
             return out.write_all(fragment.as_bytes());
         }
@@ -32,7 +32,7 @@ impl Formatter for Visible {
         out.write_all(rest.as_bytes())
     }
 
-    /// JSON that is written as it was recorded: hidden characters stand in its strings only, where an escape is the same.
+    /// JSON that is written as it was recorded: hidden characters occur only in its strings, where an escape means the same.
     fn write_raw_fragment<W: ?Sized + Write>(&mut self, out: &mut W, fragment: &str) -> io::Result<()> {
         self.write_string_fragment(out, fragment)
     }

@@ -2,7 +2,7 @@
 //!
 //! Does: show the state, the elapsed time and the last line of output of the stage that runs, how much of its files was
 //! read, and which stages wait.
-//! Does not: tell anything that happened. That is said above these lines, and stays there.
+//! Does not: report events. Those are printed above these lines, and stay there.
 //!
 //! Invariants:
 //! - The lines are drawn ten times a second, however much a stage prints: output is only kept until the next drawing.
@@ -21,14 +21,14 @@ use std::time::Duration;
 const EVERY: Duration = Duration::from_millis(100);
 /// On a terminal with fewer columns names are not padded, so that there is room for what a stage prints.
 const PADDED_COLUMNS_MIN: usize = 60;
-/// Of a line of output no more is looked at, in bytes: no terminal is as wide.
+/// Only this many bytes of a line of output are considered: no terminal is wider.
 const LINE_LEN_MAX: usize = 2048;
 
 /// The moving lines. What is said on stderr meanwhile is written above them.
 pub(crate) struct Region {
     lines: MultiProgress,
     stages: Vec<Line>,
-    /// While what the run has left is read, before any stage.
+    /// Shown while the files of a resumed run are read, before any stage.
     whole: Option<ProgressBar>,
 }
 
@@ -43,17 +43,17 @@ struct Line {
 struct Shown {
     state: Doing,
     last: String,
-    /// How many bytes of how many were read of its files, while they are.
+    /// Bytes read of its files, and their total, while they are read.
     read: Option<(u64, u64)>,
 }
 
-/// What is done of a stage.
+/// What a stage is doing.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Doing {
     #[default]
     Waits,
     Runs,
-    /// What another run left of it is copied; it has no process, and no time of one.
+    /// Its files are copied from another run; it has no process and no elapsed time.
     TakenOver,
 }
 
@@ -84,7 +84,7 @@ impl Region {
         }
     }
 
-    /// What another run left of the stage is copied.
+    /// The files of the stage are copied from another run.
     pub(crate) fn take_over(&mut self, stage: &str) {
         self.clear_whole();
         if let Some(line) = self.line(stage) {
@@ -93,7 +93,7 @@ impl Region {
         }
     }
 
-    /// So many bytes of so many were read of the stage's files; or, without a stage, of what the run has left.
+    /// Shows how many bytes of the stage's files were read; without a stage, of the files that a resumed run has.
     pub(crate) fn reads(&mut self, stage: Option<&str>, done: u64, len: u64) {
         if let Some(stage) = stage {
             self.clear_whole();
@@ -144,7 +144,7 @@ impl Drop for Region {
     fn drop(&mut self) {
         self.stages.iter().for_each(|line| line.bar.disable_steady_tick());
         *slot() = None;
-        // A terminal that is gone needs no clearing.
+        // If the terminal is gone, it needs no clearing.
         let _gone = self.lines.clear();
     }
 }
@@ -158,7 +158,7 @@ fn locked(shown: &Mutex<Shown>) -> MutexGuard<'_, Shown> {
     shown.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Each drawing asks anew how wide the terminal is.
+/// Each drawing asks again for the width of the terminal.
 fn style(stage: String, width: usize, colour: bool, shown: Arc<Mutex<Shown>>) -> ProgressStyle {
     let key = move |state: &ProgressState, line: &mut dyn Write| {
         let (_, columns) = talk::term().size();
@@ -174,7 +174,7 @@ fn amount(done: u64, len: u64) -> String {
     format!("{} of {}", BinaryBytes(done), BinaryBytes(len))
 }
 
-/// A line of at most so many columns, less one: some terminals move on when the last is written.
+/// Cuts a line to one column less than the width: some terminals wrap when the last column is written.
 fn compose(columns: usize, stage: &str, width: usize, shown: &Shown, elapsed: Duration) -> String {
     let took = format!("{:.1} s", elapsed.as_secs_f64());
     let (word, last) = match shown.read {
@@ -184,7 +184,7 @@ fn compose(columns: usize, stage: &str, width: usize, shown: &Shown, elapsed: Du
     let text = match shown.state {
         Doing::Runs if columns < PADDED_COLUMNS_MIN => format!("  {stage}  {word}  {took}  {last}"),
         Doing::Runs => format!("  {stage:width$}  {word:8} {took:>7}  {last}"),
-        Doing::TakenOver => format!("  {stage:width$}  taking over  {last}"),
+        Doing::TakenOver => format!("  {stage:width$}  reusing  {last}"),
         Doing::Waits if shown.read.is_some() => format!("  {stage:width$}  {word}  {last}"),
         Doing::Waits => format!("  {stage:width$}  waiting"),
     };
@@ -210,13 +210,13 @@ mod tests {
         );
         assert_eq!(compose(80, "policy", 10, &Shown::default(), took), "  policy      waiting");
         let taken = Shown { state: Doing::TakenOver, ..Shown::default() };
-        assert_eq!(compose(80, "policy", 10, &taken, took), "  policy      taking over");
+        assert_eq!(compose(80, "policy", 10, &taken, took), "  policy      reusing");
         let read = |state| Shown { state, last: "3 of 7 done".to_owned(), read: Some((3 << 29, 2 << 30)) };
         let amount = "1.50 GiB of 2.00 GiB";
         for (state, expected) in [
             (Doing::Waits, format!("  policy      reading  {amount}")),
             (Doing::Runs, format!("  policy      reading    3.2 s  {amount}")),
-            (Doing::TakenOver, format!("  policy      taking over  {amount}")),
+            (Doing::TakenOver, format!("  policy      reusing  {amount}")),
         ] {
             assert_eq!(compose(80, "policy", 10, &read(state), took), expected);
         }

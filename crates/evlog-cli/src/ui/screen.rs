@@ -1,5 +1,5 @@
-//! The terminal that moving lines are drawn on. One that has gone, or takes nothing, is no failure of what is drawn: the
-//! command goes on, and ends as it would without lines.
+//! The terminal that moving lines are drawn on. If it is gone or does not accept output, that is no error: the command
+//! continues as it would without moving lines.
 
 use super::talk;
 use indicatif::{ProgressDrawTarget, TermLike};
@@ -7,10 +7,10 @@ use std::io;
 use std::mem::take;
 use std::sync::{Mutex, PoisonError};
 
-/// How often lines are drawn at most, in a second.
+/// The most drawings per second.
 const DRAWINGS: u8 = 20;
 
-/// Standard error as a terminal whose errors are of no interest: the library that draws would panic at one. A drawing is
+/// Standard error as a terminal whose errors are ignored: the drawing library would panic at an error. A drawing is
 /// gathered here, and written at once.
 #[derive(Debug, Default)]
 struct Screen(Mutex<String>);
@@ -25,7 +25,7 @@ impl Screen {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push_str(text);
     }
 
-    /// Moves by so many places; none of them would be taken for one.
+    /// Moves by this many places. Zero is skipped, because terminals treat it as one.
     fn go(&self, count: usize, direction: char) {
         if count > 0 {
             self.draw(&format!("\x1b[{count}{direction}"));

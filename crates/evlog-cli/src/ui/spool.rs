@@ -1,9 +1,9 @@
 //! Output that does not wait for its reader: a thread writes it, and what it has not written yet is kept, first in memory, then
-//! in a file without a name. Only where no such file can be made or written does the writer wait, until it is let go.
+//! in a file without a name. The writer waits only if no such file can be written, and only until it is released.
 //!
 //! Invariants:
 //! - Bytes come out in the order in which they went in.
-//! - Memory is bounded by [`MEMORY_MAX`] and one write, however slow the reader is. A writer that was let go does not wait, and
+//! - Memory is bounded by [`MEMORY_MAX`] and one write, however slow the reader is. A released writer does not wait;
 //!   what it still writes is kept in memory.
 //! - After an error nothing more is kept or written, and every later write gets that error.
 
@@ -19,23 +19,23 @@ const MEMORY_MAX: usize = 16 * 1024 * 1024;
 /// Bytes that are read back from the file at once.
 const PIECE_LEN: usize = 64 * 1024;
 
-/// The door for the one who writes.
+/// The writer's end.
 pub(super) struct Spool {
     shared: Arc<Shared>,
 }
 
-/// Lets a writer go that waits for the reader.
+/// Releases a writer that waits for the reader.
 #[derive(Clone)]
 pub(crate) struct LetGo(Arc<Shared>);
 
 impl LetGo {
-    /// From now on nothing that is written waits: the writer is about to end, and what is left of it is little.
+    /// From now on no write waits: the writer is about to end and has little left to write.
     pub(crate) fn now(&self) {
         self.0.lock().is_let_go = true;
         self.0.changed.notify_all();
     }
 
-    /// Whether that was said.
+    /// Whether the writer was released.
     pub(crate) fn was_said(&self) -> bool {
         self.0.lock().is_let_go
     }
@@ -52,16 +52,16 @@ struct Shared {
 struct Kept {
     memory: VecDeque<Vec<u8>>,
     memory_len: usize,
-    /// What came after what is in the file, when no more could be written into it.
+    /// Bytes that follow those in the file, kept when the file could not grow.
     after: VecDeque<Vec<u8>>,
-    /// What came when memory was full: the file, what was read of it, and its length.
+    /// Bytes that came when memory was full: the file, the position read up to, and its length.
     file: Option<(File, u64, u64)>,
-    /// The thread has taken something and not written all of it.
+    /// The thread has taken bytes and not yet written all of them.
     writing: bool,
     failed: Option<(io::ErrorKind, String)>,
-    /// No file can be made or written.
+    /// No file can be created or written.
     is_fileless: bool,
-    /// The writer does not wait any more.
+    /// The writer was released and no longer waits.
     is_let_go: bool,
 }
 
@@ -74,7 +74,7 @@ impl Spool {
         Ok(Spool { shared })
     }
 
-    /// What lets the writer go, from another thread.
+    /// A handle that releases the writer from another thread.
     pub(super) fn let_go(&self) -> LetGo {
         LetGo(Arc::clone(&self.shared))
     }
@@ -91,7 +91,7 @@ impl Spool {
             }
         };
         if kept.failed.is_none() && kept.is_left() {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "nobody reads the end of the answer"));
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the reader does not read the end of the answer"));
         }
         kept.result()
     }
@@ -111,7 +111,7 @@ impl Write for Spool {
         Ok(bytes.len())
     }
 
-    /// What was given is on its way.
+    /// The thread writes without being asked; this only reports an earlier error.
     fn flush(&mut self) -> io::Result<()> {
         self.shared.lock().result()
     }
@@ -129,7 +129,7 @@ impl Shared {
             let taken = kept.take();
             kept.writing = true;
             drop(kept);
-            // There is room now, though it may take long until this is written.
+            // There is room now, even if writing takes long.
             self.changed.notify_all();
             let written = taken.and_then(|bytes| out.write_all(&bytes)).and_then(|()| out.flush());
             let mut kept = self.lock();
@@ -152,15 +152,15 @@ impl Kept {
         self.failed.as_ref().map_or(Ok(()), |(kind, said)| Err(io::Error::new(*kind, said.clone())))
     }
 
-    /// Keeps it where it has its place: in memory, or behind that in the file. Where the file takes nothing more, only
-    /// [`Kept::keep_in_memory`] is left.
+    /// Keeps the bytes in order: in memory, or after that in the file. If the file cannot grow, only
+    /// [`Kept::keep_in_memory`] remains.
     fn keep(&mut self, bytes: &[u8]) -> bool {
         if self.file.is_none() && self.memory_len < MEMORY_MAX {
             self.keep_in_memory(bytes);
             return true;
         }
         if !self.is_fileless && self.keep_in_file(bytes).is_err() {
-            // Some of the bytes may be in the file: behind its length nothing of it counts.
+            // Some of the bytes may be in the file. Bytes beyond the recorded length are ignored.
             self.is_fileless = true;
             self.file.take_if(|(_, read, len)| read == len);
         }
@@ -168,7 +168,7 @@ impl Kept {
     }
 
     fn keep_in_memory(&mut self, bytes: &[u8]) {
-        // Before what is in the file nothing goes: it would come out first.
+        // Bytes may not be kept in memory while the file has some: they would come out first.
         let last = if self.file.is_some() { &mut self.after } else { &mut self.memory };
         last.push_back(bytes.to_vec());
         self.memory_len += bytes.len();

@@ -1,5 +1,5 @@
-//! Where the talk goes: standard error, by a descriptor of its own once [`apart`] was asked for, so that descriptor 2 is left to
-//! what others say in this process.
+//! Where messages go: standard error. After [`apart`] they use a separate descriptor, and descriptor 2 is left to other
+//! code in this process.
 
 use console::Term;
 use std::fs::File;
@@ -16,7 +16,7 @@ struct Talk {
 
 static APART: OnceLock<Talk> = OnceLock::new();
 
-/// From now on the talk goes by this descriptor, which leads where standard error does now.
+/// From now on messages use this descriptor, a duplicate of standard error.
 pub(crate) fn apart() -> io::Result<&'static File> {
     let file = || io::stderr().as_fd().try_clone_to_owned().map(File::from);
     let term = if io::stderr().is_terminal() { Some(Term::read_write_pair(file()?, file()?)) } else { None };
@@ -37,7 +37,7 @@ pub(super) fn term() -> Term {
     APART.get().and_then(|talk| talk.term.clone()).unwrap_or_else(Term::stderr)
 }
 
-/// For a program that says something for us.
+/// For a child process whose output goes to our stderr.
 pub(crate) fn of_a_child() -> io::Result<Stdio> {
     match APART.get() {
         Some(talk) => talk.file.try_clone().map(Stdio::from),

@@ -1,18 +1,18 @@
-//! Text for people. Whatever is put into it may come from somebody else: a log, a bundle, a note, an argument.
+//! Text for people. Parts of it may come from untrusted sources: a log, a bundle, a note, an argument.
 //!
-//! Invariant: nothing in it reaches a terminal as a command, and nothing in it is invisible or changes the direction of what
-//! stands beside it. Colours and line breaks are those that this program adds.
+//! Invariant: no part of it acts on the terminal as a control sequence, is invisible, or changes the direction of the
+//! text beside it. Only this program adds colours and line breaks.
 
 use super::{Tone, painted, wrap};
 use std::fmt::{Arguments, Display};
 
-/// No piece of a line is longer, in characters. `--json` has all of a text.
+/// The longest piece of a line, in characters. `--json` prints texts in full.
 const PIECE_LEN_MAX: usize = 2000;
 
-/// Where a line goes on that is too long for the terminal, in columns: text of others never begins a line there.
+/// Indent, in columns, of the continuation of a line that is too long for the terminal. So untrusted text never begins a line.
 const INDENT: usize = 4;
 
-/// What a line for people says, in pieces.
+/// A line for people, in pieces.
 #[derive(Debug, Default)]
 pub(crate) struct Text {
     pieces: Vec<Piece>,
@@ -84,8 +84,8 @@ impl From<&str> for Text {
     }
 }
 
-/// The text with every character escaped, as `\u{1b}`, that a terminal obeys, that nobody sees, or that turns the direction of
-/// the text.
+/// The text with every character escaped, as `\u{1b}`, that controls a terminal, is invisible, or changes the direction
+/// of the text.
 pub(crate) fn visible(text: &str) -> String {
     let mut visible = String::with_capacity(text.len());
     for c in text.chars() {
@@ -98,7 +98,7 @@ pub(crate) fn visible(text: &str) -> String {
     visible
 }
 
-/// Control characters, blanks that are no space, line and paragraph separators, annotation marks, and the code points that Unicode's
+/// Control characters, blanks other than the space, line and paragraph separators, annotation marks, and the code points that Unicode's
 /// `DerivedCoreProperties.txt` lists as `Default_Ignorable_Code_Point`: among them all marks of direction.
 pub(crate) fn is_hidden(c: char) -> bool {
     c.is_control()

@@ -1,18 +1,18 @@
 //! Text for a terminal, broken at its words.
 //!
-//! Does not: touch what goes to a file or a pipe. There a line is a line.
+//! Does not: break lines that go to a file or a pipe.
 //!
 //! Invariant: nothing is left out. A word that is longer than the terminal is wide stays whole: paths and digests are
 //! copied from there.
 
 use console::measure_text_width;
 
-/// With less room beside what stands before it, text is left to the terminal.
+/// If fewer columns than this are left, the terminal breaks the text itself.
 const ROOM_MIN: usize = 24;
 
 /// The text, which begins after `before` columns, in lines that begin there too.
 pub(super) fn hanging(text: &str, before: usize, columns: Option<usize>) -> String {
-    // Some terminals move on when the last column is written.
+    // Some terminals wrap when the last column is written.
     let room = columns.unwrap_or(usize::MAX).saturating_sub(before + 1);
     if room < ROOM_MIN || measure_text_width(text) <= room || text.contains('\n') {
         return text.to_owned();

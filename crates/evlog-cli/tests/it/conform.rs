@@ -208,7 +208,7 @@ fn a_pipeline_of_ones_own_comes_from_a_file_with_a_schema_for_its_manifest_or_fr
     room.ends(0, &["run", "plan.toml", "--run-id", "r"]);
     room.ends(0, &["run", "plan.toml", "--run-id", "s"]);
     let lost = room.ends(1, &["conform", "runs/r"]);
-    lost.says("the run is of pipeline `own`");
+    lost.says("the manifest names the pipeline `own`");
     let whole = room.ends(0, &["conform", "runs/r", "--plan", "plan.toml", "--exit-code", "0", "--against", "runs/s"]);
     assert!(whole.out.contains("34 passed, 0 failed, 0 not run"), "{whole:?}");
     let definition = r#"{"name":"own","stages":[{"id":"one"}],"manifest_schema":"manifest.schema.json"}"#;

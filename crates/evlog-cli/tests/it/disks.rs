@@ -70,7 +70,7 @@ fn a_log_on_a_read_only_file_system_is_read_as_any_other_and_writers_say_why_not
     for (n, arguments) in (reading().len()..).zip(WRITING) {
         let done = answer(n);
         assert_eq!(done.code, 2, "{arguments:?}: {done:?}");
-        done.says("LOCK").says("Read-only file system").says("hint: commands that read work");
+        done.says("LOCK").says("Read-only file system").says("hint: this command has to write");
     }
 }
 
@@ -104,7 +104,7 @@ fn a_log_that_another_user_may_only_read_is_read_and_writers_say_why_not() {
     for arguments in [&["submit"][..], &["repair"]] {
         let done = run(arguments);
         assert_eq!(done.code, 2, "{arguments:?}: {done:?}");
-        done.says("LOCK").says("Permission denied").says("hint: commands that read work");
+        done.says("LOCK").says("Permission denied").says("hint: this command has to write");
     }
     for path in ["evlog", "evlog/segments"] {
         fs::set_permissions(room.path(path), fs::Permissions::from_mode(0o755)).unwrap();
@@ -220,7 +220,7 @@ fn where_memory_ends_a_command_ends_with_2_and_a_sentence_and_what_was_answered_
     let script = "ulimit -v 150000; exec \"$0\" submit lines";
     let done: Done = room.command_of("bash", &["-c", script, env!("CARGO_BIN_EXE_evlog")]).output().unwrap().into();
     assert_eq!(done.code, 2, "{done:?}");
-    done.says("error: no memory is left");
+    done.says("error: out of memory");
     assert_eq!(room.ends(0, &["cat", "--run", "a"]).out.lines().count(), 3, "{done:?}");
     assert!(done.out.lines().count() <= 3);
     room.ends(0, &["verify"]);

@@ -110,7 +110,7 @@ fn a_log_that_records_no_key_has_no_kept_checkpoints() {
     plain.write("it.note", &signed);
     plain.write("it.pub", &format!("{}\n", key.verifier()));
     let done = plain.ends(0, &["verify", "--checkpoint", "it.note", "--key", "it.pub"]);
-    assert!(done.out.contains("compared with 1 kept checkpoint; one from outside"), "{done:?}");
+    assert!(done.out.contains("compared with 1 kept checkpoint; one from elsewhere"), "{done:?}");
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_checkpoint_that_the_log_records_and_does_not_keep_is_counted() {
         spoil(&kept(&room)[0]).unwrap();
         for way in WAYS {
             let done = room.ends(0, way);
-            let said = "compared with 1 kept checkpoint; 1 that the log records is not kept; none from outside";
+            let said = "compared with 1 kept checkpoint; 1 that the log records is not kept; none from elsewhere";
             assert!(done.out.contains(said), "{way:?}: {done:?}");
             let evidence = room.ends(0, &[way, &["--json"]].concat()).json()["evidence"].clone();
             let expected = json!({"kept": 1, "compared": 1, "recorded": 2, "not_kept": 1, "outside": false});
@@ -170,7 +170,7 @@ fn a_note_over_what_was_given_up_is_not_counted_as_compared() {
 fn a_sample_says_which_evidence_it_had_and_gives_advice_that_can_be_followed() {
     let room = signed_room();
     let clean = room.ends(0, &["verify", "--sample", "100%"]);
-    assert!(clean.out.contains("compared with 2 kept checkpoints; none from outside"), "{clean:?}");
+    assert!(clean.out.contains("compared with 2 kept checkpoints; none from elsewhere"), "{clean:?}");
     rewrite(&room.segments()[0], 0, other_number);
     let done = room.ends(1, &["verify", "--sample", "100%"]);
     assert!(done.out.contains("  tampered\n") && done.out.contains("own note"), "{done:?}");

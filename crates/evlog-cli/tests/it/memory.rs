@@ -70,7 +70,7 @@ fn where_memory_ends(room: &Room, arguments: &[&str], sentence: &str, after: &dy
     assert!(said > 0, "{arguments:?} never said {sentence:?}");
 }
 
-const READ: &str = "error: no memory is left; the answer is not complete";
+const READ: &str = "error: out of memory; the answer is incomplete";
 
 #[test]
 fn where_memory_ends_what_reads_says_that_its_answer_is_not_complete() {
@@ -93,8 +93,7 @@ fn where_memory_ends_submit_says_that_what_was_in_flight_is_unknown() {
         room.ends(0, &["verify"]);
         fs::remove_dir_all(room.path("evlog")).unwrap();
     };
-    let sentence =
-        "error: no memory is left; what was answered is recorded, and of the commands without an answer it is unknown";
+    let sentence = "error: out of memory; every answered command is recorded, the others may or may not be recorded";
     where_memory_ends(&room, &["submit", "lines"], sentence, &after);
 }
 
@@ -107,8 +106,8 @@ fn where_memory_ends_run_says_that_what_was_in_flight_is_unknown() {
             let _none = fs::remove_dir_all(room.path(left));
         }
     };
-    let sentence = "error: no memory is left; what the run did last may be recorded or not, and unless it has ended it stays in \
-             progress";
+    let sentence = "error: out of memory; the last step of the run may or may not be recorded. Unless the run has ended, it is \
+             in progress";
     where_memory_ends(&room, &["run", "plan.toml", "--run-id", "r"], sentence, &after);
 }
 
@@ -118,7 +117,6 @@ fn where_memory_ends_what_writes_says_that_what_was_in_flight_is_unknown() {
     let after = |_: &Done| {
         let _none = fs::remove_dir_all(room.path("out"));
     };
-    let sentence =
-        "error: no memory is left; what was in flight may be recorded or written or not, and what was before it stays";
+    let sentence = "error: out of memory; the last writes may or may not be complete, earlier ones are kept";
     where_memory_ends(&room, &["--log", "kept", "project", "--out", "out"], sentence, &after);
 }

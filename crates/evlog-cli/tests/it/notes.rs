@@ -74,7 +74,7 @@ fn a_note_of_another_log_is_a_finding_and_is_not_counted_as_compared() {
     let found = room.ends(1, &["verify", "--json"]).json();
     assert_eq!((&found["verdict"], &found["evidence"]["compared"]), (&json!("damaged"), &json!(0)));
     assert!(found["own_checkpoint"].as_str().unwrap().contains("checkpoints"), "{found}");
-    assert!(room.ends(1, &["verify"]).out.contains("compared with 0 of 2 kept checkpoints; none from outside"));
+    assert!(room.ends(1, &["verify"]).out.contains("compared with 0 of 2 kept checkpoints; none from elsewhere"));
     // A writer opens such a log.
     let line = "{\"contract\":\"custom\",\"run\":\"x\",\"do\":\"record\",\"kind\":\"custom/n\"}\n";
     assert_eq!(other.feed(&["submit"], line).code, 0);
@@ -179,7 +179,7 @@ fn at_most_16_of_the_kept_checkpoints_are_compared() {
         room.feed(&["submit", "--key", "builds.key"], &line);
     }
     let done = room.ends(0, &["verify"]);
-    assert!(done.out.contains("compared with 16 of 19 kept checkpoints; none from outside"), "{done:?}");
+    assert!(done.out.contains("compared with 16 of 19 kept checkpoints; none from elsewhere"), "{done:?}");
 }
 
 #[test]
@@ -189,9 +189,9 @@ fn a_verdict_says_which_evidence_it_had() {
         let done = room.ends(0, &[&["verify"], arguments].concat());
         assert!(done.out.contains(text), "{done:?}");
     };
-    says(&[], "compared with 2 kept checkpoints; none from outside");
+    says(&[], "compared with 2 kept checkpoints; none from elsewhere");
     let outside = ["--checkpoint", "old.note", "--key", "builds.pub"];
-    says(&outside, "compared with 2 kept checkpoints; one from outside");
+    says(&outside, "compared with 2 kept checkpoints; one from elsewhere");
     fs::remove_dir_all(room.path("evlog/checkpoints")).unwrap();
-    says(&[], "no kept checkpoint; 2 that the log records are not kept; none from outside");
+    says(&[], "no kept checkpoint; 2 that the log records are not kept; none from elsewhere");
 }

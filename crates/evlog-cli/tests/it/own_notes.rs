@@ -201,7 +201,7 @@ fn of_a_torn_tail_without_head_it_is_not_said_that_nothing_is_lost() {
     fs::OpenOptions::new().write(true).open(segment).unwrap().set_len(len - 1).unwrap();
     fs::remove_file(room.path("evlog/HEAD")).unwrap();
     let done = room.ends(1, &["verify"]);
-    assert!(done.out.contains("torn_tail") && done.out.contains("it is not known"), "{done:?}");
+    assert!(done.out.contains("torn_tail") && done.out.contains("it is unknown"), "{done:?}");
     assert!(!done.out.contains("nothing is lost"), "{done:?}");
 }
 

@@ -53,7 +53,7 @@ fn a_verification_that_was_killed_goes_on_where_it_was() {
     interrupt(&room, "progress");
     let against = ["--checkpoint", "builds.note", "--key", "builds.pub", "--record"];
     let out = room.ends(0, &[&["verify", "--resume", "progress"], &against[..]].concat()).out;
-    assert!(out.contains("the bytes before were read by a verification that began"), "{out}");
+    assert!(out.contains("an earlier verification, begun"), "{out}");
     let last = room.ends(0, &["cat", "--run", "$log", "--json"]).lines();
     let verified = last.iter().rfind(|event| event["kind"] == "log.verified").unwrap();
     assert!(verified["payload"]["program"].as_str().unwrap().starts_with("evlog verify --resume "), "{verified}");
@@ -96,9 +96,11 @@ fn a_sample_is_chosen_again_by_its_seed_and_says_how_much_it_tells() {
     let seed = found["sample"]["seed"].to_string();
     assert_eq!(room.ends(0, &["verify", "--sample", "10%", "--seed", &seed, "--json"]).json(), found);
     let people = room.ends(0, &["verify", "--sample", "10%", "--seed", &seed]).out;
-    for said in
-        [&seed, "such a sample would miss it with probability 0.", "made checksums, roots and notes anew is not found"]
-    {
+    for said in [
+        &seed,
+        "such a sample would miss it with probability 0.",
+        "with new checksums, roots and notes is not detected",
+    ] {
         assert!(people.contains(said), "{said}: {people}");
     }
     for share in ["0%", "101%", "1", "1e1%"] {
@@ -114,10 +116,10 @@ fn a_sample_of_all_judges_runs_by_their_contracts_and_a_smaller_one_says_that_it
     let all = room.ends(0, &["verify", "--sample", "100%", "--json"]).json();
     let whole = room.ends(0, &["verify", "--json"]).json();
     assert_eq!((&all["runs"], &all["contract_findings"]), (&whole["runs"], &json!([])));
-    assert!(room.ends(0, &["verify", "--sample", "100%"]).out.contains("each as its contract says"));
+    assert!(room.ends(0, &["verify", "--sample", "100%"]).out.contains("each follows its contract"));
     let some = room.ends(0, &["verify", "--sample", "10%", "--json"]).json();
     assert_eq!((&some["runs"], &some["contract_findings"]), (&json!(null), &json!(null)));
-    assert!(room.ends(0, &["verify", "--sample", "10%"]).out.contains("not judged: a sample has no whole runs"));
+    assert!(room.ends(0, &["verify", "--sample", "10%"]).out.contains("not judged: a sample has no complete runs"));
     // What is well-formed and says nothing that can be read, only its contract tells.
     append(&room, "$log", Kind::BuiltIn(1), b"\x00garbage");
     let found = room.ends(1, &["verify", "--sample", "100%", "--json"]).json();

@@ -78,7 +78,7 @@ fn without_a_policy_the_default_is_shown_and_has_no_text() {
     let room = log();
     assert!(room.ends(0, &["policy", "show"]).out.starts_with("in force    the default; no policy was set"));
     let done = room.ends(1, &["policy", "show", "--text"]);
-    assert!(done.out.is_empty() && done.err.contains("the default is in force"), "{done:?}");
+    assert!(done.out.is_empty() && done.err.contains("found the default policy"), "{done:?}");
     assert!(room.ends(2, &["policy", "show", "--at", "99"]).err.contains("--at 99"));
 }
 
@@ -116,7 +116,7 @@ fn what_breaks_the_policy_is_refused_and_verify_finds_all_that_was_taken_good() 
     let unnamed = r#"{"contract":"custom","run":"o","do":"record","kind":"custom/note"}"#;
     assert_eq!(codes(&room.feed(&["submit"], unnamed).out), ["POLICY_ACTOR"]);
     assert_eq!(codes(&room.feed(&["submit", "--actor", "user:c"], unnamed).out), ["accepted"]);
-    assert!(room.ends(0, &["verify"]).out.contains("1 run, each as its contract and the policy of its time say"));
+    assert!(room.ends(0, &["verify"]).out.contains("1 run, each follows its contract and the policy of its time"));
     assert_eq!(room.ends(0, &["verify", "--json"]).json()["policies"], 1);
 }
 

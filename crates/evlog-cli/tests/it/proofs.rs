@@ -206,9 +206,9 @@ fn a_witness_cosigns_what_grew_and_refuses_loudly_what_did_not() {
         room.ends(code, &[&arguments, more].concat())
     };
     let last = ["witness", "--last", "--state", "seen", "--log-key", "builds.pub"];
-    room.ends(1, &last).says("nothing was seen yet");
+    room.ends(1, &last).says("was seen yet");
     let first = witness(0, "old.note", &[]);
-    first.says("it is taken as it is");
+    first.says("accepted without a proof");
     assert_eq!(room.ends(0, &last).out, first.out);
     witness(2, "new.note", &[]).says("expected a proof").says("found none").says("evlog prove --from");
     room.write("last.note", &room.ends(0, &last).out);
@@ -236,7 +236,7 @@ fn a_witness_cosigns_what_grew_and_refuses_loudly_what_did_not() {
     fs::remove_file(room.path("w.key")).unwrap();
     room.ends(0, &["key", "new", "ci.example.com/w", "--witness", "--out", "w2.key"]);
     room.ends(2, &["witness", "new.note", "--state", "seen", "--log-key", "builds.pub", "--key", "w2.key"])
-        .says("cannot be believed");
+        .says("is not valid");
 }
 
 #[test]
@@ -381,7 +381,7 @@ fn the_evidence_of_a_run_holds_without_the_log_and_no_change_of_it_does() {
         room.ends(code, &["check-evidence", "changed.html", "--key", "builds.pub"]).says(says);
     };
     // What people read, a projection, an event's place, the checkpoint, the run, the data's form.
-    changed(1, "<td>agent:intake ", "<td>agent:outlaw ", "the page is not what its data makes");
+    changed(1, "<td>agent:intake ", "<td>agent:outlaw ", "the page does not show what its data says");
     changed(1, "\"path\": \"run.json\"", "\"path\": \"ran.json\"", "projection `run.json` is missing");
     changed(1, "\\nfirst-seq 3\\n", "\\nfirst-seq 5\\n", "the proven bytes are not the commit");
     changed(1, "\\nnext-seq ", "\\nnext-seq 1", "does not hold: the text was changed");

@@ -59,7 +59,7 @@ fn left_in_progress() -> Room {
     signal(&child, "TERM");
     let done = ended(child);
     assert_eq!(done.code, 130);
-    done.says("hint: `evlog run --resume r` takes it to its end");
+    done.says("hint: `evlog run --resume r` continues it");
     room.write("go", "");
     room
 }
@@ -68,10 +68,9 @@ fn left_in_progress() -> Room {
 fn a_run_that_was_stopped_goes_on_where_it_was_left() {
     // T-06.
     let room = left_in_progress();
-    room.ends(0, &["runs"])
-        .says("hint: a pipeline that `evlog run` left in progress is taken up by `evlog run --resume r`");
+    room.ends(0, &["runs"]).says("hint: to continue a pipeline run that is in progress: `evlog run --resume r`");
     let done = room.ends(0, &["run", "--resume", "r", "--json"]);
-    done.says("taken up; 1 of 3 stages have an outcome");
+    done.says("resumed; 1 of 3 stages have an outcome");
     let answer = done.lines().pop().unwrap();
     assert_eq!((&answer["status"], &answer["exit_code"]), (&json!("success"), &json!(0)));
     assert_eq!(ran(&room), ["make", "work", "work", "last"]);
@@ -102,7 +101,7 @@ fn what_cannot_be_taken_up_is_refused_and_nothing_is_touched() {
     assert_eq!((files_below(&room.path("runs")), events()), (before, kept));
     assert!(!room.path("elsewhere/runs/r").exists());
     room.ends(0, &["run", "--resume", "r"]);
-    room.ends(20, &["run", "--resume", "r"]).says("run `r` has ended, as success").says("starts another run");
+    room.ends(20, &["run", "--resume", "r"]).says("run `r` has ended, as success").says("starts a new run");
     room.ends(20, &["run", "--resume", "r", "plan.toml"]).says("has ended");
     assert_proved(&room);
 }
@@ -173,7 +172,7 @@ fn a_lock_that_a_crash_left_is_set_aside_by_force_alone_and_that_is_recorded() {
     refused.says("run `r` is locked by").says("pid=2147483646, no such process here").says("`--force-run-lock`");
     assert_eq!(fs::read(&lock).unwrap(), b"pid=2147483646\n");
     room.ends(0, &["run", "--resume", "r", "--force-run-lock"])
-        .says("a lock was set aside, and is kept in runs/.locks/r.lock.stale.0001");
+        .says("a lock was set aside; it is kept in runs/.locks/r.lock.stale.0001");
     let manifest: Value = serde_json::from_slice(&fs::read(room.path("runs/r/manifest.json")).unwrap()).unwrap();
     // printf 'pid=2147483646\n' | sha256sum
     let digest = "ac39936bb18df4aef9d3b29474d342faa39047f404eb25098419674c6be39995";
@@ -257,7 +256,7 @@ fn processes_that_a_killed_run_left_are_ended_before_their_stage_begins_again() 
     assert!(!is_gone(leader), "the stage has outlived its run");
     room.write("go", "");
     let done = room.ends(0, &["run", "--resume", "r", "--force-run-lock"]);
-    done.says("of its processes were still there, and were ended");
+    done.says("of its processes were still running, and were ended");
     assert!(is_gone(leader));
     assert!(!room.path("runs/r/late").exists());
     assert_proved(&room);

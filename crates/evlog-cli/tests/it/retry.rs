@@ -33,9 +33,8 @@ fn mended() -> Room {
     let room = Room::new();
     room.write("total.schema.json", r#"{"properties":{"total":{"type":"integer"}}}"#);
     room.write("plan.toml", &plan("\"six\""));
-    room.ends(20, &["run", "plan.toml", "--run-id", "old"]).says(
-        "hint: once that is mended, `evlog run plan.toml --retry old` takes over what succeeded, and runs the rest",
-    );
+    room.ends(20, &["run", "plan.toml", "--run-id", "old"])
+        .says("hint: after the fix, `evlog run plan.toml --retry old` reuses what succeeded, and runs the rest");
     room.write("plan.toml", &plan("6"));
     fs::remove_file(room.path("ran")).unwrap();
     room
@@ -66,7 +65,7 @@ fn a_mended_run_is_retried_and_only_what_failed_runs_again() {
     done.says("run new  retries old");
     let told: Vec<Vec<&str>> = done.err.lines().map(|line| line.split_whitespace().collect()).collect();
     for stage in ["make", "sum"] {
-        assert!(told.contains(&vec![stage, "success", "taken", "over", "from", "old"]), "{done:?}");
+        assert!(told.contains(&vec![stage, "success", "reused", "from", "old"]), "{done:?}");
         assert!(!told.contains(&vec![stage, "running"]), "{done:?}");
     }
     assert!(told.contains(&vec!["last", "running"]), "{done:?}");
@@ -110,7 +109,7 @@ fn programs_are_told_what_was_taken_over_and_from_which_event() {
 fn an_explanation_says_what_a_run_retries_and_how_a_failed_one_goes_on() {
     // T-27.
     let room = mended();
-    room.ends(0, &["explain", "old"]).says("hint: once that is mended, `evlog run PLAN.toml --retry old`");
+    room.ends(0, &["explain", "old"]).says("hint: after the fix, `evlog run PLAN.toml --retry old`");
     room.write("plan.toml", &plan("\"seven\""));
     room.ends(20, &["run", "plan.toml", "--retry", "old", "--run-id", "second"]);
     room.write("plan.toml", &plan("6"));
@@ -152,7 +151,7 @@ fn what_cannot_be_retried_is_refused_before_anything_is_written() {
     let retry =
         |code: i32, arguments: &[&str]| room.ends(code, &[&["run", "plan.toml", "--retry"], arguments].concat());
     retry(2, &["unknown"]).says("found no run `unknown`").says("`evlog runs` lists the runs");
-    retry(2, &["other"]).says("found one of contract `status`").says("taken up or retried");
+    retry(2, &["other"]).says("found one of contract `status`").says("resumed or retried");
     retry(2, &["old", "--from", "link"]).says("one of `make`, `sum`, `last`, found `link`");
     retry(2, &["old", "--log", "elsewhere"]);
     retry(20, &["old", "--run-id", "old"]).says("a bundle already");
@@ -161,7 +160,7 @@ fn what_cannot_be_retried_is_refused_before_anything_is_written() {
     room.ends(2, &["run", "plan.toml", "--from", "sum"]);
     room.ends(20, &["run", "plan.toml", "--resume", "old"])
         .says("run `old` has ended, as failed")
-        .says("`evlog run plan.toml --retry old` starts a run that takes over what succeeded");
+        .says("`evlog run plan.toml --retry old` starts a new run that reuses what succeeded");
     assert_eq!((files_below(&room.path("runs")), of_the_run()), (before, events));
     assert!(ran(&room).is_empty() && !room.path("elsewhere").exists());
 

@@ -34,7 +34,7 @@ fn a_signal_ends_submit_in_order_with_the_last_checkpoint() {
         signal(&child, name);
         let done = ended(child, &name);
         assert_eq!(done.code, 2, "{name}: {done:?}");
-        done.says(&format!("stopped by SIG{name}: lines up to 3 are done and answered"));
+        done.says(&format!("stopped by SIG{name}: lines up to 3 are processed and answered"));
         assert_eq!(answers.all().len(), 3, "{name}");
         let notes = std::fs::read_dir(room.path("evlog/checkpoints")).unwrap();
         assert_eq!(notes.filter(|note| note.as_ref().unwrap().path().extension().unwrap() == "note").count(), 1);
@@ -120,7 +120,7 @@ fn a_signal_ends_submit_that_waits_for_its_reader_for_want_of_room() {
     }
     let done: Done = child.wait_with_output().unwrap().into();
     assert_eq!(done.code, 2, "{}", done.err);
-    done.says("nobody reads the end of the answer");
+    done.says("the reader does not read the end of the answer");
     assert_closed(&room);
 }
 

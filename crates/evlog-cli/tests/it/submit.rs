@@ -188,7 +188,7 @@ fn a_log_that_cannot_be_written_stops_submit_and_says_which_lines_are_in_doubt()
     assert_eq!(done.code, 2, "{done:?}");
     let answered = done.out.lines().count();
     assert!(answered < 5000);
-    done.says(&format!("line {}", answered + 1)).says("may have been recorded").says("later ones were not");
+    done.says(&format!("line {}", answered + 1)).says("may have been recorded").says("later lines were not");
 
     assert_eq!(room.feed(&["submit"], line).code, 0, "the next session goes on");
     room.ends(0, &["verify"]);

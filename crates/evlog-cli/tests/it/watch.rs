@@ -47,7 +47,7 @@ fn a_stage_that_never_began_is_not_said_to_have_printed_anything() {
     let plan = fs::read_to_string(room.path("plan.toml")).unwrap();
     room.write("plan.toml", &(plan + "[[stage.input]]\npath = \"absent.txt\"\nfrom = \"plan\"\n"));
     let done = room.ends(20, &["run", "plan.toml", "--run-id", "r"]);
-    assert!(done.err.contains("absent.txt") && !done.err.contains("printed is in"), "{done:?}");
+    assert!(done.err.contains("absent.txt") && !done.err.contains("the full output of"), "{done:?}");
     assert!(!room.path("runs/r/logs/second.log").exists());
 }
 
@@ -72,7 +72,7 @@ fn colours_and_moving_lines_are_left_out_where_they_are_not_wanted() {
 fn a_stage_that_failed_is_told_with_what_it_printed_last() {
     let room = room();
     let done = room.ends(20, &["run", "plan.toml", "--run-id", "r"]);
-    done.says("    | three\n").says("hint: all that `second` printed is in runs/r/logs/second.log");
+    done.says("    | three\n").says("hint: the full output of `second` is in runs/r/logs/second.log");
     assert!(!done.err.contains("| one"), "a stage that succeeded is not quoted: {done:?}");
     let all = room.ends(20, &["run", "plan.toml", "--show-output"]);
     all.says("  first               | one\n").says("| two\n").says("| three\n");
@@ -119,9 +119,9 @@ fn a_plan_to_begin_with_runs_as_it_is_and_is_never_written_over() {
     assert_eq!(fs::read_to_string(room.path("runs/r/report.json")).unwrap(), "{\"parcels\":3}\n");
     room.ends(0, &["conform", "runs/r", "--plan", "first/plan.toml", "--exit-code", "0"]);
     let plan = fs::read(room.path("first/plan.toml")).unwrap();
-    room.ends(2, &["run", "--init", "first"]).says("`first/plan.toml` is there already; nothing was written");
+    room.ends(2, &["run", "--init", "first"]).says("`first/plan.toml` exists; nothing was written");
     fs::remove_file(room.path("first/plan.toml")).unwrap();
-    room.ends(2, &["run", "--init", "first"]).says("`first/parcel.schema.json` is there already");
+    room.ends(2, &["run", "--init", "first"]).says("`first/parcel.schema.json` exists");
     assert!(!room.path("first/plan.toml").exists(), "one file of two is not written");
     let here = room.ends(0, &["run", "--init", "--json"]).json();
     assert_eq!(here, json!({"files": ["plan.toml", "parcel.schema.json", "report.schema.json"]}));
@@ -139,7 +139,7 @@ fn a_schema_that_does_not_match_is_told_so_that_it_can_be_mended() {
     room.write("wrong.toml", &plan.replace(": 900", ": \"900\""));
     let done = room.ends(20, &["run", "wrong.toml", "--run-id", "r"]);
     done.says("parcels.jsonl, line 2, at /grams: expected type integer, found text of 3 characters");
-    done.says("says contract `parcel`")
+    done.says("required by contract `parcel`")
         .says("nothing of `collect` was published")
         .says("runs/r/logs/contract_validation/collect.json");
     assert!(!done.err.contains("| collecting"), "the gate has said why: {done:?}");

@@ -61,7 +61,7 @@ fn a_backup_of_a_log_that_is_written_is_whole_and_a_writer_takes_it() {
     drop(input);
     assert_eq!(writer.wait().unwrap().code(), Some(0));
     // What is there already is not replaced, and what was not finished does not litter.
-    room.ends(2, &["backup", "copy-0"]).says("a copy replaces nothing");
+    room.ends(2, &["backup", "copy-0"]).says("a backup never replaces anything");
     let names: Vec<_> = fs::read_dir(room.path("")).unwrap().map(|name| name.unwrap().file_name()).collect();
     assert!(names.iter().all(|name| !name.to_str().unwrap().starts_with('.')), "{names:?}");
 }
@@ -73,7 +73,7 @@ fn a_backup_of_a_damaged_log_is_not_kept() {
     let mut bytes = fs::read(segment).unwrap();
     bytes[600] ^= 1;
     fs::write(segment, bytes).unwrap();
-    room.ends(1, &["backup", "copy"]).says("so no copy was kept");
+    room.ends(1, &["backup", "copy"]).says("so it was removed");
     assert!(!room.path("copy").exists());
     room.ends(2, &["--log", "none", "backup", "copy"]).says("no log");
 }

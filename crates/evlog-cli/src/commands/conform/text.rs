@@ -20,9 +20,7 @@ pub(super) fn print(ui: &mut Ui, bundle: &Path, pipeline: &str, found: &Conforma
     summary(ui, bundle, pipeline, found);
     if let Some(other) = &found.other_pipeline {
         ui.flush();
-        ui.advise(&format!(
-            "the manifest says that the run is of pipeline `{other}`: name it with `--plan` or `--pipeline`"
-        ));
+        ui.advise(&format!("the manifest names the pipeline `{other}`: give it with `--plan` or `--pipeline`"));
     }
 }
 

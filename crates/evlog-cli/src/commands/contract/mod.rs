@@ -160,7 +160,7 @@ fn named(contract: &str) -> Result<Definition, CommandError> {
                 "expected a built-in contract ({}) or a contract file, found `{contract}`, which is neither",
                 known.join(", ")
             );
-            Err(CommandError::user(message).hint("`evlog contract list` lists what is built in"))
+            Err(CommandError::user(message).hint("`evlog contract list` lists the built-in contracts"))
         }
     }
 }

@@ -53,8 +53,8 @@ pub(super) fn show(
     }
     if wrong > 0 && !context.json {
         let stretches = counted(wrong, "stretch").replace("stretchs", "stretches");
-        ui.finding(format_args!("{stretches} of bytes that are no commit"));
-        ui.advise("`evlog inspect --frame POSITION` shows the bytes; `evlog verify` says what it makes of the log");
+        ui.finding(format_args!("{stretches} of bytes that are not a commit"));
+        ui.advise("`evlog inspect --frame POSITION` shows the bytes; `evlog verify` prints the verdict");
     }
     Ok(Verdict::of(wrong == 0 && segment.wrong.is_empty()))
 }
@@ -121,7 +121,7 @@ fn frame_line(
         }
         (_, wrong) => {
             let place = format!("{position:>12}  {bytes:>8}  {durable_before:>12}  ");
-            let wrong = format!("its checksum matches, and it is no commit: {}", wrong.unwrap_or_default());
+            let wrong = format!("its checksum matches, but it is not a commit: {}", wrong.unwrap_or_default());
             ui.line(Text::default().plain(place).toned(Tone::Bad, wrong));
         }
     }

@@ -100,12 +100,12 @@ fn lock_words(lock: Option<LockState>) -> String {
     let who = match (pid, program) {
         (Some(pid), Some(program)) => format!("process {pid} ({program})"),
         (Some(pid), None) => format!("process {pid}"),
-        _ => "nobody that it names".to_owned(),
+        _ => "an unknown process".to_owned(),
     };
     match held {
         Some(true) => format!("held by {who}"),
         Some(false) => format!("free; last taken by {who}"),
-        None => format!("cannot be asked; last taken by {who}"),
+        None => format!("not known to be held or free; last taken by {who}"),
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) fn show(
     let commit = commit_of(&place);
     let wrong = match (&place.what, &commit) {
         (What::Other(reason), _) => Some(reason.clone()),
-        (What::Frame, Err(error)) => Some(format!("its checksum matches, and it is no commit: {error}")),
+        (What::Frame, Err(error)) => Some(format!("its checksum matches, but it is not a commit: {error}")),
         (What::Frame, Ok(Some(commit))) => {
             let mut judge = Judge::new(commit.head);
             facts_of(commit).find_map(|fact| judge.flaws(&fact.event).next().map(|flaw| flaw_words(fact.seq, &flaw)))

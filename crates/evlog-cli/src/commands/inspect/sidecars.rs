@@ -21,8 +21,8 @@ pub(super) fn show(ui: &mut Ui, context: &Context, inspection: &Inspection) -> R
     drop(bar);
     let survey = survey.map_err(LogError::from)?;
     if survey.is_moving() {
-        let message = "a writer is at work: the files were changed each time that they were looked at, so nothing is known of them";
-        return Err(CommandError::user(message).hint("try again, or when the writer has ended"));
+        let message = "a writer changed the files during every attempt to read them, so they could not be compared";
+        return Err(CommandError::user(message).hint("try again, or wait until the writer has ended"));
     }
     if context.json {
         survey.sidecars().iter().for_each(|sidecar| ui.json(&line(context, sidecar)));
@@ -39,7 +39,7 @@ pub(super) fn show(ui: &mut Ui, context: &Context, inspection: &Inspection) -> R
         }
         if !spoilt.is_empty() {
             ui.advise(
-                "no event is lost with a derived file: `evlog repair` makes it again, as far as the log can be read",
+                "derived files hold no events of their own: `evlog repair` rebuilds them from the readable part of the log",
             );
         }
     }

@@ -29,10 +29,10 @@ pub(super) fn plan(context: &Context, args: &RunArgs) -> Result<PathBuf, Command
         (Err(error), _) => Err(failed(context, args, error)),
         (Ok(()), None) => {
             let dir = args.out.display();
-            let message = format!("it is not noted in `{dir}` where the plan of run `{run}` is: expected PLAN.toml");
+            let message = format!("`{dir}` does not record which plan run `{run}` has: expected PLAN.toml");
             let command = resuming(None, run, &args.out, &context.log);
             Err(CommandError::user(message)
-                .hint(format!("`{command}` with the plan that it was started with"))
+                .hint(format!("run `{command}` with the plan that the run was started with"))
                 .hint("`--out DIR` names the directory that the run was started with"))
         }
     }
@@ -74,8 +74,8 @@ pub(super) fn not_taken(error: CommandError, claim: Option<&Claim>) -> CommandEr
 /// The run has its end, and what the log was to record after that may be missing.
 pub(super) fn not_closed(error: LogError, report: &RunReport) -> CommandError {
     let (run, status) = (&report.run_id, report.status.word());
-    let ended = format!("run `{run}` has ended, as {status}, and the log could not be closed");
-    CommandError::from(error).during(ended).hint(format!("`evlog show {run}` says what the log holds of the run"))
+    let ended = format!("run `{run}` has ended as {status}, but the log could not be closed");
+    CommandError::from(error).during(ended).hint(format!("`evlog show {run}` shows what the log holds of the run"))
 }
 
 /// The run's id, where the command line names it.
@@ -88,54 +88,54 @@ pub(super) fn failed(context: &Context, args: &RunArgs, error: RunError) -> Comm
     let take_up = |run: &str| resuming(args.plan.as_deref(), run, &args.out, &context.log);
     let hints = match &error {
         RunError::Locked { .. } => vec![
-            "somebody runs it, or a crash left the lock; `--force-run-lock` sets it aside and records that".to_owned(),
+            "another process runs it, or a crash left the lock; after a crash, `--force-run-lock` sets the lock aside and records that".to_owned(),
         ],
-        RunError::BundleExists { run, .. } => vec![format!("if that run was left in progress: `{}`", take_up(run))],
+        RunError::BundleExists { run, .. } => vec![format!("if that run is still in progress, continue it: `{}`", take_up(run))],
         RunError::Refused { code, .. } if code == "RUN_EXISTS" => {
-            id(args).map(|run| format!("if that run was left in progress: `{}`", take_up(run))).into_iter().collect()
+            id(args).map(|run| format!("if that run is still in progress, continue it: `{}`", take_up(run))).into_iter().collect()
         }
         RunError::Refused { code, .. } if code == "POLICY_CHECKPOINT" => {
-            vec!["`evlog checkpoint --key FILE` signs one; with `--key FILE` the run does so first".to_owned()]
+            vec!["`evlog checkpoint --key FILE` signs one; or give `--key FILE` to `evlog run`, which then signs first".to_owned()]
         }
         RunError::Refused { code, .. } if code.starts_with("POLICY_") => {
-            vec!["`evlog policy show` says what the log demands".to_owned()]
+            vec!["`evlog policy show` shows what the log demands".to_owned()]
         }
         RunError::Interrupted { run, .. } | RunError::InProgress(run) => {
-            vec![format!("`{}` takes it to its end", take_up(run))]
+            vec![format!("`{}` continues it", take_up(run))]
         }
-        RunError::Left { run, .. } => vec![format!("once that is mended, `{}` takes it to its end", take_up(run))],
+        RunError::Left { run, .. } => vec![format!("after the fix, `{}` continues it", take_up(run))],
         RunError::Incomplete { run, .. } => {
-            vec![format!("once that is mended, `{}` completes the bundle; nothing runs again", take_up(run))]
+            vec![format!("after the fix, `{}` completes the bundle; nothing runs again", take_up(run))]
         }
         RunError::Descriptors(_) => vec!["`ulimit -n 1024` raises the limit, as far as the hard limit goes".to_owned()],
         RunError::UnknownRun(_) => vec!["`evlog runs` lists the runs; `--log PATH` names another log".to_owned()],
         RunError::OtherContract { .. } => {
-            vec!["only what `evlog run` has started can be taken up or retried".to_owned()]
+            vec!["only runs that `evlog run` started can be resumed or retried".to_owned()]
         }
         RunError::Ended { status: RunStatus::Success, .. } => {
-            vec!["what has ended stays as it is; `evlog run PLAN.toml` starts another run".to_owned()]
+            vec!["a run that has ended does not change; `evlog run PLAN.toml` starts a new run".to_owned()]
         }
         RunError::Ended { run, .. } => {
             let retry = retrying(args.plan.as_deref(), run, &args.out, &context.log);
-            vec![format!("what has ended stays as it is; `{retry}` starts a run that takes over what succeeded")]
+            vec![format!("a run that has ended does not change; `{retry}` starts a new run that reuses what succeeded")]
         }
         RunError::NothingToRetry(_) => {
             vec!["`--from STAGE` runs a stage and all after it; without `--retry` everything runs".to_owned()]
         }
         RunError::OtherPlan { .. } => {
-            vec!["take it up with the plan as it was, or start another run: `evlog run PLAN.toml`".to_owned()]
+            vec!["resume it with the unchanged plan, or start a new run: `evlog run PLAN.toml`".to_owned()]
         }
         RunError::Log(_) | RunError::File(_) | RunError::Projection(_) => {
-            let known = id(args).map_or("`evlog runs` says whether it is there".to_owned(), |run| {
-                format!("`evlog explain {run}` says how far it came; if it is in progress, `{}`", take_up(run))
+            let known = id(args).map_or("`evlog runs` shows whether it exists".to_owned(), |run| {
+                format!("`evlog explain {run}` shows how far it got; if it is in progress, `{}` continues it", take_up(run))
             });
-            vec![format!("nothing is known of the run but what the log holds: {known}")]
+            vec![format!("the state of the run is what the log holds: {known}")]
         }
         RunError::NoBundle { run, .. } => vec![
             "`--out DIR` names the directory that the run was started with".to_owned(),
             format!(
-                "if it is gone: `evlog project --run {run} --out DIR` writes what follows from the log, and the run can be \
-                 taken up; what its stages published comes back from a copy only"
+                "if it is gone: `evlog project --run {run} --out DIR` writes the projected files, and the run can be \
+                 resumed; files that its stages published must be restored from a copy"
             ),
         ],
         _ => Vec::new(),
@@ -147,7 +147,7 @@ pub(super) fn failed(context: &Context, args: &RunArgs, error: RunError) -> Comm
 /// What can be done when a run has ended and has not succeeded.
 pub(super) fn way_on(context: &Context, args: &RunArgs, run: &str) -> String {
     let retry = retrying(args.plan.as_deref(), run, &args.out, &context.log);
-    format!("once that is mended, `{retry}` takes over what succeeded, and runs the rest")
+    format!("after the fix, `{retry}` reuses what succeeded, and runs the rest")
 }
 
 /// The command that takes up a run. The plan is part of it where it is not noted, as before a run has begun.

@@ -79,7 +79,9 @@ impl Desk {
     fn say_what_is_left_out(&self, stage: &str) {
         let count = self.left_out.take();
         if count > 0 {
-            let message = format!("{count} lines are left out here, for nobody read them; the stage's log has them");
+            let message = format!(
+                "{count} lines are left out here, because they were not read in time; the stage's log has them"
+            );
             self.send(owned(&Progress::StageNote { stage, message: &message }));
         }
     }

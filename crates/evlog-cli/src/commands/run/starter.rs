@@ -20,7 +20,7 @@ const FILES: [(&str, &str); 3] = [
 pub(super) fn write(ui: &mut Ui, json: bool, directory: &Path) -> Result<Verdict, CommandError> {
     let paths = FILES.map(|(name, text)| (spelled(directory, name), text));
     if let Some((taken, _)) = paths.iter().find(|(path, _)| fs::symlink_metadata(path).is_ok()) {
-        let refused = CommandError::user(format!("`{taken}` is there already; nothing was written"));
+        let refused = CommandError::user(format!("`{taken}` exists; nothing was written"));
         return Err(refused.hint("name another directory: `evlog run --init DIR`"));
     }
     files::make_dir(directory)?;
@@ -43,8 +43,8 @@ pub(super) fn write(ui: &mut Ui, json: bool, directory: &Path) -> Result<Verdict
     }
     ui.flush();
     let plan = quoted(&spelled(directory, PLAN));
-    ui.advise(&format!("`evlog run {plan}` runs it; the comments in it say what to change"));
-    ui.advise("then `evlog explain RUN` says why the run ended as it did");
+    ui.advise(&format!("`evlog run {plan}` runs it; its comments explain what to change"));
+    ui.advise("then `evlog explain RUN` explains why the run ended as it did");
     Ok(Verdict::Yes)
 }
 

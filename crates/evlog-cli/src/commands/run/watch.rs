@@ -61,14 +61,14 @@ impl<'u> Watch<'u> {
                 self.created(run, &what, bundle, stages);
             }
             Progress::Resumed { run, bundle, stages, finished, processes } => {
-                let what = format!("  taken up; {} of {} stages have an outcome", finished.len(), stages.len());
+                let what = format!("  resumed; {} of {} stages have an outcome", finished.len(), stages.len());
                 self.created(run, &what, bundle, stages);
                 if *processes > 0 {
-                    self.note(&format!("{processes} of its processes were still there, and were ended"));
+                    self.note(&format!("{processes} of its processes were still running, and were ended"));
                 }
             }
             Progress::LockForced { stale } => {
-                self.note(&format!("a lock was set aside, and is kept in {}", shown(stale)));
+                self.note(&format!("a lock was set aside; it is kept in {}", shown(stale)));
             }
             Progress::PromotionFinished { stage, artifacts } => {
                 let what = format!("its promotion is finished; {artifacts} files were still staged");
@@ -166,8 +166,11 @@ impl<'u> Watch<'u> {
                 "" => String::new(),
                 pointer => format!(", at {pointer}"),
             };
-            let by =
-                if finding.schema_path.is_empty() { String::new() } else { format!(", says contract `{contract}`") };
+            let by = if finding.schema_path.is_empty() {
+                String::new()
+            } else {
+                format!(", required by contract `{contract}`")
+            };
             self.ui.talk(format_args!("    {path}{line}{at}: {}{by}", finding.message));
         }
         let more = findings.count().saturating_sub(FINDINGS_MAX);
@@ -176,7 +179,7 @@ impl<'u> Watch<'u> {
         }
         let all = shown(&self.bundle.join(format!("logs/contract_validation/{stage}.json")));
         self.ui.advise(&format!(
-            "nothing of `{stage}` was published; let it write what its outputs ask for, or change what the plan asks: \
+            "nothing of `{stage}` was published; change what it writes, or what the plan demands of its outputs; \
              all findings are in {all}"
         ));
     }
@@ -186,7 +189,7 @@ impl<'u> Watch<'u> {
         let took = if elapsed.is_zero() { String::new() } else { format!("{:.1} s", elapsed.as_secs_f64()) };
         let code = outcome.reason_code.as_deref();
         let taken = self.taken.take_if(|(stage, _)| *stage == outcome.stage);
-        let taken = taken.map(|(_, from)| format!("taken over from {from}"));
+        let taken = taken.map(|(_, from)| format!("reused from {from}"));
         let why = [code, taken.as_deref()].into_iter().flatten().collect::<Vec<&str>>().join(", ");
         if let Some(region) = &mut self.region {
             region.end(&outcome.stage);
@@ -206,7 +209,7 @@ impl<'u> Watch<'u> {
         // A stage that never began has none.
         let log = self.bundle.join(format!("logs/{stage}.log"));
         if log.is_file() {
-            self.ui.advise(&format!("all that `{stage}` printed is in {}", shown(&log)));
+            self.ui.advise(&format!("the full output of `{stage}` is in {}", shown(&log)));
         }
     }
 }

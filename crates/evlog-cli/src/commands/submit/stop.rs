@@ -40,7 +40,7 @@ impl Stop {
         let mut caught = vec![SIGHUP, SIGINT, SIGTERM];
         caught.retain(|signal| ignored & (1 << (signal - 1)) == 0);
         for signal in &caught {
-            // A handler is never taken back; from its end on it does what happens without one.
+            // Handlers stay registered. After this is dropped, they do what the default action does.
             register_conditional_default(*signal, Arc::clone(&is_over))?;
         }
         let mut signals = Signals::new(&caught)?;
@@ -66,7 +66,7 @@ impl Stop {
     /// exit code.
     pub(super) fn end_with(mut self, code: u8) {
         if end_with(&self.signals, code) {
-            // What happens without a handler happens no more.
+            // Disables the default action, so that only the exit code below counts.
             self.is_over = Arc::default();
         }
     }

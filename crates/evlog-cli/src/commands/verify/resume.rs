@@ -76,9 +76,9 @@ fn refused(path: &Path, error: ResumeError) -> CommandError {
     if is_finding {
         return told
             .with_code(Verdict::No.code())
-            .hint("`evlog verify` without --resume reads the whole log and says the verdict");
+            .hint("`evlog verify` without --resume reads the whole log and prints the verdict");
     }
-    told.hint("name another file, or remove this one, to begin anew")
+    told.hint("name another file, or remove this one, to start again")
 }
 
 /// Writes the file, seldom enough that it does not hold up the reading.
@@ -100,7 +100,7 @@ impl Keeper<'_> {
         if let Err(failure) = files::write(self.dir, self.name, &bytes) {
             // The verification itself goes on; it is only not kept.
             self.failed = true;
-            self.ui.talk(format_args!("warning: how far it came is not kept any more: {}", failure.message));
+            self.ui.talk(format_args!("warning: progress is no longer saved: {}", failure.message));
         }
         self.next = Some(Instant::now() + SELDOM.max(begun.elapsed() * SHARE));
     }

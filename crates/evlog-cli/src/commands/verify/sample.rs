@@ -90,14 +90,18 @@ fn print(ui: &mut Ui, found: &Sampled, chosen: Sample, kept: Option<&Kept>, own:
     let Sampled { sealed, taken, rooted, log_bytes, .. } = *found;
     let [events, commits] = [counted(report.events, "event"), counted(report.commits, "commit")];
     rows.extend([
-        ("sample", format!("{taken} of {}, and the last one", counted(sealed, "sealed segment")), Tone::Plain),
+        ("sample", format!("{taken} of {}, and the last segment", counted(sealed, "sealed segment")), Tone::Plain),
         ("seed", chosen.seed.to_string(), Tone::Plain),
         ("read", format!("{events} in {commits}; {} of {log_bytes} bytes", report.size), Tone::Plain),
-        ("roots", format!("{rooted} of {taken} lead from the root in their header to that in the next"), Tone::Plain),
+        (
+            "roots",
+            format!("{rooted} of {taken} connect the root in their header with the root in the next header"),
+            Tone::Plain,
+        ),
         ("missed", missed(found), Tone::Plain),
         match &found.judged {
             Some(judged) => super::contracts_row(judged.runs, judged.policies, &judged.contract_findings),
-            None => ("contracts", "not judged: a sample has no whole runs".to_owned(), Tone::Plain),
+            None => ("contracts", "not judged: a sample has no complete runs".to_owned(), Tone::Plain),
         },
     ]);
     rows.extend(checkpoint_row(found, kept));
@@ -107,26 +111,26 @@ fn print(ui: &mut Ui, found: &Sampled, chosen: Sample, kept: Option<&Kept>, own:
     facts(ui, &rows);
 }
 
-/// What to do about what was found.
+/// The advice about the findings.
 fn advice(found: &Sampled) -> String {
     match found.judged {
         Some(_) => found.report.verdict().advice().to_owned(),
-        None => "`evlog verify` without --sample reads all, and says where".to_owned(),
+        None => "`evlog verify` without --sample reads everything, and shows where the problem is".to_owned(),
     }
 }
 
-/// What the checkpoint from outside adds; without one, what a sample in which nothing was found does not show.
+/// What the checkpoint from elsewhere adds; without one, what a sample without findings cannot show.
 fn checkpoint_row(found: &Sampled, kept: Option<&Kept>) -> Option<(&'static str, String, Tone)> {
     let row = |text, tone| Some(("checkpoint", text, tone));
     match kept {
         Some(kept) => {
             let Covered { size, .. } = kept.covered();
-            let what = "what was read of them was led to the signed root, byte by byte";
+            let what = "the bytes that were read lead to the signed root";
             row(format!("covers {size} bytes; {what}"), Tone::Plain)
         }
         None if found.report.findings.count() > 0 => None,
         None => row(
-            "none from outside: a forger who made checksums, roots and notes anew is not found".to_owned(),
+            "none from elsewhere: a forger who with new checksums, roots and notes is not detected".to_owned(),
             Tone::Warning,
         ),
     }
@@ -140,8 +144,8 @@ fn missed(found: &Sampled) -> String {
     let enough = found.missed_at_most(SELDOM);
     let said = |wrong: u64| format!("{}.{:04}", found.missed(wrong) / 1_000_000, found.missed(wrong) % 1_000_000 / 100);
     format!(
-        "if 1 of the {} sealed segments were wrong, such a sample would miss it with probability {}; if {enough} were, all \
-         with {}",
+        "if 1 of the {} sealed segments were damaged, such a sample would miss it with probability {}; if {enough} were \
+         damaged, it would miss all of them with probability {}",
         found.sealed,
         said(1),
         said(enough)

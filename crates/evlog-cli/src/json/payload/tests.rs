@@ -1,5 +1,5 @@
-//! The mirror shows what the contracts wrote: their words, by number. That their tables are read is shown with real events,
-//! in the tests of the binary.
+//! The words of the contracts have the right numbers here. The tests of the binary show, with real events, that the
+//! tables are read.
 
 use super::Words;
 use evlog_lifecycle::pipeline::RunStatus::{Failed, Partial, Success};
