@@ -1,4 +1,4 @@
-//! How a command ends, and the one place where a library's error becomes a sentence with advice.
+//! How a command ends. The only place that turns a library's error into a message with hints.
 
 use evlog::LogError;
 use evlog_pipeline::RunError;
@@ -6,14 +6,14 @@ use evlog_store::{OpenError, ReadError, Refusal};
 use std::fmt::Display;
 use std::io;
 
-/// The answer of a command that could be done.
+/// The verdict of a command that was carried out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Exit code 0.
     Yes,
     /// Exit code 1: findings, differences, rejections, not found.
     No,
-    /// Exit code 2: done as far as it went, but some of the input could not be read.
+    /// Exit code 2: the command was carried out, but some of the input could not be read.
     CouldNot,
     /// The exit code of a run.
     Run(u8),
@@ -36,27 +36,27 @@ impl Verdict {
     }
 }
 
-/// Why a command could not be done, and the message for the user.
+/// Why a command failed, and the message for the user.
 #[derive(Debug)]
 pub(crate) struct CommandError {
     /// What happened.
     pub(crate) message: String,
-    /// The parts of it, where there are several: a line each.
+    /// The details, one line each, if there are several.
     pub(crate) details: Vec<String>,
-    /// What can be done about it.
+    /// Hints: what the user can do.
     pub(crate) hints: Vec<String>,
     /// The exit code.
     pub(crate) code: u8,
 }
 
 impl CommandError {
-    /// What was typed cannot be done.
+    /// A request that cannot be carried out.
     pub(crate) fn user(message: impl Into<String>) -> CommandError {
         let (details, hints) = (Vec::new(), Vec::new());
         CommandError { message: message.into(), details, hints, code: Verdict::CouldNot.code() }
     }
 
-    /// What was typed cannot be done, for several reasons.
+    /// A request that cannot be carried out, for several reasons.
     pub(crate) fn listed(reasons: impl IntoIterator<Item = String>) -> CommandError {
         let mut reasons = reasons.into_iter();
         let message = reasons.next().unwrap_or_default();
@@ -82,7 +82,7 @@ impl CommandError {
         self
     }
 
-    /// Says first during what it happened.
+    /// Prefixes the message with what the command was doing.
     #[must_use]
     pub(crate) fn during(mut self, what: impl Display) -> CommandError {
         self.message = format!("{what}: {}", self.message);
@@ -132,7 +132,7 @@ impl CommandError {
     }
 }
 
-/// Whether the system does not let this user, or anybody, write here.
+/// Whether the system does not let this user, or any user, write here.
 fn is_forbidden(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied)
 }

@@ -23,7 +23,7 @@ const KIND_WIDTH_MIN: usize = 20;
 const FIRST: [&str; 8] = ["stage", "state", "from", "to", "status", "requested", "reason_code", "action"];
 /// Members that are left out of the short line.
 const LEFT_OUT: [&str; 2] = ["request", "definition"];
-/// Digests are shown by this many digits.
+/// The number of digits shown of a digest.
 const DIGEST_SHOWN: usize = 12;
 
 /// Prints events, one a line.

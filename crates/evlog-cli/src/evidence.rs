@@ -1,6 +1,6 @@
 //! The evidence of one run: what is in the file that `evidence` writes and `check-evidence` reads.
 //!
-//! The file is a page for people, made from data that stands in it. Whoever checks it makes the page again from the data
+//! The file is a page for people, generated from data that it contains. A check generates the page again from the data
 //! and compares: so what a person reads is what was checked.
 
 mod judge;
@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 
 /// The version of the data's shape.
 const VERSION: u32 = 1;
-/// What stands before and behind the data in the page.
+/// The text before and after the data in the page.
 const BEGIN: &str = "<script type=\"application/json\" id=\"evlog-evidence\">\n";
 const END: &str = "\n</script>";
-/// The longest page, in bytes: no longer one is made, and none is read.
+/// The longest page, in bytes, that is written or read.
 pub(crate) const LEN_MAX: u64 = 256 * 1024 * 1024;
 
 /// The data. Members are never renamed; a new need gets a new version.
@@ -56,7 +56,7 @@ impl Evidence {
     pub(crate) fn to_page(&self, judged: &Judged) -> Result<String, CommandError> {
         let json = serde_json::to_string_pretty(self)
             .map_err(|error| CommandError::user(format!("the evidence cannot be written as JSON: {error}")))?;
-        // Within a page nothing may look like the end of the data.
+        // The data must not contain anything that looks like its end.
         let page = page::render(self, judged, &format!("{BEGIN}{}{END}", json.replace('<', "\\u003c")));
         bounded(page, LEN_MAX)
     }

@@ -1,16 +1,16 @@
-//! What is said where memory ends.
+//! The last message when memory runs out.
 //!
-//! Rust's library finds no memory, says so on descriptor 2 in its own words, perhaps with a trace of the stack, and raises
-//! SIGABRT. From then on nothing may be allocated, and any lock may be held. So a thread waits from the beginning: it reads
-//! what is written to descriptor 2, which leads to it, and says instead what a person can use. The handler of the signal
-//! waits for it, by a write to a pipe that is full. What evlog itself says goes by another descriptor (`ui/talk.rs`).
+//! When memory runs out, Rust's library prints its own message on descriptor 2, perhaps with a stack trace, and raises
+//! SIGABRT. From then on nothing may be allocated, and any lock may be held. So a thread is started at the beginning.
+//! Descriptor 2 leads to it through a pipe, and it prints a useful message instead. The signal handler waits for the
+//! thread by writing to a full pipe. Messages of evlog itself use another descriptor (`ui/talk.rs`).
 //!
 //! Does not: end the process; the next handler does ([`crate::signals::end_where_memory_ends`]).
 //!
 //! Invariants:
 //! - The thread allocates nothing and takes no lock.
-//! - What is written to descriptor 2 for any other reason is passed on as it is.
-//! - Where any of this cannot be had, Rust's own words are shown.
+//! - Everything else that is written to descriptor 2 is passed on unchanged.
+//! - If any of this cannot be set up, Rust's own message is shown.
 
 use crate::commands::arguments::Command;
 use crate::ui;
@@ -25,10 +25,10 @@ use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::thread::Builder;
 
-/// With fewer descriptors allowed (`ulimit -n`) none is taken for this.
+/// If fewer descriptors are allowed (`ulimit -n`), none is used for this.
 const DESCRIPTORS_MIN: u64 = 64;
 
-/// How Rust's library begins.
+/// The beginning of the message of Rust's library.
 const NO_MEMORY: &[u8] = b"memory allocation of ";
 
 /// More than the thread needs, in bytes.
@@ -51,7 +51,7 @@ const WRITING: &str = "error: out of memory; the last writes may or may not be c
 hint: check with `evlog verify`, then run the command again
 ";
 
-/// Has this said where memory ends while a command runs.
+/// Prepares the message for a command that runs out of memory.
 pub(crate) fn prepare(command: &Command) -> io::Result<()> {
     if getrlimit(Resource::Nofile).current.is_some_and(|limit| limit < DESCRIPTORS_MIN) {
         return Err(io::ErrorKind::QuotaExceeded.into());
@@ -74,7 +74,7 @@ pub(crate) fn prepare(command: &Command) -> io::Result<()> {
     // A pipe that was registered does not wait.
     fcntl_setfl(&same, OFlags::empty())?;
     rustix::stdio::dup2_stderr(&to_texts)?;
-    // A panic may end the process before the thread has passed on what it says.
+    // A panic may end the process before the thread has passed on its message.
     std::panic::set_hook(Box::new(|panic| ui::talk(&format!("{panic}\n{}\n", Backtrace::capture()))));
     Ok(())
 }
@@ -109,8 +109,8 @@ fn words(command: &Command) -> &'static str {
     }
 }
 
-/// Passes on what is written to descriptor 2, or says these words in its place, until the process is to be aborted. Reading
-/// `texts` does not wait.
+/// Passes on what is written to descriptor 2, or prints the message of evlog in its place, until the process aborts.
+/// Reading `texts` does not block.
 fn speak(mut texts: PipeReader, mut aborted: PipeReader, mut talk: &File, words: &[u8]) {
     let (mut piece, mut is_said, mut is_aborted) = ([0; 4096], false, false);
     while !is_aborted {
@@ -118,7 +118,7 @@ fn speak(mut texts: PipeReader, mut aborted: PipeReader, mut talk: &File, words:
         is_aborted = match poll(&mut asked, None) {
             Ok(_) => !asked[1].revents().is_empty(),
             Err(Errno::INTR) => false,
-            // Somebody has left this process fewer descriptors than are asked here.
+            // This process has fewer descriptors than `poll` is asked to watch.
             Err(_) => aborted.read(&mut [0]).is_ok(),
         };
         // What was written before the signal is there before it.
@@ -132,7 +132,7 @@ fn speak(mut texts: PipeReader, mut aborted: PipeReader, mut talk: &File, words:
     }
 }
 
-/// A pipe that takes nothing more: who writes to it waits until its other end is gone.
+/// A full pipe: a writer waits until the other end is closed.
 fn full_pipe() -> io::Result<(PipeReader, PipeWriter)> {
     let (reader, mut writer) = io::pipe()?;
     fcntl_setfl(&writer, OFlags::NONBLOCK)?;

@@ -1,11 +1,11 @@
-//! Times for people, and the words for where a commit happened at another time than it was recorded.
+//! Times for people, and the marks for commits that occurred at another time than they were recorded.
 
 use evlog::policy::Policies;
 use evlog::{Mark, View};
 use evlog_projection::time::to_rfc3339;
 
-/// The policies of a log, which say how far apart times may be without a mark: as many as can be read. What ends them ends
-/// the command's own reading of the log too, and is said there; a policy that cannot be read is for `verify` to judge.
+/// The policies of a log that can be read: they define how far apart times may be without a mark. An error that ends
+/// this list also ends the command's own reading, which reports it. `verify` reports policies that cannot be read.
 pub(crate) fn policies(view: &View) -> Policies {
     view.policies().0
 }
@@ -24,7 +24,7 @@ pub(crate) fn text(mark: Mark) -> String {
     format!("{} occurred, {} {}", to_second(mark.occurred_ns), mark.word, distance(mark.distance_ns))
 }
 
-/// The two largest units of a distance: `2 h 3 min`.
+/// The two largest units of a time difference: `2 h 3 min`.
 pub(crate) fn distance(distance_ns: u128) -> String {
     let mut seconds = distance_ns / 1_000_000_000;
     let mut parts = Vec::new();

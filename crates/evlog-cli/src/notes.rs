@@ -1,4 +1,4 @@
-//! Checkpoints in files: read and verified, or read as they are where the reader proves their claims itself.
+//! Checkpoints in files: read and verified, or read without verification if the caller checks their claims itself.
 
 use crate::error::{CommandError, Verdict};
 use crate::keys;
@@ -13,7 +13,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-/// A note has no more bytes; what is longer is refused by the parser.
+/// The parser refuses longer notes, so no more bytes are read.
 pub(crate) const LEN_MAX: u64 = 65 * 1024;
 
 /// A file's bytes, or those of stdin for `-`.
@@ -31,13 +31,13 @@ pub(crate) fn read_kept(kept: &Checkpoints, size: Position) -> Result<Vec<u8>, C
     kept.read(size).map_err(|failure| LogError::from(OpenError::Io(failure)).into())
 }
 
-/// A checkpoint that a log keeps, as it claims it.
+/// A checkpoint that a log keeps, with unverified claims.
 pub(crate) fn claimed_kept(kept: &Checkpoints, size: Position) -> Result<Checkpoint, CommandError> {
     parse_claimed(&kept.path(size), &read_kept(kept, size)?)
 }
 
-/// What a note claims, and whether one of the keys that the log records has signed it, or one that `trust` knows from elsewhere; in
-/// words why it is no checkpoint.
+/// What a note claims, and whether it is signed by a key that the log records or that `trust` knows from elsewhere. The
+/// error says why it is not a checkpoint.
 pub(crate) fn claim(bytes: &[u8], recorded: &[String], trust: Option<&Trust>) -> Result<Claim, String> {
     let note = Note::parse(bytes).map_err(|error| CheckpointError::Note(error).to_string())?;
     let checkpoint = Checkpoint::parse(note.text()).map_err(|error| error.to_string())?;
@@ -64,7 +64,7 @@ pub(crate) fn open(path: &Path, key: &VerifierKey) -> Result<Signed, CommandErro
     Signed::open(&read(path)?, key).map_err(|error| refused(path, &error))
 }
 
-/// A checkpoint as a file claims it, for a caller who compares it with the log.
+/// A checkpoint with unverified claims, for a caller that compares it with the log.
 pub(crate) fn claimed(path: &Path) -> Result<Checkpoint, CommandError> {
     parse_claimed(path, &read(path)?)
 }
@@ -75,7 +75,7 @@ pub(crate) fn parse_claimed(path: &Path, bytes: &[u8]) -> Result<Checkpoint, Com
     Checkpoint::parse(note.text()).map_err(|error| refused(path, &error))
 }
 
-/// Exit code 1 where the checkpoint is one and its signature does not hold; 2 where it is none.
+/// Exit code 1 if a checkpoint's signature does not hold; 2 if the text is not a checkpoint.
 pub(crate) fn refused(path: &Path, error: &CheckpointError) -> CommandError {
     let refused = CommandError::user(format!("checkpoint `{}`: {error}", path.display()));
     match error {
@@ -89,7 +89,7 @@ pub(crate) fn refused(path: &Path, error: &CheckpointError) -> CommandError {
     }
 }
 
-/// Who vouches for checkpoints: a log's key, or a witness policy, or both.
+/// What verifies checkpoints: a log's key, or a witness policy, or both.
 pub(crate) struct Trust {
     key: Option<VerifierKey>,
     policy: Option<Policy>,
@@ -132,7 +132,7 @@ impl Trust {
         }
     }
 
-    /// What the witness policy, if there is one, says of the witnesses: a row for people, whether it is enough.
+    /// The witnesses by the witness policy, if there is one: a row for people, and whether they are enough.
     pub(crate) fn witnesses(&self, path: &Path, signed: &Signed) -> Result<Option<Witnesses>, CommandError> {
         let Some(policy) = &self.policy else { return Ok(None) };
         let judged = policy.judge(signed.note());

@@ -1,4 +1,4 @@
-//! From one time to another, as it is typed.
+//! A time range from the command line.
 
 use clap::{ArgGroup, Args};
 use evlog::Moment;
@@ -6,7 +6,7 @@ use evlog::clock::{Clock, SystemClock};
 use evlog_format::CommitHead;
 use evlog_projection::time::{from_rfc3339, from_span};
 
-/// Which events are wanted, by their time.
+/// Options that select events by their time.
 #[derive(Args, Debug)]
 #[command(group(ArgGroup::new("bound").multiple(true)))]
 pub(crate) struct Span {
@@ -21,7 +21,7 @@ pub(crate) struct Span {
     occurred: bool,
 }
 
-/// A time, or how long it is ago.
+/// A time, or a duration before now.
 fn time(text: &str) -> Result<i128, String> {
     let Some(ago) = text.strip_prefix('-') else { return from_rfc3339(text) };
     let ago_ns = from_span(ago)?;

@@ -1,5 +1,5 @@
-//! Columns for people: padded to the widest cell, two spaces apart, no trailing spaces. What ends a line is broken at words
-//! where a terminal is too narrow for it.
+//! Columns for people: padded to the widest cell, two spaces apart, no trailing spaces. The last column is broken at
+//! words if the terminal is too narrow.
 
 use crate::ui::{Text, Tone, Ui, visible};
 
@@ -23,7 +23,7 @@ pub(crate) fn print(ui: &mut Ui, headings: &[&str], rows: &[Vec<Cell>]) {
 fn row_line(row: &[Cell], widths: &[usize]) -> Text {
     let mut line = Text::default();
     for (index, ((text, tone), width)) in row.iter().zip(widths).enumerate() {
-        // Padding stands outside of the colour, so that it can be left away at the end.
+        // Padding is outside of the colour, so that it can be trimmed at the end.
         let last = row[index + 1..].iter().all(|(later, _)| later.is_empty());
         if last {
             let before = widths[..index].iter().map(|width| width + 2).sum();
@@ -43,7 +43,7 @@ pub(crate) fn facts(ui: &mut Ui, facts: &[(&str, String, Tone)]) {
     }
 }
 
-/// So many of something: `1 segment`, `2 segments`.
+/// A count with its noun: `1 segment`, `2 segments`.
 pub(crate) fn counted(count: u64, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

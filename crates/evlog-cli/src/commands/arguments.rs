@@ -36,11 +36,11 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// What was typed. An error shows it in a form that a terminal does not obey.
+/// Parses the arguments. An error shows them with control characters escaped.
 pub(crate) fn parse() -> Result<Arguments, clap::Error> {
     Arguments::try_parse().map_err(|error| {
         let shown = std::env::args_os().map(|typed| visible(&typed.to_string_lossy()));
-        // Where hidden characters are what is wrong, their visible form is accepted.
+        // If escaping makes the arguments valid, the hidden characters are the error.
         Arguments::try_parse_from(shown).err().unwrap_or_else(|| made_visible(error))
     })
 }

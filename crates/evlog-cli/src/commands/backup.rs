@@ -47,7 +47,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &BackupArgs) -> Result<V
         return Err(taken(&args.to));
     }
     outputs::check("backup", &args.to, &context.log, None)?;
-    // What is not finished goes away with this, and is in nobody's way when it cannot.
+    // An unfinished copy is removed when this is dropped. If that fails, its temporary name blocks nothing.
     let draft = files::draft_dir(&args.to)?;
     let made = draft.path().join("log");
     let (copied, mut found) = {
@@ -58,7 +58,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &BackupArgs) -> Result<V
         let copied = copied.map_err(LogError::from)?;
         (copied, judge(ui, &fs, &made)?)
     };
-    // The notes are those of the log: the copy has none that covers more than it holds itself.
+    // Judged with the log's own checkpoints: the copy has none that covers more than it holds.
     let parse = |bytes: &[u8], recorded: &[String]| notes::claim(bytes, recorded, None);
     own_notes::judge(&fs, &context.log, &mut found.report, None, &parse)?;
     if !found.is_good() || found.report.end != copied.committed.position {
@@ -101,7 +101,7 @@ fn object<'a>(to: &'a str, copied: &Copied, found: &Check) -> BackupObject<'a> {
     }
 }
 
-/// What is copied from a log that is not clean is not either.
+/// A copy of a log that is not clean is not clean either: report its verdict.
 fn refuse(ui: &mut Ui, context: &Context, to: &Path, copied: &Copied, found: &Check) -> Verdict {
     for finding in found.report.findings.kept() {
         ui.finding(finding);

@@ -1,6 +1,6 @@
-//! `evlog bench`: how fast the store is on this disk, beside the bare file system.
+//! `evlog bench`: how fast the store is on this disk, compared with plain files.
 //!
-//! Invariant: what it wrote is gone when it ends, also by Ctrl-C. No log but its own is touched.
+//! Invariant: its files are removed when it ends, also after Ctrl-C. It touches no other log.
 
 mod report;
 
@@ -76,7 +76,7 @@ pub(crate) struct BenchArgs {
     /// Also measure the workloads that sync while something else writes to the disk
     #[arg(long)]
     busy: bool,
-    /// In a child of this command: write so many events into a directory, and wait to be killed
+    /// For a child of this command: write this number of events into a directory, and wait to be killed
     #[arg(long, hide = true, num_args = 2, value_names = ["COUNT", "DIR"])]
     victim: Option<Vec<String>>,
 }
@@ -95,7 +95,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &BenchArgs) -> Result<Ve
     catch_signals(&asked).map_err(|error| CommandError::user(format!("could not catch signals: {error}")))?;
     let measured = measure(ui, args, scale, &works, Arc::clone(&asked));
     let (machine, disk, results) = match measured {
-        // A child that got the signal too may have failed before we looked.
+        // A child that got the same signal may have failed before this check.
         Err(_) if asked.load(Ordering::Relaxed) => {
             return Err(CommandError::user("interrupted; the files were removed").with_code(INTERRUPTED));
         }
@@ -142,7 +142,7 @@ fn check_room(dir: &Path, scale: &Scale, works: &[Work]) -> Result<(), CommandEr
         .hint("a smaller `--events COUNT` needs less room; `--dir DIR` names another directory"))
 }
 
-/// The first request to stop ends the works in order, a second one the program.
+/// The first request to stop ends the workloads in order, a second one ends the program.
 fn catch_signals(asked: &Arc<AtomicBool>) -> std::io::Result<()> {
     for signal in [SIGHUP, SIGINT, SIGTERM] {
         flag::register_conditional_shutdown(signal, i32::from(INTERRUPTED), Arc::clone(asked))?;
@@ -179,7 +179,7 @@ fn on_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file())
 }
 
-/// Shows the works on the bar, and ends them when somebody asked.
+/// Shows the workloads on the bar, and ends them after a request to stop.
 struct Shown {
     bar: Progress,
     done: u64,

@@ -51,7 +51,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckEvidenceArgs) -> R
     let witnesses = trust.witnesses(&args.file, &signed)?;
     let mut judged = judge(&evidence, &contracts()).map_err(unread)?;
     judged.compare(&evidence);
-    // Made again from what was judged: a page that says anything else has other bytes.
+    // Generate the page again from the judged data: a page that shows anything else has other bytes.
     let mut sound = evidence.clone();
     judged.complete(&mut sound);
     if judged.findings.is_empty() && sound.to_page(&judged)? != page {

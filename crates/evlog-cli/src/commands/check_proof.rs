@@ -86,12 +86,12 @@ fn read(path: &Path) -> Result<Vec<u8>, CommandError> {
     } else {
         Box::new(std::fs::File::open(path).map_err(refused)?)
     };
-    // One byte more than a proof may have: the parser says so.
+    // Reads one byte more than a proof may have, so that the parser reports a longer one.
     source.take(evlog_proof::file::FILE_LEN_MAX as u64 + 1).read_to_end(&mut bytes).map_err(refused)?;
     Ok(bytes)
 }
 
-/// The commit that was proven to be there, if that is what the proof is of; or why it does not hold.
+/// The proven commit, if the proof is one of inclusion; or why it does not hold.
 fn check(
     proof: &ProofFile,
     signed: &Signed,

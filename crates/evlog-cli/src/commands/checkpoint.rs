@@ -1,4 +1,4 @@
-//! `evlog checkpoint`: signs what the log is now.
+//! `evlog checkpoint`: signs the log's current size and root.
 
 use crate::args::Actor;
 use crate::context::Context;

@@ -1,4 +1,4 @@
-//! `evlog conform`: checks a bundle that anyone made.
+//! `evlog conform`: checks a bundle made by any program.
 
 mod junit;
 mod sarif;

@@ -1,4 +1,4 @@
-//! `evlog explain`: why a run is as it is.
+//! `evlog explain`: why a run is in its state.
 
 use crate::args::At;
 use crate::context::Context;
@@ -16,10 +16,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::ControlFlow;
 
-/// Times by seq, and beyond which distance they get a mark.
+/// Times by seq, and the difference beyond which they get a mark.
 type TimesBySeq = BTreeMap<u64, (Times, u128)>;
 
-/// Where the validation reports of a bundle stand.
+/// The directory of the validation reports in a bundle.
 const REPORTS: &str = "logs/contract_validation/";
 
 const EXAMPLES: &str = "\
@@ -81,7 +81,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs) -> Result<
     Ok(Verdict::Yes)
 }
 
-/// When the events of a run were recorded and happened, by seq.
+/// When the events of a run were recorded and occurred, by seq.
 fn times(view: &View, run: &str) -> Result<TimesBySeq, LogError> {
     let (mut times, policies) = (BTreeMap::new(), marks::policies(view));
     view.stream::<LogError>(run, &mut |fact| {
@@ -121,7 +121,7 @@ fn explanation(bundle: &Bundle, run: &Value, earlier: &BTreeMap<String, Vec<Orig
     explain(&Told { run, manifest: &manifest, audit: &audit, reports: &reports, earlier })
 }
 
-/// By stage that was taken over: where the runs before had it from. Each is an earlier event, so the way back ends.
+/// For each reused stage, the chain of runs that it comes from. Each link is an earlier event, so the chain ends.
 fn earlier(view: &View, run: &Value) -> Result<BTreeMap<String, Vec<Origin>>, LogError> {
     let mut known: BTreeMap<String, Value> = BTreeMap::new();
     let mut found = BTreeMap::new();
@@ -144,7 +144,7 @@ fn earlier(view: &View, run: &Value) -> Result<BTreeMap<String, Vec<Origin>>, Lo
     Ok(found)
 }
 
-/// Whether `evlog run` has brought the run to an end that was no success.
+/// Whether the run is one of `evlog run` and ended without success.
 fn can_be_retried(bundle: &Bundle, found: &Explanation) -> bool {
     let has_plan = json(bundle, "manifest.json")["extensions"]["orchestrator"]["plan"].is_object();
     found.contract == "pipeline" && has_plan && ["failed", "partial"].contains(&found.status.as_str())
@@ -209,7 +209,7 @@ fn text(ui: &mut Ui, run: &str, found: &Explanation, times: &TimesBySeq) {
     print(ui, &["is", "what", "seq", "why"], &rows);
 }
 
-/// A heading, the sentence, a table. What a run recorded stays text: it makes no markup of its own.
+/// A heading, the sentence and a table. Recorded text is escaped, so it cannot act as markup.
 fn markdown(run: &str, found: &Explanation, times: &TimesBySeq) -> String {
     let row = |reason: &Reason| {
         let [subject, text] = [&reason.subject, &sentence(reason, times)].map(|text| plain(text));
@@ -220,7 +220,7 @@ fn markdown(run: &str, found: &Explanation, times: &TimesBySeq) -> String {
     format!("## {run}: {status}\n\n{summary}\n\n| is | what | state | why | seq |\n| - | - | - | - | - |\n{rows}")
 }
 
-/// Text in which nothing is markup but what stands between two backticks, as the explanation writes it: that is code. Within a
+/// Escapes text so that nothing in it is markup, except code between two backticks, which the explanation itself writes. Within a
 /// table a bar would end a cell even there.
 fn plain(text: &str) -> String {
     let text = visible(text);

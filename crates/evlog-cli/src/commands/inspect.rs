@@ -1,4 +1,4 @@
-//! `evlog inspect`: the log's files as they are, damaged or not.
+//! `evlog inspect`: the log's raw files, damaged or not.
 
 mod frames;
 mod overview;
@@ -71,7 +71,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &InspectArgs) -> Result<
     if args.sidecars { sidecars::show(ui, context, &inspection) } else { Ok(overview::show(ui, context, &inspection)) }
 }
 
-/// The verdict where something of a log is left, and no segment.
+/// The verdict if parts of a log are left, but no segment.
 fn nothing_left(ui: &mut Ui, context: &Context, refusal: &Refusal) -> Verdict {
     let word = refusal.verdict.word();
     if context.json {
@@ -95,7 +95,7 @@ fn segment_of(inspection: &Inspection, position: Position) -> Result<&Segment, C
     })
 }
 
-/// A path as it stands within the log's directory.
+/// A path relative to the log's directory.
 fn within(context: &Context, path: &Path) -> String {
     path.strip_prefix(&context.log).unwrap_or(path).display().to_string()
 }

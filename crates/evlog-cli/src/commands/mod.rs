@@ -1,4 +1,4 @@
-//! The commands, one file each: what it takes, and what it does.
+//! The commands, one file each: the arguments and the work.
 
 pub(crate) mod arguments;
 pub(crate) mod backup;
@@ -32,7 +32,7 @@ use crate::error::{CommandError, Verdict};
 use crate::ui::Ui;
 use arguments::{Arguments, Command};
 
-/// Runs the command that was asked for.
+/// Runs the chosen command.
 pub(crate) fn run(ui: &mut Ui, arguments: &Arguments) -> Result<Verdict, CommandError> {
     let context = Context::new(&arguments.global);
     match &arguments.command {

@@ -91,7 +91,7 @@ fn set(ui: &mut Ui, context: &Context, args: &SetArgs) -> Result<Verdict, Comman
             .hint("nothing was recorded; `evlog policy --help` shows the members of a policy"),
         error => error.into(),
     };
-    // Before the log is opened: a text that is no policy leaves no trace.
+    // Checked before the log is opened: an invalid policy leaves no trace.
     evlog::policy::Policy::read_new(&text).map_err(|error| wrong(evlog::LogError::Policy(error)))?;
     let actor = Actor::name(args.actor.as_ref())?;
     let log = context.writer("policy", false)?;

@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-/// Bundles stand below this directory, one for each run.
+/// The directory of all bundles, one for each run.
 const RUNS: &str = "runs";
 
 const EXAMPLES: &str = "\
@@ -62,10 +62,10 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ProjectArgs) -> Result<
     }
 }
 
-/// How often runs that went on are written again. One that goes on longer is written by who runs it.
+/// How many times runs that continued meanwhile are written again. After that, the process that runs them writes their files.
 const AGAIN_MAX: usize = 100;
 
-/// The runs that are asked for; none when the one that is asked for is not known.
+/// The requested runs; `None` if the requested run does not exist.
 fn runs_of(view: &View, args: &ProjectArgs) -> Result<Option<Vec<String>>, CommandError> {
     let mut names = view.run_names()?;
     let Some(run) = &args.run else { return Ok(Some(names)) };
@@ -82,7 +82,7 @@ fn write(ui: &mut Ui, context: &Context, args: &ProjectArgs, dir: &Path) -> Resu
     if args.no_record {
         return write_beside(ui, context, args, dir, &mut view, names);
     }
-    // Before the first file is written: a log that is held by another leaves the directory as it is.
+    // Opened before the first file is written: if another process holds the log, the directory stays unchanged.
     let log = recording(context)?;
     let verdict = write_recorded(ui, context, args, dir, &log);
     let closed = log.close();
@@ -91,8 +91,8 @@ fn write(ui: &mut Ui, context: &Context, args: &ProjectArgs, dir: &Path) -> Resu
     Ok(verdict)
 }
 
-/// A run may go on meanwhile, and write what follows from it into the same directory. What is written here over that would
-/// be older, and stay if nothing more happened: so runs that went on are written again.
+/// A run may continue meanwhile, and write newer files into the same directory. Files written here could replace them
+/// with older ones, and the older ones would stay. So runs that continued are written again.
 fn write_beside(
     ui: &mut Ui,
     context: &Context,
@@ -104,7 +104,7 @@ fn write_beside(
     let mut verdict = write_runs(ui, context, view, &names, dir, None)?;
     for _ in 0..AGAIN_MAX {
         let from = view.next_seq();
-        // Without `HEAD` nobody can know whether they do.
+        // Without `HEAD` it is unknown whether they do.
         if args.at.at.is_some() || !view.unasked().is_empty() || !view.refresh()? {
             break;
         }
@@ -121,7 +121,7 @@ fn write_beside(
     Ok(verdict)
 }
 
-/// What is written is of the log that it is recorded in, so both are reached in one way.
+/// Files and digests must be of the same log, so both use this one access.
 fn write_recorded(
     ui: &mut Ui,
     context: &Context,
@@ -154,7 +154,7 @@ fn write_runs(
     bundles(view, names, &mut |_, bundle| {
         let bundle = match bundle {
             Ok(Some(bundle)) => bundle,
-            // A run that begins after the seq that was asked for.
+            // The run begins after the requested seq.
             Ok(None) => return Ok(()),
             Err(error) => {
                 broken = true;
@@ -176,7 +176,7 @@ fn write_runs(
     Ok(Verdict::of(!broken))
 }
 
-/// Writes the files that are not there with the same bytes; says which, in the bundle's order.
+/// Writes the files that differ or are missing; returns their names, in the bundle's order.
 fn write_bundle(dir: &Path, bundle: &Bundle) -> Result<Vec<bool>, CommandError> {
     let place = |path: &str| format!("{RUNS}/{}/{path}", bundle.run);
     bundle.files.values().map(|file| files::write(dir, &place(&file.path), &file.bytes)).collect()

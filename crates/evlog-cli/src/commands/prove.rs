@@ -1,4 +1,4 @@
-//! `evlog prove`: a file that shows to others, without the log, that an event is in it or that it extends an older one.
+//! `evlog prove`: a file that proves to others, without the log, that it contains an event or that it extends an older checkpoint.
 
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
@@ -81,8 +81,8 @@ pub(crate) fn write(ui: &mut Ui, path: &Path, text: &str) -> Result<(), CommandE
     crate::files::replace(path, text.as_bytes())
 }
 
-/// A checkpoint by its file, or by its size among those that the log keeps; the newest of them if none is named. Its claims
-/// are compared with the log, so no signature is asked for.
+/// A checkpoint by its file, or by its size among those that the log keeps; the newest of them if none is named. Its
+/// claims are compared with the log, so no signature is needed.
 pub(crate) fn checkpoint(kept: &Checkpoints, named: Option<&str>) -> Result<Checkpoint, CommandError> {
     let io = |failure| CommandError::from(LogError::from(OpenError::Io(failure)));
     let size = match named.map(str::parse) {
@@ -106,7 +106,7 @@ pub(crate) fn same_log(view: &View, checkpoint: &Checkpoint) -> Result<(), Comma
     Err(CommandError::user(message).hint("`--log PATH` or EVLOG_LOG names another log"))
 }
 
-/// Refuses a checkpoint that states of the log what is not so: no proof makes that right.
+/// Refuses a checkpoint that contradicts the log: no proof can lead to it.
 pub(crate) fn as_stated(context: &Context, checkpoint: &Checkpoint) -> Result<(), CommandError> {
     let Checkpoint { size, format_version, next_seq, .. } = *checkpoint;
     let stated = Stated { size, format_version, next_seq };
@@ -164,7 +164,7 @@ fn grown(
     Ok(ProofFile::Consistency { log_id: to.log_id, old: from.size.0, new: to.size.0, proof })
 }
 
-/// The log differs from what was signed: that is an answer, and it is no.
+/// The log differs from what was signed: this is an answer (no, exit code 1), not an error.
 pub(crate) fn unproven(error: LogError) -> CommandError {
     let is_answer = matches!(error, LogError::Unproven(_));
     let error = CommandError::from(error);

@@ -1,4 +1,4 @@
-//! `evlog repair`: what is wrong, what would be done about it, and doing it.
+//! `evlog repair`: surveys the log, plans the repair, and carries it out.
 
 use crate::args::Actor;
 use crate::context::{Context, contracts};
@@ -92,7 +92,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RepairArgs) -> Result<V
     Ok(Verdict::Yes)
 }
 
-/// What was looked at; nothing where the log cannot be surveyed and a verdict says why, which is then printed.
+/// The survey of the log. `None` if the log cannot be surveyed: then the verdict that says why is printed.
 fn found<T>(
     ui: &mut Ui,
     context: &Context,
@@ -110,7 +110,7 @@ fn found<T>(
     }
 }
 
-/// The plan, refused where `verify` finds what a survey does not.
+/// The plan. It is refused if `verify` has findings that the survey does not have.
 fn audited(ui: &Ui, context: &Context, plan: Plan) -> Result<Plan, CommandError> {
     let (bar, fs): (_, Arc<dyn Fs>) = (OnceCell::new(), Arc::new(StdFs));
     let parse = |bytes: &[u8], recorded: &[String]| notes::claim(bytes, recorded, None);
@@ -119,7 +119,7 @@ fn audited(ui: &Ui, context: &Context, plan: Plan) -> Result<Plan, CommandError>
     })?)
 }
 
-/// Adds to the survey what one of the log's own notes says was there, beyond what there is.
+/// Adds to the survey the bytes that are missing according to one of the log's own checkpoints.
 fn claim(context: &Context, survey: &mut Survey) -> Result<(), CommandError> {
     let fs: Arc<dyn Fs> = Arc::new(StdFs);
     if let Some(Beyond { note, size, .. }) = beyond(&fs, &context.log)? {
@@ -141,7 +141,7 @@ fn surveyed<T>(ui: &Ui, read: impl FnOnce(&mut dyn FnMut(u64, u64)) -> Result<T,
     read(&mut |done, total| bar.get_or_init(|| ui.progress("read", total, Unit::Bytes)).at(done))
 }
 
-/// A plan beside a writer would be about bytes that are in flight.
+/// While a writer has the log open, a plan would be based on bytes that still change.
 fn no_writer(context: &Context) -> Result<(), CommandError> {
     let looked = Inspection::open(Arc::new(StdFs), &context.log);
     let lock = looked.map_err(|failure| LogError::from(OpenError::Io(failure)))?.lock();
@@ -154,7 +154,7 @@ fn no_writer(context: &Context) -> Result<(), CommandError> {
     }
 }
 
-/// Asks the user; without a terminal `--yes` has to say it.
+/// Asks the user; without a terminal, `--yes` is needed.
 fn agree(ui: &mut Ui, loss: &Loss) -> Result<(), CommandError> {
     let question = format!("give up {}?", given_up(loss));
     match ui.confirm(&question)? {
@@ -200,7 +200,7 @@ fn print(ui: &mut Ui, context: &Context, args: &RepairArgs, plan: &Plan, state: 
     }
 }
 
-/// A path as it stands within the log's directory.
+/// A path relative to the log's directory.
 fn within(log: &Path, path: &Path) -> String {
     path.strip_prefix(log).unwrap_or(path).display().to_string()
 }

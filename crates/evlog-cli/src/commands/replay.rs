@@ -73,7 +73,7 @@ fn print(ui: &mut Ui, report: &Replay, agrees: bool) {
 const AGREES: &str = "agrees";
 const DIFFERS: &str = "differs";
 
-/// What the comparison came to. Files that could be made again, and were compared with nothing, agree with nothing.
+/// The result of the comparison. If no file was compared, the result is not agreement.
 fn verdict(report: &Replay, agrees: bool) -> &'static str {
     match (agrees, report.compared) {
         (false, _) => DIFFERS,

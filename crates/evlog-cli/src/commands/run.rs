@@ -1,4 +1,4 @@
-//! `evlog run`: runs a staged pipeline, or takes up one that was left.
+//! `evlog run`: runs a pipeline of stages, or resumes one that was interrupted.
 
 mod claim;
 mod desk;
@@ -125,7 +125,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
         known.map_err(|error| claim::failed(context, args, error))?;
     }
     let signer = args.signing.signer(&context.log)?;
-    // The run's lock first: of two processes for one run the other is told so, and not that the log is written (5.1).
+    // The run's lock comes first: of two processes for one run, the second reports that the run is locked, not that the log is (5.1).
     let mut claim = claim::take(context, args)?;
     let log = context.writer_with(&[], "run", &args.writing, args.resume.is_none() && args.retry.is_none());
     let log = log.map_err(|error| claim::not_taken(error, claim.as_ref()))?;
@@ -134,14 +134,14 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
         let interrupts = Arc::new(Interrupts::default());
         let caught = Caught::raising(interrupts.clone());
         let caught = caught.map_err(|error| CommandError::user(format!("could not catch signals: {error}")))?;
-        // A checkpoint that cannot be signed is reported when that happens; the exit code is the run's.
+        // A failed signing is reported at once; the exit code is that of the run.
         let (done, _told) = signing::during(signer, &|| Some(&log), || {
             run_plan(desk, context, args, interrupts, &plan, &log, &mut claim)
         });
         let closed = log.close();
-        // The next holder of the lock finds the log free.
+        // Close the log before the lock is released: the next holder of the lock finds the log free.
         drop(claim);
-        // From here on only the reader is waited for, and a signal ends that.
+        // From here on the process only waits for its reader, and a signal ends it.
         caught.end_with(code(&done, closed.is_ok()));
         Ok::<_, CommandError>((done, closed))
     })??;
@@ -155,7 +155,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
     Ok(verdict)
 }
 
-/// What the process ends with, once everything is said.
+/// The exit code of the process, after all output.
 fn code(done: &Result<RunReport, CommandError>, is_closed: bool) -> u8 {
     match done {
         Ok(report) if is_closed => report.exit_code,
@@ -181,7 +181,7 @@ fn run_plan(
     log: &Log,
     claim: &mut Option<Claim>,
 ) -> Result<RunReport, CommandError> {
-    // A new log has its first commit before the view opens it. As long as there is no run, none has failed.
+    // A new log gets its first commit before the view opens it. Without a run, none can have failed.
     log.begin().map_err(|error| {
         CommandError::from(error).hint("nothing was recorded; after the fix, run the same command again")
     })?;

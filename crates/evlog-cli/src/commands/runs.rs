@@ -106,7 +106,7 @@ fn line<'r>(run: &'r RunSummary, policies: &Policies) -> RunLine<'r> {
     }
 }
 
-/// The contract, and the definition that the run brought.
+/// The contract, and the definition that the run was created with.
 fn named(run: &RunSummary) -> String {
     match &run.definition {
         Some(definition) => format!("{} {definition}", run.contract),

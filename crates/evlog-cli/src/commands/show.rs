@@ -20,7 +20,7 @@ const RUN_FILE: &str = "run.json";
 /// The label of the run's last event.
 const LAST: &str = "last event";
 
-/// What people look for first.
+/// The members that people look for first.
 const FIRST: [&str; 4] = ["run_id", "contract", "pipeline", "status"];
 
 const EXAMPLES: &str = "\
@@ -63,13 +63,13 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ShowArgs) -> Result<Ver
     Ok(Verdict::Yes)
 }
 
-/// The file as it stands: its numbers and the order of its members are kept.
+/// The file unchanged: its numbers and the order of its members are kept.
 fn as_written(bytes: &[u8]) -> Result<&RawValue, CommandError> {
     let unread = |error| CommandError::user(format!("`{RUN_FILE}`: expected JSON, found: {error}"));
     serde_json::from_slice(bytes).map_err(unread)
 }
 
-/// The run's last event, and when it was recorded and happened.
+/// The run's last event, and when it was recorded and occurred.
 fn last_event(view: &View, run: &str) -> Result<Option<(Seq, Times)>, LogError> {
     let mut last = None;
     view.stream::<LogError>(run, &mut |fact| {
@@ -114,7 +114,7 @@ fn member(ui: &mut Ui, key: &str, width: usize, lines: &[String]) {
     }
 }
 
-/// A value in lines, one for each item of a list; none for what holds nothing.
+/// A value in lines, one for each item of a list; none for an empty value.
 fn lines(value: &Value) -> Vec<String> {
     match value {
         Value::Null => Vec::new(),

@@ -1,9 +1,9 @@
-//! `evlog submit`: commands as JSON Lines in, one result line each out.
+//! `evlog submit`: reads commands as JSON Lines, prints one result line for each.
 //!
 //! Three threads: one reads and parses lines ([`input`]), this one decides them and hands them to the store
 //! ([`offer`]), one waits for them in order and writes results ([`answers`]). The queues between them are bounded, so
-//! memory does not grow with the input; each waits only when the next is behind, so what is found waiting is committed
-//! with one sync.
+//! memory does not grow with the input. Each thread waits only if the next one is behind, so everything that waits is
+//! committed with one sync.
 
 mod answers;
 mod input;
@@ -34,7 +34,7 @@ use stop::Stop;
 
 /// How many batches may wait between two threads.
 const QUEUE_LEN: usize = 4;
-/// How long the reader of the results is waited for after a signal.
+/// How long to wait for the reader of the results after a signal.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 const EXAMPLES: &str = r#"Examples:
@@ -97,7 +97,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<V
     let brought = brought(&args.contracts)?;
     let (source, len) = open(&args.file)?;
     let log = OnceLock::new();
-    // A log that is there, or must be there, is opened before the first line: a refusal should not wait for one.
+    // An existing or required log is opened before the first line, so that a refusal does not wait for input.
     if args.writing.no_create || context.has_log()? {
         open_log(context, args, &brought, &log)?;
     }
@@ -120,12 +120,12 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<V
     });
     drop(progress);
     let (offering, answered) = worked.map_err(|error| no_thread("waits for commits", &error))?;
-    // Also where the whole input was read before the signal was seen, for the answers waited.
+    // Also if the whole input was read before the signal arrived, because the answers were still waiting.
     if offering.signal.is_some() || let_go.was_said() {
         ui.hurry(PATIENCE);
     }
     let Ok(answers) = answered else { unreachable!("the thread that writes answers does not panic") };
-    // Closed in any case: what was committed stays, and the next session finds the log closed in order.
+    // Close in any case: what was committed stays, and the next session finds a cleanly closed log.
     let closed = log.into_inner().map_or(Ok(()), Log::close);
     let concluded = conclude(answers, offering).and_then(|verdict| {
         closed?;
@@ -177,7 +177,7 @@ fn open_log(
     Ok(())
 }
 
-/// The contracts of the files; two of one name would leave open which is meant.
+/// The contracts of the files. Two with the same name are refused, because the name would be ambiguous.
 fn brought(files: &[PathBuf]) -> Result<Vec<Definition>, CommandError> {
     let mut brought: Vec<Definition> = Vec::new();
     for file in files {

@@ -1,4 +1,4 @@
-//! `evlog tail`: the last events, and those that come.
+//! `evlog tail`: the last events, and new ones.
 //!
 //! Invariant: an event is shown only when it is committed.
 
@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-/// How long one that waits for a log to be made waits before it looks again.
+/// The pause between two checks for a log that does not exist yet.
 const PAUSE_FOR_LOG: Duration = Duration::from_millis(200);
 
 const EXAMPLES: &str = "\
@@ -86,7 +86,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
         return Ok(Verdict::of(known));
     }
     let mut growth = view.follow();
-    // The reader may have gone. While nothing is committed, no write fails and shows it.
+    // The reader may have gone. Without new events no write would fail, so check for it.
     while events.ui.is_read() && !listener::is_gone() {
         if view.refresh()? {
             next = show(&view, next, args, &mut events)?;
@@ -97,7 +97,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
     Ok(Verdict::Yes)
 }
 
-/// Waits until there is a log; false when nobody reads any more before there is one.
+/// Waits until there is a log. Returns false if the answer loses its reader before that.
 fn wait_for_log(ui: &Ui, context: &Context) -> Result<bool, CommandError> {
     if !context.has_log()? {
         ui.talk(format_args!("waiting for a log in `{}`", context.log.display()));
@@ -126,7 +126,7 @@ fn first_of_last(view: &View, args: &TailArgs) -> (Option<Seq>, Result<bool, Com
 /// Visits the events that are read.
 type Walk<'w> = dyn FnMut(&mut Visit<'_, CommandError>) -> Result<bool, CommandError> + 'w;
 
-/// Seq of the first of the last events that are wanted, and what became of the walk to them.
+/// Seq of the first of the last events that are wanted, and how the walk to them ended.
 fn last_of(args: &TailArgs, walk: &mut Walk<'_>) -> (Option<Seq>, Result<bool, CommandError>) {
     let mut last = VecDeque::new();
     let walked = walk(&mut |fact| {

@@ -137,7 +137,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &VerifyArgs) -> Result<V
     Ok(Verdict::of(found.is_good() && kept.is_none_or(|kept| kept.is_witnessed())))
 }
 
-/// Where an earlier verification had come to, and when the first one began, in Unix nanoseconds.
+/// The position that an earlier verification had reached, and when the first one began, in Unix nanoseconds.
 type Before = Option<(Position, i64)>;
 
 /// Reads all of the log.
@@ -174,7 +174,7 @@ impl Kept {
         covered(&self.signed)
     }
 
-    /// What the checkpoints say that the log keeps, of those that are signed as this one is. Others count for nothing.
+    /// The claims of the log's kept checkpoints that have the same signer as this one. Others are ignored.
     fn older(&self, context: &Context) -> Vec<Covered> {
         let kept = Checkpoints::new(Arc::new(StdFs), &context.log);
         let sizes = kept.sizes().unwrap_or_default().into_iter();
@@ -213,13 +213,13 @@ fn stated(checkpoint: &Checkpoint) -> Stated {
 /// Adds what the log's own notes show.
 fn own(context: &Context, report: &mut Report, given: Option<&Kept>) -> Result<Judged, CommandError> {
     let parse = |bytes: &[u8], recorded: &[String]| notes::claim(bytes, recorded, given.map(|given| &given.trust));
-    // What one from elsewhere has shown already is not said again.
+    // Do not repeat what a checkpoint from elsewhere has shown already.
     let given = given.filter(|_| report.findings.count() > 0).map(|given| given.covered().size);
     let fs: Arc<dyn Fs> = Arc::new(StdFs);
     Ok(own_notes::judge(&fs, &context.log, report, given, &parse)?)
 }
 
-/// Keeps reading at a rate, by waiting where it is ahead.
+/// Limits the reading rate: waits when reading is ahead.
 struct Pace {
     bytes_per_second: NonZeroU64,
     since: Instant,
@@ -232,7 +232,7 @@ impl Pace {
         Pace { bytes_per_second, since: Instant::now(), from: Cell::new(0) }
     }
 
-    /// So many bytes count as read before the first second.
+    /// This many bytes count as read before the first second.
     fn begin_at(&self, done: u64) {
         self.from.set(done);
     }
@@ -276,7 +276,7 @@ fn record(context: &Context, found: &Check, kept: Option<&Kept>, resumed: Before
     }
 }
 
-/// Whether a log is the one that the report is about.
+/// Whether the log is the one that was verified.
 fn is_of(log: &Log, report: &Report) -> Result<bool, CommandError> {
     Ok(report.log_id == Some(log.log_id()) && log.is_still(report.end, &report.root)?)
 }
@@ -302,7 +302,7 @@ fn contract_findings(ui: &Ui, findings: &[FoldError]) {
     }
 }
 
-/// How many runs were judged, and how many of them, and events of the log's own, are not what contracts and policies say.
+/// The number of judged runs, and how many of them, and of the log's own events, break a contract or a policy.
 fn contracts_row(runs: u64, policies: u64, findings: &[FoldError]) -> (&'static str, String, Tone) {
     let runs = counted(runs, "run");
     let own = findings.iter().filter(|finding| finding.run == LOG_STREAM).count();
@@ -367,7 +367,7 @@ fn print(ui: &mut Ui, context: &Context, found: &Check, kept: Option<&Kept>, own
     facts(ui, &rows);
 }
 
-/// What the log was compared with: only what is kept elsewhere shows that nothing was made anew, notes included.
+/// What the log was compared with. Only a checkpoint from elsewhere can show that the log was not rewritten together with its own checkpoints.
 fn evidence_row(has_outside: bool, own: &Judged) -> (&'static str, String, Tone) {
     let count = counted(own.kept, "kept checkpoint");
     let kept = match (own.kept, own.compared) {
@@ -389,12 +389,12 @@ fn evidence_object(has_outside: bool, own: &Judged) -> EvidenceFrom {
     EvidenceFrom { kept, compared, recorded, not_kept, outside: has_outside }
 }
 
-/// Which note of the log's own was taken as evidence.
+/// Which of the log's own checkpoints was used as evidence.
 fn own_row(path: &Path) -> (&'static str, String, Tone) {
     ("own note", format!("`{}`, a note that the log keeps itself", path.display()), Tone::Warning)
 }
 
-/// What to do: about a checkpoint that covers what was given up, to ask for a newer one.
+/// Advice. For a checkpoint that covers lost bytes: ask for a newer one.
 fn advice(context: &Context, found: &Check, kept: Option<&Kept>) -> String {
     if found.report.verdict() == WorstVerdict::TornTail && !has_head(context, found.report.log_id) {
         return "the next writer cuts the tail and keeps it in quarantine. Without `HEAD` it is unknown \
@@ -420,7 +420,7 @@ fn has_head(context: &Context, log_id: Option<LogId>) -> bool {
     head.is_some_and(|head| Some(head.log_id) == log_id)
 }
 
-/// What was given up, in words; the log itself records it, so it is no finding.
+/// The accepted losses, in words. The log records them, so they are not findings.
 fn losses(found: &Check) -> String {
     let told = found.losses.iter().map(|(seq, loss)| {
         let events = loss.next_seq.map_or("an unknown number of events".to_owned(), |next| {

@@ -1,7 +1,7 @@
-//! `evlog witness`: remembers each log's last checkpoint, and cosigns what extends it.
+//! `evlog witness`: stores each log's last checkpoint, and cosigns checkpoints that extend it.
 //!
-//! Invariant: what was seen is on the disk before its cosignature is given away, under a lock, so that two runs cannot
-//! cosign two different futures.
+//! Invariant: a checkpoint is stored on the disk before its cosignature is published, under a lock, so that two
+//! processes cannot cosign a fork.
 
 use crate::commands::prove::write;
 use crate::context::Context;
@@ -117,7 +117,7 @@ fn read_proof(path: &Path) -> Result<ProofFile, CommandError> {
     ProofFile::parse(&bytes).map_err(|error| CommandError::user(format!("proof `{}`: {error}", path.display())))
 }
 
-/// Says it loudly, and keeps what contradicts the past.
+/// Reports the contradiction, and keeps the checkpoint as evidence.
 fn alarm(
     ui: &mut Ui,
     context: &Context,
@@ -188,7 +188,7 @@ impl State {
         text.map(Some).map_err(|error| CommandError::file("read", path.display(), &error))
     }
 
-    /// What was seen last. It is believed as far as both signatures under it hold.
+    /// The checkpoint that was seen last. It counts only if both of its signatures hold.
     fn seen(&self, log: &VerifierKey, key: &SignerKey) -> Result<Option<Seen>, CommandError> {
         let Some(note) = self.note(log)? else { return Ok(None) };
         let path = self.dir.join(State::name(log.name()));

@@ -1,8 +1,8 @@
 //! What evidence shows: each proof against the checkpoint, the run's events in order and without a gap, its projections
-//! made again from the proven events alone.
+//! computed again from the proven events alone.
 //!
-//! Does not: verify the checkpoint's signature, which takes a key that the reader trusts; read a log; know whether the run
-//! has later events than the evidence shows, and says so.
+//! Does not: verify the checkpoint's signature, which needs a key that the reader trusts; read a log; know whether the
+//! run has later events. It reports that it does not know.
 
 use super::{Evidence, Projected};
 use crate::error::CommandError;
@@ -22,7 +22,7 @@ pub(crate) struct Judged {
     pub(crate) checkpoint: Checkpoint,
     /// The run's proven events, as `cat --json` shows them, and the position of the commit of each.
     pub(crate) events: Vec<(Value, Position)>,
-    /// When they were recorded and happened, by their seqs.
+    /// When they were recorded and occurred, by seq.
     pub(crate) times: Vec<(Seq, Times)>,
     pub(crate) contract: Option<String>,
     pub(crate) status: Option<String>,
@@ -138,13 +138,13 @@ fn projected(bundle: &Bundle) -> Vec<Projected> {
 }
 
 impl Judged {
-    /// Takes what the proven events give into the evidence.
+    /// Adds to the evidence what the proven events give.
     pub(crate) fn complete(&self, evidence: &mut Evidence) {
         evidence.projections.clone_from(&self.projections);
         evidence.finding.clone_from(&self.contract_finding);
     }
 
-    /// Adds what the evidence tells otherwise than the proven events do.
+    /// Adds the differences between the evidence and the proven events.
     pub(crate) fn compare(&mut self, evidence: &Evidence) {
         if evidence.finding != self.contract_finding {
             let words = |finding: &Option<String>| finding.clone().unwrap_or_else(|| "none".to_owned());
@@ -166,7 +166,7 @@ impl Judged {
         self.findings.extend(more.iter().map(|path| format!("the run has no projection `{path}`")));
     }
 
-    /// What nothing in the evidence proves, in words for people. A run's events are proven one by one, and the format has no
+    /// The limits of the evidence, in words for people. A run's events are proven one by one, and the format has no
     /// proof of how many there are: the author of the page chose where it ends.
     pub(crate) fn limit(&self) -> String {
         let last = self.events.len().saturating_sub(1);

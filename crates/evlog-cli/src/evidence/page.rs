@@ -96,13 +96,13 @@ fn events(page: &mut String, judged: &Judged) {
          The whole payloads are in the proofs.</p>\n");
 }
 
-/// When it happened, as the command said; with a word where that is another time than it was recorded.
+/// When it occurred, by its command; with a mark if that differs from when it was recorded.
 fn occurred(event: &Value) -> String {
     let Some(text) = event["occurred"].as_str() else { return String::new() };
     format!("{} {}", shorter(text), event["mark"].as_str().unwrap_or_default()).trim_end().to_owned()
 }
 
-/// Who caused it, as the command said, and who was authenticated.
+/// The actor, as the command says, and the authenticated principal.
 fn who(event: &Value) -> String {
     let actor = escape(event["actor"].as_str().unwrap_or_default());
     match event["principal"].as_str() {
@@ -111,7 +111,7 @@ fn who(event: &Value) -> String {
     }
 }
 
-/// A time without the digits that nobody reads; the data has all of them.
+/// A time without fractions of a second that readers do not need; the data has all digits.
 fn shorter(time: &str) -> String {
     match time.split_once('.') {
         Some((seconds, rest)) => format!("{seconds}.{}Z", rest.get(..3).unwrap_or(rest.trim_end_matches('Z'))),
@@ -148,7 +148,7 @@ fn proofs(page: &mut String, evidence: &Evidence) {
     }
 }
 
-/// Text of others as a browser shows it and does nothing else with it, line by line.
+/// Escapes untrusted text, so that a browser only shows it, line by line.
 fn escape(text: &str) -> String {
     let lines: Vec<String> = text.split('\n').map(visible).collect();
     lines.join("\n").replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")

@@ -232,7 +232,7 @@ pub(crate) struct EvidenceFrom {
     pub(crate) recorded: u64,
     /// Number of these that it does not keep.
     pub(crate) not_kept: u64,
-    /// Whether it was compared with one from elsewhere.
+    /// Whether it was compared with a checkpoint from elsewhere.
     pub(crate) outside: bool,
 }
 

@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_does_not_read_holds_nobody_up_and_gets_everything_in_order() {
+    fn a_slow_reader_delays_no_write_and_gets_everything_in_order() {
         let (go, let_in) = channel();
         let read = Arc::new(Mutex::new(Vec::new()));
         let mut spool = Spool::new(Slow { let_in: Some(let_in), read: Arc::clone(&read) }).unwrap();
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_that_is_let_go_waits_for_nobody() {
+    fn a_released_writer_does_not_wait() {
         let (_go, let_in) = channel();
         let mut spool = Spool::new(Slow { let_in: Some(let_in), read: Arc::default() }).unwrap();
         spool.shared.lock().is_fileless = true;

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_obeys_or_nobody_sees_is_shown_escaped() {
+    fn control_and_invisible_characters_are_shown_escaped() {
         let hidden = [
             '\0',
             '\u{7}',

@@ -35,7 +35,7 @@ fn works_that_start_processes_give_figures_and_leave_nothing_behind() {
 }
 
 #[test]
-fn a_work_stands_beside_the_bare_file_system_in_one_table() {
+fn a_table_compares_a_workload_with_plain_files() {
     let room = Room::new();
     let done = room.ends(0, &["bench", "bulk", "--events", "2000", "--rounds", "2"]);
     let [heading, row] = done.out.lines().skip_while(|line| !line.is_empty()).skip(1).collect::<Vec<_>>()[..] else {

@@ -235,7 +235,7 @@ fn a_pipeline_of_ones_own_comes_from_a_file_with_a_schema_for_its_manifest_or_fr
 }
 
 #[test]
-fn what_cannot_be_used_is_told_and_ends_with_2() {
+fn an_unusable_input_is_reported_with_exit_code_2() {
     let room = room();
     room.write("bad.json", "{");
     room.write("loop.json", r#"{"name":"x","stages":[{"id":"a"}],"manifest_schema":{"type":"objekt"}}"#);

@@ -98,7 +98,7 @@ fn a_file_gives_guard_files_replay_and_audit_with_no_code() {
     let expected =
         ["accepted", "accepted", "rejected", "refused", "accepted", "accepted"].map(|word| format!("\"{word}\""));
     assert_eq!((done.code, words.as_slice()), (1, expected.as_slice()), "{done:?}");
-    // From here on nobody needs the file.
+    // From here on the file is not needed.
     let run: Value = room.ends(0, &["show", "o-7", "--json"]).json();
     assert_eq!((run["status"].as_str(), run["machine"].as_str()), (Some("delivered"), Some("order")));
     room.ends(0, &["project", "--out", "."]);

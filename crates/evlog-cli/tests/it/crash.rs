@@ -62,7 +62,7 @@ impl Lines {
         Lines { lines, reader }
     }
 
-    /// Waits until there are so many, or until the process that makes them has ended.
+    /// Waits until there are this many, or until the process that writes them has ended.
     pub(crate) fn wait_for(&self, count: u64, maker: &mut Child) {
         while (self.lines.lock().unwrap().len() as u64) < count && maker.try_wait().unwrap().is_none() {
             sleep(Duration::from_millis(1));

@@ -1,4 +1,4 @@
-//! `evlog explain`: blame first, with the events that say so, for every contract.
+//! `evlog explain`: the cause first, with the events that show it, for every contract.
 
 use crate::support::Room;
 use serde_json::{Value, json};
@@ -220,7 +220,7 @@ fn a_substage_that_stopped_its_stage_is_the_cause_and_not_the_stage() {
 }
 
 #[test]
-fn times_of_a_story_that_count_for_nothing_are_told_with_what_holds_instead() {
+fn times_of_a_story_that_are_ignored_are_reported_with_the_times_that_count() {
     let room = Room::new();
     let story = json!({
         "policy": {"timeouts": {"story": "soon"}, "retries": {"stepRetryPolicy": {"delay": "1 s"}}},

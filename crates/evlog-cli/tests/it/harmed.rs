@@ -1,4 +1,4 @@
-//! What readers show of a log of which a file cannot be read: all that stands before it, and then why no more is shown.
+//! What readers show of a log with an unreadable file: everything before it, and then why no more is shown.
 
 use crate::notes::{cut, signed_room};
 use crate::support::{Done, Room};
@@ -60,7 +60,7 @@ fn stops(room: &Room, arguments: &[&str], sentence: &str) -> Done {
 }
 
 #[test]
-fn what_stands_before_a_segment_that_is_no_regular_file_is_shown() {
+fn events_before_a_segment_that_is_not_a_regular_file_are_shown() {
     let whole = long_room();
     let count = whole.segments().len();
     for (word, put) in SPECIAL {
@@ -88,7 +88,7 @@ fn what_stands_before_a_segment_that_is_no_regular_file_is_shown() {
 }
 
 #[test]
-fn what_stands_before_it_is_shown_without_the_indexes_too() {
+fn events_before_it_are_shown_without_the_indexes_too() {
     // They can be deleted at any time.
     let whole = long_room();
     for nth in 1..whole.segments().len() {
@@ -265,7 +265,7 @@ fn every_reader_says_that_a_log_is_shorter_than_a_note_of_its_own() {
     for way in [&["cat"][..], &["runs"], &["show", "RUN_0001"], &["replay"]] {
         room.ends(0, &[way, &["--at", "3"]].concat());
     }
-    // What the log records as given up is missing to nobody.
+    // What the log records as given up is not reported as missing.
     room.ends(0, &["repair", "--accept-loss", "--yes", "--actor", "ops@example.org"]);
     for way in [&["cat"][..], &["tail"], &["runs"], &["show", "RUN_0001"]] {
         room.ends(0, way);

@@ -16,7 +16,7 @@ use std::time::Duration;
 const FEEDERS: u64 = 8;
 /// How often the command is killed in an ordinary run.
 const KILLS: u64 = 200;
-/// A new log after so many, so that looking at all of it stays cheap.
+/// Starts a new log after this many, so that reading all of it stays cheap.
 const KILLS_OF_A_LOG: u64 = 20;
 
 fn number(name: &str, default: impl FnOnce() -> u64) -> u64 {
@@ -72,7 +72,7 @@ fn feed(input: Input, feeder: u64, round: u64) -> JoinHandle<()> {
     })
 }
 
-/// Runs `submit`, and kills it after so many answers and some time. What it answered, and the run of each line of input.
+/// Runs `submit`, and kills it after this many answers and some time. What it answered, and the run of each line of input.
 fn killed_submit(room: &Room, round: u64, after: u64, pause: Duration) -> (Vec<Value>, Vec<String>) {
     let mut child = room.spawn(&["submit", "-q"]);
     let input = Input { pipe: Arc::new(Mutex::new((child.stdin.take().unwrap(), Vec::new()))) };
@@ -112,7 +112,7 @@ impl Known {
         let parsed: Vec<Value> = events.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert!(parsed.iter().enumerate().all(|(at, event)| event["seq"] == at), "{name}: seqs are not dense");
         for (at, answer) in answers.iter().enumerate() {
-            // Answers come in the order of the lines, whoever wrote them.
+            // Answers come in the order of the lines, from any writer.
             assert_eq!(
                 (&answer["line"], &answer["run"]),
                 (&Value::from(at + 1), &Value::from(runs[at].as_str())),

@@ -1,4 +1,4 @@
-//! What others do to a log's directory while a command works, and what stands in the place of its files: nothing is
+//! What others do to a log's directory while a command works, and what is in the place of its files: nothing is
 //! accepted into nothing, nothing of anybody's is overwritten, nothing is waited for.
 
 use crate::crash::Lines;
@@ -364,7 +364,7 @@ fn what_a_link_in_the_place_of_a_file_leads_to_is_left_alone() {
 }
 
 #[test]
-fn whatever_stands_in_the_place_of_a_file_every_command_ends() {
+fn every_command_ends_whatever_is_in_the_place_of_a_file() {
     let place: [Put<'_>; 4] = [
         ("a pipe", &|path| assert!(Command::new("mkfifo").arg(path).status().unwrap().success())),
         ("a directory", &|path| fs::create_dir(path).unwrap()),

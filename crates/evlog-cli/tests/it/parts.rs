@@ -49,7 +49,7 @@ fn a_verification_that_was_killed_goes_on_where_it_was() {
     assert_eq!(found, whole);
     assert!(!room.path("progress").exists(), "it is removed when the verdict is said");
     assert_eq!(room.ends(0, &["verify", "--resume", "progress", "--json"]).json(), whole, "the next one begins anew");
-    // People are told too, and so is the log.
+    // The text answer reports it too, and the log records it.
     interrupt(&room, "progress");
     let against = ["--checkpoint", "builds.note", "--key", "builds.pub", "--record"];
     let out = room.ends(0, &[&["verify", "--resume", "progress"], &against[..]].concat()).out;

@@ -329,7 +329,7 @@ fn an_actor_is_checked_wherever_it_is_given() {
     assert_eq!([by("env", &[]), by("", &[])], ["env", "operator"]);
 }
 
-/// Signs the log as by a clock that is so many days from now.
+/// Signs the log with a clock that is this many days from now.
 fn sign_at(room: &Room, days: i64) {
     let clock = Arc::new(StepClock::new(SystemClock.now_ns() + days * 86_400_000_000_000, 1));
     let log = Options { clock, ..Options::new("tests") }.open(room.path("evlog"), Contracts::new()).unwrap();

@@ -399,7 +399,7 @@ fn the_evidence_of_a_run_holds_without_the_log_and_no_change_of_it_does() {
 }
 
 #[test]
-fn a_page_that_is_too_long_is_told_from_one_that_is_cut() {
+fn a_page_that_is_too_long_is_distinguished_from_one_that_is_cut() {
     let room = signed_room();
     let page = fs::File::create(room.path("long.html")).unwrap();
     page.set_len(256 * 1024 * 1024 + 1).unwrap();

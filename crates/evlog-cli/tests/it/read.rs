@@ -250,7 +250,7 @@ fn damaged_at_the_end(room: &Room, in_header: bool) -> usize {
 }
 
 #[test]
-fn what_stands_before_damage_in_the_last_segment_is_shown_before_the_damage_is_the_error() {
+fn events_before_damage_in_the_last_segment_are_shown_before_the_error() {
     for in_header in [false, true] {
         let room = Room::new();
         let before = damaged_at_the_end(&room, in_header);

@@ -83,7 +83,7 @@ fn an_earlier_seq_must_be_there() {
 }
 
 #[test]
-fn a_second_writer_is_told_who_the_first_is_and_readers_are_not_held_up() {
+fn a_second_writer_reports_who_the_first_is_and_readers_do_not_wait() {
     let room = Room::new();
     let mut first = room.spawn(&["submit"]);
     let mut stdin = first.stdin.take().unwrap();

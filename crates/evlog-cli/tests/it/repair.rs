@@ -194,7 +194,7 @@ fn a_log_that_a_writer_holds_is_not_repaired() {
 }
 
 #[test]
-fn a_follower_is_told_when_what_it_has_shown_was_given_up() {
+fn a_follower_reports_that_events_it_has_shown_were_given_up() {
     //
     let room = room();
     change(&last(&room), |bytes| bytes[96 + 40] ^= 1);

@@ -79,7 +79,7 @@ fn a_run_that_was_stopped_goes_on_where_it_was_left() {
 }
 
 #[test]
-fn what_cannot_be_taken_up_is_refused_and_nothing_is_touched() {
+fn a_run_that_cannot_be_resumed_is_refused_and_nothing_is_touched() {
     // T-07.
     let room = left_in_progress();
     room.feed(&["submit"], r#"{"contract":"status","run":"other","do":"create"}"#);
@@ -107,7 +107,7 @@ fn what_cannot_be_taken_up_is_refused_and_nothing_is_touched() {
 }
 
 #[test]
-fn t09_a_run_that_cannot_go_on_for_a_file_is_no_failed_run_and_is_taken_up_as_the_hint_says() {
+fn t09_a_run_stopped_by_a_file_error_is_not_failed_and_is_resumed_as_the_hint_says() {
     let room = room("[ -e mended ] || { rm $EVLOG_RUN_DIR/run.json; mkdir -p $EVLOG_RUN_DIR/run.json/in_the_way; }");
     let done = room.ends(2, &["run", "plan.toml", "--run-id", "r"]);
     done.says("stays in progress in the log").says("`evlog run --resume r`");
@@ -184,7 +184,7 @@ fn a_lock_that_a_crash_left_is_set_aside_by_force_alone_and_that_is_recorded() {
     let kinds: Vec<Value> = room.ends(0, &["cat", "--run", "r", "--json"]).lines();
     assert_eq!(kinds.iter().filter(|event| event["kind"] == "pipeline.lock_forced").count(), 1);
     assert_proved(&room);
-    // Where nothing stands in the way the option does nothing.
+    // Without a lock, the option does nothing.
     room.ends(0, &["run", "plan.toml", "--run-id", "s", "--force-run-lock"]);
     assert!(!room.path("runs/.locks/s.lock.stale.0001").exists());
 }
@@ -262,7 +262,7 @@ fn processes_that_a_killed_run_left_are_ended_before_their_stage_begins_again() 
     assert_proved(&room);
 }
 
-/// Starts or takes up the run, as far as it is there.
+/// Starts the run, or resumes it if it exists.
 fn go(room: &Room) -> Child {
     let known = room.run(&["show", "r", "--json"]).code == 0;
     // The plan is named: the run may have been killed before it was noted where that is.
@@ -271,7 +271,7 @@ fn go(room: &Room) -> Child {
 }
 
 #[test]
-fn a_run_that_is_killed_at_any_moment_and_again_while_it_is_taken_up_comes_to_its_end() {
+fn a_run_that_is_killed_at_any_moment_and_again_while_it_is_resumed_reaches_its_end() {
     let (mut cut, whole) = (0, room("sleep 0.02"));
     for round in 0..ROUNDS {
         let room = whole.again();

@@ -1,4 +1,4 @@
-//! `evlog run --retry`: a run that takes over what succeeded in one that has ended, and runs the rest.
+//! `evlog run --retry`: a run that reuses what succeeded in one that has ended, and runs the rest.
 
 use crate::crash::{ROUNDS, moment};
 use crate::support::{Done, Room, files_below};
@@ -28,7 +28,7 @@ fn plan(total: &str) -> String {
     )
 }
 
-/// A room with a run `old` that failed at the gate of its last stage, whose plan is mended.
+/// A room with a run `old` that failed at the gate of its last stage, whose plan is fixed.
 fn mended() -> Room {
     let room = Room::new();
     room.write("total.schema.json", r#"{"properties":{"total":{"type":"integer"}}}"#);
@@ -57,7 +57,7 @@ fn file(room: &Room, path: &str) -> Value {
 }
 
 #[test]
-fn a_mended_run_is_retried_and_only_what_failed_runs_again() {
+fn a_fixed_run_is_retried_and_only_what_failed_runs_again() {
     // T-21, T-23.
     let room = mended();
     let before: Vec<Vec<u8>> = files_below(&room.path("runs/old")).iter().map(|path| fs::read(path).unwrap()).collect();
@@ -84,7 +84,7 @@ fn a_mended_run_is_retried_and_only_what_failed_runs_again() {
 }
 
 #[test]
-fn programs_are_told_what_was_taken_over_and_from_which_event() {
+fn json_reports_which_stages_were_reused_and_from_which_event() {
     // T-27.
     let room = mended();
     let events = room.ends(0, &["run", "plan.toml", "--retry", "old", "--run-id", "new", "--json"]).lines();
@@ -172,7 +172,7 @@ fn what_cannot_be_retried_is_refused_before_anything_is_written() {
 }
 
 #[test]
-fn a_run_in_progress_is_not_retried_and_the_way_to_its_end_is_told() {
+fn a_run_in_progress_is_not_retried_and_a_hint_says_how_to_resume_it() {
     // T-21.
     let room = mended();
     let slow = plan("6").replace("echo summed", "touch working; while [ ! -e go ]; do sleep 0.02; done");
@@ -181,7 +181,7 @@ fn a_run_in_progress_is_not_retried_and_the_way_to_its_end_is_told() {
     while !room.path("working").exists() {
         sleep(std::time::Duration::from_millis(2));
     }
-    // It has the log: whoever only looks is told of the run and not of the log.
+    // It holds the log, but the message must be about the run, not about the log.
     room.ends(20, &["run", "slow.toml", "--retry", "slow"])
         .says("found it in progress")
         .says("`evlog run --resume slow`");
@@ -189,7 +189,7 @@ fn a_run_in_progress_is_not_retried_and_the_way_to_its_end_is_told() {
     assert_eq!(Done::from(child.wait_with_output().unwrap()).code, 0);
 }
 
-/// Starts the retry, or takes it up where it is there already.
+/// Starts the retry, or resumes it if it exists.
 fn go(room: &Room) -> Child {
     let known = room.run(&["show", "new", "--json"]).code == 0;
     let how: &[&str] = if known { &["--resume", "new"] } else { &["--retry", "old", "--run-id", "new"] };
@@ -197,7 +197,7 @@ fn go(room: &Room) -> Child {
 }
 
 #[test]
-fn a_retry_that_is_killed_at_any_moment_and_taken_up_never_runs_what_it_takes_over() {
+fn a_retry_that_is_killed_at_any_moment_and_resumed_never_runs_what_it_reuses() {
     // T-26.
     let (mut cut, whole) = (0, mended());
     for round in 0..ROUNDS {

@@ -94,7 +94,7 @@ fn a_run_ends_by_its_outcomes_and_its_bundle_is_as_the_log_says() {
 }
 
 #[test]
-fn a_failed_publish_gate_is_told_with_its_findings_and_publishes_nothing() {
+fn a_failed_publish_gate_is_reported_with_its_findings_and_publishes_nothing() {
     let room = room(GOOD);
     room.write("list.schema.json", r#"{"type":"object","required":["absent"]}"#);
     let done = room.ends(20, &["run", "plan.toml", "--run-id", "r-1"]);
@@ -105,7 +105,7 @@ fn a_failed_publish_gate_is_told_with_its_findings_and_publishes_nothing() {
 }
 
 #[test]
-fn people_are_told_run_status_and_bundle() {
+fn the_answer_for_people_has_run_status_and_bundle() {
     let room = room(GOOD);
     let done = room.ends(0, &["run", "plan.toml", "--run-id", "r-1"]);
     let lines: Vec<Vec<&str>> = done.out.lines().map(|line| line.split_whitespace().collect()).collect();

@@ -102,7 +102,7 @@ fn how_far_a_verification_came_is_read_from_a_regular_file() {
 }
 
 #[test]
-fn what_stands_in_a_bundle_is_not_waited_for() {
+fn a_special_file_in_a_bundle_holds_up_no_command() {
     let room = Room::with_batch();
     room.ends(0, &["project", "--out", "."]);
     for special in SPECIAL {

@@ -1,4 +1,4 @@
-//! A run whose talk nobody reads, and the signals that end it or do not: nothing of it waits for a reader.
+//! A run whose messages have no reader, and the signals that end it or do not: no part of it waits for a reader.
 
 use crate::support::{Done, Room, signal};
 use std::fs;
@@ -62,7 +62,7 @@ fn g28_a_reader_that_does_not_read_delays_neither_a_time_limit_nor_an_outcome() 
 }
 
 #[test]
-fn g28_what_nobody_reads_is_not_kept_without_end_and_what_is_left_out_is_told() {
+fn g28_unread_output_is_bounded_and_what_is_left_out_is_reported() {
     let room = room("yes 'one of very many lines' | head -n 400000", "");
     let child = room.spawn(&["run", "plan.toml", "--run-id", "r", "--show-output"]);
     assert_eq!(status(&room), "success");
@@ -97,7 +97,7 @@ fn until_it_ends(child: &mut Child) -> Option<i32> {
 }
 
 #[test]
-fn g28_a_second_signal_while_nobody_reads_ends_evlog_as_the_first_said_and_the_run_is_taken_up() {
+fn g28_a_second_signal_without_a_reader_ends_evlog_with_the_code_of_the_first_and_the_run_is_resumed() {
     let room = room("echo $$ > pid; [ ! -e go ] || exit 0; while :; do echo a line that nobody wants to see; done", "");
     let mut child = room.spawn(&["run", "plan.toml", "--run-id", "r", "--show-output"]);
     is_there(&room, "pid");
@@ -111,7 +111,7 @@ fn g28_a_second_signal_while_nobody_reads_ends_evlog_as_the_first_said_and_the_r
 }
 
 #[test]
-fn g28_a_signal_that_comes_while_nobody_reads_ends_the_stage() {
+fn g28_a_signal_without_a_reader_ends_the_stage() {
     let room = room("echo $$ > pid; while :; do echo a line that nobody wants to see; done", "");
     let child = room.spawn(&["run", "plan.toml", "--run-id", "r", "--show-output"]);
     is_there(&room, "pid");
@@ -149,7 +149,7 @@ fn g29_what_was_ignored_when_a_run_began_stays_ignored() {
 }
 
 #[test]
-fn g29_the_end_of_the_session_ends_the_stage_and_leaves_the_run_to_be_taken_up() {
+fn g29_the_end_of_the_session_ends_the_stage_and_the_run_can_be_resumed() {
     for name in ["HUP", "QUIT", "TERM"] {
         let room = room(WAITS, "");
         let child = room.spawn(&["run", "plan.toml", "--run-id", "r"]);

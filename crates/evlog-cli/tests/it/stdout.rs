@@ -1,4 +1,4 @@
-//! The exit code is the verdict, however standard output ends: a pipe that nobody reads, a disk that is full.
+//! The exit code is the verdict, however standard output ends: a pipe without a reader, a full disk.
 
 use crate::forge::{other_number, rewrite};
 use crate::support::Room;
@@ -72,7 +72,7 @@ fn cases() -> Vec<Vec<&'static str>> {
 }
 
 #[test]
-fn a_no_stays_a_no_when_nobody_reads_the_answer_or_the_disk_for_it_is_full() {
+fn a_no_stays_a_no_without_a_reader_or_on_a_full_disk() {
     let room = room();
     for words in cases() {
         let code = room.run(&words).code;

@@ -67,7 +67,7 @@ fn a_second_signal_close_behind_the_first_does_not_keep_the_log_from_being_close
 }
 
 #[test]
-fn a_signal_ends_submit_though_nobody_reads_its_answers() {
+fn a_signal_ends_submit_even_if_its_answers_have_no_reader() {
     let room = Room::new();
     let lines: String = (0..3000).map(|number| line("a", number)).collect();
     let mut child = room.spawn(&["submit"]);

@@ -66,7 +66,7 @@ fn a_follower_of_one_run_sees_that_run_alone() {
 }
 
 #[test]
-fn a_follower_stops_politely_when_nobody_reads() {
+fn a_follower_stops_politely_without_a_reader() {
     let room = Room::with_batch();
     let mut follower = room.spawn(&["tail", "-f"]);
     drop(follower.stdout.take());

@@ -35,7 +35,7 @@ fn an_event_says_when_it_was_recorded_and_when_it_happened_and_people_see_where_
 }
 
 #[test]
-fn a_time_that_nobody_can_mean_is_refused_by_name_and_records_nothing() {
+fn an_impossible_time_is_refused_by_name_and_records_nothing() {
     let room = Room::new();
     room.feed(&["submit"], &record("r", &json!({})));
     let before = events(&room, &[]).len();
@@ -126,7 +126,7 @@ fn events_are_found_by_the_time_at_which_they_were_recorded() {
 }
 
 #[test]
-fn a_time_can_be_told_as_how_long_ago_it_is() {
+fn a_time_can_be_given_as_a_duration_before_now() {
     let room = room_with_marks();
     let count = |arguments: &[&str]| events(&room, arguments).len();
     let all = count(&[]);

@@ -34,7 +34,7 @@ fn a_sound_log_is_clean_and_its_root_is_the_hash_of_its_files() {
 }
 
 #[test]
-fn what_was_done_to_a_log_is_told_apart() {
+fn verify_distinguishes_what_was_done_to_a_log() {
     let flip = |at: usize| {
         move |path: &Path| {
             let mut bytes = fs::read(path).unwrap();

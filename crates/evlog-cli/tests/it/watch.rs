@@ -69,7 +69,7 @@ fn colours_and_moving_lines_are_left_out_where_they_are_not_wanted() {
 }
 
 #[test]
-fn a_stage_that_failed_is_told_with_what_it_printed_last() {
+fn a_failed_stage_is_reported_with_its_last_output() {
     let room = room();
     let done = room.ends(20, &["run", "plan.toml", "--run-id", "r"]);
     done.says("    | three\n").says("hint: the full output of `second` is in runs/r/logs/second.log");
@@ -101,7 +101,7 @@ fn json_tells_each_thing_that_happens_on_a_line_and_answers_last() {
 
 /// A consumer that goes away does not stop the run, nor change how it ends.
 #[test]
-fn a_run_whose_events_nobody_reads_comes_to_its_end() {
+fn a_run_whose_events_have_no_reader_reaches_its_end() {
     let room = room();
     let mut child = room.spawn(&["run", "plan.toml", "--run-id", "r", "--json"]);
     drop(child.stdout.take());
@@ -132,7 +132,7 @@ fn a_plan_to_begin_with_runs_as_it_is_and_is_never_written_over() {
 
 /// The message of a schema that does not match names file, line, pointer, expected, found, and what to do.
 #[test]
-fn a_schema_that_does_not_match_is_told_so_that_it_can_be_mended() {
+fn a_schema_mismatch_is_reported_so_that_it_can_be_fixed() {
     let room = Room::new();
     room.ends(0, &["run", "--init"]);
     let plan = fs::read_to_string(room.path("plan.toml")).unwrap();

@@ -172,7 +172,7 @@ fn a_log_that_was_restored_from_an_older_copy_goes_on_under_a_new_name() {
 fn what_was_asked_for_is_written_whole_or_not_at_all() {
     let room = signed_room();
     let before = read(&room, "1.note");
-    // A directory in which nothing can be made takes no file, and what stands there stays.
+    // A directory that is not writable takes no file, and its content stays.
     room.ends(2, &["prove", "--seq", "3", "--to", "1.note", "--out", "none/p"]);
     assert_eq!(read(&room, "1.note"), before);
     // The disk is full: 1 KiB is no room for a proof, and an old one is left alone.
@@ -213,7 +213,7 @@ fn an_out_file_that_is_no_regular_file_is_written_to_and_not_replaced() {
             assert!(fs::symlink_metadata(room.path(link)).unwrap().is_symlink(), "{command:?}: {link} was replaced");
             assert!(read(&room, target).len() > 50, "{command:?}: nothing was written to {target}");
         }
-        // Nobody reads the pipe: an error, which does not wait for a reader.
+        // The pipe has no reader: this is an error, and the command does not wait.
         let done = room.feed(&[command, &["pipe"]].concat(), &line("more", 0));
         assert_eq!(done.code, 2, "{command:?}: {done:?}");
         assert!(fs::symlink_metadata(room.path("pipe")).unwrap().file_type().is_fifo(), "{command:?}");
@@ -243,7 +243,7 @@ fn a_key_that_the_policy_contradicts_is_refused() {
 }
 
 #[test]
-fn a_command_in_a_hint_can_be_given_to_a_shell_as_it_stands() {
+fn a_command_in_a_hint_can_be_pasted_into_a_shell() {
     let room = Room::new();
     let stage = "id = \"work\"\nreason_code = \"input_missing\"\ncommand = [\"sh\", \"-c\", \"test -e mended\"]";
     room.write("my $plan's.toml", &format!("name = \"p\"\n[[stage]]\n{stage}\n"));

@@ -1,6 +1,6 @@
-//! The answer as `JUnit` XML: one suite, a test case for each check; one that was not asked is skipped.
+//! The answer as `JUnit` XML: one suite, with a test case for each check; a check that was not run is skipped.
 //!
-//! There is no time and no host in it: the same bundle gives the same file.
+//! It has no time and no host name: the same bundle gives the same file.
 
 use super::result;
 use crate::ui::is_hidden;
@@ -42,8 +42,8 @@ fn case(pipeline: &str, checked: &Checked) -> String {
     }
 }
 
-/// Text of an element or an attribute. XML 1.0 has no place for most control characters, not even escaped; what nobody would
-/// see is shown.
+/// Text of an element or an attribute. XML 1.0 does not allow most control characters, not even escaped, so invisible
+/// characters are shown in escaped form.
 fn escaped(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut xml, c| {
         match c {

@@ -1,5 +1,5 @@
-//! The answer as SARIF 2.1.0: one rule per check, a result for each finding, a notification for each check that was
-//! not asked.
+//! The answer as SARIF 2.1.0: one rule per check, a result for each finding, a notification for each check that was not
+//! run.
 
 use crate::ui::visible;
 use evlog_conform::{CHECKS, Check, Conformance, Finding};
@@ -118,13 +118,13 @@ fn result(check: &Check, finding: &Finding) -> Value {
     })
 }
 
-/// Whether a path leads below the bundle. A URI of any other would lead out of it; the message names it all the same.
+/// Whether a path stays below the bundle. Other paths get no URI, because it would lead out of the bundle; the message still names them.
 fn is_below(path: &str) -> bool {
     path.split('/').all(|name| !matches!(name, "" | "." | ".."))
 }
 
-/// A message in which nothing is a placeholder or a link (SARIF 2.1.0, 3.11.5 and 3.11.6), and nothing is hidden. It is cut
-/// as it will be counted, and never within a pair of braces.
+/// A message in which nothing is a placeholder or a link (SARIF 2.1.0, 3.11.5 and 3.11.6), and nothing is hidden. Its
+/// length is limited as GitHub counts it, and no pair of braces is split.
 fn message(text: &str) -> String {
     let text = visible(text).replace("](", "\\](");
     let len = |c: char| if matches!(c, '{' | '}') { 2 } else { 1 };

@@ -1,4 +1,4 @@
-//! The answer for people: a line for each finding, then what was asked and what was not.
+//! The answer for people: a line for each finding, then the checks that were run and those that were not.
 
 use super::result;
 use crate::table::{counted, facts};

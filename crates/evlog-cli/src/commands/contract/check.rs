@@ -70,7 +70,7 @@ fn contract(path: &Path) -> Result<Checked, CommandError> {
     })
 }
 
-/// A registry, without a plan that says whose stages it names.
+/// Checks a registry without a plan, so the names of stages are not checked.
 fn registry(path: &Path) -> Result<Checked, CommandError> {
     let text = read_text(path, Registry::FILE_LEN_MAX)?;
     let one = |problem: RegistryProblem| {

@@ -1,4 +1,4 @@
-//! A lifecycle drawn: as tables, and as a Mermaid state diagram.
+//! A lifecycle, as tables and as a Mermaid state diagram.
 
 use super::heading;
 use crate::table::{self, Cell, counted};
@@ -6,7 +6,7 @@ use crate::ui::{Tone, Ui};
 use evlog_lifecycle::machine::{ANY_STATUS, Definition, StatusDefinition, StatusId, Undefined};
 use std::fmt::Write as _;
 
-/// The most statuses whose every pair is shown in one table.
+/// The most statuses for which one table shows every pair.
 const MATRIX_MAX: usize = 24;
 
 pub(super) fn size(machine: &Definition) -> String {
@@ -103,7 +103,7 @@ fn plain(text: &str) -> String {
     text.chars().filter(|char| !matches!(char, ':' | ';' | '#' | '"' | '<' | '>' | '%' | '{' | '}')).collect()
 }
 
-/// A Mermaid state diagram. States have numbers as ids, so that no name is a word of Mermaid's own.
+/// A Mermaid state diagram. States have numbers as ids, so that no name collides with a keyword of Mermaid.
 pub(super) fn mermaid(machine: &Definition) -> String {
     let mut text = format!("---\ntitle: {}\n---\nstateDiagram-v2\n", machine.name());
     let mut line = |line: String| writeln!(text, "  {line}").unwrap_or_else(|_| unreachable!("text grows"));

@@ -1,4 +1,4 @@
-//! `evlog contract`: contract files listed, drawn and checked. No log is opened.
+//! `evlog contract`: lists, shows and checks contracts. No log is opened.
 
 mod check;
 mod machine;
@@ -101,7 +101,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ContractArgs) -> Result
     }
 }
 
-/// What a definition defines, in a word.
+/// The kind of a definition, in a word.
 fn kind(definition: &Definition) -> &'static str {
     match definition {
         Definition::Machine(_) => "machine",
@@ -137,12 +137,12 @@ fn list(ui: &mut Ui, context: &Context) {
     table::print(ui, &["CONTRACT", "KIND", "SIZE", "ABOUT"], &known.iter().map(row).collect::<Vec<_>>());
 }
 
-/// A contract file, read; or all that is wrong with it.
+/// Reads a contract file; or returns all of its errors.
 fn read(path: &Path) -> Result<Result<Definition, Vec<Finding>>, CommandError> {
     Ok(Definition::parse(&read_text(path, FILE_LEN_MAX)?))
 }
 
-/// A contract file that must be one.
+/// Reads a contract file that must be valid.
 pub(crate) fn load(path: &Path) -> Result<Definition, CommandError> {
     read(path)?.map_err(|findings| {
         let lines = findings.iter().map(|finding| format!("{}:{finding}", path.display()));

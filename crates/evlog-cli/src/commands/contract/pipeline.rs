@@ -1,4 +1,4 @@
-//! A pipeline drawn: as tables, and as a Mermaid flowchart.
+//! A pipeline, as tables and as a Mermaid flowchart.
 
 use super::heading;
 use crate::table::{self, Cell, counted};
@@ -60,8 +60,8 @@ fn substages(ui: &mut Ui, pipeline: &Definition) {
     table::print(ui, &["SUBSTAGE", "CODES", "ITS FAILURE DEMANDS", "PARENT'S CODE"], &rows);
 }
 
-/// A Mermaid flowchart: the stages in order, with their substages. Nodes have numbers as ids, so that no name is a word of
-/// Mermaid's own.
+/// A Mermaid flowchart: the stages in order, with their substages. Nodes have numbers as ids, so that no name collides
+/// with a keyword of Mermaid.
 pub(super) fn mermaid(pipeline: &Definition) -> String {
     let mut text = format!("---\ntitle: {}\n---\nflowchart LR\n", pipeline.name());
     let mut line = |line: String| writeln!(text, "  {line}").unwrap_or_else(|_| unreachable!("text grows"));

@@ -1,4 +1,4 @@
-//! Drawings of contracts, compared with what was looked at once.
+//! Diagrams of contracts, compared with reviewed ones.
 
 use super::{machine, pipeline};
 use evlog_lifecycle::form::{Definition, built_in};

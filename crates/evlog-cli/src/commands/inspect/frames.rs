@@ -1,4 +1,4 @@
-//! The frames of a segment, and what stands between them.
+//! The frames of a segment, and the bytes between them.
 
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
@@ -38,7 +38,7 @@ pub(super) fn show(
                 frame_line(ui, context, frame, commit, why);
             }
             Stretch::Other { position, len, reason } => {
-                // Zeros behind the last frame of the last segment are room for what comes.
+                // Zeros after the last frame of the last segment are preallocated space.
                 let is_room = !segment.sealed && reason.starts_with("only zeros");
                 wrong += u64::from(!is_room);
                 bytes_line(ui, context, &BytesLine { what: "bytes", position: position.0, bytes: *len, wrong: reason });
@@ -59,7 +59,7 @@ pub(super) fn show(
     Ok(Verdict::of(wrong == 0 && segment.wrong.is_empty()))
 }
 
-/// What is wrong with a commit by itself, to its last event.
+/// Checks a commit by itself, up to its last event.
 fn wrong_with(commit: &Result<Box<CommitReader<'_>>, Corruption>) -> Option<String> {
     let mut commit = match commit {
         Ok(commit) => CommitReader::clone(commit),
@@ -79,7 +79,7 @@ fn wrong_with(commit: &Result<Box<CommitReader<'_>>, Corruption>) -> Option<Stri
     }
 }
 
-/// The sentence about an event that breaks a rule by itself.
+/// The finding about an event that breaks a rule by itself.
 pub(super) fn flaw_words(seq: Seq, flaw: &EventFlaw) -> String {
     let EventFlaw { rule, message, expected, found } = flaw;
     format!("seq {seq}: {message} ({rule}): expected {expected}, found {found}")

@@ -9,7 +9,7 @@ use crate::ui::{Tone, Ui};
 use evlog_format::FORMAT_VERSION;
 use evlog_store::inspect::{Inspection, LockState, Segment};
 
-/// Roots are shown by this many digits.
+/// The number of digits shown of a root.
 const ROOT_SHOWN: usize = 12;
 
 pub(super) fn show(ui: &mut Ui, context: &Context, inspection: &Inspection) -> Verdict {
@@ -67,7 +67,7 @@ fn print(ui: &mut Ui, context: &Context, inspection: &Inspection) {
     findings(ui, context, inspection);
 }
 
-/// What the segments' headers and lengths contradict.
+/// Contradictions between the headers and the lengths of segments.
 pub(super) fn findings(ui: &mut Ui, context: &Context, inspection: &Inspection) {
     for segment in inspection.segments() {
         for wrong in &segment.wrong {
@@ -80,7 +80,7 @@ pub(super) fn is_sound(inspection: &Inspection) -> bool {
     inspection.segments().iter().all(|segment| segment.wrong.is_empty())
 }
 
-/// What is wrong with `HEAD`, as far as the headers tell. A log that was never opened for writing again has none.
+/// What is wrong with `HEAD`, judged by the segment headers. A log that was opened for writing only once has no `HEAD`.
 fn head_wrong(inspection: &Inspection) -> Option<String> {
     if let Some(failure) = inspection.head_failure() {
         return Some(failure.to_owned());

@@ -1,4 +1,4 @@
-//! One place of a log: a frame, field by field, with its events and its bytes; or what stands there instead.
+//! One position of a log: a frame, field by field, with its events and its bytes; or whatever is there instead.
 
 use super::frames::flaw_words;
 use super::within;
@@ -17,7 +17,7 @@ use evlog_store::OpenError;
 use evlog_store::inspect::{Inspection, Place, Segment, What};
 use evlog_verify::audit::Judge;
 
-/// How many bytes people are shown at once; programs get all of them.
+/// The number of bytes shown to people at once; programs get all of them.
 const DUMP_MAX: usize = 4096;
 const DUMP_ROW: usize = 16;
 
@@ -56,7 +56,7 @@ pub(super) fn show(
     Ok(Verdict::of(wrong.is_none()))
 }
 
-/// The commit of the place, when it has one.
+/// The commit at the position, if there is one.
 fn commit_of(place: &Place) -> Result<Option<Commit<'_>>, Corruption> {
     let body = place.bytes.get(FRAME_HEADER_LEN..).filter(|_| place.what == What::Frame);
     body.map(|body| Commit::decode(body, place.position.0 + FRAME_HEADER_LEN as u64)).transpose()

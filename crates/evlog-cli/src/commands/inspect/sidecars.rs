@@ -1,4 +1,4 @@
-//! Every derived file, and whether it holds against the log.
+//! Every derived file, and whether it agrees with the log.
 
 use super::{overview, within};
 use crate::context::Context;

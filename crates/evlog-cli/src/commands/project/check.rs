@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// What exists only while a stage runs.
+/// Directories that exist only while a stage runs.
 const STAGING: &str = ".staging";
 /// Holds the lists of the files that stages made, and of the output that was captured.
 const RUN_FILE: &str = "run.json";
@@ -53,7 +53,7 @@ fn check_run(
 ) -> Result<(), CommandError> {
     let bundle = match bundle {
         Ok(Some(bundle)) => bundle,
-        // A run that begins after the seq that was asked for.
+        // The run begins after the requested seq.
         Ok(None) => return Ok(()),
         Err(error) => {
             report.add("unreadable", name, None, "a run that can be folded", error.to_string());
@@ -90,7 +90,7 @@ fn check_run(
     Ok(())
 }
 
-/// What a run that is killed while it writes a file leaves beside it. The next attempt to write the file replaces it.
+/// A temporary file that a killed run leaves beside the file that it was writing. The next attempt to write the file replaces it.
 fn unfinished(path: &str) -> String {
     match path.rsplit_once('/') {
         Some((directory, name)) => format!("{directory}/.{name}.tmp"),

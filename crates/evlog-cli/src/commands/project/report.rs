@@ -1,4 +1,4 @@
-//! What a check found, and how it is told.
+//! What a check found, and how it is reported.
 
 use super::RUNS;
 use crate::context::Context;
@@ -18,7 +18,7 @@ pub(super) struct Report {
     pub(super) findings: Vec<CheckFinding>,
 }
 
-/// A file that the log holds the digest of, and not the bytes.
+/// A file of which the log has only the digest, not the bytes.
 pub(super) struct Listed {
     pub(super) path: String,
     pub(super) bytes: u64,

@@ -1,7 +1,7 @@
-//! Which run `evlog run` may write to, and by which plan: a new one, or one that was left.
+//! Which run `evlog run` may write to, and with which plan: a new run, or one to resume.
 //!
-//! Does: find the plan of a run that is taken up, take the run's lock before the log is opened, and say of what went wrong
-//! what can be done about it. Does not: run anything.
+//! Does: find the plan of a run that is resumed, take the run's lock before the log is opened, and add advice to
+//! errors. Does not: run anything.
 
 use super::RunArgs;
 use crate::context::Context;
@@ -12,8 +12,7 @@ use evlog_lifecycle::pipeline::RunStatus;
 use evlog_pipeline::{Claim, RunError, RunReport, Steps, is_in_progress, noted_plan, stale_locks};
 use std::path::{Path, PathBuf};
 
-/// The plan that was named, or the one that is noted for the run that is taken up. A run that is none is refused here,
-/// before anything is locked.
+/// The given plan, or the plan noted for the run to resume. An invalid run is refused here, before anything is locked.
 pub(super) fn plan(context: &Context, args: &RunArgs) -> Result<PathBuf, CommandError> {
     let Some(run) = &args.resume else {
         let Some(plan) = &args.plan else {
@@ -24,7 +23,7 @@ pub(super) fn plan(context: &Context, args: &RunArgs) -> Result<PathBuf, Command
     let standing = is_in_progress(&mut context.view(None)?, run);
     let plan = args.plan.clone().or_else(|| noted_plan(&args.out, run));
     match (standing, plan) {
-        // It may have ended with its bundle incomplete; whoever holds its lock will see.
+        // It may have ended with an incomplete bundle; the holder of its lock checks that.
         (Ok(()) | Err(RunError::Ended { .. }), Some(plan)) => Ok(plan),
         (Err(error), _) => Err(failed(context, args, error)),
         (Ok(()), None) => {
@@ -38,8 +37,8 @@ pub(super) fn plan(context: &Context, args: &RunArgs) -> Result<PathBuf, Command
     }
 }
 
-/// The lock of the run; none when it stands in the way and may be set aside once the log is open: whoever lives and
-/// runs it has the log open too.
+/// The lock of the run. `None` if a lock exists that may be set aside once the log is open: a live owner of that lock
+/// would hold the log, too.
 pub(super) fn take(context: &Context, args: &RunArgs) -> Result<Option<Claim>, CommandError> {
     match Claim::take(&args.out, id(args), &Steps::default()) {
         Err(RunError::Locked { .. }) if args.force_run_lock => Ok(None),
@@ -47,7 +46,7 @@ pub(super) fn take(context: &Context, args: &RunArgs) -> Result<Option<Claim>, C
     }
 }
 
-/// The same, with the log open; a lock that stands in the way is set aside.
+/// The same, with the log open; an existing lock is set aside.
 pub(super) fn force<'c>(
     claim: &'c mut Option<Claim>,
     view: &mut View,
@@ -59,11 +58,11 @@ pub(super) fn force<'c>(
             let recorded = stale_locks(view, run)?;
             Ok(claim.insert(Claim::force(&args.out, run, &recorded, &Steps::default())?))
         }
-        (None, None) => unreachable!("nothing stands in the way of an id that was drawn at random"),
+        (None, None) => unreachable!("a random id cannot be locked by another run"),
     }
 }
 
-/// The log is not to be had, and the lock of the run is not taken either.
+/// The log cannot be opened, and the lock of the run was not taken either.
 pub(super) fn not_taken(error: CommandError, claim: Option<&Claim>) -> CommandError {
     match claim {
         Some(_) => error,
@@ -71,14 +70,14 @@ pub(super) fn not_taken(error: CommandError, claim: Option<&Claim>) -> CommandEr
     }
 }
 
-/// The run has its end, and what the log was to record after that may be missing.
+/// The run has ended, but later records in the log may be missing.
 pub(super) fn not_closed(error: LogError, report: &RunReport) -> CommandError {
     let (run, status) = (&report.run_id, report.status.word());
     let ended = format!("run `{run}` has ended as {status}, but the log could not be closed");
     CommandError::from(error).during(ended).hint(format!("`evlog show {run}` shows what the log holds of the run"))
 }
 
-/// The run's id, where the command line names it.
+/// The run's id, if the command line has it.
 pub(super) fn id(args: &RunArgs) -> Option<&str> {
     args.resume.as_deref().or(args.run_id.as_deref())
 }
@@ -144,13 +143,13 @@ pub(super) fn failed(context: &Context, args: &RunArgs, error: RunError) -> Comm
     hints.into_iter().fold(CommandError::from(error), CommandError::hint).with_code(code)
 }
 
-/// What can be done when a run has ended and has not succeeded.
+/// The advice after a run that has ended without success.
 pub(super) fn way_on(context: &Context, args: &RunArgs, run: &str) -> String {
     let retry = retrying(args.plan.as_deref(), run, &args.out, &context.log);
     format!("after the fix, `{retry}` reuses what succeeded, and runs the rest")
 }
 
-/// The command that takes up a run. The plan is part of it where it is not noted, as before a run has begun.
+/// The command that resumes a run. It includes the plan if the plan is not noted yet, as before a run has begun.
 pub(in crate::commands) fn resuming(plan: Option<&Path>, run: &str, out: &Path, log: &Path) -> String {
     let plan = if noted_plan(out, run).is_some() { String::new() } else { format!(" {}", named(plan)) };
     format!("evlog run{plan} --resume {}{}", quoted(run), placed(out, log))
@@ -161,12 +160,12 @@ fn retrying(plan: Option<&Path>, run: &str, out: &Path, log: &Path) -> String {
     format!("evlog run {} --retry {}{}", named(plan), quoted(run), placed(out, log))
 }
 
-/// A plan as an argument; a word for it where it is not known.
+/// A plan as an argument; a placeholder if it is unknown.
 fn named(plan: Option<&Path>) -> String {
     plan.map_or_else(|| "PLAN.toml".to_owned(), |plan| quoted(&plan.display().to_string()))
 }
 
-/// The options that name places other than the usual ones.
+/// The options for directories other than the defaults.
 fn placed(out: &Path, log: &Path) -> String {
     let named = |option: &str, path: &Path, default: &str| {
         if path == Path::new(default) {

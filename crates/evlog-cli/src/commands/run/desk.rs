@@ -1,9 +1,9 @@
-//! A queue of what a run has to print. A thread of its own prints it, so that a slow reader delays no time limit, no signal and
-//! no outcome of the run.
+//! A queue of what a run has to print. A separate thread prints it, so that a slow reader does not delay time limits,
+//! signals and outcomes.
 //!
 //! Invariants:
-//! - Everything is shown, in its order, except lines that stages print beyond a limit: a note says how many were left out.
-//! - The run never waits when it hands something on.
+//! - Everything is printed in order, except lines of stages beyond a limit: a note says how many were left out.
+//! - The run never waits when it queues something.
 
 use super::watch::Watch;
 use crate::error::CommandError;
@@ -15,13 +15,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::{Builder, scope};
 
-/// How many lines that stages print may wait for a reader.
+/// The most lines of stages that may wait for the reader.
 const LINES_MAX: usize = 10_000;
 
 /// Something to print.
 type Said = Box<dyn FnOnce(&mut Watch<'_>) + Send>;
 
-/// The desk, for the run.
+/// The run's end of the queue.
 pub(super) struct Desk {
     said: Sender<Said>,
     lines: Arc<AtomicUsize>,
@@ -29,7 +29,7 @@ pub(super) struct Desk {
     left_out: Cell<usize>,
 }
 
-/// Does the work, and prints meanwhile what it hands on. Returns when everything is printed.
+/// Does the work, and meanwhile prints what it queues. Returns when everything is printed.
 pub(super) fn beside<T>(mut watch: Watch<'_>, work: impl FnOnce(&Desk) -> T) -> Result<T, CommandError> {
     let (said, inbox) = channel::<Said>();
     let alerts = said.clone();
@@ -52,7 +52,7 @@ pub(super) fn beside<T>(mut watch: Watch<'_>, work: impl FnOnce(&Desk) -> T) -> 
 }
 
 impl Desk {
-    /// Hands on one thing that happened.
+    /// Queues one step of the run.
     pub(super) fn hand_on(&self, progress: &Progress<'_>) {
         match progress {
             Progress::OutputLine { stage, .. } => {
@@ -86,7 +86,7 @@ impl Desk {
         }
     }
 
-    /// Hands on something, and counts it until it is printed.
+    /// Queues something, and counts it until it is printed.
     fn send_counted(&self, waiting: &Arc<AtomicUsize>, progress: &Progress<'_>) {
         let (counted, print) = (Arc::clone(waiting), owned(progress));
         counted.fetch_add(1, Ordering::Relaxed);
@@ -97,7 +97,7 @@ impl Desk {
     }
 
     fn send(&self, said: Said) {
-        // The thread that takes it ends after the desk.
+        // The receiving thread outlives this sender.
         let _taken = self.said.send(said);
     }
 }
@@ -110,7 +110,7 @@ fn borrowed(names: &[String]) -> Vec<&str> {
     names.iter().map(String::as_str).collect()
 }
 
-/// What happened, with all that it names.
+/// One step of the run, with owned copies of all that it names.
 fn owned(progress: &Progress<'_>) -> Said {
     match *progress {
         Progress::RunCreated { run, bundle, stages, retry_of } => {

@@ -1,6 +1,6 @@
-//! `evlog run --init`: a plan to begin with, that runs at once.
+//! `evlog run --init`: writes a starter plan that can run at once.
 //!
-//! Invariant: no file is written over. When one is there, none is written.
+//! Invariant: no file is overwritten. If one exists, none is written.
 
 use crate::error::{CommandError, Verdict};
 use crate::files;
@@ -24,13 +24,13 @@ pub(super) fn write(ui: &mut Ui, json: bool, directory: &Path) -> Result<Verdict
         return Err(refused.hint("name another directory: `evlog run --init DIR`"));
     }
     files::make_dir(directory)?;
-    // All of them are written before the first gets its name: what a full disk leaves is not in the way of the next try.
+    // All are written under temporary names first: after a full disk, nothing blocks the next attempt.
     let drafts: Vec<_> = paths
         .iter()
         .map(|(path, text)| Ok((path, files::draft(Path::new(path), files::MODE, text.as_bytes())?)))
         .collect::<Result<_, CommandError>>()?;
     for (path, draft) in drafts {
-        // One that came between the question above and now is not written over either.
+        // A file created since the check above is not overwritten either.
         draft.persist_noclobber(path).map_err(|error| CommandError::file("write", path, &error.error))?;
     }
     let files: Vec<&str> = paths.iter().map(|(path, _)| path.as_str()).collect();
@@ -48,7 +48,7 @@ pub(super) fn write(ui: &mut Ui, json: bool, directory: &Path) -> Result<Verdict
     Ok(Verdict::Yes)
 }
 
-/// As a person would type it.
+/// The path as a person would type it.
 fn spelled(directory: &Path, name: &str) -> String {
     if directory == Path::new(".") { name.to_owned() } else { directory.join(name).display().to_string() }
 }

@@ -1,6 +1,6 @@
-//! What a run tells while it runs: moving lines for a person at a terminal, plain lines for a CI job, objects for a program.
+//! The output of a run while it runs: moving lines on a terminal, plain lines for a CI job, objects for a program.
 //!
-//! Does not: change anything of the run. That nobody listens any more is no reason to stop it.
+//! Does not: influence the run. The run continues even if its output has no reader any more.
 
 use super::shown;
 use crate::json::RunEvent;
@@ -14,12 +14,12 @@ use std::time::Duration;
 
 /// Names of stages are padded to the longest, and to this many characters, since substages are not known before.
 const NAME_WIDTH_MIN: usize = 18;
-/// So many of the last lines of a stage that failed are shown.
+/// The number of last lines that are shown of a failed stage.
 const TAIL_LEN: usize = 10;
-/// So many findings of a failed publish gate are shown; the bundle has all of them.
+/// The number of findings that are shown of a failed publish gate; the bundle has all of them.
 const FINDINGS_MAX: usize = 5;
 
-/// How a run is to be told.
+/// How a run is shown.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Form {
     /// One object for each thing that happens, on stdout.
@@ -28,7 +28,7 @@ pub(super) struct Form {
     pub(super) output: bool,
 }
 
-/// Whoever watches a run.
+/// Shows a run while it runs.
 pub(super) struct Watch<'u> {
     ui: &'u mut Ui,
     form: Form,
@@ -37,9 +37,9 @@ pub(super) struct Watch<'u> {
     bundle: PathBuf,
     /// The last lines of the stage that runs.
     tail: VecDeque<String>,
-    /// The stage that was taken over last, and the run that it is from.
+    /// The stage that was reused last, and the run that it comes from.
     taken: Option<(String, String)>,
-    /// Whether what the running stage printed says why it failed; not so when its publish gate has said so.
+    /// Whether the output of the running stage explains its failure; not if its publish gate has reported the reason.
     blames_output: bool,
 }
 
@@ -50,7 +50,7 @@ impl<'u> Watch<'u> {
         Watch { ui, form, region, width, bundle, tail, taken, blames_output: true }
     }
 
-    /// One thing happened.
+    /// Shows one step of the run.
     pub(super) fn show(&mut self, progress: &Progress<'_>) {
         if self.form.json {
             self.object(progress);
@@ -105,7 +105,7 @@ impl<'u> Watch<'u> {
             Progress::OutputLine { .. } if !self.form.output => None,
             progress => RunEvent::of(progress, &shown),
         };
-        // Each line is seen when it is true. Nobody may be there to see it; the run goes on for its own sake.
+        // Flush at once, so that each line appears when it happens. A missing reader does not stop the run.
         if let Some(event) = event {
             self.ui.json(&event);
             self.ui.flush();
@@ -201,12 +201,12 @@ impl<'u> Watch<'u> {
         }
     }
 
-    /// What a stage that failed printed last.
+    /// Shows the last lines that a failed stage printed.
     fn last_words(&mut self, stage: &str) {
         for line in std::mem::take(&mut self.tail) {
             self.ui.talk(format_args!("    | {}", spaced(&line)));
         }
-        // A stage that never began has none.
+        // A stage that never began has no log.
         let log = self.bundle.join(format!("logs/{stage}.log"));
         if log.is_file() {
             self.ui.advise(&format!("the full output of `{stage}` is in {}", shown(&log)));

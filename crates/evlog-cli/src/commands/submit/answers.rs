@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError};
 
-/// What became of a line.
+/// The outcome of a line.
 pub(super) enum Decided {
     /// It was decided, and handed to the store if there is anything to record.
     Offered(Offered),
@@ -22,7 +22,7 @@ pub(super) enum Decided {
     NotTaken { run: String, code: &'static str, message: String },
 }
 
-/// A line, and what became of it.
+/// A line, and its outcome.
 pub(super) struct Item {
     pub(super) line: u64,
     pub(super) decided: Decided,
@@ -57,11 +57,11 @@ impl<'a> Answers<'a> {
         Answers { ui, log, tally: Tally::default() }
     }
 
-    /// Writes the results of all that comes; tells the input when it cannot go on.
+    /// Writes the results as they arrive; notifies the input if it cannot continue.
     pub(super) fn write_all(mut self, waiting: Receiver<Vec<Item>>, input: &SyncSender<Input>) -> Written {
         let failed = self.write_each(&waiting).err();
         if failed.is_some() {
-            // First the door, then the bell: whoever stands at the full queue must not wait for us.
+            // Close the queue before sending the notice: a sender that waits at the full queue must not wait for this thread.
             drop(waiting);
             let _gone = input.send(Input::AnswersEnded);
         } else {

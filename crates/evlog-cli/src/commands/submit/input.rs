@@ -1,7 +1,7 @@
-//! Reads lines and parses them, in a thread of its own, so that deciding and reading go side by side.
+//! Reads lines and parses them in a separate thread, so that reading and deciding run in parallel.
 //!
-//! Invariant: a batch is what one read of the input gave. So a batch never waits for input that has not arrived, and
-//! is never larger than one read and one line.
+//! Invariant: a batch has the lines of one read of the input. So a batch never waits for input that has not arrived,
+//! and is never larger than one read and one line.
 
 use evlog::Request;
 use evlog_projection::Malformed;
@@ -9,11 +9,11 @@ use std::io::{self, Read};
 use std::sync::mpsc::SyncSender;
 use std::thread::Builder;
 
-/// The longest line, in bytes: what the longest commit takes.
+/// The longest line, in bytes: that of the longest commit.
 pub(super) const LINE_LEN_MAX: usize = 16 * 1024 * 1024;
-/// What some editors and shells write before the first line.
+/// The byte order mark that some editors and shells write before the first line.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-/// The most that is asked of the input at once, in bytes.
+/// The most bytes requested from the input at once.
 const READ_LEN: usize = 256 * 1024;
 
 /// A line that holds something, and what it says. Lines are counted from 1, blank ones too.
@@ -22,7 +22,7 @@ pub(super) struct Line {
     pub(super) command: Result<Request, Malformed>,
 }
 
-/// What the deciding thread is told.
+/// What the deciding thread receives.
 pub(super) enum Input {
     /// Lines, and how many bytes of input were read up to here.
     Lines(Vec<Line>, u64),
@@ -36,11 +36,11 @@ pub(super) enum Input {
     AnswersEnded,
 }
 
-/// Starts to read. The thread is not waited for: it may stand in a read that never returns.
+/// Starts to read. The thread is never joined: it may be blocked in a read that does not return.
 pub(super) fn start(source: Box<dyn Read + Send>, send: SyncSender<Input>) -> io::Result<()> {
     let reading = move || {
         let end = read_all(source, &send);
-        // When nobody listens any more, there is nobody to tell.
+        // If the receiver is gone, there is nothing left to do.
         let _gone = send.send(end);
     };
     Builder::new().name("evlog-input".into()).spawn(reading).map(drop)
@@ -104,7 +104,7 @@ impl Splitter {
         }
     }
 
-    /// Keeps no more of a line than the limit, so that an endless one takes no memory.
+    /// Keeps no more of a line than the limit, so that an endless line does not use up memory.
     fn keep(&mut self, part: &[u8]) {
         self.rest_len = self.rest_len.saturating_add(part.len());
         if self.rest_len <= LINE_LEN_MAX {

@@ -1,6 +1,6 @@
 //! Decides commands and hands them to the store, in their order.
 //!
-//! Invariant: after a command that cannot be handed on, none is.
+//! Invariant: after a command that cannot be handed to the store, no later one is.
 
 use super::answers::{Decided, Item};
 use super::input::{Input, Line};
@@ -12,7 +12,7 @@ use std::fmt::Display;
 use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, SyncSender};
 
-/// How far the commands of the input were handed to the store.
+/// How many commands of the input were handed to the store.
 #[derive(Default)]
 pub(super) struct Offering {
     /// The last line that was.
@@ -23,8 +23,8 @@ pub(super) struct Offering {
     pub(super) signal: Option<&'static str>,
 }
 
-/// Decides every command of the input, in order, until there are no more or one cannot be handed on. Takes the receiving
-/// end, so that nobody waits for it when this returns.
+/// Decides every command of the input, in order, until there are no more or one cannot be handed on. Takes the
+/// receiving end: when this returns, no sender waits for it.
 pub(super) fn offer_all(
     open_log: &dyn Fn() -> Result<(), CommandError>,
     log: &OnceLock<Log>,
@@ -95,7 +95,7 @@ fn offer(
         Err(LogError::Append(AppendError::NotAppended { reason: reason @ Reason::HoldsFrame { .. } })) => {
             Ok(not_taken(request, "HOLDS_FRAME", &reason))
         }
-        // One command, or one run of the log, is wrong: what stands behind it is decided all the same.
+        // Only this command, or its run, is wrong: later lines are still decided.
         Err(error @ LogError::Undecidable { .. }) => Ok(not_taken(request, "UNDECIDABLE", &error)),
         Err(LogError::Fold(error)) => Ok(not_taken(request, "RUN_UNREADABLE", &error)),
         Err(error) => Err(error.into()),

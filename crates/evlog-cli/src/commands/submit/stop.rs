@@ -3,8 +3,8 @@
 //!
 //! Invariants:
 //! - A signal that is ignored, as HUP is under `nohup`, stays ignored.
-//! - While the session ends after the first one, further signals do nothing: who stops a service often sends two. After
-//!   [`PATIENCE`] they end the process as they usually do; once all is recorded, with the exit code that says how it went.
+//! - While the session ends after the first one, further signals do nothing: service managers often send two. After
+//!   [`PATIENCE`] they end the process as usual; once all is recorded, with the exit code of the session.
 
 use super::input::Input;
 use crate::signals::{end_with, ignored};
@@ -34,7 +34,7 @@ pub(super) struct Stop {
 }
 
 impl Stop {
-    /// Ends the input at the first signal that asks to stop, and any wait for the reader of the answers.
+    /// At the first signal to stop, ends the input and any wait for the reader of the answers.
     pub(super) fn ending(input: SyncSender<Input>, answers: LetGo) -> io::Result<Stop> {
         let (is_over, ignored) = (Arc::new(AtomicBool::new(false)), ignored());
         let mut caught = vec![SIGHUP, SIGINT, SIGTERM];
@@ -48,9 +48,9 @@ impl Stop {
         let (ended, waits) = channel();
         let thread = Builder::new().name("evlog-signals".into()).spawn(move || {
             if let Some(signal) = signals.forever().next() {
-                // First, for the input is not taken while the answers wait for their reader.
+                // This comes first, because no input is read while the answers wait for their reader.
                 answers.now();
-                // Where the input has ended, the session ends already.
+                // If the input has ended, the session is ending already.
                 let _ended = input.send(Input::Stopped(signal_name(signal).unwrap_or("a signal")));
                 if waits.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
                     over.store(true, Ordering::SeqCst);
@@ -62,8 +62,8 @@ impl Stop {
 }
 
 impl Stop {
-    /// All is recorded, and only the reader of the answers is waited for: from now on a signal ends the process, with this
-    /// exit code.
+    /// All is recorded, and the process only waits for the reader of the answers: from now on a signal ends the process
+    /// with this exit code.
     pub(super) fn end_with(mut self, code: u8) {
         if end_with(&self.signals, code) {
             // Disables the default action, so that only the exit code below counts.
@@ -78,7 +78,7 @@ impl Drop for Stop {
         self.ended = None;
         self.handle.close();
         if let Some(thread) = self.thread.take() {
-            // It panics at nothing; were it to, the session is over all the same.
+            // It does not panic. Even if it did, the session has ended.
             let _ended = thread.join();
         }
     }

@@ -1,6 +1,6 @@
-//! `evlog verify --resume`: how far a verification came is kept in a file, until it comes to its end.
+//! `evlog verify --resume`: saves the progress of a verification in a file until it is complete.
 //!
-//! Invariant: no file is written over, or removed, that a verification did not keep.
+//! Invariant: only files that a verification wrote are overwritten or removed.
 
 use super::Pace;
 use crate::context::{Context, contracts};
@@ -17,14 +17,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// At least so long passes between two times that the file is written, and ten times what writing took.
+/// Minimum interval between saves. Saves are also at least ten times as far apart as the last save took.
 const SELDOM: Duration = Duration::from_secs(2);
 const SHARE: u32 = 10;
 
-/// The longest file that is read back, in bytes: that of a log with a hundred million runs.
+/// The longest progress file, in bytes: enough for a log with a hundred million runs.
 const KEPT_LEN_MAX: u64 = 16 * 1024 * 1024 * 1024;
 
-/// Goes on where the file says, or begins; the file is gone when this ends well.
+/// Continues from the saved position, or starts at the beginning. The file is removed at the end.
 pub(super) fn run(ui: &Ui, context: &Context, path: &Path, pace: Option<&Pace>) -> Result<Resumed, CommandError> {
     let (dir, name) = place(path)?;
     let kept = files::read_own(path, KEPT_LEN_MAX)?;
@@ -41,7 +41,7 @@ pub(super) fn run(ui: &Ui, context: &Context, path: &Path, pace: Option<&Pace>) 
         &mut keep,
         &mut |done, total| {
             bar.get_or_init(|| {
-                // The first that is told is how far an earlier one came.
+                // The first progress report is the position of the earlier verification.
                 pace.inspect(|pace| pace.begin_at(done));
                 ui.progress("verify", total, Unit::Bytes)
             })
@@ -58,7 +58,7 @@ pub(super) fn run(ui: &Ui, context: &Context, path: &Path, pace: Option<&Pace>) 
     }
 }
 
-/// The directory, which has to be there before hours are spent, and the name.
+/// The directory and the file name. The directory is checked first, so that no hours of reading are lost.
 fn place(path: &Path) -> Result<(&Path, &str), CommandError> {
     let dir = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().and_then(|name| name.to_str());
@@ -81,7 +81,7 @@ fn refused(path: &Path, error: ResumeError) -> CommandError {
     told.hint("name another file, or remove this one, to start again")
 }
 
-/// Writes the file, seldom enough that it does not hold up the reading.
+/// Writes the file, not so often that it slows the reading.
 struct Keeper<'k> {
     ui: &'k Ui,
     dir: &'k Path,
@@ -98,7 +98,7 @@ impl Keeper<'_> {
         }
         let Some(bytes) = make() else { return };
         if let Err(failure) = files::write(self.dir, self.name, &bytes) {
-            // The verification itself goes on; it is only not kept.
+            // The verification continues; only its progress is no longer saved.
             self.failed = true;
             self.ui.talk(format_args!("warning: progress is no longer saved: {}", failure.message));
         }

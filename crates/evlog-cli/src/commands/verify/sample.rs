@@ -1,4 +1,4 @@
-//! `evlog verify --sample`: some of the segments, and how much that tells.
+//! `evlog verify --sample`: reads some of the segments, and reports the confidence.
 
 use super::{Kept, Pace};
 use crate::context::{Context, contracts};
@@ -14,9 +14,9 @@ use evlog_verify::Covered;
 use std::cell::OnceCell;
 use std::sync::Arc;
 
-/// A sample that misses with at most this probability, in parts per million, is said to find.
+/// A sample counts as finding damage if it misses it with at most this probability, in parts per million.
 const SELDOM: u64 = 50_000;
-/// Seeds are numbers that every reader of JSON can hold.
+/// The bits of a seed: JSON readers hold whole numbers up to 2^53 exactly.
 const SEED_BITS: u32 = 53;
 
 /// Reads a share: `1%`, `0.25%`. In parts per million.
@@ -32,7 +32,7 @@ pub(super) fn share(text: &str) -> Result<u64, String> {
     Some(parts).filter(|parts| (1..=1_000_000).contains(parts)).ok_or_else(wrong)
 }
 
-/// A seed that nobody chose.
+/// A random seed.
 fn drawn() -> Result<u64, CommandError> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes)
@@ -40,7 +40,7 @@ fn drawn() -> Result<u64, CommandError> {
     Ok(u64::from_le_bytes(bytes) >> (u64::BITS - SEED_BITS))
 }
 
-/// Reads a sample and says what it shows.
+/// Reads a sample and prints the result.
 pub(super) fn run(
     ui: &mut Ui,
     context: &Context,
@@ -136,7 +136,7 @@ fn checkpoint_row(found: &Sampled, kept: Option<&Kept>) -> Option<(&'static str,
     }
 }
 
-/// How much the sample tells, in words.
+/// The confidence of the sample, in words.
 fn missed(found: &Sampled) -> String {
     if found.taken == found.sealed {
         return "nothing: every segment was read".to_owned();

@@ -1,9 +1,8 @@
 //! Where in a JSON text a JSON pointer points.
 //!
-//! Does: find the line and column of a value, for people. Does not: check the text, of which a parser has said that it is
-//! JSON.
+//! Does: find the line and column of a value, for people. Does not: check the text; a parser has accepted it as JSON.
 //!
-//! Invariant: any text and any pointer have a place; of a value that is not there it is that of what it is missing from.
+//! Invariant: any text and any pointer have a place. For a missing value it is the place of the value that should contain it.
 
 use evlog_lifecycle::form::line_and_column;
 
