@@ -20,7 +20,7 @@ use crate::signing::{self, SigningArgs};
 use crate::ui::{Ui, Unit};
 use answers::Answers;
 use clap::Args;
-use evlog::Log;
+use evlog::{AppendError, Log, LogError};
 use evlog_lifecycle::form::Definition;
 use offer::{Offering, offer_all};
 use std::fs::File;
@@ -139,10 +139,15 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<V
 fn conclude(answers: answers::Written, offering: Offering) -> Result<Verdict, CommandError> {
     let last = offering.last_line;
     if let Some((line, error)) = answers.failed {
-        return Err(error.during(format_args!("line {line}")).hint(format!(
-            "lines {line} to {last} may have been recorded, later lines were not: check with `evlog tail` before you submit them \
-             again (a line with an `id` is never recorded twice)"
-        )));
+        let hint = if matches!(error, LogError::Append(AppendError::NotAppended { .. })) {
+            format!("lines from {line} on were not recorded, and can be submitted again")
+        } else {
+            format!(
+                "lines {line} to {last} may have been recorded, later lines were not: check with `evlog tail` before you \
+                 submit them again (a line with an `id` is never recorded twice)"
+            )
+        };
+        return Err(CommandError::from(error).during(format_args!("line {line}")).hint(hint));
     }
     if let Some(signal) = offering.signal {
         let message =

@@ -5,7 +5,7 @@ use evlog_format::{Durability, Kind};
 use evlog_store::{Append, AppendEvent, Causation, Owner, StdFs, Writer};
 use serde_json::{Value, json};
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::Command;
 use std::sync::Arc;
 
@@ -305,4 +305,32 @@ fn twelve_descriptors_are_enough_for_a_log_of_many_segments() {
     for reading in ["verify", "cat", "cat --run r1", "tail", "runs", "show r1", "replay", "inspect"] {
         few(reading, String::new());
     }
+}
+
+#[test]
+fn lines_that_were_not_appended_are_not_said_to_be_perhaps_recorded() {
+    let room = Room::new();
+    room.ends(0, &["init", "--segment-limit", "1024"]);
+    let line =
+        "{\"contract\":\"custom\",\"run\":\"r\",\"do\":\"record\",\"kind\":\"custom/n\",\"data\":\"0123456789\"}\n";
+    let mut child = room.spawn(&["submit"]);
+    let mut answers = BufReader::new(child.stdout.take().unwrap());
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(line.as_bytes()).unwrap();
+    answers.read_line(&mut String::new()).unwrap();
+    // Every name that the next segment could have is taken.
+    let taken: Vec<_> = (200..2048).map(|at| room.path("evlog/segments").join(format!("{at:020}.seg"))).collect();
+    taken.iter().for_each(|path| fs::create_dir(path).unwrap());
+    stdin.write_all(line.repeat(40).as_bytes()).unwrap();
+    drop(stdin);
+    let mut out = String::new();
+    answers.read_to_string(&mut out).unwrap();
+    let done = child.wait_with_output().unwrap();
+    let said = String::from_utf8(done.stderr).unwrap();
+    taken.iter().for_each(|path| fs::remove_dir(path).unwrap());
+    let recorded = room.ends(0, &["cat", "--run", "r"]).out.lines().count();
+    let answered = 1 + out.lines().filter(|line| line.contains("accepted")).count();
+    assert_eq!(done.status.code(), Some(2), "{said}");
+    assert!(recorded >= answered && answered < 41, "{recorded} {answered} {said}");
+    assert_eq!(said.contains("may have been recorded"), !said.contains("was not appended"), "{said}");
 }

@@ -3,10 +3,10 @@
 //! Invariant: the result of a command is written only when its events are committed.
 
 use super::input::Input;
-use crate::error::{CommandError, Verdict};
+use crate::error::Verdict;
 use crate::json::ResultLine;
 use crate::ui::Ui;
-use evlog::{AnswerOutcome, Log, Offered};
+use evlog::{AnswerOutcome, Log, LogError, Offered};
 use evlog_projection::Malformed;
 use std::fmt;
 use std::sync::OnceLock;
@@ -42,7 +42,7 @@ pub(super) struct Tally {
 pub(super) struct Written {
     pub(super) tally: Tally,
     /// The line whose result could not be given, and why.
-    pub(super) failed: Option<(u64, CommandError)>,
+    pub(super) failed: Option<(u64, LogError)>,
 }
 
 /// Writes result lines.
@@ -70,7 +70,7 @@ impl<'a> Answers<'a> {
         Written { tally: self.tally, failed }
     }
 
-    fn write_each(&mut self, waiting: &Receiver<Vec<Item>>) -> Result<(), (u64, CommandError)> {
+    fn write_each(&mut self, waiting: &Receiver<Vec<Item>>) -> Result<(), (u64, LogError)> {
         loop {
             let items = match waiting.try_recv() {
                 Ok(items) => items,
@@ -94,7 +94,7 @@ impl<'a> Answers<'a> {
         }
     }
 
-    fn write(&mut self, item: Item) -> Result<(), CommandError> {
+    fn write(&mut self, item: Item) -> Result<(), LogError> {
         let offered = match item.decided {
             Decided::Offered(offered) => offered,
             Decided::Malformed(malformed) => {
