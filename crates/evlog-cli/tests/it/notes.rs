@@ -49,7 +49,7 @@ fn a_log_that_is_shorter_than_a_note_of_its_own_is_truncated() {
         done.says("bytes that the checkpoint covers are missing (C-51)");
         assert!(done.out.starts_with("verdict") && done.out.contains("  truncated\n"), "{}", done.out);
         assert!(done.out.contains("own note") && done.out.contains("a note that the log keeps itself"), "{}", done.out);
-        // The directory is not writable, and nothing is changed.
+        // No writer is accepted, and nothing is changed.
         let before = fs::read(&room.segments()[0]).unwrap();
         let line = "{\"contract\":\"custom\",\"run\":\"x\",\"do\":\"record\",\"kind\":\"custom/n\"}\n";
         let refused = room.feed(&["submit"], line);
