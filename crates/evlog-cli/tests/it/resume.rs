@@ -344,3 +344,19 @@ fn the_hint_takes_a_run_up_whose_plan_is_not_noted() {
         assert_eq!(taken_up.code, 0, "{done:?} {taken_up:?}");
     }
 }
+
+#[test]
+fn a_stage_that_removes_the_locks_does_not_make_the_next_one_fail() {
+    // T-09.
+    let room = Room::new();
+    let plan = "name = \"p\"\n\
+        [[reason_code]]\nstage = \"a\"\ncode = \"a_failed\"\nseverity = \"FATAL\"\n\
+        [[reason_code]]\nstage = \"b\"\ncode = \"b_failed\"\nseverity = \"FATAL\"\n\
+        [[stage]]\nid = \"a\"\ncommand = [\"sh\", \"-c\", \"rm -rf \\\"$EVLOG_RUN_DIR/../.locks\\\"\"]\nreason_code = \"a_failed\"\n\
+        [[stage]]\nid = \"b\"\ncommand = [\"true\"]\nreason_code = \"b_failed\"\n";
+    room.write("plan.toml", plan);
+    room.ends(2, &["run", "plan.toml", "--run-id", "r"]).says(".locks").says("--resume");
+    assert!(room.ends(0, &["show", "r"]).out.contains("in_progress"));
+    room.ends(0, &["run", "plan.toml", "--resume", "r"]);
+    room.ends(0, &["project", "--check", "."]);
+}

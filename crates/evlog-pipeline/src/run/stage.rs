@@ -268,7 +268,8 @@ impl Runner<'_> {
     /// Starts the stage's process and waits for it; `None` when it could not be started.
     fn process(&mut self, stage: &Stage, room: &mut Room) -> Result<Option<Ended>, Stop> {
         let mark = Mark::draw();
-        self.claim.note_mark(&mark)?;
+        // The stage has not run, and nothing of its own is wrong: the run stays in progress (T-09).
+        self.claim.note_mark(&mark).map_err(RunError::File)?;
         self.steps.at(Step::StartStage);
         self.watcher.report(Progress::StageStarted { stage: &stage.id, log: &room.log });
         let start = Start {
