@@ -139,7 +139,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<V
 fn conclude(answers: answers::Written, offering: Offering) -> Result<Verdict, CommandError> {
     let last = offering.last_line;
     if let Some((line, error)) = answers.failed {
-        let hint = if matches!(error, LogError::Append(AppendError::NotAppended { .. })) {
+        let hint = if matches!(*error, LogError::Append(AppendError::NotAppended { .. })) {
             format!("lines from {line} on were not recorded, and can be submitted again")
         } else {
             format!(
@@ -147,7 +147,7 @@ fn conclude(answers: answers::Written, offering: Offering) -> Result<Verdict, Co
                  submit them again (a line with an `id` is never recorded twice)"
             )
         };
-        return Err(CommandError::from(error).during(format_args!("line {line}")).hint(hint));
+        return Err(CommandError::from(*error).during(format_args!("line {line}")).hint(hint));
     }
     if let Some(signal) = offering.signal {
         let message =

@@ -320,14 +320,18 @@ fn lines_that_were_not_appended_are_not_said_to_be_perhaps_recorded() {
     answers.read_line(&mut String::new()).unwrap();
     // Every name that the next segment could have is taken.
     let taken: Vec<_> = (200..2048).map(|at| room.path("evlog/segments").join(format!("{at:020}.seg"))).collect();
-    taken.iter().for_each(|path| fs::create_dir(path).unwrap());
+    for path in &taken {
+        fs::create_dir(path).unwrap();
+    }
     stdin.write_all(line.repeat(40).as_bytes()).unwrap();
     drop(stdin);
     let mut out = String::new();
     answers.read_to_string(&mut out).unwrap();
     let done = child.wait_with_output().unwrap();
     let said = String::from_utf8(done.stderr).unwrap();
-    taken.iter().for_each(|path| fs::remove_dir(path).unwrap());
+    for path in &taken {
+        fs::remove_dir(path).unwrap();
+    }
     let recorded = room.ends(0, &["cat", "--run", "r"]).out.lines().count();
     let answered = 1 + out.lines().filter(|line| line.contains("accepted")).count();
     assert_eq!(done.status.code(), Some(2), "{said}");

@@ -42,7 +42,7 @@ pub(super) struct Tally {
 pub(super) struct Written {
     pub(super) tally: Tally,
     /// The line whose result could not be given, and why.
-    pub(super) failed: Option<(u64, LogError)>,
+    pub(super) failed: Option<(u64, Box<LogError>)>,
 }
 
 /// Writes result lines.
@@ -70,7 +70,7 @@ impl<'a> Answers<'a> {
         Written { tally: self.tally, failed }
     }
 
-    fn write_each(&mut self, waiting: &Receiver<Vec<Item>>) -> Result<(), (u64, LogError)> {
+    fn write_each(&mut self, waiting: &Receiver<Vec<Item>>) -> Result<(), (u64, Box<LogError>)> {
         loop {
             let items = match waiting.try_recv() {
                 Ok(items) => items,
@@ -89,7 +89,7 @@ impl<'a> Answers<'a> {
             };
             for item in items {
                 let line = item.line;
-                self.write(item).map_err(|error| (line, error))?;
+                self.write(item).map_err(|error| (line, Box::new(error)))?;
             }
         }
     }
