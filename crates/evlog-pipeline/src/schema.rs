@@ -252,7 +252,7 @@ fn options<'o>(tries: usize, numbers: Numbers) -> ValidationOptions<'o> {
     }
 }
 
-/// Whether patterns that take so many steps to compile are compiled.
+/// Refuses patterns that take more than `most` steps to compile.
 pub(crate) fn check_compiling(steps: u64, most: u64) -> Result<(), String> {
     if steps > most { Err(format!("its patterns take more than {most} steps to compile")) } else { Ok(()) }
 }

@@ -284,7 +284,7 @@ impl RequestBuilder {
         check_text("/correlation", request.correlation(), CORRELATION_LEN_MAX)?;
         request.at = self.at.map(instant).transpose()?;
         if request.id.is_some() {
-            // It will be asked for, and the thread that makes requests holds up nobody else.
+            // It is needed later, under the lock of the session. Computing it here delays no other thread.
             request.content();
         }
         Ok(request)

@@ -522,7 +522,7 @@ impl Audit {
 /// Whether the header is one of this version but for damage to the version's own bytes.
 pub fn only_version_is_wrong(bytes: &[u8]) -> bool {
     let Some(header) = bytes.get(..SEGMENT_HEADER_LEN) else { return false };
-    let mut mended = header.to_vec();
-    mended[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
-    SegmentHeader::decode(&mended).is_ok()
+    let mut repaired = header.to_vec();
+    repaired[8..12].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+    SegmentHeader::decode(&repaired).is_ok()
 }

@@ -25,7 +25,7 @@ pub struct Options {
     pub program: String,
     /// Actor of commands that name none. Default: `operator`.
     pub actor: String,
-    /// Who was authenticated: never what a command says. Default: nobody.
+    /// Who was authenticated: never what a command says. Default: none.
     pub principal: Option<String>,
     /// Correlation of commands that name none. Default: none.
     pub correlation: Option<String>,

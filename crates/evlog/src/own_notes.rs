@@ -1,7 +1,7 @@
 //! What the checkpoints show that a log keeps itself, in `checkpoints/`.
 //!
 //! Does: compare the log with its largest notes, at most 16 of them, say which notes cannot be read or are not signed, and compare
-//! the log with the checkpoints that its own events record. Does not: check signatures; whoever calls it does.
+//! the log with the checkpoints that its own events record. Does not: check signatures; its caller does.
 //!
 //! Invariants:
 //! - A note counts as compared only where a key that the log records, or one that the caller trusts, has signed it.

@@ -1,11 +1,11 @@
-//! Random names: nobody draws the same one twice, and nobody can guess one.
+//! Random names, which do not repeat and cannot be guessed.
 
 use evlog_format::LogId;
 
 /// 16 random bytes, marked as a UUID of version 4 (RFC 9562).
 pub fn id() -> [u8; 16] {
     let mut bytes = [0; 16];
-    // Linux and macOS have random bytes for whoever asks, once they have booted.
+    // Linux and macOS give random bytes to every process, once they have booted.
     getrandom::fill(&mut bytes).unwrap_or_else(|error| unreachable!("the system has random bytes: {error}"));
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;

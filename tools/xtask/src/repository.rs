@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// Golden logs: known by name only, since their bytes are nobody's prose.
+/// Golden logs: known by name only, since their bytes are not prose.
 const GOLDEN: &str = "tests/golden";
 
 /// What is read as text. A file of another kind is known by name only.
@@ -71,7 +71,7 @@ pub(crate) fn extension_of(path: &str) -> &str {
     name.rsplit_once('.').map_or("", |(_, extension)| extension)
 }
 
-/// What nobody wrote: what `.gitignore` names, from the root or anywhere, and what other tools keep for themselves.
+/// Generated files: what `.gitignore` names, from the root or anywhere, and what other tools keep for themselves.
 fn is_skipped(ignored: &str, path: &str, name: &str) -> bool {
     let matches = |line: &str| line.strip_prefix('/').map_or(line == name, |anchored| anchored == path);
     matches!(name, ".git" | "__pycache__") || ignored.lines().any(matches)

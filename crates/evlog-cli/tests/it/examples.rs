@@ -112,8 +112,8 @@ fn the_commands_of_the_readme_end_as_it_says() {
         let done = Done::from(shell.output().unwrap());
         assert_eq!(done.code, code, "{command}: {done:?}");
         if code == 20 {
-            let told: Vec<Vec<&str>> = done.err.lines().skip(1).map(words).collect();
-            assert_eq!(told, shown_in_the_readme(&readme), "the README shows another text: {done:?}");
+            let printed: Vec<Vec<&str>> = done.err.lines().skip(1).map(words).collect();
+            assert_eq!(printed, shown_in_the_readme(&readme), "the README shows another text: {done:?}");
         }
     }
 }

@@ -30,6 +30,10 @@ const SPECIAL: [Harm; 4] = [
     }),
 ];
 
+/// Commands that read events or runs.
+const READING: [&[&str]; 7] =
+    [&["cat"], &["cat", "--run", "odd"], &["tail"], &["runs"], &["show", "odd"], &["explain", "odd"], &["replay"]];
+
 /// A log of several segments, whose runs are published in `out`.
 pub(crate) fn long_room() -> Room {
     let room = Room::new();
@@ -109,16 +113,7 @@ fn events_before_it_are_shown_without_the_indexes_too() {
 #[test]
 fn everything_answers_as_of_the_last_event_before_a_segment_that_cannot_be_read() {
     let whole = long_room();
-    let ways = [
-        &["cat"][..],
-        &["cat", "--since", "1971-01-01T00:00:00Z"],
-        &["cat", "--run", "odd"],
-        &["tail"],
-        &["runs"],
-        &["show", "odd"],
-        &["explain", "odd"],
-        &["replay"],
-    ];
+    let ways = READING.iter().copied().chain([&["cat", "--since", "1971-01-01T00:00:00Z"][..]]);
     for nth in 1..whole.segments().len() {
         let last = (before(&whole, nth) - 1).to_string();
         for has_index in [true, false] {
@@ -128,7 +123,7 @@ fn everything_answers_as_of_the_last_event_before_a_segment_that_cannot_be_read(
             if !has_index {
                 let _none = fs::remove_file(segment.with_extension("idx"));
             }
-            for way in ways {
+            for way in ways.clone() {
                 let way = [way, &["--at", &last]].concat();
                 assert_eq!(room.ends(0, &way).out, whole.ends(0, &way).out, "{way:?}");
             }
@@ -177,21 +172,12 @@ fn several_segments_at_the_end_that_cannot_be_read_hide_nothing_before_them() {
 fn a_head_that_cannot_be_read_stops_no_reader_and_is_said() {
     let whole = long_room();
     whole.ends(0, &["project", "--out", "out"]);
-    let reading = [
-        &["cat"][..],
-        &["cat", "--run", "odd"],
-        &["tail"],
-        &["runs"],
-        &["show", "odd"],
-        &["explain", "odd"],
-        &["replay"],
-        &["project", "--check", "out"],
-    ];
+    let reading = READING.iter().copied().chain([&["project", "--check", "out"][..]]);
     let garbage: Harm = ("other bytes", |path| fs::write(path, "garbage").unwrap());
     for (word, put) in SPECIAL.into_iter().chain([garbage]) {
         let room = whole.again();
         put(&room.path("evlog/HEAD"));
-        for way in reading {
+        for way in reading.clone() {
             let done = room.ends(0, way);
             assert_eq!(done.out, whole.ends(0, way).out, "{way:?}: {word}");
             done.says("`HEAD` says nothing of how much of the log was synced").says(word);

@@ -256,7 +256,7 @@ fn a_checkpoint_that_was_kept_elsewhere_tells_what_the_log_alone_cannot() {
     }
     let segment = &room.segments()[0];
     let sound = fs::read(segment).unwrap();
-    // Rewritten, with checksums that are right: the log alone is clean, once its own notes are gone, and its record of them is mended.
+    // Rewritten, with valid checksums: without its notes, and with its record of them changed to fit, the log alone is clean.
     rewrite(segment, 15, other_number);
     room.ends(1, &["verify"]).says("C-52");
     fs::rename(room.path("evlog/checkpoints"), room.path("notes")).unwrap();

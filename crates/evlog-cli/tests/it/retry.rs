@@ -63,12 +63,12 @@ fn a_fixed_run_is_retried_and_only_what_failed_runs_again() {
     let before: Vec<Vec<u8>> = files_below(&room.path("runs/old")).iter().map(|path| fs::read(path).unwrap()).collect();
     let done = room.ends(0, &["run", "plan.toml", "--retry", "old", "--run-id", "new"]);
     done.says("run new  retries old");
-    let told: Vec<Vec<&str>> = done.err.lines().map(|line| line.split_whitespace().collect()).collect();
+    let printed: Vec<Vec<&str>> = done.err.lines().map(|line| line.split_whitespace().collect()).collect();
     for stage in ["make", "sum"] {
-        assert!(told.contains(&vec![stage, "success", "reused", "from", "old"]), "{done:?}");
-        assert!(!told.contains(&vec![stage, "running"]), "{done:?}");
+        assert!(printed.contains(&vec![stage, "success", "reused", "from", "old"]), "{done:?}");
+        assert!(!printed.contains(&vec![stage, "running"]), "{done:?}");
     }
-    assert!(told.contains(&vec!["last", "running"]), "{done:?}");
+    assert!(printed.contains(&vec!["last", "running"]), "{done:?}");
     assert_eq!(ran(&room), ["last"]);
     for path in ["d1/file", "d2/file", "d3/file", "all"] {
         let [old, new] = ["old", "new"].map(|run| fs::read(room.path(&format!("runs/{run}/{path}"))).unwrap());

@@ -42,7 +42,7 @@ fn g27_a_stage_that_traces_evlog_is_ended_by_its_guard_and_evlog_goes_on() {
                 // The stage was refused to trace evlog, and went on.
                 assert_eq!(done.code, if place == "here" { 20 } else { 0 }, "{way} {place}: {done:?}");
                 let id = room.command_of("id", &["-u"]).output().unwrap().stdout;
-                assert_ne!(id, b"0\n", "{way} {place}: nobody noticed: {done:?}");
+                assert_ne!(id, b"0\n", "{way} {place}: not noticed: {done:?}");
             }
         }
     }

@@ -51,7 +51,7 @@ pub(super) fn all(bundle: &Bundle) -> Result<Artifacts, FileError> {
     artifacts.map(|path| Ok((path.to_owned(), bundle.measure(path)?))).collect()
 }
 
-/// What stages print, and scratch that nobody compares.
+/// What stages print, and scratch files, which are not compared.
 fn is_output(path: &str) -> bool {
     let name = path.strip_prefix("logs/");
     let is_log = |name: &str| name.strip_suffix(".log").is_some_and(|stage| !stage.contains('/'));

@@ -120,30 +120,30 @@ fn tail(state: &mut State, fact: &Fact<'_>, payload: Payload, mut owed: Owed) ->
 }
 
 fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), String> {
-    let told = |refusal: rules::Refusal| refusal.message;
+    let message = |refusal: rules::Refusal| refusal.message;
     match payload {
         Payload::Created(_) => Err("expected an event of a run that exists, found `pipeline.created`".to_owned()),
         // A refusal is on record, and changes nothing.
         Payload::Refused(_) => Ok(()),
         Payload::Inputs(recorded) => inputs(state, recorded),
         Payload::Begun(begun) => {
-            let index = rules::begin(state, &begun.stage).map_err(told)?;
+            let index = rules::begin(state, &begun.stage).map_err(message)?;
             begin(&mut state.progress[index], fact.head.time_ns());
             Ok(())
         }
         Payload::TakenOver(taken) => {
-            let index = rules::take_over(state, &taken).map_err(told)?;
+            let index = rules::take_over(state, &taken).map_err(message)?;
             state.progress[index].taken = Some(taken);
             Ok(())
         }
         Payload::Intended(Artifacts { stage, artifacts }) => {
-            let index = rules::intend(state, &stage, &artifacts).map_err(told)?;
+            let index = rules::intend(state, &stage, &artifacts).map_err(message)?;
             state.progress[index].intended = Some(Arc::new(artifacts));
             state.progress[index].published = false;
             Ok(())
         }
         Payload::Published(Artifacts { stage, artifacts }) => {
-            let index = rules::publish(state, &stage, &artifacts).map_err(told)?;
+            let index = rules::publish(state, &stage, &artifacts).map_err(message)?;
             state.progress[index].published = true;
             let held = artifacts.into_iter().map(|a| (a.path.clone(), Held { stage: stage.clone(), artifact: a }));
             Arc::make_mut(&mut state.artifacts).extend(held);
@@ -154,14 +154,14 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
             if canonical(&value) != report.as_bytes() {
                 return Err("report: expected canonical JSON, found other text".to_owned());
             }
-            rules::report(state, &stage, &value).map_err(told)?;
+            rules::report(state, &stage, &value).map_err(message)?;
             Arc::make_mut(&mut state.reports).insert(stage, Reported { report: value, time_ns: fact.head.time_ns() });
             Ok(())
         }
         Payload::Captured(captured) => {
             let artifact =
                 Artifact { path: captured.path, bytes: captured.bytes, blake3: captured.blake3, contract: None };
-            rules::captured(state, &captured.stage, &artifact).map_err(told)?;
+            rules::captured(state, &captured.stage, &artifact).map_err(message)?;
             let held = Held { stage: captured.stage, artifact };
             Arc::make_mut(&mut state.captured).insert(held.artifact.path.clone(), held);
             Ok(())
@@ -169,7 +169,7 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
         Payload::Judged(record) => judged(state, record.into()),
         Payload::Outcome(record) => outcome(state, fact, record),
         Payload::Reconciled(found) => {
-            let outcomes = reconcile::outcomes(state, &found.found).map_err(told)?;
+            let outcomes = reconcile::outcomes(state, &found.found).map_err(message)?;
             if outcomes.is_empty() {
                 return Err("expected findings that lead to an outcome, found others".to_owned());
             }
@@ -177,12 +177,12 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
             Ok(())
         }
         Payload::LockForced(forced) => {
-            rules::lock_forced(state, &forced).map_err(told)?;
+            rules::lock_forced(state, &forced).map_err(message)?;
             Arc::make_mut(&mut state.forced_locks).push(forced);
             Ok(())
         }
         Payload::LimitExceeded(exceeded) => {
-            rules::limit_exceeded(state, &exceeded).map_err(told)?;
+            rules::limit_exceeded(state, &exceeded).map_err(message)?;
             Arc::make_mut(&mut state.limits_exceeded).push((exceeded, fact.head.time_ns()));
             Ok(())
         }

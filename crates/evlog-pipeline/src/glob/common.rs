@@ -29,7 +29,7 @@ impl Steps {
         Steps(most)
     }
 
-    /// Takes so many of them.
+    /// Uses up this many steps.
     pub(crate) fn take(&mut self, count: usize) -> Result<(), Exhausted> {
         let left = self.0.checked_sub(count as u64);
         self.0 = left.unwrap_or(0);
@@ -61,7 +61,7 @@ impl Read {
 impl Glob {
     /// A path that both match.
     pub(crate) fn common(&self, other: &Glob, steps: &mut Steps) -> Result<Option<String>, Exhausted> {
-        // A look goes along the texts, which takes no more than a step for so many bytes.
+        // The comparison reads both texts: count one step for 64 bytes.
         steps.take(1 + self.text.len().min(other.text.len()) / 64)?;
         if self.is_plainly_apart(other) { Ok(None) } else { self.search(other, steps) }
     }

@@ -44,7 +44,7 @@ impl Glob {
 }
 
 fn add<'g>(fixed: &mut BTreeMap<Spot, String>, from: Counted, segments: impl Iterator<Item = &'g Segment>) {
-    // Behind `**` nobody knows the number of a segment.
+    // Behind `**` the number of a segment is unknown.
     let counted = segments.map_while(|segment| match segment {
         Segment::Any => None,
         Segment::One(parts) => Some(parts),
@@ -61,7 +61,7 @@ fn add<'g>(fixed: &mut BTreeMap<Spot, String>, from: Counted, segments: impl Ite
     }
 }
 
-/// The characters up to the first wildcard of so many parts.
+/// The characters up to the first wildcard of `count` parts.
 fn text<'g>(parts: impl Iterator<Item = &'g Part>, count: usize) -> String {
     let exactly = |part: &Part| match part {
         Part::Exactly(c) => Some(*c),

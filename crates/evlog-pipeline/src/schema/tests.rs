@@ -293,7 +293,7 @@ fn multiples_of_integers_beyond_2_to_the_53_are_judged_by_what_is_written() {
     }
 }
 
-/// A schema with so many patterns, each of which takes much to compile.
+/// A schema with `count` patterns, each expensive to compile.
 fn with_large_patterns(count: usize) -> Value {
     let properties: serde_json::Map<String, Value> =
         (0..count).map(|n| (format!("p{n}"), json!({"pattern": format!(r"^\p{{L}}{{100}}x{n}$")}))).collect();

@@ -29,16 +29,16 @@ fn log() -> (SimFs, Vec<Position>) {
 /// An event as it is visited: its seq, its number, the key of its commit, its payload.
 type Visited = (u64, u64, String, Vec<u8>);
 
-/// What a visit gives before it ends, up to so many events.
+/// What a visit gives before it ends, up to `at_most` events.
 fn visited(reader: &Reader, at_most: usize) -> (Vec<Visited>, Result<bool, ReadError>) {
     let mut seen = Vec::new();
-    let told = reader.stream::<ReadError>("wanted", &mut |head: &CommitHead<'_>, seq, event| {
+    let ended = reader.stream::<ReadError>("wanted", &mut |head: &CommitHead<'_>, seq, event| {
         assert_eq!((head.actor, head.principal, head.correlation), ("tester", None, Some("c")));
         let key = head.idempotency.unwrap().key.to_owned();
         seen.push((seq.0, event.number, key, event.payload.to_vec()));
         if seen.len() < at_most { Ok(ControlFlow::Continue(())) } else { Ok(ControlFlow::Break(())) }
     });
-    (seen, told)
+    (seen, ended)
 }
 
 fn expected(commits: u64) -> Vec<Visited> {

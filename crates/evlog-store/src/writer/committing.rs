@@ -1,7 +1,6 @@
 //! Committing: takes all that waits, has it written and synced, publishes the new end, acknowledges all.
 //!
-//! Done by the thread that is there for it, or by a caller of [`Writer::commit`](super::Writer::commit) that finds nobody
-//! at it.
+//! The committing thread does this, or a caller of [`Writer::commit`](super::Writer::commit) when no thread is committing.
 //!
 //! Invariants:
 //! - What is acknowledged was committed before.
@@ -21,11 +20,11 @@ use std::time::Duration;
 /// How long commits of class `os` may wait for a sync when nothing else comes.
 const IDLE_SYNC: Duration = Duration::from_millis(50);
 
-/// How often a committer lets other threads run, so that callers that were woken together come back together. Who is
-/// missing after that has something else to do.
+/// How often a committer lets other threads run, so that callers that were woken together come back together. After that
+/// the committer does not wait for those that are missing.
 const GATHER: usize = 16;
 
-/// Reports a panic of whoever commits, so that nobody waits for ever.
+/// Reports a panic of the committing thread, so that no other thread waits for ever.
 struct Alarm<'s>(&'s Shared);
 
 impl Drop for Alarm<'_> {
@@ -96,8 +95,8 @@ pub(super) fn commit(shared: &Shared, state: MutexGuard<'_, State>, mut committe
     }
 }
 
-/// Callers that were woken together come back one after the other. Whoever takes the first of them alone, or those alone
-/// that came during the last sync, makes all others wait for two syncs, so the committer lets them run first.
+/// Callers that were woken together come back one after the other. A commit of only the first of them, or of only those
+/// that came during the last sync, would make all others wait for two syncs. So the committer lets them run first.
 fn gather<'s>(shared: &'s Shared, mut state: MutexGuard<'s, State>) -> MutexGuard<'s, State> {
     let mut turns = 0;
     while turns < GATHER && state.pending.sync && state.pending.commits < state.returning && !state.closing {
@@ -141,7 +140,7 @@ fn keep_sidecars(committer: &Committer, shared: &Shared) {
 }
 
 impl Shared {
-    /// The same; where nobody commits, this thread does.
+    /// The same; if no thread is committing, this one does.
     pub(crate) fn commit_up_to<'s>(
         &'s self,
         mut state: MutexGuard<'s, State>,
@@ -164,7 +163,7 @@ impl Shared {
     }
 
     /// Syncs everything up to `end`, whatever class it was handed over under: an acknowledgement under class `os` may be
-    /// long past, and nobody else may have a reason to sync.
+    /// long past, and no other caller may have a reason to sync.
     pub(crate) fn sync_up_to(&self, end: Position) -> Result<(), Poison> {
         let mut state = self.lock();
         while state.durable < end {

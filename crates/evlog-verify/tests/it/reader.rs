@@ -364,7 +364,7 @@ fn the_reader_in_python_knows_the_same_kinds_and_limits() {
     for row in limits.lines().filter_map(|line| line.strip_prefix("| `")) {
         let (name, rest) = row.split_once("` | ").unwrap();
         let limit: i128 = rest.split(" | ").next().unwrap().parse().unwrap();
-        // What a log is made with when nobody says is no limit of a reader.
+        // The default limit of segments is no limit of a reader.
         let expected = (name != "SEGMENT_LIMIT_DEFAULT").then_some(limit);
         assert_eq!(value(name), expected, "{name}");
         compared += 1;

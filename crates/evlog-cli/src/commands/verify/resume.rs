@@ -69,16 +69,16 @@ fn place(path: &Path) -> Result<(&Path, &str), CommandError> {
 
 fn refused(path: &Path, error: ResumeError) -> CommandError {
     let is_finding = error.is_finding();
-    let told = match error {
+    let refused = match error {
         ResumeError::Log(error) => return error.into(),
         other => CommandError::user(format!("`{}`: {other}", path.display())),
     };
     if is_finding {
-        return told
+        return refused
             .with_code(Verdict::No.code())
             .hint("`evlog verify` without --resume reads the whole log and prints the verdict");
     }
-    told.hint("name another file, or remove this one, to start again")
+    refused.hint("name another file, or remove this one, to start again")
 }
 
 /// Writes the file, not so often that it slows the reading.

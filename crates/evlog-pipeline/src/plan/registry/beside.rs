@@ -11,7 +11,7 @@ use crate::glob::{Exhausted, Glob, Spot, Steps};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-/// With fewer bindings at a spot nobody looks for a better one.
+/// A spot with fewer bindings is good enough: no better one is searched for.
 const FEW: usize = 16;
 
 /// The places of bindings.

@@ -460,7 +460,7 @@ fn k07_a_pattern_is_compared_with_every_binding_that_it_could_meet() {
 fn k07_thousands_of_patterns_that_do_not_meet_are_accepted() {
     let room = Room::new();
     let mut registry = base();
-    // Told apart by their beginnings, or by the last part alone.
+    // They differ in their beginnings, or only in the last part.
     let names = (0..3500).map(|n| format!("made/{n:04}/{}*/part-*.json", "deep/".repeat(8)));
     let anywhere = (0..300).map(|n| format!("**/x{n:04}"));
     let deep = (0..60).map(|n| format!("{}y{n:04}", "**/a/".repeat(100)));
