@@ -1,54 +1,153 @@
 //! The last commit of a sealed segment, found from the segment's end.
 //!
 //! Does: say which seq comes next, so that the header of the next segment can be compared with it (rule F-16) without
-//! reading the whole segment. Does not: judge the segment. Where no frame ends at its end, nothing is known.
+//! reading the whole segment. Does not: judge the segment. If no frame ends at its end, nothing is known.
 //!
-//! Only a place whose length leads exactly to the end is tried, and the checksum covers the frame's position. So what a
-//! caller wrote into a payload is not taken for a frame (rule F-51).
+//! Invariants:
+//! - No more is read than the longest frame.
+//! - A place is tried only where a writer would have tried it (rule F-51): its length leads exactly to the end, and its body
+//!   begins as a commit. So a payload is not taken for a frame, and its text cannot make the search long.
 
 use crate::fs::File;
 use evlog_format::frame::Decoded;
+use evlog_format::limits::FRAME_BODY_LEN_MAX;
 use evlog_format::{CommitReader, FRAME_HEADER_LEN, FrameCodec, SEGMENT_HEADER_LEN, SegmentHeader, Seq};
 use std::io;
 
 /// How much is read first, in bytes. It holds most commits.
 const WINDOW: u64 = 16 * 1024;
 
-/// The seq after a segment of this length; none where no frame ends at its end.
+/// The longest frame, in bytes.
+const FRAME_LEN_MAX: u64 = FRAME_HEADER_LEN as u64 + FRAME_BODY_LEN_MAX as u64;
+
+/// The seq after a segment of this length; none if no frame ends at its end.
 pub(crate) fn seq_after(file: &dyn File, header: &SegmentHeader, len: u64) -> io::Result<Option<Seq>> {
     let first = SEGMENT_HEADER_LEN as u64;
     if len <= first {
         return Ok((len == first).then_some(header.first_seq));
     }
-    let codec = FrameCodec::new(header.log_id);
-    let (mut window, mut tried) = (WINDOW.min(len - first), 0);
+    let (codec, most) = (FrameCodec::new(header.log_id), FRAME_LEN_MAX.min(len - first));
+    let (mut window, mut tried) = (WINDOW.min(most), 0);
     loop {
         let start = len - window;
         let mut bytes = vec![0; usize::try_from(window).unwrap_or(usize::MAX)];
         if file.read_full_at(&mut bytes, start)? < bytes.len() {
             return Ok(None);
         }
-        let places = (0..bytes.len().saturating_sub(FRAME_HEADER_LEN)).rev().skip(tried);
-        for at in places {
-            if let Some(seq) = seq_after_frame(&codec, header.position.0 + start + at as u64, &bytes[at..]) {
-                return Ok(Some(seq));
-            }
+        let places = bytes.len().saturating_sub(FRAME_HEADER_LEN);
+        let found = (0..places).rev().skip(tried).find_map(|at| {
+            let position = header.position.0 + start + at as u64;
+            seq_after_frame(&codec, position, &bytes[at..])
+        });
+        if found.is_some() || window == most {
+            return Ok(found);
         }
-        if start == first {
-            return Ok(None);
-        }
-        tried = bytes.len().saturating_sub(FRAME_HEADER_LEN);
-        window = (window * 16).min(len - first);
+        (tried, window) = (places, (window * 16).min(most));
     }
 }
 
 /// The seq after the commit of a frame that begins here and fills `bytes`.
 fn seq_after_frame(codec: &FrameCodec, position: u64, bytes: &[u8]) -> Option<Seq> {
-    let len = u32::from_le_bytes(*bytes.first_chunk()?);
-    if len as usize != bytes.len() - FRAME_HEADER_LEN {
+    let (head, body) = bytes.split_first_chunk::<FRAME_HEADER_LEN>()?;
+    let len = u32::from_le_bytes(*head.first_chunk()?);
+    if len as usize != body.len() {
         return None;
     }
-    let Decoded::Frame(frame) = codec.decode(position, bytes) else { return None };
-    let commit = CommitReader::new(frame.body, position + FRAME_HEADER_LEN as u64).ok()?;
+    let commit = CommitReader::new(body, position + FRAME_HEADER_LEN as u64).ok()?;
+    let Decoded::Frame(_) = codec.decode(position, bytes) else { return None };
     Some(Seq(commit.head.first_seq.0.saturating_add(commit.left())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::sim::{Act, SimFs};
+    use crate::fs::{Fs, StdFs};
+    use crate::segment::Files;
+    use evlog_format::{CommitHead, Durability, Event, Kind, LogId, PLAIN, Position, Root, encode_commit};
+    use std::path::Path;
+    use std::sync::Arc;
+
+    const HEADER: SegmentHeader = SegmentHeader {
+        log_id: LogId([5; 16]),
+        segment_limit: 1 << 20,
+        position: Position(7000),
+        first_seq: Seq(40),
+        root_before: Root([1; 32]),
+    };
+
+    /// A segment of commits with one event each, whose payloads have these lengths.
+    fn segment(lens: &[usize]) -> Vec<u8> {
+        let codec = FrameCodec::new(HEADER.log_id);
+        let mut bytes = HEADER.encode().to_vec();
+        for (number, len) in (0u64..).zip(lens) {
+            let payload = vec![b'0'; *len];
+            let (kind, head) = (Kind::Custom("custom/n"), CommitHead::new(Seq(40 + number), 1, Durability::Sync, "a"));
+            let event = Event {
+                stream: "r",
+                number,
+                kind,
+                kind_version: 1,
+                causation: None,
+                protection: PLAIN,
+                payload: &payload,
+            };
+            let position = HEADER.position.0 + bytes.len() as u64;
+            codec.encode(position, 0, &mut bytes, |out| encode_commit(&head, &[event], out)).unwrap().unwrap();
+        }
+        bytes
+    }
+
+    fn after(bytes: &[u8]) -> Option<Seq> {
+        let fs = SimFs::new();
+        fs.put(Path::new("/segment"), bytes.to_vec());
+        let file = fs.open_read(Path::new("/segment")).unwrap();
+        seq_after(file.as_ref(), &HEADER, bytes.len() as u64).unwrap()
+    }
+
+    #[test]
+    fn the_last_commit_is_found_whatever_its_length() {
+        // F-16.
+        assert_eq!(after(&segment(&[])), Some(Seq(40)));
+        for last in [0, 1, 5000, 16_300, 16_400, 200_000, 262_000, 263_000, 5_000_000] {
+            assert_eq!(after(&segment(&[10, 300_000, last])), Some(Seq(43)), "{last}");
+            assert_eq!(after(&segment(&[last])), Some(Seq(41)), "{last}");
+        }
+    }
+
+    #[test]
+    fn of_a_segment_whose_end_is_damaged_nothing_is_known_and_no_more_is_read_than_the_longest_frame() {
+        let whole = segment(&[10, 300, 20]);
+        for (name, bytes) in [
+            ("a bit", [&whole[..whole.len() - 1], &[whole[whole.len() - 1] ^ 1]].concat()),
+            ("one byte less", whole[..whole.len() - 1].to_vec()),
+            ("zeros behind", [&whole[..], &[0; 40]].concat()),
+        ] {
+            assert_eq!(after(&bytes), None, "{name}");
+        }
+        // 64 GiB, of which the file has only the beginning: what is read behind it is short.
+        let room = tempfile::tempdir().unwrap();
+        let path = room.path().join("sparse");
+        std::fs::write(&path, &whole).unwrap();
+        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(64 << 30).unwrap();
+        let file = StdFs.open_read(&path).unwrap();
+        assert_eq!(seq_after(file.as_ref(), &HEADER, 64 << 30).unwrap(), None);
+    }
+
+    #[test]
+    fn a_segment_that_cannot_be_read_refuses_no_other() {
+        // F-16: who reads it reports it.
+        let (fs, bytes) = (SimFs::new(), segment(&[10, 20]));
+        let files = Files::new(Arc::new(fs.clone()), Path::new("/log"));
+        fs.put(&files.layout.segment(HEADER.position), bytes.clone());
+        let next = |first_seq| {
+            let position = Position(HEADER.position.0 + bytes.len() as u64);
+            files.check_first_seq(&[HEADER.position, position], &SegmentHeader { position, first_seq, ..HEADER })
+        };
+        assert!(next(Seq(42)).is_ok());
+        assert!(next(Seq(41)).is_err());
+        // The header is read, and what is behind it is not.
+        fs.fail(Act::Read, 1, io::ErrorKind::Other);
+        assert!(next(Seq(41)).is_ok());
+    }
 }

@@ -251,7 +251,7 @@ fn last_segment(files: &Files) -> Result<(Vec<SegmentEntry>, OpenSegment), OpenE
         let all = positions(&entries);
         let Some(last) = all.last().copied() else { continue };
         let mut segment = files.open(last, Access::Write)?;
-        files.check_first_seq(all.len().checked_sub(2).map(|at| all[at]), &segment.header)?;
+        files.check_first_seq(&all, &segment.header)?;
         if claim(files, segment.file.as_ref(), last)? == Claim::HeldByReaders {
             // They do not hold a copy of it that is locked before it has its name.
             let len = segment.file.len().map_err(Failure::of("read", &files.layout.segment(last)))?;

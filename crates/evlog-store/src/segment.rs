@@ -196,13 +196,13 @@ impl Files {
         Ok(segment)
     }
 
-    /// That a segment begins with the seq after the last commit of the one before it (rule F-16). What is wrong with that one
-    /// is reported by others.
-    pub(crate) fn check_first_seq(&self, before: Option<Position>, segment: &SegmentHeader) -> Result<(), Trouble> {
-        let Some(Ok(previous)) = before.map(|before| self.open_of(segment.log_id, before)) else { return Ok(()) };
-        let (position, len) = (previous.header.position, segment.position.0 - previous.header.position.0);
-        let after = seq_after(previous.file.as_ref(), &previous.header, len);
-        let after = after.map_err(Failure::of("read", &self.layout.segment(position)))?;
+    /// That the last of these segments begins with the seq after the last commit of the one before it (rule F-16). A segment
+    /// before it that is damaged, or cannot be read, is reported where it is read.
+    pub(crate) fn check_first_seq(&self, segments: &[Position], segment: &SegmentHeader) -> Result<(), Trouble> {
+        let [.., before, _] = segments else { return Ok(()) };
+        let Ok(previous) = self.open_of(segment.log_id, *before) else { return Ok(()) };
+        let len = segment.position.0 - before.0;
+        let after = seq_after(previous.file.as_ref(), &previous.header, len).ok().flatten();
         let Some(expected) = after.filter(|expected| *expected != segment.first_seq) else { return Ok(()) };
         let (expected, found) = (format!("first seq {expected} (F-16)"), format!("first seq {}", segment.first_seq));
         Err(refusal(Verdict::Tampered, segment.position, &self.layout.segment(segment.position), expected, found))

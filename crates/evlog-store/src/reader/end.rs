@@ -111,8 +111,8 @@ fn first_log_id(files: &Files, positions: &[Position]) -> Result<Option<LogId>, 
     }
 }
 
-/// The last segment that can be opened and is of this log; those behind it are taken off, and the first of them is given with the
-/// reason.
+/// The last segment that can be opened and belongs to this log. The segments behind it are removed from `positions`; the
+/// first of them is returned with the reason.
 fn last_readable(
     files: &Files,
     positions: &mut Vec<Position>,
@@ -123,8 +123,7 @@ fn last_readable(
             Some(log_id) => files.open_of(log_id, last),
             None => files.open(last, Access::Read),
         };
-        let before = positions.len().checked_sub(2).map(|at| positions[at]);
-        let opened = opened.and_then(|open| files.check_first_seq(before, &open.header).map(|()| open));
+        let opened = opened.and_then(|open| files.check_first_seq(positions, &open.header).map(|()| open));
         match opened {
             Ok(open) => return Ok((open, lost)),
             Err(trouble) => lost = Some((last, trouble)),

@@ -117,7 +117,13 @@ fn a_later_header_that_states_another_first_seq_hides_no_event_before_it() {
             assert_eq!(audit(&fs).verdict(), Verdict::Tampered);
             if *path != *segment_files(&whole).last().unwrap() {
                 assert_eq!(shown(&fs), (truth[..kept].to_vec(), Some(Verdict::Tampered)), "first seq {first_seq}");
+                continue;
             }
+            let reader = Reader::open_up_to_damage(Arc::new(fs.clone()), dir()).unwrap();
+            assert_eq!(all(&reader), truth[..kept], "first seq {first_seq}");
+            assert_eq!(verdict(&reader.check_whole().unwrap_err()), Verdict::Tampered);
+            let refused = Writer::open(Arc::new(fs.clone()), dir(), &owner()).unwrap_err();
+            assert!(refused.to_string().contains("F-16"), "{refused}");
         }
     }
 }
