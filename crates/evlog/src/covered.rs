@@ -113,22 +113,31 @@ pub(crate) fn compare_with(
     older: &mut dyn FnMut() -> Vec<Covered>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), LogError> {
-    let bytes: u64 = raw.segments().iter().map(|segment| segment.len).sum();
+    let bytes = len(raw, report);
     let Position(size) = covered.size;
     let mut tree = start(raw, report, size);
-    let mut told = |tree: &Tree| progress(tree.size(), size);
-    read_to(raw, &mut tree, size, &mut told)?;
-    let root = (tree.size() == size).then(|| tree.root());
+    let mut seen = |tree: &Tree| progress(tree.size(), size);
+    if bytes >= size {
+        read_to(raw, &mut tree, size, &mut seen)?;
+    }
+    let root = (bytes >= size && tree.size() == size).then(|| tree.root());
     let within = match root {
-        Some(root) if root != covered.root => narrowed(raw, covered, older(), &mut told)?,
+        Some(root) if root != covered.root => narrowed(raw, covered, older(), &mut seen)?,
         _ => 0..size,
     };
     covered.judge(report, bytes, root, &within);
     Ok(())
 }
 
-/// Goes on until the tree is over so many bytes, or all that there are.
-fn read_to(raw: &RawLog, tree: &mut Tree, size: u64, told: &mut dyn FnMut(&Tree)) -> Result<(), LogError> {
+/// How many bytes the log has. Zeros and an unfinished commit behind the last frame are not part of it (rules F-25, F-26);
+/// where its end is damaged, all bytes count.
+fn len(raw: &RawLog, report: &Report) -> u64 {
+    let all = raw.segments().iter().map(|segment| segment.len).sum();
+    if report.verdict() >= Verdict::TornTail { report.end.0.min(all) } else { all }
+}
+
+/// Goes on until the tree is over `size` bytes, or all that there are.
+fn read_to(raw: &RawLog, tree: &mut Tree, size: u64, seen: &mut dyn FnMut(&Tree)) -> Result<(), LogError> {
     // Positions are those of the bytes as they lie one after another, whatever the names of their files say.
     let (mut left, mut start) = (size - tree.size().min(size), 0);
     for segment in raw.segments() {
@@ -140,7 +149,7 @@ fn read_to(raw: &RawLog, tree: &mut Tree, size: u64, told: &mut dyn FnMut(&Tree)
         let take = left.min(segment.len - skipped);
         let read = raw.read_in(segment, skipped..skipped + take, &mut |chunk| {
             tree.update(chunk);
-            told(tree);
+            seen(tree);
         });
         read.map_err(OpenError::Io)?;
         left -= take;
@@ -154,13 +163,13 @@ fn narrowed(
     raw: &RawLog,
     covered: &Covered,
     mut older: Vec<Covered>,
-    told: &mut dyn FnMut(&Tree),
+    seen: &mut dyn FnMut(&Tree),
 ) -> Result<Range<u64>, LogError> {
     older.retain(|other| other.log_id == covered.log_id && other.size < covered.size);
     older.sort_by_key(|other| other.size);
     let (mut tree, mut same) = (Tree::new(), 0);
     for Covered { size: Position(size), root, .. } in older {
-        read_to(raw, &mut tree, size, told)?;
+        read_to(raw, &mut tree, size, seen)?;
         if tree.root() != root {
             return Ok(same..size);
         }

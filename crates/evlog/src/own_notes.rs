@@ -14,7 +14,7 @@ use crate::covered::compare;
 use crate::error::LogError;
 use evlog_format::{LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader};
 use evlog_store::fs::Fs;
-use evlog_store::{Checkpoints, Failure, OpenError, RawLog, Refusal};
+use evlog_store::{Checkpoints, Failure, OpenError, RawLog, Reader, Refusal};
 use evlog_verify::audit::Report;
 use evlog_verify::{Covered, Finding, Findings, Verdict};
 use recorded::Recorded;
@@ -246,11 +246,8 @@ pub fn beyond(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Option<Beyond>, LogError> 
     if sizes.is_empty() {
         return Ok(None);
     }
-    let raw = RawLog::open(Arc::clone(fs), dir).map_err(OpenError::Io)?;
-    if raw.segments().is_empty() {
-        return Ok(None);
-    }
-    let (len, log_id) = (len(&raw), log_id(&raw));
+    // The notes were listed first: what a writer signs meanwhile is committed when the log is looked at.
+    let Some((len, log_id)) = end(fs, dir)? else { return Ok(None) };
     let is_ours = |size: &Position| {
         let of = bytes(&notes, *size).ok().and_then(|note| stated_log_id(&note));
         of.is_none() || log_id.is_none() || of == log_id.map(|log_id| log_id.to_string())
@@ -270,9 +267,9 @@ pub(crate) fn hold(fs: &Arc<dyn Fs>, dir: &Path) -> Result<(), LogError> {
 
 /// What a reader says of a log that has fewer bytes than its largest note covers. Where the log is as long as the names of its
 /// notes state, nothing but these names is read.
-pub(crate) fn missing(fs: &Arc<dyn Fs>, dir: &Path, end: Position) -> Result<Option<Refusal>, LogError> {
+pub(crate) fn missing(fs: &Arc<dyn Fs>, dir: &Path, shown: Position) -> Result<Option<Refusal>, LogError> {
     let sizes = Checkpoints::new(Arc::clone(fs), dir).sizes().map_err(OpenError::Io)?;
-    if sizes.last().is_none_or(|largest| *largest <= end) {
+    if sizes.last().is_none_or(|largest| *largest <= shown) {
         return Ok(None);
     }
     Ok(beyond(fs, dir)?.map(Beyond::refusal))
@@ -285,6 +282,18 @@ impl Beyond {
         let hint = "bring the missing bytes back from a copy".to_owned();
         Refusal { verdict: Verdict::Truncated, position: len, file, expected, found, hint }
     }
+}
+
+/// Where the log's commits end, and its id; none if there is no segment. Zeros behind the commits cover nothing. A log whose end is
+/// damaged is measured by its files: what is wrong with it is reported by others.
+fn end(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Option<(Position, Option<LogId>)>, LogError> {
+    if let Ok(reader) = Reader::open_up_to_damage(Arc::clone(fs), dir)
+        && reader.check_whole().is_ok()
+    {
+        return Ok(Some((reader.committed().position, Some(reader.log_id()))));
+    }
+    let raw = RawLog::open(Arc::clone(fs), dir).map_err(OpenError::Io)?;
+    Ok((!raw.segments().is_empty()).then(|| (len(&raw), log_id(&raw))))
 }
 
 fn len(raw: &RawLog) -> Position {

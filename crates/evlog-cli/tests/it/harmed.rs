@@ -1,12 +1,12 @@
 //! What readers show of a log with an unreadable file: everything before it, and then why no more is shown.
 
-use crate::notes::{cut, signed_room};
+use crate::notes::{blank, cut, signed_room};
 use crate::support::{Done, Room};
 use evlog_format::{Position, Root, SegmentHeader, Seq};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What may stand in the place of a file, in words, and how it gets there.
 type Harm = (&'static str, fn(&Path));
@@ -225,10 +225,16 @@ fn a_follower_that_cannot_read_head_ends_since_nothing_would_ever_come() {
 #[test]
 fn every_reader_says_that_a_log_is_shorter_than_a_note_of_its_own() {
     // Rule C-51, without HEAD and without a sealed segment behind it.
+    for shorten in [cut, blank] {
+        every_reader_says_that_the_log_is_shorter(shorten);
+    }
+}
+
+fn every_reader_says_that_the_log_is_shorter(shorten: fn(&Room) -> PathBuf) {
     let room = signed_room();
     room.ends(0, &["project", "--out", "out"]);
     let whole = room.ends(0, &["cat", "--json"]).lines().len();
-    cut(&room);
+    shorten(&room);
     for way in [&["cat"][..], &["tail", "-n", "1000"], &["runs"], &["show", "RUN_0001"], &["cat", "--run", "RUN_0001"]]
     {
         let done = stops(&room, &[way, &["--json"]].concat(), "log is truncated at position");
