@@ -121,15 +121,20 @@ impl Policy {
         })
     }
 
-    /// What is wrong with a run that begins, where the last signed checkpoint, or the policy, was recorded at `since_ns`.
-    pub fn unsigned_breach(&self, recorded_ns: i64, since_ns: i64) -> Option<Breach> {
+    /// What is wrong with a run that begins, where the last checkpoint was signed at `signed_ns`, or none was since the
+    /// policy was set at `set_ns`.
+    pub fn unsigned_breach(&self, recorded_ns: i64, signed_ns: Option<i64>, set_ns: i64) -> Option<Breach> {
         let max = self.unsigned_max_ns?;
+        let since_ns = signed_ns.unwrap_or(set_ns);
         let age = i128::from(recorded_ns) - i128::from(since_ns);
         // Either way: a checkpoint that was signed while the clock was ahead is not new for good.
         (age.unsigned_abs() > u128::from(max.unsigned_abs())).then(|| {
             let since = to_rfc3339(since_ns);
-            let found =
-                if age > 0 { format!("none since {since}") } else { format!("one of {since}, ahead of the clock") };
+            let found = match signed_ns {
+                _ if age > 0 => format!("none since {since}"),
+                Some(_) => format!("one of {since}, ahead of the clock"),
+                None => format!("none since the policy, set at {since}, ahead of the clock"),
+            };
             let max = to_span(max);
             let message =
                 format!("expected a checkpoint signed within the last {max} before a run begins, found {found}");

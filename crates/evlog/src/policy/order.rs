@@ -130,7 +130,9 @@ struct Progress {
     /// The last of the first events, and the last of those by another actor.
     first: Option<Seen>,
     first_of_other: Option<Seen>,
-    /// The run's last event, if it is a first one.
+    /// The last event that the rule was given; for rules on neighbours, the run's last.
+    last: Option<Seq>,
+    /// The same, if it is a first one.
     just_before: Option<Seen>,
     /// The last of the second events, and how many there were.
     then: Option<Seq>,
@@ -190,7 +192,7 @@ impl Progress {
         }
         let head = &fact.head;
         let seen = || Seen { seq: fact.seq, recorded_ns: head.recorded_ns, actor: head.actor.to_owned() };
-        self.just_before = is_first.then(seen);
+        (self.last, self.just_before) = (Some(fact.seq), is_first.then(seen));
         if is_first {
             let before = self.first.replace(seen());
             self.first_of_other = before.filter(|before| before.actor != head.actor).or(self.first_of_other.take());
@@ -220,7 +222,10 @@ impl Progress {
             }
             Template::ChainPrecedence if is_then => {
                 let fitting = self.just_before.as_ref().filter(|seen| fits(rule, seen, fact));
-                fitting.is_none().then(|| wanted(rule, (&a, "directly before", &b), self.just_before.as_ref(), "none"))
+                fitting.is_none().then(|| {
+                    let none = self.last.map_or_else(|| self.none_since(rule, since, &b), |seq| format!("seq {seq}"));
+                    wanted(rule, (&a, "directly before", &b), self.just_before.as_ref(), &none)
+                })
             }
             Template::NotSuccession if is_then => {
                 self.first.as_ref().map(|seen| format!("expected no {b} after {a}, which is seq {}", seen.seq))

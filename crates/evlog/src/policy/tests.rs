@@ -161,12 +161,21 @@ fn a_weaker_class_and_an_actor_of_no_form_are_refused() {
 fn a_run_begins_only_where_a_checkpoint_is_new_enough() {
     // L-07.
     let policy = Policy { unsigned_max_ns: Some(10), ..Policy::default() };
-    assert_eq!(policy.unsigned_breach(20, 10), None);
-    assert_eq!(policy.unsigned_breach(21, 10).unwrap().code, "POLICY_CHECKPOINT");
+    // When a checkpoint was signed, if one was since the policy was set, and what is said of a run that begins then.
+    let breach = |at: i64, signed: Option<i64>, set: i64| {
+        let breach = policy.unsigned_breach(at, signed, set)?;
+        assert_eq!(breach.code, "POLICY_CHECKPOINT");
+        Some(breach.message.split(", found ").last().unwrap().to_owned())
+    };
+    let none = Some("none since 1970-01-01T00:00:00.000Z".to_owned());
+    assert_eq!((breach(20, Some(10), 0), breach(20, None, 10)), (None, None));
+    assert_eq!((breach(21, Some(10), 20), breach(21, None, 10)), (none.clone(), none));
     // A clock that went back makes nothing old, and one that was ahead nothing new for good.
-    assert_eq!(policy.unsigned_breach(0, 10), None);
-    assert_eq!(policy.unsigned_breach(0, 11).unwrap().code, "POLICY_CHECKPOINT");
-    assert_eq!(Policy::default().unsigned_breach(i64::MAX, i64::MIN), None);
+    assert_eq!((breach(0, Some(10), 0), breach(0, None, 10)), (None, None));
+    let ahead = "1970-01-01T00:00:00.000Z, ahead of the clock";
+    assert_eq!(breach(0, Some(11), 0), Some(format!("one of {ahead}")));
+    assert_eq!(breach(0, None, 11), Some(format!("none since the policy, set at {ahead}")));
+    assert_eq!(Policy::default().unsigned_breach(i64::MAX, None, i64::MIN), None);
 }
 
 #[test]
@@ -186,15 +195,16 @@ fn a_log_is_judged_by_a_text_that_it_holds_and_that_is_not_set_any_more() {
     }
 }
 
-/// The kinds of a run's events, each by an actor, as words: `approved by a`. Says at which of them the rule is broken first.
-fn broken_at(rule: &str, events: &[&str]) -> Option<usize> {
+/// The kinds of a run's events, each by an actor, as words: `approved by a`, from seq 1 on. Says at which of them the rule,
+/// in force from seq 0 on, is broken first, and how.
+fn broken(rule: &str, events: &[&str]) -> Option<(usize, String)> {
     let text = format!("[[order]]\nname = \"n\"\n{rule}");
     let policy = Policy::read(&text).unwrap_or_else(|error| panic!("{rule}: {error}"));
     let mut orders = Orders::default();
-    events.iter().enumerate().position(|(number, event)| {
+    events.iter().enumerate().find_map(|(number, event)| {
         let (kind, actor) = event.split_once(" by ").unwrap_or((event, "a"));
         let kind = KindBuf::Custom(format!("custom/{kind}"));
-        let (seq, number) = (Seq(number as u64), number as u64);
+        let (seq, at, number) = (Seq(number as u64 + 1), number, number as u64);
         let recorded_ns = i64::try_from(number).unwrap() * 60 * SECOND_NS;
         let head = CommitHead::new(seq, recorded_ns, Durability::Sync, actor);
         let payload = b"null";
@@ -208,8 +218,17 @@ fn broken_at(rule: &str, events: &[&str]) -> Option<usize> {
             payload,
         };
         let rules = policy.order.iter().map(|rule| (rule, Seq(0)));
-        orders.next(rules, &Fact { seq, head, event }).is_some()
+        orders.next(rules, &Fact { seq, head, event }).map(|how| (at, how))
     })
+}
+
+#[test]
+fn a_rule_on_neighbours_says_what_it_found_in_place_of_the_one_before() {
+    // L-08, L-09.
+    let rule = "template = \"chain_precedence\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\n";
+    let found = |events: &[&str]| broken(rule, events).unwrap().1.rsplit_once("found ").unwrap().1.to_owned();
+    assert_eq!(found(&["b"]), "none since the rule is in force (seq 0)");
+    assert_eq!(found(&["a", "c", "b"]), "seq 2");
 }
 
 #[test]
@@ -248,6 +267,6 @@ fn each_template_is_broken_at_the_event_that_breaks_it_and_at_no_other() {
         (pair("not_co_existence", ""), &["b", "c", "a"], Some(2)),
     ];
     for (rule, events, expected) in cases {
-        assert_eq!(broken_at(rule, events), *expected, "{rule}: {events:?}");
+        assert_eq!(broken(rule, events).map(|(at, _)| at), *expected, "{rule}: {events:?}");
     }
 }

@@ -116,8 +116,7 @@ impl InForce {
 
     /// What is wrong with a run that begins, where the last checkpoint was signed then.
     pub fn unsigned_breach(&self, recorded_ns: i64, signed_ns: Option<i64>) -> Option<Breach> {
-        let since = signed_ns.or_else(|| self.set.as_ref().map(|set| set.recorded_ns))?;
-        self.policy.unsigned_breach(recorded_ns, since)
+        self.policy.unsigned_breach(recorded_ns, signed_ns, self.set.as_ref()?.recorded_ns)
     }
 }
 
