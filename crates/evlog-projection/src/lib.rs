@@ -14,7 +14,6 @@
 
 pub mod bundle;
 pub mod canonical;
-mod command;
 pub mod contract;
 pub mod difference;
 pub mod digests;
@@ -33,5 +32,5 @@ pub use contract::{
 };
 pub use members::Members;
 pub use registry::{Contracts, RunFold};
-pub use request::{Request, RequestBuilder, TypedCommand};
+pub use request::{Request, RequestBuilder};
 pub use strict::{JsonError, parse};

@@ -2,14 +2,10 @@
 //!
 //! This is where the contracts' own types are hidden, so that the engine can hold them side by side.
 
-pub use crate::command::Command;
-
 use crate::bundle::{Bundle, File};
 use crate::canonical::canonical;
-use crate::command::own;
 use crate::contract::{Asked, Contract, ContractError, Decision, Fact, FoldError, Malformed, Outcome, RunHead};
-use crate::members::malformed;
-use crate::request::{Body, Request};
+use crate::request::Request;
 use evlog_format::ids::{is_bundle_path, is_run_id};
 use evlog_format::{Kind, PLAIN, Seq};
 use serde_json::{Map, Value};
@@ -22,12 +18,19 @@ pub(crate) const AUDIT_PATH: &str = "audit_events.jsonl";
 
 type State = Box<dyn Any + Send + Sync>;
 
+/// A command whose type only its contract knows.
+pub struct Command(Box<dyn Any + Send + Sync>);
+
+/// The registry hands a contract only values that the same contract made.
+fn own<T: 'static>(value: Option<&T>) -> &T {
+    value.unwrap_or_else(|| unreachable!("a contract is given its own states and commands"))
+}
+
 /// A contract with its types erased.
 trait Erased: Send + Sync {
     fn name(&self) -> &'static str;
     fn begins_with(&self, kind: Kind<'_>) -> bool;
     fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed>;
-    fn takes(&self, command: &Command) -> bool;
     fn reads<'a>(&self, command: &'a Command) -> Option<&'a str>;
     fn decide(&self, asked: &Asked<'_, State>, command: &Command) -> Decision;
     fn start(&self, fact: &Fact<'_>) -> Result<State, FoldError>;
@@ -71,15 +74,11 @@ impl<C: Contract> Erased for Typed<C> {
     }
 
     fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
-        Ok(Command::new(self.0.parse(action, members)?))
-    }
-
-    fn takes(&self, command: &Command) -> bool {
-        command.downcast::<C::Command>().is_some()
+        Ok(Command(Box::new(self.0.parse(action, members)?)))
     }
 
     fn reads<'a>(&self, command: &'a Command) -> Option<&'a str> {
-        self.0.reads(own(command.downcast()))
+        self.0.reads(own(command.0.downcast_ref()))
     }
 
     fn decide(&self, asked: &Asked<'_, State>, command: &Command) -> Decision {
@@ -91,7 +90,7 @@ impl<C: Contract> Erased for Typed<C> {
             actor: asked.actor,
             content: asked.content,
         };
-        self.0.decide(&asked, own(command.downcast()))
+        self.0.decide(&asked, own(command.0.downcast_ref()))
     }
 
     fn start(&self, fact: &Fact<'_>) -> Result<State, FoldError> {
@@ -212,15 +211,8 @@ impl ContractRef {
 
     /// Reads what a request asks of a run of this contract.
     pub fn read(&self, request: &Request) -> Result<Command, Malformed> {
-        match request.body() {
-            Body::Json { action, members } => self.0.parse(action, members.clone()),
-            Body::Typed { command, .. } if self.0.takes(command) => Ok(command.clone()),
-            Body::Typed { .. } => {
-                let message =
-                    format!("expected a command of the contract `{}` here, found one of another", self.name());
-                Err(malformed("/contract", message))
-            }
-        }
+        let (action, members) = request.asked();
+        self.0.parse(action, members.clone())
     }
 
     /// Another run whose state the decision needs.

@@ -1,33 +1,21 @@
-//! A command as a caller gives it: as one JSON object, as `submit` takes it, or as a value of its contract.
+//! A command as a caller gives it: one JSON object, as `submit` takes it, or made by a builder.
 //!
 //! The members that every contract shares are read here, strictly; the rest is the contract's.
 //!
 //! Invariant: a request was checked when it was made, and does not change. Its content digest is of what it says.
 
 use crate::canonical::canonical;
-use crate::command::{Command, own};
 use crate::contract::Malformed;
-use crate::members::{Members, check_run_id, kind, malformed};
+use crate::members::{Members, check_run_id, kind, malformed, pointer};
 use crate::strict::parse;
 use crate::{number, time};
 use evlog_format::Seq;
 use evlog_format::limits::{ACTOR_LEN_MAX, CORRELATION_LEN_MAX, IDEMPOTENCY_KEY_LEN_MAX};
 use serde_json::{Map, Value};
-use std::fmt;
 use std::sync::OnceLock;
 
 /// The members that every contract shares.
 const SHARED: [&str; 9] = ["contract", "run", "do", "id", "at", "actor", "correlation", "causation", "expect"];
-
-/// A command of a contract, as a value in place of JSON.
-pub trait TypedCommand: Send + Sync + 'static {
-    /// Name of its contract, whose [`Contract::Command`](crate::Contract::Command) this is.
-    const CONTRACT: &'static str;
-
-    /// The same in JSON: the word of `do`, and the contract's own members. [`Contract::parse`](crate::Contract::parse)
-    /// reads them back as the same command.
-    fn to_json(&self) -> (&'static str, Map<String, Value>);
-}
 
 /// A command that was checked as far as that can be done without its contract.
 ///
@@ -43,7 +31,10 @@ pub trait TypedCommand: Send + Sync + 'static {
 pub struct Request {
     contract: String,
     run: String,
-    body: Body,
+    /// The word of `do`.
+    action: String,
+    /// The contract's own.
+    members: Map<String, Value>,
     id: Option<String>,
     at: Option<Instant>,
     actor: Option<String>,
@@ -51,28 +42,6 @@ pub struct Request {
     causation: Option<Seq>,
     expect: Option<u64>,
     content: OnceLock<[u8; 32]>,
-}
-
-#[derive(Clone)]
-pub(crate) enum Body {
-    Json { action: String, members: Map<String, Value> },
-    Typed { command: Command, to_json: fn(&Command) -> (&'static str, Map<String, Value>) },
-}
-
-impl Body {
-    /// The word of `do`, and the contract's own members.
-    fn said(&self) -> (&str, Map<String, Value>) {
-        match self {
-            Body::Json { action, members } => (action, members.clone()),
-            Body::Typed { command, to_json } => to_json(command),
-        }
-    }
-}
-
-impl fmt::Debug for Body {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.said().fmt(f)
-    }
 }
 
 /// A time as a command gave it.
@@ -90,18 +59,14 @@ pub struct Instant {
 pub struct RequestBuilder {
     request: Request,
     at: Option<String>,
+    /// The first member that was given more than once.
+    twice: Option<String>,
 }
 
 impl Request {
-    /// A command as a value of its contract.
-    pub fn typed<C: TypedCommand>(run: impl Into<String>, command: C) -> RequestBuilder {
-        let to_json = |command: &Command| own(command.downcast::<C>()).to_json();
-        RequestBuilder::new(C::CONTRACT, run, Body::Typed { command: Command::new(command), to_json })
-    }
-
     /// A command in JSON; its members are given to the builder.
     pub fn json(contract: impl Into<String>, run: impl Into<String>, action: impl Into<String>) -> RequestBuilder {
-        RequestBuilder::new(contract, run, Body::Json { action: action.into(), members: Map::new() })
+        RequestBuilder::new(contract.into(), run.into(), action.into(), Map::new())
     }
 
     /// Reads a line of JSON.
@@ -119,7 +84,7 @@ impl Request {
         let shared = SHARED.into_iter().filter_map(|name| whole.remove_entry(name)).collect();
         let mut shared = Members::new(shared);
         let (contract, run, action) = (shared.string("contract")?, shared.string("run")?, shared.string("do")?);
-        let mut builder = RequestBuilder::new(contract, run, Body::Json { action, members: whole });
+        let mut builder = RequestBuilder::new(contract, run, action, whole);
         let request = &mut builder.request;
         request.id = shared.optional_string("id")?;
         request.actor = shared.optional_string("actor")?;
@@ -170,8 +135,9 @@ impl Request {
         self.expect
     }
 
-    pub(crate) fn body(&self) -> &Body {
-        &self.body
+    /// What it asks: the word of `do`, and the contract's own members.
+    pub(crate) fn asked(&self) -> (&str, &Map<String, Value>) {
+        (&self.action, &self.members)
     }
 
     /// BLAKE3 of the command in canonical form, without `id` and `correlation`: what a second delivery of it must equal,
@@ -181,11 +147,11 @@ impl Request {
     }
 
     fn digest(&self) -> [u8; 32] {
-        let (action, mut whole) = self.body.said();
+        let mut whole = self.members.clone();
         let mut put = |key: &str, value: Option<Value>| value.map(|value| whole.insert(key.to_owned(), value));
         put("contract", Some(self.contract.as_str().into()));
         put("run", Some(self.run.as_str().into()));
-        put("do", Some(action.into()));
+        put("do", Some(self.action.as_str().into()));
         put("at", self.at.as_ref().map(|at| at.text.as_str().into()));
         put("actor", self.actor.as_deref().map(Value::from));
         put("causation", self.causation.map(|cause| cause.0.into()));
@@ -195,11 +161,12 @@ impl Request {
 }
 
 impl RequestBuilder {
-    fn new(contract: impl Into<String>, run: impl Into<String>, body: Body) -> RequestBuilder {
+    fn new(contract: String, run: String, action: String, members: Map<String, Value>) -> RequestBuilder {
         let request = Request {
-            contract: contract.into(),
-            run: run.into(),
-            body,
+            contract,
+            run,
+            action,
+            members,
             id: None,
             at: None,
             actor: None,
@@ -208,18 +175,20 @@ impl RequestBuilder {
             expect: None,
             content: OnceLock::new(),
         };
-        RequestBuilder { request, at: None }
+        RequestBuilder { request, at: None, twice: None }
     }
 
-    /// Gives a member of a command in JSON. A command that is a value has its members already.
+    /// Gives a member. Each can be given once, also where a contract's function gave it.
     pub fn member(self, name: impl Into<String>, value: impl Into<Value>) -> RequestBuilder {
         self.members([(name.into(), value.into())])
     }
 
-    /// Gives several members of a command in JSON.
+    /// Gives several members.
     pub fn members(mut self, given: impl IntoIterator<Item = (String, Value)>) -> RequestBuilder {
-        if let Body::Json { members, .. } = &mut self.request.body {
-            members.extend(given);
+        for (name, value) in given {
+            if self.request.members.insert(name.clone(), value).is_some() {
+                self.twice.get_or_insert(name);
+            }
         }
         self
     }
@@ -262,16 +231,15 @@ impl RequestBuilder {
 
     /// Checks what was given.
     pub fn build(mut self) -> Result<Request, Malformed> {
-        if let Body::Json { members, .. } = &mut self.request.body {
-            if let Some(shared) = SHARED.into_iter().find(|name| members.contains_key(*name)) {
-                return Err(malformed(
-                    format!("/{shared}"),
-                    "expected a member of the contract, found one that all share",
-                ));
-            }
-            for (key, value) in members {
-                number::settle(value).map_err(|message| malformed(format!("/{key}"), message))?;
-            }
+        if let Some(twice) = self.twice.take() {
+            return Err(malformed(pointer("", twice), "expected a member to be given once, found it given again"));
+        }
+        let members = &mut self.request.members;
+        if let Some(shared) = SHARED.into_iter().find(|name| members.contains_key(*name)) {
+            return Err(malformed(pointer("", shared), "expected a member of the contract, found one that all share"));
+        }
+        for (key, value) in members {
+            number::settle(value).map_err(|message| malformed(pointer("", key), message))?;
         }
         self.checked()
     }

@@ -112,7 +112,7 @@ pub use evlog_format::{CommitHead, Durability, Event, Kind, KindBuf, LogId, Posi
 pub use evlog_projection::members::check_run_id;
 pub use evlog_projection::{
     Asked, Bundle, Cause, Contract, ContractError, Contracts, Decision, Fact, File, FoldError, Malformed, Members,
-    NewEvent, Outcome, Request, RequestBuilder, RunFold, RunHead, Target, TypedCommand, canonical,
+    NewEvent, Outcome, Request, RequestBuilder, RunFold, RunHead, Target, canonical,
 };
 pub use evlog_store::{AppendError, Follow, OpenError, ReadError, Verdict};
 

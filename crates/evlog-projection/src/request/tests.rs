@@ -16,8 +16,8 @@ fn a_command_keeps_what_every_contract_shares_and_hands_on_the_rest() {
     assert_eq!(request.id(), Some("c1"));
     assert_eq!(request.at().map(|at| at.time_ns), Some(1_771_869_600_000_000_000));
     assert_eq!((request.causation(), request.expect()), (Some(Seq(3)), Some(2)));
-    let (action, members) = request.body.said();
-    assert_eq!((action, Value::Object(members)), ("transition", json!({"to": "running"})));
+    let (action, members) = request.asked();
+    assert_eq!((action, Value::Object(members.clone())), ("transition", json!({"to": "running"})));
     let built = Request::json("status", "RUN_1", "transition").member("to", "running").id("c1").actor("agent:x");
     let built = built.at("2026-02-23T18:00:00Z").causation(Seq(3)).expect(2).build().unwrap();
     assert_eq!(built.content(), request.content(), "both doors say the same");
@@ -91,22 +91,12 @@ fn a_request_cannot_say_what_no_line_may_say() {
     }
 }
 
-/// A command of a contract that the tests do not have.
-struct Add(u64);
-
-impl TypedCommand for Add {
-    const CONTRACT: &'static str = "counter";
-
-    fn to_json(&self) -> (&'static str, Map<String, Value>) {
-        ("add", Map::from_iter([("amount".to_owned(), self.0.into())]))
-    }
-}
-
 #[test]
-fn a_command_that_is_a_value_says_the_same_as_its_json() {
-    let line = br#"{"contract":"counter","run":"r","do":"add","amount":2,"id":"k","expect":7}"#;
-    let typed = Request::typed("r", Add(2)).id("k").expect(7).build().unwrap();
-    assert_eq!(typed.content(), Request::parse_line(line).unwrap().content());
-    assert_eq!((typed.contract(), typed.run(), typed.id()), ("counter", "r", Some("k")));
-    assert_eq!(format!("{:?}", typed.body), r#"("add", {"amount": Number(2)})"#);
+fn a_member_is_given_once() {
+    let json = || Request::json("c", "r", "x").member("a/b", 1);
+    let refused = |builder: RequestBuilder| builder.build().unwrap_err().to_string();
+    assert!(json().member("b", 1).build().is_ok());
+    let expected = "/a~1b: expected a member to be given once, found it given again";
+    assert_eq!(refused(json().member("a/b", 1)), expected, "also with the same value");
+    assert_eq!(refused(json().members([("b".to_owned(), json!(2)), ("a/b".to_owned(), json!(2))])), expected);
 }
