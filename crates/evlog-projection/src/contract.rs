@@ -91,12 +91,13 @@ pub struct NewEvent {
     pub kind_version: u16,
     /// What caused it.
     pub cause: Cause,
-    /// The details.
+    /// The details. Of a custom kind: JSON in the form of RFC 8785, as [`canonical`](crate::canonical) writes it (F-39). The
+    /// engine refuses a decision with any other, and records nothing.
     pub payload: Vec<u8>,
 }
 
 impl NewEvent {
-    /// An event of a built-in kind, version 1, to the command's run, caused by the command.
+    /// An event of version 1, to the command's run, caused by the command.
     pub fn new(kind: Kind<'_>, payload: Vec<u8>) -> NewEvent {
         NewEvent { target: Target::Run, kind: kind.into(), kind_version: 1, cause: Cause::Command, payload }
     }

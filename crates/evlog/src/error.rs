@@ -64,11 +64,12 @@ pub enum LogError {
     Unproven(ProofError),
     /// A text is no policy: nothing was recorded.
     Policy(PolicyError),
-    /// A contract decided something that it cannot fold itself; nothing was recorded. A defect of the contract.
+    /// A contract decided events that it cannot fold itself, or that an audit would report; nothing was recorded. A defect of
+    /// the contract.
     Undecidable {
         /// The run.
         run: String,
-        /// What the fold said.
+        /// What the fold said, or the rule that the event breaks: expected and found.
         message: String,
     },
 }
@@ -96,7 +97,8 @@ impl fmt::Display for LogError {
             LogError::Undecidable { run, message } => {
                 write!(
                     f,
-                    "run `{run}`: the contract decided events that it cannot fold, so nothing was recorded: {message}"
+                    "run `{run}`: the contract decided events that could not be replayed or audited, so nothing was recorded: \
+                     {message}"
                 )
             }
         }

@@ -1,11 +1,13 @@
-//! The net below every decision: what is about to be recorded is encoded, and read by the strict reader of the format: what is
-//! folded equals what came out. So nothing is offered that a replay could not read or fold.
+//! The net below every decision: what is about to be recorded is encoded, read by the strict reader of the format, and judged
+//! as an audit judges it: what is folded equals what came out. So nothing is offered that a replay could not read or fold, or
+//! that `verify` would object to.
 //!
 //! Does not: know why a contract decided what it did, or what stands in the log already.
 
 use crate::error::LogError;
 use evlog_format::{CommitHead, CommitReader, Corruption, Encoded, Event};
 use evlog_store::{AppendError, Reason};
+use evlog_verify::audit::{EventFlaw, Judge};
 
 /// A commit of these events with its body, which the store takes as it is: what is recorded is what was read back.
 pub(crate) fn encoded<'a>(head: CommitHead<'a>, events: &'a [Event<'a>]) -> Result<Encoded<'a>, LogError> {
@@ -15,7 +17,8 @@ pub(crate) fn encoded<'a>(head: CommitHead<'a>, events: &'a [Event<'a>]) -> Resu
     })
 }
 
-/// That a reader of the log will see what was encoded: this head, these events, and nothing else.
+/// That a reader of the log will see what was encoded: this head, these events, and nothing else; and that each event follows
+/// the rules that an audit knows.
 pub(crate) fn check_reads_back(
     run: &str,
     body: &[u8],
@@ -32,9 +35,16 @@ pub(crate) fn check_reads_back(
         Ok::<_, Corruption>(is_equal && commit.next_event()?.is_none())
     };
     match is_equal() {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(undecidable("what was encoded reads back as something else".to_owned())),
-        Err(flaw) => Err(undecidable(format!("its own bytes cannot be read: {flaw}"))),
+        Ok(true) => {}
+        Ok(false) => return Err(undecidable("what was encoded reads back as something else".to_owned())),
+        Err(flaw) => return Err(undecidable(format!("its own bytes cannot be read: {flaw}"))),
+    }
+    let mut judge = Judge::new(*head);
+    match events.iter().find_map(|event| judge.flaws(event).next()) {
+        Some(EventFlaw { rule, message, expected, found }) => {
+            Err(undecidable(format!("{rule}: {message}: expected {expected}, found {found}")))
+        }
+        None => Ok(()),
     }
 }
 

@@ -5,7 +5,9 @@ use crate::clock::{Clock, Reading, StepClock};
 use crate::history::ClockStepped;
 use crate::{AnswerOutcome, Log, LogError, Moment, Options, Request};
 use evlog_format::{Seq, kind, payload};
+use evlog_store::fs::StdFs;
 use serde_json::json;
+use std::num::NonZeroUsize;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
@@ -179,6 +181,30 @@ fn a_decision_that_its_contract_cannot_fold_is_not_recorded() {
     assert_eq!(log.next_seq(), next);
     assert_eq!(ask(&log, "a", "add", json!({})).outcome, AnswerOutcome::Accepted, "the run goes on");
     log.close().unwrap();
+}
+
+#[test]
+fn a_decision_that_an_audit_would_object_to_is_not_recorded() {
+    // F-39.
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
+    let next = log.next_seq();
+    for text in ["", "plain text", "{\"b\":1,\"a\":2}", "{\"n\": 1}", "1.0", "{\"a\":1,\"a\":1}"] {
+        let request = Request::json("toy", "a", "note").member("text", text).build().unwrap();
+        let error = log.submit(&request).unwrap_err();
+        let message = error.to_string();
+        assert!(matches!(error, LogError::Undecidable { .. }), "{text}: {message}");
+        assert!(
+            message.contains("F-39: payload of a user's kind: expected JSON text in the form of RFC 8785"),
+            "{message}"
+        );
+    }
+    assert_eq!(log.next_seq(), next);
+    ask(&log, "a", "note", json!({"text": "{\"a\":2,\"b\":1}"})).into_accepted().unwrap();
+    log.close().unwrap();
+    let (fs, threads) = (Arc::new(StdFs), NonZeroUsize::MIN);
+    assert!(crate::check::check(fs, dir.path(), &contracts(), threads, &mut |_, _| {}).unwrap().is_good());
 }
 
 #[test]

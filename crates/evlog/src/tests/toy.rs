@@ -28,6 +28,8 @@ pub(crate) enum Command {
     End,
     /// Decides an event that the contract itself cannot fold.
     Betray,
+    /// Decides an event with this payload, which the contract does not read.
+    Note(Vec<u8>),
 }
 
 fn event(kind: &str, payload: &Value) -> NewEvent {
@@ -60,6 +62,7 @@ impl Contract for Toy {
             "add_from" => Ok(Command::AddFrom(members["of"].as_str().unwrap_or_default().to_owned())),
             "end" => Ok(Command::End),
             "betray" => Ok(Command::Betray),
+            "note" => Ok(Command::Note(members["text"].as_str().unwrap_or_default().as_bytes().to_vec())),
             other => Err(Malformed { pointer: "/do".to_owned(), message: format!("unknown `{other}`") }),
         }
     }
@@ -83,6 +86,9 @@ impl Contract for Toy {
             }
             Command::End => return Decision::accepted(vec![event("ended", &json!({}))]),
             Command::Betray => return Decision::accepted(vec![event("nonsense", &json!({}))]),
+            Command::Note(text) => {
+                return Decision::accepted(vec![NewEvent { payload: text.clone(), ..event("noted", &json!({})) }]);
+            }
             Command::Add(amount) => *amount,
             Command::AddFrom(_) => asked.related.map_or(0, |other| other.total),
         };
@@ -105,7 +111,7 @@ impl Contract for Toy {
                 state.total += payload["amount"].as_u64().unwrap();
             }
             Kind::Custom("custom/ended") => state.ended = true,
-            Kind::Custom("custom/rejected") => {}
+            Kind::Custom("custom/rejected" | "custom/noted") => {}
             other => return Err(FoldError::new(fact, format!("unknown kind `{other}`"))),
         }
         Ok(())
