@@ -574,9 +574,10 @@ class Reader:
         if self.log_id is None:
             self.log_id, self.limit = log_id, limit
         # Readers show nothing of a segment that is not in its place.
-        if log_id != self.log_id or position != name or not self.expects(first_seq):
+        is_of_another = (log_id, limit) != (self.log_id, self.limit)
+        if is_of_another or position != name or not self.expects(first_seq):
             self.end_shown()
-        if (log_id, limit) != (self.log_id, self.limit):
+        if is_of_another:
             self.tell("tampered", position, "F-12", "log id or segment size limit is not that of the first segment")
         if position != name:
             self.tell("tampered", position, "F-02", f"segment file is named {name}, its header says {position}")

@@ -31,4 +31,4 @@ pub use error::{Corruption, Flaw};
 pub use frame::{Decoded, FRAME_HEADER_LEN, Frame, FrameCodec};
 pub use ids::{LogId, Position, Root, Seq};
 pub use kind::{Kind, KindBuf};
-pub use segment::{FORMAT_VERSION, HeaderError, SEGMENT_HEADER_LEN, SegmentHeader};
+pub use segment::{FORMAT_VERSION, HeaderError, LogIdentity, SEGMENT_HEADER_LEN, SegmentHeader};

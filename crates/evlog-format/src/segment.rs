@@ -28,6 +28,15 @@ pub const SEGMENT_HEADER_LEN: usize = CRC_AT + 4;
 
 const _: () = assert!(SEGMENT_HEADER_LEN == 96);
 
+/// What is the same in all segments of a log (rule F-12).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogIdentity {
+    /// The log.
+    pub log_id: LogId,
+    /// Where its writer cuts, in bytes per segment, header included (rule F-15).
+    pub segment_limit: u64,
+}
+
 /// What a segment says of itself and of the whole history before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentHeader {
@@ -120,6 +129,11 @@ fn u64_at(bytes: &[u8; SEGMENT_HEADER_LEN], at: usize) -> u64 {
 }
 
 impl SegmentHeader {
+    /// Which log the segment is of.
+    pub fn identity(&self) -> LogIdentity {
+        LogIdentity { log_id: self.log_id, segment_limit: self.segment_limit }
+    }
+
     /// The header's bytes.
     pub fn encode(&self) -> [u8; SEGMENT_HEADER_LEN] {
         let mut out = [0u8; SEGMENT_HEADER_LEN];

@@ -95,6 +95,7 @@ impl Inspection {
         for (segment, next) in segments.iter_mut().zip(nexts) {
             compare(segment, first.as_ref(), next);
         }
+        continue_in_order(&files, &mut segments);
         let log_id = first.map(|header| header.log_id).or(head.map(|head| head.log_id));
         if let Some(first) = segments.first_mut().filter(|first| first.position != Position(0)) {
             first.wrong.push(format!("the log's first segment is missing, up to position {}", first.position));
@@ -231,6 +232,18 @@ fn compare(segment: &mut Segment, first: Option<&SegmentHeader>, next: Option<Po
     }
     if let Some(expected) = next.map(|next| next.0 - segment.position.0).filter(|expected| *expected != segment.len) {
         tell("length up to the next segment", &expected, &segment.len);
+    }
+}
+
+/// What the last commit of a segment contradicts in the header of the next one (rule F-16).
+fn continue_in_order(files: &Files, segments: &mut [Segment]) {
+    let headers: Vec<_> = segments.iter().map(|segment| segment.header).collect();
+    for (segment, pair) in segments.iter_mut().skip(1).zip(headers.windows(2)) {
+        let [Some(before), Some(header)] = pair else { continue };
+        let next_seq = files.seq_after(before.identity(), before.position, segment.position);
+        if let Some(expected) = next_seq.filter(|expected| *expected != header.first_seq) {
+            segment.wrong.push(format!("first seq in the header: expected {expected}, found {}", header.first_seq));
+        }
     }
 }
 

@@ -142,7 +142,7 @@ mod tests {
         fs.put(&files.layout.segment(HEADER.position), bytes.clone());
         let next = |first_seq| {
             let position = Position(HEADER.position.0 + bytes.len() as u64);
-            files.check_first_seq(&[HEADER.position, position], &SegmentHeader { position, first_seq, ..HEADER })
+            files.check_continues(&[HEADER.position, position], &SegmentHeader { position, first_seq, ..HEADER })
         };
         assert!(next(Seq(42)).is_ok());
         assert!(next(Seq(41)).is_err());

@@ -13,7 +13,7 @@ use crate::sealed::{Keep, Sealed};
 use crate::segment::{Access, Files, OpenSegment, positions, refusal};
 use crate::streams::Streams;
 use evlog_format::limits::{SEGMENT_LIMIT_MAX, SEGMENT_LIMIT_MIN};
-use evlog_format::{LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader, Seq};
+use evlog_format::{LogId, LogIdentity, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader, Seq};
 use evlog_verify::{Frontier, Tree, Verdict};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -118,7 +118,7 @@ pub(crate) fn create(files: Files, options: CreateOptions, owner: &Owner) -> Res
     let mut tree = Tree::new();
     tree.update(&header.encode());
     let end = Position(SEGMENT_HEADER_LEN as u64);
-    let sealed = Sealed::new(log_id, Keep::Sidecar, &[]);
+    let sealed = Sealed::new(header.identity(), Keep::Sidecar, &[]);
     let (next_seq, last_commit, streams) = (Seq(0), None, Streams::default());
     let opened = Opened { files, lock, header, file, head, end, last_commit, next_seq, tree, streams, sealed };
     opened.publish()?;
@@ -251,7 +251,7 @@ fn last_segment(files: &Files) -> Result<(Vec<SegmentEntry>, OpenSegment), OpenE
         let all = positions(&entries);
         let Some(last) = all.last().copied() else { continue };
         let mut segment = files.open(last, Access::Write)?;
-        files.check_first_seq(&all, &segment.header)?;
+        files.check_continues(&all, &segment.header)?;
         if claim(files, segment.file.as_ref(), last)? == Claim::HeldByReaders {
             // They do not hold a copy of it that is locked before it has its name.
             let len = segment.file.len().map_err(Failure::of("read", &files.layout.segment(last)))?;
@@ -296,7 +296,7 @@ fn resume(
 ) -> Result<(Opened, Recovery), OpenError> {
     let OpenSegment { file, header } = segment;
     let end = closed.end();
-    let mut sealed = Sealed::new(header.log_id, Keep::Sidecar, &positions(entries));
+    let mut sealed = Sealed::new(header.identity(), Keep::Sidecar, &positions(entries));
     sealed.set_closed(header.position, end);
     sealed.complete(&files, entries)?;
     tidy(&files, entries, &[]);
@@ -319,11 +319,11 @@ fn recover(
     let OpenSegment { file, header } = segment;
     let (last, segments) = (header.position, positions(entries));
     let path = files.layout.segment(last);
-    let mut sealed = Sealed::new(header.log_id, Keep::Sidecar, &segments);
+    let mut sealed = Sealed::new(header.identity(), Keep::Sidecar, &segments);
 
     let (mut tree, frontiers) = match files.tree_before(&header, &segments) {
         Err(Trouble::Refused(refusal)) if refusal.verdict == Verdict::Tampered => {
-            check_sealed(&files, header.log_id, &segments)?;
+            check_sealed(&files, header.identity(), &segments)?;
             return Err(Trouble::Refused(refusal).into());
         }
         Err(trouble) => return Err(trouble.into()),
@@ -367,9 +367,9 @@ fn recover(
 
 /// After a root that differs: bytes whose own frames fail are damaged, and that is to be said. Who tampers makes frames
 /// match.
-fn check_sealed(files: &Files, log_id: LogId, segments: &[Position]) -> Result<(), Trouble> {
+fn check_sealed(files: &Files, log: LogIdentity, segments: &[Position]) -> Result<(), Trouble> {
     for pair in segments.windows(2) {
-        let (path, open) = (files.layout.segment(pair[0]), files.open_of(log_id, pair[0])?);
+        let (path, open) = (files.layout.segment(pair[0]), files.open_of(log, pair[0])?);
         let len = pair[1].0 - pair[0].0;
         let scan = scan(&open.file, &open.header, len, &mut Streams::default(), None);
         let scan = scan.map_err(Failure::of("read", &path))?;

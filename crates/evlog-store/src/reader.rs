@@ -25,7 +25,7 @@ use crate::segment::{Files, refusal};
 use crate::streams::Streams;
 use crate::walk::Walk;
 pub use commits::Commits;
-use evlog_format::{CommitReader, Frame, FrameCodec, LogId, Position, Seq};
+use evlog_format::{CommitReader, Frame, FrameCodec, LogId, LogIdentity, Position, Seq};
 use evlog_verify::Verdict;
 pub use follow::Follow;
 use seen::Seen;
@@ -85,7 +85,7 @@ pub struct Reader {
     files: Files,
     /// By its path, to see whether the log is still where others look for it.
     place: Files,
-    log_id: LogId,
+    log: LogIdentity,
     codec: FrameCodec,
     committed: Committed,
     segments: Vec<SegmentInfo>,
@@ -121,20 +121,20 @@ impl Reader {
     pub fn open_up_to_damage(fs: Arc<dyn Fs>, dir: &Path) -> Result<Reader, OpenError> {
         let place = Files::new(fs, dir);
         let mut files = hold(&place)?;
-        let end::End { log_id, positions, committed, active, closed, head, head_flaw, damage } = end::find(&files)?;
+        let end::End { log, positions, committed, active, closed, head, head_flaw, damage } = end::find(&files)?;
         let segments = infos(&files, &positions, committed.position);
-        let (codec, mut sealed) = (FrameCodec::new(log_id), Sealed::new(log_id, Keep::Memory, &positions));
+        let (codec, mut sealed) = (FrameCodec::new(log.log_id), Sealed::new(log, Keep::Memory, &positions));
         if let Some(end) = closed {
             sealed.set_closed(active.segment, end);
         }
         files.list_sealed(sealed_of(&segments))?;
         let (seen, active) = (Seen::of(&files, &segments)?, Mutex::new(active));
-        Ok(Reader { files, place, log_id, codec, committed, segments, sealed, active, head, head_flaw, damage, seen })
+        Ok(Reader { files, place, log, codec, committed, segments, sealed, active, head, head_flaw, damage, seen })
     }
 
     /// The log's identity.
     pub fn log_id(&self) -> LogId {
-        self.log_id
+        self.log.log_id
     }
 
     /// That nothing is wrong behind what this reader sees.
@@ -163,15 +163,15 @@ impl Reader {
         }
         let head = self.files.any_head()?;
         // Another log's `HEAD`: the files were changed behind this reader.
-        if head.is_some_and(|head| head.log_id != self.log_id) {
-            self.seen.check(&self.files, self.log_id, shown)?;
+        if head.is_some_and(|head| head.log_id != self.log.log_id) {
+            self.seen.check(&self.files, self.log.log_id, shown)?;
             self.seen = Seen::of(&self.files, &self.segments)?;
         }
         // After a crash of the machine `HEAD` may tell of commits that are gone; it counts again once a writer changed it.
-        let is_news = |head: &Head| head.log_id == self.log_id && Some(*head) != self.head;
+        let is_news = |head: &Head| head.log_id == self.log.log_id && Some(*head) != self.head;
         let Some(head) = head.filter(is_news) else { return Ok(false) };
         self.head = Some(head);
-        self.seen.check(&self.files, self.log_id, shown)?;
+        self.seen.check(&self.files, self.log.log_id, shown)?;
         if head.committed <= self.committed.position {
             return Ok(false);
         }
@@ -188,7 +188,7 @@ impl Reader {
     /// Goes on with what has the log's place now, if that ends with what was shown: a copy of it, or the same with its last
     /// segment written again.
     fn move_in(&mut self) -> Result<(), ReadError> {
-        self.seen.check(&self.place, self.log_id, self.committed.position)?;
+        self.seen.check(&self.place, self.log.log_id, self.committed.position)?;
         self.files = Files::held(Arc::clone(&self.place.fs), self.place.layout.dir())?;
         self.files.list_sealed(sealed_of(&self.segments))?;
         self.seen = Seen::of(&self.files, &self.segments)?;
@@ -197,7 +197,7 @@ impl Reader {
 
     /// That the log is still where it is looked for, and ends with what was shown.
     fn check_place(&self) -> Result<(), ReadError> {
-        self.seen.check(&self.place, self.log_id, self.committed.position)
+        self.seen.check(&self.place, self.log.log_id, self.committed.position)
     }
 
     /// The log's files, as this reader reaches them.
@@ -250,7 +250,7 @@ impl Reader {
         let (mut low, mut low_seq, mut high) = (0, Seq(0), self.segments.len());
         while high - low > 1 {
             let middle = low + (high - low) / 2;
-            match self.files.open_of(self.log_id, self.segments[middle].position) {
+            match self.files.open_of(self.log, self.segments[middle].position) {
                 Ok(open) if low_seq < open.header.first_seq && open.header.first_seq <= seq => {
                     (low, low_seq) = (middle, open.header.first_seq);
                 }
@@ -359,7 +359,7 @@ impl Reader {
         if from == last.len {
             return Ok(active);
         }
-        let segment = self.files.open_of(self.log_id, last.position)?;
+        let segment = self.files.open_of(self.log, last.position)?;
         if from == 0 {
             let (pass, streams) = (Pass::new(&segment.header), Streams::default());
             *active = Active { segment: last.position, pass, streams };

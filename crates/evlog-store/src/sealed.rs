@@ -12,7 +12,7 @@ use crate::recovery::{Action, Place, plan};
 use crate::scan::scan;
 use crate::segment::{Files, refusal};
 use crate::streams::{Before, Part, Streams};
-use evlog_format::{FrameCodec, LogId, Position};
+use evlog_format::{FrameCodec, LogId, LogIdentity, Position};
 use std::sync::{Arc, OnceLock};
 
 /// What becomes of an index that had to be made again.
@@ -27,7 +27,7 @@ pub(crate) enum Keep {
 /// The sealed segments of a log, in order.
 #[derive(Clone, Debug)]
 pub(crate) struct Sealed {
-    log_id: LogId,
+    log: LogIdentity,
     keep: Keep,
     segments: Vec<Arc<SealedSegment>>,
     /// What an earlier session left in the last segment.
@@ -68,8 +68,8 @@ impl SealedSegment {
 
 impl Sealed {
     /// All segments but the last of `segments`.
-    pub(crate) fn new(log_id: LogId, keep: Keep, segments: &[Position]) -> Sealed {
-        let mut sealed = Sealed { log_id, keep, segments: Vec::new(), closed: None };
+    pub(crate) fn new(log: LogIdentity, keep: Keep, segments: &[Position]) -> Sealed {
+        let mut sealed = Sealed { log, keep, segments: Vec::new(), closed: None };
         sealed.extend(segments);
         sealed
     }
@@ -107,10 +107,10 @@ impl Sealed {
         streams: &mut Streams,
     ) -> Result<(), Trouble> {
         let end = closed.end();
-        let of = Of { log_id: self.log_id, position: segment, len: end.0 - segment.0 };
+        let of = Of { log_id: self.log.log_id, position: segment, len: end.0 - segment.0 };
         let sealed = SealedSegment::with(segment, end, streams.seal(of, &self.closed_streams(files)?));
         sealed.keep_sidecar(files);
-        closed.keep(files, self.log_id, segment);
+        closed.keep(files, self.log.log_id, segment);
         self.closed = Some(Arc::new(sealed));
         Ok(())
     }
@@ -147,7 +147,7 @@ impl Sealed {
     ) -> Result<T, Trouble> {
         let sidecar = || {
             let path = files.layout.entry(SegmentEntry::Index(segment.position));
-            SealedIndex::open(&files.fs, path, segment.of(self.log_id))
+            SealedIndex::open(&files.fs, path, segment.of(self.log.log_id))
         };
         if segment.made.get().is_none()
             && let Some(answer) = segment.sidecar.get_or_init(sidecar).as_ref().and_then(|index| question(index).ok())
@@ -170,7 +170,7 @@ impl Sealed {
 
     fn rebuild(&self, files: &Files, segment: &SealedSegment) -> Result<SealedIndex, Trouble> {
         let SealedSegment { position, end, .. } = *segment;
-        let (path, open) = (files.layout.segment(position), files.open_of(self.log_id, position)?);
+        let (path, open) = (files.layout.segment(position), files.open_of(self.log, position)?);
         if self.closed_end() != Some(end) {
             files.check_sealed_len(open.file.as_ref(), position, end)?;
         }
@@ -179,7 +179,7 @@ impl Sealed {
         if let Action::Refuse(verdict) = plan(scan.case(Place::Sealed, end)).action {
             return Err(refusal(verdict, scan.end, &path, "a commit".to_string(), scan.reason));
         }
-        let index = streams.seal(segment.of(self.log_id), &Before::NOTHING);
+        let index = streams.seal(segment.of(self.log.log_id), &Before::NOTHING);
         if let (Keep::Sidecar, Some(bytes)) = (self.keep, index.bytes()) {
             files.keep_sidecar(SegmentEntry::Index(position), bytes).ok();
         }
@@ -192,7 +192,7 @@ impl Sealed {
         for segment in self.all().rev() {
             if let Some(found) = self.ask(files, segment, |index| index.find(name))? {
                 let part = Part::new(segment.position, found, None);
-                check_last(files, &FrameCodec::new(self.log_id), name, &part)?;
+                check_last(files, &FrameCodec::new(self.log.log_id), name, &part)?;
                 return Ok(part.end_number());
             }
         }

@@ -11,7 +11,9 @@ use crate::fs::{File, FileId, Fs, Stamp};
 use crate::head::{HEAD_LEN, Head};
 use crate::last_commit::seq_after;
 use crate::layout::{Layout, SegmentEntry};
-use evlog_format::{FORMAT_VERSION, HeaderError, LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader};
+use evlog_format::{
+    FORMAT_VERSION, HeaderError, LogId, LogIdentity, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader, Seq,
+};
 use evlog_verify::audit::only_version_is_wrong;
 use evlog_verify::{Frontier, Tree, Verdict};
 use std::collections::BTreeMap;
@@ -60,6 +62,16 @@ pub(crate) fn check_path(fs: &dyn Fs, path: &Path, id: FileId, of: &str) -> Resu
         Err(error) => error,
     };
     Err(Failure { doing: "go on with", path: path.to_path_buf(), source })
+}
+
+/// What differs between the log that is read and the one that a header names (rule F-12): expected and found.
+pub(crate) fn identity_flaw(log: LogIdentity, found: LogIdentity) -> Option<(String, String)> {
+    let (id, limit) = (|of: LogIdentity| format!("log id {}", of.log_id), "segment size limit");
+    if log.log_id != found.log_id {
+        return Some((format!("{} (F-12)", id(log)), id(found)));
+    }
+    let differ = log.segment_limit != found.segment_limit;
+    differ.then(|| (format!("{limit} {} (F-12)", log.segment_limit), format!("{limit} {}", found.segment_limit)))
 }
 
 impl Files {
@@ -181,31 +193,48 @@ impl Files {
         if header.position != position {
             let expected = format!("a segment that begins at position {position}, as the name says");
             let found = format!("one that begins at {}", header.position);
-            return Err(refusal(Verdict::Tampered, position, &path, expected, found));
+            return Err(self.tampered(position, expected, found));
         }
         Ok(OpenSegment { file, header })
     }
 
-    /// Opens a segment of the log that has this id.
-    pub(crate) fn open_of(&self, log_id: LogId, position: Position) -> Result<OpenSegment, Trouble> {
+    /// Opens a segment of this log.
+    pub(crate) fn open_of(&self, log: LogIdentity, position: Position) -> Result<OpenSegment, Trouble> {
         let segment = self.open(position, Access::Read)?;
-        if segment.header.log_id != log_id {
-            let (expected, found) = (format!("log id {log_id}"), format!("log id {}", segment.header.log_id));
-            return Err(refusal(Verdict::Tampered, position, &self.layout.segment(position), expected, found));
-        }
+        self.check_identity(log, &segment.header)?;
         Ok(segment)
     }
 
-    /// That the last of these segments begins with the seq after the last commit of the one before it (rule F-16). A segment
-    /// before it that is damaged, or cannot be read, is reported where it is read.
-    pub(crate) fn check_first_seq(&self, segments: &[Position], segment: &SegmentHeader) -> Result<(), Trouble> {
+    /// That a segment is of this log (rule F-12).
+    fn check_identity(&self, log: LogIdentity, segment: &SegmentHeader) -> Result<(), Trouble> {
+        match identity_flaw(log, segment.identity()) {
+            Some((expected, found)) => Err(self.tampered(segment.position, expected, found)),
+            None => Ok(()),
+        }
+    }
+
+    /// That the last of these segments is of the log of the first (rule F-12), and begins with the seq after the last commit
+    /// of the one before it (rule F-16). A segment before it that is damaged, or cannot be read, is reported where it is read.
+    pub(crate) fn check_continues(&self, segments: &[Position], last: &SegmentHeader) -> Result<(), Trouble> {
+        let [first, .., _] = segments else { return Ok(()) };
+        if let Ok(first) = self.open(*first, Access::Read) {
+            self.check_identity(first.header.identity(), last)?;
+        }
         let [.., before, _] = segments else { return Ok(()) };
-        let Ok(previous) = self.open_of(segment.log_id, *before) else { return Ok(()) };
-        let len = segment.position.0 - before.0;
-        let after = seq_after(previous.file.as_ref(), &previous.header, len).ok().flatten();
-        let Some(expected) = after.filter(|expected| *expected != segment.first_seq) else { return Ok(()) };
-        let (expected, found) = (format!("first seq {expected} (F-16)"), format!("first seq {}", segment.first_seq));
-        Err(refusal(Verdict::Tampered, segment.position, &self.layout.segment(segment.position), expected, found))
+        let after = self.seq_after(last.identity(), *before, last.position);
+        let Some(expected) = after.filter(|expected| *expected != last.first_seq) else { return Ok(()) };
+        let (expected, found) = (format!("first seq {expected} (F-16)"), format!("first seq {}", last.first_seq));
+        Err(self.tampered(last.position, expected, found))
+    }
+
+    /// The seq after a segment of this log that ends at `end`; none where no commit is found there.
+    pub(crate) fn seq_after(&self, log: LogIdentity, segment: Position, end: Position) -> Option<Seq> {
+        let OpenSegment { file, header } = self.open_of(log, segment).ok()?;
+        seq_after(file.as_ref(), &header, end.0.checked_sub(segment.0)?).ok().flatten()
+    }
+
+    fn tampered(&self, position: Position, expected: String, found: String) -> Trouble {
+        refusal(Verdict::Tampered, position, &self.layout.segment(position), expected, found)
     }
 
     /// Makes a segment. When this returns, the segment survives a crash.
@@ -320,7 +349,7 @@ impl Files {
         let before: Vec<Position> = segments.iter().copied().filter(|at| *at < header.position).collect();
         let (mut tree, mut from, mut missing) = (Tree::new(), 0, Vec::new());
         for (at, position) in before.iter().enumerate().rev() {
-            if let Some(frontier) = self.frontier(&self.open_of(header.log_id, *position)?.header) {
+            if let Some(frontier) = self.frontier(&self.open_of(header.identity(), *position)?.header) {
                 (tree, from) = (frontier, at);
                 break;
             }

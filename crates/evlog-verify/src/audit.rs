@@ -34,8 +34,8 @@ use contents::{Table, name_of};
 use core::fmt;
 pub use event::{EventFlaw, Judge};
 use evlog_format::{
-    Commit, Corruption, FORMAT_VERSION, Frame, FrameCodec, HeaderError, LogId, Position, Root, SEGMENT_HEADER_LEN,
-    SegmentHeader, Seq,
+    Commit, Corruption, FORMAT_VERSION, Frame, FrameCodec, HeaderError, LogId, LogIdentity, Position, Root,
+    SEGMENT_HEADER_LEN, SegmentHeader, Seq,
 };
 use order::Order;
 use part::Apart;
@@ -146,9 +146,14 @@ struct Prefix {
 /// What the first readable header fixes for all others (rule F-12).
 #[derive(Clone, Debug)]
 struct Identity {
-    log_id: LogId,
-    segment_limit: u64,
+    log: LogIdentity,
     codec: FrameCodec,
+}
+
+impl Identity {
+    fn new(log: LogIdentity) -> Identity {
+        Identity { log, codec: FrameCodec::new(log.log_id) }
+    }
 }
 
 /// Reads a log, told by its caller where files begin and end.
@@ -287,7 +292,7 @@ impl Audit {
         self.judge_end();
         let prefix = self.prefix.unwrap_or_else(|| self.here());
         let report = Report {
-            log_id: self.identity.map(|identity| identity.log_id),
+            log_id: self.identity.map(|identity| identity.log.log_id),
             segments: self.segments,
             size: self.size,
             commits: self.order.commits,
@@ -430,7 +435,7 @@ impl Audit {
 
     /// Whether a segment does not stand where it belongs, so that no reader shows what is in it: F-02, F-12, F-16.
     fn is_misplaced(&self, header: &SegmentHeader) -> bool {
-        let is_of_another = self.identity.as_ref().is_some_and(|identity| identity.log_id != header.log_id);
+        let is_of_another = self.identity.as_ref().is_some_and(|identity| identity.log != header.identity());
         let is_read_apart = self.apart.is_some();
         is_of_another
             || header.position.0 != self.segment.name
@@ -438,9 +443,8 @@ impl Audit {
     }
 
     fn check_identity(&mut self, header: &SegmentHeader) {
-        let Some(Identity { log_id, segment_limit, .. }) = self.identity else {
-            let codec = FrameCodec::new(header.log_id);
-            self.identity = Some(Identity { log_id: header.log_id, segment_limit: header.segment_limit, codec });
+        let Some(Identity { log: LogIdentity { log_id, segment_limit }, .. }) = self.identity else {
+            self.identity = Some(Identity::new(header.identity()));
             return;
         };
         if log_id != header.log_id {

@@ -264,36 +264,53 @@ fn every_reader_says_that_the_log_is_shorter(shorten: fn(&Room) -> PathBuf) {
     }
 }
 
-/// Appends a segment that has a header alone, in which everything is right but the first seq.
-fn append_header(room: &Room, first_seq: u64) {
+/// Appends a segment that has a header alone, in which everything is right but what `forge` changes.
+fn append_header(room: &Room, forge: impl Fn(&mut SegmentHeader)) {
     let segments = room.segments();
     let bytes: Vec<u8> = segments.iter().flat_map(|path| fs::read(path).unwrap()).collect();
-    let first = SegmentHeader::decode(&bytes).unwrap();
     let (position, root_before) = (Position(bytes.len() as u64), Root(*blake3::hash(&bytes).as_bytes()));
-    let header = SegmentHeader { position, first_seq: Seq(first_seq), root_before, ..first };
+    let next: u64 = room.ends(0, &["verify", "--json"]).json()["next_seq"].as_u64().unwrap();
+    let first = SegmentHeader::decode(&bytes).unwrap();
+    let mut header = SegmentHeader { position, first_seq: Seq(next), root_before, ..first };
+    forge(&mut header);
     fs::write(segments[0].with_file_name(format!("{position:020}.seg")), header.encode()).unwrap();
 }
 
+/// A name, a rule, and what is wrong in a header.
+type Forged = (&'static str, &'static str, fn(&mut SegmentHeader));
+
 #[test]
-fn a_last_segment_that_begins_with_another_seq_hides_nothing_and_takes_nothing() {
-    // F-16.
+fn a_last_segment_whose_header_does_not_continue_the_log_hides_nothing_and_takes_nothing() {
+    // F-12, F-16.
     let line = "{\"contract\":\"custom\",\"run\":\"r\",\"do\":\"record\",\"kind\":\"custom/n\"}\n";
-    for first_seq in [0, 1, 1000] {
+    let forged: [Forged; 5] = [
+        ("first seq 0", "F-16", |header| header.first_seq = Seq(0)),
+        ("first seq 1", "F-16", |header| header.first_seq = Seq(1)),
+        ("first seq 1000", "F-16", |header| header.first_seq = Seq(1000)),
+        ("segment size limit", "F-12", |header| header.segment_limit *= 2),
+        ("log id", "F-12", |header| header.log_id.0[0] ^= 1),
+    ];
+    for (name, rule, forge) in forged {
         let room = Room::new();
         room.ends(0, &["init", "--segment-limit", "1024"]);
         room.feed(&["submit"], &line.repeat(20));
         let whole = room.ends(0, &["cat"]).out;
-        append_header(&room, first_seq);
+        append_header(&room, forge);
         for reading in [&["cat"][..], &["tail", "-n", "1000"]] {
             let done = room.ends(2, reading);
-            assert_eq!(done.out, whole, "{first_seq} {reading:?}");
-            done.says("tampered").says("F-16");
+            assert_eq!(done.out, whole, "{name} {reading:?}");
+            done.says("tampered").says(rule);
         }
         for reading in [&["runs"][..], &["replay"], &["show", "r"]] {
             room.ends(2, reading).says("tampered");
         }
         assert_eq!(room.ends(1, &["verify", "--json"]).json()["verdict"], "tampered");
+        let inspected = room.ends(1, &["inspect", "--json"]).out;
+        assert!(inspected.contains("in the header: expected"), "{name}: {inspected}");
         let refused = room.feed(&["submit"], line);
-        assert!(refused.code == 2 && refused.err.contains("tampered"), "{refused:?}");
+        assert!(refused.code == 2 && refused.err.contains("tampered"), "{name}: {refused:?}");
+        room.ends(0, &["key", "new", "example.com/builds"]);
+        let signed = room.run(&["checkpoint", "--key", "builds.key"]);
+        assert!(signed.code == 2 && signed.err.contains("tampered"), "{name}: {signed:?}");
     }
 }

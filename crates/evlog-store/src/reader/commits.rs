@@ -45,7 +45,7 @@ impl<'r> Commits<'r> {
         if offset < SEGMENT_HEADER_LEN as u64 {
             return Err(ReadError::NoCommit { position: from, end });
         }
-        let file = reader.files.open_of(reader.log_id, segment.position)?.file;
+        let file = reader.files.open_of(reader.log, segment.position)?.file;
         commits.walk = Some(walk(reader, segment, file, offset));
         (commits.next_segment, commits.asked) = (holding, Some(from));
         Ok(commits)
@@ -116,10 +116,10 @@ impl<'r> Commits<'r> {
     fn enter(&mut self) -> Result<bool, ReadError> {
         let reader = self.reader;
         let Some(segment) = reader.segments.get(self.next_segment) else { return Ok(false) };
-        let open = reader.files.open_of(reader.log_id, segment.position)?;
+        let open = reader.files.open_of(reader.log, segment.position)?;
         self.next_segment += 1;
         if !segment.sealed {
-            reader.seen.check_file(&reader.files, open.file.as_ref(), reader.log_id)?;
+            reader.seen.check_file(&reader.files, open.file.as_ref(), reader.log.log_id)?;
         }
         if let Some(expected) = self.next_seq.filter(|expected| *expected != open.header.first_seq) {
             let (expected, found) = (format!("first seq {expected}"), format!("first seq {}", open.header.first_seq));

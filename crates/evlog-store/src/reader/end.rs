@@ -11,7 +11,7 @@ use crate::recovery::{Action, Place, plan};
 use crate::scan::{Pass, Scan, scan};
 use crate::segment::{Access, Files, OpenSegment, positions, refusal};
 use crate::streams::Streams;
-use evlog_format::{LogId, Position, SEGMENT_HEADER_LEN};
+use evlog_format::{LogIdentity, Position, SEGMENT_HEADER_LEN};
 
 /// A writer may come while we look; then we look again, and at last take the careful view.
 const ATTEMPTS: usize = 5;
@@ -19,7 +19,7 @@ const ATTEMPTS: usize = 5;
 /// What a reader begins with.
 #[derive(Debug)]
 pub(super) struct End {
-    pub(super) log_id: LogId,
+    pub(super) log: LogIdentity,
     /// Of the segments that hold something committed.
     pub(super) positions: Vec<Position>,
     pub(super) committed: Committed,
@@ -90,7 +90,7 @@ fn look(files: &Files, writer: Writer) -> Result<End, OpenError> {
         positions.retain(|position| begins_before(*position, head.committed));
         let holding = positions.last().copied().unwrap_or(last);
         if holding != last {
-            open = files.open_of(open.header.log_id, holding)?;
+            open = files.open_of(open.header.identity(), holding)?;
         }
     }
     let floor = head.map_or(Position(0), |head| head.durable);
@@ -102,10 +102,10 @@ fn look(files: &Files, writer: Writer) -> Result<End, OpenError> {
     Ok(End { head_flaw, ..at_scanned_end(&open, positions, &scan, streams, damage, head) })
 }
 
-/// The id in the log's first header, which says whose log this is (rule F-12); none where it cannot be read.
-fn first_log_id(files: &Files, positions: &[Position]) -> Result<Option<LogId>, OpenError> {
+/// What the log's first header says which log this is (rule F-12); none where it cannot be read.
+fn first_identity(files: &Files, positions: &[Position]) -> Result<Option<LogIdentity>, OpenError> {
     match positions.first().map(|first| files.open(*first, Access::Read)) {
-        Some(Ok(open)) => Ok(Some(open.header.log_id)),
+        Some(Ok(open)) => Ok(Some(open.header.identity())),
         Some(Err(trouble @ Trouble::Version { .. })) => Err(trouble.into()),
         _ => Ok(None),
     }
@@ -117,13 +117,13 @@ fn last_readable(
     files: &Files,
     positions: &mut Vec<Position>,
 ) -> Result<(OpenSegment, Option<(Position, Trouble)>), OpenError> {
-    let (log_id, mut lost) = (first_log_id(files, positions)?, None);
+    let (log, mut lost) = (first_identity(files, positions)?, None);
     while let Some(&last) = positions.last() {
-        let opened = match log_id {
-            Some(log_id) => files.open_of(log_id, last),
+        let opened = match log {
+            Some(log) => files.open_of(log, last),
             None => files.open(last, Access::Read),
         };
-        let opened = opened.and_then(|open| files.check_first_seq(positions, &open.header).map(|()| open));
+        let opened = opened.and_then(|open| files.check_continues(positions, &open.header).map(|()| open));
         match opened {
             Ok(open) => return Ok((open, lost)),
             Err(trouble) => lost = Some((last, trouble)),
@@ -163,22 +163,22 @@ fn at_scanned_end(
     damage: Option<Trouble>,
     head: Option<Head>,
 ) -> End {
-    let (log_id, segment) = (open.header.log_id, open.header.position);
+    let (log, segment) = (open.header.identity(), open.header.position);
     let committed = Committed { position: scan.end, next_seq: scan.next_seq };
     let mut pass = Pass::new(&open.header);
     (pass.end, pass.next_seq) = (scan.end.0 - segment.0, scan.next_seq);
     let (active, closed, head_flaw) = (Active { segment, pass, streams }, None, None);
-    End { log_id, positions, committed, active, closed, head, head_flaw, damage }
+    End { log, positions, committed, active, closed, head, head_flaw, damage }
 }
 
 /// Closed in order: all is committed, and nothing has to be scanned to know it.
 fn at_closed_end(open: &OpenSegment, positions: Vec<Position>, closed: &ClosedEnd, head: Option<Head>) -> End {
-    let (log_id, segment) = (open.header.log_id, open.header.position);
+    let (log, segment) = (open.header.identity(), open.header.position);
     let committed = Committed { position: closed.end(), next_seq: closed.next_seq };
     let mut pass = Pass::new(&open.header);
     (pass.end, pass.next_seq) = (closed.end().0 - segment.0, closed.next_seq);
     let active = Active { segment, pass, streams: Streams::default() };
-    End { log_id, positions, committed, active, closed: Some(closed.end()), head, head_flaw: None, damage: None }
+    End { log, positions, committed, active, closed: Some(closed.end()), head, head_flaw: None, damage: None }
 }
 
 /// What a scan showed of the last segment, and what is wrong behind it.

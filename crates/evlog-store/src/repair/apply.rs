@@ -24,14 +24,14 @@ pub enum Repaired {
 impl Held {
     /// Carries out a plan of this survey.
     pub fn apply(self, plan: &Plan) -> Result<Repaired, OpenError> {
-        let Held { survey: Survey { files, entries, log_id, sidecars, last, .. }, lock } = self;
+        let Held { survey: Survey { files, entries, log, sidecars, last, .. }, lock } = self;
         let segments = positions(&entries);
         let remade = |step: &super::Step| step.act == Act::Remake;
-        if let Some(log_id) = log_id.filter(|_| plan.steps.iter().any(remade)) {
+        if let Some(log) = log.filter(|_| plan.steps.iter().any(remade)) {
             let standing = sidecars.iter().filter(|sidecar| sidecar.step().is_some());
             let mut wanted: Vec<SegmentEntry> = standing.filter_map(|sidecar| sidecar.entry).collect();
             wanted.sort_unstable();
-            make_again(&files, log_id, &segments, &wanted)?;
+            make_again(&files, log, &segments, &wanted)?;
         }
         for entry in entries.iter().filter(|entry| entry.is_unfinished()) {
             files.fs.remove(&files.layout.entry(*entry)).ok();

@@ -90,7 +90,7 @@ pub(super) fn give_up(files: Files, lock: Box<dyn Lock>, last: &Last, loss: &Los
         let expected = format!("commits up to position {}", last.scan.end);
         return Err(refusal(Verdict::Damaged, found.end, path, expected, found.reason).into());
     }
-    let sealed = Sealed::new(header.log_id, Keep::Sidecar, &segments);
+    let sealed = Sealed::new(header.identity(), Keep::Sidecar, &segments);
     let (end, next_seq, last_commit) = (found.end, found.next_seq, found.last_commit);
     Ok(Opened { files, lock, header, file, head, end, last_commit, next_seq, tree, streams, sealed })
 }

@@ -9,7 +9,7 @@ use crate::layout::SegmentEntry;
 use crate::sealed::{Keep, Sealed};
 use crate::segment::{Access, Files, OpenSegment};
 use crate::streams::{Before, Streams};
-use evlog_format::{LogId, Position, SegmentHeader};
+use evlog_format::{LogId, LogIdentity, Position, SegmentHeader};
 use evlog_verify::Frontier;
 use std::io;
 use std::path::PathBuf;
@@ -196,7 +196,7 @@ pub(super) fn head(
 /// the lock.
 pub(super) fn make_again(
     files: &Files,
-    log_id: LogId,
+    log: LogIdentity,
     segments: &[Position],
     wanted: &[SegmentEntry],
 ) -> Result<(), OpenError> {
@@ -210,6 +210,6 @@ pub(super) fn make_again(
             files.keep_sidecar(*entry, &tree.frontier().encode())?;
         }
     }
-    Sealed::new(log_id, Keep::Sidecar, segments).complete(files, &files.entries()?)?;
+    Sealed::new(log, Keep::Sidecar, segments).complete(files, &files.entries()?)?;
     Ok(())
 }

@@ -15,11 +15,11 @@ use crate::open::{Owner, take_lock};
 use crate::recovery::{Action, Place, Stop, plan};
 use crate::resync::Ground;
 use crate::scan::{Scan, scan};
-use crate::segment::{Access, Files, OpenSegment, positions, refusal};
+use crate::segment::{Access, Files, OpenSegment, identity_flaw, positions, refusal};
 use crate::streams::Streams;
 use evlog_format::frame::Decoded;
 use evlog_format::{
-    CommitReader, FRAME_HEADER_LEN, FrameCodec, LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader, Seq,
+    CommitReader, FRAME_HEADER_LEN, FrameCodec, LogIdentity, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader, Seq,
 };
 use evlog_verify::{Tree, Verdict};
 use std::io;
@@ -39,7 +39,7 @@ type Progress<'p> = dyn FnMut(u64, u64) + 'p;
 pub struct Survey {
     pub(super) files: Files,
     pub(super) entries: Vec<SegmentEntry>,
-    pub(super) log_id: Option<LogId>,
+    pub(super) log: Option<LogIdentity>,
     pub(super) sidecars: Vec<Sidecar>,
     /// What cannot be repaired, and the row of the table that says so.
     pub(super) refusal: Option<(Refusal, Option<&'static str>)>,
@@ -146,7 +146,7 @@ impl Survey {
     fn of(files: Files, writes: bool, progress: &mut Progress<'_>) -> Result<Survey, OpenError> {
         let entries = files.entries()?;
         let mut segments = positions(&entries);
-        let log_id = segments.iter().find_map(|at| Some(files.open(*at, Access::Read).ok()?.header.log_id));
+        let log = segments.iter().find_map(|at| Some(files.open(*at, Access::Read).ok()?.header.identity()));
         let Some(&first) = segments.first() else {
             crate::open::begun(&files)?;
             return Err(OpenError::NoLog { path: files.layout.dir().to_path_buf() });
@@ -155,12 +155,12 @@ impl Survey {
             crate::open::begun(&files)?;
         }
         let last = segments.last().copied().unwrap_or(first);
-        let (head_file, head) = sidecars::head(&files, log_id, last)?;
+        let (head_file, head) = sidecars::head(&files, log.map(|log| log.log_id), last)?;
         let committed = head.filter(|_| writes).map(|head| head.committed);
         if let Some(end) = committed {
             segments.retain(|at| *at == first || at.0 + SEGMENT_HEADER_LEN as u64 <= end.0);
         }
-        let mut pass = Pass::new(&files, &entries, log_id);
+        let mut pass = Pass::new(&files, &entries, log);
         let total = pass.total(&segments)?;
         for pair in segments.windows(2) {
             pass.sealed(pair[0], pair[1])?;
@@ -171,7 +171,7 @@ impl Survey {
         let (refusal, mut sidecars) = (pass.refusal, pass.sidecars);
         sidecars.push(head_file);
         let last = found.filter(|_| refusal.is_none());
-        Ok(Survey { files, entries, log_id, sidecars, refusal, last, is_moving: false })
+        Ok(Survey { files, entries, log, sidecars, refusal, last, is_moving: false })
     }
 
     /// Adds what a note of the log's own says: how many bytes were synced.
@@ -205,8 +205,7 @@ impl Survey {
 struct Pass<'f> {
     files: &'f Files,
     entries: &'f [SegmentEntry],
-    log_id: Option<LogId>,
-    limit: Option<u64>,
+    log: Option<LogIdentity>,
     /// Over all bytes before the next segment; `None` behind damage.
     tree: Option<Tree>,
     next_seq: Option<Seq>,
@@ -215,9 +214,9 @@ struct Pass<'f> {
 }
 
 impl<'f> Pass<'f> {
-    fn new(files: &'f Files, entries: &'f [SegmentEntry], log_id: Option<LogId>) -> Pass<'f> {
+    fn new(files: &'f Files, entries: &'f [SegmentEntry], log: Option<LogIdentity>) -> Pass<'f> {
         let (tree, next_seq) = (Some(Tree::new()), Some(Seq(0)));
-        Pass { files, entries, log_id, limit: None, tree, next_seq, refusal: None, sidecars: Vec::new() }
+        Pass { files, entries, log, tree, next_seq, refusal: None, sidecars: Vec::new() }
     }
 
     fn total(&self, segments: &[Position]) -> Result<u64, OpenError> {
@@ -292,15 +291,8 @@ impl<'f> Pass<'f> {
     fn enter(&mut self, open: &OpenSegment) {
         let header = &open.header;
         let (at, first) = (header.position, header.position == Position(0));
-        if self.log_id.is_some_and(|log_id| log_id != header.log_id) {
-            let expected = self.log_id.map(|log_id| format!("log id {log_id}")).unwrap_or_default();
-            self.wrong(Verdict::Tampered, at, at, expected, format!("log id {}", header.log_id));
-        }
-        let limit = *self.limit.get_or_insert(header.segment_limit);
-        if limit != header.segment_limit {
-            let (expected, found) = (limit.to_string(), header.segment_limit.to_string());
-            let of = |limit| format!("a segment size limit of {limit} bytes");
-            self.wrong(Verdict::Tampered, at, at, of(expected), of(found));
+        if let Some((expected, found)) = self.log.and_then(|log| identity_flaw(log, header.identity())) {
+            self.wrong(Verdict::Tampered, at, at, expected, found);
         }
         if let Some(size) = self.tree.as_ref().map(Tree::size).filter(|size| *size != at.0) {
             let expected = format!("a segment at position {size}");
@@ -325,8 +317,8 @@ impl<'f> Pass<'f> {
 
     /// The header that the last segment must have, computed from all before it.
     fn header_of(&self, position: Position) -> Option<SegmentHeader> {
-        let (tree, log_id) = (self.tree.as_ref()?, self.log_id?);
-        let (segment_limit, first_seq) = (self.limit?, self.next_seq?);
+        let (tree, first_seq) = (self.tree.as_ref()?, self.next_seq?);
+        let LogIdentity { log_id, segment_limit } = self.log?;
         let root_before: Root = tree.root();
         let fits = tree.size() == position.0 && position.0 > 0;
         fits.then_some(SegmentHeader { log_id, segment_limit, position, first_seq, root_before })

@@ -6,7 +6,7 @@
 use super::order::Order;
 use super::{Audit, Identity, Segment};
 use crate::tree::Tree;
-use evlog_format::{FrameCodec, Position, SegmentHeader, Seq};
+use evlog_format::{Position, SegmentHeader, Seq};
 
 /// What is known of a segment before it is read alone.
 #[derive(Clone, Debug)]
@@ -30,13 +30,8 @@ impl Audit {
     /// `end_segment` and `finish`.
     pub fn alone(segment: Alone, durable_claim: Option<Position>) -> Audit {
         let Alone { position: Position(position), first_seq, previous_len, tree, first_header, last } = segment;
-        let identity = first_header.map(|SegmentHeader { log_id, segment_limit, .. }| Identity {
-            log_id,
-            segment_limit,
-            codec: FrameCodec::new(log_id),
-        });
         let mut audit = Audit::new(durable_claim);
-        audit.identity = identity;
+        audit.identity = first_header.map(|header| Identity::new(header.identity()));
         audit.roots_known = tree.is_some();
         audit.tree = tree.unwrap_or_default();
         audit.order = Order::of_part(first_seq.unwrap_or_default());

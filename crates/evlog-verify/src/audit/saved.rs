@@ -13,7 +13,7 @@ use super::{Audit, Identity, Segment, State};
 use crate::tree::{Frontier, Tree};
 use alloc::vec::Vec;
 use core::fmt;
-use evlog_format::{FrameCodec, LogId, Position, Seq};
+use evlog_format::{LogId, LogIdentity, Position, Seq};
 
 const VERSION: u32 = 1;
 
@@ -33,13 +33,13 @@ impl Audit {
     /// What is needed to go on after the last segment that was ended. None where anything is wrong up to there: then there
     /// is evidence to tell, and nothing to save.
     pub fn save(&self) -> Option<Vec<u8>> {
-        let identity = self.identity.as_ref()?;
+        let log = self.identity.as_ref()?.log;
         let is_well = self.findings.count() == 0 && self.prefix.is_none() && self.roots_known && self.apart.is_none();
         let previous_len = self.previous_len.filter(|_| is_well && self.rest.is_empty())?;
         let mut out = Vec::new();
         out.extend_from_slice(&VERSION.to_le_bytes());
-        out.extend_from_slice(&identity.log_id.0);
-        for number in [identity.segment_limit, self.segments, previous_len] {
+        out.extend_from_slice(&log.log_id.0);
+        for number in [log.segment_limit, self.segments, previous_len] {
             out.extend_from_slice(&number.to_le_bytes());
         }
         let tree = self.tree.frontier().encode();
@@ -56,7 +56,7 @@ impl Audit {
 
     /// The log's identity; none before a header was readable.
     pub fn log_id(&self) -> Option<LogId> {
-        self.identity.as_ref().map(|identity| identity.log_id)
+        self.identity.as_ref().map(|identity| identity.log.log_id)
     }
 
     /// The seq that comes next.
@@ -82,7 +82,7 @@ fn read(bytes: &[u8], durable_claim: Option<Position>) -> Option<Audit> {
     let order = Order::resume(&mut saved)?;
     let position = tree.size();
     saved.is_empty().then(|| Audit {
-        identity: Some(Identity { log_id, segment_limit, codec: FrameCodec::new(log_id) }),
+        identity: Some(Identity::new(LogIdentity { log_id, segment_limit })),
         order,
         segments,
         size: position,

@@ -91,7 +91,7 @@ impl Audit {
 
     /// Rule F-15: every writer cuts at the same places.
     fn check_roll(&mut self, frame: &Frame<'_>) {
-        let Some(limit) = self.identity.as_ref().map(|identity| identity.segment_limit) else { return };
+        let Some(limit) = self.identity.as_ref().map(|identity| identity.log.segment_limit) else { return };
         let (before, len) = (frame.position - self.segment.base, frame.len() as u64);
         if self.segment.frames > 0 && !SegmentHeader::takes(limit, before, len) {
             let (expected, found) = (alloc::format!("at most {limit} bytes"), (before + len).to_string());
