@@ -4,6 +4,7 @@ use crate::error::{CommandError, Verdict};
 use crate::keys;
 use crate::ui::Tone;
 use evlog::LogError;
+use evlog::covered::Stated;
 use evlog::own_notes::Claim;
 use evlog_format::Position;
 use evlog_proof::{Checkpoint, CheckpointError, Note, Policy, Signed, VerifierKey};
@@ -44,19 +45,25 @@ pub(crate) fn claim(bytes: &[u8], recorded: &[String], trust: Option<&Trust>) ->
     let from_outside = trust.map(|trust| trust.opened(bytes));
     let by_recorded =
         recorded.iter().filter_map(|key| VerifierKey::parse(key).ok()).map(|key| Signed::open(bytes, &key));
-    let mut refused = "the log records no key (`log.key_added`)".to_owned();
+    let mut signed = Err("the log records no key (`log.key_added`)".to_owned());
     for opened in from_outside.into_iter().chain(by_recorded) {
-        match opened {
-            Ok(_) => return Ok(Claim { covered: covered_by(&checkpoint), signed: Ok(()) }),
-            Err(error) => refused = error.to_string(),
+        signed = opened.map(|_| ()).map_err(|error| error.to_string());
+        if signed.is_ok() {
+            break;
         }
     }
-    Ok(Claim { covered: covered_by(&checkpoint), signed: Err(refused) })
+    Ok(Claim { covered: covered_by(&checkpoint), stated: stated_by(&checkpoint), signed })
 }
 
 /// What a checkpoint covers.
 pub(crate) fn covered_by(checkpoint: &Checkpoint) -> Covered {
     Covered { log_id: checkpoint.log_id, size: checkpoint.size, root: checkpoint.root }
+}
+
+/// What a checkpoint states besides its root.
+pub(crate) fn stated_by(checkpoint: &Checkpoint) -> Stated {
+    let Checkpoint { size, format_version, next_seq, .. } = *checkpoint;
+    Stated { size, format_version, next_seq }
 }
 
 /// A checkpoint whose signature by the key holds.

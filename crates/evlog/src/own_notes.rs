@@ -10,7 +10,7 @@
 
 mod recorded;
 
-use crate::covered::compare;
+use crate::covered::{Stated, compare, compare_stated};
 use crate::error::LogError;
 use evlog_format::{LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader};
 use evlog_store::fs::Fs;
@@ -31,6 +31,8 @@ pub type Parse<'p> = dyn Fn(&[u8], &[String]) -> Result<Claim, String> + 'p;
 pub struct Claim {
     /// What it covers.
     pub covered: Covered,
+    /// What it states besides.
+    pub stated: Stated,
     /// Whether a key has signed it that the log records or the caller trusts; in words why not.
     pub signed: Result<(), String>,
 }
@@ -76,7 +78,7 @@ enum Unread {
     Failed(Failure),
 }
 
-/// Adds to a report what the log's own notes show (rules C-51, C-52, C-55), those that cover more than `given`: the largest
+/// Adds to a report what the log's own notes show (rules C-51, C-52, C-54, C-55), those that cover more than `given`: the largest
 /// ones that can be read and are signed are compared, up to the first that does not agree, and one that cannot be read, is not
 /// signed or is about another log, is a finding. Where they show nothing against the log, it is compared with the
 /// checkpoints that its own events record (rule C-56).
@@ -98,7 +100,7 @@ pub fn judge(
     let mut judging = Judging { fs, dir, notes, recorded, agreed: Vec::new(), note: None };
     let contradicted = judging.notes(report, sizes, parse)?;
     if is_sound && !contradicted {
-        judging.recorded(report)?;
+        judging.recorded(report, parse)?;
     }
     let (note, compared) = (judging.note, judging.agreed.len() as u64 + u64::from(contradicted));
     let recorded = judging.recorded.sizes().len() as u64;
@@ -121,10 +123,10 @@ impl Judging<'_> {
     fn notes(&mut self, report: &mut Report, sizes: Vec<Position>, parse: &Parse<'_>) -> Result<bool, LogError> {
         for size in sizes.into_iter().rev() {
             let mut compared = report.clone();
-            let read = read(&self.notes, size, report.log_id, &|bytes| parse(bytes, &self.recorded.keys));
-            let covered = match read {
-                Ok(covered) => {
-                    self.compare(&mut compared, &covered)?;
+            let covered = match self.read(size, report.log_id, parse) {
+                Ok((covered, stated)) => {
+                    self.compare(&mut compared, &covered, parse)?;
+                    compare_stated(Arc::clone(self.fs), self.dir, &mut compared, &stated)?;
                     Some(covered)
                 }
                 Err(unread) => {
@@ -150,8 +152,18 @@ impl Judging<'_> {
         Ok(false)
     }
 
-    fn compare(&self, report: &mut Report, covered: &Covered) -> Result<(), LogError> {
-        compare(Arc::clone(self.fs), self.dir, report, covered, &mut Vec::new, &mut |_, _| {})
+    /// What the note of this size says, if it is a signed one of this log.
+    fn read(&self, size: Position, log_id: Option<LogId>, parse: &Parse<'_>) -> Result<(Covered, Stated), Unread> {
+        read(&self.notes, size, log_id, &|bytes| parse(bytes, &self.recorded.keys))
+    }
+
+    /// Where the root differs, the smaller notes show where the first difference is.
+    fn compare(&self, report: &mut Report, covered: &Covered, parse: &Parse<'_>) -> Result<(), LogError> {
+        let mut older = || {
+            let sizes = self.notes.sizes().unwrap_or_default().into_iter().filter(|size| *size < covered.size);
+            sizes.filter_map(|size| self.read(size, Some(covered.log_id), parse).ok()).map(|(older, _)| older).collect()
+        };
+        compare(Arc::clone(self.fs), self.dir, report, covered, &mut older, &mut |_, _| {})
     }
 
     /// The findings, with that on a note that says nothing of the log.
@@ -167,7 +179,7 @@ impl Judging<'_> {
     }
 
     /// Compares the last checkpoints that the log records, but for those that a note has shown already.
-    fn recorded(&self, report: &mut Report) -> Result<(), LogError> {
+    fn recorded(&self, report: &mut Report, parse: &Parse<'_>) -> Result<(), LogError> {
         let Some(log_id) = report.log_id else { return Ok(()) };
         for signed in self.recorded.signed.iter().rev().take(COMPARED_MAX) {
             let covered = Covered { log_id, size: Position(signed.size), root: Root(signed.root) };
@@ -175,7 +187,7 @@ impl Judging<'_> {
                 continue;
             }
             let mut compared = report.clone();
-            self.compare(&mut compared, &covered)?;
+            self.compare(&mut compared, &covered, parse)?;
             let added = compared.findings.kept().get(report.findings.kept().len()).cloned();
             if let Some(found) = added {
                 let (verdict, rule) = (Verdict::Tampered, "C-56");
@@ -194,13 +206,13 @@ fn read(
     size: Position,
     log_id: Option<LogId>,
     parse: &dyn Fn(&[u8]) -> Result<Claim, String>,
-) -> Result<Covered, Unread> {
-    let Claim { covered, signed } = parse(&bytes(notes, size)?).map_err(Unread::Unlike)?;
+) -> Result<(Covered, Stated), Unread> {
+    let Claim { covered, stated, signed } = parse(&bytes(notes, size)?).map_err(Unread::Unlike)?;
     if log_id.is_some_and(|log_id| log_id != covered.log_id) {
         return Err(Unread::Foreign(covered.log_id));
     }
     if covered.size == size {
-        return signed.map(|()| covered).map_err(Unread::Unsigned);
+        return signed.map(|()| (covered, stated)).map_err(Unread::Unsigned);
     }
     Err(Unread::Unlike(format!("it states that it covers {} bytes, and its name states {size}", covered.size)))
 }

@@ -17,13 +17,13 @@ use clap::Args;
 use evlog::Log;
 use evlog::check::resume::Resumed;
 use evlog::check::{Check, check};
-use evlog::covered::{Stated, compare, compare_stated};
+use evlog::covered::{compare, compare_stated};
 use evlog::history::{LOG_STREAM, Verified};
 use evlog::own_notes::{self, Judged};
 use evlog_format::{LogId, Position};
 use evlog_projection::FoldError;
 use evlog_projection::time::to_rfc3339;
-use evlog_proof::{Checkpoint, Signed};
+use evlog_proof::Signed;
 use evlog_store::{Checkpoints, Fs, RawLog, StdFs};
 use evlog_verify::audit::Report;
 use evlog_verify::{Covered, Verdict as WorstVerdict};
@@ -123,7 +123,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &VerifyArgs) -> Result<V
         })?;
     }
     if let Some(kept) = &kept {
-        compare_stated(Arc::new(StdFs), &context.log, &mut found.report, &stated(kept.signed.checkpoint()))?;
+        compare_stated(Arc::new(StdFs), &context.log, &mut found.report, &notes::stated_by(kept.signed.checkpoint()))?;
     }
     let own = own(context, &mut found.report, kept.as_ref())?;
     if context.json {
@@ -203,11 +203,6 @@ impl Kept {
 
 fn covered(signed: &Signed) -> Covered {
     notes::covered_by(signed.checkpoint())
-}
-
-fn stated(checkpoint: &Checkpoint) -> Stated {
-    let Checkpoint { size, format_version, next_seq, .. } = *checkpoint;
-    Stated { size, format_version, next_seq }
 }
 
 /// Adds what the log's own notes show.

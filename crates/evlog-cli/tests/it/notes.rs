@@ -109,6 +109,20 @@ fn what_a_checkpoint_states_besides_its_root_is_compared_with_the_log() {
     let next_seq = Seq(good.next_seq.0 + 1);
     verified(&Checkpoint { next_seq, ..good.clone() }, 1).says("next seq in the checkpoint (C-54)");
     verified(&Checkpoint { format_version: 1, ..good.clone() }, 1).says("format version in the checkpoint (C-54)");
+    // One that the log keeps is compared in the same way.
+    let kept = room.path(&format!("evlog/checkpoints/{:020}.note", good.size.0));
+    for (wrong, what) in [
+        (Checkpoint { next_seq, ..good.clone() }, "next seq"),
+        (Checkpoint { format_version: 1, ..good.clone() }, "format version"),
+    ] {
+        fs::write(&kept, wrong.sign(&key).note().to_string()).unwrap();
+        for way in [&["verify"][..], &["verify", "--sample", "100%"]] {
+            let done = room.ends(1, way);
+            done.says(&format!("{what} in the checkpoint (C-54)"));
+            assert!(done.out.contains("own note"), "{done:?}");
+        }
+    }
+    fs::copy(room.path("old.note"), &kept).unwrap();
     // Nothing is proven to such a note, and no proof of a commit that it denies holds.
     for wrong in [Checkpoint { next_seq: Seq(1), ..good.clone() }, Checkpoint { format_version: 1, ..good.clone() }] {
         fs::write(room.path("it.note"), wrong.sign(&key).note().to_string()).unwrap();

@@ -4,6 +4,7 @@ use super::{Kept, Pace};
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::json::{MissedObject, SampleObject, SampledObject};
+use crate::notes;
 use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
 use evlog::check::sample::{Sample, Sampled, sample};
@@ -61,7 +62,7 @@ pub(super) fn run(
         })?
     };
     if let Some(kept) = kept {
-        compare_stated(Arc::new(StdFs), &context.log, &mut found.report, &super::stated(kept.signed.checkpoint()))?;
+        compare_stated(Arc::new(StdFs), &context.log, &mut found.report, &notes::stated_by(kept.signed.checkpoint()))?;
     }
     let own = super::own(context, &mut found.report, kept)?;
     let good = found.is_good() && kept.is_none_or(Kept::is_witnessed);
