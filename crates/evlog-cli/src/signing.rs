@@ -235,6 +235,7 @@ fn kept(log: &Log, key: &VerifierKey, recorded: &[String], former: &[String]) ->
     };
     let path = checkpoints.path(size);
     let bytes = notes::read_kept(&checkpoints, size)?;
+    refuse_foreign(log, &path, &bytes)?;
     let earlier = recorded.iter().filter_map(|text| VerifierKey::parse(text).ok());
     let mut refused = None;
     for known in std::iter::once(key.clone()).chain(earlier) {
@@ -247,6 +248,19 @@ fn kept(log: &Log, key: &VerifierKey, recorded: &[String], former: &[String]) ->
     }
     let nobody = CheckpointError::Signature(SignatureError::Missing { key: key.to_string(), found: Vec::new() });
     Err(notes::refused(&path, &refused.unwrap_or(nobody)))
+}
+
+/// Signing does not continue from a checkpoint of another log, by any key.
+fn refuse_foreign(log: &Log, path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
+    let (expected, found) = (log.log_id(), notes::parse_claimed(path, bytes)?.log_id);
+    if found == expected {
+        return Ok(());
+    }
+    let message = format!(
+        "nothing was signed: `{}` is a checkpoint of another log: expected log id {expected}, found {found}",
+        path.display()
+    );
+    Err(CommandError::user(message).hint("move this file out of `checkpoints/`, to where its log is"))
 }
 
 /// Who signs while a command works, and when.

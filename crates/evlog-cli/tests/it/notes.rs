@@ -89,9 +89,21 @@ fn a_note_of_another_log_is_a_finding_and_is_not_counted_as_compared() {
     assert_eq!((&found["verdict"], &found["evidence"]["compared"]), (&json!("damaged"), &json!(0)));
     assert!(found["own_checkpoint"].as_str().unwrap().contains("checkpoints"), "{found}");
     assert!(room.ends(1, &["verify"]).out.contains("compared with 0 of 2 kept checkpoints; none from elsewhere"));
-    // A writer opens such a log.
+    // A writer opens such a log, and no checkpoint continues that note, even by the same key.
+    let room = signed_room();
     let line = "{\"contract\":\"custom\",\"run\":\"x\",\"do\":\"record\",\"kind\":\"custom/n\"}\n";
-    assert_eq!(other.feed(&["submit"], line).code, 0);
+    let id_of = |room: &Room| claimed(room, "new.note").log_id;
+    let foreign = room.path(&format!("evlog/checkpoints/{:020}.note", claimed(&other, "new.note").size.0 + 1));
+    for key in [&other, &room] {
+        fs::copy(other.path("new.note"), &foreign).unwrap();
+        assert_eq!(room.feed(&["submit"], line).code, 0);
+        let refused = room.ends(2, &["checkpoint", "--key", key.path("builds.key").to_str().unwrap()]);
+        let expected =
+            format!("is a checkpoint of another log: expected log id {}, found {}", id_of(&room), id_of(&other));
+        refused.says(&expected).says(foreign.file_name().unwrap().to_str().unwrap());
+    }
+    fs::remove_file(&foreign).unwrap();
+    room.ends(0, &["checkpoint", "--key", "builds.key"]);
 }
 
 #[test]
