@@ -11,8 +11,8 @@
 //! Invariant: a signal goes to a process whose environment was read while it was held by its descriptor, so never to
 //! another one that was given the same number.
 
-#[cfg(target_os = "linux")]
 use evlog::random;
+#[cfg(target_os = "linux")]
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 #[cfg(target_os = "linux")]
