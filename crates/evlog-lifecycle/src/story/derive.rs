@@ -63,7 +63,7 @@ pub fn dependency(
 }
 
 /// What a step's phase means for one that waits for it. A branch waits for its parallel step to begin. The failure of a
-/// branch stops nothing by itself, so who waits for it is skipped at once.
+/// branch stops no other step by itself, so a step that waits for the branch is skipped at once.
 pub(super) fn meaning(story: &Definition, dependent: usize, need: usize, phase: Option<Phase>) -> Dependency {
     if story.is_branch(dependent, need) {
         let begun = matches!(phase, Some(Phase::Running | Phase::Paused));
