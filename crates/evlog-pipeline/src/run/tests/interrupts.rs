@@ -116,7 +116,7 @@ fn asked_twice_between_outcomes_of_substages_the_rest_waits_for_the_next_attempt
     fs::write(room.path("plan.toml"), plan(&[(script, "")])).unwrap();
     let left = room.with(&|plan, session, claim, options, progress| {
         let (interrupts, recorded) = (options.interrupts.clone(), AtomicUsize::new(0));
-        let steps = Steps::told_to(move |step| {
+        let steps = Steps::observed_by(move |step| {
             if step == Step::CommitSubstage && recorded.fetch_add(1, Ordering::SeqCst) == 3 {
                 interrupts.raise();
                 interrupts.raise();
@@ -143,7 +143,7 @@ fn t08_asked_twice_while_a_promotion_is_finished_what_is_still_staged_stays_stag
     let ends = AssertUnwindSafe(|| {
         room.with(&|plan, session, claim, options, progress| {
             let promoted = AtomicUsize::new(0);
-            let steps = Steps::told_to(move |step| {
+            let steps = Steps::observed_by(move |step| {
                 let is_second = step == Step::Promote && promoted.fetch_add(1, Ordering::SeqCst) == 1;
                 assert!(!is_second, "the process ends here");
             });

@@ -71,7 +71,7 @@ fn t07_a_run_that_has_ended_and_whose_files_cannot_be_written_says_both_and_is_c
     let room = Room::new();
     fs::write(room.path("plan.toml"), plan(&[NOTHING])).unwrap();
     let bundle = room.bundle("");
-    let steps = Steps::told_to(move |step| {
+    let steps = Steps::observed_by(move |step| {
         if step == Step::CommitFinalized {
             // As good as a disk that is full: the file cannot be replaced.
             fs::remove_file(bundle.join("manifest.json")).unwrap();
@@ -232,7 +232,7 @@ fn left_between_renames() -> Room {
     let script = "for f in a b c; do echo $f > $EVLOG_STAGING_DIR/$f; done; echo ran >> $EVLOG_PLAN_DIR/ran";
     fs::write(room.path("plan.toml"), plan(&[(script, ""), NOTHING])).unwrap();
     let bundle = room.bundle("");
-    let steps = Steps::told_to(move |step| {
+    let steps = Steps::observed_by(move |step| {
         // The rest of the process does not come to this.
         assert!(step != Step::Promote || !bundle.join("a").exists(), "ended");
     });

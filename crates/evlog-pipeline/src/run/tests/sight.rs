@@ -7,7 +7,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 fn run_with(room: &Room, plan: &str, at: Step, harm: impl Fn(&Path) + Send + Sync + 'static) -> Left {
     fs::write(room.path("plan.toml"), plan).unwrap();
     let bundle = room.bundle("");
-    let steps = Steps::told_to(move |step| {
+    let steps = Steps::observed_by(move |step| {
         if step == at {
             harm(&bundle);
         }

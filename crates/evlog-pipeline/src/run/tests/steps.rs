@@ -138,7 +138,7 @@ fn a_process_that_ends_before_a_step_when_it_is_told_to() {
     let breach = told.next().and_then(|word| BREACHES.iter().find(|(known, _)| *known == word)).unwrap().1;
     let room = PathBuf::from(told.next().unwrap());
     let (count, at) = (AtomicUsize::new(0), room.clone());
-    let steps = Steps::told_to(move |step| {
+    let steps = Steps::observed_by(move |step| {
         if count.fetch_add(1, Ordering::SeqCst) == end {
             commit_breach(breach, step, &at);
             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL).unwrap();
@@ -175,7 +175,7 @@ fn ended_before(room: &Path, step: usize, breach: &str) {
 fn steps_of(room: &Path) -> (Vec<Step>, Result<RunReport, RunError>) {
     let steps = Arc::new(Mutex::new(Vec::new()));
     let told = steps.clone();
-    let done = go(room, &Steps::told_to(move |step| told.lock().unwrap().push(step)));
+    let done = go(room, &Steps::observed_by(move |step| told.lock().unwrap().push(step)));
     let steps = std::mem::take(&mut *steps.lock().unwrap());
     (steps, done)
 }
