@@ -39,7 +39,7 @@ use evlog::Request;
 use evlog::answer::{Answer, AnswerOutcome};
 use evlog::publish::Publisher;
 use evlog::{Log, LogError, View};
-use evlog_lifecycle::pipeline::{FailMode, Outcome, RunStatus, StageStatus, is_substage, root_of};
+use evlog_lifecycle::pipeline::{FailMode, Outcome, Refusal, RunStatus, StageStatus, is_substage, root_of, run_exists};
 use evlog_projection::{Bundle, Fact, parse};
 use resume::left;
 use retry::Baseline;
@@ -221,8 +221,8 @@ impl Runner<'_> {
         self.session.view.refresh()?;
         let stop = &mut |_: &Fact<'_>| Ok(ControlFlow::Break(()));
         if self.session.view.stream::<LogError>(&self.run, stop)? {
-            let message = format!("run `{}` exists already", self.run);
-            return Err(RunError::Refused { command: "create".to_owned(), code: "RUN_EXISTS".to_owned(), message });
+            let Refusal { code, message } = run_exists(&self.run);
+            return Err(RunError::Refused { command: "create".to_owned(), code: code.to_owned(), message });
         }
         self.must("create", self.create_members(retry))?;
         self.claim.enter();

@@ -40,7 +40,7 @@ type Known = BTreeMap<String, Arc<Definition>>;
 pub(super) fn decide(brought: &Known, asked: &Asked<'_, State>, command: &Command) -> Decision {
     let taken = match (&command.0, asked.state) {
         (Do::Create(create), None) => created(brought, asked.run, create),
-        (Do::Create(_), Some(_)) => refuse("RUN_EXISTS", format!("run `{}` exists already", asked.run)),
+        (Do::Create(_), Some(_)) => Err(rules::run_exists(asked.run)),
         (_, None) => refuse("UNKNOWN_RUN", format!("there is no run `{}`; create it first", asked.run)),
         (Do::TakeOver(taken), Some(state)) => taken_over(state, asked.related, taken),
         (command, Some(state)) => recorded(state, command),

@@ -39,6 +39,7 @@ pub use matrix::{is_required, published_contracts};
 pub use outcome::{BLOCKED, FailMode, Outcome, RunStatus, StageStatus, derive_status};
 pub use payload::Artifact;
 pub use payload::Outputs;
+pub use rules::{Refusal, run_exists};
 pub use state::State;
 
 use evlog_format::{Kind, kind};

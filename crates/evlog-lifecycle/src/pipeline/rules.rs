@@ -23,9 +23,16 @@ const LIMIT_LEN_MAX: usize = 64;
 
 /// Why something may not be recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub struct Refusal {
+    /// One of the codes that `docs/lifecycle/pipeline.md` lists.
     pub code: &'static str,
+    /// For people.
     pub message: String,
+}
+
+/// A run cannot be created, because there is one with this id.
+pub fn run_exists(run: &str) -> Refusal {
+    Refusal { code: "RUN_EXISTS", message: format!("run `{run}` exists already") }
 }
 
 /// What recording an outcome comes to.
