@@ -50,7 +50,7 @@ const MATCHING_FOR_CONTRACT_MAX: u64 = 100_000_000;
 /// How many steps are taken to compile the patterns of one schema, those of all schemas of a plan or of a registry, and those
 /// of a schema for a contract, which is compiled for each command.
 const COMPILING_MAX: u64 = 2_000_000;
-pub(crate) const COMPILING_ALL_MAX: u64 = 10_000_000;
+const COMPILING_ALL_MAX: u64 = 10_000_000;
 const COMPILING_FOR_CONTRACT_MAX: u64 = 200_000;
 
 /// From this many tries for each text on, what may be needed is not counted more exactly.
@@ -110,7 +110,7 @@ pub struct Loaded {
     /// The texts of the files.
     pub(crate) texts: Texts,
     /// How many steps it took to compile its patterns.
-    pub(crate) compiling: u64,
+    compiling: u64,
 }
 
 /// Texts of the files that a digest covers, in the order of the digest.
@@ -252,8 +252,33 @@ fn options<'o>(tries: usize, numbers: Numbers) -> ValidationOptions<'o> {
     }
 }
 
+/// The schemas of one plan or of one registry, which share a limit of steps to compile their patterns (rule G-69).
+#[derive(Debug, Default)]
+pub(crate) struct Compiling {
+    /// The steps of the schemas so far.
+    steps: u64,
+}
+
+impl Compiling {
+    /// Compiles the next schema, of a file. `None` once the limit was exceeded: one error says it for all later schemas.
+    pub(crate) fn load(&mut self, file: &Path) -> Option<Result<Loaded, String>> {
+        if self.steps > COMPILING_ALL_MAX {
+            return None;
+        }
+        Some(Schema::load(file).and_then(|loaded| {
+            self.steps = self.steps.saturating_add(loaded.compiling);
+            if self.steps > COMPILING_ALL_MAX {
+                return Err(format!(
+                    "its patterns and those of the schemas before it take more than {COMPILING_ALL_MAX} steps to compile"
+                ));
+            }
+            Ok(loaded)
+        }))
+    }
+}
+
 /// Refuses patterns that take more than `most` steps to compile.
-pub(crate) fn check_compiling(steps: u64, most: u64) -> Result<(), String> {
+fn check_compiling(steps: u64, most: u64) -> Result<(), String> {
     if steps > most { Err(format!("its patterns take more than {most} steps to compile")) } else { Ok(()) }
 }
 

@@ -2,7 +2,7 @@
 
 use super::Problems;
 use crate::plan::{ArtifactContract, ArtifactMode, BoundSchema, raw};
-use crate::schema::{COMPILING_ALL_MAX, Schema, check_compiling};
+use crate::schema::Compiling;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ pub(super) fn contracts(
     schemas: &[raw::Schema],
     problems: &mut Problems,
 ) -> BTreeMap<String, ArtifactContract> {
-    let (mut contracts, mut compiling) = (BTreeMap::new(), 0);
+    let (mut contracts, mut compiling) = (BTreeMap::new(), Compiling::default());
     for schema in schemas {
         let id = schema.contract.get_ref();
         if !is_contract_id(id) {
@@ -31,9 +31,13 @@ pub(super) fn contracts(
     contracts
 }
 
-/// The mode, with the schema of modes that have one. Adds how many steps it took to compile its patterns; where that is too
-/// much no other is compiled.
-fn mode(directory: &Path, schema: &raw::Schema, compiling: &mut u64, problems: &mut Problems) -> Option<ArtifactMode> {
+/// The mode, with the schema of modes that have one.
+fn mode(
+    directory: &Path,
+    schema: &raw::Schema,
+    compiling: &mut Compiling,
+    problems: &mut Problems,
+) -> Option<ArtifactMode> {
     if matches!(schema.mode.get_ref(), raw::Mode::TextDocumentV1) {
         if let Some(file) = &schema.file {
             problems.at(file.span(), "`text_document_v1` asks for text and has no schema; leave `file` out");
@@ -46,14 +50,7 @@ fn mode(directory: &Path, schema: &raw::Schema, compiling: &mut u64, problems: &
         problems.at(schema.mode.span(), message);
         return None;
     };
-    // It was too much before, and that is said once.
-    check_compiling(*compiling, COMPILING_ALL_MAX).ok()?;
-    let loaded = Schema::load(&directory.join(file.get_ref())).and_then(|loaded| {
-        *compiling = compiling.saturating_add(loaded.compiling);
-        let with = |why| format!("with those before it {why}");
-        check_compiling(*compiling, COMPILING_ALL_MAX).map_err(with).map(|()| loaded)
-    });
-    match loaded {
+    match compiling.load(&directory.join(file.get_ref()))? {
         Ok(loaded) => {
             let bound = BoundSchema { schema: Arc::new(loaded.schema), blake3: loaded.blake3, texts: loaded.texts };
             Some(schema.mode.get_ref().with_schema(bound))

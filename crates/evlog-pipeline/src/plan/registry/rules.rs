@@ -9,7 +9,7 @@ use crate::paths;
 use crate::paths::is_dataset_schema;
 use crate::plan::raw::Mode;
 use crate::plan::{ArtifactContract, BoundSchema};
-use crate::schema::{COMPILING_ALL_MAX, Loaded, Schema, check_compiling};
+use crate::schema::{Compiling, Loaded};
 use evlog_lifecycle::pipeline::{ORCHESTRATOR, is_word, relpath};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -85,7 +85,7 @@ pub(super) fn registry(
 
 fn contracts(directory: &Path, raw: &[raw::Contract], problems: &mut Problems) -> BTreeMap<String, Registered> {
     let mut contracts: BTreeMap<String, Registered> = BTreeMap::new();
-    let (mut compiling, mut is_within) = (0_u64, true);
+    let mut compiling = Compiling::default();
     for (index, written) in raw.iter().enumerate() {
         let id = &written.id;
         if let Some(first) = contracts.get(id) {
@@ -94,26 +94,16 @@ fn contracts(directory: &Path, raw: &[raw::Contract], problems: &mut Problems) -
             continue;
         }
         let schema_file = directory.join(&written.schema_path);
-        let mut refuse = |message: String| {
-            let path = &written.schema_path;
-            let message = format!("expected the schema of contract `{id}`, found `{path}`: {message}");
-            problems.at(format!("/contracts/{index}/schema_path"), message);
-        };
-        // Once it is too much none is compiled any more, and that is said once.
-        let loaded = is_within.then(|| Schema::load(&schema_file));
-        let compiled = match loaded {
+        let compiled = match compiling.load(&schema_file) {
             None => None,
-            Some(Ok(Loaded { schema, blake3, document, texts, compiling: more })) => {
-                compiling = compiling.saturating_add(more);
-                if let Err(why) = check_compiling(compiling, COMPILING_ALL_MAX) {
-                    refuse(format!("with those before it {why}"));
-                    is_within = false;
-                }
+            Some(Ok(Loaded { schema, blake3, document, texts, .. })) => {
                 check_version(&document, index, written, problems);
                 Some(BoundSchema { schema: Arc::new(schema), blake3, texts })
             }
             Some(Err(message)) => {
-                refuse(message);
+                let path = &written.schema_path;
+                let message = format!("expected the schema of contract `{id}`, found `{path}`: {message}");
+                problems.at(format!("/contracts/{index}/schema_path"), message);
                 None
             }
         };
