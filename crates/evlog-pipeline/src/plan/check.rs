@@ -18,7 +18,7 @@ use evlog_lifecycle::form::{self, FILE_LEN_MAX};
 use evlog_lifecycle::pipeline::{Definition, built_in};
 use evlog_projection::parse;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +27,15 @@ use toml::Spanned;
 /// Members of the manifest that are the engine's.
 const MANIFEST_RESERVED: [&str; 6] =
     ["contract_version", "run_id", "status", "started_at_utc", "ended_at_utc", "stage_outcomes"];
+
+/// What the stages of a plan may refer to.
+struct Known<'p> {
+    definition: &'p Definition,
+    contracts: &'p BTreeMap<String, ArtifactContract>,
+    /// The contracts that a `[[schema]]` names, also if that schema is refused.
+    declared: &'p BTreeSet<&'p str>,
+    registry: Option<&'p registry::Named>,
+}
 
 /// What a stage leaves.
 #[derive(Default)]
@@ -83,7 +92,7 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
     let secrets = environment::secrets(&raw.secrets, problems);
     let declared = raw.schema.iter().map(|schema| schema.contract.get_ref().as_str()).collect();
     let (declared, registry_known) = (&declared, registry.as_ref());
-    let known = outputs::Known { definition: &definition, contracts: &contracts, declared, registry: registry_known };
+    let known = Known { definition: &definition, contracts: &contracts, declared, registry: registry_known };
     let stages = stages::stages(&raw, &known, problems);
     let said = said(&document, &contracts, registry.as_ref(), &stages);
     let is_stage = |id: &str| stages.iter().any(|stage| stage.id == id);

@@ -1,30 +1,28 @@
 //! What the stages of a plan leave: every path, or pattern of paths, belongs to one output of one stage.
 
-use super::registry::Named;
-use super::{Outputs, Problems};
-use crate::glob::Glob;
+use super::{Known, Outputs, Problems};
+use crate::glob::{Glob, Steps};
+use crate::limits::COMPARING_MAX;
 use crate::names::time_in;
 use crate::paths;
 use crate::paths::is_dataset_schema;
-use crate::plan::{ArtifactContract, ArtifactMode, Output, Pattern, raw};
+use crate::plan::{ArtifactMode, Output, Pattern, raw};
 use evlog_lifecycle::pipeline::{Definition, relpath};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// What the outputs so far are, each with its stage.
-#[derive(Default)]
+/// The outputs of the stages so far, each with its stage.
 pub(super) struct Taken<'r> {
     paths: BTreeMap<&'r str, &'r str>,
     patterns: Vec<(Glob, &'r str)>,
+    /// What is left to compare the patterns of the plan with those of its registry.
+    steps: Steps,
 }
 
-/// What the stages of a plan may speak of.
-pub(super) struct Known<'p> {
-    pub(super) definition: &'p Definition,
-    pub(super) contracts: &'p BTreeMap<String, ArtifactContract>,
-    /// The contracts that a `[[schema]]` names, also where it is refused.
-    pub(super) declared: &'p BTreeSet<&'p str>,
-    pub(super) registry: Option<&'p Named>,
+impl Default for Taken<'_> {
+    fn default() -> Self {
+        Taken { paths: BTreeMap::new(), patterns: Vec::new(), steps: Steps::new(COMPARING_MAX) }
+    }
 }
 
 pub(super) fn outputs<'r>(
@@ -59,7 +57,7 @@ pub(super) fn outputs<'r>(
                 outputs.paths.insert(path.get_ref().clone(), made);
             }
             (None, Some(glob)) => match check_glob(glob.get_ref(), taken)
-                .and_then(|glob| known.check_glob(&glob, made.contract.as_deref()).map(|()| glob))
+                .and_then(|glob| known.check_glob(&glob, made.contract.as_deref(), &mut taken.steps).map(|()| glob))
             {
                 Ok(glob) => {
                     taken.patterns.push((glob.clone(), id));
@@ -110,8 +108,8 @@ impl Known<'_> {
         self.registry.map_or(Ok(()), |registry| registry.check_path(stage, path, contract))
     }
 
-    fn check_glob(&self, glob: &Glob, contract: Option<&str>) -> Result<(), String> {
-        self.registry.map_or(Ok(()), |registry| registry.check_glob(glob, contract))
+    fn check_glob(&self, glob: &Glob, contract: Option<&str>, steps: &mut Steps) -> Result<(), String> {
+        self.registry.map_or(Ok(()), |registry| registry.check_glob(glob, contract, steps))
     }
 }
 

@@ -9,7 +9,6 @@ use crate::plan::{ArtifactContract, BoundElsewhere, Output, Pattern, raw};
 use crate::schema::Texts;
 use evlog_lifecycle::pipeline::{Definition, is_required};
 use serde_json::{Value, json};
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::Path;
@@ -21,8 +20,6 @@ pub(super) struct Named {
     registry: Registry,
     workspace: Option<Registry>,
     name: String,
-    /// What is left to compare the patterns of the plan with those of the registry.
-    steps: RefCell<Steps>,
 }
 
 /// Reads what the plan names.
@@ -55,8 +52,7 @@ pub(super) fn load(
             problems.at(twin.span(), told(twin.get_ref(), &problem));
         }
     }
-    let steps = RefCell::new(Steps::new(COMPARING_MAX));
-    Some(Named { registry: registry?, workspace: workspace.flatten(), name: name.get_ref().clone(), steps })
+    Some(Named { registry: registry?, workspace: workspace.flatten(), name: name.get_ref().clone() })
 }
 
 /// A mistake of a registry in the words of its plan.
@@ -109,9 +105,9 @@ impl Named {
     }
 
     /// Whether a stage may call all paths that match its outputs, of this contract.
-    pub(super) fn check_glob(&self, glob: &Glob, contract: Option<&str>) -> Result<(), String> {
+    pub(super) fn check_glob(&self, glob: &Glob, contract: Option<&str>, steps: &mut Steps) -> Result<(), String> {
         let text = glob.as_str();
-        match self.registry.meeting(glob, &mut self.steps.borrow_mut()) {
+        match self.registry.meeting(glob, steps) {
             Ok(Some((binding, path))) => {
                 Err(format!("`{text}` matches `{path}`, and so does a binding: {}", self.words(binding)))
             }

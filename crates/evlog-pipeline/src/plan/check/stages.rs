@@ -1,7 +1,7 @@
 //! The stages of a plan: order, codes, limits.
 
-use super::outputs::{Known, Taken};
-use super::{Outputs, Problems, environment, inputs, outputs};
+use super::outputs::Taken;
+use super::{Known, Outputs, Problems, environment, inputs, outputs};
 use crate::limits::{OUTPUT_LIMIT_DEFAULT, OUTPUT_LIMIT_MIN, TIME_LIMIT_MAX};
 use crate::plan::{Stage, raw};
 use evlog_lifecycle::pipeline::{Definition, FailMode, Severity};
