@@ -65,8 +65,8 @@ impl Status {
         Request::json("status", run, "retry").member("of", of.into())
     }
 
-    /// Asks for a status by break-glass, for the reason and under the ticket that are recorded.
-    pub fn force(
+    /// Overrides the status of a run (break-glass). Ticket and reason are recorded.
+    pub fn override_to(
         run: impl Into<String>,
         to: RunStatus,
         ticket: impl Into<String>,
