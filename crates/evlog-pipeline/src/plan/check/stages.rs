@@ -5,6 +5,7 @@ use super::{Known, Outputs, Problems, environment, inputs, outputs};
 use crate::limits::{OUTPUT_LIMIT_DEFAULT, OUTPUT_LIMIT_MIN, TIME_LIMIT_MAX};
 use crate::plan::{Stage, raw};
 use evlog_lifecycle::pipeline::{Definition, FailMode, Severity};
+use evlog_projection::time::from_span;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use toml::Spanned;
@@ -120,22 +121,19 @@ fn check_code(stage: &str, code: &Spanned<String>, definition: &Definition, prob
 fn time_limit(text: &Spanned<String>, problems: &mut Problems) -> Option<Duration> {
     let limit = duration(text.get_ref()).filter(|limit| !limit.is_zero() && *limit <= TIME_LIMIT_MAX);
     if limit.is_none() {
-        let message = format!("expected a time limit such as `500ms`, `60s`, `5m` or `1h`, found `{}`", text.get_ref());
+        let message =
+            format!("expected a time limit such as `500ms`, `90s` or `1h30m`, at most 30d, found `{}`", text.get_ref());
         problems.at(text.span(), message);
     }
     limit
 }
 
+/// A length of time as everywhere in evlog or, because stages may be short, a whole number of milliseconds.
 fn duration(text: &str) -> Option<Duration> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
-    let number: u64 = number.parse().ok()?;
-    match unit {
-        "ms" => Some(Duration::from_millis(number)),
-        "s" => Some(Duration::from_secs(number)),
-        "m" => number.checked_mul(60).map(Duration::from_secs),
-        "h" => number.checked_mul(3600).map(Duration::from_secs),
-        _ => None,
+    match text.strip_suffix("ms") {
+        Some(number) if number.bytes().all(|b| b.is_ascii_digit()) => number.parse().ok().map(Duration::from_millis),
+        Some(_) => None,
+        None => from_span(text).ok().and_then(|ns| u64::try_from(ns).ok()).map(Duration::from_nanos),
     }
 }
 
