@@ -49,7 +49,8 @@ pub(crate) enum Ended {
     Exited(i32),
     /// A signal that we did not send ended it.
     Signalled(i32),
-    /// It was ended, with all that came from it, because its time limit had passed.
+    /// It was ended, with all that came from it, because its time limit had passed. If it had ended before that, or was
+    /// ended because it traced this process, that is what counts, however late this process hears of it.
     TimedOut,
     /// It was ended, with all that came from it, because the run was asked to stop.
     Interrupted,
@@ -234,14 +235,16 @@ impl Guarded {
         Ok(Some(why))
     }
 
-    /// Hands on output until the guard has said its last word. Says whether it did before the limit, and before it was to
-    /// be cut short.
+    /// Hands on output until the guard has said its last word. Says whether it has, by the time when this process finds
+    /// that the limit has passed or that the stage is to be cut short.
     fn ends_within(&mut self, pipe: &mut Pipe<'_>, limit: Duration, cut_short: &dyn Fn() -> bool) -> io::Result<bool> {
         let began = Instant::now();
         while self.last_word().is_none() && !self.is_over {
             let left = limit.saturating_sub(began.elapsed());
             if left.is_zero() || cut_short() || self.is_stopped() {
-                return Ok(false);
+                // While this process was held up (stopped, traced, by a slow disk), the stage may have ended in time.
+                self.hear()?;
+                return Ok(self.last_word().is_some());
             }
             // Asked before it is listened to: what it said before it ended is heard then.
             let has_ended = self.child.try_wait()?.is_some();

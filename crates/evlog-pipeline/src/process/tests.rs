@@ -24,6 +24,15 @@ impl Room {
     }
 
     fn start(&self, command: &[&str], time_limit: Option<Duration>) -> io::Result<End> {
+        self.start_with(command, time_limit, &mut |bytes| self.printed.borrow_mut().extend_from_slice(bytes))
+    }
+
+    fn start_with(
+        &self,
+        command: &[&str],
+        time_limit: Option<Duration>,
+        output: &mut dyn FnMut(&[u8]),
+    ) -> io::Result<End> {
         let command: Vec<String> = command.iter().map(|&word| word.to_owned()).collect();
         let environment: Vec<(OsString, OsString)> = std::env::vars_os()
             .filter(|(name, _)| name == "PATH")
@@ -38,7 +47,7 @@ impl Room {
             guard: &Guard::default(),
             end_marked: &Marked::default,
         };
-        run(&start, &mut |bytes| self.printed.borrow_mut().extend_from_slice(bytes))
+        run(&start, output)
     }
 
     fn output(&self) -> String {
@@ -107,6 +116,20 @@ fn g34_past_the_limit_the_whole_group_is_ended_grandchildren_too() {
         let pid = room.pid_in(file);
         soon(&format!("the {file} still runs"), || is_gone(pid));
     }
+}
+
+/// evlog can be held up (stopped, traced, by a slow disk) until the limit has passed, while the stage ends in time.
+#[test]
+fn g34_a_process_that_ended_before_anyone_ended_it_is_not_said_to_have_passed_its_limit() {
+    let room = Room::new();
+    let limit = Duration::from_millis(300);
+    let began = Instant::now();
+    let mut held_up = |_: &[u8]| {
+        soon("the guard ends the group", || is_gone(room.pid_in("pid")));
+        sleep((limit * 2).saturating_sub(began.elapsed()));
+    };
+    let script = ["sh", "-c", "echo $$ > pid; echo; exit 3"];
+    assert_eq!(room.start_with(&script, Some(limit), &mut held_up).unwrap().ended, Ended::Exited(3));
 }
 
 #[test]
