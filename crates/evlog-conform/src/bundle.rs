@@ -4,6 +4,7 @@
 //!
 //! Invariant: what a bundle holds is read into at most [`DOCUMENT_LEN_MAX`] bytes a document.
 
+use evlog_lifecycle::pipeline::STAGING;
 use evlog_pipeline::{Entry, FileError, memory_of_json, open_regular, walk};
 use evlog_projection::parse;
 use serde_json::Value;
@@ -23,9 +24,6 @@ const DOCUMENT_MEMORY_MAX: u64 = 1024 * 1024 * 1024;
 pub(crate) const MANIFEST: &str = "manifest.json";
 pub(crate) const HEALTH: &str = "logs/health.json";
 pub(crate) const REPORTS: &str = "logs/contract_validation/";
-
-/// Where stages stage; nothing of it belongs to the bundle.
-const STAGING: &str = ".staging";
 
 /// The directory of one run.
 #[derive(Clone, Debug)]

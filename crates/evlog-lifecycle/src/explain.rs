@@ -6,6 +6,7 @@
 //!
 //! Invariant: of equal bundles, equal explanations; every reason names at least one event.
 
+use crate::pipeline::STORAGE;
 use crate::pipeline::report::STORAGE_CODES;
 use crate::story::{self, ignored::Ignored};
 use serde_json::Value;
@@ -299,9 +300,6 @@ fn gate_text(report: &Value, code: &str) -> Option<String> {
     };
     Some(format!("its publish gate found in {place}: {}{more}", text(&first["message"])))
 }
-
-/// The reason code of failures of storage.
-const STORAGE: &str = "storage_io_error";
 
 /// The run itself, among the steps that can be named.
 const RUN: &str = "run";

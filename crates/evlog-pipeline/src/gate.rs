@@ -27,10 +27,10 @@ use crate::tree::Tree;
 use crate::walk::{Entry, walk_tree};
 use crate::{artifact, paths};
 use bindings::{Others, Roots, dataset_of, outputs};
-use evlog_lifecycle::pipeline::relpath;
 use evlog_lifecycle::pipeline::report::{
     ArtifactReport, ERRORS_MAX_DEFAULT, Finding, Report, UNBOUND_CONTRACT, UNBOUND_CONTRACT_VERSION,
 };
+use evlog_lifecycle::pipeline::{STAGING, STORAGE, relpath};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
@@ -152,7 +152,7 @@ impl Gate<'_> {
     /// Something else stands where the staging directory was made; nobody looks what it leads to.
     fn replaced(&self, error: &FileError, found: &mut Found) -> Failed {
         let message = format!("the stage put something else in the place of its staging directory: {}", error.source);
-        let path = format!(".staging/{}", self.stage.id);
+        let path = format!("{STAGING}/{}", self.stage.id);
         self.add(found, Class::Entry, &path, Finding::coded("staging_replaced", message));
         self.failed(std::mem::take(found))
     }
@@ -162,7 +162,7 @@ impl Gate<'_> {
         let artifacts = found.artifacts.into_values().collect();
         let report = Report::new(self.run, &self.stage.id, ERRORS_MAX_DEFAULT, artifacts);
         let reason_code = match class {
-            Class::Entry | Class::Root => "storage_io_error".to_owned(),
+            Class::Entry | Class::Root => STORAGE.to_owned(),
             Class::Ownership | Class::Missing | Class::Content => {
                 self.plan.definition.gate_reason_code(&self.stage.id, report.primary_contract())
             }

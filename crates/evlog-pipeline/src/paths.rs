@@ -1,12 +1,8 @@
 //! Paths of a bundle that cannot stand side by side, those that are the run's own, and those of datasets' schemas.
 
-use evlog_lifecycle::pipeline::Definition;
+use evlog_lifecycle::pipeline::{Definition, PROJECTED, REPORTS, STAGING};
 use std::collections::BTreeMap;
 use std::ops::Bound;
-
-/// What the projections of a run write; directories stand for everything in them. The contract refuses them too.
-const OWN: [&str; 6] =
-    ["run.json", "manifest.json", "audit_events.jsonl", "logs/health.json", "logs/contract_validation", ".staging"];
 
 /// The name of the file that says which columns a dataset has.
 pub(crate) const DATASET_SCHEMA: &str = "_schema.json";
@@ -32,7 +28,7 @@ pub(crate) fn clashing<'m>(taken: &BTreeMap<&'m str, &'m str>, path: &str) -> Op
 /// The run's own path that this one clashes with, if any: a projected file, the captured output of a stage, or
 /// the temporary file that one of these is written to.
 pub(crate) fn reserved(path: &str, definition: &Definition) -> Option<String> {
-    let own = OWN.iter().map(|&own| own.to_owned());
+    let own = PROJECTED.into_iter().chain([REPORTS, STAGING]).map(str::to_owned);
     let temporary = |own: &str| match own.rsplit_once('/') {
         Some((directory, name)) => format!("{directory}/.{name}.tmp"),
         None => format!(".{own}.tmp"),

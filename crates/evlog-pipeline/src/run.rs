@@ -39,7 +39,9 @@ use evlog::Request;
 use evlog::answer::{Answer, AnswerOutcome};
 use evlog::publish::Publisher;
 use evlog::{Log, LogError, View};
-use evlog_lifecycle::pipeline::{FailMode, Outcome, Refusal, RunStatus, StageStatus, is_substage, root_of, run_exists};
+use evlog_lifecycle::pipeline::{
+    FailMode, Outcome, Refusal, RunStatus, STAGING, StageStatus, is_substage, root_of, run_exists,
+};
 use evlog_projection::{Bundle, Fact, parse};
 use resume::left;
 use retry::Baseline;
@@ -55,8 +57,6 @@ use std::time::{Duration, Instant};
 
 const MANIFEST: &str = "manifest.json";
 const HEALTH: &str = "logs/health.json";
-/// What holds the staging directory of the stage that runs, and the copies of what it staged.
-const SHELF: &str = ".staging";
 
 /// Which run is to be retried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -324,7 +324,7 @@ impl Runner<'_> {
     /// reported; the outcome of the stage and the end of the run stay as they are.
     fn clear_staging(&self) {
         self.steps.at(Step::ClearStaging);
-        let removed = self.home().map(|home| (home, remove_tree(home, SHELF)));
+        let removed = self.home().map(|home| (home, remove_tree(home, STAGING)));
         let message = match removed {
             Ok((_, Ok(()))) => return,
             Ok((home, Err(error))) => self.kept(home, &error),
@@ -337,7 +337,7 @@ impl Runner<'_> {
     fn kept(&self, home: &Tree, error: &FileError) -> String {
         let is_mount = error.source.kind() == io::ErrorKind::CrossesDevices;
         let what = if is_mount { "unmount it, then remove the rest by hand" } else { "remove it by hand" };
-        match set_aside(home, SHELF, self.claim.runs(), &self.run) {
+        match set_aside(home, STAGING, self.claim.runs(), &self.run) {
             Ok(place) => format!("{error}; it is kept in `{}`, out of the bundle: {what}", place.display()),
             Err(second) => format!("{error}; {second}: {what}"),
         }

@@ -5,14 +5,10 @@ use super::finding::Finding;
 use super::subject::{Entry, OUTCOMES, Subject, top_level};
 use super::words::{self, finding, text};
 use crate::bundle::MANIFEST;
-use evlog_lifecycle::pipeline::{Coupling, FailMode, Outcome, StageStatus, is_substage, root_of};
+use evlog_lifecycle::pipeline::{Coupling, FailMode, INVALID, Outcome, STORAGE, StageStatus, is_substage, root_of};
 use evlog_pipeline::plan::{Pattern, Stage};
 use std::collections::BTreeSet;
 
-/// The code of storage that failed in the middle of a promotion: what was promoted stays.
-const STORAGE: &str = "storage_io_error";
-/// The code of a publish gate that failed.
-const INVALID: &str = "contract_validation_failed";
 /// The code of a skip whose outputs are those of an earlier run.
 const REUSED: &str = "normalized_store_reused";
 

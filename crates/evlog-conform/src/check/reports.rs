@@ -7,13 +7,11 @@ use super::subject::{Entry, Subject, top_level};
 use super::words::{finding, quoted, text};
 use crate::bundle::{Document, MANIFEST, REPORTS};
 use evlog_lifecycle::pipeline::report::Report;
-use evlog_lifecycle::pipeline::{ORCHESTRATOR, Outcome, StageStatus};
+use evlog_lifecycle::pipeline::{INVALID, ORCHESTRATOR, Outcome, StageStatus};
 use evlog_projection::canonical;
 use evlog_projection::difference::first_difference;
 use serde_json::Value;
 
-/// The code of a publish gate that failed.
-const INVALID: &str = "contract_validation_failed";
 /// When a report was written: no part of what it says.
 const GENERATED: &str = "generated_at_utc";
 

@@ -18,6 +18,7 @@ mod fold;
 mod left;
 mod matrix;
 mod outcome;
+mod own;
 mod payload;
 mod project;
 mod reconcile;
@@ -36,7 +37,8 @@ pub use definition::{
 };
 pub(crate) use definition::{PURPLE_AXIOM_FILE, read_definition};
 pub use matrix::{is_required, published_contracts};
-pub use outcome::{BLOCKED, FailMode, Outcome, RunStatus, StageStatus, derive_status};
+pub use outcome::{BLOCKED, FailMode, INVALID, MISSING, Outcome, RunStatus, STORAGE, StageStatus, derive_status};
+pub use own::{PROJECTED, REPORTS, STAGING};
 pub use payload::Artifact;
 pub use payload::Outputs;
 pub use rules::{Refusal, run_exists};

@@ -10,6 +10,12 @@ use serde_json::{Map, Value};
 
 /// The code of stages that never ran because of an earlier fatal failure (rule P-31).
 pub const BLOCKED: &str = "blocked_by_upstream_failure";
+/// The code of a failure of storage, also in the middle of a promotion: what was promoted stays.
+pub const STORAGE: &str = "storage_io_error";
+/// The code of a required input, or a published artifact, that is missing.
+pub const MISSING: &str = "input_missing";
+/// The code of a publish gate that failed, if no contract has a code of its own (rule P-77).
+pub const INVALID: &str = "contract_validation_failed";
 
 /// How a stage or substage ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

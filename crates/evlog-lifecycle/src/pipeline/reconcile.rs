@@ -6,14 +6,10 @@
 //! Invariant: what was settled here is settled: the same findings again lead to nothing.
 
 use super::definition::is_substage;
-use super::outcome::{Outcome, StageStatus};
+use super::outcome::{INVALID, MISSING, Outcome, STORAGE, StageStatus};
 use super::payload::{Found, Outputs};
 use super::rules::{self, Judged, refuse};
 use super::state::State;
-
-const STORAGE: &str = "storage_io_error";
-const MISSING: &str = "input_missing";
-const INVALID: &str = "contract_validation_failed";
 
 /// The outcomes that follow, in canonical order (rules P-82 to P-86); an error when the findings are not of this run.
 pub(super) fn outcomes(state: &State, found: &[Found]) -> Judged<Vec<Outcome>> {

@@ -11,6 +11,7 @@ pub(super) use taken::{retry, succeeded, take_over};
 
 use super::definition::{Coupling, ORCHESTRATOR, OrderRule, Severity, is_substage, is_word};
 use super::outcome::{Outcome, RunStatus, StageStatus, derive_status};
+use super::own::{PROJECTED, REPORTS, STAGING};
 use super::payload::{Artifact, Input, LimitExceeded, LockForced, Origin};
 use super::relpath;
 use super::report::Report;
@@ -289,10 +290,6 @@ enum Use {
     Captured,
 }
 
-/// Files of the bundle that are projections; and what lies below these directories (rule P-62).
-const PROJECTED: [&str; 4] = ["run.json", "manifest.json", "audit_events.jsonl", "logs/health.json"];
-const PROJECTED_BELOW: [&str; 2] = [".staging", "logs/contract_validation"];
-
 fn is_below(path: &str, directory: &str) -> bool {
     path.strip_prefix(directory).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
@@ -304,7 +301,7 @@ fn path(state: &State, owner: &str, path: &str, usage: Use) -> Judged<()> {
         && log.is_some_and(|name| state.definition().stages().iter().any(|stage| stage.id == name));
     // A file cannot stand where a directory of projected files must be, nor below a projected file.
     let projected = PROJECTED.iter().any(|file| is_below(path, file) || is_below(file, path));
-    let below = PROJECTED_BELOW.iter().any(|directory| is_below(path, directory));
+    let below = [STAGING, REPORTS].iter().any(|directory| is_below(path, directory));
     if projected || below || log {
         return refuse("PATH_RESERVED", format!("`{}` is the engine's own place in the bundle", quoted(path)));
     }

@@ -8,14 +8,14 @@
 //! - A file counts as a stage's output when an intent of the stage names it, with the digest of it. A file in an output's
 //!   place that no intent names was not put there by a run.
 
-use super::{RunError, Runner, SHELF};
+use super::{RunError, Runner};
 use crate::files::measure_below;
 use crate::meter::Meter;
 use crate::paths;
 use crate::plan::Stage;
 use crate::tree::Tree;
 use crate::walk::walk_tree;
-use evlog_lifecycle::pipeline::{Artifact, Outputs, StageStatus, State};
+use evlog_lifecycle::pipeline::{Artifact, Outputs, STAGING, StageStatus, State};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ impl Runner<'_> {
         let home = self.home()?;
         let one = |stage: &Stage| {
             let outputs = outputs(home, state, stage, meter);
-            let staging = home.stat(&format!("{SHELF}/{}", stage.id)).is_ok();
+            let staging = home.stat(&format!("{STAGING}/{}", stage.id)).is_ok();
             json!({"stage": stage.id, "outputs": outputs.word(), "staging": staging})
         };
         Ok(json!({"found": self.plan.enabled().map(one).collect::<Vec<Value>>()}))

@@ -11,7 +11,7 @@
 //! - A stage that has an outcome does not run again.
 //! - Doing it again, after an end at any step of it, leads to the same.
 
-use super::{Options, RunError, RunReport, Runner, SHELF, Session, findings, hex, same};
+use super::{Options, RunError, RunReport, Runner, Session, findings, hex, same};
 use crate::custody::{Custody, sync_parents};
 use crate::file_error::FileError;
 use crate::files::{make_within, measure_below, sync_below};
@@ -23,7 +23,7 @@ use crate::progress::{Progress, Watcher};
 use crate::step::Step;
 use crate::{descriptors, orphans, paths};
 use evlog::View;
-use evlog_lifecycle::pipeline::{Artifact, Pipeline, RunStatus, State};
+use evlog_lifecycle::pipeline::{Artifact, Pipeline, RunStatus, STAGING, State};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -222,7 +222,7 @@ impl Runner<'_> {
         let has_all = |custody: &mut Custody| {
             rest.iter().all(|of| custody.measure(&of.path, meter).is_ok_and(|found| found == (of.bytes, of.blake3)))
         };
-        let above = self.home().ok()?.within(SHELF).ok()?;
+        let above = self.home().ok()?.within(STAGING).ok()?;
         Custody::left(&above).into_iter().find_map(|mut left| has_all(&mut left).then_some(left))
     }
 }

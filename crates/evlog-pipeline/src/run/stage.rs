@@ -6,7 +6,7 @@
 //! - The gate's failure is always fail-closed, as is every failure of storage.
 
 use super::leftover::left_behind;
-use super::{RunError, Runner, SHELF, hex};
+use super::{RunError, Runner, hex};
 use crate::capture::Capture;
 use crate::file_error::{FileError, at};
 use crate::files::{make_parents, make_within};
@@ -23,7 +23,9 @@ use crate::step::{Step, Steps};
 use crate::tree::Tree;
 use crate::{descriptors, inputs, paths};
 use evlog_lifecycle::pipeline::report::{ArtifactReport, ERRORS_MAX_DEFAULT, Finding, Report};
-use evlog_lifecycle::pipeline::{Coupling, FailMode, Outcome, Severity, StageStatus, is_substage, root_of};
+use evlog_lifecycle::pipeline::{
+    Coupling, FailMode, INVALID, MISSING, Outcome, STAGING, STORAGE, Severity, StageStatus, is_substage, root_of,
+};
 use evlog_projection::canonical;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -32,9 +34,6 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-const STORAGE: &str = "storage_io_error";
-const MISSING: &str = "input_missing";
-const INVALID: &str = "contract_validation_failed";
 /// The contract id of the file in which a stage tells its substages' outcomes, for reports.
 const OUTCOMES_CONTRACT: (&str, &str) = ("stage_outcomes", "0.1.0");
 
@@ -78,8 +77,8 @@ impl From<FileError> for Stop {
 
 impl Room {
     fn new(bundle: &Path, stage: &str) -> Room {
-        let staging_path = format!("{SHELF}/{stage}");
-        let (outcomes_path, log_path) = (format!("{SHELF}/{stage}.outcomes.jsonl"), paths::captured(stage));
+        let staging_path = format!("{STAGING}/{stage}");
+        let (outcomes_path, log_path) = (format!("{STAGING}/{stage}.outcomes.jsonl"), paths::captured(stage));
         Room {
             staging: bundle.join(&staging_path),
             staging_path,
@@ -211,7 +210,7 @@ impl Runner<'_> {
 
     /// Where the files of outputs belong.
     fn place(&self) -> Result<Place<'_>, FileError> {
-        Ok(Place { home: self.home()?, runs: self.claim.runs(), run: &self.run, shelf: SHELF })
+        Ok(Place { home: self.home()?, runs: self.claim.runs(), run: &self.run, shelf: STAGING })
     }
 
     /// Everything up to the outcome, which is returned and not yet recorded.
@@ -450,7 +449,7 @@ impl Runner<'_> {
             stage,
             run: &self.run,
             home: self.home()?,
-            shelf: SHELF,
+            shelf: STAGING,
             staging: &stage.id,
             published: &self.published,
             secrets: &self.secrets,

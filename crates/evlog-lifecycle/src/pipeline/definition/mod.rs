@@ -17,7 +17,7 @@ pub use read::{ORDER_RULES_MAX, REASON_CODES_MAX, STAGES_MAX, SUBSTAGES_MAX};
 use crate::fields::{Flaws, Origin};
 use crate::located::Located;
 use crate::members::malformed;
-use crate::pipeline::outcome::{FailMode, Outcome, StageStatus};
+use crate::pipeline::outcome::{BLOCKED, FailMode, INVALID, Outcome, StageStatus};
 use evlog_projection::canonical;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -464,7 +464,7 @@ impl Definition {
             return Some(Outcome::failed(parent, FailMode::FailClosed, code));
         }
         if !begun {
-            return Some(Outcome::skipped(parent, configured, super::outcome::BLOCKED));
+            return Some(Outcome::skipped(parent, configured, BLOCKED));
         }
         let nearest = self.substage(&substage.stage)?.parent_code.as_deref()?;
         Some(Outcome::failed(parent, FailMode::FailClosed, nearest))
@@ -474,8 +474,7 @@ impl Definition {
     /// where the catalogue has exactly that for the stage, else `contract_validation_failed`.
     pub fn gate_reason_code(&self, stage: &str, primary_contract_id: Option<&str>) -> String {
         let own = primary_contract_id.map(|contract| format!("{contract}_invalid"));
-        own.filter(|code| self.catalogue.own_row(stage, code).is_some())
-            .unwrap_or_else(|| "contract_validation_failed".to_owned())
+        own.filter(|code| self.catalogue.own_row(stage, code).is_some()).unwrap_or_else(|| INVALID.to_owned())
     }
 
     fn to_value(&self) -> Value {
