@@ -1,8 +1,8 @@
-//! Why a run is as it is: its outcomes told blame first, each with the events that made it so (pipeline.md, section 7).
+//! Why a run is as it is: its outcomes, the ones to blame first, each with the events that led to it (pipeline.md, section 7).
 //!
 //! Does: read what a run's events were projected to: `run.json`, the audit and the validation reports. So it explains runs
 //! of every contract, in the words that their files use, and pipelines by their rules.
-//! Does not: judge. What is told was recorded; nothing is inferred from what is absent.
+//! Does not: judge. It shows what was recorded, and infers nothing from what is absent.
 //!
 //! Invariant: of equal bundles, equal explanations; every reason names at least one event.
 

@@ -1,5 +1,5 @@
 //! Reads the members of a definition, each by name and type, and collects what is wrong with them: a person who writes
-//! a contract is told everything at once.
+//! a contract sees all mistakes at once.
 //!
 //! Does not: know what the members mean.
 //!

@@ -262,7 +262,7 @@ fn skip_line(reader: &mut impl BufRead) -> io::Result<()> {
     }
 }
 
-/// A line is one object; the column is told, the line is known.
+/// A line must be one object. The finding gives the column; the caller adds the line.
 fn object(line: &[u8]) -> Result<Value, String> {
     if line.iter().all(u8::is_ascii_whitespace) {
         return Err("expected a JSON object, found a blank line".to_owned());

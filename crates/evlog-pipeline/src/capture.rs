@@ -1,13 +1,13 @@
-//! What a stage prints, on its way to the bundle: secrets are masked, and what is too much is left out of the middle.
+//! The output of a stage on its way to the bundle: secrets are masked, and beyond a limit the middle is left out.
 //!
-//! Does: take bytes in any pieces, write them to the captured file, and hand on each finished line for those who watch.
+//! Does: take bytes in any pieces, write them to the captured file, and hand on each finished line to the watcher.
 //! Does not: read from the process, or know how it ended.
 //!
 //! Invariants:
 //! - No byte reaches the file or a line before secrets are masked in it.
 //! - The file holds at most the limit, and one line more that says how many bytes are left out: the beginning and the
 //!   end stay, for the end says why something failed.
-//! - Whatever happens to the file, all output is taken: a stage never waits for it.
+//! - All output is taken, even if the file cannot be written: a stage never waits for the file.
 
 use crate::secrets::{Masking, Secrets};
 use crate::terminal::plain;
@@ -16,7 +16,7 @@ use std::io::{self, Write};
 /// The longest end that is kept of an output beyond its limit, in bytes. It is held in memory.
 const END_LEN_MAX: u64 = 1024 * 1024;
 
-/// The longest line that is handed on, in bytes; of a longer one the beginning.
+/// The longest line that is handed on, in bytes. Of a longer line only the beginning is handed on.
 const LINE_LEN_MAX: usize = 2000;
 
 /// Takes one process's output.
@@ -28,7 +28,7 @@ pub(crate) struct Capture<'a> {
 }
 
 impl<'a> Capture<'a> {
-    /// Writes to `file` at most `limit` bytes, and tells `watch` each line.
+    /// Writes at most `limit` bytes to `file`, and calls `watch` with each line.
     pub(crate) fn new(
         secrets: &Secrets,
         limit: u64,
@@ -53,7 +53,7 @@ impl<'a> Capture<'a> {
         self.hand_on();
     }
 
-    /// Writes what is held back, and says whether the file ends with a whole line. The error is the first one of the file.
+    /// Writes what is held back, and returns whether the file ends with a whole line. The error is the first one of the file.
     pub(crate) fn finish(mut self) -> io::Result<bool> {
         self.masked.clear();
         self.masking.finish(&mut self.masked);
@@ -74,7 +74,7 @@ struct Kept<'a> {
     /// How many bytes more the beginning may have.
     room: u64,
     end_max: u64,
-    /// At most twice `end_max`, so that it is moved seldom.
+    /// At most twice `end_max`, so that its bytes are rarely moved.
     end: Vec<u8>,
     left_out: u64,
     /// The last byte in the file.
@@ -153,7 +153,7 @@ impl Lines<'_> {
     }
 
     fn end_line(&mut self) {
-        // What is shown is looked through once more: it is another text than the one that was masked.
+        // The shown line is searched for secrets once more, because it differs from the text that was masked.
         let line = plain(&String::from_utf8_lossy(&self.line));
         let line = self.secrets.mask(&line);
         self.line.clear();
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
     use std::fs::{self, File};
 
-    /// What stands in the file, and which lines were told, of output that comes in these pieces.
+    /// The content of the file, and the lines that were handed on, for output that comes in these pieces.
     fn captured(limit: u64, pieces: &[&str]) -> (String, Vec<String>) {
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join("log");

@@ -1,7 +1,7 @@
-//! The content of a file, copied into another: shared by the file system where it can, else by the kernel, else by hand.
+//! The content of a file, copied into another: by shared blocks if the file system can, else by the kernel, else through a buffer.
 //! Holes stay holes.
 //!
-//! Does not: know names. Callers that want to know what a copy holds read it again.
+//! Does not: know names, or check the copy. A caller that needs the copy's content reads it again.
 
 use crate::meter::Meter;
 use std::fs::File;
@@ -9,12 +9,12 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
-/// What is copied between two questions whether to go on, in bytes.
+/// Bytes that are copied between two checks of whether to go on.
 const PIECE_LEN: usize = 4 * 1024 * 1024;
-/// The same where bytes go through this process.
+/// The same if the bytes go through this process.
 const BUFFER_LEN: usize = 256 * 1024;
 
-/// Which of the two files it was that failed.
+/// An error, by the file that caused it.
 #[derive(Debug)]
 pub(crate) enum CopyError {
     /// The one that was read.
@@ -63,7 +63,7 @@ fn is_shared(_from: &File, _to: &File) -> bool {
     false
 }
 
-/// The next bytes that are there and not only a hole, a piece at most.
+/// The next bytes that are not a hole, at most one piece.
 #[cfg(target_os = "linux")]
 fn next_data(from: &File, at: u64, len: u64) -> Option<Range<u64>> {
     use rustix::fs::{SeekFrom, seek};
@@ -112,7 +112,7 @@ fn copy_by_hand(from: &File, to: &File, piece: Range<u64>, buffer: &mut Vec<u8>)
     Ok(())
 }
 
-/// How far the kernel came. What it cannot do is tried by hand, which says which file is to blame.
+/// How far the kernel copied. The rest is copied through a buffer, which shows which file an error belongs to.
 #[cfg(target_os = "linux")]
 fn copied_by_kernel(from: &File, to: &File, piece: &Range<u64>) -> u64 {
     let mut at = piece.start;

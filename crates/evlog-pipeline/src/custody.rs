@@ -27,7 +27,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 
-/// How the name of the directory begins that holds the copies; no stage's id does. The rest is drawn at random.
+/// The beginning of the name of the directory of copies; no stage's id begins so. The rest is random.
 const PREFIX: &str = ".custody-";
 
 /// Copies of staged files.
@@ -38,7 +38,7 @@ pub(crate) struct Custody {
     kept: BTreeMap<String, Identity>,
 }
 
-/// By what a file is known to be the same one, unchanged. Nobody can set the time of change.
+/// What shows that a file is still the same one, unchanged. No process can set the time of change (ctime).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Identity {
     file: (u64, u64),
@@ -59,17 +59,17 @@ impl Identity {
         }
     }
 
-    /// The same but for the time of change, which a rename sets.
+    /// Whether only the time of change differs, which a rename sets.
     fn is_renamed(self, found: Identity) -> bool {
         Identity { changed: found.changed, ..self } == found
     }
 }
 
-/// What a copy comes to: its length and its BLAKE3, or why the staged file could not be read.
+/// Length and BLAKE3 of a copy, or why the staged file could not be read.
 pub(crate) type Taken = Result<(u64, [u8; 32]), io::Error>;
 
 impl Custody {
-    /// An empty one, below the directory that also holds the stage's.
+    /// An empty directory of copies, beside the staging directory of the stage.
     pub(crate) fn make(shelf: &Tree, steps: &Steps) -> Result<Custody, FileError> {
         let name = format!("{PREFIX}{}", random::name());
         steps.at(Step::MakeDirectory);
@@ -78,7 +78,7 @@ impl Custody {
         Ok(Custody { tree: shelf.within_named(&name)?, kept: BTreeMap::new() })
     }
 
-    /// Those that were left, in the order of their names.
+    /// The directories of copies that an interrupted run left, in the order of their names.
     pub(crate) fn left(shelf: &Tree) -> Vec<Custody> {
         let found = tree::entries(shelf).unwrap_or_default();
         let names = found.iter().filter_map(|named| named.name.to_str().ok()).filter(|name| name.starts_with(PREFIX));
@@ -111,7 +111,7 @@ impl Custody {
         Ok(Ok(measured.map_err(at("read", &target))?))
     }
 
-    /// Measures a copy that was left; it can then be promoted.
+    /// Measures a copy that an interrupted run left. It can then be promoted.
     pub(crate) fn measure(&mut self, path: &str, meter: &Meter<'_>) -> io::Result<(u64, [u8; 32])> {
         let copy = self.file(path)?;
         self.measure_copy(path, &copy, meter)
@@ -132,7 +132,7 @@ impl Custody {
         self.tree.file(&name_of(path))
     }
 
-    /// Makes the copies durable: what is recorded in the log is then also what a crash leaves.
+    /// Makes the copies durable, so that they survive a crash once the log records them.
     pub(crate) fn sync(&self) -> Result<(), FileError> {
         let paths: Vec<String> = self.kept.keys().map(|path| name_of(path)).collect();
         crate::files::sync_below(&self.tree, &paths)?;
@@ -171,7 +171,7 @@ fn mode(staged: u32) -> Mode {
     if staged & 0o100 == 0 { file } else { file | Mode::XUSR | Mode::XGRP | Mode::XOTH }
 }
 
-/// Copies stand side by side, whatever directories their paths name.
+/// The name of a copy. All copies are in one directory, so paths are hashed.
 fn name_of(path: &str) -> String {
     blake3::hash(path.as_bytes()).to_hex().to_string()
 }
@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn g22_whoever_holds_or_replaces_a_staged_file_changes_nothing_that_is_published() {
+    fn g22_a_process_that_holds_or_replaces_a_staged_file_changes_nothing_that_is_published() {
         let room = Room::new();
         let mut held = OpenOptions::new().append(true).open(room.path("staging/a")).unwrap();
         let custody = room.taken(&["a", "b/c"]);

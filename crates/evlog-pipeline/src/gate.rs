@@ -1,14 +1,13 @@
-//! The publish gate: what a stage has staged, held against what it promised (pipeline.md 4.4 to 4.9).
+//! The publish gate: checks what a stage has staged against what its plan promises (pipeline.md 4.4 to 4.9).
 //!
 //! Does: enumerate the staged tree, check paths, ownership, presence, names and content in the order of 4.7, measure what
-//! passes, and name the reason code of what does not.
+//! passes, and choose the reason code if anything fails.
 //! Does not: promote, write a report, or know the log.
 //!
 //! Invariants:
-//! - The staging directory is only read, and no link is followed, nor one in its own place.
-//! - What passes is not what a stage staged but a copy of it ([`Custody`]): what was checked, what was measured and what
-//!   will be promoted are one file.
-//! - The first class of failure in the order of [`Class`] names the reason code, whichever was met first. The
+//! - The staging directory is only read, and no link is followed, not even one in place of that directory.
+//! - A copy of each staged file is checked, measured and promoted ([`Custody`]), never the staged file itself.
+//! - The first class of failure in the order of [`Class`] decides the reason code, in whatever order failures are found. The
 //!   report holds the findings of all classes.
 //! - What passes is listed in byte order of paths.
 
@@ -35,15 +34,15 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 
-/// What failed, in the order in which it names the reason code.
+/// Classes of failure. The first one that occurs decides the reason code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
     /// Something staged is no regular file, cannot be named by a path of the contract, or cannot be read (4.7, step 1).
     Entry,
     /// A path is the engine's own, or outside the stage's output roots (step 2).
     Root,
-    /// A path is another stage's or bound twice, a name is not reproducible, nobody expects the file, or there is more
-    /// than the stage may stage (steps 3 to 5, 4.9).
+    /// A path is another stage's or bound twice, a name differs between runs, no output names the file, or the stage staged
+    /// more than it may (steps 3 to 5, 4.9).
     Ownership,
     /// A required output is missing (step 6).
     Missing,
@@ -67,9 +66,9 @@ pub(crate) struct Gate<'a> {
     pub(crate) staging: &'a str,
     /// What earlier stages have published: path and stage.
     pub(crate) published: &'a BTreeMap<String, String>,
-    /// What no report may show.
+    /// Values that no report may show.
     pub(crate) secrets: &'a Secrets,
-    /// Told how much was read. Where it stops that, what the check says means nothing.
+    /// Takes reports of how much was read. If it stops the reading, the result of the check does not count.
     pub(crate) tell: &'a Tell<'a>,
     /// Is notified of each step.
     pub(crate) steps: &'a Steps,
@@ -133,7 +132,7 @@ impl Gate<'_> {
         self.check_amount(&tree, &regular, &mut found);
         self.check_presence(&regular, &mut found);
         let meter = Meter::new(self.reading_len(&tree, &regular), self.tell);
-        // Where nothing will be promoted nothing is copied, and the report is of what is staged.
+        // If nothing will be promoted, nothing is copied, and the staged files are checked instead.
         let is_hopeless = found.first.is_some() || self.is_beyond_reading(&tree, &regular);
         let taken = if is_hopeless { None } else { Some(self.take((&above, &tree), &regular, &meter, &mut found)?) };
         match &taken {
@@ -149,7 +148,7 @@ impl Gate<'_> {
         }
     }
 
-    /// Something else stands where the staging directory was made; nobody looks what it leads to.
+    /// Something else is in place of the staging directory. What it leads to is not read.
     fn replaced(&self, error: &FileError, found: &mut Found) -> Failed {
         let message = format!("the stage put something else in the place of its staging directory: {}", error.source);
         let path = format!("{STAGING}/{}", self.stage.id);
@@ -277,7 +276,7 @@ impl Gate<'_> {
         paths.filter(|path| promises && !is_expected(path)).collect()
     }
 
-    /// Whether a document is longer than its mode takes: it may be a hole of any length.
+    /// Whether a document is longer than its mode allows. A sparse file can have any length.
     fn is_beyond_reading(&self, tree: &Tree, regular: &[String]) -> bool {
         regular.iter().any(|path| {
             let id = outputs(self.stage, path).next().and_then(|(_, output)| output.contract.as_deref());
@@ -309,7 +308,7 @@ impl Gate<'_> {
         Ok(passed)
     }
 
-    /// Holds every file against its contract.
+    /// Checks every file against its contract.
     fn inspect(
         &self,
         regular: &[String],
@@ -352,7 +351,7 @@ impl Gate<'_> {
         self.add_all(found, class, path, vec![finding]);
     }
 
-    /// An artifact that was looked at is in the report, also when nothing is wrong with it.
+    /// Every artifact that was checked is in the report, with or without findings.
     fn add_all(&self, found: &mut Found, class: Class, path: &str, findings: Vec<Finding>) {
         if !findings.is_empty() {
             found.first = Some(found.first.map_or(class, |first| first.min(class)));
@@ -390,7 +389,7 @@ fn is_replaced(error: &FileError) -> bool {
     matches!(error.source.kind(), io::ErrorKind::NotADirectory | io::ErrorKind::CrossesDevices)
 }
 
-/// The length of a staged file; none of one that is not there any more.
+/// The length of a staged file; none if it was removed meanwhile.
 fn len_of(tree: &Tree, path: &str) -> u64 {
     tree.stat(path).map_or(0, |found| u64::try_from(found.st_size).unwrap_or(0))
 }

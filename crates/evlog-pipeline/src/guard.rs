@@ -1,17 +1,17 @@
-//! The guard of a stage: a process between evlog and the stage's, which leaves nothing of the stage behind.
+//! The guard of a stage: a process between evlog and the stage's process, which ends everything that the stage started.
 //!
-//! It is this program again, as [`Guard`] says. It has a session of its own, so a stage that asks at the terminal finds
-//! none, and it inherits every process that a stage's process leaves (Linux: a child subreaper), so a process that has
-//! left the stage's group is found too. It gets its orders through a pipe. On an order, when the pipe closes, or
-//! when evlog is gone, it ends all processes. What it says of the stage begins with a secret that came with the command:
-//! a stage of the same user can open a pipe of its guard, and must not be able to speak for it.
+//! It is a second process of this program ([`Guard`]). It has a session of its own, so the stage has no terminal. It
+//! adopts every orphan of the stage (Linux: a child subreaper), so it also finds processes that have left the stage's
+//! group. It gets its orders through a pipe. On an order, when the pipe closes, or when evlog is gone, it ends all
+//! processes. Its reports begin with a secret that came with the command: a stage of the same user can open the guard's
+//! pipe, and must not be able to report in its place.
 //!
 //! Does: start the stage's process, pass on the request to end it, end what is left of it, report.
 //! Does not: know stages, time limits or the log.
 //!
 //! Invariants:
 //! - It ends after all descendants that it may end, and the stage's leader is reaped after its group was ended.
-//! - A guard that cannot see what is left, for want of descriptors, says that instead of how the stage ended, and goes on
+//! - A guard that has too few descriptors to see what is left reports that instead of how the stage ended, and goes on
 //!   looking until it is ended itself.
 //! - However evlog ends, the stage ends with it.
 
@@ -46,11 +46,12 @@ pub(crate) const ASK_TO_END: u8 = b't';
 /// The request to end all processes.
 pub(crate) const END_ALL: u8 = b'e';
 
-/// For how long a guard that cannot see tries again before it says so. What was ended with the group is gone by then.
+/// How long a guard that cannot see what is left tries again before it reports that. The processes of the group are gone
+/// by then.
 const BLIND: Duration = Duration::from_millis(200);
 
-/// How long processes that cannot be ended are waited for. A process that waits for a device, or that another user
-/// started, could keep the run for ever.
+/// How long the guard waits for processes that it cannot end. Without a limit, a process that waits for a device, or that
+/// another user started, would hold the run up for ever.
 const STUBBORN: Duration = Duration::from_secs(5);
 
 /// How a guard is started.
@@ -70,7 +71,7 @@ impl Default for Guard {
         Guard { program, arguments: vec![GUARD_WORD.into()] }
     }
 
-    /// The binary of these tests, in which one of them guards.
+    /// The binary of these tests; one of its tests is the guard.
     #[cfg(test)]
     fn default() -> Guard {
         let test = ["--exact", "guard::tests::a_process_that_guards_a_stage_when_it_is_asked_to", "--nocapture", "-q"];
@@ -79,8 +80,8 @@ impl Default for Guard {
     }
 }
 
-/// What a guard says: first that it is there, last what became of the stage. A line each: the secret, but for the first
-/// one, and JSON.
+/// A report of a guard: first that it is ready, last how the stage ended. One line each: the secret (not in the first
+/// one), then JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Word {
@@ -88,7 +89,7 @@ pub(crate) enum Word {
     Ready,
     /// The stage's process could not be started: the number of the error, if it has one, and a sentence.
     NotStarted {
-        /// As the system numbers errors.
+        /// The system's error number.
         number: Option<i32>,
         /// For people.
         message: String,
@@ -103,10 +104,10 @@ pub(crate) enum Word {
         left: usize,
         /// How many could not be ended.
         stubborn: usize,
-        /// Whether one of its processes traced evlog, and all were ended for that.
+        /// Whether one of its processes traced evlog. Then all were ended for that reason.
         traced: bool,
     },
-    /// Something is left of the stage, and this process cannot see what.
+    /// Processes of the stage are left, and this process cannot see which.
     Blind {
         /// Why, for people.
         message: String,
@@ -135,7 +136,7 @@ fn guard() -> io::Result<()> {
     setsid()?;
     descendants::inherit_all()?;
     keep_out();
-    // None where it has gone already, and where the system cannot say so: then only the pipe shows it.
+    // None if evlog has gone already, or if the system has no such descriptor: then only the pipe shows when evlog goes.
     let evlog = getppid().and_then(|evlog| pidfd_open(evlog, PidfdFlags::empty()).ok());
     say(&mut says, "", &Word::Ready)?;
     let (secret, command) = read_command(&mut orders)?;
@@ -185,8 +186,8 @@ fn start(command: &[String]) -> io::Result<Child> {
     started.spawn()
 }
 
-/// Waits until the stage's process has ended, or all is to be ended, and ends what is left. All is to be ended too when a
-/// process of the stage traces evlog, for it can keep evlog from doing anything.
+/// Waits until the stage's process has ended, or everything is to be ended, and ends what is left. Everything is also ended
+/// if a process of the stage traces evlog, because a tracer can stop evlog.
 fn watch(child: Child, mut orders: Orders, tell: &mut dyn FnMut(Word) -> io::Result<()>) -> io::Result<Word> {
     let leader = Pid::from_child(&child);
     let (mut pause, mut looked) = (PAUSE_MIN, Instant::now());
@@ -205,7 +206,7 @@ fn watch(child: Child, mut orders: Orders, tell: &mut dyn FnMut(Word) -> io::Res
     let evlog = orders.parent;
     traced |= evlog.is_some_and(descendants::trace);
     end_group(leader, Signal::KILL);
-    // Two descriptors more to look with.
+    // Frees two descriptors, which the search for processes may need.
     drop(orders);
     let word = end_all(child, traced, tell);
     if let Some(evlog) = evlog.filter(|_| traced) {
@@ -214,7 +215,7 @@ fn watch(child: Child, mut orders: Orders, tell: &mut dyn FnMut(Word) -> io::Res
     word
 }
 
-/// Lets evlog go on: a process that was traced is left stopped by the signal that stopped it, a moment after its tracer is gone.
+/// Continues evlog. The signal that stopped it while it was traced takes effect shortly after its tracer is gone.
 fn wake(evlog: Pid) {
     for _ in 0..WAKINGS {
         std::thread::sleep(PAUSE_MAX);
@@ -224,12 +225,12 @@ fn wake(evlog: Pid) {
     }
 }
 
-/// How often it is looked whether evlog is traced.
+/// Time between two checks of whether evlog is traced.
 const LOOK: Duration = Duration::from_millis(200);
-/// How often evlog is looked at once its tracer is gone.
+/// Number of checks of whether evlog is stopped after its tracer is gone.
 const WAKINGS: usize = 10;
 
-/// A wait with a limit that needs neither a thread nor a signal handler, and is the same on every Unix.
+/// Bounds of the pause between two checks. Polling needs neither a thread nor a signal handler, and works on every Unix.
 const PAUSE_MIN: Duration = Duration::from_millis(1);
 const PAUSE_MAX: Duration = Duration::from_millis(20);
 
@@ -243,7 +244,7 @@ struct Orders {
     pipe: File,
     /// The process that gives them; readable once it has ended.
     evlog: Option<OwnedFd>,
-    /// The same process, as long as it is this one's parent.
+    /// evlog's process id. It names evlog only while evlog is the parent of this process.
     parent: Option<Pid>,
 }
 
@@ -278,8 +279,8 @@ impl Orders {
     }
 }
 
-/// Whether the leader has ended. It stays a zombie: until it is reaped, its number, which names the group, is given to
-/// nobody else.
+/// Whether the leader has ended. It stays a zombie: its process id, which names the group, is not reused until it is
+/// reaped.
 fn has_ended(leader: Pid) -> io::Result<bool> {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT | WaitIdOptions::NOHANG;
     loop {
@@ -291,13 +292,13 @@ fn has_ended(leader: Pid) -> io::Result<bool> {
     }
 }
 
-/// Sends a signal to the whole group. That nobody is there to take it is what we want, so no error is of interest.
+/// Sends a signal to the whole group. An error means that no process is left in it, which is the aim.
 fn end_group(leader: Pid, signal: Signal) {
     let _gone = kill_process_group(leader, signal);
 }
 
-/// Reaps the leader and every process that it left, and ends those that still run, again and again: one that is ended may
-/// have started another. Where it cannot see them, it says so once.
+/// Reaps the leader and every process that it left, and ends those that still run. Repeats this, because a process may
+/// have started another before it was ended. Reports once if it cannot see them.
 fn end_all(mut child: Child, traced: bool, tell: &mut dyn FnMut(Word) -> io::Result<()>) -> io::Result<Word> {
     use std::os::unix::process::ExitStatusExt;
     let (began, mut descendants) = (Instant::now(), Descendants::beside_group_of(&child));
@@ -313,7 +314,7 @@ fn end_all(mut child: Child, traced: bool, tell: &mut dyn FnMut(Word) -> io::Res
         match descendants.end() {
             Ok(found) if began.elapsed() > STUBBORN => break found,
             Err(error) if !is_told && began.elapsed() > BLIND => {
-                // Where evlog has gone nobody is there to hear it.
+                // If evlog has gone, nobody reads the report.
                 let _gone = tell(Word::Blind { message: error.to_string() });
                 is_told = true;
             }
@@ -329,7 +330,7 @@ fn end_all(mut child: Child, traced: bool, tell: &mut dyn FnMut(Word) -> io::Res
 mod tests {
     use super::*;
 
-    /// Not a claim: a process of the others, when it is asked to be one.
+    /// Not a claim: the guard of the other tests, when it is started as one.
     #[test]
     fn a_process_that_guards_a_stage_when_it_is_asked_to() {
         if is_asked() {
@@ -338,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_guard_says_is_read_as_it_was_said() {
+    fn every_report_of_a_guard_is_read_back_unchanged() {
         for word in [
             Word::Ready,
             Word::NotStarted { number: Some(2), message: "No such file".to_owned() },

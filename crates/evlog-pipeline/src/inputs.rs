@@ -46,7 +46,7 @@ impl Found {
     }
 }
 
-/// Looks for the inputs of a stage. `published` is what earlier stages have published; `tell` is told how much was read.
+/// Looks for the inputs of a stage. `published` is what earlier stages have published; `tell` takes reports of how much was read.
 pub(crate) fn find(
     inputs: &[Input],
     plan_directory: &Path,

@@ -1,16 +1,16 @@
 //! Requests from outside to stop a run: a person's Ctrl-C, a machine that shuts down.
 //!
-//! Does not: handle signals. Whoever catches them raises the request here.
+//! Does not: handle signals. The code that catches them calls [`Interrupts::raise`].
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// How urgently a run was asked to stop. Shared between the run and whoever catches signals.
+/// How urgently a run was asked to stop. Shared between the run and the code that catches signals.
 #[derive(Debug, Default)]
 pub struct Interrupts(AtomicU8);
 
 impl Interrupts {
-    /// Asks once more, and says how often it was asked by now. Once: the running stage ends by itself, and none begins
-    /// after it. Twice: the running stage's process group is ended.
+    /// Adds a request, and returns how many there were. One: the running stage ends by itself, and none begins
+    /// after it. Two: the running stage's process group is ended.
     pub fn raise(&self) -> u8 {
         let before = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| Some(count.saturating_add(1)));
         before.unwrap_or_default().saturating_add(1)

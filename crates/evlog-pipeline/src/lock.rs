@@ -3,13 +3,13 @@
 //! `runs/.locks/<run id>.lock`, made by an exclusive create and removed when the run is left. No expiry: a crash leaves
 //! the file, and a person decides. Its content is for that person; nothing reads it back as data. Beside it stand locks
 //! that were set aside by force, `<run id>.lock.stale.<nnnn>`, while a run is in progress a note of where its plan is,
-//! `<run id>.plan` (a convenience, held against the plan's recorded digest), and while a stage runs a note of by what its
-//! processes can be known, `<run id>.stage`.
+//! `<run id>.plan` (a convenience: the plan is compared with the recorded digest), and while a stage runs a note of how its
+//! processes can be recognised, `<run id>.stage`.
 //!
 //! Invariants:
-//! - Whoever does not get the lock touches nothing of the run.
+//! - A process that does not get the lock changes nothing of the run.
 //! - A claim removes the lock that it made, and never one that another process has made since.
-//! - A claim of which nothing came leaves no directory that it made.
+//! - A claim that fails removes the directories that it made.
 
 use crate::error::RunError;
 use crate::file_error::{FileError, at};
@@ -93,7 +93,7 @@ impl Claim {
         Err(at("lock in", out_dir)(error).into())
     }
 
-    /// The same, and a lock that stands in the way is set aside first. `recorded` are the names of locks that the log
+    /// The same, but a lock that is in the way is set aside first. `recorded` are the names of locks that the log
     /// knows to have been set aside. Only for a process that has the log open for writing: an orchestrator that lives
     /// has it too.
     pub fn force(out_dir: &Path, run: &str, recorded: &BTreeSet<String>, steps: &Steps) -> Result<Claim, RunError> {
@@ -102,7 +102,7 @@ impl Claim {
                 let stale = free(&path, recorded)?;
                 steps.at(Step::SetLockAside);
                 match fs::rename(&path, &stale) {
-                    // Whoever held it has left meanwhile.
+                    // The process that held it has released it meanwhile.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                     renamed => renamed.map_err(at("set aside", &path))?,
                 }

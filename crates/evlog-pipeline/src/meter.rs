@@ -1,19 +1,19 @@
-//! How much of the files that are read was read, for whoever watches, and whether they want the rest read too.
+//! Reports how many bytes of the files were read, and asks at each report whether to read on.
 //!
 //! Invariant: once reading is to stop, everything that is still read through the same meter fails at once. What was found
-//! by then is no finding; whoever reads asks why.
+//! by then does not count as a finding; the reader asks why reading stopped.
 
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::ops::ControlFlow;
 
-/// After so many bytes it is told again: a person sees it move, and hashing does not notice.
+/// Bytes between two reports: often enough for a person to see progress, and too seldom to slow hashing down.
 const EVERY: u64 = 4 * 1024 * 1024;
 
-/// Told how many bytes were read, and how many there are as far as anyone knows; says whether to go on.
+/// Takes a report: the bytes read, and the expected total. Returns whether to read on.
 pub(crate) type Tell<'t> = dyn Fn(u64, u64) -> ControlFlow<()> + 't;
 
-/// Counts bytes that are read, of about so many.
+/// Counts bytes as they are read; `len` is the expected total.
 pub(crate) struct Meter<'m> {
     tell: &'m Tell<'m>,
     len: u64,
@@ -27,7 +27,7 @@ impl<'m> Meter<'m> {
         Meter { tell, len, done: Cell::new(0), told: Cell::new(0), is_stopped: Cell::new(false) }
     }
 
-    /// So many more were read. The error says that reading is to stop.
+    /// `bytes` more were read. The error says that reading is to stop.
     pub(crate) fn add(&self, bytes: u64) -> io::Result<()> {
         let done = self.done.get() + bytes;
         self.done.set(done);
@@ -39,7 +39,7 @@ impl<'m> Meter<'m> {
         if self.is_stopped.get() { Err(io::Error::other("the run was interrupted")) } else { Ok(()) }
     }
 
-    /// Nothing is read, and time passes. The error says that reading is to stop.
+    /// Time passes without reading. The error says that reading is to stop.
     pub(crate) fn wait(&self) -> io::Result<()> {
         if !self.is_stopped.get() {
             let done = self.done.get();

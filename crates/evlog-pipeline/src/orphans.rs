@@ -1,15 +1,15 @@
 //! Processes of a stage that outlived both the process that ran it and its guard.
 //!
-//! A stage's guard ends every process of the stage before it ends, and when evlog has ended. Where both were killed,
-//! something may still write where the stage's next attempt will write. Before a stage begins it is noted by what its
-//! processes can be known: a mark that is drawn at random and stands in their environment, and the time before which none
-//! of them was started. What is not known by all of that is not touched.
+//! A stage's guard ends every process of the stage before it ends, and when evlog has ended. If both were killed, a
+//! process of the stage may still write where the stage's next attempt will write. So before a stage begins, evlog notes
+//! how its processes can be recognised: a random mark in their environment, and a time before which none of them was
+//! started. A process that lacks any of this is not touched.
 //!
-//! Does: make marks, find the processes of one and end them, on Linux. Does not: find a process that cleared its
-//! environment, or any on other systems.
+//! Does: make marks, and on Linux find and end the processes with a mark. Does not: find a process that cleared its
+//! environment, or any process on other systems.
 //!
-//! Invariant: a signal goes to a process whose environment was read while it was held by its descriptor, so never to
-//! another one that was given the same number.
+//! Invariant: a process gets a signal only if its environment was read while its descriptor was open. So no signal goes
+//! to another process that got the same process id.
 
 use evlog::random;
 #[cfg(target_os = "linux")]
@@ -22,20 +22,20 @@ use std::path::Path;
 /// The variable that holds the mark in the environment of a stage.
 pub(crate) const MARK: &str = "EVLOG_STAGE_MARK";
 
-/// By what the processes of one attempt at one stage are known.
+/// How the processes of one attempt at one stage are recognised.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Mark {
-    /// What stands in their environment under [`MARK`].
+    /// The value of [`MARK`] in their environment.
     pub(crate) text: String,
-    /// The start of the machine in which they run; none where the system does not say.
+    /// The id of the boot that they run in; none if the system has none.
     boot: Option<String>,
-    /// When evlog itself was started, in the system's ticks since then; all of them were started later.
+    /// When evlog itself was started, in the system's ticks since that boot. All of them were started later.
     since: Option<u64>,
 }
 
 impl Mark {
-    /// A new one.
+    /// A new random mark for processes of this boot that start from now on.
     pub(crate) fn draw() -> Mark {
         let text = random::uuid();
         Mark { text, boot: system::boot(), since: system::started(std::process::id()) }
@@ -45,16 +45,16 @@ impl Mark {
 /// Processes that were found by a mark.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marked {
-    /// How many were found, and a signal that ends them was sent to each.
+    /// How many were found. Each was sent KILL.
     pub(crate) found: usize,
-    /// How many of them were still there at the end.
+    /// How many of them were left at the end.
     pub(crate) left: usize,
-    /// Whether there may be more, for processes could not be looked at.
+    /// Whether there may be more, because processes could not be examined.
     pub(crate) is_blind: bool,
 }
 
-/// What was asked of a process; none of one that has ended meanwhile, or that is another user's. An error means that
-/// nothing can be said, since this process has no descriptors left or no memory.
+/// A result about a process: none if the process has ended meanwhile or belongs to another user. An error means that
+/// nothing is known, because this process has no descriptors or no memory left.
 #[cfg(target_os = "linux")]
 pub(crate) fn if_there<T>(asked: io::Result<T>) -> io::Result<Option<T>> {
     match asked {
@@ -66,16 +66,16 @@ pub(crate) fn if_there<T>(asked: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// The errors of a process that cannot look.
+/// Errors that say something about this process, not about the one that is examined.
 #[cfg(target_os = "linux")]
 const BLINDING: [Errno; 3] = [Errno::MFILE, Errno::NFILE, Errno::NOMEM];
 
-/// Ends what is left of a stage of a run, as far as the mark finds it.
+/// Ends the processes of a stage that the mark finds.
 pub(crate) fn end(run: &str, bundle: &Path, mark: &Mark) -> Marked {
     system::end(run, bundle, mark)
 }
 
-/// Whether a process is stopped by a signal or by a debugger. Where the system does not say, it counts as running.
+/// Whether a process is stopped by a signal or by a debugger. If the system does not say, it counts as running.
 pub(crate) fn is_stopped(pid: u32) -> bool {
     system::is_stopped(pid)
 }
@@ -122,7 +122,7 @@ mod system {
         Some(text.trim().to_owned())
     }
 
-    /// When a process was started, in ticks since the machine was.
+    /// When a process was started, in ticks since the boot.
     pub(super) fn started(pid: u32) -> Option<u64> {
         let stat = String::from_utf8_lossy(&fs::read(format!("/proc/{pid}/stat")).ok()?).into_owned();
         // The 22nd field; the second one may hold blanks and ends with `)`.
@@ -131,12 +131,12 @@ mod system {
 
     pub(super) fn is_stopped(pid: u32) -> bool {
         let stat = fs::read(format!("/proc/{pid}/stat")).unwrap_or_default();
-        // The name, which may hold blanks and what is no text, ends with `)`.
+        // The name may hold blanks and bytes that are not UTF-8. It ends with `)`.
         String::from_utf8_lossy(&stat).rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with(['T', 't']))
     }
 
-    /// Looks again until none is found twice: one that is seen may have started another that was not, and one that has just
-    /// been started has no environment for a moment.
+    /// Searches until two searches in a row find none: a process that was found may have started another one after the
+    /// search, and a process that has just started has no environment for a moment.
     pub(super) fn end(run: &str, bundle: &Path, mark: &Mark) -> Marked {
         let is_of_this_life = mark.boot.is_some() && mark.boot == boot();
         let (Some(since), true) = (mark.since, is_of_this_life) else { return Marked::default() };
@@ -159,7 +159,7 @@ mod system {
         }
     }
 
-    /// Ends all that have the marks, and says which these are. An error means that there may be others.
+    /// Ends all processes with the marks, and returns them. An error means that there may be others.
     fn look(marks: &[Vec<u8>], since: u64) -> io::Result<Vec<u32>> {
         let mut found = Vec::new();
         for pid in processes()? {
@@ -177,8 +177,8 @@ mod system {
         Ok(names.into_iter().filter_map(|name| name.to_str()?.parse().ok()).filter(move |pid| *pid != own))
     }
 
-    /// Kills a process that has all the marks in its environment and was not started before; says whether it was one. A
-    /// process that has ended has no environment.
+    /// Kills a process that has all the marks in its environment and was not started before `since`. Returns whether it was
+    /// such a process. A process that has ended has no environment.
     fn end_marked(pid: u32, marks: &[Vec<u8>], since: u64) -> io::Result<bool> {
         let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(false) };
         let held = pidfd_open(number, PidfdFlags::empty()).map_err(io::Error::from);
@@ -187,7 +187,7 @@ mod system {
         let has = |mark: &Vec<u8>| environment.split(|byte| *byte == 0).any(|entry| entry == mark.as_slice());
         let marked = marks.iter().all(has) && started(pid).is_some_and(|started| started >= since);
         if marked {
-            // One that ended by itself meanwhile is as good.
+            // An error means that it has ended by itself meanwhile, which is fine.
             let _ended = pidfd_send_signal(&held, Signal::KILL);
         }
         Ok(marked)

@@ -1,10 +1,11 @@
-//! The file in which a stage tells the outcomes of its substages, and its own reason code.
+//! The file in which a stage reports the outcomes of its substages, and its own reason code.
 //!
 //! JSON Lines: `{"stage":"policy.licences","status":"failed","fail_mode":"warn_and_skip","reason_code":"..."}` for a
 //! substage, in the order in which they are to be recorded; at most one `{"reason_code":"..."}` for the stage itself.
-//! A file that is not there is as good as an empty one.
+//! A missing file counts as an empty one.
 //!
-//! Does: read the lines, and find what can be seen without the run. Whether an outcome is legal is the contract's to say.
+//! Does: read the lines, and find mistakes that can be seen without the run. Does not: decide whether an outcome is legal;
+//! the contract does.
 
 use crate::limits::{OUTCOMES_LEN_MAX, OUTCOMES_MAX};
 use crate::tree::Tree;
@@ -16,7 +17,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 
-/// One substage's outcome, as told.
+/// One substage's outcome, as reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Told {
     /// Its line, from 1.
@@ -31,14 +32,14 @@ pub(crate) struct Told {
     pub(crate) reason_code: Option<String>,
 }
 
-/// All that a stage has told.
+/// Everything that a stage has reported.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcomes {
     /// Of its substages, in order.
     pub(crate) substages: Vec<Told>,
     /// The stage's own reason code.
     pub(crate) reason_code: Option<String>,
-    /// What is wrong with the file. Unless it is empty, nothing of the file may be believed.
+    /// What is wrong with the file. If there is anything, nothing in the file counts.
     pub(crate) findings: Vec<Finding>,
 }
 

@@ -1,10 +1,10 @@
-//! The file of a stage's output: made by evlog, and at its end proven to be what evlog wrote.
+//! The file of a stage's output: evlog creates it, and when the stage has ended checks that it holds what evlog wrote.
 //!
 //! The file stands in the bundle while the stage runs, so that people can follow it, and the stage runs as the same user,
 //! so it can write there too. What counts is what evlog wrote: it keeps a copy that has no name, and hashes as it writes.
 //!
-//! Does: open the file, write it, prove it, and put the copy in its place where it is another. Does not: mask anything,
-//! but in what an earlier process left.
+//! Does: open the file, write it, check it, and replace it by the copy if it was changed. Does not: mask anything, except
+//! in bytes that an earlier process left.
 //!
 //! Invariants:
 //! - Nothing is written into a file that evlog did not make, or that is not what the log says of it.
@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 /// Length and BLAKE3.
 pub(crate) type Measured = (u64, [u8; 32]);
 
-/// Stands before what an earlier process left and could not record.
+/// The line before bytes that an earlier process left and could not record.
 const FOUND: &[u8] =
     b"evlog: what follows stood here when the run was taken up; evlog was ended before it recorded it\n";
 
@@ -49,13 +49,13 @@ pub(crate) struct Output {
     path: PathBuf,
     /// The file in the bundle.
     file: File,
-    /// The same bytes in a file without a name; none once that could not be written.
+    /// The same bytes in a file without a name; none after that could not be written.
     copy: Option<File>,
     hasher: blake3::Hasher,
     len: u64,
 }
 
-/// An output, and where a file was put that stood in its place and that evlog does not know.
+/// An output, and where an unknown file in its place was moved to.
 pub(crate) struct Opened {
     /// The output.
     pub(crate) output: Output,
@@ -111,8 +111,8 @@ impl Output {
         found().unwrap_or(false)
     }
 
-    /// Makes the file durable, and gives what was written. Where another file stands in its place, or other bytes stand
-    /// in it, it is made anew from the copy.
+    /// Makes the file durable, and returns length and digest of what was written. If another file is in its place, or it
+    /// holds other bytes, it is written again from the copy.
     pub(crate) fn settle(mut self, place: &Place<'_>) -> Result<Measured, FileError> {
         if !self.stands(place.home) {
             self.make_anew(place)?;

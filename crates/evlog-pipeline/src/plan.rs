@@ -60,7 +60,7 @@ pub struct Plan {
     pub stages: Vec<Stage>,
     /// What artifacts are bound to, by contract id.
     pub contracts: BTreeMap<String, ArtifactContract>,
-    /// What its registry binds to whoever is no stage of the plan.
+    /// What its registry binds to owners that are not stages of the plan.
     pub elsewhere: Vec<BoundElsewhere>,
 }
 

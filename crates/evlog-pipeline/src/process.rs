@@ -1,14 +1,14 @@
 //! One stage's process: started by a guard, read, waited for, ended past its time limit.
 //!
-//! Does not: know stages, outcomes or the log. It says how the process ended and leaves the judgement to the caller; what
-//! it prints is handed on as it comes.
+//! Does not: know stages, outcomes or the log. It returns how the process ended, and the caller judges. Output is handed
+//! on as it comes.
 //!
 //! Invariants:
 //! - When [`run`] returns, no process is left that came from the stage's and that this user may end: one that runs on in
 //!   the background would otherwise change files after the publish gate has read them (`guard.rs`).
 //! - Standard output and standard error are one pipe, so they are read in the order written. A process that was given the
 //!   pipe and is not a descendant of the stage's can hold it for [`DRAIN`] after the end, and no longer.
-//! - No thread is started, and no zombie is left, but of a guard whose end somebody holds up.
+//! - No thread is started. No zombie is left, except of a guard that somebody keeps from ending.
 
 use crate::guard::{ASK_TO_END, END_ALL, Guard, Word, command_bytes, end_below, keep_out};
 use crate::interrupt::Interrupts;
@@ -34,11 +34,11 @@ pub(crate) struct Start<'a> {
     pub(crate) environment: &'a [(OsString, OsString)],
     /// How long it may take.
     pub(crate) time_limit: Option<Duration>,
-    /// Asks for it to be ended.
+    /// May request that it be ended.
     pub(crate) interrupts: &'a Interrupts,
     /// How its guard is started.
     pub(crate) guard: &'a Guard,
-    /// Ends what has the stage's mark, for where its guard does not.
+    /// Ends the processes with the stage's mark, if the guard does not.
     pub(crate) end_marked: &'a dyn Fn() -> Marked,
 }
 
@@ -56,14 +56,14 @@ pub(crate) enum Ended {
     Interrupted,
     /// It was ended, with all that came from it, because a process of it traced this one.
     Traced,
-    /// Its guard was ended or stopped by somebody else, and nobody knows how the process ended.
+    /// Its guard was ended or stopped by somebody else, so it is not known how the process ended.
     Unguarded,
 }
 
 /// Why a guard did not say how the process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum LostGuard {
-    /// It was there, and did nothing.
+    /// It existed, and did not react.
     Stopped,
     /// It could not see what was left of the stage.
     Blind,
@@ -71,18 +71,18 @@ pub(crate) enum LostGuard {
     Ended,
 }
 
-/// A guard that did not say how the process ended, and what was done in its place.
+/// A guard that did not report how the process ended, and what was done in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lost {
-    /// What had become of it.
+    /// Why it did not report.
     pub(crate) guard: LostGuard,
-    /// What had come from it and was found by that.
+    /// The processes below it that were found.
     pub(crate) below: Marked,
-    /// What was found by the stage's mark.
+    /// The processes that were found by the stage's mark.
     pub(crate) marked: Marked,
 }
 
-/// How a process ended, what it left, and whether all was read that it printed.
+/// How a process ended, what it left, and whether all its output was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct End {
     /// How its leader ended.
@@ -93,7 +93,7 @@ pub(crate) struct End {
     pub(crate) left: usize,
     /// How many could not be ended.
     pub(crate) stubborn: usize,
-    /// What became of its guard, where that did not do its work.
+    /// Set if its guard did not do its work.
     pub(crate) guard_lost: Option<Lost>,
 }
 
@@ -128,21 +128,21 @@ pub(crate) fn run(start: &Start<'_>, output: &mut dyn FnMut(&[u8])) -> io::Resul
 
 /// As much as a pipe holds on most systems, in bytes.
 const PIECE_LEN: usize = 64 * 1024;
-/// A guard that is ended before it has a session of its own, by a Ctrl-C that was meant for evlog, is started again.
+/// How often a guard is started. A Ctrl-C that is meant for evlog can end a guard that has no session of its own yet.
 const STARTS: usize = 3;
 
-/// A guard, and what was heard of it.
+/// A guard, and what it has reported.
 struct Guarded {
     child: Child,
     /// Closed when all is to be ended.
     orders: Option<ChildStdin>,
     says: ChildStdout,
-    /// What its word about the stage begins with.
+    /// Its reports about the stage begin with this.
     secret: String,
     heard: Vec<u8>,
-    /// Whether it says nothing more.
+    /// Whether no further report can come.
     is_over: bool,
-    /// Since when it has been found stopped, whenever it was looked at.
+    /// Since when every check has found it stopped.
     stopped_since: Option<Instant>,
     looked: Instant,
 }
@@ -151,7 +151,7 @@ impl Guarded {
     fn start(start: &Start<'_>, output: &io::PipeWriter) -> io::Result<Guarded> {
         for _ in 0..STARTS {
             let mut guarded = Guarded::spawn(start, output)?;
-            // A guard that has gone takes no orders, and says nothing either.
+            // If the guard has gone, the next line notices: no report comes.
             let _gone = guarded.send(&command_bytes(&guarded.secret, start.command)?);
             if guarded.hears_ready()? {
                 return Ok(guarded);
@@ -193,7 +193,7 @@ impl Guarded {
         Ok(self.words().any(|word| word == Word::Ready))
     }
 
-    /// Takes a piece of what it says. Says whether there was anything to hear.
+    /// Reads a piece of its reports. Returns whether there was anything to read, or the end.
     fn hear(&mut self) -> io::Result<bool> {
         let mut piece = [0; 4096];
         match self.says.read(&mut piece) {
@@ -205,25 +205,25 @@ impl Guarded {
         Ok(true)
     }
 
-    /// What it has said so far.
+    /// Its reports so far.
     fn words(&self) -> impl Iterator<Item = Word> {
         let whole = self.heard.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         self.heard[..whole].split(|byte| *byte == b'\n').filter_map(|line| {
             let word = |text| serde_json::from_slice(text).ok();
             match line.strip_prefix(self.secret.as_bytes()) {
                 Some(text) => word(text),
-                // Said before there is a stage. Whatever else has no secret is not the guard's.
+                // Reported before there is a stage. Any other line without the secret is not the guard's.
                 None => word(line).filter(|word| *word == Word::Ready),
             }
         })
     }
 
-    /// What it says last.
+    /// Its report about the stage, or that it cannot see what is left.
     fn last_word(&self) -> Option<Word> {
         self.words().find(|word| *word != Word::Ready)
     }
 
-    /// Waits until the process has ended. Says how it was cut short, if it was.
+    /// Waits until the process has ended. Returns why it was ended early, if it was.
     fn wait_for_end(&mut self, start: &Start<'_>, pipe: &mut Pipe<'_>) -> io::Result<Option<Ended>> {
         let limit = start.time_limit.unwrap_or(Duration::MAX);
         if self.ends_within(pipe, limit, &|| start.interrupts.is_urgent())? || self.is_stopped() {
@@ -246,19 +246,19 @@ impl Guarded {
                 self.hear()?;
                 return Ok(self.last_word().is_some());
             }
-            // Asked before it is listened to: what it said before it ended is heard then.
+            // Checked before its reports are read, so that reports from before its end are still read.
             let has_ended = self.child.try_wait()?.is_some();
             let is_heard = pipe.wait(Some(&self.says), left.min(PAUSE))? && self.hear()?;
             if !is_heard && has_ended {
-                // Somebody else may hold its pipe open, and nobody says anything of worth through it.
+                // Somebody else may hold its pipe open. Nothing from there counts.
                 self.is_over = true;
             }
         }
         Ok(true)
     }
 
-    /// Whether somebody has stopped it: then it keeps no time, and ends nothing. It is not woken, for it could be stopped
-    /// again at once; and one that is held up for a moment is not given up.
+    /// Whether somebody has stopped it, so that it ends nothing. It is not continued, because it could be stopped again at
+    /// once. A guard that is stopped only for a moment is not given up.
     fn is_stopped(&mut self) -> bool {
         if self.looked.elapsed() >= PAUSE {
             self.looked = Instant::now();
@@ -268,7 +268,7 @@ impl Guarded {
         self.stopped_since.is_some_and(|since| since.elapsed() > STOPPED_MAX)
     }
 
-    /// Has all ended, and gives the last word; nothing when there is none, and then what was done without a guard.
+    /// Orders the guard to end everything. Returns its last report or, if there is none, what was done without a guard.
     fn finish(mut self, start: &Start<'_>, pipe: &mut Pipe<'_>) -> io::Result<(Option<Word>, Option<Lost>)> {
         // The guard ends everything on an order, and when its pipe closes, which a stage may hold open.
         let _gone = self.send(&[END_ALL]);
@@ -282,7 +282,7 @@ impl Guarded {
         ended.map(|_| (None, Some(lost)))
     }
 
-    /// Does what the guard does not. A process that it would inherit is its own as long as it is there.
+    /// Does the guard's work. Orphans of the stage are children of the guard while it exists, so it is ended last.
     fn give_up(&mut self, start: &Start<'_>) -> io::Result<Lost> {
         let is_there = self.child.try_wait()?.is_none() && !self.is_over;
         let guard = match self.last_word() {
@@ -293,7 +293,7 @@ impl Guarded {
         let below = if is_there { end_below(&self.child, GRACE) } else { Marked::default() };
         let _gone = self.child.kill();
         let marked = (start.end_marked)();
-        // A process that traces the guard could keep even its end from being seen.
+        // A process that traces the guard could even delay that its end is seen.
         let began = Instant::now();
         while self.child.try_wait()?.is_none() && began.elapsed() < GRACE {
             std::thread::sleep(PAUSE);
@@ -310,9 +310,9 @@ fn is_blind(word: &Word) -> bool {
     matches!(word, Word::Blind { .. })
 }
 
-/// After so long it is asked again whether the process is to be ended.
+/// Time between two checks of whether the process is to be ended.
 const PAUSE: Duration = Duration::from_millis(20);
-/// After so long without a break a guard that is stopped is given up.
+/// A guard that is stopped for longer than this without a break is given up.
 const STOPPED_MAX: Duration = Duration::from_millis(500);
 
 /// The reading end of the process's output, until it is closed.

@@ -58,8 +58,8 @@ pub enum Progress<'a> {
         /// The run.
         from: &'a str,
     },
-    /// A stage does not run: what it published in the run that this one retries is copied, and is held against what it
-    /// promises now.
+    /// A stage is reused: its files are copied from the run that this one retries, and must pass the publish gate of the
+    /// plan as it is now.
     StageTakenOver {
         /// The stage.
         stage: &'a str,
@@ -71,7 +71,7 @@ pub enum Progress<'a> {
         files: usize,
     },
     /// Files are read, and there is much to read: what a stage reads, what it has staged, what another run left of it; or,
-    /// without a stage, what a run that is taken up has left. Told now and then, and seldom where there is little.
+    /// without a stage, the files of a run that is resumed. Reported at intervals, and rarely if there is little to read.
     Reading {
         /// The stage.
         stage: Option<&'a str>,
@@ -103,7 +103,7 @@ pub enum Progress<'a> {
         /// A sentence.
         message: &'a str,
     },
-    /// The publish gate failed, or what the stage told of its substages could not be believed; nothing was promoted.
+    /// The publish gate failed, or the outcomes that the stage reported for its substages were refused; nothing was promoted.
     GateFailed {
         /// The stage.
         stage: &'a str,

@@ -1,14 +1,14 @@
 //! A run of a plan, from its first event to its last: steps 1 to 12 of the run sequence (pipeline.md 0.3).
 //!
 //! Does: create the run, run its enabled stages in canonical order (`stage.rs`), go on or stop by what was recorded,
-//! project the bundle after every outcome, finalize; and take up a run that was left (`resume.rs`).
+//! project the bundle after every outcome, finalize; and resume a run that was interrupted (`resume.rs`).
 //! Does not: decide the meaning of outcomes: which stages are blocked, and what the run's status is, is read back from
 //! what the contract recorded.
 //!
 //! Invariants:
-//! - Whatever the bundle shows was committed before. A process that is ended at any moment leaves a log that is whole, and
+//! - Everything that the bundle shows was committed before. A process that is ended at any moment leaves a log that is whole, and
 //!   a bundle that is some earlier projection of it; `evlog project` writes the current one.
-//! - A run that was left stays in progress in the log, until it is taken up with the plan that it was created with.
+//! - A run that was interrupted stays in progress in the log, until it is resumed with the plan that it was created with.
 //! - Only the holder of the run lock touches the bundle.
 
 mod findings;
@@ -63,20 +63,20 @@ const HEALTH: &str = "logs/health.json";
 pub struct Retry {
     /// The run, which has ended.
     pub of: String,
-    /// The stage that runs in any case, and all after it; none: as many are taken over as can be.
+    /// The first stage that runs in any case, with all after it. `None`: every stage that can be reused is reused.
     pub from: Option<String>,
 }
 
-/// Who may stop a run, and who is told of its steps.
+/// How a run is interrupted, observed, guarded, and what it retries.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Asks the run to stop. It then stays in progress in the log.
     pub interrupts: Arc<Interrupts>,
-    /// Told of every step, for tests that end the process there.
+    /// Called before every step, for tests that end the process there.
     pub steps: Steps,
     /// How the guards of its stages are started.
     pub guard: Guard,
-    /// Which run a new run retries. One that is taken up retries what it was created to retry.
+    /// Which run a new run retries. A resumed run retries the run that it was created to retry.
     pub retry: Option<Retry>,
 }
 
@@ -149,9 +149,9 @@ struct Runner<'r> {
     outcomes: Vec<Outcome>,
     /// What the log says of the outputs of earlier attempts, by path.
     captured: BTreeMap<String, Measured>,
-    /// The stages that have begun in an earlier process.
+    /// The stages that began in an earlier process.
     begun: BTreeSet<String>,
-    /// The run that is retried, as long as every stage so far was taken over from it.
+    /// The run that is retried, as long as every stage so far was reused from it.
     baseline: Option<Baseline>,
     began: Instant,
 }
@@ -200,7 +200,7 @@ impl<'r> Runner<'r> {
         if self.interrupts.is_urgent() { Err(RunError::Interrupted { run, stage, began }) } else { Ok(()) }
     }
 
-    /// Tells whoever watches how much was read, until the run is to be ended at once.
+    /// Reports to the watcher how much was read, until the run is interrupted at once.
     fn reading<'t>(&self, stage: Option<&'t str>) -> impl Fn(u64, u64) -> ControlFlow<()> + use<'t, 'r> {
         let (watcher, interrupts) = (self.watcher, Arc::clone(&self.interrupts));
         move |done, len| {
@@ -267,8 +267,8 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// The stage loop. Whether a stage still runs is asked of what was recorded: the contract has written an outcome for
-    /// each stage that an earlier failure blocks (2.1, 2.2).
+    /// The stage loop. A stage with a recorded outcome does not run. The contract has recorded one for each stage that an
+    /// earlier failure blocks (2.1, 2.2).
     fn stages(&mut self) -> Result<(), RunError> {
         let plan = self.plan;
         for stage in plan.enabled() {
@@ -290,7 +290,7 @@ impl Runner<'_> {
         Ok(())
     }
 
-    /// What is recorded of a stage that cannot begin again since a substage of its earlier attempt stops it (2.3).
+    /// The outcome of a stage that cannot begin again, because a substage of its earlier attempt stops it (2.3).
     fn stopped_by_its_own(&self, stage: &str, configured: FailMode, reason_code: &str) -> Option<Outcome> {
         let definition = &self.plan.definition;
         let mut own = self.outcomes.iter().filter(|told| is_substage(&told.stage) && root_of(&told.stage) == stage);
@@ -312,7 +312,7 @@ impl Runner<'_> {
         }
     }
 
-    /// The log says how the run ended, whatever could not be done after that.
+    /// Reports how the run ended by the log, with the error that came after that.
     fn incomplete(&mut self, error: RunError) -> RunError {
         match left(self.session.view, &self.run).map(|state| state.ended_as()) {
             Ok(Some(status)) => RunError::Incomplete { run: self.run.clone(), status, source: Box::new(error) },

@@ -76,7 +76,7 @@ const NAME_LEN_MAX: usize = 256;
 const POINTER_LEN_MAX: usize = 4096;
 const TEXT_LEN_MAX: usize = 4096;
 
-/// With how many steps at most a value is held against its schema while nobody can stop that.
+/// The most steps of a check that cannot be interrupted.
 const STEPS_QUICK_MAX: u64 = 20_000;
 
 /// What is said of a value whose texts would take too much matching.
@@ -191,7 +191,7 @@ impl Schema {
         if self.has_large || size.has_large { Numbers::Large } else { Numbers::Exact }
     }
 
-    /// The errors that a validator finds in so many steps at most, of so many values.
+    /// The errors that a validator finds. `most` bounds the steps, `values` is the number of values in the instance.
     fn errors(
         &self,
         validator: &Validator,
@@ -219,14 +219,14 @@ impl Schema {
         Some(Finding::coded(BUDGET, message))
     }
 
-    /// Whether holding a value against it takes no time that anybody would notice.
+    /// Whether a value is checked so fast that nobody need be able to interrupt it.
     pub(crate) fn is_quick(&self, instance: &Value) -> bool {
         let size = Size::of(instance);
         self.spread.steps(size) <= STEPS_QUICK_MAX
             && self.spread.effort(size).with_tries(TRIES_MAX) <= MATCHING_QUICK_MAX
     }
 
-    /// The same for artifacts: what was found is told too, as far as it tells nothing of the contents.
+    /// The same for artifacts: a message also says which type of value was found, but shows nothing of its content.
     pub(crate) fn each_finding(&self, instance: &Value, visit: &mut dyn FnMut(Finding)) {
         let mut with_found = |error: &ValidationError<'_>| {
             let asked = message(error.kind());
@@ -301,7 +301,7 @@ fn sentence(error: &ValidationError<'_>) -> String {
     }
 }
 
-/// Checks a value against a schema, for contracts that are given a checker. The error that is told is the first by place.
+/// Checks a value against a schema, for contracts that are given a checker. The error that is reported is the first by place.
 pub fn check_schema(schema: &Value, instance: &Value) -> Checked {
     let Work { steps, effort } = steps::work(schema, instance);
     if steps > STEPS_MAX {

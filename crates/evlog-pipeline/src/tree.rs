@@ -2,7 +2,7 @@
 //!
 //! Invariants:
 //! - No symbolic link below the directory is followed, also not one that is put there while a path is walked.
-//! - Below a directory that was opened as itself nothing on another mount is opened, be it of the same file system.
+//! - Below a directory that was opened with `open_itself`, nothing on another mount is opened, even of the same file system.
 //! - Opening never waits: a named pipe in the place of a file is an error.
 
 mod mount;
@@ -24,7 +24,7 @@ const FILE: OFlags = OFlags::NOFOLLOW.union(OFlags::NONBLOCK).union(OFlags::NOCT
 pub(crate) struct Tree {
     path: PathBuf,
     directory: OwnedFd,
-    /// Whether what is mounted below it is out of reach.
+    /// Whether anything mounted below it is refused.
     confined: bool,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Tree {
 pub(crate) struct Named {
     /// Its name.
     pub(crate) name: CString,
-    /// What it is; a link is a link.
+    /// Its type. Links are not followed.
     pub(crate) kind: FileType,
 }
 
@@ -106,13 +106,13 @@ impl Tree {
         Ok((self.within(directories)?.into_directory(), name))
     }
 
-    /// What stands at a path below it, be it a link.
+    /// What is at a path below it. A link is not followed.
     pub(crate) fn stat(&self, relative: &str) -> io::Result<Stat> {
         let (directory, name) = self.parent(relative)?;
         Ok(statat(&directory, name, AtFlags::SYMLINK_NOFOLLOW)?)
     }
 
-    /// Whether anything stands at a path below it, be it a link that leads nowhere, or something that cannot be looked at.
+    /// Whether anything is at a path below it, including a link that leads nowhere and something that cannot be examined.
     pub(crate) fn has(&self, relative: &str) -> bool {
         !matches!(self.stat(relative), Err(error) if error.kind() == io::ErrorKind::NotFound)
     }
@@ -207,7 +207,7 @@ fn regular(opened: rustix::io::Result<OwnedFd>) -> io::Result<File> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(expected()) }
 }
 
-/// Systems say differently that a link stands where a directory should.
+/// Systems report a link in place of a directory with different errors.
 fn expected_directory(error: Errno) -> io::Error {
     match error {
         Errno::LOOP | Errno::MLINK | Errno::NOTDIR => {

@@ -14,7 +14,7 @@ pub(super) fn check(parts: &Parts, at: &str, flaws: &Flaws) {
     ends(parts, &place, flaws);
     forced(parts, &place("undefined"), flaws);
     if parts.statuses[parts.initial.0].terminal {
-        // A run that ends as it begins reaches nothing: one mistake, told once.
+        // A run that ends as it begins reaches nothing: one mistake, reported once.
         return;
     }
     reachable(parts, &place, flaws);

@@ -57,7 +57,7 @@ pub(super) enum Do {
     Finalize,
 }
 
-/// An outcome as it was told.
+/// An outcome as a command reports it.
 #[derive(Clone, Debug)]
 pub(super) struct Told {
     pub stage: String,

@@ -1,7 +1,7 @@
 //! Which events a command leads to.
 //!
-//! Does: turn a command that the rules take into events, the blocked tail included, and one that they do not take into a
-//! refusal on record. Does not: judge; that is [`rules`].
+//! Does: turn a command that the rules accept into events, the blocked tail included, and any other into a recorded
+//! refusal. Does not: judge; that is [`rules`].
 //!
 //! Invariant: a decision's events are one commit; the blocked tail is caused by the outcome before it (rule P-31).
 
@@ -33,7 +33,7 @@ fn one(payload: Payload) -> Taken {
     vec![(payload, Cause::Command)]
 }
 
-/// Pipelines that were brought, by name.
+/// Pipelines from contract files (`--contract`), by name.
 type Known = BTreeMap<String, Arc<Definition>>;
 
 /// Decides a command.
@@ -169,18 +169,18 @@ fn recorded(state: &State, command: &Do) -> Judged<Taken> {
     })
 }
 
-/// What history holds of it is judged by the run alone; when it is told, the other run is there to be asked.
+/// A new command is judged with the state of the baseline; replay judges the event by the run alone.
 fn taken_over(state: &State, baseline: Option<&State>, taken: &TakenOver) -> Judged<Taken> {
     rules::take_over(state, taken)?;
     rules::succeeded(baseline, taken)?;
     Ok(one(Payload::TakenOver(taken.clone())))
 }
 
-/// The outcome that was told, its fail mode the usual one where none was.
+/// The reported outcome; without a fail mode it gets the usual one (rule P-14).
 fn whole(state: &State, told: &Told) -> Outcome {
     let Told { stage, status, fail_mode, reason_code } = told.clone();
     let definition = state.definition();
-    // A stage without a place is refused later, whatever its fail mode.
+    // A stage that the pipeline does not have is refused later, with any fail mode.
     let configured = definition.index_of(&stage).map(|index| state.pinned.stages[index].fail_mode);
     let configured = configured.unwrap_or(FailMode::FailClosed);
     let usual = || definition.usual_fail_mode(&stage, status, reason_code.as_deref(), configured);
@@ -206,7 +206,7 @@ fn outcome(state: &State, told: &Told) -> Judged<Taken> {
     Ok(taken)
 }
 
-/// What follows from findings, all of it caused by them; nothing when everything is as it should be.
+/// The outcomes that follow from findings, all caused by them; none if everything is in order.
 fn reconcile(state: &State, found: &[Found]) -> Judged<Taken> {
     let mut found = found.to_vec();
     found.sort_by_key(|found| state.definition().index_of(&found.stage));

@@ -1,7 +1,7 @@
 //! How one more event changes the state of a run.
 //!
-//! Does: fold events, and refuse those that the contract forbids. Does not: react; a blocked tail is folded because it was
-//! committed, never because it should have been.
+//! Does: fold events, and refuse those that the contract forbids. Does not: react; a blocked tail is folded if it was
+//! committed, and never added.
 //!
 //! Invariants:
 //! - What [`rules`](super::rules) refuses of a command, folding refuses of an event: history holds nothing else.
@@ -92,7 +92,7 @@ pub(super) fn evolve(state: &mut State, fact: &Fact<'_>) -> Result<(), FoldError
     apply(state, fact, payload).map_err(|message| FoldError::new(fact, message))
 }
 
-/// Folds the next event that is owed.
+/// Folds the next event of those that must follow.
 fn tail(state: &mut State, fact: &Fact<'_>, payload: Payload, mut owed: Owed) -> Result<(), String> {
     let (why, expected) = (owed.why(), owed.outcomes.remove(0));
     let found = match payload {
@@ -123,7 +123,7 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
     let message = |refusal: rules::Refusal| refusal.message;
     match payload {
         Payload::Created(_) => Err("expected an event of a run that exists, found `pipeline.created`".to_owned()),
-        // A refusal is on record, and changes nothing.
+        // A recorded refusal changes nothing.
         Payload::Refused(_) => Ok(()),
         Payload::Inputs(recorded) => inputs(state, recorded),
         Payload::Begun(begun) => {
@@ -190,7 +190,7 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
     }
 }
 
-/// Another attempt: nothing of an earlier one counts but the inputs that were recorded for this one.
+/// Begins another attempt: of what was recorded before, only the inputs for this attempt count.
 fn begin(progress: &mut Progress, time_ns: i128) {
     let (attempts, inputs) = (progress.attempts + 1, progress.inputs.take());
     *progress = Progress { attempts, begun_ns: Some(time_ns), inputs, ..Progress::default() };

@@ -54,7 +54,7 @@ impl State {
         self.pinned.manifest.get("extensions")?.get("orchestrator")?.get("retry")?.get("of")?.as_str()
     }
 
-    /// The run that a stage was taken over from, since it began last, and the seq of its outcome there.
+    /// The run that a stage was reused from, since it began last, and the seq of its outcome there.
     pub fn taken_from(&self, stage: &str) -> Option<(&str, u64)> {
         let index = self.definition().index_of(stage).filter(|_| !is_substage(stage))?;
         self.progress[index].taken.as_ref().map(|taken| (taken.baseline.as_str(), taken.seq))

@@ -3,7 +3,7 @@
 //!
 //! Does: decide commands, fold events, project `run.json`, `manifest.json`, `logs/health.json` and the validation reports;
 //! and hold, as plain values, what a publish gate needs of the contract: [`relpath`], [`report`], [`Definition`].
-//! Does not: run stages, touch a bundle, validate artifacts. Who does reports it here, command by command.
+//! Does not: run stages, touch a bundle, validate artifacts. The program that does reports it here, command by command.
 //!
 //! Invariants:
 //! - A run's status and exit code follow from its recorded outcomes and from nothing else.

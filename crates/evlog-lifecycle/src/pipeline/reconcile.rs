@@ -1,9 +1,9 @@
-//! What an interrupted run is brought to, from what lies in its bundle (pipeline.md 5.4, A-07 to ).
+//! Which outcomes an interrupted run gets from what its bundle holds (pipeline.md 5.4, A-07 to ).
 //!
 //! Does: say which outcomes follow from what was found of each enabled stage's outputs. Does not: look at files, promote or
-//! clear anything; who holds the run's lock has done that, and reports it.
+//! clear anything; the holder of the run's lock has done that, and reports it.
 //!
-//! Invariant: what was settled here is settled: the same findings again lead to nothing.
+//! Invariant: the same findings again have no effect.
 
 use super::definition::is_substage;
 use super::outcome::{INVALID, MISSING, Outcome, STORAGE, StageStatus};
@@ -36,14 +36,14 @@ pub(super) fn outcomes(state: &State, found: &[Found]) -> Judged<Vec<Outcome>> {
     Ok(settled)
 }
 
-/// What is recorded of a stage without an outcome; none: it is pending, and can begin (rules P-82 and P-83).
+/// The outcome of a stage that has none yet. `None`: the stage stays pending, and can begin (rules P-82 and P-83).
 fn missing(state: &State, index: usize, found: &Found, stopped: bool) -> Option<Outcome> {
     let fatal = |code| Some(Outcome::failed(state.stage_id(index), super::outcome::FailMode::FailClosed, code));
     match found.outputs {
         _ if found.staging => fatal(STORAGE),
         Outputs::None if stopped => Some(state.blocked(index)),
         Outputs::None => None,
-        // What has run behind a fatal failure cannot be told from what should not be there.
+        // Files of a stage that ran after a fatal failure cannot be distinguished from files that should not exist.
         Outputs::Valid if stopped => fatal(STORAGE),
         Outputs::Valid => Some(judged(state, index)),
         Outputs::Invalid => fatal(INVALID),
@@ -75,7 +75,7 @@ fn corrected(state: &State, index: usize, recorded: &Outcome, found: &Found) -> 
         _ if found.staging => STORAGE,
         Outputs::None | Outputs::Partial if published => MISSING,
         Outputs::Invalid | Outputs::Corrupt if published => STORAGE,
-        // A failed promotion leaves what it promoted; that is what the outcome says.
+        // A failed promotion leaves the artifacts that it had promoted. The outcome says so already.
         Outputs::None => return None,
         _ if published || reused || recorded.reason_code.as_deref() == Some(STORAGE) => return None,
         _ => STORAGE,

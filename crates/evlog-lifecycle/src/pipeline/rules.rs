@@ -134,12 +134,12 @@ fn unsettled(state: &State, index: usize) -> Judged<()> {
     }
 }
 
-/// A substage outcome of this stage that leaves it no way but to fail closed or never to run.
+/// A substage outcome after which this stage can only fail closed or never run.
 fn own_stop(state: &State, index: usize) -> Option<&Outcome> {
     state.substages(index).find(|outcome| state.definition().stops_parent(outcome))
 }
 
-/// An outcome of an earlier stage that stops what has not begun.
+/// An outcome of an earlier stage that stops all stages that have not begun.
 fn earlier_stop(state: &State, index: usize) -> Option<&Outcome> {
     let earlier = state.outcomes.iter().take_while(|(key, _)| key.index() < index).map(|(_, entry)| &entry.outcome);
     // A top-level stage has no coupling, so for it this asks whether the outcome is fatal.
@@ -497,8 +497,8 @@ pub(super) fn lock_forced(state: &State, forced: &LockForced) -> Judged<()> {
     Ok(())
 }
 
-/// After a fatal failure nothing later has run (rule P-33). What an interrupted run was found to have left is no run: such an
-/// outcome does not keep an earlier stage, which was pending and is executed now, from failing.
+/// After a fatal failure no later stage has run (rule P-33). An outcome from a reconciliation does not count as a run: an
+/// earlier stage that was pending, and runs now, can still fail.
 fn nothing_later_ran(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
     let later = state.outcomes.iter().filter(|(key, _)| key.index() > index && !is_substage(key.stage()));
     let later = later.filter(|(_, entry)| !entry.reconciled);
@@ -535,7 +535,7 @@ fn tail(state: &State, index: usize, outcome: &Outcome) -> Vec<usize> {
     state.enabled().filter(|later| *later >= from && state.is_pending(*later)).collect()
 }
 
-/// What the run ends as, if it can end (rules P-40 to P-46).
+/// The status that the run ends with, if it can end (rules P-40 to P-46).
 pub(super) fn finalize(state: &State) -> Judged<RunStatus> {
     let missing: Vec<&str> =
         state.enabled().filter(|index| state.top(*index).is_none()).map(|index| state.stage_id(index)).collect();

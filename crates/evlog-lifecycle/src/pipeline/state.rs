@@ -58,9 +58,9 @@ pub(super) struct Progress {
     pub intended: Option<Arc<Vec<Artifact>>>,
     /// Whether all of that was promoted.
     pub published: bool,
-    /// What its process came to, since it began last.
+    /// The result of its process, since it began last.
     pub judged: Option<Outcome>,
-    /// Where it was taken over from instead of being run, since it began last.
+    /// The run that it was reused from, since it began last.
     pub taken: Option<TakenOver>,
 }
 
@@ -88,7 +88,7 @@ pub(super) struct Reported {
     pub time_ns: i128,
 }
 
-/// Outcomes that the events so far must be followed by.
+/// Outcomes that must follow the events so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Owed {
     /// The outcome that caused it.

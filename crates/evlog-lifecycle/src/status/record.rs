@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 /// What a member's value must be.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Shape {
-    /// Text of so many characters.
+    /// Text of at least and at most this many characters.
     Text(usize, usize),
     /// One of these words.
     Word(&'static [&'static str]),
@@ -26,9 +26,9 @@ pub(crate) enum Shape {
     RunId,
     /// An error code, but not the engine's own.
     ErrorCode,
-    /// At most so many of these.
+    /// An array of values of this shape, and its most items.
     List(&'static Shape, usize),
-    /// At most so many texts of 1 to 200 characters, by name.
+    /// An object of at most this many texts of 1 to 200 characters.
     Texts(usize),
     /// A closed object.
     Object(&'static [Member]),

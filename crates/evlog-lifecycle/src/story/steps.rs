@@ -14,7 +14,7 @@ use super::retry::ExitClass;
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// How many steps, or nodes, a node has at most: copying so many costs about as much as changing one step.
+/// How many steps, or nodes, a node has at most: copying that many costs about as much as changing one step.
 const FANOUT: usize = 32;
 
 /// What became of a gate.

@@ -39,7 +39,7 @@ pub(super) struct Others<'g> {
     paths: BTreeMap<&'g str, &'g str>,
     /// What the plan lets other stages leave, and the stage.
     patterns: Vec<(&'g Pattern, &'g str)>,
-    /// What the plan's registry binds to whoever is no stage of the plan.
+    /// What the plan's registry binds to owners that are not stages of the plan.
     elsewhere: &'g [BoundElsewhere],
 }
 

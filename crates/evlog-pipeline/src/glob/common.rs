@@ -203,7 +203,7 @@ mod tests {
         one.search(other, &mut Steps::new(u64::MAX)).unwrap()
     }
 
-    /// All texts of at most so many of the pieces.
+    /// All texts of at most `most` of the pieces.
     fn texts(pieces: &[&str], most: usize, between: &str) -> Vec<String> {
         let mut all: Vec<String> = pieces.iter().map(|piece| (*piece).to_owned()).collect();
         let mut longest = all.clone();

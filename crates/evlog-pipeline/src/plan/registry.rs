@@ -80,11 +80,11 @@ pub struct Binding {
 /// Whose files a registry binds.
 #[derive(Clone, Copy, Debug)]
 pub enum Scope<'d> {
-    /// Those of the stages of a pipeline.
+    /// Files of the stages of this pipeline.
     Pipeline(&'d Definition),
-    /// Those of a pipeline that is not known: its stages are taken as they are named.
+    /// Files of the stages of an unknown pipeline: any stage name is accepted.
     AnyPipeline,
-    /// Those of a workspace, which no run leaves.
+    /// Files of a workspace, which no run produces.
     Workspace,
 }
 
@@ -199,7 +199,7 @@ fn registry(file: &Path, scope: Scope<'_>, problems: &mut Problems) -> Option<Re
     }
 }
 
-/// Holds the file against the schema of registries; every error is told where it is.
+/// Checks the file against the schema of registries, and reports every error with its place.
 fn check_shape(value: &Value, problems: &mut Problems) {
     static COMPILED: LazyLock<Schema> = LazyLock::new(|| {
         let schema = parse(SCHEMA.as_bytes()).map_err(|error| error.to_string());

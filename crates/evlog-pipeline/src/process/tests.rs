@@ -83,7 +83,7 @@ fn is_gone(pid: Pid) -> bool {
 }
 
 #[test]
-fn the_exit_status_and_a_foreign_signal_are_told_apart() {
+fn the_exit_status_and_a_foreign_signal_are_distinguished() {
     let room = Room::new();
     assert_eq!(room.run("exit 0", None).unwrap(), Ended::Exited(0));
     assert_eq!(room.run("exit 3", Some(Duration::from_secs(30))).unwrap(), Ended::Exited(3));
@@ -214,7 +214,7 @@ fn g26_a_stage_has_no_terminal_to_ask_at() {
 }
 
 #[test]
-fn g27_whoever_ends_the_guard_ends_the_stage_and_that_is_no_success() {
+fn g27_ending_the_guard_ends_the_stage_and_that_is_no_success() {
     let room = Room::new();
     let end = room.start(&["sh", "-c", "kill -9 $PPID; exit 0"], None).unwrap();
     assert_eq!(end.ended, Ended::Unguarded);

@@ -1,7 +1,7 @@
-//! What lies in the bundle of a run that was left, stage by stage (pipeline.md 5.4).
+//! What the bundle of an interrupted run holds, stage by stage (pipeline.md 5.4).
 //!
-//! Does: hold the files of every enabled stage against what the log recorded of them: their digests, in the intent to
-//! promote them. Does not: say what follows; that is the contract's command `reconcile`.
+//! Does: compare the files of every enabled stage with the digests that the log recorded in the intent to promote them.
+//! Does not: decide what follows; the contract's command `reconcile` does.
 //!
 //! Invariants:
 //! - Only reads.
@@ -37,7 +37,7 @@ fn outputs(bundle: &Tree, known: &State, stage: &Stage, meter: &Meter<'_>) -> Ou
     let published = outcome.is_some_and(|outcome| outcome.status != StageStatus::Skipped && !outcome.is_fatal());
     match known.intended(&stage.id) {
         Some(artifacts) if published || outcome.is_none() => look(bundle, artifacts, meter),
-        // It published nothing, and it may be that nobody recorded what it published.
+        // It succeeded, and no artifact of it is recorded: it published none, or the program that ran it recorded none.
         None if published => look(bundle, &[], meter),
         Some(artifacts) => match look(bundle, artifacts, meter) {
             // Nothing was to be promoted: nothing is there.
@@ -64,7 +64,7 @@ fn has_foreign(bundle: &Tree, known: &State, stage: &Stage) -> bool {
     foreign.any(|path| stage.patterns.iter().any(|pattern| pattern.glob.matches(path)))
 }
 
-/// Whether files are what an intent says of them. None of none is all of them.
+/// Whether files have the length and digest of an intent. An intent without files is fulfilled.
 fn look(bundle: &Tree, artifacts: &[Artifact], meter: &Meter<'_>) -> Outputs {
     let mut missing = 0;
     for artifact in artifacts {

@@ -1,8 +1,8 @@
-//! What a stage's processes left, in sentences for people: no more than is known.
+//! Messages about processes that a stage left. They say only what is known.
 
 use crate::process::{End, Lost, LostGuard};
 
-/// A sentence for each thing that a person should know.
+/// One message for each thing that a person should know.
 pub(super) fn left_behind(end: &End) -> Vec<String> {
     let mut messages = Vec::new();
     if end.left > 0 {
@@ -15,7 +15,7 @@ pub(super) fn left_behind(end: &End) -> Vec<String> {
         messages.extend(of_lost(lost));
     }
     if end.is_held {
-        // Only where everything of the stage was seen and ended it is known to be another's.
+        // Only if every process of the stage was found and ended, it must be another process.
         let is_seen = end.guard_lost.is_none() && end.stubborn == 0;
         let whose = if is_seen { "a process that is not the stage's" } else { "some process" };
         messages.push(format!("{whose} holds its output; the rest of that is lost"));
@@ -23,8 +23,8 @@ pub(super) fn left_behind(end: &End) -> Vec<String> {
     messages
 }
 
-/// Without a guard the processes of a stage are found by what they came from, as long as the guard is there, and by the
-/// mark in their environment.
+/// If the guard does not work, the processes of a stage are found as descendants of the guard, while it exists, and by
+/// the mark in their environment.
 fn of_lost(lost: &Lost) -> Vec<String> {
     let (found, left) = (lost.below.found + lost.marked.found, lost.below.left.max(lost.marked.left));
     let ended = processes(found);

@@ -1,15 +1,14 @@
-//! A run that was left in progress, taken up (pipeline.md 5.4): what was begun is settled by what was recorded, then the
-//! run goes on.
+//! Resumes a run that was interrupted (pipeline.md 5.4): settles what had begun by what was recorded, then goes on.
 //!
-//! Does: in this order end processes that were left, record locks that were set aside, project anew, finish a promotion
-//! whose intent is committed, clear staging, measure output, look at every stage's files, report that to the contract,
-//! and run what is pending. Does not: judge; what follows from findings is the contract's.
+//! Does, in this order: end processes that were left, record locks that were set aside, project again, finish a promotion
+//! whose intent is committed, clear staging, measure output, examine every stage's files, report the findings to the
+//! contract, and run the pending stages. Does not: judge; the contract decides what follows from findings.
 //!
 //! Invariants:
 //! - Nothing is promoted that no committed intent names with its digest (`docs/adr/0009`).
 //! - Nothing that was promoted is removed.
 //! - A stage that has an outcome does not run again.
-//! - Doing it again, after an end at any step of it, leads to the same.
+//! - If it is interrupted at any step and repeated, the result is the same.
 
 use super::{Options, RunError, RunReport, Runner, Session, findings, hex, same};
 use crate::custody::{Custody, sync_parents};
@@ -28,8 +27,8 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// Takes up a run that was left, with the plan that it was created with, and brings it to its end. One that has ended
-/// while its files were not complete is completed; one that is complete is refused.
+/// Resumes an interrupted run with the plan that it was created with, and brings it to its end. A run that has ended with
+/// incomplete files is completed; a run that is complete is refused.
 pub fn resume(
     plan: &Plan,
     session: Session<'_>,
@@ -67,7 +66,7 @@ pub fn stale_locks(view: &mut View, run: &str) -> Result<BTreeSet<String>, RunEr
     }
 }
 
-/// Whether a run could be taken up; the error says why not.
+/// Whether a run could be resumed; the error says why not.
 pub fn is_in_progress(view: &mut View, run: &str) -> Result<(), RunError> {
     match left(view, run)?.ended_as() {
         Some(status) => Err(RunError::Ended { run: run.to_owned(), status }),
@@ -131,7 +130,7 @@ impl Runner<'_> {
         self.must("reconcile", findings)?;
         self.project(Duration::ZERO)?;
         let state = left(self.session.view, &self.run)?;
-        // What was run here was not taken over, so nothing behind it is.
+        // A stage that ran here was not reused, so no later stage is.
         let ran = |stage: &Stage| state.outcome(&stage.id).is_some() && state.taken_from(&stage.id).is_none();
         if plan.enabled().any(ran) {
             self.baseline = None;
@@ -151,7 +150,7 @@ impl Runner<'_> {
         self.plan.enabled().map(one).sum()
     }
 
-    /// The bundle is there, or nothing of it could be missed yet: then it is made.
+    /// Opens the bundle. If it is missing and no stage has begun, it is made.
     fn enter_bundle(&mut self, state: &State) -> Result<(), RunError> {
         if !self.claim.runs().has(&self.run) && state.has_any_begun() {
             return Err(RunError::NoBundle { run: self.run.clone(), path: self.bundle.clone() });
@@ -161,22 +160,22 @@ impl Runner<'_> {
     }
 
     /// Brings a stage without an outcome as far as what it left allows: its promotion, if that was intended, and the
-    /// record of its output. A failure of storage is told, and found again when the files are looked at.
+    /// record of its output. A failure of storage is reported here, and found again when the files are compared.
     fn settle(&mut self, known: &State, stage: &Stage, meter: &Meter<'_>) -> Result<(), RunError> {
         let finished = self.finish_promotion(known, stage, meter);
-        // What could not be read to its end is not promoted, and staging is cleared after this.
+        // An artifact that could not be read completely is not promoted, and staging is cleared after this.
         self.go_on(&stage.id, false)?;
         match finished {
             Ok(0) => {}
             Ok(artifacts) => self.watcher.report(Progress::PromotionFinished { stage: &stage.id, artifacts }),
             Err(error) => self.watcher.report(Progress::StageNote { stage: &stage.id, message: &error.to_string() }),
         }
-        // What stands in the place of an output that nobody has begun to write is not evlog's.
+        // A file in the place of an output that no stage has begun to write is not evlog's.
         if known.attempts(&stage.id) == 0 { Ok(()) } else { self.settle_output(known, stage, meter) }
     }
 
-    /// Records the output of a stage that had begun, which its next attempt goes on with. What is not recorded yet could
-    /// have been written by the stage itself, and is made to say so.
+    /// Records the output of a stage that had begun; its next attempt appends to it. The stage itself may have written the
+    /// bytes that are not recorded yet, so a line before them says that.
     fn settle_output(&mut self, known: &State, stage: &Stage, meter: &Meter<'_>) -> Result<(), RunError> {
         let path = paths::captured(&stage.id);
         if self.home()?.file(&path).is_err() {

@@ -1,12 +1,12 @@
-//! A run that retries another one, which has ended: what it may take over of it, stage by stage.
+//! A run that retries another one, which has ended: what it may reuse of it, stage by stage.
 //!
 //! Does: say whether a run can be retried, and of each stage whether what it published there can take the place of running
 //! it here, or why not. Does not: copy or record anything; that is `taken.rs`.
 //!
 //! Invariants:
 //! - The run that is retried is only read: its events in the log, and its bundle.
-//! - What is taken over is a prefix of the stages, for a stage may read whatever stands in the bundle.
-//! - A run that was left is taken up with the run that its manifest says it retries.
+//! - The reused stages are the first ones without a gap, because a stage may read anything in the bundle.
+//! - A resumed run retries the run that its manifest names.
 
 use super::resume::left;
 use super::{Retry, RunError, same};
@@ -41,13 +41,13 @@ pub(super) struct Baseline {
     from: Option<String>,
 }
 
-/// What can be taken over of a stage.
+/// What can be reused of a stage.
 pub(super) struct Offer {
     /// Seq of the stage's outcome.
     pub(super) seq: u64,
     /// What it published.
     pub(super) artifacts: Vec<Artifact>,
-    /// What it told of its substages, in the order in which it did.
+    /// The outcomes of its substages, in the order in which it reported them.
     pub(super) substages: Vec<Told>,
 }
 
@@ -59,7 +59,7 @@ impl Baseline {
         Ok(Baseline { bundle: runs.join(&run), run, state, from })
     }
 
-    /// What can be taken over of a stage, when all before it was; else a sentence that says what was expected and found.
+    /// What can be reused of a stage if all earlier ones were reused; else a message with what was expected and found.
     pub(super) fn offer(
         &self,
         plan: &Plan,
@@ -108,7 +108,7 @@ impl Baseline {
         Err(format!("expected the stages before it that run `{}` had: {expected}; found {found}", self.run))
     }
 
-    /// It is started in the same way.
+    /// It would be started in the same way.
     fn same_start(&self, plan: &Plan, stage: &Stage, secrets: &Secrets) -> Result<(), String> {
         let pinned = same::pinned(&self.state);
         let digests = pinned.and_then(|pinned| pinned.get("stages"));
@@ -131,7 +131,7 @@ impl Baseline {
         }
     }
 
-    /// It would read what it read.
+    /// Its inputs have the recorded content.
     fn same_inputs(&self, stage: &Stage, inputs: &[Found], secrets: &Secrets) -> Result<(), String> {
         let mut expected = self.state.inputs(&stage.id);
         let mut found: Vec<Value> = inputs.iter().map(|input| input.to_value(&secrets.mask(&input.path))).collect();
@@ -158,7 +158,7 @@ impl Baseline {
         own
     }
 
-    /// All of its substages succeeded, and this run knows nothing else of them, from an attempt that was left.
+    /// All of its substages succeeded, and no interrupted attempt of this run has recorded another outcome for them.
     fn same_substages(&self, stage: &str, substages: &[&Outcome], recorded: &[Outcome]) -> Result<(), String> {
         let own = |told: &&Outcome| is_substage(&told.stage) && root_of(&told.stage) == stage;
         let failed = substages.iter().copied().find(|told| told.status != StageStatus::Success);
@@ -177,7 +177,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// What is known of an input's content.
+/// An input's recorded content, for messages.
 fn content(input: &Value) -> String {
     match input["blake3"].as_str() {
         Some(digest) => format!("{} bytes with BLAKE3 {digest}", input["bytes"]),
@@ -185,7 +185,7 @@ fn content(input: &Value) -> String {
     }
 }
 
-/// As the stage told it, were it run.
+/// The outcome as the stage would report it if it ran.
 fn told(outcome: &Outcome) -> Told {
     let Outcome { stage, status, fail_mode, reason_code } = outcome.clone();
     Told { line: 0, stage, status, fail_mode: Some(fail_mode), reason_code }

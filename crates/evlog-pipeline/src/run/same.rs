@@ -4,7 +4,7 @@
 //! of its keys and its place on the disk do not count. Runs that were created without one are compared by what the log
 //! holds of the configuration.
 //!
-//! Invariant: of a plan that is another one every difference that the log can tell is named.
+//! Invariant: if the plan differs, every difference that can be seen from the log is named.
 
 use super::{Retry, hex};
 use crate::plan::{Input, Plan, Stage};
@@ -36,7 +36,7 @@ pub(super) fn manifest(plan: &Plan, retry: Option<&Retry>, secrets: &Secrets) ->
     manifest
 }
 
-/// BLAKE3 of what the plan says, without the values of secrets: somebody with the digest could find a short one by trying.
+/// BLAKE3 of what the plan says, without the values of secrets: a short value could be found from the digest by trying.
 pub(super) fn plan_digest(plan: &Plan, secrets: &Secrets) -> String {
     let mut said = secrets.mask_value(&plan.said);
     for (pointer, texts) in &plan.read {
@@ -49,8 +49,8 @@ pub(super) fn plan_digest(plan: &Plan, secrets: &Secrets) -> String {
     hex(*blake3::hash(&canonical(&said)).as_bytes())
 }
 
-/// BLAKE3 of what starts a stage, likewise: its command, its environment as the plan says it, its inputs as it declares them. What
-/// is asked of its files is not part of it: that is asked again.
+/// BLAKE3 of what starts a stage, likewise: its command, its environment as the plan says it, its inputs as it declares them. Requirements
+/// on its files are not part of it: the publish gate checks them again.
 pub(super) fn start_digest(stage: &Stage, secrets: &Secrets) -> String {
     let input = |input: &Input| {
         let path = format!("{}{}", input.above, input.glob.as_str());

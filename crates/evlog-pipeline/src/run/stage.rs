@@ -34,7 +34,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The contract id of the file in which a stage tells its substages' outcomes, for reports.
+/// Contract id and version, for reports, of the file in which a stage reports its substages' outcomes.
 const OUTCOMES_CONTRACT: (&str, &str) = ("stage_outcomes", "0.1.0");
 
 /// Where a stage works.
@@ -43,7 +43,7 @@ pub(super) struct Room {
     staging: PathBuf,
     /// The same, below the bundle.
     pub(super) staging_path: String,
-    /// Where it tells its substages' outcomes.
+    /// The file for its substages' outcomes.
     outcomes: PathBuf,
     /// The same, below the bundle.
     outcomes_path: String,
@@ -107,7 +107,7 @@ impl Room {
 }
 
 impl Runner<'_> {
-    /// Runs one stage, or takes it over, and records its outcome.
+    /// Runs or reuses one stage, and records its outcome.
     pub(super) fn stage(&mut self, stage: &Stage) -> Result<(), RunError> {
         let began = Instant::now();
         descriptors::check().map_err(RunError::Descriptors)?;
@@ -255,7 +255,7 @@ impl Runner<'_> {
         if outcome.is_fatal() { Ok(outcome) } else { self.publish(stage, outcome) }
     }
 
-    /// Fails a stage closed whose word on its substages cannot be taken.
+    /// Fails a stage closed because the outcomes that it reported for its substages are not valid.
     pub(super) fn fail_told(&mut self, stage: &Stage, room: &Room, found: Vec<Finding>) -> Result<Outcome, RunError> {
         let (id, version) = OUTCOMES_CONTRACT;
         let findings = found.into_iter().map(|finding| self.secrets.mask_finding(finding)).collect();
@@ -351,15 +351,15 @@ impl Runner<'_> {
         inherited.chain(added).chain(own.map(|(name, value)| (name.into(), value))).collect()
     }
 
-    /// Records what the stage told of its substages, in its order. What the contract refuses is a finding, and so is what
-    /// must not be recorded, be it as a refusal. A run that is to be ended at once waits for none of them.
+    /// Records the outcomes that the stage reported for its substages, in its order. An outcome that the contract refuses is
+    /// a finding, and so is one that must not be recorded, not even as a refusal. An urgent interrupt stops this.
     pub(super) fn record_substages(&mut self, stage: &str, substages: &[Told]) -> Result<Vec<Finding>, RunError> {
         let mut findings = Vec::new();
         for told in substages {
             self.go_on(stage, true)?;
             let is_secret = |text: &str| self.secrets.are_in(text.as_bytes());
             if is_secret(&told.stage) || told.reason_code.as_deref().is_some_and(is_secret) {
-                let message = "the value of a secret is told as the name of a substage or as a reason code";
+                let message = "the name of a substage or a reason code contains the value of a secret";
                 findings.push(Finding::coded("secret_in_outcome", message).on_line(told.line));
                 continue;
             }
@@ -377,7 +377,7 @@ impl Runner<'_> {
         Ok(findings)
     }
 
-    /// Why a reason code that the stage gave itself cannot be taken.
+    /// Why a reason code that the stage reported itself is not valid.
     fn disbelief(&self, stage: &Stage, ended: Option<Ended>, code: &str) -> Option<String> {
         if ended == Some(Ended::Exited(0)) {
             return Some(format!("the stage named the reason code `{code}` and then exited with 0"));
@@ -466,7 +466,7 @@ impl Runner<'_> {
         if let Some(message) = unexpected(&gate.unexpected(&artifacts)) {
             self.note(stage, &message);
         }
-        // Without it, whoever finds the artifacts promoted and no outcome would take the stage for a success.
+        // Without it, a resumed run that finds the artifacts promoted and no outcome would record a success.
         if outcome.status != StageStatus::Success {
             self.must("judge", outcome.to_value())?;
         }

@@ -1,12 +1,12 @@
-//! A stage that is taken over from the run that this one retries: copying stands in the place of its process.
+//! A stage that is reused from the run that this one retries: its files are copied, and no process runs.
 //!
-//! Does: ask what can be taken over, copy it into staging, record where it is from, and send it through the publish gate as
-//! if the stage had just made it. Does not: decide what may be taken over; that is `retry.rs`.
+//! Does: copy the files of a stage that can be reused into staging, record where they are from, and pass them through the
+//! publish gate as if the stage had just made them. Does not: decide what can be reused; that is `retry.rs`.
 //!
 //! Invariants:
 //! - Files are copied and never linked: bundles do not depend on each other.
-//! - `pipeline.taken_over` is committed when the copies are whole, so an attempt that has it has run no process.
-//! - What is not the file that was recorded there is not taken over: then the stage runs, and all stages after it.
+//! - `pipeline.taken_over` is committed when all copies are complete, so an attempt with this event has run no process.
+//! - If a file is not the one that was recorded there, the stage is not reused: it runs, and so do all later ones.
 
 use super::Runner;
 use super::retry::Offer;
@@ -25,18 +25,18 @@ use serde_json::json;
 use std::fs::File;
 use std::io::{self, Read, Write};
 
-/// What a copy comes to.
+/// The result of copying one file.
 #[derive(Debug, PartialEq, Eq)]
 enum Copied {
-    /// The file is there.
+    /// The file was copied completely.
     Whole,
-    /// What stood there is not what was recorded, as this sentence says.
+    /// The file there is not the recorded one; a message says why.
     Other(String),
 }
 
 impl Runner<'_> {
-    /// What is taken over of a stage that is about to begin. Of the first one that cannot be, those who watch are told why;
-    /// it runs, and all after it.
+    /// What can be reused of a stage that is about to begin. For the first stage that cannot be reused, the reason is
+    /// reported; it runs, and so do all later ones.
     pub(super) fn offer(&mut self, stage: &Stage, inputs: &[Found]) -> Option<Offer> {
         let offer = self.baseline.as_ref()?.offer(self.plan, stage, inputs, &self.secrets, &self.outcomes);
         offer.map_err(|why| self.run_from_here(stage, &why)).ok()
@@ -47,7 +47,7 @@ impl Runner<'_> {
         self.note(stage, &format!("runs, and so does what comes after it: {why}"));
     }
 
-    /// Takes a stage over, up to its outcome, which is returned and not yet recorded; or runs it after all.
+    /// Reuses a stage, or runs it if that fails. The outcome is returned, and not recorded yet.
     pub(super) fn attempt_taking_over(
         &mut self,
         stage: &Stage,
@@ -82,12 +82,12 @@ impl Runner<'_> {
         Ok(outcome)
     }
 
-    /// Copies what the stage published into its staging directory. A sentence when that is no longer what it was.
+    /// Copies the published files of the stage into its staging directory. Returns a message if they have changed.
     fn copy(&mut self, stage: &Stage, room: &Room, offer: &Offer) -> Result<Option<String>, Stop> {
         let Some(baseline) = &self.baseline else { unreachable!("what is offered is offered by a run") };
         self.watcher.report(Progress::TakingOver { stage: &stage.id, from: &baseline.run });
         let tell = self.reading(Some(&stage.id));
-        // Each is read there, and here again.
+        // Each file is read there, and its copy is read here.
         let meter = Meter::new(offer.artifacts.iter().map(|artifact| 2 * artifact.bytes).sum(), &tell);
         let staging = self.home()?.within_named(&room.staging_path)?;
         for artifact in &offer.artifacts {
@@ -146,7 +146,7 @@ fn copy(
         return Ok(Copied::Other(described(found.0, found.1)));
     }
     target.set_permissions(permissions).map_err(at("write", to))?;
-    // The copy is what will be promoted: what counts is what stands there.
+    // The copy will be promoted, so its content counts.
     if measure_below(tree, path, meter)? != found {
         return Err(at("copy to", to)(io::Error::other("expected the bytes that were written, found others")));
     }

@@ -25,7 +25,7 @@ type Begin<'b> =
 /// What a run left.
 struct Left {
     result: Result<RunReport, RunError>,
-    /// What was told, a line each.
+    /// What was reported, a line each.
     told: Vec<String>,
     /// What the log projects, by path.
     projected: BTreeMap<String, Vec<u8>>,

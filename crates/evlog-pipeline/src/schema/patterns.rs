@@ -174,7 +174,7 @@ impl Effort {
         }
     }
 
-    /// With so many tries for each match.
+    /// If each match may take `tries` tries.
     pub(super) fn with_tries(self, tries: u64) -> u64 {
         self.passes.saturating_add(self.between_tries.saturating_mul(tries.saturating_add(1)))
     }

@@ -33,7 +33,7 @@ pub(super) struct Work {
 impl Work {
     pub(super) const ENDLESS: Work = Work { steps: u64::MAX, effort: Effort::ENDLESS };
 
-    /// Of so many steps, and no matching.
+    /// `steps` steps, and no matching.
     fn steps(steps: u64) -> Work {
         Work { steps, effort: Effort::default() }
     }

@@ -26,7 +26,7 @@ pub(super) fn definition(text: &str) -> Arc<Definition> {
     }
 }
 
-/// One run and what is told of it.
+/// One run and its events.
 #[derive(Clone)]
 pub(super) struct Play {
     pub(super) harness: Harness<Machine>,

@@ -133,7 +133,7 @@ fn a_fatal_substage_stops_what_has_not_begun_and_its_parent_can_only_fail_closed
     play.reject("PARENT_COUPLING", "telemetry S/fc/-");
     play.reject("PARENT_COUPLING", "telemetry F/ws/checkpoint_loss");
     play.reject("STAGE_BEGUN", "telemetry K/fc/blocked_by_upstream_failure");
-    // Other gates of the same stage are told as well.
+    // Other gates of the same stage are reported as well.
     play.take("telemetry.clock_sync F/fc/clock_offset_exceeded");
     play.take("telemetry F/fc/raw_xml_unavailable");
     let outcomes = play.outcomes();

@@ -26,7 +26,7 @@ use serde_json::{Value, json};
 
 pub(super) const RUN: &str = "11111111-1111-4111-8111-111111111111";
 
-/// One run and what is told of it.
+/// One run and its events.
 #[derive(Clone)]
 pub(super) struct Play {
     pub(super) harness: Harness<Pipeline>,

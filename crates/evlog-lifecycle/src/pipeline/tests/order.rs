@@ -28,7 +28,7 @@ fn the_built_in_stages_stand_in_canonical_order_with_their_defaults() {
 
 #[test]
 fn outcomes_are_listed_in_pipeline_order_whatever_the_order_of_events() {
-    // P-20, check 8: told backwards, listed forwards.
+    // P-20, check 8: reported backwards, listed forwards.
     let mut play = Play::purple();
     play.take_all(&["telemetry S/fc/-", "runner.preflight S/fc/-", "runner S/fc/-", "lab_provider S/fc/-"]);
     let expected = ["lab_provider S/fc/-", "runner S/fc/-", "runner.preflight S/fc/-", "telemetry S/fc/-"];

@@ -250,7 +250,7 @@ fn findings_are_of_every_enabled_stage() {
     let mut twice = findings("none", "none", "none");
     twice["found"][1]["stage"] = "first".into();
     play.refuse("FINDINGS_INCOMPLETE", "reconcile", twice);
-    // The order in which they are told does not matter.
+    // The order in which they are reported does not matter.
     let mut told = findings("valid", "none", "none");
     told["found"].as_array_mut().expect("a list").reverse();
     play.accept("reconcile", told);

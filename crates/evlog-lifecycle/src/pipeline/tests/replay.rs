@@ -1,4 +1,4 @@
-//! Histories that the contract forbids: each is made by changing a true one, and told with what was expected and found.
+//! Histories that the contract forbids: each is made by changing a valid one, and reported with what was expected and found.
 
 use super::{Play, RUN, tuple};
 use crate::pipeline::Pipeline;

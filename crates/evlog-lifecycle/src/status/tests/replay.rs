@@ -86,7 +86,7 @@ fn a_second_creation_is_found() {
     check_found(&events, 2, "status.created");
 }
 
-/// Check 14: every transition, told to come from every other status.
+/// Check 14: every transition, changed to come from every other status.
 #[test]
 fn a_transition_from_a_status_that_the_run_does_not_have_is_found() {
     for (at, from, to) in [

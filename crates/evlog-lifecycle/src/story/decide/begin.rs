@@ -179,7 +179,7 @@ fn says_nothing_new(state: &State, request: &Transition) -> bool {
         && same(request.output.as_deref(), run.output.as_deref())
 }
 
-/// The event of a reported phase; a failure has an error, whoever reports it.
+/// The event of a reported phase; a failure has an error, decided or reported.
 fn reported(turn: &Turn<'_>, to: Phase, request: &Transition) -> Moved {
     let usual = turn.run_to(to, MoveCause::Requested);
     let reason = request.reason.clone().map_or(usual.reason.clone(), Cow::Owned);

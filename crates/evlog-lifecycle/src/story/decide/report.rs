@@ -186,7 +186,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Whoever began the attempt may report on it, and nobody else who says who he is.
+    /// Refuses a report from a named worker other than the one that began the attempt (S-47).
     fn fence(&self, number: usize, report: &Report) -> Result<(), Breach> {
         let state = self.step(number);
         match (&state.worker, &report.worker) {
@@ -405,7 +405,7 @@ impl Turn<'_> {
     }
 }
 
-/// What to tell people of an attempt that told nothing.
+/// The message of an attempt that was reported without one.
 fn usual_message(end: &End<'_>) -> String {
     match (end.timed_out, end.code) {
         (true, _) => "The attempt ran out of time".to_owned(),

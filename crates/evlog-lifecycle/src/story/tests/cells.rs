@@ -77,7 +77,7 @@ fn path(from: Option<Phase>, after_running: bool) -> Vec<Phase> {
     }
 }
 
-/// An observed run in a phase. Its main step has failed, so that it may be `Compensated`, unless told otherwise.
+/// An observed run in a phase. Its main step has failed, so that it may be `Compensated`, unless the case says otherwise.
 fn run_at(from: Option<Phase>, after_running: bool, compensable: bool) -> Harness<Story> {
     let mut harness = watched(json!({"steps": [{"name": "main"}], "compensations": [{"name": "undo"}]}));
     if compensable || from == Some(Phase::Compensated) {

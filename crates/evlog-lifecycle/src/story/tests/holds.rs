@@ -37,7 +37,7 @@ fn a_gate_can_be_decided_before_its_turn() {
 
 #[test]
 fn gates_and_waits_end_as_their_timeout_says() {
-    // S-28, S-29: exactly at the limit; `fail` unless told otherwise.
+    // S-28, S-29: exactly at the limit; `fail` unless `onTimeout` says otherwise.
     for kind in ["gate", "wait"] {
         for (on_timeout, expected) in [
             (json!({}), "Timeout"),

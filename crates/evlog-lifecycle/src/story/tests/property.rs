@@ -145,7 +145,7 @@ fn check_replay(harness: &Harness<Story>) {
     assert_eq!(&super::replay::replayed(harness).expect("folds"), live);
 }
 
-/// The projection is a function of the events, whoever makes it.
+/// The projection depends only on the events.
 fn check_projection(harness: &Harness<Story>) {
     let events = harness.facts(RUN);
     let once = bundle(&harness.contract, &events).expect("projects");

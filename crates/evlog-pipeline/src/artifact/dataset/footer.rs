@@ -38,7 +38,7 @@ pub(super) struct Leaf {
     pub(super) shape: Shape,
 }
 
-/// What of a column no name and no type says.
+/// Properties of a column that neither its name nor its type shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Shape {
     /// How long its values are, of a fixed length.

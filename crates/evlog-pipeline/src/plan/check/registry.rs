@@ -184,7 +184,7 @@ impl Named {
         }
     }
 
-    /// What is bound to whoever is no stage of the plan.
+    /// What is bound to owners that are not stages of the plan.
     pub(super) fn elsewhere(&self, is_stage: &dyn Fn(&str) -> bool) -> Vec<BoundElsewhere> {
         let others = self.registry.bindings.iter().filter(|binding| !is_stage(&binding.owner));
         let one = |binding: &Binding| BoundElsewhere {

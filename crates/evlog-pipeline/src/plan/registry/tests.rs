@@ -103,7 +103,7 @@ fn refuses(rows: Vec<Row<'_>>) {
         let error = room.load(&registry).map(|_| ()).expect_err(&format!("{rule}: {registry}"));
         let found = error.problems.iter().any(|found| found.pointer == pointer && found.message.contains(message));
         assert!(found, "{rule}: expected {pointer} {message:?}, found:\n{error}");
-        assert_eq!(error.problems.len(), 1, "{rule}: one mistake is told once:\n{error}");
+        assert_eq!(error.problems.len(), 1, "{rule}: one mistake is reported once:\n{error}");
     }
 }
 
@@ -308,7 +308,7 @@ fn k09_modes_that_stand_where_they_may_not_are_refused() {
     let of_stage = room.load(&edited(&bound_alone("made/new/_schema.json", "parquet_dataset_v1", "make"))).unwrap();
     let mode = &of_stage.contracts["new"].artifact.as_ref().unwrap().mode;
     assert!(matches!(mode, ArtifactMode::ParquetDataset(_)));
-    // Two rules that one binding breaks are told both.
+    // If one binding breaks two rules, both are reported.
     let breaks = |edits: &[(&str, Value)], expected: [(&str, &str); 2]| {
         let error = room.load(&edited(edits)).unwrap_err();
         for (pointer, message) in expected {

@@ -1,4 +1,4 @@
-//! Plans with a registry: what it makes of their stages, and what of a plan cannot stand beside it.
+//! Plans with a registry: what it makes of their stages, and which parts of a plan conflict with it.
 
 use super::*;
 use serde_json::json;

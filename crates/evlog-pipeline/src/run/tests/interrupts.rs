@@ -55,7 +55,7 @@ fn asked_twice_the_running_stage_is_ended_with_its_group_and_has_no_outcome() {
     assert_eq!((&stages[0]["state"], &stages[1]["state"]), (&json!("running"), &json!("pending")));
 }
 
-/// Asks twice as soon as it is told that files of this stage, or of the run as a whole, are read.
+/// Asks twice as soon as it is reported that files of this stage, or of the run as a whole, are read.
 pub(super) fn interrupted_while_reading(room: &Room, of: Option<&str>, begin: &Begin<'_>) -> Left {
     room.with(&|plan, session, claim, options, progress| {
         let mut tell = |told: Progress<'_>| {

@@ -324,7 +324,7 @@ fn t23_what_is_taken_over_must_fulfil_what_the_plan_asks_now() {
     assert!(!room.bundle("rows").exists());
     let stage = &room.json("run.json")["stages"][0];
     assert_eq!((&stage["state"], &stage["taken_from"]["run"]), (&json!("failed"), &json!(BEFORE)));
-    // A substage that the pipeline does not know any more fails the stage as if it told it now.
+    // A substage that the pipeline does not know any more fails the stage as if the stage had just reported it.
     let room = mended();
     let fewer = three().replace("two.part\"\ncode", "two.other\"\ncode");
     assert_eq!(room.retry(&fewer, None).result.unwrap().status, RunStatus::Success, "substages are an open list");

@@ -129,7 +129,7 @@ fn go_as(id: &str, room: &Path, steps: &Steps) -> Result<RunReport, RunError> {
     done
 }
 
-/// Not a claim: a process of the others, when it is told to be one.
+/// Not a claim: a process of the other tests, when it is started as one.
 #[test]
 fn a_process_that_ends_before_a_step_when_it_is_told_to() {
     let Ok(told) = std::env::var(CHILD) else { return };
