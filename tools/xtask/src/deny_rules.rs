@@ -4,6 +4,7 @@
 //! The licences stand a second time in the supply-chain example, which needs cargo only; the two lists are compared.
 
 use crate::finding::Finding;
+use crate::manifest::{parse, texts};
 use crate::repository::Repository;
 use std::collections::BTreeSet;
 use toml::{Table, Value};
@@ -55,16 +56,12 @@ pub(crate) fn rules(text: &str) -> Rules {
     let table = parse(text);
     let ban = |ban: &Value| {
         let name = ban.get("crate")?.as_str()?.to_owned();
-        Some(Ban { name, wrappers: ban.get("wrappers").map(texts).unwrap_or_default() })
+        Some(Ban { name, wrappers: set(ban.get("wrappers")) })
     };
     Rules {
-        licences: value(&table, "licenses.allow").map(texts).unwrap_or_default(),
+        licences: set(value(&table, "licenses.allow")),
         bans: items(&table, "bans.deny").iter().filter_map(ban).collect(),
     }
-}
-
-fn parse(text: &str) -> Table {
-    text.parse().unwrap_or_default()
 }
 
 fn value<'a>(table: &'a Table, path: &str) -> Option<&'a Value> {
@@ -76,8 +73,8 @@ fn items<'a>(table: &'a Table, path: &str) -> &'a [Value] {
     value(table, path).and_then(Value::as_array).map_or(&[], Vec::as_slice)
 }
 
-fn texts(list: &Value) -> BTreeSet<String> {
-    list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+fn set(list: Option<&Value>) -> BTreeSet<String> {
+    list.map(texts).unwrap_or_default().into_iter().collect()
 }
 
 fn written(value: &Value) -> String {
@@ -112,27 +109,42 @@ fn undecided(text: &str) -> Vec<Finding> {
             format!("the rule `{key}` is decided as {expected}, and the file says {found}; make the two equal");
         (found != *expected).then(|| Finding::new(DENY, 1, message))
     });
-    let odd_ban = |ban: &&Value| {
+    let outside = table.iter().filter(|(_, value)| !value.is_table());
+    let outside = outside
+        .map(|(key, _)| Finding::new(DENY, 1, format!("`{key}` stands in no section; move it into one, or remove it")));
+    unknown.chain(other).chain(outside).chain(odd_bans(&table)).collect()
+}
+
+/// Bans that this program cannot decide, and a list without any.
+fn odd_bans(table: &Table) -> Vec<Finding> {
+    let bans = items(table, "bans.deny");
+    if bans.is_empty() {
+        return vec![Finding::new(DENY, 1, "the list `bans.deny` is missing or empty; name what is banned")];
+    }
+    let has_members = |ban: &Value| {
         let keys: Vec<&str> = ban.as_table().into_iter().flat_map(Table::keys).map(String::as_str).collect();
-        !matches!(keys.as_slice(), ["crate"] | ["crate", "wrappers"])
+        matches!(keys.as_slice(), ["crate"] | ["crate", "wrappers"])
     };
-    let odd_bans = items(&table, "bans.deny").iter().filter(odd_ban).map(|ban| {
-        let message = format!(
-            "the ban of {} has other members than `crate` and `wrappers`; say it with these",
-            named(ban, "crate")
-        );
-        Finding::new(DENY, 1, message)
+    let odd = bans.iter().filter(|ban| !has_members(ban)).map(|ban| {
+        let ban = named(ban, "crate");
+        format!("the ban of {ban} has other members than `crate` and `wrappers`; say it with these")
     });
-    unknown.chain(other).chain(odd_bans).collect()
+    let is_name = |name: &str| {
+        let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+        !name.is_empty() && name.bytes().all(is_part)
+    };
+    let names = bans.iter().flat_map(|ban| {
+        let wrappers = ban.get("wrappers").and_then(Value::as_array).into_iter().flatten();
+        ban.get("crate").into_iter().chain(wrappers)
+    });
+    let unreadable = names.filter(|name| !name.as_str().is_some_and(is_name)).map(|name| {
+        format!("{} is no name of a package (a-z, 0-9, `_`, `-`), so the ban holds for none; correct it", written(name))
+    });
+    odd.chain(unreadable).map(|message| Finding::new(DENY, 1, message)).collect()
 }
 
 /// Known advisories that are taken without saying why, and since when.
 fn advisories_without_date(text: &str) -> Vec<Finding> {
-    let is_date = |word: &str| {
-        let digits = |part: &str, len: usize| part.len() == len && part.bytes().all(|byte| byte.is_ascii_digit());
-        let parts: Vec<&str> = word.trim_end_matches(':').split('-').collect();
-        matches!(parts.as_slice(), [year, month, day] if digits(year, 4) && digits(month, 2) && digits(day, 2))
-    };
     let undated = |advisory: &&Value| {
         let reason = advisory.get("reason").and_then(Value::as_str).unwrap_or_default();
         reason.split(' ').count() < 4 || !reason.split(' ').next().is_some_and(is_date)
@@ -144,6 +156,17 @@ fn advisories_without_date(text: &str) -> Vec<Finding> {
         Finding::new(DENY, 1, message)
     };
     items(&table, "advisories.ignore").iter().filter(undated).map(finding).collect()
+}
+
+/// Whether a word is a date of the calendar, a colon behind it or not. Every month may have 31 days.
+fn is_date(word: &str) -> bool {
+    let part =
+        |part: &str, len: usize| part.parse::<u32>().ok().filter(|_| part.len() == len && !part.starts_with('+'));
+    let parts: Vec<&str> = word.trim_end_matches(':').split('-').collect();
+    let [year, month, day] = parts.as_slice() else { return false };
+    part(year, 4).is_some()
+        && part(month, 2).is_some_and(|month| (1..=12).contains(&month))
+        && part(day, 2).is_some_and(|day| (1..=31).contains(&day))
 }
 
 /// Licences that only one of the two lists allows.
@@ -204,22 +227,27 @@ mod tests {
             ("wildcards = \"deny\"\n", "", "`bans.wildcards` is decided as \"deny\", and the file says nothing"),
             ("[sources]\n", "[sources]\nallow-git = [\"x\"]\n", "`sources.allow-git` is decided by cargo-deny alone"),
             ("{ crate = \"a\" }", "{ crate = \"a\", version = \"1\" }", "has other members than"),
+            ("[graph]\n", "yanked = \"deny\"\n[graph]\n", "`yanked` stands in no section"),
+            ("{ crate = \"a\" }", "{ crate = \"a@1.0\" }", "\"a@1.0\" is no name of a package"),
+            ("\"c\"", "\"C\"", "\"C\" is no name of a package"),
+            ("\"c\"", "1", "Integer(1) is no name of a package"),
+            ("{ crate = \"a\" }, { crate = \"b\", wrappers = [\"c\"] }", "", "`bans.deny` is missing or empty"),
         ];
         for (text, other, expected) in cases {
             let found = undecided(&RULES.replace(text, other));
             assert!(found.len() == 1 && found[0].message.contains(expected), "{expected}: {found:?}");
         }
-        assert_eq!(undecided("no TOML").len(), FIXED.len());
+        assert_eq!(undecided("no TOML").len(), FIXED.len() + 1, "and no bans");
     }
 
     #[test]
     fn an_advisory_that_is_taken_without_a_reason_and_a_date_is_found() {
         let found = |advisory: &str| advisories_without_date(&format!("[advisories]\nignore = [{advisory}]\n")).len();
         assert_eq!(found("{ id = \"X\", reason = \"2026-11-30: the bytes are pinned\" }"), 0);
-        for advisory in
-            ["\"X\"", "{ id = \"X\", reason = \"the bytes are pinned\" }", "{ id = \"X\", reason = \"2026-11-30\" }"]
-        {
-            assert_eq!(found(advisory), 1, "{advisory}");
+        assert_eq!(found("\"X\""), 1);
+        for date in ["2026-13-30:", "2026-00-30:", "2026-11-32:", "2026-11-00:", "2026-11-+3:", "26-11-30:", "now"] {
+            assert_eq!(found(&format!("{{ id = \"X\", reason = \"{date} the bytes are pinned\" }}")), 1, "{date}");
         }
+        assert_eq!(found("{ id = \"X\", reason = \"2026-11-30\" }"), 1);
     }
 }

@@ -26,14 +26,14 @@ fn compare(path: &str, lock: &str, manifest_of: &dyn Fn(&str) -> Option<Dependen
     let dir = path.trim_end_matches("/Cargo.lock");
     let stale = |(name, locked): (String, std::collections::BTreeSet<String>)| {
         let asked = manifest_of(&name)?.normal;
-        let told = |names: Vec<&String>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let quoted = |names: Vec<&String>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
         let missing: Vec<&String> = asked.difference(&locked).collect();
         let left: Vec<&String> = locked.difference(&asked).collect();
         let what = match (missing.is_empty(), left.is_empty()) {
             (true, true) => return None,
-            (false, true) => format!("does not lock {}", told(missing)),
-            (true, false) => format!("still locks {}", told(left)),
-            (false, false) => format!("does not lock {}, and still locks {}", told(missing), told(left)),
+            (false, true) => format!("does not lock {}", quoted(missing)),
+            (true, false) => format!("still locks {}", quoted(left)),
+            (false, false) => format!("does not lock {}, and still locks {}", quoted(missing), quoted(left)),
         };
         let advice = format!("for `{name}` it {what}; run `cargo update --workspace` in `{dir}`");
         Some(Finding::new(path, 1, advice))

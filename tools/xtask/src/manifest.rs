@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use toml::{Table, Value};
 
-fn parse(text: &str) -> Table {
+/// The tables of a text.
+pub(crate) fn parse(text: &str) -> Table {
     text.parse().unwrap_or_default()
 }
 
@@ -23,7 +24,8 @@ fn workspace_list(root_manifest: &str, key: &str) -> Vec<String> {
     parse(root_manifest).get("workspace").and_then(|workspace| workspace.get(key)).map(texts).unwrap_or_default()
 }
 
-fn texts(list: &Value) -> Vec<String> {
+/// The texts in a list.
+pub(crate) fn texts(list: &Value) -> Vec<String> {
     list.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
