@@ -8,6 +8,7 @@
 
 use crate::finding::Finding;
 use crate::repository::{Repository, SourceFile, extension_of};
+use crate::syntax;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -133,12 +134,7 @@ fn first_test_line(file: &SourceFile) -> usize {
 
 /// The line before which a module has no tests: where a test module begins whose text is here, not in a file of its own.
 fn inline_tests(text: &str) -> Option<usize> {
-    let lines: Vec<&str> = text.lines().map(str::trim).collect();
-    let begins = |at: &usize| {
-        let item = lines[at + 1..].iter().find(|line| !line.starts_with('#'));
-        lines[*at] == "#[cfg(test)]" && item.is_some_and(|item| item.starts_with("mod ") && item.ends_with('{'))
-    };
-    (0..lines.len()).find(begins)
+    syntax::read(text).inline_modules.into_iter().find(|module| module.is_test).map(|module| module.line - 1)
 }
 
 /// The rule that a test's name begins with: `fn h7_…` is evidence for rule H-07, `fn v07_…` for V-07. With one digit, `v1`

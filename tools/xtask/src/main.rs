@@ -19,6 +19,7 @@ mod floors;
 mod lexer;
 mod locks;
 mod manifest;
+mod module_files;
 mod module_tree;
 mod modules;
 mod prose;

@@ -5,6 +5,7 @@
 //! Does not: look into other crates, or find names that macros define; such a name counts as one of the module that the path
 //! leads to.
 
+use crate::module_files;
 use crate::syntax::{self, Path, Role, Syntax};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -38,31 +39,41 @@ pub(crate) struct Tie {
     pub(crate) line: usize,
 }
 
-/// What a path leads to: the module that defines its name, and the name; none where it leads to the module itself.
-type Target = (Place, Option<String>);
+/// What a path leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Target {
+    /// The module that defines its name, and the name; none where it leads to the module itself.
+    Here(Place, Option<String>),
+    /// A name of another crate, with its whole path.
+    Elsewhere(Vec<String>),
+}
 
 /// The ties between the modules of the crate whose root file this is.
 pub(crate) fn ties<'a>(root: &str, text: &dyn Fn(&str) -> Option<&'a str>) -> Vec<Tie> {
     let mut tree = ModuleTree::default();
     let mut paths = Vec::new();
     tree.take(&Place::new(), root, text, &mut paths);
-    let tie = |(file, within, path): &(String, Place, Path)| {
-        let (to, name) = tree.resolve(within, &path.segments, HOPS_MAX)?;
-        let name = name.or_else(|| (path.role == Role::Glob).then(|| "*".to_owned()))?;
-        (to != *within).then(|| Tie { from: within.clone(), to, name, file: file.clone(), line: path.line })
+    let ties = |(file, within, path): &(String, Place, Path)| {
+        let targets = match tree.resolve(within, &path.segments, HOPS_MAX) {
+            Target::Here(to, Some(name)) => vec![(to, name)],
+            Target::Here(to, None) if path.role == Role::Glob => tree.all_of(within, &to),
+            _ => Vec::new(),
+        };
+        let tie = |(to, name)| Tie { from: within.clone(), to, name, file: file.clone(), line: path.line };
+        targets.into_iter().filter(|(to, _)| to != within).map(tie).collect::<Vec<_>>()
     };
-    paths.iter().filter_map(tie).collect()
+    paths.iter().flat_map(ties).collect()
 }
 
-/// The paths that a crate writes, each with its file. A name that the file imports is written out.
+/// The paths that a crate writes, each with its file. Those that lead to another crate are whole, whatever imports they go
+/// through.
 pub(crate) fn paths<'a>(root: &str, text: &dyn Fn(&str) -> Option<&'a str>) -> Vec<(String, Path)> {
     let mut tree = ModuleTree::default();
     let mut paths = Vec::new();
     tree.take(&Place::new(), root, text, &mut paths);
     let whole = |(file, within, mut path): (String, Place, Path)| {
-        let import = path.segments.first().and_then(|first| tree.modules.get(&within)?.imports.get(first));
-        if let Some(import) = import.filter(|_| path.role == Role::Mention) {
-            path.segments.splice(..1, import.iter().cloned());
+        if let Target::Elsewhere(segments) = tree.resolve(&within, &path.segments, HOPS_MAX) {
+            path.segments = segments;
         }
         (file, path)
     };
@@ -83,11 +94,11 @@ impl ModuleTree {
         for path in syntax.paths.into_iter().filter(|path| !path.is_test) {
             paths.push((file.to_owned(), [place.clone(), path.within.clone()].concat(), path));
         }
-        for module in syntax.modules.into_iter().filter(|module| !module.is_test) {
-            let below = [place.clone(), module.within, vec![module.name]].concat();
-            let files = files_of(file, place.len(), &below);
+        for module in syntax.file_modules.into_iter().filter(|module| !module.is_test) {
+            let below = module.below();
+            let files = module_files::of_module(file, &below);
             if let Some(file) = files.iter().find(|file| text(file).is_some()) {
-                self.take(&below, file, text, paths);
+                self.take(&[place.as_slice(), &below].concat(), file, text, paths);
             }
         }
     }
@@ -95,8 +106,9 @@ impl ModuleTree {
     /// Takes in what a file defines and imports, in its own module and in those that are written in it.
     fn add(&mut self, place: &Place, syntax: &Syntax) {
         self.module(place, &[]);
-        for module in syntax.modules.iter().filter(|module| !module.is_test) {
-            self.module(place, &[module.within.as_slice(), std::slice::from_ref(&module.name)].concat());
+        let modules = syntax.inline_modules.iter().chain(&syntax.file_modules);
+        for module in modules.filter(|module| !module.is_test) {
+            self.module(place, &module.below());
         }
         for item in syntax.items.iter().filter(|item| !item.is_test) {
             self.module(place, &item.within).items.insert(item.name.clone());
@@ -115,22 +127,29 @@ impl ModuleTree {
         self.modules.entry([place.as_slice(), within].concat()).or_default()
     }
 
-    /// Where a path leads to that a module writes; `None` when that is outside of the crate.
-    fn resolve(&self, from: &Place, segments: &[String], hops: usize) -> Option<Target> {
+    /// Where a path leads to that a module writes.
+    fn resolve(&self, from: &Place, segments: &[String], hops: usize) -> Target {
         let above = segments.iter().take_while(|segment| *segment == "super").count();
-        let (first, rest) = segments.split_first()?;
-        match first.as_str() {
-            "crate" => self.walk(Place::new(), rest, hops),
-            "self" => self.walk(from.clone(), rest, hops),
-            "super" => self.walk(from[..from.len().checked_sub(above)?].to_vec(), &segments[above..], hops),
-            _ => self.find(from, segments, hops),
+        match segments.first().map_or("", String::as_str) {
+            "crate" => self.walk(Place::new(), &segments[1..], hops),
+            "self" => self.walk(from.clone(), &segments[1..], hops),
+            "super" if above <= from.len() => self.walk(from[..from.len() - above].to_vec(), &segments[above..], hops),
+            _ => self.find(from, segments, hops).unwrap_or_else(|| self.elsewhere(segments)),
         }
     }
 
+    /// A path that begins with a name of no module. What the root imports as a whole crate has that name everywhere:
+    /// `extern crate` gives it.
+    fn elsewhere(&self, segments: &[String]) -> Target {
+        let import = segments.first().and_then(|first| self.modules.get(&Place::new())?.imports.get(first));
+        let first = import.filter(|import| import.len() == 1).map_or(&segments[..1.min(segments.len())], Vec::as_slice);
+        Target::Elsewhere([first, segments.get(1..).unwrap_or_default()].concat())
+    }
+
     /// Follows a path down from a module. A name that the module does not have counts as its own.
-    fn walk(&self, from: Place, segments: &[String], hops: usize) -> Option<Target> {
-        let Some(name) = segments.first() else { return Some((from, None)) };
-        self.find(&from, segments, hops).or_else(|| Some((from, Some(name.clone()))))
+    fn walk(&self, from: Place, segments: &[String], hops: usize) -> Target {
+        let Some(name) = segments.first() else { return Target::Here(from, None) };
+        self.find(&from, segments, hops).unwrap_or_else(|| Target::Here(from, Some(name.clone())))
     }
 
     /// Follows a path whose first name a module has: as its child, as its own, or by an import.
@@ -139,29 +158,46 @@ impl ModuleTree {
         let module = self.modules.get(from)?;
         let child = [from.as_slice(), std::slice::from_ref(name)].concat();
         if self.modules.contains_key(&child) {
-            return self.walk(child, rest, hops);
+            return Some(self.walk(child, rest, hops));
         }
         if module.items.contains(name) {
-            return Some((from.clone(), Some(name.clone())));
+            return Some(Target::Here(from.clone(), Some(name.clone())));
         }
         let hops = hops.checked_sub(1)?;
-        let by_name = || self.resolve(from, &[module.imports.get(name)?.as_slice(), rest].concat(), hops);
-        let by_glob = |glob: &Vec<String>| {
-            let (place, _) = self.resolve(from, glob, hops).filter(|(place, name)| name.is_none() && place != from)?;
-            self.find(&place, segments, hops)
+        if let Some(import) = module.imports.get(name) {
+            let whole = [import.as_slice(), rest].concat();
+            // An import of this name that begins with this name leads to a crate.
+            return Some(if import[0] == *name { Target::Elsewhere(whole) } else { self.resolve(from, &whole, hops) });
+        }
+        let by_glob = |glob: &Vec<String>| match self.resolve(from, glob, hops) {
+            Target::Here(place, None) if place != *from => self.find(&place, segments, hops),
+            _ => None,
         };
-        by_name().or_else(|| module.globs.iter().find_map(by_glob))
+        module.globs.iter().find_map(by_glob)
     }
-}
 
-/// The files that a module may have its text in, given the file that declares it and how deep that file's own module is.
-fn files_of(parent: &str, parent_depth: usize, place: &[String]) -> [String; 2] {
-    let (dir, name) = parent.rsplit_once('/').unwrap_or(("", parent));
-    let stem = name.strip_suffix(".rs").unwrap_or(name);
-    let holds_children = parent_depth == 0 || stem == "mod";
-    let dir = if holds_children { dir.to_owned() } else { format!("{dir}/{stem}") };
-    let below = place[parent_depth..].join("/");
-    [format!("{dir}/{below}.rs"), format!("{dir}/{below}/mod.rs")]
+    /// What a glob of a module brings in: its own names, as `*`. Of a module above, which shows its imports to those below it,
+    /// also what these lead to.
+    fn all_of(&self, within: &Place, module: &Place) -> Vec<(Place, String)> {
+        let mut found = BTreeSet::from([(module.clone(), "*".to_owned())]);
+        let is_above = within.starts_with(module);
+        let mut open = if is_above { vec![module.clone()] } else { Vec::new() };
+        while let Some(place) = open.pop() {
+            let Some(names) = self.modules.get(&place) else { continue };
+            for path in names.imports.values().chain(&names.globs) {
+                match self.resolve(&place, path, HOPS_MAX) {
+                    Target::Here(to, Some(name)) => drop(found.insert((to, name))),
+                    Target::Here(to, None)
+                        if names.globs.contains(path) && found.insert((to.clone(), "*".to_owned())) =>
+                    {
+                        open.push(to);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        found.into_iter().collect()
+    }
 }
 
 #[cfg(test)]

@@ -3,10 +3,9 @@
 //! A file that nothing declares compiles never and fails never; its tests pass by not existing.
 
 use crate::finding::Finding;
-use crate::lexer::code_only;
-use crate::manifest;
 use crate::repository::{Repository, SourceFile, extension_of};
-use std::collections::BTreeSet;
+use crate::{manifest, module_files, syntax};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Names of files that cargo finds by itself.
 const ROOTS: &[&str] = &["lib.rs", "main.rs", "build.rs"];
@@ -63,22 +62,27 @@ fn unruly_members(repository: &Repository, members: &[String]) -> Vec<Finding> {
     unruly.map(|file| Finding::new(&file.path, 1, message)).collect()
 }
 
-/// Rust files in a crate's `src`, or in a `tests/it`, that no file beside or above them declares with `mod`.
+/// Rust files in a crate's `src`, or in a `tests/it`, that no other declares with `mod`, and modules that no file holds.
 fn forgotten_files(files: &[SourceFile]) -> Vec<Finding> {
-    let sources: Vec<&SourceFile> = files.iter().filter(|file| is_module(&file.path)).collect();
-    let declared = |file: &SourceFile| {
-        let (dir, module) = place(&file.path);
-        let parents = parents_of(dir);
-        sources.iter().filter(|source| parents.contains(&source.path)).any(|parent| declares(&parent.text, module))
-    };
-    let forgotten = sources.iter().filter(|file| !is_root(&file.path) && !declared(file));
-    let finding = |file: &&SourceFile| {
-        let (dir, module) = place(&file.path);
-        let expected = parents_of(dir).join("` or `");
-        let message = format!("the file is compiled by nothing; declare `mod {module};` in `{expected}`, or remove it");
-        Finding::new(&file.path, 1, message)
-    };
-    forgotten.map(finding).collect()
+    let sources: BTreeMap<&str, &SourceFile> =
+        files.iter().filter(|file| is_module(&file.path)).map(|file| (file.path.as_str(), file)).collect();
+    let mut declared = BTreeSet::new();
+    let mut findings = Vec::new();
+    for file in sources.values() {
+        for module in syntax::read(&file.text).file_modules {
+            let candidates = module_files::of_module(&file.path, &module.below());
+            if !candidates.iter().any(|path| sources.contains_key(path.as_str())) {
+                let [expected, other] = &candidates;
+                let message = format!("the module `{}` is in no file; write `{expected}` or `{other}`", module.name);
+                findings.push(Finding::new(&file.path, module.line, message));
+            }
+            declared.extend(candidates);
+        }
+    }
+    let message = "the file is compiled by nothing; declare it with `mod` in the module above it, or remove it";
+    let forgotten = sources.keys().filter(|path| !is_root(path) && !declared.contains(**path));
+    findings.extend(forgotten.map(|path| Finding::new(path, 1, message)));
+    findings
 }
 
 fn is_module(path: &str) -> bool {
@@ -97,28 +101,6 @@ fn is_root(path: &str) -> bool {
     is_top(dir) && ROOTS.contains(&name) || dir.ends_with("/src/bin")
 }
 
-/// The directory whose module declares this file, and under which name.
-fn place(path: &str) -> (&str, &str) {
-    let path = path.strip_suffix("/mod.rs").or_else(|| path.strip_suffix(".rs")).unwrap_or(path);
-    path.rsplit_once('/').unwrap_or(("", path))
-}
-
-/// The files that can declare the modules of a directory.
-fn parents_of(dir: &str) -> Vec<String> {
-    if is_top(dir) {
-        return ["lib.rs", "main.rs"].iter().map(|name| format!("{dir}/{name}")).collect();
-    }
-    vec![format!("{dir}.rs"), format!("{dir}/mod.rs")]
-}
-
-fn declares(text: &str, module: &str) -> bool {
-    let declaration = format!("mod {module};");
-    code_only(text).lines().any(|line| {
-        let line = line.trim();
-        line == declaration || line.ends_with(&format!(" {declaration}"))
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,12 +117,31 @@ mod tests {
     #[test]
     fn a_file_that_nothing_declares_is_found() {
         let lib = file("crates/a/src/lib.rs", "pub mod b;\npub(crate) mod c;\n// mod e;\n");
-        let files =
-            [lib, file("crates/a/src/b.rs", ""), file("crates/a/src/c.rs", "mod d;"), file("crates/a/src/e.rs", "")];
-        check(&files, &["crates/a/src/e.rs"]);
-        let nested =
-            [files[0].clone(), files[2].clone(), file("crates/a/src/c/d.rs", ""), file("crates/a/src/c/f.rs", "")];
-        check(&nested, &["crates/a/src/c/f.rs"]);
+        let files = [
+            lib,
+            file("crates/a/src/b.rs", ""),
+            file("crates/a/src/c.rs", "mod d;"),
+            file("crates/a/src/c/d.rs", ""),
+            file("crates/a/src/c/f.rs", ""),
+            file("crates/a/src/e.rs", ""),
+        ];
+        check(&files, &["crates/a/src/c/f.rs", "crates/a/src/e.rs"]);
+    }
+
+    #[test]
+    fn a_module_that_no_file_holds_is_found_also_where_an_attribute_names_another_file() {
+        let files = [
+            file("crates/a/src/lib.rs", "mod b;\n#[path = \"x.rs\"]\nmod c;\nmod d { mod e; }\n"),
+            file("crates/a/src/b.rs", "mod f;\n"),
+            file("crates/a/src/d/e.rs", ""),
+        ];
+        let found: Vec<String> = forgotten_files(&files).iter().map(ToString::to_string).collect();
+        let expected = |at: &str, name: &str, stem: &str| {
+            format!(
+                "crates/a/src/{at}: the module `{name}` is in no file; write `crates/a/src/{stem}.rs` or `crates/a/src/{stem}/mod.rs`"
+            )
+        };
+        assert_eq!(found, [expected("b.rs:1", "f", "b/f"), expected("lib.rs:3", "c", "c")]);
     }
 
     #[test]
@@ -150,7 +151,11 @@ mod tests {
         let files =
             [main, sim, file("tests/it/golden.rs", ""), file("tests/it/sim/crash.rs", ""), file("tests/it/cli.rs", "")];
         check(&files, &["tests/it/cli.rs"]);
-        let targets = [file("tests/targets/lib.rs", "pub mod seeds;"), file("tests/targets/log.rs", "")];
+        let targets = [
+            file("tests/targets/lib.rs", "pub mod seeds;"),
+            file("tests/targets/seeds.rs", ""),
+            file("tests/targets/log.rs", ""),
+        ];
         check(&targets, &["tests/targets/log.rs"]);
     }
 

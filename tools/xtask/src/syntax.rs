@@ -10,8 +10,10 @@ use crate::lexer::code_only;
 /// What a file says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Syntax {
-    /// Modules: those written here, and those that stand in files of their own.
-    pub(crate) modules: Vec<Definition>,
+    /// Modules that are written here.
+    pub(crate) inline_modules: Vec<Definition>,
+    /// Modules that stand in files of their own.
+    pub(crate) file_modules: Vec<Definition>,
     /// Functions, types, traits, constants and macros of modules; none of those inside of functions and `impl`s.
     pub(crate) items: Vec<Definition>,
     /// Paths, in the order of the text.
@@ -24,7 +26,16 @@ pub(crate) struct Definition {
     /// The modules of this file around it, outermost first.
     pub(crate) within: Vec<String>,
     pub(crate) name: String,
+    /// Counted from 1.
+    pub(crate) line: usize,
     pub(crate) is_test: bool,
+}
+
+impl Definition {
+    /// The names from the module of the file down to it.
+    pub(crate) fn below(&self) -> Vec<String> {
+        [self.within.as_slice(), std::slice::from_ref(&self.name)].concat()
+    }
 }
 
 /// A path that is written.
@@ -64,22 +75,26 @@ pub(crate) fn read(text: &str) -> Syntax {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Token<'a> {
     Word(&'a str),
-    /// `::`
+    /// `::` behind a name or its arguments.
     Colons,
+    /// `::` that begins a path.
+    Lead,
     Mark(char),
 }
 
 /// The tokens of code, each with its line. Names of lifetimes are left out.
 fn tokens(code: &str) -> Vec<(Token<'_>, usize)> {
+    let is_in_word = |c: char| c.is_alphanumeric() || c == '_';
     let mut found = Vec::new();
     for (number, line) in (1..).zip(code.lines()) {
         let mut rest = line;
         while let Some(first) = rest.chars().next() {
-            let word = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            let word = rest.find(|c| !is_in_word(c)).unwrap_or(rest.len());
+            let goes_on = || line[..line.len() - rest.len()].ends_with(|c| is_in_word(c) || c == '>');
             let (token, len) = match (first, word) {
                 (_, 1..) => (Some(Token::Word(&rest[..word])), word),
-                (':', _) if rest.starts_with("::") => (Some(Token::Colons), 2),
-                ('\'', _) => (None, 1 + rest[1..].find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(0)),
+                (':', _) if rest.starts_with("::") => (Some(if goes_on() { Token::Colons } else { Token::Lead }), 2),
+                ('\'', _) => (None, 1 + rest[1..].find(|c| !is_in_word(c)).unwrap_or(0)),
                 (c, _) => (Some(Token::Mark(c)).filter(|_| !c.is_whitespace()), c.len_utf8()),
             };
             found.extend(token.map(|token| (token, number)));
@@ -96,6 +111,15 @@ struct Scope {
     is_test: bool,
 }
 
+/// Something under `#[cfg(test)]` whose brace has not been opened yet.
+#[derive(Debug)]
+struct Tested {
+    /// How many brackets were open where it began.
+    brackets: usize,
+    /// Whether a comma ends it, as it ends an arm of `match`, a field or an argument.
+    ends_at_comma: bool,
+}
+
 #[derive(Debug, Default)]
 struct Reader<'a> {
     tokens: Vec<(Token<'a>, usize)>,
@@ -103,8 +127,8 @@ struct Reader<'a> {
     scopes: Vec<Scope>,
     /// How many parentheses and brackets are open.
     brackets: usize,
-    /// Whether `#[cfg(test)]` stands before what comes next.
-    is_test_next: bool,
+    /// What `#[cfg(test)]` stands before, until its end.
+    tested: Option<Tested>,
     found: Syntax,
 }
 
@@ -125,7 +149,7 @@ impl<'a> Reader<'a> {
     }
 
     fn is_test(&self) -> bool {
-        self.is_test_next || self.scopes.last().is_some_and(|scope| scope.is_test)
+        self.tested.is_some() || self.scopes.last().is_some_and(|scope| scope.is_test)
     }
 
     fn within(&self) -> Vec<String> {
@@ -153,25 +177,64 @@ impl<'a> Reader<'a> {
         ];
         match mark {
             '#' if (1..).zip(CFG_TEST).all(|(ahead, token)| self.token(ahead) == Some(token)) => {
-                self.is_test_next = true;
                 self.at += CFG_TEST.len();
+                self.tested = Some(Tested { brackets: self.brackets, ends_at_comma: !self.begins_item() });
             }
             '(' | '[' => self.brackets += 1,
-            ')' | ']' => self.brackets = self.brackets.saturating_sub(1),
+            ')' | ']' => {
+                self.brackets = self.brackets.saturating_sub(1);
+                self.tested = self.tested.take().filter(|tested| tested.brackets <= self.brackets);
+            }
             '{' => self.open(None),
             '}' => {
                 self.scopes.pop();
-                self.is_test_next = false;
+                self.tested = None;
             }
-            ';' if self.brackets == 0 => self.is_test_next = false,
+            ',' => self.tested = self.tested.take().filter(|it| !it.ends_at_comma || it.brackets != self.brackets),
+            ';' => self.tested = self.tested.take().filter(|tested| tested.brackets != self.brackets),
             _ => {}
         }
+    }
+
+    /// Whether an item or a statement begins behind the bracket of an attribute, which is ended by a brace or a semicolon. Other
+    /// attributes, and the visibility, stand before its keyword.
+    fn begins_item(&self) -> bool {
+        const KEYWORDS: [&str; 17] = [
+            "async",
+            "const",
+            "enum",
+            "extern",
+            "fn",
+            "impl",
+            "let",
+            "macro_rules",
+            "mod",
+            "static",
+            "struct",
+            "trait",
+            "type",
+            "union",
+            "unsafe",
+            "use",
+            "while",
+        ];
+        let (mut depth, mut ahead) = (0_usize, 1);
+        while let Some(token) = self.token(ahead) {
+            match token {
+                Token::Mark('(' | '[') => depth += 1,
+                Token::Mark(')' | ']') => depth = depth.saturating_sub(1),
+                Token::Word(word) if depth == 0 && word != "pub" => return KEYWORDS.contains(&word),
+                _ => {}
+            }
+            ahead += 1;
+        }
+        false
     }
 
     fn open(&mut self, module: Option<String>) {
         let is_test = self.is_test();
         self.scopes.push(Scope { module, is_test });
-        self.is_test_next = false;
+        self.tested = None;
     }
 
     fn word_step(&mut self, word: &str) {
@@ -179,6 +242,7 @@ impl<'a> Reader<'a> {
         match word {
             "use" if self.token(1) != Some(Token::Mark('<')) => self.import(),
             "mod" if self.word(1).is_some() => self.module(),
+            "extern" if self.word(1) == Some("crate") => self.extern_crate(),
             _ if is_path && self.before(1) != Some(Token::Colons) => self.mention(),
             _ => {
                 self.define(word);
@@ -189,11 +253,14 @@ impl<'a> Reader<'a> {
 
     fn module(&mut self) {
         let name = self.word(1).unwrap_or_default().to_owned();
-        self.found.modules.push(Definition { within: self.within(), name: name.clone(), is_test: self.is_test() });
+        let definition = self.definition(&name);
         if self.token(2) == Some(Token::Mark('{')) {
+            self.found.inline_modules.push(definition);
             self.open(Some(name));
+        } else {
+            self.found.file_modules.push(definition);
         }
-        self.is_test_next = false;
+        self.tested = None;
         self.at += 3;
     }
 
@@ -207,8 +274,13 @@ impl<'a> Reader<'a> {
         };
         let is_name = |word: &&str| !matches!(*word, "fn" | "unsafe");
         if let Some(name) = self.word(ahead).filter(|word| is_name(word) && is_in_module && self.brackets == 0) {
-            self.found.items.push(Definition { within: self.within(), name: name.to_owned(), is_test: self.is_test() });
+            self.found.items.push(self.definition(name));
         }
+    }
+
+    fn definition(&self, name: &str) -> Definition {
+        let line = self.tokens.get(self.at).map_or(1, |(_, line)| *line);
+        Definition { within: self.within(), name: name.to_owned(), line, is_test: self.is_test() }
     }
 
     fn mention(&mut self) {
@@ -227,10 +299,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// `extern crate a as b` gives a name to a crate, as `use` does.
+    fn extern_crate(&mut self) {
+        self.at += 1;
+        self.import();
+    }
+
     fn import(&mut self) {
         self.at += 1;
         self.tree(&[]);
-        self.is_test_next = false;
+        self.tested = None;
     }
 
     /// Reads a tree of `use` to its end, and leaves what stands behind it.
@@ -245,7 +323,7 @@ impl<'a> Reader<'a> {
                         return self.leaf(segments);
                     }
                 }
-                Some(Token::Colons) => self.at += 1,
+                Some(Token::Colons | Token::Lead) => self.at += 1,
                 Some(Token::Mark('*')) => {
                     self.import_of(segments, Role::Glob);
                     self.at += 1;
@@ -332,6 +410,37 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_begins_with_colons_is_found_and_what_stands_behind_arguments_is_none() {
+        let text =
+            "fn f() -> ::a::B { return ::c::d() }\nfn g() { h::<i::J>::k::l(); <M as N>::o::p() }\nuse ::q::r;\n";
+        assert_eq!(said(text), ["1 a::B", "1 c::d", "2 h", "2 i::J", "3 q::r as r"]);
+    }
+
+    #[test]
+    fn a_crate_that_is_named_is_an_import() {
+        assert_eq!(said("extern crate std as s;\nextern crate alloc;\n"), ["1 std as s", "2 alloc as alloc"]);
+    }
+
+    #[test]
+    fn a_mark_of_tests_ends_with_its_arm_its_field_or_its_argument() {
+        let text = "fn f() { match x {\n #[cfg(test)]\n A(_, _) => a::b(c, d::e),\n B => f::g(),\n } }\n\
+                    struct S {\n #[cfg(test)]\n #[doc(alias)]\n pub(crate) h: i::J,\n k: l::M }\n\
+                    fn n(#[cfg(test)] o: p::Q) -> r::S {}\n\
+                    #[cfg(test)]\npub(crate) fn t<U, V>(x: w::X) {}\n";
+        let expected = [
+            "3 a::b test",
+            "3 d::e test",
+            "4 f::g",
+            "9 i::J test",
+            "10 l::M",
+            "11 p::Q test",
+            "11 r::S",
+            "13 w::X test",
+        ];
+        assert_eq!(said(text), expected);
+    }
+
+    #[test]
     fn modules_and_items_have_names_and_those_of_functions_do_not() {
         let text = "mod a;\n#[cfg(test)]\nmod b;\nmod c { pub struct D; }\nconst fn e() { fn f() {} }\nimpl D { fn g() {} }\n\
                     macro_rules! h { () => {} }\nstatic I: u8 = 1;\n";
@@ -342,7 +451,8 @@ mod tests {
             };
             names.iter().map(say).collect::<Vec<_>>()
         };
-        assert_eq!(names(&found.modules), ["a", "b test", "c"]);
+        assert_eq!(names(&found.file_modules), ["a", "b test"]);
+        assert_eq!(names(&found.inline_modules), ["c"]);
         assert_eq!(names(&found.items), ["cD", "e", "h", "I"]);
     }
 }

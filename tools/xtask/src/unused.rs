@@ -4,9 +4,9 @@
 //! Does not: know whether a feature of a dependency is used.
 
 use crate::finding::Finding;
-use crate::manifest;
 use crate::repository::{Repository, SourceFile, extension_of};
-use crate::syntax::{self, Syntax};
+use crate::syntax::{self, Definition, Syntax};
+use crate::{manifest, module_files};
 use std::collections::BTreeSet;
 
 /// All dependencies that nothing uses.
@@ -24,9 +24,11 @@ fn check(files: &[SourceFile]) -> Vec<Finding> {
     };
     let mut findings: Vec<Finding> =
         manifests().flat_map(|file| of_package(file, &sources(dir_of(&file.path)))).collect();
-    let named: BTreeSet<String> = manifests().flat_map(|file| manifest::dependencies(&file.text).all()).collect();
-    let root = manifests().filter(|file| file.path == "Cargo.toml");
-    findings.extend(root.flat_map(|root| {
+    let root = manifests().find(|file| file.path == "Cargo.toml");
+    findings.extend(root.into_iter().flat_map(|root| {
+        let excluded = manifest::excluded(&root.text);
+        let members = manifests().filter(|file| !excluded.iter().any(|dir| dir == dir_of(&file.path)));
+        let named: BTreeSet<String> = members.flat_map(|file| manifest::dependencies(&file.text).all()).collect();
         let unused = manifest::of_workspace(&root.text).into_iter().filter(|name| !named.contains(name));
         unused.map(|name| unused_one(root, &name, "no member of the workspace depends on it")).collect::<Vec<_>>()
     }));
@@ -101,18 +103,28 @@ impl Named {
 
 /// The paths, without ending, of the files of modules that are declared for tests.
 fn test_modules(path: &str, syntax: &Syntax) -> Vec<String> {
-    let stem = path.strip_suffix(".rs").unwrap_or(path);
-    let is_parent = ["/lib", "/main", "/mod"].iter().any(|name| stem.ends_with(name));
-    let dir = if is_parent { dir_of(path) } else { stem };
-    let tests = syntax.modules.iter().filter(|module| module.is_test && module.within.is_empty());
-    tests.map(|module| format!("{dir}/{}", module.name)).collect()
+    let tests = syntax.file_modules.iter().filter(|module| module.is_test);
+    let stem = |module: &Definition| {
+        let [file, _] = module_files::of_module(path, &module.below());
+        file.trim_end_matches(".rs").to_owned()
+    };
+    tests.map(stem).collect()
 }
 
-/// The first names of paths in documentation, whose examples are tests.
-fn of_examples(text: &str) -> impl Iterator<Item = String> {
-    let lines = text.lines().map(str::trim_start);
-    let documentation = lines.filter_map(|line| line.strip_prefix("///").or_else(|| line.strip_prefix("//!")));
-    documentation.flat_map(|line| syntax::read(line).paths).filter_map(|path| path.segments.first().cloned())
+/// The first names of paths in the examples of documentation, which are tests: what stands between fences.
+fn of_examples(text: &str) -> BTreeSet<String> {
+    let mut is_example = false;
+    let mut code = String::new();
+    for line in text.lines().map(str::trim_start) {
+        let line = line.strip_prefix("///").or_else(|| line.strip_prefix("//!")).map(str::trim_start);
+        match line {
+            Some(line) if line.starts_with("```") => is_example = !is_example,
+            Some(line) if is_example => code.extend([line.strip_prefix("# ").unwrap_or(line), "\n"]),
+            Some(_) => {}
+            None => is_example = false,
+        }
+    }
+    syntax::read(&code).paths.into_iter().filter_map(|path| path.segments.first().cloned()).collect()
 }
 
 #[cfg(test)]
@@ -149,6 +161,14 @@ mod tests {
     }
 
     #[test]
+    fn prose_of_the_documentation_names_no_dependency() {
+        let manifest = "[dev-dependencies]\ne = \"1\"\n";
+        let example = |text: &str| found(manifest, &[("a/src/lib.rs", text)]).len();
+        assert_eq!(example("//! As [`e::J`] does.\n//! ```text\n//! ```\n//! And e::K.\n"), 1);
+        assert_eq!(example("//! ```\n//! # use e::J;\n//! ```\n"), 0);
+    }
+
+    #[test]
     fn a_dependency_that_only_tests_name_is_found_where_it_is_not_there_for_tests() {
         let lib = ("a/src/lib.rs", "use b_c::X;\nuse e::Z;\n#[cfg(test)]\nmod t;\n");
         let expected = [
@@ -166,5 +186,10 @@ mod tests {
             "Cargo.toml:5: the dependency `f` is unused: no member of the workspace depends on it; remove it, or move it",
         ];
         assert_eq!(found("[dependencies]\nd.workspace = true\n", &[root, source]), expected);
+        let excluding = root.1.replace("members", "exclude = [\"x\"]\nmembers");
+        let outside = [("x/Cargo.toml", "[dependencies]\nf = \"1\"\n"), ("x/src/lib.rs", "use f::X;\n")];
+        let files = [("Cargo.toml", excluding.as_str()), source, outside[0], outside[1]];
+        let expected = expected.map(|finding| finding.replace("Cargo.toml:5", "Cargo.toml:6"));
+        assert_eq!(found("[dependencies]\nd.workspace = true\n", &files), expected, "a workspace beside it");
     }
 }
