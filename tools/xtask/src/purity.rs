@@ -8,16 +8,21 @@ use crate::finding::Finding;
 use crate::module_tree;
 use crate::repository::Repository;
 use crate::syntax::{Path, Role};
+use std::collections::BTreeSet;
 
 const DOCUMENT: &str = "docs/architecture.md";
+const CLASSES: [&str; 4] = ["pure", "disk", "glue", "edge"];
 
 /// What no crate below the engine names, and what it stands for.
-const DENIED: [(&str, &str); 8] = [
+const DENIED: [(&str, &str); 11] = [
     ("std::env", "the environment"),
     ("std::process", "processes"),
     ("std::net", "the network"),
     ("std::time::Instant", "the clock"),
     ("std::time::SystemTime", "the clock"),
+    ("std::time::UNIX_EPOCH", "the clock"),
+    ("std::hash::RandomState", "randomness"),
+    ("std::collections::hash_map", "randomness"),
     ("std::io::stdin", "the terminal"),
     ("std::io::stdout", "the terminal"),
     ("std::io::stderr", "the terminal"),
@@ -45,7 +50,7 @@ struct Breach {
 /// All breaches, and exceptions that nothing needs.
 pub(crate) fn check_all(repository: &Repository) -> Vec<Finding> {
     let table = repository.text(DOCUMENT).unwrap_or_default();
-    let roots = |class| crates(table, class).into_iter().map(|name| format!("crates/evlog-{name}/src/lib.rs"));
+    let roots = |class| crates(table, class).into_iter().map(|name| format!("{}/src/lib.rs", directory(name)));
     let paths = |root: String| module_tree::paths(&root, &|path| repository.text(path));
     let pure = roots("pure").flat_map(paths).filter_map(|(file, path)| breach(&file, &path, &DENIED_TO_PURE));
     let disk = roots("disk").flat_map(paths).filter_map(|(file, path)| {
@@ -53,10 +58,28 @@ pub(crate) fn check_all(repository: &Repository) -> Vec<Finding> {
         breach(&file, &path, if is_file_system { &[] } else { &DENIED_TO_DISK })
     });
     let mut findings = findings(&pure.chain(disk).collect::<Vec<_>>(), &EXCEPTIONS);
-    let missing = ["pure", "disk"].into_iter().filter(|class| crates(table, class).is_empty());
+    findings.extend(unclassed(table, repository));
     findings
-        .extend(missing.map(|class| Finding::new(DOCUMENT, 1, format!("the table of classes has no row `{class}`"))));
-    findings
+}
+
+/// Classes that have no crates, crates of the table that have no root file, and directories that are in no row.
+fn unclassed(table: &str, repository: &Repository) -> Vec<Finding> {
+    let named: Vec<String> = CLASSES.into_iter().flat_map(|class| crates(table, class)).map(directory).collect();
+    let empty = CLASSES.into_iter().filter(|class| crates(table, class).is_empty());
+    let empty = empty.map(|class| format!("the table of classes has no row `{class}`; add it"));
+    let has_root = |dir: &str| ["lib", "main"].iter().any(|root| repository.exists(&format!("{dir}/src/{root}.rs")));
+    let gone = named.iter().filter(|dir| !has_root(dir));
+    let gone = gone.map(|dir| format!("the table of classes names `{dir}`, which has no root file; correct the row"));
+    let of_crate = |path: &str| path.strip_prefix("crates/")?.split_once('/').map(|(name, _)| format!("crates/{name}"));
+    let dirs: BTreeSet<String> = repository.files().iter().filter_map(|file| of_crate(&file.path)).collect();
+    let left_out = dirs.into_iter().filter(|dir| !named.contains(dir));
+    let left_out = left_out.map(|dir| format!("`{dir}` is in no row of the table of classes; give it a class"));
+    empty.chain(gone).chain(left_out).map(|message| Finding::new(DOCUMENT, 1, message)).collect()
+}
+
+/// The directory of a crate by its name in the table.
+fn directory(name: &str) -> String {
+    if name == "evlog" { "crates/evlog".to_owned() } else { format!("crates/evlog-{name}") }
 }
 
 /// The crates of a class: the second cell of the row that begins with its name.
@@ -96,6 +119,7 @@ fn findings(breaches: &[Breach], exceptions: &[(&str, &str, &str)]) -> Vec<Findi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::repository::SourceFile;
 
     fn found(text: &str, denied: &[(&str, &'static str)]) -> Vec<String> {
         let files = [("src/lib.rs", text), ("src/a.rs", ""), ("src/b.rs", "use std::fs;")];
@@ -119,6 +143,17 @@ mod tests {
             ("use std::{fs as files, vec};", "`std::fs` asks files"),
             ("fn f() { std::env::var(n) }", "`std::env::var` asks the environment"),
             ("use std::process::Command;", "`std::process::Command` asks processes"),
+            ("fn f() { ::std::fs::read(p) }", "`std::fs::read` asks files"),
+            ("extern crate std as s;\nmod w { fn f() { s::fs::read(p) } }", "`std::fs::read` asks files"),
+            ("use std::io;\nuse io::stdout;", "`std::io::stdout` asks the terminal"),
+            ("use std::io;\nmod w { use super::io;\nfn f() { io::stdout() } }", "`std::io::stdout` asks the terminal"),
+            ("mod w { pub use std::io as i; }\nfn f() { w::i::stdout() }", "`std::io::stdout` asks the terminal"),
+            ("use std::time::UNIX_EPOCH;", "`std::time::UNIX_EPOCH` asks the clock"),
+            ("fn f() { std::hash::RandomState::new() }", "`std::hash::RandomState::new` asks randomness"),
+            (
+                "use std::collections::hash_map::RandomState;",
+                "`std::collections::hash_map::RandomState` asks randomness",
+            ),
             ("use std::net::*;", "`std::net` asks the network"),
             ("use std::thread;", "`std::thread` asks threads"),
             ("use std::os::unix::fs::FileExt;", "`std::os::unix::fs::FileExt` asks the operating system"),
@@ -149,5 +184,25 @@ mod tests {
         let table = "| class | crates | may | may not |\n| --- | --- | --- | --- |\n| pure | a, b | x | y |\n";
         assert_eq!(crates(table, "pure"), ["a", "b"]);
         assert_eq!(crates(table, "disk"), [""; 0]);
+    }
+
+    #[test]
+    fn a_crate_of_the_table_that_is_not_there_and_a_directory_that_is_in_no_row_are_found() {
+        let row = |class: &str, crates: &str| format!("| {class} | {crates} | x | y |\n");
+        let table = [row("pure", "a, gone"), row("disk", "b"), row("glue", "evlog"), row("edge", "cli")].concat();
+        let paths = [
+            "evlog-a/src/lib.rs",
+            "evlog-b/src/lib.rs",
+            "evlog/src/lib.rs",
+            "evlog-cli/src/main.rs",
+            "evlog-new/src/lib.rs",
+        ];
+        let file = |path: &str| SourceFile { path: format!("crates/{path}"), text: String::new() };
+        let repository = Repository::of(paths.map(file).into());
+        let found = |table: &str| unclassed(table, &repository).into_iter().map(|it| it.message).collect::<Vec<_>>();
+        let new = "`crates/evlog-new` is in no row of the table of classes; give it a class";
+        let gone = "the table of classes names `crates/evlog-gone`, which has no root file; correct the row";
+        assert_eq!(found(&table), [gone, new]);
+        assert_eq!(found(&table.replace(&row("glue", "evlog"), "")).len(), 4, "no row, and `evlog` in none");
     }
 }

@@ -37,7 +37,8 @@ impl Repository {
         Ok(Repository::of(files))
     }
 
-    fn of(mut files: Vec<SourceFile>) -> Repository {
+    /// The repository of these files.
+    pub(crate) fn of(mut files: Vec<SourceFile>) -> Repository {
         files.sort_by(|a, b| a.path.cmp(&b.path));
         Repository { files }
     }
