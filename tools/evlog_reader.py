@@ -54,7 +54,7 @@ DEPTH_MAX = 127
 PLAIN = 0
 OF_CONTRACTS = 100
 
-KINDS = {
+KINDS = {  # Begin: written from the page with `just golden`.
     1: "log.created",
     2: "log.opened",
     3: "log.closed",
@@ -102,7 +102,7 @@ KINDS = {
     402: "machine.rejected",
     403: "machine.forced",
     404: "machine.refused",
-}
+}  # End.
 CLASSES = {1: "sync", 2: "os"}
 
 # --- BLAKE3, from its specification ----------------------------------------------------------------------------------

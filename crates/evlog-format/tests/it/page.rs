@@ -96,13 +96,19 @@ fn with_blocks(page: &str, make: &dyn Fn(&str) -> String) -> String {
     out
 }
 
+/// The page with its blocks as the code makes them.
+fn made_page() -> String {
+    with_blocks(&page(), &|name| match name.split_once(' ') {
+        Some((path, "kinds")) => table_of_kinds(&text(path)),
+        Some((path, item)) => table_of(&text(path), item),
+        None => example(),
+    })
+}
+
 #[test]
 fn the_tables_and_the_example_of_the_page_are_what_the_code_makes() {
     // F-39, F-03.
-    let made = with_blocks(&page(), &|name| match name.split_once(' ') {
-        Some((path, item)) => table_of(&text(path), item),
-        None => example(),
-    });
+    let made = made_page();
     if std::env::var_os("EVLOG_BLESS").is_some() {
         fs::write(root().join("docs/format.md"), &made).unwrap();
     }
@@ -114,6 +120,36 @@ fn the_tables_and_the_example_of_the_page_are_what_the_code_makes() {
     for (number, name) in BUILT_IN.iter().filter(|(number, _)| ![6, 8, 9].contains(number)) {
         assert!(page.contains(&format!("`{name}`:\n")) || page.contains(&format!("`{name}` and ")) || *number == 303);
     }
+}
+
+/// The table of the kinds, from the lines of their source: a sentence, a number and a name.
+fn table_of_kinds(source: &str) -> String {
+    let lines = source.lines().skip_while(|line| *line != "kinds! {").skip(1).take_while(|line| *line != "}");
+    let lines: Vec<&str> = lines.map(str::trim).collect();
+    let row = |kind: &[&str]| {
+        let [sentence, constant] = kind else { panic!("a line of `///` and a line for each kind, found {kind:?}") };
+        let sentence = sentence.strip_prefix("/// ").and_then(|it| it.strip_suffix('.')).expect("a sentence");
+        let (number, name) = constant.split_once(" = ").and_then(|(_, rest)| rest.split_once(", ")).expect("a kind");
+        format!("| {number} | `{}` | {sentence} |\n", name.trim_matches(['"', ';']))
+    };
+    let rows: String = lines.chunks(2).map(row).collect();
+    format!("| number | name | meaning |\n| --- | --- | --- |\n{rows}")
+}
+
+#[test]
+fn the_kinds_of_the_reader_in_python_are_those_of_the_page() {
+    // F-35. The reader is written from the page alone, and so is its table.
+    let script = text("tools/evlog_reader.py");
+    let (begin, end) = ("KINDS = {  # Begin: written from the page with `just golden`.\n", "}  # End.\n");
+    let (before, rest) = script.split_once(begin).expect("the table begins");
+    let (_, after) = rest.split_once(end).expect("the table ends");
+    let line = |row: &Vec<String>| format!("    {}: \"{}\",\n", row[0], row[1]);
+    let made: String = rows(&made_page(), "## 7. Kinds")[1..].iter().map(line).collect();
+    let made = format!("{before}{begin}{made}{end}{after}");
+    if std::env::var_os("EVLOG_BLESS").is_some() {
+        fs::write(root().join("tools/evlog_reader.py"), &made).unwrap();
+    }
+    assert!(text("tools/evlog_reader.py") == made, "the kinds of tools/evlog_reader.py; EVLOG_BLESS=1 writes them");
 }
 
 /// The table of a struct's fields, or of an enum's numbers, from its source.
