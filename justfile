@@ -60,7 +60,7 @@ advisories:
 evidence:
     cargo run --quiet --locked -p xtask -- evidence
 
-# Every decoder over the corpus and so many times as many changed inputs as in an ordinary run.
+# Every decoder over the corpus and over TIMES times as many changed inputs as in an ordinary run.
 decoders TIMES="50":
     EVLOG_FUZZ_CASES={{TIMES}} cargo test -p evlog-tests --test it decoders::
 
@@ -75,7 +75,7 @@ mutants SHARE="0/16" FILES="crates/evlog-lifecycle/src/**/*.rs":
     PROPTEST_CASES=8 cargo mutants -p evlog-lifecycle --file '{{FILES}}' --sharding round-robin --shard {{SHARE}} \
         --timeout 120 --output target -- --lib
 
-# Kill writers, the store's own and `evlog submit`, so many times each, at moments that this run draws.
+# Kill writers, the store's own and `evlog submit`, KILLS times each, at moments that this run draws.
 kill KILLS="200":
     EVLOG_KILLS={{KILLS}} cargo test -p evlog-store --lib tests::kill:: -- --nocapture
     EVLOG_KILLS={{KILLS}} cargo test -p evlog-cli --test it kill:: -- --nocapture
@@ -84,10 +84,10 @@ kill KILLS="200":
 schedules ORDERS="400":
     EVLOG_SCHEDULES={{ORDERS}} cargo test -p evlog-store --lib --features schedules schedules::
 
-# Tell so many stories of the simulated disk, with a crash at every act of each.
+# Run COUNT stories of the simulated disk, with a crash at every act of each.
 stories COUNT="100":
     EVLOG_SIM_STORIES={{COUNT}} cargo test -p evlog-store --lib tests::crash:: -- --nocapture
 
-# Tell one story of the simulated disk, named by its seed, with more ways to crash than an ordinary test run tries.
+# Run one story of the simulated disk, named by its seed, with more ways to crash than an ordinary test run tries.
 sim SEED:
     EVLOG_SIM_SEED={{SEED}} cargo test -p evlog-store --lib tests::crash:: -- --nocapture
