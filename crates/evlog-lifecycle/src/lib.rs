@@ -21,6 +21,7 @@ pub mod story;
 mod fields;
 mod located;
 mod members;
+mod payloads;
 mod projected;
 mod table;
 mod words;

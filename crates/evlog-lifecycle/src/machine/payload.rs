@@ -5,8 +5,7 @@
 //!
 //! Invariant: a payload is read whole and in its one encoding, or refused with a sentence.
 
-use evlog_format::payload::{PayloadError, decode, encode};
-use evlog_format::{Event, Kind, kind};
+use crate::payloads::payloads;
 use serde::{Deserialize, Serialize};
 
 /// The version of every payload here.
@@ -71,53 +70,11 @@ pub(super) struct Refused {
     pub message: String,
 }
 
-/// A payload with its kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Payload {
-    Created(Created),
-    Transitioned(Transitioned),
-    Rejected(Rejected),
-    Forced(Forced),
-    Refused(Refused),
-}
-
-impl Payload {
-    /// The kind of the event that carries it.
-    pub(super) fn kind(&self) -> Kind<'static> {
-        match self {
-            Payload::Created(_) => kind::MACHINE_CREATED,
-            Payload::Transitioned(_) => kind::MACHINE_TRANSITIONED,
-            Payload::Rejected(_) => kind::MACHINE_REJECTED,
-            Payload::Forced(_) => kind::MACHINE_FORCED,
-            Payload::Refused(_) => kind::MACHINE_REFUSED,
-        }
-    }
-
-    /// Its bytes; an error when they pass the limit of a payload.
-    pub(super) fn encode(&self) -> Result<Vec<u8>, PayloadError> {
-        match self {
-            Payload::Created(value) => encode(value),
-            Payload::Transitioned(value) => encode(value),
-            Payload::Rejected(value) => encode(value),
-            Payload::Forced(value) => encode(value),
-            Payload::Refused(value) => encode(value),
-        }
-    }
-
-    /// Reads the payload of an event of one of the contract's kinds.
-    pub(super) fn decode(event: &Event<'_>) -> Result<Payload, String> {
-        if event.kind_version != KIND_VERSION {
-            return Err(format!("expected version {KIND_VERSION} of `{}`, found {}", event.kind, event.kind_version));
-        }
-        let bytes = event.payload;
-        let payload = match event.kind {
-            kind::MACHINE_CREATED => decode(bytes).map(Payload::Created),
-            kind::MACHINE_TRANSITIONED => decode(bytes).map(Payload::Transitioned),
-            kind::MACHINE_REJECTED => decode(bytes).map(Payload::Rejected),
-            kind::MACHINE_FORCED => decode(bytes).map(Payload::Forced),
-            kind::MACHINE_REFUSED => decode(bytes).map(Payload::Refused),
-            other => return Err(format!("expected an event of contract `machine`, found `{other}`")),
-        };
-        payload.map_err(|error| format!("`{}`: {error}", event.kind))
-    }
+payloads! {
+    "machine":
+    Created(Created) = MACHINE_CREATED;
+    Transitioned(Transitioned) = MACHINE_TRANSITIONED;
+    Rejected(Rejected) = MACHINE_REJECTED;
+    Forced(Forced) = MACHINE_FORCED;
+    Refused(Refused) = MACHINE_REFUSED;
 }

@@ -5,9 +5,8 @@
 //!
 //! Invariant: a payload is read whole and in its one encoding, or refused with a sentence.
 
+use crate::payloads::payloads;
 use crate::pipeline::outcome::{FailMode, Outcome, RunStatus, StageStatus};
-use evlog_format::payload::{PayloadError, decode, encode};
-use evlog_format::{Kind, kind};
 use serde::{Deserialize, Serialize};
 
 /// The version of every payload here.
@@ -258,93 +257,23 @@ pub(super) struct TakenOver {
     pub seq: u64,
 }
 
-/// A payload with its kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Payload {
-    Created(Created),
-    Inputs(InputsRecorded),
-    Begun(StageBegun),
-    Intended(Artifacts),
-    Published(Artifacts),
-    Reported(ValidationReported),
-    Captured(OutputCaptured),
-    Judged(OutcomeRecorded),
-    Outcome(OutcomeRecorded),
-    Finalized(Finalized),
-    Refused(Refused),
-    Reconciled(Reconciled),
-    LockForced(LockForced),
-    LimitExceeded(LimitExceeded),
-    TakenOver(TakenOver),
-}
-
-impl Payload {
-    /// The kind of the event that carries it.
-    pub(super) fn kind(&self) -> Kind<'static> {
-        match self {
-            Payload::Created(_) => kind::PIPELINE_CREATED,
-            Payload::Inputs(_) => kind::PIPELINE_INPUTS_RECORDED,
-            Payload::Begun(_) => kind::PIPELINE_STAGE_BEGUN,
-            Payload::Intended(_) => kind::PIPELINE_PROMOTION_INTENDED,
-            Payload::Published(_) => kind::PIPELINE_ARTIFACTS_PUBLISHED,
-            Payload::Reported(_) => kind::PIPELINE_VALIDATION_REPORTED,
-            Payload::Captured(_) => kind::PIPELINE_OUTPUT_CAPTURED,
-            Payload::Judged(_) => kind::PIPELINE_STAGE_JUDGED,
-            Payload::Outcome(_) => kind::PIPELINE_OUTCOME_RECORDED,
-            Payload::Finalized(_) => kind::PIPELINE_FINALIZED,
-            Payload::Refused(_) => kind::PIPELINE_REFUSED,
-            Payload::Reconciled(_) => kind::PIPELINE_RECONCILED,
-            Payload::LockForced(_) => kind::PIPELINE_LOCK_FORCED,
-            Payload::LimitExceeded(_) => kind::PIPELINE_LIMIT_EXCEEDED,
-            Payload::TakenOver(_) => kind::PIPELINE_TAKEN_OVER,
-        }
-    }
-
-    /// Its bytes; an error when they pass the limit of a payload.
-    pub(super) fn encode(&self) -> Result<Vec<u8>, PayloadError> {
-        match self {
-            Payload::Created(value) => encode(value),
-            Payload::Inputs(value) => encode(value),
-            Payload::Begun(value) => encode(value),
-            Payload::Intended(value) | Payload::Published(value) => encode(value),
-            Payload::Reported(value) => encode(value),
-            Payload::Captured(value) => encode(value),
-            Payload::Judged(value) | Payload::Outcome(value) => encode(value),
-            Payload::Finalized(value) => encode(value),
-            Payload::Refused(value) => encode(value),
-            Payload::Reconciled(value) => encode(value),
-            Payload::LockForced(value) => encode(value),
-            Payload::LimitExceeded(value) => encode(value),
-            Payload::TakenOver(value) => encode(value),
-        }
-    }
-
-    /// Reads the payload of an event of one of the contract's kinds.
-    pub(super) fn decode(event: &evlog_format::Event<'_>) -> Result<Payload, String> {
-        if event.kind_version != KIND_VERSION {
-            return Err(format!("expected version {KIND_VERSION} of `{}`, found {}", event.kind, event.kind_version));
-        }
-        let bytes = event.payload;
-        let payload = match event.kind {
-            kind::PIPELINE_CREATED => decode(bytes).map(Payload::Created),
-            kind::PIPELINE_INPUTS_RECORDED => decode(bytes).map(Payload::Inputs),
-            kind::PIPELINE_STAGE_BEGUN => decode(bytes).map(Payload::Begun),
-            kind::PIPELINE_PROMOTION_INTENDED => decode(bytes).map(Payload::Intended),
-            kind::PIPELINE_ARTIFACTS_PUBLISHED => decode(bytes).map(Payload::Published),
-            kind::PIPELINE_VALIDATION_REPORTED => decode(bytes).map(Payload::Reported),
-            kind::PIPELINE_OUTPUT_CAPTURED => decode(bytes).map(Payload::Captured),
-            kind::PIPELINE_STAGE_JUDGED => decode(bytes).map(Payload::Judged),
-            kind::PIPELINE_OUTCOME_RECORDED => decode(bytes).map(Payload::Outcome),
-            kind::PIPELINE_FINALIZED => decode(bytes).map(Payload::Finalized),
-            kind::PIPELINE_REFUSED => decode(bytes).map(Payload::Refused),
-            kind::PIPELINE_RECONCILED => decode(bytes).map(Payload::Reconciled),
-            kind::PIPELINE_LOCK_FORCED => decode(bytes).map(Payload::LockForced),
-            kind::PIPELINE_LIMIT_EXCEEDED => decode(bytes).map(Payload::LimitExceeded),
-            kind::PIPELINE_TAKEN_OVER => decode(bytes).map(Payload::TakenOver),
-            other => return Err(format!("expected an event of contract `pipeline`, found `{other}`")),
-        };
-        payload.map_err(|error| format!("`{}`: {error}", event.kind))
-    }
+payloads! {
+    "pipeline":
+    Created(Created) = PIPELINE_CREATED;
+    Inputs(InputsRecorded) = PIPELINE_INPUTS_RECORDED;
+    Begun(StageBegun) = PIPELINE_STAGE_BEGUN;
+    Intended(Artifacts) = PIPELINE_PROMOTION_INTENDED;
+    Published(Artifacts) = PIPELINE_ARTIFACTS_PUBLISHED;
+    Reported(ValidationReported) = PIPELINE_VALIDATION_REPORTED;
+    Captured(OutputCaptured) = PIPELINE_OUTPUT_CAPTURED;
+    Judged(OutcomeRecorded) = PIPELINE_STAGE_JUDGED;
+    Outcome(OutcomeRecorded) = PIPELINE_OUTCOME_RECORDED;
+    Finalized(Finalized) = PIPELINE_FINALIZED;
+    Refused(Refused) = PIPELINE_REFUSED;
+    Reconciled(Reconciled) = PIPELINE_RECONCILED;
+    LockForced(LockForced) = PIPELINE_LOCK_FORCED;
+    LimitExceeded(LimitExceeded) = PIPELINE_LIMIT_EXCEEDED;
+    TakenOver(TakenOver) = PIPELINE_TAKEN_OVER;
 }
 
 impl Behavior {

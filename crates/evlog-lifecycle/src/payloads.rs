@@ -1,0 +1,50 @@
+//! The payloads of a contract's events, from one table: which kind carries which struct.
+//!
+//! Does not: know the structs, nor what may follow what.
+//!
+//! Invariant: a payload is read whole and in its one encoding, or refused with a sentence.
+
+/// Makes the enum `Payload` of a contract: a line for each kind, with the variant, the struct and the kind's constant.
+macro_rules! payloads {
+    ($contract:literal: $($variant:ident($carried:ty) = $kind:ident;)*) => {
+        /// A payload with its kind.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub(super) enum Payload {
+            $($variant($carried)),*
+        }
+
+        impl Payload {
+            /// The kind of the event that carries it.
+            pub(super) fn kind(&self) -> evlog_format::Kind<'static> {
+                match self {
+                    $(Payload::$variant(_) => evlog_format::kind::$kind),*
+                }
+            }
+
+            /// Its bytes; an error when they pass the limit of a payload.
+            pub(super) fn encode(&self) -> Result<Vec<u8>, evlog_format::payload::PayloadError> {
+                match self {
+                    $(Payload::$variant(value) => evlog_format::payload::encode(value)),*
+                }
+            }
+
+            /// Reads the payload of an event of one of the contract's kinds.
+            pub(super) fn decode(event: &evlog_format::Event<'_>) -> Result<Payload, String> {
+                if event.kind_version != KIND_VERSION {
+                    let found = event.kind_version;
+                    return Err(format!("expected version {KIND_VERSION} of `{}`, found {found}", event.kind));
+                }
+                let payload = match event.kind {
+                    $(evlog_format::kind::$kind => {
+                        evlog_format::payload::decode(event.payload).map(Payload::$variant)
+                    })*
+                    other => {
+                        return Err(format!("expected an event of contract `{}`, found `{other}`", $contract));
+                    }
+                };
+                payload.map_err(|error| format!("`{}`: {error}", event.kind))
+            }
+        }
+    };
+}
+pub(crate) use payloads;
