@@ -1,7 +1,9 @@
 //! The words of the contracts have the right numbers here. The tests of the binary show, with real events, that the
 //! tables are read.
 
-use super::Words;
+use super::{Words, value_of};
+use evlog_format::kind::BUILT_IN;
+use evlog_format::{Event, Kind, PLAIN};
 use evlog_lifecycle::pipeline::RunStatus::{Failed, Partial, Success};
 use evlog_lifecycle::{pipeline as pipeline_contract, status as status_contract, story as story_contract};
 
@@ -42,4 +44,23 @@ fn closed_sets_have_the_words_of_their_contract() {
     assert_eq!(super::pipeline::RunStatus::ALL, [success, partial, failed]);
     let outputs = pipeline_contract::Outputs::WORDS.map(|(word, _)| word);
     assert_eq!(super::pipeline::Outputs::ALL, outputs);
+}
+
+/// Whether a payload of the kind is read by a table. Nothing but zeros is a payload of each, in one length: empty texts and
+/// lists, first words.
+fn has_table(number: u16) -> bool {
+    let zeros = [0; 512];
+    (0..zeros.len()).any(|len| {
+        let (kind, payload) = (Kind::BuiltIn(number), &zeros[..len]);
+        let event =
+            Event { stream: "s", number: 0, kind, kind_version: 1, causation: None, protection: PLAIN, payload };
+        value_of(&event).get("hex").is_none()
+    })
+}
+
+#[test]
+fn every_built_in_kind_has_a_table_and_one_of_a_later_version_has_none() {
+    let without: Vec<&str> = BUILT_IN.iter().filter(|(number, _)| !has_table(*number)).map(|(_, name)| *name).collect();
+    assert_eq!(without, [""; 0]);
+    assert!(!has_table(9999));
 }
