@@ -83,6 +83,9 @@ fn words(command: &Command) -> &'static str {
     match command {
         Command::Submit(_) => SUBMIT,
         Command::Run(_) => RUN,
+        Command::Verify(args) if args.writes() => WRITING,
+        Command::Project(args) if !args.writes() => READING,
+        Command::Repair(args) if !args.writes() => READING,
         Command::Init(_)
         | Command::Project(_)
         | Command::Repair(_)
@@ -112,22 +115,36 @@ fn words(command: &Command) -> &'static str {
 /// Passes on what is written to descriptor 2, or prints the message of evlog in its place, until the process aborts.
 /// Reading `texts` does not block.
 fn speak(mut texts: PipeReader, mut aborted: PipeReader, mut talk: &File, words: &[u8]) {
-    let (mut piece, mut is_said, mut is_aborted) = ([0; 4096], false, false);
+    let (mut is_open, mut is_said, mut is_aborted) = (true, false, false);
     while !is_aborted {
-        let mut asked = [PollFd::new(&texts, PollFlags::IN), PollFd::new(&aborted, PollFlags::IN)];
-        is_aborted = match poll(&mut asked, None) {
-            Ok(_) => !asked[1].revents().is_empty(),
+        let mut asked = [PollFd::new(&aborted, PollFlags::IN), PollFd::new(&texts, PollFlags::IN)];
+        // A pipe that all writers have closed is always ready, so it is left out: waiting for it would take a whole core.
+        let waited_for = if is_open { asked.as_mut_slice() } else { &mut asked[..1] };
+        is_aborted = match poll(waited_for, None) {
+            Ok(_) => !asked[0].revents().is_empty(),
             Err(Errno::INTR) => false,
             // This process has fewer descriptors than `poll` is asked to watch.
             Err(_) => aborted.read(&mut [0]).is_ok(),
         };
         // What was written before the signal is there before it.
-        while let Ok(len @ 1..) = texts.read(&mut piece) {
+        is_open = drain(&mut texts, &mut |piece| {
             if is_said {
-                continue;
+                return;
             }
-            is_said = piece[..len].starts_with(NO_MEMORY);
-            let _gone = talk.write_all(if is_said { words } else { &piece[..len] });
+            is_said = piece.starts_with(NO_MEMORY);
+            let _gone = talk.write_all(if is_said { words } else { piece });
+        });
+    }
+}
+
+/// Hands out what the pipe holds. Returns whether anything can still be written to it.
+fn drain(texts: &mut PipeReader, take: &mut dyn FnMut(&[u8])) -> bool {
+    let mut piece = [0; 4096];
+    loop {
+        match texts.read(&mut piece) {
+            Ok(0) => return false,
+            Ok(len) => take(&piece[..len]),
+            Err(_) => return true,
         }
     }
 }
@@ -149,6 +166,8 @@ fn full_pipe() -> io::Result<(PipeReader, PipeWriter)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::arguments::Arguments;
+    use clap::Parser;
     use std::io::Seek;
 
     /// What is said when these texts are written to descriptor 2 and the process is then to be aborted.
@@ -175,6 +194,29 @@ mod tests {
         assert_eq!(said(&["memory allocation of 8 bytes failed\n", "stack backtrace:\n"]), READING);
         assert_eq!(said(&["thread 'main' has ", "overflowed its stack\n"]), "thread 'main' has overflowed its stack\n");
         assert_eq!(said(&[]), "");
+    }
+
+    #[test]
+    fn a_pipe_that_every_writer_has_closed_is_left_out_and_an_open_one_is_not() {
+        let (mut texts, mut to_texts) = io::pipe().unwrap();
+        fcntl_setfl(&texts, OFlags::NONBLOCK).unwrap();
+        let mut found = Vec::new();
+        to_texts.write_all(b"words").unwrap();
+        assert!(drain(&mut texts, &mut |piece| found.extend_from_slice(piece)));
+        drop(to_texts);
+        assert!(!drain(&mut texts, &mut |piece| found.extend_from_slice(piece)));
+        assert_eq!(found, b"words");
+    }
+
+    #[test]
+    fn what_a_command_says_follows_from_whether_these_options_make_it_write() {
+        let of = |typed: &[&str]| words(&Arguments::try_parse_from(typed).unwrap().command);
+        assert_eq!(of(&["evlog", "verify"]), READING);
+        assert_eq!(of(&["evlog", "verify", "--record"]), WRITING);
+        assert_eq!(of(&["evlog", "project", "--check", "."]), READING);
+        assert_eq!(of(&["evlog", "project", "--out", "."]), WRITING);
+        assert_eq!(of(&["evlog", "repair", "--dry-run"]), READING);
+        assert_eq!(of(&["evlog", "repair"]), WRITING);
     }
 
     #[test]

@@ -54,6 +54,13 @@ pub(crate) struct ProjectArgs {
     at: At,
 }
 
+impl ProjectArgs {
+    /// Whether the command writes bundles, and not only compares them.
+    pub(crate) fn writes(&self) -> bool {
+        self.check.is_none()
+    }
+}
+
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ProjectArgs) -> Result<Verdict, CommandError> {
     match (&args.check, &args.out) {
         (Some(dir), _) => check::run(ui, context, args, dir),

@@ -54,6 +54,13 @@ pub(crate) struct RepairArgs {
     actor: Option<Actor>,
 }
 
+impl RepairArgs {
+    /// Whether the command may change the log.
+    pub(crate) fn writes(&self) -> bool {
+        !self.dry_run
+    }
+}
+
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RepairArgs) -> Result<Verdict, CommandError> {
     let actor = Actor::name(args.actor.as_ref())?;
     let accept = if args.accept_loss { Accept::Loss } else { Accept::Nothing };

@@ -90,6 +90,13 @@ pub(crate) struct VerifyArgs {
     record: bool,
 }
 
+impl VerifyArgs {
+    /// Whether the command writes to the log.
+    pub(crate) fn writes(&self) -> bool {
+        self.record
+    }
+}
+
 fn rate(text: &str) -> Result<NonZeroU64, String> {
     let wrong = || format!("expected a number of bytes, with K, M or G, such as `50M`, found {text:?}");
     let (number, unit) = match text.split_at_checked(text.len().saturating_sub(1)) {

@@ -131,7 +131,7 @@ fn checkpoint_row(found: &Sampled, kept: Option<&Kept>) -> Option<(&'static str,
         }
         None if found.report.findings.count() > 0 => None,
         None => row(
-            "none from elsewhere: a forger who with new checksums, roots and notes is not detected".to_owned(),
+            "none from elsewhere: a forger with new checksums, roots and notes is not detected".to_owned(),
             Tone::Warning,
         ),
     }
