@@ -115,9 +115,9 @@ impl Context {
     }
 }
 
-/// Returns the view, after a warning for each thing whose length could not be determined.
+/// Prints the warnings of a view, and returns the view.
 fn warned(view: View) -> View {
-    for sentence in view.unasked() {
+    for sentence in view.warnings() {
         alert(&format!("warning: {sentence}"));
     }
     view

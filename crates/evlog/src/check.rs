@@ -177,14 +177,14 @@ fn read(
     segment: &RawSegment,
     visit: &mut dyn FnMut(&[u8]) -> Result<(), OtherVersion>,
 ) -> Result<(), LogError> {
-    let mut told = Ok(());
+    let mut visited = Ok(());
     let read = raw.read(segment, &mut |chunk| {
-        if told.is_ok() {
-            told = visit(chunk);
+        if visited.is_ok() {
+            visited = visit(chunk);
         }
     });
     read.map_err(OpenError::Io)?;
-    told.map_err(|error| newer(segment, error))
+    visited.map_err(|error| newer(segment, error))
 }
 
 fn newer(segment: &RawSegment, error: OtherVersion) -> LogError {
@@ -227,7 +227,7 @@ type OpenRuns = std::collections::HashMap<String, OpenRun>;
 
 /// A run of which more events may come.
 struct OpenRun {
-    /// None once it failed, so that each is told once.
+    /// `None` once a fold failed, so that each run has at most one finding.
     fold: Option<RunFold>,
     /// What the policy's rules on order have seen of it.
     orders: Orders,
@@ -250,8 +250,8 @@ impl<'c> RunCheck<'c> {
 
     fn event(&mut self, head: &CommitHead<'_>, seq: Seq, event: Event<'_>) {
         let fact = Fact { seq, head: *head, event };
-        let told = if event.stream == LOG_STREAM { self.history(&fact) } else { self.fold(&fact) };
-        self.findings.extend(told.err());
+        let judged = if event.stream == LOG_STREAM { self.history(&fact) } else { self.fold(&fact) };
+        self.findings.extend(judged.err());
     }
 
     fn history(&mut self, fact: &Fact<'_>) -> Result<(), FoldError> {
@@ -284,27 +284,27 @@ impl<'c> RunCheck<'c> {
             let len = self.lens.and_then(|lens| lens.of(stream));
             let mut orders = Orders::default();
             let judged = policy_kept(&self.policies, &mut orders, fact);
-            let (fold, told) = match judged.and_then(|()| self.contracts.start(fact)) {
+            let (fold, result) = match judged.and_then(|()| self.contracts.start(fact)) {
                 Ok(fold) => (Some(fold), Ok(())),
                 Err(error) => (None, Err(error)),
             };
             if len != reached {
                 self.open.insert(stream.to_owned(), OpenRun { fold, orders, len });
             }
-            return told;
+            return result;
         };
         let OpenRun { fold, orders, .. } = run;
         let judged = |fold: &mut RunFold| {
             policy_kept(&self.policies, orders, fact)?;
             fold.evolve(fact)
         };
-        let told = fold.as_mut().map_or(Ok(()), judged);
+        let result = fold.as_mut().map_or(Ok(()), judged);
         if run.len == reached {
             self.open.remove(stream);
-        } else if told.is_err() {
+        } else if result.is_err() {
             run.fold = None;
         }
-        told
+        result
     }
 }
 
@@ -373,14 +373,14 @@ fn opened(fact: &Fact<'_>, policies: &Policies) -> Result<(), String> {
 
 /// The names in it are those that a writer of the log would take.
 fn published(event: &Event<'_>) -> Result<(), String> {
-    let told = |what: String| format!("{}: {what}", event.kind);
-    let read: ProjectionPublished = payload::decode(event.payload).map_err(|error| told(error.to_string()))?;
+    let flaw = |what: String| format!("{}: {what}", event.kind);
+    let read: ProjectionPublished = payload::decode(event.payload).map_err(|error| flaw(error.to_string()))?;
     if !is_run_id(&read.run) {
-        return Err(told(format!("expected a run id, found `{}`", read.run.escape_default())));
+        return Err(flaw(format!("expected a run id, found `{}`", read.run.escape_default())));
     }
     match read.files.iter().find(|file| !is_bundle_path(&file.path)) {
         None => Ok(()),
-        Some(file) => Err(told(format!("expected a path within the bundle, found `{}`", file.path.escape_default()))),
+        Some(file) => Err(flaw(format!("expected a path within the bundle, found `{}`", file.path.escape_default()))),
     }
 }
 

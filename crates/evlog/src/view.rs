@@ -4,6 +4,7 @@
 //! Invariant: a commit is seen whole or not at all. As of seq N, the commits that end at N or before are seen.
 
 pub mod events;
+mod shown;
 
 use crate::error::LogError;
 use crate::history::{LOG_STREAM, ProjectionPublished, published};
@@ -17,6 +18,7 @@ use evlog_projection::registry::BundleFold;
 use evlog_projection::{Bundle, Contracts, Fact, FoldError, RunFold};
 use evlog_store::fs::Fs;
 use evlog_store::{Follow, OpenError, ReadError, Reader, Refusal};
+use shown::Shown;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -33,8 +35,8 @@ pub struct View {
     bound: Option<Bound>,
     /// What the log's own notes say is missing.
     missing: Option<Box<Refusal>>,
-    /// Why what else says how much there was cannot be used.
-    unasked: Vec<String>,
+    /// Why `HEAD` or the log's own notes cannot be used to tell how long the log was.
+    warnings: Vec<String>,
 }
 
 /// Where a view ends: no commit from here on is shown, and none is read.
@@ -98,20 +100,21 @@ impl View {
     /// Opens a log whose last segment may be damaged, or that may be shorter than a note of its own.
     pub(crate) fn open_up_to_damage(fs: &Arc<dyn Fs>, dir: &Path, contracts: Contracts) -> Result<View, LogError> {
         let reader = Reader::open_up_to_damage(Arc::clone(fs), dir)?;
-        let mut unasked: Vec<String> = reader.head_flaw().map(unused_head).into_iter().collect();
+        let mut warnings: Vec<String> = reader.head_flaw().map(unused_head).into_iter().collect();
         // Notes say nothing more of a log that is known not to be whole.
         let is_whole = reader.check_whole().is_ok();
         let missing = if is_whole { own_notes::missing(fs, dir, reader.committed().position) } else { Ok(None) };
         let missing = missing.unwrap_or_else(|error| {
-            unasked.push(format!("the log's own notes say nothing of how long it was: {error}"));
+            warnings.push(format!("the log's own notes say nothing of how long it was: {error}"));
             None
         });
-        Ok(View { reader, contracts, bound: None, missing: missing.map(Box::new), unasked })
+        Ok(View { reader, contracts, bound: None, missing: missing.map(Box::new), warnings })
     }
 
-    /// What says how much there was, and cannot be used, in sentences. The view goes by the segments.
-    pub fn unasked(&self) -> &[String] {
-        &self.unasked
+    /// Why `HEAD` or the log's own notes cannot be used to tell how long the log was: one sentence each. The end of the view
+    /// then follows from the segments alone.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// That nothing is wrong behind what the view shows, unless it shows an earlier seq.
@@ -205,14 +208,10 @@ impl View {
             self.check_whole()?;
             return Ok(from);
         }
-        let (mut next, mut reached) = (from, self.reader.seek(from).map_err(LogError::from)?);
-        let mut commits = self.reader.commits(reached).map_err(LogError::from)?;
-        while self.shows(reached)
-            && let Some(found) = commits.next().map_err(LogError::from)?
-        {
-            reached = Position(found.frame.end());
-            let commit = found.commit;
-            let flow = each_fact(commit, &mut |fact| {
+        let (mut next, start) = (from, self.reader.seek(from).map_err(LogError::from)?);
+        let mut commits = Shown::new(self, start)?;
+        while let Some(found) = commits.next()? {
+            let flow = each_fact(found.commit, &mut |fact| {
                 if fact.seq < from {
                     return Ok(ControlFlow::Continue(()));
                 }
@@ -235,21 +234,18 @@ impl View {
         (since_ns, until_ns): (i128, i128),
         visit: &mut Visit<'_, E>,
     ) -> Result<(), E> {
-        for segment in self.reader.segments().iter().filter(|segment| self.shows(segment.position)) {
+        let is_shown = |position| self.bound.is_none_or(|bound| position < bound.position);
+        for segment in self.reader.segments().iter().filter(|segment| is_shown(segment.position)) {
             let times = self.reader.times(segment).map_err(LogError::from)?;
             let ends = times.map(|times| if moment == Moment::Recorded { times.recorded } else { times.happened });
             if ends.is_some_and(|(first, last)| last < since_ns || first >= until_ns) {
                 continue;
             }
-            let (mut reached, end) = (segment.position, segment.position.0 + segment.len);
-            let mut commits = self.reader.commits(reached).map_err(LogError::from)?;
-            while self.shows(reached)
-                && let Some(found) = commits.next().map_err(LogError::from)?
+            let end = segment.position.0 + segment.len;
+            let mut commits = Shown::new(self, segment.position)?;
+            while let Some(found) = commits.next()?
+                && found.frame.position < end
             {
-                if found.frame.position >= end {
-                    break;
-                }
-                reached = Position(found.frame.end());
                 let time_ns = moment.of(&found.commit.head);
                 if (since_ns..until_ns).contains(&time_ns) && each_fact(found.commit, visit)?.is_break() {
                     return Ok(());
@@ -265,12 +261,8 @@ impl View {
         wanted: &dyn Fn(&[u8]) -> bool,
         visit: &mut dyn FnMut(&Fact<'_>),
     ) -> Result<(), LogError> {
-        let mut reached = self.reader.seek(Seq(0))?;
-        let mut commits = self.reader.commits(reached)?;
-        while self.shows(reached)
-            && let Some(found) = commits.next()?
-        {
-            reached = Position(found.frame.end());
+        let mut commits = Shown::new(self, self.reader.seek(Seq(0))?)?;
+        while let Some(found) = commits.next()? {
             let head = found.commit.head;
             let mut commit = found.commit.only(|stream| wanted(stream.as_bytes()));
             while let Some((seq, event)) = commit.next_event()? {
@@ -278,11 +270,6 @@ impl View {
             }
         }
         self.check_whole()
-    }
-
-    /// Whether a commit at this position is shown. One that is not may be damaged, so it is not read.
-    pub(crate) fn shows(&self, position: Position) -> bool {
-        self.bound.is_none_or(|bound| position < bound.position)
     }
 
     /// Visits the events of one stream in order; says whether there is such a stream.

@@ -112,7 +112,7 @@ fn write_beside(
     for _ in 0..AGAIN_MAX {
         let from = view.next_seq();
         // Without `HEAD` it is unknown whether they do.
-        if args.at.at.is_some() || !view.unasked().is_empty() || !view.refresh()? {
+        if args.at.at.is_some() || !view.warnings().is_empty() || !view.refresh()? {
             break;
         }
         let mut went_on = BTreeSet::new();

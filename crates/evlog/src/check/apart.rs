@@ -181,17 +181,17 @@ fn each_event(
     hand: Hand,
     check: &mut RunCheck<'_>,
 ) -> Result<(), LogError> {
-    let mut told = Ok(());
+    let mut read = Ok(());
     subject.raw.commits(segment, &mut |found| {
         let head = found.commit.head;
         let mut commit = found.commit.only(|stream| hand.holds(stream.as_bytes()));
-        while told.is_ok() {
+        while read.is_ok() {
             match commit.next_event() {
                 Ok(Some((seq, event))) => check.event(&head, seq, event),
                 Ok(None) => break,
-                Err(corruption) => told = Err(evlog_store::ReadError::from(corruption)),
+                Err(corruption) => read = Err(evlog_store::ReadError::from(corruption)),
             }
         }
     })?;
-    Ok(told?)
+    Ok(read?)
 }

@@ -1,10 +1,10 @@
 //! Events as values, for iteration.
 
 use super::View;
+use super::shown::Shown;
 use crate::error::LogError;
 use crate::moment::Times;
-use evlog_format::{CommitHead, CommitReader, Durability, Event, KindBuf, Position, Seq};
-use evlog_store::Commits;
+use evlog_format::{CommitHead, CommitReader, Durability, Event, KindBuf, Seq};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -54,36 +54,31 @@ pub struct RecordedEvent {
 /// The events of a view, in order. After an error there are no more.
 pub struct Events<'v> {
     view: &'v View,
-    commits: Option<Commits<'v>>,
-    /// Where the next commit begins.
-    reached: Position,
+    commits: Option<Shown<'v>>,
     from: Seq,
     waiting: VecDeque<RecordedEvent>,
 }
 
 impl<'v> Events<'v> {
     pub(crate) fn new(view: &'v View, from: Seq) -> Result<Events<'v>, LogError> {
-        let (mut commits, mut reached) = (None, Position(0));
+        let mut commits = None;
         if from < view.next_seq() {
-            reached = view.reader().seek(from)?;
-            commits = Some(view.reader().commits(reached)?);
+            commits = Some(Shown::new(view, view.reader().seek(from)?)?);
         } else {
             view.check_whole()?;
         }
-        Ok(Events { view, commits, reached, from, waiting: VecDeque::new() })
+        Ok(Events { view, commits, from, waiting: VecDeque::new() })
     }
 
     /// Takes in the events of the next commit; says whether there was one.
     fn take_commit(&mut self) -> Result<bool, LogError> {
         let Some(commits) = &mut self.commits else { return Ok(false) };
-        let found = if self.view.shows(self.reached) { commits.next()? } else { None };
-        let Some(found) = found else {
+        let Some(found) = commits.next()? else {
             self.commits = None;
             self.view.check_whole()?;
             return Ok(false);
         };
         let from = self.from;
-        self.reached = Position(found.frame.end());
         self.waiting.extend(read(found.commit)?.into_iter().filter(|event| event.seq >= from));
         Ok(true)
     }
