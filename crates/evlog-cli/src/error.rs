@@ -82,6 +82,22 @@ impl CommandError {
         self
     }
 
+    /// The outcome of an act, after which something was closed. If both failed, the error of the act comes first.
+    pub(crate) fn after_closing<T>(
+        done: Result<T, CommandError>,
+        closed: Result<(), CommandError>,
+    ) -> Result<T, CommandError> {
+        match (done, closed) {
+            (done, Ok(())) => done,
+            (Ok(_), Err(later)) => Err(later),
+            (Err(mut earlier), Err(later)) => {
+                earlier.details.extend([format!("in addition: {}", later.message)].into_iter().chain(later.details));
+                earlier.hints.extend(later.hints);
+                Err(earlier)
+            }
+        }
+    }
+
     /// Prefixes the message with what the command was doing.
     #[must_use]
     pub(crate) fn during(mut self, what: impl Display) -> CommandError {

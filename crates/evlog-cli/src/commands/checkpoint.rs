@@ -61,9 +61,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckpointArgs) -> Resu
         Said { clock_was_wrong: args.clock_was_wrong, new_name: args.new_name, by: Actor::name(args.actor.as_ref())? };
     let signed = Signing::begin(ui, &log, key, publish, said).and_then(|mut signing| signing.checkpoint(ui));
     let checkpoints = log.checkpoints();
-    let closed = log.close();
-    let (signed, is_new) = signed?;
-    closed?;
+    let closed = log.close().map_err(CommandError::from);
+    let (signed, is_new) = CommandError::after_closing(signed, closed)?;
     if to_stdout {
         ui.file(signed.to_string().as_bytes());
     } else {

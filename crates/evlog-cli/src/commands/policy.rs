@@ -95,11 +95,8 @@ fn set(ui: &mut Ui, context: &Context, args: &SetArgs) -> Result<Verdict, Comman
     evlog::policy::Policy::read_new(&text).map_err(|error| wrong(evlog::LogError::Policy(error)))?;
     let actor = Actor::name(args.actor.as_ref())?;
     let log = context.writer("policy", false)?;
-    let is_new = log.set_policy(&text, &actor).map_err(wrong);
-    let in_force = log.policy();
-    let closed = log.close();
-    let (is_new, in_force) = (is_new?.is_some(), in_force?);
-    closed?;
+    let set = log.set_policy(&text, &actor).map_err(wrong).and_then(|new| Ok((new.is_some(), log.policy()?)));
+    let (is_new, in_force) = CommandError::after_closing(set, log.close().map_err(CommandError::from))?;
     if context.json {
         ui.json(&object(&in_force, is_new));
         return Ok(Verdict::Yes);

@@ -126,17 +126,24 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<V
     }
     let Ok(answers) = answered else { unreachable!("the thread that writes answers does not panic") };
     // Close in any case: what was committed stays, and the next session finds a cleanly closed log.
-    let closed = log.into_inner().map_or(Ok(()), Log::close);
-    let concluded = conclude(answers, offering).and_then(|verdict| {
-        closed?;
-        checkpoints.map_err(|error| error.during("all lines are answered, but"))?;
-        Ok(verdict)
-    });
+    let closed = log.into_inner().map_or(Ok(()), Log::close).map_err(CommandError::from);
+    let concluded = conclude(answers, offering, &closed);
+    let checkpoints = if concluded.is_ok() {
+        checkpoints.map_err(|error| error.during("all lines are answered, but"))
+    } else {
+        checkpoints
+    };
+    let concluded = CommandError::after_closing(CommandError::after_closing(concluded, closed), checkpoints);
     stop.end_with(concluded.as_ref().map_or_else(|error| error.code, |verdict| verdict.code()));
     concluded
 }
 
-fn conclude(answers: answers::Written, offering: Offering) -> Result<Verdict, CommandError> {
+/// The verdict on the input, or why it was not read to its end. Whether the log was `closed` decides on advice only.
+fn conclude(
+    answers: answers::Written,
+    offering: Offering,
+    closed: &Result<(), CommandError>,
+) -> Result<Verdict, CommandError> {
     let last = offering.last_line;
     if let Some((line, error)) = answers.failed {
         let hint = if matches!(*error, LogError::Append(AppendError::NotAppended { .. })) {
@@ -152,9 +159,11 @@ fn conclude(answers: answers::Written, offering: Offering) -> Result<Verdict, Co
     if let Some(signal) = offering.signal {
         let message =
             format!("stopped by {signal}: lines up to {last} are processed and answered, later lines are not recorded");
-        return Err(
-            CommandError::user(message).hint("the log was closed; the rest of the input can be submitted again")
-        );
+        let hint = match closed {
+            Ok(()) => "the log was closed; the rest of the input can be submitted again",
+            Err(_) => "the rest of the input can be submitted again",
+        };
+        return Err(CommandError::user(message).hint(hint));
     }
     match offering.stopped {
         Some(error) => {

@@ -139,3 +139,20 @@ fn under_nohup_a_closed_session_does_not_end_submit() {
     drop(input);
     assert_eq!(ended(child, &"submit").code, 0);
 }
+
+#[test]
+fn a_log_that_cannot_be_closed_after_a_signal_is_reported_with_the_signal_and_no_hint_says_it_was_closed() {
+    let room = Room::new();
+    let mut child = room.spawn(&["submit"]);
+    let mut input = child.stdin.take().unwrap();
+    let answers = Lines::of(&mut child);
+    give(&mut input, 0..1);
+    answers.wait_for(1, &mut child);
+    std::fs::rename(room.path("evlog"), room.path("elsewhere")).unwrap();
+    signal(&child, "TERM");
+    let done = ended(child, &"submit");
+    assert_eq!(done.code, 2, "{done:?}");
+    done.says("stopped by SIGTERM").says("in addition: ").says("hint: the rest of the input can be submitted again");
+    assert!(!done.err.contains("the log was closed"), "{done:?}");
+    drop(input);
+}
