@@ -96,8 +96,8 @@ fn tone_of_kind(kind: &str) -> Tone {
 pub(crate) fn words(payload: &Value) -> String {
     let text = match payload {
         Value::Object(members) => {
-            let told = |(key, value): &(&String, &Value)| !is_empty(value) && !LEFT_OUT.contains(&key.as_str());
-            let mut pairs: Vec<(&String, &Value)> = members.iter().filter(told).collect();
+            let is_shown = |(key, value): &(&String, &Value)| !is_empty(value) && !LEFT_OUT.contains(&key.as_str());
+            let mut pairs: Vec<(&String, &Value)> = members.iter().filter(is_shown).collect();
             let rank = |key: &str| FIRST.iter().position(|first| *first == key).unwrap_or(FIRST.len());
             // Sorting is stable: what has no rank stays in order, and what is nested comes last.
             pairs.sort_by_key(|(key, value)| (value.is_object() || value.is_array(), rank(key)));

@@ -152,9 +152,9 @@ impl<'l> Signing<'l> {
         }
         // Events about sessions and signatures alone do not need a new checkpoint.
         let rests = |signed: &Signed| {
-            let told = claimed.is_some_and(|(size, _)| size == signed.checkpoint().size);
+            let is_recorded = claimed.is_some_and(|(size, _)| size == signed.checkpoint().size);
             let next = Seq(signed.checkpoint().next_seq.0 + history.only_sessions);
-            (is_known && told && log.next_seq() == next).then_some(next)
+            (is_known && is_recorded && log.next_seq() == next).then_some(next)
         };
         let last = kept.map(|signed| {
             let next = rests(&signed);

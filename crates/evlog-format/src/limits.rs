@@ -39,7 +39,7 @@ pub const SEGMENT_LIMIT_MIN: u64 = 1024;
 /// The largest segment size limit, in bytes: 1 GiB, so that a segment can be mapped, copied and verified as a unit.
 pub const SEGMENT_LIMIT_MAX: u64 = 1024 * 1024 * 1024;
 
-/// The segment size limit that a log gets unless told otherwise, in bytes.
+/// The default segment size limit of a log, in bytes.
 pub const SEGMENT_LIMIT_DEFAULT: u64 = 64 * 1024 * 1024;
 
 /// The last time of a caller or a contract, in nanoseconds since 1970-01-01T00:00:00Z, which is the first:

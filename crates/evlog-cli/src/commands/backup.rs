@@ -30,8 +30,8 @@ Examples:
 
 /// Copy a log, even while it is written, and verify the copy
 ///
-/// The copy has exactly what was committed when the backup began: segments, checkpoints and quarantine. It is read back
-/// and verified as `evlog verify` does, and gets its name only when it is clean and synced. The copy is a complete log
+/// The copy has every commit that the log had when the backup began, and the log's checkpoints and quarantine. It is
+/// verified as `evlog verify` does, and gets the name DIR only when it is clean and synced. The copy is a complete log
 /// that can be opened for writing. docs/copying.md explains how to restore a copy, and what to sign after that.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]

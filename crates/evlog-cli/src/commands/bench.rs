@@ -213,8 +213,11 @@ mod tests {
     fn a_directory_without_room_is_refused_before_anything_is_written() {
         let temp = tempfile::tempdir().unwrap();
         assert!(check_room(temp.path(), &Scale::of(1000), &[Work::Durable1]).is_ok());
-        let told = refused(temp.path(), &Scale::of(1 << 50));
-        assert!(told.contains("no room in") && told.contains("MiB free") && told.contains("--events"), "{told}");
+        let message = refused(temp.path(), &Scale::of(1 << 50));
+        assert!(
+            message.contains("no room in") && message.contains("MiB free") && message.contains("--events"),
+            "{message}"
+        );
         assert!(refused(&temp.path().join("none"), &Scale::of(1000)).contains("expected a directory"));
     }
 }

@@ -53,8 +53,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ProveArgs) -> Result<Ve
     same_log(&view, &to)?;
     let prover = Prover::open(Arc::new(StdFs), &context.log)?;
     let bar = OnceCell::new();
-    let told = &*ui;
-    let mut progress = |done, total| bar.get_or_init(|| told.progress("prove", total, Unit::Bytes)).at(done);
+    let shared = &*ui;
+    let mut progress = |done, total| bar.get_or_init(|| shared.progress("prove", total, Unit::Bytes)).at(done);
     let file = match (&args.from, args.seq) {
         (Some(from), _) => {
             let from = checkpoint(&checkpoints, Some(from))?;

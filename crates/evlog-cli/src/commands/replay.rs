@@ -83,12 +83,12 @@ fn verdict(report: &Replay, agrees: bool) -> &'static str {
 }
 
 fn sentence(difference: &ReplayDifference) -> String {
-    let told = |file: Option<([u8; 32], u64)>| match file {
+    let described = |file: Option<([u8; 32], u64)>| match file {
         Some((digest, len)) => format!("{} ({len} bytes)", hex(&digest)),
         None => "no such file".to_owned(),
     };
     let ReplayDifference { run, path, seq, expected, found, version } = difference;
-    let (expected, found) = (told(*expected), told(*found));
+    let (expected, found) = (described(*expected), described(*found));
     let versions = version.map(|(recorded, ours)| {
         format!("; it was made by version {recorded} of its projection, this program has version {ours}")
     });

@@ -135,7 +135,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
         let caught = Caught::raising(interrupts.clone());
         let caught = caught.map_err(|error| CommandError::user(format!("could not catch signals: {error}")))?;
         // A failed signing is reported at once; the exit code is that of the run.
-        let (done, _told) = signing::during(signer, &|| Some(&log), || {
+        let (done, _signed) = signing::during(signer, &|| Some(&log), || {
             run_plan(desk, context, args, interrupts, &plan, &log, &mut claim)
         });
         let closed = log.close();

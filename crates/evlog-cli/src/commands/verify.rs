@@ -123,10 +123,10 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &VerifyArgs) -> Result<V
         None => (whole(ui, context, pace.as_ref())?, None),
     };
     if let Some(kept) = &kept {
-        let (bar, told) = (OnceCell::new(), &*ui);
+        let (bar, shared) = (OnceCell::new(), &*ui);
         let mut older = || kept.older(context);
         compare(Arc::new(StdFs), &context.log, &mut found.report, &kept.covered(), &mut older, &mut |done, total| {
-            bar.get_or_init(|| told.progress("compare", total, Unit::Bytes)).at(done);
+            bar.get_or_init(|| shared.progress("compare", total, Unit::Bytes)).at(done);
         })?;
     }
     if let Some(kept) = &kept {
@@ -288,9 +288,9 @@ fn findings(ui: &Ui, report: &Report, kept: Option<&Kept>) {
     for finding in report.findings.kept() {
         ui.finding(format_args!("{finding}"));
     }
-    let untold = report.findings.count() - report.findings.kept().len() as u64;
-    if untold > 0 {
-        ui.finding(format_args!("and {untold} more"));
+    let left_out = report.findings.count() - report.findings.kept().len() as u64;
+    if left_out > 0 {
+        ui.finding(format_args!("and {left_out} more"));
     }
     if kept.is_some_and(|kept| !kept.is_witnessed()) {
         ui.finding(format_args!("too few witnesses have cosigned the checkpoint"));
@@ -424,13 +424,13 @@ fn has_head(context: &Context, log_id: Option<LogId>) -> bool {
 
 /// The accepted losses, in words. The log records them, so they are not findings.
 fn losses(found: &Check) -> String {
-    let told = found.losses.iter().map(|(seq, loss)| {
+    let losses = found.losses.iter().map(|(seq, loss)| {
         let events = loss.next_seq.map_or("an unknown number of events".to_owned(), |next| {
             format!("at least {}", counted(next.saturating_sub(seq.0), "event"))
         });
         format!("{events} from seq {seq} on, accepted by {}", cut(loss.accepted_by.clone(), NAME_LEN_SHOWN))
     });
-    told.collect::<Vec<_>>().join("; ")
+    losses.collect::<Vec<_>>().join("; ")
 }
 
 fn finding_objects(report: &Report) -> Vec<VerifyFinding<'_>> {

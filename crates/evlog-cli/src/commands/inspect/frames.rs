@@ -48,8 +48,8 @@ pub(super) fn show(
     });
     drop(progress);
     walked.map_err(|failure| CommandError::from(LogError::from(OpenError::Io(failure))))?;
-    for told in &segment.wrong {
-        ui.finding(format_args!("{told}"));
+    for flaw in &segment.wrong {
+        ui.finding(format_args!("{flaw}"));
     }
     if wrong > 0 && !context.json {
         let stretches = counted(wrong, "stretch").replace("stretchs", "stretches");

@@ -143,9 +143,9 @@ impl fmt::Display for Tally {
             (self.refused, "refused"),
             (self.malformed, "malformed"),
         ];
-        let told: Vec<String> =
+        let words: Vec<String> =
             counts.iter().filter(|(count, _)| *count > 0).map(|(count, word)| format!("{count} {word}")).collect();
-        f.write_str(if told.is_empty() { "no commands" } else { "" })?;
-        f.write_str(&told.join(", "))
+        f.write_str(if words.is_empty() { "no commands" } else { "" })?;
+        f.write_str(&words.join(", "))
     }
 }

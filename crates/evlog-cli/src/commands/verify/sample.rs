@@ -53,9 +53,9 @@ pub(super) fn run(
     let chosen = Sample { parts_per_million, seed: seed.map_or_else(drawn, Ok)? };
     let covered = kept.map(Kept::covered);
     let mut found = {
-        let (bar, told) = (OnceCell::new(), &*ui);
+        let (bar, shared) = (OnceCell::new(), &*ui);
         sample(Arc::new(StdFs), &context.log, &contracts(), chosen, covered.as_ref(), &mut |done, total| {
-            bar.get_or_init(|| told.progress("sample", total, Unit::Bytes)).at_of(done, total);
+            bar.get_or_init(|| shared.progress("sample", total, Unit::Bytes)).at_of(done, total);
             if let Some(pace) = pace {
                 pace.keep(done);
             }
