@@ -110,8 +110,8 @@ struct Active {
 }
 
 impl Reader {
-    /// Opens the log in `dir`. Costs a pass over its last segment, unless the log was closed in order, and one look at the end
-    /// of the segment before it: at least its last 16 KiB, at most the longest frame.
+    /// Opens the log in `dir`. This reads the last segment, unless the log was closed in order, the first header, and the end of
+    /// the segment before the last: usually 16 KiB, at most the longest frame.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Reader, OpenError> {
         let mut reader = Reader::open_up_to_damage(fs, dir)?;
         reader.damage.take().map_or(Ok(reader), |trouble| Err(trouble.into()))
