@@ -26,5 +26,15 @@ mod projected;
 mod table;
 mod words;
 
+use evlog_format::Event;
+use serde_json::Value;
+
+/// The payload of an event of a built-in contract as JSON; `None` for other events, and for bytes that are not a payload of
+/// their kind.
+pub fn payload_json(event: &Event<'_>) -> Option<Value> {
+    let of_contracts = [status::payload_json, story::payload_json, pipeline::payload_json, machine::payload_json];
+    of_contracts.iter().find_map(|of_contract| of_contract(event))
+}
+
 #[cfg(test)]
 mod testing;

@@ -45,6 +45,22 @@ macro_rules! payloads {
                 payload.map_err(|error| format!("`{}`: {error}", event.kind))
             }
         }
+
+        $crate::payloads::payload_json! { $($kind: $carried;)* }
     };
 }
 pub(crate) use payloads;
+
+/// Makes the function that gives the payloads of a contract's events as JSON: a line for each kind, with its struct.
+macro_rules! payload_json {
+    ($($kind:ident: $carried:ty;)*) => {
+        /// The payload of an event as JSON; `None` if the event is not of this contract, or its bytes are not a payload.
+        pub fn payload_json(event: &evlog_format::Event<'_>) -> Option<serde_json::Value> {
+            match event.kind {
+                $(evlog_format::kind::$kind => evlog_projection::readable::payload_json::<$carried>(event),)*
+                _ => None,
+            }
+        }
+    };
+}
+pub(crate) use payload_json;

@@ -7,8 +7,8 @@
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident: $of:literal { $($(#[$each:meta])* $variant:ident = $number:literal, $word:literal;)* }) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        #[serde(try_from = "u8", into = "u8")]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Deserialize)]
+        #[serde(try_from = "u8")]
         #[repr(u8)]
         pub enum $name { $($(#[$each])* $variant = $number),* }
 
@@ -30,6 +30,17 @@ macro_rules! words {
         impl From<$name> for u8 {
             fn from(value: $name) -> u8 {
                 value as u8
+            }
+        }
+
+        /// The number in the bytes of a log, the word in JSON.
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() {
+                    serializer.serialize_str(self.word())
+                } else {
+                    serializer.serialize_u8(u8::from(*self))
+                }
             }
         }
 

@@ -19,6 +19,7 @@ pub mod difference;
 pub mod digests;
 pub mod members;
 pub mod number;
+pub mod readable;
 pub mod registry;
 pub mod request;
 pub mod strict;

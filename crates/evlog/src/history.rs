@@ -3,7 +3,9 @@
 
 use crate::error::LogError;
 use evlog_format::{Event, PLAIN, Seq, kind, payload};
+use evlog_projection::readable;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// Name of the log's own stream.
 pub use evlog_format::ids::LOG_STREAM;
@@ -65,6 +67,7 @@ pub struct CheckpointSigned {
     /// Seq after the last event in them.
     pub next_seq: u64,
     /// Root over them.
+    #[serde(serialize_with = "readable::digest")]
     pub root: [u8; 32],
 }
 
@@ -80,6 +83,7 @@ pub struct Verified {
     /// Seq after the last event in them.
     pub next_seq: u64,
     /// Root over them.
+    #[serde(serialize_with = "readable::digest")]
     pub root: [u8; 32],
     /// How many findings there were, on bytes and on contracts.
     pub findings: u64,
@@ -121,6 +125,7 @@ pub struct LossAccepted {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockCorrected {
     /// When the last checkpoint was recorded, Unix nanoseconds, by the clock that was wrong.
+    #[serde(rename = "last_time", serialize_with = "readable::time")]
     pub last_time_ns: i64,
     /// Who says so.
     pub accepted_by: String,
@@ -141,8 +146,10 @@ pub struct NameChanged {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockStepped {
     /// The time expected from the clock that only runs on, or that of the last commit before the session, Unix nanoseconds.
+    #[serde(rename = "from", serialize_with = "readable::time")]
     pub from_ns: i64,
     /// The time that the clock gave, Unix nanoseconds.
+    #[serde(rename = "to", serialize_with = "readable::time")]
     pub to_ns: i64,
 }
 
@@ -152,6 +159,7 @@ pub struct PolicySet {
     /// The whole text, as `docs/policy.md` says.
     pub text: String,
     /// BLAKE3 of the text.
+    #[serde(serialize_with = "readable::digest")]
     pub blake3: [u8; 32],
     /// Number in `$log` of the event that set the policy before; none where there was none.
     pub previous: Option<u64>,
@@ -182,14 +190,39 @@ pub struct PublishedFile {
     /// Version of the projection.
     pub version: u16,
     /// Length in bytes.
+    #[serde(rename = "bytes")]
     pub len: u64,
     /// BLAKE3 of the bytes.
+    #[serde(serialize_with = "readable::digest")]
     pub blake3: [u8; 32],
 }
 
 /// Whether this program can read an event's payload: it is not protected, and of the version that stands here.
 pub(crate) fn is_readable(event: &Event<'_>) -> bool {
     event.protection == PLAIN && event.kind_version == 1
+}
+
+/// The payload of an event of the log's own kinds as JSON; `None` for other events, and for bytes that are not a payload of
+/// their kind.
+pub fn payload_json(event: &Event<'_>) -> Option<Value> {
+    let of_kind = match event.kind {
+        kind::LOG_CREATED => readable::payload_json::<Created>,
+        kind::LOG_OPENED => readable::payload_json::<Opened>,
+        kind::LOG_CLOSED => readable::payload_json::<Closed>,
+        kind::LOG_RECOVERED => readable::payload_json::<Recovered>,
+        kind::LOG_TAIL_CUT => readable::payload_json::<TailCut>,
+        kind::LOG_CHECKPOINT_SIGNED => readable::payload_json::<CheckpointSigned>,
+        kind::LOG_PROJECTION_PUBLISHED => readable::payload_json::<ProjectionPublished>,
+        kind::LOG_VERIFIED => readable::payload_json::<Verified>,
+        kind::LOG_KEY_ADDED => readable::payload_json::<KeyAdded>,
+        kind::LOG_LOSS_ACCEPTED => readable::payload_json::<LossAccepted>,
+        kind::LOG_CLOCK_CORRECTED => readable::payload_json::<ClockCorrected>,
+        kind::LOG_NAME_CHANGED => readable::payload_json::<NameChanged>,
+        kind::LOG_CLOCK_STEPPED => readable::payload_json::<ClockStepped>,
+        kind::LOG_POLICY_SET => readable::payload_json::<PolicySet>,
+        _ => return None,
+    };
+    of_kind(event)
 }
 
 /// What an event of `$log` says was published; none for events of other kinds.

@@ -42,8 +42,5 @@ pub(crate) use evlog_format::ids::hex;
 
 /// A time of the log, all nine digits of its nanoseconds: JSON answers lose nothing.
 pub(crate) fn time(time_ns: impl Into<i128>) -> String {
-    let time_ns = time_ns.into();
-    let milliseconds = evlog_projection::time::to_rfc3339(time_ns);
-    let rest = time_ns.rem_euclid(1_000_000);
-    format!("{}{rest:06}Z", milliseconds.trim_end_matches('Z'))
+    evlog_projection::readable::nanoseconds_shown(time_ns.into())
 }

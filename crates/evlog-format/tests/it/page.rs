@@ -100,6 +100,7 @@ fn with_blocks(page: &str, make: &dyn Fn(&str) -> String) -> String {
 fn made_page() -> String {
     with_blocks(&page(), &|name| match name.split_once(' ') {
         Some((path, "kinds")) => table_of_kinds(&text(path)),
+        Some((path, "tables")) => tables_of(&text(path)),
         Some((path, item)) => table_of(&text(path), item),
         None => example(),
     })
@@ -150,6 +151,41 @@ fn the_kinds_of_the_reader_in_python_are_those_of_the_page() {
         fs::write(root().join("tools/evlog_reader.py"), &made).unwrap();
     }
     assert!(text("tools/evlog_reader.py") == made, "the kinds of tools/evlog_reader.py; EVLOG_BLESS=1 writes them");
+}
+
+/// The tables of all structs and enums of a file, each under the kinds that its comment begins with, or under its own name.
+fn tables_of(source: &str) -> String {
+    let (mut tables, mut comment) = (Vec::new(), String::new());
+    for line in source.lines() {
+        if let Some(item) = item_of(line) {
+            let kinds = kinds_of(&comment);
+            let heading = if kinds.is_empty() { format!("`{item}`") } else { kinds.join(" and ") };
+            tables.push(format!("{heading}:\n\n{}", table_of(source, item)));
+        }
+        match line.strip_prefix("///") {
+            Some(words) => comment.push_str(words),
+            None if line.starts_with('#') => {}
+            None => comment.clear(),
+        }
+    }
+    tables.join("\n")
+}
+
+/// The name of the struct or enum that begins on this line; `words!` begins an enum with its name.
+fn item_of(line: &str) -> Option<&str> {
+    let line = line.trim_start_matches("pub(super) ").trim_start_matches("pub ");
+    let declared = line.strip_prefix("struct ").or_else(|| line.strip_prefix("enum "));
+    let words = || {
+        line.strip_prefix("    ")?.split_once(": \"").filter(|(_, rest)| rest.ends_with("\" {")).map(|(name, _)| name)
+    };
+    declared.filter(|rest| rest.ends_with('{')).and_then(|rest| rest.split([' ', '<']).next()).or_else(words)
+}
+
+/// The kinds that a comment begins with, in backticks, up to its first colon or full stop.
+fn kinds_of(comment: &str) -> Vec<String> {
+    let parts: Vec<&str> = comment.split('`').collect();
+    let names = parts.chunks(2).take_while(|pair| !pair[0].contains([':', '.'])).filter_map(|pair| pair.get(1));
+    names.take_while(|name| name.contains('.')).map(|name| format!("`{name}`")).collect()
 }
 
 /// The table of a struct's fields, or of an enum's numbers, from its source.

@@ -24,6 +24,7 @@ mod tests;
 
 pub use command::Command;
 pub use definition::{ANY_STATUS, DataType, Definition, OrderRule, StatusDefinition, StatusId, Undefined};
+pub use payload::payload_json;
 pub(crate) use read::read;
 pub use read::{ORDER_RULES_MAX, REASON_CODES_MAX, REQUIRED_MAX, RESERVED, STATUSES_MAX};
 pub use state::State;

@@ -6,6 +6,7 @@
 //! Invariant: a payload is read whole and in its one encoding, or refused with a sentence.
 
 use crate::payloads::payloads;
+use evlog_projection::readable;
 use serde::{Deserialize, Serialize};
 
 /// The version of every payload here.
@@ -17,10 +18,13 @@ pub(super) struct Created {
     /// The definition's name.
     pub machine: String,
     /// BLAKE3 of its canonical JSON text.
+    #[serde(serialize_with = "readable::digest")]
     pub definition: [u8; 32],
     /// That text.
+    #[serde(serialize_with = "readable::text")]
     pub definition_text: String,
     /// Members that the initial status was entered with, canonical JSON text of an object.
+    #[serde(serialize_with = "readable::text")]
     pub data: String,
 }
 
@@ -34,6 +38,7 @@ pub(super) struct Transitioned {
     /// Why.
     pub reason_code: Option<String>,
     /// Members that it was entered with, canonical JSON text of an object.
+    #[serde(serialize_with = "readable::text")]
     pub data: String,
 }
 

@@ -7,10 +7,7 @@
 
 use super::definition::is_substage;
 use super::outcome::{Outcome, RunStatus};
-use super::payload::{
-    Artifact, Created, Found, LimitExceeded, OutcomeRecorded, OutputCaptured, Payload, Refused, TakenOver,
-    ValidationReported,
-};
+use super::payload::{Artifact, Created, OutcomeRecorded, Payload, Refused, ValidationReported, payload_json};
 use super::project::{IN_PROGRESS, artifact, input, stage_state};
 use super::state::State;
 use crate::projected::audit_line;
@@ -21,10 +18,10 @@ use serde_json::{Value, json};
 /// The line of an event.
 pub(super) fn line(before: Option<&State>, fact: &Fact<'_>, after: &State) -> Result<Value, FoldError> {
     let payload = Payload::decode(&fact.event).map_err(|message| FoldError::new(fact, message))?;
-    Ok(audit_line(fact, json!({"event": details(&payload, before, after)})))
+    Ok(audit_line(fact, json!({"event": details(&payload, fact, before, after)})))
 }
 
-fn details(payload: &Payload, before: Option<&State>, after: &State) -> Value {
+fn details(payload: &Payload, fact: &Fact<'_>, before: Option<&State>, after: &State) -> Value {
     let list = |artifacts: &[Artifact]| Value::Array(artifacts.iter().map(artifact).collect());
     match payload {
         Payload::Created(created) => self::created(created),
@@ -38,31 +35,16 @@ fn details(payload: &Payload, before: Option<&State>, after: &State) -> Value {
         }
         Payload::Intended(of) | Payload::Published(of) => json!({"stage": of.stage, "artifacts": list(&of.artifacts)}),
         Payload::Reported(reported) => self::reported(reported, after),
-        Payload::Captured(OutputCaptured { stage, path, bytes, blake3 }) => {
-            json!({"stage": stage, "path": path, "bytes": bytes, "blake3": hex(blake3)})
-        }
         Payload::Judged(record) => Outcome::from(record.clone()).to_value(),
         Payload::Outcome(record) => outcome(record, before),
         Payload::Finalized(end) => {
             json!({"from": IN_PROGRESS, "to": RunStatus::word(end.status), "exit_code": end.exit_code})
         }
-        Payload::Reconciled(reconciled) => {
-            let one = |found: &Found| json!({"stage": found.stage, "outputs": found.outputs.word(), "staging": found.staging});
-            json!({"found": reconciled.found.iter().map(one).collect::<Vec<Value>>()})
-        }
-        Payload::LockForced(forced) => {
-            json!({"stale_lock_filename": forced.stale_lock_filename, "stale_lock_sha256": hex(&forced.stale_lock_sha256)})
-        }
-        Payload::LimitExceeded(LimitExceeded { limit, configured, observed, behavior, stage }) => {
-            let behavior = behavior.word();
-            json!({"limit": limit, "configured": configured, "observed": observed, "behavior": behavior, "stage": stage})
-        }
-        Payload::TakenOver(TakenOver { stage, baseline, seq }) => {
-            json!({"stage": stage, "baseline": baseline, "seq": seq})
-        }
         Payload::Refused(Refused { action, stage, code, message }) => {
             json!({"do": action, "stage": stage, "error": {"code": code, "message": message}})
         }
+        // Nothing has to be added from the states, and no member is named otherwise than in the payload.
+        _ => payload_json(&fact.event).unwrap_or_else(|| unreachable!("the payload was decoded before")),
     }
 }
 

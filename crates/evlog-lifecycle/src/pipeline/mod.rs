@@ -39,8 +39,7 @@ pub(crate) use definition::{PURPLE_AXIOM_FILE, read_definition};
 pub use matrix::{is_required, published_contracts};
 pub use outcome::{BLOCKED, FailMode, INVALID, MISSING, Outcome, RunStatus, STORAGE, StageStatus, derive_status};
 pub use own::{PROJECTED, REPORTS, STAGING};
-pub use payload::Artifact;
-pub use payload::Outputs;
+pub use payload::{Artifact, Outputs, payload_json};
 pub use rules::{Refusal, run_exists};
 pub use state::State;
 

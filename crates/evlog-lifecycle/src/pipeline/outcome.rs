@@ -19,6 +19,7 @@ pub const INVALID: &str = "contract_validation_failed";
 
 /// How a stage or substage ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum StageStatus {
     /// Its outputs are published.
     Success,
@@ -30,6 +31,7 @@ pub enum StageStatus {
 
 /// What a failure does to the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum FailMode {
     /// The run fails, and later stages are blocked.
     FailClosed,
@@ -39,6 +41,7 @@ pub enum FailMode {
 
 /// What a run ended as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum RunStatus {
     /// Every gate passed.
     Success,

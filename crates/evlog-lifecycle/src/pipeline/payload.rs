@@ -7,6 +7,7 @@
 
 use crate::payloads::payloads;
 use crate::pipeline::outcome::{FailMode, Outcome, RunStatus, StageStatus};
+use evlog_projection::readable;
 use serde::{Deserialize, Serialize};
 
 /// The version of every payload here.
@@ -18,12 +19,15 @@ pub(super) struct Created {
     /// Name of the pipeline.
     pub pipeline: String,
     /// BLAKE3 of the definition's canonical JSON text.
+    #[serde(serialize_with = "readable::digest")]
     pub definition: [u8; 32],
     /// That text, when the plan brought the definition; none for a built-in one.
+    #[serde(serialize_with = "readable::optional_text")]
     pub definition_text: Option<String>,
     /// Every stage, in canonical order.
     pub stages: Vec<StageSetting>,
     /// Members for `manifest.json`, as canonical JSON text of an object.
+    #[serde(serialize_with = "readable::text")]
     pub manifest: String,
     /// Whether `logs/health.json` is projected.
     pub emit_health: bool,
@@ -65,6 +69,7 @@ pub(super) struct Input {
 
 /// Where an input is looked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Origin {
     /// Beside the plan.
     Plan,
@@ -78,6 +83,7 @@ pub(super) struct InputContent {
     /// Length in bytes.
     pub bytes: u64,
     /// BLAKE3 of its bytes.
+    #[serde(serialize_with = "readable::digest")]
     pub blake3: [u8; 32],
 }
 
@@ -109,6 +115,7 @@ pub struct Artifact {
     /// Length in bytes.
     pub bytes: u64,
     /// BLAKE3 of its bytes.
+    #[serde(serialize_with = "readable::digest")]
     pub blake3: [u8; 32],
     /// Id of the contract that it was validated against.
     pub contract: Option<String>,
@@ -120,6 +127,7 @@ pub(super) struct ValidationReported {
     /// The stage, or `orchestrator`.
     pub stage: String,
     /// The report without `generated_at_utc`, as canonical JSON text.
+    #[serde(serialize_with = "readable::text")]
     pub report: String,
 }
 
@@ -132,6 +140,7 @@ pub(super) struct OutputCaptured {
     /// Length in bytes.
     pub bytes: u64,
     /// BLAKE3 of its bytes.
+    #[serde(serialize_with = "readable::digest")]
     pub blake3: [u8; 32],
 }
 
@@ -166,6 +175,7 @@ pub(super) struct Refused {
 
 /// What was found of a stage's outputs in the bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Outputs {
     /// None of them.
     None,
@@ -220,11 +230,13 @@ pub(super) struct LockForced {
     /// What the lock that stood in the way was renamed to.
     pub stale_lock_filename: String,
     /// SHA-256 of its bytes.
+    #[serde(serialize_with = "readable::digest")]
     pub stale_lock_sha256: [u8; 32],
 }
 
 /// What it means for a run to go beyond a limit (pipeline.md 2.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Behavior {
     /// It fails.
     HardFail,

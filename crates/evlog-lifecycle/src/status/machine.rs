@@ -5,7 +5,6 @@
 
 use crate::form::built_in::status;
 use crate::words::words;
-use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::LazyLock;
 

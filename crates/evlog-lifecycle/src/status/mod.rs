@@ -28,6 +28,7 @@ pub use diagnostic::{Diagnostic, INVALID_STATE_TRANSITION};
 pub use fold::{Counts, State};
 pub use machine::{Reaction, RunStatus};
 pub use next_action::{NextAction, next_action};
+pub use payload::payload_json;
 
 use evlog_format::Kind;
 use evlog_format::kind::{STATUS_CREATED, STATUS_FORCED_FAILED, STATUS_REFUSED, STATUS_REJECTED, STATUS_TRANSITIONED};

@@ -6,10 +6,11 @@
 use super::diagnostic::Diagnostic;
 use super::machine::RunStatus;
 use crate::members::cut;
+use crate::payloads::payload_json;
 use crate::table;
 use crate::words::words;
 use evlog_format::Kind;
-use evlog_projection::{Cause, Fact, FoldError, NewEvent, Target};
+use evlog_projection::{Cause, Fact, FoldError, NewEvent, Target, readable};
 use serde::{Deserialize, Serialize};
 
 /// Version of every table here.
@@ -43,6 +44,7 @@ pub struct Created {
     /// Error codes that its diagnostics may carry besides the catalogue.
     pub error_codes: Vec<String>,
     /// The other members of its record: a JSON object, as text.
+    #[serde(serialize_with = "readable::optional_text")]
     pub details: Option<String>,
 }
 
@@ -84,6 +86,7 @@ pub struct Transitioned {
 /// `status.rejected`: an undefined transition was attempted. Its error code is always `INVALID_STATE_TRANSITION`.
 /// `S` is text, kept or borrowed from the payload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(serialize = "S: Serialize + AsRef<str>"))]
 pub struct Rejected<S = String> {
     /// The status that the run had; none when there is no such run (H6).
     pub current: Option<RunStatus>,
@@ -100,8 +103,10 @@ pub struct Rejected<S = String> {
     /// The caller's reason.
     pub note: Option<S>,
     /// The diagnostic that the caller offered, as JSON text. Never adopted (H4).
+    #[serde(serialize_with = "readable::optional_text")]
     pub offered: Option<S>,
     /// BLAKE3 of the command.
+    #[serde(serialize_with = "readable::digest")]
     pub request: [u8; 32],
 }
 
@@ -117,6 +122,7 @@ pub struct ForcedFailed {
 /// `status.refused`: input that the contract does not take; the run is untouched. `S` is text, kept or borrowed from the
 /// payload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(bound(serialize = "S: Serialize + AsRef<str>"))]
 pub struct Refused<S = String> {
     /// The status that the run had; none when there is no such run.
     pub current: Option<RunStatus>,
@@ -133,8 +139,10 @@ pub struct Refused<S = String> {
     /// The caller's reason.
     pub note: Option<S>,
     /// The diagnostic that the caller offered, as JSON text.
+    #[serde(serialize_with = "readable::optional_text")]
     pub offered: Option<S>,
     /// BLAKE3 of the command.
+    #[serde(serialize_with = "readable::digest")]
     pub request: [u8; 32],
 }
 
@@ -259,6 +267,15 @@ impl RejectionReason {
 /// The part of a status token that is recorded.
 pub(crate) fn recorded_token(token: &str) -> String {
     cut(token, TOKEN_LEN_MAX).to_owned()
+}
+
+payload_json! {
+    STATUS_CREATED: Created;
+    STATUS_TRANSITIONED: Transitioned;
+    STATUS_REJECTED: Rejected;
+    STATUS_FORCED_FAILED: ForcedFailed;
+    STATUS_REFUSED: Refused;
+    STATUS_OVERRIDDEN: Overridden;
 }
 
 /// An event to commit.

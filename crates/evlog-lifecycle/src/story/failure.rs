@@ -5,7 +5,7 @@ use super::redact::redacted;
 use super::retry::ExitClass;
 use crate::members::{cut, kind, quoted};
 use crate::words::words;
-use evlog_projection::{canonical, parse};
+use evlog_projection::{canonical, parse, readable};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -54,6 +54,7 @@ pub struct StepError {
     /// A code of the component's own.
     pub code: Option<String>,
     /// An object of the component's own, as RFC 8785 text.
+    #[serde(serialize_with = "readable::optional_text")]
     pub details: Option<String>,
 }
 

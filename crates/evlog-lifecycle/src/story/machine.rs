@@ -5,7 +5,6 @@
 //! order does not compile. A letter is a condition that the pair alone cannot answer: see [`Guard`].
 
 use crate::words::words;
-use serde::{Deserialize, Serialize};
 use std::fmt;
 
 words! {

@@ -50,6 +50,7 @@ pub mod steps;
 
 pub use command::Command;
 pub use machine::Phase;
+pub use payload::payload_json;
 pub use state::{Cancel, Counts, Run, State};
 
 use evlog_format::Kind;

@@ -6,10 +6,11 @@
 use super::failure::{RunError, StepError};
 use super::machine::Phase;
 use super::retry::ExitClass;
+use crate::payloads::payload_json;
 use crate::table;
 use crate::words::words;
 use evlog_format::Kind;
-use evlog_projection::{Fact, FoldError, NewEvent};
+use evlog_projection::{Fact, FoldError, NewEvent, readable};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::borrow::Cow;
 
@@ -169,8 +170,10 @@ words! {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Created {
     /// The story, as RFC 8785 text; `null` in an observed run without one.
+    #[serde(serialize_with = "readable::text")]
     pub story: String,
     /// The inputs, as RFC 8785 text of an object.
+    #[serde(serialize_with = "readable::optional_text")]
     pub inputs: Option<String>,
     /// Who decides.
     pub mode: Mode,
@@ -194,6 +197,7 @@ pub struct Moved {
     /// What went wrong.
     pub error: Option<RunError>,
     /// The story's output, as RFC 8785 text.
+    #[serde(serialize_with = "readable::optional_text")]
     pub output: Option<String>,
     /// Whether an output was too long to be kept.
     pub output_dropped: bool,
@@ -223,10 +227,13 @@ pub struct StepMoved {
     /// How many retries were scheduled so far.
     pub retries: u32,
     /// When the next attempt is due, Unix nanoseconds.
+    #[serde(rename = "next_retry_at", serialize_with = "readable::optional_time")]
     pub next_retry_ns: Option<i128>,
     /// When the attempt, the wait or the sleep is over, Unix nanoseconds.
+    #[serde(rename = "deadline_at", serialize_with = "readable::optional_time")]
     pub deadline_ns: Option<i128>,
     /// The output, as RFC 8785 text.
+    #[serde(serialize_with = "readable::optional_text")]
     pub output: Option<String>,
     /// What went wrong.
     pub error: Option<StepError>,
@@ -254,6 +261,7 @@ pub struct Rejected {
     /// The caller's message.
     pub note: Option<String>,
     /// BLAKE3 of the command.
+    #[serde(serialize_with = "readable::digest")]
     pub request: [u8; 32],
 }
 
@@ -263,6 +271,7 @@ pub struct CancelRequested {
     /// How.
     pub how: CancelMode,
     /// When what still runs is ended by force, Unix nanoseconds.
+    #[serde(rename = "deadline_at", serialize_with = "readable::time")]
     pub deadline_ns: i128,
     /// Why.
     pub message: Option<String>,
@@ -290,6 +299,16 @@ pub struct Redriven {
     pub from_step: Option<String>,
     /// The steps whose state is cleared, in the order of their declaration.
     pub cleared: Vec<String>,
+}
+
+payload_json! {
+    STORY_CREATED: Created;
+    STORY_MOVED: Moved;
+    STORY_STEP_MOVED: StepMoved;
+    STORY_REJECTED: Rejected;
+    STORY_CANCEL_REQUESTED: CancelRequested;
+    STORY_GATE_DECIDED: GateDecided;
+    STORY_REDRIVEN: Redriven;
 }
 
 /// An event to commit.

@@ -6,7 +6,6 @@ use super::duration;
 use crate::members::{kind, malformed, pointer, quoted};
 use crate::words::words;
 use evlog_projection::Malformed;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 /// The most retries that a policy may ask for.

@@ -1,0 +1,73 @@
+//! Payloads as JSON: the fields of a table, as people and scripts read them.
+//!
+//! Does: write a digest in hexadecimal, a time with nine digits of the second, and JSON that a payload carries as text as JSON
+//! again. The functions are for `#[serde(serialize_with = "…")]`: in the bytes of a log the same fields stay as they are, so a
+//! table is declared once. Does not: know any table.
+//!
+//! Invariant: the names of the fields, and these forms, are a stable interface (`docs/json.md`).
+
+use crate::time::to_rfc3339;
+use evlog_format::ids::hex;
+use evlog_format::{Event, payload};
+use serde::de::DeserializeOwned;
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+/// The payload of an event as JSON, by its table; `None` if its bytes are not of this table.
+pub fn payload_json<T: Serialize + DeserializeOwned>(event: &Event<'_>) -> Option<Value> {
+    serde_json::to_value(payload::decode::<T>(event.payload).ok()?).ok()
+}
+
+/// A digest in hexadecimal.
+pub fn digest<S: Serializer>(digest: &[u8; 32], serializer: S) -> Result<S::Ok, S::Error> {
+    if serializer.is_human_readable() { hex(digest).serialize(serializer) } else { digest.serialize(serializer) }
+}
+
+/// JSON that is carried as text. Text that is no JSON is a string.
+pub fn text<T: AsRef<str>, S: Serializer>(text: &T, serializer: S) -> Result<S::Ok, S::Error> {
+    match json(text.as_ref()).filter(|_| serializer.is_human_readable()) {
+        Some(value) => value.serialize(serializer),
+        None => text.as_ref().serialize(serializer),
+    }
+}
+
+/// The same of a text that may be absent.
+pub fn optional_text<T: AsRef<str>, S: Serializer>(text: &Option<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    let text = text.as_ref().map(AsRef::as_ref);
+    if serializer.is_human_readable() {
+        text.map(|text| json(text).unwrap_or_else(|| text.into())).serialize(serializer)
+    } else {
+        text.serialize(serializer)
+    }
+}
+
+fn json(text: &str) -> Option<Value> {
+    serde_json::from_str(text).ok()
+}
+
+/// Unix nanoseconds as a time, because the number can be greater than 2^53.
+pub fn time<N: Serialize + Into<i128> + Copy, S: Serializer>(time_ns: &N, serializer: S) -> Result<S::Ok, S::Error> {
+    if serializer.is_human_readable() {
+        nanoseconds_shown((*time_ns).into()).serialize(serializer)
+    } else {
+        time_ns.serialize(serializer)
+    }
+}
+
+/// The same of a time that may be absent.
+pub fn optional_time<N: Serialize + Into<i128> + Copy, S: Serializer>(
+    time_ns: &Option<N>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    if serializer.is_human_readable() {
+        time_ns.map(|time_ns| nanoseconds_shown(time_ns.into())).serialize(serializer)
+    } else {
+        time_ns.serialize(serializer)
+    }
+}
+
+/// A time of RFC 3339 with nine digits of the second.
+pub fn nanoseconds_shown(time_ns: i128) -> String {
+    let rest = time_ns.rem_euclid(1_000_000);
+    format!("{}{rest:06}Z", to_rfc3339(time_ns).trim_end_matches('Z'))
+}
