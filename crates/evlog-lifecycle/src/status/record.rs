@@ -1,4 +1,4 @@
-//! The members of a run record that a caller may give (status.md 5): names, types and bounds, as one table.
+//! The members of a run record that a caller may give (status.md 5): names, types and bounds, as `record.toml` lists them.
 //!
 //! The same table reads commands, checks committed records again, and is printed in `docs/lifecycle/status.md`.
 
@@ -7,15 +7,18 @@ use super::payload::{Created, PolicyVersions};
 use crate::members::{check_run_id, kind, malformed, pointer, quoted};
 use evlog_format::ids::is_run_id;
 use evlog_projection::{Malformed, canonical, parse};
+use serde::Deserialize;
 use serde_json::{Map, Value};
+use std::sync::LazyLock;
 
 /// What a member's value must be.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Shape {
     /// Text of at least and at most this many characters.
     Text(usize, usize),
     /// One of these words.
-    Word(&'static [&'static str]),
+    Word(Vec<String>),
     /// True or false.
     Flag,
     /// A whole number from 0 to this.
@@ -27,112 +30,43 @@ pub(crate) enum Shape {
     /// An error code, but not the engine's own.
     ErrorCode,
     /// An array of values of this shape, and its most items.
-    List(&'static Shape, usize),
+    List(Box<Shape>, usize),
     /// An object of at most this many texts of 1 to 200 characters.
     Texts(usize),
     /// A closed object.
-    Object(&'static [Member]),
+    Object(Vec<Member>),
 }
 
 /// One member of a closed object.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Member {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
+    #[serde(default)]
     pub(crate) needed: bool,
-    /// A retry has it from the run that it repeats, and may not give it.
+    /// A retry inherits it from the run that it repeats, and may not give it.
+    #[serde(default)]
     pub(crate) pinned: bool,
     pub(crate) shape: Shape,
 }
 
-const fn may(name: &'static str, shape: Shape) -> Member {
-    Member { name, needed: false, pinned: false, shape }
+/// The members of a run record.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Record {
+    /// Decisions depend on them.
+    pub(crate) decisive: Vec<Member>,
+    /// They describe. A retry inherits them, and may replace those that are not pinned.
+    pub(crate) descriptive: Vec<Member>,
 }
 
-const fn must(name: &'static str, shape: Shape) -> Member {
-    Member { name, needed: true, pinned: false, shape }
-}
-
-const fn pin(name: &'static str, shape: Shape) -> Member {
-    Member { name, needed: false, pinned: true, shape }
-}
+pub(crate) static RECORD: LazyLock<Record> = LazyLock::new(|| {
+    toml::from_str(include_str!("record.toml"))
+        .unwrap_or_else(|error| unreachable!("a built-in file is right: {error}"))
+});
 
 /// How many retries a run may have unless its creation says otherwise (status.md 9.32).
 pub(crate) const MAX_RETRIES_DEFAULT: u32 = 1;
-/// The most that `max_retries` may say.
-const MAX_RETRIES_MAX: u64 = 1000;
-
-/// A version's name.
-const VERSION: Shape = Shape::Text(6, 120);
-const RUN_KINDS: &[&str] = &[
-    "orchestrator",
-    "agent",
-    "tool_gateway",
-    "write_broker",
-    "policy_change",
-    "promotion",
-    "export",
-    "override",
-    "system",
-];
-
-/// Members that decisions depend on.
-pub(crate) const DECISIVE: &[Member] = &[
-    pin("parent_run_id", Shape::RunId),
-    pin("root_run_id", Shape::RunId),
-    pin("case_id", Shape::Text(4, 120)),
-    pin("contract_version", Shape::Word(&["v1"])),
-    pin("policy_versions", Shape::Object(&[must("lanes", VERSION), must("roles", VERSION)])),
-    pin("max_retries", Shape::Count(MAX_RETRIES_MAX)),
-    pin("pins_required", Shape::Flag),
-    pin("error_codes", Shape::List(&Shape::ErrorCode, 64)),
-];
-
-const ARTIFACT: Shape = Shape::Object(&[
-    must("artifact_id", Shape::Text(3, 200)),
-    must("artifact_kind", Shape::Text(1, 80)),
-    must("hash_sha256", Shape::Sha256),
-    may("storage_locator", Shape::Text(1, 500)),
-]);
-
-/// Members that describe. A retry inherits them, and may replace those that are not pinned.
-pub(crate) const DESCRIPTIVE: &[Member] = &[
-    may("run_kind", Shape::Word(RUN_KINDS)),
-    may("run_name", Shape::Text(1, 200)),
-    may("client_session_id", Shape::Text(4, 120)),
-    may("matter_id", Shape::Text(4, 120)),
-    may("correlation_id", Shape::Text(1, 120)),
-    may("lane_id", Shape::Text(1, 120)),
-    may("role_id", Shape::Text(1, 80)),
-    may("workflow_state", Shape::Text(1, 120)),
-    pin("taxonomy_versions", Shape::Object(&[may("coa", VERSION), may("tags", VERSION), may("entities", VERSION)])),
-    may("tool_versions", Shape::Texts(200)),
-    may(
-        "inputs",
-        Shape::Object(&[
-            may("artifact_refs", Shape::List(&ARTIFACT, 1000)),
-            may("parameters_hash_sha256", Shape::Sha256),
-        ]),
-    ),
-    may(
-        "nondeterminism",
-        Shape::Object(&[
-            must("is_nondeterministic", Shape::Flag),
-            may("reasons", Shape::List(&Shape::Text(1, 200), 100)),
-            may("replay_strategy", Shape::Word(&["record_and_replay", "best_effort", "not_replayable"])),
-        ]),
-    ),
-    may(
-        "data_classification",
-        Shape::Object(&[
-            may("contains_pii", Shape::Flag),
-            may("contains_phi", Shape::Flag),
-            may("contains_privileged", Shape::Flag),
-            may("notes", Shape::Text(1, 500)),
-        ]),
-    ),
-    may("tags", Shape::List(&Shape::Text(1, 60), 100)),
-    may("notes", Shape::Text(1, 1000)),
-];
 
 /// The `data` of `create` or `retry`, read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -147,21 +81,21 @@ impl Data {
     /// Reads the `data` of `create`.
     pub(crate) fn of_create(given: Map<String, Value>) -> Result<Data, Malformed> {
         let (decisive, descriptive): (Map<_, _>, Map<_, _>) =
-            given.into_iter().partition(|(name, _)| DECISIVE.iter().any(|member| member.name == name));
+            given.into_iter().partition(|(name, _)| RECORD.decisive.iter().any(|member| member.name == *name));
         Ok(Data {
-            decisive: closed(DECISIVE, decisive, POINTER)?,
-            descriptive: closed(DESCRIPTIVE, descriptive, POINTER)?,
+            decisive: closed(&RECORD.decisive, decisive, POINTER)?,
+            descriptive: closed(&RECORD.descriptive, descriptive, POINTER)?,
         })
     }
 
     /// Reads the `data` of `retry`: what is pinned is inherited (status.md 2.3, check 27).
     pub(crate) fn of_retry(given: Map<String, Value>) -> Result<Data, Malformed> {
-        let mut pinned = DECISIVE.iter().chain(DESCRIPTIVE).filter(|member| member.pinned);
-        if let Some(member) = pinned.find(|member| given.contains_key(member.name)) {
+        let mut pinned = RECORD.decisive.iter().chain(&RECORD.descriptive).filter(|member| member.pinned);
+        if let Some(member) = pinned.find(|member| given.contains_key(&member.name)) {
             let message = "a retry has this from the run that it repeats; leave it out";
-            return Err(malformed(pointer(POINTER, member.name), message));
+            return Err(malformed(pointer(POINTER, &member.name), message));
         }
-        Ok(Data { decisive: Map::new(), descriptive: closed(DESCRIPTIVE, given, POINTER)? })
+        Ok(Data { decisive: Map::new(), descriptive: closed(&RECORD.descriptive, given, POINTER)? })
     }
 
     pub(crate) fn text(&self, name: &str) -> Option<String> {
@@ -206,7 +140,7 @@ pub(crate) fn from_details(details: Option<&str>) -> Result<Map<String, Value>, 
     let Value::Object(members) = parse(text.as_bytes()).map_err(|error| format!("`details`: {error}"))? else {
         return Err("`details`: expected a JSON object".to_owned());
     };
-    let members = closed(DESCRIPTIVE, members, "").map_err(|error| format!("`details`: {error}"))?;
+    let members = closed(&RECORD.descriptive, members, "").map_err(|error| format!("`details`: {error}"))?;
     if to_details(&members).as_deref() == Some(text) {
         Ok(members)
     } else {
@@ -240,7 +174,7 @@ fn check_decisive(created: &Created) -> Result<(), String> {
     put("policy_versions", created.policy_versions.as_ref().map(PolicyVersions::to_json));
     put("error_codes", Some(created.error_codes.clone().into()));
     put("max_retries", Some(created.max_retries.into()));
-    closed(DECISIVE, members, "").map(|_| ()).map_err(|error| error.to_string())
+    closed(&RECORD.decisive, members, "").map(|_| ()).map_err(|error| error.to_string())
 }
 
 impl PolicyVersions {
@@ -256,49 +190,49 @@ fn closed(members: &[Member], given: Map<String, Value>, at: &str) -> Result<Map
     for (name, value) in given {
         let here = pointer(at, quoted(&name));
         let Some(member) = members.iter().find(|member| member.name == name) else {
-            let known: Vec<_> = members.iter().map(|member| member.name).collect();
+            let known: Vec<_> = members.iter().map(|member| member.name.as_str()).collect();
             let message = format!("unknown member `{}`; expected `{}`", quoted(&name), known.join("`, `"));
             return Err(malformed(here, message));
         };
         if !value.is_null() {
-            taken.insert(name, shaped(member.shape, value, &here)?);
+            taken.insert(name, shaped(&member.shape, value, &here)?);
         }
     }
-    match members.iter().find(|member| member.needed && !taken.contains_key(member.name)) {
+    match members.iter().find(|member| member.needed && !taken.contains_key(&member.name)) {
         Some(missing) => Err(malformed(at, format!("`{}` is missing", missing.name))),
         None => Ok(taken),
     }
 }
 
 /// The value in its one form, if it has the shape.
-fn shaped(shape: Shape, value: Value, at: &str) -> Result<Value, Malformed> {
+fn shaped(shape: &Shape, value: Value, at: &str) -> Result<Value, Malformed> {
     let fits = match (shape, &value) {
         (Shape::Object(members), Value::Object(_)) => {
             let Value::Object(given) = value else { unreachable!("just seen to be an object") };
             return closed(members, given, at).map(Value::Object);
         }
-        (Shape::List(item, max), Value::Array(items)) if items.len() <= max => {
+        (Shape::List(item, max), Value::Array(items)) if items.len() <= *max => {
             let each = items.iter().enumerate();
             return each
-                .map(|(index, item_given)| shaped(*item, item_given.clone(), &format!("{at}/{index}")))
+                .map(|(index, item_given)| shaped(item, item_given.clone(), &format!("{at}/{index}")))
                 .collect();
         }
-        (Shape::Texts(max), Value::Object(texts)) if texts.len() <= max => {
+        (Shape::Texts(max), Value::Object(texts)) if texts.len() <= *max => {
             for (name, text) in texts {
-                shaped(Shape::Text(1, 200), text.clone(), &pointer(at, quoted(name)))?;
-                shaped(Shape::Text(1, 200), Value::String(name.clone()), at)?;
+                shaped(&Shape::Text(1, 200), text.clone(), &pointer(at, quoted(name)))?;
+                shaped(&Shape::Text(1, 200), Value::String(name.clone()), at)?;
             }
             true
         }
-        (Shape::Text(min, max), Value::String(text)) => (min..=max).contains(&text.chars().count()),
-        (Shape::Word(words), Value::String(text)) => words.contains(&text.as_str()),
+        (Shape::Text(min, max), Value::String(text)) => (*min..=*max).contains(&text.chars().count()),
+        (Shape::Word(words), Value::String(text)) => words.contains(text),
         (Shape::RunId, Value::String(text)) => {
             check_run_id(text).map_err(|message| malformed(at, message))?;
             true
         }
         (Shape::Flag, Value::Bool(_)) => true,
         (Shape::ErrorCode, Value::String(text)) => is_error_code(text) && text != INVALID_STATE_TRANSITION,
-        (Shape::Count(max), Value::Number(number)) => number.as_u64().is_some_and(|count| count <= max),
+        (Shape::Count(max), Value::Number(number)) => number.as_u64().is_some_and(|count| count <= *max),
         (Shape::Sha256, Value::String(text)) => {
             if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
                 return Ok(Value::String(text.to_ascii_lowercase()));
@@ -319,7 +253,7 @@ fn found(value: &Value) -> String {
 }
 
 /// The shape as messages and the documentation say it.
-pub(crate) fn in_words(shape: Shape) -> String {
+pub(crate) fn in_words(shape: &Shape) -> String {
     match shape {
         Shape::Text(min, max) => format!("text of {min} to {max} characters"),
         Shape::Word(words) if words.len() == 1 => format!("`{}`", words[0]),
@@ -329,12 +263,12 @@ pub(crate) fn in_words(shape: Shape) -> String {
         Shape::Sha256 => "64 hexadecimal digits".to_owned(),
         Shape::RunId => "a run id".to_owned(),
         Shape::ErrorCode => format!("{CODE_SYNTAX}, not `{INVALID_STATE_TRANSITION}`"),
-        Shape::List(item, max) => format!("an array of at most {max}, each {}", in_words(*item)),
+        Shape::List(item, max) => format!("an array of at most {max}, each {}", in_words(item)),
         Shape::Texts(max) => format!("an object of at most {max} texts of 1 to 200 characters"),
         Shape::Object(members) => {
             let each = members.iter().map(|member| {
                 let needed = if member.needed { ", needed" } else { "" };
-                format!("`{}` ({}{needed})", member.name, in_words(member.shape))
+                format!("`{}` ({}{needed})", member.name, in_words(&member.shape))
             });
             format!("an object of {}", each.collect::<Vec<_>>().join(", "))
         }

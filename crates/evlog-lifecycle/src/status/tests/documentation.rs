@@ -5,7 +5,7 @@
 use crate::status::diagnostic::{Category, Severity};
 use crate::status::machine::Reaction;
 use crate::status::payload::{Action, RefusalReason, RejectionReason, TransitionCause};
-use crate::status::record::{DECISIVE, DESCRIPTIVE, Member, in_words};
+use crate::status::record::{Member, RECORD, in_words};
 use crate::status::{INVALID_STATE_TRANSITION, RunStatus, next_action};
 use crate::testing::written::{check_sections, code, table, yes};
 use std::path::Path;
@@ -69,9 +69,9 @@ fn refusals() -> String {
 fn members() -> String {
     let row = |member: &Member| {
         let retry = if member.pinned { "inherited, may not be given" } else { "inherited, may be replaced" };
-        vec![code(member.name), in_words(member.shape), retry.to_owned()]
+        vec![code(&member.name), in_words(&member.shape), retry.to_owned()]
     };
-    table(&["member", "value", "in a retry"], DECISIVE.iter().chain(DESCRIPTIVE).map(row))
+    table(&["member", "value", "in a retry"], RECORD.decisive.iter().chain(&RECORD.descriptive).map(row))
 }
 
 fn next_actions() -> String {
