@@ -49,8 +49,8 @@ pub(super) enum Do {
     Publish { stage: String, artifacts: Vec<Artifact> },
     Report { stage: String, report: Value },
     Captured { stage: String, artifact: Artifact },
-    Judge(Told),
-    Outcome(Told),
+    Judge(Reported),
+    Outcome(Reported),
     Reconcile { found: Vec<Found> },
     LockForced(LockForced),
     LimitExceeded(LimitExceeded),
@@ -59,7 +59,7 @@ pub(super) enum Do {
 
 /// An outcome as a command reports it.
 #[derive(Clone, Debug)]
-pub(super) struct Told {
+pub(super) struct Reported {
     pub stage: String,
     pub status: StageStatus,
     pub fail_mode: Option<FailMode>,
@@ -120,8 +120,8 @@ impl Do {
             | Do::Publish { stage, .. }
             | Do::Report { stage, .. }
             | Do::Captured { stage, .. }
-            | Do::Judge(Told { stage, .. })
-            | Do::Outcome(Told { stage, .. }) => Some(stage),
+            | Do::Judge(Reported { stage, .. })
+            | Do::Outcome(Reported { stage, .. }) => Some(stage),
         }
     }
 }
@@ -148,8 +148,8 @@ pub(super) fn parse(action: &str, members: Map<String, Value>) -> Result<Command
         "publish" => Do::Publish { stage: members.string("stage")?, artifacts: artifacts(&mut members)? },
         "report" => report(&mut members)?,
         "captured" => Do::Captured { stage: members.string("stage")?, artifact: digest(&mut members)? },
-        "judge" => Do::Judge(told(&mut members)?),
-        "outcome" => Do::Outcome(told(&mut members)?),
+        "judge" => Do::Judge(reported(&mut members)?),
+        "outcome" => Do::Outcome(reported(&mut members)?),
         "reconcile" => Do::Reconcile { found: found(&mut members)? },
         "lock_forced" => Do::LockForced(lock_forced(&mut members)?),
         "limit_exceeded" => Do::LimitExceeded(limit_exceeded(&mut members)?),
@@ -252,17 +252,16 @@ fn report(members: &mut Members) -> Result<Do, Malformed> {
     Ok(Do::Report { stage, report: Value::Object(report) })
 }
 
-fn told(members: &mut Members) -> Result<Told, Malformed> {
+fn reported(members: &mut Members) -> Result<Reported, Malformed> {
     let stage = members.string("stage")?;
     let status = members.word("status", &STATUSES)?;
     let fail_mode = members.optional_word("fail_mode", &FAIL_MODES)?;
     let reason_code = match members.take("reason_code") {
-        // A reporter without a code may say so; nothing of it is persisted (rule P-11).
-        None | Some(Value::Null) => None,
+        None => None,
         Some(Value::String(code)) => Some(code),
         Some(found) => return Err(malformed("/reason_code", format!("expected a string, found {found}"))),
     };
-    Ok(Told { stage, status, fail_mode, reason_code })
+    Ok(Reported { stage, status, fail_mode, reason_code })
 }
 
 fn found(members: &mut Members) -> Result<Vec<Found>, Malformed> {

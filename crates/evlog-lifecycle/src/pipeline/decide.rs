@@ -5,7 +5,7 @@
 //!
 //! Invariant: a decision's events are one commit; the blocked tail is caused by the outcome before it (rule P-31).
 
-use super::command::{Chosen, Command, Create, Do, Told};
+use super::command::{Chosen, Command, Create, Do, Reported};
 use super::definition::{Definition, NAMES, built_in};
 use super::outcome::{FailMode, Outcome};
 use super::payload::{
@@ -154,8 +154,8 @@ fn recorded(state: &State, command: &Do) -> Judged<Taken> {
             let (path, bytes, blake3) = (artifact.path.clone(), artifact.bytes, artifact.blake3);
             one(Payload::Captured(OutputCaptured { stage: stage.clone(), path, bytes, blake3 }))
         }
-        Do::Judge(told) => judge(state, told)?,
-        Do::Outcome(told) => outcome(state, told)?,
+        Do::Judge(reported) => judge(state, reported)?,
+        Do::Outcome(reported) => outcome(state, reported)?,
         Do::Reconcile { found } => reconcile(state, found)?,
         Do::LockForced(forced) => {
             rules::lock_forced(state, forced)?;
@@ -177,8 +177,8 @@ fn taken_over(state: &State, baseline: Option<&State>, taken: &TakenOver) -> Jud
 }
 
 /// The reported outcome; without a fail mode it gets the usual one (rule P-14).
-fn whole(state: &State, told: &Told) -> Outcome {
-    let Told { stage, status, fail_mode, reason_code } = told.clone();
+fn whole(state: &State, reported: &Reported) -> Outcome {
+    let Reported { stage, status, fail_mode, reason_code } = reported.clone();
     let definition = state.definition();
     // A stage that the pipeline does not have is refused later, with any fail mode.
     let configured = definition.index_of(&stage).map(|index| state.pinned.stages[index].fail_mode);
@@ -188,16 +188,16 @@ fn whole(state: &State, told: &Told) -> Outcome {
     Outcome { stage, status, fail_mode, reason_code }
 }
 
-fn judge(state: &State, told: &Told) -> Judged<Taken> {
-    let outcome = whole(state, told);
+fn judge(state: &State, reported: &Reported) -> Judged<Taken> {
+    let outcome = whole(state, reported);
     match rules::judge(state, &outcome)? {
         Recording::Same => Ok(Vec::new()),
         Recording::New { .. } => Ok(one(Payload::Judged(OutcomeRecorded::from(outcome)))),
     }
 }
 
-fn outcome(state: &State, told: &Told) -> Judged<Taken> {
-    let outcome = whole(state, told);
+fn outcome(state: &State, reported: &Reported) -> Judged<Taken> {
+    let outcome = whole(state, reported);
     let Recording::New { tail } = rules::outcome(state, &outcome)? else {
         return Ok(Vec::new());
     };
