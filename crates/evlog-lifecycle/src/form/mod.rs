@@ -25,14 +25,14 @@ pub const FILE_LEN_MAX: u64 = 256 * 1024;
 /// What a contract file defines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Definition {
-    /// The statuses of a run, and the ways between them.
+    /// The statuses of a run, and the transitions between them.
     Machine(Arc<machine::Definition>),
     /// The stages of a run, and the reasons for their outcomes.
     Pipeline(Arc<pipeline::Definition>),
 }
 
 impl Definition {
-    /// Reads a contract file; all that is wrong with it, by place.
+    /// Reads a contract file. The error lists everything that is wrong with it, in the order of the file.
     pub fn parse(text: &str) -> Result<Definition, Vec<Finding>> {
         parse(text, Origin::Brought)
     }
@@ -45,7 +45,7 @@ impl Definition {
         }
     }
 
-    /// What it says of itself.
+    /// Its description: one line for people.
     pub fn about(&self) -> Option<&str> {
         match self {
             Definition::Machine(definition) => definition.about(),

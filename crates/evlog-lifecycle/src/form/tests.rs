@@ -77,7 +77,7 @@ fn the_canonical_text_reads_again_as_the_same_definition() {
 }
 
 #[test]
-fn what_is_left_out_has_its_default() {
+fn an_absent_member_has_its_default() {
     let small = machine(
         "name = \"small\"\nstatuses = [\"open\", \"done\"]\nterminal = [\"done\"]\ntransitions.open = [\"done\"]\n",
     );
@@ -96,7 +96,7 @@ order = [{ before = "policy.licences", after = "policy" }]
 "#;
 
 #[test]
-fn names_that_are_not_there_are_found_at_their_place() {
+fn unknown_names_are_found_at_their_place() {
     check("undefined = \"reject\"", "undefined = { force = \"lost\" }", "5:23", "one of the statuses, found `lost`");
     check("undefined = \"reject\"", "undefined = \"rejct\"", "5:13", "expected \"reject\"");
     check("undefined = \"reject\"", "initial = \"new\"", "5:11", "found `new`");
@@ -110,7 +110,7 @@ fn names_that_are_not_there_are_found_at_their_place() {
 }
 
 #[test]
-fn what_is_there_twice_is_found() {
+fn duplicates_are_found() {
     check("\"paid\", \"shipped\", \"del", "\"paid\", \"paid\", \"shipped\", \"del", "3:31", "`paid` is there twice");
     check("terminal = [", "terminal = [\"canceled\", ", "4:50", "`canceled` is there twice");
     check(
@@ -140,7 +140,7 @@ fn a_lifecycle_that_no_run_could_follow_is_refused() {
 }
 
 #[test]
-fn a_rule_that_says_nothing_or_cannot_be_kept_is_refused() {
+fn an_order_rule_that_every_run_or_no_run_satisfies_is_refused() {
     let rule = |before: &str, after: &str, says: &str| {
         let other = format!("before = \"{before}\", after = \"{after}\"");
         check("before = \"paid\", after = \"delivered\"", &other, "11:3", says);
@@ -155,7 +155,7 @@ fn a_rule_that_says_nothing_or_cannot_be_kept_is_refused() {
 }
 
 #[test]
-fn what_runs_are_forced_to_must_be_open_to_all_of_them() {
+fn every_run_must_be_able_to_enter_the_forced_status() {
     let force = |value: &str, place: &str, says: &str| {
         check("undefined = \"reject\"", &format!("undefined = {value}"), place, says);
     };
@@ -194,7 +194,7 @@ fn a_file_is_a_lifecycle_or_a_pipeline() {
 }
 
 #[test]
-fn the_names_of_what_is_built_in_are_taken() {
+fn the_names_of_built_in_contracts_are_reserved() {
     for name in crate::machine::RESERVED {
         check("name = \"order\"", &format!("name = \"{name}\""), "1:8", "choose another");
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// The words of `do`.
 pub(super) const ACTIONS: [&str; 2] = ["create", "transition"];
-/// The longest status that is taken at all, in characters; what is recorded of it is shorter.
+/// The longest status that is accepted, in characters. Only its beginning is recorded.
 const TOKEN_CHARS_MAX: usize = 4096;
 
 /// A command, parsed.
@@ -38,7 +38,7 @@ pub struct Transition {
     pub(super) data: Map<String, Value>,
 }
 
-/// Which lifecycle a run is to have.
+/// The lifecycle of a new run.
 #[derive(Clone, Debug)]
 pub(super) enum Chosen {
     Named(String),

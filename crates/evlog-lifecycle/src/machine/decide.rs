@@ -1,4 +1,4 @@
-//! Which events a command leads to. Nothing here changes a state: that is the fold's.
+//! Which events a command leads to. Nothing here changes a state; only the fold does.
 //!
 //! Invariant: a decision's events are one commit; a forced transition is caused by the rejection before it.
 

@@ -1,4 +1,4 @@
-//! A lifecycle as a value: its statuses, the ways between them, and what must hold on a way.
+//! A lifecycle as a value: its statuses, the transitions between them, and what each transition requires.
 //!
 //! Does: answer questions about statuses, by index. Does not: know a run.
 //!
@@ -22,11 +22,11 @@ pub struct StatusDefinition {
     pub name: String,
     /// Whether the run has ended for good.
     pub terminal: bool,
-    /// Where it leads, by index.
+    /// The statuses that may follow it, by index.
     pub to: Vec<StatusId>,
-    /// Members that `data` must have on entry, and of what type.
+    /// Members that `data` must have on entry, with their types.
     pub required: BTreeMap<String, DataType>,
-    /// Its own reason codes, and what they mean. Where there are some, one must be given.
+    /// Its own reason codes, with their meanings. If it has any, one must be given to enter it.
     pub reason_codes: BTreeMap<String, Option<String>>,
 }
 
@@ -63,12 +63,12 @@ pub enum Undefined {
     },
 }
 
-/// Within a run, one status is entered before another.
+/// An order rule: a run enters one status before another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct OrderRule {
-    /// What must have been entered.
+    /// The status that must come first.
     pub before: StatusId,
-    /// What may only then be entered.
+    /// The status that may be entered only after it.
     pub after: StatusId,
 }
 
@@ -138,7 +138,7 @@ impl Definition {
         &self.parts.name
     }
 
-    /// What it says of itself.
+    /// Its description: one line for people.
     pub fn about(&self) -> Option<&str> {
         self.parts.about.as_deref()
     }

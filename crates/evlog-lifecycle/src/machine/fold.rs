@@ -4,8 +4,8 @@
 //! it was committed, never because it should have been.
 //!
 //! Invariants:
-//! - What [`rules`](super::rules) refuses of a command, folding refuses of an event.
-//! - A status changes by an event that names both its sides, and by nothing else; a terminal one never does.
+//! - The fold refuses an event by the same [`rules`](super::rules) that refuse a command.
+//! - A status changes only by an event that names the status before and after it. A terminal status never changes.
 
 use super::definition::{Definition, Undefined};
 use super::payload::{Created, Forced, Payload, Rejected, Transitioned};

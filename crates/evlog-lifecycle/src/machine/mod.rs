@@ -7,7 +7,7 @@
 //!
 //! Invariants:
 //! - The definition that a run is judged by is pinned in its first event; a file that was edited since changes nothing.
-//! - What undefined requests lead to is applied when a command is decided, never to history.
+//! - The reaction to an undefined request is applied when a command is decided, never to history.
 
 mod command;
 mod decide;
@@ -56,7 +56,7 @@ impl Machine {
         Request::json("machine", run, "transition").member("to", to.into())
     }
 
-    /// Knows one lifecycle more. Runs that exist are judged by what they were created with.
+    /// Adds a lifecycle. Existing runs are judged by the definition that they were created with.
     #[must_use]
     pub fn knowing(mut self, definition: Arc<Definition>) -> Machine {
         self.known.insert(definition.name().to_owned(), definition);

@@ -42,7 +42,7 @@ pub(super) struct Transitioned {
     pub data: String,
 }
 
-/// `machine.rejected`: a request for anything else.
+/// `machine.rejected`: a request for a transition that is not listed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Rejected {
     /// The status, before and after.

@@ -16,7 +16,7 @@ fn file(path: &str, projection: &'static str, members: Map<String, Value>) -> Fi
     File { path: path.to_owned(), projection, version: 1, bytes: canonical(&Value::Object(members)) }
 }
 
-/// The bundle's files, the audit excepted. A history that still owes an event has no files: its end is not one.
+/// The bundle's files, except the audit. A history that still owes an event has no files.
 pub(super) fn files(state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
     if let Some(owed) = &state.owed {
         let message = format!("expected the run to be forced to `{}`, found the end of its events", owed.event.to);

@@ -1,6 +1,6 @@
 //! Reads a lifecycle's definition: from a contract file, or from the JSON text that a run pinned.
 //!
-//! Does: read the members, and hand what names what to [`soundness`]. Does not: fill in anything but the defaults of
+//! Does: read the members, and pass the parts to [`soundness`]. Does not: fill in anything but the defaults of
 //! absent members.
 //!
 //! Invariant: what it accepts, written as canonical text, reads again as the same definition.
@@ -31,7 +31,7 @@ pub(super) struct Names<'a> {
 }
 
 impl Names<'_> {
-    /// The status of a name; a flaw at its place when there is none.
+    /// The status of this name. If there is none, adds a flaw at its place.
     fn find(&self, name: &str, at: &str) -> Option<StatusId> {
         let found = self.statuses.iter().position(|status| status.name == name).map(StatusId);
         if found.is_none() {
@@ -45,7 +45,7 @@ fn unknown(name: &str) -> String {
     format!("expected one of the statuses, found `{}`", quoted(name))
 }
 
-/// The definition, when nothing is wrong with it; else `flaws` has grown.
+/// The definition. If anything is wrong with it, adds flaws and gives `None`.
 pub(crate) fn read(value: Value, at: &str, origin: Origin, flaws: &Flaws) -> Option<Definition> {
     let mut fields = Fields::of(value, at, flaws)?;
     let name = name(&mut fields, flaws, if origin == Origin::BuiltIn { &[] } else { &RESERVED });
@@ -60,7 +60,7 @@ pub(crate) fn read(value: Value, at: &str, origin: Origin, flaws: &Flaws) -> Opt
     let undefined = undefined(&mut fields, &names);
     let order = order(&mut fields, &names);
     fields.finish();
-    // Whether the parts go together can only be asked of parts that were read.
+    // The parts can be checked against each other only if all of them were read.
     let (initial, undefined) = (initial?, undefined?);
     if statuses.is_empty() {
         return None;

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 /// How much of a requested status is recorded, in bytes.
 pub(super) const TOKEN_LEN_MAX: usize = 120;
 
-/// Why something is not taken.
+/// Why a command or an event is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
     pub code: &'static str,
@@ -28,7 +28,7 @@ pub(super) struct Entry<'a> {
     pub data: &'a Map<String, Value>,
 }
 
-/// The status that a run may become now, if it is one: listed, and no order rule stands before it (rules M-02 and M-03).
+/// The status of this name, if the run may enter it now: it is listed and no order rule forbids it (rules M-02, M-03).
 pub(super) fn listed(state: &State, name: &str) -> Option<StatusId> {
     let definition = state.definition();
     let to = definition.find(name).filter(|to| definition.may_become(state.status, *to))?;
@@ -36,7 +36,7 @@ pub(super) fn listed(state: &State, name: &str) -> Option<StatusId> {
     (!waits).then_some(to)
 }
 
-/// The status that a request means which differs from it only in its capitals, if it names no other (rule M-12).
+/// The status that the name differs from only in its capitals. `None` if the name is itself a status (rule M-12).
 pub(super) fn misspelt<'d>(definition: &'d Definition, name: &str) -> Option<&'d str> {
     if definition.find(name).is_some() {
         return None;

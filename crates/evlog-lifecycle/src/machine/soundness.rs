@@ -1,6 +1,6 @@
-//! Whether the parts of a lifecycle go together: nothing that cannot be reached, nowhere that cannot be left.
+//! Checks that the parts of a lifecycle fit together: each status can be reached, and each live one can be left.
 //!
-//! Does: find what no run could do, and what no author can have meant. Does not: prove that a run ends.
+//! Does: find statuses and rules that no run can use, and rules that change nothing. Does not: prove that a run ends.
 //!
 //! Invariant: every status of a definition without flaws is entered by some run.
 
@@ -14,7 +14,7 @@ pub(super) fn check(parts: &Parts, at: &str, flaws: &Flaws) {
     ends(parts, &place, flaws);
     forced(parts, &place("undefined"), flaws);
     if parts.statuses[parts.initial.0].terminal {
-        // A run that ends as it begins reaches nothing: one mistake, reported once.
+        // A terminal initial status makes all others unreachable. Report this one mistake only.
         return;
     }
     reachable(parts, &place, flaws);
@@ -47,7 +47,7 @@ fn ends(parts: &Parts, place: &dyn Fn(&str) -> String, flaws: &Flaws) {
     }
 }
 
-/// What a run may become after some statuses, when it may not enter one of them.
+/// The statuses that a run can reach from some statuses without entering a given one.
 fn after(parts: &Parts, from: StatusId, but: Option<StatusId>) -> BTreeSet<StatusId> {
     let forced = match parts.undefined {
         Undefined::Force { to, .. } => Some(to),
@@ -79,7 +79,7 @@ fn reachable(parts: &Parts, place: &dyn Fn(&str) -> String, flaws: &Flaws) {
     }
 }
 
-/// Undefined transitions force a run somewhere at any time, so nothing may stand in the way.
+/// An undefined transition can force a run at any time, so every run must be able to enter the forced status.
 fn forced(parts: &Parts, at: &str, flaws: &Flaws) {
     let Undefined::Force { to, reason_code } = &parts.undefined else { return };
     let status = &parts.statuses[to.0];
@@ -100,7 +100,7 @@ fn forced(parts: &Parts, at: &str, flaws: &Flaws) {
     }
 }
 
-/// A rule that every run fulfils, or that no run can, was not meant.
+/// An order rule that every run satisfies, or that no run can, is a mistake.
 fn order(parts: &Parts, index: usize, rule: OrderRule, at: &str, flaws: &Flaws) {
     let OrderRule { before, after: later } = rule;
     let (first, last) = (quoted(name(parts, before)), quoted(name(parts, later)));
@@ -124,7 +124,7 @@ fn order(parts: &Parts, index: usize, rule: OrderRule, at: &str, flaws: &Flaws) 
     flaws.at(at, message);
 }
 
-/// Whether the rules before this one put what it puts first behind what it puts last.
+/// Whether the rules before this one demand the opposite order.
 fn circle(parts: &Parts, index: usize) -> bool {
     let OrderRule { before, after } = parts.order[index];
     let (mut open, mut seen) = (vec![after], BTreeSet::new());

@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_the_beginning_is_told_first_then_the_leftmost() {
+    fn a_fault_at_the_beginning_is_reported_first_then_the_leftmost() {
         check("/a/../b\n", Err(("leading_slash", 0)));
         check("/", Err(("leading_slash", 0)));
         check("z:\\..", Err(("has_drive_prefix", 0)));

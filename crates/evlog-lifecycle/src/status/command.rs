@@ -1,7 +1,7 @@
 //! What may be asked of a run, and reading it from a command's members.
 //!
-//! A command that cannot be read is malformed: nobody attempted anything, and nothing is recorded (status.md 1.3 step 1).
-//! A diagnostic is the exception: one that is not valid is kept as offered, because its refusal is audited (H10).
+//! A command that cannot be read is malformed. It is not an attempt, and nothing is recorded (status.md 1.3 step 1).
+//! An invalid diagnostic is the exception: it is kept as offered, because its refusal is audited (H10).
 
 use super::diagnostic::Diagnostic;
 use super::machine::RunStatus;
@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 pub(crate) const REASON_CHARS_MAX: usize = 200;
 /// The longest ticket or approval, in characters.
 pub(crate) const TICKET_CHARS_MAX: usize = 120;
-/// The longest status token that is taken at all, in characters; what is recorded of it is shorter (H5).
+/// The longest status token that is accepted, in characters. Only its beginning is recorded (H5).
 const TOKEN_CHARS_MAX: usize = 4096;
 
 /// A command of contract `status`.
@@ -65,7 +65,7 @@ pub(crate) enum Offered {
     Nothing,
     /// In shape. Whether its code is known depends on the run.
     Shaped(Box<Diagnostic>),
-    /// Not a diagnostic: its text in RFC 8785 form, and why it is none.
+    /// Not a diagnostic: its text in RFC 8785 form, and the reason.
     Misshapen {
         text: String,
         why: String,
@@ -124,7 +124,7 @@ impl Command {
         Ok(command)
     }
 
-    /// The run whose state decides too: the parent, or the run to repeat.
+    /// Another run whose state the decision needs: the parent, or the run to repeat.
     pub(crate) fn reads(&self) -> Option<&str> {
         match self {
             Command::Create(create) => create.parent.as_deref(),
@@ -182,8 +182,8 @@ impl Command {
     }
 }
 
-/// The status token. One that differs from a status only in its capitals is a slip of the caller: refused before anything is
-/// attempted, so that it forces no run to `failed` (H5).
+/// The status token. One that differs from a status only in its capitals is a typing error. It is refused as malformed,
+/// so that it forces no run to `failed` (H5).
 fn target(members: &mut Members) -> Result<String, Malformed> {
     let token: String = members.needed("to", 0, TOKEN_CHARS_MAX)?;
     let same = |status: &RunStatus| status.word().eq_ignore_ascii_case(&token) && status.word() != token;

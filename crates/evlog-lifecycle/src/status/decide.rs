@@ -1,6 +1,6 @@
 //! What an attempt leads to: the steps of status.md 1.3 after parsing and deduplication, and the rules of 2.1.
 //!
-//! Each function returns the events of one commit and the answer. Nothing here changes a state: that is the fold's.
+//! Each function returns the events of one commit and the answer. Nothing here changes a state; only the fold does.
 
 use super::command::{Again, Command, Create, Move, Offered};
 use super::diagnostic::{Diagnostic, INVALID_STATE_TRANSITION, undefined_message};
@@ -25,7 +25,7 @@ pub(crate) fn decide(asked: &Asked<'_, State>, command: &Command) -> Decision {
     }
 }
 
-/// Input that is not taken: why, and what to tell the caller.
+/// A refusal: the reason, and the message for the caller.
 struct Refusal {
     reason: RefusalReason,
     message: String,
@@ -105,7 +105,7 @@ fn inherit(created: &mut Created, parent: &Created) -> Result<(), Refusal> {
     share(&mut created.policy_versions, parent.policy_versions.as_ref(), "policy_versions", pins)
 }
 
-/// What a child leaves out is the parent's; what it gives must be the same.
+/// A child inherits a value that it leaves out. A value that it gives must equal the parent's.
 fn share<T: Clone + PartialEq>(
     own: &mut Option<T>,
     parent: Option<&T>,
@@ -123,7 +123,7 @@ fn share<T: Clone + PartialEq>(
     }
 }
 
-/// The record of a retry: a new run with the same root, case and pins, counted one further (status.md 2.1).
+/// The record of a retry: a new run with the same root, case and pins, and a retry count one higher (status.md 2.1).
 fn retried(asked: &Asked<'_, State>, again: &Again) -> Result<Created, Refusal> {
     let Some(state) = asked.related else {
         return Err(unknown_run("run to retry", &again.of));
@@ -180,7 +180,7 @@ fn decide_move(asked: &Asked<'_, State>, request: &Move) -> Decision {
     }
 }
 
-/// A listed transition, if what it needs is there (H10, H11, H16).
+/// A listed transition, if the command gives what it requires (H10, H11, H16).
 fn apply(asked: &Asked<'_, State>, state: &State, request: &Move, to: RunStatus) -> Decision {
     let diagnostic = match required_diagnostic(to, &request.offered, &state.created().error_codes) {
         Ok(diagnostic) => diagnostic.cloned(),
@@ -223,7 +223,7 @@ fn transitioned(
     event(Target::Run, STATUS_TRANSITIONED, caused_by, &table)
 }
 
-/// The diagnostic that goes with a status, if what was offered is what that status takes (H10, H11).
+/// The offered diagnostic, if the status requires or allows it (H10, H11).
 fn required_diagnostic<'a>(
     to: RunStatus,
     offered: &'a Offered,

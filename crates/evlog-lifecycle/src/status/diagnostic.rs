@@ -9,7 +9,7 @@ use crate::words::words;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// The code of runs that the rule for undefined transitions has failed. Nobody but the engine may use it.
+/// The error code of a run that an undefined transition forced to `failed`. Only the engine may use it.
 pub const INVALID_STATE_TRANSITION: &str = "INVALID_STATE_TRANSITION";
 
 /// Codes that a diagnostic may carry without being registered (status.md 3.4).
@@ -44,7 +44,7 @@ words! {
         Timeout = 5, "timeout";
         /// A defect of the implementation.
         Internal = 6, "internal";
-        /// Recorded data does not hold together.
+        /// Recorded data is inconsistent.
         Integrity = 7, "integrity";
     }
 }
@@ -93,7 +93,7 @@ impl Diagnostic {
         Ok(diagnostic)
     }
 
-    /// Reads the shape; which codes are known is another question, and depends on the run.
+    /// Reads the shape. Whether the code is known depends on the run, and is not checked here.
     pub(crate) fn shaped(offered: &Value) -> Result<Diagnostic, String> {
         let Value::Object(members) = offered else {
             return Err(format!("expected an object with the members {}, found {}", MEMBERS.join(", "), kind(offered)));
@@ -121,7 +121,7 @@ impl Diagnostic {
         Ok(diagnostic)
     }
 
-    /// Lengths and syntax: what holds of every committed diagnostic, whatever codes were known when it was written.
+    /// Checks lengths and syntax, which do not depend on the codes that were known when a diagnostic was committed.
     pub fn check(&self) -> Result<(), String> {
         if !is_error_code(&self.error_code) {
             return Err(format!(
@@ -132,7 +132,7 @@ impl Diagnostic {
         let texts =
             [("message", &self.message), ("likely_cause", &self.likely_cause), ("suggested_fix", &self.suggested_fix)];
         for (name, text) in texts {
-            // Characters are counted only where bytes do not settle it.
+            // Characters are counted only if the length in bytes does not decide.
             let long = text.len() > TEXT_CHARS_MAX && text.chars().count() > TEXT_CHARS_MAX;
             if text.is_empty() || long {
                 let found = text.chars().count();

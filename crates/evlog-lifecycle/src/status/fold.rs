@@ -3,7 +3,7 @@
 //! The fold attempts nothing. An event that the contract forbids is an error that says what was expected and what was
 //! found; it is never skipped and never repaired (status.md 7, checks 13 to 23).
 //!
-//! Invariants of a state whose `owed` is none:
+//! Invariants of a state that owes no event (`owed` is `None`):
 //! - The status was reached by the nine transitions, or by a forced failure right after its rejection.
 //! - There is a diagnostic if the status is `failed`, `denied` or `timeout`; it carries `INVALID_STATE_TRANSITION` if,
 //!   and only if, the failure was forced.
@@ -125,7 +125,7 @@ impl State {
         self.counts
     }
 
-    /// How many runs this one repeats, one after the other.
+    /// The retry's number in its chain: 1 for the first retry, 0 for a run that is no retry.
     pub fn retry_count(&self) -> u32 {
         self.origin.created.retry.as_ref().map_or(0, |retry| retry.count)
     }
@@ -136,8 +136,8 @@ impl State {
         created.pins_required && (created.contract_version.is_none() || created.policy_versions.is_none())
     }
 
-    /// What the last commit still owes, in words; none when the history is whole. Commits are all or nothing, so a log
-    /// never ends like this unless it was written without this contract's guard.
+    /// The event that the last commit still owes, in words. Commits are atomic, so a log ends with such a debt only if
+    /// it was written without this contract's guard.
     pub fn owed(&self) -> Option<String> {
         self.owed.as_ref().map(|owed| owed.in_words())
     }
@@ -178,7 +178,7 @@ pub(crate) fn evolve(state: &mut State, fact: &Fact<'_>) -> Result<(), FoldError
     }
 }
 
-/// What is owed must be the very next event, of the same commit, and say what causes it (checks 6 and 15).
+/// The owed event must be the next one, in the same commit, and name its cause (checks 6 and 15).
 fn check_owed(state: &State, fact: &Fact<'_>) -> Result<(), FoldError> {
     let Some(owed) = &state.owed else {
         return Ok(());
@@ -204,7 +204,7 @@ fn expect(fact: &Fact<'_>, holds: bool, message: impl FnOnce() -> String) -> Res
     if holds { Ok(()) } else { Err(FoldError::new(fact, message())) }
 }
 
-/// A status that an event names must be the one that its history leads to (check 14).
+/// The status that an event names as the one before must be the run's current status (check 14).
 fn check_from(state: &State, fact: &Fact<'_>, found: RunStatus) -> Result<(), FoldError> {
     let expected = state.status;
     expect(fact, expected == found, || format!("expected status `{expected}` before this event, found `{found}`"))
@@ -232,12 +232,12 @@ fn is_pins(event: &Transitioned) -> bool {
     event.diagnostic.as_ref() == Some(&Diagnostic::pins_missing())
 }
 
-/// The debt of an event; boxed, because a run has one only within a commit.
+/// Notes the event that must follow. It is boxed to keep the state small: a run owes an event only within a commit.
 fn owe(state: &mut State, fact: &Fact<'_>, what: What) {
     state.owed = Some(Box::new(Owed { commit: fact.head.first_seq, by: fact.seq, what }));
 }
 
-/// Whether the cause goes with the transition; the status that the same commit must lead to next, if any.
+/// Checks that the cause explains the transition. Gives the status that the same commit must enter next, if any.
 fn check_cause(state: &State, fact: &Fact<'_>, event: &Transitioned) -> Result<Option<RunStatus>, FoldError> {
     let Transitioned { from, to, cause, .. } = *event;
     if let Some(owed) = &state.owed {

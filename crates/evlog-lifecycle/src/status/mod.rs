@@ -5,7 +5,7 @@
 //! Does not: apply the rule for undefined transitions to history; look at other runs, except the parent that a command names.
 //!
 //! Invariants:
-//! - A status changes by an event that names both its sides, and by nothing else.
+//! - A status changes only by an event that names the status before and after it.
 //! - A terminal status never changes; attempts on it are recorded.
 //! - A run is `failed`, `denied` or `timeout` exactly when it has a valid diagnostic that says why, `canceled` aside,
 //!   where one may be given.

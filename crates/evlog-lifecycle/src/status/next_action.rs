@@ -1,8 +1,8 @@
 //! What an orchestrator does next: a function of status, error code and retryable, and of nothing else (status.md 3.5,
 //! check 42).
 //!
-//! Whether a retry is left is not asked here, because two runs that are equal in those three must get the same answer. The
-//! bound is enforced where a retry is asked for.
+//! It does not depend on whether a retry is left: two runs that are equal in those three get the same answer. The limit
+//! is enforced when a retry is requested.
 
 use super::diagnostic::INVALID_STATE_TRANSITION;
 use super::machine::RunStatus;
@@ -53,7 +53,7 @@ impl NextAction {
     }
 }
 
-/// What to do about a run. `retryable` that is not known counts as false.
+/// The next action for a run. An unknown `retryable` counts as false.
 pub fn next_action(status: RunStatus, error_code: Option<&str>, retryable: Option<bool>) -> NextAction {
     let defect = error_code == Some(INVALID_STATE_TRANSITION);
     let retryable = retryable.unwrap_or(false);

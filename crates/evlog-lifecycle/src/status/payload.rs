@@ -1,7 +1,7 @@
 //! What the events of contract `status` carry: one table per kind, version 1 each.
 //!
-//! The order of fields is the format, and so are the numbers of the closed sets; a golden test pins both. JSON that
-//! callers gave is carried as text in RFC 8785 form.
+//! The order of fields and the numbers of the closed sets are part of the format; a golden test pins both. JSON from
+//! callers is carried as text in RFC 8785 form.
 
 use super::diagnostic::Diagnostic;
 use super::machine::RunStatus;
@@ -22,7 +22,7 @@ pub const TOKEN_LEN_MAX: usize = 120;
 /// The longest diagnostic that is recorded as offered, in bytes of RFC 8785 text. A valid one is always shorter.
 pub const OFFERED_LEN_MAX: usize = 64 * 1024;
 
-/// `status.created`: a run record begins. The status is `created` by being this event (H12).
+/// `status.created`: a run begins. This event itself gives it the status `created` (H12).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Created {
     /// The run that this one belongs to, or repeats.
@@ -94,7 +94,7 @@ pub struct Rejected<S = String> {
     pub requested: S,
     /// Why it is undefined.
     pub reason: RejectionReason,
-    /// The run that was named, when there is none (H6).
+    /// The run that the command named, if it does not exist (H6).
     pub claimed_run_id: Option<S>,
     /// Which action asked.
     pub action: Action,
@@ -130,9 +130,9 @@ pub struct Refused<S = String> {
     pub action: Action,
     /// Why it is refused.
     pub reason: RefusalReason,
-    /// What the caller was told.
+    /// The message of the answer.
     pub message: S,
-    /// The run that was named, when there is none.
+    /// The run that the command named, if it does not exist.
     pub claimed_run_id: Option<S>,
     /// The status token that was asked for, its first 120 bytes.
     pub requested: Option<S>,
@@ -192,9 +192,9 @@ words! {
         RunIdExists = 0, "run_id_exists";
         /// A failure status without diagnostic (H10).
         DiagnosticMissing = 1, "diagnostic_missing";
-        /// A diagnostic that is not one (H10).
+        /// An invalid diagnostic (H10).
         DiagnosticInvalid = 2, "diagnostic_invalid";
-        /// A diagnostic where none belongs (H11).
+        /// A diagnostic for a status that takes none (H11).
         DiagnosticUnexpected = 3, "diagnostic_unexpected";
         /// The run's status is not the expected one (H14).
         StalePrecondition = 4, "stale_precondition";
@@ -206,7 +206,7 @@ words! {
         NotAFailure = 7, "not_a_failure";
         /// The diagnostic of the run to retry says that a retry cannot help.
         NotRetryable = 8, "not_retryable";
-        /// As many retries as the run may have were made.
+        /// The run has no retry left.
         RetriesExhausted = 9, "retries_exhausted";
         /// `root_run_id` is not the parent's root, or not the run itself where there is no parent.
         RootMismatch = 10, "root_mismatch";

@@ -95,7 +95,7 @@ fn health(run: &Map<String, Value>) -> Map<String, Value> {
     mirrored(run, &MIRRORED)
 }
 
-/// The members that tell a retry from a child (status.md 2.1, 9.15).
+/// The members that are null in a child and filled in a retry (status.md 2.1, 9.15).
 fn retry(state: &State) -> Map<String, Value> {
     let created = state.created();
     let retry = created.retry.as_ref();

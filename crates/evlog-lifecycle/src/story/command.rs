@@ -1,6 +1,6 @@
 //! What may be asked of a story run, and reading it from a command's members.
 //!
-//! A command that cannot be read is malformed: nobody attempted anything, and nothing is recorded.
+//! A command that cannot be read is malformed. It is not an attempt, and nothing is recorded.
 
 use super::definition::{Definition, STEP_NAME_LEN_MAX};
 use super::failure::{MESSAGE_LEN_MAX, StepError};
@@ -17,7 +17,7 @@ pub(super) const STORY_LEN_MAX: usize = 6 * 1024 * 1024;
 pub(super) const OUTPUT_LEN_MAX: usize = 1024 * 1024;
 /// The longest message of a command that is not an error's, in characters.
 const NOTE_CHARS_MAX: usize = 2048;
-/// The longest phase that is taken at all; what is recorded of it is shorter.
+/// The longest phase that is accepted, in characters. Only its beginning is recorded.
 const TOKEN_CHARS_MAX: usize = 4096;
 const ID_CHARS_MAX: usize = 256;
 
@@ -26,15 +26,15 @@ const ID_CHARS_MAX: usize = 256;
 pub enum Command {
     /// Begin a run.
     Create(Box<Create>),
-    /// Let it go.
+    /// Start the run.
     Start,
     /// Report what became of a step.
     Step(Box<Report>),
-    /// Take a phase of the run on record, or pause and resume it.
+    /// Record a phase of the run, or pause and resume it.
     Transition(Transition),
-    /// Say what time it is.
+    /// Give the time, so that timers and deadlines take effect.
     Tick,
-    /// Take over where the run stands that a step executes.
+    /// Copy the state of the run that a step executes.
     Child(Followed),
     /// Decide a gate.
     Gate(Decided),
@@ -46,7 +46,7 @@ pub enum Command {
     Stop(Stopped),
     /// Say that the stream has ended.
     Terminate(Option<String>),
-    /// Begin again what has ended.
+    /// Run steps again, in a new epoch.
     Redrive(Again),
 }
 
@@ -78,7 +78,7 @@ pub struct Report {
     pub(crate) cached: bool,
     pub(crate) retries: Option<u32>,
     pub(crate) next_retry_ns: Option<i128>,
-    /// Whether it is taken over from the run that the step executes.
+    /// Whether the report is copied from the run that the step executes.
     pub(crate) mirrors: bool,
 }
 
@@ -94,7 +94,7 @@ pub struct Followed {
 #[derive(Clone, Debug)]
 pub struct Transition {
     pub(crate) to: String,
-    /// Whether steps end with the run that their controller has not reported.
+    /// Whether steps whose end the controller has not reported end with the run.
     pub(crate) close_steps: bool,
     /// The output of an observed run.
     pub(crate) output: Option<String>,

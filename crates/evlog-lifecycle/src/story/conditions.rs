@@ -1,5 +1,5 @@
-//! The three conditions of a run and of a step (story.md 1.3): what they say follows from the phase; when they last
-//! changed is remembered, and moves only when a status flips.
+//! The three conditions of a run and of a step (story.md 1.3). Their statuses follow from the phase. The time of a
+//! condition's last change is kept, and changes only when its status does.
 
 use super::machine::Phase;
 

@@ -7,11 +7,11 @@ use super::reasons;
 /// What a step counts as, within its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bucket {
-    /// Done: it succeeded or was skipped, or failed and may.
+    /// Done: it succeeded, was skipped, or failed and is allowed to.
     Completed,
     /// Under way.
     Running,
-    /// Failed, and may not.
+    /// Failed, and is not allowed to.
     Failed,
     /// None of these: it waits for its turn, or for something that is missing.
     Neither,
@@ -132,7 +132,7 @@ pub struct Ending {
     pub phase: Phase,
     /// The reason of its conditions.
     pub reason: &'static str,
-    /// What to tell people.
+    /// The message for people.
     pub message: String,
     /// The group whose failures are the reason.
     pub failures_of: Option<Group>,

@@ -62,12 +62,12 @@ fn component(text: &str) -> Option<(i64, &str)> {
     Some((sum, rest))
 }
 
-/// A duration that must be longer than nothing.
+/// A duration, if it is longer than zero.
 pub fn parse_positive(text: &str) -> Option<i64> {
     parse(text).filter(|duration| *duration > 0)
 }
 
-/// The time that is so long after another, within those that a log may hold.
+/// The time that is a duration after another, clamped to the times that a log can hold.
 pub fn after(time_ns: i128, duration_ns: i64) -> i128 {
     time_ns.saturating_add(i128::from(duration_ns)).clamp(0, TIME_MAX_NS)
 }

@@ -10,8 +10,8 @@ use super::state::State;
 const FAILED_STEPS_MAX: usize = 100;
 
 impl State {
-    /// How a parallel step ends whose branches have ended (story.md 3.11). While a run that was cancelled drains, what was
-    /// cancelled is no failure.
+    /// How a parallel step ends when all its branches have ended (story.md 3.11). While a cancelled run drains, a
+    /// cancelled branch is no failure.
     pub fn joined(&self, number: usize) -> Joined {
         let story = self.story();
         let phase = |branch: usize| self.steps().get(branch).phase;

@@ -2,9 +2,9 @@
 //!
 //! A small language, total and without side effects: JSON literals, paths into `inputs`, `steps.<name>.output` and
 //! `output`, `!`, `==`, `!=`, `<`, `<=`, `>`, `>=`, `&&`, `||`, parentheses. What it cannot say is answered from outside,
-//! by the command `evaluate`. Whatever it answers is recorded as the event that follows from it; replay never asks again.
+//! by the command `evaluate`. The answer is recorded in the event that follows from it; replay never evaluates again.
 //!
-//! Invariant: what is not of the language and what has no value are two errors, and only the second one is an answer.
+//! Invariant: "not of the language" and "has no value" are two errors, and only the second one is an answer.
 
 use evlog_projection::{canonical, parse};
 use serde_json::Value;
@@ -18,9 +18,9 @@ const DEPTH_MAX: usize = 32;
 pub enum Trouble {
     /// A path leads nowhere yet.
     Missing(String),
-    /// It has a value, which is none that is asked for.
+    /// It has a value of a type that does not fit here.
     Unfit(String),
-    /// It is not an expression of the language: somebody else may know what it says.
+    /// It is not an expression of this language; an evaluator elsewhere may understand it.
     Unknown(String),
 }
 
@@ -94,12 +94,12 @@ fn named_after(rest: &str) -> Option<String> {
     Some(name.to_owned()).filter(|name| !name.is_empty() && name.bytes().all(is_name))
 }
 
-/// Whether a condition holds: text that says yes or no, with templates or without.
+/// Whether a condition holds. It is text that means true or false, with templates or without.
 pub fn holds(text: &str, scope: &dyn Scope) -> Result<bool, Trouble> {
     let found = match said(text) {
         Some(flag) if !text.trim().is_empty() => return Ok(flag),
         _ if text.contains("{{") => resolve_text(text, scope)?,
-        // As in the contract's source, text without braces is text: whether it was meant to say more is not known.
+        // As in the contract's source, text without braces is text. evlog does not guess whether it was meant as code.
         _ => {
             return Err(Trouble::Unknown("expected a condition in `{{ }}`, or one that says true or false".to_owned()));
         }
@@ -123,7 +123,7 @@ fn is_one_template(text: &str) -> bool {
     text.starts_with("{{") && text.find("}}").is_some_and(|at| at + 2 == text.len())
 }
 
-/// What text says to a question, in the words that the contract's source knows.
+/// The truth value of text, in the words that the contract's source knows.
 fn said(text: &str) -> Option<bool> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "yes" | "y" | "1" => Some(true),
@@ -142,7 +142,7 @@ pub fn value(text: &str, scope: &dyn Scope) -> Result<Value, Trouble> {
     if reader.at < inner.len() {
         return Err(reader.unknown("the end of the expression"));
     }
-    // Only what was read to its end is of the language, and may be said to have no value.
+    // An expression is of the language only if all of it was read. Only then can it lack a value.
     reader.missing.map_or(Ok(value), |path| Err(Trouble::Missing(path)))
 }
 
@@ -231,7 +231,7 @@ impl Reader<'_> {
     }
 
     fn flag(&self, value: &Value) -> Result<bool, Trouble> {
-        // A value that is not there is any value, until the whole has been read.
+        // If a value is missing, the operand counts as false until the whole expression was read.
         let found = value.as_bool().or(self.missing.as_ref().map(|_| false));
         found.ok_or_else(|| self.unknown("true or false on both sides of `&&` and `||`"))
     }
@@ -364,8 +364,8 @@ fn unknown_path(text: &str) -> Trouble {
 /// Where a path can begin, besides a point: every other name may be that of a function.
 const ROOTS: [&str; 3] = ["inputs", "steps", "output"];
 
-/// What a path with a point before it may begin with where somebody else evaluates it, and what evlog knows nothing of. Any
-/// other name leads nowhere.
+/// First names of paths with a leading point that only an evaluator elsewhere knows. Any other name that evlog does not
+/// know leads nowhere.
 const ELSEWHERE: [&str; 24] = [
     "Values", "config", "context", "env", "error", "event", "impulse", "index", "item", "items", "key", "metadata",
     "now", "packet", "params", "payload", "result", "run", "secrets", "signals", "step", "story", "storyRun",

@@ -20,7 +20,7 @@ words! {
     ErrorType: "error type" {
         /// A deadline passed.
         Timeout = 0, "timeout";
-        /// Storage did not take or give what it should.
+        /// Storage could not be read or written.
         Storage = 1, "storage_error";
         /// A value could not be read or written as text.
         Serialization = 2, "serialization_error";
@@ -30,7 +30,7 @@ words! {
         Initialization = 4, "initialization_error";
         /// The work failed.
         Execution = 5, "execution_error";
-        /// Nothing is known.
+        /// The cause is unknown.
         Unknown = 6, "unknown";
     }
 }
@@ -58,7 +58,7 @@ pub struct StepError {
     pub details: Option<String>,
 }
 
-/// The type that a cause's text stands for, by its first match.
+/// The error type of a cause's text: that of the first pattern that matches.
 pub fn classify(cause: Option<&str>) -> ErrorType {
     const PARTS: [(&[&str], ErrorType); 4] = [
         (&["dehydrat", "storage"], ErrorType::Storage),
@@ -72,7 +72,7 @@ pub fn classify(cause: Option<&str>) -> ErrorType {
 }
 
 impl StepError {
-    /// The error of an attempt that ended in a phase, if there is a cause to tell.
+    /// The error of an attempt that ended in a phase, if a cause is known.
     pub fn of_attempt(
         phase: Phase,
         cause: Option<&str>,

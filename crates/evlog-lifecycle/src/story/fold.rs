@@ -77,7 +77,7 @@ fn expect(fact: &Fact<'_>, holds: bool, message: impl FnOnce() -> String) -> Res
     if holds { Ok(()) } else { Err(FoldError::new(fact, message())) }
 }
 
-/// A phase that an event names must be the one that its history leads to.
+/// The phase that an event names as the one before must be the current phase.
 fn check_from(fact: &Fact<'_>, expected: Option<Phase>, found: Option<Phase>) -> Result<(), FoldError> {
     expect(fact, expected == found, || {
         format!("expected `{}` before this event, found `{}`", in_words(expected), in_words(found))

@@ -1,4 +1,4 @@
-//! Times that a story gives and that count for nothing, since they cannot be read: the source ignores them, and so does evlog.
+//! Times in a story that cannot be read. The source ignores them, and so does evlog.
 //! `explain` shows each, with what is in force instead.
 
 use super::definition::Definition;
@@ -7,10 +7,10 @@ use super::retry::Given;
 use crate::members::quoted;
 use serde_json::Value;
 
-/// What counts for nothing: the step that says it, or the story, and a sentence.
+/// An ignored time: the step that gives it, or the story, and a sentence.
 pub(crate) type Ignored = (Option<String>, String);
 
-/// All of them, the story's own first.
+/// All ignored times, the story's own first.
 pub(crate) fn ignored(story: &Value) -> Vec<Ignored> {
     // A story that is on record was read when it was recorded.
     let Ok(story) = Definition::read(story, "") else { return Vec::new() };

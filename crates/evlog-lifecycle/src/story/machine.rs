@@ -18,11 +18,11 @@ words! {
         Paused = 2, "Paused";
         /// Something that it refers to is missing.
         Blocked = 3, "Blocked";
-        /// A place for it is being sought.
+        /// It is being scheduled.
         Scheduling = 4, "Scheduling";
-        /// Done, and well.
+        /// Ended with success.
         Succeeded = 5, "Succeeded";
-        /// Done, and not well.
+        /// Ended with failure.
         Failed = 6, "Failed";
         /// Its time ran out.
         Timeout = 7, "Timeout";
@@ -54,7 +54,7 @@ impl Phase {
         self.is_terminal() && !matches!(self, Phase::Succeeded | Phase::Skipped)
     }
 
-    /// The reason of its conditions when nobody gives another.
+    /// The default reason of its conditions.
     pub const fn default_reason(self) -> &'static str {
         match self {
             Phase::Pending => "Pending",
@@ -89,7 +89,7 @@ pub(crate) fn in_words(phase: Option<Phase>) -> &'static str {
     phase.map_or("no phase", Phase::word)
 }
 
-/// Whose phase.
+/// What has a phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entity {
     /// A story run.
@@ -115,7 +115,7 @@ pub enum Guard {
     TimeoutSkips,
     /// A step that executes another story takes over its phase.
     MirrorsChild,
-    /// The run is observed: what stood between was not seen.
+    /// The run is observed, and phases between the two were not reported.
     Observed,
 }
 
@@ -152,7 +152,7 @@ impl Guard {
     }
 }
 
-/// What a pair of phases is worth.
+/// Whether one phase may follow another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Allowed.

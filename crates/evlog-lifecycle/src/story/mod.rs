@@ -18,10 +18,10 @@
 //! - `project`, `status`, `audit`: files.
 //!
 //! Invariants:
-//! - A phase changes by an event that names both its sides, and conditions, times, counters and errors with it.
-//! - What is terminal stays, within an epoch; a request against that is a rejection on record and changes nothing else.
+//! - A phase changes only by an event that names the one before and after; conditions, times and errors change with it.
+//! - A terminal phase does not change within an epoch. A request to change it is recorded as a rejection.
 //! - When a decided run ends, each of its steps has ended, in the same commit.
-//! - Everything drawn, evaluated or looked up stands in an event with its outcome; replay asks nobody.
+//! - The result of every draw, evaluation and lookup is recorded in an event; replay repeats none of them.
 //! - A decision costs what it changes: a story is driven to its end in time linear in steps and edges.
 
 mod audit;

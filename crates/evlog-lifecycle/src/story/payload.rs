@@ -1,7 +1,7 @@
 //! What the events of contract `story` carry: one table per kind, version 1 each.
 //!
-//! The order of fields is the format, and so are the numbers of the closed sets; a golden test pins both. JSON that
-//! callers gave is carried as text in RFC 8785 form.
+//! The order of fields and the numbers of the closed sets are part of the format; a golden test pins both. JSON from
+//! callers is carried as text in RFC 8785 form.
 
 use super::failure::{RunError, StepError};
 use super::machine::Phase;
@@ -43,7 +43,7 @@ words! {
         Cancel = 3, "cancel";
         /// The run was stopped, by a request or by a step.
         Stop = 4, "stop";
-        /// What must hold before a run begins does not.
+        /// A precondition of the run does not hold.
         Guard = 5, "guard";
         /// The run begins again, in another epoch.
         Redrive = 6, "redrive";
@@ -57,7 +57,7 @@ words! {
     StepCause: "cause of a step's phase" {
         /// All that it waits for is there.
         Ready = 0, "ready";
-        /// It is ready, and as many steps are under way as may be.
+        /// It is ready, but the limit of steps that are under way at once is reached.
         Queued = 1, "queued";
         /// It was reported.
         Reported = 2, "reported";
@@ -117,13 +117,13 @@ words! {
     Action: "action" {
         /// Begin a run.
         Create = 0, "create";
-        /// Let it go.
+        /// Start the run.
         Start = 1, "start";
         /// Report what became of a step.
         Step = 2, "step";
-        /// Take a phase of the run on record, or pause and resume it.
+        /// Record a phase of the run, or pause and resume it.
         Transition = 3, "transition";
-        /// Say what time it is.
+        /// Give the time, so that timers and deadlines take effect.
         Tick = 4, "tick";
         /// Decide a gate.
         Gate = 5, "gate";
@@ -135,9 +135,9 @@ words! {
         Stop = 8, "stop";
         /// Say that the stream has ended.
         Terminate = 9, "terminate";
-        /// Begin again what has ended.
+        /// Run steps again, in a new epoch.
         Redrive = 10, "redrive";
-        /// Take over where the run stands that a step executes.
+        /// Copy the state of the run that a step executes.
         Child = 11, "child";
     }
 }
@@ -192,7 +192,7 @@ pub struct Moved {
     pub cause: MoveCause,
     /// The reason of its conditions.
     pub reason: Cow<'static, str>,
-    /// What to tell people.
+    /// The message for people.
     pub message: Option<String>,
     /// What went wrong.
     pub error: Option<RunError>,
@@ -216,7 +216,7 @@ pub struct StepMoved {
     pub cause: StepCause,
     /// The reason of its conditions.
     pub reason: Cow<'static, str>,
-    /// What to tell people.
+    /// The message for people.
     pub message: Option<String>,
     /// The step that it is about: the dependency that failed.
     pub because: Option<String>,
@@ -254,7 +254,7 @@ pub struct Rejected {
     pub requested: String,
     /// Why not.
     pub reason: RejectionReason,
-    /// What the caller was told.
+    /// The message of the answer.
     pub message: String,
     /// Which action asked.
     pub action: Action,
@@ -270,14 +270,14 @@ pub struct Rejected {
 pub struct CancelRequested {
     /// How.
     pub how: CancelMode,
-    /// When what still runs is ended by force, Unix nanoseconds.
+    /// When steps that still run are ended by force, Unix nanoseconds.
     #[serde(rename = "deadline_at", serialize_with = "readable::time")]
     pub deadline_ns: i128,
     /// Why.
     pub message: Option<String>,
 }
 
-/// `story.gate_decided`: somebody decided a gate; the actor of the commit did.
+/// `story.gate_decided`: the actor of the commit decided a gate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GateDecided {
     /// The gate.
@@ -293,9 +293,9 @@ pub struct GateDecided {
 pub struct Redriven {
     /// The number of the epoch that begins.
     pub epoch: u32,
-    /// What tells this request from others like it.
+    /// The token that tells this request from a repeated one.
     pub token: Option<String>,
-    /// The step that is done again, with those that follow from it; none: everything is.
+    /// The step that runs again, with those that depend on it; `None`: all steps.
     pub from_step: Option<String>,
     /// The steps whose state is cleared, in the order of their declaration.
     pub cleared: Vec<String>,

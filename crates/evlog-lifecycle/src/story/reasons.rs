@@ -27,9 +27,9 @@ pub const CLEANUP_FAILED: &str = "CleanupFailed";
 pub const RETRY_SCHEDULED: &str = "RetryScheduled";
 /// An attempt begins.
 pub const SCHEDULED: &str = "Scheduled";
-/// An expression cannot be evaluated, or says no where it must say yes.
+/// An expression cannot be evaluated, or is false where it must be true.
 pub const EXPRESSION_FAILED: &str = "ExpressionFailed";
-/// As many steps are under way as may be.
+/// The limit of steps that are under way at once is reached.
 pub const QUEUED: &str = "Queued";
 /// The stream has ended.
 pub const TOPOLOGY_TERMINATED: &str = "TopologyTerminated";
@@ -88,7 +88,7 @@ pub(crate) fn known(text: Cow<'static, str>) -> Cow<'static, str> {
     }
 }
 
-/// Reasons of a failure that another attempt cannot mend.
+/// Reasons of a failure that another attempt cannot repair.
 pub(crate) fn is_final(reason: &str) -> bool {
     [INPUT_SCHEMA_FAILED, OUTPUT_SCHEMA_FAILED, EXPRESSION_FAILED, INPUT_TOO_LARGE, DEPENDENCY_FAILED].contains(&reason)
 }

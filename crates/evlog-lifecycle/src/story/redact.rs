@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-/// What stands for what was taken out.
+/// The replacement for a secret.
 pub const REDACTED: &str = "[REDACTED]";
 
 /// Words whose value is a secret, in lower case.
@@ -59,7 +59,7 @@ fn next_secret(lower: &str, from: usize) -> Option<usize> {
     by_word.into_iter().chain(by_scheme.min()).min()
 }
 
-/// Where the value begins that a word ending here is given; none when it is given none.
+/// Where the value of a word that ends here begins; `None` if it has no value.
 fn value_at(lower: &str, end: usize) -> Option<usize> {
     let rest = lower[end..].trim_start_matches(['"', '\'', '\\', ' ']);
     let rest = rest.strip_prefix([':', '='])?.trim_start();
@@ -67,7 +67,7 @@ fn value_at(lower: &str, end: usize) -> Option<usize> {
     Some(lower.len() - rest.len())
 }
 
-/// How long the secret is: to its closing quote, or as far as nothing separates it.
+/// The secret's length: up to its closing quote, or up to the next separator.
 fn secret_len(text: &str) -> usize {
     if text.starts_with(REDACTED) {
         return 0;

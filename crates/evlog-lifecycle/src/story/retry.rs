@@ -34,7 +34,7 @@ words! {
         Retry = 1, "retry";
         /// Another attempt cannot help.
         Terminal = 2, "terminal";
-        /// Another attempt may help; somebody asked to go slower.
+        /// Another attempt may help, at a slower rate.
         RateLimited = 3, "rateLimited";
         /// How it ended is not known.
         Unknown = 4, "unknown";
@@ -76,7 +76,7 @@ pub struct Given {
     pub max_retries: Option<u32>,
     /// How long to wait.
     pub delay: Option<String>,
-    /// At most how long to wait.
+    /// The longest wait.
     pub max_delay: Option<String>,
     /// By how many percent the wait may be longer.
     pub jitter: Option<i64>,
@@ -84,14 +84,14 @@ pub struct Given {
     pub backoff: Option<Backoff>,
 }
 
-/// A retry policy with every question answered.
+/// A retry policy with the defaults filled in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Executions besides the first.
     pub max_retries: u32,
     /// How long to wait, nanoseconds.
     pub delay_ns: i64,
-    /// At most how long to wait, nanoseconds.
+    /// The longest wait, nanoseconds.
     pub max_delay_ns: Option<i64>,
     /// By how many percent the wait may be longer, 0 to 100.
     pub jitter: u8,
@@ -99,7 +99,7 @@ pub struct Policy {
     pub backoff: Backoff,
 }
 
-/// What holds where nobody says anything.
+/// The defaults of a retry policy.
 pub const DEFAULT: Policy =
     Policy { max_retries: 3, delay_ns: duration::SECOND, max_delay_ns: None, jitter: 0, backoff: Backoff::Exponential };
 
@@ -127,7 +127,7 @@ impl Given {
         Ok(given)
     }
 
-    /// The policy with every question answered.
+    /// The policy with the defaults filled in.
     pub fn resolve(&self, defaults: Policy) -> Policy {
         let delay = self.delay.as_deref().and_then(duration::parse_positive);
         let max_delay = self.max_delay.as_deref().and_then(duration::parse_positive);
@@ -180,13 +180,13 @@ impl Policy {
     }
 }
 
-/// The number that stands for a draw: the same run, step, retry and time give the same, and no two look alike.
+/// The number used as a random draw: a hash of run, step, retry and time, so that it can be computed again.
 pub(crate) fn draw(run: &str, step: &str, number: u32, time_ns: i128) -> u64 {
     let mut hasher = blake3::Hasher::new();
     for part in [run.as_bytes(), step.as_bytes()] {
         hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
     }
-    // The draws of times within 64 bits stay what they were.
+    // Times within 64 bits must give the same draws as in earlier versions.
     let wide = time_ns.to_le_bytes();
     let time = if i64::try_from(time_ns).is_ok() { &wide[..8] } else { &wide[..] };
     hasher.update(&number.to_le_bytes()).update(time);

@@ -1,4 +1,4 @@
-//! What the relations and their guards say of a run and its steps: asked before a decision, and again of history.
+//! Checks a run and its steps by the relations and their guards: before a decision, and again on replay.
 
 use super::definition::{Group, Kind, OnTimeout};
 use super::machine::{Entity, Guard, Phase, Verdict, in_words};
@@ -40,7 +40,7 @@ pub(super) const fn code(reason: RejectionReason) -> &'static str {
     }
 }
 
-/// What a pair of phases is worth, given what its guard would answer.
+/// Whether one phase may follow another, given the answer of the guard.
 pub(super) fn judge(
     entity: Entity,
     subject: &dyn std::fmt::Display,
@@ -87,7 +87,7 @@ impl State {
         let holds = |guard| match guard {
             Guard::Instantaneous => event.cause == StepCause::CacheHit || !step.kind.is_work() || is_observed,
             Guard::RetryLeft if is_observed => {
-                // A controller has a default of its own, and its reports may come one for several.
+                // A controller has its own default, and one report may stand for several retries.
                 let max = self.story().stated_max_retries(number);
                 event.reason == reasons::RETRY_SCHEDULED
                     && event.retries > state.retries
@@ -107,7 +107,7 @@ impl State {
     }
 }
 
-/// A step as sentences name it; put together only where a sentence is.
+/// A step as messages name it; formatted only when a message is.
 struct Named<'a>(&'a str);
 
 impl std::fmt::Display for Named<'_> {

@@ -33,7 +33,7 @@ pub(crate) struct Origin {
     pub(crate) inputs: Value,
     pub(crate) mode: Mode,
     pub(crate) impulse: Option<String>,
-    /// Which step waits for which, or why that does not hold together.
+    /// Which step waits for which, or why the graph is inconsistent.
     pub(crate) graph: Result<Graph, String>,
     /// Steps with a condition that may be answered later: waits, and those with an `if`.
     pub(crate) askable: Vec<u32>,
@@ -48,7 +48,7 @@ pub struct Cancel {
     pub how: CancelMode,
     /// When it was asked for, Unix nanoseconds.
     pub at_ns: i128,
-    /// When what still runs is ended by force.
+    /// When steps that still run are ended by force.
     pub deadline_ns: i128,
     /// Why.
     pub message: Option<String>,
@@ -61,7 +61,7 @@ pub struct Run {
     pub phase: Option<Phase>,
     /// The reason of its conditions.
     pub reason: Cow<'static, str>,
-    /// What to tell people.
+    /// The message for people.
     pub message: Option<Arc<str>>,
     /// Its conditions.
     pub conditions: Option<Conditions>,
@@ -79,7 +79,7 @@ pub struct Run {
     pub error: Option<Arc<RunError>>,
     /// The story's output, as text.
     pub output: Option<Arc<str>>,
-    /// What counts the run elsewhere, in the order of arrival.
+    /// Tokens of other systems that count the run, in the order of arrival.
     pub tokens: Arc<Vec<&'static str>>,
     /// The request to cancel, if there was one.
     pub cancel: Option<Arc<Cancel>>,
@@ -168,7 +168,7 @@ impl State {
         self.run.phase.is_some_and(Phase::is_terminal)
     }
 
-    /// When time next has something to say to the run.
+    /// The next time at which a tick changes the run.
     pub fn due_ns(&self) -> Option<i128> {
         if self.is_terminal() || self.mode() == Mode::Observed {
             return None;
@@ -374,7 +374,7 @@ impl State {
         self.tallies[group as usize]
     }
 
-    /// Whether a main step has failed that may not.
+    /// Whether a main step has failed that is not allowed to fail.
     pub(super) fn main_failed(&self) -> bool {
         self.tallies[Group::Main as usize].failed > 0
     }

@@ -1,7 +1,7 @@
 //! The steps of a run: each with its state, in a sequence that is cheap to copy.
 //!
-//! A decision works on a copy of the run, and a fold of its own keeps the next one; stories have thousands of steps. So
-//! the sequence is a tree whose nodes copies share until one of them writes: a change copies the nodes above one step.
+//! A decision works on a copy of the run, and stories have thousands of steps. So the sequence is a tree, and copies
+//! share its nodes until one of them changes a step: a change copies only the nodes above that step.
 //!
 //! Invariant: each node knows the earliest time at which one of its steps is due, and how many of them are queued.
 
@@ -48,7 +48,7 @@ pub struct StepState {
     pub phase: Option<Phase>,
     /// The reason of its conditions.
     pub reason: Cow<'static, str>,
-    /// What to tell people.
+    /// The message for people.
     pub message: Option<Arc<str>>,
     /// Its conditions.
     pub conditions: Option<Conditions>,
@@ -80,7 +80,7 @@ pub struct StepState {
     pub worker: Option<Arc<str>>,
     /// The run of the story that it executes.
     pub child: Option<Arc<str>>,
-    /// The step that is the reason that it was skipped.
+    /// The step because of which it was skipped.
     pub because: Option<Arc<str>>,
     /// What was decided of it, if it is a gate.
     pub gate: Option<Arc<Gate>>,
@@ -122,12 +122,12 @@ impl StepState {
         }
     }
 
-    /// Whether somebody may work on it, or it holds: what counts against the limit of concurrency.
+    /// Whether a worker may have it, or it holds. Then it counts against the limit of steps under way.
     pub fn is_under_way(&self) -> bool {
         !self.has_not_begun() && matches!(self.phase, Some(Phase::Pending | Phase::Running | Phase::Paused))
     }
 
-    /// When time next has something to say to it.
+    /// The next time at which a tick changes it.
     pub fn due_ns(&self) -> Option<i128> {
         if self.is_live() { self.next_retry_ns.or(self.deadline_ns) } else { None }
     }
@@ -178,7 +178,7 @@ impl Steps {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether there are no steps.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -204,7 +204,7 @@ impl Steps {
         Node::update(&mut self.root, number, self.width, change);
     }
 
-    /// When time next has something to say to one of them.
+    /// The next time at which a tick changes one of them.
     pub fn due_ns(&self) -> Option<i128> {
         self.root.due_ns
     }
@@ -232,7 +232,7 @@ impl Steps {
 }
 
 impl Node {
-    /// A node of which no step is due or queued.
+    /// A node without a step that is due or queued.
     fn of(below: Below) -> Arc<Node> {
         Arc::new(Node { below, due_ns: None, queued: 0 })
     }
@@ -285,9 +285,9 @@ impl Node {
 mod tests {
     use super::*;
 
-    /// Beside the plain list: as many levels as a story may need, and the lengths at which one is added.
+    /// Compared with a plain list, at lengths of every depth, and at those where a level is added.
     #[test]
-    fn a_change_is_seen_at_its_place_and_nowhere_else_whatever_the_number_of_steps() {
+    fn a_change_is_seen_at_its_place_and_nowhere_else_at_every_number_of_steps() {
         for len in [0, 1, 31, 32, 33, 1024, 1025, 2000, 32_769] {
             let waits = |number: usize| (u32::try_from(number).unwrap(), 0);
             let empty = Steps::new(len, waits);

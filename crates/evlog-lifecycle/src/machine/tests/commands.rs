@@ -165,7 +165,7 @@ fn a_second_delivery_is_given_the_first_answer() {
 }
 
 #[test]
-fn the_files_tell_the_state_and_mirror_each_other() {
+fn the_files_show_the_state_and_mirror_each_other() {
     // M-11.
     let mut play = Play::of(ORDER);
     play.went("shipped");
@@ -203,7 +203,7 @@ fn the_files_tell_the_state_and_mirror_each_other() {
 }
 
 #[test]
-fn what_was_asked_is_kept_to_a_length_and_told_without_control_characters() {
+fn a_requested_status_is_cut_and_shown_without_control_characters() {
     // M-04.
     let mut play = Play::of(ORDER);
     let answered = play.go(&format!("\u{1b}[31m{}", "x".repeat(300)));

@@ -63,7 +63,7 @@ fn a_transition_that_the_definition_does_not_have_is_refused() {
 }
 
 #[test]
-fn a_rejection_of_what_is_listed_is_refused() {
+fn a_rejection_of_a_listed_transition_is_refused() {
     // M-10, M-04.
     let history = order();
     let rejected = |change: fn(&mut Rejected)| {
@@ -123,7 +123,7 @@ fn a_forced_transition_and_its_rejection_belong_together() {
 }
 
 #[test]
-fn the_first_event_holds_a_definition_that_is_what_it_says() {
+fn the_definition_in_the_first_event_must_match_its_name_and_digest() {
     // M-01, M-10.
     let history = order();
     let created = |change: fn(&mut Created)| {

@@ -112,7 +112,7 @@ fn the_file_of_contract_status_gives_the_sixty_four_cells_of_contract_status() {
 }
 
 #[test]
-fn nothing_is_forced_on_a_run_that_is_there_already() {
+fn a_run_that_has_the_forced_status_already_stays_as_it_is() {
     // M-06.
     let mut play = Play::of(DEPLOYMENT);
     let answered = play.go("live");
@@ -123,8 +123,8 @@ fn nothing_is_forced_on_a_run_that_is_there_already() {
 }
 
 #[test]
-fn an_order_rule_waits_for_what_a_run_has_ever_been() {
-    // M-03: `paid` long ago is enough, and what was forced counts like what was asked for.
+fn an_order_rule_counts_every_status_that_the_run_ever_had() {
+    // M-03: an earlier `paid` is enough, and a forced status counts as a requested one does.
     let mut play = Play::of(ORDER);
     play.went("shipped");
     assert_eq!(play.go("delivered").outcome, Outcome::Rejected);

@@ -332,7 +332,7 @@ impl Definition {
         &self.name
     }
 
-    /// What it says of itself.
+    /// Its description: one line for people.
     pub fn about(&self) -> Option<&str> {
         self.about.as_deref()
     }

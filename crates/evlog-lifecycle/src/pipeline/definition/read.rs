@@ -28,7 +28,7 @@ pub const ORDER_RULES_MAX: usize = 256;
 /// The most rows of a catalogue.
 pub const REASON_CODES_MAX: usize = 4096;
 
-/// The definition, when nothing is wrong with it; else `flaws` has grown.
+/// The definition. If anything is wrong with it, adds flaws and gives `None`.
 pub(crate) fn definition(value: Value, at: &str, origin: Origin, flaws: &Flaws) -> Option<Definition> {
     let mut fields = Fields::of(value, at, flaws)?;
     let name = name(&mut fields, flaws, if origin == Origin::BuiltIn { &[] } else { &NAMES });

@@ -72,7 +72,7 @@ fn sets_have_the_words_of_the_contract() {
 }
 
 #[test]
-fn what_is_not_a_diagnostic_is_refused_by_the_name_of_what_is_wrong() {
+fn an_invalid_diagnostic_is_refused_with_the_name_of_the_wrong_member() {
     let valid = diagnostic("TOOL_TIMEOUT", true);
     for name in ["error_code", "category", "message", "likely_cause", "suggested_fix", "retryable", "severity"] {
         check_refused(&without(valid.clone(), name), name);
@@ -108,7 +108,7 @@ fn what_is_not_a_diagnostic_is_refused_by_the_name_of_what_is_wrong() {
 
 /// Check 19: the code stands for a rejection, so a caller's diagnostic may not carry it, registered or not.
 #[test]
-fn the_engines_own_code_is_nobody_elses() {
+fn only_the_engine_may_use_its_own_code() {
     let code = "INVALID_STATE_TRANSITION";
     check_refused(&diagnostic(code, false), "is the engine's own");
     let error = Diagnostic::read(&diagnostic(code, false), &[code.to_owned()]).expect_err("the engine's own");

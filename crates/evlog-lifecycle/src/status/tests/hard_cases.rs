@@ -114,7 +114,7 @@ fn h5_a_status_in_other_capitals_is_malformed_and_forces_nothing() {
 }
 
 #[test]
-fn h5_of_a_long_token_the_first_120_bytes_are_recorded() {
+fn h5_only_the_first_120_bytes_of_a_long_token_are_recorded() {
     let token = "é".repeat(100);
     let harness = forced(RunStatus::Running, request(RUN, &token));
     let lines = harness.audit(RUN);
@@ -126,7 +126,7 @@ fn h5_of_a_long_token_the_first_120_bytes_are_recorded() {
 }
 
 #[test]
-fn h6_a_run_that_nobody_created_is_not_conjured() {
+fn h6_a_request_to_an_unknown_run_creates_no_run() {
     let with_ticket = json!({"run": RUN, "do": "override", "to": "running", "ticket": "T-1", "reason": "r"});
     for command in [request(RUN, "running"), request(RUN, "nonsense"), json!({"run": RUN, "do": "cancel"}), with_ticket]
     {
@@ -222,7 +222,7 @@ fn h10_a_failure_status_without_valid_diagnostic_is_refused_and_the_run_goes_on(
 }
 
 #[test]
-fn h10_an_undefined_transition_stays_one_whatever_its_diagnostic() {
+fn h10_a_diagnostic_does_not_make_an_undefined_transition_legal() {
     let command = json!({"run": RUN, "do": "transition", "to": "failed", "diagnostic": "boom"});
     let harness = forced(RunStatus::Waiting, command);
     assert_eq!(harness.audit(RUN)[3]["event"]["offered"], "boom");
@@ -258,7 +258,7 @@ fn h11_canceled_takes_a_diagnostic_and_does_without() {
 }
 
 #[test]
-fn h12_a_run_is_born_created_whatever_the_command_says() {
+fn h12_every_run_begins_as_created() {
     let mut harness = Harness::new(Status);
     for command in [
         json!({"run": RUN, "do": "create", "status": "running"}),

@@ -48,7 +48,7 @@ fn the_next_action_follows_from_status_code_and_retryable() {
 }
 
 #[test]
-fn no_run_that_the_guard_lets_be_is_an_integrity_error() {
+fn no_run_that_the_guard_accepts_is_an_integrity_error() {
     for status in RunStatus::ALL {
         let run = at(status).json(RUN, "run.json");
         assert_ne!(run["next_action"], "INTEGRITY_ERROR", "{status}");

@@ -77,7 +77,7 @@ fn a_record_without_data_has_the_engines_members_only() {
 }
 
 #[test]
-fn null_is_as_good_as_absent_and_digests_are_lower_case() {
+fn a_null_member_counts_as_absent_and_digests_become_lower_case() {
     assert_eq!(created(&json!({"notes": null, "case_id": null})), created(&json!({})));
     let upper = json!({"inputs": {"parameters_hash_sha256": "AB".repeat(32)}});
     assert_eq!(created(&upper).expect("valid")["inputs"]["parameters_hash_sha256"], "ab".repeat(32));

@@ -65,7 +65,7 @@ fn usable_schemas(question: &Question<'_>, create: &Create) -> Result<(), String
     Ok(())
 }
 
-/// The run goes, or fails because of what must hold before it does.
+/// Starts the run, or fails it because a precondition does not hold.
 pub(super) fn start(mut turn: Turn<'_>) -> Decision {
     let phase = turn.state.phase();
     if phase == Some(Phase::Running) {
@@ -75,7 +75,7 @@ pub(super) fn start(mut turn: Turn<'_>) -> Decision {
         let reason = match Entity::Run.verdict(phase, Phase::Running) {
             _ if turn.state.is_terminal() => RejectionReason::Terminal,
             Verdict::No => RejectionReason::UndefinedTransition,
-            // The relation has the way back from a pause, and this is not what was asked for.
+            // The relation allows a paused run to resume, but `start` does not ask for that.
             _ => RejectionReason::GuardUnmet,
         };
         let message = format!("run: expected one that has not started, found `{}`", in_words(phase));

@@ -1,5 +1,5 @@
-//! `child`: where the run of a story stands that a step executes (story.md 3.11). The engine hands its state over, as of this
-//! decision; what it was is recorded, and replay looks at no other run.
+//! `child`: a step follows the run that it executes (story.md 3.11). The engine passes that run's state as of this
+//! decision. The state is recorded, so that replay reads no other run.
 
 use super::turn::Turn;
 use super::{Broken, unknown_step};
@@ -12,7 +12,7 @@ use crate::story::state::State;
 use evlog_projection::{Decision, parse};
 use serde_json::Value;
 
-/// The step goes while its child does, and takes over how that has ended.
+/// The step runs while its child does, and ends as its child does.
 pub(super) fn child(mut turn: Turn<'_>, followed: &Followed) -> Decision {
     let Some(number) = turn.state.story().number(&followed.step) else {
         return unknown_step(&followed.step);
@@ -65,12 +65,12 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// The attempt begins that the child is, if it has not.
+    /// Begins the step's attempt, unless it has begun.
     fn bind(&mut self, number: usize, run: &str, bound: bool) {
         if bound && self.step(number).phase == Some(Phase::Running) {
             return;
         }
-        // How long the child may take is its own affair, unless this story says something.
+        // The child has its own time limit. The step has one only if this story sets it.
         let deadline_ns = self.state.story().stated_timeout_ns(number).map(|timeout| self.after_now(timeout));
         let moved = self.next(number, Phase::Running, StepCause::Child);
         let deadline_ns = moved.deadline_ns.or(deadline_ns);
@@ -83,7 +83,7 @@ impl Turn<'_> {
             self.succeed(number, report);
             return Ok(());
         }
-        // A story that was never executed is not what the step waited for, and a step that goes cannot be skipped.
+        // A skipped child did not do the step's work, and a running step cannot become skipped.
         let to = if phase == Phase::Skipped { Phase::Canceled } else { phase };
         let moved = self.described(number, to, report);
         self.state.judge_step(number, &moved)?;

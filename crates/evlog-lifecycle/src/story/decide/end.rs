@@ -64,7 +64,7 @@ pub(super) fn terminate(mut turn: Turn<'_>, message: Option<&str>) -> Decision {
 }
 
 impl Turn<'_> {
-    /// Ends at once what nobody works on: it has not begun. So do branches that a parallel step under way would wait for.
+    /// Ends at once the live steps without an attempt, and branches that a parallel step under way would wait for.
     fn cancel_unbegun(&mut self) {
         for number in 0..self.state.steps().len() {
             let step = self.step(number);

@@ -12,7 +12,7 @@ use crate::story::steps::Asked;
 use evlog_projection::Decision;
 use serde_json::Value;
 
-/// A gate is decided; one that is open ends, one whose turn has not come is decided in advance.
+/// Decides a gate. An open gate ends; a gate whose turn has not come is decided in advance.
 pub(super) fn gate(mut turn: Turn<'_>, decided: &Decided) -> Decision {
     let Some(number) = turn.state.story().number(&decided.step) else {
         return unknown_step(&decided.step);

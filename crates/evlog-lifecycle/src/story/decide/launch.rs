@@ -20,7 +20,7 @@ use std::borrow::Cow;
 enum Obstacle {
     /// For good: a reason, and the sentence.
     Wrong(&'static str, String),
-    /// It is not known whether it can be, and what is to be answered.
+    /// It is not known yet whether it can be; the question to answer.
     Unknown(String),
 }
 
@@ -75,7 +75,7 @@ impl Turn<'_> {
         self.skip_branches(number);
     }
 
-    /// The `if` cannot be answered here and now: the step is held until it can, or until somebody else answers.
+    /// The `if` cannot be evaluated now: the step is held until it can be, or until it is answered from outside.
     fn hold_for_condition(&mut self, number: usize, trouble: &Trouble) {
         if self.step(number).held {
             return;
@@ -84,7 +84,7 @@ impl Turn<'_> {
         self.rule(number, Phase::Pending, StepCause::Held, message);
     }
 
-    /// What it is to be executed with is said in no language that is known here: nobody may say that it is wrong.
+    /// Its arguments cannot be evaluated here, so they cannot be called wrong: the step waits for an answer.
     fn hold_for_arguments(&mut self, number: usize, message: String) {
         let moved = self.next(number, Phase::Pending, StepCause::Held);
         let (reason, message) = (Cow::Borrowed(reasons::ARGUMENTS_AWAITED), Some(message));
@@ -104,7 +104,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Work that somebody else does: it may be taken up, or waits for room.
+    /// Work for a worker: it may be taken up, or waits for room.
     fn launch(&mut self, number: usize) {
         match self.obstacle(number) {
             Some(Obstacle::Wrong(reason, message)) => self.fail_step(number, reason, message),

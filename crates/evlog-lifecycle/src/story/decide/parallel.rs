@@ -1,5 +1,5 @@
-//! Steps of type `parallel`, whose branches are executed together (story.md 3.11): such a step goes while one of its branches
-//! does, and ends as they have ended.
+//! Steps of type `parallel`, whose branches are executed together (story.md 3.11): such a step runs while one of
+//! its branches does, and its end follows from theirs.
 
 use super::turn::Turn;
 use crate::story::derive::Joined;
@@ -11,7 +11,7 @@ use crate::story::payload::{Mode, StepCause, StepMoved};
 const NAMED_MAX: usize = 10;
 
 impl Turn<'_> {
-    /// A parallel step whose turn has come: it goes, and so may its branches.
+    /// Starts a parallel step whose turn has come; then its branches may start.
     pub(super) fn open_branches(&mut self, number: usize) {
         let moved = self.next(number, Phase::Running, StepCause::Ready);
         self.move_step(number, moved);

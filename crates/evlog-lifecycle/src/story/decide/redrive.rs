@@ -54,7 +54,7 @@ impl Turn<'_> {
         }
     }
 
-    /// The steps that are done again: all that have a phase, or one and those of its group that follow from it.
+    /// The steps that run again: all that have a phase, or one and those of its group that depend on it.
     fn cleared(&self, from: Option<usize>) -> Vec<usize> {
         let has_phase = |number: &usize| self.step(*number).phase.is_some();
         let Some(from) = from else {
@@ -67,7 +67,7 @@ impl Turn<'_> {
         downstream.into_iter().filter(|number| story.group_of(*number) == group).collect()
     }
 
-    /// What is under way ends by force before the epoch does, so that nothing is reported into the next.
+    /// Ends by force what is under way before the epoch ends, so that no report of it reaches the next epoch.
     fn abort(&mut self, cleared: &[usize]) {
         for number in cleared {
             if self.step(*number).attempt_ns.is_some() {

@@ -63,7 +63,7 @@ fn phase_of(report: &Report) -> Result<Option<Phase>, Breach> {
     })
 }
 
-/// Whether a report says nothing that is not on record.
+/// Whether everything in a report is on record already.
 fn says_nothing_new(state: &StepState, report: &Report) -> bool {
     let same = |given: Option<&str>, known: Option<&str>| given.is_none() || given == known;
     let code = report.exit_code.and_then(|code| u32::try_from(code).ok());
@@ -77,7 +77,7 @@ fn says_nothing_new(state: &StepState, report: &Report) -> bool {
         && (report.error.is_none() || report.error.as_ref() == state.error.as_deref())
 }
 
-/// Whether a report has no other output than the one that is on record.
+/// Whether a report has no output, or the one that is on record.
 fn keeps_output(state: &StepState, report: &Report) -> bool {
     let given = report.output.as_ref().map(|(text, _)| text.as_str());
     given.is_none() || given == state.output.as_deref()
@@ -244,7 +244,7 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// An exit code tells that there was an attempt, even if nobody said that it began.
+    /// An exit code shows that there was an attempt, even if its beginning was not reported.
     fn begin_attempt(&mut self, number: usize, report: &Report) {
         if self.step(number).phase != Some(Phase::Running) && !report.cached {
             let begun = self.begun(number, report);
@@ -291,7 +291,7 @@ impl Turn<'_> {
         Ok(())
     }
 
-    /// An attempt that went well, if its output does too (story.md 3.4).
+    /// An attempt that succeeded, if its output is valid (story.md 3.4).
     pub(super) fn succeed(&mut self, number: usize, report: &Report) {
         let step = self.definition(number);
         let null = serde_json::Value::Null;
@@ -325,7 +325,7 @@ impl Turn<'_> {
         self.move_step(number, StepMoved { exit_code, exit_class: Some(ExitClass::Success), ..described });
     }
 
-    /// An attempt that went well, as far as evlog can see: its result is put on record, and waits for an answer.
+    /// An attempt that succeeded, as far as evlog can evaluate: its result is recorded, and waits for an answer.
     fn hold_result(&mut self, number: usize, report: &Report, trouble: &Trouble) {
         let described = self.described(number, Phase::Running, report);
         let message = format!("`postExecution` waits for an answer: {}", trouble.message());
@@ -352,7 +352,7 @@ impl Turn<'_> {
         self.move_step(number, StepMoved { message, exit_code, exit_class, ..usual });
     }
 
-    /// An attempt that did not go well.
+    /// An attempt that failed.
     fn fail(&mut self, number: usize, phase: Phase, report: &Report) {
         let timed_out = phase == Phase::Timeout || report.exit_code == Some(TIMEOUT_CODE);
         let claimed = report.error.as_ref().and_then(StepError::claimed_class);

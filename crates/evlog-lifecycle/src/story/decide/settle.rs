@@ -17,7 +17,7 @@ use evlog_projection::canonical;
 use serde_json::Value;
 use std::borrow::Cow;
 
-/// A run that was to succeed fails at the last.
+/// Turns the success of a run into a failure, because of its output.
 fn fail(moved: &mut Moved, reason: &'static str, message: String) {
     let error = RunError { kind: reason.to_owned(), message: message.clone(), failed_steps: Vec::new() };
     (moved.to, moved.reason) = (Phase::Failed, Cow::Borrowed(reason));
@@ -25,7 +25,7 @@ fn fail(moved: &mut Moved, reason: &'static str, message: String) {
 }
 
 impl Turn<'_> {
-    /// Lets everything follow that follows, until nothing does.
+    /// Decides everything that follows, until nothing more follows.
     pub(super) fn settle(&mut self) {
         if self.state.is_terminal() {
             return;
@@ -62,7 +62,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Once a main step has failed that may not, and nothing new may begin: what has not begun is skipped.
+    /// After a main step failed that is not allowed to, if nothing new may begin: skips what has not begun.
     fn sweep(&mut self) {
         if self.swept || !self.state.fails_fast() {
             return;
@@ -75,7 +75,7 @@ impl Turn<'_> {
         }
     }
 
-    /// Whether a step has no phase, or one in which nobody works on it.
+    /// Whether a step has no phase, or one in which no worker has it.
     fn has_not_begun(&self, number: usize) -> bool {
         let step = self.step(number);
         step.has_not_begun() || matches!(step.phase, None | Some(Phase::Blocked | Phase::Scheduling))
@@ -158,7 +158,7 @@ impl Turn<'_> {
         self.move_run(moved);
     }
 
-    /// All is done, and the output is said in no language that is known here: the run goes on until somebody answers.
+    /// All steps are done, but the output cannot be evaluated here: the run stays open until it is answered.
     fn hold_output(&mut self, trouble: &Trouble) {
         if self.state.run().reason == reasons::OUTPUT_AWAITED {
             return;

@@ -85,7 +85,7 @@ impl Turn<'_> {
         self.move_step(number, StepMoved { message: Some(message), error, ..moved });
     }
 
-    /// Conditions that had no answer, or said no, are asked again: waits that hold, and steps that are held for their `if`.
+    /// Evaluates again conditions without a value and false ones: of waits that hold, and of steps held for their `if`.
     fn ask_again(&mut self) {
         if self.state.live == 0 {
             return;

@@ -47,7 +47,7 @@ impl<'a> Turn<'a> {
         self.question.asked.time_ns
     }
 
-    /// The time that is so long after now.
+    /// The time that is a duration after now.
     pub(super) fn after_now(&self, duration_ns: i64) -> i128 {
         duration::after(self.now_ns(), duration_ns)
     }

@@ -1,4 +1,4 @@
-//! What admission refuses: stories whose parts do not fit together. The first fault is told.
+//! What admission refuses: stories whose parts do not fit together. Only the first fault is reported.
 
 use super::{Definition, Group, Kind, Pattern, Step, graph};
 use crate::members::quoted;
@@ -25,8 +25,8 @@ pub(crate) fn unique(story: &Definition) -> Result<(), String> {
     }
 }
 
-/// A time that cannot be read would be as good as none. Blank, as in the source, counts as not given; what the source says of
-/// the time of a story and of retries is that it ignores them, so those are not looked at.
+/// Refuses a time that cannot be read, because it would have no effect. A blank one counts as absent, as in the source.
+/// The source ignores unreadable times of a story and of retries, so these are not checked here.
 fn timeouts(story: &Definition) -> Result<(), String> {
     let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
     let invalid = |member: &str, expected: &str, found: &str| {
@@ -48,7 +48,7 @@ fn timeouts(story: &Definition) -> Result<(), String> {
     }
 }
 
-/// What each type of step needs to be told.
+/// Checks the arguments that each type of step requires.
 fn primitive(step: &Step, pattern: Pattern) -> Result<(), String> {
     let (name, kind) = (&step.name, step.kind.word());
     if pattern == Pattern::Realtime && matches!(step.kind, Kind::Gate | Kind::Wait) {
@@ -88,7 +88,7 @@ fn primitive(step: &Step, pattern: Pattern) -> Result<(), String> {
     }
 }
 
-/// A parallel step is its branches: what concerns work is said of them.
+/// A parallel step does no work of its own: members about work belong to its branches.
 fn parallel(story: &Definition, number: usize) -> Result<(), String> {
     let step = &story.steps[number];
     if step.kind != Kind::Parallel {

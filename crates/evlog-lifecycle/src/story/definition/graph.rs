@@ -1,7 +1,7 @@
 //! Which step waits for which: what `needs` names, and what `if` and `with` refer to (story.md 3.10). A branch waits for the
 //! parallel step that lists it to begin; that step's end waits for all of its branches.
 //!
-//! Invariant: edges are sorted and unique, and in a graph that was built no step waits, by any way, for its own end.
+//! Invariant: edges are sorted and unique, and there is no cycle: no step waits for its own end.
 
 use super::{Definition, Kind, Pattern};
 use crate::story::expression::references;
@@ -144,8 +144,8 @@ impl Graph {
         found
     }
 
-    /// Takes away what waits for nothing, until nothing is left; what cannot be taken away stands in a cycle. Each step is
-    /// taken away twice: when it may begin, and when it may end.
+    /// Removes nodes that wait for nothing, until none is left. Nodes that cannot be removed are in a cycle. Each step
+    /// has two nodes: its beginning and its end.
     fn without_cycles(&self, story: &Definition) -> Result<(), String> {
         let count = self.needs.len();
         let mut unmet: Vec<usize> = self.needs.iter().map(Vec::len).chain(vec![1; count]).collect();

@@ -19,15 +19,15 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// The most steps of a story, in all groups: whatever one command does to every step fits one commit.
+/// The most steps of a story, in all groups: a command that changes every step still fits one commit.
 pub const STEPS_MAX: usize = 20_000;
 /// The longest name of a step, in bytes.
 pub const STEP_NAME_LEN_MAX: usize = 128;
-/// How long an attempt may run when nobody says anything, nanoseconds.
+/// The default time limit of an attempt, nanoseconds.
 pub const STEP_TIMEOUT_NS: i64 = 30 * 60 * duration::SECOND;
-/// How long a cancelled run drains when nobody says anything, nanoseconds.
+/// The default time that a cancelled run drains, nanoseconds.
 pub const DRAIN_NS: i64 = 30 * duration::SECOND;
-/// The longest inputs when nobody says anything, in bytes of RFC 8785 text.
+/// The default limit of the inputs, in bytes of RFC 8785 text.
 pub const INPUTS_LEN_MAX: u64 = 5 * 1024;
 
 /// Which of the three lists a step stands in; the order in which they run.
@@ -78,14 +78,14 @@ impl Pattern {
 /// What a step does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kind {
-    /// Work that somebody else does and reports.
+    /// Work that a worker does and reports.
     #[default]
     Engram,
     /// Another story, whose phase is reported.
     ExecuteStory,
     /// Nothing: it is skipped or succeeds by its `if`.
     Condition,
-    /// It holds until somebody decides.
+    /// It holds until it is decided.
     Gate,
     /// It holds until a condition is true.
     Wait,
@@ -124,7 +124,7 @@ impl Kind {
         }
     }
 
-    /// Whether somebody else does it and reports.
+    /// Whether a worker does it and reports.
     pub const fn is_work(self) -> bool {
         matches!(self, Kind::Engram | Kind::ExecuteStory)
     }
@@ -190,7 +190,7 @@ pub struct Step {
     pub output_schema: Option<Value>,
     /// The parallel step that it is a branch of.
     pub parent: Option<u32>,
-    /// The number after its last branch, and theirs.
+    /// The number after its last branch, where branches of branches count too.
     pub(super) beyond: u32,
 }
 
@@ -207,7 +207,7 @@ pub struct StoryPolicy {
     pub step_retry: Option<Given>,
     /// Whether independent steps go on after a failure.
     pub continue_on_step_failure: bool,
-    /// At most how many steps are under way at once.
+    /// The most steps that are under way at once.
     pub concurrency: Option<u64>,
     /// The longest inputs, in bytes.
     pub inputs_len_max: Option<u64>,
@@ -253,7 +253,7 @@ impl Definition {
         self.declared[group as usize]
     }
 
-    /// The branches of a step, and theirs.
+    /// The branches of a step, and the branches of these.
     pub fn within(&self, step: usize) -> Range<usize> {
         step + 1..(self.steps[step].beyond as usize).max(step + 1)
     }
@@ -338,7 +338,7 @@ impl Step {
         self.with.get(name).and_then(Value::as_str)
     }
 
-    /// Whether a step that executes a story ends when that does, and not when it begins.
+    /// Whether a step that executes a story waits for the story's end, and not only for its beginning.
     pub fn waits_for_child(&self) -> bool {
         self.with.get("waitForCompletion") != Some(&Value::Bool(false))
     }

@@ -1,4 +1,4 @@
-//! Reading a story: its shape, and names of members that it does not have. What its parts mean together is `check`'s.
+//! Reads a story: the shape of its members, and unknown members. `check` checks its parts against each other.
 
 use super::graph::id;
 use super::{Definition, Group, Kind, Pattern, PostExecution, STEP_NAME_LEN_MAX, STEPS_MAX, Step, StoryPolicy};
@@ -8,7 +8,7 @@ use crate::story::retry::Given;
 use evlog_projection::Malformed;
 use serde_json::{Map, Value};
 
-/// What may stand beside the members that evlog reads; kept in the record, and without meaning here.
+/// Members that evlog keeps in the record and does not interpret.
 const DESCRIPTIVE: [&str; 8] =
     ["description", "labels", "annotations", "ref", "transport", "transports", "secrets", "idempotencyKeyTemplate"];
 
@@ -21,7 +21,7 @@ impl Definition {
         Ok(story)
     }
 
-    /// What a run has for its story: an observed run may have none, when its controller did not find it (S-10).
+    /// The story of a run. An observed run has none if its controller did not find it (S-10).
     pub fn pinned(value: &Value, mode: Mode, at: &str) -> Result<Definition, Malformed> {
         let is_none = mode == Mode::Observed && value.is_null();
         if is_none { Ok(Definition::default()) } else { Definition::read(value, at) }
@@ -85,7 +85,7 @@ fn steps(members: &mut Members, group: Group, into: &mut Vec<Step>) -> Result<()
     members.take(name).map_or(Ok(()), |listed| list(&listed, &pointer("", name), None, into))
 }
 
-/// Reads a list of steps, and behind each its branches. JSON is not nested deeper than its parser takes.
+/// Reads a list of steps, each followed by its branches. The JSON parser limits how deep they are nested.
 fn list(listed: &Value, at: &str, parent: Option<u32>, into: &mut Vec<Step>) -> Result<(), Malformed> {
     let Value::Array(items) = listed else {
         return Err(malformed(at, format!("expected an array of steps, found {}", kind(listed))));
@@ -254,7 +254,7 @@ impl StoryPolicy {
     }
 }
 
-/// A whole number from 1; 0 is as good as absent.
+/// A whole number from 1; 0 counts as absent.
 fn count(members: &mut Members, name: &'static str) -> Result<Option<u64>, Malformed> {
     let Some(value) = members.take(name) else { return Ok(None) };
     let Some(number) = value.as_u64() else {

@@ -145,7 +145,7 @@ fn an_output_that_cannot_be_evaluated_holds_the_run_until_it_is_given() {
             let found = status(&harness);
             assert_eq!(run_phase(&harness), ("Running".to_owned(), "OutputAwaited".to_owned()), "{foreign}");
             assert!(found["message"].as_str().unwrap().starts_with("`output` waits for an answer: "), "{found}");
-            // Nothing more is to be said until somebody answers.
+            // Nothing more happens until it is answered.
             let events = harness.log.len();
             accept(&mut harness, "tick", json!({}));
             assert_eq!(harness.log.len(), events);

@@ -210,7 +210,7 @@ fn a_step_goes_back_to_pending_only_with_a_counted_retry() {
 }
 
 #[test]
-fn a_phase_that_is_none_is_rejected_on_record() {
+fn an_unknown_phase_is_rejected_on_record() {
     // S-06.
     let mut harness = watched(json!({"steps": [{"name": "x"}]}));
     super::reject(&mut harness, "transition", json!({"to": "running"}), "INVALID_STATE_TRANSITION");

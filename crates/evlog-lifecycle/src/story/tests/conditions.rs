@@ -23,7 +23,7 @@ fn conditions(harness: &Harness<Story>) -> Vec<(bool, String)> {
 }
 
 #[test]
-fn each_phase_says_these_three() {
+fn each_phase_has_these_three_conditions() {
     // S-02.
     let expected = |phase: Phase| match phase {
         Phase::Succeeded => [true, false, false],
@@ -43,7 +43,7 @@ fn each_phase_says_these_three() {
 }
 
 #[test]
-fn times_move_when_a_status_flips_and_then_only() {
+fn the_time_of_a_condition_changes_only_when_its_status_does() {
     // S-03: the examples of story.md 1.3.
     let mut harness = watched(json!({"steps": []}));
     let at_creation = conditions(&harness);

@@ -197,7 +197,7 @@ fn what_a_run_is_counted_by_elsewhere_stands_in_order() {
 }
 
 #[test]
-fn an_output_as_long_as_may_be_is_kept() {
+fn an_output_of_the_maximum_length_is_kept() {
     // S-20: longer ones are dropped, and only they.
     let story = json!({"steps": plain(&["a"]), "output": "{{ steps.a.output }}"});
     let mut harness = started(story);

@@ -74,7 +74,7 @@ fn conditions_are_answered() {
 }
 
 #[test]
-fn what_is_not_of_the_language_is_told_from_what_has_no_value() {
+fn an_expression_of_another_language_and_a_missing_value_are_different_errors() {
     // Only what was read to its end has, or has not, a value.
     let unknown = [
         "{{ f(inputs.none) }}",

@@ -116,7 +116,7 @@ fn commands_to_no_run_and_to_one_that_exists_are_refused() {
 }
 
 #[test]
-fn what_was_not_seen_between_two_reports_is_no_breach() {
+fn phases_that_a_controller_did_not_report_are_no_breach() {
     // S-40, guards d and h: a controller is read now and then, and some phases are over by then. A decided run has seen all.
     for (to, before) in
         [("Succeeded", None), ("Timeout", None), ("Succeeded", Some("Blocked")), ("Succeeded", Some("Paused"))]

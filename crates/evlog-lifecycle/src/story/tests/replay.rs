@@ -18,7 +18,7 @@ pub(super) fn replayed(harness: &Harness<Story>) -> Result<State, FoldError> {
     Ok(state)
 }
 
-/// A log whose run has one more event, as somebody without this contract's guard would write it.
+/// A log whose run has one more event, as a program without this contract's guard would write it.
 fn with_event<T: Serialize>(harness: &Harness<Story>, kind: Kind<'static>, table: &T) -> Harness<Story> {
     let mut forged = harness.clone();
     let last = forged.log.last().expect("an event").clone();

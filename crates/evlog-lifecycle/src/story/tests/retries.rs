@@ -279,7 +279,7 @@ fn a_run_of_the_last_second_of_9999_has_deadlines_that_are_no_later() {
 }
 
 #[test]
-fn what_an_attempt_does_not_tell_is_told_for_it_and_told_again_is_nothing_new() {
+fn an_end_without_a_message_gets_one_and_the_same_report_again_changes_nothing() {
     // S-07, S-44.
     let story = json!({"steps": super::plain(&["a", "b", "c", "d"]), "policy": {"timeouts": {"step": "5s"},
         "retries": {"continueOnStepFailure": true}}});

@@ -106,7 +106,7 @@ fn going_on_skips_one_hop_with_its_cause_and_no_further() {
 }
 
 #[test]
-fn of_many_failed_dependencies_the_first_declared_is_named() {
+fn the_first_declared_of_several_failed_dependencies_is_named() {
     // S-14.
     let steps = json!([step("a", &[]), step("b", &[]), step("c", &["a", "b"]), step("e", &["b"])]);
     let mut harness = started(json!({"steps": steps, "policy": going_on()}));
@@ -135,7 +135,7 @@ fn dependents_of_a_failure_run_in_the_later_stages() {
 }
 
 #[test]
-fn no_more_steps_are_under_way_than_may_be() {
+fn the_limit_of_steps_under_way_is_kept() {
     // S-46.
     let story = json!({"steps": plain(&["a", "b", "c"]), "policy": {"concurrency": 1}});
     let mut harness = started(story);
