@@ -1,4 +1,4 @@
-//! One staged artifact, read and held against its contract (pipeline.md 4.6).
+//! Reads one staged artifact, and checks it against its contract (pipeline.md 4.6).
 //!
 //! Does: read a JSON or YAML document whole, JSON Lines one line at a time, text a piece at a time, the footers of a
 //! dataset's parts, and find what is wrong.
@@ -7,7 +7,7 @@
 //! Invariants:
 //! - JSON Lines of any length take the memory of one line, and of the findings that a report would keep; text that of one
 //!   piece.
-//! - Which findings are kept hangs on their order in the report, never on the order of discovery.
+//! - Which findings are kept depends on their order in the report, never on the order of discovery.
 //! - JSON is read as strictly as events are: duplicate keys, and numbers that a double does not carry, are errors, since
 //!   two readers could see two different documents.
 
@@ -39,7 +39,7 @@ use std::time::Duration;
 /// How much stack the validator may take, in bytes: as much as the first thread of a process has on most systems.
 const STACK_LEN: usize = 8 * 1024 * 1024;
 
-/// After so long it is asked again whether the validator is still waited for.
+/// How long to wait for the validator before the next check for an interrupt.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The longest message of a finding, in bytes: one that quotes a name that is too long says so instead.
@@ -65,8 +65,8 @@ pub(crate) fn len_max(mode: &ArtifactMode) -> Option<u64> {
     }
 }
 
-/// What is wrong with the file at this path, at least as much of it as a report keeps; nothing when it fulfils its
-/// contract. An error means that the file, or a part of its dataset, could not be read.
+/// The findings on the file at this path, at least as many as a report keeps; none if it fulfils its contract. An error
+/// means that the file, or a part of its dataset, could not be read.
 pub(crate) fn inspect(
     staged: Staged<'_>,
     path: &str,
@@ -157,8 +157,8 @@ fn yaml_document(
     Ok(())
 }
 
-/// Holds a value against its schema, and gives it back. Where that may take time a thread of its own does it, which nobody
-/// waits for any more once reading is to stop: it changes nothing, and ends with the process.
+/// Checks a value against its schema, and gives it back. A check that may take long has its own thread. After an interrupt
+/// the thread is not waited for: it changes nothing, and ends with the process.
 fn judged(
     schema: &Arc<Schema>,
     instance: Value,
@@ -178,7 +178,7 @@ fn judged(
     let thread = Builder::new().name("validator".to_owned()).stack_size(STACK_LEN).spawn(move || {
         let mut found = Findings::new();
         schema.each_finding(&instance, &mut |finding| found.add(placed(finding)));
-        // Nobody may be there to take it.
+        // The receiver may be gone after an interrupt.
         let _gone = done.send((instance, found));
     })?;
     loop {
@@ -289,7 +289,7 @@ impl Findings {
 
     fn add(&mut self, mut finding: Finding) {
         if finding.message.len() > MESSAGE_LEN_MAX {
-            // Not cut, for a cut could show a part of a secret.
+            // Not cut, because a cut could show a part of a secret.
             finding.message = format!("a message of {} bytes, which is not shown", finding.message.len());
         }
         let key = (
@@ -378,14 +378,14 @@ mod tests {
     }
 
     #[test]
-    fn no_more_findings_are_kept_than_tell_that_a_report_is_cut() {
+    fn only_one_finding_more_than_a_report_holds_is_kept() {
         let found = of_lines("{}\n".repeat(10_000).as_bytes());
         assert_eq!(found.len(), ERRORS_MAX_DEFAULT as usize + 1);
         assert_eq!(found.last().unwrap().0, 51);
     }
 
     #[test]
-    fn the_first_findings_in_order_are_kept_whatever_is_found_first() {
+    fn the_first_findings_in_order_are_kept_in_any_order_of_discovery() {
         let mut findings = Findings::new();
         for index in (0..200).rev() {
             findings.add(Finding::schema(&format!("/{index:03}"), "/type", "type", "x"));

@@ -118,8 +118,8 @@ impl Kept<'_> {
                 self.leave_out(first);
             }
             self.end_line();
-            let told = format!("evlog: {} bytes of output are left out here\n", self.left_out);
-            self.write(told.as_bytes());
+            let note = format!("evlog: {} bytes of output are left out here\n", self.left_out);
+            self.write(note.as_bytes());
         }
         let end = std::mem::take(&mut self.end);
         self.write(&end);
@@ -199,29 +199,30 @@ mod tests {
         let whole = lines.concat();
         let pieces: Vec<&str> = lines.iter().map(String::as_str).collect();
         for pieces in [pieces.as_slice(), &[&whole]] {
-            let (text, told) = captured(90, pieces);
+            let (text, reported) = captured(90, pieces);
             let expected = "line 000\nline 001\nline 002\nline 003\nline 004\nevlog: 819 bytes of output are left out \
                             here\nline 096\nline 097\nline 098\nline 099\n";
             assert_eq!(text, expected);
-            assert_eq!(told.len(), 100, "those who watch are told every line");
+            assert_eq!(reported.len(), 100, "a watcher gets every line");
         }
     }
 
     #[test]
     fn g41_one_line_that_is_too_long_is_cut_in_its_middle() {
-        let (text, told) = captured(20, &["0123456789".repeat(1000).as_str()]);
+        let (text, reported) = captured(20, &["0123456789".repeat(1000).as_str()]);
         assert_eq!(text, "0123456789\nevlog: 9980 bytes of output are left out here\n0123456789\n");
-        assert_eq!(told[0].len(), LINE_LEN_MAX);
+        assert_eq!(reported[0].len(), LINE_LEN_MAX);
     }
 
     #[test]
-    fn g43_lines_are_told_when_they_end_and_without_what_steers_a_terminal() {
-        let (_, told) = captured(1000, &["a", "b\n\nc", "\r50%\r100%\n\u{1b}[1;31mred\u{1b}[0m\ttab\u{7}\u{1b}c!", ""]);
-        assert_eq!(told, ["ab", "c", "50%", "100%", "red tab!"]);
+    fn g43_lines_are_reported_when_they_end_and_without_terminal_controls() {
+        let (_, reported) =
+            captured(1000, &["a", "b\n\nc", "\r50%\r100%\n\u{1b}[1;31mred\u{1b}[0m\ttab\u{7}\u{1b}c!", ""]);
+        assert_eq!(reported, ["ab", "c", "50%", "100%", "red tab!"]);
     }
 
     #[test]
-    fn a_file_that_cannot_be_written_is_told_at_the_end_and_output_is_still_taken() {
+    fn a_file_that_cannot_be_written_is_an_error_at_the_end_and_output_is_still_read() {
         let room = tempfile::tempdir().unwrap();
         fs::write(room.path().join("log"), "").unwrap();
         let mut read_only = File::open(room.path().join("log")).unwrap();

@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_copy_holds_the_same_bytes_whatever_its_length() {
+    fn a_copy_of_any_length_holds_the_same_bytes() {
         for len in [0, 1, 255_999, BUFFER_LEN, PIECE_LEN + 1] {
             let room = tempfile::tempdir().unwrap();
             let (from, to) = (opened(&room, "from"), opened(&room, "to"));

@@ -8,7 +8,7 @@ use evlog_lifecycle::pipeline::RunStatus;
 use std::fmt;
 use std::path::PathBuf;
 
-/// What the codes of a policy's refusals begin with.
+/// The prefix of the error codes with which the log's policy refuses a command.
 const OF_POLICY: &str = "POLICY_";
 
 /// A run that was not brought to its end. Unless stated otherwise the run exists and stays in progress.
@@ -25,26 +25,26 @@ pub enum RunError {
         run: String,
         /// The lock file.
         path: PathBuf,
-        /// What the file says of its holder.
+        /// The file's text about its holder.
         holder: String,
     },
-    /// There is a bundle of this name already, of another log perhaps. Nothing of the run was touched.
+    /// A bundle of this name exists already, perhaps of another log. Nothing of the run was touched.
     BundleExists {
         /// The run.
         run: String,
         /// The bundle.
         path: PathBuf,
     },
-    /// There is no such run to take up or to retry. Nothing of the run was touched.
+    /// The run to resume or to retry does not exist. Nothing was touched.
     UnknownRun(String),
-    /// The run to take up or to retry is not of contract `pipeline`. Nothing of the run was touched.
+    /// The run to resume or to retry is not of contract `pipeline`. Nothing of the run was touched.
     OtherContract {
         /// The run.
         run: String,
         /// Its contract.
         contract: String,
     },
-    /// The run to take up has ended, and its bundle is complete. Nothing of the run was touched.
+    /// The run to resume has ended, and its bundle is complete. Nothing of the run was touched.
     Ended {
         /// The run.
         run: String,
@@ -55,28 +55,28 @@ pub enum RunError {
     InProgress(String),
     /// The run to retry has succeeded. Nothing of the run was touched.
     NothingToRetry(String),
-    /// The plan has no such stage to run from. Nothing of the run was touched.
+    /// The stage to retry from is not an enabled stage of the plan. Nothing of the run was touched.
     UnknownStage {
-        /// What was named.
+        /// The name that was given.
         stage: String,
         /// The enabled stages of the plan.
         known: Vec<String>,
     },
-    /// The run to take up was created with another plan. Nothing of the run was touched.
+    /// The run to resume was created with another plan. Nothing of the run was touched.
     OtherPlan {
         /// The run.
         run: String,
-        /// What is different, a sentence each; not empty.
+        /// The differences, one sentence each; at least one.
         differences: Vec<String>,
     },
-    /// Stages of the run to take up have begun, and its bundle is not there. Nothing of the run was touched.
+    /// Stages of the run to resume have begun, but its bundle is missing. Nothing of the run was touched.
     NoBundle {
         /// The run.
         run: String,
         /// Where the bundle was looked for.
         path: PathBuf,
     },
-    /// The contract refused a command that this program made. Of `create`: the run is as it was before.
+    /// The contract refused a command of this program. If it was `create`, no run was created.
     Refused {
         /// The command's `do`.
         command: String,
@@ -85,7 +85,7 @@ pub enum RunError {
         /// A sentence.
         message: String,
     },
-    /// This process may not open as many files as a stage needs. Of a run that is not created yet: there is none.
+    /// This process may not open as many files as a stage needs. A run that was not created yet is not created.
     Descriptors(FewDescriptors),
     /// The run was asked to stop.
     Interrupted {
@@ -96,15 +96,15 @@ pub enum RunError {
         /// Whether that stage had begun; its processes were ended then.
         began: bool,
     },
-    /// A run that has not ended in the log could not go on, for a file. It stays in progress, and can be taken up.
+    /// An operation on a file failed, so the run could not go on. It stays in progress, and can be resumed.
     Left {
         /// The run.
         run: String,
         /// What could not be done.
         source: Box<RunError>,
     },
-    /// The run has ended in the log, and what follows could not be done: its files are not all written, or their digests
-    /// not recorded. It can be completed.
+    /// The run has ended in the log, but its files are not all written, or their digests are not all recorded. `resume`
+    /// completes it.
     Incomplete {
         /// The run.
         run: String,
@@ -122,10 +122,9 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// What the process should exit with. That a run is locked, is there, has ended or has not is an answer, and is said as
-    /// that of a run that has failed is (pipeline.md 2.4, 3.2); that someone stopped it, as a shell says it of Ctrl-C. All else
-    /// could not be done: there is no run, or what was asked for names none that could go on, or nobody knows how it
-    /// ends, since the log or the bundle could not be written. Then neither yes nor no is true.
+    /// The exit code of the process. 20, as of a run that failed: the run is locked, exists already, has ended or has not
+    /// (pipeline.md 2.4, 3.2). 130, as a shell says it of Ctrl-C: the run was interrupted. 2: anything else. Then no run
+    /// could go on, or its outcome is unknown because the log or the bundle could not be written.
     pub fn exit_code(&self) -> u8 {
         match self {
             RunError::Interrupted { .. } => 130,
@@ -153,7 +152,7 @@ impl RunError {
         }
     }
 
-    /// The same, of a run that is in progress in the log.
+    /// The same error, for a run that is in progress in the log.
     pub(crate) fn leaving(self, run: &str) -> RunError {
         match self {
             RunError::File(_) | RunError::Projection(_) | RunError::Descriptors(_) => {
@@ -271,7 +270,7 @@ mod tests {
     use std::io;
 
     #[test]
-    fn what_could_not_be_recorded_is_not_said_to_have_failed() {
+    fn an_outcome_that_could_not_be_recorded_is_not_reported_as_a_failure() {
         let file = RunError::File(FileError {
             action: "write",
             path: PathBuf::from("run.json"),

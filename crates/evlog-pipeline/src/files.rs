@@ -1,5 +1,5 @@
-//! Files written so that a crash leaves the old one or the new one, directories that are no one's link, and text that is
-//! read within a limit.
+//! Writes files so that a crash leaves the old one or the new one, makes directories without following links, and reads
+//! text within a limit.
 //!
 //! Invariants:
 //! - A file of the bundle is only ever replaced by a rename within its directory (pipeline.md 5.2).
@@ -94,7 +94,7 @@ fn replace(
     Ok(true)
 }
 
-/// A leftover temporary file may be a link that someone placed, so it is removed and made anew, never opened.
+/// A leftover temporary file may be a link that someone placed, so it is removed and created again, never opened.
 fn write_new(directory: &Tree, name: &str, bytes: &[u8]) -> io::Result<()> {
     match unlinkat(directory, name, AtFlags::empty()) {
         Err(error) if error != Errno::NOENT => return Err(error.into()),
@@ -169,7 +169,7 @@ pub(crate) fn sync_directory(directory: &Path) -> Result<(), FileError> {
     File::open(directory).and_then(|file| file.sync_all()).map_err(at("sync", directory))
 }
 
-/// More files than this are synced with their file system, where it can be asked to: one flush instead of thousands.
+/// Above this number of files the whole file system is synced, if it can be: one flush instead of thousands.
 #[cfg(target_os = "linux")]
 const SYNCED_ONE_BY_ONE_MAX: usize = 32;
 
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn few_files_and_many_can_be_synced_and_one_that_is_not_there_cannot() {
+    fn few_files_and_many_can_be_synced_and_a_missing_one_cannot() {
         let room = tempfile::tempdir().unwrap();
         let names: Vec<String> = (0..40).map(|index| index.to_string()).collect();
         let paths: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -7,7 +7,7 @@
 //! Invariants:
 //! - The staging directory is only read, and no link is followed, not even one in place of that directory.
 //! - A copy of each staged file is checked, measured and promoted ([`Custody`]), never the staged file itself.
-//! - The first class of failure in the order of [`Class`] decides the reason code, in whatever order failures are found. The
+//! - The first class of failure in the order of [`Class`] decides the reason code, in any order of discovery. The
 //!   report holds the findings of all classes.
 //! - What passes is listed in byte order of paths.
 

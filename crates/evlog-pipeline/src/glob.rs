@@ -17,7 +17,7 @@ use std::fmt;
 /// The longest pattern, in characters.
 const LEN_MAX: usize = 4096;
 
-/// A pattern that the rule takes.
+/// A pattern that the rule accepts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Glob {
     text: String,
@@ -45,7 +45,7 @@ enum Part {
     },
 }
 
-/// Why a pattern is not taken.
+/// Why a pattern is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GlobError {
     /// Stable, one of the rule's own codes.
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn g02_what_is_no_glob_is_refused_with_the_rules_own_code() {
+    fn g02_an_invalid_glob_is_refused_with_the_rules_own_code() {
         let long = "a".repeat(LEN_MAX + 1);
         let cases = [
             (long.as_str(), "input_too_large"),

@@ -91,7 +91,7 @@ pub(crate) enum Word {
     NotStarted {
         /// The system's error number.
         number: Option<i32>,
-        /// For people.
+        /// The place in words, for messages.
         message: String,
     },
     /// The stage's process has ended.
@@ -302,7 +302,7 @@ fn end_group(leader: Pid, signal: Signal) {
 fn end_all(mut child: Child, traced: bool, tell: &mut dyn FnMut(Word) -> io::Result<()>) -> io::Result<Word> {
     use std::os::unix::process::ExitStatusExt;
     let (began, mut descendants) = (Instant::now(), Descendants::beside_group_of(&child));
-    let (status, mut is_told) = (child.wait()?, false);
+    let (status, mut is_reported) = (child.wait()?, false);
     let stubborn = loop {
         match wait(WaitOptions::NOHANG) {
             Ok(Some(_)) | Err(Errno::INTR) => continue,
@@ -313,10 +313,10 @@ fn end_all(mut child: Child, traced: bool, tell: &mut dyn FnMut(Word) -> io::Res
         }
         match descendants.end() {
             Ok(found) if began.elapsed() > STUBBORN => break found,
-            Err(error) if !is_told && began.elapsed() > BLIND => {
+            Err(error) if !is_reported && began.elapsed() > BLIND => {
                 // If evlog has gone, nobody reads the report.
                 let _gone = tell(Word::Blind { message: error.to_string() });
-                is_told = true;
+                is_reported = true;
             }
             Ok(_) | Err(_) => {}
         }

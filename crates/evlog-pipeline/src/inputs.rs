@@ -28,7 +28,7 @@ pub(crate) struct Found {
     pub(crate) path: String,
     /// Where.
     pub(crate) from: InputFrom,
-    /// Whether the stage cannot begin without it.
+    /// Whether the stage needs it to begin.
     pub(crate) required: bool,
     /// Length and BLAKE3; none when it is not there.
     pub(crate) content: Option<(u64, [u8; 32])>,
@@ -116,7 +116,8 @@ fn content(path: &Path, meter: &Meter<'_>) -> Result<Option<(u64, [u8; 32])>, Fi
     }
 }
 
-/// Length and digest of the file at a path of the bundle, if one is there. No link is followed: what is published is none.
+/// Length and digest of the file at a path of the bundle, if one is there. No link is followed:
+/// no published artifact is a link.
 fn published_content(bundle: &Tree, path: &str, meter: &Meter<'_>) -> Result<Option<(u64, [u8; 32])>, FileError> {
     let found = bundle.stat(path).map(Some).or_else(absent).map_err(at("find", &bundle.path().join(path)))?;
     match found.filter(|found| FileType::from_raw_mode(found.st_mode).is_file()) {

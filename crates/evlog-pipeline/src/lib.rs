@@ -7,8 +7,8 @@
 //! Invariants:
 //! - The log is the truth. What the bundle shows of a run is a projection of committed events, replaced only by renames.
 //! - Nothing that a stage made reaches the bundle unless the publish gate has passed the whole of it.
-//! - When a stage is left, none of its processes is left, whatever group or session it has put itself into.
-//! - A run that was left at any step can be taken up, and ends as one that was not left could have ended.
+//! - When a stage has ended, none of its processes is left, in any process group or session.
+//! - A run that was interrupted at any step can be resumed. It ends as it could have ended without the interruption.
 #![forbid(unsafe_code)]
 
 mod artifact;

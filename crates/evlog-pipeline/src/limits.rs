@@ -10,14 +10,14 @@ pub(crate) const PLAN_LEN_MAX: u64 = 1024 * 1024;
 /// The longest registry of contracts, in bytes. People write them.
 pub(crate) const REGISTRY_LEN_MAX: u64 = 1024 * 1024;
 
-/// How much is done to compare the patterns of a registry with each other, and those of a plan with them: patterns that are
-/// looked at, and pairs of places in two of them. Thousands of bindings whose paths people can tell apart take less.
+/// The most steps to compare the patterns of a registry with each other, and those of a plan with them. A step is a pattern
+/// that is looked at, or a pair of places in two patterns. Thousands of ordinary bindings take less.
 pub(crate) const COMPARING_MAX: u64 = 10_000_000;
 
 /// The longest schema file, in bytes.
 pub(crate) const SCHEMA_LEN_MAX: u64 = 8 * 1024 * 1024;
 
-/// How many files a schema may stand in, and how long they may be together, in bytes. All of them are in memory at once.
+/// The most files of one schema, and their greatest total length, in bytes. All of them are in memory at once.
 pub(crate) const SCHEMA_FILES_MAX: usize = 256;
 pub(crate) const SCHEMA_FILES_LEN_MAX: u64 = 32 * 1024 * 1024;
 
@@ -76,20 +76,20 @@ pub(crate) const REPORT_LEN_MAX: usize = 6 * 1024 * 1024;
 /// anyway.
 pub(crate) const DEPTH_MAX: usize = 256;
 
-/// How long a process group has between the request to end and its end.
+/// The time between the request that a process group ends and its end by force.
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
-/// How long the output of a stage is waited for after the end of all its processes. Their output is in the pipe by then;
+/// How long evlog waits for a stage's output after the end of all its processes. Their output is in the pipe by then;
 /// only a process that was handed the pipe can hold it open, and it could do so for ever.
 pub(crate) const DRAIN: Duration = Duration::from_secs(1);
 
-/// How long a guard may take to end what a stage has left, beside the time that it waits for stubborn processes itself.
+/// How long a guard may take to end the processes that a stage left, besides the time that it waits for them itself.
 pub(crate) const GUARD_LIMIT: Duration = Duration::from_secs(10);
 
-/// How much captured output a stage may have, in bytes, unless its plan says otherwise.
+/// The default limit of a stage's captured output, in bytes.
 pub(crate) const OUTPUT_LIMIT_DEFAULT: u64 = 10 * 1024 * 1024;
 
-/// The least limit of captured output, in bytes: beginning and end of it should say something.
+/// The smallest limit of captured output, in bytes: its beginning and end must still be useful.
 pub(crate) const OUTPUT_LIMIT_MIN: u64 = 1024;
 
 /// The longest time limit of a stage.

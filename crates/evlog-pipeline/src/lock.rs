@@ -166,7 +166,7 @@ impl Claim {
         Ok(())
     }
 
-    /// The run has ended: nobody will ask where its plan is. Says whether there was a note.
+    /// Removes the note of the plan's path, because the run has ended. Says whether there was one.
     pub(crate) fn forget_plan(&self) -> Result<bool, RunError> {
         self.steps.at(Step::ForgetPlan);
         Ok(self.forget(&note_name(&self.run))?)
@@ -228,7 +228,7 @@ pub fn noted_plan(out_dir: &Path, run: &str) -> Option<PathBuf> {
     let mut noted = Vec::new();
     let note = open_regular(&note(&out_dir.join("runs"), run)).ok()?;
     note.take(PLAN_NOTE_LEN_MAX).read_to_end(&mut noted).ok()?;
-    // A note without its end was written by halves, by an earlier evlog, or is none.
+    // A note without its end was written in part, or by an earlier evlog, or is no note.
     noted.pop_if(|last| *last == b'\n')?;
     let plan = PathBuf::from(OsString::from_vec(noted));
     // One that was a pipe has been read, and one that is a pipe now would be waited for.
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn one_takes_the_lock_and_the_other_is_told_who_holds_it() {
+    fn one_takes_the_lock_and_the_other_learns_who_holds_it() {
         let room = tempfile::tempdir().unwrap();
         let claim = take(room.path(), "r").unwrap();
         match take(room.path(), "r") {
@@ -362,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_claim_of_which_nothing_came_leaves_nothing() {
+    fn a_claim_without_a_run_leaves_nothing() {
         let room = tempfile::tempdir().unwrap();
         let out = room.path().join("a/b");
         drop(take(&out, "r").unwrap());

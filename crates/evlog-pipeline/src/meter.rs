@@ -18,21 +18,21 @@ pub(crate) struct Meter<'m> {
     tell: &'m Tell<'m>,
     len: u64,
     done: Cell<u64>,
-    told: Cell<u64>,
+    reported: Cell<u64>,
     is_stopped: Cell<bool>,
 }
 
 impl<'m> Meter<'m> {
     pub(crate) fn new(len: u64, tell: &'m Tell<'m>) -> Meter<'m> {
-        Meter { tell, len, done: Cell::new(0), told: Cell::new(0), is_stopped: Cell::new(false) }
+        Meter { tell, len, done: Cell::new(0), reported: Cell::new(0), is_stopped: Cell::new(false) }
     }
 
     /// `bytes` more were read. The error says that reading is to stop.
     pub(crate) fn add(&self, bytes: u64) -> io::Result<()> {
         let done = self.done.get() + bytes;
         self.done.set(done);
-        if done - self.told.get() >= EVERY && !self.is_stopped.get() {
-            self.told.set(done);
+        if done - self.reported.get() >= EVERY && !self.is_stopped.get() {
+            self.reported.set(done);
             self.is_stopped.set((self.tell)(done, self.len.max(done)).is_break());
         }
         // Not `Interrupted`, after which the standard library reads again.
@@ -81,21 +81,21 @@ mod tests {
     use std::cell::RefCell;
 
     #[test]
-    fn what_is_read_is_told_now_and_then_and_never_as_more_than_there_is() {
-        let told = RefCell::new(Vec::new());
+    fn progress_of_reading_is_reported_at_intervals_and_never_exceeds_the_length() {
+        let reported = RefCell::new(Vec::new());
         let tell = |done, len| {
-            told.borrow_mut().push((done, len));
+            reported.borrow_mut().push((done, len));
             ControlFlow::Continue(())
         };
         let meter = Meter::new(2 * EVERY + 5, &tell);
         let read = io::copy(&mut meter.over(io::repeat(7).take(3 * EVERY)), &mut io::sink()).unwrap();
         assert_eq!(read, 3 * EVERY);
         meter.add(EVERY - 1).unwrap();
-        assert_eq!(*told.borrow(), [(EVERY, 2 * EVERY + 5), (2 * EVERY, 2 * EVERY + 5), (3 * EVERY, 3 * EVERY)]);
+        assert_eq!(*reported.borrow(), [(EVERY, 2 * EVERY + 5), (2 * EVERY, 2 * EVERY + 5), (3 * EVERY, 3 * EVERY)]);
     }
 
     #[test]
-    fn once_reading_is_to_stop_nothing_more_is_read() {
+    fn after_an_interrupt_nothing_more_is_read() {
         let stop = |done, _| if done == 2 * EVERY { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
         let meter = Meter::new(0, &stop);
         assert!(io::copy(&mut meter.over(io::repeat(7)), &mut io::sink()).is_err());

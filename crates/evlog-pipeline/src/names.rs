@@ -2,7 +2,7 @@
 //!
 //! Reading A-24: only delimited tokens count, with a month and a day that exist, and never within a UUID.
 
-/// Where names may carry times: scratch that nobody compares.
+/// Where names may carry times: scratch files, which are never compared.
 const SCRATCH: &str = "logs/scratch/";
 
 /// The part of a path that looks like a date or a time, if there is one: `2026-01-31`, `20260131`, either followed by

@@ -19,7 +19,7 @@ use std::io::{self, Read};
 
 /// One substage's outcome, as reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct Reported {
     /// Its line, from 1.
     pub(crate) line: u64,
     /// The substage.
@@ -36,7 +36,7 @@ pub(crate) struct Told {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcomes {
     /// Of its substages, in order.
-    pub(crate) substages: Vec<Told>,
+    pub(crate) substages: Vec<Reported>,
     /// The stage's own reason code.
     pub(crate) reason_code: Option<String>,
     /// What is wrong with the file. If there is anything, nothing in the file counts.
@@ -75,19 +75,19 @@ fn parse_lines(text: &[u8], stage: &str) -> Outcomes {
         return outcomes;
     }
     for (number, line) in (1..).zip(lines()).filter(|_| !text.is_empty()) {
-        let told = parse_line(line, number, stage).and_then(|told| match told {
+        let reported = parse_line(line, number, stage).and_then(|reported| match reported {
             Line::Own(code) if outcomes.reason_code.is_none() => {
                 outcomes.reason_code = Some(code);
                 Ok(())
             }
             Line::Own(_) => Err("expected one line with the stage's own reason code, found another".to_owned()),
-            Line::Substage(told) if seen.insert(told.stage.clone()) => {
-                outcomes.substages.push(told);
+            Line::Substage(reported) if seen.insert(reported.stage.clone()) => {
+                outcomes.substages.push(reported);
                 Ok(())
             }
-            Line::Substage(told) => Err(format!("`{}` has an outcome already", told.stage)),
+            Line::Substage(reported) => Err(format!("`{}` has an outcome already", reported.stage)),
         });
-        if let Err(message) = told {
+        if let Err(message) = reported {
             outcomes.findings.push(Finding::unreadable_line(number, message));
         }
     }
@@ -96,7 +96,7 @@ fn parse_lines(text: &[u8], stage: &str) -> Outcomes {
 
 enum Line {
     Own(String),
-    Substage(Told),
+    Substage(Reported),
 }
 
 fn parse_line(line: &[u8], number: u64, stage: &str) -> Result<Line, String> {
@@ -127,7 +127,7 @@ fn parse_line(line: &[u8], number: u64, stage: &str) -> Result<Line, String> {
     match (status, &reason_code) {
         (StageStatus::Success, Some(_)) => Err("a success has no reason_code".to_owned()),
         (StageStatus::Failed | StageStatus::Skipped, None) => Err(format!("expected a reason_code of `{substage}`")),
-        _ => Ok(Line::Substage(Told { line: number, stage: substage, status, fail_mode, reason_code })),
+        _ => Ok(Line::Substage(Reported { line: number, stage: substage, status, fail_mode, reason_code })),
     }
 }
 
@@ -149,7 +149,7 @@ mod tests {
         let text = b"{\"stage\":\"policy.b\",\"status\":\"success\"}\n{\"reason_code\":\"denied\"}\n\
             {\"stage\":\"policy.a\",\"status\":\"failed\",\"fail_mode\":\"warn_and_skip\",\"reason_code\":\"denied\"}";
         let outcomes = parse_lines(text, "policy");
-        let told = |line, stage: &str, status, fail_mode, code: Option<&str>| Told {
+        let reported = |line, stage: &str, status, fail_mode, code: Option<&str>| Reported {
             line,
             stage: stage.to_owned(),
             status,
@@ -157,8 +157,8 @@ mod tests {
             reason_code: code.map(str::to_owned),
         };
         let expected = [
-            told(1, "policy.b", StageStatus::Success, None, None),
-            told(3, "policy.a", StageStatus::Failed, Some(FailMode::WarnAndSkip), Some("denied")),
+            reported(1, "policy.b", StageStatus::Success, None, None),
+            reported(3, "policy.a", StageStatus::Failed, Some(FailMode::WarnAndSkip), Some("denied")),
         ];
         assert_eq!(outcomes.substages, expected);
         assert_eq!(outcomes.reason_code.as_deref(), Some("denied"));
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn each_line_that_cannot_be_believed_is_named() {
+    fn each_invalid_line_is_named() {
         let cases = [
             ("{", "not JSON"),
             ("", "not JSON"),
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_there_tells_nothing_and_a_directory_is_no_file() {
+    fn a_missing_file_has_no_outcomes_and_a_directory_is_refused() {
         let room = tempfile::tempdir().unwrap();
         let home = Tree::open_itself(room.path()).unwrap();
         let read = |path: &str| read(&home, path, "policy").unwrap();
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stage_tells_at_most_a_thousand_outcomes() {
+    fn a_stage_reports_at_most_a_thousand_outcomes() {
         let line = |number| format!("{{\"stage\":\"policy.x{number}\",\"status\":\"success\"}}\n");
         let text = |count: usize| (0..count).map(line).collect::<Vec<String>>().concat();
         let whole = parse_lines(text(1000).as_bytes(), "policy");

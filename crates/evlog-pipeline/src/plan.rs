@@ -34,11 +34,11 @@ pub struct Plan {
     pub name: String,
     /// The plan file, absolute.
     pub file: PathBuf,
-    /// BLAKE3 of what it says, with the schemas that it binds. Comments, the order of keys and its place do not count.
+    /// BLAKE3 of its content, with the schemas that it binds. Comments, the order of keys and its path do not count.
     pub blake3: [u8; 32],
-    /// The text that the digest is taken of, as JSON.
+    /// The JSON text that the digest is of.
     pub said: Value,
-    /// The texts of other files whose digests stand in that, and where.
+    /// The texts of other files whose digests are in that text, with their places.
     pub(crate) read: Vec<(String, Texts)>,
     /// The plan file's directory, absolute: the working directory of every stage.
     pub directory: PathBuf,
@@ -52,19 +52,19 @@ pub struct Plan {
     pub strict_outputs: bool,
     /// Whether JSON that a contract binds must be canonical.
     pub canonical_outputs: bool,
-    /// The names of the variables whose values no record may show, and whether each must be set.
+    /// The names of secret variables, whose values no record may show, and whether each must be set.
     pub secrets: BTreeMap<String, bool>,
     /// Members of the manifest beside the engine's.
     pub manifest: Map<String, Value>,
     /// The stages that the plan names, in canonical order; the pipeline's others are disabled.
     pub stages: Vec<Stage>,
-    /// What artifacts are bound to, by contract id.
+    /// The contracts of artifacts, by id.
     pub contracts: BTreeMap<String, ArtifactContract>,
-    /// What its registry binds to owners that are not stages of the plan.
+    /// The bindings of its registry to owners that are not stages of the plan.
     pub elsewhere: Vec<BoundElsewhere>,
 }
 
-/// Paths that no stage of a plan may leave, for they are bound to another owner.
+/// Paths that no stage of a plan may leave, because they are bound to another owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BoundElsewhere {
     /// Which paths.
@@ -84,29 +84,29 @@ pub struct Stage {
     pub id: String,
     /// Whether it takes part.
     pub enabled: bool,
-    /// What its failure means for the stages after it.
+    /// Its fail mode: whether its failure blocks the stages after it.
     pub fail_mode: FailMode,
     /// The program and its arguments.
     pub command: Vec<String>,
-    /// What is added to its environment.
+    /// The variables that the plan adds to its environment.
     pub environment: BTreeMap<String, String>,
-    /// What it has of the environment that evlog runs in, besides; everything when absent.
+    /// The variables that it inherits from evlog's environment; `None`: all.
     pub inherited: Option<BTreeSet<String>>,
     /// How many bytes of its output are kept.
     pub output_limit: u64,
-    /// How long it may take.
+    /// Its time limit.
     pub time_limit: Option<Duration>,
-    /// What is recorded when it fails and nothing more exact is known.
+    /// The reason code of a failure for which no other code is known.
     pub reason_code: String,
-    /// What is recorded when it has passed its time limit.
+    /// The reason code when it has passed its time limit.
     pub time_limit_reason_code: String,
-    /// What is recorded when it exits with one of these.
+    /// The reason codes for its exit codes.
     pub exit_reason_codes: BTreeMap<i32, String>,
     /// What it reads, in the order of the plan.
     pub inputs: Vec<Input>,
-    /// What it leaves in the bundle, by path.
+    /// Its outputs in the bundle, by path.
     pub outputs: BTreeMap<String, Output>,
-    /// What else it leaves in the bundle: files whose paths match, in the order of the plan.
+    /// Its outputs that are patterns of paths, in the order of the plan.
     pub patterns: Vec<Pattern>,
     /// Where it may leave files that no output names: files, and directories with `/` at their end.
     pub extra_roots: Vec<String>,
@@ -125,7 +125,7 @@ pub struct Input {
     pub glob: Glob,
     /// Where.
     pub from: InputFrom,
-    /// Whether the stage cannot begin without it.
+    /// Whether the stage needs it to begin.
     pub required: bool,
 }
 
@@ -134,12 +134,12 @@ pub struct Input {
 pub enum InputFrom {
     /// Relative to the plan's directory.
     Plan,
-    /// Among what earlier stages of the run have published.
+    /// Among the artifacts that earlier stages of the run have published.
     Run,
 }
 
 impl InputFrom {
-    /// For people.
+    /// The place in words, for messages.
     pub(crate) fn place(self) -> &'static str {
         match self {
             InputFrom::Plan => "beside the plan",
@@ -161,7 +161,7 @@ impl InputFrom {
 pub struct Pattern {
     /// Which paths.
     pub glob: Glob,
-    /// What each of them must fulfil; of required ones there must be at least one.
+    /// The contract of each of them. If it is required, at least one path must match.
     pub output: Output,
 }
 

@@ -32,7 +32,7 @@ pub(crate) struct Start<'a> {
     pub(crate) directory: &'a Path,
     /// Its whole environment.
     pub(crate) environment: &'a [(OsString, OsString)],
-    /// How long it may take.
+    /// Its time limit.
     pub(crate) time_limit: Option<Duration>,
     /// May request that it be ended.
     pub(crate) interrupts: &'a Interrupts,

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 use std::path::Path;
 use std::time::Duration;
 
-/// One thing that happened. Everything in it is committed, or in the bundle, when it is told.
+/// One thing that happened. Everything in it is committed, or in the bundle, when it is reported.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Progress<'a> {
@@ -21,7 +21,7 @@ pub enum Progress<'a> {
         /// The run that it retries.
         retry_of: Option<&'a str>,
     },
-    /// A run that was left is taken up.
+    /// An interrupted run is resumed.
     Resumed {
         /// Its id.
         run: &'a str,
@@ -116,7 +116,7 @@ pub enum Progress<'a> {
     OutcomeRecorded {
         /// The outcome.
         outcome: &'a Outcome,
-        /// How long the stage took; zero for substages, and for stages that did not run or were taken over.
+        /// How long the stage took; zero for substages, and for stages that did not run or were reused.
         elapsed: Duration,
     },
     /// The run has ended.

@@ -293,8 +293,8 @@ impl Runner<'_> {
     /// The outcome of a stage that cannot begin again, because a substage of its earlier attempt stops it (2.3).
     fn stopped_by_its_own(&self, stage: &str, configured: FailMode, reason_code: &str) -> Option<Outcome> {
         let definition = &self.plan.definition;
-        let mut own = self.outcomes.iter().filter(|told| is_substage(&told.stage) && root_of(&told.stage) == stage);
-        let stop = own.find(|told| definition.stops_parent(told))?;
+        let mut own = self.outcomes.iter().filter(|own| is_substage(&own.stage) && root_of(&own.stage) == stage);
+        let stop = own.find(|own| definition.stops_parent(own))?;
         let parent = definition.parent_outcome(stop, self.begun.contains(stage), configured);
         Some(parent.unwrap_or_else(|| Outcome::failed(stage, FailMode::FailClosed, reason_code)))
     }
@@ -447,7 +447,7 @@ fn manifest_of(bundle: &Bundle) -> Result<Value, RunError> {
     parse(&file.bytes).map_err(|error| RunError::Projection(format!("JSON in `{MANIFEST}`, found: {error}")))
 }
 
-/// The outcomes of a manifest; none while there is none.
+/// The outcomes of a manifest; empty while it lists none.
 fn outcomes_of(manifest: &Value) -> Result<Vec<Outcome>, RunError> {
     let entries = manifest.get("stage_outcomes").and_then(Value::as_array).map_or(&[] as &[Value], Vec::as_slice);
     let outcome = |entry: &Value| {

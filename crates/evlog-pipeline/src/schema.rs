@@ -1,7 +1,7 @@
 //! JSON Schema 2020-12, with messages of our own.
 //!
-//! The validator's error text and order are its own business and change with its releases; reports are evidence that
-//! must be the same for every release of ours. So only the keyword and the two pointers are taken from it, and each
+//! The validator's error text and order change with its releases. Reports are evidence, and must be the same for every
+//! release of ours. So only the keyword and the two pointers are taken from it, and each
 //! message is made here, from the keyword and what the schema asks (pipeline.md A-31). Messages hold nothing of the
 //! instance but kinds, lengths, and names of members that the schema does not know: artifacts may hold secrets.
 //!
@@ -33,41 +33,41 @@ const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// How many steps are taken to check a value for a contract.
 const STEPS_MAX: u64 = 10_000_000;
 
-/// With how many of them errors are reported: each takes memory then.
+/// The most steps with which errors are reported: each error takes memory.
 const STEPS_REPORTED_MAX: u64 = 200_000;
 
-/// How many steps are taken to hold a document or a line against its schema; and how many for each value that it holds,
-/// where it is large. What a schema needs beyond that has nothing to do with how much there is to check.
+/// The most steps to check a document or a line against its schema, and the most for each value of a large one. A schema
+/// that needs more does so by its own shape, and not because of the amount of data.
 const STEPS_CHECKED_MAX: u64 = 100_000_000;
 const STEPS_PER_VALUE_MAX: u64 = 2_000;
 
-/// How much matching is done to hold a document or a line against the patterns of its schema, in characters looked at by
-/// each part of a pattern; how much for each value that it holds, where it is large; and how much for a contract.
+/// The most matching against the patterns of a schema, in characters times parts of a pattern: for a document or a line,
+/// for each value of a large one, and for a contract's command.
 const MATCHING_MAX: u64 = 1_000_000_000;
 const MATCHING_PER_VALUE_MAX: u64 = 500_000;
 const MATCHING_FOR_CONTRACT_MAX: u64 = 100_000_000;
 
-/// How many steps are taken to compile the patterns of one schema, those of all schemas of a plan or of a registry, and those
-/// of a schema for a contract, which is compiled for each command.
+/// The most steps to compile patterns: of one schema, of all schemas of a plan or a registry, and of a schema for a
+/// contract, which is compiled for each command.
 const COMPILING_MAX: u64 = 2_000_000;
 const COMPILING_ALL_MAX: u64 = 10_000_000;
 const COMPILING_FOR_CONTRACT_MAX: u64 = 200_000;
 
-/// From this many tries for each text on, what may be needed is not counted more exactly.
+/// If the rough bound allows this many tries for each text, the work is not counted exactly.
 const TRIES_MANY: u64 = 16_384;
 
-/// Matching up to this size is done without asking whether the run was stopped.
+/// Matching up to this size is done without a check for an interrupt of the run.
 const MATCHING_QUICK_MAX: u64 = 10_000_000;
 
-/// With how many of them at most all errors are listed: each error takes memory, and there could be one a step. Else the
-/// first is named.
+/// The most steps with which all errors are listed: each step can give an error, which takes memory. Beyond it only the
+/// first error is named.
 const STEPS_LISTED_MAX: u64 = 500_000;
 
-/// How long the pointers of all errors may be together, in bytes, where errors are named: each holds one, and some a copy
-/// for each of the alternatives that they come from.
+/// The greatest total length of the pointers of all errors, in bytes. Each error holds one, and some hold a copy for each
+/// alternative that they come from.
 const POINTERS_LEN_MAX: u64 = 256 * 1024 * 1024;
 
-/// How long the constants of all errors may be together, in bytes, where all errors are named.
+/// The greatest total length of the constants of all errors, in bytes, if all errors are named.
 const CONSTANTS_LEN_MAX: u64 = 1024 * 1024 * 1024;
 
 /// The longest name within a pointer or a message, in bytes, the longest pointer, and the longest text of the schema that
@@ -79,7 +79,7 @@ const TEXT_LEN_MAX: usize = 4096;
 /// The most steps of a check that cannot be interrupted.
 const STEPS_QUICK_MAX: u64 = 20_000;
 
-/// What is said of a value whose texts would take too much matching.
+/// The message for a value whose texts would take too much matching.
 const TOO_LONG_TO_MATCH: &str =
     "its texts are too long to be matched against the patterns of the schema; it was not checked";
 
@@ -157,13 +157,13 @@ impl Schema {
         files::load(file)
     }
 
-    /// Visits the errors of an instance, in no particular order: all of them, or the first and one that says that there may
-    /// be more; or one that says that the instance was not held against the schema, for that would take too much.
+    /// Visits the errors of an instance, in no particular order: all of them; or the first, and one that says that there
+    /// may be more; or only one that says that the instance was not checked, because it would take too many steps.
     pub fn each_error(&self, instance: &Value, visit: &mut dyn FnMut(Finding)) {
         self.judge(instance, &mut |error| visit(finding(error, &message(error.kind())))).into_iter().for_each(visit);
     }
 
-    /// The same without a finding for what would take too much; gives it.
+    /// The same, but returns the finding about an exceeded limit instead of visiting it.
     fn judge(&self, instance: &Value, visit: &mut dyn FnMut(&ValidationError<'_>)) -> Option<Finding> {
         let size = Size::of(instance);
         let exact = LazyCell::new(|| self.alone.as_ref().map_or(Work::ENDLESS, |schema| steps::work(schema, instance)));
@@ -219,7 +219,7 @@ impl Schema {
         Some(Finding::coded(BUDGET, message))
     }
 
-    /// Whether a value is checked so fast that nobody need be able to interrupt it.
+    /// Whether a value is checked so fast that the check need not be interruptible.
     pub(crate) fn is_quick(&self, instance: &Value) -> bool {
         let size = Size::of(instance);
         self.spread.steps(size) <= STEPS_QUICK_MAX
@@ -242,7 +242,7 @@ impl Schema {
     }
 }
 
-/// How every schema is compiled, with a limit of how often a pattern may be tried anew on one text.
+/// How every schema is compiled, with a limit of how often a pattern may be tried again on one text.
 fn options<'o>(tries: usize, numbers: Numbers) -> ValidationOptions<'o> {
     let patterns = PatternOptions::fancy_regex().backtrack_limit(tries);
     let options = jsonschema::options().with_draft(Draft::Draft202012).offline().with_pattern_options(patterns);

@@ -39,7 +39,7 @@ impl fmt::Debug for Secrets {
     }
 }
 
-/// Why the secrets of a plan cannot be kept. Each problem is a sentence without a value.
+/// Why the secrets of a plan cannot be kept secret. Each problem is a sentence that shows no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretsError {
     /// At least one.
@@ -116,7 +116,7 @@ impl Secrets {
         Cow::Owned(String::from_utf8_lossy(&masked).into_owned())
     }
 
-    /// Whether the bytes hold a secret.
+    /// Whether a secret occurs in the bytes.
     pub fn are_in(&self, bytes: &[u8]) -> bool {
         self.0.as_ref().is_some_and(|known| known.are_in(bytes))
     }

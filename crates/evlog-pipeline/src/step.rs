@@ -2,8 +2,8 @@
 //!
 //! Does: name the steps, and call an observer before each. Does not: take any.
 //!
-//! Invariant: whatever a run changes on the disk or in the log is one of these steps. Tests end a process before each of
-//! them and resume the run; `docs/testing.md` lists them from here.
+//! Invariant: every change that a run makes on the disk or in the log is one of these steps. Tests end a process before
+//! each of them and resume the run; `docs/testing.md` lists them from here.
 
 use std::fmt;
 use std::sync::Arc;

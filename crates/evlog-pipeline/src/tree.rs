@@ -159,7 +159,7 @@ impl Tree {
         if identity(own) == identity(there) {
             return Ok(());
         }
-        let message = "expected the directory that was there when the run was begun or taken up, found another";
+        let message = "expected the directory that was there when the run began or was resumed, found another";
         Err(at("write in", &self.path)(io::Error::new(io::ErrorKind::NotFound, message)))
     }
 }
@@ -199,7 +199,7 @@ pub(crate) fn entries(directory: impl AsFd) -> io::Result<Vec<Named>> {
 fn regular(opened: rustix::io::Result<OwnedFd>) -> io::Result<File> {
     let expected = || io::Error::other("expected a regular file");
     let file = File::from(opened.map_err(|error| match error {
-        // A link; a socket, or a pipe that nobody reads.
+        // A link; a socket, or a pipe without a reader.
         Errno::LOOP | Errno::MLINK | Errno::NXIO => expected(),
         Errno::XDEV => mounted(),
         error => error.into(),

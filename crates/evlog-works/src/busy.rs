@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-/// Bytes between two syncs, and the length at which the file begins anew.
+/// Bytes between two syncs, and the length at which writing starts again at the file's beginning.
 const BLOCK: usize = 1 << 20;
 const FILE_LEN: usize = 64 << 20;
 

@@ -36,7 +36,7 @@ pub trait Store: Send + Sync {
 pub struct Contender {
     /// As tables show it.
     pub name: &'static str,
-    /// Opens the store in a directory, and makes it where there is none.
+    /// Opens the store in a directory, and creates it if there is none.
     pub open: fn(&Path) -> Done<Box<dyn Store>>,
     /// Whether reading back is a work of its own; false where opening does it, or nothing checks what is read.
     pub replays: bool,

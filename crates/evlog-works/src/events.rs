@@ -11,7 +11,7 @@ use evlog_store::{AppendEvent, Causation};
 /// How many different payloads there are of each kind at most; events take them in turns.
 const POOL: usize = 10_000;
 
-/// The run that all others repeat: whoever has a parent need not name itself in its payload.
+/// The run that all others repeat: a run with a parent need not name itself in its payload.
 const PARENT: &str = "RUN_ROOT";
 
 /// How long the payloads are.
@@ -25,7 +25,7 @@ pub enum Sizes {
     Natural,
 }
 
-/// How events are spread over streams: so many streams take turns until each has its events, then the next ones.
+/// How events are spread over streams: this many streams take turns until each has its events, then the next ones do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     /// Events of one stream.

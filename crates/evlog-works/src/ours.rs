@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// Where segments are cut: as `evlog init` does.
 pub const SEGMENT: u64 = evlog_format::limits::SEGMENT_LIMIT_DEFAULT;
 
-/// The store, with what it does when nobody asks for anything else.
+/// The store with its default options.
 pub const EVLOG: Contender = Contender { name: "evlog", open, replays: true };
 
 /// The same without zeros written ahead of the last commit: each sync records a longer file.

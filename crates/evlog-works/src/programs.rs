@@ -20,7 +20,7 @@ pub struct Programs {
     pub evlog: PathBuf,
     /// This program, with the arguments that make it [`write_until_killed`]; a number of events and a directory follow.
     pub victim: Vec<OsString>,
-    /// A program that hashes the files it is given, and the arguments before them; none when there is none.
+    /// A program that hashes the files it is given, with the arguments before them; `None` if none is installed.
     pub hasher: Option<Vec<OsString>>,
 }
 
@@ -55,7 +55,7 @@ impl Programs {
         Ok(Some(command))
     }
 
-    /// A child that has written so many events, or almost a whole segment, to a new log in `dir`, and was killed.
+    /// A child that has written this many events, or almost a whole segment, to a new log in `dir`, and was killed.
     pub fn killed_writer(&self, count: usize, dir: &Path) -> Done<()> {
         let (program, arguments) = self.victim.split_first().ok_or("there is no program to kill")?;
         let mut command = Command::new(program);
@@ -124,7 +124,7 @@ pub const READY: &str = "ready";
 /// Events of a commit of a victim.
 const BATCH: usize = 1000;
 
-/// In the child: appends so many events, though never more than one segment holds, prints [`READY`] by `say`, and waits
+/// In the child: appends this many events, though never more than one segment holds, prints [`READY`] by `say`, and waits
 /// for its end.
 pub fn write_until_killed(count: usize, dir: &Path, say: &mut dyn FnMut(&str) -> Done<()>) -> Done<()> {
     let events = audit_events(count)?;
@@ -141,7 +141,7 @@ pub fn write_until_killed(count: usize, dir: &Path, say: &mut dyn FnMut(&str) ->
         }
     }
     say(READY)?;
-    // Nobody writes to us; whoever started us kills us, and when it is gone this ends too.
+    // The parent kills this process. If the parent is gone, the process ends after a minute.
     std::thread::park_timeout(Duration::from_mins(1));
     Ok(())
 }

@@ -83,7 +83,7 @@ pub fn median(figures: &[u64]) -> u64 {
     sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or(0)
 }
 
-/// How good the first is against the second, in thousandths: more than 1000 is better, whatever the unit.
+/// How good the first is compared with the second, in thousandths: more than 1000 is better, in every unit.
 pub fn ratio_permille(unit: Unit, ours: u64, theirs: u64) -> u64 {
     let (above, below) = if unit.more_is_better() { (ours, theirs) } else { (theirs, ours) };
     above.saturating_mul(1000) / below.max(1)
@@ -143,7 +143,7 @@ impl Results {
         text
     }
 
-    /// Of all others in the same case of a work, the best; none when nobody else took part.
+    /// The best of all others in the same case of a work; `None` if no other took part.
     pub fn best_beside(&self, ours: &Series) -> Option<&Series> {
         let beside =
             |other: &&Series| (other.work, &other.case) == (ours.work, &ours.case) && other.contender != ours.contender;

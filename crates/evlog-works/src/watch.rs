@@ -1,9 +1,9 @@
-//! Who looks on while works are done, and may end them.
+//! The watcher of the works: it gets their progress, and may end them.
 
 use crate::Done;
 use std::fmt;
 
-/// Told how far the works have come, and asked whether to go on.
+/// Gets the progress of the works, and decides whether they go on.
 pub trait Watch {
     /// A step of a work begins.
     fn step(&mut self, work: &'static str);
@@ -12,7 +12,7 @@ pub trait Watch {
     fn stops(&mut self) -> bool;
 }
 
-/// The works were ended by whoever watches them.
+/// The watcher ended the works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped;
 

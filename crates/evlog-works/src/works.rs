@@ -112,7 +112,7 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// For a big log of so many events.
+    /// For a big log of this many events.
     pub fn of(big: usize) -> Scale {
         let (durable, patience) = (Duration::from_millis(500), Duration::from_mins(1));
         Scale { events: big.min(1_000_000), big, durable, rounds: 5, followed: 20, patience, busy: false }
@@ -171,7 +171,7 @@ impl Plan<'_> {
     }
 }
 
-/// Does the works, in the order of [`Work::ALL`], whatever the order they are given in.
+/// Does the works, always in the order of [`Work::ALL`].
 pub fn run(plan: &Plan<'_>, works: &[Work], watch: &mut dyn Watch) -> Done<Results> {
     let mut results = Results::default();
     let has = |work| works.contains(&work);

@@ -1,7 +1,7 @@
 //! A dataset: the Parquet files beside the `_schema.json` that says which columns they have (pipeline.md 4.6,
 //! `parquet_dataset_v1`).
 //!
-//! Does: find the parts among what is staged, and hold the columns of each against those of `_schema.json`.
+//! Does: find the parts among what is staged, and compare the columns of each with those of `_schema.json`.
 //! Does not: look at data. A part is known by its footer, and is hashed as every file is.
 //!
 //! Invariants:
@@ -27,7 +27,7 @@ pub(crate) fn schema_paths_of(path: &str) -> impl Iterator<Item = String> {
     directories.filter(move |_| is_part).map(|directory| format!("{directory}{DATASET_SCHEMA}"))
 }
 
-/// Holds the parts of a dataset against its `_schema.json`, which stands at this path and says this.
+/// Checks the parts of a dataset against its `_schema.json`, given by its path and its value.
 pub(super) fn check(staged: Staged<'_>, path: &str, said: &Value, findings: &mut Findings) -> io::Result<()> {
     let directory = path.strip_suffix(DATASET_SCHEMA).unwrap_or_default();
     let below = staged.paths.iter().filter_map(|path| path.strip_prefix(directory));
@@ -68,7 +68,7 @@ struct Column<'d> {
     nullable: bool,
 }
 
-/// The columns that `_schema.json` says; what is missing is told. A column may have other members too.
+/// The columns that `_schema.json` lists. Adds a finding for each missing member; a column may have others too.
 fn columns<'d>(said: &'d Value, findings: &mut Findings) -> Option<Vec<Column<'d>>> {
     let mut add = |at: String, expected: &str| {
         let message = format!("expected {expected}, to hold the parts against");
@@ -128,7 +128,7 @@ fn compare(part: &str, columns: &[Column<'_>], leaves: &[Leaf], add: &mut dyn Fn
     }
 }
 
-/// Parts whose columns agree in all that `_schema.json` says may still nest them otherwise, or fix other lengths.
+/// Compares nesting and fixed lengths, which may differ between parts that agree in all that `_schema.json` says.
 fn compare_shapes(part: &str, first: &str, expected: &[Leaf], leaves: &[Leaf], findings: &mut Findings) {
     for (index, (expected, found)) in expected.iter().zip(leaves).enumerate() {
         if expected.shape != found.shape {

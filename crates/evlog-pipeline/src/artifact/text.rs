@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_lines_are_read_than_tell_that_a_report_is_cut() {
+    fn reading_stops_when_the_findings_fill_a_report() {
         let text = "\r\n".repeat(100_000);
         let found = found(text.as_bytes());
         assert_eq!((found.len(), found[50].0), (Findings::MAX, 51));

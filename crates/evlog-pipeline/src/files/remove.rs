@@ -1,4 +1,4 @@
-//! Directories that are removed with all below them, and where what cannot be removed is put.
+//! Removes directories with all below them, and moves away what cannot be removed.
 //!
 //! Invariants:
 //! - No link is followed, and no permission outside of the directory is changed.
@@ -16,11 +16,11 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Where, beside the bundles, what a stage left stands that this user may not remove.
+/// The directory beside the bundles for files of a stage that this user may not remove.
 const ASIDE: &str = ".aside";
 
-/// Removes something in a directory and all below it, also where it is read-only. Not there is as good. What cannot be
-/// removed is left, the rest is removed, and the first error is given.
+/// Removes an entry of a directory and all below it, even if it is read-only. A missing entry is no error. What cannot be
+/// removed is left, the rest is removed, and the first error is returned.
 pub(crate) fn remove_tree(parent: &Tree, name: &str) -> Result<(), FileError> {
     // What it cannot unlock it cannot remove either, and the caller reports that.
     remove(parent, name, false).or_else(|_locked| remove(parent, name, true))

@@ -9,10 +9,10 @@ use crate::paths;
 use crate::plan::{ArtifactMode, BoundElsewhere, Output, Pattern, Plan, Stage};
 use std::collections::BTreeMap;
 
-/// Where a stage may always stage files: scratch that nobody compares.
+/// Where a stage may always stage files: scratch files, which are never compared.
 const SCRATCH: &str = "logs/scratch/";
 
-/// The outputs of a stage that a path is: none for a file that nobody expects, more than one for a plan that binds it
+/// The outputs of a stage that a path is: none for an unexpected file, more than one for a plan that binds it
 /// twice. Each with the words in which the plan names it. A path that is named by itself is that output only: plans in
 /// which a pattern says anything else of it are refused.
 pub(crate) fn outputs<'s>(stage: &'s Stage, path: &'s str) -> impl Iterator<Item = (&'s str, &'s Output)> {

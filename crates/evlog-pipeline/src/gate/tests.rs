@@ -176,7 +176,7 @@ const ROWS: &str = "made/rows.jsonl";
 const ROWS_ARE_VALID: (&str, &str, &[&str]) = (ROWS, "row 1.2.3", &[]);
 
 #[test]
-fn what_is_as_promised_passes_in_byte_order_with_length_digest_and_contract() {
+fn promised_files_pass_in_byte_order_with_length_digest_and_contract() {
     let room = Room::new();
     room.stage("made/doc.json", b"{\"a\":2}");
     room.stage("a/b", b"");
@@ -369,7 +369,7 @@ fn room_with(keys: &str, outputs: &str) -> Room {
 }
 
 #[test]
-fn g02_every_file_that_a_glob_names_is_held_against_its_contract() {
+fn g02_every_file_that_a_glob_names_is_checked_against_its_contract() {
     let room = Room::new();
     room.stage("rows/a.jsonl", GOOD);
     room.stage("rows/deep/er/b.jsonl", GOOD);

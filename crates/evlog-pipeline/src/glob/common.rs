@@ -8,8 +8,8 @@
 //! - What is returned is matched by both, and is made of segments that a path of a bundle may have (P-61).
 //! - Where nothing is returned, no such path is matched by both. How long a path may be, and its first characters (a drive
 //!   letter, `runs/`), are not looked at.
-//! - The search visits each pair of places in the two patterns once, and is not begun where their fixed beginnings, or those
-//!   of a segment of both, tell them apart. Each visit is a step, and there are no more steps than the caller allows.
+//! - The search visits each pair of places in the two patterns once. It is not begun if their fixed beginnings, or those of
+//!   a segment of both, already differ. Each visit is a step, and the caller limits the steps.
 
 use super::{Glob, Part, Segment};
 
@@ -37,7 +37,7 @@ impl Steps {
     }
 }
 
-/// What has been read of a segment: `.` and `..` are none.
+/// What has been read of a segment. `.` and `..` are not segments of a bundle's path.
 #[derive(Clone, Copy)]
 enum Read {
     Nothing,

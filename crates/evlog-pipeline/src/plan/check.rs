@@ -1,6 +1,6 @@
 //! From the plan file as written to a [`Plan`] that can be run: every rule that a key or a pair of keys must obey.
 //!
-//! All mistakes are collected, each with its place, so that a person fixes them in one go.
+//! All mistakes are collected, each with its place, so that a person can fix all of them at once.
 
 mod environment;
 mod inputs;
@@ -116,8 +116,8 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
     })
 }
 
-/// What the plan says, to take a digest of: its document as JSON, with the digests of the schemas, and of the registry where
-/// there is one. The document and not the [`Plan`], so that a key that is added later is never left out.
+/// The content that the plan's digest is of: the document as JSON, with the digests of the schemas and of the registry, if
+/// any. It is made from the document and not from the [`Plan`], so that no later key can be forgotten.
 fn said(
     document: &Map<String, Value>,
     contracts: &BTreeMap<String, ArtifactContract>,
@@ -135,7 +135,7 @@ fn said(
     whole
 }
 
-/// The texts of the files whose digests stand there, and where; more of them than stand there do no harm.
+/// The texts of the files whose digests are in it, with their places. Texts without a digest there do no harm.
 fn read(contracts: &BTreeMap<String, ArtifactContract>, registry: Option<&registry::Named>) -> Vec<(String, Texts)> {
     let schemas = contracts.iter().filter_map(|(id, contract)| Some((id, contract.mode.schema()?)));
     let schemas = schemas.map(|(id, bound)| (format!("/schemas/{id}"), bound.texts.clone()));

@@ -1,4 +1,4 @@
-//! What a plan file says, as a JSON value: what its digest is made of, and what its manifest's members are.
+//! A plan file's content as a JSON value. The digest and the members of the manifest are made from it.
 //!
 //! Does not: know any key.
 //!

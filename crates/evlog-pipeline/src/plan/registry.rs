@@ -37,7 +37,7 @@ const SHOWN_MAX: usize = 80;
 pub struct Registry {
     /// Its `registry_version`.
     pub version: String,
-    /// BLAKE3 of what it says, as canonical JSON: white space and the order of keys do not count.
+    /// BLAKE3 of its content as canonical JSON: white space and the order of keys do not count.
     pub blake3: [u8; 32],
     /// The text that the digest is taken of.
     pub(crate) said: String,
@@ -45,7 +45,7 @@ pub struct Registry {
     pub bindings: Vec<Binding>,
     /// Its contracts, by id.
     pub contracts: BTreeMap<String, Registered>,
-    /// The same bindings, by what is fixed in their paths.
+    /// The same bindings, by the fixed parts of their patterns.
     beside: beside::Beside,
 }
 
@@ -58,13 +58,13 @@ pub struct Registered {
     pub schema_file: PathBuf,
     /// Its place in the list.
     index: usize,
-    /// Its schema, until an artifact is held against it.
+    /// Its schema, until `artifact` is made of it.
     compiled: Option<BoundSchema>,
-    /// How an artifact is held against it; none of a contract that is bound to no stage.
+    /// How an artifact is checked against it; `None` if it is bound to no stage.
     pub(super) artifact: Option<ArtifactContract>,
 }
 
-/// Which files fulfil a contract, and whose they are.
+/// A binding: which files must fulfil a contract, and which stage leaves them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
     /// Which paths.

@@ -1,4 +1,4 @@
-//! Plans that are taken, and every way in which one is refused, with its place.
+//! Plans that are accepted, and every way in which one is refused, with its place.
 
 mod appendix;
 mod registry;
@@ -304,7 +304,7 @@ fn globs_roots_and_limits_are_refused_where_they_stand() {
 }
 
 #[test]
-fn a_schema_that_is_refused_binds_its_contract_all_the_same() {
+fn a_schema_that_is_refused_still_binds_its_contract() {
     let room = Room::new();
     room.file("wrong.json", "{\"type\":\"objekt\"}");
     let schema = "[[schema]]\ncontract = \"c\"\nfile = \"wrong.json\"\nmode = \"json_document\"";
@@ -394,7 +394,7 @@ fn g21_a_dataset_is_named_by_its_schema_file() {
 
 #[test]
 fn the_digest_of_a_plan_is_that_of_earlier_versions() {
-    // Runs that were created with it must be taken up by it.
+    // Runs that an earlier version created must be resumed with it.
     let digest = |plan: &Plan| blake3::Hash::from(plan.blake3).to_hex().to_string();
     let plan = Room::new().load(WHOLE).unwrap();
     assert_eq!(digest(&plan), "4b209e9da942198c4cf2f644235ccf08c495bfce85d19edfe43e2d8ebcdec8fd");
@@ -410,7 +410,7 @@ fn a_schema_may_be_a_link() {
 }
 
 #[test]
-fn the_top_of_a_plan_is_held_to_its_rules() {
+fn the_top_of_a_plan_must_obey_its_rules() {
     let room = Room::new();
     let code = |stage: &str, code: &str| {
         format!("[[reason_code]]\nstage = \"{stage}\"\ncode = \"{code}\"\nseverity = \"FATAL\"")
@@ -491,7 +491,7 @@ fn a_contract_file_that_is_no_pipeline_is_refused_where_the_plan_names_it() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
+fn all_mistakes_are_reported_at_once_in_the_order_of_the_file() {
     let text = plan("", "time_limit = \"x\"\n[[stage.output]]\npath = \"../x\"").replace("input_missing", "nope");
     let error = Room::new().load(&text).unwrap_err();
     let places: Vec<usize> = error.problems.iter().map(|problem| problem.place.unwrap().0).collect();

@@ -120,7 +120,7 @@ fn g34_past_the_limit_the_whole_group_is_ended_grandchildren_too() {
 
 /// evlog can be held up (stopped, traced, by a slow disk) until the limit has passed, while the stage ends in time.
 #[test]
-fn g34_a_process_that_ended_before_anyone_ended_it_is_not_said_to_have_passed_its_limit() {
+fn g34_a_process_that_ended_by_itself_is_not_reported_as_past_its_limit() {
     let room = Room::new();
     let limit = Duration::from_millis(300);
     let began = Instant::now();
@@ -171,7 +171,7 @@ fn an_urgent_request_ends_the_group_and_a_first_one_does_not() {
 }
 
 #[test]
-fn all_that_was_printed_is_read_also_of_those_that_are_ended() {
+fn all_output_is_read_even_of_a_process_that_is_ended() {
     let room = Room::new();
     assert_eq!(room.run("head -c 3000000 /dev/zero | tr '\\0' x; echo end", None).unwrap(), Ended::Exited(0));
     assert_eq!(room.output().len(), 3_000_004);
@@ -324,7 +324,7 @@ fn g27_a_guard_that_was_ended_is_noticed_though_somebody_holds_its_pipe_open() {
 }
 
 #[test]
-fn g27_a_stage_that_holds_the_pipe_to_its_guard_open_is_ended_all_the_same() {
+fn g27_a_stage_that_holds_the_pipe_to_its_guard_open_is_still_ended() {
     let room = Room::new();
     let held = "exec 9> /proc/$PPID/fd/0; trap '' TERM; sleep 100 9>&9";
     let end = room.start(&["sh", "-c", held], Some(Duration::from_millis(300))).unwrap();

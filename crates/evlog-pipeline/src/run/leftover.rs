@@ -61,7 +61,7 @@ mod tests {
     use crate::process::Ended;
 
     #[test]
-    fn g27_of_a_guard_that_did_not_do_its_work_no_more_is_said_than_is_known() {
+    fn g27_notes_on_a_guard_that_failed_say_only_what_is_known() {
         let of = |guard, below: (usize, usize), marked: (usize, usize)| {
             let marked_by = |(found, left)| Marked { found, left, is_blind: false };
             let lost = Lost { guard, below: marked_by(below), marked: marked_by(marked) };

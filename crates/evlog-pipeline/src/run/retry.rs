@@ -11,7 +11,7 @@
 use super::resume::left;
 use super::{Retry, RunError, same};
 use crate::inputs::Found;
-use crate::outcomes::Told;
+use crate::outcomes::Reported;
 use crate::plan::{Plan, Stage};
 use crate::secrets::Secrets;
 use evlog::View;
@@ -48,7 +48,7 @@ pub(super) struct Offer {
     /// What it published.
     pub(super) artifacts: Vec<Artifact>,
     /// The outcomes of its substages, in the order in which it reported them.
-    pub(super) substages: Vec<Told>,
+    pub(super) substages: Vec<Reported>,
 }
 
 impl Baseline {
@@ -78,7 +78,7 @@ impl Baseline {
         let substages = self.substages(&stage.id);
         self.same_substages(&stage.id, &substages, recorded)?;
         let artifacts = self.state.intended(&stage.id).unwrap_or_default().to_vec();
-        Ok(Offer { seq, artifacts, substages: substages.into_iter().map(told).collect() })
+        Ok(Offer { seq, artifacts, substages: substages.into_iter().map(reported).collect() })
     }
 
     fn success(&self, stage: &str) -> Result<u64, String> {
@@ -152,17 +152,18 @@ impl Baseline {
 
     /// What is recorded there of its substages, in the order of the log.
     fn substages(&self, stage: &str) -> Vec<&Outcome> {
-        let own = self.state.outcomes().filter(|told| is_substage(&told.stage) && root_of(&told.stage) == stage);
+        let own =
+            self.state.outcomes().filter(|reported| is_substage(&reported.stage) && root_of(&reported.stage) == stage);
         let mut own: Vec<&Outcome> = own.collect();
-        own.sort_by_key(|told| self.state.outcome_seq(&told.stage));
+        own.sort_by_key(|reported| self.state.outcome_seq(&reported.stage));
         own
     }
 
     /// All of its substages succeeded, and no interrupted attempt of this run has recorded another outcome for them.
     fn same_substages(&self, stage: &str, substages: &[&Outcome], recorded: &[Outcome]) -> Result<(), String> {
-        let own = |told: &&Outcome| is_substage(&told.stage) && root_of(&told.stage) == stage;
-        let failed = substages.iter().copied().find(|told| told.status != StageStatus::Success);
-        let other = recorded.iter().filter(own).find(|told| !substages.contains(told));
+        let own = |reported: &&Outcome| is_substage(&reported.stage) && root_of(&reported.stage) == stage;
+        let failed = substages.iter().copied().find(|reported| reported.status != StageStatus::Success);
+        let other = recorded.iter().filter(own).find(|reported| !substages.contains(reported));
         match failed.or(other) {
             None => Ok(()),
             Some(found) => Err(format!(
@@ -186,7 +187,7 @@ fn content(input: &Value) -> String {
 }
 
 /// The outcome as the stage would report it if it ran.
-fn told(outcome: &Outcome) -> Told {
+fn reported(outcome: &Outcome) -> Reported {
     let Outcome { stage, status, fail_mode, reason_code } = outcome.clone();
-    Told { line: 0, stage, status, fail_mode: Some(fail_mode), reason_code }
+    Reported { line: 0, stage, status, fail_mode: Some(fail_mode), reason_code }
 }

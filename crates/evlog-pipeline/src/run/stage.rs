@@ -14,7 +14,7 @@ use crate::gate::{Artifact, Failed, Gate, Passed};
 use crate::inputs::Found;
 use crate::limits::REPORT_LEN_MAX;
 use crate::orphans::{self, Mark};
-use crate::outcomes::{self, Told};
+use crate::outcomes::{self, Reported};
 use crate::output::{Opened, Output, Place};
 use crate::plan::Stage;
 use crate::process::{self, End, Ended, Start};
@@ -124,7 +124,7 @@ impl Runner<'_> {
         self.project(Duration::ZERO)?;
         let mut room = Room::new(&self.bundle, &stage.id);
         let attempted = match &offer {
-            Some(offer) => self.attempt_taking_over(stage, &mut room, offer),
+            Some(offer) => self.attempt_reusing(stage, &mut room, offer),
             None => self.attempt(stage, &mut room),
         };
         let attempted = match attempted {
@@ -140,7 +140,7 @@ impl Runner<'_> {
         }
         self.clear_staging();
         self.record(stage, &outcome)?;
-        // What was taken over took no time as a process.
+        // A reused stage took no time as a process.
         let elapsed = if self.baseline.is_some() { Duration::ZERO } else { began.elapsed() };
         self.project(elapsed)?;
         Ok(())
@@ -239,24 +239,30 @@ impl Runner<'_> {
     pub(super) fn attempt_within(&mut self, stage: &Stage, room: &mut Room) -> Result<Outcome, Stop> {
         let ended = self.process(stage, room)?;
         self.steps.at(Step::ReadOutcomes);
-        let told = outcomes::read(self.home()?, &room.outcomes_path, &stage.id).map_err(at("read", &room.outcomes))?;
-        let mut findings = told.findings;
+        let reported =
+            outcomes::read(self.home()?, &room.outcomes_path, &stage.id).map_err(at("read", &room.outcomes))?;
+        let mut findings = reported.findings;
         if findings.is_empty() {
-            findings = self.record_substages(&stage.id, &told.substages)?;
+            findings = self.record_substages(&stage.id, &reported.substages)?;
         }
-        let own = told.reason_code;
+        let own = reported.reason_code;
         if let Some(message) = own.as_deref().and_then(|code| self.disbelief(stage, ended, code)) {
             findings.push(Finding::coded("reason_code_invalid", message));
         }
         if !findings.is_empty() {
-            return Ok(self.fail_told(stage, room, findings)?);
+            return Ok(self.fail_reported(stage, room, findings)?);
         }
-        let outcome = self.coupled(stage, self.judge(stage, ended, own), &told.substages);
+        let outcome = self.coupled(stage, self.judge(stage, ended, own), &reported.substages);
         if outcome.is_fatal() { Ok(outcome) } else { self.publish(stage, outcome) }
     }
 
     /// Fails a stage closed because the outcomes that it reported for its substages are not valid.
-    pub(super) fn fail_told(&mut self, stage: &Stage, room: &Room, found: Vec<Finding>) -> Result<Outcome, RunError> {
+    pub(super) fn fail_reported(
+        &mut self,
+        stage: &Stage,
+        room: &Room,
+        found: Vec<Finding>,
+    ) -> Result<Outcome, RunError> {
         let (id, version) = OUTCOMES_CONTRACT;
         let findings = found.into_iter().map(|finding| self.secrets.mask_finding(finding)).collect();
         let artifacts = vec![ArtifactReport::new(&room.outcomes_path, id, version, findings)];
@@ -353,25 +359,25 @@ impl Runner<'_> {
 
     /// Records the outcomes that the stage reported for its substages, in its order. An outcome that the contract refuses is
     /// a finding, and so is one that must not be recorded, not even as a refusal. An urgent interrupt stops this.
-    pub(super) fn record_substages(&mut self, stage: &str, substages: &[Told]) -> Result<Vec<Finding>, RunError> {
+    pub(super) fn record_substages(&mut self, stage: &str, substages: &[Reported]) -> Result<Vec<Finding>, RunError> {
         let mut findings = Vec::new();
-        for told in substages {
+        for reported in substages {
             self.go_on(stage, true)?;
             let is_secret = |text: &str| self.secrets.are_in(text.as_bytes());
-            if is_secret(&told.stage) || told.reason_code.as_deref().is_some_and(is_secret) {
+            if is_secret(&reported.stage) || reported.reason_code.as_deref().is_some_and(is_secret) {
                 let message = "the name of a substage or a reason code contains the value of a secret";
-                findings.push(Finding::coded("secret_in_outcome", message).on_line(told.line));
+                findings.push(Finding::coded("secret_in_outcome", message).on_line(reported.line));
                 continue;
             }
-            let mut members = json!({"stage": told.stage, "status": told.status.word()});
-            if let Some(mode) = told.fail_mode {
+            let mut members = json!({"stage": reported.stage, "status": reported.status.word()});
+            if let Some(mode) = reported.fail_mode {
                 members["fail_mode"] = mode.word().into();
             }
-            if let Some(code) = &told.reason_code {
+            if let Some(code) = &reported.reason_code {
                 members["reason_code"] = code.as_str().into();
             }
             if let Some((code, message)) = self.refused(Step::CommitSubstage, "outcome", members)? {
-                findings.push(Finding::coded(&code.to_ascii_lowercase(), message).on_line(told.line));
+                findings.push(Finding::coded(&code.to_ascii_lowercase(), message).on_line(reported.line));
             }
         }
         Ok(findings)
@@ -412,31 +418,36 @@ impl Runner<'_> {
 
     /// The stage's outcome beside those of its substages, of an earlier attempt too: some of them leave it no choice
     /// (pipeline.md 1.3, 2.3).
-    fn coupled(&self, stage: &Stage, outcome: Outcome, substages: &[Told]) -> Outcome {
+    fn coupled(&self, stage: &Stage, outcome: Outcome, substages: &[Reported]) -> Outcome {
         let definition = &self.plan.definition;
-        let recorded = substages.iter().map(|told| {
-            let code = told.reason_code.as_deref();
-            let usual = definition.usual_fail_mode(&told.stage, told.status, code, stage.fail_mode);
-            let fail_mode = told.fail_mode.unwrap_or(usual);
-            Outcome { stage: told.stage.clone(), status: told.status, fail_mode, reason_code: told.reason_code.clone() }
+        let recorded = substages.iter().map(|reported| {
+            let code = reported.reason_code.as_deref();
+            let usual = definition.usual_fail_mode(&reported.stage, reported.status, code, stage.fail_mode);
+            let fail_mode = reported.fail_mode.unwrap_or(usual);
+            Outcome {
+                stage: reported.stage.clone(),
+                status: reported.status,
+                fail_mode,
+                reason_code: reported.reason_code.clone(),
+            }
         });
         let earlier = self.outcomes.iter().filter(|known| {
-            let told = substages.iter().any(|told| told.stage == known.stage);
-            is_substage(&known.stage) && root_of(&known.stage) == stage.id && !told
+            let reported = substages.iter().any(|reported| reported.stage == known.stage);
+            is_substage(&known.stage) && root_of(&known.stage) == stage.id && !reported
         });
         let failed: Vec<Outcome> =
-            recorded.chain(earlier.cloned()).filter(|told| told.status == StageStatus::Failed).collect();
-        if let Some(stop) = failed.iter().find(|told| definition.stops_parent(told)) {
+            recorded.chain(earlier.cloned()).filter(|reported| reported.status == StageStatus::Failed).collect();
+        if let Some(stop) = failed.iter().find(|reported| definition.stops_parent(reported)) {
             let own = || Outcome::failed(&stage.id, FailMode::FailClosed, stage.reason_code.clone());
             return definition.parent_outcome(stop, true, stage.fail_mode).unwrap_or_else(own);
         }
-        let binds = |told: &&Outcome| match definition.coupling(&told.stage) {
+        let binds = |reported: &&Outcome| match definition.coupling(&reported.stage) {
             Some(Coupling::SameCode) => true,
             Some(Coupling::NotSuccess) => outcome.status == StageStatus::Success,
-            Some(Coupling::NotSuccessWhenFatal) => outcome.status == StageStatus::Success && told.is_fatal(),
+            Some(Coupling::NotSuccessWhenFatal) => outcome.status == StageStatus::Success && reported.is_fatal(),
             Some(Coupling::FailClosed | Coupling::StopsRun) | None => false,
         };
-        let code = failed.iter().find(binds).and_then(|told| told.reason_code.clone());
+        let code = failed.iter().find(binds).and_then(|reported| reported.reason_code.clone());
         let code = code.map(|code| if definition.allows(&stage.id, &code) { code } else { stage.reason_code.clone() });
         code.map_or(outcome, |code| self.failed(stage, code))
     }

@@ -48,12 +48,7 @@ impl Runner<'_> {
     }
 
     /// Reuses a stage, or runs it if that fails. The outcome is returned, and not recorded yet.
-    pub(super) fn attempt_taking_over(
-        &mut self,
-        stage: &Stage,
-        room: &mut Room,
-        offer: &Offer,
-    ) -> Result<Outcome, Stop> {
+    pub(super) fn attempt_reusing(&mut self, stage: &Stage, room: &mut Room, offer: &Offer) -> Result<Outcome, Stop> {
         self.open(stage, room)?;
         if let Some(why) = self.copy(stage, room, offer)? {
             self.run_from_here(stage, &why);
@@ -73,7 +68,7 @@ impl Runner<'_> {
         let outcome = if findings.is_empty() {
             self.publish(stage, Outcome::success(&stage.id, stage.fail_mode))?
         } else {
-            self.fail_told(stage, room, findings)?
+            self.fail_reported(stage, room, findings)?
         };
         if outcome.is_fatal() {
             let message = format!("what failed was taken over from run `{from}`; `--from {}` runs the stage", stage.id);
@@ -186,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn t22_what_is_not_the_recorded_file_is_not_copied_and_is_described() {
+    fn t22_a_file_that_differs_from_the_record_is_not_copied_and_is_described() {
         let room = tempfile::tempdir().unwrap();
         let expected = artifact(b"content");
         let found = |name: &str, make: &dyn Fn(&Path)| {

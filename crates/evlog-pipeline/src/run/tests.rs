@@ -26,7 +26,7 @@ type Begin<'b> =
 struct Left {
     result: Result<RunReport, RunError>,
     /// What was reported, a line each.
-    told: Vec<String>,
+    reported: Vec<String>,
     /// What the log projects, by path.
     projected: BTreeMap<String, Vec<u8>>,
     events: u64,
@@ -76,10 +76,10 @@ impl Room {
         let log = evlog::Options::new("test").open(self.path("log"), contracts()).unwrap();
         let mut view = View::open(self.path("log"), contracts()).unwrap();
         let options = Options { interrupts: self.1.clone(), ..Options::default() };
-        let mut told = Vec::new();
+        let mut reported = Vec::new();
         let session = Session { log: &log, view: &mut view };
         let result = Claim::take(&self.path("out"), Some(run), &options.steps).and_then(|mut claim| {
-            begin(&plan, session, &mut claim, &options, &mut |progress| told.push(line_of(&progress)))
+            begin(&plan, session, &mut claim, &options, &mut |progress| reported.push(line_of(&progress)))
         });
         view.refresh().unwrap();
         let bundle = view.bundle(run).unwrap();
@@ -87,7 +87,7 @@ impl Room {
         let files = bundle.map(|bundle| bundle.files).unwrap_or_default();
         let projected = files.into_iter().map(|(path, file)| (path, file.bytes)).collect();
         log.close().unwrap();
-        Left { result, told, projected, events }
+        Left { result, reported, projected, events }
     }
 
     /// Runs a plan to its end, and holds what must be so after every run that has one.
@@ -99,9 +99,9 @@ impl Room {
 
     /// What must be so after every run that has an end.
     fn ended(&self, left: &Left, exit_code: u8, outcomes: &[&str]) {
-        let report = left.result.as_ref().unwrap_or_else(|error| panic!("{error}\n{:#?}", left.told));
+        let report = left.result.as_ref().unwrap_or_else(|error| panic!("{error}\n{:#?}", left.reported));
         let found: Vec<String> = report.outcomes.iter().map(spelled).collect();
-        assert_eq!(found, outcomes, "{:#?}", left.told);
+        assert_eq!(found, outcomes, "{:#?}", left.reported);
         assert_eq!(report.exit_code, exit_code);
         for (path, bytes) in &left.projected {
             let found = fs::read(self.bundle(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -132,7 +132,7 @@ impl Room {
     }
 }
 
-/// The same room with nobody who asks to stop.
+/// The same room, without an interrupt.
 fn undisturbed(room: Room) -> Room {
     Room(room.0, Arc::default())
 }
@@ -223,7 +223,7 @@ fn stages_that_succeed_make_a_run_that_succeeds() {
     assert_eq!(artifacts[1]["blake3"], blake3::hash(b"{\"a\":1}\n").to_hex().as_str());
     assert_eq!((&artifacts[1]["bytes"], &artifacts[1]["contract"]), (&json!(8), &json!("row")));
     assert_eq!(room.json("run.json")["captured"][0]["path"], "logs/one.log");
-    let told = [
+    let reported = [
         "created one,two",
         "started one",
         "line one made",
@@ -232,11 +232,11 @@ fn stages_that_succeed_make_a_run_that_succeeds() {
         "outcome two success fail_closed -",
         "finished success",
     ];
-    assert_eq!(left.told, told);
+    assert_eq!(left.reported, reported);
 }
 
 #[test]
-fn a_failure_that_is_only_warned_of_publishes_goes_on_and_makes_the_run_partial() {
+fn a_failure_that_only_warns_publishes_and_makes_the_run_partial() {
     let room = Room::new();
     let warned = format!("{MAKES_ROWS}; exit 1");
     let keys = format!("fail_mode = \"warn_and_skip\"\n{ROWS}");
@@ -249,7 +249,7 @@ fn a_failure_that_is_only_warned_of_publishes_goes_on_and_makes_the_run_partial(
 }
 
 #[test]
-fn a_failure_that_is_closed_publishes_nothing_and_blocks_what_follows() {
+fn a_failure_that_is_fail_closed_publishes_nothing_and_blocks_the_later_stages() {
     let room = Room::new();
     let failing = format!("{MAKES_ROWS}; echo reason >&2; exit 1");
     let left = room.ends(
@@ -263,7 +263,7 @@ fn a_failure_that_is_closed_publishes_nothing_and_blocks_what_follows() {
     );
     assert!(!room.bundle("rows").exists() && !room.bundle("logs/two.log").exists());
     assert_eq!(room.text("logs/one.log"), "made\nreason\n");
-    assert!(!left.told.contains(&"started two".to_owned()), "{:?}", left.told);
+    assert!(!left.reported.contains(&"started two".to_owned()), "{:?}", left.reported);
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn g12_artifacts_that_do_not_fulfil_their_contract_stop_the_run_with_a_report() 
     let lines: Vec<&Value> = errors.iter().map(|error| &error["line_number"]).collect();
     assert_eq!(lines, [2, 3]);
     assert_eq!((&report["run_id"], &report["stage_id"]), (&json!(RUN), &json!("one")));
-    assert!(left.told.contains(&"gate one contract_validation_failed".to_owned()));
+    assert!(left.reported.contains(&"gate one contract_validation_failed".to_owned()));
 }
 
 #[test]
@@ -327,9 +327,9 @@ fn a_stage_past_its_limit_is_ended_and_says_so() {
         20,
         &["one failed fail_closed one_broken"],
     );
-    let told = "the time limit of 200ms has passed; the process group was ended";
-    assert!(room.text("logs/one.log").ends_with(&format!("evlog: {told}\n")), "{}", room.text("logs/one.log"));
-    assert!(left.told.contains(&format!("note one {told}")));
+    let reported = "the time limit of 200ms has passed; the process group was ended";
+    assert!(room.text("logs/one.log").ends_with(&format!("evlog: {reported}\n")), "{}", room.text("logs/one.log"));
+    assert!(left.reported.contains(&format!("note one {reported}")));
 }
 
 #[test]
@@ -360,7 +360,7 @@ fn substages_are_recorded_and_weigh_in_the_status() {
 
 #[test]
 fn a_substage_that_fails_closed_fails_its_stage() {
-    let told = |code: &str| {
+    let reported = |code: &str| {
         format!(
             "{MAKES_ROWS}; echo '{{\"stage\":\"two.part\",\"status\":\"failed\",\"fail_mode\":\"fail_closed\",\"reason_code\":\"{code}\"}}' > $EVLOG_OUTCOMES"
         )
@@ -371,7 +371,7 @@ fn a_substage_that_fails_closed_fails_its_stage() {
         let part = format!("two.part failed fail_closed {code}");
         let two = format!("two failed fail_closed {own}");
         room.ends(
-            &plan(&[NOTHING, (&told(code), ROWS), NOTHING]),
+            &plan(&[NOTHING, (&reported(code), ROWS), NOTHING]),
             20,
             &["one success fail_closed -", &two, &part, "three skipped fail_closed blocked_by_upstream_failure"],
         );
@@ -380,7 +380,7 @@ fn a_substage_that_fails_closed_fails_its_stage() {
 }
 
 #[test]
-fn outcomes_that_cannot_be_believed_fail_the_stage_with_a_report() {
+fn invalid_outcomes_fail_the_stage_with_a_report() {
     let cases = [
         ("{", "parse"),
         ("{\"stage\":\"one.part\",\"status\":\"success\"}", "parse"),
@@ -496,7 +496,7 @@ fn a_substage_that_forbids_its_stage_to_succeed_makes_it_fail() {
 fn a_disabled_stage_does_not_run_and_has_no_outcome() {
     let room = Room::new();
     let left = room.ends(&plan(&[("exit 1", "enabled = false"), NOTHING]), 0, &["two success fail_closed -"]);
-    assert_eq!(left.told[0], "created two");
+    assert_eq!(left.reported[0], "created two");
 }
 
 #[test]
@@ -517,7 +517,7 @@ fn a_held_lock_is_refused_and_nothing_is_touched() {
     assert!(matches!(&error, RunError::Locked { holder, .. } if holder.starts_with("pid=1, ")), "{error}");
     assert_eq!((error.exit_code(), left.events), (20, 0));
     assert!(!room.bundle("").exists() && room.path("out/runs/.locks").join(format!("{RUN}.lock")).exists());
-    assert_eq!(left.told, [""; 0]);
+    assert_eq!(left.reported, [""; 0]);
 }
 
 #[test]

@@ -1,16 +1,16 @@
 //! A schema that stands in several files (pipeline.md 4.6).
 //!
-//! Does: read a schema file and every file that it refers to, whatever these refer to in turn, and compile them as one.
+//! Does: read a schema file and all files that it refers to, directly or through others, and compile them as one.
 //! A reference that the file itself does not resolve, by the `$id`s in it, names a file, relative to the file that refers:
-//! its place counts, whatever its `$id` says.
+//! the file's path counts, and not its `$id`.
 //! Does not: fetch anything, or open what no path names.
 //!
 //! Invariants:
-//! - A file alone is compiled as it is. In others only references between files are written anew, to names that the
+//! - A single file is compiled as it is. In several, only references between files are rewritten, to names that the
 //!   validator knows the files by; the paths in findings do not show them.
 //! - Number and length of the files are bounded, and a file is read once, however many ways lead to it.
-//! - The digest covers the content of every file, and which is which follows from their order, which hangs on what they say.
-//!   Of a file alone it is that of its bytes.
+//! - The digest covers the content of every file, in an order that depends only on their contents. The digest of a single
+//!   file is that of its bytes.
 
 use super::multiples::has_large_divisor;
 use super::patterns::compiling;
@@ -80,7 +80,7 @@ struct File {
     resources: BTreeMap<String, String>,
     /// The resource, and the anchor in it.
     anchors: BTreeSet<(String, String)>,
-    /// The references to write anew: the schema, the keyword, the reference.
+    /// The references to rewrite: the schema, the keyword, the reference.
     changes: Vec<(String, &'static str, String)>,
 }
 

@@ -359,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn look_around_references_and_whatever_is_not_known_count_as_tried_or_endless() {
+    fn look_around_references_and_unknown_syntax_count_as_tried_or_endless() {
         let tried = ["(?=a)", "(?!a)b", "(?<=a*)b", "(?<!a)b", r"(a)\1", r"\bword", "(?>a)", "a++", r"a\K", "a{2}+"];
         for pattern in tried {
             assert!(part(pattern).is_some_and(|(.., is_tried)| is_tried), "{pattern}");

@@ -1,4 +1,4 @@
-//! How much work it is to hold a value against a schema, counted before any of it is done.
+//! How much work it is to check a value against a schema, counted before any of it is done.
 //!
 //! A schema of a few lines can refer to itself in a doubling way, so that a validator applies it more often than there is
 //! time or memory for. The number of applications is counted here without carrying them out: what a schema costs on one
@@ -21,7 +21,7 @@ const PAIRS_MAX: usize = 1_000_000;
 /// How deep schemas may apply one another.
 const DEPTH_MAX: usize = 400;
 
-/// What it is to hold a value against a schema.
+/// The work to check a value against a schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Work {
     /// The number of times that schemas are applied, at most; `u64::MAX` when that cannot be known.
@@ -47,7 +47,7 @@ impl Work {
     }
 }
 
-/// What holding this value against this schema takes.
+/// The work to check this value against this schema.
 pub(super) fn work(schema: &Value, instance: &Value) -> Work {
     let anchors = anchors_of(schema);
     let matching = Spread::of([schema]).matching;
@@ -83,7 +83,7 @@ impl<'v> Counting<'v> {
         if self.depth == DEPTH_MAX || self.known.len() == PAIRS_MAX {
             return Work::ENDLESS;
         }
-        // What applies itself to the same value, by whatever way, has no end.
+        // A schema that applies itself to the same value, directly or through others, has no end.
         self.known.insert(pair, Work::ENDLESS);
         self.depth += 1;
         let total = keywords
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_doubles_is_counted_without_doing_it() {
+    fn a_schema_that_doubles_is_counted_without_being_applied() {
         let counted = |levels| steps(&doubling(levels), &json!({}));
         assert!(counted(10) > 1 << 10 && counted(10) < 1 << 14, "{}", counted(10));
         assert!(counted(40) > 1 << 40);
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_applies_itself_to_the_same_value_is_endless() {
+    fn a_schema_that_applies_itself_to_the_same_value_is_endless() {
         for schema in [
             json!({"$ref": "#"}),
             json!({"anyOf": [{"$ref": "#/$defs/a"}], "$defs": {"a": {"not": {"$ref": "#/anyOf/0"}}}}),

@@ -71,13 +71,13 @@ fn findings_in_artifacts_say_what_kind_of_value_was_found_and_nothing_of_it() {
 }
 
 #[test]
-fn a_type_of_several_is_told_in_a_fixed_order() {
+fn several_allowed_types_are_listed_in_a_fixed_order() {
     let message = |schema: Value| findings(&schema, &json!([])).remove(0).2;
     assert_eq!(message(json!({"type": ["string", "null"]})), message(json!({"type": ["null", "string"]})));
 }
 
 #[test]
-fn g68_names_that_are_long_take_no_memory_for_each_finding_and_are_told_by_their_length() {
+fn g68_long_names_take_no_memory_for_each_finding_and_are_reported_by_their_length() {
     let schema = json!({"additionalProperties": {"additionalProperties": {"type": "string"}}});
     let inner = |count: usize| -> Value {
         (0..count).map(|index| (format!("k{index}"), json!(1))).collect::<serde_json::Map<_, _>>().into()
@@ -177,7 +177,7 @@ fn g65_errors_that_repeat_a_long_constant_are_not_all_named() {
 }
 
 #[test]
-fn g65_of_a_large_document_with_errors_the_first_is_named_and_that_there_may_be_more() {
+fn g65_a_large_document_with_errors_gets_its_first_error_and_a_note_that_there_may_be_more() {
     let schema = json!({"items": {"type": "object", "required": ["a"]}});
     let rows = |good: usize, bad: usize| -> Value {
         let good = std::iter::repeat_n(json!({"a": 1}), good);
@@ -246,7 +246,7 @@ fn g65_what_a_pattern_makes_of_a_long_text_is_bounded_and_what_is_given_up_is_ne
 }
 
 #[test]
-fn g65_patterns_that_are_matched_in_one_pass_are_held_against_long_texts() {
+fn g65_patterns_that_are_matched_in_one_pass_are_matched_against_long_texts() {
     let long = "word ".repeat(200_000);
     for (pattern, expected) in [("^[a-z ]+$", 0), ("^[a-z]+$", 1), (r"^(?!\s*$)[\s\S]+", 0), (r"(?:\w{1,9} )*$", 0)] {
         assert_eq!(listed(&json!({"pattern": pattern}), &json!(long)).len(), expected, "{pattern}");

@@ -35,7 +35,7 @@ impl Spread {
         most
     }
 
-    /// How often schemas are applied at most when a value is held against them.
+    /// How often schemas are applied at most when a value is checked against them.
     pub(super) fn steps(self, size: Size) -> u64 {
         size.values.saturating_mul(self.parts).saturating_mul(self.ways(size))
     }

@@ -13,13 +13,13 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What stands in the place of a secret.
+/// The replacement for a secret.
 pub(super) const MASK: &[u8] = b"***";
 
-/// How deep JSON texts are seen through that stand in JSON texts.
+/// How many levels of JSON text within JSON text are searched.
 const NESTED_MAX: usize = 4;
 
-/// What is looked for.
+/// What is searched for.
 pub(super) struct Known {
     /// Values and their lines, in what can be read as text.
     text: Words,
@@ -44,8 +44,8 @@ impl Known {
         })
     }
 
-    /// Every way to read the bytes in which something is to be found, with what is looked for in it. Control characters
-    /// that a terminal does not show are looked over everywhere but in the bytes as they are.
+    /// Every reading of the bytes that is searched, with the words to find in it. Control characters that a terminal does
+    /// not show are skipped in all readings but the plain bytes.
     fn readings(&self, bytes: &[u8]) -> Vec<(Reading, &Words)> {
         let whole = Reading::of(bytes);
         let shown = whole.shown();
@@ -116,8 +116,8 @@ impl Words {
         })
     }
 
-    /// How many bytes of the source of a reading no later byte can make a part of a word: those before the first place
-    /// from which all that is there is the beginning of one.
+    /// How many bytes of a reading's source are settled: no later byte can make them part of a word. They are the bytes
+    /// before the first place from which the rest is the beginning of a word.
     fn settled(&self, reading: &Reading) -> usize {
         let bytes = reading.bytes();
         let first = bytes.len().saturating_sub(self.len_max.saturating_sub(1));
@@ -155,7 +155,7 @@ pub(crate) struct Masking {
     held: Vec<u8>,
     /// How many of the first bytes held are known to be a secret's.
     covered: usize,
-    /// Whether the last byte that was let go was a secret's: what follows it at once is under the same mask.
+    /// Whether the last byte that was put out belonged to a secret. A secret that follows directly shares its mask.
     in_mask: bool,
 }
 

@@ -5,7 +5,7 @@
 //!
 //! Invariants:
 //! - Every byte of a reading knows the bytes that it was read from.
-//! - Bytes that could be read otherwise once more have come are not read; the reading says from where on.
+//! - Bytes whose reading could change when more bytes come are not read yet; the reading says where they begin.
 //! - What stands between the characters of a base64 or hexadecimal text is left out, at most [`GAP_MAX`] bytes at once.
 
 use crate::terminal::{Shown, shown};
@@ -49,7 +49,7 @@ impl Reading {
         }
     }
 
-    /// Where in the source some bytes were read, which are not none.
+    /// Where in the source some bytes were read, of which there is at least one.
     pub(super) fn places(&self, bytes: Range<usize>) -> Range<usize> {
         self.place(bytes.start).start..self.place(bytes.end - 1).end
     }
@@ -82,7 +82,7 @@ impl Reading {
         self.unescaped(|byte, out| out.put(&[byte], 4))
     }
 
-    /// The same where `\xHH` stands for a character and not for a byte; nothing when that makes no difference.
+    /// The same, where `\xHH` stands for a character and not for a byte; `None` if that makes no difference.
     pub(super) fn json_by_characters(&self) -> Option<Reading> {
         let is_one = |four: &[u8]| four.starts_with(b"\\x") && four[2..].iter().all(u8::is_ascii_hexdigit);
         let differs = |four: &[u8]| is_one(four) && four[2] >= b'8';
@@ -119,7 +119,7 @@ impl Reading {
         )
     }
 
-    /// With the escapes of URLs undone, no matter which characters were escaped.
+    /// With the escapes of URLs undone, for any escaped character.
     pub(super) fn percent(&self) -> Option<Reading> {
         self.undo(|byte| *byte == b'%', percent)
     }
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_are_undone_and_what_is_none_stays() {
+    fn escapes_are_undone_and_other_text_stays() {
         let of = |text: &str| Reading::of(text.as_bytes());
         assert_eq!(read(of("a\\u00e4\\/\\\"\\\\n\\x41\\ud83d\\ude00\\q").json()), "a\u{e4}/\"\\nA\u{1f600}\\q");
         assert_eq!(read(of("\\ud83dx\\u12").json()), "\\ud83dx");

@@ -25,7 +25,7 @@ fn check(values: &[&str], text: &str, expected: &str) {
 }
 
 #[test]
-fn g51_a_secret_is_masked_in_whatever_pieces_it_comes() {
+fn g51_a_secret_is_masked_however_it_is_cut_into_pieces() {
     check(&["hunter2"], "the password is hunter2, hunter2!\n", "the password is ***, ***!\n");
     check(&["hunter2"], "hunter hunter2hunter2 hunter", "hunter *** hunter");
     check(&["hunter2", "other-secret"], "hunter2other-secret", "***");
@@ -136,7 +136,7 @@ fn g51_a_secret_within_which_colours_change_is_masked() {
 
 #[test]
 fn g51_the_beginning_of_a_value_that_does_not_go_on_is_shown() {
-    // Beginnings without an end, of a value that repeats itself: none of it is looked at more than a few times.
+    // Many unfinished beginnings of a repetitive value: each byte is looked at only a few times.
     let value = "a".repeat(4000);
     let text = format!("{}b", "a".repeat(3999)).repeat(500);
     assert_eq!(secrets(&[&value]).mask(&text).len(), text.len());

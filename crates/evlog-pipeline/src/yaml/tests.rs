@@ -47,7 +47,7 @@ fn g18_documents_mean_what_the_core_schema_says() {
 }
 
 #[test]
-fn g18_what_has_two_readings_or_stands_for_something_else_is_refused_with_its_place() {
+fn g18_ambiguous_text_and_aliases_are_refused_with_their_place() {
     let deep = "- ".repeat(YAML_DEPTH_MAX + 1);
     let rounded = "would read back as";
     let cases: [(&str, (usize, usize), &str); 50] = [

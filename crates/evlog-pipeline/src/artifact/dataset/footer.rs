@@ -6,7 +6,7 @@
 //! Invariants:
 //! - No length, count or depth that the file states is believed: memory is bounded by the bytes that are there and by ours,
 //!   and so is depth. What cannot be read is a sentence, never a panic.
-//! - The bytes are decoded by a crate that is made for footers nobody vouches for; the tree of columns is made here
+//! - The bytes are decoded by a crate that is made for untrusted footers; the tree of columns is made here
 //!   (docs/adr/0011).
 
 use crate::limits::{COLUMN_DEPTH_MAX, COLUMN_NAME_LEN_MAX, COLUMNS_LEN_MAX, COLUMNS_MAX};

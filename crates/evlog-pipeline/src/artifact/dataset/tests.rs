@@ -1,4 +1,4 @@
-//! Parts held against what `_schema.json` says of them.
+//! Parts checked against what `_schema.json` says of them.
 
 use super::*;
 use crate::meter::Meter;
@@ -62,7 +62,7 @@ fn g21_a_dataset_has_a_part() {
 }
 
 #[test]
-fn g21_every_difference_of_a_part_is_told_with_its_column() {
+fn g21_every_difference_of_a_part_is_reported_with_its_column() {
     // A part's columns, and what is found.
     let cases: [(&str, &[(&str, &str)]); 8] = [
         ("REQUIRED INT64 id;", &[("/columns/1", "column `name`: expected the column, found none")]),
@@ -135,10 +135,11 @@ fn g21_parts_have_one_schema_also_where_it_says_nothing() {
 }
 
 #[test]
-fn g21_a_part_that_is_no_parquet_file_is_told_and_the_others_are_read() {
+fn g21_a_part_that_is_no_parquet_file_is_reported_and_the_others_are_read() {
     let other = part("message m { REQUIRED INT64 id; }");
     let found = found(&said(), &[("a.parquet", b"id,name\n1,x\n"), ("b.parquet", b""), ("c.parquet", &other)]);
-    let told: Vec<(&str, &str)> = found.iter().map(|(_, code, message)| (code.as_str(), message.as_str())).collect();
+    let reported: Vec<(&str, &str)> =
+        found.iter().map(|(_, code, message)| (code.as_str(), message.as_str())).collect();
     let expected = [
         (
             "dataset_part_unreadable",
@@ -147,11 +148,11 @@ fn g21_a_part_that_is_no_parquet_file_is_told_and_the_others_are_read() {
         ("dataset_part_unreadable", "part `b.parquet`: expected at least 12 bytes, found 0"),
         ("dataset_part_mismatch", "part `c.parquet`, column `name`: expected the column, found none"),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
 }
 
 #[test]
-fn g21_a_schema_file_that_does_not_say_its_columns_is_told() {
+fn g21_a_schema_file_that_does_not_list_its_columns_is_reported() {
     let part = part(SAID);
     let found = |said: Value| found(&said, &[("a.parquet", &part)]);
     let code = "dataset_columns_unreadable".to_owned();

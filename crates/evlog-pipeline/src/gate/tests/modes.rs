@@ -85,7 +85,7 @@ fn g19_a_finding_of_a_file_that_the_schema_refers_to_names_the_way_to_it() {
 }
 
 #[test]
-fn g18_yaml_is_read_and_then_held_against_the_schema() {
+fn g18_yaml_is_read_and_then_checked_against_the_schema() {
     let room = room("yaml_document");
     room.stage("made/it", b"# words\na: 0x10\n");
     room.passes(&["made/it"]);
@@ -130,7 +130,7 @@ fn g21_a_dataset_is_its_schema_file_and_the_parts_below_its_directory() {
     room.passes(&[DATASET, "made/events/day=1/a.parquet"]);
     let passed = room.check().unwrap();
     assert_eq!((passed[0].contract.as_deref(), passed[1].contract.as_deref()), (Some("events"), None));
-    // The document is held against its schema too, and findings of all are told.
+    // The document is checked against its schema too, and all findings are reported.
     room.stage(DATASET, br#"{"version": 2}"#);
     room.fails(
         "contract_validation_failed",
@@ -167,7 +167,7 @@ fn g21_the_parts_of_a_dataset_are_expected_and_other_files_are_not() {
 }
 
 #[test]
-fn g05_g21_a_part_of_the_dataset_of_another_stage_is_that_stages() {
+fn g05_g21_a_part_of_a_dataset_belongs_to_the_stage_of_the_dataset() {
     let room = dataset("");
     let mut plan = fs::read_to_string(room.directory.path().join("plan.toml")).unwrap();
     plan.push_str("[[stage]]\nid = \"other\"\ncommand = [\"true\"]\nreason_code = \"storage_io_error\"\n");

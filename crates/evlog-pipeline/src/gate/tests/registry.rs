@@ -52,7 +52,7 @@ fn room() -> Room {
 }
 
 #[test]
-fn k13_bound_files_are_outputs_and_are_held_against_their_contracts() {
+fn k13_bound_files_are_outputs_and_are_checked_against_their_contracts() {
     let room = room();
     room.stage("made/special/a.json", b"{\"a\":1}");
     room.stage("made/special/first.json", b"{\"a\":1}");

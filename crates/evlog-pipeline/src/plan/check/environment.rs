@@ -1,11 +1,11 @@
-//! What stages are given of the environment, and which of it is secret.
+//! The environment variables of stages, and which of them are secret.
 
 use super::Problems;
 use crate::plan::raw;
 use std::collections::{BTreeMap, BTreeSet};
 use toml::Spanned;
 
-/// What the environment of every stage holds already.
+/// The prefix of the variables that evlog sets for every stage.
 const OWN_PREFIX: &str = "EVLOG_";
 
 /// What a stage adds to its environment.
@@ -25,7 +25,7 @@ fn is_variable(name: &str) -> bool {
     !name.is_empty() && !name.contains(['=', '\0'])
 }
 
-/// The variables that a stage has of the environment that evlog runs in.
+/// The variables that a stage inherits from evlog's environment.
 pub(super) fn inherited(names: &[Spanned<String>], problems: &mut Problems) -> BTreeSet<String> {
     for name in names.iter().filter(|name| !is_variable(name.get_ref())) {
         problems.at(name.span(), format!("expected the name of a variable, found `{}`", name.get_ref()));

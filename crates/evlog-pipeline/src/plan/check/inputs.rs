@@ -33,7 +33,7 @@ pub(super) fn inputs(stage: &raw::Stage, problems: &mut Problems) -> Vec<Input> 
     inputs
 }
 
-/// What stands above the plan's directory, and the rest.
+/// The `../` at the beginning of a path, and the rest.
 fn one(named: &Spanned<String>, is_pattern: bool, from: InputFrom) -> Result<(String, Glob), String> {
     let text = named.get_ref().as_str();
     let mut rest = text;

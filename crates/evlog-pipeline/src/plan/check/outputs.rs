@@ -15,7 +15,7 @@ use std::ops::Range;
 pub(super) struct Taken<'r> {
     paths: BTreeMap<&'r str, &'r str>,
     patterns: Vec<(Glob, &'r str)>,
-    /// What is left to compare the patterns of the plan with those of its registry.
+    /// The steps left to compare the patterns of the plan with those of its registry.
     steps: Steps,
 }
 
@@ -88,7 +88,7 @@ pub(super) fn outputs<'r>(
 
 impl Known<'_> {
     fn has(&self, contract: &str) -> bool {
-        // A schema that was refused binds its contract all the same: that it was refused is the one mistake.
+        // A refused schema still binds its contract: only the refusal is reported.
         self.declared.contains(contract) || self.registry.is_some_and(|registry| registry.has(contract))
     }
 

@@ -41,7 +41,7 @@ pub(super) fn load(
             Err(error) => error,
         };
         for problem in found {
-            problems.at(name.span(), told(name.get_ref(), &problem));
+            problems.at(name.span(), in_words(name.get_ref(), &problem));
         }
         None
     };
@@ -49,14 +49,14 @@ pub(super) fn load(
     let workspace = raw.workspace_registry.as_ref().map(|twin| read(twin, Scope::Workspace));
     if let (Some(registry), Some(Some(workspace)), Some(twin)) = (&registry, &workspace, &raw.workspace_registry) {
         for problem in registry.disagreements(workspace) {
-            problems.at(twin.span(), told(twin.get_ref(), &problem));
+            problems.at(twin.span(), in_words(twin.get_ref(), &problem));
         }
     }
     Some(Named { registry: registry?, workspace: workspace.flatten(), name: name.get_ref().clone() })
 }
 
-/// A mistake of a registry in the words of its plan.
-fn told(name: &str, problem: &RegistryProblem) -> String {
+/// A problem of a registry, as a message at the place where the plan names it.
+fn in_words(name: &str, problem: &RegistryProblem) -> String {
     let between = if problem.pointer.is_empty() { ':' } else { ',' };
     format!("registry `{name}`{between} {problem}")
 }
@@ -120,7 +120,7 @@ impl Named {
         }
     }
 
-    /// What no binding matches has no contract of the registry, and stands beside what some match.
+    /// Checks a path without a binding: its contract must not be the registry's, and it must not clash with a bound path.
     fn check_unbound(&self, path: &str, contract: Option<&str>) -> Result<(), String> {
         if let Some(id) = contract.filter(|id| self.has(id)) {
             return Err(format!("registry `{}` does not bind `{path}` to contract `{id}`", self.name));
@@ -139,8 +139,8 @@ impl Named {
         format!("registry `{name}`, at /bindings/{index}, binds `{glob}` to contract `{contract}` and `{owner}`")
     }
 
-    /// Adds the bindings of a stage to its outputs. `required` is what the plan says of contracts as wholes. A pattern that
-    /// nothing matches is nothing that could be missing (pipeline.md, Appendix B).
+    /// Adds the bindings of a stage to its outputs. `required` is what the plan says about whole contracts. A pattern
+    /// without a match is not missing (pipeline.md, Appendix B).
     pub(super) fn add_outputs(
         &self,
         stage: &raw::Stage,
@@ -184,7 +184,7 @@ impl Named {
         }
     }
 
-    /// What is bound to owners that are not stages of the plan.
+    /// The bindings to owners that are not stages of the plan.
     pub(super) fn elsewhere(&self, is_stage: &dyn Fn(&str) -> bool) -> Vec<BoundElsewhere> {
         let others = self.registry.bindings.iter().filter(|binding| !is_stage(&binding.owner));
         let one = |binding: &Binding| BoundElsewhere {

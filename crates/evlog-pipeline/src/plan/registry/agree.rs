@@ -28,7 +28,7 @@ impl Registry {
     }
 }
 
-/// Both were read, so both can be found again.
+/// Whether two paths lead to the same file. Both files were read, so both paths can be resolved.
 fn is_same_file(a: &Path, b: &Path) -> bool {
     a.canonicalize().is_ok_and(|a| b.canonicalize().is_ok_and(|b| a == b))
 }

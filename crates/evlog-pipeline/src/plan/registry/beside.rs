@@ -1,10 +1,10 @@
-//! Bindings so far, found by what is fixed in all paths that they match.
+//! The bindings so far, indexed by the text that is fixed in all paths that they match.
 //!
-//! Does: give those that could share a path with another pattern, or could need a file where that needs a directory.
+//! Does: give those that could share a path with a given pattern, or need a file where that one needs a directory.
 //! Does not: compare them.
 //!
-//! Invariant: none is left out. Two patterns meet only where, at each spot that is fixed in both, the text of one is the
-//! beginning of the other's; and paths clash only where one is the beginning of the other.
+//! Invariant: no such binding is left out. Two patterns meet only if, at each spot that is fixed in both, one text is the
+//! beginning of the other; and two paths clash only if one is the beginning of the other.
 
 use super::Binding;
 use crate::glob::{Exhausted, Glob, Spot, Steps};
@@ -28,7 +28,7 @@ pub(super) struct Beside {
 #[derive(Debug, Default)]
 struct At {
     fixed: Texts,
-    /// Those in which nothing is fixed there.
+    /// The bindings in which nothing is fixed at the spot.
     others: Vec<usize>,
 }
 
@@ -69,8 +69,8 @@ impl Beside {
         Ok(places)
     }
 
-    /// Those that remain at the spot at which the fewest do, or hardly more. No spot is looked at for much longer than the
-    /// best.
+    /// The candidates at the spot that has the fewest, or not many more. Each spot is read with a growing limit, so no spot
+    /// costs much more than the best one.
     fn at_the_best_spot(&self, glob: &Glob, steps: &mut Steps) -> Result<Vec<usize>, Exhausted> {
         let (fixed, mut most) = (glob.fixed(), FEW);
         while most <= self.count {

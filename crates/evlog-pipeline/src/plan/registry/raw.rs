@@ -1,4 +1,4 @@
-//! A registry's file as it is written, of which its schema is known to hold.
+//! A registry's file as it is written, after it was checked against its schema.
 
 use crate::plan::raw::Mode;
 use serde::Deserialize;

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-/// What registries have; the last number says what a binding must have.
+/// The beginning of a `registry_version`. The last number decides which members a binding must have.
 const VERSION: &str = "0.2.";
 /// From this last number on every binding has a `pass_id`.
 const PASS_ID_SINCE: u32 = 1;
@@ -125,7 +125,7 @@ fn check_version(document: &Value, index: usize, written: &raw::Contract, proble
     problems.at(format!("/contracts/{index}/contract_version"), message);
 }
 
-/// A pattern that paths of a bundle can match; what is wrong with it is told.
+/// A pattern that paths of a bundle can match. Adds a problem for each fault.
 fn glob(text: &str, at: &str, problems: &mut Problems) -> Option<Glob> {
     let glob = match Glob::parse(text) {
         Ok(glob) => glob,
@@ -143,7 +143,7 @@ fn glob(text: &str, at: &str, problems: &mut Problems) -> Option<Glob> {
     Some(glob)
 }
 
-/// A path has one binding. Only the first that shares a path with it is reported: many bindings have too many pairs.
+/// Checks that no path has two bindings. Only the first pattern that shares a path is reported, to limit the pairs.
 fn check_apart<'b>(
     glob: &Glob,
     others: impl Iterator<Item = &'b Binding>,
@@ -236,7 +236,7 @@ fn check_pass(written: &raw::Binding, is_needed: bool, at: &str, problems: &mut 
     }
 }
 
-/// Makes of the contract what an artifact of a stage is held against.
+/// Makes the mode by which a stage's artifacts of this contract are checked.
 fn bind(contracts: &mut BTreeMap<String, Registered>, written: &raw::Binding) {
     let Some(contract) = contracts.get_mut(&written.contract_id) else { return };
     if written.stage_owner == ORCHESTRATOR {

@@ -83,7 +83,7 @@ fn edited(edits: &[(&str, Value)]) -> Value {
     registry
 }
 
-/// One binding more.
+/// Adds a binding.
 fn binding(glob: &str, contract: &str, mode: &str, owner: &str) -> (&'static str, Value) {
     let value = json!({"artifact_glob": glob, "contract_id": contract, "validation_mode": mode, "stage_owner": owner,
                        "pass_id": format!("{owner}.more")});
@@ -124,7 +124,7 @@ fn a_registry_is_read_as_written() {
 }
 
 #[test]
-fn k01_what_the_schema_of_registries_does_not_take_is_refused() {
+fn k01_a_registry_that_its_schema_does_not_accept_is_refused() {
     refuses(vec![
         ("K-01", vec![("/registry_version", Value::Null)], "", "required member \"registry_version\" is missing"),
         ("K-01", vec![("/colour", json!("red"))], "", "unknown member \"colour\""),
@@ -235,8 +235,8 @@ fn k06_patterns_that_no_path_can_match_are_refused_with_the_rules_own_code() {
 }
 
 #[test]
-fn k07_bindings_that_meet_are_refused_and_those_that_only_look_so_are_taken() {
-    // A pattern more, and what it meets.
+fn k07_bindings_that_meet_are_refused_and_those_that_only_look_so_are_accepted() {
+    // An added pattern, and the binding that it meets.
     let meeting = [
         (
             "made/rows.jsonl",
@@ -258,7 +258,7 @@ fn k07_bindings_that_meet_are_refused_and_those_that_only_look_so_are_taken() {
         assert!(error.to_string().contains(message), "K-07: {glob}: {error}");
         assert!(error.problems.iter().all(|problem| problem.pointer == "/bindings/3/artifact_glob"), "{error}");
     }
-    // Where many meet, each names the first that it meets: there could be as many pairs as there are time to tell.
+    // Each pattern names only the first one that it meets: the number of pairs could be too large to report.
     let many: Vec<_> =
         (0..400).map(|n| binding(&format!("made/docs/*f{n}*"), "doc", "json_document", "judge")).collect();
     let error = room.load(&edited(&many)).map(|_| ()).expect_err("they meet");
@@ -271,7 +271,7 @@ fn k07_bindings_that_meet_are_refused_and_those_that_only_look_so_are_taken() {
 
 const NEW_GLOB: &str = "/bindings/3/artifact_glob";
 
-/// One contract more, and its one binding.
+/// Adds a contract and its one binding.
 fn bound_alone<'r>(glob: &str, mode: &str, owner: &str) -> Edits<'r> {
     let contract = json!({"contract_id": "new", "schema_path": "schemas/row.json", "contract_version": "1.0.0"});
     vec![("/contracts/-", contract), binding(glob, "new", mode, owner)]
@@ -330,7 +330,7 @@ fn k09_modes_that_stand_where_they_may_not_are_refused() {
 }
 
 #[test]
-fn k10_k11_passes_and_owners_that_are_none_are_refused() {
+fn k10_k11_unknown_passes_and_owners_are_refused() {
     let at = "/bindings/1/pass_id";
     let form = "expected `make` and one or more `.<segment>`, of `[a-z][a-z0-9_]*`, found `make`";
     let owner = "expected `orchestrator` or a stage of the pipeline (make, judge), found `deploy`";
@@ -360,7 +360,7 @@ fn k10_a_pass_is_optional_before_the_version_that_asks_for_it_and_has_its_form_a
 }
 
 #[test]
-fn all_mistakes_of_a_registry_are_told_at_once() {
+fn all_mistakes_of_a_registry_are_reported_at_once() {
     let edits = [
         ("/registry_version", json!("0.9.0")),
         ("/contracts/0/schema_path", json!("schemas/none.json")),
@@ -410,7 +410,7 @@ fn k12_a_registry_and_its_twin_agree_on_what_both_name() {
 }
 
 #[test]
-fn k12_bindings_of_a_workspace_are_held_to_what_is_not_about_stages() {
+fn k12_bindings_of_a_workspace_obey_the_rules_that_are_not_about_stages() {
     let room = Room::new();
     let load = |edits: &[(&str, Value)]| room.load_text(&edited(edits).to_string(), Scope::Workspace).map(|_| ());
     let free = [binding("workspace.yaml", "range", "yaml_document", "workspace"), ("/bindings/0/pass_id", Value::Null)];

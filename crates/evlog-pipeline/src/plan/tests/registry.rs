@@ -59,7 +59,7 @@ fn k13_k14_the_outputs_of_a_stage_are_the_bindings_that_it_owns() {
 }
 
 #[test]
-fn k13_what_nothing_says_to_be_required_or_not_is_refused_unless_the_stage_is_disabled() {
+fn k13_an_output_must_be_required_or_optional_unless_its_stage_is_disabled() {
     let room = room();
     let one = "[[stage.output]]\ncontract = \"row\"";
     let message = "stage `one`: nothing says whether contract `doc` is required: registry `contracts/registry.json`, at \
@@ -76,7 +76,7 @@ fn k13_what_nothing_says_to_be_required_or_not_is_refused_unless_the_stage_is_di
 }
 
 #[test]
-fn k13_the_built_in_pipeline_says_itself_what_is_required_unless_the_plan_does() {
+fn k13_the_built_in_pipeline_says_which_outputs_are_required_unless_the_plan_does() {
     let room = Room::new();
     let binding = |glob: &str, contract: &str, owner: &str| json!({"artifact_glob": glob, "contract_id": contract, "validation_mode": "json_document", "stage_owner": owner});
     let contract = |id: &str| json!({"contract_id": id, "schema_path": "row.json", "contract_version": "1.0.0"});
@@ -189,7 +189,7 @@ fn k15_a_path_of_the_plan_that_a_binding_matches_is_one_output_with_the_plans_re
 }
 
 #[test]
-fn k12_mistakes_of_registries_are_told_where_the_plan_names_them_with_a_pointer() {
+fn k12_mistakes_of_registries_are_reported_where_the_plan_names_them_with_a_pointer() {
     let room = room();
     let mut wrong = registry();
     wrong["bindings"][1]["artifact_glob"] = "a**".into();

@@ -55,15 +55,15 @@ fn asked_twice_the_running_stage_is_ended_with_its_group_and_has_no_outcome() {
     assert_eq!((&stages[0]["state"], &stages[1]["state"]), (&json!("running"), &json!("pending")));
 }
 
-/// Asks twice as soon as it is reported that files of this stage, or of the run as a whole, are read.
+/// Interrupts twice as soon as progress reports that files of this stage, or of the whole run, are read.
 pub(super) fn interrupted_while_reading(room: &Room, of: Option<&str>, begin: &Begin<'_>) -> Left {
     room.with(&|plan, session, claim, options, progress| {
-        let mut tell = |told: Progress<'_>| {
-            if matches!(told, Progress::Reading { stage, .. } if stage == of) {
+        let mut tell = |reported: Progress<'_>| {
+            if matches!(reported, Progress::Reading { stage, .. } if stage == of) {
                 options.interrupts.raise();
                 options.interrupts.raise();
             }
-            progress(told);
+            progress(reported);
         };
         begin(plan, session, claim, options, &mut tell)
     })
@@ -78,9 +78,9 @@ fn t08_asked_twice_reading_stops_and_counts_for_nothing() {
     let interrupted = |left: Left, at: &str, has_begun: bool| {
         let error = left.result.unwrap_err();
         let is_it = matches!(&error, RunError::Interrupted { stage, began, .. } if stage == at && *began == has_begun);
-        assert!(is_it, "{error}: {:#?}", left.told);
-        let last = left.told.last().unwrap();
-        assert!(last.starts_with("read ") && last.contains(" 4194304 of "), "{:#?}", left.told);
+        assert!(is_it, "{error}: {:#?}", left.reported);
+        let last = left.reported.last().unwrap();
+        assert!(last.starts_with("read ") && last.contains(" 4194304 of "), "{:#?}", left.reported);
     };
     // The gate: nothing is promoted, no outcome is recorded, and the stage runs again.
     let left = interrupted_while_reading(&room, Some("one"), &|plan, session, claim, options, progress| {
@@ -90,7 +90,7 @@ fn t08_asked_twice_reading_stops_and_counts_for_nothing() {
     assert!(!room.bundle("made").exists() && !room.bundle(".staging").join("one").exists());
     assert_eq!(room.json("run.json")["stages"][0]["state"], "running");
     assert!(!room.bundle("logs/contract_validation/one.json").exists(), "that is no failure of the gate");
-    // What it printed, when the run is taken up.
+    // What it printed, when the run is resumed.
     room = undisturbed(room);
     let resumed: &Begin<'_> =
         &|plan, session, claim, options, progress| resume(plan, session, claim, options, progress);

@@ -17,7 +17,7 @@ fn proven(room: &Room, at: usize, path: &str) {
 }
 
 #[test]
-fn g44_a_file_that_an_earlier_stage_put_in_the_place_of_an_output_is_set_aside_and_told() {
+fn g44_a_file_that_an_earlier_stage_put_in_the_place_of_an_output_is_set_aside_and_reported() {
     for plants in [
         "echo forged > $EVLOG_RUN_DIR/logs/two.log",
         "echo kept > $EVLOG_PLAN_DIR/victim; ln $EVLOG_PLAN_DIR/victim $EVLOG_RUN_DIR/logs/two.log",
@@ -28,9 +28,9 @@ fn g44_a_file_that_an_earlier_stage_put_in_the_place_of_an_output_is_set_aside_a
         assert_eq!(room.text("logs/two.log"), "nothing\n");
         proven(&room, 1, "logs/two.log");
         assert!(
-            left.told.iter().any(|line| line.starts_with("note two") && line.contains(".aside")),
+            left.reported.iter().any(|line| line.starts_with("note two") && line.contains(".aside")),
             "{:?}",
-            left.told
+            left.reported
         );
         if plants.contains("victim") {
             assert_eq!(fs::read_to_string(room.path("victim")).unwrap(), "kept\n");
@@ -57,7 +57,7 @@ fn g44_a_stage_that_changes_its_own_output_changes_nothing_of_what_was_captured(
         let rest = text.strip_prefix("truth\nmore\nevlog: ");
         assert!(rest.is_some_and(|note| note.contains("made anew")), "{forges}: {text}");
         proven(&room, 0, "logs/one.log");
-        assert!(left.told.iter().any(|line| line.contains("made anew")), "{forges}: {:?}", left.told);
+        assert!(left.reported.iter().any(|line| line.contains("made anew")), "{forges}: {:?}", left.reported);
         if forges.contains("victim") {
             assert_eq!(fs::read_to_string(room.path("victim")).unwrap(), "kept\n");
         }
@@ -76,7 +76,7 @@ fn g44_what_a_stage_writes_past_evlog_does_not_stay_unmasked() {
 }
 
 #[test]
-fn t06_an_attempt_goes_on_with_what_the_log_knows_of_the_output_and_with_nothing_else() {
+fn t06_an_attempt_continues_the_recorded_output_and_nothing_else() {
     let script = "echo run; [ -e $EVLOG_PLAN_DIR/again ] || { touch $EVLOG_PLAN_DIR/again; sleep 100; }";
     for (altered, expected) in [
         (None, "run\nevlog: the run was interrupted; the process group was ended\nrun\n"),
@@ -99,7 +99,7 @@ fn t06_an_attempt_goes_on_with_what_the_log_knows_of_the_output_and_with_nothing
         if let Some(text) = altered {
             fs::write(room.bundle("logs/one.log"), text).unwrap();
         }
-        // Put there while nobody looks, for a stage that has not begun.
+        // Put there for a stage that has not begun, while evlog does not look.
         fs::write(room.bundle("logs/two.log"), "forged\n").unwrap();
         let room = undisturbed(room);
         let left = room.resume();
@@ -108,7 +108,7 @@ fn t06_an_attempt_goes_on_with_what_the_log_knows_of_the_output_and_with_nothing
         assert_eq!(room.text("logs/two.log"), "nothing\n");
         proven(&room, 0, "logs/one.log");
         proven(&room, 1, "logs/two.log");
-        assert!(left.told.iter().any(|line| line.starts_with("note two") && line.contains(".aside")));
+        assert!(left.reported.iter().any(|line| line.starts_with("note two") && line.contains(".aside")));
     }
 }
 
@@ -128,5 +128,5 @@ fn g27_a_stage_that_stops_its_guard_is_ended_at_its_limit_and_notes_say_what_is_
     let log = room.text("logs/one.log");
     assert!(log.contains("evlog: the process that guards the stage was stopped"), "{log}");
     assert!(!log.contains("the process group was ended"), "{log}");
-    assert!(left.told.iter().any(|line| line.contains("guards the stage was stopped")), "{:?}", left.told);
+    assert!(left.reported.iter().any(|line| line.contains("guards the stage was stopped")), "{:?}", left.reported);
 }

@@ -131,7 +131,7 @@ fn g67_what_is_mounted_in_staging_is_neither_published_nor_removed() {
             assert_eq!(report.exit_code, 20, "{mount}");
             let published = ["mine", "x", "manifest.json/mine", "o/x/one/mine"];
             assert!(published.iter().all(|path| !room.bundle(path).exists()), "{mount}");
-            assert!(left.told.iter().any(|line| line.contains("mount")), "{mount}: {:#?}", left.told);
+            assert!(left.reported.iter().any(|line| line.contains("mount")), "{mount}: {:#?}", left.reported);
             check_untouched(&precious);
         }
     }

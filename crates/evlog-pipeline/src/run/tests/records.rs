@@ -26,7 +26,7 @@ fn check_nothing_shows(room: &Room, left: &Left) {
     for (path, bytes) in everything_left(room) {
         assert!(!holds(&bytes), "{path} shows the secret");
     }
-    assert!(!left.told.iter().any(|line| line.contains(&secret)), "{:?}", left.told);
+    assert!(!left.reported.iter().any(|line| line.contains(&secret)), "{:?}", left.reported);
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn g51_a_secret_is_masked_in_output_that_comes_in_two_halves() {
     );
     let left = room.ends(&with_secret(&plan(&[(&script, "")])), 0, &["one success fail_closed -"]);
     assert_eq!(room.text("logs/one.log"), "it is ***, and on stderr ***\n");
-    assert!(left.told.contains(&"line one it is ***, and on stderr ***".to_owned()), "{:?}", left.told);
+    assert!(left.reported.contains(&"line one it is ***, and on stderr ***".to_owned()), "{:?}", left.reported);
     check_nothing_shows(&room, &left);
     // G-55: an artifact is published as it is.
     let stages = format!("printf %s \"${SECRET}\" > $EVLOG_STAGING_DIR/holds");
@@ -135,7 +135,7 @@ fn g33_a_process_that_left_its_group_does_not_hold_up_the_run_and_a_note_says_th
     assert!(!Path::new("/proc").join(pid.trim()).exists(), "it still runs");
     let note = "1 process that had left the stage's process group ended with the stage";
     assert_eq!(room.text("logs/one.log"), format!("done\nevlog: {note}\n"));
-    assert!(left.told.contains(&format!("note one {note}")));
+    assert!(left.reported.contains(&format!("note one {note}")));
 }
 
 #[test]
@@ -145,16 +145,16 @@ fn g15_an_attempt_finds_nothing_that_another_has_staged() {
     let looks = "test -z \"$(ls -A $EVLOG_STAGING_DIR)\"; echo > $EVLOG_STAGING_DIR/own";
     let left =
         room.ends(&plan(&[(leaves, ""), (looks, "")]), 0, &["one success fail_closed -", "two success fail_closed -"]);
-    assert!(room.bundle("own").exists() && !room.bundle("left").exists(), "{:?}", left.told);
+    assert!(room.bundle("own").exists() && !room.bundle("left").exists(), "{:?}", left.reported);
 }
 
 #[test]
-fn g09_what_no_output_names_is_published_and_told() {
+fn g09_a_file_that_no_output_names_is_published_and_reported() {
     let room = Room::new();
     let script = format!("{MAKES_ROWS}; for n in 1 2 3 4 5 6 7; do echo > $EVLOG_STAGING_DIR/rows/$n; done");
     let left = room.ends(&plan(&[(&script, ROWS)]), 0, &["one success fail_closed -"]);
     let note = "note one published without validation, for no output names it: rows/1, rows/2, rows/3, rows/4, rows/5 and 2 more";
-    assert!(left.told.contains(&note.to_owned()), "{:?}", left.told);
+    assert!(left.reported.contains(&note.to_owned()), "{:?}", left.reported);
     assert!(room.bundle("rows/7").exists());
 }
 
@@ -196,7 +196,7 @@ fn g62_a_stage_whose_input_is_missing_does_not_begin() {
         ("glob = \"none/**\"", "`none/**` (beside the plan)"),
         ("path = \"rows/other\"\nfrom = \"run\"", "`rows/other` (in the bundle)"),
     ];
-    for (input, told) in missing {
+    for (input, reported) in missing {
         let room = Room::new();
         let two = format!("fail_mode = \"warn_and_skip\"\n[[stage.input]]\n{input}");
         let left = room.ends(
@@ -208,11 +208,15 @@ fn g62_a_stage_whose_input_is_missing_does_not_begin() {
                 "three skipped fail_closed blocked_by_upstream_failure",
             ],
         );
-        assert!(!room.path("ran").exists() && !left.told.contains(&"started two".to_owned()), "{:?}", left.told);
         assert!(
-            left.told.contains(&format!("note two did not begin, for an input is missing: {told}")),
+            !room.path("ran").exists() && !left.reported.contains(&"started two".to_owned()),
             "{:?}",
-            left.told
+            left.reported
+        );
+        assert!(
+            left.reported.contains(&format!("note two did not begin, for an input is missing: {reported}")),
+            "{:?}",
+            left.reported
         );
     }
 }
@@ -225,5 +229,5 @@ fn g63_an_artifact_that_was_changed_after_it_was_published_is_no_input() {
     let left = room.run(&plan(&[(MAKES_ROWS, ROWS), (two, ""), ("true", three)]));
     let report = left.result.unwrap();
     assert_eq!(spelled(&report.outcomes[2]), "three failed fail_closed storage_io_error");
-    assert!(left.told.iter().any(|line| line.contains("INPUT_CHANGED")), "{:?}", left.told);
+    assert!(left.reported.iter().any(|line| line.contains("INPUT_CHANGED")), "{:?}", left.reported);
 }

@@ -1,4 +1,4 @@
-//! Runs that were left are taken up: with the plan that they were created with, or not at all.
+//! Interrupted runs are resumed, but only with the plan that they were created with.
 
 use super::*;
 
@@ -6,11 +6,11 @@ use super::*;
 fn left_before_two(room: &Room, stages: &[(&str, &str)]) -> Left {
     fs::write(room.path("plan.toml"), plan(stages)).unwrap();
     let left = room.with(&|plan, session, claim, options, progress| {
-        run(plan, session, claim, options, &mut |told| {
-            if matches!(told, Progress::OutcomeRecorded { .. }) {
+        run(plan, session, claim, options, &mut |reported| {
+            if matches!(reported, Progress::OutcomeRecorded { .. }) {
                 options.interrupts.raise();
             }
-            progress(told);
+            progress(reported);
         })
     });
     assert!(matches!(left.result, Err(RunError::Interrupted { began: false, .. })), "{:?}", left.result);
@@ -27,8 +27,8 @@ fn a_run_that_was_stopped_between_stages_goes_on_with_the_next_one() {
     let left = room.resume();
     let report = left.result.unwrap();
     assert_eq!((report.status, report.outcomes.len()), (RunStatus::Success, 3));
-    let told = ["resumed after one", "outcome one success fail_closed -", "started two"];
-    assert_eq!(left.told[..3], told);
+    let reported = ["resumed after one", "outcome one success fail_closed -", "started two"];
+    assert_eq!(left.reported[..3], reported);
     assert_eq!(fs::read_to_string(room.path("ran")).unwrap(), "one\n");
     for (path, bytes) in &left.projected {
         assert!(&fs::read(room.bundle(path)).unwrap() == bytes, "{path} is not what the log projects");
@@ -38,11 +38,11 @@ fn a_run_that_was_stopped_between_stages_goes_on_with_the_next_one() {
     let events = left.events;
     let left = room.resume();
     assert!(matches!(left.result, Err(RunError::Ended { status: RunStatus::Success, .. })), "{:?}", left.result);
-    assert_eq!((left.events, left.told.len()), (events, 0));
+    assert_eq!((left.events, left.reported.len()), (events, 0));
 }
 
 #[test]
-fn whoever_watches_is_told_how_much_was_read_where_there_is_much() {
+fn a_watcher_learns_how_much_was_read_of_large_files() {
     const MIB: u64 = 1 << 20;
     let room = Room::new();
     let file = File::create(room.path("large")).unwrap();
@@ -56,14 +56,15 @@ fn whoever_watches_is_told_how_much_was_read_where_there_is_much() {
             NOTHING,
         ],
     );
-    let reads = |left: Left| left.told.into_iter().filter(|line| line.starts_with("read ")).collect::<Vec<String>>();
-    let told = |stage: &str, mib: &[u64], len: u64| -> Vec<String> {
+    let reads =
+        |left: Left| left.reported.into_iter().filter(|line| line.starts_with("read ")).collect::<Vec<String>>();
+    let reported = |stage: &str, mib: &[u64], len: u64| -> Vec<String> {
         mib.iter().map(|mib| format!("read {stage} {} of {}", mib * MIB, len * MIB)).collect()
     };
     // The input; what is staged, for its copy and for its digest, and once more what is held against a contract.
-    let staged = told("one", &[4, 8, 12, 16, 20, 24, 28, 32, 36], 36);
-    assert_eq!(reads(left), [told("one", &[4], 6), staged].concat());
-    assert_eq!(reads(undisturbed(room).resume()), told("-", &[4, 8, 12], 14));
+    let staged = reported("one", &[4, 8, 12, 16, 20, 24, 28, 32, 36], 36);
+    assert_eq!(reads(left), [reported("one", &[4], 6), staged].concat());
+    assert_eq!(reads(undisturbed(room).resume()), reported("-", &[4, 8, 12], 14));
 }
 
 #[test]
@@ -128,7 +129,7 @@ fn another_plan_is_refused_with_what_is_different() {
         let left = room.resume();
         let error = left.result.unwrap_err();
         assert!(matches!(&error, RunError::OtherPlan { .. }) && error.to_string().contains(says), "{error}");
-        assert_eq!((room.files(), left.told.len()), (before.clone(), 0));
+        assert_eq!((room.files(), left.reported.len()), (before.clone(), 0));
     }
     // The schema is part of it.
     fs::write(room.path("plan.toml"), &good).unwrap();
@@ -159,7 +160,7 @@ fn g19_a_file_that_a_schema_refers_to_is_part_of_the_plan() {
 }
 
 #[test]
-fn what_is_no_run_that_was_left_is_refused() {
+fn only_an_interrupted_run_can_be_resumed() {
     let room = Room::new();
     fs::write(room.path("plan.toml"), plan(&[NOTHING])).unwrap();
     let left = room.resume();
@@ -180,7 +181,7 @@ fn what_is_no_run_that_was_left_is_refused() {
 }
 
 #[test]
-fn without_the_bundle_of_stages_that_have_begun_there_is_nothing_to_take_up() {
+fn a_run_whose_stages_have_begun_cannot_be_resumed_without_its_bundle() {
     let room = Room::new();
     left_before_two(&room, &[NOTHING, NOTHING]);
     let room = undisturbed(room);
@@ -193,7 +194,7 @@ fn without_the_bundle_of_stages_that_have_begun_there_is_nothing_to_take_up() {
 }
 
 #[test]
-fn what_was_published_and_is_gone_or_another_fails_the_run_closed() {
+fn a_published_artifact_that_is_gone_or_changed_fails_the_run_closed() {
     // T-05, P-84, 5.4.
     type Damage = fn(&Path);
     let cases: [(Damage, &str); 2] = [

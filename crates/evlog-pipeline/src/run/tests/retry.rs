@@ -1,4 +1,4 @@
-//! Runs that retry another one: what they take over, what they run again, and why.
+//! Runs that retry another one: what they reuse, what they run again, and why.
 
 use super::interrupts::interrupted_while_reading;
 use super::*;
@@ -13,7 +13,7 @@ impl Room {
         fs::write(self.path("plan.toml"), plan).unwrap();
         let left = self
             .with_run(BEFORE, &|plan, session, claim, options, progress| run(plan, session, claim, options, progress));
-        assert_eq!(left.result.unwrap().exit_code, exit_code, "{:#?}", left.told);
+        assert_eq!(left.result.unwrap().exit_code, exit_code, "{:#?}", left.reported);
         fs::remove_file(self.path("ran")).unwrap();
     }
 
@@ -72,14 +72,15 @@ const ALL: [&str; 4] = [
 ];
 
 #[test]
-fn t23_stages_that_succeeded_are_taken_over_and_the_rest_runs() {
+fn t23_stages_that_succeeded_are_reused_and_the_rest_runs() {
     let room = mended();
     let old = |path: &str| room.path("out/runs").join(BEFORE).join(path);
     let kept = fs::read(old("run.json")).unwrap();
     let left = room.retry(&three(), None);
     room.ended(&left, 0, &ALL);
     assert_eq!(room.ran(), "three");
-    let told: Vec<&str> = left.told.iter().map(String::as_str).filter(|line| !line.starts_with("outcome")).collect();
+    let reported: Vec<&str> =
+        left.reported.iter().map(String::as_str).filter(|line| !line.starts_with("outcome")).collect();
     let expected = [
         "created one,two,three",
         "taking over one from before",
@@ -91,7 +92,7 @@ fn t23_stages_that_succeeded_are_taken_over_and_the_rest_runs() {
         "started three",
         "finished success",
     ];
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
     for path in ["rows/all.jsonl", "two"] {
         assert_eq!(fs::read(room.bundle(path)).unwrap(), fs::read(old(path)).unwrap(), "{path}");
     }
@@ -229,9 +230,9 @@ fn t22_a_stage_that_is_started_otherwise_or_reads_or_left_something_else_runs_an
         let room = mended();
         let changed = change(&room, &three());
         let left = room.retry(&changed, None);
-        assert_eq!(left.result.unwrap().status, RunStatus::Success, "{what}: {:#?}", left.told);
-        assert_eq!(room.ran(), ran, "{what}: {:#?}", left.told);
-        let notes: Vec<&String> = left.told.iter().filter(|line| line.contains("runs, and so does")).collect();
+        assert_eq!(left.result.unwrap().status, RunStatus::Success, "{what}: {:#?}", left.reported);
+        assert_eq!(room.ran(), ran, "{what}: {:#?}", left.reported);
+        let notes: Vec<&String> = left.reported.iter().filter(|line| line.contains("runs, and so does")).collect();
         assert!(notes.len() == 1 && notes[0].contains(note), "{what}: expected one note `{note}`, found {notes:#?}");
         let first = ran.split(' ').next().unwrap();
         for stage in room.json("run.json")["stages"].as_array().unwrap() {
@@ -242,7 +243,7 @@ fn t22_a_stage_that_is_started_otherwise_or_reads_or_left_something_else_runs_an
 }
 
 #[test]
-fn t22_what_starts_no_stage_otherwise_is_no_reason_to_run_it() {
+fn t22_a_change_that_does_not_affect_how_a_stage_starts_is_no_reason_to_run_it() {
     for (from, to) in [
         ("reason_code = \"two_broken\"", "reason_code = \"two_broken\"\ntime_limit = \"60s\""),
         ("reason_code = \"two_broken\"", "reason_code = \"two_broken\"\noutput_limit = \"20 KiB\""),
@@ -251,19 +252,19 @@ fn t22_what_starts_no_stage_otherwise_is_no_reason_to_run_it() {
     ] {
         let room = mended();
         let left = room.retry(&replaced(from, to, &three()), None);
-        assert_eq!(left.result.unwrap().status, RunStatus::Success, "{:#?}", left.told);
+        assert_eq!(left.result.unwrap().status, RunStatus::Success, "{:#?}", left.reported);
         assert_eq!(room.ran(), "three", "{to}");
     }
 }
 
 #[test]
-fn t25_from_a_named_stage_on_all_run() {
+fn t25_a_named_stage_and_all_later_ones_run() {
     let room = mended();
     let left = room.retry(&three(), Some("two"));
     room.ended(&left, 0, &ALL);
     assert_eq!(room.ran(), "two three");
     let note = "note two runs, and so does what comes after it: `--from` names it (retry of run `before`)";
-    assert!(left.told.contains(&note.to_owned()), "{:#?}", left.told);
+    assert!(left.reported.contains(&note.to_owned()), "{:#?}", left.reported);
     assert_eq!(room.json("manifest.json")["extensions"]["orchestrator"]["retry"], json!({"of": BEFORE, "from": "two"}));
     // A run that succeeded, too.
     let room = Room::new();
@@ -275,7 +276,7 @@ fn t25_from_a_named_stage_on_all_run() {
 }
 
 #[test]
-fn t22_of_a_partial_run_all_before_the_stage_that_only_warned_is_taken_over() {
+fn t22_a_partial_run_is_reused_up_to_the_stage_that_only_warned() {
     let room = Room::new();
     let partial = three().replace("test -e good", "true").replace("echo $$ >", "test -e good; echo $$ >");
     let partial = partial.replace("id = \"two\"\n", "id = \"two\"\nfail_mode = \"warn_and_skip\"\n");
@@ -284,12 +285,12 @@ fn t22_of_a_partial_run_all_before_the_stage_that_only_warned_is_taken_over() {
     room.before(&partial, 10);
     fs::write(room.path("good"), "").unwrap();
     let left = room.retry(&partial, None);
-    assert_eq!(left.result.unwrap().status, RunStatus::Success, "{:#?}", left.told);
+    assert_eq!(left.result.unwrap().status, RunStatus::Success, "{:#?}", left.reported);
     assert_eq!(room.ran(), "two three", "three read what two left, so it runs again");
 }
 
 #[test]
-fn t22_a_stage_of_which_a_substage_failed_runs() {
+fn t22_a_stage_with_a_failed_substage_runs() {
     let room = Room::new();
     let failed = "'{\\\"stage\\\":\\\"two.part\\\",\\\"status\\\":\\\"failed\\\",\\\"fail_mode\\\":\\\"warn_and_skip\\\",\\\"reason_code\\\":\\\"part_broken\\\"}'";
     let succeeded = "'{\"stage\":\"two.part\",\"status\":\"success\"}'";
@@ -297,15 +298,15 @@ fn t22_a_stage_of_which_a_substage_failed_runs() {
     room.before(&failing, 20);
     fs::write(room.path("good"), "").unwrap();
     let left = room.retry(&failing, None);
-    assert_eq!(left.result.unwrap().status, RunStatus::Partial, "{:#?}", left.told);
+    assert_eq!(left.result.unwrap().status, RunStatus::Partial, "{:#?}", left.reported);
     assert_eq!(room.ran(), "two three");
     let note = "expected nothing but the successes of its substages in run `before`, found \
                 `two.part failed/warn_and_skip/part_broken`";
-    assert!(left.told.iter().any(|line| line.contains(note)), "{:#?}", left.told);
+    assert!(left.reported.iter().any(|line| line.contains(note)), "{:#?}", left.reported);
 }
 
 #[test]
-fn t23_what_is_taken_over_must_fulfil_what_the_plan_asks_now() {
+fn t23_a_reused_stage_must_fulfil_the_current_plan() {
     let room = mended();
     fs::write(room.path("row.json"), r#"{"type":"object","required":["b"]}"#).unwrap();
     let left = room.retry(&three(), None);
@@ -316,11 +317,11 @@ fn t23_what_is_taken_over_must_fulfil_what_the_plan_asks_now() {
     ];
     room.ended(&left, 20, &outcomes);
     assert_eq!(room.ran(), "");
-    let told = [
+    let reported = [
         "gate one contract_validation_failed",
         "note one what failed was taken over from run `before`; `--from one` runs the stage",
     ];
-    assert!(told.iter().all(|line| left.told.contains(&(*line).to_owned())), "{:#?}", left.told);
+    assert!(reported.iter().all(|line| left.reported.contains(&(*line).to_owned())), "{:#?}", left.reported);
     assert!(!room.bundle("rows").exists());
     let stage = &room.json("run.json")["stages"][0];
     assert_eq!((&stage["state"], &stage["taken_from"]["run"]), (&json!("failed"), &json!(BEFORE)));
@@ -331,7 +332,7 @@ fn t23_what_is_taken_over_must_fulfil_what_the_plan_asks_now() {
 }
 
 #[test]
-fn t22_a_run_without_digests_of_its_stages_is_held_against_the_whole_plan() {
+fn t22_a_run_without_digests_of_its_stages_is_compared_with_the_whole_plan() {
     for (change, ran) in [("", "three"), ("# A comment\n", "three"), ("emit_health = true\n", "one two three")] {
         let room = Room::new();
         fs::write(room.path("plan.toml"), three()).unwrap();
@@ -350,12 +351,12 @@ fn t22_a_run_without_digests_of_its_stages_is_held_against_the_whole_plan() {
             session.log.submit(&create)?.into_accepted().unwrap();
             resume(plan, session, claim, options, progress)
         });
-        assert_eq!(left.result.unwrap().exit_code, 20, "{:#?}", left.told);
+        assert_eq!(left.result.unwrap().exit_code, 20, "{:#?}", left.reported);
         fs::remove_file(room.path("ran")).unwrap();
         fs::write(room.path("good"), "").unwrap();
         let left = room.retry(&format!("{change}{}", three()), None);
-        assert_eq!(left.result.unwrap().status, RunStatus::Success, "{:#?}", left.told);
-        assert_eq!(room.ran(), ran, "{change}: {:#?}", left.told);
+        assert_eq!(left.result.unwrap().status, RunStatus::Success, "{:#?}", left.reported);
+        assert_eq!(room.ran(), ran, "{change}: {:#?}", left.reported);
     }
 }
 
@@ -372,7 +373,7 @@ fn t21_what_cannot_be_retried_is_refused_and_nothing_is_touched() {
         let error = left.result.unwrap_err();
         assert_eq!(error.exit_code(), code, "{error}");
         assert!(error.to_string().contains(says), "{error}");
-        assert!(left.told.is_empty() && !room.bundle("").exists() && left.events == 0);
+        assert!(left.reported.is_empty() && !room.bundle("").exists() && left.events == 0);
     }
     // One that goes on.
     let room = Room::new();
@@ -386,17 +387,17 @@ fn t21_what_cannot_be_retried_is_refused_and_nothing_is_touched() {
     assert!(!room.bundle("").exists());
 }
 
-/// A run that retries, and that was stopped when its first stage was taken over.
+/// A retry that was interrupted when its first stage was reused.
 fn left_after_one(from: Option<&str>) -> Room {
     let room = mended();
     let retry = Retry { of: BEFORE.to_owned(), from: from.map(str::to_owned) };
     let left = room.with(&|plan, session, claim, options, progress| {
         let options = Options { retry: Some(retry.clone()), ..options.clone() };
-        run(plan, session, claim, &options, &mut |told| {
-            if matches!(told, Progress::OutcomeRecorded { .. }) {
+        run(plan, session, claim, &options, &mut |reported| {
+            if matches!(reported, Progress::OutcomeRecorded { .. }) {
                 options.interrupts.raise();
             }
-            progress(told);
+            progress(reported);
         })
     });
     assert!(matches!(left.result, Err(RunError::Interrupted { began: false, .. })), "{:?}", left.result);
@@ -404,12 +405,12 @@ fn left_after_one(from: Option<&str>) -> Room {
 }
 
 #[test]
-fn t26_a_run_that_was_left_takes_over_the_rest_when_it_is_taken_up() {
+fn t26_an_interrupted_retry_reuses_the_rest_when_it_is_resumed() {
     let room = left_after_one(None);
     let left = room.resume();
     room.ended(&left, 0, &ALL);
     assert_eq!(room.ran(), "three");
-    // What it is taken over from has changed meanwhile, or `--from` was given at the beginning.
+    // The baseline has changed meanwhile, or `--from` was given at the beginning.
     let room = left_after_one(None);
     fs::remove_file(room.path("out/runs/before/two")).unwrap();
     room.ended(&room.resume(), 0, &ALL);
@@ -417,7 +418,7 @@ fn t26_a_run_that_was_left_takes_over_the_rest_when_it_is_taken_up() {
     let room = left_after_one(Some("two"));
     room.ended(&room.resume(), 0, &ALL);
     assert_eq!(room.ran(), "two three");
-    // What has run here is not taken over, and nothing behind it is.
+    // A stage that ran here is not reused, and no later one is.
     let room = left_after_one(Some("one"));
     assert_eq!(room.ran(), "one");
     room.ended(&room.resume(), 0, &ALL);
@@ -425,7 +426,7 @@ fn t26_a_run_that_was_left_takes_over_the_rest_when_it_is_taken_up() {
 }
 
 #[test]
-fn t21_a_retry_is_retried_and_takes_over_from_the_run_before_it() {
+fn t21_a_retry_is_retried_and_reuses_the_run_before_it() {
     let room = mended();
     fs::remove_file(room.path("good")).unwrap();
     fs::write(room.path("plan.toml"), three()).unwrap();
@@ -446,7 +447,7 @@ fn t21_a_retry_is_retried_and_takes_over_from_the_run_before_it() {
 }
 
 #[test]
-fn t08_t26_asked_twice_copying_stops_and_the_retry_is_taken_up() {
+fn t08_t26_asked_twice_copying_stops_and_the_retry_is_resumed() {
     let mut room = Room::new();
     let makes =
         "echo one >> $EVLOG_PLAN_DIR/ran; mkdir $EVLOG_STAGING_DIR/made; truncate -s 20M $EVLOG_STAGING_DIR/made/large";
@@ -461,9 +462,9 @@ fn t08_t26_asked_twice_copying_stops_and_the_retry_is_taken_up() {
     });
     let error = left.result.unwrap_err();
     assert!(matches!(&error, RunError::Interrupted { stage, began: true, .. } if stage == "one"), "{error}");
-    assert_eq!(left.told.last().unwrap(), "read one 4194304 of 41943040", "{:#?}", left.told);
+    assert_eq!(left.reported.last().unwrap(), "read one 4194304 of 41943040", "{:#?}", left.reported);
     room = undisturbed(room);
     let left = room.resume();
     room.ended(&left, 0, &["one success fail_closed -", "two success fail_closed -"]);
-    assert_eq!(room.ran(), "two", "{:#?}", left.told);
+    assert_eq!(room.ran(), "two", "{:#?}", left.reported);
 }

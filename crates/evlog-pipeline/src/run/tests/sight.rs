@@ -59,7 +59,7 @@ fn g24_a_link_in_the_place_of_the_staging_directory_is_refused_and_nothing_outsi
 }
 
 #[test]
-fn g24_a_stage_may_make_its_staging_directory_anew() {
+fn g24_a_stage_may_create_its_staging_directory_again() {
     let room = Room::new();
     let script = "rm -rf $EVLOG_STAGING_DIR; mkdir $EVLOG_STAGING_DIR; echo text > $EVLOG_STAGING_DIR/a";
     room.ends(&plan(&[(script, A)]), 0, &["one success fail_closed -"]);
@@ -112,7 +112,7 @@ fn g56_no_digest_of_a_run_depends_on_the_value_of_a_secret() {
 }
 
 #[test]
-fn g56_what_else_is_different_in_a_plan_with_secrets_is_still_seen() {
+fn g56_other_changes_of_a_plan_with_secrets_are_still_noticed() {
     let room = Room::new();
     let text = |script: &str| {
         let keys = "env = { PIN = \"7391\" }";

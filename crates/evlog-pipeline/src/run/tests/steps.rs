@@ -1,4 +1,4 @@
-//! A run whose process is ended before each of its steps, and taken up by another process: it ends as it would have ended.
+//! A run whose process is ended before each of its steps, and resumed by another: it ends as it would have ended.
 //!
 //! The process that ends is this test binary again, as [`CHILD`] tells it. Plans and steps are data; the checks give a
 //! sentence instead of failing, so that they can be shown to find out orchestrators that are broken on purpose.
@@ -33,7 +33,7 @@ fn plans() -> Vec<(&'static str, String)> {
     let files =
         "mkdir -p $EVLOG_STAGING_DIR/d/e; for f in a d/b d/e/c; do echo $f > $EVLOG_STAGING_DIR/$f; done; echo made";
     let rows = "mkdir $EVLOG_STAGING_DIR/rows; echo '{\"a\":1}' > $EVLOG_STAGING_DIR/rows/all.jsonl";
-    let told = |code: &str, mode: &str| {
+    let reported = |code: &str, mode: &str| {
         format!(
             "echo '{{\"stage\":\"two.part\",\"status\":\"failed\",\"fail_mode\":\"{mode}\",\"reason_code\":\"{code}\"}}' > $EVLOG_OUTCOMES"
         )
@@ -51,7 +51,7 @@ fn plans() -> Vec<(&'static str, String)> {
             "substages",
             plan(&[
                 (rows, ROWS),
-                (&told("part_broken", "warn_and_skip"), ""),
+                (&reported("part_broken", "warn_and_skip"), ""),
                 (
                     "cp $EVLOG_RUN_DIR/rows/all.jsonl $EVLOG_STAGING_DIR/copy",
                     "[[stage.input]]\npath = \"rows/all.jsonl\"\nfrom = \"run\"",
@@ -68,7 +68,7 @@ fn plans() -> Vec<(&'static str, String)> {
         ),
         ("fail open", plan(&[NOTHING, (&warned, &only_warns), (rows, ROWS)])),
         ("retry", plan(&[(files, &three), (succeeds, reads), (&format!("test -e $EVLOG_PLAN_DIR/{MENDED}"), "")])),
-        ("fatal substage", plan(&[(rows, ROWS), (&told("broken", "fail_closed"), ""), NOTHING])),
+        ("fatal substage", plan(&[(rows, ROWS), (&reported("broken", "fail_closed"), ""), NOTHING])),
     ]
 }
 
@@ -100,8 +100,8 @@ fn room(text: &str) -> tempfile::TempDir {
     room
 }
 
-/// What `evlog run` does, in its order: the lock, the log, the run; or takes the run up if there is one. The lock is
-/// taken over when a crash left it. What was mended retries the run that failed before.
+/// What `evlog run` does, in its order: the lock, the log, the run; or resumes the run if there is one. The lock is
+/// taken over when a crash left it. A repaired plan retries the run that failed.
 fn go(room: &Path, steps: &Steps) -> Result<RunReport, RunError> {
     go_as(RUN, room, steps)
 }
@@ -131,12 +131,12 @@ fn go_as(id: &str, room: &Path, steps: &Steps) -> Result<RunReport, RunError> {
 
 /// Not a claim: a process of the other tests, when it is started as one.
 #[test]
-fn a_process_that_ends_before_a_step_when_it_is_told_to() {
-    let Ok(told) = std::env::var(CHILD) else { return };
-    let mut told = told.splitn(3, ' ');
-    let end: usize = told.next().unwrap().parse().unwrap();
-    let breach = told.next().and_then(|word| BREACHES.iter().find(|(known, _)| *known == word)).unwrap().1;
-    let room = PathBuf::from(told.next().unwrap());
+fn a_process_that_ends_before_a_requested_step() {
+    let Ok(reported) = std::env::var(CHILD) else { return };
+    let mut reported = reported.splitn(3, ' ');
+    let end: usize = reported.next().unwrap().parse().unwrap();
+    let breach = reported.next().and_then(|word| BREACHES.iter().find(|(known, _)| *known == word)).unwrap().1;
+    let room = PathBuf::from(reported.next().unwrap());
     let (count, at) = (AtomicUsize::new(0), room.clone());
     let steps = Steps::observed_by(move |step| {
         if count.fetch_add(1, Ordering::SeqCst) == end {
@@ -161,10 +161,10 @@ fn commit_breach(breach: Breach, step: Step, room: &Path) {
     }
 }
 
-/// Runs or takes up in a process of its own, which ends before a step.
+/// Runs or resumes in a process of its own, which ends before a step.
 fn ended_before(room: &Path, step: usize, breach: &str) {
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "run::tests::steps::a_process_that_ends_before_a_step_when_it_is_told_to", "--nocapture"]);
+    child.args(["--exact", "run::tests::steps::a_process_that_ends_before_a_requested_step", "--nocapture"]);
     child.env(CHILD, format!("{step} {breach} {}", room.display())).stdout(Stdio::piped()).stderr(Stdio::piped());
     let done = child.output().unwrap();
     let said = String::from_utf8_lossy(&done.stderr).into_owned();
@@ -174,13 +174,13 @@ fn ended_before(room: &Path, step: usize, breach: &str) {
 /// The steps that `go` takes in a room.
 fn steps_of(room: &Path) -> (Vec<Step>, Result<RunReport, RunError>) {
     let steps = Arc::new(Mutex::new(Vec::new()));
-    let told = steps.clone();
-    let done = go(room, &Steps::observed_by(move |step| told.lock().unwrap().push(step)));
+    let reported = steps.clone();
+    let done = go(room, &Steps::observed_by(move |step| reported.lock().unwrap().push(step)));
     let steps = std::mem::take(&mut *steps.lock().unwrap());
     (steps, done)
 }
 
-/// A run that nobody ended: its steps, and what it left.
+/// A run that was not ended from outside: its steps, and what it left.
 struct Whole {
     name: &'static str,
     text: String,
@@ -198,7 +198,7 @@ static WHOLE: LazyLock<Vec<Whole>> = LazyLock::new(|| {
     plans().into_iter().map(whole).collect()
 });
 
-/// Ends a run before a step, takes it up, and says what is not as it must be.
+/// Ends a run before a step, resumes it, and reports what is wrong.
 fn check(whole: &Whole, step: usize, breach: &str) -> Result<(), String> {
     let room = room(&whole.text);
     ended_before(room.path(), step, breach);
@@ -212,7 +212,7 @@ fn take_up(whole: &Whole, room: &Path, middles: &[&Middle]) -> Result<(), String
         Ok(_) => {}
         // It was ended when there was nothing left to do but to give back the lock.
         Err(RunError::Ended { .. }) if middles.iter().any(|middle| middle.has_ended) => {}
-        Err(error) => return Err(format!("it was not taken up: {error}")),
+        Err(error) => return Err(format!("it was not resumed: {error}")),
     }
     let ended = Ended::read(room)?;
     middles.iter().try_for_each(|middle| ended.differs(&whole.ended, middle))
@@ -264,7 +264,7 @@ fn a_run_that_only_warns_and_is_ended_before_any_step_ends_as_if_it_had_not_been
 }
 
 #[test]
-fn a_run_that_retries_another_and_is_ended_before_any_step_takes_over_the_same() {
+fn a_run_that_retries_another_and_is_ended_before_any_step_reuses_the_same() {
     // T-26.
     check_all("retry");
 }
@@ -274,7 +274,7 @@ fn a_run_with_a_fatal_substage_that_is_ended_before_any_step_ends_as_if_it_had_n
     check_all("fatal substage");
 }
 
-/// The moments at which a run is left so that taking it up has most to do.
+/// The steps before which an interruption leaves most to do for the resumption.
 fn left_at(whole: &Whole) -> Vec<usize> {
     let nth =
         |step: Step, n: usize| whole.steps.iter().enumerate().filter(|(_, at)| **at == step).map(|(at, _)| at).nth(n);
@@ -289,7 +289,7 @@ fn left_at(whole: &Whole) -> Vec<usize> {
     .collect()
 }
 
-/// A run that was left before a step, copied for each step of taking it up.
+/// A run that was interrupted before a step, copied for each step of its resumption.
 fn check_taking_up(whole: &Whole, left: usize) -> Vec<Step> {
     let first = room(&whole.text);
     ended_before(first.path(), left, "none");
@@ -324,7 +324,7 @@ fn copy_of(room: &Path) -> tempfile::TempDir {
 }
 
 #[test]
-fn a_run_that_is_ended_while_it_is_taken_up_before_any_step_of_that_ends_as_if_it_had_not_been() {
+fn a_run_that_is_ended_before_any_step_of_its_resumption_ends_as_if_it_had_not_been() {
     let left = WHOLE.iter().flat_map(|whole| left_at(whole).into_iter().map(move |left| (whole, left)));
     let met: BTreeSet<Step> = left.flat_map(|(whole, left)| check_taking_up(whole, left)).collect();
     for step in [Step::SetLockAside, Step::CommitLockForced, Step::CommitReconciled, Step::EndProcesses, Step::Promote]

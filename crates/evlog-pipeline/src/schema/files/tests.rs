@@ -40,7 +40,7 @@ impl Room {
 }
 
 #[test]
-fn g19_references_lead_to_files_by_place_whatever_the_files_call_themselves() {
+fn g19_references_lead_to_files_by_path_and_not_by_the_id_in_them() {
     let paths = ["x.json", "./x.json", "../in/x.json", "../other/x.json", "a%20b.json", "sub/x.json"];
     for id in [None, Some("pa:root:v1"), Some("https://example.com/schemas/root.json"), Some("elsewhere/root.json")] {
         for own in [None, Some("pa:x:v1"), Some("https://example.com/other/y.json")] {
@@ -95,7 +95,7 @@ fn g19_references_lead_to_pointers_and_anchors_and_from_file_to_file() {
 }
 
 #[test]
-fn g19_what_a_file_resolves_itself_stays_its_own() {
+fn g19_a_reference_that_a_file_resolves_itself_leads_to_no_other_file() {
     // A file beside it that would be taken otherwise.
     let other = json!(false);
     let schemas = [
@@ -127,7 +127,7 @@ fn g19_what_a_file_resolves_itself_stays_its_own() {
     // The meta-schema is known.
     let room = Room::with(&[("in/root.json", &json!({"$ref": "https://json-schema.org/draft/2020-12/schema"}))]);
     assert!(!room.found(&json!({"type": "objekt"})).is_empty());
-    // What only looks like a reference is none.
+    // A value that only looks like a reference is not one.
     let first = json!({"properties": {"$ref": {"const": {"$ref": "none.json"}}}, "default": {"$ref": "none.json"},
         "examples": [{"$ref": "none.json"}], "x-note": {"$ref": "none.json"}});
     assert_eq!(Room::with(&[("in/root.json", &first)]).found(&json!({"$ref": 1})), ["/properties/$ref/const"]);

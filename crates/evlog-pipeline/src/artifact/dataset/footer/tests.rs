@@ -1,4 +1,4 @@
-//! Footers that another implementation writes, and footers that nobody should.
+//! Footers that another implementation writes, and invalid footers.
 
 use super::*;
 use crate::artifact::part;
@@ -179,7 +179,7 @@ fn g21_a_file_that_was_cut_anywhere_is_not_readable_and_no_flipped_byte_is_a_pan
 }
 
 #[test]
-fn g21_files_that_are_no_parquet_files_are_told_apart() {
+fn g21_each_way_not_to_be_a_parquet_file_has_its_own_message() {
     let whole = file_of(&footer_of(vec![group("m", 0)]));
     assert_eq!(read_bytes(&whole), Ok(Vec::new()));
     let edited = |edit: &dyn Fn(&mut Vec<u8>)| {

@@ -1,11 +1,11 @@
-//! How much it takes to see that no path has two bindings, counted.
+//! The number of steps that it takes to show that no path has two bindings.
 
 use super::super::{Binding, beside};
 use super::{Room, base, binding};
 use crate::glob::{Glob, Steps};
 use crate::limits::COMPARING_MAX;
 
-/// As many bindings as a registry may have, a few.
+/// A large number of bindings.
 const MANY: usize = 4000;
 
 /// Patterns that do not meet, in shapes in which wildcards stand at the beginning, at the end, or at both.
@@ -25,7 +25,7 @@ const SHAPES: [fn(usize) -> String; 9] = [
 fn k07_what_is_compared_grows_with_the_bindings_and_not_with_their_pairs() {
     for shape in SHAPES {
         let (mut bindings, mut beside, mut compared) = (Vec::new(), beside::Beside::default(), 0);
-        // Of what is allowed, a twentieth.
+        // At most a twentieth of the limit.
         let mut steps = Steps::new(COMPARING_MAX / 20);
         for index in 0..MANY {
             let glob = Glob::parse(&shape(index)).unwrap();
@@ -39,7 +39,7 @@ fn k07_what_is_compared_grows_with_the_bindings_and_not_with_their_pairs() {
 
 #[test]
 fn k07_a_registry_whose_patterns_take_too_much_comparing_is_refused_and_named_once() {
-    // Nothing is fixed at the edges of any segment, and only the middle of one tells them apart.
+    // No segment has a fixed beginning or end. The patterns differ only in the middle of one segment.
     let alike = (0..2000).map(|n| binding(&format!("*/?x{n:04}?/*"), "doc", "json_document", "make").1);
     let mut registry = base();
     registry["bindings"].as_array_mut().unwrap().extend(alike);

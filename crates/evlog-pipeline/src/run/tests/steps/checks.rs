@@ -1,4 +1,4 @@
-//! What must be so of a run between its end and its being taken up, and when it has ended.
+//! What must hold of a run between its interruption and its resumption, and after its end.
 
 use super::*;
 use evlog_lifecycle::pipeline::Pipeline;
@@ -140,7 +140,7 @@ impl Ended {
         }
     }
 
-    /// Whether a run that was taken up ended as one that was not ended could have: the same files but for times, attempts
+    /// Whether a run that was resumed ended as one that was not ended could have: the same files but for times, attempts
     /// and locks, no stage run again that was finished, and the log says what happened.
     pub(super) fn differs(&self, whole: &Ended, middle: &Middle) -> Result<(), String> {
         let [found, expected] = [self, whole].map(|ended| ended.files.keys().collect::<Vec<_>>());
@@ -156,7 +156,7 @@ impl Ended {
             }
         }
         if let Some(stage) = self.ran.keys().find(|stage| !whole.ran.contains_key(*stage)) {
-            return Err(format!("stage `{stage}` was to be taken over, or not to run, and ran"));
+            return Err(format!("stage `{stage}` was to be reused, or not to run, and ran"));
         }
         for (stage, count) in &middle.finished {
             let now = self.ran.get(stage).copied().unwrap_or(0);
