@@ -22,36 +22,65 @@ use evlog_verify::{Finding, Verdict};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// A plan that was held against what `verify` finds.
+#[derive(Debug)]
+pub struct Audited {
+    /// The plan.
+    pub plan: Plan,
+    /// Why not all of the log's own notes were compared. The verdict then is that of what was compared.
+    pub unread: Option<LogError>,
+}
+
 /// Holds a plan against what `verify` finds: the log is audited, and compared with its own notes. The verdict is that of
 /// `verify`, whatever the survey met first. Where it is worse than a torn tail, and not what the plan gives up, the plan is
 /// refused with it. A survey asks what can be opened, and a log that can be opened may be tampered with.
+///
+/// Where the plan is refused already or gives up a loss, the notes decide nothing but its verdict: one that cannot be read is no
+/// error then.
 pub fn audited(
     mut plan: Plan,
     fs: &Arc<dyn Fs>,
     dir: &Path,
     parse: &Parse<'_>,
     progress: &mut Progress<'_>,
-) -> Result<Plan, LogError> {
+) -> Result<Audited, LogError> {
     let of_bytes = check::bytes(Arc::clone(fs), dir, progress)?;
     let mut report = of_bytes.clone();
-    let note = own_notes::judge(fs, dir, &mut report, None, parse)?.note;
+    let (note, unread) = match own_notes::judge(fs, dir, &mut report, None, parse) {
+        Ok(judged) => (judged.note, None),
+        Err(error) if plan.loss.is_some() || plan.refused.is_some() => (None, Some(error)),
+        Err(error) => return Err(error),
+    };
     plan.verdict = report.verdict();
+    let plan = held_against(plan, fs, dir, &of_bytes, &report, note)?;
+    Ok(Audited { plan, unread })
+}
+
+/// The plan, held against what is wrong with the log's bytes, and with these and its own notes.
+fn held_against(
+    mut plan: Plan,
+    fs: &Arc<dyn Fs>,
+    dir: &Path,
+    of_bytes: &Report,
+    report: &Report,
+    note: Option<PathBuf>,
+) -> Result<Plan, LogError> {
     if let Some(loss) = &plan.loss {
         // A note over what is given up says nothing of what stays.
-        return match staying(fs, dir, &of_bytes, loss)? {
+        return match staying(fs, dir, of_bytes, loss)? {
             None => Ok(plan),
-            Some(finding) => Ok(Plan::refused_for(refusal(fs, dir, &of_bytes, finding, None)?)),
+            Some(finding) => Ok(Plan::refused_for(refusal(fs, dir, of_bytes, finding, None)?)),
         };
     }
-    let Some(worst) = bad(&report).min_by_key(|finding| finding.verdict) else { return Ok(plan) };
+    let Some(worst) = bad(report).min_by_key(|finding| finding.verdict) else { return Ok(plan) };
     let Some(refused) = &mut plan.refused else {
-        return Ok(Plan::refused_for(refusal(fs, dir, &report, worst, note)?));
+        return Ok(Plan::refused_for(refusal(fs, dir, report, worst, note)?));
     };
     if refused.refusal.verdict != worst.verdict {
-        (refused.refusal, refused.row) = (refusal(fs, dir, &report, worst, note)?, None);
+        (refused.refusal, refused.row) = (refusal(fs, dir, report, worst, note)?, None);
     }
     if let Some(loss) = &refused.acceptable
-        && staying(fs, dir, &of_bytes, loss)?.is_some()
+        && staying(fs, dir, of_bytes, loss)?.is_some()
     {
         refused.acceptable = None;
     }

@@ -10,6 +10,7 @@ use crate::ui::{Text, Tone, Ui, Unit};
 use clap::Args;
 use evlog::LogError;
 use evlog::own_notes::{Beyond, beyond};
+use evlog::repair::Audited;
 use evlog_store::inspect::Inspection;
 use evlog_store::repair::{Accept, Held, Loss, Plan, Refused, Step, Survey};
 use evlog_store::{Fs, OpenError, Owner, StdFs};
@@ -121,9 +122,15 @@ fn found<T>(
 fn audited(ui: &Ui, context: &Context, plan: Plan) -> Result<Plan, CommandError> {
     let (bar, fs): (_, Arc<dyn Fs>) = (OnceCell::new(), Arc::new(StdFs));
     let parse = |bytes: &[u8], recorded: &[String]| notes::claim(bytes, recorded, None);
-    Ok(evlog::repair::audited(plan, &fs, &context.log, &parse, &mut |done, total| {
+    let Audited { plan, unread } = evlog::repair::audited(plan, &fs, &context.log, &parse, &mut |done, total| {
         bar.get_or_init(|| ui.progress("verify", total, Unit::Bytes)).at_of(done, total);
-    })?)
+    })?;
+    if let Some(error) = unread {
+        ui.talk(format_args!(
+            "warning: not all of the log's own notes were compared, and the verdict is without them: {error}"
+        ));
+    }
+    Ok(plan)
 }
 
 /// Adds to the survey the bytes that are missing according to one of the log's own checkpoints.

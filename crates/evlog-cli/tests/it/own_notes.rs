@@ -1,13 +1,15 @@
 //! What every command says of a log that its own notes contradict, or whose notes cannot be read, and what the log's own events say
 //! where notes are gone.
 
+use crate::disks::NOBODY;
 use crate::forge::{other_number, rewrite};
 use crate::notes::{claimed, cut, signed_room};
-use crate::support::Room;
+use crate::support::{Done, Room};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::json;
 use std::fs;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 
 const LINE: &str = "{\"contract\":\"custom\",\"run\":\"x\",\"do\":\"record\",\"kind\":\"custom/n\"}\n";
@@ -147,6 +149,57 @@ fn a_note_that_cannot_be_read_is_not_absent() {
         let refused = room.feed(&["submit"], LINE);
         assert!(refused.code == 2 && refused.err.contains("truncated at position"), "{how}: {refused:?}");
     }
+}
+
+/// Everything in the room belongs to a user whom permissions stop, and commands run as that user; `None` if that user may not
+/// run the program.
+fn as_nobody(room: &Room) -> Option<impl Fn(&[&str]) -> Done> {
+    let mut places = vec![room.path("")];
+    while let Some(place) = places.pop() {
+        chown(&place, Some(NOBODY), Some(NOBODY)).ok()?;
+        if place.is_dir() {
+            places.extend(fs::read_dir(place).unwrap().map(|entry| entry.unwrap().path()));
+        }
+    }
+    let run = |arguments: &[&str]| room.command(arguments).uid(NOBODY).gid(NOBODY).output();
+    run(&["--version"]).ok().filter(|done| done.status.success())?;
+    Some(move |arguments: &[&str]| run(arguments).unwrap().into())
+}
+
+#[test]
+fn a_note_that_the_system_does_not_give_does_not_end_the_repair_of_what_it_does_not_decide() {
+    // Rule C-55. It could end with exit code 2 before the loss was accepted, and in the dry run that shows the loss.
+    let room = signed_room();
+    let segment = room.segments().pop().unwrap();
+    let mut bytes = fs::read(&segment).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&segment, bytes).unwrap();
+    let note = newest(&room);
+    fs::set_permissions(&note, fs::Permissions::from_mode(0o000)).unwrap();
+    let Some(run) = as_nobody(&room) else {
+        eprintln!("skipped: only root can run the program as another user");
+        return;
+    };
+    let name = note.file_name().unwrap().to_str().unwrap();
+    let unread = |done: &Done| {
+        done.says("warning: not all of the log's own notes were compared").says(name).says("Permission denied");
+    };
+    assert_eq!(run(&["verify"]).code, 2);
+    let offered = run(&["repair", "--dry-run"]);
+    unread(&offered);
+    assert_eq!(offered.code, 1, "{offered:?}");
+    offered.says("--accept-loss --dry-run");
+    let repaired = run(&["repair", "--accept-loss", "--yes"]);
+    unread(&repaired);
+    assert_eq!(repaired.code, 0, "{repaired:?}");
+    // Where the note would decide whether the plan is refused, it is asked for as before.
+    let torn = [fs::read(&segment).unwrap(), vec![9; 7]].concat();
+    fs::write(&segment, torn).unwrap();
+    fs::remove_file(room.path("evlog/HEAD")).unwrap();
+    assert_eq!(run(&["repair"]).code, 2);
+    fs::set_permissions(&note, fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!(run(&["repair"]).code, 0);
+    assert_eq!(run(&["verify"]).code, 0);
 }
 
 #[test]
