@@ -5,6 +5,7 @@
 //!
 //! Invariants: the log is only read. What is in the copy survives a crash when this returns.
 
+use crate::checkpoints::Checkpoints;
 use crate::copy::{self, Side};
 use crate::error::{Failure, OpenError};
 use crate::fs::{File, Fs};
@@ -83,9 +84,12 @@ fn put(copy: &Files, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     made.sync_data().map_err(Failure::of("sync", path))
 }
 
-/// The checkpoints over what was copied, and those that were set aside; how many of the first.
+/// The checkpoints over what was copied, and those that were set aside; how many of the first. What stands in the place of a
+/// checkpoint and cannot be one is left out: who judges the copy finds it in the log, as an audit of the log does.
 fn copy_notes(source: &Files, copy: &Files, end: Position) -> Result<u64, Failure> {
-    let is_covered = |name: &str| Layout::parse_checkpoint(name).is_none_or(|size| size <= end);
+    let notes = Checkpoints::new(Arc::clone(&source.fs), source.layout.dir());
+    let is_file = |size: Position| !notes.read(size).is_err_and(|failure| failure.is_unlike());
+    let is_covered = |name: &str| Layout::parse_checkpoint(name).is_none_or(|size| size <= end && is_file(size));
     let is_note = |name: &str| Layout::is_checkpoint(name) && is_covered(name);
     let names = copy_dir((source, copy), &source.layout.checkpoints(), &copy.layout.checkpoints(), &is_note)?;
     Ok(names.iter().filter(|name| Layout::parse_checkpoint(name).is_some()).count() as u64)

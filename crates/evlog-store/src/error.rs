@@ -21,6 +21,14 @@ pub struct Failure {
     pub source: std::io::Error,
 }
 
+impl Failure {
+    /// Whether the system gave an answer, and what stands there is not what it should be: a link, a pipe, a file that is too long.
+    #[must_use]
+    pub fn is_unlike(&self) -> bool {
+        matches!(self.source.kind(), std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData)
+    }
+}
+
 /// Why a log that is there is not opened, or a part of it not read: the bytes are not what they must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {

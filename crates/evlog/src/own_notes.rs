@@ -18,7 +18,6 @@ use evlog_store::{Checkpoints, Failure, OpenError, RawLog, Reader, Refusal};
 use evlog_verify::audit::Report;
 use evlog_verify::{Covered, Finding, Findings, Verdict};
 use recorded::Recorded;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -218,9 +217,8 @@ fn read(
 }
 
 fn bytes(notes: &Checkpoints, size: Position) -> Result<Vec<u8>, Unread> {
-    notes.read(size).map_err(|failure| match failure.source.kind() {
-        io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => Unread::Unlike(failure.source.to_string()),
-        _ => Unread::Failed(failure),
+    notes.read(size).map_err(|failure| {
+        if failure.is_unlike() { Unread::Unlike(failure.source.to_string()) } else { Unread::Failed(failure) }
     })
 }
 
