@@ -74,7 +74,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs) -> Result<
     }
     if can_be_retried(&bundle, &found) {
         ui.advise(&format!(
-            "after the fix, `evlog run PLAN.toml --retry {}` reuses what succeeded, and runs the rest",
+            "after the fix, running its plan with `--retry {}` reuses what succeeded, and runs the rest",
             args.run
         ));
     }

@@ -117,8 +117,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
         return starter::write(ui, context.json, directory);
     }
     check_descriptors().map_err(|few| claim::failed(context, args, RunError::Descriptors(few)))?;
-    let plan = claim::plan(context, args)?;
-    let plan = Plan::load(&plan).map_err(|error| refused(error.sentences()))?;
+    let plan_path = claim::plan(context, args)?;
+    let plan = Plan::load(&plan_path).map_err(|error| refused(error.sentences()))?;
     Secrets::of(&plan, claim::id(args)).map_err(|error| refused(error.problems))?;
     if let Some(retry) = retry(args) {
         let known = may_retry(&mut context.view(None)?, &plan, &retry);
@@ -150,7 +150,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
     let verdict = Verdict::Run(report.exit_code);
     print(ui, context, &report);
     if report.status != RunStatus::Success {
-        ui.advise(&claim::way_on(context, args, &report.run_id));
+        ui.advise(&claim::way_on(context, args, &plan_path, &report.run_id));
     }
     Ok(verdict)
 }

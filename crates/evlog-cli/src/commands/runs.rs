@@ -77,8 +77,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Ver
             ui.line(format_args!(""));
             table::print(ui, &["RUN", "EVENT", "MARK"], &marked);
         }
-        if let Some(run) = runs.iter().find(|run| run.contract == "pipeline" && !run.terminal) {
-            let command = resuming(None, &run.run, Path::new("."), &context.log);
+        let mut unfinished = runs.iter().filter(|run| run.contract == "pipeline" && !run.terminal);
+        if let Some(command) = unfinished.find_map(|run| resuming(None, &run.run, Path::new("."), &context.log)) {
             ui.advise(&format!("to continue a pipeline run that is in progress: `{command}`"));
         }
     }

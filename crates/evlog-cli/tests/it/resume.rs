@@ -106,6 +106,42 @@ fn a_run_that_cannot_be_resumed_is_refused_and_nothing_is_touched() {
     assert_proved(&room);
 }
 
+/// The commands in the hints of an answer.
+fn named(done: &Done) -> Vec<Vec<String>> {
+    let hints = done.err.lines().filter(|line| line.starts_with("hint: "));
+    let commands = hints.flat_map(|hint| hint.split('`').skip(1).step_by(2));
+    let words = commands.filter_map(|command| command.strip_prefix("evlog "));
+    words.map(|words| words.split(' ').map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn a_hint_names_a_command_that_works_or_none() {
+    let room = left_in_progress();
+    let works = |done: &Done, expected: usize| {
+        let commands = named(done);
+        assert_eq!(commands.len(), expected, "{done:?}");
+        assert!(!commands.concat().contains(&"PLAN.toml".to_owned()), "{done:?}");
+        for command in commands {
+            let words: Vec<&str> = command.iter().map(String::as_str).collect();
+            room.ends(0, &words);
+        }
+    };
+    // The plan is not known, so there is no command.
+    works(&room.ends(2, &["run", "--resume", "r", "--out", "elsewhere"]), 0);
+    let note = room.path("runs/.locks/r.plan");
+    let noted = fs::read(&note).unwrap();
+    fs::remove_file(&note).unwrap();
+    assert_eq!(named(&room.ends(0, &["runs"])), Vec::<Vec<String>>::new());
+    fs::write(&note, noted).unwrap();
+    // The log does not have the run, because the run could not be recorded.
+    room.write("taken/runs/r2", "a file in the way");
+    works(&room.run(&["run", "plan.toml", "--run-id", "r2", "--out", "taken"]), 0);
+    works(&room.ends(20, &["run", "plan.toml", "--run-id", "r"]), 1);
+    // The run has ended, and its plan is no longer noted.
+    works(&room.ends(20, &["run", "--resume", "r"]), 0);
+    works(&room.ends(20, &["run", "--resume", "r", "plan.toml"]), 1);
+}
+
 #[test]
 fn t09_a_run_stopped_by_a_file_error_is_not_failed_and_is_resumed_as_the_hint_says() {
     let room = room("[ -e mended ] || { rm $EVLOG_RUN_DIR/run.json; mkdir -p $EVLOG_RUN_DIR/run.json/in_the_way; }");

@@ -109,7 +109,7 @@ fn json_reports_which_stages_were_reused_and_from_which_event() {
 fn an_explanation_says_what_a_run_retries_and_how_a_failed_one_goes_on() {
     // T-27.
     let room = mended();
-    room.ends(0, &["explain", "old"]).says("hint: after the fix, `evlog run PLAN.toml --retry old`");
+    room.ends(0, &["explain", "old"]).says("hint: after the fix, running its plan with `--retry old`");
     room.write("plan.toml", &plan("\"seven\""));
     room.ends(20, &["run", "plan.toml", "--retry", "old", "--run-id", "second"]);
     room.write("plan.toml", &plan("6"));

@@ -4,7 +4,7 @@
 //! errors. Does not: run anything.
 
 use super::RunArgs;
-use crate::context::Context;
+use crate::context::{Context, contracts};
 use crate::error::CommandError;
 use crate::shell::quoted;
 use evlog::{LogError, View};
@@ -29,9 +29,8 @@ pub(super) fn plan(context: &Context, args: &RunArgs) -> Result<PathBuf, Command
         (Ok(()), None) => {
             let dir = args.out.display();
             let message = format!("`{dir}` does not record which plan run `{run}` has: expected PLAN.toml");
-            let command = resuming(None, run, &args.out, &context.log);
             Err(CommandError::user(message)
-                .hint(format!("run `{command}` with the plan that the run was started with"))
+                .hint("name the plan that the run was started with, besides `--resume`")
                 .hint("`--out DIR` names the directory that the run was started with"))
         }
     }
@@ -84,14 +83,25 @@ pub(super) fn id(args: &RunArgs) -> Option<&str> {
 
 /// The error with its exit code and with advice.
 pub(super) fn failed(context: &Context, args: &RunArgs, error: RunError) -> CommandError {
+    let hints = hints(context, args, &error);
+    let code = error.exit_code();
+    hints.into_iter().fold(CommandError::from(error), CommandError::hint).with_code(code)
+}
+
+/// What can be done about an error. A command among it works as it stands: where the plan is not known, or the log does not have the
+/// run, there is none.
+fn hints(context: &Context, args: &RunArgs, error: &RunError) -> Vec<String> {
     let take_up = |run: &str| resuming(args.plan.as_deref(), run, &args.out, &context.log);
-    let hints = match &error {
+    let continued = |run: &str, before: &str, after: &str| -> Vec<String> {
+        take_up(run).map(|command| format!("{before}`{command}` {after}")).into_iter().collect()
+    };
+    match error {
         RunError::Locked { .. } => vec![
             "another process runs it, or a crash left the lock; after a crash, `--force-run-lock` sets the lock aside and records that".to_owned(),
         ],
-        RunError::BundleExists { run, .. } => vec![format!("if that run is still in progress, continue it: `{}`", take_up(run))],
+        RunError::BundleExists { run, .. } => in_progress(context, args, run),
         RunError::Refused { code, .. } if code == "RUN_EXISTS" => {
-            id(args).map(|run| format!("if that run is still in progress, continue it: `{}`", take_up(run))).into_iter().collect()
+            id(args).map_or_else(Vec::new, |run| in_progress(context, args, run))
         }
         RunError::Refused { code, .. } if code == "POLICY_CHECKPOINT" => {
             vec!["`evlog checkpoint --key FILE` signs one; or give `--key FILE` to `evlog run`, which then signs first".to_owned()]
@@ -99,70 +109,121 @@ pub(super) fn failed(context: &Context, args: &RunArgs, error: RunError) -> Comm
         RunError::Refused { code, .. } if code.starts_with("POLICY_") => {
             vec!["`evlog policy show` shows what the log demands".to_owned()]
         }
-        RunError::Interrupted { run, .. } | RunError::InProgress(run) => {
-            vec![format!("`{}` continues it", take_up(run))]
-        }
-        RunError::Left { run, .. } => vec![format!("after the fix, `{}` continues it", take_up(run))],
+        RunError::Interrupted { run, .. } | RunError::InProgress(run) => continued(run, "", "continues it"),
+        RunError::Left { run, .. } => continued(run, "after the fix, ", "continues it"),
         RunError::Incomplete { run, .. } => {
-            vec![format!("after the fix, `{}` completes the bundle; nothing runs again", take_up(run))]
+            continued(run, "after the fix, ", "completes the bundle; nothing runs again")
         }
         RunError::Descriptors(_) => vec!["`ulimit -n 1024` raises the limit, as far as the hard limit goes".to_owned()],
         RunError::UnknownRun(_) => vec!["`evlog runs` lists the runs; `--log PATH` names another log".to_owned()],
         RunError::OtherContract { .. } => {
             vec!["only runs that `evlog run` started can be resumed or retried".to_owned()]
         }
-        RunError::Ended { status: RunStatus::Success, .. } => {
-            vec!["a run that has ended does not change; `evlog run PLAN.toml` starts a new run".to_owned()]
-        }
-        RunError::Ended { run, .. } => {
-            let retry = retrying(args.plan.as_deref(), run, &args.out, &context.log);
-            vec![format!("a run that has ended does not change; `{retry}` starts a new run that reuses what succeeded")]
-        }
+        RunError::Ended { run, status } => vec![ended(context, args, run, *status)],
         RunError::NothingToRetry(_) => {
             vec!["`--from STAGE` runs a stage and all after it; without `--retry` everything runs".to_owned()]
         }
-        RunError::OtherPlan { .. } => {
-            vec!["resume it with the unchanged plan, or start a new run: `evlog run PLAN.toml`".to_owned()]
+        RunError::OtherPlan { run, .. } => {
+            let start = known_plan(args, run).map(|plan| starting(&plan, &args.out, &context.log));
+            let start = start.map_or_else(String::new, |start| format!(", or start a new run: `{start}`"));
+            vec![format!("resume it with the unchanged plan{start}")]
         }
         RunError::Log(_) | RunError::File(_) | RunError::Projection(_) => {
-            let known = id(args).map_or("`evlog runs` shows whether it exists".to_owned(), |run| {
-                format!("`evlog explain {run}` shows how far it got; if it is in progress, `{}` continues it", take_up(run))
-            });
-            vec![format!("the state of the run is what the log holds: {known}")]
+            id(args).map_or_else(Vec::new, |run| as_recorded(context, args, run))
         }
-        RunError::NoBundle { run, .. } => vec![
-            "`--out DIR` names the directory that the run was started with".to_owned(),
-            format!(
-                "if it is gone: `evlog project --run {run} --out DIR` writes the projected files, and the run can be \
-                 resumed; files that its stages published must be restored from a copy"
-            ),
-        ],
+        RunError::NoBundle { run, .. } => {
+            let run = quoted(run);
+            let out = quoted(&args.out.display().to_string());
+            let log = placed(Path::new("."), &context.log);
+            vec![
+                "`--out DIR` names the directory that the run was started with".to_owned(),
+                format!(
+                    "if it is gone: `evlog project --run {run} --out {out}{log}` writes the projected files, and the run can be \
+                     resumed; files that its stages published must be restored from a copy"
+                ),
+            ]
+        }
         _ => Vec::new(),
-    };
-    let code = error.exit_code();
-    hints.into_iter().fold(CommandError::from(error), CommandError::hint).with_code(code)
+    }
 }
 
-/// The advice after a run that has ended without success.
-pub(super) fn way_on(context: &Context, args: &RunArgs, run: &str) -> String {
-    let retry = retrying(args.plan.as_deref(), run, &args.out, &context.log);
+/// What can be done after a run that has ended.
+fn ended(context: &Context, args: &RunArgs, run: &str, status: RunStatus) -> String {
+    let plan = known_plan(args, run);
+    let way = match (plan, status) {
+        (Some(plan), RunStatus::Success) => format!("`{}` starts a new run", starting(&plan, &args.out, &context.log)),
+        (None, RunStatus::Success) => "running its plan again starts a new run".to_owned(),
+        (Some(plan), _) => {
+            let retry = retrying(&plan, run, &args.out, &context.log);
+            format!("`{retry}` starts a new run that reuses what succeeded")
+        }
+        (None, _) => {
+            format!("running its plan with `--retry {}` starts a new run that reuses what succeeded", quoted(run))
+        }
+    };
+    format!("a run that has ended does not change; {way}")
+}
+
+/// How a run goes on that the log has in progress; nothing for any other.
+fn in_progress(context: &Context, args: &RunArgs, run: &str) -> Vec<String> {
+    match recorded(context, run) {
+        Some(Ok(())) => resuming(args.plan.as_deref(), run, &args.out, &context.log)
+            .map(|command| format!("that run is still in progress: `{command}` continues it"))
+            .into_iter()
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// What the log holds of a run that could not be recorded further; nothing if it has no such run, or cannot be read.
+fn as_recorded(context: &Context, args: &RunArgs, run: &str) -> Vec<String> {
+    let Some(Ok(()) | Err(RunError::Ended { .. })) = recorded(context, run) else { return Vec::new() };
+    let (shown, log) = (quoted(run), placed(Path::new("."), &context.log));
+    let explained =
+        format!("the state of the run is what the log holds: `evlog explain {shown}{log}` shows how far it got");
+    [explained].into_iter().chain(in_progress(context, args, run)).collect()
+}
+
+/// Whether the log has the run in progress; `None` if it cannot be read.
+fn recorded(context: &Context, run: &str) -> Option<Result<(), RunError>> {
+    let mut view = View::open(&context.log, contracts()).ok()?;
+    Some(is_in_progress(&mut view, run))
+}
+
+/// The advice after a run of this plan that has ended without success.
+pub(super) fn way_on(context: &Context, args: &RunArgs, plan: &Path, run: &str) -> String {
+    let retry = retrying(plan, run, &args.out, &context.log);
     format!("after the fix, `{retry}` reuses what succeeded, and runs the rest")
 }
 
-/// The command that resumes a run. It includes the plan if the plan is not noted yet, as before a run has begun.
-pub(in crate::commands) fn resuming(plan: Option<&Path>, run: &str, out: &Path, log: &Path) -> String {
-    let plan = if noted_plan(out, run).is_some() { String::new() } else { format!(" {}", named(plan)) };
-    format!("evlog run{plan} --resume {}{}", quoted(run), placed(out, log))
+/// The command that resumes a run; `None` if the plan is not known. It includes the plan if that is not noted yet, as before a run
+/// has begun.
+pub(in crate::commands) fn resuming(plan: Option<&Path>, run: &str, out: &Path, log: &Path) -> Option<String> {
+    let plan = match noted_plan(out, run) {
+        Some(_) => String::new(),
+        None => format!(" {}", named(plan?)),
+    };
+    Some(format!("evlog run{plan} --resume {}{}", quoted(run), placed(out, log)))
+}
+
+/// The plan of a run: the one that was given, or the one that is noted.
+fn known_plan(args: &RunArgs, run: &str) -> Option<PathBuf> {
+    args.plan.clone().or_else(|| noted_plan(&args.out, run))
 }
 
 /// The command that retries a run.
-fn retrying(plan: Option<&Path>, run: &str, out: &Path, log: &Path) -> String {
+fn retrying(plan: &Path, run: &str, out: &Path, log: &Path) -> String {
     format!("evlog run {} --retry {}{}", named(plan), quoted(run), placed(out, log))
 }
 
-/// A plan as an argument; a placeholder if it is unknown.
-fn named(plan: Option<&Path>) -> String {
-    plan.map_or_else(|| "PLAN.toml".to_owned(), |plan| quoted(&plan.display().to_string()))
+/// The command that starts a new run.
+fn starting(plan: &Path, out: &Path, log: &Path) -> String {
+    format!("evlog run {}{}", named(plan), placed(out, log))
+}
+
+/// A plan as an argument.
+fn named(plan: &Path) -> String {
+    quoted(&plan.display().to_string())
 }
 
 /// The options for directories other than the defaults.
