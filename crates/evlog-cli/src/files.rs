@@ -1,6 +1,7 @@
 //! Files of bundles: written whole or not at all, found without following links.
 
 use crate::error::CommandError;
+use evlog_lifecycle::form::line_and_column;
 use evlog_pipeline::open_regular;
 use rustix::fs::OFlags;
 use std::fs::{self, File};
@@ -103,8 +104,10 @@ pub(crate) fn read_text(path: &Path, len_max: u64) -> Result<String, CommandErro
         return Err(too_long(path, len_max));
     }
     String::from_utf8(bytes).map_err(|error| {
-        let at = error.utf8_error().valid_up_to();
-        CommandError::user(format!("`{}`: expected UTF-8, found other bytes at byte {at}", path.display()))
+        let valid = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
+        let (line, column) = line_and_column(&valid, valid.len());
+        let shown = path.display();
+        CommandError::user(format!("`{shown}`: line {line}, column {column}: expected UTF-8, found other bytes"))
     })
 }
 

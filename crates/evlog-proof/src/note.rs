@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use core::fmt;
+use evlog_format::ids::hex;
 
 /// The longest note that is read, in bytes: a checkpoint with hundreds of signatures has no more.
 pub const NOTE_LEN_MAX: usize = 64 * 1024;
@@ -31,6 +32,11 @@ impl Signature {
     /// Whose it is said to be.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The key that it names: name and id.
+    fn key(&self) -> String {
+        shown(&self.name, self.id)
     }
 
     fn is_by(&self, key: &VerifierKey) -> bool {
@@ -92,7 +98,7 @@ pub enum SignatureError {
     Missing {
         /// The key, by name and id.
         key: String,
-        /// Who signed instead.
+        /// The keys that signed instead, by name and id.
         found: Vec<String>,
     },
     /// It has one, which is not over this text or not by this key.
@@ -176,7 +182,7 @@ impl Note {
     /// That the note is signed by the key; of a cosignature, the time that it states. One signature that names the key
     /// and does not hold spoils the note.
     pub fn verify(&self, key: &VerifierKey) -> Result<Option<u64>, SignatureError> {
-        let shown = || format!("{}+{}", key.name(), key.id());
+        let shown = || shown(key.name(), key.id_bytes());
         let mut verified = None;
         for signature in self.signatures.iter().filter(|signature| signature.is_by(key)) {
             verified =
@@ -184,7 +190,7 @@ impl Note {
         }
         verified.ok_or_else(|| SignatureError::Missing {
             key: shown(),
-            found: self.signatures.iter().map(|signature| signature.name.clone()).collect(),
+            found: self.signatures.iter().map(Signature::key).collect(),
         })
     }
 
@@ -206,6 +212,11 @@ impl Note {
             }
         }
     }
+}
+
+/// A key as messages name it.
+fn shown(name: &str, id: [u8; ID_LEN]) -> String {
+    format!("{name}+{}", hex(&id))
 }
 
 /// A signature does not hold.

@@ -365,3 +365,10 @@ fn a_log_that_rests_is_signed_again_once_half_of_the_time_has_passed() {
         assert_eq!(done["new"], json!(expected), "{days_ago}");
     }
 }
+
+#[test]
+fn a_policy_that_is_not_utf8_is_refused_with_its_place() {
+    let room = Room::with_batch();
+    fs::write(room.path("policy.toml"), b"# caf\xc3\xa9\nactors = [\"caf\xe9\"]\n").unwrap();
+    room.ends(2, &["policy", "set", "policy.toml"]).says("`policy.toml`: line 2, column 15: expected UTF-8");
+}

@@ -407,3 +407,19 @@ fn a_page_that_is_too_long_is_distinguished_from_one_that_is_cut() {
     room.ends(2, &["check-evidence", "long.html", "--key", "builds.pub"])
         .says("`long.html`: expected a file of at most 268435456 bytes, found a longer one");
 }
+
+#[test]
+fn a_checkpoint_of_an_unknown_key_is_refused_with_the_id_of_the_key_that_signed() {
+    let room = Room::with_batch();
+    for key in ["a.key", "b.key"] {
+        room.ends(0, &["key", "new", "example.com/builds", "--out", key]);
+    }
+    room.ends(0, &["checkpoint", "--key", "a.key", "--out", "a.note"]);
+    // The two keys have the same name, and only their ids tell them apart.
+    let [signed, asked] = ["a.pub", "b.pub"].map(|key| {
+        let key = fs::read_to_string(room.path(key)).unwrap();
+        key.split('+').take(2).collect::<Vec<_>>().join("+")
+    });
+    room.ends(1, &["verify", "--checkpoint", "a.note", "--key", "b.pub"])
+        .says(&format!("expected a signature by the key {asked}, found signatures by {signed}"));
+}

@@ -44,6 +44,7 @@ fn a_text_with_a_wrong_line_is_refused_by_its_number() {
         (2, "96", "096"),
         (2, "96", "+96"),
         (2, "96", "9007199254740992"),
+        (2, "96", "0"),
         (6, "next-seq 0", "next-seq 9007199254740992"),
         (3, "=\n", "\n"),
         (4, "evlog-format 2", "evlog-format one"),
