@@ -46,7 +46,13 @@ const RUN: &str =
 hint: `evlog runs` shows the state in the log, and `evlog run --resume RUN --force-run-lock` continues the run; its stage was ended
 ";
 
-/// For every other command that writes.
+/// For a command that writes files and nothing to the log.
+const FILES: &str =
+    "error: out of memory; nothing was written to the log, and files that the command was to write may be missing
+hint: run the command again
+";
+
+/// For every other command that writes to the log.
 const WRITING: &str = "error: out of memory; the last writes may or may not be complete, earlier ones are kept
 hint: check with `evlog verify`, then run the command again
 ";
@@ -82,20 +88,17 @@ pub(crate) fn prepare(command: &Command) -> io::Result<()> {
 fn words(command: &Command) -> &'static str {
     match command {
         Command::Submit(_) => SUBMIT,
+        Command::Run(args) if args.is_starter() => FILES,
         Command::Run(_) => RUN,
         Command::Verify(args) if args.writes() => WRITING,
+        Command::Policy(args) if !args.writes() => READING,
         Command::Project(args) if !args.writes() => READING,
         Command::Repair(args) if !args.writes() => READING,
-        Command::Init(_)
-        | Command::Project(_)
-        | Command::Repair(_)
-        | Command::Backup(_)
-        | Command::Policy(_)
-        | Command::Key(_)
-        | Command::Checkpoint(_)
-        | Command::Prove(_)
-        | Command::Witness(_)
-        | Command::Evidence(_) => WRITING,
+        Command::Key(args) if !args.writes() => READING,
+        Command::Init(_) | Command::Project(_) | Command::Repair(_) | Command::Policy(_) | Command::Checkpoint(_) => {
+            WRITING
+        }
+        Command::Backup(_) | Command::Key(_) | Command::Prove(_) | Command::Witness(_) | Command::Evidence(_) => FILES,
         Command::Tail(_)
         | Command::Cat(_)
         | Command::Runs(_)
@@ -167,7 +170,7 @@ fn full_pipe() -> io::Result<(PipeReader, PipeWriter)> {
 mod tests {
     use super::*;
     use crate::commands::arguments::Arguments;
-    use clap::Parser;
+    use clap::{CommandFactory, Parser};
     use std::io::Seek;
 
     /// What is said when these texts are written to descriptor 2 and the process is then to be aborted.
@@ -209,14 +212,55 @@ mod tests {
     }
 
     #[test]
-    fn what_a_command_says_follows_from_whether_these_options_make_it_write() {
-        let of = |typed: &[&str]| words(&Arguments::try_parse_from(typed).unwrap().command);
-        assert_eq!(of(&["evlog", "verify"]), READING);
-        assert_eq!(of(&["evlog", "verify", "--record"]), WRITING);
-        assert_eq!(of(&["evlog", "project", "--check", "."]), READING);
-        assert_eq!(of(&["evlog", "project", "--out", "."]), WRITING);
-        assert_eq!(of(&["evlog", "repair", "--dry-run"]), READING);
-        assert_eq!(of(&["evlog", "repair"]), WRITING);
+    fn what_a_command_says_follows_from_what_these_options_make_it_write() {
+        let cases: [(&str, &str); 37] = [
+            ("submit", SUBMIT),
+            ("run plan.toml", RUN),
+            ("run --resume r", RUN),
+            ("run --init", FILES),
+            ("init", WRITING),
+            ("verify --record", WRITING),
+            ("project --out .", WRITING),
+            ("repair", WRITING),
+            ("repair --accept-loss --yes", WRITING),
+            ("checkpoint --key a.key", WRITING),
+            ("policy set p.toml", WRITING),
+            ("backup copy", FILES),
+            ("key new example.com/a", FILES),
+            ("prove --seq 1", FILES),
+            ("prove --seq 1 --out p", FILES),
+            ("evidence r --out r.html", FILES),
+            ("witness a.note --state s --log-key a.pub --key w.key", FILES),
+            ("verify", READING),
+            ("verify --sample 1%", READING),
+            ("project --check .", READING),
+            ("repair --dry-run", READING),
+            ("policy show", READING),
+            ("key show a.pub", READING),
+            ("tail", READING),
+            ("cat", READING),
+            ("runs", READING),
+            ("show r", READING),
+            ("explain r", READING),
+            ("replay", READING),
+            ("conform runs/r", READING),
+            ("inspect", READING),
+            ("bench", READING),
+            ("contract list", READING),
+            ("contract show status", READING),
+            ("contract check a.toml", READING),
+            ("check-proof p --checkpoint a.note --key a.pub", READING),
+            ("check-evidence r.html --key a.pub", READING),
+        ];
+        for (typed, expected) in cases {
+            let arguments = Arguments::try_parse_from(std::iter::once("evlog").chain(typed.split(' ')));
+            assert_eq!(words(&arguments.unwrap().command), expected, "{typed}");
+        }
+        // Every command has its case.
+        let commands = Arguments::command();
+        for command in commands.get_subcommands().map(clap::Command::get_name) {
+            assert!(cases.iter().any(|(typed, _)| typed.split(' ').next() == Some(command)), "{command}");
+        }
     }
 
     #[test]

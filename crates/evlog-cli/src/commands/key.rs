@@ -24,6 +24,13 @@ pub(crate) struct KeyArgs {
     command: KeyCommand,
 }
 
+impl KeyArgs {
+    /// Whether the command writes files.
+    pub(crate) fn writes(&self) -> bool {
+        matches!(self.command, KeyCommand::New(_))
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum KeyCommand {
     /// Create a key pair: a private key file that only its owner can read, and a public key file

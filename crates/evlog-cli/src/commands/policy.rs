@@ -49,6 +49,13 @@ pub(crate) struct PolicyArgs {
     command: PolicyCommand,
 }
 
+impl PolicyArgs {
+    /// Whether the command writes to the log.
+    pub(crate) fn writes(&self) -> bool {
+        matches!(self.command, PolicyCommand::Set(_))
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum PolicyCommand {
     /// Put a policy into force, replacing the previous one

@@ -108,6 +108,13 @@ pub(crate) struct RunArgs {
     signing: SigningArgs,
 }
 
+impl RunArgs {
+    /// Whether the command writes a starter plan, and runs nothing.
+    pub(crate) fn is_starter(&self) -> bool {
+        self.init.is_some()
+    }
+}
+
 fn run_id(text: &str) -> Result<String, String> {
     evlog::check_run_id(text).map(|()| text.to_owned())
 }
