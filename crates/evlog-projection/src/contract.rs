@@ -218,6 +218,14 @@ impl fmt::Display for Malformed {
 
 impl std::error::Error for Malformed {}
 
+impl fmt::Display for ContractError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+impl std::error::Error for ContractError {}
+
 /// The rules of one kind of run.
 pub trait Contract: Send + Sync + 'static {
     /// State of an existing run: what `decide` and `project` need, and no more.

@@ -34,4 +34,6 @@ pub use contract::{
 pub use members::Members;
 pub use registry::{Contracts, RunFold};
 pub use request::{Request, RequestBuilder};
+/// The crate whose values commands, contracts and projections have.
+pub use serde_json;
 pub use strict::{JsonError, parse};

@@ -73,7 +73,7 @@ pub struct Refused {
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Refused { answer, error } = self;
-        write!(f, "run `{}`: {}: {}: {}", answer.run, answer.outcome.word(), error.code, error.message)
+        write!(f, "run `{}`: {}: {error}", answer.run, answer.outcome.word())
     }
 }
 

@@ -51,6 +51,51 @@
 //! [`LogError`] says that something could not be done. [`LogError::Append`] says whether the commit did not happen or may
 //! have happened: in the second case open the log again, and send the command again under its idempotency key.
 //!
+//! # What is checked when
+//!
+//! [`RequestBuilder::build`] checks what needs no log and no contract: the run's id, the length and characters of the texts that
+//! every command can have, the time, the numbers, and that no member is given twice. [`Log::submit`] checks the rest: whether the
+//! contract is known and takes these members, which is [`LogError::Malformed`], and whether the policy and the contract accept the
+//! command, which is the answer.
+//!
+//! ```
+//! use evlog::serde_json::json;
+//! use evlog::{LogError, Options, Request, contracts};
+//!
+//! // A run's id becomes the name of a directory.
+//! let refused = Request::json("status", "no/run", "create").build().unwrap_err();
+//! assert_eq!(refused.pointer, "/run");
+//! // Only the contract knows its members.
+//! let request = Request::json("status", "RUN_1", "create").member("colour", json!("red")).build()?;
+//! let log = Options::in_memory("an example").open("/log", contracts::built_in())?;
+//! assert!(matches!(log.submit(&request), Err(LogError::Malformed(_))));
+//! // A command that can be read and is not accepted has an answer, which names the code and says why.
+//! let request = Request::json("status", "RUN_1", "transition").member("to", json!("running")).build()?;
+//! let answer = log.submit(&request)?;
+//! assert!(answer.error.is_some_and(|error| error.to_string().starts_with(&format!("{}: ", error.code))));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Values of JSON are those of `serde_json` 1, which is re-exported as [`serde_json`].
+//!
+//! # Logs in memory
+//!
+//! With the feature `memory` a log can be kept in memory, for tests. It is read with the file system that it was written with.
+//!
+//! ```
+//! use evlog::contracts::{self, Status};
+//! use evlog::{Options, ReadOptions};
+//!
+//! let options = Options::in_memory("a test");
+//! let fs = options.fs.clone();
+//! let log = options.open("/log", contracts::built_in())?;
+//! log.submit(&Status::create("RUN_1", Default::default()).build()?)?.into_accepted()?;
+//! log.close()?;
+//! let view = ReadOptions { fs, ..ReadOptions::new() }.open("/log", contracts::built_in())?;
+//! assert!(view.run("RUN_1")?.is_some());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! # Units
 //!
 //! Times are Unix nanoseconds: `recorded_ns` as the clock said when the commit was made, `occurred_ns` as the caller said.
@@ -112,7 +157,7 @@ pub use evlog_format::{CommitHead, Durability, Event, Kind, KindBuf, LogId, Posi
 pub use evlog_projection::members::check_run_id;
 pub use evlog_projection::{
     Asked, Bundle, Cause, Contract, ContractError, Contracts, Decision, Fact, File, FoldError, Malformed, Members,
-    NewEvent, Outcome, Request, RequestBuilder, RunFold, RunHead, Target, canonical,
+    NewEvent, Outcome, Request, RequestBuilder, RunFold, RunHead, Target, canonical, serde_json,
 };
 pub use evlog_store::{AppendError, Follow, OpenError, ReadError, Verdict};
 
