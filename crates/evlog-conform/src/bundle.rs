@@ -29,7 +29,7 @@ pub(crate) const REPORTS: &str = "logs/contract_validation/";
 #[derive(Clone, Debug)]
 pub struct Bundle {
     root: PathBuf,
-    /// By path: what stands there, unless it is a regular file.
+    /// Every entry by its path. `None` for a regular file, else what the entry is, in words.
     entries: BTreeMap<String, Option<&'static str>>,
     staged: Option<String>,
 }
@@ -46,7 +46,7 @@ pub(crate) struct Document {
 pub(crate) enum Content {
     /// Nothing stands at the path.
     Absent,
-    /// Something does, which is no JSON document; in words.
+    /// What is at the path is no JSON document that can be used; the text says what it is.
     Unusable(String),
     /// The document, and its bytes.
     Json(Vec<u8>, Value),

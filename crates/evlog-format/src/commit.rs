@@ -377,15 +377,16 @@ impl<'a> CommitReader<'a> {
         self.left
     }
 
-    /// Gives the events of wanted streams alone. The others are passed over by their lengths: what they hold is not looked
-    /// at, which is for readers of bytes that were checked before.
+    /// Gives the events of wanted streams alone. The others are skipped by their lengths and their contents are not
+    /// checked, so use this only on bytes that were checked before.
     #[must_use]
     pub fn only(mut self, wanted: impl Fn(&str) -> bool) -> CommitReader<'a> {
         self.streams.want(wanted);
         self
     }
 
-    /// The events of one stream, with their seqs, once all were read: none of a commit that cannot be read to its end.
+    /// The events of one stream, with their seqs. The whole commit is read; if any part of it cannot be, the answer is
+    /// an error.
     pub fn events_of(mut self, stream: &str) -> Result<Vec<(Seq, Event<'a>)>, Corruption> {
         let (wanted, mut events) = (self.streams.place(stream), Vec::new());
         for seq in (self.next_seq..).take(usize::try_from(self.left).unwrap_or(usize::MAX)) {
@@ -402,7 +403,8 @@ impl<'a> CommitReader<'a> {
         Ok(events)
     }
 
-    /// The next event with its seq; `None` after the last, if nothing follows it.
+    /// The next event with its seq. `None` after the last event; an error if bytes follow it, or if a listed stream had
+    /// no event.
     #[inline]
     pub fn next_event(&mut self) -> Result<Option<(Seq, Event<'a>)>, Corruption> {
         while self.left > 0 {
@@ -424,7 +426,7 @@ impl<'a> CommitReader<'a> {
         Ok(None)
     }
 
-    /// That nothing follows the last event, and that each stream had one.
+    /// Checks that no bytes follow the last event, and that each listed stream had an event.
     #[inline]
     fn end(&self) -> Result<(), Corruption> {
         match self.cursor.remaining() {

@@ -12,7 +12,7 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 use strict::Strict;
 
-/// The limit on what a decoder may claim, in bytes, [`PAYLOAD_LEN_MAX`].
+/// How many bytes bincode may claim while it decodes a payload: [`PAYLOAD_LEN_MAX`], as a `usize`.
 const CLAIM_MAX: usize = 8 * 1024 * 1024;
 const _: () = assert!(CLAIM_MAX as u64 == PAYLOAD_LEN_MAX);
 

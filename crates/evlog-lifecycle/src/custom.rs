@@ -19,13 +19,14 @@ use evlog_projection::{
 };
 use serde_json::{Map, Value, json};
 
-/// Version of every custom payload: what it means is the user's affair, and so are its versions, within `data`.
+/// The kind version that evlog writes for every custom event. It says nothing about the payload: users who change the
+/// meaning of theirs put a version of their own into `data`.
 const PAYLOAD_VERSION: u16 = 1;
 
 /// The one status there is.
 const OPEN: &str = "open";
 
-/// The contract `custom`.
+/// The contract `custom`: it records events of the user's own kinds, and has no rules about them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Custom;
 

@@ -10,7 +10,7 @@ use crate::contract::{Fact, FoldError};
 use crate::registry::{AUDIT_PATH, AUDIT_PROJECTION, Contracts, RunFold, fold_line};
 use std::collections::BTreeMap;
 
-/// As many bytes of an audit file are kept as they are: the state of a hash takes as much room.
+/// An audit file of at most this many bytes is kept unhashed, because the state of a hasher takes about as much memory.
 const SHORT_MAX: usize = 2048;
 
 /// One projected file, without its bytes.

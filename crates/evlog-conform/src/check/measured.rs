@@ -5,9 +5,10 @@ use evlog_pipeline::FileError;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// What a run's own record says of its artifacts.
+/// The file in which a run made by evlog lists its artifacts, with length and digest.
 const RECORD: &str = "run.json";
-/// What evlog itself writes beside the documents that are compared member by member.
+/// Files that evlog itself writes, in addition to manifest, health file and reports, which are compared member by
+/// member elsewhere.
 const OWN: [&str; 2] = [RECORD, "audit_events.jsonl"];
 
 /// Length and BLAKE3.

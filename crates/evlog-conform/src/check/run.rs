@@ -33,14 +33,14 @@ pub(super) fn manifest_is_valid(subject: &Subject<'_>) -> Answer {
     Ok(findings)
 }
 
-/// A schema's finding: its message says what is expected, the value is what is found. Two keywords tell what is found,
-/// and expect by saying so.
+/// A schema's finding: its message says what is expected, the value is what is found. For two keywords (a required
+/// member is missing, a member is unknown) the message says what was found, so what is expected is derived from it.
 pub(super) fn of_schema(file: &str, document: &Value, error: &SchemaFinding) -> Finding {
-    let told = error.message.rsplit_once(" (schema ").map_or(error.message.as_str(), |(told, _)| told);
-    if let Some(member) = told.strip_prefix("required member ").and_then(|rest| rest.strip_suffix(" is missing")) {
+    let message = error.message.rsplit_once(" (schema ").map_or(error.message.as_str(), |(message, _)| message);
+    if let Some(member) = message.strip_prefix("required member ").and_then(|rest| rest.strip_suffix(" is missing")) {
         return finding(file, error.instance_path.as_str(), format!("the member {member}"), "no such member");
     }
-    if let Some(members) = told.strip_prefix("unknown member ") {
+    if let Some(members) = message.strip_prefix("unknown member ") {
         return finding(file, error.instance_path.as_str(), "no other members", format!("the member {members}"));
     }
     let found = match document.pointer(&error.instance_path) {
@@ -53,7 +53,7 @@ pub(super) fn of_schema(file: &str, document: &Value, error: &SchemaFinding) -> 
         return finding(file, error.instance_path.as_str(), expected, found);
     }
     let expected = format!("what the schema asks at {}", error.schema_path);
-    finding(file, error.instance_path.as_str(), expected, format!("{found}: {told}"))
+    finding(file, error.instance_path.as_str(), expected, format!("{found}: {message}"))
 }
 
 /// Check 2.

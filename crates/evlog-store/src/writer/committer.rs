@@ -143,7 +143,8 @@ impl Committer {
     /// `HEAD` is derived and may be deleted at any time; it is made again then, since readers look for it by its name.
     pub(super) fn keep_head(&mut self) -> Result<(), Failure> {
         let path = self.files.layout.head();
-        // Asking the file is cheap; one that was moved, and not removed, is found by its path now and then.
+        // It is cheap to ask the open file whether it still has a name. That does not notice a file that was moved, so
+        // from time to time the path is looked up instead.
         self.head_asked = (self.head_asked + 1) % HEAD_ASKED;
         if self.head_asked > 0 && self.head.is_named().map_err(Failure::of("look at", &path))? {
             return Ok(());
@@ -178,7 +179,8 @@ impl Committer {
         if bytes.is_empty() {
             return Ok(());
         }
-        // Behind a file that was shortened the write would leave a hole, and its length would mean nothing any more.
+        // If the file was shortened, writing past its end would leave a hole, and the file's length would no longer
+        // show that it was shortened.
         self.check_whole()?;
         let offset = self.written.0 - self.segment.0;
         let written = self.file.write_at(bytes, offset);

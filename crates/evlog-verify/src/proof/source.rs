@@ -66,7 +66,8 @@ impl<'s, 'f, E> Source<'s, 'f, E> {
         }
     }
 
-    /// Value of a node that is not the topmost, of which the bytes in the ranges are read, whatever trees tell.
+    /// Value of a node that is not the topmost. The bytes in the ranges are read, even where a tree already has the
+    /// values.
     fn value_through(&mut self, node: Node, ranges: &[Range<u64>]) -> Result<ChainingValue, E> {
         let those: Vec<Range<u64>> = ranges.iter().filter(|range| node.meets(range)).cloned().collect();
         if those.is_empty() {
@@ -80,8 +81,9 @@ impl<'s, 'f, E> Source<'s, 'f, E> {
     }
 }
 
-/// The root of `size` bytes, computed from the bytes in these ranges, and elsewhere from trees as far as there are any. If
-/// it is the root that is known, then all these bytes are those that it is of.
+/// The root of `size` bytes, computed from the bytes in these ranges, and elsewhere from trees as far as there are any.
+/// If the result equals a root that is known to be right, then the bytes in these ranges are the bytes that this root
+/// was computed over.
 pub fn root_through<E>(
     size: u64,
     ranges: &[Range<u64>],

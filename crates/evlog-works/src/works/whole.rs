@@ -16,10 +16,12 @@ use std::time::{Duration, Instant};
 const IDLE: Duration = Duration::from_secs(1);
 /// How long to wait for a line that must come.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Pauses between commits that a follower waits for: they differ, so that no rhythm of its own hides in them.
+/// Pauses between the commits that a follower waits for. They differ, so that a regular interval at which the follower
+/// polls cannot coincide with them and stay unnoticed.
 const PAUSES_MS: [u64; 7] = [3, 29, 11, 47, 71, 5, 17];
 
-/// The verdict over everything, beside a hash of the same files.
+/// Measures how fast `evlog verify` reads the whole log, and for comparison how fast a hash program (`b3sum`) reads the
+/// same segments.
 pub(super) fn verify(plan: &Plan<'_>, log: &Path, watch: &mut dyn Watch, results: &mut Results) -> Done<()> {
     let bytes = bytes_below(&log.join("segments"))?;
     for _ in 0..plan.scale.rounds {
@@ -40,7 +42,11 @@ pub(super) fn memory(plan: &Plan<'_>, log: &Path, watch: &mut dyn Watch, results
     for command in ["verify", "replay", "cat"] {
         let whole = plan.programs.evlog(command, log);
         let spent = named("memory", command, run_patiently(whole, plan.scale.patience, &mut || watch.stops()))?;
-        let case = if spent.ended { command.to_owned() } else { format!("{command}, ended before its end") };
+        let case = if spent.ended {
+            command.to_owned()
+        } else {
+            format!("{command}, stopped when its time limit was reached")
+        };
         if let Some(memory) = spent.memory {
             results.add("memory", &case, "evlog", Unit::Bytes, memory);
         }
@@ -49,7 +55,8 @@ pub(super) fn memory(plan: &Plan<'_>, log: &Path, watch: &mut dyn Watch, results
     Ok(())
 }
 
-/// A commit is acknowledged here, and its line comes out of `evlog tail -f` there.
+/// Measures the time from the acknowledgement of a commit until `evlog tail -f` prints its line, and how often an idle
+/// follower wakes up.
 pub(super) fn follow(plan: &Plan<'_>, watch: &mut dyn Watch, results: &mut Results) -> Done<()> {
     step(watch, Work::Follow.name())?;
     let followed = plan.scale.followed * plan.scale.rounds;
@@ -60,7 +67,7 @@ pub(super) fn follow(plan: &Plan<'_>, watch: &mut dyn Watch, results: &mut Resul
     command.args(["-f", "-n", "1"]);
     let (child, out) = piped(command)?;
     let (child, lines) = (Guard(child), lines(out));
-    // The first line tells that the follower is there.
+    // The first line shows that the follower has started.
     line(&lines)?;
     for number in 1..=followed {
         std::thread::sleep(Duration::from_millis(PAUSES_MS[number % PAUSES_MS.len()]));

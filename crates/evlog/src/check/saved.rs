@@ -177,7 +177,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<Saved, ResumeError> {
     Ok(saved)
 }
 
-/// Parts that are left.
+/// The parts that were not read yet, as bytes.
 struct Parts<'b>(&'b [u8]);
 
 impl<'b> Parts<'b> {
@@ -195,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_gives_back_where_its_commits_stand_and_each_once() {
+    fn positions_gives_the_position_of_each_commit_once() {
         let mut run = SeenRun::default();
         let positions = [96, 97, 97, 230, 16_500, 2_113_664, 1 << 40, (1 << 62) + 5];
         for position in positions {
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_is_before_what_its_last_commit_is_before() {
+    fn is_before_compares_with_the_position_of_the_last_commit() {
         let mut run = SeenRun::default();
         run.push(96);
         run.push(300);

@@ -1,6 +1,6 @@
 //! What may be taken over of a run that another one retries (rules P-92 to P-94).
 //!
-//! Does not: look at files. Whether they are still what was published is asked by who copies them.
+//! Does not: read files. The code that copies them checks whether they are still what was published.
 
 use super::{Judged, refuse, running};
 use crate::members::quoted;
@@ -9,8 +9,8 @@ use crate::pipeline::payload::TakenOver;
 use crate::pipeline::state::State;
 use serde_json::{Map, Value};
 
-/// Whether these members name a run that this one can retry, if they name one (rule P-92). Asked of commands only: earlier
-/// versions took anything there.
+/// Whether these members name a run that this one can retry, if they name one (rule P-92). Checked for commands only,
+/// not for recorded events, because earlier versions accepted any value there.
 pub(in super::super) fn retry(run: &str, members: &Map<String, Value>) -> Judged<()> {
     let given = members.get("extensions").and_then(|extensions| extensions.get("orchestrator")?.get("retry"));
     let of = given.and_then(|given| given.get("of")?.as_str());
@@ -37,19 +37,21 @@ pub(in super::super) fn take_over(state: &State, taken: &TakenOver) -> Judged<us
         return refuse("NOT_THE_BASELINE", message);
     }
     if progress.taken.is_some() {
-        return refuse("STAGE_TAKEN_OVER", format!("stage `{name}` is taken over already, since it began last"));
+        return refuse("STAGE_TAKEN_OVER", format!("stage `{name}` has already been taken over since it last began"));
     }
     if let Some(judged) = &progress.judged {
         return refuse("JUDGED_OTHERWISE", format!("`{judged}` was judged, so stage `{name}` has run"));
     }
     if progress.intended.is_some() {
-        let message = format!("stage `{name}` is to be taken over before its artifacts are intended");
+        let message = format!(
+            "stage `{name}` can only be taken over before the promotion of its artifacts is recorded as intended, and it is already"
+        );
         return refuse("PROMOTION_OPEN", message);
     }
     Ok(index)
 }
 
-/// Whether the run that a stage is to be taken over from has ended, and has this success of it (rule P-92).
+/// Whether the baseline has ended, and has recorded at this seq that the stage succeeded (rule P-92).
 pub(in super::super) fn succeeded(baseline: Option<&State>, taken: &TakenOver) -> Judged<()> {
     let TakenOver { stage, baseline: name, seq } = taken;
     let Some(baseline) = baseline else {

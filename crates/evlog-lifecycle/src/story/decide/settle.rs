@@ -97,7 +97,8 @@ impl Turn<'_> {
         }
     }
 
-    /// Looks at a step whose turn may have come.
+    /// Begins a step of the current stage when all that it needs is done, or skips it when something that it needs has
+    /// failed.
     fn consider(&mut self, number: usize) {
         let in_turn = match self.state.stage() {
             Stage::Of(group) => self.state.story().group_of(number) == group,

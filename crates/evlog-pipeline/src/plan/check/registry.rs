@@ -1,5 +1,4 @@
-//! The registry that a plan names, and what it makes of the plan's stages: another source of their outputs (rules K-13 to
-//! K-17).
+//! The registry that a plan names. Its bindings add outputs to the plan's stages (rules K-13 to K-17).
 
 use super::{Outputs, Problems, hex};
 use crate::glob::{Exhausted, Glob, Steps};
@@ -14,7 +13,7 @@ use std::ops::Range;
 use std::path::Path;
 use toml::Spanned;
 
-/// The registry of a plan, as the plan names it.
+/// The registry that a plan names, the workspace registry if it names one, and the name in the plan.
 #[derive(Debug)]
 pub(super) struct Named {
     registry: Registry,
@@ -22,7 +21,7 @@ pub(super) struct Named {
     name: String,
 }
 
-/// Reads what the plan names.
+/// Reads the registries that the plan names, and reports their mistakes and where they disagree.
 pub(super) fn load(
     directory: &Path,
     raw: &raw::Plan,
