@@ -1,7 +1,8 @@
 //! Copying a log, beside a writer or without one: as far as it is committed, no byte further.
 //!
 //! Does: copy segments, checkpoints and what was cut, and leave a `HEAD` that states how much there is. Does not: copy
-//! derived files, which the next writer makes again, or judge the copy; who asks for it does that before it gets its name.
+//! derived files, which the next writer makes again, or judge the copy; the caller does that before the copy gets its
+//! name.
 //!
 //! Invariants: the log is only read. What is in the copy survives a crash when this returns.
 
@@ -30,10 +31,11 @@ pub struct Copied {
     pub checkpoints: u64,
 }
 
-/// Copies the log in `from` into `to`, a directory that is made. Reports progress: bytes of how many.
+/// Copies the log in `from` into `to`, a directory that is made. Reports progress: how many bytes are copied, and of
+/// how many.
 pub fn copy(fs: &Arc<dyn Fs>, from: &Path, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Copied, OpenError> {
     let reader = Reader::open(Arc::clone(fs), from)?;
-    // What of the log was synced has to be known: the copy says that all of it is.
+    // The copy's `HEAD` says that all of it was synced, so how much of the log was synced has to be known.
     reader.files().any_head()?;
     let (log_id, committed) = (reader.log_id(), reader.committed());
     let source = reader.files();
@@ -95,7 +97,7 @@ fn copy_notes(source: &Files, copy: &Files, end: Position) -> Result<u64, Failur
     Ok(names.iter().filter(|name| Layout::parse_checkpoint(name).is_some()).count() as u64)
 }
 
-/// Copies files of a directory that there need not be; their names.
+/// Copies files of a directory, which need not exist. Returns their names.
 fn copy_dir(
     (source, copy): (&Files, &Files),
     from: &Path,

@@ -1,8 +1,8 @@
 //! The checkpoints that a log keeps, and the byte tree at the last of them.
 //!
-//! Does: write each under another name, sync it and give it its name, so that a checkpoint is there whole or not at all; and
-//! see whether its path leads to it then, whatever became of the directory.
-//! Does not: know what a checkpoint says, or whether it is signed.
+//! Does: write each under another name, sync it and give it its name, so that a checkpoint is there whole or not at
+//! all; and then check that its path still leads to it, in case the directory was moved or replaced. Does not: know
+//! what a checkpoint says, or whether it is signed.
 
 use crate::error::Failure;
 use crate::fs::{FileId, Fs};
@@ -25,12 +25,12 @@ pub struct Checkpoints {
 }
 
 impl Checkpoints {
-    /// Those of the log in `dir`. Nothing is read yet.
+    /// The checkpoints of the log in `dir`. Nothing is read yet.
     pub fn new(fs: Arc<dyn Fs>, dir: &Path) -> Checkpoints {
         Checkpoints { fs, layout: Layout::new(dir) }
     }
 
-    /// The sizes that there are checkpoints over, in order.
+    /// The sizes of the log at which checkpoints were kept, in order.
     pub fn sizes(&self) -> Result<Vec<Position>, Failure> {
         let mut sizes: Vec<Position> = self.names()?.iter().filter_map(|name| Layout::parse_checkpoint(name)).collect();
         sizes.sort_unstable();
@@ -58,8 +58,8 @@ impl Checkpoints {
         Ok(names.into_iter().map(|name| self.layout.checkpoints().join(name)).collect())
     }
 
-    /// Sets a checkpoint aside that covers what was given up: it is no longer among [`sizes`](Self::sizes), and is kept as
-    /// evidence under another name, which is given back.
+    /// Sets aside a checkpoint that covers what was given up: it is no longer among [`sizes`](Self::sizes), and is kept
+    /// as evidence under another name, which is returned.
     pub fn set_aside(&self, size: Position) -> Result<PathBuf, Failure> {
         let (dir, from, names) = (self.layout.checkpoints(), self.layout.checkpoint(size), self.names()?);
         let free = (0..=names.len() as u64).map(|n| Layout::void(size, n)).find(|name| !names.contains(name));
@@ -72,24 +72,24 @@ impl Checkpoints {
         Ok(to)
     }
 
-    /// Where the checkpoint over so many bytes is kept.
+    /// The path of the checkpoint over the first `size` bytes.
     pub fn path(&self, size: Position) -> PathBuf {
         self.layout.checkpoint(size)
     }
 
-    /// The checkpoint over so many bytes.
+    /// Reads the checkpoint over the first `size` bytes.
     pub fn read(&self, size: Position) -> Result<Vec<u8>, Failure> {
         self.read_aside(&self.layout.checkpoint(size))
     }
 
-    /// One that was set aside, by a path of [`aside`](Self::aside).
+    /// Reads a checkpoint that was set aside, by a path of [`aside`](Self::aside).
     pub fn read_aside(&self, path: &Path) -> Result<Vec<u8>, Failure> {
         let file = self.fs.open_read(path).map_err(Failure::of("open", path))?;
         file.read_to_end(NOTE_LEN_MAX).map_err(Failure::of("read", path))
     }
 
-    /// That a checkpoint is where it is looked for. Its directory is reached by a handle, which leads to it also when others
-    /// moved it away.
+    /// Checks that a checkpoint is at its path. The directory is reached by a handle, which still works when somebody
+    /// has moved the directory away.
     fn check_place(&self, path: &Path, id: FileId) -> Result<(), Failure> {
         check_path(self.fs.as_ref(), path, id, "the directory of checkpoints")
     }
@@ -104,12 +104,13 @@ impl Checkpoints {
         self.check_place(&path, id)
     }
 
-    /// Keeps the byte tree at the last checkpoint. Derived: what a crash leaves of it fails its checksum.
+    /// Keeps the byte tree at the last checkpoint. It is derived; if a crash leaves only a part of it, its checksum
+    /// fails.
     pub fn keep_tree(&self, frontier: &Frontier) -> Result<(), Failure> {
         self.put(&self.layout.checkpoint_tree(), &frontier.encode()).map(drop)
     }
 
-    /// The byte tree that was kept, if it can be read. It is not to be believed before its root was compared.
+    /// The byte tree that was kept, if it can be read. The caller must compare its root before relying on it.
     pub fn tree(&self) -> Option<Frontier> {
         let file = self.fs.open_read(&self.layout.checkpoint_tree()).ok()?;
         Frontier::decode(&file.read_to_end(Frontier::ENCODED_LEN_MAX as u64).ok()?).ok()

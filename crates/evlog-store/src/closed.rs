@@ -1,11 +1,11 @@
 //! The sidecar `.end` of the last segment: where a close in order left the log, so that the next open need not scan.
 //!
-//! Does: write what a scan would find, and say whether it still holds. Does not: decide what happens where it does not;
-//! the segment is then scanned.
+//! Does: write what a scan would find, and say whether that is still true. Does not: decide what happens if it is not
+//! true; the segment is then scanned.
 //!
-//! Invariant: it is believed only when `HEAD` says that the log was closed at the same place, the file ends there, the
-//! last commit read back from the file ends there and leads to the same seq, and the last bytes of the file are those
-//! that the tree ends with.
+//! Invariant: it is used only when `HEAD` says that the log was closed at the same place, the file ends there, the last
+//! commit read back from the file ends there and leads to the same seq, and the last bytes of the file are those that
+//! the tree ends with.
 //!
 //! ```text
 //! magic 8 | version 4 | log id 16 | segment 8 | last commit 8 | next seq 8 | frontier at the end | CRC-32 of all before
@@ -50,7 +50,8 @@ impl ClosedEnd {
         Position(self.tree.size())
     }
 
-    /// Writes the sidecar of the segment at `segment`. One that cannot be written is missed by nobody.
+    /// Writes the sidecar of the segment at `segment`. If it cannot be written, the next open scans the segment
+    /// instead.
     pub(crate) fn keep(&self, files: &Files, log_id: LogId, segment: Position) {
         files.keep_sidecar(SegmentEntry::End(segment), &self.encode(log_id, segment)).ok();
     }
@@ -88,10 +89,10 @@ impl ClosedEnd {
     }
 }
 
-/// For fuzzing: bytes are asked for as what they say they are.
+/// For fuzzing: reads bytes as the sidecar of the log and segment that they name.
 #[cfg(any(test, feature = "sim"))]
 impl ClosedEnd {
-    /// The log and the segment that these bytes say they are of.
+    /// The log and the segment that these bytes name.
     pub(crate) fn claimed(bytes: &[u8]) -> (LogId, Position) {
         let at = |at: usize| bytes.get(at..at + 8).map_or(0, |found| u64_at(found, 0)).to_le_bytes();
         let mut log_id = [0u8; 16];
@@ -107,8 +108,8 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(raw)
 }
 
-/// Where the last segment ends, if it was closed in order and nothing speaks against it. `len` is the file's length, and
-/// `entries` tells which sidecars there are: with one missing the segment is scanned, and they are made again.
+/// Where the last segment ends, if it was closed in order and no check contradicts that. `len` is the file's length,
+/// and `entries` says which sidecars exist: if one is missing, the segment is scanned, and they are made again.
 pub(crate) fn closed_end(
     files: &Files,
     segment: &OpenSegment,

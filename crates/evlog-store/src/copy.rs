@@ -16,7 +16,8 @@ pub(crate) struct Side<'f> {
     pub(crate) offset: u64,
 }
 
-/// Copies `len` bytes, or as many as the source has, and returns their number. The copy is synced. Reports progress: bytes.
+/// Copies `len` bytes, or as many as the source has, and returns their number. The copy is synced. Reports progress:
+/// how many bytes are copied.
 pub(crate) fn copy(
     source: Side<'_>,
     target: Side<'_>,
@@ -40,7 +41,7 @@ pub(crate) fn copy(
     Ok(done)
 }
 
-/// The same, where a source that has fewer bytes is a failure.
+/// Copies exactly `len` bytes; a source that has fewer is a failure.
 pub(crate) fn copy_all(source: Side<'_>, target: Side<'_>, len: u64) -> Result<(), Failure> {
     if copy(source, target, len, &mut |_| ())? == len {
         return Ok(());

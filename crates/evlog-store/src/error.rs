@@ -1,7 +1,7 @@
 //! What can go wrong, one enum for each kind of act: opening, appending, reading.
 //!
-//! An append that failed says whether the commit was not appended or may have been. Messages carry path, position,
-//! expected and found; what to do stands in `hint`.
+//! An append that failed says whether the commit was not appended or may have been. Messages have the path, the
+//! position, what was expected and what was found; `hint` says what to do.
 
 use evlog_format::commit::EncodeRefusal;
 use evlog_format::{Corruption, HeaderError, LogId, Position, Seq};
@@ -15,7 +15,7 @@ use std::sync::Arc;
 pub struct Failure {
     /// What was being done, as in "cannot `doing` `path`".
     pub doing: &'static str,
-    /// To which file or directory.
+    /// The file or directory that it was done to.
     pub path: PathBuf,
     /// What the system said.
     pub source: std::io::Error,
@@ -36,11 +36,11 @@ pub struct Refusal {
     pub verdict: Verdict,
     /// Position of the first byte that is wrong or missing.
     pub position: Position,
-    /// The file that holds it, or should.
+    /// The file that holds this byte, or should hold it.
     pub file: PathBuf,
     /// What should be there.
     pub expected: String,
-    /// What is.
+    /// What is there.
     pub found: String,
     /// What to do.
     pub hint: String,
@@ -98,10 +98,10 @@ pub enum AppendError {
     },
     /// An earlier write or sync failed: this writer acknowledges nothing any more. Reopen the log.
     Poisoned {
-        /// The failure that did it.
+        /// That earlier failure.
         cause: Arc<Failure>,
     },
-    /// The commit may be in the log or not; reopening the log tells.
+    /// The commit may be in the log or not; reopening the log shows which.
     Unknown {
         /// Where it would be.
         position: Position,
@@ -135,16 +135,16 @@ pub enum Reason {
     },
     /// It was encoded for another place than the log's end.
     Misplaced {
-        /// What has another place.
+        /// What is misplaced: the position, a seq or a number.
         of: &'static str,
-        /// The place that is next.
+        /// The next place in the log.
         expected: u64,
-        /// The place that it has.
+        /// The place that it was encoded for.
         found: u64,
     },
     /// The log has reached the largest position or seq.
     Full,
-    /// A failure came before any byte of it was given to the file.
+    /// A failure came before any byte of the commit was given to the file.
     NeverWritten(Arc<Failure>),
     /// The stream's length could not be found.
     Index(Arc<ReadError>),
@@ -358,7 +358,7 @@ impl std::error::Error for ReadError {
     }
 }
 
-/// What can go wrong while the log's files are read, whatever for.
+/// What can go wrong while the log's files are read, for any purpose.
 #[derive(Debug)]
 pub(crate) enum Trouble {
     Version { path: PathBuf, found: u32 },

@@ -1,7 +1,7 @@
 //! Reads the events of one stream from the frames that an index names.
 //!
-//! An index is derived and not believed: each frame is checked, and the stream's numbers have to be dense over all its
-//! parts, so a frame that an index left out, or made up, is found.
+//! An index is derived and therefore checked: each frame is checked, and the stream's numbers have to be dense over all
+//! its parts. So a frame that an index left out or invented is detected.
 
 mod ahead;
 
@@ -19,20 +19,21 @@ use std::sync::Arc;
 /// How much is read before the length of a frame is known, in bytes.
 const GUESS: usize = 4096;
 const GUESS_MAX: usize = 256 * 1024;
-/// From about this many bytes on a second thread reads along. Less is read sooner than a thread begins (hundredths of a
-/// millisecond).
+/// From about this many bytes on, a second thread reads along. Reading less takes less time than it takes to start a
+/// thread (hundredths of a millisecond).
 const HELP_FROM: usize = 4 * 1024 * 1024;
 
-/// What a commit says, and some of its events, with their seqs.
+/// The head of a commit, and some of its events, with their seqs.
 type Events<'a> = (CommitHead<'a>, Vec<(Seq, Event<'a>)>);
 
 /// Called for each event of a stream, in order. It can end the visit, and it can fail.
 pub type Visit<'v, E> = dyn FnMut(&CommitHead<'_>, Seq, &Event<'_>) -> Result<ControlFlow<()>, E> + 'v;
 
-/// The same that can only end it.
+/// The same, but it cannot fail.
 pub(crate) type Ending<'v> = dyn FnMut(&CommitHead<'_>, Seq, &Event<'_>) -> ControlFlow<()> + 'v;
 
-/// Runs a visit that can fail where one that can only end is expected. Its own error comes first.
+/// Runs a visit that can fail where one that can only end is expected. If the visit and the reading both fail, the
+/// visit's error is returned.
 pub(crate) fn failing<T, E: From<ReadError>>(
     visit: &mut Visit<'_, E>,
     run: impl FnOnce(&mut Ending<'_>) -> Result<T, ReadError>,
@@ -55,9 +56,9 @@ pub(crate) struct Fetch<'f> {
     files: &'f Files,
     codec: &'f FrameCodec,
     segment: Position,
-    /// None only while it is let go for the next one.
+    /// `None` only while it is closed and the next one is not open yet.
     file: Option<Arc<dyn File>>,
-    /// How much the next frame is thought to take.
+    /// The expected length of the next frame, in bytes.
     guess: usize,
     buf: Vec<u8>,
 }
@@ -96,7 +97,7 @@ impl<'f> Fetch<'f> {
         }
     }
 
-    /// What the commit at an offset says, and its events of one stream.
+    /// The head of the commit at an offset, and its events of one stream.
     fn events_of(&mut self, offset: u32, stream: &str) -> Result<Events<'_>, Trouble> {
         let Fetch { files, segment, .. } = *self;
         let frame = self.frame(offset)?;
@@ -106,11 +107,11 @@ impl<'f> Fetch<'f> {
         events.map_err(|corruption| damaged(files, segment, offset, corruption.to_string()))
     }
 
-    /// Reads a frame, as far as it is there; how many bytes that are.
+    /// Reads a frame, or as much of it as the file has. Returns the number of bytes.
     fn read_frame(&mut self, offset: u32) -> Result<usize, Failure> {
         let position = self.segment.0 + u64::from(offset);
         let (mut read, mut need) = (0, self.guess);
-        // The header says how long the frame is, and nothing is checksummed before all of it is there.
+        // The header says how long the frame is. The checksum is computed only when all of it was read.
         while need > read {
             let had = read;
             read = self.read(offset, had, need)?;
@@ -119,14 +120,14 @@ impl<'f> Fetch<'f> {
                 _ => break,
             }
         }
-        // Frames of a stream are often alike: one read does for the next one then.
+        // Frames of a stream often have about the same length, so one read is then enough for the next one.
         self.guess = need.clamp(GUESS, GUESS_MAX);
         Ok(read)
     }
 
-    /// Reads the frame's bytes up to `need`, of which `had` are there; says how many are.
+    /// Reads the frame's bytes up to `need`; the first `had` were read before. Returns how many there are now.
     fn read(&mut self, offset: u32, had: usize, need: usize) -> Result<usize, Failure> {
-        // It never shrinks, so that its bytes are not set to zero for each frame.
+        // The buffer never shrinks, so that its bytes are not set to zero again for each frame.
         if self.buf.len() < need {
             self.buf.resize(need, 0);
         }
@@ -163,8 +164,8 @@ fn damaged(files: &Files, segment: Position, offset: u32, found: String) -> Trou
     refusal(Verdict::Damaged, position, &files.layout.segment(segment), "a commit".to_string(), found)
 }
 
-/// Visits the events of a stream that its parts hold, from a number on, in commits before a position; says whether that or the visitor
-/// ended it.
+/// Visits the events of a stream that its parts hold, from a number on, in commits before a position. Returns whether
+/// that position or the visitor ended the visit.
 pub(crate) fn visit_parts(
     files: &Files,
     codec: &FrameCodec,
@@ -179,7 +180,8 @@ pub(crate) fn visit_parts(
     let mut fetch = Fetch::open(files, codec, first)?;
     let mut visiting = Visiting { from_number, next: first.first_number, visit };
     std::thread::scope(|scope| {
-        // Within, so that it is gone when the visit ends early, and nobody waits for a thread that waits for us.
+        // Within the scope, so that it is dropped when the visit ends early. Otherwise the scope would wait for a
+        // thread that waits for us.
         let (mut helper, mut visited): (Option<Helper>, usize) = (None, 0);
         for part in parts {
             fetch.enter(part)?;
@@ -193,7 +195,8 @@ pub(crate) fn visit_parts(
                 }
                 let copied = helper.as_ref().filter(|_| Helper::reads(visited)).map(Helper::next);
                 if let Some(Err(_)) = copied {
-                    // It may lack a descriptor. What is wrong with the log is found here as well.
+                    // The helper may have failed only because it had no file descriptor. If something is wrong with the
+                    // log, this thread finds it as well.
                     helper = None;
                 }
                 let visited_events = match &copied {
@@ -208,7 +211,8 @@ pub(crate) fn visit_parts(
                     }
                 }
                 visited += 1;
-                // Frames of a stream are often alike: the first one tells how much there is to read.
+                // Frames of a stream often have about the same length, so the first one shows how much there is to
+                // read.
                 if visited == 1 && fetch.guess.saturating_mul(frames) >= HELP_FROM {
                     helper = Helper::begin(scope, files, codec, name, parts);
                 }
@@ -234,7 +238,7 @@ struct Visiting<'v, 'f> {
 }
 
 impl Visiting<'_, '_> {
-    /// Goes on with events of one commit, or says which number does not follow.
+    /// Visits the events of one commit, or returns the number that does not follow.
     fn events(&mut self, (head, events): Events<'_>) -> Result<ControlFlow<()>, u64> {
         for (seq, event) in events {
             if event.number != self.next {
@@ -249,7 +253,7 @@ impl Visiting<'_, '_> {
     }
 }
 
-/// That the last frame of a part holds the last event of the stream that the part speaks of.
+/// Checks that the last frame of a part holds the stream's last event that the part lists.
 pub(crate) fn check_last(files: &Files, codec: &FrameCodec, name: &str, part: &Part) -> Result<(), Trouble> {
     let mut fetch = Fetch::open(files, codec, part)?;
     let offset = part.frames.last().copied().unwrap_or(0);

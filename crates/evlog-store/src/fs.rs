@@ -7,10 +7,10 @@
 //! - A name survives a crash when `sync_dir` of its directory returned after it was made, moved or removed.
 //! - `rename` replaces its target in one step: a crash leaves the old file or the new one under that name. `name` replaces
 //!   nothing.
-//! - A file is opened only where it is a regular one: no link is followed, no pipe is waited for. One that is opened for
-//!   writing has one name, so that nothing is written into what belongs to somebody else.
-//! - A lock ends with the handle, or with the process however it dies. Who may only read a file cannot hold it against
-//!   a writer, and asking whether it is held takes nothing.
+//! - A file is opened only where it is a regular one: no link is followed, no pipe is waited for. A file that is opened
+//!   for writing has only one name, so that nothing is written into a file that belongs to somebody else.
+//! - A lock ends with the handle, or with the process however it dies. A process that may only read a file cannot take
+//!   the lock and so keep a writer out, and asking whether the lock is held does not take it.
 
 use std::fmt::Debug;
 use std::io;
@@ -45,7 +45,7 @@ pub trait Fs: Debug + Send + Sync {
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// Names of a directory's entries, in byte order; names that are not UTF-8 are left out.
     fn list(&self, dir: &Path) -> io::Result<Vec<String>>;
-    /// The names that are left out there, to be shown: what is not UTF-8 in them as `\xNN`.
+    /// The names that [`list`](Fs::list) leaves out, to be shown: bytes that are not UTF-8 as `\xNN`.
     fn list_unnameable(&self, dir: &Path) -> io::Result<Vec<String>> {
         let _ = dir;
         Ok(Vec::new())
@@ -60,21 +60,22 @@ pub trait Fs: Debug + Send + Sync {
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// Takes the lock at `path`, making the file where it is missing, and leaves `owner` in it for others to read.
     fn lock(&self, path: &Path, owner: &str) -> io::Result<LockAttempt>;
-    /// Tells of changes to the files in a directory, where the system can tell.
+    /// Watches a directory for changes to its files, where the system can report them.
     fn watch(&self, dir: &Path) -> Option<Box<dyn Watch>> {
         let _ = dir;
         None
     }
-    /// What tells whether the file at `path` is changed later, or another one.
+    /// A stamp by which the caller can see later whether the file at `path` was changed or replaced.
     fn stamp(&self, path: &Path) -> io::Result<Stamp> {
         self.open_read(path)?.stamp()
     }
     /// Whether somebody holds the lock at `path`.
     fn is_locked(&self, path: &Path) -> io::Result<bool>;
-    /// Which file the path names now, from the root of the file system on, whatever handles are held.
+    /// Which file the path names now, looked up from the root of the file system, even if a directory is held by a
+    /// handle.
     fn id(&self, path: &Path) -> io::Result<FileId>;
-    /// The same file system, in which paths below `dir` lead to the directory that has that name now, wherever it is moved
-    /// later; `None` where there is no such thing.
+    /// The same file system, but paths below `dir` lead to the directory that has that name now, even if it is moved
+    /// later. `None` where this is not supported.
     fn hold(&self, dir: &Path) -> io::Result<Option<Arc<dyn Fs>>> {
         let _ = dir;
         Ok(None)
@@ -85,36 +86,36 @@ pub trait Fs: Debug + Send + Sync {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileId(pub u64, pub u64);
 
-/// What a file is that nobody is to write to any more.
+/// Identity, length and time of a file that must not change any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     /// Which file.
     pub id: FileId,
     /// Its length in bytes.
     pub len: u64,
-    /// When it was written to, Unix nanoseconds; none where the file system does not tell.
+    /// When it was last written to, Unix nanoseconds; none where the file system does not record it.
     pub modified_ns: Option<i128>,
 }
 
-/// Tells of changes to the files in a directory.
+/// Reports changes to the files in a directory.
 pub trait Watch: Debug + Send {
     /// Returns when a file of the directory was written to, made or moved since the last call, or after `at_most`. May
     /// return for no reason.
     fn wait(&mut self, at_most: Duration) -> io::Result<()>;
 }
 
-/// What became of an attempt to take a lock.
+/// The result of an attempt to take a lock.
 #[derive(Debug)]
 pub enum LockAttempt {
     /// It is ours until the handle is dropped.
     Taken(Box<dyn Lock>),
-    /// Another holds it; what it left in the file.
+    /// Another process holds it; this is the text that it left in the file.
     HeldBy(String),
 }
 
 /// A lock that is held. Dropping it lets it go.
 pub trait Lock: Debug + Send + Sync {
-    /// Leaves another note for others to read.
+    /// Replaces the note that others can read in the lock.
     fn say(&self, owner: &str) -> io::Result<()>;
 }
 
@@ -131,14 +132,14 @@ pub trait File: Debug + Send + Sync {
     fn set_len(&self, len: u64) -> io::Result<()>;
     /// Makes bytes and length survive a crash.
     fn sync_data(&self) -> io::Result<()>;
-    /// Begins the same for what is written so far, beside the caller where the file system can. A failure is told once, to
-    /// who waits, and not again by a later sync: so wait before relying on one.
+    /// Begins to sync what is written so far, in parallel with the caller where the file system can. A failure is
+    /// reported once, to the caller who waits, and not again by a later sync: so wait before relying on a later sync.
     fn begin_sync(self: Arc<Self>) -> Syncing {
         Syncing::Done(self.sync_data())
     }
     /// Which file it is.
     fn id(&self) -> io::Result<FileId>;
-    /// What tells whether it is changed later, or another file.
+    /// A stamp by which the caller can see later whether the file was changed or replaced.
     fn stamp(&self) -> io::Result<Stamp> {
         Ok(Stamp { id: self.id()?, len: self.len()?, modified_ns: None })
     }
@@ -153,9 +154,9 @@ pub trait File: Debug + Send + Sync {
 /// A sync that was begun.
 #[derive(Debug)]
 pub enum Syncing {
-    /// It came to its end.
+    /// It has ended, with this result.
     Done(io::Result<()>),
-    /// A thread waits for it.
+    /// This thread runs it.
     Beside(JoinHandle<io::Result<()>>),
 }
 

@@ -1,7 +1,8 @@
-//! What must hold of the store's own files (`HEAD`, `.idx`, `.end`) for any bytes: functions that panic where it does not.
+//! What must be true of the readers of the store's own files (`HEAD`, `.idx`, `.end`) for any bytes: functions that
+//! panic if it is not.
 //!
-//! For fuzzing and for tests above this crate, behind the feature `sim`; the formats stay private. Bytes are tried as they
-//! are, and again with checksums that match, since few changed bytes would get past those.
+//! For fuzzing and for tests above this crate, behind the feature `sim`; the formats stay private. Bytes are tried as
+//! they are, and again with checksums that match, because few changed bytes would pass the checksums.
 
 use crate::closed::ClosedEnd;
 use crate::head::Head;
@@ -24,7 +25,7 @@ pub fn is_head(bytes: &[u8]) -> bool {
     Head::decode(bytes).is_some()
 }
 
-/// `HEAD`: what is read is written in the same bytes, and says nothing that cannot be.
+/// `HEAD`: a decoded value encodes to the same bytes, and states nothing impossible.
 ///
 /// # Panics
 ///
@@ -38,7 +39,7 @@ pub fn head(bytes: &[u8]) {
     }
 }
 
-/// `.end`: what is read is written in the same bytes.
+/// `.end`: a decoded value encodes to the same bytes.
 ///
 /// # Panics
 ///
@@ -53,7 +54,8 @@ pub fn closed_end(bytes: &[u8]) {
     }
 }
 
-/// `.idx`: whatever it answers, it answers twice, and each stream that it lists once is found under its name or not at all.
+/// `.idx`: it gives the same answer each time, and each stream that it lists once is found under its name or not at
+/// all.
 ///
 /// # Panics
 ///
@@ -70,7 +72,7 @@ pub fn index(bytes: &[u8]) {
                 );
             }
         }
-        // Often enough that the filter is asked, too.
+        // Often enough that the filter is read, too.
         for nth in 0..8 {
             let name = format!("no stream {nth}");
             let listed = all.iter().any(|(of, _)| *of == name);

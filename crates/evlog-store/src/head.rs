@@ -1,13 +1,13 @@
 //! `HEAD`: how far the log is committed, for readers in other processes. A hint: rewritten in place with one write for
-//! each group of commits, synced only by a clean close, and checked against the log by whoever uses it.
+//! each group of commits, synced only by a clean close, and checked against the log by its readers.
 //!
 //! ```text
 //!  0         8         12      16       32        40          48         56    60
 //!  | magic   | version | flags | log id | durable | committed | next seq | crc |
 //! ```
 //!
-//! `durable` is what recovery may hold the log to: those bytes were synced. `committed` may lie beyond it, by commits of
-//! class `os`, which a crash of the machine may take.
+//! `durable`: bytes before it were synced, so recovery requires them. `committed` may lie beyond it, because of commits
+//! of class `os`, which a crash of the machine may lose.
 
 use evlog_format::checksum::crc32;
 use evlog_format::limits::POSITION_MAX;
@@ -62,7 +62,7 @@ impl Head {
         out
     }
 
-    /// `None` for anything that is not whole: there is then no hint.
+    /// Decodes it; `None` for anything that is not whole, because there is then no hint.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Head> {
         let bytes: &[u8; HEAD_LEN] = bytes.try_into().ok()?;
         let crc = crc32(&bytes[..CRC_AT]);

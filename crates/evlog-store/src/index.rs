@@ -1,9 +1,10 @@
 //! The sidecar `.idx` of a segment that is sealed or was closed in order: which streams have events in it, and in which
 //! frames.
 //!
-//! Derived, so it may change from version to version: what does not hold is made again from the segment. One stream is
-//! found without reading the rest: streams lie in blocks in order of a hash of their names, and a table of blocks tells
-//! which one to read. A filter spares that read for streams that are not there; it is read once it is worth it.
+//! It is derived, so its form may change from version to version: an index that fails a check is made again from the
+//! segment. One stream is found without reading the rest: streams lie in blocks in order of a hash of their names, and
+//! a table of blocks tells which one to read. A filter avoids that read for streams that are not there; the filter
+//! itself is read only when enough lookups have missed.
 //!
 //! ```text
 //! magic 8 | version 4 | blocks 4 | log id 16 | position 8 | segment length 8 | streams 4
@@ -12,7 +13,8 @@
 //! CRC-32 of all before | filter, 2 for each stream | CRC-32 of the filter | blocks
 //! ```
 //!
-//! Invariant: no byte is believed before its checksum was compared; what does not hold says so, and answers nothing.
+//! Invariant: no byte is used before its checksum was compared. If a checksum does not match, the lookup returns
+//! `Spoilt` and no answer.
 
 mod block;
 #[cfg(any(test, feature = "sim"))]
@@ -37,9 +39,9 @@ const TIMES_AT: usize = 52;
 const TABLE_AT: usize = 116;
 const ROW_LEN: usize = 12;
 const CRC_LEN: usize = 4;
-/// Two bits of sixteen for each stream: one stream of seventy that are not there passes.
+/// Two bits of sixteen for each stream: of the streams that are not there, one in seventy passes.
 const FILTER_LEN: usize = 2;
-/// After so many blocks that were read in vain the filter is read, which costs as much as some of them.
+/// After this many blocks that were read in vain the filter is read. It costs as much as a few blocks.
 const MISSES: u32 = 4;
 
 /// One stream's part in a segment.
@@ -65,7 +67,7 @@ pub(crate) struct Found {
     pub(crate) frames: Vec<u32>,
 }
 
-/// The sidecar does not hold: it cannot be read, or a checksum does not match.
+/// The sidecar cannot be used: it cannot be read, or a checksum does not match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Spoilt;
 
@@ -83,7 +85,7 @@ pub(crate) struct Of {
 pub struct Times {
     /// When they were recorded.
     pub recorded: (i128, i128),
-    /// When they happened, by their own account, or else were recorded.
+    /// When they happened, as the caller says, or else when they were recorded.
     pub happened: (i128, i128),
 }
 
@@ -94,16 +96,16 @@ impl Default for Times {
 }
 
 impl Times {
-    /// Of no commit: no time lies within.
+    /// The times of no commit: no time lies within.
     pub(crate) const NONE: Times = Times { recorded: (i128::MAX, i128::MIN), happened: (i128::MAX, i128::MIN) };
 
-    /// With the times of one more commit.
+    /// These times, extended by those of one more commit.
     pub(crate) fn with(self, head: &CommitHead<'_>) -> Times {
         let (recorded, happened) = (i128::from(head.recorded_ns), head.time_ns());
         self.and(Times { recorded: (recorded, recorded), happened: (happened, happened) })
     }
 
-    /// Of the commits of both.
+    /// The times of the commits of both.
     pub(crate) fn and(self, other: Times) -> Times {
         let join = |one: (i128, i128), other: (i128, i128)| (one.0.min(other.0), one.1.max(other.1));
         Times { recorded: join(self.recorded, other.recorded), happened: join(self.happened, other.happened) }
@@ -130,9 +132,9 @@ pub(crate) struct SealedIndex {
 #[derive(Debug)]
 enum Source {
     Memory(Vec<u8>),
-    /// While its table is read.
+    /// While the table is read.
     Open(Arc<dyn File>),
-    /// Opened anew for each read: a log may have more segments than a process may have open files.
+    /// Opened again for each read, because a log may have more segments than a process may have open files.
     Closed(Arc<dyn Fs>, PathBuf),
 }
 
@@ -140,23 +142,23 @@ enum Source {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Row {
     first: u32,
-    /// Counted from where the blocks begin.
+    /// Where the block ends, counted from the start of the blocks.
     end: usize,
     crc: u32,
 }
 
-/// A length that fits because the segment it was counted in does.
+/// Converts a length that fits, because it was counted within a segment, and a segment's length fits.
 fn narrow(len: u64) -> u32 {
     let Ok(len) = u32::try_from(len) else { unreachable!("a segment has less than 2^32 bytes, so less of anything") };
     len
 }
 
-/// Orders the streams. Not secret: names that collide on purpose make one block long, and nothing worse.
+/// The hash that orders the streams. It is not secret: names that collide on purpose only make one block long.
 fn hash(name: &str) -> u32 {
     crc32(name.as_bytes())
 }
 
-/// The two bits of a stream in a filter of so many bytes.
+/// The two bits of a stream in a filter of `filter_len` bytes.
 fn bits(hash: u32, filter_len: usize) -> [(usize, u8); 2] {
     [hash.wrapping_mul(0x9e37_79b1), hash.rotate_left(16).wrapping_mul(0x85eb_ca6b)].map(|spread| {
         let bit = (u64::from(spread) * (filter_len as u64 * 8)) >> 32;
@@ -165,7 +167,7 @@ fn bits(hash: u32, filter_len: usize) -> [(usize, u8); 2] {
 }
 
 impl Source {
-    /// So many bytes at a place, if they are there and their checksum is this one.
+    /// `len` bytes at a place, if they are there and have this checksum.
     fn read(&self, at: usize, len: usize, crc: Option<u32>) -> Option<Cow<'_, [u8]>> {
         let bytes = match self {
             Source::Memory(bytes) => Cow::Borrowed(bytes.get(at..at.checked_add(len)?)?),
@@ -250,7 +252,8 @@ impl SealedIndex {
     fn read(source: Source, of: Of) -> Option<SealedIndex> {
         let fixed = source.read(0, TABLE_AT, None)?;
         let (blocks, streams) = (u32_at(&fixed, BLOCKS_AT) as usize, u32_at(&fixed, STREAMS_AT) as usize);
-        // A block has a stream at least; else the filter, which is as long as there are streams, could have no byte.
+        // A block has at least one stream. Otherwise the filter, whose length depends on the number of streams, could
+        // be empty.
         if fixed[..TIMES_AT] != head(of, blocks, streams) || streams < blocks {
             return None;
         }
@@ -278,7 +281,7 @@ impl SealedIndex {
         self.source.read(self.blocks_at + from, end - from, Some(crc))
     }
 
-    /// Whether the filter lets a stream pass. One that does not hold lets all pass.
+    /// Whether the filter lets a stream pass. A filter whose checksum fails lets all pass.
     fn passes(&self, hash: u32) -> bool {
         if self.misses.load(Ordering::Relaxed) < MISSES {
             return true;

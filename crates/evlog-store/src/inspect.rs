@@ -1,10 +1,10 @@
-//! The surgeon's light: a log's files as they are, whatever state they are in.
+//! Shows a log's files as they are, in any state.
 //!
-//! Does: say what each file is and claims, go from frame to frame and on behind bytes that are none, show any place.
-//! Does not: judge the log as a whole, refuse one, or write.
+//! Does: say what each file is and what it claims, go from frame to frame, continue behind bytes that are no frame,
+//! show any place. Does not: judge the log as a whole, refuse a log, or write.
 //!
-//! Invariants: what cannot be read is told where it stands, and the rest is told all the same; nothing is locked, so a
-//! writer may be at work.
+//! Invariants: a part that cannot be read is reported in its place, and all other parts are still shown; nothing is
+//! locked, so a writer may be at work.
 
 mod place;
 
@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 pub use place::{Fields, Place, What};
 
-/// A log's files, looked at once.
+/// A log's files, as they were when they were listed.
 #[derive(Debug)]
 pub struct Inspection {
     files: Files,
@@ -48,7 +48,7 @@ pub struct Segment {
     pub sealed: bool,
     /// Its header; none when that cannot be read.
     pub header: Option<SegmentHeader>,
-    /// What is wrong with it, as far as its header and length tell.
+    /// What is wrong with it, as far as its header and length show.
     pub wrong: Vec<String>,
 }
 
@@ -73,14 +73,15 @@ pub enum Stretch<'a> {
 pub struct LockState {
     /// Whether somebody holds it; none when that cannot be found out.
     pub held: Option<bool>,
-    /// Process id of whoever took it last.
+    /// Id of the process that took it last.
     pub pid: Option<u32>,
-    /// Program of whoever took it last.
+    /// Program that took it last.
     pub program: Option<String>,
 }
 
 impl Inspection {
-    /// Looks at the log in `dir`. No segments, or no directory, is no failure.
+    /// Lists the files of the log in `dir`, and reads their headers. It is no failure if there are no segments, or no
+    /// directory.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Inspection, Failure> {
         Files::check_dirs(&fs, dir)?;
         let files = Files::new(fs, dir);
@@ -121,18 +122,18 @@ impl Inspection {
         self.head
     }
 
-    /// Why `HEAD`, which is there, cannot be read.
+    /// Why `HEAD` cannot be read, if it is there and cannot.
     pub fn head_failure(&self) -> Option<&str> {
         self.head_failure.as_deref()
     }
 
-    /// The segment file that holds a position, or would.
+    /// The segment file that holds a position, or would hold it.
     pub fn segment_of(&self, position: Position) -> Option<&Segment> {
         let holding = self.segments.partition_point(|segment| segment.position <= position);
         holding.checked_sub(1).map(|at| &self.segments[at])
     }
 
-    /// Goes through a segment from its first frame on, over what is damaged.
+    /// Goes through a segment from its first frame on, and continues behind damage.
     pub fn stretches(
         &self,
         segment: &Segment,
@@ -157,7 +158,7 @@ impl Inspection {
         place::at(self, segment, position).map(Some)
     }
 
-    /// The writer's lock; none when nobody ever took it.
+    /// The writer's lock; none when no process ever took it.
     pub fn lock(&self) -> Option<LockState> {
         let path = self.files.layout.lock();
         let held = self.files.has_writer().ok();
@@ -213,7 +214,7 @@ fn segment(files: &Files, position: Position) -> Segment {
     found
 }
 
-/// What a header and a length contradict: the file's name, the first header, the segment that follows.
+/// Compares a segment's header with the file's name and the first header, and its length with the segment that follows.
 fn compare(segment: &mut Segment, first: Option<&SegmentHeader>, next: Option<Position>) {
     segment.sealed = next.is_some();
     let mut tell = |of: &str, expected: &dyn std::fmt::Display, found: &dyn std::fmt::Display| {
@@ -235,7 +236,7 @@ fn compare(segment: &mut Segment, first: Option<&SegmentHeader>, next: Option<Po
     }
 }
 
-/// What the last commit of a segment contradicts in the header of the next one (rule F-16).
+/// Compares the last commit of each segment with the header of the next one (rule F-16).
 fn continue_in_order(files: &Files, segments: &mut [Segment]) {
     let headers: Vec<_> = segments.iter().map(|segment| segment.header).collect();
     for (segment, pair) in segments.iter_mut().skip(1).zip(headers.windows(2)) {
@@ -247,7 +248,7 @@ fn continue_in_order(files: &Files, segments: &mut [Segment]) {
     }
 }
 
-/// What the last segment's length contradicts: `HEAD`, which was read before it.
+/// Compares the last segment's length with `HEAD`, which was read before it.
 fn reaches(last: &mut Segment, durable: Position) {
     let end = last.position.0 + last.len;
     if end < durable.0 {

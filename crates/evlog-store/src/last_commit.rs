@@ -1,12 +1,12 @@
 //! The last commit of a sealed segment, found from the segment's end.
 //!
 //! Does: say which seq comes next, so that the header of the next segment can be compared with it (rule F-16) without
-//! reading the whole segment. Does not: judge the segment. If no frame ends at its end, nothing is known.
+//! reading the whole segment. Does not: judge the segment. If no frame ends at its end, there is no answer.
 //!
 //! Invariants:
 //! - No more is read than the longest frame.
-//! - A place is tried only where a writer would have tried it (rule F-51): its length leads exactly to the end, and its body
-//!   begins as a commit. So a payload is not taken for a frame, and its text cannot make the search long.
+//! - A place is tried as a frame only if it passes the test of rule F-51: its length leads exactly to the end, and its
+//!   body begins like a commit. So a payload is not taken for a frame, and its text cannot make the search long.
 
 use crate::fs::File;
 use evlog_format::frame::Decoded;
@@ -14,7 +14,7 @@ use evlog_format::limits::FRAME_BODY_LEN_MAX;
 use evlog_format::{CommitReader, FRAME_HEADER_LEN, FrameCodec, SEGMENT_HEADER_LEN, SegmentHeader, Seq};
 use std::io;
 
-/// How much is read first, in bytes. It holds most commits.
+/// How much is read first, in bytes: enough for most commits.
 const WINDOW: u64 = 16 * 1024;
 
 /// The longest frame, in bytes.
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_segment_whose_end_is_damaged_nothing_is_known_and_no_more_is_read_than_the_longest_frame() {
+    fn a_segment_whose_end_is_damaged_gives_no_seq_and_no_more_is_read_than_the_longest_frame() {
         let whole = segment(&[10, 300, 20]);
         for (name, bytes) in [
             ("a bit", [&whole[..whole.len() - 1], &[whole[whole.len() - 1] ^ 1]].concat()),
@@ -125,7 +125,7 @@ mod tests {
         ] {
             assert_eq!(after(&bytes), None, "{name}");
         }
-        // 64 GiB, of which the file has only the beginning: what is read behind it is short.
+        // 64 GiB, of which the file has only the beginning, so a read behind that returns too few bytes.
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join("sparse");
         std::fs::write(&path, &whole).unwrap();
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_segment_that_cannot_be_read_refuses_no_other() {
-        // F-16: who reads it reports it.
+        // F-16: the reader that comes to it reports it.
         let (fs, bytes) = (SimFs::new(), segment(&[10, 20]));
         let files = Files::new(Arc::new(fs.clone()), Path::new("/log"));
         fs.put(&files.layout.segment(HEADER.position), bytes.clone());
@@ -146,7 +146,7 @@ mod tests {
         };
         assert!(next(Seq(42)).is_ok());
         assert!(next(Seq(41)).is_err());
-        // The header is read, and what is behind it is not.
+        // The header can be read, and the bytes behind it cannot.
         fs.fail(Act::Read, 1, io::ErrorKind::Other);
         assert!(next(Seq(41)).is_ok());
     }

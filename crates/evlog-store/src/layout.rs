@@ -1,4 +1,4 @@
-//! Names of the log's files: each is built and parsed here, side by side, and nowhere else.
+//! Names of the log's files. Each is built and parsed here, and nowhere else.
 //!
 //! ```text
 //! LOCK                                     held by the writer
@@ -48,7 +48,7 @@ pub enum SegmentEntry {
     UnfinishedTree(Position),
     /// An index that was being made.
     UnfinishedIndex(Position),
-    /// Where a close left a segment, while it was being noted.
+    /// A sidecar `.end` that was being made.
     UnfinishedEnd(Position),
     /// The byte tree up to a segment.
     Tree(Position),
@@ -110,7 +110,7 @@ impl SegmentEntry {
         }
     }
 
-    /// Whether it is what an interrupted session left of a file that it made.
+    /// Whether it is the unfinished file of an interrupted session.
     pub fn is_unfinished(self) -> bool {
         self.name().ends_with(UNFINISHED_SUFFIX)
     }
@@ -201,7 +201,7 @@ impl Layout {
         self.checkpoints().join("last.tree")
     }
 
-    /// A file of the log's under the name that it has until it is whole.
+    /// The name that a file of the log has until it is whole.
     pub fn unfinished(path: &Path) -> PathBuf {
         let mut name = path.as_os_str().to_owned();
         name.push(UNFINISHED_SUFFIX);

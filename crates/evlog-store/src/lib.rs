@@ -5,11 +5,13 @@
 //! Does not: know what an event means, ask the time, draw random numbers, print.
 //!
 //! Invariants:
-//! - One writer, held by a lock; readers take none that lasts and never write.
-//! - Nothing is acknowledged before its class says so, and nothing at all after a failed write or sync.
+//! - There is one writer, which holds a lock; readers hold no lock and never write.
+//! - A commit is acknowledged only when the condition of its durability class holds, and none is after a failed write
+//!   or sync.
 //! - Acknowledged bytes are not cut, unless a person accepts the loss ([`repair`]). What is cut is kept in `quarantine/`
 //!   first.
-//! - Sidecars (`.tree`, `.idx`, `.end`, `HEAD`) are derived: each may be deleted at any time, and none is believed unchecked.
+//! - Sidecars (`.tree`, `.idx`, `.end`, `HEAD`) are derived: each may be deleted at any time, and none is used without
+//!   a check.
 //!
 //! Read [`layout`], [`fs`], [`recovery`], then [`writer`] and [`reader`].
 #![deny(unsafe_code)]

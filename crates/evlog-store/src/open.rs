@@ -19,14 +19,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What the lock says first while a log is being made, so that what is left of that, however little was written, is not
-/// taken for what is left of a log.
+/// The lock begins with these bytes while a log is being made. So if making it is interrupted, even after the first
+/// byte, the rest is not mistaken for the remains of a log.
 const MAKING: &[u8] = b"making\n";
 
-/// The longest `HEAD` or `LOCK` that is looked into, in bytes.
+/// The longest `HEAD` or `LOCK` that is read, in bytes.
 const NOTE_LEN_MAX: u64 = 64 * 1024;
 
-/// What bytes are called within `quarantine/` until all of them are kept.
+/// The name of a copy in `quarantine/` until all of its bytes are kept.
 const UNFINISHED_COPY: &str = "copy.tmp";
 
 /// How a log is made.
@@ -84,7 +84,7 @@ pub(crate) struct Opened {
     /// The last commit, if there is any in the last segment.
     pub(crate) last_commit: Option<Position>,
     pub(crate) next_seq: Seq,
-    /// Over all bytes up to there.
+    /// The tree over all bytes up to `end`.
     pub(crate) tree: Tree,
     pub(crate) streams: Streams,
     pub(crate) sealed: Sealed,
@@ -137,16 +137,16 @@ fn refuse_second(files: &Files) -> Result<(), OpenError> {
 /// What a directory holds of a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Traces {
-    /// Nothing, or what a log leaves that was never finished being made.
+    /// Nothing, or only files of a log whose making was never finished.
     Nothing,
     /// The first segment.
     Log,
-    /// No first segment, and this, which only a log has.
+    /// No first segment, but this file, which only a log has.
     Remains(String),
 }
 
-/// Looks for what a log leaves: a directory that holds any of it, and not the first segment, is no place for a new log.
-/// Its segments are gone, or elsewhere, and what is left is the witness of how much there was.
+/// Looks for files of a log. A directory that holds any of them, but not the first segment, is no place for a new log:
+/// its segments are gone or elsewhere, and the files that are left are the evidence of how much there was.
 pub(crate) fn traces(files: &Files) -> Result<Traces, Failure> {
     if has_first(files)? {
         return Ok(Traces::Log);
@@ -167,7 +167,7 @@ fn has_first(files: &Files) -> Result<bool, Failure> {
     }
 }
 
-/// What there is of a log besides its first segment.
+/// Looks for files of a log other than its first segment.
 fn remains(files: &Files) -> Result<Traces, Failure> {
     let being_made = SegmentEntry::Unfinished(Position(0));
     if let Some(entry) = files.entries()?.into_iter().find(|entry| *entry != being_made) {
@@ -190,7 +190,7 @@ fn remains(files: &Files) -> Result<Traces, Failure> {
             Ok(is_of_a_log(&read.map_err(Failure::of("read", path))?))
         }
     };
-    // Both get their names before the first segment does, and say something only after it.
+    // Both get their names before the first segment does, and get their contents only after it.
     if has(&files.layout.head(), &|bytes| !bytes.is_empty())? {
         return Ok(Traces::Remains("HEAD".into()));
     }
@@ -198,14 +198,15 @@ fn remains(files: &Files) -> Result<Traces, Failure> {
     Ok(if has(&files.layout.lock(), &lasts)? { Traces::Remains("LOCK".into()) } else { Traces::Nothing })
 }
 
-/// The verdict on a directory that holds something of a log, and not its first segment.
+/// The verdict on a directory that holds files of a log, but not its first segment.
 fn headless(files: &Files, name: &str) -> Trouble {
     let path = files.layout.segment(Position(0));
     let expected = format!("the log's first segment, since `{name}` is there");
     refusal(Verdict::Truncated, Position(0), &path, expected, "no such file".into())
 }
 
-/// That there is a log. A directory that holds something of one, and not its first segment, is refused with a verdict.
+/// Checks that there is a log. A directory that holds files of a log, but not its first segment, is refused with a
+/// verdict.
 pub(crate) fn begun(files: &Files) -> Result<(), OpenError> {
     match traces(files)? {
         Traces::Log => Ok(()),
@@ -228,7 +229,7 @@ pub(crate) fn open(fs: Arc<dyn Fs>, dir: &Path, owner: &Owner) -> Result<(Opened
     open_locked(files, lock)
 }
 
-/// The same, by who holds the lock.
+/// Opens a log whose lock the caller holds.
 pub(crate) fn open_locked(files: Files, lock: Box<dyn Lock>) -> Result<(Opened, Recovery), OpenError> {
     let (entries, segment) = last_segment(&files)?;
     let last = segment.header.position;
@@ -240,10 +241,11 @@ pub(crate) fn open_locked(files: Files, lock: Box<dyn Lock>) -> Result<(Opened, 
     }
 }
 
-/// How often the last segment is looked for while somebody makes more of them.
+/// How often we look for the last segment while another process adds segments.
 const ATTEMPTS: usize = 20;
 
-/// The last segment, opened for writing and locked. Who holds its lock writes the log, even if its `LOCK` was taken away.
+/// The last segment, opened for writing and locked. The process that holds its lock is the writer, even if `LOCK` was
+/// removed.
 fn last_segment(files: &Files) -> Result<(Vec<SegmentEntry>, OpenSegment), OpenError> {
     for _ in 0..ATTEMPTS {
         begun(files)?;
@@ -253,16 +255,17 @@ fn last_segment(files: &Files) -> Result<(Vec<SegmentEntry>, OpenSegment), OpenE
         let mut segment = files.open(last, Access::Write)?;
         files.check_continues(&all, &segment.header)?;
         if claim(files, segment.file.as_ref(), last)? == Claim::HeldByReaders {
-            // They do not hold a copy of it that is locked before it has its name.
+            // Those processes hold no lock on the copy, which we lock before it gets its name.
             let len = segment.file.len().map_err(Failure::of("read", &files.layout.segment(last)))?;
             segment.file = files.remake(last, segment.file.as_ref(), len)?;
         }
-        // Who let it go may have made another one after it was listed.
+        // The process that released it may have made another segment after the segments were listed.
         if files.segments()?.last() == Some(&last) {
             return Ok((entries, segment));
         }
     }
-    // A segment that is full is let go at once, so its lock says nothing of the writer who goes on in the next one.
+    // The lock of a full segment is released at once, so it says nothing about the writer, which continues in the next
+    // one.
     Err(OpenError::Locked { path: files.layout.dir().to_path_buf(), pid: None, program: None })
 }
 
@@ -270,7 +273,7 @@ fn last_segment(files: &Files) -> Result<(Vec<SegmentEntry>, OpenSegment), OpenE
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Claim {
     Taken,
-    /// No writer holds it, and readers do on purpose: none of ours takes a lock.
+    /// No writer holds it, but a process that only reads does, on purpose: evlog's readers take no lock.
     HeldByReaders,
 }
 
@@ -286,7 +289,7 @@ pub(crate) fn claim(files: &Files, file: &dyn File, position: Position) -> Resul
     Err(OpenError::Locked { path: files.layout.dir().to_path_buf(), pid: None, program: None })
 }
 
-/// Goes on where a close in order left the log, without looking at what is before.
+/// Continues where a close in order left the log, without a scan.
 fn resume(
     files: Files,
     lock: Box<dyn Lock>,
@@ -365,8 +368,8 @@ fn recover(
     Ok((opened, Recovery { clean_close, end, cut }))
 }
 
-/// After a root that differs: bytes whose own frames fail are damaged, and that is to be said. Who tampers makes frames
-/// match.
+/// Called when a root differs. If frames of the segment fail their own checks, the bytes are damaged, and that is the
+/// verdict; somebody who tampers makes the frames match.
 fn check_sealed(files: &Files, log: LogIdentity, segments: &[Position]) -> Result<(), Trouble> {
     for pair in segments.windows(2) {
         let (path, open) = (files.layout.segment(pair[0]), files.open_of(log, pair[0])?);
@@ -419,7 +422,7 @@ fn take_lock_with(files: &Files, note: &str) -> Result<Box<dyn Lock>, OpenError>
     }
 }
 
-/// What a writer leaves in the lock.
+/// The text that a writer leaves in the lock.
 fn note(owner: &Owner) -> String {
     format!("pid={}\nprogram={}\n", std::process::id(), owner.program)
 }
@@ -453,8 +456,8 @@ fn cut_of(scan: &Scan, kept_as: String) -> Cut {
     Cut { position: scan.end, len, kept_as, reason: scan.reason.clone() }
 }
 
-/// Makes what the session before left survive a crash: it may have been killed when commits were written and not synced,
-/// or the segment named and the name not synced; from here on we rely on both.
+/// Syncs what the session before left. It may have been killed after it wrote commits and before it synced them, or
+/// after it named the segment and before it synced the name. From here on we rely on both.
 fn settle(files: &Files, file: &dyn File, head: &dyn File, segment: Position, said: Head) -> Result<(), Failure> {
     let (path, dir) = (files.layout.segment(segment), files.layout.segments());
     // COMMIT POINT: the cut, if there was one. Before it, the next open finds the same tail again.
@@ -465,14 +468,15 @@ fn settle(files: &Files, file: &dyn File, head: &dyn File, segment: Position, sa
     files.fs.sync_dir(dir).map_err(Failure::of("sync", dir))
 }
 
-/// What is known of a log without a `HEAD`: that all before its last segment was synced.
+/// What is known about a log without a `HEAD`: all bytes before its last segment were synced.
 fn all_before(header: &SegmentHeader) -> Head {
     let (log_id, durable, next_seq) = (header.log_id, header.position, header.first_seq);
     Head { log_id, durable, committed: durable, next_seq, closed: false, sync_failed: false }
 }
 
-/// After a sync that failed: what can be read may not be on the disk, and no sync would write it. So the segment is
-/// written again beside itself, without what the table cuts; writing it in place could tear what was acknowledged.
+/// Called after a sync that failed: bytes that can be read may not be on the disk, and no later sync would write them.
+/// So a copy of the segment is written, without the bytes that the table cuts. Writing in place could tear acknowledged
+/// commits.
 fn remake(
     files: &Files,
     file: &Arc<dyn File>,
@@ -485,12 +489,13 @@ fn remake(
     } else {
         None
     };
-    // COMMIT POINT: within, where the copy gets the segment's name.
+    // COMMIT POINT: in `remake`, where the copy gets the segment's name.
     let made = files.remake(segment, file.as_ref(), scan.end.0 - segment.0)?;
     Ok((made, kept_as.map(|kept_as| cut_of(scan, kept_as))))
 }
 
-/// Copies a part of a segment, so that it survives before it is cut; the copy's path within the log directory.
+/// Copies a part of a segment and syncs the copy, before that part is cut. Returns the copy's path within the log
+/// directory.
 pub(crate) fn quarantine(
     files: &Files,
     file: &dyn File,
@@ -516,7 +521,7 @@ pub(crate) fn quarantine(
     Ok(kept_as)
 }
 
-/// The name that the next bytes kept from this position on get.
+/// The name for the next copy of bytes that begin at this position.
 pub(crate) fn free_name(files: &Files, from: Position) -> Result<String, Failure> {
     let dir = files.layout.quarantine();
     let taken = match files.fs.list(&dir) {
@@ -530,8 +535,8 @@ pub(crate) fn free_name(files: &Files, from: Position) -> Result<String, Failure
     Ok(kept_as)
 }
 
-/// Writes the tree sidecars that were made again and removes what an interrupted roll left. Neither is needed, so a
-/// failure here waits for the next time.
+/// Writes the tree sidecars that were made again and removes what an interrupted roll left. The log works without
+/// either, so after a failure here the next open tries again.
 fn tidy(files: &Files, entries: &[SegmentEntry], frontiers: &[Frontier]) {
     for frontier in frontiers {
         files.keep_sidecar(SegmentEntry::Tree(Position(frontier.size())), &frontier.encode()).ok();

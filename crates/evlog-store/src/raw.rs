@@ -1,4 +1,4 @@
-//! The log's bytes as they lie, for those who judge them: nothing is refused here, nothing is believed, nothing written.
+//! The log's bytes as they are, for callers that judge them: nothing is refused, relied on or written here.
 
 use crate::error::{Failure, ReadError};
 use crate::fs::{File, FileId, Fs};
@@ -38,7 +38,7 @@ pub struct RawSegment {
 }
 
 impl RawSegment {
-    /// That a file is the one that was listed.
+    /// Checks that a file is the one that was listed.
     fn check(&self, file: &dyn File) -> Result<(), Failure> {
         if file.id().map_err(Failure::of("look at", &self.path))? == self.id {
             return Ok(());
@@ -50,12 +50,12 @@ impl RawSegment {
 }
 
 impl RawLog {
-    /// Lists the files of the log in `dir`. No segments, or no directory, is no failure, and a `HEAD` that cannot be read is one
-    /// only for those who ask for it.
+    /// Lists the files of the log in `dir`. It is no failure if there are no segments, or no directory. A `HEAD` that
+    /// cannot be read is a failure only for callers of [`head`](Self::head).
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<RawLog, Failure> {
         Files::check_dirs(&fs, dir)?;
         let files = Files::new(fs, dir);
-        // `HEAD` is read before the files are listed, so that it cannot speak of bytes that came after.
+        // `HEAD` is read before the files are listed, so that it cannot claim bytes that were written after that.
         let head = files.any_head();
         let mut segments = Vec::new();
         for position in files.segments()? {
@@ -92,8 +92,7 @@ impl RawLog {
         self.files.frontier(&header)
     }
 
-    /// Gives the bytes of a range of the log's byte string, in order, in chunks. Where bytes are missing nothing is given
-    /// for them.
+    /// Gives the bytes of a range of the log's byte string, in order, in chunks. Missing bytes are left out.
     pub fn read_range(&self, range: &Range<u64>, visit: &mut dyn FnMut(&[u8])) -> Result<(), Failure> {
         let starts = self.segments.iter().map(|segment| segment.position.0);
         let ends = starts.clone().skip(1).chain([u64::MAX]);
@@ -112,7 +111,8 @@ impl RawLog {
         Self::read_part(file.as_ref(), segment, 0..segment.len, visit)
     }
 
-    /// Opens a segment that was listed. What has its place now may be of another log, so a verdict on it would be of neither.
+    /// Opens a segment that was listed, and checks that it is still the same file. Another file may belong to another
+    /// log, and a verdict on parts of two logs would apply to neither.
     fn open_listed(&self, segment: &RawSegment) -> Result<Arc<dyn File>, Failure> {
         let path = &segment.path;
         let file = self.files.fs.open_read(path).map_err(Failure::of("open", path))?;
@@ -145,8 +145,8 @@ impl RawLog {
         Ok(())
     }
 
-    /// Calls `visit` for each commit of a segment, as far as frames follow each other and commits decode; whether that is
-    /// where they should end is for others to judge.
+    /// Calls `visit` for each commit of a segment, as far as frames follow each other and commits decode. The caller
+    /// judges whether they end where they should.
     pub fn commits(&self, segment: &RawSegment, visit: &mut dyn FnMut(CommitRef<'_>)) -> Result<(), ReadError> {
         let open = self.files.open(segment.position, Access::Read)?;
         segment.check(open.file.as_ref())?;

@@ -5,8 +5,8 @@
 //! Invariants:
 //! - An event that a reader showed is not gone later. Beside a writer a reader shows what `HEAD` calls committed; without
 //!   one, all that the next writer will keep.
-//! - Memory is bounded by one chunk or one frame, where a stream is looked up by two frames and what they hold of it, and the
-//!   indexes of the segments in which streams were looked up.
+//! - Memory is bounded by one chunk or one frame. A lookup of a stream takes two frames, copies of the stream's events
+//!   in some more, and the indexes of the segments in which streams were looked up.
 
 mod commits;
 mod end;
@@ -81,9 +81,9 @@ pub struct CommitRef<'a> {
 /// A log, as far as it was committed when this reader last looked.
 #[derive(Debug)]
 pub struct Reader {
-    /// By the handle of the directory that was opened: whatever takes its name later is another log.
+    /// Reached by the handle of the directory that was opened, because another log may take its name later.
     files: Files,
-    /// By its path, to see whether the log is still where others look for it.
+    /// Reached by the path, to check whether the log is still there.
     place: Files,
     log: LogIdentity,
     codec: FrameCodec,
@@ -91,13 +91,13 @@ pub struct Reader {
     segments: Vec<SegmentInfo>,
     sealed: Sealed,
     active: Mutex<Active>,
-    /// What `HEAD` said when it was last looked at.
+    /// `HEAD` as it was last read.
     head: Option<Head>,
     /// Why a `HEAD` that is there said nothing when this reader was opened.
     head_flaw: Option<String>,
-    /// What is wrong behind what this reader sees.
+    /// The damage behind the part that this reader shows.
     damage: Option<Trouble>,
-    /// What was committed last when this reader last looked.
+    /// The last committed bytes when this reader last looked.
     seen: Seen,
 }
 
@@ -117,8 +117,8 @@ impl Reader {
         reader.damage.take().map_or(Ok(reader), |trouble| Err(trouble.into()))
     }
 
-    /// The same of a log whose last segment is damaged, or cannot be opened: what stands before is shown, as if it were all. Who is to
-    /// know that it is not asks [`check_whole`](Reader::check_whole).
+    /// Opens a log even if its last segment is damaged or cannot be opened. The reader then shows the commits before
+    /// the damage as if there were no more; [`check_whole`](Reader::check_whole) reports the damage.
     pub fn open_up_to_damage(fs: Arc<dyn Fs>, dir: &Path) -> Result<Reader, OpenError> {
         let place = Files::new(fs, dir);
         let mut files = hold(&place)?;
@@ -138,12 +138,12 @@ impl Reader {
         self.log.log_id
     }
 
-    /// That nothing is wrong behind what this reader sees.
+    /// Checks that there is no damage behind the part that this reader shows.
     pub fn check_whole(&self) -> Result<(), ReadError> {
         self.damage.as_ref().map_or(Ok(()), |trouble| Err(trouble.again().into()))
     }
 
-    /// Why a `HEAD` that is there says nothing, where that is so. The reader goes by the segments alone then.
+    /// Why `HEAD` cannot be used, if it is there and cannot. The reader then relies on the segments alone.
     pub fn head_flaw(&self) -> Option<&str> {
         self.head_flaw.as_deref()
     }
@@ -153,7 +153,7 @@ impl Reader {
         self.committed
     }
 
-    /// Looks how far the log is committed now; true when it grew. Reads `HEAD`, and lists segments only when it grew.
+    /// Finds how far the log is committed now; true when it grew. Reads `HEAD`, and lists segments only when it grew.
     /// Fails when what this reader showed is not in the log any more, or the log is not where it was.
     pub fn refresh(&mut self) -> Result<bool, ReadError> {
         let shown = self.committed.position;
@@ -168,7 +168,8 @@ impl Reader {
             self.seen.check(&self.files, self.log.log_id, shown)?;
             self.seen = Seen::of(&self.files, &self.segments)?;
         }
-        // After a crash of the machine `HEAD` may tell of commits that are gone; it counts again once a writer changed it.
+        // After a crash of the machine `HEAD` may claim commits that are gone. It counts again once a writer has
+        // changed it.
         let is_news = |head: &Head| head.log_id == self.log.log_id && Some(*head) != self.head;
         let Some(head) = head.filter(is_news) else { return Ok(false) };
         self.head = Some(head);
@@ -186,8 +187,8 @@ impl Reader {
         Ok(true)
     }
 
-    /// Goes on with what has the log's place now, if that ends with what was shown: a copy of it, or the same with its last
-    /// segment written again.
+    /// Continues with the log that is at the path now, if it still holds the bytes that were shown last: a copy of the
+    /// log, or the log itself with its last segment written again.
     fn move_in(&mut self) -> Result<(), ReadError> {
         self.seen.check(&self.place, self.log.log_id, self.committed.position)?;
         self.files = Files::held(Arc::clone(&self.place.fs), self.place.layout.dir())?;
@@ -196,7 +197,7 @@ impl Reader {
         Ok(())
     }
 
-    /// That the log is still where it is looked for, and ends with what was shown.
+    /// Checks that the log is still at its path, and still holds the bytes that were shown last.
     fn check_place(&self) -> Result<(), ReadError> {
         self.seen.check(&self.place, self.log.log_id, self.committed.position)
     }
@@ -206,7 +207,7 @@ impl Reader {
         &self.files
     }
 
-    /// The reason of a failure to read: where the log is not where it was, that is the reason.
+    /// The reason of a failure to read: if the log is no longer at its path, that is the reason.
     fn blamed(&self, error: ReadError) -> ReadError {
         let place = match self.seen.is_in_place(&self.place) {
             Ok(true) => Ok(()),
@@ -219,13 +220,14 @@ impl Reader {
         }
     }
 
-    /// Waits for the log to grow, beside this reader: begin before a [`refresh`](Reader::refresh), so that nothing comes in
-    /// between unnoticed.
+    /// Begins to watch the log for growth. Call it before a [`refresh`](Reader::refresh), so that no change in between
+    /// is missed.
     pub fn follow(&self) -> Follow {
         Follow::new(self.place.fs.as_ref(), self.place.layout.dir())
     }
 
-    /// The commits from a position on, as far as this reader sees: that of a commit, of a segment, or the end.
+    /// The commits from a position on, as far as this reader sees. The position is that of a commit, of a segment, or
+    /// the end.
     pub fn commits(&self, from: Position) -> Result<Commits<'_>, ReadError> {
         Commits::new(self, from)
     }
@@ -245,8 +247,9 @@ impl Reader {
         Err(ReadError::NoEvent { seq, next_seq })
     }
 
-    /// Which segment holds `seq`: the last one whose first seq is not above it. One that cannot be opened, or whose header
-    /// fails or does not come after those before it, is left to the walk, which comes to it behind all that stands before it.
+    /// Which segment holds `seq`: the last one whose first seq is not above it. A segment that cannot be opened, or
+    /// whose header fails or does not continue the segments before it, is not judged here: the walk over the commits
+    /// reports it after it has shown everything before it.
     fn holding(&self, seq: Seq) -> usize {
         let (mut low, mut low_seq, mut high) = (0, Seq(0), self.segments.len());
         while high - low > 1 {
@@ -301,7 +304,7 @@ impl Reader {
         self.stream_from(name, 0, visit)
     }
 
-    /// The same from a number on; false when the stream has no events at all.
+    /// Visits the stream's events from a number on; false when the stream has no events at all.
     pub fn stream_from<E: From<ReadError>>(
         &self,
         name: &str,
@@ -312,7 +315,7 @@ impl Reader {
         failing(visit, |visit| self.visit_stream(name, from_number, all, visit).map_err(|error| self.blamed(error)))
     }
 
-    /// Visits those of the commits before a position: what stands behind it is not read.
+    /// Visits the stream's events in commits before a position. Nothing behind that position is read.
     pub fn stream_until<E: From<ReadError>>(
         &self,
         name: &str,
@@ -347,7 +350,7 @@ impl Reader {
         &self.segments
     }
 
-    /// The times of a segment's commits, as its index says; none of the one that grows.
+    /// The times of a segment's commits, as its index states them; `None` for the segment that still grows.
     pub fn times(&self, segment: &SegmentInfo) -> Result<Option<Times>, ReadError> {
         Ok(self.sealed.times(&self.files, segment.position)?)
     }
@@ -377,7 +380,7 @@ impl Reader {
     }
 }
 
-/// The files of the directory that has this path now; why there is no log, where there is none.
+/// Opens the directory that has this path now; an error says why there is no log.
 fn hold(place: &Files) -> Result<Files, OpenError> {
     Files::held(Arc::clone(&place.fs), place.layout.dir()).or_else(|failure| {
         crate::open::begun(place)?;

@@ -33,7 +33,7 @@ pub enum Stop {
 /// Where the durable floor lies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Floor {
-    /// Not above the place where the scan stopped: all that must be there is there.
+    /// Not above the place where the scan stopped: everything that was synced is there.
     Reached,
     /// Above it, within the file.
     Missed,
@@ -102,7 +102,7 @@ pub struct Row {
 
 const STOPS: &[Stop] =
     &[Stop::End, Stop::Zeros, Stop::Gap, Stop::Incomplete, Stop::Corrupt, Stop::Malformed, Stop::Disordered];
-/// All but a commit that was made to match.
+/// All stops except those of a commit whose checksum was made to match.
 const ACCIDENTS: &[Stop] = &[Stop::End, Stop::Zeros, Stop::Gap, Stop::Incomplete, Stop::Corrupt, Stop::Malformed];
 const FLOORS: &[Floor] = &[Floor::Reached, Floor::Missed, Floor::Beyond];
 const LATERS: &[Later] = &[Later::None, Later::Valid];
@@ -279,7 +279,7 @@ impl Row {
     }
 }
 
-/// The one row that matches.
+/// The one row that matches a case.
 pub fn plan(case: Case) -> &'static Row {
     #[cfg(all(test, not(feature = "schedules")))]
     let case = broken::seen(case);
@@ -342,7 +342,7 @@ pub fn document() -> String {
     out
 }
 
-/// A recovery that is wrong on purpose, to show that the tests notice.
+/// A recovery that is wrong on purpose, to show that the tests detect it.
 #[cfg(all(test, not(feature = "schedules")))]
 pub(crate) mod broken {
     use super::{Case, Floor, Place};

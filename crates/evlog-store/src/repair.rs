@@ -2,14 +2,14 @@
 //! applying it writes.
 //!
 //! Does: what opening a log does by the [table](crate::recovery), make derived files again where they do not hold, and,
-//! only when the caller accepts the loss, cut the last segment below the durable floor.
-//! Does not: mend bytes. What was damaged comes back from a copy or not at all.
+//! only when the caller accepts the loss, cut the last segment below the durable floor. Does not: reconstruct bytes.
+//! Damaged bytes come back only from a copy.
 //!
 //! Invariants:
 //! - A refused plan has no steps: the log is left as it is, or repaired as a whole.
 //! - Bytes are cut only behind the last whole commit of the last segment, after a copy of them was synced.
-//! - From the first change that gives up synced bytes until the commit that records the loss is synced, `HEAD` claims the
-//!   lost bytes, so that a log in between is refused as `truncated` and never passes for a whole one.
+//! - From the first change that gives up synced bytes until the commit that records the loss is synced, `HEAD` claims
+//!   the lost bytes, so that until then the log is refused as `truncated` and never counts as whole.
 
 mod apply;
 mod loss;
@@ -28,7 +28,7 @@ pub(crate) use loss::broken;
 pub use sidecars::{Sidecar, Standing};
 pub use survey::{Held, Survey};
 
-/// What the caller is ready to give up.
+/// What the caller accepts to give up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accept {
     /// Nothing that was synced.
@@ -113,7 +113,7 @@ pub struct Loss {
 }
 
 impl Loss {
-    /// How many events are known to be lost: at least so many.
+    /// How many events are known to be lost. There may be more.
     pub fn events(&self) -> Option<u64> {
         self.next_seq.map(|next| next.0.saturating_sub(self.first_seq.0))
     }
@@ -151,7 +151,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// A plan that is refused for what somebody else found, who read more than a survey does.
+    /// A plan that is refused because of a refusal that the caller found by reading more than a survey does.
     pub fn refused_for(refusal: Refusal) -> Plan {
         Plan::refused(refusal, None, None)
     }
@@ -163,7 +163,7 @@ impl Plan {
 }
 
 impl Survey {
-    /// What to do about what was found.
+    /// Makes the plan for what the survey found.
     pub fn plan(&self, accept: Accept) -> Plan {
         if let Some((refusal, row)) = &self.refusal {
             return Plan::refused(refusal.clone(), *row, None);

@@ -1,4 +1,4 @@
-//! Where frames go on behind bytes that are none.
+//! Finds where frames continue behind bytes that are no frame.
 //!
 //! Does: find the next place where a whole frame begins. Does not: say what the bytes before it mean, or believe the
 //! frame's commit.
@@ -11,7 +11,7 @@ use evlog_format::{FRAME_HEADER_LEN, FrameCodec};
 use std::io;
 use std::sync::Arc;
 
-/// A segment file as frames are looked for in it.
+/// A segment file in which frames are searched.
 #[derive(Clone, Debug)]
 pub(crate) struct Ground {
     pub(crate) file: Arc<dyn File>,
@@ -28,7 +28,8 @@ impl Ground {
         Walk::new(Arc::clone(&self.file), self.codec.clone(), self.base, offset, self.limit)
     }
 
-    /// Offset of the first whole frame at `from` or behind it; `None` when there is none, or none within reason.
+    /// Offset of the first whole frame at `from` or behind it; `None` when there is none, or none within the search's
+    /// budget.
     pub(crate) fn next_frame(&self, from: u64) -> io::Result<Option<u64>> {
         let (mut walk, mut at, mut budget) = (self.walk(from), from, SEARCH_BUDGET);
         while let Some(head) = walk.bytes(at, FRAME_HEADER_LEN)?.first_chunk::<FRAME_HEADER_LEN>() {

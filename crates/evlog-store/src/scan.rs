@@ -1,4 +1,4 @@
-//! One pass over a segment: how far it holds commits that continue the log, and why no further.
+//! One pass over a segment: how far it holds commits that continue the log, and why it stops there.
 //!
 //! Does: check every frame and every commit, list the segment's streams, hash the bytes.
 //! Does not: write, or decide what a failing frame means ([`recovery`](crate::recovery) does).
@@ -29,7 +29,7 @@ pub(crate) struct Scan {
     pub(crate) file_end: Position,
     /// Why it stopped.
     pub(crate) stop: Stop,
-    /// The same in words.
+    /// Why it stopped, in words.
     pub(crate) reason: String,
     /// Whether a valid frame follows the stop.
     pub(crate) later: Later,
@@ -137,7 +137,7 @@ impl Pass {
 }
 
 impl Scan {
-    /// The case for the recovery table; `floor` is what others say was synced.
+    /// The case for the recovery table. `floor` is the synced position by other evidence than this segment's frames.
     pub(crate) fn case(&self, place: Place, floor: Position) -> Case {
         let floor = self.floor.max(floor);
         let floor = if floor <= self.end {

@@ -1,5 +1,5 @@
-//! The writer under a scheduler that tries many orders of its threads: who waits is woken, what is acknowledged is on the
-//! disk, and the order of calls is the order in the log, whoever runs first.
+//! The writer under a scheduler that tries many orders of its threads: every waiting caller is woken, what is
+//! acknowledged is on the disk, and the order of calls is the order in the log, in whichever order the threads run.
 //!
 //! `cargo test -p evlog-store --lib --features schedules` builds the writer over the locks of shuttle, see [`crate::sync`].
 //! A failure prints its schedule, and `shuttle::replay` runs it again. `EVLOG_SCHEDULES=n` tries n orders of each test.
@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex};
 
 /// How many orders of each test are tried by each way of choosing.
 const ORDERS: usize = 400;
-/// Changes of mind of the scheduler that prefers one thread to another.
+/// How often the scheduler that prefers some threads to others changes its preference.
 const DEPTH: usize = 4;
 /// Small, so that a few commits roll a segment.
 const LIMIT: u64 = 1024;
@@ -76,7 +76,7 @@ fn string(fs: &SimFs) -> Vec<u8> {
     string
 }
 
-/// What the machine's end would leave now at least.
+/// The bytes that a crash of the machine would leave now at least.
 fn synced(fs: &SimFs) -> Vec<u8> {
     string(&fs.crash(&mut |change| if let Unsynced::Name { .. } = change { Keep::All } else { Keep::Nothing }))
 }
@@ -108,7 +108,7 @@ struct Call {
 #[derive(Clone, Debug, Default)]
 struct Calls {
     clock: Arc<AtomicU64>,
-    /// Commits that failed and got a seq perhaps, which nobody was told.
+    /// Commits that failed, and may have got a seq that no caller learned.
     lost: Arc<AtomicU64>,
     made: Arc<Mutex<Vec<Call>>>,
 }
@@ -137,7 +137,7 @@ impl Calls {
         calls.iter_mut().find(|call| call.ticket == *ticket).unwrap().acknowledged = true;
     }
 
-    /// Holds the calls against what the log holds, from its first event on.
+    /// Compares the calls with what the log holds, from its first event on.
     fn check(&self, log: &[Vec<u8>]) {
         let mut calls = self.made.lock().unwrap().clone();
         calls.sort_by_key(|call| call.ticket.first_seq);
@@ -154,8 +154,8 @@ impl Calls {
     }
 }
 
-/// What a caller does: `rounds` commits of the classes in turn, waited for one by one or all together at the end. Of those
-/// that are waited for one by one, every second is committed by the caller itself where nobody else is at it.
+/// The work of a caller: `rounds` commits of the classes in turn. It waits for each one, or for all together at the
+/// end. If it waits for each one, the caller itself commits every second one, if no other thread is committing.
 fn call(writer: &Writer, fs: &SimFs, calls: &Calls, name: u8, rounds: u8, together: bool) -> Result<(), AppendError> {
     let mut tickets = Vec::new();
     for round in 0..rounds {
@@ -173,7 +173,7 @@ fn call(writer: &Writer, fs: &SimFs, calls: &Calls, name: u8, rounds: u8, togeth
     Ok(())
 }
 
-/// What is acknowledged is on the disk, or under class `os` in the file, as it will be for ever.
+/// Checks that an acknowledged commit is on the disk, or under class `os` in the file, with its final bytes.
 fn is_kept(writer: &Writer, fs: &SimFs, ticket: &Ticket) {
     let end = usize::try_from(ticket.end.0).unwrap();
     let string = string(fs);
@@ -185,7 +185,7 @@ fn is_kept(writer: &Writer, fs: &SimFs, ticket: &Ticket) {
     }
 }
 
-/// Callers at work on one writer; what became of each.
+/// Runs callers on one writer, and returns the result of each.
 fn callers(writer: &Arc<Writer>, fs: &SimFs, calls: &Calls, count: u8, rounds: u8) -> Vec<Result<(), AppendError>> {
     let spawn = |name: u8| {
         let (writer, fs, calls) = (Arc::clone(writer), fs.clone(), calls.clone());
@@ -210,7 +210,7 @@ fn callers_commit(count: u8, rounds: u8, ahead: Ahead) {
 }
 
 #[test]
-fn every_caller_is_woken_and_what_it_was_told_is_on_the_disk() {
+fn every_caller_is_woken_and_its_acknowledged_commits_are_on_the_disk() {
     for ahead in [Ahead::NEVER, Ahead { after: 1, len: 1 << 16 }] {
         explore(move || callers_commit(3, 3, ahead));
         explore(move || callers_commit(2, 6, ahead));
@@ -219,7 +219,7 @@ fn every_caller_is_woken_and_what_it_was_told_is_on_the_disk() {
 }
 
 #[test]
-fn callers_that_wait_for_room_are_let_in() {
+fn callers_that_wait_for_room_can_continue() {
     explore(|| {
         let (fs, calls) = (SimFs::new(), Calls::default());
         let writer = Arc::new(create(&fs));
@@ -244,7 +244,7 @@ fn callers_that_wait_for_room_are_let_in() {
 }
 
 #[test]
-fn what_nobody_waited_for_is_committed_when_the_writer_ends() {
+fn commits_that_no_caller_waited_for_are_committed_when_the_writer_ends() {
     for closes in [true, false] {
         explore(move || {
             let (fs, calls) = (SimFs::new(), Calls::default());
@@ -292,7 +292,7 @@ fn a_stream_is_read_beside_callers_and_never_in_part() {
 }
 
 #[test]
-fn who_wants_everything_synced_gets_it_also_after_acknowledgements_of_class_os() {
+fn everything_is_synced_on_request_also_after_acknowledgements_of_class_os() {
     explore(|| {
         let (fs, calls) = (SimFs::new(), Calls::default());
         let writer = Arc::new(create(&fs));
@@ -312,7 +312,7 @@ fn who_wants_everything_synced_gets_it_also_after_acknowledgements_of_class_os()
     });
 }
 
-/// An act of the disk fails: nobody waits for ever, and what was said of each commit is true.
+/// An act of the disk fails: no caller waits for ever, and the answer about each commit is true.
 fn poisoned(act: Act, after: u64) {
     let (fs, calls) = (SimFs::new(), Calls::default());
     let writer = Arc::new(create(&fs));
@@ -328,7 +328,7 @@ fn poisoned(act: Act, after: u64) {
 }
 
 #[test]
-fn nobody_waits_for_ever_after_a_failure() {
+fn no_caller_waits_for_ever_after_a_failure() {
     for after in 0..4 {
         explore(move || poisoned(Act::SyncData, after));
         explore(move || poisoned(Act::Write, after));
@@ -336,8 +336,8 @@ fn nobody_waits_for_ever_after_a_failure() {
     explore(|| poisoned(Act::Create, 0));
 }
 
-/// What the exploration says of a writer that is broken in this way.
-fn told(test: impl Fn() + Send + Sync + Clone + 'static) -> String {
+/// The message with which the exploration reports a writer that is broken in this way.
+fn panic_message(test: impl Fn() + Send + Sync + Clone + 'static) -> String {
     let panic = std::panic::catch_unwind(AssertUnwindSafe(|| explore(test))).expect_err("nothing was noticed");
     let owned = panic.downcast_ref::<String>().cloned();
     owned.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap_or_default()
@@ -364,14 +364,14 @@ fn the_writer_takes_its_locks_from_the_module_that_this_exploration_replaces() {
 fn lost_wake_ups_are_found_out() {
     for deaf in [Deaf::ToOne, Deaf::ToAll, Deaf::AllButOne] {
         let _broken = deaf.begin();
-        let said = told(|| callers_commit(3, 3, Ahead::NEVER));
+        let said = panic_message(|| callers_commit(3, 3, Ahead::NEVER));
         assert!(said.contains("deadlock"), "{deaf:?}: {said}");
     }
 }
 
 #[test]
 fn an_acknowledgement_before_the_sync_is_found_out() {
-    let said = told(|| {
+    let said = panic_message(|| {
         let fs = SimFs::new();
         let writer = Arc::new(create(&fs));
         fs.lie();
@@ -382,7 +382,7 @@ fn an_acknowledgement_before_the_sync_is_found_out() {
 
 #[test]
 fn another_order_than_that_of_the_calls_is_found_out() {
-    let said = told(|| {
+    let said = panic_message(|| {
         let (fs, calls) = (SimFs::new(), Calls::default());
         let writer = create(&fs);
         for round in 0..2 {

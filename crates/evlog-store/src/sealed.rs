@@ -1,4 +1,4 @@
-//! The sealed segments' indexes, each opened when it is first asked for, and made again where its sidecar does not hold.
+//! The sealed segments' indexes, each opened when it is first asked for, and made again if its sidecar fails a check.
 //!
 //! The last segment, where a session before closed it in order, has an index of what it held then; it counts as one more
 //! sealed segment that ends there, until this session seals the segment or finds it sealed.
@@ -15,7 +15,7 @@ use crate::streams::{Before, Part, Streams};
 use evlog_format::{FrameCodec, LogId, LogIdentity, Position};
 use std::sync::{Arc, OnceLock};
 
-/// What becomes of an index that had to be made again.
+/// Where an index that had to be made again is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Keep {
     /// It is written beside its segment.
@@ -30,7 +30,7 @@ pub(crate) struct Sealed {
     log: LogIdentity,
     keep: Keep,
     segments: Vec<Arc<SealedSegment>>,
-    /// What an earlier session left in the last segment.
+    /// The part of the last segment that an earlier session wrote and closed in order.
     closed: Option<Arc<SealedSegment>>,
 }
 
@@ -41,7 +41,7 @@ pub(crate) struct SealedSegment {
     end: Position,
     /// The sidecar, once it was opened; `None` when it is not there or not of this segment.
     sidecar: OnceLock<Option<SealedIndex>>,
-    /// Made in this session, because the segment was sealed in it or the sidecar does not hold.
+    /// The index that this session made, because it sealed the segment or the sidecar failed a check.
     made: OnceLock<SealedIndex>,
 }
 
@@ -82,7 +82,7 @@ impl Sealed {
         }
     }
 
-    /// The last segment was closed in order at `end`.
+    /// Records that the last segment was closed in order at `end`.
     pub(crate) fn set_closed(&mut self, position: Position, end: Position) {
         self.closed = Some(Arc::new(SealedSegment::new(position, end)));
     }
@@ -92,7 +92,8 @@ impl Sealed {
         self.closed.as_ref().map(|segment| segment.end)
     }
 
-    /// What an earlier session left in the last segment, which has to be joined to what this one adds.
+    /// The streams that an earlier session left in the last segment. They have to be joined to those that this session
+    /// adds.
     pub(crate) fn closed_streams(&self, files: &Files) -> Result<Before, Trouble> {
         let all = |index: &SealedIndex| index.all().map(|streams| Before { streams, times: index.times() });
         self.closed.as_ref().map_or(Ok(Before::NOTHING), |segment| self.ask(files, segment, all))
@@ -138,7 +139,7 @@ impl Sealed {
         Ok(())
     }
 
-    /// Asks the index of a segment; it is made again when the sidecar does not hold.
+    /// Looks something up in the index of a segment. The index is made again if the sidecar fails a check.
     fn ask<T>(
         &self,
         files: &Files,
@@ -199,8 +200,9 @@ impl Sealed {
         Ok(0)
     }
 
-    /// A stream's parts from the newest before `until` back to the one that holds `from_number`, put before `parts`, in order.
-    /// Where a segment cannot be asked, those before it alone, and why.
+    /// A stream's parts from the newest before `until` back to the one that holds `from_number`, put before `parts`, in
+    /// order. If the index of a segment cannot be read or made, only the parts before that segment are given, and the
+    /// reason.
     pub(crate) fn parts(
         &self,
         files: &Files,
@@ -236,7 +238,7 @@ impl Sealed {
         flaw
     }
 
-    /// The times of a segment's commits; none of one that grows.
+    /// The times of a segment's commits; `None` for the segment that still grows.
     pub(crate) fn times(&self, files: &Files, position: Position) -> Result<Option<Times>, Trouble> {
         let Some(segment) = self.all().find(|segment| segment.position == position) else { return Ok(None) };
         self.ask(files, segment, |index| Ok(index.times())).map(Some)

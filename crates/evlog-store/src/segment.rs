@@ -25,15 +25,15 @@ use std::sync::Arc;
 /// How much is hashed at once, in bytes.
 const CHUNK: u64 = 1024 * 1024;
 
-/// How often a file is made that somebody else locks before we do.
+/// How often we make a file again that another process locks before we do.
 const ATTEMPTS: usize = 20;
 
-/// A log's files and the way to them.
+/// A log's files and their paths.
 #[derive(Clone, Debug)]
 pub(crate) struct Files {
     pub(crate) fs: Arc<dyn Fs>,
     pub(crate) layout: Layout,
-    /// What a reader's sealed segments were when it listed them.
+    /// The stamps of a reader's sealed segments, from when it listed them.
     listed: Arc<BTreeMap<Position, Stamp>>,
 }
 
@@ -51,7 +51,7 @@ pub(crate) enum Access {
     Write,
 }
 
-/// That a path still names this file of something, which is written.
+/// Checks that a path still names this file, to which we write.
 pub(crate) fn check_path(fs: &dyn Fs, path: &Path, id: FileId, of: &str) -> Result<(), Failure> {
     let source = match fs.id(path) {
         Ok(found) if found == id => return Ok(()),
@@ -64,7 +64,8 @@ pub(crate) fn check_path(fs: &dyn Fs, path: &Path, id: FileId, of: &str) -> Resu
     Err(Failure { doing: "go on with", path: path.to_path_buf(), source })
 }
 
-/// What differs between the log that is read and the one that a header names (rule F-12): expected and found.
+/// What differs between the log that is read and the one that a header names (rule F-12), as expected and found; `None`
+/// if nothing does.
 pub(crate) fn identity_flaw(log: LogIdentity, found: LogIdentity) -> Option<(String, String)> {
     let (id, limit) = (|of: LogIdentity| format!("log id {}", of.log_id), "segment size limit");
     if log.log_id != found.log_id {
@@ -75,24 +76,24 @@ pub(crate) fn identity_flaw(log: LogIdentity, found: LogIdentity) -> Option<(Str
 }
 
 impl Files {
-    /// By their paths.
+    /// The files of a log, reached by their paths.
     pub(crate) fn new(fs: Arc<dyn Fs>, dir: &Path) -> Files {
         Files { fs, layout: Layout::new(dir), listed: Arc::default() }
     }
 
-    /// By the handle of the directory that has this path now.
+    /// The files of a log, reached by the handle of the directory that has this path now.
     pub(crate) fn held(fs: Arc<dyn Fs>, dir: &Path) -> Result<Files, Failure> {
         let held = fs.hold(dir).map_err(Failure::of("open", dir))?;
         Ok(Files::new(held.unwrap_or(fs), dir))
     }
 
-    /// That the path of a segment still names this file. A log whose directory was removed, moved or replaced is nobody's
-    /// who looks for it there, so nothing of it is to be acknowledged.
+    /// Checks that the path of a segment still names this file. If the log's directory was removed, moved or replaced,
+    /// nobody finds its commits at the path, so none may be acknowledged.
     pub(crate) fn check_ours(&self, position: Position, id: FileId) -> Result<(), Failure> {
         check_path(self.fs.as_ref(), &self.layout.segment(position), id, "the log")
     }
 
-    /// That what has the place of `segments/` is a directory, and no link to one: no other reader would follow it.
+    /// Checks that `segments/` is a directory and not a link to one, because other readers would not follow the link.
     pub(crate) fn check_dirs(fs: &Arc<dyn Fs>, dir: &Path) -> Result<(), Failure> {
         match fs.hold(dir) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -103,7 +104,8 @@ impl Files {
         }
     }
 
-    /// From here on these sealed segments are those that they are now. Of those that are listed already, that stays.
+    /// Records the stamps of these sealed segments, so that a later change is noticed. Stamps that were recorded before
+    /// stay.
     pub(crate) fn list_sealed(&mut self, sealed: impl Iterator<Item = Position>) -> Result<(), Failure> {
         let mut listed = BTreeMap::clone(&self.listed);
         for position in sealed {
@@ -116,8 +118,8 @@ impl Files {
         Ok(())
     }
 
-    /// That a sealed segment is the file that was listed, as it was then. Another one, or other bytes in it, may be another
-    /// log's, whose ids, seqs and checksums can be the same.
+    /// Checks that a sealed segment is the file that was listed, and unchanged. Another file, or other bytes, may be of
+    /// another log, whose ids, seqs and checksums can be the same.
     pub(crate) fn check_listed(&self, position: Position, file: &dyn File) -> Result<(), Trouble> {
         let Some(listed) = self.listed.get(&position) else { return Ok(()) };
         let path = self.layout.segment(position);
@@ -132,7 +134,7 @@ impl Files {
         Err(Failure { doing: "go on with", path, source: io::Error::other(changed) }.into())
     }
 
-    /// What lies in `segments/`, in order of kind and position; nothing when there is no such directory.
+    /// The entries of `segments/`, in order of kind and position; none when there is no such directory.
     pub(crate) fn entries(&self) -> Result<Vec<SegmentEntry>, Failure> {
         let dir = self.layout.segments();
         let names = match self.fs.list(dir) {
@@ -144,7 +146,7 @@ impl Files {
         Ok(entries)
     }
 
-    /// Whether a writer holds the log: its lock, or, where that was taken away, its last segment.
+    /// Whether a writer holds the log's lock, or, if `LOCK` was removed, the lock of its last segment.
     pub(crate) fn has_writer(&self) -> io::Result<bool> {
         if self.fs.is_locked(&self.layout.lock())? {
             return Ok(true);
@@ -205,7 +207,7 @@ impl Files {
         Ok(segment)
     }
 
-    /// That a segment is of this log (rule F-12).
+    /// Checks that a segment is of this log (rule F-12).
     fn check_identity(&self, log: LogIdentity, segment: &SegmentHeader) -> Result<(), Trouble> {
         match identity_flaw(log, segment.identity()) {
             Some((expected, found)) => Err(self.tampered(segment.position, expected, found)),
@@ -213,8 +215,9 @@ impl Files {
         }
     }
 
-    /// That the last of these segments is of the log of the first (rule F-12), and begins with the seq after the last commit
-    /// of the one before it (rule F-16). A segment before it that is damaged, or cannot be read, is reported where it is read.
+    /// Checks that the last of these segments is of the same log as the first (rule F-12), and begins with the seq
+    /// after the last commit of the segment before it (rule F-16). If that segment is damaged or cannot be read, this
+    /// is reported when it is read.
     pub(crate) fn check_continues(&self, segments: &[Position], last: &SegmentHeader) -> Result<(), Trouble> {
         let [first, .., _] = segments else { return Ok(()) };
         if let Ok(first) = self.open(*first, Access::Read) {
@@ -251,8 +254,8 @@ impl Files {
         Ok(file)
     }
 
-    /// Makes a file that will get another name, in place of what an interrupted session left of one. It is locked, so that
-    /// nobody else holds it when it has its name.
+    /// Makes a file that will be renamed later, and replaces one that an interrupted session left. We lock it, so that
+    /// no other process holds its lock when it gets its name.
     pub(crate) fn create_anew(&self, unfinished: &Path) -> Result<Arc<dyn File>, Failure> {
         for _ in 0..ATTEMPTS {
             match self.fs.remove(unfinished) {
@@ -262,7 +265,7 @@ impl Files {
                 _ => {}
             }
             let file = self.fs.create(unfinished).map_err(Failure::of("create", unfinished))?;
-            // Somebody who looks into the directory all the time may have been faster.
+            // A process that watches the directory may have locked the file before us.
             if file.try_lock().map_err(Failure::of("lock", unfinished))? {
                 return Ok(file);
             }
@@ -270,8 +273,8 @@ impl Files {
         Err(Failure::of("lock", unfinished)(io::ErrorKind::WouldBlock.into()))
     }
 
-    /// Puts a synced copy of a segment's first `len` bytes in its place. When this returns, the copy survives a crash; a
-    /// crash before leaves the segment as it was.
+    /// Replaces a segment with a synced copy of its first `len` bytes. When this returns, the copy survives a crash; a
+    /// crash before that leaves the segment as it was.
     pub(crate) fn remake(&self, position: Position, file: &dyn File, len: u64) -> Result<Arc<dyn File>, Failure> {
         let unfinished = self.layout.entry(SegmentEntry::Unfinished(position));
         let path = self.layout.segment(position);
@@ -284,8 +287,8 @@ impl Files {
         Ok(made)
     }
 
-    /// Writes a sidecar, so that it is there whole or as it was before. It is not synced: what a crash leaves of it fails
-    /// its checksum and is made again.
+    /// Writes a sidecar under another name, then renames it, so that readers see the old or the new one. It is not
+    /// synced: if a crash leaves only a part, its checksum fails, and it is made again.
     pub(crate) fn keep_sidecar(&self, entry: SegmentEntry, bytes: &[u8]) -> Result<(), Failure> {
         let path = self.layout.entry(entry);
         let unfinished = Layout::unfinished(&path);
@@ -299,13 +302,14 @@ impl Files {
         written
     }
 
-    /// Reads a sidecar; `None` when it cannot be read, for whatever reason: it is then made again.
+    /// Reads a sidecar; `None` when it cannot be read, for any reason, because it is then made again.
     pub(crate) fn sidecar(&self, entry: SegmentEntry, len_max: u64) -> Option<Vec<u8>> {
         self.fs.open_read(&self.layout.entry(entry)).ok()?.read_to_end(len_max).ok()
     }
 
-    /// What `HEAD` says, if it is there and whole. It may be caught while it is written, so it is read again. One that is
-    /// there and cannot be read is a failure: what it says of synced bytes is not known then, and not nothing.
+    /// Reads `HEAD`; `None` if it is not there or not whole. It is read more than once, because a writer may just be
+    /// writing it. If it is there and cannot be read, that is a failure: it may claim synced bytes, and we do not know
+    /// how many.
     pub(crate) fn any_head(&self) -> Result<Option<Head>, Failure> {
         let path = self.layout.head();
         let file = match self.fs.open_read(&path) {
@@ -315,7 +319,7 @@ impl Files {
         read_head(file.as_ref()).map_err(Failure::of("read", &path))
     }
 
-    /// What `HEAD` says to those who can go on without it, or else, where something is there, why it says nothing.
+    /// `HEAD` for callers that can continue without it, and if it is there and cannot be used, the reason.
     pub(crate) fn usable_head(&self) -> (Option<Head>, Option<String>) {
         match self.any_head() {
             Ok(Some(head)) => (Some(head), None),
@@ -324,20 +328,20 @@ impl Files {
         }
     }
 
-    /// Why a `HEAD` that can be read is none. It is empty from when a log is made until it is first written.
+    /// Why a `HEAD` that can be read is not valid. An empty one is no flaw: it is empty until it is first written.
     fn head_flaw(&self) -> Option<String> {
         let path = self.layout.head();
         let len = self.fs.open_read(&path).and_then(|file| file.len()).ok().filter(|len| *len > 0)?;
         Some(format!("`{}`: expected what a writer notes of the log, found other bytes, {len} of them", path.display()))
     }
 
-    /// The same, if it is of this log.
+    /// Reads `HEAD`; `None` also if it is of another log.
     pub(crate) fn head(&self, log_id: LogId) -> Result<Option<Head>, Failure> {
         Ok(self.any_head()?.filter(|head| head.log_id == log_id))
     }
 
     /// The tree over all bytes before a segment: from its sidecar, or hashed from the nearest earlier one that holds.
-    /// Also the sidecars that were found missing on the way.
+    /// Also returns the frontiers whose sidecars were missing on the way.
     pub(crate) fn tree_before(
         &self,
         header: &SegmentHeader,
@@ -367,7 +371,7 @@ impl Files {
         Ok((tree, missing))
     }
 
-    /// The tree before a segment as its sidecar has it, if that proves itself against the header.
+    /// The tree before a segment from its sidecar, if its root equals the one in the header.
     pub(crate) fn frontier(&self, header: &SegmentHeader) -> Option<Tree> {
         if header.position == Position(0) && header.root_before == Root::EMPTY {
             return Some(Tree::new());
@@ -378,7 +382,7 @@ impl Files {
         proves_itself.then(|| Tree::resume(frontier))
     }
 
-    /// Hashes a segment, which has to end where the next one begins.
+    /// Hashes a segment, and checks that it ends where the next one begins.
     fn hash(&self, position: Position, end: Position, tree: &mut Tree) -> Result<(), Trouble> {
         let path = self.layout.segment(position);
         let file = self.fs.open_read(&path).map_err(Failure::of("open", &path))?;
@@ -398,7 +402,7 @@ impl Files {
         Ok(())
     }
 
-    /// That a segment ends where the next one begins.
+    /// Checks that a segment ends where the next one begins.
     pub(crate) fn check_sealed_len(&self, file: &dyn File, position: Position, end: Position) -> Result<(), Trouble> {
         let path = self.layout.segment(position);
         let (expected, found) = (end.0 - position.0, file.len().map_err(Failure::of("read", &path))?);
@@ -418,7 +422,7 @@ pub(crate) fn positions(entries: &[SegmentEntry]) -> Vec<Position> {
     entries.iter().filter_map(segment).collect()
 }
 
-/// What a header is that cannot be read. Only the first one of a log can be newer than this program.
+/// Why a header cannot be read, in words. Only the first header of a log can be reported as newer than this program.
 pub(crate) fn header_words(error: &HeaderError, position: Position, bytes: &[u8]) -> String {
     match error {
         HeaderError::Version { found } if only_version_is_wrong(bytes) => {
@@ -443,8 +447,8 @@ pub(crate) fn read_head(file: &dyn File) -> io::Result<Option<Head>> {
     Ok(None)
 }
 
-/// After a failed sync: says so in `HEAD`, for the session that opens the log while the machine still shows the bytes. A
-/// `HEAD` that cannot be read or written says nothing.
+/// Notes a failed sync in `HEAD`, for the session that opens the log while the machine still shows the bytes. If `HEAD`
+/// cannot be read or written, there is no note.
 pub(crate) fn distrust(head: &dyn File) {
     if let Ok(Some(said)) = read_head(head) {
         head.write_at(&Head { closed: false, sync_failed: true, ..said }.encode(), 0).ok();

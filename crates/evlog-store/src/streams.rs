@@ -1,4 +1,4 @@
-//! The streams of the segment that grows, and how long each stream is that this session has met.
+//! The streams of the segment that grows, and the length of each stream that this session has met.
 //!
 //! Invariant: a stream is in `touched` exactly when its `frames` are not empty.
 
@@ -34,11 +34,11 @@ pub(crate) struct Streams {
     by_name: HashMap<Arc<str>, usize>,
     list: Vec<Stream>,
     touched: Vec<usize>,
-    /// Of the segment's commits, as far as this session has met them.
+    /// The times of the segment's commits, as far as this session has met them.
     times: Times,
 }
 
-/// Where an event lies.
+/// The place of an event.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct EventAt {
     /// Its seq.
@@ -64,7 +64,7 @@ pub(crate) struct Part {
     pub(crate) sealed_end: Option<Position>,
 }
 
-/// What of a segment an earlier session left.
+/// The part of a segment that an earlier session left.
 #[derive(Debug)]
 pub(crate) struct Before {
     pub(crate) streams: Vec<(String, Found)>,
@@ -82,7 +82,7 @@ impl Streams {
         self.times = self.times.with(head);
     }
 
-    /// Where a stream stands in the list.
+    /// The index of a stream in the list.
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
     }
@@ -127,8 +127,8 @@ impl Streams {
         stream.end = event.end;
     }
 
-    /// Takes an event that was read. What comes first in the segment is taken at its word; after it, numbers are dense,
-    /// or the expected one is the error.
+    /// Adds an event that was read. The number of a stream's first event in the segment is accepted as it is. After it,
+    /// numbers have to be dense; otherwise the error is the expected number.
     pub(crate) fn observe(&mut self, name: &str, number: u64, event: EventAt) -> Result<(), u64> {
         let at = self.find(name).unwrap_or_else(|| self.insert(name, number));
         let expected = self.list[at].len;

@@ -1,11 +1,11 @@
 //! The locks, condition variables, atomic numbers and threads of the writer: those of the standard library, and in the
-//! tests of the feature `schedules` those of shuttle, which decides itself who runs next and tries many orders.
+//! tests of the feature `schedules` those of shuttle, which decides which thread runs next and tries many orders.
 //!
 //! The modules of the writer take them from here and nowhere else, so that no waiting escapes the exploration.
 //!
-//! What the exploration covers: which thread runs next, at every lock, wait, wake-up, atomic access, thread start and
-//! yield, and when a wait with a limit ends. What it does not: memory order weaker than one order for all (each atomic
-//! number here only grows, and what it admits to lies behind the lock), and wake-ups that nobody caused.
+//! The exploration covers: which thread runs next, at every lock, wait, wake-up, atomic access, thread start and yield,
+//! and when a wait with a limit ends. It does not cover memory orders weaker than sequential consistency (each atomic
+//! number here only grows, and the data that it announces is protected by the lock), nor spurious wake-ups.
 
 #[cfg(not(all(test, feature = "schedules")))]
 pub(crate) use real::*;
@@ -13,7 +13,7 @@ pub(crate) use real::*;
 #[cfg(all(test, feature = "schedules"))]
 pub(crate) use explored::*;
 
-/// Whether another scheduler than the machine's decides who runs next. Limits that a test of it must reach are small then.
+/// Whether shuttle decides which thread runs next. Limits that its tests must reach are then small.
 pub(crate) const EXPLORED: bool = cfg!(all(test, feature = "schedules"));
 
 #[cfg(not(all(test, feature = "schedules")))]
@@ -70,8 +70,8 @@ pub(crate) mod explored {
             self.0.wait(guard)
         }
 
-        /// Another thread is the clock. It strikes until the sleeper is awake, since its first stroke may come before the
-        /// sleep begins.
+        /// Another thread is the clock. It notifies until the sleeper is awake, because its first notification may come
+        /// before the sleep begins.
         pub(crate) fn wait_timeout<'a, T>(
             &self,
             guard: MutexGuard<'a, T>,
@@ -103,7 +103,7 @@ pub(crate) mod explored {
     pub(crate) enum Deaf {
         ToOne,
         ToAll,
-        /// Of those that sleep one is woken.
+        /// Only one of the sleeping threads is woken.
         AllButOne,
     }
 
@@ -112,7 +112,7 @@ pub(crate) mod explored {
     }
 
     impl Deaf {
-        /// While what it gives lives, wake-ups of this thread get lost.
+        /// While the returned value exists, wake-ups by this thread get lost.
         pub(crate) fn begin(self) -> impl Drop {
             struct Ends;
             impl Drop for Ends {

@@ -1,4 +1,5 @@
-//! The store's promises, over the simulated file system where a fault is needed and the real one where a lock is.
+//! Tests of the store's guarantees: over the simulated file system where a fault is needed, and over the real one where
+//! a lock is needed.
 
 mod ahead;
 mod append;
@@ -61,7 +62,7 @@ fn reader(fs: &SimFs) -> Reader {
 }
 
 fn event<'a>(stream: &'a str, payload: &'a [u8]) -> AppendEvent<'a> {
-    // A kind of a later version, whose payload nobody judges: here it is any bytes.
+    // A kind of a later version. Its payload is not checked, so it can be any bytes.
     let (kind, causation) = (Kind::BuiltIn(u16::MAX), Causation::None);
     AppendEvent { stream, kind, kind_version: 1, causation, payload }
 }
@@ -125,7 +126,7 @@ fn segment_files(fs: &SimFs) -> Vec<PathBuf> {
     fs.files().into_iter().filter(|path| path.extension().is_some_and(|suffix| suffix == "seg")).collect()
 }
 
-/// What the auditor, who shares no code with the store, says of the bytes.
+/// The report of the auditor, which shares no code with the store, about the bytes.
 fn audit(fs: &SimFs) -> Report {
     audit_in(Arc::new(fs.clone()), dir())
 }

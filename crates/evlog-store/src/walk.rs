@@ -17,8 +17,8 @@ use std::sync::Arc;
 /// How much is read at once, in bytes.
 const CHUNK: usize = 1024 * 1024;
 
-/// How many bytes of candidate bodies the search for a later frame may checksum. Bytes made to look like frame headers
-/// at every place could otherwise cost the square of the segment's length.
+/// How many bytes of candidate bodies the search for a later frame may checksum. Without this limit, bytes that look
+/// like frame headers at every place could cost time that grows with the square of the segment's length.
 pub(crate) const SEARCH_BUDGET: u64 = 4 << 30;
 
 /// A place in a segment and the frames from there on.
@@ -48,7 +48,7 @@ pub(crate) struct FrameAt {
     pub(crate) durable_before: u64,
 }
 
-/// What the walk came to.
+/// The result of a step of the walk.
 #[derive(Debug)]
 pub(crate) enum Walked {
     /// A frame.
@@ -73,7 +73,7 @@ impl Walk {
         self.file.as_ref()
     }
 
-    /// Tells one filling of the buffer from the next: where it ends in the file.
+    /// Where the buffer's contents end in the file. The value differs between one filling of the buffer and the next.
     pub(crate) fn filled_to(&self) -> u64 {
         self.buf_at + self.filled as u64
     }
@@ -136,7 +136,8 @@ impl Walk {
         }
     }
 
-    /// A frame that does not end, or a length of zero: zeros to the end, or bytes.
+    /// Why the walk stops at a frame that does not end, or at a length of zero: whether only zeros follow, or other
+    /// bytes.
     fn rest(&mut self, stop: Stop, need: usize, found: usize) -> io::Result<Walked> {
         let reason = match (self.rest_is_zero()?, stop) {
             (true, _) => return Ok(Walked::Stopped(Stop::Zeros, "only zeros up to the end of the file".into())),

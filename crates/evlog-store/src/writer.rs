@@ -7,10 +7,11 @@
 //! Invariants:
 //! - The order of calls to [`Writer::append`] is the order in the log.
 //! - A commit is acknowledged only when all before it are, under class `sync`: the log is synced as a prefix.
-//! - After a failed write or sync nothing is acknowledged; what was in flight is *unknown*, what never reached a file is
-//!   *not appended*.
+//! - After a failed write or sync nothing is acknowledged; commits in flight are *unknown*, commits that never reached a
+//!   file are *not appended*.
 //!
-//! That nobody waits for ever, and that these hold whoever runs first, is explored by the tests of the feature `schedules`.
+//! The tests of the feature `schedules` explore that no caller waits for ever, and that these invariants hold in any
+//! order of threads.
 
 mod append;
 mod committer;
@@ -32,7 +33,7 @@ use state::{Shared, State};
 use std::path::Path;
 use std::sync::Arc;
 
-/// So many bytes of commits that nobody waits for are given to the disk at once, beside the next ones.
+/// After this many bytes of commits that no caller waits for, a sync is begun in parallel with the next commits.
 const BEGIN_AFTER: u64 = 8 * 1024 * 1024;
 
 /// A commit to append. The store gives it its seq.
@@ -48,7 +49,7 @@ pub struct Append<'a> {
     pub actor: &'a str,
     /// Who was authenticated.
     pub principal: Option<&'a str>,
-    /// What ties it to commits of other runs.
+    /// An id that connects it with commits of other runs.
     pub correlation: Option<&'a str>,
     /// Names the command.
     pub idempotency: Option<Idempotency<'a>>,
@@ -57,7 +58,7 @@ pub struct Append<'a> {
 }
 
 impl<'a> Append<'a> {
-    /// A commit that says only what every commit must.
+    /// A commit with only the members that every commit must have.
     pub fn new(recorded_ns: i64, class: Durability, actor: &'a str, events: &'a [AppendEvent<'a>]) -> Append<'a> {
         let (occurred_ns, principal, correlation, idempotency) = (None, None, None, None);
         Append { recorded_ns, occurred_ns, class, actor, principal, correlation, idempotency, events }
@@ -123,10 +124,11 @@ pub struct Settled {
 /// over blocks that were written before it does not. They are cut when the segment is sealed or the log closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ahead {
-    /// After so many short groups of commits one after the other: a session that appends little, or much at once, does
-    /// without. Each of them waits for the journal, which takes milliseconds while others write to the disk.
+    /// Zeros are written after this many short groups of commits in a row, so a session that appends little, or much at
+    /// once, writes none. Each of these groups waits for the journal, which takes milliseconds while other processes
+    /// write to the disk.
     pub after: u32,
-    /// How many bytes at once; 0: none, ever. Thousands of short groups share what they cost.
+    /// How many bytes of zeros are written at once; 0: none, ever. Thousands of short groups share this cost.
     pub len: u64,
 }
 
@@ -141,8 +143,8 @@ impl Default for Ahead {
     }
 }
 
-/// The one writer of a log. Dropping it without [`close`](Writer::close) still commits what waits, as well as it can, but
-/// the next open will not call it closed in order.
+/// The one writer of a log. Dropping it without [`close`](Writer::close) still tries to commit what waits, but the log
+/// does not count as closed in order.
 #[derive(Debug)]
 pub struct Writer {
     shared: Arc<Shared>,
@@ -153,7 +155,7 @@ pub struct Writer {
     /// Which file the first segment is.
     first: FileId,
     thread: Option<JoinHandle<Option<Box<Committer>>>>,
-    /// Dropped last: until then the files are ours.
+    /// Dropped last, so that we hold the lock as long as we use the files.
     _lock: Box<dyn Lock>,
 }
 
@@ -242,7 +244,8 @@ impl Writer {
         self
     }
 
-    /// The same writer, which begins a sync beside its writing after so many bytes that nobody asked to sync; 0: never.
+    /// The same writer, which begins a sync in parallel with its writing after this many bytes that no commit asked to
+    /// sync; 0: never.
     #[must_use]
     pub fn with_sync_begun_after(self, bytes: u64) -> Writer {
         if let Some(committer) = &mut self.shared.lock().committer {
@@ -256,7 +259,7 @@ impl Writer {
         Arc::clone(&self.files.fs)
     }
 
-    /// That the log is still where it is looked for. Who waits for a commit need not ask.
+    /// Checks that the log is still at its path. A caller that waits for a commit need not check this.
     pub fn check_place(&self) -> Result<(), Failure> {
         self.files.check_ours(Position(0), self.first)
     }
@@ -281,8 +284,8 @@ impl Writer {
         self.shared.lock().next_seq
     }
 
-    /// When the last commit of the last segment was recorded, Unix nanoseconds, for a session that has not appended yet;
-    /// none when the segment has no commit.
+    /// When the last commit of the last segment was recorded, Unix nanoseconds, for a session that has not appended
+    /// yet; `None` when the segment has no commit.
     pub fn last_recorded_ns(&self) -> Result<Option<i64>, ReadError> {
         let (segment, last) = {
             let state = self.shared.lock();
@@ -313,8 +316,8 @@ impl Writer {
         (Position(tree.size()), tree.root())
     }
 
-    /// Syncs everything that was appended, and says where the log ends then; `None` when others have
-    /// appended meanwhile.
+    /// Syncs everything that was appended, and returns where the log ends then; `None` when other callers have appended
+    /// meanwhile.
     pub fn settled(&self) -> Result<Option<Settled>, AppendError> {
         let (end, next_seq) = {
             let state = self.shared.lock();
@@ -386,7 +389,7 @@ impl Writer {
         }
     }
 
-    /// Lets the thread commit what waits, and waits for its end.
+    /// Waits until the thread has committed what waits, and has ended.
     fn finish(&mut self) -> Option<Box<Committer>> {
         let thread = self.thread.take()?;
         self.shared.lock().closing = true;

@@ -1,7 +1,7 @@
-//! A thread that reads every second commit of a stream ahead, and hands over copies of what is wanted of each.
+//! A thread that reads every second commit of a stream ahead, and hands over copies of the stream's events in each.
 //!
-//! A commit is checked where it is read, so what is handed over was checked. Who reads which commit follows from their order
-//! alone: events, and the first failure, come as if one thread read all.
+//! Each thread checks the commits that it reads, so what is handed over was checked. The order of the commits alone
+//! decides which thread reads which. So events, and the first failure, come as if one thread read all.
 
 use super::{Events, Fetch};
 use crate::error::Trouble;
@@ -19,10 +19,10 @@ const AHEAD: usize = 4;
 #[derive(Debug)]
 pub(super) struct Helper(Receiver<Result<Copied, Trouble>>);
 
-/// Of a commit, what is wanted of it, out of the buffer into which it was read.
+/// The wanted part of a commit, copied out of the buffer into which the commit was read.
 #[derive(Debug)]
 pub(super) struct Copied {
-    /// But for its texts.
+    /// The head, without its texts.
     head: CommitHead<'static>,
     actor: String,
     principal: Option<String>,
@@ -59,7 +59,7 @@ impl Helper {
             for (part, offset) in places.skip(1).step_by(2) {
                 let copied = copied(&mut fetch, files, codec, part, offset, name);
                 let is_last = copied.is_err();
-                // Nobody takes it when the visit has ended.
+                // The receiver is gone when the visit has ended.
                 if give.send(copied).is_err() || is_last {
                     break;
                 }
@@ -73,7 +73,7 @@ impl Helper {
         visited % 2 == 1
     }
 
-    /// Its next commit.
+    /// The helper's next commit.
     pub(super) fn next(&self) -> Result<Copied, Trouble> {
         self.0
             .recv()
@@ -117,7 +117,7 @@ impl Copied {
         }
     }
 
-    /// As they were read.
+    /// The commit's head and events, as they were read.
     pub(super) fn events(&self) -> Events<'_> {
         let idempotency = self.idempotency.as_ref().map(|(key, content)| Idempotency { key, content: *content });
         let (principal, correlation) = (self.principal.as_deref(), self.correlation.as_deref());

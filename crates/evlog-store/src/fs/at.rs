@@ -1,7 +1,8 @@
 //! Files by a directory's handle and a name in it: what both implementations on the real file system have in common.
 //!
-//! Invariants: no link is followed in the last part of a path, nothing but a regular file is opened, and nothing is waited
-//! for but a disk. What is made has the modes that are stated here, less what the umask takes from others than the owner.
+//! Invariants: no link is followed in the last part of a path, only regular files are opened, and no call waits for
+//! anything but a disk. New files have the modes that are stated here; the umask can only remove rights of others than
+//! the owner.
 
 use super::{FileId, Stamp};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -12,23 +13,23 @@ use std::path::Path;
 
 /// Files of a log: who may read the directory may read them, and the owner alone writes.
 pub(super) const FILE_MODE: Mode = Mode::from_raw_mode(0o644);
-/// The lock: who may not write has no business with it.
+/// The lock: only the owner needs it, because only the owner may write.
 pub(super) const LOCK_MODE: Mode = Mode::from_raw_mode(0o600);
 /// Directories of a log.
 const DIR_MODE: Mode = Mode::from_raw_mode(0o755);
-/// What the owner has, whatever the umask says.
+/// The rights that the owner always has, even if the umask removes them.
 const OWNERS: Mode = Mode::from_raw_mode(0o600);
 const OWNERS_DIR: Mode = Mode::from_raw_mode(0o700);
 
 /// Pipes and devices are opened without waiting for their other end, to be refused.
 const ALWAYS: OFlags = OFlags::CLOEXEC.union(OFlags::NOFOLLOW).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 
-/// Why something is not opened that is not what it should be.
+/// The error for an entry that is not opened because it is of another type than expected.
 fn unlike(expected: &str, found: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, format!("expected {expected}, found {found}"))
 }
 
-/// What stands under a name, in words.
+/// The type of a directory entry, in words.
 fn word(kind: FileType) -> &'static str {
     match kind {
         FileType::RegularFile => "a regular file",
@@ -62,7 +63,8 @@ pub(super) fn stamp_of_file(file: BorrowedFd<'_>) -> io::Result<Stamp> {
 fn open(dir: BorrowedFd<'_>, path: &Path, flags: OFlags, mode: Mode) -> io::Result<OsFile> {
     let regular = "a regular file";
     let file = rustix::fs::openat(dir, path, flags | ALWAYS, mode).map_err(|error| {
-        // The system has many words for what it does not open so: the kind of the thing is clearer.
+        // The system has many errors for an entry that it refuses to open in this way: naming the entry's type is
+        // clearer.
         let found = rustix::fs::statat(dir, path, AtFlags::SYMLINK_NOFOLLOW);
         match found.map(|stat| kind_of(&stat)) {
             Ok(kind) if kind != FileType::RegularFile && !flags.contains(OFlags::EXCL) => unlike(regular, word(kind)),
@@ -103,13 +105,14 @@ pub(super) fn open_lock(dir: BorrowedFd<'_>, path: &Path) -> io::Result<OsFile> 
     Ok(file)
 }
 
-/// An umask takes from others, not from the owner.
+/// Gives the owner back the rights that an umask has removed.
 fn keep_for_owner(file: BorrowedFd<'_>, owners: Mode) -> io::Result<()> {
     let mode = Mode::from_raw_mode(rustix::fs::fstat(file)?.st_mode);
     if mode.contains(owners) { Ok(()) } else { Ok(rustix::fs::fchmod(file, mode | owners)?) }
 }
 
-/// Opens a directory for what lies in it; links on the way to it are followed, it itself is none where `flags` say so.
+/// Opens a directory, to reach its entries. Links on the way to it are followed; if `flags` say so, the directory
+/// itself must not be a link.
 pub(super) fn open_dir(dir: BorrowedFd<'_>, path: &Path, flags: OFlags) -> io::Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | flags;
     rustix::fs::openat(dir, path, flags, Mode::empty()).map_err(|error| {
@@ -122,7 +125,7 @@ pub(super) fn open_dir(dir: BorrowedFd<'_>, path: &Path, flags: OFlags) -> io::R
     })
 }
 
-/// That a path leads to a directory without following a link at its end.
+/// Checks that a path leads to a directory without following a link at its end.
 pub(super) fn check_dir(path: &Path) -> io::Result<()> {
     match kind_of(&rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)?) {
         FileType::Directory => Ok(()),
@@ -130,7 +133,7 @@ pub(super) fn check_dir(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Makes a directory; says whether it is new.
+/// Makes a directory. Returns whether it is new.
 pub(super) fn make_dir(dir: BorrowedFd<'_>, path: &Path) -> io::Result<bool> {
     match rustix::fs::mkdirat(dir, path, DIR_MODE) {
         Ok(()) => {}
@@ -160,7 +163,7 @@ pub(super) fn list(dir: impl AsFd) -> io::Result<Vec<String>> {
     Ok(names)
 }
 
-/// The names that are left out there, as they are shown.
+/// The names that `list` leaves out, as they are shown.
 pub(super) fn list_unnameable(dir: impl AsFd) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in rustix::fs::Dir::read_from(dir)? {
@@ -187,8 +190,8 @@ pub(super) fn rename(dir: BorrowedFd<'_>, from: &Path, to: &Path) -> io::Result<
     Ok(rustix::fs::renameat(dir, from, dir, to)?)
 }
 
-/// Renames without replacing. Where the file system does not know how, a second name is given and the first one taken,
-/// which replaces nothing either.
+/// Renames without replacing. Where the file system cannot do that, the file gets a second name and then loses the
+/// first, which replaces nothing either.
 pub(super) fn name(dir: BorrowedFd<'_>, from: &Path, to: &Path) -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {

@@ -1,5 +1,5 @@
-//! A log's directory by its handle: what is done to its files is done to those of the directory that was opened, wherever
-//! it is moved and whatever takes its name.
+//! A log's directory by its handle: every operation reaches the files of the directory that was opened, even if that
+//! directory is moved or another one takes its name.
 //!
 //! Invariant: directories below it are opened once, without following links, and kept.
 
@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) struct HeldFs {
     root: PathBuf,
     dir: Arc<OwnedFd>,
-    /// Those below it, by name.
+    /// The handles of the directories in it, by name.
     inner: Mutex<BTreeMap<PathBuf, Arc<OwnedFd>>>,
 }
 
@@ -47,7 +47,7 @@ impl HeldFs {
         Ok(dir)
     }
 
-    /// Does something with a file, by the handle of its directory and its name there.
+    /// Calls a function with the handle of a file's directory and the file's name there.
     fn with<'p, T>(
         &self,
         path: &'p Path,
@@ -123,8 +123,8 @@ impl Fs for HeldFs {
         }
     }
 
-    /// Of what has this path now. Behind a link that has the place of a directory nothing is ours, even where it leads to the
-    /// same files.
+    /// The identity of the file that has this path now. If a link has taken the place of a directory, files behind it
+    /// do not count as ours, even if they are the same files.
     fn id(&self, path: &Path) -> io::Result<FileId> {
         if let Some(above) = path.parent().filter(|above| *above != self.root) {
             at::check_dir(above)?;

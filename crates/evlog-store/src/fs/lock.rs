@@ -1,8 +1,9 @@
 //! Locks on open files, for writers against writers.
 //!
-//! On Linux they are write locks of the open file description: only who opened the file for writing gets one, they say
-//! nothing to who takes locks of another kind (`flock`), they are asked for without being taken, and they end with the
-//! last handle, whatever else this process opens and closes. Elsewhere they are those of the standard library.
+//! On Linux they are write locks of the open file description. Only a process that opened the file for writing gets
+//! one, they do not conflict with locks of another kind (`flock`), a process can ask whether one is held without taking
+//! it, and they end with the last handle, even if this process opens and closes the file elsewhere. Elsewhere they are
+//! those of the standard library.
 
 use super::at::{LOCK_MODE, create, open_lock, remove, rename};
 use super::{Lock, LockAttempt};
@@ -16,14 +17,14 @@ use std::time::Duration;
 /// The longest note in a lock that is read, in bytes.
 const NOTE_LEN_MAX: u64 = 4096;
 
-/// How often a lock is tried that a writer holds, and how long is waited between.
+/// How often we try to take a lock that a writer holds, and the pause between attempts.
 const PATIENCE: usize = 20;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// How often a lock is tried whose file is taken away and made again at the same time.
+/// How often we try to take a lock whose file somebody removes and makes again at the same time.
 const ATTEMPTS: usize = 20;
 
-/// The lock goes with the last handle of the open file; children of this process never get one (close-on-exec).
+/// The lock ends with the last handle of the open file; children of this process never get a handle (close-on-exec).
 #[derive(Debug)]
 struct FileLock {
     file: OsFile,
@@ -36,13 +37,13 @@ impl Lock for FileLock {
     }
 }
 
-/// Takes the lock of the file at a path, which is made where it is missing.
+/// Takes the lock of the file at a path. A missing file is made.
 pub(super) fn take(dir: BorrowedFd<'_>, path: &Path, owner: &str) -> io::Result<LockAttempt> {
     for _ in 0..ATTEMPTS {
         let file = open_lock(dir, path)?;
         if !try_lock(&file)? {
             if !is_locked(&file)? {
-                // Only readers are in the way, who do not hold what is made now.
+                // Only processes that read hold a lock on this file. They hold none on the new file that replaces it.
                 replace(dir, path)?;
                 continue;
             }
@@ -61,7 +62,7 @@ pub(super) fn take(dir: BorrowedFd<'_>, path: &Path, owner: &str) -> io::Result<
     Err(io::Error::other("somebody takes its file away again and again"))
 }
 
-/// Puts a new file in the place of one that only readers hold.
+/// Replaces a lock file that only reading processes hold with a new one.
 fn replace(dir: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
     let mut draft = path.as_os_str().to_owned();
     draft.push(".tmp");
@@ -127,7 +128,7 @@ mod system {
         }
     }
 
-    /// Whether another holds the lock of an open file. It is taken for an instant to find out.
+    /// Whether another handle holds the lock of an open file. To find out, the lock is taken for an instant.
     pub(in super::super) fn is_locked(file: &OsFile) -> io::Result<bool> {
         match file.try_lock_shared() {
             Ok(()) => file.unlock().map(|()| false),
@@ -139,8 +140,9 @@ mod system {
 
 pub(super) use system::is_locked;
 
-/// Takes the lock of an open file; false when another holds it. A process that was killed while it started another one leaves
-/// its locks to that one until it has begun its own program, so a writer that is in the way is given a moment.
+/// Takes the lock of an open file; false when another holds it. If a process is killed while it starts a child, the
+/// child keeps its locks until it runs its own program. So we wait a moment before we report that another writer holds
+/// the lock.
 pub(super) fn try_lock(file: &OsFile) -> io::Result<bool> {
     for _ in 0..PATIENCE {
         if system::try_lock(file)? {

@@ -1,12 +1,13 @@
 //! A file system in memory that keeps apart what was written and what would survive a crash, and fails on demand.
 //!
-//! Does: everything the contract of [`Fs`] allows a disk to do to us, and what a disk that breaks it does: lie. Does not:
-//! delay, reorder reads, or know the time: the same calls with the same [`Keep`] give the same image, and a
-//! [gate](SimFs::hold) lets a test decide how the calls of two threads follow each other.
+//! Does: everything that the contract of [`Fs`] allows a disk to do, and, to simulate a disk that breaks the contract,
+//! report syncs that did not happen. Does not: delay, reorder reads, or know the time: the same calls with the same
+//! [`Keep`] give the same image, and a [gate](SimFs::hold) lets a test decide how the calls of two threads follow each
+//! other.
 //!
 //! Invariants:
-//! - A sync that fails drops what it was asked to keep: the bytes can still be read, and no later sync keeps them, as on
-//!   Linux, where a page that could not be written is called clean.
+//! - A sync that fails drops what it was asked to keep: the bytes can still be read, and no later sync keeps them, as
+//!   on Linux, which marks a page that could not be written as clean.
 //! - After the power is cut nothing changes any more; the act that was under way may have happened or not.
 
 mod change;
@@ -47,17 +48,17 @@ pub enum Act {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Effect {
     None,
-    /// Of a write, the first half of its bytes.
+    /// The first half of a write's bytes.
     Half,
     All,
 }
 
-/// An act that succeeded, as [`SimFs::trail`] tells it.
+/// An act that succeeded, as [`SimFs::trail`] lists it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// What was done.
     pub act: Act,
-    /// To which name.
+    /// The file or directory that it was done to.
     pub path: PathBuf,
     /// The place in the file, or the length that it got.
     pub offset: u64,
@@ -70,7 +71,7 @@ struct Node {
     path: PathBuf,
     now: Vec<u8>,
     synced: Vec<u8>,
-    /// In order; `true` for those that a failed sync dropped.
+    /// Unsynced changes in order; `true` for those that a failed sync dropped.
     unsynced: Vec<(Change, bool)>,
 }
 
@@ -93,22 +94,22 @@ struct Disk {
     nodes: Vec<Node>,
     names: BTreeMap<PathBuf, usize>,
     synced_names: BTreeMap<PathBuf, usize>,
-    /// Each with an identity of its own, since another may get its name later.
+    /// Each directory has an identity of its own, because another one may get its name later.
     dirs: BTreeMap<PathBuf, u64>,
-    /// Who holds them, and by which handle.
+    /// The note and the handle of the holder of each lock.
     locks: BTreeMap<PathBuf, (String, u64)>,
     /// Files whose lock a handle holds.
     file_locks: BTreeMap<usize, u64>,
     handles: u64,
-    /// For each act: how many more succeed, and what the one after them says, once or for ever.
+    /// For each act: how many more succeed, and the error of the one after them, once or for ever.
     faults: BTreeMap<Act, Fault>,
     counts: BTreeMap<Act, u64>,
     /// All acts that changed something, in order.
     trail: Vec<Step>,
     power: Power,
-    /// Syncs of files say that they are done, and do nothing.
+    /// Whether syncs of files report success and do nothing.
     lying: bool,
-    /// So do those of directories.
+    /// Whether syncs of directories report success and do nothing.
     forgetful: bool,
 }
 
@@ -116,7 +117,7 @@ struct Disk {
 enum Power {
     #[default]
     On,
-    /// For so many acts that change something.
+    /// For this many more acts that change something.
     For(u64),
     Off,
 }
@@ -155,7 +156,7 @@ fn not_found(path: &Path) -> io::Error {
 }
 
 impl Disk {
-    /// Counts an act, and fails it when its time has come.
+    /// Counts an act, and fails it if a fault was set for it.
     fn act(&mut self, act: Act, path: &Path, offset: u64, len: usize) -> (Effect, io::Result<()>) {
         *self.counts.entry(act).or_default() += 1;
         if act != Act::Read {
@@ -245,25 +246,25 @@ impl SimFs {
         lock(&self.0).faults.insert(act, Fault { after, kind, once: true });
     }
 
-    /// From now on syncs of files say that they are done, and do nothing: what a test has to find out.
+    /// From now on syncs of files report success and do nothing. A test must detect that.
     pub fn lie(&self) {
         lock(&self.0).lying = true;
     }
 
-    /// From now on syncs of directories say that they are done, and do nothing: a rename that was synced is lost in a crash.
+    /// From now on syncs of directories report success and do nothing, so a rename that was synced is lost in a crash.
     pub fn forget_names(&self) {
         lock(&self.0).forgetful = true;
     }
 
-    /// Nothing fails any more, and syncs do what they say. A power cut stays.
+    /// Ends all faults: nothing fails any more, and syncs work. A power cut stays.
     pub fn heal(&self) {
         let mut disk = lock(&self.0);
         disk.faults.clear();
         (disk.lying, disk.forgetful) = (false, false);
     }
 
-    /// After `after` more acts that change something the power is cut: the next such act fails, and whether it happened is
-    /// for [`crash`](SimFs::crash) to say; those after it fail and do nothing.
+    /// Cuts the power after `after` more acts that change something. The next such act fails, and
+    /// [`crash`](SimFs::crash) decides whether it happened; those after it fail and do nothing.
     pub fn cut_power(&self, after: u64) {
         lock(&self.0).power = Power::For(after);
     }
@@ -274,7 +275,7 @@ impl SimFs {
     }
 
     /// Stops every thread but this one before its next act that changes something, until the gate is dropped. So a test
-    /// says what happens before what.
+    /// can choose the order of the acts.
     pub fn hold(&self) -> Gate {
         Gate::hold(&self.0)
     }
@@ -284,8 +285,8 @@ impl SimFs {
         lock(&self.0).counts.get(&act).copied().unwrap_or(0)
     }
 
-    /// The disk after a crash of the machine now. Of each unsynced change, in order, `keep` says what is left. Locks are
-    /// gone; this disk goes on as it was.
+    /// The disk after a crash of the machine now. `keep` decides for each unsynced change, in order, what is left of
+    /// it. Locks are gone. This disk itself does not change.
     #[must_use]
     pub fn crash(&self, keep: &mut dyn FnMut(&Unsynced) -> Keep) -> SimFs {
         let disk = lock(&self.0);
@@ -313,8 +314,8 @@ impl SimFs {
         SimFs(Arc::new(Shared::new(image)))
     }
 
-    /// The disk as it is now, after the process was killed and the machine was not: what was not synced is there, and a
-    /// crash may still take it.
+    /// The disk after the process was killed and the machine went on: unsynced changes are there, and a later crash may
+    /// still lose them.
     #[must_use]
     pub fn kill(&self) -> SimFs {
         let disk = lock(&self.0).clone();

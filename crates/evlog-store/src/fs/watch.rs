@@ -1,5 +1,5 @@
-//! Changes to a directory's files, as Linux tells them: inotify. It does not tell of changes that another machine makes to
-//! a file system over the network, so nobody relies on it alone.
+//! Changes to a directory's files, as Linux reports them through inotify. It does not report changes that another
+//! machine makes to a network file system, so no caller relies on it alone.
 
 use super::Watch;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -10,7 +10,7 @@ use std::mem::MaybeUninit;
 use std::path::Path;
 use std::time::Duration;
 
-/// Room for some dozens of changes at once; more are read in further turns.
+/// Room for some dozens of changes at once; more are read by further calls.
 const BUFFER_LEN: usize = 4096;
 
 /// A directory that is watched.
@@ -26,7 +26,7 @@ impl Inotify {
         Ok(Inotify(queue))
     }
 
-    /// Forgets what was told so far.
+    /// Discards the events that were reported so far.
     fn drain(&self) -> io::Result<()> {
         let mut buffer = [MaybeUninit::uninit(); BUFFER_LEN];
         let mut changes = Reader::new(&self.0, &mut buffer);

@@ -13,7 +13,7 @@ use super::{Entry, Found, Row};
 use evlog_format::Seq;
 use evlog_format::checksum::crc32;
 
-/// A block is ended when it has this many bytes: about what one read costs anyway.
+/// A block ends when it has this many bytes: about as many as one read takes in any case.
 const BLOCK_LEN: usize = 2048;
 
 /// Blocks that are being made.
@@ -26,7 +26,7 @@ pub(super) struct Blocks {
 }
 
 impl Blocks {
-    /// Adds a stream; hashes do not fall.
+    /// Adds a stream. The caller adds streams in the order of their hashes.
     pub(super) fn add(&mut self, hash: u32, entry: &Entry<'_>) {
         match self.open {
             Some((first, last, from)) if last == hash || self.bytes.len() - from < BLOCK_LEN => {
@@ -75,7 +75,7 @@ pub(super) struct Raw<'a> {
     frames: &'a [u8],
 }
 
-/// Takes the next stream of a block; `None` for nonsense.
+/// Takes the next stream of a block; `None` if the bytes are not a stream.
 pub(super) fn take<'a>(rest: &mut &'a [u8]) -> Option<(&'a str, Raw<'a>)> {
     let (name_len, tail) = rest.split_first()?;
     let (name, mut tail) = tail.split_at_checked(usize::from(*name_len))?;
@@ -90,7 +90,7 @@ pub(super) fn take<'a>(rest: &mut &'a [u8]) -> Option<(&'a str, Raw<'a>)> {
 }
 
 impl Raw<'_> {
-    /// Reads it; `None` for nonsense.
+    /// Decodes it; `None` if the bytes are not valid.
     pub(super) fn read(self) -> Option<Found> {
         let Raw { first_number, first_seq, events, mut frames } = self;
         first_number.checked_add(events)?;

@@ -1,4 +1,4 @@
-//! For fuzzing: an index that is asked as what its bytes say it is, and the checksums that it would need.
+//! For fuzzing: reads an index as that of the segment that its bytes name, and computes the checksums that it needs.
 
 use super::{
     BLOCKS_AT, CRC_LEN, FILTER_LEN, Of, ROW_LEN, STREAMS_AT, SealedIndex, Source, TABLE_AT, crc32, u32_at, u64_at,
@@ -10,7 +10,7 @@ const POSITION_AT: usize = LOG_ID_AT + 16;
 const LEN_AT: usize = POSITION_AT + 8;
 
 impl SealedIndex {
-    /// Reads an index of whatever segment it says it is of.
+    /// Reads an index as that of the segment that it names.
     pub(crate) fn claimed(bytes: &[u8]) -> Option<SealedIndex> {
         let head = bytes.get(..TABLE_AT)?;
         let mut log_id = LogId([0; 16]);
@@ -19,7 +19,7 @@ impl SealedIndex {
         SealedIndex::read(Source::Memory(bytes.to_vec()), of)
     }
 
-    /// The bytes with every checksum as it has to be, as far as the places can be told.
+    /// The bytes with every checksum corrected, as far as the places of the checksums can be found.
     pub(crate) fn sealed(bytes: &[u8]) -> Vec<u8> {
         let mut sealed = bytes.to_vec();
         seal(&mut sealed);

@@ -1,4 +1,4 @@
-//! What was built is found again, and nothing that was spoilt is believed.
+//! Streams of an index that was built are found again, and a spoilt index gives no answer.
 
 use super::*;
 
@@ -61,7 +61,7 @@ fn every_one_of_many_streams_is_found_and_no_other_with_and_without_the_filter()
 }
 
 #[test]
-fn streams_whose_names_have_the_same_hash_are_told_apart() {
+fn streams_whose_names_have_the_same_hash_are_distinguished() {
     // Two names with one CRC-32.
     assert_eq!(hash("plumless"), hash("buckeroo"));
     let many = vec![5; 1000];
@@ -86,7 +86,7 @@ fn numbers_of_every_length_come_back_and_frames_need_not_rise() {
     }
 }
 
-/// Asks everything; `None` as soon as anything does not hold.
+/// The answers for all streams; `None` if any checksum fails.
 fn answers(index: &SealedIndex) -> Option<Vec<Option<Found>>> {
     index.all().ok()?;
     let names = ["$log", "a", "ab", "b", "c", "d", "e", "f", "g", "a"];
@@ -103,10 +103,10 @@ fn an_index_of_another_segment_or_with_a_flipped_bit_gives_no_wrong_answer() {
     for bit in 0..bytes.len() * 8 {
         let mut flipped = bytes.to_vec();
         flipped[bit / 8] ^= 1 << (bit % 8);
-        let told = read(&flipped, OF).and_then(|index| answers(&index));
-        // A filter that does not hold is not used, so only its bits may be flipped.
+        let answer = read(&flipped, OF).and_then(|index| answers(&index));
+        // A filter whose checksum fails is not used, so a flipped bit in it changes no answer.
         let in_filter = (built.filter_at..built.blocks_at).contains(&(bit / 8));
-        assert_eq!(told, in_filter.then(|| expected.clone()), "bit {bit}");
+        assert_eq!(answer, in_filter.then(|| expected.clone()), "bit {bit}");
     }
     for len in 0..bytes.len() {
         assert!(read(&bytes[..len], OF).is_none(), "length {len}");

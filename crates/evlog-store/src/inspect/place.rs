@@ -21,7 +21,7 @@ pub struct Place {
     pub bytes: Vec<u8>,
     /// The fields of a frame header, as these bytes have them; none in a segment header, or when there are too few.
     pub fields: Option<Fields>,
-    /// Where the frame begins that these bytes are a part of, when they are no frame of their own.
+    /// If these bytes are part of a frame: where that frame begins.
     pub within: Option<Position>,
 }
 
@@ -47,7 +47,7 @@ pub enum What {
     Other(String),
 }
 
-/// How many bytes are shown of what is no frame.
+/// How many bytes are shown of a place that is no frame.
 const SHOWN: u64 = 256;
 
 pub(super) fn at(inspection: &Inspection, segment: &Segment, position: Position) -> Result<Place, Failure> {
@@ -93,7 +93,7 @@ fn what(log_id: Option<LogId>, position: Position, bytes: &[u8]) -> What {
     }
 }
 
-/// The frame of which a place is a part.
+/// Where the frame begins that contains a place.
 fn holder(inspection: &Inspection, segment: &Segment, position: Position) -> Result<Option<Position>, Failure> {
     let mut holder = None;
     inspection.stretches(segment, &mut |stretch| match stretch {

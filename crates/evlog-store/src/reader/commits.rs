@@ -102,8 +102,8 @@ impl<'r> Commits<'r> {
         }
     }
 
-    /// Leaves a segment behind its last frame. What follows there in a sealed one is damage, and what follows that is
-    /// not shown.
+    /// Leaves a segment after its last frame. In a sealed segment, further bytes are damage, and nothing behind them is
+    /// shown.
     fn leave(&mut self) -> Result<(), Trouble> {
         let SegmentInfo { position, len, sealed, .. } = self.reader.segments[self.next_segment - 1];
         if let Some(walk) = self.walk.take().filter(|_| sealed) {

@@ -1,7 +1,8 @@
 //! How far a reader may see a log when it opens it.
 //!
-//! Whether a writer lives decides: beside one, only `HEAD` tells what is committed, and bytes beyond it may be gone after
-//! a crash. Without one, the next writer will keep exactly what the recovery table keeps, so that may be shown.
+//! That depends on whether a writer is at work. If one is, only `HEAD` says what is committed, and bytes beyond it may
+//! be gone after a crash. If none is, the next writer will keep exactly what the recovery table keeps, so that may be
+//! shown.
 
 use super::{Active, Committed};
 use crate::closed::{ClosedEnd, closed_end};
@@ -13,24 +14,24 @@ use crate::segment::{Access, Files, OpenSegment, positions, refusal};
 use crate::streams::Streams;
 use evlog_format::{LogIdentity, Position, SEGMENT_HEADER_LEN};
 
-/// A writer may come while we look; then we look again, and at last take the careful view.
+/// How often we look again if a writer appears meanwhile. After that we assume that a writer is at work.
 const ATTEMPTS: usize = 5;
 
 /// What a reader begins with.
 #[derive(Debug)]
 pub(super) struct End {
     pub(super) log: LogIdentity,
-    /// Of the segments that hold something committed.
+    /// Positions of the segments that hold something committed.
     pub(super) positions: Vec<Position>,
     pub(super) committed: Committed,
     pub(super) active: Active,
     /// Where the last segment was closed in order, when it was not scanned.
     pub(super) closed: Option<Position>,
-    /// What `HEAD` said, which may be more than there is.
+    /// `HEAD` as it was read. It may claim more than there is.
     pub(super) head: Option<Head>,
     /// Why a `HEAD` that is there said nothing.
     pub(super) head_flaw: Option<String>,
-    /// What is wrong behind what is committed, where that is not all that there was.
+    /// The damage behind the committed part, if there is any.
     pub(super) damage: Option<Trouble>,
 }
 
@@ -58,12 +59,12 @@ pub(super) fn find(files: &Files) -> Result<End, OpenError> {
 }
 
 fn writer(files: &Files) -> Writer {
-    // Where it cannot be found out, the careful view is taken.
+    // If we cannot find out, we assume that a writer is at work.
     if files.has_writer().unwrap_or(true) { Writer::Lives } else { Writer::None }
 }
 
 fn look(files: &Files, writer: Writer) -> Result<End, OpenError> {
-    // `HEAD` first: what it covers is there when the segments are listed.
+    // `HEAD` is read first, so that everything it covers is there when the segments are listed.
     let (head, mut head_flaw) = files.usable_head();
     let entries = files.entries()?;
     let mut positions = positions(&entries);
@@ -102,7 +103,7 @@ fn look(files: &Files, writer: Writer) -> Result<End, OpenError> {
     Ok(End { head_flaw, ..at_scanned_end(&open, positions, &scan, streams, damage, head) })
 }
 
-/// What the log's first header says which log this is (rule F-12); none where it cannot be read.
+/// The log's identity from its first header (rule F-12); `None` if that cannot be read.
 fn first_identity(files: &Files, positions: &[Position]) -> Result<Option<LogIdentity>, OpenError> {
     match positions.first().map(|first| files.open(*first, Access::Read)) {
         Some(Ok(open)) => Ok(Some(open.header.identity())),
@@ -133,7 +134,7 @@ fn last_readable(
     Err(lost.map_or(OpenError::NoLog { path: files.layout.dir().to_path_buf() }, |(_, trouble)| trouble.into()))
 }
 
-/// Where the segments from `next` on cannot be opened: all that stands before them.
+/// The end to show if the segments from `next` on cannot be opened: all commits before them.
 fn before(
     files: &Files,
     open: &OpenSegment,
@@ -171,7 +172,7 @@ fn at_scanned_end(
     End { log, positions, committed, active, closed, head, head_flaw, damage }
 }
 
-/// Closed in order: all is committed, and nothing has to be scanned to know it.
+/// The end of a log that was closed in order: everything is committed, and no scan is needed.
 fn at_closed_end(open: &OpenSegment, positions: Vec<Position>, closed: &ClosedEnd, head: Option<Head>) -> End {
     let (log, segment) = (open.header.identity(), open.header.position);
     let committed = Committed { position: closed.end(), next_seq: closed.next_seq };
@@ -181,7 +182,7 @@ fn at_closed_end(open: &OpenSegment, positions: Vec<Position>, closed: &ClosedEn
     End { log, positions, committed, active, closed: Some(closed.end()), head, head_flaw: None, damage: None }
 }
 
-/// What a scan showed of the last segment, and what is wrong behind it.
+/// The scan of the last segment, its streams, and the damage behind them.
 type Scanned = (Scan, Streams, Option<Trouble>);
 
 fn scan_to(files: &Files, open: &OpenSegment, limit: Option<u64>) -> Result<(Scan, Streams), OpenError> {
@@ -193,15 +194,16 @@ fn scan_to(files: &Files, open: &OpenSegment, limit: Option<u64>) -> Result<(Sca
     Ok((scan, streams))
 }
 
-/// Beside a writer: no further than `limit`. A writer that has just come may find less than an old `HEAD` told: commits of
-/// class `os` that a crash of the machine took. What was synced has to be there.
+/// Used beside a writer: scans no further than `limit`. After a crash of the machine there may be less than an old
+/// `HEAD` claims, because commits of class `os` may be lost. Synced bytes have to be there.
 fn up_to(files: &Files, open: &OpenSegment, limit: Position, floor: Position) -> Result<Scanned, OpenError> {
     let (scan, streams) = scan_to(files, open, Some(limit.0.saturating_sub(open.header.position.0)))?;
     let damage = judge(files, open, &scan, floor);
     Ok((scan, streams, damage))
 }
 
-/// Beside a writer whose `HEAD` is gone: what its own marks say was synced, and all before the last segment.
+/// Used beside a writer whose `HEAD` is gone: scans up to the position that the frames' own marks say was synced. All
+/// bytes before the last segment were synced, too.
 fn up_to_floor(files: &Files, open: &OpenSegment) -> Result<Scanned, OpenError> {
     let (scan, _) = scan_to(files, open, None)?;
     let first = Position(open.header.position.0 + SEGMENT_HEADER_LEN as u64);
@@ -209,7 +211,7 @@ fn up_to_floor(files: &Files, open: &OpenSegment) -> Result<Scanned, OpenError> 
     up_to(files, open, floor, floor)
 }
 
-/// Without a writer: what the next one will keep.
+/// Used without a writer: scans what the next writer will keep.
 fn up_to_recovery(files: &Files, open: &OpenSegment, floor: Position) -> Result<Scanned, OpenError> {
     let (scan, streams) = scan_to(files, open, None)?;
     let damage = judge(files, open, &scan, floor);

@@ -1,13 +1,14 @@
-//! Waiting for a log to grow: told by the system where it can tell, and by looking again and again where it cannot.
+//! Waiting for a log to grow: the system reports changes where it can; elsewhere the caller looks again after a pause.
 
 use crate::fs::{Fs, Watch};
 use std::path::Path;
 use std::time::Duration;
 
-/// Where the system tells of changes it is looked all the same, this seldom: it may not tell of what another machine does.
-const TOLD_PAUSE: Duration = Duration::from_millis(200);
+/// The pause before the caller looks again even if the system reported no change, because it may not report changes by
+/// another machine.
+const WATCHED_PAUSE: Duration = Duration::from_millis(200);
 
-/// Where it does not, so often at least and at most.
+/// The shortest and the longest pause where the system reports no changes.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_millis(50);
 
@@ -31,14 +32,14 @@ impl Follow {
                 self.pause = (self.pause * 2).min(PAUSE_MAX);
             }
             Some(watch) => {
-                if watch.wait(TOLD_PAUSE).is_err() {
+                if watch.wait(WATCHED_PAUSE).is_err() {
                     self.watch = None;
                 }
             }
         }
     }
 
-    /// Says that it had grown, so that it is looked again soon.
+    /// Records that the log has grown, so that the next pause is short.
     pub fn grew(&mut self) {
         self.pause = PAUSE_MIN;
     }
@@ -51,12 +52,12 @@ mod tests {
     use std::io::Write;
     use std::sync::mpsc;
 
-    /// Far beyond what looking again and again would take, and below what a test may take.
+    /// Much longer than polling would take, and shorter than a test may take.
     const PATIENCE: Duration = Duration::from_mins(1);
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn who_waits_is_woken_when_a_file_of_the_directory_is_written_to_or_made() {
+    fn a_watch_ends_its_wait_when_a_file_of_the_directory_is_written_to_or_made() {
         let dir = tempfile::tempdir().unwrap();
         let mut file = std::fs::File::create(dir.path().join("HEAD")).unwrap();
         let mut watch = StdFs.watch(dir.path()).unwrap();
@@ -68,14 +69,14 @@ mod tests {
             }
         });
         file.write_all(b"more").unwrap();
-        woken.recv_timeout(PATIENCE).expect("nobody told of a write");
+        woken.recv_timeout(PATIENCE).expect("no report of a write");
         std::fs::File::create(dir.path().join("LOCK")).unwrap();
-        woken.recv_timeout(PATIENCE).expect("nobody told of a new file");
+        woken.recv_timeout(PATIENCE).expect("no report of a new file");
         waiting.join().unwrap();
     }
 
     #[test]
-    fn who_is_not_told_waits_longer_each_time_until_something_comes() {
+    fn without_a_watch_each_pause_is_longer_until_the_log_grows() {
         let mut follow = Follow { watch: None, pause: PAUSE_MIN };
         for expected in [20, 40, 50, 50] {
             follow.wait();

@@ -1,8 +1,8 @@
 //! The last bytes that a reader showed, so that it notices when they are not there any more.
 //!
-//! Committed bytes never change, with one exception: a repair that gave up synced bytes. The log goes on with other
-//! events then, under the same seqs, and a reader that showed the first ones has to report it. So has the reader of a log that is
-//! removed, moved, or replaced by another one under the same name: nothing would ever come.
+//! Committed bytes never change, with one exception: a repair that gave up synced bytes. The log then continues with
+//! other events under the same seqs, and a reader that showed the first ones has to report that. A reader of a log that
+//! was removed, moved or replaced has to report that, too, because no event would ever come.
 
 use super::SegmentInfo;
 use crate::error::{Failure, ReadError, Trouble};
@@ -19,18 +19,18 @@ const LEN: u64 = 4096;
 #[derive(Debug)]
 pub(super) struct Seen {
     position: Position,
-    /// Its root is over all bytes before the segment.
+    /// The segment's header, whose root covers all bytes before the segment.
     header: SegmentHeader,
     path: PathBuf,
     offset: u64,
     bytes: Vec<u8>,
     id: FileId,
-    /// Kept open, so that no other file gets its number.
+    /// The file is kept open, so that no other file gets its number.
     file: Arc<dyn File>,
 }
 
 impl Seen {
-    /// The last bytes of these segments; there is at least one.
+    /// Reads the last bytes of these segments, of which there is at least one.
     pub(super) fn of(files: &Files, segments: &[SegmentInfo]) -> Result<Seen, Trouble> {
         let Some(last) = segments.last() else { unreachable!("a log has a segment") };
         let (path, offset) = (last.path.clone(), last.len.saturating_sub(LEN));
@@ -42,7 +42,7 @@ impl Seen {
         Ok(Seen { position: last.position, header, path, offset, bytes, id, file })
     }
 
-    /// Whether the file that was shown still has its place.
+    /// Whether the file that was shown is still at its path.
     pub(super) fn is_in_place(&self, files: &Files) -> Result<bool, ReadError> {
         match files.fs.id(&self.path) {
             Ok(found) => Ok(found == self.id),
@@ -57,18 +57,18 @@ impl Seen {
         Ok(len >= self.end())
     }
 
-    /// That a file that was opened for the last segment is the one that was shown, or holds the same.
+    /// Checks that a file that was opened for the last segment is the one that was shown, or holds the same bytes.
     pub(super) fn check_file(&self, files: &Files, file: &dyn File, log_id: LogId) -> Result<(), ReadError> {
         let id = file.id().map_err(Failure::of("look at", &self.path))?;
         if id == self.id { Ok(()) } else { self.check(files, log_id, Position(self.position.0 + self.end())) }
     }
 
-    /// Offset in the file up to which was shown.
+    /// Offset in the file of the end of the part that was shown.
     fn end(&self) -> u64 {
         self.offset + self.bytes.len() as u64
     }
 
-    /// That what has the file's place now is of the same log, and holds what was shown.
+    /// Checks that the file that is at the path now is of the same log, and holds the bytes that were shown.
     pub(super) fn check(&self, files: &Files, log_id: LogId, shown: Position) -> Result<(), ReadError> {
         let moved = || ReadError::Moved { path: files.layout.dir().to_path_buf() };
         let open = match files.open(self.position, Access::Read) {

@@ -46,7 +46,8 @@ impl Held {
                 Ok(Repaired::Opened(Writer::start(opened)?, recovery))
             }
             _ => {
-                // What only a close in order leaves is made by opening, which changes nothing else of such a log.
+                // Opening the log makes the files that only a close in order leaves, and changes nothing else of such a
+                // log.
                 open_locked(files, lock)?;
                 Ok(Repaired::Derived)
             }

@@ -1,8 +1,8 @@
-//! Giving up synced bytes at the end of the last segment: the one thing here that takes away what was acknowledged.
+//! Giving up synced bytes at the end of the last segment: the only operation here that removes acknowledged commits.
 //!
 //! Invariants: the bytes that are there are kept and synced before anything changes; then `HEAD` claims everything that
-//! was synced, and only then the segment is cut. So whatever interrupts this, the log is refused until the loss is
-//! recorded in it, and the same repair can be done again.
+//! was synced, and only then the segment is cut. So if this is interrupted at any moment, the log is refused until the
+//! loss is recorded in it, and the same repair can be done again.
 
 use super::Loss;
 use super::survey::Last;
@@ -47,8 +47,8 @@ impl Last {
         }
         let len = self.scan.file_end.0 - self.scan.end.0;
         // A `HEAD` that is older than the note does not say how many events the note covers.
-        let told = self.head.filter(|head| self.claimed.as_ref().is_none_or(|(size, _)| head.committed >= *size));
-        let known = told.map(|head| head.next_seq).max(self.later_next_seq);
+        let counted = self.head.filter(|head| self.claimed.as_ref().is_none_or(|(size, _)| head.committed >= *size));
+        let known = counted.map(|head| head.next_seq).max(self.later_next_seq);
         let reason =
             if self.mended.is_some() && len > 0 { format!("{found}; behind it: {}", self.scan.reason) } else { found };
         let loss = Loss {
@@ -95,7 +95,7 @@ pub(super) fn give_up(files: Files, lock: Box<dyn Lock>, last: &Last, loss: &Los
     Ok(Opened { files, lock, header, file, head, end, last_commit, next_seq, tree, streams, sealed })
 }
 
-/// Lets `HEAD` claim all that was synced, the bytes that are about to be cut included.
+/// Makes `HEAD` claim everything that was synced, including the bytes that are about to be cut.
 fn bear_witness(files: &Files, head: &dyn File, last: &Last, loss: &Loss) -> Result<(), Failure> {
     #[cfg(all(test, not(feature = "schedules")))]
     if broken::silent() {
@@ -111,7 +111,7 @@ fn bear_witness(files: &Files, head: &dyn File, last: &Last, loss: &Loss) -> Res
     files.fs.sync_dir(dir).map_err(Failure::of("sync", dir))
 }
 
-/// Puts a copy of the segment in its place that ends behind the last whole commit, its header as it must be.
+/// Replaces the segment with a copy that ends behind the last whole commit and has a correct header.
 fn rewrite(files: &Files, last: &Last, file: &dyn File) -> Result<Arc<dyn File>, Failure> {
     let unfinished = files.layout.entry(SegmentEntry::Unfinished(last.header.position));
     let made = files.create_anew(&unfinished)?;
@@ -120,14 +120,14 @@ fn rewrite(files: &Files, last: &Last, file: &dyn File) -> Result<Arc<dyn File>,
     let source = Side { file, path: &last.path, offset };
     let target = Side { file: made.as_ref(), path: &unfinished, offset };
     copy_all(source, target, (last.scan.end.0 - last.header.position.0).saturating_sub(offset))?;
-    // COMMIT POINT: the bytes behind are given up. What they were stands in `HEAD` and the quarantine.
+    // COMMIT POINT: the bytes behind are given up. `HEAD` still claims them, and the quarantine holds them.
     files.fs.rename(&unfinished, &last.path).map_err(Failure::of("name", &last.path))?;
     let dir = files.layout.segments();
     files.fs.sync_dir(dir).map_err(Failure::of("sync", dir))?;
     Ok(made)
 }
 
-/// A loss that is wrong on purpose, to show that the tests notice.
+/// A loss that is wrong on purpose, to show that the tests detect it.
 #[cfg(all(test, not(feature = "schedules")))]
 pub(crate) mod broken {
     use std::cell::Cell;
@@ -136,7 +136,7 @@ pub(crate) mod broken {
         static SILENT: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// While it lives, this thread gives up bytes without letting `HEAD` claim them first.
+    /// While it exists, this thread gives up bytes without making `HEAD` claim them first.
     pub(crate) struct NoWitness;
 
     impl NoWitness {

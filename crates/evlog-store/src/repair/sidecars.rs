@@ -1,4 +1,4 @@
-//! Whether derived files hold against the log, and making them again.
+//! Compares derived files with the log, and makes them again.
 
 use super::{Act, Step};
 use crate::closed::closed_end;
@@ -14,7 +14,7 @@ use evlog_verify::Frontier;
 use std::io;
 use std::path::PathBuf;
 
-/// Whether a derived file holds.
+/// How a derived file compares with the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Standing {
     /// It says what the log says.
@@ -25,9 +25,9 @@ pub enum Standing {
     Missing,
     /// It is not whole, or contradicts the log.
     Spoilt(String),
-    /// It was left by an earlier close; the log has grown since, and nobody reads it.
+    /// It was left by an earlier close. The log has grown since then, so it is not read.
     Outdated,
-    /// The part of the log that it is of could not be read.
+    /// The part of the log that it is derived from could not be read.
     Unknown,
 }
 
@@ -52,11 +52,11 @@ pub struct Sidecar {
     pub path: PathBuf,
     /// What it is: `tree`, `idx`, `end` or `head`.
     pub kind: &'static str,
-    /// Position of the segment that it is of.
+    /// Position of the segment that it belongs to.
     pub segment: Position,
     /// What it says, in words; empty when it cannot be read.
     pub says: String,
-    /// Whether it holds.
+    /// How it compares with the log.
     pub standing: Standing,
     pub(super) entry: Option<SegmentEntry>,
 }
@@ -88,7 +88,7 @@ fn sidecar(files: &Files, entry: SegmentEntry, says: String, standing: Standing)
     Sidecar { path: files.layout.entry(entry), kind, segment, says, standing, entry: Some(entry) }
 }
 
-/// The tree before a segment, against the segment's header.
+/// Compares the tree before a segment with the segment's header.
 pub(super) fn tree(files: &Files, header: &SegmentHeader, entries: &[SegmentEntry]) -> Sidecar {
     let entry = SegmentEntry::Tree(header.position);
     let of = |says, standing| sidecar(files, entry, says, standing);
@@ -109,7 +109,7 @@ pub(super) fn tree(files: &Files, header: &SegmentHeader, entries: &[SegmentEntr
     }
 }
 
-/// The index of a segment, against the streams that a scan of it found.
+/// Compares the index of a segment with the streams that a scan of it found.
 pub(super) fn index(files: &Files, of: Of, streams: &mut Streams, entries: &[SegmentEntry]) -> Sidecar {
     let entry = SegmentEntry::Index(of.position);
     let made = streams.seal(of, &Before::NOTHING);
@@ -132,7 +132,7 @@ pub(super) fn index(files: &Files, of: Of, streams: &mut Streams, entries: &[Seg
     sidecar(files, entry, says, standing)
 }
 
-/// Where a close in order left the last segment.
+/// Compares the sidecar `.end` of the last segment with what a scan found.
 pub(super) fn end(
     files: &Files,
     segment: &OpenSegment,
@@ -164,7 +164,7 @@ pub(super) fn unknown(files: &Files, entry: SegmentEntry) -> Sidecar {
     sidecar(files, entry, String::new(), Standing::Unknown)
 }
 
-/// `HEAD`, against the log's id. How far it claims to be synced is for the recovery table to judge.
+/// Compares `HEAD` with the log's id. The recovery table judges its claim of how much was synced.
 pub(super) fn head(
     files: &Files,
     log_id: Option<LogId>,
@@ -192,8 +192,8 @@ pub(super) fn head(
     Ok((of(says, Standing::Holds), Some(head)))
 }
 
-/// Makes trees and indexes again that do not hold, in order of position: each tree needs the one before. Who calls holds
-/// the lock.
+/// Makes trees and indexes again that are missing or wrong, in order of position, because each tree needs the one
+/// before. The caller holds the lock.
 pub(super) fn make_again(
     files: &Files,
     log: LogIdentity,

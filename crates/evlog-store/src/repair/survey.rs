@@ -1,8 +1,8 @@
 //! Reading a whole log, to see what is wrong with it. Writes nothing.
 //!
 //! Invariants:
-//! - The first thing that cannot be repaired is kept; what follows from it is not told as a second one.
-//! - Beside a writer only what it has committed is looked at.
+//! - The first flaw that cannot be repaired is kept; its consequences are not reported as further flaws.
+//! - Beside a writer only what it has committed is read.
 
 use super::sidecars::{self, Sidecar};
 use super::{Act, Step};
@@ -27,11 +27,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often a log is looked at that a writer changes meanwhile, and the pause in between.
+/// How often a log is read again that a writer changes meanwhile, and the pause in between.
 const LOOKS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(10);
 
-/// What is told of the progress of a survey: bytes that were read, of how many.
+/// Called with the progress of a survey: how many bytes were read, and of how many.
 type Progress<'p> = dyn FnMut(u64, u64) + 'p;
 
 /// A log that was read as a whole.
@@ -48,7 +48,7 @@ pub struct Survey {
     is_moving: bool,
 }
 
-/// What shows that nobody wrote between two looks.
+/// Equal marks show that nobody wrote between two readings.
 #[derive(Debug, PartialEq, Eq)]
 struct Mark {
     head: Option<Head>,
@@ -62,7 +62,7 @@ impl Mark {
     }
 }
 
-/// A log that was read as a whole by who holds its lock, so that what was found is still so when it is repaired.
+/// A log that was read as a whole while we hold its lock, so that it cannot change before it is repaired.
 #[derive(Debug)]
 pub struct Held {
     pub(super) survey: Survey,
@@ -88,7 +88,7 @@ impl Held {
         &self.survey
     }
 
-    /// The same, to add what else is known.
+    /// What was found, so that the caller can add what else is known.
     pub fn survey_mut(&mut self) -> &mut Survey {
         &mut self.survey
     }
@@ -103,16 +103,16 @@ pub(super) struct Last {
     pub(super) mended: Option<String>,
     pub(super) scan: Scan,
     pub(super) head: Option<Head>,
-    /// How much a note of the log's own covers, and which, where that is more than there is.
+    /// If one of the log's own checkpoints covers more than there is: how much it covers, and its path.
     pub(super) claimed: Option<(Position, PathBuf)>,
     /// Seq after the last event of whole frames behind the stop.
     pub(super) later_next_seq: Option<Seq>,
-    /// What the next bytes kept from the stop on are called.
+    /// The name for the copy of the bytes from the stop on.
     pub(super) keep_name: String,
 }
 
 impl Survey {
-    /// Reads the log in `dir`, beside a writer or without one. What a writer changed meanwhile is looked at again.
+    /// Reads the log in `dir`, beside a writer or without one. If a writer changed it meanwhile, it is read again.
     pub fn look(fs: Arc<dyn Fs>, dir: &Path, progress: &mut Progress<'_>) -> Result<Survey, OpenError> {
         let files = Files::new(fs, dir);
         let mut left = LOOKS;
@@ -131,13 +131,12 @@ impl Survey {
         }
     }
 
-    /// Whether a writer changed the log each time that it was looked at, so that what was found of its end may be of two
-    /// moments.
+    /// Whether a writer changed the log during every reading, so that the findings about its end may mix two moments.
     pub fn is_moving(&self) -> bool {
         self.is_moving
     }
 
-    /// Whether a derived file does not hold that a writer may be about to change: `HEAD`, and those of the last two segments.
+    /// Whether a derived file seems wrong that a writer may just be changing: `HEAD`, or one of the last two segments.
     fn doubts(&self, before: &Mark) -> bool {
         let moving = positions(&before.entries).iter().rev().nth(1).copied().unwrap_or(Position(0));
         self.sidecars.iter().any(|sidecar| sidecar.step().is_some() && (sidecar.is_head() || sidecar.segment >= moving))
@@ -174,7 +173,7 @@ impl Survey {
         Ok(Survey { files, entries, log, sidecars, refusal, last, is_moving: false })
     }
 
-    /// Adds what a note of the log's own says: how many bytes were synced.
+    /// Adds the claim of one of the log's own checkpoints about how many bytes were synced.
     pub fn claim(&mut self, size: Position, note: PathBuf) {
         if let Some(last) = &mut self.last {
             last.claimed = Some((size, note));
@@ -206,7 +205,7 @@ struct Pass<'f> {
     files: &'f Files,
     entries: &'f [SegmentEntry],
     log: Option<LogIdentity>,
-    /// Over all bytes before the next segment; `None` behind damage.
+    /// The tree over all bytes before the next segment; `None` behind damage.
     tree: Option<Tree>,
     next_seq: Option<Seq>,
     refusal: Option<(Refusal, Option<&'static str>)>,
@@ -226,7 +225,7 @@ impl<'f> Pass<'f> {
         Ok(last.0 - first.0 + file.len().map_err(Failure::of("read", &path))?)
     }
 
-    /// Keeps what is wrong, if nothing was before; from here on roots and seqs are those that headers state.
+    /// Keeps a refusal, if it is the first. From here on, roots and seqs are taken from the headers.
     fn refuse(&mut self, refusal: Refusal, row: Option<&'static str>) {
         self.refusal.get_or_insert((refusal, row));
         (self.tree, self.next_seq) = (None, None);
@@ -247,13 +246,13 @@ impl<'f> Pass<'f> {
             Err(trouble) => {
                 let of_it = of_it.into_iter().filter(|entry| self.entries.contains(entry));
                 self.sidecars.extend(of_it.map(|entry| sidecars::unknown(self.files, entry)));
-                return self.told(trouble);
+                return self.keep_refusal(trouble);
             }
         };
         self.enter(&open);
         if let Err(trouble) = self.files.check_sealed_len(open.file.as_ref(), position, next) {
             self.sidecars.push(sidecars::unknown(self.files, SegmentEntry::Index(position)));
-            return self.told(trouble);
+            return self.keep_refusal(trouble);
         }
         let (len, mut streams, mut tree) = (next.0 - position.0, Streams::default(), self.tree.take());
         let path = self.files.layout.segment(position);
@@ -277,7 +276,7 @@ impl<'f> Pass<'f> {
         Ok(())
     }
 
-    fn told(&mut self, trouble: Trouble) -> Result<(), OpenError> {
+    fn keep_refusal(&mut self, trouble: Trouble) -> Result<(), OpenError> {
         match trouble {
             Trouble::Refused(refusal) => {
                 self.refuse(*refusal, None);
@@ -409,7 +408,7 @@ fn later_next_seq(ground: &Ground, stop: u64) -> io::Result<Option<Seq>> {
 }
 
 impl Last {
-    /// Every byte before this position was synced, say `HEAD` and the log's own notes.
+    /// The position up to which every byte was synced, by `HEAD` and the log's own checkpoints.
     pub(super) fn durable(&self) -> Position {
         let claimed = self.claimed.as_ref().map_or(Position(0), |(size, _)| *size);
         self.head.map_or(Position(0), |head| head.durable).max(claimed)

@@ -1,4 +1,5 @@
-//! Zeros written ahead of commits: when, how far, and that nothing of them is left where they do not belong.
+//! Zeros written ahead of commits: when they are written, how far, and that none are left in sealed segments or closed
+//! logs.
 
 use super::*;
 use crate::fs::sim::Act;
@@ -10,7 +11,7 @@ fn file_len(fs: &SimFs) -> u64 {
     fs.bytes(segment_files(fs).last().unwrap()).unwrap().len() as u64
 }
 
-/// Lengths of the last segment's file after each of so many short commits.
+/// Lengths of the last segment's file after each of `count` short commits.
 fn lengths(writer: &Writer, fs: &SimFs, count: usize) -> Vec<u64> {
     let one = |_| {
         put(writer, "run", b"1");
@@ -37,7 +38,7 @@ fn zeros_are_written_ahead_once_some_short_commits_were_synced_one_by_one() {
 }
 
 #[test]
-fn a_log_that_takes_much_at_once_or_is_told_not_to_gets_no_zeros() {
+fn a_log_that_takes_much_at_once_or_never_writes_ahead_gets_no_zeros() {
     let fs = SimFs::new();
     let writer = create(&fs, 1 << 20).with_ahead(SHORT);
     for _ in 0..20 {
@@ -72,8 +73,8 @@ fn a_disk_without_room_for_zeros_takes_commits() {
     let fs = SimFs::new();
     let writer = create(&fs, 1 << 20).with_ahead(SHORT);
     lengths(&writer, &fs, 2);
-    // The next commit writes itself and `HEAD`; what fails after that are the zeros. Half of them are there, and are given
-    // back: others may need the room.
+    // The next commit writes its frame and `HEAD`. The write of zeros after that fails. Half of the zeros are there,
+    // and are cut again, because others may need the room.
     fs.fail_once(Act::Write, 2, ErrorKind::StorageFull);
     let lens = lengths(&writer, &fs, 3);
     assert!(lens[2] < 32 * 1024 && lens[0] < lens[1] && lens[1] < lens[2], "{lens:?}");

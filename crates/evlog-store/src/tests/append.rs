@@ -1,4 +1,4 @@
-//! What a healthy session promises.
+//! The guarantees of a session without faults.
 
 use super::*;
 use crate::{OpenError, Reason, StdFs};
@@ -216,7 +216,7 @@ fn a_log_is_made_once_and_one_that_is_not_there_is_not_opened() {
 }
 
 #[test]
-fn a_second_writer_is_refused_and_told_who_holds_the_log() {
+fn a_second_writer_is_refused_and_the_error_names_the_holder() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("deep/log");
     let fs: Arc<dyn crate::Fs> = Arc::new(StdFs);
@@ -228,7 +228,7 @@ fn a_second_writer_is_refused_and_told_who_holds_the_log() {
     assert_eq!((*pid, program.as_deref()), (Some(std::process::id()), Some("first 1.0")));
     assert!(refused.to_string().contains(&std::process::id().to_string()), "{refused}");
     writer.close().unwrap();
-    // What a killed process leaves is the file, not the lock.
+    // A killed process leaves the file, but not the lock.
     assert!(std::fs::read_to_string(path.join("LOCK")).unwrap().contains("first 1.0"));
     let (writer, recovery) = Writer::open(Arc::clone(&fs), &path, &owner()).unwrap();
     assert!(recovery.clean_close);
@@ -238,7 +238,7 @@ fn a_second_writer_is_refused_and_told_who_holds_the_log() {
     assert_eq!((recovery.clean_close, recovery.cut), (false, None));
 }
 
-/// Four events of two streams as they stand in an empty log, and as they are given to be placed.
+/// Four events of two streams, as they are encoded in a log, and as they are handed to the writer, which places them.
 fn placed(first: u64) -> (Vec<Event<'static>>, Vec<AppendEvent<'static>>) {
     let given: Vec<AppendEvent<'static>> =
         ["a", "b", "a", "a"].map(|stream| event(stream, b"payload")).into_iter().collect();

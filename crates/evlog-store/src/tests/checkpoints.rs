@@ -1,4 +1,4 @@
-//! Checkpoints that the log keeps: whole or not at all, whatever the power does.
+//! Checkpoints that the log keeps: after a power cut each is whole or not there.
 
 use super::*;
 use crate::Checkpoints;

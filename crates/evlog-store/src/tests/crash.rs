@@ -1,17 +1,17 @@
 //! Crashes of the machine: at every act that changes the disk, with any of the unsynced changes kept, whole or torn.
 //!
-//! `EVLOG_SIM_SEED=n` tells one story alone, with more ways to crash: `just sim n`. `EVLOG_SIM_STORIES=n` tells the first n:
-//! `just stories n`.
+//! `EVLOG_SIM_SEED=n` runs one story alone, with more ways to crash: `just sim n`. `EVLOG_SIM_STORIES=n` runs the first
+//! n: `just stories n`.
 
-use super::story::{Dice, Story, Told, check, crash_keeping, deciding, tell};
+use super::story::{Dice, Played, Story, check, crash_keeping, deciding, tell};
 use super::*;
 use crate::fs::sim::{Act, Keep, Unsynced};
 
-/// Names the one story to tell.
+/// The seed of the one story to run.
 const SEED: &str = "EVLOG_SIM_SEED";
-/// How many stories an ordinary run tells.
+/// How many stories an ordinary test run has.
 const STORIES: u64 = 3;
-/// Of so many changes every subset is tried; of more, some.
+/// Up to this many changes, every subset is tried; of more changes, only some subsets.
 const BITS_MAX: u32 = 3;
 
 fn seeds() -> Vec<u64> {
@@ -34,8 +34,8 @@ fn crash_everywhere(seed: u64) {
     for cut in 0..=acts {
         let fs = SimFs::new();
         fs.cut_power(cut);
-        let told = tell(&story, &fs);
-        assert_eq!(told.finished, cut == acts, "seed {seed}: the power is cut at act {cut} of {acts}");
+        let played = tell(&story, &fs);
+        assert_eq!(played.finished, cut == acts, "seed {seed}: the power is cut at act {cut} of {acts}");
         assert_eq!(fs.trail()[..], whole.trail()[..usize::try_from(cut).unwrap()], "seed {seed}: another story");
         let bits = deciding(&fs).min(BITS_MAX);
         for way in 0..(1 << bits) + mixed() {
@@ -44,29 +44,29 @@ fn crash_everywhere(seed: u64) {
                 if way < 1 << bits { crash_keeping(&fs, bits, way, &mut dice) } else { fs.crash(&mut |_| dice.keep()) };
             let name = format!("{SEED}={seed}, power cut at act {cut} of {acts}, way {way}");
             if way % 4 == 0 {
-                crash_again(&crashed, &told, &name, &mut dice);
+                crash_again(&crashed, &played, &name, &mut dice);
             }
-            check(&crashed, &told, told.durable(), &name);
+            check(&crashed, &played, played.durable(), &name);
         }
     }
 }
 
 /// The power is cut again while the next writer recovers.
-fn crash_again(crashed: &SimFs, told: &Told, name: &str, dice: &mut Dice) {
+fn crash_again(crashed: &SimFs, played: &Played, name: &str, dice: &mut Dice) {
     let (again, cut) = (crashed.kill(), dice.roll(12));
     again.cut_power(cut);
     drop(Writer::open(Arc::new(again.clone()), dir(), &owner()));
     let crashed = again.crash(&mut |_| dice.keep());
-    check(&crashed, told, told.durable(), &format!("{name}, and at act {cut} of the recovery"));
+    check(&crashed, played, played.durable(), &format!("{name}, and at act {cut} of the recovery"));
 }
 
 #[test]
-fn a_crash_at_any_act_leaves_all_that_was_acknowledged_and_nothing_half() {
+fn a_crash_at_any_act_leaves_every_acknowledged_commit_and_no_partial_one() {
     seeds().into_iter().for_each(crash_everywhere);
 }
 
 #[test]
-fn the_same_seed_tells_the_same_story() {
+fn the_same_seed_gives_the_same_story() {
     for seed in seeds() {
         let (story, first, second) = (Story::of(seed), SimFs::new(), SimFs::new());
         let ends = [&first, &second].map(|fs| tell(&story, fs).commits.len());
@@ -89,15 +89,15 @@ fn the_stories_of_an_ordinary_run_roll_segments_and_tear_sectors() {
         longest = longest.max(writes.map(|step| step.len).max().unwrap());
         let head = |step: &crate::fs::sim::Step| step.act == Act::SyncData && step.path.ends_with("HEAD");
         closed += fs.trail().iter().filter(|step| head(step)).count();
-        // What was written ahead is cut before a segment is sealed.
+        // Zeros that were written ahead are cut before a segment is sealed.
         cut += fs.trail().iter().filter(|step| step.act == Act::SetLen && step.len < 16 * 1024).count();
     }
     assert!(segments > 10 && longest > 8192 && closed > 2, "{segments} segments, {longest} bytes, {closed} closed");
     assert!(cut > 5, "zeros were written ahead and cut {cut} times");
 }
 
-/// What a panic says.
-fn told_by(act: impl FnOnce() + std::panic::UnwindSafe) -> String {
+/// The message of the panic of a function.
+fn panic_message(act: impl FnOnce() + std::panic::UnwindSafe) -> String {
     let panic = std::panic::catch_unwind(act).expect_err("the harness did not notice");
     panic.downcast_ref::<String>().cloned().unwrap_or_default()
 }
@@ -107,12 +107,12 @@ fn the_harness_finds_out_a_disk_that_lies_about_its_syncs() {
     let story = Story::of(1);
     let fs = SimFs::new();
     fs.lie();
-    let told = tell(&story, &fs);
+    let played = tell(&story, &fs);
     let crashed = fs.crash(&mut |change| match change {
         Unsynced::Name { .. } | Unsynced::Write { offset: 0, .. } => Keep::All,
         _ => Keep::Nothing,
     });
-    let said = told_by(|| check(&crashed, &told, told.durable(), &"lied to"));
+    let said = panic_message(|| check(&crashed, &played, played.durable(), &"lied to"));
     assert!(said.contains("lied to: a crash is not `truncated`"), "{said}");
 }
 
@@ -120,50 +120,50 @@ fn the_harness_finds_out_a_disk_that_lies_about_its_syncs() {
 fn the_harness_finds_out_a_disk_that_forgets_names() {
     let (story, fs) = (Story::of(1), SimFs::new());
     fs.forget_names();
-    let told = tell(&story, &fs);
+    let played = tell(&story, &fs);
     // The log was made, and its first segment renamed to its name.
     let crashed = fs.crash(&mut |_| Keep::Nothing);
-    let said = told_by(|| check(&crashed, &told, told.durable(), &"forgotten"));
+    let said = panic_message(|| check(&crashed, &played, played.durable(), &"forgotten"));
     assert!(said.contains("commits were acknowledged, and there is no log"), "{said}");
     // Only the last segment's name is lost: what `HEAD` and the other segments say is more than there is.
     let last = segment_files(&fs).pop().unwrap();
     let crashed = fs.crash(&mut |change| if change.path() == last { Keep::Nothing } else { Keep::All });
-    let said = told_by(|| check(&crashed, &told, told.durable(), &"forgotten"));
+    let said = panic_message(|| check(&crashed, &played, played.durable(), &"forgotten"));
     assert!(said.contains("forgotten: a crash is not `truncated`"), "{said}");
 }
 
 #[test]
 fn the_harness_finds_out_a_disk_that_loses_one_acknowledged_write() {
     let fs = SimFs::new();
-    let told = tell(&Story::of(3), &fs);
+    let played = tell(&Story::of(3), &fs);
     let whole = fs.crash(&mut |_| Keep::All);
-    check(&whole.kill(), &told, told.durable(), &"whole");
+    check(&whole.kill(), &played, played.durable(), &"whole");
     let last = segment_files(&whole).pop().unwrap();
     let mut bytes = whole.bytes(&last).unwrap();
     bytes.truncate(bytes.len() - 1);
     whole.put(&last, bytes);
     whole.put(&dir().join("HEAD"), Vec::new());
-    let said = told_by(|| check(&whole, &told, told.durable(), &"a lost write"));
+    let said = panic_message(|| check(&whole, &played, played.durable(), &"a lost write"));
     assert!(said.contains("commits were acknowledged"), "{said}");
 }
 
 #[test]
-fn a_disk_that_lies_about_its_syncs_costs_commits_and_never_makes_one_up() {
+fn a_disk_that_lies_about_its_syncs_loses_commits_and_never_adds_one() {
     for seed in 1..=10 {
         let (story, fs, mut dice) = (Story::of(seed), SimFs::new(), Dice::new(seed));
         fs.lie();
-        let told = tell(&story, &fs);
-        assert!(told.finished);
+        let played = tell(&story, &fs);
+        assert!(played.finished);
         for _ in 0..20 {
             let crashed = fs.crash(&mut |change| match change {
                 Unsynced::Name { .. } => Keep::All,
                 _ => dice.keep(),
             });
             let Ok(reader) = Reader::open(Arc::new(crashed.clone()), dir()) else { continue };
-            // What is shown of it, up to where it breaks, is a beginning of the truth.
+            // The commits that are shown before the damage are a prefix of those that were appended.
             let mut seen = Vec::new();
             more(&reader, Position(0), &mut seen).ok();
-            told.matched(&seen, &format!("seed {seed}, a lying disk"));
+            played.matched(&seen, &format!("seed {seed}, a lying disk"));
         }
     }
 }

@@ -39,7 +39,8 @@ fn a_tail_torn_at_any_byte_of_the_last_two_commits_is_cut_and_kept_and_all_befor
     let whole = fs.bytes(&segment(0)).unwrap();
     let last = places[3];
     for len in places[2]..places[4] {
-        // The last commit's own mark is lost with it, so HEAD has to be, too, for the tail to be an unfinished one.
+        // The last commit's own mark is torn with it. `HEAD` has to be removed, too, so that the tail counts as
+        // unfinished.
         let torn = fs.kill();
         torn.put(&segment(0), whole[..usize::try_from(len).unwrap()].to_vec());
         torn.put(&head(), Vec::new());

@@ -1,4 +1,4 @@
-//! What is said after a failure of the disk: never more than is known.
+//! After a failure of the disk the errors claim no more than is known.
 
 use super::*;
 use crate::fs::sim::Act;
@@ -14,7 +14,8 @@ fn a_failed_sync_poisons_and_nothing_is_acknowledged_after_it() {
     let lost = offer(&writer, Durability::Sync, "run", b"lost").unwrap();
     let error = writer.wait(&lost).unwrap_err();
     assert!(matches!(error, AppendError::Unknown { position, .. } if position == lost.position), "{error}");
-    // The disk is well again, and still nothing is taken: the failed sync may have dropped bytes for good.
+    // The disk works again, and the writer still accepts nothing, because the failed sync may have dropped bytes for
+    // good.
     let error = offer(&writer, Durability::Sync, "run", b"after").unwrap_err();
     assert!(matches!(error, AppendError::Poisoned { .. }), "{error}");
     assert!(error.to_string().contains("cannot sync `/log/segments/00000000000000000000.seg`"), "{error}");
@@ -75,7 +76,7 @@ fn what_was_acknowledged_before_a_failure_stays_so() {
     assert_eq!(writer.durable_end(), synced.end);
 }
 
-/// The file tells of such a failure once: the sync that is waited for later would say that all is well.
+/// The file reports such a failure once, so the sync that a caller waits for later would report success.
 #[test]
 fn a_sync_that_was_begun_beside_the_writing_and_failed_fails_the_next_one() {
     let fs = SimFs::new();
@@ -136,7 +137,7 @@ fn sidecars_that_cannot_be_written_harm_nobody() {
     let fs = SimFs::new();
     let writer = create(&fs, LIMIT);
     put(&writer, "run", &[0; 600]);
-    // The next file made is the segment, the two after it its sidecars.
+    // The next file that is made is the segment; the two after it are its sidecars.
     fs.fail(Act::Create, 1, ErrorKind::StorageFull);
     put(&writer, "run", &[1; 600]);
     fs.heal();
@@ -173,7 +174,7 @@ fn a_log_that_cannot_be_made_leaves_a_place_where_it_can_be_made_later() {
 }
 
 #[test]
-fn a_read_that_fails_while_opening_is_told_with_its_file() {
+fn a_read_that_fails_while_opening_is_reported_with_its_file() {
     let fs = SimFs::new();
     create(&fs, LIMIT).close().unwrap();
     fs.fail(Act::Read, 0, ErrorKind::Other);

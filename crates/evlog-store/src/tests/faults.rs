@@ -1,7 +1,7 @@
-//! Every act of a story fails in turn, the machine goes on: what is said of each commit is true, and after opening the log
-//! again, on the same machine or after a crash, it goes on.
+//! Every act of a story fails in turn, and the machine continues. The answer about each commit is true, and the log can
+//! be opened and continued, on the same machine or after a crash.
 
-use super::story::{Dice, Fate, Story, Told, check, tell};
+use super::story::{Dice, Fate, Played, Story, check, tell};
 use super::*;
 use crate::fs::sim::{Act, Keep};
 use crate::{OpenError, ReadError};
@@ -9,29 +9,29 @@ use std::io::ErrorKind;
 
 const SEEDS: [u64; 2] = [1, 3];
 
-/// How often a story does this.
+/// How often a story does this act.
 fn times(story: &Story, act: Act) -> u64 {
     let fs = SimFs::new();
     assert!(tell(story, &fs).finished);
     fs.count(act)
 }
 
-/// After a failure, on the same machine: the disk is well again and the log is opened, without a crash in between.
-fn reopen(fs: &SimFs, told: &Told, name: &str) {
+/// Opens the log after a failure, on the same machine, without a crash in between. The disk works again.
+fn reopen(fs: &SimFs, played: &Played, name: &str) {
     if segment_files(fs).is_empty() {
-        return check(fs, told, 0, &name);
+        return check(fs, played, 0, &name);
     }
     let writer = match Writer::open(Arc::new(fs.clone()), dir(), &owner()) {
         Ok((writer, _)) => writer,
         Err(error) => panic!("{name}: {error}"),
     };
     let seen = all(&reader(fs));
-    let kept = told.matched(&seen, &name);
-    let (least, most) = (told.acknowledged(), told.possible());
+    let kept = played.matched(&seen, &name);
+    let (least, most) = (played.acknowledged(), played.possible());
     assert!((least..=most).contains(&kept), "{name}: {kept} commits are there, {least} to {most} were to be expected");
     put(&writer, "run-0", b"after");
     drop(writer);
-    // From now on all of it is durable: the writer opened it, and said so of what came after.
+    // From now on everything is durable: the writer has opened the log, and has acknowledged what came after.
     let crashed = fs.crash(&mut |_| Keep::Nothing);
     let left = all(&reader(&crashed));
     assert!(left[..left.len() - 1] == seen[..], "{name}: a crash took what a writer had opened");
@@ -49,11 +49,11 @@ fn fail_each(act: Act, kind: ErrorKind, once: bool) {
             let fs = SimFs::new();
             let fail = if once { SimFs::fail_once } else { SimFs::fail };
             fail(&fs, act, after, kind);
-            let told = tell(&story, &fs);
+            let played = tell(&story, &fs);
             let mut dice = Dice::new(seed << 32 ^ after);
-            check(&fs.crash(&mut |_| dice.keep()), &told, told.durable(), &format!("{name}, then a crash"));
+            check(&fs.crash(&mut |_| dice.keep()), &played, played.durable(), &format!("{name}, then a crash"));
             fs.heal();
-            reopen(&fs, &told, &name);
+            reopen(&fs, &played, &name);
         }
     }
 }
@@ -76,7 +76,7 @@ fn a_directory_whose_names_cannot_be_synced() {
     fail_each(Act::Rename, ErrorKind::Other, true);
 }
 
-/// What a reader is shown while a writer lives.
+/// The events that a reader shows beside a writer.
 fn beside_a_writer(fs: &SimFs) -> Vec<Seen> {
     let lock = crate::Fs::lock(fs, &dir().join("LOCK"), "a writer").unwrap();
     assert!(matches!(lock, crate::fs::LockAttempt::Taken(_)));
@@ -92,12 +92,12 @@ fn a_process_killed_at_any_act_and_a_crash_after_the_next_one_opened_the_log() {
         for cut in 0..=whole.trail().len() as u64 {
             let (fs, name) = (SimFs::new(), format!("seed {seed}, killed at act {cut}"));
             fs.cut_power(cut);
-            let told = tell(&story, &fs);
+            let played = tell(&story, &fs);
             let killed = fs.kill();
             let shown = beside_a_writer(&killed);
             most = most.max(shown.len());
-            reopen(&killed, &told, &name);
-            // What a reader was shown is not gone later.
+            reopen(&killed, &played, &name);
+            // Events that a reader has shown are still there later.
             assert!(shown.is_empty() || all(&reader(&killed)).starts_with(&shown), "{name}");
         }
     }
@@ -120,9 +120,9 @@ fn a_commit_that_was_never_given_to_the_file_is_said_not_to_be_appended() {
 }
 
 /// A log of several segments that was closed in order, or not.
-fn made(closed: bool, sidecars: bool) -> (SimFs, Told) {
+fn made(closed: bool, sidecars: bool) -> (SimFs, Played) {
     let fs = SimFs::new();
-    let told = tell(&Story::of(1), &fs);
+    let played = tell(&Story::of(1), &fs);
     if closed {
         open(&fs).0.close().unwrap();
     }
@@ -132,18 +132,18 @@ fn made(closed: bool, sidecars: bool) -> (SimFs, Told) {
             crate::Fs::remove(&fs, &path).unwrap();
         }
     }
-    (fs, told)
+    (fs, played)
 }
 
-/// Whether a failing read was told as such.
+/// Whether an error reports a failing read as such.
 fn is_told(error: &ReadError) -> bool {
     matches!(error, ReadError::Io(failure) if failure.source.to_string() == "simulated")
 }
 
 #[test]
-fn a_read_that_fails_anywhere_is_told_or_makes_no_difference() {
+fn a_read_that_fails_anywhere_is_reported_or_makes_no_difference() {
     for (closed, sidecars) in [(true, true), (true, false), (false, true), (false, false)] {
-        let (whole, told) = made(closed, sidecars);
+        let (whole, played) = made(closed, sidecars);
         for after in 0.. {
             let (fs, name) = (whole.kill(), format!("closed {closed}, sidecars {sidecars}, read {after} fails"));
             fs.fail_once(Act::Read, after, ErrorKind::Other);
@@ -157,7 +157,7 @@ fn a_read_that_fails_anywhere_is_told_or_makes_no_difference() {
             }
             let reached = fs.count(Act::Read) > after;
             fs.heal();
-            check(&fs, &told, told.commits.len(), &name);
+            check(&fs, &played, played.commits.len(), &name);
             if !reached {
                 break;
             }
@@ -168,7 +168,7 @@ fn a_read_that_fails_anywhere_is_told_or_makes_no_difference() {
 #[test]
 fn a_reader_whose_disk_fails_at_any_read_shows_the_truth_or_says_so() {
     for (closed, sidecars) in [(true, true), (false, false)] {
-        let (whole, told) = made(closed, sidecars);
+        let (whole, played) = made(closed, sidecars);
         for after in 0.. {
             let (fs, name) = (whole.kill(), format!("closed {closed}, sidecars {sidecars}, read {after} fails"));
             fs.fail_once(Act::Read, after, ErrorKind::Other);
@@ -183,7 +183,7 @@ fn a_reader_whose_disk_fails_at_any_read_shows_the_truth_or_says_so() {
                 reader.stream::<crate::ReadError>("run-1", &mut |_, _, _| Ok(ControlFlow::Continue(()))).map(|_| ())
             };
             let outcome = read();
-            told.matched(&seen, &name);
+            played.matched(&seen, &name);
             match outcome {
                 Ok(()) => assert_eq!(seen, all(&reader(&whole)), "{name}"),
                 Err(error) => assert!(is_told(&error), "{name}: {error}"),

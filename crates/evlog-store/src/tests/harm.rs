@@ -1,9 +1,9 @@
-//! Harm done systematically to a log of three segments: every bit, every length, every pair of frames, frames of other
-//! logs. Opening, reading and auditing have to say what the recovery table
-//! says (`docs/recovery.md`), and what is shown is a beginning of the truth.
+//! Systematic damage to a log of three segments: every bit, every length, every pair of frames, frames of other logs.
+//! Opening, reading and auditing have to give the verdict of the recovery table (`docs/recovery.md`), and readers show
+//! a prefix of the log.
 //!
-//! Each harm is done to the log as it was closed, and to its segments alone: without `HEAD` only the marks in the log say
-//! what was synced, and without sidecars opening looks at everything.
+//! Each damage is done to the log as it was closed, and to its segments alone: without `HEAD` only the marks in the log
+//! say what was synced, and without sidecars opening reads everything.
 
 use super::*;
 use crate::fs::Fs;
@@ -100,7 +100,7 @@ fn bytes(fs: &SimFs) -> Vec<Option<Vec<u8>>> {
     segment_files(fs).iter().map(|path| fs.bytes(path)).collect()
 }
 
-/// What opening says.
+/// The verdict of opening, and the position.
 fn opened(fs: &SimFs, name: &str) -> (Verdict, u64) {
     let before = bytes(fs);
     match Writer::open(Arc::new(fs.clone()), dir(), &owner()) {
@@ -109,13 +109,13 @@ fn opened(fs: &SimFs, name: &str) -> (Verdict, u64) {
             assert!(before == bytes(fs), "{name}: a refused log is left as it is");
             (refusal.verdict, 0)
         }
-        // Nobody can tell a flipped version from a newer one by its first header alone.
+        // The first header alone does not show whether its version was changed by a flipped bit or is newer.
         Err(OpenError::Version { .. }) => (Verdict::Damaged, 0),
         Err(error) => panic!("{name}: {error}"),
     }
 }
 
-/// The segments alone: open, reader and audit say the same, and what is left is the first `kept` commits.
+/// Checks the segments alone: opening, readers and audit give the same verdict, and the first `kept` commits are left.
 fn check_bare(log: &Log, files: &[File], expected: Verdict, kept: usize, name: &str) {
     let fs = bare(files);
     assert_eq!(audit(&fs).verdict(), expected, "{name}: audit, {:?}", audit(&fs).findings.kept());
@@ -128,7 +128,8 @@ fn check_bare(log: &Log, files: &[File], expected: Verdict, kept: usize, name: &
     assert!(!is_kept || next_seq == kept as u64, "{name}: {next_seq} of {kept} commits are kept");
 }
 
-/// As it was closed: the audit is not fooled, opening may not have looked, and nothing wrong is shown.
+/// Checks the log as it was closed: the audit detects the damage, opening may not have read it, and readers show
+/// nothing wrong.
 fn check_closed(log: &Log, files: &[File], expected: &[Verdict], name: &str) {
     let fs = closed(log, files);
     assert!(expected.contains(&audit(&fs).verdict()), "{name}: audit, {:?}", audit(&fs).findings.kept());
@@ -139,8 +140,8 @@ fn check_closed(log: &Log, files: &[File], expected: &[Verdict], name: &str) {
     assert!(verdict == Verdict::Clean || expected.contains(&verdict), "{name}: open says {verdict}");
 }
 
-/// What the table says of bytes that fail in a frame: V-15 in a sealed segment; in the last one V-05 when a mark behind
-/// them covers them, V-03 when none does.
+/// The verdict for bytes that fail in a frame: V-15 in a sealed segment; in the last one V-05 when a mark behind them
+/// covers them, V-03 when none does.
 fn verdict_of_frame(log: &Log, nth: usize, frame: usize) -> Verdict {
     let file = &log.files[nth];
     if nth + 1 == log.files.len() && frame + 1 == file.frames() { Verdict::TornTail } else { Verdict::Damaged }
@@ -243,7 +244,8 @@ fn frames_that_were_swapped_or_repeated_are_no_frames() {
                 let mut swapped = copied;
                 let place = log.files[nth].places[i]..log.files[nth].places[i + 1];
                 swapped[nth].bytes.splice(place, log.files[nth].frame(j).iter().copied());
-                // Only a frame that still stands behind the first says that it was synced.
+                // The first frame counts as synced only if a frame that is still in its place behind it has a mark that
+                // says so.
                 let stands = nth < 2 || j + 1 < frames || j > i + 1;
                 let expected = if stands { Verdict::Damaged } else { Verdict::TornTail };
                 let kept = commits_before(&log, nth, i);
@@ -253,10 +255,10 @@ fn frames_that_were_swapped_or_repeated_are_no_frames() {
         for i in 0..frames {
             let twice = [log.files[nth].frame(i), log.files[nth].frame(i)].concat();
             let (files, kept) = (replaced(&log, nth, i, &twice), commits_before(&log, nth, i + 1));
-            // Behind the copy nothing stands in its place, and no mark covers it.
+            // No frame behind the copy is in its place, so no mark covers the copy.
             let expected = if nth < 2 { Verdict::Damaged } else { Verdict::TornTail };
             check_bare(&log, &files, expected, kept, &format!("segment {nth}, frame {i} twice"));
-            // A copy behind a segment's last frame is behind a known end, too: no commit is touched.
+            // A copy behind a segment's last frame is also behind a known end, so no commit is touched.
             if i + 1 < frames {
                 check_closed(&log, &files, &[Verdict::Damaged], &format!("segment {nth}, frame {i} twice"));
             }
@@ -288,7 +290,8 @@ fn a_frame_of_another_log_that_was_put_between_frames_is_none_and_moves_those_be
             let (mut files, at) = (log.files.clone(), log.files[nth].places[frame]);
             files[nth].bytes.splice(at..at, other.files[nth].frame(0).iter().copied());
             let name = format!("segment {nth}, a frame of another log before frame {frame}");
-            // Frames that are not where they were written hold no more; without `HEAD` nothing says that they were synced.
+            // Frames that are not where they were written are not valid; without `HEAD` nothing says that they were
+            // synced.
             let expected = if nth < 2 { Verdict::Damaged } else { Verdict::TornTail };
             check_bare(&log, &files, expected, commits_before(&log, nth, frame), &name);
             if frame < log.files[nth].frames() {

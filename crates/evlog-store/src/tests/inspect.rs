@@ -1,4 +1,4 @@
-//! The surgeon's light shows all that can be seen, and changes nothing.
+//! `inspect` shows everything that can be read, and changes nothing.
 
 use super::*;
 use crate::inspect::{Inspection, Stretch, What};
@@ -84,7 +84,7 @@ fn a_place_says_what_stands_there_and_what_it_is_a_part_of() {
 }
 
 #[test]
-fn what_contradicts_the_rest_is_told_and_a_log_without_any_header_is_shown_all_the_same() {
+fn contradictions_are_reported_and_a_log_without_any_header_is_still_shown() {
     let fs = log();
     let paths = segment_files(&fs);
     let shorter = fs.kill();
@@ -133,7 +133,7 @@ fn lock_quarantine_and_strangers_are_listed_and_nothing_is_written() {
 }
 
 #[test]
-fn a_segment_that_cannot_be_read_is_told_and_the_others_are_shown() {
+fn a_segment_that_cannot_be_read_is_reported_and_the_others_are_shown() {
     let fs = log();
     // The first two reads are of `HEAD`.
     fs.fail_once(crate::fs::sim::Act::Read, 2, ErrorKind::Other);

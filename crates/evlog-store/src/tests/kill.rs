@@ -1,5 +1,5 @@
-//! `kill -9` in a loop: eight threads commit in a process that is killed at any moment, two readers in another one follow
-//! all the time. What was acknowledged is there, and what a reader saw is not gone later.
+//! `kill -9` in a loop: eight threads commit in a process that is killed at any moment, two readers in another one
+//! follow all the time. Every acknowledged commit is there, and no event that a reader saw is gone later.
 //!
 //! `EVLOG_KILL_SEED=n` chooses the moments, and is printed by a failure; `EVLOG_KILLS=n` says how many: `just kill n`.
 
@@ -17,10 +17,10 @@ use std::time::Duration;
 const THREADS: u64 = 8;
 /// How often the process is killed in an ordinary run.
 const KILLS: u64 = 200;
-/// A new log after so many, so that looking at all of it stays cheap.
+/// A new log is begun after this many kills, so that reading all of it stays cheap.
 const KILLS_OF_A_LOG: u64 = 25;
 
-/// Tells the child the log, and that it is to be broken.
+/// The environment variables that give the child the log's path, and make it broken.
 const LOG_DIR: &str = "EVLOG_STORE_KILL_LOG";
 const BROKEN: &str = "EVLOG_STORE_KILL_BROKEN";
 
@@ -44,20 +44,20 @@ fn events_of(thread: u64, nth: u64) -> Vec<(String, Vec<u8>)> {
     (0..=dice.roll(3)).map(|at| (stream(at % 2), payload(&mut dice))).collect()
 }
 
-/// One thread of the child. A broken one says that a commit is there as soon as it is handed over.
+/// One thread of the child. A broken one acknowledges a commit as soon as it is handed over.
 fn commit_for_ever(writer: &Writer, thread: u64, broken: bool) {
     for nth in 0.. {
         let named = events_of(thread, nth);
         let events: Vec<_> = named.iter().map(|(stream, payload)| event(stream, payload)).collect();
         let class = if nth % 4 == 3 { Durability::Os } else { Durability::Sync };
         let commit = commit(class, &events);
-        // Half of the threads commit themselves where nobody else does.
+        // Half of the threads commit themselves if no other thread is committing.
         let ticket =
             if broken || thread.is_multiple_of(2) { writer.append(&commit) } else { writer.commit(&commit) }.unwrap();
         if !broken {
             writer.wait(&ticket).unwrap();
         }
-        // With a full stop, so that half a line is told from a whole one.
+        // The line ends with a full stop, so that a cut line can be recognised.
         println!("acknowledged {} {thread} {nth}.", ticket.first_seq);
         if broken {
             writer.wait(&ticket).unwrap();
@@ -101,7 +101,7 @@ fn acknowledged(line: &str) -> Option<Acknowledged> {
 /// A child that commits, and what it acknowledged.
 pub(super) struct Running {
     child: Child,
-    told: mpsc::Receiver<Acknowledged>,
+    lines: mpsc::Receiver<Acknowledged>,
     reader: JoinHandle<()>,
     all: Vec<Acknowledged>,
 }
@@ -118,41 +118,41 @@ impl Running {
             command.env(BROKEN, "1");
         }
         let mut child = command.env(LOG_DIR, path).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let (tell, told) = mpsc::channel();
+        let (tell, lines) = mpsc::channel();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let reader = std::thread::spawn(move || {
             for one in lines.filter_map(|line| acknowledged(&line.unwrap())) {
                 tell.send(one).unwrap();
             }
         });
-        Running { child, told, reader, all: Vec::new() }
+        Running { child, lines, reader, all: Vec::new() }
     }
 
-    /// Waits until it acknowledged as many as this more, or ended.
+    /// Waits until the child has acknowledged `more` further commits, or has ended.
     pub(super) fn wait_for(&mut self, more: u64) {
-        self.all.extend(self.told.iter().take(usize::try_from(more).unwrap()));
+        self.all.extend(self.lines.iter().take(usize::try_from(more).unwrap()));
     }
 
     pub(super) fn is_alive(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// All that it acknowledged, once it is killed; it must have been alive.
+    /// Kills the child, which must still run, and returns all that it acknowledged.
     pub(super) fn killed(mut self) -> Vec<Acknowledged> {
         kill(&mut self.child);
         self.ended()
     }
 
-    /// All that it acknowledged, once it ended by itself.
+    /// Waits until the child has ended by itself, and returns all that it acknowledged.
     pub(super) fn ended(mut self) -> Vec<Acknowledged> {
         self.child.wait().unwrap();
         self.reader.join().unwrap();
-        self.all.extend(self.told);
+        self.all.extend(self.lines);
         self.all
     }
 }
 
-/// A child, killed after it acknowledged as many commits as this and some time passed. What it acknowledged.
+/// Kills a child some time after it has acknowledged `after` commits. Returns what it acknowledged.
 fn killed_child(path: &Path, after: u64, pause: Duration, broken: bool) -> Vec<Acknowledged> {
     let mut running = Running::start(path, broken);
     running.wait_for(after);
@@ -174,7 +174,7 @@ struct Follower {
 }
 
 impl Follower {
-    /// One that opens the log once and looks again, or one that opens it anew each time.
+    /// A follower that opens the log once and refreshes, or one that opens it again each time.
     fn of(path: &Path, opens_anew: bool) -> Follower {
         let (seen, stop) = (Arc::new(Mutex::new(Vec::new())), Arc::new(AtomicBool::new(false)));
         let (path, shared, stopped) = (path.to_path_buf(), Arc::clone(&seen), Arc::clone(&stop));
@@ -220,15 +220,15 @@ fn opened(path: &Path) -> Option<Reader> {
     }
 }
 
-/// What is known of a log that writers are killed over.
+/// What is known of a log whose writers are killed.
 #[derive(Default)]
 pub(super) struct Known {
-    /// All events that the last look showed.
+    /// All events that were read last time.
     events: Vec<Seen>,
 }
 
 impl Known {
-    /// Looks at the log after a kill.
+    /// Reads the log after a kill, and checks that every acknowledged commit is there.
     pub(super) fn look(&mut self, path: &Path, acknowledged: &[Acknowledged], name: &str) {
         let Some(reader) = opened(path) else {
             assert!(acknowledged.is_empty() && self.events.is_empty(), "{name}: there is no log");
@@ -252,7 +252,7 @@ impl Known {
         self.events = events;
     }
 
-    /// What a reader saw has to be there.
+    /// Checks that every event that a reader saw is there.
     fn holds(&self, seen: &[Seen], name: &str) {
         let differs = (0..seen.len()).find(|at| self.events.get(*at) != Some(&seen[*at]));
         assert_eq!(differs.map(|at| &seen[at]), None, "{name}: a reader saw an event that is gone");
@@ -272,7 +272,7 @@ fn open_again(path: &Path, known: &Known, name: &str) {
     assert_eq!((report.findings.kept(), report.verdict()), (&[][..], Verdict::Clean), "{name}");
 }
 
-/// What a loop showed.
+/// The counts of a loop.
 #[derive(Debug, Default)]
 struct Shown {
     acknowledged: usize,
@@ -290,12 +290,12 @@ fn kill_in_a_loop(seed: u64, kills: u64, broken: bool) -> Shown {
         let followers = [false, true].map(|opens_anew| Follower::of(&path, opens_anew));
         for kill in 0..KILLS_OF_A_LOG.min(kills - log * KILLS_OF_A_LOG) {
             let name = format!("EVLOG_KILL_SEED={seed}, log {log}, kill {kill}");
-            // Now and then while the log is made or opened.
+            // Sometimes the child is killed while the log is made or opened.
             let (after, pause) =
                 if dice.roll(6) == 0 { (0, dice.roll(15_000)) } else { (1 + dice.roll(40), dice.roll(4_000)) };
-            let told = killed_child(&path, after, Duration::from_micros(pause), broken);
-            known.look(&path, &told, &name);
-            shown.acknowledged += told.len();
+            let acknowledged = killed_child(&path, after, Duration::from_micros(pause), broken);
+            known.look(&path, &acknowledged, &name);
+            shown.acknowledged += acknowledged.len();
             for follower in &followers {
                 known.holds(&follower.seen(), &name);
             }
@@ -310,7 +310,7 @@ fn kill_in_a_loop(seed: u64, kills: u64, broken: bool) -> Shown {
     shown
 }
 
-/// Another one in each run: the moments are those of the machine anyway.
+/// Another seed in each run, because the exact moments depend on the machine in any case.
 fn any_seed() -> u64 {
     use std::hash::{BuildHasher, RandomState};
     RandomState::new().hash_one(0) >> 32

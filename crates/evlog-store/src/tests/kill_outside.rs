@@ -37,7 +37,7 @@ fn last_segment(log: &Path) -> Option<PathBuf> {
     names.filter(|path| path.extension().is_some_and(|suffix| suffix == "seg")).max()
 }
 
-/// Somebody does it, now. A writer may be faster than the hand that copies.
+/// Does it now. A writer may be faster than the copying.
 fn happen(outside: Outside, log: &Path, aside: &Path) {
     match outside {
         Outside::Move => fs::rename(log, aside).unwrap(),
@@ -77,14 +77,14 @@ fn once(outside: Outside, dice: &mut Dice, name: &str) -> usize {
         Known::default().look(&log, &acknowledged, name);
         return acknowledged.len();
     }
-    // A writer that was already in the next segment does not notice, and it is done to that one.
+    // A writer that was already in the next segment does not notice, so the same is done to the next segment.
     while matches!(outside, Outside::RemoveLastSegment | Outside::ReplaceLastSegment) && first.is_alive() {
         std::thread::sleep(Duration::from_millis(50));
         if last_segment(&log).is_some() {
             happen(outside, &log, &aside);
         }
     }
-    // It ends by itself: nothing is acknowledged for ever into what no path leads to.
+    // The child ends by itself, because it must not go on acknowledging commits into a directory that no path leads to.
     let acknowledged = first.ended();
     match outside {
         Outside::Move => Known::default().look(&aside, &acknowledged, name),
@@ -98,7 +98,7 @@ fn once(outside: Outside, dice: &mut Dice, name: &str) -> usize {
 }
 
 #[test]
-fn whatever_is_done_to_the_directory_of_a_process_it_stops_and_what_it_acknowledged_is_there() {
+fn whatever_is_done_to_the_directory_of_a_process_it_stops_and_its_acknowledged_commits_are_there() {
     let number = |name: &str, default: u64| std::env::var(name).map_or(default, |text| text.parse().unwrap());
     let seed = number("EVLOG_KILL_SEED", RandomState::new().hash_one(0) >> 32);
     let (mut dice, mut acknowledged) = (Dice::new(seed), 0);

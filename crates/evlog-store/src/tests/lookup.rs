@@ -4,7 +4,7 @@ use super::*;
 use crate::Verdict;
 use evlog_format::CommitHead;
 
-/// Long enough for two threads: so many commits of so many bytes each.
+/// The number and the length of commits, long enough for two threads.
 const COMMITS: u64 = 40;
 const LEN: usize = 200_000;
 
@@ -29,7 +29,7 @@ fn log() -> (SimFs, Vec<Position>) {
 /// An event as it is visited: its seq, its number, the key of its commit, its payload.
 type Visited = (u64, u64, String, Vec<u8>);
 
-/// What a visit gives before it ends, up to `at_most` events.
+/// The events that a visit gives before it ends, up to `at_most`.
 fn visited(reader: &Reader, at_most: usize) -> (Vec<Visited>, Result<bool, ReadError>) {
     let mut seen = Vec::new();
     let ended = reader.stream::<ReadError>("wanted", &mut |head: &CommitHead<'_>, seq, event| {
@@ -53,12 +53,12 @@ fn expected(commits: u64) -> Vec<Visited> {
 #[test]
 fn two_threads_give_the_events_of_a_stream_in_order() {
     let (fs, _) = log();
-    let (seen, told) = visited(&reader(&fs), usize::MAX);
-    assert!(told.unwrap());
+    let (seen, result) = visited(&reader(&fs), usize::MAX);
+    assert!(result.unwrap());
     assert_eq!(seen, expected(COMMITS));
     for at_most in [1, 4, 7] {
-        let (seen, told) = visited(&reader(&fs), at_most);
-        assert!(told.unwrap());
+        let (seen, result) = visited(&reader(&fs), at_most);
+        assert!(result.unwrap());
         assert_eq!(seen, expected(COMMITS)[..at_most]);
     }
 }
@@ -74,8 +74,8 @@ fn whichever_thread_reads_a_damaged_commit_all_before_it_is_shown_and_it_is_repo
         let offset = usize::try_from(at.0 - path_position(&path)).unwrap();
         bytes[offset + LEN / 2] ^= 1;
         changed.put(&path, bytes);
-        let (seen, told) = visited(&reader(&changed), usize::MAX);
-        let Err(ReadError::Refused(refusal)) = told else { panic!("{told:?}") };
+        let (seen, result) = visited(&reader(&changed), usize::MAX);
+        let Err(ReadError::Refused(refusal)) = result else { panic!("{result:?}") };
         assert_eq!((refusal.verdict, refusal.position), (Verdict::Damaged, at), "{damaged}");
         assert_eq!(seen, expected(damaged as u64), "{damaged}");
     }

@@ -1,5 +1,6 @@
-//! What others do to a log's directory beside a writer and its readers. Whatever it is, and whenever: what was acknowledged
-//! is in the log that the path named then, no log gets bytes of another one, and after that nothing is acknowledged.
+//! What other processes do to a log's directory beside a writer and its readers. In every case, at every moment:
+//! acknowledged commits are in the log that the path named then, no log gets bytes of another one, and afterwards
+//! nothing is acknowledged.
 
 use super::story::Dice;
 use super::*;
@@ -9,7 +10,7 @@ use crate::{Ahead, OpenError, Verdict};
 /// The number of stories.
 const STORIES: u64 = 400;
 
-/// What somebody does.
+/// What another process does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outside {
     RemoveLog,
@@ -48,7 +49,7 @@ fn last(fs: &SimFs) -> PathBuf {
 }
 
 impl Outside {
-    /// Does it. The writer of the log that has taken the place, if one has.
+    /// Does it. Returns the writer of the log that has taken the place, if one has.
     fn happens(self, fs: &SimFs) -> Option<Writer> {
         match self {
             Outside::RemoveLog => fs.take_away_dir(dir()),
@@ -71,7 +72,8 @@ impl Outside {
         None
     }
 
-    /// Whether the writer may go on: what it lost is derived, or nobody else can take the log all the same.
+    /// Whether the writer may continue, because it lost only a derived file, or because it still holds another lock on
+    /// the log.
     fn is_harmless(self) -> bool {
         matches!(self, Outside::RemoveLock | Outside::RemoveHead)
     }
@@ -81,19 +83,20 @@ fn payload(dice: &mut Dice) -> Vec<u8> {
     vec![7; usize::try_from(dice.roll(300)).unwrap()]
 }
 
-/// What is in the log at a path, in order.
+/// The events in the log at a path, in order.
 fn events_in(fs: &SimFs, dir: &Path) -> Vec<Seen> {
     all(&Reader::open(Arc::new(fs.clone()), dir).unwrap())
 }
 
 #[test]
-fn whenever_a_log_is_removed_moved_replaced_or_shortened_nothing_is_acknowledged_into_nothing() {
+fn whenever_a_log_is_removed_moved_replaced_or_shortened_every_acknowledged_commit_is_in_it() {
     let mut acknowledged_after = 0;
     for seed in 0..STORIES {
         let (fs, mut dice) = (SimFs::new(), Dice::new(seed));
         let writer = create(&fs, LIMIT);
         let outside = ALL[usize::try_from(dice.roll(ALL.len() as u64)).unwrap()];
-        // What is being written while somebody cuts the file leaves a hole, in the moments that ADR 0013 gives up.
+        // Bytes that are written while another process cuts the file leave a hole. ADR 0013 accepts this for a short
+        // moment.
         let is_cut = outside == Outside::ShortenLastSegment;
         let writer = if is_cut { writer.with_ahead(Ahead::NEVER) } else { writer };
         let name = format!("story {seed}, {outside:?}");
@@ -254,7 +257,7 @@ fn a_reader_whose_log_is_moved_or_replaced_while_it_reads_gives_that_as_the_reas
 
 #[test]
 fn whatever_was_written_of_the_lock_while_a_log_was_made_is_no_log() {
-    // A disk that is full, or a limit on the length of files, cuts it anywhere.
+    // A full disk, or a limit on the length of files, may cut it at any byte.
     let whole = "making\npid=12345\nprogram=tests 1\n";
     for len in 0..=whole.len() {
         let room = tempfile::tempdir().unwrap();
@@ -272,7 +275,7 @@ fn whatever_was_written_of_the_lock_while_a_log_was_made_is_no_log() {
     assert!(matches!(refused, Err(OpenError::Refused(refusal)) if refusal.verdict == Verdict::Truncated));
 }
 
-/// A file system on which somebody acts whenever a file gets its name.
+/// A file system that calls a function whenever a file gets its name.
 #[derive(Debug)]
 struct AtEachName {
     fs: SimFs,

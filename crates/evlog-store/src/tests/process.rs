@@ -13,7 +13,7 @@ fn real() -> Arc<dyn Fs> {
     Arc::new(StdFs)
 }
 
-/// Not a claim: the child's part. It appends until it is killed, and says what was acknowledged.
+/// Not a claim, but the code of the child. It appends until it is killed, and prints what was acknowledged.
 #[test]
 fn the_child_appends_until_it_is_killed() {
     let Some(path) = std::env::var_os(LOG_DIR) else { return };

@@ -7,7 +7,7 @@ use crate::{Fs, RawLog, ReadError, StdFs};
 use evlog_format::Seq;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// So many commits of one event each.
+/// Appends `commits` commits of one event each.
 fn fill(writer: &Writer, commits: u8) {
     for number in 0..commits {
         put(writer, "run", &[number; 90]);
@@ -52,7 +52,7 @@ fn without_head_a_reader_beside_a_writer_takes_the_careful_view() {
     let first = put(&writer, "run", b"1");
     put(&writer, "run", b"2");
     fs.put(&dir().join("HEAD"), Vec::new());
-    // The second commit's mark says that the first was synced; nothing says it of the second.
+    // The second commit's mark says that the first was synced. No mark says that the second was.
     assert_eq!(reader(&fs).committed().position, first.end);
     drop(writer);
     fs.put(&dir().join("HEAD"), Vec::new());
@@ -60,7 +60,7 @@ fn without_head_a_reader_beside_a_writer_takes_the_careful_view() {
 }
 
 #[test]
-fn a_head_that_tells_of_commits_that_a_crash_took_misleads_no_reader() {
+fn a_head_that_claims_commits_that_a_crash_took_misleads_no_reader() {
     let fs = SimFs::new();
     let writer = create(&fs, 1 << 20);
     let synced = put(&writer, "run", b"1");
@@ -147,7 +147,7 @@ fn streams_are_listed_in_the_order_of_their_first_event() {
 }
 
 #[test]
-fn a_visit_begins_at_a_number_and_stops_when_told() {
+fn a_visit_begins_at_a_number_and_stops_when_the_visitor_ends_it() {
     let fs = SimFs::new();
     let writer = create(&fs, LIMIT);
     fill(&writer, 30);
@@ -222,7 +222,7 @@ fn readers_in_parallel_with_a_writer_on_the_real_file_system_see_a_growing_prefi
     assert_eq!(Reader::open(fs, &path).unwrap().committed().next_seq, Seq(600));
 }
 
-/// Looks again: what was seen before is there.
+/// Reads again, and checks that everything seen before is there.
 fn look(reader: &Reader, seen: &mut Vec<Seen>) {
     let now = all(reader);
     assert!(now.starts_with(seen), "{} events were seen, and of {} now not all of them", seen.len(), now.len());
@@ -236,7 +236,7 @@ fn a_log_that_loses_what_was_seen_is_found_out() {
     fill(&writer, 3);
     look(&reader(&fs), &mut seen);
     drop(writer);
-    // A recovery that believes no `HEAD`, after a crash that took an acknowledged commit.
+    // A recovery without `HEAD`, after a crash that lost an acknowledged commit.
     let segment = segment_files(&fs).remove(0);
     let bytes = fs.bytes(&segment).unwrap();
     fs.put(&segment, bytes[..bytes.len() - 1].to_vec());
@@ -246,8 +246,8 @@ fn a_log_that_loses_what_was_seen_is_found_out() {
     assert!(panic.downcast_ref::<String>().unwrap().contains("3 events were seen"));
 }
 
-/// A reader that opens the log anew each time and one that looks again, until they are told to stop: neither ever fails, and
-/// neither sees less than it saw, nor anything else.
+/// Runs a reader that opens the log again each time, or one that refreshes, until `stop` is set. It never fails, and
+/// what it saw before stays there unchanged.
 fn follow(path: &Path, stop: &AtomicBool, opens_anew: bool) -> Vec<Seen> {
     let open = || Reader::open(Arc::new(StdFs), path).unwrap();
     let (mut reader, mut seen) = (open(), Vec::new());
@@ -287,7 +287,7 @@ fn readers_beside_writers_that_cut_the_tail_and_roll_segments_lose_nothing_that_
                 put(&writer, "run", &[round, number].repeat(70));
             }
             drop(writer);
-            // As a writer leaves it that dies within its write: the beginning of a commit.
+            // The file as a writer leaves it that is killed during a write: with the beginning of a commit at its end.
             let last = Reader::open(Arc::clone(&fs), &path).unwrap().segments().last().unwrap().path.clone();
             let file = fs.open_write(&last).unwrap();
             file.write_at(&[90, 0, 0, 0, 1, 2, 3, 4, 5], file.len().unwrap()).unwrap();
@@ -295,7 +295,7 @@ fn readers_beside_writers_that_cut_the_tail_and_roll_segments_lose_nothing_that_
         Writer::open(Arc::clone(&fs), &path, &owner()).unwrap().0.close().unwrap();
         stop.store(true, Ordering::Release);
         for follower in followers {
-            // The one that looks again may not have looked since, the other has.
+            // The one that refreshes may not have done so since then, but the other has.
             assert!(!follower.join().unwrap().is_empty());
         }
     });

@@ -133,13 +133,13 @@ fn what_is_read_to_open_a_log_that_was_closed_in_order_does_not_grow_with_its_la
         let read = bytes_read(&fs);
         assert!(read.iter().all(|read| *read <= bound), "{commits} commits: {read:?} bytes");
     }
-    // The harness can fail: without its sidecar the segment is read whole.
+    // The check can fail: without its sidecar the whole segment is read.
     let fs = closed(10_000);
     let segment = segment_files(&fs)[0].clone();
     fs.remove(&segment.with_extension("end")).unwrap();
     let len = fs.bytes(&segment).unwrap().len() as u64;
     assert!(bytes_read(&fs)[0] >= len);
-    // That open has made it again.
+    // That open has made the sidecar again.
     assert!(bytes_read(&fs).iter().all(|read| *read <= bound));
 }
 
@@ -148,8 +148,8 @@ fn sessions() -> impl Strategy<Value = Vec<Vec<(u8, u16)>>> {
     prop::collection::vec(prop::collection::vec((0..5u8, 0..300u16), 0..12), 1..6)
 }
 
-/// All that a writer and a reader say of a log, after one more session that rolls the segment.
-fn told(fs: &SimFs) -> impl PartialEq + std::fmt::Debug + use<> {
+/// The facts that a writer and a reader report about a log, after one more session that rolls the segment.
+fn facts_of(fs: &SimFs) -> impl PartialEq + std::fmt::Debug + use<> {
     let (writer, recovery) = open(fs);
     let lens: Vec<u64> = (0..6).map(|name| writer.stream_len(&format!("s{name}")).unwrap()).collect();
     let facts = (writer.root(), writer.end(), writer.next_seq(), recovery);
@@ -194,9 +194,9 @@ fn with_sidecars_as_after_a_scan(sessions: &[Vec<(u8, u16)>]) {
     if without_index.bytes(&last.with_extension("idx")).is_some() {
         without_index.remove(&last.with_extension("idx")).unwrap();
     }
-    let expected = told(&scanned);
-    assert_eq!(told(&fs), expected);
-    assert_eq!(told(&without_index), expected);
+    let expected = facts_of(&scanned);
+    assert_eq!(facts_of(&fs), expected);
+    assert_eq!(facts_of(&without_index), expected);
     assert_eq!(audit(&fs).findings.kept(), &[]);
 }
 

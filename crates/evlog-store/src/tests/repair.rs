@@ -1,5 +1,5 @@
-//! Repairing: the plan is what opening does, a loss is never taken without being accepted, and one that was is recorded
-//! whatever interrupts it.
+//! Repairing: the plan is what opening does, no loss happens without being accepted, and an accepted loss is recorded
+//! even if the repair is interrupted.
 
 use super::story::Dice;
 use super::*;
@@ -9,7 +9,7 @@ use crate::{OpenError, ReadError, Verdict};
 use evlog_format::{CommitHead, Event, FrameCodec, PLAIN, SegmentHeader, Seq, encode_commit};
 use std::collections::BTreeMap;
 
-/// A log of some segments that was closed in order; what it holds.
+/// A log of some segments that was closed in order, and its events.
 fn log(commits: u8) -> (SimFs, Vec<Seen>) {
     let fs = SimFs::new();
     let writer = create(&fs, LIMIT);
@@ -41,18 +41,18 @@ const RECORD: &[u8] = b"what was given up";
 
 /// Repairs and records, as the engine does.
 fn repair(fs: &SimFs, accept: Accept) -> Result<Plan, String> {
-    let told = |error: &dyn std::fmt::Display| error.to_string();
-    let held = Held::take(Arc::new(fs.clone()), dir(), &owner(), &mut |_, _| ()).map_err(|error| told(&error))?;
+    let message = |error: &dyn std::fmt::Display| error.to_string();
+    let held = Held::take(Arc::new(fs.clone()), dir(), &owner(), &mut |_, _| ()).map_err(|error| message(&error))?;
     let plan = held.survey().plan(accept);
     if plan.refused.is_some() {
         return Ok(plan);
     }
     let record = |writer: Writer| {
-        let ticket = offer(&writer, Durability::Sync, "$log", RECORD).map_err(|error| told(&error))?;
-        writer.wait(&ticket).map_err(|error| told(&error))?;
-        writer.close().map_err(|error| told(&error))
+        let ticket = offer(&writer, Durability::Sync, "$log", RECORD).map_err(|error| message(&error))?;
+        writer.wait(&ticket).map_err(|error| message(&error))?;
+        writer.close().map_err(|error| message(&error))
     };
-    match held.apply(&plan).map_err(|error| told(&error))? {
+    match held.apply(&plan).map_err(|error| message(&error))? {
         Repaired::Derived => {}
         Repaired::GivenUp(writer, loss) => {
             assert_eq!(Some(&loss), plan.loss.as_ref());
@@ -106,11 +106,11 @@ fn the_plan_is_what_opening_does_for_a_tail_torn_at_any_byte() {
             Err(error) => panic!("{error}"),
             Ok((_, recovery)) => {
                 let step = plan.steps.iter().find(|step| step.act == Act::Cut);
-                let told = step.map(|step| (step.position, step.len, step.kept_as.clone(), step.reason.clone()));
+                let planned = step.map(|step| (step.position, step.len, step.kept_as.clone(), step.reason.clone()));
                 let done = recovery.cut.map(|cut| (cut.position, cut.len, Some(cut.kept_as), cut.reason));
-                assert_eq!(told, done, "length {len}");
-                assert_eq!(plan.verdict == Verdict::TornTail, told.is_some());
-                cuts += u32::from(told.is_some());
+                assert_eq!(planned, done, "length {len}");
+                assert_eq!(plan.verdict == Verdict::TornTail, planned.is_some());
+                cuts += u32::from(planned.is_some());
             }
         }
         assert!(image(&torn) == before, "looking writes nothing");
@@ -122,13 +122,13 @@ fn the_plan_is_what_opening_does_for_a_tail_torn_at_any_byte() {
     assert!(cuts > 100, "{cuts}");
 }
 
-/// The last segment, harmed in every way that the table refuses: each byte changed, each prefix left.
+/// Logs whose last segment is damaged in every way that the table refuses: each byte changed, each prefix left.
 fn harmed() -> Vec<(String, SimFs, Vec<Seen>)> {
     let (fs, truth) = log(20);
     let path = last(&fs);
     let whole = fs.bytes(&path).unwrap();
     let mut all = Vec::new();
-    // A header that states another version is of a log of which nothing is known, and not damage.
+    // A header that states another version is not damage: it may be of a later format.
     for at in (0..whole.len()).step_by(3).filter(|at| !(8..12).contains(at)) {
         for (name, head) in [("HEAD kept", true), ("no HEAD", false)] {
             let (flipped, shorter) = (fs.kill(), fs.kill());
@@ -200,7 +200,7 @@ fn damage_in_a_sealed_segment_is_not_given_up() {
 }
 
 #[test]
-fn what_was_made_to_match_is_not_given_up() {
+fn a_tampered_log_is_not_given_up() {
     // R-08, V-17
     let (fs, truth) = log(20);
     let path = last(&fs);
@@ -226,7 +226,7 @@ fn what_was_made_to_match_is_not_given_up() {
 }
 
 #[test]
-fn a_last_segment_that_is_gone_is_a_loss_that_the_claim_of_head_tells() {
+fn a_last_segment_that_is_gone_is_a_loss_that_head_shows() {
     let (fs, truth) = log(20);
     let (path, end) = (last(&fs), reader(&fs).committed());
     crate::Fs::remove(&fs, &path).unwrap();
@@ -291,7 +291,7 @@ fn derived_files_are_made_again_and_the_log_stays_as_it_was_byte_for_byte() {
 }
 
 #[test]
-fn an_unfinished_segment_and_a_head_that_is_gone_are_seen_to() {
+fn an_unfinished_segment_is_removed_and_a_missing_head_is_made_again() {
     let (fs, truth) = log(5);
     fs.put(&dir().join("segments/00000000000000009999.seg.tmp"), vec![1; 10]);
     let acts: Vec<Act> = planned(&fs, Accept::Nothing).steps.iter().map(|step| step.act).collect();
@@ -335,7 +335,7 @@ fn damaged(head_kept: bool) -> (SimFs, Vec<Seen>) {
     (fs.kill(), truth)
 }
 
-/// Cuts the power at every act of giving up, crashes, and says what is wrong then.
+/// Cuts the power at every act of giving up, crashes, and returns what is wrong afterwards.
 fn give_up_interrupted(head_kept: bool) -> Result<u64, String> {
     let (damaged, truth) = damaged(head_kept);
     let tail = damaged.bytes(&last(&damaged)).unwrap();
@@ -392,14 +392,14 @@ fn whatever_interrupts_giving_up_the_log_is_refused_or_the_loss_is_recorded_in_i
 }
 
 #[test]
-fn the_harness_notices_a_loss_for_which_nothing_bears_witness() {
+fn the_harness_detects_a_loss_that_head_does_not_claim_first() {
     let _broken = crate::repair::broken::NoWitness::begin();
     let wrong = give_up_interrupted(false).unwrap_err();
     assert!(wrong.contains("not recorded, and the log opens"), "{wrong}");
 }
 
 #[test]
-fn a_reader_that_has_shown_what_is_given_up_is_told_and_is_not_shown_other_events_in_its_place() {
+fn a_reader_that_has_shown_what_is_given_up_gets_an_error_and_no_other_events_in_its_place() {
     //
     let (fs, truth) = log(17);
     let mut follower = reader(&fs);
@@ -413,9 +413,9 @@ fn a_reader_that_has_shown_what_is_given_up_is_told_and_is_not_shown_other_event
     }
     drop(writer);
     assert!(reader(&fs).committed().position > follower.committed().position, "the log has grown beyond");
-    let told = follower.refresh().unwrap_err();
-    assert!(matches!(told, ReadError::Gone { position } if position == follower.committed().position), "{told}");
-    assert!(told.to_string().contains("does not hold what this reader has shown"), "{told}");
+    let refused = follower.refresh().unwrap_err();
+    assert!(matches!(refused, ReadError::Gone { position } if position == follower.committed().position), "{refused}");
+    assert!(refused.to_string().contains("does not hold what this reader has shown"), "{refused}");
     let mut new = reader(&fs);
     assert!(!new.refresh().unwrap());
 }

@@ -1,6 +1,7 @@
-//! What a reader shows when another log takes the place of its own while it reads: nothing of that one, and it says so.
+//! When another log takes the place of a reader's log while it reads, the reader shows nothing of the other log, and
+//! reports it.
 //!
-//! The two logs have one id and one beginning, so that neither ids nor seqs nor checksums tell them apart.
+//! The two logs have the same id and the same beginning, so ids, seqs and checksums do not distinguish them.
 
 use super::*;
 use crate::{Fs, StdFs};
@@ -11,7 +12,7 @@ use std::fs;
 const COMMON: usize = 12;
 const ALL: usize = 60;
 
-/// What somebody does: `log` is the one that is read, `other` another one, `old` a free name.
+/// What another process does: `log` is the one that is read, `other` another one, `old` a free name.
 type Happening = (&'static str, fn(&Path, &Path, &Path));
 
 const HAPPENINGS: [Happening; 6] = [
@@ -93,7 +94,7 @@ impl Rooms {
         rooms
     }
 
-    /// The same again, so that they need not be made again.
+    /// Copies of the same logs, so that they need not be made again.
     fn again(&self) -> Rooms {
         let rooms = Rooms(tempfile::tempdir().unwrap());
         for log in ["log", "other"] {
@@ -115,7 +116,7 @@ impl Rooms {
     }
 }
 
-/// Reads commits, something happens after so many of them; what was shown, and how it ended.
+/// Reads commits, and does something to the log after some of them. Returns what was shown, and how it ended.
 fn read(
     rooms: &Rooms,
     reader: &Reader,
@@ -138,7 +139,7 @@ fn read(
     (seen, ended)
 }
 
-/// The same through the index.
+/// Does the same with a lookup of a stream, through the index.
 fn read_stream(
     rooms: &Rooms,
     reader: &Reader,

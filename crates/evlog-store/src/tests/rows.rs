@@ -31,7 +31,7 @@ impl Made {
         self.header.position.0 + self.bytes.len() as u64
     }
 
-    /// A frame with this mark around whatever the closure writes.
+    /// Adds a frame with this mark, whose body the closure writes.
     fn frame(mut self, mark: u64, body: impl FnOnce(&mut Vec<u8>)) -> Made {
         let end = self.end();
         let encoded = FrameCodec::new(LOG).encode::<()>(end, mark, &mut self.bytes, |out| {
@@ -64,7 +64,7 @@ impl Made {
         self
     }
 
-    /// The byte at this position becomes another.
+    /// Changes the byte at this position.
     fn flip(mut self, position: u64) -> Made {
         self.bytes[usize::try_from(position - self.header.position.0).unwrap()] ^= 0x40;
         self
@@ -94,7 +94,7 @@ fn disk(segments: Vec<Made>, durable: Option<u64>) -> SimFs {
     fs
 }
 
-/// The row that applies to the segment at `position`, whose floor others state.
+/// The row that applies to the segment at `position` with this floor.
 fn row(fs: &SimFs, position: u64, place: Place, floor: u64) -> &'static str {
     let files = Files::new(Arc::new(fs.clone()), dir());
     let open = files.open(Position(position), Access::Read).unwrap();
@@ -173,8 +173,8 @@ fn a_commit_that_contradicts_those_before_it_is_tampering_wherever_it_is() {
     assert_eq!(row(&disk(vec![skipping()], None), 0, Place::Sealed, FIRST), "V-17");
 }
 
-/// Two segments, of which the first is changed after the second was made; what its row is, and what becomes of a reader
-/// and of a writer that has to make its index again.
+/// Changes the first of two segments after the second was made. Checks its row, a reader's answer, and that of a writer
+/// that has to make its index again.
 fn check_sealed(id: Option<&str>, change: impl FnOnce(Made) -> Made, expected: Result<(u64, bool), Verdict>) {
     let whole = Made::first().commit(FIRST).commit(FIRST);
     let end = whole.end();
@@ -185,7 +185,7 @@ fn check_sealed(id: Option<&str>, change: impl FnOnce(Made) -> Made, expected: R
     if let Some(id) = id {
         assert_eq!(row(&fs, 0, Place::Sealed, end), id);
     }
-    // The last segment's tree holds, so that nothing but the index asks for the first segment.
+    // The last segment's tree is valid, so the first segment is read only for its index.
     fs.put(&dir().join(format!("segments/{end:020}.tree")), tree.frontier().encode());
     assert_eq!(outcome(&fs), expected);
 }
@@ -195,7 +195,7 @@ fn a_sealed_segment_ends_where_the_next_begins_and_anything_else_is_refused() {
     check_sealed(Some("V-12"), |whole| whole, Ok((3, false)));
     check_sealed(Some("V-14"), |whole| whole.raw(b"more"), Err(Verdict::Damaged));
     check_sealed(Some("V-14"), |whole| whole.raw(&[0; 20]), Err(Verdict::Damaged));
-    // Commits beyond the next segment's place are told by the length alone.
+    // Commits beyond the start of the next segment are detected by the length alone.
     check_sealed(None, |whole| whole.commit(FIRST), Err(Verdict::Damaged));
     check_sealed(Some("V-15"), |whole| whole.flip(FIRST + 30), Err(Verdict::Damaged));
     check_sealed(Some("V-15"), |whole| whole.cut(50).raw(&[0; 50]), Err(Verdict::Damaged));
@@ -204,7 +204,7 @@ fn a_sealed_segment_ends_where_the_next_begins_and_anything_else_is_refused() {
 }
 
 #[test]
-fn what_cannot_be_is_refused_should_it_be() {
+fn impossible_cases_are_refused() {
     let cases = [
         ("V-09", Stop::End, Floor::Reached, Later::Valid, Place::Last),
         ("V-10", Stop::End, Floor::Missed, Later::None, Place::Last),

@@ -25,7 +25,7 @@ fn sidecars(fs: &SimFs) -> Vec<PathBuf> {
     fs.files().into_iter().filter(derived).collect()
 }
 
-/// What a log answers; `HEAD` tells nothing that the log does not.
+/// The answers of a log, without those that come from `HEAD` alone.
 fn answers(fs: &SimFs) -> impl PartialEq + std::fmt::Debug + use<> {
     let reader = reader(fs);
     let streams = reader.streams().unwrap();
@@ -67,7 +67,8 @@ fn a_log_answers_the_same_without_any_of_its_sidecars_and_makes_them_again() {
         crate::Fs::remove(&without, path).unwrap();
     }
     assert_eq!(answers(&without), expected);
-    // Without `HEAD` nobody knows that the log was closed in order, so what only a close leaves comes with the next one.
+    // Without `HEAD` it is not known that the log was closed in order, so the files that only a close leaves are made
+    // by the next close.
     open(&without).0.close().unwrap();
     assert_eq!(sidecars(&without), whole);
 }
@@ -119,7 +120,7 @@ fn an_index_that_is_whole_and_wrong_numbers_no_event() {
     let segments = reader(&fs).segments().to_vec();
     let spoilt = &segments[segments.len() - 2];
     let frames = [u32::try_from(evlog_format::SEGMENT_HEADER_LEN).unwrap()];
-    // One that knows too few events of streams that are there, and one of a stream that is not.
+    // Indexes that list too few events of streams that are there, and one that lists a stream that is not there.
     for (name, is_in_last_segment) in [("always", true), ("run-10", false), ("absent", false)] {
         let entry = Entry { name, first_number: 1, first_seq: Seq(0), events: 1, frames: &frames };
         let of = Of { log_id: LOG, position: spoilt.position, len: spoilt.len };

@@ -1,4 +1,4 @@
-//! Stories: what a writer is asked to do, made from a number, told on a simulated disk, and held against what is left.
+//! Stories: what a writer is asked to do, made from a number, played on a simulated disk, and held against what is left.
 //!
 //! The same number tells the same story, down to the order of acts on the disk: commits that form a group wait behind the
 //! disk's gate until all of them are handed over, and every group ends with a sync.
@@ -32,7 +32,7 @@ impl Dice {
         usize::try_from(self.roll(sides)).unwrap()
     }
 
-    /// Anything that a crash may leave.
+    /// Chooses what a crash leaves of a change.
     pub(super) fn keep(&mut self) -> Keep {
         match self.roll(8) {
             0 | 1 => Keep::Nothing,
@@ -61,7 +61,7 @@ struct Session {
     closes: bool,
 }
 
-/// What a writer is asked to do.
+/// The calls of a writer.
 #[derive(Clone, Debug)]
 pub(super) struct Story {
     limit: u64,
@@ -81,7 +81,7 @@ impl Story {
         });
         // Every second story fills each segment with zeros ahead of its commits.
         let ahead = if seed.is_multiple_of(2) { Ahead::NEVER } else { Ahead { after: 1, len: 1 << 20 } };
-        // Every third one begins a sync beside the writing, of a commit or of some.
+        // Every third one begins a sync in parallel with the writing, after one commit or after several.
         let begin_after = if seed.is_multiple_of(3) { 1 + seed % 700 } else { 0 };
         Story { limit, ahead, begin_after, sessions: sessions.collect() }
     }
@@ -105,7 +105,7 @@ fn group(dice: &mut Dice, len_max: u64) -> Vec<Offer> {
     classes.into_iter().map(offer).collect()
 }
 
-/// What became of a commit.
+/// The result of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fate {
     Acknowledged,
@@ -113,23 +113,23 @@ pub(super) enum Fate {
     NotAppended,
 }
 
-/// What became of a story.
+/// The result of a story.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Played {
     /// Every commit that got a place, in order.
     pub(super) commits: Vec<(Offer, Fate)>,
-    /// Whether it came to its end.
+    /// Whether it ran to its end.
     pub(super) finished: bool,
 }
 
-impl Told {
-    /// How many commits a crash of the machine may not take: all up to the last that was acknowledged after its sync.
+impl Played {
+    /// How many commits a crash of the machine must not lose: all up to the last that was acknowledged after its sync.
     pub(super) fn durable(&self) -> usize {
         let is_durable = |(offer, fate): &(Offer, Fate)| (offer.class, *fate) == (Durability::Sync, Fate::Acknowledged);
         self.commits.iter().rposition(is_durable).map_or(0, |at| at + 1)
     }
 
-    /// How many commits the end of the process may not take.
+    /// How many commits the end of the process must not lose.
     pub(super) fn acknowledged(&self) -> usize {
         self.commits.iter().rposition(|(_, fate)| *fate == Fate::Acknowledged).map_or(0, |at| at + 1)
     }
@@ -139,7 +139,7 @@ impl Told {
         self.commits.iter().position(|(_, fate)| *fate == Fate::NotAppended).unwrap_or(self.commits.len())
     }
 
-    /// How many commits these events are; they have to be the first ones, each whole.
+    /// The number of commits that these events form. They have to be the first ones, each whole.
     pub(super) fn matched(&self, seen: &[Seen], story: &dyn Display) -> usize {
         let (mut left, mut numbers) = (seen.iter().enumerate(), std::collections::BTreeMap::new());
         for (at, (offer, _)) in self.commits.iter().enumerate() {
@@ -160,31 +160,32 @@ impl Told {
     }
 }
 
-/// Tells the story, until something fails.
-pub(super) fn tell(story: &Story, fs: &SimFs) -> Told {
-    let mut told = Told::default();
+/// Runs the story, until something fails.
+pub(super) fn tell(story: &Story, fs: &SimFs) -> Played {
+    let mut played = Played::default();
     for (nth, session) in story.sessions.iter().enumerate() {
         let options = CreateOptions { log_id: LOG, segment_limit: story.limit };
         let writer = match nth {
             0 => Writer::create(Arc::new(fs.clone()), dir(), options, &owner()),
             _ => Writer::open(Arc::new(fs.clone()), dir(), &owner()).map(|(writer, _)| writer),
         };
-        let Ok(writer) = writer.map(|writer| story.set(writer)) else { return told };
+        let Ok(writer) = writer.map(|writer| story.set(writer)) else { return played };
         for group in &session.groups {
-            if !offer_group(&writer, fs, group, &mut told) {
-                return told;
+            if !offer_group(&writer, fs, group, &mut played) {
+                return played;
             }
         }
         if session.closes && writer.close().is_err() {
-            return told;
+            return played;
         }
     }
-    told.finished = true;
-    told
+    played.finished = true;
+    played
 }
 
-/// Hands a group over: the first commit alone, the others while the disk holds it back; false when one of them failed.
-fn offer_group(writer: &Writer, fs: &SimFs, group: &[Offer], told: &mut Told) -> bool {
+/// Hands a group over: the first commit alone, the others while the gate holds back its write. False when one of them
+/// failed.
+fn offer_group(writer: &Writer, fs: &SimFs, group: &[Offer], played: &mut Played) -> bool {
     // Zeros are written after the group before was acknowledged: before the gate is shut, or the story would not be one.
     writer.settle();
     let (gate, mut tickets) = (fs.hold(), Vec::new());
@@ -195,21 +196,21 @@ fn offer_group(writer: &Writer, fs: &SimFs, group: &[Offer], told: &mut Told) ->
         assert!(nth > 0 || gate.wait(), "the committing thread never came to the disk");
     }
     drop(gate);
-    let from = told.commits.len();
+    let from = played.commits.len();
     for (one, ticket) in group.iter().zip(&tickets) {
         let fate = match writer.wait(ticket) {
             Ok(()) => Fate::Acknowledged,
             Err(AppendError::NotAppended { .. }) => Fate::NotAppended,
             Err(_) => Fate::Unknown,
         };
-        told.commits.push((one.clone(), fate));
+        played.commits.push((one.clone(), fate));
     }
-    told.commits[from..].iter().all(|(_, fate)| *fate == Fate::Acknowledged)
+    played.commits[from..].iter().all(|(_, fate)| *fate == Fate::Acknowledged)
 }
 
-/// Holds what a crash left against the story: `least` commits have to be there, none is half there or made up, store and
-/// auditor say the same, and the log goes on.
-pub(super) fn check(fs: &SimFs, told: &Told, least: usize, story: &dyn Display) {
+/// Compares what a crash left with the story: at least `least` commits are there, none is partial or made up, store and
+/// auditor give the same verdict, and the log can be continued.
+pub(super) fn check(fs: &SimFs, played: &Played, least: usize, story: &dyn Display) {
     if segment_files(fs).is_empty() {
         assert_eq!(least, 0, "{story}: {least} commits were acknowledged, and there is no log");
         create(fs, LIMIT).close().unwrap();
@@ -223,9 +224,9 @@ pub(super) fn check(fs: &SimFs, told: &Told, least: usize, story: &dyn Display) 
     assert_eq!(recovery.cut.is_some(), verdict == Verdict::TornTail, "{story}: store and auditor differ");
     let seen = all(&reader(fs));
     assert!(shown == seen, "{story}: a reader shows what the next writer keeps");
-    let kept = told.matched(&seen, story);
+    let kept = played.matched(&seen, story);
     assert!(kept >= least, "{story}: {least} commits were acknowledged, {kept} are there");
-    assert!(kept <= told.possible(), "{story}: a commit is there that was said not to be");
+    assert!(kept <= played.possible(), "{story}: a commit is there that was said not to be");
     assert_eq!(writer.next_seq().0, seen.len() as u64, "{story}");
     put(&writer, "run-0", b"after");
     assert_eq!(writer.root(), cat_root(fs), "{story}");
@@ -235,8 +236,8 @@ pub(super) fn check(fs: &SimFs, told: &Told, least: usize, story: &dyn Display) 
     assert_eq!((report.events, report.root), (seen.len() as u64 + 1, cat_root(fs).1), "{story}");
 }
 
-/// The disk after a crash: of the first `bits` changes that decide what the log holds, those whose bit is set are kept,
-/// and the dice decide about all others.
+/// The disk after a crash. Of the first `bits` changes that decide what the log holds, those whose bit is set are kept;
+/// the dice decide about all others.
 pub(super) fn crash_keeping(fs: &SimFs, bits: u32, set: u64, dice: &mut Dice) -> SimFs {
     let mut nth = 0;
     fs.crash(&mut |change: &Unsynced| {
@@ -249,7 +250,7 @@ pub(super) fn crash_keeping(fs: &SimFs, bits: u32, set: u64, dice: &mut Dice) ->
     })
 }
 
-/// How many changes a crash would be asked about that decide what the log holds.
+/// How many unsynced changes decide what the log holds after a crash.
 pub(super) fn deciding(fs: &SimFs) -> u32 {
     let mut count = 0;
     drop(fs.crash(&mut |change: &Unsynced| {

@@ -1,5 +1,5 @@
-//! What readers show of a log that is wrong somewhere behind its start: everything before that place, nothing behind it,
-//! and the verdict that the auditor has (rule F-05).
+//! Readers of a log with a flaw behind its start show everything before the flaw, nothing behind it, and give the
+//! auditor's verdict (rule F-05).
 
 use super::*;
 use crate::inspect::Inspection;
@@ -38,7 +38,7 @@ fn before(fs: &SimFs, path: &Path) -> usize {
     usize::try_from(header.first_seq.0).unwrap()
 }
 
-/// What a reader shows from the start on, and with which verdict it stops.
+/// The events that a reader shows from the start on, and the verdict with which it stops.
 fn shown(fs: &SimFs) -> (Vec<Seen>, Option<Verdict>) {
     let mut seen = Vec::new();
     let reader = reader(fs);

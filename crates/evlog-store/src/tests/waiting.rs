@@ -1,4 +1,4 @@
-//! Who waits is woken: by the acknowledgement of the group it belongs to, or by the failure that ends all waiting.
+//! Every waiting caller is woken: by the acknowledgement of its group, or by a failure.
 
 use super::*;
 use crate::fs::sim::Act;
@@ -11,7 +11,7 @@ const THREADS: u64 = 8;
 /// Long enough for any machine; a lost wake-up would wait for ever.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Runs work in another thread, and does not wait for ever for its end.
+/// Runs work in another thread, and panics if it does not end in time.
 fn in_time(work: impl FnOnce() + Send + 'static) {
     let (done, ended) = mpsc::channel();
     let thread = std::thread::spawn(move || {
@@ -24,7 +24,8 @@ fn in_time(work: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// What thread `thread` does: commits of both classes, waited for one by one, some together and newest first.
+/// The work of thread `thread`: it appends commits of both classes, and waits for them one by one, or for some
+/// together, the newest first.
 fn append_and_wait(writer: &Writer, thread: u64, rounds: u64) -> Result<(), AppendError> {
     let name = format!("run-{thread}");
     for round in 0..rounds {
@@ -82,12 +83,12 @@ fn every_thread_that_waits_is_woken_when_a_sync_fails() {
 }
 
 #[test]
-fn a_caller_that_does_not_come_back_holds_nobody_up() {
+fn a_caller_that_does_not_come_back_delays_no_other() {
     in_time(|| {
         let fs = SimFs::new();
         let writer = create(&fs, 64 * 1024);
         assert!(in_threads(&writer, 20).iter().all(Result::is_ok));
-        // The last acknowledgement may have woken eight; only this thread is left.
+        // The last acknowledgement may have woken eight callers, of which only this thread is left.
         for _ in 0..100 {
             put(&writer, "alone", b"1");
         }

@@ -18,7 +18,7 @@ use evlog_format::{
 };
 use std::sync::Arc;
 
-/// Callers wait when this many bytes do, so that memory is bounded where the disk is slower than they are.
+/// Callers wait when this many bytes are pending, so that memory is bounded if the disk is slower than the callers.
 const PENDING_MAX: usize = if EXPLORED { 256 } else { 8 * 1024 * 1024 };
 
 /// A commit that is handed over.
@@ -45,8 +45,8 @@ impl Writer {
         self.hand_over(Given::Free(commit))
     }
 
-    /// The same with a commit that was encoded before, for the seq and the numbers that are next: its bytes are taken as they
-    /// are, or it is not appended.
+    /// Hands over a commit that was encoded before, for the next seq and the next numbers. Its bytes are appended as
+    /// they are, or not at all.
     pub fn append_encoded(&self, commit: &Encoded<'_>) -> Result<Ticket, AppendError> {
         self.hand_over(Given::Encoded(commit))
     }
@@ -61,8 +61,9 @@ impl Writer {
         Ok(ticket)
     }
 
-    /// Hands over a commit and returns when it is committed under its class. Where nobody else commits just now, the
-    /// calling thread does, with all that waits: so a single caller waits for the disk alone, and not for another thread.
+    /// Hands over a commit and returns when it is committed under its class. If no thread is committing just now, the
+    /// calling thread commits everything that waits. So a single caller waits only for the disk, and not for another
+    /// thread.
     pub fn commit(&self, commit: &Append<'_>) -> Result<Ticket, AppendError> {
         let (state, ticket) = self.offer(Given::Free(commit))?;
         let committed = self.shared.commit_up_to(state, ticket.end, ticket.class);
@@ -78,7 +79,7 @@ impl Writer {
         appended.map(|ticket| (state, ticket)).map_err(|reason| AppendError::NotAppended { reason })
     }
 
-    /// The lock, once there is room.
+    /// Waits until there is room among the pending bytes, and returns the lock.
     fn uncrowded(&self) -> Result<MutexGuard<'_, State>, AppendError> {
         let mut state = self.shared.lock();
         loop {
@@ -108,7 +109,7 @@ impl Writer {
                 Ok(accept(state, head.class, numbers, position, frame_len))
             }
             Err(reason) => {
-                // In reverse, so that a stream that occurs more than once gets its first value back.
+                // In reverse order, so that a stream that occurs more than once gets back the value that it had first.
                 numbers.iter().rev().for_each(|given| state.streams.set_len(given.stream, given.number));
                 Err(reason)
             }
@@ -136,7 +137,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Where a stream stands in the list. It is added with the length that the sealed segments tell.
+    /// The index of a stream in the list. A new stream is added with its length in the sealed segments.
     fn stream_at(&self, state: &mut State, name: &str) -> Result<usize, Trouble> {
         if let Some(at) = state.streams.find(name) {
             return Ok(at);
@@ -145,8 +146,8 @@ impl Writer {
         Ok(state.streams.insert(name, len))
     }
 
-    /// Encodes the frame behind the pending bytes, in the next segment if this one does not take it; gives its position
-    /// and length.
+    /// Encodes the frame behind the pending bytes, in the next segment if it does not fit into this one. Returns its
+    /// position and length.
     fn encode(
         &self,
         state: &mut State,
@@ -172,10 +173,11 @@ impl Writer {
         if SegmentHeader::takes(self.segment_limit, state.end.0 - state.segment.0, len) {
             return Ok((state.end, len));
         }
-        // The length does not depend on the place, the checksum does: once more, behind the next segment's header.
+        // The checksum depends on the place (the length does not), so the frame is encoded again, behind the next
+        // segment's header.
         let start = state.pending.bytes.len() - usize::try_from(len).unwrap_or(0);
         state.pending.bytes.truncate(start);
-        // The one thing on the way to the next segment that can fail for another reason, so before anything changes.
+        // This step can fail for another reason, so it comes before anything changes.
         let before = state.sealed.closed_streams(&self.files);
         let before = before.map_err(|trouble| Reason::Index(Arc::new(trouble.into())))?;
         let position = Position(state.end.0 + SEGMENT_HEADER_LEN as u64);
@@ -220,8 +222,8 @@ impl Writer {
         Ok(len)
     }
 
-    /// Seals the segment: its streams, with those that an earlier session left in it, become its index, and the frame at
-    /// `at` begins the next one.
+    /// Seals the segment. Its streams, with those that an earlier session left in it, become its index. The frame at
+    /// `at` begins the next segment.
     fn roll(&self, state: &mut State, at: usize, before: &Before) {
         let (position, end) = (state.segment, state.end);
         let of = Of { log_id: self.log_id, position, len: end.0 - position.0 };
@@ -233,7 +235,7 @@ impl Writer {
     }
 }
 
-/// What stands in a frame.
+/// The contents of a frame.
 #[derive(Clone, Copy, Debug)]
 enum Body<'b> {
     Events(&'b [Event<'b>]),
@@ -249,7 +251,7 @@ impl Body<'_> {
     }
 }
 
-/// That a commit was encoded for the place that is next.
+/// Checks that a commit was encoded for the next place in the log.
 fn check_place(state: &State, commit: &Encoded<'_>, numbers: &[Number]) -> Result<(), Reason> {
     let (expected, found) = (state.next_seq.0, commit.head().first_seq.0);
     if expected != found {
@@ -282,7 +284,7 @@ fn place<'a>(event: &AppendEvent<'a>, at: usize, first_seq: Seq, numbers: &[Numb
     })
 }
 
-/// The commit is in the pending bytes: count it.
+/// Counts a commit that is in the pending bytes.
 fn accept(state: &mut State, class: Durability, numbers: &[Number], position: Position, frame_len: u64) -> Ticket {
     let (first_seq, end) = (state.next_seq, Position(position.0 + frame_len));
     let Ok(offset) = u32::try_from(position.0 - state.segment.0) else {

@@ -1,13 +1,13 @@
-//! What it takes to commit: writes a group, syncs once, and says in `HEAD` where the log ends.
+//! The committer: writes a group, syncs once, and writes into `HEAD` where the log ends.
 //!
-//! Does not: know who waits. [`committing`](super::committing) hands it groups, and acknowledges them.
+//! Does not: know which callers wait. [`committing`](super::committing) hands it groups, and acknowledges them.
 //!
 //! Invariants:
-//! - Order within a group: write, hash, sync, see that the log is where it was, `HEAD`. What `HEAD` says was true before it
-//!   was said.
+//! - The order within a group is: write, hash, sync, check that the log is still at its path, write `HEAD`. So `HEAD`
+//!   only claims what is already true.
 //! - Zeros are written ahead between two groups only, behind the last byte of the file.
-//! - A sync that was begun beside the writing promises nothing: what it began with counts as synced only after the sync
-//!   that follows it, which waits for it first and fails where it failed.
+//! - A sync that was begun in parallel with the writing guarantees nothing by itself: its bytes count as synced only
+//!   after the next full sync, which first waits for it and fails if it failed.
 
 use super::Ahead;
 use super::pending::{Pending, Roll};
@@ -21,13 +21,13 @@ use evlog_verify::Tree;
 use std::io;
 use std::sync::Arc;
 
-/// Zeros written ahead hold so many groups at least; they cost longer groups more than they save.
+/// Zeros written ahead have room for at least this many groups; with longer groups they cost more than they save.
 const AHEAD_GROUPS_MIN: u64 = 64;
 
-/// One in this number of groups with a sync looks for `HEAD` by its path, which costs more.
+/// One in this many groups with a sync looks up `HEAD` by its path, which costs more.
 const HEAD_ASKED: u32 = 16;
 
-/// What it takes to commit.
+/// The state that is needed to commit.
 #[derive(Debug)]
 pub(crate) struct Committer {
     pub(crate) files: Files,
@@ -40,9 +40,9 @@ pub(crate) struct Committer {
     pub(crate) head: Arc<dyn File>,
     /// Which file `head` is.
     pub(crate) head_id: FileId,
-    /// How often it was asked since it was looked for by its path.
+    /// How often `HEAD` was checked since it was last looked up by its path.
     pub(crate) head_asked: u32,
-    /// Over all written bytes.
+    /// The tree over all written bytes.
     pub(crate) tree: Tree,
     pub(crate) written: Position,
     pub(crate) durable: Position,
@@ -52,12 +52,12 @@ pub(crate) struct Committer {
     pub(crate) ahead: Ahead,
     /// How many short groups came one after the other.
     pub(crate) short_groups: u32,
-    /// After so many bytes that nobody asked to sync one is begun all the same, so that the next that is waited for is
-    /// short; 0: never.
+    /// After this many bytes that no commit asked to sync, a sync is begun in advance, so that the next sync that a
+    /// caller waits for is short; 0: never.
     pub(crate) begin_after: u64,
-    /// The sync that was begun last, if nobody waited for it yet.
+    /// The sync that was begun last, if nothing has waited for it yet.
     pub(crate) begun: Option<Syncing>,
-    /// What was written when it was begun.
+    /// The end of the written bytes when it was begun.
     pub(crate) begun_at: Position,
     /// The group that is being committed.
     pub(crate) batch: Pending,
@@ -83,9 +83,9 @@ pub(super) enum Task {
 }
 
 impl Committer {
-    /// Commits what it took. Once it is synced, the tree over it is published.
+    /// Commits the group that it took. Once the group is synced, the tree over it is published.
     pub(super) fn commit_batch(&mut self, publish: &dyn Fn(&Tree), task: Task) -> Result<(), Failure> {
-        // Apart from `self` while it is written, and back whatever happens: it tells what was attempted.
+        // Taken out of `self` while it is written, and put back in any case, because it shows what was attempted.
         let batch = std::mem::take(&mut self.batch);
         let written = self.write_batch(publish, &batch);
         self.batch = batch;
@@ -105,13 +105,14 @@ impl Committer {
         self.write_head(false)
     }
 
-    /// That the segment's path still names its file, and that the file still has all that was written.
+    /// Checks that the segment's path still names its file, and that the file still has all written bytes.
     pub(super) fn check_place(&self) -> Result<(), Failure> {
         self.files.check_ours(self.segment, self.file_id)?;
         self.check_whole()
     }
 
-    /// That a segment is what it was when it was sealed: the group that is acknowledged next may stand in it.
+    /// Checks that a segment is as it was when it was sealed, because it may hold commits of the group that is
+    /// acknowledged next.
     fn check_sealed(&self, sealed: JustSealed) -> Result<(), Failure> {
         self.files.check_ours(sealed.position, sealed.id)?;
         let path = self.files.layout.segment(sealed.position);
@@ -140,7 +141,7 @@ impl Committer {
         Err(Failure::of("go on with", &path())(source))
     }
 
-    /// `HEAD` is derived and may be deleted at any time; it is made again then, since readers look for it by its name.
+    /// Makes `HEAD` again if it was deleted, which is allowed because it is derived. Readers look it up by its name.
     pub(super) fn keep_head(&mut self) -> Result<(), Failure> {
         let path = self.files.layout.head();
         // It is cheap to ask the open file whether it still has a name. That does not notice a file that was moved, so
@@ -191,7 +192,7 @@ impl Committer {
         self.begin_sync()
     }
 
-    /// Begins a sync beside the writing when much is written that was not synced, and no other is at it.
+    /// Begins a sync in parallel with the writing when much is not synced and no other sync is running.
     fn begin_sync(&mut self) -> Result<(), Failure> {
         let unsynced = self.written.0 - self.begun_at.max(self.durable).0;
         let is_busy = self.begun.as_ref().is_some_and(|begun| !begun.is_done());
@@ -204,7 +205,7 @@ impl Committer {
         Ok(())
     }
 
-    /// Waits for the sync that was begun, and says whether it failed: the file tells that once.
+    /// Waits for the sync that was begun, and returns its failure, because the file reports a failure only once.
     fn wait_for_begun(&mut self) -> Result<(), Failure> {
         self.begun.take().map_or(Ok(()), |begun| begun.wait().map_err(|source| self.distrust(source)))
     }
@@ -215,7 +216,7 @@ impl Committer {
         self.check_whole()?;
         self.cut_zeros()?;
         self.sync(publish)?;
-        // Commits of this group stand in the segment that ends here.
+        // The segment that ends here holds commits of this group.
         self.check_place()?;
         let header = SegmentHeader {
             log_id: self.log_id,
@@ -224,7 +225,7 @@ impl Committer {
             first_seq: roll.first_seq,
             root_before: self.tree.root(),
         };
-        // The segment before stays locked until the next one, which is, has its name.
+        // The segment before stays locked until the next one, which is locked too, has its name.
         let file = self.files.create(&header)?;
         let len = roll.position.0 - self.segment.0;
         let sealed = JustSealed { position: self.segment, id: self.file_id, len };
@@ -281,8 +282,8 @@ impl Committer {
         self.ahead.len > 0 && self.short_groups >= self.ahead.after && self.file_end.0 - self.written.0 < len
     }
 
-    /// Writes zeros ahead, up to the segment size limit. The next sync writes them to the disk with its own group. A disk
-    /// that has no room for them may have room for commits.
+    /// Writes zeros ahead, up to the segment size limit. The next sync writes them to the disk with its own group. A
+    /// failure is ignored: a disk that has no room for zeros may have room for commits.
     pub(super) fn write_ahead(&mut self) {
         let limit = self.segment.0 + self.segment_limit;
         let end = Position((self.file_end.0 + self.ahead.len).min(limit));
@@ -294,7 +295,7 @@ impl Committer {
         }
         self.short_groups = 0;
         if is_free {
-            // Some of them may have taken the last of the disk, which others need.
+            // Some zeros may have taken the last space on the disk, which commits or other programs need.
             self.file.set_len(at).ok();
         }
     }
@@ -311,7 +312,7 @@ impl Committer {
         Ok(())
     }
 
-    /// Up to where bytes of the batch may have been given to a file.
+    /// The position up to which bytes of the batch may have been given to a file.
     pub(super) fn attempted(&self) -> Position {
         let next_roll = self.batch.rolls.iter().find(|roll| roll.position >= self.written);
         next_roll.map_or(self.batch.end.max(self.written), |roll| roll.position)

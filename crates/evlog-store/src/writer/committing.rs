@@ -1,11 +1,11 @@
-//! Committing: takes all that waits, has it written and synced, publishes the new end, acknowledges all.
+//! Committing: takes everything that waits, has it written and synced, publishes the new end, acknowledges it.
 //!
 //! The committing thread does this, or a caller of [`Writer::commit`](super::Writer::commit) when no thread is committing.
 //!
 //! Invariants:
 //! - What is acknowledged was committed before.
-//! - After any failure the committer says so and is gone. It does not try again: a sync that failed once may have dropped
-//!   the bytes that the next one would find clean.
+//! - After any failure the committer reports it and is gone. It does not try again: the sync that failed may have
+//!   dropped bytes, and a second sync would succeed without them.
 
 use super::committer::{Committer, Task};
 use super::state::{Poison, Shared, State, wait};
@@ -17,7 +17,7 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-/// How long commits of class `os` may wait for a sync when nothing else comes.
+/// How long commits of class `os` may wait for a sync when no other commit comes.
 const IDLE_SYNC: Duration = Duration::from_millis(50);
 
 /// How often a committer lets other threads run, so that callers that were woken together come back together. After that
@@ -37,7 +37,8 @@ impl Drop for Alarm<'_> {
     }
 }
 
-/// The committing thread. Works until the writer closes or something fails; gives the committer for the close in order.
+/// The committing thread. It works until the writer closes or something fails, and returns the committer for the close
+/// in order.
 pub(super) fn run(shared: &Shared) -> Option<Box<Committer>> {
     let mut state = shared.lock();
     while state.stopped.is_none() {
@@ -56,7 +57,7 @@ pub(super) fn run(shared: &Shared) -> Option<Box<Committer>> {
     None
 }
 
-/// Sleeps until there is something to do. What is not synced is, when nothing else comes for a while.
+/// Sleeps until there is something to do. If no commit comes for a while, unsynced bytes are synced.
 fn sleep(shared: &Shared, mut state: MutexGuard<'_, State>) {
     state.asleep = true;
     if state.durable == state.committed {
@@ -128,7 +129,7 @@ pub(super) fn close(mut committer: Box<Committer>, shared: &Shared) -> Result<()
     committer.head.sync_data().map_err(Failure::of("sync", &path))
 }
 
-/// So that the next open need not scan. What cannot be made here is made then.
+/// Writes the sidecars, so that the next open need not scan. If one cannot be written, the next open makes it.
 fn keep_sidecars(committer: &Committer, shared: &Shared) {
     let mut state = shared.lock();
     let State { sealed, streams, last_commit, .. } = &mut *state;
@@ -140,7 +141,7 @@ fn keep_sidecars(committer: &Committer, shared: &Shared) {
 }
 
 impl Shared {
-    /// The same; if no thread is committing, this one does.
+    /// Waits until everything up to `end` is committed; if no thread is committing, this thread does it.
     pub(crate) fn commit_up_to<'s>(
         &'s self,
         mut state: MutexGuard<'s, State>,
@@ -162,8 +163,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Syncs everything up to `end`, whatever class it was handed over under: an acknowledgement under class `os` may be
-    /// long past, and no other caller may have a reason to sync.
+    /// Syncs everything up to `end`, under any class: commits of class `os` may have been acknowledged long ago, and no
+    /// other caller may have a reason to sync.
     pub(crate) fn sync_up_to(&self, end: Position) -> Result<(), Poison> {
         let mut state = self.lock();
         while state.durable < end {
@@ -174,7 +175,7 @@ impl Shared {
                 commit(self, state, committer, Task::Sync);
                 self.lock()
             } else {
-                // Somebody commits, perhaps something else: look again when that is done.
+                // Another thread commits, perhaps other commits: check again when it is done.
                 state.settling += 1;
                 let mut state = wait(&self.freed, state);
                 state.settling -= 1;

@@ -1,10 +1,10 @@
-//! What waits to be committed.
+//! The bytes that wait to be committed.
 
 use crate::sealed::SealedSegment;
 use evlog_format::{Position, Seq};
 use std::sync::Arc;
 
-/// A buffer that grew beyond this for one burst is given back, in bytes.
+/// A buffer that grew beyond this many bytes in one burst is freed.
 const KEPT_CAPACITY: usize = 16 * 1024 * 1024;
 
 /// Bytes that wait for the committing thread.
@@ -36,7 +36,7 @@ pub(crate) struct Roll {
 }
 
 impl Pending {
-    /// Forgets what was committed, and keeps the room for the next group.
+    /// Clears it after the commit, and keeps the buffer for the next group.
     pub(super) fn recycle(&mut self) {
         self.bytes.clear();
         self.bytes.shrink_to(KEPT_CAPACITY);

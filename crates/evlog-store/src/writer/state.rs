@@ -1,15 +1,17 @@
-//! What callers and the committing thread share.
+//! The state that callers and the committing thread share.
 //!
-//! Who holds the [`Committer`] commits, and nobody else does: the thread that is there for it, or a caller that would have
-//! to wait for that thread and does the work itself, which spares two changes of threads. While nobody commits it lies in
-//! [`State::committer`]. Whoever gives it back sees to it that what came meanwhile is committed: by waking the thread.
+//! Only the thread that holds the [`Committer`] commits. That is the committing thread, or a caller that would otherwise
+//! wait for that thread; if the caller does the work itself, this saves two switches of threads. While no thread commits,
+//! the committer lies in [`State::committer`]. A thread that puts it back wakes the committing thread if commits came
+//! meanwhile.
 //!
 //! Invariants:
-//! - `durable <= committed <= end`; each only grows. `committed` is what was acknowledged or may be.
-//! - The bytes of `pending` stand in the log's order; segment headers are not among them, since each holds the root of
-//!   what precedes it, which only the committer knows. A `Roll` marks each place where one belongs.
+//! - `durable <= committed <= end`; each only grows. `committed` is the end of the commits that were acknowledged or
+//!   may be.
+//! - The bytes of `pending` are in the log's order. Segment headers are not among them, because each has the root of
+//!   all bytes before it, which only the committer knows. A `Roll` marks each place where a header belongs.
 //! - At most two groups are not acknowledged: the one that the committer took, and the pending one, which it takes only
-//!   after that. So two turns tell apart whom an acknowledgement concerns.
+//!   after that. So two turns are enough to know which callers an acknowledgement concerns.
 //! - Once `stopped` is set by a failure, nothing is acknowledged any more.
 
 use super::committer::Committer;
@@ -32,7 +34,7 @@ pub(crate) struct Poison {
     pub(crate) attempted: Position,
 }
 
-/// Under the lock.
+/// The part that the lock protects.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) pending: Pending,
@@ -45,13 +47,13 @@ pub(crate) struct State {
     pub(crate) last_commit: Option<Position>,
     pub(crate) next_seq: Seq,
     pub(crate) durable: Position,
-    /// What was acknowledged or may be.
+    /// The end of the commits that were acknowledged or may be.
     pub(crate) committed: Position,
     pub(crate) stopped: Option<Poison>,
     pub(crate) closing: bool,
-    /// Nobody commits now; none after a failure.
+    /// There while no thread commits. `None` while one does, and after a failure.
     pub(crate) committer: Option<Box<Committer>>,
-    /// The committing thread sleeps, and nobody has woken it yet.
+    /// Whether the committing thread sleeps and has not been woken yet.
     pub(crate) asleep: bool,
     /// Which of the two groups the committer has taken: 0 or 1. The other one is pending.
     pub(crate) turn: usize,
@@ -59,10 +61,10 @@ pub(crate) struct State {
     pub(crate) taken: Position,
     /// How many callers sleep until their group is committed.
     pub(crate) waiting: [usize; 2],
-    /// How many commits waited at the last acknowledgement, and how many callers it woke, which are likely to come back
-    /// with their next ones: together the next group.
+    /// The expected size of the next group: the commits that waited at the last acknowledgement, and the callers that
+    /// it woke, which are likely to come back with their next commits.
     pub(crate) returning: usize,
-    /// How many callers sleep until nobody commits.
+    /// How many callers sleep until no thread commits.
     pub(crate) settling: usize,
     /// How many callers sleep until there is room among the pending bytes.
     pub(crate) crowded: usize,
@@ -78,24 +80,25 @@ pub(crate) struct Number {
     pub(crate) number: u64,
 }
 
-/// What callers and the committing thread share.
+/// The state that callers and the committing thread share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
-    /// There is something to commit.
+    /// Notified when there is something to commit.
     pub(crate) work: Condvar,
-    /// A group was committed, or nothing will be: one for each turn, so that only those wake whose group it was.
+    /// Notified when a group was committed, or when nothing more will be. There is one for each turn, so that only the
+    /// callers of that group wake.
     done: [Condvar; 2],
-    /// The pending bytes were taken.
+    /// Notified when the pending bytes were taken.
     pub(crate) room: Condvar,
-    /// The committer was put back.
+    /// Notified when the committer was put back.
     pub(super) freed: Condvar,
     durable: AtomicU64,
     committed: AtomicU64,
     tree: Mutex<Tree>,
 }
 
-/// A panic elsewhere leaves plain values behind, and the committing thread reports its own end.
+/// Ignores poison: a panic in another thread leaves valid values behind, and the committing thread reports its own end.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
@@ -149,7 +152,7 @@ impl Shared {
         }
     }
 
-    /// A new end was published: acknowledges all that it covers, in one sweep, and puts the committer back if it is free.
+    /// Acknowledges all commits before a new end at once, and puts the committer back if it is free.
     pub(crate) fn acknowledge(&self, durable: Position, committed: Position, free: Option<Box<Committer>>) {
         let mut state = self.lock();
         (state.durable, state.committed) = (durable, committed);
@@ -167,7 +170,7 @@ impl Shared {
         self.tell_free(wake, settling);
     }
 
-    /// Puts the committer back. Who waits for what came meanwhile may do the work.
+    /// Puts the committer back. A caller that waits for commits that came meanwhile may use it.
     pub(crate) fn put_back(&self, committer: Box<Committer>) {
         let mut state = self.lock();
         state.committer = Some(committer);
@@ -185,7 +188,7 @@ impl Shared {
         }
     }
 
-    /// Nothing more will be committed.
+    /// Records that nothing more will be committed.
     pub(crate) fn stop(&self, poison: Poison) {
         self.lock().stopped.get_or_insert(poison);
         self.done.iter().for_each(Condvar::notify_all);
@@ -206,8 +209,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Sleeps until the group that `end` belongs to was acknowledged, or somebody thought so; nothing when it was
-    /// before.
+    /// Sleeps until the group that `end` belongs to was acknowledged, or until a spurious wake-up. Returns at once if
+    /// it was acknowledged before.
     pub(super) fn wait_turn<'s>(
         &'s self,
         mut state: MutexGuard<'s, State>,
@@ -227,15 +230,15 @@ impl Shared {
     }
 }
 
-/// Whether the committing thread must be woken: it sleeps, nobody else commits, and something waits or is not synced.
-/// Says so once.
+/// Whether the committing thread must be woken: it sleeps, no other thread commits, and something waits or is not
+/// synced. True only once.
 pub(crate) fn must_wake(state: &mut State) -> bool {
     let is_due = !state.pending.bytes.is_empty() || state.durable < state.committed;
     is_due && state.committer.is_some() && std::mem::take(&mut state.asleep)
 }
 
 impl Poison {
-    /// What is to be said of a commit that was handed over before the failure and not acknowledged.
+    /// The error for a commit that was handed over before the failure and was not acknowledged.
     pub(crate) fn of(self, ticket: &Ticket) -> AppendError {
         if ticket.position >= self.attempted {
             AppendError::NotAppended { reason: Reason::NeverWritten(self.cause) }

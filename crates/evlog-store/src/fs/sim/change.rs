@@ -9,8 +9,8 @@ pub enum Keep {
     Nothing,
     /// The first bytes of a write.
     First(usize),
-    /// Some of the sectors that a write touches, aligned in the file: the `n`th if bit `n % 64` of `kept` is set. What lies
-    /// between them and was not there before reads as zeros.
+    /// Some of the sectors that a write touches, aligned in the file: the `n`th if bit `n % 64` of `kept` is set. New
+    /// bytes between the sectors that are kept read as zeros.
     Sectors {
         /// Size of a sector in bytes.
         size: u64,
@@ -25,7 +25,7 @@ pub enum Keep {
     All,
 }
 
-/// An unsynced change, as a crash is asked about it.
+/// An unsynced change, as it is passed to the function that decides what a crash leaves of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unsynced {
     /// Bytes written to a file.
@@ -52,7 +52,7 @@ pub enum Unsynced {
 }
 
 impl Unsynced {
-    /// The name that it is about.
+    /// The name of the file or directory that changed.
     pub fn path(&self) -> &Path {
         match self {
             Unsynced::Write { path, .. } | Unsynced::SetLen { path, .. } | Unsynced::Name { path } => path,
@@ -71,7 +71,7 @@ pub(super) fn index(offset: u64) -> usize {
 }
 
 impl Change {
-    /// How a crash is asked about it.
+    /// The change as it is passed to the function that decides about a crash.
     pub(super) fn asked(&self, path: &Path) -> Unsynced {
         let path = path.to_path_buf();
         match self {

@@ -1,11 +1,11 @@
-//! The gate: a test holds the others back, so that what two threads do has one order.
+//! The gate: a test holds other threads back, so that the acts of two threads have one order.
 
 use super::Disk;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::ThreadId;
 use std::time::Duration;
 
-/// A test that waits longer for a thread to come to the gate has made a mistake.
+/// How long a test waits for a thread to come to the gate. A longer wait means that the test is wrong.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The disk, and the gate before it.
@@ -19,7 +19,7 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 struct State {
     held_by: Option<ThreadId>,
-    /// How many threads stand before it.
+    /// How many threads wait before the gate.
     waiting: usize,
 }
 
@@ -32,12 +32,12 @@ impl Shared {
         Shared { disk: Mutex::new(disk), ..Shared::default() }
     }
 
-    /// The disk, for those who only look.
+    /// Locks the disk for a caller that only reads it.
     pub(super) fn disk(&self) -> MutexGuard<'_, Disk> {
         lock(&self.disk)
     }
 
-    /// The disk, for those who change it: through the gate.
+    /// Locks the disk for a caller that changes it, after waiting at the gate.
     pub(super) fn enter(&self) -> MutexGuard<'_, Disk> {
         let mut gate = lock(&self.gate);
         gate.waiting += 1;
@@ -51,7 +51,7 @@ impl Shared {
     }
 }
 
-/// A gate that is held. Dropping it lets everybody through.
+/// A gate that is shut. Dropping it opens the gate.
 #[derive(Debug)]
 pub struct Gate(Arc<Shared>);
 
@@ -61,7 +61,7 @@ impl Gate {
         Gate(Arc::clone(shared))
     }
 
-    /// Returns when another thread stands before the gate; false when none came for very long.
+    /// Returns when another thread waits before the gate; false when none came in time.
     pub fn wait(&self) -> bool {
         let gate = lock(&self.0.gate);
         let waited = self.0.moved.wait_timeout_while(gate, PATIENCE, |gate| gate.waiting == 0);

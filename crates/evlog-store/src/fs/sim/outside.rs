@@ -1,4 +1,4 @@
-//! What others do to a log's directory beside us, and the handles that make it harmless.
+//! What other processes do to a log's directory while we use it, and the handles that protect us from it.
 
 use super::{Disk, SimFs, lock, not_found};
 use crate::fs::{File, FileId, Fs, LockAttempt};
@@ -24,16 +24,17 @@ impl Disk {
 }
 
 impl SimFs {
-    /// Somebody removes a file. It is gone for good, also for those who have it open.
+    /// Removes a file, as another process would. The removal survives a crash, also for processes that have the file
+    /// open.
     pub fn take_away(&self, path: &Path) {
         let mut disk = lock(&self.0);
         disk.names.remove(path);
         disk.synced_names.remove(path);
-        // A lock is on a file, and the next file of that name is another one.
+        // A lock belongs to a file, and the next file of that name is another file.
         disk.locks.remove(path);
     }
 
-    /// Somebody cuts a file in its place.
+    /// Cuts a file in place, as another process would.
     pub fn shorten(&self, path: &Path, len: u64) {
         let mut disk = lock(&self.0);
         if let Some(node) = disk.names.get(path).copied() {
@@ -44,7 +45,7 @@ impl SimFs {
         }
     }
 
-    /// Somebody removes a directory with all that is in it.
+    /// Removes a directory with everything in it, as another process would.
     pub fn take_away_dir(&self, dir: &Path) {
         for path in self.files().into_iter().filter(|path| path.starts_with(dir)) {
             self.take_away(&path);
@@ -54,7 +55,7 @@ impl SimFs {
         disk.dirs.retain(|path, _| !path.starts_with(dir));
     }
 
-    /// Somebody moves a directory with all that is in it to a name that is free.
+    /// Moves a directory with everything in it to a free name, as another process would.
     pub fn move_dir(&self, from: &Path, to: &Path) {
         let mut disk = lock(&self.0);
         let moved = |path: &PathBuf| path.strip_prefix(from).map_or_else(|_| path.clone(), |within| join(to, within));

@@ -1,4 +1,4 @@
-//! What the simulated disk promises to the tests that stand on it.
+//! The guarantees of the simulated disk that other tests rely on.
 
 use super::*;
 use std::io::ErrorKind;
