@@ -1,6 +1,6 @@
 //! CRC-32 as the format uses it: polynomial 0xEDB88320 (IEEE 802.3), reflected, start and end inverted.
 //!
-//! It finds accidents, not attackers; roots do that (crate `evlog-verify`).
+//! It detects accidents, not attackers; roots detect those (crate `evlog-verify`).
 
 use crate::ids::LogId;
 use crc32fast::Hasher;

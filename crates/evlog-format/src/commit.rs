@@ -1,7 +1,7 @@
 //! A commit: one or more events appended together (rules F-30 to F-50). The body of a frame.
 //!
-//! Encoding is the codec library's; decoding is written here, strict and borrowing, and tested against the library.
-//! Streams are named once for a commit, and an event by the place of its stream's name: `streams`.
+//! The codec library encodes. Decoding is written here, strict and borrowing, and is tested against the library. A
+//! commit names each stream once, and an event names its stream by the place in that list: `streams`.
 
 mod streams;
 
@@ -24,20 +24,20 @@ use streams::{Rows, Streams, Taken};
 /// causation and protection.
 const EVENT_LEN_MIN: usize = 7;
 
-/// Room for what stands before an event's payload: at most a kind's name and 20 bytes.
+/// Room for the fields before an event's payload: at most a kind's name and 20 bytes.
 const ENVELOPE_LEN_MAX: usize = 160;
 
 /// About how long the head of a commit is, and an event without its payload and its stream's name, in bytes.
 const HEAD_LEN: usize = 160;
 const EVENT_LEN: usize = 40;
 
-/// The protection of a payload that stands as it is.
+/// The protection of a payload that is stored as it is.
 pub const PLAIN: u8 = 0;
 
 /// Length of a content digest in bytes.
 const CONTENT_LEN: usize = 32;
 
-/// When a commit is acknowledged. The numbers stand in every log.
+/// When a commit is acknowledged. Every log contains these numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Durability {
@@ -120,7 +120,7 @@ pub struct Commit<'a> {
     pub events: Vec<Event<'a>>,
 }
 
-/// A commit and its body, which is what the commit is encoded as.
+/// A commit and its body, the encoded commit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoded<'a> {
     head: CommitHead<'a>,
@@ -162,9 +162,9 @@ impl fmt::Display for EncodeRefusal {
 impl core::error::Error for EncodeRefusal {}
 
 impl<'a> Encoded<'a> {
-    /// Encodes a commit. What a reader would refuse is refused.
+    /// Encodes a commit. It refuses a commit that a reader would refuse.
     pub fn new(head: CommitHead<'a>, events: &'a [Event<'a>]) -> Result<Encoded<'a>, EncodeRefusal> {
-        // As much as it takes, about: a buffer that grows step by step costs more than the encoding.
+        // Reserves about the needed length, because a buffer that grows step by step costs more than the encoding.
         let len = events.iter().map(|event| event.payload.len() + event.stream.len() + EVENT_LEN).sum::<usize>();
         let mut body = Vec::with_capacity(len + HEAD_LEN);
         encode_commit(&head, events, &mut body)?;
@@ -205,7 +205,7 @@ impl Durability {
     }
 }
 
-/// What stands before an event's payload.
+/// The fields before an event's payload.
 struct Envelope<'e>(&'e Event<'e>);
 
 impl Encode for Envelope<'_> {
@@ -229,7 +229,8 @@ impl Encode for CommitHead<'_> {
     }
 }
 
-/// Appends the body of a commit to `out`. What a reader would refuse is refused here, and `out` is left as it was.
+/// Appends the body of a commit to `out`. It refuses a commit that a reader would refuse, and then leaves `out` as it
+/// was.
 pub fn encode_commit(head: &CommitHead<'_>, events: &[Event<'_>], out: &mut Vec<u8>) -> Result<(), EncodeRefusal> {
     check_writable(head, events)?;
     let mut table = Rows::of(events);
@@ -247,7 +248,8 @@ fn write(
     table: &mut Rows<'_>,
     out: &mut Vec<u8>,
 ) -> Result<(), EncodeRefusal> {
-    // The encoder fails only with its writer, and appending to memory does not; kept so that nothing can panic.
+    // The encoder fails only if its writer does, and appending to memory does not fail. The error is still handled, so
+    // that nothing can panic.
     let failed = |_: EncodeError| EncodeRefusal::Invalid(Flaw::Truncated { of: "commit" });
     let config = bincode::config::standard();
     bincode::encode_into_writer((head, table.rows(), events.len() as u64), Appender(out), config).map_err(failed)?;
@@ -319,7 +321,7 @@ fn check_writable(head: &CommitHead<'_>, events: &[Event<'_>]) -> Result<(), Enc
     Ok(())
 }
 
-/// What must hold of an event beyond the range of each field (rules F-33 to F-37).
+/// Checks an event beyond the range of each field (rules F-33 to F-37).
 #[inline]
 fn check_event(event: &Event<'_>, seq: u64) -> Result<(), Flaw> {
     if event.stream.is_empty() {
@@ -344,7 +346,7 @@ fn check_event(event: &Event<'_>, seq: u64) -> Result<(), Flaw> {
     }
 }
 
-/// Walks a commit's events; it allocates for the names of streams alone, where there is more than one.
+/// Walks a commit's events. It allocates only for the names of streams, and only if there is more than one.
 #[derive(Clone, Debug)]
 pub struct CommitReader<'a> {
     /// What the events share.
@@ -503,7 +505,7 @@ impl<'a> Commit<'a> {
     pub fn decode(body: &'a [u8], position: u64) -> Result<Commit<'a>, Corruption> {
         let mut reader = CommitReader::new(body, position)?;
         let head = reader.head;
-        // A count never makes us reserve more than the body justifies.
+        // Never reserves room for more events than the body can hold, whatever the count says.
         let claimed = usize::try_from(reader.left()).unwrap_or(usize::MAX);
         let mut events = Vec::with_capacity(claimed.min(body.len() / EVENT_LEN_MIN));
         while let Some((_, event)) = reader.next_event()? {

@@ -8,7 +8,7 @@ use crate::limits::TIME_MAX_NS;
 /// Integers up to this one are their own single byte; the three numbers after it announce 2, 4 and 8 bytes.
 const SINGLE_BYTE_MAX: u8 = 250;
 
-/// Announces 16 bytes, in times alone.
+/// Announces 16 bytes; allowed only in times.
 const SIXTEEN_BYTES: u8 = 254;
 
 /// A place in a body. Each method reads one value and moves on, or says what is wrong and where.
@@ -135,7 +135,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// A place in a byte string of at most `max` bytes, which is passed over here.
+    /// A cursor into a byte string of at most `max` bytes. This cursor moves behind that string.
     #[inline]
     pub fn within(&mut self, max: u64, of: &'static str) -> Result<Cursor<'a>, Corruption> {
         let bytes = self.byte_string(max, of)?;
@@ -160,7 +160,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// The time, if a log may hold it.
+/// Checks that a log may hold the time, and returns it.
 #[inline]
 pub(crate) fn check_time(of: &'static str, found: i128) -> Result<i128, Flaw> {
     if (0..=TIME_MAX_NS).contains(&found) { Ok(found) } else { Err(Flaw::Time { of, found }) }
@@ -179,7 +179,8 @@ pub fn has_control(text: &str) -> bool {
     in_rest || words.iter().any(|word| word_has_control(*word))
 }
 
-/// Eight bytes at once: subtracting borrows into the highest bit of a byte that is less than what is subtracted.
+/// Checks eight bytes at once: in the subtraction, a byte that is less than the subtrahend borrows, which sets its
+/// highest bit.
 #[inline]
 fn word_has_control(word: [u8; 8]) -> bool {
     const EACH: u64 = u64::from_le_bytes([1; 8]);

@@ -6,7 +6,7 @@ use core::fmt;
 /// Bytes that are present and wrong: where, and in which way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Corruption {
-    /// Position in the log of the first byte that is wrong, as near as it can be told.
+    /// Position in the log of the first byte that is wrong, as precisely as it can be determined.
     pub position: u64,
     /// In which way.
     pub flaw: Flaw,

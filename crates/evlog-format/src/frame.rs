@@ -62,7 +62,7 @@ pub enum Decoded<'a> {
     Frame(Frame<'a>),
     /// Length 0: no frame here.
     Empty,
-    /// The bytes end before the frame does; `need` bytes from its first one would tell more.
+    /// The bytes end before the frame does. To decode further, `need` bytes from its first one are needed.
     Incomplete {
         /// How many bytes the frame, or its header, has.
         need: usize,
@@ -121,13 +121,13 @@ impl FrameCodec {
         Ok(Ok(FRAME_HEADER_LEN + body_len))
     }
 
-    /// Where within `body`, whose first byte has this position, another frame of the log could be read (rule F-51).
-    /// Bytes that look like very many frames count as one.
+    /// Where within `body`, whose first byte has this position, another frame of the log could be read (rule F-51). If
+    /// too many places look like frames, the search stops and counts the place that it reached as one.
     pub fn frame_within(&self, position: u64, body: &[u8]) -> Option<usize> {
-        // Only what a caller made for it looks like a frame at more than a few places.
+        // Only bytes that somebody made for this purpose look like a frame at more than a few places.
         let mut work_left = WITHIN_WORK_MIN + body.len() * WITHIN_WORK_TIMES;
         for at in 0..body.len().saturating_sub(FRAME_HEADER_LEN) {
-            // No length has a larger byte here, and almost everything that is no frame has one.
+            // No valid length has a larger byte here, and almost all bytes that are no frame do.
             if body[at + CRC_AT - 1] > LENGTH_HIGH_MAX {
                 continue;
             }
@@ -148,7 +148,7 @@ impl FrameCodec {
         None
     }
 
-    /// Says what stands at the start of `bytes`, whose first byte has this position.
+    /// Decodes the frame at the start of `bytes`, whose first byte has this position.
     pub fn decode<'a>(&self, position: u64, bytes: &'a [u8]) -> Decoded<'a> {
         let Some(len) = u32_at(bytes, 0) else {
             return Decoded::Incomplete { need: FRAME_HEADER_LEN };

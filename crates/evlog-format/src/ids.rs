@@ -1,4 +1,4 @@
-//! Numbers and names that could be mistaken for one another, each with a type of its own.
+//! Numbers and names that could be confused with each other, each with a type of its own.
 
 use alloc::string::String;
 use core::fmt;

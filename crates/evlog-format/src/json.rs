@@ -2,22 +2,22 @@
 //!
 //! Does: say where the first byte is that differs, and what was expected there. Does not: make a value, or allocate.
 //!
-//! Invariant: text that is taken is the only spelling of its value.
+//! Invariant: a text that passes is the only spelling of its value.
 
 use core::fmt;
 
 /// How deep arrays and objects may be nested.
 pub const DEPTH_MAX: usize = 127;
 
-/// How many digits an integer may have that a double carries whatever they are.
+/// The most digits with which a double represents every integer exactly.
 const DIGITS_CARRIED: usize = 15;
 
-/// Where text is not what it should be.
+/// Where a text is not in the form of RFC 8785.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotCanonical {
-    /// Of the first byte that differs, as near as can be said, within the text.
+    /// Offset within the text of the first byte that differs, as precisely as it can be determined.
     pub offset: usize,
-    /// What the rule calls for there.
+    /// What the rule requires there.
     pub expected: &'static str,
 }
 
@@ -122,7 +122,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// What stands between the quotes.
+    /// The text between the quotes.
     fn string(&mut self) -> Result<&'t str, NotCanonical> {
         if !self.takes(b'"') {
             return Err(self.not("`\"`"));
@@ -222,7 +222,8 @@ fn unescaped(chars: &mut core::str::Chars<'_>) -> Option<char> {
     })
 }
 
-/// Few digits, no zero before others: the one spelling of an integer that needs no look at the double.
+/// Whether a token is an integer of few digits without a leading zero. Such a spelling is canonical, and the double
+/// need not be computed.
 fn is_short_integer(token: &str) -> bool {
     let digits = token.strip_prefix('-').unwrap_or(token);
     let is_short = (1..=DIGITS_CARRIED).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -242,7 +243,7 @@ mod tests {
     use alloc::vec;
 
     #[test]
-    fn a_text_in_the_form_of_rfc_8785_is_taken() {
+    fn a_text_in_the_form_of_rfc_8785_is_accepted() {
         let texts = [
             "null",
             "true",
@@ -259,7 +260,7 @@ mod tests {
             "1e-7",
             "1.5",
             "333333333.3333333",
-            // 1000000000000000.25: of two shortest spellings as near as each other, the even one.
+            // 1000000000000000.25: if two shortest spellings are equally near, the even one counts.
             "1000000000000000.2",
             "-1125899906842624.8",
             "\"\"",
@@ -268,7 +269,8 @@ mod tests {
             "{}",
             "[[],{},[1,\"a\"]]",
             "{\"\":1,\"a\":{\"b\":[null]},\"b\":2}",
-            // UTF-16 puts what is beyond U+FFFF before U+FB33; escapes count as what they stand for.
+            // In UTF-16, characters beyond U+FFFF sort before U+FB33; escapes count as the characters that they stand
+            // for.
             "{\"\\n\":1,\"\\\"\":2,\"a\":3,\"\u{1f600}\":4,\"\u{fb33}\":5}",
         ];
         for text in texts {

@@ -1,5 +1,5 @@
-//! What kinds of events there are. The numbers stand in every log: never renumber, never reuse; a retired number
-//! stays here, marked so. A golden test pins them.
+//! The kinds of events. Logs contain their numbers, so never renumber and never reuse one; a retired number stays here
+//! and is marked as retired. A golden test pins them.
 
 use alloc::string::String;
 use core::fmt;
@@ -13,7 +13,7 @@ pub enum Kind<'a> {
     Custom(&'a str),
 }
 
-/// What names of user-defined kinds begin with.
+/// The prefix of the names of user-defined kinds.
 pub const CUSTOM_PREFIX: &str = "custom/";
 
 macro_rules! kinds {
@@ -152,7 +152,8 @@ impl From<Kind<'_>> for KindBuf {
 /// Kinds below this number are the log's own.
 const OF_CONTRACTS: u16 = 100;
 
-/// Whether each number is of a kind that this version knows: asked of every event that is verified.
+/// Whether this version knows the kind of each number. It is a table because every event that is verified needs the
+/// answer.
 const KNOWN: [bool; KNOWN_LEN] = {
     let mut known = [false; KNOWN_LEN];
     let mut at = 0;
@@ -174,7 +175,7 @@ impl Kind<'_> {
         }
     }
 
-    /// Whether the kind is one of the log's own, which the engine alone makes.
+    /// Whether the kind is one of the log's own, which only the engine makes.
     pub fn is_of_log(&self) -> bool {
         matches!(self, Kind::BuiltIn(number) if *number < OF_CONTRACTS)
     }

@@ -6,7 +6,7 @@
 //! Invariants:
 //! - No decoder panics, and none allocates by a number it has not compared with [`limits`].
 //! - Decoding answers *frame*, *empty*, *incomplete* or *corrupt*; the four are never mixed up.
-//! - Each value has one encoding: what decodes, encodes to the same bytes again.
+//! - Each value has one encoding: bytes that decode encode to the same bytes.
 //!
 //! Read [`segment`], then [`frame`], then [`commit`].
 #![no_std]

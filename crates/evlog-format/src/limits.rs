@@ -12,7 +12,7 @@ pub const EVENTS_PER_COMMIT_MAX: u64 = 65_536;
 /// The longest payload of one event, in bytes: half a frame, so that a commit of a large event and its companions fits.
 pub const PAYLOAD_LEN_MAX: u64 = 8 * 1024 * 1024;
 
-/// The longest event, in bytes from its kind to the end of its payload: a payload, and what stands before it.
+/// The longest event, in bytes from its kind to the end of its payload: a payload, and the fields before it.
 pub const EVENT_LEN_MAX: u64 = PAYLOAD_LEN_MAX + 256;
 
 /// The longest stream name, in bytes of UTF-8. Names become file names, whose usual limit is 255.

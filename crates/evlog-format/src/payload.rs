@@ -44,8 +44,8 @@ pub fn encode<T: Serialize>(value: &T) -> Result<Vec<u8>, PayloadError> {
     Ok(bytes)
 }
 
-/// Reads a payload, all of it, and only in its one encoding. The library also takes integers that are written in more
-/// bytes than they need, so the reading is our own, and the library's is what tests compare it with.
+/// Reads a payload, all of it, and only in its one encoding. The library also accepts integers in more bytes than they
+/// need, so this crate has a reader of its own, which tests compare with the library's.
 #[inline]
 pub fn decode<'de, T: Serialize + Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, PayloadError> {
     let mut strict = Strict::new(bytes);
@@ -53,7 +53,7 @@ pub fn decode<'de, T: Serialize + Deserialize<'de>>(bytes: &'de [u8]) -> Result<
     if strict.remaining() > 0 {
         return Err(trailing(bytes.len() - strict.remaining(), bytes.len()));
     }
-    // The order of a map's keys is lost in the value, so it is written again and compared.
+    // The value does not keep the order of a map's keys, so the value is encoded again and compared.
     if strict.has_map && encode(&value)? != bytes {
         return Err(PayloadError { what: "not in its one encoding".to_string() });
     }

@@ -28,7 +28,7 @@ pub const SEGMENT_HEADER_LEN: usize = CRC_AT + 4;
 
 const _: () = assert!(SEGMENT_HEADER_LEN == 96);
 
-/// What is the same in all segments of a log (rule F-12).
+/// The fields that are the same in all segments of a log (rule F-12).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LogIdentity {
     /// The log.
@@ -37,7 +37,7 @@ pub struct LogIdentity {
     pub segment_limit: u64,
 }
 
-/// What a segment says of itself and of the whole history before it.
+/// What a segment states about itself and about all bytes before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SegmentHeader {
     /// The log it belongs to.
@@ -150,8 +150,8 @@ impl SegmentHeader {
         out
     }
 
-    /// Reads a header from the first bytes of a segment. Magic and version are judged before the checksum, so that a
-    /// file of another kind or of a newer version is called what it is.
+    /// Reads a header from the first bytes of a segment. Magic and version are judged before the checksum, so that the
+    /// error names a file of another kind or of a newer version correctly.
     pub fn decode(bytes: &[u8]) -> Result<SegmentHeader, HeaderError> {
         let Some(bytes) = bytes.first_chunk::<SEGMENT_HEADER_LEN>() else {
             return Err(HeaderError::Incomplete { found: bytes.len() });
@@ -200,8 +200,8 @@ impl SegmentHeader {
     }
 
     /// Whether a frame of `frame_len` bytes (header included) still belongs into a segment that has `segment_len`
-    /// bytes. A segment without a frame takes any frame; otherwise the limit is kept (rule F-15). A function of its
-    /// arguments alone, so every writer of a log cuts at the same places.
+    /// bytes. A segment without a frame takes any frame; otherwise the limit is kept (rule F-15). The result depends
+    /// only on the arguments, so every writer of a log cuts at the same places.
     pub fn takes(segment_limit: u64, segment_len: u64, frame_len: u64) -> bool {
         segment_len <= SEGMENT_HEADER_LEN as u64 || segment_len.saturating_add(frame_len) <= segment_limit
     }

@@ -1,8 +1,9 @@
-//! The audit: reads a whole log once, derives again all that it says of itself, and collects what differs.
+//! The audit: reads a whole log once, derives again everything that the log states about itself, and collects the
+//! differences.
 //!
-//! Does: check segment headers, frames, commits, order, idempotency and roots by the rules of `docs/format.md`; tell how
-//! the log ends (rule F-26); hand each commit of the unbroken prefix to the caller, who folds contracts in the same pass.
-//! Does not: open files, repair, know payloads or contracts, stop at the first finding.
+//! Does: check segment headers, frames, commits, order, idempotency and roots by the rules of `docs/format.md`; find
+//! how the log ends (rule F-26); hand each commit of the unbroken prefix to the caller, which folds contracts in the
+//! same pass. Does not: open files, repair, know payloads or contracts, stop at the first finding.
 //!
 //! Invariants:
 //! - Memory is bounded by one frame, one chunk, and an index of streams and idempotency keys; never by the log's length.
@@ -81,23 +82,23 @@ impl Report {
     }
 }
 
-/// How many events each stream has: whoever reads the log again knows by it which event is a stream's last.
+/// How many events each stream has. A second pass over the log needs it to know which event is a stream's last.
 #[derive(Clone, Debug, Default)]
 pub struct StreamLens(Table<u64>);
 
 impl StreamLens {
-    /// One more event of a stream.
+    /// Counts one more event of a stream.
     pub fn count(&mut self, stream: &str) {
         *self.0.get_or_insert(name_of(stream), 0).0 += 1;
     }
 
-    /// Of one stream, if there is such a stream.
+    /// The number of events of one stream, if there is such a stream.
     pub fn of(&self, stream: &str) -> Option<u64> {
         self.0.get(&name_of(stream))
     }
 }
 
-/// The log is of another format version, so nothing can be said of it (rule F-11).
+/// The log is of another format version, so it cannot be judged (rule F-11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OtherVersion {
     /// The version found.
@@ -156,15 +157,15 @@ impl Identity {
     }
 }
 
-/// Reads a log, told by its caller where files begin and end.
+/// Audits a log. Its caller says where files begin and end.
 #[derive(Clone, Debug)]
 pub struct Audit {
     identity: Option<Identity>,
     durable_claim: Option<Position>,
     tree: Tree,
-    /// Of a segment that is read apart: its bytes, which `tree` then does not get.
+    /// For a segment that is read apart: its bytes, which `tree` then does not get.
     apart: Option<Apart>,
-    /// Whether the tree is over the bytes that the next header's root is of.
+    /// Whether the tree covers the bytes that the next header's root covers.
     roots_known: bool,
     order: Order,
     findings: Findings,
@@ -173,7 +174,7 @@ pub struct Audit {
     size: u64,
     /// Position of the first byte not dealt with yet.
     position: u64,
-    /// Bytes from there on that wait for more.
+    /// Bytes from `position` on that wait for more.
     rest: Vec<u8>,
     state: State,
     segment: Segment,
@@ -181,7 +182,7 @@ pub struct Audit {
     previous_len: Option<u64>,
 }
 
-/// What is known of the segment that is being read.
+/// The segment that is being read.
 #[derive(Clone, Copy, Debug)]
 struct Segment {
     /// Position that the file's name states.
@@ -205,7 +206,8 @@ impl Segment {
 }
 
 impl Audit {
-    /// Begins. `durable_claim` is a position that someone outside of the segments says was durable, such as HEAD.
+    /// Begins an audit. `durable_claim` is a durable position that is stated outside of the segments, for example by
+    /// `HEAD`.
     pub fn new(durable_claim: Option<Position>) -> Audit {
         Audit {
             identity: None,
@@ -226,14 +228,14 @@ impl Audit {
         }
     }
 
-    /// A segment file begins, whose name states this position. `last`: no segment file follows it.
+    /// Begins a segment file, whose name states this position. `last`: no segment file follows it.
     pub fn begin_segment(&mut self, name: Position, last: bool) {
         self.segments += 1;
         self.segment = Segment::new(name.0, self.position, last);
         self.state = State::Header;
     }
 
-    /// The next bytes of the segment file.
+    /// Takes the next bytes of the segment file.
     pub fn bytes(&mut self, chunk: &[u8], visit: &mut Visit<'_>) -> Result<(), OtherVersion> {
         self.size += chunk.len() as u64;
         let mut waiting = core::mem::take(&mut self.rest);
@@ -248,11 +250,12 @@ impl Audit {
         Ok(())
     }
 
-    /// The segment file ends.
+    /// Ends the segment file.
     pub fn end_segment(&mut self) -> Result<(), OtherVersion> {
         self.segment.ending = true;
         let waiting = core::mem::take(&mut self.rest);
-        // What waits is not a whole frame, and after a break none is handed out: nothing can reach this visitor.
+        // The waiting bytes are not a whole frame, and after a break no commit is handed out, so this visitor is never
+        // called.
         let left = self.work(&waiting, &mut |_, _| ())?;
         if let State::Header = self.state {
             self.short_header(left.len());
@@ -266,7 +269,7 @@ impl Audit {
         Ok(())
     }
 
-    /// What must hold of a segment that another one follows.
+    /// Checks a segment that another one follows.
     fn seal(&mut self) {
         match self.state {
             State::Zeros { from } => {
@@ -282,12 +285,13 @@ impl Audit {
         }
     }
 
-    /// All segments were read. Says how the log ends, and gives the report.
+    /// Ends the audit after all segments, judges how the log ends, and returns the report.
     pub fn finish(self) -> Report {
         self.finish_counted().0
     }
 
-    /// The same with how many events each stream has, which holds where nothing was found.
+    /// Ends the audit, and also returns how many events each stream has. These numbers are right if there are no
+    /// findings.
     pub fn finish_counted(mut self) -> (Report, StreamLens) {
         self.judge_end();
         let prefix = self.prefix.unwrap_or_else(|| self.here());
@@ -307,7 +311,7 @@ impl Audit {
         (report, StreamLens(self.order.into_lens()))
     }
 
-    /// Rule F-26, for the last segment.
+    /// Judges the end of the last segment by rule F-26.
     fn judge_end(&mut self) {
         let claim = self.durable_claim.map_or(0, |position| position.0);
         if claim > self.position {
@@ -328,7 +332,7 @@ impl Audit {
         }
     }
 
-    /// Deals with as many of the bytes as it can; gives back those that wait for more.
+    /// Processes as many of the bytes as it can; returns those that wait for more.
     fn work<'b>(&mut self, mut bytes: &'b [u8], visit: &mut Visit<'_>) -> Result<&'b [u8], OtherVersion> {
         while let Some(len) = self.step(bytes, visit)? {
             let (done, later) = bytes.split_at(len);
@@ -346,7 +350,8 @@ impl Audit {
         self.position += done.len() as u64;
     }
 
-    /// One step: how many bytes it dealt with, or `None` when it needs more. A step of no bytes changes the state.
+    /// Does one step, and returns how many bytes it processed, or `None` when it needs more. A step of no bytes changes
+    /// the state.
     fn step(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Result<Option<usize>, OtherVersion> {
         match self.state {
             State::Header => self.header(bytes),
@@ -372,8 +377,8 @@ impl Audit {
         Ok(Some(SEGMENT_HEADER_LEN))
     }
 
-    /// Rule F-11: the header at the log's start speaks for the log, however it is read; a later one cannot silence
-    /// what is found.
+    /// Rule F-11: the header at the log's start states the version of the log, in whichever way the log is read; a
+    /// later header of another version is damage and does not end the audit.
     fn is_at_the_start(&self) -> bool {
         self.segments == 1 && self.segment.name == 0
     }
@@ -428,12 +433,12 @@ impl Audit {
             let message = "root of the bytes before this segment";
             let verdict = self.changed();
             self.tell(verdict, stated, "F-14", message, &expected, &found);
-            // Every later root is over the same bytes and would differ for the same reason.
+            // Every later root covers the same bytes and would differ for the same reason.
             self.roots_known = false;
         }
     }
 
-    /// Whether a segment does not stand where it belongs, so that no reader shows what is in it: F-02, F-12, F-16.
+    /// Whether a segment is not in its place, so that no reader shows its commits: F-02, F-12, F-16.
     fn is_misplaced(&self, header: &SegmentHeader) -> bool {
         let is_of_another = self.identity.as_ref().is_some_and(|identity| identity.log != header.identity());
         let is_read_apart = self.apart.is_some();
@@ -458,13 +463,14 @@ impl Audit {
         }
     }
 
-    /// What a contradiction means: after damage it is its consequence; otherwise someone made the checksums match.
+    /// The verdict for a contradiction: after damage it is a consequence of the damage; otherwise somebody made the
+    /// checksums match.
     fn changed(&self) -> Verdict {
         let damaged = matches!(self.findings.verdict(), Verdict::Damaged | Verdict::Truncated);
         if damaged { Verdict::Damaged } else { Verdict::Tampered }
     }
 
-    /// Goes on at another position than the bytes so far lead to.
+    /// Continues at another position than the bytes so far lead to.
     fn move_to(&mut self, position: u64) {
         self.position = position;
         self.segment.base = position;
@@ -477,14 +483,14 @@ impl Audit {
         Prefix { end: self.position, next_seq: self.order.next_seq, root: self.tree.root() }
     }
 
-    /// What readers show ends here, if it has not ended before: the unbroken prefix.
+    /// Ends the unbroken prefix here, if it has not ended before. Readers show only that prefix.
     fn end_shown(&mut self) {
         if self.prefix.is_none() {
             self.prefix = Some(self.here());
         }
     }
 
-    /// It ends here, and the bytes are not whole.
+    /// Ends the unbroken prefix, because the bytes are not whole.
     fn end_prefix(&mut self) {
         self.end_shown();
         self.segment.whole = false;
@@ -523,7 +529,7 @@ impl Audit {
     }
 }
 
-/// Whether the header is one of this version but for damage to the version's own bytes.
+/// Whether the header would be valid for this version if the bytes of the version field were not damaged.
 pub fn only_version_is_wrong(bytes: &[u8]) -> bool {
     let Some(header) = bytes.get(..SEGMENT_HEADER_LEN) else { return false };
     let mut repaired = header.to_vec();

@@ -1,4 +1,5 @@
-//! A log against a checkpoint that was kept elsewhere: what the checkpoint covers is there, and is what was signed.
+//! Compares a log with a checkpoint that was kept elsewhere: the covered bytes are there, and are those that were
+//! signed.
 //!
 //! Does: judge, by the rules C-50 to C-52 of `docs/checkpoint.md`. Does not: read the log, or verify the signature; the
 //! caller has done both.
@@ -10,21 +11,21 @@ use alloc::string::{String, ToString};
 use core::ops::Range;
 use evlog_format::{LogId, Position, Root};
 
-/// What a checkpoint, whose signature holds, says of a log.
+/// What a checkpoint with a valid signature states about a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Covered {
     /// The log's identity.
     pub log_id: LogId,
-    /// How many bytes it is about.
+    /// How many bytes it covers.
     pub size: Position,
     /// Root over them.
     pub root: Root,
 }
 
 impl Covered {
-    /// Adds to a report what differs. `bytes` is how many the log has; `root` the root of the covered ones, when they are
-    /// all there. `within`: where the first byte stands that differs, as far as older checkpoints tell; where there are
-    /// none, among all that are covered.
+    /// Adds differences to a report. `bytes` is how many bytes the log has; `root` is the root of the covered bytes, if
+    /// all of them are there. `within` is the range that holds the first byte that differs, as far as older checkpoints
+    /// narrow it down; without any, it is the range of all covered bytes.
     pub fn judge(&self, report: &mut Report, bytes: u64, root: Option<Root>, within: &Range<u64>) {
         let Covered { log_id, size, root: signed } = *self;
         if let Some(found) = report.log_id.filter(|found| *found != log_id) {

@@ -1,14 +1,14 @@
 //! Proofs over the byte tree, made from the log's bytes and checked without them.
 //!
-//! Does: an inclusion proof ([`slice()`]: the bytes of a range and the way from them to the root, in the Bao encoding), a
-//! consistency proof ([`consistency()`]: that a shorter string is the beginning of a longer one), and the check of each.
-//! Does not: know frames, signatures or files; say who vouches for a root.
+//! Does: an inclusion proof ([`slice()`]: the bytes of a range and the way from them to the root, in the Bao encoding),
+//! a consistency proof ([`consistency()`]: that a shorter string is the beginning of a longer one), and the check of
+//! each. Does not: know frames, signatures or files, or decide whether a root can be trusted.
 //!
 //! Invariants:
 //! - A check needs the sizes and the roots, which the caller has from a signed checkpoint, and nothing else.
-//! - A proof has one form: what is longer, shorter or different in any bit is refused.
-//! - Making a proof reads each byte at most once, in order, and holds only the proof in memory. Where trees over
-//!   beginnings of the string are at hand, most bytes are not read at all; what is made is the same.
+//! - A proof has one form: a proof that is longer, shorter or different in any bit is refused.
+//! - Making a proof reads each byte at most once, in order, and holds only the proof in memory. If trees over
+//!   beginnings of the string are available, most bytes are not read at all; the proof is the same.
 //!
 //! The tree is BLAKE3's: chunks of [`CHUNK_LEN`] bytes; a node over more than one chunk has at its left the largest
 //! power of two of chunks that leaves at least one byte for its right. A node's value is a chaining value, the topmost
@@ -72,7 +72,7 @@ pub enum ProofError {
         /// How many.
         found: usize,
     },
-    /// What the proof holds of a part of the string does not lead to the root.
+    /// The proof's values for a part of the string do not lead to the root.
     Value {
         /// Position of the part.
         start: u64,
@@ -164,11 +164,11 @@ impl Node {
         self.hasher().update(bytes).finalize_non_root()
     }
 
-    /// The same from a reader.
+    /// Value of a node that is not the topmost, from the bytes that a reader gives.
     fn read_value<E>(self, read: &mut Read<'_, E>) -> Result<ChainingValue, E> {
         let (mut hasher, mut left) = (self.hasher(), self.len);
         read(self.start..self.end(), &mut |piece| {
-            // A reader that gives more than it was asked for must not carry the hasher beyond its subtree.
+            // If a reader gives more bytes than were asked for, the hasher must not take bytes beyond its subtree.
             let len = usize::try_from(left).map_or(piece.len(), |left| piece.len().min(left));
             hasher.update(&piece[..len]);
             left -= len as u64;

@@ -1,8 +1,7 @@
 //! The tree over the log's byte string: BLAKE3's own, so that its root is the hash that anyone can compute (rule F-14).
 //!
-//! Does: keep the root of a growing byte string at the cost of hashing it once, in memory that grows with the
-//! logarithm of its size; stop anywhere and go on from there.
-//! Does not: know segments, frames or files.
+//! Does: keep the root of a growing byte string at the cost of hashing it once, in memory that grows with the logarithm
+//! of its size; stop anywhere and continue from there. Does not: know segments, frames or files.
 //!
 //! Invariants:
 //! - The root equals `blake3::hash` of all bytes given so far, however they were cut into updates.
@@ -84,9 +83,10 @@ impl Tree {
         self.push_value((bytes.len() / GROUP_LEN) as u64, subtree(self.groups * GROUP, bytes));
     }
 
-    /// The same, of the value of their subtree.
+    /// Puts a subtree into the tree by its value.
     fn push_value(&mut self, count: u64, value: ChainingValue) {
-        // A binary counter: where a subtree of the same size already stands, the two become one, and carry on.
+        // Works like a binary counter: if there is a subtree of the same size already, the two become one, which is
+        // carried on.
         let (mut right, mut carry) = (value, count);
         while self.groups & carry != 0 {
             let Some(left) = self.subtrees.pop() else {
@@ -122,7 +122,7 @@ impl Tree {
         })
     }
 
-    /// All that is needed to go on from here later.
+    /// The state that is needed to continue from here later.
     pub fn frontier(&self) -> Frontier {
         Frontier(self.clone())
     }
@@ -135,8 +135,8 @@ fn subtree(offset: u64, bytes: &[u8]) -> ChainingValue {
 
 /// A tree at rest: its size, the values of its complete subtrees, and the bytes of its last group.
 ///
-/// It is written beside a segment and never believed: whoever resumes from it compares the root with the one in the
-/// segment's header.
+/// It is written beside a segment and never trusted: the code that resumes from it compares its root with the one in
+/// the segment's header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frontier(Tree);
 
@@ -188,7 +188,7 @@ impl Frontier {
         self.0.root()
     }
 
-    /// The bytes of the last group, which end where the string ends: whoever has the string can compare them.
+    /// The bytes of the last group, which end where the string ends, so that they can be compared with the string.
     pub fn tail(&self) -> &[u8] {
         &self.0.tail
     }

@@ -1,14 +1,14 @@
 //! The five verdicts on a log, and the findings that lead to them.
 //!
-//! Does: say what each verdict means, which is worse, and carry the evidence.
-//! Does not: look for evidence (module [`audit`](crate::audit)), or advise beyond a sentence.
+//! Does: say what each verdict means, which is worse, and carry the evidence. Does not: search for evidence (module
+//! [`audit`](crate::audit)).
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 use evlog_format::{Position, Seq};
 
-/// What a log is, worst first: the smallest of several is the verdict on the whole.
+/// The state of a log, worst first. Of several verdicts, the smallest is the verdict on the whole log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verdict {
     /// Bytes are well-formed, and contradict a root, an order or a digest that the log states elsewhere. No accident
@@ -63,10 +63,10 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// One piece of evidence: a rule, the place where it does not hold, and what stands there instead.
+/// One piece of evidence: a rule, the place where it is broken, and what is there instead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What it makes of the log.
+    /// The verdict that follows from it.
     pub verdict: Verdict,
     /// Position of the first byte concerned.
     pub position: Position,
@@ -76,9 +76,9 @@ pub struct Finding {
     pub stream: Option<String>,
     /// The rule, as `docs/format.md` or a contract's page numbers it: `F-22`.
     pub rule: &'static str,
-    /// What the rule calls for.
+    /// What the rule requires.
     pub expected: String,
-    /// What stands there.
+    /// What is there.
     pub found: String,
     /// What it is about, without place, expectation and finding.
     pub message: String,
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finding_tells_place_rule_expected_and_found() {
+    fn a_finding_names_place_rule_expected_and_found() {
         let text = finding(Verdict::Tampered).to_string();
         let expected =
             "tampered: at position 96, seq 7, stream `RUN_1`: first seq of the commit (F-31): expected 7, found 8";

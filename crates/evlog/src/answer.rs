@@ -1,4 +1,4 @@
-//! What a command is answered.
+//! The answer to a command.
 
 use evlog_format::Seq;
 use evlog_projection::{ContractError, Outcome, RunFold};
@@ -7,7 +7,7 @@ use std::fmt;
 /// How a command ended, from the caller's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AnswerOutcome {
-    /// It was taken.
+    /// The command was accepted.
     Accepted,
     /// The contract's rule for invalid requests was applied, and recorded.
     Rejected,
@@ -29,7 +29,7 @@ impl AnswerOutcome {
     }
 }
 
-/// What a command is answered.
+/// The answer to a command.
 ///
 /// A command that is not accepted is an answer too, and no error of the log. [`into_accepted`](Answer::into_accepted) makes it
 /// an error for callers who expect a yes.

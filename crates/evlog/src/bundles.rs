@@ -1,4 +1,4 @@
-//! The bundles of many runs, in the order of their names, however their events take turns in the log.
+//! The bundles of many runs, in the order of their names, even if their events alternate in the log.
 //!
 //! Does: fold as many runs at a time as fit, in one pass over the log for each group of them. Does not: hold more.
 //!
@@ -16,7 +16,7 @@ const HELD_MAX: usize = 32 << 20;
 /// How many bytes a run's state is taken to need beside its audit lines.
 const STATE_LEN: usize = 1024;
 
-/// Told a run's name, and its bundle or why it cannot be folded.
+/// Called with a run's name, and its bundle or why it cannot be folded.
 pub type Visit<'v, E> = dyn FnMut(&str, Result<Option<Bundle>, FoldError>) -> Result<(), E> + 'v;
 
 /// Gives the bundle of each of the runs, whose names are in ascending order, or why it cannot be folded; nothing for a name
@@ -38,7 +38,7 @@ fn within<E: From<LogError>>(
         for (name, run) in now.iter().zip(group.runs) {
             visit(name, run.fold.and_then(|fold| fold.bundle()))?;
         }
-        // A few more than fitted: those that then do not fit are folded in vain.
+        // A few more than fitted the last time. If some of them do not fit, their folding is wasted.
         fitting = now.len() + now.len() / 8 + 1;
         rest = later;
     }
@@ -79,11 +79,11 @@ impl<'v> Group<'v> {
     fn push(&mut self, at: usize, fact: &Fact<'_>) {
         let run = &mut self.runs[at];
         if let Ok(fold) = &mut run.fold {
-            let told = fold.push(fact);
+            let pushed = fold.push(fact);
             let held = STATE_LEN + fold.audit_len();
             self.held = self.held - run.held + held;
             run.held = held;
-            if let Err(error) = told {
+            if let Err(error) = pushed {
                 run.fold = Err(error);
             }
         }

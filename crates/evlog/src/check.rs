@@ -1,11 +1,11 @@
 //! Judging a whole log: its bytes by `evlog-verify`, its runs by their contracts.
 //!
-//! A log in which all is well is read by all cores, segment by segment, and its runs are dealt out among them. One in which
-//! anything is wrong is read in order, in one pass, which is the one way to findings. [`resume`] reads in order too, and can be
+//! All cores read a log segment by segment, and its runs are distributed among them. If anything is wrong, the log is
+//! read again in order, in one pass; only that pass reports findings. [`resume`] reads in order too, and can be
 //! interrupted; [`sample`] reads some segments alone.
 //!
-//! Invariants: nothing is written; nothing that the writer left beside the segments is believed; findings are a list, the
-//! same whichever way the log was read.
+//! Invariants: nothing is written; sidecars are not trusted; the list of findings does not depend on how the log was
+//! read.
 
 mod apart;
 pub mod resume;
@@ -34,7 +34,7 @@ use std::sync::Arc;
 /// What was found.
 #[derive(Clone, Debug)]
 pub struct Check {
-    /// On the bytes.
+    /// The report on the bytes.
     pub report: Report,
     /// Runs that were folded.
     pub runs: u64,
@@ -43,12 +43,13 @@ pub struct Check {
     /// Committed events that their contracts or the log's policy forbid, at most one for each run, and unreadable events of
     /// `$log`.
     pub contract_findings: Vec<FoldError>,
-    /// What somebody decided to go on without, with the seq of the event that records it. No finding: the log says so.
+    /// The accepted losses, each with the seq of the event that records it. They are no findings, because the log
+    /// records them.
     pub losses: Vec<(Seq, LossAccepted)>,
 }
 
 impl Check {
-    /// Of the report on the bytes, and of the runs, which were dealt out.
+    /// Joins the report on the bytes with the checks of the runs, which were distributed.
     fn new<'c>(report: Report, dealt: impl IntoIterator<Item = RunCheck<'c>>) -> Check {
         let (mut runs, mut policies, mut contract_findings, mut losses) = (0, 0, Vec::new(), Vec::new());
         for part in dealt {
@@ -67,7 +68,7 @@ impl Check {
     }
 }
 
-/// Told how many bytes of how many were read.
+/// Called with how many bytes were read, and of how many.
 pub type Progress<'p> = dyn FnMut(u64, u64) + 'p;
 
 /// Reads the whole log in `dir` with all cores, and judges it: bytes, checksums, order, roots, and every run by its contract
@@ -77,7 +78,7 @@ pub fn verify(dir: impl AsRef<Path>, contracts: &Contracts) -> Result<Check, Log
     check(Arc::new(StdFs), dir.as_ref(), contracts, threads, &mut |_, _| ())
 }
 
-/// Reads the whole log in `dir`, with so many threads.
+/// Reads the whole log in `dir`, with this many threads, and judges it.
 pub fn check(
     fs: Arc<dyn Fs>,
     dir: &Path,
@@ -94,7 +95,7 @@ pub fn check(
     })
 }
 
-/// The verdict where something of a log is left, and no segment.
+/// The verdict on a directory that holds files of a log, but no segment.
 fn remains(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Option<Check>, LogError> {
     let raw = RawLog::open(Arc::clone(fs), dir).map_err(OpenError::Io)?;
     if !raw.segments().is_empty() {
@@ -108,7 +109,7 @@ fn remains(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Option<Check>, LogError> {
     Ok(Some(Check::new(report, [])))
 }
 
-/// Opens the log in `dir` and hands it out; there is at least one segment.
+/// Opens the log in `dir`, which has at least one segment, and calls a function with it.
 fn with_subject<T, E: From<LogError>>(
     fs: Arc<dyn Fs>,
     dir: &Path,
@@ -135,7 +136,7 @@ struct Subject<'s> {
     contracts: &'s Contracts,
 }
 
-/// Reads the whole log in `dir` in one pass, and judges its bytes: runs are left to others.
+/// Reads the whole log in `dir` in one pass, and judges its bytes, but not its runs.
 pub fn bytes(fs: Arc<dyn Fs>, dir: &Path, progress: &mut Progress<'_>) -> Result<Report, LogError> {
     if let Some(remains) = remains(&fs, dir)? {
         return Ok(remains.report);
@@ -171,7 +172,7 @@ fn audited(
     Ok(audit.finish())
 }
 
-/// Gives a segment's bytes, as long as they are of a version that is known.
+/// Passes on a segment's bytes, unless its version is not known.
 fn read(
     raw: &RawLog,
     segment: &RawSegment,
@@ -191,8 +192,8 @@ fn newer(segment: &RawSegment, error: OtherVersion) -> LogError {
     OpenError::Version { path: segment.path.clone(), found: error.found }.into()
 }
 
-/// What is judged: everything, unless a writer is at work. Then what it has not committed yet is in flight, and neither
-/// whole nor torn.
+/// The segments that are judged: all, up to their ends. If a writer is at work, bytes that it has not committed yet are
+/// left out, because they are neither whole nor torn.
 fn shown(raw: &RawLog, committed: Option<Position>) -> Vec<RawSegment> {
     let end = committed.filter(|_| raw.has_writer() == Some(true)).map_or(u64::MAX, |committed| committed.0);
     let clipped = raw.segments().iter().enumerate().filter(|(index, segment)| *index == 0 || segment.position.0 < end);
@@ -200,7 +201,7 @@ fn shown(raw: &RawLog, committed: Option<Position>) -> Vec<RawSegment> {
     clipped.map(|(_, segment)| RawSegment { len: clip(segment), ..segment.clone() }).collect()
 }
 
-/// The identity that the log's first segment states. HEAD of another log says nothing about this one.
+/// The identity that the log's first segment states. `HEAD` of another log is not used.
 fn log_id_of(raw: &RawLog) -> Option<LogId> {
     let first = raw.segments().first()?;
     let mut header = Vec::new();
@@ -213,7 +214,7 @@ fn log_id_of(raw: &RawLog) -> Option<LogId> {
 struct RunCheck<'c> {
     contracts: &'c Contracts,
     policies: Policies,
-    /// How many events each run has, where that is known: then a run is forgotten after its last one.
+    /// How many events each run has, where that is known. The state of a run is then dropped after its last event.
     lens: Option<&'c StreamLens>,
     open: OpenRuns,
     /// How many runs began.
@@ -229,14 +230,14 @@ type OpenRuns = std::collections::HashMap<String, OpenRun>;
 struct OpenRun {
     /// `None` once a fold failed, so that each run has at most one finding.
     fold: Option<RunFold>,
-    /// What the policy's rules on order have seen of it.
+    /// The state of the policy's rules on order for this run.
     orders: Orders,
     /// How many events it has.
     len: Option<u64>,
 }
 
 impl<'c> RunCheck<'c> {
-    /// `policies`: those of the commits before, or of the whole log.
+    /// `policies` are those of the commits before, or of the whole log.
     fn new(contracts: &'c Contracts, policies: Policies, lens: Option<&'c StreamLens>) -> RunCheck<'c> {
         let (open, findings, losses) = (OpenRuns::new(), Vec::new(), Vec::new());
         RunCheck { contracts, policies, lens, open, runs: 0, findings, losses }
@@ -263,7 +264,7 @@ impl<'c> RunCheck<'c> {
         }
         let noted = Noted::read(fact).map_or(Ok(()), |noted| self.policies.take(noted?));
         noted.map_err(|message| FoldError::new(fact, message))?;
-        // What a later program recorded is kept, and nothing is said of it.
+        // An event that a later program recorded is valid, but this program cannot judge it.
         if fact.event.kind.is_of_log() && !is_readable(&fact.event) {
             return Ok(());
         }
@@ -308,7 +309,8 @@ impl<'c> RunCheck<'c> {
     }
 }
 
-/// Kinds from here on belong to contracts; on `$log` they are what no run could be named for.
+/// Kinds from this number on belong to contracts. On `$log` they are answers to commands that could not be recorded in
+/// a run.
 const RUN_KINDS: u16 = 100;
 
 /// Whether a contract reads an event as one of its refusals or rejections.
@@ -316,7 +318,7 @@ fn answers(contracts: &Contracts, name: &str, fact: &Fact<'_>) -> bool {
     contracts.named(name).is_some_and(|contract| contract.answer(fact).is_some())
 }
 
-/// That an event of a run is one that the policy of its time allowed.
+/// Checks that the policy in force allowed an event of a run.
 fn policy_kept(policies: &Policies, orders: &mut Orders, fact: &Fact<'_>) -> Result<(), FoldError> {
     let in_force = policies.at(fact.seq);
     let seq = in_force.set.as_ref().map(|set| set.seq);
@@ -353,13 +355,13 @@ fn history_readable(fact: &Fact<'_>, policies: &Policies) -> Result<(), FoldErro
         kind::LOG_PROJECTION_PUBLISHED => published(event),
         kind::LOG_VERIFIED => readable::<Verified>(event),
         kind::LOG_KEY_ADDED => readable::<KeyAdded>(event),
-        // What contracts could not bind to a run, and kinds of later versions.
+        // Answers that could not be recorded in a run, and kinds of later versions.
         Kind::BuiltIn(_) | Kind::Custom(_) => Ok(()),
     };
     read.map_err(|message| FoldError::new(fact, message))
 }
 
-/// It names the policy that was in force.
+/// Checks that `log.opened` names the policy that was in force.
 fn opened(fact: &Fact<'_>, policies: &Policies) -> Result<(), String> {
     let flaw = |why: String| format!("{}: {why}", fact.event.kind);
     let opened: Opened = payload::decode(fact.event.payload).map_err(|error| flaw(error.to_string()))?;
@@ -371,7 +373,7 @@ fn opened(fact: &Fact<'_>, policies: &Policies) -> Result<(), String> {
     Err(flaw(format!("expected the policy in force, {}, found {}", number(expected), number(opened.policy))))
 }
 
-/// The names in it are those that a writer of the log would take.
+/// Checks that the names in it are ones that a writer would accept.
 fn published(event: &Event<'_>) -> Result<(), String> {
     let flaw = |what: String| format!("{}: {what}", event.kind);
     let read: ProjectionPublished = payload::decode(event.payload).map_err(|error| flaw(error.to_string()))?;

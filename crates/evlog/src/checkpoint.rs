@@ -41,13 +41,14 @@ pub struct SigningHistory {
     pub last_time_ns: i64,
     /// Names that were changed: nothing is signed under them any more.
     pub former_names: Vec<String>,
-    /// How many events after those that it covers tell of sessions and signatures alone.
+    /// How many events after those that it covers are only about sessions and signatures.
     pub only_sessions: u64,
     /// The last loss that somebody accepted.
     pub loss: Option<AfterLoss>,
 }
 
-/// An accepted loss, and which checkpoints came after it. Others over bytes behind it cover what was given up.
+/// An accepted loss, and which checkpoints came after it. Other checkpoints over bytes behind it cover what was given
+/// up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AfterLoss {
     /// Seq of the event that records it.
@@ -154,7 +155,7 @@ impl SigningHistory {
 }
 
 impl Log {
-    /// Whether the log begins with so many bytes of this root: they are all read again.
+    /// Whether the first `size` bytes of the log have this root. All of them are read again.
     pub fn begins_with(
         &self,
         size: Position,
@@ -169,8 +170,9 @@ impl Log {
         }
     }
 
-    /// Whether the log begins with so many bytes of this root, as the roots in its headers and what follows the last of them
-    /// say: the bytes before that are not read again. For one who has read them, and asks whether this is still that log.
+    /// Whether the first `size` bytes of the log have this root, as far as its headers show: only the bytes after the
+    /// last of these headers are read. This suffices for a caller that has read the bytes before and asks whether this
+    /// is still the same log.
     pub fn is_still(&self, size: Position, root: &Root) -> Result<bool, LogError> {
         let raw = RawLog::open(self.fs(), self.dir()).map_err(OpenError::Io)?;
         let holding = raw.segments().iter().rfind(|segment| segment.position <= size);

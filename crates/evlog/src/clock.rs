@@ -10,13 +10,14 @@ const STEP_MIN_NS: i64 = 1_000_000_000;
 pub struct Reading {
     /// Unix time in nanoseconds, as people and programs set it. May repeat or go backwards.
     pub wall_ns: i64,
-    /// Time since some moment, in nanoseconds, which nobody sets; none where the moment is another one.
+    /// Time since a fixed moment, in nanoseconds, from a clock that is never set; `None` if the readings have no such
+    /// moment in common.
     pub passed_ns: Option<i64>,
 }
 
-/// Says what time it is.
+/// Gives the time.
 pub trait Clock: Send + Sync {
-    /// Asks.
+    /// Reads the clocks.
     fn read(&self) -> Reading;
 
     /// Unix time in nanoseconds. May repeat or go backwards.
@@ -31,8 +32,8 @@ impl Reading {
         Reading { wall_ns, passed_ns: None }
     }
 
-    /// From when to when the clock was stepped since an earlier reading. Between two sessions only a step back can be
-    /// seen, since how much time passed is not known.
+    /// The expected and the found time, if the clock was stepped since an earlier reading. Between two sessions only a
+    /// step back can be detected, because it is not known how much time passed.
     pub(crate) fn step_since(&self, earlier: Option<&Reading>) -> Option<(i64, i64)> {
         let earlier = earlier?;
         let Some((passed, before)) = self.passed_ns.zip(earlier.passed_ns) else {
@@ -54,13 +55,13 @@ impl Clock for SystemClock {
             Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
             Err(before) => i64::try_from(before.duration().as_nanos()).map_or(i64::MIN, |age| -age),
         };
-        // Goes on while the machine sleeps, as the other one does.
+        // This clock continues while the machine sleeps, as the other one does.
         let passed = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         Reading { wall_ns, passed_ns: Some(passed.tv_sec * 1_000_000_000 + passed.tv_nsec) }
     }
 }
 
-/// A clock that starts where it is told and moves one step each time it is asked: for tests and golden logs.
+/// A clock that starts at a given time and moves one step each time it is read: for tests and golden logs.
 #[derive(Debug)]
 pub struct StepClock {
     next_ns: AtomicI64,

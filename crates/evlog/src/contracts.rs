@@ -1,5 +1,5 @@
-//! The contracts that come with evlog. Nothing else in this crate knows them: any other [`Contract`](crate::Contract) is as
-//! good.
+//! The contracts that come with evlog. Nothing else in this crate knows them, so any other
+//! [`Contract`](crate::Contract) works as well.
 
 pub use evlog_lifecycle::{custom, machine, pipeline, status, story};
 
@@ -11,7 +11,8 @@ pub use story::Story;
 
 use evlog_projection::Contracts;
 
-/// All of them. A story with JSON Schemas is refused, since there is no validator here: see [`Story::with_schemas`].
+/// All contracts. A story with JSON Schemas is refused, because there is no validator here: see
+/// [`Story::with_schemas`].
 pub fn built_in() -> Contracts {
     let (story, pipeline, machine) = (Story::default(), Pipeline::default(), Machine::default());
     Contracts::new().with(Status).with(story).with(pipeline).with(machine).with(Custom)

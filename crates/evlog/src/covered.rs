@@ -1,4 +1,4 @@
-//! A judged log against a checkpoint that was kept elsewhere.
+//! Compares a judged log with a checkpoint that was kept elsewhere.
 
 use crate::error::LogError;
 use evlog_format::frame::Decoded;
@@ -13,9 +13,10 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Compares, and adds what differs to what was found. The bytes are hashed again from the start; where all was well with
-/// them, from the segment in which the checkpoint ends. `older` gives other checkpoints of the log whose signatures hold:
-/// they are asked for, and hashed up to, where this one does not match, to say where the first difference is.
+/// Compares the log with a checkpoint, and adds differences to the report. The bytes are hashed again from the start,
+/// or, if the report has no finding about them, from the segment in which the checkpoint ends. `older` gives other
+/// checkpoints of the log with valid signatures. They are used only if this one does not match, to find where the first
+/// difference is.
 pub fn compare(
     fs: Arc<dyn Fs>,
     dir: &Path,
@@ -28,7 +29,7 @@ pub fn compare(
     compare_with(&raw, report, covered, older, progress)
 }
 
-/// What a checkpoint says of a log besides its root.
+/// What a checkpoint states about a log besides its root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stated {
     /// How many bytes it covers.
@@ -39,8 +40,8 @@ pub struct Stated {
     pub next_seq: Seq,
 }
 
-/// Compares what a checkpoint states besides its root, and adds what differs (rule C-54). Of a log with which anything is
-/// wrong already nothing is added: there the bytes themselves are not what was signed.
+/// Compares what a checkpoint states besides its root, and adds what differs (rule C-54). If the report has findings
+/// already, nothing is added, because then the bytes themselves are not those that were signed.
 pub fn compare_stated(fs: Arc<dyn Fs>, dir: &Path, report: &mut Report, stated: &Stated) -> Result<(), LogError> {
     if report.verdict() != Verdict::Clean {
         return Ok(());
@@ -53,8 +54,8 @@ pub fn compare_stated(fs: Arc<dyn Fs>, dir: &Path, report: &mut Report, stated: 
     Ok(())
 }
 
-/// What a checkpoint states and the log does not: in words, what is stated, and what the log has. Of a checkpoint over more
-/// than the log has, nothing.
+/// The statement of a checkpoint that contradicts the log: in words, what is stated and what the log has. `None` for a
+/// checkpoint over more bytes than the log has.
 pub fn stated_otherwise(
     fs: Arc<dyn Fs>,
     dir: &Path,
@@ -73,13 +74,13 @@ pub fn stated_otherwise(
     Ok(sides)
 }
 
-/// The seq behind the commit that ends at a position; none where no commit ends.
+/// The seq after the commit that ends at a position; `None` if no commit ends there.
 fn next_seq_at(raw: &RawLog, position: Position) -> Result<Option<Seq>, LogError> {
     let Some(segment) = raw.segments().iter().rfind(|segment| segment.position <= position) else { return Ok(None) };
     let (mut rest, mut at, mut next) = (Vec::new(), segment.position.0, None);
     let mut codec = None;
     let part = 0..position.0 - segment.position.0;
-    // A segment that begins there states it in its header.
+    // If a segment begins there, its header states the seq.
     let part = part.start..part.end.max(SEGMENT_HEADER_LEN as u64).min(segment.len);
     let read = raw.read_in(segment, part, &mut |chunk| {
         rest.extend_from_slice(chunk);
@@ -105,7 +106,7 @@ fn next_seq_at(raw: &RawLog, position: Position) -> Result<Option<Seq>, LogError
     Ok(next.filter(|_| is_end && rest.is_empty()))
 }
 
-/// The same of a log that is open.
+/// Compares an open log with a checkpoint.
 pub(crate) fn compare_with(
     raw: &RawLog,
     report: &mut Report,
@@ -136,9 +137,9 @@ fn len(raw: &RawLog, report: &Report) -> u64 {
     if report.verdict() >= Verdict::TornTail { report.end.0.min(all) } else { all }
 }
 
-/// Goes on until the tree is over `size` bytes, or all that there are.
+/// Reads until the tree covers `size` bytes, or all bytes of the log.
 fn read_to(raw: &RawLog, tree: &mut Tree, size: u64, seen: &mut dyn FnMut(&Tree)) -> Result<(), LogError> {
-    // Positions are those of the bytes as they lie one after another, whatever the names of their files say.
+    // Positions count the bytes in the order of the files, even if the files' names state other positions.
     let (mut left, mut start) = (size - tree.size().min(size), 0);
     for segment in raw.segments() {
         let skipped = tree.size().saturating_sub(start).min(segment.len);
@@ -157,8 +158,8 @@ fn read_to(raw: &RawLog, tree: &mut Tree, size: u64, seen: &mut dyn FnMut(&Tree)
     Ok(())
 }
 
-/// Where the first byte stands that is not as it was signed: after the last checkpoint that matches, and before the end of
-/// the first that does not.
+/// The range that holds the first byte that differs from what was signed: after the last checkpoint that matches, and
+/// before the end of the first that does not.
 fn narrowed(
     raw: &RawLog,
     covered: &Covered,

@@ -1,6 +1,6 @@
-//! Work on the runs of a log, dealt out to threads by the hash of the streams' names.
+//! Distributes work on the runs of a log to threads, by the hash of the streams' names.
 //!
-//! Invariant: which stream is whose depends on the name and on how many threads there are, and on nothing else.
+//! Invariant: the thread of a stream depends only on the stream's name and on the number of threads.
 
 use crate::error::LogError;
 use evlog_format::checksum::crc32;
@@ -9,10 +9,10 @@ use std::sync::mpsc;
 use std::thread::Builder;
 use std::time::Duration;
 
-/// How long the work goes on before progress is told again.
+/// How often progress is reported.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
-/// The streams that one thread was dealt.
+/// The streams that belong to one thread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hand {
     number: usize,
@@ -20,18 +20,18 @@ pub(crate) struct Hand {
 }
 
 impl Hand {
-    /// Whether a stream, by its name's bytes, is among them.
+    /// Whether a stream, given by its name's bytes, belongs to this thread.
     pub(crate) fn holds(self, stream: &[u8]) -> bool {
         self.of == NonZeroUsize::MIN || crc32(stream) as usize % self.of == self.number
     }
 
-    /// Whether it is the first thread's, who tells how far the work is.
+    /// Whether it is the first thread, which reports the progress.
     pub(crate) fn is_first(self) -> bool {
         self.number == 0
     }
 }
 
-/// Does the work for each hand, in a thread of its own, and gives what came of them; `tick` is called now and then.
+/// Does the work for each hand in a thread of its own, and returns the results. `tick` is called every [`TICK`].
 pub(crate) fn deal<T: Send>(
     of: NonZeroUsize,
     work: &(dyn Fn(Hand) -> Result<T, LogError> + Sync),
@@ -42,12 +42,12 @@ pub(crate) fn deal<T: Send>(
         let deal = |number: usize| {
             let sender = sender.clone();
             let begun = Builder::new().spawn_scoped(scope, move || {
-                let told = work(Hand { number, of });
-                // Whoever waits for it knows already when it is not there any more.
+                let done = work(Hand { number, of });
+                // If the receiver is gone, it does not need the notice.
                 sender.send(()).ok();
-                told
+                done
             });
-            // What no thread can be started for is done here, one after the other.
+            // Hands for which no thread can be started are worked on here, one after the other.
             begun.map_err(|_| number)
         };
         let handles: Vec<_> = (0..of.get()).map(deal).collect();
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_stream_is_dealt_to_one_thread() {
+    fn every_stream_belongs_to_one_thread() {
         for of in (1..=5).filter_map(NonZeroUsize::new) {
             let hands: Vec<Hand> = (0..of.get()).map(|number| Hand { number, of }).collect();
             for stream in (0..200).map(|n| format!("RUN_{n:04}")) {

@@ -1,4 +1,4 @@
-//! What can go wrong at the door: opening, reading, submitting.
+//! The errors of opening, reading and submitting.
 
 use evlog_format::{Corruption, Position, Root, Seq};
 use evlog_projection::{FoldError, Malformed};
@@ -51,7 +51,7 @@ pub enum LogError {
     },
     /// Bytes that were read back are not those that were written or signed. Nothing was signed.
     ReadBack {
-        /// Who says what they should be.
+        /// Which evidence states the expected root.
         who: &'static str,
         /// Where reading began.
         from: Position,

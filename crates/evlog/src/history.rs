@@ -142,7 +142,7 @@ pub struct NameChanged {
     pub accepted_by: String,
 }
 
-/// `log.clock_stepped`, version 1: the clock did not go on as time does. Times recorded before and after do not compare.
+/// `log.clock_stepped`, version 1: the clock was set. Times recorded before and after cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockStepped {
     /// The time expected from the clock that only runs on, or that of the last commit before the session, Unix nanoseconds.

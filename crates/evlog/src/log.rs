@@ -57,23 +57,24 @@ pub(crate) type Pending = Vec<HistoryEvent>;
 
 pub(crate) struct Session {
     cache: Cache,
-    /// What commands are judged by, once it was asked for.
+    /// The policy in force, once it was needed.
     judging: Option<Judging>,
-    /// The keys of the log's own stream, once they were asked for.
+    /// The keys of the log's own stream, once they were needed.
     logged: Option<Logged>,
     /// Events of `$log` that wait for the session's first commit, so that a session that appends nothing leaves no trace.
     pending: Pending,
-    /// Whether `log.opened` is written: only with something that it was opened for, and only then is it closed.
+    /// Whether `log.opened` is written. It is written only together with another event, and `log.closed` is written
+    /// only if it is.
     opened: bool,
-    /// What the clock said at the last commit: of this session, or of the one before it.
+    /// The reading of the clock at the last commit, of this session or of the one before it.
     last: Option<Reading>,
 }
 
 impl Session {
-    /// What an event of `$log` changes in what commands are judged by.
+    /// Takes an event of `$log` into account that changes how commands are judged.
     fn note(&mut self, kind: Kind<'_>, reading: &Reading) {
         if kind == kind::LOG_POLICY_SET {
-            // The runs in memory were loaded by the policy before.
+            // The runs in memory were loaded under the policy before.
             (self.judging, self.cache) = (None, Cache::default());
         } else if let (kind::LOG_CHECKPOINT_SIGNED, Some(judging)) = (kind, &mut self.judging) {
             judging.signed_ns = Some(reading.wall_ns);
@@ -129,7 +130,7 @@ impl Log {
         Ok(Log { dir, writer, contracts, options, state })
     }
 
-    /// Goes on where a repair opened the log: what was done is recorded with the session's first commit.
+    /// Continues with the writer of a repair. What was done is recorded with the session's first commit.
     pub(crate) fn repaired(
         dir: &Path,
         writer: Writer,
@@ -166,7 +167,7 @@ impl Log {
         &self.contracts
     }
 
-    /// Appends what waits for a first commit, so that a new log exists with its history.
+    /// Appends the events that wait for a first commit, so that a new log exists with its history.
     pub fn begin(&self) -> Result<(), LogError> {
         let (mut session, reading) = (self.session(), self.options.clock.read());
         let waiting = session.pending.clone();
@@ -184,13 +185,13 @@ impl Log {
     pub fn wait(&self, offered: Offered) -> Result<Answer, LogError> {
         match &offered.ticket {
             Some(ticket) => self.writer.wait(ticket)?,
-            // An answer from memory is true of a log that is there.
+            // An answer from memory is given only while the log is still at its path.
             None => self.writer.check_place().map_err(OpenError::Io)?,
         }
         Ok(offered.answer)
     }
 
-    /// Decides a command and gives its events to the store; the answer holds once it is waited for. Commands are
+    /// Decides a command and gives its events to the store; the answer is valid after [`wait`](Log::wait). Commands are
     /// ordered by their calls.
     pub fn offer(&self, request: &Request) -> Result<Offered, LogError> {
         let (contract, command) = self.read(request)?;
@@ -217,7 +218,7 @@ impl Log {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What the session's commands are judged by.
+    /// The policy that the session's commands are judged by, loaded when it is first needed.
     pub(crate) fn judging<'s>(&self, session: &'s mut Session) -> Result<&'s Judging, LogError> {
         if session.judging.is_none() {
             session.judging = Some(self.find_judging()?);
@@ -302,7 +303,7 @@ impl Log {
         if decision.events.is_empty() {
             return Ok(Offered { answer, ticket: None });
         }
-        // What the log has to say of itself goes before, in a commit of its own.
+        // The log's own events go before, in a commit of their own.
         let (reading, mut head) = at;
         let history = self.history(session, &reading)?;
         head.first_seq = Seq(self.writer.next_seq().0 + history.len() as u64);
@@ -345,8 +346,8 @@ impl Log {
         Ok(Offered { answer, ticket: Some(ticket) })
     }
 
-    /// The run after the decision, folded from what the commit reads back as; none if the decision does not touch it. Or what
-    /// of the policy's order it breaks. Nothing is changed yet.
+    /// The run after the decision, folded from the commit as it is read back; `None` if the decision does not touch the
+    /// run. Or the rule on order that it breaks. Nothing is changed yet.
     fn fold_decided(
         &self,
         request: &Request,
@@ -380,7 +381,7 @@ impl Log {
         Ok(Ok(fold.map(|fold| (fold, orders))))
     }
 
-    /// The decided events as they will stand in the log, behind `history` events of the log's own.
+    /// The decided events with their seqs and numbers, after `history` events of the log's own.
     fn placed<'a>(
         &self,
         request: &'a Request,
@@ -414,7 +415,8 @@ impl Log {
         Ok(self.writer.append(&commit)?)
     }
 
-    /// Gives events of `$log` to the store, if there are any: by the clock, the program and the principal alone.
+    /// Gives events of `$log` to the store, if there are any. Their head comes from the clock, the program and the
+    /// principal, and not from a command.
     fn append_history(
         &self,
         session: &mut Session,
@@ -432,8 +434,7 @@ impl Log {
         self.append(&CommitHead { principal, ..head }, &events).map(Some)
     }
 
-    /// What the log has to say of itself before the next commit: what waits, that it was opened for it, and that the clock
-    /// was stepped.
+    /// The log's own events that go before the next commit: those that wait, `log.opened`, and a step of the clock.
     fn history(&self, session: &mut Session, reading: &Reading) -> Result<Pending, LogError> {
         let mut history = session.pending.clone();
         if !session.opened {
@@ -460,7 +461,7 @@ impl Log {
         Ok(ticket)
     }
 
-    /// What the commit of a command says, but for its place.
+    /// The head of a command's commit, without its place.
     fn head<'r>(&'r self, request: &'r Request, recorded_ns: i64) -> CommitHead<'r> {
         let Options { class, actor, principal, correlation, .. } = &self.options;
         CommitHead {
@@ -489,8 +490,8 @@ impl Log {
         self.options.clock.now_ns()
     }
 
-    /// A reader's view of this log, as the writer reaches its files: whatever has the directory's name meanwhile, what is
-    /// read is of the log that is written.
+    /// A reader's view of this log, through the writer's handles: even if another log has taken the directory's name,
+    /// the view reads the log that is written.
     pub fn view(&self) -> Result<View, LogError> {
         ReadOptions { fs: self.fs(), ..ReadOptions::new() }.open(&self.dir, self.contracts.clone())
     }

@@ -1,5 +1,5 @@
-//! The two times of a commit: when it was recorded, and when it happened, as its caller says. They may be apart, which is
-//! no fault; a mark tells people where they are.
+//! The two times of a commit: when it was recorded, and when it happened, as its caller says. They may differ, which is
+//! no fault; a mark shows people where they do.
 
 use evlog_format::CommitHead;
 
@@ -34,7 +34,7 @@ pub struct Times {
     pub occurred_ns: Option<i128>,
 }
 
-/// That a commit happened at another time than it was recorded.
+/// Marks a commit that happened at another time than it was recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
     /// `backdated` or `ahead`.
@@ -46,7 +46,7 @@ pub struct Mark {
 }
 
 impl Times {
-    /// Of a commit.
+    /// The times of a commit.
     pub fn of(head: &CommitHead<'_>) -> Times {
         Times { recorded_ns: head.recorded_ns, occurred_ns: head.occurred_ns }
     }

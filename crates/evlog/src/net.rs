@@ -1,15 +1,16 @@
-//! The net below every decision: what is about to be recorded is encoded, read by the strict reader of the format, and judged
-//! as an audit judges it: what is folded equals what came out. So nothing is offered that a replay could not read or fold, or
-//! that `verify` would object to.
+//! The last check of every decision: its events are encoded, read back by the strict reader of the format, and judged
+//! as an audit judges them. The events that are folded are those that were read back. So the engine records nothing
+//! that a replay could not read or fold, or that `verify` would report.
 //!
-//! Does not: know why a contract decided what it did, or what stands in the log already.
+//! Does not: know why a contract decided so, or what is in the log already.
 
 use crate::error::LogError;
 use evlog_format::{CommitHead, CommitReader, Corruption, Encoded, Event};
 use evlog_store::{AppendError, Reason};
 use evlog_verify::audit::{EventFlaw, Judge};
 
-/// A commit of these events with its body, which the store takes as it is: what is recorded is what was read back.
+/// Encodes a commit of these events. The store appends the bytes as they are, so what is recorded is what was read
+/// back.
 pub(crate) fn encoded<'a>(head: CommitHead<'a>, events: &'a [Event<'a>]) -> Result<Encoded<'a>, LogError> {
     Encoded::new(head, events).map_err(|refusal| {
         let reason = Reason::Refused(refusal);
@@ -17,8 +18,8 @@ pub(crate) fn encoded<'a>(head: CommitHead<'a>, events: &'a [Event<'a>]) -> Resu
     })
 }
 
-/// That a reader of the log will see what was encoded: this head, these events, and nothing else; and that each event follows
-/// the rules that an audit knows.
+/// Checks that a reader of the log will see this head and these events, and nothing else, and that each event keeps the
+/// rules of the audit.
 pub(crate) fn check_reads_back(
     run: &str,
     body: &[u8],

@@ -74,8 +74,9 @@ impl Options {
 pub struct ReadOptions {
     /// The file system. Default: the machine's.
     pub fs: Arc<dyn Fs>,
-    /// Whether a log is opened too whose last segment is damaged, or that is shorter than a note of its own: what is there is
-    /// shown, and then that is the error, unless only what was before it is asked for. Default: false.
+    /// Whether to open also a log whose last segment is damaged, or that is shorter than one of its own checkpoints
+    /// covers. The view then shows what is there and ends with that error, unless the caller asks only for an earlier
+    /// part. Default: false.
     pub up_to_damage: bool,
 }
 

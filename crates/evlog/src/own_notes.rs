@@ -1,4 +1,4 @@
-//! What the checkpoints show that a log keeps itself, in `checkpoints/`.
+//! Compares a log with the checkpoints (notes) that it keeps itself, in `checkpoints/`.
 //!
 //! Does: compare the log with its largest notes, at most 16 of them, say which notes cannot be read or are not signed, and compare
 //! the log with the checkpoints that its own events record. Does not: check signatures; its caller does.
@@ -6,7 +6,7 @@
 //! Invariants:
 //! - A note counts as compared only where a key that the log records, or one that the caller trusts, has signed it.
 //! - A note that cannot be read is not absent: its name states how many bytes the log has at least.
-//! - Before a log is opened for writing its notes were asked, so a log that was cut stays as it is.
+//! - A log is compared with its notes before it is opened for writing, so a log that was cut stays as it is.
 
 mod recorded;
 
@@ -21,8 +21,8 @@ use recorded::Recorded;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Reads a note, given the keys that the log records; or says in words why it is no checkpoint. The engine does not know how notes
-/// are signed.
+/// Reads a note, given the keys that the log records; or says in words why it is no checkpoint. The caller supplies
+/// this function, because the engine does not know how notes are signed.
 pub type Parse<'p> = dyn Fn(&[u8], &[String]) -> Result<Claim, String> + 'p;
 
 /// What a note claims.
@@ -32,7 +32,7 @@ pub struct Claim {
     pub covered: Covered,
     /// What it states besides.
     pub stated: Stated,
-    /// Whether a key has signed it that the log records or the caller trusts; in words why not.
+    /// `Ok` if a key that the log records or the caller trusts has signed it; otherwise the reason, in words.
     pub signed: Result<(), String>,
 }
 
@@ -65,15 +65,15 @@ pub struct Judged {
     pub not_kept: u64,
 }
 
-/// Why a note says nothing of the log.
+/// Why a note cannot be compared with the log.
 enum Unread {
     /// It is about another log.
     Foreign(LogId),
-    /// What stands there is no checkpoint.
+    /// The file is no checkpoint.
     Unlike(String),
     /// No key has signed it that the log records or the caller trusts.
     Unsigned(String),
-    /// The system did not give it.
+    /// The system failed to read it.
     Failed(Failure),
 }
 
@@ -111,14 +111,14 @@ struct Judging<'j> {
     dir: &'j Path,
     notes: Checkpoints,
     recorded: Recorded,
-    /// What the notes cover that agree with the log.
+    /// The checkpoints of the notes that agree with the log.
     agreed: Vec<Covered>,
     /// The first note that found something.
     note: Option<PathBuf>,
 }
 
 impl Judging<'_> {
-    /// Compares the notes of these sizes. Says whether one of them contradicts the log.
+    /// Compares the notes of these sizes. Returns whether one of them contradicts the log.
     fn notes(&mut self, report: &mut Report, sizes: Vec<Position>, parse: &Parse<'_>) -> Result<bool, LogError> {
         for size in sizes.into_iter().rev() {
             let mut compared = report.clone();
@@ -151,12 +151,12 @@ impl Judging<'_> {
         Ok(false)
     }
 
-    /// What the note of this size says, if it is a signed one of this log.
+    /// The checkpoint and statement of the note of this size, if it is signed and of this log.
     fn read(&self, size: Position, log_id: Option<LogId>, parse: &Parse<'_>) -> Result<(Covered, Stated), Unread> {
         read(&self.notes, size, log_id, &|bytes| parse(bytes, &self.recorded.keys))
     }
 
-    /// Where the root differs, the smaller notes show where the first difference is.
+    /// Compares a note with the log. If the root differs, smaller notes narrow down the first difference.
     fn compare(&self, report: &mut Report, covered: &Covered, parse: &Parse<'_>) -> Result<(), LogError> {
         let mut older = || {
             let sizes = self.notes.sizes().unwrap_or_default().into_iter().filter(|size| *size < covered.size);
@@ -165,11 +165,11 @@ impl Judging<'_> {
         compare(Arc::clone(self.fs), self.dir, report, covered, &mut older, &mut |_, _| {})
     }
 
-    /// The findings, with that on a note that says nothing of the log.
+    /// The findings, with one about a note that cannot be compared.
     fn unread(&self, report: &Report, unread: Unread, size: Position) -> Result<Findings, LogError> {
         let mut findings = report.findings.clone();
         let len = len(&RawLog::open(Arc::clone(self.fs), self.dir).map_err(OpenError::Io)?);
-        // Where not all can be read that the log records, the key of this note may be what is missing.
+        // If some events of `$log` cannot be read, one of them may have recorded the key of this note.
         let is_unknown = matches!(unread, Unread::Unsigned(_)) && !self.recorded.is_whole && size <= len;
         if !is_unknown {
             findings.add(finding(unread, &self.notes.path(size), size, len)?);
@@ -199,7 +199,7 @@ impl Judging<'_> {
     }
 }
 
-/// What a note says whose name states this size.
+/// Reads the note whose name states this size.
 fn read(
     notes: &Checkpoints,
     size: Position,
@@ -222,8 +222,8 @@ fn bytes(notes: &Checkpoints, size: Position) -> Result<Vec<u8>, Unread> {
     })
 }
 
-/// What a note amounts to that cannot be read. Where only the system did not give it, and the log is as long as its name
-/// states, nothing is known of the log.
+/// The finding about a note that cannot be read. If only the system failed, and the log is as long as the note's name
+/// states, there is no finding but an error.
 fn finding(unread: Unread, path: &Path, size: Position, len: Position) -> Result<Finding, LogError> {
     let (seq, stream, rule) = (None, None, "C-55");
     let why = match unread {
@@ -294,8 +294,8 @@ impl Beyond {
     }
 }
 
-/// Where the log's commits end, and its id; none if there is no segment. Zeros behind the commits cover nothing. A log whose end is
-/// damaged is measured by its files: what is wrong with it is reported by others.
+/// Where the log's commits end, and its id; none if there is no segment. Zeros behind the commits cover nothing. For a
+/// log whose end is damaged the lengths of its files count; other code reports the damage.
 fn end(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Option<(Position, Option<LogId>)>, LogError> {
     if let Ok(reader) = Reader::open_up_to_damage(Arc::clone(fs), dir)
         && reader.check_whole().is_ok()

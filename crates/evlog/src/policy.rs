@@ -101,7 +101,7 @@ impl Policy {
     }
 
     fn class_breach(&self, class: Durability) -> Option<Breach> {
-        // A class of a greater number promises less.
+        // A class with a greater number guarantees less.
         (class as u8 > self.weakest as u8).then(|| {
             let (expected, found) = (self.weakest.name(), class.name());
             Breach {
@@ -121,13 +121,14 @@ impl Policy {
         })
     }
 
-    /// What is wrong with a run that begins, where the last checkpoint was signed at `signed_ns`, or none was since the
-    /// policy was set at `set_ns`.
+    /// The breach by a run that begins, if there is one. The last checkpoint was signed at `signed_ns`, or none was
+    /// since the policy was set at `set_ns`.
     pub fn unsigned_breach(&self, recorded_ns: i64, signed_ns: Option<i64>, set_ns: i64) -> Option<Breach> {
         let max = self.unsigned_max_ns?;
         let since_ns = signed_ns.unwrap_or(set_ns);
         let age = i128::from(recorded_ns) - i128::from(since_ns);
-        // Either way: a checkpoint that was signed while the clock was ahead is not new for good.
+        // The age counts in both directions, so that a checkpoint that was signed while the clock was ahead does not
+        // count as new for ever.
         (age.unsigned_abs() > u128::from(max.unsigned_abs())).then(|| {
             let since = to_rfc3339(since_ns);
             let found = match signed_ns {
@@ -149,7 +150,7 @@ fn fits(form: &str, text: &str) -> bool {
     let Some(mut text) = text.strip_prefix(first) else { return false };
     let mut parts: Vec<&str> = rest.split('*').collect();
     let last = parts.pop().unwrap_or_default();
-    // The earliest place of each part leaves the most for those behind it.
+    // Taking the earliest match of each part leaves the most text for the parts after it.
     for part in parts {
         let Some(at) = text.find(part) else { return false };
         text = &text[at + part.len()..];

@@ -15,7 +15,7 @@ use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Where a commit stands, and what it holds.
+/// The place of a commit, and its events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CommitPlace {
     /// Its frame's bytes.
@@ -84,8 +84,8 @@ impl Prover {
     }
 }
 
-/// The trees at a log's segments, each given once. One that is not there, or is not the one that the segment's header states
-/// the root of, is done without.
+/// Gives the trees at a log's segments, each once. A tree that is missing, or whose root is not the one in the
+/// segment's header, is left out.
 pub(crate) fn trees(raw: &RawLog) -> impl FnMut(RangeInclusive<u64>) -> Option<Tree> {
     let mut given = BTreeSet::new();
     move |range| {
@@ -97,7 +97,7 @@ pub(crate) fn trees(raw: &RawLog) -> impl FnMut(RangeInclusive<u64>) -> Option<T
 }
 
 impl View {
-    /// Where the commit stands that holds an event; `None` when there is no such event.
+    /// The place of the commit that holds an event; `None` when there is no such event.
     pub fn place(&self, seq: Seq) -> Result<Option<CommitPlace>, LogError> {
         if seq >= self.next_seq() {
             return Ok(None);

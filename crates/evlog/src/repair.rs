@@ -1,10 +1,10 @@
 //! Repairing a log and recording the repair: what the store's plan does to the log's bytes becomes events of `$log`.
 //!
-//! Does: hold a plan against what an audit and the log's own notes say; carry it out and append what was done in the same
+//! Does: compare a plan with the audit and with the log's own checkpoints; carry it out, and record it in the same
 //! session. Does not: plan; that is [`evlog_store::repair`].
 //!
-//! Invariant: who made derived files again leaves no trace in the log, since its bytes are what they were. Everything
-//! else is recorded, a loss in the first commit after it.
+//! Invariant: making derived files again is not recorded, because the log's bytes have not changed. Everything else is
+//! recorded, a loss in the first commit after it.
 
 use crate::check::{self, Progress};
 use crate::error::LogError;
@@ -87,18 +87,19 @@ fn held_against(
     Ok(plan)
 }
 
-/// What is worse than a torn tail.
+/// The findings that are worse than a torn tail.
 fn bad(report: &Report) -> impl Iterator<Item = &Finding> {
     report.findings.kept().iter().filter(|finding| finding.verdict < Verdict::TornTail)
 }
 
-/// The worst finding about what stays when a loss is accepted.
+/// The worst finding about the bytes that stay when a loss is accepted.
 fn staying<'r>(fs: &Arc<dyn Fs>, dir: &Path, report: &'r Report, loss: &Loss) -> Result<Option<&'r Finding>, LogError> {
     let given_up = given_up(fs, dir, loss.position)?;
     Ok(bad(report).filter(|finding| finding.position < given_up).min_by_key(|finding| finding.verdict))
 }
 
-/// From where on nothing counts: the loss, and the header of its segment where not even that is whole. It is made anew.
+/// The position from which findings do not count: that of the loss, or of its segment's header if that is not whole
+/// either, because the header is made again.
 fn given_up(fs: &Arc<dyn Fs>, dir: &Path, loss: Position) -> Result<Position, LogError> {
     let raw = RawLog::open(Arc::clone(fs), dir).map_err(OpenError::Io)?;
     let last = raw.segments().last().filter(|last| last.len < SEGMENT_HEADER_LEN as u64 && last.position < loss);
@@ -125,8 +126,8 @@ fn refusal(
     Ok(Refusal { verdict, position, file, expected: expected.clone(), found, hint })
 }
 
-/// Carries out a plan of a survey that holds the lock, and records it. `accepted_by` says who accepts what the plan
-/// gives up.
+/// Carries out a plan of a survey that holds the lock, and records it. `accepted_by` is the person who accepts the
+/// loss.
 pub fn carry_out(
     held: Held,
     plan: &Plan,

@@ -2,9 +2,10 @@
 //! were published.
 //!
 //! Invariants:
-//! - Runs are dealt out to threads, and each reads the log in order, twice: first it counts its runs' events, then it folds
-//!   them. So a run's state is held from its first event to its last, and memory grows by the runs that are open at one
-//!   time, by what was published of all, and by some two hundred bytes for each run that has ended: its files' digests.
+//! - Runs are distributed to threads, and each thread reads the log in order, twice: first it counts its runs' events,
+//!   then it folds them. So a run's state is held from its first event to its last, and memory grows by the runs that
+//!   are open at one time, by what was published of all, and by some two hundred bytes for each run that has ended: its
+//!   files' digests.
 //! - The report is the same with any number of threads.
 
 mod ended;
@@ -57,7 +58,7 @@ pub struct ReplayDifference {
     pub version: Option<(u16, u16)>,
 }
 
-/// Rebuilds every projection of the view, with so many threads; `progress` is told how many events were read.
+/// Rebuilds every projection of the view, with this many threads. `progress` is called with how many events were read.
 pub fn replay(view: &View, threads: NonZeroUsize, progress: &mut dyn FnMut(u64)) -> Result<Replay, LogError> {
     let mut published: Published = BTreeMap::new();
     for publication in view.published()? {
@@ -84,7 +85,7 @@ pub fn replay(view: &View, threads: NonZeroUsize, progress: &mut dyn FnMut(u64))
     Ok(ended.report(unknown))
 }
 
-/// What was published of each run.
+/// The publications of each run.
 type Published = BTreeMap<String, Vec<ProjectionPublished>>;
 
 /// The runs of one thread.
@@ -200,7 +201,7 @@ impl<'v> RunReplay<'v> {
         Ok(())
     }
 
-    /// What came of it; `whole` is whether the view shows all that is committed.
+    /// Ends the run, and returns its result. `whole` is whether the view shows all that is committed.
     fn finish(mut self, whole: bool) -> EndedRun {
         if let Some(error) = self.failed {
             return EndedRun { compared: self.compared, bundle: Err(error) };
@@ -220,7 +221,7 @@ fn of_nothing(publications: &[ProjectionPublished]) -> usize {
     publications.partition_point(|published| published.events == 0)
 }
 
-/// What comparing gave.
+/// The result of comparing.
 #[derive(Default)]
 struct Compared {
     files: u64,

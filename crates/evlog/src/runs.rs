@@ -16,7 +16,7 @@ const CACHED_RUNS_MAX: usize = 16_384;
 pub(crate) struct Known {
     pub(crate) fold: RunFold,
     pub(crate) answers: BTreeMap<String, Answered>,
-    /// What the policy's rules on order have seen of it.
+    /// The state of the policy's rules on order for this run.
     pub(crate) orders: Orders,
 }
 
@@ -73,7 +73,7 @@ impl<'c> Loader<'c> {
             None => self.known = Some(Known::new(self.contracts.start(fact)?)),
         }
         if let Some(known) = &mut self.known {
-            // What was recorded was judged when it was.
+            // A breach is ignored here, because the event was judged when it was recorded.
             self.in_force.next(&mut known.orders, fact);
         }
         Ok(())
@@ -102,7 +102,7 @@ pub(crate) struct Logged(BTreeMap<String, Answered>);
 impl Logged {
     /// Takes an event of `$log` into account.
     pub(crate) fn push(&mut self, contracts: &Contracts, head: &CommitHead<'_>, seq: Seq, event: &Event<'_>) {
-        // What a command recorded of its run as well is known by the run.
+        // If the command also recorded an event in its run, the run has the key.
         let Some(given) = head.idempotency.filter(|_| seq == head.first_seq) else { return };
         let fact = Fact { seq, head: *head, event: *event };
         let mut answer = Answer::empty("");
@@ -126,8 +126,9 @@ impl Logged {
         known.find(|first| first.content == content)
     }
 
-    /// Under which key the answer to a command of a run can stand: a key stands for one content in a stream, and commands to
-    /// runs that do not exist share this one. So where it has the key already, the run is named with it.
+    /// The key under which an answer can be recorded in `$log`. A key stands for one content in a stream, and commands
+    /// to runs that do not exist share this stream. So if the stream has the key already, the run's name is added to
+    /// it.
     pub(crate) fn free_key(&self, run: &str, key: &str) -> Option<String> {
         let is_free = |key: &String| key.len() as u64 <= IDEMPOTENCY_KEY_LEN_MAX && !self.0.contains_key(key);
         [key.to_owned(), of_run(run, key)].into_iter().find(is_free)

@@ -33,9 +33,9 @@ pub struct View {
     pub(crate) contracts: Contracts,
     /// Where it ends, if that is before what the reader sees.
     bound: Option<Bound>,
-    /// What the log's own notes say is missing.
+    /// The error that the log is shorter than its own checkpoints show.
     missing: Option<Box<Refusal>>,
-    /// Why `HEAD` or the log's own notes cannot be used to tell how long the log was.
+    /// Why `HEAD` or the log's own checkpoints cannot be used to find how long the log was.
     warnings: Vec<String>,
 }
 
@@ -97,11 +97,11 @@ impl View {
         ReadOptions::new().open(dir, contracts)
     }
 
-    /// Opens a log whose last segment may be damaged, or that may be shorter than a note of its own.
+    /// Opens a log whose last segment may be damaged, or that may be shorter than its own checkpoints show.
     pub(crate) fn open_up_to_damage(fs: &Arc<dyn Fs>, dir: &Path, contracts: Contracts) -> Result<View, LogError> {
         let reader = Reader::open_up_to_damage(Arc::clone(fs), dir)?;
         let mut warnings: Vec<String> = reader.head_flaw().map(unused_head).into_iter().collect();
-        // Notes say nothing more of a log that is known not to be whole.
+        // If the log is known not to be whole, its checkpoints show nothing more.
         let is_whole = reader.check_whole().is_ok();
         let missing = if is_whole { own_notes::missing(fs, dir, reader.committed().position) } else { Ok(None) };
         let missing = missing.unwrap_or_else(|error| {
@@ -111,13 +111,13 @@ impl View {
         Ok(View { reader, contracts, bound: None, missing: missing.map(Box::new), warnings })
     }
 
-    /// Why `HEAD` or the log's own notes cannot be used to tell how long the log was: one sentence each. The end of the view
-    /// then follows from the segments alone.
+    /// Why `HEAD` or the log's own checkpoints cannot be used to find how long the log was: one sentence each. The end
+    /// of the view then follows from the segments alone.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
-    /// That nothing is wrong behind what the view shows, unless it shows an earlier seq.
+    /// Checks that there is no damage behind the part that the view shows, unless it shows an earlier seq.
     pub fn check_whole(&self) -> Result<(), LogError> {
         if self.bound.is_some() {
             return Ok(());
@@ -187,12 +187,13 @@ impl View {
         self.bound.map_or(next, |bound| next.min(bound.seq))
     }
 
-    /// Looks whether more was committed since; says whether it was.
+    /// Checks whether more was committed since; true if so.
     pub fn refresh(&mut self) -> Result<bool, LogError> {
         Ok(self.reader.refresh()?)
     }
 
-    /// Waits for the log to grow: begin before a [`refresh`](View::refresh), so that nothing comes in between unnoticed.
+    /// Begins to watch the log for growth. Call it before a [`refresh`](View::refresh), so that no change in between is
+    /// missed.
     pub fn follow(&self) -> Follow {
         self.reader.follow()
     }
@@ -202,7 +203,7 @@ impl View {
         Events::new(self, from)
     }
 
-    /// Visits events in order, from the given seq on. Gives the seq to go on from.
+    /// Visits events in order, from the given seq on. Returns the seq to continue from.
     pub fn each<E: From<LogError>>(&self, from: Seq, visit: &mut Visit<'_, E>) -> Result<Seq, E> {
         if from >= self.next_seq() {
             self.check_whole()?;
@@ -226,8 +227,8 @@ impl View {
         Ok(next)
     }
 
-    /// Visits, in order, the events of commits of one time on and before another, Unix nanoseconds. Clocks go back, so they
-    /// may stand anywhere; segments without any are passed over.
+    /// Visits, in order, the events of commits of one time on and before another, Unix nanoseconds. Clocks can go back,
+    /// so such commits may be anywhere; segments without any are skipped.
     pub fn each_during<E: From<LogError>>(
         &self,
         moment: Moment,
@@ -272,7 +273,7 @@ impl View {
         self.check_whole()
     }
 
-    /// Visits the events of one stream in order; says whether there is such a stream.
+    /// Visits the events of one stream in order; true if there is such a stream.
     pub fn stream<E: From<LogError>>(&self, name: &str, visit: &mut Visit<'_, E>) -> Result<bool, E> {
         let (mut seen, mut is_left) = (false, false);
         let until = self.bound.map_or(Position(u64::MAX), |bound| bound.position);
@@ -309,7 +310,7 @@ impl View {
         self.runs_with_progress(&mut |_| ())
     }
 
-    /// The same; `progress` is called with the seq of each event.
+    /// Folds all runs in one pass; `progress` is called with the seq of each event.
     pub fn runs_with_progress(&self, progress: &mut dyn FnMut(Seq)) -> Result<Runs, LogError> {
         let mut folds: BTreeMap<String, (Ends, Result<RunFold, FoldError>)> = BTreeMap::new();
         self.each::<LogError>(Seq(0), &mut |fact| {

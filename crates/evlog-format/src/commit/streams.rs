@@ -1,5 +1,6 @@
-//! The streams of a commit: each named once, in the order of their names' bytes, with the number of its first event here
-//! (rules F-34, F-46, F-47). An event names its stream by the place in this list, and its number follows from there.
+//! The streams of a commit: each named once, in the order of their names' bytes, with the number of its first event
+//! here (rules F-34, F-46, F-47). An event names its stream by the place in this list, and its number follows from that
+//! of the stream's event before it.
 
 use super::Event;
 use crate::cursor::Cursor;
@@ -8,7 +9,7 @@ use crate::limits::{EVENTS_PER_COMMIT_MAX, POSITION_MAX, STREAM_LEN_MAX};
 use alloc::vec;
 use alloc::vec::Vec;
 
-/// The fewest bytes that a stream takes in the list: a name of one letter behind its length, and a number.
+/// The fewest bytes that a stream takes in the list: a length, a name of one letter, and a number.
 const ROW_LEN_MIN: usize = 3;
 
 /// A stream, in the order in which it is written.
@@ -31,7 +32,7 @@ impl<'a> Rows<'a> {
             let [_, event] = pair else { unreachable!("windows of two") };
             (event.stream, event.number)
         }));
-        // Stable: of a stream that comes again, the first event stays in front.
+        // The sort is stable, so if a stream occurs more than once, its first event stays in front.
         list.sort_by_key(|row| row.0);
         list.dedup_by_key(|row| row.0);
         let nexts = list.iter().map(|row| row.1).collect();
@@ -65,7 +66,7 @@ struct Stream<'a> {
     is_wanted: bool,
 }
 
-/// What the place of its stream says of an event.
+/// The stream and number of an event, as they follow from the place of its stream.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Taken<'a> {
     pub(super) stream: &'a str,
@@ -73,7 +74,7 @@ pub(super) struct Taken<'a> {
     pub(super) is_wanted: bool,
 }
 
-/// The list as it is read. Most commits have one stream, for which nothing is allocated.
+/// The list as it is read. Most commits have one stream, which needs no allocation.
 #[derive(Clone, Debug)]
 pub(super) struct Streams<'a> {
     first: Stream<'a>,
@@ -89,7 +90,7 @@ impl<'a> Streams<'a> {
         }
         let first = read_stream(cursor)?;
         let claimed = usize::try_from(count - 1).unwrap_or(usize::MAX);
-        // A count never makes us reserve more than the body justifies.
+        // Never reserves room for more streams than the body can hold, whatever the count says.
         let mut others: Vec<Stream<'a>> = Vec::with_capacity(claimed.min(cursor.remaining() / ROW_LEN_MIN));
         let mut before = first.name;
         for _ in 1..count {
@@ -117,7 +118,7 @@ impl<'a> Streams<'a> {
         self.others.binary_search_by_key(&name, |stream| stream.name).ok().map(|at| at + 1)
     }
 
-    /// Wants the events of some streams alone.
+    /// Marks the streams whose events are wanted.
     pub(super) fn want(&mut self, wanted: impl Fn(&str) -> bool) {
         self.first.is_wanted = wanted(self.first.name);
         self.others.iter_mut().for_each(|stream| stream.is_wanted = wanted(stream.name));
@@ -130,7 +131,7 @@ impl<'a> Streams<'a> {
         Ok(usize::try_from(index).unwrap_or_default())
     }
 
-    /// The stream at a place, and the number of its next event, which is taken.
+    /// The stream at a place, and the number of its next event. The stream's next number then grows by one.
     #[inline]
     pub(super) fn take(&mut self, index: usize) -> Taken<'a> {
         let stream = match index {

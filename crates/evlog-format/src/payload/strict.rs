@@ -1,10 +1,11 @@
 //! A strict and borrowing reader of payloads, for serde: the inverse of bincode 2 `standard()`.
 //!
 //! Does: read what the tables of `docs/format.md` use, each value in its one encoding, by the same cursor that reads
-//! commits. Does not: know the order of a map, which is its type's; whoever reads one compares it once more.
+//! commits. Does not: check the order of a map's keys, which depends on the type; the caller encodes the value again
+//! and compares.
 //!
-//! Invariants: no number is believed further than the bytes that are there; an integer of 128 bits is a time; floats and
-//! characters, which no table has, are refused.
+//! Invariants: no count is accepted that is larger than the bytes that are left; an integer of 128 bits is a time;
+//! floats and characters are refused, because no table has them.
 
 use super::PayloadError;
 use crate::cursor::Cursor;
@@ -74,7 +75,7 @@ impl<'de> Strict<'de> {
     }
 }
 
-/// Integers, each refused beyond its type by whoever takes it.
+/// Integers. The visitor refuses a number beyond its type.
 macro_rules! integers {
     ($($method:ident, $read:ident, $visit:ident;)*) => {
         $(#[inline]
@@ -84,7 +85,7 @@ macro_rules! integers {
     };
 }
 
-/// What no table has.
+/// Types that no table has.
 macro_rules! refused {
     ($($method:ident)*) => {
         $(#[cold]

@@ -33,7 +33,7 @@ fn unsigned_integers_take_one_three_five_or_nine_bytes() {
 
 #[test]
 fn an_integer_in_more_bytes_than_it_needs_is_refused() {
-    // F-41: at the lower edge of each width, where the library reads on.
+    // F-41: at the lower edge of each width, where the library accepts the number.
     for bytes in [
         &[251, 0, 0][..],
         &[251, 250, 0],

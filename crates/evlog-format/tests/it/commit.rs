@@ -381,7 +381,7 @@ proptest! {
             prop_assert_eq!(CommitReader::new(&bytes, 0).unwrap().events_of(stream), Ok(expected));
             prop_assert!(CommitReader::new(&bytes[..bytes.len() - 1], 0).unwrap().events_of(stream).is_err());
         }
-        // What is cut is noticed, also when nobody wants it.
+        // A cut commit is detected even if no event is wanted.
         let mut cut = CommitReader::new(&bytes[..bytes.len() - 1], 0).unwrap().only(|_| false);
         prop_assert!(cut.next_event().is_err());
     }

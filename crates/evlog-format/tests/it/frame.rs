@@ -165,7 +165,7 @@ fn a_frame_within_a_body_is_found_wherever_it_stands_and_nothing_else_is() {
 
 #[test]
 fn bytes_that_look_like_very_many_frames_are_given_up_as_one() {
-    // F-51: the work is bounded, whatever somebody made.
+    // F-51: the work is bounded for any bytes.
     let inner = body(&head(), &[plain()]);
     let start = [&[0x00, 0x00, 0x08, 0x00], &[1; 4][..], &[0; 8], &inner].concat();
     let many: Vec<u8> = start.iter().copied().cycle().take(4 * 1024 * 1024).collect();

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 type Table = (u64, Option<String>, Vec<u32>, BTreeMap<String, bool>, [u8; 4], i64);
 
-/// What tables are made of.
+/// A struct with all types that tables have.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Mixed {
     flag: bool,
@@ -113,8 +113,8 @@ proptest! {
 }
 
 #[test]
-fn a_reader_that_takes_what_the_library_takes_is_caught() {
-    // The broken sibling of the comparisons above: without writing again, an overlong integer passes.
+fn a_reader_that_accepts_what_the_library_accepts_is_detected() {
+    // The comparisons above, broken on purpose: if the value is not encoded again, an overlong integer passes.
     let lax = |bytes: &[u8]| bincode::serde::decode_from_slice::<u64, _>(bytes, bincode::config::standard()).is_ok();
     let overlong = [251, 7, 0];
     assert!(lax(&overlong) && by_the_library::<u64>(&overlong).is_none() && decode::<u64>(&overlong).is_err());

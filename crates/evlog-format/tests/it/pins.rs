@@ -40,7 +40,7 @@ fn kinds_keep_their_numbers_and_names() {
 }
 
 #[test]
-fn a_kind_that_is_renumbered_renamed_or_removed_is_found_out() {
+fn a_kind_that_is_renumbered_renamed_or_removed_is_detected() {
     let pinned = [(1, "a".to_owned()), (2, "b".to_owned())];
     assert!(keeps(&pinned, &[(1, "a"), (2, "b"), (3, "c")]));
     for changed in [&[(1, "a"), (3, "b")][..], &[(1, "a"), (2, "c")], &[(1, "a")], &[(1, "b"), (2, "a")]] {

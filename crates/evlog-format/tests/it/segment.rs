@@ -63,7 +63,7 @@ fn a_header_cut_anywhere_is_incomplete() {
 }
 
 #[test]
-fn another_magic_or_a_newer_version_is_named_before_the_checksum_is_asked() {
+fn another_magic_or_a_newer_version_is_named_before_the_checksum_is_checked() {
     // F-10, F-11.
     let mut bytes = sample().encode();
     bytes[0] = b'E';

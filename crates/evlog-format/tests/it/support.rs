@@ -119,7 +119,7 @@ impl AnyCommit {
 }
 
 impl AnyEvent {
-    /// The event, bent to what may stand at this seq.
+    /// The event, changed so that it is valid at this seq.
     fn at(&self, seq: u64, number: u64) -> Event<'_> {
         Event {
             stream: &self.stream,

@@ -101,7 +101,7 @@ fn acknowledged(line: &str) -> Option<Acknowledged> {
 /// A child that commits, and what it acknowledged.
 pub(super) struct Running {
     child: Child,
-    lines: mpsc::Receiver<Acknowledged>,
+    heard: mpsc::Receiver<Acknowledged>,
     reader: JoinHandle<()>,
     all: Vec<Acknowledged>,
 }
@@ -118,19 +118,19 @@ impl Running {
             command.env(BROKEN, "1");
         }
         let mut child = command.env(LOG_DIR, path).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let (tell, lines) = mpsc::channel();
+        let (tell, heard) = mpsc::channel();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let reader = std::thread::spawn(move || {
             for one in lines.filter_map(|line| acknowledged(&line.unwrap())) {
                 tell.send(one).unwrap();
             }
         });
-        Running { child, lines, reader, all: Vec::new() }
+        Running { child, heard, reader, all: Vec::new() }
     }
 
     /// Waits until the child has acknowledged `more` further commits, or has ended.
     pub(super) fn wait_for(&mut self, more: u64) {
-        self.all.extend(self.lines.iter().take(usize::try_from(more).unwrap()));
+        self.all.extend(self.heard.iter().take(usize::try_from(more).unwrap()));
     }
 
     pub(super) fn is_alive(&mut self) -> bool {
@@ -147,7 +147,7 @@ impl Running {
     pub(super) fn ended(mut self) -> Vec<Acknowledged> {
         self.child.wait().unwrap();
         self.reader.join().unwrap();
-        self.all.extend(self.lines);
+        self.all.extend(self.heard);
         self.all
     }
 }

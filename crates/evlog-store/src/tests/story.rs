@@ -1,6 +1,6 @@
-//! Stories: what a writer is asked to do, made from a number, played on a simulated disk, and held against what is left.
+//! Stories: the calls of a writer, generated from a number, run on a simulated disk, and compared with what is left.
 //!
-//! The same number tells the same story, down to the order of acts on the disk: commits that form a group wait behind the
+//! The same number gives the same story, down to the order of acts on the disk: commits that form a group wait behind the
 //! disk's gate until all of them are handed over, and every group ends with a sync.
 
 use super::*;

@@ -1,19 +1,19 @@
-//! A segment audited alone: what a sample of a log is made of.
+//! Audits one segment alone. A sample of a log consists of such segments.
 //!
-//! Does: check the bytes of one segment, the header included, and the root before it where the tree there is known; tell
-//! what is wrong. Does not: compare with other segments. What comes first of each stream is taken at its word.
+//! Does: check the bytes of one segment, the header included, and the root before it if the tree there is known; report
+//! findings. Does not: compare with other segments. The first number of each stream is accepted as it is.
 
 use super::order::Order;
 use super::{Audit, Identity, Segment};
 use crate::tree::Tree;
 use evlog_format::{Position, SegmentHeader, Seq};
 
-/// What is known of a segment before it is read alone.
+/// What the caller knows about a segment before it is read alone.
 #[derive(Clone, Debug)]
 pub struct Alone {
     /// The position that its name states.
     pub position: Position,
-    /// The seq in its header; none when that cannot be read, which is then found.
+    /// The seq in its header; `None` when the header cannot be read, which becomes a finding.
     pub first_seq: Option<Seq>,
     /// Length of the file before it.
     pub previous_len: Option<u64>,
@@ -26,8 +26,8 @@ pub struct Alone {
 }
 
 impl Audit {
-    /// Begins with a segment alone. `durable_claim` as in [`new`](Self::new). Then `bytes` as often as needed,
-    /// `end_segment` and `finish`.
+    /// Begins an audit of one segment alone. `durable_claim` is as in [`new`](Self::new). Then call `bytes` as often as
+    /// needed, `end_segment` and `finish`.
     pub fn alone(segment: Alone, durable_claim: Option<Position>) -> Audit {
         let Alone { position: Position(position), first_seq, previous_len, tree, first_header, last } = segment;
         let mut audit = Audit::new(durable_claim);

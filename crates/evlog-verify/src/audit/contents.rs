@@ -1,7 +1,8 @@
-//! What each stream and each idempotency key came to: tables of 24 and 32 bytes a name, for logs of many millions of them.
+//! The next number of each stream, and the content of each idempotency key: tables of 24 and 32 bytes a name, for logs
+//! with many millions of names.
 //!
 //! A hash table by hand, because the names are hashes already and this crate has no `std`. It only grows, and its order
-//! cannot reach a report.
+//! has no effect on a report.
 
 use super::left::Left;
 use alloc::vec;
@@ -10,7 +11,7 @@ use alloc::vec::Vec;
 /// First half of a BLAKE3 hash: collisions are out of reach of accident, and 16 bytes a name keep the tables small.
 pub(super) type Half = [u8; 16];
 
-/// A name that no stream and no key has, but for one in 2^128.
+/// Marks a free place. A stream or key has this name only with a probability of 2^-128.
 const FREE: Half = [0; 16];
 
 /// Values by name.
@@ -26,7 +27,7 @@ impl<V: Copy + Default> Table<V> {
         self.taken
     }
 
-    /// The value under a name, and whether it came there just now: the given one.
+    /// The value under a name. If there is none, inserts the given one. Also returns whether it was inserted.
     pub(super) fn get_or_insert(&mut self, name: Half, value: V) -> (&mut V, bool) {
         if self.taken >= self.places.len() / 4 * 3 {
             self.grow();
@@ -51,7 +52,7 @@ impl<V: Copy + Default> Table<V> {
         self.places.into_iter().filter(|(name, _)| *name != FREE)
     }
 
-    /// How many there are, then all names with their values, by name.
+    /// Writes how many names there are, then all names with their values, ordered by name.
     pub(super) fn save<const N: usize>(&self, out: &mut Vec<u8>, bytes: impl Fn(V) -> [u8; N]) {
         let mut pairs: Vec<&(Half, V)> = self.places.iter().filter(|(name, _)| *name != FREE).collect();
         pairs.sort_unstable_by_key(|(name, _)| *name);
@@ -62,7 +63,8 @@ impl<V: Copy + Default> Table<V> {
         }
     }
 
-    /// Reads what [`save`](Self::save) wrote. Room is made as names come, whatever their number is said to be.
+    /// Reads what [`save`](Self::save) wrote. Room is made as names are read, and not by the number that the bytes
+    /// state.
     pub(super) fn resume<const N: usize>(saved: &mut Left<'_>, value: impl Fn([u8; N]) -> V) -> Option<Table<V>> {
         let mut table = Table::default();
         for _ in 0..saved.number()? {
@@ -74,7 +76,7 @@ impl<V: Copy + Default> Table<V> {
         Some(table)
     }
 
-    /// Where the name is, or would be, if there are places at all.
+    /// The place of a name, or the free place for it; `None` if the table has no places.
     fn place_of(&self, name: &Half) -> Option<usize> {
         let mask = self.places.len().checked_sub(1)?;
         let mut at = start_of(name) & mask;
@@ -104,7 +106,7 @@ impl Contents {
         self.agrees_by_name(name(stream, key), first_half(content))
     }
 
-    /// Takes what was read apart, later in the log; false when a key came with another content there.
+    /// Adds the contents of a later part of the log; false when a key has another content there.
     pub(super) fn join(&mut self, later: Contents) -> bool {
         later.0.into_pairs().all(|(name, content)| self.agrees_by_name(name, content))
     }
@@ -122,7 +124,7 @@ impl Contents {
     }
 }
 
-/// Where to begin to look: the name is a hash, so any part of it will do.
+/// Where the search for a name begins. The name is a hash, so any part of it is evenly spread.
 fn start_of(name: &Half) -> usize {
     let mut raw = [0; size_of::<usize>()];
     raw.copy_from_slice(&name[..size_of::<usize>()]);
@@ -134,7 +136,7 @@ pub(super) fn name_of(stream: &str) -> Half {
     first_half(blake3::hash(stream.as_bytes()).as_bytes())
 }
 
-/// A name for stream and key together; the length keeps `ab`, `c` and `a`, `bc` apart.
+/// A name for stream and key together. The length distinguishes `ab`, `c` from `a`, `bc`.
 fn name(stream: &str, key: &str) -> Half {
     let mut hasher = blake3::Hasher::new();
     hasher.update(&(stream.len() as u64).to_le_bytes()).update(stream.as_bytes()).update(key.as_bytes());
@@ -181,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn stream_and_key_are_told_apart() {
+    fn the_boundary_between_stream_and_key_is_part_of_the_name() {
         let mut contents = Contents::default();
         for (n, (stream, key)) in [("ab", "c"), ("a", "bc"), ("abc", ""), ("", "abc")].into_iter().enumerate() {
             let content = [u8::try_from(n).unwrap(); 32];

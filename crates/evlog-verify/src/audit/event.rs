@@ -1,5 +1,5 @@
-//! What must hold of an event beyond what reading it has checked: its stream's name (F-33), a payload of a user's kind
-//! (F-39), and where the log's own events stand (F-49).
+//! Checks of an event beyond those of the decoder: its stream's name (F-33), the payload of a user's kind (F-39), and
+//! the place of the log's own events (F-49).
 
 use alloc::format;
 use alloc::string::String;
@@ -14,13 +14,13 @@ pub struct EventFlaw {
     pub rule: &'static str,
     /// What it is about.
     pub message: &'static str,
-    /// What the rule calls for.
+    /// What the rule requires.
     pub expected: &'static str,
-    /// What stands there.
+    /// What is there.
     pub found: String,
 }
 
-/// Judges the events of one commit, in order, each by itself and by what its commit says.
+/// Judges the events of one commit, in order, each by itself and by the head of its commit.
 #[derive(Clone, Copy, Debug)]
 pub struct Judge<'a> {
     head: CommitHead<'a>,
@@ -28,12 +28,12 @@ pub struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    /// Of a commit's events.
+    /// Begins with the events of a commit.
     pub fn new(head: CommitHead<'a>) -> Judge<'a> {
         Judge { head, is_own: None }
     }
 
-    /// What is wrong with the next event. Nobody but a writer other than evlog makes such an event.
+    /// The flaws of the next event. Only a writer other than evlog makes an event with flaws.
     pub fn flaws(&mut self, event: &Event<'_>) -> impl Iterator<Item = EventFlaw> + use<> {
         let name = (!is_stream_name(event.stream)).then(|| EventFlaw {
             rule: "F-33",
@@ -44,7 +44,7 @@ impl<'a> Judge<'a> {
         [name, self.own_flaw(event), payload_flaw(event)].into_iter().flatten()
     }
 
-    /// The log's own events stand in commits of their own, which say nothing that a caller said.
+    /// Checks that the log's own events are in commits of their own, whose heads have no member that a caller gives.
     fn own_flaw(&mut self, event: &Event<'_>) -> Option<EventFlaw> {
         let is_own = event.kind.is_of_log();
         let CommitHead { occurred_ns, correlation, idempotency, .. } = self.head;

@@ -1,6 +1,6 @@
 //! Reads the bytes of an audit at rest from their beginning: numbers are little-endian.
 
-/// What is left of the bytes.
+/// The bytes that are left.
 pub(super) struct Left<'b>(&'b [u8]);
 
 impl<'b> Left<'b> {

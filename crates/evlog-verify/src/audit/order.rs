@@ -1,11 +1,12 @@
-//! The order that a log promises: seqs dense, numbers dense in each stream, durable-before never falling, one content
-//! for each idempotency key. And what each event promises by itself beyond its fields' types: a stream's name, and the form of
-//! a user's payload.
+//! Checks the order of a log: seqs are dense, numbers are dense in each stream, durable-before never falls, each
+//! idempotency key has one content. It also checks each event beyond its fields' types: its stream's name, and the form
+//! of a user's payload.
 //!
-//! A segment can be read apart from those before it: what comes first of each stream is then taken at its word, and held
-//! against what precedes it when the two are joined.
+//! A segment can be read apart from those before it. The first number of each stream in it is then accepted as it is,
+//! and is compared with the events before it when the two are joined.
 //!
-//! Invariant: after a gap in the bytes only what still can be told is told: numbers may then skip, never repeat.
+//! Invariant: after a gap in the bytes, only findings are reported that are still certain: numbers may then skip, but
+//! never repeat.
 
 mod recent;
 
@@ -19,7 +20,7 @@ use alloc::vec::Vec;
 use evlog_format::{Commit, CommitHead, CommitReader, Corruption, Event, Frame, Idempotency, Position, Seq};
 use recent::{Recent, Stream};
 
-/// What was read so far, as far as later events are measured by it.
+/// The state of what was read so far, as far as later events are compared with it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Order {
     /// The seq that comes next.
@@ -29,9 +30,9 @@ pub(super) struct Order {
     pub(super) commits: u64,
     pub(super) events: u64,
     pub(super) unknown_kinds: u64,
-    /// The next commit's seq cannot be told.
+    /// Whether the next commit's seq is not known.
     seq_unknown: bool,
-    /// Events may be missing, so a stream's numbers may skip.
+    /// Whether events may be missing, so that a stream's numbers may skip.
     lossy: bool,
     next_numbers: Table<u64>,
     recent: Recent,
@@ -39,7 +40,7 @@ pub(super) struct Order {
     part: Option<Part>,
 }
 
-/// What is taken at its word where the log was not read from its start.
+/// The values that were accepted as they are, because the log was not read from its start.
 #[derive(Clone, Debug, Default)]
 struct Part {
     first_numbers: Table<u64>,
@@ -47,7 +48,7 @@ struct Part {
 }
 
 impl Order {
-    /// Of a segment that is read apart from those before it.
+    /// The order of a segment that is read apart from those before it.
     pub(super) fn of_part(first_seq: Seq) -> Order {
         Order { next_seq: first_seq.0, part: Some(Part::default()), ..Order::default() }
     }
@@ -56,8 +57,8 @@ impl Order {
         self.next_numbers.len() as u64
     }
 
-    /// Takes a segment that was read apart and follows; false when it does not continue what is before it. Then nothing
-    /// can be told of this order any more.
+    /// Adds the next segment, which was read apart; false when it does not continue the events before it. After that
+    /// this order must not be used.
     pub(super) fn join(&mut self, mut later: Order) -> bool {
         self.settle();
         later.settle();
@@ -76,7 +77,7 @@ impl Order {
         continues && follows && !later.lossy && self.contents.join(later.contents)
     }
 
-    /// Adds to what an audit saves. Only of an order in which nothing was found.
+    /// Appends this order to the bytes that an audit saves. Used only if there are no findings.
     pub(super) fn save(&self, out: &mut Vec<u8>) {
         let mut order = self.clone();
         order.settle();
@@ -101,7 +102,7 @@ impl Order {
         })
     }
 
-    /// Bytes are missing or not readable here.
+    /// Records that bytes are missing or not readable here.
     pub(super) fn gap(&mut self) {
         self.seq_unknown = true;
         self.lossy = true;
@@ -111,12 +112,12 @@ impl Order {
         if self.seq_unknown { seq.0 >= self.next_seq } else { seq.0 == self.next_seq }
     }
 
-    /// Whether a commit does not stand where it belongs, so that no reader shows it: F-24, F-31.
+    /// Whether a commit is not in its place, so that no reader shows it: F-24, F-31.
     pub(super) fn is_misplaced(&self, frame: &Frame<'_>, head: &CommitHead<'_>) -> bool {
         frame.durable_before < self.durable_before || !self.expects(head.first_seq)
     }
 
-    /// A header states the next seq.
+    /// Sets the next seq from a header.
     pub(super) fn resume_at(&mut self, seq: Seq) {
         self.lossy |= seq.0 != self.next_seq;
         self.next_seq = seq.0;
@@ -131,8 +132,9 @@ impl Order {
         self.end(&place);
     }
 
-    /// The same of a commit that nobody else asks for, without room for all its events. What of it was read before an
-    /// error stays in here, so after an error nothing more is known. Says whether an event is one of the log's own.
+    /// Checks a commit that is not handed out, without holding all its events. Events that were read before an error
+    /// have already changed this order, so after an error it must not be used. Returns whether an event is one of the
+    /// log's own.
     pub(super) fn walk(
         &mut self,
         frame: &Frame<'_>,
@@ -171,7 +173,7 @@ impl Order {
         self.next_seq = place.seq.0;
     }
 
-    /// An event at its place, which then is that of the next one.
+    /// Checks an event at a place, and advances the place to the next event.
     fn event<'a>(&mut self, event: &Event<'a>, place: &mut Place<'a>, findings: &mut Findings) {
         let is_another = place.stream.replace(event.stream) != Some(event.stream);
         self.events += 1;
@@ -195,7 +197,7 @@ impl Order {
         place.seq.0 += 1;
     }
 
-    /// The number expected next in the stream, which becomes the one after `number`.
+    /// The number that was expected next in the stream. From now on the number after `number` is expected.
     fn next_number(&mut self, stream: &str, number: u64) -> u64 {
         let after = number + 1;
         let place = recent::Place::of(stream);
@@ -215,14 +217,15 @@ impl Order {
         expected
     }
 
-    /// Puts what the recent streams expect into the table: a rest that may be long needs no more room than that.
+    /// Moves the numbers of the recent streams into the table, so that an audit that rests takes no more memory than
+    /// the table.
     pub(super) fn settle(&mut self) {
         for Stream { name, next } in core::mem::take(&mut self.recent).into_streams() {
             *self.next_numbers.get_or_insert(name, next).0 = next;
         }
     }
 
-    /// How many events each stream has. Only of an order in which nothing was found.
+    /// How many events each stream has. Used only if there are no findings.
     pub(super) fn into_lens(mut self) -> Table<u64> {
         self.settle();
         self.next_numbers
@@ -238,7 +241,7 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// A well-formed commit that contradicts the ones before it: nobody but a writer makes such bytes.
+    /// Adds the finding for a well-formed commit that contradicts the ones before it. Only a writer makes such bytes.
     fn tell(
         &self,
         findings: &mut Findings,

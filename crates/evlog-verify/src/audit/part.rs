@@ -1,10 +1,10 @@
-//! A segment audited apart from what precedes it, and joined: so that a log is audited by many threads.
+//! Audits a segment apart from those before it, and joins the result, so that many threads can audit a log.
 //!
-//! Does: audit one segment that ends with a frame, taking its header at its word, and hold that word against the segments before it when it
-//! is joined. Does not: tell what is wrong. A part is whole or it is none, and joins or does not; who wants to know why
-//! reads the log again in order, which is the one way to findings.
+//! Does: audit one segment that ends with a frame. Its header is accepted as it is, and is compared with the segments
+//! before it when the part is joined. Does not: report findings. If anything is wrong, there is no part, or it does not
+//! join; to find the reason, the caller reads the log again in order.
 //!
-//! Invariant: an audit that joined parts says what it would have said had it read them.
+//! Invariant: an audit that joined parts gives the same report as one that read them.
 
 use super::order::Order;
 use super::{Audit, OtherVersion, Segment, State};
@@ -12,7 +12,7 @@ use crate::tree::Span;
 use crate::verdict::Verdict;
 use evlog_format::{Position, SegmentHeader};
 
-/// A segment in which nothing is wrong by itself, and whose last byte is a frame's.
+/// A segment that has no flaw by itself, and ends with a frame.
 #[derive(Clone, Debug)]
 pub struct Part {
     header: SegmentHeader,
@@ -23,7 +23,7 @@ pub struct Part {
     span: Span,
 }
 
-/// What an audit of one segment knows besides.
+/// The additional state of an audit of one segment.
 #[derive(Clone, Debug)]
 pub(super) struct Apart {
     pub(super) header: Option<SegmentHeader>,
@@ -32,8 +32,10 @@ pub(super) struct Apart {
 }
 
 impl Audit {
-    /// Begins with a segment whose name states `position`: one that another one follows, or the last one, which is a part
-    /// only where it ends as if it were sealed. `previous_len` is the length of the file before it. Of its commits only those of the log's own are handed out. Then `bytes` as often as needed, and [`end_part`](Self::end_part).
+    /// Begins with a segment whose name states `position`: one that another one follows, or the last one, which is a
+    /// part only if it ends with a frame, like a sealed one. `previous_len` is the length of the file before it. Only
+    /// commits of the log's own events are handed out. Then `bytes` as often as needed, and
+    /// [`end_part`](Self::end_part).
     pub fn part(position: Position, previous_len: Option<u64>) -> Audit {
         let mut audit = Audit::new(None);
         audit.position = position.0;
@@ -45,7 +47,7 @@ impl Audit {
         audit
     }
 
-    /// The segment file ends. Nothing when anything is wrong in it.
+    /// Ends the segment file. `None` when anything is wrong in it.
     pub fn end_part(mut self) -> Result<Option<Part>, OtherVersion> {
         self.end_segment()?;
         let Some(Apart { header: Some(header), span, previous_len }) = self.apart else { return Ok(None) };
@@ -55,8 +57,8 @@ impl Audit {
         Ok(is_whole.then_some(part))
     }
 
-    /// Takes the part that follows; false when it does not continue what is before it, or something was found before.
-    /// After that nothing can be told from this audit any more.
+    /// Joins the next part; false when it does not continue the segments before it, or when there were findings before.
+    /// After that this audit must not be used.
     #[must_use]
     pub fn join(&mut self, part: Part) -> bool {
         let previous_len = self.previous_len;

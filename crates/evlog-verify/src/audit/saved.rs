@@ -1,11 +1,11 @@
-//! An audit at rest between two segments, as bytes: so that one that was interrupted goes on where it was.
+//! Saves an audit between two segments as bytes, so that an audit that was interrupted can continue.
 //!
-//! Does: write and read what the audit knows of a beginning in which nothing is wrong: what the headers fix, the tree, what
-//! each stream and each idempotency key came to.
-//! Does not: keep findings, or protect the bytes. Whoever keeps them adds a digest; whoever goes on compares the tree with
-//! the log. What they say of the beginning is believed, since it is not read again.
+//! Does: write and read the state of an audit without findings: the values that the headers fix, the tree, and the
+//! tables of streams and idempotency keys. Does not: keep findings, or protect the bytes. The caller that keeps them
+//! adds a digest, and the caller that continues compares the tree with the log. The state is trusted, because the
+//! beginning of the log is not read again.
 //!
-//! Invariant: an audit that went on says what it would have said had it not been interrupted.
+//! Invariant: an audit that was continued gives the same report as one that was not interrupted.
 
 use super::left::Left;
 use super::order::Order;
@@ -17,7 +17,7 @@ use evlog_format::{LogId, LogIdentity, Position, Seq};
 
 const VERSION: u32 = 1;
 
-/// Bytes are not an audit at rest.
+/// The bytes are not a saved audit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotSaved;
 
@@ -30,8 +30,8 @@ impl fmt::Display for NotSaved {
 impl core::error::Error for NotSaved {}
 
 impl Audit {
-    /// What is needed to go on after the last segment that was ended. None where anything is wrong up to there: then there
-    /// is evidence to tell, and nothing to save.
+    /// The bytes that are needed to continue after the last segment that was ended. `None` if there are findings up to
+    /// there, because a saved audit has no findings.
     pub fn save(&self) -> Option<Vec<u8>> {
         let log = self.identity.as_ref()?.log;
         let is_well = self.findings.count() == 0 && self.prefix.is_none() && self.roots_known && self.apart.is_none();
@@ -49,7 +49,7 @@ impl Audit {
         Some(out)
     }
 
-    /// Goes on from what was saved, with the segment that follows. `durable_claim` as in [`new`](Self::new).
+    /// Continues from saved bytes, with the segment that follows. `durable_claim` is as in [`new`](Self::new).
     pub fn restore(bytes: &[u8], durable_claim: Option<Position>) -> Result<Audit, NotSaved> {
         read(bytes, durable_claim).ok_or(NotSaved)
     }

@@ -1,4 +1,4 @@
-//! From frame to frame, over zeros, and past bytes that are no frame to the next one that is.
+//! Goes from frame to frame, over zeros, and past bytes that are no frame to the next frame.
 
 use super::{Audit, State, Stop, Visit, wording};
 use crate::verdict::{Finding, Verdict};
@@ -7,17 +7,18 @@ use evlog_format::frame::Decoded;
 use evlog_format::limits::FRAME_BODY_LEN_MAX;
 use evlog_format::{Commit, CommitReader, Corruption, FRAME_HEADER_LEN, Frame, Position, SegmentHeader};
 
-/// How many bytes of candidate bodies the search for the next frame may checksum in one segment. Bytes made to look
-/// like frame headers at every place could otherwise cost the square of the segment's length.
+/// How many bytes of candidate bodies the search for the next frame may checksum in one segment. Without this limit,
+/// bytes that look like frame headers at every place could cost time that grows with the square of the segment's
+/// length.
 pub(super) const SEARCH_BUDGET: u64 = 4 << 30;
 
-/// The shortest body: eight bytes of head, with an actor of no letters, five of a list of one stream with a name of one
-/// letter, counted with the events, and an event's seven.
+/// The shortest body: eight bytes of head (with an actor of no letters), five for the list of one stream with a name of
+/// one letter and for the count of events, and seven for an event.
 const BODY_LEN_MIN: u32 = 20;
 
 impl Audit {
-    /// Reads whole frames as far as they go. Stops before the first that is not one, so that the tree and the position
-    /// are exactly there when it is judged.
+    /// Reads whole frames as far as they go. Stops before the first bytes that are no whole frame, so that the tree and
+    /// the position are exactly there when those bytes are judged.
     pub(super) fn frames(&mut self, bytes: &[u8], visit: &mut Visit<'_>) -> Option<usize> {
         let Some(codec) = self.identity.as_ref().map(|identity| identity.codec.clone()) else {
             unreachable!("frames are read only under a header");
@@ -54,11 +55,13 @@ impl Audit {
         Some(0)
     }
 
-    /// Deals with a frame. False when it ends the unbroken prefix, and bytes before it have to be passed first.
+    /// Processes a frame. False when it ends the unbroken prefix, and the bytes before it have to be added to the tree
+    /// first.
     fn commit(&mut self, frame: &Frame<'_>, visit: &mut Visit<'_>) -> Result<bool, Corruption> {
         let at = frame.position + FRAME_HEADER_LEN as u64;
         if self.apart.is_some() {
-            // An error ends it, and only what the log says of itself is handed out: all others need it to be judged.
+            // After an error the part is dropped. Only commits of the log's own events are handed out, so the others
+            // are checked without being kept.
             let commit = CommitReader::new(frame.body, at)?;
             self.check_roll(frame);
             if self.order.walk(frame, commit, &mut self.findings)? {
@@ -81,7 +84,7 @@ impl Audit {
         Ok(true)
     }
 
-    /// A checksum that matches over a body that is none: it was written so, whole.
+    /// Handles a body that does not decode although its checksum matches.
     fn undecodable(&mut self, corruption: Corruption) {
         let (rule, expected, found) = wording::flaw(&corruption.flaw);
         self.tell(Verdict::Damaged, corruption.position, rule, "commit", &expected, &found);
@@ -97,8 +100,8 @@ impl Audit {
             let (expected, found) = (alloc::format!("at most {limit} bytes"), (before + len).to_string());
             self.tell(Verdict::Tampered, frame.position, "F-15", "segment beyond its limit", &expected, &found);
         }
-        // A writer that stopped between a header and its first frame leaves the cut to the next session, whose first
-        // frame states that the header was durable.
+        // If a writer stopped between a header and its first frame, the next session continues that segment, and its
+        // first frame states that the header was durable.
         let same_session = self.segment.frames == 0 && frame.durable_before <= self.segment.base;
         if let Some(previous) = self.previous_len.filter(|_| same_session)
             && SegmentHeader::takes(limit, previous, len)
@@ -115,7 +118,7 @@ impl Audit {
         }
     }
 
-    /// Rule F-25. The last three zeros wait: they may be the first bytes of a length.
+    /// Reads zeros (rule F-25). The last three zeros wait, because they may be the first bytes of a length.
     pub(super) fn zeros(&mut self, bytes: &[u8], from: u64) -> Option<usize> {
         let len = match bytes.iter().position(|byte| *byte != 0) {
             Some(at) => {
@@ -127,8 +130,9 @@ impl Audit {
         (len > 0).then_some(len)
     }
 
-    /// Looks for the next frame. In the last segment one that did not rely on the failing bytes changes nothing: it is
-    /// of a group that was never acknowledged, and reached the disk before its predecessor (rule F-26).
+    /// Searches for the next frame. In the last segment a frame whose durable-before does not cover the failing bytes
+    /// changes nothing: it belongs to a group that was never acknowledged, and reached the disk before its predecessor
+    /// (rule F-26).
     pub(super) fn search(&mut self, bytes: &[u8], from: u64, stop: Stop) -> Option<usize> {
         let Some(codec) = self.identity.as_ref().map(|identity| identity.codec.clone()) else {
             unreachable!("frames are looked for only under a header");

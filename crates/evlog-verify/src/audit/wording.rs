@@ -1,4 +1,4 @@
-//! How the audit words what it finds: rule, expectation, finding. No decisions.
+//! The words of the audit's findings: rule, expectation, finding. No decisions.
 
 use super::Stop;
 use alloc::format;

@@ -6,8 +6,9 @@
 //! - the bytes of that chunk, as the newer string has them. The older one had the first of them;
 //! - the values of the nodes to the right of that way, from the bottom up: only the newer tree has them.
 //!
-//! The topmost node of a tree is hashed differently from all others, so neither root can be taken over from a node: the
-//! check computes both from the same values. Nothing is needed where the older string is empty, or as long as the newer.
+//! The topmost node of a tree is hashed differently from all others, so neither root is the value of a node: the check
+//! computes both roots from the same values. Nothing is needed where the older string is empty, or as long as the
+//! newer.
 
 use super::source::Source;
 use super::{CHUNK_LEN, Cursor, Node, ProofError, Read, Trees, parent, root_of, top_parent};
@@ -15,7 +16,7 @@ use alloc::vec::Vec;
 use blake3::hazmat::ChainingValue;
 use evlog_format::Root;
 
-/// Makes the proof; reads the first `new` bytes, but for those whose values a tree tells.
+/// Makes the proof. Reads the first `new` bytes, except those whose values a tree has.
 pub fn consistency<E>(old: u64, new: u64, read: &mut Read<'_, E>, trees: &mut Trees<'_>) -> Result<Vec<u8>, E> {
     let mut out = Vec::new();
     if old > 0 && old < new {
@@ -64,13 +65,13 @@ pub fn check_consistency(proof: &[u8], old: (u64, &Root), new: (u64, &Root)) -> 
     Ok(())
 }
 
-/// A turn on the way down: which side the way does not take.
+/// A step on the way down: the side that the way does not take.
 enum Beside {
     Left(ChainingValue),
     Right,
 }
 
-/// Both roots, from what the proof holds.
+/// Computes both roots from the proof.
 fn roots(old: u64, new: u64, cursor: &mut Cursor<'_>) -> Result<(Root, Root), ProofError> {
     let mut node = Node::top(new);
     let mut way = Vec::new();
@@ -100,7 +101,7 @@ fn roots(old: u64, new: u64, cursor: &mut Cursor<'_>) -> Result<(Root, Root), Pr
     Ok((old_root, new_root))
 }
 
-/// The root above a chunk: what stands beside the way from it to the top, and whether it stands to the left.
+/// Computes the root above a chunk from the values beside the way to the top, each with its side.
 fn climb(
     node: Node,
     chunk: &[u8],

@@ -15,7 +15,7 @@ pub fn slice<E>(size: u64, range: &Range<u64>, read: &mut Read<'_, E>) -> Result
     Ok(made.into_iter().next().unwrap_or_default())
 }
 
-/// Makes a slice for each of several ranges. Bytes are read once, and only where no tree tells their values.
+/// Makes a slice for each of several ranges. Bytes are read once, and only if no tree has their values.
 pub fn slices<E>(
     size: u64,
     ranges: &[Range<u64>],
@@ -38,7 +38,8 @@ struct Making {
     out: Vec<u8>,
 }
 
-/// Writes what each of the slices needs of a node, and gives the node's value; that of the topmost node means nothing.
+/// Writes the part of each slice that belongs to a node, and returns the node's value. The value for the topmost node
+/// is not used.
 fn write<E>(node: Node, source: &mut Source<'_, '_, E>, making: &mut [&mut Making]) -> Result<ChainingValue, E> {
     if making.is_empty() {
         return source.value(node);
@@ -51,7 +52,7 @@ fn write<E>(node: Node, source: &mut Source<'_, '_, E>, making: &mut [&mut Makin
         }
         return Ok(node.value_of(&chunk));
     };
-    // The values stand before what is below them, and are known after it.
+    // In the slice the values come before the parts below them, but they are known only after these parts.
     let places: Vec<usize> = making.iter().map(|slice| slice.out.len()).collect();
     for slice in making.iter_mut() {
         slice.out.extend_from_slice(&[0; 2 * VALUE_LEN]);

@@ -3,7 +3,7 @@
 //! A tree that was kept at a position holds the values of all complete subtrees before it. So the value of any part of the
 //! string follows from the latest tree within the part, and the bytes from there to its end.
 //!
-//! Does not: believe a tree. A wrong value leads to another root, which the check of the proof shows.
+//! Does not: check a tree. A wrong value leads to another root, so the check of the proof fails.
 
 use super::{Node, parent, root_of, top_parent};
 use crate::tree::{GROUP_LEN, Tree};
@@ -13,19 +13,19 @@ use blake3::hazmat::ChainingValue;
 use core::ops::{Range, RangeInclusive};
 use evlog_format::Root;
 
-/// Gives the bytes of a range of the log, in order, in pieces of any length. What is missing is left out: the proof then
-/// leads to another root, which its check shows.
+/// Gives the bytes of a range of the log, in order, in pieces of any length. Missing bytes are left out: the proof then
+/// leads to another root, so its check fails.
 pub type Read<'r, E> = dyn FnMut(Range<u64>, &mut dyn FnMut(&[u8])) -> Result<(), E> + 'r;
 
-/// Gives the tree over the bytes before some position in the range, the latest there is; none where there is none, or
-/// where it was given before.
+/// Gives the latest tree over the bytes before a position in the range; `None` if there is none, or if it was given
+/// before.
 pub type Trees<'t> = dyn FnMut(RangeInclusive<u64>) -> Option<Tree> + 't;
 
 /// Bytes, trees, and the values that the trees gave so far.
 pub(super) struct Source<'s, 'f, E> {
     read: &'s mut Read<'f, E>,
     trees: &'s mut Trees<'f>,
-    /// By position and length.
+    /// Values by position and length.
     known: BTreeMap<(u64, u64), ChainingValue>,
 }
 
@@ -34,7 +34,7 @@ impl<'s, 'f, E> Source<'s, 'f, E> {
         Source { read, trees, known: BTreeMap::new() }
     }
 
-    /// Takes over what the latest tree in the range tells.
+    /// Adds the values of the latest tree in the range.
     pub(super) fn look(&mut self, range: RangeInclusive<u64>) {
         if let Some(tree) = (self.trees)(range) {
             self.known.extend(tree.nodes().map(|(start, len, value)| ((start, len), value)));

@@ -1,4 +1,4 @@
-//! Slices are compared with what the `bao` crate makes, and checked by it; roots with `blake3::hash`.
+//! Slices are compared with those of the `bao` crate, which also checks them; roots are compared with `blake3::hash`.
 
 use super::*;
 use crate::tree::{GROUP_LEN, Tree};
@@ -197,7 +197,7 @@ fn a_fork_of_the_same_length_has_no_proof() {
     }
 }
 
-/// Bytes that a slice needs at most beside the range itself: without reading anything, by walking the tree.
+/// The most bytes that a slice needs besides the range itself, computed by walking the tree without reading anything.
 fn overhead(size: u64, range: &Range<u64>) -> u64 {
     fn walk(node: Node, range: &Range<u64>) -> u64 {
         if !node.meets(range) {
@@ -226,7 +226,7 @@ fn a_proof_at_a_terabyte_is_at_most_six_kilobytes_beside_the_frame() {
 }
 
 #[test]
-fn what_the_reader_leaves_out_is_found_by_the_check() {
+fn bytes_that_the_reader_leaves_out_are_detected_by_the_check() {
     let bytes = pattern(5 * CHUNK);
     let missing = slice::<Infallible>(bytes.len() as u64, &(0..10), &mut |range, visit| {
         if range.start == 0 {
@@ -242,7 +242,7 @@ fn what_the_reader_leaves_out_is_found_by_the_check() {
     assert!(checked(&more.unwrap(), &bytes, 0..10).is_err());
 }
 
-/// What a log keeps besides its bytes: the trees at these positions. Counts how many bytes are read.
+/// A string with trees at these positions, as a log keeps them. Counts how many bytes are read.
 struct WithTrees<'b> {
     bytes: &'b [u8],
     kept: Vec<(u64, Tree)>,
@@ -329,7 +329,7 @@ proptest! {
         kept in prop::collection::vec(any::<usize>(), 0..6), changed in any::<usize>(),
     ) {
         let bytes = pattern(len);
-        // Half of them at the edge of a group, where one is off most easily.
+        // Half of them are at the edge of a group, where an error by one is most likely.
         let edge = |at: usize, nth: usize| if nth.is_multiple_of(2) { at / GROUP_LEN * GROUP_LEN } else { at };
         let positions: Vec<usize> = kept.iter().enumerate().map(|(nth, at)| edge(at % (len + 1), nth)).collect();
         let start = a % len;
@@ -338,7 +338,7 @@ proptest! {
         prop_assert_eq!(log.slice(&range), slice_of(&bytes, range.clone()));
         prop_assert_eq!(log.consistency(b % (len + 1)), consistency_of(&bytes, b % (len + 1)));
         prop_assert_eq!(log.root_through(core::slice::from_ref(&range)), by_blake3(&bytes));
-        // The trees are those of before the change; what changed is found wherever it is looked for.
+        // The trees are those from before the change. The change is detected when any of its bytes are read.
         let mut other = bytes.clone();
         let at = start + changed % usize::try_from(range.end - range.start).unwrap();
         other[at] ^= 1;

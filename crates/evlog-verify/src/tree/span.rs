@@ -1,7 +1,8 @@
-//! A part of the byte string, hashed apart from what precedes it: so that segments are hashed side by side and joined.
+//! A part of the byte string, hashed apart from the bytes before it, so that segments can be hashed in parallel and
+//! joined.
 //!
-//! Does: keep the values of the subtrees that lie wholly within the part, and the bytes at its two ends that do not fill a
-//! group. Does not: have a root; only the tree that it is joined to has one.
+//! Does: keep the values of the subtrees that are wholly within the part, and the bytes at its two ends that do not
+//! fill a group. Does not: have a root; only the tree that it is joined to has one.
 //!
 //! Invariant: after the bytes of the head, the subtrees stand one after the other, each as large as its place allows, and
 //! the tail is empty only when nothing was given behind the head.
@@ -16,7 +17,7 @@ pub struct Span {
     start: u64,
     /// Bytes up to where the first whole group begins.
     head: Vec<u8>,
-    /// Where the next group stands in the string, counted in groups.
+    /// The index of the next group in the string.
     group: u64,
     /// How many groups each holds, and its value.
     subtrees: Vec<(u64, ChainingValue)>,
@@ -53,7 +54,7 @@ impl Span {
         }
     }
 
-    /// Adds a power of two of groups, and joins what makes a larger subtree of the whole string.
+    /// Adds a power of two of groups, and joins subtrees that form a larger subtree of the whole string.
     fn push(&mut self, bytes: &[u8]) {
         let (mut first, mut count) = (self.group, (bytes.len() / GROUP_LEN) as u64);
         let mut value = subtree(first * GROUP, bytes);
@@ -75,7 +76,8 @@ pub(super) fn subtree_len(group: u64, available: usize) -> usize {
 }
 
 impl Tree {
-    /// Appends a part that begins where the bytes so far end; nothing, and false, where it begins elsewhere.
+    /// Appends a part that begins where the bytes so far end. If it begins elsewhere, returns false and changes
+    /// nothing.
     #[must_use]
     pub fn join(&mut self, span: &Span) -> bool {
         if self.size() != span.start {

@@ -1,4 +1,4 @@
-//! The audit says of each log what it is: tables of logs with one thing wrong, and what must be found.
+//! The audit finds each flaw: tables of logs with one flaw each, and the findings that the audit must report.
 
 use crate::support::{Builder, Draft, File, LOG_ID, audit, audit_in, event, found, frames_of, head};
 use evlog_format::checksum::crc32;
@@ -64,7 +64,7 @@ fn an_audit_at_rest_is_read_back_whole_or_not_at_all() {
     let saved = audit.save().unwrap();
     for len in 0..saved.len() {
         assert!(Audit::restore(&saved[..len], None).is_err(), "{len}");
-        // Without the digest that their keeper adds, changed bytes may pass, and must not do harm.
+        // Without the digest that the caller adds, changed bytes may be accepted, but must not cause a panic.
         let mut other = saved.clone();
         other[len] ^= 0x80;
         drop(Audit::restore(&other, None));
@@ -246,7 +246,7 @@ fn two_segments_under_each_others_names_are_noticed() {
 
 #[test]
 fn a_rewritten_event_with_a_mended_checksum_is_tampering() {
-    // F-14: only the root of the next segment's header knows.
+    // F-14: only the root in the next segment's header shows it.
     let genuine = log(20);
     let mut forged = Builder::new();
     forged.commit(&[Draft::custom("run-1", &format!("{{\"text\":\"{}\"}}", "y".repeat(80)))]);
@@ -319,7 +319,7 @@ fn a_log_of_another_version_is_not_judged() {
 
 #[test]
 fn another_version_in_a_later_header_is_damage() {
-    // F-11: no change undoes this: the header at the log's start has said what the log is.
+    // F-11: the header at the log's start has stated the version, and no later header changes it.
     for version in [0, 1, 3] {
         let mut builder = log(20);
         let file = &mut builder.files[1];
@@ -430,7 +430,7 @@ fn an_event_of_the_logs_own_kinds_stands_in_its_stream_in_a_commit_of_its_own() 
         (head(), vec![own("$log"), other()], 1),
         (head(), vec![other(), own("$log")], 1),
         (head(), vec![own("$log"), in_log(), refused()], 2),
-        // With what a command said.
+        // With a member that only a command gives.
         (occurred, vec![own("$log")], 1),
         (correlation, vec![own("$log")], 1),
         (keyed, vec![own("$log"), own("$log")], 2),
@@ -450,8 +450,8 @@ fn an_event_of_the_logs_own_kinds_stands_in_its_stream_in_a_commit_of_its_own() 
 }
 
 #[test]
-fn a_protected_payload_is_kept_and_not_held_to_its_kinds_form() {
-    // F-39: nobody but who protected it can read it.
+fn a_protected_payload_is_kept_and_not_checked_against_its_kinds_form() {
+    // F-39: only the program that protected it can read it.
     let mut builder = Builder::new();
     builder.commit(&[Draft { protection: 1, ..Draft::custom("a", "no JSON") }]);
     builder.commit(&[Draft { protection: 255, ..Draft::new("a", kind::STATUS_CREATED, b"\xff") }]);

@@ -1,5 +1,5 @@
-//! An attacker who owns the machine: changes any byte, and makes all checksums, headers and roots right again. Against a
-//! checkpoint that was kept elsewhere it does not help.
+//! An attacker who owns the machine: changes any byte, and makes all checksums, headers and roots right again. A
+//! checkpoint that was kept elsewhere still detects the change.
 
 use crate::support::{Builder, Draft, File, LOG_ID, NOON, audit, audit_in, found, head, key};
 use evlog_format::checksum::crc32;
@@ -46,14 +46,14 @@ fn audit_of(files: &[File]) -> Report {
     audit_in(files, 1 << 20, None).0
 }
 
-/// The whole judgement: the audit, and the checkpoint.
+/// The report of the audit, with the comparison with the checkpoint.
 fn judged(files: &[File], covered: &Covered) -> Report {
     let mut report = audit_of(files);
     covered.judge(&mut report, total(files), root_of(files, covered.size.0), &(0..covered.size.0));
     report
 }
 
-/// Makes the checksum of the frame right that holds this offset of the file, where that is possible.
+/// Corrects the checksum of the frame that holds this offset of the file, if possible.
 fn mend_frame(file: &mut File, sound: &[u8], offset: usize) {
     let codec = FrameCodec::new(LOG_ID);
     let mut at = SEGMENT_HEADER_LEN;
@@ -79,7 +79,7 @@ fn mend_frame(file: &mut File, sound: &[u8], offset: usize) {
     }
 }
 
-/// Makes the roots in all headers right, and their checksums.
+/// Corrects the roots in all headers, and their checksums.
 fn mend_headers(files: &mut [File]) {
     let mut tree = Tree::new();
     for file in files {
@@ -120,7 +120,7 @@ fn ten_thousand_forged_bytes_are_tampered_against_a_checkpoint_that_covers_them(
         let position = n * size / 10_000;
         let forged = forge(&sound, position, 1 << (n % 8));
         if forged == sound {
-            // What was changed is what the attacker mends: a checksum, a root. Nothing is left of it.
+            // The changed byte is one that the attacker corrects (of a checksum or a root), so no change is left.
             unchanged += 1;
             continue;
         }
@@ -168,10 +168,10 @@ fn a_log_that_was_shortened_replaced_or_taken_back_has_its_verdict() {
     assert_eq!(judged(&forge(&sound, 9000, 1), &older).verdict(), audit_of(&forge(&sound, 9000, 1)).verdict());
 }
 
-/// Changes what a commit says: the clock that it is recorded by, and its head.
+/// Changes the head of a commit, or the clock by which it is recorded.
 type Claim = fn(&mut i64, &mut CommitHead<'static>);
 
-/// A log whose commits say all that a commit can. The nth says something else, and all that follows from it is right.
+/// A log whose commits have all members. The nth commit is changed, and all checksums and roots after it are correct.
 fn claimed(nth: u32, claim: Claim) -> Vec<File> {
     let mut builder = Builder::new();
     for n in 0..20 {
@@ -213,7 +213,7 @@ fn a_forged_time_actor_principal_or_correlation_is_tampering() {
             assert_eq!(audit_of(&forged).verdict(), Verdict::Clean, "{what}: nothing in the log contradicts it");
             assert_eq!(judged(&forged, &checkpoint).verdict(), Verdict::Tampered, "{what} of commit {nth}");
         }
-        // Who forges one segment is contradicted by the next one's header.
+        // If only one segment is forged, the next one's header contradicts it.
         let mut files = sound.clone();
         files[0] = claimed(0, claim).remove(0);
         assert_eq!(found(&audit(&files)), [("tampered", files[1].position, "F-14")], "{what}");

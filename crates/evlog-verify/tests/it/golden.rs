@@ -1,7 +1,7 @@
 //! The golden logs of format version 2: small, kept for ever, and read by every later version.
 //!
 //! `tests/golden/v2/NAME/` holds `segments/`, `expect.json` (what the audit must say) and `events.txt` (what a reader
-//! prints). They are written by this module when `EVLOG_BLESS=1` is set, and compared with what it would write else.
+//! prints). With `EVLOG_BLESS=1` this module writes them. Otherwise it compares them with what it would write.
 
 use crate::harm::swapped;
 use crate::support::{Builder, Draft, File, LIMIT, NOON, audit, audit_in, frames_of, head, key};
@@ -84,14 +84,14 @@ fn own(log: &mut Builder, events: &[(Kind<'static>, Vec<u8>)]) {
     log.commit_as(&CommitHead { actor: PROGRAM, principal: Some("os:keeper"), ..head() }, &drafts);
 }
 
-/// What an agent asks for.
+/// Appends a commit of an agent's command.
 fn agent(log: &mut Builder, given: Option<&str>, drafts: &[Draft]) {
     let idempotency = given.map(key);
     let head = CommitHead { actor: "agent:intake", principal: Some("os:intake"), idempotency, ..head() };
     log.commit_as(&head, drafts);
 }
 
-/// What is told of an order, under class `os`.
+/// Appends a commit about an order, under class `os`.
 fn harbour(log: &mut Builder, occurred_ns: Option<i128>, correlation: Option<&str>, drafts: &[Draft]) {
     let head = CommitHead { class: Durability::Os, actor: "agent:harbour", occurred_ns, correlation, ..head() };
     log.commit_as(&CommitHead { principal: Some("token:harbour"), ..head }, drafts);
@@ -168,7 +168,7 @@ fn reordered() -> Vec<File> {
     files
 }
 
-/// What `expect.json` says of a report.
+/// The text of `expect.json` for a report.
 fn expectation(files: &[File], report: &Report) -> String {
     let mut out = String::from("{\n");
     let list = |numbers: Vec<u64>| numbers.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");
@@ -213,7 +213,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// What a reader prints of the files, line by line as `tools/evlog_reader.py` does.
+/// The lines that `tools/evlog_reader.py` prints for the files.
 pub(crate) fn printed(files: &[File]) -> String {
     let mut out = String::new();
     let report = walk(files, &mut |_, commit| {

@@ -1,4 +1,5 @@
-//! Harm done systematically: every bit, every prefix, every pair of frames. What is not noticed is listed here.
+//! Systematic damage: every bit, every prefix, every pair of frames. These tests also show which changes are not
+//! detected.
 
 use crate::support::{Builder, Draft, File, audit_in, frames_of};
 use evlog_verify::Verdict;
@@ -38,7 +39,7 @@ fn every_flipped_bit_is_noticed() {
 
 #[test]
 fn every_prefix_of_the_last_segment_keeps_its_whole_frames() {
-    // F-26: only what a checkpoint or HEAD covers could tell that whole frames are gone.
+    // F-26: only a checkpoint or `HEAD` could show that whole frames are gone.
     let files = log();
     let last = files.len() - 1;
     let places = frames_of(&files[last]);
@@ -73,7 +74,7 @@ fn every_swapped_pair_of_frames_is_damage() {
             for j in i + 1..places.len() - 1 {
                 let mut harmed = files.clone();
                 harmed[n].bytes = swapped(file, &places, i, j);
-                // In the last segment, only a frame that still stands in its place says that they were synced.
+                // In the last segment, only a frame that is still in its place shows that they were synced.
                 let len = |n: usize| places[n + 1] - places[n];
                 let stands = j + 2 < places.len() || (len(i) == len(j) && j > i + 1);
                 let expected = if n < files.len() - 1 || stands { Verdict::Damaged } else { Verdict::TornTail };

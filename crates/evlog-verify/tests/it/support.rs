@@ -1,4 +1,4 @@
-//! A log in memory, written with the format and the tree alone, so that what reads it is not tested with the store.
+//! A log in memory, written with the format and the tree alone, so that readers are tested without the store.
 
 use evlog_format::{
     CommitHead, Durability, Event, FrameCodec, Idempotency, Kind, LogId, PLAIN, Position, SegmentHeader, Seq,
@@ -44,7 +44,7 @@ impl Draft {
     }
 }
 
-/// What a commit says of itself; the builder says which seq it begins with, and when it was recorded.
+/// The head of a commit. The builder sets its first seq and its recorded time.
 pub(crate) fn head() -> CommitHead<'static> {
     CommitHead::new(Seq(0), NOON, Durability::Sync, "agent:test")
 }
@@ -201,7 +201,7 @@ pub(crate) fn audit_in(files: &[File], piece: usize, durable_claim: Option<u64>)
     (report, seqs)
 }
 
-/// The same, put to rest after each segment, and taken up again from the bytes, as long as all is well.
+/// An audit that is saved and restored after each segment, as long as there are no findings.
 fn audit_interrupted(files: &[File], piece: usize, durable_claim: Option<u64>) -> Report {
     let claim = durable_claim.map(Position);
     let mut audit = Audit::new(claim);
@@ -217,7 +217,7 @@ fn audit_interrupted(files: &[File], piece: usize, durable_claim: Option<u64>) -
     audit.finish()
 }
 
-/// The same, with each sealed segment audited apart and joined; nothing where one is not whole or does not follow.
+/// An audit of parts: each sealed segment is audited apart and joined. `None` if one is not whole or does not follow.
 fn audit_joined(files: &[File], piece: usize, durable_claim: Option<u64>) -> Option<Report> {
     let mut audit = Audit::new(durable_claim.map(Position));
     let Some((last, sealed)) = files.split_last() else { return Some(audit.finish()) };
@@ -236,7 +236,7 @@ fn audit_joined(files: &[File], piece: usize, durable_claim: Option<u64>) -> Opt
     Some(audit.finish())
 }
 
-/// What joined parts say is what the log says read in order; and of a log in which all is well they say it.
+/// Checks that joined parts give the same report as reading in order, and that the parts of a sound log join.
 fn hold_joined(files: &[File], piece: usize, durable_claim: Option<u64>, report: &Report) {
     match audit_joined(files, piece, durable_claim) {
         Some(joined) => assert_eq!(joined, *report),
@@ -244,7 +244,7 @@ fn hold_joined(files: &[File], piece: usize, durable_claim: Option<u64>, report:
     }
 }
 
-/// An audit of the files; it must not depend on the pieces.
+/// An audit of the files, which must not depend on the size of the pieces.
 pub(crate) fn audit(files: &[File]) -> Report {
     let (report, seqs) = audit_in(files, 1 << 20, None);
     for piece in [1, 3, 17, 100, 1000] {

@@ -17,20 +17,20 @@ fn bundles_are_those_of_each_run_alone_however_few_fit_at_one_time() {
     let view = view(dir.path());
     let mut names = view.run_names().unwrap();
     let alone: Vec<_> = names.iter().map(|name| (name.clone(), view.bundle(name).unwrap())).collect();
-    let told = |held_max: usize, names: &[String]| {
-        let mut told = Vec::new();
+    let visited = |held_max: usize, names: &[String]| {
+        let mut bundles = Vec::new();
         let visit = &mut |name: &str, bundle: Result<_, FoldError>| {
-            told.push((name.to_owned(), bundle.unwrap()));
+            bundles.push((name.to_owned(), bundle.unwrap()));
             Ok::<_, LogError>(())
         };
         within(held_max, &view, names, visit).unwrap();
-        told
+        bundles
     };
     for held_max in [0, STATE_LEN + 1, 5 * STATE_LEN, HELD_MAX] {
-        assert_eq!(told(held_max, &names), alone, "{held_max} bytes");
+        assert_eq!(visited(held_max, &names), alone, "{held_max} bytes");
     }
     names.push("unknown".to_owned());
-    assert_eq!(told(HELD_MAX, &names).last(), Some(&("unknown".to_owned(), None)));
+    assert_eq!(visited(HELD_MAX, &names).last(), Some(&("unknown".to_owned(), None)));
 }
 
 #[test]

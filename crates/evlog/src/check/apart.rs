@@ -1,8 +1,8 @@
-//! A log in which all is well, judged by many threads: first its bytes, segment by segment, then its runs, dealt out by
-//! the hash of their names. Bytes that were checked are not looked at again by those whose runs they are not.
+//! Judges a log by many threads: first its bytes, segment by segment, then its runs, distributed by the hash of their
+//! names. In the second pass a thread skips the events of other threads' runs, which were checked in the first.
 //!
-//! Does: say that all is well. Does not: say what is wrong; where anything is, nothing comes of it, and the log is read in
-//! order.
+//! Does: confirm that nothing is wrong. Does not: say what is wrong; if anything is, there is no result, and the log is
+//! read in order.
 //!
 //! Invariant: the first pass counts the events of each stream, so that the second one holds a run's state from its first
 //! event to its last: memory grows by the runs that are open at one time, and by a few bytes for each stream.
@@ -22,10 +22,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread::Builder;
 
-/// How many segments may wait for the one before them: what was read of them takes memory.
+/// How many segments may wait for the one before them. The limit bounds the memory for their parts.
 const AHEAD_MAX: usize = 64;
 
-/// Nothing unless all is well with the bytes.
+/// Checks bytes and runs; `None` if anything is wrong with the bytes.
 pub(super) fn check(
     subject: &Subject<'_>,
     threads: NonZeroUsize,
@@ -48,7 +48,7 @@ pub(super) fn check(
     Ok(Some(Check::new(report, dealt)))
 }
 
-/// Audits the segments side by side and joins them.
+/// Audits the segments in parallel and joins the results.
 fn bytes(
     subject: &Subject<'_>,
     threads: NonZeroUsize,
@@ -69,7 +69,7 @@ fn bytes(
                     }
                 }
             };
-            // Fewer threads take longer. Where not one can be started, all is read in this one.
+            // With fewer threads it only takes longer. If none can be started, this thread reads everything.
             if Builder::new().spawn_scoped(scope, work).is_err() {
                 break;
             }
@@ -82,10 +82,10 @@ fn bytes(
     })
 }
 
-/// A segment, and what `$log` notes in it.
+/// The part of a segment, and the events of `$log` in it that matter for the judgement.
 type Outcome = Result<(Option<Part>, Vec<Noted>), LogError>;
 
-/// Adds what the log's own events of a commit note. One that cannot be read is found where the log is read in order.
+/// Adds the log's own events of a commit. If one cannot be read, the pass in order reports it.
 fn note(commit: &Commit<'_>, noted: &mut Vec<Noted>) {
     let is_of_log = commit.events.first().is_some_and(|first| first.kind.is_of_log());
     for (seq, event) in (commit.head.first_seq.0..).zip(&commit.events).filter(|_| is_of_log) {
@@ -94,7 +94,7 @@ fn note(commit: &Commit<'_>, noted: &mut Vec<Noted>) {
     }
 }
 
-/// Joins parts in the order of the log, whatever order they come in.
+/// Joins parts in the order of the log. They may come in any order.
 fn join(
     subject: &Subject<'_>,
     parts: &mpsc::Receiver<(usize, Outcome)>,
@@ -112,7 +112,7 @@ fn join(
         while let Some((part, mut noted)) = waiting.remove(&next) {
             let is_last = next + 1 == subject.segments.len();
             if part.is_none() && is_last {
-                // The one that may end within a frame, or in zeros, as a writer left it.
+                // The last segment may end within a frame, or in zeros, as a writer left it.
                 noted = read_last(subject, &mut audit, tick)?;
             } else if !part.is_some_and(|part| audit.join(part)) {
                 return Ok(None);
@@ -126,7 +126,7 @@ fn join(
     Ok(Some((audit, policies)))
 }
 
-/// The last segment, behind those before it.
+/// Audits the last segment, after those before it.
 fn read_last(subject: &Subject<'_>, audit: &mut Audit, tick: &mut dyn FnMut()) -> Result<Vec<Noted>, LogError> {
     let mut noted = Vec::new();
     let Some(last) = subject.segments.last() else { return Ok(noted) };
@@ -139,7 +139,7 @@ fn read_last(subject: &Subject<'_>, audit: &mut Audit, tick: &mut dyn FnMut()) -
     Ok(noted)
 }
 
-/// One segment by itself.
+/// Audits one segment by itself.
 fn part(subject: &Subject<'_>, nth: usize, done: &AtomicU64, stop: &AtomicBool) -> Outcome {
     let segment = &subject.segments[nth];
     let previous_len = nth.checked_sub(1).map(|before| subject.segments[before].len);
@@ -155,7 +155,7 @@ fn part(subject: &Subject<'_>, nth: usize, done: &AtomicU64, stop: &AtomicBool) 
     Ok((part, noted))
 }
 
-/// What the runs are folded from.
+/// The input for folding the runs.
 struct Runs<'r, 's> {
     subject: &'r Subject<'s>,
     policies: &'r Policies,
@@ -163,7 +163,7 @@ struct Runs<'r, 's> {
     done: &'r AtomicU64,
 }
 
-/// Folds the runs, each thread those that are dealt to it.
+/// Folds the runs that belong to one thread.
 fn fold<'r>(runs: &Runs<'r, '_>, hand: Hand) -> Result<RunCheck<'r>, LogError> {
     let mut check = RunCheck::new(runs.subject.contracts, runs.policies.clone(), Some(runs.lens));
     for segment in runs.subject.segments {

@@ -1,14 +1,17 @@
-//! A verification that can be interrupted: it gives its caller something to keep after each sealed segment, and goes on from
-//! what was kept last.
+//! A verification that can be interrupted: after each sealed segment it gives its caller bytes to keep, and it can
+//! continue from the bytes that were kept last.
 //!
-//! Does: read the log in order, with one thread. Runs that have events on both sides of the interruption are folded again
-//! from their own commits, which are read for it; nothing else before it is read again but the last bytes, up to 16 KiB.
-//! Does not: keep anything where something is wrong with the bytes: they are read again, and told.
+//! Does: read the log in order, with one thread. Runs that have events on both sides of the interruption are folded
+//! again; for this their commits are read again, and of the other bytes before the interruption only the last ones, up
+//! to 16 KiB. Does not: give bytes to keep if something is wrong with the log's bytes: those are read again, and
+//! reported.
 //!
 //! Invariants:
-//! - Whoever goes on is told what they would have been told, as long as the bytes before are those that were read.
-//! - What goes on is the log that was begun: its id, its segments up to there, and the bytes before the interruption are
-//!   compared first. The root in the header behind it is then found to be that of what was read, as in any log.
+//! - A verification that continues reports the same as one that was not interrupted, as long as the bytes before the
+//!   interruption have not changed.
+//! - The log has to be the one that was begun: its id, its segments up to there, and the bytes before the interruption
+//!   are compared first. Then, as in any log, the root in the next header is compared with that of the bytes that were
+//!   read.
 
 pub use super::resume_error::ResumeError;
 
@@ -26,18 +29,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Called after each sealed segment in which all was well, with what makes the bytes to keep. Whoever keeps them seldom
-/// does not call that.
+/// Called after each sealed segment without findings, with a function that makes the bytes to keep. A caller that wants
+/// to keep them less often need not call the function.
 pub type Keep<'k> = dyn FnMut(&dyn Fn() -> Option<Vec<u8>>) + 'k;
 
-/// What a verification found that may have gone on from an earlier one.
+/// The result of a verification that may have continued an earlier one.
 #[derive(Clone, Debug)]
 pub struct Resumed {
     /// What was found, all in all.
     pub check: Check,
-    /// When the first of them began, Unix nanoseconds.
+    /// When the first of these verifications began, Unix nanoseconds.
     pub begun_ns: i64,
-    /// How many bytes were read by the earlier ones, and not again.
+    /// How many bytes earlier verifications read that this one did not read again.
     pub before: Position,
 }
 
@@ -70,7 +73,8 @@ pub fn check_on(
     })
 }
 
-/// That the log still begins with what was read, as far as that shows without reading it again.
+/// Checks that the log still begins with the bytes that were read, as far as this is possible without reading all of
+/// them again.
 fn same(subject: &Subject<'_>, audit: &Audit) -> Result<(), ResumeError> {
     let frontier = audit.frontier();
     let end = Position(frontier.size());
@@ -90,7 +94,7 @@ fn same(subject: &Subject<'_>, audit: &Audit) -> Result<(), ResumeError> {
         !follows
     });
     let changed = |position, expected: String, found: String| Err(ResumeError::Changed { position, expected, found });
-    // What the segment behind it is, wherever it says that it begins, the audit judges.
+    // The audit judges the segment that follows, at whatever position it claims to begin.
     if following.is_none() || at != end.0 {
         let (expected, found) = (format!("whole segments up to position {end}"), format!("such up to position {at}"));
         return changed(Position(at.min(end.0)), expected, found);
@@ -119,7 +123,7 @@ struct Going<'s> {
     begun_ns: i64,
     before: Position,
     seen: BTreeMap<String, SeenRun>,
-    /// Runs of which nothing was read in this one yet.
+    /// Runs whose events this verification has not met yet.
     asleep: BTreeSet<String>,
 }
 

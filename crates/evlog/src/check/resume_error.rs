@@ -10,15 +10,15 @@ use std::fmt;
 pub enum ResumeError {
     /// The log cannot be read.
     Log(LogError),
-    /// The bytes are something else.
+    /// The bytes are not a saved verification.
     Foreign,
-    /// The bytes are not those that were kept.
+    /// The bytes have changed since they were kept.
     Spoilt,
     /// They were kept by another version.
     Program {
-        /// This one.
+        /// The version of this program.
         expected: &'static str,
-        /// The one that kept them.
+        /// The version that kept them.
         found: String,
     },
     /// They are about another log.
@@ -35,7 +35,7 @@ pub enum ResumeError {
         /// How many there are.
         found: u64,
     },
-    /// What was read is not what stands there now.
+    /// The log's bytes are not those that were read.
     Changed {
         /// Where.
         position: Position,
@@ -47,7 +47,7 @@ pub enum ResumeError {
 }
 
 impl ResumeError {
-    /// Whether it says something of the log: that it is no longer what was read of it.
+    /// Whether it is a finding about the log: that bytes which were read are no longer there.
     pub fn is_finding(&self) -> bool {
         matches!(self, ResumeError::Shorter { .. } | ResumeError::Changed { .. })
     }

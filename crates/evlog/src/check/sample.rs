@@ -1,12 +1,12 @@
 //! A sample of a log: some of its sealed segments, chosen by a seed, and the last one.
 //!
-//! Does: check each chosen segment whole, by itself and against the headers at both of its ends; lead its bytes to the root
-//! of a checkpoint, if there is one; say with what probability such a sample misses what is wrong. Where it finds anything,
-//! the log is read in order, and what that finds is reported.
-//! Does not: judge runs, or order across segments, where it has not read the whole log. A sample has no whole runs.
+//! Does: check each chosen segment whole, by itself and against the headers at both of its ends; check its bytes
+//! against the root of a checkpoint, if there is one; compute the probability that such a sample misses a flaw. If it
+//! finds anything, the whole log is read in order, and the findings of that are reported. Does not: judge runs, or
+//! order across segments, where it has not read the whole log. A sample has no whole runs.
 //!
-//! A sample of segments, not of frames: reading a frame here and there costs as much as reading all, since frames are found
-//! one from the other, and the values beside a frame's way to the root are kept for segments.
+//! It samples segments, not frames: reading some frames would cost as much as reading all, because each frame is found
+//! from the one before, and the hash values that a proof of a frame needs are kept for segments only.
 
 use super::{Check, Progress, Subject, in_order, newer, read, remains, with_subject};
 use crate::covered::compare_with;
@@ -34,11 +34,12 @@ pub struct Sample {
     pub seed: u64,
 }
 
-/// What a sample showed.
+/// The result of a sample.
 #[derive(Clone, Debug)]
 pub struct Sampled {
-    /// What was found in the segments that were taken, and how much they hold. End and next seq are those of the last
-    /// segment, whatever was not read before it, and so is the root, where the tree before that segment was at hand.
+    /// The findings in the segments that were taken, and how much they hold. End and next seq are those of the last
+    /// segment, even if segments before it were not read. The root is too, if the tree before that segment was
+    /// available.
     pub report: Report,
     /// How many bytes the log has.
     pub log_bytes: u64,
@@ -46,10 +47,10 @@ pub struct Sampled {
     pub sealed: u64,
     /// How many of them were taken.
     pub taken: u64,
-    /// Of how many of these the bytes lead from the root in their own header to that in the next one. Of others no tree
-    /// was at hand.
+    /// How many of these have bytes that lead from the root in their own header to the root in the next one. For the
+    /// others no tree was available.
     pub rooted: u64,
-    /// What was found in the runs, where the whole log was read.
+    /// The findings in the runs, if the whole log was read.
     pub judged: Option<Judged>,
 }
 
@@ -71,8 +72,7 @@ impl Sampled {
         self.report.findings.count() == 0 && is_judged_good
     }
 
-    /// With what probability, in parts per million, a sample of this size takes none of `wrong` sealed segments, wherever
-    /// they are.
+    /// The probability, in parts per million, that a sample of this size takes none of `wrong` sealed segments.
     pub fn missed(&self, wrong: u64) -> u64 {
         const ONE: u128 = 1_000_000_000_000;
         let (all, others) = (u128::from(self.sealed), u128::from(self.sealed - self.taken));
@@ -91,7 +91,7 @@ impl Sampled {
 }
 
 impl Sample {
-    /// The segments that are taken of so many, in order.
+    /// Chooses segments among `sealed`, and returns their indexes in order.
     fn choose(self, sealed: usize) -> BTreeSet<usize> {
         let wanted = (sealed as u64 * self.parts_per_million).div_ceil(MILLION);
         let wanted = usize::try_from(wanted).unwrap_or(sealed).clamp(sealed.min(1), sealed);
@@ -106,7 +106,7 @@ impl Sample {
     }
 }
 
-/// Reads a sample of the log in `dir`, and leads it to the root of a checkpoint whose signature holds.
+/// Reads a sample of the log in `dir`, and checks it against the root of a checkpoint with a valid signature.
 pub fn sample(
     fs: Arc<dyn Fs>,
     dir: &Path,
@@ -128,11 +128,11 @@ pub fn sample(
             report: Audit::new(None).finish(),
             rooted: 0,
             done: 0,
-            // What is led to a root is read a second time.
+            // Segments that are checked against a root are read a second time.
             total: read.iter().map(|nth| subject.segments[*nth].len).sum::<u64>() << u32::from(covered.is_some()),
             progress,
         };
-        // A sample that takes all is none.
+        // A sample that takes all segments is a whole verification.
         let is_all = taken.len() == sealed;
         for nth in read.iter().filter(|_| !is_all) {
             sampling.segment(*nth)?;
@@ -152,7 +152,7 @@ pub fn sample(
     })
 }
 
-/// Whether the files, by their names and lengths, leave out nothing of the log.
+/// Whether the files, by their names and lengths, cover the log without a gap.
 fn lie_end_to_end(segments: &[RawSegment]) -> bool {
     let mut end = 0;
     segments.iter().all(|segment| {
@@ -162,7 +162,7 @@ fn lie_end_to_end(segments: &[RawSegment]) -> bool {
     })
 }
 
-/// The whole log, read in order: whatever a sample stumbled on, one way of reading says what it is.
+/// Reads the whole log in order, so that the same code reports every finding.
 fn read_whole(
     subject: &Subject<'_>,
     covered: Option<&Covered>,
@@ -233,7 +233,8 @@ impl Sampling<'_, '_> {
         }
     }
 
-    /// Leads what was read to the root that was signed: values from the bytes themselves, and from trees for all others.
+    /// Checks the bytes that were read against the signed root: hash values come from these bytes, and from trees for
+    /// all others.
     fn lead(&mut self, read: &[usize], covered: &Covered) -> Result<(), LogError> {
         let bytes: u64 = self.subject.segments.iter().map(|segment| segment.len).sum();
         let Position(size) = covered.size;
@@ -262,7 +263,7 @@ impl Sampling<'_, '_> {
     }
 }
 
-/// Holds a segment against the header behind it, which no one read as the segment's own.
+/// Compares a segment with the header of the next one, which was not read as part of that segment.
 fn follows(read: &mut Report, next: &SegmentHeader, has_tree: bool) {
     let (end, at) = (read.end, next.position);
     let lost = if at > end { Verdict::Truncated } else { Verdict::Tampered };
@@ -312,8 +313,8 @@ mod tests {
         for (sealed, taken, wrong, expected) in [
             (100, 1, 1, 990_000),
             (100, 100, 1, 0),
-            // Counted out: of the ten pairs of five segments, three take neither of two that are wrong; one takes none
-            // of three.
+            // Counted by hand: of the ten pairs of five segments, three contain neither of two wrong segments; one
+            // contains none of three.
             (5, 2, 2, 300_000),
             (5, 2, 3, 100_000),
             (5, 2, 4, 0),

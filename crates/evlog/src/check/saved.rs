@@ -1,14 +1,14 @@
-//! The file of a verification that was interrupted: how far it came, and what has to be known of what it read.
+//! The file of a verification that was interrupted: how far it came, and the state that it needs to continue.
 //!
 //! ```text
 //! magic 8 | version 4 | BLAKE3 of all that follows 32 | parts, each: length 8, bytes
 //! parts: head | audit at rest | for each run: name, then whether it failed 1 and where its commits stand
 //! ```
 //!
-//! A commit's place is how far it is from the one before it of the run, seven bits a byte, the lowest first.
+//! A commit's place is stored as the distance from the run's commit before it, seven bits a byte, the lowest first.
 //!
-//! Invariant: the digest is compared before anything else is read. It shows accidents, not intent: whoever can write the
-//! file can make it say anything, so it belongs where the log's own keepers are trusted to read the log.
+//! Invariant: the digest is compared before anything else is read. It detects accidents, not intent: anybody who can
+//! write the file can change its contents, so keep it where only trusted people can write.
 
 use super::RunCheck;
 use super::resume_error::ResumeError;
@@ -22,13 +22,13 @@ use std::collections::BTreeMap;
 const MAGIC: [u8; 8] = *b"evlogres";
 const VERSION: [u8; 4] = 1u32.to_le_bytes();
 const DIGEST_LEN: usize = 32;
-/// What was kept by another version may have been judged by other rules.
+/// A file of another version is not used, because that version may have judged by other rules.
 const PROGRAM: &str = concat!("evlog ", env!("CARGO_PKG_VERSION"));
 
 /// A policy that was set: seq, number in `$log`, when, by which principal, what.
 type SavedPolicy = (u64, u64, i64, Option<String>, PolicySet);
 
-/// What was found in the part that was read, besides its bytes being sound.
+/// The state of the part that was read, whose bytes are sound.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Head {
     program: String,
@@ -67,7 +67,7 @@ impl Head {
         all.sort_by_key(Noted::seq);
         let mut policies = Policies::default();
         for noted in all {
-            // What is wrong with one was found, and stands among the findings.
+            // An error is ignored here, because it is among the findings already.
             policies.take(noted).ok();
         }
         policies
@@ -80,10 +80,10 @@ impl Head {
     }
 }
 
-/// A run, as far as it was read: enough to read it again if more of it comes.
+/// A run, as far as it was read: enough to read it again if more events of it come.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct SeenRun {
-    /// Its contract cannot fold it; it was told.
+    /// Whether its contract could not fold it, which was reported.
     pub(super) failed: bool,
     /// Position of the last of its commits.
     last: u64,
@@ -96,7 +96,7 @@ impl SeenRun {
         self.last < end
     }
 
-    /// One more of its events, in a commit at this position.
+    /// Adds an event of the run, in a commit at this position.
     pub(super) fn push(&mut self, position: u64) {
         // The first byte of a log is its header's, so a commit never stands at 0.
         let mut distance = position - self.last;
@@ -111,7 +111,7 @@ impl SeenRun {
         self.places.push(distance.to_le_bytes()[0]);
     }
 
-    /// Where its commits stand.
+    /// The positions of its commits.
     pub(super) fn positions(&self) -> Vec<u64> {
         let (mut positions, mut position, mut distance, mut shift) = (Vec::new(), 0u64, 0u64, 0);
         for byte in &self.places {
@@ -127,7 +127,7 @@ impl SeenRun {
     }
 }
 
-/// All that the file holds.
+/// The contents of the file.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Saved {
     pub(super) head: Head,
@@ -135,7 +135,7 @@ pub(super) struct Saved {
     pub(super) runs: BTreeMap<String, SeenRun>,
 }
 
-/// The file's bytes; none where a list is longer than it may be, so that there is nothing to keep.
+/// The file's bytes; `None` if a list is too long to be written, so that nothing can be kept.
 pub(super) fn encode(head: &Head, audit: &[u8], runs: &BTreeMap<String, SeenRun>) -> Option<Vec<u8>> {
     let mut out = [&MAGIC[..], &VERSION, &[0; DIGEST_LEN]].concat();
     put(&mut out, &payload::encode(head).ok()?);

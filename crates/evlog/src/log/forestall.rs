@@ -1,5 +1,5 @@
-//! What the engine itself says to a command before its contract is asked: that it was answered before, that its run is
-//! another contract's, that it expects another run than there is.
+//! The answers that the engine gives to a command before it asks the contract: the command was answered before, its run
+//! belongs to another contract, or the run is not in the state that the command expects.
 
 use super::{Log, Session};
 use crate::answer::{Answer, AnswerOutcome};
@@ -26,7 +26,7 @@ impl Log {
         Ok(session.logged.get_or_insert_default())
     }
 
-    /// The first answer to a command that was given before there was its run.
+    /// The first answer to a command that came before its run existed.
     pub(super) fn answered_without_run(
         &self,
         session: &mut Session,
@@ -45,7 +45,7 @@ impl Log {
         Ok(first.map(again))
     }
 
-    /// What the engine itself says to a command, before its contract is asked.
+    /// The engine's own answer to a command, before its contract is asked.
     pub(super) fn forestall(&self, request: &Request, contract: &ContractRef, known: Option<&Known>) -> Option<Answer> {
         let fold = known.map(|known| &known.fold);
         let refused = |code, message| Some(Answer::refused(request.run(), fold, code, message));

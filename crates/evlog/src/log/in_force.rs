@@ -1,5 +1,5 @@
-//! The policy that a writer's session judges by: found in `$log` from its end, so that opening a log of many sessions costs
-//! no more than opening one of few, and set anew.
+//! The policy that a writer's session judges by. It is searched in `$log` from the end, so that opening a log of many
+//! sessions costs no more than opening one of few. And setting a new policy.
 
 use super::{Log, payload_of};
 use crate::error::LogError;
@@ -10,10 +10,10 @@ use evlog_format::{CommitHead, Seq, kind, payload};
 use evlog_projection::Fact;
 use std::ops::ControlFlow;
 
-/// How many events of `$log` are read first, from its end; twice as many each time that this does not do.
+/// How many events of `$log` are read first, from its end. The number is doubled until they are enough.
 const WINDOW: u64 = 16;
 
-/// What a session judges by.
+/// The policy in force, and when the last checkpoint was signed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Judging {
     pub(crate) in_force: InForce,
@@ -22,7 +22,7 @@ pub(crate) struct Judging {
 }
 
 impl Judging {
-    /// What is wrong with the commit of a command. `begins`: it is the first of its run.
+    /// The breach of the policy by a command's commit, if there is one. `begins`: it is the first of its run.
     pub(crate) fn breach(&self, head: &CommitHead<'_>, at: Option<&str>, begins: bool) -> Option<Breach> {
         let unsigned = || self.in_force.unsigned_breach(head.recorded_ns, self.signed_ns);
         let commit_breach = self.in_force.policy.commit_breach(head, at);
@@ -31,7 +31,7 @@ impl Judging {
 }
 
 impl Log {
-    /// What the session judges by, from what the log says.
+    /// Finds the policy in force, and when the last checkpoint was signed.
     pub(crate) fn find_judging(&self) -> Result<Judging, LogError> {
         let in_force = match self.policy_number()? {
             None => InForce::default(),
@@ -68,7 +68,7 @@ impl Log {
         self.last_of_log(0, &number)?.unwrap_or(Ok(None))
     }
 
-    /// The policy that an event of `$log` set, behind those that it followed.
+    /// The policy that an event of `$log` set, with the history of the policies before it.
     fn in_force(&self, number: u64) -> Result<InForce, LogError> {
         let (mut chain, mut next) = (Vec::new(), Some(number));
         while let Some(number) = next {
@@ -93,7 +93,7 @@ impl Log {
         Ok(in_force)
     }
 
-    /// What the last event of `$log`, from a number on, says in which something is found.
+    /// Calls `find` for the events of `$log` from a number on, and returns its last result.
     fn last_of_log<T>(&self, from: u64, find: &dyn Fn(&Fact<'_>) -> Option<T>) -> Result<Option<T>, LogError> {
         let len = self.writer().stream_len(LOG_STREAM)?;
         let (mut end, mut window) = (len, WINDOW);
@@ -127,7 +127,7 @@ impl Log {
         Ok(self.judging(&mut self.session())?.in_force.clone())
     }
 
-    /// Whether a run that began so many nanoseconds from now would be refused unless a checkpoint is signed.
+    /// Whether a run that begins `ahead_ns` nanoseconds from now would be refused unless a checkpoint is signed before.
     pub fn is_checkpoint_due(&self, ahead_ns: i64) -> Result<bool, LogError> {
         let now_ns = self.now_ns().saturating_add(ahead_ns);
         let mut session = self.session();
@@ -135,7 +135,8 @@ impl Log {
         Ok(judging.in_force.unsigned_breach(now_ns, judging.signed_ns).is_some())
     }
 
-    /// Sets the policy from here on. Gives the seq of the event that records it; none where this text is in force already.
+    /// Sets the policy from here on. Returns the seq of the event that records it; `None` if this text is in force
+    /// already.
     pub fn set_policy(&self, text: &str, set_by: &str) -> Result<Option<Seq>, LogError> {
         Policy::read_new(text).map_err(LogError::Policy)?;
         let in_force = self.policy()?;

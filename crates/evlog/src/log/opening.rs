@@ -1,5 +1,4 @@
-//! What a session begins with: what the log has to say of its making and of its recovery, and the last time that it
-//! recorded.
+//! The start of a session: the events about the log's creation or recovery, and the time of the last commit.
 
 use super::{HistoryEvent, Pending, payload_of};
 use crate::error::LogError;
@@ -9,13 +8,13 @@ use evlog_format::{FORMAT_VERSION, Seq, kind};
 use evlog_store::{OpenError, RawLog, Recovery, Writer};
 use std::path::Path;
 
-/// That the log was made.
+/// The event that the log was made.
 pub(crate) fn created(options: &Options, segment_limit: u64) -> Result<HistoryEvent, LogError> {
     let created = Created { format_version: FORMAT_VERSION, segment_limit, program: options.program.clone() };
     Ok((kind::LOG_CREATED, payload_of(&created)?))
 }
 
-/// What was found of the session before.
+/// The events about how the session before ended.
 pub(crate) fn reopened(options: &Options, writer: &Writer, recovery: &Recovery) -> Result<Pending, LogError> {
     let mut pending = Pending::new();
     if let Some(cut) = &recovery.cut {
@@ -36,7 +35,7 @@ pub(crate) fn reopened(options: &Options, writer: &Writer, recovery: &Recovery) 
     Ok(pending)
 }
 
-/// When the last commit was recorded. A segment without any is what a writer leaves that ended behind a new header.
+/// When the last commit was recorded. A segment has no commit if the writer ended right after it had made the segment.
 pub(crate) fn last_recorded_ns(writer: &Writer, dir: &Path) -> Result<Option<i64>, LogError> {
     let last = writer.last_recorded_ns()?;
     if last.is_some() || writer.next_seq() == Seq(0) {

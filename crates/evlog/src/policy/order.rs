@@ -1,8 +1,8 @@
-//! Rules on the order of a run's events, as data: those templates of DECLARE whose breach shows at the event that breaks
-//! them, so that the command can be refused. What must still happen can only be asked of a run that has ended.
+//! Rules on the order of a run's events, as data: the templates of DECLARE that an event itself can break, so that the
+//! command can be refused. Whether something still has to happen can only be checked for a run that has ended.
 //!
-//! Invariant: a rule sees a run's events from the moment on since which it stands in the log's policy without a change. So
-//! what it says of an event depends on the log before that event alone, for the writer as for an audit.
+//! Invariant: a rule sees a run's events only from the moment on since which it is in the log's policy without a
+//! change. So its verdict on an event depends only on the log before that event, both for the writer and for an audit.
 
 use evlog_format::{Kind, KindBuf, Seq};
 use evlog_projection::Fact;
@@ -124,7 +124,7 @@ struct Seen {
     actor: String,
 }
 
-/// What a rule has seen of one run.
+/// The state of a rule for one run.
 #[derive(Clone, Debug, Default)]
 struct Progress {
     /// The last of the first events, and the last of those by another actor.
@@ -139,11 +139,11 @@ struct Progress {
     count: u64,
 }
 
-/// What the rules in force have seen of one run.
+/// The state of the rules in force for one run.
 #[derive(Clone, Debug, Default)]
 pub struct Orders(Vec<Stands>);
 
-/// A rule by its name and the seq since which it stands, and what it has seen.
+/// A rule, by its name and the seq since which it is in force, with its state.
 #[derive(Clone, Debug)]
 struct Stands {
     name: String,
@@ -246,7 +246,7 @@ impl Progress {
 }
 
 impl Progress {
-    /// That the rule has seen no first event, and since when it looks for one.
+    /// The words that say that the rule has seen no first event, and since which seq.
     fn none_since(&self, rule: &OrderRule, since: Seq, b: &str) -> String {
         match self.then.filter(|_| rule.template == Template::AlternatePrecedence) {
             Some(then) => format!("none since {b}, which is seq {then}"),
@@ -257,7 +257,7 @@ impl Progress {
 
 /// Whether an event may stand before the one that is judged.
 fn fits(rule: &OrderRule, seen: &Seen, fact: &Fact<'_>) -> bool {
-    // Either way: a clock that was ahead once must not make an old event new for good.
+    // The age counts in both directions, so that a clock that was once ahead does not make an old event new for ever.
     let age = i128::from(fact.head.recorded_ns) - i128::from(seen.recorded_ns);
     let is_in_time = rule.within_ns.is_none_or(|within| age.unsigned_abs() <= u128::from(within.unsigned_abs()));
     is_in_time && !(rule.other_actor && seen.actor == fact.head.actor)

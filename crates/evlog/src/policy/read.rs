@@ -1,4 +1,4 @@
-//! Reads the text of a policy: TOML, of which every member is optional and none is unknown.
+//! Reads the text of a policy: TOML; every member is optional, and unknown members are refused.
 
 use super::order::{OrderRule, Template};
 use super::{ITEMS_MAX, POLICY_LEN_MAX, Policy};
@@ -11,7 +11,7 @@ use serde::Deserialize;
 use std::ops::Range;
 use toml::Spanned;
 
-/// What stands in place of a distance that has no bound.
+/// The word for a distance without a bound.
 const UNBOUNDED: &str = "unbounded";
 /// The longest name of a rule, and the longest form of an actor, in bytes.
 const TEXT_LEN_MAX: usize = 200;
@@ -50,7 +50,7 @@ struct RawRule {
     within: Option<Spanned<String>>,
 }
 
-/// What is wrong, and at which bytes of the text; none: with all of it.
+/// A mistake: the bytes of the text where it is (`None`: the whole text), and the message.
 type Flaw = (Option<Range<usize>>, String);
 
 impl Policy {
@@ -59,7 +59,8 @@ impl Policy {
         raw(text).and_then(|raw| policy(&raw)).map_err(|flaw| located(text, flaw))
     }
 
-    /// Reads a text that is to be set. What cannot mean what it says is refused, too; a log that holds such a text is judged by it.
+    /// Reads a text that is to be set. It also refuses texts that cannot be meant; a log that already holds such a text
+    /// is still judged by it.
     pub fn read_new(text: &str) -> Result<Policy, PolicyError> {
         let read = raw(text).and_then(|raw| {
             let policy = policy(&raw)?;
@@ -87,7 +88,7 @@ fn raw(text: &str) -> Result<RawPolicy, Flaw> {
     toml::from_str(text).map_err(|error| (error.span(), error.message().replace('\n', " ")))
 }
 
-/// That the text means what it says.
+/// Refuses values that are valid but cannot be meant.
 fn check_sense(raw: &RawPolicy, policy: &Policy) -> Result<(), Flaw> {
     if let (Some(text), Some(0)) = (&raw.checkpoint_within, policy.unsigned_max_ns) {
         let message = format!("expected at least `1s`, found `{}`: no run could begin", text.get_ref());

@@ -170,7 +170,8 @@ fn a_run_begins_only_where_a_checkpoint_is_new_enough() {
     let none = Some("none since 1970-01-01T00:00:00.000Z".to_owned());
     assert_eq!((breach(20, Some(10), 0), breach(20, None, 10)), (None, None));
     assert_eq!((breach(21, Some(10), 20), breach(21, None, 10)), (none.clone(), none));
-    // A clock that went back makes nothing old, and one that was ahead nothing new for good.
+    // If the clock went back, a checkpoint does not become old; if it was ahead, a checkpoint does not stay new for
+    // ever.
     assert_eq!((breach(0, Some(10), 0), breach(0, None, 10)), (None, None));
     let ahead = "1970-01-01T00:00:00.000Z, ahead of the clock";
     assert_eq!(breach(0, Some(11), 0), Some(format!("one of {ahead}")));

@@ -1,4 +1,4 @@
-//! Which policy was in force when, and when checkpoints were signed: what `$log` says of both.
+//! The history of policies and of signed checkpoints, from `$log`.
 
 use super::order::{OrderRule, Orders};
 use super::{Breach, Policy};
@@ -9,7 +9,7 @@ use evlog_projection::Fact;
 /// A policy, and what the log says of it.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct InForce {
-    /// The event that set it; none: nobody set one yet.
+    /// The event that set it; `None` if no policy was set yet.
     pub set: Option<Set>,
     /// Seq of the event that set the policy before it.
     pub replaced: Option<Seq>,
@@ -132,7 +132,7 @@ pub struct Policies {
 }
 
 impl Policies {
-    /// Takes into account what an event noted; says what is wrong with it. What was taken before is passed over.
+    /// Takes an event into account; the error says what is wrong with it. Events that were taken before are skipped.
     pub fn take(&mut self, noted: Noted) -> Result<(), String> {
         if self.taken >= Some(noted.seq()) {
             return Ok(());

@@ -1,4 +1,5 @@
-//! What is kept of runs whose last event was folded, until all have ended and are told in the order of their names.
+//! The results of runs whose last event was folded, kept until all have ended and are reported in the order of their
+//! names.
 
 use super::{Compared, Replay};
 use evlog_projection::FoldError;
@@ -6,10 +7,10 @@ use evlog_projection::digests::BundleDigests;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What came of a run.
+/// The result of a run.
 pub(super) struct EndedRun {
     pub(super) compared: Compared,
-    /// Nothing of a run without events.
+    /// `Ok(None)` for a run without events.
     pub(super) bundle: Result<Option<BundleDigests>, FoldError>,
 }
 
@@ -66,7 +67,7 @@ impl Ended {
         self.rebuilt.iter().map(|rebuilt| &*rebuilt.run).chain(failed)
     }
 
-    /// All of them in the order of their names, and behind them what was compared of runs that are unknown.
+    /// The report: all runs in the order of their names, and then the comparisons for unknown runs.
     pub(super) fn report(mut self, unknown: Compared) -> Replay {
         self.rebuilt.sort_unstable_by(|a, b| a.run.cmp(&b.run));
         self.errors.sort_by(|a, b| a.run.cmp(&b.run));

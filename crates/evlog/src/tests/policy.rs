@@ -123,7 +123,7 @@ fn a_rule_on_the_first_event_is_silent_about_runs_that_began_before_it() {
 fn no_run_begins_when_the_last_checkpoint_is_too_old_and_those_that_began_go_on() {
     // L-07.
     let dir = tempfile::tempdir().unwrap();
-    // A second at each question.
+    // The clock moves one second each time it is read.
     let clock = Arc::new(StepClock::new(0, 1_000_000_000));
     let log = Options { clock, ..options() }.open(dir.path(), contracts()).unwrap();
     log.set_policy("checkpoint_within = \"5s\"", "alice").unwrap();

@@ -325,7 +325,7 @@ fn a_clock_that_was_stepped_is_recorded_as_it_was_read_with_one_event_for_each_s
 }
 
 #[test]
-fn a_clock_that_is_behind_the_last_commit_is_told_though_that_stands_in_another_segment() {
+fn a_clock_that_is_behind_the_last_commit_is_recorded_also_across_segments() {
     let dir = tempfile::tempdir().unwrap();
     let (log, mut asked) = (open(dir.path()), 0);
     ask(&log, "a", "begin", json!({})).into_accepted().unwrap();

@@ -58,7 +58,7 @@ fn events_are_visited_from_any_seq_on_also_from_within_a_commit() {
 }
 
 #[test]
-fn runs_are_told_in_the_order_of_their_first_events() {
+fn runs_are_listed_in_the_order_of_their_first_events() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     for run in ["b", "a", "c"] {
@@ -67,8 +67,8 @@ fn runs_are_told_in_the_order_of_their_first_events() {
     ask(&log, "a", "end", json!({})).into_accepted().unwrap();
     log.close().unwrap();
     let runs = view(dir.path()).runs().unwrap().runs;
-    let told: Vec<_> = runs.iter().map(|run| (run.run.as_str(), run.status.as_str(), run.terminal)).collect();
-    assert_eq!(told, [("b", "open", false), ("a", "ended", true), ("c", "open", false)]);
+    let found: Vec<_> = runs.iter().map(|run| (run.run.as_str(), run.status.as_str(), run.terminal)).collect();
+    assert_eq!(found, [("b", "open", false), ("a", "ended", true), ("c", "open", false)]);
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn what_was_published_is_recorded_once_and_proved_by_replay() {
 }
 
 #[test]
-fn a_published_file_that_the_log_does_not_reproduce_is_told() {
+fn a_published_file_that_the_log_does_not_reproduce_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
     ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
@@ -109,9 +109,9 @@ fn a_published_file_that_the_log_does_not_reproduce_is_told() {
     publisher.finish().unwrap();
     log.close().unwrap();
     let report = replay(&view(dir.path()), NonZeroUsize::MIN, &mut |_| {}).unwrap();
-    let told: Vec<_> =
+    let found: Vec<_> =
         report.differences.iter().map(|d| (d.run.as_str(), d.path.as_str(), d.found.is_some())).collect();
-    assert_eq!(told, [("a", "run.json", true), ("ghost", "audit_events.jsonl", false), ("ghost", "run.json", false)]);
+    assert_eq!(found, [("a", "run.json", true), ("ghost", "audit_events.jsonl", false), ("ghost", "run.json", false)]);
 }
 
 fn verdict(dir: &std::path::Path) -> (Verdict, usize) {
@@ -178,8 +178,8 @@ fn a_committed_event_that_its_contract_forbids_is_a_finding_and_the_rest_is_stil
     writer.close().unwrap();
     let found = check(Arc::new(StdFs), dir.path(), &contracts(), NonZeroUsize::MIN, &mut |_, _| {}).unwrap();
     assert_eq!(found.report.verdict(), Verdict::Clean, "the bytes are well");
-    let told: Vec<_> = found.contract_findings.iter().map(|f| (f.seq.0, f.run.as_str())).collect();
-    assert_eq!(told, [(1, "b"), (2, "a")]);
+    let found: Vec<_> = found.contract_findings.iter().map(|f| (f.seq.0, f.run.as_str())).collect();
+    assert_eq!(found, [(1, "b"), (2, "a")]);
     assert!(!found.is_good());
 }
 
@@ -200,6 +200,10 @@ fn a_flipped_bit_is_damage_and_a_cut_tail_is_a_torn_tail_or_truncation() {
     std::fs::write(&path, &good[..good.len() - 1]).unwrap();
     assert_eq!(verdict(dir.path()).0, Verdict::Truncated, "HEAD says that these bytes were durable");
     std::fs::remove_file(dir.path().join("HEAD")).unwrap();
-    assert_eq!(verdict(dir.path()).0, Verdict::TornTail, "without HEAD it cannot be told from a commit cut short");
+    assert_eq!(
+        verdict(dir.path()).0,
+        Verdict::TornTail,
+        "without HEAD it cannot be distinguished from a commit cut short"
+    );
     assert_eq!(std::fs::read(&path).unwrap().len(), good.len() - 1, "reading never writes");
 }

@@ -70,7 +70,7 @@ impl<'v> Events<'v> {
         Ok(Events { view, commits, from, waiting: VecDeque::new() })
     }
 
-    /// Takes in the events of the next commit; says whether there was one.
+    /// Reads the events of the next commit; true if there was one.
     fn take_commit(&mut self) -> Result<bool, LogError> {
         let Some(commits) = &mut self.commits else { return Ok(false) };
         let Some(found) = commits.next()? else {

@@ -1,21 +1,21 @@
-//! The streams that events came of lately, with the number that each expects: most events are of one of these, and need
-//! no hash of their stream's name.
+//! The streams of the most recent events, with the number that each expects next. Most events belong to one of these,
+//! so their stream's name need not be hashed.
 //!
-//! Invariants: names are compared in full, so that a checksum shared by two of them costs time and nothing else; what
-//! one of them expects is in here or in the table of all streams, and here it is newer.
+//! Invariants: names are compared in full, so that two names with the same checksum only cost time; the expected number
+//! of a stream is in here or in the table of all streams, and the one in here is newer.
 
 use super::Half;
 use alloc::string::String;
 use alloc::vec::Vec;
 use evlog_format::checksum::crc32;
 
-/// A power of two: so many streams can grow side by side, where no two share a place.
+/// A power of two: the number of streams that can grow at the same time, if no two share a place.
 const PLACES: usize = 8192;
 
-/// A stream that is not in front of the table any more, or never was.
+/// A stream and the number that it expects, as it enters or leaves this cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stream {
-    /// Under which it stands in the table.
+    /// Its name in the table of all streams.
     pub(super) name: Half,
     /// The number that it expects next.
     pub(super) next: u64,
@@ -25,7 +25,7 @@ pub(super) struct Stream {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Recent(Vec<Option<(String, Stream)>>);
 
-/// Where a stream is looked for.
+/// The place where a stream is looked up.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place(usize);
 
@@ -42,7 +42,7 @@ impl Recent {
         (known == stream).then(|| core::mem::replace(&mut known_stream.next, next))
     }
 
-    /// Puts a stream at its place; gives the one that was there before.
+    /// Puts a stream at its place; returns the one that was there before.
     pub(super) fn put(&mut self, Place(at): Place, name: &str, stream: Stream) -> Option<Stream> {
         if self.0.is_empty() {
             self.0.resize_with(PLACES, || None);
