@@ -1,5 +1,5 @@
-//! What decisions cost: of each contract one, asked of a run of a hundred events or more that is already loaded; and a whole
-//! story of thousands of steps, driven to its end.
+//! The cost of decisions: one of each contract, for a run of a hundred events or more that is already loaded; and of a
+//! whole story of thousands of steps.
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use evlog_format::{CommitHead, Durability, Event, PLAIN, Seq, payload};

@@ -31,7 +31,7 @@ fn tree(criterion: &mut Criterion) {
         });
     });
     group.finish();
-    // The dearest place: a byte before the next group, and every subtree that there can be below it.
+    // The most expensive place: a byte before the next group, with every possible subtree below it.
     let mut grown = Tree::new();
     grown.update(&bytes[..LEN - 1]);
     criterion.bench_function("tree/root of 16 MiB", |bencher| bencher.iter(|| black_box(&grown).root()));
@@ -47,7 +47,7 @@ fn tree(criterion: &mut Criterion) {
     }
 }
 
-/// A tree of so many bytes that nobody hashed: its frontier, with any values.
+/// A tree over `size` bytes that were never hashed, from a frontier with any values.
 fn made_up(size: u64) -> Tree {
     let groups = (size - 1) / GROUP_LEN as u64;
     let tail = usize::try_from(size - groups * GROUP_LEN as u64).unwrap_or(GROUP_LEN);

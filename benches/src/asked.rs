@@ -1,9 +1,9 @@
-//! What each work is asked to reach, and the table that compares it with what was reached.
+//! The target of each work, and the table that compares it with the figure that was reached.
 
 use evlog_works::series::{Results, Series, Unit, ratio_permille, thousandths};
 use std::fmt::Write;
 
-/// What a figure is held against.
+/// What a figure is compared with.
 #[derive(Clone, Copy)]
 enum Asked {
     /// A ratio to the best of these contenders that took part, in thousandths.
@@ -20,7 +20,7 @@ const STORES: &[&str] = &["okaywal", "raft-engine", "sqlite", "redb", "fjall"];
 
 const MILLISECOND: u64 = 1_000_000;
 
-/// Work, and what is asked of each of its cases.
+/// Each work, with the target of each of its cases.
 const ASKED: &[(&str, Asked)] = &[
     ("bulk", Asked::Of(FLOOR, 500)),
     ("bulk", Asked::Of(STORES, 1000)),
@@ -39,7 +39,7 @@ const ASKED: &[(&str, Asked)] = &[
     ("disk", Asked::Figure(1100)),
 ];
 
-/// What is asked where the cases of a work differ.
+/// The target of a case, if the cases of a work have different ones.
 fn asked_of_case(work: &str, case: &str) -> Option<Asked> {
     match (work, case) {
         ("memory", _) => Some(Asked::Figure(64 << 20)),

@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
-/// What can be typed.
+/// The usage text.
 pub const USAGE: &str = "\
   works [WORK...] [OPTIONS]    the end-to-end works; all of them when none is named
       --dir DIR       where they write [default: the system's temporary directory]
@@ -89,7 +89,7 @@ pub fn victim(arguments: &[String]) -> Done<()> {
     })
 }
 
-/// Does the works that were typed. `hasher` is what hashes files where no other program was named.
+/// Does the works that the arguments name. `hasher` hashes files if no other program is given.
 pub fn works(arguments: &[String], rivals: &[Contender], hasher: Option<Vec<OsString>>) -> Done<()> {
     let typed = parse(arguments)?;
     if !typed.evlog.is_file() {
@@ -116,9 +116,9 @@ pub fn works(arguments: &[String], rivals: &[Contender], hasher: Option<Vec<OsSt
     let mut out = std::io::stdout().lock();
     about(&mut out, &typed.dir)?;
     let plan = Plan { dir: typed.dir, scale: typed.scale, contenders, programs: &programs };
-    let mut told = Told { of: plan.steps(&typed.works), ..Told::default() };
-    let results = run(&plan, &typed.works, &mut told)?;
-    Told::say("");
+    let mut shown = Shown { of: plan.steps(&typed.works), ..Shown::default() };
+    let results = run(&plan, &typed.works, &mut shown)?;
+    Shown::say("");
     writeln!(out, "{}", table(&results))?;
     match typed.raw {
         Some(path) => Ok(std::fs::write(path, results.tsv())?),
@@ -137,14 +137,14 @@ fn about(out: &mut impl Write, dir: &Path) -> Done<()> {
     Ok(writeln!(out, "disk: {file_system} on {device}; {syncs}: {quiet}\n")?)
 }
 
-/// Says how far the works have come, where somebody looks.
+/// Shows the progress of the works on standard error.
 #[derive(Default)]
-struct Told {
+struct Shown {
     done: usize,
     of: usize,
 }
 
-impl Told {
+impl Shown {
     fn say(line: &str) {
         if std::io::stderr().is_terminal() {
             // Nothing can be done about a stderr that is gone.
@@ -153,10 +153,10 @@ impl Told {
     }
 }
 
-impl Watch for Told {
+impl Watch for Shown {
     fn step(&mut self, work: &'static str) {
         self.done += 1;
-        Told::say(&format!("{}/{} {work}", self.done, self.of));
+        Shown::say(&format!("{}/{} {work}", self.done, self.of));
     }
 
     fn stops(&mut self) -> bool {

@@ -16,7 +16,7 @@ use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// What can be typed.
+/// The usage text.
 pub const USAGE: &str = "\
   gate [OPTIONS]               the publish gate: files that are promoted, lines that are validated
       --files N       staged files [default: 10000]
@@ -93,11 +93,11 @@ fn write_lines(path: &Path, mib: u64) -> io::Result<()> {
     out.flush()
 }
 
-/// What a work took.
+/// The cost of a work.
 #[derive(Clone, Copy)]
 struct Took {
     seconds: f64,
-    /// Of the processor.
+    /// Seconds of processor time.
     busy: f64,
 }
 
@@ -151,7 +151,8 @@ fn run_once(room: &Path, stage: &[&str], outputs: &str) -> Done<Took> {
     Ok(took.ok_or("expected an outcome behind `ready`")?)
 }
 
-/// What the same files cost without evlog and without syncing them: each hashed, each renamed, directories synced.
+/// Measures the cost of the same files without evlog and without syncing them: each is hashed and renamed, and the
+/// directories are synced.
 fn floor_of_files(room: &Path, count: u64) -> Done<Took> {
     let (staging, bundle) = (room.join("staging"), room.join("bundle"));
     write_files(&staging, count)?;
@@ -176,7 +177,7 @@ fn floor_of_files(room: &Path, count: u64) -> Done<Took> {
     Ok(began.took())
 }
 
-/// What it takes to read every line as a JSON value, and to do nothing with it.
+/// Measures the time to read every line as a JSON value, and to do nothing with it.
 fn floor_of_lines(path: &Path) -> Done<Took> {
     let began = Timer::start();
     let mut reader = BufReader::with_capacity(1 << 18, File::open(path)?);

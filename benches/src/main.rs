@@ -45,8 +45,8 @@ fn main() -> ExitCode {
         _ => Err(format!("no such command\n{USAGE}{}{}", gate::USAGE, driver::USAGE).into()),
     };
     let Err(error) = done else { return ExitCode::SUCCESS };
-    let told = writeln!(std::io::stderr(), "error: {error}");
-    if told.is_ok() { ExitCode::from(2) } else { ExitCode::FAILURE }
+    let written = writeln!(std::io::stderr(), "error: {error}");
+    if written.is_ok() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
 fn print(text: &str) -> Done<()> {
@@ -109,7 +109,7 @@ fn feed(evlog: &Path, log: &Path, text: &str, count: u64) -> std::io::Result<u64
     Ok(peak)
 }
 
-/// Where the system does not tell, zero.
+/// Zero if the system does not report it.
 fn peak_of(status_file: &str) -> u64 {
     let mut text = String::new();
     let read = File::open(status_file).and_then(|mut file| file.read_to_string(&mut text));

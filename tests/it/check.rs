@@ -1,5 +1,5 @@
-//! A whole log is judged the same by one thread, by many, and by one that was interrupted, whatever was done to it; a sample
-//! of all of it finds what they find in its bytes.
+//! A verification by one thread, one by many threads and one that was interrupted give the same result for a whole log
+//! and for any changed log; a sample of all segments has the same findings about the bytes.
 
 use crate::workload::{DIR, check_from, checked, commands, contracts, open, submit};
 use evlog::check::sample::{Sample, Sampled, sample};
@@ -28,7 +28,7 @@ fn sampled(fs: &SimFs, parts_per_million: u64, covered: Option<&Covered>) -> Sam
     sample(Arc::new(fs.clone()), Path::new(DIR), &contracts(), chosen, covered, &mut |_, _| {}).unwrap()
 }
 
-/// What a checkpoint over all that there is would state.
+/// The statement of a checkpoint over the whole log.
 fn covered(fs: &SimFs) -> Covered {
     let bytes: Vec<u8> = segments(fs).iter().flat_map(|path| fs.bytes(path).unwrap()).collect();
     let (size, root) = (Position(bytes.len() as u64), Root(*blake3::hash(&bytes).as_bytes()));
@@ -36,14 +36,14 @@ fn covered(fs: &SimFs) -> Covered {
 }
 
 #[test]
-fn a_log_in_which_all_is_well_is_so_for_one_thread_and_for_many() {
+fn a_sound_log_is_clean_for_one_thread_and_for_many() {
     let found = checked(&log());
     assert!(found.is_good() && found.report.segments > 5, "{found:?}");
     assert_eq!((found.runs, found.report.streams), (13, 14));
 }
 
 #[test]
-fn what_is_wrong_anywhere_is_found_by_many_threads_as_by_one() {
+fn many_threads_find_the_same_flaws_as_one() {
     let fs = log();
     let segments = segments(&fs);
     let mut verdicts = Vec::new();
@@ -65,7 +65,7 @@ fn what_is_wrong_anywhere_is_found_by_many_threads_as_by_one() {
 }
 
 #[test]
-fn what_was_kept_of_a_verification_is_of_this_log_as_it_was_read_or_refused() {
+fn bytes_that_a_verification_kept_are_refused_unless_they_are_of_this_log_as_it_was_read() {
     let fs = log();
     let kept = check_from(&fs, None).1;
     let (last, paths) = (kept.last().unwrap().clone(), segments(&fs));
@@ -88,17 +88,20 @@ fn what_was_kept_of_a_verification_is_of_this_log_as_it_was_read_or_refused() {
     }
     let error = refused(&other, &last);
     assert!(!error.is_finding() && error.to_string().contains("about another log: expected log id 0707"), "{error}");
-    // A log that is shorter, or not the one that was read: each is said to be so, and is not gone on with.
-    let told = |change: &dyn Fn(&SimFs), expected: &str| {
+    // A log that is shorter, or not the one that was read: a verification does not continue, and reports which it is.
+    let is_refused = |change: &dyn Fn(&SimFs), expected: &str| {
         let changed = log();
         change(&changed);
         let error = refused(&changed, &last);
         assert!(error.is_finding() && error.to_string().contains(expected), "{expected}: {error}");
     };
     let (before, behind) = (&paths[paths.len() - 2], &paths[paths.len() - 1]);
-    told(&|fs| paths[2..].iter().for_each(|path| fs.put(path, Vec::new())), "shorter than what was read");
-    told(&|fs| fs.put(&paths[1], [fs.bytes(&paths[1]).unwrap(), vec![0; 3]].concat()), "whole segments up to position");
-    told(
+    is_refused(&|fs| paths[2..].iter().for_each(|path| fs.put(path, Vec::new())), "shorter than what was read");
+    is_refused(
+        &|fs| fs.put(&paths[1], [fs.bytes(&paths[1]).unwrap(), vec![0; 3]].concat()),
+        "whole segments up to position",
+    );
+    is_refused(
         &|fs| {
             let mut bytes = fs.bytes(before).unwrap();
             *bytes.last_mut().unwrap() ^= 1;
@@ -106,7 +109,8 @@ fn what_was_kept_of_a_verification_is_of_this_log_as_it_was_read_or_refused() {
         },
         "expected the bytes that were read, found others",
     );
-    // Whoever rewrites history mends the root in every header behind it: that is not the root of what was read.
+    // An attacker who rewrites history corrects the root in every header behind it. Then that root differs from the one
+    // of the bytes that were read.
     let mut bytes = fs.bytes(behind).unwrap();
     let header = SegmentHeader { root_before: Root([1; 32]), ..SegmentHeader::decode(&bytes).unwrap() };
     bytes[..SEGMENT_HEADER_LEN].copy_from_slice(&header.encode());
@@ -116,8 +120,8 @@ fn what_was_kept_of_a_verification_is_of_this_log_as_it_was_read_or_refused() {
 }
 
 #[test]
-fn what_changed_in_bytes_that_were_read_is_not_seen_by_one_who_goes_on_and_by_one_who_begins_anew_it_is() {
-    // The page says so: a verification that goes on believes the earlier one.
+fn a_change_in_bytes_that_were_read_is_found_by_a_new_verification_and_not_by_one_that_continues() {
+    // The page states that a verification that continues trusts the earlier one.
     let (fs, commands) = (SimFs::new(), commands(200));
     let log = open(&fs, 4096).unwrap();
     assert_eq!(submit(&log, &commands).len(), commands.len());
@@ -132,7 +136,7 @@ fn what_changed_in_bytes_that_were_read_is_not_seen_by_one_who_goes_on_and_by_on
 }
 
 #[test]
-fn a_log_that_grew_is_gone_on_with_and_its_runs_are_folded_whole() {
+fn a_verification_continues_in_a_log_that_grew_and_folds_its_runs_whole() {
     let (fs, commands) = (SimFs::new(), commands(6));
     let (early, late) = commands.split_at(commands.len() / 2 + 3);
     let session = |commands| {

@@ -103,9 +103,9 @@ fn outcomes(case: &Case<'_>) -> (Vec<Value>, Vec<&'static str>) {
         all.insert((index_of(&stage), stage), value);
     };
     STAGES[..8].iter().for_each(|stage| put(tuple(&format!("{stage} S/{}", configured(stage)))));
-    let told = named.iter().filter(|text| !text.is_empty() && **text != "~");
-    let last = told.clone().map(|text| index_of(text.split(' ').next().unwrap())).max();
-    told.for_each(|text| put(tuple(text)));
+    let listed = named.iter().filter(|text| !text.is_empty() && **text != "~");
+    let last = listed.clone().map(|text| index_of(text.split(' ').next().unwrap())).max();
+    listed.for_each(|text| put(tuple(text)));
     let mut silent = Vec::new();
     if named.contains(&"~") {
         let from = last.unwrap();
@@ -116,7 +116,7 @@ fn outcomes(case: &Case<'_>) -> (Vec<Value>, Vec<&'static str>) {
     (all.into_values().collect(), silent)
 }
 
-/// What the outcomes come to, told apart from what the checks use.
+/// The status that follows from the outcomes, computed without the code of the checks.
 fn status(outcomes: &[Value]) -> &'static str {
     let any = |test: &dyn Fn(&Value) -> bool| outcomes.iter().any(test);
     let failed = |value: &Value| value["status"] == "failed";
@@ -321,7 +321,7 @@ fn every_bundle_has_the_findings_of_its_row_and_no_others_in_the_words_that_are_
             writeln!(words, "    {}: {}", check.number, finding.to_string().escape_debug()).unwrap();
             assert!(!finding.to_string().contains(&root), "no machine's path in findings");
         }
-        // Some faults are told by several findings at one place.
+        // Some faults are reported by several findings at one place.
         place.dedup();
         let expected = case.list("finds").unwrap_or_default();
         if place != expected {
@@ -349,7 +349,7 @@ fn every_check_has_a_bundle_that_it_accepts_and_one_that_it_rejects() {
         } else if finds.is_empty() {
             let base = table["base"].as_table().unwrap();
             let asked = judged(base, &case).checks.into_iter().find(|checked| checked.check.number == number);
-            // A bundle that was not looked at was not accepted.
+            // A bundle that a check did not read was not accepted.
             if asked.unwrap().answer.is_ok() || number == 35 {
                 accepts.insert(number);
             }
@@ -406,7 +406,7 @@ fn what_a_check_needs_and_does_not_get_is_reported_and_not_passed() {
     assert!(found.conforms());
 }
 
-/// Checks 3 to 6 say what the schema says of single outcomes; check 1 leaves it to them.
+/// Checks 3 to 6 report what the schema refuses in single outcomes; check 1 does not repeat it.
 #[test]
 fn what_the_schema_refuses_of_an_outcome_is_refused_by_the_checks_of_outcomes() {
     let table = table();
@@ -455,7 +455,7 @@ fn the_page_lists_the_checks_as_the_code_does() {
     assert_eq!(rows, expected);
 }
 
-/// What happens to a run is drawn from a number, so that a failure can be told again.
+/// The events of a run are generated from a number, so that a failure can be repeated.
 struct Dice(u64);
 
 impl Dice {
@@ -497,7 +497,8 @@ impl Dice {
     }
 }
 
-/// The contract and the checks were written apart; what the one takes, the others must not find fault with.
+/// The contract and the checks were written independently. The checks must have no findings about a run that the
+/// contract accepts.
 #[test]
 fn every_run_that_the_contract_takes_to_its_end_conforms() {
     use crate::workload::{open, view};

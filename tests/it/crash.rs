@@ -1,5 +1,5 @@
-//! The machine dies at any sync, and of what was not synced any part is left: what was acknowledged is there, the log
-//! opens, is clean, and every projection agrees.
+//! The machine crashes at any sync, and any part of the unsynced bytes is left: every acknowledged commit is there, the
+//! log opens and is clean, and every projection agrees.
 
 use crate::workload::{checked, commands, open, replayed, submit, view};
 use evlog::{Answer, AnswerOutcome, LogError};
@@ -17,7 +17,7 @@ const ROUNDS: u32 = 2;
 /// How many ways of dying are tried at each sync.
 const WAYS: u64 = 6;
 
-/// The next of a row of numbers that look random and are the same in every run.
+/// The next of a sequence of pseudo-random numbers, the same in every run.
 fn next(seed: &mut u64) -> u64 {
     *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (*seed ^ (*seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -79,7 +79,7 @@ fn a_crash_at_any_sync_loses_nothing_that_was_acknowledged() {
     }
 }
 
-/// Opens what a crash left, goes on where the answers stopped, and holds the result to the claim.
+/// Opens the log after a crash, continues where the answers stopped, and checks the claim.
 fn recover(fs: &SimFs, answers: &[Answer], commands: &[evlog::Request]) {
     let log = open(fs, SEGMENT_LIMIT).unwrap();
     assert_kept(fs, answers);
@@ -94,7 +94,7 @@ fn recover(fs: &SimFs, answers: &[Answer], commands: &[evlog::Request]) {
     assert_kept(fs, answers);
 }
 
-/// The harness can fail: a disk whose syncs do nothing loses acknowledged events, and the same claim says so.
+/// The check can fail: a disk whose syncs do nothing loses acknowledged events, and the same check reports it.
 #[test]
 #[should_panic(expected = "is lost")]
 fn a_disk_that_lies_is_found_out() {

@@ -78,7 +78,7 @@ fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Tries one input; what went wrong.
+/// Tries one input; the error says what went wrong.
 fn try_one(target: &Target, bytes: &[u8]) -> Result<(), String> {
     let mut said = Ok(());
     let taken = allocation_counter::measure(|| {
@@ -94,9 +94,9 @@ fn try_one(target: &Target, bytes: &[u8]) -> Result<(), String> {
     )
 }
 
-/// Tries the corpus, and so many changed inputs; the first that goes wrong.
+/// Tries the corpus, and `cases` changed inputs; the error is that of the first that goes wrong.
 fn try_all(target: &Target, corpus: &BTreeMap<String, Vec<u8>>, cases: u64) -> Result<(), String> {
-    // What is made once, and kept, is not the decoder's.
+    // Memory that is allocated once and kept does not count, so one input is tried first.
     for bytes in corpus.values().take(1) {
         drop(catch_unwind(|| (target.check)(bytes)));
     }
@@ -156,14 +156,14 @@ mod broken {
         Some((u32::from_le_bytes(*frame.first_chunk()?) as usize, frame))
     }
 
-    /// Believes that a body is there.
+    /// Reads the body without checking that it is there.
     pub(super) fn panics(input: &[u8]) {
         if let Some((len, frame)) = parts(input).filter(|(_, frame)| frame.len() >= FRAME_HEADER_LEN) {
             assert_eq!(frame[FRAME_HEADER_LEN..FRAME_HEADER_LEN + len].len(), len);
         }
     }
 
-    /// Makes room for the body before it knows that it is there.
+    /// Allocates memory for the body before it checks that it is there.
     pub(super) fn allocates(input: &[u8]) {
         if let Some((len, frame)) = parts(input) {
             let mut body: Vec<u8> = Vec::with_capacity(len.min(1 << 30));

@@ -1,6 +1,6 @@
-//! History is judged by the policy of its time, the same by one thread, by many, and by one that was interrupted. What the
-//! engine takes is never a finding; what only another program could have written is one. The rules are those of
-//! `docs/policy.md`.
+//! A verification judges history by the policy of its time, with the same result for one thread, for many, and after an
+//! interruption. A command that the engine accepts is never a finding; a commit that only another program could have
+//! written is one. The rules are those of `docs/policy.md`.
 
 use crate::workload::{DIR, checked, commands, open, submit, view};
 use evlog::Request;
@@ -119,7 +119,7 @@ fn what_the_policy_of_its_time_forbids_is_found_by_all_who_judge() {
             let (fs, events) = (log(), [custom(run, event)]);
             let commit = Append::new(recorded_ns, class, actor, &events);
             forge(&fs, &[Append { occurred_ns: occurred_ns.map(i128::from), ..commit }]);
-            // What stands before it differs from run to run.
+            // The events before it differ from run to run.
             let (found, expected) = (findings(&fs), expected.split(", found seq").next().unwrap());
             assert!(found.len() == 1 && found[0].starts_with(&finding(run, expected)), "{found:?}");
         }

@@ -23,7 +23,7 @@ fn bytes(fs: &SimFs) -> Vec<u8> {
     segments.flat_map(|path| fs.bytes(&path).unwrap()).collect()
 }
 
-/// The bodies of all frames. What a frame says was durable before it is a matter of when the medium was done.
+/// The bodies of all frames, without durable-before, which depends on the moment at which a sync ended.
 fn commits(fs: &SimFs) -> Vec<Vec<u8>> {
     let (codec, mut all) = (FrameCodec::new(LogId([7; 16])), Vec::new());
     for path in fs.files().into_iter().filter(|path| path.extension().is_some_and(|extension| extension == "seg")) {

@@ -70,11 +70,11 @@ pub(super) fn transition(given: &Value, when: &Value) -> Found {
     let played = rig.play(NOW_NS, "step", report)?;
     let message = played.decision.error.as_ref().map(|error| error.message.clone());
     let error = if when["to"].is_null() { None } else { played.error() };
-    let told = match error {
+    let seen = match error {
         Some("ErrStaleWorker") => json!(message),
         other => json!(other),
     };
-    found(&rig, json!({"accepted": played.is_accepted(), "error": told, "retried": false}))
+    found(&rig, json!({"accepted": played.is_accepted(), "error": seen, "retried": false}))
 }
 
 pub(super) fn attempt_failed(given: &Value, when: &Value) -> Found {
@@ -129,12 +129,12 @@ pub(super) fn report_attempt(given: &Value) -> Found {
             rig.play(NOW_NS, "step", report(given))?;
         }
     }
-    let told = found(&rig, json!({"processExitCode": process_exit_code}))?;
+    let seen = found(&rig, json!({"processExitCode": process_exit_code}))?;
     if given.get("processError").is_some() {
-        let failed = told["phase"] == "Failed";
-        return Ok(json!({"error": failed, "declaredPhase": told["phase"]}));
+        let failed = seen["phase"] == "Failed";
+        return Ok(json!({"error": failed, "declaredPhase": seen["phase"]}));
     }
-    Ok(told)
+    Ok(seen)
 }
 
 /// The report of a worker, by what happened to it.

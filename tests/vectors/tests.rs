@@ -41,7 +41,7 @@ fn spoiled(value: &Value) -> Option<Value> {
 #[test]
 fn a_case_that_expects_something_else_fails() {
     let cases = file("story_cases.jsonl");
-    let mut told = 0;
+    let mut seen = 0;
     for line in cases.lines() {
         let case: Value = serde_json::from_str(line).expect("a case");
         if skips().contains_key(case["id"].as_str().expect("an id")) {
@@ -55,10 +55,10 @@ fn a_case_that_expects_something_else_fails() {
             broken["expect"] = json!({name: other});
             let (id, verdict) = judge(1, &broken.to_string(), &BTreeMap::new());
             assert!(matches!(verdict, Verdict::Fail(_)), "{id}: {name} expects {other}");
-            told += 1;
+            seen += 1;
         }
     }
-    assert!(told > 100, "{told}");
+    assert!(seen > 100, "{seen}");
 }
 
 #[test]

@@ -34,8 +34,8 @@ fn main() -> ExitCode {
         _ => Err(format!("no such command\nusage: evlog-compare COMMAND\n{}", driver::USAGE).into()),
     };
     let Err(error) = done else { return ExitCode::SUCCESS };
-    let told = writeln!(std::io::stderr(), "error: {error}");
-    if told.is_ok() { ExitCode::from(2) } else { ExitCode::FAILURE }
+    let written = writeln!(std::io::stderr(), "error: {error}");
+    if written.is_ok() { ExitCode::from(2) } else { ExitCode::FAILURE }
 }
 
 /// What the program `b3sum` does: maps each file, hashes it on all cores, prints a line.

@@ -1,8 +1,8 @@
-//! A bundle as it lies on disk: which files there are, and the documents among them.
+//! A bundle on disk: its files, and the documents among them.
 //!
 //! Does not: follow a link within the bundle, or open anything but a regular file that the walk has seen.
 //!
-//! Invariant: what a bundle holds is read into at most [`DOCUMENT_LEN_MAX`] bytes a document.
+//! Invariant: at most [`DOCUMENT_LEN_MAX`] bytes are read of each document.
 
 use evlog_lifecycle::pipeline::STAGING;
 use evlog_pipeline::{Entry, FileError, memory_of_json, open_regular, walk};
@@ -44,7 +44,7 @@ pub(crate) struct Document {
 /// What was read of a document.
 #[derive(Debug)]
 pub(crate) enum Content {
-    /// Nothing stands at the path.
+    /// There is nothing at the path.
     Absent,
     /// What is at the path is no JSON document that can be used; the text says what it is.
     Unusable(String),
@@ -58,7 +58,7 @@ fn error(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> FileErr
 }
 
 impl Bundle {
-    /// Looks at a bundle's directory.
+    /// Lists the files in a bundle's directory.
     pub fn open(directory: &Path) -> Result<Bundle, FileError> {
         let root = directory.canonicalize().map_err(error("find", directory))?;
         let found = walk(&root)?;
@@ -87,7 +87,7 @@ impl Bundle {
         self.entries.keys().map(String::as_str).filter(|path| !is_staged(path))
     }
 
-    /// What stands at a path: none for a regular file, else what it is, in words.
+    /// `None` if there is a regular file at the path; else what is there, in words.
     pub(crate) fn unlike_file(&self, path: &str) -> Option<&'static str> {
         match self.entries.get(path) {
             Some(irregular) => *irregular,
@@ -96,7 +96,8 @@ impl Bundle {
         }
     }
 
-    /// Empty directories are in no listing. Below a link there is nothing.
+    /// Whether a path is a directory. It is looked up on disk, because the listing has no empty directories; below a
+    /// link there is nothing.
     fn is_directory(&self, path: &str) -> bool {
         let mut above = path.match_indices('/').map(|(at, _)| &path[..at]);
         above.all(|directory| !self.entries.contains_key(directory))
@@ -167,7 +168,7 @@ impl Document {
         }
     }
 
-    /// What stands there, in words, when it is no document.
+    /// What is there, in words, when it is no document.
     pub(crate) fn instead(&self) -> Option<&str> {
         match &self.content {
             Content::Absent => Some("nothing"),

@@ -1,6 +1,6 @@
-//! The checks: one table, by number, and the driver that asks them all.
+//! The checks: one table, by number, and the driver that runs them all.
 //!
-//! Does not: read files; a [`Subject`] holds what was read before the first check is asked.
+//! Does not: read files; a [`Subject`] holds everything that was read before the first check runs.
 
 mod artifacts;
 mod determinism;
@@ -26,7 +26,7 @@ use evlog_pipeline::FileError;
 use std::fmt;
 use subject::Subject;
 
-/// What a check needs beside the bundle.
+/// What a check needs in addition to the bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
     /// Nothing.
@@ -39,7 +39,7 @@ pub enum Needs {
     Against,
 }
 
-/// What was found, or why the check cannot be asked.
+/// The findings, or why the check cannot be run.
 type Answer = Result<Vec<Finding>, NotRun>;
 
 /// One check.
@@ -48,7 +48,7 @@ pub struct Check {
     pub number: u8,
     /// A stable name, for programs.
     pub code: &'static str,
-    /// What must hold.
+    /// What the check requires.
     pub title: &'static str,
     /// What it needs.
     pub needs: Needs,
@@ -84,8 +84,8 @@ impl fmt::Debug for Check {
 
 macro_rules! checks {
     ($($number:literal $code:ident $needs:ident $ask:path, $title:literal;)*) => {
-        /// All checks, by number. 32 to 34, 36 to 40 and 42 are about files that evlog does not
-        /// deal with; 43 is evlog's own.
+        /// All checks, by number. 32 to 34, 36 to 40 and 42 are about files that evlog does not handle; 43 is evlog's
+        /// own.
         pub const CHECKS: &[Check] = &[$(Check {
             number: $number,
             code: stringify!($code),
@@ -133,7 +133,7 @@ checks! {
     43 artifact_differs Bundle artifacts::as_recorded, "an artifact holds the bytes that `run.json` says";
 }
 
-/// Asks every check.
+/// Runs every check.
 pub(crate) fn ask_all(bundle: &Bundle, yardstick: &Yardstick, known: &Known<'_>) -> Result<Conformance, FileError> {
     let subject = Subject::read(bundle, yardstick, known)?;
     let ask = |check: &'static Check| {

@@ -1,14 +1,15 @@
-//! Checks bundles of pipeline runs, whoever made them: the numbered conformance checks of `docs/conform.md`.
+//! Checks bundles of pipeline runs, whichever program made them: the numbered conformance checks of `docs/conform.md`.
 //!
-//! Does: read a bundle's files ([`Bundle`]), hold them against a pipeline ([`Yardstick`]) and, where there is one, the plan
-//! that the run followed, and say for each check what it found, or why it could not be asked ([`Conformance`]).
-//! Does not: know a log, write anything, run anything, or print.
+//! Does: read a bundle's files ([`Bundle`]), compare them with a pipeline ([`Yardstick`]) and with the run's plan, if
+//! it is given, and return for each check its findings, or why it could not be run ([`Conformance`]). Does not: know a
+//! log, write anything, run anything, or print.
 //!
 //! Invariants:
-//! - A bundle is hostile until it was read: no link is followed, no path that a document names is opened, and every
-//!   length is compared with its limit first.
-//! - The checks are functions of what was read: same files, same findings, in the same order.
-//! - What one check found does not silence another. A check that cannot be asked says so, and does not pass.
+//! - A bundle is not trusted: no link is followed, no path that a document names is opened, and every length is
+//!   compared with its limit first.
+//! - The checks are functions of the files: the same files give the same findings, in the same order.
+//! - A finding of one check does not suppress another check. A check that cannot be run is reported as such, and does
+//!   not pass.
 #![forbid(unsafe_code)]
 
 mod bundle;
@@ -21,18 +22,18 @@ pub use yardstick::{Yardstick, YardstickError};
 
 use evlog_pipeline::{FileError, Plan};
 
-/// What is known of a run beside its bundle.
+/// What the caller knows about a run in addition to its bundle.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Known<'a> {
     /// The plan that it followed: enabled stages, configured fail modes, outputs.
     pub plan: Option<&'a Plan>,
-    /// The exit code that was captured of whoever ran it.
+    /// The captured exit code of the program that ran it.
     pub exit_code: Option<u8>,
-    /// The bundle of another execution of the same.
+    /// The bundle of another execution of the same plan.
     pub against: Option<&'a Bundle>,
 }
 
-/// Asks every check. An error means that a file is there and cannot be read.
+/// Runs every check. An error means that a file is there and cannot be read.
 pub fn conform(bundle: &Bundle, yardstick: &Yardstick, known: &Known<'_>) -> Result<Conformance, FileError> {
     check::ask_all(bundle, yardstick, known)
 }

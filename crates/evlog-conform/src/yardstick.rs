@@ -1,4 +1,4 @@
-//! What a bundle is held against: a pipeline's definition, and the form of its manifest.
+//! What a bundle is compared with: a pipeline's definition, and the form of its manifest.
 //!
 //! Does: take the built-in pipeline, one from a file, or the one of a plan. Does not: know a bundle.
 
@@ -32,11 +32,11 @@ pub struct Yardstick {
     pub(crate) definition: Arc<Definition>,
     pub(crate) manifest: Vec<Schema>,
     pub(crate) report: Schema,
-    /// Which contracts the stages publish under, by stage: what `<contract id>_invalid` can come from.
+    /// The contracts under which each stage publishes. A code `<contract id>_invalid` has to name one of them.
     contracts: BTreeSet<(String, String)>,
 }
 
-/// Why there is nothing to hold a bundle against.
+/// Why a yardstick cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct YardstickError {
     /// The file, or the name that was given.
@@ -73,7 +73,7 @@ impl Yardstick {
         made
     }
 
-    /// Adds what a plan says of the same pipeline; an error when the plan follows another.
+    /// Adds what a plan states about the same pipeline; an error when the plan follows another.
     pub fn with_plan(self, plan: &Plan) -> Result<Yardstick, YardstickError> {
         if self.definition.digest() != plan.definition.digest() {
             let found = plan.definition.name();
@@ -140,12 +140,13 @@ fn own_schema(value: Value, directory: &Path) -> Result<Schema, String> {
     schema.map_err(|error| format!("{place}: {error}"))
 }
 
-/// A contract file is TOML, in which no file begins with a brace; what `contract show --format json` prints is JSON.
+/// Whether a file is JSON, as `contract show --format json` prints it. A contract file is TOML, and no TOML file begins
+/// with a brace.
 fn is_json(file: &Path, text: &[u8]) -> bool {
     file.extension().is_some_and(|extension| extension == "json") || text.trim_ascii_start().first() == Some(&b'{')
 }
 
-/// The pipeline that a contract file defines; all that is wrong with the file, each with line and column.
+/// The pipeline that a contract file defines; the error lists all mistakes in the file, with line and column.
 fn contract_file(text: &[u8]) -> Result<Arc<Definition>, String> {
     let text = str::from_utf8(text).map_err(|error| format!("expected UTF-8, found other bytes: {error}"))?;
     match form::Definition::parse(text) {

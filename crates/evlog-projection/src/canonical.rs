@@ -7,7 +7,7 @@ pub const INTEGER_MAX: u64 = (1 << 53) - 1;
 
 /// The value's RFC 8785 bytes, without a newline.
 pub fn canonical(value: &Value) -> Vec<u8> {
-    // The plain writer needs a tenth of the time.
+    // The plain writer takes a tenth of the time.
     let written = if is_plain(value) {
         serde_json::to_vec(value).map_err(|error| error.to_string())
     } else {

@@ -1,9 +1,9 @@
-//! What a contract is: the rules of one kind of run, as pure functions over plain values.
+//! A contract: the rules of one kind of run, as pure functions over plain values.
 //!
-//! `decide(state, command) -> events or refusal`, `evolve(state, event) -> state`, `project(state) -> files`.
-//! The engine holds a contract behind a guard: it loads the run's state, asks [`Contract::decide`] under the writer's
-//! lock, and commits the events as one commit. Replay calls only `start`, `evolve` and `project`: reaction rules are for
-//! attempts, never for history.
+//! `decide(state, command) -> events or refusal`, `evolve(state, event) -> state`, `project(state) -> files`. The
+//! engine holds a contract behind a guard: it loads the run's state, asks [`Contract::decide`] under the writer's lock,
+//! and commits the events as one commit. Replay calls only `start`, `evolve` and `project`: rules that react to a
+//! command run only when a command is decided, never when history is read.
 
 use crate::bundle::File;
 use evlog_format::{CommitHead, Kind, KindBuf, Seq};
@@ -15,7 +15,7 @@ use std::fmt;
 pub struct Fact<'a> {
     /// The event's number in the log.
     pub seq: Seq,
-    /// What the events of its commit share. When it happened is [`CommitHead::time_ns`].
+    /// The head of its commit. [`CommitHead::time_ns`] gives when it happened.
     pub head: CommitHead<'a>,
     /// The event itself.
     pub event: evlog_format::Event<'a>,
@@ -30,7 +30,7 @@ pub struct Malformed {
     pub message: String,
 }
 
-/// What a contract says when it does not accept a command: a stable code for programs, a sentence for people.
+/// Why a contract does not accept a command: a stable code for programs, a sentence for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ContractError {
     /// Stable, `UPPER_SNAKE_CASE` unless the contract's source spells it otherwise.
@@ -42,7 +42,7 @@ pub struct ContractError {
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was taken; its events are the answer.
+    /// The command was accepted; its events are the answer.
     Accepted,
     /// The contract's rule for invalid requests was applied, and recorded.
     Rejected,
@@ -103,19 +103,20 @@ impl NewEvent {
     }
 }
 
-/// The answer of [`Contract::decide`]: events to commit as one, and what to tell the caller.
+/// The answer of [`Contract::decide`]: the events of one commit, and the answer to the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// How the command ended.
     pub outcome: Outcome,
-    /// To be committed together; may be empty when refused, or when the command asks for what is already so.
+    /// The events, which are committed together. None if the command is refused without a record, or asks for something
+    /// that is already so.
     pub events: Vec<NewEvent>,
     /// Present unless accepted.
     pub error: Option<ContractError>,
 }
 
 impl Decision {
-    /// The command is taken.
+    /// The command is accepted.
     pub fn accepted(events: Vec<NewEvent>) -> Decision {
         Decision { outcome: Outcome::Accepted, events, error: None }
     }
@@ -140,7 +141,7 @@ pub struct Asked<'a, S> {
     pub state: Option<&'a S>,
     /// The state of the run that [`Contract::reads`] named, if it exists and is of this contract.
     pub related: Option<&'a S>,
-    /// When it happens: as the command says, or else what the clock says; Unix nanoseconds.
+    /// When it happens: as the command says, or else by the clock; Unix nanoseconds.
     pub time_ns: i128,
     /// Who asks.
     pub actor: &'a str,
@@ -148,8 +149,8 @@ pub struct Asked<'a, S> {
     pub content: Content<'a>,
 }
 
-/// What a command says, apart from its idempotency key. Its digest is computed when it is asked for: most commands are
-/// taken without anyone asking.
+/// The content of a command, without its idempotency key. Its digest is computed only on demand, because most commands
+/// are accepted without it.
 #[derive(Clone, Copy)]
 pub struct Content<'a>(pub &'a dyn Fn() -> [u8; 32]);
 
@@ -166,7 +167,7 @@ impl fmt::Debug for Content<'_> {
     }
 }
 
-/// What the fold driver knows of a run, for projections.
+/// The facts about a run that the fold itself keeps, for projections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RunHead<'a> {
     /// The run's id, its stream's name.
@@ -248,7 +249,7 @@ pub trait Contract: Send + Sync + 'static {
         None
     }
 
-    /// Which events the command leads to, and what to answer.
+    /// Decides the events of a command, and the answer.
     fn decide(&self, asked: &Asked<'_, Self::State>, command: &Self::Command) -> Decision;
 
     /// The state after a run's first event.
@@ -257,8 +258,8 @@ pub trait Contract: Send + Sync + 'static {
     /// The state after one more event.
     fn evolve(&self, state: &mut Self::State, fact: &Fact<'_>) -> Result<(), FoldError>;
 
-    /// What was answered to the command whose commit this event belongs to: `None` when it was accepted. Lets a second
-    /// delivery of the command be given the first answer again, from the log alone.
+    /// The answer to the command whose commit this event belongs to: `None` when it was accepted. With it a second
+    /// delivery of the command gets the first answer again, from the log alone.
     fn answer(&self, fact: &Fact<'_>) -> Option<(Outcome, ContractError)>;
 
     /// The run's state in one word, for result lines and lists.

@@ -1,4 +1,4 @@
-//! Where two files differ, told so that a person finds it: line, JSON pointer, expected, found.
+//! Finds where two files differ, in a form in which a person finds the place: line, JSON pointer, expected, found.
 
 use serde_json::Value;
 
@@ -15,7 +15,7 @@ pub struct Difference {
     pub found: String,
 }
 
-/// Names of JSON Lines files end so; bundle paths are compared byte for byte, as everywhere.
+/// The end of the names of JSON Lines files. Case matters, as everywhere in bundle paths.
 const JSON_LINES_SUFFIX: &str = ".jsonl";
 /// The longest value that is quoted whole, in bytes.
 const QUOTE_LEN_MAX: usize = 200;
@@ -98,7 +98,7 @@ fn same_shape(a: &Value, b: &Value) -> bool {
     (a.is_object() && b.is_object()) || (a.is_array() && b.is_array())
 }
 
-/// The values agree, or are not JSON: names the first byte that differs.
+/// Names the first byte that differs. Used if the values agree, or are not JSON.
 fn bytes(expected: &[u8], found: &[u8]) -> Difference {
     let at = expected.iter().zip(found).take_while(|(a, b)| a == b).count();
     let byte = |side: &[u8]| side.get(at).map_or("the end of the file".to_owned(), |b| format!("byte 0x{b:02x}"));

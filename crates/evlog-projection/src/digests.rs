@@ -1,6 +1,7 @@
-//! The digests of a run's bundle, without its bytes: what it takes to compare a bundle with what was recorded of it.
+//! The digests of a run's bundle, without its bytes, to compare a bundle with its recorded digests.
 //!
-//! Does: fold many runs side by side. Does not: keep the lines of a run's audit file, which are as long as its history.
+//! Does: fold many runs at the same time. Does not: keep the lines of a run's audit file, which are as long as its
+//! history.
 //!
 //! Invariant: [`DigestFold`] gives the digests of the files that [`BundleFold`](crate::registry::BundleFold) gives for the
 //! same events, and fails where it fails.
@@ -70,13 +71,13 @@ impl<'c> DigestFold<'c> {
     }
 }
 
-/// Bytes of which only the digest and the number are asked for.
+/// Bytes of which only the digest and the length are kept.
 #[derive(Default)]
 struct Hashed {
     len: u64,
     /// The bytes that the hasher does not have yet.
     short: Vec<u8>,
-    /// Once there were too many of them to be kept.
+    /// The hasher, once there were more than [`SHORT_MAX`] bytes.
     hasher: Option<Box<blake3::Hasher>>,
 }
 

@@ -1,15 +1,14 @@
-//! Deterministic folds of events, and the bytes they end in.
+//! Deterministic folds of events, and the files that are projected from them.
 //!
-//! Does: say what a contract is ([`contract`]), fold a run's events into the files of its bundle ([`bundle`]) or into
-//! the digests of them ([`digests`]), write, read and compare canonical JSON ([`mod@canonical`], [`strict`],
-//! [`difference`]), say which numbers are taken ([`mod@number`]), read commands ([`request`], [`members`]), keep the
-//! contracts that a log knows ([`registry`]).
-//! Does not: touch files, ask the time, know any contract.
+//! Does: define what a contract is ([`contract`]), fold a run's events into the files of its bundle ([`bundle`]) or
+//! into the digests of them ([`digests`]), write, read and compare canonical JSON ([`mod@canonical`], [`strict`],
+//! [`difference`]), decide which numbers are accepted ([`mod@number`]), read commands ([`request`], [`members`]), keep
+//! the contracts that a log knows ([`registry`]). Does not: touch files, ask the time, know any contract.
 //!
 //! Invariants:
 //! - A projection is a function of events alone: no clock, no randomness, no environment, no unordered map, no
 //!   floating point.
-//! - A committed event is folded or reported; it is never skipped, and never repaired in passing.
+//! - A committed event is folded or reported; it is never skipped, and never silently repaired.
 #![forbid(unsafe_code)]
 
 pub mod bundle;

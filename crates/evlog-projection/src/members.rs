@@ -1,4 +1,5 @@
-//! Reading the members of a JSON object strictly: each is taken by name and type, and what is left over is refused by name.
+//! Reads the members of a JSON object strictly: each is taken by name and type, and members that are left over are
+//! refused by name.
 //!
 //! Does not: know what the members mean.
 //!
@@ -48,8 +49,8 @@ pub fn cut(text: &str, max: usize) -> &str {
 /// How much of a caller's text a message repeats, in bytes.
 const QUOTED_LEN_MAX: usize = 120;
 
-/// The beginning of text as messages quote it: control characters escaped, so that it stays on its line and means
-/// nothing to a terminal.
+/// The beginning of text as messages quote it: control characters are escaped, so that it stays on its line and a
+/// terminal does not obey it.
 pub fn quoted(text: &str) -> String {
     cut(text, QUOTED_LEN_MAX).chars().fold(String::new(), |mut quoted, char| {
         if char.is_control() {
@@ -219,7 +220,7 @@ impl Members {
         self.there(name, found)
     }
 
-    /// Refuses what was not taken; `of` names the object in the message.
+    /// Refuses members that were not taken; `of` names the object in the message.
     pub fn end(self, of: &str) -> Result<(), Malformed> {
         let Some(unknown) = self.left.keys().next() else {
             return Ok(());

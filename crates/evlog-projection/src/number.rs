@@ -1,10 +1,10 @@
-//! Which numbers are taken: the one rule for every door (ADR 0012).
+//! Which numbers are accepted: the one rule for all input (ADR 0012).
 //!
-//! A number is taken if its exact decimal value is that of the form in which RFC 8785 writes it. So what is recorded reads
-//! back as the same number, and the form of every number that is taken is taken again.
+//! A number is accepted if RFC 8785 writes it in a form with exactly the same decimal value. So a recorded number reads
+//! back as the same number, and the canonical form of every accepted number is accepted, too.
 //!
 //! Invariants:
-//! - Nothing is rounded: a number whose digits a double does not carry is refused.
+//! - Nothing is rounded: a number that a double does not represent with all its digits is refused.
 //! - Spellings of one number are one value: `1.0`, `1e0` and `1`; `1e16` and `10000000000000000`; `-0` and `0`.
 
 use crate::canonical::{INTEGER_MAX, canonical};
@@ -16,7 +16,7 @@ const INTEGER_MAX_DOUBLE: f64 = 9_007_199_254_740_991.0;
 /// No double needs more significant digits than these.
 const DIGITS_MAX: usize = 17;
 
-/// How many significant digits every double of ordinary size carries.
+/// How many significant digits every double of ordinary size represents exactly.
 const DIGITS_CARRIED: usize = 15;
 
 /// Powers of ten within which doubles are of ordinary size, with room to spare.
@@ -50,7 +50,7 @@ pub fn integer(value: i128) -> Result<Number, String> {
     }
 }
 
-/// Holds every number of a value that was made within the program to the rule, and gives each its one value.
+/// Applies the rule to every number of a value that was made within the program, and gives each number its one value.
 pub fn settle(value: &mut Value) -> Result<(), String> {
     match value {
         Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
@@ -67,7 +67,7 @@ pub fn settle(value: &mut Value) -> Result<(), String> {
     }
 }
 
-/// The one value of a double; none of one that is not finite.
+/// The one value of a double; `None` if it is not finite.
 #[expect(clippy::cast_possible_truncation, reason = "it is whole, and no larger than 2^53 - 1")]
 pub(crate) fn of_double(double: f64) -> Option<Number> {
     if double.fract() == 0.0 && double.abs() <= INTEGER_MAX_DOUBLE {
@@ -100,7 +100,7 @@ fn is_part(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')
 }
 
-/// As [`number`], without making the number where the length alone shows that it is carried.
+/// Checks as [`number`] does, but does not make the number if its length alone shows that a double represents it.
 fn checked(token: &str) -> Result<(), String> {
     if token.len() <= DIGITS_CARRIED && !token.contains(['e', 'E']) {
         return Ok(());
@@ -175,13 +175,13 @@ impl Decimal {
         self.len = self.len.saturating_add(1);
     }
 
-    /// Whether so few digits at such a size are carried by a double without a look at it.
+    /// Whether the count of digits and the size alone show that a double represents the number.
     fn is_carried(&self) -> bool {
         !self.is_longer && self.len <= DIGITS_CARRIED && self.exponent.abs() <= EXPONENT_ORDINARY
     }
 }
 
-/// An exponent as large as can be where it does not fit: nothing that a double carries is as large or as small.
+/// The exponent; if it does not fit, the largest possible one, which no number has that a double represents.
 fn exponent_of(text: &str) -> i64 {
     let beyond = if text.starts_with('-') { i64::MIN / 2 } else { i64::MAX / 2 };
     text.parse().map_or(beyond, |exponent: i64| exponent.clamp(i64::MIN / 2, i64::MAX / 2))

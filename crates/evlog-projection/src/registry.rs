@@ -1,6 +1,6 @@
 //! The contracts that a log knows, and the state of one run under whichever contract it has.
 //!
-//! This is where the contracts' own types are hidden, so that the engine can hold them side by side.
+//! The contracts' own types are hidden here, so that the engine can hold contracts of different types.
 
 use crate::bundle::{Bundle, File};
 use crate::canonical::canonical;
@@ -46,7 +46,7 @@ trait Erased: Send + Sync {
 
 struct Typed<C>(C);
 
-/// A payload that is kept in another way than plain says nothing to a contract.
+/// Checks that a payload is plain, because a contract cannot read any other.
 fn is_plain(fact: &Fact<'_>) -> Result<(), FoldError> {
     match fact.event.protection {
         PLAIN => Ok(()),
@@ -209,7 +209,7 @@ impl ContractRef {
         self.0.name()
     }
 
-    /// Reads what a request asks of a run of this contract.
+    /// Reads the command in a request to a run of this contract.
     pub fn read(&self, request: &Request) -> Result<Command, Malformed> {
         let (action, members) = request.asked();
         self.0.parse(action, members.clone())
@@ -239,7 +239,7 @@ impl ContractRef {
         self.0.decide(&asked, command)
     }
 
-    /// What was answered to the command whose commit this event belongs to; `None` when it was accepted.
+    /// The answer to the command whose commit this event belongs to; `None` when it was accepted.
     pub fn answer(&self, fact: &Fact<'_>) -> Option<(Outcome, ContractError)> {
         self.0.answer(fact)
     }
@@ -310,7 +310,7 @@ impl RunFold {
         self.contract.0.is_terminal(&self.state)
     }
 
-    /// What the fold knows of the run.
+    /// The facts about the run that the fold keeps.
     pub fn head(&self) -> RunHead<'_> {
         RunHead {
             run: &self.run,

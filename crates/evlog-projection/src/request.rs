@@ -2,7 +2,7 @@
 //!
 //! The members that every contract shares are read here, strictly; the rest is the contract's.
 //!
-//! Invariant: a request was checked when it was made, and does not change. Its content digest is of what it says.
+//! Invariant: a request was checked when it was made, and does not change. Its content digest covers its contents.
 
 use crate::canonical::canonical;
 use crate::contract::Malformed;
@@ -80,7 +80,7 @@ impl Request {
 
     /// Reads a command from its members, whose numbers are those that [`number`] takes.
     fn from_members(mut whole: Map<String, Value>) -> Result<Request, Malformed> {
-        // Null says nothing, as in the contracts.
+        // A member that is null counts as absent, as in the contracts.
         let shared = SHARED.into_iter().filter_map(|name| whole.remove_entry(name)).collect();
         let mut shared = Members::new(shared);
         let (contract, run, action) = (shared.string("contract")?, shared.string("run")?, shared.string("do")?);
@@ -135,13 +135,13 @@ impl Request {
         self.expect
     }
 
-    /// What it asks: the word of `do`, and the contract's own members.
+    /// The word of `do`, and the contract's own members.
     pub(crate) fn asked(&self) -> (&str, &Map<String, Value>) {
         (&self.action, &self.members)
     }
 
-    /// BLAKE3 of the command in canonical form, without `id` and `correlation`: what a second delivery of it must equal,
-    /// which may belong to another request. Computed when first asked for.
+    /// BLAKE3 of the command in canonical form, without `id` and `correlation`. A second delivery must have the same
+    /// digest; it may belong to another request, so the correlation is left out. Computed when first asked for.
     pub fn content(&self) -> [u8; 32] {
         *self.content.get_or_init(|| self.digest())
     }

@@ -1,5 +1,5 @@
-//! Strict reading of JSON: what has no single meaning is refused, such as duplicate keys, and numbers that the canonical form
-//! would round.
+//! Strict reading of JSON: text without a single meaning is refused, such as duplicate keys, and numbers that the
+//! canonical form would round.
 
 use crate::canonical::INTEGER_MAX;
 use crate::number;
@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use std::cell::Cell;
 use std::fmt;
 
-/// Why text is not JSON that we take: a sentence with line and column.
+/// Why text is not accepted as JSON: a sentence with line and column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JsonError {
     /// 1-based.
@@ -37,7 +37,8 @@ pub fn parse(text: &[u8]) -> Result<Value, JsonError> {
         let message = whole.split(" at line ").next().unwrap_or(&whole).to_owned();
         JsonError { line: error.line(), column: error.column(), message }
     })?;
-    // Digits are not seen behind serde, so a text with other numbers than small integers is looked through for them.
+    // Serde does not pass on the digits of numbers, so a text with numbers other than small integers is searched for
+    // numbers that are refused.
     match if is_doubtful.get() { number::first_refused(text) } else { None } {
         None => Ok(value),
         Some((at, message)) => Err(placed(text, at, message)),
@@ -53,7 +54,7 @@ fn placed(text: &[u8], at: usize, message: String) -> JsonError {
 
 #[derive(Clone, Copy)]
 struct Strict<'c> {
-    /// Set when a number came whose digits have to be looked at.
+    /// Set when there is a number whose digits have to be checked.
     is_doubtful: &'c Cell<bool>,
 }
 

@@ -16,11 +16,12 @@ const UNITS: [(&str, i64); 4] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)
 /// Where Unix time begins. The calendar is used without a time zone: with one, it would end before the year 9999 does.
 const EPOCH: DateTime = civil::date(1970, 1, 1).at(0, 0, 0, 0);
 
-/// Digits in these places, and the rest as it stands.
+/// The form of a time: each `0` stands for a digit, other characters for themselves.
 const SHAPE: &[u8; 19] = b"0000-00-00T00:00:00";
 
 /// Unix nanoseconds as `2026-02-23T18:00:00.000Z`: always three digits, later ones cut off, so that equal times have
-/// equal text. The log keeps the nanoseconds. What is beyond the calendar, as no time of a log is, is shown as its end.
+/// equal text. The log keeps the nanoseconds. A time beyond the calendar, which no log has, is shown as the end of the
+/// calendar.
 pub fn to_rfc3339(time_ns: impl Into<i128>) -> String {
     let whole = i64::try_from(time_ns.into().div_euclid(MILLISECOND)).unwrap_or(i64::MAX);
     let time = EPOCH.saturating_add(SignedDuration::from_millis(whole));

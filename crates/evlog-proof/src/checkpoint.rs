@@ -1,7 +1,7 @@
 //! Checkpoints: a signed note whose text states origin, size, root, and what evlog adds: format version, log id, next
 //! seq. `docs/checkpoint.md` specifies it to the byte.
 //!
-//! Does not: decide whether a log may sign one, which takes the log.
+//! Does not: decide whether a log may sign one, because that needs the log.
 
 use crate::key::{Algorithm, KeyError, SignerKey, VerifierKey, check_name};
 use crate::note::{NUMBER_END, Note, NoteError, SignatureError};
@@ -16,12 +16,12 @@ const FORMAT: &str = "evlog-format";
 const LOG_ID: &str = "log-id";
 const NEXT_SEQ: &str = "next-seq";
 
-/// What a checkpoint says of a log.
+/// What a checkpoint states about a log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Checkpoint {
     /// The log's name: that of the key that signs.
     pub origin: String,
-    /// How many bytes it is about.
+    /// How many bytes it covers.
     pub size: Position,
     /// Root of these bytes.
     pub root: Root,
@@ -41,18 +41,18 @@ pub enum CheckpointError {
     Note(NoteError),
     /// The key has not signed it.
     Signature(SignatureError),
-    /// The key is one of a witness, whose signature does not say that the log's owner vouches for it.
+    /// The key is a witness's. Its signature does not show that the log's owner signed the checkpoint.
     WitnessKey {
         /// The key's name.
         name: String,
     },
-    /// A line of the text is not what belongs there.
+    /// A line of the text does not have the required content.
     Line {
         /// Its number, from 1.
         number: usize,
-        /// What belongs there.
+        /// The required content.
         expected: &'static str,
-        /// What stands there.
+        /// What is there.
         found: String,
     },
     /// The key signs for another log.
@@ -95,7 +95,7 @@ impl Checkpoint {
         format!("{origin}\n{size}\n{root}\n{FORMAT} {format_version}\n{LOG_ID} {log_id}\n{NEXT_SEQ} {next_seq}\n")
     }
 
-    /// Reads the text. Lines after those that are known are left for later versions, and are signed all the same.
+    /// Reads the text. Further lines are left for later versions. They are covered by the signature, too.
     pub fn parse(text: &str) -> Result<Checkpoint, CheckpointError> {
         let mut lines = (1..).zip(text.lines());
         let mut line = |expected: &'static str| {
@@ -151,7 +151,7 @@ pub(crate) fn parse_log_id(text: &str) -> Option<LogId> {
     Some(LogId(id))
 }
 
-/// A checkpoint with its note, whose signature by the log's key holds.
+/// A checkpoint with its note, which has a valid signature by the log's key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signed {
     checkpoint: Checkpoint,
@@ -174,7 +174,7 @@ impl Signed {
         Ok(Signed { checkpoint, note })
     }
 
-    /// What it says.
+    /// The checkpoint in the note.
     pub fn checkpoint(&self) -> &Checkpoint {
         &self.checkpoint
     }

@@ -1,8 +1,8 @@
-//! Proof files: text that holds a proof of `evlog_verify::proof` and says of what. `docs/proofs.md` specifies it to the
-//! byte.
+//! Proof files: text that holds a proof of `evlog_verify::proof` and states what it proves. `docs/proofs.md` specifies
+//! it to the byte.
 //!
-//! Does: read and write the file, check it against signed checkpoints.
-//! Does not: make proofs, nor say whether a position is where a frame begins: it shows that these bytes stand there.
+//! Does: read and write the file, check it against signed checkpoints. Does not: make proofs, or check that a frame of
+//! the log begins at the position; a proof shows that these bytes are there.
 //!
 //! Invariant: each line that the file states is checked against the checkpoint or against the proven bytes, so a file
 //! that was changed in any bit is refused.
@@ -23,10 +23,11 @@ use evlog_verify::proof::{ProofError, check_consistency, check_slice};
 const HEAD: &str = "evlog-proof/v1 ";
 const INCLUSION: &str = "inclusion";
 const CONSISTENCY: &str = "consistency";
-/// The longest proof file that is read, in bytes: a frame of the longest kind in base64, with room for its way.
+/// The longest proof file that is read, in bytes: a frame of the longest kind in base64, with room for the values on
+/// the way to the root.
 pub const FILE_LEN_MAX: usize = 24 * 1024 * 1024;
 
-/// A proof and what it is of.
+/// A proof, and what it proves.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProofFile {
     /// That a commit's frame is in the log.
@@ -35,7 +36,7 @@ pub enum ProofFile {
         log_id: LogId,
         /// Size of the log that the proof leads to.
         size: u64,
-        /// Where the frame stands.
+        /// The frame's position and end.
         frame: Range<u64>,
         /// Seq of its first event.
         first_seq: Seq,
@@ -52,7 +53,7 @@ pub enum ProofFile {
         old: u64,
         /// Size of the newer one.
         new: u64,
-        /// The values beside the way.
+        /// The values of the nodes beside the way to the root.
         proof: Vec<u8>,
     },
 }
@@ -61,16 +62,16 @@ pub enum ProofFile {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileError {
-    /// A line is not what belongs there; the file is no proof.
+    /// A line does not have the required content; the file is no proof.
     Line {
         /// Its number, from 1.
         number: usize,
-        /// What belongs there.
+        /// The required content.
         expected: &'static str,
-        /// What stands there, or its beginning.
+        /// What is there, or its beginning.
         found: String,
     },
-    /// The file is longer than a proof is read.
+    /// The file is longer than [`FILE_LEN_MAX`].
     Length {
         /// How long.
         found: usize,
@@ -98,7 +99,7 @@ pub enum FileError {
     },
     /// The proof does not lead to the root.
     Proof(ProofError),
-    /// The proven bytes are not the commit that the file tells of.
+    /// The proven bytes are not the commit that the file describes.
     Commit {
         /// What the file states.
         expected: String,
@@ -108,7 +109,7 @@ pub enum FileError {
 }
 
 impl FileError {
-    /// Whether the file is no proof at all, rather than one that does not hold.
+    /// Whether the file is no proof at all, rather than a proof that fails.
     pub fn is_malformed(&self) -> bool {
         matches!(self, FileError::Line { .. } | FileError::Length { .. } | FileError::Kind { .. })
     }
@@ -242,7 +243,7 @@ impl ProofFile {
     }
 }
 
-/// What the checkpoint states besides its root has to agree with what is proven.
+/// Checks that the checkpoint's other statements agree with what is proven.
 fn within(checkpoint: &Checkpoint, first_seq: Seq, events: u64) -> Result<(), FileError> {
     let after = first_seq.0.saturating_add(events);
     let (version, next) = (checkpoint.format_version, checkpoint.next_seq.0);
@@ -266,7 +267,7 @@ fn same_size(found: u64, checkpoint: &Checkpoint) -> Result<(), FileError> {
     if found == expected { Ok(()) } else { Err(FileError::Size { expected, found }) }
 }
 
-/// First seq and number of events of the frame that the proven bytes are.
+/// First seq and number of events of the frame in the proven bytes.
 fn found(log_id: LogId, proven: &ProvenCommit) -> Result<(Seq, u64), String> {
     match FrameCodec::new(log_id).decode(proven.position, &proven.frame) {
         Decoded::Frame(frame) if frame.len() == proven.frame.len() => {

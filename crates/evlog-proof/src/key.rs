@@ -17,7 +17,7 @@ const PRIVATE: &str = "PRIVATE+KEY+";
 /// The longest name of a key, in bytes of UTF-8. Names are a line of a checkpoint, and name files of a witness.
 pub const NAME_LEN_MAX: usize = 200;
 
-/// What a key signs, and with it how: the byte that C2SP assigned to the signature type.
+/// What a key signs, and how: the byte that C2SP assigned to the signature type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     /// Ed25519 over the text of a note: the key of a log.
@@ -63,7 +63,7 @@ pub enum KeyError {
     Bytes,
     /// The id does not follow from name and key.
     Id {
-        /// The id that does.
+        /// The id that follows from them.
         expected: String,
         /// The id in the text.
         found: String,
@@ -91,7 +91,7 @@ impl fmt::Display for KeyError {
 
 impl core::error::Error for KeyError {}
 
-/// Says whether this may name a key, and with it a log or a witness.
+/// Checks that this may name a key, and with it a log or a witness.
 pub fn check_name(name: &str) -> Result<(), KeyError> {
     let bad = |c: char| c == '+' || c.is_whitespace() || c.is_control();
     if name.is_empty() || name.len() > NAME_LEN_MAX || name.chars().any(bad) {
@@ -143,7 +143,7 @@ impl VerifierKey {
         &self.name
     }
 
-    /// The id that stands in signatures, in hexadecimal.
+    /// The id in signatures, in hexadecimal.
     pub fn id(&self) -> String {
         hex(&self.id)
     }
@@ -163,8 +163,8 @@ impl VerifierKey {
         self.key.to_bytes()
     }
 
-    /// Whether the signature over the message is this key's. Strict: one message has no second signature that a
-    /// stranger could make from the first.
+    /// Whether the signature over the message is this key's. The check is strict, so that a stranger cannot make a
+    /// second valid signature over a message from the first.
     pub(crate) fn verifies(&self, message: &[u8], signature: &[u8; 64]) -> bool {
         self.key.verify_strict(message, &ed25519_dalek::Signature::from_bytes(signature)).is_ok()
     }
@@ -176,7 +176,8 @@ impl fmt::Display for VerifierKey {
     }
 }
 
-/// The private part of a key. It is not printed by accident: it has no `Display`, and `Debug` shows the public part.
+/// The private part of a key. So that it is not printed by accident, it has no `Display`, and `Debug` shows the public
+/// part.
 #[derive(Clone)]
 pub struct SignerKey {
     verifier: VerifierKey,
@@ -274,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused_and_called_what_it_is() {
+    fn text_that_is_no_key_is_refused_with_the_reason() {
         // Rules C-01 and C-02.
         let secret = SignerKey::new("a", Algorithm::Note, &[7; 32]).unwrap().to_secret_text();
         assert_eq!(VerifierKey::parse(&secret).unwrap_err(), KeyError::Private);

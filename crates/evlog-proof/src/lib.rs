@@ -1,13 +1,15 @@
-//! What leaves the house: signed checkpoints, cosignatures, and proofs that hold without the log and without us.
+//! Evidence for others: signed checkpoints, cosignatures, and proofs that can be checked without the log and without
+//! trusting us.
 //!
-//! Does: keys ([`key`]), signed notes ([`note`]), checkpoints and their cosignatures ([`checkpoint`]), what a
-//! witness may cosign ([`witness`]), which witnesses are enough ([`policy`]), proof files ([`file`](mod@file)).
-//! The forms are C2SP's where C2SP has one, so other people's tools read them; `docs/checkpoint.md` and `docs/proofs.md` specify every byte.
-//! Does not: open files, ask the time, draw random numbers, see a log. Who links this links no writer.
+//! Does: keys ([`key`]), signed notes ([`note`]), checkpoints and their cosignatures ([`checkpoint`]), the decision
+//! what a witness may cosign ([`witness`]), which witnesses are enough ([`policy`]), proof files ([`file`](mod@file)).
+//! The forms are C2SP's where C2SP has one, so other people's tools read them; `docs/checkpoint.md` and
+//! `docs/proofs.md` specify every byte. Does not: open files, ask the time, draw random numbers, read a log. A program
+//! that links this crate links no writer.
 //!
 //! Invariants:
-//! - Each text has one spelling. What parses, prints as the same bytes.
-//! - Nothing of a note is believed before a signature of a known key over it was verified.
+//! - Each text has one spelling: a text that parses prints as the same bytes.
+//! - Nothing in a note is trusted before a signature over it by a known key was verified.
 //! - No input makes a parser panic, or allocate more than the input is long.
 #![no_std]
 #![forbid(unsafe_code)]

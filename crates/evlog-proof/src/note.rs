@@ -1,7 +1,6 @@
 //! Signed notes, as C2SP specifies them: a text, a blank line, and a line for each signature.
 //!
-//! Does: read and write them, sign and cosign, verify a signature of a known key.
-//! Does not: know what the text says.
+//! Does: read and write them, sign and cosign, verify a signature of a known key. Does not: read the text.
 
 use crate::key::{Algorithm, SignerKey, VerifierKey};
 use alloc::format;
@@ -14,7 +13,8 @@ use evlog_format::ids::hex;
 
 /// The longest note that is read, in bytes: a checkpoint with hundreds of signatures has no more.
 pub const NOTE_LEN_MAX: usize = 64 * 1024;
-/// Numbers of notes and proofs are smaller: other people's readers hold them as doubles, and round what is not.
+/// Numbers in notes and proofs are smaller than this, because other programs may hold them as doubles, which round
+/// larger numbers.
 pub(crate) const NUMBER_END: u64 = 1 << 53;
 const DASH: &str = "\u{2014} ";
 const ID_LEN: usize = 4;
@@ -29,7 +29,7 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// Whose it is said to be.
+    /// The name of the key that it claims.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -61,7 +61,7 @@ pub struct Note {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NoteError {
-    /// Longer than a note is read.
+    /// Longer than [`NOTE_LEN_MAX`].
     Length {
         /// How long.
         found: usize,
@@ -101,7 +101,7 @@ pub enum SignatureError {
         /// The keys that signed instead, by name and id.
         found: Vec<String>,
     },
-    /// It has one, which is not over this text or not by this key.
+    /// It has a signature that names the key, but is not over this text or not by this key.
     Invalid {
         /// The key, by name and id.
         key: String,
@@ -172,15 +172,15 @@ impl Note {
         self.push(key, bytes);
     }
 
-    /// One signature for each key: a new one takes the place of the old one.
+    /// Adds a signature. Each key has one, so a new signature replaces the key's old one.
     fn push(&mut self, key: &SignerKey, bytes: Vec<u8>) {
         let key = key.verifier();
         self.signatures.retain(|other| !other.is_by(key));
         self.signatures.push(Signature { name: key.name().into(), id: key.id_bytes(), bytes });
     }
 
-    /// That the note is signed by the key; of a cosignature, the time that it states. One signature that names the key
-    /// and does not hold spoils the note.
+    /// Verifies that the note is signed by the key; for a cosignature, returns the time that it states. If any
+    /// signature that names the key is not valid, the note is refused.
     pub fn verify(&self, key: &VerifierKey) -> Result<Option<u64>, SignatureError> {
         let shown = || shown(key.name(), key.id_bytes());
         let mut verified = None;
@@ -229,12 +229,12 @@ impl fmt::Display for Note {
     }
 }
 
-/// What a cosignature is over.
+/// The text that a cosignature covers.
 fn cosigned(text: &str, time: u64) -> String {
     format!("cosignature/v1\ntime {time}\n{text}")
 }
 
-/// The form of a cosignature is not ours: its time is big-endian.
+/// C2SP defines the form of a cosignature, so its time is big-endian.
 fn bytes_of(time: u64) -> [u8; TIME_LEN] {
     let mut bytes = time.to_le_bytes();
     bytes.reverse();

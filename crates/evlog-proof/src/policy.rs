@@ -1,7 +1,7 @@
 //! Which logs are known and which witnesses are enough, in C2SP's policy form: lines `log VKEY`, `witness NAME VKEY`,
 //! `group NAME all|any|K NAME…` and one `quorum NAME|none`.
 //!
-//! Does: read the file, and judge a checkpoint by it. Does not: fetch anything; addresses are read over.
+//! Does: read the file, and judge a checkpoint by it. Does not: fetch anything; addresses are ignored.
 
 use crate::checkpoint::{CheckpointError, Signed};
 use crate::key::{Algorithm, KeyError, VerifierKey};
@@ -18,7 +18,7 @@ pub struct Policy {
     logs: Vec<VerifierKey>,
     /// In the order of the file: a member stands before the group that names it.
     members: Vec<(String, Member)>,
-    /// Index of the member that has to agree; none: nobody has to.
+    /// Index of the member that has to agree; `None` if no witness has to.
     quorum: Option<usize>,
 }
 
@@ -53,12 +53,12 @@ impl core::error::Error for PolicyError {}
 pub struct Witnessed {
     /// Whether the quorum is there.
     pub enough: bool,
-    /// Witnesses whose cosignatures hold, by their names in the policy, with the times that they state, in seconds since
-    /// 1970.
+    /// Witnesses with valid cosignatures, by their names in the policy, with the times that they state, in seconds
+    /// since 1970.
     pub by: Vec<(String, u64)>,
     /// Witnesses of the policy that have not cosigned.
     pub missing: Vec<String>,
-    /// What the quorum calls for, in words.
+    /// What the quorum requires, in words.
     pub quorum: String,
 }
 
@@ -85,7 +85,7 @@ impl Policy {
         &self.logs
     }
 
-    /// Why this is not the key of a log that the policy is for; nothing when it may be.
+    /// Why the policy is not for the log with this key; `None` if it may be.
     pub fn contradicts(&self, log: &VerifierKey) -> Option<String> {
         let is_it = |other: &VerifierKey| other.public_bytes() == log.public_bytes();
         let witness = self.members.iter().find(|(_, member)| matches!(member, Member::Witness(key) if is_it(key)));
@@ -110,7 +110,7 @@ impl Policy {
         Err(refused.unwrap_or_else(|| CheckpointError::Signature(nobody())))
     }
 
-    /// Judges the cosignatures under a note. One that does not hold spoils the note.
+    /// Judges the cosignatures under a note. If one is not valid, the note is refused.
     pub fn judge(&self, note: &Note) -> Result<Witnessed, SignatureError> {
         let (mut by, mut missing, mut agreement) = (Vec::new(), Vec::new(), Vec::new());
         for (name, member) in &self.members {
@@ -149,7 +149,7 @@ impl Policy {
     }
 }
 
-/// The words of a line, which has to end.
+/// The words of a line, which has to end with a line feed.
 fn words(line: &[u8]) -> Result<Vec<&[u8]>, String> {
     let Some(line) = line.strip_suffix(b"\n") else {
         return Err(
@@ -249,7 +249,7 @@ impl Reading {
         Ok(())
     }
 
-    /// A log that witnesses itself is no second pair of eyes, whatever name the key has there.
+    /// Checks that no log's key is also a witness, under any name, because a log cannot be its own witness.
     fn no_log_witnesses(&self) -> Result<(), String> {
         let log_of = |key: &VerifierKey| self.logs.iter().find(|log| log.public_bytes() == key.public_bytes());
         let found = self.members.iter().find_map(|(name, member)| match member {

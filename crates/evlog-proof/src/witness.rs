@@ -1,4 +1,5 @@
-//! What a witness may cosign: given the last checkpoint that it saw of a log, the new one, and a proof between them.
+//! Decides what a witness may cosign, given the last checkpoint that it saw of a log, the new one, and a proof between
+//! them.
 //!
 //! Does: decide. Does not: keep what was seen, ask the time, sign. `docs/checkpoint.md` has the rules (C-31 to C-33).
 
@@ -8,7 +9,7 @@ use alloc::boxed::Box;
 use core::fmt;
 use evlog_format::{LogId, Position, Root};
 
-/// What a witness saw last of a log.
+/// The last checkpoint of a log that a witness saw.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// The checkpoint.
@@ -52,20 +53,21 @@ pub enum WitnessRefusal {
         old: Position,
         /// Size that it has to lead to.
         new: Position,
-        /// What is wrong with the one that was given.
+        /// Why the proof that was given cannot be used.
         given: Option<Box<FileError>>,
     },
     /// The clock is before the last cosignature.
     Clock {
         /// Time of the last cosignature, in seconds since 1970.
         last: u64,
-        /// What the clock says.
+        /// The time by the clock.
         now: u64,
     },
 }
 
 impl WitnessRefusal {
-    /// Whether it shows that the log's keeper signed what contradicts the past, rather than that something is missing here.
+    /// Whether it shows that the log's keeper signed something that contradicts the past. Otherwise only something is
+    /// missing here.
     pub fn is_alarm(&self) -> bool {
         !matches!(self, WitnessRefusal::ProofNeeded { .. } | WitnessRefusal::Clock { .. })
     }

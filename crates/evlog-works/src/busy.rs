@@ -1,4 +1,4 @@
-//! A busy disk: something else writes and syncs on the same file system while a work runs.
+//! A busy disk: another thread writes and syncs on the same file system while a work runs.
 
 use crate::{Done, during};
 use std::fs::OpenOptions;
@@ -43,7 +43,7 @@ impl Busy {
             Ok(())
         };
         let thread = std::thread::spawn(move || {
-            // A disk that is full, or gone, fails the work beside it as well, which says so.
+            // An error is ignored, because a disk that is full or gone also fails the work, which reports it.
             let _ended = work();
         });
         Ok(Busy { ends, thread: Some(thread) })

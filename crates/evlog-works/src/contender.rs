@@ -1,5 +1,5 @@
-//! What takes part in a work: evlog, the bare file system, and in `benches/compare` the stores that a user would pick
-//! instead.
+//! The participants of a work: evlog, the bare file system, and in `benches/compare` the stores that a user would
+//! choose instead.
 
 use crate::Done;
 use crate::events::Events;
@@ -22,7 +22,7 @@ pub trait Store: Send + Sync {
         numbers.into_iter().try_for_each(|number| self.append(events, number..number + 1, number + 1 == last))
     }
 
-    /// Reads all events back in order, checking what the store checks; how many there were.
+    /// Reads all events back in order, with the store's own checks. Returns how many there were.
     fn replay(&self) -> Done<u64>;
 
     /// Closes it in order.
@@ -34,10 +34,11 @@ pub trait Store: Send + Sync {
 /// A kind of store.
 #[derive(Clone, Copy)]
 pub struct Contender {
-    /// As tables show it.
+    /// Its name in tables.
     pub name: &'static str,
     /// Opens the store in a directory, and creates it if there is none.
     pub open: fn(&Path) -> Done<Box<dyn Store>>,
-    /// Whether reading back is a work of its own; false where opening does it, or nothing checks what is read.
+    /// Whether reading back is a work of its own; false if opening already does it, or if the store does not check what
+    /// it reads.
     pub replays: bool,
 }

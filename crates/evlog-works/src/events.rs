@@ -8,7 +8,7 @@ use evlog_lifecycle::status::RunStatus;
 use evlog_lifecycle::status::payload::{Action, Created, RefusalReason, Refused, Retry, TransitionCause, Transitioned};
 use evlog_store::{AppendEvent, Causation};
 
-/// How many different payloads there are of each kind at most; events take them in turns.
+/// The most different payloads of each kind; events use them in turn.
 const POOL: usize = 10_000;
 
 /// The run that all others repeat: a run with a parent need not name itself in its payload.

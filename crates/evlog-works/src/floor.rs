@@ -1,4 +1,4 @@
-//! The bare file system: length, CRC-32 and bytes of each event in one file. What no log can be much faster than.
+//! The bare file system: length, CRC-32 and bytes of each event in one file. No log can be much faster than this.
 
 use crate::contender::{Contender, Store};
 use crate::events::Events;
@@ -14,7 +14,7 @@ use std::sync::{Mutex, MutexGuard};
 /// The file grows with each write, so each sync has to record a longer file.
 pub const FLOOR: Contender = Contender { name: "floor", open: open_floor, replays: true };
 
-/// The file is filled with zeros ahead, so a sync has nothing to record but bytes.
+/// The file is filled with zeros ahead, so a sync only has to write bytes.
 pub const ZEROED: Contender = Contender { name: "floor-zeroed", open: open_zeroed, replays: false };
 
 const NAME: &str = "floor.log";

@@ -5,8 +5,8 @@
 //!
 //! Invariants:
 //! - All contenders of a work get the same events, in the same process, one after the other, each in an empty directory.
-//! - What a work made is gone when it ends, also when it ends early.
-//! - A work that could not be done is an error, never a figure.
+//! - The files that a work made are removed when it ends, also when it ends early.
+//! - A work that could not be completed is an error, never a figure.
 //!
 //! Read [`contender`], then [`works`].
 #![forbid(unsafe_code)]
@@ -22,10 +22,10 @@ pub mod series;
 pub mod watch;
 pub mod works;
 
-/// What a measurement gives, or why it could not be taken.
+/// The result of a measurement, or why it could not be taken.
 pub type Done<T> = Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// Names what could not be done in front of its cause.
+/// Adds what could not be done before the cause.
 pub(crate) fn during(what: impl std::fmt::Display) -> impl FnOnce(std::io::Error) -> std::io::Error {
     move |error| std::io::Error::new(error.kind(), format!("could not {what}: {error}"))
 }

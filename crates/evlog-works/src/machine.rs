@@ -1,6 +1,6 @@
-//! What the figures were taken on: machine, file system, and how quiet the disk was.
+//! Describes where the figures were taken: machine, file system, and how quiet the disk was.
 //!
-//! What a system does not tell is left empty.
+//! Values that the system does not report are left empty.
 
 use crate::series::{median, nanoseconds};
 use crate::{Done, during};
@@ -29,7 +29,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Whether fewer programs want to run than can. Unknown is taken for yes.
+    /// Whether fewer programs want to run than can. If this is not known, the answer is yes.
     pub fn looks_idle(&self) -> bool {
         let whole = self.load.split('.').next().and_then(|whole| whole.parse::<u64>().ok());
         whole.is_none_or(|load| load < self.threads)
@@ -59,10 +59,10 @@ pub struct Disk {
     pub growing: u64,
     /// Over bytes that the file already had.
     pub over_zeros: u64,
-    /// Of ten syncs after a file grew, nine took at most so long.
+    /// Nine of ten syncs after a file grew took at most this long.
     pub growing_nine_of_ten: u64,
-    /// How much of the last ten seconds somebody waited for a disk, in thousandths of a percent; `None` when the system
-    /// does not tell.
+    /// The share of the last ten seconds in which some process waited for a disk, in thousandths of a percent; `None`
+    /// when the system does not report it.
     pub waits: Option<u64>,
 }
 
@@ -81,8 +81,8 @@ impl Disk {
         Ok(Disk { growing: median(&growing), over_zeros: median(&over), growing_nine_of_ten, waits })
     }
 
-    /// Whether nothing else seems to write: nobody waits for a disk, syncs take about the same time each, and a longer
-    /// file costs little more.
+    /// Whether nothing else seems to write: no process waits for a disk, all syncs take about the same time, and a
+    /// longer file costs little more.
     pub fn looks_quiet(&self) -> bool {
         self.waits.is_none_or(|waits| waits < WAITS)
             && self.growing_nine_of_ten < self.growing.saturating_mul(EVEN)
@@ -137,7 +137,7 @@ pub fn bytes_below(dir: &Path) -> Done<u64> {
     Ok(bytes)
 }
 
-/// Lets the system forget the contents of all files below a directory, as far as it obeys. What is not on disk yet is
+/// Asks the system to drop the contents of all files below a directory from its cache. What is not on disk yet is
 /// written first.
 pub fn forget_contents(dir: &Path) -> Done<()> {
     for path in files_below(dir)? {
@@ -159,7 +159,7 @@ pub fn files_below(dir: &Path) -> Done<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// A figure of a process's status, in bytes; `None` when it is gone, or the system does not tell.
+/// A figure of a process's status, in bytes; `None` when the process is gone, or the system does not report it.
 pub(crate) fn process_bytes(id: u32, name: &str) -> Option<u64> {
     kib(&field(&format!("/proc/{id}/status"), name)?)
 }
@@ -178,7 +178,7 @@ fn read(path: &str) -> String {
     fs::read_to_string(path).unwrap_or_default()
 }
 
-/// What stands behind `name:` in a file of the kernel.
+/// The value after `name:` in a file of the kernel.
 fn field(path: &str, name: &str) -> Option<String> {
     let text = fs::read_to_string(path).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.trim_start().strip_prefix(':'))?;
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_disk_is_not_quiet_when_longer_files_cost_much_or_times_differ_or_somebody_waits() {
+    fn a_disk_is_not_quiet_when_longer_files_cost_much_or_times_differ_or_a_process_waits() {
         let disk = |growing, over_zeros, growing_nine_of_ten, waits| {
             Disk { growing, over_zeros, growing_nine_of_ten, waits }.looks_quiet()
         };

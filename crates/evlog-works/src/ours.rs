@@ -1,4 +1,4 @@
-//! evlog itself as a contender, and what only it does: opening, looking a stream up, decoding payloads.
+//! evlog itself as a contender, and works that only evlog does: opening, looking up a stream, decoding payloads.
 
 use crate::Done;
 use crate::contender::{Contender, Store};
@@ -20,7 +20,7 @@ pub const EVLOG: Contender = Contender { name: "evlog", open, replays: true };
 /// The same without zeros written ahead of the last commit: each sync records a longer file.
 pub const GROWING: Contender = Contender { name: "evlog-growing", open: open_growing, replays: true };
 
-/// Any time will do; it is recorded, not read.
+/// Any time; it is recorded and never read.
 const TIME_NS: i64 = 1_771_869_600_000_000_000;
 const ACTOR: &str = "bench";
 
@@ -109,7 +109,7 @@ pub fn replay(dir: &Path) -> Done<u64> {
     Ok(seen)
 }
 
-/// The same, and decodes every payload into the table of its kind.
+/// Does the same, and also decodes every payload into the table of its kind.
 pub fn replay_typed(dir: &Path) -> Done<u64> {
     let reader = Reader::open(Arc::new(StdFs), dir)?;
     let (mut seen, mut commits) = (0, reader.commits(Position(0))?);
@@ -127,7 +127,7 @@ pub fn replay_typed(dir: &Path) -> Done<u64> {
     Ok(seen)
 }
 
-/// Reads one stream with a reader of its own; how many events it has.
+/// Reads one stream with a reader of its own, and returns how many events it has.
 pub fn lookup(dir: &Path, stream: &str) -> Done<u64> {
     let reader = Reader::open(Arc::new(StdFs), dir)?;
     let mut seen = 0;

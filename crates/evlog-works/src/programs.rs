@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How often the memory of a running command is looked at.
+/// The pause between two readings of a running command's memory.
 const LOOK: Duration = Duration::from_millis(2);
 
 /// The programs that works start.
@@ -24,14 +24,14 @@ pub struct Programs {
     pub hasher: Option<Vec<OsString>>,
 }
 
-/// What a whole command took.
+/// The cost of a whole command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spent {
     /// From its start to its end.
     pub time: Duration,
-    /// The most anonymous memory that it was seen to hold, in bytes; `None` when the system does not tell.
+    /// The most anonymous memory that was seen in use, in bytes; `None` when the system does not report it.
     pub memory: Option<u64>,
-    /// Whether it came to its end, and was not ended because patience ran out.
+    /// Whether it ended by itself, and not because it was stopped at its time limit.
     pub ended: bool,
 }
 
@@ -70,7 +70,7 @@ impl Programs {
     }
 }
 
-/// Starts a command with its answer in a pipe and its talk left as it is.
+/// Starts a command with its standard output in a pipe; its standard error is inherited.
 pub(crate) fn piped(mut command: Command) -> Done<(Child, ChildStdout)> {
     let name = command.get_program().to_owned();
     let started = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
@@ -79,12 +79,13 @@ pub(crate) fn piped(mut command: Command) -> Done<(Child, ChildStdout)> {
     Ok((child, out))
 }
 
-/// Runs a command to its end, its answer thrown away.
+/// Runs a command to its end, and discards its output.
 pub fn run(command: Command) -> Done<Duration> {
     Ok(run_watched(command, None, &mut || false)?.time)
 }
 
-/// The same with an eye on its memory, which takes some of its time. It is ended when patience runs out, and when asked.
+/// Runs a command and reads its memory meanwhile, which takes some of its time. The command is stopped at the time
+/// limit, or when `stops` says so.
 pub fn run_patiently(command: Command, patience: Duration, stops: &mut dyn FnMut() -> bool) -> Done<Spent> {
     run_watched(command, Some(patience), stops)
 }

@@ -1,4 +1,4 @@
-//! Figures as they were taken: one for each round, never an average of unlike things.
+//! Figures as they were taken: one for each round, and no averages.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// As machines read it.
+    /// The unit's name for programs.
     pub fn word(self) -> &'static str {
         match self {
             Unit::EventsPerSecond => "events_per_second",
@@ -61,7 +61,7 @@ pub struct Series {
     pub work: &'static str,
     /// Which of its cases; empty where there is one only.
     pub case: String,
-    /// Who did it.
+    /// The contender that did it.
     pub contender: String,
     /// What is counted.
     pub unit: Unit,
@@ -94,7 +94,7 @@ pub fn thousandths(figure: u64) -> String {
     format!("{}.{:02}", figure / 1000, figure % 1000 / 10)
 }
 
-/// So many in a second.
+/// `count` divided by a time, for each second.
 pub fn per_second(count: u64, spent: Duration) -> u64 {
     let spent = spent.as_nanos().max(1);
     u64::try_from(u128::from(count) * 1_000_000_000 / spent).unwrap_or(u64::MAX)

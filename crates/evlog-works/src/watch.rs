@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Gets the progress of the works, and decides whether they go on.
 pub trait Watch {
-    /// A step of a work begins.
+    /// Called when a step of a work begins.
     fn step(&mut self, work: &'static str);
 
     /// Whether to stop here.
@@ -24,7 +24,7 @@ impl fmt::Display for Stopped {
 
 impl std::error::Error for Stopped {}
 
-/// Goes on with the next step of a work.
+/// Begins the next step of a work, unless the watcher stops it.
 pub(crate) fn step(watch: &mut dyn Watch, work: &'static str) -> Done<()> {
     if watch.stops() {
         return Err(Stopped.into());
@@ -33,7 +33,7 @@ pub(crate) fn step(watch: &mut dyn Watch, work: &'static str) -> Done<()> {
     Ok(())
 }
 
-/// Nobody looks on.
+/// A watcher that does nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unwatched;
 

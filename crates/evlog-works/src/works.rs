@@ -62,7 +62,7 @@ impl Work {
         Work::Follow,
     ];
 
-    /// As it is typed.
+    /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Work::Bulk => "bulk",
@@ -105,9 +105,10 @@ pub struct Scale {
     pub rounds: usize,
     /// How many commits a follower is watched for in each round.
     pub followed: usize,
-    /// How long a whole command may take whose memory is watched; then it is ended, and counts as far as it came.
+    /// How long a whole command may take whose memory is measured. Then it is stopped, and its figures up to there
+    /// count.
     pub patience: Duration,
-    /// Whether the durable works are also done beside something else that writes to the same disk.
+    /// Whether the durable works are also done while another thread writes to the same disk.
     pub busy: bool,
 }
 
@@ -128,7 +129,8 @@ impl Scale {
 /// More bytes than an event takes in any store that takes part, sidecars included.
 const EVENT_LEN_MAX: u64 = 400;
 
-/// Bytes that lie beside the largest log: a small one, one that was killed, a file that keeps the disk busy.
+/// Bytes of other files besides the largest log: a small log, one whose writer was killed, a file that keeps the disk
+/// busy.
 const BESIDE: u64 = 4 * crate::ours::SEGMENT;
 
 /// How the measurement is made.
@@ -137,14 +139,14 @@ pub struct Plan<'a> {
     pub dir: PathBuf,
     /// How much is done.
     pub scale: Scale,
-    /// What takes part where others can; evlog comes first.
+    /// The contenders of the works in which others can take part; evlog comes first.
     pub contenders: Vec<Contender>,
-    /// What is started.
+    /// The programs that are started.
     pub programs: &'a Programs,
 }
 
 impl Plan<'_> {
-    /// How many steps [`run`] tells its watcher of.
+    /// How many steps [`run`] reports to its watcher.
     pub fn steps(&self, works: &[Work]) -> usize {
         let has = |work| works.contains(&work);
         let each = |count: usize| count * self.scale.rounds;
@@ -192,7 +194,7 @@ pub fn run(plan: &Plan<'_>, works: &[Work], watch: &mut dyn Watch) -> Done<Resul
     Ok(results)
 }
 
-/// That a store gave back what it was given.
+/// Checks that a store gave back as many events as it was given.
 fn expect_events(who: &str, seen: u64, expected: usize) -> Done<()> {
     if seen == expected as u64 {
         return Ok(());

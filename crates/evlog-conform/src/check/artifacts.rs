@@ -1,4 +1,4 @@
-//! Check 43, and what check 41 says of artifacts: whether they hold the bytes that they should.
+//! Check 43, and the part of check 41 about artifacts: whether they have the expected bytes.
 
 use super::finding::{Finding, NotRun};
 use super::measured::{Content, Recorded};
@@ -23,7 +23,7 @@ pub(super) fn as_recorded(subject: &Subject<'_>) -> Answer {
     Ok(recorded.iter().filter_map(differs).collect())
 }
 
-/// What check 41 finds of artifacts. The other execution is what is expected.
+/// The findings of check 41 about artifacts. The other execution has the expected values.
 pub(super) fn same(subject: &Subject<'_>) -> Result<Vec<Finding>, NotRun> {
     let (own, other) = subject.artifacts.as_ref().ok_or(NotRun::Missing(Needs::Against))?;
     let paths: BTreeSet<&String> = own.keys().chain(other.keys()).collect();

@@ -1,7 +1,7 @@
-//! Check 41: two executions of the same leave the same bytes, ids and times aside.
+//! Check 41: two executions of the same plan leave the same bytes, except for ids and times.
 //!
-//! Members are compared as text, in the order in which they were written: an order that hangs on a map shows there and
-//! nowhere else.
+//! Members are compared as text, in the order in which they were written, because only this shows an order that comes
+//! from an unordered map.
 
 use super::finding::{Finding, NotRun};
 use super::subject::Subject;
@@ -15,10 +15,10 @@ use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// Members that two executions differ in by their nature.
+/// Members that differ between any two executions.
 const VOLATILE: [&str; 4] = ["run_id", "started_at_utc", "ended_at_utc", "generated_at_utc"];
 
-/// Check 41. The other execution is what is expected.
+/// Check 41. The other execution has the expected values.
 pub(super) fn same(subject: &Subject<'_>) -> Answer {
     let other = subject.against.as_ref().ok_or(NotRun::Missing(Needs::Against))?;
     let expected: BTreeMap<&str, &Document> = other.iter().map(|document| (document.path.as_str(), document)).collect();

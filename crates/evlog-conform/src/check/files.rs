@@ -1,4 +1,4 @@
-//! Checks 24, 30 and 31: what lies in the bundle, under which names, in which bytes.
+//! Checks 24, 30 and 31: which files are in the bundle, with which names and bytes.
 
 use super::Answer;
 use super::subject::{Subject, impossible};
@@ -23,7 +23,7 @@ pub(super) fn names(subject: &Subject<'_>) -> Answer {
     Ok(timed.map(one).collect())
 }
 
-/// Check 31. Manifests and reports that cannot be read are checks 1 and 26.
+/// Check 31. Checks 1 and 26 report manifests and reports that cannot be read.
 pub(super) fn canonical_bytes(subject: &Subject<'_>) -> Answer {
     let others = || subject.others.iter().filter(|document| !matches!(document.content, Content::Absent));
     if subject.manifest.value().is_none() && subject.reports.is_empty() && others().next().is_none() {

@@ -1,9 +1,9 @@
-//! What the checks answer.
+//! The answers of the checks.
 
 use super::{Check, Needs};
 use std::fmt;
 
-/// The most findings that are kept of one check: the first in order. All are counted.
+/// The most findings that are kept of one check: the first ones in order. All are counted.
 pub const FINDINGS_MAX: usize = 1000;
 
 /// One thing in which a bundle does not conform.
@@ -19,12 +19,13 @@ pub struct Finding {
     pub found: String,
 }
 
-/// Why a check was not asked.
+/// Why a check was not run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotRun {
     /// It needs something that was not given.
     Missing(Needs),
-    /// What it would look at is not there, or cannot be read; a sentence that names the check which says so.
+    /// The file or member that it checks is not there, or cannot be read. The sentence names the check that reports
+    /// this.
     Impossible(String),
 }
 
@@ -33,9 +34,9 @@ pub enum NotRun {
 pub struct Checked {
     /// The check.
     pub check: &'static Check,
-    /// How much was found.
+    /// How many findings there were.
     pub count: usize,
-    /// What was found, in order, at most [`FINDINGS_MAX`]; or why the check was not asked.
+    /// The findings in order, at most [`FINDINGS_MAX`]; or why the check was not run.
     pub answer: Result<Vec<Finding>, NotRun>,
 }
 
@@ -44,33 +45,33 @@ pub struct Checked {
 pub struct Conformance {
     /// The run, as its manifest names it.
     pub run: Option<String>,
-    /// How the run ended, as its manifest says: a bundle of a run that failed conforms all the same.
+    /// How the run ended, as its manifest says. A bundle of a failed run can conform, too.
     pub status: Option<String>,
-    /// The pipeline that its manifest says it is of, where that is another than the one asked for.
+    /// The pipeline that its manifest names, if that is not the one that was given.
     pub other_pipeline: Option<String>,
     /// By number.
     pub checks: Vec<Checked>,
 }
 
 impl Conformance {
-    /// Whether nothing was found. Checks that were not asked found nothing.
+    /// Whether there are no findings. Checks that were not run have none.
     pub fn conforms(&self) -> bool {
         self.checks.iter().all(|checked| checked.count == 0)
     }
 
-    /// How much was found by all checks together.
+    /// The number of findings of all checks together.
     pub fn count(&self) -> usize {
         self.checks.iter().map(|checked| checked.count).sum()
     }
 
-    /// What was found: by check, file, pointer and words.
+    /// The findings, by check, file, pointer and words.
     pub fn findings(&self) -> impl Iterator<Item = (&'static Check, &Finding)> {
         self.checks.iter().flat_map(|checked| checked.findings().iter().map(|finding| (checked.check, finding)))
     }
 }
 
 impl Checked {
-    /// What was found; nothing when the check was not asked.
+    /// The findings; none when the check was not run.
     pub fn findings(&self) -> &[Finding] {
         self.answer.as_deref().unwrap_or_default()
     }

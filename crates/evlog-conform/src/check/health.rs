@@ -41,12 +41,12 @@ pub(super) fn shape(subject: &Subject<'_>) -> Answer {
     Ok(findings)
 }
 
-/// Check 15. Members that an outcome should not have are check 16.
+/// Check 15. Check 16 reports members that an outcome should not have.
 pub(super) fn mirrors(subject: &Subject<'_>) -> Answer {
     let (manifest, health) = (subject.manifest()?, subject.health()?);
     let mut findings = Vec::new();
     for name in ["run_id", "status"] {
-        // What is missing or of another type is check 1 or 14.
+        // Check 1 or 14 reports a member that is missing or of another type.
         let (expected, found) = (manifest.get(name).and_then(Value::as_str), health.get(name).and_then(Value::as_str));
         if let (Some(expected), Some(found)) = (expected, found)
             && expected != found

@@ -1,4 +1,4 @@
-//! The artifacts of a bundle, measured: length and digest of each, to be compared.
+//! Measures the artifacts of a bundle: length and digest of each, so that they can be compared.
 
 use crate::bundle::{Bundle, HEALTH, MANIFEST, REPORTS};
 use evlog_pipeline::FileError;
@@ -24,7 +24,7 @@ pub(crate) struct Recorded {
 /// By path: the artifacts of a bundle.
 pub(crate) type Artifacts = BTreeMap<String, Content>;
 
-/// Reads what the run's record names; none where there is no such record.
+/// Measures the artifacts that the run's record names; `None` if there is no such record.
 pub(super) fn recorded(bundle: &Bundle) -> Result<Option<Vec<Recorded>>, FileError> {
     let record = bundle.document(RECORD)?;
     let Some(list) = record.value().and_then(|record| record.get("artifacts")).and_then(Value::as_array) else {
@@ -43,7 +43,7 @@ pub(super) fn recorded(bundle: &Bundle) -> Result<Option<Vec<Recorded>>, FileErr
     Ok(Some(recorded))
 }
 
-/// Reads every artifact. What else stands in a bundle is compared elsewhere, or differs in every execution.
+/// Measures every artifact. The other files of a bundle are compared elsewhere, or differ in every execution.
 pub(super) fn all(bundle: &Bundle) -> Result<Artifacts, FileError> {
     let is_own = |path: &&str| {
         [MANIFEST, HEALTH].contains(path) || OWN.contains(path) || path.starts_with(REPORTS) || is_output(path)
@@ -52,7 +52,7 @@ pub(super) fn all(bundle: &Bundle) -> Result<Artifacts, FileError> {
     artifacts.map(|path| Ok((path.to_owned(), bundle.measure(path)?))).collect()
 }
 
-/// What stages print, and scratch files, which are not compared.
+/// Whether a file is a stage's captured output or a scratch file. These are not compared.
 fn is_output(path: &str) -> bool {
     let name = path.strip_prefix("logs/");
     let is_log = |name: &str| name.strip_suffix(".log").is_some_and(|stage| !stage.contains('/'));

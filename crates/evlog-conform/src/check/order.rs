@@ -18,7 +18,7 @@ pub(super) fn health(subject: &Subject<'_>) -> Answer {
     Ok(first_out_of_order(subject.definition(), HEALTH, &subject.health_stages()?).into_iter().collect())
 }
 
-/// The first place at which the list differs from the list in order. Stages without a place are check 6.
+/// The first place at which the list differs from the list in order. Check 6 reports stages without a place.
 fn first_out_of_order(definition: &Definition, file: &str, entries: &[Entry<'_>]) -> Option<Finding> {
     let key = |entry: &Entry<'_>| entry.stage.and_then(|stage| definition.order_key(stage));
     let placed: Vec<(&Entry<'_>, OrderKey)> = entries.iter().filter_map(|entry| Some((entry, key(entry)?))).collect();

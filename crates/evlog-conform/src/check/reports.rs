@@ -12,10 +12,10 @@ use evlog_projection::canonical;
 use evlog_projection::difference::first_difference;
 use serde_json::Value;
 
-/// When a report was written: no part of what it says.
+/// The member that says when a report was written. It is not compared.
 const GENERATED: &str = "generated_at_utc";
 
-/// What failed its publish gate: the outcome, and the contract that its code names, if it names one.
+/// The stages that failed their publish gates: the outcome, and the contract that its code names, if it names one.
 fn gate_failures<'e>(
     subject: &Subject<'_>,
     entries: &'e [Entry<'_>],
@@ -66,7 +66,7 @@ pub(super) fn valid(subject: &Subject<'_>) -> Answer {
     Ok(findings)
 }
 
-/// What is wrong with a report's form.
+/// The mistakes in a report's form.
 fn wrong(subject: &Subject<'_>, document: &Document, value: &Value) -> Vec<Finding> {
     let mut findings = Vec::new();
     subject.yardstick.report.each_error(value, &mut |error| findings.push(of_schema(&document.path, value, &error)));
@@ -98,7 +98,7 @@ fn wrong(subject: &Subject<'_>, document: &Document, value: &Value) -> Vec<Findi
     findings
 }
 
-/// The reports whose form is right, without the time at which they were written.
+/// The reports with a valid form, without the time at which they were written.
 fn well_formed<'s>(subject: &'s Subject<'_>) -> Result<Vec<(&'s Document, Value)>, NotRun> {
     let mut formed = Vec::new();
     for document in &subject.reports {
@@ -168,7 +168,7 @@ fn unlike(expected: &Value, found: &Value) -> Option<(String, String, String)> {
     Some((difference.pointer, difference.expected, difference.found))
 }
 
-/// Check 29. A report that is missing is check 25.
+/// Check 29. Check 25 reports a missing report.
 pub(super) fn traceable(subject: &Subject<'_>) -> Answer {
     let entries = subject.outcomes()?;
     let mut findings = Vec::new();

@@ -1,4 +1,4 @@
-//! Checks 1, 2 and 35: the manifest, whose run it is, and when it may be missing.
+//! Checks 1, 2 and 35: the manifest, the run that it names, and when it may be missing.
 
 use super::finding::{Finding, NotRun};
 use super::subject::{OUTCOMES, Subject, impossible};
@@ -9,7 +9,7 @@ use evlog_lifecycle::pipeline::RunStatus;
 use evlog_lifecycle::pipeline::report::Finding as SchemaFinding;
 use serde_json::Value;
 
-/// Check 1. What the schema says of single outcomes is left to checks 3 to 6, which say it more exactly.
+/// Check 1. Checks 3 to 6 check single outcomes more exactly than the schema, so its findings about them are left out.
 pub(super) fn manifest_is_valid(subject: &Subject<'_>) -> Answer {
     let value = match &subject.manifest.content {
         Content::Json(_, value) => value,

@@ -1,4 +1,4 @@
-//! Checks 13, 17, 18, 19 and 22: what outcomes come to, and which may stand beside which.
+//! Checks 13, 17, 18, 19 and 22: the status that follows from the outcomes, and which outcomes may occur together.
 
 use super::Answer;
 use super::subject::{OUTCOMES, Subject, all_tuples, top_level};
@@ -39,13 +39,13 @@ fn stops_run(definition: &Definition, outcomes: &[Outcome]) -> bool {
     outcomes.iter().any(|outcome| definition.stops_run(outcome))
 }
 
-/// Check 18. A fatal substage beside a parent that went on is not a cause here: it may have been told when later stages
-/// had run. Where it stopped its parent, the parent is the cause.
+/// Check 18. A fatal substage whose parent went on is not a cause here, because its outcome may have been recorded
+/// after later stages had run. If it stopped its parent, the parent is the cause.
 pub(super) fn blocked_tail(subject: &Subject<'_>) -> Answer {
     let definition = subject.definition();
     let entries = subject.outcomes()?;
     let all: Vec<Outcome> = entries.iter().filter_map(|entry| entry.outcome.clone()).collect();
-    // A tripped limit blocks what had not begun, which may lie between stages that had.
+    // A tripped limit blocks stages that had not begun, and these may be between stages that had.
     let limited = stops_run(definition, &all);
     let top = top_level(definition, &entries);
     let stops = |outcome: &Outcome| outcome.is_fatal() || (outcome.is_blocked() && !limited);

@@ -1,4 +1,4 @@
-//! What the checks look at, read once: the documents of a bundle, and the outcomes in them.
+//! The input of the checks, read once: the documents of a bundle, and the outcomes in them.
 
 use super::finding::NotRun;
 use super::measured::{self, Artifacts, Recorded};
@@ -10,13 +10,13 @@ use evlog_lifecycle::pipeline::{Definition, FailMode, Outcome, RunStatus, StageS
 use evlog_pipeline::{FileError, Plan};
 use serde_json::{Map, Value};
 
-/// What stands in a bundle in canonical bytes beside them.
+/// Other files of a bundle that must be in canonical bytes.
 const OTHERS: [&str; 2] = ["run_results.json", "logs/pass_manifest.json"];
 /// The list of outcomes in the manifest, and in the health file.
 pub(super) const OUTCOMES: &str = "stage_outcomes";
 pub(super) const STAGES: &str = "stages";
 
-/// A bundle that was read, and what it is held against.
+/// A bundle that was read, and what it is compared with.
 pub(crate) struct Subject<'a> {
     pub(super) bundle: &'a Bundle,
     pub(super) yardstick: &'a Yardstick,
@@ -26,11 +26,11 @@ pub(crate) struct Subject<'a> {
     pub(super) health: Document,
     /// By path.
     pub(super) reports: Vec<Document>,
-    /// Other documents whose bytes the contract fixes; nothing else of them is judged.
+    /// Other documents whose bytes the contract fixes. Nothing else about them is checked.
     pub(super) others: Vec<Document>,
-    /// The same of another execution.
+    /// The comparable documents of another execution.
     pub(super) against: Option<Vec<Document>>,
-    /// What the run's record says of artifacts, where there is one.
+    /// The artifacts that the run's record lists, if there is a record.
     pub(super) recorded: Option<Vec<Recorded>>,
     /// The artifacts of the bundle, and of another execution.
     pub(super) artifacts: Option<(Artifacts, Artifacts)>,
@@ -43,7 +43,7 @@ pub(super) struct Entry<'v> {
     pub(super) value: &'v Value,
     /// Its stage, if that is text.
     pub(super) stage: Option<&'v str>,
-    /// The tuple, if its members are of the right types and words; whether they go together is not asked.
+    /// The tuple, if its members have the right types and words. Whether they fit together is not checked here.
     pub(super) outcome: Option<Outcome>,
 }
 

@@ -1,6 +1,6 @@
 //! Checks 3 to 7: each outcome by itself.
 //!
-//! They look at the manifest; the health file must say the same (check 15).
+//! They check the manifest; the health file must have the same outcomes (check 15).
 
 use super::Answer;
 use super::finding::Finding;
@@ -21,7 +21,7 @@ fn nothing_or(value: Option<&Value>) -> String {
     value.map_or_else(|| "nothing".to_owned(), quoted)
 }
 
-/// Check 3. Whether the reason code should be there is check 4.
+/// Check 3. Check 4 decides whether the reason code should be there.
 pub(super) fn shape(subject: &Subject<'_>) -> Answer {
     let mut findings = Vec::new();
     for entry in subject.outcomes()? {
@@ -96,7 +96,7 @@ pub(super) fn known_stage(subject: &Subject<'_>) -> Answer {
     Ok(findings)
 }
 
-/// Check 7. What checks 4 to 6 say is not said again.
+/// Check 7. It does not repeat the findings of checks 4 to 6.
 pub(super) fn catalogued(subject: &Subject<'_>) -> Answer {
     let definition = subject.definition();
     let mut findings = Vec::new();

@@ -1,4 +1,4 @@
-//! Claims about telling where two files differ.
+//! Claims about finding where two files differ.
 
 use super::*;
 
@@ -25,7 +25,7 @@ fn the_first_differing_value_is_named_by_its_pointer() {
 }
 
 #[test]
-fn equal_values_in_other_bytes_are_told_by_offset() {
+fn equal_values_in_other_bytes_are_reported_by_offset() {
     let found = first_difference("a.json", b"{\"a\":1}", b"{\"a\": 1}").unwrap();
     assert_eq!((found.expected.as_str(), found.found.as_str()), ("byte 0x31 at offset 5", "byte 0x20 at offset 5"));
     let found = first_difference("a.json", b"{}", b"{}\n").unwrap();
@@ -33,13 +33,13 @@ fn equal_values_in_other_bytes_are_told_by_offset() {
 }
 
 #[test]
-fn a_broken_document_is_told_as_such() {
+fn a_broken_document_is_reported_as_such() {
     let found = first_difference("a.json", br#"{"a":1}"#, br#"{"a":1"#).unwrap();
     assert!(found.found.starts_with("not JSON"), "{found:?}");
 }
 
 #[test]
-fn json_lines_are_told_by_line_and_pointer() {
+fn json_lines_are_reported_by_line_and_pointer() {
     check("e.jsonl", "{\"a\":1}\n{\"a\":2}\n", "{\"a\":1}\n{\"a\":3}\n", Some(2), "/a", ("2", "3"));
     check("e.jsonl", "{\"a\":1}\n{\"a\":2}\n", "{\"a\":1}\n", Some(2), "", (r#"{"a":2}"#, "nothing"));
     check("e.jsonl", "{\"a\":1}\n", "{\"a\":1}\n{\"a\":2}\n", Some(2), "", ("nothing", r#"{"a":2}"#));

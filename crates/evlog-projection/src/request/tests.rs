@@ -64,7 +64,7 @@ fn what_is_not_a_command_is_named_by_its_place() {
 }
 
 #[test]
-fn a_command_made_within_the_program_is_held_to_the_same_numbers() {
+fn a_command_made_within_the_program_follows_the_same_rule_of_numbers() {
     let made = |data: Value| Request::json("c", "r", "x").member("data", data).build();
     let read =
         |data: &str| Request::parse_line(format!(r#"{{"contract":"c","run":"r","do":"x","data":{data}}}"#).as_bytes());
@@ -73,7 +73,7 @@ fn a_command_made_within_the_program_is_held_to_the_same_numbers() {
 }
 
 #[test]
-fn a_request_cannot_say_what_no_line_may_say() {
+fn a_request_cannot_have_contents_that_no_line_may_have() {
     let json = |run: &str| Request::json("c", run, "x");
     let refused = |builder: RequestBuilder| builder.build().unwrap_err().to_string();
     assert!(refused(json("../x")).starts_with("/run: expected a run id"));

@@ -29,7 +29,7 @@ fn a_note_of_ours_is_verified_by_an_implementation_that_is_not_ours() {
     assert_eq!(good[0].name(), "example.com/log");
     assert!(StandardSigner::new(&key.to_secret_text()).is_ok(), "the private part too is theirs to read");
     assert_eq!(theirs.text(), note.text().as_bytes());
-    // And the harness can fail: the same note, with another text.
+    // The check can fail: here with the same note and another text.
     let other = note.to_string().replace("second", "2nd");
     assert!(signed_note::Note::from_bytes(other.as_bytes()).unwrap().verify(&verifiers).is_err());
 }
@@ -45,7 +45,7 @@ fn a_cosignature_holds_for_its_time_and_text_alone() {
     assert_eq!(note.verify(key.verifier()), Ok(Some(18)), "a later one takes the place of the earlier");
     assert_eq!(note.signatures().len(), 1);
     assert!(matches!(note.verify(witness_key(3).verifier()), Err(SignatureError::Missing { .. })));
-    // A time that other people's readers would round is none.
+    // A time that other programs would round is refused.
     note.cosign(&key, (1 << 53) - 1);
     assert_eq!(note.verify(key.verifier()), Ok(Some((1 << 53) - 1)));
     note.cosign(&key, 1 << 53);
@@ -70,7 +70,7 @@ fn no_bit_of_a_signed_note_can_be_changed() {
 }
 
 #[test]
-fn what_is_no_note_is_refused_and_called_what_it_is() {
+fn text_that_is_no_note_is_refused_with_the_reason() {
     // Rule C-10.
     let refusal = |bytes: &[u8]| Note::parse(bytes).unwrap_err();
     let dash = '\u{2014}';

@@ -60,7 +60,7 @@ fn a_policy_that_cannot_be_meant_is_refused_with_its_line() {
 }
 
 #[test]
-fn a_cosignature_that_does_not_hold_spoils_the_checkpoint() {
+fn an_invalid_cosignature_makes_the_checkpoint_refused() {
     // Rule C-42.
     let mut signed = log(&[10]).signed(96);
     signed.cosign(&witness_key(1), 1000);

@@ -8,7 +8,7 @@ use evlog_proof::{FileError, ProofFile};
 use evlog_verify::proof::ProofError;
 use proptest::prelude::*;
 
-/// What the file shows of the log's commit, and of its beginning of `old` bytes.
+/// Whether the file proves the log's commit, or its beginning of `old` bytes.
 fn holds(file: &[u8], log: &Log, old: usize) -> bool {
     let (newer, older) = (log.checkpoint(log.bytes.len()), log.checkpoint(old));
     ProofFile::parse(file)
@@ -90,7 +90,7 @@ fn a_proof_for_another_log_size_or_commit_says_so() {
     assert!(matches!(proof.check_inclusion(&other), Err(FileError::Proof(ProofError::Value { .. }))));
     assert!(matches!(proof.check_consistency(&checkpoint, &checkpoint), Err(FileError::Kind { .. })));
     assert!(matches!(mine.consistency(96).check_inclusion(&checkpoint), Err(FileError::Kind { .. })));
-    // True bytes of the log that are no frame, or half of one: the file tells more than they show.
+    // Real bytes of the log that are no frame, or half of one: the file claims more than they show.
     let ProofFile::Inclusion { log_id, size, frame, first_seq, events, .. } = proof.clone() else { unreachable!() };
     for frame in [frame.start..frame.end - 1, frame.start + 1..frame.end, 0..96] {
         let mut wrong = Log { bytes: mine.bytes.clone(), frames: vec![(frame.clone(), first_seq)] };
@@ -99,8 +99,8 @@ fn a_proof_for_another_log_size_or_commit_says_so() {
         wrong.frames.clear();
     }
     let ProofFile::Inclusion { slice, .. } = proof else { unreachable!() };
-    let told = ProofFile::Inclusion { log_id, size, frame, first_seq, events: events + 1, slice };
-    assert!(matches!(told.check_inclusion(&checkpoint), Err(FileError::Commit { .. })));
+    let altered = ProofFile::Inclusion { log_id, size, frame, first_seq, events: events + 1, slice };
+    assert!(matches!(altered.check_inclusion(&checkpoint), Err(FileError::Commit { .. })));
 }
 
 proptest! {

@@ -36,9 +36,9 @@ fn a_log_that_did_anything_else_is_refused_and_it_is_an_alarm() {
     let mut forked = seen(&log, log.bytes.len());
     forked.checkpoint.root = Root([1; 32]);
     assert!(matches!(refusal(forked, None), WitnessRefusal::Fork { .. }));
-    let mut told = seen(&log, log.bytes.len());
-    told.checkpoint.next_seq = Seq(1);
-    assert!(matches!(refusal(told, None), WitnessRefusal::Fork { .. }), "the same bytes hold as many events");
+    let mut altered = seen(&log, log.bytes.len());
+    altered.checkpoint.next_seq = Seq(1);
+    assert!(matches!(refusal(altered, None), WitnessRefusal::Fork { .. }), "the same bytes hold as many events");
     let mut rewritten = seen(&log, 3000);
     rewritten.checkpoint.root = Root([1; 32]);
     let refused = refusal(rewritten, Some(log.consistency(3000)));

@@ -1,4 +1,4 @@
-//! Where the values of nodes come from: from the bytes, or from trees over beginnings of the string that somebody kept.
+//! Gives the values of nodes, from the bytes or from trees that were kept over beginnings of the string.
 //!
 //! A tree that was kept at a position holds the values of all complete subtrees before it. So the value of any part of the
 //! string follows from the latest tree within the part, and the bytes from there to its end.

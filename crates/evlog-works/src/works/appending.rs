@@ -68,10 +68,10 @@ fn load_one(
     store.close()
 }
 
-/// The case of a work that is done beside something else that writes.
+/// The case of a work that is done while another thread writes.
 const BUSY: &str = "busy disk";
 
-/// The works that wait for syncs: on the disk as it is, and where asked beside something else that writes.
+/// Does the works that wait for syncs: on the disk as it is, and if asked, while another thread writes.
 pub(super) fn durable(plan: &Plan<'_>, works: &[Work], watch: &mut dyn Watch, results: &mut Results) -> Done<()> {
     let events = audit_events(plan.scale.events)?;
     let cases = if plan.scale.busy { vec!["", BUSY] } else { vec![""] };
@@ -111,7 +111,8 @@ fn turns(
         for contender in contenders {
             step(watch, work.name())?;
             let room = plan.room()?;
-            // What the one before left to the file system's journal, its deleted files above all, is not ours to wait for.
+            // Syncs first, so that a contender need not wait for what the one before left in the file system's journal,
+            // mainly deleted files.
             File::open(&plan.dir).and_then(|dir| dir.sync_all()).map_err(during("sync the works' directory"))?;
             named(work.name(), contender.name, one(contender, room.path()))?;
         }
@@ -128,7 +129,7 @@ fn pipelined_one(contender: &Contender, dir: &Path, events: &Events) -> Done<u64
     Ok(figure)
 }
 
-/// So many threads append single events for so long; events a second, all threads together.
+/// Lets `threads` threads append single events for `lasts`. Returns the events per second of all threads together.
 fn durable_one(contender: &Contender, threads: usize, lasts: Duration, dir: &Path, events: &Events) -> Done<u64> {
     let store = (contender.open)(dir)?;
     let limit = events.count();

@@ -18,7 +18,7 @@ const AT_ONCE: usize = 1000;
 /// Events of the small log that opening the big one is compared with.
 const SMALL: usize = 100_000;
 
-/// All works that are asked for.
+/// Does the works of this file that are asked for.
 pub(super) fn run(plan: &Plan<'_>, works: &[Work], watch: &mut dyn Watch, results: &mut Results) -> Done<()> {
     let big = plan.scale.big;
     if works.iter().any(|work| work.reads_big_log()) {
@@ -103,7 +103,8 @@ fn lookup(
     results: &mut Results,
 ) -> Done<()> {
     let streams = plan.scale.big / STREAM;
-    // What was forgotten stays so, but for what was read since: all rounds with the files in memory come first.
+    // The system reads dropped contents again only when they are needed, so all rounds with the files in memory come
+    // first.
     for cold in [false, true] {
         for round in 0..plan.scale.rounds {
             if !cold {

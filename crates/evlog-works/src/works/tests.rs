@@ -1,4 +1,4 @@
-//! Small works: what they give, and that a store which loses something gives no figure.
+//! Small works: their figures, and that a store that loses events gives no figure.
 
 use super::*;
 use crate::contender::Store;
@@ -71,7 +71,7 @@ fn every_contender_has_a_figure_for_each_round_of_each_work() {
     assert_eq!(results.tsv().lines().count(), 1 + results.series().iter().map(|one| one.rounds.len()).sum::<usize>());
 }
 
-/// The floor, but it forgets the last event of each commit.
+/// The floor, except that it loses the last event of each commit.
 struct Forgetful(Box<dyn Store>);
 
 impl Store for Forgetful {
