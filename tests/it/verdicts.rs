@@ -1,6 +1,6 @@
-//! One verdict, however it is computed: a log that was changed in any way is the same thing for one thread and for many, for
-//! one who was interrupted, for a sample that takes all, and for the reader in Python. And what one look at the files finds
-//! wrong, no verification calls clean.
+//! A log has one verdict, in whichever way it is computed: a log that was changed in any way has the same verdict by
+//! one thread and by many, after an interruption, by a sample that takes all segments, and by the reader in Python. And
+//! if `inspect` finds a flaw in the files, no verification says `clean`.
 
 use crate::workload::{DIR, check_from, commands, contracts, open, submit};
 use evlog::LogError;
@@ -28,7 +28,7 @@ struct Changed {
     files: Files,
 }
 
-/// What is said of a log that cannot be judged because of its version.
+/// The text for a log that cannot be judged because of its version.
 const OTHER: &str = "other version";
 
 fn log() -> Files {
@@ -270,7 +270,7 @@ fn a_changed_log_has_one_verdict_however_it_is_computed() {
     assert!(differences.is_empty(), "{} differences\n{}", differences.len(), differences.join("\n"));
 }
 
-/// What the reader in Python says of each log.
+/// The output of the reader in Python for each log.
 fn of_python(logs: &[&Changed]) -> Vec<String> {
     let room = tempfile::tempdir().unwrap();
     for (nth, changed) in logs.iter().enumerate() {

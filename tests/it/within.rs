@@ -1,4 +1,4 @@
-//! Nobody who only gives commands can make bytes of which a proof says that they are a commit.
+//! A caller that only gives commands cannot make bytes that a proof shows to be a commit.
 
 use crate::workload::{DIR, open, submit};
 use evlog::{LogError, Request};

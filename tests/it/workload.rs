@@ -35,7 +35,8 @@ pub(crate) fn view(fs: &SimFs) -> View {
     ReadOptions { fs: Arc::new(fs.clone()), ..ReadOptions::new() }.open(DIR, contracts()).unwrap()
 }
 
-/// What one thread finds; many find the same, and so does one that was interrupted.
+/// The result of a verification by one thread. Checks that many threads, and a verification that was interrupted, find
+/// the same.
 pub(crate) fn checked(fs: &SimFs) -> Check {
     let [one, many] = [1, 3].map(|threads| {
         let threads = NonZeroUsize::new(threads).unwrap();
@@ -52,7 +53,7 @@ pub(crate) fn checked(fs: &SimFs) -> Check {
     one
 }
 
-/// A verification that begins, or goes on, and what it gave to keep after each segment.
+/// Begins or continues a verification. Also returns the bytes that it gave to keep after each segment.
 pub(crate) fn check_from(fs: &SimFs, kept: Option<&[u8]>) -> (Result<Resumed, ResumeError>, Vec<Vec<u8>>) {
     let mut all = Vec::new();
     let mut keep = |make: &dyn Fn() -> Option<Vec<u8>>| all.extend(make());
@@ -61,7 +62,7 @@ pub(crate) fn check_from(fs: &SimFs, kept: Option<&[u8]>) -> (Result<Resumed, Re
     (found, all)
 }
 
-/// What one thread rebuilds; many rebuild the same.
+/// The result of a replay by one thread. Checks that many threads rebuild the same.
 pub(crate) fn replayed(fs: &SimFs) -> Replay {
     let [one, many] =
         [1, 3].map(|threads| replay(&view(fs), NonZeroUsize::new(threads).unwrap(), &mut |_| {}).unwrap());
@@ -89,7 +90,7 @@ fn request(line: &str) -> Request {
     Request::parse_line(line.as_bytes()).unwrap()
 }
 
-/// Gives commands until one is not acknowledged; the answers of those that were.
+/// Gives commands until one is not acknowledged. Returns the answers to those that were.
 pub(crate) fn submit(log: &Log, commands: &[Request]) -> Vec<Answer> {
     commands.iter().map_while(|command| log.submit(command).ok()).collect()
 }

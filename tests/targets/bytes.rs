@@ -1,5 +1,5 @@
-//! Targets that are one decoder each. Bytes are tried as they are, and again with a checksum that matches, since few
-//! changed bytes would get past it.
+//! Targets that are one decoder each. Bytes are tried as they are, and again with a checksum that matches, because few
+//! changed bytes would pass the checksum.
 
 use crate::LOG;
 use evlog_format::checksum::Seed;
@@ -14,7 +14,7 @@ use evlog_projection::{Contracts, Fact};
 use evlog_store::fuzz::sealed;
 use evlog_verify::{Frontier, Tree};
 
-/// What is read is written in the same bytes.
+/// Checks that a decoded header encodes to the same bytes.
 pub(crate) fn segment_header(bytes: &[u8]) {
     let whole = bytes.get(..SEGMENT_HEADER_LEN).map(sealed);
     for bytes in [Some(bytes), whole.as_deref()].into_iter().flatten() {
@@ -25,7 +25,7 @@ pub(crate) fn segment_header(bytes: &[u8]) {
     }
 }
 
-/// A position in eight bytes, then what stands there.
+/// The input is a position in eight bytes, then the bytes at that position.
 pub(crate) fn frame(bytes: &[u8]) {
     let Some((position, frame)) = bytes.split_first_chunk::<8>() else { return };
     let position = u64::from_le_bytes(*position) % limits::POSITION_MAX;
@@ -38,7 +38,7 @@ fn check_frame(position: u64, bytes: &[u8]) {
     check_decoded(&codec, position, bytes, codec.decode(position, bytes));
 }
 
-/// Holds what a decoder said of bytes against what it may say.
+/// Checks that a decoder's answer about bytes is allowed.
 pub(crate) fn check_decoded(codec: &FrameCodec, position: u64, bytes: &[u8], decoded: Decoded<'_>) {
     let len = bytes.first_chunk::<4>().map(|raw| u32::from_le_bytes(*raw));
     match decoded {
@@ -61,7 +61,7 @@ pub(crate) fn check_decoded(codec: &FrameCodec, position: u64, bytes: &[u8], dec
     }
 }
 
-/// With the checksum that its other bytes ask for, as far as they are there.
+/// The frame with the checksum of its other bytes, as far as they are there.
 fn sealed_frame(position: u64, frame: &[u8]) -> Vec<u8> {
     let mut sealed = frame.to_vec();
     let Some((header, body)) = frame.split_first_chunk::<FRAME_HEADER_LEN>() else { return sealed };

@@ -1,10 +1,11 @@
-//! What must hold of every decoder for any bytes: functions that panic where it does not.
+//! What must be true of every decoder for any bytes: functions that panic if it is not.
 //!
 //! Two harnesses call them: `tests/it/decoders.rs` in every test run, over the corpus and changed copies of it, and
-//! cargo-fuzz in `tests/fuzz`, as long as somebody lets it run. Both read the corpus in `tests/fuzz/corpus`, whose seeds are
-//! made here from the golden logs.
+//! cargo-fuzz in `tests/fuzz`, without end. Both read the corpus in `tests/fuzz/corpus`, whose seeds are made here from
+//! the golden logs.
 //!
-//! Invariant: a target reads nothing but its input and the golden logs, so that an input shows the same wherever it is tried.
+//! Invariant: a target reads nothing but its input and the golden logs, so that an input gives the same result
+//! everywhere.
 
 mod bytes;
 mod log;
@@ -16,12 +17,12 @@ use std::path::{Path, PathBuf};
 /// The log that the golden frames are of.
 const LOG: LogId = LogId(*b"evlog-golden-log");
 
-/// A decoder, and what must hold of it.
+/// A decoder, and the check that must pass for any bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
     /// Its name, and that of its directory in the corpus.
     pub name: &'static str,
-    /// Panics where it does not hold.
+    /// Panics if the decoder does something wrong with the input.
     pub check: fn(&[u8]),
     /// The most bytes that it may have allocated at once for an input of this length.
     pub memory: fn(usize) -> usize,
@@ -70,7 +71,7 @@ pub fn target(name: &str) -> Target {
     }
 }
 
-/// Holds what a decoder said of the bytes at a position against what it may say of them.
+/// Checks that a decoder's answer about the bytes at a position is allowed.
 pub fn check_decoded(position: u64, bytes: &[u8], decoded: Decoded<'_>) {
     bytes::check_decoded(&FrameCodec::new(LOG), position, bytes, decoded);
 }

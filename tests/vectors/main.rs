@@ -1,10 +1,9 @@
 //! Vectors: cases of contract `story`, as facts from the test suites of its sources, run against the contract.
 //!
-//! Does: read a file of cases (`id`, `entity`, `given`, `when` with its `op`, `expect`), do what each says, compare, print
-//! a line a case and the sum. What describes the mechanics of the source's platform, and nothing of the lifecycle, is on the
-//! list `skips.tsv`, with a reason.
-//! Does not: know an outcome. Whatever is compared comes from the contract: its functions, or a run that was folded,
-//! decided and projected ([`rig`]).
+//! Does: read a file of cases (`id`, `entity`, `given`, `when` with its `op`, `expect`), do what each says, compare,
+//! print a line a case and the sum. Cases that only describe the mechanics of the source's platform, and not the
+//! lifecycle, are in `skips.tsv`, with a reason. Does not: compute an outcome. Every value that is compared comes from
+//! the contract: its functions, or a run that was folded, decided and projected ([`rig`]).
 #![forbid(unsafe_code)]
 
 mod attempts;
@@ -29,7 +28,7 @@ const USAGE: &str = "cargo run --release -p evlog-tests --bin vectors -- FILE.js
 /// What an operation gives: the members that a case may expect, or why it cannot be done.
 type Found = Result<Value, String>;
 
-/// What became of a case.
+/// The result of a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Verdict {
     Pass,
@@ -37,7 +36,7 @@ enum Verdict {
     Skip(&'static str),
 }
 
-/// What became of a file.
+/// The result of a file.
 struct Report {
     /// A line a case, and the sum.
     text: String,

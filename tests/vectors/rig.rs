@@ -1,4 +1,4 @@
-//! A run in memory, in whatever state a case gives: made of events, as a log would hold them, and asked by commands.
+//! A run in memory, in the state that a case gives. It is made of events, as a log would hold them, and takes commands.
 
 use super::values::phase;
 use evlog_format::{CommitHead, Durability, Event, Kind, KindBuf, PLAIN, Seq, kind, payload};
@@ -45,7 +45,7 @@ pub(super) struct Rig {
     seq: u64,
 }
 
-/// What came of a command.
+/// The result of a command.
 pub(super) struct Played {
     pub(super) decision: Decision,
     /// Phases of steps that it led to: name, phase, cause.

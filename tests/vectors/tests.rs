@@ -1,4 +1,4 @@
-//! The vectors pass, and the runner notices when one should not.
+//! The vectors pass, and the runner detects a case that should fail.
 
 use super::{Verdict, judge, run, skips};
 use serde_json::{Value, json};
@@ -62,7 +62,7 @@ fn a_case_that_expects_something_else_fails() {
 }
 
 #[test]
-fn what_is_no_case_is_told_by_line() {
+fn a_line_that_is_no_case_is_reported_by_its_number() {
     let report = run("{}\n\nnot json\n{\"id\":\"x\",\"when\":{\"op\":\"fly\"}}\n{\"id\":17}\n");
     let expected = "line 1  FAIL: expected the member `id`, a text, found none";
     assert!(report.text.starts_with(expected), "{}", report.text);

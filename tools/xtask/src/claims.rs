@@ -1,5 +1,5 @@
-//! What `docs/testing.md` says is shown is shown by tests that exist: every name of a test in its table of safety is that of
-//! a function in the sources.
+//! Checks that the tests in the safety table of `docs/testing.md` exist: every name of a test there is that of a
+//! function in the sources.
 
 use crate::finding::Finding;
 use crate::repository::Repository;

@@ -1,4 +1,4 @@
-//! The map is of this country: every file that the codemap names stands in the crate under which it is named.
+//! Checks the codemap: every file that it names is in the crate under which it is named.
 //!
 //! In `docs/architecture.md`, the paragraphs about a crate begin with **`crates/…`** in bold.
 

@@ -1,5 +1,5 @@
-//! The rules of `.deny.toml`: which licences, sources and packages may stand behind the workspace. cargo-deny reads the same
-//! file; here it is read strictly, so that no rule in it is passed over in silence.
+//! The rules of `.deny.toml`: which licences, sources and packages the workspace may depend on. cargo-deny reads the
+//! same file; here it is read strictly, so that no rule in it is silently ignored.
 //!
 //! The licences stand a second time in the supply-chain example, which needs cargo only; the two lists are compared.
 
@@ -26,7 +26,7 @@ const FIXED: [(&str, &str); 7] = [
 /// Rules whose values are read.
 const READ: [&str; 3] = ["licenses.allow", "bans.deny", "advisories.ignore"];
 
-/// What may stand behind the workspace.
+/// What the workspace may depend on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rules {
     /// Licences, each with its exception where it has one, as SPDX writes them.
@@ -34,11 +34,11 @@ pub(crate) struct Rules {
     pub(crate) bans: Vec<Ban>,
 }
 
-/// A package that may not stand behind the workspace.
+/// A package that the workspace must not depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Ban {
     pub(crate) name: String,
-    /// The packages that may need it all the same.
+    /// The packages that may depend on it nevertheless.
     pub(crate) wrappers: BTreeSet<String>,
 }
 

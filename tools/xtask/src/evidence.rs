@@ -4,7 +4,7 @@
 //! all that a row's first cell holds; `H7` is the same as `H-07`. It is cited where a test names it: in a test file in Rust or Python, or in the `#[cfg(test)]` part of a module. A document that is not
 //! there yet is skipped, and the matrix says so.
 //!
-//! Does not: judge whether the test that cites a rule shows it. That is for the reviewer.
+//! Does not: judge whether the test that cites a rule shows it. The reviewer does that.
 
 use crate::finding::Finding;
 use crate::repository::{Repository, SourceFile, extension_of};

@@ -1,7 +1,7 @@
-//! The floors: which crate may see which, and how much of the world stands behind the core.
+//! The floors: which crate may see which, and how many packages the core depends on.
 //!
-//! `docs/architecture.md` has the table; the manifests have the truth. Here they are compared, both ways: an edge that
-//! the table does not name is a breach, an edge that only the table names is a document that lies.
+//! Compares the table in `docs/architecture.md` with the manifests, in both directions: an edge that the table does not
+//! name is a finding, and so is an edge that only the table names.
 
 use crate::finding::Finding;
 use crate::manifest::{self, Dependencies};
