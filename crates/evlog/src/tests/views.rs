@@ -178,8 +178,8 @@ fn a_committed_event_that_its_contract_forbids_is_a_finding_and_the_rest_is_stil
     writer.close().unwrap();
     let found = check(Arc::new(StdFs), dir.path(), &contracts(), NonZeroUsize::MIN, &mut |_, _| {}).unwrap();
     assert_eq!(found.report.verdict(), Verdict::Clean, "the bytes are well");
-    let found: Vec<_> = found.contract_findings.iter().map(|f| (f.seq.0, f.run.as_str())).collect();
-    assert_eq!(found, [(1, "b"), (2, "a")]);
+    let runs: Vec<_> = found.contract_findings.iter().map(|f| (f.seq.0, f.run.as_str())).collect();
+    assert_eq!(runs, [(1, "b"), (2, "a")]);
     assert!(!found.is_good());
 }
 
