@@ -4,8 +4,8 @@
 use crate::error::LogError;
 use evlog_format::{Event, PLAIN, Seq, kind, payload};
 use evlog_projection::readable;
+use evlog_projection::serde_json::Value;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 /// Name of the log's own stream.
 pub use evlog_format::ids::LOG_STREAM;
@@ -145,7 +145,7 @@ pub struct NameChanged {
 /// `log.clock_stepped`, version 1: the clock was set. Times recorded before and after cannot be compared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockStepped {
-    /// The time expected from the clock that only runs on, or that of the last commit before the session, Unix nanoseconds.
+    /// The time expected by the monotonic clock, or that of the last commit before the session, Unix nanoseconds.
     #[serde(rename = "from", serialize_with = "readable::time")]
     pub from_ns: i64,
     /// The time that the clock gave, Unix nanoseconds.
