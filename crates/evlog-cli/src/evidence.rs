@@ -52,7 +52,7 @@ impl Evidence {
         Evidence { shape: VERSION, run: run.to_owned(), checkpoint, proofs, projections, finding }
     }
 
-    /// The page, from what was judged of the data.
+    /// Writes the page from this data and from the result of judging it.
     pub(crate) fn to_page(&self, judged: &Judged) -> Result<String, CommandError> {
         let json = serde_json::to_string_pretty(self)
             .map_err(|error| CommandError::user(format!("the evidence cannot be written as JSON: {error}")))?;
@@ -73,7 +73,7 @@ impl Evidence {
     }
 }
 
-/// The page, unless it is longer than one that is read.
+/// Returns the page, or an error if it is longer than `check-evidence` accepts (`len_max`).
 fn bounded(page: String, len_max: u64) -> Result<String, CommandError> {
     let found = page.len() as u64;
     if found <= len_max {

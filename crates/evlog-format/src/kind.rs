@@ -37,7 +37,7 @@ kinds! {
     LOG_TAIL_CUT = 5, "log.tail_cut";
     /// A checkpoint was signed.
     LOG_CHECKPOINT_SIGNED = 6, "log.checkpoint_signed";
-    /// Projections were written out; their digests.
+    /// Projections were written to files; the event has their digests.
     LOG_PROJECTION_PUBLISHED = 7, "log.projection_published";
     /// A verification was recorded.
     LOG_VERIFIED = 8, "log.verified";
@@ -59,7 +59,7 @@ kinds! {
     STATUS_TRANSITIONED = 101, "status.transitioned";
     /// An undefined transition was attempted, and rejected.
     STATUS_REJECTED = 102, "status.rejected";
-    /// The rejection before it forced the run to `failed`.
+    /// The run was forced to `failed` by the rejection that is the event before this one.
     STATUS_FORCED_FAILED = 103, "status.forced_failed";
     /// Input was refused; the run is untouched.
     STATUS_REFUSED = 104, "status.refused";
@@ -67,7 +67,7 @@ kinds! {
     STATUS_OVERRIDDEN = 105, "status.overridden";
     /// A run of contract `story` was created, its story and inputs pinned.
     STORY_CREATED = 200, "story.created";
-    /// The run took a phase.
+    /// The run entered a phase.
     STORY_MOVED = 201, "story.moved";
     /// A step took a phase.
     STORY_STEP_MOVED = 202, "story.step_moved";
@@ -115,7 +115,7 @@ kinds! {
     MACHINE_TRANSITIONED = 401, "machine.transitioned";
     /// A request that its lifecycle does not list was rejected.
     MACHINE_REJECTED = 402, "machine.rejected";
-    /// The rejection before it forced the run to a status.
+    /// The run was forced to a status by the rejection that is the event before this one.
     MACHINE_FORCED = 403, "machine.forced";
     /// Input was refused; the run is untouched.
     MACHINE_REFUSED = 404, "machine.refused";

@@ -83,9 +83,9 @@ impl Role {
 /// A run, and the seq of the outcome of one of its stages.
 pub type Origin = (String, u64);
 
-/// What a run is explained by.
+/// The projections of a run, from which its explanation is made.
 #[derive(Clone, Copy, Debug)]
-pub struct Told<'a> {
+pub struct Documents<'a> {
     /// Its `run.json`.
     pub run: &'a Value,
     /// Its `manifest.json`; null where the contract has none.
@@ -94,17 +94,17 @@ pub struct Told<'a> {
     pub audit: &'a [Value],
     /// Its validation reports, by stage.
     pub reports: &'a BTreeMap<String, Value>,
-    /// By stage that was taken over: from where the run that it was taken from had taken it, and so on back.
+    /// For each reused stage: from which run the baseline had reused it, from which run that one had, and so on.
     pub earlier: &'a BTreeMap<String, Vec<Origin>>,
 }
 
 /// Explains a run.
-pub fn explain(told: &Told<'_>) -> Explanation {
-    let Told { run, audit, .. } = *told;
+pub fn explain(documents: &Documents<'_>) -> Explanation {
+    let Documents { run, audit, .. } = *documents;
     let contract = text(&run["contract"]);
-    let mut reasons = if contract == "pipeline" { stages(told) } else { moves(audit) };
-    reasons.extend(retried(told));
-    reasons.extend(ignored(told));
+    let mut reasons = if contract == "pipeline" { stages(documents) } else { moves(audit) };
+    reasons.extend(retried(documents));
+    reasons.extend(ignored(documents));
     reasons.extend(audit.iter().filter_map(refused));
     reasons.extend(audit.iter().filter_map(noted));
     // A stable sort: within a role the order of stages, or of events, is kept.
@@ -145,27 +145,27 @@ pub fn taken_from(stage: &Value) -> Option<Origin> {
 }
 
 /// That a run retries another one, and what it has of it.
-fn retried(told: &Told<'_>) -> Option<Reason> {
-    let of = told.manifest["extensions"]["orchestrator"]["retry"]["of"].as_str()?;
-    let stages = told.run["stages"].as_array().map_or(&[][..], Vec::as_slice);
+fn retried(documents: &Documents<'_>) -> Option<Reason> {
+    let of = documents.manifest["extensions"]["orchestrator"]["retry"]["of"].as_str()?;
+    let stages = documents.run["stages"].as_array().map_or(&[][..], Vec::as_slice);
     let taken = stages.iter().filter(|stage| taken_from(stage).is_some_and(|(from, _)| from == of));
     let taken: Vec<String> = taken.map(|stage| format!("`{}`", text(&stage["stage"]))).collect();
     let what = match taken.as_slice() {
         [] => "no stage is taken over from it".to_owned(),
         _ => format!("taken over from it: {}", taken.join(", ")),
     };
-    let seqs = told.audit.iter().take(1).filter_map(|line| line["sequence"].as_u64()).collect();
+    let seqs = documents.audit.iter().take(1).filter_map(|line| line["sequence"].as_u64()).collect();
     let text = format!("it retries run `{of}`; {what}");
     Some(Reason { role: Role::Note, subject: RUN.to_owned(), state: "retry".to_owned(), text, seqs })
 }
 
 /// What a story says and evlog, which decides its run, does not go by.
-fn ignored(told: &Told<'_>) -> Vec<Reason> {
-    let manifest = told.manifest;
+fn ignored(documents: &Documents<'_>) -> Vec<Reason> {
+    let manifest = documents.manifest;
     if manifest["mode"] != "decided" {
         return Vec::new();
     }
-    let seqs: Vec<u64> = told.audit.iter().take(1).filter_map(|line| line["sequence"].as_u64()).collect();
+    let seqs: Vec<u64> = documents.audit.iter().take(1).filter_map(|line| line["sequence"].as_u64()).collect();
     let reason = |(step, text): Ignored| {
         let subject = step.unwrap_or_else(|| RUN.to_owned());
         Reason { role: Role::Note, subject, state: "ignored".to_owned(), text, seqs: seqs.clone() }
@@ -180,8 +180,8 @@ fn seqs_of(audit: &[Value], kind: &str, stage: &str) -> Vec<u64> {
 }
 
 /// Stages and substages of a pipeline, each parent before its substages, in canonical order.
-fn stages(told: &Told<'_>) -> Vec<Reason> {
-    let Told { run, audit, reports, earlier, .. } = *told;
+fn stages(documents: &Documents<'_>) -> Vec<Reason> {
+    let Documents { run, audit, reports, earlier, .. } = *documents;
     let items = |name: &str| run[name].as_array().map_or(&[][..], Vec::as_slice);
     let mut ordered: Vec<&Value> = Vec::new();
     let is_disabled = |stage: &&Value| stage["state"] == "disabled";

@@ -7,7 +7,8 @@
 //!
 //! Invariants:
 //! - Every decision and every projection is a function of its arguments alone.
-//! - Reaction rules are for attempts; replay folds what was committed, or says why it cannot.
+//! - What follows an undefined or invalid request is decided when the command comes in. Replay applies no such rule: it
+//!   folds what was committed, or says why it cannot.
 #![forbid(unsafe_code)]
 
 pub mod custom;

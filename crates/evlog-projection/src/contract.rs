@@ -91,7 +91,7 @@ pub struct NewEvent {
     pub kind_version: u16,
     /// What caused it.
     pub cause: Cause,
-    /// The details. Of a custom kind: JSON in the form of RFC 8785, as [`canonical`](crate::canonical) writes it (F-39). The
+    /// The details. Of a custom kind: JSON in the form of RFC 8785, as [`canonical`](fn@crate::canonical) writes it (F-39). The
     /// engine refuses a decision with any other, and records nothing.
     pub payload: Vec<u8>,
 }

@@ -42,7 +42,7 @@ pub fn number(token: &str) -> Result<Number, String> {
     Err(format!("number {} would read back as {form}; write it as a string", shown(token)))
 }
 
-/// The number of an integer.
+/// Applies the same rule to an integer: up to 2^53 - 1 in size it is kept as it is, beyond that [`number`] decides.
 pub fn integer(value: i128) -> Result<Number, String> {
     match i64::try_from(value) {
         Ok(small) if small.unsigned_abs() <= INTEGER_MAX => Ok(small.into()),
@@ -50,7 +50,8 @@ pub fn integer(value: i128) -> Result<Number, String> {
     }
 }
 
-/// Applies the rule to every number of a value that was made within the program, and gives each number its one value.
+/// Applies the rule to every number in a value that the program itself made, and replaces each by its one representation, so
+/// that `1.0` becomes `1`.
 pub fn settle(value: &mut Value) -> Result<(), String> {
     match value {
         Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
@@ -67,7 +68,8 @@ pub fn settle(value: &mut Value) -> Result<(), String> {
     }
 }
 
-/// The one value of a double; `None` if it is not finite.
+/// The `Number` for a double: an integer if it is whole and at most 2^53 - 1 in size, otherwise the double; `None` if it is
+/// not finite.
 #[expect(clippy::cast_possible_truncation, reason = "it is whole, and no larger than 2^53 - 1")]
 pub(crate) fn of_double(double: f64) -> Option<Number> {
     if double.fract() == 0.0 && double.abs() <= INTEGER_MAX_DOUBLE {
@@ -76,7 +78,7 @@ pub(crate) fn of_double(double: f64) -> Option<Number> {
     Number::from_f64(double)
 }
 
-/// The first number that is refused, in text that is JSON: its offset in bytes, and the sentence.
+/// The first number in a JSON text that is refused: its offset in bytes, and the error message.
 pub(crate) fn first_refused(json: &[u8]) -> Option<(usize, String)> {
     let mut at = 0;
     while let Some(byte) = json.get(at) {

@@ -47,7 +47,7 @@ pub(crate) fn deal<T: Send>(
                 sender.send(()).ok();
                 done
             });
-            // Hands for which no thread can be started are worked on here, one after the other.
+            // If no thread can be started for a hand, its number is kept, and this thread does its work below.
             begun.map_err(|_| number)
         };
         let handles: Vec<_> = (0..of.get()).map(deal).collect();

@@ -9,7 +9,7 @@ use crate::table::{facts, print};
 use crate::ui::{Tone, Ui, visible};
 use clap::{Args, ValueEnum};
 use evlog::{LogError, Times, View};
-use evlog_lifecycle::explain::{Explanation, Origin, Reason, Role, Told, explain, taken_from};
+use evlog_lifecycle::explain::{Documents, Explanation, Origin, Reason, Role, explain, taken_from};
 use evlog_projection::Bundle;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -118,7 +118,7 @@ fn explanation(bundle: &Bundle, run: &Value, earlier: &BTreeMap<String, Vec<Orig
     };
     let reports: BTreeMap<String, Value> = bundle.files.keys().filter_map(report).collect();
     let manifest = json(bundle, "manifest.json");
-    explain(&Told { run, manifest: &manifest, audit: &audit, reports: &reports, earlier })
+    explain(&Documents { run, manifest: &manifest, audit: &audit, reports: &reports, earlier })
 }
 
 /// For each reused stage, the chain of runs that it comes from. Each link is an earlier event, so the chain ends.

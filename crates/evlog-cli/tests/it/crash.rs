@@ -49,12 +49,12 @@ impl Lines {
     pub(crate) fn of(child: &mut Child) -> Lines {
         let mut out = BufReader::new(child.stdout.take().unwrap());
         let lines = Arc::new(Mutex::new(Vec::new()));
-        let told = Arc::clone(&lines);
+        let filled = Arc::clone(&lines);
         let reader = thread::spawn(move || {
             let mut line = String::new();
             while out.read_line(&mut line).unwrap() > 0 {
                 if line.ends_with('\n') {
-                    told.lock().unwrap().push(std::mem::take(&mut line));
+                    filled.lock().unwrap().push(std::mem::take(&mut line));
                 }
                 line.clear();
             }
@@ -99,9 +99,10 @@ fn assert_kept(room: &Room, acknowledged: &[Value]) {
     let kept = room.ends(0, &["cat", "--json", "--from", &from]).lines();
     let kept: BTreeMap<u64, &Value> = kept.iter().map(|event| (event["seq"].as_u64().unwrap(), event)).collect();
     for line in acknowledged {
-        for told in line["events"].as_array().unwrap() {
-            let event = kept.get(&told["seq"].as_u64().unwrap()).unwrap_or_else(|| panic!("{told} of {line} is lost"));
-            assert_eq!((&event["kind"], &event["stream"]), (&told["kind"], &line["run"]), "{line}");
+        for answered in line["events"].as_array().unwrap() {
+            let event =
+                kept.get(&answered["seq"].as_u64().unwrap()).unwrap_or_else(|| panic!("{answered} of {line} is lost"));
+            assert_eq!((&event["kind"], &event["stream"]), (&answered["kind"], &line["run"]), "{line}");
         }
     }
 }

@@ -140,8 +140,8 @@ head -n "$(wc -l < first.out)" commands.jsonl | tail -n 100 > again.jsonl
     let text = |name: &str| fs::read_to_string(room.path(name)).unwrap();
     let answered = text("first.out").lines().count();
     assert!(text("first.code") == "2\n" && answered > 100 && answered < lines.len(), "{answered} answered");
-    let told = text("first.err");
-    assert!(told.contains("No space left") && told.contains("may have been recorded"), "{told}");
+    let message = text("first.err");
+    assert!(message.contains("No space left") && message.contains("may have been recorded"), "{message}");
     let verdict = text("verify.out");
     assert!(verdict.contains("clean") || verdict.contains("torn_tail"), "{verdict}");
 

@@ -118,10 +118,10 @@ impl Known {
                 (&Value::from(at + 1), &Value::from(runs[at].as_str())),
                 "{name}"
             );
-            for told in answer["events"].as_array().unwrap() {
-                let event = parsed.get(usize::try_from(told["seq"].as_u64().unwrap()).unwrap());
+            for answered in answer["events"].as_array().unwrap() {
+                let event = parsed.get(usize::try_from(answered["seq"].as_u64().unwrap()).unwrap());
                 let found = event.map(|event| (&event["kind"], &event["stream"]));
-                assert_eq!(found, Some((&told["kind"], &answer["run"])), "{name}: {told} of {answer} is lost");
+                assert_eq!(found, Some((&answered["kind"], &answer["run"])), "{name}: {answered} of {answer} is lost");
             }
         }
         self.events = events;
@@ -215,16 +215,16 @@ fn the_loop_finds_out_an_answer_without_its_event_and_a_follower_that_prints_too
     let (printed, run) = (known.events.clone(), "RUN_0001".to_owned());
     known.holds(&printed, "as it is");
     let of = |seq: usize| serde_json::json!({"line":1,"run":run,"events":[{"seq":seq,"kind":"status.created"}]});
-    let told = |act: &mut dyn FnMut(&mut Known)| {
+    let panicked = |act: &mut dyn FnMut(&mut Known)| {
         let mut known = Known { events: printed.clone() };
         let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| act(&mut known))).unwrap_err();
         panic.downcast_ref::<String>().cloned().unwrap_or_default()
     };
-    let said = told(&mut |known| known.look(&room, &[of(1000)], from_ref(&run), "lost"));
+    let said = panicked(&mut |known| known.look(&room, &[of(1000)], from_ref(&run), "lost"));
     assert!(said.contains("is lost"), "{said}");
-    let said = told(&mut |known| known.look(&room, &[of(3)], from_ref(&run), "another"));
+    let said = panicked(&mut |known| known.look(&room, &[of(3)], from_ref(&run), "another"));
     assert!(said.contains("is lost"), "{said}");
-    let said = told(&mut |known| {
+    let said = panicked(&mut |known| {
         known.events.pop();
         known.holds(&printed, "too much");
     });

@@ -105,7 +105,7 @@ fn damage_is_refused_with_verdict_place_and_advice_and_a_loss_needs_three_words(
     let done = room.ends(0, &["repair", "--accept-loss", "--yes", "--actor", "ops@example.org", "--json"]).json();
     let loss = &done["loss"];
     let (first, next) = (loss["first_seq"].as_u64().unwrap(), loss["next_seq"].as_u64().unwrap());
-    assert_eq!(next, truth.len() as u64, "HEAD told how many there were");
+    assert_eq!(next, truth.len() as u64, "HEAD states how many there were");
     let kept = fs::read(room.path("evlog").join(loss["kept_as"].as_str().unwrap())).unwrap();
     assert!(before[&last(&room)].ends_with(&kept), "the bytes are those that were there");
     let events = room.ends(0, &["cat", "--json"]).lines();
@@ -206,7 +206,10 @@ fn a_follower_reports_that_events_it_has_shown_were_given_up() {
     put_back(&damaged);
     room.ends(0, &["repair", "--accept-loss", "--yes"]);
     let done = follower.wait_with_output().unwrap();
-    let told = String::from_utf8(done.stderr).unwrap();
-    assert_eq!(done.status.code(), Some(2), "{told}");
-    assert!(told.contains("does not hold what this reader has shown") && told.contains("log.loss_accepted"), "{told}");
+    let message = String::from_utf8(done.stderr).unwrap();
+    assert_eq!(done.status.code(), Some(2), "{message}");
+    assert!(
+        message.contains("does not hold what this reader has shown") && message.contains("log.loss_accepted"),
+        "{message}"
+    );
 }

@@ -191,7 +191,7 @@ fn a_killed_run_loses_no_committed_event() {
     let mut seen = 0;
     for round in 0..ROUNDS {
         let run = format!("r-{round}");
-        // A witness: what it prints was committed, whoever is killed. It may begin to look after the run did: it shows what there is.
+        // A witness: what it prints was committed, no matter which process is killed. It may begin to look after the run did: it shows what there is.
         let mut witness = room.spawn(&["tail", "-f", "-n", "1000", "--run", &run, "--json"]);
         let seen_by_witness = Lines::of(&mut witness);
         let mut child = room.spawn(&["run", "plan.toml", "--run-id", &run]);
@@ -201,11 +201,11 @@ fn a_killed_run_loses_no_committed_event() {
         child.wait_with_output().unwrap();
         witness.kill().unwrap();
         witness.wait().unwrap();
-        let told = seen_by_witness.all().concat();
+        let witnessed = seen_by_witness.all().concat();
         assert_sound(&room);
         let kept = room.run(&["cat", "--run", &run, "--json"]).out;
-        assert!(kept.starts_with(&told), "{told}\nis not how this begins:\n{kept}");
-        seen += told.lines().count();
+        assert!(kept.starts_with(&witnessed), "{witnessed}\nis not how this begins:\n{kept}");
+        seen += witnessed.lines().count();
         if kept.is_empty() {
             continue;
         }

@@ -93,10 +93,11 @@ fn json_tells_each_thing_that_happens_on_a_line_and_answers_last() {
     let took = lines[2]["elapsed_ms"].as_u64().unwrap();
     assert!(took >= 400, "{}", lines[2]);
     assert_eq!(lines[4]["reason_code"], "input_missing");
-    let told = room.ends(20, &["run", "plan.toml", "--json", "--show-output"]).lines();
-    let printed: Vec<&Value> = told.iter().filter(|line| line["event"] == "output").map(|line| &line["line"]).collect();
-    assert_eq!(printed.len(), 3, "{told:?}");
-    assert_eq!(told.iter().find(|line| line["event"] == "output").unwrap()["stage"], "first");
+    let lines = room.ends(20, &["run", "plan.toml", "--json", "--show-output"]).lines();
+    let printed: Vec<&Value> =
+        lines.iter().filter(|line| line["event"] == "output").map(|line| &line["line"]).collect();
+    assert_eq!(printed.len(), 3, "{lines:?}");
+    assert_eq!(lines.iter().find(|line| line["event"] == "output").unwrap()["stage"], "first");
 }
 
 /// A consumer that goes away does not stop the run, nor change how it ends.

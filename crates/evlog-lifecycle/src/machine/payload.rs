@@ -51,7 +51,7 @@ pub(super) struct Rejected {
     pub requested: String,
 }
 
-/// `machine.forced`: the rejection before it forced the run to a status.
+/// `machine.forced`: the run was forced to a status by the rejection that is the event before this one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Forced {
     /// The status before.

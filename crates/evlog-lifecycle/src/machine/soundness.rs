@@ -90,7 +90,7 @@ fn forced(parts: &Parts, at: &str, flaws: &Flaws) {
             flaws.at(pointer(at, "reason_code"), message);
         }
         None if !status.reason_codes.is_empty() => {
-            flaws.at(at, format!("expected a `reason_code` of `{name}`, which has some, found none"));
+            flaws.at(at, format!("`{name}` has reason codes: expected one of them as `reason_code`, found none"));
         }
         _ => {}
     }

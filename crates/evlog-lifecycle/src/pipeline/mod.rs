@@ -80,7 +80,8 @@ impl Pipeline {
         Request::json("pipeline", run, "finalize")
     }
 
-    /// Knows one pipeline more. Runs that exist are judged by what they were created with.
+    /// Adds a pipeline that new runs can be created with; one of the same name is replaced. Runs that exist are judged by
+    /// what they were created with.
     #[must_use]
     pub fn knowing(mut self, definition: Arc<Definition>) -> Pipeline {
         self.known.insert(definition.name().to_owned(), definition);

@@ -76,9 +76,9 @@ enum What {
 impl Owed {
     fn in_words(&self) -> String {
         match &self.what {
-            What::ForcedFailed { .. } => format!("the forced failure that the rejection {} owes", self.by),
+            What::ForcedFailed { .. } => format!("the forced failure that must follow the rejection {}", self.by),
             What::Transitioned { to, cause } => {
-                format!("the transition to `{to}` ({}) that event {} owes", cause.word(), self.by)
+                format!("the transition to `{to}` ({}) that must follow event {}", cause.word(), self.by)
             }
         }
     }

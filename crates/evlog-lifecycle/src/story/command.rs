@@ -344,9 +344,7 @@ fn result(members: &mut Members) -> Result<Value, Malformed> {
     match members.take("result") {
         None => Err(malformed("", "`result` is missing")),
         Some(result @ (Value::Bool(_) | Value::Object(_))) => Ok(result),
-        Some(other) => {
-            Err(malformed("/result", format!("expected true or false, or an output, found {}", kind(&other))))
-        }
+        Some(other) => Err(malformed("/result", format!("expected true, false or an object, found {}", kind(&other)))),
     }
 }
 

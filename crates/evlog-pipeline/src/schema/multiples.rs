@@ -70,7 +70,8 @@ struct Decimal {
 }
 
 impl Decimal {
-    /// A number as it is written; none where it has more digits than any that is taken.
+    /// The decimal value of a number as it is written, without its sign; `None` if it has too many digits for a `u64`, which
+    /// no accepted number has.
     fn of(number: &Number) -> Option<Decimal> {
         let text = number.to_string();
         let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((&text, "0"));

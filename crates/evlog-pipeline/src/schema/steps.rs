@@ -135,10 +135,11 @@ impl<'v> Counting<'v> {
                 self.of_each([value], instance, &Applies::Within)
             }
             "enum" => Work::steps(items(value).count() as u64),
-            // Each name that is not there is an error.
+            // Each required name counts as a step, because each missing name makes an error.
             "required" | "dependentRequired" if instance.is_object() => Work::steps(names(value)),
             "uniqueItems" => Work::steps(items(instance).count() as u64),
-            // Kept for later: not applied by itself.
+            // All other keywords apply no schema by themselves (`$defs` only holds schemas for references); each counts as
+            // one step if it is not the only keyword.
             _ => Work::steps(u64::from(keywords.len() > 1)),
         }
     }

@@ -12,20 +12,20 @@ use super::patterns::{Effort, Lengths, Matching};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
-/// What a schema can make of one value.
+/// How much work a schema can cause for one value, at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Spread {
-    /// How many of its parts are applied to one value, and names required of it, at most; `u64::MAX` where one part applies
-    /// itself.
+    /// At most how many parts of the schema are applied to one value, plus how many names they require of the value;
+    /// `u64::MAX` if a part applies itself.
     parts: u64,
     /// How many of these go on into the members and items of the value.
     descents: u64,
-    /// What the patterns of these take, of a text and of the names of members.
+    /// The work of matching the patterns of these parts against a text and against the names of members.
     pub(super) matching: Matching,
 }
 
 impl Spread {
-    /// Of schemas that stand in these documents.
+    /// The largest values over all schemas in these documents.
     pub(super) fn of<'d>(documents: impl IntoIterator<Item = &'d Value>) -> Spread {
         let mut most = Spread { parts: 1, descents: 1, matching: Matching::default() };
         for document in documents {
@@ -45,7 +45,7 @@ impl Spread {
         if self.matching.is_none() { Effort::default() } else { self.matching.times(self.ways(size)).on(size.lengths) }
     }
 
-    /// By how many ways schemas come to one value.
+    /// On how many paths, at most, schemas reach one value: `descents` to the power of the depth.
     fn ways(self, size: Size) -> u64 {
         self.descents.saturating_pow(u32::try_from(size.depth).unwrap_or(u32::MAX))
     }

@@ -1,4 +1,4 @@
-//! Claims about numbers that do not come from JSON text. Those about JSON are beside the reader of it.
+//! Claims about numbers that do not come from JSON text. Claims about numbers in JSON text are beside the JSON reader.
 
 use super::*;
 use serde_json::json;

@@ -4,7 +4,7 @@ use crate::sealed::SealedSegment;
 use evlog_format::{Position, Seq};
 use std::sync::Arc;
 
-/// A buffer that grew beyond this many bytes in one burst is freed.
+/// A buffer that grew beyond this many bytes is shrunk to them after the commit.
 const KEPT_CAPACITY: usize = 16 * 1024 * 1024;
 
 /// Bytes that wait for the committing thread.
@@ -12,7 +12,7 @@ const KEPT_CAPACITY: usize = 16 * 1024 * 1024;
 pub(crate) struct Pending {
     pub(crate) bytes: Vec<u8>,
     pub(crate) rolls: Vec<Roll>,
-    /// How many commits they are.
+    /// The number of commits in `bytes`.
     pub(crate) commits: usize,
     /// Whether a commit among them asks for a sync.
     pub(crate) sync: bool,

@@ -28,7 +28,7 @@ pub struct Judge<'a> {
 }
 
 impl<'a> Judge<'a> {
-    /// Begins with the events of a commit.
+    /// Makes a judge for the commit with this head; the first call of `flaws` is for the commit's first event.
     pub fn new(head: CommitHead<'a>) -> Judge<'a> {
         Judge { head, is_own: None }
     }
@@ -53,7 +53,7 @@ impl<'a> Judge<'a> {
         } else if is_own && event.stream != LOG_STREAM {
             "in the stream of a run"
         } else if is_own && (occurred_ns.is_some() || correlation.is_some() || idempotency.is_some()) {
-            "with what a command said"
+            "with occurred, correlation or idempotency"
         } else {
             return None;
         };

@@ -96,11 +96,11 @@ fn artifacts_stand_by_path_and_valid_ones_too() {
     let made =
         report(50, vec![of("scoring/b", vec![finding("", "/s", "type")]), of("report/z", vec![]), of("a", vec![])]);
     let value = made.to_value();
-    let told: Vec<(&Value, &Value)> =
+    let reported: Vec<(&Value, &Value)> =
         value["artifacts"].as_array().expect("a list").iter().map(|a| (&a["artifact_path"], &a["status"])).collect();
     let (valid, invalid) = (json!("valid"), json!("invalid"));
     let paths = ["a", "report/z", "scoring/b"].map(Value::from);
-    assert_eq!(told, [(&paths[0], &valid), (&paths[1], &valid), (&paths[2], &invalid)]);
+    assert_eq!(reported, [(&paths[0], &valid), (&paths[1], &valid), (&paths[2], &invalid)]);
 }
 
 #[test]

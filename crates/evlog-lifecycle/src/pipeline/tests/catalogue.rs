@@ -59,18 +59,18 @@ fn every_row_is_taken_at_its_stage_and_a_neighbour_s_code_is_refused() {
             stage => vec![stage.to_owned()],
         };
         for stage in stages {
-            let told = outcome(&stage, row);
+            let reported = outcome(&stage, row);
             let mut play = all_enabled();
             if stage == "runner.environment_config" {
                 play.take("lab_provider S/fc/-");
             }
             let neighbour = rows().into_iter().find(|other| !is_legal(&stage, other[1])).expect("a neighbour");
             play.refuse("REASON_CODE_NOT_CATALOGUED", "outcome", outcome(&stage, neighbour).to_value());
-            play.accept("outcome", told.to_value());
+            play.accept("outcome", reported.to_value());
             assert!(
                 play.harness.json(RUN, "manifest.json")["stage_outcomes"]
                     .as_array()
-                    .is_some_and(|list| list.contains(&told.to_value()))
+                    .is_some_and(|list| list.contains(&reported.to_value()))
             );
         }
     }
@@ -184,11 +184,11 @@ fn every_row_is_taken_with_the_fail_modes_that_the_page_allows_and_no_other() {
                 }
                 let asked =
                     asked(row[0], row[1], row[2]).map(|asked| if asked == "configured" { configured } else { asked });
-                let told = format!("{stage} F/{mode}/{}", row[1]);
+                let reported = format!("{stage} F/{mode}/{}", row[1]);
                 if asked.is_none_or(|asked| asked == mode) {
-                    play.take(&told);
+                    play.take(&reported);
                 } else {
-                    play.reject("FAIL_MODE_FIXED", &told);
+                    play.reject("FAIL_MODE_FIXED", &reported);
                     // Left out, it is the one that it must be (P-14).
                     play.accept("outcome", json!({"stage": stage, "status": "failed", "reason_code": row[1]}));
                 }

@@ -147,9 +147,9 @@ fn a_run_that_is_not_there_takes_nothing_and_the_log_says_so() {
 #[test]
 fn a_second_delivery_is_answered_as_the_first() {
     let mut play = Play::purple();
-    let told = json!({"stage": "runner", "status": "failed", "reason_code": "nonsense", "id": "o-1"});
-    let first = play.command("outcome", told.clone());
-    let again = play.command("outcome", told);
+    let reported = json!({"stage": "runner", "status": "failed", "reason_code": "nonsense", "id": "o-1"});
+    let first = play.command("outcome", reported.clone());
+    let again = play.command("outcome", reported);
     assert!(again.duplicate && !first.duplicate);
     assert_eq!((again.outcome, again.error), (first.outcome, first.error));
 }

@@ -1,7 +1,7 @@
 //! What a stage reads (rules P-66 to P-68).
 
 use super::{Play, RUN};
-use crate::explain::{Told, explain};
+use crate::explain::{Documents, explain};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -72,7 +72,7 @@ fn p67_a_stage_does_not_begin_without_an_input_that_it_needs() {
     let (audit, manifest) = (play.harness.audit(RUN), Value::Null);
     let (reports, earlier) = (BTreeMap::new(), BTreeMap::new());
     let explained =
-        explain(&Told { run: &run, manifest: &manifest, audit: &audit, reports: &reports, earlier: &earlier });
+        explain(&Documents { run: &run, manifest: &manifest, audit: &audit, reports: &reports, earlier: &earlier });
     let expected =
         "failed with `input_missing`, which stops the run: it never began, for an input is missing: `rows.csv`";
     assert_eq!((explained.reasons[0].subject.as_str(), explained.reasons[0].text.as_str()), ("scoring", expected));

@@ -50,10 +50,10 @@ fn a_finalized_run_has_its_status_and_the_time_of_its_end() {
 fn health_mirrors_the_manifest_and_holds_outcomes_only() {
     // P-53, checks 9, 14, 15, 16.
     let mut play = Play::purple();
-    let mut told =
+    let mut reported =
         all_success_but(&["reporting.regression_compare F/ws/baseline_missing", "telemetry.clock_sync S/fc/-"]);
-    told.reverse();
-    for outcome in &told {
+    reported.reverse();
+    for outcome in &reported {
         play.take(outcome);
     }
     play.finalize();
@@ -187,9 +187,9 @@ fn every_event_has_its_audit_line() {
     play.reject("STAGE_TERMINAL", "runner S/fc/-");
     play.finalize();
     let lines = play.harness.audit(RUN);
-    let told: Vec<(&str, &Value)> =
+    let reported: Vec<(&str, &Value)> =
         lines.iter().map(|line| (line["kind"].as_str().expect("a kind"), &line["event"])).collect();
-    let kinds: Vec<&str> = told.iter().map(|(kind, _)| *kind).collect();
+    let kinds: Vec<&str> = reported.iter().map(|(kind, _)| *kind).collect();
     let expected = [
         "pipeline.created",
         "pipeline.stage_begun",
@@ -199,14 +199,17 @@ fn every_event_has_its_audit_line() {
         "pipeline.finalized",
     ];
     assert_eq!(kinds, expected);
-    assert_eq!(told[0].1["stages"][0], json!({"stage": "lab_provider", "enabled": true, "fail_mode": "fail_closed"}));
-    assert_eq!(told[1].1, &json!({"stage": "lab_provider", "from": "pending", "to": "running", "attempt": 1}));
+    assert_eq!(
+        reported[0].1["stages"][0],
+        json!({"stage": "lab_provider", "enabled": true, "fail_mode": "fail_closed"})
+    );
+    assert_eq!(reported[1].1, &json!({"stage": "lab_provider", "from": "pending", "to": "running", "attempt": 1}));
     let blocked = json!({"stage": "runner", "from": "pending", "to": "skipped", "status": "skipped",
         "fail_mode": "fail_closed", "reason_code": "blocked_by_upstream_failure"});
-    assert_eq!(told[2].1["from"], "running");
-    assert_eq!((told[3].1, &lines[3]["caused_by"], &lines[3]["commit"]), (&blocked, &json!(2), &json!(2)));
-    assert_eq!((&told[4].1["do"], &told[4].1["error"]["code"]), (&json!("outcome"), &json!("STAGE_TERMINAL")));
-    assert_eq!(told[5].1, &json!({"from": "in_progress", "to": "failed", "exit_code": 20}));
+    assert_eq!(reported[2].1["from"], "running");
+    assert_eq!((reported[3].1, &lines[3]["caused_by"], &lines[3]["commit"]), (&blocked, &json!(2), &json!(2)));
+    assert_eq!((&reported[4].1["do"], &reported[4].1["error"]["code"]), (&json!("outcome"), &json!("STAGE_TERMINAL")));
+    assert_eq!(reported[5].1, &json!({"from": "in_progress", "to": "failed", "exit_code": 20}));
     let numbers: Vec<Value> = lines.iter().map(|line| line["number"].clone()).collect();
     assert_eq!(numbers, [0, 1, 2, 3, 4, 5].map(Value::from));
 }

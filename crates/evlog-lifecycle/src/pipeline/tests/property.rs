@@ -116,10 +116,11 @@ fn command() -> impl Strategy<Value = Value> {
 /// A run that ended before, of which every stage but the last can be taken over; and one that retries it.
 fn begun() -> Harness<Pipeline> {
     let mut harness = Harness::new(Pipeline::default());
-    let told = |stage: &str, status: &str| json!({"run": BEFORE, "do": "outcome", "stage": stage, "status": status});
+    let reported =
+        |stage: &str, status: &str| json!({"run": BEFORE, "do": "outcome", "stage": stage, "status": status});
     harness.accept(create(BEFORE));
-    STAGES[..3].iter().for_each(|stage| drop(harness.accept(told(stage, "success"))));
-    let mut failed = told(STAGES[3], "failed");
+    STAGES[..3].iter().for_each(|stage| drop(harness.accept(reported(stage, "success"))));
+    let mut failed = reported(STAGES[3], "failed");
     failed["reason_code"] = "storage_io_error".into();
     harness.accept(failed);
     harness.accept(json!({"run": BEFORE, "do": "finalize"}));

@@ -251,9 +251,9 @@ fn findings_are_of_every_enabled_stage() {
     twice["found"][1]["stage"] = "first".into();
     play.refuse("FINDINGS_INCOMPLETE", "reconcile", twice);
     // The order in which they are reported does not matter.
-    let mut told = findings("valid", "none", "none");
-    told["found"].as_array_mut().expect("a list").reverse();
-    play.accept("reconcile", told);
+    let mut reported = findings("valid", "none", "none");
+    reported["found"].as_array_mut().expect("a list").reverse();
+    play.accept("reconcile", reported);
 }
 
 #[test]

@@ -129,7 +129,7 @@ fn a_forced_failure_and_its_rejection_are_found_when_apart() {
     check_found(&late, 3, "in commit 2, found `status.forced_failed` in commit 3");
     let mut between = forced[..3].to_vec();
     push(&mut between, STATUS_TRANSITIONED, &requested(RunStatus::Running, RunStatus::Waiting));
-    check_found(&between, 3, "expected the forced failure that the rejection 2 owes");
+    check_found(&between, 3, "expected the forced failure that must follow the rejection 2");
     let mut uncaused = forced.clone();
     uncaused[3].causation = None;
     check_found(&uncaused, 3, "found causation none");
