@@ -159,7 +159,7 @@ fn every_run_must_be_able_to_enter_the_forced_status() {
     let force = |value: &str, place: &str, says: &str| {
         check("undefined = \"reject\"", &format!("undefined = {value}"), place, says);
     };
-    force("{ force = \"canceled\" }", "5:13", "expected a `reason_code` of `canceled`");
+    force("{ force = \"canceled\" }", "5:13", "`canceled` has reason codes: expected one of them");
     force("{ force = \"canceled\", reason_code = \"x\" }", "5:49", "`x` is not a reason code of `canceled`");
     force("{ force = \"returned\", reason_code = \"x\" }", "5:49", "`x` is not a reason code of `returned`");
     force("{ force = \"delivered\" }", "5:23", "`delivered` comes after `paid`");
