@@ -1,6 +1,7 @@
 //! Compares a judged log with a checkpoint that was kept elsewhere.
 
 use crate::error::LogError;
+use crate::extent::end;
 use evlog_format::frame::Decoded;
 use evlog_format::{
     CommitReader, FORMAT_VERSION, FRAME_HEADER_LEN, FrameCodec, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq,
@@ -25,8 +26,9 @@ pub fn compare(
     older: &mut dyn FnMut() -> Vec<Covered>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), LogError> {
+    let end = end(&fs, dir)?;
     let raw = RawLog::open(fs, dir).map_err(OpenError::Io)?;
-    compare_with(&raw, report, covered, older, progress)
+    compare_with(&raw, end, report, covered, older, progress)
 }
 
 /// What a checkpoint states about a log besides its root.
@@ -54,17 +56,17 @@ pub fn compare_stated(fs: Arc<dyn Fs>, dir: &Path, report: &mut Report, stated: 
     Ok(())
 }
 
-/// The statement of a checkpoint that contradicts the log: in words, what is stated and what the log has. `None` for a
+/// The statements of a checkpoint that contradict the log, each in words: what, what is stated, what the log has. Empty for a
 /// checkpoint over more bytes than the log has.
 pub fn stated_otherwise(
     fs: Arc<dyn Fs>,
     dir: &Path,
     stated: &Stated,
 ) -> Result<Vec<(&'static str, String, String)>, LogError> {
-    let raw = RawLog::open(fs, dir).map_err(OpenError::Io)?;
-    if raw.segments().iter().map(|segment| segment.len).sum::<u64>() < stated.size.0 {
+    if end(&fs, dir)? < stated.size {
         return Ok(Vec::new());
     }
+    let raw = RawLog::open(fs, dir).map_err(OpenError::Io)?;
     let next_seq = next_seq_at(&raw, stated.size)?.map_or("no end of a commit there".to_owned(), |seq| seq.to_string());
     let mut sides = vec![
         ("format version", stated.format_version.to_string(), FORMAT_VERSION.to_string()),
@@ -106,16 +108,16 @@ fn next_seq_at(raw: &RawLog, position: Position) -> Result<Option<Seq>, LogError
     Ok(next.filter(|_| is_end && rest.is_empty()))
 }
 
-/// Compares an open log with a checkpoint.
+/// Compares an open log, whose commits end at `end`, with a checkpoint.
 pub(crate) fn compare_with(
     raw: &RawLog,
+    end: Position,
     report: &mut Report,
     covered: &Covered,
     older: &mut dyn FnMut() -> Vec<Covered>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(), LogError> {
-    let bytes = len(raw, report);
-    let Position(size) = covered.size;
+    let (Position(bytes), Position(size)) = (end, covered.size);
     let mut tree = start(raw, report, size);
     let mut seen = |tree: &Tree| progress(tree.size(), size);
     if bytes >= size {
@@ -128,13 +130,6 @@ pub(crate) fn compare_with(
     };
     covered.judge(report, bytes, root, &within);
     Ok(())
-}
-
-/// How many bytes the log has. Zeros and an unfinished commit behind the last frame are not part of it (rules F-25, F-26);
-/// where its end is damaged, all bytes count.
-fn len(raw: &RawLog, report: &Report) -> u64 {
-    let all = raw.segments().iter().map(|segment| segment.len).sum();
-    if report.verdict() >= Verdict::TornTail { report.end.0.min(all) } else { all }
 }
 
 /// Reads until the tree covers `size` bytes, or all bytes of the log.

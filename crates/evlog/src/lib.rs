@@ -129,6 +129,7 @@ pub mod contracts;
 pub mod covered;
 mod deal;
 pub mod error;
+mod extent;
 pub mod history;
 pub mod log;
 mod moment;

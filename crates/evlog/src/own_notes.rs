@@ -10,11 +10,12 @@
 
 mod recorded;
 
-use crate::covered::{Stated, compare, compare_stated};
+use crate::covered::{Stated, compare_stated, compare_with};
 use crate::error::LogError;
-use evlog_format::{LogId, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader};
+use crate::extent::{end, extent};
+use evlog_format::{LogId, Position, Root};
 use evlog_store::fs::Fs;
-use evlog_store::{Checkpoints, Failure, OpenError, RawLog, Reader, Refusal};
+use evlog_store::{Checkpoints, Failure, OpenError, RawLog, Refusal};
 use evlog_verify::audit::Report;
 use evlog_verify::{Covered, Finding, Findings, Verdict};
 use recorded::Recorded;
@@ -96,7 +97,9 @@ pub fn judge(
     let not_kept = recorded.sizes().iter().filter(|size| !kept.contains(size)).count();
     sizes.retain(|size| given.is_none_or(|given| *size > given));
     let is_sound = report.verdict() >= Verdict::TornTail;
-    let mut judging = Judging { fs, dir, notes, recorded, agreed: Vec::new(), note: None };
+    // The log is measured after its notes were listed: the report may be older than a note that was signed meanwhile.
+    let end = end(fs, dir)?;
+    let mut judging = Judging { fs, dir, end, notes, recorded, agreed: Vec::new(), note: None };
     let contradicted = judging.notes(report, sizes, parse)?;
     if is_sound && !contradicted {
         judging.recorded(report, parse)?;
@@ -109,6 +112,8 @@ pub fn judge(
 struct Judging<'j> {
     fs: &'j Arc<dyn Fs>,
     dir: &'j Path,
+    /// Where the log's commits end.
+    end: Position,
     notes: Checkpoints,
     recorded: Recorded,
     /// The checkpoints of the notes that agree with the log.
@@ -162,13 +167,14 @@ impl Judging<'_> {
             let sizes = self.notes.sizes().unwrap_or_default().into_iter().filter(|size| *size < covered.size);
             sizes.filter_map(|size| self.read(size, Some(covered.log_id), parse).ok()).map(|(older, _)| older).collect()
         };
-        compare(Arc::clone(self.fs), self.dir, report, covered, &mut older, &mut |_, _| {})
+        let raw = RawLog::open(Arc::clone(self.fs), self.dir).map_err(OpenError::Io)?;
+        compare_with(&raw, self.end, report, covered, &mut older, &mut |_, _| {})
     }
 
     /// The findings, with one about a note that cannot be compared.
     fn unread(&self, report: &Report, unread: Unread, size: Position) -> Result<Findings, LogError> {
         let mut findings = report.findings.clone();
-        let len = len(&RawLog::open(Arc::clone(self.fs), self.dir).map_err(OpenError::Io)?);
+        let len = self.end;
         // If some events of `$log` cannot be read, one of them may have recorded the key of this note.
         let is_unknown = matches!(unread, Unread::Unsigned(_)) && !self.recorded.is_whole && size <= len;
         if !is_unknown {
@@ -257,7 +263,7 @@ pub fn beyond(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Option<Beyond>, LogError> 
         return Ok(None);
     }
     // The notes were listed first: what a writer signs meanwhile is committed when the log is looked at.
-    let Some((len, log_id)) = end(fs, dir)? else { return Ok(None) };
+    let Some((len, log_id)) = extent(fs, dir)? else { return Ok(None) };
     let is_ours = |size: &Position| {
         let of = bytes(&notes, *size).ok().and_then(|note| stated_log_id(&note));
         of.is_none() || log_id.is_none() || of == log_id.map(|log_id| log_id.to_string())
@@ -292,32 +298,6 @@ impl Beyond {
         let hint = "bring the missing bytes back from a copy".to_owned();
         Refusal { verdict: Verdict::Truncated, position: len, file, expected, found, hint }
     }
-}
-
-/// Where the log's commits end, and its id; none if there is no segment. Zeros behind the commits cover nothing. For a
-/// log whose end is damaged the lengths of its files count; other code reports the damage.
-fn end(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Option<(Position, Option<LogId>)>, LogError> {
-    if let Ok(reader) = Reader::open_up_to_damage(Arc::clone(fs), dir)
-        && reader.check_whole().is_ok()
-    {
-        return Ok(Some((reader.committed().position, Some(reader.log_id()))));
-    }
-    let raw = RawLog::open(Arc::clone(fs), dir).map_err(OpenError::Io)?;
-    Ok((!raw.segments().is_empty()).then(|| (len(&raw), log_id(&raw))))
-}
-
-fn len(raw: &RawLog) -> Position {
-    Position(raw.segments().iter().map(|segment| segment.len).sum())
-}
-
-/// The id in the first header that can be read.
-fn log_id(raw: &RawLog) -> Option<LogId> {
-    raw.segments().iter().find_map(|segment| {
-        let mut header = Vec::new();
-        let start = 0..(SEGMENT_HEADER_LEN as u64).min(segment.len);
-        raw.read_in(segment, start, &mut |chunk| header.extend_from_slice(chunk)).ok()?;
-        Some(SegmentHeader::decode(&header).ok()?.log_id)
-    })
 }
 
 fn stated_log_id(note: &[u8]) -> Option<String> {

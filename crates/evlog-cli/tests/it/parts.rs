@@ -4,7 +4,7 @@ use crate::forge::{mend_record, other_number, rewrite};
 use crate::notes::claimed;
 use crate::submit::append;
 use crate::support::Room;
-use evlog_format::Kind;
+use evlog_format::{Kind, SEGMENT_HEADER_LEN};
 use serde_json::json;
 use std::fs;
 
@@ -154,4 +154,30 @@ fn a_forged_frame_is_found_by_a_sample_of_all_that_is_led_to_the_signed_root() {
     assert_eq!(sample(1, &[]), (json!("tampered"), json!("F-14")));
     assert_eq!(sample(1, &against).0, json!("tampered"));
     room.ends(1, &["verify", "--sample", "100%"]).says("root of the bytes before this segment");
+}
+
+#[test]
+fn a_sample_of_a_log_whose_end_is_blank_says_that_it_is_shorter_than_the_checkpoint() {
+    // Rule C-51. Zeros are no bytes of the log, whichever segments are taken.
+    let room = room();
+    let (last, signed) = (room.segments().pop().unwrap(), claimed(&room, "builds.note").size.0);
+    let mut bytes = fs::read(&last).unwrap();
+    let begin: u64 = last.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    assert!(begin + (SEGMENT_HEADER_LEN as u64) < signed);
+    bytes[SEGMENT_HEADER_LEN..].fill(0);
+    fs::write(&last, bytes).unwrap();
+    for name in ["HEAD", "checkpoints"] {
+        let path = room.path(&format!("evlog/{name}"));
+        if path.is_dir() { fs::remove_dir_all(path).unwrap() } else { fs::remove_file(path).unwrap() }
+    }
+    fs::remove_file(last.with_extension("end")).ok();
+    let against = ["--checkpoint", "builds.note", "--key", "builds.pub", "--json"];
+    for way in [&["verify"][..], &["verify", "--sample", "100%"], &["verify", "--sample", "1%", "--seed", "5"]] {
+        let found = room.ends(1, &[way, &against].concat()).json();
+        assert_eq!(
+            (&found["verdict"], &found["findings"][0]["rule"]),
+            (&json!("truncated"), &json!("C-51")),
+            "{way:?}"
+        );
+    }
 }

@@ -11,6 +11,7 @@
 use super::{Check, Progress, Subject, in_order, newer, read, remains, with_subject};
 use crate::covered::compare_with;
 use crate::error::LogError;
+use crate::extent::end;
 use crate::prove::trees;
 use evlog_format::{Position, Root, SEGMENT_HEADER_LEN, SegmentHeader};
 use evlog_projection::{Contracts, FoldError};
@@ -118,6 +119,8 @@ pub fn sample(
     if let Some(Check { report, .. }) = remains(&fs, dir)? {
         return Ok(Sampled { report, log_bytes: 0, sealed: 0, taken: 0, rooted: 0, judged: None });
     }
+    // With where the log's commits end.
+    let covered = covered.map(|covered| Ok::<_, LogError>((covered, end(&fs, dir)?))).transpose()?;
     with_subject(fs, dir, contracts, |subject| {
         let sealed = subject.segments.len() - 1;
         let taken = sample.choose(sealed);
@@ -137,8 +140,8 @@ pub fn sample(
         for nth in read.iter().filter(|_| !is_all) {
             sampling.segment(*nth)?;
         }
-        if let Some(covered) = covered.filter(|_| !is_all) {
-            sampling.lead(&read, covered)?;
+        if let Some((covered, end)) = covered.filter(|_| !is_all) {
+            sampling.lead(&read, covered, end)?;
         }
         let (sealed, taken) = (sealed as u64, taken.len() as u64);
         let (Sampling { mut report, mut rooted, progress, .. }, mut judged) = (sampling, None);
@@ -165,12 +168,12 @@ fn lie_end_to_end(segments: &[RawSegment]) -> bool {
 /// Reads the whole log in order, so that the same code reports every finding.
 fn read_whole(
     subject: &Subject<'_>,
-    covered: Option<&Covered>,
+    covered: Option<(&Covered, Position)>,
     progress: &mut Progress<'_>,
 ) -> Result<(Report, Judged), LogError> {
     let Check { mut report, runs, policies, contract_findings, .. } = in_order(subject, progress)?;
-    if let Some(covered) = covered {
-        compare_with(subject.raw, &mut report, covered, &mut Vec::new, progress)?;
+    if let Some((covered, end)) = covered {
+        compare_with(subject.raw, end, &mut report, covered, &mut Vec::new, progress)?;
     }
     Ok((report, Judged { runs, policies, contract_findings }))
 }
@@ -235,9 +238,8 @@ impl Sampling<'_, '_> {
 
     /// Checks the bytes that were read against the signed root: hash values come from these bytes, and from trees for
     /// all others.
-    fn lead(&mut self, read: &[usize], covered: &Covered) -> Result<(), LogError> {
-        let bytes: u64 = self.subject.segments.iter().map(|segment| segment.len).sum();
-        let Position(size) = covered.size;
+    fn lead(&mut self, read: &[usize], covered: &Covered, end: Position) -> Result<(), LogError> {
+        let (Position(bytes), Position(size)) = (end, covered.size);
         let root = if bytes < size { None } else { Some(self.root(read, size)?) };
         covered.judge(&mut self.report, bytes, root, &(0..size));
         Ok(())
