@@ -69,7 +69,7 @@ kinds! {
     STORY_CREATED = 200, "story.created";
     /// The run entered a phase.
     STORY_MOVED = 201, "story.moved";
-    /// A step took a phase.
+    /// A step entered a phase.
     STORY_STEP_MOVED = 202, "story.step_moved";
     /// A request broke the contract; nothing else changed.
     STORY_REJECTED = 203, "story.rejected";

@@ -361,7 +361,7 @@ fn move_text(line: &Value) -> String {
     why.map_or(what.clone(), |why| format!("{what}: {why}"))
 }
 
-/// What happened to a run beside its stages: its lock was taken by force, it was taken up again.
+/// What happened to a run beside its stages: its lock was taken by force, it was resumed.
 fn noted(line: &Value) -> Option<Reason> {
     let event = &line["event"];
     let (state, what) = match line["kind"].as_str()? {
@@ -369,10 +369,9 @@ fn noted(line: &Value) -> Option<Reason> {
             let kept = text(&event["stale_lock_filename"]);
             ("lock_forced", format!("its lock was taken by force; the lock that was there is kept as `{kept}`"))
         }
-        "pipeline.reconciled" => (
-            "reconciled",
-            "it had been left, and was taken up again; its bundle was compared with the log first".to_owned(),
-        ),
+        "pipeline.reconciled" => {
+            ("reconciled", "it was interrupted, and resumed; its bundle was compared with the log first".to_owned())
+        }
         _ => return None,
     };
     let seqs = line["sequence"].as_u64().into_iter().collect();

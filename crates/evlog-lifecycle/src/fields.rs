@@ -47,7 +47,7 @@ impl Flaws {
         self.0.borrow_mut().push(Flaw { pointer: pointer.into(), half: Half::Key, message: message.into() });
     }
 
-    /// Whether there are no steps.
+    /// Whether no flaw was found.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.borrow().is_empty()
     }

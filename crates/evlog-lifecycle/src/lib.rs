@@ -30,8 +30,8 @@ mod words;
 use evlog_format::Event;
 use serde_json::Value;
 
-/// The payload of an event of a built-in contract as JSON; `None` for other events, and for bytes that are not a payload of
-/// their kind.
+/// The payload of an event of a built-in contract as JSON; `None` for other events, and for a payload that is protected, of a
+/// later version, or not of its kind's table.
 pub fn payload_json(event: &Event<'_>) -> Option<Value> {
     let of_contracts = [status::payload_json, story::payload_json, pipeline::payload_json, machine::payload_json];
     of_contracts.iter().find_map(|of_contract| of_contract(event))

@@ -54,7 +54,8 @@ pub(crate) use payloads;
 /// Makes the function that gives the payloads of a contract's events as JSON: a line for each kind, with its struct.
 macro_rules! payload_json {
     ($($kind:ident: $carried:ty;)*) => {
-        /// The payload of an event as JSON; `None` if the event is not of this contract, or its bytes are not a payload.
+        /// The payload of an event of this contract as JSON; `None` for other events, and for a payload that is protected, of
+        /// a later version, or not of its kind's table.
         pub fn payload_json(event: &evlog_format::Event<'_>) -> Option<serde_json::Value> {
             match event.kind {
                 $(evlog_format::kind::$kind => evlog_projection::readable::payload_json::<$carried>(event),)*

@@ -59,7 +59,7 @@ impl Identity {
         }
     }
 
-    /// Whether only the time of change differs, which a rename sets.
+    /// Whether nothing differs, except perhaps the time of change, which a rename sets.
     fn is_renamed(self, found: Identity) -> bool {
         Identity { changed: found.changed, ..self } == found
     }

@@ -122,9 +122,9 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// The exit code of the process. 20, as of a run that failed: the run is locked, exists already, has ended or has not
-    /// (pipeline.md 2.4, 3.2). 130, as a shell says it of Ctrl-C: the run was interrupted. 2: anything else. Then no run
-    /// could go on, or its outcome is unknown because the log or the bundle could not be written.
+    /// The exit code of the process. 20, as of a run that failed: the contract refused `create`, or the run is locked, exists
+    /// already, has ended or has not (pipeline.md 2.4, 3.2). 130, as a shell says it of Ctrl-C: the run was interrupted. 2: anything
+    /// else. Then no run could go on, or its files or the log could not be written.
     pub fn exit_code(&self) -> u8 {
         match self {
             RunError::Interrupted { .. } => 130,

@@ -15,6 +15,7 @@ use crate::meter::Meter;
 use crate::step::{Step, Steps};
 use crate::tree::{Tree, open_regular};
 use evlog::random;
+use evlog_lifecycle::form::text_of;
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, renameat, unlinkat};
 use rustix::io::Errno;
 use std::fs::{self, DirBuilder, File};
@@ -39,7 +40,7 @@ pub(crate) fn read_text(path: &Path, len_max: u64) -> Result<String, String> {
     if bytes.len() as u64 > len_max {
         return Err(format!("expected a file of at most {len_max} bytes, found more"));
     }
-    String::from_utf8(bytes).map_err(|error| format!("expected UTF-8, found other bytes: {error}"))
+    text_of(&bytes).map(str::to_owned)
 }
 
 /// Makes `bytes` the content of the file at `relative` below `root`: a temporary file beside it, synced, renamed, the

@@ -6,7 +6,8 @@
 //!
 //! Invariants:
 //! - The staging directory is only read, and no link is followed, not even one in place of that directory.
-//! - A copy of each staged file is checked, measured and promoted ([`Custody`]), never the staged file itself.
+//! - What passes is a copy of each staged file ([`Custody`]): what was checked, what was measured and what will be promoted are
+//!   one file, never the staged one.
 //! - The first class of failure in the order of [`Class`] decides the reason code, in any order of discovery. The
 //!   report holds the findings of all classes.
 //! - What passes is listed in byte order of paths.
@@ -34,7 +35,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 
-/// Classes of failure. The first one that occurs decides the reason code.
+/// Classes of failure, in order: the first of those that occur decides the reason code, in any order of discovery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Class {
     /// Something staged is no regular file, cannot be named by a path of the contract, or cannot be read (4.7, step 1).
@@ -328,7 +329,7 @@ impl Gate<'_> {
         }
     }
 
-    /// How many bytes will be read: of every file for its copy and for its digest, and once more of what is held against a
+    /// How many bytes will be read: of every file for its copy and for its digest, and once more of what is checked against a
     /// contract.
     fn reading_len(&self, tree: &Tree, regular: &[String]) -> u64 {
         let one = |path: &String| {

@@ -91,7 +91,7 @@ pub(crate) enum Word {
     NotStarted {
         /// The system's error number.
         number: Option<i32>,
-        /// The place in words, for messages.
+        /// The error as a sentence, for people.
         message: String,
     },
     /// The stage's process has ended.
@@ -292,7 +292,8 @@ fn has_ended(leader: Pid) -> io::Result<bool> {
     }
 }
 
-/// Sends a signal to the whole group. An error means that no process is left in it, which is the aim.
+/// Sends a signal to the whole group. An error means that no process is left in it that may be
+/// ended, so none is of interest.
 fn end_group(leader: Pid, signal: Signal) {
     let _gone = kill_process_group(leader, signal);
 }

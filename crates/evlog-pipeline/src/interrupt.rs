@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub struct Interrupts(AtomicU8);
 
 impl Interrupts {
-    /// Adds a request, and returns how many there were. One: the running stage ends by itself, and none begins
+    /// Adds a request, and returns how many there are now. One: the running stage ends by itself, and none begins
     /// after it. Two: the running stage's process group is ended.
     pub fn raise(&self) -> u8 {
         let before = self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |count| Some(count.saturating_add(1)));

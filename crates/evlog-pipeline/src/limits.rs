@@ -10,7 +10,8 @@ pub(crate) const PLAN_LEN_MAX: u64 = 1024 * 1024;
 /// The longest registry of contracts, in bytes. People write them.
 pub(crate) const REGISTRY_LEN_MAX: u64 = 1024 * 1024;
 
-/// The most steps to compare the patterns of a registry with each other, and those of a plan with them. A step is a pattern
+/// The most steps to compare the patterns of a registry with each other, and as many again to compare those of a plan with them. A
+/// step is a pattern
 /// that is looked at, or a pair of places in two patterns. Thousands of ordinary bindings take less.
 pub(crate) const COMPARING_MAX: u64 = 10_000_000;
 

@@ -9,7 +9,7 @@
 //! Invariants:
 //! - A process that does not get the lock changes nothing of the run.
 //! - A claim removes the lock that it made, and never one that another process has made since.
-//! - A claim that fails removes the directories that it made.
+//! - A claim that is dropped before its run has begun removes the directories that it made, if they are empty.
 
 use crate::error::RunError;
 use crate::file_error::{FileError, at};

@@ -19,7 +19,7 @@ use std::io::{self, Read};
 
 /// One substage's outcome, as reported.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Reported {
+pub(crate) struct ReportedOutcome {
     /// Its line, from 1.
     pub(crate) line: u64,
     /// The substage.
@@ -36,7 +36,7 @@ pub(crate) struct Reported {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcomes {
     /// Of its substages, in order.
-    pub(crate) substages: Vec<Reported>,
+    pub(crate) substages: Vec<ReportedOutcome>,
     /// The stage's own reason code.
     pub(crate) reason_code: Option<String>,
     /// What is wrong with the file. If there is anything, nothing in the file counts.
@@ -96,7 +96,7 @@ fn parse_lines(text: &[u8], stage: &str) -> Outcomes {
 
 enum Line {
     Own(String),
-    Substage(Reported),
+    Substage(ReportedOutcome),
 }
 
 fn parse_line(line: &[u8], number: u64, stage: &str) -> Result<Line, String> {
@@ -127,7 +127,7 @@ fn parse_line(line: &[u8], number: u64, stage: &str) -> Result<Line, String> {
     match (status, &reason_code) {
         (StageStatus::Success, Some(_)) => Err("a success has no reason_code".to_owned()),
         (StageStatus::Failed | StageStatus::Skipped, None) => Err(format!("expected a reason_code of `{substage}`")),
-        _ => Ok(Line::Substage(Reported { line: number, stage: substage, status, fail_mode, reason_code })),
+        _ => Ok(Line::Substage(ReportedOutcome { line: number, stage: substage, status, fail_mode, reason_code })),
     }
 }
 
@@ -149,7 +149,7 @@ mod tests {
         let text = b"{\"stage\":\"policy.b\",\"status\":\"success\"}\n{\"reason_code\":\"denied\"}\n\
             {\"stage\":\"policy.a\",\"status\":\"failed\",\"fail_mode\":\"warn_and_skip\",\"reason_code\":\"denied\"}";
         let outcomes = parse_lines(text, "policy");
-        let reported = |line, stage: &str, status, fail_mode, code: Option<&str>| Reported {
+        let reported = |line, stage: &str, status, fail_mode, code: Option<&str>| ReportedOutcome {
             line,
             stage: stage.to_owned(),
             status,

@@ -29,7 +29,7 @@ pub(crate) type Measured = (u64, [u8; 32]);
 
 /// The line before bytes that an earlier process left and could not record.
 const FOUND: &[u8] =
-    b"evlog: what follows stood here when the run was taken up; evlog was ended before it recorded it\n";
+    b"evlog: what follows stood here when the run was resumed; evlog was ended before it recorded it\n";
 
 /// Where the file of an output belongs.
 pub(crate) struct Place<'p> {

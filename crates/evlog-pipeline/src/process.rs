@@ -49,8 +49,8 @@ pub(crate) enum Ended {
     Exited(i32),
     /// A signal that we did not send ended it.
     Signalled(i32),
-    /// It was ended, with all that came from it, because its time limit had passed. If it had ended before that, or was
-    /// ended because it traced this process, that is what counts, however late this process hears of it.
+    /// It was ended, with all that came from it, because its time limit had passed. If the guard had reported an end by the
+    /// time this process noticed that, the report counts.
     TimedOut,
     /// It was ended, with all that came from it, because the run was asked to stop.
     Interrupted,
@@ -117,13 +117,18 @@ pub(crate) fn run(start: &Start<'_>, output: &mut dyn FnMut(&[u8])) -> io::Resul
         Some(Word::NotStarted { message, .. }) => Err(io::Error::new(io::ErrorKind::InvalidInput, message)),
         Some(Word::Ended { exited, signalled, left, stubborn, traced }) => {
             let own = exited.map(Ended::Exited).or(signalled.map(Ended::Signalled)).unwrap_or(Ended::Unguarded);
-            let own = if traced { Ended::Traced } else { own };
-            Ok(End { ended: cut_short.unwrap_or(own), is_held, left, stubborn, guard_lost })
+            Ok(End { ended: why_ended(own, cut_short, traced), is_held, left, stubborn, guard_lost })
         }
         Some(Word::Ready | Word::Blind { .. }) | None => {
             Ok(End { ended: cut_short.unwrap_or(Ended::Unguarded), is_held, left: 0, stubborn: 0, guard_lost })
         }
     }
+}
+
+/// How a stage ended, by its own end, by why this process cut it short, and by whether it traced this process. A tracer holds this
+/// process up, so that it finds the time limit passed: tracing is the reason then.
+fn why_ended(own: Ended, cut_short: Option<Ended>, traced: bool) -> Ended {
+    if traced { Ended::Traced } else { cut_short.unwrap_or(own) }
 }
 
 /// As much as a pipe holds on most systems, in bytes.

@@ -12,6 +12,7 @@
 //! - Only the holder of the run lock touches the bundle.
 
 mod findings;
+mod judgement;
 mod leftover;
 mod resume;
 mod retry;
@@ -200,7 +201,7 @@ impl<'r> Runner<'r> {
         if self.interrupts.is_urgent() { Err(RunError::Interrupted { run, stage, began }) } else { Ok(()) }
     }
 
-    /// Reports to the watcher how much was read, until the run is interrupted at once.
+    /// Reports to the watcher how much was read, until the run is interrupted urgently.
     fn reading<'t>(&self, stage: Option<&'t str>) -> impl Fn(u64, u64) -> ControlFlow<()> + use<'t, 'r> {
         let (watcher, interrupts) = (self.watcher, Arc::clone(&self.interrupts));
         move |done, len| {
@@ -312,7 +313,7 @@ impl Runner<'_> {
         }
     }
 
-    /// Reports how the run ended by the log, with the error that came after that.
+    /// The error, with the status that the log says the run ended with; the error alone if it has not ended.
     fn incomplete(&mut self, error: RunError) -> RunError {
         match left(self.session.view, &self.run).map(|state| state.ended_as()) {
             Ok(Some(status)) => RunError::Incomplete { run: self.run.clone(), status, source: Box::new(error) },

@@ -158,7 +158,8 @@ impl Schema {
     }
 
     /// Visits the errors of an instance, in no particular order: all of them; or the first, and one that says that there
-    /// may be more; or only one that says that the instance was not checked, because it would take too many steps.
+    /// may be more; or only one: that the instance was not checked, because that would take too much, or that it does
+    /// not fulfil its schema and the places cannot be named.
     pub fn each_error(&self, instance: &Value, visit: &mut dyn FnMut(Finding)) {
         self.judge(instance, &mut |error| visit(finding(error, &message(error.kind())))).into_iter().for_each(visit);
     }

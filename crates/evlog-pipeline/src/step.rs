@@ -83,7 +83,7 @@ steps! {
         "The stage begins again, and reports the same outcome";
     CheckStaged = "check_staged", "Checks what is staged at the publish gate",
         "The stage begins again";
-    TakeStaged = "take_staged", "Copies one staged file to a place that no stage can reach, and measures the copy",
+    TakeStaged = "take_staged", "Copies one staged file into a directory whose name no stage knows, and measures the copy",
         "The stage begins again";
     CommitReport = "commit_report", "Commits the report of a publish gate that failed",
         "The stage begins again";

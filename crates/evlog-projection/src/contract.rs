@@ -108,8 +108,8 @@ impl NewEvent {
 pub struct Decision {
     /// How the command ended.
     pub outcome: Outcome,
-    /// The events, which are committed together. None if the command is refused without a record, or asks for something
-    /// that is already so.
+    /// The events, which are committed together. Empty if the command is refused without a record, or asks for something that
+    /// is already so.
     pub events: Vec<NewEvent>,
     /// Present unless accepted.
     pub error: Option<ContractError>,

@@ -183,7 +183,8 @@ impl Decimal {
     }
 }
 
-/// The exponent; if it does not fit, the largest possible one, which no number has that a double represents.
+/// The exponent. One that does not fit becomes `i64::MAX / 2` or `i64::MIN / 2`, and no number with such an exponent is
+/// represented by a double.
 fn exponent_of(text: &str) -> i64 {
     let beyond = if text.starts_with('-') { i64::MIN / 2 } else { i64::MAX / 2 };
     text.parse().map_or(beyond, |exponent: i64| exponent.clamp(i64::MIN / 2, i64::MAX / 2))

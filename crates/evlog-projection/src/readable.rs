@@ -8,13 +8,19 @@
 
 use crate::time::to_rfc3339;
 use evlog_format::ids::hex;
-use evlog_format::{Event, payload};
+use evlog_format::{Event, PLAIN, payload};
 use serde::de::DeserializeOwned;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
 
-/// The payload of an event as JSON, by its table; `None` if its bytes are not of this table.
+/// The only version of any table so far.
+const TABLE_VERSION: u16 = 1;
+
+/// The payload of an event as JSON, by its table; `None` if it is protected, of a later version, or not of this table.
 pub fn payload_json<T: Serialize + DeserializeOwned>(event: &Event<'_>) -> Option<Value> {
+    if event.protection != PLAIN || event.kind_version != TABLE_VERSION {
+        return None;
+    }
     serde_json::to_value(payload::decode::<T>(event.payload).ok()?).ok()
 }
 
@@ -25,7 +31,7 @@ pub fn digest<S: Serializer>(digest: &[u8; 32], serializer: S) -> Result<S::Ok, 
 
 /// JSON that is carried as text. Text that is no JSON is a string.
 pub fn text<T: AsRef<str>, S: Serializer>(text: &T, serializer: S) -> Result<S::Ok, S::Error> {
-    match json(text.as_ref()).filter(|_| serializer.is_human_readable()) {
+    match serializer.is_human_readable().then(|| json(text.as_ref())).flatten() {
         Some(value) => value.serialize(serializer),
         None => text.as_ref().serialize(serializer),
     }

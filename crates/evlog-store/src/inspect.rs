@@ -80,8 +80,8 @@ pub struct LockState {
 }
 
 impl Inspection {
-    /// Lists the files of the log in `dir`, and reads their headers. It is no failure if there are no segments, or no
-    /// directory.
+    /// Lists the files of the log in `dir`, and reads their headers and the last commit of each segment that another one
+    /// follows. It is no failure if there are no segments, or no directory.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Inspection, Failure> {
         Files::check_dirs(&fs, dir)?;
         let files = Files::new(fs, dir);
@@ -238,10 +238,10 @@ fn compare(segment: &mut Segment, first: Option<&SegmentHeader>, next: Option<Po
 
 /// Compares the last commit of each segment with the header of the next one (rule F-16).
 fn continue_in_order(files: &Files, segments: &mut [Segment]) {
-    let headers: Vec<_> = segments.iter().map(|segment| segment.header).collect();
-    for (segment, pair) in segments.iter_mut().skip(1).zip(headers.windows(2)) {
-        let [Some(before), Some(header)] = pair else { continue };
-        let next_seq = files.seq_after(before.identity(), before.position, segment.position);
+    let before: Vec<_> = segments.iter().map(|segment| (segment.position, segment.header)).collect();
+    for (segment, (position, before)) in segments.iter_mut().skip(1).zip(before) {
+        let (Some(before), Some(header)) = (before, segment.header) else { continue };
+        let next_seq = files.seq_after(before.identity(), position, segment.position);
         if let Some(expected) = next_seq.filter(|expected| *expected != header.first_seq) {
             segment.wrong.push(format!("first seq in the header: expected {expected}, found {}", header.first_seq));
         }

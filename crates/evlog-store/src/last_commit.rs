@@ -4,7 +4,7 @@
 //! reading the whole segment. Does not: judge the segment. If no frame ends at its end, there is no answer.
 //!
 //! Invariants:
-//! - No more is read than the longest frame.
+//! - No byte is looked at that is further from the end than the longest frame is long.
 //! - A place is tried as a frame only if it passes the test of rule F-51: its length leads exactly to the end, and its
 //!   body begins like a commit. So a payload is not taken for a frame, and its text cannot make the search long.
 
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn a_segment_whose_end_is_damaged_gives_no_seq_and_no_more_is_read_than_the_longest_frame() {
+    fn a_segment_whose_end_is_damaged_gives_no_seq_and_is_searched_no_further_than_the_longest_frame() {
         let whole = segment(&[10, 300, 20]);
         for (name, bytes) in [
             ("a bit", [&whole[..whole.len() - 1], &[whole[whole.len() - 1] ^ 1]].concat()),
@@ -125,7 +125,7 @@ mod tests {
         ] {
             assert_eq!(after(&bytes), None, "{name}");
         }
-        // 64 GiB, of which the file has only the beginning, so a read behind that returns too few bytes.
+        // 64 GiB, of which all but the beginning is a hole that reads as zeros: no frame ends there.
         let room = tempfile::tempdir().unwrap();
         let path = room.path().join("sparse");
         std::fs::write(&path, &whole).unwrap();
@@ -142,7 +142,7 @@ mod tests {
         fs.put(&files.layout.segment(HEADER.position), bytes.clone());
         let next = |first_seq| {
             let position = Position(HEADER.position.0 + bytes.len() as u64);
-            files.check_continues(&[HEADER.position, position], &SegmentHeader { position, first_seq, ..HEADER })
+            files.check_first_seq(&[HEADER.position, position], &SegmentHeader { position, first_seq, ..HEADER })
         };
         assert!(next(Seq(42)).is_ok());
         assert!(next(Seq(41)).is_err());

@@ -110,8 +110,8 @@ struct Active {
 }
 
 impl Reader {
-    /// Opens the log in `dir`. This reads the last segment, unless the log was closed in order, the first header, and the end of
-    /// the segment before the last: usually 16 KiB, at most the longest frame.
+    /// Opens the log in `dir`. This reads `HEAD`, the first header, the end of the segment before the last (usually 16 KiB), and
+    /// the last segment: all of it, or, if the log was closed in order, its end.
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<Reader, OpenError> {
         let mut reader = Reader::open_up_to_damage(fs, dir)?;
         reader.damage.take().map_or(Ok(reader), |trouble| Err(trouble.into()))

@@ -300,8 +300,9 @@ is scanned. In all other cases the last segment is scanned from the start, frame
 byte that is not a commit. This table then decides what happens. Every combination of inputs matches exactly
 one row.
 
-Opening also looks at the end of the segment before the last one: the last segment must begin with the seq that follows the last commit
-there (rule F-16). If no commit can be found at that end, this is not checked; `evlog verify` reads the whole segment.
+Opening also compares the header of the last segment: its log id and segment size limit with those of the first segment (rule F-12), and its
+first seq with the last commit at the end of the segment before it (rule F-16). If one differs, the log is refused as `tampered`. If the
+first header cannot be read, or no commit is found at that end, that part is not checked; `evlog verify` reads every segment.
 
 - *stop*: why the scan ended. `end`: at the file's end. `zeros`: only zeros follow. `gap`: a length of zero, and other
   bytes behind it. `incomplete`: the frame reaches beyond the file's end. `corrupt`: its checksum or length is wrong.

@@ -223,6 +223,12 @@ impl Files {
         if let Ok(first) = self.open(*first, Access::Read) {
             self.check_identity(first.header.identity(), last)?;
         }
+        self.check_first_seq(segments, last)
+    }
+
+    /// That the last of these segments begins with the seq after the last commit of the one before it (rule F-16). A segment
+    /// before it that is damaged, or cannot be read, is reported where it is read.
+    pub(crate) fn check_first_seq(&self, segments: &[Position], last: &SegmentHeader) -> Result<(), Trouble> {
         let [.., before, _] = segments else { return Ok(()) };
         let after = self.seq_after(last.identity(), *before, last.position);
         let Some(expected) = after.filter(|expected| *expected != last.first_seq) else { return Ok(()) };
@@ -307,8 +313,8 @@ impl Files {
         self.fs.open_read(&self.layout.entry(entry)).ok()?.read_to_end(len_max).ok()
     }
 
-    /// Reads `HEAD`; `None` if it is not there or not whole. It is read more than once, because a writer may just be
-    /// writing it. If it is there and cannot be read, that is a failure: it may claim synced bytes, and we do not know
+    /// Reads `HEAD`; `None` if it is not there or not whole. If it is not whole, it is read up to three times, because a writer
+    /// may just be writing it. If it is there and cannot be read, that is a failure: it may claim synced bytes, and we do not know
     /// how many.
     pub(crate) fn any_head(&self) -> Result<Option<Head>, Failure> {
         let path = self.layout.head();

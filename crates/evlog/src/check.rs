@@ -1,7 +1,7 @@
 //! Judging a whole log: its bytes by `evlog-verify`, its runs by their contracts.
 //!
-//! All cores read a log segment by segment, and its runs are distributed among them. If anything is wrong, the log is
-//! read again in order, in one pass; only that pass reports findings. [`resume`] reads in order too, and can be
+//! All cores read a log segment by segment, and its runs are distributed among them. If anything is wrong with the bytes, the
+//! log is read again in order, in one pass; only that pass reports findings on bytes. [`resume`] reads in order too, and can be
 //! interrupted; [`sample`] reads some segments alone.
 //!
 //! Invariants: nothing is written; sidecars are not trusted; the list of findings does not depend on how the log was

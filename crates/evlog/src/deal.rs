@@ -31,7 +31,8 @@ impl Hand {
     }
 }
 
-/// Does the work for each hand in a thread of its own, and returns the results. `tick` is called every [`TICK`].
+/// Does the work for each hand in a thread of its own, and returns the results. `tick` is called at least every
+/// [`TICK`] while this thread waits for others.
 pub(crate) fn deal<T: Send>(
     of: NonZeroUsize,
     work: &(dyn Fn(Hand) -> Result<T, LogError> + Sync),

@@ -202,8 +202,8 @@ pub(crate) fn is_readable(event: &Event<'_>) -> bool {
     event.protection == PLAIN && event.kind_version == 1
 }
 
-/// The payload of an event of the log's own kinds as JSON; `None` for other events, and for bytes that are not a payload of
-/// their kind.
+/// The payload of an event of the log's own kinds as JSON; `None` for other events, and for a payload that is protected, of a
+/// later version, or not of its kind's table.
 pub fn payload_json(event: &Event<'_>) -> Option<Value> {
     let of_kind = match event.kind {
         kind::LOG_CREATED => readable::payload_json::<Created>,

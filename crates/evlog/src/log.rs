@@ -359,6 +359,7 @@ impl Log {
             |error: FoldError| LogError::Undecidable { run: request.run().to_owned(), message: error.message };
         let head = *commit.head();
         net::check_reads_back(request.run(), commit.body(), &head, commit.events())?;
+        net::check_audited(request.run(), &head, commit.events())?;
         let mut orders = known.map(|known| known.orders.clone()).unwrap_or_default();
         let mut fold: Option<RunFold> = None;
         for ((seq, new), event) in (head.first_seq.0..).zip(&decision.events).zip(commit.events()) {

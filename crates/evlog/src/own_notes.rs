@@ -276,7 +276,8 @@ pub fn beyond(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Option<Beyond>, LogError> 
     }))
 }
 
-/// Refuses a log that has fewer bytes than its largest note covers, unless it records that it gave them up.
+/// Refuses a log that has fewer bytes than its largest note covers, unless it records that it gave them up. If it has notes and
+/// was not closed in order, its last segment is scanned for this, before recovery scans it.
 pub(crate) fn hold(fs: &Arc<dyn Fs>, dir: &Path) -> Result<(), LogError> {
     beyond(fs, dir)?.map_or(Ok(()), |beyond| Err(OpenError::Refused(Box::new(beyond.refusal())).into()))
 }

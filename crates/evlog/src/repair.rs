@@ -27,7 +27,8 @@ use std::sync::Arc;
 pub struct Audited {
     /// The plan.
     pub plan: Plan,
-    /// Why not all of the log's own notes were compared. The verdict then is that of what was compared.
+    /// Why not all of the log's own notes, and of the checkpoints that it records, were compared. The verdict then is that of
+    /// what was compared.
     pub unread: Option<LogError>,
 }
 
@@ -35,8 +36,8 @@ pub struct Audited {
 /// `verify`, whatever the survey met first. Where it is worse than a torn tail, and not what the plan gives up, the plan is
 /// refused with it. A survey asks what can be opened, and a log that can be opened may be tampered with.
 ///
-/// Where the plan is refused already or gives up a loss, the notes decide nothing but its verdict: one that cannot be read is no
-/// error then.
+/// Where the plan is refused already or gives up a loss, the notes decide only its verdict, and the words of a refusal, never
+/// whether it is refused: one that cannot be read is no error then.
 pub fn audited(
     mut plan: Plan,
     fs: &Arc<dyn Fs>,

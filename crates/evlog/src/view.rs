@@ -117,7 +117,8 @@ impl View {
         &self.warnings
     }
 
-    /// Checks that there is no damage behind the part that the view shows, unless it shows an earlier seq.
+    /// Checks that the log is not damaged behind the part that the view shows, and not shorter than its own checkpoints show. A
+    /// view of an earlier seq is not checked.
     pub fn check_whole(&self) -> Result<(), LogError> {
         if self.bound.is_some() {
             return Ok(());
@@ -227,6 +228,11 @@ impl View {
         Ok(next)
     }
 
+    /// Whether a commit that begins at a position is shown.
+    fn shows(&self, position: Position) -> bool {
+        self.bound.is_none_or(|bound| position < bound.position)
+    }
+
     /// Visits, in order, the events of commits of one time on and before another, Unix nanoseconds. Clocks can go back,
     /// so such commits may be anywhere; segments without any are skipped.
     pub fn each_during<E: From<LogError>>(
@@ -235,8 +241,7 @@ impl View {
         (since_ns, until_ns): (i128, i128),
         visit: &mut Visit<'_, E>,
     ) -> Result<(), E> {
-        let is_shown = |position| self.bound.is_none_or(|bound| position < bound.position);
-        for segment in self.reader.segments().iter().filter(|segment| is_shown(segment.position)) {
+        for segment in self.reader.segments().iter().filter(|segment| self.shows(segment.position)) {
             let times = self.reader.times(segment).map_err(LogError::from)?;
             let ends = times.map(|times| if moment == Moment::Recorded { times.recorded } else { times.happened });
             if ends.is_some_and(|(first, last)| last < since_ns || first >= until_ns) {

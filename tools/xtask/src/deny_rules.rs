@@ -130,7 +130,7 @@ fn odd_bans(table: &Table) -> Vec<Finding> {
         format!("the ban of {ban} has other members than `crate` and `wrappers`; say it with these")
     });
     let is_name = |name: &str| {
-        let is_part = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+        let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_-".contains(&byte);
         !name.is_empty() && name.bytes().all(is_part)
     };
     let names = bans.iter().flat_map(|ban| {
@@ -138,7 +138,10 @@ fn odd_bans(table: &Table) -> Vec<Finding> {
         ban.get("crate").into_iter().chain(wrappers)
     });
     let unreadable = names.filter(|name| !name.as_str().is_some_and(is_name)).map(|name| {
-        format!("{} is no name of a package (a-z, 0-9, `_`, `-`), so the ban holds for none; correct it", written(name))
+        format!(
+            "{} is no name of a package (letters, digits, `_`, `-`), so the ban holds for none; correct it",
+            written(name)
+        )
     });
     odd.chain(unreadable).map(|message| Finding::new(DENY, 1, message)).collect()
 }
@@ -229,7 +232,7 @@ mod tests {
             ("{ crate = \"a\" }", "{ crate = \"a\", version = \"1\" }", "has other members than"),
             ("[graph]\n", "yanked = \"deny\"\n[graph]\n", "`yanked` stands in no section"),
             ("{ crate = \"a\" }", "{ crate = \"a@1.0\" }", "\"a@1.0\" is no name of a package"),
-            ("\"c\"", "\"C\"", "\"C\" is no name of a package"),
+            ("\"c\"", "\"c d\"", "\"c d\" is no name of a package"),
             ("\"c\"", "1", "Integer(1) is no name of a package"),
             ("{ crate = \"a\" }, { crate = \"b\", wrappers = [\"c\"] }", "", "`bans.deny` is missing or empty"),
         ];

@@ -1,6 +1,6 @@
 //! Which files the modules of a file stand in.
 //!
-//! Does not: know the attribute `path`, which the repository does without.
+//! Does not: know the attribute `path`, nor `build.rs` and `src/bin`, whose modules stand beside them. The repository does without.
 
 /// The files that a module may have its text in, given the file that declares it and the names from that file's module down
 /// to it.

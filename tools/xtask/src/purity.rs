@@ -62,7 +62,7 @@ pub(crate) fn check_all(repository: &Repository) -> Vec<Finding> {
     findings
 }
 
-/// Classes that have no crates, crates of the table that have no root file, and directories that are in no row.
+/// Classes that have no crates, crates of the table that have no root file, and directories that are in no row or in two.
 fn unclassed(table: &str, repository: &Repository) -> Vec<Finding> {
     let named: Vec<String> = CLASSES.into_iter().flat_map(|class| crates(table, class)).map(directory).collect();
     let empty = CLASSES.into_iter().filter(|class| crates(table, class).is_empty());
@@ -74,7 +74,9 @@ fn unclassed(table: &str, repository: &Repository) -> Vec<Finding> {
     let dirs: BTreeSet<String> = repository.files().iter().filter_map(|file| of_crate(&file.path)).collect();
     let left_out = dirs.into_iter().filter(|dir| !named.contains(dir));
     let left_out = left_out.map(|dir| format!("`{dir}` is in no row of the table of classes; give it a class"));
-    empty.chain(gone).chain(left_out).map(|message| Finding::new(DOCUMENT, 1, message)).collect()
+    let twice = named.iter().enumerate().filter(|(at, dir)| named[..*at].contains(dir));
+    let twice = twice.map(|(_, dir)| format!("`{dir}` is twice in the table of classes; it has one class"));
+    empty.chain(gone).chain(left_out).chain(twice).map(|message| Finding::new(DOCUMENT, 1, message)).collect()
 }
 
 /// The directory of a crate by its name in the table.
@@ -204,5 +206,7 @@ mod tests {
         let gone = "the table of classes names `crates/evlog-gone`, which has no root file; correct the row";
         assert_eq!(found(&table), [gone, new]);
         assert_eq!(found(&table.replace(&row("glue", "evlog"), "")).len(), 4, "no row, and `evlog` in none");
+        let twice = "`crates/evlog-a` is twice in the table of classes; it has one class";
+        assert_eq!(found(&table.replace("| b |", "| b, a |")), [gone, new, twice]);
     }
 }

@@ -3,7 +3,8 @@
 //!
 //! Paths are found wherever they stand: in `use` trees, one for each leaf, in types, in expressions, in the arguments of
 //! macros. What stands under `#[cfg(test)]` is marked.
-//! Does not: know types, expand macros, or read a path of one segment outside of `use`.
+//! Does not: know types, expand macros, read a path of one segment outside of `use`, or see `#[cfg(test)]` past a comma between
+//! `<` and `>` or past a struct pattern.
 
 use crate::lexer::code_only;
 

@@ -27,12 +27,17 @@ fn check(files: &[SourceFile]) -> Vec<Finding> {
     let root = manifests().find(|file| file.path == "Cargo.toml");
     findings.extend(root.into_iter().flat_map(|root| {
         let excluded = manifest::excluded(&root.text);
-        let members = manifests().filter(|file| !excluded.iter().any(|dir| dir == dir_of(&file.path)));
+        let members = manifests().filter(|file| !excluded.iter().any(|dir| is_below(dir_of(&file.path), dir)));
         let named: BTreeSet<String> = members.flat_map(|file| manifest::dependencies(&file.text).all()).collect();
         let unused = manifest::of_workspace(&root.text).into_iter().filter(|name| !named.contains(name));
         unused.map(|name| unused_one(root, &name, "no member of the workspace depends on it")).collect::<Vec<_>>()
     }));
     findings
+}
+
+/// Whether a directory is another one, or below it.
+fn is_below(dir: &str, top: &str) -> bool {
+    dir.strip_prefix(top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 fn dir_of(path: &str) -> &str {
@@ -111,17 +116,24 @@ fn test_modules(path: &str, syntax: &Syntax) -> Vec<String> {
     tests.map(stem).collect()
 }
 
-/// The first names of paths in the examples of documentation, which are tests: what stands between fences.
+/// The first names of paths in the examples of documentation, which are tests: what stands between fences of Rust.
 fn of_examples(text: &str) -> BTreeSet<String> {
-    let mut is_example = false;
+    let is_rust = |fence: &str| {
+        let words = ["", "rust", "no_run", "should_panic", "ignore", "compile_fail"];
+        fence.split(',').all(|word| words.contains(&word.trim()))
+    };
+    let (mut is_fenced, mut is_example) = (false, false);
     let mut code = String::new();
     for line in text.lines().map(str::trim_start) {
         let line = line.strip_prefix("///").or_else(|| line.strip_prefix("//!")).map(str::trim_start);
         match line {
-            Some(line) if line.starts_with("```") => is_example = !is_example,
+            Some(line) if line.starts_with("```") => {
+                is_fenced = !is_fenced;
+                is_example = is_fenced && is_rust(line.trim_start_matches('`'));
+            }
             Some(line) if is_example => code.extend([line.strip_prefix("# ").unwrap_or(line), "\n"]),
             Some(_) => {}
-            None => is_example = false,
+            None => (is_fenced, is_example) = (false, false),
         }
     }
     syntax::read(&code).paths.into_iter().filter_map(|path| path.segments.first().cloned()).collect()
@@ -164,7 +176,7 @@ mod tests {
     fn prose_of_the_documentation_names_no_dependency() {
         let manifest = "[dev-dependencies]\ne = \"1\"\n";
         let example = |text: &str| found(manifest, &[("a/src/lib.rs", text)]).len();
-        assert_eq!(example("//! As [`e::J`] does.\n//! ```text\n//! ```\n//! And e::K.\n"), 1);
+        assert_eq!(example("//! As [`e::J`] does.\n//! ```text\n//! e::L\n//! ```\n//! And e::K.\n"), 1);
         assert_eq!(example("//! ```\n//! # use e::J;\n//! ```\n"), 0);
     }
 
@@ -187,9 +199,16 @@ mod tests {
         ];
         assert_eq!(found("[dependencies]\nd.workspace = true\n", &[root, source]), expected);
         let excluding = root.1.replace("members", "exclude = [\"x\"]\nmembers");
-        let outside = [("x/Cargo.toml", "[dependencies]\nf = \"1\"\n"), ("x/src/lib.rs", "use f::X;\n")];
-        let files = [("Cargo.toml", excluding.as_str()), source, outside[0], outside[1]];
         let expected = expected.map(|finding| finding.replace("Cargo.toml:5", "Cargo.toml:6"));
-        assert_eq!(found("[dependencies]\nd.workspace = true\n", &files), expected, "a workspace beside it");
+        for outside in [["x/Cargo.toml", "x/src/lib.rs"], ["x/y/Cargo.toml", "x/y/src/lib.rs"]] {
+            let [manifest, lib] = outside;
+            let outside = [(manifest, "[dependencies]\nf = \"1\"\n"), (lib, "use f::X;\n")];
+            let files = [("Cargo.toml", excluding.as_str()), source, outside[0], outside[1]];
+            assert_eq!(
+                found("[dependencies]\nd.workspace = true\n", &files),
+                expected,
+                "a workspace beside it: {manifest}"
+            );
+        }
     }
 }

@@ -1,4 +1,5 @@
-//! Checks that the parts of a lifecycle fit together: each status can be reached, and each live one can be left.
+//! Checks that the parts of a lifecycle fit together: each status can be reached, and each that is not
+//! terminal can be left.
 //!
 //! Does: find statuses and rules that no run can use, and rules that change nothing. Does not: prove that a run ends.
 //!

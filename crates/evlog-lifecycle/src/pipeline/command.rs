@@ -49,8 +49,8 @@ pub(super) enum Do {
     Publish { stage: String, artifacts: Vec<Artifact> },
     Report { stage: String, report: Value },
     Captured { stage: String, artifact: Artifact },
-    Judge(Reported),
-    Outcome(Reported),
+    Judge(ReportedOutcome),
+    Outcome(ReportedOutcome),
     Reconcile { found: Vec<Found> },
     LockForced(LockForced),
     LimitExceeded(LimitExceeded),
@@ -59,7 +59,7 @@ pub(super) enum Do {
 
 /// An outcome as a command reports it.
 #[derive(Clone, Debug)]
-pub(super) struct Reported {
+pub(super) struct ReportedOutcome {
     pub stage: String,
     pub status: StageStatus,
     pub fail_mode: Option<FailMode>,
@@ -120,8 +120,8 @@ impl Do {
             | Do::Publish { stage, .. }
             | Do::Report { stage, .. }
             | Do::Captured { stage, .. }
-            | Do::Judge(Reported { stage, .. })
-            | Do::Outcome(Reported { stage, .. }) => Some(stage),
+            | Do::Judge(ReportedOutcome { stage, .. })
+            | Do::Outcome(ReportedOutcome { stage, .. }) => Some(stage),
         }
     }
 }
@@ -148,8 +148,8 @@ pub(super) fn parse(action: &str, members: Map<String, Value>) -> Result<Command
         "publish" => Do::Publish { stage: members.string("stage")?, artifacts: artifacts(&mut members)? },
         "report" => report(&mut members)?,
         "captured" => Do::Captured { stage: members.string("stage")?, artifact: digest(&mut members)? },
-        "judge" => Do::Judge(reported(&mut members)?),
-        "outcome" => Do::Outcome(reported(&mut members)?),
+        "judge" => Do::Judge(reported_outcome(&mut members)?),
+        "outcome" => Do::Outcome(reported_outcome(&mut members)?),
         "reconcile" => Do::Reconcile { found: found(&mut members)? },
         "lock_forced" => Do::LockForced(lock_forced(&mut members)?),
         "limit_exceeded" => Do::LimitExceeded(limit_exceeded(&mut members)?),
@@ -252,7 +252,7 @@ fn report(members: &mut Members) -> Result<Do, Malformed> {
     Ok(Do::Report { stage, report: Value::Object(report) })
 }
 
-fn reported(members: &mut Members) -> Result<Reported, Malformed> {
+fn reported_outcome(members: &mut Members) -> Result<ReportedOutcome, Malformed> {
     let stage = members.string("stage")?;
     let status = members.word("status", &STATUSES)?;
     let fail_mode = members.optional_word("fail_mode", &FAIL_MODES)?;
@@ -261,7 +261,7 @@ fn reported(members: &mut Members) -> Result<Reported, Malformed> {
         Some(Value::String(code)) => Some(code),
         Some(found) => return Err(malformed("/reason_code", format!("expected a string, found {found}"))),
     };
-    Ok(Reported { stage, status, fail_mode, reason_code })
+    Ok(ReportedOutcome { stage, status, fail_mode, reason_code })
 }
 
 fn found(members: &mut Members) -> Result<Vec<Found>, Malformed> {

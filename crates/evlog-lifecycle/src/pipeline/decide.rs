@@ -5,7 +5,7 @@
 //!
 //! Invariant: a decision's events are one commit; the blocked tail is caused by the outcome before it (rule P-31).
 
-use super::command::{Chosen, Command, Create, Do, Reported};
+use super::command::{Chosen, Command, Create, Do, ReportedOutcome};
 use super::definition::{Definition, NAMES, built_in};
 use super::outcome::{FailMode, Outcome};
 use super::payload::{
@@ -177,8 +177,8 @@ fn taken_over(state: &State, baseline: Option<&State>, taken: &TakenOver) -> Jud
 }
 
 /// The reported outcome; without a fail mode it gets the usual one (rule P-14).
-fn whole(state: &State, reported: &Reported) -> Outcome {
-    let Reported { stage, status, fail_mode, reason_code } = reported.clone();
+fn whole(state: &State, reported: &ReportedOutcome) -> Outcome {
+    let ReportedOutcome { stage, status, fail_mode, reason_code } = reported.clone();
     let definition = state.definition();
     // A stage that the pipeline does not have is refused later, with any fail mode.
     let configured = definition.index_of(&stage).map(|index| state.pinned.stages[index].fail_mode);
@@ -188,7 +188,7 @@ fn whole(state: &State, reported: &Reported) -> Outcome {
     Outcome { stage, status, fail_mode, reason_code }
 }
 
-fn judge(state: &State, reported: &Reported) -> Judged<Taken> {
+fn judge(state: &State, reported: &ReportedOutcome) -> Judged<Taken> {
     let outcome = whole(state, reported);
     match rules::judge(state, &outcome)? {
         Recording::Same => Ok(Vec::new()),
@@ -196,7 +196,7 @@ fn judge(state: &State, reported: &Reported) -> Judged<Taken> {
     }
 }
 
-fn outcome(state: &State, reported: &Reported) -> Judged<Taken> {
+fn outcome(state: &State, reported: &ReportedOutcome) -> Judged<Taken> {
     let outcome = whole(state, reported);
     let Recording::New { tail } = rules::outcome(state, &outcome)? else {
         return Ok(Vec::new());
@@ -206,7 +206,7 @@ fn outcome(state: &State, reported: &Reported) -> Judged<Taken> {
     Ok(taken)
 }
 
-/// The outcomes that follow from findings, all caused by them; none if everything is in order.
+/// The findings, and the outcomes that they cause; nothing if no outcome follows.
 fn reconcile(state: &State, found: &[Found]) -> Judged<Taken> {
     let mut found = found.to_vec();
     found.sort_by_key(|found| state.definition().index_of(&found.stage));

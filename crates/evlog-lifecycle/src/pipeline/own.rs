@@ -1,4 +1,5 @@
-//! The places of a bundle that are the engine's own: no stage may leave a file there (rule P-62).
+//! The places of a bundle that are the engine's own in every run: no stage may leave a file there (rule P-62). So is the captured
+//! output of a stage, `logs/<stage>.log`.
 
 /// Files that are projections.
 pub const PROJECTED: [&str; 4] = ["run.json", "manifest.json", "audit_events.jsonl", "logs/health.json"];

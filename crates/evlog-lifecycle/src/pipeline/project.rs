@@ -7,6 +7,7 @@
 //! - No status is written before the run is finalized (rule P-52). A refusal changes no file but the audit.
 
 use super::outcome::Outcome;
+use super::own::REPORTS;
 use super::payload::{Artifact, Behavior, Input, LimitExceeded};
 use super::state::{Entry, Held, Progress, State};
 use evlog_format::ids::hex;
@@ -40,7 +41,7 @@ pub(super) fn files(state: &State, head: &RunHead<'_>) -> Result<Vec<File>, Fold
     for (stage, reported) in state.reports.iter() {
         let mut report = reported.report.clone();
         report["generated_at_utc"] = to_rfc3339(reported.time_ns).into();
-        files.push(file(format!("logs/contract_validation/{stage}.json"), "pipeline.validation_report", &report));
+        files.push(file(format!("{REPORTS}/{stage}.json"), "pipeline.validation_report", &report));
     }
     Ok(files)
 }

@@ -293,9 +293,9 @@ pub struct GateDecided {
 pub struct Redriven {
     /// The number of the epoch that begins.
     pub epoch: u32,
-    /// The token that tells this request from a repeated one.
+    /// The caller's token for this request: the same token again records nothing.
     pub token: Option<String>,
-    /// The step that runs again, with those that depend on it; `None`: all steps.
+    /// The step that runs again, with those that depend on it; none: all steps.
     pub from_step: Option<String>,
     /// The steps whose state is cleared, in the order of their declaration.
     pub cleared: Vec<String>,

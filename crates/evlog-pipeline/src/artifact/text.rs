@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_stops_when_the_findings_fill_a_report() {
+    fn reading_stops_at_one_finding_more_than_a_report_holds() {
         let text = "\r\n".repeat(100_000);
         let found = found(text.as_bytes());
         assert_eq!((found.len(), found[50].0), (Findings::MAX, 51));

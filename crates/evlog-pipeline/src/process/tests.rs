@@ -133,6 +133,16 @@ fn g34_a_process_that_ended_by_itself_is_not_reported_as_past_its_limit() {
 }
 
 #[test]
+fn g27_a_stage_that_traces_evlog_is_ended_for_that_and_not_for_the_limit_that_passed_meanwhile() {
+    use Ended::{Exited, Interrupted, TimedOut, Traced};
+    for cut_short in [None, Some(TimedOut), Some(Interrupted)] {
+        assert_eq!(why_ended(Exited(0), cut_short, true), Traced, "{cut_short:?}");
+    }
+    assert_eq!(why_ended(Exited(0), Some(TimedOut), false), TimedOut);
+    assert_eq!(why_ended(Exited(3), None, false), Exited(3));
+}
+
+#[test]
 fn a_process_that_ignores_the_request_to_end_is_killed_after_the_grace() {
     let room = Room::new();
     let script = "trap '' TERM; echo $$ > leader; sleep 100; sleep 100";

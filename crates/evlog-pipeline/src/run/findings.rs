@@ -37,7 +37,8 @@ fn outputs(bundle: &Tree, known: &State, stage: &Stage, meter: &Meter<'_>) -> Ou
     let published = outcome.is_some_and(|outcome| outcome.status != StageStatus::Skipped && !outcome.is_fatal());
     match known.intended(&stage.id) {
         Some(artifacts) if published || outcome.is_none() => look(bundle, artifacts, meter),
-        // It succeeded, and no artifact of it is recorded: it published none, or the program that ran it recorded none.
+        // It succeeded or only warned, and no artifact of it is recorded: it published none, or the program that ran it
+        // recorded none.
         None if published => look(bundle, &[], meter),
         Some(artifacts) => match look(bundle, artifacts, meter) {
             // Nothing was to be promoted: nothing is there.

@@ -11,7 +11,7 @@
 use super::resume::left;
 use super::{Retry, RunError, same};
 use crate::inputs::Found;
-use crate::outcomes::Reported;
+use crate::outcomes::ReportedOutcome;
 use crate::plan::{Plan, Stage};
 use crate::secrets::Secrets;
 use evlog::View;
@@ -48,7 +48,7 @@ pub(super) struct Offer {
     /// What it published.
     pub(super) artifacts: Vec<Artifact>,
     /// The outcomes of its substages, in the order in which it reported them.
-    pub(super) substages: Vec<Reported>,
+    pub(super) substages: Vec<ReportedOutcome>,
 }
 
 impl Baseline {
@@ -78,7 +78,7 @@ impl Baseline {
         let substages = self.substages(&stage.id);
         self.same_substages(&stage.id, &substages, recorded)?;
         let artifacts = self.state.intended(&stage.id).unwrap_or_default().to_vec();
-        Ok(Offer { seq, artifacts, substages: substages.into_iter().map(reported).collect() })
+        Ok(Offer { seq, artifacts, substages: substages.into_iter().map(reported_outcome).collect() })
     }
 
     fn success(&self, stage: &str) -> Result<u64, String> {
@@ -187,7 +187,7 @@ fn content(input: &Value) -> String {
 }
 
 /// The outcome as the stage would report it if it ran.
-fn reported(outcome: &Outcome) -> Reported {
+fn reported_outcome(outcome: &Outcome) -> ReportedOutcome {
     let Outcome { stage, status, fail_mode, reason_code } = outcome.clone();
-    Reported { line: 0, stage, status, fail_mode: Some(fail_mode), reason_code }
+    ReportedOutcome { line: 0, stage, status, fail_mode: Some(fail_mode), reason_code }
 }

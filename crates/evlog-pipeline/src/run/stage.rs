@@ -14,7 +14,7 @@ use crate::gate::{Artifact, Failed, Gate, Passed};
 use crate::inputs::Found;
 use crate::limits::REPORT_LEN_MAX;
 use crate::orphans::{self, Mark};
-use crate::outcomes::{self, Reported};
+use crate::outcomes::{self, ReportedOutcome};
 use crate::output::{Opened, Output, Place};
 use crate::plan::Stage;
 use crate::process::{self, End, Ended, Start};
@@ -23,9 +23,7 @@ use crate::step::{Step, Steps};
 use crate::tree::Tree;
 use crate::{descriptors, inputs, paths};
 use evlog_lifecycle::pipeline::report::{ArtifactReport, ERRORS_MAX_DEFAULT, Finding, Report};
-use evlog_lifecycle::pipeline::{
-    Coupling, FailMode, INVALID, MISSING, Outcome, STAGING, STORAGE, Severity, StageStatus, is_substage, root_of,
-};
+use evlog_lifecycle::pipeline::{FailMode, INVALID, MISSING, Outcome, STAGING, STORAGE, StageStatus};
 use evlog_projection::canonical;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -359,7 +357,11 @@ impl Runner<'_> {
 
     /// Records the outcomes that the stage reported for its substages, in its order. An outcome that the contract refuses is
     /// a finding, and so is one that must not be recorded, not even as a refusal. An urgent interrupt stops this.
-    pub(super) fn record_substages(&mut self, stage: &str, substages: &[Reported]) -> Result<Vec<Finding>, RunError> {
+    pub(super) fn record_substages(
+        &mut self,
+        stage: &str,
+        substages: &[ReportedOutcome],
+    ) -> Result<Vec<Finding>, RunError> {
         let mut findings = Vec::new();
         for reported in substages {
             self.go_on(stage, true)?;
@@ -381,75 +383,6 @@ impl Runner<'_> {
             }
         }
         Ok(findings)
-    }
-
-    /// Why a reason code that the stage reported itself is not valid.
-    fn disbelief(&self, stage: &Stage, ended: Option<Ended>, code: &str) -> Option<String> {
-        if ended == Some(Ended::Exited(0)) {
-            return Some(format!("the stage named the reason code `{code}` and then exited with 0"));
-        }
-        let row = self.plan.definition.code(&stage.id, code);
-        let known = row.is_some_and(|row| row.severity != Severity::Skipped);
-        (!known).then(|| format!("`{code}` is not in the catalogue as a failure of stage `{}`", stage.id))
-    }
-
-    /// The outcome that the process's end stands for. The most exact code wins: that of the time limit, the one that the
-    /// stage named, that of its exit status, and last the stage's own in the plan.
-    fn judge(&self, stage: &Stage, ended: Option<Ended>, own: Option<String>) -> Outcome {
-        let code = match ended {
-            Some(Ended::Exited(0)) => return Outcome::success(&stage.id, stage.fail_mode),
-            Some(Ended::TimedOut) => stage.time_limit_reason_code.clone(),
-            Some(Ended::Exited(status)) => own
-                .or_else(|| stage.exit_reason_codes.get(&status).cloned())
-                .unwrap_or_else(|| stage.reason_code.clone()),
-            // An interrupted stage is left without an outcome before anyone asks.
-            Some(Ended::Signalled(_) | Ended::Interrupted | Ended::Traced | Ended::Unguarded) | None => {
-                own.unwrap_or_else(|| stage.reason_code.clone())
-            }
-        };
-        self.failed(stage, code)
-    }
-
-    fn failed(&self, stage: &Stage, code: String) -> Outcome {
-        let definition = &self.plan.definition;
-        let mode = definition.usual_fail_mode(&stage.id, StageStatus::Failed, Some(&code), stage.fail_mode);
-        Outcome::failed(&stage.id, mode, code)
-    }
-
-    /// The stage's outcome beside those of its substages, of an earlier attempt too: some of them leave it no choice
-    /// (pipeline.md 1.3, 2.3).
-    fn coupled(&self, stage: &Stage, outcome: Outcome, substages: &[Reported]) -> Outcome {
-        let definition = &self.plan.definition;
-        let recorded = substages.iter().map(|reported| {
-            let code = reported.reason_code.as_deref();
-            let usual = definition.usual_fail_mode(&reported.stage, reported.status, code, stage.fail_mode);
-            let fail_mode = reported.fail_mode.unwrap_or(usual);
-            Outcome {
-                stage: reported.stage.clone(),
-                status: reported.status,
-                fail_mode,
-                reason_code: reported.reason_code.clone(),
-            }
-        });
-        let earlier = self.outcomes.iter().filter(|known| {
-            let reported = substages.iter().any(|reported| reported.stage == known.stage);
-            is_substage(&known.stage) && root_of(&known.stage) == stage.id && !reported
-        });
-        let failed: Vec<Outcome> =
-            recorded.chain(earlier.cloned()).filter(|reported| reported.status == StageStatus::Failed).collect();
-        if let Some(stop) = failed.iter().find(|reported| definition.stops_parent(reported)) {
-            let own = || Outcome::failed(&stage.id, FailMode::FailClosed, stage.reason_code.clone());
-            return definition.parent_outcome(stop, true, stage.fail_mode).unwrap_or_else(own);
-        }
-        let binds = |reported: &&Outcome| match definition.coupling(&reported.stage) {
-            Some(Coupling::SameCode) => true,
-            Some(Coupling::NotSuccess) => outcome.status == StageStatus::Success,
-            Some(Coupling::NotSuccessWhenFatal) => outcome.status == StageStatus::Success && reported.is_fatal(),
-            Some(Coupling::FailClosed | Coupling::StopsRun) | None => false,
-        };
-        let code = failed.iter().find(binds).and_then(|reported| reported.reason_code.clone());
-        let code = code.map(|code| if definition.allows(&stage.id, &code) { code } else { stage.reason_code.clone() });
-        code.map_or(outcome, |code| self.failed(stage, code))
     }
 
     /// Passes the publish gate and promotes, or fails closed.

@@ -156,7 +156,7 @@ fn not_found(path: &Path) -> io::Error {
 }
 
 impl Disk {
-    /// Counts an act, and fails it if a fault was set for it.
+    /// Counts an act, and fails it if the power is cut or a fault was set for it.
     fn act(&mut self, act: Act, path: &Path, offset: u64, len: usize) -> (Effect, io::Result<()>) {
         *self.counts.entry(act).or_default() += 1;
         if act != Act::Read {

@@ -124,7 +124,7 @@ fn last_readable(
             Some(log) => files.open_of(log, last),
             None => files.open(last, Access::Read),
         };
-        let opened = opened.and_then(|open| files.check_continues(positions, &open.header).map(|()| open));
+        let opened = opened.and_then(|open| files.check_first_seq(positions, &open.header).map(|()| open));
         match opened {
             Ok(open) => return Ok((open, lost)),
             Err(trouble) => lost = Some((last, trouble)),

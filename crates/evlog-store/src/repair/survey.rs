@@ -27,7 +27,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How often a log is read again that a writer changes meanwhile, and the pause in between.
+/// The most times that a log is read while a writer changes it, and the pause in between.
 const LOOKS: u32 = 20;
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -48,7 +48,7 @@ pub struct Survey {
     is_moving: bool,
 }
 
-/// Equal marks show that nobody wrote between two readings.
+/// Equal marks before and after a reading show that nobody wrote meanwhile.
 #[derive(Debug, PartialEq, Eq)]
 struct Mark {
     head: Option<Head>,

@@ -136,7 +136,7 @@ fn made(closed: bool, sidecars: bool) -> (SimFs, Played) {
 }
 
 /// Whether an error reports a failing read as such.
-fn is_told(error: &ReadError) -> bool {
+fn is_reported(error: &ReadError) -> bool {
     matches!(error, ReadError::Io(failure) if failure.source.to_string() == "simulated")
 }
 
@@ -150,7 +150,7 @@ fn a_read_that_fails_anywhere_is_reported_or_makes_no_difference() {
             match Writer::open(Arc::new(fs.clone()), dir(), &owner()) {
                 Ok((writer, _)) => match writer.stream_len("run-0") {
                     Ok(len) => assert_eq!(len, stream(&reader(&whole), "run-0").len() as u64, "{name}"),
-                    Err(error) => assert!(is_told(&error), "{name}: {error}"),
+                    Err(error) => assert!(is_reported(&error), "{name}: {error}"),
                 },
                 Err(OpenError::Io(_)) => {}
                 Err(error) => panic!("{name}: {error}"),
@@ -186,7 +186,7 @@ fn a_reader_whose_disk_fails_at_any_read_shows_the_truth_or_says_so() {
             played.matched(&seen, &name);
             match outcome {
                 Ok(()) => assert_eq!(seen, all(&reader(&whole)), "{name}"),
-                Err(error) => assert!(is_told(&error), "{name}: {error}"),
+                Err(error) => assert!(is_reported(&error), "{name}: {error}"),
             }
             if fs.count(Act::Read) <= after {
                 break;

@@ -44,7 +44,8 @@ impl<'a> Judge<'a> {
         [name, self.own_flaw(event), payload_flaw(event)].into_iter().flatten()
     }
 
-    /// Checks that the log's own events are in commits of their own, whose heads have no member that a caller gives.
+    /// Checks that the log's own events are in `$log`, in commits of their own, without occurred, correlation and idempotency
+    /// (F-49).
     fn own_flaw(&mut self, event: &Event<'_>) -> Option<EventFlaw> {
         let is_own = event.kind.is_of_log();
         let CommitHead { occurred_ns, correlation, idempotency, .. } = self.head;

@@ -59,8 +59,8 @@ impl<'s, 'f, E> Source<'s, 'f, E> {
             return Ok(*value);
         }
         let mut from_here = self.known.range((node.start, 0)..(node.end(), 0));
-        let is_told = from_here.any(|((start, len), _)| start + len <= node.end());
-        match node.children().filter(|_| is_told) {
+        let is_known = from_here.any(|((start, len), _)| start + len <= node.end());
+        match node.children().filter(|_| is_known) {
             Some((left, right)) => Ok(parent(&self.put_together(left)?, &self.put_together(right)?)),
             None => node.read_value(self.read),
         }

@@ -1,8 +1,8 @@
 //! Judges a log by many threads: first its bytes, segment by segment, then its runs, distributed by the hash of their
 //! names. In the second pass a thread skips the events of other threads' runs, which were checked in the first.
 //!
-//! Does: confirm that nothing is wrong. Does not: say what is wrong; if anything is, there is no result, and the log is
-//! read in order.
+//! Does: confirm that nothing is wrong with the bytes, and report what is wrong with the runs. Does not: say what is wrong with
+//! the bytes; if anything is, there is no result, and the log is read in order.
 //!
 //! Invariant: the first pass counts the events of each stream, so that the second one holds a run's state from its first
 //! event to its last: memory grows by the runs that are open at one time, and by a few bytes for each stream.
@@ -25,7 +25,7 @@ use std::thread::Builder;
 /// How many segments may wait for the one before them. The limit bounds the memory for their parts.
 const AHEAD_MAX: usize = 64;
 
-/// Checks bytes and runs; `None` if anything is wrong with the bytes.
+/// Checks bytes and runs; `None` if anything is wrong with the bytes, or if there is only one thread or one segment.
 pub(super) fn check(
     subject: &Subject<'_>,
     threads: NonZeroUsize,

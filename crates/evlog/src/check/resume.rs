@@ -29,8 +29,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Called after each sealed segment without findings, with a function that makes the bytes to keep. A caller that wants
-/// to keep them less often need not call the function.
+/// Called after each sealed segment, with a function that makes the bytes to keep; it gives `None` once something is wrong with
+/// the log's bytes. A caller that wants to keep them less often need not call the function.
 pub type Keep<'k> = dyn FnMut(&dyn Fn() -> Option<Vec<u8>>) + 'k;
 
 /// The result of a verification that may have continued an earlier one.

@@ -93,7 +93,8 @@ impl Log {
         Ok(in_force)
     }
 
-    /// Calls `find` for the events of `$log` from a number on, and returns its last result.
+    /// What `find` gives for the last event of `$log`, from a number on, for which it gives anything. Reads from the end, so
+    /// `find` does not see all events.
     fn last_of_log<T>(&self, from: u64, find: &dyn Fn(&Fact<'_>) -> Option<T>) -> Result<Option<T>, LogError> {
         let len = self.writer().stream_len(LOG_STREAM)?;
         let (mut end, mut window) = (len, WINDOW);

@@ -20,7 +20,7 @@ impl<'v> Shown<'v> {
 
     /// The next commit. `None` at the end of the view: a commit behind it may be damaged, so it is not read.
     pub(super) fn next(&mut self) -> Result<Option<CommitRef<'_>>, LogError> {
-        if self.view.bound.is_some_and(|bound| self.reached >= bound.position) {
+        if !self.view.shows(self.reached) {
             return Ok(None);
         }
         let found = self.commits.next()?;

@@ -303,6 +303,15 @@ fn overriding(to: &str) -> Value {
 }
 
 #[test]
+fn h15_the_builder_makes_the_command_override() {
+    let built = Status::override_to(RUN, RunStatus::Running, "T-1", "r").build().unwrap();
+    let line =
+        json!({"contract": "status", "run": RUN, "do": "override", "to": "running", "ticket": "T-1", "reason": "r"});
+    let read = evlog_projection::Request::parse_line(line.to_string().as_bytes()).unwrap();
+    assert_eq!(built.content(), read.content());
+}
+
+#[test]
 fn h15_an_override_is_recorded_and_permits_only_the_nine() {
     for from in RunStatus::ALL {
         for to in RunStatus::ALL {

@@ -5,7 +5,7 @@ use super::{Known, Outputs, Problems, environment, inputs, outputs};
 use crate::limits::{OUTPUT_LIMIT_DEFAULT, OUTPUT_LIMIT_MIN, TIME_LIMIT_MAX};
 use crate::plan::{Stage, raw};
 use evlog_lifecycle::pipeline::{Definition, FailMode, Severity};
-use evlog_projection::time::from_span;
+use evlog_projection::time::{from_span, to_span};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use toml::Spanned;
@@ -121,8 +121,10 @@ fn check_code(stage: &str, code: &Spanned<String>, definition: &Definition, prob
 fn time_limit(text: &Spanned<String>, problems: &mut Problems) -> Option<Duration> {
     let limit = duration(text.get_ref()).filter(|limit| !limit.is_zero() && *limit <= TIME_LIMIT_MAX);
     if limit.is_none() {
+        let most = to_span(i64::try_from(TIME_LIMIT_MAX.as_nanos()).unwrap_or(i64::MAX));
+        let found = text.get_ref();
         let message =
-            format!("expected a time limit such as `500ms`, `90s` or `1h30m`, at most 30d, found `{}`", text.get_ref());
+            format!("expected a time limit such as `500ms`, `90s` or `1h30m`, at most {most}, found `{found}`");
         problems.at(text.span(), message);
     }
     limit
@@ -131,7 +133,9 @@ fn time_limit(text: &Spanned<String>, problems: &mut Problems) -> Option<Duratio
 /// A length of time as everywhere in evlog or, because stages may be short, a whole number of milliseconds.
 fn duration(text: &str) -> Option<Duration> {
     match text.strip_suffix("ms") {
-        Some(number) if number.bytes().all(|b| b.is_ascii_digit()) => number.parse().ok().map(Duration::from_millis),
+        Some(number) if number.bytes().all(|byte| byte.is_ascii_digit()) => {
+            number.parse().ok().map(Duration::from_millis)
+        }
         Some(_) => None,
         None => from_span(text).ok().and_then(|ns| u64::try_from(ns).ok()).map(Duration::from_nanos),
     }

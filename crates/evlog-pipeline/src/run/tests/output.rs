@@ -82,7 +82,7 @@ fn t06_an_attempt_continues_the_recorded_output_and_nothing_else() {
         (None, "run\nevlog: the run was interrupted; the process group was ended\nrun\n"),
         (
             Some("forged\n"),
-            "evlog: what follows stood here when the run was taken up; evlog was ended before it recorded it\nforged\nrun\n",
+            "evlog: what follows stood here when the run was resumed; evlog was ended before it recorded it\nforged\nrun\n",
         ),
     ] {
         let room = Room::new();

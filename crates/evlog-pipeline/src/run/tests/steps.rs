@@ -132,11 +132,11 @@ fn go_as(id: &str, room: &Path, steps: &Steps) -> Result<RunReport, RunError> {
 /// Not a claim: a process of the other tests, when it is started as one.
 #[test]
 fn a_process_that_ends_before_a_requested_step() {
-    let Ok(reported) = std::env::var(CHILD) else { return };
-    let mut reported = reported.splitn(3, ' ');
-    let end: usize = reported.next().unwrap().parse().unwrap();
-    let breach = reported.next().and_then(|word| BREACHES.iter().find(|(known, _)| *known == word)).unwrap().1;
-    let room = PathBuf::from(reported.next().unwrap());
+    let Ok(order) = std::env::var(CHILD) else { return };
+    let mut order = order.splitn(3, ' ');
+    let end: usize = order.next().unwrap().parse().unwrap();
+    let breach = order.next().and_then(|word| BREACHES.iter().find(|(known, _)| *known == word)).unwrap().1;
+    let room = PathBuf::from(order.next().unwrap());
     let (count, at) = (AtomicUsize::new(0), room.clone());
     let steps = Steps::observed_by(move |step| {
         if count.fetch_add(1, Ordering::SeqCst) == end {

@@ -12,7 +12,7 @@ use evlog_format::checksum::crc32;
 /// A power of two: the number of streams that can grow at the same time, if no two share a place.
 const PLACES: usize = 8192;
 
-/// A stream and the number that it expects, as it enters or leaves this cache.
+/// A stream, by its name in the table of all streams, and the number that it expects next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stream {
     /// Its name in the table of all streams.
