@@ -1,4 +1,4 @@
-//! The target of each work, and the table that compares it with the figure that was reached.
+//! What is asked of each work, and the table that compares it with the figure that was reached.
 
 use evlog_works::series::{Results, Series, Unit, ratio_permille, thousandths};
 use std::fmt::Write;

@@ -137,7 +137,7 @@ fn about(out: &mut impl Write, dir: &Path) -> Done<()> {
     Ok(writeln!(out, "disk: {file_system} on {device}; {syncs}: {quiet}\n")?)
 }
 
-/// Shows the progress of the works on standard error.
+/// Shows the progress of the works on standard error, if that is a terminal.
 #[derive(Default)]
 struct Shown {
     done: usize,

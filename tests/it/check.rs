@@ -1,5 +1,5 @@
 //! A verification by one thread, one by many threads and one that was interrupted give the same result for a whole log
-//! and for any changed log; a sample of all segments has the same findings about the bytes.
+//! and for any changed log; a sample of all segments is not clean either if bytes were changed.
 
 use crate::workload::{DIR, check_from, checked, commands, contracts, open, submit};
 use evlog::check::sample::{Sample, Sampled, sample};

@@ -82,12 +82,13 @@ impl CommandError {
         self
     }
 
-    /// The outcome of an act, after which something was closed. If both failed, the error of the act comes first.
-    pub(crate) fn after_closing<T>(
+    /// The outcome of an act, and of a step that is done after it in any case. If both failed, the error of the act comes first, and
+    /// the other is added.
+    pub(crate) fn followed_by<T>(
         done: Result<T, CommandError>,
-        closed: Result<(), CommandError>,
+        step: Result<(), CommandError>,
     ) -> Result<T, CommandError> {
-        match (done, closed) {
+        match (done, step) {
             (done, Ok(())) => done,
             (Ok(_), Err(later)) => Err(later),
             (Err(mut earlier), Err(later)) => {

@@ -1,7 +1,7 @@
 //! Files of bundles: written whole or not at all, found without following links.
 
 use crate::error::CommandError;
-use evlog_lifecycle::form::line_and_column;
+use evlog_lifecycle::form::text_of;
 use evlog_pipeline::open_regular;
 use rustix::fs::OFlags;
 use std::fs::{self, File};
@@ -103,12 +103,8 @@ pub(crate) fn read_text(path: &Path, len_max: u64) -> Result<String, CommandErro
     if bytes.len() as u64 > len_max {
         return Err(too_long(path, len_max));
     }
-    String::from_utf8(bytes).map_err(|error| {
-        let valid = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]);
-        let (line, column) = line_and_column(&valid, valid.len());
-        let shown = path.display();
-        CommandError::user(format!("`{shown}`: line {line}, column {column}: expected UTF-8, found other bytes"))
-    })
+    let text = text_of(&bytes).map_err(|why| CommandError::user(format!("`{}`: {why}", path.display())))?;
+    Ok(text.to_owned())
 }
 
 /// Length and BLAKE3 of a file, read in pieces; or what is there instead.

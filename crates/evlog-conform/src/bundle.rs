@@ -11,7 +11,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The longest document that is read, in bytes: manifests, health files and reports are written by machines for people,
 /// and are held in memory whole.
@@ -29,7 +29,7 @@ pub(crate) const REPORTS: &str = "logs/contract_validation/";
 #[derive(Clone, Debug)]
 pub struct Bundle {
     root: PathBuf,
-    /// Every entry by its path. `None` for a regular file, else what the entry is, in words.
+    /// Everything in the bundle that is not a directory, by its path. `None` for a regular file, else what it is, in words.
     entries: BTreeMap<String, Option<&'static str>>,
     staged: Option<String>,
 }
@@ -96,11 +96,13 @@ impl Bundle {
         }
     }
 
-    /// Whether a path is a directory. It is looked up on disk, because the listing has no empty directories; below a
+    /// Whether a path is a directory of the bundle. It is looked up on disk, because the listing has no directories; below a
     /// link there is nothing.
     fn is_directory(&self, path: &str) -> bool {
+        let is_inside = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
         let mut above = path.match_indices('/').map(|(at, _)| &path[..at]);
-        above.all(|directory| !self.entries.contains_key(directory))
+        is_inside
+            && above.all(|directory| !self.entries.contains_key(directory))
             && fs::symlink_metadata(self.root.join(path)).is_ok_and(|found| found.is_dir())
     }
 

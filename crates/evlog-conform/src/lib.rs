@@ -5,8 +5,8 @@
 //! log, write anything, run anything, or print.
 //!
 //! Invariants:
-//! - A bundle is not trusted: no link is followed, no path that a document names is opened, and every length is
-//!   compared with its limit first.
+//! - A bundle is not trusted: no link is followed, a path that a document names is opened only if the walk has seen a regular
+//!   file there, and every length is compared with its limit first.
 //! - The checks are functions of the files: the same files give the same findings, in the same order.
 //! - A finding of one check does not suppress another check. A check that cannot be run is reported as such, and does
 //!   not pass.

@@ -32,7 +32,8 @@ pub struct Yardstick {
     pub(crate) definition: Arc<Definition>,
     pub(crate) manifest: Vec<Schema>,
     pub(crate) report: Schema,
-    /// The contracts under which each stage publishes. A code `<contract id>_invalid` has to name one of them.
+    /// The contracts under which each stage publishes: by them a code `<contract id>_invalid` is known as that of a publish gate
+    ///
     contracts: BTreeSet<(String, String)>,
 }
 
@@ -148,8 +149,7 @@ fn is_json(file: &Path, text: &[u8]) -> bool {
 
 /// The pipeline that a contract file defines; the error lists all mistakes in the file, with line and column.
 fn contract_file(text: &[u8]) -> Result<Arc<Definition>, String> {
-    let text = str::from_utf8(text).map_err(|error| format!("expected UTF-8, found other bytes: {error}"))?;
-    match form::Definition::parse(text) {
+    match form::Definition::parse(form::text_of(text)?) {
         Ok(form::Definition::Pipeline(definition)) => Ok(definition),
         Ok(form::Definition::Machine(_)) => {
             Err("expected a pipeline (`stages`), found a lifecycle (`statuses`)".to_owned())

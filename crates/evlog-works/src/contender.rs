@@ -1,4 +1,4 @@
-//! The participants of a work: evlog, the bare file system, and in `benches/compare` the stores that a user would
+//! The contenders of a work: evlog, the bare file system, and in `benches/compare` the stores that a user would
 //! choose instead.
 
 use crate::Done;

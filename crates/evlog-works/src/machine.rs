@@ -81,8 +81,8 @@ impl Disk {
         Ok(Disk { growing: median(&growing), over_zeros: median(&over), growing_nine_of_ten, waits })
     }
 
-    /// Whether nothing else seems to write: no process waits for a disk, all syncs take about the same time, and a
-    /// longer file costs little more.
+    /// Whether nothing else seems to write: no process waits for a disk, nine of ten syncs take less than twice the
+    /// median, and a longer file costs little more.
     pub fn looks_quiet(&self) -> bool {
         self.waits.is_none_or(|waits| waits < WAITS)
             && self.growing_nine_of_ten < self.growing.saturating_mul(EVEN)

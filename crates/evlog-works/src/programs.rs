@@ -20,7 +20,8 @@ pub struct Programs {
     pub evlog: PathBuf,
     /// This program, with the arguments that make it [`write_until_killed`]; a number of events and a directory follow.
     pub victim: Vec<OsString>,
-    /// A program that hashes the files it is given, with the arguments before them; `None` if none is installed.
+    /// A program that hashes the files it is given, with the arguments before them; `None` if there is none to
+    /// compare with.
     pub hasher: Option<Vec<OsString>>,
 }
 

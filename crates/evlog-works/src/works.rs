@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use tempfile::TempDir;
 
-/// A work, in the order in which they are done.
+/// A work: something that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Work {
     /// Commits of 1,000 events of 208 to 271 bytes, class `os`, one sync at the end.
@@ -173,7 +173,7 @@ impl Plan<'_> {
     }
 }
 
-/// Does the works, always in the order of [`Work::ALL`].
+/// Does the works, in an order that does not depend on the order in which they are given.
 pub fn run(plan: &Plan<'_>, works: &[Work], watch: &mut dyn Watch) -> Done<Results> {
     let mut results = Results::default();
     let has = |work| works.contains(&work);

@@ -30,7 +30,7 @@ Examples:
 
 /// Copy a log, even while it is written, and verify the copy
 ///
-/// The copy has every commit that the log had when the backup began, and the log's checkpoints and quarantine. It is
+/// The copy has every commit that the log had when the backup began, the checkpoints over them, and the quarantine. It is
 /// verified as `evlog verify` does, and gets the name DIR only when it is clean and synced. The copy is a complete log
 /// that can be opened for writing. docs/copying.md explains how to restore a copy, and what to sign after that.
 #[derive(Args, Debug)]

@@ -62,7 +62,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckpointArgs) -> Resu
     let signed = Signing::begin(ui, &log, key, publish, said).and_then(|mut signing| signing.checkpoint(ui));
     let checkpoints = log.checkpoints();
     let closed = log.close().map_err(CommandError::from);
-    let (signed, is_new) = CommandError::after_closing(signed, closed)?;
+    let (signed, is_new) = CommandError::followed_by(signed, closed)?;
     if to_stdout {
         ui.file(signed.to_string().as_bytes());
     } else {

@@ -14,7 +14,7 @@ use evlog_proof::{Checkpoint, ProofFile};
 use evlog_store::{Checkpoints, OpenError, StdFs};
 use std::cell::OnceCell;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 const EXAMPLES: &str = "\
@@ -39,6 +39,13 @@ pub(crate) struct EvidenceArgs {
     /// The checkpoint that the proofs lead to [default: the newest that the log keeps]
     #[arg(long, value_name = "FILE")]
     checkpoint: Option<PathBuf>,
+}
+
+impl EvidenceArgs {
+    /// Whether the command writes a file, and not to stdout.
+    pub(crate) fn writes(&self) -> bool {
+        self.out != Path::new("-")
+    }
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &EvidenceArgs) -> Result<Verdict, CommandError> {

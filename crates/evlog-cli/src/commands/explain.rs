@@ -1,6 +1,7 @@
 //! `evlog explain`: why a run is in its state.
 
 use crate::args::At;
+use crate::commands::run::retried_by_hand;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::json::{ExplainObject, ExplainReason, TimesMembers};
@@ -10,6 +11,7 @@ use crate::ui::{Tone, Ui, visible};
 use clap::{Args, ValueEnum};
 use evlog::{LogError, Times, View};
 use evlog_lifecycle::explain::{Documents, Explanation, Origin, Reason, Role, explain, taken_from};
+use evlog_lifecycle::pipeline::REPORTS;
 use evlog_projection::Bundle;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -18,9 +20,6 @@ use std::ops::ControlFlow;
 
 /// Times by seq, and the difference beyond which they get a mark.
 type TimesBySeq = BTreeMap<u64, (Times, u128)>;
-
-/// The directory of the validation reports in a bundle.
-const REPORTS: &str = "logs/contract_validation/";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -73,10 +72,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs) -> Result<
         Format::Markdown => ui.file(markdown(&args.run, &found, &times).as_bytes()),
     }
     if can_be_retried(&bundle, &found) {
-        ui.advise(&format!(
-            "after the fix, running its plan with `--retry {}` reuses what succeeded, and runs the rest",
-            args.run
-        ));
+        ui.advise(&format!("after the fix, {} reuses what succeeded, and runs the rest", retried_by_hand(&args.run)));
     }
     Ok(Verdict::Yes)
 }
@@ -113,7 +109,7 @@ fn explanation(bundle: &Bundle, run: &Value, earlier: &BTreeMap<String, Vec<Orig
     let lines = bytes(bundle, "audit_events.jsonl").split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let audit: Vec<Value> = lines.map(|line| serde_json::from_slice(line).unwrap_or_default()).collect();
     let report = |path: &String| {
-        let stage = path.strip_prefix(REPORTS)?.strip_suffix(".json")?;
+        let stage = path.strip_prefix(REPORTS)?.strip_prefix('/')?.strip_suffix(".json")?;
         Some((stage.to_owned(), json(bundle, path)))
     };
     let reports: BTreeMap<String, Value> = bundle.files.keys().filter_map(report).collect();

@@ -103,7 +103,7 @@ fn set(ui: &mut Ui, context: &Context, args: &SetArgs) -> Result<Verdict, Comman
     let actor = Actor::name(args.actor.as_ref())?;
     let log = context.writer("policy", false)?;
     let set = log.set_policy(&text, &actor).map_err(wrong).and_then(|new| Ok((new.is_some(), log.policy()?)));
-    let (is_new, in_force) = CommandError::after_closing(set, log.close().map_err(CommandError::from))?;
+    let (is_new, in_force) = CommandError::followed_by(set, log.close().map_err(CommandError::from))?;
     if context.json {
         ui.json(&object(&in_force, is_new));
         return Ok(Verdict::Yes);

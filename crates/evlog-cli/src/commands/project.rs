@@ -92,7 +92,7 @@ fn write(ui: &mut Ui, context: &Context, args: &ProjectArgs, dir: &Path) -> Resu
     // Opened before the first file is written: if another process holds the log, the directory stays unchanged.
     let log = recording(context)?;
     let verdict = write_recorded(ui, context, args, dir, &log);
-    CommandError::after_closing(verdict, log.close().map_err(CommandError::from))
+    CommandError::followed_by(verdict, log.close().map_err(CommandError::from))
 }
 
 /// A run may continue meanwhile, and write newer files into the same directory. Files written here could replace them

@@ -45,6 +45,13 @@ pub(crate) struct ProveArgs {
     out: PathBuf,
 }
 
+impl ProveArgs {
+    /// Whether the command writes a file, and not to stdout.
+    pub(crate) fn writes(&self) -> bool {
+        self.out != Path::new("-")
+    }
+}
+
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ProveArgs) -> Result<Verdict, CommandError> {
     outputs::check("--out", &args.out, &context.log, None)?;
     let view = context.view(None)?;

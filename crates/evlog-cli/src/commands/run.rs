@@ -24,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use watch::{Form, Watch};
 
-pub(super) use claim::resuming;
+pub(super) use claim::{resuming, retried_by_hand};
 
 const EXAMPLES: &str = "\
 Exit codes:
@@ -152,8 +152,11 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
         caught.end_with(code(&done, closed.is_ok()));
         Ok::<_, CommandError>((done, closed))
     })??;
-    let report = done?;
-    closed.map_err(|error| claim::not_closed(error, &report))?;
+    let closed = closed.map_err(|error| match &done {
+        Ok(report) => claim::not_closed(context, error, report),
+        Err(_) => error.into(),
+    });
+    let report = CommandError::followed_by(done, closed)?;
     let verdict = Verdict::Run(report.exit_code);
     print(ui, context, &report);
     if report.status != RunStatus::Success {

@@ -133,7 +133,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &SubmitArgs) -> Result<V
     } else {
         checkpoints
     };
-    let concluded = CommandError::after_closing(CommandError::after_closing(concluded, closed), checkpoints);
+    let concluded = CommandError::followed_by(CommandError::followed_by(concluded, closed), checkpoints);
     stop.end_with(concluded.as_ref().map_or_else(|error| error.code, |verdict| verdict.code()));
     concluded
 }

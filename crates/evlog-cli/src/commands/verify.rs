@@ -264,7 +264,7 @@ fn record(context: &Context, found: &Check, kept: Option<&Kept>, resumed: Before
     let log = context.writer("verify", false)?;
     let recorded =
         is_of(&log, report).and_then(|is_of| if is_of { Ok(Some(log.record_verified(&verified)?)) } else { Ok(None) });
-    match CommandError::after_closing(recorded, log.close().map_err(CommandError::from))? {
+    match CommandError::followed_by(recorded, log.close().map_err(CommandError::from))? {
         Some(()) => Ok(()),
         None => Err(CommandError::user(format!(
             "the verification is not recorded: `{}` is not the log that was verified, or has changed: expected log {}, which \

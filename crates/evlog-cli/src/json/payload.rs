@@ -8,15 +8,11 @@ use evlog_format::{Event, Kind, PLAIN};
 use evlog_projection::parse;
 use serde_json::{Value, json};
 
-/// The only version of any built-in table so far.
-const TABLE_VERSION: u16 = 1;
-
 /// An event's payload.
 pub(super) fn value_of(event: &Event<'_>) -> Value {
     let read = match event.kind {
         _ if event.protection != PLAIN => None,
         Kind::Custom(_) => parse(event.payload).ok(),
-        Kind::BuiltIn(_) if event.kind_version != TABLE_VERSION => None,
         Kind::BuiltIn(_) => history::payload_json(event).or_else(|| evlog_lifecycle::payload_json(event)),
     };
     read.unwrap_or_else(|| json!({ "hex": hex(event.payload) }))
@@ -25,25 +21,105 @@ pub(super) fn value_of(event: &Event<'_>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use evlog_format::kind::BUILT_IN;
+    use evlog_format::kind::{self, BUILT_IN};
+    use evlog_format::payload;
 
-    /// Whether a payload of the kind is read by a table. Nothing but zeros is a payload of each, in one length: empty texts and
-    /// lists, first words.
-    fn has_table(number: u16) -> bool {
-        let zeros = [0; 512];
-        (0..zeros.len()).any(|len| {
-            let (kind, payload) = (Kind::BuiltIn(number), &zeros[..len]);
-            let event =
-                Event { stream: "s", number: 0, kind, kind_version: 1, causation: None, protection: PLAIN, payload };
-            value_of(&event).get("hex").is_none()
-        })
+    /// The names of the members of all payloads, a path on each line. `EVLOG_BLESS=1` adds new ones, and never changes a line.
+    const MEMBERS: &str = include_str!("payload_members.txt");
+
+    fn event<'p>(kind: Kind<'static>, payload: &'p [u8]) -> Event<'p> {
+        Event { stream: "s", number: 0, kind, kind_version: 1, causation: None, protection: PLAIN, payload }
+    }
+
+    /// A payload of the kind, of nothing but this byte, as JSON. Zeros are empty texts and lists, and absent options; ones are
+    /// texts and lists of one, and options that are there.
+    fn of_bytes(kind: Kind<'static>, byte: u8) -> Option<Value> {
+        let bytes = [byte; 512];
+        (0..bytes.len()).map(|len| value_of(&event(kind, &bytes[..len]))).find(|value| value.get("hex").is_none())
+    }
+
+    /// Payloads of the kinds that hold a time of 128 bits, which ones alone are not.
+    fn with_times() -> Vec<(Kind<'static>, Vec<u8>)> {
+        use evlog_lifecycle::story::payload::{CancelMode, CancelRequested, StepCause, StepMoved};
+        use evlog_lifecycle::story::{Phase, failure, retry};
+        let (text, class) = (|| Some("x".to_owned()), Some(retry::ExitClass::Retry));
+        let error = failure::StepError {
+            kind: failure::ErrorType::Timeout,
+            message: "x".to_owned(),
+            retryable: Some(true),
+            exit_code: Some(1),
+            exit_class: class,
+            code: text(),
+            details: text(),
+        };
+        let moved = StepMoved {
+            message: text(),
+            because: text(),
+            exit_code: Some(1),
+            exit_class: class,
+            next_retry_ns: Some(1),
+            deadline_ns: Some(1),
+            output: text(),
+            error: Some(error),
+            worker: text(),
+            child: text(),
+            ..StepMoved::new("s", Some(Phase::Pending), Phase::Running, StepCause::Ready)
+        };
+        let cancelled = CancelRequested { how: CancelMode::Now, deadline_ns: 1, message: text() };
+        vec![
+            (kind::STORY_STEP_MOVED, payload::encode(&moved).unwrap()),
+            (kind::STORY_CANCEL_REQUESTED, payload::encode(&cancelled).unwrap()),
+        ]
+    }
+
+    fn members(path: &str, value: &Value, found: &mut Vec<String>) {
+        match value {
+            Value::Object(object) => {
+                for (name, value) in object {
+                    members(&format!("{path}/{name}"), value, found);
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|item| members(&format!("{path}/-"), item, found)),
+            _ => found.push(path.to_owned()),
+        }
     }
 
     #[test]
-    fn every_built_in_kind_has_a_table_and_one_of_a_later_version_has_none() {
+    fn the_members_of_payloads_keep_their_names() {
+        let mut found = Vec::new();
+        let times = with_times();
+        for (number, name) in BUILT_IN {
+            let kind = Kind::BuiltIn(*number);
+            let time = times.iter().find(|(with_time, _)| *with_time == kind);
+            let value = time.map(|(_, bytes)| value_of(&event(kind, bytes))).or_else(|| of_bytes(kind, 1));
+            members(name, &value.unwrap_or_else(|| panic!("no payload of `{name}` was made")), &mut found);
+        }
+        let lost: Vec<&str> = MEMBERS.lines().filter(|line| !found.iter().any(|path| path == line)).collect();
+        assert!(lost.is_empty(), "scripts read these members: {lost:?}");
+        let text = found.join("\n") + "\n";
+        if std::env::var_os("EVLOG_BLESS").is_some() {
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/json/payload_members.txt");
+            std::fs::write(path, &text).unwrap();
+        } else {
+            assert_eq!(MEMBERS, text, "new members are to be pinned; EVLOG_BLESS=1 does it");
+        }
+    }
+
+    #[test]
+    fn every_built_in_kind_has_a_table_and_an_unknown_kind_has_none() {
+        let has_none = |number: &u16| of_bytes(Kind::BuiltIn(*number), 0).is_none();
         let without: Vec<&str> =
-            BUILT_IN.iter().filter(|(number, _)| !has_table(*number)).map(|(_, name)| *name).collect();
+            BUILT_IN.iter().filter(|(number, _)| has_none(number)).map(|(_, name)| *name).collect();
         assert_eq!(without, [""; 0]);
-        assert!(!has_table(9999));
+        assert!(has_none(&9999));
+    }
+
+    #[test]
+    fn a_payload_of_a_later_version_and_a_protected_one_are_shown_as_bytes() {
+        let shown = event(kind::LOG_RECOVERED, &[0]);
+        assert_eq!(value_of(&shown), json!({"end": 0}));
+        for hidden in [Event { kind_version: 2, ..shown }, Event { protection: 1, ..shown }] {
+            assert_eq!(value_of(&hidden), json!({"hex": "00"}));
+        }
     }
 }

@@ -74,30 +74,38 @@ fn a_log_on_a_read_only_file_system_is_read_as_any_other_and_writers_say_why_not
     }
 }
 
+pub(crate) fn is_root() -> bool {
+    Command::new("id").arg("-u").output().unwrap().stdout == b"0\n"
+}
+
+/// Runs commands as a user whom permissions stop: another one, if this one is root. `None` if that user may not run the
+/// program, because it lies where only its builder may look.
+pub(crate) fn as_user_whom_permissions_stop(room: &Room) -> Option<impl Fn(&[&str]) -> Done> {
+    let is_root = is_root();
+    let run = move |arguments: &[&str]| {
+        let mut command = room.command(arguments);
+        if is_root {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command.output()
+    };
+    if run(&["--version"]).is_ok_and(|done| done.status.success()) {
+        return Some(move |arguments: &[&str]| run(arguments).unwrap().into());
+    }
+    eprintln!("skipped: another user may not run {}", env!("CARGO_BIN_EXE_evlog"));
+    None
+}
+
 #[test]
 fn a_log_that_another_user_may_only_read_is_read_and_writers_say_why_not() {
     let room = room();
-    let is_root = Command::new("id").arg("-u").output().unwrap().stdout == b"0\n";
     let lock = room.path("evlog/LOCK");
     for path in ["evlog", "evlog/segments", "evlog/HEAD", "evlog/LOCK"] {
         let path = room.path(path);
         let mode = if path.is_dir() { 0o555 } else { 0o444 };
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     }
-    let run = |arguments: &[&str]| -> Done {
-        let mut command = room.command(arguments);
-        if is_root {
-            // Who owns everything is not stopped by permissions.
-            command.uid(NOBODY).gid(NOBODY);
-        }
-        command.output().unwrap().into()
-    };
-    // The binary itself may lie where only its builder may look.
-    let mut probe = room.command(&["--version"]);
-    if is_root && !probe.uid(NOBODY).gid(NOBODY).output().is_ok_and(|done| done.status.success()) {
-        eprintln!("skipped: another user may not run {}", env!("CARGO_BIN_EXE_evlog"));
-        return;
-    }
+    let Some(run) = as_user_whom_permissions_stop(&room) else { return };
     for arguments in reading() {
         assert_eq!(run(arguments).code, 0, "{arguments:?}: {:?}", run(arguments));
     }

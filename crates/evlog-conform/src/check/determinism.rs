@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// Members that differ between any two executions.
+/// Members that may differ between two executions of the same plan.
 const VOLATILE: [&str; 4] = ["run_id", "started_at_utc", "ended_at_utc", "generated_at_utc"];
 
 /// Check 41. The other execution has the expected values.

@@ -24,8 +24,8 @@ pub struct Finding {
 pub enum NotRun {
     /// It needs something that was not given.
     Missing(Needs),
-    /// The file or member that it checks is not there, or cannot be read. The sentence names the check that reports
-    /// this.
+    /// The file or member that it checks is not there, or cannot be read; a sentence, with the check that is about this, if there
+    /// is one.
     Impossible(String),
 }
 

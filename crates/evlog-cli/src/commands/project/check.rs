@@ -7,13 +7,12 @@ use crate::error::{CommandError, Verdict};
 use crate::files::{self, Found};
 use crate::ui::{Ui, Unit};
 use evlog::bundles::bundles;
+use evlog_lifecycle::pipeline::STAGING;
 use evlog_projection::{Bundle, FoldError};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Directories that exist only while a stage runs.
-const STAGING: &str = ".staging";
 /// Holds the lists of the files that stages made, and of the output that was captured.
 const RUN_FILE: &str = "run.json";
 const LISTS: [&str; 2] = ["artifacts", "captured"];

@@ -70,10 +70,11 @@ pub(super) fn not_taken(error: CommandError, claim: Option<&Claim>) -> CommandEr
 }
 
 /// The run has ended, but later records in the log may be missing.
-pub(super) fn not_closed(error: LogError, report: &RunReport) -> CommandError {
+pub(super) fn not_closed(context: &Context, error: LogError, report: &RunReport) -> CommandError {
     let (run, status) = (&report.run_id, report.status.word());
     let ended = format!("run `{run}` has ended as {status}, but the log could not be closed");
-    CommandError::from(error).during(ended).hint(format!("`evlog show {run}` shows what the log holds of the run"))
+    let show = format!("evlog show {}{}", quoted(run), of_log(context));
+    CommandError::from(error).during(ended).hint(format!("`{show}` shows what the log holds of the run"))
 }
 
 /// The run's id, if the command line has it.
@@ -88,8 +89,8 @@ pub(super) fn failed(context: &Context, args: &RunArgs, error: RunError) -> Comm
     hints.into_iter().fold(CommandError::from(error), CommandError::hint).with_code(code)
 }
 
-/// What can be done about an error. A command among it works as it stands: where the plan is not known, or the log does not have the
-/// run, there is none.
+/// What can be done about an error. The commands that resume, retry or start a run are complete; where the plan is not known, or
+/// the log does not have the run, there is none.
 fn hints(context: &Context, args: &RunArgs, error: &RunError) -> Vec<String> {
     let take_up = |run: &str| resuming(args.plan.as_deref(), run, &args.out, &context.log);
     let continued = |run: &str, before: &str, after: &str| -> Vec<String> {
@@ -104,10 +105,11 @@ fn hints(context: &Context, args: &RunArgs, error: &RunError) -> Vec<String> {
             id(args).map_or_else(Vec::new, |run| in_progress(context, args, run))
         }
         RunError::Refused { code, .. } if code == "POLICY_CHECKPOINT" => {
-            vec!["`evlog checkpoint --key FILE` signs one; or give `--key FILE` to `evlog run`, which then signs first".to_owned()]
+            let checkpoint = format!("evlog checkpoint --key FILE{}", of_log(context));
+            vec![format!("`{checkpoint}` signs one; or give `--key FILE` to `evlog run`, which then signs first")]
         }
         RunError::Refused { code, .. } if code.starts_with("POLICY_") => {
-            vec!["`evlog policy show` shows what the log demands".to_owned()]
+            vec![format!("`evlog policy show{}` shows what the log demands", of_log(context))]
         }
         RunError::Interrupted { run, .. } | RunError::InProgress(run) => continued(run, "", "continues it"),
         RunError::Left { run, .. } => continued(run, "after the fix, ", "continues it"),
@@ -115,7 +117,9 @@ fn hints(context: &Context, args: &RunArgs, error: &RunError) -> Vec<String> {
             continued(run, "after the fix, ", "completes the bundle; nothing runs again")
         }
         RunError::Descriptors(_) => vec!["`ulimit -n 1024` raises the limit, as far as the hard limit goes".to_owned()],
-        RunError::UnknownRun(_) => vec!["`evlog runs` lists the runs; `--log PATH` names another log".to_owned()],
+        RunError::UnknownRun(_) => {
+            vec![format!("`evlog runs{}` lists the runs; `--log PATH` names another log", of_log(context))]
+        }
         RunError::OtherContract { .. } => {
             vec!["only runs that `evlog run` started can be resumed or retried".to_owned()]
         }
@@ -134,7 +138,7 @@ fn hints(context: &Context, args: &RunArgs, error: &RunError) -> Vec<String> {
         RunError::NoBundle { run, .. } => {
             let run = quoted(run);
             let out = quoted(&args.out.display().to_string());
-            let log = placed(Path::new("."), &context.log);
+            let log = of_log(context);
             vec![
                 "`--out DIR` names the directory that the run was started with".to_owned(),
                 format!(
@@ -157,37 +161,46 @@ fn ended(context: &Context, args: &RunArgs, run: &str, status: RunStatus) -> Str
             let retry = retrying(&plan, run, &args.out, &context.log);
             format!("`{retry}` starts a new run that reuses what succeeded")
         }
-        (None, _) => {
-            format!("running its plan with `--retry {}` starts a new run that reuses what succeeded", quoted(run))
-        }
+        (None, _) => format!("{} starts a new run that reuses what succeeded", retried_by_hand(run)),
     };
     format!("a run that has ended does not change; {way}")
 }
 
 /// How a run goes on that the log has in progress; nothing for any other.
 fn in_progress(context: &Context, args: &RunArgs, run: &str) -> Vec<String> {
-    match recorded(context, run) {
-        Some(Ok(())) => resuming(args.plan.as_deref(), run, &args.out, &context.log)
-            .map(|command| format!("that run is still in progress: `{command}` continues it"))
-            .into_iter()
-            .collect(),
-        _ => Vec::new(),
-    }
+    if recorded(context, run).is_ok() { continuing(context, args, run) } else { Vec::new() }
+}
+
+fn continuing(context: &Context, args: &RunArgs, run: &str) -> Vec<String> {
+    let command = resuming(args.plan.as_deref(), run, &args.out, &context.log);
+    command.map(|command| format!("that run is still in progress: `{command}` continues it")).into_iter().collect()
 }
 
 /// What the log holds of a run that could not be recorded further; nothing if it has no such run, or cannot be read.
 fn as_recorded(context: &Context, args: &RunArgs, run: &str) -> Vec<String> {
-    let Some(Ok(()) | Err(RunError::Ended { .. })) = recorded(context, run) else { return Vec::new() };
-    let (shown, log) = (quoted(run), placed(Path::new("."), &context.log));
-    let explained =
-        format!("the state of the run is what the log holds: `evlog explain {shown}{log}` shows how far it got");
-    [explained].into_iter().chain(in_progress(context, args, run)).collect()
+    let more = match recorded(context, run) {
+        Ok(()) => continuing(context, args, run),
+        Err(RunError::Ended { .. }) => Vec::new(),
+        Err(_) => return Vec::new(),
+    };
+    let explain = format!("evlog explain {}{}", quoted(run), of_log(context));
+    let explained = format!("the state of the run is what the log holds: `{explain}` shows how far it got");
+    [explained].into_iter().chain(more).collect()
 }
 
-/// Whether the log has the run in progress; `None` if it cannot be read.
-fn recorded(context: &Context, run: &str) -> Option<Result<(), RunError>> {
-    let mut view = View::open(&context.log, contracts()).ok()?;
-    Some(is_in_progress(&mut view, run))
+/// Whether the log has the run in progress; the error says why not.
+fn recorded(context: &Context, run: &str) -> Result<(), RunError> {
+    is_in_progress(&mut View::open(&context.log, contracts())?, run)
+}
+
+/// The option that names the log, as far as it is needed.
+fn of_log(context: &Context) -> String {
+    placed(Path::new("."), &context.log)
+}
+
+/// How to retry a run whose plan is not known.
+pub(in crate::commands) fn retried_by_hand(run: &str) -> String {
+    format!("running its plan with `--retry {}`", quoted(run))
 }
 
 /// The advice after a run of this plan that has ended without success.

@@ -6,7 +6,7 @@ use super::shown;
 use crate::json::RunEvent;
 use crate::ui::{Region, Text, Tone, Ui};
 use evlog_lifecycle::pipeline::report::Report;
-use evlog_lifecycle::pipeline::{Outcome, StageStatus};
+use evlog_lifecycle::pipeline::{Outcome, REPORTS, StageStatus};
 use evlog_pipeline::Progress;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -177,7 +177,7 @@ impl<'u> Watch<'u> {
         if more > 0 {
             self.ui.talk(format_args!("    and {more} more"));
         }
-        let all = shown(&self.bundle.join(format!("logs/contract_validation/{stage}.json")));
+        let all = shown(&self.bundle.join(format!("{REPORTS}/{stage}.json")));
         self.ui.advise(&format!(
             "nothing of `{stage}` was published; change what it writes, or what the plan demands of its outputs; \
              all findings are in {all}"
