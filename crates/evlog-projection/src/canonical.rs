@@ -5,7 +5,8 @@ use serde_json::Value;
 /// The largest integer that RFC 8785 carries exactly: 2^53 - 1.
 pub const INTEGER_MAX: u64 = (1 << 53) - 1;
 
-/// The value's RFC 8785 bytes, without a newline.
+/// The value's RFC 8785 bytes, without a newline. RFC 8785 writes numbers as doubles: an integer beyond [`INTEGER_MAX`] is rounded,
+/// unless [`number`](mod@crate::number) was asked first.
 pub fn canonical(value: &Value) -> Vec<u8> {
     // The plain writer takes a tenth of the time.
     let written = if is_plain(value) {

@@ -104,6 +104,10 @@ impl NewEvent {
 }
 
 /// The answer of [`Contract::decide`]: the events of one commit, and the answer to the caller.
+///
+/// The engine refuses a decision that breaks a rule, and records nothing of it: it has an error if and only if it is not accepted;
+/// its events are of kinds that the contract [owns](Contract::owns), all in the run or all in `$log`, and each is caused by an earlier
+/// one or by the command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
     /// How the command ended.
@@ -237,8 +241,15 @@ pub trait Contract: Send + Sync + 'static {
     /// The contract's name, as commands give it.
     fn name(&self) -> &'static str;
 
-    /// Whether a run of this contract begins with an event of this kind.
+    /// Whether a run of this contract begins with an event of this kind. If several contracts begin with it, the run is of the one
+    /// that was added first.
     fn begins_with(&self, kind: Kind<'_>) -> bool;
+
+    /// Whether events of this kind are the contract's own. A decision with any other is not recorded. Default: all kinds of users,
+    /// `custom/…`; the contracts that come with evlog have built-in kinds of their own.
+    fn owns(&self, kind: Kind<'_>) -> bool {
+        matches!(kind, Kind::Custom(_))
+    }
 
     /// Reads the members of a command that are the contract's own (`do` is `action`). Unknown ones are refused by name.
     fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Self::Command, Malformed>;
@@ -259,7 +270,8 @@ pub trait Contract: Send + Sync + 'static {
     fn evolve(&self, state: &mut Self::State, fact: &Fact<'_>) -> Result<(), FoldError>;
 
     /// The answer to the command whose commit this event belongs to: `None` when it was accepted. With it a second
-    /// delivery of the command gets the first answer again, from the log alone.
+    /// delivery of the command gets the first answer again, from the log alone: so the event has to have all that the answer
+    /// says. It must be the outcome that was decided; the engine does not compare them.
     fn answer(&self, fact: &Fact<'_>) -> Option<(Outcome, ContractError)>;
 
     /// The run's state in one word, for result lines and lists.

@@ -167,7 +167,7 @@ impl Members {
         })
     }
 
-    /// A whole number from 0 that must be there.
+    /// A whole number from 0 to [`INTEGER_MAX`](crate::canonical::INTEGER_MAX) that must be there.
     pub fn count(&mut self, name: &'static str) -> Result<u64, Malformed> {
         let found = self.optional_count(name)?;
         self.there(name, found)

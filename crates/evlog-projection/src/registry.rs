@@ -10,6 +10,7 @@ use evlog_format::ids::{is_bundle_path, is_run_id};
 use evlog_format::{Kind, PLAIN, Seq};
 use serde_json::{Map, Value};
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Name of the projection that every contract shares, and its version.
@@ -30,6 +31,7 @@ fn own<T: 'static>(value: Option<&T>) -> &T {
 trait Erased: Send + Sync {
     fn name(&self) -> &'static str;
     fn begins_with(&self, kind: Kind<'_>) -> bool;
+    fn owns(&self, kind: Kind<'_>) -> bool;
     fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed>;
     fn reads<'a>(&self, command: &'a Command) -> Option<&'a str>;
     fn decide(&self, asked: &Asked<'_, State>, command: &Command) -> Decision;
@@ -71,6 +73,10 @@ impl<C: Contract> Erased for Typed<C> {
 
     fn begins_with(&self, kind: Kind<'_>) -> bool {
         self.0.begins_with(kind)
+    }
+
+    fn owns(&self, kind: Kind<'_>) -> bool {
+        self.0.owns(kind)
     }
 
     fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
@@ -145,7 +151,8 @@ impl Contracts {
         Contracts::default()
     }
 
-    /// Adds one.
+    /// Adds one. If several begin a run with the same kind, the one that was added first counts: add your own before those of
+    /// `evlog::contracts`, of which `custom` begins with every kind of users.
     ///
     /// # Panics
     ///
@@ -154,6 +161,20 @@ impl Contracts {
     pub fn with<C: Contract>(mut self, contract: C) -> Contracts {
         assert!(self.named(contract.name()).is_none(), "contract `{}` is added twice", contract.name());
         self.known.push(Arc::new(Typed(contract)));
+        self
+    }
+
+    /// Adds all of others, after those that are there.
+    ///
+    /// # Panics
+    ///
+    /// When a name is there already: a mistake of the program.
+    #[must_use]
+    pub fn and(mut self, others: Contracts) -> Contracts {
+        for name in others.names() {
+            assert!(self.named(name).is_none(), "contract `{name}` is added twice");
+        }
+        self.known.extend(others.known);
         self
     }
 
@@ -207,6 +228,11 @@ impl ContractRef {
     /// Its name.
     pub fn name(&self) -> &'static str {
         self.0.name()
+    }
+
+    /// Whether events of this kind are the contract's own, which it may decide.
+    pub fn owns(&self, kind: Kind<'_>) -> bool {
+        self.0.owns(kind)
     }
 
     /// Reads the command in a request to a run of this contract.
@@ -324,14 +350,27 @@ impl RunFold {
     /// The bundle's files, `audit_events.jsonl` excepted.
     pub fn project(&self) -> Result<Vec<File>, FoldError> {
         let files = self.contract.0.project(&self.state, &self.head())?;
-        match files.iter().find(|file| !is_bundle_path(&file.path)) {
+        match files_flaw(&files) {
             None => Ok(files),
-            Some(file) => {
-                let message = format!("expected files within the bundle, found `{}`", file.path.escape_default());
-                Err(FoldError { seq: self.last_seq, run: self.run.clone(), message })
-            }
+            Some(message) => Err(FoldError { seq: self.last_seq, run: self.run.clone(), message }),
         }
     }
+}
+
+/// Why these files and the audit cannot stand in one bundle.
+fn files_flaw(files: &[File]) -> Option<String> {
+    let mut paths = BTreeSet::from([AUDIT_PATH]);
+    for path in files.iter().map(|file| file.path.as_str()) {
+        if !is_bundle_path(path) {
+            return Some(format!("expected files within the bundle, found `{}`", path.escape_default()));
+        }
+        if !paths.insert(path) {
+            return Some(format!("expected each file of the bundle once, found `{path}` twice"));
+        }
+    }
+    let above = |path: &&str| path.match_indices('/').any(|(at, _)| paths.contains(&path[..at]));
+    let below = paths.iter().copied().find(above)?;
+    Some(format!("expected files that can stand beside each other, found `{below}` below another file"))
 }
 
 /// Folds a run's events, in order, into its bundle.

@@ -10,6 +10,7 @@ use crate::members::{Members, check_run_id, kind, malformed, pointer};
 use crate::strict::parse;
 use crate::{number, time};
 use evlog_format::Seq;
+use evlog_format::json::DEPTH_MAX;
 use evlog_format::limits::{ACTOR_LEN_MAX, CORRELATION_LEN_MAX, IDEMPOTENCY_KEY_LEN_MAX};
 use serde_json::{Map, Value};
 use std::sync::OnceLock;
@@ -239,6 +240,12 @@ impl RequestBuilder {
             return Err(malformed(pointer("", shared), "expected a member of the contract, found one that all share"));
         }
         for (key, value) in members {
+            if !is_within(value, DEPTH_MAX - 1) {
+                return Err(malformed(
+                    pointer("", key),
+                    format!("expected at most {DEPTH_MAX} levels of nesting, found more"),
+                ));
+            }
             number::settle(value).map_err(|message| malformed(pointer("", key), message))?;
         }
         self.checked()
@@ -259,12 +266,31 @@ impl RequestBuilder {
     }
 }
 
+/// Whether lists and objects are nested in at most so many levels. Not recursive: a value that a program made can be deeper than
+/// the stack.
+fn is_within(value: &Value, levels: usize) -> bool {
+    let is_container = |value: &&Value| value.is_array() || value.is_object();
+    let mut level: Vec<&Value> = Some(value).into_iter().filter(is_container).collect();
+    for _ in 0..levels {
+        let below = level.iter().flat_map(|value| match value {
+            Value::Object(members) => members.values().filter(is_container).collect::<Vec<_>>(),
+            other => other.as_array().into_iter().flatten().filter(is_container).collect(),
+        });
+        level = below.collect();
+        if level.is_empty() {
+            return true;
+        }
+    }
+    level.is_empty()
+}
+
 fn instant(text: String) -> Result<Instant, Malformed> {
     let time_ns = time::from_rfc3339(&text).map_err(|message| malformed("/at", message))?;
     Ok(Instant { text, time_ns })
 }
 
-fn check_text(pointer: &str, given: Option<&str>, max: u64) -> Result<(), Malformed> {
+/// Checks a text of a commit's head, if it is given: not empty, of at most `max` bytes, without control characters.
+pub fn check_text(pointer: &str, given: Option<&str>, max: u64) -> Result<(), Malformed> {
     match given {
         Some("") => Err(malformed(pointer, "expected text, found an empty string")),
         Some(text) if text.len() as u64 > max => {

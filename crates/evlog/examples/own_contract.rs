@@ -31,11 +31,18 @@ fn event(kind: &str, payload: &Value) -> NewEvent {
     NewEvent::new(Kind::Custom(&format!("custom/account.{kind}")), canonical(payload))
 }
 
-/// The kind's name and the amount that a recorded event has.
-fn read<'a>(fact: &Fact<'a>) -> Result<(&'a str, u64), FoldError> {
+/// The most that an account holds. Greater numbers have no exact form in JSON (RFC 8785), and would be rounded in its file.
+const CENTS_MAX: u64 = (1 << 53) - 1;
+
+/// The kind's name and the payload of a recorded event.
+fn read<'a>(fact: &Fact<'a>) -> Result<(&'a str, Value), FoldError> {
     let Kind::Custom(kind) = fact.event.kind else { return Err(FoldError::new(fact, "expected a custom event")) };
-    let payload: Value = serde_json::from_slice(fact.event.payload).map_err(|e| FoldError::new(fact, e.to_string()))?;
-    Ok((kind, payload["cents"].as_u64().unwrap_or(0)))
+    let payload = serde_json::from_slice(fact.event.payload).map_err(|e| FoldError::new(fact, e.to_string()))?;
+    Ok((kind, payload))
+}
+
+fn overdrawn(balance: &Value, cents: &Value) -> ContractError {
+    ContractError { code: "OVERDRAWN".to_owned(), message: format!("expected at most {balance}, found {cents}") }
 }
 
 impl Contract for Account {
@@ -70,13 +77,18 @@ impl Contract for Account {
             (None, _) => refused("NO_ACCOUNT", "expected an account, found none"),
             (Some(_), Command::Open) => refused("EXISTS", "the account exists"),
             (Some(balance), _) if balance.closed => refused("CLOSED", "the account is closed"),
+            (Some(balance), Command::Deposit(cents)) if *cents > CENTS_MAX - balance.cents => {
+                refused("TOO_MUCH", "the balance would be too large")
+            }
             (Some(_), Command::Deposit(cents)) => {
                 Decision::accepted(vec![event("deposited", &json!({"cents": cents}))])
             }
             (Some(balance), Command::Withdraw(cents)) if *cents > balance.cents => {
-                // An attempt that the rules forbid is worth recording: it is rejected, with an event.
-                let events = vec![event("overdrawn", &json!({"cents": cents}))];
-                Decision::rejected(events, "OVERDRAWN", format!("expected at most {}, found {cents}", balance.cents))
+                // An attempt that the rules forbid is worth recording: it is rejected, with an event. The event has all that the answer
+                // says, so that `answer` can say it again.
+                let payload = json!({"cents": cents, "balance": balance.cents});
+                let error = Some(overdrawn(&payload["balance"], &payload["cents"]));
+                Decision { outcome: Outcome::Rejected, events: vec![event("overdrawn", &payload)], error }
             }
             (Some(_), Command::Withdraw(cents)) => {
                 Decision::accepted(vec![event("withdrawn", &json!({"cents": cents}))])
@@ -90,11 +102,13 @@ impl Contract for Account {
     }
 
     fn evolve(&self, state: &mut Balance, fact: &Fact<'_>) -> Result<(), FoldError> {
-        let (kind, cents) = read(fact)?;
+        let (kind, payload) = read(fact)?;
         let flaw = |message: &str| FoldError::new(fact, message);
+        let cents = payload["cents"].as_u64().unwrap_or(0);
         match kind {
             "custom/account.deposited" => {
-                state.cents = state.cents.checked_add(cents).ok_or_else(|| flaw("the balance is too large"))?;
+                let sum = state.cents.checked_add(cents).filter(|sum| *sum <= CENTS_MAX);
+                state.cents = sum.ok_or_else(|| flaw("the balance is too large"))?;
             }
             "custom/account.withdrawn" => {
                 state.cents = state.cents.checked_sub(cents).ok_or_else(|| flaw("the balance is below zero"))?;
@@ -108,8 +122,8 @@ impl Contract for Account {
 
     fn answer(&self, fact: &Fact<'_>) -> Option<(Outcome, ContractError)> {
         // A second delivery of a rejected command is answered as the first.
-        let (kind, cents) = read(fact).ok()?;
-        let error = ContractError { code: "OVERDRAWN".to_owned(), message: format!("found {cents}") };
+        let (kind, payload) = read(fact).ok()?;
+        let error = overdrawn(&payload["balance"], &payload["cents"]);
         (kind == "custom/account.overdrawn").then_some((Outcome::Rejected, error))
     }
 

@@ -64,6 +64,8 @@ pub enum LogError {
     Unproven(ProofError),
     /// A text is no policy: nothing was recorded.
     Policy(PolicyError),
+    /// A command was offered to another session than the one that is to wait for it. Whether it is recorded, that session says.
+    OfAnotherSession,
     /// A contract decided events that it cannot fold itself, or that an audit would report; nothing was recorded. A defect of
     /// the contract.
     Undecidable {
@@ -94,6 +96,9 @@ impl fmt::Display for LogError {
             LogError::Unproven(error) => {
                 write!(f, "the log does not match the checkpoint: {error}; run `evlog verify`")
             }
+            LogError::OfAnotherSession => f.write_str(
+                "expected a command that was offered to this session, found one of another: wait for it there",
+            ),
             LogError::Undecidable { run, message } => {
                 write!(
                     f,
@@ -116,7 +121,10 @@ impl std::error::Error for LogError {
             LogError::Fold(error) => Some(error),
             LogError::Unproven(error) => Some(error),
             LogError::Policy(error) => Some(error),
-            LogError::Payload { .. } | LogError::ReadBack { .. } | LogError::Undecidable { .. } => None,
+            LogError::Payload { .. }
+            | LogError::ReadBack { .. }
+            | LogError::OfAnotherSession
+            | LogError::Undecidable { .. } => None,
         }
     }
 }

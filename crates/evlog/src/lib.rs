@@ -28,11 +28,26 @@
 //!
 //! More: `examples/append.rs`, `own_contract.rs`, `follow.rs`, `verify_without_writer.rs`.
 //!
+//! The package is `evlog-engine`, the library in it `evlog`:
+//!
+//! ```toml
+//! [dependencies]
+//! evlog = { package = "evlog-engine", version = "0.1" }
+//!
+//! [dev-dependencies]
+//! evlog = { package = "evlog-engine", version = "0.1", features = ["memory"] }
+//! ```
+//!
 //! # Concepts
 //!
 //! - A **run** is a stream of events under one name. A **contract** is the rules of a run, as three pure functions: it
 //!   decides what a command leads to, folds events into a state, and projects the state to files. The contracts that come
-//!   with evlog are in `contracts`; [`Contract`] is the trait for your own.
+//!   with evlog are in `contracts`; [`Contract`] is the trait for your own. If several contracts begin a run with the same kind
+//!   of event, the one that was added first counts, and `custom` begins with every kind of users. So add your own first:
+//!   `Contracts::new().with(Mine).and(contracts::built_in())`.
+//! - A contract decides events of kinds that it [owns](Contract::owns): by default `custom/…`. They go into the run, or all of them
+//!   into `$log` for what cannot be bound to a run. A decision that breaks a rule is [`LogError::Undecidable`], and nothing of it is
+//!   recorded. A contract that panics takes the caller with it, also in [`verify`]; the log stays whole.
 //! - A **command** asks for something ([`Request`]). It becomes one **commit** of events, or none. Its [`Answer`] says which
 //!   events were recorded, or why it was not accepted. A command with an idempotency key can be sent again: it is recorded
 //!   once, and answered as the first time.
@@ -54,7 +69,7 @@
 //! # What is checked when
 //!
 //! [`RequestBuilder::build`] checks what needs no log and no contract: the run's id, the length and characters of the texts that
-//! every command can have, the time, the numbers, and that no member is given twice. [`Log::submit`] checks the rest: whether the
+//! every command can have, the time, the numbers and the depth of values, and that no member of the contract is given twice. [`Log::submit`] checks the rest: whether the
 //! contract is known and takes these members, which is [`LogError::Malformed`], and whether the policy and the contract accept the
 //! command, which is the answer.
 //!
@@ -91,8 +106,12 @@
 //! let log = options.open("/log", contracts::built_in())?;
 //! log.submit(&Status::create("RUN_1", Default::default()).build()?)?.into_accepted()?;
 //! log.close()?;
-//! let view = ReadOptions { fs, ..ReadOptions::new() }.open("/log", contracts::built_in())?;
+//! let view = ReadOptions { fs: fs.clone(), ..ReadOptions::new() }.open("/log", contracts::built_in())?;
 //! assert!(view.run("RUN_1")?.is_some());
+//! // `verify` reads the machine's files; `check` takes a file system, and how many threads may read.
+//! let threads = std::num::NonZeroUsize::MIN;
+//! let found = evlog::check::check(fs, "/log".as_ref(), &contracts::built_in(), threads, &mut |_, _| {})?;
+//! assert!(found.is_good());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -154,13 +173,19 @@ pub use options::{Options, ReadOptions};
 pub use view::View;
 pub use view::events::{CommitInfo, Events, RecordedEvent};
 
-pub use evlog_format::{CommitHead, Durability, Event, Kind, KindBuf, LogId, Position, Root, Seq};
+pub use evlog_format::{CommitHead, Durability, Event, Idempotency, Kind, KindBuf, LogId, Position, Root, Seq};
+pub use evlog_projection::contract::Content;
 pub use evlog_projection::members::check_run_id;
+pub use evlog_projection::registry::ContractRef;
+pub use evlog_projection::request::Instant;
 pub use evlog_projection::{
     Asked, Bundle, Cause, Contract, ContractError, Contracts, Decision, Fact, File, FoldError, Malformed, Members,
-    NewEvent, Outcome, Request, RequestBuilder, RunFold, RunHead, Target, canonical, serde_json,
+    NewEvent, Outcome, Request, RequestBuilder, RunFold, RunHead, Target, canonical, parse, serde_json,
 };
-pub use evlog_store::{AppendError, Follow, OpenError, ReadError, Verdict};
+pub use evlog_store::fs::Fs;
+pub use evlog_store::{AppendError, Follow, OpenError, ReadError, Refusal, Verdict};
+pub use evlog_verify::audit::Report;
+pub use evlog_verify::{Covered, Finding, Findings};
 
 #[cfg(test)]
 mod tests;

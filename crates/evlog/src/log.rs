@@ -4,6 +4,7 @@
 //! contract, fold what it decided and judge its events by the policy's rules on order, give it to the store. Only then is
 //! the run in memory moved on.
 
+mod decided;
 mod forestall;
 mod in_force;
 mod opening;
@@ -25,6 +26,7 @@ use evlog_store::fs::Fs;
 use evlog_store::{
     Append, AppendEvent, Causation, Checkpoints, CreateOptions, OpenError, Owner, Recovery, Settled, Ticket, Writer,
 };
+use forestall::conflict;
 use in_force::Judging;
 use opening::{created, last_recorded_ns, reopened};
 use serde::Serialize;
@@ -38,6 +40,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Offered {
     answer: Answer,
     ticket: Option<Ticket>,
+    /// The session that wrote it: only there it can be waited for.
+    session: Arc<()>,
 }
 
 /// A writer session on a log.
@@ -47,6 +51,8 @@ pub struct Log {
     contracts: Contracts,
     options: Options,
     state: Mutex<Session>,
+    /// Names the session.
+    session: Arc<()>,
 }
 
 /// An event of `$log`.
@@ -97,6 +103,7 @@ impl Log {
 
     /// Recovers the log first if its last session did not end in order.
     pub(crate) fn open_with(dir: &Path, contracts: Contracts, options: Options) -> Result<Log, LogError> {
+        options.check()?;
         let owner = Owner { program: options.program.clone() };
         own_notes::hold(&options.fs, dir)?;
         let (writer, pending) = match Writer::open(options.fs.clone(), dir, &owner) {
@@ -127,7 +134,7 @@ impl Log {
         let last = last_recorded_ns(&writer, &dir)?.map(Reading::of_another_session);
         let (cache, judging, logged, opened) = (Cache::default(), None, None, false);
         let state = Mutex::new(Session { cache, judging, logged, pending, opened, last });
-        Ok(Log { dir, writer, contracts, options, state })
+        Ok(Log { dir, writer, contracts, options, state, session: Arc::new(()) })
     }
 
     /// Continues with the writer of a repair. What was done is recorded with the session's first commit.
@@ -181,8 +188,11 @@ impl Log {
         self.wait(self.offer(request)?)
     }
 
-    /// Waits until an offered command is committed, and gives its answer.
+    /// Waits until a command that was offered to this session is committed, and gives its answer.
     pub fn wait(&self, offered: Offered) -> Result<Answer, LogError> {
+        if !Arc::ptr_eq(&self.session, &offered.session) {
+            return Err(LogError::OfAnotherSession);
+        }
         match &offered.ticket {
             Some(ticket) => self.writer.wait(ticket)?,
             // An answer from memory is given only while the log is still at its path.
@@ -250,10 +260,10 @@ impl Log {
         known: &mut Option<Known>,
     ) -> Result<Offered, LogError> {
         if let Some(answer) = self.answered_without_run(session, request, known.as_ref())? {
-            return Ok(Offered { answer, ticket: None });
+            return Ok(self.unrecorded(answer));
         }
         if let Some(answer) = self.forestall(request, contract, known.as_ref()) {
-            return Ok(Offered { answer, ticket: None });
+            return Ok(self.unrecorded(answer));
         }
         let fold = known.as_ref().map(|known| &known.fold);
         let related = match contract.reads(command) {
@@ -266,16 +276,25 @@ impl Log {
         let at = request.at().map(|at| at.text.as_str());
         if let Some(breach) = self.judging(session)?.breach(&head, at, fold.is_none()) {
             let answer = Answer::refused(request.run(), fold, breach.code, breach.message);
-            return Ok(Offered { answer, ticket: None });
+            return Ok(self.unrecorded(answer));
         }
         let content = Content(&|| request.content());
         let (time_ns, actor) = (head.time_ns(), head.actor);
         let asked = Asked { run: request.run(), state: None, related: None, time_ns, actor, content };
         let decision = contract.decide(&asked, fold, related.as_ref(), command);
+        decided::check(request.run(), contract, &self.contracts, fold.is_none(), &decision)?;
         self.carry_out(session, request, (reading, head), &decision, known)
     }
 
+    /// An answer to a command of which nothing is recorded.
+    fn unrecorded(&self, answer: Answer) -> Offered {
+        Offered { answer, ticket: None, session: Arc::clone(&self.session) }
+    }
+
     fn related(&self, session: &mut Session, run: &str, contract: &ContractRef) -> Result<Option<RunFold>, LogError> {
+        if run == LOG_STREAM {
+            return Ok(None);
+        }
         let Some(known) = self.load(session, run)? else {
             return Ok(None);
         };
@@ -301,7 +320,7 @@ impl Log {
             ..Answer::empty(request.run())
         };
         if decision.events.is_empty() {
-            return Ok(Offered { answer, ticket: None });
+            return Ok(self.unrecorded(answer));
         }
         // The log's own events go before, in a commit of their own.
         let (reading, mut head) = at;
@@ -309,7 +328,10 @@ impl Log {
         head.first_seq = Seq(self.writer.next_seq().0 + history.len() as u64);
         let is_logged = decision.events.first().is_some_and(|first| first.target != Target::Run);
         let logged_as = match head.idempotency.filter(|_| is_logged) {
-            Some(given) => self.logged(session)?.free_key(request.run(), given.key),
+            Some(given) => match self.logged(session)?.free_key(request.run(), given.key) {
+                Some(key) => Some(key),
+                None => return Ok(self.unrecorded(conflict(request, known.as_ref()))),
+            },
             None => None,
         };
         if is_logged {
@@ -324,7 +346,7 @@ impl Log {
             Err(message) => {
                 let fold = known.as_ref().map(|known| &known.fold);
                 let answer = Answer::refused(request.run(), fold, "POLICY_ORDER", message);
-                return Ok(Offered { answer, ticket: None });
+                return Ok(self.unrecorded(answer));
             }
         };
         self.append_history(session, &reading, &history)?;
@@ -343,7 +365,7 @@ impl Log {
             }
             *known = Some(Known { fold, answers, orders });
         }
-        Ok(Offered { answer, ticket: Some(ticket) })
+        Ok(Offered { answer, ticket: Some(ticket), session: Arc::clone(&self.session) })
     }
 
     /// The run after the decision, folded from the commit as it is read back; `None` if the decision does not touch the

@@ -1,8 +1,10 @@
 //! How a log is opened, for writing and for reading.
 
 use crate::clock::{Clock, SystemClock};
-use evlog_format::limits::SEGMENT_LIMIT_DEFAULT;
+use evlog_format::limits::{ACTOR_LEN_MAX, CORRELATION_LEN_MAX, PRINCIPAL_LEN_MAX, SEGMENT_LIMIT_DEFAULT};
 use evlog_format::{Durability, LogId};
+use evlog_projection::Malformed;
+use evlog_projection::request::check_text;
 use evlog_store::fs::{Fs, StdFs};
 use std::sync::Arc;
 
@@ -60,6 +62,15 @@ impl Options {
             fs: Arc::new(StdFs),
             log_id: None,
         }
+    }
+
+    /// Checks the texts that go into each commit. Program and actor may be empty.
+    pub(crate) fn check(&self) -> Result<(), Malformed> {
+        let given = |text: &'_ str| (!text.is_empty()).then(|| text.to_owned());
+        check_text("program", given(&self.program).as_deref(), ACTOR_LEN_MAX)?;
+        check_text("actor", given(&self.actor).as_deref(), ACTOR_LEN_MAX)?;
+        check_text("principal", self.principal.as_deref(), PRINCIPAL_LEN_MAX)?;
+        check_text("correlation", self.correlation.as_deref(), CORRELATION_LEN_MAX)
     }
 
     /// The defaults for a program, with a file system in memory, for tests. Logs of the same options share it.

@@ -367,6 +367,9 @@ impl View {
     /// One run, folded to its last event; none if there is no such run.
     pub fn run(&self, run: &str) -> Result<Option<RunFold>, LogError> {
         let mut fold: Option<RunFold> = None;
+        if run == LOG_STREAM {
+            return Ok(None);
+        }
         self.stream::<LogError>(run, &mut |fact| {
             match &mut fold {
                 None => fold = Some(self.contracts.start(fact)?),
@@ -379,6 +382,9 @@ impl View {
 
     /// The bundle of one run; none if there is no such run.
     pub fn bundle(&self, run: &str) -> Result<Option<Bundle>, LogError> {
+        if run == LOG_STREAM {
+            return Ok(None);
+        }
         let mut fold = BundleFold::new(&self.contracts);
         self.stream::<LogError>(run, &mut |fact| {
             fold.push(fact)?;

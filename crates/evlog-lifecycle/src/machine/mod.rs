@@ -76,6 +76,10 @@ impl Contract for Machine {
         kind == kind::MACHINE_CREATED
     }
 
+    fn owns(&self, kind: Kind<'_>) -> bool {
+        matches!(kind, Kind::BuiltIn(400..500)) && kind.is_known()
+    }
+
     fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
         command::parse(action, members)
     }

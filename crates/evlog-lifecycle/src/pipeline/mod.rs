@@ -101,6 +101,10 @@ impl Contract for Pipeline {
         kind == kind::PIPELINE_CREATED
     }
 
+    fn owns(&self, kind: Kind<'_>) -> bool {
+        matches!(kind, Kind::BuiltIn(300..400)) && kind.is_known()
+    }
+
     fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
         command::parse(action, members)
     }

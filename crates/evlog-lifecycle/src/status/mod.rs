@@ -91,6 +91,10 @@ impl Contract for Status {
         kind == STATUS_CREATED
     }
 
+    fn owns(&self, kind: Kind<'_>) -> bool {
+        matches!(kind, Kind::BuiltIn(100..200)) && kind.is_known()
+    }
+
     fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
         Command::parse(action, members)
     }

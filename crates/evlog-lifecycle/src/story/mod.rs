@@ -122,6 +122,10 @@ impl Contract for Story {
         kind == STORY_CREATED
     }
 
+    fn owns(&self, kind: Kind<'_>) -> bool {
+        matches!(kind, Kind::BuiltIn(200..300)) && kind.is_known()
+    }
+
     fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
         Command::parse(action, members)
     }

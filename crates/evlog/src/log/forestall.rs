@@ -10,6 +10,12 @@ use evlog_projection::Request;
 use evlog_projection::registry::ContractRef;
 use std::ops::ControlFlow;
 
+/// The answer to a command whose idempotency key was given before, with other content.
+pub(super) fn conflict(request: &Request, known: Option<&Known>) -> Answer {
+    let message = "the idempotency key was given before, with other content".to_owned();
+    Answer::refused(request.run(), known.map(|known| &known.fold), "IDEMPOTENCY_CONFLICT", message)
+}
+
 impl Log {
     /// The keys in the log's own stream.
     pub(super) fn logged<'s>(&self, session: &'s mut Session) -> Result<&'s mut Logged, LogError> {
@@ -52,15 +58,18 @@ impl Log {
         if let Some(known) = known {
             let has = known.fold.contract().name();
             if has != contract.name() {
-                let message = format!("run `{}` is of contract `{has}`: expected commands for it", request.run());
+                let message = format!(
+                    "run `{}` is of contract `{has}`: expected a command of it, found one of `{}`",
+                    request.run(),
+                    contract.name()
+                );
                 return refused("CONTRACT_MISMATCH", message);
             }
             if let Some(first) = request.id().and_then(|id| known.answers.get(id)) {
                 if first.content == request.content() {
                     return Some(Answer { outcome: AnswerOutcome::Duplicate, ..first.answer.clone() });
                 }
-                let message = "the idempotency key was given before, with other content".to_owned();
-                return refused("IDEMPOTENCY_CONFLICT", message);
+                return Some(conflict(request, Some(known)));
             }
         }
         let events = known.map_or(0, |known| known.fold.head().events);

@@ -1,0 +1,66 @@
+//! What must hold of a decision before anything of it is recorded. A contract that breaks these rules has a defect.
+//!
+//! Does not: judge the events' bytes; the net below every decision does.
+
+use crate::error::LogError;
+use evlog_projection::contract::{Cause, Target};
+use evlog_projection::registry::ContractRef;
+use evlog_projection::{Contracts, Decision, Outcome};
+
+/// Checks a decision of this contract about a run, which is new or exists already.
+pub(super) fn check(
+    run: &str,
+    contract: &ContractRef,
+    contracts: &Contracts,
+    is_new: bool,
+    decision: &Decision,
+) -> Result<(), LogError> {
+    let flaw = outcome(decision)
+        .or_else(|| causes(decision))
+        .or_else(|| targets(decision))
+        .or_else(|| kinds(contract, decision))
+        .or_else(|| beginning(contract, contracts, decision).filter(|_| is_new));
+    flaw.map_or(Ok(()), |message| Err(LogError::Undecidable { run: run.to_owned(), message }))
+}
+
+/// An answer that is not a yes says why.
+fn outcome(decision: &Decision) -> Option<String> {
+    let fits = (decision.outcome == Outcome::Accepted) == decision.error.is_none();
+    (!fits).then(|| "expected an error if and only if the command is not accepted".to_owned())
+}
+
+fn causes(decision: &Decision) -> Option<String> {
+    decision.events.iter().enumerate().find_map(|(at, new)| match new.cause {
+        Cause::Decided(cause) if cause >= at => {
+            Some(format!("the cause of event {at} of the decision: expected an earlier one of them, found {cause}"))
+        }
+        _ => None,
+    })
+}
+
+/// A key counts in each stream of a commit (rule F-36), so a commit has one stream.
+fn targets(decision: &Decision) -> Option<String> {
+    let of_log = decision.events.iter().filter(|new| new.target == Target::Log).count();
+    let is_mixed = of_log > 0 && of_log < decision.events.len();
+    is_mixed.then(|| "expected events of the run or of `$log`, found both".to_owned())
+}
+
+fn kinds(contract: &ContractRef, decision: &Decision) -> Option<String> {
+    let foreign = decision.events.iter().map(|new| new.kind.as_kind()).find(|kind| !contract.owns(*kind))?;
+    Some(format!("expected kinds of contract `{}`, found `{foreign}`", contract.name()))
+}
+
+/// The first event says which contract a run is of. Of several that begin with its kind, the one that was added first counts.
+fn beginning(contract: &ContractRef, contracts: &Contracts, decision: &Decision) -> Option<String> {
+    let kind = decision.events.iter().find(|new| new.target == Target::Run)?.kind.as_kind();
+    let name = contract.name();
+    match contracts.beginning_with(kind) {
+        Some(found) if found.name() == name => None,
+        Some(found) => Some(format!(
+            "a run that begins with `{kind}` is of contract `{}`, which was added before `{name}`: add `{name}` before it, or begin \
+             with a kind that only `{name}` begins with",
+            found.name()
+        )),
+        None => Some(format!("no contract begins a run with `{kind}`")),
+    }
+}
