@@ -1,8 +1,9 @@
-//! Refuses output files that would replace the private key of the same command, or files of the log.
+//! Refuses output files that would replace a key of the same command, or files of the log.
 //!
 //! Invariant: the check comes before any other work, and compares files on the disk, not the spelling of paths.
 
 use crate::error::CommandError;
+use crate::keys;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -16,9 +17,14 @@ pub(crate) fn check(option: &str, out: &Path, log: &Path, key: Option<&Path>) ->
         return Ok(());
     }
     let (shown, place) = (out.display(), real(out));
-    let is_key = |key: &Path| real(key) == place || same(key, &place);
-    if key.is_some_and(is_key) {
-        let message = format!("{option} `{shown}`: expected a file of its own, found the private key of this command");
+    let is = |file: &Path| real(file) == place || same(file, &place);
+    let which = key.and_then(|key| match () {
+        () if is(key) => Some("private"),
+        () if is(&keys::public_path(key)) => Some("public"),
+        () => None,
+    });
+    if let Some(which) = which {
+        let message = format!("{option} `{shown}`: expected a file of its own, found the {which} key of this command");
         return Err(CommandError::user(message).hint("nothing was done; name another file"));
     }
     let log = real(log);

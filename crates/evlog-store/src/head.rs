@@ -9,9 +9,11 @@
 //! `durable`: bytes before it were synced, so recovery requires them. `committed` may lie beyond it, because of commits
 //! of class `os`, which a crash of the machine may lose.
 
+use crate::fs::File;
 use evlog_format::checksum::crc32;
 use evlog_format::limits::POSITION_MAX;
 use evlog_format::{LogId, Position, Seq};
+use std::io;
 
 const MAGIC: [u8; 8] = *b"evloghed";
 const VERSION: u32 = 1;
@@ -83,6 +85,12 @@ impl Head {
         };
         (whole && head.durable <= head.committed && head.committed.0 <= POSITION_MAX).then_some(head)
     }
+}
+
+/// Writes `HEAD` in its place. What somebody wrote behind it is cut: readers take no longer file for a `HEAD`.
+pub(crate) fn write_head(file: &dyn File, head: &Head) -> io::Result<()> {
+    file.write_at(&head.encode(), 0)?;
+    if file.len()? > HEAD_LEN as u64 { file.set_len(HEAD_LEN as u64) } else { Ok(()) }
 }
 
 fn u32_at(bytes: &[u8; HEAD_LEN], at: usize) -> u32 {

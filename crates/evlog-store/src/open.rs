@@ -5,7 +5,7 @@ use crate::closed::{ClosedEnd, closed_end};
 use crate::copy::{Side, copy_all};
 use crate::error::{Failure, OpenError, Trouble};
 use crate::fs::{File, Fs, Lock, LockAttempt};
-use crate::head::{HEAD_LEN, Head};
+use crate::head::{HEAD_LEN, Head, write_head};
 use crate::layout::{Layout, SegmentEntry};
 use crate::recovery::{Action, Place, plan};
 use crate::scan::{Scan, scan};
@@ -388,7 +388,7 @@ impl Opened {
         let (durable, committed, log_id) = (self.end, self.end, self.header.log_id);
         let head = Head { log_id, durable, committed, next_seq: self.next_seq, closed: false, sync_failed: false };
         let path = self.files.layout.head();
-        self.head.write_at(&head.encode(), 0).map_err(Failure::of("write", &path))
+        write_head(self.head.as_ref(), &head).map_err(Failure::of("write", &path))
     }
 }
 

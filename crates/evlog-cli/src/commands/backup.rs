@@ -22,7 +22,7 @@ const EXAMPLES: &str = "\
 Exit codes:
   0   the copy was made, and is clean
   1   the log has findings; the copy was removed
-  2   could not: no log, the directory exists, input or output error
+  2   could not: no log, one that cannot be read to its end, the directory exists, input or output error
 
 Examples:
   evlog backup /backup/builds-2026-11-29         copy ./evlog, even while it is written

@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::json::KeyObject;
 use crate::keys;
+use crate::outputs;
 use crate::table::facts;
 use crate::ui::{Tone, Ui};
 use clap::{Args, Subcommand};
@@ -73,6 +74,8 @@ fn new(ui: &mut Ui, context: &Context, args: &NewArgs) -> Result<(), CommandErro
     let last = args.name.rsplit('/').next().filter(|last| !last.is_empty()).unwrap_or("evlog");
     let private = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{last}.key")));
     let public = keys::public_path(&private);
+    outputs::check("--out", &private, &context.log, None)?;
+    outputs::check("--out", &public, &context.log, None)?;
     keys::write(&key, &private, &public)?;
     print(ui, context, key.verifier(), Some(&private), &public);
     Ok(())

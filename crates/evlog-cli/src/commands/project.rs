@@ -8,6 +8,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::files;
 use crate::json::{ProjectedFile, ProjectedLine, hex};
+use crate::outputs;
 use crate::table::counted;
 use crate::ui::{Text, Tone, Ui, Unit};
 use clap::Args;
@@ -81,6 +82,7 @@ fn runs_of(view: &View, args: &ProjectArgs) -> Result<Option<Vec<String>>, Comma
 }
 
 fn write(ui: &mut Ui, context: &Context, args: &ProjectArgs, dir: &Path) -> Result<Verdict, CommandError> {
+    outputs::check("--out", dir, &context.log, None)?;
     let mut view = context.view(args.at.at)?;
     let Some(names) = runs_of(&view, args)? else {
         ui.no_run(args.run.as_deref().unwrap_or_default());

@@ -9,6 +9,7 @@ use crate::args::Writing;
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::json::{OutcomeObject, RunObject};
+use crate::outputs;
 use crate::signals::Caught;
 use crate::signing::{self, SigningArgs};
 use crate::table::facts;
@@ -121,6 +122,7 @@ fn run_id(text: &str) -> Result<String, String> {
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verdict, CommandError> {
     if let Some(directory) = &args.init {
+        outputs::check("--init", directory, &context.log, None)?;
         return starter::write(ui, context.json, directory);
     }
     check_descriptors().map_err(|few| claim::failed(context, args, RunError::Descriptors(few)))?;

@@ -69,6 +69,7 @@ pub(crate) struct WitnessArgs {
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &WitnessArgs) -> Result<Verdict, CommandError> {
     outputs::check("--out", &args.out, &context.log, args.key.as_deref())?;
+    outputs::check("--state", &args.state, &context.log, None)?;
     let log_key = keys::verifier(&args.log_key)?;
     let state = State::lock(&args.state)?;
     if args.last {
@@ -89,7 +90,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &WitnessArgs) -> Result<
     match judge(seen.as_ref(), signed.checkpoint(), proof.as_ref(), now) {
         Ok(()) => {}
         Err(refusal) if refusal.is_alarm() => return alarm(ui, context, &state, &signed, &refusal),
-        Err(refusal) => return Err(missing(&args.state, &refusal)),
+        Err(refusal) => return Err(missing(args, &refusal)),
     }
     if seen.is_none() {
         ui.talk(format_args!("first checkpoint seen of {}: accepted without a proof", log_key.name()));
@@ -147,7 +148,7 @@ fn alarm(
     Ok(Verdict::No)
 }
 
-fn missing(state: &Path, refusal: &WitnessRefusal) -> CommandError {
+fn missing(args: &WitnessArgs, refusal: &WitnessRefusal) -> CommandError {
     let refused = CommandError::user(format!("not cosigned: {refusal}"));
     match refusal {
         WitnessRefusal::Clock { .. } => refused.hint("if the clock is wrong now, set it").hint(
@@ -156,8 +157,9 @@ fn missing(state: &Path, refusal: &WitnessRefusal) -> CommandError {
         ),
         _ => refused
             .hint(format!(
-                "`evlog witness --last --state {}` prints the checkpoint to give to `evlog prove --from`",
-                quoted(&state.display().to_string())
+                "`evlog witness --last --state {} --log-key {}` prints the checkpoint to give to `evlog prove --from`",
+                quoted(&args.state.display().to_string()),
+                quoted(&args.log_key.display().to_string())
             ))
             .hint("a log that was restored from an older copy cannot provide one: docs/copying.md explains what to do"),
     }

@@ -35,7 +35,7 @@ pub(super) fn recorded(history: &SigningHistory, key: &VerifierKey, former: &[St
 pub(super) fn refused(name: &str, key: &VerifierKey) -> CommandError {
     let found = key.name();
     CommandError::user(format!("the log signs as {name}: expected a key of that name, found one of {found}"))
-        .hint(format!("`evlog key new {}` creates a new key of the same name", quoted(name)))
+        .hint(format!("`evlog key new {} --out FILE` creates a new key of the same name", quoted(name)))
         .hint(
             "after a restore from an older copy, no witness accepts the old name: `evlog checkpoint --key FILE --new-name` goes on \
              under the key's, and the log records it (docs/copying.md)",

@@ -34,7 +34,8 @@ fn no_answer_replaces_the_key_or_a_file_of_the_log() {
     let key = "found the private key of this command";
     let log = "expected a place outside the log";
     let witness = ["witness", "b.note", "--state", "seen", "--log-key", "b.pub", "--key", "w.key", "--out"];
-    let refused: [(&[&str], &str, &str); 17] = [
+    let public = "found the public key of this command";
+    let refused: [(&[&str], &str, &str); 23] = [
         (&["checkpoint", "--key", "b.key", "--out"], "b.key", key),
         (&["checkpoint", "--key", "b.key", "--out"], "./seen/../b.key", key),
         (&["checkpoint", "--key", "b.key", "--out"], "link", key),
@@ -52,6 +53,12 @@ fn no_answer_replaces_the_key_or_a_file_of_the_log() {
         (&["evidence", "RUN_0001", "--out"], "evlog/checkpoints/page.html", log),
         (&["backup"], "evlog/segments/x", log),
         (&["backup"], "other/x", log),
+        (&["checkpoint", "--key", "b.key", "--out"], "b.pub", public),
+        (&["key", "new", "example.com/z", "--out"], "evlog/z.key", log),
+        (&["run", "--init"], "evlog", log),
+        (&["project", "--no-record", "--out"], "evlog", log),
+        (&["project", "--out"], "other/x", log),
+        (&["witness", "b.note", "--log-key", "b.pub", "--key", "w.key", "--state"], "evlog/checkpoints", log),
     ];
     fs::create_dir(room.path("seen")).unwrap();
     for (arguments, out, says) in refused {

@@ -181,3 +181,36 @@ fn a_sample_of_a_log_whose_end_is_blank_says_that_it_is_shorter_than_the_checkpo
         );
     }
 }
+
+#[test]
+fn damage_that_a_note_covers_is_damage_and_a_change_before_it_is_tampering() {
+    // Rule C-52: a root differs for damage, too.
+    let room = Room::new();
+    room.ends(0, &["init", "--segment-limit", "1024"]);
+    room.ends(0, &["key", "new", "example.com/builds"]);
+    grow(&room);
+    room.ends(0, &["checkpoint", "--key", "builds.key"]);
+    let middle = room.segments().len();
+    grow(&room);
+    room.ends(0, &["checkpoint", "--key", "builds.key", "--out", "builds.note"]);
+    let segments = room.segments();
+    let damaged = &segments[middle + 2];
+    let mut bytes = fs::read(damaged).unwrap();
+    bytes[500] ^= 1;
+    fs::write(damaged, bytes).unwrap();
+    let against = ["--checkpoint", "builds.note", "--key", "builds.pub"];
+    let rules = |found: &serde_json::Value| -> Vec<String> {
+        found["findings"].as_array().unwrap().iter().map(|one| one["rule"].as_str().unwrap().to_owned()).collect()
+    };
+    for more in [&[][..], &against] {
+        let found = room.ends(1, &[&["verify", "--json"], more].concat()).json();
+        assert_eq!(found["verdict"], "damaged", "{found}");
+        assert!(rules(&found).contains(&"C-52".to_owned()), "{found}");
+    }
+    // Rewritten before the first checkpoint, with the right checksum: no damage explains that.
+    rewrite(&segments[3], 1, other_number);
+    for more in [&[][..], &against] {
+        let found = room.ends(1, &[&["verify", "--json"], more].concat()).json();
+        assert_eq!(found["verdict"], "tampered", "{found}");
+    }
+}

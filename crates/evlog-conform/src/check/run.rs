@@ -52,7 +52,8 @@ pub(super) fn of_schema(file: &str, document: &Value, error: &SchemaFinding) -> 
     if let Some(expected) = error.message.strip_prefix("expected ") {
         return finding(file, error.instance_path.as_str(), expected, found);
     }
-    let expected = format!("what the schema asks at {}", error.schema_path);
+    let place = if error.schema_path.is_empty() { String::new() } else { format!(" at {}", error.schema_path) };
+    let expected = format!("what the schema asks{place}");
     finding(file, error.instance_path.as_str(), expected, format!("{found}: {message}"))
 }
 

@@ -13,7 +13,7 @@ use super::Ahead;
 use super::pending::{Pending, Roll};
 use crate::error::Failure;
 use crate::fs::{File, FileId, Syncing};
-use crate::head::Head;
+use crate::head::{Head, write_head};
 use crate::layout::SegmentEntry;
 use crate::segment::{Files, distrust};
 use evlog_format::{LogId, Position, SEGMENT_HEADER_LEN, SegmentHeader, Seq};
@@ -270,8 +270,7 @@ impl Committer {
         let (log_id, next_seq) = (self.log_id, self.next_seq);
         let head =
             Head { log_id, durable: self.durable, committed: self.written, next_seq, closed, sync_failed: false };
-        let written = self.head.write_at(&head.encode(), 0);
-        written.map_err(|source| Failure::of("write", &self.files.layout.head())(source))
+        write_head(self.head.as_ref(), &head).map_err(|source| Failure::of("write", &self.files.layout.head())(source))
     }
 
     /// Whether zeros are to be written ahead before the next group.

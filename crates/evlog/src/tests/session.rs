@@ -208,6 +208,22 @@ fn a_decision_that_an_audit_would_object_to_is_not_recorded() {
 }
 
 #[test]
+fn a_head_that_somebody_made_longer_is_whole_again_after_the_next_commit() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
+    let head = dir.path().join("HEAD");
+    let mut file = std::fs::OpenOptions::new().append(true).open(&head).unwrap();
+    std::io::Write::write_all(&mut file, &[0; 200]).unwrap();
+    let view = view(dir.path());
+    assert!(view.warnings()[0].contains("HEAD"), "{:?}", view.warnings());
+    ask(&log, "a", "add", json!({"amount": 1})).into_accepted().unwrap();
+    assert_eq!(std::fs::metadata(&head).unwrap().len(), 60);
+    assert!(super::toy::view(dir.path()).warnings().is_empty());
+    log.close().unwrap();
+}
+
+#[test]
 fn a_decision_may_read_another_run() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
