@@ -40,16 +40,19 @@ impl Covered {
             }
             Some(root) if root != signed => {
                 let Range { start, end } = *within;
-                let message = format!(
-                    "root of the {size} bytes that the checkpoint covers; the first that differs is one of {start} to {end}"
-                );
                 // Damage among the bytes of which the first differs is enough to make the root differ: nobody need have tampered.
                 let is_damage = |finding: &Finding| {
                     let is_of_bytes = finding.rule.starts_with("F-") && finding.position.0 < end;
                     is_of_bytes && matches!(finding.verdict, Verdict::Damaged | Verdict::Truncated)
                 };
                 let follows = report.findings.kept().iter().any(is_damage);
-                let verdict = if follows { Verdict::Damaged } else { Verdict::Tampered };
+                let (verdict, why) = match follows {
+                    true => (Verdict::Damaged, "; damage before this place may be the cause"),
+                    false => (Verdict::Tampered, ""),
+                };
+                let message = format!(
+                    "root of the {size} bytes that the checkpoint covers; the first that differs is one of {start} to {end}{why}"
+                );
                 add(report, verdict, start, "C-52", &message, signed.to_string(), root.to_string());
             }
             Some(_) => {}
