@@ -46,9 +46,10 @@ impl Covered {
                     is_of_bytes && matches!(finding.verdict, Verdict::Damaged | Verdict::Truncated)
                 };
                 let follows = report.findings.kept().iter().any(is_damage);
-                let (verdict, why) = match follows {
-                    true => (Verdict::Damaged, "; damage before this place may be the cause"),
-                    false => (Verdict::Tampered, ""),
+                let (verdict, why) = if follows {
+                    (Verdict::Damaged, "; damage before this place may be the cause")
+                } else {
+                    (Verdict::Tampered, "")
                 };
                 let message = format!(
                     "root of the {size} bytes that the checkpoint covers; the first that differs is one of {start} to {end}{why}"
