@@ -17,7 +17,7 @@ pub const ABOUT_LEN_MAX: usize = 200;
 
 /// Whose definition is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Origin {
+pub enum Origin {
     /// Ours: it may have a reserved name, and has its cross-cutting codes itself.
     BuiltIn,
     /// A user's.
@@ -26,39 +26,42 @@ pub(crate) enum Origin {
 
 /// Something wrong with a part of a definition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Flaw {
-    pub(crate) pointer: String,
-    pub(crate) half: Half,
-    pub(crate) message: String,
+pub struct Flaw {
+    /// JSON pointer to the part.
+    pub pointer: String,
+    /// Whether it is about the part's key or its value.
+    pub half: Half,
+    /// What was expected and what was found.
+    pub message: String,
 }
 
 /// The flaws found so far.
 #[derive(Debug, Default)]
-pub(crate) struct Flaws(RefCell<Vec<Flaw>>);
+pub struct Flaws(RefCell<Vec<Flaw>>);
 
 impl Flaws {
     /// A flaw of a value.
-    pub(crate) fn at(&self, pointer: impl Into<String>, message: impl Into<String>) {
+    pub fn at(&self, pointer: impl Into<String>, message: impl Into<String>) {
         self.0.borrow_mut().push(Flaw { pointer: pointer.into(), half: Half::Value, message: message.into() });
     }
 
     /// A flaw of a key.
-    pub(crate) fn at_key(&self, pointer: impl Into<String>, message: impl Into<String>) {
+    pub fn at_key(&self, pointer: impl Into<String>, message: impl Into<String>) {
         self.0.borrow_mut().push(Flaw { pointer: pointer.into(), half: Half::Key, message: message.into() });
     }
 
     /// Whether no flaw was found.
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.0.borrow().is_empty()
     }
 
     /// The first one that was found.
-    pub(crate) fn into_first(self) -> Option<Flaw> {
+    pub fn into_first(self) -> Option<Flaw> {
         self.into_vec().into_iter().next()
     }
 
     /// All of them, in the order in which they were found.
-    pub(crate) fn into_vec(self) -> Vec<Flaw> {
+    pub fn into_vec(self) -> Vec<Flaw> {
         self.0.into_inner()
     }
 
@@ -68,7 +71,7 @@ impl Flaws {
 }
 
 /// An object's members that have not been read yet.
-pub(crate) struct Fields<'f> {
+pub struct Fields<'f> {
     flaws: &'f Flaws,
     at: String,
     left: Map<String, Value>,
@@ -76,7 +79,7 @@ pub(crate) struct Fields<'f> {
 
 impl<'f> Fields<'f> {
     /// The members of a value that should be an object.
-    pub(crate) fn of(value: Value, at: impl Into<String>, flaws: &'f Flaws) -> Option<Fields<'f>> {
+    pub fn of(value: Value, at: impl Into<String>, flaws: &'f Flaws) -> Option<Fields<'f>> {
         let at = at.into();
         match value {
             Value::Object(left) => Some(Fields { flaws, at, left }),
@@ -88,17 +91,17 @@ impl<'f> Fields<'f> {
     }
 
     /// JSON pointer to a member.
-    pub(crate) fn pointer(&self, name: &str) -> String {
+    pub fn pointer(&self, name: &str) -> String {
         pointer(&self.at, name)
     }
 
     /// Whether a member is there.
-    pub(crate) fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         self.left.contains_key(name)
     }
 
     /// A member of any type.
-    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
+    pub fn take(&mut self, name: &str) -> Option<Value> {
         self.left.remove(name)
     }
 
@@ -108,18 +111,18 @@ impl<'f> Fields<'f> {
     }
 
     /// Text, if it is there.
-    pub(crate) fn optional_text(&mut self, name: &str) -> Option<String> {
+    pub fn optional_text(&mut self, name: &str) -> Option<String> {
         let value = self.take(name)?;
         text(value, &self.pointer(name), self.flaws)
     }
 
     /// Text that must be there.
-    pub(crate) fn text(&mut self, name: &str) -> Option<String> {
+    pub fn text(&mut self, name: &str) -> Option<String> {
         if self.has(name) { self.optional_text(name) } else { self.missing(name) }
     }
 
     /// A boolean, if it is there.
-    pub(crate) fn optional_bool(&mut self, name: &str) -> Option<bool> {
+    pub fn optional_bool(&mut self, name: &str) -> Option<bool> {
         match self.take(name)? {
             Value::Bool(value) => Some(value),
             other => {
@@ -130,7 +133,7 @@ impl<'f> Fields<'f> {
     }
 
     /// The items of a list, each with its pointer; none when the member is absent.
-    pub(crate) fn items(&mut self, name: &str) -> Vec<(String, Value)> {
+    pub fn items(&mut self, name: &str) -> Vec<(String, Value)> {
         match self.take(name) {
             None => Vec::new(),
             Some(value) => items(value, &self.pointer(name), self.flaws),
@@ -138,12 +141,12 @@ impl<'f> Fields<'f> {
     }
 
     /// The items of a list that must be there.
-    pub(crate) fn required_items(&mut self, name: &str) -> Vec<(String, Value)> {
+    pub fn required_items(&mut self, name: &str) -> Vec<(String, Value)> {
         if self.has(name) { self.items(name) } else { self.missing(name).unwrap_or_default() }
     }
 
     /// The members of an object, each with its pointer; none when the member is absent.
-    pub(crate) fn members(&mut self, name: &str) -> Vec<(String, String, Value)> {
+    pub fn members(&mut self, name: &str) -> Vec<(String, String, Value)> {
         let at = self.pointer(name);
         let Some(object) = self.take(name).and_then(|value| Fields::of(value, at.clone(), self.flaws)) else {
             return Vec::new();
@@ -152,18 +155,18 @@ impl<'f> Fields<'f> {
     }
 
     /// One of a set of words, if it is there.
-    pub(crate) fn optional_word<T: Copy>(&mut self, name: &str, words: &[(&'static str, T)]) -> Option<T> {
+    pub fn optional_word<T: Copy>(&mut self, name: &str, words: &[(&'static str, T)]) -> Option<T> {
         let text = self.optional_text(name)?;
         word(&text, &self.pointer(name), words, self.flaws)
     }
 
     /// One of a set of words, which must be there.
-    pub(crate) fn word<T: Copy>(&mut self, name: &str, words: &[(&'static str, T)]) -> Option<T> {
+    pub fn word<T: Copy>(&mut self, name: &str, words: &[(&'static str, T)]) -> Option<T> {
         if self.has(name) { self.optional_word(name, words) } else { self.missing(name) }
     }
 
     /// Finds fault with members that nobody asked for.
-    pub(crate) fn finish(self) {
+    pub fn finish(self) {
         for name in self.left.keys() {
             self.flaws.at_key(self.pointer(name), format!("unknown member `{}`", quoted(name)));
         }
@@ -171,7 +174,7 @@ impl<'f> Fields<'f> {
 }
 
 /// A value that should be text.
-pub(crate) fn text(value: Value, at: &str, flaws: &Flaws) -> Option<String> {
+pub fn text(value: Value, at: &str, flaws: &Flaws) -> Option<String> {
     match value {
         Value::String(text) => Some(text),
         other => {
@@ -182,7 +185,7 @@ pub(crate) fn text(value: Value, at: &str, flaws: &Flaws) -> Option<String> {
 }
 
 /// The items of a value that should be a list, each with its pointer.
-pub(crate) fn items(value: Value, at: &str, flaws: &Flaws) -> Vec<(String, Value)> {
+pub fn items(value: Value, at: &str, flaws: &Flaws) -> Vec<(String, Value)> {
     match value {
         Value::Array(items) => {
             items.into_iter().enumerate().map(|(index, item)| (format!("{at}/{index}"), item)).collect()
@@ -195,7 +198,7 @@ pub(crate) fn items(value: Value, at: &str, flaws: &Flaws) -> Vec<(String, Value
 }
 
 /// Text that should be one of a set of words.
-pub(crate) fn word<T: Copy>(text: &str, at: &str, words: &[(&'static str, T)], flaws: &Flaws) -> Option<T> {
+pub fn word<T: Copy>(text: &str, at: &str, words: &[(&'static str, T)], flaws: &Flaws) -> Option<T> {
     let known = words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value);
     if known.is_none() {
         let list: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
@@ -205,7 +208,7 @@ pub(crate) fn word<T: Copy>(text: &str, at: &str, words: &[(&'static str, T)], f
 }
 
 /// The member `name`: `[a-z][a-z0-9_-]*`, and not one of these.
-pub(crate) fn name(fields: &mut Fields<'_>, flaws: &Flaws, reserved: &[&str]) -> Option<String> {
+pub fn name(fields: &mut Fields<'_>, flaws: &Flaws, reserved: &[&str]) -> Option<String> {
     let pointer = fields.pointer("name");
     let name = fields.text("name")?;
     let plain = name.starts_with(|c: char| c.is_ascii_lowercase())
@@ -223,7 +226,7 @@ pub(crate) fn name(fields: &mut Fields<'_>, flaws: &Flaws, reserved: &[&str]) ->
 }
 
 /// The member `about`: a sentence for people.
-pub(crate) fn about(fields: &mut Fields<'_>, flaws: &Flaws) -> Option<String> {
+pub fn about(fields: &mut Fields<'_>, flaws: &Flaws) -> Option<String> {
     let pointer = fields.pointer("about");
     let about = fields.optional_text("about")?;
     let found = about.chars().count();
@@ -237,7 +240,7 @@ pub(crate) fn about(fields: &mut Fields<'_>, flaws: &Flaws) -> Option<String> {
 }
 
 /// Finds fault with more of something than there may be.
-pub(crate) fn within(flaws: &Flaws, pointer: &str, what: &str, found: usize, max: usize) {
+pub fn within(flaws: &Flaws, pointer: &str, what: &str, found: usize, max: usize) {
     if found > max {
         flaws.at(pointer, format!("expected at most {max} {what}, found {found}"));
     }

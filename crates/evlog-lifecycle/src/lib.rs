@@ -19,8 +19,8 @@ pub mod pipeline;
 pub mod status;
 pub mod story;
 
-mod fields;
-mod located;
+pub mod fields;
+pub mod located;
 mod members;
 mod payloads;
 mod projected;

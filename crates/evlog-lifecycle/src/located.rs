@@ -34,9 +34,10 @@ impl fmt::Display for Finding {
 
 /// A document, and the byte offsets of its parts.
 #[derive(Debug)]
-pub(crate) struct Located<'t> {
+pub struct Located<'t> {
     text: &'t str,
-    pub(crate) value: Value,
+    /// The document as JSON.
+    pub value: Value,
     places: BTreeMap<String, Place>,
 }
 
@@ -50,8 +51,10 @@ struct Place {
 
 /// Which half of `key = value` a finding is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Half {
+pub enum Half {
+    /// The key.
     Key,
+    /// The value.
     Value,
 }
 
@@ -79,7 +82,7 @@ fn finding(text: &str, offset: usize, message: impl Into<String>) -> Finding {
 
 impl<'t> Located<'t> {
     /// Reads TOML.
-    pub(crate) fn parse(text: &'t str) -> Result<Located<'t>, Vec<Finding>> {
+    pub fn parse(text: &'t str) -> Result<Located<'t>, Vec<Finding>> {
         let (table, errors) = DeTable::parse_recoverable(text);
         let mut findings: Vec<Finding> = errors
             .iter()
@@ -103,7 +106,7 @@ impl<'t> Located<'t> {
     }
 
     /// A finding about the part at a JSON pointer; about the part that holds it, when it is not there.
-    pub(crate) fn finding(&self, pointer: &str, half: Half, message: impl Into<String>) -> Finding {
+    pub fn finding(&self, pointer: &str, half: Half, message: impl Into<String>) -> Finding {
         let mut at = pointer;
         let offset = loop {
             match (self.places.get(at), half) {

@@ -1,0 +1,164 @@
+//! The audit of a log in one pass: each built-in rule, and what a report keeps.
+
+use super::*;
+use crate::testing::{Made, json, made, of_kind, with_fact};
+use evlog_format::Seq;
+use evlog_lifecycle::custom::Custom;
+use std::convert::Infallible;
+
+/// Numbers the events of each stream, and audits them. A run whose events are asked for again has none.
+fn audited(events: Vec<Made>, options: Options) -> Report {
+    audited_as(&numbered(events), options)
+}
+
+fn numbered(mut events: Vec<Made>) -> Vec<Made> {
+    let mut next: BTreeMap<&str, u64> = BTreeMap::new();
+    for event in &mut events {
+        let number = next.entry(event.stream).or_default();
+        event.number = *number;
+        *number += 1;
+    }
+    events
+}
+
+fn audited_as(events: &[Made], options: Options) -> Report {
+    let mut auditor = Auditor::new(&Contracts::new().with(Custom), options, json);
+    for (seq, event) in (0..).zip(events) {
+        let before = &events[..usize::try_from(seq).expect("small")];
+        let mut earlier = |run: &str, visit: &mut dyn FnMut(&Fact<'_>) -> bool| {
+            let of_run = (0..).zip(before).filter(|(_, event)| event.stream == run);
+            of_run.take_while(|(seq, event)| with_fact(event, *seq, &mut *visit)).count();
+            Ok::<(), Infallible>(())
+        };
+        let taken = with_fact(event, seq, |fact| auditor.take(fact, None, &mut earlier));
+        taken.unwrap_or_else(|never| match never {});
+    }
+    auditor.finish()
+}
+
+/// Rule and seqs of each finding, but for those of contracts, which most events of these tests are not of.
+fn found(report: &Report) -> Vec<(&str, Vec<u64>)> {
+    let kept = report.findings.kept().iter().filter(|finding| finding.rule != FOLDS.name);
+    kept.map(|finding| (finding.rule.as_str(), finding.seqs.iter().map(|Seq(seq)| *seq).collect())).collect()
+}
+
+fn of_log(kind: evlog_format::Kind<'static>) -> Made {
+    Made { stream: "$log", ..of_kind(kind) }
+}
+
+#[test]
+fn a_log_in_order_has_no_finding() {
+    // Rules O-01 to O-11.
+    let events = vec![
+        of_log(kind::LOG_CREATED),
+        of_log(kind::LOG_OPENED),
+        made("custom/a"),
+        Made { causation: Some(Seq(2)), recorded_ns: 5, ..made("custom/b") },
+        Made { recorded_ns: 5, ..of_log(kind::LOG_CHECKPOINT_SIGNED) },
+        Made { recorded_ns: 6, ..of_log(kind::LOG_CLOSED) },
+        Made { recorded_ns: 9, ..of_log(kind::LOG_OPENED) },
+    ];
+    let report = audited(events, Options { unsigned_max_ns: Some(5), ..Options::default() });
+    assert_eq!((report.findings.count(), report.events, report.runs), (0, 7, 1));
+}
+
+#[test]
+fn a_gap_in_the_numbers_of_a_stream_is_found() {
+    // Rules O-01 and O-03: in `$log`, and in a run.
+    let mut events =
+        numbered(vec![of_log(kind::LOG_CREATED), made("custom/a"), made("custom/b"), of_log(kind::LOG_CLOSED)]);
+    events[2].number = 2;
+    events[3].number = 5;
+    let report = audited_as(&events, Options::default());
+    let rules: Vec<&str> = report.findings.kept().iter().map(|finding| finding.rule.as_str()).collect();
+    assert_eq!(rules, ["contract_kept", "dense_seq"]);
+}
+
+#[test]
+fn a_cause_that_is_not_before_its_effect_is_found() {
+    // Rule O-02.
+    let later = Made { causation: Some(Seq(1)), ..made("custom/a") };
+    assert_eq!(found(&audited(vec![later, made("custom/b")], Options::default())), [("cause_before_effect", vec![0])]);
+}
+
+#[test]
+fn time_that_goes_backwards_is_found_with_both_events_and_the_distance() {
+    // Rule O-04.
+    let at = |recorded_ns| Made { recorded_ns, ..made("custom/a") };
+    let report = audited(vec![at(5_000_000), at(2_000_000), at(2_000_000)], Options::default());
+    assert_eq!(found(&report), [("time_forward", vec![0, 1])]);
+    assert!(report.findings.kept()[0].found.contains("3 ms"));
+}
+
+#[test]
+fn a_related_run_that_is_not_there_or_has_not_ended_is_found() {
+    // Rule O-06.
+    let created = |payload| Made { stream: "RUN_2", payload, ..of_kind(kind::STATUS_CREATED) };
+    let (child, retry) = (r#"{"parent_run_id":"RUN_1"}"#, r#"{"parent_run_id":"RUN_1","retry":{"count":1}}"#);
+    assert_eq!(found(&audited(vec![created(child)], Options::default())), [("related_run", vec![0])]);
+    assert_eq!(found(&audited(vec![made("custom/a"), created(child)], Options::default())), []);
+    let report = audited(vec![made("custom/a"), created(retry)], Options::default());
+    assert_eq!(found(&report), [("related_run", vec![1])]);
+    assert!(report.findings.kept()[0].found.contains("had not ended"));
+}
+
+#[test]
+fn an_outcome_of_a_stage_that_never_began_is_found() {
+    // Rule O-07.
+    let begun = Made { payload: r#"{"stage":"a"}"#, ..of_kind(kind::PIPELINE_STAGE_BEGUN) };
+    let outcome = |payload| Made { payload, ..of_kind(kind::PIPELINE_OUTCOME_RECORDED) };
+    let (a, part, b) = (
+        r#"{"stage":"a","status":"success"}"#,
+        r#"{"stage":"a.x","status":"success"}"#,
+        r#"{"stage":"b","status":"success"}"#,
+    );
+    let skipped = outcome(r#"{"stage":"c","status":"skipped"}"#);
+    let report = audited(vec![begun, outcome(a), outcome(part), outcome(b), skipped], Options::default());
+    assert_eq!(found(&report), [("outcome_of_begun_stage", vec![3])]);
+}
+
+#[test]
+fn a_session_that_was_not_closed_and_a_loss_are_found() {
+    // Rules O-09 and O-10.
+    let loss = Made { payload: r#"{"len":7,"position":90,"reason":"disk"}"#, ..of_log(kind::LOG_LOSS_ACCEPTED) };
+    let events = vec![of_log(kind::LOG_CREATED), of_log(kind::LOG_OPENED), of_log(kind::LOG_OPENED), loss];
+    let report = audited(events, Options::default());
+    assert_eq!(found(&report), [("session_closed", vec![1, 2]), ("no_loss", vec![3])]);
+}
+
+#[test]
+fn a_time_without_a_checkpoint_is_found_once() {
+    // Rule O-11.
+    let at = |recorded_ns, event: Made| Made { recorded_ns, ..event };
+    let events = vec![
+        at(0, of_log(kind::LOG_CREATED)),
+        at(10, made("custom/a")),
+        at(11, made("custom/a")),
+        at(12, made("custom/a")),
+        at(13, of_log(kind::LOG_CHECKPOINT_SIGNED)),
+        at(23, made("custom/a")),
+    ];
+    let report = audited(events, Options { unsigned_max_ns: Some(10), ..Options::default() });
+    assert_eq!(found(&report), [("signed_in_time", vec![0, 2])]);
+}
+
+#[test]
+fn rules_join_the_events_of_all_runs_by_the_value_of_a_field() {
+    let text = "[[rule]]\nname = \"paid-once\"\ntemplate = \"absence\"\ncount = 2\nkind = \"custom/paid\"\nper = \"payload.ticket\"\n";
+    let rules = crate::rules::read(text).expect("rules");
+    let paid = |stream, payload| Made { stream, payload, ..made("custom/paid") };
+    let (one, two) = (r#"{"ticket":1}"#, r#"{"ticket":2}"#);
+    let events =
+        vec![paid("RUN_1", one), paid("RUN_2", two), paid("RUN_3", one), paid("RUN_4", "{}"), paid("RUN_5", "{}")];
+    let report = audited(events, Options { rules, ..Options::default() });
+    assert_eq!(found(&report), [("paid-once", vec![2])]);
+    assert_eq!(report.findings.kept()[0].case.as_deref(), Some("1"));
+}
+
+#[test]
+fn findings_beyond_the_limit_are_counted_and_not_kept() {
+    let at = |recorded_ns| Made { recorded_ns, ..made("custom/a") };
+    let events: Vec<Made> = (0..1500_i64).map(|n| at(-n * 1_000_000)).collect();
+    let report = audited(events, Options::default());
+    assert_eq!((report.findings.count_of("time_forward"), report.findings.kept().len()), (1499, 1000));
+}

@@ -1,0 +1,194 @@
+//! A condition on an event: `FIELD=VALUE`, with `!=`, `<`, `<=`, `>`, `>=`, and `~` for a regular expression.
+//!
+//! Rules:
+//! - An absent field counts as `null`: it equals `null` alone, and differs from everything else.
+//! - A number is compared by value, exactly: `1` equals `1.0`. A time is compared with a time in UTC, or a date.
+//! - Text is compared as it is; `<` and its like compare its bytes. A list matches where one of its items does; `!=` where none
+//!   equals the value.
+//! - Values of different types are not equal, and none of them is less or greater.
+
+use crate::field::{Field, Found};
+use crate::reading::Reading;
+use evlog_projection::members::quoted;
+use evlog_projection::time::from_rfc3339;
+use regex::{Regex, RegexBuilder};
+use serde_json::{Number, Value};
+use std::cmp::Ordering;
+
+/// The longest program of a regular expression, in bytes.
+const REGEX_SIZE_MAX: usize = 1 << 20;
+
+/// Operators; those that begin with another one come first.
+const OPERATORS: [(&str, Operator); 7] = [
+    ("!=", Operator::Differs),
+    ("<=", Operator::AtMost),
+    (">=", Operator::AtLeast),
+    ("=", Operator::Equals),
+    ("<", Operator::Less),
+    (">", Operator::Greater),
+    ("~", Operator::Matches),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Operator {
+    Equals,
+    Differs,
+    Less,
+    AtMost,
+    Greater,
+    AtLeast,
+    Matches,
+}
+
+/// What a field is compared with.
+#[derive(Clone, Debug)]
+struct Wanted {
+    text: String,
+    /// The text as a number, where it is one.
+    number: Option<Number>,
+    /// The text as a time or a date, Unix nanoseconds, where it is one.
+    time_ns: Option<i128>,
+    pattern: Option<Regex>,
+}
+
+/// A condition on one field.
+#[derive(Clone, Debug)]
+pub struct Condition {
+    field: Field,
+    operator: Operator,
+    wanted: Wanted,
+}
+
+impl Condition {
+    /// Reads `FIELD=VALUE`, or the same with another operator.
+    pub fn parse(text: &str) -> Result<Condition, String> {
+        let (at, (sign, operator)) = text
+            .char_indices()
+            .filter(|(at, _)| !is_escape(text, *at))
+            .find_map(|(at, _)| {
+                OPERATORS.iter().find(|(sign, _)| text[at..].starts_with(sign)).map(|found| (at, *found))
+            })
+            .ok_or_else(|| {
+                format!(
+                    "expected FIELD=VALUE, or `!=`, `<`, `<=`, `>`, `>=` or `~` in place of `=`, found `{}`",
+                    quoted(text)
+                )
+            })?;
+        let (field, value) = (Field::parse(text[..at].trim())?, text[at + sign.len()..].trim());
+        let is_compared = !matches!(operator, Operator::Equals | Operator::Differs | Operator::Matches);
+        let time_ns = from_rfc3339(value).or_else(|_| from_rfc3339(&format!("{value}T00:00:00Z"))).ok();
+        if field.is_time() && time_ns.is_none() && operator != Operator::Matches && value != "null" {
+            return Err(format!(
+                "expected a time such as 2026-02-23T18:00:00Z or a date in UTC for `{}`, found `{}`",
+                field.text(),
+                quoted(value)
+            ));
+        }
+        if is_compared && value.is_empty() {
+            return Err(format!("expected a value after `{sign}`, found none: `{}`", quoted(text)));
+        }
+        let pattern = (operator == Operator::Matches).then(|| regex(value)).transpose()?;
+        let wanted = Wanted { text: value.to_owned(), number: number(value), time_ns, pattern };
+        Ok(Condition { field, operator, wanted })
+    }
+
+    /// The condition that a field has this text, whatever the text is.
+    pub fn equal(field: &str, text: &str) -> Result<Condition, String> {
+        let wanted = Wanted { text: text.to_owned(), number: number(text), time_ns: None, pattern: None };
+        Ok(Condition { field: Field::parse(field)?, operator: Operator::Equals, wanted })
+    }
+
+    /// The field that it is about.
+    pub fn field(&self) -> &Field {
+        &self.field
+    }
+
+    /// Whether an event fulfils it.
+    pub fn holds(&self, reading: &Reading<'_>) -> bool {
+        let found = self.field.of(reading);
+        match self.operator {
+            Operator::Equals => self.wanted.any(&found, &|ordering| ordering == Ordering::Equal),
+            Operator::Differs => !self.wanted.any(&found, &|ordering| ordering == Ordering::Equal),
+            Operator::Less => self.wanted.any(&found, &Ordering::is_lt),
+            Operator::AtMost => self.wanted.any(&found, &Ordering::is_le),
+            Operator::Greater => self.wanted.any(&found, &Ordering::is_gt),
+            Operator::AtLeast => self.wanted.any(&found, &Ordering::is_ge),
+            Operator::Matches => self.wanted.pattern.as_ref().is_some_and(|pattern| matches(pattern, &found)),
+        }
+    }
+}
+
+impl Wanted {
+    /// Whether the value, or an item of the list, compares so with what is wanted.
+    fn any(&self, found: &Found<'_>, is_so: &dyn Fn(Ordering) -> bool) -> bool {
+        match found {
+            Found::Json(Value::Array(items)) => {
+                items.iter().any(|item| self.compare(&Found::Json(item)).is_some_and(is_so))
+            }
+            one => self.compare(one).is_some_and(is_so),
+        }
+    }
+
+    /// How the value compares with what is wanted; `None` if they are of different types.
+    fn compare(&self, found: &Found<'_>) -> Option<Ordering> {
+        match found {
+            Found::Absent | Found::Json(Value::Null) => (self.text == "null").then_some(Ordering::Equal),
+            Found::Text(text) => Some(text.as_ref().cmp(&self.text)),
+            Found::Number(number) => compare_numbers(&Number::from(*number), self.number.as_ref()?),
+            Found::Time(time_ns) => Some(time_ns.cmp(&self.time_ns?)),
+            Found::Json(Value::String(text)) => Some(text.as_str().cmp(&self.text)),
+            Found::Json(Value::Number(number)) => compare_numbers(number, self.number.as_ref()?),
+            Found::Json(Value::Bool(value)) => (value.to_string() == self.text).then_some(Ordering::Equal),
+            Found::Json(other) => (other.to_string() == self.text).then_some(Ordering::Equal),
+        }
+    }
+}
+
+/// Whether this is `~0` or `~1` of a JSON pointer, and no operator.
+fn is_escape(text: &str, at: usize) -> bool {
+    text.starts_with('/') && (text[at..].starts_with("~0") || text[at..].starts_with("~1"))
+}
+
+fn matches(pattern: &Regex, found: &Found<'_>) -> bool {
+    match found {
+        Found::Text(text) => pattern.is_match(text),
+        Found::Json(Value::String(text)) => pattern.is_match(text),
+        Found::Json(Value::Array(items)) => items.iter().any(|item| matches(pattern, &Found::Json(item))),
+        Found::Number(number) => pattern.is_match(&number.to_string()),
+        Found::Json(Value::Number(number)) => pattern.is_match(&number.to_string()),
+        Found::Absent | Found::Time(_) | Found::Json(_) => false,
+    }
+}
+
+fn number(text: &str) -> Option<Number> {
+    match serde_json::from_str(text) {
+        Ok(Value::Number(number)) => Some(number),
+        _ => None,
+    }
+}
+
+/// Numbers by value. A whole number is not made a double, which could change it.
+fn compare_numbers(left: &Number, right: &Number) -> Option<Ordering> {
+    match (whole(left), whole(right)) {
+        (Some(left), Some(right)) => Some(left.cmp(&right)),
+        _ => left.as_f64()?.partial_cmp(&right.as_f64()?),
+    }
+}
+
+fn whole(number: &Number) -> Option<i128> {
+    #[expect(clippy::cast_possible_truncation, reason = "a whole double of this size fits")]
+    let of_double = |double: f64| (double.fract() == 0.0 && double.abs() < 1e30).then_some(double as i128);
+    number.as_i128().or_else(|| number.as_f64().and_then(of_double))
+}
+
+/// A regular expression of bounded size.
+pub(crate) fn regex(text: &str) -> Result<Regex, String> {
+    RegexBuilder::new(text).size_limit(REGEX_SIZE_MAX).build().map_err(|error| {
+        let error = error.to_string();
+        let last = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        format!("expected a regular expression, found `{}`: {last}", quoted(text))
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! A field of an event, named as in `--json`: `kind`, `actor`, `payload.to`, `payload.files.0.path`, or a JSON pointer such as
+//! `/payload/a.b`.
+
+use crate::reading::Reading;
+use evlog_projection::members::quoted;
+use serde_json::Value;
+use std::borrow::Cow;
+
+/// The members of an event in `--json` that a condition can name, other than those of the payload.
+const ENVELOPE: [(&str, Member); 13] = [
+    ("seq", Member::Seq),
+    ("commit", Member::Commit),
+    ("stream", Member::Stream),
+    ("number", Member::Number),
+    ("kind", Member::Kind),
+    ("kind_version", Member::KindVersion),
+    ("causation", Member::Causation),
+    ("recorded", Member::Recorded),
+    ("occurred", Member::Occurred),
+    ("actor", Member::Actor),
+    ("principal", Member::Principal),
+    ("correlation", Member::Correlation),
+    ("id", Member::Id),
+];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Member {
+    Seq,
+    Commit,
+    Stream,
+    Number,
+    Kind,
+    KindVersion,
+    Causation,
+    Recorded,
+    Occurred,
+    Actor,
+    Principal,
+    Correlation,
+    Id,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    Envelope(Member),
+    /// Names and indexes below the payload.
+    Payload(Vec<String>),
+}
+
+/// A field of an event.
+#[derive(Clone, Debug)]
+pub struct Field {
+    text: String,
+    place: Place,
+}
+
+impl PartialEq for Field {
+    fn eq(&self, other: &Field) -> bool {
+        self.place == other.place
+    }
+}
+
+/// The value of a field.
+#[derive(Clone, Debug)]
+pub enum Found<'r> {
+    /// The event does not have it.
+    Absent,
+    /// Text of the envelope.
+    Text(Cow<'r, str>),
+    /// A number of the envelope.
+    Number(u64),
+    /// A time of the envelope, Unix nanoseconds.
+    Time(i128),
+    /// A part of the payload.
+    Json(&'r Value),
+}
+
+impl Field {
+    /// Reads the name of a field.
+    pub fn parse(text: &str) -> Result<Field, String> {
+        let parts: Vec<String> = match text.strip_prefix('/') {
+            Some(pointer) => pointer.split('/').map(|part| part.replace("~1", "/").replace("~0", "~")).collect(),
+            None => text.split('.').map(str::to_owned).collect(),
+        };
+        let place = match parts.split_first() {
+            Some((first, rest)) if first == "payload" => Some(Place::Payload(rest.to_vec())),
+            Some((first, [])) => {
+                ENVELOPE.iter().find(|(name, _)| name == first).map(|(_, member)| Place::Envelope(*member))
+            }
+            _ => None,
+        };
+        match place {
+            Some(place) if parts.iter().all(|part| !part.is_empty()) => Ok(Field { text: text.to_owned(), place }),
+            _ => Err(unknown(text)),
+        }
+    }
+
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The names below the payload; `None` for a member of the envelope.
+    pub fn payload_path(&self) -> Option<&[String]> {
+        match &self.place {
+            Place::Payload(path) => Some(path),
+            Place::Envelope(_) => None,
+        }
+    }
+
+    /// Whether it is a time of the envelope.
+    pub fn is_time(&self) -> bool {
+        matches!(self.place, Place::Envelope(Member::Recorded | Member::Occurred))
+    }
+
+    /// Its value in an event.
+    pub fn of<'r>(&self, reading: &'r Reading<'_>) -> Found<'r> {
+        let member = match &self.place {
+            Place::Envelope(member) => *member,
+            Place::Payload(path) => return below(reading.payload(), path),
+        };
+        let (head, event) = (&reading.fact.head, &reading.fact.event);
+        let optional = |text: Option<&'r str>| text.map_or(Found::Absent, |text| Found::Text(text.into()));
+        match member {
+            Member::Seq => Found::Number(reading.fact.seq.0),
+            Member::Commit => Found::Number(head.first_seq.0),
+            Member::Stream => Found::Text(event.stream.into()),
+            Member::Number => Found::Number(event.number),
+            Member::Kind => Found::Text(reading.kind_name()),
+            Member::KindVersion => Found::Number(event.kind_version.into()),
+            Member::Causation => event.causation.map_or(Found::Absent, |seq| Found::Number(seq.0)),
+            Member::Recorded => Found::Time(head.recorded_ns.into()),
+            Member::Occurred => head.occurred_ns.map_or(Found::Absent, Found::Time),
+            Member::Actor => Found::Text(head.actor.into()),
+            Member::Principal => optional(head.principal),
+            Member::Correlation => optional(head.correlation),
+            Member::Id => optional(head.idempotency.map(|given| given.key)),
+        }
+    }
+
+    /// Whether an event has it, be it null.
+    pub fn is_in(&self, reading: &Reading<'_>) -> bool {
+        !matches!(self.of(reading), Found::Absent)
+    }
+
+    /// Its value as text that is equal for equal values, and different for values of different types; `None` if it is absent or
+    /// null.
+    pub fn key(&self, reading: &Reading<'_>) -> Option<String> {
+        match self.of(reading) {
+            Found::Absent | Found::Json(Value::Null) => None,
+            Found::Text(text) => Some(Value::from(text.into_owned()).to_string()),
+            Found::Number(number) => Some(number.to_string()),
+            Found::Time(time_ns) => Some(time_ns.to_string()),
+            Found::Json(value) => Some(value.to_string()),
+        }
+    }
+}
+
+fn below<'r>(payload: &'r Value, path: &[String]) -> Found<'r> {
+    let step = |value: &'r Value, name: &String| match value {
+        Value::Object(members) => members.get(name),
+        Value::Array(items) => name.parse::<usize>().ok().and_then(|index| items.get(index)),
+        _ => None,
+    };
+    path.iter().try_fold(payload, step).map_or(Found::Absent, Found::Json)
+}
+
+fn unknown(text: &str) -> String {
+    let names: Vec<&str> = ENVELOPE.iter().map(|(name, _)| *name).collect();
+    format!(
+        "expected a field of an event ({}, or a member of the payload such as `payload.to`), found `{}`",
+        names.join(", "),
+        quoted(text)
+    )
+}

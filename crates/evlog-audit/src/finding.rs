@@ -1,0 +1,91 @@
+//! What an audit finds.
+
+use evlog_format::Seq;
+use std::collections::BTreeMap;
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// For information.
+    Note,
+    /// Worth a look.
+    Warning,
+    /// It breaks a rule.
+    Error,
+}
+
+impl Severity {
+    /// Its word in files and reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        }
+    }
+}
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The rule that is broken: a built-in one, or a user's by its name.
+    pub rule: String,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The run, or the value of the field by which the rule joins events; `None` for the log itself.
+    pub case: Option<String>,
+    /// The events that show it, in order. Empty if what breaks the rule is that there are none.
+    pub seqs: Vec<Seq>,
+    /// What the rule asks.
+    pub expected: String,
+    /// What was found.
+    pub found: String,
+}
+
+/// How many findings of a rule are kept. All are counted.
+pub const KEPT_MAX: usize = 1000;
+
+/// Findings, of each rule the first ones, and how many there are.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    kept: Vec<Finding>,
+    counts: BTreeMap<String, usize>,
+    by_severity: BTreeMap<Severity, usize>,
+}
+
+impl Findings {
+    /// Adds one.
+    pub fn add(&mut self, finding: Finding) {
+        *self.by_severity.entry(finding.severity).or_default() += 1;
+        let count = self.counts.entry(finding.rule.clone()).or_default();
+        *count += 1;
+        if *count <= KEPT_MAX {
+            self.kept.push(finding);
+        }
+    }
+
+    /// The findings that are kept, in the order in which they became certain.
+    pub fn kept(&self) -> &[Finding] {
+        &self.kept
+    }
+
+    /// How many findings a rule has.
+    pub fn count_of(&self, rule: &str) -> usize {
+        self.counts.get(rule).copied().unwrap_or(0)
+    }
+
+    /// How many have this severity.
+    pub fn count_by(&self, severity: Severity) -> usize {
+        self.by_severity.get(&severity).copied().unwrap_or(0)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.counts.values().sum()
+    }
+
+    /// The greatest severity; `None` if there is no finding.
+    pub fn worst(&self) -> Option<Severity> {
+        self.by_severity.keys().next_back().copied()
+    }
+}

@@ -1,0 +1,127 @@
+//! Rules that users write about the order of events: the templates of DECLARE over kinds of events, with conditions on fields,
+//! for each run or for each value of a field.
+
+mod contradiction;
+mod judge;
+mod memory;
+mod read;
+mod template;
+
+pub use judge::{Case, Step, Violation};
+pub use read::read;
+
+use crate::condition::Condition;
+use crate::field::Field;
+use crate::finding::Severity;
+use crate::reading::Reading;
+use crate::select::Kinds;
+use template::Template;
+
+/// The longest file of rules, in bytes.
+pub const FILE_LEN_MAX: u64 = 1 << 20;
+
+/// Which events belong together.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Per {
+    /// Those of a run.
+    Run,
+    /// Those with the same value of a field, in all runs.
+    Value(Field),
+}
+
+/// The events that a parameter of a template stands for.
+#[derive(Clone, Debug)]
+pub struct Events {
+    text: String,
+    kinds: Vec<Kinds>,
+    conditions: Vec<Condition>,
+}
+
+impl Events {
+    /// Whether an event is one of them.
+    pub fn holds(&self, reading: &Reading<'_>) -> bool {
+        self.kinds.iter().any(|kinds| kinds.holds(reading.fact.event.kind))
+            && self.conditions.iter().all(|condition| condition.holds(reading))
+    }
+
+    /// As the rule has them, in one line.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+}
+
+/// A rule.
+#[derive(Clone, Debug)]
+pub struct Rule {
+    name: String,
+    template: &'static Template,
+    a: Events,
+    b: Option<Events>,
+    count: u64,
+    per: Per,
+    contract: Option<String>,
+    same: Vec<Field>,
+    different: Option<Field>,
+    within_ns: Option<i64>,
+    occurred: bool,
+    severity: Severity,
+    about: Option<String>,
+    enforce: bool,
+}
+
+impl Rule {
+    /// Its name, unique in its file.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How much a violation matters.
+    pub fn severity(&self) -> Severity {
+        self.severity
+    }
+
+    /// Which events belong together.
+    pub fn per(&self) -> &Per {
+        &self.per
+    }
+
+    /// The contract of the runs that it is about; all if `None`.
+    pub fn contract(&self) -> Option<&str> {
+        self.contract.as_deref()
+    }
+
+    /// Whether a command that would break it is refused.
+    pub fn is_enforced(&self) -> bool {
+        self.enforce
+    }
+
+    /// The name of its template.
+    pub fn template(&self) -> &'static str {
+        self.template.name
+    }
+
+    /// What it asks, in a sentence: its own words if it has some.
+    pub fn expected(&self) -> String {
+        self.about.clone().unwrap_or_else(|| self.in_words())
+    }
+
+    /// What its template asks of its events.
+    fn in_words(&self) -> String {
+        let b = self.b.as_ref().map_or("", |b| b.text.as_str());
+        let means = self.template.means.replace("{count}", &self.count.to_string());
+        let mut text = means.replace("{a}", &self.a.text).replace("{b}", b);
+        for same in &self.same {
+            text = format!("{text}, with the same {}", same.text());
+        }
+        if let Some(different) = &self.different {
+            text = format!("{text}, with another {}", different.text());
+        }
+        if let Some(within_ns) = self.within_ns {
+            text = format!("{text}, within {}", evlog_projection::time::to_span(within_ns));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,71 @@
+//! Rules that cannot all hold, found when they are read.
+
+use super::{Per, Rule};
+use evlog_lifecycle::fields::Flaws;
+
+/// Templates of which one asks for what the other forbids, if both are about the same events.
+const OPPOSED: [(&str, &str); 11] = [
+    ("response", "not_succession"),
+    ("alternate_response", "not_succession"),
+    ("chain_response", "not_succession"),
+    ("precedence", "not_succession"),
+    ("alternate_precedence", "not_succession"),
+    ("chain_precedence", "not_succession"),
+    ("chain_response", "not_chain_succession"),
+    ("chain_precedence", "not_chain_succession"),
+    ("responded_existence", "not_co_existence"),
+    ("co_existence", "not_co_existence"),
+    ("response", "not_co_existence"),
+];
+
+/// Adds a flaw for each rule that contradicts this one.
+pub(super) fn check(before: &[Rule], rule: &Rule, at: &str, flaws: &Flaws) {
+    for other in before.iter().filter(|other| is_about_the_same(other, rule)) {
+        if let Some(why) = between(other, rule).or_else(|| between(rule, other)) {
+            flaws.at(at, format!("contradicts the rule `{}`: {why}", other.name));
+        }
+    }
+}
+
+/// Whether two rules are about the same cases, without a condition that could keep them apart.
+fn is_about_the_same(left: &Rule, right: &Rule) -> bool {
+    let is_free = |rule: &Rule| rule.same.is_empty() && rule.different.is_none() && rule.within_ns.is_none();
+    let is_same_case = left.per == right.per
+        && (left.contract == right.contract || left.contract.is_none() || right.contract.is_none());
+    is_same_case && is_free(left) && is_free(right)
+}
+
+/// Why two rules cannot both hold.
+fn between(left: &Rule, right: &Rule) -> Option<String> {
+    let names = (left.template.name, right.template.name);
+    let is_same_a = left.a.text == right.a.text;
+    let least = |rule: &Rule| match rule.template.name {
+        "existence" | "exactly" => Some(rule.count),
+        "init" | "end" if matches!(rule.per, Per::Run) => Some(1),
+        _ => None,
+    };
+    let most = |rule: &Rule| match rule.template.name {
+        "exactly" => Some(rule.count),
+        "absence" => Some(rule.count - 1),
+        _ => None,
+    };
+    if let (true, Some(least), Some(most)) = (is_same_a, least(left), most(right))
+        && least > most
+    {
+        return Some(format!(
+            "it asks for at least {least} events, and this for at most {most} of the same ({})",
+            left.a.text
+        ));
+    }
+    let is_only_kind =
+        |rule: &Rule| rule.a.conditions.is_empty() && rule.a.kinds.iter().all(|kinds| kinds.plain().is_some());
+    if (names == ("init", "init") || names == ("end", "end")) && !is_same_a && is_only_kind(left) && is_only_kind(right)
+    {
+        let has_common = left.a.kinds.iter().any(|one| right.a.kinds.iter().any(|other| one.plain() == other.plain()));
+        return (!has_common).then(|| format!("one event cannot be both {} and {}", left.a.text, right.a.text));
+    }
+    let is_same_b = left.b.as_ref().map(|b| &b.text) == right.b.as_ref().map(|b| &b.text);
+    let is_opposed = is_same_a && is_same_b && OPPOSED.contains(&names);
+    is_opposed
+        .then(|| format!("one asks for {}, the other forbids it", left.b.as_ref().map_or("", |b| b.text.as_str())))
+}

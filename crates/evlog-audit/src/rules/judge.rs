@@ -1,0 +1,262 @@
+//! Judges the events of one case by one rule, as they come.
+//!
+//! Invariant: a violation is found at the event that makes it certain, or at the end of the case.
+
+use super::Rule;
+use super::memory::{Mark, Open, Past};
+use super::template::{Constraint, Distance, Of};
+use crate::reading::Reading;
+use evlog_format::Seq;
+
+/// A rule that was broken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The events that show it, in order. Empty if what breaks the rule is that there are none.
+    pub seqs: Vec<Seq>,
+    /// What was found.
+    pub found: String,
+}
+
+/// An event, as a rule sees it.
+#[derive(Clone, Debug)]
+pub struct Step {
+    mark: Mark,
+    is_a: bool,
+    is_b: bool,
+}
+
+impl Step {
+    /// Compares an event with a rule's selections.
+    pub fn new(rule: &Rule, reading: &Reading<'_>) -> Step {
+        let is_a = rule.a.holds(reading);
+        let is_b = rule.b.as_ref().is_some_and(|b| b.holds(reading));
+        Step { mark: Mark::new(rule, reading), is_a, is_b }
+    }
+}
+
+/// The events of one case so far, as one rule needs them.
+#[derive(Debug, Default)]
+pub struct Case {
+    count: u64,
+    has_b: bool,
+    last: Option<Step>,
+    memories: Vec<Memory>,
+    is_settled: bool,
+    /// How many activations could not be kept, because too many wait.
+    not_judged: u64,
+}
+
+#[derive(Debug, Default)]
+struct Memory {
+    open: Open,
+    /// Earlier events of the kind that `a` and `b` stand for.
+    past_a: Past,
+    past_b: Past,
+}
+
+impl Case {
+    /// Takes the next event of the case, and adds what it breaks.
+    pub fn take(&mut self, rule: &Rule, step: Step, broken: &mut Vec<Violation>) {
+        let constraints = rule.template.constraints;
+        self.memories.resize_with(constraints.len(), Memory::default);
+        self.count += u64::from(step.is_a);
+        self.has_b |= step.is_b;
+        let mut seen = Seen { rule, step: &step, last: self.last.as_ref(), count: self.count, broken, not_judged: 0 };
+        for (constraint, memory) in constraints.iter().zip(&mut self.memories) {
+            seen.by(*constraint, memory);
+        }
+        self.not_judged += seen.not_judged;
+        self.last = Some(step);
+    }
+
+    /// Judges what only the end of the case shows. Later events of the case are judged as before; what was due is not due again.
+    pub fn settle(&mut self, rule: &Rule, broken: &mut Vec<Violation>) {
+        if std::mem::replace(&mut self.is_settled, true) {
+            return;
+        }
+        self.memories.resize_with(rule.template.constraints.len(), Memory::default);
+        for (constraint, memory) in rule.template.constraints.iter().zip(&mut self.memories) {
+            let found = match constraint {
+                Constraint::AtLeast if self.count < rule.count => {
+                    Some((Vec::new(), format!("{} of {}", self.count, rule.count)))
+                }
+                Constraint::Last if self.last.as_ref().is_some_and(|last| !last.is_a) => {
+                    Some((self.last.iter().map(|last| last.mark.seq).collect(), "the last event is another".to_owned()))
+                }
+                Constraint::Either if self.count == 0 && !self.has_b => Some((Vec::new(), "neither".to_owned())),
+                _ => None,
+            };
+            broken.extend(found.map(|(seqs, found)| Violation { seqs, found }));
+            broken.extend(
+                memory.open.take(|_| true).into_iter().map(|mark| alone(&mark, "nothing that it asks for came")),
+            );
+        }
+    }
+
+    /// Judges what the passing of time shows: no more events come before this time.
+    pub fn expire(&mut self, rule: &Rule, now_ns: i128, broken: &mut Vec<Violation>) {
+        for memory in &mut self.memories {
+            let late = memory.open.take(|mark| mark.is_late(rule, now_ns));
+            broken.extend(late.iter().map(|mark| alone(mark, LATE)));
+        }
+    }
+
+    /// How many events wait for another one that may still come.
+    pub fn open(&self) -> usize {
+        self.memories.iter().map(|memory| memory.open.len()).sum()
+    }
+
+    /// How many events were not judged, because too many wait already.
+    pub fn not_judged(&self) -> u64 {
+        self.not_judged
+    }
+}
+
+const LATE: &str = "nothing that it asks for came in time";
+
+fn alone(mark: &Mark, found: &str) -> Violation {
+    Violation { seqs: vec![mark.seq], found: found.to_owned() }
+}
+
+/// One event beside the case so far.
+struct Seen<'s> {
+    rule: &'s Rule,
+    step: &'s Step,
+    /// The event before.
+    last: Option<&'s Step>,
+    /// How many events are an `a`, with this one.
+    count: u64,
+    broken: &'s mut Vec<Violation>,
+    not_judged: u64,
+}
+
+impl Seen<'_> {
+    fn by(&mut self, constraint: Constraint, memory: &mut Memory) {
+        let Step { mark, is_a, is_b } = self.step;
+        match constraint {
+            Constraint::AtMost if *is_a && self.count > self.rule.count => {
+                self.one(&format!("it is there {} times", self.count));
+            }
+            Constraint::Fewer if *is_a && self.count >= self.rule.count => {
+                self.one(&format!("it is there {} times", self.count));
+            }
+            Constraint::First if self.last.is_none() && !is_a => self.one("the first event is another"),
+            Constraint::Beside(of) => self.beside(of, memory),
+            Constraint::After(distance) => self.after(distance, memory),
+            Constraint::Before(distance) => self.before(distance, memory),
+            Constraint::NeverBeside => {
+                if *is_b && let Some(earlier) = memory.past_a.find(self.rule, mark) {
+                    self.both(earlier.seq, "it came after the other");
+                } else if *is_a && let Some(earlier) = memory.past_b.find(self.rule, mark) {
+                    self.both(earlier.seq, "it came after the other");
+                }
+                self.remember(memory, *is_a, *is_b);
+            }
+            Constraint::NeverAfter => {
+                if *is_b && let Some(earlier) = memory.past_a.find(self.rule, mark) {
+                    self.both(earlier.seq, "it came after the other");
+                }
+                self.remember(memory, *is_a, false);
+            }
+            Constraint::NeverNext => {
+                if *is_b && let Some(last) = self.last.filter(|last| last.is_a && last.mark.fits(self.rule, mark)) {
+                    self.both(last.mark.seq, "it is the next event");
+                }
+            }
+            Constraint::AtLeast
+            | Constraint::AtMost
+            | Constraint::Fewer
+            | Constraint::First
+            | Constraint::Last
+            | Constraint::Either => {}
+        }
+    }
+
+    /// Before or after each event of one selection there is one of the other.
+    fn beside(&mut self, of: Of, memory: &mut Memory) {
+        self.expire(memory);
+        let Step { mark, is_a, is_b } = self.step;
+        let (asks, answers) = if of == Of::A { (*is_a, *is_b) } else { (*is_b, *is_a) };
+        if answers {
+            memory.open.take(|open| open.fits(self.rule, mark));
+        }
+        let past = if of == Of::A { &memory.past_b } else { &memory.past_a };
+        if asks && !answers && past.find(self.rule, mark).is_none() {
+            self.wait(memory);
+        }
+        let (keeps_a, keeps_b) = if of == Of::A { (false, *is_b) } else { (*is_a, false) };
+        self.remember(memory, keeps_a, keeps_b);
+    }
+
+    /// After each `a` there is a `b`.
+    fn after(&mut self, distance: Distance, memory: &mut Memory) {
+        self.expire(memory);
+        let Step { mark, is_a, is_b } = self.step;
+        if *is_b {
+            memory.open.take(|open| open.fits(self.rule, mark));
+        }
+        let (missed, found) = match distance {
+            Distance::Alternate if *is_a => (memory.open.take(|open| open.is_same(mark)), "the same came again first"),
+            Distance::Any | Distance::Alternate => (Vec::new(), ""),
+            Distance::Next => (memory.open.take(|_| true), "the next event is another"),
+        };
+        for open in missed {
+            self.both(open.seq, found);
+        }
+        if *is_a {
+            self.wait(memory);
+        }
+    }
+
+    /// Before each `b` there is an `a`.
+    fn before(&mut self, distance: Distance, memory: &mut Memory) {
+        let Step { mark, is_a, is_b } = self.step;
+        if *is_b {
+            let is_there = match distance {
+                Distance::Next => self.last.is_some_and(|last| last.is_a && last.mark.fits(self.rule, mark)),
+                Distance::Any | Distance::Alternate => memory.past_a.find(self.rule, mark).is_some(),
+            };
+            if !is_there {
+                self.one(match distance {
+                    Distance::Any => "none came before it",
+                    Distance::Alternate => "none came since the last one",
+                    Distance::Next => "the event before it is another",
+                });
+            }
+            if distance == Distance::Alternate {
+                memory.past_a.drop_same(mark);
+            }
+        }
+        self.remember(memory, *is_a && distance != Distance::Next, false);
+    }
+
+    /// Adds this event to the earlier ones of `a`, of `b`, or of both.
+    fn remember(&self, memory: &mut Memory, as_a: bool, as_b: bool) {
+        if as_a {
+            memory.past_a.add(self.step.mark.clone());
+        }
+        if as_b {
+            memory.past_b.add(self.step.mark.clone());
+        }
+    }
+
+    fn wait(&mut self, memory: &mut Memory) {
+        if !memory.open.add(self.step.mark.clone()) {
+            self.not_judged += 1;
+        }
+    }
+
+    fn expire(&mut self, memory: &mut Memory) {
+        let (rule, now_ns) = (self.rule, self.step.mark.time_ns);
+        let late = memory.open.take(|open| open.is_late(rule, now_ns));
+        self.broken.extend(late.iter().map(|mark| alone(mark, LATE)));
+    }
+
+    fn one(&mut self, found: &str) {
+        self.broken.push(alone(&self.step.mark, found));
+    }
+
+    fn both(&mut self, earlier: Seq, found: &str) {
+        self.broken.push(Violation { seqs: vec![earlier, self.step.mark.seq], found: found.to_owned() });
+    }
+}

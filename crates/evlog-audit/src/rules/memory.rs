@@ -1,0 +1,117 @@
+//! What a constraint remembers of the events of a case.
+
+use super::Rule;
+use crate::reading::Reading;
+use evlog_format::Seq;
+use std::collections::BTreeMap;
+
+/// How many activations may wait in a case for the event that they ask for.
+const OPEN_MAX: usize = 10_000;
+
+/// An event, as a constraint compares it with others.
+#[derive(Clone, Debug)]
+pub(super) struct Mark {
+    pub(super) seq: Seq,
+    pub(super) time_ns: i128,
+    /// The values of the rule's `same`; `None` if the event lacks one of them.
+    same: Option<String>,
+    /// The value of the rule's `different`; `None` if the event lacks it.
+    different: Option<String>,
+}
+
+impl Mark {
+    pub(super) fn new(rule: &Rule, reading: &Reading<'_>) -> Mark {
+        let values: Option<Vec<String>> = rule.same.iter().map(|field| field.key(reading)).collect();
+        let head = &reading.fact.head;
+        Mark {
+            seq: reading.fact.seq,
+            time_ns: if rule.occurred { head.time_ns() } else { head.recorded_ns.into() },
+            same: values.map(|values| values.join("\n")),
+            different: rule.different.as_ref().and_then(|field| field.key(reading)),
+        }
+    }
+
+    /// Whether this earlier event and a later one can be the pair that the rule is about. A value that an event lacks is neither
+    /// the same as another, nor different from it.
+    pub(super) fn fits(&self, rule: &Rule, later: &Mark) -> bool {
+        self.is_same(later)
+            && (rule.different.is_none() || is_different(self.different.as_ref(), later.different.as_ref()))
+            && !self.is_late(rule, later.time_ns)
+    }
+
+    pub(super) fn is_same(&self, other: &Mark) -> bool {
+        self.same.is_some() && self.same == other.same
+    }
+
+    /// Whether the rule's time is over, counted from this event.
+    pub(super) fn is_late(&self, rule: &Rule, now_ns: i128) -> bool {
+        rule.within_ns.is_some_and(|within_ns| now_ns - self.time_ns > i128::from(within_ns))
+    }
+}
+
+fn is_different(left: Option<&String>, right: Option<&String>) -> bool {
+    matches!((left, right), (Some(left), Some(right)) if left != right)
+}
+
+/// The latest event, and the latest of those that differ from it. For any later event, the latest one that differs from it is one
+/// of the two.
+#[derive(Debug)]
+struct Latest {
+    last: Mark,
+    other: Option<Mark>,
+}
+
+/// Earlier events, as far as a later one can need them.
+#[derive(Debug, Default)]
+pub(super) struct Past(BTreeMap<Option<String>, Latest>);
+
+impl Past {
+    pub(super) fn add(&mut self, mark: Mark) {
+        match self.0.get_mut(&mark.same) {
+            None => {
+                self.0.insert(mark.same.clone(), Latest { last: mark, other: None });
+            }
+            Some(latest) => {
+                let before = std::mem::replace(&mut latest.last, mark);
+                if before.different != latest.last.different {
+                    latest.other = Some(before);
+                }
+            }
+        }
+    }
+
+    /// The latest earlier event that fits this one.
+    pub(super) fn find(&self, rule: &Rule, later: &Mark) -> Option<&Mark> {
+        let latest = self.0.get(&later.same)?;
+        [Some(&latest.last), latest.other.as_ref()].into_iter().flatten().find(|earlier| earlier.fits(rule, later))
+    }
+
+    /// Drops those with the same values.
+    pub(super) fn drop_same(&mut self, mark: &Mark) {
+        self.0.remove(&mark.same);
+    }
+}
+
+/// Activations that wait for the event that they ask for.
+#[derive(Debug, Default)]
+pub(super) struct Open(Vec<Mark>);
+
+impl Open {
+    /// Adds one; false if there are too many, and it is left out.
+    pub(super) fn add(&mut self, mark: Mark) -> bool {
+        let has_room = self.0.len() < OPEN_MAX;
+        if has_room {
+            self.0.push(mark);
+        }
+        has_room
+    }
+
+    /// Takes those out for which this holds.
+    pub(super) fn take(&mut self, mut is_taken: impl FnMut(&Mark) -> bool) -> Vec<Mark> {
+        self.0.extract_if(.., |mark| is_taken(mark)).collect()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+}

@@ -1,0 +1,210 @@
+//! Reads a file of rules, in TOML: all of it, or a list of everything that is wrong with it.
+
+use super::contradiction;
+use super::template::{Parameters, TEMPLATES, Template};
+use super::{Events, Per, Rule};
+use crate::condition::Condition;
+use crate::field::Field;
+use crate::finding::Severity;
+use crate::select::Kinds;
+use evlog_lifecycle::fields::{self, Fields, Flaws, text};
+use evlog_lifecycle::located::{Finding, Located};
+use evlog_projection::time::from_span;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// The most rules of a file.
+const RULES_MAX: usize = 1000;
+
+const SEVERITIES: [(&str, Severity); 3] =
+    [("error", Severity::Error), ("warning", Severity::Warning), ("note", Severity::Note)];
+
+/// Reads rules from the text of a file with `[[rule]]` tables and nothing else. The error lists everything that is wrong with it,
+/// in the order of the file.
+pub fn read(text: &str) -> Result<Vec<Rule>, Vec<Finding>> {
+    let located = Located::parse(text)?;
+    let flaws = Flaws::default();
+    let rules = Fields::of(located.value.clone(), "", &flaws).map(|fields| all(fields, &flaws)).unwrap_or_default();
+    let mut findings: Vec<Finding> =
+        flaws.into_vec().into_iter().map(|flaw| located.finding(&flaw.pointer, flaw.half, flaw.message)).collect();
+    findings.sort();
+    if findings.is_empty() { Ok(rules) } else { Err(findings) }
+}
+
+fn all(mut fields: Fields<'_>, flaws: &Flaws) -> Vec<Rule> {
+    let given = fields.required_items("rule");
+    if given.is_empty() || given.len() > RULES_MAX {
+        flaws.at("/rule", format!("expected 1 to {RULES_MAX} tables [[rule]], found {}", given.len()));
+    }
+    fields.finish();
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    let mut rules = Vec::new();
+    for (at, value) in given {
+        let Some(rule) = Fields::of(value, at.clone(), flaws).and_then(|fields| one(fields, &at, flaws)) else {
+            continue;
+        };
+        if let Some(first) = names.insert(rule.name.clone(), at.clone()) {
+            flaws.at(
+                format!("{at}/name"),
+                format!("`{}` is the name of {} already", rule.name, first.trim_start_matches('/')),
+            );
+        }
+        contradiction::check(&rules, &rule, &at, flaws);
+        rules.push(rule);
+    }
+    rules
+}
+
+fn one(mut fields: Fields<'_>, at: &str, flaws: &Flaws) -> Option<Rule> {
+    let name = fields::name(&mut fields, flaws, &[]);
+    let about = fields::about(&mut fields, flaws);
+    let templates: Vec<(&'static str, &'static Template)> =
+        TEMPLATES.iter().map(|template| (template.name, template)).collect();
+    let template = fields.word("template", &templates);
+    let is_pair = template.is_some_and(|template| template.parameters == Parameters::Ab);
+    let (a, b) = if is_pair {
+        (events(&mut fields, "first", flaws), events(&mut fields, "then", flaws))
+    } else {
+        (selected(&mut fields, flaws), None)
+    };
+    let count = count(&mut fields, flaws);
+    let per = fields.optional_text("per").map(|text| (text, fields.pointer("per")));
+    let per = per.and_then(|(text, at)| if text == "run" { None } else { field(&text, &at, flaws) });
+    let contract = fields.optional_text("contract");
+    let same = fields_of(&mut fields, "same", flaws);
+    let mut different = fields_of(&mut fields, "different", flaws);
+    let within_at = fields.pointer("within");
+    let within_ns = fields
+        .optional_text("within")
+        .and_then(|text| from_span(&text).map_err(|message| flaws.at(&within_at, message)).ok());
+    let occurred = fields.optional_word("time", &[("recorded", false), ("occurred", true)]).unwrap_or(false);
+    let severity = fields.optional_word("severity", &SEVERITIES).unwrap_or(Severity::Error);
+    let enforce = fields.optional_bool("enforce").unwrap_or(false);
+    fields.finish();
+    if different.len() > 1 {
+        flaws.at(format!("{at}/different"), "expected one field; write a rule for each other one");
+    }
+    let rule = Rule {
+        name: name?,
+        template: template?,
+        a: a?,
+        b,
+        count: count.unwrap_or(1),
+        per: per.map_or(Per::Run, Per::Value),
+        contract,
+        same,
+        different: different.pop(),
+        within_ns,
+        occurred,
+        severity,
+        about,
+        enforce,
+    };
+    fit(&rule, count.is_some(), at, flaws);
+    Some(rule)
+}
+
+/// Whether the rule has what its template takes, and nothing else.
+fn fit(rule: &Rule, has_count: bool, at: &str, flaws: &Flaws) {
+    let Template { name, parameters, .. } = rule.template;
+    let is_pair = *parameters == Parameters::Ab;
+    if has_count && *parameters != Parameters::ACount {
+        flaws.at_key(format!("{at}/count"), format!("`{name}` has no `count`"));
+    }
+    let pairs = [
+        ("same", !rule.same.is_empty()),
+        ("different", rule.different.is_some()),
+        ("within", rule.within_ns.is_some()),
+    ];
+    for (member, _) in pairs.iter().filter(|(_, is_given)| *is_given && !is_pair) {
+        flaws.at_key(format!("{at}/{member}"), format!("`{member}` compares two events, and `{name}` is about one"));
+    }
+    if let Some(field) = rule.different.as_ref().filter(|field| rule.same.contains(field)) {
+        flaws.at(format!("{at}/different"), format!("`{}` cannot be both the same and different", field.text()));
+    }
+}
+
+fn count(fields: &mut Fields<'_>, flaws: &Flaws) -> Option<u64> {
+    let value = fields.take("count")?;
+    let count = value.as_u64().filter(|count| *count > 0);
+    if count.is_none() {
+        flaws.at(fields.pointer("count"), format!("expected a whole number from 1 on, found {value}"));
+    }
+    count
+}
+
+/// A parameter of a template: the name of a kind, or `{ kind = …, where = […] }`.
+fn events(fields: &mut Fields<'_>, name: &str, flaws: &Flaws) -> Option<Events> {
+    let at = fields.pointer(name);
+    match fields.take(name) {
+        None => {
+            let parent = at.rsplit_once('/').map_or("", |(parent, _)| parent);
+            flaws.at(parent, format!("expected the member `{name}`, found none"));
+            None
+        }
+        Some(kind @ (Value::String(_) | Value::Array(_))) => Some(Events::new(kinds(kind, &at, flaws)?, Vec::new())),
+        Some(value) => {
+            let mut given = Fields::of(value, at, flaws)?;
+            let made = selected(&mut given, flaws);
+            given.finish();
+            made
+        }
+    }
+}
+
+/// The members `kind` and `where`; without a kind, events of every kind.
+fn selected(fields: &mut Fields<'_>, flaws: &Flaws) -> Option<Events> {
+    let kind = fields.take("kind").unwrap_or_else(|| Value::from("*"));
+    let kinds = kinds(kind, &fields.pointer("kind"), flaws);
+    let mut conditions = Vec::new();
+    for (at, value) in fields.items("where") {
+        let Some(written) = text(value, &at, flaws) else { continue };
+        match Condition::parse(&written) {
+            Ok(condition) => conditions.push((written, condition)),
+            Err(message) => flaws.at(at, message),
+        }
+    }
+    Some(Events::new(kinds?, conditions))
+}
+
+impl Events {
+    /// Kinds and conditions, each with its text.
+    fn new(kinds: Vec<(String, Kinds)>, conditions: Vec<(String, Condition)>) -> Events {
+        let (names, kinds): (Vec<String>, Vec<Kinds>) = kinds.into_iter().unzip();
+        let (written, conditions): (Vec<String>, Vec<Condition>) = conditions.into_iter().unzip();
+        let text = [vec![names.join(" or ")], written].concat().join(", ");
+        Events { text, kinds, conditions }
+    }
+}
+
+fn kinds(value: Value, at: &str, flaws: &Flaws) -> Option<Vec<(String, Kinds)>> {
+    let names = match value {
+        Value::Array(_) => fields::items(value, at, flaws),
+        one => vec![(at.to_owned(), one)],
+    };
+    let mut kinds = Vec::new();
+    for (at, value) in names {
+        let written = text(value, &at, flaws)?;
+        match Kinds::parse(&written) {
+            Ok(made) => kinds.push((written, made)),
+            Err(message) => flaws.at(at, message),
+        }
+    }
+    Some(kinds)
+}
+
+/// One field, or a list of fields.
+fn fields_of(fields: &mut Fields<'_>, name: &str, flaws: &Flaws) -> Vec<Field> {
+    let at = fields.pointer(name);
+    let given = match fields.take(name) {
+        None => Vec::new(),
+        Some(list @ Value::Array(_)) => fields::items(list, &at, flaws),
+        Some(one) => vec![(at, one)],
+    };
+    let read = |(at, value): (String, Value)| text(value, &at, flaws).and_then(|text| field(&text, &at, flaws));
+    given.into_iter().filter_map(read).collect()
+}
+
+fn field(text: &str, at: &str, flaws: &Flaws) -> Option<Field> {
+    Field::parse(text).map_err(|message| flaws.at(at, message)).ok()
+}

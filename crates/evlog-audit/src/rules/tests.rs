@@ -1,0 +1,264 @@
+//! Rules that users write: each template over all short traces, and the mistakes that a file can have.
+
+use super::*;
+use crate::testing::{Made, made, read as with_reading};
+use evlog_format::Seq;
+
+const KINDS: [&str; 3] = ["custom/a", "custom/b", "custom/c"];
+
+fn rule(text: &str) -> Rule {
+    let text = format!("[[rule]]\nname = \"r\"\n{text}");
+    read(&text)
+        .map_err(|findings| findings.iter().map(ToString::to_string).collect::<Vec<_>>())
+        .expect("a rule")
+        .remove(0)
+}
+
+fn template(name: &str) -> Rule {
+    let events = match template::TEMPLATES.iter().find(|template| template.name == name).expect("a template").parameters
+    {
+        template::Parameters::Ab => "first = \"custom/a\"\nthen = \"custom/b\"",
+        _ => "kind = \"custom/a\"",
+    };
+    rule(&format!("template = \"{name}\"\n{events}"))
+}
+
+/// The seqs of the violations, when the case ends after these events.
+fn broken(rule: &Rule, events: &[Made]) -> Vec<Vec<u64>> {
+    let (mut case, mut broken) = (Case::default(), Vec::new());
+    for (seq, event) in (0..).zip(events) {
+        let step = with_reading(event, seq, |reading| Step::new(rule, reading));
+        case.take(rule, step, &mut broken);
+    }
+    case.settle(rule, &mut broken);
+    broken.iter().map(|violation| violation.seqs.iter().map(|Seq(seq)| *seq).collect()).collect()
+}
+
+fn trace(letters: &str) -> Vec<Made> {
+    letters.bytes().map(|letter| made(KINDS[usize::from(letter - b'a')])).collect()
+}
+
+/// What each template means, said again over the whole trace: `a` and `b` are the positions of its events.
+fn means(name: &str, trace: &str) -> bool {
+    let at =
+        |letter: char| -> Vec<usize> { trace.char_indices().filter(|(_, c)| *c == letter).map(|(at, _)| at).collect() };
+    let (a, b) = (at('a'), at('b'));
+    let is = |at: usize, letter: char| trace.chars().nth(at) == Some(letter);
+    let between = |letter: char, from: usize, to: usize| (from + 1..to).any(|at| is(at, letter));
+    let response = a.iter().all(|x| b.iter().any(|y| y > x));
+    let alternate_response = a.iter().all(|x| b.iter().any(|y| y > x && !between('a', *x, *y)));
+    let chain_response = a.iter().all(|x| is(x + 1, 'b'));
+    let precedence = b.iter().all(|y| a.iter().any(|x| x < y));
+    let alternate_precedence = b.iter().all(|y| a.iter().any(|x| x < y && !between('b', *x, *y)));
+    let chain_precedence = b.iter().all(|y| *y > 0 && is(y - 1, 'a'));
+    match name {
+        "existence" => !a.is_empty(),
+        "absence" => a.is_empty(),
+        "exactly" => a.len() == 1,
+        // A case begins with its first event: one without events does not exist.
+        "init" => trace.is_empty() || is(0, 'a'),
+        "end" => trace.is_empty() || trace.ends_with('a'),
+        "choice" => !a.is_empty() || !b.is_empty(),
+        "exclusive_choice" => a.is_empty() != b.is_empty(),
+        "responded_existence" => a.is_empty() || !b.is_empty(),
+        "co_existence" => a.is_empty() == b.is_empty(),
+        "response" => response,
+        "alternate_response" => alternate_response,
+        "chain_response" => chain_response,
+        "precedence" => precedence,
+        "alternate_precedence" => alternate_precedence,
+        "chain_precedence" => chain_precedence,
+        "succession" => response && precedence,
+        "alternate_succession" => alternate_response && alternate_precedence,
+        "chain_succession" => chain_response && chain_precedence,
+        "not_co_existence" => a.is_empty() || b.is_empty(),
+        "not_succession" => !a.iter().any(|x| b.iter().any(|y| y > x)),
+        "not_chain_succession" => !a.iter().any(|x| is(x + 1, 'b')),
+        other => unreachable!("{other}"),
+    }
+}
+
+#[test]
+fn each_template_is_broken_by_the_traces_that_its_definition_excludes() {
+    // All 1,093 traces of at most six events of three kinds.
+    let mut traces = vec![String::new()];
+    for len in 0..6 {
+        let longest: Vec<String> = traces.iter().filter(|trace| trace.len() == len).cloned().collect();
+        traces.extend(longest.iter().flat_map(|trace| ["a", "b", "c"].map(|letter| format!("{trace}{letter}"))));
+    }
+    assert_eq!(traces.len(), 1093);
+    for template_ in template::TEMPLATES {
+        let rule = template(template_.name);
+        let mut kept = 0;
+        for letters in &traces {
+            let holds = broken(&rule, &trace(letters)).is_empty();
+            assert_eq!(holds, means(template_.name, letters), "{} over `{letters}`", template_.name);
+            kept += usize::from(holds);
+        }
+        assert!(kept > 0 && kept < traces.len(), "{}: {kept}", template_.name);
+    }
+}
+
+#[test]
+fn a_violation_names_the_events_that_show_it() {
+    assert_eq!(broken(&template("response"), &trace("abaca")), [[2], [4]]);
+    assert_eq!(broken(&template("alternate_response"), &trace("aab")), [[0, 1]]);
+    assert_eq!(broken(&template("chain_response"), &trace("aca")), [vec![0, 1], vec![2]]);
+    assert_eq!(broken(&template("precedence"), &trace("bcab")), [[0]]);
+    assert_eq!(broken(&template("not_succession"), &trace("abcb")), [[0, 1], [0, 3]]);
+    assert_eq!(broken(&template("exactly"), &trace("aba")), [[2]]);
+    assert_eq!(broken(&template("existence"), &trace("bc")), [Vec::<u64>::new()]);
+}
+
+#[test]
+fn four_eyes_are_two_different_actors() {
+    let rule = rule("template = \"precedence\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\ndifferent = \"actor\"");
+    let by = |kind: &'static str, actor: &'static str| Made { actor, ..made(kind) };
+    let (approved, executed) = (|actor| by("custom/a", actor), |actor| by("custom/b", actor));
+    assert_eq!(broken(&rule, &[approved("ann"), executed("bob")]), Vec::<Vec<u64>>::new());
+    assert_eq!(broken(&rule, &[approved("ann"), executed("ann")]), [[1]]);
+    // Somebody else approved, and then the one who executes, too.
+    assert_eq!(broken(&rule, &[approved("bob"), approved("ann"), executed("ann")]), Vec::<Vec<u64>>::new());
+    assert_eq!(
+        broken(&rule, &[approved("bob"), approved("ann"), approved("ann"), executed("ann")]),
+        Vec::<Vec<u64>>::new()
+    );
+}
+
+#[test]
+fn the_same_value_ties_two_events_and_a_missing_value_ties_none() {
+    let rule = rule("template = \"response\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\nsame = \"payload.ticket\"");
+    let of = |kind: &'static str, payload: &'static str| Made { payload, ..made(kind) };
+    let (asked, done) = (|payload| of("custom/a", payload), |payload| of("custom/b", payload));
+    let (one, two, none) = (r#"{"ticket":1}"#, r#"{"ticket":2}"#, "{}");
+    assert_eq!(broken(&rule, &[asked(one), asked(two), done(two), done(one)]), Vec::<Vec<u64>>::new());
+    assert_eq!(broken(&rule, &[asked(one), done(two)]), [[0]]);
+    assert_eq!(broken(&rule, &[asked(none), done(none)]), [[0]]);
+    assert_eq!(broken(&rule, &[asked(one), done(r#"{"ticket":"1"}"#)]), [[0]], "a number is not a text");
+}
+
+#[test]
+fn an_answer_after_the_time_is_no_answer() {
+    let rule = rule("template = \"response\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\nwithin = \"15m\"");
+    let minutes = |kind: &'static str, minutes: i64| Made { recorded_ns: minutes * 60_000_000_000, ..made(kind) };
+    assert_eq!(broken(&rule, &[minutes("custom/a", 0), minutes("custom/b", 15)]), Vec::<Vec<u64>>::new());
+    assert_eq!(broken(&rule, &[minutes("custom/a", 0), minutes("custom/b", 16)]), [[0]]);
+    let before = self::rule("template = \"precedence\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\nwithin = \"15m\"");
+    assert_eq!(broken(&before, &[minutes("custom/a", 0), minutes("custom/b", 16)]), [[1]]);
+}
+
+#[test]
+fn what_is_due_is_due_once_at_the_end_of_a_case() {
+    let rule = template("response");
+    let (mut case, mut broken) = (Case::default(), Vec::new());
+    let take = |case: &mut Case, broken: &mut Vec<Violation>, seq: u64, kind: &'static str| {
+        let step = with_reading(&made(kind), seq, |reading| Step::new(&rule, reading));
+        case.take(&rule, step, broken);
+    };
+    take(&mut case, &mut broken, 0, "custom/a");
+    assert_eq!((case.open(), broken.len()), (1, 0));
+    case.settle(&rule, &mut broken);
+    case.settle(&rule, &mut broken);
+    assert_eq!((case.open(), broken.len()), (0, 1));
+    take(&mut case, &mut broken, 1, "custom/b");
+    assert_eq!(broken.len(), 1);
+}
+
+#[test]
+fn a_conditions_value_selects_events() {
+    let rule = rule(
+        "template = \"absence\"\nkind = [\"custom/a\", \"custom/c\"]\nwhere = [\"payload.cents>100\"]\nabout = \"nothing is dear\"",
+    );
+    let of = |kind: &'static str, payload: &'static str| Made { payload, ..made(kind) };
+    let events =
+        [of("custom/a", r#"{"cents":100}"#), of("custom/c", r#"{"cents":101}"#), of("custom/b", r#"{"cents":500}"#)];
+    assert_eq!(broken(&rule, &events), [[1]]);
+    assert_eq!(rule.expected(), "nothing is dear");
+}
+
+#[test]
+fn a_rule_says_in_words_what_it_asks() {
+    let rule = rule(
+        "template = \"precedence\"\nfirst = \"custom/a\"\nthen = { kind = \"custom/b\", where = [\"payload.x>1\"] }\ndifferent = \"actor\"\nwithin = \"1h\"",
+    );
+    assert_eq!(rule.expected(), "each custom/b, payload.x>1 comes after custom/a, with another actor, within 1h");
+}
+
+#[test]
+fn mistakes_in_a_file_are_all_found_with_line_and_column() {
+    let text = r#"[[rule]]
+name = "one"
+template = "respond"
+kind = "custom/a"
+[[rule]]
+name = "two"
+template = "existence"
+kind = "paid"
+where = ["colour=red"]
+then = "custom/b"
+count = 0
+[[rule]]
+name = "two"
+template = "response"
+first = "custom/a"
+same = "actor"
+different = "actor"
+wihtin = "1h"
+within = "soon"
+"#;
+    let found: Vec<String> = read(text).expect_err("mistakes").iter().map(ToString::to_string).collect();
+    let begins = [
+        "3:12: expected `existence`",
+        "8:8: expected a kind of event",
+        "9:10: expected a field of an event",
+        "10:1: unknown member `then`",
+        "11:9: expected a whole number from 1 on",
+        "12:1: expected the member `then`",
+        "13:8: `two` is the name of rule/1 already",
+        "17:13: `actor` cannot be both",
+        "18:1: unknown member `wihtin`",
+        "19:10: expected whole numbers with d, h, m or s",
+    ];
+    for begin in begins {
+        assert!(found.iter().any(|line| line.starts_with(begin)), "{begin}\n{found:#?}");
+    }
+}
+
+#[test]
+fn rules_that_cannot_both_hold_are_refused() {
+    let both = |first: &str, second: &str| {
+        let text = format!("[[rule]]\nname = \"one\"\n{first}\n[[rule]]\nname = \"two\"\n{second}\n");
+        read(&text).err().map(|findings| findings[0].to_string())
+    };
+    let (kind, a, b) = ("kind = \"custom/a\"", "first = \"custom/a\"", "then = \"custom/b\"");
+    let contradictory = [
+        (format!("template = \"existence\"\n{kind}"), format!("template = \"absence\"\n{kind}")),
+        (format!("template = \"exactly\"\ncount = 2\n{kind}"), format!("template = \"exactly\"\n{kind}")),
+        (format!("template = \"init\"\n{kind}"), "template = \"init\"\nkind = \"custom/b\"".to_owned()),
+        (format!("template = \"not_succession\"\n{a}\n{b}"), format!("template = \"response\"\n{a}\n{b}")),
+    ];
+    for (first, second) in &contradictory {
+        let found = both(first, second).expect("a contradiction");
+        assert!(found.contains("contradicts the rule `one`"), "{found}");
+    }
+    let (existence, absence) =
+        (format!("template = \"existence\"\n{kind}"), format!("template = \"absence\"\ncount = 2\n{kind}"));
+    assert_eq!(both(&existence, &absence), None, "exactly one is meant");
+    let once = format!("template = \"response\"\n{a}\n{b}\nwithin = \"1h\"");
+    assert_eq!(both(&once, &format!("template = \"not_succession\"\n{a}\n{b}")), None, "after an hour");
+}
+
+#[test]
+fn the_page_lists_the_templates_and_its_example_is_a_rule() {
+    let page = include_str!("../../../../docs/audit.md");
+    for template in template::TEMPLATES {
+        let a = if template.parameters == template::Parameters::Ab { "`first`" } else { "`kind`" };
+        let means = template.means.replace("{a}", a).replace("{b}", "`then`").replace("{count}", "`count`");
+        let row = format!("| `{}` | {means} |", template.name);
+        assert!(page.contains(&row), "{row}");
+    }
+    let example = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    assert_eq!(read(example).map(|rules| rules.len()), Ok(1));
+    let shipped = include_str!("../../../../docs/examples/audit/rules.toml");
+    assert_eq!(read(shipped).map(|rules| rules.len()), Ok(4));
+}

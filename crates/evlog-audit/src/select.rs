@@ -1,0 +1,206 @@
+//! Which events are meant: the same selection in every command that shows, exports or checks events.
+//!
+//! Conditions of different kinds must all hold. Of several values for one option, one must hold (several runs, kinds, statuses,
+//! contracts, actors); of several conditions on fields, all.
+
+use crate::condition::{Condition, regex};
+use crate::reading::Reading;
+use crate::states::After;
+use evlog_format::Kind;
+use evlog_format::kind::{BUILT_IN, CUSTOM_PREFIX};
+use evlog_projection::members::quoted;
+use regex::Regex;
+
+/// A pattern of names: `*` for any text, `?` for one character, `[abc]` for one of these.
+#[derive(Clone, Debug)]
+pub struct Pattern {
+    text: String,
+    /// None if the pattern is one plain name.
+    regex: Option<Regex>,
+}
+
+impl Pattern {
+    /// Reads a pattern.
+    pub fn parse(text: &str) -> Result<Pattern, String> {
+        if text.is_empty() {
+            return Err("expected a name or a pattern, found nothing".to_owned());
+        }
+        if !text.contains(['*', '?', '[']) {
+            return Ok(Pattern { text: text.to_owned(), regex: None });
+        }
+        let mut made = String::from("(?s)^");
+        let mut rest = text;
+        while let Some(char) = rest.chars().next() {
+            let class =
+                rest.strip_prefix('[').and_then(|rest| rest.split_once(']')).filter(|(class, _)| !class.is_empty());
+            let (piece, len) = match (char, class) {
+                ('*', _) => (".*".to_owned(), 1),
+                ('?', _) => (".".to_owned(), 1),
+                ('[', Some((class, _))) => (class_of(class), class.len() + 2),
+                ('[', None) => return Err(format!("expected `]` after `[` in the pattern `{}`", quoted(text))),
+                (plain, _) => (regex::escape(plain.encode_utf8(&mut [0; 4])), plain.len_utf8()),
+            };
+            made.push_str(&piece);
+            rest = &rest[len..];
+        }
+        made.push('$');
+        Ok(Pattern { text: text.to_owned(), regex: Some(regex(&made)?) })
+    }
+
+    /// The name, if it is a name and no pattern.
+    pub fn plain(&self) -> Option<&str> {
+        self.regex.is_none().then_some(self.text.as_str())
+    }
+
+    /// Whether a name matches.
+    pub fn matches(&self, name: &str) -> bool {
+        self.regex.as_ref().map_or(self.text == name, |regex| regex.is_match(name))
+    }
+}
+
+/// `[abc]`, `[a-z]` or `[!abc]` as a class of a regular expression.
+fn class_of(class: &str) -> String {
+    let (negated, class) = match class.strip_prefix('!') {
+        Some(rest) => ("^", rest),
+        None => ("", class),
+    };
+    let escaped: String = class
+        .chars()
+        .map(|char| if char == '-' { "-".to_owned() } else { regex::escape(char.encode_utf8(&mut [0; 4])) })
+        .collect();
+    format!("[{negated}{escaped}]")
+}
+
+/// Kinds of events by name or pattern.
+#[derive(Clone, Debug)]
+pub struct Kinds {
+    pattern: Pattern,
+    built_in: Vec<u16>,
+}
+
+impl Kinds {
+    /// Reads the name of a kind, or a pattern of names. At least one kind must fit: a built-in one, or users' kinds.
+    pub fn parse(text: &str) -> Result<Kinds, String> {
+        let pattern = Pattern::parse(text)?;
+        let built_in: Vec<u16> =
+            BUILT_IN.iter().filter(|(_, name)| pattern.matches(name)).map(|(number, _)| *number).collect();
+        let may_be_custom =
+            text.starts_with(CUSTOM_PREFIX) || text.starts_with(['*', '?', '[']) || text.starts_with("c*");
+        if built_in.is_empty() && !may_be_custom {
+            return Err(format!(
+                "expected a kind of event, such as `status.created`, `pipeline.*` or `custom/paid`, found `{}`",
+                quoted(text)
+            ));
+        }
+        Ok(Kinds { pattern, built_in })
+    }
+
+    /// Whether a kind is meant.
+    pub fn holds(&self, kind: Kind<'_>) -> bool {
+        match kind {
+            Kind::BuiltIn(number) => self.built_in.binary_search(&number).is_ok(),
+            Kind::Custom(name) => self.pattern.matches(name),
+        }
+    }
+
+    /// The numbers of the built-in kinds that are meant.
+    pub fn built_in(&self) -> &[u16] {
+        &self.built_in
+    }
+
+    /// The name, if it is one, and no pattern.
+    pub fn plain(&self) -> Option<&str> {
+        self.pattern.plain()
+    }
+}
+
+/// Which time of a commit counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Times {
+    /// The first time that is meant, Unix nanoseconds.
+    pub since_ns: Option<i128>,
+    /// The time behind the last one, Unix nanoseconds.
+    pub until_ns: Option<i128>,
+    /// Whether the time counts at which an event occurred, where its command gave one; otherwise, when it was recorded.
+    pub occurred: bool,
+}
+
+/// The events that are meant. Without any condition, all.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// Their times.
+    pub times: Times,
+    /// Names of runs.
+    pub runs: Vec<Pattern>,
+    /// Kinds of events.
+    pub kinds: Vec<Kinds>,
+    /// Who asked.
+    pub actors: Vec<Pattern>,
+    /// Contracts of runs.
+    pub contracts: Vec<String>,
+    /// The status that the run has after the event.
+    pub statuses: Vec<String>,
+    /// Conditions on fields.
+    pub conditions: Vec<Condition>,
+}
+
+impl Selection {
+    /// Whether it has no condition.
+    pub fn is_all(&self) -> bool {
+        let Selection { times, runs, kinds, actors, contracts, statuses, conditions } = self;
+        times.since_ns.is_none()
+            && times.until_ns.is_none()
+            && runs.is_empty()
+            && kinds.is_empty()
+            && actors.is_empty()
+            && contracts.is_empty()
+            && statuses.is_empty()
+            && conditions.is_empty()
+    }
+
+    /// Whether it needs the state of runs: [`holds`](Selection::holds) then needs it, and the events from the first one on must be
+    /// folded.
+    pub fn needs_states(&self) -> bool {
+        !self.contracts.is_empty() || !self.statuses.is_empty()
+    }
+
+    /// Whether an event is meant, as far as it shows without the state of its run.
+    pub fn holds_event(&self, reading: &Reading<'_>) -> bool {
+        self.holds_envelope(reading) && self.conditions.iter().all(|condition| condition.holds(reading))
+    }
+
+    /// The same without the conditions on fields.
+    pub fn holds_envelope(&self, reading: &Reading<'_>) -> bool {
+        let (head, event) = (&reading.fact.head, &reading.fact.event);
+        let time_ns = if self.times.occurred { head.time_ns() } else { head.recorded_ns.into() };
+        self.times.since_ns.is_none_or(|since_ns| time_ns >= since_ns)
+            && self.times.until_ns.is_none_or(|until_ns| time_ns < until_ns)
+            && any(&self.kinds, |kinds| kinds.holds(event.kind))
+            && self.holds_name(event.stream)
+            && any(&self.actors, |actor| actor.matches(head.actor))
+    }
+
+    /// Whether an event is meant, after which its run is in this state; `None` for an event of no run.
+    pub fn holds(&self, reading: &Reading<'_>, after: Option<&After<'_>>) -> bool {
+        self.holds_event(reading) && self.holds_run(after)
+    }
+
+    /// Whether a run of this name is meant.
+    pub fn holds_name(&self, run: &str) -> bool {
+        any(&self.runs, |wanted| wanted.matches(run))
+    }
+
+    /// Whether a run in this state is meant; `None` for no run.
+    pub fn holds_run(&self, after: Option<&After<'_>>) -> bool {
+        let has = |wanted: &[String], found: Option<&str>| any(wanted, |one| found == Some(one));
+        has(&self.contracts, after.map(|after| after.contract)) && has(&self.statuses, after.map(|after| after.status))
+    }
+}
+
+/// Whether one holds; true if there is none.
+fn any<T>(wanted: &[T], holds: impl Fn(&T) -> bool) -> bool {
+    wanted.is_empty() || wanted.iter().any(holds)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,183 @@
+//! The state of each run while the events of a log are read in order, from the first one.
+//!
+//! Invariant: the memory is that of the runs that have not ended, and of a fixed number of those that have. A run that has ended
+//! longer ago is forgotten, and folded again if another event of it comes.
+
+use evlog_format::Seq;
+use evlog_projection::{Contracts, Fact, FoldError, RunFold};
+use std::collections::VecDeque;
+
+/// How many runs that have ended are remembered.
+const ENDED_MAX: usize = 4096;
+
+/// What a run is after an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct After<'s> {
+    /// The run's contract.
+    pub contract: &'static str,
+    /// Its status in one word.
+    pub status: &'s str,
+    /// Whether it has ended.
+    pub has_ended: bool,
+}
+
+impl After<'_> {
+    /// What a folded run is.
+    pub fn of(fold: &RunFold) -> After<'_> {
+        After { contract: fold.contract().name(), status: fold.status(), has_ended: fold.is_terminal() }
+    }
+}
+
+/// Reads a run's events from the first one on, in order, until the visitor returns false. The error is the reader's.
+pub type Earlier<'e, E> = dyn FnMut(&str, &mut dyn FnMut(&Fact<'_>) -> bool) -> Result<(), E> + 'e;
+
+/// A run, and what a caller keeps for it.
+pub struct Run<T> {
+    /// The run's state. `Err` once it could not be folded; its later events change nothing.
+    pub fold: Result<RunFold, FoldError>,
+    /// What the caller keeps.
+    pub kept: T,
+    /// Whether it is in the list of those that have ended.
+    is_listed: bool,
+}
+
+impl<T> Run<T> {
+    /// What the run is now; `None` if it could not be folded.
+    pub fn after(&self) -> Option<After<'_>> {
+        self.fold.as_ref().ok().map(After::of)
+    }
+
+    fn can_be_forgotten(&self) -> bool {
+        self.fold.as_ref().map_or(true, RunFold::is_terminal)
+    }
+
+    fn take(&mut self, fact: &Fact<'_>) {
+        if let Ok(fold) = &mut self.fold
+            && let Err(error) = fold.evolve(fact)
+        {
+            self.fold = Err(error);
+        }
+    }
+}
+
+/// Called after each event of a run, with the run as it is then. If the run had been forgotten, its earlier events come again
+/// first: their seq is less than that of the event that is taken.
+pub type Keep<'k, T> = dyn FnMut(&mut Run<T>, &Fact<'_>) + 'k;
+
+#[expect(clippy::disallowed_types, reason = "only asked for names; at the end it is sorted")]
+type Runs<T> = std::collections::HashMap<Box<str>, Run<T>>;
+
+/// The runs so far.
+pub struct States<T> {
+    contracts: Contracts,
+    runs: Runs<T>,
+    /// Those that have ended, the one that ended first in front.
+    ended: VecDeque<Box<str>>,
+}
+
+impl<T: Default> States<T> {
+    /// No run yet.
+    pub fn new(contracts: &Contracts) -> States<T> {
+        States { contracts: contracts.clone(), runs: Runs::default(), ended: VecDeque::new() }
+    }
+
+    /// Takes the next event of a run, and returns the run as it is then.
+    pub fn take<E>(
+        &mut self,
+        fact: &Fact<'_>,
+        earlier: &mut Earlier<'_, E>,
+        keep: &mut Keep<'_, T>,
+    ) -> Result<&Run<T>, E> {
+        let name = fact.event.stream;
+        if let Some(run) = self.runs.get_mut(name) {
+            run.take(fact);
+            keep(run, fact);
+        } else {
+            let run = self.begun(fact, earlier, keep)?;
+            self.runs.insert(name.into(), run);
+        }
+        self.forget(name);
+        let Some(run) = self.runs.get(name) else { unreachable!("the run of the event is not forgotten") };
+        Ok(run)
+    }
+
+    /// Whether a run has ended, as of its events before a seq; `None` if it has none there, or could not be folded.
+    pub fn look<E>(&self, name: &str, before: Seq, earlier: &mut Earlier<'_, E>) -> Result<Option<bool>, E> {
+        if let Some(run) = self.runs.get(name) {
+            return Ok(run.after().map(|after| after.has_ended));
+        }
+        let mut fold: Option<Result<RunFold, FoldError>> = None;
+        earlier(name, &mut |fact| {
+            if fact.seq >= before {
+                return false;
+            }
+            match &mut fold {
+                None => fold = Some(self.contracts.start(fact)),
+                Some(Ok(run)) => {
+                    if let Err(error) = run.evolve(fact) {
+                        fold = Some(Err(error));
+                    }
+                }
+                Some(Err(_)) => {}
+            }
+            true
+        })?;
+        Ok(fold.and_then(Result::ok).map(|run| run.is_terminal()))
+    }
+
+    /// A run that is not remembered: this is its first event, or the run was forgotten.
+    fn begun<E>(&self, fact: &Fact<'_>, earlier: &mut Earlier<'_, E>, keep: &mut Keep<'_, T>) -> Result<Run<T>, E> {
+        let mut begun: Option<Run<T>> = None;
+        let mut take = |fact: &Fact<'_>| {
+            let run = match &mut begun {
+                Some(run) => {
+                    run.take(fact);
+                    run
+                }
+                none => {
+                    let fold = self.contracts.start(fact);
+                    none.insert(Run { fold, kept: T::default(), is_listed: false })
+                }
+            };
+            keep(run, fact);
+        };
+        if fact.event.number > 0 {
+            earlier(fact.event.stream, &mut |before| {
+                let is_before = before.seq < fact.seq;
+                if is_before {
+                    take(before);
+                }
+                is_before
+            })?;
+        }
+        take(fact);
+        let Some(run) = begun else { unreachable!("an event was taken") };
+        Ok(run)
+    }
+
+    /// Forgets the run that ended first, if there are too many, but never the one of this name.
+    fn forget(&mut self, name: &str) {
+        let Some(run) = self.runs.get_mut(name) else { return };
+        if run.can_be_forgotten() && !run.is_listed {
+            run.is_listed = true;
+            self.ended.push_back(name.into());
+        }
+        if self.ended.len() <= ENDED_MAX || self.ended.front().is_none_or(|first| first.as_ref() == name) {
+            return;
+        }
+        let Some(first) = self.ended.pop_front() else { return };
+        match self.runs.get_mut(&first) {
+            Some(run) if !run.can_be_forgotten() => run.is_listed = false,
+            _ => {
+                self.runs.remove(&first);
+            }
+        }
+    }
+
+    /// All runs that are remembered, by name: those that have not ended are among them.
+    pub fn into_runs(self) -> Vec<(Box<str>, Run<T>)> {
+        let mut runs: Vec<(Box<str>, Run<T>)> = self.runs.into_iter().collect();
+        runs.sort_by(|(left, _), (right, _)| left.cmp(right));
+        runs
+    }
+}
