@@ -108,6 +108,7 @@ fn words(command: &Command) -> &'static str {
         | Command::Explain(_)
         | Command::Replay(_)
         | Command::Verify(_)
+        | Command::Audit(_)
         | Command::Conform(_)
         | Command::Inspect(_)
         | Command::Bench(_)
@@ -215,7 +216,7 @@ mod tests {
 
     #[test]
     fn what_a_command_says_follows_from_what_these_options_make_it_write() {
-        let cases: [(&str, &str); 38] = [
+        let cases: [(&str, &str); 39] = [
             ("submit", SUBMIT),
             ("run plan.toml", RUN),
             ("run --resume r", RUN),
@@ -235,6 +236,7 @@ mod tests {
             ("evidence r --out r.html", FILES),
             ("witness a.note --state s --log-key a.pub --key w.key", FILES),
             ("verify", READING),
+            ("audit", READING),
             ("verify --sample 1%", READING),
             ("project --check .", READING),
             ("repair --dry-run", READING),

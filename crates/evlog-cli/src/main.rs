@@ -26,12 +26,13 @@ mod notes;
 mod outputs;
 #[cfg(test)]
 mod reference;
+mod selecting;
 mod shell;
 mod signals;
 mod signing;
-mod span;
 mod table;
 mod ui;
+mod when;
 
 use evlog_pipeline::guard;
 use std::process::ExitCode;

@@ -1,8 +1,8 @@
 //! The list of commands. The doc comments are the help texts, and `docs/cli.md` is made from it.
 
 use super::{
-    backup, bench, cat, check_evidence, check_proof, checkpoint, conform, contract, evidence, explain, init, inspect,
-    key, policy, project, prove, repair, replay, run, runs, show, submit, tail, verify, witness,
+    audit, backup, bench, cat, check_evidence, check_proof, checkpoint, conform, contract, evidence, explain, init,
+    inspect, key, policy, project, prove, repair, replay, run, runs, show, submit, tail, verify, witness,
 };
 use crate::args::Global;
 use crate::ui::visible;
@@ -72,6 +72,7 @@ pub(crate) enum Command {
     Project(project::ProjectArgs),
     Replay(replay::ReplayArgs),
     Verify(verify::VerifyArgs),
+    Audit(audit::AuditArgs),
     Conform(conform::ConformArgs),
     Inspect(inspect::InspectArgs),
     Repair(repair::RepairArgs),

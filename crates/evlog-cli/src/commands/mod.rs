@@ -1,6 +1,7 @@
 //! The commands, one file each: the arguments and the work.
 
 pub(crate) mod arguments;
+pub(crate) mod audit;
 pub(crate) mod backup;
 pub(crate) mod bench;
 pub(crate) mod cat;
@@ -48,6 +49,7 @@ pub(crate) fn run(ui: &mut Ui, arguments: &Arguments) -> Result<Verdict, Command
         Command::Replay(args) => replay::run(ui, &context, args),
         Command::Contract(args) => contract::run(ui, &context, args),
         Command::Verify(args) => verify::run(ui, &context, args),
+        Command::Audit(args) => audit::run(ui, &context, args),
         Command::Conform(args) => conform::run(ui, &context, args),
         Command::Inspect(args) => inspect::run(ui, &context, args),
         Command::Repair(args) => repair::run(ui, &context, args),

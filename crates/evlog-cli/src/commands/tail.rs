@@ -8,11 +8,10 @@ use crate::error::{CommandError, Verdict};
 use crate::events::Events;
 use crate::listener;
 use crate::marks;
-use crate::span::Span;
+use crate::selecting::{Selecting, Selector};
 use crate::ui::Ui;
 use clap::Args;
 use evlog::View;
-use evlog::view::Visit;
 use evlog_format::Seq;
 use evlog_projection::Fact;
 use std::collections::VecDeque;
@@ -28,7 +27,8 @@ Examples:
   evlog tail -f                   and new ones, until Ctrl-C
   evlog tail -n 0 -f --json       only new ones, for programs
   evlog tail -f --run RUN_0001    the events of one run
-  evlog tail -n 50 --since -2h    the last 50 events of the last two hours
+  evlog tail -n 50 --since 2h     the last 50 events of the last two hours
+  evlog tail -f --status failed   each event by which a run fails
   evlog tail -f --wait            start before the log exists";
 
 /// Print the last events, and with -f new ones as they are committed
@@ -43,30 +43,17 @@ pub(crate) struct TailArgs {
     /// Keep printing events as they are committed
     #[arg(short, long, conflicts_with = "at")]
     follow: bool,
-    /// Only events of this run; `$log` for events about the log itself
-    #[arg(long, value_name = "RUN")]
-    run: Option<String>,
-    #[command(flatten)]
-    span: Span,
-    /// Only events of this correlation
-    #[arg(long, value_name = "TEXT")]
-    correlation: Option<String>,
     /// With -f: if there is no log yet, wait until there is one
     #[arg(long, requires = "follow")]
     wait: bool,
     #[command(flatten)]
     at: At,
-}
-
-impl TailArgs {
-    fn leaves_out(&self, fact: &Fact<'_>) -> bool {
-        self.run.as_deref().is_some_and(|run| run != fact.event.stream)
-            || !self.span.holds(&fact.head)
-            || self.correlation.as_deref().is_some_and(|wanted| fact.head.correlation != Some(wanted))
-    }
+    #[command(flatten)]
+    selecting: Selecting,
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Verdict, CommandError> {
+    let mut selector = Selector::new(args.selecting.selection()?);
     if args.wait && !wait_for_log(ui, context)? {
         return Ok(Verdict::Yes);
     }
@@ -75,12 +62,16 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
     })?;
     let (mut view, damage) = view.before_damage();
     let mut events = Events::new(ui, context.json, marks::policies(&view));
-    let (first, looked) = first_of_last(&view, args);
-    let mut next = show(&view, first.unwrap_or(view.next_seq()), args, &mut events)?;
+    let (first, looked) = first_of_last(&view, args, &mut selector);
+    let first = first.unwrap_or(view.next_seq());
+    // To find the first of the last events, all of them were read: what follows is read with the state of runs as it was before.
+    let mut selector = Selector::new(args.selecting.selection()?);
+    let mut next = show(&view, (selector.start(first), first), &mut selector, &mut events)?;
     let known = looked?;
     damage?;
     if !args.follow {
-        if let (false, Some(run)) = (known, &args.run) {
+        selector.check_fields()?;
+        if let (false, Some(run)) = (known, selector.only_run()) {
             ui.no_run(run);
         }
         return Ok(Verdict::of(known));
@@ -89,7 +80,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
     // The reader may have gone. Without new events no write would fail, so check for it.
     while events.ui.is_read() && !listener::is_gone() {
         if view.refresh()? {
-            next = show(&view, next, args, &mut events)?;
+            next = show(&view, (next, next), &mut selector, &mut events)?;
             growth.grew();
         }
         growth.wait();
@@ -113,38 +104,38 @@ fn wait_for_log(ui: &Ui, context: &Context) -> Result<bool, CommandError> {
 
 /// Seq of the first of the last events that were asked for, if there are any, as far as the log could be read; and whether
 /// the run is known.
-fn first_of_last(view: &View, args: &TailArgs) -> (Option<Seq>, Result<bool, CommandError>) {
-    if let Some(run) = &args.run {
-        return last_of(args, &mut |visit| view.stream(run, visit));
+fn first_of_last(view: &View, args: &TailArgs, selector: &mut Selector) -> (Option<Seq>, Result<bool, CommandError>) {
+    if selector.is_all() {
+        return (Some(Seq(view.next_seq().0.saturating_sub(args.lines as u64))), Ok(true));
     }
-    if args.correlation.is_some() || args.span.is_given() {
-        return last_of(args, &mut |visit| view.each(Seq(0), visit).map(|_| true));
-    }
-    (Some(Seq(view.next_seq().0.saturating_sub(args.lines as u64))), Ok(true))
-}
-
-/// Visits the events that are read.
-type Walk<'w> = dyn FnMut(&mut Visit<'_, CommandError>) -> Result<bool, CommandError> + 'w;
-
-/// Seq of the first of the last events that are wanted, and how the walk to them ended.
-fn last_of(args: &TailArgs, walk: &mut Walk<'_>) -> (Option<Seq>, Result<bool, CommandError>) {
     let mut last = VecDeque::new();
-    let walked = walk(&mut |fact| {
-        if !args.leaves_out(fact) {
+    let only = selector.only_run().map(str::to_owned);
+    let mut visit = |fact: &Fact<'_>| {
+        if selector.takes(view, fact)? {
             last.push_back(fact.seq);
         }
         if last.len() > args.lines {
             last.pop_front();
         }
         Ok(ControlFlow::Continue(()))
-    });
+    };
+    let walked = match only {
+        Some(run) => view.stream::<CommandError>(&run, &mut visit),
+        None => view.each::<CommandError>(Seq(0), &mut visit).map(|_| true),
+    };
     (last.front().copied(), walked)
 }
 
-/// Shows events from a seq on; gives the seq to go on from.
-fn show(view: &View, from: Seq, args: &TailArgs, events: &mut Events<'_>) -> Result<Seq, CommandError> {
-    let next = view.each::<CommandError>(from, &mut |fact| {
-        Ok(if args.leaves_out(fact) { ControlFlow::Continue(()) } else { events.show(fact) })
+/// Reads events from a seq on, and shows those from another one on; gives the seq to go on from.
+fn show(
+    view: &View,
+    (start, from): (Seq, Seq),
+    selector: &mut Selector,
+    events: &mut Events<'_>,
+) -> Result<Seq, CommandError> {
+    let next = view.each::<CommandError>(start, &mut |fact| {
+        let is_meant = selector.takes(view, fact)? && fact.seq >= from;
+        Ok(if is_meant { events.show(fact) } else { ControlFlow::Continue(()) })
     })?;
     events.ui.flush();
     Ok(next)

@@ -3,6 +3,7 @@
 //!
 //! Within a version no key is renamed, removed, or given another type; new keys may come.
 
+mod audit;
 mod conform;
 mod contract;
 mod event;
@@ -16,6 +17,7 @@ mod reports;
 mod result;
 mod run_event;
 
+pub(crate) use audit::{AuditFinding, AuditObject, AuditRule};
 pub(crate) use conform::{ConformCheck, ConformFinding, ConformObject};
 pub(crate) use contract::{ContractCheck, ContractFinding, ContractObject, ContractRow};
 pub(crate) use event::{EventLine, HeadMembers, TimesMembers};
@@ -24,6 +26,7 @@ pub(crate) use inspect::{
     BytesLine, FrameLine, HeadLine, LockLine, LogLine, PlaceLine, QuarantineLine, SegmentLine, SidecarLine,
     StrangerLine, VerdictLine,
 };
+pub(crate) use payload::value_of as payload_json;
 pub(crate) use policy::{PolicyAt, PolicyObject, PolicyRule};
 pub(crate) use proofs::{
     CheckpointObject, EvidenceObject, KeyObject, MarkedEvent, ProofObject, WitnessObject, WitnessesObject,

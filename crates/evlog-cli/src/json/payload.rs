@@ -9,7 +9,7 @@ use evlog_projection::parse;
 use serde_json::{Value, json};
 
 /// An event's payload.
-pub(super) fn value_of(event: &Event<'_>) -> Value {
+pub(crate) fn value_of(event: &Event<'_>) -> Value {
     let read = match event.kind {
         _ if event.protection != PLAIN => None,
         Kind::Custom(_) => parse(event.payload).ok(),

@@ -1,6 +1,8 @@
 //! Claims about the real command `evlog`: what it answers, how it ends, what it leaves behind.
 
 #[cfg(test)]
+mod audit;
+#[cfg(test)]
 mod bench;
 #[cfg(test)]
 mod conform;

@@ -1,0 +1,220 @@
+//! `evlog audit`: the order of everything.
+
+use crate::args::At;
+use crate::context::{Context, contracts};
+use crate::error::{CommandError, Verdict};
+use crate::files;
+use crate::json::{AuditFinding, AuditObject, AuditRule, payload_json};
+use crate::selecting::{Selecting, earlier};
+use crate::table::{counted, facts};
+use crate::ui::{Tone, Ui, Unit};
+use clap::{Args, ValueEnum};
+use evlog::policy::Policies;
+use evlog::{LogError, View};
+use evlog_audit::{Auditor, Finding, Options, Report, Rule, Severity, order, rules};
+use evlog_format::Seq;
+use evlog_projection::Fact;
+use evlog_projection::time::from_span;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  evlog audit                                     the built-in rules on order
+  evlog audit --rules four-eyes.toml              and those of a file; docs/audit.md has its form
+  evlog audit --max-unsigned 24h                  fail if no checkpoint was signed for longer than a day
+  evlog audit --since 2026-01-01 --run 'RUN_*'    report only what these events show
+  evlog audit --as-ended --fail-on warning        judge runs in progress as if they had ended; fail on warnings
+  evlog audit --json | jq '.findings[].seqs'      for programs
+
+The exit code is 1 if a finding has the severity of --fail-on or a greater one.";
+
+/// Check the order of all events, by built-in rules and by yours
+///
+/// The whole log is read in one pass. `evlog verify` checks bytes, roots and contracts; `evlog audit` checks what happened when:
+/// gaps, causes, clocks, sessions, losses, runs that name other runs, and the rules that you write.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct AuditArgs {
+    /// A file of rules on order, in TOML. Can be given again
+    #[arg(long = "rules", value_name = "FILE")]
+    rules: Vec<PathBuf>,
+    /// The longest time that the log may go without a signed checkpoint, such as 24h
+    #[arg(long, value_name = "DURATION", value_parser = from_span)]
+    max_unsigned: Option<i64>,
+    /// Judge runs that have not ended as if they had: what a rule still waits for counts as missing
+    #[arg(long)]
+    as_ended: bool,
+    /// The least severity that makes the exit code 1
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOn::Error)]
+    fail_on: FailOn,
+    #[command(flatten)]
+    at: At,
+    #[command(flatten)]
+    selecting: Selecting,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    Error,
+    Warning,
+    Note,
+}
+
+impl FailOn {
+    fn severity(self) -> Severity {
+        match self {
+            FailOn::Error => Severity::Error,
+            FailOn::Warning => Severity::Warning,
+            FailOn::Note => Severity::Note,
+        }
+    }
+}
+
+pub(crate) fn run(ui: &mut Ui, context: &Context, args: &AuditArgs) -> Result<Verdict, CommandError> {
+    let rules = read_rules(&args.rules)?;
+    let options = Options {
+        rules: rules.clone(),
+        selection: args.selecting.selection()?,
+        unsigned_max_ns: args.max_unsigned,
+        as_ended: args.as_ended,
+    };
+    let view = context.view(args.at.at)?;
+    let report = audit(ui, &view, options)?;
+    let is_good = report.findings.worst().is_none_or(|worst| worst < args.fail_on.severity());
+    if context.json {
+        ui.json(&object(&view, &rules, &report, is_good));
+    } else {
+        print(ui, &rules, &report, is_good);
+    }
+    Ok(Verdict::of(is_good))
+}
+
+/// Reads all files of rules; a name that two files have is refused.
+fn read_rules(paths: &[PathBuf]) -> Result<Vec<Rule>, CommandError> {
+    let mut all: Vec<Rule> = Vec::new();
+    for path in paths {
+        let shown = path.display();
+        let text = files::read_text(path, rules::FILE_LEN_MAX)?;
+        let read = rules::read(&text).map_err(|findings| {
+            CommandError::listed(findings.iter().map(|finding| format!("{shown}:{finding}")))
+                .hint("docs/audit.md has the form of a file of rules")
+        })?;
+        if let Some(rule) = read.iter().find(|rule| all.iter().any(|other| other.name() == rule.name())) {
+            return Err(CommandError::user(format!("`{shown}`: rule `{}` is in an earlier file already", rule.name())));
+        }
+        all.extend(read);
+    }
+    let is_built_in = |rule: &&Rule| order::BUILT_IN.iter().any(|built_in| built_in.name == rule.name());
+    match all.iter().find(is_built_in) {
+        Some(rule) => Err(CommandError::user(format!("rule `{}`: this is the name of a built-in rule", rule.name()))),
+        None => Ok(all),
+    }
+}
+
+fn audit(ui: &Ui, view: &View, options: Options) -> Result<Report, CommandError> {
+    let progress = ui.progress("audit", view.next_seq().0, Unit::Events);
+    let policies = view.policies().0;
+    let mut auditor = Auditor::new(&contracts(), options, payload_json);
+    view.each::<LogError>(Seq(0), &mut |fact| {
+        progress.step();
+        auditor.take(fact, policy_breach(&policies, fact), &mut |run, visit| earlier(view, run, visit))?;
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(auditor.finish())
+}
+
+/// What the policy of its time says against the commit of an event.
+fn policy_breach(policies: &Policies, fact: &Fact<'_>) -> Option<String> {
+    policies.at(fact.seq).policy.commit_breach(&fact.head, None).map(|breach| breach.message)
+}
+
+fn print(ui: &mut Ui, rules: &[Rule], report: &Report, is_good: bool) {
+    for finding in report.findings.kept() {
+        ui.finding(sentence(finding));
+    }
+    let left_out = report.findings.count() - report.findings.kept().len();
+    if left_out > 0 {
+        ui.talk(format_args!("{} more are counted below, and not shown", counted(left_out as u64, "finding")));
+    }
+    let open: usize = report.open.values().sum();
+    let not_judged: u64 = report.not_judged.values().sum();
+    let (word, tone) = if is_good { ("kept", Tone::Good) } else { ("broken", Tone::Bad) };
+    let mut lines = vec![
+        ("verdict", word.to_owned(), tone),
+        ("audited", format!("{} of {}", counted(report.events, "event"), counted(report.runs, "run")), Tone::Plain),
+        ("rules", format!("{} built-in, {} of yours", order::BUILT_IN.len(), rules.len()), Tone::Plain),
+        ("findings", by_severity(report), Tone::Plain),
+    ];
+    if open > 0 {
+        let text = format!("{} for what their rule asks; their runs have not ended", counted_waiting(open));
+        lines.push(("open", text, Tone::Warning));
+    }
+    if not_judged > 0 {
+        let text = format!("{}: too many events of one run wait for another", counted(not_judged, "event"));
+        lines.push(("not judged", text, Tone::Warning));
+    }
+    facts(ui, &lines);
+}
+
+fn counted_waiting(open: usize) -> String {
+    if open == 1 { "1 event waits".to_owned() } else { format!("{open} events wait") }
+}
+
+fn by_severity(report: &Report) -> String {
+    let count = |severity: Severity| report.findings.count_by(severity) as u64;
+    let words = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "note")];
+    let texts: Vec<String> = words
+        .into_iter()
+        .map(|(severity, word)| (count(severity), word))
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| counted(count, word))
+        .collect();
+    if texts.is_empty() { "none".to_owned() } else { texts.join(", ") }
+}
+
+fn sentence(finding: &Finding) -> String {
+    let Finding { rule, severity, case, seqs, expected, found } = finding;
+    let case = case.as_ref().map_or_else(String::new, |case| format!(" in `{case}`"));
+    let seqs: Vec<String> = seqs.iter().map(|seq| seq.0.to_string()).collect();
+    let at = if seqs.is_empty() { String::new() } else { format!(" at seq {}", seqs.join(", ")) };
+    format!("{}: {rule}{case}{at}: {found}; expected: {expected}", severity.word())
+}
+
+fn object<'r>(view: &View, rules: &'r [Rule], report: &'r Report, is_good: bool) -> AuditObject<'r> {
+    let built_in = order::BUILT_IN.iter().map(|rule| AuditRule {
+        rule: rule.name,
+        template: None,
+        severity: rule.severity.word(),
+        expected: rule.expected.to_owned(),
+        findings: report.findings.count_of(rule.name),
+        open: 0,
+        not_judged: 0,
+    });
+    let yours = rules.iter().map(|rule| AuditRule {
+        rule: rule.name(),
+        template: Some(rule.template()),
+        severity: rule.severity().word(),
+        expected: rule.expected(),
+        findings: report.findings.count_of(rule.name()),
+        open: report.open.get(rule.name()).copied().unwrap_or(0),
+        not_judged: report.not_judged.get(rule.name()).copied().unwrap_or(0),
+    });
+    let findings = report.findings.kept().iter().map(|finding| AuditFinding {
+        rule: &finding.rule,
+        severity: finding.severity.word(),
+        case: finding.case.as_deref(),
+        seqs: finding.seqs.iter().map(|seq| seq.0).collect(),
+        expected: &finding.expected,
+        found: &finding.found,
+    });
+    AuditObject {
+        good: is_good,
+        log_id: view.log_id().to_string(),
+        next_seq: view.next_seq().0,
+        events: report.events,
+        runs: report.runs,
+        rules: built_in.chain(yours).collect(),
+        findings: findings.collect(),
+    }
+}

@@ -1,0 +1,174 @@
+//! The options that select events, the same in every command that shows, exports or audits them.
+
+use crate::context::contracts;
+use crate::error::CommandError;
+use crate::json::payload_json;
+use crate::table::counted;
+use crate::when;
+use clap::Args;
+use evlog::clock::{Clock, SystemClock};
+use evlog::history::LOG_STREAM;
+use evlog::{LogError, Moment, View};
+use evlog_audit::select::Times;
+use evlog_audit::{Condition, Field, Kinds, Pattern, Reading, Selection, States};
+use evlog_format::Seq;
+use evlog_projection::Fact;
+use jiff::tz::TimeZone;
+use std::ops::ControlFlow;
+
+/// Options that select events.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Selection (all that are given must hold)")]
+pub(crate) struct Selecting {
+    /// Only events of this run; `$log` for events about the log itself. `*`, `?` and `[abc]` match several. Can be given again
+    #[arg(long = "run", value_name = "RUN", value_parser = Pattern::parse)]
+    runs: Vec<Pattern>,
+    /// Only events of this kind, such as status.created, `pipeline.*` or custom/paid. Can be given again
+    #[arg(long = "kind", value_name = "KIND", value_parser = Kinds::parse)]
+    kinds: Vec<Kinds>,
+    /// Only events after which their run has this status. Can be given again
+    #[arg(long = "status", value_name = "STATUS")]
+    statuses: Vec<String>,
+    /// Only events of runs of this contract. Can be given again
+    #[arg(long = "contract", value_name = "NAME")]
+    contracts: Vec<String>,
+    /// Only events of this actor; patterns as for --run. Can be given again
+    #[arg(long = "actor", value_name = "ACTOR", value_parser = Pattern::parse)]
+    actors: Vec<Pattern>,
+    /// Only events of this correlation
+    #[arg(long, value_name = "TEXT")]
+    correlation: Option<String>,
+    /// Only events with this value in a field, named as in --json; also `!=`, `<`, `<=`, `>`, `>=`, and `~` for a regular
+    /// expression. Can be given again: all must hold
+    #[arg(long = "where", value_name = "FIELD=VALUE", value_parser = Condition::parse)]
+    conditions: Vec<Condition>,
+    /// Only events recorded at this time or later: RFC 3339, a date, `yesterday`, or a time before now such as 2h
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    since: Option<String>,
+    /// Only events recorded before this time; same form as --since
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    until: Option<String>,
+    /// Apply --since and --until to the time when an event occurred, where its command gave one (`at`)
+    #[arg(long)]
+    occurred: bool,
+    /// The time zone of dates and times without one: a name such as Europe/Zurich, or +02:00 [default: UTC]
+    #[arg(long, value_name = "ZONE", value_parser = when::zone)]
+    tz: Option<TimeZone>,
+}
+
+impl Selecting {
+    /// The selection.
+    pub(crate) fn selection(&self) -> Result<Selection, CommandError> {
+        if self.occurred && self.since.is_none() && self.until.is_none() {
+            return Err(CommandError::user(
+                "--occurred: expected --since or --until, which it applies to, found neither",
+            ));
+        }
+        let zone = self.tz.clone().unwrap_or(TimeZone::UTC);
+        let now_ns = SystemClock.now_ns();
+        let time = |option: &str, text: &Option<String>| {
+            let read = text.as_ref().map(|text| when::moment(text, &zone, now_ns)).transpose();
+            read.map_err(|message| CommandError::user(format!("{option}: {message}")))
+        };
+        let correlation = self.correlation.as_ref().map(|text| Condition::equal("correlation", text));
+        Ok(Selection {
+            times: Times {
+                since_ns: time("--since", &self.since)?,
+                until_ns: time("--until", &self.until)?,
+                occurred: self.occurred,
+            },
+            runs: self.runs.clone(),
+            kinds: self.kinds.clone(),
+            actors: self.actors.clone(),
+            contracts: self.contracts.clone(),
+            statuses: self.statuses.clone(),
+            conditions: self
+                .conditions
+                .iter()
+                .cloned()
+                .chain(correlation.transpose().map_err(CommandError::user)?)
+                .collect(),
+        })
+    }
+}
+
+/// Selects events of one view as they are read.
+pub(crate) struct Selector {
+    selection: Selection,
+    /// The state of runs, if the selection needs it.
+    states: Option<States<()>>,
+    /// Fields of the payload that no event had so far, among the events that the other options select.
+    missing: Vec<Field>,
+    /// How many events these options selected.
+    looked_at: u64,
+}
+
+impl Selector {
+    pub(crate) fn new(selection: Selection) -> Selector {
+        let states = selection.needs_states().then(|| States::new(&contracts()));
+        let fields = selection.conditions.iter().map(Condition::field);
+        let missing = fields.filter(|field| field.payload_path().is_some()).cloned().collect();
+        Selector { selection, states, missing, looked_at: 0 }
+    }
+
+    /// Reports a field that none of the events had: then the condition says nothing of them, and is perhaps misspelt.
+    pub(crate) fn check_fields(&self) -> Result<(), CommandError> {
+        match self.missing.first() {
+            Some(field) if self.looked_at > 0 => {
+                let (field, looked_at) = (field.text(), counted(self.looked_at, "event"));
+                let message =
+                    format!("--where {field}: none of the {looked_at} that the other options select has this field");
+                Err(CommandError::user(message).hint("`evlog cat --json` shows the fields of events"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The first seq that must be read, to show events from a seq on: the state of a run follows from all of its events.
+    pub(crate) fn start(&self, from: Seq) -> Seq {
+        if self.states.is_some() { Seq(0) } else { from }
+    }
+
+    /// The one run that is meant, if only one can be: its events are found without reading those of others.
+    pub(crate) fn only_run(&self) -> Option<&str> {
+        match self.selection.runs.as_slice() {
+            [run] => run.plain(),
+            _ => None,
+        }
+    }
+
+    /// The times that are meant, if not all: other segments need not be read.
+    pub(crate) fn span(&self) -> Option<(Moment, (i128, i128))> {
+        let times = &self.selection.times;
+        let is_given = times.since_ns.is_some() || times.until_ns.is_some();
+        let moment = if times.occurred { Moment::Happened } else { Moment::Recorded };
+        let ends = (times.since_ns.unwrap_or(i128::MIN), times.until_ns.unwrap_or(i128::MAX));
+        (is_given && self.states.is_none()).then_some((moment, ends))
+    }
+
+    /// Whether everything is meant.
+    pub(crate) fn is_all(&self) -> bool {
+        self.selection.is_all()
+    }
+
+    /// Whether an event is meant.
+    pub(crate) fn takes(&mut self, view: &View, fact: &Fact<'_>) -> Result<bool, LogError> {
+        let reading = Reading::new(fact, payload_json);
+        if !self.missing.is_empty() && self.selection.holds_envelope(&reading) {
+            self.looked_at += 1;
+            self.missing.retain(|field| !field.is_in(&reading));
+        }
+        let Some(states) = &mut self.states else { return Ok(self.selection.holds(&reading, None)) };
+        if fact.event.stream == LOG_STREAM {
+            return Ok(false);
+        }
+        let run = states.take(fact, &mut |run, visit| earlier(view, run, visit), &mut |_, _| ())?;
+        Ok(self.selection.holds(&reading, run.after().as_ref()))
+    }
+}
+
+/// Reads the events of a run from the first one on, as long as the visitor wants more.
+pub(crate) fn earlier(view: &View, run: &str, visit: &mut dyn FnMut(&Fact<'_>) -> bool) -> Result<(), LogError> {
+    let mut visit = |fact: &Fact<'_>| Ok(if visit(fact) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) });
+    view.stream::<LogError>(run, &mut visit).map(|_| ())
+}

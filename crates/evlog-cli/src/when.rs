@@ -1,0 +1,136 @@
+//! Points in time as people type them.
+//!
+//! Does: read RFC 3339, dates and times of day in a time zone, words such as `yesterday`, and lengths of time before now.
+//! Does not: ask the clock; the caller does.
+
+use evlog_projection::time::{from_rfc3339, from_span};
+use jiff::civil::DateTime;
+use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
+use jiff::{Span, Timestamp, ToSpan};
+
+/// The forms, for messages.
+const FORMS: &str = "expected a time such as 2026-02-23T18:00:00Z, 2026-02-23, `yesterday`, or 2h (before now)";
+
+/// Reads the name of a time zone (`Europe/Zurich`), or a distance from UTC (`+02:00`).
+pub(crate) fn zone(text: &str) -> Result<TimeZone, String> {
+    let refuse = || format!("expected a time zone such as Europe/Zurich, UTC or +02:00, found `{text}`");
+    if text.starts_with(['+', '-']) {
+        return fixed(text).map(TimeZone::fixed).ok_or_else(refuse);
+    }
+    TimeZone::get(text).map_err(|_| refuse())
+}
+
+/// `+02:00` or `-0330`.
+fn fixed(text: &str) -> Option<Offset> {
+    let sign = if text.starts_with('-') { -1 } else { 1 };
+    let digits: String = text[1..].chars().filter(|char| *char != ':').collect();
+    let is_shaped = digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let (hours, minutes) = is_shaped.then(|| digits.split_at(2))?;
+    let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
+    (minutes < 60).then(|| Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok())?
+}
+
+/// Reads a point in time, Unix nanoseconds. A date is its first moment in the time zone.
+pub(crate) fn moment(text: &str, zone: &TimeZone, now_ns: i64) -> Result<i128, String> {
+    if let Ok(ago_ns) = from_span(text.strip_prefix('-').unwrap_or(text)) {
+        return Ok(i128::from(now_ns) - i128::from(ago_ns));
+    }
+    // The log's own times reach to the end of the year 9999, which is a few hours beyond those of the library.
+    if let Ok(time_ns) = from_rfc3339(text) {
+        return Ok(time_ns);
+    }
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Ok(time.as_nanosecond());
+    }
+    let days: Option<Span> = match text {
+        "today" => Some(0.days()),
+        "yesterday" => Some(1.day()),
+        "now" => return Ok(now_ns.into()),
+        _ => None,
+    };
+    let local: DateTime = match days {
+        Some(days) => {
+            let now = Timestamp::from_nanosecond(now_ns.into()).map_err(|_| FORMS.to_owned())?;
+            let today = now.to_zoned(zone.clone()).date();
+            today.checked_sub(days).map_err(|_| FORMS.to_owned())?.at(0, 0, 0, 0)
+        }
+        None => local(text)?,
+    };
+    in_zone(text, local, zone)
+}
+
+/// A date, or a date and a time of day.
+fn local(text: &str) -> Result<DateTime, String> {
+    let is_shaped = text.len() >= 10
+        && text.is_char_boundary(10)
+        && text[..10].bytes().all(|byte| byte == b'-' || byte.is_ascii_digit());
+    let parsed = if is_shaped { text.parse::<DateTime>().ok() } else { None };
+    parsed.ok_or_else(|| format!("{FORMS}, found `{text}`"))
+}
+
+/// A local time, if it occurs once in the time zone.
+fn in_zone(text: &str, local: DateTime, zone: &TimeZone) -> Result<i128, String> {
+    let found = zone.to_ambiguous_timestamp(local);
+    let why = match found.offset() {
+        AmbiguousOffset::Unambiguous { .. } => None,
+        AmbiguousOffset::Gap { .. } => Some("is left out when the clocks go forward"),
+        AmbiguousOffset::Fold { .. } => Some("occurs twice when the clocks go back"),
+    };
+    if let Some(why) = why {
+        return Err(format!(
+            "`{text}` {why} in this time zone; write it with its distance from UTC, such as {local}+01:00"
+        ));
+    }
+    let time = found.unambiguous().map_err(|_| format!("{FORMS}, found `{text}`"))?;
+    Ok(time.as_nanosecond())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evlog_projection::time::to_rfc3339;
+
+    /// 2026-11-30 at 10:00 UTC.
+    const NOW_NS: i64 = 1_796_032_800_000_000_000;
+
+    fn read(text: &str, name: &str) -> Result<String, String> {
+        moment(text, &zone(name).expect("a time zone"), NOW_NS).map(to_rfc3339)
+    }
+
+    #[test]
+    fn a_time_is_read_in_each_of_its_forms() {
+        for (text, zone, time) in [
+            ("2026-02-23T18:00:00Z", "UTC", "2026-02-23T18:00:00.000Z"),
+            ("2026-02-23T18:00:00+02:00", "UTC", "2026-02-23T16:00:00.000Z"),
+            ("2026-02-23", "UTC", "2026-02-23T00:00:00.000Z"),
+            ("2026-07-01", "Europe/Zurich", "2026-06-30T22:00:00.000Z"),
+            ("2026-07-01 12:30", "+02:00", "2026-07-01T10:30:00.000Z"),
+            ("2h", "UTC", "2026-11-30T08:00:00.000Z"),
+            ("-2h", "UTC", "2026-11-30T08:00:00.000Z"),
+            ("yesterday", "UTC", "2026-11-29T00:00:00.000Z"),
+            ("today", "America/New_York", "2026-11-30T05:00:00.000Z"),
+            ("now", "UTC", "2026-11-30T10:00:00.000Z"),
+        ] {
+            assert_eq!(read(text, zone).as_deref(), Ok(time), "{text} {zone}");
+        }
+    }
+
+    #[test]
+    fn a_local_time_that_occurs_twice_or_never_is_refused() {
+        let twice = read("2026-10-25T02:30", "Europe/Zurich").expect_err("ambiguous");
+        assert!(twice.contains("occurs twice"), "{twice}");
+        let never = read("2026-03-29T02:30", "Europe/Zurich").expect_err("a gap");
+        assert!(never.contains("left out"), "{never}");
+        assert_eq!(read("2026-10-25T02:30+01:00", "Europe/Zurich").as_deref(), Ok("2026-10-25T01:30:00.000Z"));
+    }
+
+    #[test]
+    fn other_text_is_no_time_and_no_time_zone() {
+        for text in ["", "tomorrow", "2026", "12:30", "2026-13-01", "2026-02-30", "1234567890", "2h ago"] {
+            assert!(read(text, "UTC").is_err(), "{text}");
+        }
+        for text in ["", "Europe/Nowhere", "+2", "+02:60", "+aa:bb"] {
+            assert!(zone(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! `evlog audit`, and the selection that it shares with `cat` and `tail`.
+
+use crate::support::Room;
+use serde_json::Value;
+
+const PAYMENTS: &str = r#"{"contract":"custom","run":"P1","do":"record","kind":"custom/approved","data":{"ticket":"T1","cents":200000},"actor":"ann"}
+{"contract":"custom","run":"P1","do":"record","kind":"custom/executed","data":{"ticket":"T1"},"actor":"ann"}
+{"contract":"custom","run":"P2","do":"record","kind":"custom/executed","data":{"ticket":"T2"},"actor":"bob"}
+{"contract":"custom","run":"P3","do":"record","kind":"custom/approved","data":{"ticket":"T3","cents":5},"actor":"ann"}
+{"contract":"custom","run":"P3","do":"record","kind":"custom/executed","data":{"ticket":"T3"},"actor":"bob"}
+"#;
+
+const FOUR_EYES: &str = r#"[[rule]]
+name = "four-eyes"
+template = "precedence"
+first = "custom/approved"
+then = "custom/executed"
+different = "actor"
+about = "who approves is not who executes"
+"#;
+
+fn payments() -> Room {
+    let room = Room::new();
+    room.write("payments.jsonl", PAYMENTS);
+    room.ends(0, &["submit", "payments.jsonl"]);
+    room.write("rules.toml", FOUR_EYES);
+    room
+}
+
+/// Rule, case and seqs of the findings.
+fn found(answer: &Value) -> Vec<(String, String, Vec<u64>)> {
+    let findings = answer["findings"].as_array().unwrap().iter();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let seqs = |finding: &Value| finding["seqs"].as_array().unwrap().iter().map(|seq| seq.as_u64().unwrap()).collect();
+    findings.map(|finding| (text(&finding["rule"]), text(&finding["case"]), seqs(finding))).collect()
+}
+
+fn expected(cases: &[(&str, &str, &[u64])]) -> Vec<(String, String, Vec<u64>)> {
+    cases.iter().map(|(rule, case, seqs)| ((*rule).to_owned(), (*case).to_owned(), seqs.to_vec())).collect()
+}
+
+#[test]
+fn a_rule_of_a_file_names_the_runs_and_the_events_that_break_it() {
+    let room = payments();
+    let answer = room.ends(1, &["audit", "--rules", "rules.toml", "--json"]).json();
+    assert_eq!(found(&answer), expected(&[("four-eyes", "P1", &[3]), ("four-eyes", "P2", &[4])]));
+    assert_eq!(
+        (answer["good"].as_bool(), answer["runs"].as_u64(), answer["events"].as_u64()),
+        (Some(false), Some(3), Some(8))
+    );
+    let text = room.ends(1, &["audit", "--rules", "rules.toml"]);
+    assert!(text.err.contains("four-eyes in `P1` at seq 3: "), "{}", text.err);
+    assert!(text.out.contains("verdict   broken") && text.out.contains("findings  2 errors"), "{}", text.out);
+    // The log by itself is in order.
+    room.ends(0, &["audit"]);
+    assert_eq!(found(&room.ends(0, &["audit", "--fail-on", "note", "--json"]).json()), []);
+}
+
+#[test]
+fn the_severity_of_a_rule_decides_the_exit_code_and_no_finding_is_left_out() {
+    let room = payments();
+    room.write("warning.toml", &format!("{FOUR_EYES}severity = \"warning\"\n"));
+    let answer = room.ends(0, &["audit", "--rules", "warning.toml", "--json"]).json();
+    assert_eq!((found(&answer).len(), answer["findings"][0]["severity"].as_str()), (2, Some("warning")));
+    room.ends(1, &["audit", "--rules", "warning.toml", "--fail-on", "warning"]);
+}
+
+#[test]
+fn what_a_run_in_progress_still_owes_is_open_and_counts_only_as_ended() {
+    let room = payments();
+    room.write("audited.toml", "[[rule]]\nname = \"audited\"\ntemplate = \"response\"\nfirst = \"custom/executed\"\nthen = \"custom/audited\"\n");
+    let answer = room.ends(0, &["audit", "--rules", "audited.toml", "--json"]).json();
+    let rule = answer["rules"].as_array().unwrap().iter().find(|rule| rule["rule"] == "audited").unwrap();
+    assert_eq!((rule["open"].as_u64(), rule["findings"].as_u64()), (Some(3), Some(0)));
+    assert_eq!(found(&room.ends(1, &["audit", "--rules", "audited.toml", "--as-ended", "--json"]).json()).len(), 3);
+}
+
+#[test]
+fn findings_are_reported_of_the_selected_events_alone_though_all_are_judged() {
+    let room = payments();
+    let of = |args: &[&str]| {
+        let answer = room.run(&[&["audit", "--rules", "rules.toml", "--json"], args].concat());
+        found(&answer.json())
+    };
+    assert_eq!(of(&["--run", "P2"]), expected(&[("four-eyes", "P2", &[4])]));
+    assert_eq!(of(&["--actor", "ann"]), expected(&[("four-eyes", "P1", &[3])]));
+    assert_eq!(of(&["--until", "2000-01-01"]), []);
+}
+
+#[test]
+fn rules_that_cannot_be_read_are_refused_with_their_place_and_no_verdict() {
+    let room = payments();
+    room.write("wrong.toml", "[[rule]]\nname = \"a\"\ntemplate = \"respond\"\nkind = \"paid\"\n");
+    let refused = room.ends(2, &["audit", "--rules", "wrong.toml"]);
+    assert!(
+        refused.err.contains("wrong.toml:3:12: expected `existence` or") && refused.err.contains("wrong.toml:4:8: "),
+        "{}",
+        refused.err
+    );
+    assert_eq!(refused.out, "");
+    room.ends(2, &["audit", "--rules", "missing.toml"]).says("could not read `missing.toml`");
+    room.ends(2, &["audit", "--rules", "rules.toml", "--rules", "rules.toml"]).says("is in an earlier file already");
+    room.write("dense.toml", "[[rule]]\nname = \"signed-in-time\"\ntemplate = \"init\"\nkind = \"custom/a\"\n");
+    room.ends(0, &["audit", "--rules", "dense.toml", "--run", "nobody"]);
+}
+
+#[test]
+fn a_log_without_a_checkpoint_in_time_is_found_with_both_ends_of_the_gap() {
+    let room = payments();
+    assert_eq!(found(&room.ends(0, &["audit", "--max-unsigned", "1d", "--json"]).json()), []);
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    room.ends(0, &["submit", "payments.jsonl"]);
+    let answer = room.ends(1, &["audit", "--max-unsigned", "1s", "--json"]).json();
+    assert_eq!(found(&answer), expected(&[("signed_in_time", "", &[0, 8])]));
+}
+
+#[test]
+fn cat_selects_by_kind_actor_status_contract_and_fields() {
+    let room = payments();
+    let seqs = |args: &[&str]| -> Vec<u64> {
+        let lines = room.ends(0, &[&["cat", "--json"], args].concat()).lines();
+        lines.iter().map(|line| line["seq"].as_u64().unwrap()).collect()
+    };
+    assert_eq!(seqs(&["--kind", "custom/approved"]), [2, 5]);
+    assert_eq!(seqs(&["--kind", "log.*"]), [0, 1, 7]);
+    assert_eq!(seqs(&["--actor", "bob", "--kind", "custom/*"]), [4, 6]);
+    assert_eq!(seqs(&["--run", "P[12]", "--run", "P3", "--where", "payload.ticket!=T2"]), [2, 3, 5, 6]);
+    assert_eq!(seqs(&["--where", "payload.cents>=5", "--where", "payload.cents<200000"]), [5]);
+    assert_eq!(seqs(&["--where", "seq>3", "--where", "stream~^P", "--contract", "custom"]), [4, 5, 6]);
+    assert_eq!(seqs(&["--status", "open", "--from", "4"]), [4, 5, 6]);
+    assert_eq!(seqs(&["--contract", "status"]), [] as [u64; 0]);
+}
+
+#[test]
+fn the_status_of_a_selection_is_the_one_that_a_run_has_after_the_event() {
+    let room = Room::with_batch();
+    let all = room.ends(0, &["cat", "--json", "--run", "RUN_0001"]).lines();
+    let failed = room.ends(0, &["cat", "--json", "--run", "RUN_*", "--status", "failed"]).lines();
+    assert!(
+        failed.iter().any(|event| event["stream"] == "RUN_0001" && event["payload"]["to"] == "failed"),
+        "{failed:?}"
+    );
+    assert!(failed.len() < all.len() + 10, "{failed:?}");
+    let tail = room.ends(0, &["tail", "-n", "1", "--json", "--status", "failed"]).lines();
+    assert_eq!(tail.last(), failed.last());
+}
+
+#[test]
+fn a_selection_that_cannot_be_meant_is_refused() {
+    let room = payments();
+    for (args, says) in [
+        (["--kind", "paid"], "expected a kind of event"),
+        (["--where", "colour=red"], "expected a field of an event"),
+        (["--where", "payload.nothing=1"], "none of the 8 events that the other options select has this field"),
+        (["--run", "P["], "expected `]`"),
+        (["--since", "soon"], "--since: expected a time such as"),
+        (["--tz", "Europe/Nowhere"], "expected a time zone"),
+    ] {
+        room.ends(2, &["cat", args[0], args[1]]).says(says);
+    }
+    room.ends(2, &["cat", "--since", "2026-10-25T02:30", "--tz", "Europe/Zurich"]).says("occurs twice");
+}
+
+/// The commands of a section of `docs/audit.md`, each with its exit code.
+fn commands_of(section: &str) -> Vec<(String, i32)> {
+    let page = include_str!("../../../../docs/audit.md");
+    let section = page.split("\n## ").find(|part| part.starts_with(section)).expect("the section");
+    let commands = section.lines().filter_map(|line| line.strip_prefix("$ evlog "));
+    let with_code = |line: &str| {
+        let (command, comment) = line.split_once('#').unwrap_or((line, ""));
+        (command.trim().to_owned(), i32::from(comment.contains("exit code 1")))
+    };
+    commands.map(with_code).collect()
+}
+
+#[test]
+fn each_question_of_an_auditor_is_answered_by_the_command_of_the_page() {
+    let room = Room::new();
+    let repository = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for file in ["payments.jsonl", "rules.toml"] {
+        let path = format!("docs/examples/audit/{file}");
+        room.write(&path, &std::fs::read_to_string(repository.join(&path)).unwrap());
+    }
+    let commands = commands_of("Questions of an auditor");
+    assert_eq!(commands.len(), 11, "ten questions, and the command that records the events");
+    for (command, code) in &commands {
+        let words: Vec<String> =
+            command.split(' ').filter(|word| !word.is_empty()).map(|word| word.replace('\'', "")).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let done = room.ends(*code, &words);
+        assert!(!done.out.is_empty(), "{command}");
+    }
+    let broken = room.ends(1, &["audit", "--rules", "docs/examples/audit/rules.toml", "--json"]).json();
+    let found: Vec<(String, String, Vec<u64>)> = found(&broken);
+    assert_eq!(
+        found,
+        expected(&[
+            ("approved-is-not-changed", "pay-2", &[6, 7]),
+            ("four-eyes", "pay-2", &[8]),
+            ("large-payments-are-approved-first", "pay-2", &[8]),
+            ("four-eyes", "pay-3", &[10]),
+            ("large-payments-are-approved-first", "pay-3", &[10]),
+        ])
+    );
+}
