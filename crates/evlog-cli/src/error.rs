@@ -63,6 +63,12 @@ impl CommandError {
         CommandError { details: reasons.collect(), ..CommandError::user(message) }
     }
 
+    /// The log has no such run. That is a no.
+    pub(crate) fn no_run(run: &str) -> CommandError {
+        let missing = CommandError::user(format!("no run `{run}` in the log"));
+        missing.with_code(Verdict::No.code()).hint("`evlog runs` lists them")
+    }
+
     /// A file could not be used.
     pub(crate) fn file(action: &str, path: impl Display, error: &io::Error) -> CommandError {
         CommandError::user(format!("could not {action} `{path}`: {error}"))

@@ -26,6 +26,7 @@ mod notes;
 mod outputs;
 #[cfg(test)]
 mod reference;
+mod reports;
 mod selecting;
 mod shell;
 mod signals;

@@ -211,12 +211,6 @@ impl Ui {
         self.say(&Text::default().toned(Tone::Bad, "finding:").plain(" ").plain(finding));
     }
 
-    /// Reports that the log has no such run.
-    pub(crate) fn no_run(&self, run: &str) {
-        self.error(format_args!("no run `{run}` in the log"));
-        self.hint("`evlog runs` lists them");
-    }
-
     fn error(&self, message: impl Display) {
         self.labelled(Tone::Bad, "error:", message);
     }

@@ -1,22 +1,27 @@
 //! `evlog backup`: a copy of a log, judged before it gets its name.
 
+use crate::args::{Answered, Format};
+use crate::commands::verify::report::{Subject, empty};
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::files;
 use crate::json::BackupObject;
 use crate::notes;
 use crate::outputs;
+use crate::reports::{self, Answer, Finding, Kind, Report, Rule};
 use crate::table::facts;
 use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
 use evlog::LogError;
 use evlog::check::{Check, check};
-use evlog::own_notes;
+use evlog::own_notes::{self, Judged};
 use evlog_store::backup::{Copied, copy};
 use evlog_store::{Fs, StdFs};
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+const TOOL: &str = "evlog backup";
 
 const EXAMPLES: &str = "\
 Exit codes:
@@ -39,9 +44,17 @@ pub(crate) struct BackupArgs {
     /// The directory of the copy; it must not exist
     #[arg(value_name = "DIR")]
     to: PathBuf,
+    #[command(flatten)]
+    answered: Answered<Kind>,
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &BackupArgs) -> Result<Verdict, CommandError> {
+    let format = args.answered.format(context);
+    let done = made(ui, context, args, format);
+    reports::settled(ui, format, || empty(TOOL, &context.log), done)
+}
+
+fn made(ui: &mut Ui, context: &Context, args: &BackupArgs, format: Format<Kind>) -> Result<Verdict, CommandError> {
     let fs: Arc<dyn Fs> = Arc::new(StdFs);
     if args.to.symlink_metadata().is_ok() {
         return Err(taken(&args.to));
@@ -60,16 +73,28 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &BackupArgs) -> Result<V
     };
     // Judged with the log's own checkpoints: the copy has none that covers more than it holds.
     let parse = |bytes: &[u8], recorded: &[String]| notes::claim(bytes, recorded, None);
-    own_notes::judge(&fs, &context.log, &mut found.report, None, &parse)?;
+    let own = own_notes::judge(&fs, &context.log, &mut found.report, None, &parse)?;
     if !found.is_good() || found.report.end != copied.committed.position {
-        return Ok(refuse(ui, context, &args.to, &copied, &found));
+        match format {
+            Format::Text => refuse(ui, &found),
+            Format::Json => {
+                refuse(ui, &found);
+                ui.json(&object(&args.to.display().to_string(), &copied, &found));
+            }
+            Format::Own(kind) => report(context, &copied, &found, &own).print(ui, kind),
+        }
+        return Ok(Verdict::No);
     }
     fs.name(&made, &args.to).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => taken(&args.to),
         _ => CommandError::file("make", args.to.display(), &error),
     })?;
     files::sync_above(&args.to)?;
-    print(ui, context, &args.to, &copied, &found);
+    match format {
+        Format::Text => print(ui, &args.to, &copied, &found),
+        Format::Json => ui.json(&object(&args.to.display().to_string(), &copied, &found)),
+        Format::Own(kind) => report(context, &copied, &found, &own).print(ui, kind),
+    }
     Ok(Verdict::Yes)
 }
 
@@ -101,8 +126,8 @@ fn object<'a>(to: &'a str, copied: &Copied, found: &Check) -> BackupObject<'a> {
     }
 }
 
-/// A copy of a log that is not clean is not clean either: report its verdict.
-fn refuse(ui: &mut Ui, context: &Context, to: &Path, copied: &Copied, found: &Check) -> Verdict {
+/// A copy of a log that is not clean is not clean either: say what was found.
+fn refuse(ui: &Ui, found: &Check) {
     for finding in found.report.findings.kept() {
         ui.finding(finding);
     }
@@ -111,17 +136,26 @@ fn refuse(ui: &mut Ui, context: &Context, to: &Path, copied: &Copied, found: &Ch
     }
     ui.finding(format_args!("the copy is {}, so it was removed", found.report.verdict()));
     ui.advise("run `evlog verify` on the log itself; docs/repair.md explains what to do");
-    if context.json {
-        ui.json(&object(&to.display().to_string(), copied, found));
-    }
-    Verdict::No
 }
 
-fn print(ui: &mut Ui, context: &Context, to: &Path, copied: &Copied, found: &Check) {
+/// The report of `verify` on the copy, and whether the copy is complete. Findings name the files of the log.
+fn report(context: &Context, copied: &Copied, found: &Check, own: &Judged) -> Report {
+    let runs = Some(found.contract_findings.as_slice());
+    let mut report = Subject { tool: TOOL, ..Subject::new(&context.log, &found.report, runs, own) }.report();
+    let (expected, end) = (copied.committed.position, found.report.end);
+    let cut = (expected != end).then(|| Finding {
+        expected: expected.to_string(),
+        found: end.to_string(),
+        sentence: format!("the end of the copy: expected position {expected}, found {end}"),
+        ..Finding::default()
+    });
+    let title = "the copy holds what the log had committed";
+    report.asked(Rule::new("copy", title, "docs/copying.md explains copies."), Answer::found(cut));
+    report
+}
+
+fn print(ui: &mut Ui, to: &Path, copied: &Copied, found: &Check) {
     let shown = to.display().to_string();
-    if context.json {
-        return ui.json(&object(&shown, copied, found));
-    }
     let Copied { log_id, committed, checkpoints } = copied;
     let covers = format!("{} bytes, the events before seq {}", committed.position, committed.next_seq);
     let verdict = found.report.verdict().word();

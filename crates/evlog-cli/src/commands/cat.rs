@@ -49,11 +49,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CatArgs) -> Result<Verd
     let mut events = Events::new(ui, context.json, marks::policies(&view));
     if let Some(run) = selector.only_run().map(str::to_owned) {
         let known = view.stream::<LogError>(&run, &mut |fact| show(&mut events, &mut selector, &view, from, fact))?;
-        if !known {
-            ui.no_run(&run);
-        }
         selector.check_fields()?;
-        return Ok(Verdict::of(known));
+        return if known { Ok(Verdict::Yes) } else { Err(CommandError::no_run(&run)) };
     }
     if let Some((moment, ends)) = selector.span() {
         let mut visit = |fact: &Fact<'_>| show(&mut events, &mut selector, &view, from, fact);

@@ -1,5 +1,8 @@
 //! `evlog check-evidence`: checks the page that `evidence` wrote, without a log.
 
+use crate::args::{Answered, Format};
+use crate::commands::verify::TOO_FEW;
+use crate::commands::verify::report::witnessed;
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::evidence::{Evidence, Judged, LEN_MAX, judge};
@@ -7,12 +10,13 @@ use crate::files;
 use crate::json::{EvidenceObject, MarkedEvent, TimesMembers, WitnessesObject};
 use crate::marks;
 use crate::notes::{Trust, Witnesses};
+use crate::reports::{self, Answer, Base, Finding, Kind, Place, Report, Rule};
 use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui};
 use clap::Args;
 use evlog::{APART_NS, Times};
 use evlog_format::Seq;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// How many texts that tie the run to others a line shows.
 const CORRELATIONS_SHOWN: usize = 3;
@@ -20,7 +24,8 @@ const CORRELATIONS_SHOWN: usize = 3;
 const EXAMPLES: &str = "\
 Examples:
   evlog check-evidence RUN_0001.html --key builds.pub
-  evlog check-evidence RUN_0001.html --policy policy.txt --json";
+  evlog check-evidence RUN_0001.html --policy policy.txt --json
+  evlog check-evidence RUN_0001.html --key builds.pub --format junit > evidence.xml";
 
 /// Check an evidence page, without the log
 ///
@@ -40,9 +45,17 @@ pub(crate) struct CheckEvidenceArgs {
     /// A witness policy: which witnesses must have cosigned the checkpoint
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
+    #[command(flatten)]
+    answered: Answered<Kind>,
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckEvidenceArgs) -> Result<Verdict, CommandError> {
+    let format = args.answered.format(context);
+    let done = checked(ui, args, format);
+    reports::settled(ui, format, || empty(&args.file), done)
+}
+
+fn checked(ui: &mut Ui, args: &CheckEvidenceArgs, format: Format<Kind>) -> Result<Verdict, CommandError> {
     let unread = |what: String| CommandError::user(format!("evidence `{}`: {what}", args.file.display()));
     let trust = Trust::load(args.key.as_deref(), args.policy.as_deref())?;
     let page = files::read_text(&args.file, LEN_MAX)?;
@@ -60,19 +73,48 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckEvidenceArgs) -> R
                 .to_owned(),
         );
     }
+    if let Format::Own(kind) = format {
+        let report = report(&args.file, &evidence.run, &judged, witnesses.as_ref());
+        report.print(ui, kind);
+        return Ok(Verdict::of(report.has_no_finding()));
+    }
     if witnesses.as_ref().is_some_and(|witnesses| !witnesses.enough) {
-        judged.findings.push("too few witnesses have cosigned the checkpoint".to_owned());
+        judged.findings.push(TOO_FEW.to_owned());
     }
     for finding in judged.findings.iter().chain(&judged.contract_finding) {
         ui.finding(format_args!("{finding}"));
     }
     let holds = judged.findings.is_empty() && judged.contract_finding.is_none();
-    if context.json {
+    if format == Format::Json {
         object(ui, &evidence, &judged, witnesses.as_ref(), holds);
     } else if holds {
         print(ui, &evidence, &judged, witnesses.as_ref());
     }
     Ok(Verdict::of(holds))
+}
+
+/// A report on a page, before anything was checked.
+fn empty(page: &Path) -> Report {
+    Report::new("evlog check-evidence", page.display().to_string(), Base::of_file(page))
+}
+
+fn report(page: &Path, run: &str, judged: &Judged, witnesses: Option<&Witnesses>) -> Report {
+    let mut report = empty(page);
+    report.says("run", run);
+    report.says("limit", judged.limit());
+    let found = |sentence: &String| Finding {
+        place: Some(Place::run(run)),
+        found: sentence.clone(),
+        sentence: sentence.clone(),
+        ..Finding::default()
+    };
+    let help = "docs/proofs.md explains what evidence shows.";
+    let title = "the signed log holds the events, and the page and its projections follow from them";
+    report.asked(Rule::new("evidence", title, help), Answer::found(judged.findings.iter().map(found)));
+    let title = "the contract of the run allows its events";
+    report.asked(Rule::new("contract", title, help), Answer::found(judged.contract_finding.iter().map(found)));
+    witnessed(&mut report, witnesses.map(|witnesses| witnesses.enough));
+    report
 }
 
 fn print(ui: &mut Ui, evidence: &Evidence, judged: &Judged, witnesses: Option<&Witnesses>) {

@@ -1,10 +1,14 @@
 //! `evlog check-proof`: checks a proof with a checkpoint and a key, and without a log.
 
+use crate::args::{Answered, Format};
+use crate::commands::verify::TOO_FEW;
+use crate::commands::verify::report::witnessed;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::events::{Events, each_fact};
 use crate::json::{EventLine, ProofObject, WitnessesObject};
 use crate::notes::{Trust, Witnesses};
+use crate::reports::{self, Answer, Base, Finding, Kind, Report, Rule};
 use crate::table::facts;
 use crate::ui::{Tone, Ui};
 use clap::Args;
@@ -19,7 +23,8 @@ const EXAMPLES: &str = "\
 Examples:
   evlog check-proof 42.proof --checkpoint builds.note --key builds.pub --seq 42
   evlog check-proof grown.proof --from old.note --checkpoint builds.note --key builds.pub
-  evlog check-proof 42.proof --checkpoint builds.note --policy policy.txt";
+  evlog check-proof 42.proof --checkpoint builds.note --policy policy.txt
+  evlog check-proof 42.proof --checkpoint builds.note --key builds.pub --format junit > proof.xml";
 
 /// Check a proof, without the log
 ///
@@ -47,9 +52,17 @@ pub(crate) struct CheckProofArgs {
     /// The event that the proof must be about
     #[arg(long, value_name = "SEQ")]
     seq: Option<u64>,
+    #[command(flatten)]
+    answered: Answered<Kind>,
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckProofArgs) -> Result<Verdict, CommandError> {
+    let format = args.answered.format(context);
+    let done = checked(ui, args, format);
+    reports::settled(ui, format, || empty(&args.file), done)
+}
+
+fn checked(ui: &mut Ui, args: &CheckProofArgs, format: Format<Kind>) -> Result<Verdict, CommandError> {
     let shown = args.file.display();
     let proof = ProofFile::parse(&read(&args.file)?)
         .map_err(|error| CommandError::user(format!("proof `{shown}`: {error}")))?;
@@ -62,20 +75,39 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckProofArgs) -> Resu
         Some(seq) if !covers(&proof, Seq(seq)) => Err(format!("it is not about event {seq}")),
         _ => Ok(commit),
     });
-    if !enough {
-        ui.finding(format_args!("too few witnesses have cosigned the checkpoint"));
-    }
-    if let Err(reason) = &checked {
-        ui.finding(format_args!("the proof `{shown}` does not hold: {reason}"));
-    }
+    let failed = checked.as_ref().err().map(|reason| format!("the proof `{shown}` does not hold: {reason}"));
     let holds = checked.is_ok() && enough;
+    if let Format::Own(kind) = format {
+        report(&args.file, failed, witnesses.as_ref()).print(ui, kind);
+        return Ok(Verdict::of(holds));
+    }
+    if !enough {
+        ui.finding(TOO_FEW);
+    }
+    if let Some(failed) = failed {
+        ui.finding(failed);
+    }
     let commit = checked.ok().flatten();
-    if context.json {
+    if format == Format::Json {
         object(ui, &proof, &signed, commit.as_ref(), witnesses.as_ref(), holds)?;
     } else if holds {
         print(ui, &proof, &signed, commit.as_ref(), witnesses.as_ref())?;
     }
     Ok(Verdict::of(holds))
+}
+
+/// A report on a proof, before anything was checked.
+fn empty(proof: &Path) -> Report {
+    Report::new("evlog check-proof", proof.display().to_string(), Base::of_file(proof))
+}
+
+fn report(proof: &Path, failed: Option<String>, witnesses: Option<&Witnesses>) -> Report {
+    let mut report = empty(proof);
+    let found = failed.map(|sentence| Finding { sentence, ..Finding::default() });
+    let title = "the proof leads to the signed checkpoint";
+    report.asked(Rule::new("proof", title, "docs/proofs.md explains what a proof shows."), Answer::found(found));
+    witnessed(&mut report, witnesses.map(|witnesses| witnesses.enough));
+    report
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, CommandError> {

@@ -1,17 +1,17 @@
 //! `evlog conform`: checks a bundle made by any program.
 
-mod junit;
-mod sarif;
 mod text;
 
+use crate::args::{Answered, Format};
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::json::{ConformCheck, ConformFinding, ConformObject};
+use crate::reports::{Answer, Base, Finding, Kind, Level, Place, Report, Rule};
 use crate::ui::Ui;
-use clap::{Args, ValueEnum};
-use evlog_conform::{Bundle, Checked, Conformance, Known, Yardstick};
+use clap::Args;
+use evlog_conform::{Bundle, Check, Checked, Conformance, Known, Yardstick};
 use evlog_pipeline::Plan;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Exit codes:
@@ -48,21 +48,8 @@ pub(crate) struct ConformArgs {
     /// The bundle of another execution of the same pipeline; it must not differ
     #[arg(long, value_name = "DIR")]
     against: Option<PathBuf>,
-    /// Format of the answer [default: text]
-    #[arg(long, value_name = "FORMAT", value_enum, conflicts_with = "json")]
-    format: Option<Format>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    Text,
-    /// One object, as with --json.
-    Json,
-    /// `JUnit` XML: one test case per check.
-    Junit,
-    /// SARIF 2.1.0: one rule per check.
-    Sarif,
+    #[command(flatten)]
+    answered: Answered<Kind>,
 }
 
 /// The pipeline when neither an option nor a plan names one.
@@ -78,11 +65,10 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ConformArgs) -> Result<
     let known = Known { plan: plan.as_ref(), exit_code: args.exit_code, against: against.as_ref() };
     let found = evlog_conform::conform(&bundle, &yardstick, &known);
     let found = found.map_err(|error| CommandError::user(error.to_string()))?;
-    match args.format.unwrap_or(if context.json { Format::Json } else { Format::Text }) {
+    match args.answered.format(context) {
         Format::Text => text::print(ui, &args.bundle, yardstick.pipeline(), &found),
         Format::Json => ui.json(&object(&args.bundle, yardstick.pipeline(), &found)),
-        Format::Junit => ui.file(junit::document(yardstick.pipeline(), &found).as_bytes()),
-        Format::Sarif => ui.json(&sarif::document(bundle.root(), &found)),
+        Format::Own(kind) => report(bundle.root(), yardstick.pipeline(), &found).print(ui, kind),
     }
     Ok(Verdict::of(found.conforms()))
 }
@@ -106,7 +92,7 @@ fn result(checked: &Checked) -> &'static str {
     }
 }
 
-fn object<'a>(bundle: &std::path::Path, pipeline: &'a str, found: &'a Conformance) -> ConformObject<'a> {
+fn object<'a>(bundle: &Path, pipeline: &'a str, found: &'a Conformance) -> ConformObject<'a> {
     let check = |checked: &Checked| ConformCheck {
         check: checked.check.number,
         code: checked.check.code,
@@ -115,7 +101,7 @@ fn object<'a>(bundle: &std::path::Path, pipeline: &'a str, found: &'a Conformanc
         findings: checked.count,
         reason: checked.answer.as_ref().err().map(ToString::to_string),
     };
-    let finding = |(check, finding): (&evlog_conform::Check, &'a evlog_conform::Finding)| ConformFinding {
+    let finding = |(check, finding): (&Check, &'a evlog_conform::Finding)| ConformFinding {
         check: check.number,
         code: check.code,
         file: &finding.file,
@@ -132,5 +118,53 @@ fn object<'a>(bundle: &std::path::Path, pipeline: &'a str, found: &'a Conformanc
         findings_count: found.count(),
         findings: found.findings().map(finding).collect(),
         checks: found.checks.iter().map(check).collect(),
+    }
+}
+
+fn report(bundle: &Path, pipeline: &str, found: &Conformance) -> Report {
+    let base = Base::new("BUNDLE", bundle, "manifest.json");
+    let mut report = Report::new("evlog conform", found.run.as_deref().unwrap_or("unknown run"), base);
+    report.says("run status", found.status.as_deref().unwrap_or("unknown"));
+    for checked in &found.checks {
+        let answer = match &checked.answer {
+            Err(why) => Answer::NotRun(why.to_string()),
+            Ok(kept) => Answer::Ran { kept: kept.iter().map(reported).collect(), count: checked.count as u64 },
+        };
+        let rule = rule(checked.check);
+        let (class, name) =
+            (format!("conform.{pipeline}.{}", rule.id), format!("{:02} {}", checked.check.number, rule.title));
+        let at = report.rule(rule);
+        report.case(at, class, name, answer);
+    }
+    report
+}
+
+fn rule(check: &Check) -> Rule {
+    let title = check.title.replace('`', "");
+    Rule {
+        id: check.code.to_owned(),
+        label: format!("check {}", check.number),
+        about: format!("A bundle conforms where {title}."),
+        title,
+        help: format!(
+            "Each finding names a file of the bundle, the place in it, what is expected there and what was found. docs/conform.md \
+             says more about check {}.",
+            check.number
+        ),
+        level: Level::Error,
+        number: Some(check.number),
+    }
+}
+
+/// Canonical JSON is one line, so a finding has no other line than the first.
+fn reported(finding: &evlog_conform::Finding) -> Finding {
+    let evlog_conform::Finding { file, pointer, expected, found } = finding;
+    Finding {
+        file: file.clone(),
+        place: Some(Place { kind: "value", name: pointer.clone() }).filter(|place| !place.name.is_empty()),
+        expected: expected.clone(),
+        found: found.clone(),
+        sentence: finding.to_string(),
+        ..Finding::default()
     }
 }

@@ -56,8 +56,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &EvidenceArgs) -> Result
     same_log(&view, &checkpoint)?;
     let places = places(&view, &args.run, &checkpoint)?;
     if places.is_empty() {
-        ui.no_run(&args.run);
-        return Ok(Verdict::No);
+        return Err(CommandError::no_run(&args.run));
     }
     let proofs = prove(ui, context, &checkpoint, places)?;
     as_stated(context, &checkpoint)?;

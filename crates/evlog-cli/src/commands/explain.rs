@@ -1,6 +1,6 @@
 //! `evlog explain`: why a run is in its state.
 
-use crate::args::At;
+use crate::args::{Answered, At, Format, OwnFormat};
 use crate::commands::run::retried_by_hand;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
@@ -40,36 +40,32 @@ pub(crate) struct ExplainArgs {
     /// The run
     #[arg(value_name = "RUN")]
     run: String,
-    /// Format of the answer [default: text]
-    #[arg(long, value_name = "FORMAT", value_enum, conflicts_with = "json")]
-    format: Option<Format>,
+    #[command(flatten)]
+    answered: Answered<Page>,
     #[command(flatten)]
     at: At,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// For people.
-    Text,
-    /// One object, as with --json.
-    Json,
+enum Page {
     /// For the summary page of a CI job.
     Markdown,
 }
 
+impl OwnFormat for Page {}
+
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs) -> Result<Verdict, CommandError> {
     let view = context.view_up_to_damage(args.at.at)?;
     let Some(bundle) = view.bundle(&args.run)? else {
-        ui.no_run(&args.run);
-        return Ok(Verdict::No);
+        return Err(CommandError::no_run(&args.run));
     };
     let run_json = json(&bundle, "run.json");
     let found = explanation(&bundle, &run_json, &earlier(&view, &run_json)?);
     let times = times(&view, &args.run)?;
-    match args.format.unwrap_or(if context.json { Format::Json } else { Format::Text }) {
+    match args.answered.format(context) {
         Format::Text => text(ui, &args.run, &found, &times),
         Format::Json => ui.json(&object(&args.run, &found, &times)),
-        Format::Markdown => ui.file(markdown(&args.run, &found, &times).as_bytes()),
+        Format::Own(Page::Markdown) => ui.file(markdown(&args.run, &found, &times).as_bytes()),
     }
     if can_be_retried(&bundle, &found) {
         ui.advise(&format!("after the fix, {} reuses what succeeded, and runs the rest", retried_by_hand(&args.run)));

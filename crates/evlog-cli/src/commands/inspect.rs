@@ -5,9 +5,11 @@ mod overview;
 mod place;
 mod sidecars;
 
+use crate::args::{Answered, Format};
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::json::VerdictLine;
+use crate::reports::{self, Answer, Base, Finding, Kind, Region, Report, Rule};
 use crate::table::facts;
 use crate::ui::{Tone, Ui};
 use clap::Args;
@@ -31,7 +33,8 @@ Examples:
   evlog inspect --segment 0          the frames of the segment that holds position 0
   evlog inspect --frame 96           one frame: its header, its commit, its bytes
   evlog inspect --sidecars           every derived file, compared with the log
-  evlog inspect --segment 0 --json | jq 'select(.wrong)'";
+  evlog inspect --segment 0 --json | jq 'select(.wrong)'
+  evlog inspect --sidecars --format sarif > inspect.sarif";
 
 /// Show the raw contents of the log: segments, frames, headers, sidecars
 ///
@@ -48,38 +51,61 @@ pub(crate) struct InspectArgs {
     /// Compare every derived file (.tree, .idx, .end, HEAD) with the log; reads the whole log
     #[arg(long, group = "of")]
     sidecars: bool,
+    #[command(flatten)]
+    answered: Answered<Kind>,
+}
+
+/// What every part of the command is given.
+struct Inspected<'a> {
+    log: &'a Path,
+    format: Format<Kind>,
+    inspection: &'a Inspection,
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &InspectArgs) -> Result<Verdict, CommandError> {
+    let format = args.answered.format(context);
+    let done = inspect(ui, context, args, format);
+    reports::settled(ui, format, || empty(&context.log), done)
+}
+
+fn inspect(ui: &mut Ui, context: &Context, args: &InspectArgs, format: Format<Kind>) -> Result<Verdict, CommandError> {
     let could_not = |failure| CommandError::from(LogError::from(OpenError::Io(failure)));
     let inspection = Inspection::open(Arc::new(StdFs), &context.log).map_err(could_not)?;
     if inspection.segments().is_empty() {
         match find_log(Arc::new(StdFs), &context.log) {
-            Err(OpenError::Refused(refusal)) => return Ok(nothing_left(ui, context, &refusal)),
+            Err(OpenError::Refused(refusal)) => return Ok(nothing_left(ui, &context.log, format, &refusal)),
             found => found.map_err(LogError::from)?,
         }
         return Err(LogError::from(OpenError::NoLog { path: context.log.clone() }).into());
     }
+    let inspected = Inspected { log: &context.log, format, inspection: &inspection };
     if let Some(position) = args.segment {
-        let segment = segment_of(&inspection, Position(position))?;
-        return frames::show(ui, context, &inspection, segment);
+        return frames::show(ui, &inspected, segment_of(&inspection, Position(position))?);
     }
     if let Some(position) = args.frame {
-        let segment = segment_of(&inspection, Position(position))?;
-        return place::show(ui, context, &inspection, segment, Position(position));
+        return place::show(ui, &inspected, segment_of(&inspection, Position(position))?, Position(position));
     }
-    if args.sidecars { sidecars::show(ui, context, &inspection) } else { Ok(overview::show(ui, context, &inspection)) }
+    if args.sidecars { sidecars::show(ui, &inspected) } else { Ok(overview::show(ui, &inspected)) }
 }
 
 /// The verdict if parts of a log are left, but no segment.
-fn nothing_left(ui: &mut Ui, context: &Context, refusal: &Refusal) -> Verdict {
+fn nothing_left(ui: &mut Ui, log: &Path, format: Format<Kind>, refusal: &Refusal) -> Verdict {
     let word = refusal.verdict.word();
-    if context.json {
-        let (what, position) = ("verdict", refusal.position.0);
-        let (path, wrong) = (within(context, &refusal.file), refusal.to_string());
-        ui.json(&VerdictLine { what, verdict: word, path, position, wrong });
-    } else {
-        facts(ui, &[("verdict", word.to_owned(), Tone::of(word))]);
+    let (path, wrong) = (within(log, &refusal.file), refusal.to_string());
+    match format {
+        Format::Text => facts(ui, &[("verdict", word.to_owned(), Tone::of(word))]),
+        Format::Json => {
+            let (what, position) = ("verdict", refusal.position.0);
+            ui.json(&VerdictLine { what, verdict: word, path, position, wrong });
+        }
+        Format::Own(kind) => {
+            let (expected, found) = (refusal.expected.clone(), refusal.found.clone());
+            let finding = Finding { file: path, expected, found, sentence: wrong, ..Finding::default() };
+            let mut report = empty(log);
+            report.asked(segments_rule(), Answer::found([finding]));
+            report.print(ui, kind);
+            return Verdict::No;
+        }
     }
     ui.finding(refusal);
     ui.advise(&refusal.hint);
@@ -96,6 +122,54 @@ fn segment_of(inspection: &Inspection, position: Position) -> Result<&Segment, C
 }
 
 /// A path relative to the log's directory.
-fn within(context: &Context, path: &Path) -> String {
-    path.strip_prefix(&context.log).unwrap_or(path).display().to_string()
+fn within(log: &Path, path: &Path) -> String {
+    path.strip_prefix(log).unwrap_or(path).display().to_string()
+}
+
+/// A report on a log, before anything was looked at.
+fn empty(log: &Path) -> Report {
+    Report::new("evlog inspect", log.display().to_string(), Base::log(log))
+}
+
+const HELP: &str = "docs/repair.md explains what to look at, and what can be done.";
+
+fn segments_rule() -> Rule {
+    Rule::new("segments", "headers and lengths of the segments agree with each other and with HEAD", HELP)
+}
+
+impl Inspected<'_> {
+    /// A report with what the headers and lengths of all segments show.
+    fn report(&self) -> Report {
+        self.report_of(self.inspection.segments())
+    }
+
+    /// The same of some segments.
+    fn report_of(&self, segments: &[Segment]) -> Report {
+        let mut report = empty(self.log);
+        let of = |segment: &Segment| {
+            let file = within(self.log, &segment.path);
+            segment
+                .wrong
+                .iter()
+                .map(move |wrong| {
+                    let sentence = format!("`{file}`: {wrong}");
+                    Finding { file: file.clone(), found: wrong.clone(), sentence, ..Finding::default() }
+                })
+                .collect::<Vec<_>>()
+        };
+        report.asked(segments_rule(), Answer::found(segments.iter().flat_map(of)));
+        report
+    }
+
+    /// What is wrong with bytes of a segment.
+    fn bytes(&self, segment: &Segment, position: u64, len: u64, wrong: &str) -> Finding {
+        let file = within(self.log, &segment.path);
+        Finding {
+            sentence: format!("`{file}`, {len} bytes from position {position} on: {wrong}"),
+            file,
+            region: Region::Bytes { offset: position - segment.position.0, len: Some(len) },
+            found: wrong.to_owned(),
+            ..Finding::default()
+        }
+    }
 }

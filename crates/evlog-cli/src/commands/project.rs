@@ -3,12 +3,13 @@
 mod check;
 mod report;
 
-use crate::args::At;
+use crate::args::{Answered, At};
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::files;
 use crate::json::{ProjectedFile, ProjectedLine, hex};
 use crate::outputs;
+use crate::reports::Kind;
 use crate::table::counted;
 use crate::ui::{Text, Tone, Ui, Unit};
 use clap::Args;
@@ -28,7 +29,8 @@ Examples:
   evlog project --out .                   write ./runs/<run id>/ for every run, record digests
   evlog project --out copy --no-record    write them to ./copy, record nothing
   evlog project --check .                 compare ./runs with the log, byte for byte
-  evlog project --check . --run RUN_0001  compare one run";
+  evlog project --check . --run RUN_0001  compare one run
+  evlog project --check . --format junit > bundles.xml   a test case for each file";
 
 /// Write the bundles of runs, or compare them with the log byte for byte
 ///
@@ -37,7 +39,7 @@ Examples:
 /// --check, nothing is written: every projected file is compared, and so is every artifact and captured output that
 /// `run.json` lists.
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = EXAMPLES, mut_arg("format", |format| format.conflicts_with("out")))]
 pub(crate) struct ProjectArgs {
     /// Write the bundles below this directory
     #[arg(long, value_name = "DIR", required_unless_present = "check", conflicts_with = "check")]
@@ -53,6 +55,8 @@ pub(crate) struct ProjectArgs {
     no_record: bool,
     #[command(flatten)]
     at: At,
+    #[command(flatten)]
+    answered: Answered<Kind>,
 }
 
 impl ProjectArgs {
@@ -85,8 +89,7 @@ fn write(ui: &mut Ui, context: &Context, args: &ProjectArgs, dir: &Path) -> Resu
     outputs::check("--out", dir, &context.log, None)?;
     let mut view = context.view(args.at.at)?;
     let Some(names) = runs_of(&view, args)? else {
-        ui.no_run(args.run.as_deref().unwrap_or_default());
-        return Ok(Verdict::No);
+        return Err(CommandError::no_run(args.run.as_deref().unwrap_or_default()));
     };
     if args.no_record {
         return write_beside(ui, context, args, dir, &mut view, names);

@@ -44,8 +44,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ShowArgs) -> Result<Ver
     let (view, damage) = context.view_up_to_damage(args.at.at)?.before_damage();
     let Some(bundle) = view.bundle(&args.run)? else {
         damage?;
-        ui.no_run(&args.run);
-        return Ok(Verdict::No);
+        return Err(CommandError::no_run(&args.run));
     };
     let Some(file) = bundle.files.get(RUN_FILE) else { unreachable!("every contract projects `{RUN_FILE}`") };
     if context.json {

@@ -71,10 +71,10 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
     damage?;
     if !args.follow {
         selector.check_fields()?;
-        if let (false, Some(run)) = (known, selector.only_run()) {
-            ui.no_run(run);
-        }
-        return Ok(Verdict::of(known));
+        return match selector.only_run() {
+            Some(run) if !known => Err(CommandError::no_run(run)),
+            _ => Ok(Verdict::of(known)),
+        };
     }
     let mut growth = view.follow();
     // The reader may have gone. Without new events no write would fail, so check for it.

@@ -1,8 +1,10 @@
 //! `evlog verify`: bytes, checksums, order, roots, contracts: the verdict.
 
+pub(crate) mod report;
 mod resume;
 mod sample;
 
+use crate::args::{Answered, Format};
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::events::cut;
@@ -11,6 +13,7 @@ use crate::json::{
     WitnessesObject, time,
 };
 use crate::notes::{self, Trust, Witnesses};
+use crate::reports::{self, Kind};
 use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
@@ -36,6 +39,9 @@ use std::time::{Duration, Instant};
 /// How many characters of a name a sentence shows.
 const NAME_LEN_SHOWN: usize = 120;
 
+/// The finding about a checkpoint that too few have cosigned.
+pub(crate) const TOO_FEW: &str = "too few witnesses have cosigned the checkpoint";
+
 const EXAMPLES: &str = "\
 Verdicts, worst first:
   tampered    the bytes are well-formed, but a root, the order or a digest does not match
@@ -47,6 +53,7 @@ Verdicts, worst first:
 Examples:
   evlog verify
   evlog verify --json | jq -r .root
+  evlog verify --format junit > verify.xml                   test results for a CI job
   evlog verify --checkpoint builds.note --key builds.pub     check that nothing was rewritten or cut since then
   evlog verify --checkpoint builds.note --policy policy.txt --record
   evlog verify --max-rate 50M                                leave disk bandwidth for a writer
@@ -88,6 +95,8 @@ pub(crate) struct VerifyArgs {
     /// written to the log
     #[arg(long)]
     record: bool,
+    #[command(flatten)]
+    answered: Answered<Kind>,
 }
 
 impl VerifyArgs {
@@ -110,10 +119,17 @@ fn rate(text: &str) -> Result<NonZeroU64, String> {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &VerifyArgs) -> Result<Verdict, CommandError> {
+    let format = args.answered.format(context);
+    let done = verified(ui, context, args, format);
+    reports::settled(ui, format, || report::empty("evlog verify", &context.log), done)
+}
+
+fn verified(ui: &mut Ui, context: &Context, args: &VerifyArgs, format: Format<Kind>) -> Result<Verdict, CommandError> {
     let kept = args.checkpoint.as_deref().map(|path| Kept::load(path, args)).transpose()?;
     let pace = args.max_rate.map(Pace::new);
     if let Some(share) = args.sample {
-        return sample::run(ui, context, share, args.seed, kept.as_ref(), pace.as_ref());
+        let chosen = sample::chosen(share, args.seed)?;
+        return sample::run(ui, context, chosen, kept.as_ref(), pace.as_ref(), format);
     }
     let (mut found, resumed) = match &args.resume {
         Some(path) => {
@@ -133,10 +149,14 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &VerifyArgs) -> Result<V
         compare_stated(Arc::new(StdFs), &context.log, &mut found.report, &notes::stated_by(kept.signed.checkpoint()))?;
     }
     let own = own(context, &mut found.report, kept.as_ref())?;
-    if context.json {
-        ui.json(&object(&found, kept.as_ref(), &own, resumed));
-    } else {
-        print(ui, context, &found, kept.as_ref(), &own, resumed);
+    match format {
+        Format::Text => print(ui, context, &found, kept.as_ref(), &own, resumed),
+        Format::Json => ui.json(&object(&found, kept.as_ref(), &own, resumed)),
+        Format::Own(kind) => {
+            let runs = Some(found.contract_findings.as_slice());
+            let subject = report::Subject::new(&context.log, &found.report, runs, &own);
+            subject.compared_with(kept.as_ref()).report().print(ui, kind);
+        }
     }
     if args.record {
         record(context, &found, kept.as_ref(), resumed)?;
@@ -293,7 +313,7 @@ fn findings(ui: &Ui, report: &Report, kept: Option<&Kept>) {
         ui.finding(format_args!("and {left_out} more"));
     }
     if kept.is_some_and(|kept| !kept.is_witnessed()) {
-        ui.finding(format_args!("too few witnesses have cosigned the checkpoint"));
+        ui.finding(TOO_FEW);
     }
 }
 

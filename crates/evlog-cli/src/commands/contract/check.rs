@@ -3,15 +3,16 @@
 mod place;
 
 use super::{kind, size};
-use crate::context::Context;
+use crate::args::Format;
 use crate::error::{CommandError, Verdict};
 use crate::files::read_text;
 use crate::json::{ContractCheck, ContractFinding, hex};
+use crate::reports::{Answer, Base, Finding as Reported, Kind, Place, Region, Report, Rule};
 use crate::table::counted;
 use crate::ui::Ui;
 use evlog_lifecycle::form::{Definition, Finding};
 use evlog_pipeline::plan::{Registry, RegistryProblem, Scope};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// What was found of a file.
 struct Checked {
@@ -35,21 +36,55 @@ struct Problem {
     message: String,
 }
 
-pub(super) fn run(ui: &mut Ui, context: &Context, files: &[PathBuf]) -> Result<Verdict, CommandError> {
+pub(super) fn run(ui: &mut Ui, files: &[PathBuf], format: Format<Kind>) -> Result<Verdict, CommandError> {
+    if let Format::Own(kind) = format {
+        return reported(ui, files, kind);
+    }
     let mut verdict = Verdict::Yes;
     for path in files {
-        let is_registry = path.extension().is_some_and(|extension| extension == "json");
-        let checked = if is_registry { registry(path)? } else { contract(path)? };
+        let checked = check(path)?;
         if checked.good.is_none() {
             verdict = Verdict::No;
         }
-        if context.json {
+        if format == Format::Json {
             ui.json(&checked.shape(path));
         } else {
             checked.print(ui, path);
         }
     }
     Ok(verdict)
+}
+
+fn check(path: &Path) -> Result<Checked, CommandError> {
+    let is_registry = path.extension().is_some_and(|extension| extension == "json");
+    if is_registry { registry(path) } else { contract(path) }
+}
+
+/// A report with a test case for each file. A file that cannot be read ends the check, as in every format, and the report says so.
+fn reported(ui: &mut Ui, files: &[PathBuf], kind: Kind) -> Result<Verdict, CommandError> {
+    let is_below = |path: &PathBuf| path.components().all(|part| matches!(part, Component::Normal(_)));
+    let base = if files.iter().all(is_below) { "." } else { "/" };
+    let mut report = Report::new("evlog contract check", "contracts", Base::new("DIR", Path::new(base), "."));
+    let help = "docs/contracts.md and docs/registry.md say what these files hold.";
+    let rule = report.rule(Rule::new("contract_file", "the file is a valid contract, or a valid registry", help));
+    let (mut verdict, class) = (Ok(Verdict::Yes), "contract.check");
+    for path in files {
+        let shown = path.display().to_string();
+        match check(path) {
+            Ok(checked) => {
+                let found = checked.problems.iter().map(|problem| problem.reported(path, base));
+                report.case(rule, class, shown, Answer::found(found));
+                verdict = verdict.map(|before| if checked.good.is_some() { before } else { Verdict::No });
+            }
+            Err(error) => {
+                report.case(rule, class, shown, Answer::NotRun(error.message.clone()));
+                verdict = Err(error);
+                break;
+            }
+        }
+    }
+    report.print(ui, kind);
+    verdict
 }
 
 fn contract(path: &Path) -> Result<Checked, CommandError> {
@@ -92,6 +127,30 @@ fn registry(path: &Path) -> Result<Checked, CommandError> {
     })
 }
 
+impl Problem {
+    /// `at /a: what is wrong`.
+    fn sentence(&self) -> String {
+        let at = self.pointer.as_ref().filter(|pointer| !pointer.is_empty());
+        let at = at.map(|pointer| format!("at {pointer}: ")).unwrap_or_default();
+        format!("{at}{}", self.message)
+    }
+
+    /// The file's path is relative to the base.
+    fn reported(&self, path: &Path, base: &str) -> Reported {
+        let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        let file = if base == "/" { whole.strip_prefix(base).unwrap_or(path) } else { path };
+        let (line, column) = (self.line as u64, Some(self.column as u64));
+        Reported {
+            file: file.display().to_string(),
+            region: Region::Text { line, column },
+            place: self.pointer.clone().filter(|name| !name.is_empty()).map(|name| Place { kind: "value", name }),
+            found: self.message.clone(),
+            sentence: format!("{}:{line}:{}: {}", path.display(), self.column, self.sentence()),
+            ..Reported::default()
+        }
+    }
+}
+
 impl Checked {
     fn good(good: Good) -> Checked {
         Checked { good: Some(good), problems: Vec::new() }
@@ -102,10 +161,8 @@ impl Checked {
         if let Some(good) = &self.good {
             return ui.line(format_args!("{path}: {}", good.words));
         }
-        for Problem { line, column, pointer, message } in &self.problems {
-            let at = pointer.as_ref().filter(|pointer| !pointer.is_empty());
-            let at = at.map(|pointer| format!("at {pointer}: ")).unwrap_or_default();
-            ui.line(format_args!("{path}:{line}:{column}: {at}{message}"));
+        for problem in &self.problems {
+            ui.line(format_args!("{path}:{}:{}: {}", problem.line, problem.column, problem.sentence()));
         }
         ui.talk(format_args!("{path}: {}", counted(self.problems.len() as u64, "finding")));
     }

@@ -6,10 +6,12 @@ mod pipeline;
 #[cfg(test)]
 mod tests;
 
+use crate::args::{Answered, Format, OwnFormat};
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::files::read_text;
 use crate::json::{ContractObject, ContractRow, hex};
+use crate::reports::Kind;
 use crate::table;
 use crate::ui::{Text, Tone, Ui};
 use clap::{Args, Subcommand, ValueEnum};
@@ -30,6 +32,7 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   evlog contract check order.toml
   evlog contract check contracts/*.toml --json
+  evlog contract check contracts/*.toml --format sarif > contracts.sarif
   evlog contract check contracts/registry.json       a registry of contracts, with its schemas
 
 Exit codes:
@@ -66,11 +69,16 @@ enum What {
     Show(ShowArgs),
     /// Check contract files and registries, and report every error with line and column
     #[command(after_help = CHECK_EXAMPLES)]
-    Check {
-        /// The contract files and registries
-        #[arg(value_name = "FILE", required = true)]
-        files: Vec<PathBuf>,
-    },
+    Check(CheckArgs),
+}
+
+#[derive(Args, Debug)]
+struct CheckArgs {
+    /// The contract files and registries
+    #[arg(value_name = "FILE", required = true)]
+    files: Vec<PathBuf>,
+    #[command(flatten)]
+    answered: Answered<Kind>,
 }
 
 #[derive(Args, Debug)]
@@ -78,17 +86,17 @@ struct ShowArgs {
     /// The name of a built-in contract, or a contract file
     #[arg(value_name = "NAME-OR-FILE")]
     contract: String,
-    /// Tables, a Mermaid diagram, or the definition as JSON
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    format: Format,
+    #[command(flatten)]
+    answered: Answered<Diagram>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
-    Text,
+enum Diagram {
+    /// A Mermaid diagram
     Mermaid,
-    Json,
 }
+
+impl OwnFormat for Diagram {}
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ContractArgs) -> Result<Verdict, CommandError> {
     match &args.what {
@@ -97,7 +105,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ContractArgs) -> Result
             Ok(Verdict::Yes)
         }
         What::Show(args) => show(ui, context, args),
-        What::Check { files } => check::run(ui, context, files),
+        What::Check(args) => check::run(ui, &args.files, args.answered.format(context)),
     }
 }
 
@@ -167,21 +175,21 @@ fn named(contract: &str) -> Result<Definition, CommandError> {
 
 fn show(ui: &mut Ui, context: &Context, args: &ShowArgs) -> Result<Verdict, CommandError> {
     let definition = named(&args.contract)?;
-    match (context.json || args.format == Format::Json, args.format) {
-        (true, _) => {
+    match args.answered.format(context) {
+        Format::Json => {
             let value = serde_json::from_str(definition.text()).unwrap_or_default();
             let (name, about) = (definition.name(), definition.about());
             let (kind, blake3) = (kind(&definition), hex(&definition.digest()));
             ui.json(&ContractObject { name, kind, about, blake3, definition: value });
         }
-        (false, Format::Mermaid) => {
+        Format::Own(Diagram::Mermaid) => {
             let text = match &definition {
                 Definition::Machine(machine) => machine::mermaid(machine),
                 Definition::Pipeline(pipeline) => pipeline::mermaid(pipeline),
             };
             ui.file(text.as_bytes());
         }
-        (false, _) => text(ui, &definition),
+        Format::Text => text(ui, &definition),
     }
     Ok(Verdict::Yes)
 }

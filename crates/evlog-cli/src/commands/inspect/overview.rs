@@ -1,27 +1,43 @@
 //! The files of a log, one line each.
 
-use super::within;
-use crate::context::Context;
+use super::{HELP, Inspected, within};
+use crate::args::Format;
 use crate::error::Verdict;
 use crate::json::{HeadLine, LockLine, LogLine, QuarantineLine, SegmentLine, StrangerLine};
+use crate::reports::{Answer, Finding, Rule};
 use crate::table::{self, Cell, counted, facts};
 use crate::ui::{Tone, Ui};
 use evlog_format::FORMAT_VERSION;
 use evlog_store::inspect::{Inspection, LockState, Segment};
+use std::path::Path;
 
 /// The number of digits shown of a root.
 const ROOT_SHOWN: usize = 12;
 
-pub(super) fn show(ui: &mut Ui, context: &Context, inspection: &Inspection) -> Verdict {
-    if context.json {
-        lines(ui, context, inspection);
-    } else {
-        print(ui, context, inspection);
+pub(super) fn show(ui: &mut Ui, inspected: &Inspected<'_>) -> Verdict {
+    let Inspected { log, format, inspection } = *inspected;
+    let wrong = head_wrong(inspection);
+    let verdict = Verdict::of(is_sound(inspection) && wrong.is_none());
+    match format {
+        Format::Text => print(ui, log, inspection),
+        Format::Json => lines(ui, log, inspection),
+        Format::Own(kind) => {
+            let mut report = inspected.report();
+            let of_head = |wrong| Finding {
+                file: "HEAD".to_owned(),
+                sentence: format!("`HEAD`: {wrong}"),
+                found: wrong,
+                ..Finding::default()
+            };
+            let rule = Rule::new("head", "HEAD is there, whole, and of this log", HELP).warning();
+            report.asked(rule, Answer::found(wrong.map(of_head)));
+            report.print(ui, kind);
+        }
     }
-    Verdict::of(is_sound(inspection) && head_wrong(inspection).is_none())
+    verdict
 }
 
-fn print(ui: &mut Ui, context: &Context, inspection: &Inspection) {
+fn print(ui: &mut Ui, log: &Path, inspection: &Inspection) {
     let (segments, bytes) = (inspection.segments(), total(inspection));
     let header = segments.iter().find_map(|segment| segment.header);
     let plain = |text: String| (text, Tone::Plain);
@@ -64,14 +80,14 @@ fn print(ui: &mut Ui, context: &Context, inspection: &Inspection) {
     ui.line(format_args!(""));
     let rows: Vec<Vec<Cell>> = segments.iter().map(row).collect();
     table::print(ui, &["POSITION", "BYTES", "STATE", "FIRST SEQ", "ROOT BEFORE"], &rows);
-    findings(ui, context, inspection);
+    findings(ui, log, inspection);
 }
 
 /// Contradictions between the headers and the lengths of segments.
-pub(super) fn findings(ui: &mut Ui, context: &Context, inspection: &Inspection) {
+pub(super) fn findings(ui: &mut Ui, log: &Path, inspection: &Inspection) {
     for segment in inspection.segments() {
         for wrong in &segment.wrong {
-            ui.finding(format_args!("`{}`: {wrong}", within(context, &segment.path)));
+            ui.finding(format_args!("`{}`: {wrong}", within(log, &segment.path)));
         }
     }
 }
@@ -127,7 +143,7 @@ fn row(segment: &Segment) -> Vec<Cell> {
     ]
 }
 
-fn lines(ui: &mut Ui, context: &Context, inspection: &Inspection) {
+fn lines(ui: &mut Ui, log: &Path, inspection: &Inspection) {
     let (segments, bytes) = (inspection.segments().len() as u64, total(inspection));
     let log_id = inspection.log_id().map(|id| id.to_string());
     ui.json(&LogLine { what: "log", log_id, segments, bytes });
@@ -135,7 +151,7 @@ fn lines(ui: &mut Ui, context: &Context, inspection: &Inspection) {
         let header = segment.header.as_ref();
         ui.json(&SegmentLine {
             what: "segment",
-            path: within(context, &segment.path),
+            path: within(log, &segment.path),
             position: segment.position.0,
             bytes: segment.len,
             sealed: segment.sealed,

@@ -1,12 +1,13 @@
 //! One position of a log: a frame, field by field, with its events and its bytes; or whatever is there instead.
 
 use super::frames::flaw_words;
-use super::within;
-use crate::context::Context;
+use super::{HELP, Inspected, empty, within};
+use crate::args::Format;
 use crate::error::{CommandError, Verdict};
 use crate::events::Events;
 use crate::json::{EventLine, PlaceLine, hex};
 use crate::marks;
+use crate::reports::{Answer, Rule};
 use crate::table::{counted, facts};
 use crate::ui::{Text, Tone, Ui};
 use evlog::policy::Policies;
@@ -14,8 +15,9 @@ use evlog::{APART_NS, LogError, Times};
 use evlog_format::{Commit, CommitHead, Corruption, FRAME_HEADER_LEN, Position, SegmentHeader, Seq};
 use evlog_projection::{Fact, time};
 use evlog_store::OpenError;
-use evlog_store::inspect::{Inspection, Place, Segment, What};
+use evlog_store::inspect::{Place, Segment, What};
 use evlog_verify::audit::Judge;
+use std::path::Path;
 
 /// The number of bytes shown to people at once; programs get all of them.
 const DUMP_MAX: usize = 4096;
@@ -25,12 +27,11 @@ type Facts = Vec<(&'static str, String, Tone)>;
 
 pub(super) fn show(
     ui: &mut Ui,
-    context: &Context,
-    inspection: &Inspection,
+    inspected: &Inspected<'_>,
     segment: &Segment,
     position: Position,
 ) -> Result<Verdict, CommandError> {
-    let found = inspection.place(position).map_err(|failure| LogError::from(OpenError::Io(failure)))?;
+    let found = inspected.inspection.place(position).map_err(|failure| LogError::from(OpenError::Io(failure)))?;
     let Some(place) = found else {
         return Err(CommandError::user(format!("`{}` has no byte at position {position}", segment.path.display())));
     };
@@ -48,10 +49,16 @@ pub(super) fn show(
         _ => None,
     };
     let events: Vec<Fact<'_>> = commit.iter().flatten().flat_map(facts_of).collect();
-    if context.json {
-        ui.json(&line(context, &place, wrong.as_deref(), &events));
-    } else {
-        print(ui, context, &place, wrong.as_deref(), &events);
+    match inspected.format {
+        Format::Text => print(ui, inspected.log, &place, wrong.as_deref(), &events),
+        Format::Json => ui.json(&line(inspected.log, &place, wrong.as_deref(), &events)),
+        Format::Own(kind) => {
+            let mut report = empty(inspected.log);
+            let found = wrong.iter().map(|wrong| inspected.bytes(segment, position.0, place.bytes.len() as u64, wrong));
+            let rule = Rule::new("place", "the bytes at this position are a part of the log that can be read", HELP);
+            report.asked(rule, Answer::found(found));
+            report.print(ui, kind);
+        }
     }
     Ok(Verdict::of(wrong.is_none()))
 }
@@ -67,14 +74,14 @@ fn facts_of<'c>(commit: &'c Commit<'c>) -> impl Iterator<Item = Fact<'c>> {
     seqs.zip(&commit.events).map(|(seq, event)| Fact { seq, head: commit.head, event: *event })
 }
 
-fn line<'a>(context: &Context, place: &'a Place, wrong: Option<&'a str>, events: &[Fact<'a>]) -> PlaceLine<'a> {
+fn line<'a>(log: &Path, place: &'a Place, wrong: Option<&'a str>, events: &[Fact<'a>]) -> PlaceLine<'a> {
     PlaceLine {
         what: match place.what {
             What::Frame => "frame",
             What::SegmentHeader => "segment_header",
             What::Other(_) => "bytes",
         },
-        path: within(context, &place.path),
+        path: within(log, &place.path),
         position: place.position.0,
         bytes: place.bytes.len() as u64,
         body_len: place.fields.map(|fields| fields.len),
@@ -87,8 +94,8 @@ fn line<'a>(context: &Context, place: &'a Place, wrong: Option<&'a str>, events:
     }
 }
 
-fn print(ui: &mut Ui, context: &Context, place: &Place, wrong: Option<&str>, events: &[Fact<'_>]) {
-    facts(ui, &rows(context, place, wrong, events));
+fn print(ui: &mut Ui, log: &Path, place: &Place, wrong: Option<&str>, events: &[Fact<'_>]) {
+    facts(ui, &rows(log, place, wrong, events));
     if !events.is_empty() {
         ui.line(format_args!(""));
         let mut lines = Events::new(ui, false, Policies::default());
@@ -98,8 +105,8 @@ fn print(ui: &mut Ui, context: &Context, place: &Place, wrong: Option<&str>, eve
     dump(ui, place);
 }
 
-fn rows(context: &Context, place: &Place, wrong: Option<&str>, events: &[Fact<'_>]) -> Facts {
-    let path = within(context, &place.path);
+fn rows(log: &Path, place: &Place, wrong: Option<&str>, events: &[Fact<'_>]) -> Facts {
+    let path = within(log, &place.path);
     let word = match place.what {
         What::Frame => "frame",
         What::SegmentHeader => "header",

@@ -1,10 +1,11 @@
 //! Compares the bundles of a directory with the log. Never writes.
 
-use super::report::{Listed, Report, print};
+use super::report::{Listed, Report, empty, print};
 use super::{ProjectArgs, RUNS, runs_of};
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::files::{self, Found};
+use crate::reports::settled;
 use crate::ui::{Ui, Unit};
 use evlog::bundles::bundles;
 use evlog_lifecycle::pipeline::STAGING;
@@ -18,10 +19,19 @@ const RUN_FILE: &str = "run.json";
 const LISTS: [&str; 2] = ["artifacts", "captured"];
 
 pub(super) fn run(ui: &mut Ui, context: &Context, args: &ProjectArgs, dir: &Path) -> Result<Verdict, CommandError> {
+    let format = args.answered.format(context);
+    let done = compared(ui, context, args, dir);
+    let done = done.map(|report| {
+        print(ui, format, dir, &report);
+        Verdict::of(report.findings.is_empty())
+    });
+    settled(ui, format, || empty(dir), done)
+}
+
+fn compared(ui: &Ui, context: &Context, args: &ProjectArgs, dir: &Path) -> Result<Report, CommandError> {
     let view = context.view(args.at.at)?;
     let Some(names) = runs_of(&view, args)? else {
-        ui.no_run(args.run.as_deref().unwrap_or_default());
-        return Ok(Verdict::No);
+        return Err(CommandError::no_run(args.run.as_deref().unwrap_or_default()));
     };
     let runs = dir.join(RUNS);
     if !runs.is_dir() {
@@ -40,8 +50,7 @@ pub(super) fn run(ui: &mut Ui, context: &Context, args: &ProjectArgs, dir: &Path
     if args.run.is_none() {
         report.unknown_runs(&runs, &names)?;
     }
-    print(ui, context, &report);
-    Ok(Verdict::of(report.findings.is_empty()))
+    Ok(report)
 }
 
 fn check_run(
@@ -62,15 +71,19 @@ fn check_run(
     report.runs += 1;
     for file in bundle.files.values() {
         report.files += 1;
+        let before = report.findings.len();
         match files::find(&root.join(&file.path), file.bytes.len())? {
             Found::File(bytes) => report.compare(name, &file.path, &file.bytes, &bytes),
             other => report.absent(name, &file.path, "the projected file", &other),
         }
+        report.same_since(before, name, &file.path);
     }
     let listed = listed(&bundle);
     for artifact in &listed {
         report.artifacts += 1;
+        let before = report.findings.len();
         report.artifact(name, root, artifact)?;
+        report.same_since(before, name, &artifact.path);
     }
     let known: BTreeSet<&str> =
         bundle.files.keys().map(String::as_str).chain(listed.iter().map(|artifact| artifact.path.as_str())).collect();

@@ -1,10 +1,11 @@
 //! What a check found, and how it is reported.
 
 use super::RUNS;
-use crate::context::Context;
+use crate::args::Format;
 use crate::error::CommandError;
 use crate::files::{self, Found};
 use crate::json::{CheckFinding, CheckObject, hex};
+use crate::reports::{self, Answer, Base, CASES_MAX, Kind, Place, Region, Rule};
 use crate::table::counted;
 use crate::ui::{Text, Tone, Ui};
 use evlog_projection::difference::first_difference;
@@ -16,6 +17,9 @@ pub(super) struct Report {
     pub(super) files: u64,
     pub(super) artifacts: u64,
     pub(super) findings: Vec<CheckFinding>,
+    /// Run and path of the first files that are the same, as many as a report lists.
+    same: Vec<(String, String)>,
+    same_count: u64,
 }
 
 /// A file of which the log has only the digest, not the bytes.
@@ -43,6 +47,17 @@ impl Report {
             expected: expected.into(),
             found,
         });
+    }
+
+    /// Notes a file of which nothing was found since there were this many findings.
+    pub(super) fn same_since(&mut self, findings: usize, run: &str, path: &str) {
+        if self.findings.len() > findings {
+            return;
+        }
+        self.same_count += 1;
+        if self.same.len() < CASES_MAX {
+            self.same.push((run.to_owned(), path.to_owned()));
+        }
     }
 
     pub(super) fn compare(&mut self, run: &str, path: &str, expected: &[u8], found: &[u8]) {
@@ -93,11 +108,17 @@ impl Report {
     }
 }
 
-pub(super) fn print(ui: &mut Ui, context: &Context, report: &Report) {
-    let Report { runs, files, artifacts, findings } = report;
-    if context.json {
-        return ui.json(&CheckObject { runs: *runs, files: *files, artifacts: *artifacts, findings });
+pub(super) fn print(ui: &mut Ui, format: Format<Kind>, dir: &Path, report: &Report) {
+    let Report { runs, files, artifacts, findings, .. } = report;
+    match format {
+        Format::Text => text(ui, report),
+        Format::Json => ui.json(&CheckObject { runs: *runs, files: *files, artifacts: *artifacts, findings }),
+        Format::Own(kind) => reported(dir, report).print(ui, kind),
     }
+}
+
+fn text(ui: &mut Ui, report: &Report) {
+    let Report { runs, files, artifacts, findings, .. } = report;
     for finding in findings {
         ui.line(sentence(finding));
     }
@@ -111,14 +132,71 @@ pub(super) fn print(ui: &mut Ui, context: &Context, report: &Report) {
     ui.line(Text::default().toned(tone, word).plain(rest));
 }
 
-/// `runs/R/run.json, line 3, at /status: expected "failed", found "success"`.
-fn sentence(finding: &CheckFinding) -> Text {
+/// A kind of finding, and what must hold instead.
+const RULES: [(&str, &str); 5] = [
+    ("different", "a file has the bytes that the log gives"),
+    ("missing", "a file that the log gives is there"),
+    ("unexpected", "the log accounts for every file of a bundle"),
+    ("unknown_run", "every bundle is of a run of the log"),
+    ("unreadable", "every run can be folded"),
+];
+
+/// A report on the bundles below a directory, before anything was compared.
+pub(super) fn empty(dir: &Path) -> reports::Report {
+    reports::Report::new("evlog project", dir.join(RUNS).display().to_string(), Base::new("RUNS", &dir.join(RUNS), "."))
+}
+
+/// A test case for each file, as far as a report takes them.
+fn reported(dir: &Path, found: &Report) -> reports::Report {
+    let mut report = empty(dir);
+    report.says("runs", found.runs.to_string());
+    for (id, title) in RULES {
+        report.rule(Rule::new(id, title, "`evlog project --help` explains what is compared."));
+    }
+    for finding in &found.findings {
+        let rule = RULES.iter().position(|(id, _)| *id == finding.finding).unwrap_or_default();
+        let name = finding.path.as_deref().unwrap_or("the run as a whole");
+        report.case(rule, format!("project.{}", finding.run), name, Answer::found([finding.into()]));
+    }
+    for (run, path) in &found.same {
+        report.case(0, format!("project.{run}"), path, Answer::passed());
+    }
+    report.left_out(found.same_count - found.same.len() as u64, 0);
+    report
+}
+
+impl From<&CheckFinding> for reports::Finding {
+    fn from(finding: &CheckFinding) -> reports::Finding {
+        let CheckFinding { run, path, line, pointer, expected, found, .. } = finding;
+        let pointer = pointer.clone().filter(|pointer| !pointer.is_empty());
+        reports::Finding {
+            file: path.as_ref().map_or(run.clone(), |path| format!("{run}/{path}")),
+            region: line.map_or(Region::Whole, |line| Region::Text { line, column: None }),
+            place: Some(pointer.map_or_else(|| Place::run(run), |name| Place { kind: "value", name })),
+            expected: expected.clone(),
+            found: found.clone(),
+            sentence: format!("{}: {}{}", finding.finding, place(finding).display(), rest(finding)),
+        }
+    }
+}
+
+/// `runs/R/run.json`.
+fn place(finding: &CheckFinding) -> PathBuf {
     let mut place = PathBuf::from(RUNS).join(&finding.run);
     place.extend(&finding.path);
+    place
+}
+
+/// `, line 3, at /status: expected "failed", found "success"`.
+fn rest(finding: &CheckFinding) -> String {
+    let CheckFinding { expected, found, .. } = finding;
     let line = finding.line.map(|line| format!(", line {line}")).unwrap_or_default();
     let pointer = finding.pointer.as_deref().filter(|pointer| !pointer.is_empty());
     let pointer = pointer.map(|pointer| format!(", at {pointer}")).unwrap_or_default();
-    let CheckFinding { finding, expected, found, .. } = finding;
-    let rest = format!("{line}{pointer}: expected {expected}, found {found}");
-    Text::default().toned(Tone::Bad, finding).plain(": ").toned(Tone::Strong, place.display()).plain(rest)
+    format!("{line}{pointer}: expected {expected}, found {found}")
+}
+
+fn sentence(finding: &CheckFinding) -> Text {
+    let line = Text::default().toned(Tone::Bad, finding.finding).plain(": ");
+    line.toned(Tone::Strong, place(finding).display()).plain(rest(finding))
 }

@@ -1,10 +1,13 @@
 //! `evlog verify --sample`: reads some of the segments, and reports the confidence.
 
+use super::report::Subject;
 use super::{Kept, Pace};
+use crate::args::Format;
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::json::{MissedObject, SampleObject, SampledObject};
 use crate::notes;
+use crate::reports::Kind;
 use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
 use evlog::check::sample::{Sample, Sampled, sample};
@@ -41,16 +44,20 @@ fn drawn() -> Result<u64, CommandError> {
     Ok(u64::from_le_bytes(bytes) >> (u64::BITS - SEED_BITS))
 }
 
+/// The sample that is asked for.
+pub(super) fn chosen(parts_per_million: u64, seed: Option<u64>) -> Result<Sample, CommandError> {
+    Ok(Sample { parts_per_million, seed: seed.map_or_else(drawn, Ok)? })
+}
+
 /// Reads a sample and prints the result.
 pub(super) fn run(
     ui: &mut Ui,
     context: &Context,
-    parts_per_million: u64,
-    seed: Option<u64>,
+    chosen: Sample,
     kept: Option<&Kept>,
     pace: Option<&Pace>,
+    format: Format<Kind>,
 ) -> Result<Verdict, CommandError> {
-    let chosen = Sample { parts_per_million, seed: seed.map_or_else(drawn, Ok)? };
     let covered = kept.map(Kept::covered);
     let mut found = {
         let (bar, shared) = (OnceCell::new(), &*ui);
@@ -66,10 +73,16 @@ pub(super) fn run(
     }
     let own = super::own(context, &mut found.report, kept)?;
     let good = found.is_good() && kept.is_none_or(Kept::is_witnessed);
-    if context.json {
-        ui.json(&object(&found, chosen, kept, &own, good));
-    } else {
-        print(ui, &found, chosen, kept, &own);
+    match format {
+        Format::Text => print(ui, &found, chosen, kept, &own),
+        Format::Json => ui.json(&object(&found, chosen, kept, &own, good)),
+        Format::Own(kind) => {
+            let runs = found.judged.as_ref().map(|judged| judged.contract_findings.as_slice());
+            let mut report = Subject::new(&context.log, &found.report, runs, &own).compared_with(kept).report();
+            let Sampled { taken, sealed, .. } = found;
+            report.says("sample", format!("{taken} of {}, seed {}", counted(sealed, "sealed segment"), chosen.seed));
+            report.print(ui, kind);
+        }
     }
     Ok(Verdict::of(good))
 }

@@ -1,0 +1,356 @@
+//! What a command checked and what it found, in one shape for all commands, and as files for other programs.
+//!
+//! Does: hold rules, test cases and findings, and write them as `JUnit` XML or SARIF. Does not: check anything, choose the exit
+//! code, or write text and JSON, which are each command's own.
+//!
+//! Invariants:
+//! - Ids, titles and levels of rules are data. Nothing in this module knows a command.
+//! - A report is bounded ([`FINDINGS_MAX`], [`CASES_MAX`]). What it does not keep it counts.
+//! - A report has no time and no host name: the same findings give the same file.
+
+mod junit;
+mod sarif;
+
+use crate::args::{Format, OwnFormat};
+use crate::error::{CommandError, Verdict};
+use crate::ui::Ui;
+use clap::ValueEnum;
+use evlog_projection::FoldError;
+use std::path::{Path, PathBuf};
+
+/// The most findings that a case keeps: the first ones.
+const FINDINGS_MAX: usize = 1000;
+
+/// The most cases without findings that a report keeps, and the most with findings: the first ones of each.
+pub(crate) const CASES_MAX: usize = 5000;
+
+/// The file with which every log begins.
+const FIRST_SEGMENT: &str = "segments/00000000000000000000.seg";
+
+/// A format of reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// `JUnit` XML, for the test results of a CI job.
+    Junit,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+}
+
+impl OwnFormat for Kind {}
+
+/// What was checked, and what was found.
+pub(crate) struct Report {
+    /// The command: `evlog verify`.
+    tool: &'static str,
+    /// What was checked: the name of the test suite.
+    suite: String,
+    base: Base,
+    properties: Vec<(&'static str, String)>,
+    rules: Vec<Rule>,
+    cases: Vec<Case>,
+    /// How many of the cases have findings.
+    failed: usize,
+    more: More,
+}
+
+/// The directory of the files that findings name.
+pub(crate) struct Base {
+    /// Its name in SARIF: `LOG`.
+    id: &'static str,
+    dir: PathBuf,
+    /// The file that stands for a finding that is about no file below the directory. GitHub refuses a whole report if a single
+    /// result has no file.
+    main: String,
+}
+
+/// What a report only counts.
+#[derive(Debug, Default)]
+struct More {
+    passed: u64,
+    failed: u64,
+    findings: u64,
+}
+
+/// How bad it is that a rule is broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    Error,
+    Warning,
+}
+
+/// What must hold.
+#[derive(Clone, Debug)]
+pub(crate) struct Rule {
+    /// A stable name, for programs.
+    pub(crate) id: String,
+    /// What people call it: `check 7`, `F-16`.
+    pub(crate) label: String,
+    /// What must hold, as a clause.
+    pub(crate) title: String,
+    /// The same as a sentence.
+    pub(crate) about: String,
+    /// Where to read more.
+    pub(crate) help: String,
+    pub(crate) level: Level,
+    /// Its number in a contract.
+    pub(crate) number: Option<u8>,
+}
+
+impl Rule {
+    pub(crate) fn new(id: &str, title: &str, help: &str) -> Rule {
+        let (label, about) = (id.to_owned(), format!("It must hold that {title}."));
+        let (title, help) = (title.to_owned(), help.to_owned());
+        Rule { id: id.to_owned(), label, title, about, help, level: Level::Error, number: None }
+    }
+
+    /// The same rule, less bad.
+    #[must_use]
+    pub(crate) fn warning(self) -> Rule {
+        Rule { level: Level::Warning, ..self }
+    }
+}
+
+/// One thing that was checked by a rule.
+#[derive(Debug)]
+pub(crate) struct Case {
+    /// Which of the report's rules.
+    rule: usize,
+    /// What the case belongs to, for JUnit: words with dots between them.
+    class: String,
+    name: String,
+    answer: Answer,
+}
+
+/// What a case came to.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// The first findings, and how many there are.
+    Ran { kept: Vec<Finding>, count: u64 },
+    /// Why it was not run.
+    NotRun(String),
+}
+
+impl Base {
+    /// A directory by the path that leads to it without links, as far as it can be found out.
+    pub(crate) fn new(id: &'static str, dir: &Path, main: impl Into<String>) -> Base {
+        let absolute = || std::path::absolute(dir).unwrap_or_else(|_| dir.to_path_buf());
+        Base { id, dir: dir.canonicalize().unwrap_or_else(|_| absolute()), main: main.into() }
+    }
+
+    /// The directory of a file that the user named, and the file in it.
+    pub(crate) fn of_file(file: &Path) -> Base {
+        let dir = file.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned());
+        Base::new("DIR", dir, name.unwrap_or_default())
+    }
+
+    /// A log.
+    pub(crate) fn log(dir: &Path) -> Base {
+        Base::new("LOG", dir, FIRST_SEGMENT)
+    }
+}
+
+impl Answer {
+    /// No finding.
+    pub(crate) fn passed() -> Answer {
+        Answer::Ran { kept: Vec::new(), count: 0 }
+    }
+
+    /// These findings.
+    pub(crate) fn found(findings: impl IntoIterator<Item = Finding>) -> Answer {
+        let mut answer = Answer::passed();
+        findings.into_iter().for_each(|finding| answer.add(finding));
+        answer
+    }
+
+    /// Adds a finding.
+    pub(crate) fn add(&mut self, finding: Finding) {
+        if let Answer::Ran { kept, count } = self {
+            *count += 1;
+            if kept.len() < FINDINGS_MAX {
+                kept.push(finding);
+            }
+        }
+    }
+
+    fn kept(&self) -> &[Finding] {
+        if let Answer::Ran { kept, .. } = self { kept } else { &[] }
+    }
+
+    /// How many findings there are.
+    pub(crate) fn count(&self) -> u64 {
+        if let Answer::Ran { count, .. } = self { *count } else { 0 }
+    }
+}
+
+/// One thing that was found.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Finding {
+    /// The file, relative to the base; empty where it is about no file.
+    pub(crate) file: String,
+    pub(crate) region: Region,
+    /// The value, event or run that it is about, if it is about one.
+    pub(crate) place: Option<Place>,
+    pub(crate) expected: String,
+    pub(crate) found: String,
+    /// All of it, as a sentence.
+    pub(crate) sentence: String,
+}
+
+impl Place {
+    pub(crate) fn run(run: &str) -> Place {
+        Place { kind: "run", name: run.to_owned() }
+    }
+}
+
+impl From<&FoldError> for Finding {
+    fn from(error: &FoldError) -> Finding {
+        Finding {
+            place: Some(Place::run(&error.run)),
+            expected: "events that its contract allows".to_owned(),
+            found: format!("event {}: {}", error.seq, error.message),
+            sentence: error.to_string(),
+            ..Finding::default()
+        }
+    }
+}
+
+/// Where in a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Region {
+    #[default]
+    Whole,
+    /// Both from 1, the column in characters.
+    Text { line: u64, column: Option<u64> },
+    /// From the file's first byte on.
+    Bytes { offset: u64, len: Option<u64> },
+}
+
+/// What a finding is about, by a name that no line of a file has.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// `value`, `event`, `run`.
+    pub(crate) kind: &'static str,
+    pub(crate) name: String,
+}
+
+impl Report {
+    pub(crate) fn new(tool: &'static str, suite: impl Into<String>, base: Base) -> Report {
+        let (properties, rules, cases) = (Vec::new(), Vec::new(), Vec::new());
+        Report { tool, suite: suite.into(), base, properties, rules, cases, failed: 0, more: More::default() }
+    }
+
+    /// Adds what is said of the whole.
+    pub(crate) fn says(&mut self, name: &'static str, value: impl Into<String>) {
+        self.properties.push((name, value.into()));
+    }
+
+    /// Adds a rule. The result is its place among the rules.
+    pub(crate) fn rule(&mut self, rule: Rule) -> usize {
+        self.rules.push(rule);
+        self.rules.len() - 1
+    }
+
+    /// Adds a case.
+    pub(crate) fn case(&mut self, rule: usize, class: impl Into<String>, name: impl Into<String>, answer: Answer) {
+        let findings = answer.count();
+        let (kept, more) = match findings {
+            0 => (self.cases.len() - self.failed, &mut self.more.passed),
+            _ => (self.failed, &mut self.more.failed),
+        };
+        if kept < CASES_MAX {
+            self.failed += usize::from(findings > 0);
+            self.cases.push(Case { rule, class: class.into(), name: name.into(), answer });
+        } else {
+            *more += 1;
+            self.more.findings += findings;
+        }
+    }
+
+    /// Counts what the command itself did not keep: cases that passed, and findings.
+    pub(crate) fn left_out(&mut self, passed: u64, findings: u64) {
+        self.more.passed += passed;
+        self.more.failed += u64::from(findings > 0);
+        self.more.findings += findings;
+    }
+
+    /// Adds a rule that has one case.
+    pub(crate) fn asked(&mut self, rule: Rule, answer: Answer) {
+        let class = format!("{}.{}", self.command().replace(' ', "."), rule.id);
+        let name = format!("{} {}", rule.label, rule.title);
+        let at = self.rule(rule);
+        self.case(at, class, name, answer);
+    }
+
+    /// Whether nothing was found.
+    pub(crate) fn has_no_finding(&self) -> bool {
+        self.failed == 0 && self.more.failed == 0
+    }
+
+    /// The command without the program: `verify`.
+    fn command(&self) -> &'static str {
+        self.tool.split_once(' ').map_or(self.tool, |(_, command)| command)
+    }
+
+    /// Writes it to the answer.
+    pub(crate) fn print(&self, ui: &mut Ui, kind: Kind) {
+        match kind {
+            Kind::Junit => ui.file(junit::document(self).as_bytes()),
+            Kind::Sarif => ui.json(&sarif::document(self)),
+        }
+    }
+}
+
+/// Hands on how a command ended. An error that is a no, such as a checkpoint that the key has not signed, is the finding of a report,
+/// so that a program that reads only the report finds it.
+pub(crate) fn settled(
+    ui: &mut Ui,
+    format: Format<Kind>,
+    make: impl FnOnce() -> Report,
+    done: Result<Verdict, CommandError>,
+) -> Result<Verdict, CommandError> {
+    if let (Format::Own(kind), Err(refused)) = (format, &done)
+        && refused.code == Verdict::No.code()
+    {
+        let help = "The message says what was expected, what was found, and what to do.";
+        let mut report = make();
+        report.asked(
+            Rule::new("refused", "what is checked can be trusted and read", help),
+            Answer::found([refused.into()]),
+        );
+        report.print(ui, kind);
+    }
+    done
+}
+
+impl From<&CommandError> for Finding {
+    fn from(error: &CommandError) -> Finding {
+        let lines: Vec<&str> = [&error.message].into_iter().chain(&error.details).map(String::as_str).collect();
+        let sentence = lines.join("; ");
+        Finding { found: sentence.clone(), sentence, ..Finding::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_keeps_so_many_cases_and_findings_and_counts_the_others() {
+        let mut report = Report::new("evlog replay", "log", Base::log(Path::new(".")));
+        let rule = report.rule(Rule::new("file", "it is the same", "a page"));
+        let found = |count: usize| Answer::found((0..count).map(|_| Finding::default()));
+        for _ in 0..CASES_MAX + 7 {
+            report.case(rule, "class", "name", Answer::passed());
+            report.case(rule, "class", "name", found(1));
+        }
+        report.case(rule, "class", "name", found(2 * FINDINGS_MAX));
+        assert_eq!((report.cases.len(), report.failed), (2 * CASES_MAX, CASES_MAX));
+        assert_eq!((report.more.passed, report.more.failed, report.more.findings), (7, 8, 2007));
+        assert_eq!((found(2000).kept().len(), found(2000).count()), (FINDINGS_MAX, 2000));
+        let junit = junit::document(&report);
+        assert!(junit.contains("tests=\"10002\" failures=\"5001\""), "{}", &junit[..300]);
+        assert!(junit.contains("name=\"7 more without findings\"/>"), "what passed is counted");
+        assert!(junit.contains("name=\"2007 findings more\"><failure type=\"more\""), "no finding is lost");
+    }
+}
