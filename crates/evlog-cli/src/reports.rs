@@ -83,7 +83,7 @@ pub(crate) enum Level {
 pub(crate) struct Rule {
     /// A stable name, for programs.
     pub(crate) id: String,
-    /// What people call it: `check 7`, `F-16`.
+    /// What people call it: `check 7`, `rule frames`.
     pub(crate) label: String,
     /// What must hold, as a clause.
     pub(crate) title: String,
@@ -98,7 +98,7 @@ pub(crate) struct Rule {
 
 impl Rule {
     pub(crate) fn new(id: &str, title: &str, help: &str) -> Rule {
-        let (label, about) = (id.to_owned(), format!("It must hold that {title}."));
+        let (label, about) = (format!("rule {id}"), format!("It must hold that {title}."));
         let (title, help) = (title.to_owned(), help.to_owned());
         Rule { id: id.to_owned(), label, title, about, help, level: Level::Error, number: None }
     }
@@ -277,7 +277,7 @@ impl Report {
     /// Adds a rule that has one case.
     pub(crate) fn asked(&mut self, rule: Rule, answer: Answer) {
         let class = format!("{}.{}", self.command().replace(' ', "."), rule.id);
-        let name = format!("{} {}", rule.label, rule.title);
+        let name = format!("{}: {}", rule.id, rule.title);
         let at = self.rule(rule);
         self.case(at, class, name, answer);
     }

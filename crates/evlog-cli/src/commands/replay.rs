@@ -147,11 +147,9 @@ fn report(log: &Path, view: &View, found: &Replay) -> Result<Report, LogError> {
     report.says("verdict", verdict(found, found.differences.is_empty() && found.errors.is_empty()));
     report.says("digest", hex(&found.digest));
     let help = "docs/lifecycle explains the files of each contract.";
-    let contract = report.rule(Rule::new("contract", "every run follows its contract", help));
+    let errors = found.errors.iter().map(Finding::from);
+    report.asked(Rule::new("contracts", "every run follows its contract", help), Answer::found(errors));
     let same = report.rule(Rule::new("file", "a file has the bytes whose digest the log records", help));
-    for error in &found.errors {
-        report.case(contract, class(&error.run), "the run as a whole", Answer::found([error.into()]));
-    }
     for difference in &found.differences {
         let ReplayDifference { run, path, seq, .. } = difference;
         report.case(same, class(run), name(path, *seq), Answer::found([difference.into()]));

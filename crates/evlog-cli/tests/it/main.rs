@@ -55,6 +55,8 @@ mod refuse;
 #[cfg(test)]
 mod repair;
 #[cfg(test)]
+mod reports;
+#[cfg(test)]
 mod resume;
 #[cfg(test)]
 mod retry;

@@ -1,0 +1,289 @@
+//! Reports of every command that finds something, as JUnit and SARIF: valid, of one verdict with the exit code, and without
+//! anything of others that acts.
+
+use crate::conform;
+use crate::forge::{other_number, rewrite};
+use crate::support::{Done, Room};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+
+/// Ends an element, fills in an argument, is a link, clears the screen, turns the direction.
+const HOSTILE: &str = "]]>{0}[a](b)<&\"'\u{1b}[2J\u{202e}\u{feff}\u{ffff}";
+
+/// Elements of a report, the attributes and the children that the schema which Jenkins validates with allows them.
+const JUNIT: [(&str, &[&str], &[&str]); 7] = [
+    ("testsuites", &["name", "time", "tests", "failures", "errors"], &["testsuite"]),
+    (
+        "testsuite",
+        &["name", "tests", "failures", "errors", "group", "time", "skipped", "timestamp", "hostname", "id", "package"],
+        &["testsuite", "properties", "testcase", "system-out", "system-err"],
+    ),
+    ("testcase", &["name", "time", "classname", "group"], &["skipped", "error", "failure", "system-out", "system-err"]),
+    ("failure", &["type", "message"], &[]),
+    ("skipped", &["type", "message"], &[]),
+    ("properties", &[], &["property"]),
+    ("property", &["name", "value"], &[]),
+];
+
+/// How many test cases a JUnit report has, how many of them failed, and how many were skipped.
+pub(crate) fn junit_counts(text: &str) -> [usize; 3] {
+    let document = roxmltree::Document::parse(text).unwrap_or_else(|error| panic!("{error}: {text}"));
+    for node in document.descendants().filter(roxmltree::Node::is_element) {
+        let (tag, inner) = (node.tag_name().name(), node.children().filter(roxmltree::Node::is_element));
+        let (attributes, children) = JUNIT.iter().find(|row| row.0 == tag).map(|row| (row.1, row.2)).unwrap();
+        let odd: Vec<&str> = node.attributes().map(|a| a.name()).filter(|name| !attributes.contains(name)).collect();
+        let stray: Vec<&str> =
+            inner.map(|node| node.tag_name().name()).filter(|name| !children.contains(name)).collect();
+        assert!(odd.is_empty() && stray.is_empty(), "<{tag}> has {odd:?} and {stray:?}");
+    }
+    let suites = document.root_element();
+    assert_eq!(
+        (suites.tag_name().name(), suites.children().filter(roxmltree::Node::is_element).count()),
+        ("testsuites", 1)
+    );
+    let suite = suites.first_element_child().unwrap();
+    let cases: Vec<_> = suite.children().filter(|node| node.has_tag_name("testcase")).collect();
+    let names: BTreeSet<_> = cases.iter().map(|case| (case.attribute("classname"), case.attribute("name"))).collect();
+    assert_eq!(names.len(), cases.len(), "no two test cases have one name: {text}");
+    let with = |tag: &str| cases.iter().filter(|case| case.children().any(|node| node.has_tag_name(tag))).count();
+    let counts = [cases.len(), with("failure"), with("skipped")];
+    let stated = ["tests", "failures", "skipped"].map(|name| suite.attribute(name).unwrap().parse::<usize>().unwrap());
+    assert_eq!(stated, counts, "{text}");
+    assert_eq!(suite.attribute("errors"), Some("0"));
+    counts
+}
+
+/// Asserts of a text that nothing in it is a placeholder, a link or hidden, and that GitHub takes it.
+fn is_plain(text: &Value) {
+    let text = text.as_str().unwrap();
+    assert!((1..=1024).contains(&text.chars().count()), "{text}");
+    assert!(!text.replace("\\](", "").contains("]("), "{text:?} has a link");
+    assert!(!text.replace("{{", "").replace("}}", "").contains(['{', '}']), "{text:?} has a placeholder");
+    assert!(!text.contains(['\u{1b}', '\u{202e}', '\u{feff}', '\n']), "{text:?} hides something");
+}
+
+/// How many results a SARIF report has, after it was compared with what its standard and GitHub ask for.
+pub(crate) fn sarif_count(report: &Value) -> usize {
+    assert_eq!((&report["version"], report["runs"].as_array().unwrap().len()), (&Value::from("2.1.0"), 1));
+    let run = &report["runs"][0];
+    let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
+    let ids: BTreeSet<&str> = rules.iter().map(|rule| rule["id"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), rules.len(), "{ids:?}");
+    rules.iter().for_each(|rule| {
+        ["shortDescription", "fullDescription", "help"].iter().for_each(|part| is_plain(&rule[part]["text"]))
+    });
+    let bases = run["originalUriBaseIds"].as_object().unwrap();
+    for base in bases.values().map(|base| base["uri"].as_str().unwrap()) {
+        assert!(base.starts_with("file:///") && base.ends_with('/') && base.is_ascii(), "{base}");
+    }
+    for note in run["invocations"][0]["toolConfigurationNotifications"].as_array().unwrap() {
+        is_plain(&note["message"]["text"]);
+    }
+    let results = run["results"].as_array().unwrap();
+    assert!(results.len() <= 5000);
+    for result in results {
+        let rule = &rules[usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap()];
+        assert_eq!((&rule["id"], &rule["defaultConfiguration"]["level"]), (&result["ruleId"], &result["level"]));
+        is_plain(&result["message"]["text"]);
+        let place = &result["locations"][0]["physicalLocation"];
+        let uri = place["artifactLocation"]["uri"].as_str().unwrap();
+        assert!(!uri.is_empty() && !uri.starts_with('/') && uri.is_ascii(), "GitHub refuses a report with {result}");
+        assert!(bases.contains_key(place["artifactLocation"]["uriBaseId"].as_str().unwrap()));
+        assert!(place["region"]["startLine"].as_u64().unwrap() > 0, "GitHub asks for a line: {result}");
+    }
+    results.len()
+}
+
+/// Asserts that the reports of a command say what its exit code says, which does not depend on the format. Returns the SARIF report
+/// of a command that could be carried out.
+#[track_caller]
+fn agrees(room: &Room, expected: i32, words: &[&str]) -> Value {
+    let run = |format: &str| -> Done {
+        let done = room.run(&[words, &["--format", format]].concat());
+        // A backup is made once.
+        fs::remove_dir_all(room.path("copy")).ok();
+        done
+    };
+    let [text, json, junit, sarif] = ["text", "json", "junit", "sarif"].map(run);
+    assert_eq!([text.code, json.code, junit.code, sarif.code], [expected; 4], "{words:?}: {text:?} {junit:?}");
+    for done in [&junit, &sarif] {
+        let hidden: Vec<char> = "\u{1b}\u{202e}\u{feff}\u{ffff}".chars().filter(|c| done.out.contains(*c)).collect();
+        // A noncharacter is visible in JSON, and no character of XML.
+        assert!(hidden.is_empty() || done.out.starts_with('{') && hidden == ['\u{ffff}'], "{words:?}: {hidden:?}");
+    }
+    if expected == 2 {
+        assert_eq!((junit.out.as_str(), sarif.out.as_str()), ("", ""), "{words:?}");
+        return Value::Null;
+    }
+    let (report, [tests, failed, _]) = (sarif.json(), junit_counts(&junit.out));
+    let found = sarif_count(&report);
+    assert!(tests > 0, "{words:?}: {}", junit.out);
+    assert_eq!((failed > 0, found > 0), (expected == 1, expected == 1), "{words:?}: {}{}", junit.out, sarif.out);
+    report
+}
+
+/// Logs, bundles, proofs and pages that are good, and others that are not, under names that act.
+fn room() -> Room {
+    let room = Room::with_batch();
+    room.ends(0, &["project", "--out", "."]);
+    for name in ["log", "other"] {
+        room.ends(0, &["key", "new", "example.com/b", "--out", &format!("{name}.key")]);
+    }
+    room.ends(0, &["checkpoint", "--key", "log.key", "--out", "c.note"]);
+    room.ends(0, &["evidence", "order-7", "--out", "page.html"]);
+    room.ends(0, &["prove", "--seq", "2", "--out", "proof"]);
+    let change = |from: &str, to: &str, old: &str, new: &str| {
+        room.write(to, &fs::read_to_string(room.path(from)).unwrap().replacen(old, new, 1));
+    };
+    change("proof", &format!("proof {HOSTILE}"), "first-seq ", "first-seq 7");
+    change("page.html", &format!("page {HOSTILE}"), "Events", "Event5");
+    room.write(&format!("{HOSTILE}.toml"), &format!("name = \"{}\"\n", HOSTILE.escape_unicode()));
+    room.write("good.toml", include_str!("../../../../docs/examples/contracts/order.toml"));
+    let all = room.segments();
+    let segment = all.last().unwrap().strip_prefix(room.path("evlog")).unwrap();
+    for (log, harm) in LOGS {
+        for file in ["HEAD", segment.to_str().unwrap()] {
+            let to = room.path(log).join(file);
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::copy(room.path("evlog").join(file), to).unwrap();
+        }
+        harm(&room, log);
+    }
+    for run in ["order-7", BUNDLE] {
+        let text = fs::read_to_string(room.path(&format!("runs/{run}/run.json"))).unwrap();
+        room.write(&format!("odd/runs/{run}/run.json"), &(text + " "));
+        room.write(&format!("odd/runs/{run}/{HOSTILE}"), "x");
+    }
+    fs::create_dir(room.path(&format!("odd/runs/{HOSTILE}"))).unwrap();
+    room
+}
+
+const BUNDLE: &str = "11111111-1111-4111-8111-111111111111";
+const FIRST: &str = "segments/00000000000000000000.seg";
+
+/// Logs that are not good, and what was done to each.
+type Spoil = fn(&Room, &str);
+const LOGS: [(&str, Spoil); 3] = [
+    ("forged", |room, log| rewrite(&room.path(log).join(FIRST), 8, other_number)),
+    (HOSTILE, |room, log| {
+        let segment = room.path(log).join(FIRST);
+        let mut bytes = fs::read(&segment).unwrap();
+        bytes[300] ^= 1;
+        fs::write(segment, bytes).unwrap();
+    }),
+    ("spoilt", |room, log| fs::write(room.path(log).join("HEAD"), "spoilt").unwrap()),
+];
+
+#[test]
+fn reports_on_what_is_good_are_valid_and_have_no_finding() {
+    let room = room();
+    agrees(&conform::room(), 0, &["conform", &conform::bundle()]);
+    let noted = ["--checkpoint", "c.note", "--key", "log.pub"];
+    for words in [
+        &["verify"] as &[&str],
+        &["verify", "--sample", "100%"],
+        &["verify", "--max-rate", "1G", "--checkpoint", "c.note", "--key", "log.pub"],
+        &["replay"],
+        &["replay", "--at", "5"],
+        &["project", "--check", "."],
+        &["project", "--check", ".", "--run", "order-7"],
+        &["inspect"],
+        &["inspect", "--segment", "0"],
+        &["inspect", "--frame", "96"],
+        &["inspect", "--sidecars"],
+        &["contract", "check", "good.toml"],
+        &["backup", "copy"],
+        &[&["check-proof", "proof"], &noted[..]].concat(),
+        &["check-evidence", "page.html", "--key", "log.pub"],
+    ] {
+        agrees(&room, 0, words);
+    }
+}
+
+#[test]
+fn reports_with_findings_are_valid_and_obey_nothing_that_is_named_in_them() {
+    let room = room();
+    let (proof, page, toml) = (format!("proof {HOSTILE}"), format!("page {HOSTILE}"), format!("{HOSTILE}.toml"));
+    let bundle = format!("odd/runs/{BUNDLE}");
+    for words in [
+        &["--log", HOSTILE, "verify"] as &[&str],
+        &["--log", HOSTILE, "verify", "--sample", "100%"],
+        &["--log", "forged", "verify", "--checkpoint", "c.note", "--key", "log.pub"],
+        &["verify", "--checkpoint", "c.note", "--key", "other.pub"],
+        &["--log", "forged", "replay"],
+        &["project", "--check", "odd"],
+        &["project", "--check", "odd", "--run", HOSTILE],
+        &["--log", "spoilt", "inspect"],
+        &["--log", "spoilt", "inspect", "--sidecars"],
+        &["--log", HOSTILE, "inspect", "--segment", "0"],
+        &["--log", HOSTILE, "inspect", "--frame", "300"],
+        &["conform", &bundle],
+        &["contract", "check", "good.toml", &toml],
+        &["check-proof", &proof, "--checkpoint", "c.note", "--key", "log.pub"],
+        &["check-proof", "proof", "--checkpoint", "c.note", "--key", "other.pub"],
+        &["check-evidence", &page, "--key", "log.pub"],
+        &["check-evidence", "page.html", "--key", "other.pub"],
+        &["--log", "forged", "backup", "copy"],
+    ] {
+        agrees(&room, 1, words);
+    }
+}
+
+#[test]
+fn what_could_not_be_carried_out_has_no_report() {
+    let room = room();
+    for words in [
+        &["--log", "absent", "verify"] as &[&str],
+        &["--log", "absent", "replay"],
+        &["project", "--check", "absent"],
+        &["inspect", "--segment", "999999999"],
+        &["contract", "check", "absent.toml"],
+        &["check-proof", "absent", "--checkpoint", "c.note", "--key", "log.pub"],
+        &["check-evidence", "absent", "--key", "log.pub"],
+        &["conform", "absent"],
+        &["backup", "runs"],
+        &["project", "--out", "."],
+        &["verify", "--json"],
+    ] {
+        let words: Vec<&str> = words.to_vec();
+        for format in ["junit", "sarif"] {
+            let done = room.run(&[&words[..], &["--format", format]].concat());
+            let is_of_a_contract = words[0] == "contract";
+            assert_eq!((done.code, done.out.is_empty()), (2, !is_of_a_contract), "{words:?}: {done:?}");
+        }
+    }
+    // A list of files goes as far as it can.
+    let done = room.ends(2, &["contract", "check", "good.toml", "absent.toml", "--format", "junit"]);
+    assert_eq!(junit_counts(&done.out), [2, 0, 1]);
+}
+
+#[test]
+fn a_finding_in_the_bytes_of_a_log_names_the_segment_and_the_offset_and_one_of_a_run_names_the_run() {
+    let room = room();
+    let first = |report: &Value| report["runs"][0]["results"][0]["locations"][0].clone();
+    for words in [&["verify"] as &[&str], &["inspect", "--segment", "0"]] {
+        let place = first(&agrees(&room, 1, &[&["--log", HOSTILE], words].concat()));
+        assert_eq!(place["physicalLocation"]["artifactLocation"]["uri"], FIRST);
+        let offset = place["physicalLocation"]["region"]["byteOffset"].as_u64().unwrap();
+        assert!((96..=300).contains(&offset), "{place}");
+    }
+    let place = first(&agrees(&room, 1, &["--log", "forged", "replay"]));
+    assert_eq!(place["logicalLocations"][0]["kind"], "file", "{place}");
+    assert!(place["logicalLocations"][0]["fullyQualifiedName"].as_str().unwrap().contains("order-7/"), "{place}");
+}
+
+#[test]
+fn replay_and_check_have_a_test_case_for_each_file() {
+    let room = room();
+    let junit = |words: &[&str]| junit_counts(&room.run(&[words, &["--format", "junit"]].concat()).out);
+    let replayed = room.ends(0, &["replay", "--json"]).json();
+    let compared = usize::try_from(replayed["compared"].as_u64().unwrap()).unwrap();
+    assert_eq!(junit(&["replay"]), [compared + 1, 0, 0]);
+    let broken = room.ends(1, &["--log", "forged", "replay", "--json"]).json();
+    let differ = broken["differences"].as_array().unwrap().len();
+    assert_eq!(junit(&["--log", "forged", "replay"]), [compared + 1, differ, 0]);
+    let checked = room.ends(0, &["project", "--check", ".", "--json"]).json();
+    let files = usize::try_from(checked["files"].as_u64().unwrap()).unwrap();
+    assert_eq!(junit(&["project", "--check", "."]), [files, 0, 0]);
+}
