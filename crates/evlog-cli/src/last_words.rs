@@ -12,7 +12,7 @@
 //! - Everything else that is written to descriptor 2 is passed on unchanged.
 //! - If any of this cannot be set up, Rust's own message is shown.
 
-use crate::commands::arguments::Command;
+use crate::commands::arguments::Writes;
 use crate::ui;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fs::{OFlags, fcntl_setfl};
@@ -57,8 +57,8 @@ const WRITING: &str = "error: out of memory; the last writes may or may not be c
 hint: check with `evlog verify`, then run the command again
 ";
 
-/// Prepares the message for a command that runs out of memory.
-pub(crate) fn prepare(command: &Command) -> io::Result<()> {
+/// Prepares the message for a command that writes this and runs out of memory.
+pub(crate) fn prepare(writes: Writes) -> io::Result<()> {
     if getrlimit(Resource::Nofile).current.is_some_and(|limit| limit < DESCRIPTORS_MIN) {
         return Err(io::ErrorKind::QuotaExceeded.into());
     }
@@ -67,7 +67,7 @@ pub(crate) fn prepare(command: &Command) -> io::Result<()> {
     let (aborted, to_aborted) = io::pipe()?;
     let (held, to_held) = full_pipe()?;
     let talk = ui::talk_apart()?;
-    let words = words(command).as_bytes();
+    let words = words(writes).as_bytes();
     let speaking = move || {
         speak(texts, aborted, talk, words);
         // Ends the write that the handler waits for.
@@ -85,36 +85,13 @@ pub(crate) fn prepare(command: &Command) -> io::Result<()> {
     Ok(())
 }
 
-fn words(command: &Command) -> &'static str {
-    match command {
-        Command::Submit(_) => SUBMIT,
-        Command::Run(args) if args.is_starter() => FILES,
-        Command::Run(_) => RUN,
-        Command::Verify(args) if args.writes() => WRITING,
-        Command::Policy(args) if !args.writes() => READING,
-        Command::Project(args) if !args.writes() => READING,
-        Command::Repair(args) if !args.writes() => READING,
-        Command::Key(args) if !args.writes() => READING,
-        Command::Prove(args) if !args.writes() => READING,
-        Command::Evidence(args) if !args.writes() => READING,
-        Command::Init(_) | Command::Project(_) | Command::Repair(_) | Command::Policy(_) | Command::Checkpoint(_) => {
-            WRITING
-        }
-        Command::Backup(_) | Command::Key(_) | Command::Prove(_) | Command::Witness(_) | Command::Evidence(_) => FILES,
-        Command::Tail(_)
-        | Command::Cat(_)
-        | Command::Runs(_)
-        | Command::Show(_)
-        | Command::Explain(_)
-        | Command::Replay(_)
-        | Command::Verify(_)
-        | Command::Audit(_)
-        | Command::Conform(_)
-        | Command::Inspect(_)
-        | Command::Bench(_)
-        | Command::Contract(_)
-        | Command::CheckProof(_)
-        | Command::CheckEvidence(_) => READING,
+fn words(writes: Writes) -> &'static str {
+    match writes {
+        Writes::Nothing => READING,
+        Writes::Files => FILES,
+        Writes::Log => WRITING,
+        Writes::Commands => SUBMIT,
+        Writes::Run => RUN,
     }
 }
 
@@ -236,7 +213,6 @@ mod tests {
             ("evidence r --out r.html", FILES),
             ("witness a.note --state s --log-key a.pub --key w.key", FILES),
             ("verify", READING),
-            ("audit", READING),
             ("verify --sample 1%", READING),
             ("project --check .", READING),
             ("repair --dry-run", READING),
@@ -248,6 +224,7 @@ mod tests {
             ("show r", READING),
             ("explain r", READING),
             ("replay", READING),
+            ("audit", READING),
             ("conform runs/r", READING),
             ("inspect", READING),
             ("bench", READING),
@@ -259,7 +236,7 @@ mod tests {
         ];
         for (typed, expected) in cases {
             let arguments = Arguments::try_parse_from(std::iter::once("evlog").chain(typed.split(' ')));
-            assert_eq!(words(&arguments.unwrap().command), expected, "{typed}");
+            assert_eq!(words(arguments.unwrap().command.writes()), expected, "{typed}");
         }
         // Every command has its case.
         let commands = Arguments::command();

@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     }
     let mut ui = ui::Ui::new(arguments.global.quiet);
     // If this fails, Rust's library prints its own message when memory runs out.
-    last_words::prepare(&arguments.command).ok();
+    last_words::prepare(arguments.command.writes()).ok();
     // If this fails, running out of memory ends the process by a signal, which is the default.
     signals::end_where_memory_ends().ok();
     let done = commands::run(&mut ui, &arguments);

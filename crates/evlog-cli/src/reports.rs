@@ -115,7 +115,7 @@ impl Rule {
 pub(crate) struct Case {
     /// Which of the report's rules.
     rule: usize,
-    /// What the case belongs to, for JUnit: words with dots between them.
+    /// What the case belongs to, for `JUnit`: words with dots between them.
     class: String,
     name: String,
     answer: Answer,

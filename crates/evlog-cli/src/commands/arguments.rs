@@ -1,11 +1,9 @@
-//! The list of commands. The doc comments are the help texts, and `docs/cli.md` is made from it.
+//! The list of commands, the only one. The doc comments are the help texts, and `docs/cli.md` is made from it.
 
-use super::{
-    audit, backup, bench, cat, check_evidence, check_proof, checkpoint, conform, contract, evidence, explain, init,
-    inspect, key, policy, project, prove, repair, replay, run, runs, show, submit, tail, verify, witness,
-};
 use crate::args::Global;
-use crate::ui::visible;
+use crate::context::Context;
+use crate::error::{CommandError, Verdict};
+use crate::ui::{Ui, visible};
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser, Subcommand};
 
@@ -59,32 +57,80 @@ fn made_visible(mut error: clap::Error) -> clap::Error {
     if is_visible { error } else { Arguments::command().error(error.kind(), "an argument contains hidden characters") }
 }
 
-#[derive(Debug, Subcommand)]
-pub(crate) enum Command {
-    Init(init::InitArgs),
-    Run(run::RunArgs),
-    Submit(submit::SubmitArgs),
-    Tail(tail::TailArgs),
-    Cat(cat::CatArgs),
-    Runs(runs::RunsArgs),
-    Show(show::ShowArgs),
-    Explain(explain::ExplainArgs),
-    Project(project::ProjectArgs),
-    Replay(replay::ReplayArgs),
-    Verify(verify::VerifyArgs),
-    Audit(audit::AuditArgs),
-    Conform(conform::ConformArgs),
-    Inspect(inspect::InspectArgs),
-    Repair(repair::RepairArgs),
-    Backup(backup::BackupArgs),
-    Bench(bench::BenchArgs),
-    Contract(contract::ContractArgs),
-    Policy(policy::PolicyArgs),
-    Key(key::KeyArgs),
-    Checkpoint(checkpoint::CheckpointArgs),
-    Prove(prove::ProveArgs),
-    CheckProof(check_proof::CheckProofArgs),
-    Witness(witness::WitnessArgs),
-    Evidence(evidence::EvidenceArgs),
-    CheckEvidence(check_evidence::CheckEvidenceArgs),
+/// What a command leaves behind: what is said if memory runs out depends on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Writes {
+    Nothing,
+    /// Files, and nothing to the log.
+    Files,
+    Log,
+    /// Commands, each of which it answers.
+    Commands,
+    /// The steps of a run.
+    Run,
+}
+
+impl Writes {
+    /// What a command that may write leaves behind.
+    fn only_if(self, writes: bool) -> Writes {
+        if writes { self } else { Writes::Nothing }
+    }
+}
+
+/// Makes the parser, the dispatch and what each command writes out of one list.
+macro_rules! commands {
+    ($($command:ident($module:ident::$args:ident) $writes:expr;)*) => {
+        #[derive(Debug, Subcommand)]
+        pub(crate) enum Command {
+            $($command(super::$module::$args),)*
+        }
+
+        impl Command {
+            /// Carries it out.
+            pub(crate) fn run(&self, ui: &mut Ui, context: &Context) -> Result<Verdict, CommandError> {
+                match self {
+                    $(Command::$command(args) => super::$module::run(ui, context, args),)*
+                }
+            }
+
+            /// What it writes, with these options.
+            pub(crate) fn writes(&self) -> Writes {
+                match self {
+                    $(Command::$command(args) => {
+                        let writes: fn(&super::$module::$args) -> Writes = $writes;
+                        writes(args)
+                    })*
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    Init(init::InitArgs) |_| Writes::Log;
+    Run(run::RunArgs) |args| if args.is_starter() { Writes::Files } else { Writes::Run };
+    Submit(submit::SubmitArgs) |_| Writes::Commands;
+    Tail(tail::TailArgs) |_| Writes::Nothing;
+    Cat(cat::CatArgs) |_| Writes::Nothing;
+    Runs(runs::RunsArgs) |_| Writes::Nothing;
+    Show(show::ShowArgs) |_| Writes::Nothing;
+    Explain(explain::ExplainArgs) |_| Writes::Nothing;
+    Project(project::ProjectArgs) |args| Writes::Log.only_if(args.writes());
+    Replay(replay::ReplayArgs) |_| Writes::Nothing;
+    Verify(verify::VerifyArgs) |args| Writes::Log.only_if(args.writes());
+    Audit(audit::AuditArgs) |_| Writes::Nothing;
+    Conform(conform::ConformArgs) |_| Writes::Nothing;
+    Inspect(inspect::InspectArgs) |_| Writes::Nothing;
+    Repair(repair::RepairArgs) |args| Writes::Log.only_if(args.writes());
+    Backup(backup::BackupArgs) |_| Writes::Files;
+    Bench(bench::BenchArgs) |_| Writes::Nothing;
+    Contract(contract::ContractArgs) |_| Writes::Nothing;
+    Policy(policy::PolicyArgs) |args| Writes::Log.only_if(args.writes());
+    Key(key::KeyArgs) |args| Writes::Files.only_if(args.writes());
+    Checkpoint(checkpoint::CheckpointArgs) |_| Writes::Log;
+    Prove(prove::ProveArgs) |args| Writes::Files.only_if(args.writes());
+    CheckProof(check_proof::CheckProofArgs) |_| Writes::Nothing;
+    Witness(witness::WitnessArgs) |_| Writes::Files;
+    Evidence(evidence::EvidenceArgs) |args| Writes::Files.only_if(args.writes());
+    CheckEvidence(check_evidence::CheckEvidenceArgs) |_| Writes::Nothing;
 }

@@ -93,9 +93,10 @@ fn results(report: &Report) -> Vec<Value> {
 
 fn result(report: &Report, index: usize, finding: &Finding) -> Value {
     let rule = &report.rules[index];
-    let (file, region) = match is_below(&finding.file) {
-        true => (finding.file.as_str(), finding.region),
-        false => (report.base.main.as_str(), Region::Whole),
+    let (file, region) = if is_below(&finding.file) {
+        (finding.file.as_str(), finding.region)
+    } else {
+        (report.base.main.as_str(), Region::Whole)
     };
     let mut location = json!({
         "physicalLocation": {

@@ -9,7 +9,13 @@ use std::collections::BTreeSet;
 use std::fs;
 
 /// Ends an element, fills in an argument, is a link, clears the screen, turns the direction.
-const HOSTILE: &str = "]]>{0}[a](b)<&\"'\u{1b}[2J\u{202e}\u{feff}\u{ffff}";
+macro_rules! hostile {
+    ($($around:literal)*) => { concat!($($around,)* "]]>{0}[a](b)<&\"'\u{1b}[2J\u{202e}\u{feff}\u{ffff}") };
+}
+
+const HOSTILE: &str = hostile!();
+const PROOF: &str = hostile!("proof ");
+const PAGE: &str = hostile!("page ");
 
 /// Elements of a report, the attributes and the children that the schema which Jenkins validates with allows them.
 const JUNIT: [(&str, &[&str], &[&str]); 7] = [
@@ -136,9 +142,9 @@ fn room() -> Room {
     let change = |from: &str, to: &str, old: &str, new: &str| {
         room.write(to, &fs::read_to_string(room.path(from)).unwrap().replacen(old, new, 1));
     };
-    change("proof", &format!("proof {HOSTILE}"), "first-seq ", "first-seq 7");
-    change("page.html", &format!("page {HOSTILE}"), "Events", "Event5");
-    room.write(&format!("{HOSTILE}.toml"), &format!("name = \"{}\"\n", HOSTILE.escape_unicode()));
+    change("proof", PROOF, "first-seq ", "first-seq 7");
+    change("page.html", PAGE, "Events", "Event5");
+    room.write(hostile!("contract of "), &format!("name = \"{}\"\n", HOSTILE.escape_unicode()));
     room.write("good.toml", include_str!("../../../../docs/examples/contracts/order.toml"));
     let all = room.segments();
     let segment = all.last().unwrap().strip_prefix(room.path("evlog")).unwrap();
@@ -175,28 +181,52 @@ const LOGS: [(&str, Spoil); 3] = [
     ("spoilt", |room, log| fs::write(room.path(log).join("HEAD"), "spoilt").unwrap()),
 ];
 
+/// Commands that find nothing in the room.
+const GOOD: [&[&str]; 15] = [
+    &["verify"],
+    &["verify", "--sample", "100%"],
+    &["verify", "--max-rate", "1G", "--checkpoint", "c.note", "--key", "log.pub"],
+    &["replay"],
+    &["replay", "--at", "5"],
+    &["project", "--check", "."],
+    &["project", "--check", ".", "--run", "order-7"],
+    &["inspect"],
+    &["inspect", "--segment", "0"],
+    &["inspect", "--frame", "96"],
+    &["inspect", "--sidecars"],
+    &["contract", "check", "good.toml"],
+    &["backup", "copy"],
+    &["check-proof", "proof", "--checkpoint", "c.note", "--key", "log.pub"],
+    &["check-evidence", "page.html", "--key", "log.pub"],
+];
+
+/// Commands that find something.
+const BAD: [&[&str]; 18] = [
+    &["verify", "--log", HOSTILE],
+    &["verify", "--log", HOSTILE, "--sample", "100%"],
+    &["verify", "--log", "forged", "--checkpoint", "c.note", "--key", "log.pub"],
+    &["verify", "--checkpoint", "c.note", "--key", "other.pub"],
+    &["replay", "--log", "forged"],
+    &["project", "--check", "odd"],
+    &["project", "--check", "odd", "--run", HOSTILE],
+    &["inspect", "--log", "spoilt"],
+    &["inspect", "--log", "spoilt", "--sidecars"],
+    &["inspect", "--log", HOSTILE, "--segment", "0"],
+    &["inspect", "--log", HOSTILE, "--frame", "300"],
+    &["conform", "odd/runs/11111111-1111-4111-8111-111111111111"],
+    &["contract", "check", "good.toml", hostile!("contract of ")],
+    &["check-proof", PROOF, "--checkpoint", "c.note", "--key", "log.pub"],
+    &["check-proof", "proof", "--checkpoint", "c.note", "--key", "other.pub"],
+    &["check-evidence", PAGE, "--key", "log.pub"],
+    &["check-evidence", "page.html", "--key", "other.pub"],
+    &["backup", "--log", "forged", "copy"],
+];
+
 #[test]
 fn reports_on_what_is_good_are_valid_and_have_no_finding() {
-    let room = room();
     agrees(&conform::room(), 0, &["conform", &conform::bundle()]);
-    let noted = ["--checkpoint", "c.note", "--key", "log.pub"];
-    for words in [
-        &["verify"] as &[&str],
-        &["verify", "--sample", "100%"],
-        &["verify", "--max-rate", "1G", "--checkpoint", "c.note", "--key", "log.pub"],
-        &["replay"],
-        &["replay", "--at", "5"],
-        &["project", "--check", "."],
-        &["project", "--check", ".", "--run", "order-7"],
-        &["inspect"],
-        &["inspect", "--segment", "0"],
-        &["inspect", "--frame", "96"],
-        &["inspect", "--sidecars"],
-        &["contract", "check", "good.toml"],
-        &["backup", "copy"],
-        &[&["check-proof", "proof"], &noted[..]].concat(),
-        &["check-evidence", "page.html", "--key", "log.pub"],
-    ] {
+    let room = room();
+    for words in GOOD {
         agrees(&room, 0, words);
     }
 }
@@ -204,29 +234,22 @@ fn reports_on_what_is_good_are_valid_and_have_no_finding() {
 #[test]
 fn reports_with_findings_are_valid_and_obey_nothing_that_is_named_in_them() {
     let room = room();
-    let (proof, page, toml) = (format!("proof {HOSTILE}"), format!("page {HOSTILE}"), format!("{HOSTILE}.toml"));
-    let bundle = format!("odd/runs/{BUNDLE}");
-    for words in [
-        &["--log", HOSTILE, "verify"] as &[&str],
-        &["--log", HOSTILE, "verify", "--sample", "100%"],
-        &["--log", "forged", "verify", "--checkpoint", "c.note", "--key", "log.pub"],
-        &["verify", "--checkpoint", "c.note", "--key", "other.pub"],
-        &["--log", "forged", "replay"],
-        &["project", "--check", "odd"],
-        &["project", "--check", "odd", "--run", HOSTILE],
-        &["--log", "spoilt", "inspect"],
-        &["--log", "spoilt", "inspect", "--sidecars"],
-        &["--log", HOSTILE, "inspect", "--segment", "0"],
-        &["--log", HOSTILE, "inspect", "--frame", "300"],
-        &["conform", &bundle],
-        &["contract", "check", "good.toml", &toml],
-        &["check-proof", &proof, "--checkpoint", "c.note", "--key", "log.pub"],
-        &["check-proof", "proof", "--checkpoint", "c.note", "--key", "other.pub"],
-        &["check-evidence", &page, "--key", "log.pub"],
-        &["check-evidence", "page.html", "--key", "other.pub"],
-        &["--log", "forged", "backup", "copy"],
-    ] {
+    for words in BAD {
         agrees(&room, 1, words);
+    }
+}
+
+/// The reference is what the parser knows.
+#[test]
+fn every_command_that_offers_reports_is_tried() {
+    let reference = include_str!("../../../../docs/cli.md");
+    let sections = reference.split("\n## evlog ").skip(1).filter(|section| section.contains("- junit:"));
+    let offered: Vec<&str> = sections.filter_map(|section| section.lines().next()).collect();
+    assert!(offered.len() > 8, "{offered:?}");
+    for command in offered {
+        let tried = |words: &&[&str]| words.join(" ").starts_with(command);
+        assert!(BAD.iter().any(tried), "{command} is not tried with findings");
+        assert!(GOOD.iter().any(tried) || command == "conform", "{command} is not tried without findings");
     }
 }
 
@@ -246,9 +269,8 @@ fn what_could_not_be_carried_out_has_no_report() {
         &["project", "--out", "."],
         &["verify", "--json"],
     ] {
-        let words: Vec<&str> = words.to_vec();
         for format in ["junit", "sarif"] {
-            let done = room.run(&[&words[..], &["--format", format]].concat());
+            let done = room.run(&[words, &["--format", format]].concat());
             let is_of_a_contract = words[0] == "contract";
             assert_eq!((done.code, done.out.is_empty()), (2, !is_of_a_contract), "{words:?}: {done:?}");
         }
@@ -262,8 +284,8 @@ fn what_could_not_be_carried_out_has_no_report() {
 fn a_finding_in_the_bytes_of_a_log_names_the_segment_and_the_offset_and_one_of_a_run_names_the_run() {
     let room = room();
     let first = |report: &Value| report["runs"][0]["results"][0]["locations"][0].clone();
-    for words in [&["verify"] as &[&str], &["inspect", "--segment", "0"]] {
-        let place = first(&agrees(&room, 1, &[&["--log", HOSTILE], words].concat()));
+    for words in [&["verify", "--log", HOSTILE] as &[&str], &["inspect", "--log", HOSTILE, "--segment", "0"]] {
+        let place = first(&agrees(&room, 1, words));
         assert_eq!(place["physicalLocation"]["artifactLocation"]["uri"], FIRST);
         let offset = place["physicalLocation"]["region"]["byteOffset"].as_u64().unwrap();
         assert!((96..=300).contains(&offset), "{place}");

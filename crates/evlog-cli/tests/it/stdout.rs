@@ -62,6 +62,10 @@ fn cases() -> Vec<Vec<&'static str>> {
         vec!["conform", "bundle"],
         vec!["conform", "bundle", "--format", "sarif"],
         vec!["conform", "bundle", "--format", "junit"],
+        damaged(&["replay", "--format", "junit"]),
+        checked(&damaged(&["verify", "--format", "sarif"])),
+        vec!["project", "--check", "o", "--format", "junit"],
+        vec!["contract", "check", "bad.toml", "--format", "sarif"],
         vec!["contract", "check", "bad.toml"],
         vec!["submit", "rejected"],
         vec!["submit", "malformed"],
@@ -90,7 +94,15 @@ fn a_no_stays_a_no_without_a_reader_or_on_a_full_disk() {
 #[test]
 fn a_yes_that_could_not_be_written_is_none_and_a_reader_that_has_gone_is_no_failure() {
     let room = Room::with_batch();
-    for words in [&["verify"] as &[&str], &["runs"], &["cat"], &["tail"], &["show", "RUN_0001", "--json"]] {
+    for words in [
+        &["verify"] as &[&str],
+        &["runs"],
+        &["cat"],
+        &["tail"],
+        &["show", "RUN_0001", "--json"],
+        &["verify", "--format", "junit"],
+        &["inspect", "--format", "sarif"],
+    ] {
         let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let full = room.command(words).stdout(full).output().unwrap();
         assert_eq!(full.status.code(), Some(2), "{words:?}");
