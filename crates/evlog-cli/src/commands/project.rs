@@ -12,7 +12,7 @@ use crate::outputs;
 use crate::reports::Kind;
 use crate::table::counted;
 use crate::ui::{Text, Tone, Ui, Unit};
-use clap::Args;
+use clap::{Arg, Args};
 use evlog::bundles::bundles;
 use evlog::publish::Publisher;
 use evlog::{Log, LogError, View};
@@ -39,7 +39,7 @@ Examples:
 /// --check, nothing is written: every projected file is compared, and so is every artifact and captured output that
 /// `run.json` lists.
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES, mut_arg("format", |format| format.conflicts_with("out")))]
+#[command(after_help = EXAMPLES, mut_arg("format", of_a_check))]
 pub(crate) struct ProjectArgs {
     /// Write the bundles below this directory
     #[arg(long, value_name = "DIR", required_unless_present = "check", conflicts_with = "check")]
@@ -57,6 +57,10 @@ pub(crate) struct ProjectArgs {
     at: At,
     #[command(flatten)]
     answered: Answered<Kind>,
+}
+
+fn of_a_check(format: Arg) -> Arg {
+    format.conflicts_with("out").help("Format of the answer of --check [default: text]")
 }
 
 impl ProjectArgs {

@@ -1,10 +1,11 @@
 //! `evlog repair`: surveys the log, plans the repair, and carries it out.
 
-use crate::args::Actor;
+use crate::args::{Actor, Answered, Format};
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::json::{LossObject, RefusedObject, RepairObject, StepObject};
 use crate::notes;
+use crate::reports::{self, Answer, Base, Finding, Kind, Region, Report, Rule};
 use crate::table::{counted, facts};
 use crate::ui::{Text, Tone, Ui, Unit};
 use clap::Args;
@@ -30,6 +31,7 @@ Exit codes:
 
 Examples:
   evlog repair --dry-run                   print the plan only
+  evlog repair --dry-run --format junit    the same as test results: each step is a finding
   evlog repair                             carry it out
   evlog repair --accept-loss --dry-run     print what would be lost
   evlog repair --accept-loss --yes --actor ops@example.org";
@@ -53,6 +55,8 @@ pub(crate) struct RepairArgs {
     /// Who accepts the loss, recorded in the log [env: `EVLOG_ACTOR`] [default: `operator`]
     #[arg(long, value_name = "NAME", value_parser = Actor::parse)]
     actor: Option<Actor>,
+    #[command(flatten)]
+    answered: Answered<Kind>,
 }
 
 impl RepairArgs {
@@ -63,6 +67,12 @@ impl RepairArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RepairArgs) -> Result<Verdict, CommandError> {
+    let format = args.answered.format(context);
+    let done = repair(ui, context, args, format);
+    reports::settled(ui, format, || empty(&context.log), done)
+}
+
+fn repair(ui: &mut Ui, context: &Context, args: &RepairArgs, format: Format<Kind>) -> Result<Verdict, CommandError> {
     let actor = Actor::name(args.actor.as_ref())?;
     let accept = if args.accept_loss { Accept::Loss } else { Accept::Nothing };
     if args.dry_run {
@@ -87,15 +97,15 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RepairArgs) -> Result<V
     if let Some(loss) = plan.loss.as_ref().filter(|_| !args.yes) {
         agree(ui, loss)?;
     }
-    if !context.json {
-        print(ui, context, args, &plan, State::Planned);
+    if format == Format::Text {
+        text(ui, &context.log, args, &plan);
         ui.flush();
     }
     evlog::repair::carry_out(held, &plan, &actor, contracts(), options)?;
-    if context.json {
-        print(ui, context, args, &plan, State::Done);
-    } else {
+    if format == Format::Text {
         ui.talk(format_args!("done; run `evlog verify` to check the whole log"));
+    } else {
+        print(ui, context, args, &plan, State::Done);
     }
     Ok(Verdict::Yes)
 }
@@ -196,13 +206,18 @@ fn given_up(loss: &Loss) -> String {
 }
 
 fn print(ui: &mut Ui, context: &Context, args: &RepairArgs, plan: &Plan, state: State) {
-    if context.json {
-        return ui.json(&object(&context.log, args, plan, state));
+    match args.answered.format(context) {
+        Format::Text => text(ui, &context.log, args, plan),
+        Format::Json => ui.json(&object(&context.log, args, plan, state)),
+        Format::Own(kind) => report(&context.log, plan, state).print(ui, kind),
     }
+}
+
+fn text(ui: &mut Ui, log: &Path, args: &RepairArgs, plan: &Plan) {
     let word = plan.verdict.word();
     facts(ui, &[("verdict", word.to_owned(), Tone::of(word))]);
     for step in &plan.steps {
-        step_lines(ui, &context.log, step);
+        step_lines(ui, log, step);
     }
     if let Some(loss) = &plan.loss {
         ui.line(format_args!("gives up {}", given_up(loss)));
@@ -212,6 +227,44 @@ fn print(ui: &mut Ui, context: &Context, args: &RepairArgs, plan: &Plan, state: 
         None if plan.steps.is_empty() => ui.line(format_args!("nothing to do")),
         None => {}
     }
+}
+
+/// A report on a log, before anything was read.
+fn empty(log: &Path) -> Report {
+    Report::new("evlog repair", log.display().to_string(), Base::log(log))
+}
+
+/// What is to be done is a finding; what was done is none.
+fn report(log: &Path, plan: &Plan, state: State) -> Report {
+    let mut report = empty(log);
+    report.says("verdict", plan.verdict.word());
+    let left = plan.steps.iter().filter(|_| state == State::Planned).map(|step| Finding {
+        file: within(log, &step.file),
+        region: region(&step.file, step.position.0, Some(step.len).filter(|len| *len > 0)),
+        found: step.reason.clone(),
+        sentence: format!("{} {}: {}", step.act.word(), within(log, &step.file), step.reason),
+        ..Finding::default()
+    });
+    let help = "docs/repair.md explains what is repaired, and what is not.";
+    report.asked(Rule::new("steps", "there is nothing to repair", help), Answer::found(left));
+    let refused = plan.refused.iter().map(|Refused { refusal, .. }| Finding {
+        file: within(log, &refusal.file),
+        region: region(&refusal.file, refusal.position.0, None),
+        expected: refusal.expected.clone(),
+        found: refusal.found.clone(),
+        sentence: refusal.to_string(),
+        ..Finding::default()
+    });
+    report.asked(Rule::new("refused", "what is wrong with the log can be repaired", help), Answer::found(refused));
+    report
+}
+
+/// The place in a segment file, whose name is the position of its first byte.
+fn region(file: &Path, position: u64, len: Option<u64>) -> Region {
+    let is_segment = file.extension().is_some_and(|extension| extension == "seg");
+    let start = file.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<u64>().ok());
+    let offset = start.filter(|_| is_segment).and_then(|start| position.checked_sub(start));
+    offset.map_or(Region::Whole, |offset| Region::Bytes { offset, len })
 }
 
 /// A path relative to the log's directory.

@@ -182,7 +182,7 @@ const LOGS: [(&str, Spoil); 3] = [
 ];
 
 /// Commands that find nothing in the room.
-const GOOD: [&[&str]; 15] = [
+const GOOD: [&[&str]; 17] = [
     &["verify"],
     &["verify", "--sample", "100%"],
     &["verify", "--max-rate", "1G", "--checkpoint", "c.note", "--key", "log.pub"],
@@ -196,12 +196,14 @@ const GOOD: [&[&str]; 15] = [
     &["inspect", "--sidecars"],
     &["contract", "check", "good.toml"],
     &["backup", "copy"],
+    &["repair", "--dry-run"],
+    &["repair"],
     &["check-proof", "proof", "--checkpoint", "c.note", "--key", "log.pub"],
     &["check-evidence", "page.html", "--key", "log.pub"],
 ];
 
 /// Commands that find something.
-const BAD: [&[&str]; 18] = [
+const BAD: [&[&str]; 20] = [
     &["verify", "--log", HOSTILE],
     &["verify", "--log", HOSTILE, "--sample", "100%"],
     &["verify", "--log", "forged", "--checkpoint", "c.note", "--key", "log.pub"],
@@ -220,6 +222,8 @@ const BAD: [&[&str]; 18] = [
     &["check-evidence", PAGE, "--key", "log.pub"],
     &["check-evidence", "page.html", "--key", "other.pub"],
     &["backup", "--log", "forged", "copy"],
+    &["repair", "--log", "spoilt", "--dry-run"],
+    &["repair", "--log", HOSTILE],
 ];
 
 #[test]
