@@ -17,6 +17,7 @@ mod error;
 mod events;
 mod evidence;
 mod files;
+mod formats;
 mod json;
 mod keys;
 mod last_words;

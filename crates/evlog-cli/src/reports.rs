@@ -11,8 +11,8 @@
 mod junit;
 mod sarif;
 
-use crate::args::{Format, OwnFormat};
 use crate::error::{CommandError, Verdict};
+use crate::formats::Format;
 use crate::ui::Ui;
 use clap::ValueEnum;
 use evlog_projection::FoldError;
@@ -35,8 +35,6 @@ pub(crate) enum Kind {
     /// SARIF 2.1.0, for code scanning.
     Sarif,
 }
-
-impl OwnFormat for Kind {}
 
 /// What was checked, and what was found.
 pub(crate) struct Report {
@@ -336,7 +334,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_report_keeps_so_many_cases_and_findings_and_counts_the_others() {
+    fn a_report_is_bounded_and_counts_what_it_does_not_keep() {
         let mut report = Report::new("evlog replay", "log", Base::log(Path::new(".")));
         let rule = report.rule(Rule::new("file", "it is the same", "a page"));
         let found = |count: usize| Answer::found((0..count).map(|_| Finding::default()));

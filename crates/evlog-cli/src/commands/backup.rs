@@ -1,10 +1,10 @@
 //! `evlog backup`: a copy of a log, judged before it gets its name.
 
-use crate::args::{Answered, Format};
 use crate::commands::verify::report::{Subject, empty};
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::files;
+use crate::formats::{Answered, Format};
 use crate::json::BackupObject;
 use crate::notes;
 use crate::outputs;

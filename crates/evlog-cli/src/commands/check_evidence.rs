@@ -1,12 +1,12 @@
 //! `evlog check-evidence`: checks the page that `evidence` wrote, without a log.
 
-use crate::args::{Answered, Format};
 use crate::commands::verify::TOO_FEW;
 use crate::commands::verify::report::witnessed;
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::evidence::{Evidence, Judged, LEN_MAX, judge};
 use crate::files;
+use crate::formats::{Answered, Format};
 use crate::json::{EvidenceObject, MarkedEvent, TimesMembers, WitnessesObject};
 use crate::marks;
 use crate::notes::{Trust, Witnesses};

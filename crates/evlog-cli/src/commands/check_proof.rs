@@ -1,11 +1,11 @@
 //! `evlog check-proof`: checks a proof with a checkpoint and a key, and without a log.
 
-use crate::args::{Answered, Format};
 use crate::commands::verify::TOO_FEW;
 use crate::commands::verify::report::witnessed;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::events::{Events, each_fact};
+use crate::formats::{Answered, Format};
 use crate::json::{EventLine, ProofObject, WitnessesObject};
 use crate::notes::{Trust, Witnesses};
 use crate::reports::{self, Answer, Base, Finding, Kind, Report, Rule};

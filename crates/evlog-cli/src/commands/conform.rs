@@ -2,9 +2,9 @@
 
 mod text;
 
-use crate::args::{Answered, Format};
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
+use crate::formats::{Answered, Format};
 use crate::json::{ConformCheck, ConformFinding, ConformObject};
 use crate::reports::{Answer, Base, Finding, Kind, Level, Place, Report, Rule};
 use crate::ui::Ui;

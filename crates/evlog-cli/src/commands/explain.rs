@@ -1,9 +1,10 @@
 //! `evlog explain`: why a run is in its state.
 
-use crate::args::{Answered, At, Format, OwnFormat};
+use crate::args::At;
 use crate::commands::run::retried_by_hand;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
+use crate::formats::{Answered, Format};
 use crate::json::{ExplainObject, ExplainReason, TimesMembers};
 use crate::marks;
 use crate::table::{facts, print};
@@ -51,8 +52,6 @@ enum Page {
     /// For the summary page of a CI job.
     Markdown,
 }
-
-impl OwnFormat for Page {}
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs) -> Result<Verdict, CommandError> {
     let view = context.view_up_to_damage(args.at.at)?;

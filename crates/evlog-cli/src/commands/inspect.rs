@@ -5,9 +5,9 @@ mod overview;
 mod place;
 mod sidecars;
 
-use crate::args::{Answered, Format};
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
+use crate::formats::{Answered, Format};
 use crate::json::VerdictLine;
 use crate::reports::{self, Answer, Base, Finding, Kind, Region, Report, Rule};
 use crate::table::facts;

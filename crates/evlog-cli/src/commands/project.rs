@@ -3,10 +3,11 @@
 mod check;
 mod report;
 
-use crate::args::{Answered, At};
+use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::files;
+use crate::formats::Answered;
 use crate::json::{ProjectedFile, ProjectedLine, hex};
 use crate::outputs;
 use crate::reports::Kind;

@@ -1,8 +1,9 @@
 //! `evlog repair`: surveys the log, plans the repair, and carries it out.
 
-use crate::args::{Actor, Answered, Format};
+use crate::args::Actor;
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
+use crate::formats::{Answered, Format};
 use crate::json::{LossObject, RefusedObject, RepairObject, StepObject};
 use crate::notes;
 use crate::reports::{self, Answer, Base, Finding, Kind, Region, Report, Rule};

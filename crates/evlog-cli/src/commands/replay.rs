@@ -1,8 +1,9 @@
 //! `evlog replay`: rebuild every projection, and compare with the digests in the log.
 
-use crate::args::{Answered, At, Format};
+use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
+use crate::formats::{Answered, Format};
 use crate::json::{Digested, ReplayErrorObject, ReplayObject, ReplayedDifference, Versions, hex};
 use crate::reports::{self, Answer, Base, Finding, Kind, Place, Report, Rule};
 use crate::table::{counted, facts};

@@ -4,10 +4,10 @@ pub(crate) mod report;
 mod resume;
 mod sample;
 
-use crate::args::{Answered, Format};
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::events::cut;
+use crate::formats::{Answered, Format};
 use crate::json::{
     EvidenceFrom, ReplayErrorObject, ResumedObject, VerifiedCheckpoint, VerifyFinding, VerifyLoss, VerifyObject,
     WitnessesObject, time,

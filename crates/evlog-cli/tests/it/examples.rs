@@ -88,20 +88,19 @@ fn words(line: &str) -> Vec<&str> {
     line.split_whitespace().filter(|word| word.parse::<f64>().is_err()).collect()
 }
 
-/// The commands of the README, but for those that build, that follow for ever, and that need other people's tools. Where
+/// The commands of a page, but for those that build, that follow for ever, and that need other people's tools. Where
 /// they say `ID` and `PLAN.toml`, the run and the plan stand; they end with 0, or as the comment says.
-#[test]
-fn the_commands_of_the_readme_end_as_it_says() {
+fn follow(page: &str) {
     let room = Room::new();
     let plan = repository().join("docs/examples/supply-chain/plan.toml");
     let plan = plan.display().to_string();
     let run = room.ends(0, &["run", &plan, "--json"]).json()["run"].as_str().unwrap().to_owned();
     let bin = Path::new(env!("CARGO_BIN_EXE_evlog")).parent().unwrap();
     let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
-    let readme = std::fs::read_to_string(repository().join("README.md")).unwrap();
+    let text = std::fs::read_to_string(repository().join(page)).unwrap();
     let left_out = |line: &str| line.starts_with("cargo ") || line.contains("tail -f") || line.contains("b3sum");
     let commands: Vec<&str> =
-        readme.lines().filter_map(|line| line.strip_prefix("$ ")).filter(|line| !left_out(line)).collect();
+        text.lines().filter_map(|line| line.strip_prefix("$ ")).filter(|line| !left_out(line)).collect();
     assert!(commands.len() > 3, "{commands:?}");
     for command in commands {
         let code = command.split_once("# exit code ").map_or(0, |(_, code)| code.parse::<i32>().unwrap());
@@ -113,7 +112,17 @@ fn the_commands_of_the_readme_end_as_it_says() {
         assert_eq!(done.code, code, "{command}: {done:?}");
         if code == 20 {
             let printed: Vec<Vec<&str>> = done.err.lines().skip(1).map(words).collect();
-            assert_eq!(printed, shown_in_the_readme(&readme), "the README shows another text: {done:?}");
+            assert_eq!(printed, shown_in_the_readme(&text), "the README shows another text: {done:?}");
         }
     }
+}
+
+#[test]
+fn the_commands_of_the_readme_end_as_it_says() {
+    follow("README.md");
+}
+
+#[test]
+fn the_commands_of_the_page_on_ci_end_as_it_says() {
+    follow("docs/ci.md");
 }

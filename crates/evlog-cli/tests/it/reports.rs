@@ -1,4 +1,4 @@
-//! Reports of every command that finds something, as JUnit and SARIF: valid, of one verdict with the exit code, and without
+//! Reports of every command that finds something, as `JUnit` and SARIF: valid, of one verdict with the exit code, and without
 //! anything of others that acts.
 
 use crate::conform;
@@ -32,7 +32,7 @@ const JUNIT: [(&str, &[&str], &[&str]); 7] = [
     ("property", &["name", "value"], &[]),
 ];
 
-/// How many test cases a JUnit report has, how many of them failed, and how many were skipped.
+/// How many test cases a `JUnit` report has, how many of them failed, and how many were skipped.
 pub(crate) fn junit_counts(text: &str) -> [usize; 3] {
     let document = roxmltree::Document::parse(text).unwrap_or_else(|error| panic!("{error}: {text}"));
     for node in document.descendants().filter(roxmltree::Node::is_element) {
@@ -76,9 +76,11 @@ pub(crate) fn sarif_count(report: &Value) -> usize {
     let rules = run["tool"]["driver"]["rules"].as_array().unwrap();
     let ids: BTreeSet<&str> = rules.iter().map(|rule| rule["id"].as_str().unwrap()).collect();
     assert_eq!(ids.len(), rules.len(), "{ids:?}");
-    rules.iter().for_each(|rule| {
-        ["shortDescription", "fullDescription", "help"].iter().for_each(|part| is_plain(&rule[part]["text"]))
-    });
+    for rule in rules {
+        for part in ["shortDescription", "fullDescription", "help"] {
+            is_plain(&rule[part]["text"]);
+        }
+    }
     let bases = run["originalUriBaseIds"].as_object().unwrap();
     for base in bases.values().map(|base| base["uri"].as_str().unwrap()) {
         assert!(base.starts_with("file:///") && base.ends_with('/') && base.is_ascii(), "{base}");
@@ -170,13 +172,20 @@ const FIRST: &str = "segments/00000000000000000000.seg";
 
 /// Logs that are not good, and what was done to each.
 type Spoil = fn(&Room, &str);
-const LOGS: [(&str, Spoil); 3] = [
+const LOGS: [(&str, Spoil); 4] = [
     ("forged", |room, log| rewrite(&room.path(log).join(FIRST), 8, other_number)),
     (HOSTILE, |room, log| {
         let segment = room.path(log).join(FIRST);
         let mut bytes = fs::read(&segment).unwrap();
         bytes[300] ^= 1;
         fs::write(segment, bytes).unwrap();
+    }),
+    ("broken", |room, log| {
+        rewrite(&room.path(log).join(FIRST), 2, |body| {
+            // The transition leads to another status.
+            let at = body.len() - 3;
+            body[at] = 3;
+        });
     }),
     ("spoilt", |room, log| fs::write(room.path(log).join("HEAD"), "spoilt").unwrap()),
 ];
@@ -203,9 +212,10 @@ const GOOD: [&[&str]; 17] = [
 ];
 
 /// Commands that find something.
-const BAD: [&[&str]; 20] = [
+const BAD: [&[&str]; 21] = [
     &["verify", "--log", HOSTILE],
     &["verify", "--log", HOSTILE, "--sample", "100%"],
+    &["verify", "--log", "broken"],
     &["verify", "--log", "forged", "--checkpoint", "c.note", "--key", "log.pub"],
     &["verify", "--checkpoint", "c.note", "--key", "other.pub"],
     &["replay", "--log", "forged"],
@@ -294,6 +304,10 @@ fn a_finding_in_the_bytes_of_a_log_names_the_segment_and_the_offset_and_one_of_a
         let offset = place["physicalLocation"]["region"]["byteOffset"].as_u64().unwrap();
         assert!((96..=300).contains(&offset), "{place}");
     }
+    let report = agrees(&room, 1, &["verify", "--log", "broken"]);
+    let results = report["runs"][0]["results"].as_array().unwrap();
+    let broken = results.iter().find(|result| result["ruleId"] == "contracts").unwrap();
+    assert_eq!(broken["locations"][0]["logicalLocations"][0]["fullyQualifiedName"], "RUN_0001");
     let place = first(&agrees(&room, 1, &["--log", "forged", "replay"]));
     assert_eq!(place["logicalLocations"][0]["kind"], "file", "{place}");
     assert!(place["logicalLocations"][0]["fullyQualifiedName"].as_str().unwrap().contains("order-7/"), "{place}");

@@ -3,9 +3,9 @@
 mod place;
 
 use super::{kind, size};
-use crate::args::Format;
 use crate::error::{CommandError, Verdict};
 use crate::files::read_text;
+use crate::formats::Format;
 use crate::json::{ContractCheck, ContractFinding, hex};
 use crate::reports::{Answer, Base, Finding as Reported, Kind, Place, Region, Report, Rule};
 use crate::table::counted;

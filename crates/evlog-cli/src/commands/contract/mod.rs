@@ -6,10 +6,10 @@ mod pipeline;
 #[cfg(test)]
 mod tests;
 
-use crate::args::{Answered, Format, OwnFormat};
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::files::read_text;
+use crate::formats::{Answered, Format};
 use crate::json::{ContractObject, ContractRow, hex};
 use crate::reports::Kind;
 use crate::table;
@@ -95,8 +95,6 @@ enum Diagram {
     /// A Mermaid diagram
     Mermaid,
 }
-
-impl OwnFormat for Diagram {}
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ContractArgs) -> Result<Verdict, CommandError> {
     match &args.what {

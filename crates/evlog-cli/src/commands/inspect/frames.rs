@@ -1,8 +1,8 @@
 //! The frames of a segment, and the bytes between them.
 
 use super::{HELP, Inspected};
-use crate::args::Format;
 use crate::error::{CommandError, Verdict};
+use crate::formats::Format;
 use crate::json::{BytesLine, FrameLine, HeadMembers};
 use crate::marks;
 use crate::reports::{Answer, Rule};

@@ -1,8 +1,8 @@
 //! The files of a log, one line each.
 
 use super::{HELP, Inspected, within};
-use crate::args::Format;
 use crate::error::Verdict;
+use crate::formats::Format;
 use crate::json::{HeadLine, LockLine, LogLine, QuarantineLine, SegmentLine, StrangerLine};
 use crate::reports::{Answer, Finding, Rule};
 use crate::table::{self, Cell, counted, facts};

@@ -2,9 +2,9 @@
 
 use super::frames::flaw_words;
 use super::{HELP, Inspected, empty, within};
-use crate::args::Format;
 use crate::error::{CommandError, Verdict};
 use crate::events::Events;
+use crate::formats::Format;
 use crate::json::{EventLine, PlaceLine, hex};
 use crate::marks;
 use crate::reports::{Answer, Rule};

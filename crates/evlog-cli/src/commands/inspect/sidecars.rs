@@ -1,8 +1,8 @@
 //! Every derived file, and whether it agrees with the log.
 
 use super::{HELP, Inspected, overview, within};
-use crate::args::Format;
 use crate::error::{CommandError, Verdict};
+use crate::formats::Format;
 use crate::json::SidecarLine;
 use crate::reports::{Answer, Finding, Rule};
 use crate::table::{self, Cell};

@@ -1,9 +1,9 @@
 //! What a check found, and how it is reported.
 
 use super::RUNS;
-use crate::args::Format;
 use crate::error::CommandError;
 use crate::files::{self, Found};
+use crate::formats::Format;
 use crate::json::{CheckFinding, CheckObject, hex};
 use crate::reports::{self, Answer, Base, CASES_MAX, Kind, Place, Region, Rule};
 use crate::table::counted;

@@ -2,9 +2,9 @@
 
 use super::report::Subject;
 use super::{Kept, Pace};
-use crate::args::Format;
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
+use crate::formats::Format;
 use crate::json::{MissedObject, SampleObject, SampledObject};
 use crate::notes;
 use crate::reports::Kind;
