@@ -256,7 +256,7 @@ fn report(log: &Path, plan: &Plan, state: State) -> Report {
         sentence: refusal.to_string(),
         ..Finding::default()
     });
-    report.asked(Rule::new("refused", "what is wrong with the log can be repaired", help), Answer::found(refused));
+    report.asked(Rule::new("repairable", "what is wrong with the log can be repaired", help), Answer::found(refused));
     report
 }
 

@@ -42,6 +42,7 @@ fn the_examples_are_contracts_and_can_be_drawn() {
             assert!(!room.ends(0, &["contract", "show", &path, "--format", format]).out.is_empty());
         }
     }
+    room.ends(2, &["contract", "show", "status", "--format", "mermaid", "--json"]);
     let checked: Value = room.ends(0, &["contract", "check", &example("order.toml"), "--json"]).json();
     assert_eq!((checked["good"].as_bool(), checked["kind"].as_str()), (Some(true), Some("machine")));
 }
