@@ -7,10 +7,12 @@ use crate::commands::prove::write;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::files;
+use crate::formats::{Answered, Format};
 use crate::json::WitnessObject;
 use crate::keys;
 use crate::notes;
 use crate::outputs;
+use crate::reports::{self, Answer, Base, Finding, Kind, Report, Rule};
 use crate::shell::quoted;
 use crate::ui::Ui;
 use clap::Args;
@@ -27,7 +29,8 @@ Examples:
   evlog witness builds.note --state seen --log-key builds.pub --key witness.key > cosigned.note
   evlog witness --last --state seen --log-key builds.pub > last.note       the last checkpoint seen, for the log's owner
   evlog prove --from last.note --out grown.proof                           run by the log's owner
-  evlog witness builds.note --proof grown.proof --state seen --log-key builds.pub --key witness.key";
+  evlog witness builds.note --proof grown.proof --state seen --log-key builds.pub --key witness.key
+  evlog witness builds.note --state seen --log-key builds.pub --key witness.key --out cosigned.note --format junit";
 
 /// Cosign a checkpoint if its log extends the last one seen
 ///
@@ -63,11 +66,19 @@ pub(crate) struct WitnessArgs {
     #[arg(long, value_name = "FILE", default_value = "-")]
     out: PathBuf,
     /// Only print the last checkpoint that the witness saw of this log
-    #[arg(long, conflicts_with_all = ["checkpoint", "proof"])]
+    #[arg(long, conflicts_with_all = ["checkpoint", "proof", "format"])]
     last: bool,
+    #[command(flatten)]
+    answered: Answered<Kind>,
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &WitnessArgs) -> Result<Verdict, CommandError> {
+    let format = args.answered.format(context);
+    let done = witness(ui, context, args, format);
+    reports::settled(ui, format, || empty(args), done)
+}
+
+fn witness(ui: &mut Ui, context: &Context, args: &WitnessArgs, format: Format<Kind>) -> Result<Verdict, CommandError> {
     outputs::check("--out", &args.out, &context.log, args.key.as_deref())?;
     outputs::check("--state", &args.state, &context.log, None)?;
     let log_key = keys::verifier(&args.log_key)?;
@@ -89,7 +100,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &WitnessArgs) -> Result<
     let now = u64::try_from(SystemClock.now_ns() / 1_000_000_000).unwrap_or(0);
     match judge(seen.as_ref(), signed.checkpoint(), proof.as_ref(), now) {
         Ok(()) => {}
-        Err(refusal) if refusal.is_alarm() => return alarm(ui, context, &state, &signed, &refusal),
+        Err(refusal) if refusal.is_alarm() => return alarm(ui, args, format, &state, &signed, &refusal),
         Err(refusal) => return Err(missing(args, &refusal)),
     }
     if seen.is_none() {
@@ -97,20 +108,44 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &WitnessArgs) -> Result<
     }
     signed.cosign(&key, now);
     state.keep(&signed)?;
-    if context.json {
-        let note = signed.to_string();
-        ui.json(&WitnessObject {
+    let note = signed.to_string();
+    match format {
+        Format::Text => write(ui, &args.out, &note)?,
+        Format::Json => ui.json(&WitnessObject {
             cosigned: true,
             origin: log_key.name(),
             size: signed.checkpoint().size.0,
             time: Some(now),
             reason: None,
             note: &note,
-        });
-    } else {
-        write(ui, &args.out, &signed.to_string())?;
+        }),
+        Format::Own(kind) => {
+            // The report takes the place of the note on stdout.
+            if args.out != Path::new("-") {
+                write(ui, &args.out, &note)?;
+            }
+            report(args, None).print(ui, kind);
+        }
     }
     Ok(Verdict::Yes)
+}
+
+/// A report on a checkpoint, before anything was compared.
+fn empty(args: &WitnessArgs) -> Report {
+    let checkpoint = args.checkpoint.as_deref().unwrap_or(Path::new("-"));
+    Report::new("evlog witness", checkpoint.display().to_string(), Base::of_file(checkpoint))
+}
+
+fn report(args: &WitnessArgs, refused: Option<String>) -> Report {
+    let mut report = empty(args);
+    let found = refused.map(|sentence| Finding { found: sentence.clone(), sentence, ..Finding::default() });
+    let rule = Rule::new(
+        "extends",
+        "the log of the checkpoint extends that of the last one that the witness saw",
+        "docs/checkpoint.md explains what a witness compares.",
+    );
+    report.asked(rule, Answer::found(found));
+    report
 }
 
 fn read_proof(path: &Path) -> Result<ProofFile, CommandError> {
@@ -121,13 +156,19 @@ fn read_proof(path: &Path) -> Result<ProofFile, CommandError> {
 /// Reports the contradiction, and keeps the checkpoint as evidence.
 fn alarm(
     ui: &mut Ui,
-    context: &Context,
+    args: &WitnessArgs,
+    format: Format<Kind>,
     state: &State,
     signed: &Signed,
     refusal: &WitnessRefusal,
 ) -> Result<Verdict, CommandError> {
     let checkpoint = signed.checkpoint();
-    ui.finding(format_args!("{}: {refusal}", checkpoint.origin));
+    let finding = format!("{}: {refusal}", checkpoint.origin);
+    if let Format::Own(kind) = format {
+        report(args, Some(finding)).print(ui, kind);
+        return state.keep_evidence(signed).map(|_| Verdict::No);
+    }
+    ui.finding(finding);
     let evidence = state.keep_evidence(signed)?;
     ui.talk(format_args!(
         "not cosigned. The checkpoint is kept as `{}`: the log's key has signed both it and the previous one",
@@ -140,7 +181,7 @@ fn alarm(
         );
         ui.advise("a log that was restored from an older copy looks the same: see docs/copying.md");
     }
-    if context.json {
+    if format == Format::Json {
         let (reason, note) = (refusal.to_string(), signed.to_string());
         let (origin, size) = (checkpoint.origin.as_str(), checkpoint.size.0);
         ui.json(&WitnessObject { cosigned: false, origin, size, time: None, reason: Some(&reason), note: &note });

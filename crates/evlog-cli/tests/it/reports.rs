@@ -3,7 +3,7 @@
 
 use crate::conform;
 use crate::forge::{other_number, rewrite};
-use crate::support::{Done, Room};
+use crate::support::{BATCH, Done, Room};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
@@ -139,6 +139,9 @@ fn room() -> Room {
         room.ends(0, &["key", "new", "example.com/b", "--out", &format!("{name}.key")]);
     }
     room.ends(0, &["checkpoint", "--key", "log.key", "--out", "c.note"]);
+    room.ends(0, &["key", "new", "example.com/w", "--witness", "--out", "w.key"]);
+    assert_eq!(room.feed(&["submit", "--log", "fork"], BATCH).code, 1);
+    room.ends(0, &["checkpoint", "--log", "fork", "--key", "log.key", "--out", "fork.note"]);
     room.ends(0, &["evidence", "order-7", "--out", "page.html"]);
     room.ends(0, &["prove", "--seq", "2", "--out", "proof"]);
     let change = |from: &str, to: &str, old: &str, new: &str| {
@@ -191,7 +194,7 @@ const LOGS: [(&str, Spoil); 4] = [
 ];
 
 /// Commands that find nothing in the room.
-const GOOD: [&[&str]; 17] = [
+const GOOD: [&[&str]; 18] = [
     &["verify"],
     &["verify", "--sample", "100%"],
     &["verify", "--max-rate", "1G", "--checkpoint", "c.note", "--key", "log.pub"],
@@ -209,10 +212,11 @@ const GOOD: [&[&str]; 17] = [
     &["repair"],
     &["check-proof", "proof", "--checkpoint", "c.note", "--key", "log.pub"],
     &["check-evidence", "page.html", "--key", "log.pub"],
+    &["witness", "c.note", "--state", "seen", "--log-key", "log.pub", "--key", "w.key", "--out", "w.note"],
 ];
 
 /// Commands that find something.
-const BAD: [&[&str]; 21] = [
+const BAD: [&[&str]; 22] = [
     &["verify", "--log", HOSTILE],
     &["verify", "--log", HOSTILE, "--sample", "100%"],
     &["verify", "--log", "broken"],
@@ -232,6 +236,7 @@ const BAD: [&[&str]; 21] = [
     &["check-evidence", PAGE, "--key", "log.pub"],
     &["check-evidence", "page.html", "--key", "other.pub"],
     &["backup", "--log", "forged", "copy"],
+    &["witness", "fork.note", "--state", "seen", "--log-key", "log.pub", "--key", "w.key"],
     &["repair", "--log", "spoilt", "--dry-run"],
     &["repair", "--log", HOSTILE],
 ];
@@ -248,6 +253,7 @@ fn reports_on_what_is_good_are_valid_and_have_no_finding() {
 #[test]
 fn reports_with_findings_are_valid_and_obey_nothing_that_is_named_in_them() {
     let room = room();
+    room.ends(0, &["witness", "c.note", "--state", "seen", "--log-key", "log.pub", "--key", "w.key"]);
     for words in BAD {
         agrees(&room, 1, words);
     }
