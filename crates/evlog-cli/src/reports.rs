@@ -46,7 +46,9 @@ pub(crate) struct Report {
     properties: Vec<(&'static str, String)>,
     rules: Vec<Rule>,
     cases: Vec<Case>,
-    /// How many of the cases have findings.
+    /// The least level that makes a test fail, and the exit code 1.
+    fails_from: Level,
+    /// How many of the cases fail.
     failed: usize,
     more: More,
 }
@@ -70,10 +72,11 @@ struct More {
 }
 
 /// How bad it is that a rule is broken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Level {
-    Error,
+    Note,
     Warning,
+    Error,
 }
 
 /// What must hold.
@@ -235,7 +238,22 @@ pub(crate) struct Place {
 impl Report {
     pub(crate) fn new(tool: &'static str, suite: impl Into<String>, base: Base) -> Report {
         let (properties, rules, cases) = (Vec::new(), Vec::new(), Vec::new());
-        Report { tool, suite: suite.into(), base, properties, rules, cases, failed: 0, more: More::default() }
+        Report {
+            tool,
+            suite: suite.into(),
+            base,
+            properties,
+            rules,
+            cases,
+            fails_from: Level::Note,
+            failed: 0,
+            more: More::default(),
+        }
+    }
+
+    /// From now on findings of a lower level than this do not make a test fail.
+    pub(crate) fn fails_from(&mut self, level: Level) {
+        self.fails_from = level;
     }
 
     /// Adds what is said of the whole.
@@ -252,12 +270,14 @@ impl Report {
     /// Adds a case.
     pub(crate) fn case(&mut self, rule: usize, class: impl Into<String>, name: impl Into<String>, answer: Answer) {
         let findings = answer.count();
-        let (kept, more) = match findings {
-            0 => (self.cases.len() - self.failed, &mut self.more.passed),
-            _ => (self.failed, &mut self.more.failed),
+        let fails = findings > 0 && self.rules[rule].level >= self.fails_from;
+        let (kept, more) = if fails {
+            (self.failed, &mut self.more.failed)
+        } else {
+            (self.cases.len() - self.failed, &mut self.more.passed)
         };
         if kept < CASES_MAX {
-            self.failed += usize::from(findings > 0);
+            self.failed += usize::from(fails);
             self.cases.push(Case { rule, class: class.into(), name: name.into(), answer });
         } else {
             *more += 1;

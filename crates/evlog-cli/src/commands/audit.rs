@@ -4,7 +4,9 @@ use crate::args::At;
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::files;
+use crate::formats::{Answered, Format};
 use crate::json::{AuditFinding, AuditObject, AuditRule, payload_json};
+use crate::reports::{self, Answer, Base, Finding as Reported, Kind, Level, Place};
 use crate::selecting::{Selecting, earlier};
 use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
@@ -26,6 +28,7 @@ Examples:
   evlog audit --since 2026-01-01 --run 'RUN_*'    report only what these events show
   evlog audit --as-ended --fail-on warning        judge runs in progress as if they had ended; fail on warnings
   evlog audit --json | jq '.findings[].seqs'      for programs
+  evlog audit --format junit > audit.xml          for a CI job: a test case for each rule
 
 The exit code is 1 if a finding has the severity of --fail-on or a greater one.";
 
@@ -52,6 +55,8 @@ pub(crate) struct AuditArgs {
     at: At,
     #[command(flatten)]
     selecting: Selecting,
+    #[command(flatten)]
+    answered: Answered<Kind>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -72,6 +77,12 @@ impl FailOn {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &AuditArgs) -> Result<Verdict, CommandError> {
+    let format = args.answered.format(context);
+    let done = audited(ui, context, args, format);
+    reports::settled(ui, format, || empty(context), done)
+}
+
+fn audited(ui: &mut Ui, context: &Context, args: &AuditArgs, format: Format<Kind>) -> Result<Verdict, CommandError> {
     let rules = read_rules(&args.rules)?;
     let options = Options {
         rules: rules.clone(),
@@ -82,10 +93,15 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &AuditArgs) -> Result<Ve
     let view = context.view(args.at.at)?;
     let report = audit(ui, &view, options)?;
     let is_good = report.findings.worst().is_none_or(|worst| worst < args.fail_on.severity());
-    if context.json {
-        ui.json(&object(&view, &rules, &report, is_good));
-    } else {
-        print(ui, &rules, &report, is_good);
+    match format {
+        Format::Text => print(ui, &rules, &report, is_good),
+        Format::Json => ui.json(&object(&view, &rules, &report, is_good)),
+        Format::Own(kind) => {
+            let mut reported = empty(context);
+            reported.fails_from(level(args.fail_on.severity()));
+            fill(&mut reported, args, &rules, &report);
+            reported.print(ui, kind);
+        }
     }
     Ok(Verdict::of(is_good))
 }
@@ -179,6 +195,59 @@ fn sentence(finding: &Finding) -> String {
     let seqs: Vec<String> = seqs.iter().map(|seq| seq.0.to_string()).collect();
     let at = if seqs.is_empty() { String::new() } else { format!(" at seq {}", seqs.join(", ")) };
     format!("{}: {rule}{case}{at}: {found}; expected: {expected}", severity.word())
+}
+
+fn level(severity: Severity) -> Level {
+    match severity {
+        Severity::Error => Level::Error,
+        Severity::Warning => Level::Warning,
+        Severity::Note => Level::Note,
+    }
+}
+
+/// A report on a log, before anything was judged.
+fn empty(context: &Context) -> reports::Report {
+    reports::Report::new("evlog audit", context.log.display().to_string(), Base::log(&context.log))
+}
+
+/// The rule that is asked only with --max-unsigned.
+const SIGNED_IN_TIME: &str = "signed_in_time";
+
+/// Adds a test case for each rule, built-in or not.
+fn fill(reported: &mut reports::Report, args: &AuditArgs, rules: &[Rule], report: &Report) {
+    reported.says("findings", by_severity(report));
+    let built_in = order::BUILT_IN.iter().map(|rule| (rule.name, rule.severity, rule.expected.to_owned()));
+    let yours = rules.iter().map(|rule| (rule.name(), rule.severity(), rule.expected()));
+    for (name, severity, expected) in built_in.chain(yours) {
+        let kept = report.findings.kept().iter().filter(|finding| finding.rule == name).map(Reported::from);
+        let count = report.findings.count_of(name) as u64;
+        let answer = match report.not_judged.get(name) {
+            Some(left) if count == 0 => {
+                Answer::NotRun(format!("{}: too many events of one run wait for another", counted(*left, "event")))
+            }
+            _ if name == SIGNED_IN_TIME && args.max_unsigned.is_none() => {
+                Answer::NotRun("no longest time was given: `--max-unsigned DURATION`".to_owned())
+            }
+            _ => Answer::Ran { kept: kept.collect(), count },
+        };
+        let rule = reports::Rule::new(name, &expected, "docs/audit.md explains the rules on order.");
+        reported
+            .asked(reports::Rule { level: level(severity), about: format!("Expected: {expected}."), ..rule }, answer);
+    }
+}
+
+impl From<&Finding> for Reported {
+    fn from(finding: &Finding) -> Reported {
+        let first = finding.seqs.first().map(|seq| Place { kind: "event", name: format!("seq {seq}") });
+        let seqs: Vec<String> = finding.seqs.iter().map(ToString::to_string).collect();
+        Reported {
+            place: finding.case.as_deref().map(Place::run).or(first),
+            expected: finding.expected.clone(),
+            found: format!("{} (seq {})", finding.found, seqs.join(", ")),
+            sentence: sentence(finding),
+            ..Reported::default()
+        }
+    }
 }
 
 fn object<'r>(view: &View, rules: &'r [Rule], report: &'r Report, is_good: bool) -> AuditObject<'r> {

@@ -72,6 +72,7 @@ fn rule(rule: &Rule) -> Value {
 
 fn level(rule: &Rule) -> &'static str {
     match rule.level {
+        Level::Note => "note",
         Level::Error => "error",
         Level::Warning => "warning",
     }

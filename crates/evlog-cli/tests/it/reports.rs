@@ -18,7 +18,7 @@ const PROOF: &str = hostile!("proof ");
 const PAGE: &str = hostile!("page ");
 
 /// Elements of a report, the attributes and the children that the schema which Jenkins validates with allows them.
-const JUNIT: [(&str, &[&str], &[&str]); 7] = [
+const JUNIT: [(&str, &[&str], &[&str]); 8] = [
     ("testsuites", &["name", "time", "tests", "failures", "errors"], &["testsuite"]),
     (
         "testsuite",
@@ -27,6 +27,7 @@ const JUNIT: [(&str, &[&str], &[&str]); 7] = [
     ),
     ("testcase", &["name", "time", "classname", "group"], &["skipped", "error", "failure", "system-out", "system-err"]),
     ("failure", &["type", "message"], &[]),
+    ("system-out", &[], &[]),
     ("skipped", &["type", "message"], &[]),
     ("properties", &[], &["property"]),
     ("property", &["name", "value"], &[]),
@@ -150,6 +151,9 @@ fn room() -> Room {
     change("proof", PROOF, "first-seq ", "first-seq 7");
     change("page.html", PAGE, "Events", "Event5");
     room.write(hostile!("contract of "), &format!("name = \"{}\"\n", HOSTILE.escape_unicode()));
+    for (name, severity) in [("strict", "error"), ("loose", "warning")] {
+        room.write(&format!("{name}.toml"), &format!("{RULE}severity = \"{severity}\"\n"));
+    }
     room.write("good.toml", include_str!("../../../../docs/examples/contracts/order.toml"));
     let all = room.segments();
     let segment = all.last().unwrap().strip_prefix(room.path("evlog")).unwrap();
@@ -169,6 +173,10 @@ fn room() -> Room {
     fs::create_dir(room.path(&format!("odd/runs/{HOSTILE}"))).unwrap();
     room
 }
+
+/// A rule on order that the log breaks.
+const RULE: &str =
+    "[[rule]]\nname = \"asked\"\ntemplate = \"precedence\"\nfirst = \"custom/asked\"\nthen = \"custom/shipped\"\n";
 
 const BUNDLE: &str = "11111111-1111-4111-8111-111111111111";
 const FIRST: &str = "segments/00000000000000000000.seg";
@@ -194,10 +202,11 @@ const LOGS: [(&str, Spoil); 4] = [
 ];
 
 /// Commands that find nothing in the room.
-const GOOD: [&[&str]; 18] = [
+const GOOD: [&[&str]; 19] = [
     &["verify"],
     &["verify", "--sample", "100%"],
     &["verify", "--max-rate", "1G", "--checkpoint", "c.note", "--key", "log.pub"],
+    &["audit"],
     &["replay"],
     &["replay", "--at", "5"],
     &["project", "--check", "."],
@@ -216,12 +225,13 @@ const GOOD: [&[&str]; 18] = [
 ];
 
 /// Commands that find something.
-const BAD: [&[&str]; 22] = [
+const BAD: [&[&str]; 23] = [
     &["verify", "--log", HOSTILE],
     &["verify", "--log", HOSTILE, "--sample", "100%"],
     &["verify", "--log", "broken"],
     &["verify", "--log", "forged", "--checkpoint", "c.note", "--key", "log.pub"],
     &["verify", "--checkpoint", "c.note", "--key", "other.pub"],
+    &["audit", "--rules", "strict.toml"],
     &["replay", "--log", "forged"],
     &["project", "--check", "odd"],
     &["project", "--check", "odd", "--run", HOSTILE],
@@ -317,6 +327,21 @@ fn a_finding_in_the_bytes_of_a_log_names_the_segment_and_the_offset_and_one_of_a
     let place = first(&agrees(&room, 1, &["--log", "forged", "replay"]));
     assert_eq!(place["logicalLocations"][0]["kind"], "file", "{place}");
     assert!(place["logicalLocations"][0]["fullyQualifiedName"].as_str().unwrap().contains("order-7/"), "{place}");
+}
+
+#[test]
+fn a_finding_that_does_not_change_the_exit_code_makes_no_test_fail_and_is_reported_with_its_level() {
+    let room = room();
+    let audit = |code: i32, more: &[&str]| room.ends(code, &[&["audit", "--rules", "loose.toml"], more].concat()).out;
+    let junit = audit(0, &["--format", "junit"]);
+    let [tests, failed, skipped] = junit_counts(&junit);
+    // Of the built-in rules, that on unsigned time needs a time.
+    assert_eq!((failed, skipped), (0, 1), "{junit}");
+    assert!(junit.contains("<system-out>warning: asked in `order-7`"), "{junit}");
+    assert_eq!(junit_counts(&audit(1, &["--fail-on", "warning", "--format", "junit"])), [tests, 1, 1]);
+    assert_eq!(junit_counts(&audit(1, &["--max-unsigned", "0s", "--format", "junit"]))[2], 0);
+    let sarif: Value = serde_json::from_str(&audit(0, &["--format", "sarif"])).unwrap();
+    assert_eq!((sarif_count(&sarif), &sarif["runs"][0]["results"][0]["level"]), (1, &Value::from("warning")));
 }
 
 #[test]
