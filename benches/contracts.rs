@@ -4,12 +4,12 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use evlog_format::{CommitHead, Durability, Event, PLAIN, Seq, payload};
 use evlog_lifecycle::form;
-use evlog_lifecycle::machine::Machine;
+use evlog_lifecycle::lifecycle::Lifecycle;
 use evlog_lifecycle::pipeline::Pipeline;
 use evlog_lifecycle::status::Status;
 use evlog_lifecycle::status::payload::Transitioned;
 use evlog_lifecycle::story::{State, Story};
-use evlog_projection::registry::{Command, ContractRef};
+use evlog_projection::contracts::{Command, ContractRef};
 use evlog_projection::{Asked, Cause, Content, Contract, Contracts, Decision, Fact, Request, RunFold};
 use serde_json::{Map, Value, json};
 use std::hint::black_box;
@@ -158,13 +158,18 @@ fn decisions(criterion: &mut Criterion) {
     status.measure(criterion, "decide one that is undefined", "transition", json!({"to": "created"}));
 
     let order = form::Definition::parse(include_str!("../docs/examples/contracts/order.toml"));
-    let Ok(form::Definition::Machine(order)) = order else { unreachable!("the example is a lifecycle") };
-    let machine = Contracts::new().with(Machine::default().knowing(order));
-    let mut machine = Played::new(machine, "machine", json!({"machine": "order", "data": {"customer": "c-1"}}));
+    let Ok(form::Definition::Lifecycle(order)) = order else { unreachable!("the example is a lifecycle") };
+    let lifecycle = Contracts::new().with(Lifecycle::default().knowing(order));
+    let mut lifecycle = Played::new(lifecycle, "machine", json!({"machine": "order", "data": {"customer": "c-1"}}));
     for _ in 0..100 {
-        machine.play("transition", json!({"to": "shipped"}));
+        lifecycle.play("transition", json!({"to": "shipped"}));
     }
-    machine.measure(criterion, "decide a transition", "transition", json!({"to": "paid", "data": {"amount_cents": 1}}));
+    lifecycle.measure(
+        criterion,
+        "decide a transition",
+        "transition",
+        json!({"to": "paid", "data": {"amount_cents": 1}}),
+    );
 
     let pipeline = Contracts::new().with(Pipeline::default());
     let mut pipeline = Played::new(pipeline, "pipeline", json!({"pipeline": "purple-axiom"}));

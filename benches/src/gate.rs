@@ -126,7 +126,7 @@ fn run_once(room: &Path, stage: &[&str], outputs: &str) -> Done<Took> {
     fs::write(
         room.join("plan.toml"),
         format!(
-            "name = \"gate\"\n[[schema]]\ncontract = \"row\"\nfile = \"row.json\"\nmode = \"jsonl_lines\"\n\
+            "name = \"gate\"\n[[schema]]\nid = \"row\"\nfile = \"row.json\"\nmode = \"jsonl_lines\"\n\
              [[stage]]\nid = \"make\"\nreason_code = \"input_missing\"\ncommand = [{}]\n{outputs}",
             command.join(", ")
         ),
@@ -233,7 +233,7 @@ pub fn gate(arguments: &[String]) -> Done<()> {
     let mut works: [Vec<Took>; 6] = Default::default();
     let (count, mib) = (typed.files.to_string(), typed.mib.to_string());
     let small = (typed.mib / 10).max(1).to_string();
-    let bound = "[[stage.output]]\npath = \"rows.jsonl\"\ncontract = \"row\"\n";
+    let bound = "[[stage.output]]\npath = \"rows.jsonl\"\nschema = \"row\"\n";
     let room = || tempfile::tempdir_in(&typed.dir);
     let floor = room()?;
     write_lines(&floor.path().join("rows.jsonl"), typed.mib)?;

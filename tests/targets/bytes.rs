@@ -9,7 +9,7 @@ use evlog_format::{
     SegmentHeader, Seq, encode_commit, limits,
 };
 use evlog_lifecycle::{custom::Custom, pipeline::Pipeline, status::Status};
-use evlog_projection::registry::BundleFold;
+use evlog_projection::contracts::BundleFold;
 use evlog_projection::{Contracts, Fact};
 use evlog_store::fuzz::sealed;
 use evlog_verify::{Frontier, Tree};

@@ -7,7 +7,7 @@ use evlog::{Log, LogError, Options, ReadOptions, View};
 use evlog_format::Seq;
 use evlog_format::limits::CORRELATION_LEN_MAX;
 use evlog_lifecycle::form::Definition;
-use evlog_lifecycle::{custom::Custom, machine::Machine, pipeline::Pipeline, status::Status, story::Story};
+use evlog_lifecycle::{custom::Custom, lifecycle::Lifecycle, pipeline::Pipeline, status::Status, story::Story};
 use evlog_projection::Contracts;
 use evlog_store::OpenError;
 use nix::unistd::{User, getuid};
@@ -35,15 +35,15 @@ pub(crate) fn contracts() -> Contracts {
 
 /// The same, with those that contract files define: runs can be created with them by name.
 pub(crate) fn contracts_with(brought: &[Definition]) -> Contracts {
-    let (mut machine, mut pipeline) = (Machine::default(), Pipeline::default());
+    let (mut lifecycle, mut pipeline) = (Lifecycle::default(), Pipeline::default());
     for definition in brought {
         match definition {
-            Definition::Machine(definition) => machine = machine.knowing(Arc::clone(definition)),
+            Definition::Lifecycle(definition) => lifecycle = lifecycle.knowing(Arc::clone(definition)),
             Definition::Pipeline(definition) => pipeline = pipeline.knowing(Arc::clone(definition)),
         }
     }
     let story = Story::with_schemas(evlog_pipeline::check_schema);
-    Contracts::new().with(Status).with(story).with(pipeline).with(machine).with(Custom)
+    Contracts::new().with(Status).with(story).with(pipeline).with(lifecycle).with(Custom)
 }
 
 impl Context {

@@ -125,7 +125,7 @@ checks! {
     26 publish_gate_report_invalid Bundle reports::valid, "a report fulfils its schema, and is of this run and stage";
     27 publish_gate_report_order Bundle reports::ordered, "a report is in order, and cut where it says";
     28 publish_gate_diagnostics Bundle reports::diagnostics, "a report's diagnostics follow from its errors";
-    29 publish_gate_untraceable Bundle reports::traceable, "`<contract>_invalid` has an error of that contract in the report";
+    29 publish_gate_untraceable Bundle reports::traceable, "`<schema>_invalid` has an error of that schema in the report";
     30 timestamped_filename_disallowed Bundle files::names, "no file name holds a date or a time";
     31 bytes_not_canonical Bundle files::canonical_bytes, "`manifest.json`, `run_results.json`, `logs/pass_manifest.json` and reports are RFC 8785 JSON without a newline at the end";
     35 manifest_absent ExitCode run::absence_is_allowed, "without a manifest, the exit code is 20";

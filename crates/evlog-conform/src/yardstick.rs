@@ -3,7 +3,7 @@
 //! Does: take the built-in pipeline, one from a file, or the one of a plan. Does not: know a bundle.
 
 use evlog_lifecycle::form;
-use evlog_lifecycle::pipeline::{Definition, NAMES, built_in, published_contracts};
+use evlog_lifecycle::pipeline::{Definition, NAMES, built_in, published_schemas};
 use evlog_pipeline::{Plan, Schema};
 use evlog_projection::parse;
 use serde_json::Value;
@@ -32,9 +32,9 @@ pub struct Yardstick {
     pub(crate) definition: Arc<Definition>,
     pub(crate) manifest: Vec<Schema>,
     pub(crate) report: Schema,
-    /// The contracts under which each stage publishes: by them a code `<contract id>_invalid` is known as that of a publish gate
+    /// The schemas of what each stage publishes: by them a code `<schema id>_invalid` is known as that of a publish gate
     ///
-    contracts: BTreeSet<(String, String)>,
+    schemas: BTreeSet<(String, String)>,
 }
 
 /// Why a yardstick cannot be made.
@@ -68,8 +68,8 @@ impl Yardstick {
         let mut made = Yardstick::of(plan.definition.clone(), None);
         for stage in &plan.stages {
             let patterns = stage.patterns.iter().map(|pattern| &pattern.output);
-            let contracts = stage.outputs.values().chain(patterns).filter_map(|output| output.contract.clone());
-            made.contracts.extend(contracts.map(|contract| (stage.id.clone(), contract)));
+            let schemas = stage.outputs.values().chain(patterns).filter_map(|output| output.schema.clone());
+            made.schemas.extend(schemas.map(|schema| (stage.id.clone(), schema)));
         }
         made
     }
@@ -81,8 +81,8 @@ impl Yardstick {
             let message = format!("expected the pipeline of the plan, which is `{found}`, found another definition");
             return Err(YardstickError { file: self.definition.name().into(), message });
         }
-        let Yardstick { contracts, .. } = Yardstick::of_plan(plan);
-        Ok(Yardstick { contracts: self.contracts.into_iter().chain(contracts).collect(), ..self })
+        let Yardstick { schemas, .. } = Yardstick::of_plan(plan);
+        Ok(Yardstick { schemas: self.schemas.into_iter().chain(schemas).collect(), ..self })
     }
 
     /// The pipeline's name.
@@ -90,10 +90,10 @@ impl Yardstick {
         self.definition.name()
     }
 
-    /// Whether a code of a stage is the one that its publish gate gives for a contract, and for which.
-    pub(crate) fn contract_of<'c>(&self, stage: &str, code: &'c str) -> Option<&'c str> {
-        let contract = code.strip_suffix("_invalid")?;
-        self.contracts.contains(&(stage.to_owned(), contract.to_owned())).then_some(contract)
+    /// Whether a code of a stage is the one that its publish gate gives for a schema, and for which.
+    pub(crate) fn schema_of<'c>(&self, stage: &str, code: &'c str) -> Option<&'c str> {
+        let schema = code.strip_suffix("_invalid")?;
+        self.schemas.contains(&(stage.to_owned(), schema.to_owned())).then_some(schema)
     }
 
     fn of(definition: Arc<Definition>, own: Option<Schema>) -> Yardstick {
@@ -103,7 +103,7 @@ impl Yardstick {
         Yardstick {
             manifest: std::iter::once(shipped(manifest)).chain(own).collect(),
             report: shipped(REPORT),
-            contracts: published_contracts(&definition).map(row).collect(),
+            schemas: published_schemas(&definition).map(row).collect(),
             definition,
         }
     }
@@ -151,7 +151,7 @@ fn is_json(file: &Path, text: &[u8]) -> bool {
 fn contract_file(text: &[u8]) -> Result<Arc<Definition>, String> {
     match form::Definition::parse(form::text_of(text)?) {
         Ok(form::Definition::Pipeline(definition)) => Ok(definition),
-        Ok(form::Definition::Machine(_)) => {
+        Ok(form::Definition::Lifecycle(_)) => {
             Err("expected a pipeline (`stages`), found a lifecycle (`statuses`)".to_owned())
         }
         Err(findings) => Err(findings.iter().map(ToString::to_string).collect::<Vec<String>>().join("; ")),

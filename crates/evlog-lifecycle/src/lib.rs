@@ -14,7 +14,7 @@
 pub mod custom;
 pub mod explain;
 pub mod form;
-pub mod machine;
+pub mod lifecycle;
 pub mod pipeline;
 pub mod status;
 pub mod story;
@@ -33,7 +33,7 @@ use serde_json::Value;
 /// The payload of an event of a built-in contract as JSON; `None` for other events, and for a payload that is protected, of a
 /// later version, or not of its kind's table.
 pub fn payload_json(event: &Event<'_>) -> Option<Value> {
-    let of_contracts = [status::payload_json, story::payload_json, pipeline::payload_json, machine::payload_json];
+    let of_contracts = [status::payload_json, story::payload_json, pipeline::payload_json, lifecycle::payload_json];
     of_contracts.iter().find_map(|of_contract| of_contract(event))
 }
 

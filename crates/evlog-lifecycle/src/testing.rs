@@ -6,7 +6,7 @@
 pub(crate) mod written;
 
 use evlog_format::{CommitHead, Durability, Event, Idempotency, KindBuf, PLAIN, Seq};
-use evlog_projection::registry::BundleFold;
+use evlog_projection::contracts::BundleFold;
 use evlog_projection::{
     Asked, Bundle, Cause, Content, Contract, ContractError, Contracts, Decision, Fact, FoldError, Malformed, Outcome,
     Target, canonical,

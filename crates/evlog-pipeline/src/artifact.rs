@@ -1,4 +1,4 @@
-//! Reads one staged artifact, and checks it against its contract (pipeline.md 4.6).
+//! Reads one staged artifact, and checks it against its schema (pipeline.md 4.6).
 //!
 //! Does: read a JSON or YAML document whole, JSON Lines one line at a time, text a piece at a time, the footers of a
 //! dataset's parts, and find what is wrong.
@@ -22,7 +22,7 @@ pub(crate) use spelling::Spelling;
 
 use crate::limits::{DOCUMENT_LEN_MAX, DOCUMENT_MEMORY_MAX, LINE_LEN_MAX, YAML_LEN_MAX, memory_of_json};
 use crate::meter::Meter;
-use crate::plan::{ArtifactContract, ArtifactMode};
+use crate::plan::{ArtifactMode, ArtifactSchema};
 use crate::schema::{BUDGET, Schema};
 use crate::yaml;
 use evlog_lifecycle::pipeline::report::{ERRORS_MAX_DEFAULT, Finding};
@@ -65,31 +65,32 @@ pub(crate) fn len_max(mode: &ArtifactMode) -> Option<u64> {
     }
 }
 
-/// The findings on the file at this path, at least as many as a report keeps; none if it fulfils its contract. An error
+/// The findings on the file at this path, at least as many as a report keeps; none if it fulfils its schema. An error
 /// means that the file, or a part of its dataset, could not be read.
 pub(crate) fn inspect(
     staged: Staged<'_>,
     path: &str,
-    contract: &ArtifactContract,
+    schema: &ArtifactSchema,
     spelling: Spelling,
 ) -> io::Result<Vec<Finding>> {
     let file = staged.meter.over((staged.open)(path)?);
     let mut findings = Findings::new();
-    match &contract.mode {
+    match &schema.mode {
         ArtifactMode::JsonDocument(bound) => {
-            document(file, &bound.schema, spelling, DOCUMENT_LEN_MAX, staged.meter, &mut findings)?;
+            document(file, &bound.compiled, spelling, DOCUMENT_LEN_MAX, staged.meter, &mut findings)?;
         }
         ArtifactMode::ParquetDataset(bound) => {
-            if let Some(said) = document(file, &bound.schema, spelling, DOCUMENT_LEN_MAX, staged.meter, &mut findings)?
+            if let Some(said) =
+                document(file, &bound.compiled, spelling, DOCUMENT_LEN_MAX, staged.meter, &mut findings)?
             {
                 dataset::check(staged, path, &said, &mut findings)?;
             }
         }
         ArtifactMode::JsonlLines(bound) => {
-            lines(BufReader::with_capacity(1 << 18, file), &bound.schema, spelling, staged.meter, &mut findings)?;
+            lines(BufReader::with_capacity(1 << 18, file), &bound.compiled, spelling, staged.meter, &mut findings)?;
         }
         ArtifactMode::YamlDocument(bound) => {
-            yaml_document(file, &bound.schema, YAML_LEN_MAX, staged.meter, &mut findings)?;
+            yaml_document(file, &bound.compiled, YAML_LEN_MAX, staged.meter, &mut findings)?;
         }
         ArtifactMode::TextDocument => text::check(file, &mut findings)?,
     }

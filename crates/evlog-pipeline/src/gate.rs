@@ -28,7 +28,7 @@ use crate::walk::{Entry, walk_tree};
 use crate::{artifact, paths};
 use bindings::{Others, Roots, dataset_of, outputs};
 use evlog_lifecycle::pipeline::report::{
-    ArtifactReport, ERRORS_MAX_DEFAULT, Finding, Report, UNBOUND_CONTRACT, UNBOUND_CONTRACT_VERSION,
+    ArtifactReport, ERRORS_MAX_DEFAULT, Finding, Report, UNBOUND_SCHEMA, UNBOUND_SCHEMA_VERSION,
 };
 use evlog_lifecycle::pipeline::{STAGING, STORAGE, relpath};
 use std::collections::BTreeMap;
@@ -47,7 +47,7 @@ enum Class {
     Ownership,
     /// A required output is missing (step 6).
     Missing,
-    /// An artifact does not fulfil its contract (step 7).
+    /// An artifact does not fulfil its schema (step 7).
     Content,
 }
 
@@ -92,8 +92,8 @@ pub(crate) struct Artifact {
     pub(crate) len: u64,
     /// BLAKE3 of its content.
     pub(crate) blake3: [u8; 32],
-    /// The contract that it fulfils.
-    pub(crate) contract: Option<String>,
+    /// The schema that it fulfils.
+    pub(crate) schema: Option<String>,
 }
 
 /// Why nothing may be promoted.
@@ -164,7 +164,7 @@ impl Gate<'_> {
         let reason_code = match class {
             Class::Entry | Class::Root => STORAGE.to_owned(),
             Class::Ownership | Class::Missing | Class::Content => {
-                self.plan.definition.gate_reason_code(&self.stage.id, report.primary_contract())
+                self.plan.definition.gate_reason_code(&self.stage.id, report.primary_schema())
             }
         };
         Failed { reason_code, report }
@@ -280,9 +280,9 @@ impl Gate<'_> {
     /// Whether a document is longer than its mode allows. A sparse file can have any length.
     fn is_beyond_reading(&self, tree: &Tree, regular: &[String]) -> bool {
         regular.iter().any(|path| {
-            let id = outputs(self.stage, path).next().and_then(|(_, output)| output.contract.as_deref());
-            let contract = id.and_then(|id| self.plan.contracts.get(id));
-            let len_max = contract.and_then(|contract| artifact::len_max(&contract.mode));
+            let id = outputs(self.stage, path).next().and_then(|(_, output)| output.schema.as_deref());
+            let schema = id.and_then(|id| self.plan.schemas.get(id));
+            let len_max = schema.and_then(|schema| artifact::len_max(&schema.mode));
             len_max.is_some_and(|len_max| len_of(tree, path) > len_max)
         })
     }
@@ -297,11 +297,11 @@ impl Gate<'_> {
     ) -> Result<Passed, FileError> {
         let mut passed = Passed { artifacts: Vec::new(), custody: Custody::make(above, self.steps)? };
         for path in regular {
-            let contract = outputs(self.stage, path).next().and_then(|(_, output)| output.contract.clone());
+            let schema = outputs(self.stage, path).next().and_then(|(_, output)| output.schema.clone());
             self.steps.at(Step::TakeStaged);
             match passed.custody.take(tree, path, meter)? {
                 Ok((len, blake3)) => {
-                    passed.artifacts.push(Artifact { path: path.clone(), len, blake3, contract });
+                    passed.artifacts.push(Artifact { path: path.clone(), len, blake3, schema });
                 }
                 Err(error) => self.unreadable(found, path, &error),
             }
@@ -309,7 +309,7 @@ impl Gate<'_> {
         Ok(passed)
     }
 
-    /// Checks every file against its contract.
+    /// Checks every file against its schema.
     fn inspect(
         &self,
         regular: &[String],
@@ -320,8 +320,8 @@ impl Gate<'_> {
         let spelling = if self.plan.canonical_outputs { Spelling::Canonical } else { Spelling::Any };
         let staged = Staged { open, paths: regular, meter };
         for path in regular {
-            let contract = outputs(self.stage, path).next().and_then(|(_, output)| output.contract.as_deref());
-            let Some(bound) = contract.and_then(|id| self.plan.contracts.get(id)) else { continue };
+            let schema = outputs(self.stage, path).next().and_then(|(_, output)| output.schema.as_deref());
+            let Some(bound) = schema.and_then(|id| self.plan.schemas.get(id)) else { continue };
             match artifact::inspect(staged, path, bound, spelling) {
                 Ok(findings) => self.add_all(found, Class::Content, path, findings),
                 Err(error) => self.unreadable(found, path, &error),
@@ -330,10 +330,10 @@ impl Gate<'_> {
     }
 
     /// How many bytes will be read: of every file for its copy and for its digest, and once more of what is checked against a
-    /// contract.
+    /// schema.
     fn reading_len(&self, tree: &Tree, regular: &[String]) -> u64 {
         let one = |path: &String| {
-            let is_bound = outputs(self.stage, path).any(|(_, output)| output.contract.is_some());
+            let is_bound = outputs(self.stage, path).any(|(_, output)| output.schema.is_some());
             len_of(tree, path).saturating_mul(if is_bound { 3 } else { 2 })
         };
         regular.iter().map(one).fold(0, u64::saturating_add)
@@ -357,7 +357,7 @@ impl Gate<'_> {
         if !findings.is_empty() {
             found.first = Some(found.first.map_or(class, |first| first.min(class)));
         }
-        let (id, version) = self.contract_of(path);
+        let (id, version) = self.schema_of(path);
         let findings = findings.into_iter().map(|finding| self.secrets.mask_finding(finding));
         let all = match found.artifacts.remove(path) {
             Some(earlier) => earlier.errors().iter().cloned().chain(findings).collect(),
@@ -366,22 +366,22 @@ impl Gate<'_> {
         found.artifacts.insert(path.to_owned(), ArtifactReport::new(&self.secrets.mask(path), id, version, all));
     }
 
-    /// The contract that the path is bound to, by this stage or by another; a placeholder for unbound ones.
-    fn contract_of(&self, path: &str) -> (&str, &str) {
+    /// The schema that the path is bound to, by this stage or by another; a placeholder for unbound ones.
+    fn schema_of(&self, path: &str) -> (&str, &str) {
         let of_missing = |stage: &Stage| {
             let pattern = stage.patterns.iter().find(|pattern| pattern.glob.as_str() == path)?;
-            pattern.output.contract.clone()
+            pattern.output.schema.clone()
         };
         let bound = |stage: &Stage| {
-            let output = outputs(stage, path).next().and_then(|(_, output)| output.contract.clone());
+            let output = outputs(stage, path).next().and_then(|(_, output)| output.schema.clone());
             output.or_else(|| of_missing(stage))
         };
         let id = bound(self.stage).or_else(|| self.plan.stages.iter().find_map(bound));
-        let known = id.and_then(|id| self.plan.contracts.get_key_value(&id));
-        let known = known.map(|(id, contract)| (id.as_str(), contract.version.as_str()));
+        let known = id.and_then(|id| self.plan.schemas.get_key_value(&id));
+        let known = known.map(|(id, schema)| (id.as_str(), schema.version.as_str()));
         let elsewhere = || self.plan.elsewhere.iter().find(|bound| bound.glob.matches(path));
-        let known = known.or_else(|| elsewhere().map(|bound| (bound.contract.as_str(), bound.version.as_str())));
-        known.unwrap_or((UNBOUND_CONTRACT, UNBOUND_CONTRACT_VERSION))
+        let known = known.or_else(|| elsewhere().map(|bound| (bound.schema.as_str(), bound.version.as_str())));
+        known.unwrap_or((UNBOUND_SCHEMA, UNBOUND_SCHEMA_VERSION))
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// The longest plan file, in bytes. Plans are written by people.
 pub(crate) const PLAN_LEN_MAX: u64 = 1024 * 1024;
 
-/// The longest registry of contracts, in bytes. People write them.
+/// The longest registry of schemas, in bytes. People write them.
 pub(crate) const REGISTRY_LEN_MAX: u64 = 1024 * 1024;
 
 /// The most steps to compare the patterns of a registry with each other, and as many again to compare those of a plan with them. A

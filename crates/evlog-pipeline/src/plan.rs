@@ -5,7 +5,7 @@
 //! Does not: run anything.
 //!
 //! Invariants:
-//! - A [`Plan`] that exists is one that can be run: its stages and reason codes are of its pipeline, its schemas are
+//! - A [`Plan`] that exists is one that can be run: its stages and reason codes are of its pipeline, its schema files are
 //!   compiled, and every output has a path within the bundle that belongs to one stage only.
 //! - An unknown key is never ignored: a misspelt `required` must not make an artifact optional.
 
@@ -34,7 +34,7 @@ pub struct Plan {
     pub name: String,
     /// The plan file, absolute.
     pub file: PathBuf,
-    /// BLAKE3 of its content, with the schemas that it binds. Comments, the order of keys and its path do not count.
+    /// BLAKE3 of its content, with its schema files. Comments, the order of keys and its path do not count.
     pub blake3: [u8; 32],
     /// The JSON text that the digest is of.
     pub said: Value,
@@ -50,7 +50,7 @@ pub struct Plan {
     pub emit_health: bool,
     /// Whether a staged file that no output names fails the publish gate.
     pub strict_outputs: bool,
-    /// Whether JSON that a contract binds must be canonical.
+    /// Whether JSON with a schema must be canonical.
     pub canonical_outputs: bool,
     /// The names of secret variables, whose values no record may show, and whether each must be set.
     pub secrets: BTreeMap<String, bool>,
@@ -58,8 +58,8 @@ pub struct Plan {
     pub manifest: Map<String, Value>,
     /// The stages that the plan names, in canonical order; the pipeline's others are disabled.
     pub stages: Vec<Stage>,
-    /// The contracts of artifacts, by id.
-    pub contracts: BTreeMap<String, ArtifactContract>,
+    /// The schemas of artifacts, by id.
+    pub schemas: BTreeMap<String, ArtifactSchema>,
     /// The bindings of its registry to owners that are not stages of the plan.
     pub elsewhere: Vec<BoundElsewhere>,
 }
@@ -71,8 +71,8 @@ pub struct BoundElsewhere {
     pub glob: Glob,
     /// A stage that the plan does not name, or `orchestrator`.
     pub owner: String,
-    /// The contract that they fulfil.
-    pub contract: String,
+    /// The schema that they fulfil.
+    pub schema: String,
     /// Its version.
     pub version: String,
 }
@@ -161,58 +161,58 @@ impl InputFrom {
 pub struct Pattern {
     /// Which paths.
     pub glob: Glob,
-    /// The contract of each of them. If it is required, at least one path must match.
+    /// The schema of each of them. If it is required, at least one path must match.
     pub output: Output,
 }
 
 /// What a stage promises to leave at one path of the bundle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
-    /// The contract that it must fulfil.
-    pub contract: Option<String>,
+    /// The schema that it must fulfil.
+    pub schema: Option<String>,
     /// Whether the stage may leave it out.
     pub required: bool,
 }
 
-/// What an artifact is bound to.
+/// What an artifact must be.
 #[derive(Debug)]
-pub struct ArtifactContract {
+pub struct ArtifactSchema {
     /// Its version.
     pub version: String,
     /// How the file is read, and what it must be.
     pub mode: ArtifactMode,
 }
 
-/// How a contract-backed artifact is read, and what it must be (pipeline.md 4.6).
+/// How an artifact with a schema is read, and what it must be (pipeline.md 4.6).
 #[derive(Debug)]
 pub enum ArtifactMode {
-    /// The file is one JSON document, which fulfils the schema.
-    JsonDocument(BoundSchema),
-    /// Each line is one JSON object, which fulfils the schema.
-    JsonlLines(BoundSchema),
-    /// The file is one YAML document, whose value fulfils the schema.
-    YamlDocument(BoundSchema),
+    /// The file is one JSON document, which fulfils the schema file.
+    JsonDocument(SchemaFile),
+    /// Each line is one JSON object, which fulfils the schema file.
+    JsonlLines(SchemaFile),
+    /// The file is one YAML document, whose value fulfils the schema file.
+    YamlDocument(SchemaFile),
     /// The file is UTF-8 text with line feeds.
     TextDocument,
-    /// The file is one JSON document, which fulfils the schema and says which columns the Parquet files below its
+    /// The file is one JSON document, which fulfils the schema file and says which columns the Parquet files below its
     /// directory have.
-    ParquetDataset(BoundSchema),
+    ParquetDataset(SchemaFile),
 }
 
-/// A schema that artifacts are bound to.
+/// A JSON Schema that artifacts must fulfil.
 #[derive(Debug)]
-pub struct BoundSchema {
-    /// The compiled schema.
-    pub schema: Arc<Schema>,
-    /// BLAKE3 of the schema's file.
+pub struct SchemaFile {
+    /// The compiled file, with those that it refers to.
+    pub compiled: Arc<Schema>,
+    /// BLAKE3 of the file.
     pub blake3: [u8; 32],
-    /// The texts of its files.
+    /// The texts of all of them.
     pub(crate) texts: Texts,
 }
 
 impl ArtifactMode {
-    /// The schema, of modes that have one.
-    pub fn schema(&self) -> Option<&BoundSchema> {
+    /// The schema file, of modes that have one.
+    pub fn schema_file(&self) -> Option<&SchemaFile> {
         match self {
             ArtifactMode::JsonDocument(bound)
             | ArtifactMode::JsonlLines(bound)
@@ -224,7 +224,7 @@ impl ArtifactMode {
 }
 
 impl Plan {
-    /// Reads a plan file and the schemas that it names.
+    /// Reads a plan file and the schema files that it names.
     pub fn load(path: &Path) -> Result<Plan, PlanError> {
         check::load(path)
     }

@@ -241,6 +241,11 @@ pub trait Contract: Send + Sync + 'static {
     /// The contract's name, as commands give it.
     fn name(&self) -> &'static str;
 
+    /// A second name that commands may give in its place. Default: none.
+    fn alias(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Whether a run of this contract begins with an event of this kind. If several contracts begin with it, the run is of the one
     /// that was added first.
     fn begins_with(&self, kind: Kind<'_>) -> bool;

@@ -3,12 +3,12 @@
 //! Does: fold many runs at the same time. Does not: keep the lines of a run's audit file, which are as long as its
 //! history.
 //!
-//! Invariant: [`DigestFold`] gives the digests of the files that [`BundleFold`](crate::registry::BundleFold) gives for the
+//! Invariant: [`DigestFold`] gives the digests of the files that [`BundleFold`](crate::contracts::BundleFold) gives for the
 //! same events, and fails where it fails.
 
 use crate::bundle::File;
 use crate::contract::{Fact, FoldError};
-use crate::registry::{AUDIT_PATH, AUDIT_PROJECTION, Contracts, RunFold, fold_line};
+use crate::contracts::{AUDIT_PATH, AUDIT_PROJECTION, Contracts, RunFold, fold_line};
 use std::collections::BTreeMap;
 
 /// An audit file of at most this many bytes is kept unhashed, because the state of a hasher takes about as much memory.

@@ -3,7 +3,7 @@
 //! Does: define what a contract is ([`contract`]), fold a run's events into the files of its bundle ([`bundle`]) or
 //! into the digests of them ([`digests`]), write, read and compare canonical JSON ([`mod@canonical`], [`strict`],
 //! [`difference`]), decide which numbers are accepted ([`mod@number`]), read commands ([`request`], [`members`]), keep
-//! the contracts that a log knows ([`registry`]). Does not: touch files, ask the time, know any contract.
+//! the contracts that a log knows ([`contracts`]). Does not: touch files, ask the time, know any contract.
 //!
 //! Invariants:
 //! - A projection is a function of events alone: no clock, no randomness, no environment, no unordered map, no
@@ -14,12 +14,12 @@
 pub mod bundle;
 pub mod canonical;
 pub mod contract;
+pub mod contracts;
 pub mod difference;
 pub mod digests;
 pub mod members;
 pub mod number;
 pub mod readable;
-pub mod registry;
 pub mod request;
 pub mod strict;
 pub mod time;
@@ -30,8 +30,8 @@ pub use contract::{
     Asked, Cause, Content, Contract, ContractError, Decision, Fact, FoldError, Malformed, NewEvent, Outcome, RunHead,
     Target,
 };
+pub use contracts::{Contracts, RunFold};
 pub use members::Members;
-pub use registry::{Contracts, RunFold};
 pub use request::{Request, RequestBuilder};
 /// The crate whose values commands, contracts and projections have.
 pub use serde_json;

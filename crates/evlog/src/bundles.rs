@@ -6,7 +6,7 @@
 
 use crate::error::LogError;
 use crate::view::View;
-use evlog_projection::registry::BundleFold;
+use evlog_projection::contracts::BundleFold;
 use evlog_projection::{Bundle, Fact, FoldError};
 use std::cell::Cell;
 

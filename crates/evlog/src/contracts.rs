@@ -1,10 +1,10 @@
 //! The contracts that come with evlog. Nothing else in this crate knows them, so any other
 //! [`Contract`](crate::Contract) works as well.
 
-pub use evlog_lifecycle::{custom, machine, pipeline, status, story};
+pub use evlog_lifecycle::{custom, lifecycle, pipeline, status, story};
 
 pub use custom::Custom;
-pub use machine::Machine;
+pub use lifecycle::Lifecycle;
 pub use pipeline::Pipeline;
 pub use status::{RunStatus, Status};
 pub use story::Story;
@@ -14,6 +14,6 @@ use evlog_projection::Contracts;
 /// All contracts. A story with JSON Schemas is refused, because there is no validator here: see
 /// [`Story::with_schemas`].
 pub fn built_in() -> Contracts {
-    let (story, pipeline, machine) = (Story::default(), Pipeline::default(), Machine::default());
-    Contracts::new().with(Status).with(story).with(pipeline).with(machine).with(Custom)
+    let (story, pipeline, lifecycle) = (Story::default(), Pipeline::default(), Lifecycle::default());
+    Contracts::new().with(Status).with(story).with(pipeline).with(lifecycle).with(Custom)
 }

@@ -175,8 +175,8 @@ pub use view::events::{CommitInfo, Events, RecordedEvent};
 
 pub use evlog_format::{CommitHead, Durability, Event, Idempotency, Kind, KindBuf, LogId, Position, Root, Seq};
 pub use evlog_projection::contract::Content;
+pub use evlog_projection::contracts::ContractRef;
 pub use evlog_projection::members::check_run_id;
-pub use evlog_projection::registry::ContractRef;
 pub use evlog_projection::request::Instant;
 pub use evlog_projection::{
     Asked, Bundle, Cause, Contract, ContractError, Contracts, Decision, Fact, File, FoldError, Malformed, Members,

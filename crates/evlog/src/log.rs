@@ -20,7 +20,7 @@ use crate::view::View;
 use crate::{net, own_notes, random};
 use evlog_format::{CommitHead, Encoded, Event, Idempotency, Kind, LogId, PLAIN, Position, Root, Seq, kind, payload};
 use evlog_projection::contract::{Cause, Target};
-use evlog_projection::registry::{Command, ContractRef};
+use evlog_projection::contracts::{Command, ContractRef};
 use evlog_projection::{Asked, Content, Contracts, Decision, Fact, FoldError, Malformed, NewEvent, Request, RunFold};
 use evlog_store::fs::Fs;
 use evlog_store::{

@@ -14,7 +14,7 @@ use crate::own_notes;
 use crate::policy::{Noted, Policies};
 use events::Events;
 use evlog_format::{CommitReader, LogId, Position, Seq};
-use evlog_projection::registry::BundleFold;
+use evlog_projection::contracts::BundleFold;
 use evlog_projection::{Bundle, Contracts, Fact, FoldError, RunFold};
 use evlog_store::fs::Fs;
 use evlog_store::{Follow, OpenError, ReadError, Reader, Refusal};

@@ -1,4 +1,5 @@
-//! Rules that every text keeps: links lead to files that exist, and nothing names the machine it was written on.
+//! Rules that every text keeps: links lead to files that exist, nothing names the machine it was written on, and a term
+//! has the meaning that the glossary gives it, as far as a phrase shows the other one.
 //!
 //! Does not: follow links out of the repository, nor check the heading that a link names within a file.
 
@@ -21,22 +22,43 @@ const LOCAL: &[(&str, &str)] = &[
     (concat!("static.", "crates.io"), "the address of a package registry"),
 ];
 
+/// Phrases in which a term of the glossary has another meaning, and what to say. Written in two halves, as above.
+const MISUSED: &[(&str, &str)] = &[
+    (concat!("artifact", " contract"), "what an artifact must fulfil is its schema"),
+    (concat!("artifact", "contract"), "what an artifact must fulfil is its schema"),
+    (concat!("contract of", " an artifact"), "what an artifact must fulfil is its schema"),
+    (concat!("contracts of", " artifacts"), "what an artifact must fulfil is its schema"),
+    (concat!("registry of", " contracts"), "a registry binds files to schemas"),
+    (concat!("registries of", " contracts"), "a registry binds files to schemas"),
+    (concat!("state", " machine"), "what a contract file defines is a lifecycle"),
+];
+
 /// All findings in all texts.
 pub(crate) fn check_all(repository: &Repository) -> Vec<Finding> {
     let dead = repository.with_extension("md").flat_map(|file| dead_links(file, &|path| repository.exists(path)));
-    let local = repository.files().iter().filter(|file| extension_of(&file.path) != "lock").flat_map(local_names);
-    dead.chain(local).collect()
+    let written = repository.files().iter().filter(|file| extension_of(&file.path) != "lock");
+    let local = written.clone().flat_map(local_names);
+    dead.chain(local).chain(written.flat_map(misused_terms)).collect()
 }
 
 /// Names of one machine or network.
 fn local_names(file: &SourceFile) -> Vec<Finding> {
+    lines_with(file, LOCAL, |needle, what| {
+        format!("`{needle}` is {what}; use a relative path, a temporary directory, or leave it out")
+    })
+}
+
+/// Terms in a meaning that is not theirs.
+fn misused_terms(file: &SourceFile) -> Vec<Finding> {
+    let small = SourceFile { path: file.path.clone(), text: file.text.to_lowercase() };
+    lines_with(&small, MISUSED, |phrase, what| format!("`{phrase}`: {what}; docs/glossary.md has the terms"))
+}
+
+/// The lines that contain something of a table.
+fn lines_with(file: &SourceFile, table: &[(&str, &str)], message: impl Fn(&str, &str) -> String) -> Vec<Finding> {
     let in_line = |(number, line): (usize, &str)| {
-        let named = LOCAL.iter().filter(|(needle, _)| line.contains(needle));
-        let finding = |(needle, what): &(&str, &str)| {
-            let message = format!("`{needle}` is {what}; use a relative path, a temporary directory, or leave it out");
-            Finding::new(&file.path, number + 1, message)
-        };
-        named.map(finding).collect::<Vec<_>>()
+        let found = table.iter().filter(|(needle, _)| line.contains(needle));
+        found.map(|(needle, what)| Finding::new(&file.path, number + 1, message(needle, what))).collect::<Vec<_>>()
     };
     file.text.lines().enumerate().flat_map(in_line).collect()
 }
@@ -139,5 +161,19 @@ mod tests {
         }
         let clean = SourceFile { path: "a.rs".to_owned(), text: "network/ homework/ roots/\n".to_owned() };
         assert_eq!(local_names(&clean), []);
+    }
+
+    #[test]
+    fn a_term_in_another_meaning_is_found_in_any_capitals() {
+        for (phrase, what) in MISUSED {
+            let text = format!("a\nb {} c\n", phrase.to_uppercase());
+            let found = misused_terms(&SourceFile { path: "a.md".to_owned(), text });
+            assert!(
+                found.iter().any(|finding| finding.line == 2 && finding.message.contains(what)),
+                "{phrase}: {found:?}"
+            );
+        }
+        let text = "The contract refuses the artifact. Its schema is of a registry.\n".to_owned();
+        assert_eq!(misused_terms(&SourceFile { path: "a.md".to_owned(), text }), []);
     }
 }

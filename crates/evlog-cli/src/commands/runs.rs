@@ -43,8 +43,9 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Ver
     let progress = ui.progress("runs", view.next_seq().0, Unit::Events);
     let all = view.runs_with_progress(&mut |seq| progress.at(seq.0))?;
     drop(progress);
+    let built_in = args.contract.as_ref().and_then(|given| view.contracts().named(given));
     if let Some(contract) = &args.contract
-        && view.contracts().named(contract).is_none()
+        && built_in.is_none()
         && !all.runs.iter().any(|run| run.definition.as_ref() == Some(contract))
     {
         let known: Vec<&str> = view.contracts().names().collect();
@@ -58,7 +59,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Ver
         .runs
         .iter()
         .filter(|run| {
-            wanted(&args.contract, run.contract) || (run.definition.is_some() && args.contract == run.definition)
+            built_in.as_ref().map_or(args.contract.is_none(), |known| known.name() == run.contract)
+                || (run.definition.is_some() && args.contract == run.definition)
         })
         .filter(|run| wanted(&args.status, &run.status))
         .collect();

@@ -10,7 +10,7 @@ use crate::events::each_fact;
 use crate::json::{EventLine, hex};
 use evlog::{APART_NS, Times};
 use evlog_format::{Position, Root, Seq};
-use evlog_projection::registry::BundleFold;
+use evlog_projection::contracts::BundleFold;
 use evlog_projection::{Bundle, Contracts, FoldError};
 use evlog_proof::{Checkpoint, Note, ProofFile};
 use serde_json::Value;

@@ -55,7 +55,7 @@ impl<'a> RunEvent<'a> {
                         file: artifact.path(),
                         line: finding.line_number,
                         pointer: &finding.instance_path,
-                        contract: artifact.contract_id(),
+                        contract: artifact.schema(),
                         message: &finding.message,
                     })
                 });

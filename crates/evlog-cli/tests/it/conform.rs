@@ -182,8 +182,8 @@ fn a_pipeline_of_ones_own_comes_from_a_file_with_a_schema_for_its_manifest_or_fr
     room.ends(2, &["conform", "runs/r", "--pipeline", "own.toml"])
         .says("pipeline `own.toml`: 3:1: ")
         .says("manifest_schema");
-    let machine = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples/contracts/order.toml");
-    room.ends(2, &["conform", "runs/r", "--pipeline", machine])
+    let lifecycle = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples/contracts/order.toml");
+    room.ends(2, &["conform", "runs/r", "--pipeline", lifecycle])
         .says("expected a pipeline (`stages`), found a lifecycle");
     room.write("own.json", &definition.replace("one", "two"));
     room.ends(2, &["conform", "runs/r", "--pipeline", "own.json", "--plan", "plan.toml"])

@@ -13,7 +13,7 @@ fn example(name: &str) -> String {
 fn what_is_built_in_is_listed_and_drawn() {
     let room = Room::new();
     let list = room.ends(0, &["contract", "list"]);
-    assert!(list.out.contains("status        machine   8 statuses, 9 transitions"), "{list:?}");
+    assert!(list.out.contains("status        lifecycle  8 statuses, 9 transitions"), "{list:?}");
     assert_eq!(room.ends(0, &["contract", "list", "--json"]).out.lines().count(), 2);
     for name in ["status", "purple-axiom"] {
         let json: Value = room.ends(0, &["contract", "show", name, "--json"]).json();
@@ -83,10 +83,11 @@ fn what_cannot_be_read_is_no_answer() {
 #[test]
 fn a_file_gives_guard_files_replay_and_audit_with_no_code() {
     let room = Room::new();
-    let command = |rest: &str| format!("{{\"contract\":\"machine\",\"run\":\"o-7\",{rest}}}\n");
+    let command = |rest: &str| format!("{{\"contract\":\"lifecycle\",\"run\":\"o-7\",{rest}}}\n");
     let input = [
-        command("\"do\":\"create\",\"machine\":\"order\",\"data\":{\"customer\":\"c-12\"}"),
-        command("\"do\":\"transition\",\"to\":\"shipped\",\"data\":{\"carrier\":\"sea\"}"),
+        command("\"do\":\"create\",\"lifecycle\":\"order\",\"data\":{\"customer\":\"c-12\"}"),
+        command("\"do\":\"transition\",\"to\":\"shipped\",\"data\":{\"carrier\":\"sea\"}")
+            .replace("lifecycle", "machine"),
         command("\"do\":\"transition\",\"to\":\"delivered\""),
         command("\"do\":\"transition\",\"to\":\"paid\",\"data\":{}"),
         command("\"do\":\"transition\",\"to\":\"paid\",\"data\":{\"amount_cents\":4200}"),
@@ -102,6 +103,8 @@ fn a_file_gives_guard_files_replay_and_audit_with_no_code() {
     // From here on the file is not needed.
     let run: Value = room.ends(0, &["show", "o-7", "--json"]).json();
     assert_eq!((run["status"].as_str(), run["machine"].as_str()), (Some("delivered"), Some("order")));
+    let [runs, alias] = ["machine", "lifecycle"].map(|name| room.ends(0, &["runs", "--contract", name]).out);
+    assert!(runs.contains("o-7") && runs == alias, "{runs}\n{alias}");
     room.ends(0, &["project", "--out", "."]);
     room.ends(0, &["project", "--check", "."]);
     room.ends(0, &["replay"]);
@@ -136,7 +139,7 @@ fn a_registry_is_checked_with_its_schemas_and_without_a_plan() {
     let room = Room::new();
     let file = registry().join("registry.json").display().to_string();
     let done = room.ends(0, &["contract", "check", &file, &example("order.toml")]);
-    assert!(done.out.starts_with(&format!("{file}: registry 0.2.1, 6 contracts, 6 bindings\n")), "{done:?}");
+    assert!(done.out.starts_with(&format!("{file}: registry 0.2.1, 6 schemas, 6 bindings\n")), "{done:?}");
     let json: Value = room.ends(0, &["contract", "check", &file, "--json"]).json();
     assert_eq!((json["kind"].as_str(), json["name"].as_str()), (Some("registry"), Some("0.2.1")));
     assert_eq!(json["blake3"].as_str().map(str::len), Some(64));
@@ -162,7 +165,7 @@ fn k01_everything_wrong_in_a_registry_is_an_answer_with_line_column_and_pointer(
         line + 1
     };
     assert!(lines[0].starts_with(&format!("registry.json:{}:", at("\"total\", \"contract_version\""))), "{done:?}");
-    assert!(lines[0].contains("at /contracts/4/schema_path: expected the schema of contract `total`"), "{done:?}");
+    assert!(lines[0].contains("at /contracts/4/schema_path: expected the file of schema `total`"), "{done:?}");
     let globstar = "expected `**` as a whole segment";
     assert!(
         lines[1].starts_with(&format!("registry.json:{}:24: at /bindings/2/artifact_glob: ", at("**"))),

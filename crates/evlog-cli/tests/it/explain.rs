@@ -14,9 +14,9 @@ fn a_failed_pipeline_blames_its_first_fatal_failure_and_nothing_that_followed() 
     let stage = |id: &str, command: &str, more: &str| {
         format!("[[stage]]\nid = \"{id}\"\ncommand = [{command}]\nreason_code = \"input_missing\"\n{more}\n")
     };
-    let gate = "[[stage.output]]\npath = \"b.json\"\ncontract = \"doc\"";
+    let gate = "[[stage.output]]\npath = \"b.json\"\nschema = \"doc\"";
     let plan = format!(
-        "name = \"p\"\n[[schema]]\ncontract = \"doc\"\nfile = \"doc.json\"\nmode = \"json_document\"\n{}{}{}",
+        "name = \"p\"\n[[schema]]\nid = \"doc\"\nfile = \"doc.json\"\nmode = \"json_document\"\n{}{}{}",
         stage("a", "\"true\"", ""),
         stage("b", "\"sh\", \"-c\", \"echo '{}' > $EVLOG_STAGING_DIR/b.json\"", gate),
         stage("c", "\"true\"", "")
@@ -182,7 +182,7 @@ fn what_set_the_reason_code_is_blamed_and_not_what_comes_first_in_the_report() {
         "plan.toml",
         r#"name = "p"
 [[schema]]
-contract = "c"
+id = "c"
 file = "c.json"
 mode = "json_document"
 [[stage]]
@@ -192,7 +192,7 @@ command = ["sh", "-c", "echo {} > $EVLOG_STAGING_DIR/a.json; ln -s /etc $EVLOG_S
 extra_roots = ["z"]
 [[stage.output]]
 path = "a.json"
-contract = "c"
+schema = "c"
 "#,
     );
     room.ends(20, &["run", "plan.toml", "--run-id", "r"]);

@@ -28,7 +28,7 @@ fn room() -> Room {
         r#"name = "large"
 
 [[schema]]
-contract = "any"
+id = "any"
 file = "any.schema.json"
 mode = "json_document"
 
@@ -38,7 +38,7 @@ command = ["sh", "-c", 'cp large.json "$EVLOG_STAGING_DIR"']
 reason_code = "storage_io_error"
 [[stage.output]]
 path = "large.json"
-contract = "any"
+schema = "any"
 "#,
     );
     room

@@ -19,9 +19,9 @@ fn plan(total: &str) -> String {
     let sums = "cat $EVLOG_RUN_DIR/d*/file > $EVLOG_STAGING_DIR/all; echo summed";
     let reads = "[[stage.input]]\nglob = \"d*/file\"\nfrom = \"run\"";
     let last = format!("echo '{{\"total\": {total}}}' > $EVLOG_STAGING_DIR/total.json");
-    let gate = "[[stage.output]]\npath = \"total.json\"\ncontract = \"total\"";
+    let gate = "[[stage.output]]\npath = \"total.json\"\nschema = \"total\"";
     format!(
-        "name = \"small\"\n[[schema]]\ncontract = \"total\"\nfile = \"total.schema.json\"\nmode = \"json_document\"\n{}{}{}",
+        "name = \"small\"\n[[schema]]\nid = \"total\"\nfile = \"total.schema.json\"\nmode = \"json_document\"\n{}{}{}",
         stage("make", files, ""),
         stage("sum", sums, reads),
         stage("last", &last, gate)

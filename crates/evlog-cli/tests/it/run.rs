@@ -18,7 +18,7 @@ code = "judged"
 severity = "NON-FATAL"
 
 [[schema]]
-contract = "list"
+id = "list"
 file = "list.schema.json"
 mode = "jsonl_lines"
 
@@ -28,7 +28,7 @@ command = ["sh", "-c", 'echo "{{\"n\":1}}" > "$EVLOG_STAGING_DIR/list.jsonl"; ec
 reason_code = "storage_io_error"
 [[stage.output]]
 path = "list.jsonl"
-contract = "list"
+schema = "list"
 
 [[stage]]
 id = "judge"

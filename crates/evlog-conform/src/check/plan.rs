@@ -76,7 +76,7 @@ pub(super) fn failures_as_configured(subject: &Subject<'_>) -> Answer {
         let failed = outcome.status == StageStatus::Failed;
         let Some(code) = outcome.reason_code.as_deref().filter(|_| failed) else { continue };
         let Some(configured) = subject.configured(plan, &outcome.stage) else { continue };
-        let gate = code == INVALID || subject.yardstick.contract_of(&outcome.stage, code).is_some();
+        let gate = code == INVALID || subject.yardstick.schema_of(&outcome.stage, code).is_some();
         let usual = definition.usual_fail_mode(&outcome.stage, StageStatus::Failed, Some(code), configured);
         let (expected, why) = if gate {
             (FailMode::FailClosed, "for its publish gate failed")

@@ -15,15 +15,15 @@ use serde_json::Value;
 /// The member that says when a report was written. It is not compared.
 const GENERATED: &str = "generated_at_utc";
 
-/// The stages that failed their publish gates: the outcome, and the contract that its code names, if it names one.
+/// The stages that failed their publish gates: the outcome, and the schema that its code names, if it names one.
 fn gate_failures<'e>(
     subject: &Subject<'_>,
     entries: &'e [Entry<'_>],
 ) -> Vec<(&'e Entry<'e>, &'e Outcome, Option<&'e str>)> {
     let failed = |(_, entry, outcome): (usize, &'e Entry<'e>, &'e Outcome)| {
         let code = outcome.reason_code.as_deref().filter(|_| outcome.status == StageStatus::Failed)?;
-        let contract = subject.yardstick.contract_of(&outcome.stage, code);
-        (code == INVALID || contract.is_some()).then_some((entry, outcome, contract))
+        let schema = subject.yardstick.schema_of(&outcome.stage, code);
+        (code == INVALID || schema.is_some()).then_some((entry, outcome, schema))
     };
     top_level(subject.definition(), entries).into_iter().filter_map(failed).collect()
 }
@@ -172,19 +172,18 @@ fn unlike(expected: &Value, found: &Value) -> Option<(String, String, String)> {
 pub(super) fn traceable(subject: &Subject<'_>) -> Answer {
     let entries = subject.outcomes()?;
     let mut findings = Vec::new();
-    for (entry, outcome, contract) in gate_failures(subject, &entries) {
-        let Some(contract) = contract else { continue };
+    for (entry, outcome, schema) in gate_failures(subject, &entries) {
+        let Some(schema) = schema else { continue };
         let path = path_of(&outcome.stage);
         let Some(report) = subject.reports.iter().find(|document| document.path == path) else { continue };
         let blamed = |artifact: &Value| {
-            artifact["contract_id"] == contract
-                && artifact["errors"].as_array().is_some_and(|errors| !errors.is_empty())
+            artifact["contract_id"] == schema && artifact["errors"].as_array().is_some_and(|errors| !errors.is_empty())
         };
         let artifacts = report.value().and_then(|value| value["artifacts"].as_array());
         if !artifacts.is_some_and(|artifacts| artifacts.iter().any(blamed)) {
             let code = outcome.reason_code.as_deref().unwrap_or_default();
             let found = format!("{}, and no such error in `{path}`", quoted(&code.into()));
-            let expected = format!("the code of an error of the contract `{contract}`");
+            let expected = format!("the code of an error of the schema `{schema}`");
             findings.push(finding(MANIFEST, format!("{}/reason_code", entry.pointer), expected, found));
         }
     }

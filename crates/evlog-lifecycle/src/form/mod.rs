@@ -1,6 +1,6 @@
 //! Contract files: a contract as data that a person can read, in TOML.
 //!
-//! Does: read a file into a definition, of a lifecycle ([`machine`](mod@crate::machine)) or of a pipeline
+//! Does: read a file into a definition, of a lifecycle ([`lifecycle`](mod@crate::lifecycle)) or of a pipeline
 //! ([`pipeline`](mod@crate::pipeline)), or say everything that is wrong with it, with line and column; hold the built-in
 //! files.
 //! Does not: judge a run, or read anything but the text that it is given.
@@ -17,7 +17,7 @@ pub use built_in::BUILT_IN;
 
 use crate::fields::{Flaws, Origin};
 use crate::located::Located;
-use crate::{machine, pipeline};
+use crate::{lifecycle, pipeline};
 use std::sync::Arc;
 
 /// The longest contract file, in bytes. Its definition stands in the first event of every run that brings it.
@@ -26,7 +26,7 @@ pub const FILE_LEN_MAX: u64 = 256 * 1024;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Definition {
     /// The statuses of a run, and the transitions between them.
-    Machine(Arc<machine::Definition>),
+    Lifecycle(Arc<lifecycle::Definition>),
     /// The stages of a run, and the reasons for their outcomes.
     Pipeline(Arc<pipeline::Definition>),
 }
@@ -40,7 +40,7 @@ impl Definition {
     /// The contract's name.
     pub fn name(&self) -> &str {
         match self {
-            Definition::Machine(definition) => definition.name(),
+            Definition::Lifecycle(definition) => definition.name(),
             Definition::Pipeline(definition) => definition.name(),
         }
     }
@@ -48,7 +48,7 @@ impl Definition {
     /// Its description: one line for people.
     pub fn about(&self) -> Option<&str> {
         match self {
-            Definition::Machine(definition) => definition.about(),
+            Definition::Lifecycle(definition) => definition.about(),
             Definition::Pipeline(definition) => definition.about(),
         }
     }
@@ -56,7 +56,7 @@ impl Definition {
     /// Its canonical JSON text, as runs pin it.
     pub fn text(&self) -> &str {
         match self {
-            Definition::Machine(definition) => definition.text(),
+            Definition::Lifecycle(definition) => definition.text(),
             Definition::Pipeline(definition) => definition.text(),
         }
     }
@@ -64,7 +64,7 @@ impl Definition {
     /// BLAKE3 of that text.
     pub fn digest(&self) -> [u8; 32] {
         match self {
-            Definition::Machine(definition) => definition.digest(),
+            Definition::Lifecycle(definition) => definition.digest(),
             Definition::Pipeline(definition) => definition.digest(),
         }
     }
@@ -75,7 +75,7 @@ fn parse(text: &str, origin: Origin) -> Result<Definition, Vec<Finding>> {
     let flaws = Flaws::default();
     let value = located.value.clone();
     let made = match (value.get("statuses").is_some(), value.get("stages").is_some()) {
-        (true, false) => machine::read(value, "", origin, &flaws).map(|made| Definition::Machine(Arc::new(made))),
+        (true, false) => lifecycle::read(value, "", origin, &flaws).map(|made| Definition::Lifecycle(Arc::new(made))),
         (false, true) => {
             pipeline::read_definition(value, "", origin, &flaws).map(|made| Definition::Pipeline(Arc::new(made)))
         }

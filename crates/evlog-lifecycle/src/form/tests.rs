@@ -1,7 +1,7 @@
 //! Contract files: what is taken, and that everything wrong is found at its place.
 
 use super::{BUILT_IN, Definition, FILE_LEN_MAX, built_in};
-use crate::machine::{StatusId, Undefined};
+use crate::lifecycle::{StatusId, Undefined};
 
 const ORDER: &str = r#"name = "order"
 about = "From basket to door"
@@ -26,9 +26,9 @@ amount_cents = "integer"
 payment = "text"
 "#;
 
-fn machine(text: &str) -> std::sync::Arc<crate::machine::Definition> {
+fn lifecycle(text: &str) -> std::sync::Arc<crate::lifecycle::Definition> {
     match Definition::parse(text) {
-        Ok(Definition::Machine(definition)) => definition,
+        Ok(Definition::Lifecycle(definition)) => definition,
         other => panic!("{other:?}"),
     }
 }
@@ -50,7 +50,7 @@ fn check(part: &str, other: &str, place: &str, says: &str) {
 
 #[test]
 fn a_file_is_read_whole() {
-    let order = machine(ORDER);
+    let order = lifecycle(ORDER);
     assert_eq!((order.name(), order.about()), ("order", Some("From basket to door")));
     assert_eq!((order.initial(), order.undefined()), (StatusId(0), &Undefined::Reject));
     let names: Vec<&str> = order.statuses().iter().map(|status| status.name.as_str()).collect();
@@ -65,10 +65,10 @@ fn a_file_is_read_whole() {
 #[test]
 fn the_canonical_text_reads_again_as_the_same_definition() {
     for text in [ORDER, "name = \"a\"\nstatuses = [\"on\"]\ntransitions.on = [\"on\"]\n"] {
-        let first = machine(text);
+        let first = lifecycle(text);
         let flaws = super::Flaws::default();
         let value = serde_json::from_str(first.text()).expect("JSON");
-        let again = crate::machine::read(value, "", crate::fields::Origin::Brought, &flaws).expect("the same");
+        let again = crate::lifecycle::read(value, "", crate::fields::Origin::Brought, &flaws).expect("the same");
         assert_eq!(again, *first);
     }
     let Ok(Definition::Pipeline(own)) = Definition::parse(PIPELINE) else { panic!("a pipeline") };
@@ -78,7 +78,7 @@ fn the_canonical_text_reads_again_as_the_same_definition() {
 
 #[test]
 fn an_absent_member_has_its_default() {
-    let small = machine(
+    let small = lifecycle(
         "name = \"small\"\nstatuses = [\"open\", \"done\"]\nterminal = [\"done\"]\ntransitions.open = [\"done\"]\n",
     );
     assert_eq!((small.initial(), small.undefined(), small.order().len()), (StatusId(0), &Undefined::Reject, 0));
@@ -165,12 +165,12 @@ fn every_run_must_be_able_to_enter_the_forced_status() {
     force("{ force = \"delivered\" }", "5:23", "`delivered` comes after `paid`");
     force("{ force = \"returned\", to = 1 }", "5:35", "unknown member `to`");
     let forced = ORDER.replace("\"reject\"", "{ force = \"canceled\", reason_code = \"out_of_stock\" }");
-    let order = machine(&forced);
+    let order = lifecycle(&forced);
     let Undefined::Force { to, reason_code } = order.undefined() else { panic!("forces") };
     assert_eq!((order.status(*to).name.as_str(), reason_code.as_deref()), ("canceled", Some("out_of_stock")));
     // A status that only a rule leads to is reached all the same.
     let lost = "name = \"a\"\nstatuses = [\"on\", \"lost\"]\nterminal = [\"lost\"]\nundefined = { force = \"lost\" }\ntransitions.on = [\"on\"]\n";
-    assert_eq!(machine(lost).statuses().len(), 2);
+    assert_eq!(lifecycle(lost).statuses().len(), 2);
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn a_file_is_a_lifecycle_or_a_pipeline() {
 
 #[test]
 fn the_names_of_built_in_contracts_are_reserved() {
-    for name in crate::machine::RESERVED {
+    for name in crate::lifecycle::RESERVED {
         check("name = \"order\"", &format!("name = \"{name}\""), "1:8", "choose another");
     }
     let long = "n".repeat(65);
@@ -216,8 +216,8 @@ fn limits_are_kept() {
         let ends = all.split_once(", ").map_or("", |(_, rest)| rest);
         format!("name = \"wide\"\nstatuses = [{all}]\nterminal = [{ends}]\ntransitions.s0 = [{ends}]\n")
     };
-    assert_eq!(machine(&file(crate::machine::STATUSES_MAX)).statuses().len(), crate::machine::STATUSES_MAX);
-    let found = Definition::parse(&file(crate::machine::STATUSES_MAX + 1)).expect_err("too many");
+    assert_eq!(lifecycle(&file(crate::lifecycle::STATUSES_MAX)).statuses().len(), crate::lifecycle::STATUSES_MAX);
+    let found = Definition::parse(&file(crate::lifecycle::STATUSES_MAX + 1)).expect_err("too many");
     assert_eq!(found[0].message, "expected at most 256 statuses, found 257");
     assert!(BUILT_IN.iter().all(|(_, text)| text.len() as u64 <= FILE_LEN_MAX));
 }

@@ -1,4 +1,4 @@
-//! Which contracts the stages of `purple-axiom` publish under, and which of them they must (pipeline.md, Appendix B).
+//! Which schemas the files of each stage of `purple-axiom` have, and of which there must be files (pipeline.md, Appendix B).
 //!
 //! Does: answer for the built-in pipeline. Does not: know other pipelines, whose plans say it themselves, or a run's
 //! configuration.
@@ -7,7 +7,7 @@
 
 use super::{Definition, NAMES};
 
-/// A row: stage, contract, and whether an artifact must be there. Nothing where the matrix of the contract's second version
+/// A row: stage, schema, and whether an artifact must be there. Nothing where the matrix of the contract's second version
 /// does not say it.
 type Row = (&'static str, &'static str, Option<bool>);
 
@@ -48,14 +48,14 @@ const PURPLE_AXIOM: [Row; 30] = [
     ("reporting", "manifest", OPTIONAL),
 ];
 
-/// The contracts that the stages of a pipeline publish under, as far as they are built in: stage and contract.
-pub fn published_contracts(definition: &Definition) -> impl Iterator<Item = (&'static str, &'static str)> {
-    rows(definition).iter().map(|(stage, contract, _)| (*stage, *contract))
+/// The schemas of what the stages of a pipeline publish, as far as they are built in: stage and schema.
+pub fn published_schemas(definition: &Definition) -> impl Iterator<Item = (&'static str, &'static str)> {
+    rows(definition).iter().map(|(stage, schema, _)| (*stage, *schema))
 }
 
-/// Whether a stage must leave artifacts of a contract; nothing where it is not built in.
-pub fn is_required(definition: &Definition, stage: &str, contract: &str) -> Option<bool> {
-    rows(definition).iter().find(|row| (row.0, row.1) == (stage, contract)).and_then(|row| row.2)
+/// Whether a stage must leave artifacts of a schema; nothing where it is not built in.
+pub fn is_required(definition: &Definition, stage: &str, schema: &str) -> Option<bool> {
+    rows(definition).iter().find(|row| (row.0, row.1) == (stage, schema)).and_then(|row| row.2)
 }
 
 fn rows(definition: &Definition) -> &'static [Row] {
@@ -73,10 +73,10 @@ mod tests {
     #[test]
     fn every_row_is_of_a_stage_and_stands_once() {
         let definition = purple_axiom();
-        let rows: BTreeSet<(&str, &str)> = published_contracts(&definition).collect();
+        let rows: BTreeSet<(&str, &str)> = published_schemas(&definition).collect();
         assert_eq!(rows.len(), PURPLE_AXIOM.len());
-        for (stage, contract) in rows {
-            assert!(definition.stages().iter().any(|known| known.id == stage), "{stage} {contract}");
+        for (stage, schema) in rows {
+            assert!(definition.stages().iter().any(|known| known.id == stage), "{stage} {schema}");
         }
     }
 

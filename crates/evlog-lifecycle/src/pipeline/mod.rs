@@ -36,7 +36,7 @@ pub use definition::{
     is_stage_name, is_substage, is_word, purple_axiom, root_of,
 };
 pub(crate) use definition::{PURPLE_AXIOM_FILE, read_definition};
-pub use matrix::{is_required, published_contracts};
+pub use matrix::{is_required, published_schemas};
 pub use outcome::{BLOCKED, FailMode, INVALID, MISSING, Outcome, RunStatus, STORAGE, StageStatus, derive_status};
 pub use own::{PROJECTED, REPORTS, STAGING};
 pub use payload::{Artifact, Outputs, payload_json};

@@ -14,7 +14,7 @@ pub const BLOCKED: &str = "blocked_by_upstream_failure";
 pub const STORAGE: &str = "storage_io_error";
 /// The code of a required input, or a published artifact, that is missing.
 pub const MISSING: &str = "input_missing";
-/// The code of a publish gate that failed, if no contract has a code of its own (rule P-77).
+/// The code of a publish gate that failed, if no schema has a code of its own (rule P-77).
 pub const INVALID: &str = "contract_validation_failed";
 
 /// How a stage or substage ended.

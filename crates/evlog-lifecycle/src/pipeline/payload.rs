@@ -117,7 +117,7 @@ pub struct Artifact {
     /// BLAKE3 of its bytes.
     #[serde(serialize_with = "readable::digest")]
     pub blake3: [u8; 32],
-    /// Id of the contract that it was validated against.
+    /// Id of the schema that it was validated against.
     pub contract: Option<String>,
 }
 
@@ -181,7 +181,7 @@ pub enum Outputs {
     None,
     /// All that are required, and valid.
     Valid,
-    /// All that are required, and some do not fulfil their contract.
+    /// All that are required, and some do not fulfil their schema.
     Invalid,
     /// Some that are required, and some not.
     Partial,

@@ -3,9 +3,9 @@
 
 use super::diagnostic::{Diagnostic, INVALID_STATE_TRANSITION, undefined_message};
 use super::fold::State;
-use super::machine::RunStatus;
 use super::payload::{Created, ForcedFailed, Overridden, PolicyVersions, Refused, Rejected, Transitioned, read};
 use super::project::actor;
+use super::transitions::RunStatus;
 use crate::projected::audit_line;
 use evlog_format::ids::hex;
 use evlog_format::kind::{

@@ -4,9 +4,9 @@
 //! An invalid diagnostic is the exception: it is kept as offered, because its refusal is audited (H10).
 
 use super::diagnostic::Diagnostic;
-use super::machine::RunStatus;
 use super::payload::{Action, OFFERED_LEN_MAX};
 use super::record::Data;
+use super::transitions::RunStatus;
 use crate::members::{Members, malformed, pointer, quoted};
 use evlog_projection::{Malformed, canonical};
 use serde_json::{Map, Value};

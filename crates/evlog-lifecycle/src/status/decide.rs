@@ -5,12 +5,12 @@
 use super::command::{Again, Command, Create, Move, Offered};
 use super::diagnostic::{Diagnostic, INVALID_STATE_TRANSITION, undefined_message};
 use super::fold::State;
-use super::machine::{Reaction, RunStatus};
 use super::payload::{
     Action, Created, ForcedFailed, Overridden, RefusalReason, Refused, Rejected, RejectionReason, Retry,
     TransitionCause, Transitioned, event, recorded_token,
 };
 use super::record::{from_details, to_details};
+use super::transitions::{Reaction, RunStatus};
 use evlog_format::kind::{
     STATUS_CREATED, STATUS_FORCED_FAILED, STATUS_OVERRIDDEN, STATUS_REFUSED, STATUS_REJECTED, STATUS_TRANSITIONED,
 };

@@ -3,7 +3,7 @@
 //! Closed: seven members, all mandatory, sets and lengths bounded. The engine's own diagnostics are built here too, from
 //! the recorded request alone, so that replay can build them again and compare.
 
-use super::machine::RunStatus;
+use super::transitions::RunStatus;
 use crate::members::{kind, quoted};
 use crate::words::words;
 use serde::{Deserialize, Serialize};

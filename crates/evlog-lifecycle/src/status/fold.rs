@@ -9,12 +9,12 @@
 //!   and only if, the failure was forced.
 
 use super::diagnostic::{Diagnostic, INVALID_STATE_TRANSITION};
-use super::machine::RunStatus;
 use super::payload::{
     Created, ForcedFailed, Overridden, Refused, Rejected, RejectionReason, TOKEN_LEN_MAX, TransitionCause,
     Transitioned, read,
 };
 use super::record::check;
+use super::transitions::RunStatus;
 use evlog_format::Seq;
 use evlog_format::kind::{
     STATUS_CREATED, STATUS_FORCED_FAILED, STATUS_OVERRIDDEN, STATUS_REFUSED, STATUS_REJECTED, STATUS_TRANSITIONED,

@@ -10,25 +10,25 @@
 //! - A run is `failed`, `denied` or `timeout` exactly when it has a valid diagnostic that says why, `canceled` aside,
 //!   where one may be given.
 //!
-//! `docs/lifecycle/status.md` has the tables; read [`machine`], then [`payload`], then `decide` and `fold`.
+//! `docs/lifecycle/status.md` has the tables; read [`transitions`], then [`payload`], then `decide` and `fold`.
 
 mod audit;
 mod command;
 mod decide;
 pub mod diagnostic;
 mod fold;
-pub mod machine;
 pub mod next_action;
 pub mod payload;
 mod project;
 pub(crate) mod record;
+pub mod transitions;
 
 pub use command::Command;
 pub use diagnostic::{Diagnostic, INVALID_STATE_TRANSITION};
 pub use fold::{Counts, State};
-pub use machine::{Reaction, RunStatus};
 pub use next_action::{NextAction, next_action};
 pub use payload::payload_json;
+pub use transitions::{Reaction, RunStatus};
 
 use evlog_format::Kind;
 use evlog_format::kind::{STATUS_CREATED, STATUS_FORCED_FAILED, STATUS_REFUSED, STATUS_REJECTED, STATUS_TRANSITIONED};

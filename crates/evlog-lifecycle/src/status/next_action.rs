@@ -5,7 +5,7 @@
 //! is enforced when a retry is requested.
 
 use super::diagnostic::INVALID_STATE_TRANSITION;
-use super::machine::RunStatus;
+use super::transitions::RunStatus;
 
 /// The next action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! callers is carried as text in RFC 8785 form.
 
 use super::diagnostic::Diagnostic;
-use super::machine::RunStatus;
+use super::transitions::RunStatus;
 use crate::members::cut;
 use crate::payloads::payload_json;
 use crate::table;

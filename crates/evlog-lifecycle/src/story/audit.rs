@@ -1,8 +1,8 @@
 //! The line that each event adds to `audit_events.jsonl`: who did what when, and the details of the kind.
 
 use super::failure::{RunError, StepError};
-use super::machine::Phase;
 use super::payload::{CancelRequested, Created, GateDecided, Moved, Redriven, Rejected, StepMoved, read};
+use super::phases::Phase;
 use super::state::State;
 use super::status::carried;
 use crate::projected::audit_line;

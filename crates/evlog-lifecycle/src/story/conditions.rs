@@ -1,7 +1,7 @@
 //! The three conditions of a run and of a step (story.md 1.3). Their statuses follow from the phase. The time of a
 //! condition's last change is kept, and changes only when its status does.
 
-use super::machine::Phase;
+use super::phases::Phase;
 
 /// The types, in the order of the record.
 pub const TYPES: [&str; 3] = ["Ready", "Progressing", "Degraded"];

@@ -1,7 +1,7 @@
 //! What follows from the phases of the steps: buckets, dependencies, stages, and how the run ends (story.md 3.10 to 4.3).
 
 use super::definition::{Definition, Group, Pattern};
-use super::machine::Phase;
+use super::phases::Phase;
 use super::reasons;
 
 /// What a step counts as, within its group.

@@ -3,7 +3,7 @@
 use super::definition::Group;
 use super::derive::{Bucket, Ending, Joined, Stage, bucket, ending, stage};
 use super::failure::{FailedStep, RunError};
-use super::machine::Phase;
+use super::phases::Phase;
 use super::state::State;
 
 /// The most failed steps that a run's error names.

@@ -1,6 +1,6 @@
 //! What went wrong, as objects: the structured error of a step (version v1) and the error of a run (story.md 5.4, 5.5).
 
-use super::machine::Phase;
+use super::phases::Phase;
 use super::redact::redacted;
 use super::retry::ExitClass;
 use crate::members::{cut, kind, quoted};

@@ -4,11 +4,11 @@
 //! expected and what was found; it is never skipped and never repaired. On an error the state is as it was.
 
 use super::definition::{Definition, Kind};
-use super::machine::{Entity, Phase, Verdict, in_words};
 use super::payload::{
     CancelRequested, Created, GateDecided, Mode, MoveCause, Moved, Redriven, Rejected, RejectionReason, StepCause,
     StepMoved, read,
 };
+use super::phases::{Entity, Phase, Verdict, in_words};
 use super::schema::with_defaults;
 use super::state::{Origin, State};
 use crate::members::object as members_of;

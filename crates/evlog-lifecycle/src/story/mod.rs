@@ -7,7 +7,7 @@
 //!
 //! How it is built, from the ground up:
 //!
-//! - [`machine`]: the 13 phases and the two relations, which are tables; `rules` asks them, with their guards.
+//! - [`phases`]: the 13 phases and the two relations, which are tables; `rules` asks them, with their guards.
 //! - [`definition`]: a story as pinned at creation, what admission refuses, the graph of its steps.
 //! - [`derive`](mod@derive): buckets, dependencies, stages and endings, as functions of phases alone. [`retry`]: policies, waits,
 //!   exit classes. [`conditions`], [`failure`], [`redact`], [`expression`], [`duration`], [`schema`]: values with rules of
@@ -36,8 +36,8 @@ pub mod expression;
 pub mod failure;
 mod fold;
 pub(crate) mod ignored;
-pub mod machine;
 pub mod payload;
+pub mod phases;
 mod project;
 pub mod reasons;
 pub mod redact;
@@ -49,8 +49,8 @@ mod status;
 pub mod steps;
 
 pub use command::Command;
-pub use machine::Phase;
 pub use payload::payload_json;
+pub use phases::Phase;
 pub use state::{Cancel, Counts, Run, State};
 
 use evlog_format::Kind;

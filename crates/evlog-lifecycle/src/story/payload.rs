@@ -4,7 +4,7 @@
 //! callers is carried as text in RFC 8785 form.
 
 use super::failure::{RunError, StepError};
-use super::machine::Phase;
+use super::phases::Phase;
 use super::retry::ExitClass;
 use crate::payloads::payload_json;
 use crate::table;

@@ -1,8 +1,8 @@
 //! Checks a run and its steps by the relations and their guards: before a decision, and again on replay.
 
 use super::definition::{Group, Kind, OnTimeout};
-use super::machine::{Entity, Guard, Phase, Verdict, in_words};
 use super::payload::{Mode, RejectionReason, StepCause, StepMoved};
+use super::phases::{Entity, Guard, Phase, Verdict, in_words};
 use super::reasons;
 use super::state::State;
 

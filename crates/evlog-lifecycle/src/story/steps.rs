@@ -7,8 +7,8 @@
 
 use super::conditions::Conditions;
 use super::failure::StepError;
-use super::machine::Phase;
 use super::payload::GateState;
+use super::phases::Phase;
 use super::reasons;
 use super::retry::ExitClass;
 use std::borrow::Cow;

@@ -24,10 +24,9 @@ pub(crate) fn outputs<'s>(stage: &'s Stage, path: &'s str) -> impl Iterator<Item
 
 /// The `_schema.json` of the dataset that a path is a part of, by what the stage promises.
 pub(super) fn dataset_of(plan: &Plan, stage: &Stage, path: &str) -> Option<String> {
-    schema_paths_of(path).find(|schema| {
-        let contracts =
-            outputs(stage, schema).filter_map(|(_, output)| plan.contracts.get(output.contract.as_deref()?));
-        contracts.into_iter().any(|contract| matches!(contract.mode, ArtifactMode::ParquetDataset(_)))
+    schema_paths_of(path).find(|named| {
+        let mut schemas = outputs(stage, named).filter_map(|(_, output)| plan.schemas.get(output.schema.as_deref()?));
+        schemas.any(|schema| matches!(schema.mode, ArtifactMode::ParquetDataset(_)))
     })
 }
 

@@ -26,16 +26,16 @@ stage = "make"
 code = "special_invalid"
 severity = "FATAL"
 [[schema]]
-contract = "row"
+id = "row"
 version = "1.2.3"
 file = "row.json"
 mode = "jsonl_lines"
 [[schema]]
-contract = "doc"
+id = "doc"
 file = "row.json"
 mode = "json_document"
 [[schema]]
-contract = "special"
+id = "special"
 file = "row.json"
 mode = "json_document"
 [[stage]]
@@ -45,18 +45,18 @@ reason_code = "made_badly"
 extra_roots = ["a/", "a.b", "extra", "taken/", "dir", "other/"]
 [[stage.output]]
 glob = "rows/**/*.jsonl"
-contract = "row"
+schema = "row"
 required = false
 [[stage.output]]
 path = "made/rows.jsonl"
-contract = "row"
+schema = "row"
 [[stage.output]]
 path = "made/doc.json"
-contract = "doc"
+schema = "doc"
 required = false
 [[stage.output]]
 path = "made/special.json"
-contract = "special"
+schema = "special"
 required = false
 [[stage.output]]
 path = "made/free"
@@ -67,10 +67,10 @@ command = ["true"]
 reason_code = "storage_io_error"
 [[stage.output]]
 path = "other/rows.jsonl"
-contract = "row"
+schema = "row"
 [[stage.output]]
 glob = "made/other-*"
-contract = "row"
+schema = "row"
 "#;
 
 const GOOD: &[u8] = b"{\"a\":1}\n";
@@ -159,8 +159,8 @@ impl Room {
             .collect();
         let expected: Vec<(String, String, Vec<String>)> = expected
             .iter()
-            .map(|(path, contract, errors)| {
-                ((*path).to_owned(), (*contract).to_owned(), errors.iter().map(|&error| error.to_owned()).collect())
+            .map(|(path, schema, errors)| {
+                ((*path).to_owned(), (*schema).to_owned(), errors.iter().map(|&error| error.to_owned()).collect())
             })
             .collect();
         assert_eq!(found, expected);
@@ -176,7 +176,7 @@ const ROWS: &str = "made/rows.jsonl";
 const ROWS_ARE_VALID: (&str, &str, &[&str]) = (ROWS, "row 1.2.3", &[]);
 
 #[test]
-fn promised_files_pass_in_byte_order_with_length_digest_and_contract() {
+fn promised_files_pass_in_byte_order_with_length_digest_and_schema() {
     let room = Room::new();
     room.stage("made/doc.json", b"{\"a\":2}");
     room.stage("a/b", b"");
@@ -185,7 +185,7 @@ fn promised_files_pass_in_byte_order_with_length_digest_and_contract() {
     room.passes(&["a.b", "a/b", "made/doc.json", ROWS, "made/\u{e9}"]);
     let rows = room.check().unwrap().remove(3);
     let blake3 = *blake3::hash(GOOD).as_bytes();
-    assert_eq!(rows, Artifact { path: ROWS.to_owned(), len: 8, blake3, contract: Some("row".to_owned()) });
+    assert_eq!(rows, Artifact { path: ROWS.to_owned(), len: 8, blake3, schema: Some("row".to_owned()) });
 }
 
 #[test]
@@ -340,11 +340,11 @@ fn g11_the_first_class_of_failure_names_the_code_and_the_report_holds_all() {
 }
 
 #[test]
-fn g11_a_code_that_the_catalogue_has_for_the_contract_of_the_primary_diagnostic_is_used() {
+fn g11_a_code_that_the_catalogue_has_for_the_schema_of_the_primary_diagnostic_is_used() {
     let room = Room::new();
     room.stage("made/special.json", b"{}");
     room.fails("special_invalid", &[ROWS_ARE_VALID, ("made/special.json", "special 0.1.0", &["required"])]);
-    // `jsonschema_additional_properties` comes before `jsonschema_required`: the primary diagnostic is the other contract's.
+    // `jsonschema_additional_properties` comes before `jsonschema_required`: the primary diagnostic is the other schema's.
     room.stage("made/doc.json", b"{\"a\":1,\"b\":2}");
     let doc = ("made/doc.json", "doc 0.1.0", &["additionalProperties"] as &[&str]);
     let special = ("made/special.json", "special 0.1.0", &["required"] as &[&str]);
@@ -369,15 +369,15 @@ fn room_with(keys: &str, outputs: &str) -> Room {
 }
 
 #[test]
-fn g02_every_file_that_a_glob_names_is_checked_against_its_contract() {
+fn g02_every_file_that_a_glob_names_is_checked_against_its_schema() {
     let room = Room::new();
     room.stage("rows/a.jsonl", GOOD);
     room.stage("rows/deep/er/b.jsonl", GOOD);
     room.stage("rows/not-named.txt", b"free");
     room.passes(&[ROWS, "rows/a.jsonl", "rows/deep/er/b.jsonl", "rows/not-named.txt"]);
-    let contracts: Vec<Option<String>> = room.check().unwrap().into_iter().map(|artifact| artifact.contract).collect();
+    let schemas: Vec<Option<String>> = room.check().unwrap().into_iter().map(|artifact| artifact.schema).collect();
     let row = Some("row".to_owned());
-    assert_eq!(contracts, [row.clone(), row.clone(), row, None]);
+    assert_eq!(schemas, [row.clone(), row.clone(), row, None]);
     room.stage("rows/deep/er/b.jsonl", b"{}\n");
     let (a, b) = (
         ("rows/a.jsonl", "row 1.2.3", &[] as &[&str]),
@@ -388,7 +388,7 @@ fn g02_every_file_that_a_glob_names_is_checked_against_its_contract() {
 
 #[test]
 fn g03_a_required_glob_without_a_file_is_missing_and_an_optional_one_is_not() {
-    let outputs = "[[stage.output]]\nglob = \"lists/*.jsonl\"\ncontract = \"row\"\n";
+    let outputs = "[[stage.output]]\nglob = \"lists/*.jsonl\"\nschema = \"row\"\n";
     let room = room_with("", outputs);
     room.fails(
         "contract_validation_failed",

@@ -10,7 +10,7 @@ mod schemas;
 mod stages;
 
 use super::error::Problems;
-use super::{ArtifactContract, Output, Pattern, Plan, PlanError, Stage, document, raw};
+use super::{ArtifactSchema, Output, Pattern, Plan, PlanError, Stage, document, raw};
 use crate::files::read_text;
 use crate::limits::PLAN_LEN_MAX;
 use crate::schema::Texts;
@@ -31,8 +31,8 @@ const MANIFEST_RESERVED: [&str; 6] =
 /// What the stages of a plan may refer to.
 struct Known<'p> {
     definition: &'p Definition,
-    contracts: &'p BTreeMap<String, ArtifactContract>,
-    /// The contracts that a `[[schema]]` names, also if that schema is refused.
+    schemas: &'p BTreeMap<String, ArtifactSchema>,
+    /// The ids of all `[[schema]]`, also of those that are refused.
     declared: &'p BTreeSet<&'p str>,
     registry: Option<&'p registry::Named>,
 }
@@ -60,18 +60,7 @@ pub(super) fn load(path: &Path) -> Result<Plan, PlanError> {
 }
 
 fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
-    let raw: raw::Plan = match toml::from_str(text) {
-        Ok(raw) => raw,
-        Err(error) => {
-            let message = error.message().replace('\n', " ");
-            match error.span() {
-                Some(span) => problems.at(span, message),
-                None => problems.whole(message),
-            }
-            return None;
-        }
-    };
-    let document = document::read(text, problems).unwrap_or_default();
+    let (raw, document) = document::read(text, problems)?;
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let directory = match parent.canonicalize() {
         Ok(directory) => directory,
@@ -83,25 +72,25 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
     if !is_name(raw.name.get_ref()) {
         problems.at(raw.name.span(), format!("expected a name [a-z][a-z0-9_-]*, found `{}`", raw.name.get_ref()));
     }
-    let mut contracts = schemas::contracts(&directory, &raw.schema, problems);
+    let mut schemas = schemas::schemas(&directory, &raw.schema, problems);
     let (definition, pipeline) = pipeline(&directory, &raw, problems)?;
     let mut registry = registry::load(&directory, &raw, &definition, problems);
     if let Some(registry) = &mut registry {
-        registry::add_contracts(registry, &raw, &mut contracts, problems);
+        registry::add_schemas(registry, &raw, &mut schemas, problems);
     }
     let secrets = environment::secrets(&raw.secrets, problems);
-    let declared = raw.schema.iter().map(|schema| schema.contract.get_ref().as_str()).collect();
+    let declared = raw.schema.iter().map(|schema| schema.id.get_ref().as_str()).collect();
     let (declared, registry_known) = (&declared, registry.as_ref());
-    let known = Known { definition: &definition, contracts: &contracts, declared, registry: registry_known };
+    let known = Known { definition: &definition, schemas: &schemas, declared, registry: registry_known };
     let stages = stages::stages(&raw, &known, problems);
-    let said = said(&document, &contracts, registry.as_ref(), &stages);
+    let said = said(&document, &schemas, registry.as_ref(), &stages);
     let is_stage = |id: &str| stages.iter().any(|stage| stage.id == id);
     Some(Plan {
         name: raw.name.get_ref().clone(),
         file: path.file_name().map_or_else(|| directory.clone(), |name| directory.join(name)),
         blake3: *blake3::hash(&evlog_projection::canonical(&said)).as_bytes(),
         said,
-        read: read(&contracts, registry.as_ref()),
+        read: read(&schemas, registry.as_ref()),
         directory,
         pipeline,
         emit_health: raw.emit_health,
@@ -111,23 +100,23 @@ fn plan(path: &Path, text: &str, problems: &mut Problems) -> Option<Plan> {
         elsewhere: registry.as_ref().map(|registry| registry.elsewhere(&is_stage)).unwrap_or_default(),
         manifest: raw.manifest.as_ref().map(|table| manifest(table, &document, problems)).unwrap_or_default(),
         stages,
-        contracts,
+        schemas,
         definition,
     })
 }
 
-/// The content that the plan's digest is of: the document as JSON, with the digests of the schemas and of the registry, if
+/// The content that the plan's digest is of: the document as JSON, with the digests of the schema files and of the registry, if
 /// any. It is made from the document and not from the [`Plan`], so that no later key can be forgotten.
 fn said(
     document: &Map<String, Value>,
-    contracts: &BTreeMap<String, ArtifactContract>,
+    schemas: &BTreeMap<String, ArtifactSchema>,
     registry: Option<&registry::Named>,
     stages: &[Stage],
 ) -> Value {
     let is_enabled = |id: &str| stages.iter().any(|stage| stage.enabled && stage.id == id);
     let counts = |id: &str| registry.is_none_or(|registry| registry.counts(id, &is_enabled));
-    let schemas = contracts.iter().filter(|(id, _)| counts(id));
-    let schemas = schemas.filter_map(|(id, contract)| Some((id.clone(), hex(contract.mode.schema()?.blake3).into())));
+    let schemas = schemas.iter().filter(|(id, _)| counts(id));
+    let schemas = schemas.filter_map(|(id, schema)| Some((id.clone(), hex(schema.mode.schema_file()?.blake3).into())));
     let mut whole = json!({"plan": document, "schemas": schemas.collect::<Map<String, Value>>()});
     if let Some(registry) = registry {
         whole["registries"] = registry.digest();
@@ -136,8 +125,8 @@ fn said(
 }
 
 /// The texts of the files whose digests are in it, with their places. Texts without a digest there do no harm.
-fn read(contracts: &BTreeMap<String, ArtifactContract>, registry: Option<&registry::Named>) -> Vec<(String, Texts)> {
-    let schemas = contracts.iter().filter_map(|(id, contract)| Some((id, contract.mode.schema()?)));
+fn read(schemas: &BTreeMap<String, ArtifactSchema>, registry: Option<&registry::Named>) -> Vec<(String, Texts)> {
+    let schemas = schemas.iter().filter_map(|(id, schema)| Some((id, schema.mode.schema_file()?)));
     let schemas = schemas.map(|(id, bound)| (format!("/schemas/{id}"), bound.texts.clone()));
     schemas.chain(registry.into_iter().flat_map(registry::Named::texts)).collect()
 }
@@ -189,7 +178,7 @@ fn pipeline_of_file(directory: &Path, name: &str) -> Result<(Arc<Definition>, Va
                 .unwrap_or_else(|error| unreachable!("a definition's text is canonical JSON: {error}"));
             Ok((definition, value))
         }
-        Ok(form::Definition::Machine(_)) => Err(vec![format!(
+        Ok(form::Definition::Lifecycle(_)) => Err(vec![format!(
             "expected a contract file of a pipeline (with `stages`), found the lifecycle `{name}` (with `statuses`)"
         )]),
         Err(findings) => Err(findings.iter().map(|finding| format!("`{name}`:{finding}")).collect()),

@@ -1,22 +1,65 @@
-//! A plan file's content as a JSON value. The digest and the members of the manifest are made from it.
+//! A plan file's content: as written, and as a JSON value, which the digest and the members of the manifest are made from.
 //!
-//! Does not: know any key.
+//! Does not: know any key, except those that were renamed.
 //!
-//! Invariant: no number is rounded. One that JSON would not carry is a problem with its place.
+//! Invariants:
+//! - No number is rounded. One that JSON would not carry is a problem with its place.
+//! - In JSON a renamed key has its older name: both spellings of a plan have the digest that runs already hold.
 
 use super::error::Problems;
+use super::raw;
 use evlog_projection::number;
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, Deserializer, Error};
 
-/// The document; none when there is a problem with it. Dates become text.
-pub(super) fn read(text: &str, problems: &mut Problems) -> Option<Map<String, Value>> {
-    match DeTable::parse(text) {
-        Ok(document) => table(document.get_ref(), problems),
+/// The keys that have an older name: the lists that lead to them, their name, and the older one.
+const RENAMED: [(&[&str], &str, &str); 2] =
+    [(&["schema"], "id", "contract"), (&["stage", "output"], "schema", "contract")];
+
+/// The document as written, and as JSON; none if it cannot be read. Dates become text.
+pub(super) fn read(text: &str, problems: &mut Problems) -> Option<(raw::Plan, Map<String, Value>)> {
+    match as_written(text, problems) {
+        Ok((raw, mut document)) => {
+            for (lists, name, older) in RENAMED {
+                rename(&mut document, lists, name, older, problems);
+            }
+            Some((raw, table(&document, problems).unwrap_or_default()))
+        }
         Err(error) => {
-            problems.at(error.span().unwrap_or_default(), error.message());
+            let message = error.message().replace('\n', " ");
+            match error.span() {
+                Some(span) => problems.at(span, message),
+                None => problems.whole(message),
+            }
             None
+        }
+    }
+}
+
+fn as_written<'t>(text: &'t str, problems: &mut Problems) -> Result<(raw::Plan, DeTable<'t>), Error> {
+    let mut document = DeTable::parse(text)?;
+    for (lists, name, older) in RENAMED {
+        rename(document.get_mut(), lists, older, name, problems);
+    }
+    Ok((raw::Plan::deserialize(Deserializer::from(document.clone()))?, document.into_inner()))
+}
+
+/// Renames a key in every table of a list, or of the lists in a list.
+fn rename(table: &mut DeTable<'_>, lists: &[&str], from: &str, to: &'static str, problems: &mut Problems) {
+    if let Some((list, inner)) = lists.split_first() {
+        let Some(DeValue::Array(items)) = table.get_mut(*list).map(Spanned::get_mut) else { return };
+        for item in items.iter_mut() {
+            if let DeValue::Table(table) = item.get_mut() {
+                rename(table, inner, from, to, problems);
+            }
+        }
+    } else if let Some((key, value)) = table.remove_entry(from) {
+        if table.contains_key(to) {
+            problems.at(key.span(), format!("expected either `{to}` or `{from}`, its older name, found both"));
+        } else {
+            table.insert(Spanned::new(key.span(), to.into()), value);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The plan file as it is written: keys and types, with their places, and nothing judged yet.
 
-use super::{ArtifactMode, BoundSchema};
+use super::{ArtifactMode, SchemaFile};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use toml::Spanned;
@@ -63,7 +63,7 @@ pub(super) enum Severity {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Schema {
-    pub(super) contract: Text,
+    pub(super) id: Text,
     #[serde(default = "first_version")]
     pub(super) version: Text,
     pub(super) file: Option<Text>,
@@ -81,8 +81,8 @@ pub(super) enum Mode {
 }
 
 impl Mode {
-    /// How artifacts of this mode are checked, with the schema where it has one.
-    pub(super) fn with_schema(self, bound: BoundSchema) -> ArtifactMode {
+    /// How artifacts of this mode are checked, with the schema file where it has one.
+    pub(super) fn with_file(self, bound: SchemaFile) -> ArtifactMode {
         match self {
             Mode::JsonDocument => ArtifactMode::JsonDocument(bound),
             Mode::JsonlLines => ArtifactMode::JsonlLines(bound),
@@ -151,7 +151,7 @@ pub(super) enum From {
 pub(super) struct Output {
     pub(super) path: Option<Text>,
     pub(super) glob: Option<Text>,
-    pub(super) contract: Option<Text>,
+    pub(super) schema: Option<Text>,
     #[serde(default = "yes")]
     pub(super) required: bool,
 }

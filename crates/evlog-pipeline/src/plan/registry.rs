@@ -1,11 +1,11 @@
-//! A registry of contracts: which files of a bundle fulfil which contract, how they are read, and whose they are
-//! (pipeline.md 4.3). `docs/registry.md` is its reference.
+//! A registry of schemas: which files of a bundle fulfil which schema, how they are read, and whose they are
+//! (pipeline.md 4.3). `docs/registry.md` is its reference. The file itself calls a schema a contract.
 //!
-//! Does: read the file and every schema that it names, and refuse it as a whole, with a pointer to every mistake.
+//! Does: read the file and every schema file that it names, and refuse it as a whole, with a pointer to every mistake.
 //! Does not: know a plan, or which of its bindings must be fulfilled.
 //!
 //! Invariants:
-//! - A [`Registry`] that exists names schemas that are there, compile and have the version that it says.
+//! - A [`Registry`] that exists names schema files that are there, compile and have the version that it says.
 //! - A path has one binding at most, for patterns too: they are proved apart.
 
 mod agree;
@@ -13,7 +13,7 @@ mod beside;
 mod raw;
 mod rules;
 
-use super::{ArtifactContract, BoundSchema};
+use super::{ArtifactSchema, SchemaFile};
 use crate::files::read_text as read;
 use crate::glob::{Exhausted, Glob, Steps};
 use crate::limits::REGISTRY_LEN_MAX;
@@ -26,7 +26,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-/// What a registry's file must be.
+/// What a registry's file must fulfil.
 const SCHEMA: &str = include_str!("../../data/contract_registry.schema.json");
 
 /// The longest value that a message shows, in characters.
@@ -43,34 +43,34 @@ pub struct Registry {
     pub(crate) said: String,
     /// Its bindings, in its order.
     pub bindings: Vec<Binding>,
-    /// Its contracts, by id.
-    pub contracts: BTreeMap<String, Registered>,
+    /// Its schemas, by id.
+    pub schemas: BTreeMap<String, Registered>,
     /// The same bindings, by the fixed parts of their patterns.
     beside: beside::Beside,
 }
 
-/// A contract of a registry.
+/// A schema of a registry.
 #[derive(Debug)]
 pub struct Registered {
     /// Its version.
     pub version: String,
-    /// Where its schema is.
+    /// Where its file is.
     pub schema_file: PathBuf,
     /// Its place in the list.
     index: usize,
-    /// Its schema, until `artifact` is made of it.
-    compiled: Option<BoundSchema>,
+    /// Its file, until `artifact` is made of it.
+    compiled: Option<SchemaFile>,
     /// How an artifact is checked against it; `None` if it is bound to no stage.
-    pub(super) artifact: Option<ArtifactContract>,
+    pub(super) artifact: Option<ArtifactSchema>,
 }
 
-/// A binding: which files must fulfil a contract, and which stage leaves them.
+/// A binding: which files must fulfil a schema, and which stage leaves them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Binding {
     /// Which paths.
     pub glob: Glob,
     /// What each of them must fulfil.
-    pub contract: String,
+    pub schema: String,
     /// The stage that leaves them, or `orchestrator`.
     pub owner: String,
     /// Its place in the list.
@@ -141,7 +141,7 @@ impl Registry {
     /// The longest file of one, in bytes.
     pub const FILE_LEN_MAX: u64 = REGISTRY_LEN_MAX;
 
-    /// Reads a registry and the schemas that it names.
+    /// Reads a registry and the schema files that it names.
     pub fn load(file: &Path, scope: Scope<'_>) -> Result<Registry, RegistryError> {
         let mut problems = Problems::default();
         let registry = registry(file, scope, &mut problems);

@@ -23,7 +23,7 @@ stage = "policy.licences"
 code = "licence_unknown"
 severity = "NON-FATAL"
 [[schema]]
-contract = "dependency"
+id = "dependency"
 file = "schemas/dependency.json"
 mode = "jsonl_lines"
 [[stage]]
@@ -32,7 +32,7 @@ command = ["sh", "stages/inventory.sh"]
 reason_code = "input_missing"
 [[stage.output]]
 path = "inventory/dependencies.jsonl"
-contract = "dependency"
+schema = "dependency"
 [[stage]]
 id = "policy"
 enabled = false
@@ -91,11 +91,11 @@ fn a_plan_with_every_key_is_read_as_written() {
     let manifest = r#"{"deep":{"list":[1,2.5,true,"x"]},"project":"evlog","when":"2026-01-31"}"#;
     assert_eq!(Value::Object(plan.manifest.clone()).to_string(), manifest);
     assert_eq!(plan.directory, room.0.path().canonicalize().unwrap());
-    assert_eq!(plan.contracts["dependency"].version, "0.1.0");
+    assert_eq!(plan.schemas["dependency"].version, "0.1.0");
     let inventory = plan.stage("inventory").unwrap();
     assert_eq!((inventory.enabled, inventory.fail_mode, inventory.time_limit), (true, FailMode::FailClosed, None));
     assert_eq!(inventory.time_limit_reason_code, "input_missing");
-    let output = Output { contract: Some("dependency".to_owned()), required: true };
+    let output = Output { schema: Some("dependency".to_owned()), required: true };
     assert_eq!(inventory.outputs["inventory/dependencies.jsonl"], output);
     let policy = plan.stage("policy").unwrap();
     assert_eq!((policy.enabled, policy.fail_mode), (false, FailMode::WarnAndSkip));
@@ -103,7 +103,7 @@ fn a_plan_with_every_key_is_read_as_written() {
     assert_eq!(policy.time_limit_reason_code, "storage_io_error");
     assert_eq!(policy.exit_reason_codes[&3], "input_missing");
     assert_eq!(policy.environment["DENY"], "GPL-3.0");
-    assert_eq!(policy.outputs["policy/findings.jsonl"], Output { contract: None, required: false });
+    assert_eq!(policy.outputs["policy/findings.jsonl"], Output { schema: None, required: false });
     assert_eq!(plan.pipeline["stages"][1]["fail_mode"], "warn_and_skip");
 }
 
@@ -225,9 +225,9 @@ fn outputs_that_would_leave_the_bundle_or_clash_are_refused() {
                  [[stage.output]]\npath = \"x\"";
     room.refuses(&plan("", other), Some((14, 8)), "clashes with output `x` of stage `one`");
     room.refuses(
-        &plan("", "[[stage.output]]\npath = \"x\"\ncontract = \"none\""),
-        Some((9, 12)),
-        "binds contract `none`",
+        &plan("", "[[stage.output]]\npath = \"x\"\nschema = \"none\""),
+        Some((9, 10)),
+        "schema `none` is in no [[schema]]",
     );
     room.refuses(
         &plan("", "[[stage.output]]\npath = \"x\"\nrequried = false"),
@@ -254,7 +254,7 @@ fn globs_roots_and_limits_are_refused_where_they_stand() {
             "`a/b` is matched by output `a/*` of stage `one`",
         ),
         ("glob = \"a/*\"\n[[stage.output]]\nglob = \"a/*\"", (10, 8), "is an output of stage `one` already"),
-        ("glob = \"a/*\"\ncontract = \"none\"", (9, 12), "binds contract `none`"),
+        ("glob = \"a/*\"\nschema = \"none\"", (9, 10), "schema `none` is in no [[schema]]"),
     ];
     for (output, place, message) in cases {
         room.refuses(&plan("", &format!("[[stage.output]]\n{output}")), Some(place), message);
@@ -304,12 +304,35 @@ fn globs_roots_and_limits_are_refused_where_they_stand() {
 }
 
 #[test]
-fn a_schema_that_is_refused_still_binds_its_contract() {
+fn a_plan_in_the_older_names_of_keys_is_the_same_plan() {
+    let room = Room::new();
+    let schema = "[[schema]]\nid = \"c\"\nfile = \"schemas/dependency.json\"\nmode = \"json_document\"";
+    let newer = plan(schema, "[[stage.output]]\npath = \"x\"\nschema = \"c\"");
+    let older = newer.replace("id = \"c\"", "contract = \"c\"").replace("schema = \"c\"", "contract = \"c\"");
+    let digests = [&newer, &older].map(|text| {
+        let plan = room.load(text).unwrap();
+        (plan.blake3, plan.schemas["c"].version.clone(), plan.stages[0].outputs["x"].clone())
+    });
+    assert_eq!(digests[0], digests[1]);
+    // The digest that runs hold which were created before the keys were renamed.
+    assert_eq!(room.load(&older).unwrap().said["plan"]["schema"][0]["contract"], "c");
+    let both =
+        |text: &str, name: &str| text.replace(&format!("{name} = \"c\""), &format!("{name} = \"c\"\ncontract = \"c\""));
+    room.refuses(&both(&newer, "id"), Some((4, 1)), "expected either `id` or `contract`, its older name, found both");
+    room.refuses(
+        &both(&newer, "schema"),
+        Some((13, 1)),
+        "expected either `schema` or `contract`, its older name, found both",
+    );
+    room.refuses(&older.replace("contract = \"c\"\nfile", "file"), Some((2, 1)), "missing field `id`");
+}
+
+#[test]
+fn a_schema_that_is_refused_is_known_to_outputs_all_the_same() {
     let room = Room::new();
     room.file("wrong.json", "{\"type\":\"objekt\"}");
-    let schema = "[[schema]]\ncontract = \"c\"\nfile = \"wrong.json\"\nmode = \"json_document\"";
-    let outputs =
-        "[[stage.output]]\npath = \"a\"\ncontract = \"c\"\n[[stage.output]]\nglob = \"b/*\"\ncontract = \"c\"";
+    let schema = "[[schema]]\nid = \"c\"\nfile = \"wrong.json\"\nmode = \"json_document\"";
+    let outputs = "[[stage.output]]\npath = \"a\"\nschema = \"c\"\n[[stage.output]]\nglob = \"b/*\"\nschema = \"c\"";
     let error = room.load(&plan(schema, outputs)).unwrap_err();
     assert_eq!(error.problems.len(), 1, "{error}");
     assert!(error.to_string().contains("not a JSON Schema 2020-12"), "{error}");
@@ -323,11 +346,11 @@ fn schemas_that_cannot_be_used_are_refused() {
     room.file("wrong.json", "{\"type\":\"objekt\"}");
     room.file("old.json", "{\"$schema\":\"http://json-schema.org/draft-07/schema#\"}");
     room.file("remote.json", "{\"$ref\":\"https://example.com/x.json\"}");
-    let schema = |file: &str| format!("[[schema]]\ncontract = \"c\"\nfile = \"{file}\"\nmode = \"json_document\"");
+    let schema = |file: &str| format!("[[schema]]\nid = \"c\"\nfile = \"{file}\"\nmode = \"json_document\"");
     let cases = [
-        ("absent.json", "schema `absent.json`: could not be read"),
+        ("absent.json", "schema file `absent.json`: could not be read"),
         ("schemas", "could not be read"),
-        ("broken.json", "schema `broken.json`: not JSON: line 1 column 8"),
+        ("broken.json", "schema file `broken.json`: not JSON: line 1 column 8"),
         ("twice.json", "duplicate key `type`"),
         ("wrong.json", "not a JSON Schema 2020-12: at /type"),
         ("old.json", "found `http://json-schema.org/draft-07/schema`"),
@@ -337,8 +360,8 @@ fn schemas_that_cannot_be_used_are_refused() {
         room.refuses(&plan(&schema(file), ""), Some((4, 8)), message);
     }
     let good = schema("schemas/dependency.json");
-    room.refuses(&plan(&format!("{good}\n{good}"), ""), Some((7, 12)), "contract `c` has a schema already");
-    room.refuses(&plan(&good.replace("\"c\"", "\"C\""), ""), Some((3, 12)), "expected a contract id");
+    room.refuses(&plan(&format!("{good}\n{good}"), ""), Some((7, 6)), "schema `c` is there already");
+    room.refuses(&plan(&good.replace("\"c\"", "\"C\""), ""), Some((3, 6)), "expected a schema id");
     room.refuses(&plan(&good.replace("json_document", "toml"), ""), Some((5, 8)), "unknown variant `toml`");
     room.refuses(&plan(&format!("{good}\nversion = \"1\""), ""), Some((6, 11)), "expected a version");
 }
@@ -347,13 +370,13 @@ fn schemas_that_cannot_be_used_are_refused() {
 fn g19_a_schema_whose_references_lead_nowhere_is_refused_with_the_plan() {
     let room = Room::new();
     room.file("schemas/root.json", "{\"items\":{\"$ref\":\"../common/x.json\"}}");
-    let top = "[[schema]]\ncontract = \"c\"\nfile = \"schemas/root.json\"\nmode = \"json_document\"";
-    let message = "schema `schemas/root.json`: `root.json` refers to `../common/x.json` at /items/$ref: \
+    let top = "[[schema]]\nid = \"c\"\nfile = \"schemas/root.json\"\nmode = \"json_document\"";
+    let message = "schema file `schemas/root.json`: `root.json` refers to `../common/x.json` at /items/$ref: \
                    `../common/x.json`: could not be read";
     room.refuses(&plan(top, ""), Some((4, 8)), message);
     room.file("common/x.json", "{\"$ref\":\"https://example.com/x.json\"}");
     let message =
-        "schema `schemas/root.json`: `../common/x.json` refers to `https://example.com/x.json` at /$ref: expected";
+        "schema file `schemas/root.json`: `../common/x.json` refers to `https://example.com/x.json` at /$ref: expected";
     room.refuses(&plan(top, ""), Some((4, 8)), message);
     room.file("common/x.json", "{}");
     let before = room.load(&plan(top, "")).unwrap_or_else(|error| panic!("{error}")).blake3;
@@ -364,24 +387,24 @@ fn g19_a_schema_whose_references_lead_nowhere_is_refused_with_the_plan() {
 #[test]
 fn g17_text_has_no_schema_and_every_other_mode_has_one() {
     let room = Room::new();
-    let schema = |keys: &str| plan(&format!("[[schema]]\ncontract = \"c\"\n{keys}"), "");
+    let schema = |keys: &str| plan(&format!("[[schema]]\nid = \"c\"\n{keys}"), "");
     let file = "file = \"schemas/dependency.json\"";
     let text = room.load(&schema("mode = \"text_document_v1\"")).unwrap_or_else(|error| panic!("{error}"));
-    assert!(matches!(text.contracts["c"].mode, ArtifactMode::TextDocument));
+    assert!(matches!(text.schemas["c"].mode, ArtifactMode::TextDocument));
     let refused = schema(&format!("mode = \"text_document_v1\"\n{file}"));
-    room.refuses(&refused, Some((5, 8)), "`text_document_v1` asks for text and has no schema; leave `file` out");
+    room.refuses(&refused, Some((5, 8)), "`text_document_v1` asks for text and has no schema file; leave `file` out");
     for mode in ["json_document", "jsonl_lines", "yaml_document", "parquet_dataset_v1"] {
         let message = format!("expected `file`, a JSON Schema, with mode `{mode}`, found none");
         room.refuses(&schema(&format!("mode = \"{mode}\"")), Some((4, 8)), &message);
         let plan = room.load(&schema(&format!("{file}\nmode = \"{mode}\""))).unwrap_or_else(|error| panic!("{error}"));
-        assert!(plan.contracts["c"].mode.schema().is_some());
+        assert!(plan.schemas["c"].mode.schema_file().is_some());
     }
 }
 
 #[test]
 fn g21_a_dataset_is_named_by_its_schema_file() {
-    let top = "[[schema]]\ncontract = \"c\"\nmode = \"parquet_dataset_v1\"\nfile = \"schemas/dependency.json\"";
-    let named = |key: &str| plan(top, &format!("[[stage.output]]\ncontract = \"c\"\n{key}"));
+    let top = "[[schema]]\nid = \"c\"\nmode = \"parquet_dataset_v1\"\nfile = \"schemas/dependency.json\"";
+    let named = |key: &str| plan(top, &format!("[[stage.output]]\nschema = \"c\"\n{key}"));
     let room = Room::new();
     for key in ["path = \"a/_schema.json\"", "glob = \"a/*/_schema.json\""] {
         assert!(room.load(&named(key)).is_ok(), "{key}");
@@ -405,7 +428,7 @@ fn the_digest_of_a_plan_is_that_of_earlier_versions() {
 fn a_schema_may_be_a_link() {
     let room = Room::new();
     std::os::unix::fs::symlink(room.0.path().join("schemas/dependency.json"), room.0.path().join("link.json")).unwrap();
-    let schema = "[[schema]]\ncontract = \"c\"\nfile = \"link.json\"\nmode = \"json_document\"";
+    let schema = "[[schema]]\nid = \"c\"\nfile = \"link.json\"\nmode = \"json_document\"";
     assert!(room.load(&plan(schema, "")).is_ok());
 }
 

@@ -32,8 +32,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// Contract id and version, for reports, of the file in which a stage reports its substages' outcomes.
-const OUTCOMES_CONTRACT: (&str, &str) = ("stage_outcomes", "0.1.0");
+/// Id and version of the schema, for reports, of the file in which a stage reports its substages' outcomes.
+const OUTCOMES_SCHEMA: (&str, &str) = ("stage_outcomes", "0.1.0");
 
 /// Where a stage works.
 pub(super) struct Room {
@@ -261,7 +261,7 @@ impl Runner<'_> {
         room: &Room,
         found: Vec<Finding>,
     ) -> Result<Outcome, RunError> {
-        let (id, version) = OUTCOMES_CONTRACT;
+        let (id, version) = OUTCOMES_SCHEMA;
         let findings = found.into_iter().map(|finding| self.secrets.mask_finding(finding)).collect();
         let artifacts = vec![ArtifactReport::new(&room.outcomes_path, id, version, findings)];
         let report = Report::new(&self.run, &stage.id, ERRORS_MAX_DEFAULT, artifacts);
@@ -472,8 +472,8 @@ fn unexpected(paths: &[&str]) -> Option<String> {
 fn listing(artifacts: &[Artifact]) -> Vec<Value> {
     let one = |artifact: &Artifact| {
         let mut value = json!({"path": artifact.path, "bytes": artifact.len, "blake3": hex(artifact.blake3)});
-        if let Some(contract) = &artifact.contract {
-            value["contract"] = contract.as_str().into();
+        if let Some(schema) = &artifact.schema {
+            value["contract"] = schema.as_str().into();
         }
         value
     };

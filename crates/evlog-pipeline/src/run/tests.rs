@@ -172,7 +172,7 @@ stage = "*"
 code = "slow"
 severity = "FATAL"
 [[schema]]
-contract = "row"
+id = "row"
 file = "row.json"
 mode = "jsonl_lines"
 "#;
@@ -190,7 +190,7 @@ fn plan(stages: &[(&str, &str)]) -> String {
 
 const MAKES_ROWS: &str =
     "mkdir $EVLOG_STAGING_DIR/rows; echo '{\"a\":1}' > $EVLOG_STAGING_DIR/rows/all.jsonl; echo made";
-const ROWS: &str = "[[stage.output]]\npath = \"rows/all.jsonl\"\ncontract = \"row\"";
+const ROWS: &str = "[[stage.output]]\npath = \"rows/all.jsonl\"\nschema = \"row\"";
 const NOTHING: (&str, &str) = ("echo nothing", "");
 
 #[test]
@@ -267,7 +267,7 @@ fn a_failure_that_is_fail_closed_publishes_nothing_and_blocks_the_later_stages()
 }
 
 #[test]
-fn g12_artifacts_that_do_not_fulfil_their_contract_stop_the_run_with_a_report() {
+fn g12_artifacts_that_do_not_fulfil_their_schema_stop_the_run_with_a_report() {
     let room = Room::new();
     let wrong = "mkdir $EVLOG_STAGING_DIR/rows; printf '{\"a\":1}\\n{\\n{\"a\":\"x\"}\\n' > $EVLOG_STAGING_DIR/rows/all.jsonl; \
         echo > $EVLOG_STAGING_DIR/rows/other";

@@ -4,7 +4,7 @@
 
 use crate::error::LogError;
 use evlog_projection::contract::{Cause, Target};
-use evlog_projection::registry::ContractRef;
+use evlog_projection::contracts::ContractRef;
 use evlog_projection::{Contracts, Decision, Outcome};
 
 /// Checks a decision of this contract about a run, which is new or exists already.

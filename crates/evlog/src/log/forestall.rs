@@ -7,7 +7,7 @@ use crate::error::LogError;
 use crate::history::LOG_STREAM;
 use crate::runs::{Answered, Known, Logged};
 use evlog_projection::Request;
-use evlog_projection::registry::ContractRef;
+use evlog_projection::contracts::ContractRef;
 use std::ops::ControlFlow;
 
 /// The answer to a command whose idempotency key was given before, with other content.

@@ -1,8 +1,8 @@
-//! `evlog contract check`: everything that is wrong in contract files, and in registries of contracts.
+//! `evlog contract check`: everything that is wrong in contract files, and in registries of schemas.
 
 mod place;
 
-use super::{kind, size};
+use super::{kind, size, word};
 use crate::error::{CommandError, Verdict};
 use crate::files::read_text;
 use crate::formats::Format;
@@ -96,7 +96,7 @@ fn contract(path: &Path) -> Result<Checked, CommandError> {
     };
     Ok(match super::read(path)? {
         Ok(definition) => Checked::good(Good {
-            words: format!("{} `{}`, {}", kind(&definition), definition.name(), size(&definition)),
+            words: format!("{} `{}`, {}", word(&definition), definition.name(), size(&definition)),
             name: definition.name().to_owned(),
             kind: kind(&definition),
             blake3: hex(&Definition::digest(&definition)),
@@ -114,8 +114,8 @@ fn registry(path: &Path) -> Result<Checked, CommandError> {
     };
     Ok(match Registry::load(path, Scope::AnyPipeline) {
         Ok(registry) => {
-            let (contracts, bindings) = (registry.contracts.len() as u64, registry.bindings.len() as u64);
-            let size = format!("{}, {}", counted(contracts, "contract"), counted(bindings, "binding"));
+            let (schemas, bindings) = (registry.schemas.len() as u64, registry.bindings.len() as u64);
+            let size = format!("{}, {}", counted(schemas, "schema"), counted(bindings, "binding"));
             Checked::good(Good {
                 words: format!("registry {}, {size}", registry.version),
                 name: registry.version,

@@ -1,7 +1,7 @@
 //! `evlog contract`: lists, shows and checks contracts. No log is opened.
 
 mod check;
-mod machine;
+mod lifecycle;
 mod pipeline;
 #[cfg(test)]
 mod tests;
@@ -33,7 +33,7 @@ Examples:
   evlog contract check order.toml
   evlog contract check contracts/*.toml --json
   evlog contract check contracts/*.toml --format sarif > contracts.sarif
-  evlog contract check contracts/registry.json       a registry of contracts, with its schemas
+  evlog contract check contracts/registry.json       a registry of schemas, with their files
 
 Exit codes:
   0   every file is a valid contract, or a valid registry (`*.json`)
@@ -107,17 +107,25 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ContractArgs) -> Result
     }
 }
 
-/// The kind of a definition, in a word.
+/// The kind of a definition as JSON names it: the contract that its runs are of.
 fn kind(definition: &Definition) -> &'static str {
     match definition {
-        Definition::Machine(_) => "machine",
+        Definition::Lifecycle(_) => "machine",
+        Definition::Pipeline(_) => "pipeline",
+    }
+}
+
+/// The same in a word for people.
+fn word(definition: &Definition) -> &'static str {
+    match definition {
+        Definition::Lifecycle(_) => "lifecycle",
         Definition::Pipeline(_) => "pipeline",
     }
 }
 
 fn size(definition: &Definition) -> String {
     match definition {
-        Definition::Machine(machine) => machine::size(machine),
+        Definition::Lifecycle(lifecycle) => lifecycle::size(lifecycle),
         Definition::Pipeline(pipeline) => pipeline::size(pipeline),
     }
 }
@@ -135,7 +143,7 @@ fn list(ui: &mut Ui, context: &Context) {
         let about = definition.about().unwrap_or_default().to_owned();
         vec![
             (definition.name().to_owned(), Tone::Strong),
-            (kind(definition).to_owned(), Tone::Plain),
+            (word(definition).to_owned(), Tone::Plain),
             (size(definition), Tone::Plain),
             (about, Tone::Plain),
         ]
@@ -182,7 +190,7 @@ fn show(ui: &mut Ui, context: &Context, args: &ShowArgs) -> Result<Verdict, Comm
         }
         Format::Own(Diagram::Mermaid) => {
             let text = match &definition {
-                Definition::Machine(machine) => machine::mermaid(machine),
+                Definition::Lifecycle(lifecycle) => lifecycle::mermaid(lifecycle),
                 Definition::Pipeline(pipeline) => pipeline::mermaid(pipeline),
             };
             ui.file(text.as_bytes());
@@ -195,13 +203,13 @@ fn show(ui: &mut Ui, context: &Context, args: &ShowArgs) -> Result<Verdict, Comm
 fn text(ui: &mut Ui, definition: &Definition) {
     let mut facts = vec![("contract", definition.name().to_owned(), Tone::Strong)];
     facts.extend(definition.about().map(|about| ("about", about.to_owned(), Tone::Plain)));
-    facts.push(("kind", format!("{} of {}", kind(definition), size(definition)), Tone::Plain));
+    facts.push(("kind", format!("{} of {}", word(definition), size(definition)), Tone::Plain));
     facts.push(("blake3", hex(&definition.digest()), Tone::Plain));
     match definition {
-        Definition::Machine(machine) => {
-            facts.push(("undefined", machine::undefined(machine), Tone::Plain));
+        Definition::Lifecycle(lifecycle) => {
+            facts.push(("undefined", lifecycle::undefined(lifecycle), Tone::Plain));
             table::facts(ui, &facts);
-            machine::text(ui, machine);
+            lifecycle::text(ui, lifecycle);
         }
         Definition::Pipeline(pipeline) => {
             table::facts(ui, &facts);

@@ -1,6 +1,6 @@
 //! Diagrams of contracts, compared with reviewed ones.
 
-use super::{machine, pipeline};
+use super::{lifecycle, pipeline};
 use evlog_lifecycle::form::{Definition, built_in};
 
 #[test]
@@ -46,7 +46,7 @@ stateDiagram-v2
     needs diagnostic, object
   end note
 ";
-    assert_eq!(machine::mermaid(&built_in::status()), expected);
+    assert_eq!(lifecycle::mermaid(&built_in::status()), expected);
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_pipeline_is_drawn_as_a_flowchart_with_its_substages() {
 #[test]
 fn the_words_of_the_diagram_language_are_no_trouble_as_names() {
     let text = "name = \"end\"\nstatuses = [\"state\", \"note\", \"end\"]\nterminal = [\"end\"]\nreason_codes = [{ status = \"end\", code = \"class\", about = \"x: \\\"y\\\"; %% z\" }]\n[transitions]\nstate = [\"note\"]\nnote = [\"end\"]\n";
-    let Ok(Definition::Machine(machine)) = Definition::parse(text) else { panic!("a lifecycle") };
-    let drawn = machine::mermaid(&machine);
+    let Ok(Definition::Lifecycle(lifecycle)) = Definition::parse(text) else { panic!("a lifecycle") };
+    let drawn = lifecycle::mermaid(&lifecycle);
     assert!(drawn.contains("  s0 : state\n") && drawn.contains("  s1 --> s2\n") && drawn.contains("    code class\n"));
 }

@@ -158,19 +158,16 @@ impl<'u> Watch<'u> {
         let failed = self.about(stage).toned(Tone::Bad, "publish gate failed");
         self.ui.talk(failed.plain("  ").plain(reason_code));
         let findings = report.artifacts().iter().flat_map(|artifact| {
-            artifact.errors().iter().map(move |finding| (artifact.path(), artifact.contract_id(), finding))
+            artifact.errors().iter().map(move |finding| (artifact.path(), artifact.schema(), finding))
         });
-        for (path, contract, finding) in findings.clone().take(FINDINGS_MAX) {
+        for (path, schema, finding) in findings.clone().take(FINDINGS_MAX) {
             let line = finding.line_number.map(|line| format!(", line {line}")).unwrap_or_default();
             let at = match finding.instance_path.as_str() {
                 "" => String::new(),
                 pointer => format!(", at {pointer}"),
             };
-            let by = if finding.schema_path.is_empty() {
-                String::new()
-            } else {
-                format!(", required by contract `{contract}`")
-            };
+            let by =
+                if finding.schema_path.is_empty() { String::new() } else { format!(", required by schema `{schema}`") };
             self.ui.talk(format_args!("    {path}{line}{at}: {}{by}", finding.message));
         }
         let more = findings.count().saturating_sub(FINDINGS_MAX);

@@ -6,15 +6,15 @@ pub use crate::pipeline::purple_axiom;
 
 use super::Definition;
 use crate::fields::Origin;
-use crate::{machine, pipeline};
+use crate::{lifecycle, pipeline};
 use std::sync::{Arc, LazyLock};
 
 /// The files: name and text.
 pub const BUILT_IN: [(&str, &str); 2] =
     [("status", include_str!("status.toml")), ("purple-axiom", pipeline::PURPLE_AXIOM_FILE)];
 
-static STATUS: LazyLock<Arc<machine::Definition>> = LazyLock::new(|| match read(BUILT_IN[0].1) {
-    Definition::Machine(definition) => definition,
+static STATUS: LazyLock<Arc<lifecycle::Definition>> = LazyLock::new(|| match read(BUILT_IN[0].1) {
+    Definition::Lifecycle(definition) => definition,
     Definition::Pipeline(_) => unreachable!("status.toml has statuses"),
 });
 
@@ -24,14 +24,14 @@ fn read(text: &str) -> Definition {
 }
 
 /// The lifecycle that contract `status` is judged by.
-pub fn status() -> Arc<machine::Definition> {
+pub fn status() -> Arc<lifecycle::Definition> {
     Arc::clone(&STATUS)
 }
 
 /// The built-in definition of this name.
 pub fn named(name: &str) -> Option<Definition> {
     match name {
-        "status" => Some(Definition::Machine(status())),
+        "status" => Some(Definition::Lifecycle(status())),
         "purple-axiom" => Some(Definition::Pipeline(purple_axiom())),
         _ => None,
     }

@@ -470,10 +470,10 @@ impl Definition {
         Some(Outcome::failed(parent, FailMode::FailClosed, nearest))
     }
 
-    /// The code of a stage whose artifacts are invalid, missing or unexpected (rule P-77): `<contract id>_invalid`
+    /// The code of a stage whose artifacts are invalid, missing or unexpected (rule P-77): `<schema id>_invalid`
     /// where the catalogue has exactly that for the stage, else `contract_validation_failed`.
-    pub fn gate_reason_code(&self, stage: &str, primary_contract_id: Option<&str>) -> String {
-        let own = primary_contract_id.map(|contract| format!("{contract}_invalid"));
+    pub fn gate_reason_code(&self, stage: &str, primary_schema: Option<&str>) -> String {
+        let own = primary_schema.map(|id| format!("{id}_invalid"));
         own.filter(|code| self.catalogue.own_row(stage, code).is_some()).unwrap_or_else(|| INVALID.to_owned())
     }
 

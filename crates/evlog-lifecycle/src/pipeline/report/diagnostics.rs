@@ -104,8 +104,8 @@ impl<'a> Diagnostic<'a> {
         }
         let mut details = Map::new();
         details.insert("artifact_path".into(), self.artifact.path.as_str().into());
-        details.insert("contract_id".into(), self.artifact.contract_id.as_str().into());
-        details.insert("contract_version".into(), self.artifact.contract_version.as_str().into());
+        details.insert("contract_id".into(), self.artifact.schema.as_str().into());
+        details.insert("contract_version".into(), self.artifact.version.as_str().into());
         self.finding.write(&mut details);
         details.remove("message");
         json!({

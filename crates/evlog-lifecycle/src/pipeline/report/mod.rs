@@ -36,10 +36,10 @@ pub const STORAGE_CODES: [&str; 7] = [
 pub const CONTRACT_VERSION: &str = "0.1.0";
 /// `schema_version` of a report.
 pub const SCHEMA_VERSION: &str = "pa:contract-validation-report:v1";
-/// The id that stands for the contract of files that no contract binds (rule P-78).
-pub const UNBOUND_CONTRACT: &str = "unbound";
-/// The version that goes with [`UNBOUND_CONTRACT`].
-pub const UNBOUND_CONTRACT_VERSION: &str = "0.0.0";
+/// The id that stands for the schema of files that have none (rule P-78). The document calls a schema a contract.
+pub const UNBOUND_SCHEMA: &str = "unbound";
+/// The version that goes with [`UNBOUND_SCHEMA`].
+pub const UNBOUND_SCHEMA_VERSION: &str = "0.0.0";
 
 /// The longest path or pointer, in code points.
 const POINTER_LEN_MAX: usize = 4096;
@@ -47,8 +47,8 @@ const POINTER_LEN_MAX: usize = 4096;
 const MESSAGE_LEN_MAX: usize = 8192;
 /// The longest keyword or error code, in code points.
 const WORD_LEN_MAX: usize = 128;
-/// The longest contract id, in code points.
-const CONTRACT_ID_LEN_MAX: usize = 256;
+/// The longest id of a schema, in code points.
+const SCHEMA_ID_LEN_MAX: usize = 256;
 
 /// One thing that is wrong with an artifact.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,8 +72,8 @@ pub struct Finding {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArtifactReport {
     path: String,
-    contract_id: String,
-    contract_version: String,
+    schema: String,
+    version: String,
     errors: Vec<Finding>,
     truncated: bool,
 }
@@ -139,15 +139,15 @@ impl Finding {
 
 impl ArtifactReport {
     /// An artifact with everything that was found in it, in any order; valid when that is nothing.
-    pub fn new(path: &str, contract_id: &str, contract_version: &str, errors: Vec<Finding>) -> ArtifactReport {
-        let (path, mut contract_id) = (path.to_owned(), contract_id.to_owned());
-        cut(&mut contract_id, CONTRACT_ID_LEN_MAX);
-        ArtifactReport { path, contract_id, contract_version: contract_version.to_owned(), errors, truncated: false }
+    pub fn new(path: &str, schema: &str, version: &str, errors: Vec<Finding>) -> ArtifactReport {
+        let (path, mut schema) = (path.to_owned(), schema.to_owned());
+        cut(&mut schema, SCHEMA_ID_LEN_MAX);
+        ArtifactReport { path, schema, version: version.to_owned(), errors, truncated: false }
     }
 
-    /// The contract that it is bound to, or [`UNBOUND_CONTRACT`].
-    pub fn contract_id(&self) -> &str {
-        &self.contract_id
+    /// The id of its schema, or [`UNBOUND_SCHEMA`].
+    pub fn schema(&self) -> &str {
+        &self.schema
     }
 
     /// Its path in the bundle.
@@ -186,14 +186,14 @@ impl ArtifactReport {
         let error = |finding: &Finding| {
             let mut members = Map::new();
             members.insert("artifact_path".into(), self.path.as_str().into());
-            members.insert("contract_id".into(), self.contract_id.as_str().into());
+            members.insert("contract_id".into(), self.schema.as_str().into());
             finding.write(&mut members);
             Value::Object(members)
         };
         json!({
             "artifact_path": self.path,
-            "contract_id": self.contract_id,
-            "contract_version": self.contract_version,
+            "contract_id": self.schema,
+            "contract_version": self.version,
             "status": if self.is_valid() { "valid" } else { "invalid" },
             "errors_truncated": self.truncated,
             "errors": self.errors.iter().map(error).collect::<Vec<Value>>(),
@@ -228,7 +228,7 @@ impl Report {
         max_errors_per_artifact: u32,
         mut artifacts: Vec<ArtifactReport>,
     ) -> Report {
-        artifacts.sort_by(|a, b| (&a.path, &a.contract_id).cmp(&(&b.path, &b.contract_id)));
+        artifacts.sort_by(|a, b| (&a.path, &a.schema).cmp(&(&b.path, &b.schema)));
         artifacts.dedup_by(|later, first| {
             let same = later.path == first.path;
             if same {
@@ -258,9 +258,9 @@ impl Report {
         &self.artifacts
     }
 
-    /// The contract id of the primary diagnostic: the first in order (rule P-76); none when nothing is wrong.
-    pub fn primary_contract(&self) -> Option<&str> {
-        diagnostics::primary(self).map(|artifact| artifact.contract_id.as_str())
+    /// The schema of the primary diagnostic: the first in order (rule P-76); none when nothing is wrong.
+    pub fn primary_schema(&self) -> Option<&str> {
+        diagnostics::primary(self).map(|artifact| artifact.schema.as_str())
     }
 
     /// The report as JSON, without `generated_at_utc`: that is the time of the commit that records it, which the

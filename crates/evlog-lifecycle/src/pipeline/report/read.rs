@@ -56,19 +56,19 @@ pub(super) fn members(value: &Value) -> Result<Report, Malformed> {
 fn artifact(at: &str, item: Value) -> Result<ArtifactReport, Malformed> {
     let mut given = Members::of(item, at)?;
     let path = given.string("artifact_path")?;
-    let contract_id = given.string("contract_id")?;
-    let contract_version = given.string("contract_version")?;
+    let schema = given.string("contract_id")?;
+    let version = given.string("contract_version")?;
     given.word("status", &[("valid", ()), ("invalid", ())])?;
     let truncated = given.optional_bool("errors_truncated")?;
     let items = given.items("errors")?;
     given.end("an artifact's report")?;
     let missing = || Malformed { pointer: at.to_owned(), message: "expected the member `errors_truncated`".into() };
     let truncated = truncated.ok_or_else(missing)?;
-    if contract_id.is_empty() || contract_version.is_empty() {
-        return Err(Malformed { pointer: at.to_owned(), message: "expected a contract's id and version".into() });
+    if schema.is_empty() || version.is_empty() {
+        return Err(Malformed { pointer: at.to_owned(), message: "expected the id and version of a schema".into() });
     }
     let errors = items.into_iter().map(|(at, item)| finding(&at, item)).collect::<Result<Vec<_>, _>>()?;
-    let mut made = ArtifactReport::new(&path, &contract_id, &contract_version, errors);
+    let mut made = ArtifactReport::new(&path, &schema, &version, errors);
     made.truncated = truncated;
     Ok(made)
 }

@@ -158,8 +158,8 @@ fn the_primary_diagnostic_is_first_by_code_then_by_path() {
     // P-76.
     let missing = || vec![Finding::coded("required_artifact_missing", "m")];
     let invalid = || vec![finding("/x", "/s", "type")];
-    let of = |path: &str, contract: &str, errors| ArtifactReport::new(path, contract, "0.1.0", errors);
-    let primary = |artifacts| report(50, artifacts).primary_contract().map(str::to_owned);
+    let of = |path: &str, schema: &str, errors| ArtifactReport::new(path, schema, "0.1.0", errors);
+    let primary = |artifacts| report(50, artifacts).primary_schema().map(str::to_owned);
     assert_eq!(primary(vec![of("a", "first", missing()), of("b", "second", invalid())]).as_deref(), Some("second"));
     assert_eq!(primary(vec![of("b", "second", invalid()), of("a", "first", invalid())]).as_deref(), Some("first"));
     assert_eq!(primary(vec![of("a", "first", vec![])]), None);

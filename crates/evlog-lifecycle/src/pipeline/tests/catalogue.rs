@@ -256,11 +256,11 @@ fn the_parent_of_a_stopping_substage_is_recorded_as_the_page_says() {
 }
 
 #[test]
-fn the_gate_s_code_names_a_contract_only_where_the_catalogue_does() {
+fn the_gate_s_code_names_a_schema_only_where_the_catalogue_does() {
     // P-77, A-22.
     let definition = purple_axiom();
-    let check = |stage: &str, contract: Option<&str>, expected: &str| {
-        assert_eq!(definition.gate_reason_code(stage, contract), expected, "{stage} {contract:?}");
+    let check = |stage: &str, schema: Option<&str>, expected: &str| {
+        assert_eq!(definition.gate_reason_code(stage, schema), expected, "{stage} {schema:?}");
         assert!(definition.allows(stage, expected));
     };
     check("detection", Some("bridge_mapping_pack"), "bridge_mapping_pack_invalid");

@@ -3,9 +3,9 @@
 //! `EVLOG_BLESS=1` writes them anew.
 
 use crate::status::diagnostic::{Category, Severity};
-use crate::status::machine::Reaction;
 use crate::status::payload::{Action, RefusalReason, RejectionReason, TransitionCause};
 use crate::status::record::{Member, RECORD, in_words};
+use crate::status::transitions::Reaction;
 use crate::status::{INVALID_STATE_TRANSITION, RunStatus, next_action};
 use crate::testing::written::{check_sections, code, table, yes};
 use std::path::Path;

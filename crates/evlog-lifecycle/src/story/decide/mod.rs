@@ -16,8 +16,8 @@ mod tick;
 pub(crate) mod turn;
 
 use super::command::Command;
-use super::machine::Phase;
 use super::payload::{Action, Mode, Rejected, RejectionReason, TOKEN_LEN_MAX, event};
+use super::phases::Phase;
 use super::rules::Breach;
 use super::schema::Check;
 use super::state::State;

@@ -4,8 +4,8 @@
 use super::turn::Turn;
 use crate::story::derive::Joined;
 use crate::story::failure::StepError;
-use crate::story::machine::Phase;
 use crate::story::payload::{Mode, StepCause, StepMoved};
+use crate::story::phases::Phase;
 
 /// The most branches that a sentence names.
 const NAMED_MAX: usize = 10;

@@ -3,8 +3,8 @@
 use super::turn::Turn;
 use super::unknown_step;
 use crate::story::command::Again;
-use crate::story::machine::Phase;
 use crate::story::payload::{Mode, MoveCause, Redriven, RejectionReason, StepCause};
+use crate::story::phases::Phase;
 use evlog_projection::Decision;
 use std::collections::BTreeSet;
 

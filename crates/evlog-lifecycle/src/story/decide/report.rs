@@ -8,8 +8,8 @@ use crate::story::command::Report;
 use crate::story::definition::Kind;
 use crate::story::expression::{Trouble, holds};
 use crate::story::failure::StepError;
-use crate::story::machine::Phase;
 use crate::story::payload::{Mode, RejectionReason, StepCause, StepMoved};
+use crate::story::phases::Phase;
 use crate::story::reasons;
 use crate::story::retry::{ExitClass, TIMEOUT_CODE, classify, draw};
 use crate::story::rules::Breach;
@@ -150,7 +150,7 @@ impl Turn<'_> {
         if state.is_terminal() || self.state.is_terminal() {
             let ended = state.phase.filter(|phase| phase.is_terminal()).or(self.state.phase());
             let message =
-                format!("step `{name}`: what has ended as `{}` stays as it is", crate::story::machine::in_words(ended));
+                format!("step `{name}`: what has ended as `{}` stays as it is", crate::story::phases::in_words(ended));
             return Err(Breach::new(RejectionReason::Terminal, message));
         }
         if self.state.run().started_ns.is_none() {
@@ -205,7 +205,7 @@ impl Turn<'_> {
         match &state.message {
             Some(message) if state.phase.is_some() => message.to_string(),
             _ if state.unmet > 0 => format!("it waits for {} of the steps that it needs", state.unmet),
-            _ => format!("the run is `{}`", crate::story::machine::in_words(self.state.phase())),
+            _ => format!("the run is `{}`", crate::story::phases::in_words(self.state.phase())),
         }
     }
 

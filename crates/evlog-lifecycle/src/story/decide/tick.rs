@@ -6,8 +6,8 @@ use crate::story::definition::{Kind, OnTimeout};
 use crate::story::duration::elapsed;
 use crate::story::expression::holds;
 use crate::story::failure::{RunError, StepError};
-use crate::story::machine::Phase;
 use crate::story::payload::{CancelMode, MoveCause, Moved, StepCause, StepMoved};
+use crate::story::phases::Phase;
 use crate::story::retry::{ExitClass, TIMEOUT_CODE};
 use crate::story::steps::Asked;
 

@@ -2,7 +2,7 @@
 
 use super::{Phase, RUN, accept, command, play, status_bytes, watched};
 use crate::story::Story;
-use crate::story::machine::{Entity, Guard, Verdict};
+use crate::story::phases::{Entity, Guard, Verdict};
 use crate::testing::Harness;
 use evlog_projection::{Contract, Outcome};
 use serde_json::{Value, json};

@@ -4,8 +4,8 @@
 
 use crate::story::definition::{Group, Kind, Pattern};
 use crate::story::derive::{Dependency, dependency};
-use crate::story::machine::{Entity, Guard, Verdict};
 use crate::story::payload::RejectionReason;
+use crate::story::phases::{Entity, Guard, Verdict};
 use crate::story::retry::EXIT_CLASSES;
 use crate::story::{Phase, rules};
 use crate::testing::written::{check_sections, code, table};

@@ -11,8 +11,8 @@ fn room(mode: &str) -> Room {
 fn room_with_keys(keys: &str, mode: &str) -> Room {
     let file = if mode == "text_document_v1" { "" } else { "file = \"row.json\"\n" };
     let text = format!(
-        "name = \"p\"\n{keys}\n[[schema]]\ncontract = \"it\"\nmode = \"{mode}\"\n{file}[[stage]]\nid = \"make\"\n\
-         command = [\"true\"]\nreason_code = \"storage_io_error\"\n[[stage.output]]\npath = \"made/it\"\ncontract = \"it\"\n"
+        "name = \"p\"\n{keys}\n[[schema]]\nid = \"it\"\nmode = \"{mode}\"\n{file}[[stage]]\nid = \"make\"\n\
+         command = [\"true\"]\nreason_code = \"storage_io_error\"\n[[stage.output]]\npath = \"made/it\"\nschema = \"it\"\n"
     );
     let room = Room::with_plan(&text);
     fs::remove_file(room.staging().join(ROWS)).unwrap();
@@ -108,9 +108,9 @@ const DATASET: &str = "made/events/_schema.json";
 /// A stage that promises a dataset, in a plan with these keys.
 fn dataset(keys: &str) -> Room {
     let plan = format!(
-        "name = \"p\"\n{keys}\n[[schema]]\ncontract = \"events\"\nmode = \"parquet_dataset_v1\"\nfile = \"events.json\"\n\
+        "name = \"p\"\n{keys}\n[[schema]]\nid = \"events\"\nmode = \"parquet_dataset_v1\"\nfile = \"events.json\"\n\
          [[stage]]\nid = \"make\"\ncommand = [\"true\"]\nreason_code = \"storage_io_error\"\n\
-         [[stage.output]]\nglob = \"made/*/_schema.json\"\ncontract = \"events\"\n"
+         [[stage.output]]\nglob = \"made/*/_schema.json\"\nschema = \"events\"\n"
     );
     let schema = r#"{"required": ["columns"], "properties": {"version": {"const": 1}}}"#;
     let room = Room::with_files(&plan, &[("events.json", schema)]);
@@ -129,7 +129,7 @@ fn g21_a_dataset_is_its_schema_file_and_the_parts_below_its_directory() {
     room.stage("made/events/day=1/a.parquet", &part);
     room.passes(&[DATASET, "made/events/day=1/a.parquet"]);
     let passed = room.check().unwrap();
-    assert_eq!((passed[0].contract.as_deref(), passed[1].contract.as_deref()), (Some("events"), None));
+    assert_eq!((passed[0].schema.as_deref(), passed[1].schema.as_deref()), (Some("events"), None));
     // The document is checked against its schema too, and all findings are reported.
     room.stage(DATASET, br#"{"version": 2}"#);
     room.fails(
@@ -188,7 +188,7 @@ fn g05_g21_a_part_of_a_dataset_belongs_to_the_stage_of_the_dataset() {
 
 #[test]
 fn g21_the_example_of_the_reference_is_a_dataset() {
-    let text = include_str!("../../../../../docs/plan.md").split("An output with this").nth(1).unwrap();
+    let text = include_str!("../../../../../docs/plan.md").split("An output of such a").nth(1).unwrap();
     let block = |fence: &str| text.split(fence).nth(1).and_then(|rest| rest.split("```").next()).unwrap();
     let stage = "[[stage]]\nid = \"make\"\ncommand = [\"true\"]\nreason_code = \"storage_io_error\"\n[[stage.output]]";
     let plan = format!("name = \"p\"\n{}", block("```toml\n").replace("[[stage.output]]", stage));

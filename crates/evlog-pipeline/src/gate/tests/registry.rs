@@ -15,12 +15,12 @@ command = ["true"]
 reason_code = "storage_io_error"
 extra_roots = ["inputs/", "judged/"]
 [[stage.output]]
-contract = "row"
+schema = "row"
 [[stage.output]]
-contract = "special"
+schema = "special"
 [[stage.output]]
 path = "made/special/first.json"
-contract = "special"
+schema = "special"
 required = false
 [[stage]]
 id = "judge"
@@ -52,13 +52,13 @@ fn room() -> Room {
 }
 
 #[test]
-fn k13_bound_files_are_outputs_and_are_checked_against_their_contracts() {
+fn k13_bound_files_are_outputs_and_are_checked_against_their_schemas() {
     let room = room();
     room.stage("made/special/a.json", b"{\"a\":1}");
     room.stage("made/special/first.json", b"{\"a\":1}");
     room.passes(&["made/rows.jsonl", "made/special/a.json", "made/special/first.json"]);
-    let contracts: Vec<Option<String>> = room.check().unwrap().into_iter().map(|passed| passed.contract).collect();
-    assert_eq!(contracts, [Some("row".to_owned()), Some("special".to_owned()), Some("special".to_owned())]);
+    let schemas: Vec<Option<String>> = room.check().unwrap().into_iter().map(|passed| passed.schema).collect();
+    assert_eq!(schemas, [Some("row".to_owned()), Some("special".to_owned()), Some("special".to_owned())]);
     room.stage("made/rows.jsonl", b"{\"a\":1}\n{\"b\":1}\n");
     let valid: &[&str] = &[];
     let expected = [
@@ -98,7 +98,7 @@ fn k16_what_is_bound_to_another_owner_is_taken() {
     assert_eq!(message, "the path is bound to `orchestrator` by the registry (`inputs/*.yaml`)");
     fs::remove_file(room.staging().join("inputs/order.yaml")).unwrap();
     room.stage("judged/x.json", b"{\"a\":1}");
-    // The contract of the first finding names the code where the catalogue has it (G-11).
+    // The schema of the first finding names the code where the catalogue has it (G-11).
     room.fails("special_invalid", &[("judged/x.json", "special 1.2.3", &["path_taken"][..]), valid]);
 }
 

@@ -32,24 +32,24 @@ pub(super) fn outputs<'r>(
     problems: &mut Problems,
 ) -> Outputs {
     let mut outputs = Outputs::default();
-    let mut of_contracts: BTreeMap<String, (Range<usize>, bool)> = BTreeMap::new();
+    let mut of_schemas: BTreeMap<String, (Range<usize>, bool)> = BTreeMap::new();
     let id = stage.id.get_ref().as_str();
     for output in &stage.output {
         let (span, output) = (output.span(), output.get_ref());
-        let contract = output.contract.as_ref();
-        if let Some(unknown) = contract.filter(|contract| !known.has(contract.get_ref())) {
-            let or_registry = if known.registry.is_some() { ", and no registry," } else { "" };
-            let message = format!("no [[schema]]{or_registry} binds contract `{}`", unknown.get_ref());
+        let schema = output.schema.as_ref();
+        if let Some(unknown) = schema.filter(|schema| !known.has(schema.get_ref())) {
+            let nor_registry = if known.registry.is_some() { ", nor in the registry" } else { "" };
+            let message = format!("schema `{}` is in no [[schema]]{nor_registry}", unknown.get_ref());
             problems.at(unknown.span(), message);
         }
-        if let Some((span, message)) = contract.and_then(|id| known.misplaced(id.get_ref(), output)) {
+        if let Some((span, message)) = schema.and_then(|id| known.misplaced(id.get_ref(), output)) {
             problems.at(span, message);
         }
-        let made = Output { contract: contract.map(|id| id.get_ref().clone()), required: output.required };
+        let made = Output { schema: schema.map(|id| id.get_ref().clone()), required: output.required };
         match (&output.path, &output.glob) {
             (Some(path), None) => {
                 let checked = check_path(path.get_ref(), known.definition, taken)
-                    .and_then(|()| known.check_path(id, path.get_ref(), made.contract.as_deref()));
+                    .and_then(|()| known.check_path(id, path.get_ref(), made.schema.as_deref()));
                 if let Err(message) = checked {
                     problems.at(path.span(), message);
                 }
@@ -57,7 +57,7 @@ pub(super) fn outputs<'r>(
                 outputs.paths.insert(path.get_ref().clone(), made);
             }
             (None, Some(glob)) => match check_glob(glob.get_ref(), taken)
-                .and_then(|glob| known.check_glob(&glob, made.contract.as_deref(), &mut taken.steps).map(|()| glob))
+                .and_then(|glob| known.check_glob(&glob, made.schema.as_deref(), &mut taken.steps).map(|()| glob))
             {
                 Ok(glob) => {
                     taken.patterns.push((glob.clone(), id));
@@ -68,12 +68,12 @@ pub(super) fn outputs<'r>(
             (Some(_), Some(glob)) => {
                 problems.at(glob.span(), "expected either `path` or `glob` of an output, found both");
             }
-            (None, None) => match contract.filter(|_| known.registry.is_some()) {
-                Some(contract) => {
-                    let said = (contract.span(), output.required);
-                    if of_contracts.insert(contract.get_ref().clone(), said).is_some() {
-                        let message = format!("contract `{}` as a whole is an output already", contract.get_ref());
-                        problems.at(contract.span(), message);
+            (None, None) => match schema.filter(|_| known.registry.is_some()) {
+                Some(schema) => {
+                    let said = (schema.span(), output.required);
+                    if of_schemas.insert(schema.get_ref().clone(), said).is_some() {
+                        let message = format!("schema `{}` as a whole is an output already", schema.get_ref());
+                        problems.at(schema.span(), message);
                     }
                 }
                 None => problems.at(span, "expected `path` or `glob` of an output, found neither"),
@@ -81,35 +81,34 @@ pub(super) fn outputs<'r>(
         }
     }
     if let Some(registry) = known.registry {
-        registry.add_outputs(stage, known.definition, &of_contracts, &mut outputs, problems);
+        registry.add_outputs(stage, known.definition, &of_schemas, &mut outputs, problems);
     }
     outputs
 }
 
 impl Known<'_> {
-    fn has(&self, contract: &str) -> bool {
-        // A refused schema still binds its contract: only the refusal is reported.
-        self.declared.contains(contract) || self.registry.is_some_and(|registry| registry.has(contract))
+    fn has(&self, schema: &str) -> bool {
+        // A schema that is refused is known all the same: only the refusal is reported.
+        self.declared.contains(schema) || self.registry.is_some_and(|registry| registry.has(schema))
     }
 
     /// A dataset is named by its `_schema.json`.
-    fn misplaced(&self, contract: &str, output: &raw::Output) -> Option<(Range<usize>, String)> {
-        let contract = self.contracts.get(contract)?;
+    fn misplaced(&self, schema: &str, output: &raw::Output) -> Option<(Range<usize>, String)> {
+        let schema = self.schemas.get(schema)?;
         let text = output.path.as_ref().or(output.glob.as_ref())?;
-        let is_misplaced =
-            matches!(contract.mode, ArtifactMode::ParquetDataset(_)) && !is_dataset_schema(text.get_ref());
+        let is_misplaced = matches!(schema.mode, ArtifactMode::ParquetDataset(_)) && !is_dataset_schema(text.get_ref());
         is_misplaced.then(|| {
             let (mode, found) = (raw::Mode::ParquetDatasetV1.word(), text.get_ref());
             (text.span(), format!("expected the `_schema.json` of a directory with `{mode}`, found `{found}`"))
         })
     }
 
-    fn check_path(&self, stage: &str, path: &str, contract: Option<&str>) -> Result<(), String> {
-        self.registry.map_or(Ok(()), |registry| registry.check_path(stage, path, contract))
+    fn check_path(&self, stage: &str, path: &str, schema: Option<&str>) -> Result<(), String> {
+        self.registry.map_or(Ok(()), |registry| registry.check_path(stage, path, schema))
     }
 
-    fn check_glob(&self, glob: &Glob, contract: Option<&str>, steps: &mut Steps) -> Result<(), String> {
-        self.registry.map_or(Ok(()), |registry| registry.check_glob(glob, contract, steps))
+    fn check_glob(&self, glob: &Glob, schema: Option<&str>, steps: &mut Steps) -> Result<(), String> {
+        self.registry.map_or(Ok(()), |registry| registry.check_glob(glob, schema, steps))
     }
 }
 

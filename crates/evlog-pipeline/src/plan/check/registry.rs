@@ -4,7 +4,7 @@ use super::{Outputs, Problems, hex};
 use crate::glob::{Exhausted, Glob, Steps};
 use crate::limits::COMPARING_MAX;
 use crate::plan::registry::{Binding, Registry, RegistryError, RegistryProblem, Scope};
-use crate::plan::{ArtifactContract, BoundElsewhere, Output, Pattern, raw};
+use crate::plan::{ArtifactSchema, BoundElsewhere, Output, Pattern, raw};
 use crate::schema::Texts;
 use evlog_lifecycle::pipeline::{Definition, is_required};
 use serde_json::{Value, json};
@@ -60,57 +60,57 @@ fn in_words(name: &str, problem: &RegistryProblem) -> String {
     format!("registry `{name}`{between} {problem}")
 }
 
-/// Adds the contracts that the registry binds to stages to those of the plan's own.
-pub(super) fn add_contracts(
+/// Adds the schemas that the registry binds files of stages to, to those of the plan itself.
+pub(super) fn add_schemas(
     named: &mut Named,
     raw: &raw::Plan,
-    contracts: &mut BTreeMap<String, ArtifactContract>,
+    schemas: &mut BTreeMap<String, ArtifactSchema>,
     problems: &mut Problems,
 ) {
     for schema in &raw.schema {
-        let id = schema.contract.get_ref();
-        if named.registry.contracts.contains_key(id) {
-            let message = format!("contract `{id}` is in registry `{}` already", named.name);
-            problems.at(schema.contract.span(), message);
+        let id = schema.id.get_ref();
+        if named.registry.schemas.contains_key(id) {
+            let message = format!("schema `{id}` is in registry `{}` already", named.name);
+            problems.at(schema.id.span(), message);
         }
     }
-    for (id, registered) in &mut named.registry.contracts {
+    for (id, registered) in &mut named.registry.schemas {
         if let Some(artifact) = registered.artifact.take() {
-            contracts.entry(id.clone()).or_insert(artifact);
+            schemas.entry(id.clone()).or_insert(artifact);
         }
     }
 }
 
 impl Named {
-    /// Whether the registry, and not a `[[schema]]`, says what a contract is.
-    pub(super) fn has(&self, contract: &str) -> bool {
-        self.registry.contracts.contains_key(contract)
+    /// Whether the registry, and not a `[[schema]]`, says what this schema is.
+    pub(super) fn has(&self, schema: &str) -> bool {
+        self.registry.schemas.contains_key(schema)
     }
 
-    /// Whether a stage may call a path its output, of this contract.
-    pub(super) fn check_path(&self, stage: &str, path: &str, contract: Option<&str>) -> Result<(), String> {
+    /// Whether a stage may call a path its output, of this schema.
+    pub(super) fn check_path(&self, stage: &str, path: &str, schema: Option<&str>) -> Result<(), String> {
         let Some(binding) = self.registry.binding_of(path) else {
-            return self.check_unbound(path, contract);
+            return self.check_unbound(path, schema);
         };
         let words = self.words(binding);
         if binding.owner != stage {
             return Err(format!("`{path}` belongs to `{}`: {words}", binding.owner));
         }
-        if contract != Some(binding.contract.as_str()) {
-            let found = contract.map_or("none".to_owned(), |id| format!("`{id}`"));
-            return Err(format!("`{path}`: expected contract `{}`, found {found}: {words}", binding.contract));
+        if schema != Some(binding.schema.as_str()) {
+            let found = schema.map_or("none".to_owned(), |id| format!("`{id}`"));
+            return Err(format!("`{path}`: expected schema `{}`, found {found}: {words}", binding.schema));
         }
         Ok(())
     }
 
-    /// Whether a stage may call all paths that match its outputs, of this contract.
-    pub(super) fn check_glob(&self, glob: &Glob, contract: Option<&str>, steps: &mut Steps) -> Result<(), String> {
+    /// Whether a stage may call all paths that match its outputs, of this schema.
+    pub(super) fn check_glob(&self, glob: &Glob, schema: Option<&str>, steps: &mut Steps) -> Result<(), String> {
         let text = glob.as_str();
         match self.registry.meeting(glob, steps) {
             Ok(Some((binding, path))) => {
                 Err(format!("`{text}` matches `{path}`, and so does a binding: {}", self.words(binding)))
             }
-            Ok(None) => self.check_unbound(text, contract),
+            Ok(None) => self.check_unbound(text, schema),
             Err(Exhausted) => Err(format!(
                 "`{text}`: comparing the patterns of the plan with those of registry `{}` takes more than {COMPARING_MAX} \
                  steps; expected patterns that a fixed beginning or end of a segment tells apart",
@@ -119,10 +119,10 @@ impl Named {
         }
     }
 
-    /// Checks a path without a binding: its contract must not be the registry's, and it must not clash with a bound path.
-    fn check_unbound(&self, path: &str, contract: Option<&str>) -> Result<(), String> {
-        if let Some(id) = contract.filter(|id| self.has(id)) {
-            return Err(format!("registry `{}` does not bind `{path}` to contract `{id}`", self.name));
+    /// Checks a path without a binding: its schema must not be the registry's, and it must not clash with a bound path.
+    fn check_unbound(&self, path: &str, schema: Option<&str>) -> Result<(), String> {
+        if let Some(id) = schema.filter(|id| self.has(id)) {
+            return Err(format!("registry `{}` does not bind `{path}` to schema `{id}`", self.name));
         }
         let literal = self.registry.bindings.iter().filter(|binding| binding.glob.is_literal());
         match literal.into_iter().find(|binding| crate::paths::clash(path, binding.glob.as_str())) {
@@ -133,12 +133,12 @@ impl Named {
 
     /// A binding in the words of a message.
     fn words(&self, binding: &Binding) -> String {
-        let Binding { glob, contract, owner, index } = binding;
+        let Binding { glob, schema, owner, index } = binding;
         let (name, glob) = (&self.name, glob.as_str());
-        format!("registry `{name}`, at /bindings/{index}, binds `{glob}` to contract `{contract}` and `{owner}`")
+        format!("registry `{name}`, at /bindings/{index}, binds `{glob}` to schema `{schema}` and `{owner}`")
     }
 
-    /// Adds the bindings of a stage to its outputs. `required` is what the plan says about whole contracts. A pattern
+    /// Adds the bindings of a stage to its outputs. `required` is what the plan says about all files of a schema. A pattern
     /// without a match is not missing (pipeline.md, Appendix B).
     pub(super) fn add_outputs(
         &self,
@@ -149,10 +149,9 @@ impl Named {
         problems: &mut Problems,
     ) {
         let id = stage.id.get_ref();
-        for (contract, (span, _)) in required {
-            if !self.registry.bindings_of(id).any(|binding| binding.contract == *contract) {
-                let message =
-                    format!("registry `{}` binds nothing of stage `{id}` to contract `{contract}`", self.name);
+        for (schema, (span, _)) in required {
+            if !self.registry.bindings_of(id).any(|binding| binding.schema == *schema) {
+                let message = format!("registry `{}` binds nothing of stage `{id}` to schema `{schema}`", self.name);
                 problems.at(span.clone(), message);
             }
         }
@@ -161,23 +160,23 @@ impl Named {
             if outputs.paths.contains_key(path) {
                 continue;
             }
-            let said = required.get(&binding.contract).map(|(_, required)| *required);
-            let said = said.or_else(|| is_required(definition, id, &binding.contract));
+            let said = required.get(&binding.schema).map(|(_, required)| *required);
+            let said = said.or_else(|| is_required(definition, id, &binding.schema));
             if said.is_none() && stage.enabled {
                 let message = format!(
-                    "stage `{id}`: nothing says whether contract `{0}` is required: {1}. Add [[stage.output]] with \
-                     contract = \"{0}\" and `required`",
-                    binding.contract,
+                    "stage `{id}`: nothing says whether files of schema `{0}` are required: {1}. Add [[stage.output]] with \
+                     schema = \"{0}\" and `required`",
+                    binding.schema,
                     self.words(binding)
                 );
                 problems.at(stage.id.span(), message);
             }
-            let contract = Some(binding.contract.clone());
+            let schema = Some(binding.schema.clone());
             if binding.glob.is_literal() {
-                let output = Output { contract, required: said.unwrap_or(false) };
+                let output = Output { schema, required: said.unwrap_or(false) };
                 outputs.paths.insert(path.to_owned(), output);
             } else {
-                let output = Output { contract, required: false };
+                let output = Output { schema, required: false };
                 outputs.patterns.push(Pattern { glob: binding.glob.clone(), output });
             }
         }
@@ -189,21 +188,16 @@ impl Named {
         let one = |binding: &Binding| BoundElsewhere {
             glob: binding.glob.clone(),
             owner: binding.owner.clone(),
-            contract: binding.contract.clone(),
-            version: self
-                .registry
-                .contracts
-                .get(&binding.contract)
-                .map(|known| known.version.clone())
-                .unwrap_or_default(),
+            schema: binding.schema.clone(),
+            version: self.registry.schemas.get(&binding.schema).map(|known| known.version.clone()).unwrap_or_default(),
         };
         others.map(one).collect()
     }
 
-    /// Whether a contract counts in the plan's digest: one of the registry does when it is bound to a stage that takes part.
-    pub(super) fn counts(&self, contract: &str, is_enabled: &dyn Fn(&str) -> bool) -> bool {
-        let bound = |binding: &Binding| binding.contract == contract && is_enabled(&binding.owner);
-        !self.has(contract) || self.registry.bindings.iter().any(bound)
+    /// Whether a schema counts in the plan's digest: one of the registry does when it is bound to a stage that takes part.
+    pub(super) fn counts(&self, schema: &str, is_enabled: &dyn Fn(&str) -> bool) -> bool {
+        let bound = |binding: &Binding| binding.schema == schema && is_enabled(&binding.owner);
+        !self.has(schema) || self.registry.bindings.iter().any(bound)
     }
 
     /// The texts of the registries, and where their digests stand in what the plan says.

@@ -1,37 +1,37 @@
-//! The schemas that a plan names: read, parsed and compiled before the first stage.
+//! The schemas of a plan. Their files are read, parsed and compiled before the first stage.
 
 use super::Problems;
-use crate::plan::{ArtifactContract, ArtifactMode, BoundSchema, raw};
+use crate::plan::{ArtifactMode, ArtifactSchema, SchemaFile, raw};
 use crate::schema::Compiling;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-pub(super) fn contracts(
+pub(super) fn schemas(
     directory: &Path,
-    schemas: &[raw::Schema],
+    written: &[raw::Schema],
     problems: &mut Problems,
-) -> BTreeMap<String, ArtifactContract> {
-    let (mut contracts, mut compiling) = (BTreeMap::new(), Compiling::default());
-    for schema in schemas {
-        let id = schema.contract.get_ref();
+) -> BTreeMap<String, ArtifactSchema> {
+    let (mut schemas, mut compiling) = (BTreeMap::new(), Compiling::default());
+    for schema in written {
+        let id = schema.id.get_ref();
         if !is_contract_id(id) {
-            problems.at(schema.contract.span(), format!("expected a contract id [a-z][a-z0-9_.]*, found `{id}`"));
+            problems.at(schema.id.span(), format!("expected a schema id [a-z][a-z0-9_.]*, found `{id}`"));
         }
         if !is_version(schema.version.get_ref()) {
             let found = schema.version.get_ref();
             problems.at(schema.version.span(), format!("expected a version such as `0.1.0`, found `{found}`"));
         }
         let Some(mode) = mode(directory, schema, &mut compiling, problems) else { continue };
-        let contract = ArtifactContract { version: schema.version.get_ref().clone(), mode };
-        if contracts.insert(id.clone(), contract).is_some() {
-            problems.at(schema.contract.span(), format!("contract `{id}` has a schema already"));
+        let version = schema.version.get_ref().clone();
+        if schemas.insert(id.clone(), ArtifactSchema { version, mode }).is_some() {
+            problems.at(schema.id.span(), format!("schema `{id}` is there already"));
         }
     }
-    contracts
+    schemas
 }
 
-/// The mode, with the schema of modes that have one.
+/// The mode, with the schema file of modes that have one.
 fn mode(
     directory: &Path,
     schema: &raw::Schema,
@@ -40,7 +40,7 @@ fn mode(
 ) -> Option<ArtifactMode> {
     if matches!(schema.mode.get_ref(), raw::Mode::TextDocumentV1) {
         if let Some(file) = &schema.file {
-            problems.at(file.span(), "`text_document_v1` asks for text and has no schema; leave `file` out");
+            problems.at(file.span(), "`text_document_v1` asks for text and has no schema file; leave `file` out");
         }
         return Some(ArtifactMode::TextDocument);
     }
@@ -52,11 +52,11 @@ fn mode(
     };
     match compiling.load(&directory.join(file.get_ref()))? {
         Ok(loaded) => {
-            let bound = BoundSchema { schema: Arc::new(loaded.schema), blake3: loaded.blake3, texts: loaded.texts };
-            Some(schema.mode.get_ref().with_schema(bound))
+            let bound = SchemaFile { compiled: Arc::new(loaded.schema), blake3: loaded.blake3, texts: loaded.texts };
+            Some(schema.mode.get_ref().with_file(bound))
         }
         Err(message) => {
-            problems.at(file.span(), format!("schema `{}`: {message}", file.get_ref()));
+            problems.at(file.span(), format!("schema file `{}`: {message}", file.get_ref()));
             None
         }
     }

@@ -14,8 +14,8 @@ impl Registry {
         if self.version != workspace.version {
             differ("/registry_version".to_owned(), &self.version, &workspace.version);
         }
-        for (id, other) in &workspace.contracts {
-            let Some(own) = self.contracts.get(id) else { continue };
+        for (id, other) in &workspace.schemas {
+            let Some(own) = self.schemas.get(id) else { continue };
             if own.version != other.version {
                 differ(format!("/contracts/{}/contract_version", other.index), &own.version, &other.version);
             }

@@ -1,4 +1,4 @@
-//! A registry's file as it is written, after it was checked against its schema.
+//! A registry's file as it is written, with the names of its members, after it was checked against its schema file.
 
 use crate::plan::raw::Mode;
 use serde::Deserialize;
@@ -8,15 +8,16 @@ use serde::Deserialize;
 pub(super) struct Registry {
     #[serde(rename = "registry_version")]
     pub(super) version: String,
-    pub(super) contracts: Vec<Contract>,
+    pub(super) contracts: Vec<Schema>,
     pub(super) bindings: Vec<Binding>,
 }
 
 #[derive(Debug, Deserialize)]
-pub(super) struct Contract {
+pub(super) struct Schema {
     #[serde(rename = "contract_id")]
     pub(super) id: String,
-    pub(super) schema_path: String,
+    #[serde(rename = "schema_path")]
+    pub(super) path: String,
     #[serde(rename = "contract_version")]
     pub(super) version: String,
 }

@@ -1,4 +1,4 @@
-//! The rules of a registry that its schema cannot say (rules K-02 to K-11).
+//! The rules of a registry that its schema file cannot say (rules K-02 to K-11).
 
 use super::beside::Beside;
 use super::{Binding, Problems, Registered, Registry, Scope, raw};
@@ -8,7 +8,7 @@ use crate::names::time_in;
 use crate::paths;
 use crate::paths::is_dataset_schema;
 use crate::plan::raw::Mode;
-use crate::plan::{ArtifactContract, BoundSchema};
+use crate::plan::{ArtifactSchema, SchemaFile};
 use crate::schema::{Compiling, Loaded};
 use evlog_lifecycle::pipeline::{ORCHESTRATOR, is_word, relpath};
 use serde_json::Value;
@@ -20,7 +20,7 @@ use std::sync::Arc;
 const VERSION: &str = "0.2.";
 /// From this last number on every binding has a `pass_id`.
 const PASS_ID_SINCE: u32 = 1;
-/// Where a schema says which version of its contract it is.
+/// Where a schema file says of which version of the schema it is.
 const VERSION_CONST: &str = "/properties/contract_version/const";
 
 pub(super) fn registry(
@@ -35,20 +35,20 @@ pub(super) fn registry(
         let found = &raw.version;
         problems.at("/registry_version", format!("expected version {VERSION}x of registries, found `{found}`"));
     }
-    let mut contracts = contracts(directory, &raw.contracts, problems);
+    let mut schemas = schemas(directory, &raw.contracts, problems);
     let (mut bindings, mut beside) = (Vec::new(), Beside::default());
     let (mut steps, mut compared) = (Steps::new(COMPARING_MAX), Ok(()));
     let mut modes: BTreeMap<&str, &raw::Binding> = BTreeMap::new();
     for (index, written) in raw.bindings.iter().enumerate() {
         let at = |member: &str| format!("/bindings/{index}/{member}");
-        if !contracts.contains_key(&written.contract_id) {
-            let message = format!("expected a contract of the registry, found `{}`", written.contract_id);
+        if !schemas.contains_key(&written.contract_id) {
+            let message = format!("expected a schema of the registry, found `{}`", written.contract_id);
             problems.at(at("contract_id"), message);
         }
         let first = *modes.entry(&written.contract_id).or_insert(written);
         if first.validation_mode != written.validation_mode {
             let message = format!(
-                "expected `{}`, as contract `{}` is read for `{}`, found `{}`: a contract is read in one way",
+                "expected `{}`, as files of schema `{}` are read at `{}`, found `{}`: all files of a schema are read in one way",
                 first.validation_mode.word(),
                 written.contract_id,
                 first.artifact_glob,
@@ -68,54 +68,54 @@ pub(super) fn registry(
                     problems.at(at("artifact_glob"), message);
                 })
             });
-            let (contract, owner) = (written.contract_id.clone(), written.stage_owner.clone());
-            bindings.push(Binding { glob, contract, owner, index });
+            let (schema, owner) = (written.contract_id.clone(), written.stage_owner.clone());
+            bindings.push(Binding { glob, schema, owner, index });
             beside.add_last(&bindings);
         }
         if !matches!(scope, Scope::Workspace) {
             check_owner(written, scope, &at, problems);
             check_mode(written, &at, problems);
             check_pass(written, patch.is_some_and(|patch| patch >= PASS_ID_SINCE), &at("pass_id"), problems);
-            bind(&mut contracts, written);
+            bind(&mut schemas, written);
         }
     }
     let blake3 = *blake3::hash(said.as_bytes()).as_bytes();
-    Registry { version: raw.version, blake3, said, bindings, contracts, beside }
+    Registry { version: raw.version, blake3, said, bindings, schemas, beside }
 }
 
-fn contracts(directory: &Path, raw: &[raw::Contract], problems: &mut Problems) -> BTreeMap<String, Registered> {
-    let mut contracts: BTreeMap<String, Registered> = BTreeMap::new();
+fn schemas(directory: &Path, raw: &[raw::Schema], problems: &mut Problems) -> BTreeMap<String, Registered> {
+    let mut schemas: BTreeMap<String, Registered> = BTreeMap::new();
     let mut compiling = Compiling::default();
     for (index, written) in raw.iter().enumerate() {
         let id = &written.id;
-        if let Some(first) = contracts.get(id) {
-            let message = format!("expected each contract once, found `{id}` at /contracts/{} already", first.index);
+        if let Some(first) = schemas.get(id) {
+            let message = format!("expected each schema once, found `{id}` at /contracts/{} already", first.index);
             problems.at(format!("/contracts/{index}/contract_id"), message);
             continue;
         }
-        let schema_file = directory.join(&written.schema_path);
+        let schema_file = directory.join(&written.path);
         let compiled = match compiling.load(&schema_file) {
             None => None,
             Some(Ok(Loaded { schema, blake3, document, texts, .. })) => {
                 check_version(&document, index, written, problems);
-                Some(BoundSchema { schema: Arc::new(schema), blake3, texts })
+                Some(SchemaFile { compiled: Arc::new(schema), blake3, texts })
             }
             Some(Err(message)) => {
-                let path = &written.schema_path;
-                let message = format!("expected the schema of contract `{id}`, found `{path}`: {message}");
+                let path = &written.path;
+                let message = format!("expected the file of schema `{id}`, found `{path}`: {message}");
                 problems.at(format!("/contracts/{index}/schema_path"), message);
                 None
             }
         };
         let version = written.version.clone();
-        contracts.insert(id.clone(), Registered { version, schema_file, index, compiled, artifact: None });
+        schemas.insert(id.clone(), Registered { version, schema_file, index, compiled, artifact: None });
     }
-    contracts
+    schemas
 }
 
-/// The schema says which version of the contract it is, and it is the registry's.
-fn check_version(document: &Value, index: usize, written: &raw::Contract, problems: &mut Problems) {
-    let (path, expected) = (&written.schema_path, &written.version);
+/// The schema file says of which version it is, and the registry says the same.
+fn check_version(document: &Value, index: usize, written: &raw::Schema, problems: &mut Problems) {
+    let (path, expected) = (&written.path, &written.version);
     let found = match document.pointer(VERSION_CONST) {
         Some(Value::String(found)) if found == expected => return,
         Some(found) => super::shown(found),
@@ -236,14 +236,14 @@ fn check_pass(written: &raw::Binding, is_needed: bool, at: &str, problems: &mut 
     }
 }
 
-/// Makes the mode by which a stage's artifacts of this contract are checked.
-fn bind(contracts: &mut BTreeMap<String, Registered>, written: &raw::Binding) {
-    let Some(contract) = contracts.get_mut(&written.contract_id) else { return };
+/// Makes the mode by which a stage's artifacts of this schema are checked.
+fn bind(schemas: &mut BTreeMap<String, Registered>, written: &raw::Binding) {
+    let Some(schema) = schemas.get_mut(&written.contract_id) else { return };
     if written.stage_owner == ORCHESTRATOR {
         return;
     }
-    if let Some(bound) = contract.compiled.take() {
-        let version = contract.version.clone();
-        contract.artifact = Some(ArtifactContract { version, mode: written.validation_mode.with_schema(bound) });
+    if let Some(bound) = schema.compiled.take() {
+        let version = schema.version.clone();
+        schema.artifact = Some(ArtifactSchema { version, mode: written.validation_mode.with_file(bound) });
     }
 }

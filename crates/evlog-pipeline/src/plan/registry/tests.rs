@@ -84,8 +84,8 @@ fn edited(edits: &[(&str, Value)]) -> Value {
 }
 
 /// Adds a binding.
-fn binding(glob: &str, contract: &str, mode: &str, owner: &str) -> (&'static str, Value) {
-    let value = json!({"artifact_glob": glob, "contract_id": contract, "validation_mode": mode, "stage_owner": owner,
+fn binding(glob: &str, schema: &str, mode: &str, owner: &str) -> (&'static str, Value) {
+    let value = json!({"artifact_glob": glob, "contract_id": schema, "validation_mode": mode, "stage_owner": owner,
                        "pass_id": format!("{owner}.more")});
     ("/bindings/-", value)
 }
@@ -111,13 +111,13 @@ fn refuses(rows: Vec<Row<'_>>) {
 fn a_registry_is_read_as_written() {
     let room = Room::new();
     let registry = room.load(&base()).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!((registry.version.as_str(), registry.contracts.len(), registry.bindings.len()), ("0.2.1", 3, 3));
-    assert_eq!(registry.contracts["doc"].version, "2.0.0");
-    assert!(registry.contracts["doc"].artifact.is_some());
-    assert!(registry.contracts["range"].artifact.is_none(), "evlog validates no file of the orchestrator");
+    assert_eq!((registry.version.as_str(), registry.schemas.len(), registry.bindings.len()), ("0.2.1", 3, 3));
+    assert_eq!(registry.schemas["doc"].version, "2.0.0");
+    assert!(registry.schemas["doc"].artifact.is_some());
+    assert!(registry.schemas["range"].artifact.is_none(), "evlog validates no file of the orchestrator");
     let owned: Vec<&str> = registry.bindings_of("make").map(|binding| binding.glob.as_str()).collect();
     assert_eq!(owned, ["made/rows.jsonl", "made/docs/*.json"]);
-    assert_eq!(registry.binding_of("made/docs/a.json").map(|binding| binding.contract.as_str()), Some("doc"));
+    assert_eq!(registry.binding_of("made/docs/a.json").map(|binding| binding.schema.as_str()), Some("doc"));
     assert_eq!(registry.binding_of("made/docs/a.jsonl"), None);
     let spaced = serde_json::to_string_pretty(&base()).unwrap();
     assert_eq!(room.load_text(&spaced, Scope::AnyPipeline).unwrap().blake3, registry.blake3);
@@ -155,7 +155,7 @@ fn k01_a_registry_that_its_schema_does_not_accept_is_refused() {
 }
 
 #[test]
-fn k02_to_k05_contracts_that_cannot_be_used_are_refused() {
+fn k02_to_k05_schemas_that_cannot_be_used_are_refused() {
     let path = "/contracts/0/schema_path";
     let version = "/contracts/0/contract_version";
     let of_file = |name: &str| vec![(path, json!(format!("schemas/{name}.json")))];
@@ -175,13 +175,13 @@ fn k02_to_k05_contracts_that_cannot_be_used_are_refused() {
                 ("/bindings/1/validation_mode", json!("jsonl_lines")),
             ],
             "/contracts/1/contract_id",
-            "expected each contract once, found `row` at /contracts/0 already",
+            "expected each schema once, found `row` at /contracts/0 already",
         ),
         (
             "K-04",
             of_file("none"),
             path,
-            "expected the schema of contract `row`, found `schemas/none.json`: could not be read",
+            "expected the file of schema `row`, found `schemas/none.json`: could not be read",
         ),
         ("K-04", of_file("refers"), path, "gone.json"),
         ("K-04", of_file("broken"), path, "`schemas/broken.json`: not JSON: line 1 column 8"),
@@ -271,10 +271,10 @@ fn k07_bindings_that_meet_are_refused_and_those_that_only_look_so_are_accepted()
 
 const NEW_GLOB: &str = "/bindings/3/artifact_glob";
 
-/// Adds a contract and its one binding.
+/// Adds a schema and its one binding.
 fn bound_alone<'r>(glob: &str, mode: &str, owner: &str) -> Edits<'r> {
-    let contract = json!({"contract_id": "new", "schema_path": "schemas/row.json", "contract_version": "1.0.0"});
-    vec![("/contracts/-", contract), binding(glob, "new", mode, owner)]
+    let schema = json!({"contract_id": "new", "schema_path": "schemas/row.json", "contract_version": "1.0.0"});
+    vec![("/contracts/-", schema), binding(glob, "new", mode, owner)]
 }
 
 fn range<'r>(glob: &str, owner: &str) -> Edits<'r> {
@@ -282,11 +282,11 @@ fn range<'r>(glob: &str, owner: &str) -> Edits<'r> {
 }
 
 #[test]
-fn k08_a_contract_is_known_and_read_in_one_way() {
+fn k08_a_schema_is_known_and_its_files_are_read_in_one_way() {
     let (id, mode) = ("/bindings/1/contract_id", "/bindings/1/validation_mode");
-    let way = "expected `jsonl_lines`, as contract `row` is read for `made/rows.jsonl`, found `json_document`";
+    let way = "expected `jsonl_lines`, as files of schema `row` are read at `made/rows.jsonl`, found `json_document`";
     refuses(vec![
-        ("K-08", vec![(id, json!("none"))], id, "expected a contract of the registry, found `none`"),
+        ("K-08", vec![(id, json!("none"))], id, "expected a schema of the registry, found `none`"),
         ("K-08", vec![(id, json!("row"))], mode, way),
     ]);
 }
@@ -306,7 +306,7 @@ fn k09_modes_that_stand_where_they_may_not_are_refused() {
     let room = Room::new();
     assert!(room.load(&edited(&parquet("made/new/_schema.json"))).is_ok());
     let of_stage = room.load(&edited(&bound_alone("made/new/_schema.json", "parquet_dataset_v1", "make"))).unwrap();
-    let mode = &of_stage.contracts["new"].artifact.as_ref().unwrap().mode;
+    let mode = &of_stage.schemas["new"].artifact.as_ref().unwrap().mode;
     assert!(matches!(mode, ArtifactMode::ParquetDataset(_)));
     // If one binding breaks two rules, both are reported.
     let breaks = |edits: &[(&str, Value)], expected: [(&str, &str); 2]| {
@@ -450,7 +450,7 @@ fn k07_a_pattern_is_compared_with_every_binding_that_it_could_meet() {
         let found: Vec<usize> = near.iter().copied().filter(|place| meets(&bindings[*place])).collect();
         assert_eq!(found, all, "{text}");
         (met, spared) = (met + all.len(), spared + bindings.len() - near.len());
-        bindings.push(Binding { glob, contract: String::new(), owner: String::new(), index });
+        bindings.push(Binding { glob, schema: String::new(), owner: String::new(), index });
         beside.add_last(&bindings);
     }
     assert!(met > 10_000 && spared > 10_000, "{met} {spared}");
@@ -481,10 +481,10 @@ fn g69_the_patterns_of_all_schemas_of_a_registry_have_one_budget() {
         r#"{"properties":{"contract_version":{"const":"1.0.0"},"a":{"pattern":"(?i)a{2}"}}}"#,
     );
     let mut registry = base();
-    let contract = |n: usize| json!({"contract_id": format!("large{n}"), "schema_path": "schemas/large.json", "contract_version": "1.0.0"});
-    registry["contracts"].as_array_mut().unwrap().extend((0..9).map(contract));
+    let schema = |n: usize| json!({"contract_id": format!("large{n}"), "schema_path": "schemas/large.json", "contract_version": "1.0.0"});
+    registry["contracts"].as_array_mut().unwrap().extend((0..9).map(schema));
     room.load(&registry).unwrap();
-    registry["contracts"].as_array_mut().unwrap().extend((9..30).map(contract));
+    registry["contracts"].as_array_mut().unwrap().extend((9..30).map(schema));
     let error = room.load(&registry).map(|_| ()).unwrap_err();
     assert_eq!(error.problems.len(), 1, "{error}");
     assert!(

@@ -3,7 +3,7 @@
 use super::*;
 use serde_json::json;
 
-/// Owner, contract, mode, and paths.
+/// Owner, schema, mode, and paths.
 const BINDINGS: &str = "
 orchestrator manifest json_document manifest.json
 orchestrator run_results json_document run_results.json
@@ -63,10 +63,10 @@ fn k13_the_bindings_of_the_source_are_a_registry_and_its_matrix_says_what_must_b
                "pass_id": format!("{}.all", row[0])})
     };
     let ids: BTreeSet<&str> = rows.iter().map(|row| row[1]).collect();
-    let contract = |id: &&str| json!({"contract_id": id, "contract_version": "0.1.0", "schema_path": "any.json"});
+    let schema = |id: &&str| json!({"contract_id": id, "contract_version": "0.1.0", "schema_path": "any.json"});
     let registry = json!({
         "registry_version": "0.2.1",
-        "contracts": ids.iter().map(contract).collect::<Vec<Value>>(),
+        "contracts": ids.iter().map(schema).collect::<Vec<Value>>(),
         "bindings": rows.iter().map(binding).collect::<Vec<Value>>(),
     });
     let room = Room::new();

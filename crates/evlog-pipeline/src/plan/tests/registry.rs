@@ -4,7 +4,7 @@ use super::*;
 use serde_json::json;
 
 const TOP: &str = "registry = \"contracts/registry.json\"";
-const ALL: &str = "[[stage.output]]\ncontract = \"row\"\n[[stage.output]]\ncontract = \"doc\"";
+const ALL: &str = "[[stage.output]]\nschema = \"row\"\n[[stage.output]]\nschema = \"doc\"";
 
 fn registry() -> Value {
     json!({
@@ -37,8 +37,8 @@ fn loaded(room: &Room, text: &str) -> Plan {
     room.load(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
-fn output(contract: &str, required: bool) -> Output {
-    Output { contract: Some(contract.to_owned()), required }
+fn output(schema: &str, required: bool) -> Output {
+    Output { schema: Some(schema.to_owned()), required }
 }
 
 #[test]
@@ -49,11 +49,11 @@ fn k13_k14_the_outputs_of_a_stage_are_the_bindings_that_it_owns() {
     assert_eq!(stage.outputs, BTreeMap::from([("made/rows.jsonl".to_owned(), output("row", true))]));
     let glob = Glob::parse("made/docs/*.json").unwrap();
     assert_eq!(stage.patterns, [Pattern { glob, output: output("doc", false) }], "K-14: nothing that could be missing");
-    assert_eq!((plan.contracts["row"].version.as_str(), plan.contracts["doc"].version.as_str()), ("1.0.0", "2.0.0"));
+    assert_eq!((plan.schemas["row"].version.as_str(), plan.schemas["doc"].version.as_str()), ("1.0.0", "2.0.0"));
     let elsewhere: Vec<(&str, &str)> =
         plan.elsewhere.iter().map(|bound| (bound.owner.as_str(), bound.glob.as_str())).collect();
     assert_eq!(elsewhere, [("orchestrator", "inputs/range.yaml")]);
-    let optional = ALL.replacen("contract = \"row\"", "contract = \"row\"\nrequired = false", 1);
+    let optional = ALL.replacen("schema = \"row\"", "schema = \"row\"\nrequired = false", 1);
     let plan = loaded(&room, &super::plan(TOP, &optional));
     assert_eq!(plan.stage("one").unwrap().outputs["made/rows.jsonl"], output("row", false));
 }
@@ -61,29 +61,28 @@ fn k13_k14_the_outputs_of_a_stage_are_the_bindings_that_it_owns() {
 #[test]
 fn k13_an_output_must_be_required_or_optional_unless_its_stage_is_disabled() {
     let room = room();
-    let one = "[[stage.output]]\ncontract = \"row\"";
-    let message = "stage `one`: nothing says whether contract `doc` is required: registry `contracts/registry.json`, at \
-                   /bindings/1, binds `made/docs/*.json` to contract `doc` and `one`. Add [[stage.output]] with contract = \
+    let one = "[[stage.output]]\nschema = \"row\"";
+    let message = "stage `one`: nothing says whether files of schema `doc` are required: registry `contracts/registry.json`, at \
+                   /bindings/1, binds `made/docs/*.json` to schema `doc` and `one`. Add [[stage.output]] with schema = \
                    \"doc\" and `required`";
     room.refuses(&plan(TOP, one), Some((4, 6)), message);
     let two = "[[stage]]\nid = \"two\"\ncommand = [\"true\"]\nreason_code = \"input_missing\"";
     let disabled = plan(TOP, two).replacen("id = \"one\"", "id = \"one\"\nenabled = false", 1);
     let plan = loaded(&room, &disabled);
     assert_eq!(plan.stage("one").unwrap().outputs["made/rows.jsonl"], output("row", false));
-    let named =
-        "[[stage.output]]\npath = \"made/rows.jsonl\"\ncontract = \"row\"\n[[stage.output]]\ncontract = \"doc\"";
+    let named = "[[stage.output]]\npath = \"made/rows.jsonl\"\nschema = \"row\"\n[[stage.output]]\nschema = \"doc\"";
     loaded(&room, &super::plan(TOP, named));
 }
 
 #[test]
 fn k13_the_built_in_pipeline_says_which_outputs_are_required_unless_the_plan_does() {
     let room = Room::new();
-    let binding = |glob: &str, contract: &str, owner: &str| json!({"artifact_glob": glob, "contract_id": contract, "validation_mode": "json_document", "stage_owner": owner});
-    let contract = |id: &str| json!({"contract_id": id, "schema_path": "row.json", "contract_version": "1.0.0"});
+    let binding = |glob: &str, schema: &str, owner: &str| json!({"artifact_glob": glob, "contract_id": schema, "validation_mode": "json_document", "stage_owner": owner});
+    let schema = |id: &str| json!({"contract_id": id, "schema_path": "row.json", "contract_version": "1.0.0"});
     let ids = ["summary", "pcap_manifest", "telemetry_validation", "manifest", "strange"];
     let mut registry = json!({
         "registry_version": "0.2.0",
-        "contracts": ids.map(contract),
+        "contracts": ids.map(schema),
         "bindings": [
             binding("scoring/summary.json", "summary", "scoring"),
             binding("raw/pcap/manifest.json", "pcap_manifest", "telemetry"),
@@ -105,40 +104,36 @@ fn k13_the_built_in_pipeline_says_which_outputs_are_required_unless_the_plan_doe
     let telemetry = plan.stage("telemetry").unwrap();
     assert_eq!(telemetry.outputs["raw/pcap/manifest.json"], output("pcap_manifest", false));
     assert_eq!(telemetry.outputs["logs/telemetry_validation.json"], output("telemetry_validation", true));
-    let plan = loaded(&room, &text("[[stage.output]]\ncontract = \"pcap_manifest\""));
+    let plan = loaded(&room, &text("[[stage.output]]\nschema = \"pcap_manifest\""));
     assert!(plan.stage("telemetry").unwrap().outputs["raw/pcap/manifest.json"].required);
     registry["bindings"].as_array_mut().unwrap().push(binding("raw/strange.json", "strange", "telemetry"));
     room.file("contracts/registry.json", &registry.to_string());
-    room.refuses(&text(""), Some((5, 6)), "nothing says whether contract `strange` is required");
+    room.refuses(&text(""), Some((5, 6)), "nothing says whether files of schema `strange` are required");
 }
 
 #[test]
 fn k15_outputs_of_the_plan_that_cannot_stand_beside_its_registry_are_refused() {
     let room = room();
     let at = "registry `contracts/registry.json`, at /bindings/";
-    // What the stage has after its contracts, the place of the mistake, the message.
+    // What the stage has after its schemas, the place of the mistake, the message.
     let cases = [
         (
             "path = \"made/rows.jsonl\"",
             (12, 8),
-            format!("`made/rows.jsonl`: expected contract `row`, found none: {at}0, binds"),
+            format!("`made/rows.jsonl`: expected schema `row`, found none: {at}0, binds"),
         ),
         (
-            "path = \"made/docs/a.json\"\ncontract = \"own\"",
+            "path = \"made/docs/a.json\"\nschema = \"own\"",
             (12, 8),
-            format!("expected contract `doc`, found `own`: {at}1, binds"),
+            format!("expected schema `doc`, found `own`: {at}1, binds"),
         ),
-        ("path = \"made/docs/a.json\"\ncontract = \"row\"", (12, 8), "expected contract `doc`, found `row`".to_owned()),
+        ("path = \"made/docs/a.json\"\nschema = \"row\"", (12, 8), "expected schema `doc`, found `row`".to_owned()),
         (
             "path = \"inputs/range.yaml\"",
             (12, 8),
             format!("`inputs/range.yaml` belongs to `orchestrator`: {at}2, binds"),
         ),
-        (
-            "path = \"made/other\"\ncontract = \"row\"",
-            (12, 8),
-            "does not bind `made/other` to contract `row`".to_owned(),
-        ),
+        ("path = \"made/other\"\nschema = \"row\"", (12, 8), "does not bind `made/other` to schema `row`".to_owned()),
         ("path = \"made/rows.jsonl/x\"", (12, 8), format!("`made/rows.jsonl/x` clashes with a binding: {at}0")),
         ("path = \"inputs\"", (12, 8), format!("`inputs` clashes with a binding: {at}2")),
         (
@@ -147,18 +142,18 @@ fn k15_outputs_of_the_plan_that_cannot_stand_beside_its_registry_are_refused() {
             format!("`made/**/a.json` matches `made/docs/a.json`, and so does a binding: {at}1"),
         ),
         (
-            "glob = \"made/*.jsonl\"\ncontract = \"row\"",
+            "glob = \"made/*.jsonl\"\nschema = \"row\"",
             (12, 8),
             format!("matches `made/rows.jsonl`, and so does a binding: {at}0"),
         ),
-        ("glob = \"other/*\"\ncontract = \"doc\"", (12, 8), "does not bind `other/*` to contract `doc`".to_owned()),
-        ("contract = \"row\"", (12, 12), "contract `row` as a whole is an output already".to_owned()),
-        ("contract = \"range\"", (12, 12), "binds nothing of stage `one` to contract `range`".to_owned()),
-        ("contract = \"own\"", (12, 12), "binds nothing of stage `one` to contract `own`".to_owned()),
-        ("contract = \"none\"", (12, 12), "no [[schema]], and no registry, binds contract `none`".to_owned()),
+        ("glob = \"other/*\"\nschema = \"doc\"", (12, 8), "does not bind `other/*` to schema `doc`".to_owned()),
+        ("schema = \"row\"", (12, 10), "schema `row` as a whole is an output already".to_owned()),
+        ("schema = \"range\"", (12, 10), "binds nothing of stage `one` to schema `range`".to_owned()),
+        ("schema = \"own\"", (12, 10), "binds nothing of stage `one` to schema `own`".to_owned()),
+        ("schema = \"none\"", (12, 10), "schema `none` is in no [[schema]], nor in the registry".to_owned()),
         ("required = false", (11, 1), "expected `path` or `glob` of an output, found neither".to_owned()),
     ];
-    let own = "[[schema]]\ncontract = \"own\"\nfile = \"schemas/dependency.json\"\nmode = \"json_document\"";
+    let own = "[[schema]]\nid = \"own\"\nfile = \"schemas/dependency.json\"\nmode = \"json_document\"";
     for (output, (line, column), message) in cases {
         let text = plan(TOP, &format!("{ALL}\n[[stage.output]]\n{output}\n{own}"));
         room.refuses(&text, Some((line, column)), &message);
@@ -166,11 +161,11 @@ fn k15_outputs_of_the_plan_that_cannot_stand_beside_its_registry_are_refused() {
     let twice = own.replace("\"own\"", "\"row\"");
     room.refuses(
         &plan(TOP, &format!("{ALL}\n{twice}")),
-        Some((12, 12)),
-        "contract `row` is in registry `contracts/registry.json` already",
+        Some((12, 6)),
+        "schema `row` is in registry `contracts/registry.json` already",
     );
     room.refuses(
-        &plan("", "[[stage.output]]\ncontract = \"row\""),
+        &plan("", "[[stage.output]]\nschema = \"row\""),
         Some((7, 1)),
         "`path` or `glob` of an output, found neither",
     );
@@ -179,13 +174,13 @@ fn k15_outputs_of_the_plan_that_cannot_stand_beside_its_registry_are_refused() {
 #[test]
 fn k15_a_path_of_the_plan_that_a_binding_matches_is_one_output_with_the_plans_required() {
     let room = room();
-    let own = "[[stage.output]]\npath = \"made/docs/a.json\"\ncontract = \"doc\"\n[[stage.output]]\npath = \"made/rows.jsonl\"\n\
-               contract = \"row\"\nrequired = false\n[[stage.output]]\npath = \"made/free\"";
+    let own = "[[stage.output]]\npath = \"made/docs/a.json\"\nschema = \"doc\"\n[[stage.output]]\npath = \"made/rows.jsonl\"\n\
+               schema = \"row\"\nrequired = false\n[[stage.output]]\npath = \"made/free\"";
     let plan = loaded(&room, &plan(TOP, &format!("{ALL}\n{own}")));
     let stage = plan.stage("one").unwrap();
     assert_eq!(stage.outputs["made/docs/a.json"], output("doc", true));
     assert_eq!(stage.outputs["made/rows.jsonl"], output("row", false));
-    assert_eq!(stage.outputs["made/free"], Output { contract: None, required: true });
+    assert_eq!(stage.outputs["made/free"], Output { schema: None, required: true });
 }
 
 #[test]
@@ -253,7 +248,7 @@ fn k17_the_digest_follows_the_registry_and_the_schemas_that_are_used() {
     assert_eq!(digest(&room, &text), free, "a schema that nothing is bound to does not");
     let two = "[[stage]]\nid = \"two\"\ncommand = [\"true\"]\nreason_code = \"input_missing\"\nenabled = false";
     let (disabled, enabled) = (format!("{text}{two}"), format!("{text}{}", two.replace("false", "true")));
-    let enabled = format!("{enabled}\n[[stage.output]]\ncontract = \"free\"");
+    let enabled = format!("{enabled}\n[[stage.output]]\nschema = \"free\"");
     let binding = json!({"artifact_glob": "two/x", "contract_id": "free", "validation_mode": "json_document", "stage_owner": "two"});
     other["bindings"].as_array_mut().unwrap().push(binding);
     room.file("contracts/registry.json", &other.to_string());

@@ -30,7 +30,7 @@ fn k07_what_is_compared_grows_with_the_bindings_and_not_with_their_pairs() {
         for index in 0..MANY {
             let glob = Glob::parse(&shape(index)).unwrap();
             compared += beside.near(&glob, &mut steps).expect("few steps").len();
-            bindings.push(Binding { glob, contract: String::new(), owner: String::new(), index });
+            bindings.push(Binding { glob, schema: String::new(), owner: String::new(), index });
             beside.add_last(&bindings);
         }
         assert!(compared <= 2 * MANY, "{}: {compared} were compared", shape(0));

@@ -1,14 +1,14 @@
 //! What commands may say, and what is recorded of them.
 
 use super::{DEPLOYMENT, ORDER, Play, RUN, all_data, definition};
-use crate::machine::Machine;
+use crate::lifecycle::Lifecycle;
 use crate::testing::Harness;
-use evlog_projection::{Contract, Outcome};
+use evlog_projection::{Contract, Contracts, Outcome};
 use serde_json::{Value, json};
 
 fn malformed(action: &str, members: Value, pointer: &str) {
     let Value::Object(members) = members else { panic!("an object") };
-    let error = Machine::default().parse(action, members).expect_err(pointer);
+    let error = Lifecycle::default().parse(action, members).expect_err(pointer);
     assert_eq!(error.pointer, pointer, "{error}");
 }
 
@@ -19,6 +19,8 @@ fn what_cannot_be_read_is_malformed() {
     malformed("create", json!({"machine": 1}), "/machine");
     malformed("create", json!({"machine": {"name": "a", "statuses": ["b", "b"]}}), "/machine/statuses/1");
     malformed("create", json!({"machine": {"name": "status", "statuses": ["b"]}}), "/machine/name");
+    malformed("create", json!({"lifecycle": {"name": "a", "statuses": ["b", "b"]}}), "/lifecycle/statuses/1");
+    malformed("create", json!({"machine": "a", "lifecycle": "a"}), "/machine");
     malformed("create", json!({"machine": "a", "to": "b"}), "/to");
     malformed("create", json!({"machine": "a", "data": []}), "/data");
     malformed("transition", json!({"data": {}}), "");
@@ -30,7 +32,7 @@ fn what_cannot_be_read_is_malformed() {
 fn a_run_is_created_by_a_name_that_was_brought_or_by_a_definition() {
     // M-01, M-09.
     let order = definition(ORDER);
-    let mut harness = Harness::new(Machine::default().knowing(order.clone()));
+    let mut harness = Harness::new(Lifecycle::default().knowing(order.clone()));
     let create =
         |run: &str, machine: Value| json!({"run": run, "do": "create", "machine": machine, "data": all_data()});
     let answered = harness.play(create("a", json!("parcel"))).expect("well-formed");
@@ -49,6 +51,19 @@ fn a_run_is_created_by_a_name_that_was_brought_or_by_a_definition() {
     let answered = harness.play(json!({"run": "ghost", "do": "transition", "to": "paid"})).expect("well-formed");
     assert_eq!((answered.outcome, answered.code()), (Outcome::Refused, "UNKNOWN_RUN"));
     assert_eq!(answered.kinds, ["$log:machine.refused"]);
+}
+
+#[test]
+fn the_member_lifecycle_means_what_machine_means_and_leaves_the_same_events() {
+    let created = |member: &str| {
+        let mut harness = Harness::new(Lifecycle::default().knowing(definition(ORDER)));
+        harness.accept(json!({"run": "a", "do": "create", member: "order", "data": all_data()}));
+        harness.json("a", "manifest.json")
+    };
+    assert_eq!(created("lifecycle"), created("machine"));
+    let contracts = Contracts::new().with(Lifecycle::default());
+    let names = ["machine", "lifecycle"].map(|name| contracts.named(name).map(|known| known.name()));
+    assert_eq!(names, [Some("machine"), Some("machine")]);
 }
 
 #[test]
@@ -71,10 +86,10 @@ fn a_run_keeps_the_definition_that_it_was_created_with() {
     let other = ORDER
         .replace("placed = [\"paid\"", "placed = [\"delivered\", \"paid\"")
         .replace("after = \"delivered\"", "after = \"shipped\"");
-    play.harness.contract = Machine::default().knowing(definition(&other));
+    play.harness.contract = Lifecycle::default().knowing(definition(&other));
     assert_eq!(play.go("delivered").outcome, Outcome::Rejected);
     play.went("shipped");
-    play.harness.contract = Machine::default();
+    play.harness.contract = Lifecycle::default();
     play.went("paid");
     assert!(play.harness.bundle(RUN).is_ok(), "replay needs no file");
 }
@@ -100,7 +115,7 @@ fn a_status_is_entered_with_the_data_that_it_requires() {
             play.refuse("DATA_REQUIRED", "transition", members);
         }
     }
-    let mut harness = Harness::new(Machine::default().knowing(definition(ORDER)));
+    let mut harness = Harness::new(Lifecycle::default().knowing(definition(ORDER)));
     let answered = harness.play(json!({"run": "a", "do": "create", "machine": "order"})).expect("well-formed");
     assert_eq!((answered.outcome, answered.code()), (Outcome::Refused, "DATA_REQUIRED"));
 }

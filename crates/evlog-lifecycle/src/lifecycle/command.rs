@@ -26,7 +26,7 @@ pub enum Command {
 /// What `create` gives.
 #[derive(Clone, Debug)]
 pub struct Create {
-    pub(super) machine: Chosen,
+    pub(super) lifecycle: Chosen,
     pub(super) data: Map<String, Value>,
 }
 
@@ -48,7 +48,7 @@ pub(super) enum Chosen {
 pub(super) fn parse(action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
     let mut members = Members::new(members);
     let command = match action {
-        "create" => Command::Create(Create { machine: machine(&mut members)?, data: data(&mut members)? }),
+        "create" => Command::Create(Create { lifecycle: lifecycle(&mut members)?, data: data(&mut members)? }),
         "transition" => Command::Transition(Transition {
             to: members.needed("to", 0, TOKEN_CHARS_MAX)?,
             reason_code: members.text("reason_code", 1, TOKEN_CHARS_MAX)?,
@@ -67,13 +67,23 @@ fn data(members: &mut Members) -> Result<Map<String, Value>, Malformed> {
     Ok(members.object("data")?.unwrap_or_default())
 }
 
-/// A name, or a definition in place of one.
-fn machine(members: &mut Members) -> Result<Chosen, Malformed> {
-    match members.take("machine") {
+/// A name, or a definition in place of one. The member has two names, as the contract has.
+fn lifecycle(members: &mut Members) -> Result<Chosen, Malformed> {
+    let (pointer, given) = match (members.take("lifecycle"), members.take("machine")) {
+        (given, None) => ("/lifecycle", given),
+        (None, given) => ("/machine", given),
+        (Some(_), Some(_)) => {
+            return Err(malformed(
+                "/machine",
+                "expected either `lifecycle` or `machine`, which mean the same, found both",
+            ));
+        }
+    };
+    match given {
         Some(Value::String(name)) => Ok(Chosen::Named(name)),
         Some(value @ Value::Object(_)) => {
             let flaws = Flaws::default();
-            match super::read(value, "/machine", Origin::Brought, &flaws) {
+            match super::read(value, pointer, Origin::Brought, &flaws) {
                 Some(definition) => Ok(Chosen::Brought(Arc::new(definition))),
                 None => Err(flaws.into_first().map_or_else(
                     || unreachable!("what is not made has a flaw"),
@@ -81,7 +91,7 @@ fn machine(members: &mut Members) -> Result<Chosen, Malformed> {
                 )),
             }
         }
-        Some(other) => Err(malformed("/machine", format!("expected a name or a definition, found {}", kind(&other)))),
-        None => Err(malformed("", "`machine` is missing: the name of a lifecycle, or its definition")),
+        Some(other) => Err(malformed(pointer, format!("expected a name or a definition, found {}", kind(&other)))),
+        None => Err(malformed("", "`lifecycle` is missing: the name of a lifecycle, or its definition")),
     }
 }

@@ -22,7 +22,7 @@ type State = Box<dyn Any + Send + Sync>;
 /// A command whose type only its contract knows.
 pub struct Command(Box<dyn Any + Send + Sync>);
 
-/// The registry hands a contract only values that the same contract made.
+/// The set hands a contract only values that the same contract made.
 fn own<T: 'static>(value: Option<&T>) -> &T {
     value.unwrap_or_else(|| unreachable!("a contract is given its own states and commands"))
 }
@@ -30,6 +30,7 @@ fn own<T: 'static>(value: Option<&T>) -> &T {
 /// A contract with its types erased.
 trait Erased: Send + Sync {
     fn name(&self) -> &'static str;
+    fn alias(&self) -> Option<&'static str>;
     fn begins_with(&self, kind: Kind<'_>) -> bool;
     fn owns(&self, kind: Kind<'_>) -> bool;
     fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed>;
@@ -69,6 +70,10 @@ impl<C: Contract> Typed<C> {
 impl<C: Contract> Erased for Typed<C> {
     fn name(&self) -> &'static str {
         self.0.name()
+    }
+
+    fn alias(&self) -> Option<&'static str> {
+        self.0.alias()
     }
 
     fn begins_with(&self, kind: Kind<'_>) -> bool {
@@ -156,22 +161,21 @@ impl Contracts {
     ///
     /// # Panics
     ///
-    /// When there is one of that name already: a mistake of the program.
+    /// When there is one of its name or its alias already: a mistake of the program.
     #[must_use]
-    pub fn with<C: Contract>(mut self, contract: C) -> Contracts {
-        assert!(self.named(contract.name()).is_none(), "contract `{}` is added twice", contract.name());
-        self.known.push(Arc::new(Typed(contract)));
-        self
+    pub fn with<C: Contract>(self, contract: C) -> Contracts {
+        self.and(Contracts { known: vec![Arc::new(Typed(contract))] })
     }
 
     /// Adds all of others, after those that are there.
     ///
     /// # Panics
     ///
-    /// When a name is there already: a mistake of the program.
+    /// When a name or an alias is there already: a mistake of the program.
     #[must_use]
     pub fn and(mut self, others: Contracts) -> Contracts {
-        for name in others.names() {
+        let names = |contract: &Arc<dyn Erased>| std::iter::once(contract.name()).chain(contract.alias());
+        for name in others.known.iter().flat_map(names) {
             assert!(self.named(name).is_none(), "contract `{name}` is added twice");
         }
         self.known.extend(others.known);
@@ -183,9 +187,10 @@ impl Contracts {
         self.known.iter().map(|contract| contract.name())
     }
 
-    /// The contract of this name.
+    /// The contract of this name or alias.
     pub fn named(&self, name: &str) -> Option<ContractRef> {
-        self.known.iter().find(|contract| contract.name() == name).cloned().map(ContractRef)
+        let is_named = |contract: &&Arc<dyn Erased>| contract.name() == name || contract.alias() == Some(name);
+        self.known.iter().find(is_named).cloned().map(ContractRef)
     }
 
     /// The contract whose runs begin with an event of this kind.
@@ -220,7 +225,7 @@ impl Contracts {
     }
 }
 
-/// One contract of a registry.
+/// One contract of a set.
 #[derive(Clone)]
 pub struct ContractRef(Arc<dyn Erased>);
 

@@ -2,7 +2,7 @@
 //! agrees with what was decided live at every prefix.
 
 use super::{Play, RUN};
-use crate::machine::{Definition, Machine};
+use crate::lifecycle::{Definition, Lifecycle};
 use crate::testing::{Harness, bundle};
 use evlog_projection::Contract;
 use proptest::prelude::*;
@@ -42,7 +42,7 @@ fn any_definition() -> impl Strategy<Value = Value> {
 
 fn sound(value: &Value) -> Option<Arc<Definition>> {
     let flaws = crate::fields::Flaws::default();
-    crate::machine::read(value.clone(), "", crate::fields::Origin::Brought, &flaws).map(Arc::new)
+    crate::lifecycle::read(value.clone(), "", crate::fields::Origin::Brought, &flaws).map(Arc::new)
 }
 
 fn any_command() -> impl Strategy<Value = Value> {
@@ -62,14 +62,14 @@ fn any_command() -> impl Strategy<Value = Value> {
     })
 }
 
-fn replayed(harness: &Harness<Machine>) {
+fn replayed(harness: &Harness<Lifecycle>) {
     let events = harness.facts(RUN);
-    let mut state = Machine::default().start(&events[0].fact()).expect("begins");
+    let mut state = Lifecycle::default().start(&events[0].fact()).expect("begins");
     for event in &events[1..] {
-        Machine::default().evolve(&mut state, &event.fact()).expect("folds");
+        Lifecycle::default().evolve(&mut state, &event.fact()).expect("folds");
     }
     assert_eq!(state, harness.states[RUN]);
-    let twice = [(); 2].map(|()| bundle(&Machine::default(), &events).expect("projects"));
+    let twice = [(); 2].map(|()| bundle(&Lifecycle::default(), &events).expect("projects"));
     assert_eq!(twice[0], twice[1]);
     assert_eq!(twice[0].files.len(), 4);
 }
@@ -83,7 +83,7 @@ proptest! {
         commands in proptest::collection::vec(any_command(), 1..24),
     ) {
         let definition = sound(&value).expect("sound");
-        let mut harness = Harness::new(Machine::default().knowing(Arc::clone(&definition)));
+        let mut harness = Harness::new(Lifecycle::default().knowing(Arc::clone(&definition)));
         harness.accept(json!({"run": RUN, "do": "create", "machine": "any", "data": {"why": "so"}}));
         for command in commands {
             let before = harness.clone();
@@ -126,10 +126,10 @@ proptest! {
         event.payload = payload;
         let mut state = play.harness.states[RUN].clone();
         let before = state.clone();
-        if Machine::default().evolve(&mut state, &event.fact()).is_err() {
+        if Lifecycle::default().evolve(&mut state, &event.fact()).is_err() {
             prop_assert_eq!(state, before);
         }
-        drop(Machine::default().start(&event.fact()));
-        drop(Machine::default().answer(&event.fact()));
+        drop(Lifecycle::default().start(&event.fact()));
+        drop(Lifecycle::default().answer(&event.fact()));
     }
 }

@@ -1,5 +1,5 @@
-//! The contract `machine`: runs of a lifecycle that a user defines in a contract file. Rules are numbered M-nn in
-//! `docs/lifecycle/machine.md`.
+//! Runs of a lifecycle that a user defines in a contract file. Rules are numbered M-nn in `docs/lifecycle/machine.md`.
+//! Bytes, kinds and JSON call this contract `machine`; commands may also call it `lifecycle`.
 //!
 //! Does: hold a definition, and read it with everything that is wrong with it; decide commands by it, fold events, project
 //! `run.json`, `manifest.json` and `logs/health.json`.
@@ -41,11 +41,11 @@ use std::sync::Arc;
 
 /// The contract `machine`, with the lifecycles that runs can be created with by name.
 #[derive(Clone, Debug, Default)]
-pub struct Machine {
+pub struct Lifecycle {
     known: BTreeMap<String, Arc<Definition>>,
 }
 
-impl Machine {
+impl Lifecycle {
     /// The command that begins a run of a lifecycle that is known by name.
     pub fn create(run: impl Into<String>, lifecycle: impl Into<String>) -> RequestBuilder {
         Request::json("machine", run, "create").member("machine", lifecycle.into())
@@ -58,18 +58,22 @@ impl Machine {
 
     /// Adds a lifecycle. Existing runs are judged by the definition that they were created with.
     #[must_use]
-    pub fn knowing(mut self, definition: Arc<Definition>) -> Machine {
+    pub fn knowing(mut self, definition: Arc<Definition>) -> Lifecycle {
         self.known.insert(definition.name().to_owned(), definition);
         self
     }
 }
 
-impl Contract for Machine {
+impl Contract for Lifecycle {
     type State = State;
     type Command = Command;
 
     fn name(&self) -> &'static str {
         "machine"
+    }
+
+    fn alias(&self) -> Option<&'static str> {
+        Some("lifecycle")
     }
 
     fn begins_with(&self, kind: Kind<'_>) -> bool {

@@ -1,8 +1,8 @@
 //! Histories that the definition forbids: each is refused by the fold, with the event and the reason.
 
 use super::{DEPLOYMENT, ORDER, Play, RUN};
-use crate::machine::payload::{Created, Forced, Payload, Refused, Rejected, Transitioned};
-use crate::machine::{Machine, StatusId};
+use crate::lifecycle::payload::{Created, Forced, Payload, Refused, Rejected, Transitioned};
+use crate::lifecycle::{Lifecycle, StatusId};
 use crate::testing::{Recorded, bundle};
 use evlog_format::kind;
 use evlog_projection::Contract;
@@ -22,7 +22,7 @@ fn changed(events: &[Recorded], index: usize, change: impl FnOnce(&mut Payload))
 }
 
 fn check(events: &[Recorded], says: &str) {
-    let error = bundle(&Machine::default(), events).expect_err(says);
+    let error = bundle(&Lifecycle::default(), events).expect_err(says);
     assert!(error.message.contains(says), "expected {says:?}, found {error}");
 }
 
@@ -38,7 +38,7 @@ fn order() -> Vec<Recorded> {
 fn a_transition_that_the_definition_does_not_have_is_refused() {
     // M-10, M-02, M-03.
     let history = order();
-    assert!(bundle(&Machine::default(), &history).is_ok());
+    assert!(bundle(&Lifecycle::default(), &history).is_ok());
     let moved = |index: usize, change: fn(&mut Transitioned)| {
         changed(&history, index, |payload| match payload {
             Payload::Transitioned(event) => change(event),
@@ -83,7 +83,7 @@ fn a_forced_transition_and_its_rejection_belong_together() {
     let mut play = Play::of(DEPLOYMENT);
     play.go("live");
     let history = events(&play);
-    assert!(bundle(&Machine::default(), &history).is_ok());
+    assert!(bundle(&Lifecycle::default(), &history).is_ok());
     check(&history[..2], "expected the run to be forced to `held`, found the end of its events");
     let forced = |change: fn(&mut Forced)| {
         changed(&history, 2, |payload| match payload {
@@ -143,7 +143,7 @@ fn the_definition_in_the_first_event_must_match_its_name_and_digest() {
     check(&twice, "expected an event of a run that exists, found `machine.created`");
     let first = Recorded { number: 0, ..history[1].clone() };
     assert!(
-        Machine::default()
+        Lifecycle::default()
             .start(&first.fact())
             .is_err_and(|error| error.message.contains("expected `machine.created`"))
     );

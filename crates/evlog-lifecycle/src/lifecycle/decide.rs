@@ -2,7 +2,7 @@
 //!
 //! Invariant: a decision's events are one commit; a forced transition is caused by the rejection before it.
 
-use super::Machine;
+use super::Lifecycle;
 use super::command::{Chosen, Command, Create, Transition};
 use super::definition::Definition;
 use super::payload::{Created, Payload, Refused, Rejected, Transitioned};
@@ -24,9 +24,9 @@ fn refusal<T>(code: &'static str, message: String) -> Result<T, Refusal> {
 }
 
 /// Decides a command.
-pub(super) fn decide(machine: &Machine, asked: &Asked<'_, State>, command: &Command) -> Decision {
+pub(super) fn decide(lifecycle: &Lifecycle, asked: &Asked<'_, State>, command: &Command) -> Decision {
     let (action, decided) = match command {
-        Command::Create(create) => ("create", created(machine, asked, create)),
+        Command::Create(create) => ("create", created(lifecycle, asked, create)),
         Command::Transition(request) => ("transition", transition(asked, request)),
     };
     decided.unwrap_or_else(|refusal| refused(asked, action, &refusal))
@@ -54,11 +54,11 @@ fn text(data: &Map<String, Value>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|_| unreachable!("JSON is UTF-8"))
 }
 
-fn created(machine: &Machine, asked: &Asked<'_, State>, create: &Create) -> Result<Decision, Refusal> {
+fn created(lifecycle: &Lifecycle, asked: &Asked<'_, State>, create: &Create) -> Result<Decision, Refusal> {
     if let Some(state) = asked.state {
         return refusal("RUN_EXISTS", format!("expected a new run, found run `{}` as `{}`", asked.run, state.status()));
     }
-    let definition = chosen(machine, &create.machine)?;
+    let definition = chosen(lifecycle, &create.lifecycle)?;
     rules::data(&definition, definition.initial(), &create.data)?;
     let payload = Payload::Created(Created {
         machine: definition.name().to_owned(),
@@ -69,14 +69,14 @@ fn created(machine: &Machine, asked: &Asked<'_, State>, create: &Create) -> Resu
     Ok(Decision::accepted(vec![event(&payload, Cause::Command)?]))
 }
 
-fn chosen(machine: &Machine, chosen: &Chosen) -> Result<Arc<Definition>, Refusal> {
+fn chosen(lifecycle: &Lifecycle, chosen: &Chosen) -> Result<Arc<Definition>, Refusal> {
     let name = match chosen {
         Chosen::Brought(definition) => return Ok(Arc::clone(definition)),
         Chosen::Named(name) => name,
     };
-    machine.known.get(name).cloned().map_or_else(
+    lifecycle.known.get(name).cloned().map_or_else(
         || {
-            let known: Vec<&str> = machine.known.keys().map(String::as_str).collect();
+            let known: Vec<&str> = lifecycle.known.keys().map(String::as_str).collect();
             let known = if known.is_empty() { "none is".to_owned() } else { format!("known: {}", known.join(", ")) };
             let message = format!(
                 "expected the name of a lifecycle that was brought (`submit --contract FILE`; {known}), or a definition, \

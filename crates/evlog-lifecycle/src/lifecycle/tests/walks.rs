@@ -2,7 +2,7 @@
 
 use super::{DEPLOYMENT, ORDER, Play, RUN, definition};
 use crate::form::built_in;
-use crate::machine::{Definition, StatusId, Undefined};
+use crate::lifecycle::{Definition, StatusId, Undefined};
 use crate::status::{Reaction, RunStatus};
 use evlog_projection::Outcome;
 use std::collections::BTreeSet;

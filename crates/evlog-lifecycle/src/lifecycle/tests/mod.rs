@@ -6,7 +6,7 @@ mod property;
 mod replay;
 mod walks;
 
-use super::{Definition, Machine};
+use super::{Definition, Lifecycle};
 use crate::form;
 use crate::testing::{Answered, Harness, addressed};
 use evlog_projection::Outcome;
@@ -21,7 +21,7 @@ pub(super) const DEPLOYMENT: &str = include_str!("../../../../../docs/examples/c
 
 pub(super) fn definition(text: &str) -> Arc<Definition> {
     match form::Definition::parse(text) {
-        Ok(form::Definition::Machine(definition)) => definition,
+        Ok(form::Definition::Lifecycle(definition)) => definition,
         other => panic!("{other:?}"),
     }
 }
@@ -29,7 +29,7 @@ pub(super) fn definition(text: &str) -> Arc<Definition> {
 /// One run and its events.
 #[derive(Clone)]
 pub(super) struct Play {
-    pub(super) harness: Harness<Machine>,
+    pub(super) harness: Harness<Lifecycle>,
 }
 
 impl Play {
@@ -40,7 +40,7 @@ impl Play {
 
     pub(super) fn with(definition: Arc<Definition>) -> Play {
         let name = definition.name().to_owned();
-        let mut play = Play { harness: Harness::new(Machine::default().knowing(definition)) };
+        let mut play = Play { harness: Harness::new(Lifecycle::default().knowing(definition)) };
         play.accept("create", json!({"machine": name, "data": all_data()}));
         play
     }
