@@ -122,6 +122,9 @@ impl From<LogError> for CommandError {
             LogError::Read(ReadError::Gone { .. }) => failed
                 .hint("if a loss was accepted, `evlog cat --run '$log'` shows what was given up (log.loss_accepted)")
                 .hint("its seqs were then used again, or this is another log: the events read before are not in it"),
+            LogError::Read(ReadError::Copied { .. }) => {
+                failed.hint("output stops here: start again to read the log that is at this path now")
+            }
             LogError::Read(ReadError::Moved { .. } | ReadError::Replaced { .. }) => {
                 failed.hint("output stops here: the events shown are from a log that no longer exists")
             }

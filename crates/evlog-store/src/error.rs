@@ -190,6 +190,11 @@ pub enum ReadError {
         /// The log that is there now.
         found: LogId,
     },
+    /// Another directory, of the same log, took the place of the one that was read: a copy, which does not grow with it.
+    Copied {
+        /// The log directory.
+        path: PathBuf,
+    },
     /// A commit does not decode, though its checksum matches.
     Corrupt(Corruption),
     /// A segment is of another version of the format.
@@ -339,6 +344,12 @@ impl fmt::Display for ReadError {
             ReadError::Replaced { path, expected, found } => write!(
                 f,
                 "another log took the place of `{}` while it was read: expected log {expected}, found {found}",
+                path.display()
+            ),
+            ReadError::Copied { path } => write!(
+                f,
+                "a copy of the log took the place of `{}` while it was read: expected the directory that was opened, \
+                 found another one",
                 path.display()
             ),
             ReadError::Corrupt(corruption) => write!(f, "log is damaged {corruption}"),

@@ -74,6 +74,12 @@ pub trait Fs: Debug + Send + Sync {
     /// Which file the path names now, looked up from the root of the file system, even if a directory is held by a
     /// handle.
     fn id(&self, path: &Path) -> io::Result<FileId>;
+    /// Which directory the path leads to now or, where a directory is held, which one is held under it. `None` where
+    /// this is not supported.
+    fn dir_id(&self, dir: &Path) -> io::Result<Option<FileId>> {
+        let _ = dir;
+        Ok(None)
+    }
     /// The same file system, but paths below `dir` lead to the directory that has that name now, even if it is moved
     /// later. `None` where this is not supported.
     fn hold(&self, dir: &Path) -> io::Result<Option<Arc<dyn Fs>>> {

@@ -28,7 +28,7 @@ pub use commits::Commits;
 use evlog_format::{CommitReader, Frame, FrameCodec, LogId, LogIdentity, Position, Seq};
 use evlog_verify::Verdict;
 pub use follow::Follow;
-use seen::Seen;
+use seen::{Dirs, Seen};
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -99,6 +99,8 @@ pub struct Reader {
     damage: Option<Trouble>,
     /// The last committed bytes when this reader last looked.
     seen: Seen,
+    /// The directories that were opened. Their handles are kept, so that no other directory gets their numbers.
+    dirs: Dirs,
 }
 
 /// The streams of the last segment, as far as they were looked up.
@@ -129,8 +131,22 @@ impl Reader {
             sealed.set_closed(active.segment, end);
         }
         files.list_sealed(sealed_of(&segments))?;
-        let (seen, active) = (Seen::of(&files, &segments)?, Mutex::new(active));
-        Ok(Reader { files, place, log, codec, committed, segments, sealed, active, head, head_flaw, damage, seen })
+        let (dirs, seen, active) = (Dirs::of(&files)?, Seen::of(&files, &segments)?, Mutex::new(active));
+        Ok(Reader {
+            files,
+            place,
+            log,
+            codec,
+            committed,
+            segments,
+            sealed,
+            active,
+            head,
+            head_flaw,
+            damage,
+            seen,
+            dirs,
+        })
     }
 
     /// The log's identity.
@@ -157,8 +173,9 @@ impl Reader {
     /// Fails when what this reader showed is not in the log any more, or the log is not where it was.
     pub fn refresh(&mut self) -> Result<bool, ReadError> {
         let shown = self.committed.position;
-        if !self.seen.is_in_place(&self.place)? {
-            self.move_in()?;
+        if !self.is_in_place()? {
+            self.check_place()?;
+            self.seen = Seen::of(&self.files, &self.segments)?;
         } else if !self.seen.is_whole()? {
             return Err(ReadError::Gone { position: shown });
         }
@@ -187,19 +204,20 @@ impl Reader {
         Ok(true)
     }
 
-    /// Continues with the log that is at the path now, if it still holds the bytes that were shown last: a copy of the
-    /// log, or the log itself with its last segment written again.
-    fn move_in(&mut self) -> Result<(), ReadError> {
-        self.seen.check(&self.place, self.log.log_id, self.committed.position)?;
-        self.files = Files::held(Arc::clone(&self.place.fs), self.place.layout.dir())?;
-        self.files.list_sealed(sealed_of(&self.segments))?;
-        self.seen = Seen::of(&self.files, &self.segments)?;
-        Ok(())
+    /// Whether the path still leads to the directories that were opened and to the file that was shown.
+    fn is_in_place(&self) -> Result<bool, ReadError> {
+        Ok(self.seen.is_in_place(&self.place)? && self.dirs.are_in_place(&self.place)?)
     }
 
-    /// Checks that the log is still at its path, and still holds the bytes that were shown last.
+    /// Checks that the log is still at its path, and still holds the bytes that were shown last. Its last segment may have
+    /// been written again, by a writer after a failed sync, or by a person from a copy.
     fn check_place(&self) -> Result<(), ReadError> {
-        self.seen.check(&self.place, self.log.log_id, self.committed.position)
+        let checked = self.seen.check(&self.place, self.log.log_id, self.committed.position);
+        match checked {
+            Err(ReadError::Moved { .. } | ReadError::Replaced { .. }) => checked,
+            _ if self.dirs.are_in_place(&self.place)? => checked,
+            _ => Err(ReadError::Copied { path: self.place.layout.dir().to_path_buf() }),
+        }
     }
 
     /// The log's files, as this reader reaches them.
@@ -209,13 +227,13 @@ impl Reader {
 
     /// The reason of a failure to read: if the log is no longer at its path, that is the reason.
     fn blamed(&self, error: ReadError) -> ReadError {
-        let place = match self.seen.is_in_place(&self.place) {
+        let place = match self.is_in_place() {
             Ok(true) => Ok(()),
             Ok(false) => self.check_place(),
             Err(error) => Err(error),
         };
         match place {
-            Err(moved @ (ReadError::Moved { .. } | ReadError::Replaced { .. })) => moved,
+            Err(moved @ (ReadError::Moved { .. } | ReadError::Replaced { .. } | ReadError::Copied { .. })) => moved,
             _ => error,
         }
     }

@@ -17,7 +17,7 @@ pub(crate) fn line(run: &str, number: usize) -> String {
 }
 
 /// What somebody does to a log, in words.
-type Happening<'a> = (&'a str, &'a dyn Fn(&Room));
+pub(crate) type Happening<'a> = (&'a str, &'a dyn Fn(&Room));
 
 /// What somebody puts in the place of a file, in words.
 type Put<'a> = (&'a str, &'a dyn Fn(&Path));
@@ -86,12 +86,12 @@ fn ends_soon(room: &Room, arguments: &[&str]) -> Done {
     ended(child, &arguments)
 }
 
-fn last_segment(room: &Room) -> PathBuf {
+pub(crate) fn last_segment(room: &Room) -> PathBuf {
     room.segments().pop().unwrap()
 }
 
 /// Somebody puts a copy of a file in its place.
-fn replace(path: &Path) {
+pub(crate) fn replace(path: &Path) {
     let copy = path.with_extension("copy");
     fs::copy(path, &copy).unwrap();
     fs::rename(copy, path).unwrap();
@@ -403,58 +403,6 @@ fn every_command_ends_whatever_is_in_the_place_of_a_file() {
                 ends_soon(&room, &["cat"]).says(&format!("expected a regular file, found {word}"));
             }
         }
-    }
-}
-
-#[test]
-fn a_follower_says_that_its_log_was_removed_moved_or_replaced() {
-    let outside: [Happening<'_>; 3] = [
-        ("removed or moved", &|room| fs::remove_dir_all(room.path("evlog")).unwrap()),
-        ("removed or moved", &|room| fs::rename(room.path("evlog"), room.path("old")).unwrap()),
-        ("took the place", &|room| {
-            room.feed(&["--log", "new", "submit"], &line("new", 0));
-            fs::rename(room.path("evlog"), room.path("old")).unwrap();
-            fs::rename(room.path("new"), room.path("evlog")).unwrap();
-        }),
-    ];
-    for (said, act) in outside {
-        for wait in [&[][..], &["--wait"]] {
-            let room = Room::with_batch();
-            let mut follower = room.spawn(&[&["tail", "-f", "-n", "1", "--json"], wait].concat());
-            let lines = Lines::of(&mut follower);
-            lines.wait_for(1, &mut follower);
-            act(&room);
-            let done = ended(follower, &said);
-            assert_eq!(done.code, 2, "{said}: {done:?}");
-            done.says(said);
-        }
-    }
-}
-
-#[test]
-fn a_follower_goes_on_where_a_copy_of_the_same_log_took_its_place() {
-    let room = Room::with_batch();
-    let mut follower = room.spawn(&["tail", "-f", "-n", "1", "--json"]);
-    let lines = Lines::of(&mut follower);
-    lines.wait_for(1, &mut follower);
-    replace(&last_segment(&room));
-    room.feed(&["submit"], &line("more", 0));
-    while !lines.so_far().iter().any(|line| line.contains("\"more\"")) {
-        assert_eq!(follower.try_wait().unwrap(), None, "the follower ended");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    follower.kill().unwrap();
-    follower.wait().unwrap();
-}
-
-#[test]
-fn a_follower_whose_reader_is_gone_ends_while_nothing_is_committed() {
-    let room = Room::with_batch();
-    for arguments in [&["tail", "-f"][..], &["tail", "-f", "--run", "none"], &["--log", "no", "tail", "-f", "--wait"]] {
-        let mut follower = room.spawn(arguments);
-        drop(follower.stdout.take());
-        let done = ended(follower, &arguments);
-        assert_eq!(done.code, 0, "{arguments:?}: {done:?}");
     }
 }
 

@@ -1,9 +1,13 @@
 //! `evlog tail`: the last events, and those that come.
 
+use crate::crash::Lines;
+use crate::outside::{Happening, ended, last_segment, line, replace};
 use crate::support::Room;
 use serde_json::Value;
+use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::Child;
+use std::process::{Child, Stdio};
+use std::time::Duration;
 
 #[test]
 fn tail_gives_the_last_events() {
@@ -84,4 +88,92 @@ fn a_follower_can_wait_for_a_log() {
     room.feed(&["submit"], r#"{"contract":"status","run":"A","do":"create"}"#);
     assert_eq!(next(&mut lines)["kind"], "log.created");
     end(follower);
+}
+
+#[test]
+fn a_follower_says_that_its_log_was_removed_moved_or_replaced() {
+    let outside: [Happening<'_>; 5] = [
+        ("removed or moved", &|room| fs::remove_dir_all(room.path("evlog")).unwrap()),
+        ("removed or moved", &|room| fs::rename(room.path("evlog"), room.path("old")).unwrap()),
+        ("took the place", &|room| {
+            room.feed(&["--log", "new", "submit"], &line("new", 0));
+            fs::rename(room.path("evlog"), room.path("old")).unwrap();
+            fs::rename(room.path("new"), room.path("evlog")).unwrap();
+        }),
+        ("a copy of the log took the place", &|room| {
+            assert!(room.command_of("cp", &["-a", "evlog", "copy"]).status().unwrap().success());
+            fs::rename(room.path("evlog"), room.path("old")).unwrap();
+            fs::rename(room.path("copy"), room.path("evlog")).unwrap();
+        }),
+        ("a copy of the log took the place", &|room| {
+            fs::create_dir(room.path("new")).unwrap();
+            fs::rename(room.path("evlog/segments"), room.path("new/segments")).unwrap();
+            fs::rename(room.path("evlog"), room.path("old")).unwrap();
+            fs::rename(room.path("new"), room.path("evlog")).unwrap();
+        }),
+    ];
+    for (said, act) in outside {
+        for wait in [&[][..], &["--wait"]] {
+            let room = Room::with_batch();
+            let mut follower = room.spawn(&[&["tail", "-f", "-n", "1", "--json"], wait].concat());
+            let lines = Lines::of(&mut follower);
+            lines.wait_for(1, &mut follower);
+            act(&room);
+            let done = ended(follower, &said);
+            assert_eq!(done.code, 2, "{said}: {done:?}");
+            done.says(said);
+        }
+    }
+}
+
+#[test]
+fn a_follower_goes_on_where_a_copy_of_its_last_segment_took_its_place() {
+    let room = Room::with_batch();
+    let mut follower = room.spawn(&["tail", "-f", "-n", "1", "--json"]);
+    let lines = Lines::of(&mut follower);
+    lines.wait_for(1, &mut follower);
+    replace(&last_segment(&room));
+    room.feed(&["submit"], &line("more", 0));
+    while !lines.so_far().iter().any(|line| line.contains("\"more\"")) {
+        assert_eq!(follower.try_wait().unwrap(), None, "the follower ended");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    follower.kill().unwrap();
+    follower.wait().unwrap();
+}
+
+#[test]
+fn a_follower_whose_reader_is_gone_ends_while_nothing_is_committed() {
+    let room = Room::with_batch();
+    for arguments in [&["tail", "-f"][..], &["tail", "-f", "--run", "none"], &["--log", "no", "tail", "-f", "--wait"]] {
+        let mut follower = room.spawn(arguments);
+        drop(follower.stdout.take());
+        let done = ended(follower, &arguments);
+        assert_eq!(done.code, 0, "{arguments:?}: {done:?}");
+    }
+}
+
+#[test]
+fn a_follower_whose_stdout_was_closed_from_the_start_ends() {
+    let room = Room::with_batch();
+    for arguments in ["tail -f", "tail -f --run none", "--log no tail -f --wait"] {
+        let script = format!("exec \"$0\" {arguments} >&-");
+        let mut shell = room.command_of("sh", &["-c", &script, env!("CARGO_BIN_EXE_evlog")]);
+        let follower = shell.stderr(Stdio::piped()).spawn().unwrap();
+        assert_eq!(ended(follower, &arguments).code, 0, "{arguments}");
+    }
+}
+
+#[test]
+fn a_follower_of_a_quiet_log_ends_when_head_has_its_line_and_one_that_writes_to_nowhere_goes_on() {
+    let room = Room::with_batch();
+    let script = "\"$0\" tail -f | head -n 1";
+    let mut shell = room.command_of("sh", &["-c", script, env!("CARGO_BIN_EXE_evlog")]);
+    let piped = shell.stdout(Stdio::null()).spawn().unwrap();
+    assert_eq!(ended(piped, &script).code, 0);
+    let script = "exec \"$0\" tail -f > /dev/null";
+    let mut nowhere = room.command_of("sh", &["-c", script, env!("CARGO_BIN_EXE_evlog")]).spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(nowhere.try_wait().unwrap(), None);
+    end(nowhere);
 }

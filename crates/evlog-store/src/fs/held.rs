@@ -123,6 +123,10 @@ impl Fs for HeldFs {
         }
     }
 
+    fn dir_id(&self, dir: &Path) -> io::Result<Option<FileId>> {
+        Ok(Some(at::stamp_of_file(self.dir(dir)?.as_fd())?.id))
+    }
+
     /// The identity of the file that has this path now. If a link has taken the place of a directory, files behind it
     /// do not count as ours, even if they are the same files.
     fn id(&self, path: &Path) -> io::Result<FileId> {

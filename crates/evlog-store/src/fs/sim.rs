@@ -449,6 +449,11 @@ impl Fs for SimFs {
         Ok(FileId(0, lock(&self.0).node(path)? as u64))
     }
 
+    fn dir_id(&self, dir: &Path) -> io::Result<Option<FileId>> {
+        let id = lock(&self.0).dirs.get(dir).copied().ok_or_else(|| not_found(dir))?;
+        Ok(Some(FileId(1, id)))
+    }
+
     fn hold(&self, dir: &Path) -> io::Result<Option<Arc<dyn Fs>>> {
         outside::SimHeld::of(self, dir)
     }

@@ -3,6 +3,7 @@
 use super::held::HeldFs;
 use super::std_file::boxed;
 use super::{File, FileId, Fs, LockAttempt, Stamp, at, lock};
+use rustix::fd::AsFd;
 use rustix::fs::{CWD, OFlags};
 use std::io;
 use std::path::Path;
@@ -88,6 +89,10 @@ impl Fs for StdFs {
 
     fn id(&self, path: &Path) -> io::Result<FileId> {
         Ok(at::stamp(CWD, path)?.id)
+    }
+
+    fn dir_id(&self, dir: &Path) -> io::Result<Option<FileId>> {
+        Ok(Some(at::stamp_of_file(at::open_dir(CWD, dir_path(dir), OFlags::empty())?.as_fd())?.id))
     }
 
     fn hold(&self, dir: &Path) -> io::Result<Option<Arc<dyn Fs>>> {

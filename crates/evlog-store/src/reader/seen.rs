@@ -10,11 +10,30 @@ use crate::fs::{File, FileId};
 use crate::segment::{Access, Files};
 use evlog_format::{LogId, Position, SegmentHeader};
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How many bytes are compared: enough for the checksums of many commits.
 const LEN: u64 = 4096;
+
+/// The log's directory and `segments/`, as a reader opened them: a copy of the log in their place does not grow with it.
+#[derive(Debug)]
+pub(super) struct Dirs([Option<FileId>; 2]);
+
+impl Dirs {
+    pub(super) fn of(files: &Files) -> Result<Dirs, Failure> {
+        let id = |dir: &Path| files.fs.dir_id(dir).map_err(Failure::of("look at", dir));
+        Ok(Dirs([id(files.layout.dir())?, id(files.layout.segments())?]))
+    }
+
+    pub(super) fn are_in_place(&self, files: &Files) -> Result<bool, ReadError> {
+        match Dirs::of(files) {
+            Ok(found) => Ok(found.0 == self.0),
+            Err(failure) if is_gone(&failure.source) => Err(moved(files)),
+            Err(failure) => Err(failure.into()),
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Seen {
@@ -46,7 +65,7 @@ impl Seen {
     pub(super) fn is_in_place(&self, files: &Files) -> Result<bool, ReadError> {
         match files.fs.id(&self.path) {
             Ok(found) => Ok(found == self.id),
-            Err(error) if is_gone(&error) => Err(ReadError::Moved { path: files.layout.dir().to_path_buf() }),
+            Err(error) if is_gone(&error) => Err(moved(files)),
             Err(error) => Err(Failure::of("look at", &self.path)(error).into()),
         }
     }
@@ -70,9 +89,8 @@ impl Seen {
 
     /// Checks that the file that is at the path now is of the same log, and holds the bytes that were shown.
     pub(super) fn check(&self, files: &Files, log_id: LogId, shown: Position) -> Result<(), ReadError> {
-        let moved = || ReadError::Moved { path: files.layout.dir().to_path_buf() };
         let open = match files.open(self.position, Access::Read) {
-            Err(Trouble::Io(failure)) if is_gone(&failure.source) => return Err(moved()),
+            Err(Trouble::Io(failure)) if is_gone(&failure.source) => return Err(moved(files)),
             opened => opened?,
         };
         if open.header.log_id != log_id {
@@ -85,6 +103,10 @@ impl Seen {
         }
         Err(ReadError::Gone { position: shown })
     }
+}
+
+fn moved(files: &Files) -> ReadError {
+    ReadError::Moved { path: files.layout.dir().to_path_buf() }
 }
 
 fn is_gone(error: &io::Error) -> bool {

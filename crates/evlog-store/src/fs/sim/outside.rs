@@ -144,4 +144,8 @@ impl Fs for SimHeld {
     fn id(&self, path: &Path) -> io::Result<FileId> {
         self.fs.id(path)
     }
+
+    fn dir_id(&self, dir: &Path) -> io::Result<Option<FileId>> {
+        self.fs.dir_id(&self.led(dir)?)
+    }
 }
