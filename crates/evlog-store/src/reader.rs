@@ -383,7 +383,7 @@ impl Reader {
         }
         let segment = self.files.open_of(self.log, last.position)?;
         if from == 0 {
-            let (pass, streams) = (Pass::new(&segment.header), Streams::default());
+            let (pass, streams) = (Pass::to_show(&segment.header), Streams::default());
             *active = Active { segment: last.position, pass, streams };
         }
         let (base, from) = (last.position.0, active.pass.end);

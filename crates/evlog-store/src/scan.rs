@@ -33,11 +33,54 @@ pub(crate) struct Scan {
     pub(crate) reason: String,
     /// Whether a valid frame follows the stop.
     pub(crate) later: Later,
+    /// The first commit with a number that does not follow in its stream, if the scan went on behind it.
+    pub(crate) misnumbered: Option<Misnumbered>,
+}
+
+/// A commit with a number that does not follow in its stream (rule F-34).
+#[derive(Clone, Debug)]
+pub(crate) struct Misnumbered {
+    /// Position of the commit.
+    pub(crate) position: Position,
+    /// The number that should be there, in words.
+    pub(crate) expected: String,
+    /// The number that is there, in words.
+    pub(crate) found: String,
+}
+
+/// What a pass does at a number that does not follow in its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Numbers {
+    /// It stops: no writer goes on behind such a commit.
+    Dense,
+    /// It goes on. The commit is where it was written, and readers show it, as they do in a segment that they do not scan.
+    Any,
 }
 
 /// Scans the first `limit` bytes of a segment. `streams` gets its streams; `tree`, if given, its bytes up to the end of
 /// the last commit.
 pub(crate) fn scan(
+    file: &Arc<dyn File>,
+    header: &SegmentHeader,
+    limit: u64,
+    streams: &mut Streams,
+    tree: Option<&mut Tree>,
+) -> io::Result<Scan> {
+    scan_by(Pass::new(header), file, header, limit, streams, tree)
+}
+
+/// The same, for readers: a number that does not follow in its stream does not end it.
+pub(crate) fn scan_to_show(
+    file: &Arc<dyn File>,
+    header: &SegmentHeader,
+    limit: u64,
+    streams: &mut Streams,
+) -> io::Result<Scan> {
+    scan_by(Pass::to_show(header), file, header, limit, streams, None)
+}
+
+fn scan_by(
+    mut pass: Pass,
     file: &Arc<dyn File>,
     header: &SegmentHeader,
     limit: u64,
@@ -51,7 +94,6 @@ pub(crate) fn scan(
     if let Some(tree) = tree.as_deref_mut() {
         tree.update(&header.encode());
     }
-    let mut pass = Pass::new(header);
     let (stop, reason) = pass.run(&mut walk, streams, tree)?;
     let later =
         if matches!(stop, Stop::Gap | Stop::Incomplete | Stop::Corrupt) { walk.search(pass.mark)? } else { None };
@@ -64,11 +106,12 @@ pub(crate) fn scan(
         stop,
         reason,
         later: if later.is_some() { Later::Valid } else { Later::None },
+        misnumbered: pass.misnumbered,
     })
 }
 
 /// How far a segment was checked.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Pass {
     /// Offset after the last commit.
     pub(crate) end: u64,
@@ -78,12 +121,26 @@ pub(crate) struct Pass {
     pub(crate) next_seq: Seq,
     /// The largest durable-before mark so far.
     mark: u64,
+    numbers: Numbers,
+    misnumbered: Option<Misnumbered>,
 }
 
 impl Pass {
     /// Before the first frame of a segment.
     pub(crate) fn new(header: &SegmentHeader) -> Pass {
-        Pass { end: SEGMENT_HEADER_LEN as u64, last: None, next_seq: header.first_seq, mark: header.position.0 }
+        Pass {
+            end: SEGMENT_HEADER_LEN as u64,
+            last: None,
+            next_seq: header.first_seq,
+            mark: header.position.0,
+            numbers: Numbers::Dense,
+            misnumbered: None,
+        }
+    }
+
+    /// The same, for readers.
+    pub(crate) fn to_show(header: &SegmentHeader) -> Pass {
+        Pass { numbers: Numbers::Any, ..Pass::new(header) }
     }
 
     /// Goes on from where the walk is, as far as commits continue the log.
@@ -123,9 +180,17 @@ impl Pass {
         let mut next_seq = self.next_seq;
         while let Some((seq, event)) = commit.next_event().map_err(malformed)? {
             let here = EventAt { seq, offset, end: frame.end() };
-            streams.observe(event.stream, event.number, here).map_err(|expected| {
-                disordered(&format!("number in stream `{}`", event.stream), expected, event.number)
-            })?;
+            if let Err(expected) = streams.observe(event.stream, event.number, here) {
+                if self.numbers == Numbers::Dense {
+                    return Err(disordered(&format!("number in stream `{}`", event.stream), expected, event.number));
+                }
+                streams.accept(event.stream, event.number, here);
+                self.misnumbered.get_or_insert_with(|| Misnumbered {
+                    position: Position(frame.position),
+                    expected: format!("number {expected} in stream `{}` (F-34)", event.stream),
+                    found: format!("number {}", event.number),
+                });
+            }
             next_seq = Seq(seq.0 + 1);
         }
         streams.time(&commit.head);

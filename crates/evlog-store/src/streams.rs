@@ -140,6 +140,13 @@ impl Streams {
         Ok(())
     }
 
+    /// Adds an event whose number does not follow, so that the events behind it are compared with it.
+    pub(crate) fn accept(&mut self, name: &str, number: u64, event: EventAt) {
+        let at = self.find(name).unwrap_or_else(|| self.insert(name, number));
+        self.list[at].len = number + 1;
+        self.add(at, number, event);
+    }
+
     /// The streams of the segment, in the order in which they came.
     pub(crate) fn in_segment(&self) -> impl Iterator<Item = &Stream> {
         self.touched.iter().map(|&at| &self.list[at])

@@ -9,10 +9,11 @@ use crate::closed::{ClosedEnd, closed_end};
 use crate::error::{Failure, OpenError, Trouble};
 use crate::head::Head;
 use crate::recovery::{Action, Place, plan};
-use crate::scan::{Pass, Scan, scan};
+use crate::scan::{Misnumbered, Pass, Scan, scan_to_show};
 use crate::segment::{Access, Files, OpenSegment, positions, refusal};
 use crate::streams::Streams;
 use evlog_format::{LogIdentity, Position, SEGMENT_HEADER_LEN};
+use evlog_verify::Verdict;
 
 /// How often we look again if a writer appears meanwhile. After that we assume that a writer is at work.
 const ATTEMPTS: usize = 5;
@@ -166,7 +167,7 @@ fn at_scanned_end(
 ) -> End {
     let (log, segment) = (open.header.identity(), open.header.position);
     let committed = Committed { position: scan.end, next_seq: scan.next_seq };
-    let mut pass = Pass::new(&open.header);
+    let mut pass = Pass::to_show(&open.header);
     (pass.end, pass.next_seq) = (scan.end.0 - segment.0, scan.next_seq);
     let (active, closed, head_flaw) = (Active { segment, pass, streams }, None, None);
     End { log, positions, committed, active, closed, head, head_flaw, damage }
@@ -176,7 +177,7 @@ fn at_scanned_end(
 fn at_closed_end(open: &OpenSegment, positions: Vec<Position>, closed: &ClosedEnd, head: Option<Head>) -> End {
     let (log, segment) = (open.header.identity(), open.header.position);
     let committed = Committed { position: closed.end(), next_seq: closed.next_seq };
-    let mut pass = Pass::new(&open.header);
+    let mut pass = Pass::to_show(&open.header);
     (pass.end, pass.next_seq) = (closed.end().0 - segment.0, closed.next_seq);
     let active = Active { segment, pass, streams: Streams::default() };
     End { log, positions, committed, active, closed: Some(closed.end()), head, head_flaw: None, damage: None }
@@ -190,7 +191,7 @@ fn scan_to(files: &Files, open: &OpenSegment, limit: Option<u64>) -> Result<(Sca
     let len = open.file.len().map_err(Failure::of("read", &path))?;
     let mut streams = Streams::default();
     let limit = limit.unwrap_or(len).min(len);
-    let scan = scan(&open.file, &open.header, limit, &mut streams, None).map_err(Failure::of("read", &path))?;
+    let scan = scan_to_show(&open.file, &open.header, limit, &mut streams).map_err(Failure::of("read", &path))?;
     Ok((scan, streams))
 }
 
@@ -219,8 +220,12 @@ fn up_to_recovery(files: &Files, open: &OpenSegment, floor: Position) -> Result<
 }
 
 fn judge(files: &Files, open: &OpenSegment, scan: &Scan, floor: Position) -> Option<Trouble> {
+    let path = files.layout.segment(open.header.position);
+    if let Some(Misnumbered { position, expected, found }) = &scan.misnumbered {
+        return Some(refusal(Verdict::Tampered, *position, &path, expected.clone(), found.clone()));
+    }
     let Action::Refuse(verdict) = plan(scan.case(Place::Last, floor)).action else { return None };
-    let (path, floor) = (files.layout.segment(open.header.position), floor.max(scan.floor));
+    let floor = floor.max(scan.floor);
     let expected = format!("commits up to position {floor} at least, which was synced");
     Some(refusal(verdict, scan.end, &path, expected, scan.reason.clone()))
 }

@@ -6,7 +6,7 @@ use crate::recovery::{Case, Floor, Later, Place, Stop, TABLE, plan};
 use crate::scan::scan;
 use crate::segment::{Access, Files};
 use crate::streams::Streams;
-use crate::{OpenError, Verdict};
+use crate::{Committed, OpenError, Verdict};
 use evlog_format::{CommitHead, Event, FrameCodec, PLAIN, SEGMENT_HEADER_LEN, SegmentHeader, Seq, encode_commit};
 
 /// A segment in the making.
@@ -50,6 +50,19 @@ impl Made {
             let head = CommitHead::new(Seq(seq), 0, Durability::Sync, "m");
             let (kind, kind_version, causation, protection) = (Kind::BuiltIn(1), 1, None, PLAIN);
             let (stream, number, payload) = ("run", seq, &[7; 40][..]);
+            let event = Event { stream, number, kind, kind_version, causation, protection, payload };
+            encode_commit(&head, &[event], out).unwrap();
+        })
+    }
+
+    /// A commit whose event has another number than the next one of its stream.
+    fn misnumbered(mut self, number: u64) -> Made {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        self.frame(FIRST, |out| {
+            let head = CommitHead::new(Seq(seq), 0, Durability::Sync, "m");
+            let (kind, kind_version, causation, protection) = (Kind::BuiltIn(1), 1, None, PLAIN);
+            let (stream, payload) = ("run", &[7; 40][..]);
             let event = Event { stream, number, kind, kind_version, causation, protection, payload };
             encode_commit(&head, &[event], out).unwrap();
         })
@@ -171,6 +184,24 @@ fn a_commit_that_contradicts_those_before_it_is_tampering_wherever_it_is() {
         check_last("V-17", skipping(), durable, tampered);
     }
     assert_eq!(row(&disk(vec![skipping()], None), 0, Place::Sealed, FIRST), "V-17");
+}
+
+#[test]
+fn a_wrong_number_in_a_stream_ends_the_log_for_readers_where_it_ends_for_an_audit() {
+    // F-34, V-17. The events behind it are where they were written: only a writer goes no further.
+    let made = Made::first().commit(FIRST).misnumbered(0).commit(FIRST);
+    let (second, end) = (Position(Made::first().commit(FIRST).end()), Position(made.end()));
+    let fs = disk(vec![made], None);
+    let report = audit(&fs);
+    assert_eq!((report.verdict(), report.end, report.next_seq), (Verdict::Tampered, end, Seq(3)));
+    let reader = Reader::open_up_to_damage(Arc::new(fs.clone()), dir()).unwrap();
+    let Committed { position, next_seq } = reader.committed();
+    assert_eq!((position, next_seq), (report.end, report.next_seq));
+    assert_eq!(all(&reader).len(), 3);
+    let refused = reader.check_whole();
+    let Err(ReadError::Refused(refusal)) = refused else { panic!("{refused:?}") };
+    assert_eq!((refusal.verdict, refusal.position), (Verdict::Tampered, second));
+    assert!(Writer::open(Arc::new(fs), dir(), &owner()).is_err());
 }
 
 /// Changes the first of two segments after the second was made. Checks its row, a reader's answer, and that of a writer
