@@ -9,7 +9,11 @@ use std::fs::File;
 
 /// How many a stage needs at a time: pipes to its guard and from it, its output, the log's files, and directories that are held
 /// open on the way to a file.
-const NEEDED: usize = 32;
+pub(crate) const TO_BEGIN: usize = 32;
+
+/// How many it needs after its process has ended, to read what it left, to publish it and to record that. A stage may have
+/// lowered the limit of this process.
+pub(crate) const TO_END: usize = 16;
 
 /// Too few may be opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,14 +38,15 @@ impl fmt::Display for FewDescriptors {
     }
 }
 
-/// Whether a stage could open as many files as it needs; asked by opening as many.
+/// Whether a stage could open as many files as it needs to begin; asked by opening as many.
 pub fn check() -> Result<(), FewDescriptors> {
-    let Ok(first) = File::open("/dev/null") else { return Err(few(0)) };
-    let more = std::iter::repeat_with(|| first.try_clone()).take(NEEDED - 1).map_while(Result::ok);
-    let opened = 1 + more.collect::<Vec<File>>().len();
-    if opened < NEEDED { Err(few(opened)) } else { Ok(()) }
+    check_for(TO_BEGIN)
 }
 
-fn few(found: usize) -> FewDescriptors {
-    FewDescriptors { needed: NEEDED, found, limit: getrlimit(Resource::Nofile).current }
+pub(crate) fn check_for(needed: usize) -> Result<(), FewDescriptors> {
+    let few = |found| FewDescriptors { needed, found, limit: getrlimit(Resource::Nofile).current };
+    let first = File::open("/dev/null").map_err(|_| few(0))?;
+    let more = std::iter::repeat_with(|| first.try_clone()).take(needed - 1).map_while(Result::ok);
+    let opened = 1 + more.collect::<Vec<File>>().len();
+    if opened < needed { Err(few(opened)) } else { Ok(()) }
 }

@@ -52,6 +52,7 @@ pub use interrupt::Interrupts;
 pub use limits::memory_of_json;
 pub use lock::{Claim, noted_plan};
 pub use names::time_in;
+pub use paths::captured as captured_path;
 pub use plan::{Plan, PlanError};
 pub use progress::Progress;
 pub use run::{Options, Retry, RunReport, Session, is_in_progress, may_retry, resume, run, stale_locks};

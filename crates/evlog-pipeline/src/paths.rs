@@ -38,7 +38,7 @@ pub(crate) fn reserved(path: &str, definition: &Definition) -> Option<String> {
 }
 
 /// Where a stage's standard output and error stand in the bundle.
-pub(crate) fn captured(stage: &str) -> String {
+pub fn captured(stage: &str) -> String {
     format!("logs/{stage}.log")
 }
 

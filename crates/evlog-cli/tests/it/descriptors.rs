@@ -57,6 +57,43 @@ fn g40_a_run_that_has_begun_stays_in_progress_where_too_few_files_can_be_opened_
 
 #[test]
 #[cfg(target_os = "linux")]
+fn g40_a_stage_that_takes_evlogs_descriptors_is_not_blamed_and_leaves_a_bundle_that_is_as_the_log_says() {
+    // Once, so that the stage ends when it is resumed.
+    let once =
+        |limit| format!("test -e took || {{ echo > took; {EVLOG}; prlimit --pid $evlog --nofile={limit}:{limit}; }}");
+    for limit in [3, 12, 24, 28, 32, 36] {
+        let (room, done) = run(&once(limit));
+        is_in_progress(&room, &done);
+        room.ends(0, &["project", "--check", "."]);
+        assert!(!room.ends(0, &["cat"]).out.contains("outcome_recorded"), "{limit}: {done:?}");
+        let resumed = room.run(&["run", "--resume", "r", "--force-run-lock"]);
+        assert_eq!(resumed.code, 0, "{limit}: {resumed:?}");
+        room.ends(0, &["project", "--check", "."]);
+    }
+}
+
+#[test]
+fn the_output_of_a_stage_that_runs_is_no_difference_and_any_other_file_is() {
+    let room = Room::new();
+    let stage = "[[stage]]\nid = \"one\"\nreason_code = \"input_missing\"\ncommand = [\"sh\", \"-c\", \"echo begun; exec sleep 100\"]\n";
+    room.write("plan.toml", &format!("name = \"p\"\n{stage}"));
+    let mut run = room.spawn(&["run", "plan.toml", "--run-id", "r"]);
+    let begun = std::time::Instant::now();
+    while fs::read_to_string(room.path("runs/r/logs/one.log")).is_ok_and(|log| log.is_empty())
+        || !room.path("runs/r/logs/one.log").exists()
+    {
+        assert!(begun.elapsed() < crate::outside::PATIENCE);
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    room.ends(0, &["project", "--check", "."]);
+    room.write("runs/r/logs/two.log", "not of any stage");
+    assert!(room.ends(1, &["project", "--check", "."]).out.starts_with("unexpected: runs/r/logs/two.log: "));
+    run.kill().unwrap();
+    run.wait().unwrap();
+}
+
+#[test]
+#[cfg(target_os = "linux")]
 fn g27_where_neither_the_guard_nor_evlog_can_see_a_note_says_that_nothing_is_known() {
     let take = format!("{EVLOG}; prlimit --pid $evlog --nofile=2:2; {LEAVE}; prlimit --pid $PPID --nofile=1:1; exit 0");
     let (room, done) = run(&take);

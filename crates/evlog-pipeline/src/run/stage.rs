@@ -2,6 +2,7 @@
 //!
 //! Invariants:
 //! - An outcome is recorded for every stage that began, unless the log or the bundle cannot be written at all.
+//! - No outcome is recorded before what is in the bundle of the stage's output.
 //! - Artifacts are promoted after the intent to do so is committed, and reported as published before the outcome is.
 //! - The gate's failure is always fail-closed, as is every failure of storage.
 
@@ -59,6 +60,16 @@ pub(super) enum Stop {
     Run(RunError),
     /// The stage fails closed: storage failed it.
     Storage(FileError),
+}
+
+impl Stop {
+    /// The error of a run that cannot go on, where no stage can fail for it.
+    fn into_error(self) -> RunError {
+        match self {
+            Stop::Run(error) => error,
+            Stop::Storage(error) => RunError::File(error),
+        }
+    }
 }
 
 impl From<RunError> for Stop {
@@ -132,10 +143,9 @@ impl Runner<'_> {
             }
             attempted => attempted,
         };
-        let mut outcome = self.or_storage_failure(stage, attempted)?;
-        if let Err(stop) = self.capture(stage, &mut room) {
-            outcome = self.or_storage_failure(stage, Err(stop))?;
-        }
+        let outcome = self.or_storage_failure(stage, attempted)?;
+        // With an outcome, and without a record of its output, the bundle would hold a file that the log does not account for.
+        self.capture(stage, &mut room).map_err(Stop::into_error)?;
         self.clear_staging();
         self.record(stage, &outcome)?;
         // A reused stage took no time as a process.
@@ -236,6 +246,8 @@ impl Runner<'_> {
     /// The same with staging and output at hand.
     pub(super) fn attempt_within(&mut self, stage: &Stage, room: &mut Room) -> Result<Outcome, Stop> {
         let ended = self.process(stage, room)?;
+        // Otherwise what cannot be opened would be taken for a fault of the stage.
+        descriptors::check_for(descriptors::TO_END).map_err(RunError::Descriptors)?;
         self.steps.at(Step::ReadOutcomes);
         let reported =
             outcomes::read(self.home()?, &room.outcomes_path, &stage.id).map_err(at("read", &room.outcomes))?;

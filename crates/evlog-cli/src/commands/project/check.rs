@@ -9,6 +9,7 @@ use crate::reports::settled;
 use crate::ui::{Ui, Unit};
 use evlog::bundles::bundles;
 use evlog_lifecycle::pipeline::STAGING;
+use evlog_pipeline::captured_path;
 use evlog_projection::{Bundle, FoldError};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -17,6 +18,8 @@ use std::path::Path;
 /// Holds the lists of the files that stages made, and of the output that was captured.
 const RUN_FILE: &str = "run.json";
 const LISTS: [&str; 2] = ["artifacts", "captured"];
+/// The state of a stage in it that has begun and has no outcome.
+const RUNNING: &str = "running";
 
 pub(super) fn run(ui: &mut Ui, context: &Context, args: &ProjectArgs, dir: &Path) -> Result<Verdict, CommandError> {
     let format = args.answered.format(context);
@@ -78,8 +81,9 @@ fn check_run(
         }
         report.same_since(before, name, &file.path);
     }
-    let listed = listed(&bundle);
-    for artifact in &listed {
+    let state = state(&bundle);
+    let (listed, growing) = (listed(&state), growing(&state));
+    for artifact in listed.iter().filter(|artifact| !growing.contains(&artifact.path)) {
         report.artifacts += 1;
         let before = report.findings.len();
         report.artifact(name, root, artifact)?;
@@ -89,7 +93,7 @@ fn check_run(
         bundle.files.keys().map(String::as_str).chain(listed.iter().map(|artifact| artifact.path.as_str())).collect();
     let unfinished: BTreeSet<String> = bundle.files.keys().map(|path| unfinished(path)).collect();
     for path in files::walk(root, STAGING)? {
-        if !known.contains(path.as_str()) && !unfinished.contains(&path) {
+        if !known.contains(path.as_str()) && !unfinished.contains(&path) && !growing.contains(&path) {
             report.add(
                 "unexpected",
                 name,
@@ -110,9 +114,19 @@ fn unfinished(path: &str) -> String {
     }
 }
 
-fn listed(bundle: &Bundle) -> Vec<Listed> {
-    let state = bundle.files.get(RUN_FILE).and_then(|file| serde_json::from_slice::<Value>(&file.bytes).ok());
-    let state = state.unwrap_or_default();
+fn state(bundle: &Bundle) -> Value {
+    let file = bundle.files.get(RUN_FILE);
+    file.and_then(|file| serde_json::from_slice(&file.bytes).ok()).unwrap_or_default()
+}
+
+/// The outputs of stages that have begun and not ended. Each grows while its stage runs, and the log accounts for it after that.
+fn growing(state: &Value) -> BTreeSet<String> {
+    let stages = state["stages"].as_array().filter(|_| state["contract"] == "pipeline");
+    let running = stages.into_iter().flatten().filter(|stage| stage["state"] == RUNNING);
+    running.filter_map(|stage| stage["stage"].as_str()).map(captured_path).collect()
+}
+
+fn listed(state: &Value) -> Vec<Listed> {
     let items = LISTS.iter().filter_map(|list| state[*list].as_array()).flatten();
     let text = |item: &Value, key: &str| item[key].as_str().map(str::to_owned);
     items
