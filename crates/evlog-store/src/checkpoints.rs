@@ -52,8 +52,17 @@ impl Checkpoints {
 
     /// The checkpoints that were set aside, by name.
     pub fn aside(&self) -> Result<Vec<PathBuf>, Failure> {
+        self.named(Layout::is_void)
+    }
+
+    /// What is named like a checkpoint and cannot be one, by name.
+    pub fn misnamed(&self) -> Result<Vec<PathBuf>, Failure> {
+        self.named(Layout::is_misnamed)
+    }
+
+    fn named(&self, is_wanted: fn(&str) -> bool) -> Result<Vec<PathBuf>, Failure> {
         let mut names = self.names()?;
-        names.retain(|name| Layout::is_void(name));
+        names.retain(|name| is_wanted(name));
         names.sort_unstable();
         Ok(names.into_iter().map(|name| self.layout.checkpoints().join(name)).collect())
     }

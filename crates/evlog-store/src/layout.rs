@@ -174,6 +174,13 @@ impl Layout {
         digits.parse().ok().filter(|_| ours).map(Position)
     }
 
+    /// Whether a name looks like that of a checkpoint and cannot be one: its digits are not as many, or state no size.
+    pub fn is_misnamed(name: &str) -> bool {
+        let digits = name.strip_suffix(NOTE).filter(|digits| !digits.is_empty());
+        digits.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
+            && Layout::parse_checkpoint(name).is_none()
+    }
+
     /// Name of the `n`th checkpoint over `size` bytes that covers what was given up.
     pub fn void(size: Position, n: u64) -> String {
         format!("{size:0DIGITS$}-{n}{VOID}", size = size.0)

@@ -104,7 +104,9 @@ fn next_seq_at(raw: &RawLog, position: Position) -> Result<Option<Seq>, LogError
         rest.drain(..done);
     });
     read.map_err(OpenError::Io)?;
-    let is_end = at == position.0 || position == segment.position;
+    // A header is no commit: nothing ends behind it.
+    let is_behind_header = position.0 == segment.position.0 + SEGMENT_HEADER_LEN as u64;
+    let is_end = at == position.0 && !is_behind_header || position == segment.position;
     Ok(next.filter(|_| is_end && rest.is_empty()))
 }
 

@@ -104,6 +104,7 @@ pub fn judge(
     if is_sound && !contradicted {
         judging.recorded(report, parse)?;
     }
+    judging.misnamed(report)?;
     let (note, compared) = (judging.note, judging.agreed.len() as u64 + u64::from(contradicted));
     let recorded = judging.recorded.sizes().len() as u64;
     Ok(Judged { note, kept: kept.len() as u64, compared, recorded, not_kept: not_kept as u64 })
@@ -183,6 +184,19 @@ impl Judging<'_> {
         Ok(findings)
     }
 
+    /// Adds what is named like a note and cannot be one: nobody would read it, whatever it says.
+    fn misnamed(&mut self, report: &mut Report) -> Result<(), LogError> {
+        for path in self.notes.misnamed().map_err(OpenError::Io)? {
+            let (verdict, position, seq, stream, rule) = (Verdict::Damaged, self.end, None, None, "C-55");
+            let expected = "20 digits that state a size of at most 64 bits".to_owned();
+            let found = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            let message = format!("the name of a note among the log's own cannot be one: `{}`", path.display());
+            report.findings.add(Finding { verdict, position, seq, stream, rule, expected, found, message });
+            self.note.get_or_insert(path);
+        }
+        Ok(())
+    }
+
     /// Compares the last checkpoints that the log records, but for those that a note has shown already.
     fn recorded(&self, report: &mut Report, parse: &Parse<'_>) -> Result<(), LogError> {
         let Some(log_id) = report.log_id else { return Ok(()) };
@@ -255,7 +269,8 @@ fn finding(unread: Unread, path: &Path, size: Position, len: Position) -> Result
 }
 
 /// The largest note of the log's own that covers more than the log has, unless the log records that it gave that up. A note
-/// counts by the size that its name states, unless it can be read and is about another log.
+/// counts by the size that its name states, unless it can be read and is about another log. So a note over more bytes than
+/// there are is read here, to learn of which log it is, and by [`judge`] once more, whose answer is the verdict.
 pub fn beyond(fs: &Arc<dyn Fs>, dir: &Path) -> Result<Option<Beyond>, LogError> {
     let notes = Checkpoints::new(Arc::clone(fs), dir);
     let sizes = notes.sizes().map_err(OpenError::Io)?;

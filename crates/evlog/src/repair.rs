@@ -77,7 +77,10 @@ fn held_against(
     let Some(refused) = &mut plan.refused else {
         return Ok(Plan::refused_for(refusal(fs, dir, report, worst, note)?));
     };
-    if refused.refusal.verdict != worst.verdict {
+    // Where the bytes that are there are sound, a survey refuses them for the name of a note alone. If that cannot be read, the
+    // note is what is wrong, and not the segment.
+    let is_of_note = worst.rule == "C-55" && bad(of_bytes).next().is_none();
+    if is_of_note || refused.refusal.verdict != worst.verdict {
         (refused.refusal, refused.row) = (refusal(fs, dir, report, worst, note)?, None);
     }
     if let Some(loss) = &refused.acceptable

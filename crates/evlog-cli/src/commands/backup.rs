@@ -16,7 +16,7 @@ use evlog::LogError;
 use evlog::check::{Check, check};
 use evlog::own_notes::{self, Judged};
 use evlog_store::backup::{Copied, copy};
-use evlog_store::{Fs, StdFs};
+use evlog_store::{Fs, OpenError, StdFs};
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,8 +26,8 @@ const TOOL: &str = "evlog backup";
 const EXAMPLES: &str = "\
 Exit codes:
   0   the copy was made, and is clean
-  1   the log has findings; the copy was removed
-  2   could not: no log, one that cannot be read to its end, the directory exists, input or output error
+  1   the log has findings; there is no copy
+  2   could not: no log, a file of it that cannot be read, the directory exists, input or output error
 
 Examples:
   evlog backup /backup/builds-2026-11-29         copy ./evlog, even while it is written
@@ -63,27 +63,28 @@ fn made(ui: &mut Ui, context: &Context, args: &BackupArgs, format: Format<Kind>)
     // An unfinished copy is removed when this is dropped. If that fails, its temporary name blocks nothing.
     let draft = files::draft_dir(&args.to)?;
     let made = draft.path().join("log");
-    let (copied, mut found) = {
+    let copied = {
         let (bar, talk) = (OnceCell::new(), &*ui);
-        let copied = copy(&fs, &context.log, &made, &mut |done, total| {
+        copy(&fs, &context.log, &made, &mut |done, total| {
             bar.get_or_init(|| talk.progress("copy", total, Unit::Bytes)).at(done);
-        });
-        let copied = copied.map_err(LogError::from)?;
-        (copied, judge(ui, &fs, &made)?)
+        })
     };
-    // Judged with the log's own checkpoints: the copy has none that covers more than it holds.
-    let parse = |bytes: &[u8], recorded: &[String]| notes::claim(bytes, recorded, None);
-    let own = own_notes::judge(&fs, &context.log, &mut found.report, None, &parse)?;
-    if !found.is_good() || found.report.end != copied.committed.position {
-        match format {
-            Format::Text => refuse(ui, &found),
-            Format::Json => {
-                refuse(ui, &found);
-                ui.json(&object(&args.to.display().to_string(), &copied, &found));
+    let copied = match copied {
+        Ok(copied) => copied,
+        Err(error @ OpenError::Refused(_)) => {
+            // What cannot be copied to its end gets the verdict of `verify`.
+            let judged = judge(ui, context, &fs, &context.log)?;
+            if judged.0.is_good() {
+                return Err(LogError::from(error).into());
             }
-            Format::Own(kind) => report(context, &copied, &found, &own).print(ui, kind),
+            return Ok(refuse(ui, context, args, format, None, &judged));
         }
-        return Ok(Verdict::No);
+        Err(error) => return Err(LogError::from(error).into()),
+    };
+    let judged = judge(ui, context, &fs, &made)?;
+    let found = &judged.0;
+    if !found.is_good() || found.report.end != copied.committed.position {
+        return Ok(refuse(ui, context, args, format, Some(&copied), &judged));
     }
     fs.name(&made, &args.to).map_err(|error| match error.kind() {
         std::io::ErrorKind::AlreadyExists => taken(&args.to),
@@ -91,9 +92,9 @@ fn made(ui: &mut Ui, context: &Context, args: &BackupArgs, format: Format<Kind>)
     })?;
     files::sync_above(&args.to)?;
     match format {
-        Format::Text => print(ui, &args.to, &copied, &found),
-        Format::Json => ui.json(&object(&args.to.display().to_string(), &copied, &found)),
-        Format::Own(kind) => report(context, &copied, &found, &own).print(ui, kind),
+        Format::Text => print(ui, &args.to, &copied, found),
+        Format::Json => ui.json(&object(&args.to.display().to_string(), Some(&copied), found)),
+        Format::Own(kind) => report(context, Some(&copied), &judged).print(ui, kind),
     }
     Ok(Verdict::Yes)
 }
@@ -105,52 +106,84 @@ fn taken(to: &Path) -> CommandError {
     ))
 }
 
-fn judge(ui: &Ui, fs: &Arc<dyn Fs>, made: &Path) -> Result<Check, CommandError> {
+/// Judges a log with the checkpoints of the one that is copied: a copy has none that covers more than it holds.
+fn judge(ui: &Ui, context: &Context, fs: &Arc<dyn Fs>, dir: &Path) -> Result<(Check, Judged), CommandError> {
     let bar = OnceCell::new();
     let threads = std::thread::available_parallelism().unwrap_or(std::num::NonZeroUsize::MIN);
-    Ok(check(Arc::clone(fs), made, &contracts(), threads, &mut |done, total| {
+    let mut found = check(Arc::clone(fs), dir, &contracts(), threads, &mut |done, total| {
         bar.get_or_init(|| ui.progress("verify", total, Unit::Bytes)).at_of(done, total);
-    })?)
+    })?;
+    let parse = |bytes: &[u8], recorded: &[String]| notes::claim(bytes, recorded, None);
+    let own = own_notes::judge(fs, &context.log, &mut found.report, None, &parse)?;
+    Ok((found, own))
 }
 
-fn object<'a>(to: &'a str, copied: &Copied, found: &Check) -> BackupObject<'a> {
+fn object<'a>(to: &'a str, copied: Option<&Copied>, found: &Check) -> BackupObject<'a> {
+    let evlog_verify::audit::Report { log_id, end, next_seq, ref root, .. } = found.report;
+    let (size, next_seq) =
+        copied.map_or((end, next_seq), |Copied { committed, .. }| (committed.position, committed.next_seq));
     BackupObject {
         copy: to,
-        log_id: copied.log_id.to_string(),
-        size: copied.committed.position.0,
-        next_seq: copied.committed.next_seq.0,
-        root: found.report.root.to_string(),
-        checkpoints: copied.checkpoints,
+        log_id: copied.map(|copied| copied.log_id).or(log_id).map(|log_id| log_id.to_string()),
+        size: size.0,
+        next_seq: next_seq.0,
+        root: root.to_string(),
+        checkpoints: copied.map_or(0, |copied| copied.checkpoints),
         verdict: found.report.verdict().word(),
         kept: found.is_good(),
     }
 }
 
-/// A copy of a log that is not clean is not clean either: say what was found.
-fn refuse(ui: &Ui, found: &Check) {
+/// A copy of a log that is not clean is not clean either: reports its verdict.
+fn refuse(
+    ui: &mut Ui,
+    context: &Context,
+    args: &BackupArgs,
+    format: Format<Kind>,
+    copied: Option<&Copied>,
+    judged: &(Check, Judged),
+) -> Verdict {
+    let found = &judged.0;
+    if let Format::Own(kind) = format {
+        report(context, copied, judged).print(ui, kind);
+        return Verdict::No;
+    }
     for finding in found.report.findings.kept() {
         ui.finding(finding);
     }
     for finding in &found.contract_findings {
         ui.finding(finding);
     }
-    ui.finding(format_args!("the copy is {}, so it was removed", found.report.verdict()));
+    let verdict = found.report.verdict();
+    match copied {
+        Some(_) => ui.finding(format_args!("the copy is {verdict}, so it was removed")),
+        None => ui.finding(format_args!("the log is {verdict}, so no copy was made")),
+    }
     ui.advise("run `evlog verify` on the log itself; docs/repair.md explains what to do");
+    if format == Format::Json {
+        ui.json(&object(&args.to.display().to_string(), copied, found));
+    }
+    Verdict::No
 }
 
 /// The report of `verify` on the copy, and whether the copy is complete. Findings name the files of the log.
-fn report(context: &Context, copied: &Copied, found: &Check, own: &Judged) -> Report {
+fn report(context: &Context, copied: Option<&Copied>, (found, own): &(Check, Judged)) -> Report {
     let runs = Some(found.contract_findings.as_slice());
     let mut report = Subject { tool: TOOL, ..Subject::new(&context.log, &found.report, runs, own) }.report();
-    let (expected, end) = (copied.committed.position, found.report.end);
-    let cut = (expected != end).then(|| Finding {
-        expected: expected.to_string(),
-        found: end.to_string(),
-        sentence: format!("the end of the copy: expected position {expected}, found {end}"),
-        ..Finding::default()
-    });
+    let end = found.report.end;
+    let cut =
+        copied.map(|copied| copied.committed.position).filter(|expected| *expected != end).map(|expected| Finding {
+            expected: expected.to_string(),
+            found: end.to_string(),
+            sentence: format!("the end of the copy: expected position {expected}, found {end}"),
+            ..Finding::default()
+        });
     let title = "the copy holds what the log had committed";
-    report.asked(Rule::new("copy", title, "docs/copying.md explains copies."), Answer::found(cut));
+    let answer = match copied {
+        Some(_) => Answer::found(cut),
+        None => Answer::NotRun("the log cannot be copied to its end".to_owned()),
+    };
+    report.asked(Rule::new("copy", title, "docs/copying.md explains copies."), answer);
     report
 }
 

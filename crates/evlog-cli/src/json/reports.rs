@@ -15,7 +15,7 @@ pub(crate) struct InitObject<'a> {
 #[derive(Serialize)]
 pub(crate) struct BackupObject<'a> {
     pub(crate) copy: &'a str,
-    pub(crate) log_id: String,
+    pub(crate) log_id: Option<String>,
     pub(crate) size: u64,
     pub(crate) next_seq: u64,
     pub(crate) root: String,

@@ -287,3 +287,69 @@ fn a_run_whose_log_is_moved_away_could_not_be_brought_to_its_end() {
     let shown = room.ends(0, &["--log", "moved", "show", "r"]);
     assert!(shown.out.contains("in_progress"), "{shown:?}");
 }
+
+#[test]
+fn a_name_that_looks_like_that_of_a_note_and_cannot_be_one_is_a_finding_for_every_judge() {
+    // Rule C-55.
+    let room = signed_room();
+    let checkpoints = room.path("evlog/checkpoints");
+    fs::write(checkpoints.join("my.note"), "mine").unwrap();
+    room.ends(0, &["verify"]);
+    for name in ["99999999999999999999", "18446744073709551616", "5", "000000000000000000007"] {
+        let path = checkpoints.join(format!("{name}.note"));
+        fs::write(&path, "anything").unwrap();
+        room.ends(1, &["verify"]).says(&format!("{name}.note` (C-55)"));
+        assert_eq!(room.ends(1, &["verify", "--json"]).json()["verdict"], "damaged", "{name}");
+        room.ends(1, &["backup", "copy"]).says(&format!("{name}.note` (C-55)"));
+        for way in [&["repair", "--dry-run"][..], &["repair"]] {
+            room.ends(1, way).says(&format!("{name}.note`"));
+        }
+        fs::remove_file(path).unwrap();
+    }
+    room.ends(0, &["verify"]);
+}
+
+#[test]
+fn repair_names_the_note_that_cannot_be_read_and_not_a_segment() {
+    // Rule C-55.
+    for (name, spoil) in SPOILT {
+        let room = signed_room();
+        cut(&room);
+        spoil(&newest(&room));
+        let refused = room.ends(1, &["repair", "--dry-run", "--json"]).json()["refused"].clone();
+        let note = newest(&room);
+        let note = format!("checkpoints/{}", note.file_name().unwrap().to_str().unwrap());
+        assert_eq!((&refused["file"], &refused["row"]), (&json!(note), &json!(null)), "{name}: {refused}");
+        assert!(refused["acceptable"].is_object(), "{name}: the loss can be accepted as before");
+    }
+}
+
+#[test]
+fn backup_gives_a_log_that_cannot_be_opened_the_verdict_of_verify() {
+    let harms: [(&str, fn(&Room)); 4] = [
+        ("the first segment is gone", |room| fs::remove_file(&room.segments()[0]).unwrap()),
+        ("its header is damaged", |room| {
+            let mut bytes = fs::read(&room.segments()[0]).unwrap();
+            bytes[20] ^= 1;
+            fs::write(&room.segments()[0], bytes).unwrap();
+        }),
+        ("synced bytes are damaged", |room| {
+            let mut bytes = fs::read(&room.segments()[0]).unwrap();
+            bytes[100] ^= 1;
+            fs::write(&room.segments()[0], bytes).unwrap();
+        }),
+        ("synced bytes are missing", |room| {
+            let bytes = fs::read(&room.segments()[0]).unwrap();
+            fs::write(&room.segments()[0], &bytes[..bytes.len() - 9]).unwrap();
+        }),
+    ];
+    for (name, harm) in harms {
+        let room = Room::with_batch();
+        harm(&room);
+        let verdict = room.ends(1, &["verify", "--json"]).json()["verdict"].clone();
+        let answer = room.ends(1, &["backup", "copy", "--json"]).json();
+        assert_eq!((&answer["verdict"], &answer["kept"]), (&verdict, &json!(false)), "{name}");
+        room.ends(1, &["backup", "copy"]).says("so no copy was made");
+        assert!(!room.path("copy").exists(), "{name}");
+    }
+}
