@@ -182,8 +182,11 @@ impl Schema {
             rough => exact.effort.tries_within(allowed).max(rough),
         };
         let Some(tries) = tries else { return Some(Finding::coded(BUDGET, TOO_LONG_TO_MATCH)) };
+        // The rough bound of a large schema says little of a small document.
+        let listed = || if most <= STEPS_LISTED_MAX { most } else { most.min(exact.steps) };
         match self.validators.within(tries, self.numbers(size)) {
-            Ok(validator) => self.errors(validator, instance, (most, size.values), visit),
+            Ok(validator) if validator.is_valid(instance) => None,
+            Ok(validator) => self.errors(validator, instance, (listed(), size.values), visit),
             Err(why) => Some(Finding::coded(BUDGET, why)),
         }
     }
@@ -192,7 +195,8 @@ impl Schema {
         if self.has_large || size.has_large { Numbers::Large } else { Numbers::Exact }
     }
 
-    /// The errors that a validator finds. `most` bounds the steps, `values` is the number of values in the instance.
+    /// The errors that a validator finds in an instance that is not valid. `most` bounds the steps, `values` is the number of
+    /// values in the instance.
     fn errors(
         &self,
         validator: &Validator,
@@ -200,9 +204,6 @@ impl Schema {
         (most, values): (u64, u64),
         visit: &mut dyn FnMut(&ValidationError<'_>),
     ) -> Option<Finding> {
-        if validator.is_valid(instance) {
-            return None;
-        }
         let pointers = weight::longest_pointer(instance).saturating_mul(most);
         if pointers > POINTERS_LEN_MAX && most <= STEPS_LISTED_MAX {
             let message =

@@ -67,6 +67,28 @@ fn a_bundle_that_evlog_wrote_conforms_and_one_that_was_changed_does_not() {
 }
 
 #[test]
+fn every_error_of_a_manifest_is_listed_however_many_values_it_has() {
+    // G-65: the bound is that of this document, not of any of its size.
+    let room = room();
+    let path = room.path(&format!("{}/manifest.json", bundle()));
+    let mut manifest: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    for number in 0..40 {
+        manifest[format!("unknown_{number:02}")] = json!(number);
+    }
+    manifest["scenario"]["runner_type"] = json!(7);
+    manifest["inputs"]["range_yaml_sha256"] = json!("short");
+    fs::write(&path, manifest.to_string()).unwrap();
+    let done = conform(&room, 1, &["--json"]);
+    let answer = done.json();
+    let listed: Vec<&Value> =
+        answer["findings"].as_array().unwrap().iter().filter(|found| found["check"] == 1).collect();
+    assert!(!done.out.contains("only the first error"), "{done:?}");
+    for pointer in ["", "/inputs/range_yaml_sha256", "/scenario/runner_type"] {
+        assert!(listed.iter().any(|found| found["pointer"] == pointer), "{pointer:?}: {listed:?}");
+    }
+}
+
+#[test]
 fn no_log_is_needed_and_none_is_made() {
     let room = room();
     fs::remove_dir_all(room.path("evlog")).unwrap();
