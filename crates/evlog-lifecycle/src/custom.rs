@@ -14,8 +14,8 @@ use evlog_format::limits::{KIND_NAME_LEN_MAX, PAYLOAD_LEN_MAX};
 use evlog_format::{Kind, KindBuf};
 use evlog_projection::time::to_rfc3339;
 use evlog_projection::{
-    Asked, Cause, Contract, ContractError, Decision, Fact, File, FoldError, Malformed, NewEvent, Outcome, Request,
-    RequestBuilder, RunHead, Target, canonical, parse,
+    Asked, Cause, Contract, ContractError, Decision, Fact, File, FoldError, Given, Malformed, NewEvent, Outcome,
+    Request, RequestBuilder, RunHead, Target, canonical, parse,
 };
 use serde_json::{Map, Value, json};
 
@@ -62,7 +62,7 @@ fn flaw(kind: &str) -> Option<String> {
 
 impl Custom {
     /// The command that records an event. Its kind begins with `custom/`.
-    pub fn record(run: impl Into<String>, kind: impl Into<String>, data: impl Into<Value>) -> RequestBuilder {
+    pub fn record(run: impl Into<String>, kind: impl Into<String>, data: impl Into<Given>) -> RequestBuilder {
         Request::json("custom", run, "record").member("kind", kind.into()).member("data", data)
     }
 }

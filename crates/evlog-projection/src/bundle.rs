@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 /// One projected file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {
-    /// Path within the bundle, with `/`, such as `logs/health.json`.
+    /// Path within the bundle, with `/`, such as `logs/health.json`: at most 1024 bytes, and 240 for each name in it.
     pub path: String,
     /// Name of the projection that made it, such as `status.run`.
     pub projection: &'static str,

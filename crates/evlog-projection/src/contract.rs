@@ -85,14 +85,16 @@ pub enum Cause {
 pub struct NewEvent {
     /// Where it goes.
     pub target: Target,
-    /// What happened.
+    /// What happened. The name of a user's kind is any text of at most 120 bytes without control characters (F-35, F-44): a
+    /// contract that wants only some names checks them itself, as contract `custom` does.
     pub kind: KindBuf,
     /// Version of the payload's table.
     pub kind_version: u16,
     /// What caused it.
     pub cause: Cause,
     /// The details. Of a custom kind: JSON in the form of RFC 8785, as [`canonical`](fn@crate::canonical) writes it (F-39). The
-    /// engine refuses a decision with any other, and records nothing.
+    /// engine refuses a decision with any other, and records nothing. The engine knows no tables of built-in kinds: a contract
+    /// that owns such a kind reads its payload where it folds it, and a decision that cannot be folded is refused, too.
     pub payload: Vec<u8>,
 }
 
@@ -276,7 +278,7 @@ pub trait Contract: Send + Sync + 'static {
 
     /// The answer to the command whose commit this event belongs to: `None` when it was accepted. With it a second
     /// delivery of the command gets the first answer again, from the log alone: so the event has to have all that the answer
-    /// says. It must be the outcome that was decided; the engine does not compare them.
+    /// says. The engine refuses a decision whose events give another answer than the decision, and records nothing.
     fn answer(&self, fact: &Fact<'_>) -> Option<(Outcome, ContractError)>;
 
     /// The run's state in one word, for result lines and lists.

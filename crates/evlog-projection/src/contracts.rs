@@ -362,12 +362,23 @@ impl RunFold {
     }
 }
 
+/// The longest path within a bundle, and the longest name in it, in bytes. File systems take names of 255 bytes, and a file is
+/// written under a name that is a few bytes longer.
+const PATH_LEN_MAX: usize = 1024;
+const NAME_LEN_MAX: usize = 240;
+
 /// Why these files and the audit cannot stand in one bundle.
 fn files_flaw(files: &[File]) -> Option<String> {
     let mut paths = BTreeSet::from([AUDIT_PATH]);
     for path in files.iter().map(|file| file.path.as_str()) {
         if !is_bundle_path(path) {
             return Some(format!("expected files within the bundle, found `{}`", path.escape_default()));
+        }
+        if path.len() > PATH_LEN_MAX || path.split('/').any(|name| name.len() > NAME_LEN_MAX) {
+            let len = path.len();
+            return Some(format!(
+                "expected a path of at most {PATH_LEN_MAX} bytes, of names of at most {NAME_LEN_MAX}, found one of {len} bytes"
+            ));
         }
         if !paths.insert(path) {
             return Some(format!("expected each file of the bundle once, found `{path}` twice"));

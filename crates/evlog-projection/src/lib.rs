@@ -17,6 +17,7 @@ pub mod contract;
 pub mod contracts;
 pub mod difference;
 pub mod digests;
+mod given;
 pub mod members;
 pub mod number;
 pub mod readable;
@@ -31,6 +32,7 @@ pub use contract::{
     Target,
 };
 pub use contracts::{Contracts, RunFold};
+pub use given::Given;
 pub use members::Members;
 pub use request::{Request, RequestBuilder};
 /// The crate whose values commands, contracts and projections have.

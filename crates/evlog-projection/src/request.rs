@@ -6,6 +6,7 @@
 
 use crate::canonical::canonical;
 use crate::contract::Malformed;
+use crate::given::Given;
 use crate::members::{Members, check_run_id, kind, malformed, pointer};
 use crate::strict::parse;
 use crate::{number, time};
@@ -62,6 +63,8 @@ pub struct RequestBuilder {
     at: Option<String>,
     /// The first member that was given more than once.
     twice: Option<String>,
+    /// The first member that is a float that JSON cannot state.
+    endless: Option<(String, f64)>,
 }
 
 impl Request {
@@ -176,12 +179,18 @@ impl RequestBuilder {
             expect: None,
             content: OnceLock::new(),
         };
-        RequestBuilder { request, at: None, twice: None }
+        RequestBuilder { request, at: None, twice: None, endless: None }
     }
 
-    /// Gives a member. Each can be given once, also where a contract's function gave it.
-    pub fn member(self, name: impl Into<String>, value: impl Into<Value>) -> RequestBuilder {
-        self.members([(name.into(), value.into())])
+    /// Gives a member. Each can be given once, also where a contract's function gave it. A float that is not finite is refused.
+    pub fn member(mut self, name: impl Into<String>, value: impl Into<Given>) -> RequestBuilder {
+        match (name.into(), value.into()) {
+            (name, Given(Ok(value))) => self.members([(name, value)]),
+            (name, Given(Err(float))) => {
+                self.endless.get_or_insert((name, float));
+                self
+            }
+        }
     }
 
     /// Gives several members.
@@ -234,6 +243,9 @@ impl RequestBuilder {
     pub fn build(mut self) -> Result<Request, Malformed> {
         if let Some(twice) = self.twice.take() {
             return Err(malformed(pointer("", twice), "expected a member to be given once, found it given again"));
+        }
+        if let Some((name, float)) = self.endless.take() {
+            return Err(malformed(pointer("", name), format!("expected a number that JSON can state, found {float}")));
         }
         let members = &mut self.request.members;
         if let Some(shared) = SHARED.into_iter().find(|name| members.contains_key(*name)) {

@@ -382,6 +382,9 @@ impl Log {
         let head = *commit.head();
         net::check_reads_back(request.run(), commit.body(), &head, commit.events())?;
         net::check_audited(request.run(), &head, commit.events())?;
+        let seqs = head.first_seq.0..;
+        let facts = seqs.zip(commit.events()).map(|(seq, event)| Fact { seq: Seq(seq), head, event: *event });
+        decided::check_answer(request, &self.contracts, decision, &facts.collect::<Vec<_>>())?;
         let mut orders = known.map(|known| known.orders.clone()).unwrap_or_default();
         let mut fold: Option<RunFold> = None;
         for ((seq, new), event) in (head.first_seq.0..).zip(&decision.events).zip(commit.events()) {

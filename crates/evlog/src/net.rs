@@ -41,7 +41,8 @@ pub(crate) fn check_reads_back(
     }
 }
 
-/// Checks that an audit would report none of these events (rules F-33, F-39, F-49).
+/// Checks that an audit would report none of these events (rules F-33, F-39, F-49). Payloads of built-in kinds are compared with
+/// their tables where a contract folds them, here as in an audit.
 pub(crate) fn check_audited(run: &str, head: &CommitHead<'_>, events: &[Event<'_>]) -> Result<(), LogError> {
     let mut judge = Judge::new(*head);
     match events.iter().find_map(|event| judge.flaws(event).next()) {

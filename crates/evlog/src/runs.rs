@@ -6,7 +6,7 @@ use crate::answer::Answer;
 use crate::policy::{InForce, Orders};
 use evlog_format::limits::IDEMPOTENCY_KEY_LEN_MAX;
 use evlog_format::{CommitHead, Event, Seq};
-use evlog_projection::{Contracts, Fact, FoldError, RunFold};
+use evlog_projection::{ContractError, Contracts, Fact, FoldError, Outcome, RunFold};
 use std::collections::BTreeMap;
 
 /// How many runs a session keeps folded. A folded run is a few hundred bytes.
@@ -106,8 +106,7 @@ impl Logged {
         let Some(given) = head.idempotency.filter(|_| seq == head.first_seq) else { return };
         let fact = Fact { seq, head: *head, event: *event };
         let mut answer = Answer::empty("");
-        let answered = contracts.names().find_map(|name| contracts.named(name)?.answer(&fact));
-        if let Some((outcome, error)) = answered {
+        if let Some((outcome, error)) = answer_in_log(contracts, &fact) {
             (answer.outcome, answer.error) = (outcome.into(), Some(error));
         }
         answer.events.push((seq, event.kind.to_string()));
@@ -133,6 +132,11 @@ impl Logged {
         let is_free = |key: &String| key.len() as u64 <= IDEMPOTENCY_KEY_LEN_MAX && !self.0.contains_key(key);
         [key.to_owned(), of_run(run, key)].into_iter().find(is_free)
     }
+}
+
+/// The answer that an event of `$log` gives, by the first contract that knows it.
+pub(crate) fn answer_in_log(contracts: &Contracts, fact: &Fact<'_>) -> Option<(Outcome, ContractError)> {
+    contracts.names().find_map(|name| contracts.named(name)?.answer(fact))
 }
 
 /// A key with the run that it was given for; no run has a space in its name.

@@ -56,8 +56,8 @@ pub use state::{Cancel, Counts, Run, State};
 use evlog_format::Kind;
 use evlog_format::kind::{STORY_CREATED, STORY_REJECTED};
 use evlog_projection::{
-    Asked, Contract, ContractError, Decision, Fact, File, FoldError, Malformed, Outcome, Request, RequestBuilder,
-    RunHead,
+    Asked, Contract, ContractError, Decision, Fact, File, FoldError, Given, Malformed, Outcome, Request,
+    RequestBuilder, RunHead,
 };
 use payload::{Rejected, read};
 use schema::Check;
@@ -78,7 +78,7 @@ impl Default for Story {
 /// Commands. Members that an action takes besides are given with [`RequestBuilder::member`].
 impl Story {
     /// Begins a run of a story, whose definition is pinned.
-    pub fn create(run: impl Into<String>, story: impl Into<Value>) -> RequestBuilder {
+    pub fn create(run: impl Into<String>, story: impl Into<Given>) -> RequestBuilder {
         Request::json("story", run, "create").member("story", story)
     }
 

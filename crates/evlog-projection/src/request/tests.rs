@@ -100,3 +100,17 @@ fn a_member_is_given_once() {
     assert_eq!(refused(json().member("a/b", 1)), expected, "also with the same value");
     assert_eq!(refused(json().members([("b".to_owned(), json!(2)), ("a/b".to_owned(), json!(2))])), expected);
 }
+
+#[test]
+fn a_float_that_json_cannot_state_is_refused_and_not_given_as_null() {
+    let refused = |builder: RequestBuilder| builder.build().unwrap_err().to_string();
+    let json = || Request::json("c", "r", "x");
+    for float in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        let expected = format!("/n: expected a number that JSON can state, found {float}");
+        assert_eq!(refused(json().member("n", float)), expected);
+        assert_eq!(refused(json().member("n", vec![1.0, float]).member("m", f32::NAN)), expected);
+        assert_eq!(refused(json().member("n", Some([float]))), expected);
+    }
+    let built = json().member("n", 0.5).member("list", ["a", "b"]).member("none", None::<f64>).build().unwrap();
+    assert_eq!(json!(built.asked().1), json!({"n": 0.5, "list": ["a", "b"], "none": null}));
+}

@@ -3,9 +3,10 @@
 //! Does not: judge the events' bytes; the net below every decision does.
 
 use crate::error::LogError;
+use crate::runs::answer_in_log;
 use evlog_projection::contract::{Cause, Target};
 use evlog_projection::contracts::ContractRef;
-use evlog_projection::{Contracts, Decision, Outcome};
+use evlog_projection::{ContractError, Contracts, Decision, Fact, Outcome, Request};
 
 /// Checks a decision of this contract about a run, which is new or exists already.
 pub(super) fn check(
@@ -21,6 +22,31 @@ pub(super) fn check(
         .or_else(|| kinds(contract, decision))
         .or_else(|| beginning(contract, contracts, decision).filter(|_| is_new));
     flaw.map_or(Ok(()), |message| Err(LogError::Undecidable { run: run.to_owned(), message }))
+}
+
+/// Checks that the events give the answer that was decided: a second delivery is answered from them alone.
+pub(super) fn check_answer(
+    request: &Request,
+    contracts: &Contracts,
+    decision: &Decision,
+    facts: &[Fact<'_>],
+) -> Result<(), LogError> {
+    let is_logged = decision.events.first().is_some_and(|first| first.target == Target::Log);
+    let given = if is_logged {
+        facts.first().and_then(|fact| answer_in_log(contracts, fact))
+    } else {
+        contracts.named(request.contract()).and_then(|contract| facts.iter().find_map(|fact| contract.answer(fact)))
+    };
+    if given == decision.error.clone().map(|error| (decision.outcome, error)) {
+        return Ok(());
+    }
+    let words = |outcome: Outcome, error: Option<&ContractError>| {
+        error.map_or(outcome.word().to_owned(), |error| format!("{} ({error})", outcome.word()))
+    };
+    let expected = words(decision.outcome, decision.error.as_ref());
+    let found = given.map_or(Outcome::Accepted.word().to_owned(), |(outcome, error)| words(outcome, Some(&error)));
+    let message = format!("the answer that the events give to a second delivery: expected {expected}, found {found}");
+    Err(LogError::Undecidable { run: request.run().to_owned(), message })
 }
 
 /// An answer that is not a yes says why.

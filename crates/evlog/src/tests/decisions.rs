@@ -88,6 +88,8 @@ fn a_decision_that_breaks_a_rule_of_decisions_is_not_recorded() {
         ("found `log.key_added`", accepted(vec![event(kind::LOG_KEY_ADDED)])),
         ("found `status.created`", accepted(vec![event(kind::STATUS_CREATED)])),
         ("found `status.refused`", accepted(vec![of_log(event(kind::STATUS_REFUSED))])),
+        ("found accepted", Decision { outcome: Outcome::Rejected, error: error(), ..accepted(vec![custom()]) }),
+        ("found accepted", Decision { outcome: Outcome::Refused, error: error(), ..accepted(vec![of_log(custom())]) }),
         ("expected kinds of contract `odd`", accepted(vec![custom(), event(Kind::BuiltIn(5000))])),
     ];
     let (dir, decision) = (tempfile::tempdir().unwrap(), Arc::new(Mutex::new(accepted(Vec::new()))));
@@ -142,11 +144,13 @@ fn files_that_cannot_stand_in_one_bundle_are_refused() {
         (&["a/b", "a"], "found `a/b` below another file"),
         (&["a", "a.b", "a/b/c"], "found `a/b/c` below another file"),
         (&["../x"], "within the bundle"),
+        (&[&"n".repeat(241)], "found one of 241 bytes"),
+        (&[&format!("{}f", "d/".repeat(512))], "found one of 1025 bytes"),
     ] {
         let refused = projects(paths).unwrap_err();
         assert!(refused.contains(expected), "{paths:?}: {refused}");
     }
-    projects(&["a", "a.b", "b/a", "b/b"]).unwrap();
+    projects(&["a", "a.b", "b/a", "b/b", &"n".repeat(240), &format!("{}fg", "d/".repeat(511))]).unwrap();
 }
 
 #[test]
@@ -200,4 +204,15 @@ fn a_text_that_no_commit_can_hold_is_refused_when_the_log_is_opened() {
         assert!(refused.starts_with(name), "{name}: {refused}");
     }
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn the_name_of_a_users_kind_is_any_text_and_is_read_back_as_it_was() {
+    // F-35, F-44: only contract `custom` asks for names of its own form.
+    let name = "custom/größe \u{202e}";
+    let (dir, decided) = (tempfile::tempdir().unwrap(), Decision::accepted(vec![event(Kind::Custom(name))]));
+    let log = options().open(dir.path(), Contracts::new().with(Odd(Arc::new(Mutex::new(decided))))).unwrap();
+    let answer = log.submit(&Request::json("odd", "r", "go").build().unwrap()).unwrap().into_accepted().unwrap();
+    assert_eq!(answer.events[0].1, name);
+    log.close().unwrap();
 }
