@@ -122,8 +122,9 @@ fn what_a_checkpoint_states_besides_its_root_is_compared_with_the_log() {
     verified(&Checkpoint { next_seq, ..good.clone() }, 1).says("next seq in the checkpoint (C-54)");
     verified(&Checkpoint { format_version: 1, ..good.clone() }, 1).says("format version in the checkpoint (C-54)");
     let header = fs::read(&room.segments()[0]).unwrap()[..SEGMENT_HEADER_LEN].to_vec();
-    let (size, root) = (Position(header.len() as u64), Root(*blake3::hash(&header).as_bytes()));
-    verified(&Checkpoint { size, root, next_seq: Seq(0), ..good.clone() }, 1).says("found no end of a commit there");
+    let (size, over) = (Position(header.len() as u64), Root(*blake3::hash(&header).as_bytes()));
+    verified(&Checkpoint { size, root: over, next_seq: Seq(0), ..good.clone() }, 1)
+        .says("found no end of a commit there");
     // One that the log keeps is compared in the same way.
     let kept = room.path(&format!("evlog/checkpoints/{:020}.note", good.size.0));
     for (wrong, what) in [

@@ -324,9 +324,12 @@ fn repair_names_the_note_that_cannot_be_read_and_not_a_segment() {
     }
 }
 
+/// Harms a log.
+type Harm = fn(&Room);
+
 #[test]
 fn backup_gives_a_log_that_cannot_be_opened_the_verdict_of_verify() {
-    let harms: [(&str, fn(&Room)); 4] = [
+    let harms: [(&str, Harm); 4] = [
         ("the first segment is gone", |room| fs::remove_file(&room.segments()[0]).unwrap()),
         ("its header is damaged", |room| {
             let mut bytes = fs::read(&room.segments()[0]).unwrap();
