@@ -287,7 +287,7 @@ impl Ui {
         let lost = self.lost.take().filter(|error| error.kind() != io::ErrorKind::BrokenPipe);
         let Some(error) = lost else { return ExitCode::from(code) };
         self.error(format_args!("could not write to stdout: {error}"));
-        ExitCode::from(if code == Verdict::Yes.code() { Verdict::CouldNot.code() } else { code })
+        ExitCode::from(beside_a_lost_answer(code))
     }
 
     fn drain(&mut self) {
@@ -424,6 +424,16 @@ impl Drop for Progress {
 
 /// Prints the output of the argument parser: help and version are answers, everything else is a usage error.
 pub(crate) fn usage(error: &clap::Error) -> ExitCode {
-    let _gone = error.print();
-    u8::try_from(error.exit_code()).map_or(ExitCode::FAILURE, ExitCode::from)
+    let printed = error.print().and_then(|()| io::stdout().flush());
+    let code = u8::try_from(error.exit_code()).unwrap_or(Verdict::CouldNot.code());
+    match printed {
+        Err(lost) if lost.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(beside_a_lost_answer(code)),
+        _ => ExitCode::from(code),
+    }
+}
+
+/// The exit code of a command whose answer could not be written: a yes that nobody can read is none, and every other code is the
+/// verdict whatever happens to the answer.
+fn beside_a_lost_answer(code: u8) -> u8 {
+    if code == Verdict::Yes.code() { Verdict::CouldNot.code() } else { code }
 }

@@ -116,6 +116,37 @@ fn a_yes_that_could_not_be_written_is_none_and_a_reader_that_has_gone_is_no_fail
 }
 
 #[test]
+fn a_full_disk_changes_no_code_but_that_of_a_yes() {
+    let room = Room::new();
+    let plan = |id: &str, warns: &str| {
+        let code = format!("[[reason_code]]\nstage = \"a\"\ncode = \"boom\"\nseverity = \"{warns}\"\n");
+        let mode = if warns == "FATAL" { "" } else { "fail_mode = \"warn_and_skip\"\n" };
+        let stage = "[[stage]]\nid = \"a\"\ncommand = [\"false\"]\nreason_code = \"boom\"\n";
+        room.write(&format!("{id}.toml"), &format!("name = \"p\"\n{code}{stage}{mode}"));
+    };
+    plan("partial", "NON-FATAL");
+    plan("failed", "FATAL");
+    for (words, code) in [
+        (&["run", "partial.toml"][..], 10),
+        (&["run", "failed.toml"], 20),
+        (&["cat", "--no-such-option"], 2),
+        (&["--help"], 2),
+        (&["--version"], 2),
+        (&["cat", "--help"], 2),
+    ] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let ended = room.command(words).stdout(full).stderr(Stdio::null()).status().unwrap();
+        assert_eq!(ended.code(), Some(code), "{words:?}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let closed = room.command(words).stdout(writer).stderr(Stdio::null()).status().unwrap();
+        let is_yes = words.iter().any(|word| matches!(*word, "--help" | "--version"));
+        let code = if is_yes { 0 } else { code };
+        assert_eq!(closed.code(), Some(code), "{words:?} into a closed pipe");
+    }
+}
+
+#[test]
 fn every_command_is_recorded_though_the_reader_of_the_answers_went_away() {
     let room = Room::new();
     let line = "{\"contract\":\"custom\",\"run\":\"a\",\"do\":\"record\",\"kind\":\"custom/x\"}\n";
