@@ -125,6 +125,17 @@ pub trait Lock: Debug + Send + Sync {
     fn say(&self, owner: &str) -> io::Result<()>;
 }
 
+/// What became of an attempt to lock a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claim {
+    /// The lock is taken.
+    Taken,
+    /// A writer holds it.
+    HeldByWriter,
+    /// No writer holds it, but a process that only reads does, on purpose: evlog's readers take no lock.
+    HeldByReaders,
+}
+
 /// An open file.
 #[expect(clippy::len_without_is_empty, reason = "the length of a file is asked of the system and can fail")]
 pub trait File: Debug + Send + Sync {
@@ -151,8 +162,8 @@ pub trait File: Debug + Send + Sync {
     }
     /// Whether it still has any name.
     fn is_named(&self) -> io::Result<bool>;
-    /// Takes the file's lock until this handle is dropped; false when another handle holds it.
-    fn try_lock(&self) -> io::Result<bool>;
+    /// Takes the file's lock, if no other handle holds one, until this handle is dropped.
+    fn try_lock(&self) -> io::Result<Claim>;
     /// Whether another handle holds the file's lock.
     fn is_locked(&self) -> io::Result<bool>;
 }

@@ -4,7 +4,7 @@
 use crate::closed::{ClosedEnd, closed_end};
 use crate::copy::{Side, copy_all};
 use crate::error::{Failure, OpenError, Trouble};
-use crate::fs::{File, Fs, Lock, LockAttempt};
+use crate::fs::{Claim, File, Fs, Lock, LockAttempt};
 use crate::head::{HEAD_LEN, Head, write_head};
 use crate::layout::{Layout, SegmentEntry};
 use crate::recovery::{Action, Place, plan};
@@ -254,39 +254,31 @@ fn last_segment(files: &Files) -> Result<(Vec<SegmentEntry>, OpenSegment), OpenE
         let Some(last) = all.last().copied() else { continue };
         let mut segment = files.open(last, Access::Write)?;
         files.check_continues(&all, &segment.header)?;
-        if claim(files, segment.file.as_ref(), last)? == Claim::HeldByReaders {
+        let claimed = claim(files, segment.file.as_ref(), last)?;
+        // The process that released it may have made another segment after the segments were listed.
+        if files.segments()?.last() != Some(&last) {
+            continue;
+        }
+        if claimed == Claim::HeldByReaders {
             // Those processes hold no lock on the copy, which we lock before it gets its name.
             let len = segment.file.len().map_err(Failure::of("read", &files.layout.segment(last)))?;
             segment.file = files.remake(last, segment.file.as_ref(), len)?;
         }
-        // The process that released it may have made another segment after the segments were listed.
-        if files.segments()?.last() == Some(&last) {
-            return Ok((entries, segment));
-        }
+        return Ok((entries, segment));
     }
     // The lock of a full segment is released at once, so it says nothing about the writer, which continues in the next
     // one.
     Err(OpenError::Locked { path: files.layout.dir().to_path_buf(), pid: None, program: None })
 }
 
-/// What became of an attempt to lock a segment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Claim {
-    Taken,
-    /// No writer holds it, but a process that only reads does, on purpose: evlog's readers take no lock.
-    HeldByReaders,
-}
-
 /// Takes the lock of the last segment; fails when a writer holds it.
 pub(crate) fn claim(files: &Files, file: &dyn File, position: Position) -> Result<Claim, OpenError> {
-    let path = files.layout.segment(position);
-    if file.try_lock().map_err(Failure::of("lock", &path))? {
-        return Ok(Claim::Taken);
+    match file.try_lock().map_err(Failure::of("lock", &files.layout.segment(position)))? {
+        Claim::HeldByWriter => {
+            Err(OpenError::Locked { path: files.layout.dir().to_path_buf(), pid: None, program: None })
+        }
+        other => Ok(other),
     }
-    if !file.is_locked().map_err(Failure::of("lock", &path))? {
-        return Ok(Claim::HeldByReaders);
-    }
-    Err(OpenError::Locked { path: files.layout.dir().to_path_buf(), pid: None, program: None })
 }
 
 /// Continues where a close in order left the log, without a scan.

@@ -7,7 +7,7 @@
 
 use crate::copy::{Side, copy_all};
 use crate::error::{Failure, Refusal, Trouble};
-use crate::fs::{File, FileId, Fs, Stamp};
+use crate::fs::{Claim, File, FileId, Fs, Stamp};
 use crate::head::{HEAD_LEN, Head};
 use crate::last_commit::seq_after;
 use crate::layout::{Layout, SegmentEntry};
@@ -272,7 +272,7 @@ impl Files {
             }
             let file = self.fs.create(unfinished).map_err(Failure::of("create", unfinished))?;
             // A process that watches the directory may have locked the file before us.
-            if file.try_lock().map_err(Failure::of("lock", unfinished))? {
+            if file.try_lock().map_err(Failure::of("lock", unfinished))? == Claim::Taken {
                 return Ok(file);
             }
         }

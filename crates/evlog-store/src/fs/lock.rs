@@ -6,7 +6,7 @@
 //! those of the standard library.
 
 use super::at::{LOCK_MODE, create, open_lock, remove, rename};
-use super::{Lock, LockAttempt};
+use super::{Claim, Lock, LockAttempt};
 use rustix::fd::BorrowedFd;
 use std::fs::File as OsFile;
 use std::io::{self, Read};
@@ -41,15 +41,18 @@ impl Lock for FileLock {
 pub(super) fn take(dir: BorrowedFd<'_>, path: &Path, owner: &str) -> io::Result<LockAttempt> {
     for _ in 0..ATTEMPTS {
         let file = open_lock(dir, path)?;
-        if !try_lock(&file)? {
-            if !is_locked(&file)? {
-                // Only processes that read hold a lock on this file. They hold none on the new file that replaces it.
+        match try_lock(&file)? {
+            Claim::Taken => {}
+            Claim::HeldByReaders => {
+                // They hold no lock on the new file that replaces this one.
                 replace(dir, path)?;
                 continue;
             }
-            let mut text = Vec::new();
-            file.take(NOTE_LEN_MAX).read_to_end(&mut text)?;
-            return Ok(LockAttempt::HeldBy(String::from_utf8_lossy(&text).into_owned()));
+            Claim::HeldByWriter => {
+                let mut text = Vec::new();
+                file.take(NOTE_LEN_MAX).read_to_end(&mut text)?;
+                return Ok(LockAttempt::HeldBy(String::from_utf8_lossy(&text).into_owned()));
+            }
         }
         // Between the opening and the locking somebody may have put another file there.
         if !is_named(dir, path, &file)? {
@@ -140,18 +143,63 @@ mod system {
 
 pub(super) use system::is_locked;
 
-/// Takes the lock of an open file; false when another holds it. If a process is killed while it starts a child, the
+/// Takes the lock of an open file, if no other handle holds one. If a process is killed while it starts a child, the
 /// child keeps its locks until it runs its own program. So we wait a moment before we report that another writer holds
 /// the lock.
-pub(super) fn try_lock(file: &OsFile) -> io::Result<bool> {
+pub(super) fn try_lock(file: &OsFile) -> io::Result<Claim> {
+    claim(&mut || system::try_lock(file), &mut || is_locked(file))
+}
+
+/// Asks one thing about a lock.
+type Ask<'a> = dyn FnMut() -> io::Result<bool> + 'a;
+
+/// `take` takes the lock if it can; `is_held` says whether a writer holds it.
+fn claim(take: &mut Ask<'_>, is_held: &mut Ask<'_>) -> io::Result<Claim> {
     for _ in 0..PATIENCE {
-        if system::try_lock(file)? {
-            return Ok(true);
+        if take()? {
+            return Ok(Claim::Taken);
         }
-        if !is_locked(file)? {
-            return Ok(false);
+        if !is_held()? {
+            // A writer may have released it between the two questions: a segment that is full is released while its writer
+            // goes on. Only a lock that cannot be taken although no writer holds it is one of readers.
+            if take()? {
+                return Ok(Claim::Taken);
+            }
+            if !is_held()? {
+                return Ok(Claim::HeldByReaders);
+            }
         }
         std::thread::sleep(PAUSE);
     }
-    Ok(false)
+    Ok(Claim::HeldByWriter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+
+    /// The claim when the questions are answered so, in this order.
+    fn claimed(takes: &[bool], holds: &[bool]) -> Claim {
+        let (mut takes, mut holds): (VecDeque<bool>, VecDeque<bool>) =
+            (takes.iter().copied().collect(), holds.iter().copied().collect());
+        let (mut last_take, mut last_hold) = (false, true);
+        let mut next = |answers: &mut VecDeque<bool>, last: &mut bool| {
+            *last = answers.pop_front().unwrap_or(*last);
+            Ok(*last)
+        };
+        let next = std::cell::RefCell::new(&mut next);
+        let mut take = || (next.borrow_mut())(&mut takes, &mut last_take);
+        let mut is_held = || (next.borrow_mut())(&mut holds, &mut last_hold);
+        claim(&mut take, &mut is_held).unwrap()
+    }
+
+    #[test]
+    fn a_lock_that_a_writer_releases_between_two_questions_is_taken_and_not_ascribed_to_readers() {
+        assert_eq!(claimed(&[true], &[]), Claim::Taken);
+        assert_eq!(claimed(&[false, true], &[false]), Claim::Taken);
+        assert_eq!(claimed(&[false, false, true], &[false, true]), Claim::Taken);
+        assert_eq!(claimed(&[false, false], &[false, false]), Claim::HeldByReaders);
+        assert_eq!(claimed(&[false], &[true]), Claim::HeldByWriter);
+    }
 }

@@ -14,7 +14,7 @@ mod change;
 mod gate;
 mod outside;
 
-use super::{File, FileId, Fs, Lock, LockAttempt};
+use super::{Claim, File, FileId, Fs, Lock, LockAttempt};
 use change::{Change, index};
 pub use change::{Keep, Unsynced};
 use gate::{Gate, Shared};
@@ -519,10 +519,10 @@ impl File for SimFile {
         Ok(lock(&self.disk).names.values().any(|node| *node == self.node))
     }
 
-    fn try_lock(&self) -> io::Result<bool> {
+    fn try_lock(&self) -> io::Result<Claim> {
         let mut disk = lock(&self.disk);
         let holder = *disk.file_locks.entry(self.node).or_insert(self.handle);
-        Ok(holder == self.handle)
+        Ok(if holder == self.handle { Claim::Taken } else { Claim::HeldByWriter })
     }
 
     fn is_locked(&self) -> io::Result<bool> {

@@ -1,6 +1,6 @@
 //! Files of the real file system.
 
-use super::{File, FileId, Stamp, Syncing, at, lock};
+use super::{Claim, File, FileId, Stamp, Syncing, at, lock};
 use rustix::fd::AsFd;
 use std::fs::File as OsFile;
 use std::io;
@@ -51,7 +51,7 @@ impl File for StdFile {
         Ok(self.0.metadata()?.nlink() > 0)
     }
 
-    fn try_lock(&self) -> io::Result<bool> {
+    fn try_lock(&self) -> io::Result<Claim> {
         lock::try_lock(&self.0)
     }
 

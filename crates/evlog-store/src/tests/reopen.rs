@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::Fs;
-use crate::fs::{File, FileId, LockAttempt};
+use crate::fs::{Claim, File, FileId, LockAttempt};
 use evlog_format::limits::SEGMENT_LIMIT_MIN;
 use proptest::prelude::*;
 use std::io;
@@ -91,7 +91,7 @@ impl File for CountingFile {
     fn is_named(&self) -> io::Result<bool> {
         self.file.is_named()
     }
-    fn try_lock(&self) -> io::Result<bool> {
+    fn try_lock(&self) -> io::Result<Claim> {
         self.file.try_lock()
     }
     fn is_locked(&self) -> io::Result<bool> {
