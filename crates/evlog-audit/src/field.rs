@@ -23,6 +23,9 @@ const ENVELOPE: [(&str, Member); 13] = [
     ("id", Member::Id),
 ];
 
+/// The members of the payloads of built-in kinds, one on each line: `kind/path`, with `-` for an index of a list.
+pub const PAYLOAD_MEMBERS: &str = include_str!("payload_members.txt");
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Member {
     Seq,
@@ -106,6 +109,15 @@ impl Field {
             Place::Payload(path) => Some(path),
             Place::Envelope(_) => None,
         }
+    }
+
+    /// Whether events of a built-in kind can have it. Below a member that holds any JSON, every name is possible.
+    pub fn can_be_in(&self, kind: &str) -> bool {
+        let Place::Payload(path) = &self.place else { return true };
+        let is_at =
+            |(member, name): (&str, &String)| member == name || (member == "-" && name.parse::<usize>().is_ok());
+        let of_kind = PAYLOAD_MEMBERS.lines().filter_map(|line| line.split_once('/').filter(|(of, _)| *of == kind));
+        path.is_empty() || of_kind.into_iter().any(|(_, member)| member.split('/').zip(path).all(is_at))
     }
 
     /// Whether it is a time of the envelope.

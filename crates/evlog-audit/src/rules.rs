@@ -15,6 +15,7 @@ use crate::field::Field;
 use crate::finding::Severity;
 use crate::reading::Reading;
 use crate::select::Kinds;
+use evlog_format::kind::BUILT_IN;
 use template::Template;
 
 /// The longest file of rules, in bytes.
@@ -33,6 +34,7 @@ pub enum Per {
 #[derive(Clone, Debug)]
 pub struct Events {
     text: String,
+    kinds_text: String,
     kinds: Vec<Kinds>,
     conditions: Vec<Condition>,
 }
@@ -42,6 +44,13 @@ impl Events {
     pub fn holds(&self, reading: &Reading<'_>) -> bool {
         self.kinds.iter().any(|kinds| kinds.holds(reading.fact.event.kind))
             && self.conditions.iter().all(|condition| condition.holds(reading))
+    }
+
+    /// Whether one of them can have a field. Events of users' kinds can have every field of the payload.
+    fn can_have(&self, field: &Field) -> bool {
+        let numbers = self.kinds.iter().flat_map(Kinds::built_in);
+        let mut names = numbers.filter_map(|number| BUILT_IN.iter().find(|(known, _)| known == number));
+        self.kinds.iter().any(Kinds::has_custom) || names.any(|(_, name)| field.can_be_in(name))
     }
 
     /// As the rule has them, in one line.
@@ -66,7 +75,6 @@ pub struct Rule {
     occurred: bool,
     severity: Severity,
     about: Option<String>,
-    enforce: bool,
 }
 
 impl Rule {
@@ -88,11 +96,6 @@ impl Rule {
     /// The contract of the runs that it is about; all if `None`.
     pub fn contract(&self) -> Option<&str> {
         self.contract.as_deref()
-    }
-
-    /// Whether a command that would break it is refused.
-    pub fn is_enforced(&self) -> bool {
-        self.enforce
     }
 
     /// The name of its template.

@@ -76,6 +76,7 @@ fn class_of(class: &str) -> String {
 pub struct Kinds {
     pattern: Pattern,
     built_in: Vec<u16>,
+    has_custom: bool,
 }
 
 impl Kinds {
@@ -84,15 +85,14 @@ impl Kinds {
         let pattern = Pattern::parse(text)?;
         let built_in: Vec<u16> =
             BUILT_IN.iter().filter(|(_, name)| pattern.matches(name)).map(|(number, _)| *number).collect();
-        let may_be_custom =
-            text.starts_with(CUSTOM_PREFIX) || text.starts_with(['*', '?', '[']) || text.starts_with("c*");
-        if built_in.is_empty() && !may_be_custom {
+        let has_custom = text.starts_with(CUSTOM_PREFIX) || text.starts_with(['*', '?', '[']) || text.starts_with("c*");
+        if built_in.is_empty() && !has_custom {
             return Err(format!(
                 "expected a kind of event, such as `status.created`, `pipeline.*` or `custom/paid`, found `{}`",
                 quoted(text)
             ));
         }
-        Ok(Kinds { pattern, built_in })
+        Ok(Kinds { pattern, built_in, has_custom })
     }
 
     /// Whether a kind is meant.
@@ -101,6 +101,11 @@ impl Kinds {
             Kind::BuiltIn(number) => self.built_in.binary_search(&number).is_ok(),
             Kind::Custom(name) => self.pattern.matches(name),
         }
+    }
+
+    /// Whether kinds of users can be among those that are meant.
+    pub fn has_custom(&self) -> bool {
+        self.has_custom
     }
 
     /// The numbers of the built-in kinds that are meant.

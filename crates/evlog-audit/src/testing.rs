@@ -2,8 +2,8 @@
 
 use crate::reading::Reading;
 use evlog_format::{CommitHead, Durability, Event, Kind, PLAIN, Seq};
-use evlog_projection::Fact;
-use serde_json::Value;
+use evlog_projection::{Asked, Contract, ContractError, Decision, Fact, File, FoldError, Malformed, Outcome, RunHead};
+use serde_json::{Map, Value};
 
 /// An event, as a test writes it.
 pub(crate) struct Made {
@@ -46,4 +46,57 @@ pub(crate) fn with_fact<T>(made: &Made, seq: u64, with: impl FnOnce(&Fact<'_>) -
 /// The same, as conditions read it.
 pub(crate) fn read<T>(made: &Made, seq: u64, with: impl FnOnce(&Reading<'_>) -> T) -> T {
     with_fact(made, seq, |fact| with(&Reading::new(fact, json)))
+}
+
+/// A contract whose runs end with `custom/ended`, and allow every event after that.
+pub(crate) struct Toy;
+
+impl Contract for Toy {
+    type State = bool;
+    type Command = ();
+
+    fn name(&self) -> &'static str {
+        "toy"
+    }
+
+    fn begins_with(&self, kind: Kind<'_>) -> bool {
+        matches!(kind, Kind::Custom(_))
+    }
+
+    fn parse(&self, _: &str, _: Map<String, Value>) -> Result<(), Malformed> {
+        Ok(())
+    }
+
+    fn decide(&self, _: &Asked<'_, bool>, (): &()) -> Decision {
+        Decision::accepted(Vec::new())
+    }
+
+    fn start(&self, fact: &Fact<'_>) -> Result<bool, FoldError> {
+        Ok(fact.event.kind == Kind::Custom("custom/ended"))
+    }
+
+    fn evolve(&self, state: &mut bool, fact: &Fact<'_>) -> Result<(), FoldError> {
+        *state |= fact.event.kind == Kind::Custom("custom/ended");
+        Ok(())
+    }
+
+    fn answer(&self, _: &Fact<'_>) -> Option<(Outcome, ContractError)> {
+        None
+    }
+
+    fn status<'a>(&self, state: &'a bool) -> &'a str {
+        if *state { "ended" } else { "open" }
+    }
+
+    fn is_terminal(&self, state: &bool) -> bool {
+        *state
+    }
+
+    fn audit_line(&self, _: Option<&bool>, _: &Fact<'_>, _: &bool) -> Result<Value, FoldError> {
+        Ok(Value::Null)
+    }
+
+    fn project(&self, _: &bool, _: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
+        Ok(Vec::new())
+    }
 }

@@ -1,12 +1,12 @@
 //! The audit of a log in one pass: each built-in rule, and what a report keeps.
 
 use super::*;
-use crate::testing::{Made, json, made, of_kind, with_fact};
+use crate::testing::{Made, Toy, json, made, of_kind, with_fact};
 use evlog_format::Seq;
 use evlog_lifecycle::custom::Custom;
 use std::convert::Infallible;
 
-/// Numbers the events of each stream, and audits them. A run whose events are asked for again has none.
+/// Numbers the events of each stream, and audits them.
 fn audited(events: Vec<Made>, options: Options) -> Report {
     audited_as(&numbered(events), options)
 }
@@ -22,7 +22,11 @@ fn numbered(mut events: Vec<Made>) -> Vec<Made> {
 }
 
 fn audited_as(events: &[Made], options: Options) -> Report {
-    let mut auditor = Auditor::new(&Contracts::new().with(Custom), options, json);
+    audited_by(&Contracts::new().with(Custom), events, options)
+}
+
+fn audited_by(contracts: &Contracts, events: &[Made], options: Options) -> Report {
+    let mut auditor = Auditor::new(contracts, options, json);
     for (seq, event) in (0..).zip(events) {
         let before = &events[..usize::try_from(seq).expect("small")];
         let mut earlier = |run: &str, visit: &mut dyn FnMut(&Fact<'_>) -> bool| {
@@ -161,4 +165,45 @@ fn findings_beyond_the_limit_are_counted_and_not_kept() {
     let events: Vec<Made> = (0..1500_i64).map(|n| at(-n * 1_000_000)).collect();
     let report = audited(events, Options::default());
     assert_eq!((report.findings.count_of("time_forward"), report.findings.kept().len()), (1499, 1000));
+}
+
+#[test]
+fn an_event_after_the_end_of_a_run_is_found_unless_it_is_a_refusal() {
+    // Rule O-05.
+    let rejected = of_kind(kind::STATUS_REJECTED);
+    let events = numbered(vec![made("custom/a"), made("custom/ended"), rejected, made("custom/late")]);
+    let report = audited_by(&Contracts::new().with(Toy), &events, Options::default());
+    assert_eq!(found(&report), [("nothing_after_end", vec![1, 3])]);
+}
+
+#[test]
+fn a_stage_that_exceeded_a_limit_has_an_outcome_when_the_run_ends() {
+    // Rule O-08.
+    let of = |kind, stage| Made { payload: stage, ..of_kind(kind) };
+    let (a, b) = (r#"{"stage":"a"}"#, r#"{"stage":"b"}"#);
+    let events = numbered(vec![
+        made("custom/begun"),
+        of(kind::PIPELINE_LIMIT_EXCEEDED, a),
+        of(kind::PIPELINE_LIMIT_EXCEEDED, b),
+        of(kind::PIPELINE_OUTCOME_RECORDED, a),
+        made("custom/ended"),
+    ]);
+    let report = audited_by(&Contracts::new().with(Toy), &events, Options::default());
+    assert_eq!(found(&report), [("limit_has_outcome", vec![2, 4])]);
+}
+
+#[test]
+fn a_run_that_was_forgotten_is_judged_as_if_it_had_not_been() {
+    // More runs end than are remembered, and then each gets another event that only its earlier ones make wrong.
+    let text = "[[rule]]\nname = \"once\"\ntemplate = \"absence\"\ncount = 2\nkind = \"custom/a\"\n\
+                [[rule]]\nname = \"audited\"\ntemplate = \"response\"\nfirst = \"custom/a\"\nthen = \"custom/audited\"\n";
+    let rules = crate::rules::read(text).expect("rules");
+    let runs: Vec<&'static str> = (0..5000).map(|run| &*Box::leak(format!("RUN_{run}").into_boxed_str())).collect();
+    let of = |stream: &'static str, kind| Made { stream, ..made(kind) };
+    let mut events: Vec<Made> = runs.iter().flat_map(|run| [of(run, "custom/a"), of(run, "custom/ended")]).collect();
+    events.extend(runs.iter().take(3).map(|run| of(run, "custom/a")));
+    let options = Options { rules, ..Options::default() };
+    let report = audited_by(&Contracts::new().with(Toy), &numbered(events), options);
+    let count = |rule| report.findings.count_of(rule);
+    assert_eq!((count("once"), count("audited"), count("nothing_after_end"), report.runs), (3, 5000, 3, 5000));
 }

@@ -79,7 +79,6 @@ fn one(mut fields: Fields<'_>, at: &str, flaws: &Flaws) -> Option<Rule> {
         .and_then(|text| from_span(&text).map_err(|message| flaws.at(&within_at, message)).ok());
     let occurred = fields.optional_word("time", &[("recorded", false), ("occurred", true)]).unwrap_or(false);
     let severity = fields.optional_word("severity", &SEVERITIES).unwrap_or(Severity::Error);
-    let enforce = fields.optional_bool("enforce").unwrap_or(false);
     fields.finish();
     if different.len() > 1 {
         flaws.at(format!("{at}/different"), "expected one field; write a rule for each other one");
@@ -98,7 +97,6 @@ fn one(mut fields: Fields<'_>, at: &str, flaws: &Flaws) -> Option<Rule> {
         occurred,
         severity,
         about,
-        enforce,
     };
     fit(&rule, count.is_some(), at, flaws);
     Some(rule)
@@ -110,6 +108,12 @@ fn fit(rule: &Rule, has_count: bool, at: &str, flaws: &Flaws) {
     let is_pair = *parameters == Parameters::Ab;
     if has_count && *parameters != Parameters::ACount {
         flaws.at_key(format!("{at}/count"), format!("`{name}` has no `count`"));
+    }
+    let same = rule.same.iter().map(|field| ("same", field));
+    for (member, field) in same.chain(rule.different.iter().map(|field| ("different", field))) {
+        for events in [Some(&rule.a), rule.b.as_ref()].into_iter().flatten() {
+            check_field(field, events, format!("{at}/{member}"), flaws);
+        }
     }
     let pairs = [
         ("same", !rule.same.is_empty()),
@@ -152,6 +156,13 @@ fn events(fields: &mut Fields<'_>, name: &str, flaws: &Flaws) -> Option<Events> 
     }
 }
 
+/// Adds a flaw if no event of these kinds can have a field.
+fn check_field(field: &Field, events: &Events, at: String, flaws: &Flaws) {
+    if !events.can_have(field) {
+        flaws.at(at, format!("expected a field of {}, found `{}`", events.kinds_text, field.text()));
+    }
+}
+
 /// The members `kind` and `where`; without a kind, events of every kind.
 fn selected(fields: &mut Fields<'_>, flaws: &Flaws) -> Option<Events> {
     let kind = fields.take("kind").unwrap_or_else(|| Value::from("*"));
@@ -160,11 +171,17 @@ fn selected(fields: &mut Fields<'_>, flaws: &Flaws) -> Option<Events> {
     for (at, value) in fields.items("where") {
         let Some(written) = text(value, &at, flaws) else { continue };
         match Condition::parse(&written) {
-            Ok(condition) => conditions.push((written, condition)),
+            Ok(condition) => conditions.push((at, written, condition)),
             Err(message) => flaws.at(at, message),
         }
     }
-    Some(Events::new(kinds?, conditions))
+    let places: Vec<String> = conditions.iter().map(|(at, ..)| at.clone()).collect();
+    let written = conditions.into_iter().map(|(_, written, condition)| (written, condition)).collect();
+    let events = Events::new(kinds?, written);
+    for (condition, at) in events.conditions.iter().zip(places) {
+        check_field(condition.field(), &events, at, flaws);
+    }
+    Some(events)
 }
 
 impl Events {
@@ -172,8 +189,9 @@ impl Events {
     fn new(kinds: Vec<(String, Kinds)>, conditions: Vec<(String, Condition)>) -> Events {
         let (names, kinds): (Vec<String>, Vec<Kinds>) = kinds.into_iter().unzip();
         let (written, conditions): (Vec<String>, Vec<Condition>) = conditions.into_iter().unzip();
-        let text = [vec![names.join(" or ")], written].concat().join(", ");
-        Events { text, kinds, conditions }
+        let kinds_text = names.join(" or ");
+        let text = [vec![kinds_text.clone()], written].concat().join(", ");
+        Events { text, kinds_text, kinds, conditions }
     }
 }
 

@@ -225,6 +225,25 @@ within = "soon"
 }
 
 #[test]
+fn a_field_that_no_event_of_the_kind_can_have_is_refused_and_one_of_users_kinds_is_not() {
+    let with = |kind: &str, condition: &str| {
+        let text =
+            format!("[[rule]]\nname = \"r\"\ntemplate = \"absence\"\nkind = \"{kind}\"\nwhere = [\"{condition}\"]\n");
+        read(&text).err().map(|findings| findings[0].to_string())
+    };
+    assert_eq!(with("status.transitioned", "payload.to=failed"), None);
+    assert_eq!(with("pipeline.*", "payload.status=failed"), None);
+    assert_eq!(with("log.projection_published", "payload.files.0.path=run.json"), None);
+    assert_eq!(with("custom/paid", "payload.anything=1"), None);
+    assert_eq!(with("status.created", "payload.details.tags=x"), None, "it holds any JSON");
+    let found = with("status.transitioned", "payload.too=failed").expect("a finding");
+    assert_eq!(found, "5:10: expected a field of status.transitioned, found `payload.too`");
+    assert!(with("status.transitioned", "payload.files.0=x").is_some());
+    let same = "[[rule]]\nname = \"r\"\ntemplate = \"response\"\nfirst = \"status.created\"\nthen = \"custom/a\"\nsame = \"payload.ticket\"\n";
+    assert!(read(same).is_err(), "no event of `status.created` has it");
+}
+
+#[test]
 fn rules_that_cannot_both_hold_are_refused() {
     let both = |first: &str, second: &str| {
         let text = format!("[[rule]]\nname = \"one\"\n{first}\n[[rule]]\nname = \"two\"\n{second}\n");
