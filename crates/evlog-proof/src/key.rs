@@ -14,7 +14,8 @@ use evlog_format::ids::hex;
 use sha2::{Digest, Sha256};
 
 const PRIVATE: &str = "PRIVATE+KEY+";
-/// The longest name of a key, in bytes of UTF-8. Names are a line of a checkpoint, and name files of a witness.
+/// The longest name of a key, in bytes of UTF-8. A name is a line of each of its log's checkpoints, and a witness derives
+/// the name of a file from it.
 pub const NAME_LEN_MAX: usize = 200;
 
 /// What a key signs, and how: the byte that C2SP assigned to the signature type.

@@ -35,7 +35,8 @@ pub struct Copied {
 /// how many.
 pub fn copy(fs: &Arc<dyn Fs>, from: &Path, to: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Copied, OpenError> {
     let reader = Reader::open(Arc::clone(fs), from)?;
-    // The copy's `HEAD` says that all of it was synced, so how much of the log was synced has to be known.
+    // A `HEAD` that is there and cannot be read ends the copying: it may claim synced bytes that are now missing, and the
+    // `HEAD` of the copy, which calls everything in the copy synced, would hide that.
     reader.files().any_head()?;
     let (log_id, committed) = (reader.log_id(), reader.committed());
     let source = reader.files();

@@ -33,7 +33,8 @@ pub(crate) mod explored {
     use std::sync::{LockResult, PoisonError};
     use std::time::Duration;
 
-    /// As the standard library's, with a limit that may end a wait at any moment, also much too late.
+    /// Like the standard library's, but the limit of a wait is ignored: the wait may time out at any moment, early or long
+    /// after the limit.
     #[derive(Debug)]
     pub(crate) struct Condvar(shuttle::sync::Condvar);
 

@@ -133,7 +133,7 @@ fn subtree(offset: u64, bytes: &[u8]) -> ChainingValue {
     Hasher::new().set_input_offset(offset).update(bytes).finalize_non_root()
 }
 
-/// A tree at rest: its size, the values of its complete subtrees, and the bytes of its last group.
+/// A saved tree: its size, the values of its complete subtrees, and the bytes of its last group.
 ///
 /// It is written beside a segment and never trusted: the code that resumes from it compares its root with the one in
 /// the segment's header.

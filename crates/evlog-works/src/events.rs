@@ -108,7 +108,7 @@ impl Events {
         &self.names[stream]
     }
 
-    /// How many events there are streams for.
+    /// The most events that fit into the streams.
     pub fn count(&self) -> usize {
         self.names.len() * self.layout.len
     }
@@ -140,7 +140,7 @@ impl Random {
     }
 }
 
-/// A payload of the wanted length, filled up with text; as it is when it is longer.
+/// A payload that is filled up with text to the wanted length. If it is as long or longer without text, it gets none.
 fn filled(random: &mut Random, sizes: Sizes, make: impl Fn(String) -> Done<Vec<u8>>) -> Done<Vec<u8>> {
     let len = usize::try_from(random.len(sizes))?;
     let bare = make(String::new())?.len();

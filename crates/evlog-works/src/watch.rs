@@ -1,4 +1,4 @@
-//! The watcher of the works: it gets their progress, and may end them.
+//! The watcher of the measured workloads (see [`works`](crate::works)): it gets their progress, and may end them.
 
 use crate::Done;
 use std::fmt;

@@ -170,8 +170,9 @@ impl Log {
         }
     }
 
-    /// Whether the first `size` bytes of the log have this root, as far as its headers show: only the bytes after the
-    /// last of these headers are read. This suffices for a caller that has read the bytes before and asks whether this
+    /// Whether the first `size` bytes of the log have this root. The bytes before the last segment that begins at or before
+    /// `size` are not read if that segment's `.tree` sidecar agrees with its header: the header's root stands for them. This
+    /// suffices for a caller that has read the bytes before and asks whether this
     /// is still the same log.
     pub fn is_still(&self, size: Position, root: &Root) -> Result<bool, LogError> {
         let raw = RawLog::open(self.fs(), self.dir()).map_err(OpenError::Io)?;

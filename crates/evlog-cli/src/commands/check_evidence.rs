@@ -18,7 +18,7 @@ use evlog::{APART_NS, Times};
 use evlog_format::Seq;
 use std::path::{Path, PathBuf};
 
-/// How many texts that tie the run to others a line shows.
+/// The most correlations of the run that a line shows; the rest are only counted.
 const CORRELATIONS_SHOWN: usize = 3;
 
 const EXAMPLES: &str = "\

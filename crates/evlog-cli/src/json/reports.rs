@@ -329,7 +329,8 @@ pub(crate) struct BenchSeries<'a> {
     pub(crate) more_is_better: bool,
     pub(crate) median: u64,
     pub(crate) rounds: &'a [u64],
-    /// The best of the others, for evlog only.
+    /// The contender with the best median besides evlog in the same case. Only evlog's series have it, and only if another
+    /// took part.
     pub(crate) beside: Option<&'a str>,
     pub(crate) ratio_permille: Option<u64>,
 }

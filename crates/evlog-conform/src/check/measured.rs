@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 /// The file in which a run made by evlog lists its artifacts, with length and digest.
 const RECORD: &str = "run.json";
-/// Files that evlog itself writes, in addition to manifest, health file and reports, which are compared member by
-/// member elsewhere.
+/// Files that evlog itself writes, so they are no artifacts. Manifest, health file and reports are not in this list: those
+/// are compared member by member elsewhere.
 const OWN: [&str; 2] = [RECORD, "audit_events.jsonl"];
 
 /// Length and BLAKE3.

@@ -230,8 +230,8 @@ impl Shared {
     }
 }
 
-/// Whether the committing thread must be woken: it sleeps, no other thread commits, and something waits or is not
-/// synced. True only once.
+/// Whether the committing thread must be woken: it sleeps, no thread is committing, and commits are pending or committed
+/// bytes are not synced. If true, it counts as woken: the answer is false until it sleeps again.
 pub(crate) fn must_wake(state: &mut State) -> bool {
     let is_due = !state.pending.bytes.is_empty() || state.durable < state.committed;
     is_due && state.committer.is_some() && std::mem::take(&mut state.asleep)

@@ -217,7 +217,7 @@ impl Order {
         expected
     }
 
-    /// Moves the numbers of the recent streams into the table, so that an audit that rests takes no more memory than
+    /// Moves the numbers of the recent streams into the table, so that a saved audit takes no more memory than
     /// the table.
     pub(super) fn settle(&mut self) {
         for Stream { name, next } in core::mem::take(&mut self.recent).into_streams() {

@@ -23,7 +23,7 @@ pub struct NotSaved;
 
 impl fmt::Display for NotSaved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected an audit at rest, of version {VERSION}, found other bytes")
+        write!(f, "expected a saved audit of version {VERSION}, found other bytes")
     }
 }
 

@@ -211,7 +211,7 @@ fn audit_interrupted(files: &[File], piece: usize, durable_claim: Option<u64>) -
         audit.end_segment().unwrap();
         if let Some(saved) = audit.save().filter(|_| n + 1 < files.len()) {
             audit = Audit::restore(&saved, claim).unwrap();
-            assert_eq!(audit.save(), Some(saved), "one audit at rest has one form");
+            assert_eq!(audit.save(), Some(saved), "one saved audit has one form");
         }
     }
     audit.finish()

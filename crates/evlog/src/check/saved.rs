@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! magic 8 | version 4 | BLAKE3 of all that follows 32 | parts, each: length 8, bytes
-//! parts: head | audit at rest | for each run: name, then whether it failed 1 and where its commits stand
+//! parts: head | saved audit | for each run: name, then whether it failed 1 and where its commits stand
 //! ```
 //!
 //! A commit's place is stored as the distance from the run's commit before it, seven bits a byte, the lowest first.

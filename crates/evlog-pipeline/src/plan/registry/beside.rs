@@ -57,7 +57,8 @@ impl Beside {
         self.count = bindings.len();
     }
 
-    /// The places of all that a pattern has to be compared with, in their order. Each that is looked at is a step.
+    /// The places, in ascending order, of all bindings that a pattern has to be compared with. Each binding that is looked
+    /// at, and each place that is returned, uses up one of the `steps`.
     pub(super) fn near(&self, glob: &Glob, steps: &mut Steps) -> Result<Vec<usize>, Exhausted> {
         let mut places = self.at_the_best_spot(glob, steps)?;
         if glob.is_literal() {
@@ -93,7 +94,7 @@ impl Texts {
         self.0.entry(text).or_default().push(place);
     }
 
-    /// The places of texts that a text begins with, and of those that begin with it.
+    /// The places of the texts that are a beginning of `text`, and of those that begin with `text`.
     fn near<'t>(&'t self, text: &'t str) -> impl Iterator<Item = usize> + 't {
         let shorter = text.char_indices().filter_map(|(at, _)| self.0.get(&text[..at]));
         let longer = self.0.range::<str, _>((Bound::Included(text), Bound::Unbounded));
