@@ -8,7 +8,7 @@ use crate::order::{FOLDS, Order, POLICY, RELATED_RUN, RunOrder};
 use crate::reading::{PayloadJson, Reading};
 use crate::rules::{Case, Per, Rule, Step, Violation};
 use crate::select::Selection;
-use crate::states::{After, Earlier, Run, States};
+use crate::states::{self, After, Earlier, Run, States};
 use evlog_format::kind;
 use evlog_projection::{Contracts, Fact};
 use serde_json::Value;
@@ -50,6 +50,12 @@ struct Kept {
     has_failed: bool,
 }
 
+impl states::Kept for Kept {
+    fn is_needed(&self) -> bool {
+        self.cases.iter().any(|case| case.open() > 0)
+    }
+}
+
 /// An audit that is going on.
 pub struct Auditor {
     options: Options,
@@ -59,7 +65,8 @@ pub struct Auditor {
     /// The cases of the rules that join events by a field, by rule and value.
     by_value: BTreeMap<(usize, String), Case>,
     report: Report,
-    last_ns: i64,
+    /// The latest time that the clock has shown, Unix nanoseconds. It can go back.
+    latest_ns: i64,
 }
 
 impl Auditor {
@@ -68,7 +75,7 @@ impl Auditor {
         let order = Order::new(options.unsigned_max_ns);
         let states = States::new(contracts);
         let (by_value, report) = (BTreeMap::new(), Report::default());
-        Auditor { options, payload_json, order, states, by_value, report, last_ns: i64::MIN }
+        Auditor { options, payload_json, order, states, by_value, report, latest_ns: i64::MIN }
     }
 
     /// Takes the next event. `breach`: why the policy of its time does not allow it. `earlier` reads the events of a run that was
@@ -76,19 +83,22 @@ impl Auditor {
     pub fn take<E>(&mut self, fact: &Fact<'_>, breach: Option<String>, earlier: &mut Earlier<'_, E>) -> Result<(), E> {
         let reading = Reading::new(fact, self.payload_json);
         self.report.events += 1;
-        self.last_ns = fact.head.recorded_ns;
+        self.latest_ns = self.latest_ns.max(fact.head.recorded_ns);
         let mut found = Vec::new();
         self.order.take(&reading, &mut found);
         found.extend(breach.map(|why| POLICY.finding(Some(fact.event.stream), &[fact.seq], why)));
         let mut is_selected = self.options.selection.holds_event(&reading);
+        let mut contract = None;
         if fact.event.stream.starts_with('$') {
             is_selected &= !self.options.selection.needs_states();
         } else {
             self.report.runs += u64::from(fact.event.number == 0);
             self.related(&reading, earlier, &mut found)?;
-            is_selected &= self.of_run(&reading, earlier, &mut found)?;
+            let (holds, name) = self.of_run(&reading, earlier, &mut found)?;
+            is_selected &= holds;
+            contract = name;
         }
-        self.of_values(&reading, &mut found);
+        self.of_values(&reading, contract, is_selected);
         if is_selected {
             for finding in found {
                 self.report.findings.add(finding);
@@ -97,42 +107,43 @@ impl Auditor {
         Ok(())
     }
 
-    /// Judges the event of a run; returns whether the selection means runs in this state.
+    /// Judges the event of a run. Returns whether the selection means runs in this state, and the run's contract.
     fn of_run<E>(
         &mut self,
         reading: &Reading<'_>,
         earlier: &mut Earlier<'_, E>,
         found: &mut Vec<Finding>,
-    ) -> Result<bool, E> {
-        let (rules, payload_json) = (&self.options.rules, self.payload_json);
-        let not_judged = &mut self.report.not_judged;
+    ) -> Result<(bool, Option<&'static str>), E> {
+        let Auditor { options, payload_json, states, report, .. } = self;
         let mut keep = |run: &mut Run<Kept>, fact: &Fact<'_>| {
-            let mut added = Vec::new();
-            if fact.seq == reading.fact.seq {
-                kept(rules, run, reading, &mut added);
-                found.append(&mut added);
-            } else {
-                // The run was forgotten. What its earlier events break was reported when they came.
-                kept(rules, run, &Reading::new(fact, payload_json), &mut added);
+            // If the run was forgotten, its earlier events come again. What they break was reported when they came first.
+            let again = (fact.seq != reading.fact.seq).then(|| Reading::new(fact, *payload_json));
+            let (of_run, of_rules) = kept(options, run, again.as_ref().unwrap_or(reading));
+            if again.is_none() {
+                found.extend(of_run);
+                for finding in of_rules {
+                    report.findings.add(finding);
+                }
             }
         };
-        let run = self.states.take(&reading.fact, earlier, &mut keep)?;
-        for (rule, case) in rules.iter().zip(&run.kept.cases).filter(|(_, case)| case.not_judged() > 0) {
-            not_judged.insert(rule.name().to_owned(), case.not_judged());
+        let run = states.take(&reading.fact, earlier, &mut keep)?;
+        for (rule, case) in options.rules.iter().zip(&run.kept.cases).filter(|(_, case)| case.not_judged() > 0) {
+            report.not_judged.insert(rule.name().to_owned(), case.not_judged());
         }
-        Ok(self.options.selection.holds_run(run.after().as_ref()))
+        let after = run.after();
+        Ok((options.selection.holds_run(after.as_ref()), after.map(|after| after.contract)))
     }
 
     /// Rules that join events of all runs by the value of a field.
-    fn of_values(&mut self, reading: &Reading<'_>, found: &mut Vec<Finding>) {
+    fn of_values(&mut self, reading: &Reading<'_>, contract: Option<&'static str>, is_selected: bool) {
         for (index, rule) in self.options.rules.iter().enumerate() {
             let Per::Value(field) = rule.per() else { continue };
-            let Some(value) = field.key(reading) else { continue };
-            let step = Step::new(rule, reading);
+            let Some(value) = field.key(reading).filter(|_| rule.concerns(contract)) else { continue };
+            let step = Step::new(rule, reading, is_selected);
             let case = self.by_value.entry((index, value.clone())).or_default();
             let mut broken = Vec::new();
             case.take(rule, step, &mut broken);
-            found.extend(broken.into_iter().map(|violation| finding(rule, &value, violation)));
+            findings(rule, &value, broken).for_each(|finding| self.report.findings.add(finding));
         }
     }
 
@@ -165,23 +176,23 @@ impl Auditor {
 
     /// Ends the audit after the last event.
     pub fn finish(self) -> Report {
-        let Auditor { options, states, by_value, mut report, last_ns, .. } = self;
+        let Auditor { options, states, by_value, mut report, latest_ns, .. } = self;
         let end = |rule: &Rule, name: &str, case: &mut Case, report: &mut Report| {
             let mut broken = Vec::new();
             if options.as_ended {
                 case.settle(rule, &mut broken);
             } else {
-                case.expire(rule, last_ns.into(), &mut broken);
+                case.expire(rule, latest_ns.into(), &mut broken);
             }
             *report.open.entry(rule.name().to_owned()).or_default() += case.open();
-            for violation in broken {
-                report.findings.add(finding(rule, name, violation));
-            }
+            findings(rule, name, broken).for_each(|finding| report.findings.add(finding));
         };
         for (name, mut run) in states.into_runs() {
-            let is_meant = options.selection.holds_name(&name) && options.selection.holds_run(run.after().as_ref());
-            for (rule, case) in options.rules.iter().zip(&mut run.kept.cases).filter(|_| is_meant) {
-                end(rule, &name, case, &mut report);
+            let contract = run.after().map(|after| after.contract);
+            for (rule, case) in options.rules.iter().zip(&mut run.kept.cases) {
+                if *rule.per() == Per::Run && rule.concerns(contract) {
+                    end(rule, &name, case, &mut report);
+                }
             }
         }
         for ((index, value), mut case) in by_value {
@@ -191,35 +202,39 @@ impl Auditor {
     }
 }
 
-/// Judges an event of a run by the rules that concern single runs.
-fn kept(rules: &[Rule], run: &mut Run<Kept>, reading: &Reading<'_>, found: &mut Vec<Finding>) {
-    let name = reading.fact.event.stream;
+/// Judges an event of a run by the rules that concern single runs: findings of built-in rules, and those of users' rules that the
+/// selection means.
+fn kept(options: &Options, run: &mut Run<Kept>, reading: &Reading<'_>) -> (Vec<Finding>, Vec<Finding>) {
+    let (name, mut found, mut of_rules) = (reading.fact.event.stream, Vec::new(), Vec::new());
     if let Err(error) = &run.fold
         && !std::mem::replace(&mut run.kept.has_failed, true)
     {
         found.push(FOLDS.finding(Some(name), &[error.seq], error.message.clone()));
     }
     let after = run.fold.as_ref().ok().map(After::of);
-    run.kept.order.take(reading, after.as_ref(), found);
-    run.kept.cases.resize_with(rules.len(), Case::default);
-    for (rule, case) in rules.iter().zip(&mut run.kept.cases) {
-        let is_other = rule.contract().is_some_and(|contract| after.is_none_or(|after| after.contract != contract));
-        if is_other || *rule.per() != Per::Run {
+    run.kept.order.take(reading, after.as_ref(), &mut found);
+    run.kept.cases.resize_with(options.rules.len(), Case::default);
+    let is_selected = options.selection.holds(reading, after.as_ref());
+    for (rule, case) in options.rules.iter().zip(&mut run.kept.cases) {
+        if *rule.per() != Per::Run || !rule.concerns(after.map(|after| after.contract)) {
             continue;
         }
         let mut broken = Vec::new();
-        case.take(rule, Step::new(rule, reading), &mut broken);
+        case.take(rule, Step::new(rule, reading, is_selected), &mut broken);
         if after.is_some_and(|after| after.has_ended) {
             case.settle(rule, &mut broken);
         }
-        found.extend(broken.into_iter().map(|violation| finding(rule, name, violation)));
+        of_rules.extend(findings(rule, name, broken));
     }
+    (found, of_rules)
 }
 
-fn finding(rule: &Rule, case: &str, violation: Violation) -> Finding {
-    let Violation { seqs, found } = violation;
-    let (severity, expected) = (rule.severity(), rule.expected());
-    Finding { rule: rule.name().to_owned(), severity, case: Some(case.to_owned()), seqs, expected, found }
+/// The findings of those violations that the selection means.
+fn findings<'f>(rule: &'f Rule, case: &'f str, broken: Vec<Violation>) -> impl Iterator<Item = Finding> + 'f {
+    broken.into_iter().filter(|violation| violation.is_selected).map(move |Violation { seqs, found, .. }| {
+        let (severity, expected) = (rule.severity(), rule.expected());
+        Finding { rule: rule.name().to_owned(), severity, case: Some(case.to_owned()), seqs, expected, found }
+    })
 }
 
 #[cfg(test)]

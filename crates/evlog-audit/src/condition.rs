@@ -77,7 +77,7 @@ impl Condition {
         let (field, value) = (Field::parse(text[..at].trim())?, text[at + sign.len()..].trim());
         let is_compared = !matches!(operator, Operator::Equals | Operator::Differs | Operator::Matches);
         let time_ns = from_rfc3339(value).or_else(|_| from_rfc3339(&format!("{value}T00:00:00Z"))).ok();
-        if field.is_time() && time_ns.is_none() && operator != Operator::Matches && value != "null" {
+        if field.is_time() && (time_ns.is_none() || operator == Operator::Matches) && value != "null" {
             return Err(format!(
                 "expected a time such as 2026-02-23T18:00:00Z or a date in UTC for `{}`, found `{}`",
                 field.text(),

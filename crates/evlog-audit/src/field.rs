@@ -7,7 +7,7 @@ use serde_json::Value;
 use std::borrow::Cow;
 
 /// The members of an event in `--json` that a condition can name, other than those of the payload.
-const ENVELOPE: [(&str, Member); 13] = [
+const ENVELOPE: [(&str, Member); 14] = [
     ("seq", Member::Seq),
     ("commit", Member::Commit),
     ("stream", Member::Stream),
@@ -21,6 +21,7 @@ const ENVELOPE: [(&str, Member); 13] = [
     ("principal", Member::Principal),
     ("correlation", Member::Correlation),
     ("id", Member::Id),
+    ("protection", Member::Protection),
 ];
 
 /// The members of the payloads of built-in kinds, one on each line: `kind/path`, with `-` for an index of a list.
@@ -41,6 +42,7 @@ enum Member {
     Principal,
     Correlation,
     Id,
+    Protection,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -146,6 +148,7 @@ impl Field {
             Member::Actor => Found::Text(head.actor.into()),
             Member::Principal => optional(head.principal),
             Member::Correlation => optional(head.correlation),
+            Member::Protection => Found::Number(event.protection.into()),
             Member::Id => optional(head.idempotency.map(|given| given.key)),
         }
     }

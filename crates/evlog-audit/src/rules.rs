@@ -93,9 +93,9 @@ impl Rule {
         &self.per
     }
 
-    /// The contract of the runs that it is about; all if `None`.
-    pub fn contract(&self) -> Option<&str> {
-        self.contract.as_deref()
+    /// Whether it is about events of runs of this contract; `None` for events of no run.
+    pub fn concerns(&self, contract: Option<&str>) -> bool {
+        self.contract.is_none() || self.contract.as_deref() == contract
     }
 
     /// The name of its template.

@@ -85,7 +85,9 @@ impl Kinds {
         let pattern = Pattern::parse(text)?;
         let built_in: Vec<u16> =
             BUILT_IN.iter().filter(|(_, name)| pattern.matches(name)).map(|(number, _)| *number).collect();
-        let has_custom = text.starts_with(CUSTOM_PREFIX) || text.starts_with(['*', '?', '[']) || text.starts_with("c*");
+        let plain = text.split(['*', '?', '[']).next().unwrap_or_default();
+        let is_pattern = plain.len() < text.len();
+        let has_custom = text.starts_with(CUSTOM_PREFIX) || (is_pattern && CUSTOM_PREFIX.starts_with(plain));
         if built_in.is_empty() && !has_custom {
             return Err(format!(
                 "expected a kind of event, such as `status.created`, `pipeline.*` or `custom/paid`, found `{}`",

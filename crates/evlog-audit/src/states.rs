@@ -1,7 +1,7 @@
 //! The state of each run while the events of a log are read in order, from the first one.
 //!
-//! Invariant: the memory is that of the runs that have not ended, and of a fixed number of those that have. A run that has ended
-//! longer ago is forgotten, and folded again if another event of it comes.
+//! Invariant: the memory is that of the runs that have not ended or of which the caller still needs something, and of a fixed number
+//! of others. A run that has ended longer ago is forgotten, and folded again if another event of it comes.
 
 use evlog_format::Seq;
 use evlog_projection::{Contracts, Fact, FoldError, RunFold};
@@ -47,16 +47,30 @@ impl<T> Run<T> {
         self.fold.as_ref().ok().map(After::of)
     }
 
-    fn can_be_forgotten(&self) -> bool {
-        self.fold.as_ref().map_or(true, RunFold::is_terminal)
-    }
-
     fn take(&mut self, fact: &Fact<'_>) {
         if let Ok(fold) = &mut self.fold
             && let Err(error) = fold.evolve(fact)
         {
             self.fold = Err(error);
         }
+    }
+}
+
+/// What a caller keeps for each run.
+pub trait Kept: Default {
+    /// Whether it holds something that later events cannot bring back.
+    fn is_needed(&self) -> bool;
+}
+
+impl Kept for () {
+    fn is_needed(&self) -> bool {
+        false
+    }
+}
+
+impl<T: Kept> Run<T> {
+    fn can_be_forgotten(&self) -> bool {
+        self.fold.as_ref().is_ok_and(RunFold::is_terminal) && !self.kept.is_needed()
     }
 }
 
@@ -75,7 +89,7 @@ pub struct States<T> {
     ended: VecDeque<Box<str>>,
 }
 
-impl<T: Default> States<T> {
+impl<T: Kept> States<T> {
     /// No run yet.
     pub fn new(contracts: &Contracts) -> States<T> {
         States { contracts: contracts.clone(), runs: Runs::default(), ended: VecDeque::new() }

@@ -207,3 +207,55 @@ fn a_run_that_was_forgotten_is_judged_as_if_it_had_not_been() {
     let count = |rule| report.findings.count_of(rule);
     assert_eq!((count("once"), count("audited"), count("nothing_after_end"), report.runs), (3, 5000, 3, 5000));
 }
+
+/// Audits events of custom runs by one rule; `more` are members of the rule.
+fn by_rule(events: Vec<Made>, more: &str, options: Options) -> Report {
+    let rules = crate::rules::read(&format!("[[rule]]\nname = \"r\"\n{more}\n")).expect("a rule");
+    audited(events, Options { rules, ..options })
+}
+
+#[test]
+fn a_rule_about_a_contract_concerns_no_run_of_another_one() {
+    let event = || vec![Made { payload: r#"{"t":1}"#, ..made("custom/a") }];
+    let (absent, there) =
+        ("template = \"absence\"\nkind = \"custom/a\"", "template = \"existence\"\nkind = \"custom/b\"");
+    let as_ended = || Options { as_ended: true, ..Options::default() };
+    for per in ["run", "payload.t"] {
+        for (contract, count) in [("status", 0), ("custom", 1)] {
+            let more = format!("contract = \"{contract}\"\nper = \"{per}\"");
+            let found = |rule: &str| by_rule(event(), &format!("{rule}\n{more}"), as_ended()).findings.count_of("r");
+            assert_eq!((found(absent), found(there)), (count, count), "{per}, {contract}");
+        }
+    }
+}
+
+#[test]
+fn a_rule_per_value_concerns_no_run_as_such() {
+    let events = vec![Made { payload: r#"{"t":1}"#, ..made("custom/a") }, made("custom/b")];
+    let more = "template = \"existence\"\nkind = \"custom/a\"\nper = \"payload.t\"";
+    assert_eq!(by_rule(events, more, Options { as_ended: true, ..Options::default() }).findings.count(), 0);
+}
+
+#[test]
+fn what_an_ended_run_still_waits_for_is_not_forgotten() {
+    let text =
+        "[[rule]]\nname = \"r\"\ntemplate = \"response\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\nwithin = \"1h\"\n";
+    let rules = crate::rules::read(text).expect("a rule");
+    let mut events = vec![made("custom/ended"), made("custom/a")];
+    let runs = (0..5000).map(|run| &*Box::leak(format!("END_{run}").into_boxed_str()));
+    events.extend(runs.map(|stream| Made { stream, recorded_ns: 7_200_000_000_000, ..made("custom/ended") }));
+    let report = audited_by(&Contracts::new().with(Toy), &numbered(events), Options { rules, ..Options::default() });
+    assert_eq!(report.findings.count_of("r"), 1);
+}
+
+#[test]
+fn a_finding_at_the_end_is_reported_only_of_selected_events() {
+    let more = "template = \"response\"\nfirst = \"custom/a\"\nthen = \"custom/b\"";
+    let by = |actor: &str| {
+        let actors = vec![crate::select::Pattern::parse(actor).expect("a pattern")];
+        let selection = Selection { actors, ..Selection::default() };
+        let options = Options { as_ended: true, selection, ..Options::default() };
+        by_rule(vec![made("custom/a"), Made { actor: "bob", ..made("custom/c") }], more, options).findings.count()
+    };
+    assert_eq!((by("ann"), by("bob")), (1, 0));
+}

@@ -74,6 +74,7 @@ fn what_cannot_be_a_condition_is_refused_with_what_was_expected() {
         ("colour=red", "expected a field of an event"),
         ("payload..x=1", "expected a field of an event"),
         ("recorded>yesterday", "expected a time such as"),
+        ("recorded~2026", "expected a time such as"),
         ("payload.x<", "expected a value after `<`"),
         ("payload.x~(", "expected a regular expression"),
     ] {

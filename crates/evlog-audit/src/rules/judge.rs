@@ -15,6 +15,8 @@ pub struct Violation {
     pub seqs: Vec<Seq>,
     /// What was found.
     pub found: String,
+    /// Whether the caller's selection means one of these events; if there are none, one of the case.
+    pub is_selected: bool,
 }
 
 /// An event, as a rule sees it.
@@ -26,11 +28,11 @@ pub struct Step {
 }
 
 impl Step {
-    /// Compares an event with a rule's selections.
-    pub fn new(rule: &Rule, reading: &Reading<'_>) -> Step {
+    /// Compares an event with a rule's selections. `is_selected`: whether findings about it are to be reported.
+    pub fn new(rule: &Rule, reading: &Reading<'_>, is_selected: bool) -> Step {
         let is_a = rule.a.holds(reading);
         let is_b = rule.b.as_ref().is_some_and(|b| b.holds(reading));
-        Step { mark: Mark::new(rule, reading), is_a, is_b }
+        Step { mark: Mark::new(rule, reading, is_selected), is_a, is_b }
     }
 }
 
@@ -42,6 +44,8 @@ pub struct Case {
     last: Option<Step>,
     memories: Vec<Memory>,
     is_settled: bool,
+    /// Whether one of its events is selected.
+    has_selected: bool,
     /// How many activations could not be kept, because too many wait.
     not_judged: u64,
 }
@@ -61,6 +65,7 @@ impl Case {
         self.memories.resize_with(constraints.len(), Memory::default);
         self.count += u64::from(step.is_a);
         self.has_b |= step.is_b;
+        self.has_selected |= step.mark.is_selected;
         let mut seen = Seen { rule, step: &step, last: self.last.as_ref(), count: self.count, broken, not_judged: 0 };
         for (constraint, memory) in constraints.iter().zip(&mut self.memories) {
             seen.by(*constraint, memory);
@@ -86,14 +91,16 @@ impl Case {
                 Constraint::Either if self.count == 0 && !self.has_b => Some((Vec::new(), "neither".to_owned())),
                 _ => None,
             };
-            broken.extend(found.map(|(seqs, found)| Violation { seqs, found }));
+            let is_selected = self.has_selected;
+            broken.extend(found.map(|(seqs, found)| Violation { seqs, found, is_selected }));
             broken.extend(
                 memory.open.take(|_| true).into_iter().map(|mark| alone(&mark, "nothing that it asks for came")),
             );
         }
     }
 
-    /// Judges what the passing of time shows: no more events come before this time.
+    /// Judges what the time at the end of the log shows: it is over for events that wait since too long. Before that nothing is
+    /// certain, because times can go back.
     pub fn expire(&mut self, rule: &Rule, now_ns: i128, broken: &mut Vec<Violation>) {
         for memory in &mut self.memories {
             let late = memory.open.take(|mark| mark.is_late(rule, now_ns));
@@ -101,7 +108,7 @@ impl Case {
         }
     }
 
-    /// How many events wait for another one that may still come.
+    /// How many events wait for another one.
     pub fn open(&self) -> usize {
         self.memories.iter().map(|memory| memory.open.len()).sum()
     }
@@ -115,7 +122,7 @@ impl Case {
 const LATE: &str = "nothing that it asks for came in time";
 
 fn alone(mark: &Mark, found: &str) -> Violation {
-    Violation { seqs: vec![mark.seq], found: found.to_owned() }
+    Violation { seqs: vec![mark.seq], found: found.to_owned(), is_selected: mark.is_selected }
 }
 
 /// One event beside the case so far.
@@ -146,21 +153,21 @@ impl Seen<'_> {
             Constraint::Before(distance) => self.before(distance, memory),
             Constraint::NeverBeside => {
                 if *is_b && let Some(earlier) = memory.past_a.find(self.rule, mark) {
-                    self.both(earlier.seq, "it came after the other");
+                    self.both(earlier, "it came after the other");
                 } else if *is_a && let Some(earlier) = memory.past_b.find(self.rule, mark) {
-                    self.both(earlier.seq, "it came after the other");
+                    self.both(earlier, "it came after the other");
                 }
                 self.remember(memory, *is_a, *is_b);
             }
             Constraint::NeverAfter => {
                 if *is_b && let Some(earlier) = memory.past_a.find(self.rule, mark) {
-                    self.both(earlier.seq, "it came after the other");
+                    self.both(earlier, "it came after the other");
                 }
                 self.remember(memory, *is_a, false);
             }
             Constraint::NeverNext => {
                 if *is_b && let Some(last) = self.last.filter(|last| last.is_a && last.mark.fits(self.rule, mark)) {
-                    self.both(last.mark.seq, "it is the next event");
+                    self.both(&last.mark, "it is the next event");
                 }
             }
             Constraint::AtLeast
@@ -174,7 +181,6 @@ impl Seen<'_> {
 
     /// Before or after each event of one selection there is one of the other.
     fn beside(&mut self, of: Of, memory: &mut Memory) {
-        self.expire(memory);
         let Step { mark, is_a, is_b } = self.step;
         let (asks, answers) = if of == Of::A { (*is_a, *is_b) } else { (*is_b, *is_a) };
         if answers {
@@ -190,7 +196,6 @@ impl Seen<'_> {
 
     /// After each `a` there is a `b`.
     fn after(&mut self, distance: Distance, memory: &mut Memory) {
-        self.expire(memory);
         let Step { mark, is_a, is_b } = self.step;
         if *is_b {
             memory.open.take(|open| open.fits(self.rule, mark));
@@ -201,7 +206,7 @@ impl Seen<'_> {
             Distance::Next => (memory.open.take(|_| true), "the next event is another"),
         };
         for open in missed {
-            self.both(open.seq, found);
+            self.both(&open, found);
         }
         if *is_a {
             self.wait(memory);
@@ -233,10 +238,10 @@ impl Seen<'_> {
     /// Adds this event to the earlier ones of `a`, of `b`, or of both.
     fn remember(&self, memory: &mut Memory, as_a: bool, as_b: bool) {
         if as_a {
-            memory.past_a.add(self.step.mark.clone());
+            memory.past_a.add(self.rule, self.step.mark.clone());
         }
         if as_b {
-            memory.past_b.add(self.step.mark.clone());
+            memory.past_b.add(self.rule, self.step.mark.clone());
         }
     }
 
@@ -246,17 +251,13 @@ impl Seen<'_> {
         }
     }
 
-    fn expire(&mut self, memory: &mut Memory) {
-        let (rule, now_ns) = (self.rule, self.step.mark.time_ns);
-        let late = memory.open.take(|open| open.is_late(rule, now_ns));
-        self.broken.extend(late.iter().map(|mark| alone(mark, LATE)));
-    }
-
     fn one(&mut self, found: &str) {
         self.broken.push(alone(&self.step.mark, found));
     }
 
-    fn both(&mut self, earlier: Seq, found: &str) {
-        self.broken.push(Violation { seqs: vec![earlier, self.step.mark.seq], found: found.to_owned() });
+    fn both(&mut self, earlier: &Mark, found: &str) {
+        let mark = &self.step.mark;
+        let (seqs, is_selected) = (vec![earlier.seq, mark.seq], earlier.is_selected || mark.is_selected);
+        self.broken.push(Violation { seqs, found: found.to_owned(), is_selected });
     }
 }

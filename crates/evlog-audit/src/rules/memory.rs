@@ -13,6 +13,8 @@ const OPEN_MAX: usize = 10_000;
 pub(super) struct Mark {
     pub(super) seq: Seq,
     pub(super) time_ns: i128,
+    /// Whether the caller's selection means the event.
+    pub(super) is_selected: bool,
     /// The values of the rule's `same`; `None` if the event lacks one of them.
     same: Option<String>,
     /// The value of the rule's `different`; `None` if the event lacks it.
@@ -20,11 +22,12 @@ pub(super) struct Mark {
 }
 
 impl Mark {
-    pub(super) fn new(rule: &Rule, reading: &Reading<'_>) -> Mark {
+    pub(super) fn new(rule: &Rule, reading: &Reading<'_>, is_selected: bool) -> Mark {
         let values: Option<Vec<String>> = rule.same.iter().map(|field| field.key(reading)).collect();
         let head = &reading.fact.head;
         Mark {
             seq: reading.fact.seq,
+            is_selected,
             time_ns: if rule.occurred { head.time_ns() } else { head.recorded_ns.into() },
             same: values.map(|values| values.join("\n")),
             different: rule.different.as_ref().and_then(|field| field.key(reading)),
@@ -53,12 +56,27 @@ fn is_different(left: Option<&String>, right: Option<&String>) -> bool {
     matches!((left, right), (Some(left), Some(right)) if left != right)
 }
 
-/// The latest event, and the latest of those that differ from it. For any later event, the latest one that differs from it is one
-/// of the two.
+/// The event with the latest time, and that of those that differ from it. For any later event, the latest one that differs from it
+/// is one of the two. Times can go back, so the latest is not always the last.
 #[derive(Debug)]
 struct Latest {
     last: Mark,
     other: Option<Mark>,
+}
+
+impl Latest {
+    fn add(&mut self, mark: Mark) {
+        let is_later = mark.time_ns >= self.last.time_ns;
+        let is_other = mark.different != self.last.different;
+        match (is_later, is_other) {
+            (true, true) => self.other = Some(std::mem::replace(&mut self.last, mark)),
+            (true, false) => self.last = mark,
+            (false, true) if self.other.as_ref().is_none_or(|other| mark.time_ns >= other.time_ns) => {
+                self.other = Some(mark);
+            }
+            (false, _) => {}
+        }
+    }
 }
 
 /// Earlier events, as far as a later one can need them.
@@ -66,16 +84,15 @@ struct Latest {
 pub(super) struct Past(BTreeMap<Option<String>, Latest>);
 
 impl Past {
-    pub(super) fn add(&mut self, mark: Mark) {
+    /// Adds an event, unless it lacks a value that the rule compares: then it fits no other one.
+    pub(super) fn add(&mut self, rule: &Rule, mark: Mark) {
+        if mark.same.is_none() || (rule.different.is_some() && mark.different.is_none()) {
+            return;
+        }
         match self.0.get_mut(&mark.same) {
+            Some(latest) => latest.add(mark),
             None => {
                 self.0.insert(mark.same.clone(), Latest { last: mark, other: None });
-            }
-            Some(latest) => {
-                let before = std::mem::replace(&mut latest.last, mark);
-                if before.different != latest.last.different {
-                    latest.other = Some(before);
-                }
             }
         }
     }

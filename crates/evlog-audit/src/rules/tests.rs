@@ -27,7 +27,7 @@ fn template(name: &str) -> Rule {
 fn broken(rule: &Rule, events: &[Made]) -> Vec<Vec<u64>> {
     let (mut case, mut broken) = (Case::default(), Vec::new());
     for (seq, event) in (0..).zip(events) {
-        let step = with_reading(event, seq, |reading| Step::new(rule, reading));
+        let step = with_reading(event, seq, |reading| Step::new(rule, reading, true));
         case.take(rule, step, &mut broken);
     }
     case.settle(rule, &mut broken);
@@ -152,7 +152,7 @@ fn what_is_due_is_due_once_at_the_end_of_a_case() {
     let rule = template("response");
     let (mut case, mut broken) = (Case::default(), Vec::new());
     let take = |case: &mut Case, broken: &mut Vec<Violation>, seq: u64, kind: &'static str| {
-        let step = with_reading(&made(kind), seq, |reading| Step::new(&rule, reading));
+        let step = with_reading(&made(kind), seq, |reading| Step::new(&rule, reading, true));
         case.take(&rule, step, broken);
     };
     take(&mut case, &mut broken, 0, "custom/a");
@@ -280,4 +280,33 @@ fn the_page_lists_the_templates_and_its_example_is_a_rule() {
     assert_eq!(read(example).map(|rules| rules.len()), Ok(1));
     let shipped = include_str!("../../../../docs/examples/audit/rules.toml");
     assert_eq!(read(shipped).map(|rules| rules.len()), Ok(4));
+}
+
+#[test]
+fn an_event_without_the_compared_value_hides_no_other_one() {
+    let (first, then) = ("first = \"custom/a\"", "then = \"custom/b\"\ndifferent = \"payload.d\"");
+    let of = |kind: &'static str, payload: &'static str| Made { payload, ..made(kind) };
+    let events = || {
+        let a = |payload| of("custom/a", payload);
+        [a(r#"{"d":2}"#), a(r#"{"d":1}"#), a("{}"), of("custom/b", r#"{"d":1}"#)]
+    };
+    assert_eq!(
+        broken(&rule(&format!("template = \"precedence\"\n{first}\n{then}")), &events()),
+        Vec::<Vec<u64>>::new()
+    );
+    assert_eq!(broken(&rule(&format!("template = \"not_succession\"\n{first}\n{then}")), &events()), [[0, 3]]);
+}
+
+#[test]
+fn times_that_go_back_hide_no_event_and_end_no_wait() {
+    let minutes = |kind: &'static str, minutes: i64| Made { recorded_ns: minutes * 60_000_000_000, ..made(kind) };
+    let (first, then) = ("first = \"custom/a\"", "then = \"custom/b\"\nwithin = \"1h\"");
+    let of = |template: &str| rule(&format!("template = \"{template}\"\n{first}\n{then}"));
+    // The second a is five hours before the first one.
+    let events = || [minutes("custom/a", 600), minutes("custom/a", 300), minutes("custom/b", 630)];
+    assert_eq!(broken(&of("precedence"), &events()), Vec::<Vec<u64>>::new());
+    assert_eq!(broken(&of("not_succession"), &events()), [[0, 2]]);
+    // Another event is later than the answer, but comes before it.
+    let events = [minutes("custom/a", 600), minutes("custom/c", 720), minutes("custom/b", 630)];
+    assert_eq!(broken(&of("response"), &events), Vec::<Vec<u64>>::new());
 }

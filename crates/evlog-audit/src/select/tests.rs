@@ -42,3 +42,12 @@ fn options_of_different_kinds_must_all_hold_and_of_one_kind_any() {
     let before = Times { until_ns: Some(0), ..Times::default() };
     assert!(!holds(Selection { times: before, ..Selection::default() }));
 }
+
+#[test]
+fn a_pattern_that_fits_kinds_of_users_is_one_of_kinds() {
+    for (text, fits) in
+        [("cu*", true), ("custom/*", true), ("c?stom/a", true), ("*", true), ("cat*", false), ("custom", false)]
+    {
+        assert_eq!(Kinds::parse(text).is_ok_and(|kinds| kinds.has_custom()), fits, "{text}");
+    }
+}

@@ -163,7 +163,7 @@ fn print(ui: &mut Ui, rules: &[Rule], report: &Report, is_good: bool) {
         ("findings", by_severity(report), Tone::Plain),
     ];
     if open > 0 {
-        let text = format!("{} for what their rule asks; their runs have not ended", counted_waiting(open));
+        let text = format!("{} for what their rule asks; it can still come", counted_waiting(open));
         lines.push(("open", text, Tone::Warning));
     }
     if not_judged > 0 {
