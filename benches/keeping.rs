@@ -5,7 +5,7 @@
 //! costs, the first one costs. Both works are done in turns, five rounds, and the tree is timed alone besides.
 
 use evlog_format::LogId;
-use evlog_store::fs::{File, FileId, Fs, LockAttempt};
+use evlog_store::fs::{Claim, File, FileId, Fs, LockAttempt};
 use evlog_store::{CreateOptions, Owner, StdFs, Writer};
 use evlog_verify::Tree;
 use evlog_works::Done;
@@ -75,7 +75,7 @@ impl File for Hashed {
         self.file.is_named()
     }
 
-    fn try_lock(&self) -> io::Result<bool> {
+    fn try_lock(&self) -> io::Result<Claim> {
         self.file.try_lock()
     }
 
