@@ -8,7 +8,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The most dangling links that are followed in a chain, as the system does when it creates a file.
+/// How many symbolic links in a row are followed at most. A link whose target does not exist is followed too, because the
+/// system follows it when it creates a file.
 const LINKS_MAX: usize = 40;
 
 /// Refuses an output in the log's directory, or at the path of the key. `-` is stdout.

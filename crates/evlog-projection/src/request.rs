@@ -249,7 +249,10 @@ impl RequestBuilder {
         }
         let members = &mut self.request.members;
         if let Some(shared) = SHARED.into_iter().find(|name| members.contains_key(*name)) {
-            return Err(malformed(pointer("", shared), "expected a member of the contract, found one that all share"));
+            return Err(malformed(
+                pointer("", shared),
+                "expected a member of the contract itself, found one that every contract has",
+            ));
         }
         for (key, value) in members {
             if !is_within(value, DEPTH_MAX - 1) {

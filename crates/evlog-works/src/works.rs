@@ -95,7 +95,8 @@ impl Work {
 /// How much is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scale {
-    /// Events of the works that append and read in one go.
+    /// How many events are in the store of each work that fills a store and then reads or measures all of it (bulk, replay,
+    /// disk).
     pub events: usize,
     /// Events of the big log, which opening, looking up, verifying and memory are measured on.
     pub big: usize,
@@ -103,10 +104,10 @@ pub struct Scale {
     pub durable: Duration,
     /// How often each figure is taken.
     pub rounds: usize,
-    /// How many commits a follower is watched for in each round.
+    /// How many commits are made in each round for a follower (`evlog tail -f`), to measure how soon it prints each one.
     pub followed: usize,
-    /// How long a whole command may take whose memory is measured. Then it is stopped, and its figures up to there
-    /// count.
+    /// The time limit for a command whose memory is measured. A command that reaches it is stopped; the memory and time
+    /// measured until then are its figures.
     pub patience: Duration,
     /// Whether the durable works are also done while another thread writes to the same disk.
     pub busy: bool,

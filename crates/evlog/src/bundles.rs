@@ -19,8 +19,8 @@ const STATE_LEN: usize = 1024;
 /// Called with a run's name, and its bundle or why it cannot be folded.
 pub type Visit<'v, E> = dyn FnMut(&str, Result<Option<Bundle>, FoldError>) -> Result<(), E> + 'v;
 
-/// Gives the bundle of each of the runs, whose names are in ascending order, or why it cannot be folded; nothing for a name
-/// of which the view shows no event.
+/// Calls `visit` once for each name, in order: with the run's bundle, with why it cannot be folded, or with `None` if the
+/// view shows no event of that name. The names must be in ascending order.
 pub fn bundles<E: From<LogError>>(view: &View, names: &[String], visit: &mut Visit<'_, E>) -> Result<(), E> {
     within(HELD_MAX, view, names, visit)
 }
@@ -56,7 +56,7 @@ struct Run<'v> {
     held: usize,
 }
 
-#[expect(clippy::disallowed_types, reason = "only asked for names")]
+#[expect(clippy::disallowed_types, reason = "looked up by name, never iterated")]
 type Places<'n> = std::collections::HashMap<&'n [u8], usize>;
 
 impl<'v> Group<'v> {

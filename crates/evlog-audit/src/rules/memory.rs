@@ -56,8 +56,9 @@ fn is_different(left: Option<&String>, right: Option<&String>) -> bool {
     matches!((left, right), (Some(left), Some(right)) if left != right)
 }
 
-/// The event with the latest time, and that of those that differ from it. For any later event, the latest one that differs from it
-/// is one of the two. Times can go back, so the latest is not always the last.
+/// Of the earlier events with the same values of `same`: the one with the latest time, and the one with the latest time among
+/// those whose `different` is another. A later event cannot have the same value as both, so the latest event that differs from
+/// it is one of the two. Times can go back, so the latest is not always the last.
 #[derive(Debug)]
 struct Latest {
     last: Mark,

@@ -46,7 +46,8 @@ fn as_written<'t>(text: &'t str, problems: &mut Problems) -> Result<(raw::Plan, 
     Ok((raw::Plan::deserialize(Deserializer::from(document.clone()))?, document.into_inner()))
 }
 
-/// Renames a key in every table of a list, or of the lists in a list.
+/// Renames a key in every table that `lists` leads to: `["schema"]` is each `[[schema]]`, `["stage", "output"]` each
+/// `[[stage.output]]`.
 fn rename(table: &mut DeTable<'_>, lists: &[&str], from: &str, to: &'static str, problems: &mut Problems) {
     if let Some((list, inner)) = lists.split_first() {
         let Some(DeValue::Array(items)) = table.get_mut(*list).map(Spanned::get_mut) else { return };

@@ -64,7 +64,8 @@ fn causes(decision: &Decision) -> Option<String> {
     })
 }
 
-/// A key counts in each stream of a commit (rule F-36), so a commit has one stream.
+/// All events of a decision are of the run, or all are of `$log`. In a commit with both, the idempotency key would be taken
+/// in both streams (rule F-36).
 fn targets(decision: &Decision) -> Option<String> {
     let of_log = decision.events.iter().filter(|new| new.target == Target::Log).count();
     let is_mixed = of_log > 0 && of_log < decision.events.len();
@@ -76,7 +77,8 @@ fn kinds(contract: &ContractRef, decision: &Decision) -> Option<String> {
     Some(format!("expected kinds of contract `{}`, found `{foreign}`", contract.name()))
 }
 
-/// The first event says which contract a run is of. Of several that begin with its kind, the one that was added first counts.
+/// The first event says which contract a run is of. If runs of several contracts begin with this kind of event, the contract
+/// that was added first counts.
 fn beginning(contract: &ContractRef, contracts: &Contracts, decision: &Decision) -> Option<String> {
     let kind = decision.events.iter().find(|new| new.target == Target::Run)?.kind.as_kind();
     let name = contract.name();

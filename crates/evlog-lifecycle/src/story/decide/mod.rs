@@ -66,11 +66,12 @@ pub(crate) fn decide(asked: &Asked<'_, State>, check: Check, command: &Command) 
     }
 }
 
-/// A run whose phases a controller reports takes reports only.
+/// Refuses a command that an observed run does not take. Its controller decides, so it takes `step`, `transition` and
+/// `redrive`; a `tick` changes nothing. These were answered before this.
 fn observed(turn: &Turn<'_>) -> Decision {
     let action = turn.question.action.word();
     let message = format!(
-        "run `{}` is observed: its controller decides; expected `transition` or `step`, found `{action}`",
+        "run `{}` is observed: its controller decides; expected `transition`, `step` or `redrive`, found `{action}`",
         turn.question.asked.run
     );
     Decision::refused(Vec::new(), "RUN_OBSERVED", message)
