@@ -16,6 +16,13 @@ use std::collections::BTreeMap;
 /// The most rules of a file.
 const RULES_MAX: usize = 1000;
 
+/// The most conditions of one selection, and the most regular expressions of a file: a small text can need 1 MiB.
+const CONDITIONS_MAX: usize = 100;
+const PATTERNS_MAX: usize = 100;
+
+/// The most kinds of one selection.
+const KINDS_MAX: usize = 100;
+
 const SEVERITIES: [(&str, Severity); 3] =
     [("error", Severity::Error), ("warning", Severity::Warning), ("note", Severity::Note)];
 
@@ -37,6 +44,12 @@ fn all(mut fields: Fields<'_>, flaws: &Flaws) -> Vec<Rule> {
         flaws.at("/rule", format!("expected 1 to {RULES_MAX} tables [[rule]], found {}", given.len()));
     }
     fields.finish();
+    let given: Vec<(String, Value)> = given.into_iter().take(RULES_MAX).collect();
+    let patterns: usize = given.iter().map(|(_, rule)| patterns(rule)).sum();
+    if patterns > PATTERNS_MAX {
+        flaws.at("/rule", format!("expected at most {PATTERNS_MAX} conditions with `~` in a file, found {patterns}"));
+        return Vec::new();
+    }
     let mut names: BTreeMap<String, String> = BTreeMap::new();
     let mut rules = Vec::new();
     for (at, value) in given {
@@ -168,7 +181,9 @@ fn selected(fields: &mut Fields<'_>, flaws: &Flaws) -> Option<Events> {
     let kind = fields.take("kind").unwrap_or_else(|| Value::from("*"));
     let kinds = kinds(kind, &fields.pointer("kind"), flaws);
     let mut conditions = Vec::new();
-    for (at, value) in fields.items("where") {
+    let given = fields.items("where");
+    fields::within(flaws, &fields.pointer("where"), "conditions", given.len(), CONDITIONS_MAX);
+    for (at, value) in given.into_iter().take(CONDITIONS_MAX) {
         let Some(written) = text(value, &at, flaws) else { continue };
         match Condition::parse(&written) {
             Ok(condition) => conditions.push((at, written, condition)),
@@ -201,7 +216,8 @@ fn kinds(value: Value, at: &str, flaws: &Flaws) -> Option<Vec<(String, Kinds)>> 
         one => vec![(at.to_owned(), one)],
     };
     let mut kinds = Vec::new();
-    for (at, value) in names {
+    fields::within(flaws, at, "kinds", names.len(), KINDS_MAX);
+    for (at, value) in names.into_iter().take(KINDS_MAX) {
         let written = text(value, &at, flaws)?;
         match Kinds::parse(&written) {
             Ok(made) => kinds.push((written, made)),
@@ -209,6 +225,18 @@ fn kinds(value: Value, at: &str, flaws: &Flaws) -> Option<Vec<(String, Kinds)>> 
         }
     }
     Some(kinds)
+}
+
+/// How many texts of a rule could be conditions with a regular expression. Counted before one is compiled.
+fn patterns(value: &Value) -> usize {
+    match value {
+        Value::String(text) => usize::from(text.contains('~')),
+        Value::Array(items) => items.iter().map(patterns).sum(),
+        Value::Object(members) => {
+            ["where", "first", "then"].iter().filter_map(|name| members.get(*name)).map(patterns).sum()
+        }
+        _ => 0,
+    }
 }
 
 /// One field, or a list of fields.

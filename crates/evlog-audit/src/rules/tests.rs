@@ -244,6 +244,21 @@ fn a_field_that_no_event_of_the_kind_can_have_is_refused_and_one_of_users_kinds_
 }
 
 #[test]
+fn a_file_with_more_regular_expressions_than_are_allowed_is_refused_before_one_is_compiled() {
+    let rules = |count: usize| -> String {
+        let one = |n| {
+            format!(
+                "[[rule]]\nname = \"r{n}\"\ntemplate = \"absence\"\nkind = \"custom/a\"\nwhere = [\"payload.x~a\"]\n"
+            )
+        };
+        (0..count).map(one).collect()
+    };
+    assert!(read(&rules(100)).is_ok());
+    let found = read(&rules(101)).expect_err("too many");
+    assert!(found[0].message.contains("at most 100 conditions with `~` in a file, found 101"), "{found:?}");
+}
+
+#[test]
 fn rules_that_cannot_both_hold_are_refused() {
     let both = |first: &str, second: &str| {
         let text = format!("[[rule]]\nname = \"one\"\n{first}\n[[rule]]\nname = \"two\"\n{second}\n");
