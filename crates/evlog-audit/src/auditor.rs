@@ -5,11 +5,12 @@
 
 use crate::finding::{Finding, Findings};
 use crate::order::{FOLDS, Order, POLICY, RELATED_RUN, RunOrder};
-use crate::reading::{PayloadJson, Reading};
+use crate::reading::Reading;
 use crate::rules::{Case, Per, Rule, Step, Violation};
 use crate::select::Selection;
 use crate::states::{self, After, Earlier, Run, States};
 use evlog_format::kind;
+use evlog_projection::readable::PayloadJson;
 use evlog_projection::{Contracts, Fact};
 use serde_json::Value;
 use std::collections::BTreeMap;

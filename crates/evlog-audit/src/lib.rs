@@ -22,7 +22,7 @@ pub use condition::Condition;
 pub use field::Field;
 pub use finding::{Finding, Findings, Severity};
 pub use order::OrderRule;
-pub use reading::{PayloadJson, Reading};
+pub use reading::Reading;
 pub use rules::Rule;
 pub use select::{Kinds, Pattern, Selection};
 pub use states::{After, States};

@@ -1,13 +1,11 @@
 //! One event as conditions see it: its envelope, and its payload as JSON, decoded when a condition asks for it.
 
-use evlog_format::{Event, Kind};
+use evlog_format::Kind;
 use evlog_projection::Fact;
+use evlog_projection::readable::PayloadJson;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::cell::OnceCell;
-
-/// Gives the payload of an event as JSON, as `--json` shows it. A payload that cannot be read is an object with `hex`.
-pub type PayloadJson = fn(&Event<'_>) -> Value;
 
 /// An event that is compared with conditions. The payload is decoded at most once, and only if a condition needs it.
 pub struct Reading<'f> {

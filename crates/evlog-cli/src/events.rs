@@ -1,7 +1,7 @@
 //! Events for people and for programs: what `cat` and `tail` have in common.
 
 use crate::error::CommandError;
-use crate::json::EventLine;
+use crate::json::{event_line, payload_json};
 use crate::marks;
 use crate::ui::{Text, Tone, Ui};
 use evlog::Times;
@@ -47,11 +47,10 @@ impl<'u> Events<'u> {
         if let Some(Ok(noted)) = Noted::read(fact) {
             self.policies.take(noted).ok();
         }
-        let line = EventLine::new(fact, self.policies.apart_ns(fact.seq));
         if self.json {
-            self.ui.json(&line);
+            self.ui.json(&event_line(fact, self.policies.apart_ns(fact.seq)));
         } else {
-            self.show_line(fact, &line.payload.value);
+            self.show_line(fact, &payload_json(&fact.event));
         }
         if self.ui.is_read() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     }

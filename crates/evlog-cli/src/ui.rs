@@ -6,7 +6,6 @@
 //!   invisible ones escaped.
 //! - Printing never fails, and the command continues. If the answer could not be written, a yes becomes an error; other verdicts stay.
 
-mod json;
 mod region;
 mod screen;
 mod spool;
@@ -17,11 +16,12 @@ mod wrap;
 pub(crate) use region::Region;
 pub(crate) use spool::LetGo;
 pub(crate) use talk::{apart as talk_apart, of_a_child as talk_of_a_child, write as talk};
-pub(crate) use text::{Text, is_hidden, visible};
+pub(crate) use text::{Text, visible};
 
 use crate::error::{CommandError, Verdict};
 use anstyle::{AnsiColor, Style};
 use console::Term;
+use evlog_export::json::write_line;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use spool::Spool;
@@ -155,7 +155,7 @@ impl Ui {
 
     /// A line of the answer: one JSON object.
     pub(crate) fn json(&mut self, object: &impl Serialize) {
-        self.write(|answer| json::write_line(answer, object));
+        self.write(|answer| write_line(answer, object));
     }
 
     /// A file of the answer, byte for byte. On a terminal, control characters are escaped.

@@ -19,6 +19,7 @@ pub mod difference;
 pub mod digests;
 mod given;
 pub mod members;
+pub mod moment;
 pub mod number;
 pub mod readable;
 pub mod request;

@@ -16,6 +16,9 @@ use serde_json::Value;
 /// The only version of any table so far.
 const TABLE_VERSION: u16 = 1;
 
+/// Gives the payload of an event as JSON, as `--json` shows it. A payload that cannot be read is an object with `hex`.
+pub type PayloadJson = fn(&Event<'_>) -> Value;
+
 /// The payload of an event as JSON, by its table; `None` if it is protected, of a later version, or not of this table.
 pub fn payload_json<T: Serialize + DeserializeOwned>(event: &Event<'_>) -> Option<Value> {
     if event.protection != PLAIN || event.kind_version != TABLE_VERSION {

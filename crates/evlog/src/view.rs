@@ -8,13 +8,13 @@ mod shown;
 
 use crate::error::LogError;
 use crate::history::{LOG_STREAM, ProjectionPublished, published};
-use crate::moment::{Moment, Times};
 use crate::options::ReadOptions;
 use crate::own_notes;
 use crate::policy::{Noted, Policies};
 use events::Events;
 use evlog_format::{CommitReader, LogId, Position, Seq};
 use evlog_projection::contracts::BundleFold;
+use evlog_projection::moment::{Moment, Times};
 use evlog_projection::{Bundle, Contracts, Fact, FoldError, RunFold};
 use evlog_store::fs::Fs;
 use evlog_store::{Follow, OpenError, ReadError, Reader, Refusal};

@@ -6,7 +6,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::events::{Events, each_fact};
 use crate::formats::{Answered, Format};
-use crate::json::{EventLine, ProofObject, WitnessesObject};
+use crate::json::{ProofObject, WitnessesObject, event_line};
 use crate::notes::{Trust, Witnesses};
 use crate::reports::{self, Answer, Base, Finding, Kind, Report, Rule};
 use crate::table::facts;
@@ -199,7 +199,7 @@ fn object(
     let mut events = Vec::new();
     if let Some(commit) = commit {
         each_fact(commit, &mut |fact| {
-            let line = serde_json::to_value(EventLine::new(fact, APART_NS));
+            let line = serde_json::to_value(event_line(fact, APART_NS));
             events.push(line.map_err(|error| CommandError::user(error.to_string()))?);
             Ok(())
         })?;

@@ -7,7 +7,7 @@
 use super::{Evidence, Projected};
 use crate::error::CommandError;
 use crate::events::each_fact;
-use crate::json::{EventLine, hex};
+use crate::json::{event_line, hex};
 use evlog::{APART_NS, Times};
 use evlog_format::{Position, Root, Seq};
 use evlog_projection::contracts::BundleFold;
@@ -91,7 +91,7 @@ impl<'e> Judging<'e> {
                     .push(format!("proof {nth}: expected event {expected} of the run, found event {number}"));
             }
             self.after = Some(fact.seq);
-            let line = serde_json::to_value(EventLine::new(fact, APART_NS)).unwrap_or_default();
+            let line = serde_json::to_value(event_line(fact, APART_NS)).unwrap_or_default();
             self.judged.events.push((line, position));
             self.judged.times.push((fact.seq, Times::of(&fact.head)));
             if self.failed.is_none() {

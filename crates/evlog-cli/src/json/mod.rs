@@ -6,7 +6,6 @@
 mod audit;
 mod conform;
 mod contract;
-mod event;
 mod explain;
 mod inspect;
 mod payload;
@@ -17,10 +16,11 @@ mod reports;
 mod result;
 mod run_event;
 
+use evlog_projection::Fact;
+
 pub(crate) use audit::{AuditFinding, AuditObject, AuditRule};
 pub(crate) use conform::{ConformCheck, ConformFinding, ConformObject};
 pub(crate) use contract::{ContractCheck, ContractFinding, ContractObject, ContractRow};
-pub(crate) use event::{EventLine, HeadMembers, TimesMembers};
 pub(crate) use explain::{ExplainObject, ExplainReason};
 pub(crate) use inspect::{
     BytesLine, FrameLine, HeadLine, LockLine, LogLine, PlaceLine, QuarantineLine, SegmentLine, SidecarLine,
@@ -34,14 +34,20 @@ pub(crate) use proofs::{
 pub(crate) use repair::{LossObject, RefusedObject, RepairObject, StepObject};
 pub(crate) use reports::{
     BackupObject, BenchDisk, BenchMachine, BenchObject, BenchSeries, CheckFinding, CheckObject, Digested, EvidenceFrom,
-    InitObject, MissedObject, OutcomeObject, ProjectedFile, ProjectedLine, ReplayErrorObject, ReplayObject,
-    ReplayedDifference, ResumedObject, RunLine, RunObject, SampleObject, SampledObject, StarterObject,
-    VerifiedCheckpoint, VerifyFinding, VerifyLoss, VerifyObject, Versions,
+    InitObject, MissedObject, OutcomeObject, ProjectedFile, ProjectedLine,
+    ReplayErrorObject, ReplayObject, ReplayedDifference, ResumedObject, RunLine, RunObject, SampleObject,
+    SampledObject, StarterObject, VerifiedCheckpoint, VerifyFinding, VerifyLoss, VerifyObject, Versions,
 };
 pub(crate) use result::ResultLine;
 pub(crate) use run_event::RunEvent;
 
+pub(crate) use evlog_export::{EventLine, HeadMembers, TimesMembers};
 pub(crate) use evlog_format::ids::hex;
+
+/// An event, as `cat` shows it, with a mark if its times are further apart than this.
+pub(crate) fn event_line<'a>(fact: &Fact<'a>, apart_ns: u128) -> EventLine<'a> {
+    EventLine::new(fact, apart_ns, payload_json)
+}
 
 /// A time of the log, all nine digits of its nanoseconds: JSON answers lose nothing.
 pub(crate) fn time(time_ns: impl Into<i128>) -> String {

@@ -2,7 +2,7 @@
 
 use super::{Answer, Case, Report};
 use crate::table::counted;
-use crate::ui::is_hidden;
+use evlog_export::xml::escaped;
 
 /// The whole file.
 pub(super) fn document(report: &Report) -> String {
@@ -58,22 +58,4 @@ fn more(report: &Report) -> Vec<String> {
         format!("{}><failure type=\"more\" message=\"{name}\"/></testcase>\n", case(name.clone()))
     });
     passed.into_iter().chain(failed).collect()
-}
-
-/// Text of an element or an attribute. XML 1.0 does not allow most control characters, not even escaped, so invisible
-/// characters are shown in escaped form.
-fn escaped(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut xml, c| {
-        match c {
-            '&' => xml.push_str("&amp;"),
-            '<' => xml.push_str("&lt;"),
-            '>' => xml.push_str("&gt;"),
-            '"' => xml.push_str("&quot;"),
-            '\n' => xml.push_str("&#10;"),
-            '\u{fffe}' | '\u{ffff}' => xml.extend(c.escape_unicode()),
-            c if is_hidden(c) => xml.extend(c.escape_unicode()),
-            c => xml.push(c),
-        }
-        xml
-    })
 }

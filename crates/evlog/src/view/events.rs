@@ -3,8 +3,8 @@
 use super::View;
 use super::shown::Shown;
 use crate::error::LogError;
-use crate::moment::Times;
 use evlog_format::{CommitHead, CommitReader, Durability, Event, KindBuf, Seq};
+use evlog_projection::moment::Times;
 use std::collections::VecDeque;
 use std::sync::Arc;
 

@@ -5,7 +5,7 @@ use super::{HELP, Inspected, empty, within};
 use crate::error::{CommandError, Verdict};
 use crate::events::Events;
 use crate::formats::Format;
-use crate::json::{EventLine, PlaceLine, hex};
+use crate::json::{PlaceLine, event_line, hex};
 use crate::marks;
 use crate::reports::{Answer, Rule};
 use crate::table::{counted, facts};
@@ -89,7 +89,7 @@ fn line<'a>(log: &Path, place: &'a Place, wrong: Option<&'a str>, events: &[Fact
         durable_before: place.fields.map(|fields| fields.durable_before),
         within: place.within.map(|position| position.0),
         wrong,
-        contents: events.iter().map(|fact| EventLine::new(fact, APART_NS)).collect(),
+        contents: events.iter().map(|fact| event_line(fact, APART_NS)).collect(),
         hex: hex(&place.bytes),
     }
 }

@@ -1,15 +1,24 @@
-//! JSON of the answer: one object per line, every character kept. Control and invisible characters are escaped.
+//! JSON, one object per line, every character kept. Control and invisible characters are escaped.
 
-use super::is_hidden;
+use crate::hidden::is_hidden;
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 use std::io::{self, Write};
 
 /// Writes an object, and ends its line.
-pub(super) fn write_line(out: &mut impl Write, object: &impl Serialize) -> io::Result<()> {
+pub fn write_line(out: &mut impl Write, object: &impl Serialize) -> io::Result<()> {
     // Serializing our own structs cannot fail, so an error is the stream's.
     object.serialize(&mut Serializer::with_formatter(&mut *out, Visible))?;
     out.write_all(b"\n")
+}
+
+/// A value as compact JSON.
+pub(crate) fn text(value: &impl Serialize) -> String {
+    let mut text = Vec::new();
+    match value.serialize(&mut Serializer::with_formatter(&mut text, Visible)) {
+        Ok(()) => String::from_utf8_lossy(&text).into_owned(),
+        Err(_) => unreachable!("memory takes everything, and a value of JSON is JSON"),
+    }
 }
 
 /// Compact JSON whose texts hold no hidden character.

@@ -1,0 +1,164 @@
+//! An event, as `evlog cat --json` shows it, and as every format reads it.
+//!
+//! Invariant: within a version of `--json` no member is renamed, removed, or given another type; new members may come.
+
+use crate::json;
+use evlog_format::json::check_canonical;
+use evlog_format::{CommitHead, Event, Kind, PLAIN};
+use evlog_projection::moment::Times;
+use evlog_projection::readable::{PayloadJson, nanoseconds_shown};
+use evlog_projection::{Fact, parse};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use std::borrow::Cow;
+
+/// One event. All members are always there; what the event does not have is `null`.
+#[derive(Serialize)]
+pub struct EventLine<'a> {
+    /// Its number in the log.
+    pub seq: u64,
+    /// Seq of the first event of its commit.
+    pub commit: u64,
+    /// The run, or `$log`.
+    pub stream: &'a str,
+    /// Its number in the stream.
+    pub number: u64,
+    /// What happened.
+    pub kind: Cow<'a, str>,
+    /// Version of the payload's table.
+    pub kind_version: u16,
+    /// Seq of the event that caused it.
+    pub causation: Option<u64>,
+    /// The times of its commit, as numbers.
+    #[serde(skip)]
+    pub times: Times,
+    /// What it shares with the other events of its commit.
+    #[serde(flatten)]
+    pub head: HeadMembers<'a>,
+    /// How the payload is kept.
+    pub protection: u8,
+    /// The details.
+    pub payload: Payload<'a>,
+}
+
+/// The times of a commit, and the mark if they differ too much. All `null` if there is no commit.
+#[derive(Default, Serialize)]
+pub struct TimesMembers {
+    /// When it was recorded, RFC 3339.
+    pub recorded: Option<String>,
+    /// When it occurred, as the caller says.
+    pub occurred: Option<String>,
+    /// `backdated` or `ahead`.
+    pub mark: Option<&'static str>,
+}
+
+impl TimesMembers {
+    /// The members for these times, which get a mark if they are further apart than this.
+    pub fn new(times: Times, apart_ns: u128) -> TimesMembers {
+        TimesMembers {
+            recorded: Some(nanoseconds_shown(times.recorded_ns.into())),
+            occurred: times.occurred_ns.map(nanoseconds_shown),
+            mark: times.mark(apart_ns).map(|mark| mark.word),
+        }
+    }
+
+    /// When it happened: as the caller says, or else when it was recorded.
+    pub(crate) fn happened(&self) -> Option<&str> {
+        self.occurred.as_deref().or(self.recorded.as_deref())
+    }
+}
+
+/// What the events of a commit share. All `null` if there is no commit.
+#[derive(Default, Serialize)]
+pub struct HeadMembers<'a> {
+    /// Its times.
+    #[serde(flatten)]
+    pub times: TimesMembers,
+    /// Who asked, as the caller says.
+    pub actor: Option<&'a str>,
+    /// Who was authenticated.
+    pub principal: Option<&'a str>,
+    /// What ties it to commits of other runs.
+    pub correlation: Option<&'a str>,
+    /// The idempotency key of the command.
+    pub id: Option<&'a str>,
+}
+
+impl<'a> HeadMembers<'a> {
+    /// The members for the head of a commit.
+    pub fn new(head: &CommitHead<'a>, apart_ns: u128) -> HeadMembers<'a> {
+        HeadMembers {
+            times: TimesMembers::new(Times::of(head), apart_ns),
+            actor: Some(head.actor),
+            principal: head.principal,
+            correlation: head.correlation,
+            id: head.idempotency.map(|given| given.key),
+        }
+    }
+}
+
+/// A payload: its own text if it is JSON, or its decoded members.
+pub enum Payload<'a> {
+    /// In the form of RFC 8785 it is one line, and its numbers are the recorded ones, digit by digit.
+    Text(&'a RawValue),
+    /// What was decoded.
+    Members(Value),
+}
+
+impl Serialize for Payload<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Payload::Text(text) => text.serialize(serializer),
+            Payload::Members(members) => members.serialize(serializer),
+        }
+    }
+}
+
+impl<'a> Payload<'a> {
+    fn of(event: &Event<'a>, payload_json: PayloadJson) -> Payload<'a> {
+        let text = match event.kind {
+            Kind::Custom(_) if event.protection == PLAIN && check_canonical(event.payload).is_ok() => {
+                serde_json::from_slice(event.payload).ok()
+            }
+            _ => None,
+        };
+        text.map_or_else(|| Payload::Members(payload_json(event)), Payload::Text)
+    }
+
+    /// The payload as a value.
+    pub fn value(&self) -> Value {
+        match self {
+            Payload::Text(text) => parse(text.get().as_bytes()).unwrap_or_default(),
+            Payload::Members(members) => members.clone(),
+        }
+    }
+
+    /// The payload as one line of JSON.
+    pub fn text(&self) -> String {
+        json::text(self)
+    }
+}
+
+impl<'a> EventLine<'a> {
+    /// The event, with a mark if its times are further apart than this.
+    pub fn new(fact: &Fact<'a>, apart_ns: u128, payload_json: PayloadJson) -> EventLine<'a> {
+        let event = fact.event;
+        EventLine {
+            seq: fact.seq.0,
+            commit: fact.head.first_seq.0,
+            stream: event.stream,
+            number: event.number,
+            kind: match event.kind {
+                Kind::Custom(name) => name.into(),
+                built_in @ Kind::BuiltIn(_) => built_in.to_string().into(),
+            },
+            kind_version: event.kind_version,
+            causation: event.causation.map(|seq| seq.0),
+            times: Times::of(&fact.head),
+            head: HeadMembers::new(&fact.head, apart_ns),
+            protection: event.protection,
+            payload: Payload::of(&event, payload_json),
+        }
+    }
+}

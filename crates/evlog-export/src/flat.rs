@@ -1,0 +1,117 @@
+//! Members of payloads as columns of their own.
+//!
+//! The columns must be known before the first event is written, so the payloads are looked at once before. A column has the type of
+//! all its values; where they differ, or are objects or lists, it has them as JSON text.
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The most columns: a kind whose payloads have names of their own for each event does not fit into a table.
+pub const COLUMNS_MAX: usize = 1000;
+
+/// The type of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// Whole numbers of 64 bits.
+    Integer,
+    /// Doubles.
+    Real,
+    /// True and false.
+    Flag,
+    /// Text.
+    Text,
+    /// JSON, as text.
+    Json,
+}
+
+/// The columns of payloads: the members of objects, by their names.
+#[derive(Clone, Debug, Default)]
+pub struct Flat {
+    /// `None`: only nulls so far.
+    columns: BTreeMap<String, Option<Type>>,
+    kinds: BTreeSet<String>,
+}
+
+impl Flat {
+    /// Looks at a payload of a kind. Returns false if there are more columns than a table has.
+    pub fn learn(&mut self, kind: &str, payload: &Value) -> bool {
+        if !self.kinds.contains(kind) {
+            self.kinds.insert(kind.to_owned());
+        }
+        for (name, value) in payload.as_object().into_iter().flatten() {
+            let column = self.columns.entry(name.clone()).or_default();
+            *column = match (*column, type_of(value)) {
+                (known, None) => known,
+                (None, found) => found,
+                (Some(known), Some(found)) => Some(joined(known, found)),
+            };
+        }
+        self.columns.len() <= COLUMNS_MAX
+    }
+
+    /// Whether payloads of this kind were looked at: those of others have no columns, whatever the names of their members.
+    pub fn knows(&self, kind: &str) -> bool {
+        self.kinds.contains(kind)
+    }
+
+    /// Names and types, in the order of the names. A column of nulls is text.
+    pub fn columns(&self) -> impl Iterator<Item = (&str, Type)> {
+        self.columns.iter().map(|(name, found)| (name.as_str(), found.unwrap_or(Type::Text)))
+    }
+}
+
+/// The type of a value; `None` of null.
+fn type_of(value: &Value) -> Option<Type> {
+    match value {
+        Value::Null => None,
+        Value::Bool(_) => Some(Type::Flag),
+        Value::Number(number) if number.is_i64() => Some(Type::Integer),
+        Value::Number(number) if number.is_f64() => Some(Type::Real),
+        Value::String(_) => Some(Type::Text),
+        Value::Number(_) | Value::Array(_) | Value::Object(_) => Some(Type::Json),
+    }
+}
+
+/// The type that holds values of both. A double does not hold every integer.
+fn joined(one: Type, other: Type) -> Type {
+    if one == other { one } else { Type::Json }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_column_has_the_type_of_all_its_values_or_is_json() {
+        let mut flat = Flat::default();
+        for payload in [
+            json!({"n": 1, "x": 1.5, "t": "a", "f": true, "l": [1], "mixed": 1, "late": null, "none": null}),
+            json!({"n": -2, "x": 2.5, "mixed": 1.5, "late": "x", "big": u64::MAX}),
+            json!([1]),
+            json!(null),
+        ] {
+            assert!(flat.learn("a", &payload));
+        }
+        let found: Vec<(&str, Type)> = flat.columns().collect();
+        let expected = [
+            ("big", Type::Json),
+            ("f", Type::Flag),
+            ("l", Type::Json),
+            ("late", Type::Text),
+            ("mixed", Type::Json),
+            ("n", Type::Integer),
+            ("none", Type::Text),
+            ("t", Type::Text),
+            ("x", Type::Real),
+        ];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn payloads_with_more_names_than_a_table_has_columns_do_not_fit() {
+        let mut flat = Flat::default();
+        let fits: Vec<bool> = (0..=COLUMNS_MAX).map(|nth| flat.learn("a", &json!({format!("m{nth}"): 1}))).collect();
+        assert_eq!(fits.iter().filter(|fits| !**fits).count(), 1);
+    }
+}

@@ -1,0 +1,111 @@
+//! Logs of `OpenTelemetry` in the JSON form of OTLP: each line is one message with at most [`BATCH`] records, as the file exporter of
+//! the `OpenTelemetry` Collector writes them.
+//!
+//! What happened when is in `timeUnixNano`, and when it was recorded in `observedTimeUnixNano`. These cannot hold times before 1970 or
+//! after the year 2554: such a time is left out there, and stands as text among the attributes, as every time does.
+
+use crate::event::EventLine;
+use crate::json;
+use crate::sink::Sink;
+use serde::Serialize;
+use std::io::{self, Write};
+
+/// The most records of a message.
+const BATCH: usize = 512;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Record<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_unix_nano: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    observed_time_unix_nano: Option<String>,
+    event_name: &'a str,
+    body: Value,
+    attributes: Vec<Attribute>,
+}
+
+#[derive(Serialize)]
+struct Attribute {
+    key: &'static str,
+    value: Value,
+}
+
+/// Integers are texts in this form, because they have 64 bits.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum Value {
+    StringValue(String),
+    IntValue(String),
+}
+
+/// Writes OTLP.
+pub(crate) struct Otlp<W> {
+    out: W,
+    /// What stands before the records of a message.
+    before: String,
+    records: Vec<String>,
+}
+
+impl<W: Write> Otlp<W> {
+    pub(crate) fn new(log_id: &str, out: W) -> Otlp<W> {
+        let attribute = |key, value: &str| Attribute { key, value: Value::StringValue(value.to_owned()) };
+        let resource = json::text(&[attribute("service.name", "evlog"), attribute("evlog.log_id", log_id)]);
+        let before = format!(
+            "{{\"resourceLogs\":[{{\"resource\":{{\"attributes\":{resource}}},\"scopeLogs\":[{{\"scope\":{{\"name\":\"evlog\"}},\
+             \"logRecords\":["
+        );
+        Otlp { out, before, records: Vec::with_capacity(BATCH) }
+    }
+
+    fn end_batch(&mut self) -> io::Result<()> {
+        if !self.records.is_empty() {
+            writeln!(self.out, "{}{}]}}]}}]}}", self.before, self.records.join(","))?;
+            self.records.clear();
+        }
+        Ok(())
+    }
+}
+
+impl<W: Write> Sink<W> for Otlp<W> {
+    fn event(&mut self, event: &EventLine<'_>) -> io::Result<()> {
+        self.records.push(json::text(&record(event)));
+        if self.records.len() == BATCH { self.end_batch() } else { Ok(()) }
+    }
+
+    fn finish(mut self: Box<Self>) -> io::Result<W> {
+        self.end_batch()?;
+        Ok(self.out)
+    }
+}
+
+fn record<'a>(event: &'a EventLine<'_>) -> Record<'a> {
+    let (head, times) = (&event.head, &event.head.times);
+    let text =
+        |key, value: Option<&str>| value.map(|value| Attribute { key, value: Value::StringValue(value.to_owned()) });
+    let number = |key, value: u64| Some(Attribute { key, value: Value::IntValue(value.to_string()) });
+    let nanoseconds = |time_ns: i128| u64::try_from(time_ns).ok().map(|time_ns| time_ns.to_string());
+    let attributes = [
+        text("evlog.stream", Some(event.stream)),
+        number("evlog.seq", event.seq),
+        number("evlog.commit", event.commit),
+        text("evlog.recorded", times.recorded.as_deref()),
+        text("evlog.occurred", times.occurred.as_deref()),
+        text("evlog.mark", times.mark),
+        number("evlog.number", event.number),
+        number("evlog.kind_version", event.kind_version.into()),
+        text("evlog.actor", head.actor),
+        text("evlog.principal", head.principal),
+        text("evlog.correlation", head.correlation),
+        event.causation.and_then(|seq| number("evlog.causation", seq)),
+        text("evlog.id", head.id),
+        number("evlog.protection", event.protection.into()),
+    ];
+    Record {
+        time_unix_nano: nanoseconds(event.times.happened_ns()),
+        observed_time_unix_nano: nanoseconds(event.times.recorded_ns.into()),
+        event_name: &event.kind,
+        body: Value::StringValue(event.payload.text()),
+        attributes: attributes.into_iter().flatten().collect(),
+    }
+}
