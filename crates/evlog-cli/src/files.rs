@@ -211,11 +211,16 @@ fn write_into(path: &Path, bytes: &[u8]) -> Result<(), CommandError> {
 
 /// A synced temporary file beside the target, removed unless it gets the target's name.
 pub(crate) fn draft(path: &Path, mode: u32, bytes: &[u8]) -> Result<tempfile::NamedTempFile, CommandError> {
-    let permissions = fs::Permissions::from_mode(mode);
-    let draft = tempfile::Builder::new().prefix(".evlog-").permissions(permissions).tempfile_in(above(path));
-    let mut draft = draft.map_err(refuse("write", path))?;
+    let mut draft = begin_draft(path, mode)?;
     draft.write_all(bytes).and_then(|()| draft.as_file().sync_all()).map_err(refuse("write", path))?;
     Ok(draft)
+}
+
+/// An empty temporary file beside the target.
+pub(crate) fn begin_draft(path: &Path, mode: u32) -> Result<tempfile::NamedTempFile, CommandError> {
+    let permissions = fs::Permissions::from_mode(mode);
+    let draft = tempfile::Builder::new().prefix(".evlog-").permissions(permissions).tempfile_in(above(path));
+    draft.map_err(refuse("write", path))
 }
 
 /// A temporary directory beside the target, removed with its content.

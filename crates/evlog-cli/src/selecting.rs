@@ -124,6 +124,66 @@ impl Selector {
         }
     }
 
+    /// Visits the events that are meant, from a seq on, as long as the visitor wants more. `read` is called for each event that
+    /// is read in the order of the log.
+    pub(crate) fn each(
+        &mut self,
+        view: &View,
+        from: Seq,
+        read: &dyn Fn(),
+        visit: &mut dyn FnMut(&Fact<'_>) -> Result<ControlFlow<()>, CommandError>,
+    ) -> Result<(), CommandError> {
+        if let Some(run) = self.only_run().map(str::to_owned) {
+            let known = view.stream(&run, &mut |fact| self.show(view, from, fact, visit))?;
+            self.check_fields()?;
+            return if known { Ok(()) } else { Err(CommandError::no_run(&run)) };
+        }
+        if let Some((moment, ends)) = self.span() {
+            view.each_during(moment, ends, &mut |fact| self.show(view, from, fact, visit))?;
+        } else {
+            view.each(self.start(from), &mut |fact| {
+                read();
+                self.show(view, from, fact, visit)
+            })?;
+        }
+        self.check_fields()
+    }
+
+    /// The same of runs only, run by run.
+    pub(crate) fn each_by_run(
+        &mut self,
+        view: &View,
+        from: Seq,
+        read: &dyn Fn(),
+        visit: &mut dyn FnMut(&Fact<'_>) -> Result<ControlFlow<()>, CommandError>,
+    ) -> Result<(), CommandError> {
+        let names = view.run_names()?;
+        if let Some(run) = self.only_run().filter(|run| !names.iter().any(|name| name == run)) {
+            return Err(CommandError::no_run(run));
+        }
+        for run in names {
+            if self.selection.holds_name(&run) {
+                view.stream(&run, &mut |fact| {
+                    read();
+                    self.show(view, from, fact, visit)
+                })?;
+            }
+        }
+        self.check_fields()
+    }
+
+    /// Passes an event on, if it is meant. An event before the first one that is shown can change the state of its run.
+    fn show(
+        &mut self,
+        view: &View,
+        from: Seq,
+        fact: &Fact<'_>,
+        visit: &mut dyn FnMut(&Fact<'_>) -> Result<ControlFlow<()>, CommandError>,
+    ) -> Result<ControlFlow<()>, CommandError> {
+        let is_meant = self.takes(view, fact)? && fact.seq >= from;
+        if is_meant { visit(fact) } else { Ok(ControlFlow::Continue(())) }
+    }
+
     /// The first seq that must be read, to show events from a seq on: the state of a run follows from all of its events.
     pub(crate) fn start(&self, from: Seq) -> Seq {
         if self.states.is_some() { Seq(0) } else { from }
@@ -138,7 +198,7 @@ impl Selector {
     }
 
     /// The times that are meant, if not all: other segments need not be read.
-    pub(crate) fn span(&self) -> Option<(Moment, (i128, i128))> {
+    fn span(&self) -> Option<(Moment, (i128, i128))> {
         let times = &self.selection.times;
         let is_given = times.since_ns.is_some() || times.until_ns.is_some();
         let moment = if times.occurred { Moment::Happened } else { Moment::Recorded };

@@ -100,6 +100,21 @@ pub(crate) struct Ui {
     talk: Talk,
 }
 
+/// Writes bytes of the answer. Fails once the answer can no longer be written.
+pub(crate) struct Bytes<'u>(&'u mut Ui);
+
+impl Write for Bytes<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(|answer| answer.write_all(bytes));
+        if self.0.is_read() { Ok(bytes.len()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush();
+        Ok(())
+    }
+}
+
 /// Where the answer goes.
 enum Answer {
     Direct(Stdout),
@@ -166,6 +181,11 @@ impl Ui {
         } else {
             self.write(|answer| answer.write_all(bytes));
         }
+    }
+
+    /// A writer of the answer, byte for byte: for what is not text for people.
+    pub(crate) fn bytes(&mut self) -> Bytes<'_> {
+        Bytes(self)
     }
 
     /// Flushes the answer so far.

@@ -115,6 +115,8 @@ commands! {
     Runs(runs::RunsArgs) |_| Writes::Nothing;
     Show(show::ShowArgs) |_| Writes::Nothing;
     Explain(explain::ExplainArgs) |_| Writes::Nothing;
+    Export(export::ExportArgs) |_| Writes::Files;
+    Import(import::ImportArgs) |_| Writes::Log;
     Project(project::ProjectArgs) |args| Writes::Log.only_if(args.writes());
     Replay(replay::ReplayArgs) |_| Writes::Nothing;
     Verify(verify::VerifyArgs) |args| Writes::Log.only_if(args.writes());

@@ -8,10 +8,7 @@ use crate::marks;
 use crate::selecting::{Selecting, Selector};
 use crate::ui::{Ui, Unit};
 use clap::Args;
-use evlog::{LogError, View};
 use evlog_format::Seq;
-use evlog_projection::Fact;
-use std::ops::ControlFlow;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,37 +44,8 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CatArgs) -> Result<Verd
     let view = context.view_up_to_damage(args.at.at)?;
     let from = Seq(args.from);
     let mut events = Events::new(ui, context.json, marks::policies(&view));
-    if let Some(run) = selector.only_run().map(str::to_owned) {
-        let known = view.stream::<LogError>(&run, &mut |fact| show(&mut events, &mut selector, &view, from, fact))?;
-        selector.check_fields()?;
-        return if known { Ok(Verdict::Yes) } else { Err(CommandError::no_run(&run)) };
-    }
-    if let Some((moment, ends)) = selector.span() {
-        let mut visit = |fact: &Fact<'_>| show(&mut events, &mut selector, &view, from, fact);
-        view.each_during::<LogError>(moment, ends, &mut visit)?;
-        selector.check_fields()?;
-        return Ok(Verdict::Yes);
-    }
-    let start = selector.start(from);
-    let progress = events.ui.progress_beside_answer("cat", view.next_seq().0.saturating_sub(start.0), Unit::Events);
-    view.each::<LogError>(start, &mut |fact| {
-        progress.step();
-        show(&mut events, &mut selector, &view, from, fact)
-    })?;
-    drop(progress);
-    selector.check_fields()?;
+    let len = view.next_seq().0.saturating_sub(selector.start(from).0);
+    let progress = events.ui.progress_beside_answer("cat", len, Unit::Events);
+    selector.each(&view, from, &|| progress.step(), &mut |fact| Ok(events.show(fact)))?;
     Ok(Verdict::Yes)
-}
-
-/// Shows an event, if it is meant.
-fn show(
-    events: &mut Events<'_>,
-    selector: &mut Selector,
-    view: &View,
-    from: Seq,
-    fact: &Fact<'_>,
-) -> Result<ControlFlow<()>, LogError> {
-    // An event before the first one that is shown can change the state of its run.
-    let is_meant = selector.takes(view, fact)? && fact.seq >= from;
-    Ok(if is_meant { events.show(fact) } else { ControlFlow::Continue(()) })
 }

@@ -12,6 +12,8 @@ pub(crate) mod conform;
 pub(crate) mod contract;
 pub(crate) mod evidence;
 pub(crate) mod explain;
+pub(crate) mod export;
+pub(crate) mod import;
 pub(crate) mod init;
 pub(crate) mod inspect;
 pub(crate) mod key;

@@ -34,7 +34,7 @@ pub(crate) use proofs::{
 pub(crate) use repair::{LossObject, RefusedObject, RepairObject, StepObject};
 pub(crate) use reports::{
     BackupObject, BenchDisk, BenchMachine, BenchObject, BenchSeries, CheckFinding, CheckObject, Digested, EvidenceFrom,
-    InitObject, MissedObject, OutcomeObject, ProjectedFile, ProjectedLine,
+    ExportObject, ExportedFile, ImportObject, InitObject, MissedObject, OutcomeObject, ProjectedFile, ProjectedLine,
     ReplayErrorObject, ReplayObject, ReplayedDifference, ResumedObject, RunLine, RunObject, SampleObject,
     SampledObject, StarterObject, VerifiedCheckpoint, VerifyFinding, VerifyLoss, VerifyObject, Versions,
 };

@@ -24,6 +24,38 @@ pub(crate) struct BackupObject<'a> {
     pub(crate) kept: bool,
 }
 
+/// `export`.
+#[derive(Serialize)]
+pub(crate) struct ExportObject<'a> {
+    pub(crate) format: &'static str,
+    pub(crate) out: &'a str,
+    pub(crate) events: u64,
+    pub(crate) bytes: u64,
+    pub(crate) next_seq: u64,
+    pub(crate) blake3: Option<&'a str>,
+    pub(crate) files: &'a [ExportedFile],
+}
+
+/// A file of an export.
+#[derive(Serialize)]
+pub(crate) struct ExportedFile {
+    pub(crate) path: String,
+    pub(crate) events: u64,
+    pub(crate) bytes: u64,
+    pub(crate) blake3: String,
+}
+
+/// `import`.
+#[derive(Serialize)]
+pub(crate) struct ImportObject<'a> {
+    pub(crate) log: &'a str,
+    pub(crate) log_id: &'a str,
+    pub(crate) runs: usize,
+    pub(crate) events: u64,
+    pub(crate) left_out: u64,
+    pub(crate) next_seq: u64,
+}
+
 /// `run --init`.
 #[derive(Serialize)]
 pub(crate) struct StarterObject<'a> {

@@ -19,6 +19,8 @@ mod examples;
 #[cfg(test)]
 mod explain;
 #[cfg(test)]
+mod export;
+#[cfg(test)]
 mod forge;
 #[cfg(test)]
 mod harmed;

@@ -1,0 +1,222 @@
+//! `evlog import`: a new log with the events of an export.
+//!
+//! Invariant: what the new log says is true of it. When it was recorded, who was authenticated, and seqs are facts about the new log;
+//! what the old log said of these is not repeated as if this log had seen it.
+
+mod line;
+
+use crate::context::{Context, contracts};
+use crate::error::{CommandError, Verdict};
+use crate::files;
+use crate::json::ImportObject;
+use crate::table::{counted, facts};
+use crate::ui::{Progress, Tone, Ui, Unit};
+use clap::{Args, ValueEnum};
+use evlog::history::LOG_STREAM;
+use evlog::{AnswerOutcome, Log, Offered, Options};
+use evlog_format::Seq;
+use evlog_store::{Fs, StdFs};
+use line::Line;
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::PathBuf;
+
+/// The longest line, in bytes: more than any event has.
+const LINE_LEN_MAX: u64 = 64 << 20;
+
+/// How many events may wait for the disk at the same time.
+const WAITING_MAX: usize = 4096;
+
+const EXAMPLES: &str = "\
+Examples:
+  evlog export --format jsonl --contract custom --out events.jsonl
+  evlog --log ./copy import jsonl events.jsonl       a new log in ./copy
+  evlog --log ./copy import jsonl - < events.jsonl
+
+Kept are run, number, kind, payload, actor, correlation, id, and the time when an event occurred, where its command
+gave one. Causes are kept, with the seqs of the new log. Not kept are seqs, the time of recording and the principal:
+the new log has its own, because it was recorded now, and by you. Events of `$log` are left out: they are about the
+old log. `evlog backup` copies a log with everything.";
+
+/// Make a new log with the events of an export
+///
+/// Only events of contract `custom` can be imported, because their runs have no rules: events of other contracts are decided
+/// by commands, and are not taken from a file. The log gets its name when every event is recorded; after an error there is none.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ImportArgs {
+    /// Format of the file
+    #[arg(value_enum, value_name = "FORMAT")]
+    format: Importable,
+    /// The file; `-` for stdin
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+/// The formats that can be imported.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Importable {
+    /// As `evlog export --format jsonl` and `evlog cat --json` write it
+    Jsonl,
+}
+
+pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ImportArgs) -> Result<Verdict, CommandError> {
+    let Importable::Jsonl = args.format;
+    if context.log.symlink_metadata().is_ok() {
+        return Err(taken(context));
+    }
+    let (source, len) = args.open()?;
+    // An unfinished log is removed when this is dropped.
+    let draft = files::draft_dir(&context.log)?;
+    let made = draft.path().join("log");
+    // Events without a correlation stay without: that of this command's caller is not theirs.
+    let options = Options { correlation: None, ..Context::options("import", true)? };
+    let log = options.open(&made, contracts())?;
+    let mut import = Import::new(&log);
+    let progress = ui.progress("import", len, Unit::Bytes);
+    import.take_all(source, &progress).map_err(|error| error.hint("no log was made"))?;
+    drop(progress);
+    let (runs, events, left_out) = (import.runs.len(), import.events, import.left_out);
+    let (log_id, next_seq) = (log.log_id().to_string(), log.next_seq());
+    log.close()?;
+    StdFs.name(&made, &context.log).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => taken(context),
+        _ => CommandError::file("make", context.log.display(), &error),
+    })?;
+    files::sync_above(&context.log)?;
+    let (log, next_seq) = (context.log.display().to_string(), next_seq.0);
+    if context.json {
+        ui.json(&ImportObject { log: &log, log_id: &log_id, runs, events, left_out, next_seq });
+        return Ok(Verdict::Yes);
+    }
+    let left_out = format!("{} of the old log about itself", counted(left_out, "event"));
+    facts(
+        ui,
+        &[
+            ("made", format!("log {log_id} in {log}"), Tone::Good),
+            ("imported", format!("{} of {}", counted(events, "event"), counted(runs as u64, "run")), Tone::Plain),
+            ("left out", left_out, Tone::Plain),
+        ],
+    );
+    Ok(Verdict::Yes)
+}
+
+fn taken(context: &Context) -> CommandError {
+    CommandError::user(format!(
+        "expected nothing at `{}`, found something: an import makes a new log",
+        context.log.display()
+    ))
+    .hint("`--log PATH` names another place")
+}
+
+impl ImportArgs {
+    /// The file, and its length in bytes where that is known.
+    fn open(&self) -> Result<(Box<dyn BufRead>, u64), CommandError> {
+        if self.file.as_os_str() == "-" {
+            return Ok((Box::new(BufReader::new(io::stdin())), 0));
+        }
+        let refused = |error: io::Error| CommandError::file("read", self.file.display(), &error);
+        let file = File::open(&self.file).map_err(refused)?;
+        let len = file.metadata().map_err(refused)?.len();
+        Ok((Box::new(BufReader::with_capacity(1 << 20, file)), len))
+    }
+}
+
+/// An event that was offered to the new log.
+struct Waiting {
+    line: u64,
+    old_seq: u64,
+    offered: Offered,
+}
+
+/// An import under way.
+struct Import<'l> {
+    log: &'l Log,
+    waiting: VecDeque<Waiting>,
+    /// The number of events of each run.
+    runs: BTreeMap<String, u64>,
+    /// The new seqs of events that are recorded, by their old ones.
+    seqs: BTreeMap<u64, Seq>,
+    events: u64,
+    left_out: u64,
+}
+
+impl<'l> Import<'l> {
+    fn new(log: &'l Log) -> Import<'l> {
+        let (waiting, runs, seqs) = (VecDeque::new(), BTreeMap::new(), BTreeMap::new());
+        Import { log, waiting, runs, seqs, events: 0, left_out: 0 }
+    }
+
+    fn take_all(&mut self, mut source: Box<dyn BufRead>, progress: &Progress) -> Result<(), CommandError> {
+        let (mut line, mut bytes, mut done) = (0, Vec::new(), 0);
+        loop {
+            bytes.clear();
+            let read = io::Read::take(&mut source, LINE_LEN_MAX).read_until(b'\n', &mut bytes);
+            let len = read.map_err(|error| CommandError::file("read", "the file", &error))?;
+            if len == 0 {
+                break;
+            }
+            line += 1;
+            done += len as u64;
+            self.take(line, &bytes).map_err(|error| error.during(format_args!("line {line}")))?;
+            progress.at(done);
+        }
+        self.wait_until(0)
+    }
+
+    fn take(&mut self, line: u64, bytes: &[u8]) -> Result<(), CommandError> {
+        if bytes.trim_ascii().is_empty() {
+            return Ok(());
+        }
+        let event = Line::parse(bytes).map_err(CommandError::user)?;
+        if event.stream == LOG_STREAM {
+            self.left_out += 1;
+            return Ok(());
+        }
+        let expected = self.runs.entry(event.stream.clone()).or_default();
+        if event.number != *expected {
+            let message =
+                format!("run `{}`: expected event {expected} of the run, found event {}", event.stream, event.number);
+            return Err(CommandError::user(message).hint("export whole runs, from their first event on"));
+        }
+        *expected += 1;
+        let causation = self.new_cause(&event)?;
+        let (old_seq, request) = (event.seq, event.request(causation).map_err(CommandError::user)?);
+        let offered = self.log.offer(&request)?;
+        self.waiting.push_back(Waiting { line, old_seq, offered });
+        self.events += 1;
+        if self.waiting.len() >= WAITING_MAX { self.wait_until(WAITING_MAX / 2) } else { Ok(()) }
+    }
+
+    /// The new seq of the event that caused this one.
+    fn new_cause(&mut self, event: &Line) -> Result<Option<Seq>, CommandError> {
+        let Some(cause) = event.causation else { return Ok(None) };
+        if self.waiting.iter().any(|waiting| waiting.old_seq == cause) {
+            self.wait_until(0)?;
+        }
+        let found = self.seqs.get(&cause).copied();
+        let message = || format!("expected an earlier line with seq {cause}, which caused this event, found none");
+        found.map(Some).ok_or_else(|| {
+            CommandError::user(message()).hint("an import keeps causes: export the events that they are, too")
+        })
+    }
+
+    /// Waits for the disk until only so many events wait.
+    fn wait_until(&mut self, left: usize) -> Result<(), CommandError> {
+        while self.waiting.len() > left {
+            let Some(Waiting { line, old_seq, offered }) = self.waiting.pop_front() else { break };
+            let answer = self
+                .log
+                .wait(offered)
+                .map_err(|error| CommandError::from(error).during(format_args!("line {line}")))?;
+            let seq = answer.events.first().filter(|_| answer.outcome == AnswerOutcome::Accepted).map(|(seq, _)| *seq);
+            let Some(seq) = seq else {
+                let why = answer.error.map_or_else(|| "its `id` is there already".to_owned(), |error| error.message);
+                return Err(CommandError::user(format!("line {line}: the event cannot be recorded: {why}")));
+            };
+            self.seqs.insert(old_seq, seq);
+        }
+        Ok(())
+    }
+}
