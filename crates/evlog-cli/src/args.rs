@@ -1,8 +1,11 @@
 //! The options that several commands share. The doc comments are the help texts, and `docs/cli.md` is made from it.
 
 use crate::error::CommandError;
+use crate::when::{self, Place};
 use clap::Args;
+use evlog::View;
 use evlog_format::limits::ACTOR_LEN_MAX;
+use jiff::tz::TimeZone;
 use std::path::PathBuf;
 
 /// Options of every command.
@@ -36,11 +39,40 @@ pub(crate) struct Global {
 }
 
 /// Options of commands that read.
-#[derive(Args, Debug)]
+#[derive(Args, Debug, Default)]
 pub(crate) struct At {
-    /// Show the log as it was right after this event
-    #[arg(long, value_name = "SEQ")]
-    pub(crate) at: Option<u64>,
+    /// Show the log as it was right after this event, or at this time: a seq, RFC 3339, a date, `yesterday`, or a time before
+    /// now such as 2h
+    #[arg(long, value_name = "SEQ|TIME", allow_hyphen_values = true, value_parser = Place::parse)]
+    at: Option<Place>,
+    /// The time zone of dates and times without one: a name such as Europe/Zurich, or +02:00 [default: UTC]
+    #[arg(long, value_name = "ZONE", value_parser = when::zone)]
+    tz: Option<TimeZone>,
+}
+
+impl At {
+    /// The log as it was right after an event; none means now.
+    pub(crate) fn seq(at: Option<u64>) -> At {
+        At { at: at.map(Place::Seq), tz: None }
+    }
+
+    /// Whether an earlier state of the log is meant.
+    pub(crate) fn is_given(&self) -> bool {
+        self.at.is_some()
+    }
+
+    /// The time zone of dates and times without one.
+    pub(crate) fn zone(&self) -> TimeZone {
+        self.tz.clone().unwrap_or(TimeZone::UTC)
+    }
+
+    /// The log as it was then.
+    pub(crate) fn of(&self, view: View) -> Result<View, CommandError> {
+        match &self.at {
+            Some(place) => place.of("--at", view, &self.zone()),
+            None => Ok(view.as_of(None)?),
+        }
+    }
 }
 
 /// Options of commands that write.

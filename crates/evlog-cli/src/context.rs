@@ -1,10 +1,9 @@
 //! How a command gets at the log: as a reader or as its one writer.
 
-use crate::args::{Actor, Global, Writing};
+use crate::args::{Actor, At, Global, Writing};
 use crate::error::CommandError;
 use crate::ui::alert;
 use evlog::{Log, LogError, Options, ReadOptions, View};
-use evlog_format::Seq;
 use evlog_format::limits::CORRELATION_LEN_MAX;
 use evlog_lifecycle::form::Definition;
 use evlog_lifecycle::{custom::Custom, lifecycle::Lifecycle, pipeline::Pipeline, status::Status, story::Story};
@@ -51,31 +50,16 @@ impl Context {
         Context { log: global.log.clone(), json: global.json.is_some() }
     }
 
-    /// Opens the log for reading, as of a seq if one is given.
-    pub(crate) fn view(&self, at: Option<u64>) -> Result<View, CommandError> {
-        Context::as_of(warned(View::open(&self.log, contracts())?), at)
+    /// Opens the log for reading, as it was at a place if one is given.
+    pub(crate) fn view(&self, at: &At) -> Result<View, CommandError> {
+        at.of(warned(View::open(&self.log, contracts())?))
     }
 
-    /// The same for a command that shows events, or the state as of a seq: it shows what is before damage in the last
+    /// The same for a command that shows events, or an earlier state: it shows what is before damage in the last
     /// segment, and then reports the damage as the error.
-    pub(crate) fn view_up_to_damage(&self, at: Option<u64>) -> Result<View, CommandError> {
+    pub(crate) fn view_up_to_damage(&self, at: &At) -> Result<View, CommandError> {
         let options = ReadOptions { up_to_damage: true, ..ReadOptions::new() };
-        Context::as_of(warned(options.open(&self.log, contracts())?), at)
-    }
-
-    /// The same of a view that is open.
-    pub(crate) fn as_of(view: View, at: Option<u64>) -> Result<View, CommandError> {
-        if let Some(at) = at {
-            let next = view.next_seq().0;
-            if at >= next {
-                view.check_whole()?;
-                let message = format!(
-                    "--at {at}: expected the seq of a committed event, found that the log ends before seq {next}"
-                );
-                return Err(CommandError::user(message));
-            }
-        }
-        Ok(view.as_of(at.map(Seq))?)
+        at.of(warned(options.open(&self.log, contracts())?))
     }
 
     /// Whether there is a log. A log that cannot be opened counts: opening it reports why.

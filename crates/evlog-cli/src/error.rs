@@ -129,6 +129,7 @@ impl From<LogError> for CommandError {
                 failed.hint("output stops here: the events shown are from a log that no longer exists")
             }
             LogError::Corrupt(_) | LogError::Fold(_) | LogError::Payload { .. } => failed.hint("run `evlog verify`"),
+            LogError::TwoEnds { .. } => failed.hint("name the seq instead of the time; `evlog cat` shows both events"),
             LogError::Undecidable { .. } => failed.hint("this is a defect of evlog; please report it"),
             _ => failed,
         }

@@ -6,7 +6,6 @@ use crate::json::payload_json;
 use crate::table::counted;
 use crate::when;
 use clap::Args;
-use evlog::clock::{Clock, SystemClock};
 use evlog::history::LOG_STREAM;
 use evlog::{LogError, Moment, View};
 use evlog_audit::select::Times;
@@ -51,25 +50,18 @@ pub(crate) struct Selecting {
     /// Apply --since and --until to the time when an event occurred, where its command gave one (`at`)
     #[arg(long)]
     occurred: bool,
-    /// The time zone of dates and times without one: a name such as Europe/Zurich, or +02:00 [default: UTC]
-    #[arg(long, value_name = "ZONE", value_parser = when::zone)]
-    tz: Option<TimeZone>,
 }
 
 impl Selecting {
-    /// The selection.
-    pub(crate) fn selection(&self) -> Result<Selection, CommandError> {
+    /// The selection; dates and times without a time zone are of this one.
+    pub(crate) fn selection(&self, zone: &TimeZone) -> Result<Selection, CommandError> {
         if self.occurred && self.since.is_none() && self.until.is_none() {
             return Err(CommandError::user(
                 "--occurred: expected --since or --until, which it applies to, found neither",
             ));
         }
-        let zone = self.tz.clone().unwrap_or(TimeZone::UTC);
-        let now_ns = SystemClock.now_ns();
-        let time = |option: &str, text: &Option<String>| {
-            let read = text.as_ref().map(|text| when::moment(text, &zone, now_ns)).transpose();
-            read.map_err(|message| CommandError::user(format!("{option}: {message}")))
-        };
+        let time =
+            |option: &str, text: &Option<String>| text.as_ref().map(|text| when::given(option, text, zone)).transpose();
         let correlation = self.correlation.as_ref().map(|text| Condition::equal("correlation", text));
         Ok(Selection {
             times: Times {

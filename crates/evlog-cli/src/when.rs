@@ -1,8 +1,12 @@
-//! Points in time as people type them.
+//! Points in time, and places in the log, as people type them.
 //!
 //! Does: read RFC 3339, dates and times of day in a time zone, words such as `yesterday`, and lengths of time before now.
-//! Does not: ask the clock; the caller does.
+//! Does not: show the log; it only finds where.
 
+use crate::error::CommandError;
+use evlog::View;
+use evlog::clock::{Clock, SystemClock};
+use evlog_format::Seq;
 use evlog_projection::time::{from_rfc3339, from_span};
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
@@ -57,6 +61,51 @@ pub(crate) fn moment(text: &str, zone: &TimeZone, now_ns: i64) -> Result<i128, S
         None => local(text)?,
     };
     in_zone(text, local, zone)
+}
+
+/// Reads a point in time that was given as an option.
+pub(crate) fn given(option: &str, text: &str, zone: &TimeZone) -> Result<i128, CommandError> {
+    moment(text, zone, SystemClock.now_ns()).map_err(|message| CommandError::user(format!("{option}: {message}")))
+}
+
+/// A place in the history of a log.
+#[derive(Clone, Debug)]
+pub(crate) enum Place {
+    /// Right after this event.
+    Seq(u64),
+    /// At this time, as it was typed: its time zone is another option.
+    Time(String),
+}
+
+impl Place {
+    /// Whole numbers are seqs, everything else is a time.
+    pub(crate) fn parse(text: &str) -> Result<Place, String> {
+        if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(Place::Time(text.to_owned()));
+        }
+        text.parse().map(Place::Seq).map_err(|_| format!("expected a seq or a time, found the number {text}"))
+    }
+
+    /// The log as it was at this place. `option` is where it was given.
+    pub(crate) fn of(&self, option: &str, view: View, zone: &TimeZone) -> Result<View, CommandError> {
+        match self {
+            Place::Seq(at) => {
+                let next = view.next_seq().0;
+                if *at >= next {
+                    view.check_whole()?;
+                    let message = format!(
+                        "{option} {at}: expected the seq of a committed event, found that the log ends before seq {next}"
+                    );
+                    return Err(CommandError::user(message));
+                }
+                Ok(view.as_of(Some(Seq(*at)))?)
+            }
+            Place::Time(text) => {
+                let time_ns = given(option, text, zone)?;
+                view.as_of_time(time_ns).map_err(|error| CommandError::from(error).during(format!("{option} {text}")))
+            }
+        }
+    }
 }
 
 /// A date, or a date and a time of day.

@@ -64,6 +64,13 @@ pub enum LogError {
     Unproven(ProofError),
     /// A text is no policy: nothing was recorded.
     Policy(PolicyError),
+    /// As of a time, the log has two ends, because its clock went back.
+    TwoEnds {
+        /// The first event that was recorded after the time.
+        later: Seq,
+        /// The last event that was recorded at or before it, behind that one.
+        earlier: Seq,
+    },
     /// A command was offered to another session than the one that is to wait for it. Whether it is recorded, that session says.
     OfAnotherSession,
     /// A contract decided events that it cannot fold itself, or that an audit would report; nothing was recorded. A defect of
@@ -96,6 +103,10 @@ impl fmt::Display for LogError {
             LogError::Unproven(error) => {
                 write!(f, "the log does not match the checkpoint: {error}; run `evlog verify`")
             }
+            LogError::TwoEnds { later, earlier } => write!(
+                f,
+                "the clock went back: event {later} was recorded after this time, and event {earlier} at or before it"
+            ),
             LogError::OfAnotherSession => f.write_str(
                 "expected a command that was offered to this session, found one of another: wait for it there",
             ),
@@ -123,6 +134,7 @@ impl std::error::Error for LogError {
             LogError::Policy(error) => Some(error),
             LogError::Payload { .. }
             | LogError::ReadBack { .. }
+            | LogError::TwoEnds { .. }
             | LogError::OfAnotherSession
             | LogError::Undecidable { .. } => None,
         }

@@ -1,8 +1,9 @@
-//! A reader's view of a log: events, runs and bundles as of now, or as of an earlier seq. Never writes, takes no lock
+//! A reader's view of a log: events, runs and bundles as of now, or as of an earlier seq or time. Never writes, takes no lock
 //! that lasts.
 //!
 //! Invariant: a commit is seen whole or not at all. As of seq N, the commits that end at N or before are seen.
 
+mod as_of;
 pub mod events;
 mod shown;
 
@@ -135,26 +136,6 @@ impl View {
             self.bound = Some(Bound { seq, position });
         }
         (self, damage)
-    }
-
-    /// The same log as of an earlier seq; none means now.
-    pub fn as_of(mut self, at: Option<Seq>) -> Result<View, LogError> {
-        self.bound = None;
-        let Some(at) = at.filter(|at| *at < self.next_seq()) else {
-            return Ok(self);
-        };
-        let after = Seq(at.0 + 1);
-        let position = self.reader.seek(at)?;
-        let (seq, position) = match self.reader.commits(position)?.next()? {
-            // The commit ends at `at`: it is shown whole. Otherwise none of it is.
-            Some(found) if found.commit.head.first_seq.0.saturating_add(found.commit.left()) == after.0 => {
-                (after, Position(found.frame.end()))
-            }
-            Some(found) => (found.commit.head.first_seq, position),
-            None => (after, position),
-        };
-        self.bound = Some(Bound { seq, position });
-        Ok(self)
     }
 
     pub(crate) fn reader(&self) -> &Reader {

@@ -86,11 +86,11 @@ fn audited(ui: &mut Ui, context: &Context, args: &AuditArgs, format: Format<Kind
     let rules = read_rules(&args.rules)?;
     let options = Options {
         rules: rules.clone(),
-        selection: args.selecting.selection()?,
+        selection: args.selecting.selection(&args.at.zone())?,
         unsigned_max_ns: args.max_unsigned,
         as_ended: args.as_ended,
     };
-    let view = context.view(args.at.at)?;
+    let view = context.view(&args.at)?;
     let report = audit(ui, &view, options)?;
     let is_good = report.findings.worst().is_none_or(|worst| worst < args.fail_on.severity());
     match format {

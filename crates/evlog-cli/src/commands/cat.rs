@@ -40,8 +40,8 @@ pub(crate) struct CatArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CatArgs) -> Result<Verdict, CommandError> {
-    let mut selector = Selector::new(args.selecting.selection()?);
-    let view = context.view_up_to_damage(args.at.at)?;
+    let mut selector = Selector::new(args.selecting.selection(&args.at.zone())?);
+    let view = context.view_up_to_damage(&args.at)?;
     let from = Seq(args.from);
     let mut events = Events::new(ui, context.json, marks::policies(&view));
     let len = view.next_seq().0.saturating_sub(selector.start(from).0);

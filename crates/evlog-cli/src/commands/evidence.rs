@@ -1,5 +1,6 @@
 //! `evlog evidence`: one file about one run, for people and for `check-evidence`.
 
+use crate::args::At;
 use crate::commands::prove::{as_stated, same_log, unproven, write};
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
@@ -50,7 +51,7 @@ impl EvidenceArgs {
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &EvidenceArgs) -> Result<Verdict, CommandError> {
     outputs::check("--out", &args.out, &context.log, None)?;
-    let view = context.view(None)?;
+    let view = context.view(&At::default())?;
     let (path, text) = note(context, args)?;
     let checkpoint = notes::parse_claimed(&path, text.as_bytes())?;
     same_log(&view, &checkpoint)?;

@@ -54,7 +54,7 @@ enum Page {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs) -> Result<Verdict, CommandError> {
-    let view = context.view_up_to_damage(args.at.at)?;
+    let view = context.view_up_to_damage(&args.at)?;
     let Some(bundle) = view.bundle(&args.run)? else {
         return Err(CommandError::no_run(&args.run));
     };

@@ -1,6 +1,6 @@
 //! `evlog policy`: what a log demands of every command.
 
-use crate::args::Actor;
+use crate::args::{Actor, At};
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::files;
@@ -121,7 +121,7 @@ fn set(ui: &mut Ui, context: &Context, args: &SetArgs) -> Result<Verdict, Comman
 }
 
 fn show(ui: &mut Ui, context: &Context, args: &ShowArgs) -> Result<Verdict, CommandError> {
-    let view = context.view(args.at)?;
+    let view = context.view(&At::seq(args.at))?;
     let (policies, flaw) = view.policies();
     if let Some(flaw) = flaw {
         return Err(flaw.into());

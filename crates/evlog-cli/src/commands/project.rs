@@ -92,7 +92,7 @@ fn runs_of(view: &View, args: &ProjectArgs) -> Result<Option<Vec<String>>, Comma
 
 fn write(ui: &mut Ui, context: &Context, args: &ProjectArgs, dir: &Path) -> Result<Verdict, CommandError> {
     outputs::check("--out", dir, &context.log, None)?;
-    let mut view = context.view(args.at.at)?;
+    let mut view = context.view(&args.at)?;
     let Some(names) = runs_of(&view, args)? else {
         return Err(CommandError::no_run(args.run.as_deref().unwrap_or_default()));
     };
@@ -119,7 +119,7 @@ fn write_beside(
     for _ in 0..AGAIN_MAX {
         let from = view.next_seq();
         // Without `HEAD` it is unknown whether they do.
-        if args.at.at.is_some() || !view.warnings().is_empty() || !view.refresh()? {
+        if args.at.is_given() || !view.warnings().is_empty() || !view.refresh()? {
             break;
         }
         let mut went_on = BTreeSet::new();
@@ -143,7 +143,7 @@ fn write_recorded(
     dir: &Path,
     log: &Log,
 ) -> Result<Verdict, CommandError> {
-    let view = Context::as_of(log.view()?, args.at.at)?;
+    let view = args.at.of(log.view()?)?;
     let names = runs_of(&view, args)?.unwrap_or_default();
     write_runs(ui, context, &view, &names, dir, Some(log))
 }

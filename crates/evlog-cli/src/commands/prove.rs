@@ -1,5 +1,6 @@
 //! `evlog prove`: a file that proves to others, without the log, that it contains an event or that it extends an older checkpoint.
 
+use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::notes;
@@ -54,7 +55,7 @@ impl ProveArgs {
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ProveArgs) -> Result<Verdict, CommandError> {
     outputs::check("--out", &args.out, &context.log, None)?;
-    let view = context.view(None)?;
+    let view = context.view(&At::default())?;
     let checkpoints = Checkpoints::new(Arc::new(StdFs), &context.log);
     let to = checkpoint(&checkpoints, args.to.as_deref())?;
     same_log(&view, &to)?;

@@ -42,7 +42,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ReplayArgs) -> Result<V
 }
 
 fn replayed(ui: &mut Ui, context: &Context, args: &ReplayArgs, format: Format<Kind>) -> Result<Verdict, CommandError> {
-    let view = context.view_up_to_damage(args.at.at)?;
+    let view = context.view_up_to_damage(&args.at)?;
     let progress = ui.progress("replay", view.next_seq().0, Unit::Events);
     let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let found = replay(&view, threads, &mut |done| progress.at(done))?;

@@ -5,7 +5,7 @@ mod desk;
 mod starter;
 mod watch;
 
-use crate::args::Writing;
+use crate::args::{At, Writing};
 use crate::context::{Context, contracts};
 use crate::error::{CommandError, Verdict};
 use crate::json::{OutcomeObject, RunObject};
@@ -130,7 +130,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunArgs) -> Result<Verd
     let plan = Plan::load(&plan_path).map_err(|error| refused(error.sentences()))?;
     Secrets::of(&plan, claim::id(args)).map_err(|error| refused(error.problems))?;
     if let Some(retry) = retry(args) {
-        let known = may_retry(&mut context.view(None)?, &plan, &retry);
+        let known = may_retry(&mut context.view(&At::default())?, &plan, &retry);
         known.map_err(|error| claim::failed(context, args, error))?;
     }
     let signer = args.signing.signer(&context.log)?;

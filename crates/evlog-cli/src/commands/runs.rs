@@ -39,7 +39,7 @@ pub(crate) struct RunsArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Verdict, CommandError> {
-    let (view, damage) = context.view_up_to_damage(args.at.at)?.before_damage();
+    let (view, damage) = context.view_up_to_damage(&args.at)?.before_damage();
     let progress = ui.progress("runs", view.next_seq().0, Unit::Events);
     let all = view.runs_with_progress(&mut |seq| progress.at(seq.0))?;
     drop(progress);

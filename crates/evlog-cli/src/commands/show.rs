@@ -27,7 +27,8 @@ const EXAMPLES: &str = "\
 Examples:
   evlog show RUN_0001                  the run's state
   evlog show RUN_0001 --json | jq .    its run.json, with a newline
-  evlog show RUN_0001 --at 41          as it was at seq 41";
+  evlog show RUN_0001 --at 41          as it was at seq 41
+  evlog show RUN_0001 --at 2026-03-02  as it was when that day began";
 
 /// Show the state of one run (its `run.json`)
 #[derive(Args, Debug)]
@@ -41,7 +42,7 @@ pub(crate) struct ShowArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ShowArgs) -> Result<Verdict, CommandError> {
-    let (view, damage) = context.view_up_to_damage(args.at.at)?.before_damage();
+    let (view, damage) = context.view_up_to_damage(&args.at)?.before_damage();
     let Some(bundle) = view.bundle(&args.run)? else {
         damage?;
         return Err(CommandError::no_run(&args.run));

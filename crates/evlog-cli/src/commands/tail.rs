@@ -53,11 +53,11 @@ pub(crate) struct TailArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Verdict, CommandError> {
-    let mut selector = Selector::new(args.selecting.selection()?);
+    let mut selector = Selector::new(args.selecting.selection(&args.at.zone())?);
     if args.wait && !wait_for_log(ui, context)? {
         return Ok(Verdict::Yes);
     }
-    let view = context.view_up_to_damage(args.at.at).map_err(|error| {
+    let view = context.view_up_to_damage(&args.at).map_err(|error| {
         if args.follow { error.hint("with --wait, `evlog tail -f` waits for a log") } else { error }
     })?;
     let (mut view, damage) = view.before_damage();
@@ -65,7 +65,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
     let (first, looked) = first_of_last(&view, args, &mut selector);
     let first = first.unwrap_or(view.next_seq());
     // To find the first of the last events, all of them were read: what follows is read with the state of runs as it was before.
-    let mut selector = Selector::new(args.selecting.selection()?);
+    let mut selector = Selector::new(args.selecting.selection(&args.at.zone())?);
     let mut next = show(&view, (selector.start(first), first), &mut selector, &mut events)?;
     let known = looked?;
     damage?;

@@ -1,7 +1,12 @@
 //! What is recorded of a command beside its words: when, by whom, and what it belongs to.
 
 use crate::support::Room;
+use evlog::clock::StepClock;
+use evlog::{Options, Request};
+use evlog_lifecycle::custom::Custom;
+use evlog_projection::Contracts;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 fn record(run: &str, more: &Value) -> String {
     let mut line = json!({"contract": "custom", "run": run, "do": "record", "kind": "custom/noted"});
@@ -277,4 +282,73 @@ fn checked_evidence_says_when_the_events_were_recorded_and_which_are_backdated()
         assert_eq!(marked.len(), marks);
         assert!(found["first"]["recorded"].as_str() <= found["last"]["recorded"].as_str(), "{found}");
     }
+}
+
+/// Records events at these times, in seconds, each in a session of its own.
+fn recorded_at(room: &Room, seconds: &[i64]) {
+    for (number, second) in seconds.iter().enumerate() {
+        let clock = Arc::new(StepClock::new(second * 1_000_000_000, 1));
+        let log = Options { clock, ..Options::new("tests") }.open(room.path("evlog"), Contracts::new().with(Custom));
+        let log = log.unwrap();
+        log.submit(&Request::parse_line(record(&format!("r{number}"), &json!({})).as_bytes()).unwrap())
+            .unwrap()
+            .into_accepted()
+            .unwrap();
+        log.close().unwrap();
+    }
+}
+
+#[test]
+fn every_command_that_reads_shows_the_log_as_it_was_at_a_time() {
+    let room = Room::new();
+    // At 09:00, 10:00 and 11:00 UTC of 2026-03-02.
+    recorded_at(&room, &[1_772_442_000, 1_772_445_600, 1_772_449_200]);
+    let runs = |at: &str| room.ends(0, &["runs", "--json", "--at", at]).lines().len();
+    assert_eq!((runs("2026-03-02T08:59:59Z"), runs("2026-03-02T09:30:00Z"), runs("2026-03-03")), (0, 1, 3));
+    assert_eq!(runs("now"), 3);
+    // The same moment in a zone one hour ahead.
+    let zoned = room.ends(0, &["runs", "--json", "--at", "2026-03-02T11:30", "--tz", "Europe/Zurich"]);
+    assert_eq!(zoned.lines().len(), 2);
+    let at = ["--at", "2026-03-02T09:30:00Z"];
+    room.ends(0, &[&["show", "r0"], &at[..]].concat());
+    room.ends(1, &[&["show", "r1"], &at[..]].concat()).says("no run `r1`");
+    room.ends(1, &[&["explain", "r1"], &at[..]].concat()).says("no run `r1`");
+    room.ends(0, &[&["explain", "r0"], &at[..]].concat());
+    for command in ["cat", "tail"] {
+        let all = room.ends(0, &[&[command, "--json"], &at[..]].concat()).lines();
+        assert!(all.iter().all(|event| event["recorded"].as_str().unwrap() < "2026-03-02T09:30"), "{all:?}");
+        assert!(all.iter().any(|event| event["stream"] == "r0"), "{all:?}");
+    }
+    assert_eq!(room.ends(0, &[&["replay", "--json"], &at[..]].concat()).json()["runs"], 1);
+    assert_eq!(room.ends(0, &[&["audit", "--json"], &at[..]].concat()).json()["runs"], 1);
+    room.ends(0, &[&["project", "--out", "then", "--no-record"], &at[..]].concat());
+    assert!(room.path("then/runs/r0").is_dir() && !room.path("then/runs/r1").exists());
+    room.ends(0, &[&["project", "--check", "then"], &at[..]].concat());
+}
+
+#[test]
+fn a_time_at_which_the_log_has_two_ends_is_refused_with_both_seqs() {
+    let room = Room::new();
+    // 09:00, 11:00, and 10:00 after the clock went back.
+    recorded_at(&room, &[1_772_442_000, 1_772_449_200, 1_772_445_600]);
+    let all = events(&room, &[]);
+    let last = all.last().unwrap()["seq"].to_string();
+    let later = all.iter().find(|event| event["recorded"].as_str().unwrap() > "2026-03-02T10:30").unwrap();
+    for command in [&["runs"][..], &["cat"], &["tail"], &["audit"], &["replay"], &["show", "r0"], &["explain", "r0"]] {
+        let done = room.ends(2, &[command, &["--at", "2026-03-02 10:30"]].concat());
+        done.says("--at 2026-03-02 10:30: the clock went back").says("name the seq instead of the time");
+        done.says(&format!("event {} was recorded after this time, and event {last} at or before it", later["seq"]));
+    }
+    room.ends(0, &["runs", "--at", "2026-03-02 09:30"]);
+    room.ends(0, &["runs", "--at", "2026-03-02 11:30"]);
+    room.ends(0, &["runs", "--at", &last]);
+}
+
+#[test]
+fn what_is_neither_a_seq_nor_a_time_is_refused_by_name() {
+    let room = Room::with_batch();
+    room.ends(2, &["runs", "--at", "tomorrow"]).says("--at: expected a time such as").says("found `tomorrow`");
+    room.ends(2, &["runs", "--at", "99999999999999999999"]).says("expected a seq or a time, found the number");
+    room.ends(2, &["runs", "--at", "2026-10-25T02:30", "--tz", "Europe/Zurich"]).says("occurs twice");
+    room.ends(2, &["runs", "--at", "1", "--tz", "Europe/Nowhere"]).says("expected a time zone");
 }

@@ -3,7 +3,7 @@
 use super::toy::{ask, contracts, kinds, line, open, options, view};
 use crate::clock::{Clock, Reading, StepClock};
 use crate::history::ClockStepped;
-use crate::{AnswerOutcome, Log, LogError, Moment, Options, Request};
+use crate::{AnswerOutcome, Log, LogError, Moment, Options, Request, View};
 use evlog_format::{Seq, kind, payload};
 use evlog_store::fs::StdFs;
 use serde_json::json;
@@ -357,12 +357,11 @@ fn a_clock_that_is_behind_the_last_commit_is_recorded_also_across_segments() {
     assert_eq!(steps(dir.path()).0.len(), 1);
 }
 
-#[test]
-fn a_lookup_by_time_finds_everything_though_the_clock_went_back_and_forth() {
-    let dir = tempfile::tempdir().unwrap();
+/// Three sessions of a clock that goes back and forth, over several segments; the last one is not closed.
+fn log_of_a_restless_clock(dir: &Path) {
     let clock = Settable::at(100 * HOUR_NS);
     for session in 0..3 {
-        let log = Options { clock: clock.clone(), ..options() }.open(dir.path(), contracts()).unwrap();
+        let log = Options { clock: clock.clone(), ..options() }.open(dir, contracts()).unwrap();
         drop(ask(&log, "a", "begin", json!({})));
         for number in 0..90 {
             if number % 30 == 29 {
@@ -376,13 +375,25 @@ fn a_lookup_by_time_finds_everything_though_the_clock_went_back_and_forth() {
             drop(log);
         }
     }
-    let view = view(dir.path());
+}
+
+/// Each event with the time when it was recorded.
+fn recorded(view: &View) -> Vec<(i64, Seq)> {
     let mut all = Vec::new();
     view.each::<LogError>(Seq(0), &mut |fact| {
         all.push((fact.head.recorded_ns, fact.seq));
         Ok(ControlFlow::Continue(()))
     })
     .unwrap();
+    all
+}
+
+#[test]
+fn a_lookup_by_time_finds_everything_though_the_clock_went_back_and_forth() {
+    let dir = tempfile::tempdir().unwrap();
+    log_of_a_restless_clock(dir.path());
+    let view = view(dir.path());
+    let all = recorded(&view);
     let mut times: Vec<i64> = all.iter().map(|(time, _)| *time).collect();
     times.sort_unstable();
     assert!(times.len() > 270 && !all.is_sorted());
@@ -397,6 +408,52 @@ fn a_lookup_by_time_finds_everything_though_the_clock_went_back_and_forth() {
         let expected: Vec<_> = all.iter().copied().filter(|(time, _)| (since..until).contains(time)).collect();
         assert_eq!(found, expected, "{since} to {until}");
     }
+}
+
+/// Compares the view as of every time of a log with its events; returns how often it has one end, and how often two.
+fn ends_as_of_times(dir: &Path) -> (usize, usize) {
+    let all = recorded(&view(dir));
+    let mut times: Vec<i64> = all.iter().flat_map(|(time, _)| [time - 1, *time]).collect();
+    times.sort_unstable();
+    times.dedup();
+    let (mut one, mut two) = (0, 0);
+    for time in times.into_iter().chain([0, i64::MAX]) {
+        let later = all.iter().find(|(recorded, _)| *recorded > time).map(|(_, seq)| *seq);
+        let earlier = all.iter().rfind(|(recorded, _)| *recorded <= time).map(|(_, seq)| *seq);
+        match (view(dir).as_of_time(time.into()), later) {
+            (Ok(view), _) => {
+                assert!(later.is_none_or(|later| earlier < Some(later)), "{time}");
+                assert_eq!((view.next_seq().0, view.is_whole()), (earlier.map_or(0, |seq| seq.0 + 1), later.is_none()));
+                assert!(recorded(&view).iter().all(|(recorded, _)| *recorded <= time));
+                one += 1;
+            }
+            (Err(LogError::TwoEnds { later: found, earlier: behind }), Some(later)) => {
+                assert_eq!((found, Some(behind)), (later, earlier));
+                assert!(found < behind);
+                two += 1;
+            }
+            (Err(error), _) => panic!("{time}: {error}"),
+        }
+    }
+    (one, two)
+}
+
+#[test]
+fn as_of_a_time_a_view_shows_what_was_recorded_until_then_or_names_the_events_between_which_the_clock_went_back() {
+    let restless = tempfile::tempdir().unwrap();
+    log_of_a_restless_clock(restless.path());
+    let (one, two) = ends_as_of_times(restless.path());
+    assert!(one > 0 && two > 20, "{one} {two}");
+    let steady = tempfile::tempdir().unwrap();
+    let clock = Arc::new(StepClock::new(HOUR_NS, 1_000_000_000));
+    let log = Options { clock, ..options() }.open(steady.path(), contracts()).unwrap();
+    ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
+    while log.root().0.0 < 3 * 4096 {
+        ask(&log, "a", "add", json!({})).into_accepted().unwrap();
+    }
+    drop(log);
+    let (one, two) = ends_as_of_times(steady.path());
+    assert!(one > 20 && two == 0, "{one} {two}");
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub(super) fn run(ui: &mut Ui, context: &Context, args: &ProjectArgs, dir: &Path
 }
 
 fn compared(ui: &Ui, context: &Context, args: &ProjectArgs, dir: &Path) -> Result<Report, CommandError> {
-    let view = context.view(args.at.at)?;
+    let view = context.view(&args.at)?;
     let Some(names) = runs_of(&view, args)? else {
         return Err(CommandError::no_run(args.run.as_deref().unwrap_or_default()));
     };

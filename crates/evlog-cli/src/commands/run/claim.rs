@@ -4,6 +4,7 @@
 //! errors. Does not: run anything.
 
 use super::RunArgs;
+use crate::args::At;
 use crate::context::{Context, contracts};
 use crate::error::CommandError;
 use crate::shell::quoted;
@@ -20,7 +21,7 @@ pub(super) fn plan(context: &Context, args: &RunArgs) -> Result<PathBuf, Command
         };
         return Ok(plan.clone());
     };
-    let standing = is_in_progress(&mut context.view(None)?, run);
+    let standing = is_in_progress(&mut context.view(&At::default())?, run);
     let plan = args.plan.clone().or_else(|| noted_plan(&args.out, run));
     match (standing, plan) {
         // It may have ended with an incomplete bundle; the holder of its lock checks that.

@@ -1,0 +1,99 @@
+//! Where a view of an earlier seq or time ends.
+//!
+//! Invariant: as of a time, no commit is shown that was recorded after it, and none is left out that was recorded at or
+//! before it. Where the clock went back, such an end may not exist: that is an error, and no guess.
+
+use super::shown::Shown;
+use super::{Bound, View};
+use crate::error::LogError;
+use evlog_format::{Position, Seq};
+
+/// What a walk over the commits found of a time.
+#[derive(Default)]
+struct Edge {
+    /// The first event that was recorded after the time.
+    later: Option<Seq>,
+    /// The last event that was recorded at or before it, if it is behind the first commit after it.
+    earlier: Option<Seq>,
+}
+
+impl View {
+    /// The same log as of an earlier seq; none means now.
+    pub fn as_of(mut self, at: Option<Seq>) -> Result<View, LogError> {
+        self.bound = None;
+        let Some(at) = at.filter(|at| *at < self.next_seq()) else {
+            return Ok(self);
+        };
+        let after = Seq(at.0 + 1);
+        let position = self.reader.seek(at)?;
+        let (seq, position) = match self.reader.commits(position)?.next()? {
+            // The commit ends at `at`: it is shown whole. Otherwise none of it is.
+            Some(found) if found.commit.head.first_seq.0.saturating_add(found.commit.left()) == after.0 => {
+                (after, Position(found.frame.end()))
+            }
+            Some(found) => (found.commit.head.first_seq, position),
+            None => (after, position),
+        };
+        self.bound = Some(Bound { seq, position });
+        Ok(self)
+    }
+
+    /// The same log as of a time, Unix nanoseconds: with the commits that were recorded at or before it. If the clock went back, so
+    /// that such a commit follows one that was recorded later, that is [`LogError::TwoEnds`].
+    pub fn as_of_time(mut self, time_ns: i128) -> Result<View, LogError> {
+        self.bound = None;
+        match self.edge(time_ns)? {
+            Edge { later: Some(later), earlier: Some(earlier) } => Err(LogError::TwoEnds { later, earlier }),
+            Edge { later: Some(Seq(0)), .. } => {
+                self.bound = Some(Bound { seq: Seq(0), position: Position(0) });
+                Ok(self)
+            }
+            Edge { later: Some(later), .. } => self.as_of(Some(Seq(later.0 - 1))),
+            Edge { later: None, .. } => Ok(self),
+        }
+    }
+
+    /// Segments whose commits are all on one side of the time are not read.
+    fn edge(&self, time_ns: i128) -> Result<Edge, LogError> {
+        let mut edge = Edge::default();
+        for segment in self.reader.segments() {
+            let end = Position(segment.position.0 + segment.len);
+            match self.reader.times(segment)?.map(|times| times.recorded) {
+                Some((first, last)) if first > last => {}
+                Some((_, last)) if last <= time_ns => {
+                    if edge.later.is_some() {
+                        edge.earlier = Some(Seq(self.first_seq(end)?.0.saturating_sub(1)));
+                    }
+                }
+                Some((first, _)) if first > time_ns => {
+                    if edge.later.is_none() {
+                        edge.later = Some(self.first_seq(segment.position)?);
+                    }
+                }
+                _ => self.walk(segment.position, end, time_ns, &mut edge)?,
+            }
+        }
+        Ok(edge)
+    }
+
+    fn walk(&self, from: Position, end: Position, time_ns: i128, edge: &mut Edge) -> Result<(), LogError> {
+        let mut commits = Shown::new(self, from)?;
+        while let Some(found) = commits.next()?
+            && found.frame.position < end.0
+        {
+            let head = found.commit.head;
+            if i128::from(head.recorded_ns) > time_ns {
+                edge.later.get_or_insert(head.first_seq);
+            } else if edge.later.is_some() {
+                edge.earlier = Some(Seq(head.first_seq.0.saturating_add(found.commit.left()).saturating_sub(1)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Seq of the first event from a segment on; that behind the last one where there is none.
+    fn first_seq(&self, position: Position) -> Result<Seq, LogError> {
+        let first = Shown::new(self, position)?.next()?.map(|found| found.commit.head.first_seq);
+        Ok(first.unwrap_or(self.committed().1))
+    }
+}
