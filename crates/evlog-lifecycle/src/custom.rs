@@ -8,13 +8,13 @@
 //! - A run has events of custom kinds only.
 
 use crate::members::{Members, malformed, quoted};
-use crate::projected;
+use crate::projected::{self, file};
 use evlog_format::json::check_canonical;
 use evlog_format::limits::{KIND_NAME_LEN_MAX, PAYLOAD_LEN_MAX};
 use evlog_format::{Kind, KindBuf};
 use evlog_projection::time::to_rfc3339;
 use evlog_projection::{
-    Asked, Cause, Contract, ContractError, Decision, Fact, File, FoldError, Given, Malformed, NewEvent, Outcome,
+    Asked, Cause, Contract, ContractError, Decision, Fact, File, FoldError, Given, Malformed, NewEvent, Outcome, Projection,
     Request, RequestBuilder, RunHead, Target, canonical, parse,
 };
 use serde_json::{Map, Value, json};
@@ -22,6 +22,11 @@ use serde_json::{Map, Value, json};
 /// The kind version that evlog writes for every custom event. It says nothing about the payload: users who change the
 /// meaning of theirs put a version of their own into `data`.
 const PAYLOAD_VERSION: u16 = 1;
+
+const RUN: Projection = Projection::new("custom.run", 1);
+const MANIFEST: Projection = Projection::new("custom.manifest", 1);
+const HEALTH: Projection = Projection::new("custom.health", 1);
+const PROJECTIONS: [Projection; 3] = [RUN, MANIFEST, HEALTH];
 
 /// The one status there is.
 const OPEN: &str = "open";
@@ -139,6 +144,10 @@ impl Contract for Custom {
         Ok(projected::audit_line(fact, json!({"data": data(fact)?})))
     }
 
+    fn projections(&self) -> &'static [Projection] {
+        &PROJECTIONS
+    }
+
     fn project(&self, state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
         let health = json!({
             "contract": "custom",
@@ -162,15 +171,11 @@ impl Contract for Custom {
         run["first_kind"] = (&*state.first_kind).into();
         run["first_seq"] = head.first_seq.0.into();
         Ok(vec![
-            file("run.json", "custom.run", &run),
-            file("manifest.json", "custom.manifest", &manifest),
-            file("logs/health.json", "custom.health", &health),
+            file("run.json", RUN, &run),
+            file("manifest.json", MANIFEST, &manifest),
+            file("logs/health.json", HEALTH, &health),
         ])
     }
-}
-
-fn file(path: &str, projection: &'static str, value: &Value) -> File {
-    File { path: path.to_owned(), projection, version: 1, bytes: canonical(value) }
 }
 
 /// The kind of a committed event, if the event is one of this contract.

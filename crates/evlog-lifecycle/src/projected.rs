@@ -4,9 +4,14 @@
 //! know a contract's members.
 
 use crate::members::object;
-use evlog_projection::Fact;
 use evlog_projection::time::to_rfc3339;
+use evlog_projection::{Fact, File, Projection, canonical};
 use serde_json::{Map, Value, json};
+
+/// A file of one JSON value.
+pub(crate) fn file(path: impl Into<String>, projection: Projection, value: &Value) -> File {
+    projection.file(path, canonical(value))
+}
 
 /// Nanoseconds of a millisecond.
 const MILLISECOND: i128 = 1_000_000;

@@ -3,6 +3,27 @@
 use evlog_format::Seq;
 use std::collections::BTreeMap;
 
+/// A projection, and which version of it this program makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Projection {
+    /// Its name, such as `status.run`.
+    pub name: &'static str,
+    /// Raised when the same events would give other bytes.
+    pub version: u16,
+}
+
+impl Projection {
+    /// Names one.
+    pub const fn new(name: &'static str, version: u16) -> Projection {
+        Projection { name, version }
+    }
+
+    /// A file that it made.
+    pub fn file(self, path: impl Into<String>, bytes: Vec<u8>) -> File {
+        File { path: path.into(), projection: self.name, version: self.version, bytes }
+    }
+}
+
 /// One projected file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct File {

@@ -5,7 +5,7 @@
 //! and commits the events as one commit. Replay calls only `start`, `evolve` and `project`: rules that react to a
 //! command run only when a command is decided, never when history is read.
 
-use crate::bundle::File;
+use crate::bundle::{File, Projection};
 use evlog_format::{CommitHead, Kind, KindBuf, Seq};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -300,6 +300,12 @@ pub trait Contract: Send + Sync + 'static {
         fact: &Fact<'_>,
         after: &Self::State,
     ) -> Result<Value, FoldError>;
+
+    /// The projections whose files [`project`](Contract::project) gives: a trail names their versions, so that it is not compared with
+    /// what other versions make. Default: none.
+    fn projections(&self) -> &'static [Projection] {
+        &[]
+    }
 
     /// The files of the bundle, `audit_events.jsonl` excepted.
     fn project(&self, state: &Self::State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError>;

@@ -2,7 +2,7 @@
 //!
 //! The contracts' own types are hidden here, so that the engine can hold contracts of different types.
 
-use crate::bundle::{Bundle, File};
+use crate::bundle::{Bundle, File, Projection};
 use crate::canonical::canonical;
 use crate::contract::{Asked, Contract, ContractError, Decision, Fact, FoldError, Malformed, Outcome, RunHead};
 use crate::request::Request;
@@ -10,11 +10,11 @@ use evlog_format::ids::{is_bundle_path, is_run_id};
 use evlog_format::{Kind, PLAIN, Seq};
 use serde_json::{Map, Value};
 use std::any::Any;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Name of the projection that every contract shares, and its version.
-pub(crate) const AUDIT_PROJECTION: (&str, u16) = ("audit_events", 1);
+/// The projection that every contract shares.
+pub(crate) const AUDIT_PROJECTION: Projection = Projection::new("audit_events", 1);
 pub(crate) const AUDIT_PATH: &str = "audit_events.jsonl";
 
 type State = Box<dyn Any + Send + Sync>;
@@ -43,6 +43,7 @@ trait Erased: Send + Sync {
     fn definition<'a>(&self, state: &'a State) -> Option<&'a str>;
     fn is_terminal(&self, state: &State) -> bool;
     fn audit_line(&self, before: Option<&State>, fact: &Fact<'_>, after: &State) -> Result<Value, FoldError>;
+    fn projections(&self) -> &'static [Projection];
     fn project(&self, state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError>;
     fn clone_state(&self, state: &State) -> State;
 }
@@ -135,6 +136,10 @@ impl<C: Contract> Erased for Typed<C> {
         self.0.audit_line(before.map(Self::state), fact, Self::state(after))
     }
 
+    fn projections(&self) -> &'static [Projection] {
+        self.0.projections()
+    }
+
     fn project(&self, state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
         self.0.project(Self::state(state), head)
     }
@@ -185,6 +190,12 @@ impl Contracts {
     /// Their names, as added.
     pub fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
         self.known.iter().map(|contract| contract.name())
+    }
+
+    /// Their projections, by name, with the versions that this program makes.
+    pub fn projections(&self) -> BTreeMap<&'static str, u16> {
+        let own = self.known.iter().flat_map(|contract| contract.projections());
+        own.chain([&AUDIT_PROJECTION]).map(|projection| (projection.name, projection.version)).collect()
     }
 
     /// The contract of this name or alias.
@@ -423,8 +434,7 @@ impl<'c> BundleFold<'c> {
         let Some(fold) = &self.fold else {
             return Ok(None);
         };
-        let (projection, version) = AUDIT_PROJECTION;
-        let audit = File { path: AUDIT_PATH.to_owned(), projection, version, bytes: self.audit.clone() };
+        let audit = AUDIT_PROJECTION.file(AUDIT_PATH, self.audit.clone());
         let files = fold.project()?.into_iter().chain([audit]).map(|file| (file.path.clone(), file)).collect();
         let events = fold.events;
         Ok(Some(Bundle {

@@ -53,10 +53,16 @@ impl<'c> DigestFold<'c> {
         DigestFold { contracts, fold: None, audit: Hashed::default() }
     }
 
-    /// Folds the run's next event.
-    pub fn push(&mut self, fact: &Fact<'_>) -> Result<(), FoldError> {
-        self.audit.push(&fold_line(self.contracts, &mut self.fold, fact)?);
-        Ok(())
+    /// Folds the run's next event. Returns the line that it adds to the audit file.
+    pub fn push(&mut self, fact: &Fact<'_>) -> Result<Vec<u8>, FoldError> {
+        let line = fold_line(self.contracts, &mut self.fold, fact)?;
+        self.audit.push(&line);
+        Ok(line)
+    }
+
+    /// The run folded so far.
+    pub fn run(&self) -> Option<&RunFold> {
+        self.fold.as_ref()
     }
 
     /// The digests as of the events pushed so far; `None` when there were none.
@@ -98,7 +104,7 @@ impl Hashed {
 
     fn digest(&self) -> FileDigest {
         let hash = self.hasher.as_ref().map_or_else(|| blake3::hash(&self.short), |hasher| hasher.finalize());
-        FileDigest { version: AUDIT_PROJECTION.1, blake3: *hash.as_bytes(), len: self.len }
+        FileDigest { version: AUDIT_PROJECTION.version, blake3: *hash.as_bytes(), len: self.len }
     }
 }
 

@@ -26,7 +26,7 @@ pub mod request;
 pub mod strict;
 pub mod time;
 
-pub use bundle::{Bundle, File};
+pub use bundle::{Bundle, File, Projection};
 pub use canonical::canonical;
 pub use contract::{
     Asked, Cause, Content, Contract, ContractError, Decision, Fact, FoldError, Malformed, NewEvent, Outcome, RunHead,

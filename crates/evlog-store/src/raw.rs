@@ -54,7 +54,11 @@ impl RawLog {
     /// cannot be read is a failure only for callers of [`head`](Self::head).
     pub fn open(fs: Arc<dyn Fs>, dir: &Path) -> Result<RawLog, Failure> {
         Files::check_dirs(&fs, dir)?;
-        let files = Files::new(fs, dir);
+        RawLog::of(Files::new(fs, dir))
+    }
+
+    /// Lists the files of a log whose directory is known.
+    pub(crate) fn of(files: Files) -> Result<RawLog, Failure> {
         // `HEAD` is read before the files are listed, so that it cannot claim bytes that were written after that.
         let head = files.any_head();
         let mut segments = Vec::new();

@@ -25,6 +25,11 @@ impl Hand {
         self.of == NonZeroUsize::MIN || crc32(stream) as usize % self.of == self.number
     }
 
+    /// Its number among the threads, from 0.
+    pub(crate) fn number(self) -> usize {
+        self.number
+    }
+
     /// Whether it is the first thread, which reports the progress.
     pub(crate) fn is_first(self) -> bool {
         self.number == 0

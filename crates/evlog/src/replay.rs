@@ -9,6 +9,7 @@
 //! - The report is the same with any number of threads.
 
 mod ended;
+mod steps;
 
 use crate::deal::{Hand, deal};
 use crate::error::LogError;
@@ -19,8 +20,10 @@ use evlog_projection::digests::{BundleDigests, DigestFold, FileDigest};
 use evlog_projection::{Fact, FoldError};
 use evlog_verify::audit::StreamLens;
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::atomic::{AtomicU64, Ordering};
+use steps::{Chain, Merge, Steps};
+pub use steps::{Step, StepDigest};
 
 /// What a replay found.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +63,27 @@ pub struct ReplayDifference {
 
 /// Rebuilds every projection of the view, with this many threads. `progress` is called with how many events were read.
 pub fn replay(view: &View, threads: NonZeroUsize, progress: &mut dyn FnMut(u64)) -> Result<Replay, LogError> {
+    replay_runs(view, threads, None, progress)
+}
+
+/// The same, and gives each step to `visit`, in the order of the log: every `every`th event of each run, and its last one.
+/// An event that cannot be folded makes no step.
+pub fn replay_steps(
+    view: &View,
+    threads: NonZeroUsize,
+    every: NonZeroU64,
+    visit: &mut (dyn FnMut(&Step<'_>) + Send),
+    progress: &mut dyn FnMut(u64),
+) -> Result<Replay, LogError> {
+    replay_runs(view, threads, Some(&Merge::new(threads, every, visit)), progress)
+}
+
+fn replay_runs(
+    view: &View,
+    threads: NonZeroUsize,
+    merge: Option<&Merge<'_>>,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Replay, LogError> {
     let mut published: Published = BTreeMap::new();
     for publication in view.published()? {
         published.entry(publication.run.clone()).or_default().push(publication);
@@ -69,7 +93,7 @@ pub fn replay(view: &View, threads: NonZeroUsize, progress: &mut dyn FnMut(u64))
         publications.sort_by_key(|published| published.events);
     }
     let reached = AtomicU64::new(0);
-    let shard = |hand| Shard::new(view, &published, hand).read(&reached);
+    let shard = |hand| Shard::new(view, &published, hand, merge).read(&reached);
     let mut ended = Ended::default();
     for dealt in deal(threads, &shard, &mut || progress(reached.load(Ordering::Relaxed)))? {
         ended.extend(dealt);
@@ -89,22 +113,24 @@ pub fn replay(view: &View, threads: NonZeroUsize, progress: &mut dyn FnMut(u64))
 type Published = BTreeMap<String, Vec<ProjectionPublished>>;
 
 /// The runs of one thread.
-struct Shard<'v> {
+struct Shard<'v, 's> {
     view: &'v View,
     published: &'v Published,
     hand: Hand,
     lens: StreamLens,
     open: OpenRuns<'v>,
     ended: Ended,
+    steps: Option<Steps<'v, 's>>,
 }
 
 #[expect(clippy::disallowed_types, reason = "asked for names; what comes of it is put in order by name")]
 type OpenRuns<'v> = std::collections::HashMap<String, RunReplay<'v>>;
 
-impl<'v> Shard<'v> {
-    fn new(view: &'v View, published: &'v Published, hand: Hand) -> Shard<'v> {
+impl<'v, 's> Shard<'v, 's> {
+    fn new(view: &'v View, published: &'v Published, hand: Hand, merge: Option<&'v Merge<'s>>) -> Shard<'v, 's> {
         let (lens, open, ended) = (StreamLens::default(), OpenRuns::new(), Ended::default());
-        Shard { view, published, hand, lens, open, ended }
+        let steps = merge.map(|merge| Steps::new(merge, hand));
+        Shard { view, published, hand, lens, open, ended, steps }
     }
 
     fn read(mut self, reached: &AtomicU64) -> Result<Ended, LogError> {
@@ -117,6 +143,9 @@ impl<'v> Shard<'v> {
                 reached.store(fact.seq.0, Ordering::Relaxed);
             }
         })?;
+        if let Some(mut steps) = self.steps.take() {
+            steps.finish();
+        }
         // Their last events have come, unless somebody changed the files between the two times.
         for (run, open) in self.open.drain() {
             self.ended.add(run, open.finish(self.view.is_whole()));
@@ -128,11 +157,15 @@ impl<'v> Shard<'v> {
         let stream = fact.event.stream;
         if !self.open.contains_key(stream) {
             let publications = self.published.get(stream).map_or(&[][..], Vec::as_slice);
-            let run = RunReplay::new(self.view, publications, self.lens.of(stream));
+            let chain = self.steps.as_ref().map(|_| Chain::default());
+            let run = RunReplay::new(self.view, publications, self.lens.of(stream), chain);
             self.open.insert(stream.to_owned(), run);
         }
         let Some(run) = self.open.get_mut(stream) else { unreachable!("it was just put there") };
         run.event(fact);
+        if let Some(steps) = &mut self.steps {
+            steps.event(fact, run);
+        }
         if run.is_at_end()
             && let Some((run, open)) = self.open.remove_entry(stream)
         {
@@ -155,12 +188,19 @@ struct RunReplay<'v> {
     /// How many publications were compared, or cannot be.
     covered: usize,
     compared: Compared,
+    /// The audit lines so far, if steps are wanted.
+    chain: Option<Chain>,
     /// What ended the fold.
     failed: Option<FoldError>,
 }
 
 impl<'v> RunReplay<'v> {
-    fn new(view: &'v View, publications: &'v [ProjectionPublished], len: Option<u64>) -> RunReplay<'v> {
+    fn new(
+        view: &'v View,
+        publications: &'v [ProjectionPublished],
+        len: Option<u64>,
+        chain: Option<Chain>,
+    ) -> RunReplay<'v> {
         RunReplay {
             fold: DigestFold::new(view.contracts()),
             seen: 0,
@@ -169,6 +209,7 @@ impl<'v> RunReplay<'v> {
             publications,
             covered: of_nothing(publications),
             compared: Compared::default(),
+            chain,
             failed: None,
         }
     }
@@ -180,10 +221,24 @@ impl<'v> RunReplay<'v> {
     fn event(&mut self, fact: &Fact<'_>) {
         self.seen += 1;
         if self.failed.is_none()
-            && let Err(error) = self.fold.push(fact).and_then(|()| self.compare_due())
+            && let Err(error) = self.fold(fact)
         {
             self.failed = Some(error);
         }
+    }
+
+    fn fold(&mut self, fact: &Fact<'_>) -> Result<(), FoldError> {
+        let line = self.fold.push(fact)?;
+        if let Some(chain) = &mut self.chain {
+            chain.push(&line);
+        }
+        self.compare_due()
+    }
+
+    /// The digest of the run's files after the event that was folded; `None` if it could not be folded.
+    fn step(&self) -> Option<StepDigest> {
+        let (None, Some(chain), Some(run)) = (&self.failed, &self.chain, self.fold.run()) else { return None };
+        Some(chain.digest(run.project()))
     }
 
     /// Compares the publications that end at the event that was folded.

@@ -13,12 +13,13 @@ use crate::options::ReadOptions;
 use crate::own_notes;
 use crate::policy::{Noted, Policies};
 use events::Events;
-use evlog_format::{CommitReader, LogId, Position, Seq};
+use evlog_format::{CommitReader, LogId, Position, Root, Seq};
 use evlog_projection::contracts::BundleFold;
 use evlog_projection::moment::{Moment, Times};
 use evlog_projection::{Bundle, Contracts, Fact, FoldError, RunFold};
 use evlog_store::fs::Fs;
 use evlog_store::{Follow, OpenError, ReadError, Reader, Refusal};
+use evlog_verify::tree::Tree;
 use shown::Shown;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -167,6 +168,17 @@ impl View {
     pub fn next_seq(&self) -> Seq {
         let next = self.committed().1;
         self.bound.map_or(next, |bound| next.min(bound.seq))
+    }
+
+    /// How many bytes hold what the view shows, and the root over them. They are read again.
+    pub fn root(&self) -> Result<(Position, Root), LogError> {
+        let size = self.bound.map_or(self.committed().0, |bound| bound.position);
+        let mut tree = Tree::new();
+        self.reader.raw()?.read_range(&(0..size.0), &mut |chunk| tree.update(chunk)).map_err(ReadError::from)?;
+        if tree.size() != size.0 {
+            return Err(ReadError::Gone { position: size }.into());
+        }
+        Ok((size, tree.root()))
     }
 
     /// Checks whether more was committed since; true if so.

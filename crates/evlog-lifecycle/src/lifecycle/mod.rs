@@ -31,8 +31,8 @@ pub use state::State;
 
 use evlog_format::{Kind, kind};
 use evlog_projection::{
-    Asked, Contract, ContractError, Decision, Fact, File, FoldError, Malformed, Outcome, Request, RequestBuilder,
-    RunHead,
+    Asked, Contract, ContractError, Decision, Fact, File, FoldError, Malformed, Outcome, Projection, Request,
+    RequestBuilder, RunHead,
 };
 use payload::Payload;
 use serde_json::{Map, Value};
@@ -128,6 +128,10 @@ impl Contract for Lifecycle {
 
     fn audit_line(&self, _: Option<&State>, fact: &Fact<'_>, _: &State) -> Result<Value, FoldError> {
         project::audit_line(fact)
+    }
+
+    fn projections(&self) -> &'static [Projection] {
+        &project::PROJECTIONS
     }
 
     fn project(&self, state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {

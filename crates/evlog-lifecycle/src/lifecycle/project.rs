@@ -6,15 +6,17 @@ use super::definition::StatusId;
 use super::payload::{Created, Forced, Payload, Refused, Rejected, Transitioned};
 use super::state::{Entered, State};
 use crate::members::object;
-use crate::projected::{self, mirrored};
+use crate::projected::{self, file, mirrored};
 use evlog_format::ids::hex;
 use evlog_projection::time::to_rfc3339;
-use evlog_projection::{Fact, File, FoldError, RunHead, canonical, parse};
+use evlog_projection::{Fact, File, FoldError, Projection, RunHead, parse};
 use serde_json::{Map, Value, json};
 
-fn file(path: &str, projection: &'static str, members: Map<String, Value>) -> File {
-    File { path: path.to_owned(), projection, version: 1, bytes: canonical(&Value::Object(members)) }
-}
+const RUN: Projection = Projection::new("machine.run", 1);
+const MANIFEST: Projection = Projection::new("machine.manifest", 1);
+const HEALTH: Projection = Projection::new("machine.health", 1);
+/// All of them.
+pub(super) const PROJECTIONS: [Projection; 3] = [RUN, MANIFEST, HEALTH];
 
 /// The bundle's files, except the audit. A history that still owes an event has no files.
 pub(super) fn files(state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
@@ -25,9 +27,9 @@ pub(super) fn files(state: &State, head: &RunHead<'_>) -> Result<Vec<File>, Fold
     let run = run(state, head);
     let health = health(&run);
     Ok(vec![
-        file("run.json", "machine.run", run),
-        file("manifest.json", "machine.manifest", manifest(state, head)),
-        file("logs/health.json", "machine.health", health),
+        file("run.json", RUN, &Value::Object(run)),
+        file("manifest.json", MANIFEST, &Value::Object(manifest(state, head))),
+        file("logs/health.json", HEALTH, &Value::Object(health)),
     ])
 }
 

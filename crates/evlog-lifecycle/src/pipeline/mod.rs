@@ -45,8 +45,8 @@ pub use state::State;
 
 use evlog_format::{Kind, kind};
 use evlog_projection::{
-    Asked, Contract, ContractError, Decision, Fact, File, FoldError, Malformed, Outcome as Answered, Request,
-    RequestBuilder, RunHead,
+    Asked, Contract, ContractError, Decision, Fact, File, FoldError, Malformed, Outcome as Answered, Projection,
+    Request, RequestBuilder, RunHead,
 };
 use payload::Payload;
 use serde_json::{Map, Value};
@@ -148,6 +148,10 @@ impl Contract for Pipeline {
 
     fn audit_line(&self, before: Option<&State>, fact: &Fact<'_>, after: &State) -> Result<Value, FoldError> {
         audit::line(before, fact, after)
+    }
+
+    fn projections(&self) -> &'static [Projection] {
+        &project::PROJECTIONS
     }
 
     fn project(&self, state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {

@@ -10,9 +10,10 @@ use super::outcome::Outcome;
 use super::own::REPORTS;
 use super::payload::{Artifact, Behavior, Input, LimitExceeded};
 use super::state::{Entry, Held, Progress, State};
+use crate::projected::file;
 use evlog_format::ids::hex;
 use evlog_projection::time::to_rfc3339;
-use evlog_projection::{File, FoldError, RunHead, canonical};
+use evlog_projection::{File, FoldError, Projection, RunHead};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
@@ -21,9 +22,12 @@ const MANIFEST_VERSION: &str = "0.1.0";
 /// The state of a run without an end, as `run.json` and result lines tell it.
 pub(super) const IN_PROGRESS: &str = "in_progress";
 
-fn file(path: impl Into<String>, projection: &'static str, value: &Value) -> File {
-    File { path: path.into(), projection, version: 1, bytes: canonical(value) }
-}
+const RUN: Projection = Projection::new("pipeline.run", 1);
+const MANIFEST: Projection = Projection::new("pipeline.manifest", 1);
+const HEALTH: Projection = Projection::new("pipeline.health", 1);
+const VALIDATION_REPORT: Projection = Projection::new("pipeline.validation_report", 1);
+/// All of them.
+pub(super) const PROJECTIONS: [Projection; 4] = [RUN, MANIFEST, HEALTH, VALIDATION_REPORT];
 
 /// All files but the audit. A history that still owes an event has no files: its end is not one.
 pub(super) fn files(state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
@@ -31,17 +35,14 @@ pub(super) fn files(state: &State, head: &RunHead<'_>) -> Result<Vec<File>, Fold
         let message = format!("expected `{next}`, found the end of the run's events");
         return Err(FoldError { seq: head.last_seq, run: head.run.to_owned(), message });
     }
-    let mut files = vec![
-        file("run.json", "pipeline.run", &run(state)),
-        file("manifest.json", "pipeline.manifest", &manifest(state)),
-    ];
+    let mut files = vec![file("run.json", RUN, &run(state)), file("manifest.json", MANIFEST, &manifest(state))];
     if state.pinned.emit_health {
-        files.push(file("logs/health.json", "pipeline.health", &health(state)));
+        files.push(file("logs/health.json", HEALTH, &health(state)));
     }
     for (stage, reported) in state.reports.iter() {
         let mut report = reported.report.clone();
         report["generated_at_utc"] = to_rfc3339(reported.time_ns).into();
-        files.push(file(format!("{REPORTS}/{stage}.json"), "pipeline.validation_report", &report));
+        files.push(file(format!("{REPORTS}/{stage}.json"), VALIDATION_REPORT, &report));
     }
     Ok(files)
 }

@@ -33,8 +33,8 @@ pub use transitions::{Reaction, RunStatus};
 use evlog_format::Kind;
 use evlog_format::kind::{STATUS_CREATED, STATUS_FORCED_FAILED, STATUS_REFUSED, STATUS_REJECTED, STATUS_TRANSITIONED};
 use evlog_projection::{
-    Asked, Contract, ContractError, Decision, Fact, File, FoldError, Malformed, Outcome, Request, RequestBuilder,
-    RunHead,
+    Asked, Contract, ContractError, Decision, Fact, File, FoldError, Malformed, Outcome, Projection, Request,
+    RequestBuilder, RunHead,
 };
 use payload::{ForcedFailed, Refused, Rejected, TransitionCause, Transitioned, read};
 use serde_json::{Map, Value};
@@ -129,6 +129,10 @@ impl Contract for Status {
 
     fn audit_line(&self, _: Option<&State>, fact: &Fact<'_>, after: &State) -> Result<Value, FoldError> {
         audit::line(fact, after)
+    }
+
+    fn projections(&self) -> &'static [Projection] {
+        &project::PROJECTIONS
     }
 
     fn project(&self, state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {

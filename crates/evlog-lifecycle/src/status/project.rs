@@ -7,10 +7,16 @@ use super::fold::State;
 use super::next_action::next_action;
 use super::record::from_details;
 use crate::members::object;
-use crate::projected::{duration_ms, mirrored};
+use crate::projected::{duration_ms, file, mirrored};
 use evlog_projection::time::to_rfc3339;
-use evlog_projection::{File, FoldError, RunHead, canonical};
+use evlog_projection::{File, FoldError, Projection, RunHead};
 use serde_json::{Map, Value, json};
+
+const RUN: Projection = Projection::new("status.run", 1);
+const MANIFEST: Projection = Projection::new("status.manifest", 1);
+const HEALTH: Projection = Projection::new("status.health", 1);
+/// All of them.
+pub(super) const PROJECTIONS: [Projection; 3] = [RUN, MANIFEST, HEALTH];
 
 /// The bundle's files. A history that still owes an event has no files (check 6).
 pub(crate) fn project(state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
@@ -22,14 +28,10 @@ pub(crate) fn project(state: &State, head: &RunHead<'_>) -> Result<Vec<File>, Fo
     let health = health(&run);
     let manifest = manifest(state, head).map_err(error)?;
     Ok(vec![
-        file("run.json", "status.run", run),
-        file("manifest.json", "status.manifest", manifest),
-        file("logs/health.json", "status.health", health),
+        file("run.json", RUN, &Value::Object(run)),
+        file("manifest.json", MANIFEST, &Value::Object(manifest)),
+        file("logs/health.json", HEALTH, &Value::Object(health)),
     ])
-}
-
-fn file(path: &str, projection: &'static str, members: Map<String, Value>) -> File {
-    File { path: path.to_owned(), projection, version: 1, bytes: canonical(&Value::Object(members)) }
 }
 
 fn time(time_ns: Option<i128>) -> Value {

@@ -56,7 +56,7 @@ pub use state::{Cancel, Counts, Run, State};
 use evlog_format::Kind;
 use evlog_format::kind::{STORY_CREATED, STORY_REJECTED};
 use evlog_projection::{
-    Asked, Contract, ContractError, Decision, Fact, File, FoldError, Given, Malformed, Outcome, Request,
+    Asked, Contract, ContractError, Decision, Fact, File, FoldError, Given, Malformed, Outcome, Projection, Request,
     RequestBuilder, RunHead,
 };
 use payload::{Rejected, read};
@@ -165,6 +165,10 @@ impl Contract for Story {
 
     fn audit_line(&self, _: Option<&State>, fact: &Fact<'_>, after: &State) -> Result<Value, FoldError> {
         audit::line(fact, after)
+    }
+
+    fn projections(&self) -> &'static [Projection] {
+        &project::PROJECTIONS
     }
 
     fn project(&self, state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {

@@ -7,25 +7,28 @@
 use super::state::State;
 use super::status::{carried, standing, status};
 use crate::members::object;
-use crate::projected::{duration_ms, mirrored};
+use crate::projected::{duration_ms, file, mirrored};
 use evlog_projection::time::to_rfc3339;
-use evlog_projection::{File, RunHead, canonical};
+use evlog_projection::{File, Projection, RunHead};
 use serde_json::{Map, Value, json};
+
+const STATUS: Projection = Projection::new("story.status", 1);
+const MANIFEST: Projection = Projection::new("story.manifest", 1);
+const HEALTH: Projection = Projection::new("story.health", 1);
+const RUN: Projection = Projection::new("story.run", 1);
+/// All of them.
+pub(super) const PROJECTIONS: [Projection; 4] = [STATUS, MANIFEST, HEALTH, RUN];
 
 /// The bundle's files.
 pub(super) fn project(state: &State, head: &RunHead<'_>) -> Vec<File> {
     let run = run(state, head);
     let health = health(&run);
     vec![
-        file("status.json", "story.status", &status(state)),
-        file("manifest.json", "story.manifest", &Value::Object(manifest(state, head))),
-        file("logs/health.json", "story.health", &Value::Object(health)),
-        file("run.json", "story.run", &Value::Object(run)),
+        file("status.json", STATUS, &status(state)),
+        file("manifest.json", MANIFEST, &Value::Object(manifest(state, head))),
+        file("logs/health.json", HEALTH, &Value::Object(health)),
+        file("run.json", RUN, &Value::Object(run)),
     ]
-}
-
-fn file(path: &str, projection: &'static str, value: &Value) -> File {
-    File { path: path.to_owned(), projection, version: 1, bytes: canonical(value) }
 }
 
 fn times(state: &State) -> Map<String, Value> {

@@ -5,15 +5,24 @@ use crate::{Answer, Log, LogError, Options, Request, View};
 use evlog_format::{Kind, KindBuf, Seq};
 use evlog_projection::contract::{Cause, Target};
 use evlog_projection::{
-    Asked, Contract, ContractError, Contracts, Decision, Fact, File, FoldError, Malformed, NewEvent, Outcome, RunHead,
-    canonical,
+    Asked, Contract, ContractError, Contracts, Decision, Fact, File, FoldError, Malformed, NewEvent, Outcome,
+    Projection, RunHead, canonical,
 };
 use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-pub(crate) struct Toy;
+#[derive(Default)]
+pub(crate) struct Toy {
+    /// From this total on the projection shows one more: a mistake on purpose.
+    pub(crate) mistaken_from: Option<u64>,
+    /// Whether its projection is of version 2.
+    pub(crate) is_renewed: bool,
+}
+
+const RUN: Projection = Projection::new("toy.run", 1);
+const RENEWED: Projection = Projection::new("toy.run", 2);
 
 #[derive(Clone)]
 pub(crate) struct Count {
@@ -141,14 +150,19 @@ impl Contract for Toy {
         Ok(json!({"seq": fact.seq.0, "kind": fact.event.kind.to_string(), "total": after.total}))
     }
 
+    fn projections(&self) -> &'static [Projection] {
+        if self.is_renewed { &[RENEWED] } else { &[RUN] }
+    }
+
     fn project(&self, state: &Count, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
-        let bytes = canonical(&json!({"run_id": head.run, "total": state.total, "ended": state.ended}));
-        Ok(vec![File { path: "run.json".to_owned(), projection: "toy.run", version: 1, bytes }])
+        let more = u64::from(self.mistaken_from.is_some_and(|from| state.total >= from));
+        let bytes = canonical(&json!({"run_id": head.run, "total": state.total + more, "ended": state.ended}));
+        Ok(vec![RUN.file("run.json", bytes)])
     }
 }
 
 pub(crate) fn contracts() -> Contracts {
-    Contracts::new().with(Toy)
+    Contracts::new().with(Toy::default())
 }
 
 /// A session with a clock that steps a second from the epoch.

@@ -1,0 +1,136 @@
+//! The steps of a replay: after each event a short digest of the run's files, in the order of the log.
+//!
+//! Invariants:
+//! - A digest depends on the run's events up to that one alone: not on threads, nor on what other runs do.
+//! - A step costs as much as the run's files are long, not as its history: the lines of the audit file go into a chain.
+
+use super::RunReplay;
+use crate::deal::Hand;
+use evlog_format::Seq;
+use evlog_projection::{Fact, File, FoldError};
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::sync::{Mutex, PoisonError};
+
+/// After how many events of the log a thread hands its steps on.
+const WINDOW: u64 = 16 * 1024;
+
+/// The digest of a run's files after one event.
+pub type StepDigest = [u8; 8];
+
+/// One event of a run, and what the run's files are after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step<'a> {
+    /// The event.
+    pub seq: Seq,
+    /// Its run.
+    pub run: &'a str,
+    /// The digest of the run's files.
+    pub digest: StepDigest,
+}
+
+/// The lines of a run's audit file so far, as one digest.
+#[derive(Default)]
+pub(super) struct Chain([u8; 32]);
+
+impl Chain {
+    pub(super) fn push(&mut self, line: &[u8]) {
+        self.0 = *blake3::Hasher::new().update(&self.0).update(line).finalize().as_bytes();
+    }
+
+    /// The digest of these lines and of the other files. Between two events of one commit a run may have no files.
+    pub(super) fn digest(&self, files: Result<Vec<File>, FoldError>) -> StepDigest {
+        let mut files = files.unwrap_or_default();
+        files.sort_unstable_by(|a, b| a.path.cmp(&b.path));
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.0);
+        for part in files.iter().flat_map(|file| [file.path.as_bytes(), &file.bytes]) {
+            hasher.update(&(part.len() as u64).to_le_bytes()).update(part);
+        }
+        let mut digest = StepDigest::default();
+        hasher.finalize_xof().fill(&mut digest);
+        digest
+    }
+}
+
+struct Held {
+    seq: u64,
+    run: Box<str>,
+    digest: StepDigest,
+}
+
+/// Puts the steps of all threads in order.
+pub(super) struct Merge<'s> {
+    every: NonZeroU64,
+    shared: Mutex<Shared<'s>>,
+}
+
+struct Shared<'s> {
+    /// For each thread the seq before which it has no more steps.
+    reached: Vec<u64>,
+    /// Steps for which some thread has not come far enough. There are as many as the threads are apart.
+    waiting: Vec<Held>,
+    visit: &'s mut (dyn FnMut(&Step<'_>) + Send),
+}
+
+impl<'s> Merge<'s> {
+    pub(super) fn new(
+        threads: NonZeroUsize,
+        every: NonZeroU64,
+        visit: &'s mut (dyn FnMut(&Step<'_>) + Send),
+    ) -> Merge<'s> {
+        let shared = Shared { reached: vec![0; threads.get()], waiting: Vec::new(), visit };
+        Merge { every, shared: Mutex::new(shared) }
+    }
+
+    fn take(&self, hand: Hand, steps: &mut Vec<Held>, reached: u64) {
+        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.waiting.append(steps);
+        shared.reached[hand.number()] = reached;
+        shared.give();
+    }
+}
+
+impl Shared<'_> {
+    fn give(&mut self) {
+        let end = self.reached.iter().copied().min().unwrap_or_default();
+        self.waiting.sort_unstable_by_key(|held| held.seq);
+        let due = self.waiting.partition_point(|held| held.seq < end);
+        for Held { seq, run, digest } in self.waiting.drain(..due) {
+            (self.visit)(&Step { seq: Seq(seq), run: &run, digest });
+        }
+    }
+}
+
+/// The steps of one thread.
+pub(super) struct Steps<'m, 's> {
+    merge: &'m Merge<'s>,
+    hand: Hand,
+    held: Vec<Held>,
+    /// The seq up to which steps were handed on.
+    handed: u64,
+}
+
+impl<'m, 's> Steps<'m, 's> {
+    pub(super) fn new(merge: &'m Merge<'s>, hand: Hand) -> Steps<'m, 's> {
+        Steps { merge, hand, held: Vec::new(), handed: 0 }
+    }
+
+    /// Takes the step of an event that the run has just folded, if it is one that is wanted.
+    pub(super) fn event(&mut self, fact: &Fact<'_>, run: &RunReplay<'_>) {
+        let seq = fact.seq.0;
+        if (run.is_at_end() || (fact.event.number + 1).is_multiple_of(self.merge.every.get()))
+            && let Some(digest) = run.step()
+        {
+            self.held.push(Held { seq, run: fact.event.stream.into(), digest });
+        }
+        if seq >= self.handed + WINDOW {
+            self.handed = seq + 1;
+            self.merge.take(self.hand, &mut self.held, self.handed);
+        }
+    }
+
+    /// No more events come.
+    pub(super) fn finish(&mut self) {
+        self.merge.take(self.hand, &mut self.held, u64::MAX);
+    }
+}

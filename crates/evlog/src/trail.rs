@@ -1,0 +1,188 @@
+//! Trails: files with the steps of a replay, to hold replays by other programs or on other machines against them.
+//! docs/replay.md defines the form.
+//!
+//! Does: write a trail, check that one is whole and of this log, and find the first step that differs. Does not: open files.
+//!
+//! Invariants:
+//! - The same log and the same versions of projections give the same bytes, whatever the threads.
+//! - Nothing of a trail counts before its digest is checked.
+
+mod error;
+mod read;
+
+use crate::error::LogError;
+use crate::replay::Step;
+use crate::view::View;
+pub use error::TrailError;
+use evlog_format::Seq;
+use evlog_format::ids::hex;
+use evlog_projection::contracts::BundleFold;
+use evlog_projection::serde_json;
+use evlog_projection::{Bundle, FoldError};
+pub use read::{Against, Divergence, examine};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::num::NonZeroU64;
+use std::ops::ControlFlow;
+
+/// The version of the form.
+const FORM: u32 = 1;
+
+/// The word that begins the last line.
+const END: &str = "end";
+
+/// The first line of a trail: of which log it is, and what made it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// Version of the form.
+    pub trail: u32,
+    /// The log's identity, in hexadecimal.
+    pub log_id: String,
+    /// Seq after the last event that was replayed.
+    pub next_seq: u64,
+    /// How many bytes of the log were replayed.
+    pub size: u64,
+    /// The root over them, in hexadecimal.
+    pub root: String,
+    /// Of each run every so many events have a line, and the last one.
+    pub every: NonZeroU64,
+    /// Name and version of each projection.
+    pub projections: BTreeMap<String, u16>,
+    /// The program that made it, with its version.
+    pub program: String,
+}
+
+impl Header {
+    /// The header of a trail of what the view shows. Reads the log's bytes.
+    pub fn of(view: &View, every: NonZeroU64, program: &str) -> Result<Header, LogError> {
+        let (size, root) = view.root()?;
+        let projections = view.contracts().projections().into_iter();
+        Ok(Header {
+            trail: FORM,
+            log_id: view.log_id().to_string(),
+            next_seq: view.next_seq().0,
+            size: size.0,
+            root: hex(&root.0),
+            every,
+            projections: projections.map(|(name, version)| (name.to_owned(), version)).collect(),
+            program: program.to_owned(),
+        })
+    }
+
+    /// Checks that a trail with this header and a replay of the view, whose own header is `own`, can be compared.
+    pub fn check(&self, own: &Header) -> Result<(), TrailError> {
+        let versions = |header: &Header, name: &str| header.projections.get(name).copied();
+        let names = self.projections.keys().chain(own.projections.keys());
+        let differs = |name: &&String| versions(self, name) != versions(own, name);
+        if let Some(name) = names.into_iter().find(differs) {
+            let (trail, ours) = (versions(self, name), versions(own, name));
+            return Err(TrailError::Projection { name: name.clone(), trail, ours });
+        }
+        if self.root != own.root {
+            return Err(TrailError::OtherHistory { size: self.size, trail: self.root.clone(), ours: own.root.clone() });
+        }
+        Ok(())
+    }
+
+    /// The view as of the event at which the trail ends; a view of another or of a shorter log is an error.
+    pub fn view(&self, view: View) -> Result<View, TrailError> {
+        let found = view.log_id().to_string();
+        if found != self.log_id {
+            return Err(TrailError::OtherLog { trail: self.log_id.clone(), ours: found });
+        }
+        if self.next_seq > view.next_seq().0 {
+            return Err(TrailError::Shorter { trail: self.next_seq, ours: view.next_seq().0 });
+        }
+        Ok(view.as_of(self.next_seq.checked_sub(1).map(Seq))?)
+    }
+}
+
+/// Writes a trail.
+pub struct TrailWriter<W> {
+    out: W,
+    hasher: blake3::Hasher,
+    lines: u64,
+    line: String,
+    /// The first write that failed.
+    failed: io::Result<()>,
+}
+
+impl<W: Write> TrailWriter<W> {
+    /// Begins with the header.
+    pub fn new(out: W, header: &Header) -> TrailWriter<W> {
+        let header = serde_json::to_string(header).unwrap_or_else(|_| unreachable!("a header is text and numbers"));
+        let (hasher, line) = (blake3::Hasher::new(), format!("{header}\n"));
+        let mut writer = TrailWriter { out, hasher, lines: 0, line, failed: Ok(()) };
+        writer.write();
+        writer
+    }
+
+    /// Adds a step. A failure is reported by [`finish`](TrailWriter::finish).
+    pub fn step(&mut self, step: &Step<'_>) {
+        use std::fmt::Write as _;
+        let (seq, run) = (step.seq, step.run);
+        self.line.clear();
+        // Text takes any text.
+        let _always = writeln!(self.line, "{seq} {run} {}", hex(&step.digest));
+        self.lines += 1;
+        self.write();
+    }
+
+    /// Ends the trail. Returns how many steps it has, and what it was written to.
+    pub fn finish(mut self) -> io::Result<(u64, W)> {
+        let digest = self.hasher.finalize();
+        self.line = format!("{END} {} {}\n", self.lines, hex(digest.as_bytes()));
+        self.write();
+        self.failed?;
+        self.out.flush()?;
+        Ok((self.lines, self.out))
+    }
+
+    fn write(&mut self) {
+        self.hasher.update(self.line.as_bytes());
+        if self.failed.is_ok() {
+            self.failed = self.out.write_all(self.line.as_bytes());
+        }
+    }
+}
+
+/// A run as this program projects it after one event.
+#[derive(Debug)]
+pub struct Projected {
+    /// The event's number in the run.
+    pub number: u64,
+    /// Its kind.
+    pub kind: String,
+    /// The first event since the step before, which the trail shows to be the same: one of those up to this one differs.
+    pub since: Seq,
+    /// The files after the event.
+    pub bundle: Result<Option<Bundle>, FoldError>,
+}
+
+/// What this program projects of a run after an event of it, in a trail of every so many events; `None` if the run has no such event.
+pub fn projected(view: &View, run: &str, seq: Seq, every: NonZeroU64) -> Result<Option<Projected>, LogError> {
+    let mut fold = Ok(BundleFold::new(view.contracts()));
+    let (mut found, mut since) = (None, seq);
+    view.stream::<LogError>(run, &mut |fact| {
+        if fact.event.number.is_multiple_of(every.get()) {
+            since = fact.seq;
+        }
+        if let Ok(run) = &mut fold
+            && let Err(error) = run.push(fact)
+        {
+            fold = Err(error);
+        }
+        if fact.seq < seq {
+            return Ok(ControlFlow::Continue(()));
+        }
+        found = (fact.seq == seq).then(|| (fact.event.number, fact.event.kind.to_string()));
+        Ok(ControlFlow::Break(()))
+    })?;
+    let bundle = fold.and_then(|fold| fold.bundle());
+    Ok(found.map(|(number, kind)| Projected { number, kind, since, bundle }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! Why a trail cannot be compared.
+
+use crate::error::LogError;
+use std::{fmt, io};
+
+/// Why a trail cannot be compared with a replay of a log.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TrailError {
+    /// It could not be read.
+    Io(io::Error),
+    /// The log could not be read.
+    Log(Box<LogError>),
+    /// It is not of the form.
+    Form {
+        /// The line, from 1.
+        line: u64,
+        /// What was expected there.
+        expected: &'static str,
+    },
+    /// Its last line is missing.
+    Truncated {
+        /// How many lines there are.
+        lines: u64,
+    },
+    /// Its bytes are not those that were written.
+    Damaged,
+    /// It is of another log.
+    OtherLog {
+        /// The log that the trail is of.
+        trail: String,
+        /// The log that was opened.
+        ours: String,
+    },
+    /// The log has fewer events than were replayed for the trail.
+    Shorter {
+        /// Seq after the last event of the trail.
+        trail: u64,
+        /// Seq after the last event of the log.
+        ours: u64,
+    },
+    /// The log's bytes are not those that were replayed for the trail.
+    OtherHistory {
+        /// How many bytes were replayed.
+        size: u64,
+        /// The root over them.
+        trail: String,
+        /// The root over as many bytes of the log.
+        ours: String,
+    },
+    /// A projection of another version made it.
+    Projection {
+        /// The projection.
+        name: String,
+        /// The version that made the trail; none if its program did not have the projection.
+        trail: Option<u16>,
+        /// The version of this program, likewise.
+        ours: Option<u16>,
+    },
+}
+
+impl fmt::Display for TrailError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let version = |version: &Option<u16>| version.map_or("none".to_owned(), |version| format!("version {version}"));
+        match self {
+            TrailError::Io(error) => write!(f, "the trail could not be read: {error}"),
+            TrailError::Log(error) => write!(f, "{error}"),
+            TrailError::Form { line, expected } => write!(f, "line {line} of the trail: expected {expected}"),
+            TrailError::Truncated { lines } => {
+                write!(
+                    f,
+                    "the trail is truncated: expected a last line that begins with `end`, found the end after line {lines}"
+                )
+            }
+            TrailError::Damaged => {
+                write!(f, "the trail is damaged: the digest in its last line is not that of the lines before it")
+            }
+            TrailError::OtherLog { trail, ours } => {
+                write!(f, "the trail is of another log: expected log {ours}, found {trail}")
+            }
+            TrailError::Shorter { trail, ours } => {
+                write!(
+                    f,
+                    "the trail goes on to seq {trail}, and the log ends before seq {ours}: events are missing from the log"
+                )
+            }
+            TrailError::OtherHistory { size, trail, ours } => write!(
+                f,
+                "the trail is of another history of this log: expected root {trail} over the first {size} bytes, found {ours}"
+            ),
+            TrailError::Projection { name, trail, ours } => write!(
+                f,
+                "the trail was made by other projections: `{name}` in {} there, in {} here",
+                version(trail),
+                version(ours)
+            ),
+        }
+    }
+}
+
+impl std::error::Error for TrailError {}
+
+impl From<io::Error> for TrailError {
+    fn from(error: io::Error) -> TrailError {
+        TrailError::Io(error)
+    }
+}
+
+impl From<LogError> for TrailError {
+    fn from(error: LogError) -> TrailError {
+        TrailError::Log(Box::new(error))
+    }
+}

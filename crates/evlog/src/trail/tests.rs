@@ -1,0 +1,148 @@
+//! Claims about trails: the same bytes from any threads, the first step that differs, and what cannot be compared.
+
+use super::*;
+use crate::replay::replay_steps;
+use crate::tests::toy::{Toy, ask, open, view};
+use evlog_projection::Contracts;
+use serde_json::json;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+/// A log of fifteen runs of nine events, which take turns.
+fn log(dir: &Path) {
+    let log = open(dir);
+    let runs = |each: &dyn Fn(&str)| (0..15).for_each(|run| each(&format!("r{run}")));
+    runs(&|run| ask(&log, run, "begin", json!({})).into_accepted().map(drop).unwrap());
+    for _ in 0..7 {
+        runs(&|run| ask(&log, run, "add", json!({"amount": 10})).into_accepted().map(drop).unwrap());
+    }
+    runs(&|run| ask(&log, run, "end", json!({})).into_accepted().map(drop).unwrap());
+    log.close().unwrap();
+}
+
+fn every(every: u64) -> NonZeroU64 {
+    NonZeroU64::new(every).unwrap()
+}
+
+fn trail(view: &View, threads: usize, each: u64) -> Vec<u8> {
+    let header = Header::of(view, every(each), "tests 1.0").unwrap();
+    let mut writer = TrailWriter::new(Vec::new(), &header);
+    let threads = NonZeroUsize::new(threads).unwrap();
+    replay_steps(view, threads, every(each), &mut |step| writer.step(step), &mut |_| {}).unwrap();
+    writer.finish().unwrap().1
+}
+
+fn of_toy(dir: &Path, toy: Toy) -> View {
+    View::open(dir, Contracts::new().with(toy)).unwrap()
+}
+
+/// Holds a replay of the view against a trail.
+fn against(trail: &[u8], view: View) -> Result<Option<Divergence>, TrailError> {
+    let header = examine(trail)?;
+    let view = header.view(view)?;
+    header.check(&Header::of(&view, header.every, "tests 1.0")?)?;
+    let mut against = Against::new(trail)?;
+    replay_steps(&view, NonZeroUsize::new(3).unwrap(), header.every, &mut |step| against.step(step), &mut |_| {})?;
+    against.finish()
+}
+
+#[test]
+fn a_trail_is_the_same_from_any_number_of_threads_and_has_a_line_for_each_event_of_a_run() {
+    let dir = tempfile::tempdir().unwrap();
+    log(dir.path());
+    let one = trail(&view(dir.path()), 1, 1);
+    for threads in [2, 7] {
+        assert!(trail(&view(dir.path()), threads, 1) == one, "{threads} threads");
+    }
+    let text = String::from_utf8(one.clone()).unwrap();
+    assert_eq!(text.lines().count(), 15 * 9 + 2, "{}", &text[..400]);
+    let seqs: Vec<u64> = text.lines().filter_map(|line| line.split(' ').next()?.parse().ok()).collect();
+    assert!(seqs.is_sorted(), "{seqs:?}");
+    assert!(matches!(against(&one, view(dir.path())), Ok(None)));
+    let sampled = trail(&view(dir.path()), 2, 4);
+    assert_eq!(String::from_utf8(sampled.clone()).unwrap().lines().count(), 15 * 3 + 2, "events 3, 7 and the last, 8");
+    assert!(matches!(against(&sampled, view(dir.path())), Ok(None)));
+}
+
+#[test]
+fn a_projection_that_was_changed_is_found_at_the_first_event_after_which_its_file_differs() {
+    let dir = tempfile::tempdir().unwrap();
+    log(dir.path());
+    let changed = || of_toy(dir.path(), Toy { mistaken_from: Some(50), ..Toy::default() });
+    let expected = |number: u64| {
+        let mut seq = None;
+        let of_first = view(dir.path()).stream::<LogError>("r0", &mut |fact| {
+            seq = seq.or((fact.event.number == number).then_some(fact.seq));
+            Ok(ControlFlow::Continue(()))
+        });
+        assert!(of_first.unwrap());
+        seq.unwrap()
+    };
+    let found = against(&trail(&view(dir.path()), 2, 1), changed()).unwrap().unwrap();
+    assert_eq!((found.run.as_str(), found.seq), ("r0", expected(5)), "the fifth addition makes fifty");
+    let after = projected(&changed(), "r0", found.seq, every(1)).unwrap().unwrap();
+    assert_eq!((after.number, after.kind.as_str(), after.since), (5, "custom/added", found.seq));
+    let files = after.bundle.unwrap().unwrap().files;
+    assert_eq!(String::from_utf8_lossy(&files["run.json"].bytes), r#"{"ended":false,"run_id":"r0","total":51}"#);
+    // A trail of every fourth event narrows: the one that differs is among four.
+    let found = against(&trail(&view(dir.path()), 2, 4), changed()).unwrap().unwrap();
+    assert_eq!((found.run.as_str(), found.seq), ("r0", expected(7)));
+    assert_eq!(projected(&changed(), "r0", found.seq, every(4)).unwrap().unwrap().since, expected(4));
+    // The other way round: the changed program made the trail.
+    let found = against(&trail(&changed(), 1, 1), view(dir.path())).unwrap().unwrap();
+    assert_eq!((found.run.as_str(), found.seq), ("r0", expected(5)));
+}
+
+#[test]
+fn a_trail_holds_for_a_log_that_grew_since() {
+    let dir = tempfile::tempdir().unwrap();
+    log(dir.path());
+    let before = trail(&view(dir.path()), 2, 1);
+    let log = open(dir.path());
+    ask(&log, "new", "begin", json!({})).into_accepted().unwrap();
+    log.close().unwrap();
+    assert!(matches!(against(&before, view(dir.path())), Ok(None)));
+    let after = trail(&view(dir.path()), 2, 1);
+    let earlier = view(dir.path()).as_of(Some(Seq(100))).unwrap();
+    assert!(matches!(against(&after, earlier), Err(TrailError::Shorter { ours: 101, .. })));
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused_with_its_own_sentence() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    log(dir.path());
+    log(other.path());
+    let whole = String::from_utf8(trail(&view(dir.path()), 2, 1)).unwrap();
+    let refused = |text: &str, view: View| against(text.as_bytes(), view).unwrap_err().to_string();
+    let here = |text: &str| refused(text, view(dir.path()));
+    assert!(refused(&whole, view(other.path())).starts_with("the trail is of another log: expected log "));
+    let renewed = of_toy(dir.path(), Toy { is_renewed: true, ..Toy::default() });
+    let versions = "the trail was made by other projections: `toy.run` in version 1 there, in version 2 here";
+    assert_eq!(refused(&whole, renewed), versions);
+    let root = |text: &str| text.split("\"root\":\"").nth(1).unwrap()[..64].to_owned();
+    let forged = sealed(&whole.replace(&root(&whole), &"0".repeat(64)));
+    assert!(here(&forged).starts_with("the trail is of another history of this log: "), "{}", here(&forged));
+    let last = whole.trim_end().rfind('\n').unwrap() + 1;
+    for end in [0, 1, last / 2, last, last + 5, whole.len() - 1] {
+        let sentence = here(&whole[..end]);
+        assert!(sentence.starts_with("the trail is truncated: "), "{end}: {sentence}");
+    }
+    let line = whole.find("\n10 ").unwrap();
+    assert!(here(&format!("{whole}more\n")).starts_with("the trail is damaged"));
+    assert!(here(&whole.replacen(" r3 ", " r4 ", 1)).starts_with("the trail is damaged"));
+    let twice = format!("{}{}", &whole[..line], &whole[line - 20..]);
+    assert!(here(&twice).starts_with("line "), "{}", here(&twice));
+    assert!(
+        here(&whole.replacen("{\"trail\":1", "{\"trail\":2", 1))
+            .starts_with("line 1 of the trail: expected the header")
+    );
+    assert!(here(&"x".repeat(100_000)).starts_with("line 1 of the trail: expected a shorter line"));
+}
+
+/// A trail with these lines and a last line that fits them.
+fn sealed(text: &str) -> String {
+    let last = text.trim_end().rfind('\n').unwrap() + 1;
+    let (lines, end) = text.split_at(last);
+    let steps = end.split(' ').nth(1).unwrap();
+    format!("{lines}{END} {steps} {}\n", blake3::hash(lines.as_bytes()))
+}
