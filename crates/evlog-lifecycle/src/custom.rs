@@ -14,8 +14,8 @@ use evlog_format::limits::{KIND_NAME_LEN_MAX, PAYLOAD_LEN_MAX};
 use evlog_format::{Kind, KindBuf};
 use evlog_projection::time::to_rfc3339;
 use evlog_projection::{
-    Asked, Cause, Contract, ContractError, Decision, Fact, File, FoldError, Given, Malformed, NewEvent, Outcome, Projection,
-    Request, RequestBuilder, RunHead, Target, canonical, parse,
+    Asked, Cause, Contract, ContractError, Decision, Fact, File, FoldError, Given, Malformed, NewEvent, Outcome,
+    Projection, Request, RequestBuilder, RunHead, Target, canonical, parse,
 };
 use serde_json::{Map, Value, json};
 

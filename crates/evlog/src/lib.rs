@@ -179,8 +179,9 @@ pub use evlog_projection::contracts::ContractRef;
 pub use evlog_projection::members::check_run_id;
 pub use evlog_projection::request::Instant;
 pub use evlog_projection::{
-    Asked, Bundle, Cause, Contract, ContractError, Contracts, Decision, Fact, File, FoldError, Given, Malformed, Members,
-    NewEvent, Outcome, Projection, Request, RequestBuilder, RunFold, RunHead, Target, canonical, parse, serde_json,
+    Asked, Bundle, Cause, Contract, ContractError, Contracts, Decision, Fact, File, FoldError, Given, Malformed,
+    Members, NewEvent, Outcome, Projection, Request, RequestBuilder, RunFold, RunHead, Target, canonical, parse,
+    serde_json,
 };
 pub use evlog_store::fs::Fs;
 pub use evlog_store::{AppendError, Follow, OpenError, ReadError, Refusal, Verdict};

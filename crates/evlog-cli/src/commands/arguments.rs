@@ -118,7 +118,7 @@ commands! {
     Export(export::ExportArgs) |_| Writes::Files;
     Import(import::ImportArgs) |_| Writes::Log;
     Project(project::ProjectArgs) |args| Writes::Log.only_if(args.writes());
-    Replay(replay::ReplayArgs) |_| Writes::Nothing;
+    Replay(replay::ReplayArgs) |args| Writes::Files.only_if(args.writes());
     Verify(verify::VerifyArgs) |args| Writes::Log.only_if(args.writes());
     Audit(audit::AuditArgs) |_| Writes::Nothing;
     Conform(conform::ConformArgs) |_| Writes::Nothing;

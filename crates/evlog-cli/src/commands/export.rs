@@ -73,7 +73,7 @@ fn format_parser() -> impl TypedValueParser<Value = Format> {
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExportArgs) -> Result<Verdict, CommandError> {
     args.check(context)?;
-    let view = context.view(args.at.at)?;
+    let view = context.view(&args.at)?;
     let flat = args.flat(ui, &view)?;
     match args.export(ui, &view, flat) {
         // The reader of the answer has gone, or it could not be written: the end of the program reports that.
@@ -176,7 +176,7 @@ impl ExportArgs {
         progress: &Progress,
         visit: &mut dyn FnMut(&Fact<'_>) -> Result<ControlFlow<()>, CommandError>,
     ) -> Result<(), CommandError> {
-        let (from, mut selector) = (Seq(self.from), Selector::new(self.selecting.selection()?));
+        let (from, mut selector) = (Seq(self.from), Selector::new(self.selecting.selection(&self.at.zone())?));
         if self.format.is_by_run() {
             selector.each_by_run(view, from, &|| progress.step(), visit)
         } else {

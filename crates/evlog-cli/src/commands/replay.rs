@@ -1,97 +1,163 @@
 //! `evlog replay`: rebuild every projection, and compare with the digests in the log.
 
+mod report;
+mod trail;
+
 use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::formats::{Answered, Format};
 use crate::json::{Digested, ReplayErrorObject, ReplayObject, ReplayedDifference, Versions, hex};
-use crate::reports::{self, Answer, Base, Finding, Kind, Place, Report, Rule};
+use crate::outputs;
+use crate::reports::{self, Kind};
 use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
+use evlog::View;
 use evlog::replay::{Replay, ReplayDifference, replay};
-use evlog::{LogError, View};
-use std::collections::BTreeSet;
-use std::num::NonZeroUsize;
-use std::path::Path;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
+use trail::{Compared, Examined, Written};
 
 const EXAMPLES: &str = "\
 Examples:
   evlog replay                          list each difference
   evlog replay --json | jq -r .digest   one value for all projections: the same on every machine
   evlog replay --at 1000                replay the log up to seq 1000
+  evlog replay --trail build-1.trail    write what this program projects after each event
+  evlog replay --against build-1.trail  name the first event after which this program projects something else
   evlog replay --format junit > replay.xml   a test case for each file that was compared";
 
 /// Rebuild all projections, and compare them with the recorded digests
 ///
 /// When evlog writes projected files, it records their digests in the log. A replay computes the files again from the
-/// events alone, and compares the digests.
+/// events alone, and compares the digests. A trail holds two programs or two machines against each other: it has a short digest of
+/// the run's files after each event.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ReplayArgs {
     #[command(flatten)]
     at: At,
+    /// Write a trail: a line for each event of a run, with a short digest of the run's files after it. FILE must not exist
+    #[arg(long, value_name = "FILE", conflicts_with = "against")]
+    trail: Option<PathBuf>,
+    /// With --trail: a line for every Nth event of each run, and for its last one
+    #[arg(long, value_name = "N", requires = "trail")]
+    every: Option<NonZeroU64>,
+    /// Compare with this trail of the same log, and name the first event after which the files differ
+    #[arg(long, value_name = "FILE", conflicts_with = "at")]
+    against: Option<PathBuf>,
+    /// How many threads replay; the answer is the same with any number [default: one for each core]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
     #[command(flatten)]
     answered: Answered<Kind>,
 }
 
+impl ReplayArgs {
+    /// Whether the command writes a trail.
+    pub(crate) fn writes(&self) -> bool {
+        self.trail.is_some()
+    }
+}
+
+/// What a replay found.
+struct Replayed {
+    found: Replay,
+    trail: Option<Written>,
+    against: Option<Compared>,
+}
+
+impl Replayed {
+    fn agrees(&self) -> bool {
+        let is_same = self.found.differences.is_empty() && self.found.errors.is_empty();
+        is_same && self.against.as_ref().is_none_or(Compared::agrees)
+    }
+}
+
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ReplayArgs) -> Result<Verdict, CommandError> {
     let format = args.answered.format(context);
-    let done = replayed(ui, context, args, format);
-    reports::settled(ui, format, || empty(&context.log), done)
+    let done = answer(ui, context, args, format);
+    reports::settled(ui, format, || report::empty(&context.log), done)
 }
 
-fn replayed(ui: &mut Ui, context: &Context, args: &ReplayArgs, format: Format<Kind>) -> Result<Verdict, CommandError> {
-    let view = context.view_up_to_damage(&args.at)?;
-    let progress = ui.progress("replay", view.next_seq().0, Unit::Events);
-    let threads = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-    let found = replay(&view, threads, &mut |done| progress.at(done))?;
-    drop(progress);
-    let agrees = found.differences.is_empty() && found.errors.is_empty();
-    match format {
-        Format::Text => print(ui, &found, agrees),
-        Format::Json => ui.json(&object(&found, agrees)),
-        Format::Own(kind) => report(&context.log, &view, &found)?.print(ui, kind),
+fn answer(ui: &mut Ui, context: &Context, args: &ReplayArgs, format: Format<Kind>) -> Result<Verdict, CommandError> {
+    if let Some(path) = &args.trail {
+        trail::check_free(path)?;
+        outputs::check("--trail", path, &context.log, None)?;
     }
-    Ok(Verdict::of(agrees))
+    let examined = args.against.as_deref().map(Examined::open).transpose()?;
+    let mut view = context.view_up_to_damage(&args.at)?;
+    if let Some(examined) = &examined {
+        view = examined.view(view)?;
+    }
+    let replayed = replayed(ui, args, &view, examined)?;
+    match format {
+        Format::Text => print(ui, &replayed),
+        Format::Json => ui.json(&object(&replayed)),
+        Format::Own(kind) => report::report(&context.log, &view, &replayed)?.print(ui, kind),
+    }
+    Ok(Verdict::of(replayed.agrees()))
 }
 
-fn print(ui: &mut Ui, report: &Replay, agrees: bool) {
+fn replayed(ui: &Ui, args: &ReplayArgs, view: &View, examined: Option<Examined<'_>>) -> Result<Replayed, CommandError> {
+    let threads = args.jobs.or(std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+    let progress = ui.progress("replay", view.next_seq().0, Unit::Events);
+    let progress = &mut |done| progress.at(done);
+    let every = args.every.unwrap_or(NonZeroU64::MIN);
+    Ok(match (&args.trail, examined) {
+        (Some(path), _) => {
+            let (found, written) = trail::write(path, view, threads, every, progress)?;
+            Replayed { found, trail: Some(written), against: None }
+        }
+        (None, Some(examined)) => {
+            let (found, compared) = examined.compare(view, threads, progress)?;
+            Replayed { found, trail: None, against: Some(compared) }
+        }
+        (None, None) => Replayed { found: replay(view, threads, progress)?, trail: None, against: None },
+    })
+}
+
+fn print(ui: &mut Ui, replayed: &Replayed) {
+    let report = &replayed.found;
     for error in &report.errors {
         ui.finding(format_args!("{error}"));
     }
     for difference in &report.differences {
         ui.finding(format_args!("{}", sentence(difference)));
     }
-    let (word, tone) = match verdict(report, agrees) {
+    if let Some(against) = &replayed.against {
+        against.print(ui);
+    }
+    let (word, tone) = match verdict(replayed) {
         AGREES => (AGREES, Tone::Good),
         DIFFERS => (DIFFERS, Tone::Bad),
         _ => ("nothing to compare: no digest of a projected file is recorded", Tone::Warning),
     };
     let Replay { runs, events, files, compared, .. } = report;
-    facts(
-        ui,
-        &[
-            ("verdict", word.to_owned(), tone),
-            (
-                "rebuilt",
-                format!("{} of {}, from {}", counted(*files, "file"), counted(*runs, "run"), counted(*events, "event")),
-                Tone::Plain,
-            ),
-            ("compared", counted(*compared, "recorded digest"), Tone::Plain),
-            ("digest", hex(&report.digest), Tone::Plain),
-        ],
-    );
+    let mut lines = vec![
+        ("verdict", word.to_owned(), tone),
+        (
+            "rebuilt",
+            format!("{} of {}, from {}", counted(*files, "file"), counted(*runs, "run"), counted(*events, "event")),
+            Tone::Plain,
+        ),
+        ("compared", counted(*compared, "recorded digest"), Tone::Plain),
+        ("digest", hex(&report.digest), Tone::Plain),
+    ];
+    let trail = replayed.trail.as_ref().map(Written::fact).or(replayed.against.as_ref().map(Compared::fact));
+    lines.extend(trail.map(|trail| ("trail", trail, Tone::Plain)));
+    facts(ui, &lines);
 }
 
 const AGREES: &str = "agrees";
 const DIFFERS: &str = "differs";
 
-/// The result of the comparison. If no file was compared, the result is not agreement.
-fn verdict(report: &Replay, agrees: bool) -> &'static str {
-    match (agrees, report.compared) {
+/// The result of the comparison. If nothing was compared, the result is not agreement.
+fn verdict(replayed: &Replayed) -> &'static str {
+    match (replayed.agrees(), replayed.found.compared) {
         (false, _) => DIFFERS,
-        (true, 0) => "nothing_compared",
+        (true, 0) if replayed.against.is_none() => "nothing_compared",
         (true, _) => AGREES,
     }
 }
@@ -110,7 +176,8 @@ fn sentence(difference: &ReplayDifference) -> String {
     format!("run `{run}`, `{path}` as published at seq {seq}: expected {expected}, found {found}{versions}")
 }
 
-fn object(report: &Replay, agrees: bool) -> ReplayObject<'_> {
+fn object(replayed: &Replayed) -> ReplayObject<'_> {
+    let report = &replayed.found;
     let digested = |file: Option<([u8; 32], u64)>| file.map(|(digest, bytes)| Digested { blake3: hex(&digest), bytes });
     let differences = report.differences.iter().map(|difference| ReplayedDifference {
         run: &difference.run,
@@ -126,8 +193,8 @@ fn object(report: &Replay, agrees: bool) -> ReplayObject<'_> {
         message: &error.message,
     });
     ReplayObject {
-        agrees,
-        verdict: verdict(report, agrees),
+        agrees: replayed.agrees(),
+        verdict: verdict(replayed),
         runs: report.runs,
         events: report.events,
         files: report.files,
@@ -135,67 +202,7 @@ fn object(report: &Replay, agrees: bool) -> ReplayObject<'_> {
         digest: hex(&report.digest),
         differences: differences.collect(),
         errors: errors.collect(),
-    }
-}
-
-fn empty(log: &Path) -> Report {
-    Report::new("evlog replay", log.display().to_string(), Base::log(log))
-}
-
-/// A test case for each file that was compared, as far as a report takes them: those that differ first.
-fn report(log: &Path, view: &View, found: &Replay) -> Result<Report, LogError> {
-    let mut report = empty(log);
-    report.says("verdict", verdict(found, found.differences.is_empty() && found.errors.is_empty()));
-    report.says("digest", hex(&found.digest));
-    let help = "docs/lifecycle explains the files of each contract.";
-    let errors = found.errors.iter().map(Finding::from);
-    report.asked(Rule::new("contracts", "every run follows its contract", help), Answer::found(errors));
-    let same = report.rule(Rule::new("file", "a file has the bytes whose digest the log records", help));
-    for difference in &found.differences {
-        let ReplayDifference { run, path, seq, .. } = difference;
-        report.case(same, class(run), name(path, *seq), Answer::found([difference.into()]));
-    }
-    let recorded = found.differences.iter().filter(|difference| difference.expected.is_some()).count();
-    let passed = found.compared - recorded as u64;
-    let listed = if view.is_whole() { passed_files(&mut report, same, view, found)? } else { 0 };
-    report.left_out(passed - listed, 0);
-    Ok(report)
-}
-
-/// Adds the recorded files that the replay reproduces. The files of runs that cannot be folded are left out. Returns how many there are.
-fn passed_files(report: &mut Report, rule: usize, view: &View, found: &Replay) -> Result<u64, LogError> {
-    let broken: BTreeSet<&str> = found.errors.iter().map(|error| error.run.as_str()).collect();
-    let differ = found.differences.iter();
-    let differ: BTreeSet<(&str, u64, &str)> =
-        differ.map(|difference| (difference.run.as_str(), difference.seq, difference.path.as_str())).collect();
-    let mut count = 0;
-    for published in view.published()?.iter().filter(|published| !broken.contains(published.run.as_str())) {
-        let is_same = |path: &str| !differ.contains(&(published.run.as_str(), published.seq, path));
-        for file in published.files.iter().filter(|file| is_same(&file.path)) {
-            count += 1;
-            report.case(rule, class(&published.run), name(&file.path, published.seq), Answer::passed());
-        }
-    }
-    Ok(count)
-}
-
-fn class(run: &str) -> String {
-    format!("replay.{run}")
-}
-
-fn name(path: &str, seq: u64) -> String {
-    format!("{path} as published at seq {seq}")
-}
-
-impl From<&ReplayDifference> for Finding {
-    fn from(difference: &ReplayDifference) -> Finding {
-        let ReplayDifference { run, path, seq, expected, found, .. } = difference;
-        Finding {
-            place: Some(Place { kind: "file", name: format!("{run}/{path}, as published at seq {seq}") }),
-            expected: described(*expected),
-            found: described(*found),
-            sentence: sentence(difference),
-            ..Finding::default()
-        }
+        trail: replayed.trail.as_ref().map(Written::object),
+        against: replayed.against.as_ref().map(Compared::object),
     }
 }

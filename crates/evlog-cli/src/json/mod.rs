@@ -33,10 +33,11 @@ pub(crate) use proofs::{
 };
 pub(crate) use repair::{LossObject, RefusedObject, RepairObject, StepObject};
 pub(crate) use reports::{
-    BackupObject, BenchDisk, BenchMachine, BenchObject, BenchSeries, CheckFinding, CheckObject, Digested, EvidenceFrom,
-    ExportObject, ExportedFile, ImportObject, InitObject, MissedObject, OutcomeObject, ProjectedFile, ProjectedLine,
-    ReplayErrorObject, ReplayObject, ReplayedDifference, ResumedObject, RunLine, RunObject, SampleObject,
-    SampledObject, StarterObject, VerifiedCheckpoint, VerifyFinding, VerifyLoss, VerifyObject, Versions,
+    AgainstFile, AgainstObject, BackupObject, BenchDisk, BenchMachine, BenchObject, BenchSeries, CheckFinding,
+    CheckObject, Digested, DivergenceObject, EvidenceFrom, ExportObject, ExportedFile, ImportObject, InitObject,
+    MissedObject, OutcomeObject, ProjectedFile, ProjectedLine, ReplayErrorObject, ReplayObject, ReplayedDifference,
+    ResumedObject, RunLine, RunObject, SampleObject, SampledObject, StarterObject, TrailObject, VerifiedCheckpoint,
+    VerifyFinding, VerifyLoss, VerifyObject, Versions,
 };
 pub(crate) use result::ResultLine;
 pub(crate) use run_event::RunEvent;

@@ -156,6 +156,50 @@ pub(crate) struct ReplayObject<'a> {
     pub(crate) digest: String,
     pub(crate) differences: Vec<ReplayedDifference<'a>>,
     pub(crate) errors: Vec<ReplayErrorObject<'a>>,
+    pub(crate) trail: Option<TrailObject<'a>>,
+    pub(crate) against: Option<AgainstObject<'a>>,
+}
+
+/// `replay --trail`.
+#[derive(Serialize)]
+pub(crate) struct TrailObject<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) steps: u64,
+    pub(crate) bytes: u64,
+}
+
+/// `replay --against`.
+#[derive(Serialize)]
+pub(crate) struct AgainstObject<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) agrees: bool,
+    pub(crate) program: &'a str,
+    pub(crate) every: u64,
+    pub(crate) first: Option<DivergenceObject<'a>>,
+}
+
+/// The first event after which a replay and a trail differ.
+#[derive(Serialize)]
+pub(crate) struct DivergenceObject<'a> {
+    pub(crate) run: &'a str,
+    pub(crate) seq: u64,
+    pub(crate) number: Option<u64>,
+    pub(crate) kind: Option<&'a str>,
+    pub(crate) since: Option<u64>,
+    pub(crate) expected: Option<String>,
+    pub(crate) found: Option<String>,
+    pub(crate) files: Vec<AgainstFile<'a>>,
+    pub(crate) message: Option<String>,
+}
+
+/// A file as this program projects it after that event.
+#[derive(Serialize)]
+pub(crate) struct AgainstFile<'a> {
+    pub(crate) path: &'a str,
+    pub(crate) projection: &'a str,
+    pub(crate) version: u16,
+    pub(crate) blake3: String,
+    pub(crate) text: String,
 }
 
 /// A recorded file that the replay does not reproduce.

@@ -57,6 +57,8 @@ mod refuse;
 #[cfg(test)]
 mod repair;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod reports;
 #[cfg(test)]
 mod resume;

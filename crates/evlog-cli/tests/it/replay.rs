@@ -1,0 +1,114 @@
+//! `replay --trail` and `--against`: trails of a replay, and what they find.
+
+use crate::support::Room;
+use serde_json::Value;
+use std::fs;
+
+/// A trail with a file changed by this, and a last line that fits.
+fn changed(trail: &str, change: impl FnOnce(String) -> String) -> String {
+    let end = trail.trim_end().rfind('\n').unwrap() + 1;
+    let lines = change(trail[..end].to_owned());
+    let steps = lines.lines().count() - 1;
+    format!("{lines}end {steps} {}\n", blake3::hash(lines.as_bytes()))
+}
+
+#[test]
+fn a_trail_is_the_same_with_any_number_of_jobs_in_any_time_zone_and_locale() {
+    let room = Room::with_batch();
+    let trails = [("1", "UTC", "C"), ("2", "Asia/Kathmandu", "de_DE.UTF-8"), ("7", "America/St_Johns", "C")];
+    let trails = trails.map(|(jobs, zone, locale)| {
+        let (file, mut command) = (format!("{jobs}.trail"), room.command(&["replay", "--jobs", jobs, "--trail"]));
+        let output = command.arg(&file).env("TZ", zone).env("LC_ALL", locale).env("LANG", locale).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let answer = room.ends(0, &["replay", "--against", &file, "--jobs", jobs, "--json"]).json();
+        assert_eq!((&answer["against"]["agrees"], &answer["verdict"]), (&Value::from(true), &Value::from("agrees")));
+        fs::read(room.path(&file)).unwrap()
+    });
+    assert!(trails[0] == trails[1] && trails[1] == trails[2]);
+    let lines = String::from_utf8(trails[0].clone()).unwrap();
+    let runs = lines.lines().filter(|line| line.contains(" order-7 ")).count();
+    assert_eq!(runs, 1, "{lines}");
+    assert!(lines.starts_with(r#"{"trail":1,"log_id":""#), "{lines}");
+}
+
+#[test]
+fn the_first_event_after_which_another_program_projected_something_else_is_named_with_what_this_one_projects() {
+    let room = Room::with_batch();
+    assert!(room.ends(0, &["replay", "--trail", "a"]).out.contains(" steps in `a`, "));
+    let trail = fs::read_to_string(room.path("a")).unwrap();
+    let line = trail.lines().filter(|line| line.contains(" RUN_0001 ")).nth(2).unwrap();
+    let (rest, digest) = line.rsplit_once(' ').unwrap();
+    let seq: u64 = rest.split(' ').next().unwrap().parse().unwrap();
+    let other = changed(&trail, |text| text.replace(line, &format!("{rest} 0123456789abcdef")));
+    room.write("b", &other);
+    let found = room.ends(1, &["replay", "--against", "b", "--json"]).json();
+    let first = &found["against"]["first"];
+    assert_eq!((&found["verdict"], &found["agrees"]), (&Value::from("differs"), &Value::from(false)));
+    assert_eq!((&first["run"], &first["seq"], &first["number"]), (&"RUN_0001".into(), &seq.into(), &2.into()));
+    assert_eq!((&first["expected"], &first["found"]), (&"0123456789abcdef".into(), &digest.into()));
+    let run: Value = first["files"].as_array().unwrap().iter().find(|file| file["path"] == "run.json").unwrap().clone();
+    assert_eq!((&run["projection"], &run["version"]), (&"status.run".into(), &1.into()));
+    let shown = room.ends(0, &["show", "RUN_0001", "--at", &seq.to_string(), "--json"]).json();
+    let text: Value = serde_json::from_str(run["text"].as_str().unwrap()).unwrap();
+    assert_eq!(text["status"], shown["status"], "{shown}");
+    let told = room.ends(1, &["replay", "--against", "b"]);
+    told.says(&format!("the trail differs first after event {seq}, `status.transitioned`, event 2 of run `RUN_0001`"));
+    assert!(told.out.contains("run.json, status.run version 1, here: {"), "{told:?}");
+    // A step that the other program could not make.
+    room.write("c", &changed(&trail, |text| text.replace(&format!("{line}\n"), "")));
+    let first = room.ends(1, &["replay", "--against", "c", "--json"]).json()["against"]["first"].clone();
+    assert_eq!((&first["seq"], &first["expected"]), (&seq.into(), &Value::Null), "{first}");
+    for format in ["junit", "sarif"] {
+        let report = room.ends(1, &["replay", "--against", "b", "--format", format]).out;
+        assert!(report.contains(&format!("the trail differs first after event {seq}")), "{report}");
+    }
+}
+
+#[test]
+fn a_trail_that_cannot_be_compared_ends_with_its_own_sentence_and_exit_code_2() {
+    let room = Room::with_batch();
+    room.ends(0, &["replay", "--trail", "a"]);
+    let trail = fs::read_to_string(room.path("a")).unwrap();
+    let refused = |text: &str, sentence: &str| {
+        room.write("b", text);
+        let done = room.ends(2, &["replay", "--against", "b"]);
+        assert!(done.err.contains(sentence) && done.out.is_empty(), "{sentence}: {done:?}");
+    };
+    refused(&trail[..trail.len() / 2], "the trail is truncated");
+    refused(&trail.replacen(" RUN_0001 ", " RUN_0002 ", 1), "the trail is damaged");
+    refused("hello\n", "line 1 of the trail: expected the header of a trail");
+    let other = changed(&trail, |text| text.replace("\"status.run\":1", "\"status.run\":9"));
+    refused(&other, "`status.run` in version 9 there, in version 1 here");
+    let other = Room::with_batch();
+    other.ends(0, &["replay", "--trail", "a"]);
+    refused(&fs::read_to_string(other.path("a")).unwrap(), "the trail is of another log");
+    room.ends(2, &["replay", "--against", "absent"]);
+}
+
+#[test]
+fn a_trail_does_not_replace_a_file_and_is_written_whole_or_not_at_all() {
+    let room = Room::with_batch();
+    room.write("taken", "mine");
+    room.ends(2, &["replay", "--trail", "taken"]).says("expected no file `taken`, found one");
+    assert_eq!(fs::read_to_string(room.path("taken")).unwrap(), "mine");
+    room.ends(2, &["replay", "--trail", "evlog/a"]).says("expected a place outside the log");
+    room.ends(2, &["replay", "--trail", "no/such/a"]);
+    room.ends(2, &["--log", "absent", "replay", "--trail", "a"]);
+    assert!(!room.path("a").exists() && !room.path("evlog/a").exists());
+    let names: Vec<_> = fs::read_dir(room.path(".")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 2, "no draft is left: {names:?}");
+}
+
+#[test]
+fn a_sampled_trail_says_between_which_events_the_first_difference_is() {
+    let room = Room::with_batch();
+    room.ends(0, &["replay", "--trail", "a", "--every", "2"]);
+    let trail = fs::read_to_string(room.path("a")).unwrap();
+    let lines: Vec<&str> = trail.lines().filter(|line| line.contains(" RUN_0001 ")).collect();
+    let (rest, _) = lines[1].rsplit_once(' ').unwrap();
+    let other = changed(&trail, |text| text.replace(lines[1], &format!("{rest} 0123456789abcdef")));
+    room.write("b", &other);
+    let first = room.ends(1, &["replay", "--against", "b", "--json"]).json()["against"]["first"].clone();
+    assert!(first["since"].as_u64().unwrap() <= first["seq"].as_u64().unwrap(), "{first}");
+    room.ends(2, &["replay", "--every", "2"]);
+}
