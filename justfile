@@ -56,6 +56,10 @@ licences:
 advisories:
     cargo deny check --config .deny.toml advisories
 
+# Other programs read every export; pm4py judges the order of events over LOGS random logs. Needs python3 and a package index.
+others LOGS="3":
+    tests/others/run {{LOGS}}
+
 # Each numbered rule of the documents, and the tests that cite it.
 evidence:
     cargo run --quiet --locked -p xtask -- evidence

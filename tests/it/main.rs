@@ -10,6 +10,8 @@ mod crash;
 #[cfg(test)]
 mod decoders;
 #[cfg(test)]
+mod export;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod replay;

@@ -5,7 +5,7 @@
 
 use crate::event::EventLine;
 use crate::sink::Sink;
-use crate::xml::escaped;
+use crate::xml::exact;
 use std::io::{self, Write};
 
 /// What stands before the first trace: what the attributes mean, and which every event has.
@@ -79,5 +79,5 @@ impl<W: Write> Sink<W> for Xes<W> {
 }
 
 fn attribute(of: &str, key: &str, value: &str) -> String {
-    format!("<{of} key=\"{key}\" value=\"{}\"/>", escaped(value))
+    format!("<{of} key=\"{key}\" value=\"{}\"/>", exact(value))
 }

@@ -19,3 +19,33 @@ pub fn escaped(text: &str) -> String {
         xml
     })
 }
+
+/// Text of an attribute, every character of it: invisible characters are references, which mean the same. Control characters and the two
+/// that are none, which XML 1.0 does not allow at all, are shown in escaped form.
+pub fn exact(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut xml, c| {
+        match c {
+            '&' => xml.push_str("&amp;"),
+            '<' => xml.push_str("&lt;"),
+            '>' => xml.push_str("&gt;"),
+            '"' => xml.push_str("&quot;"),
+            '\u{fffe}' | '\u{ffff}' => xml.extend(c.escape_unicode()),
+            c if c < ' ' && !matches!(c, '\t' | '\n' | '\r') => xml.extend(c.escape_unicode()),
+            c if is_hidden(c) => xml.extend(["&#", &u32::from(c).to_string(), ";"]),
+            c => xml.push(c),
+        }
+        xml
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_character_is_hidden_and_only_those_that_xml_does_not_have_are_replaced() {
+        assert_eq!(exact("a<&\">\u{202e}\u{85}\t\u{e9}"), "a&lt;&amp;&quot;&gt;&#8238;&#133;&#9;\u{e9}");
+        assert_eq!(exact("\u{1b}\u{ffff}"), "\\u{1b}\\u{ffff}");
+        assert_eq!(escaped("a<&\">\u{202e}\n"), "a&lt;&amp;&quot;&gt;\\u{202e}&#10;");
+    }
+}
