@@ -126,3 +126,8 @@ fn the_commands_of_the_readme_end_as_it_says() {
 fn the_commands_of_the_page_on_ci_end_as_it_says() {
     follow("docs/ci.md");
 }
+
+#[test]
+fn the_commands_of_the_page_on_exports_end_as_it_says() {
+    follow("docs/export.md");
+}
