@@ -3,7 +3,7 @@
 For every template without conditions, as many runs violate it as pm4py says. Two templates are compared in another way: pm4py
 takes `nonsuccession` and `nonchainsuccession` for the negation of succession and chain succession, and DECLARE does not. There
 pm4py's number is compared with the runs that have both kinds and no finding of the positive rule; and ours with a check of all pairs,
-written here.
+written here. The wheel of pm4py has no example logs.
 
 Usage: declare.py EVLOG [NUMBER OF RANDOM LOGS]
 """

@@ -1,6 +1,6 @@
 //! `evlog export` and `evlog import`: files for other programs, whole or not at all, and a new log from one.
 
-use crate::support::{Room, files_below};
+use crate::support::{Done, Room, files_below};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -106,6 +106,22 @@ fn what_is_refused_leaves_nothing_behind() {
     room.ends(2, &["--log", "nowhere", "export", "--format", "csv", "--out", "e"]).says("no log");
     assert_eq!(names(&room), before);
     assert_eq!(fs::read_to_string(room.path("there")).unwrap(), "mine");
+}
+
+#[test]
+fn an_export_to_stdout_that_cannot_be_written_is_an_error_and_a_reader_that_leaves_is_none() {
+    let room = Room::with_batch();
+    for format in FORMATS {
+        let words = ["export", "--format", format, "--out", "-"];
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let done: Done = room.command(&words).stdout(full).output().unwrap().into();
+        assert_eq!(done.code, 2, "{done:?}");
+        done.says("could not write to stdout");
+        let gone = format!("exec \"$0\" export --format {format} --out - | true; exit \"${{PIPESTATUS[0]}}\"");
+        let program = env!("CARGO_BIN_EXE_evlog");
+        let done: Done = room.command_of("bash", &["-c", &gone, program]).output().unwrap().into();
+        assert_eq!(done.code, 0, "{done:?}");
+    }
 }
 
 #[test]

@@ -144,13 +144,13 @@ impl<'u> Target<'u> {
     /// Opens a file for the day, if there is one for each. A day that comes back, because a clock went back, gets another file, so that
     /// no more than one is open.
     fn begin_day(&mut self, recorded_ns: i64, seq: u64) -> Result<(), CommandError> {
+        let Some(days) = &mut self.days else { return Ok(()) };
         let time = to_rfc3339(recorded_ns);
         let (day, _) = time.split_once('T').unwrap_or((&time, ""));
-        let Some(days) = &mut self.days else { return Ok(()) };
         if days.day == day {
             return Ok(());
         }
-        days.day = day.to_owned();
+        day.clone_into(&mut days.day);
         let (extension, dir) = (self.format.extension(), made(&days.draft).join(format!("day={day}")));
         let path = format!("day={day}/{seq:020}.{extension}");
         files::make_dir(&dir)?;
