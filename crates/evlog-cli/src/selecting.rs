@@ -1,4 +1,4 @@
-//! The options that select events, the same in every command that shows, exports or audits them.
+//! The options that select events or runs, the same in every command that shows, exports or audits them.
 
 use crate::context::contracts;
 use crate::error::CommandError;
@@ -7,11 +7,12 @@ use crate::table::counted;
 use crate::when;
 use clap::Args;
 use evlog::history::LOG_STREAM;
+use evlog::view::RunSummary;
 use evlog::{LogError, Moment, View};
 use evlog_audit::select::Times;
 use evlog_audit::{Condition, Field, Kinds, Pattern, Reading, Selection, States};
 use evlog_format::Seq;
-use evlog_projection::Fact;
+use evlog_projection::{Contracts, Fact};
 use jiff::tz::TimeZone;
 use std::ops::ControlFlow;
 
@@ -55,20 +56,9 @@ pub(crate) struct Selecting {
 impl Selecting {
     /// The selection; dates and times without a time zone are of this one.
     pub(crate) fn selection(&self, zone: &TimeZone) -> Result<Selection, CommandError> {
-        if self.occurred && self.since.is_none() && self.until.is_none() {
-            return Err(CommandError::user(
-                "--occurred: expected --since or --until, which it applies to, found neither",
-            ));
-        }
-        let time =
-            |option: &str, text: &Option<String>| text.as_ref().map(|text| when::given(option, text, zone)).transpose();
         let correlation = self.correlation.as_ref().map(|text| Condition::equal("correlation", text));
         Ok(Selection {
-            times: Times {
-                since_ns: time("--since", &self.since)?,
-                until_ns: time("--until", &self.until)?,
-                occurred: self.occurred,
-            },
+            times: times((&self.since, &self.until), self.occurred, zone)?,
             runs: self.runs.clone(),
             kinds: self.kinds.clone(),
             actors: self.actors.clone(),
@@ -82,6 +72,83 @@ impl Selecting {
                 .collect(),
         })
     }
+}
+
+/// Options that select runs. Those that are about one event of many are not among them.
+#[derive(Args, Debug)]
+#[command(next_help_heading = "Selection (all that are given must hold)")]
+pub(crate) struct SelectingRuns {
+    /// Only this run; `*`, `?` and `[abc]` match several. Can be given again
+    #[arg(long = "run", value_name = "RUN", value_parser = Pattern::parse)]
+    runs: Vec<Pattern>,
+    /// Only runs of this contract, built in or defined by a contract file. Can be given again
+    #[arg(long = "contract", value_name = "NAME")]
+    contracts: Vec<String>,
+    /// Only runs that have this status. Can be given again
+    #[arg(long = "status", value_name = "STATUS")]
+    statuses: Vec<String>,
+    /// Only runs that this actor began; patterns as for --run. Can be given again
+    #[arg(long = "actor", value_name = "ACTOR", value_parser = Pattern::parse)]
+    actors: Vec<Pattern>,
+    /// Only runs whose first event was recorded at this time or later: RFC 3339, a date, `yesterday`, or a time before now such as
+    /// 2h
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    since: Option<String>,
+    /// Only runs whose first event was recorded before this time; same form as --since
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    until: Option<String>,
+    /// Apply --since and --until to the time when the first event occurred, if its command gave one (`at`)
+    #[arg(long)]
+    occurred: bool,
+}
+
+impl SelectingRuns {
+    /// The runs that are meant, in their order.
+    pub(crate) fn select<'r>(
+        &self,
+        contracts: &Contracts,
+        runs: &'r [RunSummary],
+        zone: &TimeZone,
+    ) -> Result<Vec<&'r RunSummary>, CommandError> {
+        let times = times((&self.since, &self.until), self.occurred, zone)?;
+        let is_of = |run: &RunSummary, name: &str| {
+            let is_built_in = contracts.named(name).is_some_and(|known| known.name() == run.contract);
+            is_built_in || run.definition.as_deref() == Some(name)
+        };
+        let is_known = |name: &str| contracts.named(name).is_some() || runs.iter().any(|run| is_of(run, name));
+        if let Some(unknown) = self.contracts.iter().find(|name| !is_known(name)) {
+            let known: Vec<&str> = contracts.names().collect();
+            return Err(CommandError::user(format!(
+                "--contract: expected one of {}, or a contract file that a run was created with, found `{unknown}`",
+                known.join(", ")
+            )));
+        }
+        let matches = |wanted: &[Pattern], name: &str| wanted.is_empty() || wanted.iter().any(|one| one.matches(name));
+        let is_meant = |run: &&RunSummary| {
+            let begun_ns = if times.occurred { run.first.happened_ns() } else { run.first.recorded_ns.into() };
+            matches(&self.runs, &run.run)
+                && matches(&self.actors, &run.begun_by)
+                && (self.statuses.is_empty() || self.statuses.contains(&run.status))
+                && (self.contracts.is_empty() || self.contracts.iter().any(|name| is_of(run, name)))
+                && times.since_ns.is_none_or(|since_ns| begun_ns >= since_ns)
+                && times.until_ns.is_none_or(|until_ns| begun_ns < until_ns)
+        };
+        Ok(runs.iter().filter(is_meant).collect())
+    }
+}
+
+/// The times of --since and --until.
+fn times(
+    (since, until): (&Option<String>, &Option<String>),
+    occurred: bool,
+    zone: &TimeZone,
+) -> Result<Times, CommandError> {
+    if occurred && since.is_none() && until.is_none() {
+        return Err(CommandError::user("--occurred: expected --since or --until, which it applies to, found neither"));
+    }
+    let time =
+        |option: &str, text: &Option<String>| text.as_ref().map(|text| when::given(option, text, zone)).transpose();
+    Ok(Times { since_ns: time("--since", since)?, until_ns: time("--until", until)?, occurred })
 }
 
 /// Selects events of one view as they are read.

@@ -67,6 +67,8 @@ pub struct RunSummary {
     pub first_seq: Seq,
     /// Seq of the last one.
     pub last_seq: Seq,
+    /// Who asked for the first one.
+    pub begun_by: String,
     /// Times of the first one.
     pub first: Times,
     /// Times of the last one.
@@ -319,10 +321,11 @@ impl View {
             let times = Times::of(&fact.head);
             match folds.get_mut(fact.event.stream) {
                 None => {
-                    folds.insert(fact.event.stream.to_owned(), ((times, times), self.contracts.start(fact)));
+                    let ends = Ends { begun_by: fact.head.actor.to_owned(), first: times, last: times };
+                    folds.insert(fact.event.stream.to_owned(), (ends, self.contracts.start(fact)));
                 }
-                Some(((_, last), state @ Ok(_))) => {
-                    *last = times;
+                Some((ends, state @ Ok(_))) => {
+                    ends.last = times;
                     if let Ok(fold) = state
                         && let Err(error) = fold.evolve(fact)
                     {
@@ -334,9 +337,9 @@ impl View {
             Ok(ControlFlow::Continue(()))
         })?;
         let mut all = Runs::default();
-        for (times, state) in folds.into_values() {
+        for (ends, state) in folds.into_values() {
             match state {
-                Ok(fold) => all.runs.push(summary(&fold, times)),
+                Ok(fold) => all.runs.push(summary(&fold, ends)),
                 Err(error) => all.errors.push(error),
             }
         }
@@ -413,11 +416,15 @@ fn unused_head(flaw: &str) -> String {
     format!("`HEAD` says nothing of how much of the log was synced: {flaw}")
 }
 
-/// The times of the first and of the last event.
-type Ends = (Times, Times);
+/// What is kept of a run's first and last event.
+struct Ends {
+    begun_by: String,
+    first: Times,
+    last: Times,
+}
 
-fn summary(fold: &RunFold, (first, last): Ends) -> RunSummary {
-    let head = fold.head();
+fn summary(fold: &RunFold, ends: Ends) -> RunSummary {
+    let (head, Ends { begun_by, first, last }) = (fold.head(), ends);
     RunSummary {
         run: head.run.to_owned(),
         contract: fold.contract().name(),
@@ -427,6 +434,7 @@ fn summary(fold: &RunFold, (first, last): Ends) -> RunSummary {
         events: head.events,
         first_seq: head.first_seq,
         last_seq: head.last_seq,
+        begun_by,
         first,
         last,
     }

@@ -6,6 +6,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::json::{self, RunLine, TimesMembers};
 use crate::marks;
+use crate::selecting::SelectingRuns;
 use crate::table;
 use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
@@ -18,6 +19,8 @@ Examples:
   evlog runs                                   every run, ordered by first event
   evlog runs --contract status --status failed
   evlog runs --contract order                  runs of the contract file with that name
+  evlog runs --run 'RUN_*' --actor user:ann    runs that one person began
+  evlog runs --since yesterday --tz Europe/Zurich
   evlog runs --json | jq -r 'select(.terminal | not) | .run'
 
 The times shown are the recorded times of a run's first and last event. If one of them occurred more
@@ -28,14 +31,10 @@ the table as `backdated` or `ahead`.";
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct RunsArgs {
-    /// Only runs of this contract, built in or defined by a contract file
-    #[arg(long, value_name = "CONTRACT")]
-    contract: Option<String>,
-    /// Only runs in this state
-    #[arg(long, value_name = "STATUS")]
-    status: Option<String>,
     #[command(flatten)]
     at: At,
+    #[command(flatten)]
+    selecting: SelectingRuns,
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Verdict, CommandError> {
@@ -43,27 +42,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &RunsArgs) -> Result<Ver
     let progress = ui.progress("runs", view.next_seq().0, Unit::Events);
     let all = view.runs_with_progress(&mut |seq| progress.at(seq.0))?;
     drop(progress);
-    let built_in = args.contract.as_ref().and_then(|given| view.contracts().named(given));
-    if let Some(contract) = &args.contract
-        && built_in.is_none()
-        && !all.runs.iter().any(|run| run.definition.as_ref() == Some(contract))
-    {
-        let known: Vec<&str> = view.contracts().names().collect();
-        return Err(CommandError::user(format!(
-            "--contract: expected one of {}, or a contract file that a run was created with, found `{contract}`",
-            known.join(", ")
-        )));
-    }
-    let wanted = |asked: &Option<String>, has: &str| asked.as_ref().is_none_or(|asked| asked == has);
-    let runs: Vec<&RunSummary> = all
-        .runs
-        .iter()
-        .filter(|run| {
-            built_in.as_ref().map_or(args.contract.is_none(), |known| known.name() == run.contract)
-                || (run.definition.is_some() && args.contract == run.definition)
-        })
-        .filter(|run| wanted(&args.status, &run.status))
-        .collect();
+    let runs = args.selecting.select(view.contracts(), &all.runs, &args.at.zone())?;
     let policies = marks::policies(&view);
     if context.json {
         for run in runs {

@@ -1,7 +1,14 @@
 //! `evlog audit`, and the selection that it shares with `cat` and `tail`.
 
 use crate::support::Room;
+use evlog::clock::{Clock, Reading};
+use evlog::{Options, Request};
+use evlog_lifecycle::custom::Custom;
+use evlog_projection::Contracts;
+use evlog_projection::time::from_rfc3339;
 use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 const PAYMENTS: &str = r#"{"contract":"custom","run":"P1","do":"record","kind":"custom/approved","data":{"ticket":"T1","cents":200000},"actor":"ann"}
 {"contract":"custom","run":"P1","do":"record","kind":"custom/executed","data":{"ticket":"T1"},"actor":"ann"}
@@ -161,6 +168,34 @@ fn a_selection_that_cannot_be_meant_is_refused() {
     room.ends(2, &["cat", "--since", "2026-10-25T02:30", "--tz", "Europe/Zurich"]).says("occurs twice");
 }
 
+/// A clock that shows the time to which it was set last.
+#[derive(Default)]
+struct SetClock(AtomicI64);
+
+impl Clock for SetClock {
+    fn read(&self) -> Reading {
+        Reading { wall_ns: self.0.load(Ordering::Relaxed), passed_ns: None }
+    }
+}
+
+/// Submits the commands of a file in one session, each at the time that it gives.
+fn record_as_it_occurred(room: &Room, path: &str) {
+    let clock = Arc::new(SetClock::default());
+    let lines = std::fs::read_to_string(room.path(path)).unwrap();
+    let at = |line: &str| {
+        let at = serde_json::from_str::<Value>(line).unwrap()["at"].as_str().unwrap().to_owned();
+        i64::try_from(from_rfc3339(&at).unwrap()).unwrap()
+    };
+    clock.0.store(at(lines.lines().next().unwrap()), Ordering::Relaxed);
+    let options = Options { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..Options::new("tests") };
+    let log = options.open(room.path("evlog"), Contracts::new().with(Custom)).unwrap();
+    for line in lines.lines() {
+        clock.0.store(at(line), Ordering::Relaxed);
+        log.submit(&Request::parse_line(line.as_bytes()).unwrap()).unwrap().into_accepted().unwrap();
+    }
+    log.close().unwrap();
+}
+
 /// The commands of a section of `docs/audit.md`, each with its exit code.
 fn commands_of(section: &str) -> Vec<(String, i32)> {
     let page = include_str!("../../../../docs/audit.md");
@@ -182,8 +217,10 @@ fn each_question_of_an_auditor_is_answered_by_the_command_of_the_page() {
         room.write(&path, &std::fs::read_to_string(repository.join(&path)).unwrap());
     }
     let commands = commands_of("Questions of an auditor");
-    assert_eq!(commands.len(), 11, "ten questions, and the command that records the events");
-    for (command, code) in &commands {
+    assert_eq!(commands.len(), 12, "ten questions, one of them with two, and the command that records the events");
+    assert_eq!(commands[0].0, "submit docs/examples/audit/payments.jsonl");
+    record_as_it_occurred(&room, "docs/examples/audit/payments.jsonl");
+    for (command, code) in &commands[1..] {
         let words: Vec<String> =
             command.split(' ').filter(|word| !word.is_empty()).map(|word| word.replace('\'', "")).collect();
         let words: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -288,3 +288,28 @@ fn events_before_damage_in_the_last_segment_are_shown_before_the_error() {
         }
     }
 }
+
+#[test]
+fn runs_are_selected_by_name_contract_status_who_began_them_and_when() {
+    let room = Room::with_batch();
+    room.feed(
+        &["submit"],
+        "{\"contract\":\"custom\",\"run\":\"old\",\"do\":\"record\",\"kind\":\"custom/a\",\"at\":\"2001-01-01T00:00:00Z\"}\n",
+    );
+    let names = |options: &[&str]| -> Vec<String> {
+        let lines = room.ends(0, &[&["runs", "--json"], options].concat()).lines();
+        lines.iter().map(|run| run["run"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names(&["--run", "RUN_*"]), ["RUN_0001", "RUN_0002"]);
+    assert_eq!(names(&["--run", "RUN_0001", "--run", "order-?"]), ["RUN_0001", "order-7"]);
+    assert_eq!(names(&["--actor", "agent:*"]), ["RUN_0001"], "by who began it, and not by who went on with it");
+    assert_eq!(names(&["--status", "failed", "--status", "success", "--contract", "status"]), ["RUN_0001", "RUN_0002"]);
+    assert_eq!(names(&["--contract", "custom", "--contract", "status"]).len(), 4);
+    assert_eq!(names(&["--since", "1h"]).len(), 5);
+    assert_eq!(names(&["--until", "1h"]).len(), 0);
+    // RUN_0001 and `old` say that they began earlier.
+    assert_eq!(names(&["--occurred", "--until", "2002-01-01"]), ["old"]);
+    assert_eq!(names(&["--occurred", "--since", "2002-01-01", "--until", "2026-02-24"]), ["RUN_0001"]);
+    room.ends(2, &["runs", "--occurred"]).says("--occurred: expected --since or --until");
+    room.ends(2, &["runs", "--kind", "status.created"]).says("unexpected argument '--kind'");
+}
