@@ -10,7 +10,7 @@ use evlog_lifecycle::{custom::Custom, lifecycle::Lifecycle, pipeline::Pipeline, 
 use evlog_projection::Contracts;
 use evlog_store::OpenError;
 use nix::unistd::{User, getuid};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The longest user name that is recorded, in bytes; users with a longer name are recorded by number.
@@ -58,8 +58,18 @@ impl Context {
     /// The same for a command that shows events, or an earlier state: it shows what is before damage in the last
     /// segment, and then reports the damage as the error.
     pub(crate) fn view_up_to_damage(&self, at: &At) -> Result<View, CommandError> {
+        at.of(self.up_to_damage()?)
+    }
+
+    /// The same of the log as it is now.
+    pub(crate) fn up_to_damage(&self) -> Result<View, CommandError> {
+        Ok(Context::open_up_to_damage(&self.log)?)
+    }
+
+    /// The same of another log.
+    pub(crate) fn open_up_to_damage(log: &Path) -> Result<View, LogError> {
         let options = ReadOptions { up_to_damage: true, ..ReadOptions::new() };
-        at.of(warned(options.open(&self.log, contracts())?))
+        Ok(warned(options.open(log, contracts())?))
     }
 
     /// Whether there is a log. A log that cannot be opened counts: opening it reports why.

@@ -20,12 +20,23 @@ const JSON_LINES_SUFFIX: &str = ".jsonl";
 /// The longest value that is quoted whole, in bytes.
 const QUOTE_LEN_MAX: usize = 200;
 
-fn quote(value: Option<&Value>) -> String {
+/// A value as JSON text, cut if it is long; `nothing` for none.
+pub fn quote(value: Option<&Value>) -> String {
     let text = value.map_or_else(|| "nothing".to_owned(), Value::to_string);
     match text.char_indices().nth(QUOTE_LEN_MAX) {
         Some((end, _)) => format!("{}… ({} bytes)", &text[..end], text.len()),
         None => text,
     }
+}
+
+/// Whether a file of this name has a document in each line.
+pub(crate) fn is_json_lines(path: &str) -> bool {
+    path.ends_with(JSON_LINES_SUFFIX)
+}
+
+/// The pointer to a member of what is at a pointer.
+pub(crate) fn member(pointer: &str, name: &str) -> String {
+    format!("{pointer}/{}", name.replace('~', "~0").replace('/', "~1"))
 }
 
 /// Compares a file's bytes with the expected ones; `None` when they are equal. Files whose name ends in `.jsonl` are
@@ -34,7 +45,7 @@ pub fn first_difference(path: &str, expected: &[u8], found: &[u8]) -> Option<Dif
     if expected == found {
         return None;
     }
-    if !path.ends_with(JSON_LINES_SUFFIX) {
+    if !is_json_lines(path) {
         return Some(document(expected, found));
     }
     let (mut want, mut have) = (expected.split_inclusive(|b| *b == b'\n'), found.split_inclusive(|b| *b == b'\n'));
@@ -73,10 +84,7 @@ fn values(pointer: &str, want: &Value, have: &Value) -> Option<Difference> {
             let mut keys: Vec<&String> = a.keys().chain(b.keys()).collect();
             keys.sort_unstable();
             keys.dedup();
-            keys.into_iter().find_map(|key| {
-                let inner = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
-                optional(&inner, a.get(key), b.get(key))
-            })
+            keys.into_iter().find_map(|key| optional(&member(pointer, key), a.get(key), b.get(key)))
         }
         (Value::Array(a), Value::Array(b)) => {
             (0..a.len().max(b.len())).find_map(|i| optional(&format!("{pointer}/{i}"), a.get(i), b.get(i)))

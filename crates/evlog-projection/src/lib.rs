@@ -2,7 +2,7 @@
 //!
 //! Does: define what a contract is ([`contract`]), fold a run's events into the files of its bundle ([`bundle`]) or
 //! into the digests of them ([`digests`]), write, read and compare canonical JSON ([`mod@canonical`], [`strict`],
-//! [`difference`]), decide which numbers are accepted ([`mod@number`]), read commands ([`request`], [`members`]), keep
+//! [`difference`], [`patch`](mod@patch)), decide which numbers are accepted ([`mod@number`]), read commands ([`request`], [`members`]), keep
 //! the contracts that a log knows ([`contracts`]). Does not: touch files, ask the time, know any contract.
 //!
 //! Invariants:
@@ -21,6 +21,7 @@ mod given;
 pub mod members;
 pub mod moment;
 pub mod number;
+pub mod patch;
 pub mod readable;
 pub mod request;
 pub mod strict;

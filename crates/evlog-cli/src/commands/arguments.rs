@@ -117,6 +117,7 @@ commands! {
     Explain(explain::ExplainArgs) |_| Writes::Nothing;
     Export(export::ExportArgs) |_| Writes::Files;
     Import(import::ImportArgs) |_| Writes::Log;
+    Diff(diff::DiffArgs) |_| Writes::Nothing;
     Project(project::ProjectArgs) |args| Writes::Log.only_if(args.writes());
     Replay(replay::ReplayArgs) |args| Writes::Files.only_if(args.writes());
     Verify(verify::VerifyArgs) |args| Writes::Log.only_if(args.writes());

@@ -10,6 +10,7 @@ pub(crate) mod check_proof;
 pub(crate) mod checkpoint;
 pub(crate) mod conform;
 pub(crate) mod contract;
+pub(crate) mod diff;
 pub(crate) mod evidence;
 pub(crate) mod explain;
 pub(crate) mod export;

@@ -6,6 +6,7 @@
 mod audit;
 mod conform;
 mod contract;
+mod diff;
 mod explain;
 mod inspect;
 mod payload;
@@ -21,6 +22,7 @@ use evlog_projection::Fact;
 pub(crate) use audit::{AuditFinding, AuditObject, AuditRule};
 pub(crate) use conform::{ConformCheck, ConformFinding, ConformObject};
 pub(crate) use contract::{ContractCheck, ContractFinding, ContractObject, ContractRow};
+pub(crate) use diff::{DiffFile, DiffLine};
 pub(crate) use explain::{ExplainObject, ExplainReason};
 pub(crate) use inspect::{
     BytesLine, FrameLine, HeadLine, LockLine, LogLine, PlaceLine, QuarantineLine, SegmentLine, SidecarLine,

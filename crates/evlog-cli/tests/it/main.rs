@@ -13,6 +13,8 @@ mod crash;
 #[cfg(test)]
 mod descriptors;
 #[cfg(test)]
+mod diff;
+#[cfg(test)]
 mod disks;
 #[cfg(test)]
 mod examples;
