@@ -163,6 +163,7 @@ pub mod replay;
 mod runs;
 pub mod trail;
 pub mod view;
+pub mod why;
 
 pub use answer::{Accepted, Answer, AnswerOutcome, Refused};
 pub use check::verify;

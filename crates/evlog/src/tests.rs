@@ -6,3 +6,4 @@ mod policy;
 mod session;
 pub(crate) mod toy;
 mod views;
+mod why;

@@ -1,5 +1,7 @@
 //! `evlog explain`: why a run is in its state.
 
+mod why;
+
 use crate::args::At;
 use crate::commands::run::retried_by_hand;
 use crate::context::Context;
@@ -27,7 +29,8 @@ Examples:
   evlog explain build-1047
   evlog explain build-1047 --format markdown >> \"$GITHUB_STEP_SUMMARY\"
   evlog explain build-1047 --json | jq -r .summary
-  evlog explain build-1047 --at 41            as it was at seq 41";
+  evlog explain build-1047 --at 41            as it was at seq 41
+  evlog explain build-1047 --why /stages/3/state";
 
 /// Explain why a run is in its state, cause first, with the events that show it
 ///
@@ -41,6 +44,10 @@ pub(crate) struct ExplainArgs {
     /// The run
     #[arg(value_name = "RUN")]
     run: String,
+    /// Show the events that made one value of `run.json`, or of another file of the run: a JSON pointer such as
+    /// /stages/3/state, or FILE#POINTER. They suffice to make it, and none of them can be left out
+    #[arg(long, value_name = "POINTER", conflicts_with = "format")]
+    why: Option<String>,
     #[command(flatten)]
     answered: Answered<Page>,
     #[command(flatten)]
@@ -54,6 +61,9 @@ enum Page {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs) -> Result<Verdict, CommandError> {
+    if let Some(pointer) = &args.why {
+        return why::run(ui, context, args, pointer);
+    }
     let view = context.view_up_to_damage(&args.at)?;
     let Some(bundle) = view.bundle(&args.run)? else {
         return Err(CommandError::no_run(&args.run));

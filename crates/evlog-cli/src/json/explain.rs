@@ -2,6 +2,7 @@
 
 use super::TimesMembers;
 use serde::Serialize;
+use serde_json::Value;
 
 /// Why a run is in its state.
 #[derive(Serialize)]
@@ -23,4 +24,25 @@ pub(crate) struct ExplainReason<'a> {
     pub(crate) seqs: &'a [u64],
     /// One for each seq; null where the event is of another run.
     pub(crate) times: Vec<Option<TimesMembers>>,
+}
+
+/// `explain --why`: what made one value.
+#[derive(Serialize)]
+pub(crate) struct WhyObject<'a> {
+    pub(crate) run: &'a str,
+    pub(crate) file: &'a str,
+    pub(crate) pointer: &'a str,
+    pub(crate) value: Option<&'a Value>,
+    /// How many events the run has.
+    pub(crate) of: u64,
+    pub(crate) events: Vec<WhyEvent>,
+}
+
+/// An event of [`WhyObject`].
+#[derive(Serialize)]
+pub(crate) struct WhyEvent {
+    /// The value after it, if only the events shown are folded.
+    pub(crate) value: Option<Value>,
+    /// As in `cat`.
+    pub(crate) event: Value,
 }

@@ -217,7 +217,7 @@ fn each_question_of_an_auditor_is_answered_by_the_command_of_the_page() {
         room.write(&path, &std::fs::read_to_string(repository.join(&path)).unwrap());
     }
     let commands = commands_of("Questions of an auditor");
-    assert_eq!(commands.len(), 13, "ten questions, two of them with two, and the command that records the events");
+    assert_eq!(commands.len(), 14, "ten questions, three of them with two, and the command that records the events");
     assert_eq!(commands[0].0, "submit docs/examples/audit/payments.jsonl");
     record_as_it_occurred(&room, "docs/examples/audit/payments.jsonl");
     for (command, code) in &commands[1..] {

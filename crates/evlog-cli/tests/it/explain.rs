@@ -259,3 +259,42 @@ fn times_of_a_story_that_are_ignored_are_reported_with_the_times_that_count() {
     // The controller that decides may read them.
     assert_eq!(ignored("o"), []);
 }
+
+#[test]
+fn why_shows_the_events_that_made_one_value_and_leaves_out_the_others() {
+    let room = Room::new();
+    let stage = |id: &str, command: &str| {
+        format!("[[stage]]\nid = \"{id}\"\ncommand = [\"{command}\"]\nreason_code = \"input_missing\"\n")
+    };
+    room.write(
+        "plan.toml",
+        &format!("name = \"p\"\n{}{}{}", stage("a", "true"), stage("b", "true"), stage("c", "false")),
+    );
+    room.ends(20, &["run", "plan.toml", "--run-id", "r"]);
+    let kinds = |why: &str| -> Vec<String> {
+        let answer = room.ends(0, &["explain", "r", "--why", why, "--json"]).json();
+        let events = answer["events"].as_array().unwrap().iter();
+        events.map(|event| event["event"]["kind"].as_str().unwrap().to_owned()).collect()
+    };
+    // That the stage began is not needed: an outcome can be recorded without it.
+    let outcome = ["pipeline.created", "pipeline.outcome_recorded"];
+    assert_eq!(kinds("/stages/0/state"), outcome);
+    assert_eq!(kinds("/pipeline"), ["pipeline.created"]);
+    assert_eq!(kinds("manifest.json#/run_id"), ["pipeline.created"]);
+    let answer = room.ends(0, &["explain", "r", "--why", "/stages/2/state", "--json"]).json();
+    assert_eq!((&answer["value"], &answer["file"]), (&json!("failed"), &json!("run.json")));
+    let events = answer["events"].as_array().unwrap();
+    assert!((events.len() as u64) < answer["of"].as_u64().unwrap(), "{answer}");
+    let last = events.last().unwrap();
+    assert_eq!((&last["value"], &last["event"]["payload"]["stage"]), (&json!("failed"), &json!("c")));
+    let text = room.ends(0, &["explain", "r", "--why", "/stages/2/state"]).out;
+    assert!(text.contains("value    \"failed\"\n") && text.contains("it last changed at the last of them"), "{text}");
+    // As of an earlier event it was another value.
+    let at = events[0]["event"]["seq"].to_string();
+    let earlier = room.ends(0, &["explain", "r", "--why", "/stages/2/state", "--at", &at, "--json"]).json();
+    assert_eq!(earlier["value"], "pending");
+    room.ends(1, &["explain", "r", "--why", "/nothing"]).says("`run.json` of run `r` never had a value at `/nothing`");
+    room.ends(1, &["explain", "r", "--why", "x.json#/a"]).says("the files of the run are");
+    room.ends(1, &["explain", "nobody", "--why", "/status"]).says("no run `nobody`");
+    room.ends(2, &["explain", "r", "--why", "status"]).says("expected a JSON pointer such as /status");
+}

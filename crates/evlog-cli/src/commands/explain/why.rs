@@ -1,0 +1,110 @@
+//! `evlog explain RUN --why POINTER`: the events that made one value.
+
+use super::ExplainArgs;
+use crate::context::Context;
+use crate::error::{CommandError, Verdict};
+use crate::json::{EventLine, WhyEvent, WhyObject};
+use crate::marks;
+use crate::table::{counted, facts, print};
+use crate::ui::{Tone, Ui};
+
+use evlog::why::{Place, Why};
+use evlog::{LogError, Times, View};
+use evlog_projection::Fact;
+use evlog_projection::difference::quote;
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+/// The file of a pointer without one.
+const RUN_FILE: &str = "run.json";
+
+/// Reads `POINTER` or `FILE#POINTER`.
+fn place<'a>(run: &'a str, text: &'a str) -> Result<Place<'a>, CommandError> {
+    let (file, pointer) = text.split_once('#').unwrap_or((RUN_FILE, text));
+    if !pointer.is_empty() && !pointer.starts_with('/') {
+        let message = format!("--why: expected a JSON pointer such as /status, or FILE#POINTER, found `{text}`");
+        return Err(CommandError::user(message));
+    }
+    Ok(Place { run, file, pointer })
+}
+
+pub(super) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs, why: &str) -> Result<Verdict, CommandError> {
+    let place = place(&args.run, why)?;
+    let view = context.view_up_to_damage(&args.at)?;
+    let Some(found) = view.why(place)? else {
+        return Err(match view.bundle(place.run)? {
+            None => CommandError::no_run(place.run),
+            Some(bundle) => {
+                let files: Vec<&str> = bundle.files.keys().map(String::as_str).collect();
+                let message =
+                    format!("--why: `{}` of run `{}` never had a value at `{}`", place.file, place.run, place.pointer);
+                CommandError::user(message)
+                    .with_code(Verdict::No.code())
+                    .hint(format!("the files of the run are {}", files.join(", ")))
+                    .hint(format!("`evlog show {} --json` shows `{RUN_FILE}`", place.run))
+            }
+        });
+    };
+    if context.json {
+        json(ui, &view, place, &found)?
+    } else {
+        text(ui, &view, place, &found)?
+    }
+    Ok(Verdict::Yes)
+}
+
+/// Visits the events that were found.
+fn each(view: &View, place: Place<'_>, why: &Why, visit: &mut dyn FnMut(&Fact<'_>)) -> Result<(), LogError> {
+    let found: BTreeMap<_, _> = why.events.iter().map(|(seq, value)| (*seq, value)).collect();
+    view.stream::<LogError>(place.run, &mut |fact| {
+        if found.contains_key(&fact.seq) {
+            visit(fact);
+        }
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(())
+}
+
+fn text(ui: &mut Ui, view: &View, place: Place<'_>, why: &Why) -> Result<(), LogError> {
+    let events = counted(why.events.len() as u64, "event");
+    facts(
+        ui,
+        &[
+            ("run", place.run.to_owned(), Tone::Strong),
+            ("at", format!("{}#{}", place.file, place.pointer), Tone::Plain),
+            ("value", quote(why.value.as_ref()), Tone::Strong),
+            ("made by", format!("{events} of {}; it last changed at the last of them", why.of), Tone::Plain),
+        ],
+    );
+    ui.line(format_args!(""));
+    let policies = marks::policies(view);
+    let (mut rows, mut values) = (Vec::new(), why.events.iter());
+    each(view, place, why, &mut |fact| {
+        let value = values.next().and_then(|(_, value)| value.as_ref());
+        let times = Times::of(&fact.head);
+        let mark = times.mark(policies.apart_ns(fact.seq)).map(|mark| format!(" ({})", marks::text(mark)));
+        rows.push(vec![
+            (fact.seq.to_string(), Tone::Faint),
+            (format!("{}{}", marks::to_second(times.recorded_ns), mark.unwrap_or_default()), Tone::Plain),
+            (fact.head.actor.to_owned(), Tone::Plain),
+            (fact.event.kind.to_string(), Tone::Strong),
+            (quote(value), Tone::Plain),
+        ]);
+    })?;
+    print(ui, &["seq", "recorded", "actor", "kind", "value after it"], &rows);
+    Ok(())
+}
+
+fn json(ui: &mut Ui, view: &View, place: Place<'_>, why: &Why) -> Result<(), LogError> {
+    let policies = marks::policies(view);
+    let (mut events, mut values) = (Vec::new(), why.events.iter());
+    each(view, place, why, &mut |fact| {
+        let value = values.next().and_then(|(_, value)| value.clone());
+        // An event is borrowed from the reader only while it is visited.
+        let event = serde_json::to_value(EventLine::new(fact, policies.apart_ns(fact.seq))).unwrap_or_default();
+        events.push(WhyEvent { value, event });
+    })?;
+    let Place { run, file, pointer } = place;
+    ui.json(&WhyObject { run, file, pointer, value: why.value.as_ref(), of: why.of, events });
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! Claims about the events that made a value.
+
+use super::toy::{ask, contracts, open, view};
+use crate::why::Place;
+use crate::{LogError, View};
+use evlog_format::{Event, Seq};
+use evlog_projection::Fact;
+use evlog_projection::contracts::BundleFold;
+use evlog_projection::patch::document;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::ops::ControlFlow;
+
+/// Folds only these events. `Err` if they cannot be folded, or have no files.
+fn folded(view: &View, place: Place<'_>, kept: &[Seq]) -> Result<Option<Value>, ()> {
+    let contracts = contracts();
+    let (mut fold, mut number, mut refused) = (BundleFold::new(&contracts), 0, false);
+    view.stream::<LogError>(place.run, &mut |fact| {
+        if kept.contains(&fact.seq) {
+            let event = Event { number, ..fact.event };
+            refused |= fold.push(&Fact { event, ..*fact }).is_err();
+            number += 1;
+        }
+        Ok(ControlFlow::Continue(()))
+    })
+    .unwrap();
+    if refused {
+        return Err(());
+    }
+    let bundle = fold.bundle().map_err(|_| ())?;
+    let document = bundle.and_then(|bundle| document(place.file, &bundle.files.get(place.file)?.bytes));
+    Ok(document.and_then(|document| document.pointer(place.pointer).cloned()))
+}
+
+/// Checks both claims of `View::why`; returns how many events it found.
+fn check(view: &View, place: Place<'_>) -> Result<usize, TestCaseError> {
+    let all: Vec<Seq> = {
+        let mut all = Vec::new();
+        view.stream::<LogError>(place.run, &mut |fact| {
+            all.push(fact.seq);
+            Ok(ControlFlow::Continue(()))
+        })
+        .unwrap();
+        all
+    };
+    let value = folded(view, place, &all).unwrap();
+    let Some(why) = view.why(place).unwrap() else {
+        let never = (1..=all.len()).all(|len| folded(view, place, &all[..len]) == Ok(None));
+        prop_assert!(never, "{place:?}: there was a value");
+        return Ok(0);
+    };
+    let found: Vec<Seq> = why.events.iter().map(|(seq, _)| *seq).collect();
+    prop_assert_eq!(&why.value, &value);
+    prop_assert_eq!(folded(view, place, &found), Ok(value.clone()), "they suffice: {:?}", found);
+    let last = *found.last().unwrap();
+    let changed = |kept: &[Seq]| folded(view, place, kept) != folded(view, place, &without(kept, last));
+    prop_assert!(changed(&found), "it is made at the last of them: {:?}", found);
+    // In the whole history, too, the value did not change after the last of them.
+    for len in all.iter().position(|seq| *seq == last).unwrap() + 1..=all.len() {
+        prop_assert_eq!(&folded(view, place, &all[..len]), &Ok(value.clone()));
+    }
+    for one in &found {
+        let rest = without(&found, *one);
+        let is_needed = folded(view, place, &rest) != Ok(value.clone()) || (*one != last && !changed(&rest));
+        prop_assert!(is_needed, "{place:?}: {one} of {found:?} can be left out");
+    }
+    for (at, (_, value)) in why.events.iter().enumerate() {
+        prop_assert_eq!(&folded(view, place, &found[..=at]), &Ok(value.clone()));
+    }
+    Ok(found.len())
+}
+
+fn without(all: &[Seq], one: Seq) -> Vec<Seq> {
+    all.iter().copied().filter(|seq| *seq != one).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn the_events_that_made_a_value_suffice_and_none_of_them_can_be_left_out(amounts in prop::collection::vec(0_u64..4, 0..12)) {
+        let dir = tempfile::tempdir().unwrap();
+        let log = open(dir.path());
+        ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
+        for amount in amounts {
+            match amount {
+                0 => drop(ask(&log, "a", "note", json!({"text": "\"x\""}))),
+                // Rejected, which ends the run.
+                3 => drop(ask(&log, "a", "add", json!({"amount": 101}))),
+                amount => drop(ask(&log, "a", "add", json!({"amount": amount - 1}))),
+            }
+        }
+        log.close().unwrap();
+        let view = view(dir.path());
+        for (file, pointer) in
+            [("run.json", "/total"), ("run.json", "/ended"), ("run.json", ""), ("audit_events.jsonl", "/2/kind"), ("x", "")]
+        {
+            check(&view, Place { run: "a", file, pointer })?;
+        }
+    }
+}
+
+#[test]
+fn what_did_not_touch_a_value_is_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let mut seqs = vec![ask(&log, "a", "begin", json!({})).events[0].0];
+    for (action, amount) in [("add", 2), ("note", 0), ("add", 0), ("add", 3), ("end", 0), ("note", 0)] {
+        let answer = ask(&log, "a", action, json!({"amount": amount, "text": "\"x\""}));
+        seqs.push(answer.events[0].0);
+    }
+    log.close().unwrap();
+    let view = view(dir.path());
+    let found = |pointer: &str| view.why(Place { run: "a", file: "run.json", pointer }).unwrap();
+    let total = found("/total").unwrap();
+    let events: Vec<Seq> = total.events.iter().map(|(seq, _)| *seq).collect();
+    assert_eq!((total.value, total.of), (Some(json!(5)), 7));
+    assert_eq!(events, [seqs[0], seqs[1], seqs[4]]);
+    let ended = found("/ended").unwrap();
+    assert_eq!(ended.events, [(seqs[0], Some(json!(false))), (seqs[5], Some(json!(true)))]);
+    assert_eq!(found("/nothing"), None);
+}
