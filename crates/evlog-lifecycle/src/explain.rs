@@ -2,15 +2,19 @@
 //!
 //! Does: read what a run's events were projected to: `run.json`, the audit and the validation reports. So it explains runs
 //! of every contract, in the words that their files use, and pipelines by their rules.
+//! Of a run that has not ended it says what it waits for.
 //! Does not: judge. It shows what was recorded, and infers nothing from what is absent.
 //!
 //! Invariant: of equal bundles, equal explanations; every reason names at least one event.
+
+mod waiting;
 
 use crate::pipeline::STORAGE;
 use crate::pipeline::report::STORAGE_CODES;
 use crate::story::{self, ignored::Ignored};
 use serde_json::Value;
 use std::collections::BTreeMap;
+pub use waiting::Waiting;
 
 /// What a reason is to the run's status, blame first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,6 +65,8 @@ pub struct Explanation {
     pub summary: String,
     /// Blame first, then in order.
     pub reasons: Vec<Reason>,
+    /// What it waits for, if it has not ended; what is due first comes first.
+    pub waiting: Vec<Waiting>,
 }
 
 impl Role {
@@ -111,7 +117,8 @@ pub fn explain(documents: &Documents<'_>) -> Explanation {
     reasons.sort_by_key(|reason| reason.role);
     let status = text(&run["status"]);
     let summary = summary(&status, &reasons);
-    Explanation { contract, status, summary, reasons }
+    let waiting = waiting::waiting(documents);
+    Explanation { contract, status, summary, reasons, waiting }
 }
 
 fn text(value: &Value) -> String {

@@ -7,19 +7,22 @@ use crate::commands::run::retried_by_hand;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::formats::{Answered, Format};
-use crate::json::{ExplainObject, ExplainReason, TimesMembers};
+use crate::json::{ExplainObject, ExplainReason, ExplainWaiting, TimesMembers};
 use crate::marks;
 use crate::table::{facts, print};
 use crate::ui::{Tone, Ui, visible};
 use clap::{Args, ValueEnum};
 use evlog::{LogError, Times, View};
-use evlog_lifecycle::explain::{Documents, Explanation, Origin, Reason, Role, explain, taken_from};
+use evlog_lifecycle::explain::{Documents, Explanation, Origin, Reason, Role, Waiting, explain, taken_from};
 use evlog_lifecycle::pipeline::REPORTS;
 use evlog_projection::Bundle;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::ops::ControlFlow;
+
+/// Said where the log records no time at which something is due.
+const NOT_DUE: &str = "no time recorded";
 
 /// Times by seq, and the difference beyond which they get a mark.
 type TimesBySeq = BTreeMap<u64, (Times, u128)>;
@@ -36,8 +39,8 @@ Examples:
 ///
 /// For a pipeline, the first fatal failure is the cause, and stages that never ran are consequences. A failed publish
 /// gate is explained by its first finding. For a retry, it lists the stages that were reused, and the run that they
-/// come from. For other runs, it shows the last transition of the run and of each step. Everything is read from the
-/// log.
+/// come from. For other runs, it shows the last transition of the run and of each step. For a run that has not ended, it shows
+/// what it waits for, since when, and what is due next. Everything is read from the log.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ExplainArgs {
@@ -152,17 +155,21 @@ fn can_be_retried(bundle: &Bundle, found: &Explanation) -> bool {
 }
 
 fn object<'a>(run: &'a str, found: &'a Explanation, times: &TimesBySeq) -> ExplainObject<'a> {
+    let of_seq = |seq: &u64| times.get(seq).map(|(times, apart_ns)| TimesMembers::new(*times, *apart_ns));
     let reason = |reason: &'a Reason| ExplainReason {
         role: reason.role.word(),
         subject: &reason.subject,
         state: &reason.state,
         text: &reason.text,
         seqs: &reason.seqs,
-        times: reason
-            .seqs
-            .iter()
-            .map(|seq| times.get(seq).map(|(times, apart_ns)| TimesMembers::new(*times, *apart_ns)))
-            .collect(),
+        times: reason.seqs.iter().map(of_seq).collect(),
+    };
+    let waiting = |waiting: &'a Waiting| ExplainWaiting {
+        subject: &waiting.subject,
+        text: &waiting.text,
+        since: waiting.since,
+        times: of_seq(&waiting.since),
+        due: waiting.due.as_deref(),
     };
     ExplainObject {
         run,
@@ -170,6 +177,7 @@ fn object<'a>(run: &'a str, found: &'a Explanation, times: &TimesBySeq) -> Expla
         status: &found.status,
         summary: &found.summary,
         reasons: found.reasons.iter().map(reason).collect(),
+        waiting: found.waiting.iter().map(waiting).collect(),
     }
 }
 
@@ -208,6 +216,26 @@ fn text(ui: &mut Ui, run: &str, found: &Explanation, times: &TimesBySeq) {
     };
     let rows: Vec<_> = found.reasons.iter().map(row).collect();
     print(ui, &["is", "what", "seq", "why"], &rows);
+    if found.waiting.is_empty() {
+        return;
+    }
+    ui.line(format_args!(""));
+    let row = |waiting: &Waiting| {
+        vec![
+            (waiting.subject.clone(), Tone::Strong),
+            (waiting.text.clone(), Tone::Plain),
+            (since(waiting, times), Tone::Faint),
+            (waiting.due.clone().unwrap_or_else(|| NOT_DUE.to_owned()), Tone::Warning),
+        ]
+    };
+    let rows: Vec<_> = found.waiting.iter().map(row).collect();
+    print(ui, &["what", "waits for", "since", "due"], &rows);
+}
+
+/// The event since which something is waited for, and when it was recorded.
+fn since(waiting: &Waiting, times: &TimesBySeq) -> String {
+    let recorded = times.get(&waiting.since).map(|(times, _)| format!(", {}", marks::to_second(times.recorded_ns)));
+    format!("seq {}{}", waiting.since, recorded.unwrap_or_default())
 }
 
 /// A heading, the sentence and a table. Recorded text is escaped, so it cannot act as markup.
@@ -217,8 +245,19 @@ fn markdown(run: &str, found: &Explanation, times: &TimesBySeq) -> String {
         format!("| {} | {subject} | {} | {text} | {} |\n", reason.role.word(), plain(&reason.state), seqs(reason))
     };
     let rows: String = found.reasons.iter().map(row).collect();
+    let row = |waiting: &Waiting| {
+        let [subject, text] = [&waiting.subject, &waiting.text].map(|text| plain(text));
+        let due = plain(waiting.due.as_deref().unwrap_or(NOT_DUE));
+        format!("| {subject} | {text} | {} | {due} |\n", plain(&since(waiting, times)))
+    };
+    let waiting: String = found.waiting.iter().map(row).collect();
+    let waiting = match waiting.is_empty() {
+        true => waiting,
+        false => format!("\n| what | waits for | since | due |\n| - | - | - | - |\n{waiting}"),
+    };
     let (run, status, summary) = (plain(run), plain(&found.status), plain(&found.summary));
-    format!("## {run}: {status}\n\n{summary}\n\n| is | what | state | why | seq |\n| - | - | - | - | - |\n{rows}")
+    let head = format!("## {run}: {status}\n\n{summary}\n\n| is | what | state | why | seq |\n| - | - | - | - | - |\n");
+    format!("{head}{rows}{waiting}")
 }
 
 /// Escapes text so that nothing in it is markup, except code between two backticks, which the explanation itself writes. Within a

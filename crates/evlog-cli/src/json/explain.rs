@@ -12,6 +12,18 @@ pub(crate) struct ExplainObject<'a> {
     pub(crate) status: &'a str,
     pub(crate) summary: &'a str,
     pub(crate) reasons: Vec<ExplainReason<'a>>,
+    /// Empty if the run has ended.
+    pub(crate) waiting: Vec<ExplainWaiting<'a>>,
+}
+
+/// What a run waits for.
+#[derive(Serialize)]
+pub(crate) struct ExplainWaiting<'a> {
+    pub(crate) subject: &'a str,
+    pub(crate) text: &'a str,
+    pub(crate) since: u64,
+    pub(crate) times: Option<TimesMembers>,
+    pub(crate) due: Option<&'a str>,
 }
 
 /// One reason; the cause comes first.

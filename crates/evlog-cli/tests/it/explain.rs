@@ -298,3 +298,62 @@ fn why_shows_the_events_that_made_one_value_and_leaves_out_the_others() {
     room.ends(1, &["explain", "nobody", "--why", "/status"]).says("no run `nobody`");
     room.ends(2, &["explain", "r", "--why", "status"]).says("expected a JSON pointer such as /status");
 }
+
+#[test]
+fn a_run_that_has_not_ended_says_what_it_waits_for_since_when_and_what_is_due() {
+    let room = Room::new();
+    let pipeline = "11111111-1111-4111-8111-111111111111";
+    let lines = r#"{"contract":"story","run":"s","do":"create","story":{"policy":{"timeouts":{"story":"1h"}},"steps":[{"name":"ask","type":"gate","with":{"timeout":"10m"}},{"name":"build","needs":["ask"]},{"name":"lint"},{"name":"work"}]}}
+{"contract":"story","run":"s","do":"start"}
+{"contract":"story","run":"s","do":"step","step":"lint","to":"Running"}
+{"contract":"story","run":"s","do":"step","step":"lint","exit_code":137}
+{"contract":"story","run":"s","do":"step","step":"work","to":"Running"}
+{"contract":"pipeline","run":"PIPE","do":"create","pipeline":"purple-axiom","manifest":{}}
+{"contract":"status","run":"A","do":"create"}
+{"contract":"status","run":"A","do":"transition","to":"running"}
+{"contract":"custom","run":"c","do":"record","kind":"custom/a"}
+"#;
+    assert_eq!(room.feed(&["submit"], &lines.replace("PIPE", pipeline)).code, 0);
+    let waiting = |run: &str| room.ends(0, &["explain", run, "--json"]).json()["waiting"].as_array().unwrap().clone();
+    let words = |waiting: &[Value]| -> Vec<(String, String, bool)> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        waiting.iter().map(|one| (text(&one["subject"]), text(&one["text"]), one["due"].is_string())).collect()
+    };
+    let row = |subject: &str, text: &str, due: bool| (subject.to_owned(), text.to_owned(), due);
+    // What is due first comes first: the retry in a second, the gate in ten minutes, the step, the story in an hour.
+    let story = waiting("s");
+    let retry = "its next attempt (The attempt ended with exit code 137 (class retry))";
+    assert_eq!(
+        words(&story)[..3],
+        [
+            row("lint", retry, true),
+            row("ask", "a decision, or the end of its pause (Waiting for a decision)", true),
+            row("work", "its result", true)
+        ]
+    );
+    let events = room.ends(0, &["cat", "--run", "s", "--json"]).lines();
+    for one in &story {
+        let event = events.iter().find(|event| event["seq"] == one["since"]).unwrap();
+        assert_eq!(event["recorded"], one["times"]["recorded"]);
+        assert_eq!(event["payload"]["step"], one["subject"], "the step's own last move: {one}");
+    }
+    assert_eq!(words(&waiting(pipeline)), [row("lab_provider", "to begin", false)]);
+    let begin = format!(r#"{{"contract":"pipeline","run":"{pipeline}","do":"begin","stage":"lab_provider"}}"#);
+    assert_eq!(room.feed(&["submit"], &begin).code, 0);
+    assert_eq!(words(&waiting(pipeline)), [row("lab_provider", "its outcome: attempt 1 has begun", false)]);
+    let status = "a transition from `running` to `waiting`, `success`, `failed`, `denied`, `timeout`, `canceled`";
+    assert_eq!(words(&waiting("A")), [row("run", status, false)]);
+    assert_eq!(words(&waiting("c")), [row("run", "another event; runs of this contract do not end", false)]);
+    let text = room.ends(0, &["explain", "A"]).out;
+    assert!(text.contains("\nwhat  waits for ") && text.contains("no time recorded"), "{text}");
+    let page = room.ends(0, &["explain", "A", "--format", "markdown"]).out;
+    assert!(
+        page.contains("| what | waits for | since | due |") && page.contains("| run | a transition from"),
+        "{page}"
+    );
+    // A run that has ended waits for nothing.
+    let end = r#"{"contract":"status","run":"A","do":"transition","to":"success"}"#;
+    assert_eq!(room.feed(&["submit"], end).code, 0);
+    assert_eq!(waiting("A"), Vec::<Value>::new());
+    assert!(!room.ends(0, &["explain", "A"]).out.contains("waits for"));
+}
