@@ -1,7 +1,7 @@
 //! The options that several commands share. The doc comments are the help texts, and `docs/cli.md` is made from it.
 
 use crate::error::CommandError;
-use crate::when::{self, Place};
+use crate::when::{self, Point};
 use clap::Args;
 use evlog::View;
 use evlog_format::limits::ACTOR_LEN_MAX;
@@ -43,8 +43,8 @@ pub(crate) struct Global {
 pub(crate) struct At {
     /// Show the log as it was right after this event, or at this time: a seq, RFC 3339, a date, `yesterday`, or a time before
     /// now such as 2h
-    #[arg(long, value_name = "SEQ|TIME", allow_hyphen_values = true, value_parser = Place::parse)]
-    at: Option<Place>,
+    #[arg(long, value_name = "SEQ|TIME", allow_hyphen_values = true, value_parser = Point::parse)]
+    at: Option<Point>,
     /// The time zone of dates and times without one: a name such as Europe/Zurich, or +02:00 [default: UTC]
     #[arg(long, value_name = "ZONE", value_parser = when::zone)]
     tz: Option<TimeZone>,
@@ -53,7 +53,7 @@ pub(crate) struct At {
 impl At {
     /// The log as it was right after an event; none means now.
     pub(crate) fn seq(at: Option<u64>) -> At {
-        At { at: at.map(Place::Seq), tz: None }
+        At { at: at.map(Point::Seq), tz: None }
     }
 
     /// Whether an earlier state of the log is meant.
@@ -69,7 +69,7 @@ impl At {
     /// The log as it was then.
     pub(crate) fn of(&self, view: View) -> Result<View, CommandError> {
         match &self.at {
-            Some(place) => place.of("--at", view, &self.zone()),
+            Some(point) => point.of("--at", view, &self.zone()),
             None => Ok(view.as_of(None)?),
         }
     }

@@ -50,7 +50,7 @@ impl Context {
         Context { log: global.log.clone(), json: global.json.is_some() }
     }
 
-    /// Opens the log for reading, as it was at a place if one is given.
+    /// Opens the log for reading, as it was at a point if one is given.
     pub(crate) fn view(&self, at: &At) -> Result<View, CommandError> {
         at.of(warned(View::open(&self.log, contracts())?))
     }

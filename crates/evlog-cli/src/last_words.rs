@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_a_command_says_follows_from_what_these_options_make_it_write() {
-        let cases: [(&str, &str); 39] = [
+        let cases: [(&str, &str); 40] = [
             ("submit", SUBMIT),
             ("run plan.toml", RUN),
             ("run --resume r", RUN),
@@ -223,6 +223,7 @@ mod tests {
             ("runs", READING),
             ("show r", READING),
             ("explain r", READING),
+            ("diff 1 2", READING),
             ("replay", READING),
             ("audit", READING),
             ("conform runs/r", READING),

@@ -1,4 +1,4 @@
-//! Points in time, and places in the log, as people type them.
+//! Points in time and in the history of a log, as people type them.
 //!
 //! Does: read RFC 3339, dates and times of day in a time zone, words such as `yesterday`, and lengths of time before now.
 //! Does not: show the log; it only finds where.
@@ -68,28 +68,28 @@ pub(crate) fn given(option: &str, text: &str, zone: &TimeZone) -> Result<i128, C
     moment(text, zone, SystemClock.now_ns()).map_err(|message| CommandError::user(format!("{option}: {message}")))
 }
 
-/// A place in the history of a log.
+/// A point in the history of a log.
 #[derive(Clone, Debug)]
-pub(crate) enum Place {
+pub(crate) enum Point {
     /// Right after this event.
     Seq(u64),
     /// At this time, as it was typed: its time zone is another option.
     Time(String),
 }
 
-impl Place {
+impl Point {
     /// Whole numbers are seqs, everything else is a time.
-    pub(crate) fn parse(text: &str) -> Result<Place, String> {
+    pub(crate) fn parse(text: &str) -> Result<Point, String> {
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-            return Ok(Place::Time(text.to_owned()));
+            return Ok(Point::Time(text.to_owned()));
         }
-        text.parse().map(Place::Seq).map_err(|_| format!("expected a seq or a time, found the number {text}"))
+        text.parse().map(Point::Seq).map_err(|_| format!("expected a seq or a time, found the number {text}"))
     }
 
-    /// The log as it was at this place. `option` is where it was given.
+    /// The log as it was at this point. `option` is where it was given.
     pub(crate) fn of(&self, option: &str, view: View, zone: &TimeZone) -> Result<View, CommandError> {
         match self {
-            Place::Seq(at) => {
+            Point::Seq(at) => {
                 let next = view.next_seq().0;
                 if *at >= next {
                     view.check_whole()?;
@@ -100,7 +100,7 @@ impl Place {
                 }
                 Ok(view.as_of(Some(Seq(*at)))?)
             }
-            Place::Time(text) => {
+            Point::Time(text) => {
                 let time_ns = given(option, text, zone)?;
                 view.as_of_time(time_ns).map_err(|error| CommandError::from(error).during(format!("{option} {text}")))
             }

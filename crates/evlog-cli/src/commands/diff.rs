@@ -1,4 +1,4 @@
-//! `evlog diff`: what changed in the projected files of runs, from one place of a log to another, or to another log.
+//! `evlog diff`: what changed in the projected files of runs, from one point of a log to another, or to another log.
 //!
 //! Invariant: a patch that is shown, applied to the first file, gives the second one.
 
@@ -10,7 +10,7 @@ use crate::error::{CommandError, Verdict};
 use crate::json::{DiffFile, DiffLine};
 use crate::table::counted;
 use crate::ui::{Text, Tone, Ui, Unit};
-use crate::when::Place;
+use crate::when::Point;
 use clap::Args;
 use evlog::history::LOG_STREAM;
 use evlog::{LogError, View};
@@ -42,16 +42,16 @@ The exit code is 0 if nothing differs, 1 if something does, 2 if the two could n
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES, override_usage = USAGE)]
 pub(crate) struct DiffArgs {
-    /// The first place: a seq, or a time as for --at. With --other: the run
+    /// The first point: a seq, or a time as for --at. With --other: the run
     #[arg(value_name = "A")]
     a: Option<String>,
-    /// The second place
+    /// The second point
     #[arg(value_name = "B")]
     b: Option<String>,
     /// Compare only this run
     #[arg(value_name = "RUN")]
     run: Option<String>,
-    /// Compare with another log, or with the bundles in DIR/runs, at the same place
+    /// Compare with another log, or with the bundles in DIR/runs, at the same point
     #[arg(long, value_name = "LOG|DIR")]
     other: Option<PathBuf>,
     #[command(flatten)]
@@ -99,15 +99,15 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &DiffArgs) -> Result<Ver
     match (&args.other, &args.a, &args.b, &args.run) {
         (None, Some(a), Some(b), run) if !args.at.is_given() => {
             let view = |name: &str, text: &str| {
-                let place = Place::parse(text).map_err(|why| CommandError::user(format!("{name}: {why}")))?;
-                place.of(name, context.up_to_damage()?, &args.at.zone())
+                let point = Point::parse(text).map_err(|why| CommandError::user(format!("{name}: {why}")))?;
+                point.of(name, context.up_to_damage()?, &args.at.zone())
             };
             let (a, b) = (view("A", a)?, view("B", b)?);
             let names = run.as_ref().map_or_else(|| runs_between(&a, &b), |run| Ok(BTreeSet::from([run.clone()])))?;
-            compare(ui, context, (&Side::Log(a), &Side::Log(b)), names, run.as_deref())
+            compare(ui, context, (&Side::Log(a.into()), &Side::Log(b.into())), names, run.as_deref())
         }
         (Some(other), run, None, None) => {
-            let (a, b) = (Side::Log(context.view_up_to_damage(&args.at)?), Side::open(other, &args.at)?);
+            let (a, b) = (Side::Log(context.view_up_to_damage(&args.at)?.into()), Side::open(other, &args.at)?);
             let names = match run {
                 Some(run) => BTreeSet::from([run.clone()]),
                 None => a.names()?.into_iter().chain(b.names()?).collect(),

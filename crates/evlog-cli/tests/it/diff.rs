@@ -1,4 +1,4 @@
-//! `evlog diff`: what changed in runs between two places, and between two logs or a log and bundles.
+//! `evlog diff`: what changed in runs between two points, and between two logs or a log and bundles.
 
 use crate::support::Room;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ fn file<'l>(line: &'l Value, path: &str) -> &'l Value {
 }
 
 #[test]
-fn between_two_places_each_run_that_changed_is_shown_with_a_patch_of_each_file() {
+fn between_two_points_each_run_that_changed_is_shown_with_a_patch_of_each_file() {
     let room = Room::with_batch();
     let lines = room.ends(1, &["diff", "3", "4", "--json"]).lines();
     assert_eq!(lines.len(), 1, "{lines:?}");
@@ -67,7 +67,7 @@ fn without_a_difference_the_exit_code_is_0_and_what_cannot_be_compared_is_2() {
 }
 
 #[test]
-fn another_log_and_bundles_are_compared_with_the_log_at_the_same_place() {
+fn another_log_and_bundles_are_compared_with_the_log_at_the_same_point() {
     let room = Room::with_batch();
     room.ends(0, &["backup", "copy"]);
     room.ends(0, &["project", "--out", "then", "--no-record", "--at", "4"]);

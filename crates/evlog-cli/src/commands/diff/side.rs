@@ -1,4 +1,4 @@
-//! One of the two sides that are compared: a log as of a place, or bundles on the disk.
+//! One of the two sides that are compared: a log as of a point, or bundles on the disk.
 
 use crate::args::At;
 use crate::context::Context;
@@ -19,21 +19,24 @@ pub(super) type Files = BTreeMap<String, Vec<u8>>;
 
 /// What is compared.
 pub(super) enum Side {
-    /// A log as of a place.
-    Log(View),
+    /// A log as of a point.
+    Log(Box<View>),
     /// The directory of all bundles.
     Bundles(PathBuf),
 }
 
 impl Side {
-    /// Another log, as of a place, or the bundles below a directory.
+    /// Another log, as of a point, or the bundles below a directory.
     pub(super) fn open(path: &Path, at: &At) -> Result<Side, CommandError> {
         let runs = path.join(RUNS);
         if runs.is_dir() {
             return Ok(Side::Bundles(runs));
         }
         match Context::open_up_to_damage(path) {
-            Ok(view) => at.of(view).map(Side::Log).map_err(|error| error.during(format!("--other {}", path.display()))),
+            Ok(view) => at
+                .of(view)
+                .map(|view| Side::Log(view.into()))
+                .map_err(|error| error.during(format!("--other {}", path.display()))),
             Err(LogError::Open(OpenError::NoLog { .. })) => Err(CommandError::user(format!(
                 "--other {}: expected a log, or a directory that holds bundles in `{RUNS}`, found neither",
                 path.display()
