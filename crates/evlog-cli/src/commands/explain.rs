@@ -250,11 +250,10 @@ fn markdown(run: &str, found: &Explanation, times: &TimesBySeq) -> String {
         let due = plain(waiting.due.as_deref().unwrap_or(NOT_DUE));
         format!("| {subject} | {text} | {} | {due} |\n", plain(&since(waiting, times)))
     };
-    let waiting: String = found.waiting.iter().map(row).collect();
-    let waiting = match waiting.is_empty() {
-        true => waiting,
-        false => format!("\n| what | waits for | since | due |\n| - | - | - | - |\n{waiting}"),
-    };
+    let mut waiting: String = found.waiting.iter().map(row).collect();
+    if !waiting.is_empty() {
+        waiting.insert_str(0, "\n| what | waits for | since | due |\n| - | - | - | - |\n");
+    }
     let (run, status, summary) = (plain(run), plain(&found.status), plain(&found.summary));
     let head = format!("## {run}: {status}\n\n{summary}\n\n| is | what | state | why | seq |\n| - | - | - | - | - |\n");
     format!("{head}{rows}{waiting}")

@@ -344,6 +344,13 @@ fn a_run_that_has_not_ended_says_what_it_waits_for_since_when_and_what_is_due() 
     let status = "a transition from `running` to `waiting`, `success`, `failed`, `denied`, `timeout`, `canceled`";
     assert_eq!(words(&waiting("A")), [row("run", status, false)]);
     assert_eq!(words(&waiting("c")), [row("run", "another event; runs of this contract do not end", false)]);
+    let lifecycle = "name = \"door\"\nstatuses = [\"open\", \"shut\", \"gone\"]\ninitial = \"open\"\nterminal = [\"gone\"]\n\
+                     undefined = \"reject\"\n[transitions]\nopen = [\"shut\", \"gone\"]\nshut = [\"open\"]\n";
+    room.write("door.toml", lifecycle);
+    let create = r#"{"contract":"lifecycle","run":"d","do":"create","lifecycle":"door"}"#;
+    let done = room.feed(&["submit", "--contract", "door.toml"], create);
+    assert_eq!(done.code, 0, "{done:?}");
+    assert_eq!(words(&waiting("d")), [row("run", "a transition from `open` to `shut`, `gone`", false)]);
     let text = room.ends(0, &["explain", "A"]).out;
     assert!(text.contains("\nwhat  waits for ") && text.contains("no time recorded"), "{text}");
     let page = room.ends(0, &["explain", "A", "--format", "markdown"]).out;

@@ -35,7 +35,7 @@ pub(super) fn waiting(documents: &Documents<'_>) -> Vec<Waiting> {
         _ => Vec::new(),
     };
     if found.is_empty() {
-        found.extend(of_run(&contract, run, audit));
+        found.extend(of_run(&contract, documents));
     }
     // Times of one form, so text sorts as time does.
     found.sort_by(|a, b| (a.due.is_none(), &a.due).cmp(&(b.due.is_none(), &b.due)));
@@ -111,19 +111,25 @@ fn steps(run: &Value, audit: &[Value]) -> Vec<Waiting> {
 }
 
 /// A run as a whole waits for its next move.
-fn of_run(contract: &str, run: &Value, audit: &[Value]) -> Option<Waiting> {
+fn of_run(contract: &str, documents: &Documents<'_>) -> Option<Waiting> {
+    let Documents { run, manifest, audit, .. } = *documents;
     let moved = last_seq(audit, |line| line["event"]["to"].is_string());
     let since = moved.or_else(|| last_seq(audit, |_| true))?;
     let status = text(&run["status"]);
-    let text = match contract {
-        "custom" => "another event; runs of this contract do not end".to_owned(),
+    let next: Vec<String> = match contract {
         "status" => {
             let from = RunStatus::from_word(&status)?;
-            let next: Vec<String> =
-                RunStatus::ALL.iter().filter(|to| from.may_become(**to)).map(|to| format!("`{to}`")).collect();
-            format!("a transition from `{status}` to {}", next.join(", "))
+            RunStatus::ALL.iter().filter(|to| from.may_become(**to)).map(|to| format!("`{to}`")).collect()
         }
-        _ => format!("a command that moves it from `{status}`"),
+        _ => {
+            let listed = manifest["definition"]["transitions"][&status].as_array();
+            listed.into_iter().flatten().map(|to| format!("`{}`", text(to))).collect()
+        }
+    };
+    let text = match (contract, next.as_slice()) {
+        ("custom", _) => "another event; runs of this contract do not end".to_owned(),
+        (_, []) => format!("a command that moves it from `{status}`"),
+        (_, next) => format!("a transition from `{status}` to {}", next.join(", ")),
     };
     Some(Waiting { subject: RUN.to_owned(), text, since, due: None })
 }

@@ -46,9 +46,9 @@ pub(super) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs, why: &str)
         });
     };
     if context.json {
-        json(ui, &view, place, &found)?
+        json(ui, &view, place, &found)?;
     } else {
-        text(ui, &view, place, &found)?
+        text(ui, &view, place, &found)?;
     }
     Ok(Verdict::Yes)
 }
