@@ -309,4 +309,11 @@ pub trait Contract: Send + Sync + 'static {
 
     /// The files of the bundle, `audit_events.jsonl` excepted.
     fn project(&self, state: &Self::State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError>;
+
+    /// The files that earlier versions of the projections make of the same state. What was published by them is compared with
+    /// these, so no version is ever removed. Default: none, for projections of which there is one version.
+    fn project_earlier(&self, state: &Self::State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
+        let _ = (state, head);
+        Ok(Vec::new())
+    }
 }

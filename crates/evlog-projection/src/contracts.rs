@@ -45,6 +45,7 @@ trait Erased: Send + Sync {
     fn audit_line(&self, before: Option<&State>, fact: &Fact<'_>, after: &State) -> Result<Value, FoldError>;
     fn projections(&self) -> &'static [Projection];
     fn project(&self, state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError>;
+    fn project_earlier(&self, state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError>;
     fn clone_state(&self, state: &State) -> State;
 }
 
@@ -142,6 +143,10 @@ impl<C: Contract> Erased for Typed<C> {
 
     fn project(&self, state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
         self.0.project(Self::state(state), head)
+    }
+
+    fn project_earlier(&self, state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
+        self.0.project_earlier(Self::state(state), head)
     }
 
     fn clone_state(&self, state: &State) -> State {
@@ -370,6 +375,11 @@ impl RunFold {
             None => Ok(files),
             Some(message) => Err(FoldError { seq: self.last_seq, run: self.run.clone(), message }),
         }
+    }
+
+    /// The files that earlier versions of the contract's projections make.
+    pub fn project_earlier(&self) -> Result<Vec<File>, FoldError> {
+        self.contract.0.project_earlier(&self.state, &self.head())
     }
 }
 

@@ -6,7 +6,7 @@
 //! Invariant: [`DigestFold`] gives the digests of the files that [`BundleFold`](crate::contracts::BundleFold) gives for the
 //! same events, and fails where it fails.
 
-use crate::bundle::File;
+use crate::bundle::{File, Projection};
 use crate::contract::{Fact, FoldError};
 use crate::contracts::{AUDIT_PATH, AUDIT_PROJECTION, Contracts, RunFold, fold_line};
 use std::collections::BTreeMap;
@@ -17,7 +17,9 @@ const SHORT_MAX: usize = 2048;
 /// One projected file, without its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileDigest {
-    /// Version of the projection that made it.
+    /// Name of the projection that made it.
+    pub projection: &'static str,
+    /// Version of that projection.
     pub version: u16,
     /// BLAKE3 of the bytes.
     pub blake3: [u8; 32],
@@ -27,7 +29,12 @@ pub struct FileDigest {
 
 impl From<&File> for FileDigest {
     fn from(file: &File) -> FileDigest {
-        FileDigest { version: file.version, blake3: file.digest(), len: file.bytes.len() as u64 }
+        FileDigest {
+            projection: file.projection,
+            version: file.version,
+            blake3: file.digest(),
+            len: file.bytes.len() as u64,
+        }
     }
 }
 
@@ -70,11 +77,20 @@ impl<'c> DigestFold<'c> {
         let Some(fold) = &self.fold else {
             return Ok(None);
         };
-        let projected = fold.project()?;
-        let projected = projected.iter().map(|file| (file.path.clone(), FileDigest::from(file)));
-        let files = projected.chain([(AUDIT_PATH.to_owned(), self.audit.digest())]).collect();
+        let audit = (AUDIT_PATH.to_owned(), self.audit.digest());
+        let files = fold.project()?.iter().map(digested).chain([audit]).collect();
         Ok(Some(BundleDigests { events: fold.head().events, files }))
     }
+
+    /// Path and digest of the files as earlier versions of their projections make them.
+    pub fn earlier(&self) -> Result<Vec<(String, FileDigest)>, FoldError> {
+        let files = self.fold.as_ref().map(RunFold::project_earlier).transpose()?.unwrap_or_default();
+        Ok(files.iter().map(digested).collect())
+    }
+}
+
+fn digested(file: &File) -> (String, FileDigest) {
+    (file.path.clone(), FileDigest::from(file))
 }
 
 /// Bytes of which only the digest and the length are kept.
@@ -104,7 +120,8 @@ impl Hashed {
 
     fn digest(&self) -> FileDigest {
         let hash = self.hasher.as_ref().map_or_else(|| blake3::hash(&self.short), |hasher| hasher.finalize());
-        FileDigest { version: AUDIT_PROJECTION.version, blake3: *hash.as_bytes(), len: self.len }
+        let Projection { name: projection, version } = AUDIT_PROJECTION;
+        FileDigest { projection, version, blake3: *hash.as_bytes(), len: self.len }
     }
 }
 

@@ -9,6 +9,7 @@
 //! - The report is the same with any number of threads.
 
 mod ended;
+pub mod origin;
 mod steps;
 
 use crate::deal::{Hand, deal};
@@ -57,8 +58,10 @@ pub struct ReplayDifference {
     pub expected: Option<([u8; 32], u64)>,
     /// The rebuilt file, likewise.
     pub found: Option<([u8; 32], u64)>,
-    /// Set when the recorded projection version is not the one of this program.
+    /// Set when this program does not have the recorded version of the projection: that one, and the program's own.
     pub version: Option<(u16, u16)>,
+    /// Name and version of the projection: as recorded, or, of a file that was not recorded, as this program makes it.
+    pub projection: Option<(String, u16)>,
 }
 
 /// Rebuilds every projection of the view, with this many threads. `progress` is called with how many events were read.
@@ -104,7 +107,7 @@ fn replay_runs(
     }
     let mut unknown = Compared::default();
     for published in published.values().flatten() {
-        unknown.extend(compare(published, None));
+        unknown.extend(compare(published, None, &[]));
     }
     Ok(ended.report(unknown))
 }
@@ -248,9 +251,9 @@ impl<'v> RunReplay<'v> {
         if due == 0 {
             return Ok(());
         }
-        let bundle = self.fold.digests()?;
+        let (bundle, earlier) = (self.fold.digests()?, self.fold.earlier()?);
         for published in &self.publications[self.covered..self.covered + due] {
-            self.compared.extend(compare(published, bundle.as_ref()));
+            self.compared.extend(compare(published, bundle.as_ref(), &earlier));
         }
         self.covered += due;
         Ok(())
@@ -264,7 +267,7 @@ impl<'v> RunReplay<'v> {
         if whole {
             let never_reached = &self.publications[self.covered..];
             for published in self.publications[..of_nothing(self.publications)].iter().chain(never_reached) {
-                self.compared.extend(compare(published, None));
+                self.compared.extend(compare(published, None, &[]));
             }
         }
         EndedRun { compared: self.compared, bundle: self.fold.digests() }
@@ -290,29 +293,42 @@ impl Compared {
     }
 }
 
-/// Compares the files of one publication with the bundle as of the same event.
-fn compare(published: &ProjectionPublished, bundle: Option<&BundleDigests>) -> Compared {
+/// A path, and a file there as an earlier version of its projection makes it.
+type Earlier = (String, FileDigest);
+
+/// Compares the files of one publication with the bundle as of the same event, each with what the recorded version of its
+/// projection makes.
+fn compare(published: &ProjectionPublished, bundle: Option<&BundleDigests>, earlier: &[Earlier]) -> Compared {
     let mut rebuilt: BTreeMap<&str, &FileDigest> =
         bundle.iter().flat_map(|bundle| &bundle.files).map(|(path, file)| (path.as_str(), file)).collect();
-    let difference = |path: &str, expected: Option<&PublishedFile>, found, version| ReplayDifference {
-        run: published.run.clone(),
-        path: path.to_owned(),
-        seq: published.seq,
-        expected: expected.map(|file| (file.blake3, file.len)),
-        found,
-        version,
+    let difference = |path: &str, expected: Option<&PublishedFile>, found, file: Option<&FileDigest>| {
+        let projection = expected.map(|recorded| (recorded.projection.clone(), recorded.version));
+        let ours = file.map(|file| (file.projection.to_owned(), file.version));
+        ReplayDifference {
+            run: published.run.clone(),
+            path: path.to_owned(),
+            seq: published.seq,
+            expected: expected.map(|file| (file.blake3, file.len)),
+            found,
+            version: expected.zip(file).map(|(a, b)| (a.version, b.version)).filter(|(a, b)| a != b),
+            projection: projection.or(ours),
+        }
     };
     let mut compared = Compared { files: published.files.len() as u64, differences: Vec::new() };
     for recorded in &published.files {
         let file = rebuilt.remove(recorded.path.as_str());
+        let file = earlier.iter().find(|file| is_of(file, recorded)).map(|(_, file)| file).or(file);
         let found = file.map(|file| (file.blake3, file.len));
         if found != Some((recorded.blake3, recorded.len)) {
-            let versions = file.map(|file| (recorded.version, file.version)).filter(|(a, b)| a != b);
-            compared.differences.push(difference(&recorded.path, Some(recorded), found, versions));
+            compared.differences.push(difference(&recorded.path, Some(recorded), found, file));
         }
     }
     for (path, file) in rebuilt {
-        compared.differences.push(difference(path, None, Some((file.blake3, file.len)), None));
+        compared.differences.push(difference(path, None, Some((file.blake3, file.len)), Some(file)));
     }
     compared
+}
+
+fn is_of((path, file): &Earlier, recorded: &PublishedFile) -> bool {
+    (path, file.projection, file.version) == (&recorded.path, recorded.projection.as_str(), recorded.version)
 }

@@ -1,7 +1,7 @@
 //! `evlog project`: write the bundles, or compare them with the log.
 
-mod check;
-mod report;
+pub(super) mod check;
+pub(super) mod report;
 
 use crate::args::At;
 use crate::context::Context;

@@ -3,11 +3,12 @@
 mod report;
 mod trail;
 
+use super::project;
 use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::formats::{Answered, Format};
-use crate::json::{Digested, ReplayErrorObject, ReplayObject, ReplayedDifference, Versions, hex};
+use crate::json::{Digested, ProjectionObject, ReplayErrorObject, ReplayObject, ReplayedDifference, Versions, hex};
 use crate::outputs;
 use crate::reports::{self, Kind};
 use crate::table::{counted, facts};
@@ -24,6 +25,7 @@ Examples:
   evlog replay                          list each difference
   evlog replay --json | jq -r .digest   one value for all projections: the same on every machine
   evlog replay --at 1000                replay the log up to seq 1000
+  evlog replay --bundles .              compare the files in ./runs, too
   evlog replay --trail build-1.trail    write what this program projects after each event
   evlog replay --against build-1.trail  name the first event after which this program projects something else
   evlog replay --format junit > replay.xml   a test case for each file that was compared";
@@ -47,6 +49,9 @@ pub(crate) struct ReplayArgs {
     /// Compare with this trail of the same log, and name the first event after which the files differ
     #[arg(long, value_name = "FILE", conflicts_with = "at")]
     against: Option<PathBuf>,
+    /// Also compare the bundles below this directory, as `evlog project --check` does
+    #[arg(long, value_name = "DIR")]
+    bundles: Option<PathBuf>,
     /// How many threads replay; the answer is the same with any number [default: one for each core]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
@@ -64,6 +69,7 @@ impl ReplayArgs {
 /// What a replay found.
 struct Replayed {
     found: Replay,
+    bundles: Option<project::report::Report>,
     trail: Option<Written>,
     against: Option<Compared>,
 }
@@ -71,7 +77,9 @@ struct Replayed {
 impl Replayed {
     fn agrees(&self) -> bool {
         let is_same = self.found.differences.is_empty() && self.found.errors.is_empty();
-        is_same && self.against.as_ref().is_none_or(Compared::agrees)
+        is_same
+            && self.bundles.as_ref().is_none_or(project::report::Report::is_same)
+            && self.against.as_ref().is_none_or(Compared::agrees)
     }
 }
 
@@ -91,7 +99,8 @@ fn answer(ui: &mut Ui, context: &Context, args: &ReplayArgs, format: Format<Kind
     if let Some(examined) = &examined {
         view = examined.view(view)?;
     }
-    let replayed = replayed(ui, args, &view, examined)?;
+    let mut replayed = replayed(ui, args, &view, examined)?;
+    replayed.bundles = args.bundles.as_deref().map(|dir| project::check::all(ui, &view, dir)).transpose()?;
     match format {
         Format::Text => print(ui, &replayed),
         Format::Json => ui.json(&object(&replayed)),
@@ -108,13 +117,13 @@ fn replayed(ui: &Ui, args: &ReplayArgs, view: &View, examined: Option<Examined<'
     Ok(match (&args.trail, examined) {
         (Some(path), _) => {
             let (found, written) = trail::write(path, view, threads, every, progress)?;
-            Replayed { found, trail: Some(written), against: None }
+            Replayed { found, bundles: None, trail: Some(written), against: None }
         }
         (None, Some(examined)) => {
             let (found, compared) = examined.compare(view, threads, progress)?;
-            Replayed { found, trail: None, against: Some(compared) }
+            Replayed { found, bundles: None, trail: None, against: Some(compared) }
         }
-        (None, None) => Replayed { found: replay(view, threads, progress)?, trail: None, against: None },
+        (None, None) => Replayed { found: replay(view, threads, progress)?, bundles: None, trail: None, against: None },
     })
 }
 
@@ -125,6 +134,9 @@ fn print(ui: &mut Ui, replayed: &Replayed) {
     }
     for difference in &report.differences {
         ui.finding(format_args!("{}", sentence(difference)));
+    }
+    if let Some(bundles) = &replayed.bundles {
+        project::report::text(ui, bundles);
     }
     if let Some(against) = &replayed.against {
         against.print(ui);
@@ -157,7 +169,7 @@ const DIFFERS: &str = "differs";
 fn verdict(replayed: &Replayed) -> &'static str {
     match (replayed.agrees(), replayed.found.compared) {
         (false, _) => DIFFERS,
-        (true, 0) if replayed.against.is_none() => "nothing_compared",
+        (true, 0) if replayed.against.is_none() && replayed.bundles.is_none() => "nothing_compared",
         (true, _) => AGREES,
     }
 }
@@ -167,13 +179,15 @@ fn described(file: Option<([u8; 32], u64)>) -> String {
 }
 
 fn sentence(difference: &ReplayDifference) -> String {
-    let ReplayDifference { run, path, seq, expected, found, version } = difference;
+    let ReplayDifference { run, path, seq, expected, found, version, projection } = difference;
     let (expected, found) = (described(*expected), described(*found));
     let versions = version.map(|(recorded, ours)| {
         format!("; it was made by version {recorded} of its projection, this program has version {ours}")
     });
     let versions = versions.unwrap_or_default();
-    format!("run `{run}`, `{path}` as published at seq {seq}: expected {expected}, found {found}{versions}")
+    let projection = projection.as_ref().map(|(name, version)| format!(" ({name} version {version})"));
+    let projection = projection.unwrap_or_default();
+    format!("run `{run}`, `{path}`{projection} as published at seq {seq}: expected {expected}, found {found}{versions}")
 }
 
 fn object(replayed: &Replayed) -> ReplayObject<'_> {
@@ -186,6 +200,7 @@ fn object(replayed: &Replayed) -> ReplayObject<'_> {
         expected: digested(difference.expected),
         found: digested(difference.found),
         version: difference.version.map(|(expected, found)| Versions { expected, found }),
+        projection: difference.projection.as_ref().map(|(name, version)| ProjectionObject { name, version: *version }),
     });
     let errors = report.errors.iter().map(|error| ReplayErrorObject {
         seq: error.seq.0,
@@ -202,6 +217,7 @@ fn object(replayed: &Replayed) -> ReplayObject<'_> {
         digest: hex(&report.digest),
         differences: differences.collect(),
         errors: errors.collect(),
+        bundles: replayed.bundles.as_ref().map(project::report::Report::object),
         trail: replayed.trail.as_ref().map(Written::object),
         against: replayed.against.as_ref().map(Compared::object),
     }

@@ -128,6 +128,8 @@ pub(crate) struct CheckObject<'a> {
     pub(crate) files: u64,
     pub(crate) artifacts: u64,
     pub(crate) findings: &'a [CheckFinding],
+    /// Files that are as an earlier version of their projection makes them.
+    pub(crate) earlier_versions: u64,
 }
 
 /// A file that differs from what the log says.
@@ -142,6 +144,20 @@ pub(crate) struct CheckFinding {
     pub(crate) pointer: Option<String>,
     pub(crate) expected: String,
     pub(crate) found: String,
+    pub(crate) projection: Option<ProjectionObject<'static>>,
+    /// The last event after which the file was as it was found.
+    pub(crate) state_after: Option<StateAfterObject>,
+    /// The last event that set the expected value.
+    pub(crate) set_by: Option<u64>,
+}
+
+/// A file as it was after an event.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct StateAfterObject {
+    pub(crate) seq: u64,
+    /// How many events of the run came after it.
+    pub(crate) missing: u64,
+    pub(crate) version: u16,
 }
 
 /// `replay`.
@@ -156,6 +172,7 @@ pub(crate) struct ReplayObject<'a> {
     pub(crate) digest: String,
     pub(crate) differences: Vec<ReplayedDifference<'a>>,
     pub(crate) errors: Vec<ReplayErrorObject<'a>>,
+    pub(crate) bundles: Option<CheckObject<'a>>,
     pub(crate) trail: Option<TrailObject<'a>>,
     pub(crate) against: Option<AgainstObject<'a>>,
 }
@@ -211,6 +228,14 @@ pub(crate) struct ReplayedDifference<'a> {
     pub(crate) expected: Option<Digested>,
     pub(crate) found: Option<Digested>,
     pub(crate) version: Option<Versions>,
+    pub(crate) projection: Option<ProjectionObject<'a>>,
+}
+
+/// A projection and its version.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ProjectionObject<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) version: u16,
 }
 
 /// A file by its digest.

@@ -1,8 +1,9 @@
 //! `replay --trail` and `--against`: trails of a replay, and what they find.
 
-use crate::support::Room;
+use crate::support::{Room, files_below};
 use serde_json::Value;
 use std::fs;
+use std::path::Path;
 
 /// A trail with a file changed by this, and a last line that fits.
 fn changed(trail: &str, change: impl FnOnce(String) -> String) -> String {
@@ -111,4 +112,68 @@ fn a_sampled_trail_says_between_which_events_the_first_difference_is() {
     let first = room.ends(1, &["replay", "--against", "b", "--json"]).json()["against"]["first"].clone();
     assert!(first["since"].as_u64().unwrap() <= first["seq"].as_u64().unwrap(), "{first}");
     room.ends(2, &["replay", "--every", "2"]);
+}
+
+/// A room with the log and the bundles that projections of version 1 left, and another with a newer bundle.
+fn of_version_1() -> Room {
+    let room = Room::new();
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/projections-1");
+    for file in files_below(&golden) {
+        let target = room.path(file.strip_prefix(&golden).unwrap().to_str().unwrap());
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        fs::copy(&file, target).unwrap();
+    }
+    room
+}
+
+#[test]
+fn digests_and_files_of_version_1_are_checked_after_version_2_exists() {
+    let room = of_version_1();
+    let found = room.ends(0, &["replay", "--json", "--bundles", "."]).json();
+    assert_eq!((&found["verdict"], &found["compared"]), (&"agrees".into(), &25.into()), "{found}");
+    assert_eq!(found["bundles"]["earlier_versions"], 2, "run.json and health.json of the order: {found}");
+    let checked = room.ends(0, &["project", "--check", "."]);
+    assert!(checked.out.contains("2 files as an earlier version of its projection makes it"), "{checked:?}");
+    // What is published from now on is of version 2, and both are compared.
+    let line = room.ends(0, &["project", "--out", ".", "--run", "order-1", "--json"]).json();
+    let versions: Vec<_> = line["files"].as_array().unwrap().iter().map(|file| file["version"].clone()).collect();
+    assert_eq!(versions, [1, 2, 1, 2], "{line}");
+    let found = room.ends(0, &["replay", "--json", "--bundles", "."]).json();
+    assert_eq!((&found["compared"], &found["bundles"]["earlier_versions"]), (&29.into(), &0.into()), "{found}");
+    let health = fs::read_to_string(room.path("runs/order-1/logs/health.json")).unwrap();
+    assert_eq!(health, include_str!("../golden/projections-2/order-1/health.json").trim_end());
+    let run = fs::read_to_string(room.path("runs/order-1/run.json")).unwrap();
+    assert_eq!(run, include_str!("../golden/projections-2/order-1/run.json").trim_end());
+}
+
+#[test]
+fn a_manifest_that_was_restored_from_an_older_backup_is_named_as_the_state_after_a_seq() {
+    let room = Room::with_batch();
+    room.ends(0, &["project", "--out", "old", "--at", "3"]);
+    room.ends(0, &["project", "--out", "."]);
+    for file in ["manifest.json", "run.json", "audit_events.jsonl"] {
+        fs::copy(room.path(&format!("old/runs/RUN_0001/{file}")), room.path(&format!("runs/RUN_0001/{file}"))).unwrap();
+    }
+    let found = room.ends(1, &["replay", "--bundles", ".", "--json"]).json();
+    let findings = found["bundles"]["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), 3, "{found}");
+    for finding in findings {
+        assert_eq!(finding["state_after"], serde_json::json!({"seq": 3, "missing": 1, "version": 1}), "{finding}");
+        assert_eq!(finding["set_by"], 4, "{finding}");
+        assert!(finding["projection"]["name"].is_string(), "{finding}");
+    }
+    let told = room.ends(1, &["replay", "--bundles", "."]).out;
+    assert!(told.contains("manifest.json (status.manifest version 1), at /"), "{told}");
+    assert!(told.contains("; this file is the state after seq 3, and 1 event is missing from it"), "{told}");
+    for format in ["junit", "sarif"] {
+        let report = room.ends(1, &["replay", "--bundles", ".", "--format", format]).out;
+        assert!(report.contains("this file is the state after seq 3"), "{report}");
+    }
+    // A value that no event ever set: the event that set the expected one is named.
+    room.ends(0, &["project", "--out", "."]);
+    let manifest = fs::read_to_string(room.path("runs/RUN_0001/manifest.json")).unwrap();
+    room.write("runs/RUN_0001/manifest.json", &manifest.replace("\"status\":\"failed\"", "\"status\":\"success\""));
+    let finding = room.ends(1, &["project", "--check", ".", "--json"]).json()["findings"][0].clone();
+    assert_eq!((&finding["pointer"], &finding["set_by"]), (&"/status".into(), &4.into()), "{finding}");
+    assert!(finding["state_after"].is_null(), "{finding}");
 }

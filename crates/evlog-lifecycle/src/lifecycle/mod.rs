@@ -137,4 +137,8 @@ impl Contract for Lifecycle {
     fn project(&self, state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
         project::files(state, head)
     }
+
+    fn project_earlier(&self, state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
+        project::earlier_files(state, head)
+    }
 }

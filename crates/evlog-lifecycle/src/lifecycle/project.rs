@@ -12,20 +12,35 @@ use evlog_projection::time::to_rfc3339;
 use evlog_projection::{Fact, File, FoldError, Projection, RunHead, parse};
 use serde_json::{Map, Value, json};
 
-const RUN: Projection = Projection::new("machine.run", 1);
+const RUN: Projection = Projection::new("machine.run", 2);
 const MANIFEST: Projection = Projection::new("machine.manifest", 1);
-const HEALTH: Projection = Projection::new("machine.health", 1);
-/// All of them.
+const HEALTH: Projection = Projection::new("machine.health", 2);
+const RUN_1: Projection = Projection::new("machine.run", 1);
+const HEALTH_1: Projection = Projection::new("machine.health", 1);
+
+/// The members of `logs/health.json` of version 1, and those that version 2 added.
+const HEALTH_MEMBERS: [&str; 10] = [
+    "contract",
+    "machine",
+    "run_id",
+    "status",
+    "terminal",
+    "reason_code",
+    "updated_at_utc",
+    "last_seq",
+    "next_statuses",
+    "status_since_utc",
+];
+
+/// All that are made now.
 pub(super) const PROJECTIONS: [Projection; 3] = [RUN, MANIFEST, HEALTH];
 
 /// The bundle's files, except the audit. A history that still owes an event has no files.
 pub(super) fn files(state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
-    if let Some(owed) = &state.owed {
-        let message = format!("expected the run to be forced to `{}`, found the end of its events", owed.event.to);
-        return Err(FoldError { seq: head.last_seq, run: head.run.to_owned(), message });
-    }
-    let run = run(state, head);
-    let health = health(&run);
+    owes_nothing(state, head)?;
+    let mut run = run_1(state, head);
+    run.extend(outlook(state));
+    let health = mirrored(&run, &HEALTH_MEMBERS);
     Ok(vec![
         file("run.json", RUN, &Value::Object(run)),
         file("manifest.json", MANIFEST, &Value::Object(manifest(state, head))),
@@ -33,13 +48,37 @@ pub(super) fn files(state: &State, head: &RunHead<'_>) -> Result<Vec<File>, Fold
     ])
 }
 
+/// The files of version 1 of their projections, which said neither since when the status holds nor what can follow it.
+pub(super) fn earlier_files(state: &State, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
+    owes_nothing(state, head)?;
+    let run = run_1(state, head);
+    let health = mirrored(&run, &HEALTH_MEMBERS);
+    Ok(vec![file("run.json", RUN_1, &Value::Object(run)), file("logs/health.json", HEALTH_1, &Value::Object(health))])
+}
+
+fn owes_nothing(state: &State, head: &RunHead<'_>) -> Result<(), FoldError> {
+    let Some(owed) = &state.owed else { return Ok(()) };
+    let message = format!("expected the run to be forced to `{}`, found the end of its events", owed.event.to);
+    Err(FoldError { seq: head.last_seq, run: head.run.to_owned(), message })
+}
+
+/// Since when the status holds, and which statuses can follow it.
+fn outlook(state: &State) -> Map<String, Value> {
+    let (definition, now) = (state.definition(), last(state, state.status));
+    let next = definition.status(state.status).to.iter().map(|id| definition.status(*id).name.as_str());
+    object(json!({
+        "status_since_utc": to_rfc3339(now.time_ns),
+        "next_statuses": next.collect::<Vec<&str>>(),
+    }))
+}
+
 fn last(state: &State, id: StatusId) -> &Entered {
     let entered = state.entered[id.0].as_deref();
     entered.unwrap_or_else(|| unreachable!("a run has entered its status"))
 }
 
-/// `run.json`: the state of the run.
-fn run(state: &State, head: &RunHead<'_>) -> Map<String, Value> {
+/// `run.json`: the state of the run, as version 1 of `machine.run` shows it.
+fn run_1(state: &State, head: &RunHead<'_>) -> Map<String, Value> {
     let definition = state.definition();
     let now = last(state, state.status);
     let counts = state.counts;
@@ -76,13 +115,6 @@ fn run(state: &State, head: &RunHead<'_>) -> Map<String, Value> {
         "forced": counts.forced,
         "refusals": counts.refusals,
     }))
-}
-
-/// `logs/health.json`.
-fn health(run: &Map<String, Value>) -> Map<String, Value> {
-    const MIRRORED: [&str; 8] =
-        ["contract", "machine", "run_id", "status", "terminal", "reason_code", "updated_at_utc", "last_seq"];
-    mirrored(run, &MIRRORED)
 }
 
 /// `manifest.json`: the definition and the outcome.

@@ -157,7 +157,16 @@ impl Contract for Toy {
     fn project(&self, state: &Count, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
         let more = u64::from(self.mistaken_from.is_some_and(|from| state.total >= from));
         let bytes = canonical(&json!({"run_id": head.run, "total": state.total + more, "ended": state.ended}));
+        if self.is_renewed {
+            let renewed = canonical(&json!({"run_id": head.run, "total": state.total, "open": !state.ended}));
+            return Ok(vec![RENEWED.file("run.json", renewed)]);
+        }
         Ok(vec![RUN.file("run.json", bytes)])
+    }
+
+    fn project_earlier(&self, state: &Count, head: &RunHead<'_>) -> Result<Vec<File>, FoldError> {
+        let first = Toy { is_renewed: false, mistaken_from: self.mistaken_from };
+        if self.is_renewed { first.project(state, head) } else { Ok(Vec::new()) }
     }
 }
 

@@ -1,10 +1,10 @@
 //! Claims about reading back: runs, bundles, as of a seq, publishing and replay.
 
-use super::toy::{ask, contracts, open, view};
-use crate::LogError;
+use super::toy::{Toy, ask, contracts, open, view};
 use crate::check::check;
 use crate::publish::Publisher;
 use crate::replay::replay;
+use crate::{Contracts, LogError, View};
 use evlog_format::Seq;
 use evlog_store::StdFs;
 use evlog_verify::verdict::Verdict;
@@ -93,6 +93,27 @@ fn what_was_published_is_recorded_once_and_proved_by_replay() {
         replay(&view(dir.path()), NonZeroUsize::MIN, &mut |_| {}).unwrap().digest,
         "twice the same"
     );
+}
+
+#[test]
+fn what_an_earlier_version_of_a_projection_made_is_compared_with_what_that_version_makes() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
+    let mut publisher = Publisher::new(&log).unwrap();
+    publisher.publish(&view(dir.path()).bundle("a").unwrap().unwrap()).unwrap();
+    publisher.finish().unwrap();
+    log.close().unwrap();
+    let replayed = |toy: Toy| {
+        let view = View::open(dir.path(), Contracts::new().with(toy)).unwrap();
+        replay(&view, NonZeroUsize::MIN, &mut |_| {}).unwrap()
+    };
+    let renewed = replayed(Toy { is_renewed: true, ..Toy::default() });
+    assert_eq!((renewed.compared, renewed.differences), (2, Vec::new()));
+    // A program that had replaced version 1 would be found out.
+    let changed = replayed(Toy { is_renewed: true, mistaken_from: Some(0) });
+    let found: Vec<_> = changed.differences.iter().map(|found| (found.projection.clone(), found.version)).collect();
+    assert_eq!(found, [(Some(("toy.run".to_owned(), 1)), None)]);
 }
 
 #[test]

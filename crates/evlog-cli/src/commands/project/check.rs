@@ -7,7 +7,9 @@ use crate::error::{CommandError, Verdict};
 use crate::files::{self, Found};
 use crate::reports::settled;
 use crate::ui::{Ui, Unit};
+use evlog::View;
 use evlog::bundles::bundles;
+use evlog::replay::origin::origins;
 use evlog_lifecycle::pipeline::STAGING;
 use evlog_pipeline::captured_path;
 use evlog_projection::{Bundle, FoldError};
@@ -36,6 +38,22 @@ fn compared(ui: &Ui, context: &Context, args: &ProjectArgs, dir: &Path) -> Resul
     let Some(names) = runs_of(&view, args)? else {
         return Err(CommandError::no_run(args.run.as_deref().unwrap_or_default()));
     };
+    let mut report = compared_with(ui, &view, &names, dir)?;
+    if args.run.is_none() {
+        report.unknown_runs(&dir.join(RUNS), &names)?;
+    }
+    Ok(report)
+}
+
+/// Compares all bundles below a directory with what the view gives.
+pub(in crate::commands) fn all(ui: &Ui, view: &View, dir: &Path) -> Result<Report, CommandError> {
+    let names = view.run_names()?;
+    let mut report = compared_with(ui, view, &names, dir)?;
+    report.unknown_runs(&dir.join(RUNS), &names)?;
+    Ok(report)
+}
+
+fn compared_with(ui: &Ui, view: &View, names: &[String], dir: &Path) -> Result<Report, CommandError> {
     let runs = dir.join(RUNS);
     if !runs.is_dir() {
         let message = format!("no directory `{}`: expected the bundles in it", runs.display());
@@ -44,19 +62,17 @@ fn compared(ui: &Ui, context: &Context, args: &ProjectArgs, dir: &Path) -> Resul
     }
     let mut report = Report::default();
     let progress = ui.progress("check", names.len() as u64, Unit::Runs);
-    bundles(&view, &names, &mut |name, bundle| {
-        check_run(bundle, name, &runs.join(name), &mut report)?;
+    bundles(view, names, &mut |name, bundle| {
+        check_run(view, bundle, name, &runs.join(name), &mut report)?;
         progress.step();
         Ok::<_, CommandError>(())
     })?;
     drop(progress);
-    if args.run.is_none() {
-        report.unknown_runs(&runs, &names)?;
-    }
     Ok(report)
 }
 
 fn check_run(
+    view: &View,
     bundle: Result<Option<Bundle>, FoldError>,
     name: &str,
     root: &Path,
@@ -72,14 +88,18 @@ fn check_run(
         }
     };
     report.runs += 1;
+    let (from, mut sought) = (report.findings.len(), Vec::new());
     for file in bundle.files.values() {
         report.files += 1;
         let before = report.findings.len();
         match files::find(&root.join(&file.path), file.bytes.len())? {
-            Found::File(bytes) => report.compare(name, &file.path, &file.bytes, &bytes),
+            Found::File(bytes) => sought.extend(report.compare(name, file, &bytes)),
             other => report.absent(name, &file.path, "the projected file", &other),
         }
         report.same_since(before, name, &file.path);
+    }
+    if report.findings.len() > from {
+        report.explain(from, &bundle, &sought, &origins(view, name, &sought)?);
     }
     let state = state(&bundle);
     let (listed, growing) = (listed(&state), growing(&state));

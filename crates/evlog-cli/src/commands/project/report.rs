@@ -4,19 +4,23 @@ use super::RUNS;
 use crate::error::CommandError;
 use crate::files::{self, Found};
 use crate::formats::Format;
-use crate::json::{CheckFinding, CheckObject, hex};
+use crate::json::{CheckFinding, CheckObject, ProjectionObject, StateAfterObject, hex};
 use crate::reports::{self, Answer, Base, CASES_MAX, Kind, Place, Region, Rule};
 use crate::table::counted;
 use crate::ui::{Text, Tone, Ui};
-use evlog_projection::difference::first_difference;
+use evlog::replay::origin::{Origin, Sought, StateAfter};
+use evlog_projection::difference::{Difference, first_difference};
+use evlog_projection::{Bundle, File};
 use std::path::{Path, PathBuf};
 
 #[derive(Default)]
-pub(super) struct Report {
+pub(in crate::commands) struct Report {
     pub(super) runs: u64,
     pub(super) files: u64,
     pub(super) artifacts: u64,
     pub(super) findings: Vec<CheckFinding>,
+    /// How many files are as an earlier version of their projection makes them.
+    earlier: u64,
     /// Run and path of the first files that are the same, as many as a report lists.
     same: Vec<(String, String)>,
     same_count: u64,
@@ -46,6 +50,9 @@ impl Report {
             pointer: None,
             expected: expected.into(),
             found,
+            projection: None,
+            state_after: None,
+            set_by: None,
         });
     }
 
@@ -60,17 +67,40 @@ impl Report {
         }
     }
 
-    pub(super) fn compare(&mut self, run: &str, path: &str, expected: &[u8], found: &[u8]) {
-        let Some(difference) = first_difference(path, expected, found) else { return };
-        self.findings.push(CheckFinding {
-            finding: "different",
-            run: run.to_owned(),
-            path: Some(path.to_owned()),
-            line: difference.line.map(|line| line as u64),
-            pointer: Some(difference.pointer),
-            expected: difference.expected,
-            found: difference.found,
-        });
+    /// Compares a file. Of one that differs, the result is what to look for in the log.
+    pub(super) fn compare(&mut self, run: &str, file: &File, found: &[u8]) -> Option<Sought> {
+        let Difference { line, pointer, expected, found: value } = first_difference(&file.path, &file.bytes, found)?;
+        let line = line.map(|line| line as u64);
+        self.add("different", run, Some(&file.path), expected, value);
+        if let Some(finding) = self.findings.last_mut() {
+            (finding.line, finding.pointer) = (line, Some(pointer.clone()));
+        }
+        Some(Sought { path: file.path.clone(), blake3: *blake3::hash(found).as_bytes(), pointer, line })
+    }
+
+    /// Adds to the findings of a run's files, which begin at `from`, what the log says of them. A file that is as an earlier version of its
+    /// projection makes it of the same events is no finding.
+    pub(super) fn explain(&mut self, from: usize, bundle: &Bundle, sought: &[Sought], origins: &[Origin]) {
+        for (sought, origin) in sought.iter().zip(origins) {
+            let is_it = |finding: &CheckFinding| finding.path.as_ref() == Some(&sought.path);
+            let Some(at) = self.findings[from..].iter().position(is_it) else { continue };
+            if origin.state_after.is_some_and(|state| state.missing == 0) {
+                self.findings.remove(from + at);
+                self.earlier += 1;
+                continue;
+            }
+            let finding = &mut self.findings[from + at];
+            finding.state_after = origin.state_after.map(|StateAfter { seq, missing, version }| StateAfterObject {
+                seq: seq.0,
+                missing,
+                version,
+            });
+            finding.set_by = origin.set_by.map(|seq| seq.0);
+        }
+        for finding in &mut self.findings[from..] {
+            let file = finding.path.as_ref().and_then(|path| bundle.files.get(path));
+            finding.projection = file.map(|file| ProjectionObject { name: file.projection, version: file.version });
+        }
     }
 
     pub(super) fn absent(&mut self, run: &str, path: &str, expected: &str, found: &Found) {
@@ -108,16 +138,33 @@ impl Report {
     }
 }
 
+impl Report {
+    pub(in crate::commands) fn object(&self) -> CheckObject<'_> {
+        let Report { runs, files, artifacts, findings, earlier, .. } = self;
+        let (runs, files, artifacts, earlier_versions) = (*runs, *files, *artifacts, *earlier);
+        CheckObject { runs, files, artifacts, findings, earlier_versions }
+    }
+
+    pub(in crate::commands) fn is_same(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    /// The findings for a report of another command.
+    pub(in crate::commands) fn reported(&self) -> impl Iterator<Item = reports::Finding> {
+        let of_another = |finding| reports::Finding { file: String::new(), region: Region::Whole, ..finding };
+        self.findings.iter().map(reports::Finding::from).map(of_another)
+    }
+}
+
 pub(super) fn print(ui: &mut Ui, format: Format<Kind>, dir: &Path, report: &Report) {
-    let Report { runs, files, artifacts, findings, .. } = report;
     match format {
         Format::Text => text(ui, report),
-        Format::Json => ui.json(&CheckObject { runs: *runs, files: *files, artifacts: *artifacts, findings }),
+        Format::Json => ui.json(&report.object()),
         Format::Own(kind) => reported(dir, report).print(ui, kind),
     }
 }
 
-fn text(ui: &mut Ui, report: &Report) {
+pub(in crate::commands) fn text(ui: &mut Ui, report: &Report) {
     let Report { runs, files, artifacts, findings, .. } = report;
     for finding in findings {
         ui.line(sentence(finding));
@@ -128,7 +175,11 @@ fn text(ui: &mut Ui, report: &Report) {
         count => (format!("{count} differences"), Tone::Bad),
     };
     let [files, artifacts] = [counted(*files, "projected file"), counted(*artifacts, "artifact")];
-    let rest = format!(": {files} and {artifacts} of {}", counted(*runs, "run"));
+    let earlier = match report.earlier {
+        0 => String::new(),
+        count => format!("; {} as an earlier version of its projection makes it", counted(count, "file")),
+    };
+    let rest = format!(": {files} and {artifacts} of {}{earlier}", counted(*runs, "run"));
     ui.line(Text::default().toned(tone, word).plain(rest));
 }
 
@@ -193,7 +244,19 @@ fn rest(finding: &CheckFinding) -> String {
     let line = finding.line.map(|line| format!(", line {line}")).unwrap_or_default();
     let pointer = finding.pointer.as_deref().filter(|pointer| !pointer.is_empty());
     let pointer = pointer.map(|pointer| format!(", at {pointer}")).unwrap_or_default();
-    format!("{line}{pointer}: expected {expected}, found {found}")
+    let origin = origin(finding).unwrap_or_default();
+    let projection = finding.projection.as_ref().map(|made| format!(" ({} version {})", made.name, made.version));
+    let projection = projection.unwrap_or_default();
+    format!("{projection}{line}{pointer}: expected {expected}, found {found}{origin}")
+}
+
+/// `; this is the state after seq 118, and 3 events are missing from it`.
+fn origin(finding: &CheckFinding) -> Option<String> {
+    if let Some(StateAfterObject { seq, missing, .. }) = finding.state_after {
+        let missing = if missing == 1 { "1 event is".to_owned() } else { format!("{missing} events are") };
+        return Some(format!("; this file is the state after seq {seq}, and {missing} missing from it"));
+    }
+    finding.set_by.map(|seq| format!("; seq {seq} set what was expected"))
 }
 
 fn sentence(finding: &CheckFinding) -> Text {

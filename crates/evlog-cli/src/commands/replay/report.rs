@@ -21,6 +21,10 @@ pub(super) fn report(log: &Path, view: &View, replayed: &Replayed) -> Result<Rep
     let help = "docs/lifecycle explains the files of each contract.";
     let errors = found.errors.iter().map(Finding::from);
     report.asked(Rule::new("contracts", "every run follows its contract", help), Answer::found(errors));
+    if let Some(bundles) = &replayed.bundles {
+        let title = "the files below the directory are those that the log gives";
+        report.asked(Rule::new("bundles", title, help), Answer::found(bundles.reported()));
+    }
     if let Some(against) = &replayed.against {
         let title = "the replay projects the same as the trail after every event";
         report.asked(Rule::new("trail", title, "docs/replay.md explains trails."), Answer::found(diverged(against)));
