@@ -1,7 +1,7 @@
 //! Evidence for others: signed checkpoints, cosignatures, and proofs that can be checked without the log and without
 //! trusting us.
 //!
-//! Does: keys ([`key`]), signed notes ([`note`]), checkpoints and their cosignatures ([`checkpoint`]), the decision
+//! Does: keys ([`key`]), envelopes for statements ([`dsse`]), signed notes ([`note`]), checkpoints and their cosignatures ([`checkpoint`]), the decision
 //! what a witness may cosign ([`witness`]), which witnesses are enough ([`policy`]), proof files ([`file`](mod@file)).
 //! The forms are C2SP's where C2SP has one, so other people's tools read them; `docs/checkpoint.md` and
 //! `docs/proofs.md` specify every byte. Does not: open files, ask the time, draw random numbers, read a log. A program
@@ -19,6 +19,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod checkpoint;
+pub mod dsse;
 pub mod file;
 pub mod key;
 pub mod note;

@@ -1,6 +1,7 @@
 //! `evlog replay`: rebuild every projection, and compare with the digests in the log.
 
 mod report;
+mod statement;
 mod trail;
 
 use super::project;
@@ -9,13 +10,15 @@ use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::formats::{Answered, Format};
 use crate::json::{Digested, ProjectionObject, ReplayErrorObject, ReplayObject, ReplayedDifference, Versions, hex};
+use crate::keys;
 use crate::outputs;
 use crate::reports::{self, Kind};
 use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use evlog::View;
 use evlog::replay::{Replay, ReplayDifference, replay};
+use evlog_proof::Algorithm;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use trail::{Compared, Examined, Written};
@@ -28,6 +31,7 @@ Examples:
   evlog replay --bundles .              compare the files in ./runs, too
   evlog replay --trail build-1.trail    write what this program projects after each event
   evlog replay --against build-1.trail  name the first event after which this program projects something else
+  evlog replay --format in-toto --key log.key > replay.json   a signed statement
   evlog replay --format junit > replay.xml   a test case for each file that was compared";
 
 /// Rebuild all projections, and compare them with the recorded digests
@@ -55,8 +59,32 @@ pub(crate) struct ReplayArgs {
     /// How many threads replay; the answer is the same with any number [default: one for each core]
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
+    /// With --format in-toto: sign the statement with this private key of a log, in a DSSE envelope
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
     #[command(flatten)]
-    answered: Answered<Kind>,
+    answered: Answered<Document>,
+}
+
+/// The formats of a replay besides text and JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Document {
+    /// `JUnit` XML, for the test results of a CI job.
+    Junit,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// An in-toto statement, for those who are to rely on the replay.
+    InToto,
+}
+
+/// The format of the report, if one is asked for.
+fn kind(format: Format<Document>) -> Format<Kind> {
+    match format {
+        Format::Own(Document::Junit) => Format::Own(Kind::Junit),
+        Format::Own(Document::Sarif) => Format::Own(Kind::Sarif),
+        Format::Text => Format::Text,
+        Format::Json | Format::Own(Document::InToto) => Format::Json,
+    }
 }
 
 impl ReplayArgs {
@@ -86,25 +114,37 @@ impl Replayed {
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ReplayArgs) -> Result<Verdict, CommandError> {
     let format = args.answered.format(context);
     let done = answer(ui, context, args, format);
-    reports::settled(ui, format, || report::empty(&context.log), done)
+    reports::settled(ui, kind(format), || report::empty(&context.log), done)
 }
 
-fn answer(ui: &mut Ui, context: &Context, args: &ReplayArgs, format: Format<Kind>) -> Result<Verdict, CommandError> {
+fn answer(
+    ui: &mut Ui,
+    context: &Context,
+    args: &ReplayArgs,
+    format: Format<Document>,
+) -> Result<Verdict, CommandError> {
+    let is_statement = format == Format::Own(Document::InToto);
+    if args.key.is_some() && !is_statement {
+        return Err(CommandError::user("--key: expected it with --format in-toto, found another format"));
+    }
+    let key = args.key.as_deref().map(|key| keys::signer(key, Algorithm::Note)).transpose()?;
     if let Some(path) = &args.trail {
         trail::check_free(path)?;
-        outputs::check("--trail", path, &context.log, None)?;
+        outputs::check("--trail", path, &context.log, args.key.as_deref())?;
     }
     let examined = args.against.as_deref().map(Examined::open).transpose()?;
     let mut view = context.view_up_to_damage(&args.at)?;
     if let Some(examined) = &examined {
         view = examined.view(view)?;
     }
+    let header = is_statement.then(|| statement::header(&view)).transpose()?;
     let mut replayed = replayed(ui, args, &view, examined)?;
     replayed.bundles = args.bundles.as_deref().map(|dir| project::check::all(ui, &view, dir)).transpose()?;
-    match format {
-        Format::Text => print(ui, &replayed),
-        Format::Json => ui.json(&object(&replayed)),
-        Format::Own(kind) => report::report(&context.log, &view, &replayed)?.print(ui, kind),
+    match (header, kind(format)) {
+        (Some(header), _) => statement::print(ui, &header, &replayed, key.as_ref()),
+        (None, Format::Text) => print(ui, &replayed),
+        (None, Format::Json) => ui.json(&object(&replayed)),
+        (None, Format::Own(kind)) => report::report(&context.log, &view, &replayed)?.print(ui, kind),
     }
     Ok(Verdict::of(replayed.agrees()))
 }

@@ -16,6 +16,7 @@ mod repair;
 mod reports;
 mod result;
 mod run_event;
+mod statement;
 
 use evlog_projection::Fact;
 
@@ -43,6 +44,9 @@ pub(crate) use reports::{
 };
 pub(crate) use result::ResultLine;
 pub(crate) use run_event::RunEvent;
+pub(crate) use statement::{
+    EnvelopeObject, PredicateObject, ReplayedLog, SignatureObject, StatementObject, SubjectObject,
+};
 
 pub(crate) use evlog_export::{EventLine, HeadMembers, TimesMembers};
 pub(crate) use evlog_format::ids::hex;

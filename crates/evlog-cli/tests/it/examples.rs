@@ -123,6 +123,11 @@ fn the_commands_of_the_readme_end_as_it_says() {
 }
 
 #[test]
+fn the_commands_of_the_page_on_replay_end_as_it_says() {
+    follow("docs/replay.md");
+}
+
+#[test]
 fn the_commands_of_the_page_on_ci_end_as_it_says() {
     follow("docs/ci.md");
 }

@@ -66,11 +66,13 @@ fn a_difference_names_file_line_pointer_expected_and_found() {
     let found = findings(&room, 1);
     let expected = json!([{
         "finding": "different", "run": "RUN_0001", "path": "run.json", "line": null, "pointer": "/status",
-        "expected": "\"failed\"", "found": "\"success\"",
+        "expected": "\"failed\"", "found": "\"success\"", "projection": {"name": "status.run", "version": 1},
+        "state_after": null, "set_by": 4,
     }]);
     assert_eq!(Value::from(found), expected);
     let people = room.ends(1, &["project", "--check", "."]).out;
-    assert!(people.contains("runs/RUN_0001/run.json, at /status: expected \"failed\", found \"success\""), "{people}");
+    let expected = "runs/RUN_0001/run.json (status.run version 1), at /status: expected \"failed\", found \"success\"; seq 4 set what was expected";
+    assert!(people.contains(expected), "{people}");
     fs::write(&path, text).unwrap();
 
     let path = room.path("runs/RUN_0001/audit_events.jsonl");

@@ -177,3 +177,44 @@ fn a_manifest_that_was_restored_from_an_older_backup_is_named_as_the_state_after
     assert_eq!((&finding["pointer"], &finding["set_by"]), (&"/status".into(), &4.into()), "{finding}");
     assert!(finding["state_after"].is_null(), "{finding}");
 }
+
+#[test]
+fn a_statement_names_the_log_by_its_root_and_a_key_signs_it_in_an_envelope() {
+    let room = Room::with_batch();
+    room.ends(0, &["project", "--out", "."]);
+    let verified = room.ends(0, &["verify", "--json"]).json();
+    let statement = room.ends(0, &["replay", "--format", "in-toto"]).json();
+    assert_eq!(statement["_type"], "https://in-toto.io/Statement/v1");
+    assert_eq!(statement["subject"][0]["digest"], serde_json::json!({"blake3": verified["root"]}), "{verified}");
+    let predicate = &statement["predicate"];
+    assert_eq!((&predicate["verdict"], &predicate["differences"]), (&"agrees".into(), &0.into()), "{statement}");
+    assert_eq!((&predicate["projections"]["machine.run"], &predicate["log"]["size"]), (&2.into(), &verified["bytes"]));
+    room.ends(0, &["key", "new", "example.com/log", "--out", "log.key"]);
+    let envelope = room.ends(0, &["replay", "--format", "in-toto", "--key", "log.key"]).json();
+    assert_eq!(envelope["payloadType"], "application/vnd.in-toto+json");
+    room.write("payload", envelope["payload"].as_str().unwrap());
+    let decoded = room.command_of("base64", &["-d", "payload"]).output().unwrap();
+    assert_eq!(serde_json::from_slice::<Value>(&decoded.stdout).unwrap(), statement);
+    let public = fs::read_to_string(room.path("log.pub")).unwrap();
+    let key_id = envelope["signatures"][0]["keyid"].as_str().unwrap();
+    assert!(public.starts_with(&format!("{key_id}+")), "{public} {envelope}");
+    room.ends(2, &["replay", "--key", "log.key"]).says("--key: expected it with --format in-toto");
+    room.ends(2, &["replay", "--format", "in-toto", "--key", "absent"]);
+}
+
+#[test]
+fn the_header_of_a_trail_names_the_version_of_every_projected_file() {
+    let room = of_version_1();
+    room.ends(0, &["replay", "--trail", "a"]);
+    let trail = fs::read_to_string(room.path("a")).unwrap();
+    let header: Value = serde_json::from_str(trail.lines().next().unwrap()).unwrap();
+    let projected = room.ends(0, &["project", "--out", ".", "--json"]);
+    let lines: Vec<Value> = projected.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let files = lines.iter().flat_map(|line| line["files"].as_array().unwrap());
+    let mut count = 0;
+    for file in files {
+        count += 1;
+        assert_eq!(header["projections"][file["projection"].as_str().unwrap()], file["version"], "{file}");
+    }
+    assert_eq!(count, 21, "every contract has a run in this log");
+}

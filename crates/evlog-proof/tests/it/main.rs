@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod checkpoint;
 #[cfg(test)]
+mod dsse;
+#[cfg(test)]
 mod note;
 #[cfg(test)]
 mod policy;

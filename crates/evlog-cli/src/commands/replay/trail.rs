@@ -16,7 +16,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::Path;
 
 /// What the header names as the program.
-const PROGRAM: &str = concat!("evlog ", env!("CARGO_PKG_VERSION"));
+pub(super) const PROGRAM: &str = concat!("evlog ", env!("CARGO_PKG_VERSION"));
 
 /// The file that shows the lines of all events; only its last line is about the event.
 const AUDIT: &str = "audit_events.jsonl";
