@@ -3,7 +3,7 @@
 use super::ExplainArgs;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
-use crate::json::{EventLine, WhyEvent, WhyObject};
+use crate::json::{WhyEvent, WhyObject, event_line};
 use crate::marks;
 use crate::table::{counted, facts, print};
 use crate::ui::{Tone, Ui};
@@ -101,7 +101,7 @@ fn json(ui: &mut Ui, view: &View, place: Place<'_>, why: &Why) -> Result<(), Log
     each(view, place, why, &mut |fact| {
         let value = values.next().and_then(|(_, value)| value.clone());
         // An event is borrowed from the reader only while it is visited.
-        let event = serde_json::to_value(EventLine::new(fact, policies.apart_ns(fact.seq))).unwrap_or_default();
+        let event = serde_json::to_value(event_line(fact, policies.apart_ns(fact.seq))).unwrap_or_default();
         events.push(WhyEvent { value, event });
     })?;
     let Place { run, file, pointer } = place;
