@@ -32,14 +32,12 @@ impl<W: Write> Csv<W> {
 impl<W: Write> Sink<W> for Csv<W> {
     fn event(&mut self, event: &EventLine<'_>) -> io::Result<()> {
         let head = &event.head;
-        let (number, count) = (|number: u64| Some(Cow::from(number.to_string())), |text| Some(Cow::Borrowed(text)));
-        let text = |text: Option<&'_ str>| text.map(|text| Cow::from(text.to_owned()));
-        let cells = [
+        let cells: [Option<Cow<'_, str>>; 16] = [
             number(event.seq),
             number(event.commit),
             text(head.times.recorded.as_deref()),
             text(head.times.occurred.as_deref()),
-            head.times.mark.and_then(count),
+            text(head.times.mark),
             text(Some(event.stream)),
             number(event.number),
             text(Some(&event.kind)),
@@ -66,6 +64,14 @@ impl<W: Write> Sink<W> for Csv<W> {
     fn finish(self: Box<Self>) -> io::Result<W> {
         Ok(self.out)
     }
+}
+
+fn text(text: Option<&str>) -> Option<Cow<'_, str>> {
+    text.map(Cow::Borrowed)
+}
+
+fn number<'a>(number: u64) -> Option<Cow<'a, str>> {
+    Some(number.to_string().into())
 }
 
 /// Adds a cell: guarded, and in quotes where RFC 4180 demands them.

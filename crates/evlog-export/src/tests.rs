@@ -5,7 +5,7 @@ use evlog_format::commit::Idempotency;
 use evlog_format::kind::STATUS_CREATED;
 use evlog_format::{CommitHead, Durability, Event, Kind, PLAIN, Seq};
 use evlog_projection::{Fact, parse};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 const LOG_ID: &str = "00112233445566778899aabbccddeeff";
 
@@ -113,6 +113,7 @@ fn a_message_of_otlp_has_at_most_512_records() {
 fn parquet_has_typed_columns_and_members_of_payloads_beside_them() {
     use ::parquet::file::reader::{FileReader, SerializedFileReader};
     use ::parquet::record::{Field, Row};
+    use serde_json::json;
     let mut flat = Flat::default();
     assert!(flat.learn("custom/a", &json!({"n": 1, "t": "x"})));
     let bytes = exported(Format::Parquet, &flat);
