@@ -116,15 +116,12 @@ fn of_run(contract: &str, documents: &Documents<'_>) -> Option<Waiting> {
     let moved = last_seq(audit, |line| line["event"]["to"].is_string());
     let since = moved.or_else(|| last_seq(audit, |_| true))?;
     let status = text(&run["status"]);
-    let next: Vec<String> = match contract {
-        "status" => {
-            let from = RunStatus::from_word(&status)?;
-            RunStatus::ALL.iter().filter(|to| from.may_become(**to)).map(|to| format!("`{to}`")).collect()
-        }
-        _ => {
-            let listed = manifest["definition"]["transitions"][&status].as_array();
-            listed.into_iter().flatten().map(|to| format!("`{}`", text(to))).collect()
-        }
+    let next: Vec<String> = if contract == "status" {
+        let from = RunStatus::from_word(&status)?;
+        RunStatus::ALL.iter().filter(|to| from.may_become(**to)).map(|to| format!("`{to}`")).collect()
+    } else {
+        let listed = manifest["definition"]["transitions"][&status].as_array();
+        listed.into_iter().flatten().map(|to| format!("`{}`", text(to))).collect()
     };
     let text = match (contract, next.as_slice()) {
         ("custom", _) => "another event; runs of this contract do not end".to_owned(),

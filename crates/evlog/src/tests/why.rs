@@ -50,10 +50,10 @@ fn check(view: &View, place: Place<'_>) {
     };
     let found: Vec<Seq> = why.events.iter().map(|(seq, _)| *seq).collect();
     assert_eq!(&why.value, &value);
-    assert_eq!(folded(view, place, &found), Ok(value.clone()), "they suffice: {:?}", found);
+    assert_eq!(folded(view, place, &found), Ok(value.clone()), "they suffice: {found:?}");
     let last = *found.last().unwrap();
     let changed = |kept: &[Seq]| folded(view, place, kept) != folded(view, place, &without(kept, last));
-    assert!(changed(&found), "it is made at the last of them: {:?}", found);
+    assert!(changed(&found), "it is made at the last of them: {found:?}");
     // In the whole history, too, the value did not change after the last of them.
     for len in all.iter().position(|seq| *seq == last).unwrap() + 1..=all.len() {
         assert_eq!(&folded(view, place, &all[..len]), &Ok(value.clone()));
