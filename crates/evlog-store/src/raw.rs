@@ -3,7 +3,7 @@
 use crate::error::{Failure, ReadError};
 use crate::fs::{File, FileId, Fs};
 use crate::head::Head;
-use crate::reader::CommitRef;
+use crate::reader::{CommitRef, Reader};
 use crate::segment::{Access, Files};
 use crate::walk::{Walk, Walked};
 use evlog_format::{CommitReader, FRAME_HEADER_LEN, FrameCodec, Position, SEGMENT_HEADER_LEN};
@@ -57,8 +57,12 @@ impl RawLog {
         RawLog::of(Files::new(fs, dir))
     }
 
-    /// Lists the files of a log whose directory is known.
-    pub(crate) fn of(files: Files) -> Result<RawLog, Failure> {
+    /// Lists the files of the log that a reader opened, even if another log has its path now.
+    pub fn of_reader(reader: &Reader) -> Result<RawLog, Failure> {
+        RawLog::of(reader.files().clone())
+    }
+
+    fn of(files: Files) -> Result<RawLog, Failure> {
         // `HEAD` is read before the files are listed, so that it cannot claim bytes that were written after that.
         let head = files.any_head();
         let mut segments = Vec::new();

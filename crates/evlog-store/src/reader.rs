@@ -18,7 +18,6 @@ use crate::fetch::{Ending, Visit, failing, visit_parts};
 use crate::fs::Fs;
 use crate::head::Head;
 use crate::index::{Found, Times};
-use crate::raw::RawLog;
 use crate::recovery::Stop;
 use crate::scan::Pass;
 use crate::sealed::{Keep, Sealed};
@@ -153,11 +152,6 @@ impl Reader {
     /// The log's identity.
     pub fn log_id(&self) -> LogId {
         self.log.log_id
-    }
-
-    /// The bytes of the log that this reader opened.
-    pub fn raw(&self) -> Result<RawLog, ReadError> {
-        Ok(RawLog::of(self.files.clone())?)
     }
 
     /// Checks that there is no damage behind the part that this reader shows.

@@ -18,7 +18,7 @@ use evlog_projection::contracts::BundleFold;
 use evlog_projection::moment::{Moment, Times};
 use evlog_projection::{Bundle, Contracts, Fact, FoldError, RunFold};
 use evlog_store::fs::Fs;
-use evlog_store::{Follow, OpenError, ReadError, Reader, Refusal};
+use evlog_store::{Follow, OpenError, RawLog, ReadError, Reader, Refusal};
 use evlog_verify::tree::Tree;
 use shown::Shown;
 use std::collections::BTreeMap;
@@ -176,7 +176,8 @@ impl View {
     pub fn root(&self) -> Result<(Position, Root), LogError> {
         let size = self.bound.map_or(self.committed().0, |bound| bound.position);
         let mut tree = Tree::new();
-        self.reader.raw()?.read_range(&(0..size.0), &mut |chunk| tree.update(chunk)).map_err(ReadError::from)?;
+        let raw = RawLog::of_reader(&self.reader).map_err(ReadError::from)?;
+        raw.read_range(&(0..size.0), &mut |chunk| tree.update(chunk)).map_err(ReadError::from)?;
         if tree.size() != size.0 {
             return Err(ReadError::Gone { position: size }.into());
         }
