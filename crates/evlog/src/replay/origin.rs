@@ -52,8 +52,10 @@ pub fn origins(view: &View, run: &str, sought: &[Sought]) -> Result<Vec<Origin>,
         fold.push(fact)?;
         // Between two events of one commit a run may have no files.
         if let (Ok(Some(digests)), Ok(earlier), Some(run)) = (fold.digests(), fold.earlier(), fold.run()) {
-            search.iter_mut().for_each(|search| search.event(fact.seq, events, &digests, &earlier));
-            search.iter_mut().for_each(|search| search.value(fact.seq, run));
+            for search in &mut search {
+                search.event(fact.seq, events, &digests, &earlier);
+                search.value(fact.seq, run);
+            }
         }
         Ok(ControlFlow::Continue(()))
     })?;

@@ -83,9 +83,13 @@ impl<R: BufRead> Lines<R> {
 
 fn stated(seq: &str, rest: &str) -> Option<Stated> {
     let (run, digest) = rest.split_once(' ')?;
-    let value = u64::from_str_radix(digest, 16).ok()?;
-    let stated = Stated { seq: u64::from_str(seq).ok()?, run: run.to_owned(), digest: value.to_be_bytes() };
-    (hex(&stated.digest) == digest && stated.seq.to_string() == seq && stated.seq < u64::MAX).then_some(stated)
+    let mut bytes = StepDigest::default();
+    for (byte, digits) in bytes.iter_mut().zip(digest.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?;
+    }
+    let stated = Stated { seq: u64::from_str(seq).ok()?, run: run.to_owned(), digest: bytes };
+    // Each value has one spelling.
+    (hex(&bytes) == digest && stated.seq.to_string() == seq && stated.seq < u64::MAX).then_some(stated)
 }
 
 /// Reads a whole trail, and checks its form and its digest.
