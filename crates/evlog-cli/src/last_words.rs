@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn what_a_command_says_follows_from_what_these_options_make_it_write() {
-        let cases: [(&str, &str); 40] = [
+        let cases: [(&str, &str); 43] = [
             ("submit", SUBMIT),
             ("run plan.toml", RUN),
             ("run --resume r", RUN),
@@ -224,6 +224,9 @@ mod tests {
             ("show r", READING),
             ("explain r", READING),
             ("diff 1 2", READING),
+            ("export --format csv --out f", FILES),
+            ("import jsonl f", FILES),
+            ("replay --trail f", FILES),
             ("replay", READING),
             ("audit", READING),
             ("conform runs/r", READING),

@@ -32,7 +32,7 @@ impl<W: Write> Csv<W> {
 impl<W: Write> Sink<W> for Csv<W> {
     fn event(&mut self, event: &EventLine<'_>) -> io::Result<()> {
         let head = &event.head;
-        let cells: [Option<Cow<'_, str>>; 16] = [
+        let cells: [Cow<'_, str>; 16] = [
             number(event.seq),
             number(event.commit),
             text(head.times.recorded.as_deref()),
@@ -45,17 +45,17 @@ impl<W: Write> Sink<W> for Csv<W> {
             text(head.actor),
             text(head.principal),
             text(head.correlation),
-            event.causation.and_then(number),
+            event.causation.map_or_else(Cow::default, number),
             text(head.id),
             number(event.protection.into()),
-            Some(event.payload.text().into()),
+            event.payload.text().into(),
         ];
         self.line.clear();
         for (nth, cell) in cells.iter().enumerate() {
             if nth > 0 {
                 self.line.push(',');
             }
-            push(&mut self.line, cell.as_deref().unwrap_or_default());
+            push(&mut self.line, cell);
         }
         self.line.push_str("\r\n");
         self.out.write_all(self.line.as_bytes())
@@ -66,12 +66,13 @@ impl<W: Write> Sink<W> for Csv<W> {
     }
 }
 
-fn text(text: Option<&str>) -> Option<Cow<'_, str>> {
-    text.map(Cow::Borrowed)
+/// A text; what is absent is an empty cell.
+fn text(text: Option<&str>) -> Cow<'_, str> {
+    text.unwrap_or_default().into()
 }
 
-fn number<'a>(number: u64) -> Option<Cow<'a, str>> {
-    Some(number.to_string().into())
+fn number<'a>(number: u64) -> Cow<'a, str> {
+    number.to_string().into()
 }
 
 /// Adds a cell: guarded, and in quotes where RFC 4180 demands them.

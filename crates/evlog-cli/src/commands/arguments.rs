@@ -116,7 +116,8 @@ commands! {
     Show(show::ShowArgs) |_| Writes::Nothing;
     Explain(explain::ExplainArgs) |_| Writes::Nothing;
     Export(export::ExportArgs) |_| Writes::Files;
-    Import(import::ImportArgs) |_| Writes::Log;
+    // The new log gets its name when it is complete; no log that exists is written to.
+    Import(import::ImportArgs) |_| Writes::Files;
     Diff(diff::DiffArgs) |_| Writes::Nothing;
     Project(project::ProjectArgs) |args| Writes::Log.only_if(args.writes());
     Replay(replay::ReplayArgs) |args| Writes::Files.only_if(args.writes());
