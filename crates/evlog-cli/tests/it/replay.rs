@@ -52,9 +52,10 @@ fn the_first_event_after_which_another_program_projected_something_else_is_named
     let shown = room.ends(0, &["show", "RUN_0001", "--at", &seq.to_string(), "--json"]).json();
     let text: Value = serde_json::from_str(run["text"].as_str().unwrap()).unwrap();
     assert_eq!(text["status"], shown["status"], "{shown}");
-    let told = room.ends(1, &["replay", "--against", "b"]);
-    told.says(&format!("the trail differs first after event {seq}, `status.transitioned`, event 2 of run `RUN_0001`"));
-    assert!(told.out.contains("run.json, status.run version 1, here: {"), "{told:?}");
+    let printed = room.ends(1, &["replay", "--against", "b"]);
+    printed
+        .says(&format!("the trail differs first after event {seq}, `status.transitioned`, event 2 of run `RUN_0001`"));
+    assert!(printed.out.contains("run.json, status.run version 1, here: {"), "{printed:?}");
     // A step that the other program could not make.
     room.write("c", &changed(&trail, |text| text.replace(&format!("{line}\n"), "")));
     let first = room.ends(1, &["replay", "--against", "c", "--json"]).json()["against"]["first"].clone();
@@ -162,9 +163,9 @@ fn a_manifest_that_was_restored_from_an_older_backup_is_named_as_the_state_after
         assert_eq!(finding["set_by"], 4, "{finding}");
         assert!(finding["projection"]["name"].is_string(), "{finding}");
     }
-    let told = room.ends(1, &["replay", "--bundles", "."]).out;
-    assert!(told.contains("manifest.json (status.manifest version 1), at /"), "{told}");
-    assert!(told.contains("; this file is the state after seq 3, and 1 event is missing from it"), "{told}");
+    let printed = room.ends(1, &["replay", "--bundles", "."]).out;
+    assert!(printed.contains("manifest.json (status.manifest version 1), at /"), "{printed}");
+    assert!(printed.contains("; this file is the state after seq 3, and 1 event is missing from it"), "{printed}");
     for format in ["junit", "sarif"] {
         let report = room.ends(1, &["replay", "--bundles", ".", "--format", format]).out;
         assert!(report.contains("this file is the state after seq 3"), "{report}");
