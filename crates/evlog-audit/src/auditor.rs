@@ -7,7 +7,7 @@ use crate::finding::{Finding, Findings};
 use crate::order::{FOLDS, Order, POLICY, RELATED_RUN, RunOrder};
 use crate::reading::Reading;
 use crate::rules::{Case, Per, Rule, Step, Violation};
-use crate::select::Selection;
+use crate::select::{Missing, Selection};
 use crate::states::{self, After, Earlier, Run, States};
 use evlog_format::kind;
 use evlog_projection::readable::PayloadJson;
@@ -37,6 +37,8 @@ pub struct Report {
     pub runs: u64,
     /// The findings.
     pub findings: Findings,
+    /// Fields of the selection that no event has.
+    pub missing: Missing,
     /// For each rule, how many events wait for another one that may still come, because their run has not ended.
     pub open: BTreeMap<String, usize>,
     /// For each rule, how many events were not judged, because too many in one case wait already.
@@ -75,7 +77,8 @@ impl Auditor {
     pub fn new(contracts: &Contracts, options: Options, payload_json: PayloadJson) -> Auditor {
         let order = Order::new(options.unsigned_max_ns);
         let states = States::new(contracts);
-        let (by_value, report) = (BTreeMap::new(), Report::default());
+        let report = Report { missing: Missing::of(&options.selection), ..Report::default() };
+        let by_value = BTreeMap::new();
         Auditor { options, payload_json, order, states, by_value, report, latest_ns: i64::MIN }
     }
 
@@ -84,6 +87,7 @@ impl Auditor {
     pub fn take<E>(&mut self, fact: &Fact<'_>, breach: Option<String>, earlier: &mut Earlier<'_, E>) -> Result<(), E> {
         let reading = Reading::new(fact, self.payload_json);
         self.report.events += 1;
+        self.report.missing.see(&self.options.selection, &reading);
         self.latest_ns = self.latest_ns.max(fact.head.recorded_ns);
         let mut found = Vec::new();
         self.order.take(&reading, &mut found);

@@ -24,7 +24,7 @@ pub use finding::{Finding, Findings, Severity};
 pub use order::OrderRule;
 pub use reading::Reading;
 pub use rules::Rule;
-pub use select::{Kinds, Pattern, Selection};
+pub use select::{Kinds, Missing, Pattern, Selection};
 pub use states::{After, States};
 
 #[cfg(test)]

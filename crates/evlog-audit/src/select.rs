@@ -4,6 +4,7 @@
 //! contracts, actors); of several conditions on fields, all.
 
 use crate::condition::{Condition, regex};
+use crate::field::Field;
 use crate::reading::Reading;
 use crate::states::After;
 use evlog_format::Kind;
@@ -201,6 +202,35 @@ impl Selection {
     pub fn holds_run(&self, after: Option<&After<'_>>) -> bool {
         let has = |wanted: &[String], found: Option<&str>| any(wanted, |one| found == Some(one));
         has(&self.contracts, after.map(|after| after.contract)) && has(&self.statuses, after.map(|after| after.status))
+    }
+}
+
+/// The fields of payloads that conditions name and no event had so far, of those events that the rest of a selection means. Such a
+/// condition says nothing of them: it is probably misspelt.
+#[derive(Clone, Debug, Default)]
+pub struct Missing {
+    fields: Vec<Field>,
+    looked_at: u64,
+}
+
+impl Missing {
+    /// Before any event was read.
+    pub fn of(selection: &Selection) -> Missing {
+        let fields = selection.conditions.iter().map(Condition::field);
+        Missing { fields: fields.filter(|field| field.payload_path().is_some()).cloned().collect(), looked_at: 0 }
+    }
+
+    /// Looks at the next event.
+    pub fn see(&mut self, selection: &Selection, reading: &Reading<'_>) {
+        if !self.fields.is_empty() && selection.holds_envelope(reading) {
+            self.looked_at += 1;
+            self.fields.retain(|field| !field.is_in(reading));
+        }
+    }
+
+    /// The first of these fields, and how many events lack it; `None` if there is none, or no event was looked at.
+    pub fn first(&self) -> Option<(&Field, u64)> {
+        self.fields.first().filter(|_| self.looked_at > 0).map(|field| (field, self.looked_at))
     }
 }
 

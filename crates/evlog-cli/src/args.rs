@@ -46,7 +46,7 @@ pub(crate) struct At {
     #[arg(long, value_name = "SEQ|TIME", allow_hyphen_values = true, value_parser = Point::parse)]
     at: Option<Point>,
     /// The time zone of dates and times without one: a name such as Europe/Zurich, or +02:00 [default: UTC]
-    #[arg(long, value_name = "ZONE", value_parser = when::zone)]
+    #[arg(long, value_name = "ZONE", allow_hyphen_values = true, value_parser = when::zone)]
     tz: Option<TimeZone>,
 }
 

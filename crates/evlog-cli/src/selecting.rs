@@ -10,7 +10,7 @@ use evlog::history::LOG_STREAM;
 use evlog::view::RunSummary;
 use evlog::{LogError, Moment, View};
 use evlog_audit::select::Times;
-use evlog_audit::{Condition, Field, Kinds, Pattern, Reading, Selection, States};
+use evlog_audit::{Condition, Kinds, Missing, Pattern, Reading, Selection, States};
 use evlog_format::Seq;
 use evlog_projection::{Contracts, Fact};
 use jiff::tz::TimeZone;
@@ -151,36 +151,32 @@ fn times(
     Ok(Times { since_ns: time("--since", since)?, until_ns: time("--until", until)?, occurred })
 }
 
+/// Reports a field that none of the events had.
+pub(crate) fn check_fields(missing: &Missing) -> Result<(), CommandError> {
+    let Some((field, looked_at)) = missing.first() else { return Ok(()) };
+    let (field, looked_at) = (field.text(), counted(looked_at, "event"));
+    let message = format!("--where {field}: none of the {looked_at} that the other options select has this field");
+    Err(CommandError::user(message).hint("`evlog cat --json` shows the fields of events"))
+}
+
 /// Selects events of one view as they are read.
 pub(crate) struct Selector {
     selection: Selection,
     /// The state of runs, if the selection needs it.
     states: Option<States<()>>,
-    /// Fields of the payload that no event had so far, among the events that the other options select.
-    missing: Vec<Field>,
-    /// How many events these options selected.
-    looked_at: u64,
+    missing: Missing,
 }
 
 impl Selector {
     pub(crate) fn new(selection: Selection) -> Selector {
         let states = selection.needs_states().then(|| States::new(&contracts()));
-        let fields = selection.conditions.iter().map(Condition::field);
-        let missing = fields.filter(|field| field.payload_path().is_some()).cloned().collect();
-        Selector { selection, states, missing, looked_at: 0 }
+        let missing = Missing::of(&selection);
+        Selector { selection, states, missing }
     }
 
-    /// Reports a field that none of the events had: then the condition says nothing of them, and is perhaps misspelt.
+    /// Reports a field that none of the events had.
     pub(crate) fn check_fields(&self) -> Result<(), CommandError> {
-        match self.missing.first() {
-            Some(field) if self.looked_at > 0 => {
-                let (field, looked_at) = (field.text(), counted(self.looked_at, "event"));
-                let message =
-                    format!("--where {field}: none of the {looked_at} that the other options select has this field");
-                Err(CommandError::user(message).hint("`evlog cat --json` shows the fields of events"))
-            }
-            _ => Ok(()),
-        }
+        check_fields(&self.missing)
     }
 
     /// Visits the events that are meant, from a seq on, as long as the visitor wants more. `read` is called for each event that
@@ -273,10 +269,7 @@ impl Selector {
     /// Whether an event is meant.
     pub(crate) fn takes(&mut self, view: &View, fact: &Fact<'_>) -> Result<bool, LogError> {
         let reading = Reading::new(fact, payload_json);
-        if !self.missing.is_empty() && self.selection.holds_envelope(&reading) {
-            self.looked_at += 1;
-            self.missing.retain(|field| !field.is_in(&reading));
-        }
+        self.missing.see(&self.selection, &reading);
         let Some(states) = &mut self.states else { return Ok(self.selection.holds(&reading, None)) };
         if fact.event.stream == LOG_STREAM {
             return Ok(false);

@@ -7,7 +7,7 @@ use crate::files;
 use crate::formats::{Answered, Format};
 use crate::json::{AuditFinding, AuditObject, AuditRule, payload_json};
 use crate::reports::{self, Answer, Base, Finding as Reported, Kind, Level, Place};
-use crate::selecting::{Selecting, earlier};
+use crate::selecting::{Selecting, check_fields, earlier};
 use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
 use clap::{Args, ValueEnum};
@@ -92,6 +92,7 @@ fn audited(ui: &mut Ui, context: &Context, args: &AuditArgs, format: Format<Kind
     };
     let view = context.view(&args.at)?;
     let report = audit(ui, &view, options)?;
+    check_fields(&report.missing)?;
     let is_good = report.findings.worst().is_none_or(|worst| worst < args.fail_on.severity());
     match format {
         Format::Text => print(ui, &rules, &report, is_good),

@@ -11,7 +11,7 @@ use crate::json::{event_line, hex};
 use evlog::{APART_NS, Times};
 use evlog_format::{Position, Root, Seq};
 use evlog_projection::contracts::BundleFold;
-use evlog_projection::{Bundle, Contracts, FoldError};
+use evlog_projection::{Contracts, File, FoldError};
 use evlog_proof::{Checkpoint, Note, ProofFile};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -30,6 +30,8 @@ pub(crate) struct Judged {
     pub(crate) has_ended: bool,
     /// The files that the proven events give.
     pub(crate) projections: Vec<Projected>,
+    /// The same files as earlier versions of their projections give them: a page can be older than this program.
+    earlier: Vec<Projected>,
     /// Why the proven events cannot be folded.
     pub(crate) contract_finding: Option<String>,
     /// What does not hold.
@@ -66,6 +68,7 @@ impl<'e> Judging<'e> {
             status: None,
             has_ended: false,
             projections: Vec::new(),
+            earlier: Vec::new(),
             contract_finding: None,
             findings: Vec::new(),
         };
@@ -112,35 +115,41 @@ impl<'e> Judging<'e> {
             self.judged.contract = Some(run.contract().name().to_owned());
             self.judged.status = Some(run.status().to_owned());
             self.judged.has_ended = run.is_terminal();
+            self.judged.earlier = run.project_earlier().unwrap_or_default().iter().map(projected).collect();
         }
         let bundle = match self.failed.take() {
             Some(error) => Err(error),
             None => self.fold.bundle(),
         };
         match bundle {
-            Ok(bundle) => self.judged.projections = bundle.as_ref().map(projected).unwrap_or_default(),
+            Ok(bundle) => {
+                let files = bundle.iter().flat_map(|bundle| bundle.files.values());
+                self.judged.projections = files.map(projected).collect();
+            }
             Err(error) => self.judged.contract_finding = Some(error.to_string()),
         }
         self.judged
     }
 }
 
-/// The files of a bundle.
-fn projected(bundle: &Bundle) -> Vec<Projected> {
-    let file = |file: &evlog_projection::File| Projected {
+fn projected(file: &File) -> Projected {
+    Projected {
         path: file.path.clone(),
         projection: file.projection.to_owned(),
         version: file.version,
         blake3: hex(&file.digest()),
         text: String::from_utf8_lossy(&file.bytes).into_owned(),
-    };
-    bundle.files.values().map(file).collect()
+    }
 }
 
 impl Judged {
-    /// Adds to the evidence what the proven events give.
+    /// Adds to the evidence what the proven events give. A file that an earlier version of its projection gives stays as it is.
     pub(crate) fn complete(&self, evidence: &mut Evidence) {
-        evidence.projections.clone_from(&self.projections);
+        let earlier = |file: &Projected| {
+            let given = evidence.projections.iter().find(|given| given.path == file.path);
+            given.filter(|given| self.earlier.contains(given)).unwrap_or(file).clone()
+        };
+        evidence.projections = self.projections.iter().map(earlier).collect();
         evidence.finding.clone_from(&self.contract_finding);
     }
 
@@ -154,7 +163,7 @@ impl Judged {
         for expected in &self.projections {
             match evidence.projections.iter().find(|found| found.path == expected.path) {
                 None => self.findings.push(format!("projection `{}` is missing", expected.path)),
-                Some(found) if found != expected => self.findings.push(format!(
+                Some(found) if found != expected && !self.earlier.contains(found) => self.findings.push(format!(
                     "projection `{}`: the proven events give other bytes, BLAKE3 {}",
                     expected.path, expected.blake3
                 )),

@@ -166,6 +166,9 @@ fn a_selection_that_cannot_be_meant_is_refused() {
         room.ends(2, &["cat", args[0], args[1]]).says(says);
     }
     room.ends(2, &["cat", "--since", "2026-10-25T02:30", "--tz", "Europe/Zurich"]).says("occurs twice");
+    room.ends(0, &["cat", "--since", "2026-10-25", "--tz", "-05:00"]);
+    // A misspelt field would hide every finding.
+    room.ends(2, &["audit", "--rules", "rules.toml", "--where", "payload.nothing=1"]).says("none of the 8 events");
 }
 
 /// A clock that shows the time to which it was set last.

@@ -423,3 +423,15 @@ fn a_checkpoint_of_an_unknown_key_is_refused_with_the_id_of_the_key_that_signed(
     room.ends(1, &["verify", "--checkpoint", "a.note", "--key", "b.pub"])
         .says(&format!("expected a signature by the key {asked}, found signatures by {signed}"));
 }
+
+#[test]
+fn a_page_whose_projections_have_an_earlier_version_holds_and_no_change_of_it_does() {
+    // Made by a program whose `machine.run` had version 1.
+    let room = Room::new();
+    let page = include_str!("../golden/evidence-1/o-7.html");
+    room.write("o-7.html", page);
+    room.write("k.pub", include_str!("../golden/evidence-1/k.pub"));
+    room.ends(0, &["check-evidence", "o-7.html", "--key", "k.pub"]);
+    room.write("changed.html", &page.replacen("\"projection\": \"machine.run\"", "\"projection\": \"machine.ran\"", 1));
+    room.ends(1, &["check-evidence", "changed.html", "--key", "k.pub"]).says("the proven events give other bytes");
+}
