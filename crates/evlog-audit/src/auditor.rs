@@ -123,18 +123,18 @@ impl Auditor {
         let mut keep = |run: &mut Run<Kept>, fact: &Fact<'_>| {
             // If the run was forgotten, its earlier events come again. What they break was reported when they came first.
             let again = (fact.seq != reading.fact.seq).then(|| Reading::new(fact, *payload_json));
-            let (of_run, of_rules) = kept(options, run, again.as_ref().unwrap_or(reading));
+            let Added { built_in, of_rules, not_judged } = kept(options, run, again.as_ref().unwrap_or(reading));
             if again.is_none() {
-                found.extend(of_run);
+                found.extend(built_in);
+                for rule in not_judged {
+                    *report.not_judged.entry(rule.to_owned()).or_default() += 1;
+                }
                 for finding in of_rules {
                     report.findings.add(finding);
                 }
             }
         };
         let run = states.take(&reading.fact, earlier, &mut keep)?;
-        for (rule, case) in options.rules.iter().zip(&run.kept.cases).filter(|(_, case)| case.not_judged() > 0) {
-            report.not_judged.insert(rule.name().to_owned(), case.not_judged());
-        }
         let after = run.after();
         Ok((options.selection.holds_run(after.as_ref()), after.map(|after| after.contract)))
     }
@@ -147,7 +147,9 @@ impl Auditor {
             let step = Step::new(rule, reading, is_selected);
             let case = self.by_value.entry((index, value.clone())).or_default();
             let mut broken = Vec::new();
-            case.take(rule, step, &mut broken);
+            if !case.take(rule, step, &mut broken) {
+                *self.report.not_judged.entry(rule.name().to_owned()).or_default() += 1;
+            }
             findings(rule, &value, broken).for_each(|finding| self.report.findings.add(finding));
         }
     }
@@ -207,10 +209,20 @@ impl Auditor {
     }
 }
 
-/// Judges an event of a run by the rules that concern single runs: findings of built-in rules, and those of users' rules that the
-/// selection means.
-fn kept(options: &Options, run: &mut Run<Kept>, reading: &Reading<'_>) -> (Vec<Finding>, Vec<Finding>) {
-    let (name, mut found, mut of_rules) = (reading.fact.event.stream, Vec::new(), Vec::new());
+/// What an event of a run adds.
+struct Added<'r> {
+    /// Findings of built-in rules.
+    built_in: Vec<Finding>,
+    /// Those of users' rules that the selection means.
+    of_rules: Vec<Finding>,
+    /// The rules by which the event is not judged.
+    not_judged: Vec<&'r str>,
+}
+
+/// Judges an event of a run by the rules that concern single runs.
+fn kept<'r>(options: &'r Options, run: &mut Run<Kept>, reading: &Reading<'_>) -> Added<'r> {
+    let (name, mut found) = (reading.fact.event.stream, Vec::new());
+    let (mut of_rules, mut not_judged) = (Vec::new(), Vec::new());
     if let Err(error) = &run.fold
         && !std::mem::replace(&mut run.kept.has_failed, true)
     {
@@ -225,13 +237,15 @@ fn kept(options: &Options, run: &mut Run<Kept>, reading: &Reading<'_>) -> (Vec<F
             continue;
         }
         let mut broken = Vec::new();
-        case.take(rule, Step::new(rule, reading, is_selected), &mut broken);
+        if !case.take(rule, Step::new(rule, reading, is_selected), &mut broken) {
+            not_judged.push(rule.name());
+        }
         if after.is_some_and(|after| after.has_ended) {
             case.settle(rule, &mut broken);
         }
         of_rules.extend(findings(rule, name, broken));
     }
-    (found, of_rules)
+    Added { built_in: found, of_rules, not_judged }
 }
 
 /// The findings of those violations that the selection means.

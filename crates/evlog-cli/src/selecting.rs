@@ -54,6 +54,14 @@ pub(crate) struct Selecting {
 }
 
 impl Selecting {
+    /// The one run that is meant, if it is named and no other is.
+    pub(crate) fn only_run(&self) -> Option<&str> {
+        match self.runs.as_slice() {
+            [run] => run.plain(),
+            _ => None,
+        }
+    }
+
     /// The selection; dates and times without a time zone are of this one.
     pub(crate) fn selection(&self, zone: &TimeZone) -> Result<Selection, CommandError> {
         let correlation = self.correlation.as_ref().map(|text| Condition::equal("correlation", text));

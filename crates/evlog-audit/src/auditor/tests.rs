@@ -259,3 +259,15 @@ fn a_finding_at_the_end_is_reported_only_of_selected_events() {
     };
     assert_eq!((by("ann"), by("bob")), (1, 0));
 }
+
+#[test]
+fn events_that_are_not_judged_are_counted_over_all_cases() {
+    let more =
+        |per: &str| format!("template = \"response\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\nper = \"{per}\"");
+    let of = |stream, count: usize| (0..count).map(move |_| Made { stream, payload: r#"{"t":1}"#, ..made("custom/a") });
+    let count = |per: &str| {
+        let events = of("RUN_1", 10_020).chain(of("RUN_2", 10_005)).collect();
+        by_rule(events, &more(per), Options::default()).not_judged["r"]
+    };
+    assert_eq!((count("run"), count("payload.t")), (25, 10_025));
+}

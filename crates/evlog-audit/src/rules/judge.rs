@@ -46,8 +46,6 @@ pub struct Case {
     is_settled: bool,
     /// Whether one of its events is selected.
     has_selected: bool,
-    /// How many activations could not be kept, because too many wait.
-    not_judged: u64,
 }
 
 #[derive(Debug, Default)]
@@ -59,19 +57,22 @@ struct Memory {
 }
 
 impl Case {
-    /// Takes the next event of the case, and adds what it breaks.
-    pub fn take(&mut self, rule: &Rule, step: Step, broken: &mut Vec<Violation>) {
+    /// Takes the next event of the case, and adds what it breaks. Returns whether the event is judged; it is not if too many wait
+    /// already.
+    #[must_use]
+    pub fn take(&mut self, rule: &Rule, step: Step, broken: &mut Vec<Violation>) -> bool {
         let constraints = rule.template.constraints;
         self.memories.resize_with(constraints.len(), Memory::default);
         self.count += u64::from(step.is_a);
         self.has_b |= step.is_b;
         self.has_selected |= step.mark.is_selected;
-        let mut seen = Seen { rule, step: &step, last: self.last.as_ref(), count: self.count, broken, not_judged: 0 };
+        let mut seen = Seen { rule, step: &step, last: self.last.as_ref(), count: self.count, broken, is_judged: true };
         for (constraint, memory) in constraints.iter().zip(&mut self.memories) {
             seen.by(*constraint, memory);
         }
-        self.not_judged += seen.not_judged;
+        let is_judged = seen.is_judged;
         self.last = Some(step);
+        is_judged
     }
 
     /// Judges what only the end of the case shows. Later events of the case are judged as before; what was due is not due again.
@@ -112,11 +113,6 @@ impl Case {
     pub fn open(&self) -> usize {
         self.memories.iter().map(|memory| memory.open.len()).sum()
     }
-
-    /// How many events were not judged, because too many wait already.
-    pub fn not_judged(&self) -> u64 {
-        self.not_judged
-    }
 }
 
 const LATE: &str = "nothing that it asks for came in time";
@@ -134,7 +130,7 @@ struct Seen<'s> {
     /// How many events are an `a`, with this one.
     count: u64,
     broken: &'s mut Vec<Violation>,
-    not_judged: u64,
+    is_judged: bool,
 }
 
 impl Seen<'_> {
@@ -247,7 +243,7 @@ impl Seen<'_> {
 
     fn wait(&mut self, memory: &mut Memory) {
         if !memory.open.add(self.step.mark.clone()) {
-            self.not_judged += 1;
+            self.is_judged = false;
         }
     }
 

@@ -28,7 +28,7 @@ fn broken(rule: &Rule, events: &[Made]) -> Vec<Vec<u64>> {
     let (mut case, mut broken) = (Case::default(), Vec::new());
     for (seq, event) in (0..).zip(events) {
         let step = with_reading(event, seq, |reading| Step::new(rule, reading, true));
-        case.take(rule, step, &mut broken);
+        assert!(case.take(rule, step, &mut broken));
     }
     case.settle(rule, &mut broken);
     broken.iter().map(|violation| violation.seqs.iter().map(|Seq(seq)| *seq).collect()).collect()
@@ -153,7 +153,7 @@ fn what_is_due_is_due_once_at_the_end_of_a_case() {
     let (mut case, mut broken) = (Case::default(), Vec::new());
     let take = |case: &mut Case, broken: &mut Vec<Violation>, seq: u64, kind: &'static str| {
         let step = with_reading(&made(kind), seq, |reading| Step::new(&rule, reading, true));
-        case.take(&rule, step, broken);
+        assert!(case.take(&rule, step, broken));
     };
     take(&mut case, &mut broken, 0, "custom/a");
     assert_eq!((case.open(), broken.len()), (1, 0));

@@ -91,6 +91,11 @@ fn audited(ui: &mut Ui, context: &Context, args: &AuditArgs, format: Format<Kind
         as_ended: args.as_ended,
     };
     let view = context.view(&args.at)?;
+    if let Some(run) = args.selecting.only_run()
+        && !view.stream::<LogError>(run, &mut |_| Ok(ControlFlow::Break(())))?
+    {
+        return Err(CommandError::no_run(run));
+    }
     let report = audit(ui, &view, options)?;
     check_fields(&report.missing)?;
     let is_good = report.findings.worst().is_none_or(|worst| worst < args.fail_on.severity());

@@ -108,7 +108,8 @@ fn rules_that_cannot_be_read_are_refused_with_their_place_and_no_verdict() {
     room.ends(2, &["audit", "--rules", "missing.toml"]).says("could not read `missing.toml`");
     room.ends(2, &["audit", "--rules", "rules.toml", "--rules", "rules.toml"]).says("is in an earlier file already");
     room.write("dense.toml", "[[rule]]\nname = \"signed-in-time\"\ntemplate = \"init\"\nkind = \"custom/a\"\n");
-    room.ends(0, &["audit", "--rules", "dense.toml", "--run", "nobody"]);
+    room.ends(0, &["audit", "--rules", "dense.toml", "--run", "nobod?"]);
+    room.ends(1, &["audit", "--rules", "rules.toml", "--run", "nobody"]).says("no run `nobody`");
 }
 
 #[test]
