@@ -26,7 +26,7 @@ fn facts() -> Vec<Fact<'static>> {
         payload: payload.as_bytes(),
     };
     let plain = CommitHead::new(Seq(0), 1_700_000_000_000_000_001, Durability::Sync, "=cmd|'/c calc'!A0");
-    let told = CommitHead {
+    let with_all = CommitHead {
         first_seq: Seq(1),
         occurred_ns: Some(253_402_300_799_123_456_789),
         principal: Some("os:ann"),
@@ -40,8 +40,8 @@ fn facts() -> Vec<Fact<'static>> {
             head: plain,
             event: event("R-1", 0, Kind::Custom("custom/a"), "{\"n\":1,\"t\":\"<&\u{202e}\"}"),
         },
-        Fact { seq: Seq(1), head: told, event: event("R-1", 1, STATUS_CREATED, "{\"n\":2}") },
-        Fact { seq: Seq(2), head: told, event: event("R-2", 0, Kind::Custom("custom/a"), "-5") },
+        Fact { seq: Seq(1), head: with_all, event: event("R-1", 1, STATUS_CREATED, "{\"n\":2}") },
+        Fact { seq: Seq(2), head: with_all, event: event("R-2", 0, Kind::Custom("custom/a"), "-5") },
     ]
 }
 

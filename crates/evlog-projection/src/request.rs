@@ -281,7 +281,7 @@ impl RequestBuilder {
     }
 }
 
-/// Whether lists and objects are nested in at most so many levels. Not recursive: a value that a program made can be deeper than
+/// Whether lists and objects are nested in at most `levels` levels. Not recursive: a value that a program made can be deeper than
 /// the stack.
 fn is_within(value: &Value, levels: usize) -> bool {
     let is_container = |value: &&Value| value.is_array() || value.is_object();

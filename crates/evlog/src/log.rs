@@ -286,7 +286,7 @@ impl Log {
         self.carry_out(session, request, (reading, head), &decision, known)
     }
 
-    /// An answer to a command of which nothing is recorded.
+    /// The answer to a command that records nothing.
     fn unrecorded(&self, answer: Answer) -> Offered {
         Offered { answer, ticket: None, session: Arc::clone(&self.session) }
     }

@@ -46,7 +46,7 @@ pub struct Header {
     pub size: u64,
     /// The root over them, in hexadecimal.
     pub root: String,
-    /// Of each run every so many events have a line, and the last one.
+    /// The distance between the events of a run that have a line: with 10, events 0, 10, 20 and so on, and the last one.
     pub every: NonZeroU64,
     /// Name and version of each projection.
     pub projections: BTreeMap<String, u16>,
@@ -161,7 +161,8 @@ pub struct Projected {
     pub bundle: Result<Option<Bundle>, FoldError>,
 }
 
-/// What this program projects of a run after an event of it, in a trail of every so many events; `None` if the run has no such event.
+/// What this program projects of a run after one of its events, in a trail with lines `every` events apart; `None` if the run has
+/// no such event.
 pub fn projected(view: &View, run: &str, seq: Seq, every: NonZeroU64) -> Result<Option<Projected>, LogError> {
     let mut fold = Ok(BundleFold::new(view.contracts()));
     let (mut found, mut since) = (None, seq);

@@ -202,7 +202,7 @@ impl<'l> Import<'l> {
         })
     }
 
-    /// Waits for the disk until only so many events wait.
+    /// Waits for the disk until at most `left` events wait for it.
     fn wait_until(&mut self, left: usize) -> Result<(), CommandError> {
         while self.waiting.len() > left {
             let Some(Waiting { line, old_seq, offered }) = self.waiting.pop_front() else { break };

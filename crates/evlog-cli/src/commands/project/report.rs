@@ -56,7 +56,7 @@ impl Report {
         });
     }
 
-    /// Notes a file of which nothing was found since there were this many findings.
+    /// Counts a file as the same if no finding was added since there were `findings` of them.
     pub(super) fn same_since(&mut self, findings: usize, run: &str, path: &str) {
         if self.findings.len() > findings {
             return;
