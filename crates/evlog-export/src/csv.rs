@@ -3,9 +3,8 @@
 //! Invariant: no cell is what a spreadsheet would run. A cell that begins like a formula has a `'` before it, and so has one that
 //! begins with `'`: without one leading `'`, every cell is the text of the event.
 
-use crate::event::EventLine;
+use crate::event::{Cell, EventLine};
 use crate::sink::Sink;
-use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// The columns, in their order: members of the event, as `cat --json` names them.
@@ -31,32 +30,16 @@ impl<W: Write> Csv<W> {
 
 impl<W: Write> Sink<W> for Csv<W> {
     fn event(&mut self, event: &EventLine<'_>) -> io::Result<()> {
-        let head = &event.head;
-        let cells: [Cow<'_, str>; 16] = [
-            number(event.seq),
-            number(event.commit),
-            text(head.times.recorded.as_deref()),
-            text(head.times.occurred.as_deref()),
-            text(head.times.mark),
-            text(Some(event.stream)),
-            number(event.number),
-            text(Some(&event.kind)),
-            number(event.kind_version.into()),
-            text(head.actor),
-            text(head.principal),
-            text(head.correlation),
-            event.causation.map_or_else(Cow::default, number),
-            text(head.id),
-            number(event.protection.into()),
-            event.payload.text().into(),
-        ];
         self.line.clear();
-        for (nth, cell) in cells.iter().enumerate() {
-            if nth > 0 {
-                self.line.push(',');
+        for (_, cell) in event.members() {
+            match cell {
+                Some(Cell::Text(text) | Cell::Time(text)) => push(&mut self.line, text),
+                Some(Cell::Number(number)) => push(&mut self.line, &number.to_string()),
+                None => {}
             }
-            push(&mut self.line, cell);
+            self.line.push(',');
         }
+        push(&mut self.line, &event.payload.text());
         self.line.push_str("\r\n");
         self.out.write_all(self.line.as_bytes())
     }
@@ -64,15 +47,6 @@ impl<W: Write> Sink<W> for Csv<W> {
     fn finish(self: Box<Self>) -> io::Result<W> {
         Ok(self.out)
     }
-}
-
-/// A text; what is absent is an empty cell.
-fn text(text: Option<&str>) -> Cow<'_, str> {
-    text.unwrap_or_default().into()
-}
-
-fn number<'a>(number: u64) -> Cow<'a, str> {
-    number.to_string().into()
 }
 
 /// Adds a cell: guarded, and in quotes where RFC 4180 demands them.

@@ -140,6 +140,13 @@ impl<'a> Payload<'a> {
     }
 }
 
+/// The value of a member, for formats without types of their own.
+pub(crate) enum Cell<'e> {
+    Text(&'e str),
+    Time(&'e str),
+    Number(u64),
+}
+
 impl<'a> EventLine<'a> {
     /// The event, with a mark if its times are further apart than this.
     pub fn new(fact: &Fact<'a>, apart_ns: u128, payload_json: PayloadJson) -> EventLine<'a> {
@@ -160,5 +167,28 @@ impl<'a> EventLine<'a> {
             protection: event.protection,
             payload: Payload::of(&event, payload_json),
         }
+    }
+
+    /// All members but the payload, in the order of columns; `None` for what the event does not have.
+    pub(crate) fn members(&self) -> [(&'static str, Option<Cell<'_>>); 15] {
+        let (head, times) = (&self.head, &self.head.times);
+        let number = |number: u64| Some(Cell::Number(number));
+        [
+            ("seq", number(self.seq)),
+            ("commit", number(self.commit)),
+            ("recorded", times.recorded.as_deref().map(Cell::Time)),
+            ("occurred", times.occurred.as_deref().map(Cell::Time)),
+            ("mark", times.mark.map(Cell::Text)),
+            ("stream", Some(Cell::Text(self.stream))),
+            ("number", number(self.number)),
+            ("kind", Some(Cell::Text(&self.kind))),
+            ("kind_version", number(self.kind_version.into())),
+            ("actor", head.actor.map(Cell::Text)),
+            ("principal", head.principal.map(Cell::Text)),
+            ("correlation", head.correlation.map(Cell::Text)),
+            ("causation", self.causation.map(Cell::Number)),
+            ("id", head.id.map(Cell::Text)),
+            ("protection", number(self.protection.into())),
+        ]
     }
 }

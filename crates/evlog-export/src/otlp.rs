@@ -4,7 +4,7 @@
 //! What happened when is in `timeUnixNano`, and when it was recorded in `observedTimeUnixNano`. These cannot hold times before 1970 or
 //! after the year 2554: such a time is left out there, and stands as text among the attributes, as every time does.
 
-use crate::event::EventLine;
+use crate::event::{Cell, EventLine};
 use crate::json;
 use crate::sink::Sink;
 use serde::Serialize;
@@ -27,7 +27,7 @@ struct Record<'a> {
 
 #[derive(Serialize)]
 struct Attribute {
-    key: &'static str,
+    key: String,
     value: Value,
 }
 
@@ -49,7 +49,8 @@ pub(crate) struct Otlp<W> {
 
 impl<W: Write> Otlp<W> {
     pub(crate) fn new(log_id: &str, out: W) -> Otlp<W> {
-        let attribute = |key, value: &str| Attribute { key, value: Value::StringValue(value.to_owned()) };
+        let attribute =
+            |key: &str, value: &str| Attribute { key: key.to_owned(), value: Value::StringValue(value.to_owned()) };
         let resource = json::text(&[attribute("service.name", "evlog"), attribute("evlog.log_id", log_id)]);
         let before = format!(
             "{{\"resourceLogs\":[{{\"resource\":{{\"attributes\":{resource}}},\"scopeLogs\":[{{\"scope\":{{\"name\":\"evlog\"}},\
@@ -80,32 +81,23 @@ impl<W: Write> Sink<W> for Otlp<W> {
 }
 
 fn record<'a>(event: &'a EventLine<'_>) -> Record<'a> {
-    let (head, times) = (&event.head, &event.head.times);
-    let text =
-        |key, value: Option<&str>| value.map(|value| Attribute { key, value: Value::StringValue(value.to_owned()) });
-    let number = |key, value: u64| Some(Attribute { key, value: Value::IntValue(value.to_string()) });
     let nanoseconds = |time_ns: i128| u64::try_from(time_ns).ok().map(|time_ns| time_ns.to_string());
-    let attributes = [
-        text("evlog.stream", Some(event.stream)),
-        number("evlog.seq", event.seq),
-        number("evlog.commit", event.commit),
-        text("evlog.recorded", times.recorded.as_deref()),
-        text("evlog.occurred", times.occurred.as_deref()),
-        text("evlog.mark", times.mark),
-        number("evlog.number", event.number),
-        number("evlog.kind_version", event.kind_version.into()),
-        text("evlog.actor", head.actor),
-        text("evlog.principal", head.principal),
-        text("evlog.correlation", head.correlation),
-        event.causation.and_then(|seq| number("evlog.causation", seq)),
-        text("evlog.id", head.id),
-        number("evlog.protection", event.protection.into()),
-    ];
+    let mut members = event.members();
+    // The stream comes first; the sort is stable.
+    members.sort_by_key(|(name, _)| *name != "stream");
+    let attribute = |(name, cell): (&'static str, Option<Cell<'_>>)| {
+        // The kind is the record's event name.
+        let value = match cell.filter(|_| name != "kind")? {
+            Cell::Text(text) | Cell::Time(text) => Value::StringValue(text.to_owned()),
+            Cell::Number(number) => Value::IntValue(number.to_string()),
+        };
+        Some(Attribute { key: format!("evlog.{name}"), value })
+    };
     Record {
         time_unix_nano: nanoseconds(event.times.happened_ns()),
         observed_time_unix_nano: nanoseconds(event.times.recorded_ns.into()),
         event_name: &event.kind,
         body: Value::StringValue(event.payload.text()),
-        attributes: attributes.into_iter().flatten().collect(),
+        attributes: members.into_iter().filter_map(attribute).collect(),
     }
 }

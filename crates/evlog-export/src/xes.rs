@@ -3,7 +3,7 @@
 //! A trace stands in one piece, so the events must come run by run, those of a run in their order. Then nothing is held in memory
 //! besides the name of the run. The time of an event is when it happened: as its command says, or else when it was recorded.
 
-use crate::event::EventLine;
+use crate::event::{Cell, EventLine};
 use crate::sink::Sink;
 use crate::xml::exact;
 use std::io::{self, Write};
@@ -45,29 +45,14 @@ impl<W: Write> Sink<W> for Xes<W> {
             writeln!(self.out, "<trace>{}", attribute("string", "concept:name", event.stream))?;
             self.run = Some(event.stream.to_owned());
         }
-        let (head, times) = (&event.head, &event.head.times);
-        let text = |key, value: Option<&str>| value.map(|value| attribute("string", key, value));
-        let date = |key, value: Option<&str>| value.map(|value| attribute("date", key, value));
-        let number = |key, value: u64| Some(attribute("int", key, &value.to_string()));
-        let attributes = [
-            text("concept:name", Some(&event.kind)),
-            date("time:timestamp", times.happened()),
-            text("org:resource", head.actor),
-            number("seq", event.seq),
-            number("commit", event.commit),
-            date("recorded", times.recorded.as_deref()),
-            date("occurred", times.occurred.as_deref()),
-            text("mark", times.mark),
-            number("number", event.number),
-            number("kind_version", event.kind_version.into()),
-            text("principal", head.principal),
-            text("correlation", head.correlation),
-            event.causation.and_then(|seq| number("causation", seq)),
-            text("id", head.id),
-            number("protection", event.protection.into()),
-            text("payload", Some(&event.payload.text())),
-        ];
-        let attributes: String = attributes.into_iter().flatten().collect();
+        let payload = event.payload.text();
+        let (resource, happened) = (event.head.actor.map(Cell::Text), event.head.times.happened().map(Cell::Time));
+        let named =
+            [("concept:name", Some(Cell::Text(&event.kind))), ("time:timestamp", happened), ("org:resource", resource)];
+        // The trace has the run's name; kind and actor have the names of the extensions.
+        let others = event.members().into_iter().filter(|(name, _)| !matches!(*name, "stream" | "kind" | "actor"));
+        let all = named.into_iter().chain(others).chain([("payload", Some(Cell::Text(&payload)))]);
+        let attributes: String = all.filter_map(|(name, cell)| Some(of_cell(name, &cell?))).collect();
         writeln!(self.out, "<event>{attributes}</event>")
     }
 
@@ -75,6 +60,14 @@ impl<W: Write> Sink<W> for Xes<W> {
         self.end_trace()?;
         self.out.write_all(b"</log>\n")?;
         Ok(self.out)
+    }
+}
+
+fn of_cell(key: &str, cell: &Cell<'_>) -> String {
+    match cell {
+        Cell::Text(text) => attribute("string", key, text),
+        Cell::Time(time) => attribute("date", key, time),
+        Cell::Number(number) => attribute("int", key, &number.to_string()),
     }
 }
 
