@@ -214,9 +214,11 @@ impl Reader {
     fn check_place(&self) -> Result<(), ReadError> {
         let checked = self.seen.check(&self.place, self.log.log_id, self.committed.position);
         match checked {
-            Err(ReadError::Moved { .. } | ReadError::Replaced { .. }) => checked,
-            _ if self.dirs.are_in_place(&self.place)? => checked,
-            _ => Err(ReadError::Copied { path: self.place.layout.dir().to_path_buf() }),
+            // What is there was seen to be of the same log.
+            Ok(()) | Err(ReadError::Gone { .. }) if !self.dirs.are_in_place(&self.place)? => {
+                Err(ReadError::Copied { path: self.place.layout.dir().to_path_buf() })
+            }
+            checked => checked,
         }
     }
 

@@ -192,6 +192,32 @@ fn a_follower_that_catches_up_shows_nothing_of_a_log_that_took_the_place_of_its_
 }
 
 #[test]
+fn only_a_directory_that_was_seen_to_hold_the_same_log_is_called_a_copy_of_it() {
+    let made = Rooms::new();
+    let cases: [(&str, usize, fn(&ReadError) -> bool); 4] = [
+        ("whole", 0, |error| matches!(error, ReadError::Copied { .. })),
+        ("other bytes", 5000, |error| matches!(error, ReadError::Copied { .. })),
+        ("a header that does not hold", 20, |error| matches!(error, ReadError::Refused(_))),
+        ("no log", 1, |error| matches!(error, ReadError::Refused(_))),
+    ];
+    for (name, changed, is_expected) in cases {
+        let rooms = made.again();
+        let mut reader = rooms.reader();
+        fs::rename(rooms.path("log"), rooms.path("old")).unwrap();
+        copy(&rooms.path("old"), &rooms.path("log"));
+        let last = reader.segments().last().unwrap();
+        let mut bytes = fs::read(&last.path).unwrap();
+        if changed > 0 {
+            let at = changed.min(bytes.len() - 1);
+            bytes[at] ^= 0x40;
+            fs::write(&last.path, bytes).unwrap();
+        }
+        let refreshed = reader.refresh();
+        assert!(refreshed.as_ref().is_err_and(is_expected), "{name}: {refreshed:?}");
+    }
+}
+
+#[test]
 fn a_log_that_is_exchanged_and_put_back_while_it_is_read_is_shown_as_it_is() {
     let rooms = Rooms::new();
     let reader = rooms.reader();
