@@ -8,7 +8,7 @@ use crate::fs::{Claim, File, Fs, Lock, LockAttempt};
 use crate::head::{HEAD_LEN, Head, write_head};
 use crate::layout::{Layout, SegmentEntry};
 use crate::recovery::{Action, Place, plan};
-use crate::scan::{Scan, scan};
+use crate::scan::{Numbers, Scan, scan};
 use crate::sealed::{Keep, Sealed};
 use crate::segment::{Access, Files, OpenSegment, positions, refusal};
 use crate::streams::Streams;
@@ -325,7 +325,8 @@ fn recover(
         Ok(found) => found,
     };
     let mut streams = Streams::default();
-    let scan = scan(&file, &header, len, &mut streams, Some(&mut tree)).map_err(Failure::of("read", &path))?;
+    let scan =
+        scan(&file, &header, len, Numbers::Dense, &mut streams, Some(&mut tree)).map_err(Failure::of("read", &path))?;
     let floor = hint.map_or(Position(0), |head| head.durable);
     let action = plan(scan.case(Place::Last, floor)).action;
     if let Action::Refuse(verdict) = action {
@@ -366,7 +367,7 @@ fn check_sealed(files: &Files, log: LogIdentity, segments: &[Position]) -> Resul
     for pair in segments.windows(2) {
         let (path, open) = (files.layout.segment(pair[0]), files.open_of(log, pair[0])?);
         let len = pair[1].0 - pair[0].0;
-        let scan = scan(&open.file, &open.header, len, &mut Streams::default(), None);
+        let scan = scan(&open.file, &open.header, len, Numbers::Dense, &mut Streams::default(), None);
         let scan = scan.map_err(Failure::of("read", &path))?;
         if let Action::Refuse(verdict) = plan(scan.case(Place::Sealed, pair[1])).action {
             return Err(refusal(verdict, scan.end, &path, "a commit".to_string(), scan.reason));

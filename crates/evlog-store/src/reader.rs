@@ -19,7 +19,7 @@ use crate::fs::Fs;
 use crate::head::Head;
 use crate::index::{Found, Times};
 use crate::recovery::Stop;
-use crate::scan::Pass;
+use crate::scan::{Numbers, Pass};
 use crate::sealed::{Keep, Sealed};
 use crate::segment::{Files, refusal};
 use crate::streams::Streams;
@@ -385,7 +385,7 @@ impl Reader {
         }
         let segment = self.files.open_of(self.log, last.position)?;
         if from == 0 {
-            let (pass, streams) = (Pass::to_show(&segment.header), Streams::default());
+            let (pass, streams) = (Pass::new(&segment.header, Numbers::Any), Streams::default());
             *active = Active { segment: last.position, pass, streams };
         }
         let (base, from) = (last.position.0, active.pass.end);

@@ -63,27 +63,7 @@ pub(crate) fn scan(
     file: &Arc<dyn File>,
     header: &SegmentHeader,
     limit: u64,
-    streams: &mut Streams,
-    tree: Option<&mut Tree>,
-) -> io::Result<Scan> {
-    scan_by(Pass::new(header), file, header, limit, streams, tree)
-}
-
-/// The same, for readers: a number that does not follow in its stream does not end it.
-pub(crate) fn scan_to_show(
-    file: &Arc<dyn File>,
-    header: &SegmentHeader,
-    limit: u64,
-    streams: &mut Streams,
-) -> io::Result<Scan> {
-    scan_by(Pass::to_show(header), file, header, limit, streams, None)
-}
-
-fn scan_by(
-    mut pass: Pass,
-    file: &Arc<dyn File>,
-    header: &SegmentHeader,
-    limit: u64,
+    numbers: Numbers,
     streams: &mut Streams,
     tree: Option<&mut Tree>,
 ) -> io::Result<Scan> {
@@ -94,6 +74,7 @@ fn scan_by(
     if let Some(tree) = tree.as_deref_mut() {
         tree.update(&header.encode());
     }
+    let mut pass = Pass::new(header, numbers);
     let (stop, reason) = pass.run(&mut walk, streams, tree)?;
     let later =
         if matches!(stop, Stop::Gap | Stop::Incomplete | Stop::Corrupt) { walk.search(pass.mark)? } else { None };
@@ -127,20 +108,15 @@ pub(crate) struct Pass {
 
 impl Pass {
     /// Before the first frame of a segment.
-    pub(crate) fn new(header: &SegmentHeader) -> Pass {
+    pub(crate) fn new(header: &SegmentHeader, numbers: Numbers) -> Pass {
         Pass {
             end: SEGMENT_HEADER_LEN as u64,
             last: None,
             next_seq: header.first_seq,
             mark: header.position.0,
-            numbers: Numbers::Dense,
+            numbers,
             misnumbered: None,
         }
-    }
-
-    /// The same, for readers.
-    pub(crate) fn to_show(header: &SegmentHeader) -> Pass {
-        Pass { numbers: Numbers::Any, ..Pass::new(header) }
     }
 
     /// Goes on from where the walk is, as far as commits continue the log.
@@ -184,7 +160,6 @@ impl Pass {
                 if self.numbers == Numbers::Dense {
                     return Err(disordered(&format!("number in stream `{}`", event.stream), expected, event.number));
                 }
-                streams.accept(event.stream, event.number, here);
                 self.misnumbered.get_or_insert_with(|| Misnumbered {
                     position: Position(frame.position),
                     expected: format!("number {expected} in stream `{}` (F-34)", event.stream),

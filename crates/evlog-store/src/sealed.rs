@@ -9,7 +9,7 @@ use crate::fetch::check_last;
 use crate::index::{Found, Of, SealedIndex, Spoilt, Times};
 use crate::layout::SegmentEntry;
 use crate::recovery::{Action, Place, plan};
-use crate::scan::scan;
+use crate::scan::{Numbers, scan};
 use crate::segment::{Files, refusal};
 use crate::streams::{Before, Part, Streams};
 use evlog_format::{FrameCodec, LogId, LogIdentity, Position};
@@ -176,7 +176,8 @@ impl Sealed {
             files.check_sealed_len(open.file.as_ref(), position, end)?;
         }
         let (len, mut streams) = (end.0 - position.0, Streams::default());
-        let scan = scan(&open.file, &open.header, len, &mut streams, None).map_err(Failure::of("read", &path))?;
+        let scan = scan(&open.file, &open.header, len, Numbers::Dense, &mut streams, None)
+            .map_err(Failure::of("read", &path))?;
         if let Action::Refuse(verdict) = plan(scan.case(Place::Sealed, end)).action {
             return Err(refusal(verdict, scan.end, &path, "a commit".to_string(), scan.reason));
         }

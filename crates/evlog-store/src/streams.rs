@@ -128,23 +128,12 @@ impl Streams {
     }
 
     /// Adds an event that was read. The number of a stream's first event in the segment is accepted as it is. After it,
-    /// numbers have to be dense; otherwise the error is the expected number.
+    /// numbers have to be dense; otherwise the error is the expected number, and the events behind are compared with this one.
     pub(crate) fn observe(&mut self, name: &str, number: u64, event: EventAt) -> Result<(), u64> {
         let at = self.find(name).unwrap_or_else(|| self.insert(name, number));
-        let expected = self.list[at].len;
-        if number != expected {
-            return Err(expected);
-        }
-        self.list[at].len = number + 1;
+        let expected = std::mem::replace(&mut self.list[at].len, number + 1);
         self.add(at, number, event);
-        Ok(())
-    }
-
-    /// Adds an event whose number does not follow, so that the events behind it are compared with it.
-    pub(crate) fn accept(&mut self, name: &str, number: u64, event: EventAt) {
-        let at = self.find(name).unwrap_or_else(|| self.insert(name, number));
-        self.list[at].len = number + 1;
-        self.add(at, number, event);
+        if number == expected { Ok(()) } else { Err(expected) }
     }
 
     /// The streams of the segment, in the order in which they came.

@@ -9,7 +9,7 @@ use crate::closed::{ClosedEnd, closed_end};
 use crate::error::{Failure, OpenError, Trouble};
 use crate::head::Head;
 use crate::recovery::{Action, Place, plan};
-use crate::scan::{Misnumbered, Pass, Scan, scan_to_show};
+use crate::scan::{Misnumbered, Numbers, Pass, Scan, scan};
 use crate::segment::{Access, Files, OpenSegment, positions, refusal};
 use crate::streams::Streams;
 use evlog_format::{LogIdentity, Position, SEGMENT_HEADER_LEN};
@@ -167,7 +167,7 @@ fn at_scanned_end(
 ) -> End {
     let (log, segment) = (open.header.identity(), open.header.position);
     let committed = Committed { position: scan.end, next_seq: scan.next_seq };
-    let mut pass = Pass::to_show(&open.header);
+    let mut pass = Pass::new(&open.header, Numbers::Any);
     (pass.end, pass.next_seq) = (scan.end.0 - segment.0, scan.next_seq);
     let (active, closed, head_flaw) = (Active { segment, pass, streams }, None, None);
     End { log, positions, committed, active, closed, head, head_flaw, damage }
@@ -177,7 +177,7 @@ fn at_scanned_end(
 fn at_closed_end(open: &OpenSegment, positions: Vec<Position>, closed: &ClosedEnd, head: Option<Head>) -> End {
     let (log, segment) = (open.header.identity(), open.header.position);
     let committed = Committed { position: closed.end(), next_seq: closed.next_seq };
-    let mut pass = Pass::to_show(&open.header);
+    let mut pass = Pass::new(&open.header, Numbers::Any);
     (pass.end, pass.next_seq) = (closed.end().0 - segment.0, closed.next_seq);
     let active = Active { segment, pass, streams: Streams::default() };
     End { log, positions, committed, active, closed: Some(closed.end()), head, head_flaw: None, damage: None }
@@ -191,8 +191,8 @@ fn scan_to(files: &Files, open: &OpenSegment, limit: Option<u64>) -> Result<(Sca
     let len = open.file.len().map_err(Failure::of("read", &path))?;
     let mut streams = Streams::default();
     let limit = limit.unwrap_or(len).min(len);
-    let scan = scan_to_show(&open.file, &open.header, limit, &mut streams).map_err(Failure::of("read", &path))?;
-    Ok((scan, streams))
+    let scan = scan(&open.file, &open.header, limit, Numbers::Any, &mut streams, None);
+    Ok((scan.map_err(Failure::of("read", &path))?, streams))
 }
 
 /// Used beside a writer: scans no further than `limit`. After a crash of the machine there may be less than an old

@@ -13,7 +13,7 @@ use crate::head::Head;
 use crate::layout::SegmentEntry;
 use crate::open::{Opened, claim, open_head, quarantine};
 use crate::recovery::{Action, Row};
-use crate::scan::scan;
+use crate::scan::{Numbers, scan};
 use crate::sealed::{Keep, Sealed};
 use crate::segment::{Files, refusal};
 use crate::streams::Streams;
@@ -85,7 +85,8 @@ pub(super) fn give_up(files: Files, lock: Box<dyn Lock>, last: &Last, loss: &Los
     let segments = files.segments()?;
     let (mut tree, mut streams) = (files.tree_before(&header, &segments)?.0, Streams::default());
     let len = last.scan.end.0 - header.position.0;
-    let found = scan(&file, &header, len, &mut streams, Some(&mut tree)).map_err(Failure::of("read", path))?;
+    let found =
+        scan(&file, &header, len, Numbers::Dense, &mut streams, Some(&mut tree)).map_err(Failure::of("read", path))?;
     if found.end != last.scan.end {
         let expected = format!("commits up to position {}", last.scan.end);
         return Err(refusal(Verdict::Damaged, found.end, path, expected, found.reason).into());

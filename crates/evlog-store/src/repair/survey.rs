@@ -14,7 +14,7 @@ use crate::layout::SegmentEntry;
 use crate::open::{Owner, take_lock};
 use crate::recovery::{Action, Place, Stop, plan};
 use crate::resync::Ground;
-use crate::scan::{Scan, scan};
+use crate::scan::{Numbers, Scan, scan};
 use crate::segment::{Access, Files, OpenSegment, identity_flaw, positions, refusal};
 use crate::streams::Streams;
 use evlog_format::frame::Decoded;
@@ -256,7 +256,7 @@ impl<'f> Pass<'f> {
         }
         let (len, mut streams, mut tree) = (next.0 - position.0, Streams::default(), self.tree.take());
         let path = self.files.layout.segment(position);
-        let scanned = scan(&open.file, &open.header, len, &mut streams, tree.as_mut());
+        let scanned = scan(&open.file, &open.header, len, Numbers::Dense, &mut streams, tree.as_mut());
         let scan = scanned.map_err(Failure::of("read", &path))?;
         let row = plan(scan.case(Place::Sealed, next));
         if let Action::Refuse(verdict) = row.action {
@@ -350,7 +350,7 @@ impl<'f> Pass<'f> {
         let len = open.file.len().map_err(Failure::of("read", &path))?;
         let limit = committed.map_or(len, |end| len.min(end.0.saturating_sub(position.0)));
         let mut streams = Streams::default();
-        let scanned = scan(&open.file, &open.header, limit, &mut streams, None);
+        let scanned = scan(&open.file, &open.header, limit, Numbers::Dense, &mut streams, None);
         let mut scan = scanned.map_err(Failure::of("read", &path))?;
         // A file that is shorter than its header ends before its first frame would begin.
         scan.file_end = scan.file_end.max(scan.end);

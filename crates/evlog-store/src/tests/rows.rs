@@ -3,7 +3,7 @@
 use super::*;
 use crate::head::Head;
 use crate::recovery::{Case, Floor, Later, Place, Stop, TABLE, plan};
-use crate::scan::scan;
+use crate::scan::{Numbers, scan};
 use crate::segment::{Access, Files};
 use crate::streams::Streams;
 use crate::{Committed, OpenError, Verdict};
@@ -112,7 +112,7 @@ fn row(fs: &SimFs, position: u64, place: Place, floor: u64) -> &'static str {
     let files = Files::new(Arc::new(fs.clone()), dir());
     let open = files.open(Position(position), Access::Read).unwrap();
     let len = open.file.len().unwrap();
-    let scan = scan(&open.file, &open.header, len, &mut Streams::default(), None).unwrap();
+    let scan = scan(&open.file, &open.header, len, Numbers::Dense, &mut Streams::default(), None).unwrap();
     plan(scan.case(place, Position(floor))).id
 }
 
