@@ -4,7 +4,7 @@
 //!
 //! Invariants:
 //! - An event that a reader showed is not gone later. Beside a writer a reader shows what `HEAD` calls committed; without
-//!   one, all that the next writer will keep.
+//!   one, all that the next writer will keep and, behind a wrong number in a stream, what an audit counts (V-17).
 //! - Memory is bounded by one chunk or one frame. A lookup of a stream takes two frames, copies of the stream's events
 //!   in some more, and the indexes of the segments in which streams were looked up.
 
@@ -375,14 +375,22 @@ impl Reader {
         Ok(self.sealed.times(&self.files, segment.position)?)
     }
 
-    /// The streams of the last segment, up to what this reader sees.
+    /// The streams of the last segment, up to what this reader sees. A wrong number that was met since the log was opened is
+    /// refused: [`check_whole`](Self::check_whole) does not know it.
     fn caught_up(&self) -> Result<MutexGuard<'_, Active>, Trouble> {
         let mut active = self.active.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(last) = self.segments.last() else { unreachable!("a log has a segment") };
         let from = if active.segment == last.position { active.pass.end } else { 0 };
-        if from == last.len {
-            return Ok(active);
+        if from != last.len {
+            self.catch_up(&mut active, last, from)?;
         }
+        match &active.pass.misnumbered {
+            Some(wrong) => Err(end::misnumbered(&last.path, wrong)),
+            None => Ok(active),
+        }
+    }
+
+    fn catch_up(&self, active: &mut Active, last: &SegmentInfo, from: u64) -> Result<(), Trouble> {
         let segment = self.files.open_of(self.log, last.position)?;
         if from == 0 {
             let (pass, streams) = (Pass::new(&segment.header, Numbers::Any), Streams::default());
@@ -390,13 +398,13 @@ impl Reader {
         }
         let (base, from) = (last.position.0, active.pass.end);
         let mut walk = Walk::new(segment.file, self.codec.clone(), base, from, last.len);
-        let Active { pass, streams, .. } = &mut *active;
+        let Active { pass, streams, .. } = active;
         let (stop, reason) = pass.run(&mut walk, streams, None).map_err(Failure::of("read", &last.path))?;
         if stop != Stop::End || pass.end != last.len {
             let (at, expected) = (Position(base + pass.end), "a commit".to_string());
-            return Err(refusal(Verdict::Damaged, at, &last.path, expected, reason));
+            return Err(refusal(verdict_of(stop), at, &last.path, expected, reason));
         }
-        Ok(active)
+        Ok(())
     }
 }
 
@@ -406,6 +414,15 @@ fn hold(place: &Files) -> Result<Files, OpenError> {
         crate::open::begun(place)?;
         Err(failure.into())
     })
+}
+
+/// What it means that a reader finds no commit where one is committed.
+fn verdict_of(stop: Stop) -> Verdict {
+    match stop {
+        Stop::End => Verdict::Truncated,
+        Stop::Disordered => Verdict::Tampered,
+        _ => Verdict::Damaged,
+    }
 }
 
 fn sealed_of(segments: &[SegmentInfo]) -> impl Iterator<Item = Position> {

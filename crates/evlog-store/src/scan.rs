@@ -103,7 +103,8 @@ pub(crate) struct Pass {
     /// The largest durable-before mark so far.
     mark: u64,
     numbers: Numbers,
-    misnumbered: Option<Misnumbered>,
+    /// The first commit with a number that does not follow in its stream, if the pass went on behind it.
+    pub(crate) misnumbered: Option<Misnumbered>,
 }
 
 impl Pass {

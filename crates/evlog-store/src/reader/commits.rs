@@ -1,6 +1,6 @@
 //! The walk over commits, from segment to segment.
 
-use super::{CommitRef, Reader, SegmentInfo};
+use super::{CommitRef, Reader, SegmentInfo, verdict_of};
 use crate::error::{Failure, ReadError, Trouble};
 use crate::fs::File;
 use crate::recovery::Stop;
@@ -136,9 +136,8 @@ impl<'r> Commits<'r> {
         }
         let segment = &self.reader.segments[self.next_segment - 1];
         let offset = self.walk.as_ref().map_or(0, Walk::offset);
-        let verdict = if stop == Stop::End { Verdict::Truncated } else { Verdict::Damaged };
         let position = Position(segment.position.0 + offset);
-        self.refusal(verdict, position, "a commit".to_string(), reason).into()
+        self.refusal(verdict_of(stop), position, "a commit".to_string(), reason).into()
     }
 
     fn refusal(&self, verdict: Verdict, position: Position, expected: String, found: String) -> Trouble {

@@ -2,7 +2,7 @@
 //!
 //! That depends on whether a writer is at work. If one is, only `HEAD` says what is committed, and bytes beyond it may
 //! be gone after a crash. If none is, the next writer will keep exactly what the recovery table keeps, so that may be
-//! shown.
+//! shown. Behind a wrong number in a stream no writer goes on (V-17): a reader shows what an audit counts, and reports it.
 
 use super::{Active, Committed};
 use crate::closed::{ClosedEnd, closed_end};
@@ -14,6 +14,7 @@ use crate::segment::{Access, Files, OpenSegment, positions, refusal};
 use crate::streams::Streams;
 use evlog_format::{LogIdentity, Position, SEGMENT_HEADER_LEN};
 use evlog_verify::Verdict;
+use std::path::Path;
 
 /// How often we look again if a writer appears meanwhile. After that we assume that a writer is at work.
 const ATTEMPTS: usize = 5;
@@ -146,13 +147,15 @@ fn before(
 ) -> Result<End, OpenError> {
     let position = open.header.position;
     let (scan, streams) = scan_to(files, open, Some(next.0 - position.0))?;
-    let action = plan(scan.case(Place::Sealed, next)).action;
-    let damage = match (files.check_sealed_len(open.file.as_ref(), position, next), action) {
-        (Err(trouble), _) => trouble,
-        (Ok(()), Action::Refuse(verdict)) => {
-            refusal(verdict, scan.end, &files.layout.segment(position), "a commit".to_string(), scan.reason.clone())
+    let (path, action) = (files.layout.segment(position), plan(scan.case(Place::Sealed, next)).action);
+    let whole = files.check_sealed_len(open.file.as_ref(), position, next);
+    let damage = match (&scan.misnumbered, whole, action) {
+        (Some(wrong), ..) => misnumbered(&path, wrong),
+        (None, Err(trouble), _) => trouble,
+        (None, Ok(()), Action::Refuse(verdict)) => {
+            refusal(verdict, scan.end, &path, "a commit".to_string(), scan.reason.clone())
         }
-        (Ok(()), _) => lost,
+        (None, Ok(()), _) => lost,
     };
     Ok(at_scanned_end(open, positions, &scan, streams, Some(damage), head))
 }
@@ -212,7 +215,7 @@ fn up_to_floor(files: &Files, open: &OpenSegment) -> Result<Scanned, OpenError> 
     up_to(files, open, floor, floor)
 }
 
-/// Used without a writer: scans what the next writer will keep.
+/// Used without a writer: scans what the next writer will keep or, behind a wrong number in a stream, would keep without it.
 fn up_to_recovery(files: &Files, open: &OpenSegment, floor: Position) -> Result<Scanned, OpenError> {
     let (scan, streams) = scan_to(files, open, None)?;
     let damage = judge(files, open, &scan, floor);
@@ -221,11 +224,16 @@ fn up_to_recovery(files: &Files, open: &OpenSegment, floor: Position) -> Result<
 
 fn judge(files: &Files, open: &OpenSegment, scan: &Scan, floor: Position) -> Option<Trouble> {
     let path = files.layout.segment(open.header.position);
-    if let Some(Misnumbered { position, expected, found }) = &scan.misnumbered {
-        return Some(refusal(Verdict::Tampered, *position, &path, expected.clone(), found.clone()));
+    if let Some(wrong) = &scan.misnumbered {
+        return Some(misnumbered(&path, wrong));
     }
     let Action::Refuse(verdict) = plan(scan.case(Place::Last, floor)).action else { return None };
     let floor = floor.max(scan.floor);
     let expected = format!("commits up to position {floor} at least, which was synced");
     Some(refusal(verdict, scan.end, &path, expected, scan.reason.clone()))
+}
+
+/// The refusal of a commit in this segment that a reader shows, and no writer goes on behind (V-17).
+pub(super) fn misnumbered(path: &Path, Misnumbered { position, expected, found }: &Misnumbered) -> Trouble {
+    refusal(Verdict::Tampered, *position, path, expected.clone(), found.clone())
 }

@@ -96,15 +96,19 @@ fn disk(segments: Vec<Made>, durable: Option<u64>) -> SimFs {
     let fs = SimFs::new();
     let files = Files::new(Arc::new(fs.clone()), dir());
     crate::Fs::create_dir(&fs, files.layout.segments()).unwrap();
-    if let Some(durable) = durable.map(Position) {
-        let head =
-            Head { log_id: LOG, durable, committed: durable, next_seq: Seq(0), closed: false, sync_failed: false };
-        fs.put(&files.layout.head(), head.encode().to_vec());
+    if let Some(durable) = durable {
+        put_head(&fs, durable);
     }
     for segment in segments {
         fs.put(&files.layout.segment(segment.header.position), segment.bytes);
     }
     fs
+}
+
+fn put_head(fs: &SimFs, durable: u64) {
+    let (durable, next_seq) = (Position(durable), Seq(0));
+    let head = Head { log_id: LOG, durable, committed: durable, next_seq, closed: false, sync_failed: false };
+    fs.put(&dir().join("HEAD"), head.encode().to_vec());
 }
 
 /// The row that applies to the segment at `position` with this floor.
@@ -190,7 +194,7 @@ fn a_commit_that_contradicts_those_before_it_is_tampering_wherever_it_is() {
 fn a_wrong_number_in_a_stream_ends_the_log_for_readers_where_it_ends_for_an_audit() {
     // F-34, V-17. The events behind it are where they were written: only a writer goes no further.
     let made = Made::first().commit(FIRST).misnumbered(0).commit(FIRST);
-    let (second, end) = (Position(Made::first().commit(FIRST).end()), Position(made.end()));
+    let (second, end) = (Made::first().commit(FIRST).end(), Position(made.end()));
     let fs = disk(vec![made], None);
     let report = audit(&fs);
     assert_eq!((report.verdict(), report.end, report.next_seq), (Verdict::Tampered, end, Seq(3)));
@@ -198,10 +202,45 @@ fn a_wrong_number_in_a_stream_ends_the_log_for_readers_where_it_ends_for_an_audi
     let Committed { position, next_seq } = reader.committed();
     assert_eq!((position, next_seq), (report.end, report.next_seq));
     assert_eq!(all(&reader).len(), 3);
-    let refused = reader.check_whole();
-    let Err(ReadError::Refused(refusal)) = refused else { panic!("{refused:?}") };
-    assert_eq!((refusal.verdict, refusal.position), (Verdict::Tampered, second));
+    check_refused(reader.check_whole(), Verdict::Tampered, second);
     assert!(Writer::open(Arc::new(fs), dir(), &owner()).is_err());
+}
+
+#[test]
+fn a_wrong_number_is_tampering_for_readers_also_if_the_segment_behind_it_cannot_be_opened() {
+    // V-17: an audit judges so, whatever else is wrong with the log.
+    let made = Made::first().commit(FIRST).misnumbered(0).commit(FIRST);
+    let (second, end) = (Made::first().commit(FIRST).end(), made.end());
+    let next = Made::new(end, 3, Root::EMPTY).commit(end).flip(end + 20);
+    let fs = disk(vec![made, next], None);
+    assert_eq!(audit(&fs).verdict(), Verdict::Tampered);
+    let reader = Reader::open_up_to_damage(Arc::new(fs), dir()).unwrap();
+    assert_eq!((reader.committed().position, all(&reader).len()), (Position(end), 3));
+    check_refused(reader.check_whole(), Verdict::Tampered, second);
+}
+
+fn check_refused<T: std::fmt::Debug>(answer: Result<T, ReadError>, verdict: Verdict, position: u64) {
+    let Err(ReadError::Refused(refusal)) = answer else { panic!("{answer:?}") };
+    assert_eq!((refusal.verdict, refusal.position), (verdict, Position(position)));
+}
+
+#[test]
+fn a_commit_that_contradicts_those_before_it_is_tampering_for_a_reader_that_meets_it_later() {
+    let one = || Made::first().commit(FIRST);
+    for made in [one().misnumbered(0).commit(FIRST), one().commit_after(FIRST, 3)] {
+        let fs = disk(vec![one()], Some(one().end()));
+        let mut reader = Reader::open(Arc::new(fs.clone()), dir()).unwrap();
+        assert_eq!(reader.streams().unwrap().len(), 1);
+        let end = made.end();
+        fs.put(&segment_files(&fs)[0], made.bytes);
+        put_head(&fs, end);
+        assert!(reader.refresh().unwrap());
+        for _ in 0..2 {
+            check_refused(reader.streams(), Verdict::Tampered, one().end());
+            let looked_up = reader.stream::<ReadError>("run", &mut |_, _, _| Ok(ControlFlow::Continue(())));
+            check_refused(looked_up, Verdict::Tampered, one().end());
+        }
+    }
 }
 
 /// Changes the first of two segments after the second was made. Checks its row, a reader's answer, and that of a writer
