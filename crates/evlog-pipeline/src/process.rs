@@ -50,7 +50,7 @@ pub(crate) enum Ended {
     /// A signal that we did not send ended it.
     Signalled(i32),
     /// It was ended, with all that came from it, because its time limit had passed. If the guard had reported an end by the
-    /// time this process noticed that, the report counts.
+    /// time this process noticed that, or reports that the stage traced this process, the report counts.
     TimedOut,
     /// It was ended, with all that came from it, because the run was asked to stop.
     Interrupted,
@@ -126,9 +126,13 @@ pub(crate) fn run(start: &Start<'_>, output: &mut dyn FnMut(&[u8])) -> io::Resul
 }
 
 /// How a stage ended, by its own end, by why this process cut it short, and by whether it traced this process. A tracer holds this
-/// process up, so that it finds the time limit passed: tracing is the reason then.
+/// process up, so that it finds the time limit passed: tracing is the reason then. A run that was interrupted stays in progress.
 fn why_ended(own: Ended, cut_short: Option<Ended>, traced: bool) -> Ended {
-    if traced { Ended::Traced } else { cut_short.unwrap_or(own) }
+    match cut_short {
+        Some(Ended::Interrupted) => Ended::Interrupted,
+        _ if traced => Ended::Traced,
+        _ => cut_short.unwrap_or(own),
+    }
 }
 
 /// As much as a pipe holds on most systems, in bytes.

@@ -134,12 +134,19 @@ fn g34_a_process_that_ended_by_itself_is_not_reported_as_past_its_limit() {
 
 #[test]
 fn g27_a_stage_that_traces_evlog_is_ended_for_that_and_not_for_the_limit_that_passed_meanwhile() {
-    use Ended::{Exited, Interrupted, TimedOut, Traced};
-    for cut_short in [None, Some(TimedOut), Some(Interrupted)] {
+    use Ended::{Exited, TimedOut, Traced};
+    for cut_short in [None, Some(TimedOut)] {
         assert_eq!(why_ended(Exited(0), cut_short, true), Traced, "{cut_short:?}");
     }
     assert_eq!(why_ended(Exited(0), Some(TimedOut), false), TimedOut);
     assert_eq!(why_ended(Exited(3), None, false), Exited(3));
+}
+
+#[test]
+fn g29_a_stage_that_traced_evlog_is_left_without_an_outcome_if_the_run_was_interrupted() {
+    for traced in [false, true] {
+        assert_eq!(why_ended(Ended::Exited(0), Some(Ended::Interrupted), traced), Ended::Interrupted, "{traced}");
+    }
 }
 
 #[test]
