@@ -39,18 +39,19 @@ impl Covered {
                 add(report, Verdict::Truncated, bytes, "C-51", message, expected, found);
             }
             Some(root) if root != signed => {
-                let Range { start, end } = *within;
                 // Damage among the bytes of which the first differs is enough to make the root differ: nobody need have tampered.
+                // Damage before them was signed.
                 let is_damage = |finding: &Finding| {
-                    let is_of_bytes = finding.rule.starts_with("F-") && finding.position.0 < end;
+                    let is_of_bytes = finding.rule.starts_with("F-") && within.contains(&finding.position.0);
                     is_of_bytes && matches!(finding.verdict, Verdict::Damaged | Verdict::Truncated)
                 };
                 let follows = report.findings.kept().iter().any(is_damage);
                 let (verdict, why) = if follows {
-                    (Verdict::Damaged, "; damage before this place may be the cause")
+                    (Verdict::Damaged, "; damage among these may be the cause")
                 } else {
                     (Verdict::Tampered, "")
                 };
+                let Range { start, end } = *within;
                 let message = format!(
                     "root of the {size} bytes that the checkpoint covers; the first that differs is one of {start} to {end}{why}"
                 );

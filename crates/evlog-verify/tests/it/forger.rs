@@ -5,7 +5,8 @@ use crate::support::{Builder, Draft, File, LOG_ID, NOON, audit, audit_in, found,
 use evlog_format::checksum::crc32;
 use evlog_format::frame::Decoded;
 use evlog_format::{CommitHead, FrameCodec, Position, Root, SEGMENT_HEADER_LEN, SegmentHeader};
-use evlog_verify::{Covered, Report, Tree, Verdict};
+use evlog_verify::{Covered, Finding, Report, Tree, Verdict};
+use std::ops::Range;
 
 /// A thousand commits, in many segments.
 fn thousand() -> Vec<File> {
@@ -47,8 +48,12 @@ fn audit_of(files: &[File]) -> Report {
 }
 
 /// Whether the bytes are not well-formed, as an accident leaves them.
+fn is_damage(finding: &Finding) -> bool {
+    matches!(finding.verdict, Verdict::Damaged | Verdict::Truncated)
+}
+
 fn is_damaged(report: &Report) -> bool {
-    report.findings.kept().iter().any(|finding| matches!(finding.verdict, Verdict::Damaged | Verdict::Truncated))
+    report.findings.kept().iter().any(is_damage)
 }
 
 /// The report of the audit, with the comparison with the checkpoint.
@@ -56,6 +61,14 @@ fn judged(files: &[File], covered: &Covered) -> Report {
     let mut report = audit_of(files);
     covered.judge(&mut report, total(files), root_of(files, covered.size.0), &(0..covered.size.0));
     report
+}
+
+/// What the comparison alone says of a log whose first byte that differs is in this range.
+fn verdict_within(files: &[File], mut report: Report, covered: &Covered, within: &Range<u64>) -> Verdict {
+    covered.judge(&mut report, total(files), root_of(files, covered.size.0), within);
+    let last = report.findings.kept().last().unwrap();
+    assert_eq!(last.rule, "C-52");
+    last.verdict
 }
 
 /// Corrects the checksum of the frame that holds this offset of the file, if possible.
@@ -113,7 +126,7 @@ fn forge(sound: &[File], position: u64, mask: u8) -> Vec<File> {
 }
 
 #[test]
-fn ten_thousand_forged_bytes_are_tampered_against_a_checkpoint_that_covers_them() {
+fn ten_thousand_forged_bytes_are_tampered_or_damage_against_a_checkpoint_that_covers_them() {
     // Rule C-52. The bytes are spread evenly; each is changed in another bit. Where a forged byte breaks a frame or a
     // header in a way that an accident could, too, the difference may follow from it, and both are `damaged`.
     let sound = thousand();
@@ -134,11 +147,12 @@ fn ten_thousand_forged_bytes_are_tampered_against_a_checkpoint_that_covers_them(
         checkpoint.judge(&mut report, total(&forged), root_of(&forged, size), &(0..size));
         assert_eq!(report.verdict(), Verdict::Tampered, "byte {position}");
         if n % 97 == 0 {
-            let (alone, report) = (audit_of(&forged), judged(&forged, &checkpoint));
-            assert_eq!(report.findings.kept().last().unwrap().rule, "C-52", "byte {position}");
+            let alone = audit_of(&forged);
             let expected = if is_damaged(&alone) { Verdict::Damaged } else { Verdict::Tampered };
-            let of_root = report.findings.kept().last().unwrap().verdict;
-            assert_eq!(of_root, expected, "byte {position}");
+            assert_eq!(verdict_within(&forged, alone.clone(), &checkpoint, &(0..size)), expected, "byte {position}");
+            let is_all_damage = is_damaged(&alone) && alone.findings.kept().iter().all(is_damage);
+            let verdict = judged(&forged, &checkpoint).verdict();
+            assert_eq!(verdict != Verdict::Tampered, is_all_damage, "byte {position}: {verdict}");
             clean_without += u64::from(alone.verdict() == Verdict::Clean);
             damaged += u64::from(is_damaged(&alone));
         }
@@ -146,6 +160,29 @@ fn ten_thousand_forged_bytes_are_tampered_against_a_checkpoint_that_covers_them(
     assert!(unchanged < 800, "{unchanged} of 10,000 fell on checksums and roots");
     assert!(clean_without > 30, "the attacker is one who knows how: {clean_without} forgeries are clean by themselves");
     assert!(damaged < 40, "{damaged} of about 100 forgeries are damage by themselves");
+}
+
+#[test]
+fn only_damage_among_the_bytes_of_which_the_first_differs_excuses_a_root_that_differs() {
+    // Rule C-52. A commit that does not decode was signed: it is no reason why bytes behind it are not what was signed.
+    let sound = thousand();
+    let frames = SEGMENT_HEADER_LEN as u64..sound[1].position;
+    let signed = frames.map(|at| forge(&sound, at, 0x80)).find(|files| is_damaged(&audit_of(files))).unwrap();
+    let (checkpoint, size, older) = (covered(&signed), total(&signed), signed[2].position);
+    assert!(audit_of(&signed).findings.kept().iter().all(|finding| finding.position.0 < older));
+    let forged = forge(&signed, size - 5, 1);
+    let verdict = |files: &[File], within| verdict_within(files, audit_of(files), &checkpoint, &within);
+    assert_eq!(verdict(&forged, older..size), Verdict::Tampered);
+    assert_eq!(verdict(&forged, 0..size), Verdict::Damaged, "nothing says that the damage was signed");
+    let mut broken = signed.clone();
+    broken[3].bytes[200] ^= 1;
+    assert_eq!(verdict(&broken, older..size), Verdict::Damaged);
+    assert_eq!(verdict(&broken, broken[3].position - 1..broken[3].position), Verdict::Tampered);
+    // Damage to a note of the log is none to its bytes.
+    let mut report = audit_of(&sound);
+    let damage = audit_of(&broken).findings.kept().last().unwrap().clone();
+    report.findings.add(Finding { rule: "C-55", ..damage });
+    assert_eq!(verdict_within(&forged, report, &checkpoint, &(older..size)), Verdict::Tampered);
 }
 
 #[test]
