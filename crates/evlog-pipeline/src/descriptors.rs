@@ -1,7 +1,7 @@
 //! Whether this process may still open as many files as a stage needs at a time.
 //!
 //! Without them a stage would run and its output, its copies or its guard would be missing, one by one and each with an error
-//! of its own. So it is asked before a stage begins.
+//! of its own. So it is asked before a stage begins, and again when its process has ended, which may have lowered the limit.
 
 use rustix::process::{Resource, getrlimit};
 use std::fmt;

@@ -75,7 +75,7 @@ pub trait Fs: Debug + Send + Sync {
     /// handle.
     fn id(&self, path: &Path) -> io::Result<FileId>;
     /// Which directory the path leads to now or, where a directory is held, which one is held under it. `None` where
-    /// this is not supported.
+    /// this is not supported, which has to be exactly where [`hold`](Fs::hold) is not: a reader compares the two.
     fn dir_id(&self, dir: &Path) -> io::Result<Option<FileId>> {
         let _ = dir;
         Ok(None)

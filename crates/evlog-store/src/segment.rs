@@ -215,9 +215,8 @@ impl Files {
         }
     }
 
-    /// Checks that the last of these segments is of the same log as the first (rule F-12), and begins with the seq
-    /// after the last commit of the segment before it (rule F-16). If that segment is damaged or cannot be read, this
-    /// is reported when it is read.
+    /// Checks that the last of these segments is of the same log as the first (rule F-12), and its
+    /// [first seq](Self::check_first_seq).
     pub(crate) fn check_continues(&self, segments: &[Position], last: &SegmentHeader) -> Result<(), Trouble> {
         let [first, .., _] = segments else { return Ok(()) };
         if let Ok(first) = self.open(*first, Access::Read) {
@@ -226,7 +225,7 @@ impl Files {
         self.check_first_seq(segments, last)
     }
 
-    /// That the last of these segments begins with the seq after the last commit of the one before it (rule F-16). A segment
+    /// Checks that the last of these segments begins with the seq after the last commit of the one before it (rule F-16). A segment
     /// before it that is damaged, or cannot be read, is reported where it is read.
     pub(crate) fn check_first_seq(&self, segments: &[Position], last: &SegmentHeader) -> Result<(), Trouble> {
         let [.., before, _] = segments else { return Ok(()) };

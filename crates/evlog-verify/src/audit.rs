@@ -71,7 +71,7 @@ pub struct Report {
     pub next_seq: Seq,
     /// Its root.
     pub root: Root,
-    /// All evidence, in the order of the bytes: see [`Findings::kept`].
+    /// The evidence, in the order in which it was found: see [`Findings::kept`].
     pub findings: Findings,
 }
 

@@ -1,6 +1,6 @@
 //! Whether a plan is the one that a run was created with.
 //!
-//! A run's manifest names the plan by the digest of what it says, with the schemas that it binds and without the values of secrets: its comments, the order
+//! A run's manifest names the plan by the digest of what it says, with its schema files and without the values of secrets: its comments, the order
 //! of its keys and its place on the disk do not count. Runs that were created without one are compared by what the log
 //! holds of the configuration.
 //!

@@ -1,10 +1,12 @@
 //! One stage of a run: begin, process, substage outcomes, publish gate, promotion, outcome.
 //!
 //! Invariants:
-//! - An outcome is recorded for every stage that began, unless the log or the bundle cannot be written at all.
+//! - An outcome is recorded for every stage that began, unless the run is interrupted, the log or the bundle cannot be written,
+//!   or too few files can be opened.
 //! - No outcome is recorded before what is in the bundle of the stage's output.
 //! - Artifacts are promoted after the intent to do so is committed, and reported as published before the outcome is.
-//! - The gate's failure is always fail-closed, as is every failure of storage.
+//! - The gate's failure is always fail-closed, as is every failure of storage, except while the output is recorded:
+//!   that leaves the stage without an outcome.
 
 use super::leftover::left_behind;
 use super::{RunError, Runner, hex};

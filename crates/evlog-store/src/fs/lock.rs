@@ -177,21 +177,14 @@ fn claim(take: &mut Ask<'_>, is_held: &mut Ask<'_>) -> io::Result<Claim> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::VecDeque;
 
-    /// The claim when the questions are answered so, in this order.
+    /// The claim when the questions are answered so, in this order, and later ones as where a writer holds the lock.
     fn claimed(takes: &[bool], holds: &[bool]) -> Claim {
-        let (mut takes, mut holds): (VecDeque<bool>, VecDeque<bool>) =
-            (takes.iter().copied().collect(), holds.iter().copied().collect());
-        let (mut last_take, mut last_hold) = (false, true);
-        let mut next = |answers: &mut VecDeque<bool>, last: &mut bool| {
-            *last = answers.pop_front().unwrap_or(*last);
-            Ok(*last)
+        let script = |answers: &[bool], then: bool| {
+            let mut left = answers.to_vec().into_iter();
+            move || Ok(left.next().unwrap_or(then))
         };
-        let next = std::cell::RefCell::new(&mut next);
-        let mut take = || (next.borrow_mut())(&mut takes, &mut last_take);
-        let mut is_held = || (next.borrow_mut())(&mut holds, &mut last_hold);
-        claim(&mut take, &mut is_held).unwrap()
+        claim(&mut script(takes, false), &mut script(holds, true)).unwrap()
     }
 
     #[test]
@@ -200,6 +193,6 @@ mod tests {
         assert_eq!(claimed(&[false, true], &[false]), Claim::Taken);
         assert_eq!(claimed(&[false, false, true], &[false, true]), Claim::Taken);
         assert_eq!(claimed(&[false, false], &[false, false]), Claim::HeldByReaders);
-        assert_eq!(claimed(&[false], &[true]), Claim::HeldByWriter);
+        assert_eq!(claimed(&[], &[]), Claim::HeldByWriter);
     }
 }

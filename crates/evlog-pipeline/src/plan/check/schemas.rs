@@ -15,7 +15,7 @@ pub(super) fn schemas(
     let (mut schemas, mut compiling) = (BTreeMap::new(), Compiling::default());
     for schema in written {
         let id = schema.id.get_ref();
-        if !is_contract_id(id) {
+        if !is_schema_id(id) {
             problems.at(schema.id.span(), format!("expected a schema id [a-z][a-z0-9_.]*, found `{id}`"));
         }
         if !is_version(schema.version.get_ref()) {
@@ -62,7 +62,7 @@ fn mode(
     }
 }
 
-fn is_contract_id(text: &str) -> bool {
+fn is_schema_id(text: &str) -> bool {
     text.len() <= 256
         && text.starts_with(|c: char| c.is_ascii_lowercase())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_' || b == b'.')

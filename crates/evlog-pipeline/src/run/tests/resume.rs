@@ -61,7 +61,7 @@ fn a_watcher_learns_how_much_was_read_of_large_files() {
     let reported = |stage: &str, mib: &[u64], len: u64| -> Vec<String> {
         mib.iter().map(|mib| format!("read {stage} {} of {}", mib * MIB, len * MIB)).collect()
     };
-    // The input; what is staged, for its copy and for its digest, and once more what is checked against a contract.
+    // The input; what is staged, for its copy and for its digest, and once more what is checked against a schema.
     let staged = reported("one", &[4, 8, 12, 16, 20, 24, 28, 32, 36], 36);
     assert_eq!(reads(left), [reported("one", &[4], 6), staged].concat());
     assert_eq!(reads(undisturbed(room).resume()), reported("-", &[4, 8, 12], 14));
