@@ -171,7 +171,8 @@ fn pipeline_of_file(directory: &Path, name: &str) -> Result<(Arc<Definition>, Va
             "expected a built-in pipeline such as `purple-axiom`, or a contract file `*.toml`, found `{name}`"
         )]);
     }
-    let text = read_text(&directory.join(name), FILE_LEN_MAX).map_err(|message| vec![format!("`{name}` {message}")])?;
+    let text =
+        read_text(&directory.join(name), FILE_LEN_MAX).map_err(|message| vec![format!("`{name}`: {message}")])?;
     match form::Definition::parse(&text) {
         Ok(form::Definition::Pipeline(definition)) => {
             let value = parse(definition.text().as_bytes())

@@ -497,10 +497,12 @@ fn a_plan_may_name_the_contract_file_of_its_pipeline() {
 fn a_contract_file_that_is_no_pipeline_is_refused_where_the_plan_names_it() {
     let room = Room::new();
     room.file("order.toml", include_str!("../../../../docs/examples/contracts/order.toml"));
+    fs::write(room.0.path().join("latin.toml"), b"# a\n# b \xff").unwrap();
     room.file("broken.toml", &PIPELINE.replace("FATAL", "fatal").replace("before = \"check\"", "before = \"chekc\""));
     let cases = [
         ("order.toml", "expected a contract file of a pipeline (with `stages`), found the lifecycle `order.toml`"),
-        ("none.toml", "`none.toml` could not be read"),
+        ("none.toml", "`none.toml`: could not be read"),
+        ("latin.toml", "`latin.toml`: line 2, column 5: expected UTF-8"),
         ("broken.toml", "`broken.toml`:4:"),
         ("broken.toml", "chekc"),
         ("contracts", "or a contract file `*.toml`, found `contracts`"),
