@@ -66,12 +66,16 @@ pub fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
-/// The text of a file that people write; the error has the place of the first byte that is not UTF-8, and no file name.
+/// The text of a file that people write; the error is in words, with the place and without the file's name.
 pub fn text_of(bytes: &[u8]) -> Result<&str, String> {
+    utf8(bytes).map_err(|Finding { line, column, message }| format!("line {line}, column {column}: {message}"))
+}
+
+/// The same text; the error is at the first byte that is not UTF-8.
+pub fn utf8(bytes: &[u8]) -> Result<&str, Finding> {
     str::from_utf8(bytes).map_err(|error| {
         let valid = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-        let (line, column) = line_and_column(&valid, valid.len());
-        format!("line {line}, column {column}: expected UTF-8, found other bytes")
+        finding(&valid, valid.len(), "expected UTF-8, found other bytes")
     })
 }
 

@@ -12,7 +12,7 @@
 //! - No recursion; the depth is bounded.
 
 use crate::limits::YAML_DEPTH_MAX;
-use evlog_lifecycle::form::line_and_column;
+use evlog_lifecycle::form::{Finding, line_and_column, utf8};
 use evlog_projection::number;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 use serde_json::{Map, Value};
@@ -56,17 +56,11 @@ fn at(place: &Marker, message: String) -> YamlError {
 /// The text without its byte order mark. Control characters have no place in YAML, quoted or not.
 fn text_of(bytes: &[u8]) -> Result<&str, YamlError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let wrong = |before: &[u8], message: &str| {
-        let (line, column) = line_and_column(&String::from_utf8_lossy(before), before.len());
-        YamlError { line, column, message: message.to_owned() }
-    };
-    let text = str::from_utf8(bytes)
-        .map_err(|error| wrong(&bytes[..error.valid_up_to()], "expected UTF-8, found other bytes"))?;
+    let text = utf8(bytes).map_err(|Finding { line, column, message }| YamlError { line, column, message })?;
     let is_control = |byte: &u8| *byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r');
-    match bytes.iter().position(is_control) {
-        Some(at) => Err(wrong(&bytes[..at], "expected text, found a control character")),
-        None => Ok(text),
-    }
+    let Some(at) = bytes.iter().position(is_control) else { return Ok(text) };
+    let (line, column) = line_and_column(text, at);
+    Err(YamlError { line, column, message: "expected text, found a control character".to_owned() })
 }
 
 /// A directive may ask for another version of YAML, which would read the same text otherwise.

@@ -12,7 +12,7 @@
 pub mod built_in;
 
 pub use crate::fields::{ABOUT_LEN_MAX, NAME_LEN_MAX};
-pub use crate::located::{Finding, line_and_column, text_of};
+pub use crate::located::{Finding, line_and_column, text_of, utf8};
 pub use built_in::BUILT_IN;
 
 use crate::fields::{Flaws, Origin};
