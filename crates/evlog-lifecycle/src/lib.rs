@@ -27,7 +27,7 @@ mod projected;
 mod table;
 mod words;
 
-use evlog_format::Event;
+use evlog_format::{Event, Kind};
 use serde_json::Value;
 
 /// The payload of an event of a built-in contract as JSON; `None` for other events, and for a payload that is protected, of a
@@ -37,5 +37,34 @@ pub fn payload_json(event: &Event<'_>) -> Option<Value> {
     of_contracts.iter().find_map(|of_contract| of_contract(event))
 }
 
+/// Whether a kind is one of the contract with this name: the table of kinds names the contract before the first point.
+fn owns(contract: &str, kind: Kind<'_>) -> bool {
+    let name = kind.name().filter(|_| matches!(kind, Kind::BuiltIn(_)));
+    name.and_then(|name| name.split_once('.')).is_some_and(|(of, _)| of == contract)
+}
+
 #[cfg(test)]
 mod testing;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use evlog_format::kind::BUILT_IN;
+    use evlog_projection::Contract;
+
+    #[test]
+    fn every_built_in_kind_that_is_not_the_logs_own_is_of_exactly_one_contract() {
+        let (story, pipeline, lifecycle) = <(story::Story, pipeline::Pipeline, lifecycle::Lifecycle)>::default();
+        let owners = |kind| {
+            let owns = [status::Status.owns(kind), story.owns(kind), pipeline.owns(kind), lifecycle.owns(kind)];
+            owns.into_iter().filter(|owns| *owns).count()
+        };
+        for (number, name) in BUILT_IN {
+            let kind = Kind::BuiltIn(*number);
+            assert_eq!(owners(kind), usize::from(!kind.is_of_log()), "{name}");
+        }
+        for kind in [Kind::BuiltIn(399), Kind::Custom("custom/noted"), Kind::Custom("status.created")] {
+            assert_eq!(owners(kind), 0, "{kind}");
+        }
+    }
+}

@@ -81,7 +81,7 @@ impl Contract for Lifecycle {
     }
 
     fn owns(&self, kind: Kind<'_>) -> bool {
-        matches!(kind, Kind::BuiltIn(400..500)) && kind.is_known()
+        crate::owns(self.name(), kind)
     }
 
     fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {

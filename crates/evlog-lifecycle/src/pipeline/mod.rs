@@ -102,7 +102,7 @@ impl Contract for Pipeline {
     }
 
     fn owns(&self, kind: Kind<'_>) -> bool {
-        matches!(kind, Kind::BuiltIn(300..400)) && kind.is_known()
+        crate::owns(self.name(), kind)
     }
 
     fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {

@@ -92,7 +92,7 @@ impl Contract for Status {
     }
 
     fn owns(&self, kind: Kind<'_>) -> bool {
-        matches!(kind, Kind::BuiltIn(100..200)) && kind.is_known()
+        crate::owns(self.name(), kind)
     }
 
     fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {

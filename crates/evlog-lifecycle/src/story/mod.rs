@@ -123,7 +123,7 @@ impl Contract for Story {
     }
 
     fn owns(&self, kind: Kind<'_>) -> bool {
-        matches!(kind, Kind::BuiltIn(200..300)) && kind.is_known()
+        crate::owns(self.name(), kind)
     }
 
     fn parse(&self, action: &str, members: Map<String, Value>) -> Result<Command, Malformed> {
