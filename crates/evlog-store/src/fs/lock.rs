@@ -180,10 +180,10 @@ mod tests {
 
     /// The claim when the questions are answered so, in this order, and later ones as where a writer holds the lock.
     fn claimed(takes: &[bool], holds: &[bool]) -> Claim {
-        let script = |answers: &[bool], then: bool| {
-            let mut left = answers.to_vec().into_iter();
+        fn script(answers: &[bool], then: bool) -> impl FnMut() -> io::Result<bool> {
+            let mut left = answers.iter().copied();
             move || Ok(left.next().unwrap_or(then))
-        };
+        }
         claim(&mut script(takes, false), &mut script(holds, true)).unwrap()
     }
 

@@ -194,26 +194,29 @@ fn a_follower_that_catches_up_shows_nothing_of_a_log_that_took_the_place_of_its_
 #[test]
 fn only_a_directory_that_was_seen_to_hold_the_same_log_is_called_a_copy_of_it() {
     let made = Rooms::new();
-    let cases: [(&str, usize, fn(&ReadError) -> bool); 4] = [
-        ("whole", 0, |error| matches!(error, ReadError::Copied { .. })),
-        ("other bytes", 5000, |error| matches!(error, ReadError::Copied { .. })),
-        ("a header that does not hold", 20, |error| matches!(error, ReadError::Refused(_))),
-        ("no log", 1, |error| matches!(error, ReadError::Refused(_))),
+    let cases = [
+        ("whole", None, true),
+        ("other bytes", Some(5000), true),
+        ("a header that does not hold", Some(20), false),
+        ("no log", Some(1), false),
     ];
-    for (name, changed, is_expected) in cases {
+    for (name, changed, is_copy) in cases {
         let rooms = made.again();
         let mut reader = rooms.reader();
         fs::rename(rooms.path("log"), rooms.path("old")).unwrap();
         copy(&rooms.path("old"), &rooms.path("log"));
-        let last = reader.segments().last().unwrap();
-        let mut bytes = fs::read(&last.path).unwrap();
-        if changed > 0 {
-            let at = changed.min(bytes.len() - 1);
+        if let Some(at) = changed {
+            let path = &reader.segments().last().unwrap().path;
+            let mut bytes = fs::read(path).unwrap();
+            let at = bytes.len().min(at + 1) - 1;
             bytes[at] ^= 0x40;
-            fs::write(&last.path, bytes).unwrap();
+            fs::write(path, bytes).unwrap();
         }
-        let refreshed = reader.refresh();
-        assert!(refreshed.as_ref().is_err_and(is_expected), "{name}: {refreshed:?}");
+        match reader.refresh() {
+            Err(ReadError::Copied { .. }) => assert!(is_copy, "{name}"),
+            Err(ReadError::Refused(_)) => assert!(!is_copy, "{name}"),
+            other => panic!("{name}: {other:?}"),
+        }
     }
 }
 
