@@ -3,12 +3,13 @@
 //! Invariant: the memory is that of the runs that have not ended, of a fixed number of ended ones, of the values of fields by
 //! which rules join events, and of a fixed number of findings for each rule.
 
-use crate::finding::{Finding, Findings};
+use crate::finding::{Finding, Findings, Subject};
 use crate::order::{FOLDS, Order, POLICY, RELATED_RUN, RunOrder};
 use crate::reading::Reading;
 use crate::rules::{Case, Per, Rule, Step, Violation};
-use crate::select::{Missing, Selection};
-use crate::states::{self, After, Earlier, Run, States};
+use crate::select::{Missing, Selection, Unknown};
+use crate::states::{self, After, Earlier, Related, Run, States};
+use evlog_format::ids::LOG_STREAM;
 use evlog_format::kind;
 use evlog_projection::readable::PayloadJson;
 use evlog_projection::{Contracts, Fact};
@@ -39,6 +40,8 @@ pub struct Report {
     pub findings: Findings,
     /// Fields of the selection that no event has.
     pub missing: Missing,
+    /// Contracts that the selection or a rule names, and no run has.
+    pub unknown: Unknown,
     /// For each rule, how many events wait for another one that may still come, because their run has not ended.
     pub open: BTreeMap<String, usize>,
     /// For each rule, how many events were not judged, because too many in one case wait already.
@@ -51,6 +54,8 @@ struct Kept {
     order: RunOrder,
     cases: Vec<Case>,
     has_failed: bool,
+    /// Whether the run has ended. A run can begin again, and end again.
+    has_ended: bool,
 }
 
 impl states::Kept for Kept {
@@ -74,11 +79,12 @@ pub struct Auditor {
 
 impl Auditor {
     /// Begins an audit with the first event of a log.
-    pub fn new(contracts: &Contracts, options: Options, payload_json: PayloadJson) -> Auditor {
+    pub fn new(contracts: &Contracts, mut options: Options, payload_json: PayloadJson) -> Auditor {
         let order = Order::new(options.unsigned_max_ns);
-        let states = States::new(contracts);
-        let report = Report { missing: Missing::of(&options.selection), ..Report::default() };
-        let by_value = BTreeMap::new();
+        let of_rules = options.rules.iter_mut().filter_map(Rule::contract_mut);
+        let unknown = Unknown::of(contracts, options.selection.contracts.iter_mut().chain(of_rules));
+        let report = Report { missing: Missing::of(&options.selection), unknown, ..Report::default() };
+        let (states, by_value) = (States::new(contracts), BTreeMap::new());
         Auditor { options, payload_json, order, states, by_value, report, latest_ns: i64::MIN }
     }
 
@@ -87,71 +93,51 @@ impl Auditor {
     pub fn take<E>(&mut self, fact: &Fact<'_>, breach: Option<String>, earlier: &mut Earlier<'_, E>) -> Result<(), E> {
         let reading = Reading::new(fact, self.payload_json);
         self.report.events += 1;
-        self.report.missing.see(&self.options.selection, &reading);
         self.latest_ns = self.latest_ns.max(fact.head.recorded_ns);
-        let mut found = Vec::new();
-        self.order.take(&reading, &mut found);
-        found.extend(breach.map(|why| POLICY.finding(Some(fact.event.stream), &[fact.seq], why)));
-        let mut is_selected = self.options.selection.holds_event(&reading);
-        let mut contract = None;
-        if fact.event.stream.starts_with('$') {
-            is_selected &= !self.options.selection.needs_states();
+        let is_selected = if fact.event.stream == LOG_STREAM {
+            self.report.missing.see(&self.options.selection, &reading, None);
+            let is_selected = self.options.selection.holds(&reading, None);
+            of_values(&self.options, &mut self.by_value, &mut self.report, &reading, None, is_selected);
+            is_selected
         } else {
             self.report.runs += u64::from(fact.event.number == 0);
-            self.related(&reading, earlier, &mut found)?;
-            let (holds, name) = self.of_run(&reading, earlier, &mut found)?;
-            is_selected &= holds;
-            contract = name;
-        }
-        self.of_values(&reading, contract, is_selected);
+            self.of_run(&reading, earlier)?
+        };
+        let mut found = Vec::new();
+        self.order.take(&reading, is_selected, &mut found);
         if is_selected {
-            for finding in found {
-                self.report.findings.add(finding);
-            }
+            self.related(&reading, earlier, &mut found)?;
+            let subject = || Subject::of_stream(fact.event.stream);
+            found.extend(breach.map(|why| POLICY.finding(subject(), &[fact.seq], why)));
+        }
+        for finding in found {
+            self.report.findings.add(finding);
         }
         Ok(())
     }
 
-    /// Judges the event of a run. Returns whether the selection means runs in this state, and the run's contract.
-    fn of_run<E>(
-        &mut self,
-        reading: &Reading<'_>,
-        earlier: &mut Earlier<'_, E>,
-        found: &mut Vec<Finding>,
-    ) -> Result<(bool, Option<&'static str>), E> {
-        let Auditor { options, payload_json, states, report, .. } = self;
+    /// Judges the event of a run. Returns whether the selection means it.
+    fn of_run<E>(&mut self, reading: &Reading<'_>, earlier: &mut Earlier<'_, E>) -> Result<bool, E> {
+        let Auditor { options, payload_json, states, report, by_value, .. } = self;
         let mut keep = |run: &mut Run<Kept>, fact: &Fact<'_>| {
             // If the run was forgotten, its earlier events come again. What they break was reported when they came first.
             let again = (fact.seq != reading.fact.seq).then(|| Reading::new(fact, *payload_json));
-            let Added { built_in, of_rules, not_judged } = kept(options, run, again.as_ref().unwrap_or(reading));
+            let Added { findings, not_judged } = kept(options, run, again.as_ref().unwrap_or(reading));
             if again.is_none() {
-                found.extend(built_in);
                 for rule in not_judged {
                     *report.not_judged.entry(rule.to_owned()).or_default() += 1;
                 }
-                for finding in of_rules {
+                for finding in findings {
                     report.findings.add(finding);
                 }
             }
         };
-        let run = states.take(&reading.fact, earlier, &mut keep)?;
-        let after = run.after();
-        Ok((options.selection.holds_run(after.as_ref()), after.map(|after| after.contract)))
-    }
-
-    /// Rules that join events of all runs by the value of a field.
-    fn of_values(&mut self, reading: &Reading<'_>, contract: Option<&'static str>, is_selected: bool) {
-        for (index, rule) in self.options.rules.iter().enumerate() {
-            let Per::Value(field) = rule.per() else { continue };
-            let Some(value) = field.key(reading).filter(|_| rule.concerns(contract)) else { continue };
-            let step = Step::new(rule, reading, is_selected);
-            let case = self.by_value.entry((index, value.clone())).or_default();
-            let mut broken = Vec::new();
-            if !case.take(rule, step, &mut broken) {
-                *self.report.not_judged.entry(rule.name().to_owned()).or_default() += 1;
-            }
-            findings(rule, &value, broken).for_each(|finding| self.report.findings.add(finding));
-        }
+        let after = states.take(&reading.fact, earlier, &mut keep)?.after();
+        let is_selected = options.selection.holds(reading, Some(&after));
+        report.missing.see(&options.selection, reading, Some(&after));
+        report.unknown.see(&after);
+        of_values(options, by_value, report, reading, Some(&after), is_selected);
+        Ok(is_selected)
     }
 
     /// Whether the runs that an event names are there.
@@ -173,18 +159,21 @@ impl Auditor {
         };
         let Some(name) = name.filter(|name| name != event.stream) else { return Ok(()) };
         let found_now = match self.states.look(&name, seq, earlier)? {
-            None => format!("seq {seq} names the {role} `{name}`, which is not in the log before it"),
-            Some(false) if must_have_ended => format!("seq {seq} names the {role} `{name}`, which had not ended"),
-            Some(_) => return Ok(()),
+            Related::Absent => format!("seq {seq} names the {role} `{name}`, which is not in the log before it"),
+            Related::Open if must_have_ended => format!("seq {seq} names the {role} `{name}`, which had not ended"),
+            // A run that could not be folded is a finding of its own.
+            Related::Open | Related::Ended | Related::Broken => return Ok(()),
         };
-        found.push(RELATED_RUN.finding(Some(event.stream), &[seq], found_now));
+        found.push(RELATED_RUN.finding(Subject::of_stream(event.stream), &[seq], found_now));
         Ok(())
     }
 
     /// Ends the audit after the last event.
     pub fn finish(self) -> Report {
-        let Auditor { options, states, by_value, mut report, latest_ns, .. } = self;
-        let end = |rule: &Rule, name: &str, case: &mut Case, report: &mut Report| {
+        let Auditor { options, order, states, by_value, mut report, latest_ns, .. } = self;
+        let mut found = Vec::new();
+        order.finish(&mut found);
+        let end = |rule: &Rule, case: &mut Case, report: &mut Report| {
             let mut broken = Vec::new();
             if options.as_ended {
                 case.settle(rule, &mut broken);
@@ -192,67 +181,102 @@ impl Auditor {
                 case.expire(rule, latest_ns.into(), &mut broken);
             }
             *report.open.entry(rule.name().to_owned()).or_default() += case.open();
-            findings(rule, name, broken).for_each(|finding| report.findings.add(finding));
+            broken
         };
         for (name, mut run) in states.into_runs() {
-            let contract = run.after().map(|after| after.contract);
-            for (rule, case) in options.rules.iter().zip(&mut run.kept.cases) {
-                if *rule.per() == Per::Run && rule.concerns(contract) {
-                    end(rule, &name, case, &mut report);
+            let Run { kept, .. } = &mut run;
+            let mut cases = std::mem::take(&mut kept.cases);
+            for (rule, case) in options.rules.iter().zip(&mut cases) {
+                if *rule.per() == Per::Run && rule.concerns(Some(&run.after())) {
+                    found.extend(findings(rule, || Subject::Run(name.to_string()), end(rule, case, &mut report)));
                 }
             }
         }
         for ((index, value), mut case) in by_value {
-            end(&options.rules[index], &value, &mut case, &mut report);
+            let rule = &options.rules[index];
+            found.extend(findings(rule, || Subject::Value(value.clone()), end(rule, &mut case, &mut report)));
+        }
+        for finding in found {
+            report.findings.add(finding);
         }
         report
     }
 }
 
-/// What an event of a run adds.
+/// Rules that join events of all runs by the value of a field.
+fn of_values(
+    options: &Options,
+    by_value: &mut BTreeMap<(usize, String), Case>,
+    report: &mut Report,
+    reading: &Reading<'_>,
+    run: Option<&After<'_>>,
+    is_selected: bool,
+) {
+    for (index, rule) in options.rules.iter().enumerate() {
+        let Per::Value(field) = rule.per() else { continue };
+        let Some(value) = field.key(reading).filter(|_| rule.concerns(run)) else { continue };
+        let step = Step::new(rule, reading, is_selected);
+        let case = by_value.entry((index, value.clone())).or_default();
+        let mut broken = Vec::new();
+        if !case.take(rule, step, &mut broken) {
+            *report.not_judged.entry(rule.name().to_owned()).or_default() += 1;
+        }
+        for finding in findings(rule, || Subject::Value(value.clone()), broken) {
+            report.findings.add(finding);
+        }
+    }
+}
+
+/// What an event of a run adds: findings that the selection means, and the rules by which the event is not judged.
+#[derive(Default)]
 struct Added<'r> {
-    /// Findings of built-in rules.
-    built_in: Vec<Finding>,
-    /// Those of users' rules that the selection means.
-    of_rules: Vec<Finding>,
-    /// The rules by which the event is not judged.
+    findings: Vec<Finding>,
     not_judged: Vec<&'r str>,
 }
 
 /// Judges an event of a run by the rules that concern single runs.
 fn kept<'r>(options: &'r Options, run: &mut Run<Kept>, reading: &Reading<'_>) -> Added<'r> {
-    let (name, mut found) = (reading.fact.event.stream, Vec::new());
-    let (mut of_rules, mut not_judged) = (Vec::new(), Vec::new());
+    let (name, mut added) = (reading.fact.event.stream, Added::default());
+    let after = states::after(run.contract(), &run.fold);
+    let subject = || Subject::Run(name.to_owned());
     if let Err(error) = &run.fold
         && !std::mem::replace(&mut run.kept.has_failed, true)
+        // Its status is not known, so that no selection of a status may hide it.
+        && options.selection.holds_event(reading)
+        && options.selection.holds_contract(Some(&after))
     {
-        found.push(FOLDS.finding(Some(name), &[error.seq], error.message.clone()));
+        added.findings.push(FOLDS.finding(subject(), &[error.seq], error.message.clone()));
     }
-    let after = run.fold.as_ref().ok().map(After::of);
-    run.kept.order.take(reading, after.as_ref(), &mut found);
+    let is_selected = options.selection.holds(reading, Some(&after));
+    run.kept.order.take(reading, &after, is_selected, &mut added.findings);
+    let ends = after.has_ended && !std::mem::replace(&mut run.kept.has_ended, after.has_ended);
+    run.kept.has_ended = after.has_ended;
     run.kept.cases.resize_with(options.rules.len(), Case::default);
-    let is_selected = options.selection.holds(reading, after.as_ref());
     for (rule, case) in options.rules.iter().zip(&mut run.kept.cases) {
-        if *rule.per() != Per::Run || !rule.concerns(after.map(|after| after.contract)) {
+        if *rule.per() != Per::Run || !rule.concerns(Some(&after)) {
             continue;
         }
         let mut broken = Vec::new();
         if !case.take(rule, Step::new(rule, reading, is_selected), &mut broken) {
-            not_judged.push(rule.name());
+            added.not_judged.push(rule.name());
         }
-        if after.is_some_and(|after| after.has_ended) {
+        if ends {
             case.settle(rule, &mut broken);
         }
-        of_rules.extend(findings(rule, name, broken));
+        added.findings.extend(findings(rule, subject, broken));
     }
-    Added { built_in: found, of_rules, not_judged }
+    added
 }
 
 /// The findings of those violations that the selection means.
-fn findings<'f>(rule: &'f Rule, case: &'f str, broken: Vec<Violation>) -> impl Iterator<Item = Finding> + 'f {
+fn findings<'f>(
+    rule: &'f Rule,
+    subject: impl Fn() -> Subject + 'f,
+    broken: Vec<Violation>,
+) -> impl Iterator<Item = Finding> + 'f {
     broken.into_iter().filter(|violation| violation.is_selected).map(move |Violation { seqs, found, .. }| {
-        let (severity, expected) = (rule.severity(), rule.expected());
-        Finding { rule: rule.name().to_owned(), severity, case: Some(case.to_owned()), seqs, expected, found }
+        let (severity, expected, subject) = (rule.severity(), rule.expected(), subject());
+        Finding { rule: rule.name().to_owned(), severity, subject, seqs, expected, found }
     })
 }
 

@@ -7,7 +7,7 @@
 //!   equals the value.
 //! - Values of different types are not equal, and none of them is less or greater.
 
-use crate::field::{Field, Found};
+use crate::field::{Field, Found, whole};
 use crate::reading::Reading;
 use evlog_projection::members::quoted;
 use evlog_projection::time::from_rfc3339;
@@ -74,7 +74,7 @@ impl Condition {
                     quoted(text)
                 )
             })?;
-        let (field, value) = (Field::parse(text[..at].trim())?, text[at + sign.len()..].trim());
+        let (field, value) = (Field::parse(text[..at].trim())?, &text[at + sign.len()..]);
         let is_compared = !matches!(operator, Operator::Equals | Operator::Differs | Operator::Matches);
         let time_ns = from_rfc3339(value).or_else(|_| from_rfc3339(&format!("{value}T00:00:00Z"))).ok();
         if field.is_time() && (time_ns.is_none() || operator == Operator::Matches) && value != "null" {
@@ -90,12 +90,6 @@ impl Condition {
         let pattern = (operator == Operator::Matches).then(|| regex(value)).transpose()?;
         let wanted = Wanted { text: value.to_owned(), number: number(value), time_ns, pattern };
         Ok(Condition { field, operator, wanted })
-    }
-
-    /// The condition that a field has this text, whatever the text is.
-    pub fn equal(field: &str, text: &str) -> Result<Condition, String> {
-        let wanted = Wanted { text: text.to_owned(), number: number(text), time_ns: None, pattern: None };
-        Ok(Condition { field: Field::parse(field)?, operator: Operator::Equals, wanted })
     }
 
     /// The field that it is about.
@@ -173,12 +167,6 @@ fn compare_numbers(left: &Number, right: &Number) -> Option<Ordering> {
         (Some(left), Some(right)) => Some(left.cmp(&right)),
         _ => left.as_f64()?.partial_cmp(&right.as_f64()?),
     }
-}
-
-fn whole(number: &Number) -> Option<i128> {
-    #[expect(clippy::cast_possible_truncation, reason = "a whole double of this size fits")]
-    let of_double = |double: f64| (double.fract() == 0.0 && double.abs() < 1e30).then_some(double as i128);
-    number.as_i128().or_else(|| number.as_f64().and_then(of_double))
 }
 
 /// A regular expression of bounded size.

@@ -3,7 +3,7 @@
 
 use crate::reading::Reading;
 use evlog_projection::members::quoted;
-use serde_json::Value;
+use serde_json::{Number, Value};
 use std::borrow::Cow;
 
 /// The members of an event in `--json` that a condition can name, other than those of the payload.
@@ -166,8 +166,31 @@ impl Field {
             Found::Text(text) => Some(Value::from(text.into_owned()).to_string()),
             Found::Number(number) => Some(number.to_string()),
             Found::Time(time_ns) => Some(time_ns.to_string()),
-            Found::Json(value) => Some(value.to_string()),
+            Found::Json(value) => Some(by_value(value).to_string()),
         }
+    }
+}
+
+/// The value of a number, if it is whole.
+pub(crate) fn whole(number: &Number) -> Option<i128> {
+    #[expect(clippy::cast_possible_truncation, reason = "a whole double of this size fits")]
+    let of_double = |double: f64| (double.fract() == 0.0 && double.abs() < 1e30).then_some(double as i128);
+    number.as_i128().or_else(|| number.as_f64().and_then(of_double))
+}
+
+/// The same with every whole number written as one, so that equal values are equal text: `1` for `1.0`.
+fn by_value(value: &Value) -> Cow<'_, Value> {
+    match value {
+        Value::Number(number) => match whole(number).and_then(Number::from_i128) {
+            Some(whole) => Cow::Owned(Value::Number(whole)),
+            None => Cow::Borrowed(value),
+        },
+        Value::Array(items) => Cow::Owned(items.iter().map(|item| by_value(item).into_owned()).collect()),
+        Value::Object(members) => {
+            let member = |(name, value): (&String, &Value)| (name.clone(), by_value(value).into_owned());
+            Cow::Owned(Value::Object(members.iter().map(member).collect()))
+        }
+        other => Cow::Borrowed(other),
     }
 }
 

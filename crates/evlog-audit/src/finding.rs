@@ -1,6 +1,7 @@
 //! What an audit finds.
 
 use evlog_format::Seq;
+use evlog_format::ids::LOG_STREAM;
 use std::collections::BTreeMap;
 
 /// How much a finding matters.
@@ -15,12 +16,41 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// All of them, the greatest first.
+    pub const ALL: [Severity; 3] = [Severity::Error, Severity::Warning, Severity::Note];
+
     /// Its word in files and reports.
     pub fn word(self) -> &'static str {
         match self {
             Severity::Note => "note",
             Severity::Warning => "warning",
             Severity::Error => "error",
+        }
+    }
+}
+
+/// What a finding is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// The log itself.
+    Log,
+    /// A run.
+    Run(String),
+    /// All events with this value of the field by which a rule joins events.
+    Value(String),
+}
+
+impl Subject {
+    /// The run of a stream, or the log.
+    pub fn of_stream(stream: &str) -> Subject {
+        if stream == LOG_STREAM { Subject::Log } else { Subject::Run(stream.to_owned()) }
+    }
+
+    /// The run or the value; `None` for the log itself.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Subject::Log => None,
+            Subject::Run(text) | Subject::Value(text) => Some(text),
         }
     }
 }
@@ -32,8 +62,8 @@ pub struct Finding {
     pub rule: String,
     /// How much it matters.
     pub severity: Severity,
-    /// The run, or the value of the field by which the rule joins events; `None` for the log itself.
-    pub case: Option<String>,
+    /// What it is about.
+    pub subject: Subject,
     /// The events that show it, in order. Empty if what breaks the rule is that there are none.
     pub seqs: Vec<Seq>,
     /// What the rule asks.

@@ -20,11 +20,11 @@ pub mod states;
 pub use auditor::{Auditor, Options, Report};
 pub use condition::Condition;
 pub use field::Field;
-pub use finding::{Finding, Findings, Severity};
+pub use finding::{Finding, Findings, Severity, Subject};
 pub use order::OrderRule;
 pub use reading::Reading;
 pub use rules::Rule;
-pub use select::{Kinds, Missing, Pattern, Selection};
+pub use select::{Kinds, Missing, Pattern, Selection, Unknown};
 pub use states::{After, States};
 
 #[cfg(test)]

@@ -1,13 +1,11 @@
 //! The rules on order that hold for every log, whatever its users demand.
 
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Severity, Subject};
 use crate::reading::Reading;
 use crate::states::After;
+use evlog_format::ids::LOG_STREAM;
 use evlog_format::{Kind, Seq, kind};
 use serde_json::Value;
-
-/// The name of the stream of events about the log itself.
-const LOG_STREAM: &str = "$log";
 
 /// A rule on order that is built in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +24,7 @@ macro_rules! rules {
     ($($constant:ident = $id:literal $name:literal $severity:ident $expected:literal;)*) => {
         $(
             #[doc = $expected]
-            pub(crate) const $constant: OrderRule =
+            pub const $constant: OrderRule =
                 OrderRule { id: $id, name: $name, severity: Severity::$severity, expected: $expected };
         )*
         /// All of them.
@@ -39,8 +37,8 @@ rules! {
     CAUSE_BEFORE = "O-02" "cause_before_effect" Error "an event is caused by an earlier one";
     FOLDS = "O-03" "contract_kept" Error "the events of a run are those that its contract allows";
     TIME_FORWARD = "O-04" "time_forward" Warning "an event is recorded no earlier than the one before it";
-    AFTER_END = "O-05" "nothing_after_end" Warning "after a run has ended, only refusals and rejections are recorded";
-    RELATED_RUN = "O-06" "related_run" Error "a parent, child or repeated run is in the log, and a repeated one had ended";
+    AFTER_END = "O-05" "nothing_after_end" Warning "after a run has ended, only refusals and rejections are recorded, or events that begin it again";
+    RELATED_RUN = "O-06" "related_run" Error "a parent, a baseline or a repeated run is in the log, and all but a parent had ended";
     OUTCOME_BEGUN = "O-07" "outcome_of_begun_stage" Warning "a stage with the outcome `success` has begun";
     LIMIT_OUTCOME = "O-08" "limit_has_outcome" Error "a stage that exceeded a limit has an outcome when the run ends";
     SESSION_CLOSED = "O-09" "session_closed" Warning "a session is closed before the next one begins";
@@ -51,16 +49,25 @@ rules! {
 
 impl OrderRule {
     /// A finding on it.
-    pub fn finding(&self, case: Option<&str>, seqs: &[Seq], found: String) -> Finding {
-        Finding {
-            rule: self.name.to_owned(),
-            severity: self.severity,
-            case: case.map(str::to_owned),
-            seqs: seqs.to_vec(),
-            expected: self.expected.to_owned(),
-            found,
+    pub fn finding(&self, subject: Subject, seqs: &[Seq], found: String) -> Finding {
+        let (rule, expected) = (self.name.to_owned(), self.expected.to_owned());
+        Finding { rule, severity: self.severity, subject, seqs: seqs.to_vec(), expected, found }
+    }
+
+    /// Adds a finding, if one of the events that show it is selected.
+    fn add(&self, findings: &mut Vec<Finding>, subject: Subject, shown_by: &[Place], found: String) {
+        if shown_by.iter().any(|place| place.is_selected) {
+            let seqs: Vec<Seq> = shown_by.iter().map(|place| place.seq).collect();
+            findings.push(self.finding(subject, &seqs, found));
         }
     }
+}
+
+/// An event, and whether the caller's selection means it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) seq: Seq,
+    pub(crate) is_selected: bool,
 }
 
 /// The events of the log so far, as far as the rules need them.
@@ -68,11 +75,11 @@ impl OrderRule {
 pub(crate) struct Order {
     next_seq: Option<Seq>,
     next_of_log: u64,
-    last: Option<(Seq, i64)>,
+    last: Option<(Place, i64)>,
     /// The session that is open.
-    session: Option<Seq>,
+    session: Option<Place>,
     /// When the last checkpoint was signed, or the log began.
-    signed: Option<(Seq, i64)>,
+    signed: Option<(Place, i64)>,
     /// How long a log may go without a checkpoint, in nanoseconds.
     unsigned_max_ns: Option<i64>,
 }
@@ -83,69 +90,79 @@ impl Order {
     }
 
     /// Takes the next event, whatever its stream.
-    pub(crate) fn take(&mut self, reading: &Reading<'_>, findings: &mut Vec<Finding>) {
-        let (seq, event, recorded_ns) = (reading.fact.seq, &reading.fact.event, reading.fact.head.recorded_ns);
-        let case = Some(event.stream);
+    pub(crate) fn take(&mut self, reading: &Reading<'_>, is_selected: bool, findings: &mut Vec<Finding>) {
+        let (seq, event) = (reading.fact.seq, &reading.fact.event);
+        let (place, subject) = (Place { seq, is_selected }, || Subject::of_stream(event.stream));
         if let Some(next) = self.next_seq.filter(|next| *next != seq) {
-            findings.push(DENSE_SEQ.finding(case, &[seq], format!("seq {seq} after seq {}", next.0.saturating_sub(1))));
+            let found = format!("seq {seq} after seq {}", next.0.saturating_sub(1));
+            DENSE_SEQ.add(findings, subject(), &[place], found);
         }
         self.next_seq = Some(Seq(seq.0.saturating_add(1)));
         if let Some(cause) = event.causation.filter(|cause| *cause >= seq) {
-            findings.push(CAUSE_BEFORE.finding(case, &[seq], format!("seq {seq} is caused by seq {cause}")));
+            CAUSE_BEFORE.add(findings, subject(), &[place], format!("seq {seq} is caused by seq {cause}"));
         }
-        self.time(seq, recorded_ns, case, findings);
+        self.time(place, reading.fact.head.recorded_ns, subject(), findings);
         if event.stream == LOG_STREAM {
-            self.of_log(reading, findings);
+            self.of_log(reading, place, findings);
         }
     }
 
-    fn time(&mut self, seq: Seq, recorded_ns: i64, case: Option<&str>, findings: &mut Vec<Finding>) {
+    fn time(&mut self, place: Place, recorded_ns: i64, subject: Subject, findings: &mut Vec<Finding>) {
         if let Some((before, last_ns)) = self.last.filter(|(_, last_ns)| recorded_ns < *last_ns) {
             let back_ms = last_ns.abs_diff(recorded_ns).div_ceil(1_000_000);
-            let found = format!("seq {seq} was recorded {back_ms} ms before seq {before}");
-            findings.push(TIME_FORWARD.finding(case, &[before, seq], found));
+            let found = format!("seq {} was recorded {back_ms} ms before seq {}", place.seq, before.seq);
+            TIME_FORWARD.add(findings, subject, &[before, place], found);
         }
-        self.last = Some((seq, recorded_ns));
-        let signed = *self.signed.get_or_insert((seq, recorded_ns));
-        self.unsigned(signed, (seq, recorded_ns), findings);
+        self.last = Some((place, recorded_ns));
+        self.signed.get_or_insert((place, recorded_ns));
     }
 
-    /// One finding for each time that is too long, at its first event.
-    fn unsigned(&mut self, signed: (Seq, i64), now: (Seq, i64), findings: &mut Vec<Finding>) {
-        let Some(max_ns) = self.unsigned_max_ns else { return };
-        if now.1.saturating_sub(signed.1) > max_ns {
-            let seconds = now.1.saturating_sub(signed.1) / 1_000_000_000;
+    /// Judges the time since the last checkpoint, which ends with this event: the next checkpoint, or the end of the log.
+    fn unsigned(&self, (place, now_ns): (Place, i64), findings: &mut Vec<Finding>) {
+        let (Some(max_ns), Some((signed, signed_ns))) = (self.unsigned_max_ns, self.signed) else { return };
+        let long_ns = now_ns.saturating_sub(signed_ns);
+        if long_ns > max_ns {
+            let seconds = long_ns / 1_000_000_000;
             let found =
-                format!("no checkpoint was signed in the {seconds} s between seq {} and seq {}", signed.0, now.0);
-            findings.push(UNSIGNED.finding(None, &[signed.0, now.0], found));
-            self.signed = Some(now);
+                format!("no checkpoint was signed in the {seconds} s between seq {} and seq {}", signed.seq, place.seq);
+            UNSIGNED.add(findings, Subject::Log, &[signed, place], found);
         }
     }
 
-    fn of_log(&mut self, reading: &Reading<'_>, findings: &mut Vec<Finding>) {
-        let (seq, event) = (reading.fact.seq, &reading.fact.event);
+    /// Judges what only the end of the log shows.
+    pub(crate) fn finish(&self, findings: &mut Vec<Finding>) {
+        if let Some(last) = self.last {
+            self.unsigned(last, findings);
+        }
+    }
+
+    fn of_log(&mut self, reading: &Reading<'_>, place: Place, findings: &mut Vec<Finding>) {
+        let (seq, event, recorded_ns) = (reading.fact.seq, &reading.fact.event, reading.fact.head.recorded_ns);
         if event.number != self.next_of_log {
             let found = format!("number {} of `$log`, where {} is next", event.number, self.next_of_log);
-            findings.push(DENSE_SEQ.finding(None, &[seq], found));
+            DENSE_SEQ.add(findings, Subject::Log, &[place], found);
         }
         self.next_of_log = event.number.saturating_add(1);
         match event.kind {
             kind::LOG_CREATED | kind::LOG_OPENED => {
-                let is_first = self.session.is_some_and(|opened| event.kind == kind::LOG_OPENED && opened == Seq(0));
-                if let Some(opened) = self.session.filter(|_| !is_first) {
-                    let found = format!("the session that began at seq {opened} was not closed before seq {seq}");
-                    findings.push(SESSION_CLOSED.finding(None, &[opened, seq], found));
+                let is_first = |opened: &Place| event.kind == kind::LOG_OPENED && opened.seq == Seq(0);
+                if let Some(opened) = self.session.filter(|opened| !is_first(opened)) {
+                    let found = format!("the session that began at seq {} was not closed before seq {seq}", opened.seq);
+                    SESSION_CLOSED.add(findings, Subject::Log, &[opened, place], found);
                 }
-                self.session = Some(seq);
+                self.session = Some(place);
             }
             kind::LOG_CLOSED => self.session = None,
             kind::LOG_LOSS_ACCEPTED => {
                 let text = |member: &str| reading.payload().get(member).map_or_else(String::new, Value::to_string);
                 let found =
                     format!("{} bytes at position {} were given up: {}", text("len"), text("position"), text("reason"));
-                findings.push(LOSS.finding(None, &[seq], found));
+                LOSS.add(findings, Subject::Log, &[place], found);
             }
-            kind::LOG_CHECKPOINT_SIGNED => self.signed = Some((seq, reading.fact.head.recorded_ns)),
+            kind::LOG_CHECKPOINT_SIGNED => {
+                self.unsigned((place, recorded_ns), findings);
+                self.signed = Some((place, recorded_ns));
+            }
             _ => {}
         }
     }
@@ -154,51 +171,63 @@ impl Order {
 /// What the rules keep for one run.
 #[derive(Debug, Default)]
 pub(crate) struct RunOrder {
-    ended: Option<Seq>,
+    ended: Option<Place>,
     /// Stages that have begun, or were taken over.
     begun: Vec<String>,
     /// Stages that exceeded a limit, and have no outcome yet.
-    limits: Vec<(String, Seq)>,
+    limits: Vec<(String, Place)>,
 }
 
 impl RunOrder {
     /// Takes the run's next event, after which it is in this state.
-    pub(crate) fn take(&mut self, reading: &Reading<'_>, after: Option<&After<'_>>, findings: &mut Vec<Finding>) {
-        let (seq, run) = (reading.fact.seq, Some(reading.fact.event.stream));
-        if let Some(ended) = self.ended.filter(|_| !is_answer(reading.fact.event.kind)) {
-            let found = format!("`{}` at seq {seq}, after the run ended at seq {ended}", reading.fact.event.kind);
-            findings.push(AFTER_END.finding(run, &[ended, seq], found));
+    pub(crate) fn take(
+        &mut self,
+        reading: &Reading<'_>,
+        after: &After<'_>,
+        is_selected: bool,
+        findings: &mut Vec<Finding>,
+    ) {
+        let (event, place) = (&reading.fact.event, Place { seq: reading.fact.seq, is_selected });
+        let subject = || Subject::of_stream(event.stream);
+        // An event that begins the run again comes after its end, too: its contract allows it. Of a run that cannot be folded
+        // the state stays as it was.
+        let has_ended = after.has_ended || (after.status.is_none() && self.ended.is_some());
+        if let Some(ended) = self.ended.filter(|_| has_ended && !is_answer(event.kind)) {
+            let found = format!("`{}` at seq {}, after the run ended at seq {}", event.kind, place.seq, ended.seq);
+            AFTER_END.add(findings, subject(), &[ended, place], found);
         }
-        self.stages(reading, findings);
-        if after.is_some_and(|after| after.has_ended) {
-            if self.ended.is_none() {
-                for (stage, at) in self.limits.drain(..) {
-                    let found = format!(
-                        "stage `{stage}` exceeded a limit at seq {at}, and has no outcome at the end (seq {seq})"
-                    );
-                    findings.push(LIMIT_OUTCOME.finding(run, &[at, seq], found));
-                }
-            }
-            self.ended.get_or_insert(seq);
-        } else {
+        self.stages(reading, place, findings);
+        if !has_ended {
             self.ended = None;
+            return;
         }
+        if self.ended.is_none() {
+            for (stage, at) in self.limits.drain(..) {
+                let found = format!(
+                    "stage `{stage}` exceeded a limit at seq {}, and has no outcome at the end (seq {})",
+                    at.seq, place.seq
+                );
+                LIMIT_OUTCOME.add(findings, subject(), &[at, place], found);
+            }
+        }
+        self.ended.get_or_insert(place);
     }
 
-    fn stages(&mut self, reading: &Reading<'_>, findings: &mut Vec<Finding>) {
-        let (seq, event) = (reading.fact.seq, &reading.fact.event);
+    fn stages(&mut self, reading: &Reading<'_>, place: Place, findings: &mut Vec<Finding>) {
+        let event = &reading.fact.event;
         let stage = || reading.payload().get("stage").and_then(Value::as_str).unwrap_or_default().to_owned();
         match event.kind {
             kind::PIPELINE_STAGE_BEGUN | kind::PIPELINE_TAKEN_OVER => self.begun.push(stage()),
-            kind::PIPELINE_LIMIT_EXCEEDED => self.limits.push((stage(), seq)),
+            kind::PIPELINE_LIMIT_EXCEEDED => self.limits.push((stage(), place)),
             kind::PIPELINE_OUTCOME_RECORDED => {
                 let stage = stage();
                 // A part of a stage has an outcome of its own, and begins with the stage.
                 let whole = stage.split('.').next().unwrap_or_default();
                 let is_success = reading.payload().get("status").and_then(Value::as_str) == Some("success");
                 if is_success && !self.begun.iter().any(|begun| begun == whole) {
-                    let found = format!("stage `{stage}` has the outcome `success` at seq {seq}, and has not begun");
-                    findings.push(OUTCOME_BEGUN.finding(Some(event.stream), &[seq], found));
+                    let found =
+                        format!("stage `{stage}` has the outcome `success` at seq {}, and has not begun", place.seq);
+                    OUTCOME_BEGUN.add(findings, Subject::of_stream(event.stream), &[place], found);
                 }
                 self.limits.retain(|(limited, _)| *limited != stage);
             }

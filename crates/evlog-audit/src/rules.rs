@@ -15,6 +15,8 @@ use crate::field::Field;
 use crate::finding::Severity;
 use crate::reading::Reading;
 use crate::select::Kinds;
+use crate::states::After;
+use evlog_format::Kind;
 use evlog_format::kind::BUILT_IN;
 use template::Template;
 
@@ -44,6 +46,12 @@ impl Events {
     pub fn holds(&self, reading: &Reading<'_>) -> bool {
         self.kinds.iter().any(|kinds| kinds.holds(reading.fact.event.kind))
             && self.conditions.iter().all(|condition| condition.holds(reading))
+    }
+
+    /// Whether all of them are about the log itself.
+    fn is_of_log(&self) -> bool {
+        let mut numbers = self.kinds.iter().flat_map(Kinds::built_in);
+        !self.kinds.iter().any(Kinds::has_custom) && numbers.all(|number| Kind::BuiltIn(*number).is_of_log())
     }
 
     /// Whether one of them can have a field. Events of users' kinds can have every field of the payload.
@@ -93,9 +101,19 @@ impl Rule {
         &self.per
     }
 
-    /// Whether it is about events of runs of this contract; `None` for events of no run.
-    pub fn concerns(&self, contract: Option<&str>) -> bool {
-        self.contract.is_none() || self.contract.as_deref() == contract
+    /// Whether it is about events of this run; `None` for events of no run.
+    pub fn concerns(&self, run: Option<&After<'_>>) -> bool {
+        self.contract.as_ref().is_none_or(|contract| run.is_some_and(|run| run.is_of(contract)))
+    }
+
+    /// The events of its parameters.
+    fn events(&self) -> impl Iterator<Item = &Events> {
+        std::iter::once(&self.a).chain(&self.b)
+    }
+
+    /// The contract that it names.
+    pub(crate) fn contract_mut(&mut self) -> Option<&mut String> {
+        self.contract.as_mut()
     }
 
     /// The name of its template.

@@ -9,6 +9,7 @@ use crate::reading::Reading;
 use crate::states::After;
 use evlog_format::Kind;
 use evlog_format::kind::{BUILT_IN, CUSTOM_PREFIX};
+use evlog_projection::Contracts;
 use evlog_projection::members::quoted;
 use regex::Regex;
 
@@ -53,6 +54,16 @@ impl Pattern {
         self.regex.is_none().then_some(self.text.as_str())
     }
 
+    /// Whether a name that matches can begin with a character.
+    fn can_begin_with(&self, char: char) -> bool {
+        match self.text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((class, _)) => {
+                Pattern::parse(&format!("[{class}]")).is_ok_and(|one| one.matches(char.encode_utf8(&mut [0; 4])))
+            }
+            None => true,
+        }
+    }
+
     /// Whether a name matches.
     pub fn matches(&self, name: &str) -> bool {
         self.regex.as_ref().map_or(self.text == name, |regex| regex.is_match(name))
@@ -88,7 +99,9 @@ impl Kinds {
             BUILT_IN.iter().filter(|(_, name)| pattern.matches(name)).map(|(number, _)| *number).collect();
         let plain = text.split(['*', '?', '[']).next().unwrap_or_default();
         let is_pattern = plain.len() < text.len();
-        let has_custom = text.starts_with(CUSTOM_PREFIX) || (is_pattern && CUSTOM_PREFIX.starts_with(plain));
+        // A class at the beginning can leave out the first letter of users' kinds.
+        let begins = CUSTOM_PREFIX.starts_with(plain) && (!plain.is_empty() || pattern.can_begin_with('c'));
+        let has_custom = text.starts_with(CUSTOM_PREFIX) || (is_pattern && begins);
         if built_in.is_empty() && !has_custom {
             return Err(format!(
                 "expected a kind of event, such as `status.created`, `pipeline.*` or `custom/paid`, found `{}`",
@@ -133,6 +146,14 @@ pub struct Times {
     pub occurred: bool,
 }
 
+impl Times {
+    /// Whether a time is meant, Unix nanoseconds.
+    pub fn holds(&self, time_ns: i128) -> bool {
+        self.since_ns.is_none_or(|since_ns| time_ns >= since_ns)
+            && self.until_ns.is_none_or(|until_ns| time_ns < until_ns)
+    }
+}
+
 /// The events that are meant. Without any condition, all.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
@@ -148,6 +169,8 @@ pub struct Selection {
     pub contracts: Vec<String>,
     /// The status that the run has after the event.
     pub statuses: Vec<String>,
+    /// The correlation.
+    pub correlation: Option<String>,
     /// Conditions on fields.
     pub conditions: Vec<Condition>,
 }
@@ -155,7 +178,7 @@ pub struct Selection {
 impl Selection {
     /// Whether it has no condition.
     pub fn is_all(&self) -> bool {
-        let Selection { times, runs, kinds, actors, contracts, statuses, conditions } = self;
+        let Selection { times, runs, kinds, actors, contracts, statuses, correlation, conditions } = self;
         times.since_ns.is_none()
             && times.until_ns.is_none()
             && runs.is_empty()
@@ -163,6 +186,7 @@ impl Selection {
             && actors.is_empty()
             && contracts.is_empty()
             && statuses.is_empty()
+            && correlation.is_none()
             && conditions.is_empty()
     }
 
@@ -181,11 +205,11 @@ impl Selection {
     pub fn holds_envelope(&self, reading: &Reading<'_>) -> bool {
         let (head, event) = (&reading.fact.head, &reading.fact.event);
         let time_ns = if self.times.occurred { head.time_ns() } else { head.recorded_ns.into() };
-        self.times.since_ns.is_none_or(|since_ns| time_ns >= since_ns)
-            && self.times.until_ns.is_none_or(|until_ns| time_ns < until_ns)
+        self.times.holds(time_ns)
+            && self.correlation.as_deref().is_none_or(|wanted| head.correlation == Some(wanted))
             && any(&self.kinds, |kinds| kinds.holds(event.kind))
             && self.holds_name(event.stream)
-            && any(&self.actors, |actor| actor.matches(head.actor))
+            && self.holds_actor(head.actor)
     }
 
     /// Whether an event is meant, after which its run is in this state; `None` for an event of no run.
@@ -198,10 +222,20 @@ impl Selection {
         any(&self.runs, |wanted| wanted.matches(run))
     }
 
+    /// Whether a command of this actor is meant.
+    pub fn holds_actor(&self, actor: &str) -> bool {
+        any(&self.actors, |wanted| wanted.matches(actor))
+    }
+
     /// Whether a run in this state is meant; `None` for no run.
     pub fn holds_run(&self, after: Option<&After<'_>>) -> bool {
-        let has = |wanted: &[String], found: Option<&str>| any(wanted, |one| found == Some(one));
-        has(&self.contracts, after.map(|after| after.contract)) && has(&self.statuses, after.map(|after| after.status))
+        let status = after.and_then(|after| after.status);
+        self.holds_contract(after) && any(&self.statuses, |wanted| status == Some(wanted))
+    }
+
+    /// Whether a run of this contract is meant, whatever its status.
+    pub fn holds_contract(&self, after: Option<&After<'_>>) -> bool {
+        any(&self.contracts, |wanted| after.is_some_and(|after| after.is_of(wanted)))
     }
 }
 
@@ -220,9 +254,9 @@ impl Missing {
         Missing { fields: fields.filter(|field| field.payload_path().is_some()).cloned().collect(), looked_at: 0 }
     }
 
-    /// Looks at the next event.
-    pub fn see(&mut self, selection: &Selection, reading: &Reading<'_>) {
-        if !self.fields.is_empty() && selection.holds_envelope(reading) {
+    /// Looks at the next event, after which its run is in this state.
+    pub fn see(&mut self, selection: &Selection, reading: &Reading<'_>, after: Option<&After<'_>>) {
+        if !self.fields.is_empty() && selection.holds_envelope(reading) && selection.holds_run(after) {
             self.looked_at += 1;
             self.fields.retain(|field| !field.is_in(reading));
         }
@@ -231,6 +265,34 @@ impl Missing {
     /// The first of these fields, and how many events lack it; `None` if there is none, or no event was looked at.
     pub fn first(&self) -> Option<(&Field, u64)> {
         self.fields.first().filter(|_| self.looked_at > 0).map(|field| (field, self.looked_at))
+    }
+}
+
+/// Names of contracts that no contract has. They may be those of definitions that runs brought.
+#[derive(Clone, Debug, Default)]
+pub struct Unknown(Vec<String>);
+
+impl Unknown {
+    /// Replaces aliases by the names that they stand for, and keeps the names that are not known.
+    pub fn of<'n>(contracts: &Contracts, names: impl IntoIterator<Item = &'n mut String>) -> Unknown {
+        let mut unknown = Vec::new();
+        for name in names {
+            match contracts.named(name) {
+                Some(known) => known.name().clone_into(name),
+                None => unknown.push(name.clone()),
+            }
+        }
+        Unknown(unknown)
+    }
+
+    /// Looks at a run.
+    pub fn see(&mut self, after: &After<'_>) {
+        self.0.retain(|name| !after.is_of(name));
+    }
+
+    /// The first name that no run had.
+    pub fn first(&self) -> Option<&str> {
+        self.0.first().map(String::as_str)
     }
 }
 

@@ -11,20 +11,46 @@ use std::collections::VecDeque;
 const ENDED_MAX: usize = 4096;
 
 /// What a run is after an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct After<'s> {
-    /// The run's contract.
-    pub contract: &'static str,
-    /// Its status in one word.
-    pub status: &'s str,
+    /// The run's contract; `None` if no contract begins a run with its first event.
+    pub contract: Option<&'static str>,
+    /// The name of the definition that the run brought.
+    pub definition: Option<&'s str>,
+    /// Its status in one word; `None` if the run could not be folded.
+    pub status: Option<&'s str>,
     /// Whether it has ended.
     pub has_ended: bool,
 }
 
 impl After<'_> {
-    /// What a folded run is.
-    pub fn of(fold: &RunFold) -> After<'_> {
-        After { contract: fold.contract().name(), status: fold.status(), has_ended: fold.is_terminal() }
+    /// Whether the run is of this contract, or of the definition of this name.
+    pub fn is_of(&self, name: &str) -> bool {
+        self.contract == Some(name) || self.definition == Some(name)
+    }
+}
+
+/// A run that an event names, as of the events before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Related {
+    /// It has no event there.
+    Absent,
+    /// It is there, and could not be folded.
+    Broken,
+    /// It has not ended.
+    Open,
+    /// It has ended.
+    Ended,
+}
+
+impl Related {
+    fn of(fold: Option<&Result<RunFold, FoldError>>) -> Related {
+        match fold {
+            None => Related::Absent,
+            Some(Err(_)) => Related::Broken,
+            Some(Ok(run)) if run.is_terminal() => Related::Ended,
+            Some(Ok(_)) => Related::Open,
+        }
     }
 }
 
@@ -37,14 +63,27 @@ pub struct Run<T> {
     pub fold: Result<RunFold, FoldError>,
     /// What the caller keeps.
     pub kept: T,
+    /// The run's contract, which its first event decides.
+    contract: Option<&'static str>,
     /// Whether it is in the list of those that have ended.
     is_listed: bool,
 }
 
+/// What a run of this contract is. Of one that could not be folded, nothing else is known.
+pub(crate) fn after<'s>(contract: Option<&'static str>, fold: &'s Result<RunFold, FoldError>) -> After<'s> {
+    let Ok(fold) = fold else { return After { contract, ..After::default() } };
+    After { contract, definition: fold.definition(), status: Some(fold.status()), has_ended: fold.is_terminal() }
+}
+
 impl<T> Run<T> {
-    /// What the run is now; `None` if it could not be folded.
-    pub fn after(&self) -> Option<After<'_>> {
-        self.fold.as_ref().ok().map(After::of)
+    /// The run's contract, as far as it is known.
+    pub(crate) fn contract(&self) -> Option<&'static str> {
+        self.contract
+    }
+
+    /// What the run is now.
+    pub fn after(&self) -> After<'_> {
+        after(self.contract, &self.fold)
     }
 
     fn take(&mut self, fact: &Fact<'_>) {
@@ -115,10 +154,10 @@ impl<T: Kept> States<T> {
         Ok(run)
     }
 
-    /// Whether a run has ended, as of its events before a seq; `None` if it has none there, or could not be folded.
-    pub fn look<E>(&self, name: &str, before: Seq, earlier: &mut Earlier<'_, E>) -> Result<Option<bool>, E> {
+    /// What a run is, as of its events before a seq.
+    pub fn look<E>(&self, name: &str, before: Seq, earlier: &mut Earlier<'_, E>) -> Result<Related, E> {
         if let Some(run) = self.runs.get(name) {
-            return Ok(run.after().map(|after| after.has_ended));
+            return Ok(Related::of(Some(&run.fold)));
         }
         let mut fold: Option<Result<RunFold, FoldError>> = None;
         earlier(name, &mut |fact| {
@@ -136,7 +175,7 @@ impl<T: Kept> States<T> {
             }
             true
         })?;
-        Ok(fold.and_then(Result::ok).map(|run| run.is_terminal()))
+        Ok(Related::of(fold.as_ref()))
     }
 
     /// A run that is not remembered: this is its first event, or the run was forgotten.
@@ -149,8 +188,9 @@ impl<T: Kept> States<T> {
                     run
                 }
                 none => {
-                    let fold = self.contracts.start(fact);
-                    none.insert(Run { fold, kept: T::default(), is_listed: false })
+                    let contract = self.contracts.beginning_with(fact.event.kind).map(|contract| contract.name());
+                    let (fold, kept) = (self.contracts.start(fact), T::default());
+                    none.insert(Run { fold, kept, contract, is_listed: false })
                 }
             };
             keep(run, fact);

@@ -48,7 +48,7 @@ pub(crate) fn read<T>(made: &Made, seq: u64, with: impl FnOnce(&Reading<'_>) -> 
     with_fact(made, seq, |fact| with(&Reading::new(fact, json)))
 }
 
-/// A contract whose runs end with `custom/ended`, and allow every event after that.
+/// A contract whose runs end with `custom/ended`, begin again with `custom/again`, and allow every event at any time.
 pub(crate) struct Toy;
 
 impl Contract for Toy {
@@ -76,7 +76,11 @@ impl Contract for Toy {
     }
 
     fn evolve(&self, state: &mut bool, fact: &Fact<'_>) -> Result<(), FoldError> {
-        *state |= fact.event.kind == Kind::Custom("custom/ended");
+        match fact.event.kind {
+            Kind::Custom("custom/ended") => *state = true,
+            Kind::Custom("custom/again") => *state = false,
+            _ => {}
+        }
         Ok(())
     }
 

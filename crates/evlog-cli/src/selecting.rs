@@ -10,7 +10,7 @@ use evlog::history::LOG_STREAM;
 use evlog::view::RunSummary;
 use evlog::{LogError, Moment, View};
 use evlog_audit::select::Times;
-use evlog_audit::{Condition, Kinds, Missing, Pattern, Reading, Selection, States};
+use evlog_audit::{After, Condition, Kinds, Missing, Pattern, Reading, Selection, States, Unknown};
 use evlog_format::Seq;
 use evlog_projection::{Contracts, Fact};
 use jiff::tz::TimeZone;
@@ -64,7 +64,6 @@ impl Selecting {
 
     /// The selection; dates and times without a time zone are of this one.
     pub(crate) fn selection(&self, zone: &TimeZone) -> Result<Selection, CommandError> {
-        let correlation = self.correlation.as_ref().map(|text| Condition::equal("correlation", text));
         Ok(Selection {
             times: times((&self.since, &self.until), self.occurred, zone)?,
             runs: self.runs.clone(),
@@ -72,12 +71,8 @@ impl Selecting {
             actors: self.actors.clone(),
             contracts: self.contracts.clone(),
             statuses: self.statuses.clone(),
-            conditions: self
-                .conditions
-                .iter()
-                .cloned()
-                .chain(correlation.transpose().map_err(CommandError::user)?)
-                .collect(),
+            correlation: self.correlation.clone(),
+            conditions: self.conditions.clone(),
         })
     }
 }
@@ -119,29 +114,26 @@ impl SelectingRuns {
         zone: &TimeZone,
     ) -> Result<Vec<&'r RunSummary>, CommandError> {
         let times = times((&self.since, &self.until), self.occurred, zone)?;
-        let is_of = |run: &RunSummary, name: &str| {
-            let is_built_in = contracts.named(name).is_some_and(|known| known.name() == run.contract);
-            is_built_in || run.definition.as_deref() == Some(name)
+        let mut selection = Selection {
+            times,
+            runs: self.runs.clone(),
+            actors: self.actors.clone(),
+            contracts: self.contracts.clone(),
+            statuses: self.statuses.clone(),
+            ..Selection::default()
         };
-        let is_known = |name: &str| contracts.named(name).is_some() || runs.iter().any(|run| is_of(run, name));
-        if let Some(unknown) = self.contracts.iter().find(|name| !is_known(name)) {
-            let known: Vec<&str> = contracts.names().collect();
-            return Err(CommandError::user(format!(
-                "--contract: expected one of {}, or a contract file that a run was created with, found `{unknown}`",
-                known.join(", ")
-            )));
-        }
-        let matches = |wanted: &[Pattern], name: &str| wanted.is_empty() || wanted.iter().any(|one| one.matches(name));
+        let mut unknown = Unknown::of(contracts, &mut selection.contracts);
         let is_meant = |run: &&RunSummary| {
             let begun_ns = if times.occurred { run.first.happened_ns() } else { run.first.recorded_ns.into() };
-            matches(&self.runs, &run.run)
-                && matches(&self.actors, &run.begun_by)
-                && (self.statuses.is_empty() || self.statuses.contains(&run.status))
-                && (self.contracts.is_empty() || self.contracts.iter().any(|name| is_of(run, name)))
-                && times.since_ns.is_none_or(|since_ns| begun_ns >= since_ns)
-                && times.until_ns.is_none_or(|until_ns| begun_ns < until_ns)
+            unknown.see(&after(run));
+            times.holds(begun_ns)
+                && selection.holds_name(&run.run)
+                && selection.holds_actor(&run.begun_by)
+                && selection.holds_run(Some(&after(run)))
         };
-        Ok(runs.iter().filter(is_meant).collect())
+        let meant = runs.iter().filter(is_meant).collect();
+        check_contracts(&unknown)?;
+        Ok(meant)
     }
 }
 
@@ -159,6 +151,27 @@ fn times(
     Ok(Times { since_ns: time("--since", since)?, until_ns: time("--until", until)?, occurred })
 }
 
+/// What a run is after its last event.
+fn after(run: &RunSummary) -> After<'_> {
+    After {
+        contract: Some(run.contract),
+        definition: run.definition.as_deref(),
+        status: Some(&run.status),
+        has_ended: run.terminal,
+    }
+}
+
+/// Reports a contract that is neither known nor the definition of a run: it is probably misspelt, and selects nothing.
+pub(crate) fn check_contracts(unknown: &Unknown) -> Result<(), CommandError> {
+    let Some(name) = unknown.first() else { return Ok(()) };
+    let contracts = contracts();
+    let known: Vec<&str> = contracts.names().collect();
+    Err(CommandError::user(format!(
+        "contract: expected one of {}, or a contract file that one of these runs was created with, found `{name}`",
+        known.join(", ")
+    )))
+}
+
 /// Reports a field that none of the events had.
 pub(crate) fn check_fields(missing: &Missing) -> Result<(), CommandError> {
     let Some((field, looked_at)) = missing.first() else { return Ok(()) };
@@ -173,18 +186,22 @@ pub(crate) struct Selector {
     /// The state of runs, if the selection needs it.
     states: Option<States<()>>,
     missing: Missing,
+    unknown: Unknown,
 }
 
 impl Selector {
-    pub(crate) fn new(selection: Selection) -> Selector {
-        let states = selection.needs_states().then(|| States::new(&contracts()));
+    pub(crate) fn new(mut selection: Selection) -> Selector {
+        let contracts = contracts();
+        let unknown = Unknown::of(&contracts, &mut selection.contracts);
+        let states = selection.needs_states().then(|| States::new(&contracts));
         let missing = Missing::of(&selection);
-        Selector { selection, states, missing }
+        Selector { selection, states, missing, unknown }
     }
 
-    /// Reports a field that none of the events had.
-    pub(crate) fn check_fields(&self) -> Result<(), CommandError> {
-        check_fields(&self.missing)
+    /// Reports a field or contract that none of the events had. All of them must have been read.
+    pub(crate) fn check(&self) -> Result<(), CommandError> {
+        check_fields(&self.missing)?;
+        check_contracts(&self.unknown)
     }
 
     /// Visits the events that are meant, from a seq on, as long as the visitor wants more. `read` is called for each event that
@@ -196,20 +213,26 @@ impl Selector {
         read: &dyn Fn(),
         visit: &mut dyn FnMut(&Fact<'_>) -> Result<ControlFlow<()>, CommandError>,
     ) -> Result<(), CommandError> {
-        if let Some(run) = self.only_run().map(str::to_owned) {
-            let known = view.stream(&run, &mut |fact| self.show(view, from, fact, visit))?;
-            self.check_fields()?;
-            return if known { Ok(()) } else { Err(CommandError::no_run(&run)) };
-        }
-        if let Some((moment, ends)) = self.span() {
-            view.each_during(moment, ends, &mut |fact| self.show(view, from, fact, visit))?;
+        let (only, span, start) = (self.only_run().map(str::to_owned), self.span(), self.start(from));
+        let mut has_all = true;
+        let mut show = |fact: &Fact<'_>| -> Result<ControlFlow<()>, CommandError> {
+            let next = self.show(view, from, fact, visit)?;
+            has_all &= next.is_continue();
+            Ok(next)
+        };
+        if let Some(run) = &only {
+            if !view.stream(run, &mut show)? {
+                return Err(CommandError::no_run(run));
+            }
+        } else if let Some((moment, ends)) = span {
+            view.each_during(moment, ends, &mut show)?;
         } else {
-            view.each(self.start(from), &mut |fact| {
+            view.each(start, &mut |fact| {
                 read();
-                self.show(view, from, fact, visit)
+                show(fact)
             })?;
         }
-        self.check_fields()
+        if has_all { self.check() } else { Ok(()) }
     }
 
     /// The same of runs only, run by run.
@@ -224,15 +247,18 @@ impl Selector {
         if let Some(run) = self.only_run().filter(|run| !names.iter().any(|name| name == run)) {
             return Err(CommandError::no_run(run));
         }
+        let mut has_all = true;
         for run in names {
-            if self.selection.holds_name(&run) {
-                view.stream(&run, &mut |fact| {
+            if has_all && self.selection.holds_name(&run) {
+                view.stream::<CommandError>(&run, &mut |fact| {
                     read();
-                    self.show(view, from, fact, visit)
+                    let next = self.show(view, from, fact, visit)?;
+                    has_all &= next.is_continue();
+                    Ok(next)
                 })?;
             }
         }
-        self.check_fields()
+        if has_all { self.check() } else { Ok(()) }
     }
 
     /// Passes an event on, if it is meant. An event before the first one that is shown can change the state of its run.
@@ -277,13 +303,18 @@ impl Selector {
     /// Whether an event is meant.
     pub(crate) fn takes(&mut self, view: &View, fact: &Fact<'_>) -> Result<bool, LogError> {
         let reading = Reading::new(fact, payload_json);
-        self.missing.see(&self.selection, &reading);
-        let Some(states) = &mut self.states else { return Ok(self.selection.holds(&reading, None)) };
-        if fact.event.stream == LOG_STREAM {
-            return Ok(false);
+        let after = match &mut self.states {
+            Some(states) if fact.event.stream != LOG_STREAM => {
+                let run = states.take(fact, &mut |run, visit| earlier(view, run, visit), &mut |_, _| ())?;
+                Some(run.after())
+            }
+            _ => None,
+        };
+        self.missing.see(&self.selection, &reading, after.as_ref());
+        if let Some(after) = &after {
+            self.unknown.see(after);
         }
-        let run = states.take(fact, &mut |run, visit| earlier(view, run, visit), &mut |_, _| ())?;
-        Ok(self.selection.holds(&reading, run.after().as_ref()))
+        Ok(self.selection.holds(&reading, after.as_ref()))
     }
 }
 

@@ -8,7 +8,7 @@ use evlog::View;
 use evlog::clock::{Clock, SystemClock};
 use evlog_format::Seq;
 use evlog_projection::time::{from_rfc3339, from_span};
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{Span, Timestamp, ToSpan};
 
@@ -27,10 +27,12 @@ pub(crate) fn zone(text: &str) -> Result<TimeZone, String> {
 /// `+02:00` or `-0330`.
 fn fixed(text: &str) -> Option<Offset> {
     let sign = if text.starts_with('-') { -1 } else { 1 };
-    let digits: String = text[1..].chars().filter(|char| *char != ':').collect();
-    let is_shaped = digits.len() == 4 && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let (hours, minutes) = is_shaped.then(|| digits.split_at(2))?;
-    let (hours, minutes): (i32, i32) = (hours.parse().ok()?, minutes.parse().ok()?);
+    let (hours, minutes) = text[1..].split_at_checked(2)?;
+    let number = |digits: &str| {
+        let is_shaped = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        is_shaped.then(|| digits.parse::<i32>().ok())?
+    };
+    let (hours, minutes) = (number(hours)?, number(minutes.strip_prefix(':').unwrap_or(minutes))?);
     (minutes < 60).then(|| Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok())?
 }
 
@@ -52,15 +54,15 @@ pub(crate) fn moment(text: &str, zone: &TimeZone, now_ns: i64) -> Result<i128, S
         "now" => return Ok(now_ns.into()),
         _ => None,
     };
-    let local: DateTime = match days {
-        Some(days) => {
-            let now = Timestamp::from_nanosecond(now_ns.into()).map_err(|_| FORMS.to_owned())?;
-            let today = now.to_zoned(zone.clone()).date();
-            today.checked_sub(days).map_err(|_| FORMS.to_owned())?.at(0, 0, 0, 0)
-        }
-        None => local(text)?,
-    };
-    in_zone(text, local, zone)
+    if let Some(days) = days {
+        let now = Timestamp::from_nanosecond(now_ns.into()).map_err(|_| FORMS.to_owned())?;
+        let today = now.to_zoned(zone.clone()).date();
+        return first_of(today.checked_sub(days).map_err(|_| FORMS.to_owned())?, zone);
+    }
+    match date(text) {
+        Some(date) => first_of(date, zone),
+        None => in_zone(text, local(text)?, zone),
+    }
 }
 
 /// Reads a point in time that was given as an option.
@@ -108,12 +110,23 @@ impl Point {
     }
 }
 
-/// A date, or a date and a time of day.
+/// A date alone.
+fn date(text: &str) -> Option<Date> {
+    let is_shaped = text.len() == 10 && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_digit());
+    if is_shaped { text.parse().ok() } else { None }
+}
+
+/// The first moment of a day: where the clocks go forward at midnight, it is not 00:00.
+fn first_of(date: Date, zone: &TimeZone) -> Result<i128, String> {
+    let first = date.to_zoned(zone.clone()).map_err(|_| format!("{FORMS}, found `{date}`"))?;
+    Ok(first.timestamp().as_nanosecond())
+}
+
+/// A date and a time of day.
 fn local(text: &str) -> Result<DateTime, String> {
-    let is_shaped = text.len() >= 10
-        && text.is_char_boundary(10)
-        && text[..10].bytes().all(|byte| byte == b'-' || byte.is_ascii_digit());
-    let parsed = if is_shaped { text.parse::<DateTime>().ok() } else { None };
+    let has_date = text.split_at_checked(10).is_some_and(|(day, _)| date(day).is_some());
+    // The library ignores a time zone in brackets.
+    let parsed = if has_date && !text.contains('[') { text.parse::<DateTime>().ok() } else { None };
     parsed.ok_or_else(|| format!("{FORMS}, found `{text}`"))
 }
 
@@ -159,6 +172,8 @@ mod tests {
             ("yesterday", "UTC", "2026-11-29T00:00:00.000Z"),
             ("today", "America/New_York", "2026-11-30T05:00:00.000Z"),
             ("now", "UTC", "2026-11-30T10:00:00.000Z"),
+            // The clocks go forward at midnight: the day begins at 01:00.
+            ("2026-04-24", "Africa/Cairo", "2026-04-23T22:00:00.000Z"),
         ] {
             assert_eq!(read(text, zone).as_deref(), Ok(time), "{text} {zone}");
         }
@@ -175,10 +190,21 @@ mod tests {
 
     #[test]
     fn other_text_is_no_time_and_no_time_zone() {
-        for text in ["", "tomorrow", "2026", "12:30", "2026-13-01", "2026-02-30", "1234567890", "2h ago"] {
+        for text in [
+            "",
+            "tomorrow",
+            "2026",
+            "12:30",
+            "2026-13-01",
+            "2026-02-30",
+            "1234567890",
+            "2h ago",
+            "2026-07-01T10:00[America/New_York]",
+            "2026-07-01[America/New_York]",
+        ] {
             assert!(read(text, "UTC").is_err(), "{text}");
         }
-        for text in ["", "Europe/Nowhere", "+2", "+02:60", "+aa:bb"] {
+        for text in ["", "Europe/Nowhere", "+2", "+02:60", "+aa:bb", "+0:2:00", "+02::00", "+02:0", "+é"] {
             assert!(zone(text).is_err(), "{text}");
         }
     }

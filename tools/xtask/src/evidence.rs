@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// Where the rules of each letter are defined.
-const DOCUMENTS: [(char, &str); 14] = [
+const DOCUMENTS: [(char, &str); 15] = [
     ('C', "docs/checkpoint.md"),
     ('E', "docs/proofs.md"),
     ('F', "docs/format.md"),
@@ -28,6 +28,7 @@ const DOCUMENTS: [(char, &str); 14] = [
     ('T', "docs/resume.md"),
     ('K', "docs/registry.md"),
     ('L', "docs/policy.md"),
+    ('O', "docs/audit.md"),
 ];
 
 /// The id of a rule: its letter and its number, `F-22`, ordered as people count.

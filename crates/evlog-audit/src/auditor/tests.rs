@@ -103,7 +103,10 @@ fn a_related_run_that_is_not_there_or_has_not_ended_is_found() {
     assert_eq!(found(&audited(vec![made("custom/a"), created(child)], Options::default())), []);
     let report = audited(vec![made("custom/a"), created(retry)], Options::default());
     assert_eq!(found(&report), [("related_run", vec![1])]);
-    assert!(report.findings.kept()[0].found.contains("had not ended"));
+    assert!(report.findings.kept().last().expect("a finding").found.contains("had not ended"));
+    // A run that is there and cannot be folded has a finding of its own, and is not called missing.
+    let broken = of_kind(kind::STATUS_CREATED);
+    assert_eq!(found(&audited(vec![broken, created(child)], Options::default())), []);
 }
 
 #[test]
@@ -131,7 +134,7 @@ fn a_session_that_was_not_closed_and_a_loss_are_found() {
 }
 
 #[test]
-fn a_time_without_a_checkpoint_is_found_once() {
+fn a_time_without_a_checkpoint_is_found_once_and_whole() {
     // Rule O-11.
     let at = |recorded_ns, event: Made| Made { recorded_ns, ..event };
     let events = vec![
@@ -143,11 +146,12 @@ fn a_time_without_a_checkpoint_is_found_once() {
         at(23, made("custom/a")),
     ];
     let report = audited(events, Options { unsigned_max_ns: Some(10), ..Options::default() });
-    assert_eq!(found(&report), [("signed_in_time", vec![0, 2])]);
+    assert_eq!(found(&report), [("signed_in_time", vec![0, 4])]);
 }
 
 #[test]
 fn rules_join_the_events_of_all_runs_by_the_value_of_a_field() {
+    // Rule O-21.
     let text = "[[rule]]\nname = \"paid-once\"\ntemplate = \"absence\"\ncount = 2\nkind = \"custom/paid\"\nper = \"payload.ticket\"\n";
     let rules = crate::rules::read(text).expect("rules");
     let paid = |stream, payload| Made { stream, payload, ..made("custom/paid") };
@@ -156,7 +160,7 @@ fn rules_join_the_events_of_all_runs_by_the_value_of_a_field() {
         vec![paid("RUN_1", one), paid("RUN_2", two), paid("RUN_3", one), paid("RUN_4", "{}"), paid("RUN_5", "{}")];
     let report = audited(events, Options { rules, ..Options::default() });
     assert_eq!(found(&report), [("paid-once", vec![2])]);
-    assert_eq!(report.findings.kept()[0].case.as_deref(), Some("1"));
+    assert_eq!(report.findings.kept()[0].subject.text(), Some("1"));
 }
 
 #[test]
@@ -174,6 +178,74 @@ fn an_event_after_the_end_of_a_run_is_found_unless_it_is_a_refusal() {
     let events = numbered(vec![made("custom/a"), made("custom/ended"), rejected, made("custom/late")]);
     let report = audited_by(&Contracts::new().with(Toy), &events, Options::default());
     assert_eq!(found(&report), [("nothing_after_end", vec![1, 3])]);
+}
+
+#[test]
+fn an_event_that_begins_a_run_again_is_allowed_and_its_second_end_is_judged() {
+    // Rules O-05 and O-22.
+    let text = "[[rule]]\nname = \"r\"\ntemplate = \"response\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\n";
+    let rules = crate::rules::read(text).expect("a rule");
+    let kinds = ["custom/a", "custom/ended", "custom/again", "custom/a", "custom/ended", "custom/a"];
+    let report = |as_ended| {
+        let options = Options { rules: rules.clone(), as_ended, ..Options::default() };
+        let report = audited_by(&Contracts::new().with(Toy), &numbered(kinds.map(made).into()), options);
+        found(&report).into_iter().map(|(rule, seqs)| (rule.to_owned(), seqs)).collect::<Vec<_>>()
+    };
+    let found = |rule: &str, seqs: &[u64]| (rule.to_owned(), seqs.to_vec());
+    let both = [found("r", &[0]), found("r", &[3]), found("nothing_after_end", &[4, 5])];
+    assert_eq!(report(false), both);
+    assert_eq!(report(true), [&both[..], &[found("r", &[5])]].concat(), "what waits after the end counts, too");
+}
+
+#[test]
+fn a_run_that_breaks_its_contract_is_found_whatever_status_is_selected() {
+    // Rule O-03.
+    let selected = |contracts: &[&str], statuses: &[&str]| {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let selection = Selection { contracts: owned(contracts), statuses: owned(statuses), ..Selection::default() };
+        let mut events = numbered(vec![made("custom/a"), made("custom/b")]);
+        events[1].number = 7;
+        audited_by(&Contracts::new().with(Toy), &events, Options { selection, ..Options::default() })
+            .findings
+            .count_of(FOLDS.name)
+    };
+    assert_eq!((selected(&["toy"], &[]), selected(&[], &["ended"]), selected(&["other"], &[])), (1, 1, 0));
+}
+
+#[test]
+fn a_built_in_finding_is_reported_if_one_of_its_events_is_selected() {
+    let runs = vec![crate::select::Pattern::parse("$log").expect("a pattern")];
+    let at = |recorded_ns, event: Made| Made { recorded_ns, ..event };
+    let events = vec![at(0, of_log(kind::LOG_CREATED)), at(50, made("custom/a"))];
+    let selection = Selection { runs, ..Selection::default() };
+    let options = Options { unsigned_max_ns: Some(10), selection, ..Options::default() };
+    assert_eq!(found(&audited(events, options)), [("signed_in_time", vec![0, 1])]);
+}
+
+#[test]
+fn a_contract_that_no_run_has_is_reported_and_a_definition_and_an_alias_are_contracts() {
+    let unknown = |name: &str| {
+        let selection = Selection { contracts: vec![name.to_owned()], ..Selection::default() };
+        let report = audited(vec![made("custom/a")], Options { selection, ..Options::default() });
+        report.unknown.first().map(str::to_owned)
+    };
+    assert_eq!((unknown("custom"), unknown("custm")), (None, Some("custm".to_owned())));
+    let text = "[[rule]]\nname = \"r\"\ntemplate = \"absence\"\nkind = \"custom/a\"\ncontract = \"custm\"\n";
+    let rules = crate::rules::read(text).expect("a rule");
+    let report = audited(vec![made("custom/a")], Options { rules, ..Options::default() });
+    assert_eq!((report.unknown.first(), report.findings.count()), (Some("custm"), 0));
+}
+
+#[test]
+fn the_last_event_decides_whether_a_finding_about_it_is_selected() {
+    let by = |actor: &str| {
+        let actors = vec![crate::select::Pattern::parse(actor).expect("a pattern")];
+        let selection = Selection { actors, ..Selection::default() };
+        let options = Options { as_ended: true, selection, ..Options::default() };
+        let events = vec![made("custom/a"), Made { actor: "bob", ..made("custom/b") }];
+        by_rule(events, "template = \"end\"\nkind = \"custom/a\"", options).findings.count()
+    };
+    assert_eq!((by("ann"), by("bob")), (0, 1));
 }
 
 #[test]
@@ -262,6 +334,7 @@ fn a_finding_at_the_end_is_reported_only_of_selected_events() {
 
 #[test]
 fn events_that_are_not_judged_are_counted_over_all_cases() {
+    // Rule O-25.
     let more =
         |per: &str| format!("template = \"response\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\nper = \"{per}\"");
     let of = |stream, count: usize| (0..count).map(move |_| Made { stream, payload: r#"{"t":1}"#, ..made("custom/a") });

@@ -1,22 +1,34 @@
-//! Rules that cannot all hold, found when they are read.
+//! Rules of which one asks for what another forbids, found when they are read.
 
 use super::{Per, Rule};
 use evlog_lifecycle::fields::Flaws;
 
-/// Templates of which one asks for what the other forbids, if both are about the same events.
-const OPPOSED: [(&str, &str); 11] = [
-    ("response", "not_succession"),
-    ("alternate_response", "not_succession"),
-    ("chain_response", "not_succession"),
-    ("precedence", "not_succession"),
-    ("alternate_precedence", "not_succession"),
-    ("chain_precedence", "not_succession"),
-    ("chain_response", "not_chain_succession"),
-    ("chain_precedence", "not_chain_succession"),
-    ("responded_existence", "not_co_existence"),
-    ("co_existence", "not_co_existence"),
-    ("response", "not_co_existence"),
+/// Templates that ask for a `then` after or beside a `first`, or for a `first` before a `then`.
+const PAIRED: [&str; 11] = [
+    "response",
+    "alternate_response",
+    "chain_response",
+    "precedence",
+    "alternate_precedence",
+    "chain_precedence",
+    "succession",
+    "alternate_succession",
+    "chain_succession",
+    "responded_existence",
+    "co_existence",
 ];
+/// Whether one of two templates about the same events asks for a pair that the other forbids.
+fn is_opposed(asks: &str, forbids: &str) -> bool {
+    let is_beside = matches!(asks, "responded_existence" | "co_existence");
+    match forbids {
+        // Beside means before or after, and before is allowed.
+        "not_succession" => PAIRED.contains(&asks) && !is_beside,
+        "not_co_existence" => PAIRED.contains(&asks),
+        "not_chain_succession" => asks.starts_with("chain_"),
+        "exclusive_choice" => asks == "co_existence",
+        _ => false,
+    }
+}
 
 /// Adds a flaw for each rule that contradicts this one.
 pub(super) fn check(before: &[Rule], rule: &Rule, at: &str, flaws: &Flaws) {
@@ -65,7 +77,7 @@ fn between(left: &Rule, right: &Rule) -> Option<String> {
         return (!has_common).then(|| format!("one event cannot be both {} and {}", left.a.text, right.a.text));
     }
     let is_same_b = left.b.as_ref().map(|b| &b.text) == right.b.as_ref().map(|b| &b.text);
-    let is_opposed = is_same_a && is_same_b && OPPOSED.contains(&names);
-    is_opposed
-        .then(|| format!("one asks for {}, the other forbids it", left.b.as_ref().map_or("", |b| b.text.as_str())))
+    let then = left.b.as_ref().map_or("", |b| b.text.as_str());
+    let is_opposed = is_same_a && is_same_b && is_opposed(names.0, names.1);
+    is_opposed.then(|| format!("`{}` asks for {} and {then} together, `{}` forbids it", names.0, left.a.text, names.1))
 }

@@ -75,28 +75,29 @@ impl Case {
         is_judged
     }
 
-    /// Judges what only the end of the case shows. Later events of the case are judged as before; what was due is not due again.
+    /// Judges what only the end of the case shows. What was due at an earlier end is not due again.
     pub fn settle(&mut self, rule: &Rule, broken: &mut Vec<Violation>) {
-        if std::mem::replace(&mut self.is_settled, true) {
-            return;
-        }
+        let is_first = !std::mem::replace(&mut self.is_settled, true);
         self.memories.resize_with(rule.template.constraints.len(), Memory::default);
+        let found = if rule.within_ns.is_some() { LATE } else { NOTHING };
         for (constraint, memory) in rule.template.constraints.iter().zip(&mut self.memories) {
-            let found = match constraint {
-                Constraint::AtLeast if self.count < rule.count => {
-                    Some((Vec::new(), format!("{} of {}", self.count, rule.count)))
+            broken.extend(memory.open.take(|_| true).iter().map(|mark| alone(mark, found)));
+            if !is_first {
+                continue;
+            }
+            let (seqs, found, is_selected) = match (constraint, &self.last) {
+                (Constraint::AtLeast, _) if self.count < rule.count => {
+                    (Vec::new(), format!("{} of {}", self.count, rule.count), self.has_selected)
                 }
-                Constraint::Last if self.last.as_ref().is_some_and(|last| !last.is_a) => {
-                    Some((self.last.iter().map(|last| last.mark.seq).collect(), "the last event is another".to_owned()))
+                (Constraint::Last, Some(last)) if !last.is_a => {
+                    (vec![last.mark.seq], "the last event is another".to_owned(), last.mark.is_selected)
                 }
-                Constraint::Either if self.count == 0 && !self.has_b => Some((Vec::new(), "neither".to_owned())),
-                _ => None,
+                (Constraint::Either, _) if self.count == 0 && !self.has_b => {
+                    (Vec::new(), "neither".to_owned(), self.has_selected)
+                }
+                _ => continue,
             };
-            let is_selected = self.has_selected;
-            broken.extend(found.map(|(seqs, found)| Violation { seqs, found, is_selected }));
-            broken.extend(
-                memory.open.take(|_| true).into_iter().map(|mark| alone(&mark, "nothing that it asks for came")),
-            );
+            broken.push(Violation { seqs, found, is_selected });
         }
     }
 
@@ -115,6 +116,7 @@ impl Case {
     }
 }
 
+const NOTHING: &str = "nothing that it asks for came";
 const LATE: &str = "nothing that it asks for came in time";
 
 fn alone(mark: &Mark, found: &str) -> Violation {

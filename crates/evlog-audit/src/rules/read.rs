@@ -6,6 +6,7 @@ use super::{Events, Per, Rule};
 use crate::condition::Condition;
 use crate::field::Field;
 use crate::finding::Severity;
+use crate::order::BUILT_IN;
 use crate::select::Kinds;
 use evlog_lifecycle::fields::{self, Fields, Flaws, text};
 use evlog_lifecycle::located::{Finding, Located};
@@ -16,15 +17,12 @@ use std::collections::BTreeMap;
 /// The most rules of a file.
 const RULES_MAX: usize = 1000;
 
-/// The most conditions of one selection, and the most regular expressions of a file: a small text can need 1 MiB.
+/// The most conditions on the events of a rule, and the most regular expressions of a file: a small text can need 1 MiB.
 const CONDITIONS_MAX: usize = 100;
 const PATTERNS_MAX: usize = 100;
 
-/// The most kinds of one selection.
+/// The most kinds of the events of a rule.
 const KINDS_MAX: usize = 100;
-
-const SEVERITIES: [(&str, Severity); 3] =
-    [("error", Severity::Error), ("warning", Severity::Warning), ("note", Severity::Note)];
 
 /// Reads rules from the text of a file with `[[rule]]` tables and nothing else. The error lists everything that is wrong with it,
 /// in the order of the file.
@@ -47,7 +45,10 @@ fn all(mut fields: Fields<'_>, flaws: &Flaws) -> Vec<Rule> {
     let given: Vec<(String, Value)> = given.into_iter().take(RULES_MAX).collect();
     let patterns: usize = given.iter().map(|(_, rule)| patterns(rule)).sum();
     if patterns > PATTERNS_MAX {
-        flaws.at("/rule", format!("expected at most {PATTERNS_MAX} conditions with `~` in a file, found {patterns}"));
+        flaws.at(
+            "/rule",
+            format!("expected at most {PATTERNS_MAX} patterns and conditions with `~` in a file, found {patterns}"),
+        );
         return Vec::new();
     }
     let mut names: BTreeMap<String, String> = BTreeMap::new();
@@ -69,12 +70,15 @@ fn all(mut fields: Fields<'_>, flaws: &Flaws) -> Vec<Rule> {
 }
 
 fn one(mut fields: Fields<'_>, at: &str, flaws: &Flaws) -> Option<Rule> {
-    let name = fields::name(&mut fields, flaws, &[]);
+    let built_in: Vec<&str> = BUILT_IN.iter().map(|rule| rule.name).collect();
+    let name = fields::name(&mut fields, flaws, &built_in);
     let about = fields::about(&mut fields, flaws);
     let templates: Vec<(&'static str, &'static Template)> =
         TEMPLATES.iter().map(|template| (template.name, template)).collect();
     let template = fields.word("template", &templates);
-    let is_pair = template.is_some_and(|template| template.parameters == Parameters::Ab);
+    // Of a template that is misspelt, the members show what is meant.
+    let has_pair = fields.has("first") || fields.has("then");
+    let is_pair = template.map_or(has_pair, |template| template.parameters == Parameters::Ab);
     let (a, b) = if is_pair {
         (events(&mut fields, "first", flaws), events(&mut fields, "then", flaws))
     } else {
@@ -91,7 +95,9 @@ fn one(mut fields: Fields<'_>, at: &str, flaws: &Flaws) -> Option<Rule> {
         .optional_text("within")
         .and_then(|text| from_span(&text).map_err(|message| flaws.at(&within_at, message)).ok());
     let occurred = fields.optional_word("time", &[("recorded", false), ("occurred", true)]).unwrap_or(false);
-    let severity = fields.optional_word("severity", &SEVERITIES).unwrap_or(Severity::Error);
+    let severity = fields
+        .optional_word("severity", &Severity::ALL.map(|severity| (severity.word(), severity)))
+        .unwrap_or(Severity::Error);
     fields.finish();
     if different.len() > 1 {
         flaws.at(format!("{at}/different"), "expected one field; write a rule for each other one");
@@ -122,11 +128,19 @@ fn fit(rule: &Rule, has_count: bool, at: &str, flaws: &Flaws) {
     if has_count && *parameters != Parameters::ACount {
         flaws.at_key(format!("{at}/count"), format!("`{name}` has no `count`"));
     }
-    let same = rule.same.iter().map(|field| ("same", field));
-    for (member, field) in same.chain(rule.different.iter().map(|field| ("different", field))) {
-        for events in [Some(&rule.a), rule.b.as_ref()].into_iter().flatten() {
+    let named =
+        rule.same.iter().map(|field| ("same", field)).chain(rule.different.iter().map(|field| ("different", field)));
+    let per = if let Per::Value(field) = &rule.per { Some(("per", field)) } else { None };
+    for (member, field) in named.chain(per) {
+        for events in rule.events() {
             check_field(field, events, format!("{at}/{member}"), flaws);
         }
+    }
+    if rule.per == Per::Run && rule.events().any(Events::is_of_log) {
+        flaws.at(at, "expected kinds of events of runs: no run has events `log.*`, which `per` can join by a field");
+    }
+    if rule.occurred && rule.within_ns.is_none() {
+        flaws.at_key(format!("{at}/time"), "`time` says how `within` is measured, and there is no `within`");
     }
     let pairs = [
         ("same", !rule.same.is_empty()),
@@ -227,13 +241,14 @@ fn kinds(value: Value, at: &str, flaws: &Flaws) -> Option<Vec<(String, Kinds)>> 
     Some(kinds)
 }
 
-/// How many texts of a rule could be conditions with a regular expression. Counted before one is compiled.
+/// How many texts of a rule could be compiled as regular expressions: patterns of kinds, and conditions with `~`. Counted before one is.
 fn patterns(value: &Value) -> usize {
     match value {
-        Value::String(text) => usize::from(text.contains('~')),
+        Value::String(text) => usize::from(text.contains(['~', '*', '?', '['])),
         Value::Array(items) => items.iter().map(patterns).sum(),
         Value::Object(members) => {
-            ["where", "first", "then"].iter().filter_map(|name| members.get(*name)).map(patterns).sum()
+            let named = ["kind", "where", "first", "then"].iter().filter_map(|name| members.get(*name));
+            named.map(patterns).sum()
         }
         _ => 0,
     }

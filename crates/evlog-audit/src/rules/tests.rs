@@ -127,9 +127,12 @@ fn four_eyes_are_two_different_actors() {
 
 #[test]
 fn the_same_value_ties_two_events_and_a_missing_value_ties_none() {
+    // Rule O-23.
     let rule = rule("template = \"response\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\nsame = \"payload.ticket\"");
     let of = |kind: &'static str, payload: &'static str| Made { payload, ..made(kind) };
     let (asked, done) = (|payload| of("custom/a", payload), |payload| of("custom/b", payload));
+    let equal = [asked(r#"{"ticket":1.0}"#), done(r#"{"ticket":1}"#)];
+    assert_eq!(broken(&rule, &equal), Vec::<Vec<u64>>::new(), "they are equal by value");
     let (one, two, none) = (r#"{"ticket":1}"#, r#"{"ticket":2}"#, "{}");
     assert_eq!(broken(&rule, &[asked(one), asked(two), done(two), done(one)]), Vec::<Vec<u64>>::new());
     assert_eq!(broken(&rule, &[asked(one), done(two)]), [[0]]);
@@ -149,6 +152,7 @@ fn an_answer_after_the_time_is_no_answer() {
 
 #[test]
 fn what_is_due_is_due_once_at_the_end_of_a_case() {
+    // Rules O-22 and O-24.
     let rule = template("response");
     let (mut case, mut broken) = (Case::default(), Vec::new());
     let take = |case: &mut Case, broken: &mut Vec<Violation>, seq: u64, kind: &'static str| {
@@ -185,7 +189,24 @@ fn a_rule_says_in_words_what_it_asks() {
 }
 
 #[test]
+fn the_name_of_a_built_in_rule_and_a_time_that_measures_nothing_are_refused() {
+    let of = |more: &str| {
+        let text = format!("[[rule]]\ntemplate = \"init\"\nkind = \"custom/a\"\n{more}\n");
+        read(&text).expect_err("a mistake")[0].to_string()
+    };
+    assert_eq!(of("name = \"signed_in_time\""), "4:8: `signed_in_time` is the name of a built-in one; choose another");
+    assert!(of("name = \"r\"\ntime = \"occurred\"").starts_with("5:1: `time` says how `within` is measured"));
+}
+
+#[test]
+fn the_members_of_a_pair_are_no_mistakes_beside_a_misspelt_template() {
+    let text = "[[rule]]\nname = \"r\"\ntemplate = \"responce\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\n";
+    assert_eq!(read(text).expect_err("a mistake").len(), 1);
+}
+
+#[test]
 fn mistakes_in_a_file_are_all_found_with_line_and_column() {
+    // Rule O-26.
     let text = r#"[[rule]]
 name = "one"
 template = "respond"
@@ -227,8 +248,9 @@ within = "soon"
 #[test]
 fn a_field_that_no_event_of_the_kind_can_have_is_refused_and_one_of_users_kinds_is_not() {
     let with = |kind: &str, condition: &str| {
-        let text =
-            format!("[[rule]]\nname = \"r\"\ntemplate = \"absence\"\nkind = \"{kind}\"\nwhere = [\"{condition}\"]\n");
+        let text = format!(
+            "[[rule]]\nname = \"r\"\ntemplate = \"absence\"\nkind = \"{kind}\"\nper = \"actor\"\nwhere = [\"{condition}\"]\n"
+        );
         read(&text).err().map(|findings| findings[0].to_string())
     };
     assert_eq!(with("status.transitioned", "payload.to=failed"), None);
@@ -237,10 +259,15 @@ fn a_field_that_no_event_of_the_kind_can_have_is_refused_and_one_of_users_kinds_
     assert_eq!(with("custom/paid", "payload.anything=1"), None);
     assert_eq!(with("status.created", "payload.details.tags=x"), None, "it holds any JSON");
     let found = with("status.transitioned", "payload.too=failed").expect("a finding");
-    assert_eq!(found, "5:10: expected a field of status.transitioned, found `payload.too`");
+    assert_eq!(found, "6:10: expected a field of status.transitioned, found `payload.too`");
     assert!(with("status.transitioned", "payload.files.0=x").is_some());
     let same = "[[rule]]\nname = \"r\"\ntemplate = \"response\"\nfirst = \"status.created\"\nthen = \"custom/a\"\nsame = \"payload.ticket\"\n";
     assert!(read(same).is_err(), "no event of `status.created` has it");
+    let per = "[[rule]]\nname = \"r\"\ntemplate = \"absence\"\nkind = \"status.created\"\nper = \"payload.tickett\"\n";
+    assert!(read(per).is_err(), "nor this");
+    let of_log = "[[rule]]\nname = \"r\"\ntemplate = \"absence\"\nkind = \"log.loss_accepted\"\n";
+    let found = read(of_log).expect_err("no run has it");
+    assert!(found[0].message.starts_with("expected kinds of events of runs"), "{found:?}");
 }
 
 #[test]
@@ -255,11 +282,15 @@ fn a_file_with_more_regular_expressions_than_are_allowed_is_refused_before_one_i
     };
     assert!(read(&rules(100)).is_ok());
     let found = read(&rules(101)).expect_err("too many");
-    assert!(found[0].message.contains("at most 100 conditions with `~` in a file, found 101"), "{found:?}");
+    assert!(
+        found[0].message.contains("at most 100 patterns and conditions with `~` in a file, found 101"),
+        "{found:?}"
+    );
 }
 
 #[test]
-fn rules_that_cannot_both_hold_are_refused() {
+fn a_rule_of_which_another_forbids_what_it_asks_for_is_refused() {
+    // Rule O-26.
     let both = |first: &str, second: &str| {
         let text = format!("[[rule]]\nname = \"one\"\n{first}\n[[rule]]\nname = \"two\"\n{second}\n");
         read(&text).err().map(|findings| findings[0].to_string())
@@ -270,6 +301,8 @@ fn rules_that_cannot_both_hold_are_refused() {
         (format!("template = \"exactly\"\ncount = 2\n{kind}"), format!("template = \"exactly\"\n{kind}")),
         (format!("template = \"init\"\n{kind}"), "template = \"init\"\nkind = \"custom/b\"".to_owned()),
         (format!("template = \"not_succession\"\n{a}\n{b}"), format!("template = \"response\"\n{a}\n{b}")),
+        (format!("template = \"not_succession\"\n{a}\n{b}"), format!("template = \"succession\"\n{a}\n{b}")),
+        (format!("template = \"exclusive_choice\"\n{a}\n{b}"), format!("template = \"co_existence\"\n{a}\n{b}")),
     ];
     for (first, second) in &contradictory {
         let found = both(first, second).expect("a contradiction");
@@ -324,4 +357,12 @@ fn times_that_go_back_hide_no_event_and_end_no_wait() {
     // Another event is later than the answer, but comes before it.
     let events = [minutes("custom/a", 600), minutes("custom/c", 720), minutes("custom/b", 630)];
     assert_eq!(broken(&of("response"), &events), Vec::<Vec<u64>>::new());
+}
+
+#[test]
+fn a_rule_cannot_ask_to_refuse_commands() {
+    // Rule O-27.
+    let text = "[[rule]]\nname = \"r\"\ntemplate = \"init\"\nkind = \"custom/a\"\nenforce = true\n";
+    let found: Vec<String> = read(text).expect_err("a mistake").iter().map(ToString::to_string).collect();
+    assert!(found.len() == 1 && found[0].starts_with("5:1: unknown member `enforce`"), "{found:?}");
 }

@@ -37,6 +37,7 @@ fn options_of_different_kinds_must_all_hold_and_of_one_kind_any() {
     }));
     assert!(!holds(Selection { kinds: kinds(&["custom/paid"]), actors: patterns(&["bob"]), ..Selection::default() }));
     assert!(!holds(Selection { statuses: vec!["open".to_owned()], ..Selection::default() }), "its run is not known");
+    assert!(!holds(Selection { correlation: Some("null".to_owned()), ..Selection::default() }), "it has none");
     let times = Times { since_ns: Some(0), until_ns: Some(1), occurred: false };
     assert!(holds(Selection { times, ..Selection::default() }));
     let before = Times { until_ns: Some(0), ..Times::default() };

@@ -7,13 +7,15 @@ use crate::files;
 use crate::formats::{Answered, Format};
 use crate::json::{AuditFinding, AuditObject, AuditRule, payload_json};
 use crate::reports::{self, Answer, Base, Finding as Reported, Kind, Level, Place};
-use crate::selecting::{Selecting, check_fields, earlier};
+use crate::selecting::{Selecting, check_contracts, check_fields, earlier};
 use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use evlog::history::LOG_STREAM;
 use evlog::policy::Policies;
 use evlog::{LogError, View};
-use evlog_audit::{Auditor, Finding, Options, Report, Rule, Severity, order, rules};
+use evlog_audit::{Auditor, Finding, Options, Report, Rule, Severity, Subject, order, rules};
 use evlog_format::Seq;
 use evlog_projection::Fact;
 use evlog_projection::time::from_span;
@@ -49,8 +51,8 @@ pub(crate) struct AuditArgs {
     #[arg(long)]
     as_ended: bool,
     /// The least severity that makes the exit code 1
-    #[arg(long, value_enum, value_name = "SEVERITY", default_value_t = FailOn::Error)]
-    fail_on: FailOn,
+    #[arg(long, value_name = "SEVERITY", default_value = Severity::Error.word(), value_parser = severities())]
+    fail_on: Severity,
     #[command(flatten)]
     at: At,
     #[command(flatten)]
@@ -59,21 +61,11 @@ pub(crate) struct AuditArgs {
     answered: Answered<Kind>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum FailOn {
-    Error,
-    Warning,
-    Note,
-}
-
-impl FailOn {
-    fn severity(self) -> Severity {
-        match self {
-            FailOn::Error => Severity::Error,
-            FailOn::Warning => Severity::Warning,
-            FailOn::Note => Severity::Note,
-        }
-    }
+fn severities() -> impl TypedValueParser<Value = Severity> {
+    PossibleValuesParser::new(Severity::ALL.map(Severity::word)).map(|typed| {
+        let found = Severity::ALL.into_iter().find(|severity| severity.word() == typed);
+        found.unwrap_or_else(|| unreachable!("the parser knows no other"))
+    })
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &AuditArgs) -> Result<Verdict, CommandError> {
@@ -98,13 +90,14 @@ fn audited(ui: &mut Ui, context: &Context, args: &AuditArgs, format: Format<Kind
     }
     let report = audit(ui, &view, options)?;
     check_fields(&report.missing)?;
-    let is_good = report.findings.worst().is_none_or(|worst| worst < args.fail_on.severity());
+    check_contracts(&report.unknown)?;
+    let is_good = report.findings.worst().is_none_or(|worst| worst < args.fail_on);
     match format {
         Format::Text => print(ui, &rules, &report, is_good),
         Format::Json => ui.json(&object(&view, &rules, &report, is_good)),
         Format::Own(kind) => {
             let mut reported = empty(context);
-            reported.fails_from(level(args.fail_on.severity()));
+            reported.fails_from(level(args.fail_on));
             fill(&mut reported, args, &rules, &report);
             reported.print(ui, kind);
         }
@@ -127,27 +120,31 @@ fn read_rules(paths: &[PathBuf]) -> Result<Vec<Rule>, CommandError> {
         }
         all.extend(read);
     }
-    let is_built_in = |rule: &&Rule| order::BUILT_IN.iter().any(|built_in| built_in.name == rule.name());
-    match all.iter().find(is_built_in) {
-        Some(rule) => Err(CommandError::user(format!("rule `{}`: this is the name of a built-in rule", rule.name()))),
-        None => Ok(all),
-    }
+    Ok(all)
 }
 
 fn audit(ui: &Ui, view: &View, options: Options) -> Result<Report, CommandError> {
     let progress = ui.progress("audit", view.next_seq().0, Unit::Events);
-    let policies = view.policies().0;
+    let (policies, flaw) = view.policies();
+    // Later events would be judged by the wrong policy.
+    flaw.map_or(Ok(()), Err)?;
     let mut auditor = Auditor::new(&contracts(), options, payload_json);
+    let mut judged = None;
     view.each::<LogError>(Seq(0), &mut |fact| {
         progress.step();
-        auditor.take(fact, policy_breach(&policies, fact), &mut |run, visit| earlier(view, run, visit))?;
+        let breach = policy_breach(&policies, fact, &mut judged);
+        auditor.take(fact, breach, &mut |run, visit| earlier(view, run, visit))?;
         Ok(ControlFlow::Continue(()))
     })?;
     Ok(auditor.finish())
 }
 
-/// What the policy of its time says against the commit of an event.
-fn policy_breach(policies: &Policies, fact: &Fact<'_>) -> Option<String> {
+/// What the policy of its time says against the commit of an event. `judged`: the first seq of the last commit that was judged.
+fn policy_breach(policies: &Policies, fact: &Fact<'_>, judged: &mut Option<Seq>) -> Option<String> {
+    // A policy restricts commands, not what the log records about itself; and all events of a commit have one head.
+    if fact.event.stream == LOG_STREAM || judged.replace(fact.head.first_seq) == Some(fact.head.first_seq) {
+        return None;
+    }
     policies.at(fact.seq).policy.commit_breach(&fact.head, None).map(|breach| breach.message)
 }
 
@@ -173,7 +170,7 @@ fn print(ui: &mut Ui, rules: &[Rule], report: &Report, is_good: bool) {
         lines.push(("open", text, Tone::Warning));
     }
     if not_judged > 0 {
-        let text = format!("{}: too many events of one run wait for another", counted(not_judged, "event"));
+        let text = format!("{}: too many events of one case wait for another", counted(not_judged, "event"));
         lines.push(("not judged", text, Tone::Warning));
     }
     facts(ui, &lines);
@@ -185,10 +182,9 @@ fn counted_waiting(open: usize) -> String {
 
 fn by_severity(report: &Report) -> String {
     let count = |severity: Severity| report.findings.count_by(severity) as u64;
-    let words = [(Severity::Error, "error"), (Severity::Warning, "warning"), (Severity::Note, "note")];
-    let texts: Vec<String> = words
+    let texts: Vec<String> = Severity::ALL
         .into_iter()
-        .map(|(severity, word)| (count(severity), word))
+        .map(|severity| (count(severity), severity.word()))
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| counted(count, word))
         .collect();
@@ -196,8 +192,8 @@ fn by_severity(report: &Report) -> String {
 }
 
 fn sentence(finding: &Finding) -> String {
-    let Finding { rule, severity, case, seqs, expected, found } = finding;
-    let case = case.as_ref().map_or_else(String::new, |case| format!(" in `{case}`"));
+    let Finding { rule, severity, subject, seqs, expected, found } = finding;
+    let case = subject.text().map_or_else(String::new, |case| format!(" in `{case}`"));
     let seqs: Vec<String> = seqs.iter().map(|seq| seq.0.to_string()).collect();
     let at = if seqs.is_empty() { String::new() } else { format!(" at seq {}", seqs.join(", ")) };
     format!("{}: {rule}{case}{at}: {found}; expected: {expected}", severity.word())
@@ -216,9 +212,6 @@ fn empty(context: &Context) -> reports::Report {
     reports::Report::new("evlog audit", context.log.display().to_string(), Base::log(&context.log))
 }
 
-/// The rule that is asked only with --max-unsigned.
-const SIGNED_IN_TIME: &str = "signed_in_time";
-
 /// Adds a test case for each rule, built-in or not.
 fn fill(reported: &mut reports::Report, args: &AuditArgs, rules: &[Rule], report: &Report) {
     reported.says("findings", by_severity(report));
@@ -229,9 +222,9 @@ fn fill(reported: &mut reports::Report, args: &AuditArgs, rules: &[Rule], report
         let count = report.findings.count_of(name) as u64;
         let answer = match report.not_judged.get(name) {
             Some(left) if count == 0 => {
-                Answer::NotRun(format!("{}: too many events of one run wait for another", counted(*left, "event")))
+                Answer::NotRun(format!("{}: too many events of one case wait for another", counted(*left, "event")))
             }
-            _ if name == SIGNED_IN_TIME && args.max_unsigned.is_none() => {
+            _ if name == order::UNSIGNED.name && args.max_unsigned.is_none() => {
                 Answer::NotRun("no longest time was given: `--max-unsigned DURATION`".to_owned())
             }
             _ => Answer::Ran { kept: kept.collect(), count },
@@ -245,11 +238,20 @@ fn fill(reported: &mut reports::Report, args: &AuditArgs, rules: &[Rule], report
 impl From<&Finding> for Reported {
     fn from(finding: &Finding) -> Reported {
         let first = finding.seqs.first().map(|seq| Place { kind: "event", name: format!("seq {seq}") });
+        let place = match &finding.subject {
+            Subject::Log => first,
+            Subject::Run(run) => Some(Place::run(run)),
+            Subject::Value(value) => Some(Place { kind: "value", name: value.clone() }),
+        };
         let seqs: Vec<String> = finding.seqs.iter().map(ToString::to_string).collect();
         Reported {
-            place: finding.case.as_deref().map(Place::run).or(first),
+            place,
             expected: finding.expected.clone(),
-            found: format!("{} (seq {})", finding.found, seqs.join(", ")),
+            found: if seqs.is_empty() {
+                finding.found.clone()
+            } else {
+                format!("{} (seq {})", finding.found, seqs.join(", "))
+            },
             sentence: sentence(finding),
             ..Reported::default()
         }
@@ -278,7 +280,7 @@ fn object<'r>(view: &View, rules: &'r [Rule], report: &'r Report, is_good: bool)
     let findings = report.findings.kept().iter().map(|finding| AuditFinding {
         rule: &finding.rule,
         severity: finding.severity.word(),
-        case: finding.case.as_deref(),
+        case: finding.subject.text(),
         seqs: finding.seqs.iter().map(|seq| seq.0).collect(),
         expected: &finding.expected,
         found: &finding.found,

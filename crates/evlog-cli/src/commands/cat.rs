@@ -20,7 +20,7 @@ Examples:
   evlog cat --since 2h                      the events of the last two hours
   evlog cat --since yesterday --until today --tz Europe/Zurich
   evlog cat --kind 'pipeline.*' --where payload.status=failed
-  evlog cat --contract status --status failed    the events by which runs failed
+  evlog cat --contract status --status failed    the events after which their run is failed
   evlog cat --from 1000 --json | jq .kind   from seq 1000, for programs
 
 The time shown is the recorded time. If the time that the command gave differs by more than a minute

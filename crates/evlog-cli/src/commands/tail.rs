@@ -28,7 +28,7 @@ Examples:
   evlog tail -n 0 -f --json       only new ones, for programs
   evlog tail -f --run RUN_0001    the events of one run
   evlog tail -n 50 --since 2h     the last 50 events of the last two hours
-  evlog tail -f --status failed   each event by which a run fails
+  evlog tail -f --status failed   each event after which its run is failed
   evlog tail -f --wait            start before the log exists";
 
 /// Print the last events, and with -f new ones as they are committed
@@ -53,7 +53,7 @@ pub(crate) struct TailArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Verdict, CommandError> {
-    let mut selector = Selector::new(args.selecting.selection(&args.at.zone())?);
+    let selection = args.selecting.selection(&args.at.zone())?;
     if args.wait && !wait_for_log(ui, context)? {
         return Ok(Verdict::Yes);
     }
@@ -62,15 +62,16 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
     })?;
     let (mut view, damage) = view.before_damage();
     let mut events = Events::new(ui, context.json, marks::policies(&view));
-    let (first, looked) = first_of_last(&view, args, &mut selector);
+    let mut all = Selector::new(selection.clone());
+    let (first, looked) = first_of_last(&view, args, &mut all);
     let first = first.unwrap_or(view.next_seq());
     // To find the first of the last events, all of them were read: what follows is read with the state of runs as it was before.
-    let mut selector = Selector::new(args.selecting.selection(&args.at.zone())?);
+    let mut selector = Selector::new(selection);
     let mut next = show(&view, (selector.start(first), first), &mut selector, &mut events)?;
     let known = looked?;
     damage?;
     if !args.follow {
-        selector.check_fields()?;
+        all.check()?;
         return match selector.only_run() {
             Some(run) if !known => Err(CommandError::no_run(run)),
             _ => Ok(Verdict::of(known)),

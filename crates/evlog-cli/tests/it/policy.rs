@@ -227,9 +227,8 @@ fn where_the_log_ends_in_damage_the_policies_before_it_decide_what_is_marked() {
     room.ends(2, &["policy", "show"]).says("damaged");
 }
 
-#[test]
-fn an_event_that_breaks_the_policy_is_a_finding_of_verify_and_a_run_has_one_at_most() {
-    // L-10.
+/// A log in which three events of two runs break the policy: another program wrote them.
+fn log_against_its_policy() -> Room {
     let room = log();
     set(&room, "actors = [\"user:*\"]");
     let owner = Owner { program: "forger".to_owned() };
@@ -242,10 +241,31 @@ fn an_event_that_breaks_the_policy_is_a_finding_of_verify_and_a_run_has_one_at_m
         writer.wait(&ticket).unwrap();
     }
     writer.close().unwrap();
+    room
+}
+
+#[test]
+fn an_event_that_breaks_the_policy_is_a_finding_of_verify_and_a_run_has_one_at_most() {
+    // L-10.
+    let room = log_against_its_policy();
     let done = room.ends(1, &["verify", "--json"]).json();
     let runs: Vec<&Value> = done["contract_findings"].as_array().unwrap().iter().map(|found| &found["run"]).collect();
     assert_eq!((&done["verdict"], runs), (&json!("clean"), vec![&json!("o"), &json!("p")]));
     room.ends(1, &["verify"]).says("found `mallory`");
+}
+
+#[test]
+fn each_command_that_breaks_the_policy_of_its_time_is_a_finding_of_audit_and_no_event_of_the_log_itself_is() {
+    // O-12: a policy restricts commands, not what the log records about itself.
+    let room = log_against_its_policy();
+    // The events of this session are the program's, which the policy does not name.
+    room.feed(&["submit"], &record("q", "note", "user:ann"));
+    let found = room.ends(1, &["audit", "--json"]).json();
+    let policy_kept = |finding: &&Value| finding["rule"] == "policy_kept";
+    let found: Vec<&Value> = found["findings"].as_array().unwrap().iter().filter(policy_kept).collect();
+    let runs: Vec<&Value> = found.iter().map(|finding| &finding["case"]).collect();
+    assert_eq!(runs, ["o", "p", "o"], "{found:?}");
+    assert!(found[0]["found"].as_str().unwrap().contains("mallory"), "{found:?}");
 }
 
 #[test]
