@@ -4,13 +4,15 @@
 //! which rules join events, and of a fixed number of findings for each rule.
 
 use crate::finding::{Finding, Findings, Subject};
-use crate::order::{FOLDS, Order, POLICY, RELATED_RUN, RunOrder};
+use crate::order::{CHILD_MIRRORED, FOLDS, Order, POLICY, RELATED_RUN, RunOrder};
 use crate::reading::Reading;
 use crate::rules::{Case, Per, Rule, Step, Violation};
 use crate::select::{Missing, Selection, Unknown};
 use crate::states::{self, After, Earlier, Related, Run, States};
 use evlog_format::ids::LOG_STREAM;
 use evlog_format::kind;
+use evlog_lifecycle::story::Phase;
+use evlog_projection::members::quoted;
 use evlog_projection::readable::PayloadJson;
 use evlog_projection::{Contracts, Fact};
 use serde_json::Value;
@@ -148,23 +150,35 @@ impl Auditor {
         found: &mut Vec<Finding>,
     ) -> Result<(), E> {
         let (seq, event) = (reading.fact.seq, &reading.fact.event);
+        if !matches!(event.kind, kind::STATUS_CREATED | kind::PIPELINE_TAKEN_OVER | kind::STORY_STEP_MOVED) {
+            return Ok(());
+        }
         let text = |member: &str| reading.payload().get(member).and_then(Value::as_str).map(str::to_owned);
-        let (name, must_have_ended, role) = match event.kind {
+        let (named, must_have_ended, what) = match event.kind {
             kind::STATUS_CREATED => {
                 let is_retry = reading.payload().get("retry").is_some_and(|retry| !retry.is_null());
                 (text("parent_run_id"), is_retry, if is_retry { "repeated run" } else { "parent" })
             }
             kind::PIPELINE_TAKEN_OVER => (text("baseline"), true, "baseline"),
-            _ => return Ok(()),
+            _ => (text("child"), false, "child"),
         };
-        let Some(name) = name.filter(|name| name != event.stream) else { return Ok(()) };
-        let found_now = match self.states.look(&name, seq, earlier)? {
-            Related::Absent => format!("seq {seq} names the {role} `{name}`, which is not in the log before it"),
-            Related::Open if must_have_ended => format!("seq {seq} names the {role} `{name}`, which had not ended"),
+        let Some(named) = named.filter(|named| named != event.stream) else { return Ok(()) };
+        let other = self.states.look(&named, seq, earlier)?;
+        let (rule, found_now) = match &other {
+            Related::Absent => {
+                (RELATED_RUN, format!("seq {seq} names the {what} `{named}`, which is not in the log before it"))
+            }
+            Related::Open if must_have_ended => {
+                (RELATED_RUN, format!("seq {seq} names the {what} `{named}`, which had not ended"))
+            }
             // A run that could not be folded is a finding of its own.
-            Related::Open | Related::Ended | Related::Broken => return Ok(()),
+            Related::Broken => return Ok(()),
+            Related::Open | Related::Ended(_) => match not_mirrored(reading, &named, &other) {
+                Some(found_now) => (CHILD_MIRRORED, found_now),
+                None => return Ok(()),
+            },
         };
-        found.push(RELATED_RUN.finding(Subject::of_stream(event.stream), &[seq], found_now));
+        found.push(rule.finding(Subject::of_stream(event.stream), &[seq], found_now));
         Ok(())
     }
 
@@ -201,6 +215,28 @@ impl Auditor {
         }
         report
     }
+}
+
+/// How the end of a step differs from that of the run that it executes.
+fn not_mirrored(reading: &Reading<'_>, child: &str, as_of_then: &Related) -> Option<String> {
+    let text = |member: &str| reading.payload().get(member).and_then(Value::as_str);
+    let phase = Phase::from_word(text("to")?).filter(|phase| phase.is_terminal())?;
+    // A step that does not wait for its child succeeds at once, and says nothing of how an attempt ended.
+    if text("cause") != Some("child") || (phase == Phase::Succeeded && text("exit_class").is_none()) {
+        return None;
+    }
+    let had_ended = match as_of_then {
+        Related::Ended(status) => Phase::from_word(status),
+        _ => None,
+    };
+    // A skipped child did not do the step's work.
+    let mirrored = if had_ended == Some(Phase::Skipped) { Some(Phase::Canceled) } else { had_ended };
+    if mirrored == Some(phase) {
+        return None;
+    }
+    let was = had_ended.map_or_else(|| "not ended".to_owned(), |phase| format!("ended as `{}`", phase.word()));
+    let (seq, step, ends) = (reading.fact.seq, quoted(text("step").unwrap_or_default()), phase.word());
+    Some(format!("seq {seq} ends step `{step}` as `{ends}`, and its child `{child}` had {was}"))
 }
 
 /// Rules that join events of all runs by the value of a field.

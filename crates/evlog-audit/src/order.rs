@@ -5,7 +5,9 @@ use crate::reading::Reading;
 use crate::states::After;
 use evlog_format::ids::LOG_STREAM;
 use evlog_format::{Kind, Seq, kind};
+use evlog_projection::members::quoted;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// A rule on order that is built in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,13 +40,15 @@ rules! {
     FOLDS = "O-03" "contract_kept" Error "the events of a run are those that its contract allows";
     TIME_FORWARD = "O-04" "time_forward" Warning "an event is recorded no earlier than the one before it";
     AFTER_END = "O-05" "nothing_after_end" Warning "after a run has ended, only refusals and rejections are recorded, or events that begin it again";
-    RELATED_RUN = "O-06" "related_run" Error "a parent, a baseline or a repeated run is in the log, and all but a parent had ended";
+    RELATED_RUN = "O-06" "related_run" Error "a parent, a child, a baseline or a repeated run is in the log, and a baseline or a repeated run had ended";
     OUTCOME_BEGUN = "O-07" "outcome_of_begun_stage" Warning "a stage with the outcome `success` has begun";
     LIMIT_OUTCOME = "O-08" "limit_has_outcome" Error "a stage that exceeded a limit has an outcome when the run ends";
     SESSION_CLOSED = "O-09" "session_closed" Warning "a session is closed before the next one begins";
     LOSS = "O-10" "no_loss" Warning "nothing that was synced is lost";
     UNSIGNED = "O-11" "signed_in_time" Error "the time between two checkpoints is at most the given one";
     POLICY = "O-12" "policy_kept" Error "an event obeys the policy of its time";
+    CHILD_MIRRORED = "O-13" "child_mirrored" Error "a step that ends as its child ends has the phase in which the child had ended";
+    KEY_ADDED = "O-14" "key_added" Error "a checkpoint is signed under a name of which a key was added, and which was not given up";
 }
 
 impl OrderRule {
@@ -82,6 +86,10 @@ pub(crate) struct Order {
     signed: Option<(Place, i64)>,
     /// How long a log may go without a checkpoint, in nanoseconds.
     unsigned_max_ns: Option<i64>,
+    /// The names of keys that were added.
+    names: BTreeSet<String>,
+    /// The names that were given up.
+    former: BTreeSet<String>,
 }
 
 impl Order {
@@ -162,8 +170,35 @@ impl Order {
             kind::LOG_CHECKPOINT_SIGNED => {
                 self.unsigned((place, recorded_ns), findings);
                 self.signed = Some((place, recorded_ns));
+                self.of_names(reading, place, findings);
             }
+            kind::LOG_KEY_ADDED | kind::LOG_NAME_CHANGED => self.of_names(reading, place, findings),
             _ => {}
+        }
+    }
+
+    /// Judges under which name a checkpoint was signed. Which key of the name signed it is in its note alone.
+    fn of_names(&mut self, reading: &Reading<'_>, place: Place, findings: &mut Vec<Finding>) {
+        let text = |member: &str| reading.payload().get(member).and_then(Value::as_str).unwrap_or_default().to_owned();
+        match reading.fact.event.kind {
+            kind::LOG_KEY_ADDED => {
+                let name = text("key").split('+').next().unwrap_or_default().to_owned();
+                self.names.insert(name);
+            }
+            kind::LOG_NAME_CHANGED => {
+                self.former.insert(text("from"));
+                self.former.remove(&text("to"));
+            }
+            _ => {
+                let (origin, seq) = (text("origin"), place.seq);
+                let why = match (self.names.contains(&origin), self.former.contains(&origin)) {
+                    (true, false) => return,
+                    (true, true) => "which the log had given up",
+                    (false, _) => "of which no key was added before",
+                };
+                let found = format!("seq {seq} says that a checkpoint was signed under `{}`, {why}", quoted(&origin));
+                KEY_ADDED.add(findings, Subject::Log, &[place], found);
+            }
         }
     }
 }

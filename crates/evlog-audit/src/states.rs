@@ -31,7 +31,7 @@ impl After<'_> {
 }
 
 /// A run that an event names, as of the events before it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Related {
     /// It has no event there.
     Absent,
@@ -39,8 +39,8 @@ pub enum Related {
     Broken,
     /// It has not ended.
     Open,
-    /// It has ended.
-    Ended,
+    /// It has ended, with this status.
+    Ended(String),
 }
 
 impl Related {
@@ -48,7 +48,7 @@ impl Related {
         match fold {
             None => Related::Absent,
             Some(Err(_)) => Related::Broken,
-            Some(Ok(run)) if run.is_terminal() => Related::Ended,
+            Some(Ok(run)) if run.is_terminal() => Related::Ended(run.status().to_owned()),
             Some(Ok(_)) => Related::Open,
         }
     }

@@ -52,13 +52,13 @@ fn of_log(kind: evlog_format::Kind<'static>) -> Made {
 
 #[test]
 fn a_log_in_order_has_no_finding() {
-    // Rules O-01 to O-11.
+    // Rules O-01 to O-14.
     let events = vec![
-        of_log(kind::LOG_CREATED),
+        Made { payload: r#"{"key":"example.com/a+1+AA"}"#, ..of_log(kind::LOG_KEY_ADDED) },
         of_log(kind::LOG_OPENED),
         made("custom/a"),
         Made { causation: Some(Seq(2)), recorded_ns: 5, ..made("custom/b") },
-        Made { recorded_ns: 5, ..of_log(kind::LOG_CHECKPOINT_SIGNED) },
+        Made { recorded_ns: 5, payload: r#"{"origin":"example.com/a"}"#, ..of_log(kind::LOG_CHECKPOINT_SIGNED) },
         Made { recorded_ns: 6, ..of_log(kind::LOG_CLOSED) },
         Made { recorded_ns: 9, ..of_log(kind::LOG_OPENED) },
     ];
@@ -110,6 +110,70 @@ fn a_related_run_that_is_not_there_or_has_not_ended_is_found() {
 }
 
 #[test]
+fn a_step_that_ends_otherwise_than_its_child_is_found() {
+    // Rules O-06 and O-13.
+    let contracts = Contracts::new().with(Toy);
+    let step = |payload| Made { stream: "RUN_2", payload, ..of_kind(kind::STORY_STEP_MOVED) };
+    let (running, failed, unknown, not_waited_for) = (
+        r#"{"step":"s","to":"Running","cause":"child","child":"RUN_1","exit_class":null}"#,
+        r#"{"step":"s","to":"Failed","cause":"child","child":"RUN_1","exit_class":null}"#,
+        r#"{"step":"s","to":"Running","cause":"child","child":"RUN_9","exit_class":null}"#,
+        r#"{"step":"s","to":"Succeeded","cause":"child","child":"RUN_1","exit_class":null}"#,
+    );
+    let late = r#"{"step":"s","to":"Timeout","cause":"time_limit","child":null,"exit_class":null}"#;
+    let judged = |events: Vec<Made>| audited_by(&contracts, &numbered(events), Options::default());
+    assert_eq!(found(&judged(vec![made("custom/a"), step(running), step(not_waited_for), step(late)])), []);
+    assert_eq!(found(&judged(vec![made("custom/a"), step(unknown)])), [("related_run", vec![1])]);
+    let open = judged(vec![made("custom/a"), step(running), step(failed)]);
+    assert_eq!(found(&open), [("child_mirrored", vec![2])]);
+    let sentence = "seq 2 ends step `s` as `Failed`, and its child `RUN_1` had not ended";
+    assert_eq!(open.findings.kept().last().expect("a finding").found, sentence);
+}
+
+#[test]
+fn the_end_of_a_child_is_that_of_its_step() {
+    // Rule O-13.
+    let ends = |to: Phase, child: &str| {
+        let payload =
+            format!(r#"{{"step":"s","to":"{}","cause":"child","child":"c","exit_class":"success"}}"#, to.word());
+        let event = Made { payload: payload.leak(), ..of_kind(kind::STORY_STEP_MOVED) };
+        let ended = Related::Ended(child.to_owned());
+        crate::testing::read(&event, 7, |reading| not_mirrored(reading, "c", &ended))
+    };
+    for phase in Phase::ALL.into_iter().filter(|phase| phase.is_terminal()) {
+        let mirrored = if phase == Phase::Skipped { Phase::Canceled } else { phase };
+        assert_eq!(ends(mirrored, phase.word()), None);
+        assert!(ends(if phase == Phase::Failed { Phase::Timeout } else { Phase::Failed }, phase.word()).is_some());
+    }
+}
+
+#[test]
+fn a_checkpoint_under_a_name_without_a_key_or_that_was_given_up_is_found() {
+    // Rule O-14.
+    let added = |payload| Made { payload, ..of_log(kind::LOG_KEY_ADDED) };
+    let renamed = |payload| Made { payload, ..of_log(kind::LOG_NAME_CHANGED) };
+    let signed = |payload| Made { payload, ..of_log(kind::LOG_CHECKPOINT_SIGNED) };
+    let (a, b) = (r#"{"origin":"a"}"#, r#"{"origin":"b"}"#);
+    let report = audited(
+        vec![
+            signed(a),
+            added(r#"{"key":"a+1+AA"}"#),
+            signed(a),
+            renamed(r#"{"from":"a","to":"b"}"#),
+            signed(b),
+            added(r#"{"key":"b+1+AA"}"#),
+            signed(b),
+            signed(a),
+            renamed(r#"{"from":"b","to":"a"}"#),
+            signed(a),
+        ],
+        Options::default(),
+    );
+    assert_eq!(found(&report), [("key_added", vec![0]), ("key_added", vec![4]), ("key_added", vec![7])]);
+    assert!(report.findings.kept()[2].found.ends_with("under `a`, which the log had given up"));
+}
+
+#[test]
 fn an_outcome_of_a_stage_that_never_began_is_found() {
     // Rule O-07.
     let begun = Made { payload: r#"{"stage":"a"}"#, ..of_kind(kind::PIPELINE_STAGE_BEGUN) };
@@ -135,7 +199,7 @@ fn a_session_that_was_not_closed_and_a_loss_are_found() {
 
 #[test]
 fn a_time_without_a_checkpoint_is_found_once_and_whole() {
-    // Rule O-11.
+    // Rule O-11. No key was added, which is a finding of its own.
     let at = |recorded_ns, event: Made| Made { recorded_ns, ..event };
     let events = vec![
         at(0, of_log(kind::LOG_CREATED)),
@@ -146,7 +210,7 @@ fn a_time_without_a_checkpoint_is_found_once_and_whole() {
         at(23, made("custom/a")),
     ];
     let report = audited(events, Options { unsigned_max_ns: Some(10), ..Options::default() });
-    assert_eq!(found(&report), [("signed_in_time", vec![0, 4])]);
+    assert_eq!(found(&report), [("signed_in_time", vec![0, 4]), ("key_added", vec![4])]);
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! `evlog audit`, and the selection that it shares with `cat` and `tail`.
 
-use crate::support::Room;
+use crate::support::{Room, files_below};
 use evlog::clock::{Clock, Reading};
 use evlog::{Options, Request};
 use evlog_lifecycle::custom::Custom;
 use evlog_projection::Contracts;
 use evlog_projection::time::from_rfc3339;
 use serde_json::Value;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -222,7 +223,7 @@ fn commands_of(section: &str) -> Vec<(String, i32)> {
 #[test]
 fn each_question_of_an_auditor_is_answered_by_the_command_of_the_page() {
     let room = Room::new();
-    let repository = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     for file in ["payments.jsonl", "rules.toml"] {
         let path = format!("docs/examples/audit/{file}");
         room.write(&path, &std::fs::read_to_string(repository.join(&path)).unwrap());
@@ -249,4 +250,32 @@ fn each_question_of_an_auditor_is_answered_by_the_command_of_the_page() {
             ("large-payments-are-approved-first", "pay-3", &[9, 10]),
         ])
     );
+}
+
+/// A room with the log of a directory of the repository.
+fn golden(dir: &str) -> Room {
+    let (room, golden) = (Room::new(), Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(dir));
+    for file in files_below(&golden) {
+        let target = room.path("evlog").join(file.strip_prefix(&golden).unwrap());
+        std::fs::create_dir_all(target.parent().unwrap()).unwrap();
+        std::fs::copy(&file, target).unwrap();
+    }
+    room
+}
+
+#[test]
+fn the_golden_logs_of_each_version_of_format_and_projections_are_replayed_and_audited() {
+    let projections = golden("crates/evlog-cli/tests/golden/projections-1/evlog");
+    assert_eq!(projections.ends(0, &["replay", "--json"]).json()["compared"], 25);
+    assert_eq!(found(&projections.ends(0, &["audit", "--json"]).json()), []);
+    // The log of the page on the format has a clock that goes back, and an event that only a later program can show.
+    let format = golden("tests/golden/v2/healthy");
+    format.ends(1, &["replay"]).says("event 18 of run `order-8`: expected a plain payload");
+    assert_eq!(
+        found(&format.ends(1, &["audit", "--json"]).json()),
+        expected(&[("time_forward", "", &[9, 10]), ("contract_kept", "order-8", &[18])])
+    );
+    for harmed in ["reordered", "bit_flipped"] {
+        golden(&format!("tests/golden/v2/{harmed}")).ends(2, &["audit"]).says("log is damaged");
+    }
 }
