@@ -69,6 +69,7 @@ KINDS = {  # Begin: written from the page with `just golden`.
     12: "log.name_changed",
     13: "log.clock_stepped",
     14: "log.policy_set",
+    15: "log.audited",
     100: "status.created",
     101: "status.transitioned",
     102: "status.rejected",

@@ -193,13 +193,14 @@ mod tests {
 
     #[test]
     fn what_a_command_says_follows_from_what_these_options_make_it_write() {
-        let cases: [(&str, &str); 43] = [
+        let cases: [(&str, &str); 44] = [
             ("submit", SUBMIT),
             ("run plan.toml", RUN),
             ("run --resume r", RUN),
             ("run --init", FILES),
             ("init", WRITING),
             ("verify --record", WRITING),
+            ("audit --record", WRITING),
             ("project --out .", WRITING),
             ("repair", WRITING),
             ("repair --accept-loss --yes", WRITING),

@@ -53,6 +53,8 @@ kinds! {
     LOG_CLOCK_STEPPED = 13, "log.clock_stepped";
     /// The log's policy was set: what it demands of every command from here on.
     LOG_POLICY_SET = 14, "log.policy_set";
+    /// An audit of the order of events was recorded.
+    LOG_AUDITED = 15, "log.audited";
     /// A run of contract `status` was created.
     STATUS_CREATED = 100, "status.created";
     /// It went from one status to another.

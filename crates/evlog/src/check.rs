@@ -15,8 +15,8 @@ mod saved;
 
 use crate::error::LogError;
 use crate::history::{
-    CheckpointSigned, ClockCorrected, ClockStepped, Closed, Created, KeyAdded, LOG_STREAM, LossAccepted, NameChanged,
-    Opened, PolicySet, ProjectionPublished, Recovered, TailCut, Verified, is_readable,
+    Audited, CheckpointSigned, ClockCorrected, ClockStepped, Closed, Created, KeyAdded, LOG_STREAM, LossAccepted,
+    NameChanged, Opened, PolicySet, ProjectionPublished, Recovered, TailCut, Verified, is_readable,
 };
 use crate::policy::{Noted, Orders, Policies};
 use evlog_format::commit::Commit;
@@ -354,6 +354,7 @@ fn history_readable(fact: &Fact<'_>, policies: &Policies) -> Result<(), FoldErro
         kind::LOG_CLOCK_STEPPED => readable::<ClockStepped>(event),
         kind::LOG_PROJECTION_PUBLISHED => published(event),
         kind::LOG_VERIFIED => readable::<Verified>(event),
+        kind::LOG_AUDITED => readable::<Audited>(event),
         kind::LOG_KEY_ADDED => readable::<KeyAdded>(event),
         // Answers that could not be recorded in a run, and kinds of later versions.
         Kind::BuiltIn(_) | Kind::Custom(_) => Ok(()),

@@ -9,7 +9,7 @@
 
 use crate::error::LogError;
 use crate::history::{
-    CheckpointSigned, ClockCorrected, KeyAdded, LOG_STREAM, LossAccepted, NameChanged, Verified, is_readable,
+    Audited, CheckpointSigned, ClockCorrected, KeyAdded, LOG_STREAM, LossAccepted, NameChanged, Verified, is_readable,
 };
 use crate::log::{Log, payload_of};
 use evlog_format::{Event, Kind, LogId, Position, Root, Seq, kind, payload};
@@ -217,6 +217,11 @@ impl Log {
     /// Records a verification.
     pub fn record_verified(&self, verified: &Verified) -> Result<(), LogError> {
         self.record_one(kind::LOG_VERIFIED, payload_of(verified)?)
+    }
+
+    /// Records an audit of the order of events.
+    pub fn record_audited(&self, audited: &Audited) -> Result<(), LogError> {
+        self.record_one(kind::LOG_AUDITED, payload_of(audited)?)
     }
 
     /// Appends an event of `$log` and waits until it is committed.

@@ -91,6 +91,48 @@ pub struct Verified {
     pub checkpoint: Option<u64>,
 }
 
+/// `log.audited`, version 1: what an audit of the order of events found.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Audited {
+    /// The program that audited, with its version.
+    pub program: String,
+    /// The verdict: `kept` or `broken`.
+    pub verdict: String,
+    /// How many bytes were read.
+    pub size: u64,
+    /// Seq after the last event in them.
+    pub next_seq: u64,
+    /// Root over them.
+    #[serde(serialize_with = "readable::digest")]
+    pub root: [u8; 32],
+    /// The files of rules that it judged by besides the built-in rules, in the order in which they were given.
+    pub rules: Vec<AuditedRules>,
+    /// The longest time that the log was allowed to go without a checkpoint, in nanoseconds; none if that was not judged.
+    pub max_unsigned_ns: Option<i64>,
+    /// Whether runs that had not ended were judged as if they had.
+    pub as_ended: bool,
+    /// The least severity that made the verdict `broken`.
+    pub fail_on: String,
+    /// How many findings of severity `error` there were.
+    pub errors: u64,
+    /// How many of severity `warning`.
+    pub warnings: u64,
+    /// How many of severity `note`.
+    pub notes: u64,
+    /// How many events a rule could not judge, because too many waited.
+    pub not_judged: u64,
+}
+
+/// A file of rules on order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditedRules {
+    /// Its name, without its directory.
+    pub file: String,
+    /// BLAKE3 of its text.
+    #[serde(serialize_with = "readable::digest")]
+    pub blake3: [u8; 32],
+}
+
 /// `log.key_added`, version 1: a key signs for this log from here on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeyAdded {
@@ -220,6 +262,7 @@ pub fn payload_json(event: &Event<'_>) -> Option<Value> {
         kind::LOG_NAME_CHANGED => readable::payload_json::<NameChanged>,
         kind::LOG_CLOCK_STEPPED => readable::payload_json::<ClockStepped>,
         kind::LOG_POLICY_SET => readable::payload_json::<PolicySet>,
+        kind::LOG_AUDITED => readable::payload_json::<Audited>,
         _ => return None,
     };
     of_kind(event)

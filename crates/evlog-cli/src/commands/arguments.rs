@@ -122,7 +122,7 @@ commands! {
     Project(project::ProjectArgs) |args| Writes::Log.only_if(args.writes());
     Replay(replay::ReplayArgs) |args| Writes::Files.only_if(args.writes());
     Verify(verify::VerifyArgs) |args| Writes::Log.only_if(args.writes());
-    Audit(audit::AuditArgs) |_| Writes::Nothing;
+    Audit(audit::AuditArgs) |args| Writes::Log.only_if(args.writes());
     Conform(conform::ConformArgs) |_| Writes::Nothing;
     Inspect(inspect::InspectArgs) |_| Writes::Nothing;
     Repair(repair::RepairArgs) |args| Writes::Log.only_if(args.writes());

@@ -12,9 +12,9 @@ use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use evlog::history::LOG_STREAM;
+use evlog::history::{Audited, AuditedRules, LOG_STREAM};
 use evlog::policy::Policies;
-use evlog::{LogError, View};
+use evlog::{Log, LogError, View};
 use evlog_audit::{Auditor, Finding, Options, Report, Rule, Severity, Subject, order, rules};
 use evlog_format::Seq;
 use evlog_projection::Fact;
@@ -29,6 +29,7 @@ Examples:
   evlog audit --max-unsigned 24h                  fail if no checkpoint was signed for longer than a day
   evlog audit --since 2026-01-01 --run 'RUN_*'    report only what these events show
   evlog audit --as-ended --fail-on warning        judge runs in progress as if they had ended; fail on warnings
+  evlog audit --rules four-eyes.toml --record     and record in the log what was found, by which rules
   evlog audit --json | jq '.findings[].seqs'      for programs
   evlog audit --format junit > audit.xml          for a CI job: a test case for each rule
 
@@ -53,12 +54,23 @@ pub(crate) struct AuditArgs {
     /// The least severity that makes the exit code 1
     #[arg(long, value_name = "SEVERITY", default_value = Severity::Error.word(), value_parser = severities())]
     fail_on: Severity,
+    /// Record the result in the log, with the root of what was audited and the digests of the files of rules. Other programs and
+    /// threads can write meanwhile. Only an audit of all events can be recorded
+    #[arg(long, conflicts_with = "at")]
+    record: bool,
     #[command(flatten)]
     at: At,
     #[command(flatten)]
     selecting: Selecting,
     #[command(flatten)]
     answered: Answered<Kind>,
+}
+
+impl AuditArgs {
+    /// Whether the command writes to the log.
+    pub(crate) fn writes(&self) -> bool {
+        self.record
+    }
 }
 
 fn severities() -> impl TypedValueParser<Value = Severity> {
@@ -75,13 +87,13 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &AuditArgs) -> Result<Ve
 }
 
 fn audited(ui: &mut Ui, context: &Context, args: &AuditArgs, format: Format<Kind>) -> Result<Verdict, CommandError> {
-    let rules = read_rules(&args.rules)?;
-    let options = Options {
-        rules: rules.clone(),
-        selection: args.selecting.selection(&args.at.zone())?,
-        unsigned_max_ns: args.max_unsigned,
-        as_ended: args.as_ended,
-    };
+    let Rules { rules, files } = read_rules(&args.rules)?;
+    let selection = args.selecting.selection(&args.at.zone())?;
+    if args.record && !selection.is_all() {
+        return Err(CommandError::user("--record: expected an audit of all events, found options that select some"));
+    }
+    let options =
+        Options { rules: rules.clone(), selection, unsigned_max_ns: args.max_unsigned, as_ended: args.as_ended };
     let view = context.view(&args.at)?;
     if let Some(run) = args.selecting.only_run()
         && !view.stream::<LogError>(run, &mut |_| Ok(ControlFlow::Break(())))?
@@ -102,12 +114,67 @@ fn audited(ui: &mut Ui, context: &Context, args: &AuditArgs, format: Format<Kind
             reported.print(ui, kind);
         }
     }
+    if args.record {
+        record(context, args, &view, files, &report, is_good)?;
+    }
     Ok(Verdict::of(is_good))
 }
 
+/// Records what was found, if the log is still the one that was audited.
+fn record(
+    context: &Context,
+    args: &AuditArgs,
+    view: &View,
+    rules: Vec<AuditedRules>,
+    report: &Report,
+    is_good: bool,
+) -> Result<(), CommandError> {
+    let (size, root) = view.root()?;
+    let count = |severity| report.findings.count_by(severity) as u64;
+    let audited = Audited {
+        program: format!("evlog audit {}", env!("CARGO_PKG_VERSION")),
+        verdict: verdict(is_good).to_owned(),
+        size: size.0,
+        next_seq: view.next_seq().0,
+        root: root.0,
+        rules,
+        max_unsigned_ns: args.max_unsigned,
+        as_ended: args.as_ended,
+        fail_on: args.fail_on.word().to_owned(),
+        errors: count(Severity::Error),
+        warnings: count(Severity::Warning),
+        notes: count(Severity::Note),
+        not_judged: report.not_judged.values().sum(),
+    };
+    let log = context.writer("audit", false)?;
+    let is_of = |log: &Log| Ok::<bool, CommandError>(log.log_id() == view.log_id() && log.is_still(size, &root)?);
+    let recorded = is_of(&log).and_then(|is_of| if is_of { Ok(Some(log.record_audited(&audited)?)) } else { Ok(None) });
+    match CommandError::followed_by(recorded, log.close().map_err(CommandError::from))? {
+        Some(()) => Ok(()),
+        None => Err(CommandError::user(format!(
+            "the audit is not recorded: `{}` is not the log that was audited, or has changed: expected log {}, which begins with \
+             {size} bytes of root {root}",
+            context.log.display(),
+            view.log_id(),
+        ))
+        .hint("the verdict is about the previous log; audit the new one")),
+    }
+}
+
+fn verdict(is_good: bool) -> &'static str {
+    if is_good { "kept" } else { "broken" }
+}
+
+/// What the files of rules have.
+#[derive(Default)]
+struct Rules {
+    rules: Vec<Rule>,
+    files: Vec<AuditedRules>,
+}
+
 /// Reads all files of rules; a name that two files have is refused.
-fn read_rules(paths: &[PathBuf]) -> Result<Vec<Rule>, CommandError> {
-    let mut all: Vec<Rule> = Vec::new();
+fn read_rules(paths: &[PathBuf]) -> Result<Rules, CommandError> {
+    let mut all = Rules::default();
     for path in paths {
         let shown = path.display();
         let text = files::read_text(path, rules::FILE_LEN_MAX)?;
@@ -115,10 +182,12 @@ fn read_rules(paths: &[PathBuf]) -> Result<Vec<Rule>, CommandError> {
             CommandError::listed(findings.iter().map(|finding| format!("{shown}:{finding}")))
                 .hint("docs/audit.md has the form of a file of rules")
         })?;
-        if let Some(rule) = read.iter().find(|rule| all.iter().any(|other| other.name() == rule.name())) {
+        if let Some(rule) = read.iter().find(|rule| all.rules.iter().any(|other| other.name() == rule.name())) {
             return Err(CommandError::user(format!("`{shown}`: rule `{}` is in an earlier file already", rule.name())));
         }
-        all.extend(read);
+        all.rules.extend(read);
+        let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        all.files.push(AuditedRules { file, blake3: blake3::hash(text.as_bytes()).into() });
     }
     Ok(all)
 }
@@ -158,9 +227,9 @@ fn print(ui: &mut Ui, rules: &[Rule], report: &Report, is_good: bool) {
     }
     let open: usize = report.open.values().sum();
     let not_judged: u64 = report.not_judged.values().sum();
-    let (word, tone) = if is_good { ("kept", Tone::Good) } else { ("broken", Tone::Bad) };
+    let tone = if is_good { Tone::Good } else { Tone::Bad };
     let mut lines = vec![
-        ("verdict", word.to_owned(), tone),
+        ("verdict", verdict(is_good).to_owned(), tone),
         ("audited", format!("{} of {}", counted(report.events, "event"), counted(report.runs, "run")), Tone::Plain),
         ("rules", format!("{} built-in, {} of yours", order::BUILT_IN.len(), rules.len()), Tone::Plain),
         ("findings", by_severity(report), Tone::Plain),

@@ -127,6 +127,29 @@ fn a_log_without_a_checkpoint_in_time_is_found_with_both_ends_of_the_gap() {
 }
 
 #[test]
+fn an_audit_is_recorded_with_the_root_of_what_it_read_and_the_digests_of_its_rules() {
+    let room = payments();
+    let verified = room.ends(0, &["verify", "--json"]).json()["root"].clone();
+    let args = ["audit", "--rules", "rules.toml", "--record", "--max-unsigned", "1d"];
+    room.ends(1, &args);
+    let history = room.ends(0, &["cat", "--run", "$log", "--kind", "log.audited", "--json"]).lines();
+    let [audited] = history.as_slice() else { panic!("{history:?}") };
+    let audited = &audited["payload"];
+    assert_eq!((audited["verdict"].as_str(), audited["errors"].as_u64()), (Some("broken"), Some(2)));
+    assert_eq!((audited["next_seq"].as_u64(), &audited["root"]), (Some(8), &verified));
+    let blake3 = blake3::hash(FOUR_EYES.as_bytes()).to_hex().to_string();
+    assert_eq!(audited["rules"], serde_json::json!([{"file": "rules.toml", "blake3": blake3}]));
+    // A part cannot stand for the whole, and what could not be judged is not recorded.
+    room.ends(2, &["audit", "--record", "--actor", "ann"]).says("--record: expected an audit of all events");
+    room.ends(2, &["audit", "--record", "--at", "3"]).says("cannot be used with");
+    room.ends(2, &["audit", "--record", "--rules", "missing.toml"]);
+    assert_eq!(room.ends(0, &["cat", "--kind", "log.audited"]).out.lines().count(), 1);
+    room.ends(0, &["verify"]);
+    room.ends(0, &["audit", "--record"]);
+    assert_eq!(room.ends(0, &["cat", "--kind", "log.audited"]).out.lines().count(), 2);
+}
+
+#[test]
 fn cat_selects_by_kind_actor_status_contract_and_fields() {
     let room = payments();
     let seqs = |args: &[&str]| -> Vec<u64> {

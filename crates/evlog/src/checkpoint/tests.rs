@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::Options;
+use crate::history::AuditedRules;
 use crate::prove::Prover;
 use crate::tests::toy::{ask, contracts, open, options, view};
 use evlog_format::Durability;
@@ -175,7 +176,7 @@ fn a_proof_reads_what_it_needs_and_is_the_same_without_trees() {
 }
 
 #[test]
-fn keys_and_verifications_are_events_that_are_read_back() {
+fn keys_verifications_and_audits_are_events_that_are_read_back() {
     // Rule C-25.
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());
@@ -190,6 +191,22 @@ fn keys_and_verifications_are_events_that_are_read_back() {
         checkpoint: Some(1),
     };
     log.record_verified(&verified).unwrap();
+    let audited = Audited {
+        program: "tests".to_owned(),
+        verdict: "kept".to_owned(),
+        size: 1,
+        next_seq: 2,
+        root: [3; 32],
+        rules: vec![AuditedRules { file: "r.toml".to_owned(), blake3: [4; 32] }],
+        max_unsigned_ns: None,
+        as_ended: false,
+        fail_on: "error".to_owned(),
+        errors: 0,
+        warnings: 0,
+        notes: 0,
+        not_judged: 0,
+    };
+    log.record_audited(&audited).unwrap();
     let history = log.signing_history().unwrap();
     assert_eq!((history.keys, history.last), (vec!["a+00000000+AQ==".to_owned()], None));
     log.close().unwrap();
