@@ -98,6 +98,7 @@ KINDS = {  # Begin: written from the page with `just golden`.
     312: "pipeline.limit_exceeded",
     313: "pipeline.inputs_recorded",
     314: "pipeline.taken_over",
+    315: "pipeline.process_ended",
     400: "machine.created",
     401: "machine.transitioned",
     402: "machine.rejected",

@@ -111,6 +111,8 @@ kinds! {
     PIPELINE_INPUTS_RECORDED = 313, "pipeline.inputs_recorded";
     /// A stage is not run: what it published is taken over from the run that this one retries.
     PIPELINE_TAKEN_OVER = 314, "pipeline.taken_over";
+    /// How the process of a stage ended.
+    PIPELINE_PROCESS_ENDED = 315, "pipeline.process_ended";
     /// A run of contract `machine` was created, its lifecycle pinned.
     MACHINE_CREATED = 400, "machine.created";
     /// It went from one status to another, as its lifecycle lists.

@@ -14,6 +14,7 @@ use crate::pipeline::report::STORAGE_CODES;
 use crate::story::{self, ignored::Ignored};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::time::Duration;
 pub use waiting::Waiting;
 
 /// What a reason is to the run's status, blame first.
@@ -210,7 +211,7 @@ fn stages(documents: &Documents<'_>) -> Vec<Reason> {
     let reason = |(index, stage): (usize, &&Value)| {
         let name = text(&stage["stage"]);
         let seq = stage["seq"].as_u64();
-        let kinds = ["stage_begun", "inputs_recorded", "taken_over", "validation_reported"];
+        let kinds = ["stage_begun", "inputs_recorded", "taken_over", "process_ended", "validation_reported"];
         let of_kind = |kind: &&str| seqs_of(audit, &format!("pipeline.{kind}"), &name);
         let mut seqs: Vec<u64> = kinds.iter().flat_map(of_kind).collect();
         let caused = seq.and_then(|seq| audit.iter().find(|line| line["sequence"] == seq));
@@ -230,7 +231,8 @@ fn stages(documents: &Documents<'_>) -> Vec<Reason> {
             _ => Role::Open,
         };
         let printed = items("captured").iter().find(|captured| captured["stage"] == stage["stage"]);
-        let why = stage_text(stage, reports.get(&name), printed, &missing(run, stage));
+        let ended = ended_text(audit, &name).filter(|_| stage["state"] == "failed" || stage["state"] == "running");
+        let why = stage_text(stage, reports.get(&name), ended, printed, &missing(run, stage));
         let why = with_origin(why, stage, earlier.get(&name).map_or(&[], Vec::as_slice));
         Reason { role, text: why, state: text(&stage["state"]), subject: name, seqs }
     };
@@ -258,7 +260,32 @@ fn missing(run: &Value, stage: &Value) -> Vec<String> {
     inputs.iter().filter(needed).map(|input| format!("`{}`", text(&input["path"]))).collect()
 }
 
-fn stage_text(stage: &Value, report: Option<&Value>, printed: Option<&Value>, missing: &[String]) -> String {
+/// How the process of a stage's last attempt ended, if that is recorded.
+fn ended_text(audit: &[Value], stage: &str) -> Option<String> {
+    let about = audit.iter().rev().filter(|line| line["event"]["stage"] == stage);
+    let mut of_attempt = about.take_while(|line| line["kind"] != "pipeline.stage_begun");
+    let ended = &of_attempt.find(|line| line["kind"] == "pipeline.process_ended")?["event"];
+    Some(match text(&ended["how"]).as_str() {
+        "exited" => format!("its process ended with exit code {}", ended["exit_code"]),
+        "signalled" => format!("its process was ended by signal {}", ended["signal"]),
+        "timed_out" => {
+            let limit = ended["time_limit_ns"].as_u64().map(Duration::from_nanos).unwrap_or_default();
+            format!("its process was ended, because the time limit of {limit:?} had passed")
+        }
+        "interrupted" => "its process was ended, because the run was interrupted".to_owned(),
+        "traced" => "its process was ended, because it traced evlog".to_owned(),
+        "not_started" => "its process could not be started".to_owned(),
+        _ => "it is not known how its process ended".to_owned(),
+    })
+}
+
+fn stage_text(
+    stage: &Value,
+    report: Option<&Value>,
+    ended: Option<String>,
+    printed: Option<&Value>,
+    missing: &[String],
+) -> String {
     let code = text(&stage["reason_code"]);
     let what = match text(&stage["state"]).as_str() {
         "failed" if stage["fail_mode"] == "fail_closed" => format!("failed with `{code}`, which stops the run"),
@@ -273,7 +300,12 @@ fn stage_text(stage: &Value, report: Option<&Value>, printed: Option<&Value>, mi
         [] => what,
         _ => format!("{what}: it never began, for an input is missing: {}", missing.join(", ")),
     };
-    match (report.and_then(|report| gate_text(report, &code)), printed) {
+    let found = report.and_then(|report| gate_text(report, &code));
+    let what = match ended.filter(|_| found.is_none()) {
+        Some(ended) => format!("{what}: {ended}"),
+        None => what,
+    };
+    match (found, printed) {
         (Some(found), _) => format!("{what}: {found}"),
         (None, Some(printed)) if stage["state"] == "failed" && printed["bytes"] != 0 => {
             format!("{what}; what it printed is in `{}`", text(&printed["path"]))

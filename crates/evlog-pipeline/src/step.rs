@@ -77,6 +77,8 @@ steps! {
         "The stage begins again";
     ForgetMark = "forget_mark", "Removes that note, because none of the stage's processes is left",
         "The stage begins again, and no process is found";
+    CommitEnded = "commit_ended", "Commits how the stage's process ended",
+        "The stage begins again, and no process is found";
     ReadOutcomes = "read_outcomes", "Reads the outcomes that the stage reports for its substages",
         "The stage begins again. Of its first attempt only the output is known";
     CommitSubstage = "commit_substage", "Commits the outcome of a substage",
@@ -123,6 +125,7 @@ impl Step {
             "inputs" => Step::CommitInputs,
             "begin" => Step::CommitBegun,
             "take_over" => Step::CommitTakenOver,
+            "process_ended" => Step::CommitEnded,
             "judge" => Step::CommitJudged,
             "report" => Step::CommitReport,
             "intend" => Step::CommitIntended,

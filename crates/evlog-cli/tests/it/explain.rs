@@ -102,7 +102,7 @@ fn what_a_stage_printed_is_named_and_what_had_no_part_is_no_failure() {
     room.ends(10, &["run", "plan.toml", "--run-id", "r"]);
     let answer = room.ends(0, &["explain", "r", "--json"]).json();
     assert_eq!(roles(&answer), [("cause", "loud"), ("fine", "last"), ("disabled", "off")]);
-    let why = "failed with `too_loud` (the run went on); what it printed is in `logs/loud.log`";
+    let why = "failed with `too_loud` (the run went on): its process ended with exit code 1; what it printed is in `logs/loud.log`";
     assert_eq!(answer["reasons"][0]["text"], why);
     let markdown = room.ends(0, &["explain", "r", "--format", "markdown"]).out;
     assert!(markdown.contains("failed with `too_loud` (the run went on)"), "code is code: {markdown}");

@@ -78,7 +78,7 @@ fn an_earlier_seq_must_be_there() {
     let room = Room::with_batch();
     room.ends(2, &["runs", "--at", "9999"]).says("--at 9999: expected the seq of a committed event");
     room.ends(2, &["runs", "--contract", "x"]).says(
-        "expected one of status, story, pipeline, machine, custom, or a contract file that a run was created with, found `x`",
+        "expected one of status, story, pipeline, machine, custom, or a contract file that one of these runs was created with, found `x`",
     );
 }
 

@@ -7,7 +7,8 @@
 use super::definition::{Definition, NAMES};
 use super::outcome::{FailMode, StageStatus};
 use super::payload::{
-    Artifact, Behavior, Found, Input, InputContent, LimitExceeded, LockForced, Origin, Outputs, TakenOver,
+    Artifact, Behavior, Found, How, Input, InputContent, LimitExceeded, LockForced, Origin, Outputs, ProcessEnded,
+    TakenOver,
 };
 use crate::members::{Members, malformed, pointer, quoted};
 use evlog_projection::Malformed;
@@ -18,11 +19,12 @@ pub(super) const FAIL_MODES: [(&str, FailMode); 2] =
 pub(super) const STATUSES: [(&str, StageStatus); 3] =
     [("success", StageStatus::Success), ("failed", StageStatus::Failed), ("skipped", StageStatus::Skipped)];
 /// The words of `do`.
-pub(super) const ACTIONS: [&str; 14] = [
+pub(super) const ACTIONS: [&str; 15] = [
     "create",
     "inputs",
     "begin",
     "take_over",
+    "process_ended",
     "judge",
     "intend",
     "publish",
@@ -45,6 +47,7 @@ pub(super) enum Do {
     Inputs { stage: String, inputs: Vec<Input> },
     Begin { stage: String },
     TakeOver(TakenOver),
+    ProcessEnded(ProcessEnded),
     Intend { stage: String, artifacts: Vec<Artifact> },
     Publish { stage: String, artifacts: Vec<Artifact> },
     Report { stage: String, report: Value },
@@ -95,6 +98,7 @@ impl Do {
             Do::Inputs { .. } => "inputs",
             Do::Begin { .. } => "begin",
             Do::TakeOver(_) => "take_over",
+            Do::ProcessEnded(_) => "process_ended",
             Do::Intend { .. } => "intend",
             Do::Publish { .. } => "publish",
             Do::Report { .. } => "report",
@@ -115,6 +119,7 @@ impl Do {
             Do::Inputs { stage, .. }
             | Do::Begin { stage }
             | Do::TakeOver(TakenOver { stage, .. })
+            | Do::ProcessEnded(ProcessEnded { stage, .. })
             | Do::LimitExceeded(LimitExceeded { stage, .. })
             | Do::Intend { stage, .. }
             | Do::Publish { stage, .. }
@@ -144,6 +149,7 @@ pub(super) fn parse(action: &str, members: Map<String, Value>) -> Result<Command
         "inputs" => Do::Inputs { stage: members.string("stage")?, inputs: inputs(&mut members)? },
         "begin" => Do::Begin { stage: members.string("stage")? },
         "take_over" => Do::TakeOver(taken_over(&mut members)?),
+        "process_ended" => Do::ProcessEnded(process_ended(&mut members)?),
         "intend" => Do::Intend { stage: members.string("stage")?, artifacts: artifacts(&mut members)? },
         "publish" => Do::Publish { stage: members.string("stage")?, artifacts: artifacts(&mut members)? },
         "report" => report(&mut members)?,
@@ -210,6 +216,20 @@ fn inputs(members: &mut Members) -> Result<Vec<Input>, Malformed> {
 fn taken_over(members: &mut Members) -> Result<TakenOver, Malformed> {
     let (stage, baseline) = (members.string("stage")?, members.string("baseline")?);
     Ok(TakenOver { stage, baseline, seq: members.count("seq")? })
+}
+
+fn process_ended(members: &mut Members) -> Result<ProcessEnded, Malformed> {
+    let small = |name: &'static str, given: Option<u64>| {
+        let number = given.map(|number| u8::try_from(number).map_err(|_| number)).transpose();
+        number.map_err(|found| malformed(format!("/{name}"), format!("expected a number up to 255, found {found}")))
+    };
+    Ok(ProcessEnded {
+        stage: members.string("stage")?,
+        how: members.word("how", &How::ALL.map(|how| (how.word(), how)))?,
+        exit_code: small("exit_code", members.optional_count("exit_code")?)?,
+        signal: small("signal", members.optional_count("signal")?)?,
+        time_limit_ns: members.optional_count("time_limit_ns")?,
+    })
 }
 
 fn artifacts(members: &mut Members) -> Result<Vec<Artifact>, Malformed> {

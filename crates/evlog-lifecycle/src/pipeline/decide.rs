@@ -165,6 +165,10 @@ fn recorded(state: &State, command: &Do) -> Judged<Taken> {
             rules::limit_exceeded(state, exceeded)?;
             one(Payload::LimitExceeded(exceeded.clone()))
         }
+        Do::ProcessEnded(ended) => {
+            rules::process_ended(state, ended)?;
+            one(Payload::ProcessEnded(ended.clone()))
+        }
         Do::Finalize => finalize(state)?,
     })
 }

@@ -10,7 +10,9 @@
 
 use super::definition::{Definition, built_in};
 use super::outcome::{Outcome, RunStatus, StageStatus};
-use super::payload::{Artifact, Artifacts, Created, InputsRecorded, OutcomeRecorded, Payload, ValidationReported};
+use super::payload::{
+    Artifact, Artifacts, Created, InputsRecorded, OutcomeRecorded, OutputCaptured, Payload, ValidationReported,
+};
 use super::reconcile;
 use super::rules::{self, Recording};
 use super::state::{End, Held, Owed, Pinned, Progress, Reported, Setting, State};
@@ -136,6 +138,11 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
             state.progress[index].taken = Some(taken);
             Ok(())
         }
+        Payload::ProcessEnded(ended) => {
+            let index = rules::process_ended(state, &ended).map_err(message)?;
+            state.progress[index].has_ended = true;
+            Ok(())
+        }
         Payload::Intended(Artifacts { stage, artifacts }) => {
             let index = rules::intend(state, &stage, &artifacts).map_err(message)?;
             state.progress[index].intended = Some(Arc::new(artifacts));
@@ -158,14 +165,7 @@ fn apply(state: &mut State, fact: &Fact<'_>, payload: Payload) -> Result<(), Str
             Arc::make_mut(&mut state.reports).insert(stage, Reported { report: value, time_ns: fact.head.time_ns() });
             Ok(())
         }
-        Payload::Captured(captured) => {
-            let artifact =
-                Artifact { path: captured.path, bytes: captured.bytes, blake3: captured.blake3, contract: None };
-            rules::captured(state, &captured.stage, &artifact).map_err(message)?;
-            let held = Held { stage: captured.stage, artifact };
-            Arc::make_mut(&mut state.captured).insert(held.artifact.path.clone(), held);
-            Ok(())
-        }
+        Payload::Captured(recorded) => captured(state, recorded),
         Payload::Judged(record) => judged(state, record.into()),
         Payload::Outcome(record) => outcome(state, fact, record),
         Payload::Reconciled(found) => {
@@ -206,6 +206,14 @@ fn judged(state: &mut State, outcome: Outcome) -> Result<(), String> {
             Ok(())
         }
     }
+}
+
+fn captured(state: &mut State, recorded: OutputCaptured) -> Result<(), String> {
+    let OutputCaptured { stage, path, bytes, blake3 } = recorded;
+    let artifact = Artifact { path, bytes, blake3, contract: None };
+    rules::captured(state, &stage, &artifact).map_err(|refusal| refusal.message)?;
+    Arc::make_mut(&mut state.captured).insert(artifact.path.clone(), Held { stage, artifact });
+    Ok(())
 }
 
 fn inputs(state: &mut State, recorded: InputsRecorded) -> Result<(), String> {

@@ -7,6 +7,7 @@
 
 use crate::payloads::payloads;
 use crate::pipeline::outcome::{FailMode, Outcome, RunStatus, StageStatus};
+use crate::words::words;
 use evlog_projection::readable;
 use serde::{Deserialize, Serialize};
 
@@ -269,6 +270,39 @@ pub(super) struct TakenOver {
     pub seq: u64,
 }
 
+words! {
+    /// How the process of a stage ended.
+    How: "process end" {
+        /// By itself, with an exit code.
+        Exited = 0, "exited";
+        /// By a signal that its runner did not send.
+        Signalled = 1, "signalled";
+        /// Its runner ended it because its time limit had passed.
+        TimedOut = 2, "timed_out";
+        /// Its runner ended it because the run was interrupted.
+        Interrupted = 3, "interrupted";
+        /// Its runner ended it because it traced its runner.
+        Traced = 4, "traced";
+        /// It has ended, and it is not known how.
+        Unknown = 5, "unknown";
+        /// It could not be started.
+        NotStarted = 6, "not_started";
+    }
+}
+
+/// `pipeline.process_ended`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ProcessEnded {
+    pub stage: String,
+    pub how: How,
+    /// Its exit code, if it exited.
+    pub exit_code: Option<u8>,
+    /// The number of the signal that ended it, if one did.
+    pub signal: Option<u8>,
+    /// How long it was allowed to run, in nanoseconds; none without a limit.
+    pub time_limit_ns: Option<u64>,
+}
+
 payloads! {
     "pipeline":
     Created(Created) = PIPELINE_CREATED;
@@ -286,6 +320,7 @@ payloads! {
     LockForced(LockForced) = PIPELINE_LOCK_FORCED;
     LimitExceeded(LimitExceeded) = PIPELINE_LIMIT_EXCEEDED;
     TakenOver(TakenOver) = PIPELINE_TAKEN_OVER;
+    ProcessEnded(ProcessEnded) = PIPELINE_PROCESS_ENDED;
 }
 
 impl Behavior {

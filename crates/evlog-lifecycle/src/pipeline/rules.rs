@@ -12,7 +12,7 @@ pub(super) use taken::{retry, succeeded, take_over};
 use super::definition::{Coupling, ORCHESTRATOR, OrderRule, Severity, is_substage, is_word};
 use super::outcome::{Outcome, RunStatus, StageStatus, derive_status};
 use super::own::{PROJECTED, REPORTS, STAGING};
-use super::payload::{Artifact, Input, LimitExceeded, LockForced, Origin};
+use super::payload::{Artifact, How, Input, LimitExceeded, LockForced, Origin, ProcessEnded};
 use super::relpath;
 use super::report::Report;
 use super::state::State;
@@ -463,6 +463,30 @@ fn substage(state: &State, index: usize, outcome: &Outcome) -> Judged<()> {
 pub(super) fn stands_beside(state: &State, substage: &Outcome, parent: &Outcome) -> bool {
     let stopped = state.definition().stops_parent(substage) && !parent.is_fatal() && !parent.is_blocked();
     !stopped && state.definition().couples(substage, parent)
+}
+
+/// Whether the end of a process may be recorded (rule P-95): once in each attempt, of a stage that ran one.
+pub(super) fn process_ended(state: &State, ended: &ProcessEnded) -> Judged<usize> {
+    let ProcessEnded { stage: name, how, exit_code, signal, time_limit_ns } = ended;
+    let index = running(state, name)?;
+    let progress = &state.progress[index];
+    if progress.has_ended {
+        return refuse("PROCESS_ENDED", format!("the process of stage `{name}` has ended since the stage last began"));
+    }
+    if progress.taken.is_some() {
+        return refuse("STAGE_TAKEN_OVER", format!("stage `{name}` was taken over, so it has no process"));
+    }
+    if progress.judged.is_some() || progress.intended.is_some() {
+        return refuse("PROCESS_ENDED", format!("stage `{name}` was judged, so its process has ended"));
+    }
+    let is_whole = exit_code.is_some() == (*how == How::Exited)
+        && signal.is_some() == (*how == How::Signalled)
+        && (time_limit_ns.is_some() || *how != How::TimedOut);
+    if is_whole {
+        return Ok(index);
+    }
+    let message = "expected `exit_code` with `exited` alone, `signal` with `signalled` alone, and `time_limit_ns` with `timed_out`";
+    refuse("PROCESS_END_INVALID", message)
 }
 
 /// Whether an exceeded limit may be recorded (rule P-91): while the run goes on, of a stage that takes part in it.

@@ -62,6 +62,8 @@ pub(super) struct Progress {
     pub judged: Option<Outcome>,
     /// The run that it was reused from, since it began last.
     pub taken: Option<TakenOver>,
+    /// Whether it is recorded how its process ended, since it began last.
+    pub has_ended: bool,
 }
 
 /// A recorded outcome.

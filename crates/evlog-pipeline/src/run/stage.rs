@@ -250,6 +250,11 @@ impl Runner<'_> {
         let ended = self.process(stage, room)?;
         // Otherwise what cannot be opened would be taken for a fault of the stage.
         descriptors::check_for(descriptors::TO_END).map_err(RunError::Descriptors)?;
+        self.must("process_ended", process_ended(stage, ended))?;
+        if ended == Some(Ended::Interrupted) {
+            let (run, stage) = (self.run.clone(), stage.id.clone());
+            return Err(RunError::Interrupted { run, stage, began: true }.into());
+        }
         self.steps.at(Step::ReadOutcomes);
         let reported =
             outcomes::read(self.home()?, &room.outcomes_path, &stage.id).map_err(at("read", &room.outcomes))?;
@@ -336,10 +341,6 @@ impl Runner<'_> {
             Err(error) => format!("`{}` could not be started: {error}", stage.command[0]),
         };
         self.note_in(stage, room, &message)?;
-        if let Ok(Ended::Interrupted) = ended {
-            let (run, stage) = (self.run.clone(), stage.id.clone());
-            return Err(RunError::Interrupted { run, stage, began: true }.into());
-        }
         Ok(ended.ok())
     }
 
@@ -471,6 +472,24 @@ impl Runner<'_> {
         self.note(stage, &format!("the contract refused the outcome `{outcome}`: {code}: {message}"));
         self.must("outcome", Outcome::failed(&stage.id, FailMode::FailClosed, STORAGE).to_value())
     }
+}
+
+/// How the process of a stage ended, as the contract records it; `None` if it could not be started.
+fn process_ended(stage: &Stage, ended: Option<Ended>) -> Value {
+    let mut members = match ended {
+        None => json!({"how": "not_started"}),
+        Some(Ended::Exited(code)) => json!({"how": "exited", "exit_code": code}),
+        Some(Ended::Signalled(signal)) => json!({"how": "signalled", "signal": signal}),
+        Some(Ended::TimedOut) => json!({"how": "timed_out"}),
+        Some(Ended::Interrupted) => json!({"how": "interrupted"}),
+        Some(Ended::Traced) => json!({"how": "traced"}),
+        Some(Ended::Unguarded) => json!({"how": "unknown"}),
+    };
+    members["stage"] = stage.id.as_str().into();
+    if let Some(limit) = stage.time_limit {
+        members["time_limit_ns"] = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX).into();
+    }
+    members
 }
 
 /// What is published though no output names it, for those who watch.

@@ -9,6 +9,7 @@ mod document;
 mod inputs;
 mod order;
 mod payloads;
+mod process;
 mod projection;
 mod promotion;
 mod property;

@@ -2,9 +2,9 @@
 
 use crate::pipeline::outcome::{FailMode, RunStatus, StageStatus};
 use crate::pipeline::payload::{
-    Artifact, Artifacts, Behavior, Created, Finalized, Found, Input, InputContent, InputsRecorded, LimitExceeded,
-    LockForced, Origin, OutcomeRecorded, OutputCaptured, Outputs, Payload, Reconciled, Refused, StageBegun,
-    StageSetting, TakenOver, ValidationReported,
+    Artifact, Artifacts, Behavior, Created, Finalized, Found, How, Input, InputContent, InputsRecorded, LimitExceeded,
+    LockForced, Origin, OutcomeRecorded, OutputCaptured, Outputs, Payload, ProcessEnded, Reconciled, Refused,
+    StageBegun, StageSetting, TakenOver, ValidationReported,
 };
 use evlog_format::{Event, PLAIN};
 use std::fmt::Write;
@@ -48,6 +48,13 @@ fn all() -> Vec<(Payload, &'static str)> {
         input("b", Origin::Plan, true, None),
     ];
     let inputs = InputsRecorded { stage: "s".into(), inputs };
+    let ended = |how, exit_code, signal, time_limit_ns| ProcessEnded {
+        stage: "s".into(),
+        how,
+        exit_code,
+        signal,
+        time_limit_ns,
+    };
     let found = Found { stage: "s".into(), outputs: Outputs::Corrupt, staging: true };
     vec![
         (Payload::Created(created), "0170D000201730100017400010 27b7d01"),
@@ -65,6 +72,8 @@ fn all() -> Vec<(Payload, &'static str)> {
         (Payload::LockForced(LockForced { stale_lock_filename: "f".into(), stale_lock_sha256: digest }), "0166D"),
         (Payload::LimitExceeded(limit), "016c0afb2c01010173"),
         (Payload::TakenOver(TakenOver { stage: "s".into(), baseline: "r".into(), seq: 300 }), "0173 0172 fb2c01"),
+        (Payload::ProcessEnded(ended(How::Exited, Some(3), None, Some(300))), "0173 00 0103 00 01fb2c01"),
+        (Payload::ProcessEnded(ended(How::Signalled, None, Some(9), None)), "0173 01 00 0109 00"),
         (Payload::Refused(refused), "05626567696e0001430 16d"),
     ]
     .into_iter()

@@ -124,7 +124,13 @@ fn p93_a_stage_is_taken_over_once_an_attempt_and_before_anything_is_to_be_promot
     judged.accept("judge", json!({"stage": "scoring", "status": "success"}));
     judged.refuse("JUDGED_OTHERWISE", "take_over", taken("scoring", BEFORE, 1));
 
+    let mut ran = play.clone();
+    let ended = json!({"stage": "scoring", "how": "exited", "exit_code": 0});
+    ran.accept("process_ended", ended.clone());
+    ran.refuse("PROCESS_ENDED", "take_over", taken("scoring", BEFORE, 1));
+
     play.accept("take_over", taken("scoring", BEFORE, 1));
+    play.refuse("STAGE_TAKEN_OVER", "process_ended", ended);
     play.refuse("STAGE_TAKEN_OVER", "take_over", taken("scoring", BEFORE, 1));
     // The next attempt is taken over anew, or runs.
     play.begin("scoring");

@@ -47,6 +47,7 @@ fn asked_twice_the_running_stage_is_ended_with_its_group_and_has_no_outcome() {
     assert!(matches!(&error, RunError::Interrupted { stage, began: true, .. } if stage == "one"), "{error}");
     assert!(room.text("logs/one.log").contains("the run was interrupted"));
     assert_eq!(room.json("run.json")["captured"][0]["path"], "logs/one.log", "what it printed is kept");
+    assert_eq!(output::process_ends(&room)[0]["how"], "interrupted");
     assert!(!room.bundle(".staging").join("one").exists(), "what it staged is not");
     for (path, bytes) in &left.projected {
         assert!(&fs::read(room.bundle(path)).unwrap() == bytes, "{path} is not what the log projects");

@@ -130,3 +130,36 @@ fn g27_a_stage_that_stops_its_guard_is_ended_at_its_limit_and_notes_say_what_is_
     assert!(!log.contains("the process group was ended"), "{log}");
     assert!(left.reported.iter().any(|line| line.contains("guards the stage was stopped")), "{:?}", left.reported);
 }
+
+#[test]
+fn how_the_process_of_a_stage_ended_is_in_the_log() {
+    // Rules P-95 and G-35.
+    let limit = "time_limit = \"200ms\"";
+    for (script, keys, code, outcome, ended) in [
+        ("true", "", 0, "success fail_closed -", json!({"how": "exited", "exit_code": 0})),
+        ("exit 3", "", 20, "failed fail_closed one_broken", json!({"how": "exited", "exit_code": 3})),
+        ("kill -9 $$", "", 20, "failed fail_closed one_broken", json!({"how": "signalled", "signal": 9})),
+        ("sleep 100", limit, 20, "failed fail_closed one_broken", json!({"how": "timed_out"})),
+    ] {
+        let room = Room::new();
+        room.ends(&plan(&[(script, keys)]), code, &[&format!("one {outcome}")]);
+        let ends = process_ends(&room);
+        let [found] = ends.as_slice() else { panic!("{script}: {ends:?}") };
+        for (member, expected) in ended.as_object().unwrap() {
+            assert_eq!(&found[member], expected, "{script}");
+        }
+        let limit_ns = if keys.is_empty() { Value::Null } else { json!(200_000_000) };
+        assert_eq!((&found["stage"], &found["time_limit_ns"]), (&json!("one"), &limit_ns), "{script}");
+    }
+    let room = Room::new();
+    let plan = plan(&[NOTHING]).replace("\"sh\", \"-ec\"", "\"./no-such-program\"");
+    room.ends(&plan, 20, &["one failed fail_closed one_broken"]);
+    assert_eq!(process_ends(&room)[0]["how"], "not_started");
+}
+
+/// What the log records of the ends of processes, in order.
+pub(super) fn process_ends(room: &Room) -> Vec<Value> {
+    let audit = room.text("audit_events.jsonl");
+    let lines = audit.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.filter(|line| line["kind"] == "pipeline.process_ended").map(|line| line["event"].clone()).collect()
+}
