@@ -17,10 +17,12 @@ struct CloudEvent<'a> {
     source: &'a str,
     r#type: &'a str,
     subject: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     time: Option<&'a str>,
     datacontenttype: &'static str,
     sequence: String,
     commit: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
     recorded: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     occurred: Option<&'a str>,
@@ -28,6 +30,7 @@ struct CloudEvent<'a> {
     mark: Option<&'static str>,
     number: String,
     kindversion: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
     actor: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     principal: Option<&'a str>,

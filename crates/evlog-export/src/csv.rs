@@ -1,6 +1,6 @@
 //! Comma-separated values, as RFC 4180 has them: one line of names, then one line for each event.
 //!
-//! Invariant: no cell is what a spreadsheet would run. A cell that begins like a formula has a `'` before it, and so has one that
+//! Invariant: no cell is what a spreadsheet would run that reads the comma as the separator. A cell that begins like a formula has a `'` before it, and so has one that
 //! begins with `'`: without one leading `'`, every cell is the text of the event.
 
 use crate::event::{Cell, EventLine};

@@ -1,7 +1,8 @@
 //! Members of payloads as columns of their own.
 //!
 //! The columns must be known before the first event is written, so the payloads are looked at once before. A column has the type of
-//! all its values; where they differ, or are objects or lists, it has them as JSON text.
+//! all its values: whole numbers beside doubles are doubles, too. Where the types differ otherwise, or are objects or lists, it has them
+//! as JSON text.
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,11 +10,16 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The most columns: a kind whose payloads have names of their own for each event does not fit into a table.
 pub const COLUMNS_MAX: usize = 1000;
 
+/// The largest whole number up to which a double holds each.
+const EXACT_MAX: u64 = (1 << 53) - 1;
+
 /// The type of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
-    /// Whole numbers of 64 bits.
+    /// Whole numbers that doubles hold.
     Integer,
+    /// Whole numbers of 64 bits.
+    Long,
     /// Doubles.
     Real,
     /// True and false.
@@ -65,16 +71,24 @@ fn type_of(value: &Value) -> Option<Type> {
     match value {
         Value::Null => None,
         Value::Bool(_) => Some(Type::Flag),
-        Value::Number(number) if number.is_i64() => Some(Type::Integer),
+        Value::Number(number) if number.is_i64() => {
+            let is_exact = number.as_i64().is_some_and(|number| number.unsigned_abs() <= EXACT_MAX);
+            Some(if is_exact { Type::Integer } else { Type::Long })
+        }
         Value::Number(number) if number.is_f64() => Some(Type::Real),
         Value::String(_) => Some(Type::Text),
         Value::Number(_) | Value::Array(_) | Value::Object(_) => Some(Type::Json),
     }
 }
 
-/// The type that holds values of both. A double does not hold every integer.
+/// The type that holds values of both. JSON has one type of numbers, and a recorded `2.0` is `2`.
 fn joined(one: Type, other: Type) -> Type {
-    if one == other { one } else { Type::Json }
+    match (one, other) {
+        _ if one == other => one,
+        (Type::Integer, Type::Long) | (Type::Long, Type::Integer) => Type::Long,
+        (Type::Integer, Type::Real) | (Type::Real, Type::Integer) => Type::Real,
+        _ => Type::Json,
+    }
 }
 
 #[cfg(test)]
@@ -86,8 +100,9 @@ mod tests {
     fn a_column_has_the_type_of_all_its_values_or_is_json() {
         let mut flat = Flat::default();
         for payload in [
-            json!({"n": 1, "x": 1.5, "t": "a", "f": true, "l": [1], "mixed": 1, "late": null, "none": null}),
-            json!({"n": -2, "x": 2.5, "mixed": 1.5, "late": "x", "big": u64::MAX}),
+            json!({"n": 1, "x": 1.5, "t": "a", "f": true, "l": [1], "mixed": 1, "late": null, "none": null, "far": 1}),
+            json!({"n": -2, "x": 2.5, "mixed": 1.5, "late": "x", "big": u64::MAX, "far": i64::MAX, "wide": 1_u64 << 53}),
+            json!({"mixed": 9_007_199_254_740_991_i64, "wide": 0.5, "t": 1, "x": 2}),
             json!([1]),
             json!(null),
         ] {
@@ -97,12 +112,14 @@ mod tests {
         let expected = [
             ("big", Type::Json),
             ("f", Type::Flag),
+            ("far", Type::Long),
             ("l", Type::Json),
             ("late", Type::Text),
-            ("mixed", Type::Json),
+            ("mixed", Type::Real),
             ("n", Type::Integer),
             ("none", Type::Text),
-            ("t", Type::Text),
+            ("t", Type::Json),
+            ("wide", Type::Json),
             ("x", Type::Real),
         ];
         assert_eq!(found, expected);

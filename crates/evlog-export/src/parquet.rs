@@ -237,7 +237,7 @@ fn row(event: &EventLine<'_>, payload: String) -> [Option<Cell>; 17] {
 
 fn values(of: flat::Type) -> Values {
     match of {
-        flat::Type::Integer => Values::Long(Vec::new()),
+        flat::Type::Integer | flat::Type::Long => Values::Long(Vec::new()),
         flat::Type::Real => Values::Real(Vec::new()),
         flat::Type::Flag => Values::Flag(Vec::new()),
         flat::Type::Text | flat::Type::Json => Values::Text(Vec::new()),
@@ -248,8 +248,8 @@ fn values(of: flat::Type) -> Values {
 fn cell(of: flat::Type, member: Option<&Value>) -> Option<Cell> {
     let member = member.filter(|member| !member.is_null())?;
     match of {
-        flat::Type::Integer => member.as_i64().map(Cell::Long),
-        flat::Type::Real => member.as_f64().filter(|_| member.is_f64()).map(Cell::Real),
+        flat::Type::Integer | flat::Type::Long => member.as_i64().map(Cell::Long),
+        flat::Type::Real => member.as_f64().map(Cell::Real),
         flat::Type::Flag => member.as_bool().map(Cell::Flag),
         flat::Type::Text => member.as_str().map(|text| Cell::Text(text.to_owned())),
         flat::Type::Json => Some(Cell::Text(json::text(member))),

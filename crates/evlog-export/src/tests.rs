@@ -1,6 +1,6 @@
 //! Claims about every format.
 
-use crate::{EventLine, Flat, Format};
+use crate::{EventLine, Flat, Format, HeadMembers};
 use evlog_format::commit::Idempotency;
 use evlog_format::kind::STATUS_CREATED;
 use evlog_format::{CommitHead, Durability, Event, Kind, PLAIN, Seq};
@@ -108,6 +108,30 @@ fn a_message_of_otlp_has_at_most_512_records() {
     assert_eq!(lines.lines().map(records).collect::<Vec<_>>(), [512, 512, 1]);
 }
 
+#[test]
+fn the_payload_of_an_event_in_xes_is_json_whatever_characters_xml_does_not_have() {
+    let mut fact = facts().remove(0);
+    fact.event.payload = "{\"\u{fffe}t\":\"\u{ffff}\u{202e}\"}".as_bytes();
+    let mut sink = Format::Xes.begin(LOG_ID, &Flat::default(), Vec::new()).unwrap().unwrap();
+    sink.event(&EventLine::new(&fact, 0, payload_json)).unwrap();
+    let xml = String::from_utf8(sink.finish().unwrap()).unwrap();
+    let (_, rest) = xml.split_once("key=\"payload\" value=\"").unwrap();
+    let text = rest.split_once("\"/>").unwrap().0.replace("&quot;", "\"");
+    assert!(!xml.contains(['\u{fffe}', '\u{ffff}']), "{xml}");
+    assert!(serde_json::from_str::<Value>(&text).is_ok(), "{text}");
+}
+
+#[test]
+fn no_attribute_of_an_event_in_cloudevents_is_null() {
+    let facts = facts();
+    let event = EventLine { head: HeadMembers::default(), ..EventLine::new(&facts[0], 0, payload_json) };
+    let mut sink = Format::CloudEvents.begin(LOG_ID, &Flat::default(), Vec::new()).unwrap().unwrap();
+    sink.event(&event).unwrap();
+    let line: Value = serde_json::from_slice(&sink.finish().unwrap()).unwrap();
+    let nulls: Vec<_> = line.as_object().unwrap().iter().filter(|(_, value)| value.is_null()).collect();
+    assert!(nulls.is_empty(), "{nulls:?}");
+}
+
 #[cfg(feature = "parquet")]
 #[test]
 fn parquet_has_typed_columns_and_members_of_payloads_beside_them() {
@@ -118,14 +142,18 @@ fn parquet_has_typed_columns_and_members_of_payloads_beside_them() {
     assert!(flat.learn("custom/a", &json!({"n": 1, "t": "x"})));
     let bytes = exported(Format::Parquet, &flat);
     assert_eq!(bytes, exported(Format::Parquet, &flat), "equal events give equal bytes");
-    let path = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(&path, bytes).unwrap();
-    let file = SerializedFileReader::new(path.reopen().unwrap()).unwrap();
-    let rows: Vec<Row> = file.get_row_iter(None).unwrap().map(Result::unwrap).collect();
-    let column = |name: &str| -> Vec<Field> {
+    let rows = |bytes: &[u8]| -> Vec<Row> {
+        let path = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&path, bytes).unwrap();
+        let file = SerializedFileReader::new(path.reopen().unwrap()).unwrap();
+        file.get_row_iter(None).unwrap().map(Result::unwrap).collect()
+    };
+    let column_of = |rows: &[Row], name: &str| -> Vec<Field> {
         let of = |row: &Row| row.get_column_iter().find(|(found, _)| *found == name).unwrap().1.clone();
         rows.iter().map(of).collect()
     };
+    let all = rows(&bytes);
+    let column = |name: &str| column_of(&all, name);
     let texts =
         |texts: [Option<&str>; 3]| texts.map(|text| text.map_or(Field::Null, |text| Field::Str(text.to_owned())));
     assert_eq!(column("seq"), [0, 1, 2].map(Field::Long));
@@ -136,6 +164,8 @@ fn parquet_has_typed_columns_and_members_of_payloads_beside_them() {
     assert_eq!(column("id"), texts([None, Some("k\"1"), Some("k\"1")]));
     assert_eq!(column("payload_n"), [Field::Long(1), Field::Null, Field::Null]);
     assert_eq!(column("payload_t"), texts([Some("<&\u{202e}"), None, None]));
-    let payload = &column("payload")[2];
-    assert_eq!((payload, json!(-5)), (&Field::Str("-5".to_owned()), json!(-5)));
+    assert_eq!(column("payload")[2], Field::Str("-5".to_owned()));
+    assert!(flat.learn("custom/a", &json!({"n": 0.5})));
+    let doubles = column_of(&rows(&exported(Format::Parquet, &flat)), "payload_n");
+    assert_eq!(doubles, [Field::Double(1.0), Field::Null, Field::Null]);
 }

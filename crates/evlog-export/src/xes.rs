@@ -45,7 +45,8 @@ impl<W: Write> Sink<W> for Xes<W> {
             writeln!(self.out, "<trace>{}", attribute("string", "concept:name", event.stream))?;
             self.run = Some(event.stream.to_owned());
         }
-        let payload = event.payload.text();
+        // XML has these two characters in no form. JSON has an escape for them, so the text stays JSON.
+        let payload = event.payload.text().replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff");
         let (resource, happened) = (event.head.actor.map(Cell::Text), event.head.times.happened().map(Cell::Time));
         let named =
             [("concept:name", Some(Cell::Text(&event.kind))), ("time:timestamp", happened), ("org:resource", resource)];

@@ -5,33 +5,31 @@ use crate::hidden::is_hidden;
 /// Text of an element or an attribute. XML 1.0 does not allow most control characters, not even escaped, so invisible
 /// characters are shown in escaped form.
 pub fn escaped(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut xml, c| {
-        match c {
-            '&' => xml.push_str("&amp;"),
-            '<' => xml.push_str("&lt;"),
-            '>' => xml.push_str("&gt;"),
-            '"' => xml.push_str("&quot;"),
-            '\n' => xml.push_str("&#10;"),
-            '\u{fffe}' | '\u{ffff}' => xml.extend(c.escape_unicode()),
-            c if is_hidden(c) => xml.extend(c.escape_unicode()),
-            c => xml.push(c),
-        }
-        xml
+    written(text, |xml, c| match c {
+        '\n' => xml.push_str("&#10;"),
+        c => xml.extend(c.escape_unicode()),
     })
 }
 
 /// Text of an attribute, every character of it: invisible characters are references, which mean the same. Control characters and the two
 /// that are none, which XML 1.0 does not allow at all, are shown in escaped form.
 pub fn exact(text: &str) -> String {
+    written(text, |xml, c| match c {
+        '\0'..'\t' | '\u{b}' | '\u{c}' | '\u{e}'..' ' | '\u{fffe}' | '\u{ffff}' => xml.extend(c.escape_unicode()),
+        c => xml.extend(["&#", &u32::from(c).to_string(), ";"]),
+    })
+}
+
+/// Text as XML, with the characters that people do not see or XML does not have as `hide` writes them.
+fn written(text: &str, hide: impl Fn(&mut String, char)) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut xml, c| {
         match c {
             '&' => xml.push_str("&amp;"),
             '<' => xml.push_str("&lt;"),
             '>' => xml.push_str("&gt;"),
             '"' => xml.push_str("&quot;"),
-            '\u{fffe}' | '\u{ffff}' => xml.extend(c.escape_unicode()),
-            c if c < ' ' && !matches!(c, '\t' | '\n' | '\r') => xml.extend(c.escape_unicode()),
-            c if is_hidden(c) => xml.extend(["&#", &u32::from(c).to_string(), ";"]),
+            '\u{fffe}' | '\u{ffff}' => hide(&mut xml, c),
+            c if is_hidden(c) => hide(&mut xml, c),
             c => xml.push(c),
         }
         xml
