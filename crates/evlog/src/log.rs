@@ -44,6 +44,13 @@ pub struct Offered {
     session: Arc<()>,
 }
 
+impl Offered {
+    /// The answer that [`Log::wait`] gives once the command is committed. Its seqs are fixed; until then all of it may be lost.
+    pub fn answer(&self) -> &Answer {
+        &self.answer
+    }
+}
+
 /// A writer session on a log.
 pub struct Log {
     dir: PathBuf,

@@ -13,14 +13,14 @@ use crate::table::{counted, facts};
 use crate::ui::{Progress, Tone, Ui, Unit};
 use clap::{Args, ValueEnum};
 use evlog::history::LOG_STREAM;
-use evlog::{AnswerOutcome, Log, Offered, Options};
+use evlog::{Answer, AnswerOutcome, Log, LogError, Offered, Options, View};
 use evlog_format::Seq;
 use evlog_store::{Fs, StdFs};
 use line::Line;
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The longest line, in bytes: more than any event has.
 const LINE_LEN_MAX: u64 = 64 << 20;
@@ -34,6 +34,7 @@ Examples:
   evlog --log ./copy import jsonl events.jsonl       a new log in ./copy
   evlog --log ./copy import jsonl - < events.jsonl
 
+The file is one export of one log: seqs of two exports in one file say nothing about each other.
 Kept are run, number, kind, payload, actor, correlation, id, and the time when an event occurred, where its command
 gave one. Causes are kept, with the seqs of the new log. Not kept are seqs, the time of recording and the principal:
 the new log has its own, because it was recorded now, and by you. Events of `$log` are left out: they are about the
@@ -66,7 +67,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ImportArgs) -> Result<V
     if context.log.symlink_metadata().is_ok() {
         return Err(taken(context));
     }
-    let (source, len) = args.open()?;
+    let (mut source, len) = args.open()?;
     // An unfinished log is removed when this is dropped.
     let draft = files::draft_dir(&context.log)?;
     let made = draft.path().join("log");
@@ -75,17 +76,18 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ImportArgs) -> Result<V
     let log = options.open(&made, contracts())?;
     let mut import = Import::new(&log);
     let progress = ui.progress("import", len, Unit::Bytes);
-    import.take_all(source, &progress).map_err(|error| error.hint("no log was made"))?;
+    import.take_all(&args.file, &mut *source, &progress).map_err(|error| error.hint("no log was made"))?;
     drop(progress);
-    let (runs, events, left_out) = (import.runs.len(), import.events, import.left_out);
-    let (log_id, next_seq) = (log.log_id().to_string(), log.next_seq());
+    let (runs, events, left_out) = (import.runs.len(), import.seqs.len() as u64, import.left_out);
     log.close()?;
+    let made_log = View::open(&made, contracts())?;
+    let (log_id, next_seq) = (made_log.log_id().to_string(), made_log.next_seq().0);
     StdFs.name(&made, &context.log).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => taken(context),
         _ => CommandError::file("make", context.log.display(), &error),
     })?;
     files::sync_above(&context.log)?;
-    let (log, next_seq) = (context.log.display().to_string(), next_seq.0);
+    let log = context.log.display().to_string();
     if context.json {
         ui.json(&ImportObject { log: &log, log_id: &log_id, runs, events, left_out, next_seq });
         return Ok(Verdict::Yes);
@@ -123,53 +125,56 @@ impl ImportArgs {
     }
 }
 
-/// An event that was offered to the new log.
-struct Waiting {
-    line: u64,
-    old_seq: u64,
-    offered: Offered,
-}
-
 /// An import under way.
 struct Import<'l> {
     log: &'l Log,
-    waiting: VecDeque<Waiting>,
+    /// Events that are not synced yet.
+    waiting: VecDeque<Offered>,
     /// The number of events of each run.
     runs: BTreeMap<String, u64>,
-    /// The new seqs of events that are recorded, by their old ones.
-    seqs: BTreeMap<u64, Seq>,
-    events: u64,
+    /// The seq of the last line.
+    last: Option<u64>,
+    /// The old and the new seq of each event that is recorded. Both rise.
+    seqs: Vec<(u64, Seq)>,
     left_out: u64,
 }
 
 impl<'l> Import<'l> {
     fn new(log: &'l Log) -> Import<'l> {
-        let (waiting, runs, seqs) = (VecDeque::new(), BTreeMap::new(), BTreeMap::new());
-        Import { log, waiting, runs, seqs, events: 0, left_out: 0 }
+        let (waiting, runs) = (VecDeque::new(), BTreeMap::new());
+        Import { log, waiting, runs, last: None, seqs: Vec::new(), left_out: 0 }
     }
 
-    fn take_all(&mut self, mut source: Box<dyn BufRead>, progress: &Progress) -> Result<(), CommandError> {
+    /// Takes every line of the file with this name.
+    fn take_all(&mut self, file: &Path, source: &mut dyn BufRead, progress: &Progress) -> Result<(), CommandError> {
         let (mut line, mut bytes, mut done) = (0, Vec::new(), 0);
         loop {
             bytes.clear();
-            let read = io::Read::take(&mut source, LINE_LEN_MAX).read_until(b'\n', &mut bytes);
-            let len = read.map_err(|error| CommandError::file("read", "the file", &error))?;
+            let read = io::Read::take(&mut *source, LINE_LEN_MAX + 1).read_until(b'\n', &mut bytes);
+            let len = read.map_err(|error| CommandError::file("read", file.display(), &error))?;
             if len == 0 {
                 break;
             }
             line += 1;
             done += len as u64;
-            self.take(line, &bytes).map_err(|error| error.during(format_args!("line {line}")))?;
+            self.take(&bytes).map_err(|error| error.during(format_args!("line {line}")))?;
+            if self.waiting.len() >= WAITING_MAX {
+                self.wait_until(WAITING_MAX / 2)?;
+            }
             progress.at(done);
         }
         self.wait_until(0)
     }
 
-    fn take(&mut self, line: u64, bytes: &[u8]) -> Result<(), CommandError> {
+    fn take(&mut self, bytes: &[u8]) -> Result<(), CommandError> {
+        if bytes.len() as u64 > LINE_LEN_MAX {
+            return Err(CommandError::user(format!("expected at most {LINE_LEN_MAX} bytes, found more")));
+        }
         if bytes.trim_ascii().is_empty() {
             return Ok(());
         }
         let event = Line::parse(bytes).map_err(CommandError::user)?;
+        self.follow(event.seq)?;
         if event.stream == LOG_STREAM {
             self.left_out += 1;
             return Ok(());
@@ -181,42 +186,54 @@ impl<'l> Import<'l> {
             return Err(CommandError::user(message).hint("export whole runs, from their first event on"));
         }
         *expected += 1;
-        let causation = self.new_cause(&event)?;
+        let causation = event.causation.map(|cause| self.new_seq(cause)).transpose()?;
         let (old_seq, request) = (event.seq, event.request(causation).map_err(CommandError::user)?);
-        let offered = self.log.offer(&request)?;
-        self.waiting.push_back(Waiting { line, old_seq, offered });
-        self.events += 1;
-        if self.waiting.len() >= WAITING_MAX { self.wait_until(WAITING_MAX / 2) } else { Ok(()) }
+        let offered = self.log.offer(&request).map_err(|error| match error {
+            LogError::Malformed(error) => CommandError::user(line::shown(error)),
+            error => error.into(),
+        })?;
+        self.seqs.push((old_seq, recorded(offered.answer())?));
+        self.waiting.push_back(offered);
+        Ok(())
+    }
+
+    /// The events of a log have rising seqs. Where they do not rise, another export begins, and the seqs of its causes are not those of
+    /// the events before.
+    fn follow(&mut self, seq: u64) -> Result<(), CommandError> {
+        match self.last.replace(seq) {
+            Some(last) if seq <= last => {
+                let message = format!("expected a seq above {last}, as in one export of one log, found {seq}");
+                Err(CommandError::user(message).hint("import each export as a log of its own"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The new seq of the event that caused this one.
-    fn new_cause(&mut self, event: &Line) -> Result<Option<Seq>, CommandError> {
-        let Some(cause) = event.causation else { return Ok(None) };
-        if self.waiting.iter().any(|waiting| waiting.old_seq == cause) {
-            self.wait_until(0)?;
-        }
-        let found = self.seqs.get(&cause).copied();
-        let message = || format!("expected an earlier line with seq {cause}, which caused this event, found none");
-        found.map(Some).ok_or_else(|| {
-            CommandError::user(message()).hint("an import keeps causes: export the events that they are, too")
+    fn new_seq(&self, cause: u64) -> Result<Seq, CommandError> {
+        let found = self.seqs.binary_search_by_key(&cause, |(old, _)| *old);
+        found.map(|at| self.seqs[at].1).map_err(|_| {
+            let message = format!("expected an earlier line with seq {cause}, which caused this event, found none");
+            CommandError::user(message).hint("an import keeps causes: export the events that they are, too")
         })
     }
 
     /// Waits for the disk until at most `left` events wait for it.
     fn wait_until(&mut self, left: usize) -> Result<(), CommandError> {
-        while self.waiting.len() > left {
-            let Some(Waiting { line, old_seq, offered }) = self.waiting.pop_front() else { break };
-            let answer = self
-                .log
-                .wait(offered)
-                .map_err(|error| CommandError::from(error).during(format_args!("line {line}")))?;
-            let seq = answer.events.first().filter(|_| answer.outcome == AnswerOutcome::Accepted).map(|(seq, _)| *seq);
-            let Some(seq) = seq else {
-                let why = answer.error.map_or_else(|| "its `id` is there already".to_owned(), |error| error.message);
-                return Err(CommandError::user(format!("line {line}: the event cannot be recorded: {why}")));
-            };
-            self.seqs.insert(old_seq, seq);
+        while self.waiting.len() > left
+            && let Some(offered) = self.waiting.pop_front()
+        {
+            let _accepted = self.log.wait(offered)?;
         }
         Ok(())
     }
+}
+
+/// The seq of an event that was offered: it is fixed before the disk has it.
+fn recorded(answer: &Answer) -> Result<Seq, CommandError> {
+    let seq = answer.events.first().filter(|_| answer.outcome == AnswerOutcome::Accepted).map(|(seq, _)| *seq);
+    seq.ok_or_else(|| {
+        let why = answer.error.as_ref().map_or("its `id` is there already", |error| &error.message);
+        CommandError::user(format!("the event cannot be recorded: {why}"))
+    })
 }

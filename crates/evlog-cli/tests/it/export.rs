@@ -1,4 +1,4 @@
-//! `evlog export` and `evlog import`: files for other programs, whole or not at all, and a new log from one.
+//! `evlog export`: files for other programs, whole or not at all.
 
 use crate::support::{Done, Room, files_below};
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use std::fs;
 /// The formats that every build has.
 const FORMATS: [&str; 5] = ["jsonl", "csv", "cloudevents", "xes", "otlp-json"];
 
-fn names(room: &Room) -> Vec<String> {
+pub(crate) fn names(room: &Room) -> Vec<String> {
     let names = fs::read_dir(room.path("")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let mut names: Vec<String> = names.collect();
     names.sort();
@@ -167,75 +167,4 @@ fn parquet_is_written_where_it_is_built_in_and_otherwise_refused_with_how_to_get
     let unknown = ["export", "--format", "parquet", "--flatten", "custom/none", "--out", "other"];
     room.ends(2, &unknown).says("none of the events that are selected is of this kind");
     assert!(!room.path("other").exists());
-}
-
-/// An event without what a new log has of its own.
-fn kept(mut event: Value) -> Value {
-    for own in ["seq", "commit", "recorded", "principal", "mark", "causation"] {
-        event[own] = Value::Null;
-    }
-    event
-}
-
-#[test]
-fn an_imported_log_has_the_same_events_and_says_only_what_is_true_of_it() {
-    let room = Room::new();
-    let lines = r#"{"contract":"custom","run":"a","do":"record","kind":"custom/x","data":{"n":1e21,"t":"\u202e"},"at":"2026-03-02T09:00:00Z","actor":"ann","correlation":"c","id":"k"}
-{"contract":"custom","run":"b","do":"record","kind":"custom/y","causation":2}
-{"contract":"custom","run":"a","do":"record","kind":"custom/z","data":[null,-0.5]}
-"#;
-    room.feed(&["submit"], lines);
-    room.feed(&["submit"], "{\"contract\":\"custom\",\"run\":\"a\",\"do\":\"record\",\"kind\":\"custom/late\"}\n");
-    room.ends(0, &["export", "--format", "jsonl", "--out", "e.jsonl"]);
-    let imported = room.ends(0, &["--log", "copy", "import", "jsonl", "e.jsonl", "--json"]).json();
-    assert_eq!((&imported["events"], &imported["runs"]), (&json!(4), &json!(2)));
-    room.ends(0, &["--log", "copy", "verify"]);
-    let events = |log: &str| -> Vec<Value> {
-        let all = room.ends(0, &["--log", log, "cat", "--json", "--where", "stream!=$log"]).lines();
-        all.into_iter().collect()
-    };
-    let (old, new) = (events("evlog"), events("copy"));
-    let keep = |events: &[Value]| events.iter().cloned().map(kept).collect::<Vec<_>>();
-    assert_eq!(keep(&old), keep(&new));
-    // The cause is the same event, under its new seq.
-    assert_eq!(new[1]["causation"], new[0]["seq"]);
-    assert_ne!(old[0]["recorded"], new[0]["recorded"]);
-    // A correlation of who imports is not one of the events.
-    room.ends(0, &["--log", "copy", "export", "--format", "jsonl", "--out", "again.jsonl"]);
-    let mut command = room.command(&["--log", "third", "import", "jsonl", "again.jsonl"]);
-    assert!(command.env("EVLOG_CORRELATION", "mine").status().unwrap().success());
-    assert_eq!(keep(&events("third")), keep(&old));
-}
-
-#[test]
-fn an_import_that_cannot_keep_an_event_makes_no_log() {
-    let room = Room::with_batch();
-    room.ends(0, &["export", "--format", "jsonl", "--out", "e.jsonl"]);
-    room.feed(
-        &["submit"],
-        "{\"contract\":\"custom\",\"run\":\"order-7\",\"do\":\"record\",\"kind\":\"custom/late\"}\n",
-    );
-    let run = ["export", "--format", "jsonl", "--run", "order-7"];
-    room.ends(0, &[&run[..], &["--out", "good.jsonl"]].concat());
-    room.ends(0, &[&run[..], &["--kind", "custom/late", "--out", "part.jsonl"]].concat());
-    let good = fs::read_to_string(room.path("good.jsonl")).unwrap();
-    room.write("cause.jsonl", &good.replacen("\"causation\":null", "\"causation\":1", 1));
-    room.write("later.jsonl", &good.replacen("\"kind_version\":1", "\"kind_version\":2", 1));
-    room.write("keys.jsonl", &good.replace("\"id\":null", "\"id\":\"k\""));
-    room.write("broken.jsonl", &(good.clone() + "{"));
-    let before = names(&room);
-    for (file, sentence) in [
-        ("e.jsonl", "expected an event of contract `custom`, found `status.created`"),
-        ("part.jsonl", "line 1: run `order-7`: expected event 0 of the run, found event 1"),
-        ("cause.jsonl", "expected an earlier line with seq 1, which caused this event"),
-        ("later.jsonl", "expected a kind_version of 1"),
-        ("keys.jsonl", "line 2: the event cannot be recorded"),
-        ("broken.jsonl", "line 3: not JSON"),
-        ("none.jsonl", "could not read `none.jsonl`"),
-    ] {
-        room.ends(2, &["--log", "copy", "import", "jsonl", file]).says(sentence);
-        assert_eq!(names(&room), before, "{file}");
-    }
-    room.ends(2, &["import", "jsonl", "good.jsonl"]).says("an import makes a new log");
-    room.ends(0, &["--log", "copy", "import", "jsonl", "good.jsonl"]);
 }

@@ -29,6 +29,8 @@ mod harmed;
 #[cfg(test)]
 mod hidden;
 #[cfg(test)]
+mod import;
+#[cfg(test)]
 mod inspect;
 #[cfg(test)]
 mod kept;

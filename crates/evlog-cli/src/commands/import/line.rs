@@ -26,9 +26,10 @@ pub(super) struct Line {
 impl Line {
     /// Reads a line. An event that cannot be recorded as it is, is refused; those of `$log` are read, and left to the caller.
     pub(super) fn parse(bytes: &[u8]) -> Result<Line, String> {
-        let value = parse(bytes).map_err(|error| format!("not JSON: {error}"))?;
-        let members = Members::of(value, "").map_err(|error| shown(&error))?;
-        let (line, kind_version, protection) = Line::from_members(members).map_err(|error| shown(&error))?;
+        let value = parse(bytes).map_err(|error| format!("not JSON: column {}: {}", error.column, error.message))?;
+        let has_payload = value.get("payload").is_some();
+        let members = Members::of(value, "").map_err(|error| error.to_string())?;
+        let (line, kind_version, protection) = Line::from_members(members).map_err(|error| error.to_string())?;
         if line.stream == evlog::history::LOG_STREAM {
             return Ok(line);
         }
@@ -39,7 +40,12 @@ impl Line {
             ));
         }
         if kind_version != KIND_VERSION || protection != u64::from(PLAIN) {
-            return Err("expected a kind_version of 1 and a protection of 0, found others".to_owned());
+            return Err(format!(
+                "expected a kind_version of {KIND_VERSION} and a protection of {PLAIN}, found {kind_version} and {protection}"
+            ));
+        }
+        if !has_payload {
+            return Err("expected the member `payload`, found none".to_owned());
         }
         Ok(line)
     }
@@ -75,10 +81,19 @@ impl Line {
         if let Some(cause) = causation {
             request = request.causation(cause);
         }
-        request.build().map_err(|error| shown(&error))
+        request.build().map_err(shown)
     }
 }
 
-fn shown(error: &Malformed) -> String {
-    if error.pointer.is_empty() { error.message.clone() } else { format!("{}: {}", error.pointer, error.message) }
+/// A command's error, with the member of the line that it is about.
+pub(super) fn shown(mut error: Malformed) -> String {
+    for (of_command, of_line) in [("/run", "/stream"), ("/at", "/occurred"), ("/data", "/payload")] {
+        if let Some(below) = error.pointer.strip_prefix(of_command)
+            && (below.is_empty() || below.starts_with('/'))
+        {
+            error.pointer = format!("{of_line}{below}");
+            break;
+        }
+    }
+    error.to_string()
 }
