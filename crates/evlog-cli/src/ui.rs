@@ -111,7 +111,7 @@ impl Write for Bytes<'_> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush();
-        Ok(())
+        if self.0.is_read() { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
     }
 }
 
@@ -196,6 +196,11 @@ impl Ui {
     /// Whether the answer can still be written. A command that only prints may end when it cannot.
     pub(crate) fn is_read(&self) -> bool {
         self.lost.is_none()
+    }
+
+    /// Whether the answer cannot be written because its reader has gone.
+    pub(crate) fn has_lost_its_reader(&self) -> bool {
+        self.lost.as_ref().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     }
 
     /// From now on writes do not wait for a slow reader of the answer, as long as there is room for unread output. Only

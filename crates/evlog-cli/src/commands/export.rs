@@ -74,9 +74,14 @@ fn format_parser() -> impl TypedValueParser<Value = Format> {
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExportArgs) -> Result<Verdict, CommandError> {
     args.check(context)?;
     let view = context.view(&args.at)?;
+    args.check_from(&view)?;
     let flat = args.flat(ui, &view)?;
     match args.export(ui, &view, flat) {
-        // The reader of the answer has gone, or it could not be written: the end of the program reports that.
+        // What other commands print is read as far as somebody wants it. An export is all there, or is none.
+        Err(_) if ui.has_lost_its_reader() => {
+            Err(CommandError::user("--out -: the reader of stdout left before the end, so the export is not complete"))
+        }
+        // The end of the program reports why the answer could not be written.
         Err(_) if !ui.is_read() => Ok(Verdict::Yes),
         Err(error) => Err(error),
         Ok(written) => {
@@ -118,6 +123,16 @@ impl ExportArgs {
                 .hint("`evlog cat` shows events to people"));
         }
         Ok(())
+    }
+
+    /// A log that ends before the seq to start from is not the one whose export goes on.
+    fn check_from(&self, view: &View) -> Result<(), CommandError> {
+        let (from, next_seq) = (self.from, view.next_seq().0);
+        if from <= next_seq {
+            return Ok(());
+        }
+        let message = format!("--from {from}: expected at most {next_seq}, the seq of the next event");
+        Err(CommandError::user(message).hint("a log that was restored from an older copy is shorter: docs/copying.md"))
     }
 
     fn check_target(&self, context: &Context) -> Result<(), CommandError> {
@@ -163,7 +178,7 @@ impl ExportArgs {
             Target::file(self.format, view, flat, &self.out)?
         };
         self.each(view, &progress, &mut |fact| {
-            target.event(fact.head.recorded_ns, &event_line(fact, policies.apart_ns(fact.seq)))?;
+            target.event(&event_line(fact, policies.apart_ns(fact.seq)))?;
             Ok(ControlFlow::Continue(()))
         })?;
         target.finish()

@@ -1,6 +1,7 @@
 //! `evlog export`: files for other programs, whole or not at all.
 
 use crate::support::{Done, Room, files_below};
+use crate::times::recorded_at;
 use serde_json::{Value, json};
 use std::fs;
 
@@ -95,6 +96,8 @@ fn what_is_refused_leaves_nothing_behind() {
         (&["--out", "-", "--by-day"], "--by-day: expected a directory"),
         (&["--out", "-", "--json"], "--json: expected a file"),
         (&["--out", "e", "--at", "1000"], "--at 1000: expected the seq of a committed event"),
+        (&["--out", "e", "--from", "1000"], "--from 1000: expected at most "),
+        (&["--out", "e", "--at", "5", "--from", "7"], "--from 7: expected at most 6, the seq of the next event"),
         (&["--out", "none/e"], "could not write `none/e`"),
         (&["--out", "e", "--run", "none"], "no run `none`"),
     ] {
@@ -109,7 +112,7 @@ fn what_is_refused_leaves_nothing_behind() {
 }
 
 #[test]
-fn an_export_to_stdout_that_cannot_be_written_is_an_error_and_a_reader_that_leaves_is_none() {
+fn an_export_to_stdout_that_is_not_complete_is_an_error_whether_it_cannot_be_written_or_its_reader_leaves() {
     let room = Room::with_batch();
     for format in FORMATS {
         let words = ["export", "--format", format, "--out", "-"];
@@ -117,10 +120,13 @@ fn an_export_to_stdout_that_cannot_be_written_is_an_error_and_a_reader_that_leav
         let done: Done = room.command(&words).stdout(full).output().unwrap().into();
         assert_eq!(done.code, 2, "{done:?}");
         done.says("could not write to stdout");
-        let gone = format!("exec \"$0\" export --format {format} --out - | true; exit \"${{PIPESTATUS[0]}}\"");
-        let program = env!("CARGO_BIN_EXE_evlog");
-        let done: Done = room.command_of("bash", &["-c", &gone, program]).output().unwrap().into();
-        assert_eq!(done.code, 0, "{done:?}");
+        assert!(!done.err.contains("exported"), "{done:?}");
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let done: Done = room.command(&words).stdout(writer).output().unwrap().into();
+        assert_eq!(done.code, 2, "{done:?}");
+        done.says("the reader of stdout left before the end, so the export is not complete");
+        assert!(!done.err.contains("exported"), "{done:?}");
     }
 }
 
@@ -146,6 +152,23 @@ fn files_by_day_hold_the_events_of_their_day() {
         text += &lines;
     }
     assert_eq!(text, room.ends(0, &["cat", "--json"]).out);
+}
+
+#[test]
+fn each_change_of_the_day_begins_a_file_and_a_day_that_comes_back_gets_another_one() {
+    let room = Room::new();
+    recorded_at(&room, &[1, 2, 1].map(|day| day * 86_400));
+    let answer = room.ends(0, &["export", "--format", "jsonl", "--by-day", "--out", "days", "--json"]).json();
+    let files = answer["files"].as_array().unwrap();
+    let text = |file: &Value| fs::read_to_string(room.path("days").join(file["path"].as_str().unwrap())).unwrap();
+    let first = |file: &Value| {
+        let seq = text(file).lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["seq"].clone()).next();
+        format!("{:020}.jsonl", seq.unwrap().as_u64().unwrap())
+    };
+    let expected = |day: &str, file: &Value| format!("day=1970-01-0{day}/{}", first(file));
+    let days = ["2", "3", "2"].into_iter().zip(files).map(|(day, file)| expected(day, file));
+    assert_eq!(files.iter().map(|file| file["path"].as_str().unwrap()).collect::<Vec<_>>(), days.collect::<Vec<_>>());
+    assert_eq!(files.iter().map(text).collect::<String>(), room.ends(0, &["cat", "--json"]).out);
 }
 
 #[test]

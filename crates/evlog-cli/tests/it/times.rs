@@ -285,7 +285,7 @@ fn checked_evidence_says_when_the_events_were_recorded_and_which_are_backdated()
 }
 
 /// Records events at these times, in seconds, each in a session of its own.
-fn recorded_at(room: &Room, seconds: &[i64]) {
+pub(crate) fn recorded_at(room: &Room, seconds: &[i64]) {
     for (number, second) in seconds.iter().enumerate() {
         let clock = Arc::new(StepClock::new(second * 1_000_000_000, 1));
         let log = Options { clock, ..Options::new("tests") }.open(room.path("evlog"), Contracts::new().with(Custom));

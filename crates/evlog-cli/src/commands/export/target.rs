@@ -9,7 +9,6 @@ use crate::json::ExportedFile;
 use crate::ui::Bytes;
 use evlog::View;
 use evlog_export::{EventLine, Flat, Format, Sink};
-use evlog_projection::time::to_rfc3339;
 use evlog_store::{Fs, StdFs};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -132,9 +131,9 @@ impl<'u> Target<'u> {
         CommandError::file("write", self.out.display(), error)
     }
 
-    /// Writes an event that was recorded then.
-    pub(super) fn event(&mut self, recorded_ns: i64, event: &EventLine<'_>) -> Result<(), CommandError> {
-        self.begin_day(recorded_ns, event.seq)?;
+    /// Writes an event.
+    pub(super) fn event(&mut self, event: &EventLine<'_>) -> Result<(), CommandError> {
+        self.begin_day(event)?;
         let Some(open) = &mut self.open else { unreachable!("a file is open, or was opened for the day") };
         open.events += 1;
         let written = open.sink.event(event);
@@ -143,16 +142,16 @@ impl<'u> Target<'u> {
 
     /// Opens a file for the day, if there is one for each. A day that comes back, because a clock went back, gets another file, so that
     /// no more than one is open.
-    fn begin_day(&mut self, recorded_ns: i64, seq: u64) -> Result<(), CommandError> {
+    fn begin_day(&mut self, event: &EventLine<'_>) -> Result<(), CommandError> {
         let Some(days) = &mut self.days else { return Ok(()) };
-        let time = to_rfc3339(recorded_ns);
-        let (day, _) = time.split_once('T').unwrap_or((&time, ""));
+        let time = event.head.times.recorded.as_deref().unwrap_or_default();
+        let (day, _) = time.split_once('T').unwrap_or((time, ""));
         if days.day == day {
             return Ok(());
         }
         day.clone_into(&mut days.day);
         let (extension, dir) = (self.format.extension(), made(&days.draft).join(format!("day={day}")));
-        let path = format!("day={day}/{seq:020}.{extension}");
+        let path = format!("day={day}/{:020}.{extension}", event.seq);
         files::make_dir(&dir)?;
         let part = File::create_new(made(&days.draft).join(&path)).map_err(|error| self.failed(&error))?;
         self.end_file()?;
@@ -176,6 +175,11 @@ impl<'u> Target<'u> {
             To::Part(part) => {
                 let part = part.into_inner().map_err(|error| self.failed(error.error()))?;
                 part.sync_all().map_err(|error| self.failed(&error))?;
+                if let Some(days) = &self.days {
+                    // The names of the file and of its day survive a crash before the directory gets its own.
+                    let file = made(&days.draft).join(&path);
+                    file.ancestors().take(2).try_for_each(files::sync_above)?;
+                }
             }
         }
         self.written.push(Written { path, events, bytes, blake3: hash.finalize().to_string() });
