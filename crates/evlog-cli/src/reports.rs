@@ -15,7 +15,9 @@ use crate::error::{CommandError, Verdict};
 use crate::formats::Format;
 use crate::ui::Ui;
 use clap::ValueEnum;
+use evlog_format::Position;
 use evlog_projection::FoldError;
+use evlog_store::layout::Layout;
 use std::path::{Path, PathBuf};
 
 /// The most findings that a case keeps: the first ones.
@@ -23,9 +25,6 @@ const FINDINGS_MAX: usize = 1000;
 
 /// The most cases without findings that a report keeps, and the most with findings: the first ones of each.
 pub(crate) const CASES_MAX: usize = 5000;
-
-/// The file with which every log begins.
-const FIRST_SEGMENT: &str = "segments/00000000000000000000.seg";
 
 /// A format of reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -145,10 +144,15 @@ impl Base {
         Base::new("DIR", dir, name.unwrap_or_default())
     }
 
-    /// A log.
+    /// A log. Every log begins with the same file.
     pub(crate) fn log(dir: &Path) -> Base {
-        Base::new("LOG", dir, FIRST_SEGMENT)
+        Base::new("LOG", dir, within(dir, &Layout::new(dir).segment(Position(0))))
     }
+}
+
+/// A path relative to the log's directory.
+pub(crate) fn within(log: &Path, path: &Path) -> String {
+    path.strip_prefix(log).unwrap_or(path).display().to_string()
 }
 
 impl Answer {

@@ -83,7 +83,7 @@ fn made(ui: &mut Ui, context: &Context, args: &BackupArgs, format: Format<Kind>)
     };
     let judged = judge(ui, context, &fs, &made)?;
     let found = &judged.0;
-    if !found.is_good() || found.report.end != copied.committed.position {
+    if !found.is_good() || cut(Some(&copied), found).is_some() {
         return Ok(refuse(ui, context, args, format, Some(&copied), &judged));
     }
     fs.name(&made, &args.to).map_err(|error| match error.kind() {
@@ -118,6 +118,7 @@ fn judge(ui: &Ui, context: &Context, fs: &Arc<dyn Fs>, dir: &Path) -> Result<(Ch
     Ok((found, own))
 }
 
+/// What was copied, and is kept.
 fn object<'a>(to: &'a str, copied: Option<&Copied>, found: &Check) -> BackupObject<'a> {
     let evlog_verify::audit::Report { log_id, end, next_seq, ref root, .. } = found.report;
     let (size, next_seq) =
@@ -130,7 +131,7 @@ fn object<'a>(to: &'a str, copied: Option<&Copied>, found: &Check) -> BackupObje
         root: root.to_string(),
         checkpoints: copied.map_or(0, |copied| copied.checkpoints),
         verdict: found.report.verdict().word(),
-        kept: found.is_good(),
+        kept: true,
     }
 }
 
@@ -155,32 +156,36 @@ fn refuse(
         ui.finding(finding);
     }
     let verdict = found.report.verdict();
-    match copied {
-        Some(_) => ui.finding(format_args!("the copy is {verdict}, so it was removed")),
-        None => ui.finding(format_args!("the log is {verdict}, so no copy was made")),
+    match (copied, cut(copied, found)) {
+        (Some(_), Some(cut)) => ui.finding(format_args!("{}, so it was removed", cut.sentence)),
+        (Some(_), None) => ui.finding(format_args!("the copy is {verdict}, so it was removed")),
+        (None, _) => ui.finding(format_args!("the log is {verdict}, so no copy was made")),
     }
     ui.advise("run `evlog verify` on the log itself; docs/repair.md explains what to do");
     if format == Format::Json {
-        ui.json(&object(&args.to.display().to_string(), copied, found));
+        ui.json(&BackupObject { kept: false, ..object(&args.to.display().to_string(), copied, found) });
     }
     Verdict::No
+}
+
+/// A copy that ends elsewhere than what the log had committed.
+fn cut(copied: Option<&Copied>, found: &Check) -> Option<Finding> {
+    let (expected, found) = (copied?.committed.position, found.report.end);
+    (found != expected).then(|| Finding {
+        expected: expected.to_string(),
+        found: found.to_string(),
+        sentence: format!("the end of the copy: expected position {expected}, found {found}"),
+        ..Finding::default()
+    })
 }
 
 /// The report of `verify` on the copy, and whether the copy is complete. Findings name the files of the log.
 fn report(context: &Context, copied: Option<&Copied>, (found, own): &(Check, Judged)) -> Report {
     let runs = Some(found.contract_findings.as_slice());
     let mut report = Subject { tool: TOOL, ..Subject::new(&context.log, &found.report, runs, own) }.report();
-    let end = found.report.end;
-    let cut =
-        copied.map(|copied| copied.committed.position).filter(|expected| *expected != end).map(|expected| Finding {
-            expected: expected.to_string(),
-            found: end.to_string(),
-            sentence: format!("the end of the copy: expected position {expected}, found {end}"),
-            ..Finding::default()
-        });
     let title = "the copy holds what the log had committed";
     let answer = match copied {
-        Some(_) => Answer::found(cut),
+        Some(_) => Answer::found(cut(copied, found)),
         None => Answer::NotRun("the log cannot be copied to its end".to_owned()),
     };
     report.asked(Rule::new("copy", title, "docs/copying.md explains copies."), answer);

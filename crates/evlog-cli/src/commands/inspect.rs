@@ -9,7 +9,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::formats::{Answered, Format};
 use crate::json::VerdictLine;
-use crate::reports::{self, Answer, Base, Finding, Kind, Region, Report, Rule};
+use crate::reports::{self, Answer, Base, Finding, Kind, Region, Report, Rule, within};
 use crate::table::facts;
 use crate::ui::{Tone, Ui};
 use clap::Args;
@@ -119,11 +119,6 @@ fn segment_of(inspection: &Inspection, position: Position) -> Result<&Segment, C
         let message = format!("no byte at position {position}: expected one before {end}, in a segment that is there");
         CommandError::user(message).hint("`evlog inspect` lists the segments")
     })
-}
-
-/// A path relative to the log's directory.
-fn within(log: &Path, path: &Path) -> String {
-    path.strip_prefix(log).unwrap_or(path).display().to_string()
 }
 
 /// A report on a log, before anything was looked at.

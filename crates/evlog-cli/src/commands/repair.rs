@@ -6,7 +6,7 @@ use crate::error::{CommandError, Verdict};
 use crate::formats::{Answered, Format};
 use crate::json::{LossObject, RefusedObject, RepairObject, StepObject};
 use crate::notes;
-use crate::reports::{self, Answer, Base, Finding, Kind, Region, Report, Rule};
+use crate::reports::{self, Answer, Base, Finding, Kind, Region, Report, Rule, within};
 use crate::table::{counted, facts};
 use crate::ui::{Text, Tone, Ui, Unit};
 use clap::Args;
@@ -14,9 +14,11 @@ use evlog::LogError;
 use evlog::own_notes::{Beyond, beyond};
 use evlog::repair::Audited;
 use evlog_store::inspect::Inspection;
+use evlog_store::layout::SegmentEntry;
 use evlog_store::repair::{Accept, Held, Loss, Plan, Refused, Step, Survey};
 use evlog_store::{Fs, OpenError, Owner, StdFs};
 use std::cell::OnceCell;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -239,6 +241,9 @@ fn empty(log: &Path) -> Report {
 fn report(log: &Path, plan: &Plan, state: State) -> Report {
     let mut report = empty(log);
     report.says("verdict", plan.verdict.word());
+    if let Some(loss) = &plan.loss {
+        report.says("gives_up", given_up(loss));
+    }
     let left = plan.steps.iter().filter(|_| state == State::Planned).map(|step| Finding {
         file: within(log, &step.file),
         region: region(&step.file, step.position.0, Some(step.len).filter(|len| *len > 0)),
@@ -262,15 +267,12 @@ fn report(log: &Path, plan: &Plan, state: State) -> Report {
 
 /// The place in a segment file, whose name is the position of its first byte.
 fn region(file: &Path, position: u64, len: Option<u64>) -> Region {
-    let is_segment = file.extension().is_some_and(|extension| extension == "seg");
-    let start = file.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse::<u64>().ok());
-    let offset = start.filter(|_| is_segment).and_then(|start| position.checked_sub(start));
+    let entry = file.file_name().and_then(OsStr::to_str).and_then(SegmentEntry::parse);
+    let offset = match entry {
+        Some(SegmentEntry::Segment(start)) => position.checked_sub(start.0),
+        _ => None,
+    };
     offset.map_or(Region::Whole, |offset| Region::Bytes { offset, len })
-}
-
-/// A path relative to the log's directory.
-fn within(log: &Path, path: &Path) -> String {
-    path.strip_prefix(log).unwrap_or(path).display().to_string()
 }
 
 fn step_lines(ui: &mut Ui, log: &Path, step: &Step) {

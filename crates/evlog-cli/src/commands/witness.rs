@@ -164,11 +164,10 @@ fn alarm(
 ) -> Result<Verdict, CommandError> {
     let checkpoint = signed.checkpoint();
     let finding = format!("{}: {refusal}", checkpoint.origin);
-    if let Format::Own(kind) = format {
-        report(args, Some(finding)).print(ui, kind);
-        return state.keep_evidence(signed).map(|_| Verdict::No);
+    if !matches!(format, Format::Own(_)) {
+        ui.finding(&finding);
     }
-    ui.finding(finding);
+    // Nothing is answered before the evidence is on the disk.
     let evidence = state.keep_evidence(signed)?;
     ui.talk(format_args!(
         "not cosigned. The checkpoint is kept as `{}`: the log's key has signed both it and the previous one",
@@ -181,10 +180,14 @@ fn alarm(
         );
         ui.advise("a log that was restored from an older copy looks the same: see docs/copying.md");
     }
-    if format == Format::Json {
-        let (reason, note) = (refusal.to_string(), signed.to_string());
-        let (origin, size) = (checkpoint.origin.as_str(), checkpoint.size.0);
-        ui.json(&WitnessObject { cosigned: false, origin, size, time: None, reason: Some(&reason), note: &note });
+    match format {
+        Format::Text => {}
+        Format::Json => {
+            let (reason, note) = (refusal.to_string(), signed.to_string());
+            let (origin, size) = (checkpoint.origin.as_str(), checkpoint.size.0);
+            ui.json(&WitnessObject { cosigned: false, origin, size, time: None, reason: Some(&reason), note: &note });
+        }
+        Format::Own(kind) => report(args, Some(finding)).print(ui, kind),
     }
     Ok(Verdict::No)
 }

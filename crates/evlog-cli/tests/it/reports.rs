@@ -358,3 +358,94 @@ fn replay_and_check_have_a_test_case_for_each_file() {
     let files = usize::try_from(checked["files"].as_u64().unwrap()).unwrap();
     assert_eq!(junit(&["project", "--check", "."]), [files, 0, 0]);
 }
+
+/// The `JUnit` report of a command that ends with this code.
+fn junit(room: &Room, code: i32, words: &[&str]) -> String {
+    room.ends(code, &[words, &["--format", "junit"]].concat()).out
+}
+
+#[test]
+fn a_repair_that_was_carried_out_is_no_finding() {
+    let whole = room();
+    for format in ["junit", "sarif"] {
+        let room = whole.again();
+        let done = room.ends(0, &["repair", "--log", "spoilt", "--format", format]);
+        match format {
+            "junit" => assert_eq!(junit_counts(&done.out), [2, 0, 0]),
+            _ => assert_eq!(sarif_count(&done.json()), 0),
+        }
+        room.ends(0, &["inspect", "--log", "spoilt"]);
+    }
+}
+
+#[test]
+fn a_report_on_a_repair_says_what_is_given_up() {
+    let room = crate::notes::signed_room();
+    crate::notes::cut(&room);
+    let loss = ["repair", "--accept-loss", "--yes", "--actor", "ops@example.org"];
+    let planned = junit(&room, 1, &[&loss[..], &["--dry-run"]].concat());
+    let done = junit(&room, 0, &loss);
+    for report in [&planned, &done] {
+        junit_counts(report);
+        assert!(report.contains("<property name=\"gives_up\" value=\"0 bytes from position "), "{report}");
+    }
+    let nothing = junit(&room, 0, &["repair"]);
+    assert!(!nothing.contains("gives_up"), "{nothing}");
+}
+
+#[test]
+fn a_report_does_not_say_that_checkpoints_hold_with_which_the_log_was_not_compared() {
+    let room = crate::notes::signed_room();
+    let old = crate::notes::claimed(&room, "old.note").size.0;
+    crate::notes::cut(&room);
+    room.ends(0, &["repair", "--accept-loss", "--yes", "--actor", "ops@example.org"]);
+    fs::remove_file(room.path(&format!("evlog/checkpoints/{old:020}.note"))).unwrap();
+    let found = room.ends(0, &["verify", "--json"]).json();
+    let evidence = &found["evidence"];
+    assert_eq!((&evidence["kept"], &evidence["compared"], &evidence["recorded"]), (&1.into(), &0.into(), &0.into()));
+    let report = junit(&room, 0, &["verify"]);
+    assert_eq!(junit_counts(&report)[1..], [0, 2], "{report}");
+    assert!(report.contains("<skipped message=\"the log was compared with none of its checkpoints, "), "{report}");
+}
+
+#[test]
+fn a_report_on_a_sample_says_nothing_of_what_was_not_read() {
+    let room = crate::harmed::long_room();
+    let root = "<property name=\"root\"";
+    let whole = junit(&room, 0, &["verify", "--sample", "100%"]);
+    assert!(whole.contains(root) && !whole.contains("in the segments that were read"), "{whole}");
+    // Without the trees, nothing is known of the bytes before a segment.
+    for path in room.segments().iter().skip(1) {
+        fs::remove_file(path.with_extension("tree")).unwrap();
+    }
+    let report = junit(&room, 0, &["verify", "--sample", "1%", "--seed", "7"]);
+    assert!(!report.contains(root), "{report}");
+    for id in ["headers", "frames", "commits"] {
+        let of = |line: &&str| line.contains(&format!("name=\"{id}: "));
+        let case = report.lines().find(of).unwrap();
+        assert!(case.contains(", in the segments that were read\""), "{case}");
+    }
+}
+
+#[test]
+fn a_report_of_a_witness_comes_after_its_evidence_is_kept_and_says_where() {
+    let room = room();
+    let witness = |code: i32, note: &str, format: &str| {
+        let words = ["witness", note, "--state", "seen", "--log-key", "log.pub", "--key", "w.key", "--format", format];
+        room.ends(code, &words)
+    };
+    room.feed(&["submit"], "{\"contract\":\"custom\",\"run\":\"late\",\"do\":\"record\",\"kind\":\"custom/n\"}\n");
+    room.ends(0, &["checkpoint", "--key", "log.key", "--out", "late.note"]);
+    witness(0, "late.note", "text");
+    for format in ["text", "json", "junit", "sarif"] {
+        witness(1, "c.note", format).says("not cosigned. The checkpoint is kept as `seen/").says("under a new name");
+    }
+    let seen: Vec<_> = fs::read_dir(room.path("seen")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let evidence = seen.iter().find(|path| path.to_str().unwrap().contains("-refused-")).unwrap();
+    fs::remove_file(evidence).unwrap();
+    fs::create_dir_all(evidence.join("in the way")).unwrap();
+    for format in ["text", "json", "junit", "sarif"] {
+        let done = witness(2, "c.note", format);
+        assert_eq!(done.out, "", "{format}: what could not be carried out has no answer");
+    }
+}

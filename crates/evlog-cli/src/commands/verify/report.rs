@@ -1,12 +1,11 @@
 //! The findings in a log as a report: a rule for each group of rules of the documents.
 
 use super::{Kept, TOO_FEW};
-use crate::reports::{Answer, Base, Finding, Place, Region, Report, Rule};
+use crate::reports::{Answer, Base, Finding, Place, Region, Report, Rule, within};
 use evlog::history::LOG_STREAM;
 use evlog::own_notes::Judged;
-use evlog_format::Position;
 use evlog_projection::FoldError;
-use evlog_store::{RawLog, StdFs};
+use evlog_store::{RawLog, RawSegment, StdFs, Verdict};
 use evlog_verify::audit::Report as Audited;
 use std::path::Path;
 use std::sync::Arc;
@@ -24,6 +23,9 @@ const GROUPS: [(&str, &str, &str); 5] = [
     ("commits", "every commit is well-formed, and seqs and numbers have no gap", "docs/format.md, section 4"),
     ("checkpoints", "the log begins with what its checkpoints cover", "docs/checkpoint.md, section 6"),
 ];
+
+/// The groups whose rules are judged only of the segments that were read.
+const OF_SEGMENTS: [&str; 3] = ["headers", "frames", "commits"];
 
 /// The group of a rule: `F-16` is one of `headers`.
 fn group(rule: &str) -> &'static str {
@@ -63,14 +65,18 @@ impl<'a> Subject<'a> {
 
     pub(crate) fn report(&self) -> Report {
         let mut report = empty(self.tool, self.log);
-        report.says("verdict", self.audited.verdict().word());
-        report.says("root", self.audited.root.to_string());
+        // A sample shows nothing of the other segments, and does not know the bytes before those that it read.
+        let of = if self.runs.is_some() { "" } else { ", in the segments that were read" };
+        report.says("verdict", format!("{}{of}", self.audited.verdict().word()));
+        if self.runs.is_some() {
+            report.says("root", self.audited.root.to_string());
+        }
         let segments = RawLog::open(Arc::new(StdFs), self.log).map(|raw| raw.segments().to_vec()).unwrap_or_default();
-        let starts: Vec<u64> = segments.iter().map(|segment| segment.position.0).collect();
         for (id, title, page) in GROUPS {
-            let of = self.audited.findings.kept().iter().filter(|finding| group(finding.rule) == id);
-            let answer = Answer::found(of.map(|finding| found(&starts, finding)));
-            report.asked(Rule::new(id, title, page), self.unless_none_kept(id, answer));
+            let findings = self.audited.findings.kept().iter().filter(|finding| group(finding.rule) == id);
+            let answer = Answer::found(findings.map(|finding| found(self.log, &segments, finding)));
+            let title = if OF_SEGMENTS.contains(&id) { format!("{title}{of}") } else { title.to_owned() };
+            report.asked(Rule::new(id, &title, page), self.unless_none_compared(id, answer));
         }
         let kept = self.audited.findings.kept().len() as u64;
         report.left_out(0, self.audited.findings.count() - kept);
@@ -79,12 +85,20 @@ impl<'a> Subject<'a> {
         report
     }
 
-    fn unless_none_kept(&self, id: &str, answer: Answer) -> Answer {
-        let has_none = id == "checkpoints" && self.own.kept == 0 && self.own.recorded == 0 && !self.has_outside;
-        if has_none && answer.count() == 0 {
-            return Answer::NotRun("the log has no checkpoint, and none was given: `--checkpoint FILE`".to_owned());
+    /// A note can be kept and not compared, and a checkpoint recorded: then nothing was judged.
+    fn unless_none_compared(&self, id: &str, answer: Answer) -> Answer {
+        let Judged { kept, compared, recorded, .. } = *self.own;
+        let has_compared_recorded = recorded > 0 && self.audited.verdict() >= Verdict::TornTail;
+        let is_compared = self.has_outside || compared > 0 || has_compared_recorded;
+        if id != "checkpoints" || is_compared || answer.count() > 0 {
+            return answer;
         }
-        answer
+        let none = if kept + recorded == 0 {
+            "the log has no checkpoint"
+        } else {
+            "the log was compared with none of its checkpoints"
+        };
+        Answer::NotRun(format!("{none}, and none was given: `--checkpoint FILE`"))
     }
 
     fn of_runs(&self, report: &mut Report) {
@@ -118,15 +132,16 @@ pub(crate) fn witnessed(report: &mut Report, enough: Option<bool>) {
     report.asked(Rule::new("witnesses", title, "docs/checkpoint.md, section 5"), answer);
 }
 
-/// The position in a log is a place in one of its segment files, which begin at these positions.
-fn found(starts: &[u64], finding: &evlog_verify::Finding) -> Finding {
-    let Position(position) = finding.position;
-    let before = starts.partition_point(|start| *start <= position);
-    let segment = before.checked_sub(1).map(|at| starts[at]);
+/// The position in a log is a place in one of its segment files.
+fn found(log: &Path, segments: &[RawSegment], finding: &evlog_verify::Finding) -> Finding {
+    let position = finding.position;
+    let before = segments.partition_point(|segment| segment.position <= position);
+    let segment = before.checked_sub(1).map(|at| &segments[at]);
     let name = finding.stream.clone().or(finding.seq.map(|seq| format!("seq {seq}")));
     Finding {
-        file: segment.map(|start| format!("segments/{start:020}.seg")).unwrap_or_default(),
-        region: segment.map_or(Region::Whole, |start| Region::Bytes { offset: position - start, len: None }),
+        file: segment.map(|segment| within(log, &segment.path)).unwrap_or_default(),
+        region: segment
+            .map_or(Region::Whole, |segment| Region::Bytes { offset: position.0 - segment.position.0, len: None }),
         place: name.map(|name| Place { kind: if finding.stream.is_some() { "run" } else { "event" }, name }),
         expected: finding.expected.clone(),
         found: finding.found.clone(),
