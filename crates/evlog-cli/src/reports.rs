@@ -4,7 +4,7 @@
 //! code, or write text and JSON, which are each command's own.
 //!
 //! Invariants:
-//! - Ids, titles and levels of rules are data. Nothing in this module knows a command.
+//! - Ids, titles and severities of rules are data. Nothing in this module knows a command.
 //! - A report is bounded ([`FINDINGS_MAX`], [`CASES_MAX`]). What it does not keep it counts.
 //! - A report has no time and no host name: the same findings give the same file.
 
@@ -15,15 +15,16 @@ use crate::error::{CommandError, Verdict};
 use crate::formats::Format;
 use crate::ui::Ui;
 use clap::ValueEnum;
+use evlog_audit::Severity;
 use evlog_format::Position;
 use evlog_projection::FoldError;
 use evlog_store::layout::Layout;
 use std::path::{Path, PathBuf};
 
-/// The most findings that a case keeps: the first ones.
+/// The most findings that a test case keeps: the first ones.
 const FINDINGS_MAX: usize = 1000;
 
-/// The most cases without findings that a report keeps, and the most with findings: the first ones of each.
+/// The most test cases without findings that a report keeps, and the most with findings: the first ones of each.
 pub(crate) const CASES_MAX: usize = 5000;
 
 /// A format of reports.
@@ -44,10 +45,10 @@ pub(crate) struct Report {
     base: Base,
     properties: Vec<(&'static str, String)>,
     rules: Vec<Rule>,
-    cases: Vec<Case>,
-    /// The least level that makes a test fail, and the exit code 1.
-    fails_from: Level,
-    /// How many of the cases fail.
+    cases: Vec<TestCase>,
+    /// The least severity that makes a test fail, and the exit code 1.
+    fails_from: Severity,
+    /// How many of the test cases fail.
     failed: usize,
     more: More,
 }
@@ -70,14 +71,6 @@ struct More {
     findings: u64,
 }
 
-/// How bad it is that a rule is broken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Level {
-    Note,
-    Warning,
-    Error,
-}
-
 /// What must hold.
 #[derive(Clone, Debug)]
 pub(crate) struct Rule {
@@ -91,7 +84,7 @@ pub(crate) struct Rule {
     pub(crate) about: String,
     /// Where to read more.
     pub(crate) help: String,
-    pub(crate) level: Level,
+    pub(crate) severity: Severity,
     /// Its number in a contract.
     pub(crate) number: Option<u8>,
 }
@@ -100,28 +93,28 @@ impl Rule {
     pub(crate) fn new(id: &str, title: &str, help: &str) -> Rule {
         let (label, about) = (format!("rule {id}"), format!("It must hold that {title}."));
         let (title, help) = (title.to_owned(), help.to_owned());
-        Rule { id: id.to_owned(), label, title, about, help, level: Level::Error, number: None }
+        Rule { id: id.to_owned(), label, title, about, help, severity: Severity::Error, number: None }
     }
 
     /// The same rule, less bad.
     #[must_use]
     pub(crate) fn warning(self) -> Rule {
-        Rule { level: Level::Warning, ..self }
+        Rule { severity: Severity::Warning, ..self }
     }
 }
 
 /// One thing that was checked by a rule.
 #[derive(Debug)]
-pub(crate) struct Case {
+pub(crate) struct TestCase {
     /// Which of the report's rules.
     rule: usize,
-    /// What the case belongs to, for `JUnit`: words with dots between them.
+    /// What the test case belongs to, for `JUnit`: words with dots between them.
     class: String,
     name: String,
     answer: Answer,
 }
 
-/// What a case came to.
+/// What a test case came to.
 #[derive(Debug)]
 pub(crate) enum Answer {
     /// The first findings, and how many there are.
@@ -249,15 +242,15 @@ impl Report {
             properties,
             rules,
             cases,
-            fails_from: Level::Note,
+            fails_from: Severity::Note,
             failed: 0,
             more: More::default(),
         }
     }
 
-    /// From now on findings of a lower level than this do not make a test fail.
-    pub(crate) fn fails_from(&mut self, level: Level) {
-        self.fails_from = level;
+    /// From now on findings of a lower severity than this do not make a test fail.
+    pub(crate) fn fails_from(&mut self, severity: Severity) {
+        self.fails_from = severity;
     }
 
     /// Adds what is said of the whole.
@@ -271,10 +264,10 @@ impl Report {
         self.rules.len() - 1
     }
 
-    /// Adds a case.
+    /// Adds a test case.
     pub(crate) fn case(&mut self, rule: usize, class: impl Into<String>, name: impl Into<String>, answer: Answer) {
         let findings = answer.count();
-        let fails = findings > 0 && self.rules[rule].level >= self.fails_from;
+        let fails = findings > 0 && self.rules[rule].severity >= self.fails_from;
         let (kept, more) = if fails {
             (self.failed, &mut self.more.failed)
         } else {
@@ -282,21 +275,21 @@ impl Report {
         };
         if kept < CASES_MAX {
             self.failed += usize::from(fails);
-            self.cases.push(Case { rule, class: class.into(), name: name.into(), answer });
+            self.cases.push(TestCase { rule, class: class.into(), name: name.into(), answer });
         } else {
             *more += 1;
             self.more.findings += findings;
         }
     }
 
-    /// Counts what the command itself did not keep: cases that passed, and findings.
+    /// Counts what the command itself did not keep: test cases that passed, and findings.
     pub(crate) fn left_out(&mut self, passed: u64, findings: u64) {
         self.more.passed += passed;
         self.more.failed += u64::from(findings > 0);
         self.more.findings += findings;
     }
 
-    /// Adds a rule that has one case.
+    /// Adds a rule that has one test case.
     pub(crate) fn asked(&mut self, rule: Rule, answer: Answer) {
         let class = format!("{}.{}", self.command().replace(' ', "."), rule.id);
         let name = format!("{}: {}", rule.id, rule.title);

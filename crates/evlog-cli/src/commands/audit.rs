@@ -6,7 +6,7 @@ use crate::error::{CommandError, Verdict};
 use crate::files;
 use crate::formats::{Answered, Format};
 use crate::json::{AuditFinding, AuditObject, AuditRule, payload_json};
-use crate::reports::{self, Answer, Base, Finding as Reported, Kind, Level, Place};
+use crate::reports::{self, Answer, Base, Finding as Reported, Kind, Place};
 use crate::selecting::{Selecting, check_contracts, check_fields, earlier};
 use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
@@ -109,7 +109,7 @@ fn audited(ui: &mut Ui, context: &Context, args: &AuditArgs, format: Format<Kind
         Format::Json => ui.json(&object(&view, &rules, &report, is_good)),
         Format::Own(kind) => {
             let mut reported = empty(context);
-            reported.fails_from(level(args.fail_on));
+            reported.fails_from(args.fail_on);
             fill(&mut reported, args, &rules, &report);
             reported.print(ui, kind);
         }
@@ -268,14 +268,6 @@ fn sentence(finding: &Finding) -> String {
     format!("{}: {rule}{case}{at}: {found}; expected: {expected}", severity.word())
 }
 
-fn level(severity: Severity) -> Level {
-    match severity {
-        Severity::Error => Level::Error,
-        Severity::Warning => Level::Warning,
-        Severity::Note => Level::Note,
-    }
-}
-
 /// A report on a log, before anything was judged.
 fn empty(context: &Context) -> reports::Report {
     reports::Report::new("evlog audit", context.log.display().to_string(), Base::log(&context.log))
@@ -299,8 +291,7 @@ fn fill(reported: &mut reports::Report, args: &AuditArgs, rules: &[Rule], report
             _ => Answer::Ran { kept: kept.collect(), count },
         };
         let rule = reports::Rule::new(name, &expected, "docs/audit.md explains the rules on order.");
-        reported
-            .asked(reports::Rule { level: level(severity), about: format!("Expected: {expected}."), ..rule }, answer);
+        reported.asked(reports::Rule { severity, about: format!("Expected: {expected}."), ..rule }, answer);
     }
 }
 

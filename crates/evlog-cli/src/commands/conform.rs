@@ -6,9 +6,10 @@ use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::formats::{Answered, Format};
 use crate::json::{ConformCheck, ConformFinding, ConformObject};
-use crate::reports::{Answer, Base, Finding, Kind, Level, Place, Report, Rule};
+use crate::reports::{Answer, Base, Finding, Kind, Place, Report, Rule};
 use crate::ui::Ui;
 use clap::Args;
+use evlog_audit::Severity;
 use evlog_conform::{Bundle, Check, Checked, Conformance, Known, Yardstick};
 use evlog_pipeline::Plan;
 use std::path::{Path, PathBuf};
@@ -151,7 +152,7 @@ fn rule(check: &Check) -> Rule {
              says more about check {}.",
             check.number
         ),
-        level: Level::Error,
+        severity: Severity::Error,
         number: Some(check.number),
     }
 }

@@ -1,6 +1,6 @@
-//! A report as `JUnit` XML: one suite, with a test case for each case; one that was not run is skipped.
+//! A report as `JUnit` XML: one suite; a test case that was not run is skipped.
 
-use super::{Answer, Case, Report};
+use super::{Answer, Report, TestCase};
 use crate::table::counted;
 use evlog_export::xml::escaped;
 
@@ -25,7 +25,7 @@ pub(super) fn document(report: &Report) -> String {
     )
 }
 
-fn case(report: &Report, Case { rule, class, name, answer }: &Case) -> String {
+fn case(report: &Report, TestCase { rule, class, name, answer }: &TestCase) -> String {
     let case = format!("    <testcase classname=\"{}\" name=\"{}\"", escaped(class), escaped(name));
     match answer {
         Answer::NotRun(why) => format!("{case}><skipped message=\"{}\"/></testcase>\n", escaped(why)),
@@ -39,7 +39,7 @@ fn case(report: &Report, Case { rule, class, name, answer }: &Case) -> String {
             }
             let (message, text) = (escaped(&message), escaped(&lines.join("\n")));
             let rule = &report.rules[*rule];
-            if rule.level < report.fails_from {
+            if rule.severity < report.fails_from {
                 return format!("{case}><system-out>{text}</system-out></testcase>\n");
             }
             let rule = escaped(&rule.id);

@@ -1,6 +1,6 @@
-//! A report as SARIF 2.1.0: its rules, a result for each finding, a notification for each case that was not run.
+//! A report as SARIF 2.1.0: its rules, a result for each finding, a notification for each test case that was not run.
 
-use super::{Answer, Finding, Level, Region, Report, Rule};
+use super::{Answer, Finding, Region, Report, Rule};
 use crate::ui::visible;
 use serde_json::{Map, Value, json};
 use std::fmt::Write;
@@ -62,20 +62,12 @@ fn rule(rule: &Rule) -> Value {
         "shortDescription": {"text": message(&format!("{label}: {}", rule.title))},
         "fullDescription": {"text": message(&rule.about)},
         "help": {"text": message(&rule.help)},
-        "defaultConfiguration": {"level": level(rule)},
+        "defaultConfiguration": {"level": rule.severity.word()},
     });
     if let Some(number) = rule.number {
         shown["properties"] = json!({"check": number});
     }
     shown
-}
-
-fn level(rule: &Rule) -> &'static str {
-    match rule.level {
-        Level::Note => "note",
-        Level::Error => "error",
-        Level::Warning => "warning",
-    }
 }
 
 /// The first results, as many as a report may have.
@@ -111,7 +103,7 @@ fn result(report: &Report, index: usize, finding: &Finding) -> Value {
     json!({
         "ruleId": rule.id,
         "ruleIndex": index,
-        "level": level(rule),
+        "level": rule.severity.word(),
         "message": {"text": message(&finding.sentence)},
         "locations": [location],
         "partialFingerprints": {version(report.tool): fingerprint(rule, finding)},
