@@ -3,10 +3,8 @@
 Usage: exports.py EVLOG
 """
 
-import contextlib
 import csv
 import datetime
-import io
 import json
 import sys
 
@@ -17,7 +15,7 @@ import pyarrow.parquet
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 from google.protobuf.json_format import Parse
-from log import Differs, equal, of_everything
+from log import equal, of_everything
 from opentelemetry.proto.logs.v1.logs_pb2 import LogsData
 
 
@@ -30,7 +28,7 @@ def short(event):
     return (event["seq"], event["stream"], event["kind"], event["actor"], event["id"], canonical(event["payload"]))
 
 
-def jsonl(room, events):
+def jsonl(room, events, equal):
     room.export("jsonl", "e.jsonl")
     with open(room.path("e.jsonl"), encoding="utf-8") as file:
         equal("json: JSON Lines", events, [json.loads(line) for line in file])
@@ -42,7 +40,7 @@ def unguarded(cell):
     return cell[1:] if cell.startswith("'") else cell
 
 
-def comma_separated(room, events):
+def comma_separated(room, events, equal):
     room.export("csv", "e.csv")
     with open(room.path("e.csv"), encoding="utf-8", newline="") as file:
         rows = [{name: unguarded(cell) for name, cell in row.items()} for row in csv.DictReader(file, strict=True)]
@@ -57,10 +55,11 @@ def comma_separated(room, events):
     equal("csv: CSV", expected, found)
     text = f"read_csv('{room.path('e.csv')}', header = true, all_varchar = true, quote = '\"', escape = '\"')"
     cells = duckdb.sql(f"SELECT seq, payload FROM {text}").fetchall()
-    equal("duckdb: CSV", [(row["seq"], row["payload"]) for row in rows], [(seq, unguarded(cell)) for seq, cell in cells])
+    found = [(int(seq), canonical(json.loads(unguarded(cell)))) for seq, cell in cells]
+    equal("duckdb: CSV", [(event["seq"], canonical(event["payload"])) for event in events], found)
 
 
-def cloudevents(room, events):
+def cloudevents(room, events, equal):
     room.export("cloudevents", "e.cloudevents")
     found, sources = [], set()
     with open(room.path("e.cloudevents"), "rb") as file:
@@ -78,7 +77,7 @@ def cloudevents(room, events):
     equal("cloudevents: one source", 1, len(sources))
 
 
-def opentelemetry(room, events):
+def opentelemetry(room, events, equal):
     room.export("otlp-json", "e.otlp")
     found = []
     with open(room.path("e.otlp"), encoding="utf-8") as file:
@@ -97,7 +96,7 @@ def of_record(record):
     return (attributes["evlog.seq"].int_value, stream, record.event_name, actor, key, payload)
 
 
-def process_mining(room, events):
+def process_mining(room, events, equal):
     room.export("xes", "e.xes")
     log = pm4py.read_xes(room.path("e.xes"))
     rows = log[["seq", "case:concept:name", "concept:name", "org:resource", "payload"]].itertuples(index=False)
@@ -115,7 +114,7 @@ def nanoseconds(text):
     return int(datetime.datetime.fromisoformat(whole + "+00:00").timestamp()) * 10**9 + int(fraction)
 
 
-def parquet(room, events):
+def parquet(room, events, equal):
     room.export("parquet", "e.parquet", "--flatten", "custom/text")
     table = pyarrow.parquet.read_table(room.path("e.parquet"))
     names = ["seq", "stream", "kind", "actor", "id", "payload"]
@@ -141,22 +140,29 @@ def parquet(room, events):
     equal("duckdb: Parquet by day", sorted({event["recorded"][:10] for event in events}), [day for (day,) in days])
 
 
+# These compare what one event more or less does not change.
+OF_ALL = {"cloudevents: one source", "pm4py: traces", "duckdb: Parquet by day"}
+
+
 def main():
     room = of_everything(sys.argv[1])
     events = room.events()
     for check in [jsonl, comma_separated, cloudevents, opentelemetry, process_mining, parquet]:
-        check(room, events)
+        check(room, events, equal)
         finds_out(check, room, events)
 
 
 def finds_out(check, room, events):
-    """A check fails if an event is missing: here, the yardstick lacks one of a run."""
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            check(room, [event for event in events if event["seq"] != len(events) // 2])
-    except Differs:
-        return
-    raise SystemExit(f"{check.__name__}: does not find out that an event is missing")
+    """Each comparison of a check fails if an event is missing: here, the yardstick lacks one of a run."""
+    same = []
+
+    def note(what, expected, found):
+        if expected == found and what not in OF_ALL:
+            same.append(what)
+
+    check(room, [event for event in events if event["seq"] != len(events) // 2], note)
+    if same:
+        raise SystemExit(f"{', '.join(same)}: does not find out that an event is missing")
 
 
 main()
