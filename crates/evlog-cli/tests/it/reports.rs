@@ -411,15 +411,15 @@ fn a_report_does_not_say_that_checkpoints_hold_with_which_the_log_was_not_compar
 #[test]
 fn a_report_on_a_sample_says_nothing_of_what_was_not_read() {
     let room = crate::harmed::long_room();
-    let root = "<property name=\"root\"";
+    let stated = "<property name=\"root\"";
     let whole = junit(&room, 0, &["verify", "--sample", "100%"]);
-    assert!(whole.contains(root) && !whole.contains("in the segments that were read"), "{whole}");
+    assert!(whole.contains(stated) && !whole.contains("in the segments that were read"), "{whole}");
     // Without the trees, nothing is known of the bytes before a segment.
     for path in room.segments().iter().skip(1) {
         fs::remove_file(path.with_extension("tree")).unwrap();
     }
     let report = junit(&room, 0, &["verify", "--sample", "1%", "--seed", "7"]);
-    assert!(!report.contains(root), "{report}");
+    assert!(!report.contains(stated), "{report}");
     for id in ["headers", "frames", "commits"] {
         let of = |line: &&str| line.contains(&format!("name=\"{id}: "));
         let case = report.lines().find(of).unwrap();
