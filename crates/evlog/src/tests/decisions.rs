@@ -165,6 +165,18 @@ fn a_command_is_waited_for_only_where_it_was_offered() {
 }
 
 #[test]
+fn an_offered_command_has_the_answer_that_waiting_for_it_gives() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    let offered = log.offer(&Request::json("toy", "a", "begin").build().unwrap()).unwrap();
+    let answer = offered.answer().clone();
+    assert_eq!(log.wait(offered).unwrap(), answer);
+    let (seq, _) = answer.events[0];
+    assert_eq!(seq.0 + 1, log.next_seq().0);
+    log.close().unwrap();
+}
+
+#[test]
 fn a_command_to_a_run_that_does_not_exist_is_recorded_once_however_often_its_key_was_used() {
     // F-36: the runs that do not exist share the stream `$log`.
     let dir = tempfile::tempdir().unwrap();
