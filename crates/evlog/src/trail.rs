@@ -14,8 +14,8 @@ use crate::error::LogError;
 use crate::replay::Step;
 use crate::view::View;
 pub use error::TrailError;
-use evlog_format::Seq;
 use evlog_format::ids::hex;
+use evlog_format::{Position, Seq};
 use evlog_projection::contracts::BundleFold;
 use evlog_projection::serde_json;
 use evlog_projection::{Bundle, FoldError};
@@ -46,7 +46,7 @@ pub struct Header {
     pub size: u64,
     /// The root over them, in hexadecimal.
     pub root: String,
-    /// The distance between the events of a run that have a line: with 10, events 0, 10, 20 and so on, and the last one.
+    /// How many events of a run have one line: with 10, events 9, 19, 29 and so on have one, and the last one.
     pub every: NonZeroU64,
     /// Name and version of each projection.
     pub projections: BTreeMap<String, u16>,
@@ -71,31 +71,34 @@ impl Header {
         })
     }
 
-    /// Checks that a trail with this header and a replay of the view, whose own header is `own`, can be compared.
-    pub fn check(&self, own: &Header) -> Result<(), TrailError> {
-        let versions = |header: &Header, name: &str| header.projections.get(name).copied();
-        let names = self.projections.keys().chain(own.projections.keys());
-        let differs = |name: &&String| versions(self, name) != versions(own, name);
-        if let Some(name) = names.into_iter().find(differs) {
-            let (trail, ours) = (versions(self, name), versions(own, name));
-            return Err(TrailError::Projection { name: name.clone(), trail, ours });
-        }
-        if self.root != own.root {
-            return Err(TrailError::OtherHistory { size: self.size, trail: self.root.clone(), ours: own.root.clone() });
-        }
-        Ok(())
-    }
-
-    /// The view as of the event at which the trail ends; a view of another or of a shorter log is an error.
+    /// The view as of the event at which the trail ends. A view of another log, of another history, or of a shorter one is an error, and
+    /// so are projections of other versions.
     pub fn view(&self, view: View) -> Result<View, TrailError> {
-        let found = view.log_id().to_string();
-        if found != self.log_id {
-            return Err(TrailError::OtherLog { trail: self.log_id.clone(), ours: found });
+        let ours = view.log_id().to_string();
+        if ours != self.log_id {
+            return Err(TrailError::OtherLog { trail: self.log_id.clone(), ours });
         }
         if self.next_seq > view.next_seq().0 {
             return Err(TrailError::Shorter { trail: self.next_seq, ours: view.next_seq().0 });
         }
-        Ok(view.as_of(self.next_seq.checked_sub(1).map(Seq))?)
+        self.check_projections(&view)?;
+        let ours = if self.size > view.size().0 {
+            format!("{} bytes", view.size().0)
+        } else {
+            hex(&view.root_of(Position(self.size))?.0)
+        };
+        if ours != self.root {
+            return Err(TrailError::OtherHistory { size: self.size, trail: self.root.clone(), ours });
+        }
+        Ok(view.until(Seq(self.next_seq))?)
+    }
+
+    fn check_projections(&self, view: &View) -> Result<(), TrailError> {
+        let own = view.contracts().projections();
+        let versions = |name: &str| (self.projections.get(name).copied(), own.get(name).copied());
+        let mut names = self.projections.keys().map(String::as_str).chain(own.keys().copied());
+        let other = names.find_map(|name| Some((name, versions(name))).filter(|(_, (trail, ours))| trail != ours));
+        other.map_or(Ok(()), |(name, (trail, ours))| Err(TrailError::Projection { name: name.to_owned(), trail, ours }))
     }
 }
 

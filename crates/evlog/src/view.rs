@@ -172,16 +172,25 @@ impl View {
         self.bound.map_or(next, |bound| next.min(bound.seq))
     }
 
+    /// How many bytes hold what the view shows.
+    pub(crate) fn size(&self) -> Position {
+        self.bound.map_or(self.committed().0, |bound| bound.position)
+    }
+
     /// How many bytes hold what the view shows, and the root over them. They are read again.
     pub fn root(&self) -> Result<(Position, Root), LogError> {
-        let size = self.bound.map_or(self.committed().0, |bound| bound.position);
+        Ok((self.size(), self.root_of(self.size())?))
+    }
+
+    /// The root over the first bytes of the log.
+    pub(crate) fn root_of(&self, size: Position) -> Result<Root, LogError> {
         let mut tree = Tree::new();
         let raw = RawLog::of_reader(&self.reader).map_err(ReadError::from)?;
         raw.read_range(&(0..size.0), &mut |chunk| tree.update(chunk)).map_err(ReadError::from)?;
         if tree.size() != size.0 {
             return Err(ReadError::Gone { position: size }.into());
         }
-        Ok((size, tree.root()))
+        Ok(tree.root())
     }
 
     /// Checks whether more was committed since; true if so.

@@ -45,7 +45,7 @@ pub enum TrailError {
         size: u64,
         /// The root over them.
         trail: String,
-        /// The root over as many bytes of the log.
+        /// The root over as many bytes of the log, or how many bytes it has, if these are fewer.
         ours: String,
     },
     /// A projection of another version made it.

@@ -8,12 +8,13 @@ use evlog_format::Seq;
 use evlog_format::ids::hex;
 use evlog_projection::serde_json;
 use std::io::{BufRead, Read};
+use std::ops::Range;
 use std::str::FromStr;
 
 /// The longest line, in bytes.
 const LINE_MAX: u64 = 64 * 1024;
 
-const STEP: &str = "a step as `SEQ RUN DIGEST`, behind the one before";
+const STEP: &str = "a step as `SEQ RUN DIGEST`, behind the one before and before the `next_seq` of the header";
 
 /// A trail that is being read.
 struct Lines<R> {
@@ -22,8 +23,10 @@ struct Lines<R> {
     line: String,
     /// How many lines were read.
     count: u64,
-    /// The seq that the next step has at least.
-    next_seq: u64,
+    /// The seqs that the next step can have.
+    seqs: Range<u64>,
+    /// Whether the last line was read.
+    is_read: bool,
 }
 
 /// A step as the trail has it.
@@ -37,11 +40,13 @@ struct Stated {
 impl<R: BufRead> Lines<R> {
     fn begin(source: R) -> Result<(Header, Lines<R>), TrailError> {
         let (hasher, line) = (blake3::Hasher::new(), String::new());
-        let mut lines = Lines { source, hasher, line, count: 0, next_seq: 0 };
+        let mut lines = Lines { source, hasher, line, count: 0, seqs: 0..0, is_read: false };
         lines.read()?;
         lines.hasher.update(lines.line.as_bytes());
         let header = serde_json::from_str::<Header>(&lines.line).ok().filter(|header| header.trail == FORM);
-        Ok((header.ok_or_else(|| lines.wrong("the header of a trail of form 1"))?, lines))
+        let header = header.ok_or_else(|| lines.wrong("the header of a trail of form 1"))?;
+        lines.seqs.end = header.next_seq;
+        Ok((header, lines))
     }
 
     fn wrong(&self, expected: &'static str) -> TrailError {
@@ -64,19 +69,23 @@ impl<R: BufRead> Lines<R> {
 
     /// The next step; `None` at the end, whose digest is checked.
     fn next(&mut self) -> Result<Option<Stated>, TrailError> {
+        if self.is_read {
+            return Ok(None);
+        }
         self.read()?;
         let line = self.line.trim_end_matches('\n');
         let (Some((first, rest)), wrong) = (line.split_once(' '), self.wrong(STEP)) else {
             return Err(self.wrong(STEP));
         };
         if first == END {
+            self.is_read = true;
             let digest = hex(self.hasher.finalize().as_bytes());
             let (steps, nothing) = (self.count - 2, self.source.fill_buf()?.is_empty());
             return if rest == format!("{steps} {digest}") && nothing { Ok(None) } else { Err(TrailError::Damaged) };
         }
-        let stated = stated(first, rest).filter(|stated| stated.seq >= self.next_seq).ok_or(wrong)?;
+        let stated = stated(first, rest).filter(|stated| self.seqs.contains(&stated.seq)).ok_or(wrong)?;
         self.hasher.update(self.line.as_bytes());
-        self.next_seq = stated.seq + 1;
+        self.seqs.start = stated.seq + 1;
         Ok(Some(stated))
     }
 }
@@ -89,7 +98,7 @@ fn stated(seq: &str, rest: &str) -> Option<Stated> {
     }
     let stated = Stated { seq: u64::from_str(seq).ok()?, run: run.to_owned(), digest: bytes };
     // Each value has one spelling.
-    (hex(&bytes) == digest && stated.seq.to_string() == seq && stated.seq < u64::MAX).then_some(stated)
+    (hex(&bytes) == digest && stated.seq.to_string() == seq).then_some(stated)
 }
 
 /// Reads a whole trail, and checks its form and its digest.
@@ -121,9 +130,12 @@ pub struct Against<R> {
 }
 
 impl<R: BufRead> Against<R> {
-    /// Begins to read a trail that was examined.
-    pub fn new(source: R) -> Result<Against<R>, TrailError> {
-        let (_, mut lines) = Lines::begin(source)?;
+    /// Begins to read a trail that was examined, and then had this header.
+    pub fn new(source: R, examined: &Header) -> Result<Against<R>, TrailError> {
+        let (header, mut lines) = Lines::begin(source)?;
+        if header != *examined {
+            return Err(TrailError::Damaged);
+        }
         let ahead = lines.next();
         Ok(Against { lines, ahead, first: None })
     }
@@ -147,12 +159,11 @@ impl<R: BufRead> Against<R> {
         }
     }
 
-    /// The first step that differs, after the last one of the replay.
-    pub fn finish(self) -> Result<Option<Divergence>, TrailError> {
-        match self.first {
-            Some(first) => Ok(Some(first)),
-            None => Ok(self.ahead?.map(missing)),
-        }
+    /// The first step that differs, after the last one of the replay. The trail is read to its end, because its digest is there.
+    pub fn finish(mut self) -> Result<Option<Divergence>, TrailError> {
+        let ahead = self.ahead?.map(missing);
+        while self.lines.next()?.is_some() {}
+        Ok(self.first.or(ahead))
     }
 }
 

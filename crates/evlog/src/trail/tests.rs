@@ -1,7 +1,8 @@
 //! Claims about trails: the same bytes from any threads, the first step that differs, and what cannot be compared.
 
 use super::*;
-use crate::replay::replay_steps;
+use crate::publish::Publisher;
+use crate::replay::{replay, replay_steps};
 use crate::tests::toy::{Toy, ask, open, view};
 use evlog_projection::Contracts;
 use serde_json::json;
@@ -40,8 +41,7 @@ fn of_toy(dir: &Path, toy: Toy) -> View {
 fn against(trail: &[u8], view: View) -> Result<Option<Divergence>, TrailError> {
     let header = examine(trail)?;
     let view = header.view(view)?;
-    header.check(&Header::of(&view, header.every, "tests 1.0")?)?;
-    let mut against = Against::new(trail)?;
+    let mut against = Against::new(trail, &header)?;
     replay_steps(&view, NonZeroUsize::new(3).unwrap(), header.every, &mut |step| against.step(step), &mut |_| {})?;
     against.finish()
 }
@@ -108,6 +108,54 @@ fn a_trail_holds_for_a_log_that_grew_since() {
 }
 
 #[test]
+fn a_trail_of_a_log_before_its_first_event_holds_for_the_log_that_grew() {
+    let dir = tempfile::tempdir().unwrap();
+    // Whether the log had its header then, or, as of a time, nothing at all.
+    let logged = open(dir.path());
+    let headers = [view(dir.path()), view(dir.path()).as_of_time(-1).unwrap()].map(|view| trail(&view, 1, 1));
+    drop(logged);
+    log(dir.path());
+    let of_nothing = trail(&view(dir.path()).as_of_time(-1).unwrap(), 1, 1);
+    for before in headers.iter().chain([&of_nothing]) {
+        let header = examine(&before[..]).unwrap();
+        assert_eq!(header.view(view(dir.path())).unwrap().next_seq().0, header.next_seq, "{header:?}");
+        assert!(matches!(against(before, view(dir.path())), Ok(None)), "{header:?}");
+    }
+}
+
+#[test]
+fn a_trail_that_ends_with_the_log_leaves_the_view_whole_so_that_publications_beyond_the_runs_are_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    log(dir.path());
+    let session = open(dir.path());
+    let mut bundle = view(dir.path()).bundle("r0").unwrap().unwrap();
+    bundle.events += 1;
+    let mut publisher = Publisher::new(&session).unwrap();
+    publisher.publish(&bundle).unwrap();
+    publisher.finish().unwrap();
+    session.close().unwrap();
+    let header = examine(&trail(&view(dir.path()), 2, 1)[..]).unwrap();
+    let replayed = |view: View| replay(&view, NonZeroUsize::MIN, &mut |_| {}).unwrap().differences;
+    let found = replayed(header.view(view(dir.path())).unwrap());
+    assert_eq!((found.len(), &found), (2, &replayed(view(dir.path()))));
+}
+
+#[test]
+fn a_trail_that_was_changed_after_it_was_examined_is_damaged_whatever_differs_before() {
+    let dir = tempfile::tempdir().unwrap();
+    log(dir.path());
+    let whole = String::from_utf8(trail(&view(dir.path()), 2, 1)).unwrap();
+    let header = examine(whole.as_bytes()).unwrap();
+    let other = sealed(&whole.replace("\"every\":1", "\"every\":2"));
+    assert!(matches!(Against::new(other.as_bytes(), &header), Err(TrailError::Damaged)));
+    let changed = whole.replacen(" r3 ", " r4 ", 1);
+    let mut against = Against::new(changed.as_bytes(), &header).unwrap();
+    let compared = &mut |step: &Step<'_>| against.step(step);
+    replay_steps(&view(dir.path()), NonZeroUsize::MIN, every(1), compared, &mut |_| {}).unwrap();
+    assert!(matches!(against.finish(), Err(TrailError::Damaged)));
+}
+
+#[test]
 fn what_cannot_be_compared_is_refused_with_its_own_sentence() {
     let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     log(dir.path());
@@ -122,6 +170,13 @@ fn what_cannot_be_compared_is_refused_with_its_own_sentence() {
     let root = |text: &str| text.split("\"root\":\"").nth(1).unwrap()[..64].to_owned();
     let forged = sealed(&whole.replace(&root(&whole), &"0".repeat(64)));
     assert!(here(&forged).starts_with("the trail is of another history of this log: "), "{}", here(&forged));
+    let header = examine(whole.as_bytes()).unwrap();
+    for size in [0, header.size - 1, header.size + 1, 1 << 60] {
+        let text = sealed(&whole.replace(&format!("\"size\":{}", header.size), &format!("\"size\":{size}")));
+        assert!(here(&text).starts_with("the trail is of another history of this log: "), "{size}: {}", here(&text));
+    }
+    let text = sealed(&whole.replace(&format!("\"next_seq\":{}", header.next_seq), "\"next_seq\":0"));
+    assert!(here(&text).starts_with("line 2 of the trail: expected a step "), "{}", here(&text));
     let last = whole.trim_end().rfind('\n').unwrap() + 1;
     for end in [0, 1, last / 2, last, last + 5, whole.len() - 1] {
         let sentence = here(&whole[..end]);

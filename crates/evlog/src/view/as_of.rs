@@ -38,17 +38,25 @@ impl View {
         Ok(self)
     }
 
+    /// The same log with the events before a seq; a view that ends there stays as it is.
+    pub(crate) fn until(mut self, next_seq: Seq) -> Result<View, LogError> {
+        if next_seq == self.next_seq() {
+            return Ok(self);
+        }
+        if next_seq > Seq(0) {
+            return self.as_of(Some(Seq(next_seq.0 - 1)));
+        }
+        self.bound = Some(Bound { seq: Seq(0), position: Position(0) });
+        Ok(self)
+    }
+
     /// The same log as of a time, Unix nanoseconds: with the commits that were recorded at or before it. If the clock went back, so
     /// that such a commit follows one that was recorded later, that is [`LogError::TwoEnds`].
     pub fn as_of_time(mut self, time_ns: i128) -> Result<View, LogError> {
         self.bound = None;
         match self.edge(time_ns)? {
             Edge { later: Some(later), earlier: Some(earlier) } => Err(LogError::TwoEnds { later, earlier }),
-            Edge { later: Some(Seq(0)), .. } => {
-                self.bound = Some(Bound { seq: Seq(0), position: Position(0) });
-                Ok(self)
-            }
-            Edge { later: Some(later), .. } => self.as_of(Some(Seq(later.0 - 1))),
+            Edge { later: Some(later), .. } => self.until(later),
             Edge { later: None, .. } => Ok(self),
         }
     }

@@ -11,7 +11,7 @@ use evlog::trail::{Against, Divergence, Header, Projected, TrailError, TrailWrit
 use evlog_pipeline::open_regular;
 use evlog_projection::{Bundle, FoldError};
 use std::fs::File;
-use std::io::{BufReader, BufWriter};
+use std::io::{BufReader, BufWriter, Seek};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::Path;
 
@@ -53,7 +53,7 @@ pub(super) fn write(
     progress: &mut dyn FnMut(u64),
 ) -> Result<(Replay, Written), CommandError> {
     let cannot = |error: std::io::Error| CommandError::file("write", path.display(), &error);
-    let draft = files::draft(path, files::MODE, &[])?;
+    let draft = files::begin_draft(path, files::MODE)?;
     let mut writer = TrailWriter::new(BufWriter::new(draft), &Header::of(view, every, PROGRAM)?);
     let found = replay_steps(view, threads, every, &mut |step| writer.step(step), progress)?;
     let (steps, out) = writer.finish().map_err(cannot)?;
@@ -68,42 +68,39 @@ pub(super) fn write(
 /// A trail that was read once, and is whole.
 pub(super) struct Examined<'p> {
     path: &'p Path,
+    file: File,
     header: Header,
 }
 
 impl<'p> Examined<'p> {
     pub(super) fn open(path: &'p Path) -> Result<Examined<'p>, CommandError> {
-        let header = examine(open(path)?).map_err(|error| refused(path, &error))?;
-        Ok(Examined { path, header })
+        let file = open_regular(path).map_err(|error| CommandError::file("read", path.display(), &error))?;
+        let header = examine(BufReader::new(&file)).map_err(|error| refused(path, &error))?;
+        Ok(Examined { path, file, header })
     }
 
     /// The log as it was when the trail was made.
     pub(super) fn view(&self, view: View) -> Result<View, CommandError> {
-        let view = self.header.view(view).map_err(|error| refused(self.path, &error))?;
-        let own = Header::of(&view, self.header.every, PROGRAM)?;
-        self.header.check(&own).map_err(|error| refused(self.path, &error))?;
-        Ok(view)
+        self.header.view(view).map_err(|error| refused(self.path, &error))
     }
 
     /// Replays, and compares each step with the trail's.
     pub(super) fn compare(
-        self,
+        mut self,
         view: &View,
         threads: NonZeroUsize,
         progress: &mut dyn FnMut(u64),
     ) -> Result<(Replay, Compared), CommandError> {
         let (path, every) = (self.path, self.header.every);
-        let mut against = Against::new(open(path)?).map_err(|error| refused(path, &error))?;
+        self.file.rewind().map_err(|error| CommandError::file("read", path.display(), &error))?;
+        let source = BufReader::new(self.file);
+        let mut against = Against::new(source, &self.header).map_err(|error| refused(path, &error))?;
         let found = replay_steps(view, threads, every, &mut |step| against.step(step), progress)?;
         let first = against.finish().map_err(|error| refused(path, &error))?;
         let first = first.map(|first| projected(view, &first.run, first.seq, every).map(|after| (first, after)));
         let first = first.transpose()?;
         Ok((found, Compared { path: path.display().to_string(), header: self.header, first }))
     }
-}
-
-fn open(path: &Path) -> Result<BufReader<File>, CommandError> {
-    open_regular(path).map(BufReader::new).map_err(|error| CommandError::file("read", path.display(), &error))
 }
 
 fn refused(path: &Path, error: &TrailError) -> CommandError {
