@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 /// The projection that every contract shares.
 pub(crate) const AUDIT_PROJECTION: Projection = Projection::new("audit_events", 1);
-pub(crate) const AUDIT_PATH: &str = "audit_events.jsonl";
+/// The path of its file, with a line for each event.
+pub const AUDIT_PATH: &str = "audit_events.jsonl";
 
 type State = Box<dyn Any + Send + Sync>;
 

@@ -5,7 +5,8 @@
 //! - Runs are distributed to threads, and each thread reads the log in order, twice: first it counts its runs' events,
 //!   then it folds them. So a run's state is held from its first event to its last, and memory grows by the runs that
 //!   are open at one time, by what was published of all, and by some two hundred bytes for each run that has ended: its
-//!   files' digests.
+//!   files' digests. With steps, it also grows by some hundred bytes for each step that threads are apart: all steps of
+//!   the others, if one thread has a run that takes longer than all that they have.
 //! - The report is the same with any number of threads.
 
 mod ended;
@@ -64,9 +65,12 @@ pub struct ReplayDifference {
     pub projection: Option<(String, u16)>,
 }
 
+/// How many threads replay at most, whatever number is asked for.
+pub const THREADS_MAX: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+
 /// Rebuilds every projection of the view, with this many threads. `progress` is called with how many events were read.
 pub fn replay(view: &View, threads: NonZeroUsize, progress: &mut dyn FnMut(u64)) -> Result<Replay, LogError> {
-    replay_runs(view, threads, None, progress)
+    replay_runs(view, threads.min(THREADS_MAX), None, progress)
 }
 
 /// The same, and gives each step to `visit`, in the order of the log: every `every`th event of each run, and its last one.
@@ -78,6 +82,7 @@ pub fn replay_steps(
     visit: &mut (dyn FnMut(&Step<'_>) + Send),
     progress: &mut dyn FnMut(u64),
 ) -> Result<Replay, LogError> {
+    let threads = threads.min(THREADS_MAX);
     replay_runs(view, threads, Some(&Merge::new(threads, every, visit)), progress)
 }
 

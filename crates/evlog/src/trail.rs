@@ -160,7 +160,8 @@ pub struct Projected {
     pub kind: String,
     /// The first event since the step before, which the trail shows to be the same: one of those up to this one differs.
     pub since: Seq,
-    /// The files after the event.
+    /// The files after the event; none between two events of one commit where the run has none. The error is that of an event that
+    /// could not be folded.
     pub bundle: Result<Option<Bundle>, FoldError>,
 }
 
@@ -184,7 +185,7 @@ pub fn projected(view: &View, run: &str, seq: Seq, every: NonZeroU64) -> Result<
         found = (fact.seq == seq).then(|| (fact.event.number, fact.event.kind.to_string()));
         Ok(ControlFlow::Break(()))
     })?;
-    let bundle = fold.and_then(|fold| fold.bundle());
+    let bundle = fold.map(|fold| fold.bundle().unwrap_or_default());
     Ok(found.map(|(number, kind)| Projected { number, kind, since, bundle }))
 }
 

@@ -15,9 +15,11 @@ use crate::outputs;
 use crate::reports::{self, Kind};
 use crate::table::{counted, facts};
 use crate::ui::{Tone, Ui, Unit};
+use clap::builder::RangedU64ValueParser;
 use clap::{Args, ValueEnum};
 use evlog::View;
-use evlog::replay::{Replay, ReplayDifference, replay};
+use evlog::replay::{Replay, ReplayDifference, THREADS_MAX, replay};
+use evlog::trail::Header;
 use evlog_proof::Algorithm;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
@@ -48,7 +50,7 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "against")]
     trail: Option<PathBuf>,
     /// With --trail: a line for every Nth event of each run, and for its last one
-    #[arg(long, value_name = "N", requires = "trail")]
+    #[arg(long, value_name = "N", requires = "trail", value_parser = RangedU64ValueParser::<NonZeroU64>::new().range(1..))]
     every: Option<NonZeroU64>,
     /// Compare with this trail of the same log, and name the first event after which the files differ
     #[arg(long, value_name = "FILE", conflicts_with = "at")]
@@ -56,9 +58,9 @@ pub(crate) struct ReplayArgs {
     /// Also compare the bundles below this directory, as `evlog project --check` does
     #[arg(long, value_name = "DIR")]
     bundles: Option<PathBuf>,
-    /// How many threads replay; the answer is the same with any number [default: one for each core]
-    #[arg(long, value_name = "N")]
-    jobs: Option<NonZeroUsize>,
+    /// How many threads replay, at most 1024; the answer is the same with any number [default: one for each core]
+    #[arg(long, value_name = "N", value_parser = jobs())]
+    jobs: Option<NonZeroU64>,
     /// With --format in-toto: sign the statement with this private key of a log, in a DSSE envelope
     #[arg(long, value_name = "FILE")]
     key: Option<PathBuf>,
@@ -73,7 +75,7 @@ enum Document {
     Junit,
     /// SARIF 2.1.0, for code scanning.
     Sarif,
-    /// An in-toto statement, for those who are to rely on the replay.
+    /// An in-toto statement about the recorded digests, for those who are to rely on the replay.
     InToto,
 }
 
@@ -85,6 +87,10 @@ fn kind(format: Format<Document>) -> Format<Kind> {
         Format::Text => Format::Text,
         Format::Json | Format::Own(Document::InToto) => Format::Json,
     }
+}
+
+fn jobs() -> RangedU64ValueParser<NonZeroU64> {
+    RangedU64ValueParser::new().range(1..=THREADS_MAX.get() as u64)
 }
 
 impl ReplayArgs {
@@ -103,6 +109,13 @@ struct Replayed {
 }
 
 impl Replayed {
+    /// How many files and steps were compared.
+    fn compared(&self) -> u64 {
+        let bundles = self.bundles.as_ref().map_or(0, project::report::Report::compared);
+        let steps = self.against.as_ref().map_or(0, |against| against.steps);
+        self.found.compared + bundles + steps
+    }
+
     fn agrees(&self) -> bool {
         let is_same = self.found.differences.is_empty() && self.found.errors.is_empty();
         is_same
@@ -127,6 +140,11 @@ fn answer(
     if args.key.is_some() && !is_statement {
         return Err(CommandError::user("--key: expected it with --format in-toto, found another format"));
     }
+    if is_statement && (args.bundles.is_some() || args.against.is_some()) {
+        let message =
+            "--format in-toto: expected it without --bundles and --against, because the statement says nothing of them";
+        return Err(CommandError::user(message));
+    }
     let key = args.key.as_deref().map(|key| keys::signer(key, Algorithm::Note)).transpose()?;
     if let Some(path) = &args.trail {
         trail::check_free(path)?;
@@ -137,10 +155,13 @@ fn answer(
     if let Some(examined) = &examined {
         view = examined.view(view)?;
     }
-    let header = is_statement.then(|| statement::header(&view)).transpose()?;
-    let mut replayed = replayed(ui, args, &view, examined)?;
+    // Read before the replay, so that a log that grows meanwhile does not count.
+    let every = args.every.unwrap_or(NonZeroU64::MIN);
+    let header =
+        (is_statement || args.trail.is_some()).then(|| Header::of(&view, every, trail::PROGRAM)).transpose()?;
+    let mut replayed = replayed(ui, args, &view, header.as_ref(), examined)?;
     replayed.bundles = args.bundles.as_deref().map(|dir| project::check::all(ui, &view, dir)).transpose()?;
-    match (header, kind(format)) {
+    match (header.filter(|_| is_statement), kind(format)) {
         (Some(header), _) => statement::print(ui, &header, &replayed, key.as_ref()),
         (None, Format::Text) => print(ui, &replayed),
         (None, Format::Json) => ui.json(&object(&replayed)),
@@ -149,21 +170,28 @@ fn answer(
     Ok(Verdict::of(replayed.agrees()))
 }
 
-fn replayed(ui: &Ui, args: &ReplayArgs, view: &View, examined: Option<Examined<'_>>) -> Result<Replayed, CommandError> {
-    let threads = args.jobs.or(std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+fn replayed(
+    ui: &Ui,
+    args: &ReplayArgs,
+    view: &View,
+    header: Option<&Header>,
+    examined: Option<Examined<'_>>,
+) -> Result<Replayed, CommandError> {
+    let asked = args.jobs.and_then(|jobs| NonZeroUsize::try_from(jobs).ok());
+    let threads = asked.or(std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
     let progress = ui.progress("replay", view.next_seq().0, Unit::Events);
     let progress = &mut |done| progress.at(done);
-    let every = args.every.unwrap_or(NonZeroU64::MIN);
-    Ok(match (&args.trail, examined) {
-        (Some(path), _) => {
-            let (found, written) = trail::write(path, view, threads, every, progress)?;
-            Replayed { found, bundles: None, trail: Some(written), against: None }
+    let none = |found| Replayed { found, bundles: None, trail: None, against: None };
+    Ok(match (args.trail.as_ref().zip(header), examined) {
+        (Some((path, header)), _) => {
+            let (found, written) = trail::write(path, view, threads, header, progress)?;
+            Replayed { trail: Some(written), ..none(found) }
         }
         (None, Some(examined)) => {
             let (found, compared) = examined.compare(view, threads, progress)?;
-            Replayed { found, bundles: None, trail: None, against: Some(compared) }
+            Replayed { against: Some(compared), ..none(found) }
         }
-        (None, None) => Replayed { found: replay(view, threads, progress)?, bundles: None, trail: None, against: None },
+        (None, None) => none(replay(view, threads, progress)?),
     })
 }
 
@@ -207,9 +235,9 @@ const DIFFERS: &str = "differs";
 
 /// The result of the comparison. If nothing was compared, the result is not agreement.
 fn verdict(replayed: &Replayed) -> &'static str {
-    match (replayed.agrees(), replayed.found.compared) {
+    match (replayed.agrees(), replayed.compared()) {
         (false, _) => DIFFERS,
-        (true, 0) if replayed.against.is_none() && replayed.bundles.is_none() => "nothing_compared",
+        (true, 0) => "nothing_compared",
         (true, _) => AGREES,
     }
 }

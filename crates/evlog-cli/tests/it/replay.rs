@@ -95,6 +95,7 @@ fn a_trail_does_not_replace_a_file_and_is_written_whole_or_not_at_all() {
     assert_eq!(fs::read_to_string(room.path("taken")).unwrap(), "mine");
     room.ends(2, &["replay", "--trail", "evlog/a"]).says("expected a place outside the log");
     room.ends(2, &["replay", "--trail", "no/such/a"]);
+    room.ends(2, &["replay", "--trail", "-"]).says("--trail: expected a file, found `-`");
     room.ends(2, &["--log", "absent", "replay", "--trail", "a"]);
     assert!(!room.path("a").exists() && !room.path("evlog/a").exists());
     let names: Vec<_> = fs::read_dir(room.path(".")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
@@ -107,12 +108,88 @@ fn a_sampled_trail_says_between_which_events_the_first_difference_is() {
     room.ends(0, &["replay", "--trail", "a", "--every", "2"]);
     let trail = fs::read_to_string(room.path("a")).unwrap();
     let lines: Vec<&str> = trail.lines().filter(|line| line.contains(" RUN_0001 ")).collect();
-    let (rest, _) = lines[1].rsplit_once(' ').unwrap();
-    let other = changed(&trail, |text| text.replace(lines[1], &format!("{rest} 0123456789abcdef")));
+    let (rest, _) = lines[0].rsplit_once(' ').unwrap();
+    let other = changed(&trail, |text| text.replace(lines[0], &format!("{rest} 0123456789abcdef")));
     room.write("b", &other);
     let first = room.ends(1, &["replay", "--against", "b", "--json"]).json()["against"]["first"].clone();
-    assert!(first["since"].as_u64().unwrap() <= first["seq"].as_u64().unwrap(), "{first}");
+    assert_eq!((&first["since"], &first["seq"], &first["number"]), (&2.into(), &3.into(), &1.into()), "{first}");
+    let printed = room.ends(1, &["replay", "--against", "b"]);
+    printed.says("; the trail has one of every 2 events, so the first that differs is from seq 2 to 3");
     room.ends(2, &["replay", "--every", "2"]);
+}
+
+/// Two events of one run, and two of another that are one commit: a rejection, and the failure that it forces.
+const REJECTED: &str = r#"{"contract":"status","run":"a","do":"create","data":{}}
+{"contract":"status","run":"b","do":"create","data":{}}
+{"contract":"status","run":"b","do":"transition","to":"success"}
+"#;
+
+/// A room with a log of [`REJECTED`], its trail, and that trail with a change.
+fn of_rejected(change: impl Fn(&str) -> String) -> (Room, Value) {
+    let room = Room::new();
+    room.feed(&["submit"], REJECTED);
+    room.ends(0, &["replay", "--trail", "a"]);
+    let trail = fs::read_to_string(room.path("a")).unwrap();
+    room.write("b", &changed(&trail, |text| change(&text)));
+    let found = room.ends(1, &["replay", "--against", "b", "--json"]).json();
+    (room, found["against"]["first"].clone())
+}
+
+#[test]
+fn a_step_that_the_log_does_not_have_is_reported_without_the_event_that_it_has_not() {
+    let (room, first) = of_rejected(|text| text.replacen("\n2 a ", "\n2 c ", 1));
+    assert_eq!((&first["run"], &first["seq"], &first["number"]), (&"a".into(), &2.into(), &0.into()), "{first}");
+    drop(room);
+    let (room, first) = of_rejected(|text| text.replacen("\n2 a ", "\n0 a ", 1));
+    assert_eq!((&first["run"], &first["seq"], &first["number"]), (&"a".into(), &0.into(), &Value::Null), "{first}");
+    let printed = room.ends(1, &["replay", "--against", "b"]);
+    printed.says("the trail differs first at seq 0, an event of run `a` there, and not in this log");
+    assert!(!printed.out.contains('?') && !printed.out.contains("event 0 of run"), "{printed:?}");
+}
+
+#[test]
+fn a_difference_between_two_events_of_one_commit_is_not_reported_as_a_broken_contract() {
+    let (room, first) = of_rejected(|text| {
+        let line = text.lines().find(|line| line.starts_with("4 b ")).unwrap();
+        text.replace(line, "4 b 0123456789abcdef")
+    });
+    let sentence = "the event is followed by others of its commit, and the run has no files before them";
+    assert_eq!((&first["seq"], &first["message"]), (&4.into(), &sentence.into()), "{first}");
+    assert!(first["found"].is_string() && first["files"].as_array().unwrap().is_empty(), "{first}");
+    room.ends(1, &["replay", "--against", "b"]).says(&format!("no files here: {sentence}"));
+}
+
+#[test]
+fn a_replay_that_compared_nothing_does_not_agree() {
+    let room = Room::new();
+    room.ends(0, &["init"]);
+    fs::create_dir(room.path("runs")).unwrap();
+    room.ends(0, &["replay", "--trail", "a"]);
+    for more in [&["--against", "a"][..], &["--bundles", "."], &["--against", "a", "--bundles", "."]] {
+        let found = room.ends(0, &[&["replay", "--json"], more].concat()).json();
+        assert_eq!(found["verdict"], "nothing_compared", "{found}");
+    }
+}
+
+#[test]
+fn a_number_of_threads_or_of_events_that_no_replay_has_is_refused() {
+    let room = Room::with_batch();
+    for jobs in ["0", "1025", "1000000000", "18446744073709551615"] {
+        room.ends(2, &["replay", "--jobs", jobs]).says("is not in 1..=1024");
+    }
+    room.ends(2, &["replay", "--trail", "a", "--every", "0"]).says("0 is not in 1..");
+    assert!(!room.path("a").exists());
+}
+
+#[test]
+fn a_statement_is_refused_beside_what_it_says_nothing_of() {
+    let room = Room::with_batch();
+    room.ends(0, &["project", "--out", "."]);
+    room.ends(0, &["replay", "--trail", "a"]);
+    for more in [["--bundles", "."], ["--against", "a"]] {
+        let arguments = [&["replay", "--format", "in-toto"], &more[..]].concat();
+        room.ends(2, &arguments).says("--format in-toto: expected it without --bundles and --against");
+    }
 }
 
 /// A room with the log and the bundles that projections of version 1 left, and another with a newer bundle.

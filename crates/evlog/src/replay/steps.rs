@@ -8,6 +8,7 @@ use super::RunReplay;
 use crate::deal::Hand;
 use evlog_format::Seq;
 use evlog_projection::{Fact, File, FoldError};
+use std::collections::BTreeMap;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::{Mutex, PoisonError};
 
@@ -52,11 +53,8 @@ impl Chain {
     }
 }
 
-struct Held {
-    seq: u64,
-    run: Box<str>,
-    digest: StepDigest,
-}
+/// The run and the digest of a step.
+type Held = (Box<str>, StepDigest);
 
 /// Puts the steps of all threads in order.
 pub(super) struct Merge<'s> {
@@ -67,8 +65,8 @@ pub(super) struct Merge<'s> {
 struct Shared<'s> {
     /// For each thread the seq before which it has no more steps.
     reached: Vec<u64>,
-    /// Steps for which some thread has not come far enough. There are as many as the threads are apart.
-    waiting: Vec<Held>,
+    /// By seq, the steps for which some thread has not come far enough. There are as many as the threads are apart.
+    waiting: BTreeMap<u64, Held>,
     visit: &'s mut (dyn FnMut(&Step<'_>) + Send),
 }
 
@@ -78,13 +76,13 @@ impl<'s> Merge<'s> {
         every: NonZeroU64,
         visit: &'s mut (dyn FnMut(&Step<'_>) + Send),
     ) -> Merge<'s> {
-        let shared = Shared { reached: vec![0; threads.get()], waiting: Vec::new(), visit };
+        let shared = Shared { reached: vec![0; threads.get()], waiting: BTreeMap::new(), visit };
         Merge { every, shared: Mutex::new(shared) }
     }
 
-    fn take(&self, hand: Hand, steps: &mut Vec<Held>, reached: u64) {
+    fn take(&self, hand: Hand, steps: &mut Vec<(u64, Held)>, reached: u64) {
         let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
-        shared.waiting.append(steps);
+        shared.waiting.extend(steps.drain(..));
         shared.reached[hand.number()] = reached;
         shared.give();
     }
@@ -93,9 +91,10 @@ impl<'s> Merge<'s> {
 impl Shared<'_> {
     fn give(&mut self) {
         let end = self.reached.iter().copied().min().unwrap_or_default();
-        self.waiting.sort_unstable_by_key(|held| held.seq);
-        let due = self.waiting.partition_point(|held| held.seq < end);
-        for Held { seq, run, digest } in self.waiting.drain(..due) {
+        while let Some(first) = self.waiting.first_entry()
+            && *first.key() < end
+        {
+            let (seq, (run, digest)) = first.remove_entry();
             (self.visit)(&Step { seq: Seq(seq), run: &run, digest });
         }
     }
@@ -105,7 +104,7 @@ impl Shared<'_> {
 pub(super) struct Steps<'m, 's> {
     merge: &'m Merge<'s>,
     hand: Hand,
-    held: Vec<Held>,
+    held: Vec<(u64, Held)>,
     /// The seq up to which steps were handed on.
     handed: u64,
 }
@@ -121,7 +120,7 @@ impl<'m, 's> Steps<'m, 's> {
         if (run.is_at_end() || (fact.event.number + 1).is_multiple_of(self.merge.every.get()))
             && let Some(digest) = run.step()
         {
-            self.held.push(Held { seq, run: fact.event.stream.into(), digest });
+            self.held.push((seq, (fact.event.stream.into(), digest)));
         }
         if seq >= self.handed + WINDOW {
             self.handed = seq + 1;

@@ -124,6 +124,16 @@ fn a_trail_of_a_log_before_its_first_event_holds_for_the_log_that_grew() {
 }
 
 #[test]
+fn a_replay_takes_any_number_of_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    log(dir.path());
+    let view = view(dir.path());
+    assert_eq!(trail(&view, usize::MAX, 1), trail(&view, 1, 1));
+    let [most, one] = [NonZeroUsize::MAX, NonZeroUsize::MIN].map(|threads| replay(&view, threads, &mut |_| {}));
+    assert_eq!(most.unwrap().digest, one.unwrap().digest);
+}
+
+#[test]
 fn a_trail_that_ends_with_the_log_leaves_the_view_whole_so_that_publications_beyond_the_runs_are_compared() {
     let dir = tempfile::tempdir().unwrap();
     log(dir.path());

@@ -145,6 +145,11 @@ impl Report {
         CheckObject { runs, files, artifacts, findings, earlier_versions }
     }
 
+    /// How many files and artifacts were compared.
+    pub(in crate::commands) fn compared(&self) -> u64 {
+        self.files + self.artifacts
+    }
+
     pub(in crate::commands) fn is_same(&self) -> bool {
         self.findings.is_empty()
     }

@@ -1,10 +1,8 @@
 //! A replay as an in-toto statement, unsigned or in a DSSE envelope. docs/replay.md defines the predicate.
 
 use super::{Replayed, verdict};
-use crate::error::CommandError;
 use crate::json::{EnvelopeObject, PredicateObject, ReplayedLog, SignatureObject, StatementObject, SubjectObject, hex};
 use crate::ui::Ui;
-use evlog::View;
 use evlog::trail::Header;
 use evlog_projection::serde_json;
 use evlog_proof::SignerKey;
@@ -24,11 +22,6 @@ pub(super) fn print(ui: &mut Ui, log: &Header, replayed: &Replayed, key: Option<
     let Envelope { payload, key_id, signature } = Envelope::sign(key, PAYLOAD_TYPE, text.as_bytes());
     let signatures = [SignatureObject { keyid: key_id, sig: signature }];
     ui.json(&EnvelopeObject { payload_type: PAYLOAD_TYPE, payload, signatures });
-}
-
-/// What was replayed: read before the replay, so that a log that grows meanwhile does not count.
-pub(super) fn header(view: &View) -> Result<Header, CommandError> {
-    Ok(Header::of(view, std::num::NonZeroU64::MIN, super::trail::PROGRAM)?)
 }
 
 fn statement<'a>(log: &'a Header, replayed: &Replayed) -> StatementObject<'a> {

@@ -6,20 +6,21 @@ use crate::json::{AgainstFile, AgainstObject, DivergenceObject, TrailObject, hex
 use crate::table::counted;
 use crate::ui::{Text, Tone, Ui};
 use evlog::View;
-use evlog::replay::{Replay, replay_steps};
+use evlog::replay::{Replay, Step, replay_steps};
 use evlog::trail::{Against, Divergence, Header, Projected, TrailError, TrailWriter, examine, projected};
 use evlog_pipeline::open_regular;
-use evlog_projection::{Bundle, FoldError};
+use evlog_projection::Bundle;
+use evlog_projection::contracts::AUDIT_PATH;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Seek};
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 /// What the header names as the program.
 pub(super) const PROGRAM: &str = concat!("evlog ", env!("CARGO_PKG_VERSION"));
 
-/// The file that shows the lines of all events; only its last line is about the event.
-const AUDIT: &str = "audit_events.jsonl";
+/// Said where a run has no files.
+const NO_FILES: &str = "the event is followed by others of its commit, and the run has no files before them";
 
 /// A trail that was written.
 pub(super) struct Written {
@@ -32,11 +33,17 @@ pub(super) struct Written {
 pub(super) struct Compared {
     path: String,
     header: Header,
+    /// How many steps the replay has.
+    pub(super) steps: u64,
     first: Option<(Divergence, Option<Projected>)>,
 }
 
-/// Refuses a target that exists, before anything is replayed.
+/// Refuses a target that is no new file, before anything is replayed.
 pub(super) fn check_free(path: &Path) -> Result<(), CommandError> {
+    if path == Path::new("-") {
+        let message = "--trail: expected a file, found `-`: a trail is written whole or not at all";
+        return Err(CommandError::user(message));
+    }
     if path.symlink_metadata().is_ok() {
         let message = format!("--trail: expected no file `{}`, found one: a trail is not overwritten", path.display());
         return Err(CommandError::user(message));
@@ -49,13 +56,13 @@ pub(super) fn write(
     path: &Path,
     view: &View,
     threads: NonZeroUsize,
-    every: NonZeroU64,
+    header: &Header,
     progress: &mut dyn FnMut(u64),
 ) -> Result<(Replay, Written), CommandError> {
     let cannot = |error: std::io::Error| CommandError::file("write", path.display(), &error);
     let draft = files::begin_draft(path, files::MODE)?;
-    let mut writer = TrailWriter::new(BufWriter::new(draft), &Header::of(view, every, PROGRAM)?);
-    let found = replay_steps(view, threads, every, &mut |step| writer.step(step), progress)?;
+    let mut writer = TrailWriter::new(BufWriter::new(draft), header);
+    let found = replay_steps(view, threads, header.every, &mut |step| writer.step(step), progress)?;
     let (steps, out) = writer.finish().map_err(cannot)?;
     let draft = out.into_inner().map_err(|error| cannot(error.into_error()))?;
     draft.as_file().sync_all().map_err(cannot)?;
@@ -95,11 +102,16 @@ impl<'p> Examined<'p> {
         self.file.rewind().map_err(|error| CommandError::file("read", path.display(), &error))?;
         let source = BufReader::new(self.file);
         let mut against = Against::new(source, &self.header).map_err(|error| refused(path, &error))?;
-        let found = replay_steps(view, threads, every, &mut |step| against.step(step), progress)?;
+        let mut steps = 0;
+        let compared = &mut |step: &Step<'_>| {
+            steps += 1;
+            against.step(step);
+        };
+        let found = replay_steps(view, threads, every, compared, progress)?;
         let first = against.finish().map_err(|error| refused(path, &error))?;
         let first = first.map(|first| projected(view, &first.run, first.seq, every).map(|after| (first, after)));
         let first = first.transpose()?;
-        Ok((found, Compared { path: path.display().to_string(), header: self.header, first }))
+        Ok((found, Compared { path: path.display().to_string(), header: self.header, steps, first }))
     }
 }
 
@@ -143,14 +155,20 @@ impl Compared {
         let (first, after) = self.first.as_ref()?;
         let digest = |digest: Option<[u8; 8]>| digest.map_or("no step".to_owned(), |digest| hex(&digest));
         let (expected, found) = (digest(first.expected), digest(first.found));
-        let (number, kind) = after.as_ref().map_or((0, "?"), |after| (after.number, after.kind.as_str()));
         let (run, seq) = (&first.run, first.seq);
-        let since = after.as_ref().filter(|after| after.since < seq).map_or_else(String::new, |after| {
+        let Some(Projected { number, kind, since, .. }) = after else {
+            return Some(format!(
+                "the trail differs first at seq {seq}, an event of run `{run}` there, and not in this log"
+            ));
+        };
+        let since = if *since == seq {
+            String::new()
+        } else {
+            let every = self.header.every;
             format!(
-                "; the trail has every {}th event, so the first that differs is from seq {} to {seq}",
-                self.header.every, after.since
+                "; the trail has one of every {every} events, so the first that differs is from seq {since} to {seq}"
             )
-        });
+        };
         Some(format!(
             "the trail differs first after event {seq}, `{kind}`, event {number} of run `{run}`: expected {expected}, found {found}{since}"
         ))
@@ -167,8 +185,9 @@ impl Compared {
                     ui.line(head.plain(format_args!(", {projection} version {version}, here: {text}")));
                 }
             }
+            Some(Ok(None)) => ui.finding(format_args!("no files here: {NO_FILES}")),
             Some(Err(error)) => ui.finding(format_args!("no files here: {error}")),
-            _ => {}
+            None => {}
         }
     }
 
@@ -199,7 +218,11 @@ fn divergence((first, after): &(Divergence, Option<Projected>)) -> DivergenceObj
         expected: digest(first.expected),
         found: digest(first.found),
         files: bundle.and_then(Result::ok).and_then(Option::as_ref).map(against_files).unwrap_or_default(),
-        message: bundle.and_then(Result::err).map(FoldError::to_string),
+        message: bundle.and_then(|bundle| match bundle {
+            Ok(Some(_)) => None,
+            Ok(None) => Some(NO_FILES.to_owned()),
+            Err(error) => Some(error.to_string()),
+        }),
     }
 }
 
@@ -210,7 +233,8 @@ fn against_files(bundle: &Bundle) -> Vec<AgainstFile<'_>> {
 
 fn against_file(file: &evlog_projection::File) -> AgainstFile<'_> {
     let text = String::from_utf8_lossy(&file.bytes);
-    let text = if file.path == AUDIT { text.lines().last().unwrap_or_default().to_owned() } else { text.into_owned() };
+    let text =
+        if file.path == AUDIT_PATH { text.lines().last().unwrap_or_default().to_owned() } else { text.into_owned() };
     let (path, blake3) = (&file.path, hex(&file.digest()));
     AgainstFile { path, projection: file.projection, version: file.version, blake3, text }
 }
