@@ -71,6 +71,13 @@ pub enum LogError {
         /// The last event that was recorded at or before it, behind that one.
         earlier: Seq,
     },
+    /// What made a value takes more to find than is allowed.
+    WhyLimit {
+        /// How much is allowed.
+        limit: u64,
+        /// Of what.
+        unit: &'static str,
+    },
     /// A command was offered to another session than the one that is to wait for it. Whether it is recorded, that session says.
     OfAnotherSession,
     /// A contract decided events that it cannot fold itself, or that an audit would report; nothing was recorded. A defect of
@@ -107,6 +114,9 @@ impl fmt::Display for LogError {
                 f,
                 "the clock went back: event {later} was recorded after this time, and event {earlier} at or before it"
             ),
+            LogError::WhyLimit { limit, unit } => {
+                write!(f, "what made the value is not looked for beyond {limit} {unit}")
+            }
             LogError::OfAnotherSession => f.write_str(
                 "expected a command that was offered to this session, found one of another: wait for it there",
             ),
@@ -135,6 +145,7 @@ impl std::error::Error for LogError {
             LogError::Payload { .. }
             | LogError::ReadBack { .. }
             | LogError::TwoEnds { .. }
+            | LogError::WhyLimit { .. }
             | LogError::OfAnotherSession
             | LogError::Undecidable { .. } => None,
         }

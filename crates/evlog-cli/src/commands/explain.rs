@@ -48,7 +48,8 @@ pub(crate) struct ExplainArgs {
     #[arg(value_name = "RUN")]
     run: String,
     /// Show the events that made one value of `run.json`, or of another file of the run: a JSON pointer such as
-    /// /stages/3/state, or FILE#POINTER. They suffice to make it, and none of them can be left out
+    /// /stages/3/state, or FILE#POINTER. They suffice to make it, and none of them can be left out. A value that changed last
+    /// after more than 100000 events of the run, or that more than some 2000 events make (such as a count), is refused
     #[arg(long, value_name = "POINTER", conflicts_with = "format")]
     why: Option<String>,
     #[command(flatten)]

@@ -295,6 +295,12 @@ fn why_shows_the_events_that_made_one_value_and_leaves_out_the_others() {
     assert_eq!(earlier["value"], "pending");
     room.ends(1, &["explain", "r", "--why", "/nothing"]).says("`run.json` of run `r` never had a value at `/nothing`");
     room.ends(1, &["explain", "r", "--why", "x.json#/a"]).says("the files of the run are");
+    room.ends(1, &["explain", "r", "--why", "x.json#/a"]).says("run `r` has no file `x.json`");
+    room.ends(1, &["explain", "$log", "--why", "/status"]).says("no run `$log`");
+    room.ends(1, &["explain", "r", "--why", "/a#b"]).says("`run.json` of run `r` never had a value at `/a#b`");
+    for pointer in ["/~2", "/a~", "manifest.json#/~"] {
+        room.ends(2, &["explain", "r", "--why", pointer]).says("expected a JSON pointer such as /status");
+    }
     room.ends(1, &["explain", "nobody", "--why", "/status"]).says("no run `nobody`");
     room.ends(2, &["explain", "r", "--why", "status"]).says("expected a JSON pointer such as /status");
 }

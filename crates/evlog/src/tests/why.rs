@@ -1,7 +1,7 @@
 //! Claims about the events that made a value.
 
 use super::toy::{ask, contracts, open, view};
-use crate::why::Place;
+use crate::why::{LIMITS, Limits, Place};
 use crate::{LogError, View};
 use evlog_format::{Event, Seq};
 use evlog_projection::Fact;
@@ -99,6 +99,9 @@ fn the_events_that_made_a_value_suffice_and_none_of_them_can_be_left_out() {
         ("run.json", "/ended"),
         ("run.json", ""),
         ("audit_events.jsonl", "/2/kind"),
+        ("audit_events.jsonl", "/02/kind"),
+        ("audit_events.jsonl", "/x"),
+        ("audit_events.jsonl", ""),
         ("x", ""),
     ];
     for number in 0..4_usize.pow(LEN) {
@@ -127,4 +130,48 @@ fn what_did_not_touch_a_value_is_left_out() {
     let ended = found("/ended").unwrap();
     assert_eq!(ended.events, [(seqs[0], Some(json!(false))), (seqs[5], Some(json!(true)))]);
     assert_eq!(found("/nothing"), None);
+}
+
+/// A run of this many additions.
+fn long(len: usize) -> (tempfile::TempDir, View) {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
+    for _ in 0..len {
+        ask(&log, "a", "add", json!({"amount": 1})).into_accepted().unwrap();
+    }
+    ask(&log, "a", "end", json!({})).into_accepted().unwrap();
+    log.close().unwrap();
+    let view = view(dir.path());
+    (dir, view)
+}
+
+#[test]
+fn what_takes_too_much_is_refused_with_the_limit_that_it_exceeds() {
+    let (_dir, view) = long(100);
+    let asked = |file: &str, pointer: &str, limits: Limits| {
+        let why = view.why_within(Place { run: "a", file, pointer }, limits);
+        why.map(|why| why.unwrap().events.len()).map_err(|error| error.to_string())
+    };
+    let refused = |limit: u64, unit: &str| Err(format!("what made the value is not looked for beyond {limit} {unit}"));
+    let ended = ("run.json", "/ended");
+    assert_eq!(asked(ended.0, ended.1, LIMITS), Ok(2));
+    assert_eq!(
+        asked(ended.0, ended.1, Limits { events: 101, ..LIMITS }),
+        refused(101, "events of the run up to the last change of the value")
+    );
+    assert_eq!(asked(ended.0, ended.1, Limits { events: 102, folds: 300, ..LIMITS }), Ok(2), "few attempts are made");
+    assert_eq!(asked("run.json", "/total", LIMITS), Ok(101));
+    assert_eq!(asked("run.json", "/total", Limits { folds: 5_000, ..LIMITS }), refused(5_000, "folded events"));
+    assert_eq!(asked("run.json", "", Limits { bytes: 1_000, ..LIMITS }), refused(1_000, "bytes of values"));
+    assert_eq!(asked("audit_events.jsonl", "", LIMITS), Ok(102));
+    assert_eq!(asked("audit_events.jsonl", "", Limits { bytes: 9_999, ..LIMITS }), refused(9_999, "bytes of values"));
+    // A line of the audit is the line of one event: nothing need be tried.
+    assert_eq!(asked("audit_events.jsonl", "/90/kind", Limits { folds: 91, ..LIMITS }), Ok(91));
+}
+
+#[test]
+fn nothing_of_the_stream_of_the_log_itself_has_a_value() {
+    let (_dir, view) = long(1);
+    assert_eq!(view.why(Place { run: "$log", file: "run.json", pointer: "/status" }).unwrap(), None);
 }

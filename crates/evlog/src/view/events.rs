@@ -94,7 +94,7 @@ fn read(mut commit: CommitReader<'_>) -> Result<Vec<RecordedEvent>, LogError> {
     Ok(events)
 }
 
-fn info(head: &CommitHead<'_>) -> CommitInfo {
+pub(crate) fn info(head: &CommitHead<'_>) -> CommitInfo {
     CommitInfo {
         first_seq: head.first_seq,
         times: Times::of(head),
@@ -106,7 +106,7 @@ fn info(head: &CommitHead<'_>) -> CommitInfo {
     }
 }
 
-fn recorded(commit: &Arc<CommitInfo>, seq: Seq, event: &Event<'_>) -> RecordedEvent {
+pub(crate) fn recorded(commit: &Arc<CommitInfo>, seq: Seq, event: &Event<'_>) -> RecordedEvent {
     RecordedEvent {
         seq,
         commit: Arc::clone(commit),

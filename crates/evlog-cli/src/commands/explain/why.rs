@@ -7,23 +7,26 @@ use crate::json::{WhyEvent, WhyObject, event_line};
 use crate::marks;
 use crate::table::{counted, facts, print};
 use crate::ui::{Tone, Ui};
-
 use evlog::why::{Place, Why};
 use evlog::{LogError, Times, View};
+use evlog_format::Seq;
 use evlog_projection::Fact;
 use evlog_projection::difference::quote;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 /// The file of a pointer without one.
 const RUN_FILE: &str = "run.json";
 
-/// Reads `POINTER` or `FILE#POINTER`.
+/// Reads `POINTER` or `FILE#POINTER`. No file's path begins with `/`, and a pointer may have a `#`.
 fn place<'a>(run: &'a str, text: &'a str) -> Result<Place<'a>, CommandError> {
-    let (file, pointer) = text.split_once('#').unwrap_or((RUN_FILE, text));
-    if !pointer.is_empty() && !pointer.starts_with('/') {
+    let of_file = text.split_once('#').filter(|_| !text.starts_with('/'));
+    let (file, pointer) = of_file.unwrap_or((RUN_FILE, text));
+    let is_escape = |rest: &str| rest.starts_with(['0', '1']);
+    let is_pointer = pointer.is_empty() || pointer.starts_with('/');
+    if !is_pointer || !pointer.split('~').skip(1).all(is_escape) {
         let message = format!("--why: expected a JSON pointer such as /status, or FILE#POINTER, found `{text}`");
-        return Err(CommandError::user(message));
+        return Err(CommandError::user(message).hint("in a pointer, `~` is written `~0`, and a `/` within a name `~1`"));
     }
     Ok(Place { run, file, pointer })
 }
@@ -31,13 +34,17 @@ fn place<'a>(run: &'a str, text: &'a str) -> Result<Place<'a>, CommandError> {
 pub(super) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs, why: &str) -> Result<Verdict, CommandError> {
     let place = place(&args.run, why)?;
     let view = context.view_up_to_damage(&args.at)?;
-    let Some(found) = view.why(place)? else {
+    let Some(found) = view.why(place).map_err(refused)? else {
         return Err(match view.bundle(place.run)? {
             None => CommandError::no_run(place.run),
             Some(bundle) => {
                 let files: Vec<&str> = bundle.files.keys().map(String::as_str).collect();
-                let message =
-                    format!("--why: `{}` of run `{}` never had a value at `{}`", place.file, place.run, place.pointer);
+                let Place { run, file, pointer } = place;
+                let message = if bundle.files.contains_key(file) {
+                    format!("--why: `{file}` of run `{run}` never had a value at `{pointer}`")
+                } else {
+                    format!("--why: run `{run}` has no file `{file}`")
+                };
                 CommandError::user(message)
                     .with_code(Verdict::No.code())
                     .hint(format!("the files of the run are {}", files.join(", ")))
@@ -53,11 +60,22 @@ pub(super) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs, why: &str)
     Ok(Verdict::Yes)
 }
 
+fn refused(error: LogError) -> CommandError {
+    let is_limit = matches!(error, LogError::WhyLimit { .. });
+    let refused = CommandError::from(error);
+    if !is_limit {
+        return refused;
+    }
+    let hint =
+        "`--at` with an earlier seq looks in fewer events; `evlog diff A B RUN` shows what changed between two seqs";
+    CommandError { message: format!("--why: {}", refused.message), ..refused }.hint(hint)
+}
+
 /// Visits the events that were found.
 fn each(view: &View, place: Place<'_>, why: &Why, visit: &mut dyn FnMut(&Fact<'_>)) -> Result<(), LogError> {
-    let found: BTreeMap<_, _> = why.events.iter().map(|(seq, value)| (*seq, value)).collect();
+    let found: BTreeSet<Seq> = why.events.iter().map(|(seq, _)| *seq).collect();
     view.stream::<LogError>(place.run, &mut |fact| {
-        if found.contains_key(&fact.seq) {
+        if found.contains(&fact.seq) {
             visit(fact);
         }
         Ok(ControlFlow::Continue(()))
