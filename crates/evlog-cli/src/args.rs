@@ -42,7 +42,7 @@ pub(crate) struct Global {
 #[derive(Args, Debug, Default)]
 pub(crate) struct At {
     /// Show the log as it was right after this event, or at this time: a seq, RFC 3339, a date, `yesterday`, or a time before
-    /// now such as 2h
+    /// now such as 2h. A commit whose last event comes later is left out
     #[arg(long, value_name = "SEQ|TIME", allow_hyphen_values = true, value_parser = Point::parse)]
     at: Option<Point>,
     /// The time zone of dates and times without one: a name such as Europe/Zurich, or +02:00 [default: UTC]
@@ -51,11 +51,6 @@ pub(crate) struct At {
 }
 
 impl At {
-    /// The log as it was right after an event; none means now.
-    pub(crate) fn seq(at: Option<u64>) -> At {
-        At { at: at.map(Point::Seq), tz: None }
-    }
-
     /// Whether an earlier state of the log is meant.
     pub(crate) fn is_given(&self) -> bool {
         self.at.is_some()

@@ -1,6 +1,6 @@
 //! How a command ends. The only place that turns a library's error into a message with hints.
 
-use evlog::LogError;
+use evlog::{LogError, View};
 use evlog_pipeline::RunError;
 use evlog_store::{OpenError, ReadError, Refusal};
 use std::fmt::Display;
@@ -63,10 +63,15 @@ impl CommandError {
         CommandError { details: reasons.collect(), ..CommandError::user(message) }
     }
 
-    /// The log has no such run. That is a no.
-    pub(crate) fn no_run(run: &str) -> CommandError {
-        let missing = CommandError::user(format!("no run `{run}` in the log"));
-        missing.with_code(Verdict::No.code()).hint("`evlog runs` lists them")
+    /// The log has no such run, or had none then. That is a no.
+    pub(crate) fn no_run(view: &View, run: &str) -> CommandError {
+        let (then, which) = if view.is_whole() {
+            (String::new(), "")
+        } else {
+            (format!(" before seq {}", view.next_seq()), " with the same `--at`")
+        };
+        let missing = CommandError::user(format!("no run `{run}` in the log{then}"));
+        missing.with_code(Verdict::No.code()).hint(format!("`evlog runs`{which} lists them"))
     }
 
     /// A file could not be used.

@@ -222,7 +222,7 @@ impl Selector {
         };
         if let Some(run) = &only {
             if !view.stream(run, &mut show)? {
-                return Err(CommandError::no_run(run));
+                return Err(CommandError::no_run(view, run));
             }
         } else if let Some((moment, ends)) = span {
             view.each_during(moment, ends, &mut show)?;
@@ -245,7 +245,7 @@ impl Selector {
     ) -> Result<(), CommandError> {
         let names = view.run_names()?;
         if let Some(run) = self.only_run().filter(|run| !names.iter().any(|name| name == run)) {
-            return Err(CommandError::no_run(run));
+            return Err(CommandError::no_run(view, run));
         }
         let mut has_all = true;
         for run in names {

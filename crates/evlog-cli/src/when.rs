@@ -4,6 +4,7 @@
 //! Does not: show the log; it only finds where.
 
 use crate::error::CommandError;
+use crate::ui::alert;
 use evlog::View;
 use evlog::clock::{Clock, SystemClock};
 use evlog_format::Seq;
@@ -92,13 +93,10 @@ impl Point {
     pub(crate) fn of(&self, option: &str, view: View, zone: &TimeZone) -> Result<View, CommandError> {
         match self {
             Point::Seq(at) => {
-                let next = view.next_seq().0;
-                if *at >= next {
-                    view.check_whole()?;
-                    let message = format!(
-                        "{option} {at}: expected the seq of a committed event, found that the log ends before seq {next}"
-                    );
-                    return Err(CommandError::user(message));
+                check_committed(option, &view, *at)?;
+                let ends = view.commit_of(Seq(*at))?;
+                if let Some((first, last)) = ends.filter(|(_, last)| last.0 != *at) {
+                    warn_within_a_commit(option, *at, first, last);
                 }
                 Ok(view.as_of(Some(Seq(*at)))?)
             }
@@ -108,6 +106,30 @@ impl Point {
             }
         }
     }
+}
+
+/// Refuses the seq of an event that is not committed.
+pub(crate) fn check_committed(option: &str, view: &View, at: u64) -> Result<(), CommandError> {
+    let next = view.next_seq().0;
+    if at < next {
+        return Ok(());
+    }
+    view.check_whole()?;
+    let message =
+        format!("{option} {at}: expected the seq of a committed event, found that the log ends before seq {next}");
+    Err(CommandError::user(message))
+}
+
+/// A commit happened whole or not at all, so the log never was as right after an event within one: what is shown instead is said.
+fn warn_within_a_commit(option: &str, at: u64, first: Seq, last: Seq) {
+    let shown = first
+        .0
+        .checked_sub(1)
+        .map_or("before its first event".to_owned(), |before| format!("right after seq {before}"));
+    alert(&format!(
+        "warning: {option} {at} is within the commit of events {first} to {last}, which is left out: this is the log {shown}; \
+         {last} is the end of the commit"
+    ));
 }
 
 /// A date alone.

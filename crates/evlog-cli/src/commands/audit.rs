@@ -98,7 +98,7 @@ fn audited(ui: &mut Ui, context: &Context, args: &AuditArgs, format: Format<Kind
     if let Some(run) = args.selecting.only_run()
         && !view.stream::<LogError>(run, &mut |_| Ok(ControlFlow::Break(())))?
     {
-        return Err(CommandError::no_run(run));
+        return Err(CommandError::no_run(&view, run));
     }
     let report = audit(ui, &view, options)?;
     check_fields(&report.missing)?;

@@ -147,7 +147,8 @@ fn compare(
         let from = a.files(&run, None)?;
         let to = b.files(&run, from.as_ref())?;
         if from.is_none() && to.is_none() && asked.is_some() {
-            return Err(CommandError::no_run(&run).with_code(Verdict::CouldNot.code()));
+            return Err(CommandError::user(format!("no run `{run}` in either of the two"))
+                .hint("`evlog runs` lists the runs, and those of an earlier point with `--at`"));
         }
         let files = differences(from.as_ref(), to.as_ref());
         if files.is_empty() && from.is_some() == to.is_some() {

@@ -57,7 +57,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &EvidenceArgs) -> Result
     same_log(&view, &checkpoint)?;
     let places = places(&view, &args.run, &checkpoint)?;
     if places.is_empty() {
-        return Err(CommandError::no_run(&args.run));
+        return Err(CommandError::no_run(&view, &args.run));
     }
     let proofs = prove(ui, context, &checkpoint, places)?;
     as_stated(context, &checkpoint)?;

@@ -70,7 +70,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs) -> Result<
     }
     let view = context.view_up_to_damage(&args.at)?;
     let Some(bundle) = view.bundle(&args.run)? else {
-        return Err(CommandError::no_run(&args.run));
+        return Err(CommandError::no_run(&view, &args.run));
     };
     let run_json = json(&bundle, "run.json");
     let found = explanation(&bundle, &run_json, &earlier(&view, &run_json)?);

@@ -7,6 +7,7 @@ use crate::files;
 use crate::json::{PolicyAt, PolicyObject, PolicyRule, hex, time};
 use crate::table::facts;
 use crate::ui::{Tone, Ui};
+use crate::when::check_committed;
 use clap::{Args, Subcommand};
 use evlog::policy::{InForce, POLICY_LEN_MAX};
 use evlog_format::Seq;
@@ -121,7 +122,12 @@ fn set(ui: &mut Ui, context: &Context, args: &SetArgs) -> Result<Verdict, Comman
 }
 
 fn show(ui: &mut Ui, context: &Context, args: &ShowArgs) -> Result<Verdict, CommandError> {
-    let view = context.view(&At::seq(args.at))?;
+    let view = context.view(&At::default())?;
+    if let Some(at) = args.at {
+        check_committed("--at", &view, at)?;
+    }
+    // Within a commit, too: it was judged by the policy before it.
+    let view = view.as_of(args.at.map(Seq))?;
     let (policies, flaw) = view.policies();
     if let Some(flaw) = flaw {
         return Err(flaw.into());

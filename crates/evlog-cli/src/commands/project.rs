@@ -94,7 +94,7 @@ fn write(ui: &mut Ui, context: &Context, args: &ProjectArgs, dir: &Path) -> Resu
     outputs::check("--out", dir, &context.log, None)?;
     let mut view = context.view(&args.at)?;
     let Some(names) = runs_of(&view, args)? else {
-        return Err(CommandError::no_run(args.run.as_deref().unwrap_or_default()));
+        return Err(CommandError::no_run(&view, args.run.as_deref().unwrap_or_default()));
     };
     if args.no_record {
         return write_beside(ui, context, args, dir, &mut view, names);

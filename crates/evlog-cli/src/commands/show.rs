@@ -45,7 +45,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ShowArgs) -> Result<Ver
     let (view, damage) = context.view_up_to_damage(&args.at)?.before_damage();
     let Some(bundle) = view.bundle(&args.run)? else {
         damage?;
-        return Err(CommandError::no_run(&args.run));
+        return Err(CommandError::no_run(&view, &args.run));
     };
     let Some(file) = bundle.files.get(RUN_FILE) else { unreachable!("every contract projects `{RUN_FILE}`") };
     if context.json {

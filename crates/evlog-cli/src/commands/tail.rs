@@ -73,7 +73,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &TailArgs) -> Result<Ver
     if !args.follow {
         all.check()?;
         return match selector.only_run() {
-            Some(run) if !known => Err(CommandError::no_run(run)),
+            Some(run) if !known => Err(CommandError::no_run(&view, run)),
             _ => Ok(Verdict::of(known)),
         };
     }

@@ -352,3 +352,50 @@ fn what_is_neither_a_seq_nor_a_time_is_refused_by_name() {
     room.ends(2, &["runs", "--at", "2026-10-25T02:30", "--tz", "Europe/Zurich"]).says("occurs twice");
     room.ends(2, &["runs", "--at", "1", "--tz", "Europe/Nowhere"]).says("expected a time zone");
 }
+
+#[test]
+fn every_command_says_that_a_seq_within_a_commit_shows_the_log_before_that_commit() {
+    let room = Room::new();
+    // Seq 3 and 4 are one commit: a rejection, and the failure that it forces.
+    let lines = r#"{"contract":"status","run":"b","do":"create","data":{}}
+{"contract":"status","run":"b","do":"transition","to":"success"}
+"#;
+    room.feed(&["submit"], lines);
+    let commands: [&[&str]; 12] = [
+        &["show", "b", "--at", "3"],
+        &["runs", "--at", "3"],
+        &["explain", "b", "--at", "3"],
+        &["explain", "b", "--why", "/status", "--at", "3"],
+        &["cat", "--at", "3"],
+        &["tail", "--at", "3"],
+        &["audit", "--at", "3"],
+        &["replay", "--at", "3"],
+        &["project", "--out", "o", "--no-record", "--at", "3"],
+        &["export", "--format", "jsonl", "--out", "e", "--at", "3"],
+        &["diff", "2", "3"],
+        &["diff", "--other", "evlog", "--at", "3"],
+    ];
+    for command in commands {
+        let done = room.ends(0, command);
+        done.says(
+            " 3 is within the commit of events 3 to 4, which is left out: this is the log right after seq 2; 4 is the end of the commit",
+        );
+    }
+    room.ends(1, &["diff", "3", "4"]).says("warning: A 3 is within the commit of events 3 to 4");
+    room.ends(0, &["cat", "--at", "0"]).says("0 to 1, which is left out: this is the log before its first event");
+    for at in ["2", "4"] {
+        assert!(!room.ends(0, &["show", "b", "--at", at]).err.contains("within"));
+    }
+    // A policy judges a commit, so that any of its events stands for it.
+    assert!(!room.ends(0, &["policy", "show", "--at", "3"]).err.contains("within"));
+    room.ends(2, &["policy", "show", "--at", "99"]).says("--at 99: expected the seq of a committed event");
+}
+
+#[test]
+fn a_run_that_began_later_is_not_said_to_be_unknown() {
+    let room = Room::with_batch();
+    for command in [&["show"][..], &["explain"], &["cat", "--run"], &["audit", "--run"], &["tail", "--run"]] {
+        let done = room.ends(1, &[command, &["RUN_0002", "--at", "3"]].concat());
+        done.says("no run `RUN_0002` in the log before seq 4").says("`evlog runs` with the same `--at` lists them");
+    }
+}

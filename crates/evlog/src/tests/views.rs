@@ -33,6 +33,9 @@ fn a_view_as_of_a_seq_shows_whole_commits_that_end_there_or_before() {
     };
     assert_eq!(seen(first), (first.0, 1), "half a commit is not shown");
     assert_eq!(seen(second), (second.0 + 1, 3));
+    let view = view(dir.path());
+    let commits = [first, second, view.next_seq()].map(|seq| view.commit_of(seq).unwrap());
+    assert_eq!(commits, [Some((first, second)), Some((first, second)), None]);
 }
 
 #[test]

@@ -38,6 +38,16 @@ impl View {
         Ok(self)
     }
 
+    /// The first and the last event of the commit that an event is in; none if there is no such event.
+    pub fn commit_of(&self, event: Seq) -> Result<Option<(Seq, Seq)>, LogError> {
+        if event >= self.committed().1 {
+            return Ok(None);
+        }
+        let mut commits = self.reader.commits(self.reader.seek(event)?)?;
+        let head_and_left = commits.next()?.map(|found| (found.commit.head.first_seq, found.commit.left()));
+        Ok(head_and_left.map(|(first, events)| (first, Seq(first.0.saturating_add(events).saturating_sub(1)))))
+    }
+
     /// The same log with the events before a seq; a view that ends there stays as it is.
     pub(crate) fn until(mut self, next_seq: Seq) -> Result<View, LogError> {
         if next_seq == self.next_seq() {

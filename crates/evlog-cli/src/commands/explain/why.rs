@@ -36,7 +36,7 @@ pub(super) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs, why: &str)
     let view = context.view_up_to_damage(&args.at)?;
     let Some(found) = view.why(place).map_err(refused)? else {
         return Err(match view.bundle(place.run)? {
-            None => CommandError::no_run(place.run),
+            None => CommandError::no_run(&view, place.run),
             Some(bundle) => {
                 let files: Vec<&str> = bundle.files.keys().map(String::as_str).collect();
                 let Place { run, file, pointer } = place;

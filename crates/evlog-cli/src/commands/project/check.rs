@@ -36,7 +36,7 @@ pub(super) fn run(ui: &mut Ui, context: &Context, args: &ProjectArgs, dir: &Path
 fn compared(ui: &Ui, context: &Context, args: &ProjectArgs, dir: &Path) -> Result<Report, CommandError> {
     let view = context.view(&args.at)?;
     let Some(names) = runs_of(&view, args)? else {
-        return Err(CommandError::no_run(args.run.as_deref().unwrap_or_default()));
+        return Err(CommandError::no_run(&view, args.run.as_deref().unwrap_or_default()));
     };
     let mut report = compared_with(ui, &view, &names, dir)?;
     if args.run.is_none() {
