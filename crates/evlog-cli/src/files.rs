@@ -9,6 +9,12 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
+/// The directory of all bundles, one for each run.
+pub(crate) const RUNS: &str = "runs";
+
+/// The state of a run of any contract, within its bundle.
+pub(crate) const RUN_FILE: &str = "run.json";
+
 /// Bytes that are read at once when a file is measured.
 const PIECE_LEN: usize = 64 * 1024;
 

@@ -77,9 +77,14 @@ impl<'c> DigestFold<'c> {
         let Some(fold) = &self.fold else {
             return Ok(None);
         };
-        let audit = (AUDIT_PATH.to_owned(), self.audit.digest());
+        let audit = (AUDIT_PATH.to_owned(), self.audit());
         let files = fold.project()?.iter().map(digested).chain([audit]).collect();
         Ok(Some(BundleDigests { events: fold.head().events, files }))
+    }
+
+    /// The digest of the audit file as of the events pushed so far.
+    pub fn audit(&self) -> FileDigest {
+        self.audit.digest()
     }
 
     /// Path and digest of the files as earlier versions of their projections make them.

@@ -6,6 +6,7 @@ use crate::args::At;
 use crate::commands::run::retried_by_hand;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
+use crate::files::RUN_FILE;
 use crate::formats::{Answered, Format};
 use crate::json::{ExplainObject, ExplainReason, ExplainWaiting, TimesMembers};
 use crate::marks;
@@ -16,6 +17,7 @@ use evlog::{LogError, Times, View};
 use evlog_lifecycle::explain::{Documents, Explanation, Origin, Reason, Role, Waiting, explain, taken_from};
 use evlog_lifecycle::pipeline::REPORTS;
 use evlog_projection::Bundle;
+use evlog_projection::contracts::AUDIT_PATH;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -72,7 +74,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ExplainArgs) -> Result<
     let Some(bundle) = view.bundle(&args.run)? else {
         return Err(CommandError::no_run(&view, &args.run));
     };
-    let run_json = json(&bundle, "run.json");
+    let run_json = json(&bundle, RUN_FILE);
     let found = explanation(&bundle, &run_json, &earlier(&view, &run_json)?);
     let times = times(&view, &args.run)?;
     match args.answered.format(context) {
@@ -115,7 +117,7 @@ fn json(bundle: &Bundle, path: &str) -> Value {
 }
 
 fn explanation(bundle: &Bundle, run: &Value, earlier: &BTreeMap<String, Vec<Origin>>) -> Explanation {
-    let lines = bytes(bundle, "audit_events.jsonl").split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let lines = bytes(bundle, AUDIT_PATH).split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let audit: Vec<Value> = lines.map(|line| serde_json::from_slice(line).unwrap_or_default()).collect();
     let report = |path: &String| {
         let stage = path.strip_prefix(REPORTS)?.strip_prefix('/')?.strip_suffix(".json")?;
@@ -135,7 +137,7 @@ fn earlier(view: &View, run: &Value) -> Result<BTreeMap<String, Vec<Origin>>, Lo
         while let Some((run, seq)) = next {
             if !known.contains_key(&run) {
                 let bundle = view.bundle(&run)?;
-                known.insert(run.clone(), bundle.map(|bundle| json(&bundle, "run.json")).unwrap_or_default());
+                known.insert(run.clone(), bundle.map(|bundle| json(&bundle, RUN_FILE)).unwrap_or_default());
             }
             let stages = known[&run]["stages"].as_array();
             let there = stages.into_iter().flatten().find(|stage| stage["stage"] == *id);

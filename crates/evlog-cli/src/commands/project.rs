@@ -6,7 +6,7 @@ pub(super) mod report;
 use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
-use crate::files;
+use crate::files::{self, RUNS};
 use crate::formats::Answered;
 use crate::json::{ProjectedFile, ProjectedLine, hex};
 use crate::outputs;
@@ -21,9 +21,6 @@ use evlog_projection::Bundle;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-
-/// The directory of all bundles, one for each run.
-const RUNS: &str = "runs";
 
 const EXAMPLES: &str = "\
 Examples:

@@ -4,6 +4,7 @@ use crate::args::At;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
 use crate::events::words;
+use crate::files::RUN_FILE;
 use crate::marks;
 use crate::ui::{Text, Tone, Ui};
 use clap::Args;
@@ -13,9 +14,6 @@ use evlog_projection::Bundle;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use std::ops::ControlFlow;
-
-/// The state of a run of any contract, within its bundle.
-const RUN_FILE: &str = "run.json";
 
 /// The label of the run's last event.
 const LAST: &str = "last event";

@@ -211,7 +211,13 @@ fn digests_and_files_of_version_1_are_checked_after_version_2_exists() {
     assert_eq!((&found["verdict"], &found["compared"]), (&"agrees".into(), &25.into()), "{found}");
     assert_eq!(found["bundles"]["earlier_versions"], 2, "run.json and health.json of the order: {found}");
     let checked = room.ends(0, &["project", "--check", "."]);
-    assert!(checked.out.contains("2 files as an earlier version of its projection makes it"), "{checked:?}");
+    assert!(checked.out.contains("2 files as earlier versions of their projections make them"), "{checked:?}");
+    // Each file that was compared is a test case, those of version 1 too.
+    let report = room.ends(0, &["project", "--check", ".", "--format", "junit"]).out;
+    for file in ["run.json", "logs/health.json", "audit_events.jsonl"] {
+        let case = format!("classname=\"project.order-1\" name=\"{file}\"");
+        assert!(report.contains(&case), "{case}: {report}");
+    }
     // What is published from now on is of version 2, and both are compared.
     let line = room.ends(0, &["project", "--out", ".", "--run", "order-1", "--json"]).json();
     let versions: Vec<_> = line["files"].as_array().unwrap().iter().map(|file| file["version"].clone()).collect();

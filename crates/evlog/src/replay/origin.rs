@@ -4,9 +4,10 @@
 use crate::error::LogError;
 use crate::view::View;
 use evlog_format::Seq;
-use evlog_projection::RunFold;
-use evlog_projection::digests::{BundleDigests, DigestFold, FileDigest};
+use evlog_projection::contracts::AUDIT_PATH;
+use evlog_projection::digests::{DigestFold, FileDigest};
 use evlog_projection::serde_json::{self, Value};
+use evlog_projection::{File, RunFold};
 use std::ops::ControlFlow;
 
 /// A file that differs from what the log gives.
@@ -44,6 +45,9 @@ pub struct StateAfter {
 
 /// Looks for the origins of files of one run, in one pass over the run's events.
 pub fn origins(view: &View, run: &str, sought: &[Sought]) -> Result<Vec<Origin>, LogError> {
+    if sought.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut fold = DigestFold::new(view.contracts());
     let mut search: Vec<Search<'_>> = sought.iter().map(Search::new).collect();
     let mut events = 0;
@@ -51,10 +55,12 @@ pub fn origins(view: &View, run: &str, sought: &[Sought]) -> Result<Vec<Origin>,
         events += 1;
         fold.push(fact)?;
         // Between two events of one commit a run may have no files.
-        if let (Ok(Some(digests)), Ok(earlier), Some(run)) = (fold.digests(), fold.earlier(), fold.run()) {
+        if let (Some(Ok(files)), Ok(earlier)) = (fold.run().map(RunFold::project), fold.earlier()) {
             for search in &mut search {
-                search.event(fact.seq, events, &digests, &earlier);
-                search.value(fact.seq, run);
+                let file = files.iter().find(|file| file.path == search.sought.path);
+                let audit = || (search.sought.path == AUDIT_PATH).then(|| fold.audit());
+                search.event(fact.seq, events, file.map(FileDigest::from).or_else(audit), &earlier);
+                search.value(fact.seq, file);
             }
         }
         Ok(ControlFlow::Continue(()))
@@ -74,9 +80,9 @@ impl<'s> Search<'s> {
         Search { sought, value: None, origin: Origin::default() }
     }
 
-    fn event(&mut self, seq: Seq, events: u64, digests: &BundleDigests, earlier: &[(String, FileDigest)]) {
-        let earlier = earlier.iter().filter(|(path, _)| *path == self.sought.path).map(|(_, file)| file);
-        let mut made = digests.files.get(&self.sought.path).into_iter().chain(earlier);
+    fn event(&mut self, seq: Seq, events: u64, file: Option<FileDigest>, earlier: &[(String, FileDigest)]) {
+        let earlier = earlier.iter().filter(|(path, _)| *path == self.sought.path).map(|(_, file)| *file);
+        let mut made = file.into_iter().chain(earlier);
         if let Some(file) = made.find(|file| file.blake3 == self.sought.blake3) {
             self.origin.state_after = Some(StateAfter { seq, missing: events, version: file.version });
         }
@@ -85,12 +91,10 @@ impl<'s> Search<'s> {
         }
     }
 
-    fn value(&mut self, seq: Seq, run: &RunFold) {
+    fn value(&mut self, seq: Seq, file: Option<&File>) {
         if self.sought.line.is_some() {
             return;
         }
-        let files = run.project().unwrap_or_default();
-        let file = files.iter().find(|file| file.path == self.sought.path);
         let document = file.and_then(|file| serde_json::from_slice::<Value>(&file.bytes).ok());
         let value = document.and_then(|mut document| document.pointer_mut(&self.sought.pointer).map(Value::take));
         if value != self.value {

@@ -3,6 +3,7 @@
 use super::ExplainArgs;
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
+use crate::files::RUN_FILE;
 use crate::json::{WhyEvent, WhyObject, event_line};
 use crate::marks;
 use crate::table::{counted, facts, print};
@@ -14,9 +15,6 @@ use evlog_projection::Fact;
 use evlog_projection::difference::quote;
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
-
-/// The file of a pointer without one.
-const RUN_FILE: &str = "run.json";
 
 /// Reads `POINTER` or `FILE#POINTER`. No file's path begins with `/`, and a pointer may have a `#`.
 fn place<'a>(run: &'a str, text: &'a str) -> Result<Place<'a>, CommandError> {

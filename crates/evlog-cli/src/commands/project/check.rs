@@ -1,10 +1,10 @@
 //! Compares the bundles of a directory with the log. Never writes.
 
 use super::report::{Listed, Report, empty, print};
-use super::{ProjectArgs, RUNS, runs_of};
+use super::{ProjectArgs, runs_of};
 use crate::context::Context;
 use crate::error::{CommandError, Verdict};
-use crate::files::{self, Found};
+use crate::files::{self, Found, RUN_FILE, RUNS};
 use crate::reports::settled;
 use crate::ui::{Ui, Unit};
 use evlog::View;
@@ -17,8 +17,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Holds the lists of the files that stages made, and of the output that was captured.
-const RUN_FILE: &str = "run.json";
+/// The lists in `run.json` of the files that stages made, and of the output that was captured.
 const LISTS: [&str; 2] = ["artifacts", "captured"];
 /// The state of a stage in it that has begun and has no outcome.
 const RUNNING: &str = "running";

@@ -1,8 +1,7 @@
 //! What a check found, and how it is reported.
 
-use super::RUNS;
 use crate::error::CommandError;
-use crate::files::{self, Found};
+use crate::files::{self, Found, RUNS};
 use crate::formats::Format;
 use crate::json::{CheckFinding, CheckObject, ProjectionObject, StateAfterObject, hex};
 use crate::reports::{self, Answer, Base, CASES_MAX, Kind, Place, Region, Rule};
@@ -22,7 +21,7 @@ pub(in crate::commands) struct Report {
     /// How many files are as an earlier version of their projection makes them.
     earlier: u64,
     /// Run and path of the first files that are the same, as many as a report lists.
-    same: Vec<(String, String)>,
+    first_same: Vec<(String, String)>,
     same_count: u64,
 }
 
@@ -61,9 +60,13 @@ impl Report {
         if self.findings.len() > findings {
             return;
         }
+        self.same(run, path);
+    }
+
+    fn same(&mut self, run: &str, path: &str) {
         self.same_count += 1;
-        if self.same.len() < CASES_MAX {
-            self.same.push((run.to_owned(), path.to_owned()));
+        if self.first_same.len() < CASES_MAX {
+            self.first_same.push((run.to_owned(), path.to_owned()));
         }
     }
 
@@ -85,8 +88,9 @@ impl Report {
             let is_it = |finding: &CheckFinding| finding.path.as_ref() == Some(&sought.path);
             let Some(at) = self.findings[from..].iter().position(is_it) else { continue };
             if origin.state_after.is_some_and(|state| state.missing == 0) {
-                self.findings.remove(from + at);
+                let CheckFinding { run, .. } = self.findings.remove(from + at);
                 self.earlier += 1;
+                self.same(&run, &sought.path);
                 continue;
             }
             let finding = &mut self.findings[from + at];
@@ -182,7 +186,8 @@ pub(in crate::commands) fn text(ui: &mut Ui, report: &Report) {
     let [files, artifacts] = [counted(*files, "projected file"), counted(*artifacts, "artifact")];
     let earlier = match report.earlier {
         0 => String::new(),
-        count => format!("; {} as an earlier version of its projection makes it", counted(count, "file")),
+        1 => "; 1 file as an earlier version of its projection makes it".to_owned(),
+        count => format!("; {count} files as earlier versions of their projections make them"),
     };
     let rest = format!(": {files} and {artifacts} of {}{earlier}", counted(*runs, "run"));
     ui.line(Text::default().toned(tone, word).plain(rest));
@@ -214,10 +219,10 @@ fn reported(dir: &Path, found: &Report) -> reports::Report {
         let name = finding.path.as_deref().unwrap_or("the run as a whole");
         report.case(rule, format!("project.{}", finding.run), name, Answer::found([finding.into()]));
     }
-    for (run, path) in &found.same {
+    for (run, path) in &found.first_same {
         report.case(0, format!("project.{run}"), path, Answer::passed());
     }
-    report.left_out(found.same_count - found.same.len() as u64, 0);
+    report.left_out(found.same_count - found.first_same.len() as u64, 0);
     report
 }
 
