@@ -16,7 +16,7 @@ use evlog::history::LOG_STREAM;
 use evlog::{LogError, View};
 use evlog_projection::difference::first_difference;
 use evlog_projection::patch::{Operation, document, patch};
-use side::{Files, Side};
+use side::{Content, Files, Side, Unread};
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -33,7 +33,7 @@ Examples:
   evlog diff --other . --at 118         what differs in the bundles below ./runs from the log at seq 118
   evlog diff 41 118 --json | jq '.files[].patch'
 
-The exit code is 0 if nothing differs, 1 if something does, 2 if the two could not be compared.";
+The exit code is 0 if nothing differs, 1 if something does, 2 if the two could not be compared, or some of their runs.";
 
 /// Show what changed in runs, from one seq or time to another, or compared with another log or with bundles
 ///
@@ -51,7 +51,8 @@ pub(crate) struct DiffArgs {
     /// Compare only this run
     #[arg(value_name = "RUN")]
     run: Option<String>,
-    /// Compare with another log, or with the bundles in DIR/runs, at the same point
+    /// Compare with another log, or with the bundles in DIR/runs, at the same point. Of a bundle, those files are compared that
+    /// the log projects, with their newest versions; `evlog project --check` compares all
     #[arg(long, value_name = "LOG|DIR")]
     other: Option<PathBuf>,
     #[command(flatten)]
@@ -140,12 +141,21 @@ fn compare(
     names: BTreeSet<String>,
     asked: Option<&str>,
 ) -> Result<Verdict, CommandError> {
-    let (mut differing, compared) = (0, names.len() as u64);
-    let progress = ui.progress_beside_answer("diff", compared, Unit::Runs);
+    let (mut differing, mut unread, of) = (0, 0, names.len() as u64);
+    let progress = ui.progress_beside_answer("diff", of, Unit::Runs);
     for run in names {
         progress.step();
-        let from = a.files(&run, None)?;
-        let to = b.files(&run, from.as_ref())?;
+        let sides = a.files(&run, None).and_then(|from| Ok((b.files(&run, from.as_ref())?, from)));
+        let (to, from) = match sides {
+            Ok(sides) => sides,
+            // The others can be compared.
+            Err(Unread::Run(error)) => {
+                unread += 1;
+                ui.finding(format_args!("{error}"));
+                continue;
+            }
+            Err(Unread::Side(error)) => return Err(error),
+        };
         if from.is_none() && to.is_none() && asked.is_some() {
             return Err(CommandError::user(format!("no run `{run}` in either of the two"))
                 .hint("`evlog runs` lists the runs, and those of an earlier point with `--at`"));
@@ -165,10 +175,10 @@ fn compare(
     drop(progress);
     let differ = if differing == 1 { "differs" } else { "differ" };
     match differing {
-        0 => ui.talk(format_args!("no difference in {}", counted(compared, "run"))),
+        0 => ui.talk(format_args!("no difference in {}", counted(of - unread, "run"))),
         _ => ui.talk(format_args!("{} {differ}", counted(differing, "run"))),
     }
-    Ok(Verdict::of(differing == 0))
+    Ok(if unread == 0 { Verdict::of(differing == 0) } else { Verdict::CouldNot })
 }
 
 fn differences(a: Option<&Files>, b: Option<&Files>) -> Vec<FileDifference> {
@@ -176,12 +186,11 @@ fn differences(a: Option<&Files>, b: Option<&Files>) -> Vec<FileDifference> {
     let (a, b) = (a.unwrap_or(&none), b.unwrap_or(&none));
     let paths: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
     let differ = paths.into_iter().filter(|path| a.get(*path) != b.get(*path));
-    differ.map(|path| difference(path, a.get(path).map(Vec::as_slice), b.get(path).map(Vec::as_slice))).collect()
+    differ.map(|path| difference(path, a.get(path), b.get(path))).collect()
 }
 
-fn difference(path: &str, a: Option<&[u8]>, b: Option<&[u8]>) -> FileDifference {
-    let change = Change::of(a, b);
-    let read = |bytes: Option<&[u8]>| bytes.and_then(|bytes| document(path, bytes));
+fn difference(path: &str, a: Option<&Content>, b: Option<&Content>) -> FileDifference {
+    let read = |content: Option<&Content>| document(path, content?.bytes()?);
     let operations = match (read(a), read(b)) {
         (Some(from), Some(to)) => Some(patch(&from, &to)),
         (None, Some(to)) if a.is_none() => {
@@ -190,12 +199,18 @@ fn difference(path: &str, a: Option<&[u8]>, b: Option<&[u8]>) -> FileDifference 
         _ => None,
     };
     let is_said = operations.as_ref().is_some_and(|operations| !operations.is_empty());
-    let found = if is_said { None } else { a.zip(b).and_then(|(a, b)| first_difference(path, a, b)) };
-    let sentence = found.map(|found| {
-        let line = found.line.map(|line| format!("line {line}: ")).unwrap_or_default();
-        format!("{line}{} → {}", found.expected, found.found)
-    });
-    FileDifference { path: path.to_owned(), change, operations, sentence }
+    let sentence = if is_said { None } else { a.zip(b).and_then(|(a, b)| in_a_sentence(path, a, b)) };
+    FileDifference { path: path.to_owned(), change: Change::of(a, b), operations, sentence }
+}
+
+fn in_a_sentence(path: &str, a: &Content, b: &Content) -> Option<String> {
+    let (a, b) = match (a, b) {
+        (Content::File(a), Content::File(b)) => (a, b),
+        (_, Content::Other(what)) | (Content::Other(what), _) => return Some(format!("expected a file, found {what}")),
+    };
+    let found = first_difference(path, a, b)?;
+    let line = found.line.map(|line| format!("line {line}: ")).unwrap_or_default();
+    Some(format!("{line}{} → {}", found.expected, found.found))
 }
 
 /// Each operation of a file in words. That a file is not in both says all.

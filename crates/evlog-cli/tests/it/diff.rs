@@ -1,6 +1,8 @@
 //! `evlog diff`: what changed in runs between two points, and between two logs or a log and bundles.
 
+use crate::submit::append;
 use crate::support::Room;
+use evlog_format::Kind;
 use serde_json::{Value, json};
 use std::fs;
 
@@ -95,4 +97,32 @@ fn another_log_and_bundles_are_compared_with_the_log_at_the_same_point() {
     assert_eq!(room.feed(&["submit", "--log", "copy"], line).code, 0);
     let lines = room.ends(1, &["diff", "--other", "copy", "--json"]).lines();
     assert_eq!((lines.len(), &lines[0]["run"]), (1, &json!("order-7")));
+}
+
+#[test]
+fn a_run_that_cannot_be_folded_is_named_and_the_others_are_compared() {
+    let room = Room::with_batch();
+    append(&room, "RUN_0001", Kind::Custom("custom/x"), b"{}");
+    let done = room.ends(2, &["diff", "1", "now", "--json"]);
+    let runs: Vec<Value> = done.lines().iter().map(|line| line["run"].clone()).collect();
+    assert_eq!(runs, ["11111111-1111-4111-8111-111111111111", "RUN_0002", "order-7"], "{done:?}");
+    done.says("of run `RUN_0001`").says("3 runs differ");
+}
+
+#[test]
+fn what_is_no_file_in_the_place_of_one_differs_and_the_others_are_compared() {
+    let room = Room::with_batch();
+    room.ends(0, &["project", "--out", "then", "--no-record"]);
+    let (run, manifest) = (room.path("then/runs/RUN_0001/run.json"), room.path("then/runs/RUN_0001/manifest.json"));
+    fs::remove_file(&run).unwrap();
+    std::os::unix::fs::symlink("manifest.json", &run).unwrap();
+    fs::remove_file(&manifest).unwrap();
+    fs::create_dir(&manifest).unwrap();
+    fs::remove_file(room.path("then/runs/RUN_0002/run.json")).unwrap();
+    let lines = room.ends(1, &["diff", "--other", "then", "--json"]).lines();
+    assert_eq!(places(&lines[0]), [("manifest.json", "changed"), ("run.json", "changed")]);
+    assert_eq!(places(&lines[1]), [("run.json", "removed")]);
+    let said = |path: &str| (&file(&lines[0], path)["patch"], &file(&lines[0], path)["differences"]);
+    assert_eq!(said("run.json"), (&Value::Null, &json!(["~ expected a file, found a symbolic link"])));
+    assert_eq!(said("manifest.json"), (&Value::Null, &json!(["~ expected a file, found a directory"])));
 }

@@ -3,19 +3,34 @@
 use crate::args::At;
 use crate::context::Context;
 use crate::error::CommandError;
-use crate::files::{self, Found};
+use crate::files::{self, Found, RUNS};
 use evlog::{LogError, View};
 use evlog_format::ids::is_run_id;
+use evlog_projection::FoldError;
 use evlog_store::OpenError;
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The directory of all bundles, one for each run.
-const RUNS: &str = "runs";
-
 /// The projected files of a run, by path.
-pub(super) type Files = BTreeMap<String, Vec<u8>>;
+pub(super) type Files = BTreeMap<String, Content>;
+
+/// What is at the path of a projected file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// A file, with its bytes.
+    File(Vec<u8>),
+    /// Something else, in words.
+    Other(&'static str),
+}
+
+impl Content {
+    pub(super) fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Content::File(bytes) => Some(bytes),
+            Content::Other(_) => None,
+        }
+    }
+}
 
 /// What is compared.
 pub(super) enum Side {
@@ -23,6 +38,29 @@ pub(super) enum Side {
     Log(Box<View>),
     /// The directory of all bundles.
     Bundles(PathBuf),
+}
+
+/// Why the files of a run could not be read.
+pub(super) enum Unread {
+    /// The run cannot be folded.
+    Run(FoldError),
+    /// Nothing more can be read.
+    Side(CommandError),
+}
+
+impl From<CommandError> for Unread {
+    fn from(error: CommandError) -> Unread {
+        Unread::Side(error)
+    }
+}
+
+impl From<LogError> for Unread {
+    fn from(error: LogError) -> Unread {
+        match error {
+            LogError::Fold(error) => Unread::Run(error),
+            error => Unread::Side(error.into()),
+        }
+    }
 }
 
 impl Side {
@@ -50,13 +88,8 @@ impl Side {
         match self {
             Side::Log(view) => Ok(view.run_names()?),
             Side::Bundles(runs) => {
-                let refuse = |error| CommandError::file("read", runs.display(), &error);
-                let mut names = Vec::new();
-                for entry in fs::read_dir(runs).map_err(refuse)? {
-                    let entry = entry.map_err(refuse)?;
-                    let name = entry.file_name().into_string().ok().filter(|name| is_run_id(name));
-                    names.extend(name.filter(|_| entry.path().is_dir()));
-                }
+                let mut names = files::names(runs)?;
+                names.retain(|name| is_run_id(name) && runs.join(name).is_dir());
                 Ok(names)
             }
         }
@@ -64,11 +97,13 @@ impl Side {
 
     /// The projected files of a run; `None` if it is not there. `beside` are those of the other side: a bundle on the disk does not
     /// say which of its files are projected.
-    pub(super) fn files(&self, run: &str, beside: Option<&Files>) -> Result<Option<Files>, CommandError> {
+    pub(super) fn files(&self, run: &str, beside: Option<&Files>) -> Result<Option<Files>, Unread> {
         match self {
             Side::Log(view) => {
                 let bundle = view.bundle(run)?;
-                Ok(bundle.map(|bundle| bundle.files.into_iter().map(|(path, file)| (path, file.bytes)).collect()))
+                Ok(bundle.map(|bundle| {
+                    bundle.files.into_iter().map(|(path, file)| (path, Content::File(file.bytes))).collect()
+                }))
             }
             Side::Bundles(runs) => {
                 let root = runs.join(run);
@@ -76,15 +111,13 @@ impl Side {
                     return Ok(None);
                 }
                 let mut all = Files::new();
-                for (path, bytes) in beside.into_iter().flatten() {
-                    match files::find(&root.join(path), bytes.len())? {
-                        Found::File(found) => drop(all.insert(path.clone(), found)),
-                        Found::Nothing => {}
-                        Found::Other(what) => {
-                            let message = format!("`{}`: expected a file, found {what}", root.join(path).display());
-                            return Err(CommandError::user(message));
-                        }
-                    }
+                for (path, expected) in beside.into_iter().flatten() {
+                    let found = match files::find(&root.join(path), expected.bytes().map_or(0, <[u8]>::len))? {
+                        Found::File(bytes) => Content::File(bytes),
+                        Found::Other(what) => Content::Other(what),
+                        Found::Nothing => continue,
+                    };
+                    all.insert(path.clone(), found);
                 }
                 Ok(Some(all))
             }
