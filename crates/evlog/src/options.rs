@@ -66,9 +66,9 @@ impl Options {
 
     /// Checks the texts that go into each commit. Program and actor may be empty.
     pub(crate) fn check(&self) -> Result<(), Malformed> {
-        let given = |text: &'_ str| (!text.is_empty()).then(|| text.to_owned());
-        check_text("program", given(&self.program).as_deref(), ACTOR_LEN_MAX)?;
-        check_text("actor", given(&self.actor).as_deref(), ACTOR_LEN_MAX)?;
+        for (name, text) in [("program", self.program.as_str()), ("actor", &self.actor)] {
+            check_text(name, Some(text).filter(|text| !text.is_empty()), ACTOR_LEN_MAX)?;
+        }
         check_text("principal", self.principal.as_deref(), PRINCIPAL_LEN_MAX)?;
         check_text("correlation", self.correlation.as_deref(), CORRELATION_LEN_MAX)
     }

@@ -131,7 +131,7 @@ fn refusal(
 }
 
 /// Carries out a plan of a survey that holds the lock, and records it. `accepted_by` is the person who accepts the
-/// loss.
+/// loss. Options that no session takes are an error before anything is changed.
 pub fn carry_out(
     held: Held,
     plan: &Plan,
@@ -139,6 +139,7 @@ pub fn carry_out(
     contracts: Contracts,
     options: Options,
 ) -> Result<(), LogError> {
+    options.check()?;
     let dir = held.dir().to_path_buf();
     let log = match held.apply(plan)? {
         Repaired::Derived => return Ok(()),

@@ -114,3 +114,17 @@ fn a_float_that_json_cannot_state_is_refused_and_not_given_as_null() {
     let built = json().member("n", 0.5).member("list", ["a", "b"]).member("none", None::<f64>).build().unwrap();
     assert_eq!(json!(built.asked().1), json!({"n": 0.5, "list": ["a", "b"], "none": null}));
 }
+
+#[test]
+fn a_member_is_nested_as_deep_as_a_line_can_be_and_no_deeper() {
+    for levels in [1, DEPTH_MAX - 1, DEPTH_MAX, DEPTH_MAX + 1, 10_000] {
+        let text = ["[".repeat(levels), "]".repeat(levels)].concat();
+        let line = format!(r#"{{"contract":"c","run":"r","do":"x","deep":{text}}}"#);
+        let value = (1..levels).fold(json!([]), |within, _| Value::Array(vec![within]));
+        let built = Request::json("c", "r", "x").member("deep", value).build();
+        assert_eq!(Request::parse_line(line.as_bytes()).is_ok(), levels < DEPTH_MAX, "{levels}");
+        let sentence = format!("/deep: expected at most {DEPTH_MAX} levels of nesting, found more");
+        let expected = if levels < DEPTH_MAX { Ok(()) } else { Err(sentence) };
+        assert_eq!(built.map(drop).map_err(|error| error.to_string()), expected, "{levels}");
+    }
+}

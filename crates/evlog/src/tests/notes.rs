@@ -3,9 +3,13 @@
 use super::toy::{ask, contracts, open};
 use crate::check::check;
 use crate::covered::Stated;
+use crate::options::Options;
 use crate::own_notes::{Claim, judge};
+use crate::repair::carry_out;
 use evlog_format::{FORMAT_VERSION, Position, Root, Seq};
+use evlog_store::Owner;
 use evlog_store::fs::{Fs, StdFs};
+use evlog_store::repair::{Accept, Held};
 use evlog_verify::{Covered, Verdict};
 use serde_json::json;
 use std::num::NonZeroUsize;
@@ -75,4 +79,28 @@ fn a_note_that_cannot_be_compared_is_measured_by_the_commits_and_not_by_zeros_be
     judge(&fs, dir.path(), &mut report, None, &|_, _| Err("it is odd".to_owned())).unwrap();
     let found: Vec<_> = report.findings.kept().iter().map(|finding| (finding.rule, finding.verdict)).collect();
     assert!(found.contains(&("C-55", Verdict::Truncated)), "{found:?}");
+}
+
+#[test]
+fn a_repair_whose_record_would_be_refused_is_refused_before_it_changes_a_byte() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = open(dir.path());
+    ask(&log, "a", "begin", json!({})).into_accepted().unwrap();
+    log.close().unwrap();
+    let segment = std::fs::read_dir(dir.path().join("segments")).unwrap().map(|entry| entry.unwrap().path());
+    let segment = segment.filter(|path| path.extension().is_some_and(|extension| extension == "seg")).max().unwrap();
+    let torn = [&std::fs::read(&segment).unwrap()[..], &[7; 50]].concat();
+    std::fs::write(&segment, &torn).unwrap();
+    let repaired = |principal: &str| {
+        let owner = Owner { program: "tests".to_owned() };
+        let held = Held::take(Arc::new(StdFs), dir.path(), &owner, &mut |_, _| {}).unwrap();
+        let plan = held.survey().plan(Accept::Nothing);
+        let options = Options { principal: Some(principal.to_owned()), ..Options::new("tests") };
+        carry_out(held, &plan, "somebody", contracts(), options)
+    };
+    let refused = repaired(&"x".repeat(300)).unwrap_err().to_string();
+    assert!(refused.contains("principal") && refused.contains("expected at most 256 bytes, found 300"), "{refused}");
+    assert!(std::fs::read(&segment).unwrap() == torn);
+    repaired("os:ada").unwrap();
+    assert!(std::fs::read(&segment).unwrap() != torn);
 }

@@ -58,7 +58,7 @@ fn the_member_lifecycle_means_what_machine_means_and_leaves_the_same_events() {
     let created = |member: &str| {
         let mut harness = Harness::new(Lifecycle::default().knowing(definition(ORDER)));
         harness.accept(json!({"run": "a", "do": "create", member: "order", "data": all_data()}));
-        harness.json("a", "manifest.json")
+        harness.facts("a").into_iter().map(|fact| (fact.kind, fact.payload)).collect::<Vec<_>>()
     };
     assert_eq!(created("lifecycle"), created("machine"));
     let contracts = Contracts::new().with(Lifecycle::default());
