@@ -12,11 +12,8 @@ use std::path::{Path, PathBuf};
 /// system follows it when it creates a file.
 const LINKS_MAX: usize = 40;
 
-/// Refuses an output in the log's directory, or at the path of the key. `-` is stdout.
+/// Refuses an output in the log's directory, or at the path of the key.
 pub(crate) fn check(option: &str, out: &Path, log: &Path, key: Option<&Path>) -> Result<(), CommandError> {
-    if out == Path::new("-") {
-        return Ok(());
-    }
     let (shown, place) = (out.display(), real(out));
     let is = |file: &Path| real(file) == place || same(file, &place);
     let which = key.and_then(|key| match () {
@@ -34,6 +31,11 @@ pub(crate) fn check(option: &str, out: &Path, log: &Path, key: Option<&Path>) ->
         return Err(CommandError::user(message).hint("nothing was done; files in a log's directory belong to the log"));
     }
     Ok(())
+}
+
+/// The same for an output that is stdout if it is `-`.
+pub(crate) fn check_or_stdout(option: &str, out: &Path, log: &Path, key: Option<&Path>) -> Result<(), CommandError> {
+    if out == Path::new("-") { Ok(()) } else { check(option, out, log, key) }
 }
 
 /// Where a path leads after links are followed; for a new file, where it would be created.

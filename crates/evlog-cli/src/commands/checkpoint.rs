@@ -51,7 +51,7 @@ pub(crate) struct CheckpointArgs {
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &CheckpointArgs) -> Result<Verdict, CommandError> {
     if let Some(out) = &args.out {
-        outputs::check("--out", out, &context.log, Some(&args.key))?;
+        outputs::check_or_stdout("--out", out, &context.log, Some(&args.key))?;
     }
     let key = keys::signer(&args.key, Algorithm::Note)?;
     let to_stdout = args.out.as_deref() == Some(Path::new("-"));

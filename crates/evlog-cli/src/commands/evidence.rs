@@ -50,7 +50,7 @@ impl EvidenceArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &EvidenceArgs) -> Result<Verdict, CommandError> {
-    outputs::check("--out", &args.out, &context.log, None)?;
+    outputs::check_or_stdout("--out", &args.out, &context.log, None)?;
     let view = context.view(&At::default())?;
     let (path, text) = note(context, args)?;
     let checkpoint = notes::parse_claimed(&path, text.as_bytes())?;

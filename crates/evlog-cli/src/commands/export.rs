@@ -139,7 +139,7 @@ impl ExportArgs {
         if self.out.symlink_metadata().is_ok() {
             return Err(target::taken(&self.out));
         }
-        outputs::check("--out", &self.out, &context.log, None)
+        outputs::check_or_stdout("--out", &self.out, &context.log, None)
     }
 
     /// The columns of payloads: found in a pass of their own, because they stand before the first event.

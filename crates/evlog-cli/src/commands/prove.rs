@@ -54,7 +54,7 @@ impl ProveArgs {
 }
 
 pub(crate) fn run(ui: &mut Ui, context: &Context, args: &ProveArgs) -> Result<Verdict, CommandError> {
-    outputs::check("--out", &args.out, &context.log, None)?;
+    outputs::check_or_stdout("--out", &args.out, &context.log, None)?;
     let view = context.view(&At::default())?;
     let checkpoints = Checkpoints::new(Arc::new(StdFs), &context.log);
     let to = checkpoint(&checkpoints, args.to.as_deref())?;

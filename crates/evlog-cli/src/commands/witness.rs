@@ -79,7 +79,7 @@ pub(crate) fn run(ui: &mut Ui, context: &Context, args: &WitnessArgs) -> Result<
 }
 
 fn witness(ui: &mut Ui, context: &Context, args: &WitnessArgs, format: Format<Kind>) -> Result<Verdict, CommandError> {
-    outputs::check("--out", &args.out, &context.log, args.key.as_deref())?;
+    outputs::check_or_stdout("--out", &args.out, &context.log, args.key.as_deref())?;
     outputs::check("--state", &args.state, &context.log, None)?;
     let log_key = keys::verifier(&args.log_key)?;
     let state = State::lock(&args.state)?;

@@ -70,3 +70,29 @@ fn no_answer_replaces_the_key_or_a_file_of_the_log() {
     room.ends(0, &["checkpoint", "--key", "b.key", "--out", "-"]);
     room.ends(0, &["backup", "evlog-copy"]);
 }
+
+#[test]
+fn a_dash_that_is_not_stdout_is_a_place_as_any_other_and_none_within_the_log() {
+    let room = room();
+    let names = || {
+        let mut names: Vec<_> =
+            fs::read_dir(room.path("evlog")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    let before = names();
+    let commands: [&[&str]; 6] = [
+        &["project", "--no-record", "--out", "-"],
+        &["backup", "-"],
+        &["key", "new", "example.com/z", "--out", "-"],
+        &["run", "--init", "-"],
+        &["submit", "--key", "../b.key", "--checkpoint-out", "-"],
+        &["replay", "--trail", "-"],
+    ];
+    for command in commands {
+        let done =
+            room.command(&[]).args(["--log", "."]).args(command).current_dir(room.path("evlog")).output().unwrap();
+        assert_eq!(done.status.code(), Some(2), "{command:?}: {done:?}");
+        assert_eq!(names(), before, "{command:?}");
+    }
+}
