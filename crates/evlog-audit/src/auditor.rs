@@ -250,6 +250,9 @@ fn of_values(
 ) {
     for (index, rule) in options.rules.iter().enumerate() {
         let Per::Value(field) = rule.per() else { continue };
+        if run.is_none() && !rule.is_about_the_log() {
+            continue;
+        }
         let Some(value) = field.key(reading).filter(|_| rule.concerns(run)) else { continue };
         let step = Step::new(rule, reading, is_selected);
         let case = by_value.entry((index, value.clone())).or_default();
@@ -285,8 +288,7 @@ fn kept<'r>(options: &'r Options, run: &mut Run<Kept>, reading: &Reading<'_>) ->
     }
     let is_selected = options.selection.holds(reading, Some(&after));
     run.kept.order.take(reading, &after, is_selected, &mut added.findings);
-    let ends = after.has_ended && !std::mem::replace(&mut run.kept.has_ended, after.has_ended);
-    run.kept.has_ended = after.has_ended;
+    let had_ended = std::mem::replace(&mut run.kept.has_ended, after.has_ended);
     run.kept.cases.resize_with(options.rules.len(), Case::default);
     for (rule, case) in options.rules.iter().zip(&mut run.kept.cases) {
         if *rule.per() != Per::Run || !rule.concerns(Some(&after)) {
@@ -296,8 +298,10 @@ fn kept<'r>(options: &'r Options, run: &mut Run<Kept>, reading: &Reading<'_>) ->
         if !case.take(rule, Step::new(rule, reading, is_selected), &mut broken) {
             added.not_judged.push(rule.name());
         }
-        if ends {
-            case.settle(rule, &mut broken);
+        match (had_ended, after.has_ended) {
+            (false, true) => case.settle(rule, &mut broken),
+            (true, false) => case.begin_again(),
+            _ => {}
         }
         added.findings.extend(findings(rule, subject, broken));
     }

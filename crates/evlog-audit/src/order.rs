@@ -211,6 +211,8 @@ pub(crate) struct RunOrder {
     begun: Vec<String>,
     /// Stages that exceeded a limit, and have no outcome yet.
     limits: Vec<(String, Place)>,
+    /// Stages that have an outcome.
+    settled: BTreeSet<String>,
 }
 
 impl RunOrder {
@@ -253,7 +255,12 @@ impl RunOrder {
         let stage = || reading.payload().get("stage").and_then(Value::as_str).unwrap_or_default().to_owned();
         match event.kind {
             kind::PIPELINE_STAGE_BEGUN | kind::PIPELINE_TAKEN_OVER => self.begun.push(stage()),
-            kind::PIPELINE_LIMIT_EXCEEDED => self.limits.push((stage(), place)),
+            kind::PIPELINE_LIMIT_EXCEEDED => {
+                let stage = stage();
+                if !self.settled.contains(&stage) {
+                    self.limits.push((stage, place));
+                }
+            }
             kind::PIPELINE_OUTCOME_RECORDED => {
                 let stage = stage();
                 // A part of a stage has an outcome of its own, and begins with the stage.
@@ -265,6 +272,7 @@ impl RunOrder {
                     OUTCOME_BEGUN.add(findings, Subject::of_stream(event.stream), &[place], found);
                 }
                 self.limits.retain(|(limited, _)| *limited != stage);
+                self.settled.insert(stage);
             }
             _ => {}
         }

@@ -51,7 +51,9 @@ impl Events {
     /// Whether all of them are about the log itself.
     fn is_of_log(&self) -> bool {
         let mut numbers = self.kinds.iter().flat_map(Kinds::built_in);
-        !self.kinds.iter().any(Kinds::has_custom) && numbers.all(|number| Kind::BuiltIn(*number).is_of_log())
+        !self.kinds.is_empty()
+            && !self.kinds.iter().any(Kinds::has_custom)
+            && numbers.all(|number| Kind::BuiltIn(*number).is_of_log())
     }
 
     /// Whether one of them can have a field. Events of users' kinds can have every field of the payload.
@@ -104,6 +106,17 @@ impl Rule {
     /// Whether it is about events of this run; `None` for events of no run.
     pub fn concerns(&self, run: Option<&After<'_>>) -> bool {
         self.contract.as_ref().is_none_or(|contract| run.is_some_and(|run| run.is_of(contract)))
+    }
+
+    /// Whether it compares the two events of a pair.
+    pub(crate) fn compares(&self) -> bool {
+        !self.same.is_empty() || self.different.is_some() || self.within_ns.is_some()
+    }
+
+    /// Whether it is about events of the log itself, too.
+    pub(crate) fn is_about_the_log(&self) -> bool {
+        let mut numbers = self.events().flat_map(|events| events.kinds.iter().flat_map(Kinds::built_in));
+        numbers.any(|number| Kind::BuiltIn(*number).is_of_log())
     }
 
     /// The events of its parameters.

@@ -12,6 +12,7 @@ use evlog_projection::time::{from_rfc3339, from_span};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
 use jiff::{Span, Timestamp, ToSpan};
+use std::sync::{Mutex, PoisonError};
 
 /// The forms, for messages.
 const FORMS: &str = "expected a time such as 2026-02-23T18:00:00Z, 2026-02-23, `yesterday`, or 2h (before now)";
@@ -120,16 +121,24 @@ pub(crate) fn check_committed(option: &str, view: &View, at: u64) -> Result<(), 
     Err(CommandError::user(message))
 }
 
+/// The last warning. A command that looks at the log a second time says it once.
+static SAID: Mutex<Option<String>> = Mutex::new(None);
+
 /// A commit happened whole or not at all, so the log never was as right after an event within one: what is shown instead is said.
 fn warn_within_a_commit(option: &str, at: u64, first: Seq, last: Seq) {
     let shown = first
         .0
         .checked_sub(1)
         .map_or("before its first event".to_owned(), |before| format!("right after seq {before}"));
-    alert(&format!(
+    let warning = format!(
         "warning: {option} {at} is within the commit of events {first} to {last}, which is left out: this is the log {shown}; \
          {last} is the end of the commit"
-    ));
+    );
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    if said.as_ref() != Some(&warning) {
+        alert(&warning);
+        *said = Some(warning);
+    }
 }
 
 /// A date alone.

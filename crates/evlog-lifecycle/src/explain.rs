@@ -260,6 +260,9 @@ fn missing(run: &Value, stage: &Value) -> Vec<String> {
     inputs.iter().filter(needed).map(|input| format!("`{}`", text(&input["path"]))).collect()
 }
 
+/// What is said of a process that never ran.
+const NOT_STARTED: &str = "its process could not be started";
+
 /// How the process of a stage's last attempt ended, if that is recorded.
 fn ended_text(audit: &[Value], stage: &str) -> Option<String> {
     let about = audit.iter().rev().filter(|line| line["event"]["stage"] == stage);
@@ -274,7 +277,7 @@ fn ended_text(audit: &[Value], stage: &str) -> Option<String> {
         }
         "interrupted" => "its process was ended, because the run was interrupted".to_owned(),
         "traced" => "its process was ended, because it traced evlog".to_owned(),
-        "not_started" => "its process could not be started".to_owned(),
+        "not_started" => NOT_STARTED.to_owned(),
         _ => "it is not known how its process ended".to_owned(),
     })
 }
@@ -301,6 +304,7 @@ fn stage_text(
         _ => format!("{what}: it never began, for an input is missing: {}", missing.join(", ")),
     };
     let found = report.and_then(|report| gate_text(report, &code));
+    let is_started = ended.as_deref() != Some(NOT_STARTED);
     let what = match ended.filter(|_| found.is_none()) {
         Some(ended) => format!("{what}: {ended}"),
         None => what,
@@ -308,7 +312,8 @@ fn stage_text(
     match (found, printed) {
         (Some(found), _) => format!("{what}: {found}"),
         (None, Some(printed)) if stage["state"] == "failed" && printed["bytes"] != 0 => {
-            format!("{what}; what it printed is in `{}`", text(&printed["path"]))
+            let in_it = if is_started { "what it printed" } else { "why" };
+            format!("{what}; {in_it} is in `{}`", text(&printed["path"]))
         }
         (None, _) => what,
     }

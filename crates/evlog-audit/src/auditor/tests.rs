@@ -322,10 +322,12 @@ fn a_stage_that_exceeded_a_limit_has_an_outcome_when_the_run_ends() {
         of(kind::PIPELINE_LIMIT_EXCEEDED, a),
         of(kind::PIPELINE_LIMIT_EXCEEDED, b),
         of(kind::PIPELINE_OUTCOME_RECORDED, a),
+        // A limit that is found later is one of a stage that has its outcome.
+        of(kind::PIPELINE_LIMIT_EXCEEDED, a),
         made("custom/ended"),
     ]);
     let report = audited_by(&Contracts::new().with(Toy), &events, Options::default());
-    assert_eq!(found(&report), [("limit_has_outcome", vec![2, 4])]);
+    assert_eq!(found(&report), [("limit_has_outcome", vec![2, 5])]);
 }
 
 #[test]
@@ -407,4 +409,35 @@ fn events_that_are_not_judged_are_counted_over_all_cases() {
         by_rule(events, &more(per), Options::default()).not_judged["r"]
     };
     assert_eq!((count("run"), count("payload.t")), (25, 10_025));
+}
+
+#[test]
+fn a_run_that_begins_again_is_judged_at_each_of_its_ends() {
+    // Rules O-22 and O-24.
+    let text = "[[rule]]\nname = \"last\"\ntemplate = \"end\"\nkind = \"custom/ended\"\nwhere = [\"actor=ann\"]\n";
+    let rules = crate::rules::read(text).expect("rules");
+    let by = |actor, kind| Made { actor, ..made(kind) };
+    let events = |last: &'static str| {
+        vec![by("ann", "custom/a"), by("ann", "custom/ended"), by("ann", "custom/again"), by(last, "custom/ended")]
+    };
+    let judged = |last| {
+        let options = Options { rules: rules.clone(), ..Options::default() };
+        let contracts = Contracts::new().with(Toy);
+        found(&audited_by(&contracts, &numbered(events(last)), options)).iter().map(|(_, seqs)| seqs.clone()).collect()
+    };
+    let (kept, broken): (Vec<Vec<u64>>, Vec<Vec<u64>>) = (judged("ann"), judged("bob"));
+    assert_eq!((kept, broken), (vec![], vec![vec![3]]));
+}
+
+#[test]
+fn events_of_the_log_itself_are_of_no_case_but_in_rules_about_them() {
+    // Rule O-21.
+    let found_by = |kind: &str| {
+        let text = format!("[[rule]]\nname = \"r\"\ntemplate = \"init\"\nkind = \"{kind}\"\nper = \"actor\"\n");
+        let rules = crate::rules::read(&text).expect("rules");
+        let events = vec![of_log(kind::LOG_CREATED), made("custom/a")];
+        let report = audited(events, Options { rules, ..Options::default() });
+        found(&report).len()
+    };
+    assert_eq!((found_by("custom/a"), found_by("log.created"), found_by("log.closed")), (0, 0, 1));
 }

@@ -3,7 +3,7 @@
 //! Invariant: a violation is found at the event that makes it certain, or at the end of the case.
 
 use super::Rule;
-use super::memory::{Mark, Open, Past};
+use super::memory::{Forgotten, Mark, Open, Past};
 use super::template::{Constraint, Distance, Of};
 use crate::reading::Reading;
 use evlog_format::Seq;
@@ -101,6 +101,11 @@ impl Case {
         }
     }
 
+    /// The case goes on after its end: it has another one.
+    pub fn begin_again(&mut self) {
+        self.is_settled = false;
+    }
+
     /// Judges what the time at the end of the log shows: it is over for events that wait since too long. Before that nothing is
     /// certain, because times can go back.
     pub fn expire(&mut self, rule: &Rule, now_ns: i128, broken: &mut Vec<Violation>) {
@@ -150,16 +155,16 @@ impl Seen<'_> {
             Constraint::After(distance) => self.after(distance, memory),
             Constraint::Before(distance) => self.before(distance, memory),
             Constraint::NeverBeside => {
-                if *is_b && let Some(earlier) = memory.past_a.find(self.rule, mark) {
-                    self.both(earlier, "it came after the other");
-                } else if *is_a && let Some(earlier) = memory.past_b.find(self.rule, mark) {
-                    self.both(earlier, "it came after the other");
+                if *is_a && *is_b && self.rule.different.is_none() {
+                    self.one("it is both");
+                } else if !(*is_b && self.never(&memory.past_a)) && *is_a {
+                    self.never(&memory.past_b);
                 }
                 self.remember(memory, *is_a, *is_b);
             }
             Constraint::NeverAfter => {
-                if *is_b && let Some(earlier) = memory.past_a.find(self.rule, mark) {
-                    self.both(earlier, "it came after the other");
+                if *is_b {
+                    self.never(&memory.past_a);
                 }
                 self.remember(memory, *is_a, false);
             }
@@ -177,6 +182,19 @@ impl Seen<'_> {
         }
     }
 
+    /// No earlier event of these fits this one. Returns whether one does.
+    fn never(&mut self, past: &Past) -> bool {
+        match past.find(self.rule, &self.step.mark) {
+            Ok(Some(earlier)) => {
+                self.both(earlier, "it came after the other");
+                return true;
+            }
+            Ok(None) => {}
+            Err(Forgotten) => self.is_judged = false,
+        }
+        false
+    }
+
     /// Before or after each event of one selection there is one of the other.
     fn beside(&mut self, of: Of, memory: &mut Memory) {
         let Step { mark, is_a, is_b } = self.step;
@@ -185,8 +203,13 @@ impl Seen<'_> {
             memory.open.take(|open| open.fits(self.rule, mark));
         }
         let past = if of == Of::A { &memory.past_b } else { &memory.past_a };
-        if asks && !answers && past.find(self.rule, mark).is_none() {
-            self.wait(memory);
+        // An event that is both answers itself, unless the two must differ.
+        if asks && !(answers && self.rule.different.is_none()) {
+            match past.find(self.rule, mark) {
+                Ok(Some(_)) => {}
+                Ok(None) => self.wait(memory),
+                Err(Forgotten) => self.is_judged = false,
+            }
         }
         let (keeps_a, keeps_b) = if of == Of::A { (false, *is_b) } else { (*is_a, false) };
         self.remember(memory, keeps_a, keeps_b);
@@ -216,15 +239,19 @@ impl Seen<'_> {
         let Step { mark, is_a, is_b } = self.step;
         if *is_b {
             let is_there = match distance {
-                Distance::Next => self.last.is_some_and(|last| last.is_a && last.mark.fits(self.rule, mark)),
-                Distance::Any | Distance::Alternate => memory.past_a.find(self.rule, mark).is_some(),
+                Distance::Next => Ok(self.last.is_some_and(|last| last.is_a && last.mark.fits(self.rule, mark))),
+                Distance::Any | Distance::Alternate => memory.past_a.find(self.rule, mark).map(|found| found.is_some()),
             };
-            if !is_there {
-                self.one(match distance {
-                    Distance::Any => "none came before it",
-                    Distance::Alternate => "none came since the last one",
-                    Distance::Next => "the event before it is another",
-                });
+            match is_there {
+                Ok(true) => {}
+                Ok(false) => self.one(match (distance, self.rule.compares()) {
+                    (Distance::Any, false) => "none came before it",
+                    (Distance::Any, true) => "none that fits came before it",
+                    (Distance::Alternate, false) => "none came since the last one",
+                    (Distance::Alternate, true) => "none that fits came since the last one",
+                    (Distance::Next, _) => "the event before it is another, or does not fit",
+                }),
+                Err(Forgotten) => self.is_judged = false,
             }
             if distance == Distance::Alternate {
                 memory.past_a.drop_same(mark);

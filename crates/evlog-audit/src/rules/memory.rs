@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 /// How many activations may wait in a case for the event that they ask for.
 const OPEN_MAX: usize = 10_000;
 
+/// How many different times of earlier events are remembered in a case, for a rule with `within`, for the same values of `same`.
+const TIMES_MAX: usize = 1_000;
+
 /// An event, as a constraint compares it with others.
 #[derive(Clone, Debug)]
 pub(super) struct Mark {
@@ -39,7 +42,9 @@ impl Mark {
     pub(super) fn fits(&self, rule: &Rule, later: &Mark) -> bool {
         self.is_same(later)
             && (rule.different.is_none() || is_different(self.different.as_ref(), later.different.as_ref()))
-            && !self.is_late(rule, later.time_ns)
+            && rule.within_ns.is_none_or(|within_ns| {
+                (later.time_ns - self.time_ns).unsigned_abs() <= u128::from(within_ns.unsigned_abs())
+            })
     }
 
     pub(super) fn is_same(&self, other: &Mark) -> bool {
@@ -66,6 +71,10 @@ struct Latest {
 }
 
 impl Latest {
+    fn find(&self, rule: &Rule, later: &Mark) -> Option<&Mark> {
+        [Some(&self.last), self.other.as_ref()].into_iter().flatten().find(|earlier| earlier.fits(rule, later))
+    }
+
     fn add(&mut self, mark: Mark) {
         let is_later = mark.time_ns >= self.last.time_ns;
         let is_other = mark.different != self.last.different;
@@ -80,9 +89,22 @@ impl Latest {
     }
 }
 
-/// Earlier events, as far as a later one can need them.
+/// Earlier events, as far as a later one can need them, by the values of `same`.
 #[derive(Debug, Default)]
-pub(super) struct Past(BTreeMap<Option<String>, Latest>);
+pub(super) struct Past(BTreeMap<Option<String>, Times>);
+
+/// Earlier events by their time, if the rule has `within`: times can go back, so the one that is near enough can be any of them.
+/// Without `within` all have one place.
+#[derive(Debug, Default)]
+struct Times {
+    by_time: BTreeMap<i128, Latest>,
+    /// The latest time of those that were forgotten, because there were too many.
+    forgotten_ns: Option<i128>,
+}
+
+/// An event that could be meant was forgotten, so whether there is one is not known.
+#[derive(Debug)]
+pub(super) struct Forgotten;
 
 impl Past {
     /// Adds an event, unless it lacks a value that the rule compares: then it fits no other one.
@@ -90,18 +112,31 @@ impl Past {
         if mark.same.is_none() || (rule.different.is_some() && mark.different.is_none()) {
             return;
         }
-        match self.0.get_mut(&mark.same) {
+        let times = self.0.entry(mark.same.clone()).or_default();
+        let place = if rule.within_ns.is_some() { mark.time_ns } else { 0 };
+        match times.by_time.get_mut(&place) {
             Some(latest) => latest.add(mark),
             None => {
-                self.0.insert(mark.same.clone(), Latest { last: mark, other: None });
+                times.by_time.insert(place, Latest { last: mark, other: None });
             }
+        }
+        if times.by_time.len() > TIMES_MAX {
+            times.forgotten_ns = times.by_time.pop_first().map(|(time_ns, _)| time_ns).max(times.forgotten_ns);
         }
     }
 
     /// The latest earlier event that fits this one.
-    pub(super) fn find(&self, rule: &Rule, later: &Mark) -> Option<&Mark> {
-        let latest = self.0.get(&later.same)?;
-        [Some(&latest.last), latest.other.as_ref()].into_iter().flatten().find(|earlier| earlier.fits(rule, later))
+    pub(super) fn find(&self, rule: &Rule, later: &Mark) -> Result<Option<&Mark>, Forgotten> {
+        let Some(times) = self.0.get(&later.same) else { return Ok(None) };
+        let Some(within_ns) = rule.within_ns.map(i128::from) else {
+            return Ok(times.by_time.values().find_map(|latest| latest.find(rule, later)));
+        };
+        let (since_ns, until_ns) = (later.time_ns - within_ns, later.time_ns + within_ns);
+        let mut near = times.by_time.range(since_ns..=until_ns).rev();
+        match near.find_map(|(_, latest)| latest.find(rule, later)) {
+            None if times.forgotten_ns.is_some_and(|forgotten_ns| forgotten_ns >= since_ns) => Err(Forgotten),
+            found => Ok(found),
+        }
     }
 
     /// Drops those with the same values.

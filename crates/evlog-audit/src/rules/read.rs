@@ -82,7 +82,7 @@ fn one(mut fields: Fields<'_>, at: &str, flaws: &Flaws) -> Option<Rule> {
     let (a, b) = if is_pair {
         (events(&mut fields, "first", flaws), events(&mut fields, "then", flaws))
     } else {
-        (selected(&mut fields, flaws), None)
+        (selected(&mut fields, at, flaws), None)
     };
     let count = count(&mut fields, flaws);
     let per = fields.optional_text("per").map(|text| (text, fields.pointer("per")));
@@ -175,8 +175,8 @@ fn events(fields: &mut Fields<'_>, name: &str, flaws: &Flaws) -> Option<Events> 
         }
         Some(kind @ (Value::String(_) | Value::Array(_))) => Some(Events::new(kinds(kind, &at, flaws)?, Vec::new())),
         Some(value) => {
-            let mut given = Fields::of(value, at, flaws)?;
-            let made = selected(&mut given, flaws);
+            let mut given = Fields::of(value, at.clone(), flaws)?;
+            let made = selected(&mut given, &at, flaws);
             given.finish();
             made
         }
@@ -190,8 +190,11 @@ fn check_field(field: &Field, events: &Events, at: String, flaws: &Flaws) {
     }
 }
 
-/// The members `kind` and `where`; without a kind, events of every kind.
-fn selected(fields: &mut Fields<'_>, flaws: &Flaws) -> Option<Events> {
+/// The members `kind` and `where`, of which one must be there; without a kind, events of every kind.
+fn selected(fields: &mut Fields<'_>, at: &str, flaws: &Flaws) -> Option<Events> {
+    if !fields.has("kind") && !fields.has("where") {
+        flaws.at(at, "expected the member `kind`, or `where`, found neither");
+    }
     let kind = fields.take("kind").unwrap_or_else(|| Value::from("*"));
     let kinds = kinds(kind, &fields.pointer("kind"), flaws);
     let mut conditions = Vec::new();
@@ -230,6 +233,9 @@ fn kinds(value: Value, at: &str, flaws: &Flaws) -> Option<Vec<(String, Kinds)>> 
         one => vec![(at.to_owned(), one)],
     };
     let mut kinds = Vec::new();
+    if names.is_empty() {
+        flaws.at(at, "expected a kind, found an empty list");
+    }
     fields::within(flaws, at, "kinds", names.len(), KINDS_MAX);
     for (at, value) in names.into_iter().take(KINDS_MAX) {
         let written = text(value, &at, flaws)?;
@@ -257,11 +263,15 @@ fn patterns(value: &Value) -> usize {
 /// One field, or a list of fields.
 fn fields_of(fields: &mut Fields<'_>, name: &str, flaws: &Flaws) -> Vec<Field> {
     let at = fields.pointer(name);
+    let is_given = fields.has(name);
     let given = match fields.take(name) {
         None => Vec::new(),
         Some(list @ Value::Array(_)) => fields::items(list, &at, flaws),
-        Some(one) => vec![(at, one)],
+        Some(one) => vec![(at.clone(), one)],
     };
+    if is_given && given.is_empty() {
+        flaws.at(&at, "expected a field, found an empty list");
+    }
     let read = |(at, value): (String, Value)| text(value, &at, flaws).and_then(|text| field(&text, &at, flaws));
     given.into_iter().filter_map(read).collect()
 }

@@ -151,6 +151,53 @@ fn an_answer_after_the_time_is_no_answer() {
 }
 
 #[test]
+fn within_is_a_distance_though_times_go_back() {
+    // Rule O-22.
+    let rule_of = |name: &str| {
+        rule(&format!("template = \"{name}\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\nwithin = \"15m\""))
+    };
+    let minutes = |kind: &'static str, minutes: i64| Made { recorded_ns: minutes * 60_000_000_000, ..made(kind) };
+    let (a, b) = (|at| minutes("custom/a", at), |at| minutes("custom/b", at));
+    assert_eq!(broken(&rule_of("response"), &[a(60), b(0)]), [[0]]);
+    assert_eq!(broken(&rule_of("precedence"), &[a(60), b(0)]), [[1]]);
+    assert_eq!(broken(&rule_of("responded_existence"), &[b(60), a(0)]), [[1]]);
+    assert_eq!(broken(&rule_of("not_succession"), &[a(60), b(0)]), Vec::<Vec<u64>>::new());
+    // The one that is near enough need not be the latest.
+    assert_eq!(broken(&rule_of("precedence"), &[a(0), a(60), b(10)]), Vec::<Vec<u64>>::new());
+    assert_eq!(broken(&rule_of("not_succession"), &[a(0), a(60), b(10)]), [[0, 2]]);
+}
+
+#[test]
+fn what_would_need_a_forgotten_event_is_not_judged() {
+    // Rule O-25.
+    let rule = rule("template = \"precedence\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\nwithin = \"1s\"");
+    let (mut case, mut broken) = (Case::default(), Vec::new());
+    let mut take = |kind: &'static str, seconds: i64| {
+        let event = Made { recorded_ns: seconds * 1_000_000_000, ..made(kind) };
+        let step = with_reading(&event, 0, |reading| Step::new(&rule, reading, true));
+        case.take(&rule, step, &mut broken)
+    };
+    assert!((0..1_100).all(|second| take("custom/a", second * 10)));
+    assert!(take("custom/b", 10_990));
+    assert!(!take("custom/b", 500), "the events of that time were forgotten");
+    assert!(take("custom/b", 10_985));
+    assert_eq!(broken.len(), 1, "the last one alone: {broken:?}");
+}
+
+#[test]
+fn an_event_that_is_both_is_both() {
+    let both = "first = \"custom/*\"\nthen = \"custom/b\"";
+    let rule_of = |name: &str, more: &str| rule(&format!("template = \"{name}\"\n{both}\n{more}"));
+    for name in ["not_co_existence", "exclusive_choice"] {
+        assert_eq!(broken(&rule_of(name, ""), &trace("b")), [[0]], "{name}");
+    }
+    assert_eq!(broken(&rule_of("co_existence", ""), &trace("b")), Vec::<Vec<u64>>::new());
+    // No event differs from itself.
+    assert_eq!(broken(&rule_of("not_co_existence", "different = \"actor\""), &trace("b")), Vec::<Vec<u64>>::new());
+    assert_eq!(broken(&rule_of("responded_existence", "different = \"actor\""), &trace("b")), [[0]]);
+}
+
+#[test]
 fn what_is_due_is_due_once_at_the_end_of_a_case() {
     // Rules O-22 and O-24.
     let rule = template("response");
@@ -365,4 +412,26 @@ fn a_rule_cannot_ask_to_refuse_commands() {
     let text = "[[rule]]\nname = \"r\"\ntemplate = \"init\"\nkind = \"custom/a\"\nenforce = true\n";
     let found: Vec<String> = read(text).expect_err("a mistake").iter().map(ToString::to_string).collect();
     assert!(found.len() == 1 && found[0].starts_with("5:1: unknown member `enforce`"), "{found:?}");
+}
+
+#[test]
+fn a_rule_about_no_events_is_refused_for_that_alone() {
+    // Rule O-26.
+    for (given, expected) in [
+        ("template = \"absence\"", "1:1: expected the member `kind`, or `where`"),
+        ("template = \"absence\"\nkind = []", "4:8: expected a kind"),
+        ("template = \"response\"\nfirst = []\nthen = \"custom/a\"", "4:9: expected a kind"),
+        ("template = \"response\"\nfirst = {}\nthen = \"custom/a\"", "4:9: expected the member `kind`, or `where`"),
+        (
+            "template = \"response\"\nfirst = \"custom/a\"\nthen = \"custom/b\"\nsame = []",
+            "6:8: expected a field, found an empty list",
+        ),
+        ("template = \"init\"\nkind = \"paid\"", "4:8: expected a kind of event"),
+        ("template = \"init\"\nkind = \"log.*\"", "1:1: expected kinds of events of runs"),
+    ] {
+        let found = read(&format!("[[rule]]\nname = \"r\"\n{given}\n")).expect_err("a mistake");
+        let found: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{given}: {found:?}");
+    }
+    rule("template = \"absence\"\nwhere = [\"actor=ann\"]");
 }

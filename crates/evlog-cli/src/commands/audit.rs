@@ -54,8 +54,8 @@ pub(crate) struct AuditArgs {
     /// The least severity that makes the exit code 1
     #[arg(long, value_name = "SEVERITY", default_value = Severity::Error.word(), value_parser = severities())]
     fail_on: Severity,
-    /// Record the result in the log, with the root of what was audited and the digests of the files of rules. Other programs and
-    /// threads can write meanwhile. Only an audit of all events can be recorded
+    /// Record the result in the log, with the root of what was audited and the digests of the files of rules. No other program may
+    /// have the log open to write when the audit ends. Only an audit of all events can be recorded
     #[arg(long, conflicts_with = "at")]
     record: bool,
     #[command(flatten)]

@@ -64,6 +64,8 @@ fn an_import_that_cannot_keep_an_event_makes_no_log() {
     room.write("keys.jsonl", &good.replace("\"id\":null", "\"id\":\"k\""));
     room.write("broken.jsonl", &(good.clone() + "{"));
     room.write("bare.jsonl", &good.replacen(",\"payload\":", ",\"left\":", 1));
+    room.write("uncaused.jsonl", &good.replacen("\"causation\":", "\"cause\":", 1));
+    room.write("hidden.jsonl", &good.replacen("\"stream\":\"order-7\"", "\"stream\":\"$log\"", 1));
     room.write("twice.jsonl", &(good.clone() + &good));
     room.write("deep.jsonl", &good.replacen("\"payload\":{", "\"payload\":{\"n\":1e999,", 1));
     room.write("run.jsonl", &good.replace("\"stream\":\"order-7\"", "\"stream\":\"a b\""));
@@ -77,6 +79,8 @@ fn an_import_that_cannot_keep_an_event_makes_no_log() {
         ("later.jsonl", "line 1: expected a kind_version of 1 and a protection of 0, found 2 and 0"),
         ("keys.jsonl", "line 2: the event cannot be recorded"),
         ("bare.jsonl", "line 1: expected the member `payload`, found none"),
+        ("uncaused.jsonl", "line 1: expected the member `causation`, found none"),
+        ("hidden.jsonl", "in a run, found it in `$log`"),
         ("twice.jsonl", "line 3: expected a seq above"),
         ("deep.jsonl", "line 1: not JSON: column "),
         ("never.jsonl", "line 1: /occurred: expected"),
@@ -98,7 +102,7 @@ fn an_event_that_cannot_be_recorded_is_named_by_its_line_alone() {
     let room = Room::new();
     let event = |seq: u64, run: &str, number: u64, causation: &Value, id: &str| {
         json!({"seq": seq, "stream": run, "number": number, "kind": "custom/x", "kind_version": 1, "causation": causation,
-            "actor": "ann", "id": id, "protection": 0, "payload": null})
+            "occurred": null, "actor": "ann", "correlation": null, "id": id, "protection": 0, "payload": null})
         .to_string()
             + "\n"
     };

@@ -481,6 +481,7 @@ pub(super) fn process_ended(state: &State, ended: &ProcessEnded) -> Judged<usize
     }
     let is_whole = exit_code.is_some() == (*how == How::Exited)
         && signal.is_some() == (*how == How::Signalled)
+        && *signal != Some(0)
         && (time_limit_ns.is_some() || *how != How::TimedOut);
     if is_whole {
         return Ok(index);

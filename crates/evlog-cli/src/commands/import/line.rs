@@ -9,6 +9,9 @@ use serde_json::Value;
 /// The one version of custom kinds.
 const KIND_VERSION: u64 = 1;
 
+/// The members that a new log keeps. Without one of them it would keep less than the old one had.
+const MEMBERS: [&str; 6] = ["payload", "causation", "occurred", "actor", "correlation", "id"];
+
 /// An event of the old log.
 pub(super) struct Line {
     pub(super) seq: u64,
@@ -27,13 +30,15 @@ impl Line {
     /// Reads a line. An event that cannot be recorded as it is, is refused; those of `$log` are read, and left to the caller.
     pub(super) fn parse(bytes: &[u8]) -> Result<Line, String> {
         let value = parse(bytes).map_err(|error| format!("not JSON: column {}: {}", error.column, error.message))?;
-        let has_payload = value.get("payload").is_some();
+        let left_out = MEMBERS.iter().find(|name| value.get(**name).is_none());
         let members = Members::of(value, "").map_err(|error| error.to_string())?;
         let (line, kind_version, protection) = Line::from_members(members).map_err(|error| error.to_string())?;
+        let is_custom = line.kind.starts_with(CUSTOM_PREFIX);
         if line.stream == evlog::history::LOG_STREAM {
-            return Ok(line);
+            let message = format!("expected `{}` in a run, found it in `$log`", line.kind);
+            return if is_custom { Err(message) } else { Ok(line) };
         }
-        if !line.kind.starts_with(CUSTOM_PREFIX) {
+        if !is_custom {
             return Err(format!(
                 "expected an event of contract `custom`, found `{}` of run `{}`: events of other contracts are decided by commands",
                 line.kind, line.stream
@@ -44,8 +49,8 @@ impl Line {
                 "expected a kind_version of {KIND_VERSION} and a protection of {PLAIN}, found {kind_version} and {protection}"
             ));
         }
-        if !has_payload {
-            return Err("expected the member `payload`, found none".to_owned());
+        if let Some(name) = left_out {
+            return Err(format!("expected the member `{name}`, found none"));
         }
         Ok(line)
     }

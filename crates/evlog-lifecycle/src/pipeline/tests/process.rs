@@ -54,6 +54,8 @@ fn p95_what_a_process_ended_with_fits_how_it_ended() {
         json!({"how": "exited"}),
         json!({"how": "exited", "exit_code": 0, "signal": 9}),
         json!({"how": "signalled"}),
+        json!({"how": "signalled", "signal": 0}),
+        json!({"how": "exited", "exit_code": 0, "signal": 0}),
         json!({"how": "signalled", "exit_code": 9}),
         json!({"how": "timed_out"}),
         json!({"how": "interrupted", "exit_code": 0}),
@@ -76,7 +78,13 @@ fn p95_what_a_process_ended_with_fits_how_it_ended() {
         let mut play = play.clone();
         play.accept("process_ended", ended(&right));
         assert_eq!(explained(&play), format!("has begun, and has no outcome: {sentence}"));
+        let output = json!({"stage": "scoring", "path": "logs/scoring.log", "bytes": 1, "blake3": "00".repeat(32)});
+        play.accept("captured", output);
         play.take("scoring F/fc/storage_io_error");
-        assert_eq!(explained(&play), format!("failed with `storage_io_error`, which stops the run: {sentence}"));
+        let in_it = if right["how"] == "not_started" { "why" } else { "what it printed" };
+        let expected = format!(
+            "failed with `storage_io_error`, which stops the run: {sentence}; {in_it} is in `logs/scoring.log`"
+        );
+        assert_eq!(explained(&play), expected);
     }
 }
