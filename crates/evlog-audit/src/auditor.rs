@@ -54,7 +54,8 @@ pub struct Report {
 #[derive(Debug, Default)]
 struct Kept {
     order: RunOrder,
-    cases: Vec<Case>,
+    /// By rule; none before the first event that matters to the rule.
+    cases: Vec<Option<Box<Case>>>,
     has_failed: bool,
     /// Whether the run has ended. A run can begin again, and end again.
     has_ended: bool,
@@ -62,9 +63,12 @@ struct Kept {
 
 impl states::Kept for Kept {
     fn is_needed(&self) -> bool {
-        self.cases.iter().any(|case| case.open() > 0)
+        self.cases.iter().flatten().any(|case| case.open() > 0)
     }
 }
+
+#[expect(clippy::disallowed_types, reason = "only asked for values; at the end it is sorted")]
+type ByValue = std::collections::HashMap<String, Case>;
 
 /// An audit that is going on.
 pub struct Auditor {
@@ -72,8 +76,8 @@ pub struct Auditor {
     payload_json: PayloadJson,
     order: Order,
     states: States<Kept>,
-    /// The cases of the rules that join events by a field, by rule and value.
-    by_value: BTreeMap<(usize, String), Case>,
+    /// The cases of the rules that join events by a field: of each rule, by value.
+    by_value: Vec<ByValue>,
     report: Report,
     /// The latest time that the clock has shown, Unix nanoseconds. It can go back.
     latest_ns: i64,
@@ -86,7 +90,8 @@ impl Auditor {
         let of_rules = options.rules.iter_mut().filter_map(Rule::contract_mut);
         let unknown = Unknown::of(contracts, options.selection.contracts.iter_mut().chain(of_rules));
         let report = Report { missing: Missing::of(&options.selection), unknown, ..Report::default() };
-        let (states, by_value) = (States::new(contracts), BTreeMap::new());
+        let by_value = options.rules.iter().map(|_| ByValue::default()).collect();
+        let states = States::new(contracts);
         Auditor { options, payload_json, order, states, by_value, report, latest_ns: i64::MIN }
     }
 
@@ -202,13 +207,15 @@ impl Auditor {
             let mut cases = std::mem::take(&mut kept.cases);
             for (rule, case) in options.rules.iter().zip(&mut cases) {
                 if *rule.per() == Per::Run && rule.concerns(Some(&run.after())) {
+                    let case = case.get_or_insert_default();
                     found.extend(findings(rule, || Subject::Run(name.to_string()), end(rule, case, &mut report)));
                 }
             }
         }
-        for ((index, value), mut case) in by_value {
-            let rule = &options.rules[index];
-            found.extend(findings(rule, || Subject::Value(value.clone()), end(rule, &mut case, &mut report)));
+        for (rule, cases) in options.rules.iter().zip(by_value) {
+            for (value, mut case) in cases.into_iter().collect::<BTreeMap<_, _>>() {
+                found.extend(findings(rule, || Subject::Value(value.clone()), end(rule, &mut case, &mut report)));
+            }
         }
         for finding in found {
             report.findings.add(finding);
@@ -242,20 +249,23 @@ fn not_mirrored(reading: &Reading<'_>, child: &str, as_of_then: &Related) -> Opt
 /// Rules that join events of all runs by the value of a field.
 fn of_values(
     options: &Options,
-    by_value: &mut BTreeMap<(usize, String), Case>,
+    by_value: &mut [ByValue],
     report: &mut Report,
     reading: &Reading<'_>,
     run: Option<&After<'_>>,
     is_selected: bool,
 ) {
-    for (index, rule) in options.rules.iter().enumerate() {
+    for (rule, cases) in options.rules.iter().zip(by_value) {
         let Per::Value(field) = rule.per() else { continue };
         if run.is_none() && !rule.is_about_the_log() {
             continue;
         }
         let Some(value) = field.key(reading).filter(|_| rule.concerns(run)) else { continue };
         let step = Step::new(rule, reading, is_selected);
-        let case = by_value.entry((index, value.clone())).or_default();
+        if !step.matters_to(rule, cases.get(&value)) {
+            continue;
+        }
+        let case = cases.entry(value.clone()).or_default();
         let mut broken = Vec::new();
         if !case.take(rule, step, &mut broken) {
             *report.not_judged.entry(rule.name().to_owned()).or_default() += 1;
@@ -289,18 +299,19 @@ fn kept<'r>(options: &'r Options, run: &mut Run<Kept>, reading: &Reading<'_>) ->
     let is_selected = options.selection.holds(reading, Some(&after));
     run.kept.order.take(reading, &after, is_selected, &mut added.findings);
     let had_ended = std::mem::replace(&mut run.kept.has_ended, after.has_ended);
-    run.kept.cases.resize_with(options.rules.len(), Case::default);
+    run.kept.cases.resize_with(options.rules.len(), || None);
     for (rule, case) in options.rules.iter().zip(&mut run.kept.cases) {
         if *rule.per() != Per::Run || !rule.concerns(Some(&after)) {
             continue;
         }
+        let step = Step::new(rule, reading, is_selected);
         let mut broken = Vec::new();
-        if !case.take(rule, Step::new(rule, reading, is_selected), &mut broken) {
+        if step.matters_to(rule, case.as_deref()) && !case.get_or_insert_default().take(rule, step, &mut broken) {
             added.not_judged.push(rule.name());
         }
-        match (had_ended, after.has_ended) {
-            (false, true) => case.settle(rule, &mut broken),
-            (true, false) => case.begin_again(),
+        match (had_ended, after.has_ended, case) {
+            (false, true, Some(case)) => case.settle(rule, &mut broken),
+            (true, false, Some(case)) => case.begin_again(),
             _ => {}
         }
         added.findings.extend(findings(rule, subject, broken));

@@ -2,6 +2,8 @@
 //! `/payload/a.b`.
 
 use crate::reading::Reading;
+use evlog_format::Kind;
+use evlog_format::kind::BUILT_IN;
 use evlog_projection::members::quoted;
 use serde_json::{Number, Value};
 use std::borrow::Cow;
@@ -52,11 +54,51 @@ enum Place {
     Payload(Vec<String>),
 }
 
+/// The built-in kinds whose payloads can have a field.
+#[derive(Clone, Debug)]
+enum Having {
+    All,
+    /// Their numbers.
+    These(Vec<u16>),
+}
+
+impl Having {
+    /// Any payload can be shown as `hex`, if it cannot be read.
+    fn of(path: &[String]) -> Having {
+        if path.first().is_none_or(|first| first == "hex") {
+            return Having::All;
+        }
+        let mut names: Vec<&str> = members().filter(|(_, member)| is_at(path, member)).map(|(kind, _)| kind).collect();
+        names.dedup();
+        Having::These(BUILT_IN.iter().filter(|(_, name)| names.contains(name)).map(|(number, _)| *number).collect())
+    }
+
+    fn has(&self, kind: Kind<'_>) -> bool {
+        match (self, kind) {
+            (Having::These(numbers), Kind::BuiltIn(number)) => numbers.contains(&number),
+            _ => true,
+        }
+    }
+}
+
+/// The members of payloads, each with its kind.
+fn members() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PAYLOAD_MEMBERS.lines().filter_map(|line| line.split_once('/'))
+}
+
+/// Whether a path is that of a member, is above it, or is below it. Below a member that holds any JSON, every name is possible.
+fn is_at(path: &[String], member: &str) -> bool {
+    let is_step = |(member, name): (&str, &String)| member == name || (member == "-" && name.parse::<usize>().is_ok());
+    member.split('/').zip(path).all(is_step)
+}
+
 /// A field of an event.
 #[derive(Clone, Debug)]
 pub struct Field {
     text: String,
     place: Place,
+    /// A payload of another built-in kind need not be decoded.
+    having: Having,
 }
 
 impl PartialEq for Field {
@@ -95,7 +137,9 @@ impl Field {
             _ => None,
         };
         match place {
-            Some(place) if parts.iter().all(|part| !part.is_empty()) => Ok(Field { text: text.to_owned(), place }),
+            Some(place) if parts.iter().all(|part| !part.is_empty()) => {
+                Ok(Field { text: text.to_owned(), place, having: Having::of(&parts[1..]) })
+            }
             _ => Err(unknown(text)),
         }
     }
@@ -116,10 +160,7 @@ impl Field {
     /// Whether events of a built-in kind can have it. Below a member that holds any JSON, every name is possible.
     pub fn can_be_in(&self, kind: &str) -> bool {
         let Place::Payload(path) = &self.place else { return true };
-        let is_at =
-            |(member, name): (&str, &String)| member == name || (member == "-" && name.parse::<usize>().is_ok());
-        let of_kind = PAYLOAD_MEMBERS.lines().filter_map(|line| line.split_once('/').filter(|(of, _)| *of == kind));
-        path.is_empty() || of_kind.into_iter().any(|(_, member)| member.split('/').zip(path).all(is_at))
+        path.is_empty() || members().any(|(of, member)| of == kind && is_at(path, member))
     }
 
     /// Whether it is a time of the envelope.
@@ -131,7 +172,8 @@ impl Field {
     pub fn of<'r>(&self, reading: &'r Reading<'_>) -> Found<'r> {
         let member = match &self.place {
             Place::Envelope(member) => *member,
-            Place::Payload(path) => return below(reading.payload(), path),
+            Place::Payload(path) if self.having.has(reading.fact.event.kind) => return below(reading.payload(), path),
+            Place::Payload(_) => return Found::Absent,
         };
         let (head, event) = (&reading.fact.head, &reading.fact.event);
         let optional = |text: Option<&'r str>| text.map_or(Found::Absent, |text| Found::Text(text.into()));
@@ -210,4 +252,34 @@ fn unknown(text: &str) -> String {
         names.join(", "),
         quoted(text)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Made, of_kind, read};
+    use evlog_format::kind;
+
+    fn is_found(field: &str, event: &Made) -> bool {
+        let field = Field::parse(field).expect("a field");
+        read(event, 1, |reading| field.is_in(reading))
+    }
+
+    #[test]
+    fn a_payload_of_a_kind_that_cannot_have_the_field_is_not_decoded() {
+        // The payload would end the test.
+        let event = Made { payload: "no JSON", ..of_kind(kind::STATUS_CREATED) };
+        assert!(!is_found("payload.stage", &event) && !is_found("payload.retry.why", &event));
+    }
+
+    #[test]
+    fn a_field_is_found_in_every_payload_that_can_have_it() {
+        let payload = r#"{"hex":"00","retry":{"count":1},"details":{"a":[1]},"error_codes":["x"]}"#;
+        let event = Made { payload, ..of_kind(kind::STATUS_CREATED) };
+        for field in ["payload", "payload.hex", "payload.retry", "payload.retry.count", "payload.error_codes.0"] {
+            assert!(is_found(field, &event), "{field}");
+        }
+        assert!(is_found("payload.details.a.0", &event), "below a member that holds any JSON");
+        assert!(is_found("payload.x", &Made { payload: r#"{"x":1}"#, ..of_kind(Kind::Custom("custom/x")) }));
+    }
 }

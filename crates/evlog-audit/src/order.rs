@@ -109,17 +109,17 @@ impl Order {
         if let Some(cause) = event.causation.filter(|cause| *cause >= seq) {
             CAUSE_BEFORE.add(findings, subject(), &[place], format!("seq {seq} is caused by seq {cause}"));
         }
-        self.time(place, reading.fact.head.recorded_ns, subject(), findings);
+        self.time(place, reading.fact.head.recorded_ns, subject, findings);
         if event.stream == LOG_STREAM {
             self.of_log(reading, place, findings);
         }
     }
 
-    fn time(&mut self, place: Place, recorded_ns: i64, subject: Subject, findings: &mut Vec<Finding>) {
+    fn time(&mut self, place: Place, recorded_ns: i64, subject: impl FnOnce() -> Subject, findings: &mut Vec<Finding>) {
         if let Some((before, last_ns)) = self.last.filter(|(_, last_ns)| recorded_ns < *last_ns) {
             let back_ms = last_ns.abs_diff(recorded_ns).div_ceil(1_000_000);
             let found = format!("seq {} was recorded {back_ms} ms before seq {}", place.seq, before.seq);
-            TIME_FORWARD.add(findings, subject, &[before, place], found);
+            TIME_FORWARD.add(findings, subject(), &[before, place], found);
         }
         self.last = Some((place, recorded_ns));
         self.signed.get_or_insert((place, recorded_ns));

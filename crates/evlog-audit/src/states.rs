@@ -111,6 +111,11 @@ impl<T: Kept> Run<T> {
     fn can_be_forgotten(&self) -> bool {
         self.fold.as_ref().is_ok_and(RunFold::is_terminal) && !self.kept.is_needed()
     }
+
+    /// Whether it can be forgotten from now on, and has to be listed.
+    fn is_to_be_listed(&mut self) -> bool {
+        self.can_be_forgotten() && !std::mem::replace(&mut self.is_listed, true)
+    }
 }
 
 /// Called after each event of a run, with the run as it is then. If the run had been forgotten, its earlier events come again
@@ -142,12 +147,16 @@ impl<T: Kept> States<T> {
         keep: &mut Keep<'_, T>,
     ) -> Result<&Run<T>, E> {
         let name = fact.event.stream;
-        if let Some(run) = self.runs.get_mut(name) {
+        let is_to_be_listed = if let Some(run) = self.runs.get_mut(name) {
             run.take(fact);
             keep(run, fact);
+            run.is_to_be_listed()
         } else {
             let run = self.begun(fact, earlier, keep)?;
-            self.runs.insert(name.into(), run);
+            self.runs.entry(name.into()).insert_entry(run).get_mut().is_to_be_listed()
+        };
+        if is_to_be_listed {
+            self.ended.push_back(name.into());
         }
         self.forget(name);
         let Some(run) = self.runs.get(name) else { unreachable!("the run of the event is not forgotten") };
@@ -211,11 +220,6 @@ impl<T: Kept> States<T> {
 
     /// Forgets the run that ended first, if there are too many, but never the one of this name.
     fn forget(&mut self, name: &str) {
-        let Some(run) = self.runs.get_mut(name) else { return };
-        if run.can_be_forgotten() && !run.is_listed {
-            run.is_listed = true;
-            self.ended.push_back(name.into());
-        }
         if self.ended.len() <= ENDED_MAX || self.ended.front().is_none_or(|first| first.as_ref() == name) {
             return;
         }

@@ -32,7 +32,20 @@ impl Step {
     pub fn new(rule: &Rule, reading: &Reading<'_>, is_selected: bool) -> Step {
         let is_a = rule.a.holds(reading);
         let is_b = rule.b.as_ref().is_some_and(|b| b.holds(reading));
-        Step { mark: Mark::new(rule, reading, is_selected), is_a, is_b }
+        let mark = Mark::new(rule, reading, is_selected);
+        // An event that is neither is compared with no other, and most payloads need not be decoded.
+        Step { mark: if is_a || is_b { mark.compared(rule, reading) } else { mark }, is_a, is_b }
+    }
+}
+
+impl Step {
+    /// Whether it can change what is found in a case; `None` if the case had no such event so far. Most events are not of a
+    /// rule, and most runs have no event of most rules.
+    pub(crate) fn matters_to(&self, rule: &Rule, case: Option<&Case>) -> bool {
+        let matters = |constraint: &Constraint| {
+            constraint.is_broken_by_none() || (case.is_some() && constraint.is_about_neighbours())
+        };
+        self.is_a || self.is_b || rule.template.constraints.iter().any(matters)
     }
 }
 

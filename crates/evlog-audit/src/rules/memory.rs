@@ -25,16 +25,18 @@ pub(super) struct Mark {
 }
 
 impl Mark {
+    /// A mark without the values that the rule compares.
     pub(super) fn new(rule: &Rule, reading: &Reading<'_>, is_selected: bool) -> Mark {
-        let values: Option<Vec<String>> = rule.same.iter().map(|field| field.key(reading)).collect();
         let head = &reading.fact.head;
-        Mark {
-            seq: reading.fact.seq,
-            is_selected,
-            time_ns: if rule.occurred { head.time_ns() } else { head.recorded_ns.into() },
-            same: values.map(|values| values.join("\n")),
-            different: rule.different.as_ref().and_then(|field| field.key(reading)),
-        }
+        let time_ns = if rule.occurred { head.time_ns() } else { head.recorded_ns.into() };
+        Mark { seq: reading.fact.seq, is_selected, time_ns, same: None, different: None }
+    }
+
+    /// The same with these values.
+    pub(super) fn compared(self, rule: &Rule, reading: &Reading<'_>) -> Mark {
+        let values: Option<Vec<String>> = rule.same.iter().map(|field| field.key(reading)).collect();
+        let different = rule.different.as_ref().and_then(|field| field.key(reading));
+        Mark { same: values.map(|values| values.join("\n")), different, ..self }
     }
 
     /// Whether this earlier event and a later one can be the pair that the rule is about. A value that an event lacks is neither
@@ -97,7 +99,7 @@ pub(super) struct Past(BTreeMap<Option<String>, Times>);
 /// Without `within` all have one place.
 #[derive(Debug, Default)]
 struct Times {
-    by_time: BTreeMap<i128, Latest>,
+    by_time: BTreeMap<i128, Box<Latest>>,
     /// The latest time of those that were forgotten, because there were too many.
     forgotten_ns: Option<i128>,
 }
@@ -117,7 +119,8 @@ impl Past {
         match times.by_time.get_mut(&place) {
             Some(latest) => latest.add(mark),
             None => {
-                times.by_time.insert(place, Latest { last: mark, other: None });
+                // Most maps have one entry, and room for eleven.
+                times.by_time.insert(place, Box::new(Latest { last: mark, other: None }));
             }
         }
         if times.by_time.len() > TIMES_MAX {

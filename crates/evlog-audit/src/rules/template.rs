@@ -31,6 +31,18 @@ pub(super) enum Constraint {
     NeverNext,
 }
 
+impl Constraint {
+    /// Whether a case without an `a` and without a `b` can break it.
+    pub(super) fn is_broken_by_none(self) -> bool {
+        matches!(self, AtLeast | First | Last | Either)
+    }
+
+    /// Whether it matters which event is the next one, be it of the rule or not.
+    pub(super) fn is_about_neighbours(self) -> bool {
+        matches!(self, After(Next) | Before(Next) | NeverNext)
+    }
+}
+
 /// Which of the two selections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Of {

@@ -21,8 +21,10 @@ pub(crate) fn value_of(event: &Event<'_>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use evlog_audit::{Field, Reading};
     use evlog_format::kind::{self, BUILT_IN};
-    use evlog_format::payload;
+    use evlog_format::{CommitHead, Durability, Seq, payload};
+    use evlog_projection::Fact;
 
     /// The names of the members of all payloads, a path on each line. `EVLOG_BLESS=1` adds new ones, and never changes a line.
     use evlog_audit::field::PAYLOAD_MEMBERS as MEMBERS;
@@ -112,6 +114,26 @@ mod tests {
             BUILT_IN.iter().filter(|(number, _)| has_none(number)).map(|(_, name)| *name).collect();
         assert_eq!(without, [""; 0]);
         assert!(has_none(&9999));
+    }
+
+    #[test]
+    fn a_condition_finds_every_member_of_every_payload() {
+        for (number, name) in BUILT_IN {
+            let kind = Kind::BuiltIn(*number);
+            let times = with_times().into_iter().filter(|(with_time, _)| *with_time == kind).map(|(_, bytes)| bytes);
+            let payloads = [0, 1].into_iter().flat_map(|byte| (0..512).map(move |len| vec![byte; len])).chain(times);
+            for payload in payloads {
+                let event = event(kind, &payload);
+                let (mut found, head) = (Vec::new(), CommitHead::new(Seq(0), 0, Durability::Os, "a"));
+                members("/payload", &value_of(&event), &mut found);
+                let fact = Fact { seq: Seq(0), head, event };
+                for path in found.iter().filter(|path| !path.ends_with('/')) {
+                    let path = path.replace("/-", "/0");
+                    let field = Field::parse(&path).unwrap();
+                    assert!(field.is_in(&Reading::new(&fact, value_of)), "{path} of `{name}`");
+                }
+            }
+        }
     }
 
     #[test]
