@@ -16,7 +16,7 @@ pub fn write_line(out: &mut impl Write, object: &impl Serialize) -> io::Result<(
 pub(crate) fn text(value: &impl Serialize) -> String {
     let mut text = Vec::new();
     match value.serialize(&mut Serializer::with_formatter(&mut text, Visible)) {
-        Ok(()) => String::from_utf8_lossy(&text).into_owned(),
+        Ok(()) => String::from_utf8(text).unwrap_or_else(|_| unreachable!("JSON is UTF-8")),
         Err(_) => unreachable!("memory takes everything, and a value of JSON is JSON"),
     }
 }

@@ -17,6 +17,7 @@ use ::parquet::file::properties::WriterProperties;
 use ::parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use ::parquet::schema::types::Type as Schema;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -35,7 +36,28 @@ enum Values {
     Short(Vec<i32>),
     Real(Vec<f64>),
     Flag(Vec<bool>),
-    Text(Vec<ByteArray>),
+    Text(Texts),
+}
+
+/// Texts one after the other, so that none has an allocation of its own, and where each ends.
+#[derive(Default)]
+struct Texts {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Texts {
+    fn push(&mut self, text: &str) {
+        self.bytes.extend_from_slice(text.as_bytes());
+        self.ends.push(self.bytes.len());
+    }
+
+    /// All of them, which are then forgotten.
+    fn take(&mut self) -> Vec<ByteArray> {
+        let (all, mut start) = (ByteArray::from(std::mem::take(&mut self.bytes)), 0);
+        let text = |end| all.slice(start, end - std::mem::replace(&mut start, end));
+        self.ends.drain(..).map(text).collect()
+    }
 }
 
 /// A column of a row group.
@@ -75,7 +97,7 @@ impl Column {
         builder.with_logical_type(self.logical.clone()).build()
     }
 
-    fn put(&mut self, cell: Option<Cell>) {
+    fn put(&mut self, cell: Option<Cell<'_>>) {
         if let Some(levels) = &mut self.levels {
             levels.push(cell.is_some().into());
         }
@@ -85,7 +107,7 @@ impl Column {
             (Values::Short(values), Some(Cell::Short(value))) => values.push(value),
             (Values::Real(values), Some(Cell::Real(value))) => values.push(value),
             (Values::Flag(values), Some(Cell::Flag(value))) => values.push(value),
-            (Values::Text(values), Some(Cell::Text(value))) => values.push(value.into_bytes().into()),
+            (Values::Text(values), Some(Cell::Text(value))) => values.push(&value),
             _ => unreachable!("a column is filled with values of its type"),
         }
     }
@@ -93,19 +115,19 @@ impl Column {
     /// Writes the values, and forgets them.
     fn write(&mut self, writer: &mut SerializedColumnWriter<'_>) -> Result<usize, ParquetError> {
         let levels = self.levels.as_deref();
-        let written = match &self.values {
+        let written = match &mut self.values {
             Values::Long(values) => writer.typed::<Int64Type>().write_batch(values, levels, None),
             Values::Short(values) => writer.typed::<Int32Type>().write_batch(values, levels, None),
             Values::Real(values) => writer.typed::<DoubleType>().write_batch(values, levels, None),
             Values::Flag(values) => writer.typed::<BoolType>().write_batch(values, levels, None),
-            Values::Text(values) => writer.typed::<ByteArrayType>().write_batch(values, levels, None),
+            Values::Text(values) => writer.typed::<ByteArrayType>().write_batch(&values.take(), levels, None),
         };
         match &mut self.values {
             Values::Long(values) => values.clear(),
             Values::Short(values) => values.clear(),
             Values::Real(values) => values.clear(),
             Values::Flag(values) => values.clear(),
-            Values::Text(values) => values.clear(),
+            Values::Text(_) => {}
         }
         if let Some(levels) = &mut self.levels {
             levels.clear();
@@ -115,12 +137,12 @@ impl Column {
 }
 
 /// A value of a row.
-enum Cell {
+enum Cell<'c> {
     Long(i64),
     Short(i32),
     Real(f64),
     Flag(bool),
-    Text(String),
+    Text(Cow<'c, str>),
 }
 
 /// Writes Parquet.
@@ -167,7 +189,7 @@ impl<W: Write + Send> Sink<W> for Parquet<W> {
         self.text_len += payload.len();
         let members = if self.flat.knows(&event.kind) { event.payload.value() } else { Value::Null };
         let flat = self.flat.columns().map(|(name, of)| cell(of, members.get(name)));
-        let cells = row(event, payload).into_iter().chain(flat);
+        let cells = row(event, &payload).into_iter().chain(flat);
         self.columns.iter_mut().zip(cells).for_each(|(column, cell)| column.put(cell));
         if self.rows == GROUP_ROWS || self.text_len >= GROUP_LEN {
             self.end_group()?;
@@ -185,7 +207,7 @@ impl<W: Write + Send> Sink<W> for Parquet<W> {
 fn envelope() -> Vec<Column> {
     let long = |name| Column::new(name, Values::Long(Vec::new()));
     let short = |name| Column::new(name, Values::Short(Vec::new()));
-    let text = |name| Column::new(name, Values::Text(Vec::new()));
+    let text = |name| Column::new(name, Values::Text(Texts::default()));
     vec![
         long("seq").required(),
         long("commit").required(),
@@ -208,11 +230,11 @@ fn envelope() -> Vec<Column> {
 }
 
 /// The cells of an event, in the order of [`envelope`].
-fn row(event: &EventLine<'_>, payload: String) -> [Option<Cell>; 17] {
+fn row<'c>(event: &'c EventLine<'_>, payload: &'c str) -> [Option<Cell<'c>>; 17] {
     let (head, times) = (&event.head, event.times);
     // Numbers of the format have 63 bits.
     let long = |number: u64| Some(Cell::Long(i64::try_from(number).unwrap_or(i64::MAX)));
-    let text = |text: Option<&str>| text.map(|text| Cell::Text(text.to_owned()));
+    let text = |text: Option<&'c str>| text.map(|text| Cell::Text(text.into()));
     let microseconds = |time_ns: i128| i64::try_from(time_ns.div_euclid(1000)).ok().map(Cell::Long);
     [
         long(event.seq),
@@ -231,7 +253,7 @@ fn row(event: &EventLine<'_>, payload: String) -> [Option<Cell>; 17] {
         event.causation.and_then(long),
         text(head.id),
         Some(Cell::Short(event.protection.into())),
-        Some(Cell::Text(payload)),
+        text(Some(payload)),
     ]
 }
 
@@ -240,18 +262,18 @@ fn values(of: flat::Type) -> Values {
         flat::Type::Integer | flat::Type::Long => Values::Long(Vec::new()),
         flat::Type::Real => Values::Real(Vec::new()),
         flat::Type::Flag => Values::Flag(Vec::new()),
-        flat::Type::Text | flat::Type::Json => Values::Text(Vec::new()),
+        flat::Type::Text | flat::Type::Json => Values::Text(Texts::default()),
     }
 }
 
 /// A member of a payload as a cell of a column of this type; empty if it is absent or null, or of another kind.
-fn cell(of: flat::Type, member: Option<&Value>) -> Option<Cell> {
+fn cell(of: flat::Type, member: Option<&Value>) -> Option<Cell<'_>> {
     let member = member.filter(|member| !member.is_null())?;
     match of {
         flat::Type::Integer | flat::Type::Long => member.as_i64().map(Cell::Long),
         flat::Type::Real => member.as_f64().map(Cell::Real),
         flat::Type::Flag => member.as_bool().map(Cell::Flag),
-        flat::Type::Text => member.as_str().map(|text| Cell::Text(text.to_owned())),
-        flat::Type::Json => Some(Cell::Text(json::text(member))),
+        flat::Type::Text => member.as_str().map(|text| Cell::Text(text.into())),
+        flat::Type::Json => Some(Cell::Text(json::text(member).into())),
     }
 }

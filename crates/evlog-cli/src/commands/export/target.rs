@@ -26,7 +26,7 @@ pub(super) fn taken(path: &Path) -> CommandError {
     CommandError::user(message)
 }
 
-/// A writer that counts and hashes what it writes.
+/// A writer that counts and hashes what it writes. It stands behind a buffer, because many small pieces take long to hash.
 struct Out<'u> {
     to: To<'u>,
     bytes: u64,
@@ -35,13 +35,13 @@ struct Out<'u> {
 
 enum To<'u> {
     Answer(Bytes<'u>),
-    Draft(BufWriter<NamedTempFile>),
-    Part(BufWriter<File>),
+    Draft(NamedTempFile),
+    Part(File),
 }
 
 impl<'u> Out<'u> {
-    fn new(to: To<'u>) -> Out<'u> {
-        Out { to, bytes: 0, hash: blake3::Hasher::new() }
+    fn buffered(to: To<'u>) -> BufWriter<Out<'u>> {
+        BufWriter::with_capacity(BUFFER_LEN, Out { to, bytes: 0, hash: blake3::Hasher::new() })
     }
 }
 
@@ -70,7 +70,7 @@ impl Write for Out<'_> {
 struct Open<'u> {
     path: String,
     events: u64,
-    sink: Box<dyn Sink<Out<'u>> + 'u>,
+    sink: Box<dyn Sink<BufWriter<Out<'u>>> + 'u>,
 }
 
 /// A directory that is being made.
@@ -105,7 +105,7 @@ impl<'u> Target<'u> {
     /// A file.
     pub(super) fn file(format: Format, view: &View, flat: Flat, out: &Path) -> Result<Self, CommandError> {
         let draft = files::begin_draft(out, files::MODE)?;
-        Target::new(format, view, flat, out).begun(To::Draft(BufWriter::with_capacity(BUFFER_LEN, draft)))
+        Target::new(format, view, flat, out).begun(To::Draft(draft))
     }
 
     /// A directory.
@@ -122,7 +122,8 @@ impl<'u> Target<'u> {
     }
 
     fn opened(&self, path: String, to: To<'u>) -> Result<Open<'u>, CommandError> {
-        let sink = self.format.begin(&self.log_id, &self.flat, Out::new(to)).map_err(|error| self.failed(&error))?;
+        let sink =
+            self.format.begin(&self.log_id, &self.flat, Out::buffered(to)).map_err(|error| self.failed(&error))?;
         let Some(sink) = sink else { unreachable!("a format that is not built in was refused before") };
         Ok(Open { path, events: 0, sink })
     }
@@ -155,25 +156,26 @@ impl<'u> Target<'u> {
         files::make_dir(&dir)?;
         let part = File::create_new(made(&days.draft).join(&path)).map_err(|error| self.failed(&error))?;
         self.end_file()?;
-        self.open = Some(self.opened(path, To::Part(BufWriter::with_capacity(BUFFER_LEN, part)))?);
+        self.open = Some(self.opened(path, To::Part(part))?);
         Ok(())
     }
 
     /// Completes the file that is open.
     fn end_file(&mut self) -> Result<(), CommandError> {
         let Some(Open { path, events, sink }) = self.open.take() else { return Ok(()) };
-        let finished = sink.finish().and_then(|mut out| out.flush().map(|()| out));
+        let finished = sink.finish().and_then(|mut out| {
+            out.flush()?;
+            Ok(out.into_inner()?)
+        });
         let Out { to, bytes, hash } = finished.map_err(|error| self.failed(&error))?;
         match to {
             To::Answer(_) => {}
             To::Draft(draft) => {
-                let draft = draft.into_inner().map_err(|error| self.failed(error.error()))?;
                 draft.as_file().sync_all().map_err(|error| self.failed(&error))?;
                 draft.persist_noclobber(&self.out).map_err(|error| self.unnamed(&error.error))?;
                 files::sync_above(&self.out)?;
             }
             To::Part(part) => {
-                let part = part.into_inner().map_err(|error| self.failed(error.error()))?;
                 part.sync_all().map_err(|error| self.failed(&error))?;
                 if let Some(days) = &self.days {
                     // The names of the file and of its day survive a crash before the directory gets its own.
