@@ -37,6 +37,10 @@ const ASKED: &[(&str, Asked)] = &[
     ("open-killed", Asked::Figure(150 * MILLISECOND)),
     ("lookup", Asked::Figure(5 * MILLISECOND)),
     ("disk", Asked::Figure(1100)),
+    ("audit", Asked::Figure(1_000_000)),
+    ("select", Asked::Figure(3_000_000)),
+    // At most one and a half times as long.
+    ("trail", Asked::Of(&["replay"], 667)),
 ];
 
 /// The target of a case, if the cases of a work have different ones.
@@ -45,6 +49,8 @@ fn asked_of_case(work: &str, case: &str) -> Option<Asked> {
         ("memory", _) => Some(Asked::Figure(64 << 20)),
         ("follow", "after acknowledgement") => Some(Asked::Figure(MILLISECOND)),
         ("follow", _) => Some(Asked::Figure(100)),
+        ("export", "jsonl") => Some(Asked::Figure(1_000_000)),
+        ("export", "parquet") => Some(Asked::Figure(500_000)),
         _ => None,
     }
 }

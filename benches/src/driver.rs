@@ -19,13 +19,13 @@ use std::path::{Path, PathBuf};
 pub const USAGE: &str = "\
   works [WORK...] [OPTIONS]    the end-to-end works; all of them when none is named
       --dir DIR       where they write [default: the system's temporary directory]
-      --events N      events of the works that append [default: 1000000]
+      --events N      events of the works that append, audit, select, export [default: 1000000]
       --big N         events of the big log [default: 10000000]
       --rounds N      how often each figure is taken [default: 5]
       --only NAMES    contenders beside evlog and the floors, separated by commas [default: all]
       --busy          durable works also beside something else that writes to the disk
       --growing       also evlog without zeros written ahead, as `evlog-growing`
-      --evlog PATH    the command `evlog` [default: target/release/evlog]
+      --evlog PATH    the command `evlog`, with the feature `parquet` [default: target/release/evlog]
       --b3sum PATH    a program that hashes files, beside which verify is timed
       --raw FILE      write every figure to FILE, as tab-separated values
 ";
@@ -108,6 +108,7 @@ pub fn works(arguments: &[String], rivals: &[Contender], hasher: Option<Vec<OsSt
         evlog: typed.evlog.canonicalize()?,
         victim: vec![this.into(), "victim".into()],
         hasher: typed.b3sum.map(|path| vec![path.into()]).or(hasher),
+        formats: vec!["jsonl", "csv", "parquet"],
     };
     let is_asked = |rival: &&Contender| typed.only.as_ref().is_none_or(|only| only.iter().any(|n| n == rival.name));
     let mut contenders = vec![ours::EVLOG, floor::FLOOR, floor::ZEROED];

@@ -1,6 +1,10 @@
-//! The events that all contenders append: real ones of contract `status`, so that every command can read the log.
+//! The events that all contenders append: real ones, of contract `status` or of several, so that every command can read the log.
 //!
 //! Payloads are made before any clock runs, the same in every run, and do not compress to nothing.
+
+mod mixed;
+
+pub use mixed::RULES;
 
 use crate::Done;
 use evlog_format::{Kind, kind, payload};
@@ -51,55 +55,66 @@ impl Layout {
 /// A run that begins and ends in order: the layout of [`Sizes::Natural`].
 pub const NATURAL: Layout = Layout { len: 3, at_once: 1 };
 
+/// An event of a run: its kind, and payloads that events use in turn.
+#[derive(Debug)]
+struct Step {
+    kind: Kind<'static>,
+    payloads: Vec<Vec<u8>>,
+}
+
 /// Events and the names of their streams.
 #[derive(Debug)]
 pub struct Events {
-    first: Vec<Vec<u8>>,
-    later: Vec<Vec<u8>>,
+    /// What runs look like, which take turns: their events in order, the last one for all that follow.
+    shapes: Vec<Vec<Step>>,
     names: Vec<String>,
     layout: Layout,
-    sizes: Sizes,
 }
 
 impl Events {
-    /// Events for works that take up to `count` of them.
+    /// Events of contract `status`, for works that take up to `count` of them.
     pub fn new(sizes: Sizes, layout: Layout, count: usize) -> Done<Events> {
-        let names = (0..layout.streams(count)).map(|stream| format!("RUN_{stream:08}")).collect();
-        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        let mut random = Random(SEED);
         let mut pool = |make: fn(&mut Random, Sizes) -> Done<Vec<u8>>| {
             (0..POOL.min(count)).map(|_| make(&mut random, sizes)).collect::<Done<Vec<_>>>()
         };
-        let first = pool(created)?;
-        let later = match sizes {
-            Sizes::Natural => vec![
-                transitioned(RunStatus::Created, RunStatus::Running)?,
-                transitioned(RunStatus::Running, RunStatus::Success)?,
-            ],
-            Sizes::Audit | Sizes::Short => pool(refused)?,
-        };
-        Ok(Events { first, later, names, layout, sizes })
+        let mut shape = vec![Step { kind: kind::STATUS_CREATED, payloads: pool(created)? }];
+        match sizes {
+            Sizes::Natural => shape.extend([STARTED, SUCCEEDED].map(moved).into_iter().collect::<Done<Vec<_>>>()?),
+            Sizes::Audit | Sizes::Short => {
+                shape.push(Step { kind: kind::STATUS_REFUSED, payloads: pool(refused)? });
+            }
+        }
+        Ok(Events::of(vec![shape], layout, count))
+    }
+
+    /// Events of contracts `custom`, `status` and `pipeline` in turns: ten of a run, and up to 1,000 runs at a time. The
+    /// rules of [`RULES`] are about them.
+    pub fn mixed(count: usize) -> Done<Events> {
+        let layout = Layout { len: mixed::LEN, at_once: mixed::AT_ONCE.min(count.div_ceil(mixed::LEN)) };
+        Ok(Events::of(mixed::shapes(layout.at_once)?, layout, count))
+    }
+
+    fn of(shapes: Vec<Vec<Step>>, layout: Layout, count: usize) -> Events {
+        Events { shapes, names: (0..layout.streams(count)).map(name).collect(), layout }
+    }
+
+    fn step(&self, (stream, within): (usize, usize)) -> &Step {
+        let shape = &self.shapes[stream % self.shapes.len()];
+        &shape[within.min(shape.len() - 1)]
     }
 
     /// The payload of an event.
     pub fn payload(&self, number: usize) -> &[u8] {
-        let (_, within) = self.layout.place(number);
-        match (self.sizes, within) {
-            (_, 0) => &self.first[number % self.first.len()],
-            // A start, then a success.
-            (Sizes::Natural, within) => &self.later[within - 1],
-            _ => &self.later[number % self.later.len()],
-        }
+        let payloads = &self.step(self.layout.place(number)).payloads;
+        &payloads[number % payloads.len()]
     }
 
     /// An event as the store takes it.
     pub fn event(&self, number: usize) -> AppendEvent<'_> {
         let (stream, within) = self.layout.place(number);
-        let kind: Kind<'_> = match (self.sizes, within) {
-            (_, 0) => kind::STATUS_CREATED,
-            (Sizes::Natural, _) => kind::STATUS_TRANSITIONED,
-            _ => kind::STATUS_REFUSED,
-        };
-        let (stream, payload) = (self.names[stream].as_str(), self.payload(number));
+        let (kind, payload) = (self.step((stream, within)).kind, self.payload(number));
+        let stream = self.names[stream].as_str();
         AppendEvent { stream, kind, kind_version: 1, causation: Causation::None, payload }
     }
 
@@ -112,6 +127,14 @@ impl Events {
     pub fn count(&self) -> usize {
         self.names.len() * self.layout.len
     }
+}
+
+/// Where the random numbers begin.
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// The name of a stream.
+fn name(stream: usize) -> String {
+    format!("RUN_{stream:08}")
 }
 
 /// Marsaglia's xorshift: the same numbers on every machine.
@@ -182,9 +205,13 @@ fn refused(random: &mut Random, sizes: Sizes) -> Done<Vec<u8>> {
     })
 }
 
-fn transitioned(from: RunStatus, to: RunStatus) -> Done<Vec<u8>> {
+/// The moves of a run that ends as it should.
+const STARTED: (RunStatus, RunStatus) = (RunStatus::Created, RunStatus::Running);
+const SUCCEEDED: (RunStatus, RunStatus) = (RunStatus::Running, RunStatus::Success);
+
+fn moved((from, to): (RunStatus, RunStatus)) -> Done<Step> {
     let table = Transitioned { from, to, cause: TransitionCause::Requested, reason: None, diagnostic: None };
-    Ok(payload::encode(&table)?)
+    Ok(Step { kind: kind::STATUS_TRANSITIONED, payloads: vec![payload::encode(&table)?] })
 }
 
 /// The events of the works that append: ten of a run, one run after the other.

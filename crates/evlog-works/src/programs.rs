@@ -23,6 +23,8 @@ pub struct Programs {
     /// A program that hashes the files it is given, with the arguments before them; `None` if there is none to
     /// compare with.
     pub hasher: Option<Vec<OsString>>,
+    /// The formats that `evlog export` was built with.
+    pub formats: Vec<&'static str>,
 }
 
 /// The cost of a whole command.

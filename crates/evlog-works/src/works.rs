@@ -2,6 +2,7 @@
 
 mod appending;
 mod big;
+mod meaning;
 mod whole;
 
 use crate::Done;
@@ -42,11 +43,19 @@ pub enum Work {
     Memory,
     /// From the acknowledgement to the line that `evlog tail -f` prints.
     Follow,
+    /// The whole command `evlog audit`, with ten rules.
+    Audit,
+    /// The whole command `evlog cat`, with selections that match nothing.
+    Select,
+    /// The whole command `evlog export`, in each format.
+    Export,
+    /// The whole command `evlog replay`, with and without a trail.
+    Trail,
 }
 
 impl Work {
     /// All works.
-    pub const ALL: [Work; 13] = [
+    pub const ALL: [Work; 17] = [
         Work::Bulk,
         Work::Replay,
         Work::Durable1,
@@ -60,6 +69,10 @@ impl Work {
         Work::Verify,
         Work::Memory,
         Work::Follow,
+        Work::Audit,
+        Work::Select,
+        Work::Export,
+        Work::Trail,
     ];
 
     /// Its name on the command line.
@@ -78,6 +91,10 @@ impl Work {
             Work::Verify => "verify",
             Work::Memory => "memory",
             Work::Follow => "follow",
+            Work::Audit => "audit",
+            Work::Select => "select",
+            Work::Export => "export",
+            Work::Trail => "trail",
         }
     }
 
@@ -90,13 +107,18 @@ impl Work {
     fn reads_big_log(self) -> bool {
         matches!(self, Work::Open | Work::Lookup | Work::Verify | Work::Memory)
     }
+
+    /// Whether it reads the mixed log.
+    fn reads_mixed_log(self) -> bool {
+        matches!(self, Work::Audit | Work::Select | Work::Export | Work::Trail)
+    }
 }
 
 /// How much is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Scale {
     /// How many events are in the store of each work that fills a store and then reads or measures all of it (bulk, replay,
-    /// disk).
+    /// disk), and in the mixed log, which is audited, selected from, exported and replayed.
     pub events: usize,
     /// Events of the big log, which opening, looking up, verifying and memory are measured on.
     pub big: usize,
@@ -123,12 +145,16 @@ impl Scale {
     /// Bytes of free space that the works need at most at one time.
     pub fn room(&self, works: &[Work]) -> u64 {
         let big = if works.iter().any(|work| work.reads_big_log()) { self.big } else { 0 };
-        (big as u64).max(self.events as u64) * EVENT_LEN_MAX + BESIDE
+        let exported = if works.contains(&Work::Export) { self.events as u64 * EXPORTED_LEN_MAX } else { 0 };
+        (big as u64).max(self.events as u64) * EVENT_LEN_MAX + exported + BESIDE
     }
 }
 
 /// More bytes than an event takes in any store that takes part, sidecars included.
 const EVENT_LEN_MAX: u64 = 400;
+
+/// More bytes than an event takes in an export, and in a copy of it.
+const EXPORTED_LEN_MAX: u64 = 1200;
 
 /// Bytes of other files besides the largest log: a small log, one whose writer was killed, a file that keeps the disk
 /// busy.
@@ -165,6 +191,7 @@ impl Plan<'_> {
             + usize::from(has(Work::Memory))
             + usize::from(has(Work::Follow))
             + big
+            + meaning::steps(self, works)
     }
 
     /// A directory for one round of one contender, gone when it is dropped.
@@ -192,6 +219,7 @@ pub fn run(plan: &Plan<'_>, works: &[Work], watch: &mut dyn Watch) -> Done<Resul
     if has(Work::Follow) {
         whole::follow(plan, watch, &mut results)?;
     }
+    meaning::run(plan, works, watch, &mut results)?;
     Ok(results)
 }
 

@@ -9,6 +9,7 @@ use crate::error::{CommandError, Verdict};
 use crate::ui::{Progress, Ui, Unit};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
+use evlog_export::Format;
 use evlog_works::machine::{Disk, Machine, room};
 use evlog_works::programs::{Programs, write_until_killed};
 use evlog_works::series::Results;
@@ -40,6 +41,10 @@ Workloads:
   verify        the command `evlog verify`, compared with `b3sum` if that is installed
   memory        memory use of `evlog verify`, `replay` and `cat`; `time` is the duration of each
   follow        from the acknowledgement of a commit to the line of `evlog tail -f`
+  audit         the command `evlog audit` with ten rules, compared with reading the log alone
+  select        the command `evlog cat` with selections that match nothing, compared with the same
+  export        the command `evlog export` to a file, compared with writing the same bytes
+  trail         the command `evlog replay --trail`, compared with `evlog replay`
 
 The floor writes the same bytes to one plain file, as length, checksum and data. The zeroed floor fills its file with
 zeros first. They take turns with the store, and each figure is the median of the rounds. A ratio above 1 means that the
@@ -163,6 +168,7 @@ fn measure(
         evlog: this.clone(),
         victim: vec![this.into(), "bench".into(), "--victim".into()],
         hasher: on_path("b3sum").map(|path| vec![path.into()]),
+        formats: Format::ALL.into_iter().filter(|format| format.is_built_in()).map(Format::name).collect(),
     };
     let room = tempfile::Builder::new().prefix("evlog-bench-").tempdir_in(&args.dir)?;
     let (machine, disk) = (Machine::here(room.path()), Disk::probe(room.path())?);

@@ -21,7 +21,7 @@ fn is_empty(room: &Room) -> bool {
 #[test]
 fn works_that_start_processes_give_figures_and_leave_nothing_behind() {
     let room = Room::new();
-    let works = ["open", "open-killed", "verify", "memory", "follow"];
+    let works = ["open", "open-killed", "verify", "memory", "follow", "audit", "select", "export", "trail"];
     let options = ["--events", "2000", "--rounds", "1", "--json"];
     let found = room.ends(0, &[&["bench"], &works[..], &options].concat()).json();
     for work in works {

@@ -28,7 +28,7 @@ fn small() -> Scale {
 
 fn in_room<T>(contenders: Vec<Contender>, work: impl FnOnce(&Plan<'_>) -> T) -> T {
     let temp = tempfile::tempdir().unwrap();
-    let programs = Programs { evlog: PathBuf::new(), victim: Vec::new(), hasher: None };
+    let programs = Programs { evlog: PathBuf::new(), victim: Vec::new(), hasher: None, formats: Vec::new() };
     let done = work(&Plan { dir: temp.path().to_path_buf(), scale: small(), contenders, programs: &programs });
     assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0, "works leave nothing behind");
     done
